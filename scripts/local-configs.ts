@@ -1,0 +1,33 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parse } from "smol-toml";
+
+const CONFIGS = ["wrangler.api.toml", "wrangler.consumer.toml", "wrangler.cron.toml"];
+
+/**
+ * Writes the three Workers' configurations for one local run, with `variables` beside them as their `.dev.vars`: of several
+ * Workers in one `wrangler dev`, only the first honours `--env-file` and `--var`, and all of them read that file.
+ *
+ * @returns the paths of the configurations, `luna-api` first
+ */
+export function writeLocalConfigs(directory: string, variables: Record<string, string | undefined>): string[] {
+  mkdirSync(directory, { recursive: true });
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${JSON.stringify(value ?? "")}`);
+  writeFileSync(join(directory, ".dev.vars"), `${lines.join("\n")}\n`, { mode: 0o600 });
+  return CONFIGS.map((config) => {
+    const file = join(directory, config.replace(/toml$/, "json"));
+    writeFileSync(file, JSON.stringify(withAbsolutePaths(parse(readFileSync(config, "utf8")))));
+    return file;
+  });
+}
+
+type Config = Record<string, unknown>;
+
+function withAbsolutePaths(config: Config): Config {
+  const databases = (config["d1_databases"] ?? []) as Config[];
+  return {
+    ...config,
+    main: resolve(String(config["main"])),
+    d1_databases: databases.map((database) => ({ ...database, migrations_dir: resolve(String(database["migrations_dir"])) })),
+  };
+}

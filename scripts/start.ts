@@ -1,0 +1,136 @@
+/** Runs all of Luna on this machine: `npm start`. README.md says what it does and what it honours. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { writeLocalConfigs } from "./local-configs.ts";
+import { isTaken } from "./ports.ts";
+import { Processes } from "./processes.ts";
+import { devVars, startSettings, type StartSettings } from "./settings.ts";
+
+const DEV_VARS = ".dev.vars";
+const READY_TIMEOUT_MS = 60_000;
+const MINUTE_MS = 60_000;
+
+const processes = new Processes();
+const quietly = {
+  ...process.env,
+  NO_COLOR: "1",
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  CI: "1",
+};
+
+async function main(): Promise<void> {
+  const settings = startSettings(process.env);
+  await refuseTakenPorts(settings);
+  const vars = devVars(DEV_VARS);
+  mkdirSync(settings.stateDir, { recursive: true });
+  migrate(settings);
+  const overrides = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(SMTP|EMAIL)_/.test(name)));
+  const ownServer = overrides["SMTP_HOST"] ?? vars["SMTP_HOST"];
+  if (ownServer === undefined) startMailbox(settings);
+  const mailbox = ownServer === undefined ? { SMTP_HOST: "127.0.0.1", SMTP_PORT: String(settings.smtpPort), SMTP_SECURITY: "none" } : {};
+  startWorkers(settings, writeLocalConfigs(join(settings.stateDir, "dev"), { ...vars, ...overrides, ...mailbox }));
+  await untilHealthy(settings);
+
+  const url = `http://localhost:${settings.port}`;
+  say(`api          ${url}`);
+  say(`health       ${url}/health`);
+  say(ownServer === undefined ? `mailbox      http://localhost:${settings.mailboxPort}` : `smtp         ${ownServer}`);
+  say(`admin token  ${vars["ADMIN_TOKEN"]}`);
+  say(`ready ${url}`);
+  serving = true;
+  tickEachMinute(url, vars["ADMIN_TOKEN"] ?? "");
+}
+
+async function refuseTakenPorts({ port, smtpPort, mailboxPort }: StartSettings): Promise<void> {
+  const wanted = process.env["SMTP_HOST"] === undefined ? { PORT: port, SMTP_PORT: smtpPort, MAILBOX_PORT: mailboxPort } : { PORT: port };
+  for (const [name, number] of Object.entries(wanted)) {
+    if (await isTaken(number))
+      throw new Error(`port ${number} is taken. Stop what listens there, or choose another: ${name}=<port> npm start`);
+  }
+}
+
+function migrate({ stateDir }: StartSettings): void {
+  const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", stateDir, "-c", "wrangler.api.toml"];
+  const done = spawnSync("wrangler", args, { env: quietly, encoding: "utf8" });
+  if (done.status !== 0) throw new Error(`migrations failed:\n${done.stdout}${done.stderr}`);
+}
+
+/** A real SMTP server whose inbox is a web page. It keeps its mails with the rest of the state. */
+function startMailbox({ smtpPort, mailboxPort, stateDir }: StartSettings): void {
+  const directory = join(stateDir, "mailbox");
+  mkdirSync(directory, { recursive: true });
+  const ports = ["--ip", "127.0.0.1", "--smtp", String(smtpPort), "--web-ip", "127.0.0.1", "--web", String(mailboxPort)];
+  processes.start(
+    "maildev",
+    [...ports, "--mail-directory", directory, "--hide-extensions", "STARTTLS"],
+    quietly,
+    () => undefined,
+    (code) => {
+      void end(`the mailbox ended (exit code ${code})`);
+    },
+  );
+}
+
+function startWorkers({ port, stateDir }: StartSettings, configs: string[]): void {
+  const where = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", stateDir];
+  const args = ["dev", ...configs.flatMap((config) => ["-c", config]), ...where, "--show-interactive-dev-session=false"];
+  processes.start("wrangler", args, quietly, pass, (code) => void end(`the Workers ended (exit code ${code})\n${startUp.join("\n")}`));
+}
+
+/** Wrangler's many lines before it serves are kept for when it fails; afterwards each log line of the Workers is passed on. */
+const startUp: string[] = [];
+let serving = false;
+function pass(line: string): void {
+  if (serving) say(line);
+  else startUp.push(line);
+}
+
+async function untilHealthy({ port }: StartSettings): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  while (Date.now() < deadline) {
+    const healthy = await fetch(`http://127.0.0.1:${port}/health`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (healthy) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`the Workers did not answer within ${READY_TIMEOUT_MS / 1_000} s\n${startUp.join("\n")}`);
+}
+
+/** The platform's cron trigger for local use: the local runtime gives triggers to the first Worker only, and that one has none. */
+function tickEachMinute(url: string, token: string): void {
+  const tick = (): void => {
+    fetch(`${url}/api/admin/scheduled-tasks/sweep-outbox/run`, { method: "POST", headers: { Authorization: `Bearer ${token}` } }).then(
+      (response) => response.ok || say(`cron: the tick was answered with ${response.status}`),
+      (error: unknown) => say(`cron: the tick failed: ${String(error)}`),
+    );
+  };
+  tick();
+  setTimeout(
+    () => {
+      tick();
+      setInterval(tick, MINUTE_MS);
+    },
+    MINUTE_MS - (Date.now() % MINUTE_MS),
+  );
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+let ending = false;
+async function end(reason: string | null): Promise<void> {
+  if (ending) return;
+  ending = true;
+  if (reason !== null) process.stderr.write(`luna: ${reason}\n`);
+  await processes.stop();
+  process.exit(reason === null ? 0 : 1);
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(null));
+main().catch((error: unknown) => void end(error instanceof Error ? error.message : String(error)));

@@ -1,0 +1,49 @@
+import type { Failure } from "../failure.ts";
+import { renderWelcome } from "../email/templates/welcome.ts";
+import { ring, type Outbox } from "../email/outbox.ts";
+import { insertEmail } from "../email/store.ts";
+import { fail, ok, type Result } from "../result.ts";
+import { describeError, log } from "../telemetry/log.ts";
+import { newApiKey } from "./api-key.ts";
+import type { NewUser, User } from "./schemas.ts";
+import { findUser, insertUser, takenField } from "./store.ts";
+
+type SignUpFailure = Extract<Failure, { tag: "conflict" | "unavailable" | "outcome-unknown" }>;
+
+/**
+ * Creates a user with usage metrics, subscription and welcome mail in one D1 batch: all of it or nothing.
+ *
+ * @param from the sender of the welcome mail
+ * @returns the user and the only copy of the API key
+ */
+export async function signUp(
+  outbox: Outbox,
+  user: NewUser,
+  from: string,
+  now: number,
+): Promise<Result<{ user: User; apiKey: string }, SignUpFailure>> {
+  const { db } = outbox;
+  const key = await newApiKey();
+  const emailId = crypto.randomUUID();
+  const welcome = { id: emailId, tenant: "admin", from, to: user.email, onUnknown: "hold" as const, ...renderWelcome(user) };
+  try {
+    await db.batch([...insertUser(db, user, key, now), ...insertEmail(db, welcome, now)]);
+  } catch (error) {
+    const field = takenField(error);
+    if (field !== null) return fail({ tag: "conflict", field });
+    // The reply to a write that took place can be lost: this key's hash tells whether it did.
+    try {
+      const written = await findUser(db, { by: "apiKeyHash", value: key.hash });
+      if (written === null) {
+        log("error", "user.sign_up_failed", describeError(error));
+        return fail({ tag: "unavailable", dependency: "database" });
+      }
+    } catch (readError) {
+      log("error", "user.sign_up_outcome_unknown", describeError(readError));
+      return fail({ tag: "outcome-unknown" });
+    }
+  }
+  await ring(outbox, [{ id: emailId, generation: 1, dueAt: now }], now);
+  const at = new Date(now).toISOString();
+  return ok({ user: { ...user, scopes: [], apiKeyPrefix: key.prefix, createdAt: at, updatedAt: at }, apiKey: key.key });
+}

@@ -1,0 +1,124 @@
+import type { AttemptDetail } from "../lifecycle.ts";
+import { ringAfter } from "../retry-policy.ts";
+
+/** SQL of burying dead mails, showing them and replaying them. */
+
+const DAY_MS = 86_400_000;
+
+export type Grave = { id: string; generation: number };
+
+/**
+ * Records dead mails as dead letters. Burying twice, burying an older generation or one that was replayed meanwhile
+ * changes nothing.
+ */
+export async function bury(db: D1Database, graves: Grave[], retentionDays: number, now: number): Promise<void> {
+  const buried = JSON.stringify(graves);
+  const matching = `SELECT e.id FROM json_each(?1) g JOIN emails e ON e.id = g.value ->> 'id' AND e.generation = g.value ->> 'generation'
+                    WHERE e.status = 'dead' AND e.buried_at IS NULL`;
+  await db.batch([
+    db
+      .prepare(
+        `INSERT INTO dead_letters (id, kind, generation, reason, last_error, attempts, buried_at, expires_at)
+         SELECT id, 'email', generation, dead_reason, last_error, attempts, ?2, ?3 FROM emails WHERE id IN (${matching})`,
+      )
+      .bind(buried, now, now + retentionDays * DAY_MS),
+    db.prepare(`UPDATE emails SET buried_at = ?2 WHERE id IN (${matching})`).bind(buried, now),
+  ]);
+}
+
+export type PoisonLetter = { messageId: string; reason: string; rawBody: string; attempts: number };
+
+/** Keeps a message that nobody understood, once per message. */
+export async function buryPoison(db: D1Database, poison: PoisonLetter, retentionDays: number, now: number): Promise<void> {
+  await db
+    .prepare(
+      `INSERT INTO dead_letters (id, kind, reason, attempts, raw_body, buried_at, expires_at)
+       VALUES (?1, 'poison', ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING`,
+    )
+    .bind(`poison:${poison.messageId}`, poison.reason, poison.attempts, poison.rawBody, now, now + retentionDays * DAY_MS)
+    .run();
+}
+
+/** Dead mails whose dead letter has not arrived although it was due by `before`. */
+export async function unburied(db: D1Database, before: number, limit: number): Promise<Grave[]> {
+  const { results } = await db
+    .prepare(
+      "SELECT id, generation FROM emails WHERE status = 'dead' AND buried_at IS NULL AND updated_at <= ?1 ORDER BY updated_at LIMIT ?2",
+    )
+    .bind(before, limit)
+    .all<Grave>();
+  return results;
+}
+
+export type DeadLetter = {
+  id: string;
+  kind: "email" | "poison";
+  generation: number | null;
+  reason: string;
+  lastError: AttemptDetail | null;
+  attempts: number;
+  to: string | null;
+  subject: string | null;
+  rawBody: string | null;
+  buriedAt: number;
+  expiresAt: number;
+};
+
+/** Where a page of dead letters begins: after this one. */
+export type DeadLetterCursor = { buriedAt: number; id: string };
+
+/** One page of dead letters, oldest first. */
+export async function listDeadLetters(db: D1Database, after: DeadLetterCursor | null, limit: number): Promise<DeadLetter[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT d.id, d.kind, d.generation, d.reason, d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
+              d.raw_body AS rawBody, d.buried_at AS buriedAt, d.expires_at AS expiresAt
+       FROM dead_letters d LEFT JOIN emails e ON e.id = d.id
+       WHERE (d.buried_at, d.id) > (?1, ?2) ORDER BY d.buried_at, d.id LIMIT ?3`,
+    )
+    .bind(after?.buriedAt ?? 0, after?.id ?? "", limit)
+    .all<Omit<DeadLetter, "lastError"> & { lastError: string | null }>();
+  return results.map((row) => ({ ...row, lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail) }));
+}
+
+/** The oldest buried mails, by id. */
+export async function oldestDeadMails(db: D1Database, limit: number): Promise<string[]> {
+  const { results } = await db
+    .prepare("SELECT id FROM dead_letters WHERE kind = 'email' ORDER BY buried_at, id LIMIT ?1")
+    .bind(limit)
+    .all<{ id: string }>();
+  return results.map((row) => row.id);
+}
+
+export type Replay = {
+  requeued: { id: string; generation: number; attempts: number }[];
+  /** What the others are instead of dead. */
+  refused: { id: string; status: string; attempts: number }[];
+};
+
+/**
+ * Queues dead mails again as their next generation and removes their dead letters, in one batch. Of two replays at the same
+ * moment one requeues a mail and the other finds it refused; only `dead` mails are ever replayed.
+ */
+export async function replay(db: D1Database, ids: string[], now: number): Promise<Replay> {
+  const wanted = JSON.stringify(ids);
+  const dead = "status = 'dead' AND id IN (SELECT value FROM json_each(?1))";
+  const [refused, , , requeued] = await db.batch<{ id: string; generation: number; status: string; attempts: number }>([
+    db.prepare("SELECT id, status, attempts FROM emails WHERE status <> 'dead' AND id IN (SELECT value FROM json_each(?1))").bind(wanted),
+    db
+      .prepare(
+        `INSERT INTO email_events (email_id, generation, type, at, detail)
+         SELECT id, generation + 1, 'queued', ?2, '{"replayed":true}' FROM emails WHERE ${dead}`,
+      )
+      .bind(wanted, now),
+    db.prepare(`DELETE FROM dead_letters WHERE id IN (SELECT id FROM emails WHERE ${dead})`).bind(wanted),
+    db
+      .prepare(
+        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2, attempts = 0, due_at = ?2,
+                           ring_after = ?3, rings = 0, buried_at = NULL, dead_reason = NULL, updated_at = ?2
+         WHERE ${dead} RETURNING id, generation, attempts`,
+      )
+      .bind(wanted, now, ringAfter(now, now, 0)),
+  ]);
+  return { requeued: requeued?.results ?? [], refused: refused?.results ?? [] };
+}

@@ -1,0 +1,41 @@
+import * as v from "valibot";
+
+/** Cloudflare Queues: 128 KB a message. The raw body of a poison message is cut to leave room for the rest. */
+const MAX_RAW_CHARACTERS = 30_000;
+
+const emailId = v.pipe(v.string(), v.maxLength(64));
+const generation = v.pipe(v.number(), v.integer(), v.minValue(1));
+
+/** "Look at this row": carries no mail, so losing it loses none. */
+const doorbell = v.strictObject({ v: v.literal(1), emailId, generation });
+
+/** "This row is dead, record it": sent to the dead-letter queue after D1 says `dead`. */
+const bury = v.strictObject({ v: v.literal(1), type: v.literal("bury"), emailId, generation });
+
+/** A message that no consumer understood, on its way to the dead letters. */
+const poison = v.strictObject({ v: v.literal(1), type: v.literal("poison"), reason: v.string(), raw: v.string() });
+
+export type Doorbell = v.InferOutput<typeof doorbell>;
+export type Bury = v.InferOutput<typeof bury>;
+export type Poison = v.InferOutput<typeof poison>;
+export type QueueMessage = Doorbell | Bury | Poison;
+
+export const parseDoorbell = v.safeParser(doorbell);
+export const parseDeadLetter = v.safeParser(v.union([bury, poison, doorbell]));
+
+export function doorbellFor(mail: { id: string; generation: number }): Doorbell {
+  return { v: 1, emailId: mail.id, generation: mail.generation };
+}
+
+export function buryFor(mail: { id: string; generation: number }): Bury {
+  return { v: 1, type: "bury", emailId: mail.id, generation: mail.generation };
+}
+
+/** Wraps a body that failed to parse; it is kept as JSON text, cut to what a queue message holds. */
+export function poisonFor(body: unknown, reason: string): Poison {
+  return { v: 1, type: "poison", reason, raw: rawText(body) };
+}
+
+export function rawText(body: unknown): string {
+  return (JSON.stringify(body) ?? String(body)).slice(0, MAX_RAW_CHARACTERS);
+}

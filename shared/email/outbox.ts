@@ -1,0 +1,79 @@
+import { sha256Hex } from "../hash.ts";
+import { fail, ok, type Result } from "../result.ts";
+import type { Failure } from "../failure.ts";
+import { describeError, log } from "../telemetry/log.ts";
+import { doorbellFor, type QueueMessage } from "./messages.ts";
+import { doorbellDelaySeconds } from "./retry-policy.ts";
+import type { EmailMessage } from "./schemas.ts";
+import { emailExists, findIdempotencyKey, insertEmail, insertIdempotencyKey, ringSoon } from "./store.ts";
+
+export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
+
+const IDEMPOTENCY_MS = 86_400_000;
+/** The most that one `sendBatch` takes. */
+const QUEUE_BATCH = 100;
+
+export type Accepted = { id: string; status: "queued"; replayed: boolean };
+
+type Acceptance = Extract<Failure, { tag: "idempotency-key-reused" | "unavailable" | "outcome-unknown" }>;
+
+/**
+ * Accepts a mail: one D1 batch, then the doorbell. Once this returns `ok` the mail is not lost, whatever else fails; when
+ * it fails nothing was written, except after `outcome-unknown`, which the same Idempotency-Key makes safe to repeat.
+ */
+export async function acceptEmail(
+  outbox: Outbox,
+  message: EmailMessage,
+  sender: { tenant: string; from: string; idempotencyKey?: string },
+  now: number,
+): Promise<Result<Accepted, Acceptance>> {
+  const { db } = outbox;
+  const { tenant, from, idempotencyKey: key } = sender;
+  const id = crypto.randomUUID();
+  const statements = insertEmail(db, { ...message, id, tenant, from }, now);
+  const requestHash = key === undefined ? "" : await sha256Hex(JSON.stringify(message));
+  if (key !== undefined)
+    statements.unshift(...insertIdempotencyKey(db, { tenant, key, requestHash, emailId: id, expiresAt: now + IDEMPOTENCY_MS }, now));
+
+  try {
+    await db.batch(statements);
+  } catch (error) {
+    // Either the key was used before, or D1 failed, perhaps after it had written: only reading tells.
+    try {
+      const earlier = key === undefined ? null : await findIdempotencyKey(db, tenant, key, now);
+      if (earlier !== null && earlier.requestHash !== requestHash) return fail({ tag: "idempotency-key-reused" });
+      if (earlier !== null && earlier.emailId !== id) return ok({ id: earlier.emailId, status: "queued", replayed: true });
+      if (!(await emailExists(db, id))) {
+        log("error", "email.accept_failed", describeError(error));
+        return fail({ tag: "unavailable", dependency: "database" });
+      }
+    } catch (readError) {
+      log("error", "email.accept_outcome_unknown", describeError(readError));
+      return fail({ tag: "outcome-unknown" });
+    }
+  }
+  await ring(outbox, [{ id, generation: 1, dueAt: now }], now);
+  return ok({ id, status: "queued", replayed: false });
+}
+
+/** Rings for mails at their due time. A doorbell that cannot be rung is not an error: the sweeper rings instead. */
+export async function ring(outbox: Outbox, mails: { id: string; generation: number; dueAt: number }[], now: number): Promise<void> {
+  if (mails.length === 0) return;
+  try {
+    await sendAll(
+      outbox.queue,
+      mails.map((mail) => ({ body: doorbellFor(mail), delaySeconds: doorbellDelaySeconds(mail.dueAt, now) })),
+    );
+  } catch (error) {
+    log("warn", "email.doorbell_failed", { mails: mails.length, ...describeError(error) });
+    const ids = mails.map((mail) => mail.id);
+    await ringSoon(outbox.db, ids, now).catch((later: unknown) => log("warn", "email.ring_soon_failed", describeError(later)));
+  }
+}
+
+/** Sends any number of messages, a queue batch at a time. */
+export async function sendAll(queue: Queue<QueueMessage>, messages: MessageSendRequest<QueueMessage>[]): Promise<void> {
+  for (let start = 0; start < messages.length; start += QUEUE_BATCH) {
+    await queue.sendBatch(messages.slice(start, start + QUEUE_BATCH));
+  }
+}

@@ -1,0 +1,40 @@
+/** When a mail that was refused is tried again. Pure: the random number comes from the caller. */
+export type RetryPolicy = {
+  /** Attempts after the first. */
+  maxRetries: number;
+  baseDelayMs: number;
+  maxDelayMs: number;
+};
+
+/** Spread retries by up to a fifth either way, so that mails refused together do not come back together. */
+const JITTER = 0.2;
+const DAY_MS = 86_400_000;
+
+/**
+ * `min(base * 2^(retry - 1), max)` with +-20 % jitter: 1, 2, 4 s by default. A provider's Retry-After is the floor, clamped to
+ * a day (RFC 9110, 10.2.3 sets no limit).
+ *
+ * @param retry 1 for the first retry
+ * @param random in [0, 1)
+ */
+export function retryDelayMs(policy: RetryPolicy, retry: number, random: number, retryAfterMs = 0): number {
+  const backoffMs = Math.min(policy.baseDelayMs * 2 ** (retry - 1), policy.maxDelayMs);
+  const jitteredMs = backoffMs * (1 + JITTER * (2 * random - 1));
+  return Math.round(Math.max(jitteredMs, Math.min(Math.max(retryAfterMs, 0), DAY_MS)));
+}
+
+/** Queues delay by whole seconds: rounded up, because a doorbell that rings before the mail is due rings for nothing. */
+export function doorbellDelaySeconds(dueAt: number, now: number): number {
+  return Math.min(Math.max(Math.ceil((dueAt - now) / 1_000), 0), MAX_DOORBELL_DELAY_SECONDS);
+}
+
+/** The longest delay on which the queue's documentation agrees with itself; the sweeper rings for what is due later. */
+const MAX_DOORBELL_DELAY_SECONDS = 43_200;
+
+const FIRST_RING_AFTER_MS = 60_000;
+const MAX_RING_DOUBLINGS = 10;
+
+/** When the sweeper may ring again for a row that is still queued: 60 s * 2^rings after it became due or was last rung for. */
+export function ringAfter(dueAt: number, now: number, rings: number): number {
+  return Math.max(dueAt, now) + FIRST_RING_AFTER_MS * 2 ** Math.min(rings, MAX_RING_DOUBLINGS);
+}

@@ -1,0 +1,169 @@
+import type { AttemptDetail, EmailStatus, OnUnknown } from "./lifecycle.ts";
+import { ringAfter } from "./retry-policy.ts";
+import type { EmailEvent, EmailMessage } from "./schemas.ts";
+
+/** SQL of accepting mails and of reading them. Delivery and dead letters have stores of their own. */
+
+export type NewEmail = EmailMessage & { id: string; tenant: string; from: string };
+
+/** The statements that accept a mail: for a batch of the caller's, so that they stand or fall with its own. */
+export function insertEmail(db: D1Database, mail: NewEmail, now: number): D1PreparedStatement[] {
+  return [
+    db
+      .prepare(
+        `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, reply_to, subject, html, text, on_unknown,
+                             due_at, ring_after, created_at, updated_at)
+         VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?3, ?11, ?3, ?3)`,
+      )
+      .bind(
+        mail.id,
+        mail.tenant,
+        now,
+        mail.from,
+        mail.to,
+        mail.replyTo ?? null,
+        mail.subject,
+        mail.html ?? null,
+        mail.text ?? null,
+        mail.onUnknown,
+        ringAfter(now, now, 0),
+      ),
+    db.prepare("INSERT INTO email_events (email_id, generation, type, at) VALUES (?1, 1, 'queued', ?2)").bind(mail.id, now),
+  ];
+}
+
+export type IdempotencyRecord = { tenant: string; key: string; requestHash: string; emailId: string; expiresAt: number };
+
+/** A live record of the same tenant and key makes the whole batch fail. */
+export function insertIdempotencyKey(db: D1Database, record: IdempotencyRecord, now: number): D1PreparedStatement[] {
+  return [
+    db.prepare("DELETE FROM idempotency_keys WHERE tenant = ?1 AND key = ?2 AND expires_at <= ?3").bind(record.tenant, record.key, now),
+    db
+      .prepare("INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)")
+      .bind(record.tenant, record.key, record.requestHash, record.emailId, record.expiresAt),
+  ];
+}
+
+export async function findIdempotencyKey(
+  db: D1Database,
+  tenant: string,
+  key: string,
+  now: number,
+): Promise<{ requestHash: string; emailId: string } | null> {
+  return await db
+    .prepare(
+      "SELECT request_hash AS requestHash, email_id AS emailId FROM idempotency_keys WHERE tenant = ?1 AND key = ?2 AND expires_at > ?3",
+    )
+    .bind(tenant, key, now)
+    .first();
+}
+
+export async function deleteExpiredIdempotencyKeys(db: D1Database, now: number, limit: number): Promise<number> {
+  const done = await db
+    .prepare(
+      "DELETE FROM idempotency_keys WHERE (tenant, key) IN (SELECT tenant, key FROM idempotency_keys WHERE expires_at <= ?1 LIMIT ?2)",
+    )
+    .bind(now, limit)
+    .run();
+  return done.meta.changes;
+}
+
+/** Whether an accept whose reply was lost reached the database. */
+export async function emailExists(db: D1Database, id: string): Promise<boolean> {
+  return (await db.prepare("SELECT 1 FROM emails WHERE id = ?1").bind(id).first()) !== null;
+}
+
+/** Lets the next sweep ring for mails whose doorbell could not be rung. */
+export async function ringSoon(db: D1Database, ids: string[], now: number): Promise<void> {
+  await db
+    .prepare("UPDATE emails SET ring_after = MAX(due_at, ?2) WHERE status = 'queued' AND id IN (SELECT value FROM json_each(?1))")
+    .bind(JSON.stringify(ids), now)
+    .run();
+}
+
+export type StoredEmail = {
+  id: string;
+  tenant: string;
+  status: EmailStatus;
+  to: string;
+  subject: string;
+  generation: number;
+  attempts: number;
+  onUnknown: OnUnknown;
+  dueAt: number;
+  createdAt: number;
+  updatedAt: number;
+  sentAt: number | null;
+  lastError: AttemptDetail | null;
+};
+
+type EmailRow = Omit<StoredEmail, "lastError"> & { lastError: string | null };
+
+/** One mail with its timeline, oldest event first. */
+export async function findEmail(db: D1Database, id: string): Promise<{ mail: StoredEmail; events: EmailEvent[] } | null> {
+  const [mails, events] = await db.batch([
+    db
+      .prepare(
+        `SELECT id, tenant, status, to_address AS "to", subject, generation, attempts, on_unknown AS onUnknown, due_at AS dueAt,
+                created_at AS createdAt, updated_at AS updatedAt, sent_at AS sentAt, last_error AS lastError
+         FROM emails WHERE id = ?1`,
+      )
+      .bind(id),
+    db.prepare("SELECT type, at, generation, detail FROM email_events WHERE email_id = ?1 ORDER BY id").bind(id),
+  ]);
+  const row = mails?.results[0] as EmailRow | undefined;
+  if (row === undefined) return null;
+  const lastError = row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail);
+  const rows = (events?.results ?? []) as { type: string; at: number; generation: number; detail: string | null }[];
+  return { mail: { ...row, lastError }, events: rows.map(eventView) };
+}
+
+function eventView(row: { type: string; at: number; generation: number; detail: string | null }): EmailEvent {
+  const event = { type: row.type, at: new Date(row.at).toISOString(), generation: row.generation };
+  return row.detail === null ? event : { ...event, detail: JSON.parse(row.detail) as unknown };
+}
+
+export type EmailBacklog = { due: number; oldestDueAt: number | null; unknown: number; dead: number };
+
+/** Counts for `/health`. Also the proof that D1 answers. */
+export async function emailBacklog(db: D1Database, now: number): Promise<EmailBacklog> {
+  const row = await db
+    .prepare(
+      `SELECT (SELECT COUNT(*) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS due,
+              (SELECT MIN(due_at) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS oldestDueAt,
+              (SELECT COUNT(*) FROM emails WHERE status = 'unknown') AS unknown,
+              (SELECT COUNT(*) FROM dead_letters) AS dead`,
+    )
+    .bind(now)
+    .first<EmailBacklog>();
+  return row ?? { due: 0, oldestDueAt: null, unknown: 0, dead: 0 };
+}
+
+export type DueMail = { id: string; generation: number; rings: number };
+
+/** Queued mails that are due and for which nobody rang lately, longest waiting first. */
+export async function mailsToRing(db: D1Database, now: number, limit: number): Promise<DueMail[]> {
+  const { results } = await db
+    .prepare("SELECT id, generation, rings FROM emails WHERE status = 'queued' AND ring_after <= ?1 ORDER BY ring_after LIMIT ?2")
+    .bind(now, limit)
+    .all<DueMail>();
+  return results;
+}
+
+/** Notes that the sweeper rang, so that a backlog is not rung for again each minute. */
+export async function recordRings(db: D1Database, mails: DueMail[], now: number): Promise<void> {
+  if (mails.length === 0) return;
+  const rung = mails.map((mail) => ({
+    id: mail.id,
+    generation: mail.generation,
+    rings: mail.rings + 1,
+    ringAfter: ringAfter(now, now, mail.rings + 1),
+  }));
+  await db
+    .prepare(
+      `UPDATE emails AS e SET rings = r.value ->> 'rings', ring_after = r.value ->> 'ringAfter' FROM json_each(?1) AS r
+       WHERE e.id = r.value ->> 'id' AND e.generation = r.value ->> 'generation' AND e.status = 'queued'`,
+    )
+    .bind(JSON.stringify(rung))
+    .run();
+}

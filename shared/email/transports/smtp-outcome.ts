@@ -1,0 +1,56 @@
+import type { AttemptDetail, Outcome } from "../lifecycle.ts";
+
+/**
+ * What an SMTP failure means for the mail, by phase and code (RFC 5321, 4.2.1 and 4.3.2; enhanced codes: RFC 3463).
+ *
+ * | Observed | Outcome |
+ * |---|---|
+ * | connection, banner, EHLO, STARTTLS or AUTH failed, whatever the code | refused for now: it says nothing about this mail |
+ * | 4yz to MAIL, RCPT, DATA or the body | refused for now |
+ * | 5yz to MAIL, RCPT, DATA or the body | refused for good |
+ * | larger than the server's SIZE, or a recipient that it cannot express | refused for good, by the client |
+ * | 421 at any time | refused for now: the server is shutting down |
+ * | no reply after the body began, or one that is no refusal | unknown: the server may have it |
+ * | no reply before the body | refused for now |
+ */
+export function classifySmtpError(error: unknown, handedOver: boolean): Outcome {
+  const { message, code, command, responseCode, response } = describe(error);
+  const detail: AttemptDetail = {
+    transport: "smtp",
+    phase: phaseOf(command, handedOver),
+    text: (response ?? message).slice(0, MAX_TEXT_LENGTH),
+  };
+  if (responseCode !== undefined) detail.code = responseCode;
+  const enhancedCode = response === undefined ? undefined : /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})/.exec(response)?.[1];
+  if (enhancedCode !== undefined) detail.enhancedCode = enhancedCode;
+
+  const refusal = responseCode !== undefined && responseCode >= 400;
+  if (handedOver && !refusal) return { kind: "unknown", detail };
+  if (!aboutThisMail.has(detail.phase)) return { kind: "refused_transient", detail };
+  const permanent = refusal ? responseCode >= 500 : code === "EMESSAGE" || code === "EENVELOPE";
+  return { kind: permanent ? "refused_permanent" : "refused_transient", detail };
+}
+
+const MAX_TEXT_LENGTH = 500;
+/** "API" is nodemailer's own check of the envelope. */
+const aboutThisMail = new Set(["API", "MAIL FROM", "RCPT TO", "DATA", "BODY"]);
+
+function phaseOf(command: string | undefined, handedOver: boolean): string {
+  if (handedOver) return "BODY";
+  return command ?? "CONN";
+}
+
+type SmtpError = { message: string; code?: string; command?: string; responseCode?: number; response?: string };
+
+/** nodemailer's error fields; anything else that is thrown has at least a text. */
+function describe(error: unknown): SmtpError {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const fields = error as Error & Partial<SmtpError>;
+  return {
+    message: error.message,
+    ...(typeof fields.code === "string" ? { code: fields.code } : {}),
+    ...(typeof fields.command === "string" ? { command: fields.command } : {}),
+    ...(typeof fields.responseCode === "number" && fields.responseCode > 0 ? { responseCode: fields.responseCode } : {}),
+    ...(typeof fields.response === "string" ? { response: fields.response } : {}),
+  };
+}

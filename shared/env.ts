@@ -1,0 +1,40 @@
+import type { QueueMessage } from "./email/messages.ts";
+import type { ScheduledTasksRpc } from "./schedule/rpc.ts";
+
+/**
+ * The bindings of the three Workers, written by hand to mirror `wrangler.{api,consumer,cron}.toml`; `test/stack/env.test.ts`
+ * asserts that they agree. (Generated types of three Workers collide on one global name.)
+ */
+
+/** Variables and secrets. All are text that nobody has checked: `config.ts` validates them on first use. */
+export interface Variables {
+  ADMIN_TOKEN?: string;
+  EMAIL_FROM?: string;
+  EMAIL_MAX_RETRIES?: string;
+  EMAIL_BASE_DELAY_SECONDS?: string;
+  EMAIL_MAX_DELAY_SECONDS?: string;
+  DLQ_RETENTION_DAYS?: string;
+  SMTP_HOST?: string;
+  SMTP_PORT?: string;
+  SMTP_SECURITY?: string;
+  SMTP_USERNAME?: string;
+  SMTP_PASSWORD?: string;
+}
+
+export interface ApiEnv extends Variables {
+  DB: D1Database;
+  EMAIL_QUEUE: Queue<QueueMessage>;
+  CRON: Fetcher & ScheduledTasksRpc;
+}
+
+export interface ConsumerEnv extends Variables {
+  DB: D1Database;
+  EMAIL_QUEUE: Queue<QueueMessage>;
+  EMAIL_DLQ: Queue<QueueMessage>;
+}
+
+export interface CronEnv extends Variables {
+  DB: D1Database;
+  EMAIL_QUEUE: Queue<QueueMessage>;
+  EMAIL_DLQ: Queue<QueueMessage>;
+}

@@ -1,0 +1,20 @@
+/** Every way in which a request can fail, as a tagged value. `shared/http/problem.ts` turns each into its RFC 9457 answer. */
+export type Failure =
+  | { tag: "invalid"; errors: FieldError[] }
+  | { tag: "malformed-json"; detail: string }
+  | { tag: "unsupported-media-type"; expected: string }
+  | { tag: "body-too-large"; limitBytes: number }
+  | { tag: "unauthenticated" }
+  | { tag: "forbidden"; detail: string }
+  | { tag: "not-found"; what: string }
+  | { tag: "method-not-allowed"; allow: string[] }
+  | { tag: "conflict"; field: string }
+  | { tag: "idempotency-key-reused" }
+  | { tag: "unavailable"; dependency: Dependency }
+  | { tag: "outcome-unknown" }
+  | { tag: "misconfigured"; variable: string; message: string }
+  | { tag: "internal" };
+
+export type FieldError = { path: string; message: string };
+
+type Dependency = "database" | "scheduler";

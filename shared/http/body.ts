@@ -1,0 +1,73 @@
+import * as v from "valibot";
+import type { Failure, FieldError } from "../failure.ts";
+import { fail, ok, type Result } from "../result.ts";
+
+type BadBody = Extract<Failure, { tag: "invalid" | "malformed-json" | "unsupported-media-type" | "body-too-large" }>;
+
+const MAX_BODY_BYTES = 1_048_576;
+/** A body with a thousand bad fields gets a readable answer. */
+const MAX_ERRORS = 20;
+
+/**
+ * Reads a JSON body of at most 1 MiB and validates it; no body at all counts as `{}`. Unknown fields are refused by name
+ * where the schema is strict.
+ */
+export async function readJson<Schema extends v.GenericSchema>(
+  request: Request,
+  schema: Schema,
+): Promise<Result<v.InferOutput<Schema>, BadBody>> {
+  const mediaType = request.headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase();
+  if (mediaType === undefined && isEmpty(request)) return validate(schema, {});
+  if (mediaType !== "application/json") return fail({ tag: "unsupported-media-type", expected: "application/json" });
+  const bytes = await readBytes(request);
+  if (bytes === null) return fail({ tag: "body-too-large", limitBytes: MAX_BODY_BYTES });
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch {
+    return fail({ tag: "malformed-json", detail: "The body must be one JSON value in UTF-8." });
+  }
+  return validate(schema, json);
+}
+
+/** Validates anything that came from outside. */
+export function validate<Schema extends v.GenericSchema>(
+  schema: Schema,
+  input: unknown,
+): Result<v.InferOutput<Schema>, Extract<Failure, { tag: "invalid" }>> {
+  const parsed = v.safeParse(schema, input);
+  return parsed.success ? ok(parsed.output) : fail({ tag: "invalid", errors: parsed.issues.slice(0, MAX_ERRORS).map(fieldError) });
+}
+
+function fieldError(issue: v.BaseIssue<unknown>): FieldError {
+  const path = v.getDotPath(issue) ?? "body";
+  if (issue.type === "strict_object") {
+    if (issue.expected === "never") return { path, message: "is not a known field" };
+    if (issue.received === "undefined") return { path, message: "is required" };
+    return { path, message: "must be an object" };
+  }
+  return { path, message: issue.received === "undefined" && issue.kind === "schema" ? "is required" : issue.message };
+}
+
+function isEmpty(request: Request): boolean {
+  return request.body === null || request.headers.get("Content-Length") === "0";
+}
+
+/** Stops reading at the limit: a Content-Length may lie or be absent. */
+async function readBytes(request: Request): Promise<Uint8Array | null> {
+  if (Number(request.headers.get("Content-Length") ?? 0) > MAX_BODY_BYTES) return null;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_BODY_BYTES) return null;
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}

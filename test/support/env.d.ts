@@ -1,0 +1,18 @@
+import type { D1Migration } from "cloudflare:test";
+import type { ApiEnv, ConsumerEnv } from "../../shared/env.ts";
+
+declare global {
+  namespace Cloudflare {
+    /** The bindings of all three Workers: each test uses those of its own. */
+    interface Env extends ApiEnv, ConsumerEnv {}
+    interface GlobalProps {
+      mainModule: typeof import("../../workers/api/index.ts");
+    }
+  }
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    migrations: D1Migration[];
+  }
+}

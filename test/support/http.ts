@@ -1,0 +1,32 @@
+/** Requests as the tests send them. */
+
+export const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
+
+export type Fetch = (path: string, init: RequestInit) => Promise<Response>;
+
+/** Calls the API with a token (the admin's unless told otherwise) and a JSON body. */
+export async function call(
+  fetch: Fetch,
+  method: string,
+  path: string,
+  body?: unknown,
+  options: { token?: string | null; headers?: Record<string, string> } = {},
+): Promise<Answer> {
+  const token = options.token === undefined ? ADMIN_TOKEN : options.token;
+  const headers = {
+    ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
+    ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+    ...options.headers,
+  };
+  const response = await fetch(path, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === "" ? null : JSON.parse(text) };
+}
+
+/** `body` is whatever JSON came: tests look at it field by field. */
+// oxlint-disable-next-line typescript/no-explicit-any -- an assertion on a missing field fails the test just as well
+export type Answer = { status: number; headers: Headers; body: any };

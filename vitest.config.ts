@@ -1,0 +1,44 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { defineConfig, type TestProjectConfiguration } from "vitest/config";
+
+type PoolOptions = Extract<Parameters<typeof cloudflareTest>[0], { wrangler?: unknown }>;
+const migrations = await readD1Migrations("./migrations");
+
+/** One project inside workerd, with a Worker's own Wrangler configuration on real D1 and queues. */
+function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["miniflare"]): TestProjectConfiguration {
+  return {
+    plugins: [
+      cloudflareTest({
+        verbose: false,
+        remoteBindings: false,
+        miniflare: miniflare ?? {},
+        wrangler: { configPath: `./wrangler.${name}.toml` },
+      }),
+    ],
+    test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: ["./test/support/apply-migrations.ts"], provide: { migrations } },
+  };
+}
+
+const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["shared/**/*.test.ts", "scripts/**/*.test.ts"] } },
+      // luna-cron does not run beside luna-api here; `stack` has the three of them.
+      inWorkerd("api", { bindings: { ADMIN_TOKEN }, serviceBindings: { CRON: () => new Response(null, { status: 501 }) } }),
+      inWorkerd("consumer", { bindings: { SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none" } }),
+      inWorkerd("cron", {}),
+      { test: { name: "stack", include: ["test/stack/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "process",
+          include: ["test/process/**/*.test.ts"],
+          testTimeout: 240_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});

@@ -1,0 +1,58 @@
+import { findUser } from "../../shared/accounts/store.ts";
+import { adminToken } from "../../shared/config.ts";
+import type { ApiEnv } from "../../shared/env.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { sha256, sha256Hex } from "../../shared/hash.ts";
+import { fail, ok, type Result } from "../../shared/result.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+import type { Caller } from "./call.ts";
+
+/** Who may call a route. */
+export type Access =
+  | "anyone"
+  | "admin"
+  /** Any valid token. */
+  | "caller"
+  /** The admin, or the user named in the path. */
+  | "self"
+  /** The admin, or a user whose key has the scope `emails:send`. */
+  | "mailer";
+
+/** Finds out who holds the bearer token. No token at all is `anonymous`; a wrong one is refused. */
+export async function authenticate(request: Request, env: ApiEnv): Promise<Result<Caller, Failure>> {
+  const header = request.headers.get("Authorization");
+  if (header === null) return ok({ role: "anonymous" });
+  const token = /^Bearer +([\u0021-\u007e]{1,512})$/i.exec(header)?.[1];
+  if (token === undefined) return fail({ tag: "unauthenticated" });
+  const admin = adminToken(env);
+  if (!admin.ok) return admin;
+  if (await sameText(token, admin.value)) return ok({ role: "admin" });
+  try {
+    const user = await findUser(env.DB, { by: "apiKeyHash", value: await sha256Hex(token) });
+    return user === null ? fail({ tag: "unauthenticated" }) : ok({ role: "user", user });
+  } catch (error) {
+    log("error", "auth.lookup_failed", describeError(error));
+    return fail({ tag: "unavailable", dependency: "database" });
+  }
+}
+
+/** Compares digests in constant time, so that neither content nor length of the secret shows in the timing. */
+async function sameText(a: string, b: string): Promise<boolean> {
+  return crypto.subtle.timingSafeEqual(await sha256(a), await sha256(b));
+}
+
+/** Decides whether a caller may use a route. An endpoint that answers about objects of several owners checks those itself. */
+export function authorize(access: Access, caller: Caller, params: Record<string, string>): Failure | null {
+  if (access === "anyone" || caller.role === "admin") return null;
+  if (caller.role === "anonymous") return { tag: "unauthenticated" };
+  switch (access) {
+    case "caller":
+      return null;
+    case "admin":
+      return { tag: "forbidden", detail: "This needs the admin token." };
+    case "self":
+      return caller.user.userId === params["userId"] ? null : { tag: "forbidden", detail: "This key belongs to another user." };
+    case "mailer":
+      return caller.user.scopes.includes("emails:send") ? null : { tag: "forbidden", detail: "This key lacks the scope emails:send." };
+  }
+}

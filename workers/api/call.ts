@@ -1,0 +1,24 @@
+import type { User } from "../../shared/accounts/schemas.ts";
+import type { ApiEnv } from "../../shared/env.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { ok, type Result } from "../../shared/result.ts";
+
+/** Who calls: found by `auth.ts` before the handler runs. */
+export type Caller = { role: "anonymous" } | { role: "admin" } | { role: "user"; user: User };
+
+/** One HTTP request on its way to a handler. `now` is its time in milliseconds since the epoch. */
+export type Call = {
+  request: Request;
+  url: URL;
+  params: Record<string, string>;
+  env: ApiEnv;
+  caller: Caller;
+  now: number;
+};
+
+export type Handler = (call: Call) => Promise<Result<Response, Failure>>;
+
+/** A JSON answer that no cache on the way may keep. */
+export function json(body: unknown, init: { status?: number; headers?: Record<string, string> } = {}): Result<Response, never> {
+  return ok(Response.json(body, { status: init.status ?? 200, headers: { "Cache-Control": "no-store", ...init.headers } }));
+}

@@ -1,0 +1,26 @@
+import { takenField } from "../../shared/accounts/store.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { fail, ok, type Result } from "../../shared/result.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+
+/** Runs a read; D1 not answering is a value. */
+export async function readDatabase<Value>(read: () => Promise<Value>): Promise<Result<Value, Failure>> {
+  try {
+    return ok(await read());
+  } catch (error) {
+    log("error", "database.read_failed", describeError(error));
+    return fail({ tag: "unavailable", dependency: "database" });
+  }
+}
+
+/** Runs one write. A lost reply does not tell whether it took place, and the caller is told just that. */
+export async function writeDatabase<Value>(write: () => Promise<Value>): Promise<Result<Value, Failure>> {
+  try {
+    return ok(await write());
+  } catch (error) {
+    const field = takenField(error);
+    if (field !== null) return fail({ tag: "conflict", field });
+    log("error", "database.write_failed", describeError(error));
+    return fail({ tag: "outcome-unknown" });
+  }
+}

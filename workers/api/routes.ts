@@ -1,0 +1,27 @@
+import { deadLetters, processDeadLetters, runTask } from "./admin.ts";
+import type { Access } from "./auth.ts";
+import type { Handler } from "./call.ts";
+import { getEmail, sendEmail } from "./emails.ts";
+import { health } from "./health.ts";
+import { createUser, getMe, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
+
+export type Route = { method: "GET" | "POST" | "PATCH" | "DELETE"; path: string; access: Access; handler: Handler };
+
+export const routes: readonly Route[] = [
+  { method: "GET", path: "/health", access: "anyone", handler: health },
+
+  { method: "POST", path: "/api/users", access: "admin", handler: createUser },
+  { method: "GET", path: "/api/users", access: "caller", handler: getUserByEmail },
+  { method: "GET", path: "/api/users/:userId", access: "self", handler: getUser },
+  { method: "PATCH", path: "/api/users/:userId", access: "self", handler: patchUser },
+  { method: "DELETE", path: "/api/users/:userId", access: "self", handler: removeUser },
+  { method: "POST", path: "/api/users/:userId/api-key", access: "self", handler: rotateApiKey },
+  { method: "GET", path: "/api/me", access: "caller", handler: getMe },
+
+  { method: "POST", path: "/api/emails", access: "mailer", handler: sendEmail },
+  { method: "GET", path: "/api/emails/:id", access: "caller", handler: getEmail },
+
+  { method: "GET", path: "/api/admin/email/dlq", access: "admin", handler: deadLetters },
+  { method: "POST", path: "/api/admin/email/process-dlq", access: "admin", handler: processDeadLetters },
+  { method: "POST", path: "/api/admin/scheduled-tasks/:name/run", access: "admin", handler: runTask },
+];

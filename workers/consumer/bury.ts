@@ -1,0 +1,70 @@
+import { bury, buryPoison, type Grave, type PoisonLetter } from "../../shared/email/dead-letters/store.ts";
+import { deadLetterRetentionDays } from "../../shared/config.ts";
+import { parseDeadLetter, rawText } from "../../shared/email/messages.ts";
+import type { ConsumerEnv } from "../../shared/env.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+
+type Letter = { kind: "bury"; grave: Grave } | { kind: "doorbell"; emailId: string } | { kind: "poison"; letter: PoisonLetter };
+
+/** Consumes the dead-letter queue. A letter is acknowledged only when D1 holds it: the queue is never the only copy. */
+export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<void> {
+  const retention = deadLetterRetentionDays(env);
+  if (!retention.ok) throw new Error(`${retention.error.variable} ${retention.error.message}`);
+  const now = Date.now();
+  const graves: { message: Message; grave: Grave }[] = [];
+  for (const message of batch.messages) {
+    const letter = readLetter(message);
+    switch (letter.kind) {
+      case "doorbell":
+        // The runtime gave up ringing. The row is still due, and the sweeper rings for it.
+        log("warn", "dead_letter.doorbell", { emailId: letter.emailId });
+        message.ack();
+        break;
+      case "bury":
+        graves.push({ message, grave: letter.grave });
+        break;
+      case "poison":
+        await settleMessages([message], () => buryPoison(env.DB, letter.letter, retention.value, now));
+        break;
+    }
+  }
+  if (graves.length === 0) return;
+  await settleMessages(
+    graves.map(({ message }) => message),
+    () =>
+      bury(
+        env.DB,
+        graves.map(({ grave }) => grave),
+        retention.value,
+        now,
+      ),
+  );
+}
+
+async function settleMessages(messages: Message[], write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+    for (const message of messages) message.ack();
+  } catch (error) {
+    log("error", "dead_letter.bury_failed", { messages: messages.length, ...describeError(error) });
+    for (const message of messages) message.retry();
+  }
+}
+
+function readLetter(message: Message): Letter {
+  const parsed = parseDeadLetter(message.body);
+  if (!parsed.success) {
+    return {
+      kind: "poison",
+      letter: { messageId: message.id, reason: "not a message of this queue", rawBody: rawText(message.body), attempts: message.attempts },
+    };
+  }
+  const body = parsed.output;
+  if (!("type" in body)) return { kind: "doorbell", emailId: body.emailId };
+  switch (body.type) {
+    case "bury":
+      return { kind: "bury", grave: { id: body.emailId, generation: body.generation } };
+    case "poison":
+      return { kind: "poison", letter: { messageId: message.id, reason: body.reason, rawBody: body.raw, attempts: message.attempts } };
+  }
+}

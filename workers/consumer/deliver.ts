@@ -1,0 +1,71 @@
+import { retryPolicy, smtpSettings } from "../../shared/config.ts";
+import { claim } from "../../shared/email/delivery/store.ts";
+import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
+import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
+import { parseDoorbell, poisonFor, type Doorbell } from "../../shared/email/messages.ts";
+import { ring } from "../../shared/email/outbox.ts";
+import { smtpTransport } from "../../shared/email/transports/smtp.ts";
+import type { ConsumerEnv } from "../../shared/env.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+
+/**
+ * Consumes doorbells: claims the rows they ring for, hands the mails over and acknowledges. Once the claim has been made the
+ * doorbells are worth nothing, whatever happens next: D1 knows what is due, and the sweeper rings again.
+ */
+export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promise<void> {
+  const policy = retryPolicy(env);
+  const smtp = smtpSettings(env);
+  if (!policy.ok) throw new Error(`${policy.error.variable} ${policy.error.message}`);
+  if (!smtp.ok) throw new Error(`${smtp.error.variable} ${smtp.error.message}`);
+
+  const doorbells: Doorbell[] = [];
+  const understood: Message[] = [];
+  for (const message of batch.messages) {
+    const parsed = parseDoorbell(message.body);
+    if (parsed.success) {
+      doorbells.push(parsed.output);
+      understood.push(message);
+    } else {
+      await forwardPoison(message, env);
+    }
+  }
+  if (doorbells.length === 0) return;
+
+  const token = crypto.randomUUID();
+  const now = Date.now();
+  const claimed = await claim(env.DB, doorbells, token, now, now + LEASE_MS).catch((error: unknown) => {
+    log("error", "email.claim_failed", { doorbells: doorbells.length, ...describeError(error) });
+    return null;
+  });
+  for (const message of understood) {
+    if (claimed === null) message.retry();
+    else message.ack();
+  }
+  if (claimed === null) return;
+
+  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+  await ring(outbox, claimed.early, now);
+  await deliverClaimed(
+    {
+      ...outbox,
+      deadLetterQueue: env.EMAIL_DLQ,
+      transport: smtpTransport(smtp.value),
+      policy: policy.value,
+      clock: Date.now,
+      random: Math.random,
+    },
+    token,
+    claimed.claimed,
+  );
+}
+
+/** If even the dead-letter queue refuses it, the runtime dead-letters the message as it came. */
+async function forwardPoison(message: Message, env: ConsumerEnv): Promise<void> {
+  try {
+    await env.EMAIL_DLQ.send(poisonFor(message.body, "not a doorbell"));
+    message.ack();
+  } catch (error) {
+    log("error", "email.poison_forward_failed", describeError(error));
+    message.retry();
+  }
+}

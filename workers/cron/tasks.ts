@@ -1,0 +1,25 @@
+import type { CronEnv } from "../../shared/env.ts";
+import type { TaskResult } from "../../shared/schedule/rpc.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+import { sweepOutboxTask } from "./tasks/sweep-outbox.ts";
+
+/** A scheduled task. `run` answers with counts for the record. */
+export type Task = { name: string; run(env: CronEnv): Promise<Record<string, number>> };
+
+/** Every task; all of them run each minute. */
+export const tasks: readonly Task[] = [sweepOutboxTask];
+
+/** Runs one task. That it failed is a value, so that one failure stops nothing else. */
+export async function runTask(task: Task, env: CronEnv): Promise<TaskResult> {
+  const startedAt = Date.now();
+  try {
+    const result = await task.run(env);
+    const duration = Date.now() - startedAt;
+    log("info", "task.succeeded", { task: task.name, durationMs: duration, result });
+    return { task: task.name, status: "success", duration, result };
+  } catch (error) {
+    const duration = Date.now() - startedAt;
+    log("error", "task.failed", { task: task.name, durationMs: duration, ...describeError(error) });
+    return { task: task.name, status: "failure", duration, error: describeError(error) };
+  }
+}
