@@ -132,5 +132,8 @@ async function end(reason: string | null): Promise<void> {
   process.exit(reason === null ? 0 : 1);
 }
 
+// npm that is killed outright cannot pass a signal on; whoever adopts this process then is not npm.
+const parent = process.ppid;
+setInterval(() => process.ppid === parent || void end(null), 1_000).unref();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(null));
 main().catch((error: unknown) => void end(error instanceof Error ? error.message : String(error)));

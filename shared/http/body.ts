@@ -27,6 +27,8 @@ export async function readJson<Schema extends v.GenericSchema>(
   } catch {
     return fail({ tag: "malformed-json", detail: "The body must be one JSON value in UTF-8." });
   }
+  // valibot takes a list for an object without fields.
+  if (Array.isArray(json)) return fail({ tag: "invalid", errors: [{ path: "body", message: "must be an object" }] });
   return validate(schema, json);
 }
 

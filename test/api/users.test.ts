@@ -1,14 +1,6 @@
-import { env, exports } from "cloudflare:workers";
+import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { call as callApi, type Answer } from "../support/http.ts";
-
-const call = (method: string, path: string, body?: unknown, options?: Parameters<typeof callApi>[4]): Promise<Answer> =>
-  callApi((at, init) => exports.default.fetch(new Request(`http://luna.test${at}`, init)), method, path, body, options);
-
-const rows = async (table: string): Promise<number> =>
-  (await env.DB.prepare(`SELECT COUNT(*) AS n FROM ${table}`).first<number>("n")) ?? -1;
-const accountTables = ["users", "usage_metrics", "subscriptions", "emails", "email_events"];
-const rowsInAll = (): Promise<number[]> => Promise.all(accountTables.map(rows));
+import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
 
 let next = 0;
 const newUser = () => {
@@ -71,6 +63,23 @@ describe("POST /api/users", () => {
     });
   });
 
+  it("knows that it succeeded although the reply of D1 was lost, and says that it cannot know when D1 stays silent", async () => {
+    const replyLost = {
+      prepare: (sql: string) => env.DB.prepare(sql),
+      batch: async (statements: D1PreparedStatement[]) => {
+        await env.DB.batch(statements);
+        throw new Error("D1_ERROR: Network connection lost.");
+      },
+    } as unknown as D1Database;
+    const user = newUser();
+    const created = await callWith({ DB: replyLost })("POST", "/api/users", user);
+    expect(created.status).toBe(201);
+    expect((await call("GET", "/api/me", undefined, { token: created.body.apiKey })).body.user.userId).toBe(user.userId);
+
+    const unsure = await callWith({ DB: deadDatabase })("POST", "/api/users", newUser());
+    expect(unsure).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+  });
+
   it("lets exactly one of fifty concurrent sign-ups with one email win", async () => {
     const email = "contested@example.com";
     const before = await rowsInAll();
@@ -78,8 +87,9 @@ describe("POST /api/users", () => {
 
     const statuses = answers.map((answer) => answer.status).toSorted((a, b) => a - b);
     expect(statuses).toEqual([201, ...Array.from({ length: 49 }, () => 409)]);
-    const added = (await rowsInAll()).map((count, table) => count - (before[table] ?? 0));
-    expect(added).toEqual([1, 3, 1, 1, 1]);
+    const after = await rowsInAll();
+    const added = Object.fromEntries(Object.entries(after).map(([table, count]) => [table, count - (before[table] ?? 0)]));
+    expect(added).toMatchObject({ users: 1, usage_metrics: 3, subscriptions: 1, emails: 1, email_events: 1 });
   });
 
   it.each([

@@ -2,7 +2,10 @@
 
 export const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
-export type Fetch = (path: string, init: RequestInit) => Promise<Response>;
+/** Fetch of whatever the test runs in: their types differ, their answers do not. */
+export type Fetch = (path: string, init: { method: string; headers: Record<string, string>; body?: string }) => Promise<FetchedAnswer>;
+
+type FetchedAnswer = { status: number; headers: { get(name: string): string | null }; text(): Promise<string> };
 
 /** Calls the API with a token (the admin's unless told otherwise) and a JSON body. */
 export async function call(
@@ -29,4 +32,4 @@ export async function call(
 
 /** `body` is whatever JSON came: tests look at it field by field. */
 // oxlint-disable-next-line typescript/no-explicit-any -- an assertion on a missing field fails the test just as well
-export type Answer = { status: number; headers: Headers; body: any };
+export type Answer = { status: number; headers: FetchedAnswer["headers"]; body: any };

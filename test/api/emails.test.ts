@@ -1,0 +1,140 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { fakeQueue } from "../support/mails.ts";
+import { call, callWith, deadDatabase, rows, rowsInAll } from "./support.ts";
+
+const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
+let next = 0;
+
+async function sender(scopes: string[]): Promise<{ token: string; userId: string }> {
+  next += 1;
+  const userId = `sender-${next}`;
+  const { body } = await call("POST", "/api/users", { userId, email: `${userId}@example.com` });
+  if (scopes.length > 0) await call("PATCH", `/api/users/${userId}`, { scopes });
+  return { token: String(body.apiKey), userId };
+}
+
+describe("POST /api/emails", () => {
+  it("accepts a mail with its first event in one batch and answers 202 with where to look", async () => {
+    const accepted = await call("POST", "/api/emails", mail);
+    expect(accepted).toMatchObject({ status: 202, body: { status: "queued" } });
+    expect(accepted.headers.get("Location")).toBe(`/api/emails/${accepted.body.id}`);
+
+    const { body } = await call("GET", `/api/emails/${accepted.body.id}`);
+    expect(body).toMatchObject({ id: accepted.body.id, to: "ada@example.com", subject: "Hello", generation: 1, onUnknown: "hold" });
+    expect(body.events[0]).toMatchObject({ type: "queued", generation: 1 });
+  });
+
+  it("still accepts when the doorbell cannot be rung, and lets the next sweep ring", async () => {
+    const before = Date.now();
+    const { status, body } = await callWith({ EMAIL_QUEUE: fakeQueue(true).queue })("POST", "/api/emails", mail);
+    expect(status).toBe(202);
+    const row = await env.DB.prepare("SELECT status, ring_after FROM emails WHERE id = ?")
+      .bind(body.id)
+      .first<{ status: string; ring_after: number }>();
+    expect(row?.status).toBe("queued");
+    expect(row?.ring_after).toBeGreaterThanOrEqual(before);
+    expect(row?.ring_after).toBeLessThanOrEqual(Date.now());
+  });
+
+  it("answers 503 and rings for nothing while D1 is down", async () => {
+    const doorbells = fakeQueue();
+    const refused = await callWith({ DB: deadDatabase, EMAIL_QUEUE: doorbells.queue })("POST", "/api/emails", mail);
+    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+    expect(refused.headers.get("Retry-After")).toBe("5");
+    expect(doorbells.sent).toEqual([]);
+  });
+
+  it("writes neither mail nor event nor key when a statement fails", async () => {
+    const before = await rowsInAll();
+    await env.DB.prepare("CREATE TRIGGER refuse BEFORE INSERT ON email_events BEGIN SELECT RAISE(ABORT, 'refused by the test'); END").run();
+    const refused = await call("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "atomic" } });
+    await env.DB.prepare("DROP TRIGGER refuse").run();
+    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
+    expect(await rowsInAll()).toEqual(before);
+  });
+
+  it("belongs to keys with the scope emails:send", async () => {
+    const { token } = await sender([]);
+    const refused = await call("POST", "/api/emails", mail, { token });
+    expect(refused).toMatchObject({ status: 403, body: { detail: "This key lacks the scope emails:send." } });
+    const allowed = await sender(["emails:send"]);
+    expect((await call("POST", "/api/emails", mail, { token: allowed.token })).status).toBe(202);
+    expect((await call("POST", "/api/emails", mail, { token: null })).status).toBe(401);
+  });
+});
+
+describe("an Idempotency-Key", () => {
+  const send = (key: string, body: unknown = mail, token?: string) =>
+    call("POST", "/api/emails", body, { headers: { "Idempotency-Key": key }, ...(token === undefined ? {} : { token }) });
+
+  it("makes twenty concurrent repetitions one mail with one answer", async () => {
+    const before = await rows("emails");
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send("order-1")));
+    expect(new Set(answers.map(({ status, body }) => `${status} ${body.id} ${body.status}`)).size).toBe(1);
+    expect(answers[0]?.status).toBe(202);
+    expect((await rows("emails")) - before).toBe(1);
+    expect(answers.filter(({ headers }) => headers.get("Idempotency-Replayed") === "true")).toHaveLength(19);
+  });
+
+  it("is refused with another body, and nothing is written", async () => {
+    await send("order-2");
+    const before = await rowsInAll();
+    const refused = await send("order-2", { ...mail, subject: "Something else" });
+    expect(refused).toMatchObject({ status: 422, body: { type: "urn:luna:problem:idempotency-key-reused" } });
+    expect(await rowsInAll()).toEqual(before);
+  });
+
+  it("does not care how the same body is written", async () => {
+    const first = await send("order-3", { to: mail.to, subject: mail.subject, text: mail.text });
+    const second = await send("order-3", { text: mail.text, onUnknown: "hold", subject: mail.subject, to: mail.to });
+    expect(second.body).toEqual(first.body);
+  });
+
+  it("belongs to one tenant", async () => {
+    const one = await sender(["emails:send"]);
+    const other = await sender(["emails:send"]);
+    const ids = await Promise.all([send("order-4", mail, one.token), send("order-4", mail, other.token), send("order-4")]);
+    expect(new Set(ids.map(({ body }) => body.id)).size).toBe(3);
+  });
+
+  it("is free again after 24 hours", async () => {
+    const first = await send("order-5");
+    await env.DB.prepare("UPDATE idempotency_keys SET expires_at = ? WHERE key = 'order-5'").bind(Date.now()).run();
+    const second = await send("order-5", { ...mail, subject: "A day later" });
+    expect(second.status).toBe(202);
+    expect(second.body.id).not.toBe(first.body.id);
+  });
+
+  it("answers the same after a lost reply", async () => {
+    const replyLost = {
+      prepare: (sql: string) => env.DB.prepare(sql),
+      batch: async (statements: D1PreparedStatement[]) => {
+        await env.DB.batch(statements);
+        throw new Error("D1_ERROR: Network connection lost.");
+      },
+    } as unknown as D1Database;
+    const lost = await callWith({ DB: replyLost })("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "order-6" } });
+    expect(lost.status).toBe(202);
+    expect((await send("order-6")).body).toEqual(lost.body);
+  });
+
+  it.each(["", "two words", "ü", "x".repeat(256)])("is refused by name when it is %j", async (key) => {
+    const before = await rowsInAll();
+    const refused = await call("POST", "/api/emails", mail, { headers: { "Idempotency-Key": key } });
+    expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: "Idempotency-Key" }] } });
+    expect(await rowsInAll()).toEqual(before);
+  });
+});
+
+describe("GET /api/emails/:id", () => {
+  it("shows a tenant its own mails only", async () => {
+    const one = await sender(["emails:send"]);
+    const other = await sender(["emails:send"]);
+    const { body } = await call("POST", "/api/emails", mail, { token: one.token });
+    const path = `/api/emails/${body.id}`;
+    expect((await call("GET", path, undefined, { token: one.token })).status).toBe(200);
+    expect((await call("GET", path)).status).toBe(200);
+    expect((await call("GET", path, undefined, { token: other.token })).status).toBe(404);
+  });
+});

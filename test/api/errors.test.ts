@@ -1,0 +1,169 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { dispatch } from "../../workers/api/dispatch.ts";
+import { ADMIN_TOKEN } from "../support/http.ts";
+import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
+
+const user = { userId: "ada", email: "ada@example.com" };
+const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
+
+describe("a request that is not valid is refused by the name of its field, and nothing is written", () => {
+  it.each<[string, string, unknown, string]>([
+    ["an unknown field", "/api/users", { ...user, admin: true }, "admin"],
+    ["a missing field", "/api/users", { userId: "ada" }, "email"],
+    ["a wrong type", "/api/users", { ...user, userId: 5 }, "userId"],
+    ["an unknown tier", "/api/users", { ...user, tier: "gold" }, "tier"],
+    ["a colon in the id", "/api/users", { ...user, userId: "a:b" }, "userId"],
+    ["an id of 65 characters", "/api/users", { ...user, userId: "a".repeat(65) }, "userId"],
+    ["an address with a line break", "/api/users", { ...user, email: "a@example.com\r\nBcc: e@example.com" }, "email"],
+    ["a list instead of an object", "/api/users", [user], "body"],
+    ["nothing to change", "/api/users/ada", {}, "body"],
+    ["no body at all", "/api/users", undefined, "userId"],
+    ["two recipients", "/api/emails", { ...mail, to: ["a@example.com", "b@example.com"] }, "to"],
+    ["cc", "/api/emails", { ...mail, cc: "eve@example.com" }, "cc"],
+    ["bcc", "/api/emails", { ...mail, bcc: "eve@example.com" }, "bcc"],
+    ["a subject with a line break", "/api/emails", { ...mail, subject: "Hi\r\nBcc: eve@example.com" }, "subject"],
+    ["an empty subject", "/api/emails", { ...mail, subject: "" }, "subject"],
+    ["a reply address that is a list", "/api/emails", { ...mail, replyTo: "a@example.com, b@example.com" }, "replyTo"],
+    ["neither text nor html", "/api/emails", { to: mail.to, subject: mail.subject }, "text"],
+    ["NUL in the text", "/api/emails", { ...mail, text: "a\u0000b" }, "text"],
+    ["an unknown policy", "/api/emails", { ...mail, onUnknown: "guess" }, "onUnknown"],
+    ["a limit of 0", "/api/admin/email/process-dlq", { limit: 0 }, "limit"],
+    ["a fractional limit", "/api/admin/email/process-dlq", { limit: 1.5 }, "limit"],
+    ["ids that are no text", "/api/admin/email/process-dlq", { ids: [1] }, "ids.0"],
+  ])("%s", async (_, path, body, field) => {
+    const before = await rowsInAll();
+    const refused = await call(path === "/api/users/ada" ? "PATCH" : "POST", path, body);
+    expect(refused.status).toBe(422);
+    expect(refused.headers.get("Content-Type")).toBe("application/problem+json");
+    expect(refused.body).toMatchObject({ type: "urn:luna:problem:invalid", title: "The request is not valid", status: 422 });
+    expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
+    expect(refused.body.detail).toContain(field);
+    expect(await rowsInAll()).toEqual(before);
+  });
+
+  it.each([
+    ["/api/users?email=nonsense", "email"],
+    ["/api/users", "email"],
+    ["/api/admin/email/dlq?limit=0", "limit"],
+    ["/api/admin/email/dlq?limit=101", "limit"],
+    ["/api/admin/email/dlq?cursor=x", "cursor"],
+    ["/api/admin/email/dlq?page=2", "page"],
+  ])("GET %s", async (path, field) => {
+    const refused = await call("GET", path);
+    expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: field }] } });
+  });
+});
+
+describe("a body", () => {
+  it("of another type is refused with 415", async () => {
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]) {
+      const refused = await call("POST", "/api/users", user, { headers: { "Content-Type": type } });
+      expect(refused).toMatchObject({ status: 415, body: { type: "urn:luna:problem:unsupported-media-type" } });
+    }
+  });
+
+  it.each(["{", "", "\u0000", '{"userId":"ada",}', "nul"])("that is not JSON is refused with 400: %j", async (body) => {
+    expect(await call("POST", "/api/users", body)).toMatchObject({ status: 400, body: { type: "urn:luna:problem:malformed-json" } });
+  });
+
+  it("over 1 MiB is refused with 413 and nothing written, also when its length is not announced", async () => {
+    const before = await rowsInAll();
+    const text = "x".repeat(1_048_577);
+    expect((await call("POST", "/api/emails", { ...mail, text })).status).toBe(413);
+    const stream = new Response(JSON.stringify({ ...mail, text })).body;
+    const headers = { Authorization: `Bearer ${ADMIN_TOKEN}`, "Content-Type": "application/json" };
+    const refused = await dispatch(new Request("http://luna.test/api/emails", { method: "POST", headers, body: stream }), env);
+    expect(refused.status).toBe(413);
+    expect(await rowsInAll()).toEqual(before);
+  });
+});
+
+describe("a token", () => {
+  it.each([
+    ["is missing", undefined],
+    ["is wrong", "Bearer nonsense"],
+    ["is almost the admin's", `Bearer ${ADMIN_TOKEN}x`],
+    ["is in another scheme", `Basic ${ADMIN_TOKEN}`],
+    ["is empty", "Bearer "],
+    ["is very long", `Bearer ${"x".repeat(5_000)}`],
+  ])("that %s is answered with 401", async (_, authorization) => {
+    const refused = await call("GET", "/api/users/ada", undefined, {
+      token: null,
+      headers: authorization === undefined ? {} : { Authorization: authorization },
+    });
+    expect(refused).toMatchObject({ status: 401, body: { type: "urn:luna:problem:unauthenticated" } });
+    expect(refused.headers.get("WWW-Authenticate")).toContain("Bearer");
+  });
+});
+
+describe("a path", () => {
+  it("that does not exist is answered with 404", async () => {
+    expect(await call("GET", "/api/nothing")).toMatchObject({ status: 404, body: { type: "urn:luna:problem:not-found" } });
+  });
+
+  it("that exists under other methods is answered with 405 and those", async () => {
+    const refused = await call("POST", "/api/users/ada");
+    expect(refused.status).toBe(405);
+    expect(refused.headers.get("Allow")).toBe("GET, PATCH, DELETE");
+  });
+});
+
+describe("when a dependency is down", () => {
+  it("a read says so with 503 and when to come back", async () => {
+    const refused = await callWith({ DB: deadDatabase })("GET", "/api/users/ada");
+    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
+    expect(refused.headers.get("Retry-After")).toBe("5");
+  });
+
+  it.each([
+    ["PATCH", "/api/users/ada", { tier: "pro" }],
+    ["DELETE", "/api/users/ada", undefined],
+    ["POST", "/api/users/ada/api-key", undefined],
+    ["POST", "/api/admin/email/process-dlq", {}],
+  ])("%s %s says that it cannot know", async (method, path, body) => {
+    const refused = await callWith({ DB: deadDatabase })(method, path, body);
+    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+  });
+
+  it("a variable that is missing or bad is named, without its value", async () => {
+    const short = await callWith({ ADMIN_TOKEN: "short" })("GET", "/api/users/ada");
+    expect(short).toMatchObject({ status: 503, body: { detail: "The variable ADMIN_TOKEN must have at least 32 characters." } });
+    const sender = await callWith({ EMAIL_FROM: "nobody" })("POST", "/api/emails", mail);
+    expect(sender.body.detail).toContain("EMAIL_FROM");
+    expect(sender.body.detail).not.toContain("nobody");
+  });
+
+  it("an exception that nobody expected is a 500 that tells only its request id", async () => {
+    const broken = new Proxy(env, {
+      get() {
+        throw new Error("a secret detail");
+      },
+    });
+    const request = new Request("http://luna.test/api/me", { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } });
+    const failed = await dispatch(request, broken);
+    expect(failed.status).toBe(500);
+    expect(failed.headers.get("X-Request-Id")).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await failed.text()).not.toContain("secret");
+  });
+});
+
+describe("GET /health", () => {
+  it("is ok, and degraded once a mail has been due for more than five minutes", async () => {
+    const healthy = await call("GET", "/health", undefined, { token: null });
+    expect(healthy).toMatchObject({ status: 200, body: { status: "ok", checks: { database: { status: "ok" }, email: { status: "ok" } } } });
+
+    const { body } = await call("POST", "/api/emails", mail);
+    await env.DB.prepare("UPDATE emails SET due_at = ? WHERE id = ?")
+      .bind(Date.now() - 301_000, body.id)
+      .run();
+    const degraded = await call("GET", "/health", undefined, { token: null });
+    expect(degraded).toMatchObject({ status: 200, body: { status: "degraded", checks: { email: { status: "degraded" } } } });
+    expect(degraded.body.checks.email.oldestDueSeconds).toBeGreaterThanOrEqual(301);
+  });
+
+  it("is down with 503 only when D1 does not answer", async () => {
+    const down = await callWith({ DB: deadDatabase })("GET", "/health", undefined, { token: null });
+    expect(down).toMatchObject({ status: 503, body: { status: "down", checks: { database: { status: "down" } } } });
+  });
+});

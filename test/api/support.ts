@@ -1,0 +1,40 @@
+import { env, exports } from "cloudflare:workers";
+import type { ApiEnv } from "../../shared/env.ts";
+import { dispatch } from "../../workers/api/dispatch.ts";
+import { call as callApi, type Answer } from "../support/http.ts";
+
+type Options = Parameters<typeof callApi>[4];
+
+/** Calls the Worker as the runtime does. */
+export const call = (method: string, path: string, body?: unknown, options?: Options): Promise<Answer> =>
+  callApi((at, init) => exports.default.fetch(new Request(`http://luna.test${at}`, init)), method, path, body, options);
+
+/** Calls the Worker with some of its bindings replaced, by ones that fail for example. */
+export const callWith =
+  (changes: Partial<ApiEnv>) =>
+  (method: string, path: string, body?: unknown, options?: Options): Promise<Answer> =>
+    callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), { ...env, ...changes }), method, path, body, options);
+
+export async function rows(table: string): Promise<number> {
+  return (await env.DB.prepare(`SELECT COUNT(*) AS n FROM ${table}`).first<number>("n")) ?? -1;
+}
+
+const tables = ["users", "usage_metrics", "subscriptions", "emails", "email_events", "dead_letters", "idempotency_keys"];
+
+/** How many rows each table has: what a refused request must not change. */
+export async function rowsInAll(): Promise<Record<string, number>> {
+  return Object.fromEntries(await Promise.all(tables.map(async (table) => [table, await rows(table)] as const)));
+}
+
+/** A D1 that answers nothing. */
+export const deadDatabase = {
+  prepare: () => {
+    const statement = { bind: () => statement, first: down, all: down, run: down };
+    return statement;
+  },
+  batch: down,
+} as unknown as D1Database;
+
+async function down(): Promise<never> {
+  throw new Error("D1_ERROR: Network connection lost.");
+}

@@ -1,0 +1,106 @@
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { advance, claim } from "../../shared/email/delivery/store.ts";
+import { listDeadLetters, replay } from "../../shared/email/dead-letters/store.ts";
+import worker from "../../workers/consumer/index.ts";
+import { detail, doorbell, mailRow, queueMail } from "../support/mails.ts";
+
+const db = env.DB;
+const now = Date.now();
+
+beforeEach(async () => {
+  await db.batch(["emails", "email_events", "dead_letters"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+});
+
+async function deadMail(): Promise<string> {
+  const id = await queueMail(db, now);
+  await claim(db, [doorbell(id)], id, now, now + 60_000);
+  await advance(db, id, [], [id], now, now + 60_000);
+  await advance(db, id, [{ id, generation: 1, settlement: { status: "dead", attempts: 4, reason: "exhausted" }, detail }], [], now, now);
+  return id;
+}
+
+const burial = (id: string, generation = 1) => ({ v: 1, type: "bury", emailId: id, generation });
+
+async function consume(queue: string, bodies: unknown[], changes: Partial<typeof env> = {}) {
+  const messages = bodies.map((body, n) => ({ id: `message-${n}`, timestamp: new Date(now), attempts: 1, body }));
+  const batch = createMessageBatch(queue, messages);
+  const ctx = createExecutionContext();
+  await worker.queue(batch, { ...env, ...changes });
+  const result = await getQueueResult(batch, ctx);
+  return { acked: result.explicitAcks, retried: result.retryMessages.map((message) => message.msgId) };
+}
+
+const letters = () => listDeadLetters(db, null, 100);
+
+describe("the dead-letter queue's consumer", () => {
+  it("buries a dead mail with reason, last error and attempts, kept for seven days", async () => {
+    const id = await deadMail();
+    const result = await consume("luna-email-dlq", [burial(id)]);
+    expect(result).toEqual({ acked: ["message-0"], retried: [] });
+    const [letter] = await letters();
+    expect(letter).toMatchObject({ id, kind: "email", generation: 1, reason: "exhausted", attempts: 4, lastError: detail });
+    expect((letter?.expiresAt ?? 0) - (letter?.buriedAt ?? 0)).toBe(7 * 86_400_000);
+  });
+
+  it("buries once however often it is told, in one batch or in two", async () => {
+    const id = await deadMail();
+    await consume("luna-email-dlq", [burial(id), burial(id)]);
+    await consume("luna-email-dlq", [burial(id)]);
+    expect(await letters()).toHaveLength(1);
+  });
+
+  it("ignores a burial that comes after a replay, and one of a mail that never died", async () => {
+    const replayed = await deadMail();
+    await replay(db, [replayed], now);
+    const alive = await queueMail(db, now);
+    const result = await consume("luna-email-dlq", [burial(replayed), burial(replayed, 2), burial(alive), burial("no-such-mail")]);
+    expect(result.retried).toEqual([]);
+    expect(await letters()).toEqual([]);
+    expect((await mailRow(db, replayed)).status).toBe("queued");
+  });
+
+  it("acknowledges a doorbell that the runtime dead-lettered: the row is still due", async () => {
+    const id = await queueMail(db, now);
+    expect(await consume("luna-email-dlq", [doorbell(id)])).toEqual({ acked: ["message-0"], retried: [] });
+    expect((await mailRow(db, id)).status).toBe("queued");
+  });
+
+  it.each([["text"], [null], [{ v: 2 }], [{ v: 1, type: "bury" }], [[1, 2]], [{ v: 1, emailId: 5, generation: 1 }]])(
+    "keeps a message that nobody understands, with its body: %j",
+    async (body) => {
+      expect((await consume("luna-email-dlq", [body])).acked).toEqual(["message-0"]);
+      await consume("luna-email-dlq", [body]);
+      expect(await letters()).toMatchObject([{ kind: "poison", rawBody: JSON.stringify(body) }]);
+    },
+  );
+
+  it("acknowledges nothing that D1 does not hold", async () => {
+    const id = await deadMail();
+    await db.prepare("ALTER TABLE dead_letters RENAME TO gone").run();
+    const result = await consume("luna-email-dlq", [burial(id), "poison", doorbell(id)]);
+    await db.prepare("ALTER TABLE gone RENAME TO dead_letters").run();
+    expect(result).toEqual({ acked: ["message-2"], retried: ["message-0", "message-1"] });
+  });
+});
+
+describe("the mail queue's consumer", () => {
+  it("rings again later while D1 cannot be reached, and never throws", async () => {
+    const id = await queueMail(db, now);
+    await db.prepare("ALTER TABLE email_events RENAME TO gone").run();
+    const result = await consume("luna-email", [doorbell(id)]);
+    await db.prepare("ALTER TABLE gone RENAME TO email_events").run();
+    expect(result).toEqual({ acked: [], retried: ["message-0"] });
+  });
+
+  it.each([
+    ["SMTP_HOST", ""],
+    ["SMTP_PORT", "many"],
+    ["EMAIL_MAX_RETRIES", "-1"],
+  ])("keeps every message while %s is %j", async (variable, value) => {
+    const id = await queueMail(db, now);
+    await consume("luna-email", [doorbell(id)], { [variable]: value });
+    expect((await mailRow(db, id)).status).toBe("queued");
+  });
+});

@@ -1,0 +1,193 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
+import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
+import { advance, claim } from "../../shared/email/delivery/store.ts";
+import { replay } from "../../shared/email/dead-letters/store.ts";
+import type { Outcome } from "../../shared/email/lifecycle.ts";
+import { sweepOutbox } from "../../shared/email/sweep.ts";
+import type { OutgoingMail } from "../../shared/email/transports/transport.ts";
+import { accepted, detail, doorbell, eventTypes, fakeQueue, mailRow, queueMail, refused, refusedForGood } from "../support/mails.ts";
+
+const db = env.DB;
+const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
+const start = 1_700_000_000_000;
+
+let now = start;
+let sent: OutgoingMail[] = [];
+let answer: (mail: OutgoingMail) => Outcome | Promise<Outcome> = () => accepted;
+let doorbells = fakeQueue();
+let deadLetters = fakeQueue();
+
+beforeEach(async () => {
+  now = start;
+  sent = [];
+  answer = () => accepted;
+  doorbells = fakeQueue();
+  deadLetters = fakeQueue();
+  await db.batch(["emails", "email_events", "dead_letters"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+});
+
+const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
+  db,
+  queue: doorbells.queue,
+  deadLetterQueue: deadLetters.queue,
+  transport: {
+    deadlineMs: 30_000,
+    send: async (mail) => {
+      sent.push(mail);
+      return await answer(mail);
+    },
+  },
+  policy,
+  clock: () => now,
+  random: () => 0.5,
+  ...changes,
+});
+
+const claimNow = async (token: string, ids: string[]) =>
+  await claim(
+    db,
+    ids.map((id) => doorbell(id)),
+    token,
+    now,
+    now + LEASE_MS,
+  );
+const sweep = () => sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy }, now, () => 0.5);
+
+async function deliver(token: string, ids: string[]): Promise<void> {
+  const { claimed } = await claimNow(token, ids);
+  await deliverClaimed(delivery(), token, claimed);
+}
+
+describe("twenty concurrent deliveries of the same doorbells", () => {
+  it("send each mail once", async () => {
+    const ids = await Promise.all([1, 2, 3].map(() => queueMail(db, now)));
+    await Promise.all(Array.from({ length: 20 }, (_, n) => deliver(`token-${n}`, ids)));
+    expect(sent.map((mail) => mail.id).toSorted()).toEqual(ids.toSorted());
+    for (const id of ids) expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sent"]);
+  });
+});
+
+describe("a batch", () => {
+  it("has at most five mails in hand-over: the others are only claimed", async () => {
+    const ids = await Promise.all(Array.from({ length: 12 }, () => queueMail(db, now)));
+    const inHandOver: number[] = [];
+    answer = async () => {
+      inHandOver.push((await db.prepare("SELECT COUNT(*) AS n FROM emails WHERE status = 'sending'").first<number>("n")) ?? -1);
+      return accepted;
+    };
+    await deliver("token", ids);
+    expect(sent).toHaveLength(12);
+    expect(Math.max(...inHandOver)).toBe(5);
+  });
+
+  it("records each mail's own outcome, rings for retries and sends the dead to be buried", async () => {
+    const [ok, later, never] = await Promise.all([queueMail(db, now), queueMail(db, now), queueMail(db, now)]);
+    answer = ({ id }) => (id === ok ? accepted : id === later ? refused : refusedForGood);
+    await deliver("token", [ok, later, never]);
+
+    expect((await mailRow(db, ok)).status).toBe("sent");
+    expect(await mailRow(db, later)).toMatchObject({ status: "queued", due_at: now + 1_000, attempts: 1, lease_token: null });
+    expect((await mailRow(db, never)).status).toBe("dead");
+    expect(doorbells.sent).toEqual([{ body: doorbell(later), delaySeconds: 1 }]);
+    expect(deadLetters.sent).toEqual([{ body: { v: 1, type: "bury", emailId: never, generation: 1 } }]);
+  });
+
+  it("loses nothing when neither queue can be reached: the next sweeps ring and bury", async () => {
+    const [later, never] = await Promise.all([queueMail(db, now), queueMail(db, now)]);
+    answer = ({ id }) => (id === later ? refused : refusedForGood);
+    const down = fakeQueue(true).queue;
+    const { claimed } = await claimNow("token", [later, never]);
+    await deliverClaimed(delivery({ queue: down, deadLetterQueue: down }), "token", claimed);
+
+    now += 1_000;
+    expect(await sweep()).toMatchObject({ rung: 1 });
+    now += 60_000;
+    expect(await sweep()).toMatchObject({ buried: 1 });
+  });
+});
+
+describe("a doorbell", () => {
+  it("that rings before its mail is due claims nothing and is told when", async () => {
+    const id = await queueMail(db, now + 5_000);
+    expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [{ id, generation: 1, dueAt: now + 5_000 }] });
+  });
+
+  it("of another generation, or for no mail at all, does nothing", async () => {
+    const id = await queueMail(db, now);
+    const bells = [doorbell(id, 2), doorbell("no-such-mail")];
+    expect(await claim(db, bells, "token", now, now + LEASE_MS)).toEqual({ claimed: [], early: [] });
+  });
+});
+
+describe("when the reply of D1 is lost", () => {
+  it("recording and marking again counts and sends nothing twice", async () => {
+    const ids = await Promise.all([queueMail(db, now), queueMail(db, now)]);
+    let losses = 2;
+    const lossy = new Proxy(db, {
+      get(target, name) {
+        if (name !== "batch") return Reflect.get(target, name).bind(target);
+        return async (statements: D1PreparedStatement[]) => {
+          const reply = await target.batch(statements);
+          if (losses-- > 0) throw new Error("D1_ERROR: Network connection lost.");
+          return reply;
+        };
+      },
+    });
+    const { claimed } = await claimNow("token", ids);
+    await deliverClaimed(delivery({ db: lossy }), "token", claimed);
+
+    expect(sent).toHaveLength(2);
+    for (const id of ids) {
+      expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+      expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sent"]);
+    }
+  });
+});
+
+describe("a lease", () => {
+  it("that ran out before the hand-over gives the mail back, and the late claimer sends nothing", async () => {
+    const id = await queueMail(db, now);
+    const { claimed } = await claimNow("slow", [id]);
+    now += LEASE_MS;
+    expect(await sweep()).toMatchObject({ released: 1, rung: 1 });
+    await deliverClaimed(delivery(), "slow", claimed);
+    expect(sent).toEqual([]);
+
+    await deliver("quick", [id]);
+    expect(sent).toHaveLength(1);
+  });
+
+  it("that ran out during the hand-over makes the mail unknown; the late outcome of the same attempt resolves it", async () => {
+    const id = await queueMail(db, now);
+    answer = async () => {
+      now += LEASE_MS;
+      await sweep();
+      expect((await mailRow(db, id)).status).toBe("unknown");
+      return accepted;
+    };
+    await deliver("slow", [id]);
+    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+    expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "unknown", "sent"]);
+  });
+
+  it("with less left than a hand-over may take begins none, and burns no attempt", async () => {
+    const id = await queueMail(db, now);
+    const { claimed } = await claimNow("token", [id]);
+    let reads = 0;
+    // D1 answers so late that 31 of the lease's 60 s are gone.
+    await deliverClaimed(delivery({ clock: () => (reads++ === 0 ? now : now + 31_000) }), "token", claimed);
+    expect(sent).toEqual([]);
+    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 0 });
+  });
+
+  it("of an earlier generation settles nothing any more", async () => {
+    const id = await queueMail(db, now);
+    answer = () => refusedForGood;
+    await deliver("first", [id]);
+    await replay(db, [id], now);
+    await advance(db, "first", [{ id, generation: 1, settlement: { status: "sent", attempts: 1 }, detail }], [], now, now + LEASE_MS);
+    expect(await mailRow(db, id)).toMatchObject({ status: "queued", generation: 2, attempts: 0 });
+  });
+});

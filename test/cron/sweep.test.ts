@@ -1,0 +1,128 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { advance, claim } from "../../shared/email/delivery/store.ts";
+import { sweepOutbox, type Sweep } from "../../shared/email/sweep.ts";
+import { detail, doorbell, fakeQueue, mailRow, queueMail } from "../support/mails.ts";
+
+const db = env.DB;
+const start = 1_700_000_000_000;
+const MINUTE_MS = 60_000;
+
+let doorbells = fakeQueue();
+let deadLetters = fakeQueue();
+beforeEach(async () => {
+  doorbells = fakeQueue();
+  deadLetters = fakeQueue();
+  await db.batch(["emails", "email_events", "dead_letters", "idempotency_keys"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+});
+
+const sweep = (now: number, changes: Partial<Sweep> = {}) => {
+  const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
+  return sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, ...changes }, now, () => 0.5);
+};
+
+describe("the sweeper rings", () => {
+  it("for a mail whose doorbell was lost, once a minute has passed", async () => {
+    const id = await queueMail(db, start);
+    expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ rung: 0 });
+    expect(await sweep(start + MINUTE_MS)).toMatchObject({ rung: 1 });
+    expect(doorbells.sent).toEqual([{ body: doorbell(id) }]);
+  });
+
+  it("less and less often for a backlog that nobody takes: after 1, 2, 4, 8 minutes", async () => {
+    await queueMail(db, start);
+    const rungAt: number[] = [];
+    for (let minute = 0; minute <= 40; minute += 1) {
+      if ((await sweep(start + minute * MINUTE_MS)).rung > 0) rungAt.push(minute);
+    }
+    expect(rungAt).toEqual([1, 3, 7, 15, 31]);
+  });
+
+  it("for at most a thousand mails in one run, longest waiting first, and for the rest in the next", async () => {
+    const row =
+      "INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)";
+    await db
+      .prepare(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+         ${row} SELECT 'bulk-' || i, 'admin', 0, 'queued', 'a@luna.example', 'b@example.com', 's', 't', i, i, 0, 0 FROM n`,
+      )
+      .run();
+    expect(await sweep(start)).toMatchObject({ rung: 1_000 });
+    expect(doorbells.sent[0]?.body).toEqual(doorbell("bulk-1"));
+    expect(await sweep(start)).toMatchObject({ rung: 200 });
+    expect(await sweep(start)).toMatchObject({ rung: 0 });
+  });
+
+  it("again next time for mails whose doorbells it could not ring", async () => {
+    await queueMail(db, start);
+    await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow("the queue is down");
+    expect(await sweep(start + MINUTE_MS)).toMatchObject({ rung: 1 });
+  });
+});
+
+describe("the sweeper reclaims", () => {
+  async function leased(now: number, sending: boolean, onUnknown: "hold" | "resend" = "hold"): Promise<string> {
+    const id = await queueMail(db, now, { onUnknown });
+    await claim(db, [doorbell(id)], id, now, now + MINUTE_MS);
+    if (sending) await advance(db, id, [], [id], now, now + MINUTE_MS);
+    return id;
+  }
+
+  it("nothing whose lease is alive", async () => {
+    await leased(start, false);
+    await leased(start, true);
+    expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ released: 0, unknown: 0 });
+  });
+
+  it("a claimed mail, which has not left, and rings for it at once", async () => {
+    const id = await leased(start, false);
+    expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 0, rung: 1 });
+    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 0, lease_token: null });
+  });
+
+  it("a mail in hand-over as unknown, or into the queue where the sender chose that", async () => {
+    const held = await leased(start, true);
+    const resent = await leased(start, true, "resend");
+    expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 1 });
+    expect(await mailRow(db, held)).toMatchObject({ status: "unknown", attempts: 1 });
+    expect(await mailRow(db, resent)).toMatchObject({ status: "queued", attempts: 1 });
+  });
+
+  it("once, when two sweeps run at the same moment", async () => {
+    const id = await leased(start, true);
+    await Promise.all([sweep(start + MINUTE_MS), sweep(start + MINUTE_MS)]);
+    const unknowns = await db
+      .prepare("SELECT COUNT(*) AS n FROM email_events WHERE email_id = ? AND type = 'unknown'")
+      .bind(id)
+      .first<number>("n");
+    expect(unknowns).toBe(1);
+  });
+});
+
+it("the sweeper sends a dead mail to be buried again when its burial was lost, and goes on although another step fails", async () => {
+  const id = await queueMail(db, start);
+  await claim(db, [doorbell(id)], id, start, start + MINUTE_MS);
+  await advance(db, id, [], [id], start, start + MINUTE_MS);
+  await advance(
+    db,
+    id,
+    [{ id, generation: 1, settlement: { status: "dead", attempts: 1, reason: "permanent" }, detail }],
+    [],
+    start,
+    start,
+  );
+  await queueMail(db, start);
+
+  expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ buried: 0 });
+  await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow("sweep: the queue is down");
+  expect(deadLetters.sent).toEqual([{ body: { v: 1, type: "bury", emailId: id, generation: 1 } }]);
+});
+
+it("the sweeper drops idempotency keys that have expired, and no others", async () => {
+  const insert = db.prepare(
+    "INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) VALUES ('admin', ?, '', '', ?)",
+  );
+  await db.batch([insert.bind("old", start), insert.bind("new", start + 1)]);
+  expect(await sweep(start)).toMatchObject({ expiredKeys: 1 });
+  expect(await db.prepare("SELECT key FROM idempotency_keys").first("key")).toBe("new");
+});

@@ -1,0 +1,84 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { freePort, Luna } from "./luna.ts";
+
+let stateDir = "";
+let env: Record<string, string> = {};
+let luna: Luna | null = null;
+
+beforeEach(async () => {
+  stateDir = mkdtempSync(join(tmpdir(), "luna-start-"));
+  const [port, smtpPort, mailboxPort] = await Promise.all([freePort(), freePort(), freePort()]);
+  env = { PORT: String(port), SMTP_PORT: String(smtpPort), MAILBOX_PORT: String(mailboxPort), STATE_DIR: stateDir };
+});
+
+afterEach(async () => {
+  await luna?.destroy();
+  luna = null;
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+const start = async (changes: Record<string, string> = {}): Promise<Luna> => {
+  luna = new Luna({ ...env, ...changes });
+  return await luna.ready();
+};
+
+async function inbox(): Promise<{ subject: string; headers: Record<string, string> }[]> {
+  const response = await fetch(`http://127.0.0.1:${env["MAILBOX_PORT"]}/api/email`);
+  return await response.json<{ subject: string; headers: Record<string, string> }[]>();
+}
+
+const portIsFree = async (port: string | undefined): Promise<boolean> => {
+  const server = createServer().listen(Number(port), "127.0.0.1");
+  const [outcome] = await Promise.race([once(server, "listening").then(() => [true]), once(server, "error").then(() => [false])]);
+  server.close();
+  return outcome === true;
+};
+
+describe("npm start", () => {
+  it("brings a new user's mail into the mailbox, ends all of itself on SIGTERM and keeps its state over a restart", async () => {
+    const first = await start();
+    expect(first.output.split(first.token), "the token is printed once").toHaveLength(2);
+    expect(first.token).toMatch(/^\S{32,}$/);
+    expect(readFileSync(".dev.vars", "utf8")).toContain(first.token);
+
+    expect((await first.call("POST", "/api/users", { userId: "ada", email: "ada@example.com" })).status).toBe(201);
+    await vi.waitFor(async () => expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]), 20_000);
+    await vi.waitFor(() => expect(first.output).toContain('"task":"sweep-outbox"'), 10_000);
+    expect(await first.signal("SIGTERM")).toBe(0);
+    expect(await Promise.all(["PORT", "SMTP_PORT", "MAILBOX_PORT"].map((name) => portIsFree(env[name])))).toEqual([true, true, true]);
+
+    const second = await start();
+    expect(second.token).toBe(first.token);
+    expect((await second.call("GET", "/api/users/ada")).body.user).toMatchObject({ email: "ada@example.com" });
+    expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]);
+    await second.signal("SIGINT", "group");
+  });
+
+  it("ends all of itself also when npm is killed outright", async () => {
+    const killed = await start();
+    await killed.signal("SIGKILL");
+    expect(await portIsFree(env["PORT"])).toBe(true);
+  });
+
+  it.each(["PORT", "SMTP_PORT", "MAILBOX_PORT"])("says which port is taken and how to choose another: %s", async (name) => {
+    const squatter = createServer().listen(Number(env[name]), "127.0.0.1");
+    await once(squatter, "listening");
+    luna = new Luna(env);
+    expect(await luna.exitCode()).toBe(1);
+    squatter.close();
+    expect(luna.output).toContain(`port ${env[name]} is taken`);
+    expect(luna.output).toContain(`${name}=<port> npm start`);
+    expect(existsSync(join(stateDir, "v3"))).toBe(false);
+  });
+
+  it("refuses a port that is none", async () => {
+    luna = new Luna({ ...env, PORT: "http" });
+    expect(await luna.exitCode()).toBe(1);
+    expect(luna.output).toContain('PORT must be a port number from 1 to 65535, not "http"');
+  });
+});

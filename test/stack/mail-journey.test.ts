@@ -1,0 +1,104 @@
+import { expect, it, vi } from "vitest";
+import type { Fault } from "../support/sink.ts";
+import { useStack } from "./support.ts";
+
+const stack = useStack();
+const { call, send, until } = stack;
+
+it("brings a new user's welcome mail into the mailbox: multipart, with the right headers", async () => {
+  const created = await call("POST", "/api/users", { userId: "ada", email: "Ada@Example.com" });
+  expect(created.status).toBe(201);
+  await vi.waitFor(() => expect(stack.sink.delivered).toHaveLength(1), { timeout: 20_000 });
+
+  const [{ mail, raw, to, id }] = stack.sink.delivered as [(typeof stack.sink.delivered)[0]];
+  expect(to).toBe("ada@example.com");
+  expect(mail.subject).toBe("Welcome to Luna, ada");
+  expect(mail.from).toMatchObject({ name: "Luna", address: "hello@luna.example" });
+  expect(mail.to).toMatchObject([{ address: "ada@example.com" }]);
+  expect(mail.messageId).toBe(`<${id}@luna.example>`);
+  expect(Math.abs(Date.parse(mail.date ?? "") - Date.now())).toBeLessThan(60_000);
+  expect(raw).toMatch(/^Content-Type: multipart\/alternative;/m);
+  expect(mail.text).toContain("Welcome, ada");
+  expect(mail.html).toContain("<h1");
+  const { body } = await call("GET", `/api/emails/${id}`);
+  expect(body.status).toBe("sent");
+});
+
+it("delivers any mail once and tells its story", async () => {
+  const id = await send("bob@example.com", {
+    subject: "Räksmörgås ✓",
+    text: undefined,
+    html: "<p>Hi <b>Bob</b></p>",
+    replyTo: "help@luna.example",
+  });
+  const sent = await until(id, "sent");
+
+  expect(sent).toMatchObject({ attempts: 1, generation: 1, to: "bob@example.com" });
+  expect(sent.events.map((event: { type: string }) => event.type)).toEqual(["queued", "claimed", "sending", "sent"]);
+  expect(stack.sink.copiesOf(id)).toBe(1);
+  const { mail } = stack.sink.delivered[0] ?? {};
+  expect(mail?.subject).toBe("Räksmörgås ✓");
+  expect(mail?.replyTo).toMatchObject([{ address: "help@luna.example" }]);
+  expect(mail?.text?.trim()).toBe("Hi Bob");
+});
+
+it("retries a transient refusal after 1, 2 and 4 s, under one Message-ID, and then delivers", async () => {
+  const refusals: Fault["phase"][] = ["mail", "rcpt", "data"];
+  stack.sink.fault = (phase) => {
+    if (phase !== refusals[0]) return null;
+    refusals.shift();
+    return { phase, do: "refuse", code: 451, text: "4.3.0 try later" };
+  };
+  const id = await send("carol@example.com");
+  const sent = await until(id, "sent");
+
+  expect(sent.attempts).toBe(4);
+  const queued = sent.events.filter((event: { type: string }) => event.type === "queued");
+  const claimed = sent.events.filter((event: { type: string }) => event.type === "claimed");
+  const waits = queued.slice(1).map((event: { at: string }, n: number) => Date.parse(claimed[n + 1].at) - Date.parse(event.at));
+  // 20 % jitter below; above, the queue's own batching.
+  [1_000, 2_000, 4_000].forEach((delay, n) => expect(waits[n], `wait ${n + 1}`).toBeGreaterThanOrEqual(delay * 0.8));
+  expect(queued[1].detail).toMatchObject({ transport: "smtp", phase: "MAIL FROM", code: 451, enhancedCode: "4.3.0" });
+  expect(stack.sink.copiesOf(id)).toBe(1);
+  expect(stack.sink.delivered[0]?.mail.messageId).toBe(`<${id}@luna.example>`);
+});
+
+it("does not retry a permanent refusal: it goes through the dead-letter queue and is buried", async () => {
+  stack.sink.fault = (phase) => (phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null);
+  const id = await send("nobody@example.com");
+  const dead = await until(id, "dead");
+  expect(dead.attempts).toBe(1);
+  expect(dead.lastError).toMatchObject({ phase: "RCPT TO", code: 550, enhancedCode: "5.1.1" });
+
+  await vi.waitFor(async () => {
+    const { body } = await call("GET", "/api/admin/email/dlq");
+    expect(body.items).toMatchObject([
+      { id, kind: "email", reason: "permanent", attempts: 1, to: "nobody@example.com", lastError: { code: 550 } },
+    ]);
+    const days = (Date.parse(body.items[0].expiresAt) - Date.parse(body.items[0].buriedAt)) / 86_400_000;
+    expect(days).toBe(7);
+  }, 20_000);
+});
+
+it("calls a mail unknown, and never sends it again, when the server took it and vanished before answering", async () => {
+  stack.sink.fault = (phase) => (phase === "data" ? { phase, do: "drop" } : null);
+  const id = await send("dave@example.com");
+  const unknown = await until(id, "unknown");
+  expect(unknown.lastError).toMatchObject({ transport: "smtp", phase: "BODY" });
+
+  stack.sink.fault = () => null;
+  await stack.timePasses(86_400_000);
+  await stack.sweep();
+  expect(await stack.email(id)).toMatchObject({ status: "unknown", attempts: 1 });
+  expect(stack.sink.copiesOf(id)).toBe(1);
+  expect((await call("GET", "/health")).body.checks.email.unknown).toBe(1);
+});
+
+it("sends an unknown mail again where the sender asked for that", async () => {
+  let drops = 0;
+  stack.sink.fault = (phase) => (phase === "data" && drops++ === 0 ? { phase, do: "drop" } : null);
+  const id = await send("erin@example.com", { onUnknown: "resend" });
+  expect(await until(id, "sent")).toMatchObject({ attempts: 2 });
+  expect(stack.sink.copiesOf(id)).toBe(2);
+  expect(new Set(stack.sink.delivered.map(({ mail }) => mail.messageId))).toEqual(new Set([`<${id}@luna.example>`]));
+});

@@ -1,0 +1,95 @@
+import { afterAll, afterEach, beforeAll, beforeEach, vi } from "vitest";
+import { createTestHarness } from "wrangler";
+import type { ApiEnv } from "../../shared/env.ts";
+import { ADMIN_TOKEN, call as callApi, type Answer } from "../support/http.ts";
+import { SmtpSink } from "../support/sink.ts";
+
+const configs = ["api", "consumer", "cron"];
+
+/** The three real Workers of the three real TOMLs in one runtime, beside an SMTP server that misbehaves on command. */
+export function useStack(vars: Record<string, string> = {}) {
+  const server = createTestHarness();
+  const api = server.getWorker<ApiEnv>("luna-api");
+  let sink = new SmtpSink();
+
+  beforeAll(async () => {
+    const port = await sink.listen();
+    const secrets = { ADMIN_TOKEN, SMTP_HOST: "127.0.0.1", SMTP_PORT: String(port), SMTP_SECURITY: "none" };
+    await server.update({ workers: configs.map((name) => ({ configPath: `./wrangler.${name}.toml`, vars, secrets })) });
+    await server.listen();
+  });
+  beforeEach(async () => {
+    await api.applyD1Migrations("DB");
+  });
+  afterEach(async () => {
+    sink.fault = () => null;
+    sink.delivered.length = 0;
+    sink.attempts.length = 0;
+    await server.reset();
+  });
+  afterAll(async () => {
+    await server.close();
+    await sink.close();
+  });
+
+  const call = (method: string, path: string, body?: unknown, options?: Parameters<typeof callApi>[4]): Promise<Answer> =>
+    callApi((at, init) => server.fetch(at, init), method, path, body, options);
+  const db = async (): Promise<D1Database> => (await api.getEnv()).DB;
+
+  return {
+    server,
+    call,
+    db,
+    get sink() {
+      return sink;
+    },
+    /** The mail server dies: nothing listens on its port any more. */
+    async stopSink(): Promise<number> {
+      const { port } = sink;
+      await sink.close();
+      return port;
+    },
+    /** It is back, on the same port, with what it had accepted. */
+    async restartSink(port: number): Promise<void> {
+      const { delivered } = sink;
+      sink = new SmtpSink();
+      sink.delivered.push(...delivered);
+      await sink.listen(port);
+    },
+    /** Accepts a mail and returns its id. */
+    async send(to: string, fields: Record<string, unknown> = {}): Promise<string> {
+      const { status, body } = await call("POST", "/api/emails", { to, subject: "Hello", text: "Hello there", ...fields });
+      if (status !== 202) throw new Error(`not accepted: ${JSON.stringify(body)}`);
+      return String(body.id);
+    },
+    async email(id: string): Promise<Answer["body"]> {
+      return (await call("GET", `/api/emails/${id}`)).body;
+    },
+    /** Waits until a mail has a status, however long the queue takes. */
+    async until(id: string, status: string): Promise<Answer["body"]> {
+      return await vi.waitFor(
+        async () => {
+          const { body } = await call("GET", `/api/emails/${id}`);
+          if (body.status !== status) throw new Error(`${id} is ${body.status}, not ${status}: ${JSON.stringify(body.events)}`);
+          return body;
+        },
+        { timeout: 30_000, interval: 100 },
+      );
+    },
+    /** Lets time pass for every mail: its leases, due times and rings move into the past. */
+    async timePasses(ms: number): Promise<void> {
+      await (
+        await db()
+      )
+        .prepare(
+          `UPDATE emails SET due_at = due_at - ?1, ring_after = ring_after - ?1, lease_expires_at = lease_expires_at - ?1,
+                             created_at = created_at - ?1, updated_at = updated_at - ?1`,
+        )
+        .bind(ms)
+        .run();
+    },
+    async sweep(): Promise<Record<string, number>> {
+      return (await call("POST", "/api/admin/scheduled-tasks/sweep-outbox/run")).body.result;
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import type { Outcome } from "../../shared/email/lifecycle.ts";
+import type { QueueMessage } from "../../shared/email/messages.ts";
+import { insertEmail } from "../../shared/email/store.ts";
+
+/** Mails in a real D1, for tests inside workerd. */
+
+export const detail = { transport: "test", phase: "DATA", text: "said the test" };
+export const accepted: Outcome = { kind: "accepted", detail };
+export const refused: Outcome = { kind: "refused_transient", detail };
+export const refusedForGood: Outcome = { kind: "refused_permanent", detail };
+
+let next = 0;
+
+export async function queueMail(db: D1Database, now: number, fields: { onUnknown?: "hold" | "resend" } = {}): Promise<string> {
+  next += 1;
+  const id = `mail-${next}`;
+  const mail = { id, tenant: "admin", from: "Luna <hello@luna.example>", to: "ada@example.com", subject: "Hi", text: "Hi" };
+  await db.batch(insertEmail(db, { ...mail, onUnknown: fields.onUnknown ?? "hold" }, now));
+  return id;
+}
+
+export type MailRow = {
+  status: string;
+  attempts: number;
+  generation: number;
+  due_at: number;
+  ring_after: number;
+  rings: number;
+  lease_token: string | null;
+};
+
+export async function mailRow(db: D1Database, id: string): Promise<MailRow> {
+  const row = await db.prepare("SELECT * FROM emails WHERE id = ?").bind(id).first<MailRow>();
+  if (row === null) throw new Error(`no mail ${id}`);
+  return row;
+}
+
+export async function eventTypes(db: D1Database, id: string): Promise<string[]> {
+  const { results } = await db.prepare("SELECT type FROM email_events WHERE email_id = ? ORDER BY id").bind(id).all<{ type: string }>();
+  return results.map((event) => event.type);
+}
+
+export const doorbell = (id: string, generation = 1) => ({ v: 1 as const, emailId: id, generation });
+
+/** A queue that remembers what was sent to it, or refuses. */
+export function fakeQueue(refuses = false) {
+  const sent: { body: QueueMessage; delaySeconds?: number }[] = [];
+  const sendBatch = async (messages: Iterable<MessageSendRequest<QueueMessage>>): Promise<void> => {
+    if (refuses) throw new Error("the queue is down");
+    for (const { body, delaySeconds } of messages) sent.push(delaySeconds === undefined ? { body } : { body, delaySeconds });
+  };
+  const send = (body: QueueMessage): Promise<void> => sendBatch([{ body }]);
+  return { sent, queue: { send, sendBatch } as unknown as Queue<QueueMessage> };
+}
