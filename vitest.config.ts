@@ -20,8 +20,10 @@ function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["mi
 }
 
 /** What is random in the tests follows from this: repeat a failing run with `SEED=<seed> npm test`. */
-if (process.env["SEED"] === undefined) process.env["SEED"] = String(Date.now() % 2 ** 31);
-process.stderr.write(`seed ${process.env["SEED"]}\n`);
+if (process.env["SEED"] === undefined) {
+  process.env["SEED"] = String(Date.now() % 2 ** 31);
+  process.stderr.write(`SEED=${process.env["SEED"]}\n`);
+}
 
 const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 

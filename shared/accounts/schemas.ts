@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { address } from "../email/address.ts";
 
 /** No colon: a user's id is a part of cache keys, where the colon separates. */
-export const userId = v.pipe(
+const userId = v.pipe(
   v.string("must be text"),
   v.regex(
     /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,

@@ -1,7 +1,7 @@
 import type { Failure, FieldError } from "../failure.ts";
 
 /** An RFC 9457 problem document. `errors` names every field that was refused. */
-export type Problem = { type: string; title: string; status: number; detail: string; errors?: FieldError[] };
+type Problem = { type: string; title: string; status: number; detail: string; errors?: FieldError[] };
 
 /** The one place where a failure becomes wire text. */
 export function problemOf(failure: Failure): Problem {

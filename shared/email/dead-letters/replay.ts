@@ -2,7 +2,7 @@ import { ring, type Outbox } from "../outbox.ts";
 import { oldestDeadMails, replay } from "./store.ts";
 
 /** Field names are those of the HTTP API. `success` means requeued. */
-export type ProcessedItem = { id: string; success: boolean; status: string; attempts: number; error?: string };
+type ProcessedItem = { id: string; success: boolean; status: string; attempts: number; error?: string };
 
 export type Processed = { processed: number; errors: number; items: ProcessedItem[] };
 

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { adminToken, deadLetterRetentionDays, retryPolicy, sender, smtpSettings } from "./config.ts";
+
+const bad = (variable: string) => ({ ok: false, error: { tag: "misconfigured", variable } });
+
+describe("the variables", () => {
+  it("of the retries have the mission's defaults", () => {
+    expect(retryPolicy({})).toEqual({ ok: true, value: { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 } });
+    expect(deadLetterRetentionDays({})).toEqual({ ok: true, value: 7 });
+  });
+
+  it.each([
+    ["EMAIL_MAX_RETRIES", "three"],
+    ["EMAIL_MAX_RETRIES", "-1"],
+    ["EMAIL_MAX_RETRIES", "21"],
+    ["EMAIL_BASE_DELAY_SECONDS", "0"],
+    ["EMAIL_MAX_DELAY_SECONDS", "1.5"],
+  ])("are refused by name: %s=%s", (variable, value) => {
+    expect(retryPolicy({ [variable]: value })).toMatchObject(bad(variable));
+  });
+
+  it("never show their value when they are refused", () => {
+    expect(JSON.stringify(adminToken({ ADMIN_TOKEN: "hunter2" }))).not.toContain("hunter2");
+    expect(JSON.stringify(sender({ EMAIL_FROM: "hunter2" }))).not.toContain("hunter2");
+  });
+
+  it("must be there where there is no default", () => {
+    expect(adminToken({})).toMatchObject(bad("ADMIN_TOKEN"));
+    expect(sender({})).toMatchObject(bad("EMAIL_FROM"));
+    expect(smtpSettings({})).toMatchObject(bad("SMTP_HOST"));
+  });
+});
+
+describe("SMTP", () => {
+  it("is encrypted unless the server is on loopback and says otherwise", () => {
+    expect(smtpSettings({ SMTP_HOST: "smtp.example.com" })).toMatchObject({
+      value: { port: 587, security: "starttls", credentials: null },
+    });
+    expect(smtpSettings({ SMTP_HOST: "127.0.0.1", SMTP_SECURITY: "none" })).toMatchObject({ value: { security: "none" } });
+    expect(smtpSettings({ SMTP_HOST: "smtp.example.com", SMTP_SECURITY: "none" })).toMatchObject(bad("SMTP_SECURITY"));
+    expect(smtpSettings({ SMTP_HOST: "127.0.0.1.example.com", SMTP_SECURITY: "none" })).toMatchObject(bad("SMTP_SECURITY"));
+  });
+
+  it("has a user and a password, or neither", () => {
+    expect(smtpSettings({ SMTP_HOST: "h", SMTP_USERNAME: "u", SMTP_PASSWORD: "p" })).toMatchObject({
+      value: { credentials: { user: "u", pass: "p" } },
+    });
+    expect(smtpSettings({ SMTP_HOST: "h", SMTP_USERNAME: "u" })).toMatchObject(bad("SMTP_PASSWORD"));
+  });
+});

@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { parse } from "smol-toml";
+import { describe, expect, it } from "vitest";
+
+/** What a binding's section of a TOML is as a type in shared/env.ts. */
+type Toml = {
+  main: string;
+  compatibility_date: string;
+  vars?: Record<string, string>;
+  d1_databases?: { binding: string; database_name: string; migrations_dir: string }[];
+  queues?: {
+    producers?: { binding: string; queue: string }[];
+    consumers?: { queue: string; dead_letter_queue?: string; max_retries: number }[];
+  };
+  services?: { binding: string; service: string; entrypoint: string }[];
+};
+
+const workers = ["api", "consumer", "cron"];
+const toml = (name: string): Toml => parse(readFileSync(`wrangler.${name}.toml`, "utf8")) as unknown as Toml;
+const source = readFileSync("shared/env.ts", "utf8");
+
+function members(interfaceName: string): Map<string, string> {
+  const body = new RegExp(`interface ${interfaceName}[^{]*\\{([^}]*)\\}`).exec(source)?.[1] ?? "";
+  return new Map([...body.matchAll(/^ {2}(\w+)\??: (.*);$/gm)].map(([, name, type]) => [name ?? "", type ?? ""]));
+}
+
+const interfaceOf = (name: string): string => `${name[0]?.toUpperCase()}${name.slice(1)}Env`;
+
+describe.each(workers)("wrangler.%s.toml and shared/env.ts", (name) => {
+  const config = toml(name);
+
+  it("name the same bindings with the same kinds", () => {
+    const bindings = [
+      ...(config.d1_databases ?? []).map(({ binding }) => [binding, "D1Database"]),
+      ...(config.queues?.producers ?? []).map(({ binding }) => [binding, "Queue<QueueMessage>"]),
+      ...(config.services ?? []).map(({ binding, entrypoint }) => [binding, `Fetcher & ${entrypoint}Rpc`]),
+    ];
+    expect(new Map(bindings as [string, string][])).toEqual(members(interfaceOf(name)));
+  });
+
+  it("name only variables that exist", () => {
+    const known = members("Variables");
+    expect(Object.keys(config.vars ?? {}).filter((variable) => !known.has(variable))).toEqual([]);
+  });
+});
+
+describe("the three TOMLs", () => {
+  it("agree on date, database and sender", () => {
+    const common = workers.map((name) => {
+      const { compatibility_date: date, d1_databases: databases, vars } = toml(name);
+      return { date, databases, from: vars?.["EMAIL_FROM"] };
+    });
+    expect(common[1]).toEqual(common[0]);
+    expect(common[2]).toEqual(common[0]);
+  });
+
+  it("consume every queue that anything produces to, and dead-letter the mails natively", () => {
+    const produced = new Set(workers.flatMap((name) => (toml(name).queues?.producers ?? []).map(({ queue }) => queue)));
+    const consumers = toml("consumer").queues?.consumers ?? [];
+    expect(new Set(consumers.map(({ queue }) => queue))).toEqual(produced);
+    expect(consumers.find(({ queue }) => queue === "luna-email")?.dead_letter_queue).toBe("luna-email-dlq");
+    expect(consumers.find(({ queue }) => queue === "luna-email-dlq")?.max_retries).toBe(100);
+  });
+
+  it("bind services and entrypoints that exist", () => {
+    for (const { service, entrypoint } of workers.flatMap((name) => toml(name).services ?? [])) {
+      const main = readFileSync(toml(service.replace("luna-", "")).main, "utf8");
+      expect(main).toContain(`export class ${entrypoint} extends WorkerEntrypoint`);
+    }
+  });
+});
+
+it("every variable in shared/env.ts is read by shared/config.ts and explained in .dev.vars.example", () => {
+  const config = readFileSync("shared/config.ts", "utf8");
+  const example = readFileSync(".dev.vars.example", "utf8");
+  for (const variable of members("Variables").keys()) {
+    expect(config).toContain(`${variable}:`);
+    expect(example).toMatch(new RegExp(`^# ?${variable}=|^${variable}=`, "m"));
+  }
+});
