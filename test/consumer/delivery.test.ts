@@ -42,6 +42,7 @@ const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
   policy,
   clock: () => now,
   random: () => 0.5,
+  sleep: async () => undefined,
   ...changes,
 });
 

@@ -14,5 +14,8 @@ declare global {
 declare module "vitest" {
   interface ProvidedContext {
     migrations: D1Migration[];
+    /** Of the property tests. */
+    seed: number;
+    runs: number;
   }
 }

@@ -53,6 +53,7 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
       policy: policy.value,
       clock: Date.now,
       random: Math.random,
+      sleep: (ms) => scheduler.wait(ms),
     },
     token,
     claimed.claimed,

@@ -16,6 +16,7 @@ export type Delivery = Outbox & {
   clock: () => number;
   /** In [0, 1). */
   random: () => number;
+  sleep: (ms: number) => Promise<void>;
 };
 
 /**
@@ -75,7 +76,7 @@ const RECORD_RETRIES_MS = [100, 300, 1_000, 3_000, 5_000, 10_000];
 
 /** @returns null when D1 did not answer: the leases run out, and the sweeper takes over */
 async function recordAndAdvance(
-  { db, clock }: Delivery,
+  { db, clock, sleep }: Delivery,
   token: string,
   settled: Settled[],
   next: string[],
@@ -86,7 +87,7 @@ async function recordAndAdvance(
       return await advance(db, token, settled, next, now, now + LEASE_MS);
     } catch (error) {
       log("error", "email.record_failed", { settled: settled.length, next: next.length, ...describeError(error) });
-      if (delayMs !== null) await scheduler.wait(delayMs);
+      if (delayMs !== null) await sleep(delayMs);
     }
   }
   return null;

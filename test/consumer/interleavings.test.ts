@@ -1,0 +1,204 @@
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { expect, inject, it } from "vitest";
+import { bury, oldestDeadMails, replay } from "../../shared/email/dead-letters/store.ts";
+import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
+import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
+import { claim } from "../../shared/email/delivery/store.ts";
+import type { Outcome } from "../../shared/email/lifecycle.ts";
+import type { Bury, Doorbell } from "../../shared/email/messages.ts";
+import { sweepOutbox } from "../../shared/email/sweep.ts";
+import { accepted, detail, fakeQueue, queueMail, refused, refusedForGood } from "../support/mails.ts";
+
+/** What a mail server does with one hand-over, and whether it keeps a copy. */
+const answers: Record<string, { outcome: Outcome; copy: boolean }> = {
+  accepts: { outcome: accepted, copy: true },
+  refuses: { outcome: refused, copy: false },
+  refusesForGood: { outcome: refusedForGood, copy: false },
+  takesItAndVanishes: { outcome: { kind: "unknown", detail }, copy: true },
+  vanishes: { outcome: { kind: "unknown", detail }, copy: false },
+};
+
+const command = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("accept" as const),
+      onUnknown: fc.constantFrom("hold" as const, "hold" as const, "resend" as const),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("deliver" as const),
+      doorbells: fc.integer({ min: 1, max: 12 }),
+      // The queue delivers at least once.
+      again: fc.boolean(),
+      answers: fc.array(fc.constantFrom(...Object.keys(answers)), { minLength: 1, maxLength: 6 }),
+      // The process dies before this call to D1.
+      diesAtCall: fc.option(fc.integer({ min: 0, max: 5 }), { nil: null }),
+      // During the first hand-over so much time passes, and the cron sweeps and somebody else is delivered to.
+      stallsMs: fc.constantFrom(0, 0, 0, 25_000, 61_000),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 130_000 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("sweep" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("replay" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("queues lose everything" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("bury" as const) }) },
+);
+type Command = typeof command extends fc.Arbitrary<infer One> ? One : never;
+
+class World {
+  readonly db = env.DB;
+  now = 1_700_000_000_000;
+  doorbells = fakeQueue();
+  deadLetters = fakeQueue();
+  mails = new Map<string, "hold" | "resend">();
+  copies = new Map<string, number>();
+  handOvers: { id: string; generation: number }[] = [];
+  #tokens = 0;
+
+  async run(command: Command): Promise<void> {
+    switch (command.do) {
+      case "accept": {
+        const id = await queueMail(this.db, this.now, command);
+        this.mails.set(id, command.onUnknown);
+        this.doorbells.sent.push({ body: { v: 1, emailId: id, generation: 1 } });
+        return;
+      }
+      case "deliver":
+        return await this.deliver(command);
+      case "wait":
+        this.now += command.ms;
+        return;
+      case "sweep":
+        return await this.sweep();
+      case "replay":
+        await replay(this.db, await oldestDeadMails(this.db, 10), this.now);
+        return;
+      case "queues lose everything":
+        this.doorbells.sent.length = 0;
+        this.deadLetters.sent.length = 0;
+        return;
+      case "bury": {
+        const burials = this.deadLetters.sent.splice(0).map(({ body }) => body as Bury);
+        await bury(
+          this.db,
+          burials.map(({ emailId, generation }) => ({ id: emailId, generation })),
+          7,
+          this.now,
+        );
+      }
+    }
+  }
+
+  async sweep(): Promise<void> {
+    const policy = { maxRetries: 2, baseDelayMs: 1_000, maxDelayMs: 60_000 };
+    await sweepOutbox({ db: this.db, queue: this.doorbells.queue, deadLetterQueue: this.deadLetters.queue, policy }, this.now, () => 0.5);
+  }
+
+  async deliver({ doorbells, again, answers: script, diesAtCall, stallsMs }: Extract<Command, { do: "deliver" }>): Promise<void> {
+    const rung = this.doorbells.sent.slice(0, doorbells).map(({ body }) => body as Doorbell);
+    if (!again) this.doorbells.sent.splice(0, doorbells);
+    const token = `token-${(this.#tokens += 1)}`;
+    const { claimed } = await claim(this.db, rung, token, this.now, this.now + LEASE_MS);
+    let calls = 0;
+    const db = new Proxy(this.db, {
+      get: (target, name) => {
+        if (name === "batch" && diesAtCall !== null && calls++ >= diesAtCall) return () => Promise.reject(new Error("the process is dead"));
+        return Reflect.get(target, name).bind(target);
+      },
+    });
+    let handedOver = 0;
+    await deliverClaimed(
+      {
+        db,
+        queue: this.doorbells.queue,
+        deadLetterQueue: this.deadLetters.queue,
+        policy: { maxRetries: 2, baseDelayMs: 1_000, maxDelayMs: 60_000 },
+        clock: () => this.now,
+        random: () => 0.5,
+        sleep: async () => undefined,
+        transport: {
+          deadlineMs: 30_000,
+          send: async ({ id, generation }) => {
+            const answer = answers[script[handedOver % script.length] ?? "accepts"] ?? { outcome: accepted, copy: true };
+            this.handOvers.push({ id, generation });
+            if (handedOver++ === 0 && stallsMs > 0) {
+              this.now += stallsMs;
+              await this.sweep();
+            }
+            const key = `${id}:${generation}`;
+            if (answer.copy) this.copies.set(key, (this.copies.get(key) ?? 0) + 1);
+            return answer.outcome;
+          },
+        },
+      },
+      token,
+      claimed,
+    );
+  }
+
+  async statuses(): Promise<Map<string, string>> {
+    const { results } = await this.db.prepare("SELECT id, status FROM emails").all<{ id: string; status: string }>();
+    return new Map(results.map(({ id, status }) => [id, status]));
+  }
+
+  /** What holds after every step. */
+  async check(sentBefore: Set<string>): Promise<Set<string>> {
+    const statuses = await this.statuses();
+    expect(new Set(statuses.keys())).toEqual(new Set(this.mails.keys()));
+    for (const [key, count] of this.copies) {
+      const [id = ""] = key.split(":");
+      if (this.mails.get(id) === "hold") expect(count, `copies of ${key}`).toBeLessThanOrEqual(1);
+    }
+    for (const id of sentBefore) expect(statuses.get(id), `${id} was sent`).toBe("sent");
+    const sent = new Set([...statuses].filter(([, status]) => status === "sent").map(([id]) => id));
+    for (const id of sent)
+      expect(
+        [...this.copies.keys()].some((key) => key.startsWith(`${id}:`)),
+        `${id} is sent and arrived`,
+      ).toBe(true);
+    const lastEvents = await this.db
+      .prepare(
+        "SELECT e.id FROM emails e WHERE e.status <> (SELECT type FROM email_events v WHERE v.email_id = e.id ORDER BY v.id DESC LIMIT 1)",
+      )
+      .all();
+    expect(lastEvents.results, "each mail's last event is its status").toEqual([]);
+    return sent;
+  }
+
+  /** Nothing fails any more: every mail finds its end. */
+  async drain(): Promise<void> {
+    for (let minute = 0; minute < 8; minute += 1) {
+      this.now += 70_000 * 2 ** minute;
+      await this.sweep();
+      while (this.doorbells.sent.length > 0) {
+        await this.deliver({ do: "deliver", doorbells: 100, again: false, answers: ["accepts"], diesAtCall: null, stallsMs: 0 });
+      }
+    }
+    await this.run({ do: "bury" });
+  }
+}
+
+it("whatever dies, stalls, repeats or is lost between accept and record: no mail is lost, none sent twice, and the timeline tells the truth", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
+      await env.DB.batch(["emails", "email_events", "dead_letters"].map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
+      const world = new World();
+      let sent = new Set<string>();
+      for (const next of commands) {
+        await world.run(next);
+        sent = await world.check(sent);
+      }
+      await world.drain();
+      await world.check(sent);
+      const open = [...(await world.statuses())].filter(([, status]) => !["sent", "unknown", "dead"].includes(status));
+      expect(open).toEqual([]);
+      const unburied = await env.DB.prepare("SELECT id FROM emails WHERE status = 'dead' AND buried_at IS NULL").all();
+      expect(unburied.results).toEqual([]);
+    }),
+    { numRuns: inject("runs"), seed: inject("seed"), endOnFailure: false },
+  );
+}, 600_000);
