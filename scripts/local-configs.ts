@@ -21,6 +21,11 @@ export function writeLocalConfigs(directory: string, variables: Record<string, s
   });
 }
 
+/** The [vars] that the TOMLs set; `.dev.vars` overrides them. */
+export function tomlVariables(): Record<string, string> {
+  return Object.assign({}, ...CONFIGS.map((config) => parse(readFileSync(config, "utf8"))["vars"] ?? {})) as Record<string, string>;
+}
+
 type Config = Record<string, unknown>;
 
 function withAbsolutePaths(config: Config): Config {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { devVars, startSettings } from "./settings.ts";
+import { checkVariables, ensureAdminToken, readDevVars, startSettings } from "./settings.ts";
 
 let directory = "";
 let file = "";
@@ -14,24 +14,24 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 describe(".dev.vars", () => {
   it("gets a random ADMIN_TOKEN that only the user can read, and keeps it", () => {
-    const first = devVars(file)["ADMIN_TOKEN"];
+    const first = ensureAdminToken(file);
     expect(first).toMatch(/^[0-9a-f]{64}$/);
     expect(statSync(file).mode & 0o077).toBe(0);
     const written = readFileSync(file, "utf8");
-    expect(devVars(file)["ADMIN_TOKEN"]).toBe(first);
+    expect(ensureAdminToken(file)).toBe(first);
+    expect(readDevVars(file)).toEqual({ ADMIN_TOKEN: first });
     expect(readFileSync(file, "utf8")).toBe(written);
   });
 
   it("is never overwritten: a token is added to what stands there", () => {
     writeFileSync(file, "# mine\nEMAIL_MAX_RETRIES=5");
-    const vars = devVars(file);
-    expect(vars["EMAIL_MAX_RETRIES"]).toBe("5");
-    expect(readFileSync(file, "utf8")).toBe(`# mine\nEMAIL_MAX_RETRIES=5\nADMIN_TOKEN=${vars["ADMIN_TOKEN"]}\n`);
+    const token = ensureAdminToken(file);
+    expect(readFileSync(file, "utf8")).toBe(`# mine\nEMAIL_MAX_RETRIES=5\nADMIN_TOKEN=${token}\n`);
   });
 
   it("is left alone when it names a token", () => {
     writeFileSync(file, 'ADMIN_TOKEN="a token of mine"\n');
-    expect(devVars(file)["ADMIN_TOKEN"]).toBe("a token of mine");
+    expect(ensureAdminToken(file)).toBe("a token of mine");
     expect(readFileSync(file, "utf8")).toBe('ADMIN_TOKEN="a token of mine"\n');
   });
 });
@@ -43,5 +43,16 @@ describe("the settings of npm start", () => {
 
   it.each(["0", "65536", "http", "", "80 80", "1e3"])("refuse %j as a port, by name", (port) => {
     expect(() => startSettings({ MAILBOX_PORT: port })).toThrow("MAILBOX_PORT must be a port number");
+  });
+});
+
+describe("variables", () => {
+  const good = { ADMIN_TOKEN: "x".repeat(32), EMAIL_FROM: "Luna <hello@luna.example>", SMTP_HOST: "127.0.0.1", SMTP_SECURITY: "none" };
+
+  it("that the Workers would refuse are told by name before anything starts", () => {
+    expect(() => checkVariables(good)).not.toThrow();
+    expect(() => checkVariables({ ...good, ADMIN_TOKEN: "short" })).toThrow("ADMIN_TOKEN must have at least 32 characters");
+    expect(() => checkVariables({ ...good, EMAIL_MAX_RETRIES: "many" })).toThrow("EMAIL_MAX_RETRIES");
+    expect(() => checkVariables({ ...good, SMTP_HOST: "smtp.example.com" })).toThrow("SMTP_SECURITY");
   });
 });

@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { adminToken, deadLetterRetentionDays, retryPolicy, sender, smtpSettings } from "../shared/config.ts";
+import type { Variables } from "../shared/env.ts";
 
 /** Where `npm start` listens and keeps its state. */
 export type StartSettings = { port: number; smtpPort: number; mailboxPort: number; stateDir: string };
@@ -23,17 +25,34 @@ function portFrom(env: NodeJS.ProcessEnv, name: string, fallback: number): numbe
   return port;
 }
 
+/** The variables of `.dev.vars`, as they stand there. */
+export function readDevVars(file: string): Record<string, string | undefined> {
+  return existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {};
+}
+
 /**
- * Reads `.dev.vars`; puts a random ADMIN_TOKEN there if it names none. Never changes what is there.
+ * Puts a random ADMIN_TOKEN into `.dev.vars` if it names none. Never changes what is there.
  *
- * @returns all of its variables
+ * @returns the token, old or new
  */
-export function devVars(file: string): Record<string, string | undefined> {
-  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
-  const vars = parseEnv(text);
-  if (vars["ADMIN_TOKEN"]) return vars;
+export function ensureAdminToken(file: string): string {
+  const existing = readDevVars(file)["ADMIN_TOKEN"];
+  if (existing) return existing;
   const token = randomBytes(32).toString("hex");
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
   const separator = text === "" || text.endsWith("\n") ? "" : "\n";
   appendFileSync(file, `${separator}ADMIN_TOKEN=${token}\n`, { mode: 0o600 });
-  return { ...vars, ADMIN_TOKEN: token };
+  return token;
+}
+
+/**
+ * Checks variables as the Workers will, so that a bad one is told before anything starts.
+ *
+ * @throws Error naming the first bad one
+ */
+export function checkVariables(vars: Variables): void {
+  for (const read of [adminToken, sender, retryPolicy, deadLetterRetentionDays, smtpSettings]) {
+    const result = read(vars);
+    if (!result.ok) throw new Error(`${result.error.variable} ${result.error.message}. See .dev.vars.example`);
+  }
 }

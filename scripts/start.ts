@@ -2,10 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { writeLocalConfigs } from "./local-configs.ts";
+import { tomlVariables, writeLocalConfigs } from "./local-configs.ts";
 import { isTaken } from "./ports.ts";
 import { Processes } from "./processes.ts";
-import { devVars, startSettings, type StartSettings } from "./settings.ts";
+import { checkVariables, ensureAdminToken, readDevVars, startSettings, type StartSettings } from "./settings.ts";
 
 const DEV_VARS = ".dev.vars";
 const READY_TIMEOUT_MS = 60_000;
@@ -23,37 +23,40 @@ const quietly = {
 
 async function main(): Promise<void> {
   const settings = startSettings(process.env);
-  await refuseTakenPorts(settings);
-  const vars = devVars(DEV_VARS);
-  mkdirSync(settings.stateDir, { recursive: true });
-  migrate(settings);
-  const overrides = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(SMTP|EMAIL)_/.test(name)));
-  const ownServer = overrides["SMTP_HOST"] ?? vars["SMTP_HOST"];
-  if (ownServer === undefined) startMailbox(settings);
+  const fromEnvironment = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(SMTP|EMAIL)_/.test(name)));
+  const given = { ...readDevVars(DEV_VARS), ...fromEnvironment };
+  const ownServer = given["SMTP_HOST"];
+  await refuseTakenPorts(settings, ownServer === undefined);
   const mailbox = ownServer === undefined ? { SMTP_HOST: "127.0.0.1", SMTP_PORT: String(settings.smtpPort), SMTP_SECURITY: "none" } : {};
-  startWorkers(settings, writeLocalConfigs(join(settings.stateDir, "dev"), { ...vars, ...overrides, ...mailbox }));
+  const token = ensureAdminToken(DEV_VARS);
+  const variables = { ...tomlVariables(), ...given, ...mailbox, ADMIN_TOKEN: token };
+  checkVariables(variables);
+  const configs = writeLocalConfigs(join(settings.stateDir, "dev"), variables);
+  migrate(settings, configs);
+  if (ownServer === undefined) startMailbox(settings);
+  startWorkers(settings, configs);
   await untilHealthy(settings);
 
   const url = `http://localhost:${settings.port}`;
   say(`api          ${url}`);
   say(`health       ${url}/health`);
   say(ownServer === undefined ? `mailbox      http://localhost:${settings.mailboxPort}` : `smtp         ${ownServer}`);
-  say(`admin token  ${vars["ADMIN_TOKEN"]}`);
+  say(`admin token  ${token}`);
   say(`ready ${url}`);
   serving = true;
-  tickEachMinute(url, vars["ADMIN_TOKEN"] ?? "");
+  tickEachMinute(url, token);
 }
 
-async function refuseTakenPorts({ port, smtpPort, mailboxPort }: StartSettings): Promise<void> {
-  const wanted = process.env["SMTP_HOST"] === undefined ? { PORT: port, SMTP_PORT: smtpPort, MAILBOX_PORT: mailboxPort } : { PORT: port };
+async function refuseTakenPorts({ port, smtpPort, mailboxPort }: StartSettings, mailbox: boolean): Promise<void> {
+  const wanted = { PORT: port, ...(mailbox ? { SMTP_PORT: smtpPort, MAILBOX_PORT: mailboxPort } : {}) };
   for (const [name, number] of Object.entries(wanted)) {
-    if (await isTaken(number))
-      throw new Error(`port ${number} is taken. Stop what listens there, or choose another: ${name}=<port> npm start`);
+    if (!(await isTaken(number))) continue;
+    throw new Error(`port ${number} is taken. Stop what listens there, or choose another: ${name}=<port> npm start`);
   }
 }
 
-function migrate({ stateDir }: StartSettings): void {
-  const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", stateDir, "-c", "wrangler.api.toml"];
+function migrate({ stateDir }: StartSettings, [apiConfig = ""]: string[]): void {
+  const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", stateDir, "-c", apiConfig];
   const done = spawnSync("wrangler", args, { env: quietly, encoding: "utf8" });
   if (done.status !== 0) throw new Error(`migrations failed:\n${done.stdout}${done.stderr}`);
 }

@@ -19,7 +19,7 @@ const answers: Record<string, { outcome: Outcome; copy: boolean }> = {
   vanishes: { outcome: { kind: "unknown", detail }, copy: false },
 };
 
-const command = fc.oneof(
+const anyCommand = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
@@ -47,7 +47,7 @@ const command = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("queues lose everything" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("bury" as const) }) },
 );
-type Command = typeof command extends fc.Arbitrary<infer One> ? One : never;
+type Command = typeof anyCommand extends fc.Arbitrary<infer One> ? One : never;
 
 class World {
   readonly db = env.DB;
@@ -184,7 +184,7 @@ class World {
 
 it("whatever dies, stalls, repeats or is lost between accept and record: no mail is lost, none sent twice, and the timeline tells the truth", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
+    fc.asyncProperty(fc.array(anyCommand, { maxLength: 25 }), async (commands) => {
       await env.DB.batch(["emails", "email_events", "dead_letters"].map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
       const world = new World();
       let sent = new Set<string>();
