@@ -4,6 +4,15 @@ import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 type PoolOptions = Extract<Parameters<typeof cloudflareTest>[0], { wrangler?: unknown }>;
 const migrations = await readD1Migrations("./migrations");
 
+/** What is random in the tests follows from this: repeat a failing run with `SEED=<seed> npm test`. */
+if (process.env["SEED"] === undefined) {
+  process.env["SEED"] = String(Date.now() % 2 ** 31);
+  process.stderr.write(`SEED=${process.env["SEED"]}\n`);
+}
+
+/** For tests inside workerd, which see no environment. */
+const provide = { migrations, seed: Number(process.env["SEED"]), runs: process.env["DEEP"] === undefined ? 100 : 3_000 };
+
 /** One project inside workerd, with a Worker's own Wrangler configuration on real D1 and queues. */
 function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["miniflare"]): TestProjectConfiguration {
   return {
@@ -15,19 +24,14 @@ function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["mi
         wrangler: { configPath: `./wrangler.${name}.toml` },
       }),
     ],
-    test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: ["./test/support/apply-migrations.ts"], provide: { migrations } },
+    test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: ["./test/support/apply-migrations.ts"], provide },
   };
-}
-
-/** What is random in the tests follows from this: repeat a failing run with `SEED=<seed> npm test`. */
-if (process.env["SEED"] === undefined) {
-  process.env["SEED"] = String(Date.now() % 2 ** 31);
-  process.stderr.write(`SEED=${process.env["SEED"]}\n`);
 }
 
 const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
 export default defineConfig({
+  logLevel: "error",
   test: {
     // What a passing test logs is noise; what a failing one logs is evidence.
     silent: "passed-only",

@@ -106,6 +106,15 @@ describe("an Idempotency-Key", () => {
     expect(second.body.id).not.toBe(first.body.id);
   });
 
+  it("that has expired does not answer for a mail that could not be accepted", async () => {
+    await send("order-7");
+    await env.DB.prepare("UPDATE idempotency_keys SET expires_at = ? WHERE key = 'order-7'").bind(Date.now()).run();
+    await env.DB.prepare("CREATE TRIGGER refuse BEFORE INSERT ON emails BEGIN SELECT RAISE(ABORT, 'refused by the test'); END").run();
+    const refused = await send("order-7");
+    await env.DB.prepare("DROP TRIGGER refuse").run();
+    expect(refused.status).toBe(503);
+  });
+
   it("answers the same after a lost reply", async () => {
     const replyLost = {
       prepare: (sql: string) => env.DB.prepare(sql),

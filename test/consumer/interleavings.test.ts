@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, inject, it } from "vitest";
-import { bury, oldestDeadMails, replay } from "../../shared/email/dead-letters/store.ts";
+import { bury, replay } from "../../shared/email/dead-letters/store.ts";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import { claim } from "../../shared/email/delivery/store.ts";
@@ -75,7 +75,8 @@ class World {
       case "sweep":
         return await this.sweep();
       case "replay":
-        await replay(this.db, await oldestDeadMails(this.db, 10), this.now);
+        // An operator may name any mail.
+        await replay(this.db, [...this.mails.keys()], this.now);
         return;
       case "queues lose everything":
         this.doorbells.sent.length = 0;
@@ -184,7 +185,7 @@ class World {
 
 it("whatever dies, stalls, repeats or is lost between accept and record: no mail is lost, none sent twice, and the timeline tells the truth", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(anyCommand, { maxLength: 25 }), async (commands) => {
+    fc.asyncProperty(fc.array(anyCommand, { maxLength: 40, size: "max" }), async (commands) => {
       await env.DB.batch(["emails", "email_events", "dead_letters"].map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
       const world = new World();
       let sent = new Set<string>();

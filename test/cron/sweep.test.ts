@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { advance, claim } from "../../shared/email/delivery/store.ts";
+import { advance, claim, expiredLeases, settleExpired } from "../../shared/email/delivery/store.ts";
 import { sweepOutbox, type Sweep } from "../../shared/email/sweep.ts";
 import { detail, doorbell, fakeQueue, mailRow, queueMail } from "../support/mails.ts";
 
@@ -86,6 +86,16 @@ describe("the sweeper reclaims", () => {
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 1 });
     expect(await mailRow(db, held)).toMatchObject({ status: "unknown", attempts: 1 });
     expect(await mailRow(db, resent)).toMatchObject({ status: "queued", attempts: 1 });
+  });
+
+  it("nothing whose lease was renewed after the sweep had read it", async () => {
+    const id = await leased(start, false);
+    const now = start + MINUTE_MS;
+    const [seen] = await expiredLeases(db, now, 10);
+    await advance(db, id, [], [id], now, now + MINUTE_MS);
+    await settleExpired(db, [{ id, generation: 1, settlement: { status: "queued", attempts: 0, dueAt: now }, detail }], now);
+    expect(seen).toMatchObject({ id, status: "claimed" });
+    expect(await mailRow(db, id)).toMatchObject({ status: "sending", attempts: 1 });
   });
 
   it("once, when two sweeps run at the same moment", async () => {
