@@ -14,8 +14,8 @@ CREATE TABLE emails (
   on_unknown TEXT NOT NULL DEFAULT 'hold' CHECK (on_unknown IN ('hold', 'resend')),
   attempts INTEGER NOT NULL DEFAULT 0, -- hand-overs begun in this generation
   due_at INTEGER NOT NULL,
-  ring_after INTEGER NOT NULL, -- the sweeper rings again from here on
-  rings INTEGER NOT NULL DEFAULT 0, -- by the sweeper, since the row became due
+  ring_after INTEGER NOT NULL, -- from here on the sweeper rings again, or sends a dead row to be buried again
+  rings INTEGER NOT NULL DEFAULT 0, -- by the sweeper, since the row was queued or dead
   lease_token TEXT,
   lease_expires_at INTEGER,
   last_error TEXT, -- JSON
@@ -31,7 +31,7 @@ CREATE INDEX emails_due ON emails (due_at) WHERE status = 'queued';
 CREATE INDEX emails_leased ON emails (lease_expires_at) WHERE status IN ('claimed', 'sending');
 CREATE INDEX emails_lease_token ON emails (lease_token) WHERE lease_token IS NOT NULL;
 CREATE INDEX emails_unknown ON emails (updated_at) WHERE status = 'unknown';
-CREATE INDEX emails_unburied ON emails (updated_at) WHERE status = 'dead' AND buried_at IS NULL;
+CREATE INDEX emails_unburied ON emails (ring_after) WHERE status = 'dead' AND buried_at IS NULL;
 
 CREATE TABLE email_events (
   id INTEGER PRIMARY KEY,

@@ -12,13 +12,20 @@ const CONFIGS = ["wrangler.api.toml", "wrangler.consumer.toml", "wrangler.cron.t
  */
 export function writeLocalConfigs(directory: string, variables: Record<string, string | undefined>): string[] {
   mkdirSync(directory, { recursive: true });
-  const lines = Object.entries(variables).map(([name, value]) => `${name}=${JSON.stringify(value ?? "")}`);
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${quoted(name, value ?? "")}`);
   writeFileSync(join(directory, ".dev.vars"), `${lines.join("\n")}\n`, { mode: 0o600 });
   return CONFIGS.map((config) => {
     const file = join(directory, config.replace(/toml$/, "json"));
     writeFileSync(file, JSON.stringify(withAbsolutePaths(parse(readFileSync(config, "utf8")))));
     return file;
   });
+}
+
+/** dotenv knows three quotes and no escapes, so a value goes between two of the kind that it does not contain. */
+function quoted(name: string, value: string): string {
+  const quote = ["'", "`", '"'].find((candidate) => !value.includes(candidate));
+  if (quote === undefined) throw new Error(`${name} must not contain all of ' " and \``);
+  return `${quote}${value}${quote}`;
 }
 
 /** The [vars] that the TOMLs set; `.dev.vars` overrides them. */

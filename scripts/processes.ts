@@ -31,6 +31,10 @@ export class Processes {
     child.once("exit", (code) => {
       if (!this.#stopping) onExit(code);
     });
+    child.once("error", (error) => {
+      onLine(String(error));
+      onExit(null);
+    });
   }
 
   /** Ends every child and what it started: asked first, after five seconds forced. */

@@ -44,11 +44,12 @@ async function main(): Promise<void> {
   say(`admin token  ${token}`);
   say(`ready ${url}`);
   serving = true;
-  tickEachMinute(url, token);
+  tickEachMinute(settings, token);
 }
 
 async function refuseTakenPorts({ port, smtpPort, mailboxPort }: StartSettings, mailbox: boolean): Promise<void> {
   const wanted = { PORT: port, ...(mailbox ? { SMTP_PORT: smtpPort, MAILBOX_PORT: mailboxPort } : {}) };
+  if (new Set(Object.values(wanted)).size < Object.keys(wanted).length) throw new Error(`${Object.keys(wanted).join(", ")} must differ`);
   for (const [name, number] of Object.entries(wanted)) {
     if (!(await isTaken(number))) continue;
     throw new Error(`port ${number} is taken. Stop what listens there, or choose another: ${name}=<port> npm start`);
@@ -94,7 +95,7 @@ function pass(line: string): void {
 async function untilHealthy({ port }: StartSettings): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   while (Date.now() < deadline) {
-    const healthy = await fetch(`http://127.0.0.1:${port}/health`).then(
+    const healthy = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(5_000) }).then(
       (response) => response.ok,
       () => false,
     );
@@ -105,9 +106,12 @@ async function untilHealthy({ port }: StartSettings): Promise<void> {
 }
 
 /** The platform's cron trigger for local use: the local runtime gives triggers to the first Worker only, and that one has none. */
-function tickEachMinute(url: string, token: string): void {
+function tickEachMinute({ port }: StartSettings, token: string): void {
   const tick = (): void => {
-    fetch(`${url}/api/admin/scheduled-tasks/sweep-outbox/run`, { method: "POST", headers: { Authorization: `Bearer ${token}` } }).then(
+    fetch(`http://127.0.0.1:${port}/api/admin/scheduled-tasks/sweep-outbox/run`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}` },
+    }).then(
       (response) => response.ok || say(`cron: the tick was answered with ${response.status}`),
       (error: unknown) => say(`cron: the tick failed: ${String(error)}`),
     );

@@ -46,5 +46,6 @@ describe("SMTP", () => {
       value: { credentials: { user: "u", pass: "p" } },
     });
     expect(smtpSettings({ SMTP_HOST: "h", SMTP_USERNAME: "u" })).toMatchObject(bad("SMTP_PASSWORD"));
+    expect(smtpSettings({ SMTP_HOST: "h", SMTP_USERNAME: "", SMTP_PASSWORD: "" })).toMatchObject({ value: { credentials: null } });
   });
 });

@@ -44,15 +44,15 @@ const smtpVariables = v.pipe(
     SMTP_HOST: required,
     SMTP_PORT: wholeNumber(587, 1, 65_535),
     SMTP_SECURITY: v.optional(v.picklist(["none", "starttls", "tls"], 'must be "none", "starttls" or "tls"'), "starttls"),
-    SMTP_USERNAME: v.optional(v.string()),
-    SMTP_PASSWORD: v.optional(v.string()),
+    SMTP_USERNAME: v.optional(v.string(), ""),
+    SMTP_PASSWORD: v.optional(v.string(), ""),
   }),
   v.forward(
     v.check((smtp) => smtp.SMTP_SECURITY !== "none" || loopback.test(smtp.SMTP_HOST), '"none" is for loopback hosts only'),
     ["SMTP_SECURITY"],
   ),
   v.forward(
-    v.check((smtp) => (smtp.SMTP_USERNAME === undefined) === (smtp.SMTP_PASSWORD === undefined), "must be set together with SMTP_USERNAME"),
+    v.check((smtp) => (smtp.SMTP_USERNAME === "") === (smtp.SMTP_PASSWORD === ""), "must be set together with SMTP_USERNAME"),
     ["SMTP_PASSWORD"],
   ),
 );
@@ -84,7 +84,7 @@ export function smtpSettings(env: Variables): Result<SmtpSettings, Misconfigured
   const variables = readVariables(smtpVariables, env);
   if (!variables.ok) return variables;
   const { SMTP_HOST: host, SMTP_PORT: port, SMTP_SECURITY: security, SMTP_USERNAME: user, SMTP_PASSWORD: pass } = variables.value;
-  return ok({ host, port, security, credentials: user === undefined || pass === undefined ? null : { user, pass } });
+  return ok({ host, port, security, credentials: user === "" ? null : { user, pass } });
 }
 
 /** How long dead letters are kept. */

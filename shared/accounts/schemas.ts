@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { address } from "../email/address.ts";
+import { shortList } from "../http/lists.ts";
 
 /** No colon: a user's id is a part of cache keys, where the colon separates. */
 const userId = v.pipe(
@@ -23,7 +24,7 @@ export const userChanges = v.pipe(
   v.strictObject({
     email: v.optional(accountEmail),
     tier: v.optional(tier),
-    scopes: v.optional(v.pipe(v.array(scope, "must be a list"), v.maxLength(8, "must have at most 8 entries"))),
+    scopes: v.optional(shortList(scope, 8)),
   }),
   v.check((changes) => Object.keys(changes).length > 0, "must change at least one of email, tier, scopes"),
 );

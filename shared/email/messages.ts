@@ -36,6 +36,27 @@ export function poisonFor(body: unknown, reason: string): Poison {
   return { v: 1, type: "poison", reason, raw: rawText(body) };
 }
 
+/** Whatever a producer put on a queue, as text for people. Never throws: queue bodies are structured clones, not just JSON. */
 export function rawText(body: unknown): string {
-  return (JSON.stringify(body) ?? String(body)).slice(0, MAX_RAW_CHARACTERS);
+  return textOf(body).slice(0, MAX_RAW_CHARACTERS);
+}
+
+function textOf(body: unknown): string {
+  if (body instanceof ArrayBuffer) return base64Of(new Uint8Array(body));
+  if (ArrayBuffer.isView(body)) return base64Of(new Uint8Array(body.buffer, body.byteOffset, body.byteLength));
+  try {
+    return JSON.stringify(body, readable) ?? String(body);
+  } catch {
+    return `${Object.prototype.toString.call(body)} that is not JSON`;
+  }
+}
+
+function base64Of(bytes: Uint8Array): string {
+  return `base64:${bytes.subarray(0, MAX_RAW_CHARACTERS).toBase64()}`;
+}
+
+function readable(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return String(value);
+  if (value instanceof Map || value instanceof Set) return [...value];
+  return value;
 }

@@ -1,3 +1,4 @@
+import { within } from "../deadline.ts";
 import { sha256Hex } from "../hash.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Failure } from "../failure.ts";
@@ -10,6 +11,8 @@ import { emailExists, findIdempotencyKey, insertEmail, insertIdempotencyKey, rin
 export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
 
 const IDEMPOTENCY_MS = 86_400_000;
+/** Nobody who sends a mail waits longer than this for the queue. */
+const RING_TIMEOUT_MS = 2_000;
 /** The most that one `sendBatch` takes. */
 const QUEUE_BATCH = 100;
 
@@ -60,9 +63,12 @@ export async function acceptEmail(
 export async function ring(outbox: Outbox, mails: { id: string; generation: number; dueAt: number }[], now: number): Promise<void> {
   if (mails.length === 0) return;
   try {
-    await sendAll(
-      outbox.queue,
-      mails.map((mail) => ({ body: doorbellFor(mail), delaySeconds: doorbellDelaySeconds(mail.dueAt, now) })),
+    await within(
+      RING_TIMEOUT_MS,
+      sendAll(
+        outbox.queue,
+        mails.map((mail) => ({ body: doorbellFor(mail), delaySeconds: doorbellDelaySeconds(mail.dueAt, now) })),
+      ),
     );
   } catch (error) {
     log("warn", "email.doorbell_failed", { mails: mails.length, ...describeError(error) });

@@ -139,31 +139,30 @@ export async function emailBacklog(db: D1Database, now: number): Promise<EmailBa
   return row ?? { due: 0, oldestDueAt: null, unknown: 0, dead: 0 };
 }
 
-export type DueMail = { id: string; generation: number; rings: number };
+/** A mail for which the sweeper rings, or which it sends to be buried again. */
+export type RungMail = { id: string; generation: number; rings: number };
 
 /** Queued mails that are due and for which nobody rang lately, longest waiting first. */
-export async function mailsToRing(db: D1Database, now: number, limit: number): Promise<DueMail[]> {
+export async function mailsToRing(db: D1Database, now: number, limit: number): Promise<RungMail[]> {
   const { results } = await db
     .prepare("SELECT id, generation, rings FROM emails WHERE status = 'queued' AND ring_after <= ?1 ORDER BY ring_after LIMIT ?2")
     .bind(now, limit)
-    .all<DueMail>();
+    .all<RungMail>();
   return results;
 }
 
-/** Notes that the sweeper rang, so that a backlog is not rung for again each minute. */
-export async function recordRings(db: D1Database, mails: DueMail[], now: number): Promise<void> {
+/**
+ * Notes that the sweeper rang, so that a backlog is not rung for again each minute. A mail that moved on since it was read has
+ * another time already, and keeps it.
+ */
+export async function recordRings(db: D1Database, mails: RungMail[], now: number): Promise<void> {
   if (mails.length === 0) return;
-  const rung = mails.map((mail) => ({
-    id: mail.id,
-    generation: mail.generation,
-    rings: mail.rings + 1,
-    ringAfter: ringAfter(now, now, mail.rings + 1),
-  }));
+  const rung = mails.map(({ id, generation, rings }) => ({ id, generation, rings: rings + 1, ringAfter: ringAfter(now, now, rings + 1) }));
   await db
     .prepare(
       `UPDATE emails AS e SET rings = r.value ->> 'rings', ring_after = r.value ->> 'ringAfter' FROM json_each(?1) AS r
-       WHERE e.id = r.value ->> 'id' AND e.generation = r.value ->> 'generation' AND e.status = 'queued'`,
+       WHERE e.id = r.value ->> 'id' AND e.generation = r.value ->> 'generation' AND e.ring_after <= ?2 AND e.status IN ('queued', 'dead')`,
     )
-    .bind(JSON.stringify(rung))
+    .bind(JSON.stringify(rung), now)
     .run();
 }

@@ -14,8 +14,8 @@ export type Swept = { released: number; unknown: number; rung: number; buried: n
 
 /** Rows of each kind in one run; the next minute takes the rest. */
 const LIMIT = 1_000;
-/** A burial is on its way for this long before it counts as lost. */
-const BURIAL_GRACE_MS = 60_000;
+/** Keys that expire faster than they are dropped would fill the table: up to 20,000 a minute. */
+const MAX_ROUNDS = 20;
 
 /**
  * Recovers what a crash or a lost message left behind: reclaims expired leases, rings for due mails that nobody rang for,
@@ -30,7 +30,7 @@ export async function sweepOutbox(sweep: Sweep, now: number, random: () => numbe
   const [reclaimed, buried, expiredKeys] = await Promise.allSettled([
     reclaimAndRing(sweep, now, random),
     buryAgain(sweep, now),
-    deleteExpiredIdempotencyKeys(sweep.db, now, LIMIT),
+    dropExpiredKeys(sweep, now),
   ]);
   if (reclaimed.status === "fulfilled" && buried.status === "fulfilled" && expiredKeys.status === "fulfilled") {
     return { ...reclaimed.value, buried: buried.value, expiredKeys: expiredKeys.value };
@@ -65,10 +65,21 @@ async function reclaimAndRing(
 }
 
 async function buryAgain({ db, deadLetterQueue }: Sweep, now: number): Promise<number> {
-  const graves = await unburied(db, now - BURIAL_GRACE_MS, LIMIT);
+  const graves = await unburied(db, now, LIMIT);
   await sendAll(
     deadLetterQueue,
     graves.map((grave) => ({ body: buryFor(grave) })),
   );
+  await recordRings(db, graves, now);
   return graves.length;
+}
+
+async function dropExpiredKeys({ db }: Sweep, now: number): Promise<number> {
+  let dropped = 0;
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const inRound = await deleteExpiredIdempotencyKeys(db, now, LIMIT);
+    dropped += inRound;
+    if (inRound < LIMIT) break;
+  }
+  return dropped;
 }

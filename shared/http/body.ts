@@ -7,6 +7,8 @@ type BadBody = Extract<Failure, { tag: "invalid" | "malformed-json" | "unsupport
 const MAX_BODY_BYTES = 1_048_576;
 /** A body with a thousand bad fields gets a readable answer. */
 const MAX_ERRORS = 20;
+/** A field's name comes from the caller too. */
+const MAX_PATH_LENGTH = 100;
 
 /**
  * Reads a JSON body of at most 1 MiB and validates it; no body at all counts as `{}`. Unknown fields are refused by name
@@ -17,10 +19,10 @@ export async function readJson<Schema extends v.GenericSchema>(
   schema: Schema,
 ): Promise<Result<v.InferOutput<Schema>, BadBody>> {
   const mediaType = request.headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase();
-  if (mediaType === undefined && isEmpty(request)) return validate(schema, {});
-  if (mediaType !== "application/json") return fail({ tag: "unsupported-media-type", expected: "application/json" });
   const bytes = await readBytes(request);
   if (bytes === null) return fail({ tag: "body-too-large", limitBytes: MAX_BODY_BYTES });
+  if (bytes.byteLength === 0) return validate(schema, {});
+  if (mediaType !== "application/json") return fail({ tag: "unsupported-media-type", expected: "application/json" });
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
@@ -42,17 +44,13 @@ export function validate<Schema extends v.GenericSchema>(
 }
 
 function fieldError(issue: v.BaseIssue<unknown>): FieldError {
-  const path = v.getDotPath(issue) ?? "body";
+  const path = (v.getDotPath(issue) ?? "body").slice(0, MAX_PATH_LENGTH);
   if (issue.type === "strict_object") {
     if (issue.expected === "never") return { path, message: "is not a known field" };
     if (issue.received === "undefined") return { path, message: "is required" };
     return { path, message: "must be an object" };
   }
   return { path, message: issue.received === "undefined" && issue.kind === "schema" ? "is required" : issue.message };
-}
-
-function isEmpty(request: Request): boolean {
-  return request.body === null || request.headers.get("Content-Length") === "0";
 }
 
 /** Stops reading at the limit: a Content-Length may lie or be absent. */

@@ -1,5 +1,7 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import type { QueueMessage } from "../../shared/email/messages.ts";
+import { losingReplies } from "../support/lossy-database.ts";
 import { fakeQueue } from "../support/mails.ts";
 import { call, callWith, deadDatabase, rows, rowsInAll } from "./support.ts";
 
@@ -35,6 +37,16 @@ describe("POST /api/emails", () => {
     expect(row?.status).toBe("queued");
     expect(row?.ring_after).toBeGreaterThanOrEqual(before);
     expect(row?.ring_after).toBeLessThanOrEqual(Date.now());
+  });
+
+  it("does not wait for a queue that never answers", async () => {
+    const silent = { sendBatch: () => new Promise(() => undefined) } as unknown as Queue<QueueMessage>;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const answer = callWith({ EMAIL_QUEUE: silent })("POST", "/api/emails", mail);
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+    vi.runAllTimers();
+    vi.useRealTimers();
+    expect((await answer).status).toBe(202);
   });
 
   it("answers 503 and rings for nothing while D1 is down", async () => {
@@ -116,14 +128,7 @@ describe("an Idempotency-Key", () => {
   });
 
   it("answers the same after a lost reply", async () => {
-    const replyLost = {
-      prepare: (sql: string) => env.DB.prepare(sql),
-      batch: async (statements: D1PreparedStatement[]) => {
-        await env.DB.batch(statements);
-        throw new Error("D1_ERROR: Network connection lost.");
-      },
-    } as unknown as D1Database;
-    const lost = await callWith({ DB: replyLost })("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "order-6" } });
+    const lost = await callWith({ DB: losingReplies(env.DB) })("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "order-6" } });
     expect(lost.status).toBe(202);
     expect((await send("order-6")).body).toEqual(lost.body);
   });

@@ -43,6 +43,25 @@ describe("a request that is not valid is refused by the name of its field, and n
   });
 
   it.each([
+    ["PATCH", "/api/users/ada", "scopes"],
+    ["POST", "/api/admin/email/process-dlq", "ids"],
+  ])(
+    "a list of half a million wrong entries is refused for its length, before anything looks at them: %s %s",
+    async (method, path, field) => {
+      const refused = await call(method, path, { [field]: Array.from({ length: 500_000 }, () => 1) });
+      expect(refused).toMatchObject({
+        status: 422,
+        body: { errors: [{ path: field, message: expect.stringMatching(/^must have at most \d+ entries$/) }] },
+      });
+    },
+  );
+
+  it("an unknown field of a megabyte is named by its beginning", async () => {
+    const refused = await call("POST", "/api/users", { ...user, ["x".repeat(1_000_000)]: 1 });
+    expect(refused.body.errors).toEqual([{ path: "x".repeat(100), message: "is not a known field" }]);
+  });
+
+  it.each([
     ["/api/users?email=nonsense", "email"],
     ["/api/users", "email"],
     ["/api/admin/email/dlq?limit=0", "limit"],
@@ -63,8 +82,13 @@ describe("a body", () => {
     }
   });
 
-  it.each(["{", "", "\u0000", '{"userId":"ada",}', "nul"])("that is not JSON is refused with 400: %j", async (body) => {
+  it.each(["{", "\u0000", '{"userId":"ada",}', "nul"])("that is not JSON is refused with 400: %j", async (body) => {
     expect(await call("POST", "/api/users", body)).toMatchObject({ status: 400, body: { type: "urn:luna:problem:malformed-json" } });
+  });
+
+  it("that is empty counts as {}, whatever its content type", async () => {
+    expect((await call("POST", "/api/admin/email/process-dlq")).status).toBe(200);
+    expect((await call("POST", "/api/admin/email/process-dlq", "")).status).toBe(200);
   });
 
   it("over 1 MiB is refused with 413 and nothing written, also when its length is not announced", async () => {
@@ -105,8 +129,13 @@ describe("a path", () => {
   it("that exists under other methods is answered with 405 and those", async () => {
     const refused = await call("POST", "/api/users/ada");
     expect(refused.status).toBe(405);
-    expect(refused.headers.get("Allow")).toBe("GET, PATCH, DELETE");
+    expect(refused.headers.get("Allow")).toBe("GET, HEAD, PATCH, DELETE");
   });
+});
+
+it("HEAD is answered like GET, without the body", async () => {
+  const response = await dispatch(new Request("http://luna.test/health", { method: "HEAD" }), env);
+  expect(response.status).toBe(200);
 });
 
 describe("when a dependency is down", () => {
@@ -160,6 +189,11 @@ describe("GET /health", () => {
     const degraded = await call("GET", "/health", undefined, { token: null });
     expect(degraded).toMatchObject({ status: 200, body: { status: "degraded", checks: { email: { status: "degraded" } } } });
     expect(degraded.body.checks.email.oldestDueSeconds).toBeGreaterThanOrEqual(301);
+  });
+
+  it("asks nobody who they are, not even with a stale token or without D1", async () => {
+    expect((await call("GET", "/health", undefined, { token: "stale" })).status).toBe(200);
+    expect((await callWith({ DB: deadDatabase })("GET", "/health", undefined, { token: "stale" })).body.status).toBe("down");
   });
 
   it("is down with 503 only when D1 does not answer", async () => {

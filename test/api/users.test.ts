@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
+import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
 
 let next = 0;
@@ -64,15 +65,8 @@ describe("POST /api/users", () => {
   });
 
   it("knows that it succeeded although the reply of D1 was lost, and says that it cannot know when D1 stays silent", async () => {
-    const replyLost = {
-      prepare: (sql: string) => env.DB.prepare(sql),
-      batch: async (statements: D1PreparedStatement[]) => {
-        await env.DB.batch(statements);
-        throw new Error("D1_ERROR: Network connection lost.");
-      },
-    } as unknown as D1Database;
     const user = newUser();
-    const created = await callWith({ DB: replyLost })("POST", "/api/users", user);
+    const created = await callWith({ DB: losingReplies(env.DB) })("POST", "/api/users", user);
     expect(created.status).toBe(201);
     expect((await call("GET", "/api/me", undefined, { token: created.body.apiKey })).body.user.userId).toBe(user.userId);
 
@@ -157,6 +151,14 @@ describe("an account", () => {
     expect(rotated.status).toBe(201);
     expect((await call("GET", "/api/me", undefined, { token: user.apiKey })).status).toBe(401);
     expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).body.user.userId).toBe(user.userId);
+  });
+
+  it("is told its new key, or that it is deleted, although the reply of D1 was lost", async () => {
+    const rotated = await callWith({ DB: losingReplies(env.DB) })("POST", `/api/users/${user.userId}/api-key`);
+    expect(rotated.status).toBe(201);
+    expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).status).toBe(200);
+    expect((await callWith({ DB: losingReplies(env.DB) })("DELETE", `/api/users/${user.userId}`)).status).toBe(204);
+    expect((await call("GET", `/api/users/${user.userId}`)).status).toBe(404);
   });
 
   it("is gone once deleted: key refused, address erased and free again, id not", async () => {

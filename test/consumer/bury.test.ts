@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { advance, claim } from "../../shared/email/delivery/store.ts";
 import { listDeadLetters, replay } from "../../shared/email/dead-letters/store.ts";
 import worker from "../../workers/consumer/index.ts";
+import { losingReplies } from "../support/lossy-database.ts";
 import { detail, doorbell, mailRow, queueMail } from "../support/mails.ts";
 
 const db = env.DB;
@@ -31,6 +32,9 @@ async function consume(queue: string, bodies: unknown[], changes: Partial<typeof
   const result = await getQueueResult(batch, ctx);
   return { acked: result.explicitAcks, retried: result.retryMessages.map((message) => message.msgId) };
 }
+
+const circular: Record<string, unknown> = {};
+circular["self"] = circular;
 
 const letters = () => listDeadLetters(db, null, 100);
 
@@ -76,6 +80,25 @@ describe("the dead-letter queue's consumer", () => {
     },
   );
 
+  it.each([
+    ["a bigint", { n: 1n }, '{"n":"1"}'],
+    ["itself", circular, "[object Object] that is not JSON"],
+    ["bytes", new Uint8Array([1, 2, 3]).buffer, "base64:AQID"],
+    ["a map", new Map([["a", 1]]), '[["a",1]]'],
+    ["nothing", undefined, "undefined"],
+  ])("keeps a message that holds %s, and the letters beside it", async (_, body, rawBody) => {
+    const id = await deadMail();
+    expect((await consume("luna-email-dlq", [body, burial(id)])).retried).toEqual([]);
+    expect((await letters()).map((letter) => letter.rawBody ?? letter.id).toSorted()).toEqual([rawBody, id].toSorted());
+  });
+
+  it("records letters also while DLQ_RETENTION_DAYS is bad: for seven days", async () => {
+    const id = await deadMail();
+    await consume("luna-email-dlq", [burial(id)], { DLQ_RETENTION_DAYS: "forever" });
+    const [letter] = await letters();
+    expect((letter?.expiresAt ?? 0) - (letter?.buriedAt ?? 0)).toBe(7 * 86_400_000);
+  });
+
   it("acknowledges nothing that D1 does not hold", async () => {
     const id = await deadMail();
     await db.prepare("ALTER TABLE dead_letters RENAME TO gone").run();
@@ -92,6 +115,14 @@ describe("the mail queue's consumer", () => {
     const result = await consume("luna-email", [doorbell(id)]);
     await db.prepare("ALTER TABLE gone RENAME TO email_events").run();
     expect(result).toEqual({ acked: [], retried: ["message-0"] });
+  });
+
+  it("goes on with what it claimed although the reply of the claim was lost", async () => {
+    const id = await queueMail(db, now);
+    const result = await consume("luna-email", [doorbell(id)], { DB: losingReplies(db) });
+    expect(result).toEqual({ acked: ["message-0"], retried: [] });
+    // Nothing listens on the test's SMTP port.
+    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
   });
 
   it.each([

@@ -7,6 +7,7 @@ import { replay } from "../../shared/email/dead-letters/store.ts";
 import type { Outcome } from "../../shared/email/lifecycle.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { OutgoingMail } from "../../shared/email/transports/transport.ts";
+import { losingReplies } from "../support/lossy-database.ts";
 import { accepted, detail, doorbell, eventTypes, fakeQueue, mailRow, queueMail, refused, refusedForGood } from "../support/mails.ts";
 
 const db = env.DB;
@@ -125,19 +126,8 @@ describe("a doorbell", () => {
 describe("when the reply of D1 is lost", () => {
   it("recording and marking again counts and sends nothing twice", async () => {
     const ids = await Promise.all([queueMail(db, now), queueMail(db, now)]);
-    let losses = 2;
-    const lossy = new Proxy(db, {
-      get(target, name) {
-        if (name !== "batch") return Reflect.get(target, name).bind(target);
-        return async (statements: D1PreparedStatement[]) => {
-          const reply = await target.batch(statements);
-          if (losses-- > 0) throw new Error("D1_ERROR: Network connection lost.");
-          return reply;
-        };
-      },
-    });
     const { claimed } = await claimNow("token", ids);
-    await deliverClaimed(delivery({ db: lossy }), "token", claimed);
+    await deliverClaimed(delivery({ db: losingReplies(db, 2) }), "token", claimed);
 
     expect(sent).toHaveLength(2);
     for (const id of ids) {
@@ -145,6 +135,17 @@ describe("when the reply of D1 is lost", () => {
       expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sent"]);
     }
   });
+});
+
+it("a transport that breaks its promise and throws makes its mail unknown and spares the others", async () => {
+  const [bad, good] = await Promise.all([queueMail(db, now), queueMail(db, now)]);
+  answer = ({ id }) => {
+    if (id === bad) throw new Error("a defect");
+    return accepted;
+  };
+  await deliver("token", [bad, good]);
+  expect((await mailRow(db, bad)).status).toBe("unknown");
+  expect((await mailRow(db, good)).status).toBe("sent");
 });
 
 describe("a lease", () => {

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { advance, claim, expiredLeases, settleExpired } from "../../shared/email/delivery/store.ts";
+import { mailsToRing, recordRings } from "../../shared/email/store.ts";
 import { sweepOutbox, type Sweep } from "../../shared/email/sweep.ts";
 import { detail, doorbell, fakeQueue, mailRow, queueMail } from "../support/mails.ts";
 
@@ -126,6 +127,31 @@ it("the sweeper sends a dead mail to be buried again when its burial was lost, a
   expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ buried: 0 });
   await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow("sweep: the queue is down");
   expect(deadLetters.sent).toEqual([{ body: { v: 1, type: "bury", emailId: id, generation: 1 } }]);
+});
+
+it("the sweeper sends burials less and less often, so that none of many starves", async () => {
+  await db
+    .prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+       INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)
+       SELECT 'dead-' || i, 'admin', 0, 'dead', 'a@luna.example', 'b@example.com', 's', 't', i, i, 0, 0 FROM n`,
+    )
+    .run();
+  expect(await sweep(start)).toMatchObject({ buried: 1_000 });
+  expect(await sweep(start + 1)).toMatchObject({ buried: 500 });
+  expect(await sweep(start + 2)).toMatchObject({ buried: 0 });
+});
+
+it("the sweeper leaves the time of a mail alone that moved on after it was read", async () => {
+  const id = await queueMail(db, start);
+  const now = start + MINUTE_MS;
+  const read = await mailsToRing(db, now, 10);
+  await claim(db, [doorbell(id)], id, now, now + MINUTE_MS);
+  await advance(db, id, [], [id], now, now + MINUTE_MS);
+  const later = now + 3_600_000;
+  await advance(db, id, [{ id, generation: 1, settlement: { status: "queued", attempts: 1, dueAt: later }, detail }], [], now, now);
+  await recordRings(db, read, now);
+  expect(await mailRow(db, id)).toMatchObject({ rings: 0, ring_after: later + MINUTE_MS });
 });
 
 it("the sweeper drops idempotency keys that have expired, and no others", async () => {

@@ -76,6 +76,12 @@ describe("npm start", () => {
     expect(existsSync(join(stateDir, "v3"))).toBe(false);
   });
 
+  it("refuses two equal ports", async () => {
+    luna = new Luna({ ...env, SMTP_PORT: env["PORT"] ?? "" });
+    expect(await luna.exitCode()).toBe(1);
+    expect(luna.output).toContain("PORT, SMTP_PORT, MAILBOX_PORT must differ");
+  });
+
   it("refuses a port that is none", async () => {
     luna = new Luna({ ...env, PORT: "http" });
     expect(await luna.exitCode()).toBe(1);

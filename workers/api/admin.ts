@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { processDeadLetters as process } from "../../shared/email/dead-letters/replay.ts";
 import { listDeadLetters, type DeadLetter, type DeadLetterCursor } from "../../shared/email/dead-letters/store.ts";
+import { shortList } from "../../shared/http/lists.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
 import { fail } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
@@ -52,12 +53,7 @@ function deadLetterView(letter: DeadLetter): Record<string, unknown> {
 
 const replayRequest = v.strictObject({
   limit: count(10, 100),
-  ids: v.optional(
-    v.pipe(
-      v.array(v.pipe(v.string("must be text"), v.maxLength(64, "is too long")), "must be a list"),
-      v.maxLength(100, "must have at most 100 entries"),
-    ),
-  ),
+  ids: v.optional(shortList(v.pipe(v.string("must be text"), v.maxLength(64, "is too long")), 100)),
 });
 
 /** Queues dead mails again. `success` means requeued: whether it arrives shows on the mail. */

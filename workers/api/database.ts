@@ -13,14 +13,25 @@ export async function readDatabase<Value>(read: () => Promise<Value>): Promise<R
   }
 }
 
-/** Runs one write. A lost reply does not tell whether it took place, and the caller is told just that. */
-export async function writeDatabase<Value>(write: () => Promise<Value>): Promise<Result<Value, Failure>> {
+/**
+ * Runs one write. A lost reply does not tell whether it took place: `reread` looks, if it is given.
+ *
+ * @param reread what the write would have answered if it took place, else null
+ * @returns `unavailable` if it did not take place, `outcome-unknown` if nobody can tell
+ */
+export async function writeDatabase<Value>(
+  write: () => Promise<Value>,
+  reread?: () => Promise<Value | null>,
+): Promise<Result<Value, Failure>> {
   try {
     return ok(await write());
   } catch (error) {
     const field = takenField(error);
     if (field !== null) return fail({ tag: "conflict", field });
     log("error", "database.write_failed", describeError(error));
-    return fail({ tag: "outcome-unknown" });
+    if (reread === undefined) return fail({ tag: "outcome-unknown" });
+    const found = await readDatabase(reread);
+    if (!found.ok) return fail({ tag: "outcome-unknown" });
+    return found.value === null ? fail({ tag: "unavailable", dependency: "database" }) : ok(found.value);
   }
 }

@@ -2,9 +2,10 @@ import { Router, type IRequest } from "itty-router";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { problemResponse } from "../../shared/http/problem.ts";
-import { fail, type Result } from "../../shared/result.ts";
+import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { authenticate, authorize } from "./auth.ts";
+import type { Caller } from "./call.ts";
 import { routes, type Route } from "./routes.ts";
 
 type Match = { route: Route; params: Record<string, string> };
@@ -33,10 +34,11 @@ export async function dispatch(request: Request, env: ApiEnv): Promise<Response>
 
 async function answerTo(request: Request, env: ApiEnv, now: number): Promise<Result<Response, Failure>> {
   const url = new URL(request.url);
-  const match = await findRoute(request.method, url);
+  // HEAD is GET without the body (RFC 9110, 9.3.2), which the runtime leaves out.
+  const match = await findRoute(request.method === "HEAD" ? "GET" : request.method, url);
   if (match === null) return fail(await missing(url));
   const { route, params } = match;
-  const caller = await authenticate(request, env);
+  const caller = route.access === "anyone" ? ok<Caller>({ role: "anonymous" }) : await authenticate(request, env);
   if (!caller.ok) return caller;
   const refused = authorize(route.access, caller.value, params);
   if (refused !== null) return fail(refused);
@@ -51,6 +53,7 @@ async function findRoute(method: string, url: URL): Promise<Match | null> {
 async function missing(url: URL): Promise<Failure> {
   const methods: Route["method"][] = ["GET", "POST", "PATCH", "DELETE"];
   const answers = await Promise.all(methods.map((method) => findRoute(method, url)));
-  const allow = methods.filter((_, index) => answers[index] !== null);
+  const allow: string[] = methods.filter((_, index) => answers[index] !== null);
+  if (allow.includes("GET")) allow.splice(1, 0, "HEAD");
   return allow.length > 0 ? { tag: "method-not-allowed", allow } : { tag: "not-found", what: "path" };
 }

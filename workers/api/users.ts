@@ -52,14 +52,22 @@ export const patchUser: Handler = async ({ request, params, env, caller, now }) 
 };
 
 export const removeUser: Handler = async ({ params, env, now }) => {
-  const deleted = await writeDatabase(() => deleteUser(env.DB, params["userId"] ?? "", now));
+  const userId = params["userId"] ?? "";
+  const deleted = await writeDatabase(
+    () => deleteUser(env.DB, userId, now),
+    async () => ((await findUser(env.DB, { by: "userId", value: userId })) === null ? true : null),
+  );
   if (!deleted.ok) return deleted;
   return deleted.value ? ok(new Response(null, { status: 204 })) : fail(noSuchUser);
 };
 
 export const rotateApiKey: Handler = async ({ params, env, now }) => {
   const key = await newApiKey();
-  const user = await writeDatabase(() => replaceApiKey(env.DB, params["userId"] ?? "", key, now));
+  const user = await writeDatabase(
+    () => replaceApiKey(env.DB, params["userId"] ?? "", key, now),
+    // Without this a lost reply would lock the user out: the old key refused, the new one never shown.
+    () => findUser(env.DB, { by: "apiKeyHash", value: key.hash }),
+  );
   if (!user.ok) return user;
   return user.value === null ? fail(noSuchUser) : json({ user: user.value, apiKey: key.key }, { status: 201 });
 };

@@ -8,8 +8,7 @@ type Letter = { kind: "bury"; grave: Grave } | { kind: "doorbell"; emailId: stri
 
 /** Consumes the dead-letter queue. A letter is acknowledged only when D1 holds it: the queue is never the only copy. */
 export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<void> {
-  const retention = deadLetterRetentionDays(env);
-  if (!retention.ok) throw new Error(`${retention.error.variable} ${retention.error.message}`);
+  const days = retentionDays(env);
   const now = Date.now();
   const graves: { message: Message; grave: Grave }[] = [];
   for (const message of batch.messages) {
@@ -24,7 +23,7 @@ export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<
         graves.push({ message, grave: letter.grave });
         break;
       case "poison":
-        await settleMessages([message], () => buryPoison(env.DB, letter.letter, retention.value, now));
+        await settleMessages([message], () => buryPoison(env.DB, letter.letter, days, now));
         break;
     }
   }
@@ -35,11 +34,21 @@ export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<
       bury(
         env.DB,
         graves.map(({ grave }) => grave),
-        retention.value,
+        days,
         now,
       ),
   );
 }
+
+/** A bad variable must not keep dead letters from being recorded: they would be deleted with their queue's last retry. */
+function retentionDays(env: ConsumerEnv): number {
+  const days = deadLetterRetentionDays(env);
+  if (days.ok) return days.value;
+  log("error", "dead_letter.misconfigured", { variable: days.error.variable, problem: days.error.message });
+  return DEFAULT_RETENTION_DAYS;
+}
+
+const DEFAULT_RETENTION_DAYS = 7;
 
 async function settleMessages(messages: Message[], write: () => Promise<void>): Promise<void> {
   try {

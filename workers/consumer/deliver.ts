@@ -1,5 +1,5 @@
 import { retryPolicy, smtpSettings } from "../../shared/config.ts";
-import { claim } from "../../shared/email/delivery/store.ts";
+import { claim, claimedBy, type Claim } from "../../shared/email/delivery/store.ts";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import { parseDoorbell, poisonFor, type Doorbell } from "../../shared/email/messages.ts";
@@ -33,10 +33,7 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
 
   const token = crypto.randomUUID();
   const now = Date.now();
-  const claimed = await claim(env.DB, doorbells, token, now, now + LEASE_MS).catch((error: unknown) => {
-    log("error", "email.claim_failed", { doorbells: doorbells.length, ...describeError(error) });
-    return null;
-  });
+  const claimed = await claimOrReread(env.DB, doorbells, token, now);
   for (const message of understood) {
     if (claimed === null) message.retry();
     else message.ack();
@@ -58,6 +55,17 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
     token,
     claimed.claimed,
   );
+}
+
+/** A claim whose reply was lost may hold mails all the same: without a look they would wait until its lease runs out. */
+async function claimOrReread(db: D1Database, doorbells: Doorbell[], token: string, now: number): Promise<Claim | null> {
+  try {
+    return await claim(db, doorbells, token, now, now + LEASE_MS);
+  } catch (error) {
+    log("error", "email.claim_failed", { doorbells: doorbells.length, ...describeError(error) });
+    const ids = await claimedBy(db, token).catch(() => []);
+    return ids.length === 0 ? null : { claimed: ids, early: [] };
+  }
 }
 
 /** If even the dead-letter queue refuses it, the runtime dead-letters the message as it came. */

@@ -1,5 +1,6 @@
 import type { AttemptDetail } from "../lifecycle.ts";
 import { ringAfter } from "../retry-policy.ts";
+import type { RungMail } from "../store.ts";
 
 /** SQL of burying dead mails, showing them and replaying them. */
 
@@ -39,14 +40,15 @@ export async function buryPoison(db: D1Database, poison: PoisonLetter, retention
     .run();
 }
 
-/** Dead mails whose dead letter has not arrived although it was due by `before`. */
-export async function unburied(db: D1Database, before: number, limit: number): Promise<Grave[]> {
+/** Dead mails whose dead letter is overdue, longest overdue first. */
+export async function unburied(db: D1Database, now: number, limit: number): Promise<RungMail[]> {
   const { results } = await db
     .prepare(
-      "SELECT id, generation FROM emails WHERE status = 'dead' AND buried_at IS NULL AND updated_at <= ?1 ORDER BY updated_at LIMIT ?2",
+      `SELECT id, generation, rings FROM emails
+       WHERE status = 'dead' AND buried_at IS NULL AND ring_after <= ?1 ORDER BY ring_after LIMIT ?2`,
     )
-    .bind(before, limit)
-    .all<Grave>();
+    .bind(now, limit)
+    .all<RungMail>();
   return results;
 }
 

@@ -37,7 +37,7 @@ export async function deliverClaimed(delivery: Delivery, token: string, ids: str
 async function handOver({ transport, policy, clock, random }: Delivery, mail: MailInHandOver): Promise<Settled> {
   const leaseLeftMs = mail.leaseExpiresAt - clock();
   const outcome: Outcome =
-    leaseLeftMs < transport.deadlineMs ? { kind: "deferred", detail: leaseTooShort } : await transport.send(outgoing(mail));
+    leaseLeftMs < transport.deadlineMs ? { kind: "deferred", detail: leaseTooShort } : await transport.send(outgoing(mail)).catch(broken);
   const settlement = settle(mail, outcome, policy, clock(), random());
   log(outcome.kind === "accepted" ? "info" : "warn", "email.attempt", {
     emailId: mail.id,
@@ -50,6 +50,11 @@ async function handOver({ transport, policy, clock, random }: Delivery, mail: Ma
     status: settlement.status,
   });
   return { id: mail.id, generation: mail.generation, settlement, detail: outcome.detail };
+}
+
+/** A transport that throws breaks its promise; its neighbours' outcomes are recorded all the same. */
+function broken(error: unknown): Outcome {
+  return { kind: "unknown", detail: { transport: "none", phase: "transport", text: describeError(error).message } };
 }
 
 const leaseTooShort: AttemptDetail = { transport: "none", phase: "lease", text: "too little of the lease was left to begin" };

@@ -37,6 +37,15 @@ export async function claim(db: D1Database, doorbells: Doorbell[], token: string
   return { claimed: (claimed?.results ?? []).map((row) => row.id), early: early?.results ?? [] };
 }
 
+/** What a claim holds whose reply was lost. */
+export async function claimedBy(db: D1Database, token: string): Promise<string[]> {
+  const { results } = await db
+    .prepare("SELECT id FROM emails WHERE lease_token = ?1 AND status = 'claimed'")
+    .bind(token)
+    .all<{ id: string }>();
+  return results.map((row) => row.id);
+}
+
 export type MailInHandOver = {
   id: string;
   generation: number;
@@ -72,7 +81,7 @@ export async function advance(
   const replies = await db.batch<MailInHandOver>([
     ...settle(
       db,
-      settled.map((one) => settledRow(one, ringAfterDoorbell(now))),
+      settled.map((one) => settledRow(one, now, ringAfterDoorbell(now))),
       now,
       underLease,
       token,
@@ -119,7 +128,7 @@ export async function expiredLeases(db: D1Database, now: number, limit: number):
  */
 export async function settleExpired(db: D1Database, settled: Settled[], now: number): Promise<void> {
   if (settled.length === 0) return;
-  const rows = settled.map((one) => settledRow(one, (dueAt) => dueAt));
+  const rows = settled.map((one) => settledRow(one, now, (dueAt) => dueAt));
   await db.batch(settle(db, rows, now, afterExpiry, now));
 }
 
@@ -172,13 +181,13 @@ type SettledRow = {
 
 const ringAfterDoorbell = (now: number) => (dueAt: number) => ringAfter(dueAt, now, 0);
 
-function settledRow({ id, generation, settlement, detail }: Settled, ringAfterOf: (dueAt: number) => number): SettledRow {
+function settledRow({ id, generation, settlement, detail }: Settled, now: number, ringAfterOf: (dueAt: number) => number): SettledRow {
   const row = { id, generation, status: settlement.status, attempts: settlement.attempts, detail: JSON.stringify(detail) };
   switch (settlement.status) {
     case "queued":
       return { ...row, dueAt: settlement.dueAt, ringAfter: ringAfterOf(settlement.dueAt) };
     case "dead":
-      return { ...row, reason: settlement.reason };
+      return { ...row, reason: settlement.reason, ringAfter: ringAfterOf(now) };
     case "sent":
     case "unknown":
       return row;

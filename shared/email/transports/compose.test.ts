@@ -33,6 +33,16 @@ describe("a composed mail", () => {
     expect(parsed.html).toContain("<h1>Hi</h1>");
   });
 
+  it.each([
+    ["unclosed", "<b>".repeat(300_000)],
+    ["nested", `${"<div>".repeat(80_000)}x${"</div>".repeat(80_000)}`],
+    ["listed", "<ul><li>".repeat(100_000)],
+    ["broken", "<table><tr><td".repeat(60_000)],
+  ])("is made of any HTML up to the body limit, however hard it is to read as text: %s tags", async (_, html) => {
+    const bytes = await compose({ ...mail, text: null, html });
+    expect(bytes.byteLength).toBeGreaterThan(html.length);
+  });
+
   it("carries any subject and body that the schema lets through, adds no header and reaches one recipient", async () => {
     const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 200 });
     await fc.assert(

@@ -15,6 +15,8 @@ export type SmtpSettings = {
 /** Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under it. */
 const DEADLINE_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A server that does not answer QUIT must not keep one of the few connections that a Worker may have. */
+const QUIT_GRACE_MS = 1_000;
 
 /** Hands mails to an SMTP server, a connection each. */
 export function smtpTransport(settings: SmtpSettings): Transport {
@@ -22,52 +24,68 @@ export function smtpTransport(settings: SmtpSettings): Transport {
 }
 
 async function handOver(settings: SmtpSettings, mail: OutgoingMail): Promise<Outcome> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await compose(mail);
-  } catch (error) {
-    return { kind: "refused_permanent", detail: { transport: "smtp", phase: "compose", text: String(error) } };
-  }
   const connection = new SMTPConnection(connectionOptions(settings));
   let handedOver = false;
-  const outcome = await new Promise<Outcome>((resolve) => {
-    const failed = (error: unknown): void => resolve(classifySmtpError(error, handedOver));
-    const deadline = setTimeout(() => failed(new Error(`no answer within ${DEADLINE_MS} ms`)), DEADLINE_MS);
-    const settled = (result: Outcome): void => {
-      clearTimeout(deadline);
-      resolve(result);
-    };
-    const checked = (error: unknown, next: () => void): void => {
-      if (error) settled(classifySmtpError(error, handedOver));
-      else next();
-    };
-    // The body is read only after the server's 354: from there on a lost connection leaves the mail's fate open.
-    const body = new Readable({
-      read() {
-        handedOver = true;
-        this.push(bytes);
-        this.push(null);
-      },
-    });
+  let expire: ReturnType<typeof setTimeout> | undefined;
+  const expired = new Promise<Outcome>((resolve) => {
+    expire = setTimeout(() => resolve(classifySmtpError(new Error(`no answer within ${DEADLINE_MS} ms`), handedOver)), DEADLINE_MS);
+  });
+  const outcome = await Promise.race([
+    expired,
+    talk(connection, settings, mail, () => {
+      handedOver = true;
+    }).catch((error: unknown) => classifySmtpError(error, handedOver)),
+  ]);
+  clearTimeout(expire);
+  if (outcome.kind === "accepted") {
+    connection.quit();
+    setTimeout(() => connection.close(), QUIT_GRACE_MS);
+  } else {
+    connection.close();
+  }
+  return outcome;
+}
+
+/**
+ * Connects, authenticates and sends.
+ *
+ * @param onBody told when the body is first read: only after the server's 354, and from there on a lost connection leaves the
+ *   mail's fate open
+ * @throws whatever nodemailer reports
+ */
+async function talk(connection: SMTPConnection, settings: SmtpSettings, mail: OutgoingMail, onBody: () => void): Promise<Outcome> {
+  const bytes = await compose(mail);
+  const body = new Readable({
+    read() {
+      onBody();
+      this.push(bytes);
+      this.push(null);
+    },
+  });
+  return await new Promise<Outcome>((resolve, reject) => {
+    const then =
+      (next: () => void) =>
+      (error?: Error | null): void => {
+        if (error) reject(error);
+        else next();
+      };
     const send = (): void => {
       const envelope = { from: mail.from.address, to: [mail.to], size: bytes.byteLength };
       connection.send(envelope, body, (error, info) => {
-        checked(error, () =>
-          settled({ kind: "accepted", detail: { transport: "smtp", phase: "DATA", code: 250, text: info?.response ?? "" } }),
+        then(() => resolve({ kind: "accepted", detail: { transport: "smtp", phase: "BODY", code: 250, text: info?.response ?? "" } }))(
+          error,
         );
       });
     };
     const logIn = (): void => {
       if (settings.credentials === null) send();
-      else connection.login({ credentials: settings.credentials }, (error) => checked(error, send));
+      else connection.login({ credentials: settings.credentials }, then(send));
     };
-    connection.on("error", (error) => checked(error, () => undefined));
-    connection.once("end", () => settled(classifySmtpError(new Error("the connection ended early"), handedOver)));
-    connection.connect((error) => checked(error, logIn));
+    connection.on("error", reject);
+    // After a 421 nodemailer ends the connection before it reports what the server said: let the report come first.
+    connection.once("end", () => setTimeout(() => reject(new Error("the connection ended early")), 0));
+    connection.connect(then(logIn));
   });
-  if (outcome.kind === "accepted") connection.quit();
-  else connection.close();
-  return outcome;
 }
 
 function connectionOptions(settings: SmtpSettings): Options {

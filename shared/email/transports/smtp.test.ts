@@ -1,0 +1,133 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { smtpTransport } from "./smtp.ts";
+import type { OutgoingMail } from "./transport.ts";
+
+const mail: OutgoingMail = {
+  messageId: "<m1@luna.example>",
+  id: "m1",
+  generation: 1,
+  date: new Date("2026-01-02T03:04:05Z"),
+  from: { name: "Luna", address: "hello@luna.example" },
+  to: "ada@example.com",
+  replyTo: null,
+  subject: "Hello",
+  html: null,
+  text: "Hi",
+};
+
+let server: Server;
+const sockets = new Set<Socket>();
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+/** What a server says to each line, or does to the connection; unlisted lines get the answer of a healthy server. */
+type Script = Partial<Record<"banner" | "EHLO" | "HELO" | "MAIL" | "RCPT" | "DATA" | "body" | "QUIT", string | ((socket: Socket) => void)>>;
+
+const healthy: Required<Script> = {
+  banner: "220 ready",
+  EHLO: "250-sink\r\n250-PIPELINING\r\n250 SIZE 1000000",
+  HELO: "250 sink",
+  MAIL: "250 2.1.0 ok",
+  RCPT: "250 2.1.5 ok",
+  DATA: "354 go on",
+  body: "250 2.0.0 queued",
+  QUIT: "221 bye",
+};
+
+/** A server of raw bytes, for what no real server library can be told to do. */
+async function listen(script: Script): Promise<number> {
+  const play = (socket: Socket, step: keyof Script): void => {
+    const reply = script[step] ?? healthy[step];
+    if (typeof reply === "string") socket.write(`${reply}\r\n`);
+    else reply(socket);
+  };
+  server = createServer((socket) => {
+    sockets.add(socket);
+    let inBody = false;
+    let rest = "";
+    socket.on("error", () => undefined);
+    socket.on("data", (bytes) => {
+      const lines = (rest + bytes.toString("latin1")).split("\r\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        if (inBody && line !== ".") continue;
+        const step = inBody ? "body" : (/^(EHLO|HELO|MAIL|RCPT|DATA|QUIT)/.exec(line)?.[1] as keyof Script | undefined);
+        inBody = step === "DATA" && String(script.DATA ?? healthy.DATA).startsWith("354");
+        if (step === undefined) socket.write("502 5.5.1 unknown command\r\n");
+        else play(socket, step);
+      }
+    });
+    play(socket, "banner");
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+const drop = (socket: Socket): void => void socket.destroy();
+const close = (socket: Socket): void => void socket.end();
+
+async function outcomeOf(script: Script) {
+  const port = await listen(script);
+  return await smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null }).send(mail);
+}
+
+describe("what an SMTP server does, and what becomes of the mail", () => {
+  it.each<[string, Script, string, object]>([
+    ["takes it", {}, "accepted", { phase: "BODY", code: 250, text: "250 2.0.0 queued" }],
+    ["drops the connection at once", { banner: drop }, "refused_transient", { phase: "CONN" }],
+    ["has a banner of 554", { banner: "554 go away" }, "refused_transient", { phase: "CONN", code: 554 }],
+    ["closes after EHLO", { EHLO: close }, "refused_transient", {}],
+    [
+      "refuses the sender for now",
+      { MAIL: "451 4.3.0 later" },
+      "refused_transient",
+      { phase: "MAIL FROM", code: 451, enhancedCode: "4.3.0" },
+    ],
+    ["refuses the sender for good", { MAIL: "550 5.7.1 blocked" }, "refused_permanent", { phase: "MAIL FROM", code: 550 }],
+    ["shuts down at MAIL", { MAIL: "421 4.7.0 too many", RCPT: drop }, "refused_transient", { code: 421, enhancedCode: "4.7.0" }],
+    ["refuses the sender for good and then shuts down", { MAIL: "550 5.7.1 blocked", RCPT: "421 bye" }, "refused_permanent", { code: 550 }],
+    ["refuses the recipient for now", { RCPT: "450 4.2.0 greylisted" }, "refused_transient", { phase: "RCPT TO", code: 450 }],
+    ["refuses the recipient for good", { RCPT: "550 5.1.1 unknown" }, "refused_permanent", { phase: "RCPT TO", code: 550 }],
+    ["drops at RCPT", { RCPT: drop }, "refused_transient", {}],
+    ["refuses DATA", { DATA: "452 4.3.1 full" }, "refused_transient", { phase: "DATA", code: 452 }],
+    [
+      "drops after 354, before the body",
+      { DATA: (socket) => socket.write("354 go on\r\n", () => socket.destroy()) },
+      "unknown",
+      { phase: "BODY" },
+    ],
+    ["takes the body and drops", { body: drop }, "unknown", { phase: "BODY" }],
+    ["takes the body and closes politely", { body: close }, "unknown", { phase: "BODY" }],
+    ["says half a 250 and closes", { body: (socket) => socket.end("250 2.0") }, "unknown", { phase: "BODY" }],
+    ["refuses the body for now", { body: "452 4.3.1 full" }, "refused_transient", { phase: "BODY", code: 452 }],
+    ["refuses the body for good", { body: "554 5.7.1 spam" }, "refused_permanent", { phase: "BODY", code: 554 }],
+    ["shuts down after the body", { body: "421 4.3.2 restarting" }, "refused_transient", { phase: "BODY", code: 421 }],
+    ["answers the body with garbage", { body: "hello?" }, "unknown", { phase: "BODY" }],
+    ["announces a SIZE that is too small", { EHLO: "250-sink\r\n250 SIZE 10" }, "refused_permanent", { phase: "MAIL FROM" }],
+    ["never answers QUIT", { QUIT: () => undefined }, "accepted", { phase: "BODY" }],
+  ])("the server %s", async (_, script, kind, detail) => {
+    const outcome = await outcomeOf(script);
+    expect(outcome.kind).toBe(kind);
+    expect(outcome.detail).toMatchObject({ transport: "smtp", ...detail });
+  });
+
+  it("nothing listens: refused for now", async () => {
+    const port = await listen({});
+    await new Promise((resolve) => server.close(resolve));
+    const outcome = await smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null }).send(mail);
+    expect(outcome.kind).toBe("refused_transient");
+  });
+
+  it("asked for STARTTLS, it offers none: refused for now, and neither mail nor password is sent in clear", async () => {
+    const port = await listen({ MAIL: drop });
+    const outcome = await smtpTransport({ host: "127.0.0.1", port, security: "starttls", credentials: { user: "u", pass: "p" } }).send(
+      mail,
+    );
+    expect(outcome.kind).toBe("refused_transient");
+    expect(outcome.detail).toMatchObject({ phase: "STARTTLS", code: 502 });
+  });
+});
