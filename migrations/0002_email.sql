@@ -19,7 +19,7 @@ CREATE TABLE emails (
   lease_token TEXT,
   lease_expires_at INTEGER,
   last_error TEXT, -- JSON
-  dead_reason TEXT CHECK (dead_reason IN ('exhausted', 'permanent')),
+  dead_reason TEXT CHECK (dead_reason IN ('exhausted', 'permanent', 'operator')),
   buried_at INTEGER,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
@@ -30,7 +30,9 @@ CREATE INDEX emails_to_ring ON emails (ring_after) WHERE status = 'queued';
 CREATE INDEX emails_due ON emails (due_at) WHERE status = 'queued';
 CREATE INDEX emails_leased ON emails (lease_expires_at) WHERE status IN ('claimed', 'sending');
 CREATE INDEX emails_lease_token ON emails (lease_token) WHERE lease_token IS NOT NULL;
-CREATE INDEX emails_unknown ON emails (updated_at) WHERE status = 'unknown';
+CREATE INDEX emails_unknown ON emails (created_at, id) WHERE status = 'unknown';
+CREATE INDEX emails_by_age ON emails (created_at, id);
+CREATE INDEX emails_by_tenant ON emails (tenant, created_at, id);
 CREATE INDEX emails_unburied ON emails (ring_after) WHERE status = 'dead' AND buried_at IS NULL;
 
 CREATE TABLE email_events (
@@ -57,6 +59,7 @@ CREATE TABLE dead_letters (
 ) STRICT;
 
 CREATE INDEX dead_letters_by_age ON dead_letters (buried_at, id);
+CREATE INDEX dead_letters_by_expiry ON dead_letters (expires_at);
 
 CREATE TABLE idempotency_keys (
   tenant TEXT NOT NULL,

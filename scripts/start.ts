@@ -2,7 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { tomlVariables, writeLocalConfigs } from "./local-configs.ts";
+import { lockState } from "./lock.ts";
 import { isTaken } from "./ports.ts";
 import { Processes } from "./processes.ts";
 import { checkVariables, ensureAdminToken, readDevVars, startSettings, type StartSettings } from "./settings.ts";
@@ -24,10 +26,12 @@ const quietly = {
 async function main(): Promise<void> {
   const settings = startSettings(process.env);
   const fromEnvironment = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(SMTP|EMAIL)_/.test(name)));
-  const given = { ...readDevVars(DEV_VARS), ...fromEnvironment };
+  const given = withoutEmpty({ ...readDevVars(DEV_VARS), ...fromEnvironment });
   const ownServer = given["SMTP_HOST"];
   await refuseTakenPorts(settings, ownServer === undefined);
   const mailbox = ownServer === undefined ? { SMTP_HOST: "127.0.0.1", SMTP_PORT: String(settings.smtpPort), SMTP_SECURITY: "none" } : {};
+  const lock = lockState(settings.stateDir);
+  process.once("exit", () => lock.close());
   const token = ensureAdminToken(DEV_VARS);
   const variables = { ...tomlVariables(), ...given, ...mailbox, ADMIN_TOKEN: token };
   checkVariables(variables);
@@ -47,13 +51,20 @@ async function main(): Promise<void> {
   tickEachMinute(settings, token);
 }
 
+/** A variable that is left empty, as in the example, counts as not set. */
+function withoutEmpty(variables: Record<string, string | undefined>): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
+}
+
 async function refuseTakenPorts({ port, smtpPort, mailboxPort }: StartSettings, mailbox: boolean): Promise<void> {
   const wanted = { PORT: port, ...(mailbox ? { SMTP_PORT: smtpPort, MAILBOX_PORT: mailboxPort } : {}) };
   if (new Set(Object.values(wanted)).size < Object.keys(wanted).length) throw new Error(`${Object.keys(wanted).join(", ")} must differ`);
-  for (const [name, number] of Object.entries(wanted)) {
-    if (!(await isTaken(number))) continue;
-    throw new Error(`port ${number} is taken. Stop what listens there, or choose another: ${name}=<port> npm start`);
-  }
+  const entries = Object.entries(wanted);
+  const checked = await Promise.all(entries.map(async ([name, number]) => ((await isTaken(number)) ? [{ name, number }] : [])));
+  const taken = checked.flat();
+  if (taken.length === 0) return;
+  const which = taken.map(({ number }) => `port ${number} is taken`).join(", ");
+  throw new Error(`${which}. Stop what listens there, or choose another: ${taken.map(({ name }) => `${name}=<port>`).join(" ")} npm start`);
 }
 
 function migrate({ stateDir }: StartSettings, [apiConfig = ""]: string[]): void {
@@ -88,8 +99,12 @@ function startWorkers({ port, stateDir }: StartSettings, configs: string[]): voi
 const startUp: string[] = [];
 let serving = false;
 function pass(line: string): void {
-  if (serving) say(line);
-  else startUp.push(line);
+  const plain = stripVTControlCharacters(line)
+    .replace(/^\S \[(WARNING|ERROR)\] /, "")
+    .trim();
+  if (plain === "") return;
+  if (serving) say(plain);
+  else startUp.push(plain);
 }
 
 async function untilHealthy({ port }: StartSettings): Promise<void> {
@@ -105,18 +120,20 @@ async function untilHealthy({ port }: StartSettings): Promise<void> {
   throw new Error(`the Workers did not answer within ${READY_TIMEOUT_MS / 1_000} s\n${startUp.join("\n")}`);
 }
 
-/** The platform's cron trigger for local use: the local runtime gives triggers to the first Worker only, and that one has none. */
+/**
+ * The platform's cron trigger for local use: the local runtime gives triggers to the first Worker only, and that one has none.
+ * The local queues have just begun, empty, so that the first call rings for every mail that is due.
+ */
 function tickEachMinute({ port }: StartSettings, token: string): void {
-  const tick = (): void => {
-    fetch(`http://127.0.0.1:${port}/api/admin/scheduled-tasks/sweep-outbox/run`, {
-      method: "POST",
-      headers: { Authorization: `Bearer ${token}` },
-    }).then(
+  const post = (what: string): void => {
+    const init = { method: "POST", headers: { Authorization: `Bearer ${token}` } };
+    fetch(`http://127.0.0.1:${port}/api/admin/scheduled-tasks/${what}`, init).then(
       (response) => response.ok || say(`cron: the tick was answered with ${response.status}`),
       (error: unknown) => say(`cron: the tick failed: ${String(error)}`),
     );
   };
-  tick();
+  const tick = (): void => post("tick");
+  post("sweep-outbox/run");
   setTimeout(
     () => {
       tick();

@@ -8,8 +8,11 @@ import { retryDelayMs, type RetryPolicy } from "./retry-policy.ts";
  *       |---------|           |----> dead       refused for good, or attempts exhausted
  *       |---------------------|      refused for now
  *       |--------------------------- dead       by replay, as the next generation
+ *
+ * An operator, or a late outcome of the same attempt, takes `unknown` to sent, queued or dead.
  */
-export type EmailStatus = "queued" | "claimed" | "sending" | "sent" | "unknown" | "dead";
+export const emailStatuses = ["queued", "claimed", "sending", "sent", "unknown", "dead"] as const;
+export type EmailStatus = (typeof emailStatuses)[number];
 
 /** What a mail becomes when its fate stays unknown: held for a person (never sent twice), or sent again (never lost). */
 export type OnUnknown = "hold" | "resend";

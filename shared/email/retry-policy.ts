@@ -32,9 +32,9 @@ export function doorbellDelaySeconds(dueAt: number, now: number): number {
 const MAX_DOORBELL_DELAY_SECONDS = 43_200;
 
 const FIRST_RING_AFTER_MS = 60_000;
-const MAX_RING_DOUBLINGS = 10;
+const MAX_RING_DOUBLINGS = 4;
 
-/** When the sweeper may ring again for a row that is still queued: 60 s * 2^rings after it became due or was last rung for. */
+/** When the sweeper may ring again for a row that nobody took: 60 s * 2^rings after it was due or rung for, 16 minutes at most. */
 export function ringAfter(dueAt: number, now: number, rings: number): number {
   return Math.max(dueAt, now) + FIRST_RING_AFTER_MS * 2 ** Math.min(rings, MAX_RING_DOUBLINGS);
 }

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { address, headerText } from "./address.ts";
-import type { AttemptDetail, EmailStatus, OnUnknown } from "./lifecycle.ts";
+import { pageOf } from "../http/lists.ts";
+import { emailStatuses, type AttemptDetail, type EmailStatus, type OnUnknown } from "./lifecycle.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
 const MAX_SUBJECT_LENGTH = 998 - "Subject: ".length;
@@ -19,12 +20,21 @@ export const emailMessage = v.pipe(
     onUnknown: v.optional(v.picklist(["hold", "resend"], 'must be "hold" or "resend"'), "hold"),
   }),
   v.forward(
-    v.partialCheck([["html"], ["text"]], (mail) => mail.html !== undefined || mail.text !== undefined, "text or html is required"),
+    v.partialCheck([["html"], ["text"]], (mail) => mail.html !== undefined || mail.text !== undefined, "is required unless there is html"),
     ["text"],
   ),
 );
 
 export type EmailMessage = v.InferOutput<typeof emailMessage>;
+
+/** What `GET /api/emails` takes. */
+export const emailQuery = v.strictObject({
+  ...pageOf.entries,
+  status: v.optional(v.picklist(emailStatuses, `must be one of ${emailStatuses.join(", ")}`)),
+});
+
+/** What an operator makes of an `unknown` mail. */
+export const resolution = v.strictObject({ status: v.picklist(["sent", "queued", "dead"], 'must be "sent", "queued" or "dead"') });
 
 /** A printable ASCII key, as in the IETF draft for the Idempotency-Key header. */
 export const idempotencyKey = v.pipe(
@@ -47,7 +57,6 @@ export type EmailView = {
   dueAt?: string;
   sentAt?: string;
   lastError?: AttemptDetail;
-  events: EmailEvent[];
 };
 
 export type EmailEvent = { type: string; at: string; generation: number; detail?: unknown };

@@ -1,3 +1,4 @@
+import type { Cursor } from "../http/lists.ts";
 import type { AttemptDetail, EmailStatus, OnUnknown } from "./lifecycle.ts";
 import { ringAfter } from "./retry-policy.ts";
 import type { EmailEvent, EmailMessage } from "./schemas.ts";
@@ -99,23 +100,41 @@ export type StoredEmail = {
 
 type EmailRow = Omit<StoredEmail, "lastError"> & { lastError: string | null };
 
+const columns = `id, tenant, status, to_address AS "to", subject, generation, attempts, on_unknown AS onUnknown, due_at AS dueAt,
+                 created_at AS createdAt, updated_at AS updatedAt, sent_at AS sentAt, last_error AS lastError`;
+
+function storedEmail(row: EmailRow): StoredEmail {
+  return { ...row, lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail) };
+}
+
+/** `before`: the page begins after this mail. `tenant` and `status` are null for all. */
+export type EmailFilter = { tenant: string | null; status: EmailStatus | null; before: Cursor | null };
+
+/** One page of mails, newest first. */
+export async function listEmails(db: D1Database, { tenant, status, before }: EmailFilter, limit: number): Promise<StoredEmail[]> {
+  // The status stands in the text, so that a partial index on it can serve.
+  const conditions = [
+    "(created_at, id) < (?1, ?2)",
+    tenant === null ? "?3 IS NULL" : "tenant = ?3",
+    status === null ? "1" : `status = '${status}'`,
+  ];
+  const { results } = await db
+    .prepare(`SELECT ${columns} FROM emails WHERE ${conditions.join(" AND ")} ORDER BY created_at DESC, id DESC LIMIT ?4`)
+    .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", tenant, limit)
+    .all<EmailRow>();
+  return results.map(storedEmail);
+}
+
 /** One mail with its timeline, oldest event first. */
 export async function findEmail(db: D1Database, id: string): Promise<{ mail: StoredEmail; events: EmailEvent[] } | null> {
   const [mails, events] = await db.batch([
-    db
-      .prepare(
-        `SELECT id, tenant, status, to_address AS "to", subject, generation, attempts, on_unknown AS onUnknown, due_at AS dueAt,
-                created_at AS createdAt, updated_at AS updatedAt, sent_at AS sentAt, last_error AS lastError
-         FROM emails WHERE id = ?1`,
-      )
-      .bind(id),
+    db.prepare(`SELECT ${columns} FROM emails WHERE id = ?1`).bind(id),
     db.prepare("SELECT type, at, generation, detail FROM email_events WHERE email_id = ?1 ORDER BY id").bind(id),
   ]);
   const row = mails?.results[0] as EmailRow | undefined;
   if (row === undefined) return null;
-  const lastError = row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail);
   const rows = (events?.results ?? []) as { type: string; at: number; generation: number; detail: string | null }[];
-  return { mail: { ...row, lastError }, events: rows.map(eventView) };
+  return { mail: storedEmail(row), events: rows.map(eventView) };
 }
 
 function eventView(row: { type: string; at: number; generation: number; detail: string | null }): EmailEvent {
@@ -123,7 +142,7 @@ function eventView(row: { type: string; at: number; generation: number; detail: 
   return row.detail === null ? event : { ...event, detail: JSON.parse(row.detail) as unknown };
 }
 
-export type EmailBacklog = { due: number; oldestDueAt: number | null; unknown: number; dead: number };
+export type EmailBacklog = { due: number; oldestDueAt: number | null; inFlight: number; unknown: number; dead: number };
 
 /** Counts for `/health`. Also the proof that D1 answers. */
 export async function emailBacklog(db: D1Database, now: number): Promise<EmailBacklog> {
@@ -131,12 +150,13 @@ export async function emailBacklog(db: D1Database, now: number): Promise<EmailBa
     .prepare(
       `SELECT (SELECT COUNT(*) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS due,
               (SELECT MIN(due_at) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS oldestDueAt,
+              (SELECT COUNT(*) FROM emails WHERE status IN ('claimed', 'sending')) AS inFlight,
               (SELECT COUNT(*) FROM emails WHERE status = 'unknown') AS unknown,
               (SELECT COUNT(*) FROM dead_letters) AS dead`,
     )
     .bind(now)
     .first<EmailBacklog>();
-  return row ?? { due: 0, oldestDueAt: null, unknown: 0, dead: 0 };
+  return row ?? { due: 0, oldestDueAt: null, inFlight: 0, unknown: 0, dead: 0 };
 }
 
 /** A mail for which the sweeper rings, or which it sends to be buried again. */
@@ -146,6 +166,15 @@ export type RungMail = { id: string; generation: number; rings: number };
 export async function mailsToRing(db: D1Database, now: number, limit: number): Promise<RungMail[]> {
   const { results } = await db
     .prepare("SELECT id, generation, rings FROM emails WHERE status = 'queued' AND ring_after <= ?1 ORDER BY ring_after LIMIT ?2")
+    .bind(now, limit)
+    .all<RungMail>();
+  return results;
+}
+
+/** Queued mails that are due, also those for which somebody rang just now, longest waiting first. */
+export async function dueMails(db: D1Database, now: number, limit: number): Promise<RungMail[]> {
+  const { results } = await db
+    .prepare("SELECT id, generation, rings FROM emails WHERE status = 'queued' AND due_at <= ?1 ORDER BY due_at LIMIT ?2")
     .bind(now, limit)
     .all<RungMail>();
   return results;

@@ -1,16 +1,23 @@
 import { expireLease, leaseExpired } from "./lifecycle.ts";
 import { expiredLeases, settleExpired, type Settled } from "./delivery/store.ts";
-import { unburied } from "./dead-letters/store.ts";
+import { deleteExpiredDeadLetters, unburied } from "./dead-letters/store.ts";
 import { buryFor, doorbellFor, type QueueMessage } from "./messages.ts";
 import { describeError } from "../telemetry/log.ts";
 import { sendAll } from "./outbox.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
-import { deleteExpiredIdempotencyKeys, mailsToRing, recordRings } from "./store.ts";
+import { deleteExpiredIdempotencyKeys, dueMails, mailsToRing, recordRings } from "./store.ts";
 
-export type Sweep = { db: D1Database; queue: Queue<QueueMessage>; deadLetterQueue: Queue<QueueMessage>; policy: RetryPolicy };
+/** `everything`: also what was rung for lately, for an operator who has just mended something. */
+export type Sweep = {
+  db: D1Database;
+  queue: Queue<QueueMessage>;
+  deadLetterQueue: Queue<QueueMessage>;
+  policy: RetryPolicy;
+  everything: boolean;
+};
 
 /** What one sweep did, in mails. */
-export type Swept = { released: number; unknown: number; rung: number; buried: number; expiredKeys: number };
+export type Swept = { released: number; unknown: number; rung: number; buried: number; expiredKeys: number; expiredDeadLetters: number };
 
 /** Rows of each kind in one run; the next minute takes the rest. */
 const LIMIT = 1_000;
@@ -19,31 +26,33 @@ const MAX_ROUNDS = 20;
 
 /**
  * Recovers what a crash or a lost message left behind: reclaims expired leases, rings for due mails that nobody rang for,
- * buries the dead whose dead letter never arrived and drops idempotency keys that have expired. Safe to run twice and at
- * the same time as anything else: every change is guarded by the state it starts from, and a doorbell too many rings for
- * nothing. One step that fails stops no other.
+ * buries the dead whose dead letter never arrived and drops what has expired. Safe to run twice and at the same time as
+ * anything else: every change is guarded by the state it starts from, and a doorbell too many rings for nothing. One step
+ * that fails stops no other.
  *
  * @param random in [0, 1), for each mail's jitter
  * @throws AggregateError of the steps that failed, after all of them ran
  */
 export async function sweepOutbox(sweep: Sweep, now: number, random: () => number): Promise<Swept> {
-  const [reclaimed, buried, expiredKeys] = await Promise.allSettled([
+  const steps = await Promise.allSettled([
     reclaimAndRing(sweep, now, random),
     buryAgain(sweep, now),
-    dropExpiredKeys(sweep, now),
+    untilNoneIsLeft(() => deleteExpiredIdempotencyKeys(sweep.db, now, LIMIT)),
+    untilNoneIsLeft(() => deleteExpiredDeadLetters(sweep.db, now, LIMIT)),
   ]);
-  if (reclaimed.status === "fulfilled" && buried.status === "fulfilled" && expiredKeys.status === "fulfilled") {
-    return { ...reclaimed.value, buried: buried.value, expiredKeys: expiredKeys.value };
+  const [reclaimed, buried, keys, letters] = steps;
+  if (reclaimed.status === "fulfilled" && buried.status === "fulfilled" && keys.status === "fulfilled" && letters.status === "fulfilled") {
+    return { ...reclaimed.value, buried: buried.value, expiredKeys: keys.value, expiredDeadLetters: letters.value };
   }
-  const failed = [reclaimed, buried, expiredKeys].filter((step) => step.status === "rejected").map((step) => step.reason as unknown);
+  const failed = steps.flatMap((step) => (step.status === "rejected" ? [step.reason as unknown] : []));
   throw new AggregateError(failed, `sweep: ${failed.map((reason) => describeError(reason).message).join("; ")}`);
 }
 
 async function reclaimAndRing(
-  { db, queue, policy }: Sweep,
+  { db, queue, policy, everything }: Sweep,
   now: number,
   random: () => number,
-): Promise<Omit<Swept, "buried" | "expiredKeys">> {
+): Promise<Pick<Swept, "released" | "unknown" | "rung">> {
   const expired = await expiredLeases(db, now, LIMIT);
   const settled = expired.map((mail): Settled => ({
     id: mail.id,
@@ -53,7 +62,7 @@ async function reclaimAndRing(
   }));
   await settleExpired(db, settled, now);
 
-  const due = await mailsToRing(db, now, LIMIT);
+  const due = everything ? await dueMails(db, now, LIMIT) : await mailsToRing(db, now, LIMIT);
   await sendAll(
     queue,
     due.map((mail) => ({ body: doorbellFor(mail) })),
@@ -74,12 +83,12 @@ async function buryAgain({ db, deadLetterQueue }: Sweep, now: number): Promise<n
   return graves.length;
 }
 
-async function dropExpiredKeys({ db }: Sweep, now: number): Promise<number> {
-  let dropped = 0;
+async function untilNoneIsLeft(deleteSome: () => Promise<number>): Promise<number> {
+  let deleted = 0;
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    const inRound = await deleteExpiredIdempotencyKeys(db, now, LIMIT);
-    dropped += inRound;
+    const inRound = await deleteSome();
+    deleted += inRound;
     if (inRound < LIMIT) break;
   }
-  return dropped;
+  return deleted;
 }

@@ -10,3 +10,32 @@ export const shortList = <const Item extends v.GenericSchema>(item: Item, maxLen
     v.maxLength(maxLength, `must have at most ${maxLength} entries`),
     v.array(item, "must be a list"),
   );
+
+/** The query of a paged list. A cursor is `<ms since the epoch>~<id>` of the last item that was shown. */
+export const pageOf = v.strictObject({
+  limit: v.optional(v.pipe(v.string(), v.regex(/^([1-9]\d?|100)$/, "must be from 1 to 100"), v.transform(Number)), "20"),
+  cursor: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,15}~[\w:-]{1,200}$/, "is not a cursor of this list"),
+      v.transform((text): Cursor => ({ at: Number(text.slice(0, text.indexOf("~"))), id: text.slice(text.indexOf("~") + 1) })),
+    ),
+  ),
+});
+
+export type Cursor = { at: number; id: string };
+
+/**
+ * Cuts a page out of `limit + 1` rows: `nextCursor` is there while more follow.
+ *
+ * @param at the time that the list is ordered by
+ */
+export function pageFrom<Row extends { id: string }>(
+  rows: Row[],
+  limit: number,
+  at: (row: Row) => number,
+): { rows: Row[]; nextCursor?: string } {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return rows.length > limit && last !== undefined ? { rows: shown, nextCursor: `${at(last)}~${last.id}` } : { rows: shown };
+}

@@ -1,6 +1,8 @@
 /** What `luna-cron` offers to other Workers through its entrypoint `ScheduledTasks`. */
 export interface ScheduledTasksRpc {
-  /** Runs one task now and returns how it ended; `not-found` if no task has that name. */
+  /** Does what the platform's cron trigger does each minute. Settles when every task has ended. */
+  tick(): Promise<TaskResult[]>;
+  /** Runs one task now, as an operator asks for it, and returns how it ended; `not-found` if no task has that name. */
   run(name: string): Promise<TaskResult | { status: "not-found" }>;
 }
 

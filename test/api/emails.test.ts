@@ -69,7 +69,7 @@ describe("POST /api/emails", () => {
   it("belongs to keys with the scope emails:send", async () => {
     const { token } = await sender([]);
     const refused = await call("POST", "/api/emails", mail, { token });
-    expect(refused).toMatchObject({ status: 403, body: { detail: "This key lacks the scope emails:send." } });
+    expect(refused).toMatchObject({ status: 403, body: { detail: expect.stringContaining("lacks the scope emails:send") } });
     const allowed = await sender(["emails:send"]);
     expect((await call("POST", "/api/emails", mail, { token: allowed.token })).status).toBe(202);
     expect((await call("POST", "/api/emails", mail, { token: null })).status).toBe(401);
@@ -138,6 +138,47 @@ describe("an Idempotency-Key", () => {
     const refused = await call("POST", "/api/emails", mail, { headers: { "Idempotency-Key": key } });
     expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: "Idempotency-Key" }] } });
     expect(await rowsInAll()).toEqual(before);
+  });
+});
+
+describe("GET /api/emails", () => {
+  it("pages through a tenant's own mails, newest first, each once", async () => {
+    const { token } = await sender(["emails:send"]);
+    const sent: string[] = [];
+    for (let n = 0; n < 5; n += 1) sent.push(String((await call("POST", "/api/emails", mail, { token })).body.id));
+    await call("POST", "/api/emails", mail);
+
+    const seen: string[] = [];
+    let cursor = "";
+    do {
+      const { body } = await call("GET", `/api/emails?limit=2${cursor}`, undefined, { token });
+      seen.push(...body.items.map(({ id }: { id: string }) => id));
+      cursor = body.nextCursor === undefined ? "" : `&cursor=${body.nextCursor}`;
+    } while (cursor !== "");
+    expect(seen.toSorted()).toEqual(sent.toSorted());
+  });
+
+  it("filters by status, and shows the admin everybody's", async () => {
+    const { body } = await call("POST", "/api/emails", mail);
+    await env.DB.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(body.id).run();
+    expect((await call("GET", "/api/emails?status=unknown")).body.items).toMatchObject([{ id: body.id, status: "unknown" }]);
+    expect(await call("GET", "/api/emails?status=lost")).toMatchObject({ status: 422, body: { errors: [{ path: "status" }] } });
+  });
+});
+
+describe("POST /api/admin/email/:id/resolve", () => {
+  it.each([
+    ["sent", {}],
+    ["dead", {}],
+    ["queued", { generation: 2 }],
+  ])("makes an unknown mail %s, and touches no other mail", async (status, fields) => {
+    const { body } = await call("POST", "/api/emails", mail);
+    const path = `/api/admin/email/${body.id}/resolve`;
+    expect((await call("POST", path, { status })).status).toBe(404);
+    await env.DB.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(body.id).run();
+    expect((await call("POST", path, { status })).body).toMatchObject({ id: body.id, status, ...fields });
+    const shown = await call("GET", `/api/emails/${body.id}`);
+    expect(shown.body.events.at(-1)).toMatchObject({ type: status, detail: { resolvedBy: "operator" } });
   });
 });
 

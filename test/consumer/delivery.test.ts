@@ -55,7 +55,8 @@ const claimNow = async (token: string, ids: string[]) =>
     now,
     now + LEASE_MS,
   );
-const sweep = () => sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy }, now, () => 0.5);
+const sweep = () =>
+  sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, everything: false }, now, () => 0.5);
 
 async function deliver(token: string, ids: string[]): Promise<void> {
   const { claimed } = await claimNow(token, ids);

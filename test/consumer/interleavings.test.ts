@@ -7,6 +7,7 @@ import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import { claim } from "../../shared/email/delivery/store.ts";
 import type { Outcome } from "../../shared/email/lifecycle.ts";
 import type { Bury, Doorbell } from "../../shared/email/messages.ts";
+import { resolveUnknown } from "../../shared/email/unknown/store.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import { accepted, detail, fakeQueue, queueMail, refused, refusedForGood } from "../support/mails.ts";
 
@@ -46,6 +47,7 @@ const anyCommand = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("replay" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("queues lose everything" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("bury" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("resolve" as const), to: fc.constantFrom("queued" as const, "dead" as const) }) },
 );
 type Command = typeof anyCommand extends fc.Arbitrary<infer One> ? One : never;
 
@@ -78,6 +80,9 @@ class World {
         // An operator may name any mail.
         await replay(this.db, [...this.mails.keys()], this.now);
         return;
+      case "resolve":
+        for (const id of this.mails.keys()) await resolveUnknown(this.db, id, command.to, this.now);
+        return;
       case "queues lose everything":
         this.doorbells.sent.length = 0;
         this.deadLetters.sent.length = 0;
@@ -96,7 +101,11 @@ class World {
 
   async sweep(): Promise<void> {
     const policy = { maxRetries: 2, baseDelayMs: 1_000, maxDelayMs: 60_000 };
-    await sweepOutbox({ db: this.db, queue: this.doorbells.queue, deadLetterQueue: this.deadLetters.queue, policy }, this.now, () => 0.5);
+    await sweepOutbox(
+      { db: this.db, queue: this.doorbells.queue, deadLetterQueue: this.deadLetters.queue, policy, everything: false },
+      this.now,
+      () => 0.5,
+    );
   }
 
   async deliver({ doorbells, again, answers: script, diesAtCall, stallsMs }: Extract<Command, { do: "deliver" }>): Promise<void> {

@@ -19,7 +19,11 @@ beforeEach(async () => {
 
 const sweep = (now: number, changes: Partial<Sweep> = {}) => {
   const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
-  return sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, ...changes }, now, () => 0.5);
+  return sweepOutbox(
+    { db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, everything: false, ...changes },
+    now,
+    () => 0.5,
+  );
 };
 
 describe("the sweeper rings", () => {
@@ -30,13 +34,20 @@ describe("the sweeper rings", () => {
     expect(doorbells.sent).toEqual([{ body: doorbell(id) }]);
   });
 
-  it("less and less often for a backlog that nobody takes: after 1, 2, 4, 8 minutes", async () => {
+  it("less and less often for a backlog that nobody takes: after 1, 2, 4, 8, 16 minutes", async () => {
     await queueMail(db, start);
     const rungAt: number[] = [];
     for (let minute = 0; minute <= 40; minute += 1) {
       if ((await sweep(start + minute * MINUTE_MS)).rung > 0) rungAt.push(minute);
     }
     expect(rungAt).toEqual([1, 3, 7, 15, 31]);
+  });
+
+  it("for everything that is due when an operator asks, however often it was rung for", async () => {
+    await queueMail(db, start);
+    await queueMail(db, start + MINUTE_MS);
+    expect(await sweep(start + 1, { everything: true })).toMatchObject({ rung: 1 });
+    expect(await sweep(start + 2, { everything: true })).toMatchObject({ rung: 1 });
   });
 
   it("for at most a thousand mails in one run, longest waiting first, and for the rest in the next", async () => {
@@ -152,6 +163,15 @@ it("the sweeper leaves the time of a mail alone that moved on after it was read"
   await advance(db, id, [{ id, generation: 1, settlement: { status: "queued", attempts: 1, dueAt: later }, detail }], [], now, now);
   await recordRings(db, read, now);
   expect(await mailRow(db, id)).toMatchObject({ rings: 0, ring_after: later + MINUTE_MS });
+});
+
+it("the sweeper drops dead letters that have expired, and no others", async () => {
+  const insert = db.prepare(
+    "INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?, 'poison', '', 1, 0, ?)",
+  );
+  await db.batch([insert.bind("poison:old", start), insert.bind("poison:new", start + 1)]);
+  expect(await sweep(start)).toMatchObject({ expiredDeadLetters: 1 });
+  expect(await db.prepare("SELECT id FROM dead_letters").first("id")).toBe("poison:new");
 });
 
 it("the sweeper drops idempotency keys that have expired, and no others", async () => {

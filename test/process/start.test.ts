@@ -76,6 +76,15 @@ describe("npm start", () => {
     expect(existsSync(join(stateDir, "v3"))).toBe(false);
   });
 
+  it("refuses a second run on the same state", async () => {
+    const first = await start();
+    const ports = { PORT: String(await freePort()), SMTP_PORT: String(await freePort()), MAILBOX_PORT: String(await freePort()) };
+    const second = new Luna({ ...env, ...ports });
+    expect(await second.exitCode()).toBe(1);
+    expect(second.output).toContain(`another npm start uses ${stateDir}`);
+    expect((await first.call("GET", "/health")).status).toBe(200);
+  });
+
   it("refuses two equal ports", async () => {
     luna = new Luna({ ...env, SMTP_PORT: env["PORT"] ?? "" });
     expect(await luna.exitCode()).toBe(1);

@@ -80,7 +80,7 @@ it("does not retry a permanent refusal: it goes through the dead-letter queue an
   }, 20_000);
 });
 
-it("calls a mail unknown, and never sends it again, when the server took it and vanished before answering", async () => {
+it("calls a mail unknown, and sends it again only when an operator says so, when the server took it and vanished before answering", async () => {
   stack.sink.fault = (phase) => (phase === "data" ? { phase, do: "drop" } : null);
   const id = await send("dave@example.com");
   const unknown = await until(id, "unknown");
@@ -92,6 +92,14 @@ it("calls a mail unknown, and never sends it again, when the server took it and 
   expect(await stack.email(id)).toMatchObject({ status: "unknown", attempts: 1 });
   expect(stack.sink.copiesOf(id)).toBe(1);
   expect((await call("GET", "/health")).body.checks.email.unknown).toBe(1);
+
+  // The operator finds it, decides, and is not asked twice.
+  expect((await call("GET", "/api/emails?status=unknown")).body.items).toMatchObject([{ id, status: "unknown" }]);
+  const path = `/api/admin/email/${id}/resolve`;
+  expect((await call("POST", path, { status: "queued" })).body).toEqual({ id, status: "queued", generation: 2 });
+  expect((await call("POST", path, { status: "sent" })).status).toBe(404);
+  expect(await until(id, "sent")).toMatchObject({ generation: 2 });
+  expect((await call("GET", "/health")).body.checks.email.unknown).toBe(0);
 });
 
 it("sends an unknown mail again where the sender asked for that", async () => {

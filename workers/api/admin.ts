@@ -1,9 +1,13 @@
 import * as v from "valibot";
 import { processDeadLetters as process } from "../../shared/email/dead-letters/replay.ts";
-import { listDeadLetters, type DeadLetter, type DeadLetterCursor } from "../../shared/email/dead-letters/store.ts";
-import { shortList } from "../../shared/http/lists.ts";
+import { listDeadLetters, type DeadLetter } from "../../shared/email/dead-letters/store.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { pageFrom, pageOf, shortList } from "../../shared/http/lists.ts";
+import { ring } from "../../shared/email/outbox.ts";
+import { resolution } from "../../shared/email/schemas.ts";
+import { resolveUnknown } from "../../shared/email/unknown/store.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
-import { fail } from "../../shared/result.ts";
+import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, type Handler } from "./call.ts";
 import { readDatabase, writeDatabase } from "./database.ts";
@@ -19,28 +23,16 @@ const count = (fallback: number, max: number) =>
     fallback,
   );
 
-const page = v.strictObject({
-  limit: v.optional(v.pipe(v.string(), v.regex(/^([1-9]\d?|100)$/, "must be from 1 to 100"), v.transform(Number)), "20"),
-  cursor: v.optional(v.pipe(v.string(), v.regex(/^\d{1,15}~[\w:-]{1,200}$/, "is not a cursor of this list"))),
-});
-
 /** Dead letters, oldest first. `nextCursor` is there while more follow. */
 export const deadLetters: Handler = async ({ url, env }) => {
-  const query = validate(page, Object.fromEntries(url.searchParams));
+  const query = validate(pageOf, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor } = query.value;
-  const letters = await readDatabase(() => listDeadLetters(env.DB, cursor === undefined ? null : parseCursor(cursor), limit + 1));
+  const letters = await readDatabase(() => listDeadLetters(env.DB, cursor ?? null, limit + 1));
   if (!letters.ok) return letters;
-  const items = letters.value.slice(0, limit);
-  const last = items.at(-1);
-  const nextCursor = letters.value.length > limit && last !== undefined ? { nextCursor: `${last.buriedAt}~${last.id}` } : {};
-  return json({ items: items.map(deadLetterView), ...nextCursor });
+  const { rows, ...next } = pageFrom(letters.value, limit, (letter) => letter.buriedAt);
+  return json({ items: rows.map(deadLetterView), ...next });
 };
-
-function parseCursor(cursor: string): DeadLetterCursor {
-  const at = cursor.indexOf("~");
-  return { buriedAt: Number(cursor.slice(0, at)), id: cursor.slice(at + 1) };
-}
 
 function deadLetterView(letter: DeadLetter): Record<string, unknown> {
   const known = Object.entries(letter).filter(([, value]) => value !== null);
@@ -64,12 +56,35 @@ export const processDeadLetters: Handler = async ({ request, env, now }) => {
   return processed.ok ? json(processed.value) : processed;
 };
 
+/** An operator found out what became of an unknown mail, or decides. */
+export const resolveEmail: Handler = async ({ request, params, env, now }) => {
+  const wanted = await readJson(request, resolution);
+  if (!wanted.ok) return wanted;
+  const resolved = await writeDatabase(() => resolveUnknown(env.DB, params["id"] ?? "", wanted.value.status, now));
+  if (!resolved.ok) return resolved;
+  if (resolved.value === null) return fail({ tag: "not-found", what: "unknown email" });
+  if (resolved.value.status === "queued") await ring({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ ...resolved.value, dueAt: now }], now);
+  return json(resolved.value);
+};
+
+/** Runs one task now, whatever its schedule says. */
 export const runTask: Handler = async ({ params, env }) => {
+  const ran = await askScheduler(() => env.CRON.run(params["name"] ?? ""));
+  if (!ran.ok) return ran;
+  return ran.value.status === "not-found" ? fail({ tag: "not-found", what: "task" }) : json(ran.value);
+};
+
+/** What the platform's cron trigger does each minute: for where there is none, or while it fails. */
+export const tick: Handler = async ({ env }) => {
+  const ticked = await askScheduler(() => env.CRON.tick());
+  return ticked.ok ? json({ results: ticked.value }) : ticked;
+};
+
+async function askScheduler<Reply>(ask: () => Promise<Reply>): Promise<Result<Reply, Failure>> {
   try {
-    const result = await env.CRON.run(params["name"] ?? "");
-    return result.status === "not-found" ? fail({ tag: "not-found", what: "task" }) : json(result);
+    return ok(await ask());
   } catch (error) {
-    log("error", "task.run_failed", describeError(error));
+    log("error", "scheduler.failed", describeError(error));
     return fail({ tag: "unavailable", dependency: "scheduler" });
   }
-};
+}

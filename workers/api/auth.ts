@@ -53,6 +53,8 @@ export function authorize(access: Access, caller: Caller, params: Record<string,
     case "self":
       return caller.user.userId === params["userId"] ? null : { tag: "forbidden", detail: "This key belongs to another user." };
     case "mailer":
-      return caller.user.scopes.includes("emails:send") ? null : { tag: "forbidden", detail: "This key lacks the scope emails:send." };
+      return caller.user.scopes.includes("emails:send")
+        ? null
+        : { tag: "forbidden", detail: "This key lacks the scope emails:send. The admin grants it with PATCH /api/users/:userId." };
   }
 }

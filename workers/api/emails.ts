@@ -1,8 +1,9 @@
 import { sender } from "../../shared/config.ts";
 import { acceptEmail } from "../../shared/email/outbox.ts";
-import { emailMessage, idempotencyKey, type EmailEvent, type EmailView } from "../../shared/email/schemas.ts";
-import { findEmail, type StoredEmail } from "../../shared/email/store.ts";
+import { emailMessage, emailQuery, idempotencyKey, type EmailView } from "../../shared/email/schemas.ts";
+import { findEmail, listEmails, type StoredEmail } from "../../shared/email/store.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
+import { pageFrom } from "../../shared/http/lists.ts";
 import { fail } from "../../shared/result.ts";
 import { json, type Caller, type Handler } from "./call.ts";
 import { readDatabase } from "./database.ts";
@@ -37,7 +38,19 @@ export const getEmail: Handler = async ({ params, env, caller }) => {
   if (found.value === null || (caller.role !== "admin" && found.value.mail.tenant !== tenantOf(caller))) {
     return fail({ tag: "not-found", what: "email" });
   }
-  return json(emailView(found.value.mail, found.value.events));
+  return json({ ...emailView(found.value.mail), events: found.value.events });
+};
+
+/** The caller's mails, newest first; for the admin everybody's. */
+export const getEmails: Handler = async ({ url, env, caller }) => {
+  const query = validate(emailQuery, Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
+  const { limit, cursor, status } = query.value;
+  const tenant = caller.role === "admin" ? null : tenantOf(caller);
+  const found = await readDatabase(() => listEmails(env.DB, { tenant, status: status ?? null, before: cursor ?? null }, limit + 1));
+  if (!found.ok) return found;
+  const { rows, ...next } = pageFrom(found.value, limit, (mail) => mail.createdAt);
+  return json({ items: rows.map(emailView), ...next });
 };
 
 /** A tenant is the owner of the key. */
@@ -45,7 +58,7 @@ function tenantOf(caller: Caller): string {
   return caller.role === "user" ? `user:${caller.user.userId}` : "admin";
 }
 
-function emailView(mail: StoredEmail, events: EmailEvent[]): EmailView {
+function emailView(mail: StoredEmail): EmailView {
   return {
     id: mail.id,
     status: mail.status,
@@ -59,6 +72,5 @@ function emailView(mail: StoredEmail, events: EmailEvent[]): EmailView {
     ...(mail.status === "queued" ? { dueAt: new Date(mail.dueAt).toISOString() } : {}),
     ...(mail.sentAt === null ? {} : { sentAt: new Date(mail.sentAt).toISOString() }),
     ...(mail.lastError === null ? {} : { lastError: mail.lastError }),
-    events,
   };
 }

@@ -1,7 +1,7 @@
-import { deadLetters, processDeadLetters, runTask } from "./admin.ts";
+import { deadLetters, processDeadLetters, resolveEmail, runTask, tick } from "./admin.ts";
 import type { Access } from "./auth.ts";
 import type { Handler } from "./call.ts";
-import { getEmail, sendEmail } from "./emails.ts";
+import { getEmail, getEmails, sendEmail } from "./emails.ts";
 import { health } from "./health.ts";
 import { createUser, getMe, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
 
@@ -19,9 +19,12 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/api/me", access: "caller", handler: getMe },
 
   { method: "POST", path: "/api/emails", access: "mailer", handler: sendEmail },
+  { method: "GET", path: "/api/emails", access: "caller", handler: getEmails },
   { method: "GET", path: "/api/emails/:id", access: "caller", handler: getEmail },
 
   { method: "GET", path: "/api/admin/email/dlq", access: "admin", handler: deadLetters },
   { method: "POST", path: "/api/admin/email/process-dlq", access: "admin", handler: processDeadLetters },
+  { method: "POST", path: "/api/admin/email/:id/resolve", access: "admin", handler: resolveEmail },
+  { method: "POST", path: "/api/admin/scheduled-tasks/tick", access: "admin", handler: tick },
   { method: "POST", path: "/api/admin/scheduled-tasks/:name/run", access: "admin", handler: runTask },
 ];

@@ -1,3 +1,4 @@
+import type { Cursor } from "../../http/lists.ts";
 import type { AttemptDetail } from "../lifecycle.ts";
 import { ringAfter } from "../retry-policy.ts";
 import type { RungMail } from "../store.ts";
@@ -52,6 +53,15 @@ export async function unburied(db: D1Database, now: number, limit: number): Prom
   return results;
 }
 
+/** Dead letters are for people, for as long as `DLQ_RETENTION_DAYS` says; the mail itself stays `dead`. */
+export async function deleteExpiredDeadLetters(db: D1Database, now: number, limit: number): Promise<number> {
+  const done = await db
+    .prepare("DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE expires_at <= ?1 LIMIT ?2)")
+    .bind(now, limit)
+    .run();
+  return done.meta.changes;
+}
+
 export type DeadLetter = {
   id: string;
   kind: "email" | "poison";
@@ -66,11 +76,8 @@ export type DeadLetter = {
   expiresAt: number;
 };
 
-/** Where a page of dead letters begins: after this one. */
-export type DeadLetterCursor = { buriedAt: number; id: string };
-
 /** One page of dead letters, oldest first. */
-export async function listDeadLetters(db: D1Database, after: DeadLetterCursor | null, limit: number): Promise<DeadLetter[]> {
+export async function listDeadLetters(db: D1Database, after: Cursor | null, limit: number): Promise<DeadLetter[]> {
   const { results } = await db
     .prepare(
       `SELECT d.id, d.kind, d.generation, d.reason, d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
@@ -78,7 +85,7 @@ export async function listDeadLetters(db: D1Database, after: DeadLetterCursor | 
        FROM dead_letters d LEFT JOIN emails e ON e.id = d.id
        WHERE (d.buried_at, d.id) > (?1, ?2) ORDER BY d.buried_at, d.id LIMIT ?3`,
     )
-    .bind(after?.buriedAt ?? 0, after?.id ?? "", limit)
+    .bind(after?.at ?? 0, after?.id ?? "", limit)
     .all<Omit<DeadLetter, "lastError"> & { lastError: string | null }>();
   return results.map((row) => ({ ...row, lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail) }));
 }

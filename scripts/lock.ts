@@ -1,0 +1,19 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+/**
+ * Takes a state directory for this process. The lock is SQLite's, so the system releases it however the process ends.
+ *
+ * @throws Error when another run has it
+ */
+export function lockState(stateDir: string): DatabaseSync {
+  mkdirSync(stateDir, { recursive: true });
+  const lock = new DatabaseSync(join(stateDir, "start.lock"));
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch {
+    throw new Error(`another npm start uses ${stateDir}. Stop it, or choose another directory: STATE_DIR=<directory> npm start`);
+  }
+  return lock;
+}
