@@ -4,20 +4,7 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { emailMessage } from "../schemas.ts";
 import { compose } from "./compose.ts";
-import type { OutgoingMail } from "./transport.ts";
-
-const mail: OutgoingMail = {
-  messageId: "<m1@luna.example>",
-  id: "m1",
-  generation: 2,
-  date: new Date("2026-01-02T03:04:05Z"),
-  from: { name: "Luna", address: "hello@luna.example" },
-  to: "ada@example.com",
-  replyTo: null,
-  subject: "Hello",
-  html: null,
-  text: "Hi",
-};
+import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
 
 describe("a composed mail", () => {
   it("has the same identity and date for every attempt", async () => {

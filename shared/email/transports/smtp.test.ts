@@ -2,20 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { smtpTransport } from "./smtp.ts";
-import type { OutgoingMail } from "./transport.ts";
-
-const mail: OutgoingMail = {
-  messageId: "<m1@luna.example>",
-  id: "m1",
-  generation: 1,
-  date: new Date("2026-01-02T03:04:05Z"),
-  from: { name: "Luna", address: "hello@luna.example" },
-  to: "ada@example.com",
-  replyTo: null,
-  subject: "Hello",
-  html: null,
-  text: "Hi",
-};
+import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
 
 let server: Server;
 const sockets = new Set<Socket>();

@@ -1,0 +1,15 @@
+import type { OutgoingMail } from "../../shared/email/transports/transport.ts";
+
+/** A mail as a transport gets it. */
+export const outgoingMail: OutgoingMail = {
+  messageId: "<m1@luna.example>",
+  id: "m1",
+  generation: 2,
+  date: new Date("2026-01-02T03:04:05Z"),
+  from: { name: "Luna", address: "hello@luna.example" },
+  to: "ada@example.com",
+  replyTo: null,
+  subject: "Hello",
+  html: null,
+  text: "Hi",
+};
