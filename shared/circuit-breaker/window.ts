@@ -1,0 +1,45 @@
+/** A rolling count of outcomes in buckets, so that its size does not depend on the traffic. Times are milliseconds. */
+export type Window = readonly Bucket[];
+
+type Bucket = { readonly start: number; readonly failures: number; readonly successes: number };
+
+export type Counts = { failures: number; successes: number };
+
+/** A window of 60 s forgets in steps of 5 s. */
+const BUCKETS = 12;
+
+export const emptyWindow: Window = [];
+
+/** Adds outcomes at `now` and drops what is older than `windowMs`. */
+export function addToWindow(window: Window, counts: Counts, windowMs: number, now: number): Window {
+  const start = bucketStart(windowMs, now);
+  const kept = dropOld(window, windowMs, now);
+  const last = kept.at(-1);
+  if (last === undefined || last.start !== start) return [...kept, { start, ...counts }];
+  return [...kept.slice(0, -1), { start, failures: last.failures + counts.failures, successes: last.successes + counts.successes }];
+}
+
+/** What the window holds at `now`. */
+export function countWindow(window: Window, windowMs: number, now: number): Counts {
+  return sumOf(dropOld(window, windowMs, now));
+}
+
+function dropOld(window: Window, windowMs: number, now: number): Window {
+  const current = bucketStart(windowMs, now);
+  const oldest = current - windowMs;
+  const kept = window.filter(({ start }) => start > oldest);
+  // A bucket from the future means that the clock was set back: it counts as just now, so that it ends some day.
+  return kept.some(({ start }) => start > current) ? [{ start: current, ...sumOf(kept) }] : kept;
+}
+
+function sumOf(window: Window): Counts {
+  return window.reduce((sum, bucket) => ({ failures: sum.failures + bucket.failures, successes: sum.successes + bucket.successes }), {
+    failures: 0,
+    successes: 0,
+  });
+}
+
+function bucketStart(windowMs: number, now: number): number {
+  const widthMs = windowMs / BUCKETS;
+  return Math.floor(now / widthMs) * widthMs;
+}
