@@ -174,6 +174,11 @@ describe("an operator", () => {
     expect(look(hammered, 1)).toMatchObject({ state: "CLOSED", retryAfterMs: 0 });
   });
 
+  it("that disables it stops the counting too", () => {
+    const disabled = after([[0, asked({ do: "disable" })]]);
+    expect(decide(disabled, fail(disabled.epoch, 5), settings, start)).toMatchObject({ persist: false, breaker: disabled });
+  });
+
   it("is named in the history with the reason", () => {
     const { transitions } = decide(open, asked({ do: "reset" }), settings, start);
     expect(transitions).toEqual([{ from: "OPEN", to: "CLOSED", epoch: 3, at: start, cause: "reset", actor: "ada", reason: "testing" }]);
@@ -183,8 +188,12 @@ describe("an operator", () => {
 describe("a clock that is set an hour back", () => {
   const hourBack = -3_600_000;
 
-  it("makes nobody wait longer than the open time", () => {
+  it("makes nobody wait longer than the open time, and the correction is written down", () => {
     expect(look(open, hourBack).retryAfterMs).toBe(30_000);
+    expect(decide(open, acquire("p1"), settings, start + hourBack)).toMatchObject({
+      persist: true,
+      breaker: { phase: { openedAt: start + hourBack } },
+    });
   });
 
   it("frees a lost permit after its time", () => {
