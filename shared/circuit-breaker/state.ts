@@ -27,7 +27,7 @@ export type BreakerSettings = {
 
 type Permit = { readonly id: string; readonly grantedAt: number };
 
-export type Phase =
+type Phase =
   | { readonly state: "CLOSED"; readonly window: Window }
   /** `reopens` counts failed probes since it was last closed. */
   | { readonly state: "OPEN"; readonly openedAt: number; readonly durationMs: number; readonly reopens: number }
@@ -35,7 +35,7 @@ export type Phase =
   | { readonly state: "HALF_OPEN"; readonly reopens: number; readonly permit: Permit | null };
 
 /** What an operator has decided. It stands until it is lifted, or until its time is over. */
-export type Override =
+type Override =
   | { readonly kind: "none" }
   /** Rejects everything. One that `ends` does so with the open time: the first call afterwards is a probe. */
   | { readonly kind: "forced-open"; readonly ends: boolean }
@@ -46,12 +46,12 @@ export type Override =
 
 export type Breaker = { readonly epoch: number; readonly phase: Phase; readonly override: Override };
 
-export type StateName = Phase["state"];
+type StateName = Phase["state"];
 
 /** Who did it and why; for transitions of the breaker itself the actor is `breaker`. */
-export type Transition = { from: StateName; to: StateName; epoch: number; at: number; cause: Cause; actor: string; reason?: string };
+type Transition = { from: StateName; to: StateName; epoch: number; at: number; cause: Cause; actor: string; reason?: string };
 
-export type Cause = "threshold" | "probe-permitted" | "probe-succeeded" | "probe-failed" | Command["do"];
+type Cause = "threshold" | "probe-permitted" | "probe-succeeded" | "probe-failed" | Command["do"];
 
 export type Event =
   /** Outcomes of calls that were admitted while CLOSED. */
