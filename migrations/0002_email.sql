@@ -31,6 +31,7 @@ CREATE INDEX emails_due ON emails (due_at) WHERE status = 'queued';
 CREATE INDEX emails_leased ON emails (lease_expires_at) WHERE status IN ('claimed', 'sending');
 CREATE INDEX emails_lease_token ON emails (lease_token) WHERE lease_token IS NOT NULL;
 CREATE INDEX emails_unknown ON emails (created_at, id) WHERE status = 'unknown';
+CREATE INDEX emails_dead ON emails (created_at, id) WHERE status = 'dead';
 CREATE INDEX emails_by_age ON emails (created_at, id);
 CREATE INDEX emails_by_tenant ON emails (tenant, created_at, id);
 CREATE INDEX emails_unburied ON emails (ring_after) WHERE status = 'dead' AND buried_at IS NULL;

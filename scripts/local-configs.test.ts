@@ -20,5 +20,6 @@ it.each(["plain", 'a "quoted" word', "it's", "back\\slash and \\n", "$HOME # no 
 );
 
 it("a value that no quotes can hold is refused by name", () => {
+  expect(() => writeLocalConfigs(directory, { SMTP_PASSWORD: "'`\\n" })).toThrow("SMTP_PASSWORD must not contain");
   expect(() => writeLocalConfigs(directory, { SMTP_PASSWORD: "'`\"" })).toThrow("SMTP_PASSWORD must not contain all of");
 });

@@ -21,10 +21,10 @@ export function writeLocalConfigs(directory: string, variables: Record<string, s
   });
 }
 
-/** dotenv knows three quotes and no escapes, so a value goes between two of the kind that it does not contain. */
+/** dotenv knows three quotes and no escapes but \n and \r in double quotes, so a value goes between two of the kind that it does not contain. */
 function quoted(name: string, value: string): string {
-  const quote = ["'", "`", '"'].find((candidate) => !value.includes(candidate));
-  if (quote === undefined) throw new Error(`${name} must not contain all of ' " and \``);
+  const quote = ["'", "`", ...(value.includes("\\") ? [] : ['"'])].find((candidate) => !value.includes(candidate));
+  if (quote === undefined) throw new Error(`${name} must not contain all of ' " and \`, nor ' \` and a backslash`);
   return `${quote}${value}${quote}`;
 }
 

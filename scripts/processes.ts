@@ -1,25 +1,26 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 
-const GRACE_MS = 5_000;
+const supervisor = join(import.meta.dirname, "supervise.ts");
 
-/** The child processes of one run, all of which end with it. */
+/**
+ * The programs of one run, all of which end with it. Each has a supervisor, outside the terminal's group, so that Ctrl-C reaches this
+ * process alone and the order of ending is ours.
+ */
 export class Processes {
-  readonly #children: ChildProcess[] = [];
+  readonly #supervisors: { process: ChildProcess; ended: Promise<number | null> }[] = [];
   #stopping = false;
 
   /**
-   * Starts a program; its output is handed over line by line. When it ends before `stop`, `onExit` is told.
+   * Starts a program; its output is handed over line by line. Once `stop` was called it starts none.
+   *
+   * @returns its exit code; never settles when it was ended by `stop`
    */
-  start(
-    command: string,
-    args: string[],
-    env: NodeJS.ProcessEnv,
-    onLine: (line: string) => void,
-    onExit: (code: number | null) => void,
-  ): void {
-    const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-    this.#children.push(child);
+  async run(command: string, args: string[], env: NodeJS.ProcessEnv, onLine: (line: string) => void): Promise<number | null> {
+    if (this.#stopping) return await new Promise(() => undefined);
+    const child = spawn(process.execPath, [supervisor, command, ...args], { env, stdio: ["pipe", "pipe", "pipe"], detached: true });
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    this.#supervisors.push({ process: child, ended });
     for (const stream of [child.stdout, child.stderr]) {
       let rest = "";
       stream.setEncoding("utf8").on("data", (text: string) => {
@@ -28,55 +29,14 @@ export class Processes {
         lines.forEach(onLine);
       });
     }
-    child.once("exit", (code) => {
-      if (!this.#stopping) onExit(code);
-    });
-    child.once("error", (error) => {
-      onLine(String(error));
-      onExit(null);
-    });
+    const code = await ended;
+    return this.#stopping ? await new Promise(() => undefined) : code;
   }
 
-  /** Ends every child and what it started: asked first, after five seconds forced. */
+  /** Ends every program with what it started: asked first, after five seconds forced. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const alive = this.#children.filter((child) => child.exitCode === null && child.signalCode === null);
-    const pids = alive.flatMap((child) => (child.pid === undefined ? [] : [child.pid, ...descendants(child.pid)]));
-    const ended = Promise.all(alive.map((child) => new Promise((resolve) => child.once("exit", resolve))));
-    for (const child of alive) child.kill("SIGTERM");
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, GRACE_MS))]);
-    for (const pid of pids) forceEnd(pid);
-  }
-}
-
-function forceEnd(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended.
-  }
-}
-
-/** Pids of a process's descendants where the system tells (Linux); elsewhere each child ends its own. */
-function descendants(pid: number): number[] {
-  const parents = new Map<number, number[]>();
-  try {
-    for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-      const parent = parentOf(entry);
-      if (parent !== null) parents.set(parent, [...(parents.get(parent) ?? []), Number(entry)]);
-    }
-  } catch {
-    return [];
-  }
-  const below = (of: number): number[] => (parents.get(of) ?? []).flatMap((child) => [child, ...below(child)]);
-  return below(pid);
-}
-
-function parentOf(pid: string): number | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return null;
+    for (const { process: child } of this.#supervisors) child.kill("SIGTERM");
+    await Promise.all(this.#supervisors.map(({ ended }) => ended));
   }
 }

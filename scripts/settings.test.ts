@@ -37,11 +37,13 @@ describe(".dev.vars", () => {
 });
 
 describe("the settings of npm start", () => {
-  it("have defaults", () => {
+  it("have defaults, also for what is left empty", () => {
+    expect(startSettings({ PORT: "", STATE_DIR: "" })).toEqual(startSettings({}));
+    expect(startSettings({}).stateDir).toMatch(/\.wrangler[\\/]state$/);
     expect(startSettings({})).toMatchObject({ port: 8787, smtpPort: 1025, mailboxPort: 1080 });
   });
 
-  it.each(["0", "65536", "http", "", "80 80", "1e3"])("refuse %j as a port, by name", (port) => {
+  it.each(["0", "65536", "http", "80 80", "1e3"])("refuse %j as a port, by name", (port) => {
     expect(() => startSettings({ MAILBOX_PORT: port })).toThrow("MAILBOX_PORT must be a port number");
   });
 });

@@ -14,12 +14,12 @@ export function startSettings(env: NodeJS.ProcessEnv): StartSettings {
     port: portFrom(env, "PORT", 8787),
     smtpPort: portFrom(env, "SMTP_PORT", 1025),
     mailboxPort: portFrom(env, "MAILBOX_PORT", 1080),
-    stateDir: resolve(env["STATE_DIR"] ?? ".wrangler/state"),
+    stateDir: resolve(env["STATE_DIR"] || ".wrangler/state"),
   };
 }
 
 function portFrom(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
-  const text = env[name] ?? String(fallback);
+  const text = env[name] || String(fallback);
   const port = Number(text);
   if (!/^\d+$/.test(text) || port < 1 || port > 65_535) throw new Error(`${name} must be a port number from 1 to 65535, not "${text}"`);
   return port;

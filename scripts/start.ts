@@ -1,5 +1,4 @@
 /** Runs all of Luna on this machine: `npm start`. README.md says what it does and what it honours. */
-import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -25,20 +24,27 @@ const quietly = {
 
 async function main(): Promise<void> {
   const settings = startSettings(process.env);
-  const fromEnvironment = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(SMTP|EMAIL)_/.test(name)));
+  const fromEnvironment = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(SMTP_|EMAIL_|DLQ_)/.test(name)));
   const given = withoutEmpty({ ...readDevVars(DEV_VARS), ...fromEnvironment });
   const ownServer = given["SMTP_HOST"];
   await refuseTakenPorts(settings, ownServer === undefined);
-  const mailbox = ownServer === undefined ? { SMTP_HOST: "127.0.0.1", SMTP_PORT: String(settings.smtpPort), SMTP_SECURITY: "none" } : {};
+  const local = {
+    SMTP_HOST: "127.0.0.1",
+    SMTP_PORT: String(settings.smtpPort),
+    SMTP_SECURITY: "none",
+    SMTP_USERNAME: "",
+    SMTP_PASSWORD: "",
+  };
+  const mailbox = ownServer === undefined ? local : {};
   const lock = lockState(settings.stateDir);
   process.once("exit", () => lock.close());
   const token = ensureAdminToken(DEV_VARS);
   const variables = { ...tomlVariables(), ...given, ...mailbox, ADMIN_TOKEN: token };
   checkVariables(variables);
   const configs = writeLocalConfigs(join(settings.stateDir, "dev"), variables);
-  migrate(settings, configs);
-  if (ownServer === undefined) startMailbox(settings);
-  startWorkers(settings, configs);
+  await migrate(settings, configs);
+  if (ownServer === undefined) runMailbox(settings).catch(fail);
+  runWorkers(settings, configs).catch(fail);
   await untilHealthy(settings);
 
   const url = `http://localhost:${settings.port}`;
@@ -67,32 +73,28 @@ async function refuseTakenPorts({ port, smtpPort, mailboxPort }: StartSettings, 
   throw new Error(`${which}. Stop what listens there, or choose another: ${taken.map(({ name }) => `${name}=<port>`).join(" ")} npm start`);
 }
 
-function migrate({ stateDir }: StartSettings, [apiConfig = ""]: string[]): void {
+async function migrate({ stateDir }: StartSettings, [apiConfig = ""]: string[]): Promise<void> {
   const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", stateDir, "-c", apiConfig];
-  const done = spawnSync("wrangler", args, { env: quietly, encoding: "utf8" });
-  if (done.status !== 0) throw new Error(`migrations failed:\n${done.stdout}${done.stderr}`);
+  const lines: string[] = [];
+  const code = await processes.run("wrangler", args, quietly, (line) => lines.push(line));
+  if (code !== 0) throw new Error(`migrations failed:\n${lines.join("\n")}`);
 }
 
 /** A real SMTP server whose inbox is a web page. It keeps its mails with the rest of the state. */
-function startMailbox({ smtpPort, mailboxPort, stateDir }: StartSettings): void {
+async function runMailbox({ smtpPort, mailboxPort, stateDir }: StartSettings): Promise<void> {
   const directory = join(stateDir, "mailbox");
   mkdirSync(directory, { recursive: true });
   const ports = ["--ip", "127.0.0.1", "--smtp", String(smtpPort), "--web-ip", "127.0.0.1", "--web", String(mailboxPort)];
-  processes.start(
-    "maildev",
-    [...ports, "--mail-directory", directory, "--hide-extensions", "STARTTLS"],
-    quietly,
-    () => undefined,
-    (code) => {
-      void end(`the mailbox ended (exit code ${code})`);
-    },
-  );
+  const args = [...ports, "--mail-directory", directory, "--hide-extensions", "STARTTLS"];
+  const code = await processes.run("maildev", args, quietly, () => undefined);
+  throw new Error(`the mailbox ended (exit code ${code})`);
 }
 
-function startWorkers({ port, stateDir }: StartSettings, configs: string[]): void {
+async function runWorkers({ port, stateDir }: StartSettings, configs: string[]): Promise<void> {
   const where = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", stateDir];
   const args = ["dev", ...configs.flatMap((config) => ["-c", config]), ...where, "--show-interactive-dev-session=false"];
-  processes.start("wrangler", args, quietly, pass, (code) => void end(`the Workers ended (exit code ${code})\n${startUp.join("\n")}`));
+  const code = await processes.run("wrangler", args, quietly, pass);
+  throw new Error(`the Workers ended (exit code ${code})\n${startUp.join("\n")}`);
 }
 
 /** Wrangler's many lines before it serves are kept for when it fails; afterwards each log line of the Workers is passed on. */
@@ -147,6 +149,10 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+function fail(error: unknown): void {
+  void end(error instanceof Error ? error.message : String(error));
+}
+
 let ending = false;
 async function end(reason: string | null): Promise<void> {
   if (ending) return;
@@ -160,4 +166,4 @@ async function end(reason: string | null): Promise<void> {
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || void end(null), 1_000).unref();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(null));
-main().catch((error: unknown) => void end(error instanceof Error ? error.message : String(error)));
+main().catch(fail);

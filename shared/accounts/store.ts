@@ -92,6 +92,15 @@ export async function deleteUser(db: D1Database, id: string, now: number): Promi
   return (deleted?.meta.changes ?? 0) > 0;
 }
 
+/** When a user was deleted: null if they are not, undefined if there never was one. */
+export async function findDeletion(db: D1Database, id: string): Promise<number | null | undefined> {
+  const row = await db
+    .prepare("SELECT deleted_at AS deletedAt FROM users WHERE user_id = ?1")
+    .bind(id)
+    .first<{ deletedAt: number | null }>();
+  return row?.deletedAt;
+}
+
 function userView(row: UserRow): User {
   return {
     userId: row.userId,

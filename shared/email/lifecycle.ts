@@ -11,8 +11,7 @@ import { retryDelayMs, type RetryPolicy } from "./retry-policy.ts";
  *
  * An operator, or a late outcome of the same attempt, takes `unknown` to sent, queued or dead.
  */
-export const emailStatuses = ["queued", "claimed", "sending", "sent", "unknown", "dead"] as const;
-export type EmailStatus = (typeof emailStatuses)[number];
+export type EmailStatus = "queued" | "claimed" | "sending" | "sent" | "unknown" | "dead";
 
 /** What a mail becomes when its fate stays unknown: held for a person (never sent twice), or sent again (never lost). */
 export type OnUnknown = "hold" | "resend";

@@ -159,6 +159,7 @@ describe("an account", () => {
     expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).status).toBe(200);
     expect((await callWith({ DB: losingReplies(env.DB) })("DELETE", `/api/users/${user.userId}`)).status).toBe(204);
     expect((await call("GET", `/api/users/${user.userId}`)).status).toBe(404);
+    expect((await callWith({ DB: losingReplies(env.DB) })("DELETE", "/api/users/never-was")).status).toBe(404);
   });
 
   it("is gone once deleted: key refused, address erased and free again, id not", async () => {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -18,9 +18,11 @@ export async function freePort(): Promise<number> {
 export class Luna {
   output = "";
   readonly #child: ChildProcess;
+  readonly #stateDir: string;
   readonly #exited: Promise<number | null>;
 
   constructor(env: Record<string, string>) {
+    this.#stateDir = env["STATE_DIR"] ?? "";
     this.#child = spawn("npm", ["start"], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.#exited = new Promise((resolve) => this.#child.once("exit", resolve));
     for (const stream of [this.#child.stdout, this.#child.stderr])
@@ -52,12 +54,17 @@ export class Luna {
     return call((at, init) => fetch(`${this.url}${at}`, init), method, path, body, { token: this.token });
   }
 
-  /** Signals npm alone, as a supervisor does, or its whole group, as a terminal does on Ctrl-C. */
-  async signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL", to: "npm" | "group" = "npm"): Promise<number | null> {
-    const { pid } = this.#child;
-    if (pid !== undefined) process.kill(to === "group" ? -pid : pid, signal);
+  /**
+   * Signals npm alone, as a supervisor does, its whole group, as a terminal does on Ctrl-C, or only the script that npm runs, as the
+   * system does when memory runs out.
+   *
+   * @throws Error if any process of this run is still there ten seconds later
+   */
+  async signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL", to: "npm" | "group" | "script" = "npm"): Promise<number | null> {
+    const { pid = 0 } = this.#child;
+    process.kill({ npm: pid, group: -pid, script: this.#processes().find(isScript) ?? pid }[to], signal);
     const code = await this.#exited;
-    await this.#groupGone();
+    await this.#gone();
     return code;
   }
 
@@ -65,18 +72,24 @@ export class Luna {
     return await this.#exited;
   }
 
-  /** Throws what is left of the group if it is still there after ten seconds. */
-  async #groupGone(): Promise<void> {
-    const { pid } = this.#child;
-    for (let tries = 0; tries < 100; tries += 1) {
-      try {
-        process.kill(-(pid ?? 0), 0);
-      } catch {
-        return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+  /** Whatever this run began, in whichever process group: all of it inherits STATE_DIR. */
+  #processes(): number[] {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => read(`/proc/${pid}/environ`).split("\0").includes(`STATE_DIR=${this.#stateDir}`));
+  }
+
+  async #gone(): Promise<void> {
+    for (let tries = 0; tries < 200; tries += 1) {
+      if (this.#processes().length === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error("processes are left behind");
+    throw new Error(
+      `left behind: ${this.#processes()
+        .map((pid) => read(`/proc/${pid}/cmdline`).replaceAll("\0", " "))
+        .join("; ")}`,
+    );
   }
 
   /** Whatever happened, nothing stays behind. */
@@ -88,6 +101,16 @@ export class Luna {
     }
   }
 }
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+const isScript = (pid: number): boolean => /^node\0scripts\/start\.ts\0$/.test(read(`/proc/${pid}/cmdline`));
 
 /** The local D1's own file, while nothing runs. */
 export function openDatabase(stateDir: string): DatabaseSync {

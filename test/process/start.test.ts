@@ -13,7 +13,8 @@ let luna: Luna | null = null;
 beforeEach(async () => {
   stateDir = mkdtempSync(join(tmpdir(), "luna-start-"));
   const [port, smtpPort, mailboxPort] = await Promise.all([freePort(), freePort(), freePort()]);
-  env = { PORT: String(port), SMTP_PORT: String(smtpPort), MAILBOX_PORT: String(mailboxPort), STATE_DIR: stateDir };
+  // SMTP_HOST is left empty as in .dev.vars.example, which counts as not set.
+  env = { SMTP_HOST: "", PORT: String(port), SMTP_PORT: String(smtpPort), MAILBOX_PORT: String(mailboxPort), STATE_DIR: stateDir };
 });
 
 afterEach(async () => {
@@ -59,10 +60,19 @@ describe("npm start", () => {
     await second.signal("SIGINT", "group");
   });
 
-  it("ends all of itself also when npm is killed outright", async () => {
+  it.each(["npm", "script"] as const)("leaves no process behind when the %s is killed outright", async (which) => {
     const killed = await start();
-    await killed.signal("SIGKILL");
+    await killed.signal("SIGKILL", which);
     expect(await portIsFree(env["PORT"])).toBe(true);
+  });
+
+  it("ends without a word and without a process when Ctrl-C comes at any moment of its beginning", async () => {
+    for (const afterMs of [300, 900, 1_500, 2_100, 2_700, 3_300]) {
+      luna = new Luna(env);
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      expect(await luna.signal("SIGINT", "group"), `after ${afterMs} ms: ${luna.output}`).not.toBe(1);
+      expect(luna.output).not.toContain("luna:");
+    }
   });
 
   it.each(["PORT", "SMTP_PORT", "MAILBOX_PORT"])("says which port is taken and how to choose another: %s", async (name) => {

@@ -1,7 +1,7 @@
 import { newApiKey } from "../../shared/accounts/api-key.ts";
 import { accountEmail, newUser, userChanges, type User } from "../../shared/accounts/schemas.ts";
 import { signUp } from "../../shared/accounts/sign-up.ts";
-import { deleteUser, findUser, replaceApiKey, updateUser } from "../../shared/accounts/store.ts";
+import { deleteUser, findDeletion, findUser, replaceApiKey, updateUser } from "../../shared/accounts/store.ts";
 import { sender } from "../../shared/config.ts";
 import type { Failure, FieldError } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
@@ -55,7 +55,10 @@ export const removeUser: Handler = async ({ params, env, now }) => {
   const userId = params["userId"] ?? "";
   const deleted = await writeDatabase(
     () => deleteUser(env.DB, userId, now),
-    async () => ((await findUser(env.DB, { by: "userId", value: userId })) === null ? true : null),
+    async () => {
+      const deletedAt = await findDeletion(env.DB, userId);
+      return deletedAt === null ? null : deletedAt === now;
+    },
   );
   if (!deleted.ok) return deleted;
   return deleted.value ? ok(new Response(null, { status: 204 })) : fail(noSuchUser);
