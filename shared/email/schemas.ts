@@ -13,7 +13,10 @@ const body = v.pipe(v.string("must be text"), v.nonEmpty("must not be empty"), v
 export const emailMessage = v.pipe(
   v.strictObject({
     to: address,
-    subject: v.pipe(headerText(MAX_SUBJECT_LENGTH), v.nonEmpty("must not be empty")),
+    subject: v.pipe(
+      headerText(MAX_SUBJECT_LENGTH),
+      v.check((text) => text.trim() !== "", "must not be blank"),
+    ),
     html: v.optional(body),
     text: v.optional(body),
     replyTo: v.optional(address),

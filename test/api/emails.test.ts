@@ -145,7 +145,13 @@ describe("GET /api/emails", () => {
   it("pages through a tenant's own mails, newest first, each once", async () => {
     const { token } = await sender(["emails:send"]);
     const sent: string[] = [];
-    for (let n = 0; n < 5; n += 1) sent.push(String((await call("POST", "/api/emails", mail, { token })).body.id));
+    for (let n = 0; n < 5; n += 1) {
+      const id = String((await call("POST", "/api/emails", mail, { token })).body.id);
+      await env.DB.prepare("UPDATE emails SET created_at = ? WHERE id = ?")
+        .bind(1_000 + n, id)
+        .run();
+      sent.unshift(id);
+    }
     await call("POST", "/api/emails", mail);
 
     const seen: string[] = [];
@@ -155,13 +161,18 @@ describe("GET /api/emails", () => {
       seen.push(...body.items.map(({ id }: { id: string }) => id));
       cursor = body.nextCursor === undefined ? "" : `&cursor=${body.nextCursor}`;
     } while (cursor !== "");
-    expect(seen.toSorted()).toEqual(sent.toSorted());
+    expect(seen).toEqual(sent);
   });
 
   it("filters by status, and shows the admin everybody's", async () => {
-    const { body } = await call("POST", "/api/emails", mail);
+    const [one, other] = await Promise.all([sender(["emails:send"]), sender(["emails:send"])]);
+    const { body } = await call("POST", "/api/emails", mail, { token: one.token });
     await env.DB.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(body.id).run();
-    expect((await call("GET", "/api/emails?status=unknown")).body.items).toMatchObject([{ id: body.id, status: "unknown" }]);
+    for (const token of [undefined, one.token]) {
+      const { items } = (await call("GET", "/api/emails?status=unknown", undefined, token === undefined ? {} : { token })).body;
+      expect(items).toMatchObject([{ id: body.id, status: "unknown" }]);
+    }
+    expect((await call("GET", "/api/emails?status=unknown", undefined, { token: other.token })).body.items).toEqual([]);
     expect(await call("GET", "/api/emails?status=lost")).toMatchObject({ status: 422, body: { errors: [{ path: "status" }] } });
   });
 });
@@ -176,7 +187,29 @@ describe("POST /api/admin/email/:id/resolve", () => {
     const path = `/api/admin/email/${body.id}/resolve`;
     expect((await call("POST", path, { status })).status).toBe(404);
     await env.DB.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(body.id).run();
+    await env.DB.prepare("UPDATE emails SET attempts = 3, generation_at = 0, due_at = 0, lease_token = 'old' WHERE id = ?")
+      .bind(body.id)
+      .run();
+    const before = await env.DB.prepare("SELECT group_concat(id || status || updated_at) AS all_others FROM emails WHERE id <> ?")
+      .bind(body.id)
+      .first();
     expect((await call("POST", path, { status })).body).toMatchObject({ id: body.id, status, ...fields });
+    expect(
+      await env.DB.prepare("SELECT group_concat(id || status || updated_at) AS all_others FROM emails WHERE id <> ?").bind(body.id).first(),
+    ).toEqual(before);
+    const row = await env.DB.prepare(
+      "SELECT attempts, generation_at > 0 AS dated, due_at > 0 AS due, sent_at > 0 AS sent, lease_token FROM emails WHERE id = ?",
+    )
+      .bind(body.id)
+      .first();
+    const again = status === "queued";
+    expect(row).toEqual({
+      attempts: again ? 0 : 3,
+      dated: again ? 1 : 0,
+      due: again ? 1 : 0,
+      sent: status === "sent" ? 1 : null,
+      lease_token: null,
+    });
     const shown = await call("GET", `/api/emails/${body.id}`);
     expect(shown.body.events.at(-1)).toMatchObject({ type: status, detail: { resolvedBy: "operator" } });
   });

@@ -1,4 +1,4 @@
-import { env } from "cloudflare:workers";
+import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { dispatch } from "../../workers/api/dispatch.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
@@ -24,6 +24,7 @@ describe("a request that is not valid is refused by the name of its field, and n
     ["bcc", "/api/emails", { ...mail, bcc: "eve@example.com" }, "bcc"],
     ["a subject with a line break", "/api/emails", { ...mail, subject: "Hi\r\nBcc: eve@example.com" }, "subject"],
     ["an empty subject", "/api/emails", { ...mail, subject: "" }, "subject"],
+    ["a blank subject", "/api/emails", { ...mail, subject: " \u00a0" }, "subject"],
     ["a reply address that is a list", "/api/emails", { ...mail, replyTo: "a@example.com, b@example.com" }, "replyTo"],
     ["neither text nor html", "/api/emails", { to: mail.to, subject: mail.subject }, "text"],
     ["NUL in the text", "/api/emails", { ...mail, text: "a\u0000b" }, "text"],
@@ -136,6 +137,7 @@ describe("a path", () => {
 it("HEAD is answered like GET, without the body", async () => {
   const response = await dispatch(new Request("http://luna.test/health", { method: "HEAD" }), env);
   expect(response.status).toBe(200);
+  expect(await (await exports.default.fetch(new Request("http://luna.test/health", { method: "HEAD" }))).text()).toBe("");
 });
 
 describe("when a dependency is down", () => {

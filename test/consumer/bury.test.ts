@@ -86,6 +86,7 @@ describe("the dead-letter queue's consumer", () => {
     ["bytes", new Uint8Array([1, 2, 3]).buffer, "base64:AQID"],
     ["a map", new Map([["a", 1]]), '[["a",1]]'],
     ["nothing", undefined, "undefined"],
+    ["very much", "x".repeat(100_000), `"${"x".repeat(29_999)}`],
   ])("keeps a message that holds %s, and the letters beside it", async (_, body, rawBody) => {
     const id = await deadMail();
     expect((await consume("luna-email-dlq", [body, burial(id)])).retried).toEqual([]);

@@ -40,6 +40,8 @@ const anyCommand = fc.oneof(
       diesAtCall: fc.option(fc.integer({ min: 0, max: 5 }), { nil: null }),
       // During the first hand-over so much time passes, and the cron sweeps and somebody else is delivered to.
       stallsMs: fc.constantFrom(0, 0, 0, 25_000, 61_000),
+      // And the operator settles the mail that stalls, before its outcome arrives.
+      settledAs: fc.constantFrom(null, null, "queued" as const, "dead" as const),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 130_000 }) }) },
@@ -108,7 +110,14 @@ class World {
     );
   }
 
-  async deliver({ doorbells, again, answers: script, diesAtCall, stallsMs }: Extract<Command, { do: "deliver" }>): Promise<void> {
+  async deliver({
+    doorbells,
+    again,
+    answers: script,
+    diesAtCall,
+    stallsMs,
+    settledAs,
+  }: Extract<Command, { do: "deliver" }>): Promise<void> {
     const rung = this.doorbells.sent.slice(0, doorbells).map(({ body }) => body as Doorbell);
     if (!again) this.doorbells.sent.splice(0, doorbells);
     const token = `token-${(this.#tokens += 1)}`;
@@ -138,6 +147,7 @@ class World {
             if (handedOver++ === 0 && stallsMs > 0) {
               this.now += stallsMs;
               await this.sweep();
+              if (settledAs !== null) await resolveUnknown(this.db, id, settledAs, this.now);
             }
             const key = `${id}:${generation}`;
             if (answer.copy) this.copies.set(key, (this.copies.get(key) ?? 0) + 1);
@@ -185,7 +195,15 @@ class World {
       this.now += 70_000 * 2 ** minute;
       await this.sweep();
       while (this.doorbells.sent.length > 0) {
-        await this.deliver({ do: "deliver", doorbells: 100, again: false, answers: ["accepts"], diesAtCall: null, stallsMs: 0 });
+        await this.deliver({
+          do: "deliver",
+          doorbells: 100,
+          again: false,
+          answers: ["accepts"],
+          diesAtCall: null,
+          stallsMs: 0,
+          settledAs: null,
+        });
       }
     }
     await this.run({ do: "bury" });

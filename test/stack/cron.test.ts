@@ -32,6 +32,20 @@ it("the tick does what the trigger does, and says how each task ended", async ()
   await until("forgotten", "sent");
 });
 
+it("a run by an operator rings also for what was rung for just now, which a tick does not", async () => {
+  await (await stack.db()).prepare("DELETE FROM emails").run();
+  await forgottenMail("rung");
+  await (
+    await stack.db()
+  )
+    .prepare("UPDATE emails SET ring_after = ?")
+    .bind(Date.now() + 900_000)
+    .run();
+  expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body.results).toMatchObject([{ result: { rung: 0 } }]);
+  expect(await stack.sweep()).toMatchObject({ rung: 1 });
+  await until("rung", "sent");
+});
+
 it("a task that fails is told with its error, and a task that does not exist is a 404", async () => {
   const db = await stack.db();
   await db.prepare("ALTER TABLE emails RENAME TO gone").run();

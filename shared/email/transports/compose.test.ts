@@ -18,6 +18,8 @@ describe("a composed mail", () => {
     const parsed = await PostalMime.parse(await compose({ ...mail, text: null, html: "<h1>Hi</h1><p>there &amp; back</p>" }));
     expect(parsed.text).toMatch(/hi\s+there & back/i);
     expect(parsed.html).toContain("<h1>Hi</h1>");
+    const long = await PostalMime.parse(await compose({ ...mail, text: null, html: `<p>${"word ".repeat(10_000)}</p><p>the end</p>` }));
+    expect(long.text).toContain("the end");
   });
 
   it.each([
