@@ -14,7 +14,7 @@ if (process.env["SEED"] === undefined) {
 const provide = { migrations, seed: Number(process.env["SEED"]), runs: process.env["DEEP"] === undefined ? 100 : 3_000 };
 
 /** One project inside workerd, with a Worker's own Wrangler configuration on real D1 and queues. */
-function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["miniflare"]): TestProjectConfiguration {
+function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["miniflare"], main?: string): TestProjectConfiguration {
   return {
     plugins: [
       cloudflareTest({
@@ -22,6 +22,7 @@ function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["mi
         remoteBindings: false,
         miniflare: miniflare ?? {},
         wrangler: { configPath: `./wrangler.${name}.toml` },
+        ...(main === undefined ? {} : { main }),
       }),
     ],
     test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: ["./test/support/apply-migrations.ts"], provide },
@@ -45,7 +46,15 @@ export default defineConfig({
       },
       // luna-cron does not run beside luna-api here; `stack` has the three of them.
       inWorkerd("api", { bindings: { ADMIN_TOKEN }, serviceBindings: { CRON: () => new Response(null, { status: 501 }) } }),
-      inWorkerd("consumer", { bindings: { SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none" } }),
+      // The breakers live in luna-api, which does not run here: the consumer's isolate hosts them itself.
+      inWorkerd(
+        "consumer",
+        {
+          bindings: { SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none" },
+          durableObjects: { CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true } },
+        },
+        "./test/consumer/entry.ts",
+      ),
       inWorkerd("cron", {}),
       { test: { name: "stack", include: ["test/stack/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
       {

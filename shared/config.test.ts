@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { adminToken, deadLetterRetentionDays, retryPolicy, sender, smtpSettings } from "./config.ts";
+import { adminToken, breakerSettings, deadLetterRetentionDays, retryPolicy, sender, smtpSettings } from "./config.ts";
 
 const bad = (variable: string) => ({ ok: false, error: { tag: "misconfigured", variable } });
 
@@ -17,6 +17,21 @@ describe("the variables", () => {
     ["EMAIL_MAX_DELAY_SECONDS", "1.5"],
   ])("are refused by name: %s=%s", (variable, value) => {
     expect(retryPolicy({ [variable]: value })).toMatchObject(bad(variable));
+  });
+
+  it("of the breakers have the mission's defaults", () => {
+    const value = { failures: 5, failureRatio: 0.5, windowMs: 60_000, openMs: 30_000, maxOpenMs: 300_000, leaseMs: 5_000 };
+    expect(breakerSettings({})).toEqual({ ok: true, value });
+  });
+
+  it.each([
+    ["BREAKER_FAILURES", "0"],
+    ["BREAKER_FAILURE_RATIO", "1.1"],
+    ["BREAKER_FAILURE_RATIO", "half"],
+    ["BREAKER_WINDOW_SECONDS", "0"],
+    ["BREAKER_OPEN_SECONDS", "301"],
+  ])("of the breakers are refused by name: %s=%s", (variable, value) => {
+    expect(breakerSettings({ [variable]: value })).toMatchObject(bad(variable));
   });
 
   it("never show their value when they are refused", () => {

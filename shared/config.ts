@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { Variables } from "./env.ts";
+import { defaultSettings, type BreakerSettings } from "./circuit-breaker/settings.ts";
 import { formatMailbox, mailbox } from "./email/address.ts";
 import type { RetryPolicy } from "./email/retry-policy.ts";
 import type { SmtpSettings } from "./email/transports/smtp.ts";
@@ -36,6 +37,16 @@ const retryVariables = v.object({
 });
 
 const deadLetterVariables = v.object({ DLQ_RETENTION_DAYS: wholeNumber(7, 1, 365) });
+
+const breakerVariables = v.object({
+  BREAKER_FAILURES: wholeNumber(defaultSettings.failures, 1, 10_000),
+  BREAKER_FAILURE_RATIO: v.optional(
+    v.pipe(v.string(), v.regex(/^(0(\.\d{1,6})?|1(\.0{1,6})?)$/, "must be a number from 0 to 1"), v.transform(Number)),
+    String(defaultSettings.failureRatio),
+  ),
+  BREAKER_WINDOW_SECONDS: wholeNumber(defaultSettings.windowMs / 1_000, 1, 3_600),
+  BREAKER_OPEN_SECONDS: wholeNumber(defaultSettings.openMs / 1_000, 1, 300),
+});
 
 const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
 
@@ -78,6 +89,20 @@ export function retryPolicy(env: Variables): Result<RetryPolicy, Misconfigured> 
   if (!variables.ok) return variables;
   const { EMAIL_MAX_RETRIES: maxRetries, EMAIL_BASE_DELAY_SECONDS: base, EMAIL_MAX_DELAY_SECONDS: max } = variables.value;
   return ok({ maxRetries, baseDelayMs: base * 1_000, maxDelayMs: max * 1_000 });
+}
+
+/** When a circuit breaker opens, and for how long. */
+export function breakerSettings(env: Variables): Result<BreakerSettings, Misconfigured> {
+  const variables = readVariables(breakerVariables, env);
+  if (!variables.ok) return variables;
+  const { BREAKER_FAILURES, BREAKER_FAILURE_RATIO, BREAKER_WINDOW_SECONDS, BREAKER_OPEN_SECONDS } = variables.value;
+  return ok({
+    ...defaultSettings,
+    failures: BREAKER_FAILURES,
+    failureRatio: BREAKER_FAILURE_RATIO,
+    windowMs: BREAKER_WINDOW_SECONDS * 1_000,
+    openMs: BREAKER_OPEN_SECONDS * 1_000,
+  });
 }
 
 export function smtpSettings(env: Variables): Result<SmtpSettings, Misconfigured> {

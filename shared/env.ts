@@ -1,3 +1,4 @@
+import type { CircuitBreaker } from "./circuit-breaker/object.ts";
 import type { QueueMessage } from "./email/messages.ts";
 import type { ScheduledTasksRpc } from "./schedule/rpc.ts";
 
@@ -14,6 +15,10 @@ export interface Variables {
   EMAIL_BASE_DELAY_SECONDS?: string;
   EMAIL_MAX_DELAY_SECONDS?: string;
   DLQ_RETENTION_DAYS?: string;
+  BREAKER_FAILURES?: string;
+  BREAKER_FAILURE_RATIO?: string;
+  BREAKER_WINDOW_SECONDS?: string;
+  BREAKER_OPEN_SECONDS?: string;
   SMTP_HOST?: string;
   SMTP_PORT?: string;
   SMTP_SECURITY?: string;
@@ -24,6 +29,7 @@ export interface Variables {
 export interface ApiEnv extends Variables {
   DB: D1Database;
   EMAIL_QUEUE: Queue<QueueMessage>;
+  CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   CRON: Fetcher & ScheduledTasksRpc;
 }
 
@@ -31,6 +37,7 @@ export interface ConsumerEnv extends Variables {
   DB: D1Database;
   EMAIL_QUEUE: Queue<QueueMessage>;
   EMAIL_DLQ: Queue<QueueMessage>;
+  CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
 }
 
 export interface CronEnv extends Variables {

@@ -11,10 +11,12 @@ export type Failure =
   | { tag: "conflict"; field: string }
   | { tag: "idempotency-key-reused" }
   | { tag: "unavailable"; dependency: Dependency }
+  /** The dependency is not asked at all. */
+  | { tag: "circuit-open"; dependency: string; retryAfterMs: number }
   | { tag: "outcome-unknown" }
   | { tag: "misconfigured"; variable: string; message: string }
   | { tag: "internal" };
 
 export type FieldError = { path: string; message: string };
 
-type Dependency = "database" | "scheduler";
+type Dependency = "database" | "scheduler" | "circuit breaker";

@@ -1,15 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { decide, initialBreaker, snapshot, type Breaker, type BreakerSettings, type Command, type Event } from "./state.ts";
+import { initialBreaker, snapshot, type Breaker } from "./phase.ts";
+import { defaultSettings as settings } from "./settings.ts";
+import { decide, type Command, type Event } from "./state.ts";
 
-const settings: BreakerSettings = {
-  failures: 5,
-  failureRatio: 0.5,
-  windowMs: 60_000,
-  openMs: 30_000,
-  maxOpenMs: 300_000,
-  leaseMs: 5_000,
-  permitMs: 10_000,
-};
 const start = 1_700_000_000_000;
 
 /** Applies events one after the other, each at its own time after the start. */
@@ -17,8 +10,8 @@ function after(events: [number, Event][], from: Breaker = initialBreaker): Break
   return events.reduce((breaker, [ms, event]) => decide(breaker, event, settings, start + ms).breaker, from);
 }
 
-const fail = (epoch = 1, failures = 1, successes = 0): Event => ({ type: "report", epoch, failures, successes });
-const acquire = (permitId: string, waiting = true): Event => ({ type: "acquire", permitId, waiting });
+const fail = (epoch = 1, failures = 1, calls = failures): Event => ({ type: "report", epoch, failures, calls });
+const acquire = (id: string, cold = false): Event => ({ type: "acquire", id, lastsMs: 10_000, cold });
 const ended = (permitId: string, outcome: "success" | "failure" | "ignored"): Event => ({ type: "probe-ended", permitId, outcome });
 const asked = (command: Command): Event => ({ type: "command", command, actor: "ada", reason: "testing" });
 const look = (breaker: Breaker, ms: number) => snapshot(breaker, settings, start + ms);
@@ -35,13 +28,35 @@ describe("a closed breaker", () => {
       epoch: 2,
       leaseMs: 5_000,
       retryAfterMs: 30_000,
-      override: "none",
+      override: { kind: "none" },
     });
   });
 
   it("stays closed while failures are less than half of the calls", () => {
-    expect(look(after([[0, fail(1, 50, 51)]]), 0).state).toBe("CLOSED");
-    expect(look(after([[0, fail(1, 50, 50)]]), 0).state).toBe("OPEN");
+    expect(look(after([[0, fail(1, 50, 101)]]), 0).state).toBe("CLOSED");
+    expect(look(after([[0, fail(1, 50, 100)]]), 0).state).toBe("OPEN");
+  });
+
+  it("counts a cold call when it asks, so that a fleet of isolates that serve one call each stays closed with one failure in a thousand", () => {
+    let breaker = initialBreaker;
+    for (let second = 0; second < 20; second += 1) {
+      const calls = Array.from({ length: 1_000 }, (_, n): [number, Event] => [second * 1_000 + n, acquire(`p${n}`, true)]);
+      breaker = after([...calls, [second * 1_000, fail(1, 1, 0)]], breaker);
+    }
+    expect(look(breaker, 20_000)).toMatchObject({ state: "CLOSED", epoch: 1 });
+  });
+
+  it("opens all the same when an eviction has forgotten the calls of which the failures were a part", () => {
+    expect(look(after([[0, fail(1, 5, 0)]]), 0).state).toBe("OPEN");
+  });
+
+  it("is never opened by a report without a failure", () => {
+    const mostly = after([
+      [0, fail(1, 0, 5)],
+      [0, fail(1, 5, 6)],
+    ]);
+    expect(look(mostly, 0).state).toBe("CLOSED");
+    expect(look(after([[0, fail(1, 0, -1)]], mostly), 0).state).toBe("CLOSED");
   });
 
   it("forgets failures that are older than the window", () => {
@@ -52,8 +67,8 @@ describe("a closed breaker", () => {
   it("tells of one transition however many failures arrive at once", () => {
     const results = [fail(1, 5), fail(1, 5), fail(1, 5)].reduce<{ breaker: Breaker; transitions: number }>(
       (sum, event) => {
-        const { breaker, transitions } = decide(sum.breaker, event, settings, start);
-        return { breaker, transitions: sum.transitions + transitions.length };
+        const { breaker, transition } = decide(sum.breaker, event, settings, start);
+        return { breaker, transitions: sum.transitions + (transition === null ? 0 : 1) };
       },
       { breaker: initialBreaker, transitions: 0 },
     );
@@ -63,26 +78,31 @@ describe("a closed breaker", () => {
   it("asks to be written down for failures, and not for successes alone", () => {
     expect(decide(initialBreaker, fail(1, 1, 0), settings, start).persist).toBe(true);
     expect(decide(initialBreaker, fail(1, 0, 1_000), settings, start).persist).toBe(false);
-    expect(decide(initialBreaker, acquire("p1"), settings, start)).toMatchObject({ persist: false, granted: null });
+    expect(decide(initialBreaker, acquire("p1"), settings, start)).toMatchObject({ persist: false, granted: false });
+    expect(decide(initialBreaker, acquire("p1", true), settings, start)).toMatchObject({ persist: false, granted: false });
   });
 });
 
 describe("an open breaker", () => {
   it("gives no permit before its time is over", () => {
-    expect(decide(open, acquire("p1"), settings, start + 29_999).granted).toBeNull();
+    expect(decide(open, acquire("p1"), settings, start + 29_999).granted).toBe(false);
     expect(look(open, 29_999).retryAfterMs).toBe(1);
   });
 
-  it("gives the permit to one waiting call, and to no renewal in the background", () => {
-    expect(decide(open, acquire("p0", false), settings, start + 30_000).granted).toBeNull();
-    expect(decide(open, acquire("p1"), settings, start + 30_000).granted).toEqual({ id: "p1", epoch: 3, expiresInMs: 10_000 });
-    expect(decide(halfOpen, acquire("p2"), settings, start + 30_001).granted).toBeNull();
+  it("gives the permit to one waiting call, for as long as that asks for", () => {
+    expect(decide(open, acquire("p1"), settings, start + 30_000)).toMatchObject({ granted: true, breaker: { epoch: 3 } });
+    expect(decide(halfOpen, acquire("p2"), settings, start + 30_001).granted).toBe(false);
     expect(look(halfOpen, 30_001)).toMatchObject({ state: "HALF_OPEN", retryAfterMs: 9_999 });
+  });
+
+  it("gives it to a cold call too, which runs already", () => {
+    expect(decide(open, acquire("p1", true), settings, start + 30_000).granted).toBe(true);
   });
 
   it("takes no notice of failures and successes from before it opened", () => {
     expect(after([[10_000, fail(1, 100)]], open)).toEqual(open);
     expect(after([[10_000, fail(1, 0, 100)]], open)).toEqual(open);
+    expect(after([[10_000, acquire("p1", true)]], open)).toEqual(open);
   });
 });
 
@@ -121,17 +141,19 @@ describe("a half-open breaker", () => {
   });
 
   it("frees the permit of a probe that never returns, and of one that does not count", () => {
-    expect(decide(halfOpen, acquire("p2"), settings, start + 40_000).granted).toMatchObject({ id: "p2" });
+    expect(decide(halfOpen, acquire("p2"), settings, start + 40_000).granted).toBe(true);
     const ignored = after([[31_000, ended("p1", "ignored")]], halfOpen);
-    expect(decide(ignored, acquire("p2"), settings, start + 31_000).granted).toMatchObject({ id: "p2" });
+    expect(decide(ignored, acquire("p2"), settings, start + 31_000).granted).toBe(true);
   });
 
-  it.each([
-    ["forged", 31_000, "p9"],
-    ["expired", 40_000, "p1"],
-  ])("takes no notice of a %s permit", (_, ms, permit) => {
-    for (const outcome of ["success", "failure", "ignored"] as const)
-      expect(after([[ms, ended(permit, outcome)]], halfOpen)).toEqual(halfOpen);
+  it.each(["success", "failure", "ignored"] as const)("takes no notice of a forged permit that reports %s", (outcome) => {
+    expect(after([[31_000, ended("p9", outcome)]], halfOpen)).toEqual(halfOpen);
+  });
+
+  it.each(["success", "failure", "ignored"] as const)("an expired permit that reports %s is gone, and moves nothing", (outcome) => {
+    const late = after([[40_000, ended("p1", outcome)]], halfOpen);
+    expect(late).toEqual({ ...halfOpen, phase: { state: "HALF_OPEN", reopens: 0, permit: null } });
+    expect(after([[-3_600_000, ended("p1", outcome)]], late)).toEqual(late);
   });
 
   it("takes no notice of a permit that was used", () => {
@@ -143,14 +165,14 @@ describe("a half-open breaker", () => {
 describe("an operator", () => {
   it("resets: closed, and nothing counted before counts", () => {
     const reset = after([[1_000, asked({ do: "reset" })]], open);
-    expect(look(reset, 1_000)).toMatchObject({ state: "CLOSED", epoch: 3, override: "none" });
+    expect(look(reset, 1_000)).toMatchObject({ state: "CLOSED", epoch: 3, override: { kind: "none" } });
   });
 
   it("forces it open until a time, whatever succeeds, and then one call probes", () => {
     const forced = after([[0, asked({ do: "open", forMs: 600_000 })]]);
-    expect(look(forced, 599_999)).toMatchObject({ state: "OPEN", retryAfterMs: 1, override: "forced-open" });
-    expect(decide(forced, acquire("p1"), settings, start + 599_999).granted).toBeNull();
-    expect(decide(forced, acquire("p1"), settings, start + 600_000).granted).toMatchObject({ id: "p1" });
+    expect(look(forced, 599_999)).toMatchObject({ state: "OPEN", retryAfterMs: 1, override: { kind: "forced-open", ends: true } });
+    expect(decide(forced, acquire("p1"), settings, start + 599_999).granted).toBe(false);
+    expect(decide(forced, acquire("p1"), settings, start + 600_000).granted).toBe(true);
     const failed = after(
       [
         [600_000, acquire("p1")],
@@ -163,9 +185,9 @@ describe("an operator", () => {
 
   it("forces it open for good, until somebody lifts that", () => {
     const forced = after([[0, asked({ do: "open", forMs: null })]]);
-    expect(decide(forced, acquire("p1"), settings, start + 1e12)).toMatchObject({ granted: null });
+    expect(decide(forced, acquire("p1"), settings, start + 1e12)).toMatchObject({ granted: false });
     expect(look(forced, 1e12)).toMatchObject({ state: "OPEN", retryAfterMs: 5_000 });
-    expect(look(after([[1e12, asked({ do: "enable" })]], forced), 1e12)).toMatchObject({ state: "CLOSED", override: "none" });
+    expect(look(after([[1e12, asked({ do: "enable" })]], forced), 1e12)).toMatchObject({ state: "CLOSED", override: { kind: "none" } });
   });
 
   it.each(["close", "disable"] as const)("keeps it closed whatever fails: %s", (verb) => {
@@ -180,8 +202,8 @@ describe("an operator", () => {
   });
 
   it("is named in the history with the reason", () => {
-    const { transitions } = decide(open, asked({ do: "reset" }), settings, start);
-    expect(transitions).toEqual([{ from: "OPEN", to: "CLOSED", epoch: 3, at: start, cause: "reset", actor: "ada", reason: "testing" }]);
+    const { transition } = decide(open, asked({ do: "reset" }), settings, start);
+    expect(transition).toEqual({ from: "OPEN", to: "CLOSED", epoch: 3, at: start, cause: "reset", actor: "ada", reason: "testing" });
   });
 });
 
@@ -198,8 +220,8 @@ describe("a clock that is set an hour back", () => {
 
   it("frees a lost permit after its time", () => {
     const back = after([[hourBack, acquire("p2")]], halfOpen);
-    expect(decide(back, acquire("p2"), settings, start + hourBack + 9_999).granted).toBeNull();
-    expect(decide(back, acquire("p2"), settings, start + hourBack + 10_000).granted).toMatchObject({ id: "p2" });
+    expect(decide(back, acquire("p2"), settings, start + hourBack + 9_999).granted).toBe(false);
+    expect(decide(back, acquire("p2"), settings, start + hourBack + 10_000).granted).toBe(true);
   });
 
   it("still forgets what was counted", () => {

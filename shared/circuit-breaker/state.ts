@@ -1,4 +1,6 @@
-import { addToWindow, countWindow, emptyWindow, type Counts, type Window } from "./window.ts";
+import { anchor, permitLeftMs, retryAfterMs, type Breaker, type Override, type Phase, type StateName } from "./phase.ts";
+import type { BreakerSettings } from "./settings.ts";
+import { addToWindow, countWindow, emptyWindow, type Counts } from "./window.ts";
 
 /**
  * The circuit breaker of one dependency, as pure decisions. The Durable Object keeps the state for the whole fleet; an isolate that
@@ -12,71 +14,32 @@ import { addToWindow, countWindow, emptyWindow, type Counts, type Window } from 
  * Each transition raises the epoch. An outcome counts only under the epoch in which its call was admitted, and a probe's only with
  * its live permit, so that late, repeated and forged outcomes change nothing.
  */
-export type BreakerSettings = {
-  /** This many failures in the window open it... */
-  failures: number;
-  /** ...if they are at least this share of the calls reported in the window. */
-  failureRatio: number;
-  windowMs: number;
-  openMs: number;
-  /** Each re-open doubles the open time up to this. */
-  maxOpenMs: number;
-  leaseMs: number;
-  permitMs: number;
-};
-
-type Permit = { readonly id: string; readonly grantedAt: number };
-
-type Phase =
-  | { readonly state: "CLOSED"; readonly window: Window }
-  /** `reopens` counts failed probes since it was last closed. */
-  | { readonly state: "OPEN"; readonly openedAt: number; readonly durationMs: number; readonly reopens: number }
-  /** Without a permit the next waiting call gets one. */
-  | { readonly state: "HALF_OPEN"; readonly reopens: number; readonly permit: Permit | null };
-
-/** What an operator has decided. It stands until it is lifted, or until its time is over. */
-type Override =
-  | { readonly kind: "none" }
-  /** Rejects everything. One that `ends` does so with the open time: the first call afterwards is a probe. */
-  | { readonly kind: "forced-open"; readonly ends: boolean }
-  /** Lets everything through and never opens, but goes on counting. */
-  | { readonly kind: "forced-closed" }
-  /** Lets everything through and counts nothing. */
-  | { readonly kind: "disabled" };
-
-export type Breaker = { readonly epoch: number; readonly phase: Phase; readonly override: Override };
-
-type StateName = Phase["state"];
-
-/** Who did it and why; for transitions of the breaker itself the actor is `breaker`. */
-type Transition = { from: StateName; to: StateName; epoch: number; at: number; cause: Cause; actor: string; reason?: string };
-
-type Cause = "threshold" | "probe-permitted" | "probe-succeeded" | "probe-failed" | Command["do"];
-
 export type Event =
-  /** Outcomes of calls that were admitted while CLOSED. */
+  /** Somebody asks what holds. Changes nothing but a time that the clock has made wrong. */
+  | { type: "look" }
+  /** Outcomes of calls that were admitted while CLOSED. `calls` may be below zero: see `cold`. */
   | ({ type: "report"; epoch: number } & Counts)
-  /** Asks for the current state. Only a call that waits for the answer may get the permit; `permitId` is random. */
-  | { type: "acquire"; permitId: string; waiting: boolean }
+  /**
+   * A call that waits for the answer asks for the permit. `id` is random. One that is `cold` runs already and counts as a call
+   * here and now, since the isolates of a slow service serve one call each and never report a success.
+   */
+  | { type: "acquire"; id: string; lastsMs: number; cold: boolean }
   /** How the permitted call ended. `ignored`: aborted, or not the dependency's fault. */
-  | { type: "probe-ended"; permitId: string; outcome: "success" | "failure" | "ignored" }
+  | { type: "probe-ended"; permitId: string; outcome: ProbeOutcome }
   | { type: "command"; command: Command; actor: string; reason: string };
+
+export type ProbeOutcome = "success" | "failure" | "ignored";
 
 /** `forMs`: null for as long as nobody lifts it. */
 export type Command = { do: "reset" } | { do: "open"; forMs: number | null } | { do: "close" } | { do: "disable" } | { do: "enable" };
 
+type Cause = "threshold" | "probe-permitted" | "probe-succeeded" | "probe-failed" | Command["do"];
+
+/** Who did it and why; for transitions of the breaker itself the actor is `breaker`. */
+export type Transition = { from: StateName; to: StateName; epoch: number; at: number; cause: Cause; actor: string; reason?: string };
+
 /** `granted` is there when this event took the permit. `persist` is false where losing the new state loses nothing but successes. */
-export type Decision = {
-  breaker: Breaker;
-  transitions: Transition[];
-  granted: { id: string; epoch: number; expiresInMs: number } | null;
-  persist: boolean;
-};
-
-export const initialBreaker: Breaker = { epoch: 1, phase: { state: "CLOSED", window: emptyWindow }, override: { kind: "none" } };
-
-/** What callers are told: relative durations only, since clocks differ. */
-export type Snapshot = { state: StateName; epoch: number; leaseMs: number; retryAfterMs: number; override: Override["kind"] };
+export type Decision = { breaker: Breaker; transition: Transition | null; granted: boolean; persist: boolean };
 
 /**
  * Decides what an event makes of the breaker.
@@ -84,7 +47,7 @@ export type Snapshot = { state: StateName; epoch: number; leaseMs: number; retry
  * @param now milliseconds since the epoch; may go back, in which case times in the future are taken for now
  */
 export function decide(breaker: Breaker, event: Event, settings: BreakerSettings, now: number): Decision {
-  const current = anchored(breaker, now);
+  const current = anchor(breaker, now);
   const decision = decideAnchored(current, event, settings, now);
   // A corrected time that is forgotten would be corrected for ever.
   return current === breaker ? decision : { ...decision, persist: true };
@@ -92,6 +55,8 @@ export function decide(breaker: Breaker, event: Event, settings: BreakerSettings
 
 function decideAnchored(breaker: Breaker, event: Event, settings: BreakerSettings, now: number): Decision {
   switch (event.type) {
+    case "look":
+      return unchanged(breaker);
     case "report":
       return report(breaker, event, settings, now);
     case "acquire":
@@ -99,48 +64,40 @@ function decideAnchored(breaker: Breaker, event: Event, settings: BreakerSetting
     case "probe-ended":
       return probeEnded(breaker, event, settings, now);
     case "command":
-      return command(breaker, event, now);
+      return obey(breaker, event, now);
   }
 }
 
-/** What a caller needs to know for the next lease. */
-export function snapshot(breaker: Breaker, settings: BreakerSettings, now: number): Snapshot {
-  const { epoch, phase, override } = anchored(breaker, now);
-  const state = effectiveState(phase, override);
-  return { state, epoch, leaseMs: settings.leaseMs, retryAfterMs: retryAfterMs(phase, override, settings, now), override: override.kind };
-}
-
-function report(breaker: Breaker, event: Extract<Event, { type: "report" }>, settings: BreakerSettings, now: number): Decision {
+function report(breaker: Breaker, event: { epoch: number } & Counts, settings: BreakerSettings, now: number): Decision {
   const { epoch, phase, override } = breaker;
   if (event.epoch !== epoch || phase.state !== "CLOSED" || override.kind === "disabled") return unchanged(breaker);
-  const window = addToWindow(phase.window, event, settings.windowMs, now);
+  const { failures: reported, calls: began } = event;
+  const window = addToWindow(phase.window, { failures: reported, calls: began }, settings.windowMs, now);
   const counted = { ...breaker, phase: { ...phase, window } };
-  const { failures, successes } = countWindow(window, settings.windowMs, now);
-  const tripped = failures >= settings.failures && failures >= settings.failureRatio * (failures + successes);
-  if (!tripped || override.kind === "forced-closed") {
-    return { breaker: counted, transitions: [], granted: null, persist: event.failures > 0 };
-  }
+  const { failures, calls } = countWindow(window, settings.windowMs, now);
+  // Calls can be fewer than the failures among them: an eviction forgets calls, never failures.
+  const tripped = reported > 0 && failures >= settings.failures && failures >= settings.failureRatio * Math.max(calls, failures);
+  if (!tripped || override.kind === "forced-closed") return { breaker: counted, transition: null, granted: false, persist: reported > 0 };
   return moved(counted, { state: "OPEN", openedAt: now, durationMs: settings.openMs, reopens: 0 }, "threshold", now);
 }
 
 function acquire(breaker: Breaker, event: Extract<Event, { type: "acquire" }>, settings: BreakerSettings, now: number): Decision {
-  const { phase, override } = breaker;
-  if (!event.waiting || override.kind !== "none" || phase.state === "CLOSED" || retryAfterMs(phase, override, settings, now) > 0) {
-    return unchanged(breaker);
+  const { phase, override, epoch } = breaker;
+  if (phase.state === "CLOSED") {
+    return event.cold ? report(breaker, { epoch, failures: 0, calls: 1 }, settings, now) : unchanged(breaker);
   }
-  const halfOpen: Phase = { state: "HALF_OPEN", reopens: phase.reopens, permit: { id: event.permitId, grantedAt: now } };
-  const decision: Decision =
-    phase.state === "OPEN"
-      ? moved(breaker, halfOpen, "probe-permitted", now)
-      : { breaker: { ...breaker, phase: halfOpen }, transitions: [], granted: null, persist: true };
-  return { ...decision, granted: { id: event.permitId, epoch: decision.breaker.epoch, expiresInMs: settings.permitMs } };
+  if (override.kind !== "none" || retryAfterMs(breaker, settings, now) > 0) return unchanged(breaker);
+  const permit = { id: event.id, grantedAt: now, lastsMs: event.lastsMs };
+  const halfOpen: Phase = { state: "HALF_OPEN", reopens: phase.reopens, permit };
+  const decision = phase.state === "OPEN" ? moved(breaker, halfOpen, "probe-permitted", now) : changed({ ...breaker, phase: halfOpen });
+  return { ...decision, granted: true };
 }
 
 function probeEnded(breaker: Breaker, event: Extract<Event, { type: "probe-ended" }>, settings: BreakerSettings, now: number): Decision {
   const { phase } = breaker;
-  if (phase.state !== "HALF_OPEN" || phase.permit?.id !== event.permitId || permitLeftMs(phase.permit, settings, now) === 0) {
-    return unchanged(breaker);
-  }
+  if (phase.state !== "HALF_OPEN" || phase.permit?.id !== event.permitId) return unchanged(breaker);
+  // Gone for good, or a clock that is set back would make it live again.
+  if (permitLeftMs(phase.permit, now) === 0) return changed({ ...breaker, phase: { ...phase, permit: null } });
   switch (event.outcome) {
     case "success":
       return moved(breaker, { state: "CLOSED", window: emptyWindow }, "probe-succeeded", now);
@@ -150,31 +107,25 @@ function probeEnded(breaker: Breaker, event: Extract<Event, { type: "probe-ended
       return moved(breaker, { state: "OPEN", openedAt: now, durationMs, reopens }, "probe-failed", now);
     }
     case "ignored":
-      return { breaker: { ...breaker, phase: { ...phase, permit: null } }, transitions: [], granted: null, persist: true };
+      return changed({ ...breaker, phase: { ...phase, permit: null } });
   }
 }
 
-function command(breaker: Breaker, { command: asked, actor, reason }: Extract<Event, { type: "command" }>, now: number): Decision {
+function obey(breaker: Breaker, { command, actor, reason }: Extract<Event, { type: "command" }>, now: number): Decision {
+  const move = (override: Override, phase: Phase): Decision => moved({ ...breaker, override }, phase, command.do, now, { actor, reason });
   const closed: Phase = { state: "CLOSED", window: emptyWindow };
-  const by = { actor, reason };
-  switch (asked.do) {
+  switch (command.do) {
     case "reset":
     case "enable":
-      return moved({ ...breaker, override: { kind: "none" } }, closed, asked.do, now, by);
+      return move({ kind: "none" }, closed);
     case "close":
-      return moved({ ...breaker, override: { kind: "forced-closed" } }, closed, asked.do, now, by);
+      return move({ kind: "forced-closed" }, closed);
     case "disable":
-      return moved({ ...breaker, override: { kind: "disabled" } }, closed, asked.do, now, by);
+      return move({ kind: "disabled" }, closed);
     case "open": {
-      const override: Override = { kind: "forced-open", ends: asked.forMs !== null };
       // No probe has failed: should the first one fail, it is open for as long as after the threshold.
-      return moved(
-        { ...breaker, override },
-        { state: "OPEN", openedAt: now, durationMs: asked.forMs ?? 0, reopens: -1 },
-        asked.do,
-        now,
-        by,
-      );
+      const open: Phase = { state: "OPEN", openedAt: now, durationMs: command.forMs ?? 0, reopens: -1 };
+      return move({ kind: "forced-open", ends: command.forMs !== null }, open);
     }
   }
 }
@@ -188,47 +139,13 @@ function moved(
 ): Decision {
   const epoch = breaker.epoch + 1;
   const transition: Transition = { from: breaker.phase.state, to: phase.state, epoch, at: now, cause, ...by };
-  return { breaker: { ...breaker, epoch, phase }, transitions: [transition], granted: null, persist: true };
+  return { ...changed({ ...breaker, epoch, phase }), transition };
+}
+
+function changed(breaker: Breaker): Decision {
+  return { breaker, transition: null, granted: false, persist: true };
 }
 
 function unchanged(breaker: Breaker): Decision {
-  return { breaker, transitions: [], granted: null, persist: false };
-}
-
-function effectiveState(phase: Phase, override: Override): StateName {
-  return override.kind === "disabled" || override.kind === "forced-closed" ? "CLOSED" : phase.state;
-}
-
-function retryAfterMs(phase: Phase, override: Override, settings: BreakerSettings, now: number): number {
-  if (override.kind === "forced-open" && !override.ends) return settings.leaseMs;
-  if (override.kind === "disabled" || override.kind === "forced-closed") return 0;
-  switch (phase.state) {
-    case "CLOSED":
-      return 0;
-    case "OPEN":
-      return Math.max(phase.openedAt + phase.durationMs - now, 0);
-    case "HALF_OPEN":
-      return phase.permit === null ? 0 : permitLeftMs(phase.permit, settings, now);
-  }
-}
-
-function permitLeftMs(permit: Permit, settings: BreakerSettings, now: number): number {
-  return Math.max(permit.grantedAt + settings.permitMs - now, 0);
-}
-
-/** Lifts an override whose time is over, and takes times that lie in the future for now: the clock was set back. */
-function anchored(breaker: Breaker, now: number): Breaker {
-  const { override } = breaker;
-  const phase = anchoredPhase(breaker.phase, now);
-  const lapsed = override.kind === "forced-open" && override.ends && phase.state === "OPEN" && phase.openedAt + phase.durationMs <= now;
-  if (phase === breaker.phase && !lapsed) return breaker;
-  return { ...breaker, phase, override: lapsed ? { kind: "none" } : override };
-}
-
-function anchoredPhase(phase: Phase, now: number): Phase {
-  if (phase.state === "OPEN" && phase.openedAt > now) return { ...phase, openedAt: now };
-  if (phase.state === "HALF_OPEN" && phase.permit !== null && phase.permit.grantedAt > now) {
-    return { ...phase, permit: { ...phase.permit, grantedAt: now } };
-  }
-  return phase;
+  return { breaker, transition: null, granted: false, persist: false };
 }

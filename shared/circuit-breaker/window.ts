@@ -1,22 +1,23 @@
-/** A rolling count of outcomes in buckets, so that its size does not depend on the traffic. Times are milliseconds. */
+/** A rolling count of calls in buckets, so that its size does not depend on the traffic. Times are milliseconds. */
 export type Window = readonly Bucket[];
 
-type Bucket = { readonly start: number; readonly failures: number; readonly successes: number };
+type Bucket = { readonly start: number } & Readonly<Counts>;
 
-export type Counts = { failures: number; successes: number };
+/** `failures` are among the `calls`. */
+export type Counts = { failures: number; calls: number };
 
 /** A window of 60 s forgets in steps of 5 s. */
 const BUCKETS = 12;
 
 export const emptyWindow: Window = [];
 
-/** Adds outcomes at `now` and drops what is older than `windowMs`. */
+/** Adds calls at `now` and drops what is older than `windowMs`. */
 export function addToWindow(window: Window, counts: Counts, windowMs: number, now: number): Window {
   const start = bucketStart(windowMs, now);
   const kept = dropOld(window, windowMs, now);
   const last = kept.at(-1);
   if (last === undefined || last.start !== start) return [...kept, { start, ...counts }];
-  return [...kept.slice(0, -1), { start, failures: last.failures + counts.failures, successes: last.successes + counts.successes }];
+  return [...kept.slice(0, -1), { start, ...sumOf([last, counts]) }];
 }
 
 /** What the window holds at `now`. */
@@ -32,10 +33,10 @@ function dropOld(window: Window, windowMs: number, now: number): Window {
   return kept.some(({ start }) => start > current) ? [{ start: current, ...sumOf(kept) }] : kept;
 }
 
-function sumOf(window: Window): Counts {
-  return window.reduce((sum, bucket) => ({ failures: sum.failures + bucket.failures, successes: sum.successes + bucket.successes }), {
+function sumOf(counts: readonly Counts[]): Counts {
+  return counts.reduce((sum, { failures, calls }) => ({ failures: sum.failures + failures, calls: sum.calls + calls }), {
     failures: 0,
-    successes: 0,
+    calls: 0,
   });
 }
 

@@ -26,7 +26,7 @@ export type Outcome =
   | { kind: "refused_permanent"; detail: AttemptDetail }
   | { kind: "unknown"; detail: AttemptDetail }
   /** The hand-over never began, so it burns no attempt. */
-  | { kind: "deferred"; detail: AttemptDetail };
+  | { kind: "deferred"; detail: AttemptDetail; retryAfterMs?: number };
 
 export type Settlement =
   | { status: "sent"; attempts: number }
@@ -53,7 +53,7 @@ export function settle(mail: InHandOver, outcome: Outcome, policy: RetryPolicy, 
     case "refused_transient":
       return retryOrBury(attempts, policy, now, random, outcome.retryAfterMs);
     case "deferred":
-      return { status: "queued", attempts: attempts - 1, dueAt: now + policy.baseDelayMs };
+      return { status: "queued", attempts: attempts - 1, dueAt: now + Math.max(policy.baseDelayMs, outcome.retryAfterMs ?? 0) };
     case "unknown":
       return mail.onUnknown === "resend" ? retryOrBury(attempts, policy, now, random) : { status: "unknown", attempts };
   }

@@ -1,3 +1,5 @@
+import { backoffMs } from "../backoff.ts";
+
 /** When a mail that was refused is tried again. Pure: the random number comes from the caller. */
 export type RetryPolicy = {
   /** Attempts after the first. */
@@ -6,8 +8,6 @@ export type RetryPolicy = {
   maxDelayMs: number;
 };
 
-/** Spread retries by up to a fifth either way, so that mails refused together do not come back together. */
-const JITTER = 0.2;
 const DAY_MS = 86_400_000;
 
 /**
@@ -18,8 +18,7 @@ const DAY_MS = 86_400_000;
  * @param random in [0, 1)
  */
 export function retryDelayMs(policy: RetryPolicy, retry: number, random: number, retryAfterMs = 0): number {
-  const backoffMs = Math.min(policy.baseDelayMs * 2 ** (retry - 1), policy.maxDelayMs);
-  const jitteredMs = backoffMs * (1 + JITTER * (2 * random - 1));
+  const jitteredMs = backoffMs({ baseMs: policy.baseDelayMs, maxMs: policy.maxDelayMs }, retry, random);
   return Math.round(Math.max(jitteredMs, Math.min(Math.max(retryAfterMs, 0), DAY_MS)));
 }
 

@@ -31,6 +31,13 @@ export function problemOf(failure: Failure): Problem {
       return problem(422, failure.tag, "Idempotency-Key reused", "This Idempotency-Key was used with another body.");
     case "unavailable":
       return problem(503, failure.tag, "Temporarily unavailable", `The ${failure.dependency} did not answer. Nothing was written.`);
+    case "circuit-open":
+      return problem(
+        503,
+        failure.tag,
+        "Temporarily unavailable",
+        `The circuit breaker of ${failure.dependency} is open: it is not asked until it may have recovered. Nothing was written.`,
+      );
     case "outcome-unknown":
       return problem(
         503,
@@ -45,13 +52,18 @@ export function problemOf(failure: Failure): Problem {
   }
 }
 
-const RETRY_AFTER_SECONDS = "5";
+const RETRY_AFTER_SECONDS = 5;
+
+/** Rounded up: who comes back a fraction early is rejected again. */
+function retryAfterSeconds(failure: Failure): number {
+  return failure.tag === "circuit-open" ? Math.max(Math.ceil(failure.retryAfterMs / 1_000), 1) : RETRY_AFTER_SECONDS;
+}
 
 /** The answer to a failed request: `application/problem+json` with the headers that its status asks for. */
 export function problemResponse(failure: Failure): Response {
   const body = problemOf(failure);
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
-  if (body.status === 503) headers.set("Retry-After", RETRY_AFTER_SECONDS);
+  if (body.status === 503) headers.set("Retry-After", String(retryAfterSeconds(failure)));
   if (failure.tag === "unauthenticated") headers.set("WWW-Authenticate", 'Bearer realm="luna"');
   if (failure.tag === "method-not-allowed") headers.set("Allow", failure.allow.join(", "));
   return new Response(JSON.stringify(body), { status: body.status, headers });

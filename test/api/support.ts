@@ -9,11 +9,23 @@ type Options = Parameters<typeof callApi>[4];
 export const call = (method: string, path: string, body?: unknown, options?: Options): Promise<Answer> =>
   callApi((at, init) => exports.default.fetch(new Request(`http://luna.test${at}`, init)), method, path, body, options);
 
-/** Calls the Worker with some of its bindings replaced, by ones that fail for example. */
-export const callWith =
-  (changes: Partial<ApiEnv>) =>
-  (method: string, path: string, body?: unknown, options?: Options): Promise<Answer> =>
-    callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), { ...env, ...changes }), method, path, body, options);
+/**
+ * Calls the Worker with some of its bindings replaced, by ones that fail for example. It has breakers of its own, so that what fails
+ * here opens none for others.
+ */
+export function callWith(changes: Partial<ApiEnv>) {
+  const bindings = { ...env, CIRCUIT_BREAKER: freshBreakers(), ...changes };
+  return (method: string, path: string, body?: unknown, options?: Options): Promise<Answer> =>
+    callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings), method, path, body, options);
+}
+
+let fleets = 0;
+
+/** The real objects, under names that nobody has used yet. */
+export function freshBreakers(): ApiEnv["CIRCUIT_BREAKER"] {
+  const fleet = (fleets += 1);
+  return { getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(`${name}#${fleet}`) } as ApiEnv["CIRCUIT_BREAKER"];
+}
 
 export async function rows(table: string): Promise<number> {
   return (await env.DB.prepare(`SELECT COUNT(*) AS n FROM ${table}`).first<number>("n")) ?? -1;

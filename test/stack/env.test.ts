@@ -12,6 +12,8 @@ type Toml = {
     producers?: { binding: string; queue: string }[];
     consumers?: { queue: string; dead_letter_queue?: string; max_retries: number }[];
   };
+  durable_objects?: { bindings: { name: string; class_name: string; script_name?: string }[] };
+  migrations?: { new_sqlite_classes?: string[] }[];
   services?: { binding: string; service: string; entrypoint: string }[];
 };
 
@@ -33,6 +35,7 @@ describe.each(workers)("wrangler.%s.toml and shared/env.ts", (name) => {
     const bindings = [
       ...(config.d1_databases ?? []).map(({ binding }) => [binding, "D1Database"]),
       ...(config.queues?.producers ?? []).map(({ binding }) => [binding, "Queue<QueueMessage>"]),
+      ...(config.durable_objects?.bindings ?? []).map((object) => [object.name, `DurableObjectNamespace<${object.class_name}>`]),
       ...(config.services ?? []).map(({ binding, entrypoint }) => [binding, `Fetcher & ${entrypoint}Rpc`]),
     ];
     expect(new Map(bindings as [string, string][])).toEqual(members(interfaceOf(name)));
@@ -60,6 +63,18 @@ describe("the three TOMLs", () => {
     expect(new Set(consumers.map(({ queue }) => queue))).toEqual(produced);
     expect(consumers.find(({ queue }) => queue === "luna-email")?.dead_letter_queue).toBe("luna-email-dlq");
     expect(consumers.find(({ queue }) => queue === "luna-email-dlq")?.max_retries).toBe(100);
+  });
+
+  it("bind Durable Objects that luna-api exports and migrates", () => {
+    const main = readFileSync(toml("api").main, "utf8");
+    const migrated = (toml("api").migrations ?? []).flatMap((migration) => migration.new_sqlite_classes ?? []);
+    for (const name of workers) {
+      for (const { class_name: className, script_name: script } of toml(name).durable_objects?.bindings ?? []) {
+        expect(script).toBe(name === "api" ? undefined : "luna-api");
+        expect(main).toMatch(new RegExp(`^export \\{ ${className} \\} from`, "m"));
+        expect(migrated).toContain(className);
+      }
+    }
   });
 
   it("bind services and entrypoints that exist", () => {

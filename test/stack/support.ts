@@ -1,13 +1,19 @@
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from "vitest";
-import { createTestHarness } from "wrangler";
+import { createTestHarness, type TestHarnessOptions } from "wrangler";
 import type { ApiEnv } from "../../shared/env.ts";
 import { ADMIN_TOKEN, call as callApi, type Answer } from "../support/http.ts";
 import { SmtpSink } from "../support/sink.ts";
 
+type WorkerInput = TestHarnessOptions["workers"][number];
+
 const configs = ["api", "consumer", "cron"];
 
-/** The three real Workers of the three real TOMLs in one runtime, beside an SMTP server that misbehaves on command. */
-export function useStack(vars: Record<string, string> = {}) {
+/**
+ * The three real Workers of the three real TOMLs in one runtime, beside an SMTP server that misbehaves on command.
+ *
+ * @param neighbours further Workers that bind what these offer
+ */
+export function useStack(vars: Record<string, string> = {}, neighbours: WorkerInput[] = []) {
   const server = createTestHarness();
   const api = server.getWorker<ApiEnv>("luna-api");
   let sink = new SmtpSink();
@@ -15,7 +21,9 @@ export function useStack(vars: Record<string, string> = {}) {
   beforeAll(async () => {
     const port = await sink.listen();
     const secrets = { ADMIN_TOKEN, SMTP_HOST: "127.0.0.1", SMTP_PORT: String(port), SMTP_SECURITY: "none" };
-    await server.update({ workers: configs.map((name) => ({ configPath: `./wrangler.${name}.toml`, vars, secrets })) });
+    await server.update({
+      workers: configs.map((name): WorkerInput => ({ configPath: `./wrangler.${name}.toml`, vars, secrets })).concat(neighbours),
+    });
     await server.listen();
   });
   beforeEach(async () => {

@@ -28,7 +28,7 @@ export const deadLetters: Handler = async ({ url, env }) => {
   const query = validate(pageOf, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor } = query.value;
-  const letters = await readDatabase(() => listDeadLetters(env.DB, cursor ?? null, limit + 1));
+  const letters = await readDatabase(env, () => listDeadLetters(env.DB, cursor ?? null, limit + 1));
   if (!letters.ok) return letters;
   const { rows, ...next } = pageFrom(letters.value, limit, (letter) => letter.buriedAt);
   return json({ items: rows.map(deadLetterView), ...next });

@@ -4,8 +4,8 @@ import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { sha256, sha256Hex } from "../../shared/hash.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
 import type { Caller } from "./call.ts";
+import { readDatabase } from "./database.ts";
 
 /** Who may call a route. */
 export type Access =
@@ -26,14 +26,11 @@ export async function authenticate(request: Request, env: ApiEnv): Promise<Resul
   if (token === undefined) return fail({ tag: "unauthenticated" });
   const admin = adminToken(env);
   if (!admin.ok) return admin;
-  if (await sameText(token, admin.value)) return ok({ role: "admin" });
-  try {
-    const user = await findUser(env.DB, { by: "apiKeyHash", value: await sha256Hex(token) });
-    return user === null ? fail({ tag: "unauthenticated" }) : ok({ role: "user", user });
-  } catch (error) {
-    log("error", "auth.lookup_failed", describeError(error));
-    return fail({ tag: "unavailable", dependency: "database" });
-  }
+  const hash = await sha256Hex(token);
+  if (await sameText(token, admin.value)) return ok({ role: "admin", actor: `admin:${hash.slice(0, 8)}` });
+  const user = await readDatabase(env, () => findUser(env.DB, { by: "apiKeyHash", value: hash }));
+  if (!user.ok) return user;
+  return user.value === null ? fail({ tag: "unauthenticated" }) : ok({ role: "user", user: user.value });
 }
 
 /** Compares digests in constant time, so that neither content nor length of the secret shows in the timing. */

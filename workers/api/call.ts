@@ -3,8 +3,8 @@ import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { ok, type Result } from "../../shared/result.ts";
 
-/** Who calls: found by `auth.ts` before the handler runs. */
-export type Caller = { role: "anonymous" } | { role: "admin" } | { role: "user"; user: User };
+/** Who calls: found by `auth.ts` before the handler runs. `actor` names the admin's token in histories without telling it. */
+export type Caller = { role: "anonymous" } | { role: "admin"; actor: string } | { role: "user"; user: User };
 
 /** One HTTP request on its way to a handler. `now` is its time in milliseconds since the epoch. */
 export type Call = {

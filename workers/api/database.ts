@@ -1,16 +1,18 @@
 import { takenField } from "../../shared/accounts/store.ts";
+import { databaseGuard } from "../../shared/database/guard.ts";
+import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 
-/** Runs a read; D1 not answering is a value. */
-export async function readDatabase<Value>(read: () => Promise<Value>): Promise<Result<Value, Failure>> {
-  try {
-    return ok(await read());
-  } catch (error) {
-    log("error", "database.read_failed", describeError(error));
-    return fail({ tag: "unavailable", dependency: "database" });
-  }
+/** Runs a read behind the breaker `database`, with retries. That D1 did not answer, or is not asked, is a value. */
+export async function readDatabase<Value>(env: ApiEnv, read: () => Promise<Value>): Promise<Result<Value, Failure>> {
+  const answer = await databaseGuard(env)(read);
+  if (answer.ok) return answer;
+  if (answer.error.tag === "circuit-open")
+    return fail({ tag: "circuit-open", dependency: "database", retryAfterMs: answer.error.retryAfterMs });
+  log("error", "database.read_failed", describeError(answer.error.error));
+  return fail({ tag: "unavailable", dependency: "database" });
 }
 
 /**
@@ -30,8 +32,18 @@ export async function writeDatabase<Value>(
     if (field !== null) return fail({ tag: "conflict", field });
     log("error", "database.write_failed", describeError(error));
     if (reread === undefined) return fail({ tag: "outcome-unknown" });
-    const found = await readDatabase(reread);
+    // Past the breaker: a read that it spares the database would cost the caller a definite answer.
+    const found = await lookAgain(reread);
     if (!found.ok) return fail({ tag: "outcome-unknown" });
     return found.value === null ? fail({ tag: "unavailable", dependency: "database" }) : ok(found.value);
+  }
+}
+
+async function lookAgain<Value>(reread: () => Promise<Value>): Promise<Result<Value, Failure>> {
+  try {
+    return ok(await reread());
+  } catch (error) {
+    log("error", "database.reread_failed", describeError(error));
+    return fail({ tag: "outcome-unknown" });
   }
 }

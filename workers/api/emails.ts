@@ -33,7 +33,7 @@ export const sendEmail: Handler = async ({ request, env, caller, now }) => {
 
 /** A mail of another tenant is as absent as one that never was. */
 export const getEmail: Handler = async ({ params, env, caller }) => {
-  const found = await readDatabase(() => findEmail(env.DB, params["id"] ?? ""));
+  const found = await readDatabase(env, () => findEmail(env.DB, params["id"] ?? ""));
   if (!found.ok) return found;
   if (found.value === null || (caller.role !== "admin" && found.value.mail.tenant !== tenantOf(caller))) {
     return fail({ tag: "not-found", what: "email" });
@@ -47,7 +47,7 @@ export const getEmails: Handler = async ({ url, env, caller }) => {
   if (!query.ok) return query;
   const { limit, cursor, status } = query.value;
   const tenant = caller.role === "admin" ? null : tenantOf(caller);
-  const found = await readDatabase(() => listEmails(env.DB, { tenant, status: status ?? null, before: cursor ?? null }, limit + 1));
+  const found = await readDatabase(env, () => listEmails(env.DB, { tenant, status: status ?? null, before: cursor ?? null }, limit + 1));
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, (mail) => mail.createdAt);
   return json({ items: rows.map(emailView), ...next });

@@ -1,25 +1,52 @@
 import { version } from "../../package.json";
+import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
+import { leaseOn } from "../../shared/circuit-breaker/guard.ts";
 import { emailBacklog, type EmailBacklog } from "../../shared/email/store.ts";
+import type { ApiEnv } from "../../shared/env.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, type Call, type Handler } from "./call.ts";
 
+type Status = "ok" | "degraded";
+
 /** A mail that has been due for longer than this means that nobody delivers. */
 const MAX_DUE_AGE_SECONDS = 300;
+/** Whoever asks for the health does not wait long for a breaker that does not answer. */
+const BREAKER_TIMEOUT_MS = 1_000;
 
 /** 200 `ok` or `degraded`; 503 `down` only when D1 does not answer, because nothing can be done without it. */
 export const health: Handler = async ({ env, now }: Call) => {
+  const breakers = breakerCheck(env);
   let backlog: EmailBacklog;
   try {
+    // Past the breaker: this must see what is there.
     backlog = await emailBacklog(env.DB, now);
   } catch (error) {
     log("error", "health.database_down", describeError(error));
-    return json({ status: "down", checks: { database: { status: "down" } }, version }, { status: 503, headers: { "Retry-After": "5" } });
+    const checks = { database: { status: "down" }, breakers: await breakers };
+    return json({ status: "down", checks, version }, { status: 503, headers: { "Retry-After": "5" } });
   }
-  const email = emailCheck(backlog, now);
-  return json({ status: email.status, checks: { database: { status: "ok" }, email }, version });
+  const checks = { database: { status: "ok" as const }, breakers: await breakers, email: emailCheck(backlog, now) };
+  const status = Object.values(checks).some((check) => check.status === "degraded") ? "degraded" : "ok";
+  return json({ status, checks, version });
 };
 
 function emailCheck({ oldestDueAt, ...counts }: EmailBacklog, now: number) {
   const oldestDueSeconds = oldestDueAt === null ? 0 : Math.floor((now - oldestDueAt) / 1_000);
-  return { status: oldestDueSeconds > MAX_DUE_AGE_SECONDS ? ("degraded" as const) : ("ok" as const), oldestDueSeconds, ...counts };
+  const status: Status = oldestDueSeconds > MAX_DUE_AGE_SECONDS ? "degraded" : "ok";
+  return { status, oldestDueSeconds, ...counts };
+}
+
+/** What this isolate knows of each breaker, at most one lease old. `unreachable` names those whose object does not answer it. */
+async function breakerCheck(env: ApiEnv) {
+  const known = await Promise.all(
+    dependencies.map(async (name) => {
+      const lease = leaseOn(env, name);
+      await lease.refresh(BREAKER_TIMEOUT_MS);
+      const { view, local } = lease;
+      return { name, state: (local?.snapshot ?? view?.snapshot)?.state ?? "UNKNOWN", reached: lease.reached };
+    }),
+  );
+  const unreachable = known.filter(({ reached }) => !reached).map(({ name }) => name);
+  const status: Status = unreachable.length > 0 || known.some(({ state }) => state !== "CLOSED") ? "degraded" : "ok";
+  return { status, states: Object.fromEntries(known.map(({ name, state }) => [name, state])), unreachable };
 }

@@ -1,6 +1,15 @@
 import { deadLetters, processDeadLetters, resolveEmail, runTask, tick } from "./admin.ts";
 import type { Access } from "./auth.ts";
 import type { Handler } from "./call.ts";
+import {
+  circuitBreakerHistory,
+  closeCircuitBreaker,
+  disableCircuitBreaker,
+  enableCircuitBreaker,
+  listCircuitBreakers,
+  openCircuitBreaker,
+  resetCircuitBreaker,
+} from "./circuit-breakers.ts";
 import { getEmail, getEmails, sendEmail } from "./emails.ts";
 import { health } from "./health.ts";
 import { createUser, getMe, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
@@ -21,6 +30,14 @@ export const routes: readonly Route[] = [
   { method: "POST", path: "/api/emails", access: "mailer", handler: sendEmail },
   { method: "GET", path: "/api/emails", access: "caller", handler: getEmails },
   { method: "GET", path: "/api/emails/:id", access: "caller", handler: getEmail },
+
+  { method: "GET", path: "/api/admin/circuit-breakers", access: "admin", handler: listCircuitBreakers },
+  { method: "GET", path: "/api/admin/circuit-breakers/:name/history", access: "admin", handler: circuitBreakerHistory },
+  { method: "POST", path: "/api/admin/circuit-breakers/:name/reset", access: "admin", handler: resetCircuitBreaker },
+  { method: "POST", path: "/api/admin/circuit-breakers/:name/open", access: "admin", handler: openCircuitBreaker },
+  { method: "POST", path: "/api/admin/circuit-breakers/:name/close", access: "admin", handler: closeCircuitBreaker },
+  { method: "POST", path: "/api/admin/circuit-breakers/:name/disable", access: "admin", handler: disableCircuitBreaker },
+  { method: "POST", path: "/api/admin/circuit-breakers/:name/enable", access: "admin", handler: enableCircuitBreaker },
 
   { method: "GET", path: "/api/admin/email/dlq", access: "admin", handler: deadLetters },
   { method: "POST", path: "/api/admin/email/process-dlq", access: "admin", handler: processDeadLetters },

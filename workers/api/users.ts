@@ -22,7 +22,7 @@ export const createUser: Handler = async ({ request, env, now }) => {
 };
 
 export const getUser: Handler = async ({ params, env }) => {
-  const user = await readDatabase(() => findUser(env.DB, { by: "userId", value: params["userId"] ?? "" }));
+  const user = await readDatabase(env, () => findUser(env.DB, { by: "userId", value: params["userId"] ?? "" }));
   return user.ok ? answer(user.value) : user;
 };
 
@@ -32,7 +32,7 @@ export const getUserByEmail: Handler = async ({ url, env, caller }) => {
   if (!email.ok) return fail({ tag: "invalid", errors: email.error.errors.map((error): FieldError => ({ ...error, path: "email" })) });
   if (caller.role === "user" && caller.user.email !== email.value)
     return fail({ tag: "forbidden", detail: "This key belongs to another user." });
-  const user = await readDatabase(() => findUser(env.DB, { by: "email", value: email.value }));
+  const user = await readDatabase(env, () => findUser(env.DB, { by: "email", value: email.value }));
   return user.ok ? answer(user.value) : user;
 };
 

@@ -4,7 +4,9 @@ import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import { parseDoorbell, poisonFor, type Doorbell } from "../../shared/email/messages.ts";
 import { ring } from "../../shared/email/outbox.ts";
+import { guardTransport } from "../../shared/email/transports/guarded.ts";
 import { smtpTransport } from "../../shared/email/transports/smtp.ts";
+import { speaksAgainstServer } from "../../shared/email/transports/smtp-outcome.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 
@@ -46,7 +48,7 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
     {
       ...outbox,
       deadLetterQueue: env.EMAIL_DLQ,
-      transport: smtpTransport(smtp.value),
+      transport: guardTransport(env, "smtp", smtpTransport(smtp.value), speaksAgainstServer),
       policy: policy.value,
       clock: Date.now,
       random: Math.random,

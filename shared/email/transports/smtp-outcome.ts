@@ -31,6 +31,25 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
   return { kind: permanent ? "refused_permanent" : "refused_transient", detail };
 }
 
+/**
+ * Whether an outcome speaks against the server, for its circuit breaker. A refusal of this mail shows that the server is there and
+ * answers: greylisting, an unknown user, a mail too large. It is the server that is in trouble when it cannot be reached or does not
+ * answer, shuts down (421), or says that the mail system is (RFC 3463, 3.4: X.3.0 other, X.3.1 full, X.3.2 not accepting,
+ * X.3.5 misconfigured).
+ */
+export function speaksAgainstServer({ kind, detail }: Outcome): boolean {
+  switch (kind) {
+    case "accepted":
+    case "deferred":
+      return false;
+    case "unknown":
+      return true;
+    case "refused_transient":
+    case "refused_permanent":
+      return !aboutThisMail.has(detail.phase) || detail.code === 421 || /^[45]\.3\.[0125]$/.test(detail.enhancedCode ?? "");
+  }
+}
+
 const MAX_TEXT_LENGTH = 500;
 /** "API" is nodemailer's own check of the envelope. */
 const aboutThisMail = new Set(["API", "MAIL FROM", "RCPT TO", "DATA", "BODY"]);

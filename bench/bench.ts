@@ -1,0 +1,9 @@
+/** `npm run bench`: ratios against peers in one process. What each row means, and how it could mislead: bench/README.md. */
+import { cpus } from "node:os";
+import { circuitBreakerRows } from "./circuit-breaker.ts";
+
+const cpu = cpus();
+process.stdout.write(`Node ${process.version}, ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}\n\n`);
+process.stdout.write(`${await circuitBreakerRows()}\n`);
+// opossum's timers would keep the process alive.
+process.exit(0);

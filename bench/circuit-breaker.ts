@@ -1,0 +1,71 @@
+import { ConsecutiveBreaker, circuitBreaker, handleAll } from "cockatiel";
+import Opossum from "opossum";
+import { BreakerClient } from "../shared/circuit-breaker/client.ts";
+import { Lease } from "../shared/circuit-breaker/lease.ts";
+import type { Snapshot } from "../shared/circuit-breaker/phase.ts";
+import { defaultSettings } from "../shared/circuit-breaker/settings.ts";
+import { systemClock } from "../shared/clock.ts";
+import { nsPerCall, table } from "./measure.ts";
+
+const HOUR_MS = 3_600_000;
+const operation = async (): Promise<number> => 1;
+const failing = async (): Promise<number> => {
+  throw new Error("down");
+};
+
+/** A client under a lease that outlasts the run, as between two renewals. */
+async function luna(state: "CLOSED" | "OPEN"): Promise<BreakerClient> {
+  const snapshot: Snapshot = { state, epoch: 1, leaseMs: HOUR_MS, retryAfterMs: HOUR_MS, override: { kind: "none" } };
+  const object = { sync: async () => ({ snapshot, granted: false }), endProbe: async () => ({ snapshot, granted: false }) };
+  const ports = { clock: systemClock, random: Math.random, background: (): void => undefined };
+  const lease = new Lease({ ...ports, object, settings: defaultSettings });
+  await lease.refresh(1_000);
+  const policy = { timeoutMs: 5_000, calleeTimesOut: true, isFault: (): boolean => true };
+  return new BreakerClient({ ...ports, dependency: "bench", policy, lease, newId: () => "id" });
+}
+
+async function cockatiel(state: "CLOSED" | "OPEN") {
+  const policy = circuitBreaker(handleAll, { halfOpenAfter: HOUR_MS, breaker: new ConsecutiveBreaker(5) });
+  if (state === "OPEN") for (let n = 0; n < 5; n += 1) await policy.execute(failing).catch(() => undefined);
+  return policy;
+}
+
+async function opossum(state: "CLOSED" | "OPEN") {
+  const breaker = new Opossum(operation, { resetTimeout: HOUR_MS, timeout: false });
+  if (state === "OPEN") breaker.open();
+  return breaker;
+}
+
+const quietly = (call: () => Promise<unknown>) => async (): Promise<void> => {
+  try {
+    await call();
+  } catch {
+    // A rejection is what is measured.
+  }
+};
+
+/** A guarded call that succeeds, and one that is rejected, beside the peers in this process. */
+export async function circuitBreakerRows(): Promise<string> {
+  const closed = { luna: await luna("CLOSED"), cockatiel: await cockatiel("CLOSED"), opossum: await opossum("CLOSED") };
+  const open = { luna: await luna("OPEN"), cockatiel: await cockatiel("OPEN"), opossum: await opossum("OPEN") };
+  const closedNs = await nsPerCall({
+    bare: () => operation(),
+    luna: () => closed.luna.run(operation),
+    cockatiel: () => closed.cockatiel.execute(operation),
+    opossum: () => closed.opossum.fire(),
+  });
+  const openNs = await nsPerCall({
+    luna: quietly(() => open.luna.run(operation)),
+    cockatiel: quietly(() => open.cockatiel.execute(operation)),
+    opossum: quietly(() => open.opossum.fire()),
+  });
+  const row = (name: "luna" | "cockatiel" | "opossum"): string[] => [
+    name,
+    `${closedNs[name].toFixed(0)} ns`,
+    `${(closedNs[name] / closedNs.bare).toFixed(2)}x`,
+    `${openNs[name].toFixed(0)} ns`,
+    `${(openNs[name] / openNs.cockatiel).toFixed(2)}x`,
+  ];
+  const bare = ["bare call", `${closedNs.bare.toFixed(0)} ns`, "1.00x", "", ""];
+  return table(["circuit breaker", "CLOSED", "of bare", "OPEN", "of cockatiel"], [bare, row("luna"), row("cockatiel"), row("opossum")]);
+}

@@ -1,0 +1,219 @@
+import { backoffMs } from "../backoff.ts";
+import type { Clock } from "../clock.ts";
+import { within } from "../deadline.ts";
+import { LocalBreaker } from "./local.ts";
+import type { ProbeReport, SyncReply, SyncRequest } from "./rpc.ts";
+import type { BreakerSettings } from "./settings.ts";
+import type { ProbeOutcome } from "./state.ts";
+import { Tally } from "./tally.ts";
+import { breakerFrom, elapsedMs, leaseIsOver, type View } from "./view.ts";
+import type { Counts } from "./window.ts";
+
+/** The object as an isolate reaches it. Rejects when it does not answer. */
+type BreakerObject = {
+  sync(request: SyncRequest): Promise<SyncReply>;
+  endProbe(request: ProbeReport): Promise<SyncReply>;
+};
+
+/** What the lease needs from where it runs. `background` must keep a promise alive that nobody awaits: `waitUntil`. */
+export type LeasePorts = {
+  object: BreakerObject;
+  settings: BreakerSettings;
+  background: (work: Promise<unknown>) => void;
+  clock: Clock;
+  /** In [0, 1). */
+  random: () => number;
+};
+
+/** Nobody waits for these, so they may take longer than a question that a call waits for. */
+const BACKGROUND_TIMEOUT_MS = 2_000;
+const REPORT_DELAY_MS = 100;
+/** Background work that has not ended by then never will: the request that held it is gone. */
+const LOST_AFTER_MS = BACKGROUND_TIMEOUT_MS + 1_000;
+const MISSES_UNTIL_LOCAL = 3;
+const CONTACT_BACKOFF = { baseMs: 1_000, maxMs: 30_000 };
+
+/**
+ * One isolate's share in one breaker: the snapshot it was told, for how long that holds, what it has counted since, and a breaker of
+ * its own while the object cannot be reached.
+ *
+ * A report is sent at most once: one whose answer is lost may or may not have been counted, and to count a failure twice could open
+ * the breaker for nothing. Lost ones still count for the isolate's own breaker.
+ */
+export class Lease {
+  /** What the object said last; null as long as it has said nothing, and while `local` stands in for it. */
+  view: View | null = null;
+  local: LocalBreaker | null = null;
+  tally: Tally;
+  readonly #ports: LeasePorts;
+  /** Raised with each view. */
+  #version = 0;
+  #misses = 0;
+  #lost: Counts = { failures: 0, calls: 0 };
+  #renewingSince: number | null = null;
+  #reportingSince: number | null = null;
+  #nextContact = { since: 0, afterMs: 0 };
+
+  constructor(ports: LeasePorts) {
+    this.#ports = ports;
+    this.tally = this.#newTally(null);
+  }
+
+  /** Whether the object answered when it was last asked. */
+  get reached(): boolean {
+    return this.#misses === 0 && this.view !== null;
+  }
+
+  /** Renews in the background if the lease is over, or if it is time to look whether the object is back. */
+  renewIfDue(now: number): void {
+    const due = this.local === null ? this.view === null || leaseIsOver(this.view, now) : this.#contactIsDue(now);
+    if (!due || isUnderWay(this.#renewingSince, now)) return;
+    this.#renewingSince = now;
+    this.#ports.background(this.#renew(undefined));
+  }
+
+  /** For a cold call that runs already: asks in the background. Null if somebody asks already. */
+  acquireBeside(id: string, lastsMs: number, now: number): Promise<SyncReply | null> | null {
+    if (isUnderWay(this.#renewingSince, now)) return null;
+    this.#renewingSince = now;
+    return this.#renew({ id, lastsMs, cold: true });
+  }
+
+  /** For a call that waits. Null when the object did not answer in time. */
+  async acquire(id: string, lastsMs: number, timeoutMs: number): Promise<SyncReply | null> {
+    return await this.#hearWithin(timeoutMs, { id, lastsMs, cold: false });
+  }
+
+  /** Tells how a probe ended, once: if that is lost, its permit expires. Never rejects. */
+  async endProbe(permitId: string, outcome: ProbeOutcome): Promise<void> {
+    const { object, clock } = this.#ports;
+    const askedAt = clock.now();
+    const version = this.#version;
+    try {
+      const { snapshot } = await within(
+        BACKGROUND_TIMEOUT_MS,
+        attempted(() => object.endProbe({ permitId, outcome })),
+        clock,
+      );
+      this.#hear({ snapshot, askedAt, toldAt: clock.now() }, version);
+    } catch {
+      this.#miss();
+    }
+  }
+
+  /** Renews the view first if its lease is over, for at most `timeoutMs`. */
+  async refresh(timeoutMs: number): Promise<void> {
+    const now = this.#ports.clock.now();
+    if (this.local !== null) this.renewIfDue(now);
+    else if (this.view === null || leaseIsOver(this.view, now)) await this.#hearWithin(timeoutMs, undefined);
+  }
+
+  async #renew(acquire: SyncRequest["acquire"]): Promise<SyncReply | null> {
+    try {
+      return await this.#hearWithin(BACKGROUND_TIMEOUT_MS, acquire);
+    } finally {
+      this.#renewingSince = null;
+    }
+  }
+
+  /** Null when the object did not answer in time. A permit that comes later belongs to nobody and is given back. */
+  async #hearWithin(timeoutMs: number, acquire: SyncRequest["acquire"]): Promise<SyncReply | null> {
+    const { background, clock } = this.#ports;
+    const reply = this.#sync(acquire);
+    try {
+      return await within(timeoutMs, reply, clock);
+    } catch {
+      this.#miss();
+      const giveBack = async ({ granted }: SyncReply): Promise<void> => {
+        if (granted && acquire !== undefined) await this.endProbe(acquire.id, "ignored");
+      };
+      background(within(BACKGROUND_TIMEOUT_MS, reply, clock).then(giveBack, () => undefined));
+      return null;
+    }
+  }
+
+  /** Takes the tally along. What it carries counts as lost until the answer is there. */
+  async #sync(acquire: SyncRequest["acquire"]): Promise<SyncReply> {
+    const { object, clock } = this.#ports;
+    const askedAt = clock.now();
+    const version = this.#version;
+    const { epoch } = this.tally;
+    const counts = epoch === null || !this.#objectCounts() ? null : this.tally.take();
+    if (counts !== null) this.#lost = { failures: this.#lost.failures + counts.failures, calls: this.#lost.calls + counts.calls };
+    const report = epoch === null || counts === null || (counts.calls === 0 && counts.failures === 0) ? undefined : { epoch, ...counts };
+    const reply = await attempted(() => object.sync({ ...(report && { report }), ...(acquire && { acquire }) }));
+    this.#hear({ snapshot: reply.snapshot, askedAt, toldAt: clock.now() }, version);
+    return reply;
+  }
+
+  /**
+   * Takes a view over, unless it was overtaken: asked for before the current one came, and of no newer epoch. Then the object may have
+   * answered it first.
+   */
+  #hear(view: View, askedUnder: number): void {
+    const { epoch } = view.snapshot;
+    if (askedUnder !== this.#version && this.view !== null && epoch <= this.view.snapshot.epoch) return;
+    if (this.tally.epoch === null && this.local === null) this.tally.epoch = epoch;
+    else if (this.tally.epoch !== epoch || this.local !== null) this.tally = this.#newTally(epoch);
+    this.view = view;
+    this.local = null;
+    this.#version += 1;
+    this.#misses = 0;
+    this.#lost = { failures: 0, calls: 0 };
+    // Calls that began before anything was known may have failed meanwhile.
+    if (this.tally.failures > 0) this.#reportSoon(this.tally);
+  }
+
+  #miss(): void {
+    const { settings, clock, random } = this.#ports;
+    const now = clock.now();
+    this.#misses += 1;
+    if (this.#misses < MISSES_UNTIL_LOCAL) return;
+    if (this.local === null) {
+      const { failures, calls } = this.tally;
+      const counts = { failures: this.#lost.failures + failures, calls: this.#lost.calls + calls };
+      this.local = new LocalBreaker(breakerFrom(this.view, counts, settings, now), settings, clock);
+      this.view = null;
+      this.tally = this.#newTally(null);
+    }
+    this.#nextContact = { since: now, afterMs: backoffMs(CONTACT_BACKOFF, this.#misses - MISSES_UNTIL_LOCAL + 1, random()) };
+  }
+
+  #contactIsDue(now: number): boolean {
+    return elapsedMs(this.#nextContact.since, now) >= this.#nextContact.afterMs;
+  }
+
+  #reportSoon(tally: Tally): void {
+    const { background, clock } = this.#ports;
+    const now = clock.now();
+    if (tally !== this.tally || tally.epoch === null || !this.#objectCounts() || isUnderWay(this.#reportingSince, now)) return;
+    this.#reportingSince = now;
+    background(this.#reportAfterDelay());
+  }
+
+  async #reportAfterDelay(): Promise<void> {
+    await new Promise<void>((resolve) => this.#ports.clock.after(REPORT_DELAY_MS, resolve));
+    this.#reportingSince = null;
+    if (this.tally.failures === 0 || this.local !== null) return;
+    await this.#hearWithin(BACKGROUND_TIMEOUT_MS, undefined);
+  }
+
+  /** Under any other state the object drops reports, so none is sent. */
+  #objectCounts(): boolean {
+    const snapshot = this.view?.snapshot;
+    return snapshot?.state === "CLOSED" && snapshot.override.kind !== "disabled";
+  }
+
+  #newTally(epoch: number | null): Tally {
+    return new Tally(epoch, (tally) => this.#reportSoon(tally));
+  }
+}
+
+function isUnderWay(since: number | null, now: number): boolean {
+  return since !== null && elapsedMs(since, now) < LOST_AFTER_MS;
+}
+
+/** A stub may throw instead of rejecting. */
+async function attempted<Value>(call: () => Promise<Value>): Promise<Value> {
+  return await call();
+}

@@ -1,0 +1,78 @@
+import { backoffMs } from "../backoff.ts";
+import type { Clock } from "../clock.ts";
+import { fail, ok, type Result } from "../result.ts";
+import type { Operation } from "./attempt.ts";
+import { CircuitOpen } from "./circuit-open.ts";
+import type { CallPolicy } from "./caller.ts";
+import type { BreakerClient } from "./client.ts";
+
+export type RetrySettings = {
+  /** Attempts after the first. */
+  retries: number;
+  /** The first delay; each further one is twice as long, up to `maxMs`, with jitter. */
+  baseMs: number;
+  maxMs: number;
+  /** The longest that a call may take with all its attempts and delays. */
+  deadlineMs: number;
+};
+
+export const defaultRetries: RetrySettings = { retries: 2, baseMs: 100, maxMs: 400, deadlineMs: 10_000 };
+
+/** Why a guarded call has no value. `call-failed` has what the last attempt threw. */
+export type GuardFailure = CircuitOpen | { tag: "call-failed"; error: unknown };
+
+/** Each call earns this much of a retry... */
+const RETRIES_PER_CALL = 0.2;
+/** ...and no more than this many are ever saved. */
+const RESERVE = 10;
+
+/**
+ * Limits retries to 20 % of the calls plus a reserve of 10, in every stretch of time: a token bucket that calls fill, so that a
+ * dependency which is down for everybody is not asked three times by each.
+ */
+export class RetryBudget {
+  #tokens = RESERVE;
+
+  earn(): void {
+    this.#tokens = Math.min(this.#tokens + RETRIES_PER_CALL, RESERVE);
+  }
+
+  /** @returns whether there was one to spend */
+  spend(): boolean {
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}
+
+export type RetryPorts = { clock: Clock; random: () => number; isFault: CallPolicy["isFault"] };
+
+/**
+ * Calls through a breaker, and again after a failure that is the dependency's. Each attempt is admitted and counted by the breaker of
+ * its own, so retries stop as soon as it opens, and a probe has no second attempt.
+ */
+export async function callWithRetries<Value>(
+  breaker: BreakerClient,
+  operation: Operation<Value>,
+  settings: RetrySettings,
+  budget: RetryBudget,
+  { clock, random, isFault }: RetryPorts,
+  signal?: AbortSignal,
+): Promise<Result<Value, GuardFailure>> {
+  budget.earn();
+  const until = clock.now() + settings.deadlineMs;
+  let failed: GuardFailure | null = null;
+  for (let retry = 1; ; retry += 1) {
+    try {
+      const answer = await breaker.run(operation, { limitMs: until - clock.now(), ...(signal && { signal }) });
+      // The error says more than that the breaker has opened since.
+      return answer instanceof CircuitOpen ? fail(failed ?? answer) : ok(answer);
+    } catch (error) {
+      failed = { tag: "call-failed", error };
+      const delayMs = backoffMs(settings, retry, random());
+      const again = retry <= settings.retries && !signal?.aborted && isFault(error) && clock.now() + delayMs < until && budget.spend();
+      if (!again) return fail(failed);
+      await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import type { BreakerSettings } from "./settings.ts";
+import { initialBreaker, type Breaker, type Snapshot } from "./phase.ts";
+import { decide } from "./state.ts";
+import { emptyWindow, type Counts } from "./window.ts";
+
+/** What an isolate was told about a breaker, and what follows from it at a later time. Pure. */
+export type View = {
+  snapshot: Snapshot;
+  /** When the question left: the lease counts from here, so that a slow answer never makes it longer. */
+  askedAt: number;
+  toldAt: number;
+};
+
+/** What a call does under a view. `ask`: the open time is over, so the object decides who may try. */
+export type Stance = { do: "run" } | { do: "reject"; retryAfterMs: number } | { do: "ask" };
+
+export function stanceUnder({ snapshot, toldAt }: View, now: number): Stance {
+  if (snapshot.state === "CLOSED") return { do: "run" };
+  const { override, retryAfterMs } = snapshot;
+  // Only an operator ends this one, and renewals tell of that.
+  if (override.kind === "forced-open" && !override.ends) return { do: "reject", retryAfterMs };
+  const leftMs = retryAfterMs - elapsedMs(toldAt, now);
+  return leftMs > 0 ? { do: "reject", retryAfterMs: leftMs } : { do: "ask" };
+}
+
+export function leaseIsOver({ snapshot, askedAt }: View, now: number): boolean {
+  return elapsedMs(askedAt, now) >= snapshot.leaseMs;
+}
+
+/** A time that lies in the future means that the clock was set back: then everything that waits for time to pass is over. */
+export function elapsedMs(since: number, now: number): number {
+  return now < since ? Number.POSITIVE_INFINITY : now - since;
+}
+
+/**
+ * A breaker for an isolate that cannot reach the object: it begins where the view left off, with the operator's override and with
+ * what the isolate has counted under it.
+ */
+export function breakerFrom(view: View | null, counts: Counts, settings: BreakerSettings, now: number): Breaker {
+  if (view === null) return seeded(initialBreaker, counts, settings, now);
+  const { epoch, override, state, retryAfterMs } = view.snapshot;
+  if (state === "CLOSED") return seeded({ epoch, override, phase: { state, window: emptyWindow } }, counts, settings, now);
+  const durationMs = Math.max(retryAfterMs - elapsedMs(view.toldAt, now), 0);
+  return { epoch, override, phase: { state: "OPEN", openedAt: now, durationMs, reopens: 0 } };
+}
+
+function seeded(breaker: Breaker, counts: Counts, settings: BreakerSettings, now: number): Breaker {
+  return decide(breaker, { type: "report", epoch: breaker.epoch, ...counts }, settings, now).breaker;
+}

@@ -1,0 +1,15 @@
+/** Time as the shells see it, so that tests can bring their own. */
+export type Clock = {
+  /** Milliseconds since the epoch. May go back. */
+  now(): number;
+  /** Calls `done` once after `ms`, unless the returned function is called first. */
+  after(ms: number, done: () => void): () => void;
+};
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, done) {
+    const timer = setTimeout(done, ms);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,207 @@
+import { evictDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it, vi } from "vitest";
+import { brokenBreakers } from "../support/isolates.ts";
+import { call, callWith, deadDatabase, freshBreakers } from "./support.ts";
+
+const path = "/api/admin/circuit-breakers";
+const names = ["database", "email:smtp"];
+
+/** A caller with breakers of its own. */
+const admin = () => {
+  const binding = freshBreakers();
+  return { binding, call: callWith({ CIRCUIT_BREAKER: binding }) };
+};
+
+describe("GET /api/admin/circuit-breakers", () => {
+  it("shows every breaker as its object has it", async () => {
+    const { status, body } = await admin().call("GET", path);
+    expect(status).toBe(200);
+    expect(body.items).toEqual(
+      names.map((name) => ({ name, state: "CLOSED", override: "none", epoch: 1, failures: 0, calls: 0, retryAfterMs: 0 })),
+    );
+  });
+
+  it("says of an object that does not answer that it is unreachable, and hides no other", async () => {
+    const { body } = await callWith({ CIRCUIT_BREAKER: brokenBreakers("throws", env.CIRCUIT_BREAKER).binding })("GET", path);
+    expect(body.items).toEqual(names.map((name) => ({ name, state: "UNREACHABLE" })));
+  });
+
+  it.each<readonly [string, string]>([
+    ["GET", path],
+    ["GET", `${path}/database/history`],
+    ...["reset", "open", "close", "disable", "enable"].map((verb) => ["POST", `${path}/database/${verb}`] as const),
+  ])("is for the admin alone: %s %s", async (method, at) => {
+    const { body } = await call("POST", "/api/users", {
+      userId: `user-${crypto.randomUUID()}`,
+      email: `${crypto.randomUUID()}@example.com`,
+    });
+    expect((await call(method, at, undefined, { token: null })).status).toBe(401);
+    expect((await call(method, at, undefined, { token: body.apiKey })).status).toBe(403);
+  });
+});
+
+describe("an operator's verb over HTTP", () => {
+  it.each([
+    ["open", { state: "OPEN", override: "forced-open" }],
+    ["close", { state: "CLOSED", override: "forced-closed" }],
+    ["disable", { state: "CLOSED", override: "disabled" }],
+    ["enable", { state: "CLOSED", override: "none" }],
+    ["reset", { state: "CLOSED", override: "none" }],
+  ])("takes effect, survives an eviction and stands in the history with who and why: %s", async (verb, expected) => {
+    const operator = admin();
+    const done = await operator.call("POST", `${path}/email:smtp/${verb}`, { reason: "  provider maintenance " });
+    const lastTransition = {
+      id: 1,
+      at: expect.stringMatching(/^\d{4}-/),
+      from: "CLOSED",
+      to: expected.state,
+      epoch: 2,
+      cause: verb,
+      actor: expect.stringMatching(/^admin:[0-9a-f]{8}$/),
+      reason: "provider maintenance",
+    };
+    expect(done).toMatchObject({ status: 200, body: { name: "email:smtp", ...expected, lastTransition } });
+    await evictDurableObject(operator.binding.getByName("email:smtp"));
+    expect((await operator.call("GET", path)).body.items[1]).toEqual(done.body);
+    expect((await operator.call("GET", `${path}/email%3Asmtp/history`)).body).toEqual({ items: [lastTransition] });
+  });
+
+  it("forces open until a time", async () => {
+    const until = new Date(Date.now() + 600_000).toISOString();
+    const { body } = await admin().call("POST", `${path}/database/open`, { reason: "maintenance", until });
+    expect(body).toMatchObject({ state: "OPEN", override: "forced-open" });
+    expect(body.retryAfterMs).toBeGreaterThan(590_000);
+    expect(body.retryAfterMs).toBeLessThanOrEqual(600_000);
+  });
+
+  it.each<[string, string, unknown, string]>([
+    ["no reason", "reset", {}, "reason"],
+    ["an empty reason", "close", { reason: " " }, "reason"],
+    ["a reason of 501 characters", "disable", { reason: "x".repeat(501) }, "reason"],
+    ["an unknown field", "enable", { reason: "x", force: true }, "force"],
+    ["a time that is none", "open", { reason: "x", until: "tomorrow" }, "until"],
+    ["a month that is none", "open", { reason: "x", until: "2026-99-01T00:00:00Z" }, "until"],
+    ["a time in the past", "open", { reason: "x", until: "2020-01-01T00:00:00Z" }, "until"],
+    ["a time in a year", "open", { reason: "x", until: new Date(Date.now() + 31_536_000_000).toISOString() }, "until"],
+    ["a time where none belongs", "close", { reason: "x", until: "2099-01-01T00:00:00Z" }, "until"],
+  ])("that is not valid is refused by the name of its field, and changes nothing: %s", async (_, verb, body, field) => {
+    const operator = admin();
+    const refused = await operator.call("POST", `${path}/database/${verb}`, body);
+    expect(refused).toMatchObject({ status: 422, body: { type: "urn:luna:problem:invalid" } });
+    expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
+    expect((await operator.call("GET", `${path}/database/history`)).body).toEqual({ items: [] });
+  });
+
+  it("is a 404 for a breaker that is none, and a 405 for another method", async () => {
+    expect((await call("POST", `${path}/no-such/reset`, { reason: "x" })).status).toBe(404);
+    expect((await call("GET", `${path}/no-such/history`)).status).toBe(404);
+    expect((await call("DELETE", `${path}/database/reset`)).headers.get("Allow")).toBe("POST");
+  });
+
+  it("is a 503 when the object does not answer", async () => {
+    const { binding } = brokenBreakers("throws", env.CIRCUIT_BREAKER);
+    const refused = await callWith({ CIRCUIT_BREAKER: binding })("POST", `${path}/database/reset`, { reason: "x" });
+    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
+  });
+
+  it("pages its history, newest first", async () => {
+    const operator = admin();
+    for (const reason of ["one", "two", "three"]) await operator.call("POST", `${path}/database/reset`, { reason });
+    const first = await operator.call("GET", `${path}/database/history?limit=2`);
+    expect(first.body.items.map((item: { reason: string }) => item.reason)).toEqual(["three", "two"]);
+    const second = await operator.call("GET", `${path}/database/history?limit=2&cursor=${first.body.nextCursor}`);
+    expect(second.body.items.map((item: { reason: string }) => item.reason)).toEqual(["one"]);
+    expect(second.body).not.toHaveProperty("nextCursor");
+    expect((await operator.call("GET", `${path}/database/history?limit=0`)).body.errors).toMatchObject([{ path: "limit" }]);
+    expect((await operator.call("GET", `${path}/database/history?cursor=x`)).body.errors).toMatchObject([{ path: "cursor" }]);
+  });
+});
+
+describe("reads of the database", () => {
+  /** A D1 that counts what it is asked, and answers or does not. */
+  const countingDatabase = () => {
+    const database = { down: true, asked: 0 };
+    const prepare = (sql: string): D1PreparedStatement => {
+      database.asked += 1;
+      return (database.down ? deadDatabase : env.DB).prepare(sql);
+    };
+    return Object.assign(database, { binding: { prepare, batch: env.DB.batch.bind(env.DB) } as unknown as D1Database });
+  };
+
+  it("open the breaker when D1 fails; then it is spared, callers hear at once when to come back, and a reset lets them through", async () => {
+    const binding = freshBreakers();
+    const database = countingDatabase();
+    const api = callWith({ DB: database.binding, CIRCUIT_BREAKER: binding });
+    await vi.waitFor(async () => {
+      const refused = await api("GET", "/api/users/ada");
+      expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:circuit-open" } });
+      const retryAfter = Number(refused.headers.get("Retry-After"));
+      expect(retryAfter).toBeGreaterThanOrEqual(1);
+      expect(retryAfter).toBeLessThanOrEqual(31);
+    }, 10_000);
+    const { asked } = database;
+    for (let n = 0; n < 20; n += 1) expect((await api("GET", "/api/users/ada")).status).toBe(503);
+    expect(database.asked).toBe(asked);
+
+    database.down = false;
+    await api("POST", `${path}/database/reset`, { reason: "D1 is back" });
+    await vi.waitFor(async () => expect((await api("GET", "/api/users/ada")).status).toBe(404), { timeout: 10_000, interval: 100 });
+    const { items } = (await api("GET", `${path}/database/history`)).body;
+    expect(items.map((item: { cause: string }) => item.cause)).toEqual(["reset", "threshold"]);
+  }, 30_000);
+
+  it("never count what the caller did wrong", async () => {
+    const api = admin();
+    for (let n = 0; n < 20; n += 1) expect((await api.call("GET", "/api/users/nobody")).status).toBe(404);
+    expect((await api.call("GET", path)).body.items[0]).toMatchObject({ state: "CLOSED", failures: 0 });
+  });
+
+  it.each(["throws", "hangs"] as const)("are answered although the breaker's object %s", async (how) => {
+    const { binding } = brokenBreakers(how, env.CIRCUIT_BREAKER);
+    const api = callWith({ CIRCUIT_BREAKER: binding });
+    for (let n = 0; n < 10; n += 1) expect((await api("GET", "/api/users/nobody")).status).toBe(404);
+  });
+
+  it("are tried again after a failure that passes", async () => {
+    const database = countingDatabase();
+    const flaky = {
+      prepare: (sql: string) => {
+        database.down = database.asked < 2;
+        return database.binding.prepare(sql);
+      },
+    } as unknown as D1Database;
+    expect((await callWith({ DB: flaky })("GET", "/api/users/nobody")).status).toBe(404);
+    expect(database.asked).toBe(3);
+  });
+});
+
+describe("GET /health", () => {
+  it("is degraded while a breaker is not closed, and names its state", async () => {
+    const operator = admin();
+    expect((await operator.call("GET", "/health")).body).toMatchObject({
+      status: "ok",
+      checks: { breakers: { status: "ok", states: { database: "CLOSED", "email:smtp": "CLOSED" }, unreachable: [] } },
+    });
+    const stranger = admin();
+    await stranger.call("POST", `${path}/email:smtp/open`, { reason: "maintenance" });
+    expect(await stranger.call("GET", "/health")).toMatchObject({
+      status: 200,
+      body: { status: "degraded", checks: { breakers: { status: "degraded", states: { "email:smtp": "OPEN" } } } },
+    });
+  });
+
+  it("is degraded, and does not wait, while a breaker cannot be reached", async () => {
+    const { binding } = brokenBreakers("throws", env.CIRCUIT_BREAKER);
+    expect((await callWith({ CIRCUIT_BREAKER: binding })("GET", "/health")).body).toMatchObject({
+      status: "degraded",
+      checks: { breakers: { unreachable: names } },
+    });
+  });
+
+  it("sees the database as it is, whatever its breaker says", async () => {
+    const operator = admin();
+    await operator.call("POST", `${path}/database/open`, { reason: "maintenance" });
+    expect((await operator.call("GET", "/health")).body.checks.database).toEqual({ status: "ok" });
+  });
+});

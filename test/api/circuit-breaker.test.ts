@@ -1,0 +1,244 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it, vi } from "vitest";
+import { CircuitOpen } from "../../shared/circuit-breaker/circuit-open.ts";
+import type { ProbeReport, RecordedTransition, SyncReply, SyncRequest } from "../../shared/circuit-breaker/rpc.ts";
+import { brokenBreakers, DependencyDown, fail, newIsolate, succeed } from "../support/isolates.ts";
+
+/** The real object in workerd, with its storage; clients as isolates have them. */
+
+let next = 0;
+const newBreaker = () => {
+  const name = `dependency-${(next += 1)}`;
+  return { name, stub: env.CIRCUIT_BREAKER.getByName(name) };
+};
+const by = { actor: "ada", reason: "testing" };
+const open = async ({ stub }: ReturnType<typeof newBreaker>): Promise<void> => {
+  await stub.sync({ report: { epoch: 1, failures: 5, calls: 5 } });
+};
+
+const sync = async ({ stub }: ReturnType<typeof newBreaker>, request: SyncRequest): Promise<SyncReply> => {
+  const reply = await stub.sync(request);
+  return reply.ok ? reply.value : expect.fail();
+};
+const endProbe = async ({ stub }: ReturnType<typeof newBreaker>, request: ProbeReport): Promise<SyncReply["snapshot"]> => {
+  const reply = await stub.endProbe(request);
+  return reply.ok ? reply.value.snapshot : expect.fail();
+};
+const history = async (
+  { stub }: ReturnType<typeof newBreaker>,
+  page?: { limit?: number; before?: number },
+): Promise<RecordedTransition[]> => {
+  const reply = await stub.history(page);
+  return reply.ok ? reply.value : expect.fail();
+};
+
+describe("the breaker of the fleet", () => {
+  it("opens at five failures of five isolates with one call each, though it is dropped from memory after each", async () => {
+    const { name, stub } = newBreaker();
+    for (let n = 1; n <= 5; n += 1) {
+      await expect(newIsolate(env.CIRCUIT_BREAKER, name).run(fail)).rejects.toThrow(DependencyDown);
+      await vi.waitFor(async () => expect(await stub.inspect()).toMatchObject(n < 5 ? { failures: n } : { state: "OPEN" }), 5_000);
+      await evictDurableObject(stub);
+    }
+    expect(await stub.inspect()).toMatchObject({ state: "OPEN", epoch: 2, last: { cause: "threshold", actor: "breaker" } });
+  });
+
+  it("opens once when many isolates reach the threshold at the same moment", async () => {
+    const { name, stub } = newBreaker();
+    await Promise.allSettled(Array.from({ length: 30 }, () => newIsolate(env.CIRCUIT_BREAKER, name).run(fail)));
+    await vi.waitFor(async () => expect((await stub.inspect()).state).toBe("OPEN"), 5_000);
+    expect(await history({ name, stub })).toMatchObject([{ from: "CLOSED", to: "OPEN", epoch: 2, cause: "threshold" }]);
+  });
+
+  it("is asked once in a lease, and once more for each report of failures, however many calls there are", async () => {
+    const { name, stub } = newBreaker();
+    const { binding, requests } = brokenBreakers("works", env.CIRCUIT_BREAKER);
+    const isolate = newIsolate(binding, name);
+    await isolate.run(succeed);
+    await vi.waitFor(() => expect(isolate.lease.view).not.toBeNull());
+    for (let n = 0; n < 10_000; n += 1) await isolate.run(n % 5_000 === 100 ? fail : succeed).catch(() => undefined);
+    await vi.waitFor(async () => expect(await stub.inspect()).toMatchObject({ failures: 2 }), 5_000);
+    expect(requests()).toBeLessThanOrEqual(1 + 2);
+
+    await stub.forceOpen(by);
+    const before = requests();
+    const openIsolate = newIsolate(binding, name);
+    await openIsolate.lease.refresh(1_000);
+    for (let n = 0; n < 10_000; n += 1) expect(await openIsolate.run(succeed)).toBeInstanceOf(CircuitOpen);
+    expect(requests() - before).toBe(1);
+  });
+
+  it.each(["throws", "hangs"] as const)(
+    "keeps no caller waiting when it %s, and each isolate opens on its own",
+    async (how) => {
+      const isolate = newIsolate(brokenBreakers(how, env.CIRCUIT_BREAKER).binding, newBreaker().name);
+      for (let n = 0; n < 5; n += 1) await isolate.run(fail).catch(() => undefined);
+      await vi.waitFor(
+        async () => {
+          await isolate.run(fail).catch(() => undefined);
+          expect(isolate.lease.local?.snapshot.state).toBe("OPEN");
+        },
+        { timeout: 10_000, interval: 100 },
+      );
+      expect(await isolate.run(succeed)).toBeInstanceOf(CircuitOpen);
+    },
+    20_000,
+  );
+
+  it("is dropped in the middle of a call and loses no failure that it had answered", async () => {
+    const breaker = newBreaker();
+    await breaker.stub.sync({ report: { epoch: 1, failures: 4, calls: 4 } });
+    const eviction = evictDurableObject(breaker.stub);
+    const isolate = newIsolate(env.CIRCUIT_BREAKER, breaker.name);
+    await isolate.run(fail).catch(() => undefined);
+    await eviction;
+    await vi.waitFor(async () => expect((await breaker.stub.inspect()).state).toBe("OPEN"), 5_000);
+  });
+});
+
+describe("the permit", () => {
+  /** Open, and its time is over. */
+  async function due(): Promise<ReturnType<typeof newBreaker> & { later: (ms: number) => Promise<void> }> {
+    const breaker = newBreaker();
+    await open(breaker);
+    const later = async (ms: number): Promise<void> =>
+      await runInDurableObject(breaker.stub, (instance) => void (instance.clock = () => Date.now() + ms));
+    await later(30_000);
+    return { ...breaker, later };
+  }
+  const ask = (id: string): SyncRequest => ({ acquire: { id, lastsMs: 10_000, cold: false } });
+
+  it("goes to one of fifty that ask at the same moment", async () => {
+    const breaker = await due();
+    const replies = await Promise.all(Array.from({ length: 50 }, (_, n) => sync(breaker, ask(`p${n}`))));
+    expect(replies.filter(({ granted }) => granted)).toHaveLength(1);
+    expect(replies.every(({ snapshot }) => snapshot.state === "HALF_OPEN")).toBe(true);
+  });
+
+  it("survives an eviction, and no other closes the breaker: forged, second, old", async () => {
+    const breaker = await due();
+    const { stub, later } = breaker;
+    expect((await sync(breaker, ask("first"))).granted).toBe(true);
+    await evictDurableObject(stub);
+    await later(30_000);
+    expect((await sync(breaker, ask("second"))).granted).toBe(false);
+    for (const permitId of ["forged", "second"]) {
+      expect((await endProbe(breaker, { permitId, outcome: "success" })).state).toBe("HALF_OPEN");
+    }
+    await later(40_001);
+    expect((await sync(breaker, ask("third"))).granted).toBe(true);
+    expect((await endProbe(breaker, { permitId: "first", outcome: "success" })).state).toBe("HALF_OPEN");
+    expect((await endProbe(breaker, { permitId: "third", outcome: "success" })).state).toBe("CLOSED");
+    expect((await endProbe(breaker, { permitId: "third", outcome: "failure" })).state).toBe("CLOSED");
+  });
+
+  it("of a probe that fails opens it for longer, and a close resets that", async () => {
+    const breaker = await due();
+    const { stub, later } = breaker;
+    await sync(breaker, ask("p1"));
+    const snapshot = await endProbe(breaker, { permitId: "p1", outcome: "failure" });
+    expect(snapshot.retryAfterMs).toBeGreaterThan(59_000);
+    await later(30_000 + 60_000);
+    await sync(breaker, ask("p2"));
+    const closed = await endProbe(breaker, { permitId: "p2", outcome: "success" });
+    await sync(breaker, { report: { epoch: closed.epoch, failures: 5, calls: 5 } });
+    expect((await stub.inspect()).retryAfterMs).toBeLessThanOrEqual(30_000);
+  });
+
+  it("is given out again although the clock goes an hour back", async () => {
+    const breaker = await due();
+    const { later } = breaker;
+    await later(-3_600_000);
+    expect((await sync(breaker, {})).snapshot.retryAfterMs).toBeLessThanOrEqual(30_000);
+    await later(-3_600_000 + 30_000);
+    expect((await sync(breaker, ask("p1"))).granted).toBe(true);
+  });
+});
+
+describe("an operator's override", () => {
+  it.each([
+    ["forceOpen", { state: "OPEN", override: { kind: "forced-open", ends: false } }],
+    ["forceClose", { state: "CLOSED", override: { kind: "forced-closed" } }],
+    ["disable", { state: "CLOSED", override: { kind: "disabled" } }],
+  ] as const)("survives an eviction and whatever is reported: %s", async (verb, expected) => {
+    const breaker = newBreaker();
+    const { stub } = breaker;
+    expect(await stub[verb](by)).toMatchObject({ ok: true, value: expected });
+    await evictDurableObject(stub);
+    const { snapshot } = await sync(breaker, { report: { epoch: 2, failures: 100, calls: 100 } });
+    expect(snapshot).toMatchObject(expected);
+    expect(await history(breaker)).toMatchObject([{ actor: "ada", reason: "testing", epoch: 2 }]);
+    expect(await stub.enable({ actor: "bob", reason: "done" })).toMatchObject({
+      ok: true,
+      value: { state: "CLOSED", override: { kind: "none" } },
+    });
+    expect(await history(breaker)).toMatchObject([{ actor: "bob", reason: "done", cause: "enable" }, { actor: "ada" }]);
+  });
+
+  it("reaches every isolate within one lease", async () => {
+    const { name, stub } = newBreaker();
+    const isolates = Array.from({ length: 5 }, () => newIsolate(env.CIRCUIT_BREAKER, name));
+    await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
+    await vi.waitFor(() => expect(isolates.every(({ lease }) => lease.view !== null)).toBe(true));
+    await stub.forceOpen(by);
+    const forcedAt = Date.now();
+    const rejected = new Set<number>();
+    await vi.waitFor(
+      async () => {
+        const answers = await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
+        for (const [n, answer] of answers.entries()) if (answer instanceof CircuitOpen) rejected.add(n);
+        expect(rejected.size).toBe(5);
+      },
+      { timeout: 10_000, interval: 50 },
+    );
+    // Each was told under a lease that began before the order.
+    for (const { lease } of isolates) expect(lease.view?.askedAt).toBeLessThanOrEqual(forcedAt + 5_000 + 100);
+  }, 20_000);
+});
+
+describe("what is not valid", () => {
+  it.each<[string, SyncRequest, string, string]>([
+    ["a negative number of failures", { report: { epoch: 1, failures: -1, calls: 1 } }, "report.failures", "must be at least 0"],
+    ["half a failure", { report: { epoch: 1, failures: 0.5, calls: 1 } }, "report.failures", "must be a whole number"],
+    ["no number", { report: { epoch: 1, failures: Number.NaN, calls: 1 } }, "report.failures", "must be a number"],
+    ["a permit for a day", { acquire: { id: "p", lastsMs: 86_400_000, cold: false } }, "acquire.lastsMs", "must be at most 300000"],
+  ])("is refused by the name of its field and counts nothing: %s", async (_, request, path, message) => {
+    const { stub } = newBreaker();
+    expect(await stub.sync(request)).toEqual({ ok: false, error: { tag: "invalid", errors: [{ path, message }] } });
+    expect(await stub.inspect()).toMatchObject({ failures: 0, calls: 0, epoch: 1 });
+  });
+
+  it("an order without a reason changes nothing", async () => {
+    const { stub } = newBreaker();
+    expect(await stub.reset({ actor: "ada", reason: " " })).toEqual({
+      ok: false,
+      error: { tag: "invalid", errors: [{ path: "reason", message: "is empty" }] },
+    });
+    expect(await stub.forceOpen({ ...by, until: Date.now() - 1 })).toMatchObject({ ok: false, error: { errors: [{ path: "until" }] } });
+    expect(await stub.history()).toEqual({ ok: true, value: [] });
+  });
+});
+
+describe("what is stored", () => {
+  it("and cannot be read is closed, under a newer epoch", async () => {
+    const { stub } = newBreaker();
+    await stub.forceOpen(by);
+    await runInDurableObject(stub, (_, { storage }) => void storage.sql.exec("UPDATE breaker SET state = '{}'"));
+    await evictDurableObject(stub);
+    expect(await stub.inspect()).toMatchObject({ state: "CLOSED", epoch: 3 });
+  });
+
+  it("of the history is at most a thousand transitions, newest first and by the page", async () => {
+    const breaker = newBreaker();
+    const { stub } = breaker;
+    await runInDurableObject(stub, async (instance) => {
+      for (let n = 1; n <= 1_005; n += 1) await instance.reset({ actor: "ada", reason: `reset ${n}` });
+    });
+    const newest = await history(breaker, { limit: 2 });
+    expect(newest.map(({ reason }) => reason)).toEqual(["reset 1005", "reset 1004"]);
+    expect((await history(breaker, { limit: 1, before: newest[1]?.id ?? 0 })).map(({ reason }) => reason)).toEqual(["reset 1003"]);
+    expect(await history(breaker, { before: 6 })).toEqual([]);
+    expect(await history(breaker, { before: 7 })).toMatchObject([{ reason: "reset 6" }]);
+  });
+});

@@ -1,0 +1,2 @@
+export { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
+export { default } from "../../workers/consumer/index.ts";

@@ -1,0 +1,110 @@
+import type { CallPolicy } from "../../shared/circuit-breaker/caller.ts";
+import { BreakerClient } from "../../shared/circuit-breaker/client.ts";
+import { Lease } from "../../shared/circuit-breaker/lease.ts";
+import { initialBreaker, snapshot, type Breaker } from "../../shared/circuit-breaker/phase.ts";
+import type { ProbeReport, SyncReply, SyncRequest } from "../../shared/circuit-breaker/rpc.ts";
+import { defaultSettings } from "../../shared/circuit-breaker/settings.ts";
+import { decide, type Command, type Event, type Transition } from "../../shared/circuit-breaker/state.ts";
+import type { VirtualClock } from "./virtual-clock.ts";
+
+export class DependencyDown extends Error {}
+
+/** The dependency is at fault for `DependencyDown` and for what takes too long. */
+export const policy: CallPolicy = {
+  timeoutMs: 5_000,
+  calleeTimesOut: false,
+  isFault: (error) => error instanceof DependencyDown || (error instanceof Error && error.name === "TimeoutError"),
+};
+
+export type Weather = "up" | "throws" | "hangs" | "loses-replies";
+
+/** The Durable Object as the fleet meets it: the real decisions behind a network that delays, loses and fails. */
+export class SimulatedObject {
+  readonly clock: VirtualClock;
+  weather: Weather = "up";
+  latencyMs = 20;
+  requests = 0;
+  memory: Breaker = initialBreaker;
+  stored: Breaker = initialBreaker;
+  readonly transitions: Transition[] = [];
+  readonly grants: { id: string; at: number }[] = [];
+
+  constructor(clock: VirtualClock) {
+    this.clock = clock;
+  }
+
+  sync = async ({ report, acquire }: SyncRequest): Promise<SyncReply> =>
+    await this.#serve(() => {
+      this.apply({ type: "look" });
+      if (report !== undefined) this.apply({ type: "report", ...report });
+      const granted = acquire !== undefined && this.apply({ type: "acquire", ...acquire });
+      if (granted) this.grants.push({ id: acquire.id, at: this.clock.now() });
+      return { snapshot: this.snapshot, granted };
+    });
+
+  endProbe = async ({ permitId, outcome }: ProbeReport): Promise<SyncReply> =>
+    await this.#serve(() => {
+      this.apply({ type: "probe-ended", permitId, outcome });
+      return { snapshot: this.snapshot, granted: false };
+    });
+
+  command(command: Command): void {
+    this.apply({ type: "command", command, actor: "ada", reason: "test" });
+  }
+
+  /** Dropped from memory, as an idle object is after about ten seconds. */
+  evict(): void {
+    this.memory = this.stored;
+  }
+
+  get snapshot(): SyncReply["snapshot"] {
+    return snapshot(this.memory, defaultSettings, this.clock.now());
+  }
+
+  apply(event: Event): boolean {
+    const { breaker, transition, granted, persist } = decide(this.memory, event, defaultSettings, this.clock.now());
+    this.memory = breaker;
+    if (persist) this.stored = breaker;
+    if (transition !== null) this.transitions.push(transition);
+    return granted;
+  }
+
+  async #serve<Reply>(answer: () => Reply): Promise<Reply> {
+    this.requests += 1;
+    const { weather } = this;
+    if (weather === "throws") throw new Error("Durable Object is overloaded.");
+    await this.clock.sleep(this.latencyMs / 2);
+    if (weather === "hangs") return await new Promise(() => undefined);
+    const reply = answer();
+    if (weather === "loses-replies") return await new Promise(() => undefined);
+    await this.clock.sleep(this.latencyMs / 2);
+    return reply;
+  }
+}
+
+let ids = 0;
+
+/** An isolate's client, as cold as a new isolate is. */
+export function isolate(object: SimulatedObject, options: { policy?: CallPolicy; random?: () => number } = {}): BreakerClient {
+  const { clock } = object;
+  const random = options.random ?? (() => 0.5);
+  const background = (work: Promise<unknown>): void => void work.catch((error: unknown) => rejections.push(error));
+  const lease = new Lease({ object, settings: defaultSettings, background, clock, random });
+  return new BreakerClient({
+    dependency: "test",
+    policy: options.policy ?? policy,
+    lease,
+    background,
+    clock,
+    random,
+    newId: () => `permit-${(ids += 1)}`,
+  });
+}
+
+/** What was left to `waitUntil` and rejected there: nothing ever should. */
+export const rejections: unknown[] = [];
+
+export const succeed = async (): Promise<string> => "value";
+export const failing = async (): Promise<never> => {
+  throw new DependencyDown("the dependency is down");
+};

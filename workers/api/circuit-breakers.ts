@@ -1,0 +1,112 @@
+import * as v from "valibot";
+import { dependencies, isDependency } from "../../shared/circuit-breaker/dependencies.ts";
+import type { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
+import type { Inspection, Invalid, Order, RecordedTransition } from "../../shared/circuit-breaker/rpc.ts";
+import { within } from "../../shared/deadline.ts";
+import type { ApiEnv } from "../../shared/env.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { readJson, validate } from "../../shared/http/body.ts";
+import { fail, ok, type Result } from "../../shared/result.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+import { json, type Call, type Handler } from "./call.ts";
+
+/** An operator would rather hear that the object does not answer than wait. */
+const OBJECT_TIMEOUT_MS = 2_000;
+
+type Stub = DurableObjectStub<CircuitBreaker>;
+
+/** Every breaker as its object has it. One that does not answer says so and hides no other. */
+export const listCircuitBreakers: Handler = async ({ env }) => {
+  const items = await Promise.all(
+    dependencies.map(async (name) => {
+      const inspection = await ask(env, name, (stub) => stub.inspect());
+      return inspection.ok ? inspectionView(name, inspection.value) : { name, state: "UNREACHABLE" };
+    }),
+  );
+  return json({ items });
+};
+
+const historyQuery = v.strictObject({
+  limit: v.optional(v.pipe(v.string(), v.regex(/^([1-9]\d?|100)$/, "must be from 1 to 100"), v.transform(Number)), "20"),
+  cursor: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d{0,8}$/, "is not a cursor of this list"), v.transform(Number))),
+});
+
+/** Transitions, newest first. `nextCursor` is there while more follow. */
+export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
+  const name = nameOf(params);
+  if (name === null) return fail(noSuchBreaker);
+  const query = validate(historyQuery, Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
+  const { limit, cursor } = query.value;
+  const page = await ask(env, name, async (stub) => await stub.history({ limit, ...(cursor !== undefined && { before: cursor }) }));
+  if (!page.ok) return page;
+  if (!page.value.ok) return page.value;
+  const transitions = page.value.value;
+  const last = transitions.at(-1);
+  const more = transitions.length === limit && last !== undefined && last.id > 1;
+  return json({ items: transitions.map(transitionView), ...(more && { nextCursor: String(last.id) }) });
+};
+
+const reason = v.pipe(v.string("must be text"), v.trim(), v.minLength(1, "is empty"), v.maxLength(500, "is too long"));
+const TIME_MESSAGE = "must be a time such as 2026-01-31T12:00:00Z";
+const orderBody = v.strictObject({ reason });
+const openBody = v.strictObject({
+  reason,
+  until: v.optional(
+    v.pipe(
+      v.string(TIME_MESSAGE),
+      v.isoTimestamp(TIME_MESSAGE),
+      v.transform((text) => Date.parse(text)),
+      v.check((time) => !Number.isNaN(time), TIME_MESSAGE),
+    ),
+  ),
+});
+
+export const resetCircuitBreaker = verb(orderBody, (stub, by) => stub.reset(by));
+export const closeCircuitBreaker = verb(orderBody, (stub, by) => stub.forceClose(by));
+export const disableCircuitBreaker = verb(orderBody, (stub, by) => stub.disable(by));
+export const enableCircuitBreaker = verb(orderBody, (stub, by) => stub.enable(by));
+export const openCircuitBreaker = verb(openBody, (stub, by) => stub.forceOpen(by));
+
+/** An operator's verb: who and why go into the history, and the breaker as it is now comes back. */
+function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
+  schema: Schema,
+  give: (stub: Stub, by: Order & v.InferOutput<Schema>) => Promise<Result<Inspection, Invalid>>,
+): Handler {
+  return async ({ request, env, params, caller }: Call) => {
+    const name = nameOf(params);
+    if (name === null) return fail(noSuchBreaker);
+    const body = await readJson(request, schema);
+    if (!body.ok) return body;
+    const actor = caller.role === "admin" ? caller.actor : caller.role;
+    const obeyed = await ask(env, name, (stub) => give(stub, { ...body.value, actor }));
+    if (!obeyed.ok) return obeyed;
+    return obeyed.value.ok ? json(inspectionView(name, obeyed.value.value)) : obeyed.value;
+  };
+}
+
+async function ask<Reply>(env: ApiEnv, name: string, question: (stub: Stub) => Promise<Reply>): Promise<Result<Reply, Failure>> {
+  try {
+    return ok(await within(OBJECT_TIMEOUT_MS, question(env.CIRCUIT_BREAKER.getByName(name))));
+  } catch (error) {
+    log("error", "circuit_breaker.unreachable", { dependency: name, ...describeError(error) });
+    return fail({ tag: "unavailable", dependency: "circuit breaker" });
+  }
+}
+
+const noSuchBreaker: Failure = { tag: "not-found", what: "circuit breaker" };
+
+function nameOf(params: Record<string, string>): string | null {
+  // Names hold a colon, which clients send as it is or encoded.
+  const name = (params["name"] ?? "").replace(/%3a/i, ":");
+  return isDependency(name) ? name : null;
+}
+
+function inspectionView(name: string, { state, epoch, failures, calls, retryAfterMs, override, last }: Inspection) {
+  const view = { name, state, override: override.kind, epoch, failures, calls, retryAfterMs };
+  return last === null ? view : { ...view, lastTransition: transitionView(last) };
+}
+
+function transitionView({ at, ...transition }: RecordedTransition) {
+  return { ...transition, at: new Date(at).toISOString() };
+}
