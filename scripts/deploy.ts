@@ -1,16 +1,18 @@
 /**
- * Deploys the three Workers to Cloudflare: `npm run deploy`, or `npm run deploy -- --dry-run` to build them offline and check
- * their sizes. What a deployment needs first stands in docs/operations.md.
+ * Deploys the three Workers to Cloudflare: `npm run deploy`, the very first time `npm run deploy -- --first`, or
+ * `npm run deploy -- --dry-run` to build them offline and check their sizes. What a deployment needs stands in docs/operations.md.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
+import { writeFirstApiConfig } from "./local-configs.ts";
 
-/** In the order of deployment: `luna-api` binds `luna-cron`, so that one comes first. Limits keep start-up fast and are part of CI. */
+/** In the order of deployment: `luna-api` hosts the objects that the others call. Limits keep start-up fast and are part of CI. */
 const WORKERS = [
+  { name: "api", maxGzipKib: 100 },
   { name: "consumer", maxGzipKib: 400 },
   { name: "cron", maxGzipKib: 100 },
-  { name: "api", maxGzipKib: 100 },
 ];
 
 function wrangler(args: string[]): void {
@@ -28,6 +30,7 @@ function dryRun(): void {
     const gzipKib = gzipSync(readFileSync(`${directory}/index.js`)).byteLength / 1_024;
     return { name, gzipKib, maxGzipKib };
   });
+  wrangler(["deploy", "--dry-run", "-c", writeFirstApiConfig("dist/first"), "--outdir", "dist/first"]);
   for (const { name, gzipKib, maxGzipKib } of sizes) {
     process.stdout.write(`luna-${name}: ${gzipKib.toFixed(1)} KiB gzip of at most ${maxGzipKib}\n`);
   }
@@ -35,16 +38,18 @@ function dryRun(): void {
   if (tooLarge.length > 0) throw new Error(`too large: ${tooLarge.map(({ name }) => name).join(", ")}`);
 }
 
-function deploy(): void {
+/** @param first `luna-api` binds `luna-cron`, which is not there yet: it goes up without that, and once more when it is */
+function deploy(first: boolean): void {
   wrangler(["d1", "migrations", "apply", "DB", "--remote", "-c", "wrangler.api.toml"]);
-  for (const { name } of WORKERS) wrangler(["deploy", "-c", `wrangler.${name}.toml`]);
+  const configs = WORKERS.map(({ name }) => `wrangler.${name}.toml`);
+  const ordered = first ? [writeFirstApiConfig("dist/first"), ...configs.slice(1), ...configs.slice(0, 1)] : configs;
+  for (const config of ordered) wrangler(["deploy", "-c", config]);
 }
 
 try {
-  const unknown = process.argv.slice(2).filter((argument) => argument !== "--dry-run");
-  if (unknown.length > 0) throw new Error(`unknown argument ${unknown.join(" ")}; there is only --dry-run`);
-  if (process.argv.includes("--dry-run")) dryRun();
-  else deploy();
+  const { values } = parseArgs({ options: { "dry-run": { type: "boolean" }, first: { type: "boolean" } } });
+  if (values["dry-run"]) dryRun();
+  else deploy(values.first === true);
 } catch (error) {
   process.stderr.write(`luna: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
