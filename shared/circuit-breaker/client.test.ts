@@ -225,6 +225,17 @@ describe("the probe", () => {
     for (const client of clients) expect(await ending(client, succeed)).toBe("success");
   });
 
+  it("keeps the others away for a lease at a time, not for as long as its permit may last", async () => {
+    const client = await warm();
+    await openedBy(client);
+    await clock.advance(30_000);
+    void client.run(() => clock.sleep(4_000));
+    await clock.advance(50);
+    const rejected = await client.run(succeed);
+    expect(client.lease.view?.snapshot.retryAfterMs).toBe(10_000);
+    expect(rejected).toHaveProperty("retryAfterMs", 5_500);
+  });
+
   it("that fails opens it for twice as long", async () => {
     const client = await warm();
     await openedBy(client);

@@ -7,7 +7,7 @@ import type { LocalBreaker } from "./local.ts";
 import type { SyncReply } from "./rpc.ts";
 import type { ProbeOutcome } from "./state.ts";
 import type { Outcomes } from "./tally.ts";
-import { elapsedMs, stanceUnder, type View } from "./view.ts";
+import { adviceMs, elapsedMs, stanceUnder, type View } from "./view.ts";
 
 export type ClientPorts = Pick<LeasePorts, "background" | "clock" | "random"> & {
   dependency: string;
@@ -194,8 +194,8 @@ export class BreakerClient {
     const permitId = this.#ports.newId();
     const granted = local.acquire(permitId, this.#permitMs);
     if (granted) return this.#probe(operation, options ?? {}, (outcome) => local.endProbe(permitId, outcome));
-    const { state, retryAfterMs } = local.snapshot;
-    if (state !== "CLOSED") return Promise.resolve(this.#rejection(retryAfterMs));
+    const { snapshot } = local;
+    if (snapshot.state !== "CLOSED") return Promise.resolve(this.#rejection(adviceMs(snapshot, snapshot.retryAfterMs)));
     return this.#observe(operation, options, local.outcomes());
   }
 

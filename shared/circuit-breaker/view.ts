@@ -20,7 +20,12 @@ export function stanceUnder({ snapshot, toldAt }: View, now: number): Stance {
   // Only an operator ends this one, and renewals tell of that.
   if (override.kind === "forced-open" && !override.ends) return { do: "reject", retryAfterMs };
   const leftMs = retryAfterMs - elapsedMs(toldAt, now);
-  return leftMs > 0 ? { do: "reject", retryAfterMs: leftMs } : { do: "ask" };
+  return leftMs > 0 ? { do: "reject", retryAfterMs: adviceMs(snapshot, leftMs) } : { do: "ask" };
+}
+
+/** A probe mostly ends long before its permit does, and within a lease of that everybody knows. */
+export function adviceMs({ state, leaseMs }: Snapshot, leftMs: number): number {
+  return state === "HALF_OPEN" ? Math.min(leftMs, leaseMs) : leftMs;
 }
 
 export function leaseIsOver({ snapshot, askedAt }: View, now: number): boolean {

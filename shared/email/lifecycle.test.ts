@@ -36,6 +36,8 @@ describe("a mail whose hand-over ended", () => {
 
   it("has burned no attempt when the hand-over never began", () => {
     expect(after(2, { kind: "deferred", detail })).toEqual({ status: "queued", attempts: 1, dueAt: now + 1_000 });
+    const rejected: Outcome = { kind: "deferred", detail, retryAfterMs: 30_000 };
+    expect(after(2, rejected)).toEqual({ status: "queued", attempts: 1, dueAt: now + 30_000 });
   });
 });
 

@@ -3,6 +3,8 @@ import { breakerClient, type BreakerEnv } from "../../circuit-breaker/guard.ts";
 import type { Outcome } from "../lifecycle.ts";
 import type { Transport } from "./transport.ts";
 
+/** A mail looks again after this, however long the breaker means to stay open: an operator may end that sooner. */
+const MAX_DEFERRAL_MS = 60_000;
 /** A hand-over may first wait to hear whether it is the probe. */
 const ASK_MS = 1_000;
 
@@ -51,5 +53,6 @@ export function guardTransport(
 }
 
 function deferred(transport: string, retryAfterMs: number): Outcome {
-  return { kind: "deferred", retryAfterMs, detail: { transport, phase: "circuit-breaker", text: "the circuit breaker is open" } };
+  const detail = { transport, phase: "circuit-breaker", text: "the circuit breaker is open" };
+  return { kind: "deferred", retryAfterMs: Math.min(retryAfterMs, MAX_DEFERRAL_MS), detail };
 }

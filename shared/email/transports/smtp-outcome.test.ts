@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { classifySmtpError } from "./smtp-outcome.ts";
+import { classifySmtpError, speaksAgainstServer } from "./smtp-outcome.ts";
 
 type Fields = { code?: string; command?: string; responseCode?: number; response?: string };
 const error = (fields: Fields): Error => Object.assign(new Error("it failed"), fields);
@@ -45,4 +45,39 @@ it("keeps the code, the enhanced code and at most 500 characters of what the ser
 
 it("takes anything that can be thrown", () => {
   for (const thrown of [null, undefined, "text", 5, {}, new Error("")]) expect(classifySmtpError(thrown, true).kind).toBe("unknown");
+});
+
+describe("for the circuit breaker", () => {
+  const against = (fields: Fields, handedOver = false): boolean => speaksAgainstServer(classifySmtpError(error(fields), handedOver));
+
+  it.each<[string, Fields]>([
+    ["nobody listens", { code: "ESOCKET", command: "CONN" }],
+    ["the banner is 554", { code: "EPROTOCOL", command: "CONN", responseCode: 554 }],
+    ["the password is wrong", { code: "EAUTH", command: "AUTH PLAIN", responseCode: 535 }],
+    ["it shuts down", { code: "EENVELOPE", command: "RCPT TO", responseCode: 421 }],
+    ["its mail system is full", { command: "MAIL FROM", responseCode: 452, response: "452 4.3.1 insufficient system storage" }],
+    ["it accepts no mail now", { command: "RCPT TO", responseCode: 451, response: "451 4.3.2 try later" }],
+  ])("the server is at fault when %s", (_, fields) => {
+    expect(against(fields)).toBe(true);
+  });
+
+  it("the server is at fault when it does not say what became of a mail", () => {
+    expect(against({ code: "ETIMEDOUT", command: "CONN" }, true)).toBe(true);
+  });
+
+  it.each<[string, Fields]>([
+    ["greylists", { command: "RCPT TO", responseCode: 451, response: "451 4.7.1 greylisted, come back later" }],
+    ["does not know the user", { command: "RCPT TO", responseCode: 550, response: "550 5.1.1 no such user" }],
+    ["finds the mailbox full", { command: "RCPT TO", responseCode: 452, response: "452 4.2.2 mailbox full" }],
+    ["finds the mail too large", { command: "MAIL FROM", responseCode: 552, response: "552 5.3.4 message too big" }],
+    ["calls the mail spam", { command: "DATA", responseCode: 554, response: "554 5.7.1 spam" }],
+  ])("the server is there and answers when it %s", (_, fields) => {
+    expect(against(fields)).toBe(false);
+  });
+
+  it("neither an accepted nor a deferred mail speaks against the server", () => {
+    const detail = { transport: "smtp", phase: "CONN", text: "" };
+    expect(speaksAgainstServer({ kind: "accepted", detail })).toBe(false);
+    expect(speaksAgainstServer({ kind: "deferred", detail })).toBe(false);
+  });
 });

@@ -1,0 +1,88 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { Outcome } from "../../shared/email/lifecycle.ts";
+import { guardTransport } from "../../shared/email/transports/guarded.ts";
+import { speaksAgainstServer } from "../../shared/email/transports/smtp-outcome.ts";
+import type { Transport } from "../../shared/email/transports/transport.ts";
+import type { ConsumerEnv } from "../../shared/env.ts";
+import { outgoingMail as mail } from "../support/outgoing-mail.ts";
+
+/** The transport behind a real breaker, with a server that answers as told. */
+
+const atConnect: Outcome = { kind: "refused_transient", detail: { transport: "smtp", phase: "CONN", text: "refused" } };
+const accepted: Outcome = { kind: "accepted", detail: { transport: "smtp", phase: "BODY", code: 250, text: "queued" } };
+
+let fleet = 0;
+let outcome: Outcome = accepted;
+let handOvers = 0;
+let transport: Transport;
+let breaker: ReturnType<ConsumerEnv["CIRCUIT_BREAKER"]["getByName"]>;
+
+beforeEach(() => {
+  const suffix = `#${(fleet += 1)}`;
+  const getByName = (name: string) => env.CIRCUIT_BREAKER.getByName(name + suffix);
+  breaker = getByName("email:smtp");
+  outcome = accepted;
+  handOvers = 0;
+  const server: Transport = {
+    deadlineMs: 30_000,
+    send: async () => {
+      handOvers += 1;
+      return outcome;
+    },
+  };
+  transport = guardTransport({ CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"] }, "smtp", server, speaksAgainstServer);
+});
+
+async function openUp(): Promise<void> {
+  outcome = atConnect;
+  for (let n = 0; n < 5; n += 1) expect(await transport.send(mail)).toEqual(atConnect);
+  await vi.waitFor(async () => expect((await breaker.inspect()).state).toBe("OPEN"), 5_000);
+  await vi.waitFor(async () => expect((await transport.send(mail)).kind).toBe("deferred"), { timeout: 10_000, interval: 100 });
+}
+
+describe("a guarded transport", () => {
+  it("tells what the server said as it is", async () => {
+    for (const said of [accepted, atConnect, { ...atConnect, kind: "unknown" as const }]) {
+      outcome = said;
+      expect(await transport.send(mail)).toEqual(said);
+    }
+  });
+
+  it("defers a mail while the breaker is open: no hand-over, no attempt, and a time to look again", async () => {
+    await openUp();
+    const before = handOvers;
+    expect(await transport.send(mail)).toMatchObject({
+      kind: "deferred",
+      retryAfterMs: expect.toSatisfy((ms: number) => ms > 20_000 && ms <= 31_000),
+      detail: { transport: "smtp", phase: "circuit-breaker" },
+    });
+    expect(handOvers).toBe(before);
+  }, 20_000);
+
+  it("defers for a minute at most, since an operator may end it sooner", async () => {
+    await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 86_400_000 });
+    await vi.waitFor(async () => expect(await transport.send(mail)).toMatchObject({ kind: "deferred", retryAfterMs: 60_000 }), 5_000);
+  });
+
+  it("does not count what the server says of one mail", async () => {
+    outcome = { kind: "refused_permanent", detail: { transport: "smtp", phase: "RCPT TO", code: 550, text: "no such user" } };
+    for (let n = 0; n < 20; n += 1) expect(await transport.send(mail)).toEqual(outcome);
+    expect(await breaker.inspect()).toMatchObject({ state: "CLOSED", failures: 0 });
+  });
+
+  it("passes a defect on that is nobody's outcome, and does not count it", async () => {
+    const broken = guardTransport(
+      { CIRCUIT_BREAKER: { getByName: () => breaker } as unknown as ConsumerEnv["CIRCUIT_BREAKER"] },
+      "smtp",
+      { deadlineMs: 1_000, send: () => Promise.reject(new TypeError("a defect")) },
+      speaksAgainstServer,
+    );
+    for (let n = 0; n < 6; n += 1) await expect(broken.send(mail)).rejects.toThrow("a defect");
+    expect(await breaker.inspect()).toMatchObject({ state: "CLOSED", failures: 0 });
+  });
+
+  it("has a deadline that leaves time to hear whether it may probe", () => {
+    expect(transport.deadlineMs).toBe(31_000);
+  });
+});
