@@ -70,6 +70,19 @@ describe("failures of the fleet", () => {
     expect(object.memory.phase).toMatchObject({ window: [{ failures: 3, calls: 14 }] });
   });
 
+  it("are reported once a second while they go on and are too few to open it, and then all together", async () => {
+    const client = await warm();
+    for (let n = 0; n < 100; n += 1) await client.run(succeed);
+    const before = object.requests;
+    for (let n = 0; n < 40; n += 1) {
+      await client.run(failing).catch(() => undefined);
+      await clock.advance(100);
+    }
+    await clock.advance(1_000);
+    expect(object.requests - before).toBeLessThanOrEqual(6);
+    expect(object.memory.phase).toMatchObject({ window: [{ failures: 40, calls: 141 }] });
+  });
+
   it("do not open it while they are one in a thousand, with isolates of one call or of many", async () => {
     const many = await Promise.all(Array.from({ length: 10 }, warm));
     for (let n = 0; n < 20_000; n += 1) {

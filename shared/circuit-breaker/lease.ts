@@ -27,7 +27,10 @@ export type LeasePorts = {
 
 /** Nobody waits for these, so they may take longer than a question that a call waits for. */
 const BACKGROUND_TIMEOUT_MS = 2_000;
+/** Failures that come together are reported together... */
 const REPORT_DELAY_MS = 100;
+/** ...and while a dependency fails for some, but for too few to open, a fleet of a thousand isolates must not drown the object. */
+const REPORT_GAP_MS = 1_000;
 /** Background work that has not ended by then never will: the request that held it is gone. */
 const LOST_AFTER_MS = BACKGROUND_TIMEOUT_MS + 1_000;
 const MISSES_UNTIL_LOCAL = 3;
@@ -52,6 +55,7 @@ export class Lease {
   #lost: Counts = { failures: 0, calls: 0 };
   #renewingSince: number | null = null;
   #reportingSince: number | null = null;
+  #reportedAt = 0;
   #nextContact = { since: 0, afterMs: 0 };
 
   constructor(ports: LeasePorts) {
@@ -188,12 +192,14 @@ export class Lease {
     const now = clock.now();
     if (tally !== this.tally || tally.epoch === null || !this.#objectCounts() || isUnderWay(this.#reportingSince, now)) return;
     this.#reportingSince = now;
-    background(this.#reportAfterDelay());
+    background(this.#reportAfter(Math.max(REPORT_DELAY_MS, REPORT_GAP_MS - elapsedMs(this.#reportedAt, now))));
   }
 
-  async #reportAfterDelay(): Promise<void> {
-    await new Promise<void>((resolve) => this.#ports.clock.after(REPORT_DELAY_MS, resolve));
+  async #reportAfter(delayMs: number): Promise<void> {
+    const { clock } = this.#ports;
+    await new Promise<void>((resolve) => clock.after(delayMs, resolve));
     this.#reportingSince = null;
+    this.#reportedAt = clock.now();
     if (this.tally.failures === 0 || this.local !== null) return;
     await this.#hearWithin(BACKGROUND_TIMEOUT_MS, undefined);
   }
