@@ -1,0 +1,147 @@
+import { judge, neverPurged, type Meta, type Stamp, type TagPurge, type Verdict } from "./sequence.ts";
+
+/** Tags with their purges, as they travel. */
+export type Purges = readonly (readonly [tag: string, purge: TagPurge])[];
+
+/** Everything that was purged after `since`; with `since` null only where the index is. */
+export type SyncReply = { meta: Meta; since: number | null; purges: Purges };
+
+/** The purges of the tags that were asked for, as they were at `meta.seq`. */
+export type LookupReply = { meta: Meta; purges: Purges };
+
+/** More tags than this are not held; what is dropped is looked up again when an old entry needs it. */
+const MAX_TAGS = 50_000;
+
+/**
+ * What an isolate knows of the tag index. It holds every purge after `known`; for entries that are older than that it needs the
+ * purges of their tags looked up. Pure: it is told what the index answered, and when it was asked.
+ */
+export class TagView {
+  #meta: Meta | null = null;
+  #known = 0;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #purges = new Map<string, TagPurge>();
+  #lookedUp = new Map<string, TagPurge>();
+  /** How many purges of each tag this isolate has begun and not finished. */
+  readonly #doubted = new Map<string, number>();
+  readonly #maxTags: number;
+
+  constructor(maxTags = MAX_TAGS) {
+    this.#maxTags = maxTags;
+  }
+
+  /** What a load that begins now is stamped with; null before anything is known. */
+  get stamp(): Stamp | null {
+    return this.#meta === null ? null : { generation: this.#meta.generation, seq: this.#meta.seq };
+  }
+
+  /** From where the next sync has to tell; null for a cold one. */
+  get since(): number | null {
+    return this.#meta?.seq ?? null;
+  }
+
+  /** How old the view is: its age counts from when its sync was sent. A clock that was set back makes it infinitely old. */
+  ageMs(now: number): number {
+    return now < this.#askedAt ? Number.POSITIVE_INFINITY : now - this.#askedAt;
+  }
+
+  /** Judges an entry. `look-up`: it is older than what the view holds, see `missing`. `unknown`: nothing is known yet. */
+  judge(stamp: Stamp, tags: readonly string[]): Verdict | "look-up" | "unknown" {
+    if (this.#meta === null) return "unknown";
+    if (this.#doubted.size > 0 && tags.some((tag) => this.#doubted.has(tag))) return "purged";
+    if (stamp.seq >= this.#known) return judge(stamp, this.#meta, this.#held(tags));
+    const verdict = judge(stamp, this.#meta, this.#held(tags));
+    return verdict === "purged" || this.missing(tags).length === 0 ? verdict : "look-up";
+  }
+
+  /** Those of an old entry's tags of which the view knows nothing. */
+  missing(tags: readonly string[]): string[] {
+    return tags.filter((tag) => !this.#purges.has(tag) && !this.#lookedUp.has(tag));
+  }
+
+  *#held(tags: readonly string[]): Iterable<TagPurge> {
+    for (const tag of tags) yield this.#purges.get(tag) ?? this.#lookedUp.get(tag) ?? neverPurged;
+  }
+
+  /** Takes the answer of a sync that was sent at `askedAt`. */
+  sync({ meta, since, purges }: SyncReply, askedAt: number): void {
+    const before = this.#meta;
+    if (before !== null && before.generation !== meta.generation) this.#forget();
+    // Sent before what the view dropped since: it would look as if nothing had been dropped.
+    else if (before !== null && meta.seq < this.#known) return;
+    if (this.#meta === null || since === null) {
+      // What is older than a cold answer is not held any more; what this isolate purged since then is.
+      this.#known = Math.max(this.#known, meta.seq);
+      this.#purges = new Map([...this.#purges].filter(([, { hard, soft }]) => Math.max(hard, soft) > meta.seq));
+      this.#lookedUp.clear();
+    }
+    this.#advance(meta);
+    this.#askedAt = Math.max(this.#askedAt, askedAt);
+    for (const [tag, purge] of purges) this.#hold(tag, purge);
+    this.#dropOldest();
+  }
+
+  /** Takes the answer of a look-up. */
+  lookUp({ meta, purges }: LookupReply): void {
+    // A purge that was dropped after this was answered would be missing in it.
+    if (this.#meta === null || meta.generation !== this.#meta.generation || meta.seq < this.#known) return;
+    // The index may have forgotten since then: what it does not say of a tag, its floor says.
+    this.#advance({ ...meta, seq: this.#meta.seq });
+    if (this.#lookedUp.size + purges.length > this.#maxTags) this.#lookedUp.clear();
+    for (const [tag, purge] of purges) if (!this.#purges.has(tag)) this.#lookedUp.set(tag, purge);
+  }
+
+  /**
+   * From now on entries with these tags count as purged, whatever their stamp, until a purge that began after this has succeeded and
+   * its answer is held. Somebody else's purge of a tag does not end that: it may be older than the write that this is about.
+   *
+   * @returns what ends it
+   */
+  doubt(tags: readonly string[]): () => void {
+    for (const tag of tags) this.#doubted.set(tag, (this.#doubted.get(tag) ?? 0) + 1);
+    let settled = false;
+    return () => {
+      if (settled) return;
+      settled = true;
+      for (const tag of tags) {
+        const left = (this.#doubted.get(tag) ?? 1) - 1;
+        if (left === 0) this.#doubted.delete(tag);
+        else this.#doubted.set(tag, left);
+      }
+    };
+  }
+
+  #hold(tag: string, { hard, soft }: TagPurge): void {
+    const held = this.#purges.get(tag) ?? neverPurged;
+    this.#purges.set(tag, { hard: Math.max(hard, held.hard), soft: Math.max(soft, held.soft) });
+    this.#lookedUp.delete(tag);
+  }
+
+  #advance(meta: Meta): void {
+    const before = this.#meta;
+    this.#meta =
+      before === null
+        ? meta
+        : {
+            generation: meta.generation,
+            seq: Math.max(meta.seq, before.seq),
+            floor: Math.max(meta.floor, before.floor),
+            softFloor: Math.max(meta.softFloor, before.softFloor),
+          };
+  }
+
+  /** Drops the half that was purged longest ago. */
+  #dropOldest(): void {
+    if (this.#purges.size <= this.#maxTags) return;
+    const sequences = [...this.#purges.values()].map(({ hard, soft }) => Math.max(hard, soft)).toSorted((a, b) => a - b);
+    this.#known = sequences[sequences.length >> 1] ?? this.#known;
+    this.#purges = new Map([...this.#purges].filter(([, { hard, soft }]) => Math.max(hard, soft) > this.#known));
+  }
+
+  #forget(): void {
+    this.#meta = null;
+    this.#known = 0;
+    this.#purges.clear();
+    this.#lookedUp.clear();
+  }
+}
