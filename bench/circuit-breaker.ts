@@ -18,7 +18,7 @@ async function luna(state: "CLOSED" | "OPEN"): Promise<BreakerClient> {
   const snapshot: Snapshot = { state, epoch: 1, leaseMs: HOUR_MS, retryAfterMs: HOUR_MS, override: { kind: "none" } };
   const object = { sync: async () => ({ snapshot, granted: false }), endProbe: async () => ({ snapshot, granted: false }) };
   const ports = { clock: systemClock, random: Math.random, background: (): void => undefined };
-  const lease = new Lease({ ...ports, object, settings: defaultSettings });
+  const lease = new Lease({ ...ports, object, settings: defaultSettings, notify: () => undefined });
   await lease.refresh(1_000);
   const policy = { timeoutMs: 5_000, calleeTimesOut: true, isFault: (): boolean => true };
   return new BreakerClient({ ...ports, dependency: "bench", policy, lease, newId: () => "id" });

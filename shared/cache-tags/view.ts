@@ -1,7 +1,7 @@
 import { judge, neverPurged, type Meta, type Stamp, type TagPurge, type Verdict } from "./sequence.ts";
 
 /** Tags with their purges, as they travel. */
-export type Purges = readonly (readonly [tag: string, purge: TagPurge])[];
+type Purges = readonly (readonly [tag: string, purge: TagPurge])[];
 
 /** Everything that was purged after `since`; with `since` null only where the index is. */
 export type SyncReply = { meta: Meta; since: number | null; purges: Purges };

@@ -3,43 +3,68 @@ import type { Clock } from "../clock.ts";
 /** A call to a dependency. It should stop when the signal aborts; whether it does or not, its late result is ignored. */
 export type Operation<Value> = (signal: AbortSignal | undefined) => Promise<Value>;
 
-/** Why a call was ended by its caller's deadline: it says nothing about the dependency. */
-export class DeadlineExceeded extends Error {
+/** A dependency that did not answer in its time. Always its fault. */
+export class CallTimeout extends Error {
+  override readonly name = "TimeoutError";
+
+  constructor(ms: number) {
+    super(`no answer within ${ms} ms`);
+  }
+}
+
+/** A call that was ended since its caller has no more time. Says nothing about the dependency. */
+class DeadlineExceeded extends Error {
   override readonly name = "DeadlineExceeded";
-}
 
-/** When a call is ended, and with what error. */
-export type Limit = { ms: number; error: () => Error };
-
-export function timeout(ms: number): Limit {
-  return { ms, error: () => new DOMException(`no answer within ${ms} ms`, "TimeoutError") };
-}
-
-export function deadline(ms: number): Limit {
-  return { ms: Math.max(ms, 0), error: () => new DeadlineExceeded("the caller's deadline is over") };
+  constructor(ms: number) {
+    super(`the caller's ${ms} ms are over`);
+  }
 }
 
 /**
- * Runs an operation until its limit and for as long as the caller wants it.
+ * Runs an operation for at most `timeoutMs` (null: as long as it takes) and for as long as the caller wants it.
  *
- * @throws the limit's error, the signal's reason when the caller aborts, else what the operation throws
+ * @throws CallTimeout, the signal's reason when the caller aborts, else what the operation throws
  */
 export async function attempt<Value>(
   operation: Operation<Value>,
-  limit: Limit | null,
+  timeoutMs: number | null,
   signal: AbortSignal | undefined,
   clock: Clock,
 ): Promise<Value> {
   signal?.throwIfAborted();
+  return await abortable(timeoutMs === null ? null : { ms: timeoutMs, error: new CallTimeout(timeoutMs) }, signal, clock, operation);
+}
+
+/**
+ * Gives work a signal that aborts after `ms`, by a timer: a clock that is set back makes it no longer.
+ *
+ * @throws DeadlineExceeded, or the reason of the caller's signal, though the work goes on
+ */
+export async function withDeadline<Value>(
+  ms: number,
+  signal: AbortSignal | undefined,
+  clock: Clock,
+  work: (signal: AbortSignal) => Promise<Value>,
+): Promise<Value> {
+  return await abortable({ ms, error: new DeadlineExceeded(ms) }, signal, clock, work);
+}
+
+async function abortable<Value>(
+  limit: { ms: number; error: Error } | null,
+  signal: AbortSignal | undefined,
+  clock: Clock,
+  work: (signal: AbortSignal) => Promise<Value>,
+): Promise<Value> {
   const controller = new AbortController();
   const stopped = new Promise<never>((_, reject) => {
     controller.signal.addEventListener("abort", () => reject(controller.signal.reason as Error), { once: true });
   });
-  const cancel = limit === null ? null : clock.after(limit.ms, () => controller.abort(limit.error()));
+  const cancel = limit === null ? null : clock.after(limit.ms, () => controller.abort(limit.error));
   const onAbort = (): void => controller.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    return await Promise.race([operation(controller.signal), stopped]);
+    return await Promise.race([work(controller.signal), stopped]);
   } finally {
     cancel?.();
     signal?.removeEventListener("abort", onAbort);

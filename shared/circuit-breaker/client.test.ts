@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { DependencyDown, failing, isolate, rejections, SimulatedObject, succeed } from "../../test/support/fleet.ts";
+import { DependencyDown, failing, isolate, rejections, selfTiming, SimulatedObject, succeed } from "../../test/support/fleet.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { CircuitOpen } from "./circuit-open.ts";
 import type { BreakerClient } from "./client.ts";
@@ -146,7 +146,7 @@ describe("a call while closed", () => {
     expect(object.requests - before).toBe(1);
   });
 
-  it("never counts when the caller was at fault, aborted it, or had no time for it", async () => {
+  it("never counts when the caller was at fault, or aborted it", async () => {
     const client = await warm();
     const mistake = async (): Promise<never> => {
       throw new SyntaxError("a corrupt value");
@@ -158,9 +158,6 @@ describe("a call while closed", () => {
       const aborted = ending(client, () => new Promise(() => undefined), { signal: controller.signal });
       controller.abort();
       expect(await aborted).toBe("AbortError");
-      const hurried = client.run(() => new Promise(() => undefined), { limitMs: 10 }).catch((error: unknown) => error);
-      await clock.advance(10);
-      expect(await hurried).toMatchObject({ name: "DeadlineExceeded" });
     }
     await clock.advance(1_000);
     expect(object.memory.phase).toMatchObject({ state: "CLOSED" });
@@ -199,6 +196,17 @@ describe("a call while open", () => {
     await client.run(failing);
     await clock.advance(100);
     expect(object.transitions).toHaveLength(1);
+  });
+
+  it("by force waits for nobody, however old the view and silent the object", async () => {
+    const client = await warm();
+    object.command({ do: "open", forMs: null });
+    await clock.advance(5_000);
+    await client.run(succeed);
+    await clock.advance(50);
+    object.weather = "hangs";
+    await clock.advance(60_000);
+    expect(await ending(client, succeed)).toBeInstanceOf(CircuitOpen);
   });
 
   it("makes an operator's reset known within one lease", async () => {
@@ -279,7 +287,7 @@ describe("the probe", () => {
     expect(object.snapshot.state).toBe("CLOSED");
   });
 
-  it("whose permit comes after its caller gave up gives it back", async () => {
+  it("whose permit comes after its caller gave up, and that no other call takes, gives it back", async () => {
     const client = await warm();
     await openedBy(client);
     object.latencyMs = 2_500;
@@ -287,7 +295,7 @@ describe("the probe", () => {
     const answer = client.run(succeed);
     await clock.advance(1_000);
     expect(await answer).toBeInstanceOf(CircuitOpen);
-    await clock.advance(3_000);
+    await clock.advance(2_500 + 5_000 + 1_250);
     expect(object.grants).toHaveLength(1);
     expect(object.memory.phase).toEqual({ state: "HALF_OPEN", reopens: 0, permit: null });
   });
@@ -334,6 +342,134 @@ describe("the probe", () => {
     expect(await ending(isolate(object), succeed)).toBe("success");
     await clock.advance(100);
     expect(object.transitions.at(-1)).toMatchObject({ to: "CLOSED", cause: "probe-succeeded" });
+  });
+});
+
+describe("one that asks", () => {
+  it("is one call of an isolate: the others are rejected meanwhile", async () => {
+    const client = await warm();
+    await openedBy(client);
+    await clock.advance(31_500);
+    const before = object.requests;
+    const answers = Array.from({ length: 20 }, () => client.run(succeed));
+    await clock.advance(100);
+    // Its question, the renewal of the lease, and how its probe ended.
+    expect(object.requests - before).toBeLessThanOrEqual(3);
+    expect((await Promise.all(answers)).filter((answer) => answer === "value")).toHaveLength(1);
+  });
+
+  it("runs when it hears that the breaker has closed", async () => {
+    const client = await warm();
+    await openedBy(client);
+    object.command({ do: "reset" });
+    await clock.advance(60_000);
+    const answer = client.run(succeed);
+    await clock.advance(50);
+    expect(await answer).toBe("value");
+  });
+
+  it("goes on by the isolate's own breaker when it is the third in vain", async () => {
+    const client = await warm();
+    await openedBy(client);
+    object.weather = "throws";
+    await clock.advance(60_000);
+    let through = 0;
+    for (let n = 0; n < 3; n += 1) {
+      const answer = client.run(succeed);
+      await clock.advance(1);
+      if ((await answer) === "value") through += 1;
+    }
+    expect(client.lease.local).not.toBeNull();
+    expect(through).toBeGreaterThan(0);
+  });
+
+  it("ends with its permit though its call should have ended itself, and that is a failure", async () => {
+    const client = isolate(object, { policy: selfTiming });
+    void client.run(succeed);
+    await clock.advance(50);
+    await openedBy(client);
+    await clock.advance(31_500);
+    const probe = client.run(() => new Promise(() => undefined)).catch((error: Error) => error.name);
+    await clock.advance(9_600);
+    expect(await probe).toBe("TimeoutError");
+    expect(object.snapshot).toMatchObject({ state: "OPEN", retryAfterMs: expect.closeTo(60_000, -3) });
+  });
+});
+
+describe("a call on the fast path, whose callee times itself out", () => {
+  async function fast(): Promise<BreakerClient> {
+    const client = isolate(object, { policy: selfTiming });
+    void client.run(succeed);
+    await clock.advance(50);
+    await client.run(succeed);
+    return client;
+  }
+
+  it("counts its failures and its calls, and no mistakes", async () => {
+    const client = await fast();
+    const mistake = async (): Promise<never> => {
+      throw new SyntaxError("a corrupt value");
+    };
+    for (let n = 0; n < 4; n += 1) {
+      await client.run(failing).catch(() => undefined);
+      await client.run(mistake).catch(() => undefined);
+      await client.run(succeed);
+    }
+    expect([client.lease.tally.failures, client.lease.tally.calls]).toEqual([4, 9]);
+  });
+
+  it("renews the lease when it is over, also after the clock was set back", async () => {
+    const client = await fast();
+    for (const passes of [() => clock.advance(6_000), async () => clock.setBack(3_600_000)]) {
+      await passes();
+      const before = object.requests;
+      await client.run(succeed);
+      await clock.advance(50);
+      expect(object.requests - before).toBe(1);
+    }
+  });
+
+  it("goes by the view of now, not by the one of its last call", async () => {
+    const client = await fast();
+    object.command({ do: "open", forMs: null });
+    void client.lease.acquire("somebody", 1_000, 1_000);
+    await clock.advance(50);
+    expect(await client.run(succeed)).toBeInstanceOf(CircuitOpen);
+  });
+
+  it("goes by the isolate's own breaker once the object is lost", async () => {
+    const client = await fast();
+    object.weather = "throws";
+    for (let n = 0; n < 20; n += 1) {
+      await client.run(failing).catch(() => undefined);
+      await clock.advance(500);
+    }
+    expect(await client.run(succeed)).toBeInstanceOf(CircuitOpen);
+  });
+
+  it("heeds the caller's signal", async () => {
+    const client = await fast();
+    const controller = new AbortController();
+    const ended = ending(client, () => new Promise(() => undefined), { signal: controller.signal });
+    controller.abort();
+    expect(await ended).toBe("AbortError");
+    expect(client.lease.tally.failures).toBe(0);
+  });
+
+  it("fails like any other when it throws before it returns a promise", async () => {
+    const client = await fast();
+    const thrown = client.run(() => {
+      throw new DependencyDown("at once");
+    });
+    await expect(thrown).rejects.toThrow(DependencyDown);
+    expect(client.lease.tally.failures).toBe(1);
+  });
+
+  it("opens the breaker and is rejected", async () => {
+    const client = await fast();
+    for (let n = 0; n < 5; n += 1) await client.run(failing).catch(() => undefined);
+    await clock.advance(200);
+    expect(await client.run(succeed)).toBeInstanceOf(CircuitOpen);
   });
 });
 
@@ -427,7 +563,7 @@ describe("an isolate without the object", () => {
     object.weather = "throws";
     for (let n = 0; n < 50; n += 1) {
       await open.run(succeed);
-      await disabled.run(failing).catch(() => undefined);
+      expect(await ending(disabled, failing)).toBe("Error");
       await clock.advance(2_000);
     }
     expect([open.lease.local, disabled.lease.local]).not.toContain(null);

@@ -2,7 +2,8 @@ import { attempt, type Operation } from "./attempt.ts";
 import { Caller, type CallOptions, type CallPolicy } from "./caller.ts";
 import { CircuitOpen } from "./circuit-open.ts";
 import type { Clock } from "../clock.ts";
-import type { Lease, LeasePorts } from "./lease.ts";
+import type { LeasePorts, Permit } from "./lease-ports.ts";
+import type { Lease } from "./lease.ts";
 import type { LocalBreaker } from "./local.ts";
 import type { SyncReply } from "./rpc.ts";
 import type { ProbeOutcome } from "./state.ts";
@@ -28,6 +29,8 @@ type Closed = {
 const ASK_TIMEOUT_MS = 1_000;
 /** A permit outlasts the call it is for, by the wait for it and the way back of its outcome. */
 const PERMIT_MARGIN_MS = 5_000;
+/** An outcome that reaches the object after its permit has expired is worth nothing. */
+const RETURN_MS = 500;
 /** Those who were rejected together come back spread over this. */
 const JITTER_MS = 1_000;
 const MIN_RETRY_AFTER_MS = 100;
@@ -65,11 +68,13 @@ export class BreakerClient {
     const closed = this.#closed;
     if (closed !== null && closed.view === lease.view && options === undefined) {
       const ageMs = now - closed.askedAt;
-      if (ageMs >= 0 && ageMs < closed.leaseMs) return operation(undefined).then(closed.succeeded, closed.failed);
+      if (ageMs >= 0 && ageMs < closed.leaseMs) return called(operation).then(closed.succeeded, closed.failed);
     }
     if (lease.local !== null) return this.#runLocally(operation, options, now, lease.local);
     if (lease.view === null) return this.#runCold(operation, options, now);
     lease.renewIfDue(now);
+    const spare = lease.takeSpare();
+    if (spare !== null) return this.#probe(operation, options, spare);
     const stance = stanceUnder(lease.view, now);
     switch (stance.do) {
       case "run":
@@ -158,24 +163,29 @@ export class BreakerClient {
     if (this.#askingSince !== null && elapsedMs(this.#askingSince, now) < 2 * ASK_TIMEOUT_MS) return this.#rejection(0);
     options?.signal?.throwIfAborted();
     this.#askingSince = now;
-    const permitId = this.#ports.newId();
-    const timeoutMs = Math.min(ASK_TIMEOUT_MS, options?.limitMs ?? ASK_TIMEOUT_MS);
-    const reply = await this.lease.acquire(permitId, this.#permitMs, timeoutMs);
+    const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs };
+    const reply = await this.lease.acquire(permit.id, permit.lastsMs, ASK_TIMEOUT_MS);
     this.#askingSince = null;
-    const left = { ...options, ...(options?.limitMs !== undefined && { limitMs: options.limitMs - elapsedMs(now, this.#clock.now()) }) };
-    if (reply?.granted)
-      return await this.#probe(operation, left, (outcome) => this.#ports.background(this.lease.endProbe(permitId, outcome)));
+    if (reply?.granted) return await this.#probe(operation, options, permit);
     const { view, local } = this.lease;
-    if (local !== null) return await this.#runLocally(operation, left, this.#clock.now(), local);
+    if (local !== null) return await this.#runLocally(operation, options, this.#clock.now(), local);
     const stance = view === null ? null : stanceUnder(view, this.#clock.now());
-    if (stance?.do === "run") return await this.#observe(operation, left);
+    if (stance?.do === "run") return await this.#observe(operation, options);
     return this.#rejection(stance?.do === "reject" ? stance.retryAfterMs : 0);
   }
 
-  async #probe<Value>(operation: Operation<Value>, options: CallOptions, end: (outcome: ProbeOutcome) => void): Promise<Value> {
+  /** One attempt, which ends with its permit. */
+  async #probe<Value>(
+    operation: Operation<Value>,
+    options: CallOptions | undefined,
+    { id, askedAt, lastsMs }: Permit,
+    end: (outcome: ProbeOutcome) => void = (outcome) => this.#ports.background(this.lease.endProbe(id, outcome)),
+  ): Promise<Value> {
+    // The object, whose clock was set back too, takes a permit from the future for one of now.
+    const passedMs = Math.max(this.#clock.now() - askedAt, 0);
+    const leftMs = Math.max(lastsMs - passedMs - RETURN_MS, 0);
     try {
-      const limitMs = Math.min(options.limitMs ?? Number.POSITIVE_INFINITY, this.#permitMs - ASK_TIMEOUT_MS);
-      const value = await this.#caller.call(operation, { ...options, limitMs });
+      const value = await this.#caller.call(operation, options, leftMs);
       end("success");
       return value;
     } catch (error) {
@@ -191,9 +201,10 @@ export class BreakerClient {
     local: LocalBreaker,
   ): Promise<Value | CircuitOpen> {
     this.lease.renewIfDue(now);
-    const permitId = this.#ports.newId();
-    const granted = local.acquire(permitId, this.#permitMs);
-    if (granted) return this.#probe(operation, options ?? {}, (outcome) => local.endProbe(permitId, outcome));
+    const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs };
+    if (local.acquire(permit.id, permit.lastsMs)) {
+      return this.#probe(operation, options, permit, (outcome) => local.endProbe(permit.id, outcome));
+    }
     const { snapshot } = local;
     if (snapshot.state !== "CLOSED") return Promise.resolve(this.#rejection(adviceMs(snapshot, snapshot.retryAfterMs)));
     return this.#observe(operation, options, local.outcomes());
@@ -202,5 +213,14 @@ export class BreakerClient {
   #rejection(retryAfterMs: number): CircuitOpen {
     const spread = Math.max(retryAfterMs, MIN_RETRY_AFTER_MS) + this.#ports.random() * JITTER_MS;
     return new CircuitOpen(this.#ports.dependency, Math.ceil(spread));
+  }
+}
+
+/** One that throws before it returns a promise fails like any other. */
+function called<Value>(operation: Operation<Value>): Promise<Value> {
+  try {
+    return operation(undefined);
+  } catch (error) {
+    return Promise.reject(error);
   }
 }

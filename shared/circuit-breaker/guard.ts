@@ -2,10 +2,12 @@ import { waitUntil } from "cloudflare:workers";
 import { systemClock } from "../clock.ts";
 import type { Variables } from "../env.ts";
 import type { Result } from "../result.ts";
+import { describeError, log } from "../telemetry/log.ts";
 import type { Operation } from "./attempt.ts";
 import type { CallPolicy } from "./caller.ts";
 import { BreakerClient } from "./client.ts";
 import { configuredSettings } from "./configured.ts";
+import type { LeaseEvent } from "./lease-ports.ts";
 import { Lease } from "./lease.ts";
 import type { CircuitBreaker } from "./object.ts";
 import type { Invalid, SyncReply } from "./rpc.ts";
@@ -35,6 +37,7 @@ function memberOf(env: BreakerEnv, dependency: string): Member {
     lease: new Lease({
       ...ports,
       settings: configuredSettings(env),
+      notify: (event) => tell(dependency, event),
       object: {
         // A stub belongs to the request that makes it.
         sync: async (request) => answered(await namespace.getByName(dependency).sync(request)),
@@ -46,6 +49,11 @@ function memberOf(env: BreakerEnv, dependency: string): Member {
   };
   known.set(dependency, member);
   return member;
+}
+
+function tell(dependency: string, event: LeaseEvent): void {
+  if (event.event === "object_back") log("info", "circuit_breaker.object_back", { dependency });
+  else log("warn", "circuit_breaker.object_lost", { dependency, ...describeError(event.error) });
 }
 
 function answered(reply: Result<SyncReply, Invalid>): SyncReply {

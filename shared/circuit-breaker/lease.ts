@@ -1,29 +1,12 @@
 import { backoffMs } from "../backoff.ts";
-import type { Clock } from "../clock.ts";
 import { within } from "../deadline.ts";
 import { LocalBreaker } from "./local.ts";
-import type { ProbeReport, SyncReply, SyncRequest } from "./rpc.ts";
-import type { BreakerSettings } from "./settings.ts";
+import type { LeasePorts, Permit } from "./lease-ports.ts";
+import type { SyncReply, SyncRequest } from "./rpc.ts";
 import type { ProbeOutcome } from "./state.ts";
 import { Tally } from "./tally.ts";
 import { breakerFrom, elapsedMs, leaseIsOver, type View } from "./view.ts";
 import type { Counts } from "./window.ts";
-
-/** The object as an isolate reaches it. Rejects when it does not answer. */
-type BreakerObject = {
-  sync(request: SyncRequest): Promise<SyncReply>;
-  endProbe(request: ProbeReport): Promise<SyncReply>;
-};
-
-/** What the lease needs from where it runs. `background` must keep a promise alive that nobody awaits: `waitUntil`. */
-export type LeasePorts = {
-  object: BreakerObject;
-  settings: BreakerSettings;
-  background: (work: Promise<unknown>) => void;
-  clock: Clock;
-  /** In [0, 1). */
-  random: () => number;
-};
 
 /** Nobody waits for these, so they may take longer than a question that a call waits for. */
 const BACKGROUND_TIMEOUT_MS = 2_000;
@@ -34,6 +17,10 @@ const REPORT_GAP_MS = 1_000;
 /** Background work that has not ended by then never will: the request that held it is gone. */
 const LOST_AFTER_MS = BACKGROUND_TIMEOUT_MS + 1_000;
 const MISSES_UNTIL_LOCAL = 3;
+/** For how long an answer that is late is still listened to, for the sake of the permit that it may bring... */
+const LATE_MS = 10_000;
+/** ...and for how long that permit waits for a call of this isolate. */
+const SPARE_MS = 5_000;
 const CONTACT_BACKOFF = { baseMs: 1_000, maxMs: 30_000 };
 
 /**
@@ -57,10 +44,16 @@ export class Lease {
   #reportingSince: number | null = null;
   #reportedAt = 0;
   #nextContact = { since: 0, afterMs: 0 };
+  #spare: Permit | null = null;
 
   constructor(ports: LeasePorts) {
     this.#ports = ports;
     this.tally = this.#newTally(null);
+  }
+
+  /** Whether nothing is known yet, neither from the object nor without it. */
+  get isCold(): boolean {
+    return this.view === null && this.local === null;
   }
 
   /** Whether the object answered when it was last asked. */
@@ -88,20 +81,23 @@ export class Lease {
     return await this.#hearWithin(timeoutMs, { id, lastsMs, cold: false });
   }
 
+  /** A permit that came too late for the call that asked: without it an object that is merely slow would never see a probe. */
+  takeSpare(): Permit | null {
+    const spare = this.#spare;
+    this.#spare = null;
+    return spare;
+  }
+
   /** Tells how a probe ended, once: if that is lost, its permit expires. Never rejects. */
   async endProbe(permitId: string, outcome: ProbeOutcome): Promise<void> {
     const { object, clock } = this.#ports;
     const askedAt = clock.now();
     const version = this.#version;
     try {
-      const { snapshot } = await within(
-        BACKGROUND_TIMEOUT_MS,
-        attempted(() => object.endProbe({ permitId, outcome })),
-        clock,
-      );
+      const { snapshot } = await within(BACKGROUND_TIMEOUT_MS, object.endProbe({ permitId, outcome }), clock);
       this.#hear({ snapshot, askedAt, toldAt: clock.now() }, version);
-    } catch {
-      this.#miss();
+    } catch (error) {
+      this.#miss(error);
     }
   }
 
@@ -120,41 +116,65 @@ export class Lease {
     }
   }
 
-  /** Null when the object did not answer in time. A permit that comes later belongs to nobody and is given back. */
+  /** Null when the object did not answer in time. */
   async #hearWithin(timeoutMs: number, acquire: SyncRequest["acquire"]): Promise<SyncReply | null> {
     const { background, clock } = this.#ports;
-    const reply = this.#sync(acquire);
+    const question = { askedAt: clock.now(), version: this.#version, late: false };
+    const reply = this.#sync(acquire, question);
     try {
       return await within(timeoutMs, reply, clock);
-    } catch {
-      this.#miss();
-      const giveBack = async ({ granted }: SyncReply): Promise<void> => {
-        if (granted && acquire !== undefined) await this.endProbe(acquire.id, "ignored");
-      };
-      background(within(BACKGROUND_TIMEOUT_MS, reply, clock).then(giveBack, () => undefined));
+    } catch (error) {
+      question.late = true;
+      this.#miss(error);
+      if (acquire !== undefined) background(this.#keepSpare(reply, { ...acquire, askedAt: question.askedAt }));
       return null;
     }
   }
 
+  /** A permit that nobody uses is given back. */
+  async #keepSpare(reply: Promise<SyncReply>, acquired: Permit & { cold: boolean }): Promise<void> {
+    const { clock } = this.#ports;
+    const granted = await within(LATE_MS, reply, clock).then(
+      (late) => late.granted,
+      () => false,
+    );
+    if (!granted) return;
+    if (!acquired.cold && this.local === null) {
+      this.#spare = acquired;
+      await new Promise<void>((resolve) => clock.after(SPARE_MS, resolve));
+      if (this.#spare !== acquired) return;
+      this.#spare = null;
+    }
+    await this.endProbe(acquired.id, "ignored");
+  }
+
   /** Takes the tally along. What it carries counts as lost until the answer is there. */
-  async #sync(acquire: SyncRequest["acquire"]): Promise<SyncReply> {
+  async #sync(acquire: SyncRequest["acquire"], question: Question): Promise<SyncReply> {
     const { object, clock } = this.#ports;
-    const askedAt = clock.now();
-    const version = this.#version;
     const { epoch } = this.tally;
     const counts = epoch === null || !this.#objectCounts() ? null : this.tally.take();
-    if (counts !== null) this.#lost = { failures: this.#lost.failures + counts.failures, calls: this.#lost.calls + counts.calls };
+    if (counts !== null) this.#lose(counts);
     const report = epoch === null || counts === null || (counts.calls === 0 && counts.failures === 0) ? undefined : { epoch, ...counts };
-    const reply = await attempted(() => object.sync({ ...(report && { report }), ...(acquire && { acquire }) }));
-    this.#hear({ snapshot: reply.snapshot, askedAt, toldAt: clock.now() }, version);
+    const reply = await object.sync({ ...(report && { report }), ...(acquire && { acquire }) });
+    const view = { snapshot: reply.snapshot, askedAt: question.askedAt, toldAt: clock.now() };
+    // One that comes after it was given up tells what was, but not that the object is back.
+    if (!question.late) this.#hear(view, question.version);
+    else if (this.local === null) this.#take(view, question.version);
     return reply;
+  }
+
+  #hear(view: View, askedUnder: number): void {
+    if (this.local !== null) this.#ports.notify({ event: "object_back" });
+    this.#misses = 0;
+    this.#lost = { failures: 0, calls: 0 };
+    this.#take(view, askedUnder);
   }
 
   /**
    * Takes a view over, unless it was overtaken: asked for before the current one came, and of no newer epoch. Then the object may have
    * answered it first.
    */
-  #hear(view: View, askedUnder: number): void {
+  #take(view: View, askedUnder: number): void {
     const { epoch } = view.snapshot;
     if (askedUnder !== this.#version && this.view !== null && epoch <= this.view.snapshot.epoch) return;
     if (this.tally.epoch === null && this.local === null) this.tally.epoch = epoch;
@@ -162,25 +182,30 @@ export class Lease {
     this.view = view;
     this.local = null;
     this.#version += 1;
-    this.#misses = 0;
-    this.#lost = { failures: 0, calls: 0 };
     // Calls that began before anything was known may have failed meanwhile.
     if (this.tally.failures > 0) this.#reportSoon(this.tally);
   }
 
-  #miss(): void {
-    const { settings, clock, random } = this.#ports;
+  #miss(error: unknown): void {
+    const { settings, clock, random, notify } = this.#ports;
     const now = clock.now();
     this.#misses += 1;
-    if (this.#misses < MISSES_UNTIL_LOCAL) return;
-    if (this.local === null) {
-      const { failures, calls } = this.tally;
-      const counts = { failures: this.#lost.failures + failures, calls: this.#lost.calls + calls };
-      this.local = new LocalBreaker(breakerFrom(this.view, counts, settings, now), settings, clock);
-      this.view = null;
+    if (this.local === null && (this.view === null || this.#misses >= MISSES_UNTIL_LOCAL)) {
+      // What ran before anything was known runs under no epoch that a later answer could name.
+      this.#lose(this.tally.take());
       this.tally = this.#newTally(null);
     }
+    if (this.#misses < MISSES_UNTIL_LOCAL) return;
+    if (this.local === null) {
+      this.local = new LocalBreaker(breakerFrom(this.view, this.#lost, settings, now), settings, clock);
+      this.view = null;
+      notify({ event: "object_lost", error });
+    }
     this.#nextContact = { since: now, afterMs: backoffMs(CONTACT_BACKOFF, this.#misses - MISSES_UNTIL_LOCAL + 1, random()) };
+  }
+
+  #lose({ failures, calls }: Counts): void {
+    this.#lost = { failures: this.#lost.failures + failures, calls: this.#lost.calls + calls };
   }
 
   #contactIsDue(now: number): boolean {
@@ -215,11 +240,8 @@ export class Lease {
   }
 }
 
+type Question = { askedAt: number; version: number; late: boolean };
+
 function isUnderWay(since: number | null, now: number): boolean {
   return since !== null && elapsedMs(since, now) < LOST_AFTER_MS;
-}
-
-/** A stub may throw instead of rejecting. */
-async function attempted<Value>(call: () => Promise<Value>): Promise<Value> {
-  return await call();
 }

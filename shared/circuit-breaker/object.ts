@@ -118,9 +118,13 @@ export class CircuitBreaker extends DurableObject<Variables> implements CircuitB
   /** @returns whether the event took the permit */
   #apply(event: Event): boolean {
     const { breaker, transition, granted, persist } = decide(this.#breaker, event, this.#settings, this.clock());
-    // No await from here on: what one event changes is written as one, and what could not be written did not happen.
-    if (persist) saveBreaker(this.#sql, breaker);
-    if (transition !== null) saveTransition(this.#sql, transition);
+    // What one event changes is written as one, and what could not be written did not happen.
+    if (persist) {
+      this.ctx.storage.transactionSync(() => {
+        saveBreaker(this.#sql, breaker);
+        if (transition !== null) saveTransition(this.#sql, transition);
+      });
+    }
     this.#breaker = breaker;
     if (transition !== null) {
       const { from, to, epoch, cause } = transition;

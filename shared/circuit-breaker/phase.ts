@@ -1,5 +1,5 @@
 import type { BreakerSettings } from "./settings.ts";
-import { emptyWindow, type Window } from "./window.ts";
+import { anchorWindow, emptyWindow, type Window } from "./window.ts";
 
 /** What a breaker is, and what it tells callers. Pure; `state.ts` decides what it becomes. */
 export type Breaker = { readonly epoch: number; readonly phase: Phase; readonly override: Override };
@@ -18,9 +18,9 @@ export type Override =
   | { readonly kind: "none" }
   /** Rejects everything. One that `ends` does so with the open time: the first call afterwards is a probe. */
   | { readonly kind: "forced-open"; readonly ends: boolean }
-  /** Lets everything through and never opens, but goes on counting. */
+  /** Lets everything through and never opens, but goes on counting. The phase is CLOSED as long as this stands. */
   | { readonly kind: "forced-closed" }
-  /** Lets everything through and counts nothing. */
+  /** Lets everything through and counts nothing. The phase is CLOSED as long as this stands. */
   | { readonly kind: "disabled" };
 
 export type StateName = Phase["state"];
@@ -32,17 +32,14 @@ export const initialBreaker: Breaker = { epoch: 1, phase: { state: "CLOSED", win
 
 /** What a caller needs to know for the next lease. */
 export function snapshot(breaker: Breaker, settings: BreakerSettings, now: number): Snapshot {
-  const anchored = anchor(breaker, now);
+  const anchored = anchor(breaker, settings, now);
   const { epoch, phase, override } = anchored;
-  const letsThrough = override.kind === "disabled" || override.kind === "forced-closed";
-  const state = letsThrough ? "CLOSED" : phase.state;
-  return { state, epoch, leaseMs: settings.leaseMs, retryAfterMs: retryAfterMs(anchored, settings, now), override };
+  return { state: phase.state, epoch, leaseMs: settings.leaseMs, retryAfterMs: retryAfterMs(anchored, settings, now), override };
 }
 
 /** How long until a call may try; 0 is now. */
 export function retryAfterMs({ phase, override }: Breaker, settings: BreakerSettings, now: number): number {
   if (override.kind === "forced-open" && !override.ends) return settings.leaseMs;
-  if (override.kind === "disabled" || override.kind === "forced-closed") return 0;
   switch (phase.state) {
     case "CLOSED":
       return 0;
@@ -58,18 +55,23 @@ export function permitLeftMs({ grantedAt, lastsMs }: Permit, now: number): numbe
 }
 
 /** Lifts an override whose time is over, and takes times that lie in the future for now: the clock was set back. */
-export function anchor(breaker: Breaker, now: number): Breaker {
+export function anchor(breaker: Breaker, settings: BreakerSettings, now: number): Breaker {
   const { override } = breaker;
-  const phase = anchorPhase(breaker.phase, now);
+  const phase = anchorPhase(breaker.phase, settings, now);
   const lapsed = override.kind === "forced-open" && override.ends && phase.state === "OPEN" && phase.openedAt + phase.durationMs <= now;
   if (phase === breaker.phase && !lapsed) return breaker;
   return { ...breaker, phase, override: lapsed ? { kind: "none" } : override };
 }
 
-function anchorPhase(phase: Phase, now: number): Phase {
-  if (phase.state === "OPEN" && phase.openedAt > now) return { ...phase, openedAt: now };
-  if (phase.state === "HALF_OPEN" && phase.permit !== null && phase.permit.grantedAt > now) {
-    return { ...phase, permit: { ...phase.permit, grantedAt: now } };
+function anchorPhase(phase: Phase, settings: BreakerSettings, now: number): Phase {
+  switch (phase.state) {
+    case "CLOSED": {
+      const window = anchorWindow(phase.window, settings.windowMs, now);
+      return window === phase.window ? phase : { ...phase, window };
+    }
+    case "OPEN":
+      return phase.openedAt > now ? { ...phase, openedAt: now } : phase;
+    case "HALF_OPEN":
+      return phase.permit !== null && phase.permit.grantedAt > now ? { ...phase, permit: { ...phase.permit, grantedAt: now } } : phase;
   }
-  return phase;
 }

@@ -73,15 +73,37 @@ describe("a guarded call with retries", () => {
     expect(await aborted).toMatchObject({ ok: false, error: { error: { name: "AbortError" } } });
   });
 
-  it("never outlives its deadline, though every attempt hangs", async () => {
-    const started = clock.now();
-    const answer = guarded(() => new Promise(() => undefined));
-    let endedAt = 0;
-    void answer.then(() => (endedAt = clock.now()));
-    await clock.advance(60_000);
+  it.each([0, 3_600_000])("never outlives its deadline, though every attempt hangs and the clock goes %i ms back", async (backMs) => {
+    let passedMs = 0;
+    let endedAfterMs = 0;
+    void guarded(() => new Promise(() => undefined)).then(({ ok }) => (endedAfterMs = ok ? 0 : passedMs));
+    for (; passedMs < 30_000; passedMs += 100) {
+      await clock.advance(100);
+      if (passedMs === 1_000) clock.setBack(backMs);
+    }
+    expect(endedAfterMs).toBeGreaterThan(5_000);
+    expect(endedAfterMs).toBeLessThanOrEqual(defaultRetries.deadlineMs);
+  });
+
+  it("that its deadline ends does not count against the dependency", async () => {
+    const slow = guarded(() => new Promise(() => undefined), { ...defaultRetries, deadlineMs: 100 });
+    await clock.advance(100);
+    expect(await slow).toMatchObject({ error: { error: { name: "DeadlineExceeded" } } });
+    await clock.advance(10_000);
+    await client.run(succeed);
+    await clock.advance(100);
+    expect(JSON.stringify(object.memory.phase)).not.toContain('"failures":1');
+  });
+
+  it("ends at once when its caller aborts it between two attempts", async () => {
+    const controller = new AbortController();
+    const { operation, triedAt } = flaky(9);
+    const answer = guarded(operation, defaultRetries, controller.signal);
+    await clock.advance(10);
+    controller.abort();
     expect(await answer).toMatchObject({ ok: false });
-    expect(endedAt - started).toBeGreaterThan(5_000);
-    expect(endedAt - started).toBeLessThanOrEqual(defaultRetries.deadlineMs);
+    await clock.advance(1_000);
+    expect(triedAt).toHaveLength(1);
   });
 
   it("stops when the breaker opens meanwhile, and tells the error rather than that", async () => {
@@ -119,8 +141,41 @@ describe("a guarded call with retries", () => {
   });
 });
 
+describe("a call of an isolate that has not heard from the breaker yet", () => {
+  it("is not tried again: a hundred such isolates make a hundred attempts on a dependency that is down", async () => {
+    object.command({ do: "open", forMs: null });
+    object.latencyMs = 400;
+    const { operation, triedAt } = flaky(Number.POSITIVE_INFINITY);
+    for (let n = 0; n < 100; n += 1) {
+      void callWithRetries(isolate(object), operation, defaultRetries, new RetryBudget(), ports());
+      await clock.advance(10);
+    }
+    await clock.advance(10_000);
+    expect(triedAt).toHaveLength(100);
+  });
+
+  it("makes one attempt if it turns out to be the probe", async () => {
+    object.command({ do: "open", forMs: 1_000 });
+    object.latencyMs = 400;
+    await clock.advance(1_000);
+    const { operation, triedAt } = flaky(9);
+    void callWithRetries(isolate(object), operation, defaultRetries, new RetryBudget(), ports());
+    await clock.advance(10_000);
+    expect(object.transitions.at(-1)).toMatchObject({ cause: "probe-failed" });
+    expect(triedAt).toHaveLength(1);
+  });
+
+  it("is tried again once the answer is there", async () => {
+    const { operation, triedAt } = flaky(1);
+    const answer = callWithRetries(isolate(object), operation, defaultRetries, new RetryBudget(), ports());
+    await clock.advance(1_000);
+    expect(await answer).toEqual({ ok: true, value: "value" });
+    expect(triedAt).toHaveLength(2);
+  });
+});
+
 describe("the retry budget", () => {
-  it.each([10, 100, 1_000])("adds at most 20 %% and a reserve of 10 to %i calls while everything fails", async (calls) => {
+  it.each([10, 100, 1_000])("adds at most a fifth and a reserve of 10 to %i calls while everything fails", async (calls) => {
     // A breaker that an operator holds closed: nothing but the budget limits the retries.
     object.command({ do: "close" });
     await clock.advance(5_000);
@@ -134,6 +189,22 @@ describe("the retry budget", () => {
     await clock.advance(1_000);
     expect(triedAt.length - calls).toBeGreaterThan(0);
     expect(triedAt.length - calls).toBeLessThanOrEqual(0.2 * calls + 10);
+  });
+
+  it("is not filled by calls that the breaker rejects", async () => {
+    while (budget.spend());
+    object.command({ do: "open", forMs: null });
+    await clock.advance(5_000);
+    await client.run(succeed);
+    await clock.advance(50);
+    for (let n = 0; n < 100; n += 1) await guarded(succeed);
+    expect(budget.spend()).toBe(false);
+  });
+
+  it("is filled by a fifth of each call that reaches the dependency", async () => {
+    while (budget.spend());
+    for (let n = 0; n < 5; n += 1) await guarded(succeed);
+    expect([budget.spend(), budget.spend()]).toEqual([true, false]);
   });
 
   it("saves up no more than the reserve, however long all went well", () => {

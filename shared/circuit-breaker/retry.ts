@@ -1,9 +1,9 @@
 import { backoffMs } from "../backoff.ts";
 import type { Clock } from "../clock.ts";
 import { fail, ok, type Result } from "../result.ts";
-import type { Operation } from "./attempt.ts";
-import { CircuitOpen } from "./circuit-open.ts";
+import { CallTimeout, withDeadline, type Operation } from "./attempt.ts";
 import type { CallPolicy } from "./caller.ts";
+import { CircuitOpen } from "./circuit-open.ts";
 import type { BreakerClient } from "./client.ts";
 
 export type RetrySettings = {
@@ -19,16 +19,18 @@ export type RetrySettings = {
 export const defaultRetries: RetrySettings = { retries: 2, baseMs: 100, maxMs: 400, deadlineMs: 10_000 };
 
 /** Why a guarded call has no value. `call-failed` has what the last attempt threw. */
-export type GuardFailure = CircuitOpen | { tag: "call-failed"; error: unknown };
+export type GuardFailure = CircuitOpen | CallFailed;
 
-/** Each call earns this much of a retry... */
+type CallFailed = { tag: "call-failed"; error: unknown };
+
+/** Each call that reaches the dependency earns this much of a retry... */
 const RETRIES_PER_CALL = 0.2;
 /** ...and no more than this many are ever saved. */
 const RESERVE = 10;
 
 /**
- * Limits retries to 20 % of the calls plus a reserve of 10, in every stretch of time: a token bucket that calls fill, so that a
- * dependency which is down for everybody is not asked three times by each.
+ * Limits the retries of one isolate to 20 % of the calls that it makes plus a reserve of 10, in every stretch of time: a token bucket
+ * that calls fill, so that a dependency which is down for everybody is not asked three times by each.
  */
 export class RetryBudget {
   #tokens = RESERVE;
@@ -49,7 +51,8 @@ export type RetryPorts = { clock: Clock; random: () => number; isFault: CallPoli
 
 /**
  * Calls through a breaker, and again after a failure that is the dependency's. Each attempt is admitted and counted by the breaker of
- * its own, so retries stop as soon as it opens, and a probe has no second attempt.
+ * its own, so retries stop as soon as it opens, and a probe has no second attempt. Nor has a call of an isolate that has not heard from
+ * the breaker yet: it may be that probe, or one of thousands.
  */
 export async function callWithRetries<Value>(
   breaker: BreakerClient,
@@ -57,22 +60,30 @@ export async function callWithRetries<Value>(
   settings: RetrySettings,
   budget: RetryBudget,
   { clock, random, isFault }: RetryPorts,
-  signal?: AbortSignal,
+  caller?: AbortSignal,
 ): Promise<Result<Value, GuardFailure>> {
-  budget.earn();
-  const until = clock.now() + settings.deadlineMs;
-  let failed: GuardFailure | null = null;
-  for (let retry = 1; ; retry += 1) {
-    try {
-      const answer = await breaker.run(operation, { limitMs: until - clock.now(), ...(signal && { signal }) });
-      // The error says more than that the breaker has opened since.
-      return answer instanceof CircuitOpen ? fail(failed ?? answer) : ok(answer);
-    } catch (error) {
-      failed = { tag: "call-failed", error };
-      const delayMs = backoffMs(settings, retry, random());
-      const again = retry <= settings.retries && !signal?.aborted && isFault(error) && clock.now() + delayMs < until && budget.spend();
-      if (!again) return fail(failed);
-      await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+  let failed: CallFailed | null = null;
+  const tries = async (signal: AbortSignal): Promise<Result<Value, GuardFailure>> => {
+    for (let retry = 1; ; retry += 1) {
+      try {
+        const answer = await breaker.run(operation, { signal });
+        // The error says more than that the breaker has opened since.
+        if (answer instanceof CircuitOpen) return fail(failed ?? answer);
+        if (failed === null) budget.earn();
+        return ok(answer);
+      } catch (error) {
+        if (failed === null) budget.earn();
+        failed = { tag: "call-failed", error };
+        const again = retry <= settings.retries && !signal.aborted && (error instanceof CallTimeout || isFault(error));
+        if (!again) return fail(failed);
+        await new Promise<void>((resolve) => clock.after(backoffMs(settings, retry, random()), resolve));
+        if (breaker.lease.isCold || signal.aborted || !budget.spend()) return fail(failed);
+      }
     }
+  };
+  try {
+    return await withDeadline(settings.deadlineMs, caller, clock, tries);
+  } catch (error) {
+    return fail(failed ?? { tag: "call-failed", error });
   }
 }

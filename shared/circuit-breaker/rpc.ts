@@ -82,7 +82,7 @@ export const openOrder = v.strictObject({
 });
 
 export const historyPage = v.strictObject({
-  limit: v.optional(v.pipe(count(1), v.maxValue(100, "must be at most 100")), 20),
+  limit: v.optional(v.pipe(count(1), v.maxValue(1_000, "must be at most 1000")), 20),
   before: v.optional(count(1)),
 });
 

@@ -190,6 +190,13 @@ describe("an operator", () => {
     expect(look(after([[1e12, asked({ do: "enable" })]], forced), 1e12)).toMatchObject({ state: "CLOSED", override: { kind: "none" } });
   });
 
+  it("that forces it closed sees what is counted, and no transition of it", () => {
+    const closed = after([[0, asked({ do: "close" })]]);
+    const { transition, breaker } = decide(closed, fail(closed.epoch, 50), settings, start + 1);
+    expect(transition).toBeNull();
+    expect(breaker.phase).toMatchObject({ state: "CLOSED", window: [{ failures: 50 }] });
+  });
+
   it.each(["close", "disable"] as const)("keeps it closed whatever fails: %s", (verb) => {
     const forced = after([[0, asked({ do: verb })]], open);
     const hammered = after([[1, fail(forced.epoch, 1_000)]], forced);
@@ -222,6 +229,14 @@ describe("a clock that is set an hour back", () => {
     const back = after([[hourBack, acquire("p2")]], halfOpen);
     expect(decide(back, acquire("p2"), settings, start + hourBack + 9_999).granted).toBe(false);
     expect(decide(back, acquire("p2"), settings, start + hourBack + 10_000).granted).toBe(true);
+  });
+
+  it("is corrected in what is stored too, so that an eviction brings no old failures back", () => {
+    const four = after([[0, fail(1, 4)]]);
+    const looked = decide(four, { type: "look" }, settings, start + hourBack);
+    expect(looked.persist).toBe(true);
+    const later = start + hourBack + 3_000_000;
+    expect(decide(looked.breaker, fail(1, 1), settings, later).transition).toBeNull();
   });
 
   it("still forgets what was counted", () => {

@@ -47,7 +47,7 @@ export type Decision = { breaker: Breaker; transition: Transition | null; grante
  * @param now milliseconds since the epoch; may go back, in which case times in the future are taken for now
  */
 export function decide(breaker: Breaker, event: Event, settings: BreakerSettings, now: number): Decision {
-  const current = anchor(breaker, now);
+  const current = anchor(breaker, settings, now);
   const decision = decideAnchored(current, event, settings, now);
   // A corrected time that is forgotten would be corrected for ever.
   return current === breaker ? decision : { ...decision, persist: true };
@@ -75,18 +75,17 @@ function report(breaker: Breaker, event: { epoch: number } & Counts, settings: B
   const window = addToWindow(phase.window, { failures: reported, calls: began }, settings.windowMs, now);
   const counted = { ...breaker, phase: { ...phase, window } };
   const { failures, calls } = countWindow(window, settings.windowMs, now);
-  // Calls can be fewer than the failures among them: an eviction forgets calls, never failures.
-  const tripped = reported > 0 && failures >= settings.failures && failures >= settings.failureRatio * Math.max(calls, failures);
+  const tripped = reported > 0 && failures >= settings.failures && failures >= settings.failureRatio * calls;
   if (!tripped || override.kind === "forced-closed") return { breaker: counted, transition: null, granted: false, persist: reported > 0 };
   return moved(counted, { state: "OPEN", openedAt: now, durationMs: settings.openMs, reopens: 0 }, "threshold", now);
 }
 
 function acquire(breaker: Breaker, event: Extract<Event, { type: "acquire" }>, settings: BreakerSettings, now: number): Decision {
-  const { phase, override, epoch } = breaker;
+  const { phase, epoch } = breaker;
   if (phase.state === "CLOSED") {
     return event.cold ? report(breaker, { epoch, failures: 0, calls: 1 }, settings, now) : unchanged(breaker);
   }
-  if (override.kind !== "none" || retryAfterMs(breaker, settings, now) > 0) return unchanged(breaker);
+  if (retryAfterMs(breaker, settings, now) > 0) return unchanged(breaker);
   const permit = { id: event.id, grantedAt: now, lastsMs: event.lastsMs };
   const halfOpen: Phase = { state: "HALF_OPEN", reopens: phase.reopens, permit };
   const decision = phase.state === "OPEN" ? moved(breaker, halfOpen, "probe-permitted", now) : changed({ ...breaker, phase: halfOpen });

@@ -4,7 +4,7 @@ import { initialBreaker, type Breaker } from "./phase.ts";
 import type { RecordedTransition } from "./rpc.ts";
 import type { Transition } from "./state.ts";
 
-/** SQL of one circuit breaker, in its own object's storage. Writes of one turn are atomic: an object's storage sees to that. */
+/** SQL of one circuit breaker, in its own object's storage. */
 
 /** Older transitions are dropped. */
 const MAX_TRANSITIONS = 1_000;

@@ -25,12 +25,19 @@ export function countWindow(window: Window, windowMs: number, now: number): Coun
   return sumOf(dropOld(window, windowMs, now));
 }
 
-function dropOld(window: Window, windowMs: number, now: number): Window {
+/**
+ * Takes what lies in the future for just now: the clock was set back, and it has to end some day.
+ *
+ * @returns the same window if nothing does
+ */
+export function anchorWindow(window: Window, windowMs: number, now: number): Window {
   const current = bucketStart(windowMs, now);
-  const oldest = current - windowMs;
-  const kept = window.filter(({ start }) => start > oldest);
-  // A bucket from the future means that the clock was set back: it counts as just now, so that it ends some day.
-  return kept.some(({ start }) => start > current) ? [{ start: current, ...sumOf(kept) }] : kept;
+  return window.some(({ start }) => start > current) ? [{ start: current, ...sumOf(window) }] : window;
+}
+
+function dropOld(window: Window, windowMs: number, now: number): Window {
+  const oldest = bucketStart(windowMs, now) - windowMs;
+  return window.filter(({ start }) => start > oldest);
 }
 
 function sumOf(counts: readonly Counts[]): Counts {

@@ -4,6 +4,10 @@ import { isDatabaseFault } from "./faults.ts";
 describe("an error of D1", () => {
   it.each([
     "D1_ERROR: Network connection lost.",
+    // As workerd says it when D1 cannot be reached at all.
+    "Network connection lost.",
+    "internal error; reference = abc",
+    "Durable Object is overloaded. Too many requests queued.",
     "D1_ERROR: D1 DB is overloaded. Requests queued for too long.",
     "D1_ERROR: D1 DB storage operation exceeded timeout which caused object to be reset.",
     "D1_ERROR: Internal error while starting up D1 DB storage caused object to be reset.",
@@ -12,6 +16,10 @@ describe("an error of D1", () => {
     "D1_ERROR: database or disk is full: SQLITE_FULL",
   ])("speaks against the database: %s", (message) => {
     expect(isDatabaseFault(new Error(message))).toBe(true);
+  });
+
+  it.each([{ retryable: true }, { overloaded: true }])("speaks against the database when the runtime says so: %j", (flags) => {
+    expect(isDatabaseFault(Object.assign(new Error("something"), flags))).toBe(true);
   });
 
   it("speaks against the database when it does not come in time", () => {

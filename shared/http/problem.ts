@@ -43,7 +43,7 @@ export function problemOf(failure: Failure): Problem {
         503,
         failure.tag,
         "Outcome unknown",
-        "The database did not confirm the write: it may or may not have happened. Look before you repeat it; with an Idempotency-Key, repeating is safe.",
+        "The write was not confirmed: it may or may not have happened. Look before you repeat it; with an Idempotency-Key, repeating is safe.",
       );
     case "misconfigured":
       return problem(503, failure.tag, "Misconfigured", `The variable ${failure.variable} ${failure.message}.`);

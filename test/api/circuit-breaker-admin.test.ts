@@ -81,6 +81,7 @@ describe("an operator's verb over HTTP", () => {
     ["a reason of 501 characters", "disable", { reason: "x".repeat(501) }, "reason"],
     ["an unknown field", "enable", { reason: "x", force: true }, "force"],
     ["a time that is none", "open", { reason: "x", until: "tomorrow" }, "until"],
+    ["a day that is none", "open", { reason: "x", until: `${new Date().getUTCFullYear() + 1}-02-30T00:00:00Z` }, "until"],
     ["a month that is none", "open", { reason: "x", until: "2026-99-01T00:00:00Z" }, "until"],
     ["a time in the past", "open", { reason: "x", until: "2020-01-01T00:00:00Z" }, "until"],
     ["a time in a year", "open", { reason: "x", until: new Date(Date.now() + 31_536_000_000).toISOString() }, "until"],
@@ -99,9 +100,24 @@ describe("an operator's verb over HTTP", () => {
     expect((await call("DELETE", `${path}/database/reset`)).headers.get("Allow")).toBe("POST");
   });
 
-  it("is a 503 when the object does not answer", async () => {
-    const { binding } = brokenBreakers("throws", env.CIRCUIT_BREAKER);
+  it("whose answer does not come may have been obeyed, and says so", async () => {
+    const real = freshBreakers();
+    const silent = (name: string) => ({
+      reset: async (by: Parameters<ReturnType<typeof real.getByName>["reset"]>[0]) => {
+        await real.getByName(name).reset(by);
+        return await new Promise(() => undefined);
+      },
+    });
+    const binding = { getByName: silent } as unknown as typeof real;
     const refused = await callWith({ CIRCUIT_BREAKER: binding })("POST", `${path}/database/reset`, { reason: "x" });
+    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+    expect(refused.body.detail).not.toContain("Nothing was written");
+    expect(await real.getByName("database").inspect()).toMatchObject({ epoch: 2 });
+  });
+
+  it("shows no history, and says so, when the object does not answer", async () => {
+    const { binding } = brokenBreakers("throws", env.CIRCUIT_BREAKER);
+    const refused = await callWith({ CIRCUIT_BREAKER: binding })("GET", `${path}/database/history`);
     expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
   });
 
@@ -113,6 +129,9 @@ describe("an operator's verb over HTTP", () => {
     const second = await operator.call("GET", `${path}/database/history?limit=2&cursor=${first.body.nextCursor}`);
     expect(second.body.items.map((item: { reason: string }) => item.reason)).toEqual(["one"]);
     expect(second.body).not.toHaveProperty("nextCursor");
+    // What an object has dropped of its history is not promised as a further page.
+    const all = await operator.call("GET", `${path}/database/history?limit=3`);
+    expect(all.body).not.toHaveProperty("nextCursor");
     expect((await operator.call("GET", `${path}/database/history?limit=0`)).body.errors).toMatchObject([{ path: "limit" }]);
     expect((await operator.call("GET", `${path}/database/history?cursor=x`)).body.errors).toMatchObject([{ path: "cursor" }]);
   });
@@ -197,6 +216,13 @@ describe("GET /health", () => {
       status: "degraded",
       checks: { breakers: { unreachable: names } },
     });
+  });
+
+  it("says that the database is down when it does not answer at all, within two seconds", async () => {
+    const never = () => new Promise(() => undefined);
+    const statement = { bind: () => statement, first: never, all: never, run: never };
+    const api = callWith({ DB: { prepare: () => statement, batch: never } as unknown as D1Database });
+    expect(await api("GET", "/health")).toMatchObject({ status: 503, body: { status: "down" } });
   });
 
   it("sees the database as it is, whatever its breaker says", async () => {

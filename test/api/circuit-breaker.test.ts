@@ -221,6 +221,18 @@ describe("what is not valid", () => {
 });
 
 describe("what is stored", () => {
+  it("is all of what an event changes or nothing of it, and what could not be written did not happen", async () => {
+    const { stub } = newBreaker();
+    await stub.inspect();
+    await runInDurableObject(stub, async (instance, { storage }) => {
+      storage.sql.exec("CREATE TRIGGER full BEFORE INSERT ON transitions BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+      await expect(instance.forceOpen(by)).rejects.toThrow("disk full");
+    });
+    expect(await stub.inspect()).toMatchObject({ state: "CLOSED", epoch: 1 });
+    await evictDurableObject(stub);
+    expect(await stub.inspect()).toMatchObject({ state: "CLOSED", epoch: 1 });
+  });
+
   it("and cannot be read is closed, under a newer epoch", async () => {
     const { stub } = newBreaker();
     await stub.forceOpen(by);

@@ -48,5 +48,6 @@ export const deadDatabase = {
 } as unknown as D1Database;
 
 async function down(): Promise<never> {
-  throw new Error("D1_ERROR: Network connection lost.");
+  // As workerd says it: without the prefix that D1 itself puts before its errors.
+  throw new Error("Network connection lost.");
 }

@@ -16,6 +16,9 @@ export const policy: CallPolicy = {
   isFault: (error) => error instanceof DependencyDown || (error instanceof Error && error.name === "TimeoutError"),
 };
 
+/** The same for a dependency whose calls end by themselves: these take the fast path. */
+export const selfTiming: CallPolicy = { ...policy, calleeTimesOut: true };
+
 export type Weather = "up" | "throws" | "hangs" | "loses-replies";
 
 /** The Durable Object as the fleet meets it: the real decisions behind a network that delays, loses and fails. */
@@ -89,7 +92,7 @@ export function isolate(object: SimulatedObject, options: { policy?: CallPolicy;
   const { clock } = object;
   const random = options.random ?? (() => 0.5);
   const background = (work: Promise<unknown>): void => void work.catch((error: unknown) => rejections.push(error));
-  const lease = new Lease({ object, settings: defaultSettings, background, clock, random });
+  const lease = new Lease({ object, settings: defaultSettings, background, clock, random, notify: ({ event }) => events.push(event) });
   return new BreakerClient({
     dependency: "test",
     policy: options.policy ?? policy,
@@ -100,6 +103,9 @@ export function isolate(object: SimulatedObject, options: { policy?: CallPolicy;
     newId: () => `permit-${(ids += 1)}`,
   });
 }
+
+/** What the isolates told of losing and finding the object. */
+export const events: string[] = [];
 
 /** What was left to `waitUntil` and rejected there: nothing ever should. */
 export const rejections: unknown[] = [];

@@ -38,17 +38,27 @@ export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
   const query = validate(historyQuery, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor } = query.value;
-  const page = await ask(env, name, async (stub) => await stub.history({ limit, ...(cursor !== undefined && { before: cursor }) }));
+  const page = await ask(
+    env,
+    name,
+    async (stub) => await stub.history({ limit: limit + 1, ...(cursor !== undefined && { before: cursor }) }),
+  );
   if (!page.ok) return page;
   if (!page.value.ok) return page.value;
-  const transitions = page.value.value;
+  const transitions = page.value.value.slice(0, limit);
   const last = transitions.at(-1);
-  const more = transitions.length === limit && last !== undefined && last.id > 1;
+  const more = page.value.value.length > limit && last !== undefined;
   return json({ items: transitions.map(transitionView), ...(more && { nextCursor: String(last.id) }) });
 };
 
 const reason = v.pipe(v.string("must be text"), v.trim(), v.minLength(1, "is empty"), v.maxLength(500, "is too long"));
 const TIME_MESSAGE = "must be a time such as 2026-01-31T12:00:00Z";
+/** `Date.parse` takes 31 November for 1 December. */
+function isDate(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
+
 const orderBody = v.strictObject({ reason });
 const openBody = v.strictObject({
   reason,
@@ -56,6 +66,7 @@ const openBody = v.strictObject({
     v.pipe(
       v.string(TIME_MESSAGE),
       v.isoTimestamp(TIME_MESSAGE),
+      v.check((text) => isDate(text.slice(0, 10)), TIME_MESSAGE),
       v.transform((text) => Date.parse(text)),
       v.check((time) => !Number.isNaN(time), TIME_MESSAGE),
     ),
@@ -79,18 +90,24 @@ function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
     const body = await readJson(request, schema);
     if (!body.ok) return body;
     const actor = caller.role === "admin" ? caller.actor : caller.role;
-    const obeyed = await ask(env, name, (stub) => give(stub, { ...body.value, actor }));
+    // An order whose answer does not come may have been obeyed all the same.
+    const obeyed = await ask(env, name, (stub) => give(stub, { ...body.value, actor }), { tag: "outcome-unknown" });
     if (!obeyed.ok) return obeyed;
     return obeyed.value.ok ? json(inspectionView(name, obeyed.value.value)) : obeyed.value;
   };
 }
 
-async function ask<Reply>(env: ApiEnv, name: string, question: (stub: Stub) => Promise<Reply>): Promise<Result<Reply, Failure>> {
+async function ask<Reply>(
+  env: ApiEnv,
+  name: string,
+  question: (stub: Stub) => Promise<Reply>,
+  unanswered: Failure = { tag: "unavailable", dependency: "circuit breaker" },
+): Promise<Result<Reply, Failure>> {
   try {
     return ok(await within(OBJECT_TIMEOUT_MS, question(env.CIRCUIT_BREAKER.getByName(name))));
   } catch (error) {
     log("error", "circuit_breaker.unreachable", { dependency: name, ...describeError(error) });
-    return fail({ tag: "unavailable", dependency: "circuit breaker" });
+    return fail(unanswered);
   }
 }
 

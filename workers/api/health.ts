@@ -1,6 +1,7 @@
 import { version } from "../../package.json";
 import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
 import { leaseOn } from "../../shared/circuit-breaker/guard.ts";
+import { within } from "../../shared/deadline.ts";
 import { emailBacklog, type EmailBacklog } from "../../shared/email/store.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
@@ -10,8 +11,9 @@ type Status = "ok" | "degraded";
 
 /** A mail that has been due for longer than this means that nobody delivers. */
 const MAX_DUE_AGE_SECONDS = 300;
-/** Whoever asks for the health does not wait long for a breaker that does not answer. */
+/** Whoever asks for the health does not wait long for what does not answer. */
 const BREAKER_TIMEOUT_MS = 1_000;
+const DATABASE_TIMEOUT_MS = 2_000;
 
 /** 200 `ok` or `degraded`; 503 `down` only when D1 does not answer, because nothing can be done without it. */
 export const health: Handler = async ({ env, now }: Call) => {
@@ -19,7 +21,7 @@ export const health: Handler = async ({ env, now }: Call) => {
   let backlog: EmailBacklog;
   try {
     // Past the breaker: this must see what is there.
-    backlog = await emailBacklog(env.DB, now);
+    backlog = await within(DATABASE_TIMEOUT_MS, emailBacklog(env.DB, now));
   } catch (error) {
     log("error", "health.database_down", describeError(error));
     const checks = { database: { status: "down" }, breakers: await breakers };
@@ -36,7 +38,7 @@ function emailCheck({ oldestDueAt, ...counts }: EmailBacklog, now: number) {
   return { status, oldestDueSeconds, ...counts };
 }
 
-/** What this isolate knows of each breaker, at most one lease old. `unreachable` names those whose object does not answer it. */
+/** What this isolate knows of each breaker, about a lease old at most. `unreachable` names those whose object does not answer it. */
 async function breakerCheck(env: ApiEnv) {
   const known = await Promise.all(
     dependencies.map(async (name) => {

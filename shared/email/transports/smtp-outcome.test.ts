@@ -19,6 +19,8 @@ describe("before the body began", () => {
     ["DATA is answered with 554", { code: "EENVELOPE", command: "DATA", responseCode: 554 }, "refused_permanent"],
     ["the mail is larger than SIZE", { code: "EMESSAGE", command: "MAIL FROM" }, "refused_permanent"],
     ["the connection is lost", { code: "ECONNECTION", command: "CONN" }, "refused_transient"],
+    ["what answers does not speak SMTP", { code: "EENVELOPE", command: "MAIL FROM", response: "xx yy" }, "refused_transient"],
+    ["the mail cannot be composed", { command: "API" }, "refused_transient"],
   ])("%s", (_, fields, expected) => {
     expect(classifySmtpError(error(fields), false).kind).toBe(expected);
   });
@@ -56,6 +58,7 @@ describe("for the circuit breaker", () => {
     ["the password is wrong", { code: "EAUTH", command: "AUTH PLAIN", responseCode: 535 }],
     ["it shuts down", { code: "EENVELOPE", command: "RCPT TO", responseCode: 421 }],
     ["its mail system is full", { command: "MAIL FROM", responseCode: 452, response: "452 4.3.1 insufficient system storage" }],
+    ["it does not speak SMTP", { code: "EENVELOPE", command: "MAIL FROM", response: "xx yy" }],
     ["it accepts no mail now", { command: "RCPT TO", responseCode: 451, response: "451 4.3.2 try later" }],
   ])("the server is at fault when %s", (_, fields) => {
     expect(against(fields)).toBe(true);
@@ -73,6 +76,10 @@ describe("for the circuit breaker", () => {
     ["calls the mail spam", { command: "DATA", responseCode: 554, response: "554 5.7.1 spam" }],
   ])("the server is there and answers when it %s", (_, fields) => {
     expect(against(fields)).toBe(false);
+  });
+
+  it("a mail that cannot be composed speaks against nobody", () => {
+    expect(against({ command: "API" })).toBe(false);
   });
 
   it("neither an accepted nor a deferred mail speaks against the server", () => {

@@ -9,6 +9,7 @@ import type { AttemptDetail, Outcome } from "../lifecycle.ts";
  * | 4yz to MAIL, RCPT, DATA or the body | refused for now |
  * | 5yz to MAIL, RCPT, DATA or the body | refused for good |
  * | larger than the server's SIZE, or a recipient that it cannot express | refused for good, by the client |
+ * | what answers does not speak SMTP | refused for now |
  * | 421 at any time | refused for now: the server is shutting down |
  * | no reply after the body began, or one that is no refusal | unknown: the server may have it |
  * | no reply before the body | refused for now |
@@ -17,7 +18,7 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
   const { message, code, command, responseCode, response } = describe(error);
   const detail: AttemptDetail = {
     transport: "smtp",
-    phase: phaseOf(command, handedOver),
+    phase: response !== undefined && responseCode === undefined && !handedOver ? "PROTOCOL" : phaseOf(command, handedOver),
     text: (response ?? message).slice(0, MAX_TEXT_LENGTH),
   };
   if (responseCode !== undefined) detail.code = responseCode;

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { smtpTransport } from "./smtp.ts";
+import { speaksAgainstServer } from "./smtp-outcome.ts";
 import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
 
 let server: Server;
@@ -100,6 +101,16 @@ describe("what an SMTP server does, and what becomes of the mail", () => {
     const outcome = await outcomeOf(script);
     expect(outcome.kind).toBe(kind);
     expect(outcome.detail).toMatchObject({ transport: "smtp", ...detail });
+  });
+
+  it("a mail that cannot be composed never reaches the server, and does not speak against it", async () => {
+    const port = await listen({});
+    const outcome = await smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null }).send({
+      ...mail,
+      text: 5 as unknown as string,
+    });
+    expect(outcome).toMatchObject({ kind: "refused_transient", detail: { phase: "API", text: "the mail cannot be composed" } });
+    expect(speaksAgainstServer(outcome)).toBe(false);
   });
 
   it("nothing listens: refused for now", async () => {

@@ -54,7 +54,10 @@ async function handOver(settings: SmtpSettings, mail: OutgoingMail): Promise<Out
  * @throws whatever nodemailer reports
  */
 async function talk(connection: SMTPConnection, settings: SmtpSettings, mail: OutgoingMail, onBody: () => void): Promise<Outcome> {
-  const bytes = await compose(mail);
+  const bytes = await compose(mail).catch((error: unknown) => {
+    // Before anybody was asked: it says nothing about the server.
+    throw Object.assign(new Error("the mail cannot be composed", { cause: error }), { command: "API" });
+  });
   const body = new Readable({
     read() {
       onBody();

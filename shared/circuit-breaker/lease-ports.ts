@@ -1,0 +1,26 @@
+import type { Clock } from "../clock.ts";
+import type { ProbeReport, SyncReply, SyncRequest } from "./rpc.ts";
+import type { BreakerSettings } from "./settings.ts";
+
+/** The object as an isolate reaches it. Rejects when it does not answer. */
+type BreakerObject = {
+  sync(request: SyncRequest): Promise<SyncReply>;
+  endProbe(request: ProbeReport): Promise<SyncReply>;
+};
+
+/** An isolate that goes by a breaker of its own, and one that no longer does. `error` is what the last question ended with. */
+export type LeaseEvent = { event: "object_lost"; error: unknown } | { event: "object_back" };
+
+/** What the lease needs from where it runs. `background` must keep a promise alive that nobody awaits: `waitUntil`. */
+export type LeasePorts = {
+  object: BreakerObject;
+  notify: (event: LeaseEvent) => void;
+  settings: BreakerSettings;
+  background: (work: Promise<unknown>) => void;
+  clock: Clock;
+  /** In [0, 1). */
+  random: () => number;
+};
+
+/** A permit as its holder knows it: it ends `lastsMs` after it was asked for. */
+export type Permit = { id: string; askedAt: number; lastsMs: number };
