@@ -156,6 +156,32 @@ describe("before the first answer", () => {
     expect(JSON.stringify(object.memory.phase)).not.toContain('"failures":1');
   });
 
+  it("many calls at once ask once", async () => {
+    const client = isolate(object);
+    for (let n = 0; n < 20; n += 1) void client.run(succeed);
+    await clock.advance(50);
+    expect(object.requests).toBe(1);
+    expect(object.memory.phase).toMatchObject({ window: [{ calls: 1 }] });
+  });
+
+  it("a call whose question was overtaken counts nothing under the epoch of the answer that did so", async () => {
+    const client = isolate(object);
+    object.latencyMs = 1_800;
+    const call = client.run(async () => {
+      await clock.sleep(3_000);
+      return await failing();
+    });
+    void call.catch(() => undefined);
+    await clock.advance(1_000);
+    object.command({ do: "reset" });
+    object.latencyMs = 20;
+    void client.lease.refresh(1_000);
+    await clock.advance(3_000);
+    expect(client.lease.view?.snapshot.epoch).toBe(2);
+    expect(client.lease.tally.failures).toBe(0);
+    expect(JSON.stringify(object.memory.phase)).not.toContain('"failures":1');
+  });
+
   it("what failed before an operator's reset does not count after it", async () => {
     const client = isolate(object);
     object.weather = "hangs";

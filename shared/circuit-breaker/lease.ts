@@ -183,7 +183,7 @@ export class Lease {
     this.local = null;
     this.#version += 1;
     // Calls that began before anything was known may have failed meanwhile.
-    if (this.tally.failures > 0) this.#reportSoon(this.tally);
+    if (this.tally.failures > 0) this.#reportSoon();
   }
 
   #miss(error: unknown): void {
@@ -212,10 +212,10 @@ export class Lease {
     return elapsedMs(this.#nextContact.since, now) >= this.#nextContact.afterMs;
   }
 
-  #reportSoon(tally: Tally): void {
+  #reportSoon(): void {
     const { background, clock } = this.#ports;
     const now = clock.now();
-    if (tally !== this.tally || tally.epoch === null || !this.#objectCounts() || isUnderWay(this.#reportingSince, now)) return;
+    if (!this.#objectCounts() || isUnderWay(this.#reportingSince, now)) return;
     this.#reportingSince = now;
     background(this.#reportAfter(Math.max(REPORT_DELAY_MS, REPORT_GAP_MS - elapsedMs(this.#reportedAt, now))));
   }
@@ -236,7 +236,7 @@ export class Lease {
   }
 
   #newTally(epoch: number | null): Tally {
-    return new Tally(epoch, (tally) => this.#reportSoon(tally));
+    return new Tally(epoch, () => this.#reportSoon());
   }
 }
 

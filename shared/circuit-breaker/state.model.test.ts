@@ -60,7 +60,8 @@ class Fleet {
     }
     if (event.type === "report" && event.epoch !== before.epoch) {
       expect(transition, "an older epoch moves nothing").toBeNull();
-      if (before.phase.state === "CLOSED") expect(breaker.phase, "an older epoch counts nothing").toEqual(anchor(before, settings, this.now).phase);
+      if (before.phase.state === "CLOSED")
+        expect(breaker.phase, "an older epoch counts nothing").toEqual(anchor(before, settings, this.now).phase);
     }
     if (event.type === "probe-ended") for (const grant of this.grants) if (grant.id === event.permitId) grant.ended = true;
     if (event.type === "command") for (const grant of this.grants) grant.ended = true;

@@ -10,9 +10,9 @@ export class Tally implements Outcomes {
   epoch: number | null;
   failures = 0;
   calls = 0;
-  readonly #onFailure: (tally: Tally) => void;
+  readonly #onFailure: () => void;
 
-  constructor(epoch: number | null, onFailure: (tally: Tally) => void) {
+  constructor(epoch: number | null, onFailure: () => void) {
     this.epoch = epoch;
     this.#onFailure = onFailure;
   }
@@ -24,13 +24,13 @@ export class Tally implements Outcomes {
   failure(): void {
     this.failures += 1;
     this.calls += 1;
-    this.#onFailure(this);
+    this.#onFailure();
   }
 
   /** Of a call that the object counted when it began: only a failure is news. */
   coldFailure(): void {
     this.failures += 1;
-    this.#onFailure(this);
+    this.#onFailure();
   }
 
   /** The object counted it when it began, and it does not count after all. */

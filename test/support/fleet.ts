@@ -9,11 +9,11 @@ import type { VirtualClock } from "./virtual-clock.ts";
 
 export class DependencyDown extends Error {}
 
-/** The dependency is at fault for `DependencyDown` and for what takes too long. */
+/** The dependency is at fault for `DependencyDown`, and for what takes too long as always. */
 export const policy: CallPolicy = {
   timeoutMs: 5_000,
   calleeTimesOut: false,
-  isFault: (error) => error instanceof DependencyDown || (error instanceof Error && error.name === "TimeoutError"),
+  isFault: (error) => error instanceof DependencyDown,
 };
 
 /** The same for a dependency whose calls end by themselves: these take the fast path. */

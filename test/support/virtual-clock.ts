@@ -18,6 +18,11 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
+  /** Timers that have not fired. */
+  get pending(): number {
+    return this.#timers.length;
+  }
+
   after(ms: number, done: () => void): () => void {
     const timer = { at: this.#elapsed + ms, done };
     const before = this.#timers.findLastIndex(({ at }) => at <= timer.at);
