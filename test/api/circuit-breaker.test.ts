@@ -44,11 +44,17 @@ describe("the breaker of the fleet", () => {
     expect(await stub.inspect()).toMatchObject({ state: "OPEN", epoch: 2, last: { cause: "threshold", actor: "breaker" } });
   });
 
-  it("opens once when many isolates reach the threshold at the same moment", async () => {
+  it("opens once when many isolates reach the threshold at the same moment, and tells of it once", async () => {
     const { name, stub } = newBreaker();
+    const warned = vi.spyOn(console, "warn");
     await Promise.allSettled(Array.from({ length: 30 }, () => newIsolate(env.CIRCUIT_BREAKER, name).run(fail)));
     await vi.waitFor(async () => expect((await stub.inspect()).state).toBe("OPEN"), 5_000);
     expect(await history({ name, stub })).toMatchObject([{ from: "CLOSED", to: "OPEN", epoch: 2, cause: "threshold" }]);
+    const told = warned.mock.calls.map(([line]) => String(line)).filter((line) => line.includes("circuit_breaker.transition"));
+    expect(told.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { level: "warn", event: "circuit_breaker.transition", dependency: name, from: "CLOSED", to: "OPEN", epoch: 2, cause: "threshold" },
+    ]);
+    warned.mockRestore();
   });
 
   it("is asked once in a lease, and once more for each report of failures, however many calls there are", async () => {
