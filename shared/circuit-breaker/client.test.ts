@@ -215,6 +215,15 @@ describe("a call while open", () => {
     expect(object.transitions).toHaveLength(1);
   });
 
+  it("that comes after the lease is told to come back in a moment: by then it is known what holds", async () => {
+    const client = await warm();
+    await openedBy(client);
+    await clock.advance(6_000);
+    expect(await ending(client, succeed)).toHaveProperty("retryAfterMs", 1_500);
+    await clock.advance(50);
+    expect(await ending(client, succeed)).toHaveProperty("retryAfterMs", expect.closeTo(24_000, -3.5));
+  });
+
   it("by force waits for nobody, however old the view and silent the object", async () => {
     const client = await warm();
     object.command({ do: "open", forMs: null });

@@ -35,7 +35,7 @@ export type Command = { do: "reset" } | { do: "open"; forMs: number | null } | {
 
 type Cause = "threshold" | "probe-permitted" | "probe-succeeded" | "probe-failed" | Command["do"];
 
-/** Who did it and why; for transitions of the breaker itself the actor is `breaker`. */
+/** Who did it and why; for transitions of the breaker itself the actor is `breaker`, and the reason of a threshold is its counts. */
 export type Transition = { from: StateName; to: StateName; epoch: number; at: number; cause: Cause; actor: string; reason?: string };
 
 /** `granted` is there when this event took the permit. `persist` is false where losing the new state loses nothing but successes. */
@@ -77,7 +77,12 @@ function report(breaker: Breaker, event: { epoch: number } & Counts, settings: B
   const { failures, calls } = countWindow(window, settings.windowMs, now);
   const tripped = reported > 0 && failures >= settings.failures && failures >= settings.failureRatio * calls;
   if (!tripped || override.kind === "forced-closed") return { breaker: counted, transition: null, granted: false, persist: reported > 0 };
-  return moved(counted, { state: "OPEN", openedAt: now, durationMs: settings.openMs, reopens: 0 }, "threshold", now);
+  // An eviction forgets calls, never failures.
+  const reason = `${failures} of ${Math.max(calls, failures)} calls failed`;
+  return moved(counted, { state: "OPEN", openedAt: now, durationMs: settings.openMs, reopens: 0 }, "threshold", now, {
+    actor: "breaker",
+    reason,
+  });
 }
 
 function acquire(breaker: Breaker, event: Extract<Event, { type: "acquire" }>, settings: BreakerSettings, now: number): Decision {

@@ -14,14 +14,19 @@ export type View = {
 /** What a call does under a view. `ask`: the open time is over, so the object decides who may try. */
 export type Stance = { do: "run" } | { do: "reject"; retryAfterMs: number } | { do: "ask" };
 
-export function stanceUnder({ snapshot, toldAt }: View, now: number): Stance {
+export function stanceUnder(view: View, now: number): Stance {
+  const { snapshot, toldAt } = view;
   if (snapshot.state === "CLOSED") return { do: "run" };
   const { override, retryAfterMs } = snapshot;
   // Only an operator ends this one, and renewals tell of that.
-  if (override.kind === "forced-open" && !override.ends) return { do: "reject", retryAfterMs };
-  const leftMs = retryAfterMs - elapsedMs(toldAt, now);
-  return leftMs > 0 ? { do: "reject", retryAfterMs: adviceMs(snapshot, leftMs) } : { do: "ask" };
+  const endless = override.kind === "forced-open" && !override.ends;
+  const leftMs = endless ? retryAfterMs : retryAfterMs - elapsedMs(toldAt, now);
+  if (leftMs <= 0) return { do: "ask" };
+  // What holds by now is known in a moment: the renewal is under way.
+  return { do: "reject", retryAfterMs: leaseIsOver(view, now) ? Math.min(leftMs, NEWS_MS) : adviceMs(snapshot, leftMs) };
 }
+
+const NEWS_MS = 1_000;
 
 /** A probe mostly ends long before its permit does, and within a lease of that everybody knows. */
 export function adviceMs({ state, leaseMs }: Snapshot, leftMs: number): number {

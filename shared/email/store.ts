@@ -142,13 +142,15 @@ function eventView(row: { type: string; at: number; generation: number; detail: 
   return row.detail === null ? event : { ...event, detail: JSON.parse(row.detail) as unknown };
 }
 
-export type EmailBacklog = { due: number; oldestDueAt: number | null; inFlight: number; unknown: number; dead: number };
+/** `queued` are all that wait, also for a later time or for a circuit breaker; `due` are those that could go out now. */
+export type EmailBacklog = { queued: number; due: number; oldestDueAt: number | null; inFlight: number; unknown: number; dead: number };
 
 /** Counts for `/health`. Also the proof that D1 answers. */
 export async function emailBacklog(db: D1Database, now: number): Promise<EmailBacklog> {
   const row = await db
     .prepare(
-      `SELECT (SELECT COUNT(*) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS due,
+      `SELECT (SELECT COUNT(*) FROM emails WHERE status = 'queued') AS queued,
+              (SELECT COUNT(*) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS due,
               (SELECT MIN(due_at) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS oldestDueAt,
               (SELECT COUNT(*) FROM emails WHERE status IN ('claimed', 'sending')) AS inFlight,
               (SELECT COUNT(*) FROM emails WHERE status = 'unknown') AS unknown,
@@ -156,7 +158,7 @@ export async function emailBacklog(db: D1Database, now: number): Promise<EmailBa
     )
     .bind(now)
     .first<EmailBacklog>();
-  return row ?? { due: 0, oldestDueAt: null, inFlight: 0, unknown: 0, dead: 0 };
+  return row ?? { queued: 0, due: 0, oldestDueAt: null, inFlight: 0, unknown: 0, dead: 0 };
 }
 
 /** A mail for which the sweeper rings, or which it sends to be buried again. */

@@ -53,10 +53,11 @@ export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
 
 const reason = v.pipe(v.string("must be text"), v.trim(), v.minLength(1, "is empty"), v.maxLength(500, "is too long"));
 const TIME_MESSAGE = "must be a time such as 2026-01-31T12:00:00Z";
-/** `Date.parse` takes 31 November for 1 December. */
-function isDate(text: string): boolean {
-  const time = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+function isTime(text: string): boolean {
+  if (!v.is(v.pipe(v.string(), v.isoTimestamp()), text) || Number.isNaN(Date.parse(text))) return false;
+  // `Date.parse` takes 31 November for 1 December.
+  const date = text.slice(0, 10);
+  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
 }
 
 const orderBody = v.strictObject({ reason });
@@ -65,10 +66,8 @@ const openBody = v.strictObject({
   until: v.optional(
     v.pipe(
       v.string(TIME_MESSAGE),
-      v.isoTimestamp(TIME_MESSAGE),
-      v.check((text) => isDate(text.slice(0, 10)), TIME_MESSAGE),
+      v.check(isTime, TIME_MESSAGE),
       v.transform((text) => Date.parse(text)),
-      v.check((time) => !Number.isNaN(time), TIME_MESSAGE),
     ),
   ),
 });
