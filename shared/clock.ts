@@ -6,6 +6,10 @@ export type Clock = {
   after(ms: number, done: () => void): () => void;
 };
 
+export async function sleep(clock: Clock, ms: number): Promise<void> {
+  await new Promise<void>((resolve) => clock.after(ms, resolve));
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, done) {

@@ -1,7 +1,11 @@
 /** SHA-256 of UTF-8 text as 64 lower-case hex digits. */
 export async function sha256Hex(text: string): Promise<string> {
+  return hex(await sha256(text));
+}
+
+export function hex(digest: ArrayBuffer): string {
   // Not toHex(): Node, where some of this runs too, does not have it yet.
-  return Array.from(new Uint8Array(await sha256(text)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export async function sha256(text: string): Promise<ArrayBuffer> {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { anyCommand } from "../../test/support/any-command.ts";
 import {
   DependencyDown,
   isolate,
@@ -14,7 +15,6 @@ import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { CircuitOpen } from "./circuit-open.ts";
 import type { BreakerClient } from "./client.ts";
 import { defaultSettings as settings } from "./settings.ts";
-import type { Command } from "./state.ts";
 
 /**
  * Fleets of the real clients against the real decisions, on a virtual clock, behind a network that delays and loses, with isolates
@@ -113,15 +113,6 @@ const step = <Choice>(
 });
 
 const end = fc.constantFrom<End>("success", "failure", "failure", "failure", "mistake", "never");
-const verb = fc.constantFrom<Command>(
-  { do: "reset" },
-  { do: "open", forMs: null },
-  { do: "open", forMs: 20_000 },
-  { do: "close" },
-  { do: "disable" },
-  { do: "enable" },
-);
-
 const steps = [
   fc
     .tuple(fc.nat(49), fc.integer({ min: 1, max: 50 }), end, fc.integer({ min: 0, max: 8_000 }))
@@ -147,7 +138,7 @@ const steps = [
   fc
     .constantFrom(0, 20, 400, 1_500, 2_500)
     .map((ms) => step("latency", ms, async (world, latency) => void (world.object.latencyMs = latency))),
-  verb.map((command) => step("operator", command, async (world, asked) => world.object.command(asked))),
+  anyCommand.map((command) => step("operator", command, async (world, asked) => world.object.command(asked))),
   fc.constant(step("clock back", null, async (world) => world.clock.setBack(3_600_000))),
 ];
 

@@ -87,6 +87,11 @@ export class BreakerClient {
     }
   }
 
+  /** Whether what `run` threw counts against the dependency. */
+  isFailure(error: unknown, options?: CallOptions): boolean {
+    return this.#caller.outcomeOf(error, options) === "failure";
+  }
+
   /** The handlers of the calls of one lease, so that a call does not make its own. Calls that need a timer or a signal do. */
   #rememberClosed(view: View): void {
     if (!this.#ports.policy.calleeTimesOut || this.#closed?.view === view) return;
@@ -100,7 +105,7 @@ export class BreakerClient {
         return value;
       },
       failed: (error) => {
-        if (this.#caller.outcomeOf(error, undefined) === "failure") tally.failure();
+        if (this.isFailure(error)) tally.failure();
         throw error;
       },
     };
@@ -114,7 +119,7 @@ export class BreakerClient {
         return value;
       },
       (error: unknown) => {
-        if (this.#caller.outcomeOf(error, options) === "failure") tally.failure();
+        if (this.isFailure(error, options)) tally.failure();
         throw error;
       },
     );

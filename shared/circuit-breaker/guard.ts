@@ -77,5 +77,5 @@ export function breakerClient(env: BreakerEnv, dependency: string, policy: CallP
 export function guard(env: BreakerEnv, dependency: string, policy: CallPolicy, retries: RetrySettings): Guard {
   const client = breakerClient(env, dependency, policy);
   const { budget } = memberOf(env, dependency);
-  return (operation, signal) => callWithRetries(client, operation, retries, budget, { ...ports, isFault: policy.isFault }, signal);
+  return (operation, signal) => callWithRetries(client, operation, retries, budget, ports, signal);
 }

@@ -1,4 +1,5 @@
 import { backoffMs } from "../backoff.ts";
+import { sleep } from "../clock.ts";
 import { within } from "../deadline.ts";
 import { LocalBreaker } from "./local.ts";
 import type { LeasePorts, Permit } from "./lease-ports.ts";
@@ -36,8 +37,6 @@ export class Lease {
   local: LocalBreaker | null = null;
   tally: Tally;
   readonly #ports: LeasePorts;
-  /** Raised with each view. */
-  #version = 0;
   #misses = 0;
   #lost: Counts = { failures: 0, calls: 0 };
   #renewingSince: number | null = null;
@@ -92,10 +91,10 @@ export class Lease {
   async endProbe(permitId: string, outcome: ProbeOutcome): Promise<void> {
     const { object, clock } = this.#ports;
     const askedAt = clock.now();
-    const version = this.#version;
+    const askedUnder = this.view;
     try {
       const { snapshot } = await within(BACKGROUND_TIMEOUT_MS, object.endProbe({ permitId, outcome }), clock);
-      this.#hear({ snapshot, askedAt, toldAt: clock.now() }, version);
+      this.#hear({ snapshot, askedAt, toldAt: clock.now() }, askedUnder);
     } catch (error) {
       this.#miss(error);
     }
@@ -119,7 +118,7 @@ export class Lease {
   /** Null when the object did not answer in time. */
   async #hearWithin(timeoutMs: number, acquire: SyncRequest["acquire"]): Promise<SyncReply | null> {
     const { background, clock } = this.#ports;
-    const question = { askedAt: clock.now(), version: this.#version, late: false };
+    const question = { askedAt: clock.now(), askedUnder: this.view, late: false };
     const reply = this.#sync(acquire, question);
     try {
       return await within(timeoutMs, reply, clock);
@@ -141,7 +140,7 @@ export class Lease {
     if (!granted) return;
     if (!acquired.cold && this.local === null) {
       this.#spare = acquired;
-      await new Promise<void>((resolve) => clock.after(SPARE_MS, resolve));
+      await sleep(clock, SPARE_MS);
       if (this.#spare !== acquired) return;
       this.#spare = null;
     }
@@ -158,12 +157,12 @@ export class Lease {
     const reply = await object.sync({ ...(report && { report }), ...(acquire && { acquire }) });
     const view = { snapshot: reply.snapshot, askedAt: question.askedAt, toldAt: clock.now() };
     // One that comes after it was given up tells what was, but not that the object is back.
-    if (!question.late) this.#hear(view, question.version);
-    else if (this.local === null) this.#take(view, question.version);
+    if (!question.late) this.#hear(view, question.askedUnder);
+    else if (this.local === null) this.#take(view, question.askedUnder);
     return reply;
   }
 
-  #hear(view: View, askedUnder: number): void {
+  #hear(view: View, askedUnder: View | null): void {
     if (this.local !== null) this.#ports.notify({ event: "object_back" });
     this.#misses = 0;
     this.#lost = { failures: 0, calls: 0 };
@@ -174,14 +173,13 @@ export class Lease {
    * Takes a view over, unless it was overtaken: asked for before the current one came, and of no newer epoch. Then the object may have
    * answered it first.
    */
-  #take(view: View, askedUnder: number): void {
+  #take(view: View, askedUnder: View | null): void {
     const { epoch } = view.snapshot;
-    if (askedUnder !== this.#version && this.view !== null && epoch <= this.view.snapshot.epoch) return;
+    if (askedUnder !== this.view && this.view !== null && epoch <= this.view.snapshot.epoch) return;
     if (this.tally.epoch === null && this.local === null) this.tally.epoch = epoch;
     else if (this.tally.epoch !== epoch || this.local !== null) this.tally = this.#newTally(epoch);
     this.view = view;
     this.local = null;
-    this.#version += 1;
     // Calls that began before anything was known may have failed meanwhile.
     if (this.tally.failures > 0) this.#reportSoon();
   }
@@ -222,7 +220,7 @@ export class Lease {
 
   async #reportAfter(delayMs: number): Promise<void> {
     const { clock } = this.#ports;
-    await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+    await sleep(clock, delayMs);
     this.#reportingSince = null;
     this.#reportedAt = clock.now();
     if (this.tally.failures === 0 || this.local !== null) return;
@@ -240,7 +238,7 @@ export class Lease {
   }
 }
 
-type Question = { askedAt: number; version: number; late: boolean };
+type Question = { askedAt: number; askedUnder: View | null; late: boolean };
 
 function isUnderWay(since: number | null, now: number): boolean {
   return since !== null && elapsedMs(since, now) < LOST_AFTER_MS;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { DependencyDown, failing, isolate, policy, SimulatedObject, succeed } from "../../test/support/fleet.ts";
+import { DependencyDown, failing, isolate, SimulatedObject, succeed } from "../../test/support/fleet.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import type { Operation } from "./attempt.ts";
 import type { BreakerClient } from "./client.ts";
@@ -18,7 +18,7 @@ beforeEach(async () => {
   await clock.advance(50);
 });
 
-const ports = () => ({ clock, random: () => 0.5, isFault: policy.isFault });
+const ports = () => ({ clock, random: () => 0.5 });
 const guarded = <Value>(operation: Operation<Value>, settings: RetrySettings = defaultRetries, signal?: AbortSignal) =>
   callWithRetries(client, operation, settings, budget, ports(), signal);
 

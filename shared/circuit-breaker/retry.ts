@@ -1,8 +1,7 @@
 import { backoffMs } from "../backoff.ts";
-import type { Clock } from "../clock.ts";
+import { sleep, type Clock } from "../clock.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { CallTimeout, withDeadline, type Operation } from "./attempt.ts";
-import type { CallPolicy } from "./caller.ts";
+import { withDeadline, type Operation } from "./attempt.ts";
 import { CircuitOpen } from "./circuit-open.ts";
 import type { BreakerClient } from "./client.ts";
 
@@ -47,7 +46,8 @@ export class RetryBudget {
   }
 }
 
-export type RetryPorts = { clock: Clock; random: () => number; isFault: CallPolicy["isFault"] };
+/** `random` in [0, 1). */
+export type RetryPorts = { clock: Clock; random: () => number };
 
 /**
  * Calls through a breaker, and again after a failure that is the dependency's. Each attempt is admitted and counted by the breaker of
@@ -59,7 +59,7 @@ export async function callWithRetries<Value>(
   operation: Operation<Value>,
   settings: RetrySettings,
   budget: RetryBudget,
-  { clock, random, isFault }: RetryPorts,
+  { clock, random }: RetryPorts,
   caller?: AbortSignal,
 ): Promise<Result<Value, GuardFailure>> {
   let failed: CallFailed | null = null;
@@ -74,9 +74,8 @@ export async function callWithRetries<Value>(
       } catch (error) {
         if (failed === null) budget.earn();
         failed = { tag: "call-failed", error };
-        const again = retry <= settings.retries && !signal.aborted && (error instanceof CallTimeout || isFault(error));
-        if (!again) return fail(failed);
-        await new Promise<void>((resolve) => clock.after(backoffMs(settings, retry, random()), resolve));
+        if (retry > settings.retries || !breaker.isFailure(error, { signal })) return fail(failed);
+        await sleep(clock, backoffMs(settings, retry, random()));
         if (breaker.lease.isCold || signal.aborted || !budget.spend()) return fail(failed);
       }
     }

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { anyCommand } from "../../test/support/any-command.ts";
 import { anchor, initialBreaker, snapshot, type Breaker } from "./phase.ts";
 import { defaultSettings as settings } from "./settings.ts";
-import { decide, type Command, type Decision, type Event } from "./state.ts";
+import { decide, type Decision, type Event } from "./state.ts";
 
 const PERMIT_MS = 10_000;
 const runs = process.env["DEEP"] === undefined ? 2_000 : 100_000;
@@ -94,15 +95,6 @@ const step = <Choice>(name: string, choice: Choice, run: (fleet: Fleet, choice: 
 });
 
 const outcome = fc.constantFrom("success" as const, "failure" as const, "failure" as const, "failure" as const, "ignored" as const);
-const verb = fc.constantFrom<Command>(
-  { do: "reset" },
-  { do: "open", forMs: null },
-  { do: "open", forMs: 20_000 },
-  { do: "close" },
-  { do: "disable" },
-  { do: "enable" },
-);
-
 const steps = [
   fc
     .integer({ min: 1, max: 50 })
@@ -128,7 +120,7 @@ const steps = [
     .oneof(fc.integer({ min: 1, max: 12_000 }), fc.integer({ min: 1, max: 400_000 }))
     .map((ms) => step("wait", ms, (fleet, waited) => void (fleet.now += waited))),
   fc.constant(step("evict", null, (fleet) => void (fleet.memory = fleet.stored))),
-  verb.map((asked) =>
+  anyCommand.map((asked) =>
     step("operator", asked, (fleet, command) => void fleet.apply({ type: "command", command, actor: "ada", reason: "test" })),
   ),
   fc.constant(

@@ -1,11 +1,12 @@
 import * as v from "valibot";
 import { dependencies, isDependency } from "../../shared/circuit-breaker/dependencies.ts";
 import type { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
-import type { Inspection, Invalid, Order, RecordedTransition } from "../../shared/circuit-breaker/rpc.ts";
+import { order, type Inspection, type Invalid, type Order, type RecordedTransition } from "../../shared/circuit-breaker/rpc.ts";
 import { within } from "../../shared/deadline.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
+import { pageOf } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, type Call, type Handler } from "./call.ts";
@@ -27,7 +28,7 @@ export const listCircuitBreakers: Handler = async ({ env }) => {
 };
 
 const historyQuery = v.strictObject({
-  limit: v.optional(v.pipe(v.string(), v.regex(/^([1-9]\d?|100)$/, "must be from 1 to 100"), v.transform(Number)), "20"),
+  limit: pageOf.entries.limit,
   cursor: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d{0,8}$/, "is not a cursor of this list"), v.transform(Number))),
 });
 
@@ -51,7 +52,7 @@ export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
   return json({ items: transitions.map(transitionView), ...(more && { nextCursor: String(last.id) }) });
 };
 
-const reason = v.pipe(v.string("must be text"), v.trim(), v.minLength(1, "is empty"), v.maxLength(500, "is too long"));
+const { reason } = order.entries;
 const TIME_MESSAGE = "must be a time such as 2026-01-31T12:00:00Z";
 function isTime(text: string): boolean {
   if (!v.is(v.pipe(v.string(), v.isoTimestamp()), text) || Number.isNaN(Date.parse(text))) return false;

@@ -1,0 +1,12 @@
+import fc from "fast-check";
+import type { Command } from "../../shared/circuit-breaker/state.ts";
+
+/** What operators do to a breaker, for the models. */
+export const anyCommand = fc.constantFrom<Command>(
+  { do: "reset" },
+  { do: "open", forMs: null },
+  { do: "open", forMs: 20_000 },
+  { do: "close" },
+  { do: "disable" },
+  { do: "enable" },
+);
