@@ -55,7 +55,12 @@ export default defineConfig({
         },
         "./test/consumer/entry.ts",
       ),
-      inWorkerd("cron", {}),
+      // So does the tag index.
+      inWorkerd(
+        "cron",
+        { durableObjects: { CACHE_TAG_INDEX: { className: "CacheTagIndex", useSQLite: true } }, kvNamespaces: ["CACHE"] },
+        "./test/cron/entry.ts",
+      ),
       { test: { name: "stack", include: ["test/stack/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
       {
         test: {

@@ -2,7 +2,15 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { adminToken, breakerSettings, deadLetterRetentionDays, retryPolicy, sender, smtpSettings } from "../shared/config.ts";
+import {
+  adminToken,
+  breakerSettings,
+  cacheSettings,
+  deadLetterRetentionDays,
+  retryPolicy,
+  sender,
+  smtpSettings,
+} from "../shared/config.ts";
 import type { Variables } from "../shared/env.ts";
 
 /** Where `npm start` listens and keeps its state. */
@@ -51,7 +59,7 @@ export function ensureAdminToken(file: string): string {
  * @throws Error naming the first bad one
  */
 export function checkVariables(vars: Variables): void {
-  for (const read of [adminToken, sender, retryPolicy, deadLetterRetentionDays, smtpSettings, breakerSettings]) {
+  for (const read of [adminToken, sender, retryPolicy, deadLetterRetentionDays, smtpSettings, breakerSettings, cacheSettings]) {
     const result = read(vars);
     if (!result.ok) throw new Error(`${result.error.variable} ${result.error.message}. See .dev.vars.example`);
   }

@@ -24,7 +24,9 @@ const quietly = {
 
 async function main(): Promise<void> {
   const settings = startSettings(process.env);
-  const fromEnvironment = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(SMTP_|EMAIL_|DLQ_|BREAKER_)/.test(name)));
+  const fromEnvironment = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => /^(SMTP_|EMAIL_|DLQ_|BREAKER_|CACHE_)/.test(name)),
+  );
   const given = withoutEmpty({ ...readDevVars(DEV_VARS), ...fromEnvironment });
   const ownServer = given["SMTP_HOST"];
   await refuseTakenPorts(settings, ownServer === undefined);

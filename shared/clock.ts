@@ -17,3 +17,8 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** A time that lies in the future means that the clock was set back: then everything that waits for time to pass is over. */
+export function elapsedMs(since: number, now: number): number {
+  return now < since ? Number.POSITIVE_INFINITY : now - since;
+}

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { Variables } from "./env.ts";
+import { defaultCacheSettings, type CacheSettings } from "./cache/settings.ts";
 import { defaultSettings, type BreakerSettings } from "./circuit-breaker/settings.ts";
 import { formatMailbox, mailbox } from "./email/address.ts";
 import type { RetryPolicy } from "./email/retry-policy.ts";
@@ -46,6 +47,13 @@ const breakerVariables = v.object({
   ),
   BREAKER_WINDOW_SECONDS: wholeNumber(defaultSettings.windowMs / 1_000, 1, 3_600),
   BREAKER_OPEN_SECONDS: wholeNumber(defaultSettings.openMs / 1_000, 1, 300),
+});
+
+const cacheVariables = v.object({
+  CACHE_TTL_SECONDS: wholeNumber(defaultCacheSettings.ttlMs / 1_000, 1, 43_200),
+  CACHE_STALENESS_MS: wholeNumber(defaultCacheSettings.stalenessMs, 1_000, 60_000),
+  CACHE_MAX_RETRIES: wholeNumber(defaultCacheSettings.retries, 0, 3),
+  CACHE_TIMEOUT_MS: wholeNumber(defaultCacheSettings.timeoutMs, 100, 10_000),
 });
 
 const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
@@ -102,6 +110,19 @@ export function breakerSettings(env: Variables): Result<BreakerSettings, Misconf
     failureRatio: BREAKER_FAILURE_RATIO,
     windowMs: BREAKER_WINDOW_SECONDS * 1_000,
     openMs: BREAKER_OPEN_SECONDS * 1_000,
+  });
+}
+
+/** How the cache behaves. */
+export function cacheSettings(env: Variables): Result<CacheSettings, Misconfigured> {
+  const variables = readVariables(cacheVariables, env);
+  if (!variables.ok) return variables;
+  const { CACHE_TTL_SECONDS, CACHE_STALENESS_MS, CACHE_MAX_RETRIES, CACHE_TIMEOUT_MS } = variables.value;
+  return ok({
+    ttlMs: CACHE_TTL_SECONDS * 1_000,
+    stalenessMs: CACHE_STALENESS_MS,
+    retries: CACHE_MAX_RETRIES,
+    timeoutMs: CACHE_TIMEOUT_MS,
   });
 }
 

@@ -1,5 +1,7 @@
+import type { CacheTagIndex } from "./cache-tags/object.ts";
 import type { CircuitBreaker } from "./circuit-breaker/object.ts";
 import type { QueueMessage } from "./email/messages.ts";
+import type { Telemetry } from "./telemetry/object.ts";
 import type { ScheduledTasksRpc } from "./schedule/rpc.ts";
 
 /**
@@ -19,6 +21,10 @@ export interface Variables {
   BREAKER_FAILURE_RATIO?: string;
   BREAKER_WINDOW_SECONDS?: string;
   BREAKER_OPEN_SECONDS?: string;
+  CACHE_TTL_SECONDS?: string;
+  CACHE_STALENESS_MS?: string;
+  CACHE_MAX_RETRIES?: string;
+  CACHE_TIMEOUT_MS?: string;
   SMTP_HOST?: string;
   SMTP_PORT?: string;
   SMTP_SECURITY?: string;
@@ -28,8 +34,11 @@ export interface Variables {
 
 export interface ApiEnv extends Variables {
   DB: D1Database;
+  CACHE: KVNamespace;
   EMAIL_QUEUE: Queue<QueueMessage>;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
+  CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
+  TELEMETRY: DurableObjectNamespace<Telemetry>;
   CRON: Fetcher & ScheduledTasksRpc;
 }
 
@@ -44,4 +53,5 @@ export interface CronEnv extends Variables {
   DB: D1Database;
   EMAIL_QUEUE: Queue<QueueMessage>;
   EMAIL_DLQ: Queue<QueueMessage>;
+  CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
 }

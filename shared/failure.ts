@@ -19,4 +19,4 @@ export type Failure =
 
 export type FieldError = { path: string; message: string };
 
-type Dependency = "database" | "scheduler" | "circuit breaker";
+type Dependency = "database" | "scheduler" | "circuit breaker" | "tag index" | "telemetry";

@@ -34,15 +34,41 @@ export type UserChanges = v.InferOutput<typeof userChanges>;
 export type Tier = v.InferOutput<typeof tier>;
 export type Scope = v.InferOutput<typeof scope>;
 
-export type User = {
-  userId: string;
-  email: string;
-  tier: Tier;
-  /** What the user's API key may do beyond the user's own account. */
-  scopes: Scope[];
-  /** The first characters of the API key, to tell keys apart. */
-  apiKeyPrefix: string;
-  /** ISO 8601. */
-  createdAt: string;
-  updatedAt: string;
-};
+const time = v.pipe(v.string(), v.isoTimestamp());
+
+/** `scopes`: what the user's API key may do beyond the user's own account. `apiKeyPrefix`: its first characters, to tell keys apart. */
+export const user = v.strictObject({
+  userId: v.string(),
+  email: v.string(),
+  tier,
+  scopes: v.array(scope),
+  apiKeyPrefix: v.string(),
+  createdAt: time,
+  updatedAt: time,
+});
+export type User = v.InferOutput<typeof user>;
+
+/** What is read of a user besides the user, as the API answers it. */
+export const permissions = v.strictObject({
+  userId: v.string(),
+  tier,
+  permissions: v.array(v.string()),
+  teams: v.array(v.strictObject({ teamId: v.string(), role: v.string() })),
+});
+export const subscription = v.strictObject({
+  userId: v.string(),
+  tier,
+  status: v.picklist(["trialing", "active", "cancelled"]),
+  startedAt: time,
+  trialEndsAt: v.nullable(time),
+  endedAt: v.nullable(time),
+});
+export const usage = v.strictObject({ userId: v.string(), usage: v.record(v.string(), v.number()) });
+export const teams = v.strictObject({
+  userId: v.string(),
+  teams: v.array(v.strictObject({ teamId: v.string(), name: v.string(), role: v.string(), joinedAt: time })),
+});
+export const workspaces = v.strictObject({
+  userId: v.string(),
+  workspaces: v.array(v.strictObject({ workspaceId: v.string(), name: v.string(), teamId: v.nullable(v.string()), createdAt: time })),
+});

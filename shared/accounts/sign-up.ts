@@ -4,7 +4,7 @@ import { ring, type Outbox } from "../email/outbox.ts";
 import { insertEmail } from "../email/store.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { describeError, log } from "../telemetry/log.ts";
-import { newApiKey } from "./api-key.ts";
+import type { NewApiKey } from "./api-key.ts";
 import type { NewUser, User } from "./schemas.ts";
 import { findUser, insertUser, takenField } from "./store.ts";
 
@@ -14,20 +14,22 @@ type SignUpFailure = Extract<Failure, { tag: "conflict" | "unavailable" | "outco
  * Creates a user with usage metrics, subscription and welcome mail in one D1 batch: all of it or nothing.
  *
  * @param from the sender of the welcome mail
+ * @param intent the purge of the new names, for the same batch
  * @returns the user and the only copy of the API key
  */
 export async function signUp(
   outbox: Outbox,
   user: NewUser,
+  key: NewApiKey,
   from: string,
+  intent: D1PreparedStatement,
   now: number,
 ): Promise<Result<{ user: User; apiKey: string }, SignUpFailure>> {
   const { db } = outbox;
-  const key = await newApiKey();
   const emailId = crypto.randomUUID();
   const welcome = { id: emailId, tenant: "admin", from, to: user.email, onUnknown: "hold" as const, ...renderWelcome(user) };
   try {
-    await db.batch([...insertUser(db, user, key, now), ...insertEmail(db, welcome, now)]);
+    await db.batch([...insertUser(db, user, key, now), ...insertEmail(db, welcome, now), intent]);
   } catch (error) {
     const field = takenField(error);
     if (field !== null) return fail({ tag: "conflict", field });

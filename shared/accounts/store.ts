@@ -1,7 +1,8 @@
+import { apiKeyKey, emailKey, userKey } from "../cache/keys.ts";
 import type { NewApiKey } from "./api-key.ts";
 import type { NewUser, Scope, Tier, User, UserChanges } from "./schemas.ts";
 
-/** SQL of accounts. */
+/** SQL of accounts. What is read of a user besides the user: `related/store.ts`. */
 
 /** Counted for every user from the first day, so that a report shows zeros instead of gaps. */
 const INITIAL_METRICS = ["apiRequests", "emailsSent", "storageBytes"];
@@ -45,27 +46,47 @@ export async function findUser(db: D1Database, { by, value }: UserLookup): Promi
   return row === null ? null : userView(row);
 }
 
+/**
+ * The purge that a write to a user owes the cache, for its batch and before its other statements: it names what the user was called
+ * until then, so that it misses nothing whatever is written at the same time. Without such a user there is none.
+ *
+ * @param newNames tags of what the user is called from now on
+ */
+function intendPurge(db: D1Database, intentId: string, userId: string, newNames: readonly string[], now: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO purge_intents (id, tags, mode, created_at)
+       SELECT ?1, (SELECT json_group_array(value) FROM (
+         SELECT value FROM json_each(json_array(?4 || user_id, ?5 || email, ?6 || api_key_hash)) UNION SELECT value FROM json_each(?3))), 'hard', ?7
+       FROM users WHERE user_id = ?2 AND deleted_at IS NULL`,
+    )
+    .bind(intentId, userId, JSON.stringify(newNames), userKey(""), emailKey(""), apiKeyKey(""), now);
+}
+
 /** Changes a user. */
-export async function updateUser(db: D1Database, id: string, changes: UserChanges, now: number): Promise<User | null> {
-  const row = await db
+export async function updateUser(db: D1Database, id: string, changes: UserChanges, intentId: string, now: number): Promise<User | null> {
+  const update = db
     .prepare(
       `UPDATE users SET email = COALESCE(?2, email), tier = COALESCE(?3, tier), scopes = COALESCE(?4, scopes), updated_at = ?5
        WHERE user_id = ?1 AND deleted_at IS NULL RETURNING ${columns}`,
     )
-    .bind(id, changes.email ?? null, changes.tier ?? null, changes.scopes === undefined ? null : JSON.stringify(changes.scopes), now)
-    .first<UserRow>();
-  return row === null ? null : userView(row);
+    .bind(id, changes.email ?? null, changes.tier ?? null, changes.scopes === undefined ? null : JSON.stringify(changes.scopes), now);
+  const newNames = changes.email === undefined ? [] : [emailKey(changes.email)];
+  const [, updated] = await db.batch<UserRow>([intendPurge(db, intentId, id, newNames, now), update]);
+  const row = updated?.results[0];
+  return row === undefined ? null : userView(row);
 }
 
 /** Replaces a user's API key; the old one is refused from now on. */
-export async function replaceApiKey(db: D1Database, id: string, key: NewApiKey, now: number): Promise<User | null> {
-  const row = await db
+export async function replaceApiKey(db: D1Database, id: string, key: NewApiKey, intentId: string, now: number): Promise<User | null> {
+  const update = db
     .prepare(
       `UPDATE users SET api_key_hash = ?2, api_key_prefix = ?3, updated_at = ?4 WHERE user_id = ?1 AND deleted_at IS NULL RETURNING ${columns}`,
     )
-    .bind(id, key.hash, key.prefix, now)
-    .first<UserRow>();
-  return row === null ? null : userView(row);
+    .bind(id, key.hash, key.prefix, now);
+  const [, updated] = await db.batch<UserRow>([intendPurge(db, intentId, id, [apiKeyKey(key.hash)], now), update]);
+  const row = updated?.results[0];
+  return row === undefined ? null : userView(row);
 }
 
 /**
@@ -74,8 +95,9 @@ export async function replaceApiKey(db: D1Database, id: string, key: NewApiKey, 
  *
  * @returns whether there was such a user
  */
-export async function deleteUser(db: D1Database, id: string, now: number): Promise<boolean> {
-  const [, deleted] = await db.batch([
+export async function deleteUser(db: D1Database, id: string, intentId: string, now: number): Promise<boolean> {
+  const [, , deleted] = await db.batch([
+    intendPurge(db, intentId, id, [], now),
     db
       .prepare(
         `UPDATE subscriptions SET status = 'cancelled', ended_at = ?2
@@ -90,6 +112,14 @@ export async function deleteUser(db: D1Database, id: string, now: number): Promi
       .bind(id, now),
   ]);
   return (deleted?.meta.changes ?? 0) > 0;
+}
+
+/** What else a user is known by. */
+export async function findNames(db: D1Database, id: string): Promise<{ email: string; apiKeyHash: string } | null> {
+  return await db
+    .prepare("SELECT email, api_key_hash AS apiKeyHash FROM users WHERE user_id = ?1 AND deleted_at IS NULL")
+    .bind(id)
+    .first<{ email: string; apiKeyHash: string }>();
 }
 
 /** When a user was deleted: null if they are not, undefined if there never was one. */

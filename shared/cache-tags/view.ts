@@ -1,13 +1,16 @@
 import { judge, neverPurged, type Meta, type Stamp, type TagPurge, type Verdict } from "./sequence.ts";
 
 /** Tags with their purges, as they travel. */
-type Purges = readonly (readonly [tag: string, purge: TagPurge])[];
+export type Purges = readonly (readonly [tag: string, purge: TagPurge])[];
 
 /** Everything that was purged after `since`; with `since` null only where the index is. */
 export type SyncReply = { meta: Meta; since: number | null; purges: Purges };
 
 /** The purges of the tags that were asked for, as they were at `meta.seq`. */
 export type LookupReply = { meta: Meta; purges: Purges };
+
+/** What every entry carries, without being told. For a purge of everything. */
+export const EVERYTHING = "*";
 
 /** More tags than this are not held; what is dropped is looked up again when an old entry needs it. */
 const MAX_TAGS = 50_000;
@@ -25,6 +28,8 @@ export class TagView {
   /** How many purges of each tag this isolate has begun and not finished. */
   readonly #doubted = new Map<string, number>();
   readonly #maxTags: number;
+  /** Differs whenever a verdict may differ: who keeps one need not judge again while it is the same. */
+  revision = 0;
 
   constructor(maxTags = MAX_TAGS) {
     this.#maxTags = maxTags;
@@ -48,10 +53,20 @@ export class TagView {
   /** Judges an entry. `look-up`: it is older than what the view holds, see `missing`. `unknown`: nothing is known yet. */
   judge(stamp: Stamp, tags: readonly string[]): Verdict | "look-up" | "unknown" {
     if (this.#meta === null) return "unknown";
-    if (this.#doubted.size > 0 && tags.some((tag) => this.#doubted.has(tag))) return "purged";
-    if (stamp.seq >= this.#known) return judge(stamp, this.#meta, this.#held(tags));
+    if (this.isDoubted(tags)) return "purged";
     const verdict = judge(stamp, this.#meta, this.#held(tags));
-    return verdict === "purged" || this.missing(tags).length === 0 ? verdict : "look-up";
+    if (stamp.seq >= this.#known || verdict === "purged") return verdict;
+    return this.missing(tags).length === 0 ? verdict : "look-up";
+  }
+
+  /** Whether this isolate has begun a purge of one of these tags and not finished it. */
+  isDoubted(tags: readonly string[]): boolean {
+    return this.#doubted.size > 0 && (this.#doubted.has(EVERYTHING) || tags.some((tag) => this.#doubted.has(tag)));
+  }
+
+  /** Whether entries may be older than what the view holds, so that it pays to look their tags up before they are there. */
+  get isPartial(): boolean {
+    return this.#meta === null || this.#known > this.#meta.floor;
   }
 
   /** Those of an old entry's tags of which the view knows nothing. */
@@ -70,6 +85,7 @@ export class TagView {
     // Sent before what the view dropped since: it would look as if nothing had been dropped.
     else if (before !== null && meta.seq < this.#known) return;
     if (this.#meta === null || since === null) {
+      this.revision += 1;
       // What is older than a cold answer is not held any more; what this isolate purged since then is.
       this.#known = Math.max(this.#known, meta.seq);
       this.#purges = new Map([...this.#purges].filter(([, { hard, soft }]) => Math.max(hard, soft) > meta.seq));
@@ -87,6 +103,7 @@ export class TagView {
     if (this.#meta === null || meta.generation !== this.#meta.generation || meta.seq < this.#known) return;
     // The index may have forgotten since then: what it does not say of a tag, its floor says.
     this.#advance({ ...meta, seq: this.#meta.seq });
+    this.revision += 1;
     if (this.#lookedUp.size + purges.length > this.#maxTags) this.#lookedUp.clear();
     for (const [tag, purge] of purges) if (!this.#purges.has(tag)) this.#lookedUp.set(tag, purge);
   }
@@ -98,11 +115,13 @@ export class TagView {
    * @returns what ends it
    */
   doubt(tags: readonly string[]): () => void {
+    this.revision += 1;
     for (const tag of tags) this.#doubted.set(tag, (this.#doubted.get(tag) ?? 0) + 1);
     let settled = false;
     return () => {
       if (settled) return;
       settled = true;
+      this.revision += 1;
       for (const tag of tags) {
         const left = (this.#doubted.get(tag) ?? 1) - 1;
         if (left === 0) this.#doubted.delete(tag);
@@ -112,6 +131,7 @@ export class TagView {
   }
 
   #hold(tag: string, { hard, soft }: TagPurge): void {
+    this.revision += 1;
     const held = this.#purges.get(tag) ?? neverPurged;
     this.#purges.set(tag, { hard: Math.max(hard, held.hard), soft: Math.max(soft, held.soft) });
     this.#lookedUp.delete(tag);
@@ -119,6 +139,7 @@ export class TagView {
 
   #advance(meta: Meta): void {
     const before = this.#meta;
+    if (before === null || meta.floor > before.floor || meta.softFloor > before.softFloor) this.revision += 1;
     this.#meta =
       before === null
         ? meta
@@ -134,11 +155,13 @@ export class TagView {
   #dropOldest(): void {
     if (this.#purges.size <= this.#maxTags) return;
     const sequences = [...this.#purges.values()].map(({ hard, soft }) => Math.max(hard, soft)).toSorted((a, b) => a - b);
+    this.revision += 1;
     this.#known = sequences[sequences.length >> 1] ?? this.#known;
     this.#purges = new Map([...this.#purges].filter(([, { hard, soft }]) => Math.max(hard, soft) > this.#known));
   }
 
   #forget(): void {
+    this.revision += 1;
     this.#meta = null;
     this.#known = 0;
     this.#purges.clear();

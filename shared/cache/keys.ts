@@ -13,6 +13,9 @@ export const emailKey = (email: string): string => `email:${email}`;
 /** Never the key itself: only its SHA-256 leaves the isolate. */
 export const apiKeyKey = (apiKeyHash: string): string => `api_key:${apiKeyHash}`;
 
+/** A tag: of everything that says something of a team. */
+export const teamKey = (teamId: string): string => `team:${teamId}`;
+
 /** A purge by pattern: every key that begins with what stands before the star. */
 const pattern = /^[^*]+:\*$/;
 

@@ -1,14 +1,14 @@
 import { attempt, type Operation } from "./attempt.ts";
 import { Caller, type CallOptions, type CallPolicy } from "./caller.ts";
 import { CircuitOpen } from "./circuit-open.ts";
-import type { Clock } from "../clock.ts";
+import { elapsedMs, type Clock } from "../clock.ts";
 import type { LeasePorts, Permit } from "./lease-ports.ts";
 import type { Lease } from "./lease.ts";
 import type { LocalBreaker } from "./local.ts";
 import type { SyncReply } from "./rpc.ts";
 import type { ProbeOutcome } from "./state.ts";
 import type { Outcomes } from "./tally.ts";
-import { adviceMs, elapsedMs, stanceUnder, type View } from "./view.ts";
+import { adviceMs, stanceUnder, type View } from "./view.ts";
 
 export type ClientPorts = Pick<LeasePorts, "background" | "clock" | "random"> & {
   dependency: string;

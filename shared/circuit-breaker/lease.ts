@@ -1,12 +1,12 @@
 import { backoffMs } from "../backoff.ts";
-import { sleep } from "../clock.ts";
+import { elapsedMs, sleep } from "../clock.ts";
 import { within } from "../deadline.ts";
 import { LocalBreaker } from "./local.ts";
 import type { LeasePorts, Permit } from "./lease-ports.ts";
 import type { SyncReply, SyncRequest } from "./rpc.ts";
 import type { ProbeOutcome } from "./state.ts";
 import { Tally } from "./tally.ts";
-import { breakerFrom, elapsedMs, leaseIsOver, type View } from "./view.ts";
+import { breakerFrom, leaseIsOver, type View } from "./view.ts";
 import type { Counts } from "./window.ts";
 
 /** Nobody waits for these, so they may take longer than a question that a call waits for. */

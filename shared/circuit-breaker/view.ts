@@ -1,3 +1,4 @@
+import { elapsedMs } from "../clock.ts";
 import type { BreakerSettings } from "./settings.ts";
 import { initialBreaker, type Breaker, type Snapshot } from "./phase.ts";
 import { decide } from "./state.ts";
@@ -35,11 +36,6 @@ export function adviceMs({ state, leaseMs }: Snapshot, leftMs: number): number {
 
 export function leaseIsOver({ snapshot, askedAt }: View, now: number): boolean {
   return elapsedMs(askedAt, now) >= snapshot.leaseMs;
-}
-
-/** A time that lies in the future means that the clock was set back: then everything that waits for time to pass is over. */
-export function elapsedMs(since: number, now: number): number {
-  return now < since ? Number.POSITIVE_INFINITY : now - since;
 }
 
 /**

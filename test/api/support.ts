@@ -10,11 +10,11 @@ export const call = (method: string, path: string, body?: unknown, options?: Opt
   callApi((at, init) => exports.default.fetch(new Request(`http://luna.test${at}`, init)), method, path, body, options);
 
 /**
- * Calls the Worker with some of its bindings replaced, by ones that fail for example. It has breakers of its own, so that what fails
- * here opens none for others.
+ * Calls the Worker with some of its bindings replaced, by ones that fail for example. It has breakers and a cache of its own, so
+ * that what fails here opens no breaker for others, and that nothing is cached yet.
  */
 export function callWith(changes: Partial<ApiEnv>) {
-  const bindings = { ...env, CIRCUIT_BREAKER: freshBreakers(), ...changes };
+  const bindings = { ...env, CIRCUIT_BREAKER: freshBreakers(), CACHE_TAG_INDEX: freshTagIndex(), ...changes };
   return (method: string, path: string, body?: unknown, options?: Options): Promise<Answer> =>
     callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings), method, path, body, options);
 }
@@ -27,11 +27,17 @@ export function freshBreakers(): ApiEnv["CIRCUIT_BREAKER"] {
   return { getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(`${name}#${fleet}`) } as ApiEnv["CIRCUIT_BREAKER"];
 }
 
+/** A real tag index of its own: what KV holds of other indexes is nothing to it. */
+function freshTagIndex(): ApiEnv["CACHE_TAG_INDEX"] {
+  const fleet = (fleets += 1);
+  return { getByName: (name: string) => env.CACHE_TAG_INDEX.getByName(`${name}#${fleet}`) } as ApiEnv["CACHE_TAG_INDEX"];
+}
+
 export async function rows(table: string): Promise<number> {
   return (await env.DB.prepare(`SELECT COUNT(*) AS n FROM ${table}`).first<number>("n")) ?? -1;
 }
 
-const tables = ["users", "usage_metrics", "subscriptions", "emails", "email_events", "dead_letters", "idempotency_keys"];
+const tables = ["users", "usage_metrics", "subscriptions", "emails", "email_events", "dead_letters", "idempotency_keys", "purge_intents"];
 
 /** How many rows each table has: what a refused request must not change. */
 export async function rowsInAll(): Promise<Record<string, number>> {

@@ -8,6 +8,7 @@ type Toml = {
   compatibility_date: string;
   vars?: Record<string, string>;
   d1_databases?: { binding: string; database_name: string; migrations_dir: string }[];
+  kv_namespaces?: { binding: string; id: string }[];
   queues?: {
     producers?: { binding: string; queue: string }[];
     consumers?: { queue: string; dead_letter_queue?: string; max_retries: number }[];
@@ -34,6 +35,7 @@ describe.each(workers)("wrangler.%s.toml and shared/env.ts", (name) => {
   it("name the same bindings with the same kinds", () => {
     const bindings = [
       ...(config.d1_databases ?? []).map(({ binding }) => [binding, "D1Database"]),
+      ...(config.kv_namespaces ?? []).map(({ binding }) => [binding, "KVNamespace"]),
       ...(config.queues?.producers ?? []).map(({ binding }) => [binding, "Queue<QueueMessage>"]),
       ...(config.durable_objects?.bindings ?? []).map((object) => [object.name, `DurableObjectNamespace<${object.class_name}>`]),
       ...(config.services ?? []).map(({ binding, entrypoint }) => [binding, `Fetcher & ${entrypoint}Rpc`]),

@@ -1,10 +1,11 @@
-import { findUser } from "../../shared/accounts/store.ts";
+import { readUserByApiKey } from "../../shared/accounts/reads.ts";
 import { adminToken } from "../../shared/config.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { hex, sha256 } from "../../shared/hash.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import type { Caller } from "./call.ts";
+import { failureOf } from "./cached.ts";
 import { readDatabase } from "./database.ts";
 
 /** Who may call a route. */
@@ -30,9 +31,9 @@ export async function authenticate(request: Request, env: ApiEnv): Promise<Resul
   const hash = hex(digest);
   // Digests, in constant time, so that neither content nor length of the secret shows in the timing.
   if (crypto.subtle.timingSafeEqual(digest, await sha256(admin.value))) return ok({ role: "admin", actor: `admin:${hash.slice(0, 8)}` });
-  const user = await readDatabase(env, () => findUser(env.DB, { by: "apiKeyHash", value: hash }));
-  if (!user.ok) return user;
-  return user.value === null ? fail({ tag: "unauthenticated" }) : ok({ role: "user", user: user.value });
+  const user = await readUserByApiKey({ env, database: (read) => readDatabase(env, read) }, hash);
+  if (!user.ok) return fail(failureOf(user.error));
+  return user.value === null ? fail({ tag: "unauthenticated" }) : ok({ role: "user", user: user.value, cacheStatus: user.status });
 }
 
 /** Decides whether a caller may use a route. An endpoint that answers about objects of several owners checks those itself. */

@@ -1,10 +1,11 @@
 import type { User } from "../../shared/accounts/schemas.ts";
+import type { CacheStatus } from "../../shared/cache/cache-status.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { ok, type Result } from "../../shared/result.ts";
 
 /** Who calls: found by `auth.ts` before the handler runs. `actor` names the admin's token in histories without telling it. */
-export type Caller = { role: "anonymous" } | { role: "admin"; actor: string } | { role: "user"; user: User };
+export type Caller = { role: "anonymous" } | { role: "admin"; actor: string } | { role: "user"; user: User; cacheStatus: CacheStatus };
 
 /** One HTTP request on its way to a handler. `now` is its time in milliseconds since the epoch. */
 export type Call = {

@@ -97,6 +97,12 @@ function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
   };
 }
 
+const cacheReset = v.strictObject({ reason: v.optional(reason, "reset through POST /api/admin/cache/reset-circuit-breaker") });
+const resetCache = verb(cacheReset, (stub, by) => stub.reset(by));
+
+/** Resets the breaker of the cache, without having to know its name or to give a reason. */
+export const resetCacheBreaker: Handler = (call) => resetCache({ ...call, params: { name: "cache" } });
+
 async function ask<Reply>(
   env: ApiEnv,
   name: string,

@@ -1,5 +1,8 @@
+import { relatedReads } from "../../shared/cache/keys.ts";
 import { deadLetters, processDeadLetters, resolveEmail, runTask, tick } from "./admin.ts";
 import type { Access } from "./auth.ts";
+import { inspectTag, invalidate } from "./cache.ts";
+import { cacheMetrics } from "./cache-metrics.ts";
 import type { Handler } from "./call.ts";
 import {
   circuitBreakerHistory,
@@ -8,11 +11,12 @@ import {
   enableCircuitBreaker,
   listCircuitBreakers,
   openCircuitBreaker,
+  resetCacheBreaker,
   resetCircuitBreaker,
 } from "./circuit-breakers.ts";
 import { getEmail, getEmails, sendEmail } from "./emails.ts";
 import { health } from "./health.ts";
-import { createUser, getMe, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
+import { createUser, getMe, getRelated, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
 
 export type Route = { method: "GET" | "POST" | "PATCH" | "DELETE"; path: string; access: Access; handler: Handler };
 
@@ -25,6 +29,7 @@ export const routes: readonly Route[] = [
   { method: "PATCH", path: "/api/users/:userId", access: "self", handler: patchUser },
   { method: "DELETE", path: "/api/users/:userId", access: "self", handler: removeUser },
   { method: "POST", path: "/api/users/:userId/api-key", access: "self", handler: rotateApiKey },
+  ...relatedReads.map((what): Route => ({ method: "GET", path: `/api/users/:userId/${what}`, access: "self", handler: getRelated(what) })),
   { method: "GET", path: "/api/me", access: "caller", handler: getMe },
 
   { method: "POST", path: "/api/emails", access: "mailer", handler: sendEmail },
@@ -38,6 +43,11 @@ export const routes: readonly Route[] = [
   { method: "POST", path: "/api/admin/circuit-breakers/:name/close", access: "admin", handler: closeCircuitBreaker },
   { method: "POST", path: "/api/admin/circuit-breakers/:name/disable", access: "admin", handler: disableCircuitBreaker },
   { method: "POST", path: "/api/admin/circuit-breakers/:name/enable", access: "admin", handler: enableCircuitBreaker },
+
+  { method: "GET", path: "/api/cache/metrics", access: "admin", handler: cacheMetrics },
+  { method: "POST", path: "/api/admin/cache/invalidate", access: "admin", handler: invalidate },
+  { method: "GET", path: "/api/admin/cache/tags/:tag", access: "admin", handler: inspectTag },
+  { method: "POST", path: "/api/admin/cache/reset-circuit-breaker", access: "admin", handler: resetCacheBreaker },
 
   { method: "GET", path: "/api/admin/email/dlq", access: "admin", handler: deadLetters },
   { method: "POST", path: "/api/admin/email/process-dlq", access: "admin", handler: processDeadLetters },

@@ -1,6 +1,7 @@
 import type { CronEnv } from "../../shared/env.ts";
 import type { TaskResult } from "../../shared/schedule/rpc.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
+import { deliverPurgesTask } from "./tasks/deliver-purges.ts";
 import { sweepOutboxTask } from "./tasks/sweep-outbox.ts";
 
 export type TaskContext = { env: CronEnv; trigger: "cron" | "operator" };
@@ -9,7 +10,7 @@ export type TaskContext = { env: CronEnv; trigger: "cron" | "operator" };
 export type Task = { name: string; run(context: TaskContext): Promise<Record<string, number>> };
 
 /** Every task; all of them run each minute. */
-export const tasks: readonly Task[] = [sweepOutboxTask];
+export const tasks: readonly Task[] = [sweepOutboxTask, deliverPurgesTask];
 
 export async function runAll(env: CronEnv): Promise<TaskResult[]> {
   return await Promise.all(tasks.map((task) => runTask(task, { env, trigger: "cron" })));

@@ -1,0 +1,230 @@
+import { backoffMs } from "../backoff.ts";
+import { elapsedMs, sleep, type Clock } from "../clock.ts";
+import { within } from "../deadline.ts";
+import { fail, ok, type Result } from "../result.ts";
+import { LookUps } from "./look-ups.ts";
+import {
+  MAX_STORED_PER_SYNC,
+  MAX_TAGS_PER_PURGE,
+  type IndexReply,
+  type PurgeReply,
+  type PurgeRequest,
+  type Stored,
+  type SyncRequest,
+} from "./rpc.ts";
+import type { PurgeMode } from "./sequence.ts";
+import { EVERYTHING, TagView } from "./view.ts";
+
+export type TagClientPorts = {
+  object: { sync(request: SyncRequest): Promise<IndexReply>; purge(request: PurgeRequest): Promise<PurgeReply> };
+  clock: Clock;
+  /** In [0, 1). */
+  random: () => number;
+  /** Holds work that outlives the request which began it. */
+  background: (work: Promise<unknown>) => void;
+  /** The oldest that a view may be for what is judged by it to be served. At least `SYNC_INTERVAL_MS`. */
+  boundMs: number;
+  notify: (event: { event: "index_lost"; error: unknown } | { event: "index_back" }) => void;
+};
+
+/** Tags, keys and patterns; or everything. */
+export type PurgeTags = readonly string[] | "everything";
+
+/** The index did not answer: the purge stands with this isolate, and is sent again with its next sync. */
+export type Unreachable = { tag: "unreachable"; error: unknown };
+
+type Owed = { tags: PurgeTags; settle: () => void };
+type Flight = { sentAt: number; work: Promise<boolean> };
+
+/** An isolate asks no more often than this, however much is read; strict reads are exempt. */
+const SYNC_INTERVAL_MS = 1_000;
+const TIMEOUT_MS = 1_000;
+/** A sync that takes longer belongs to a request that has died. */
+const MAX_FLIGHT_MS = 5_000;
+const PURGE_TIMEOUT_MS = 2_000;
+const BACK_OFF = { baseMs: 1_000, maxMs: 10_000 };
+const MAX_FLUSH_MS = 10_000;
+/** Keys whose registration waits for a sync. More are not registered: KV's own expiry reclaims their space. */
+const MAX_STORED = 5_000;
+
+/** What an isolate knows of the tag index, and its way there. */
+export class TagIndexClient {
+  readonly view: TagView;
+  readonly boundMs: number;
+  readonly #ports: TagClientPorts;
+  readonly #lookUps: LookUps;
+  #flight: Flight | null = null;
+  #lastSentAt = Number.NEGATIVE_INFINITY;
+  #pauseMs = SYNC_INTERVAL_MS;
+  #failures = 0;
+  #stored: Stored[] = [];
+  #flushingSince = Number.NEGATIVE_INFINITY;
+  /** Own hard purges that have not reached the index. */
+  readonly #owed = new Set<Owed>();
+
+  constructor(ports: TagClientPorts, view = new TagView()) {
+    this.#ports = ports;
+    this.view = view;
+    this.boundMs = ports.boundMs;
+    this.#lookUps = new LookUps(ports.clock, TIMEOUT_MS, async (tags) => await this.#exchange(tags));
+  }
+
+  /** Whether the view may be judged by without asking. Renews it in the background as it ages, so that a busy isolate never waits. */
+  isFresh(now: number): boolean {
+    const ageMs = this.view.ageMs(now);
+    if (ageMs > this.boundMs) return false;
+    if (ageMs >= SYNC_INTERVAL_MS && this.#maySync(now)) void this.#send([]);
+    return true;
+  }
+
+  /**
+   * Sees to it that the view is within the bound: waits for a sync if it is older.
+   *
+   * @param lookUp tags that will be needed if the view has to be fetched anew
+   * @returns whether it is; false when the index does not answer
+   */
+  async verify(lookUp: readonly string[] = []): Promise<boolean> {
+    const now = this.#ports.clock.now();
+    if (this.isFresh(now)) return true;
+    const flight = this.#flightAt(now);
+    if (flight !== null) await this.#join(flight);
+    else if (this.#maySync(now)) await this.#join(this.#send(lookUp));
+    return this.view.ageMs(this.#ports.clock.now()) <= this.boundMs;
+  }
+
+  /** The same by a sync that is sent after this call. */
+  async verifyStrictly(): Promise<boolean> {
+    const before = this.#flightAt(this.#ports.clock.now());
+    if (before !== null) await this.#join(before);
+    const now = this.#ports.clock.now();
+    if (this.#isBackingOff(now)) return false;
+    // Whatever flies now left after this call.
+    return await this.#join(this.#flightAt(now) ?? this.#send([]));
+  }
+
+  /** Asks for tags that an older entry needs. Whether the answer came shows in the view. */
+  async lookUp(tags: readonly string[]): Promise<void> {
+    const missing = this.view.missing(tags);
+    if (missing.length > 0 && !this.#isBackingOff(this.#ports.clock.now())) await this.#lookUps.ask(missing);
+  }
+
+  /** Takes note of what was put into KV: the index hears of it with the next sync. */
+  stored(entry: Stored): void {
+    if (this.#stored.length >= MAX_STORED) return;
+    this.#stored.push(entry);
+    const now = this.#ports.clock.now();
+    if (elapsedMs(this.#flushingSince, now) < MAX_FLUSH_MS) return;
+    this.#flushingSince = now;
+    this.#ports.background(this.#flush());
+  }
+
+  /** From now on entries with these tags are not served here. @returns what ends it */
+  doubt(tags: PurgeTags): () => void {
+    return this.view.doubt(tags === "everything" ? [EVERYTHING] : tags);
+  }
+
+  /**
+   * Purges, and holds to it here at once. If the index does not answer, this isolate goes on holding to it and sends the purge again
+   * with each sync until it has arrived.
+   */
+  async purge(tags: PurgeTags, mode: PurgeMode): Promise<Result<PurgeReply, Unreachable>> {
+    const settle = mode === "hard" ? this.doubt(tags) : () => undefined;
+    try {
+      const reply = await this.#purgeOnce(tags, mode);
+      settle();
+      return ok(reply);
+    } catch (error) {
+      if (mode === "hard") this.#owed.add({ tags, settle });
+      return fail({ tag: "unreachable", error });
+    }
+  }
+
+  async #purgeOnce(tags: PurgeTags, mode: PurgeMode): Promise<PurgeReply> {
+    const askedAt = this.#ports.clock.now();
+    const request = { since: this.view.since, tags: tags === "everything" ? tags : [...tags], mode } as const;
+    const reply = await within(PURGE_TIMEOUT_MS, this.#ports.object.purge(request), this.#ports.clock);
+    this.view.sync(reply, askedAt);
+    return reply;
+  }
+
+  #send(lookUp: readonly string[]): Flight {
+    this.#lastSentAt = this.#ports.clock.now();
+    const work = this.#exchange(lookUp).finally(() => {
+      if (this.#flight === flight) this.#flight = null;
+    });
+    const flight = { sentAt: this.#lastSentAt, work };
+    this.#flight = flight;
+    this.#ports.background(work);
+    return flight;
+  }
+
+  /** One exchange with the index. @returns whether it answered */
+  async #exchange(lookUp: readonly string[]): Promise<boolean> {
+    const stored = this.#stored.splice(0, MAX_STORED_PER_SYNC);
+    try {
+      await this.#payOwed();
+      const askedAt = this.#ports.clock.now();
+      const request = { since: this.view.since, lookUp: [...lookUp], stored };
+      const reply = await within(TIMEOUT_MS, this.#ports.object.sync(request), this.#ports.clock);
+      this.view.sync(reply, askedAt);
+      if (lookUp.length > 0) this.view.lookUp({ meta: reply.meta, purges: reply.lookedUp });
+      if (this.#failures > 0) this.#ports.notify({ event: "index_back" });
+      this.#failures = 0;
+      this.#pauseMs = SYNC_INTERVAL_MS;
+      return true;
+    } catch (error) {
+      this.#stored.unshift(...stored.slice(0, MAX_STORED - this.#stored.length));
+      this.#failures += 1;
+      this.#pauseMs = Math.max(backoffMs(BACK_OFF, this.#failures, this.#ports.random()), SYNC_INTERVAL_MS);
+      this.#lastSentAt = this.#ports.clock.now();
+      if (this.#failures === 1) this.#ports.notify({ event: "index_lost", error });
+      return false;
+    }
+  }
+
+  /** Sends own purges that failed, as many as one request takes; the rest goes with the next sync. */
+  async #payOwed(): Promise<void> {
+    const paid: Owed[] = [];
+    const tags = new Set<string>();
+    for (const owed of this.#owed) {
+      const all = owed.tags === "everything";
+      if (paid.length > 0 && (all || tags.size + owed.tags.length > MAX_TAGS_PER_PURGE)) break;
+      paid.push(owed);
+      if (owed.tags === "everything") break;
+      for (const tag of owed.tags) tags.add(tag);
+    }
+    if (paid.length === 0) return;
+    await this.#purgeOnce(tags.size > 0 ? [...tags] : "everything", "hard");
+    for (const owed of paid) {
+      this.#owed.delete(owed);
+      owed.settle();
+    }
+  }
+
+  /** Another request's sync may die with it: whoever waits for one has a time limit of its own. */
+  async #join({ work }: Flight): Promise<boolean> {
+    return await within(TIMEOUT_MS, work, this.#ports.clock).catch(() => false);
+  }
+
+  #flightAt(now: number): Flight | null {
+    return this.#flight !== null && elapsedMs(this.#flight.sentAt, now) <= MAX_FLIGHT_MS ? this.#flight : null;
+  }
+
+  #maySync(now: number): boolean {
+    return this.#flightAt(now) === null && elapsedMs(this.#lastSentAt, now) >= this.#pauseMs;
+  }
+
+  #isBackingOff(now: number): boolean {
+    return this.#failures > 0 && elapsedMs(this.#lastSentAt, now) < this.#pauseMs;
+  }
+
+  /** Sends what was stored though nobody reads any more. */
+  async #flush(): Promise<void> {
+    const { clock } = this.#ports;
+    for (let waitedMs = 0; waitedMs < MAX_FLUSH_MS && this.#stored.length > 0; waitedMs += SYNC_INTERVAL_MS) {
+      await sleep(clock, SYNC_INTERVAL_MS);
+      if (this.#stored.length > 0 && this.#maySync(clock.now())) await this.#join(this.#send([]));
+    }
+    this.#flushingSince = Number.NEGATIVE_INFINITY;
+  }
+}

@@ -1,0 +1,154 @@
+import { DurableObject } from "cloudflare:workers";
+import { backoffMs } from "../backoff.ts";
+import { validate } from "../http/body.ts";
+import { ok, type Result } from "../result.ts";
+import { log } from "../telemetry/log.ts";
+import { reclaimSome } from "./reclaim.ts";
+import {
+  inspectRequest,
+  MAX_PENDING,
+  purgeRequest,
+  syncRequest,
+  type CacheTagIndexRpc,
+  type IndexReply,
+  type InspectRequest,
+  type Invalid,
+  type PurgeReply,
+  type PurgeRequest,
+  type SyncRequest,
+  type TagInspection,
+} from "./rpc.ts";
+import { forgetTags, purgeAll, purgeTags, type Meta } from "./sequence.ts";
+import {
+  createTables,
+  deleteExpired,
+  deleteOldTags,
+  inspectTag,
+  isEmpty,
+  loadMeta,
+  nextReclaim,
+  purgedKeys,
+  purgesOf,
+  purgesSince,
+  saveMeta,
+  savePurge,
+  saveReclaims,
+  saveStored,
+} from "./store.ts";
+import { EVERYTHING } from "./view.ts";
+
+/** Who is further behind than this many tags is answered as if it knew nothing. */
+const MAX_PURGES_PER_REPLY = 5_000;
+/** Longer than any entry lives: what was purged before that can be forgotten. See `MAX_LIFE_MS` in `cache/entry.ts`. */
+const TAG_RETENTION_MS = 48 * 3_600_000;
+const CLEAN_UP_MS = 3_600_000;
+const SOON_MS = 100;
+const RETRY = { baseMs: 5_000, maxMs: 300_000 };
+/** Rows that one clean-up drops at most; the next one follows at once. */
+const LIMIT = 1_000;
+
+/**
+ * The tag index of the cache: sequences, which tags were purged when, and which keys are stored under them. `sequence.ts` has the
+ * rules.
+ *
+ * Consistency: one object takes every purge in turn and answers what is on its disk. A purge writes its tags and nothing else; the
+ * space of what it purged is reclaimed by the alarm afterwards, as is everything that has expired.
+ */
+export class CacheTagIndex extends DurableObject<{ CACHE: KVNamespace }> implements CacheTagIndexRpc {
+  readonly #sql: SqlStorage;
+  #meta: Meta;
+  /** Runs in a row in which KV did not delete. */
+  #failures = 0;
+  /** Replaced by tests. */
+  clock: () => number = Date.now;
+
+  constructor(ctx: DurableObjectState, env: { CACHE: KVNamespace }) {
+    super(ctx, env);
+    this.#sql = ctx.storage.sql;
+    createTables(this.#sql);
+    this.#meta = loadMeta(this.#sql, crypto.randomUUID());
+  }
+
+  async sync(request: SyncRequest): Promise<Result<IndexReply, Invalid>> {
+    const checked = validate(syncRequest, request);
+    if (!checked.ok) return checked;
+    const { since, lookUp, stored } = checked.value;
+    if (stored.length > 0) {
+      this.ctx.storage.transactionSync(() => saveStored(this.#sql, stored));
+      await this.#wakeWithin(CLEAN_UP_MS);
+    }
+    return ok(this.#reply(since, lookUp));
+  }
+
+  async purge(request: PurgeRequest): Promise<Result<PurgeReply, Invalid>> {
+    const checked = validate(purgeRequest, request);
+    if (!checked.ok) return checked;
+    const { since, tags, mode } = checked.value;
+    const everything = tags === "everything";
+    const names = everything ? [EVERYTHING] : tags;
+    const meta = everything ? purgeAll(this.#meta, mode) : purgeTags(this.#meta);
+    this.ctx.storage.transactionSync(() => {
+      saveMeta(this.#sql, meta);
+      if (!everything) savePurge(this.#sql, tags, mode, meta.seq, this.clock());
+      if (mode === "hard") saveReclaims(this.#sql, names, meta.seq);
+    });
+    this.#meta = meta;
+    await this.#wakeWithin(mode === "hard" ? SOON_MS : CLEAN_UP_MS);
+    return ok({ ...this.#reply(since, []), pending: mode === "hard" ? this.#pending(names) : 0 });
+  }
+
+  async inspect(request: InspectRequest): Promise<Result<TagInspection, Invalid>> {
+    const checked = validate(inspectRequest, request);
+    if (!checked.ok) return checked;
+    const { tag, limit, after } = checked.value;
+    return ok(inspectTag(this.#sql, tag, limit, after ?? "", this.#meta));
+  }
+
+  /** Reclaims and cleans up, a little at a time, until nothing is left; an alarm that dies half-way is run again by the platform. */
+  override async alarm(): Promise<void> {
+    const more = this.#cleanUp();
+    const reclaimed = await reclaimSome(this.#sql, this.env.CACHE, this.clock());
+    const left = nextReclaim(this.#sql) !== null;
+    this.#failures = reclaimed.failures > 0 ? this.#failures + 1 : 0;
+    if (this.#failures > 0) log("warn", "cache_tags.reclaim_failed", reclaimed);
+    if (this.#failures > 0) await this.#wakeWithin(backoffMs(RETRY, this.#failures, Math.random()));
+    else if (more || left) await this.#wakeWithin(SOON_MS);
+    else if (!isEmpty(this.#sql)) await this.#wakeWithin(CLEAN_UP_MS);
+  }
+
+  /** @returns whether there is more */
+  #cleanUp(): boolean {
+    return this.ctx.storage.transactionSync(() => {
+      const expired = deleteExpired(this.#sql, this.clock(), LIMIT);
+      const forgotten = deleteOldTags(this.#sql, this.clock() - TAG_RETENTION_MS, LIMIT);
+      if (forgotten > 0) {
+        const meta = forgetTags(this.#meta, forgotten);
+        saveMeta(this.#sql, meta);
+        this.#meta = meta;
+      }
+      return expired === LIMIT || forgotten > 0;
+    });
+  }
+
+  #reply(since: number | null, lookUp: readonly string[]): IndexReply {
+    const known = since !== null && since <= this.#meta.seq ? since : null;
+    const purges = known === null ? null : purgesSince(this.#sql, known, MAX_PURGES_PER_REPLY);
+    const lookedUp = purgesOf(this.#sql, lookUp);
+    return purges === null ? { meta: this.#meta, since: null, purges: [], lookedUp } : { meta: this.#meta, since: known, purges, lookedUp };
+  }
+
+  #pending(tags: readonly string[]): number {
+    let pending = 0;
+    for (const tag of tags) {
+      if (pending >= MAX_PENDING) break;
+      pending += purgedKeys(this.#sql, tag, this.#meta.seq, MAX_PENDING - pending).length;
+    }
+    return pending;
+  }
+
+  async #wakeWithin(ms: number): Promise<void> {
+    const at = this.clock() + ms;
+    const planned = await this.ctx.storage.getAlarm();
+    if (planned === null || planned > at) await this.ctx.storage.setAlarm(at);
+  }
+}

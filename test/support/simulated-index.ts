@@ -1,0 +1,51 @@
+import type { IndexReply, PurgeReply, PurgeRequest, SyncRequest } from "../../shared/cache-tags/rpc.ts";
+import {
+  forgetTags,
+  neverPurged,
+  purgeAll,
+  purgedTag,
+  purgeTags,
+  type Meta,
+  type PurgeMode,
+  type TagPurge,
+} from "../../shared/cache-tags/sequence.ts";
+import type { LookupReply, SyncReply } from "../../shared/cache-tags/view.ts";
+
+/** The tag index without its storage: the real sequences. */
+export class SimulatedIndex {
+  meta: Meta = { generation: "g", seq: 0, floor: 0, softFloor: 0 };
+  readonly tags = new Map<string, TagPurge>();
+
+  sync(since: number | null): SyncReply {
+    const newer = [...this.tags].filter(([, { hard, soft }]) => since !== null && Math.max(hard, soft) > since);
+    return { meta: this.meta, since, purges: newer };
+  }
+
+  lookUp(tags: readonly string[]): LookupReply {
+    return { meta: this.meta, purges: tags.map((tag) => [tag, this.tags.get(tag) ?? neverPurged]) };
+  }
+
+  purge(tags: readonly string[], mode: PurgeMode): void {
+    this.meta = purgeTags(this.meta);
+    for (const tag of tags) this.tags.set(tag, purgedTag(this.tags.get(tag) ?? neverPurged, mode, this.meta.seq));
+  }
+
+  purgeEverything(mode: PurgeMode): void {
+    this.meta = purgeAll(this.meta, mode);
+  }
+
+  forget(upTo: number): void {
+    this.meta = forgetTags(this.meta, upTo);
+    for (const [tag, { hard, soft }] of this.tags) if (Math.max(hard, soft) <= upTo) this.tags.delete(tag);
+  }
+
+  answerSync({ since, lookUp = [] }: SyncRequest): IndexReply {
+    return { ...this.sync(since), lookedUp: this.lookUp(lookUp).purges };
+  }
+
+  answerPurge({ since, tags, mode }: PurgeRequest): PurgeReply {
+    if (tags === "everything") this.purgeEverything(mode);
+    else this.purge(tags, mode);
+    return { ...this.answerSync({ since }), pending: 0 };
+  }
+}

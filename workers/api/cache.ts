@@ -1,0 +1,138 @@
+import * as v from "valibot";
+import { findNames } from "../../shared/accounts/store.ts";
+import { apiKeyKey, emailKey, isPattern, relatedKey, relatedReads, userKey } from "../../shared/cache/keys.ts";
+import { cacheOf } from "../../shared/cache/open.ts";
+import {
+  INDEX_NAME,
+  MAX_TAGS_PER_PURGE,
+  purgeMode,
+  tag,
+  type Invalid,
+  type PurgeReply,
+  type TagInspection,
+} from "../../shared/cache-tags/rpc.ts";
+import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
+import { within } from "../../shared/deadline.ts";
+import type { ApiEnv } from "../../shared/env.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { readJson, validate } from "../../shared/http/body.ts";
+import { pageOf, shortList } from "../../shared/http/lists.ts";
+import { fail, ok, type Result } from "../../shared/result.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+import { json, type Handler } from "./call.ts";
+import { readDatabase, writeDatabase } from "./database.ts";
+
+const OBJECT_TIMEOUT_MS = 2_000;
+
+const list = shortList(tag, MAX_TAGS_PER_PURGE);
+const selectors = {
+  keys: v.optional(list),
+  tags: v.optional(list),
+  pattern: v.optional(v.pipe(v.string("must be text"), v.check(isPattern, 'must be a prefix that ends in ":*", such as "user:42:*"'))),
+  userId: v.optional(v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(64, "is too long"))),
+  all: v.optional(v.literal(true, "must be true")),
+};
+const invalidation = v.pipe(
+  v.strictObject({ ...selectors, mode: v.optional(purgeMode, "hard") }),
+  v.check(
+    (wanted) => Object.keys(selectors).filter((name) => name in wanted).length === 1,
+    "must name exactly one of keys, tags, pattern, userId, all",
+  ),
+);
+type Invalidation = v.InferOutput<typeof invalidation>;
+
+/**
+ * Purges. `invalidated` of the names in `keys` are purged: from now on nobody is served what is stored under them. `failures` are
+ * those whose copy in KV could not be deleted at once, or which the tag index could not be told of; the reason says which. `pending`
+ * counts entries, up to 100, whose space is still to be reclaimed.
+ */
+export const invalidate: Handler = async ({ request, env, now }) => {
+  const wanted = await readJson(request, invalidation);
+  if (!wanted.ok) return wanted;
+  const names = await namesOf(env, wanted.value);
+  if (!names.ok) return names;
+  const { tags, keys } = names.value;
+  const { mode } = wanted.value;
+  const cache = cacheOf(env);
+  const purged = await cache.purge(tags, mode);
+  const all = tags === "everything" ? ["*"] : tags;
+  if (!purged.ok) return await promise(env, tags, mode, all, now);
+  const failures = mode === "hard" ? await cache.deleteFromKv(keys) : [];
+  return json(answer(all, all.length, failures, purged.value));
+};
+
+/** The index does not answer: the purge is written down, and delivered when it does. */
+async function promise(
+  env: ApiEnv,
+  tags: readonly string[] | "everything",
+  mode: "hard" | "soft",
+  all: readonly string[],
+  now: number,
+): Promise<Result<Response, Failure>> {
+  const written = await writeDatabase(() => insertIntent(env.DB, crypto.randomUUID(), tags, mode, now).run());
+  if (!written.ok) return fail({ tag: "unavailable", dependency: "tag index" });
+  const failures = all.map((key) => ({ key, error: "the tag index did not answer; the purge is delivered as soon as it does" }));
+  return json(answer(all, 0, failures, null), { status: 202 });
+}
+
+function answer(keys: readonly string[], invalidated: number, failures: { key: string; error: string }[], reply: PurgeReply | null) {
+  return { invalidated, failed: failures.length, keys, failures, pending: reply?.pending ?? null, seq: reply?.meta.seq ?? null };
+}
+
+/** What is to be purged, and which keys are known to lie under it. */
+async function namesOf(env: ApiEnv, wanted: Invalidation): Promise<Result<{ tags: string[] | "everything"; keys: string[] }, Failure>> {
+  if (wanted.all === true) return ok({ tags: "everything", keys: [] });
+  if (wanted.pattern !== undefined) return ok({ tags: [wanted.pattern], keys: [] });
+  if (wanted.tags !== undefined) return nonEmpty("tags", wanted.tags, []);
+  if (wanted.keys !== undefined) return nonEmpty("keys", wanted.keys, wanted.keys);
+  const userId = wanted.userId ?? "";
+  const found = await readDatabase(env, () => findNames(env.DB, userId));
+  // Without D1 the tag still covers whatever is stored of the user.
+  const names = found.ok ? found.value : null;
+  const keys = [
+    userKey(userId),
+    ...relatedReads.map((what) => relatedKey(userId, what)),
+    ...(names === null ? [] : [emailKey(names.email), apiKeyKey(names.apiKeyHash)]),
+  ];
+  return ok({ tags: keys, keys });
+}
+
+function nonEmpty(path: string, tags: string[], keys: string[]): Result<{ tags: string[]; keys: string[] }, Failure> {
+  if (tags.length === 0) return fail({ tag: "invalid", errors: [{ path, message: "must name at least one" }] });
+  return ok({ tags: [...new Set(tags)], keys });
+}
+
+const tagQuery = v.strictObject({ limit: pageOf.entries.limit, cursor: v.optional(tag) });
+
+/** A tag, key or pattern with what is stored under it, in the order of the keys. `nextCursor` is there while more follow. */
+export const inspectTag: Handler = async ({ env, params, url }) => {
+  const query = validate(tagQuery, Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
+  const { limit, cursor } = query.value;
+  let name: string;
+  try {
+    name = decodeURIComponent(params["tag"] ?? "");
+  } catch {
+    return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
+  }
+  const asked = { tag: name, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
+  try {
+    const index = env.CACHE_TAG_INDEX.getByName(INDEX_NAME);
+    const inspected = await within(OBJECT_TIMEOUT_MS, (async (): Promise<Result<TagInspection, Invalid>> => await index.inspect(asked))());
+    return inspected.ok ? json(tagView(inspected.value, limit)) : fail(inspected.error);
+  } catch (error) {
+    log("error", "cache_tags.unreachable", describeError(error));
+    return fail({ tag: "unavailable", dependency: "tag index" });
+  }
+};
+
+function tagView({ members, ...rest }: TagInspection, limit: number) {
+  const shown = members.slice(0, limit);
+  const last = shown.at(-1);
+  const more = members.length > limit && last !== undefined;
+  return {
+    ...rest,
+    members: shown.map(({ expiresAt, ...member }) => ({ ...member, expiresAt: new Date(expiresAt).toISOString() })),
+    ...(more && { nextCursor: last.key }),
+  };
+}

@@ -1,0 +1,34 @@
+import { cacheStatusField } from "../../shared/cache/cache-status.ts";
+import type { CacheFailure, CacheRead, Consistency } from "../../shared/cache/read.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { problemResponse } from "../../shared/http/problem.ts";
+import { ok, type Result } from "../../shared/result.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+import { json } from "./call.ts";
+
+/** Answers what was read through the cache: whatever the answer is, `Cache-Status` says how it came about. */
+export function answerRead<Value>(
+  read: CacheRead<Value, Failure>,
+  what: string,
+  view: (value: Value) => unknown,
+): Result<Response, Failure> {
+  const headers = { "Cache-Status": cacheStatusField(read.status) };
+  if (read.ok && read.value !== null) return json(view(read.value), { headers });
+  const response = problemResponse(read.ok ? { tag: "not-found", what } : failureOf(read.error));
+  response.headers.set("Cache-Status", headers["Cache-Status"]);
+  return ok(response);
+}
+
+/** What the caller is told when neither cache nor origin has an answer. */
+export function failureOf(error: Failure | CacheFailure): Failure {
+  if (error.tag === "timed-out" || error.tag === "overloaded") return { tag: "unavailable", dependency: "database" };
+  if (error.tag !== "threw") return error;
+  log("error", "cache.load_failed", describeError(error.error));
+  return { tag: "internal" };
+}
+
+/** Who sends `Cache-Control: no-cache` wants nothing that was purged by now (RFC 9111, 5.2.1.4). */
+export function consistencyOf(request: Request): Consistency {
+  const wanted = request.headers.get("Cache-Control")?.toLowerCase() ?? "";
+  return /(^|[\s,])(no-cache|no-store|max-age=0)([\s,]|$)/.test(wanted) ? "strict" : "stale-ok";
+}
