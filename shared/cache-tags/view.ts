@@ -59,6 +59,11 @@ export class TagView {
     return this.missing(tags).length === 0 ? verdict : "look-up";
   }
 
+  /** Whether what carries this stamp was purged since, as far as the view knows; what is in doubt was not. */
+  wasPurged(stamp: Stamp, tags: readonly string[]): boolean {
+    return this.#meta !== null && judge(stamp, this.#meta, this.#held(tags)) === "purged";
+  }
+
   /** Whether this isolate has begun a purge of one of these tags and not finished it. */
   isDoubted(tags: readonly string[]): boolean {
     return this.#doubted.size > 0 && (this.#doubted.has(EVERYTHING) || tags.some((tag) => this.#doubted.has(tag)));

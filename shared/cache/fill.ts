@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { TagIndexClient } from "../cache-tags/client.ts";
-import type { Verdict } from "../cache-tags/sequence.ts";
+import type { Stamp, Verdict } from "../cache-tags/sequence.ts";
 import type { Clock } from "../clock.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import type { Detail } from "./cache-status.ts";
@@ -35,9 +35,9 @@ export type Landing<Failure> =
 
 /**
  * What a flight has found so far. `older`: what KV holds, if it is too old to be served but was not purged. `bypass`: nothing that the
- * cache holds can be judged. `detail`: what went wrong with the cache.
+ * cache holds can be judged. `detail`: what went wrong with the cache. `stamp`: of the load, once it has begun.
  */
-export type Progress = { older: Entry | null; bypass: boolean; detail: Detail | null };
+export type Progress = { older: Entry | null; bypass: boolean; detail: Detail | null; stamp: Stamp | null };
 
 /** `miss`: whatever KV has will do. `refresh`: only if it is newer. `origin`: what the cache holds cannot be used. */
 export type FillMode = "miss" | "refresh" | "origin";
@@ -45,6 +45,11 @@ export type FillMode = "miss" | "refresh" | "origin";
 /** Nobody's stamp: what carries it is never kept. */
 const NO_STAMP = { generation: "", seq: 0 };
 const KV_MIN_TTL_SECONDS = 60;
+
+/** The tags that a read has before it has a value. */
+export function knownTags<Value, Failure>(key: string, { tags }: Pick<Read<Value, Failure>, "tags">): string[] {
+  return [...implicitTags(key), ...(typeof tags === "function" ? [] : tags)];
+}
 
 /** Brings a value into memory: from KV, or from the origin and then into KV. */
 export class Fill {
@@ -74,7 +79,7 @@ export class Fill {
   async run<Value, Failure>(key: string, read: Read<Value, Failure>, mode: FillMode, progress: Progress): Promise<Landing<Failure>> {
     try {
       const entry = mode === "origin" ? null : await this.#find(key, read, mode, progress);
-      if (entry === null) return await this.#load(key, read);
+      if (entry === null) return await this.#load(key, read, progress);
       this.#ports.memory.set(entry);
       return { kind: "l2", entry };
     } catch (error) {
@@ -85,8 +90,7 @@ export class Fill {
   /** What KV holds, if it may be served. */
   async #find<Value, Failure>(key: string, read: Read<Value, Failure>, mode: FillMode, progress: Progress): Promise<Entry | null> {
     const { kv, tags } = this.#ports;
-    const lookUp = [...implicitTags(key), ...(typeof read.tags === "function" ? [] : read.tags)];
-    const [verified, found] = await Promise.all([tags.verify(lookUp), kv.read(key)]);
+    const [verified, found] = await Promise.all([tags.verify(knownTags(key, read)), kv.read(key)]);
     if (found.kind === "failed") progress.detail = found.detail;
     const entry = found.kind === "found" ? this.#understand(key, found.text, read.schema) : null;
     if (found.kind === "found" && entry === null) progress.detail = "kv-corrupt";
@@ -118,13 +122,14 @@ export class Fill {
     return null;
   }
 
-  async #load<Value, Failure>(key: string, read: Read<Value, Failure>): Promise<Landing<Failure>> {
+  async #load<Value, Failure>(key: string, read: Read<Value, Failure>, progress: Progress): Promise<Landing<Failure>> {
     const { counts, origin, tags, clock } = this.#ports;
-    // Before the load: a purge that lands while it runs must find its result older.
-    let [stamp, createdAt] = [tags.view.stamp, clock.now()];
+    let createdAt = clock.now();
     const begin = (): void => {
       counts.loads += 1;
-      [stamp, createdAt] = [tags.view.stamp, clock.now()];
+      createdAt = clock.now();
+      // Before the load: a purge that lands while it runs must find its result older.
+      progress.stamp = tags.view.stamp;
     };
     const loaded = await origin.load(key, begin, read.load);
     if (!loaded.ok) {
@@ -140,7 +145,7 @@ export class Fill {
       createdAt,
       ttlMs: jitteredTtlMs(value === null ? read.negativeTtlMs : read.ttlMs, this.#ports.random()),
       tags: [...(typeof read.tags === "function" ? read.tags(value) : read.tags)],
-      ...(stamp ?? NO_STAMP),
+      ...(progress.stamp ?? NO_STAMP),
       value: parsed.success ? parsed.output : (JSON.parse(text) as unknown),
     };
     const entry = entryFrom(envelope, text.length, read.schema, this.#ports.random());

@@ -42,9 +42,8 @@ export class Origin {
     load: () => Promise<Result<Value, Failure>>,
   ): Promise<Result<Value, Failure | CacheFailure>> {
     if (this.isPaused(key)) return fail(this.#failing.get(key)?.error as Failure | CacheFailure);
-    if (!(await this.#turn())) return fail({ tag: "overloaded" });
-    const ticket = Symbol(key);
-    this.#loading.set(ticket, this.#clock.now());
+    const ticket = await this.#takeTurn();
+    if (ticket === null) return fail({ tag: "overloaded" });
     begin();
     const loaded = await attempt(load);
     this.#loading.delete(ticket);
@@ -60,14 +59,16 @@ export class Origin {
   }
 
   /** By asking again, and not by being called: who calls may be a request that has died. */
-  async #turn(): Promise<boolean> {
+  async #takeTurn(): Promise<symbol | null> {
     for (let waitedMs = 0; this.#loading.size >= MAX_LOADS; waitedMs += POLL_MS) {
       const now = this.#clock.now();
       for (const [ticket, since] of this.#loading) if (elapsedMs(since, now) > MAX_LOAD_MS) this.#loading.delete(ticket);
-      if (waitedMs >= this.#waitMs) return false;
+      if (waitedMs >= this.#waitMs) return null;
       await sleep(this.#clock, POLL_MS);
     }
-    return true;
+    const ticket = Symbol("load");
+    this.#loading.set(ticket, this.#clock.now());
+    return ticket;
   }
 }
 

@@ -5,7 +5,7 @@ import type { Result } from "../result.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import type { CacheStatus, ForwardReason, Tier } from "./cache-status.ts";
 import { freshForMs, type Entry } from "./entry.ts";
-import { Fill, type FillMode, type FillPorts, type Landing, type Progress, type Read } from "./fill.ts";
+import { Fill, knownTags, type FillMode, type FillPorts, type Landing, type Progress, type Read } from "./fill.ts";
 import { Flights, type Flight } from "./flights.ts";
 import { Origin } from "./origin.ts";
 import type { CacheSettings } from "./settings.ts";
@@ -87,7 +87,7 @@ export class Cache {
     }
     if (strict) reason = "request";
     for (let overdue = 0; ;) {
-      const joined = this.#flights.at(key, read.schema);
+      const joined = this.#joinable(key, read);
       const flight = joined ?? this.#start(key, read, trusted ? "miss" : "origin");
       const landed = (await this.#flights.land(flight)) as Landing<Failure> | null;
       // Who leads a flight that takes too long has a slow origin; who has joined one may have joined a request that died.
@@ -103,6 +103,13 @@ export class Cache {
       const status = { ...forwarded, stored: landed.stored, ...(detail !== null && { detail }) };
       return { ok: true, value: landed.entry.value as Value | null, status };
     }
+  }
+
+  /** A flight that is under way, unless what it will bring has been purged since it began to load. */
+  #joinable<Value, Failure>(key: string, read: Read<Value, Failure>): Flight<Landing<unknown>, Progress> | null {
+    const flight = this.#flights.at(key, read.schema);
+    const stamp = flight?.progress.stamp ?? null;
+    return stamp !== null && this.tags.view.wasPurged(stamp, knownTags(key, read)) ? null : flight;
   }
 
   /** What memory holds, under a view that is verified first. */
@@ -181,7 +188,7 @@ export class Cache {
 
   #start<Value, Failure>(key: string, read: Read<Value, Failure>, mode: FillMode): Flight<Landing<unknown>, Progress> {
     const bypass = mode === "origin";
-    const progress: Progress = { older: null, bypass, detail: bypass ? "tags-unreachable" : null };
+    const progress: Progress = { older: null, bypass, detail: bypass ? "tags-unreachable" : null, stamp: null };
     const [begun, startedAt] = [(this.#order += 1), this.#ports.clock.now()];
     const work = this.#fill.run(key, read, mode, progress);
     // It goes on when the request that began it has its answer, or is aborted: others wait for it too.
