@@ -1,0 +1,288 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { CacheTagIndex } from "../../shared/cache-tags/object.ts";
+import type {
+  IndexReply,
+  InspectRequest,
+  PurgeReply,
+  PurgeRequest,
+  Stored,
+  SyncRequest,
+  TagInspection,
+} from "../../shared/cache-tags/rpc.ts";
+import { deleteOldTags } from "../../shared/cache-tags/store.ts";
+import type { Result } from "../../shared/result.ts";
+
+/** The real object in workerd, with its storage and alarms, and the real KV. */
+
+let next = 0;
+let index: DurableObjectStub<CacheTagIndex>;
+beforeEach(() => {
+  index = env.CACHE_TAG_INDEX.getByName(`index-${(next += 1)}`);
+});
+
+const value = <Value>(reply: Result<Value, unknown>): Value => (reply.ok ? reply.value : expect.fail(JSON.stringify(reply)));
+const sync = async (request: SyncRequest): Promise<IndexReply> => value((await index.sync(request)) as Result<IndexReply, unknown>);
+const purge = async (tags: PurgeRequest["tags"], mode: "hard" | "soft" = "hard", since: number | null = null): Promise<PurgeReply> =>
+  value((await index.purge({ tags, mode, since })) as Result<PurgeReply, unknown>);
+const inspect = async (request: InspectRequest): Promise<TagInspection> =>
+  value((await index.inspect(request)) as Result<TagInspection, unknown>);
+const far = Date.now() + 86_400_000;
+const entry = (key: string, tags: string[] = [], seq = 0): Stored => ({ key, tags, seq, expiresAt: far });
+const keysUnder = async (tag: string): Promise<string[]> => (await inspect({ tag })).members.map(({ key }) => key);
+
+/** Runs the alarm until nothing is left for it to do at once. */
+async function untilReclaimed(): Promise<number> {
+  for (let runs = 1; ; runs += 1) {
+    await runDurableObjectAlarm(index);
+    const left = await runInDurableObject(index, (_, { storage }) => storage.sql.exec("SELECT * FROM reclaims").toArray().length);
+    if (left === 0) return runs;
+  }
+}
+
+describe("the tag index", () => {
+  it("tells a purge to whoever syncs from before it, with the tags and nothing else, and outlives its eviction", async () => {
+    const cold = await sync({ since: null });
+    expect(cold).toMatchObject({ meta: { seq: 0, floor: 0, softFloor: 0 }, since: null, purges: [] });
+    await purge(["user:1", "email:a"]);
+    await evictDurableObject(index);
+    const soft = await purge(["user:2"], "soft");
+    expect(soft.meta.generation).toBe(cold.meta.generation);
+    expect(await sync({ since: 0 })).toMatchObject({
+      meta: { seq: 2 },
+      purges: [
+        ["email:a", { hard: 1, soft: 0 }],
+        ["user:1", { hard: 1, soft: 0 }],
+        ["user:2", { hard: 0, soft: 2 }],
+      ],
+    });
+    expect((await sync({ since: 1 })).purges).toEqual([["user:2", { hard: 0, soft: 2 }]]);
+    expect((await sync({ since: 2 })).purges).toEqual([]);
+  });
+
+  it("answers a purge with a sync, so that who purged knows at once", async () => {
+    await purge(["user:1"]);
+    expect(await purge(["user:2"], "hard", 0)).toMatchObject({
+      since: 0,
+      meta: { seq: 2 },
+      purges: [
+        ["user:1", {}],
+        ["user:2", {}],
+      ],
+    });
+  });
+
+  it("never undoes a hard purge by a soft one", async () => {
+    await purge(["user:1"]);
+    await purge(["user:1"], "soft");
+    expect((await sync({ since: null, lookUp: ["user:1", "user:2"] })).lookedUp).toEqual([
+      ["user:1", { hard: 1, soft: 2 }],
+      ["user:2", { hard: 0, soft: 0 }],
+    ]);
+    expect(await purge("everything", "soft")).toMatchObject({ meta: { floor: 0, softFloor: 3 } });
+    expect(await purge("everything")).toMatchObject({ meta: { floor: 4, softFloor: 3 } });
+  });
+
+  it("answers who is further behind than it tells, or ahead of it, as if they knew nothing", async () => {
+    for (let n = 0; n < 6; n += 1) await purge(Array.from({ length: 1_000 }, (_, tag) => `${n}:${tag}`));
+    expect(await sync({ since: 0 })).toMatchObject({ since: null, purges: [], meta: { seq: 6 } });
+    expect((await sync({ since: 2 })).purges).toHaveLength(4_000);
+    expect((await sync({ since: 99 })).since).toBeNull();
+  });
+
+  it("refuses a bad request by the name of its field, and changes nothing", async () => {
+    const bad: [PurgeRequest, string][] = [
+      [{ tags: [], mode: "hard", since: null }, "tags"],
+      [{ tags: ["x".repeat(1_025)], mode: "hard", since: null }, "tags"],
+      [{ tags: Array.from({ length: 1_001 }, String), mode: "hard", since: null }, "tags"],
+      [{ tags: ["a"], mode: "harder" as "hard", since: null }, "mode"],
+      [{ tags: ["a"], mode: "hard", since: -1 }, "since"],
+    ];
+    for (const [request, field] of bad) {
+      const refused = await index.purge(request);
+      expect(refused).toMatchObject({ ok: false, error: { tag: "invalid" } });
+      expect(JSON.stringify(refused)).toContain(`"path":"${field}`);
+    }
+    expect(await sync({ since: null })).toMatchObject({ meta: { seq: 0 } });
+  });
+});
+
+describe("a purge", () => {
+  /** What the object wrote and read for one purge. */
+  const cost = async (tags: string[]): Promise<{ written: number; read: number }> =>
+    await runInDurableObject(index, async (object, { storage }) => {
+      const { exec } = storage.sql;
+      let [written, read] = [0, 0];
+      const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+      storage.sql.exec = ((sql: string, ...bindings: unknown[]) => {
+        const cursor = exec.call(storage.sql, sql, ...(bindings as [])) as (typeof cursors)[number];
+        cursors.push(cursor);
+        return cursor;
+      }) as typeof exec;
+      await object.purge({ tags, mode: "hard", since: null });
+      storage.sql.exec = exec;
+      for (const cursor of cursors) [written, read] = [written + cursor.rowsWritten, read + cursor.rowsRead];
+      return { written, read };
+    });
+
+  it("of a tag with 100,000 members writes what one of a tag with one member does, and reads no more than its count of pending needs", async () => {
+    await sync({ since: null, stored: [entry("one", ["small"])] });
+    await runInDurableObject(index, (_, { storage }) => {
+      storage.sql.exec(
+        `INSERT INTO entries (key, seq, expires_at, tags) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+         SELECT 'k:' || i, 0, ?, '["large"]' FROM n`,
+        far,
+      );
+      storage.sql.exec("INSERT INTO members (tag, key) SELECT 'large', key FROM entries WHERE key LIKE 'k:%'");
+    });
+    const [small, large] = [await cost(["small"]), await cost(["large"])];
+    expect(large.written).toBe(small.written);
+    expect(large.written).toBeLessThanOrEqual(5);
+    expect(large.read).toBeLessThan(500);
+    expect(await purge(["large"])).toMatchObject({ pending: 100 });
+  }, 60_000);
+
+  it("of 500 tags works, and writes in proportion to them", async () => {
+    await sync({ since: null });
+    const one = await cost(["a"]);
+    const many = await cost(Array.from({ length: 500 }, (_, n) => `tag:${n}`));
+    expect(many.written).toBeLessThanOrEqual(500 * one.written);
+    expect((await sync({ since: 1 })).purges).toHaveLength(500);
+  });
+});
+
+describe("what is stored", () => {
+  it("is listed under its tags, its key and its patterns, a page at a time", async () => {
+    await sync({
+      since: null,
+      stored: [
+        entry("user:1", ["team:a"]),
+        entry("user:1:usage", ["user:1"]),
+        entry("user:10:usage", ["user:10"]),
+        entry("email:a", ["user:1"]),
+      ],
+    });
+    expect(await keysUnder("user:1")).toEqual(["email:a", "user:1", "user:1:usage"]);
+    expect(await keysUnder("user:1:*")).toEqual(["user:1:usage"]);
+    expect(await keysUnder("user:*")).toEqual(["user:1", "user:10:usage", "user:1:usage"]);
+    expect(await keysUnder("team:a")).toEqual(["user:1"]);
+    expect(await keysUnder("no-such")).toEqual([]);
+    expect((await inspect({ tag: "user:1", limit: 1, after: "email:a" })).members).toMatchObject([
+      { key: "user:1", seq: 0, purged: false },
+    ]);
+  });
+
+  it("changes its tags from one write to the next", async () => {
+    await sync({ since: null, stored: [entry("email:a", ["user:1", "both"])] });
+    await sync({ since: null, stored: [entry("email:a", ["user:2", "both"], 0)] });
+    expect([await keysUnder("user:1"), await keysUnder("user:2"), await keysUnder("both")]).toEqual([[], ["email:a"], ["email:a"]]);
+  });
+
+  it("is not undone by an older report that comes later", async () => {
+    await purge(["x"]);
+    await sync({ since: null, stored: [entry("email:a", ["user:2"], 1)] });
+    await sync({ since: null, stored: [entry("email:a", ["user:1"], 0)] });
+    expect([await keysUnder("user:1"), await keysUnder("user:2")]).toEqual([[], ["email:a"]]);
+  });
+});
+
+describe("space in KV", () => {
+  const put = async (key: string, tags: string[]): Promise<void> => {
+    await env.CACHE.put(key, "entry");
+    await sync({ since: null, stored: [entry(key, tags)] });
+  };
+
+  it("of what was purged is reclaimed afterwards, and nothing else", async () => {
+    await put("user:1", []);
+    await put("email:a", ["user:1"]);
+    await put("user:2", []);
+    expect(await purge(["user:1"])).toMatchObject({ pending: 2 });
+    await sync({ since: null, stored: [entry("user:1", [], 1)] });
+    await untilReclaimed();
+    expect([await env.CACHE.get("email:a"), await env.CACHE.get("user:2")]).toEqual([null, "entry"]);
+    // It was stored again meanwhile.
+    expect(await env.CACHE.get("user:1")).toBe("entry");
+    expect(await keysUnder("user:1")).toEqual(["user:1"]);
+  });
+
+  it("is reclaimed by pattern, by key and altogether", async () => {
+    await put("user:1:usage", []);
+    await put("user:10", []);
+    await purge(["user:1:*"]);
+    await untilReclaimed();
+    expect([await env.CACHE.get("user:1:usage"), await env.CACHE.get("user:10")]).toEqual([null, "entry"]);
+    expect(await purge("everything")).toMatchObject({ pending: 1 });
+    await untilReclaimed();
+    expect(await env.CACHE.get("user:10")).toBeNull();
+  });
+
+  it("is reclaimed a part at a time, though the object is evicted between the parts and KV fails on the way", async () => {
+    const stored = Array.from({ length: 500 }, (_, n) => n);
+    for (let batch = 0; batch < 3; batch += 1) await sync({ since: null, stored: stored.map((n) => entry(`${batch}:${n}`, ["large"])) });
+    await Promise.all(stored.map((n) => env.CACHE.put(`2:${n}`, "entry")));
+    await purge(["large"]);
+    const warned = vi.spyOn(console, "warn").mockReturnValue();
+    let failures = 20;
+    const spy = vi.spyOn(env.CACHE, "delete").mockImplementation(async () => {
+      if ((failures -= 1) > 0) throw new Error("KV DELETE failed: 500 Internal Server Error");
+    });
+    await runInDurableObject(index, async (object) => {
+      (object as unknown as { env: { CACHE: KVNamespace } }).env = { CACHE: env.CACHE };
+      await object.alarm();
+    });
+    spy.mockRestore();
+    expect(warned.mock.calls.join()).toContain("cache_tags.reclaim_failed");
+    warned.mockRestore();
+    await evictDurableObject(index);
+    const runs = await untilReclaimed();
+    expect(runs).toBeGreaterThanOrEqual(2);
+    expect(await keysUnder("large")).toEqual([]);
+    expect(await env.CACHE.get("2:499")).toBeNull();
+  });
+
+  it("is forgotten when KV itself has dropped it, so that the index cleans up after itself and then sleeps", async () => {
+    await sync({ since: null, stored: [entry("old", ["t"]), { ...entry("new", ["t"]), expiresAt: far + 1_000 }] });
+    await purge(["t"], "soft");
+    await runInDurableObject(index, async (object, { storage }) => {
+      object.clock = () => far;
+      await object.alarm();
+      expect(await storage.getAlarm()).not.toBeNull();
+    });
+    expect(await keysUnder("t")).toEqual(["new"]);
+    await runInDurableObject(index, async (object, { storage }) => {
+      object.clock = () => far + 3 * 86_400_000;
+      await object.alarm();
+      await storage.deleteAlarm();
+      await object.alarm();
+      expect(await storage.getAlarm()).toBeNull();
+      object.clock = Date.now;
+    });
+    expect(await sync({ since: null })).toMatchObject({ meta: { seq: 1, floor: 1 } });
+  });
+});
+
+describe("a tag that was purged long ago", () => {
+  it("is forgotten, oldest first, and what could not be told from it any more counts as purged", async () => {
+    await purge(["a"]);
+    await purge(["b"]);
+    await runInDurableObject(index, (object) => {
+      object.clock = () => Date.now() + 49 * 3_600_000;
+    });
+    await purge(["c"]);
+    await runInDurableObject(index, async (object) => await object.alarm());
+    expect(await sync({ since: 0 })).toMatchObject({ meta: { seq: 3, floor: 2 }, purges: [["c", { hard: 3 }]] });
+    await evictDurableObject(index);
+    expect(await sync({ since: null })).toMatchObject({ meta: { seq: 3, floor: 2 } });
+  });
+
+  it("stays while one that was purged before it stays", async () => {
+    await purge(["a"]);
+    await purge(["b"]);
+    await purge(["a"]);
+    await runInDurableObject(index, (_, { storage }) => {
+      storage.sql.exec("UPDATE tags SET purged_at = 0 WHERE tag = 'a'");
+      expect(deleteOldTags(storage.sql, Date.now() - 1_000, 100)).toBe(0);
+    });
+  });
+});
