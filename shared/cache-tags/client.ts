@@ -143,7 +143,7 @@ export class TagIndexClient {
     const askedAt = this.#ports.clock.now();
     const request = { since: this.view.since, tags: tags === "everything" ? tags : [...tags], mode } as const;
     const reply = await within(PURGE_TIMEOUT_MS, this.#ports.object.purge(request), this.#ports.clock);
-    this.view.sync(reply, askedAt);
+    this.view.sync(reply, askedAt, this.#ports.clock.now());
     return reply;
   }
 
@@ -166,7 +166,7 @@ export class TagIndexClient {
       const askedAt = this.#ports.clock.now();
       const request = { since: this.view.since, lookUp: [...lookUp], stored };
       const reply = await within(TIMEOUT_MS, this.#ports.object.sync(request), this.#ports.clock);
-      this.view.sync(reply, askedAt);
+      this.view.sync(reply, askedAt, this.#ports.clock.now());
       if (lookUp.length > 0) this.view.lookUp({ meta: reply.meta, purges: reply.lookedUp });
       if (this.#failures > 0) this.#ports.notify({ event: "index_back" });
       this.#failures = 0;

@@ -82,7 +82,7 @@ class World {
   sync(n: number): () => void {
     const { view } = this.isolate(n);
     const [reply, askedAt] = [this.index.sync(view.since), this.now];
-    return () => view.sync(reply, askedAt);
+    return () => view.sync(reply, askedAt, this.now);
   }
 
   write(n: number, key: string, delivery: "now" | "late" | "lost"): void {
@@ -103,7 +103,7 @@ class World {
       isolate.retries.push(() => {
         const again = { since: isolate.view.since, askedAt: this.now };
         purge();
-        isolate.view.sync(this.index.sync(again.since), again.askedAt);
+        isolate.view.sync(this.index.sync(again.since), again.askedAt, this.now);
         settle();
       });
       return;
@@ -113,7 +113,7 @@ class World {
     purge();
     const reply = this.index.sync(since);
     const arrive = (): void => {
-      isolate.view.sync(reply, askedAt);
+      isolate.view.sync(reply, askedAt, this.now);
       settle();
       this.finished.push({ key, version, at: this.now, by: n });
     };

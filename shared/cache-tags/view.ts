@@ -83,8 +83,8 @@ export class TagView {
     for (const tag of tags) yield this.#purges.get(tag) ?? this.#lookedUp.get(tag) ?? neverPurged;
   }
 
-  /** Takes the answer of a sync that was sent at `askedAt`. */
-  sync({ meta, since, purges }: SyncReply, askedAt: number): void {
+  /** Takes, at `now`, the answer of a sync that was sent at `askedAt`. */
+  sync({ meta, since, purges }: SyncReply, askedAt: number, now: number): void {
     const before = this.#meta;
     if (before !== null && before.generation !== meta.generation) this.#forget();
     // Sent before what the view dropped since: it would look as if nothing had been dropped.
@@ -97,9 +97,15 @@ export class TagView {
       this.#lookedUp.clear();
     }
     this.#advance(meta);
-    this.#askedAt = Math.max(this.#askedAt, askedAt);
+    this.#age(askedAt, now);
     for (const [tag, purge] of purges) this.#hold(tag, purge);
     this.#dropOldest();
+  }
+
+  /** What was asked in the future was asked before the clock was set back: nobody can tell how long ago. */
+  #age(askedAt: number, now: number): void {
+    const held = this.#askedAt > now ? Number.NEGATIVE_INFINITY : this.#askedAt;
+    this.#askedAt = askedAt > now ? held : Math.max(held, askedAt);
   }
 
   /** Takes the answer of a look-up. */

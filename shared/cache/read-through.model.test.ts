@@ -210,6 +210,7 @@ const steps: fc.Arbitrary<Step>[] = [
     ),
   fc.constant(step("sweep", null, (world) => world.sweep())),
   fc.nat(9).map((back) => step("forget", back, (world, by) => world.backends.index.forget(world.backends.index.meta.seq - by))),
+  fc.integer({ min: 1, max: 100_000 }).map((ms) => step("clock set back", ms, (world, by) => world.clock.setBack(by))),
   isolate.map((n) => step("dies", n, (world, which) => world.replace(which))),
 ];
 
