@@ -1,0 +1,141 @@
+import { env } from "cloudflare:workers";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import page from "../../docs/cache-failures.md?raw";
+import type { Answer } from "../support/http.ts";
+import { faultsOf, faultyBindings, type Faults, type Part } from "../support/faults.ts";
+import { callWith, freshBreakers } from "./support.ts";
+
+/**
+ * The failure matrix of docs/cache-failures.md, as it stands there: each row is a part, or two, that fail; each column what the isolate
+ * has by then. Every cell is a read of a user through the whole Worker, on the real KV, D1 and objects wherever they are up.
+ */
+
+const SECOND = 1_000;
+/** How long after it was read the value is read again, by column. */
+const columns = {
+  "fresh in memory": 0,
+  "fresh in memory, idle since": 10 * SECOND,
+  "expired in memory": 400 * SECOND,
+  "only in KV": 10 * SECOND,
+  nowhere: 10 * SECOND,
+  "purged just now": 0,
+  "its permissions, idle since": 10 * SECOND,
+} as const;
+type Column = keyof typeof columns;
+
+const parts = Object.keys(faultsOf) as Part[];
+const singles = parts.flatMap((part) => faultsOf[part].map((how): Faults => ({ [part]: how })));
+const pairs = singles
+  .flatMap((one, n) => singles.slice(n + 1).map((other): Faults => ({ ...one, ...other })))
+  .filter((both) => Object.keys(both).length === 2);
+const nameOf = (faults: Faults): string =>
+  parts.flatMap((part) => (faults[part] === undefined ? [] : [`${part} ${faults[part]}`])).join(" + ") || "nothing";
+
+/** Rows of the page's table by their first cell. */
+const documented = new Map(
+  page
+    .split("\n")
+    .filter((line) => line.startsWith("| ") && !line.startsWith("| Fails"))
+    .map((line) => {
+      const [name = "", ...cells] = line.slice(2, -2).split(" | ");
+      return [name.trim(), cells.map((cell) => cell.trim())] as const;
+    }),
+);
+
+/** A cell: what the answer is, without the seconds. */
+function cellOf({ status, headers, body }: Answer, current: string, purged: boolean): string {
+  const how = (headers.get("Cache-Status") ?? "no Cache-Status").replace("luna; ", "").replaceAll(/ttl=-?\d+; /g, "");
+  if (status === 503) return Number(headers.get("Retry-After")) > 0 ? "503" : "503 without Retry-After";
+  if (status !== 200) return `${status}`;
+  const tier = (body.user ?? body).tier as string;
+  if (purged && tier !== current) return "PURGED DATA";
+  return how;
+}
+
+type Case = { faults: Faults; column: Column; run: () => Promise<string> };
+let users = 0;
+
+/** Brings an isolate into the state of a column. What it returns reads, once the parts fail. */
+async function prepare(failing: Faults, column: Column): Promise<Case> {
+  let faults: Faults = {};
+  const bindings = faultyBindings({ ...env, CIRCUIT_BREAKER: freshBreakers() }, () => faults);
+  const api = callWith(bindings);
+  const userId = `matrix-${(users += 1)}`;
+  const path = column === "its permissions, idle since" ? `/api/users/${userId}/permissions` : `/api/users/${userId}`;
+  await env.DB.batch([
+    env.DB.prepare(
+      "INSERT INTO users (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at) VALUES (?1, ?1 || '@x.y', 'free', ?1, 'luna_', 0, 0)",
+    ).bind(userId),
+  ]);
+  // Whatever is read first waits for the breaker's first answer; the isolate under test has had it.
+  await api("GET", `/api/users/warm-up-${users}`);
+  if (column === "only in KV") {
+    await callWith({ CACHE_TAG_INDEX: { getByName: (name: string) => env.CACHE_TAG_INDEX.getByName(name) } as typeof env.CACHE_TAG_INDEX })(
+      "GET",
+      path,
+    );
+    await vi.waitFor(async () => expect(await env.CACHE.get(`user:${userId}`)).not.toBeNull(), 5_000);
+  } else if (column !== "nowhere") {
+    await api("GET", path);
+    await vi.waitFor(async () => expect(await env.CACHE.get(path.replace("/api/users/", "user:").replace("/", ":"))).not.toBeNull(), 5_000);
+  }
+  const purged = column === "purged just now";
+  return {
+    faults: failing,
+    column,
+    run: async () => {
+      // To prepare all of this takes longer than the bound.
+      if (columns[column] === 0) await api("GET", path);
+      if (purged) {
+        await env.DB.prepare("UPDATE users SET tier = 'pro' WHERE user_id = ?1").bind(userId).run();
+        await api("POST", "/api/admin/cache/invalidate", { userId });
+      }
+      faults = failing;
+      return cellOf(await api("GET", path), "pro", purged);
+    },
+  };
+}
+
+describe("the failure matrix", () => {
+  const rows = [{}, ...singles, ...pairs];
+  const measured = new Map<string, Map<Column, string>>();
+
+  beforeAll(async () => {
+    for (const level of ["warn", "error", "info"] as const) vi.spyOn(console, level).mockReturnValue();
+    const cases: Case[] = [];
+    for (const faults of rows)
+      cases.push(...(await Promise.all((Object.keys(columns) as Column[]).map((column) => prepare(faults, column)))));
+    const start = Date.now();
+    vi.useFakeTimers({ toFake: ["Date"], now: start });
+    for (const offset of new Set(Object.values(columns).toSorted((a, b) => a - b))) {
+      vi.setSystemTime(start + offset);
+      await Promise.all(
+        cases
+          .filter(({ column }) => columns[column] === offset)
+          .map(async ({ faults, column, run }) => {
+            const cell = await run();
+            const row = measured.get(nameOf(faults)) ?? new Map<Column, string>();
+            measured.set(nameOf(faults), row.set(column, cell));
+          }),
+      );
+    }
+  }, 120_000);
+  afterAll(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  it("has a row for each part that fails, and for each pair", () => {
+    expect([...documented.keys()]).toEqual(rows.map(nameOf));
+  });
+
+  it.each(rows.map((faults) => nameOf(faults)))("is what happens while this fails: %s", (name) => {
+    const cells = (Object.keys(columns) as Column[]).map((column) => measured.get(name)?.get(column));
+    expect(`| ${name} | ${cells.join(" | ")} |`).toBe(`| ${name} | ${documented.get(name)?.join(" | ")} |`);
+  });
+
+  it("has no answer but 200 and 503, and no purged data", () => {
+    const cells = new Set([...measured.values()].flatMap((row) => [...row.values()]));
+    for (const cell of cells) expect(cell).toMatch(/^(503$|hit|fwd)/);
+  });
+});
