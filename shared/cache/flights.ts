@@ -2,7 +2,7 @@ import { within } from "../deadline.ts";
 import { elapsedMs, type Clock } from "../clock.ts";
 
 /** What many readers of a key wait for together. `begun` orders it among the reads of this isolate. */
-export type Flight<Landing, Progress> = { begun: number; startedAt: number; schema: unknown; progress: Progress; work: Promise<Landing> };
+export type Flight<Landing, Progress> = { begun: number; startedAt: number; progress: Progress; work: Promise<Landing> };
 
 /** One flight a key: those who come while it is under way join it. */
 export class Flights<Landing, Progress> {
@@ -17,9 +17,9 @@ export class Flights<Landing, Progress> {
   }
 
   /** The flight to join, if there is one. */
-  at(key: string, schema: unknown): Flight<Landing, Progress> | null {
+  at(key: string): Flight<Landing, Progress> | null {
     const flight = this.#flights.get(key);
-    if (flight === undefined || flight.schema !== schema) return null;
+    if (flight === undefined) return null;
     return elapsedMs(flight.startedAt, this.#clock.now()) < this.#timeoutMs ? flight : null;
   }
 

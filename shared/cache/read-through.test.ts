@@ -104,6 +104,20 @@ describe("a read", () => {
     const load = async () => ok({ name: "ada" });
     const answer = await isolate.cache.read("user:1", { schema: other, load, tags: [] });
     expect(answer).toMatchObject({ ok: true, value: { name: "ada" } });
+    const [slow, slower] = [origin({ ms: 50 }), async () => (await clock.sleep(50), ok({ name: "eve" }))];
+    const [first, second] = [read(slow, {}, "both"), isolate.cache.read("both", { schema: other, load: slower, tags: [] })];
+    await clock.advance(200);
+    expect([await first, await second]).toMatchObject([{ value: { n: 1 } }, { value: { name: "eve" } }]);
+  });
+
+  it("with a schema that is made anew each time is cached and collapsed all the same", async () => {
+    const from = origin({ ms: 50 });
+    const fresh = (): Options => ({ schema: v.object({ n: v.number() }) });
+    const reads = Array.from({ length: 10 }, () => read(from, fresh()));
+    await clock.advance(100);
+    await Promise.all(reads);
+    expect(status(await read(from, fresh()))).toContain("hit");
+    expect(from.loads).toBe(1);
   });
 
   it("whose value does not fit its schema is answered, told of and not kept", async () => {

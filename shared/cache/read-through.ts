@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import type { PurgeTags, TagIndexClient, Unreachable } from "../cache-tags/client.ts";
 import type { PurgeReply } from "../cache-tags/rpc.ts";
 import type { PurgeMode } from "../cache-tags/sequence.ts";
@@ -96,7 +97,7 @@ export class Cache {
       const forwarded = { kind: "forwarded", reason, collapsed: joined !== null } as const;
       if (landed === null) return this.#withoutOrigin(key, read, { tag: "timed-out" }, flight.progress, forwarded);
       if (landed.kind === "failed") return this.#withoutOrigin(key, read, landed.error, flight.progress, forwarded);
-      if (!this.#mayAnswer(landed, flight, began)) continue;
+      if (!fits(landed.entry, read.schema) || !this.#mayAnswer(landed, flight, began)) continue;
       if (landed.kind === "l2") return this.#hit(landed.entry, "l2");
       this.#ports.counts.misses += 1;
       const { detail } = flight.progress;
@@ -107,7 +108,7 @@ export class Cache {
 
   /** A flight that is under way, unless what it will bring has been purged since it began to load. */
   #joinable<Value, Failure>(key: string, read: Read<Value, Failure>): Flight<Landing<unknown>, Progress> | null {
-    const flight = this.#flights.at(key, read.schema);
+    const flight = this.#flights.at(key);
     const stamp = flight?.progress.stamp ?? null;
     return stamp !== null && this.tags.view.wasPurged(stamp, knownTags(key, read)) ? null : flight;
   }
@@ -181,7 +182,7 @@ export class Cache {
 
   /** Renews in the background what is served meanwhile. */
   #refresh<Value, Failure>(key: string, read: Read<Value, Failure>): void {
-    if (this.#flights.at(key, read.schema) !== null || this.#origin.isPaused(key)) return;
+    if (this.#flights.at(key) !== null || this.#origin.isPaused(key)) return;
     this.#ports.counts.refreshes += 1;
     this.#start(key, read, "refresh");
   }
@@ -193,14 +194,14 @@ export class Cache {
     const work = this.#fill.run(key, read, mode, progress);
     // It goes on when the request that began it has its answer, or is aborted: others wait for it too.
     this.#ports.background(work);
-    const flight = { begun, startedAt, schema: read.schema, progress, work };
+    const flight = { begun, startedAt, progress, work };
     this.#flights.start(key, flight);
     return flight;
   }
 
   #held<Value, Failure>(key: string, read: Read<Value, Failure>): Entry | null {
     const held = this.#ports.memory.get(key);
-    return held?.schema === read.schema ? held : null;
+    return held !== undefined && fits(held, read.schema) ? held : null;
   }
 
   #hit<Value, Failure>(entry: Entry, tier: Tier): CacheRead<Value, Failure> {
@@ -221,6 +222,14 @@ export class Cache {
       ...options,
     };
   }
+}
+
+/** Whether a value may be read by this schema, which need not be the one that it was read by before. */
+function fits(entry: Entry, schema: v.GenericSchema): boolean {
+  if (entry.schema === schema || entry.value === null) return true;
+  if (!v.is(schema, entry.value)) return false;
+  entry.schema = schema;
+  return true;
 }
 
 function callFallback<Value>(fallback: () => Value): { value: Value } | null {

@@ -13,7 +13,10 @@ export type Consistency = "stale-ok" | "bounded" | "strict";
 
 /** How one kind of thing is read through the cache. Durations in milliseconds. */
 export type ReadOptions<Value, Failure> = {
-  /** What a value must look like, whichever tier it comes from. Values are JSON: what JSON loses is lost. */
+  /**
+   * What a value must look like, whichever tier it comes from. It must accept what it returns: a value is validated more than once. Best
+   * one that is made once: another one each time costs a validation each time. Values are JSON: what JSON loses is lost.
+   */
   schema: v.GenericSchema<unknown, Value>;
   /** Asks the origin. `null`: there is no such thing, which is remembered too, for a short while. */
   load: () => Promise<Result<Value | null, Failure>>;

@@ -116,7 +116,7 @@ describe("a purge", () => {
       let [written, read] = [0, 0];
       const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
       storage.sql.exec = ((sql: string, ...bindings: unknown[]) => {
-        const cursor = exec.call(storage.sql, sql, ...(bindings as [])) as (typeof cursors)[number];
+        const cursor = exec.apply(storage.sql, [sql, ...(bindings as [])]);
         cursors.push(cursor);
         return cursor;
       }) as typeof exec;

@@ -28,6 +28,7 @@ export function faultyBindings(real: Pick<ApiEnv, "CACHE" | "CACHE_TAG_INDEX" | 
         return verb === "PUT" ? await refuse("KV PUT failed: 507 Insufficient Storage") : await call();
       case "rate-limited":
         return verb === "PUT" ? await refuse("KV PUT failed: 429 Too Many Requests") : await call();
+      case undefined:
       default:
         return await call();
     }
@@ -46,8 +47,9 @@ export function faultyBindings(real: Pick<ApiEnv, "CACHE" | "CACHE_TAG_INDEX" | 
         return (target as Record<string | symbol, (request: unknown) => unknown>)[name]?.(request);
       },
     });
-  const namespace = <Namespace>(part: Part, binding: { getByName: (name: string) => object }): Namespace =>
-    ({ getByName: (name: string) => object(part, binding.getByName(name)) }) as Namespace;
+  const namespace = (part: Part, binding: { getByName: (name: string) => object }): object => ({
+    getByName: (name: string) => object(part, binding.getByName(name)),
+  });
 
   const statement = (answer: () => Promise<never>): D1PreparedStatement => {
     const made = { bind: () => made, first: answer, all: answer, run: answer };
@@ -67,7 +69,7 @@ export function faultyBindings(real: Pick<ApiEnv, "CACHE" | "CACHE_TAG_INDEX" | 
   return {
     CACHE,
     DB,
-    CACHE_TAG_INDEX: namespace<ApiEnv["CACHE_TAG_INDEX"]>("tag index", real.CACHE_TAG_INDEX),
-    CIRCUIT_BREAKER: namespace<ApiEnv["CIRCUIT_BREAKER"]>("breaker object", real.CIRCUIT_BREAKER),
+    CACHE_TAG_INDEX: namespace("tag index", real.CACHE_TAG_INDEX) as ApiEnv["CACHE_TAG_INDEX"],
+    CIRCUIT_BREAKER: namespace("breaker object", real.CIRCUIT_BREAKER) as ApiEnv["CIRCUIT_BREAKER"],
   };
 }

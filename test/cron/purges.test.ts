@@ -1,0 +1,85 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { deliverPurges, type Delivery } from "../../shared/cache-tags/intents/deliver.ts";
+import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
+import type { Invalid, PurgeReply, PurgeRequest } from "../../shared/cache-tags/rpc.ts";
+import type { Result } from "../../shared/result.ts";
+import { deliverPurgesTask } from "../../workers/cron/tasks/deliver-purges.ts";
+
+const db = env.DB;
+const start = 1_700_000_000_000;
+const index = env.CACHE_TAG_INDEX.getByName("sweep");
+
+const asked: PurgeRequest[] = [];
+const delivery: Delivery = {
+  db,
+  purge: async (request) => {
+    asked.push(request);
+    return (await index.purge(request)) as Result<PurgeReply, Invalid>;
+  },
+};
+const intend = (id: string, tags: string[] | "everything", mode: "hard" | "soft" = "hard", at = start) =>
+  insertIntent(db, id, tags, mode, at).run();
+const left = async (): Promise<string[]> =>
+  (await db.prepare("SELECT id FROM purge_intents ORDER BY id").all<{ id: string }>()).results.map(({ id }) => id);
+
+beforeEach(async () => {
+  asked.length = 0;
+  await db.prepare("DELETE FROM purge_intents").run();
+});
+
+describe("the sweep of purges", () => {
+  it("delivers what is left after ten seconds, in as few purges as there are modes, and forgets it", async () => {
+    await intend("a", ["user:1", "email:a"]);
+    await intend("b", ["user:1", "user:2"]);
+    await intend("c", ["user:3"], "soft");
+    await intend("fresh", ["user:4"], "hard", start + 1);
+    expect(await deliverPurges(delivery, start + 9_999)).toEqual({ delivered: 0, purges: 0 });
+    expect(await deliverPurges(delivery, start + 10_000)).toEqual({ delivered: 3, purges: 2 });
+    expect(asked).toEqual([
+      { since: null, tags: ["user:1", "email:a", "user:2"], mode: "hard" },
+      { since: null, tags: ["user:3"], mode: "soft" },
+    ]);
+    expect(await left()).toEqual(["fresh"]);
+  });
+
+  it("splits what does not fit into one purge, and lets everything stand for all", async () => {
+    const tags = (n: number) => Array.from({ length: 400 }, (_, tag) => `${n}:${tag}`);
+    for (let n = 0; n < 5; n += 1) await intend(`big-${n}`, tags(n));
+    expect(await deliverPurges(delivery, start + 60_000)).toEqual({ delivered: 5, purges: 3 });
+    await intend("all", "everything");
+    await intend("one", ["user:1"]);
+    expect(await deliverPurges(delivery, start + 60_000)).toEqual({ delivered: 2, purges: 1 });
+    expect(asked.at(-1)?.tags).toBe("everything");
+  });
+
+  it("keeps what the index did not take, and delivers it the next time", async () => {
+    await intend("a", ["user:1"]);
+    const down = async (): Promise<never> => {
+      throw new Error("Durable Object is overloaded.");
+    };
+    await expect(deliverPurges({ db, purge: down }, start + 60_000)).rejects.toThrow("overloaded");
+    expect(await left()).toEqual(["a"]);
+    expect(await deliverPurges(delivery, start + 60_000)).toMatchObject({ delivered: 1 });
+  });
+
+  it("purges again, which harms nobody, when it dies between the purge and the deletion", async () => {
+    await intend("a", ["user:1"]);
+    const prepare = (sql: string): D1PreparedStatement => {
+      if (sql.startsWith("DELETE")) throw new Error("dies");
+      return db.prepare(sql);
+    };
+    const dying = { ...delivery, db: { prepare } as D1Database };
+    await expect(deliverPurges(dying, start + 60_000)).rejects.toThrow("dies");
+    expect(await deliverPurges(delivery, start + 60_000)).toMatchObject({ delivered: 1 });
+    expect(asked).toHaveLength(2);
+    expect(await left()).toEqual([]);
+  });
+
+  it("is a scheduled task", async () => {
+    await intend("a", ["user:task"]);
+    expect(await deliverPurgesTask.run({ env, trigger: "cron" })).toEqual({ delivered: 1, purges: 1 });
+    const reply = await env.CACHE_TAG_INDEX.getByName("cache").sync({ since: 0 });
+    expect(JSON.stringify(reply)).toContain("user:task");
+  });
+});
