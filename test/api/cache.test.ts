@@ -441,6 +441,19 @@ describe("POST /api/admin/cache/reset-circuit-breaker", () => {
   });
 });
 
+describe("GET /health", () => {
+  it("is degraded while purges are owed for minutes, and says how many", async () => {
+    expect((await call("GET", "/health")).body.checks.cache).toEqual({ status: "ok", owedPurges: 0, oldestOwedSeconds: 0 });
+    await env.DB.prepare("INSERT INTO purge_intents VALUES ('old', '[]', 'hard', ?)")
+      .bind(Date.now() - 200_000)
+      .run();
+    const { body } = await call("GET", "/health");
+    await env.DB.prepare("DELETE FROM purge_intents").run();
+    expect(body).toMatchObject({ status: "degraded", checks: { cache: { status: "degraded", owedPurges: 1 } } });
+    expect(body.checks.cache.oldestOwedSeconds).toBeGreaterThanOrEqual(200);
+  });
+});
+
 describe("the cache's routes", () => {
   it.each([
     ["GET", "/api/cache/metrics"],

@@ -1,4 +1,5 @@
 import { version } from "../../package.json";
+import { owedPurges } from "../../shared/cache-tags/intents/store.ts";
 import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
 import { leaseOn } from "../../shared/circuit-breaker/guard.ts";
 import { within } from "../../shared/deadline.ts";
@@ -11,6 +12,8 @@ type Status = "ok" | "degraded";
 
 /** A mail that has been due for longer than this means that nobody delivers. */
 const MAX_DUE_AGE_SECONDS = 300;
+/** The sweep delivers within two minutes what a writer could not. */
+const MAX_OWED_AGE_SECONDS = 180;
 /** Whoever asks for the health does not wait long for what does not answer. */
 const BREAKER_TIMEOUT_MS = 1_000;
 const DATABASE_TIMEOUT_MS = 2_000;
@@ -19,15 +22,21 @@ const DATABASE_TIMEOUT_MS = 2_000;
 export const health: Handler = async ({ env, now }: Call) => {
   const breakers = breakerCheck(env);
   let backlog: EmailBacklog;
+  let purges: Awaited<ReturnType<typeof owedPurges>>;
   try {
     // Past the breaker: this must see what is there.
-    backlog = await within(DATABASE_TIMEOUT_MS, emailBacklog(env.DB, now));
+    [backlog, purges] = await within(DATABASE_TIMEOUT_MS, Promise.all([emailBacklog(env.DB, now), owedPurges(env.DB)]));
   } catch (error) {
     log("error", "health.database_down", describeError(error));
     const checks = { database: { status: "down" }, breakers: await breakers };
     return json({ status: "down", checks, version }, { status: 503, headers: { "Retry-After": "5" } });
   }
-  const checks = { database: { status: "ok" as const }, breakers: await breakers, email: emailCheck(backlog, now) };
+  const checks = {
+    database: { status: "ok" as const },
+    breakers: await breakers,
+    cache: cacheCheck(purges, now),
+    email: emailCheck(backlog, now),
+  };
   const status = Object.values(checks).some((check) => check.status === "degraded") ? "degraded" : "ok";
   return json({ status, checks, version });
 };
@@ -36,6 +45,12 @@ function emailCheck({ oldestDueAt, ...counts }: EmailBacklog, now: number) {
   const oldestDueSeconds = oldestDueAt === null ? 0 : Math.floor((now - oldestDueAt) / 1_000);
   const status: Status = oldestDueSeconds > MAX_DUE_AGE_SECONDS ? "degraded" : "ok";
   return { status, oldestDueSeconds, ...counts };
+}
+
+function cacheCheck({ owed, oldestAt }: Awaited<ReturnType<typeof owedPurges>>, now: number) {
+  const oldestOwedSeconds = oldestAt === null ? 0 : Math.max(Math.floor((now - oldestAt) / 1_000), 0);
+  const status: Status = oldestOwedSeconds > MAX_OWED_AGE_SECONDS ? "degraded" : "ok";
+  return { status, owedPurges: owed, oldestOwedSeconds };
 }
 
 /** What this isolate knows of each breaker, about a lease old at most. `unreachable` names those whose object does not answer it. */

@@ -17,6 +17,14 @@ export async function deleteIntents(db: D1Database, ids: readonly string[]): Pro
   await db.prepare("DELETE FROM purge_intents WHERE id IN (SELECT value FROM json_each(?1))").bind(JSON.stringify(ids)).run();
 }
 
+/** Purges that have not been delivered: while there are, isolates may serve what is old. */
+export async function owedPurges(db: D1Database): Promise<{ owed: number; oldestAt: number | null }> {
+  const row = await db
+    .prepare("SELECT COUNT(*) AS owed, MIN(created_at) AS oldestAt FROM purge_intents")
+    .first<{ owed: number; oldestAt: number | null }>();
+  return row ?? { owed: 0, oldestAt: null };
+}
+
 const storedTags = v.union([v.literal("everything"), v.array(v.string())]);
 
 /** Intents from before a time, oldest first. */
