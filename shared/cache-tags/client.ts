@@ -6,6 +6,7 @@ import { LookUps } from "./look-ups.ts";
 import {
   MAX_STORED_PER_SYNC,
   MAX_TAGS_PER_PURGE,
+  MAX_TAGS_PER_SYNC,
   type IndexReply,
   type PurgeReply,
   type PurgeRequest,
@@ -30,8 +31,16 @@ export type TagClientPorts = {
 /** Tags, keys and patterns; or everything. */
 export type PurgeTags = readonly string[] | "everything";
 
-/** The index did not answer: the purge stands with this isolate, and is sent again with its next sync. */
-export type Unreachable = { tag: "unreachable"; error: unknown };
+/**
+ * `unreachable`: the index did not answer; the purge stands with this isolate, and is sent again with its next sync. `refused`: it
+ * names what no entry can carry, so there is nothing to purge.
+ */
+export type PurgeFailure = { tag: "unreachable" | "refused"; error: unknown };
+
+/** The index understood what it was asked, and refuses it. To ask again would be in vain. */
+export class RequestRefused extends Error {
+  override readonly name = "RequestRefused";
+}
 
 type Owed = { tags: PurgeTags; settle: () => void };
 type Flight = { sentAt: number; work: Promise<boolean> };
@@ -66,7 +75,7 @@ export class TagIndexClient {
     this.#ports = ports;
     this.view = view;
     this.boundMs = ports.boundMs;
-    this.#lookUps = new LookUps(ports.clock, TIMEOUT_MS, async (tags) => await this.#exchange(tags));
+    this.#lookUps = new LookUps({ ...ports, timeoutMs: TIMEOUT_MS, send: async (tags) => await this.#exchange(tags) });
   }
 
   /** Whether the view may be judged by without asking. Renews it in the background as it ages, so that a busy isolate never waits. */
@@ -110,7 +119,7 @@ export class TagIndexClient {
 
   /** Takes note of what was put into KV: the index hears of it with the next sync. */
   stored(entry: Stored): void {
-    if (this.#stored.length >= MAX_STORED) return;
+    if (this.#stored.length >= MAX_STORED || entry.tags.length > MAX_TAGS_PER_SYNC) return;
     this.#stored.push(entry);
     const now = this.#ports.clock.now();
     if (elapsedMs(this.#flushingSince, now) < MAX_FLUSH_MS) return;
@@ -127,23 +136,27 @@ export class TagIndexClient {
    * Purges, and holds to it here at once. If the index does not answer, this isolate goes on holding to it and sends the purge again
    * with each sync until it has arrived.
    */
-  async purge(tags: PurgeTags, mode: PurgeMode): Promise<Result<PurgeReply, Unreachable>> {
+  async purge(tags: PurgeTags, mode: PurgeMode): Promise<Result<PurgeReply, PurgeFailure>> {
     const settle = mode === "hard" ? this.doubt(tags) : () => undefined;
     try {
       const reply = await this.#purgeOnce(tags, mode);
       settle();
       return ok(reply);
     } catch (error) {
+      if (error instanceof RequestRefused) {
+        settle();
+        return fail({ tag: "refused", error });
+      }
       if (mode === "hard") this.#owed.add({ tags, settle });
       return fail({ tag: "unreachable", error });
     }
   }
 
   async #purgeOnce(tags: PurgeTags, mode: PurgeMode): Promise<PurgeReply> {
-    const askedAt = this.#ports.clock.now();
-    const request = { since: this.view.since, tags: tags === "everything" ? tags : [...tags], mode } as const;
+    const asked = { at: this.#ports.clock.now(), since: this.view.stamp };
+    const request = { since: asked.since, tags: tags === "everything" ? tags : [...tags], mode } as const;
     const reply = await within(PURGE_TIMEOUT_MS, this.#ports.object.purge(request), this.#ports.clock);
-    this.view.sync(reply, askedAt, this.#ports.clock.now());
+    if (!this.view.sync(reply, asked, this.#ports.clock.now())) throw new Error("the index that took the purge is gone");
     return reply;
   }
 
@@ -163,17 +176,17 @@ export class TagIndexClient {
     const stored = this.#stored.splice(0, MAX_STORED_PER_SYNC);
     try {
       await this.#payOwed();
-      const askedAt = this.#ports.clock.now();
-      const request = { since: this.view.since, lookUp: [...lookUp], stored };
+      const asked = { at: this.#ports.clock.now(), since: this.view.stamp };
+      const request = { since: asked.since, lookUp: [...lookUp], stored };
       const reply = await within(TIMEOUT_MS, this.#ports.object.sync(request), this.#ports.clock);
-      this.view.sync(reply, askedAt, this.#ports.clock.now());
-      if (lookUp.length > 0) this.view.lookUp({ meta: reply.meta, purges: reply.lookedUp });
+      const taken = this.view.sync(reply, asked, this.#ports.clock.now());
+      if (taken && lookUp.length > 0) this.view.lookUp({ meta: reply.meta, purges: reply.lookedUp });
       if (this.#failures > 0) this.#ports.notify({ event: "index_back" });
       this.#failures = 0;
       this.#pauseMs = SYNC_INTERVAL_MS;
       return true;
     } catch (error) {
-      this.#stored.unshift(...stored.slice(0, MAX_STORED - this.#stored.length));
+      if (!(error instanceof RequestRefused)) this.#stored.unshift(...stored.slice(0, MAX_STORED - this.#stored.length));
       this.#failures += 1;
       this.#pauseMs = Math.max(backoffMs(BACK_OFF, this.#failures, this.#ports.random()), SYNC_INTERVAL_MS);
       this.#lastSentAt = this.#ports.clock.now();

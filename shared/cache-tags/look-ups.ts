@@ -1,43 +1,57 @@
-import type { Clock } from "../clock.ts";
+import { elapsedMs, type Clock } from "../clock.ts";
 import { within } from "../deadline.ts";
+import { MAX_TAGS_PER_SYNC } from "./rpc.ts";
 
-type Batch = { tags: Set<string>; work: Promise<unknown> };
+export type LookUpPorts = {
+  clock: Clock;
+  background: (work: Promise<unknown>) => void;
+  timeoutMs: number;
+  send: (tags: string[]) => Promise<unknown>;
+};
 
-/** One request takes no more. */
-const MAX_TAGS = 1_000;
+type Batch = { tags: Set<string>; since: number; work: Promise<unknown> };
 
 /** Gathers what is asked for while a question is under way into the next one, so that a crowd of readers asks once. */
 export class LookUps {
-  readonly #clock: Clock;
-  readonly #timeoutMs: number;
-  readonly #send: (tags: string[]) => Promise<unknown>;
+  readonly #ports: LookUpPorts;
   #under: Promise<unknown> = Promise.resolve();
   #next: Batch | null = null;
 
-  constructor(clock: Clock, timeoutMs: number, send: (tags: string[]) => Promise<unknown>) {
-    this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
-    this.#send = send;
+  constructor(ports: LookUpPorts) {
+    this.#ports = ports;
   }
 
   /** Never throws: what did not come is still missing. */
   async ask(tags: readonly string[]): Promise<void> {
-    if (this.#next !== null && this.#next.tags.size + tags.length > MAX_TAGS) this.#next = null;
-    const batch = (this.#next ??= this.#begin());
-    for (const tag of tags) batch.tags.add(tag);
-    // The batch may belong to a request that dies.
-    await within(2 * this.#timeoutMs, batch.work, this.#clock).catch(() => undefined);
+    const { clock, timeoutMs } = this.#ports;
+    const batches = new Set<Batch>();
+    for (const tag of tags) {
+      const batch = this.#open();
+      batch.tags.add(tag);
+      batches.add(batch);
+    }
+    // A batch may belong to a request that dies.
+    const answers = Promise.all([...batches].map(({ work }) => work));
+    await within(2 * timeoutMs, answers, clock).catch(() => undefined);
   }
 
-  #begin(): Batch {
-    const batch: Batch = { tags: new Set(), work: this.#after(this.#under, () => batch) };
+  /** The batch that takes one more tag. */
+  #open(): Batch {
+    const { clock, timeoutMs, background } = this.#ports;
+    const now = clock.now();
+    const open = this.#next;
+    if (open !== null && open.tags.size < MAX_TAGS_PER_SYNC && elapsedMs(open.since, now) < 2 * timeoutMs) return open;
+    const batch: Batch = { tags: new Set(), since: now, work: this.#after(this.#under, () => batch) };
+    this.#next = batch;
     this.#under = batch.work;
+    background(batch.work);
     return batch;
   }
 
   async #after(previous: Promise<unknown>, batch: () => Batch): Promise<void> {
-    await within(this.#timeoutMs, previous, this.#clock).catch(() => undefined);
+    const { clock, timeoutMs, send } = this.#ports;
+    await within(timeoutMs, previous, clock).catch(() => undefined);
     if (this.#next === batch()) this.#next = null;
-    await this.#send([...batch().tags]);
+    await send([...batch().tags]);
   }
 }

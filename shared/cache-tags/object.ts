@@ -18,7 +18,7 @@ import {
   type SyncRequest,
   type TagInspection,
 } from "./rpc.ts";
-import { forgetTags, purgeAll, purgeTags, type Meta } from "./sequence.ts";
+import { forgetTags, purgeAll, purgeTags, type Meta, type Stamp } from "./sequence.ts";
 import {
   createTables,
   deleteExpired,
@@ -130,8 +130,8 @@ export class CacheTagIndex extends DurableObject<{ CACHE: KVNamespace }> impleme
     });
   }
 
-  #reply(since: number | null, lookUp: readonly string[]): IndexReply {
-    const known = since !== null && since <= this.#meta.seq ? since : null;
+  #reply(since: Stamp | null, lookUp: readonly string[]): IndexReply {
+    const known = since?.generation === this.#meta.generation && since.seq <= this.#meta.seq ? since.seq : null;
     const purges = known === null ? null : purgesSince(this.#sql, known, MAX_PURGES_PER_REPLY);
     const lookedUp = purgesOf(this.#sql, lookUp);
     return purges === null ? { meta: this.#meta, since: null, purges: [], lookedUp } : { meta: this.#meta, since: known, purges, lookedUp };

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { Failure } from "../failure.ts";
 import type { Result } from "../result.ts";
-import type { SyncReply } from "./view.ts";
+import { EVERYTHING, type SyncReply } from "./view.ts";
 
 /**
  * The RPC surface of the Durable Object `CacheTagIndex`, one per cache: `env.CACHE_TAG_INDEX.getByName(INDEX_NAME)`. `sync` and
@@ -16,7 +16,7 @@ export interface CacheTagIndexRpc {
   sync(request: SyncRequest): Promise<Result<IndexReply, Invalid>>;
   /** Purges. What it writes depends on the number of tags alone, never on what is stored under them. */
   purge(request: PurgeRequest): Promise<Result<PurgeReply, Invalid>>;
-  /** A tag with the keys that are stored under it, in their order. `after` is the key after which the page begins. */
+  /** A tag, or `*` for everything, with the keys that are stored under it, in order. `after` is the key after which the page begins. */
   inspect(request: InspectRequest): Promise<Result<TagInspection, Invalid>>;
 }
 
@@ -26,14 +26,19 @@ export const INDEX_NAME = "cache";
 export type Invalid = Extract<Failure, { tag: "invalid" }>;
 
 export const MAX_TAGS_PER_PURGE = 1_000;
-const MAX_TAGS_PER_SYNC = 1_000;
+export const MAX_TAGS_PER_SYNC = 1_000;
 export const MAX_STORED_PER_SYNC = 500;
-const MAX_TAG_LENGTH = 1_024;
+export const MAX_TAG_LENGTH = 1_024;
 
 const whole = v.pipe(v.number("must be a number"), v.integer("must be a whole number"), v.minValue(0, "must be at least 0"));
-export const tag = v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(MAX_TAG_LENGTH, "is too long"));
+const name = v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(MAX_TAG_LENGTH, "is too long"));
+export const tag = v.pipe(
+  name,
+  v.check((text) => text !== EVERYTHING, "is not a tag: say that everything is meant"),
+);
 const tags = (max: number) => v.pipe(v.array(tag, "must be a list"), v.maxLength(max, `must have at most ${max} entries`));
-const since = v.nullable(whole);
+/** Another index's sequence says nothing of this one's: then it is answered as if nothing were known. */
+const since = v.nullable(v.strictObject({ generation: v.pipe(v.string("must be text"), v.maxLength(64, "is too long")), seq: whole }));
 export const purgeMode = v.picklist(["hard", "soft"], 'must be "hard" or "soft"');
 
 /** `stored`: what was put into KV. `tags` without those that follow from the key; `expiresAt` in milliseconds since the epoch. */
@@ -67,7 +72,7 @@ export type PurgeReply = IndexReply & { pending: number };
 export const MAX_PENDING = 100;
 
 export const inspectRequest = v.strictObject({
-  tag,
+  tag: name,
   limit: v.optional(v.pipe(whole, v.minValue(1, "must be at least 1"), v.maxValue(1_000, "must be at most 1000")), 100),
   after: v.optional(tag),
 });

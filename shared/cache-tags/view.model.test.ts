@@ -1,17 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import {
-  forgetTags,
-  neverPurged,
-  purgeAll,
-  purgedTag,
-  purgeTags,
-  type Meta,
-  type PurgeMode,
-  type Stamp,
-  type TagPurge,
-} from "./sequence.ts";
-import { TagView, type LookupReply, type SyncReply } from "./view.ts";
+import { SimulatedIndex } from "../../test/support/simulated-index.ts";
+import type { PurgeMode, Stamp } from "./sequence.ts";
+import { TagView } from "./view.ts";
 
 /**
  * Isolates that read through their views while others write and purge: loads that take as long as they like, answers that arrive late
@@ -29,30 +20,6 @@ type Load = { key: string; stamp: Stamp; version: number | null };
 /** A purge whose answer has arrived: from here on its isolate, and a bound later everybody, must not serve older versions. */
 type Finished = { key: string; version: number; at: number; by: number };
 
-class Index {
-  meta: Meta = { generation: "g", seq: 0, floor: 0, softFloor: 0 };
-  readonly tags = new Map<string, TagPurge>();
-
-  sync(since: number | null): SyncReply {
-    const newer = [...this.tags].filter(([, { hard, soft }]) => since !== null && Math.max(hard, soft) > since);
-    return { meta: this.meta, since, purges: newer };
-  }
-
-  lookUp(tags: string[]): LookupReply {
-    return { meta: this.meta, purges: tags.map((tag) => [tag, this.tags.get(tag) ?? neverPurged]) };
-  }
-
-  purge(tags: string[], mode: PurgeMode): void {
-    this.meta = purgeTags(this.meta);
-    for (const tag of tags) this.tags.set(tag, purgedTag(this.tags.get(tag) ?? neverPurged, mode, this.meta.seq));
-  }
-
-  forget(upTo: number): void {
-    this.meta = forgetTags(this.meta, upTo);
-    for (const [tag, { hard, soft }] of this.tags) if (Math.max(hard, soft) <= upTo) this.tags.delete(tag);
-  }
-}
-
 class Isolate {
   // Small enough to drop tags all the time.
   view = new TagView(4);
@@ -67,7 +34,7 @@ class Isolate {
 class World {
   now = 1_700_000_000_000;
   hits = 0;
-  readonly index = new Index();
+  readonly index = new SimulatedIndex();
   readonly database = new Map(keys.map((key) => [key, 1]));
   readonly kv = new Map<string, { at: number; entry: Entry }[]>();
   readonly isolates = [new Isolate(), new Isolate(), new Isolate()];
@@ -81,8 +48,9 @@ class World {
 
   sync(n: number): () => void {
     const { view } = this.isolate(n);
-    const [reply, askedAt] = [this.index.sync(view.since), this.now];
-    return () => view.sync(reply, askedAt, this.now);
+    const asked = { at: this.now, since: view.stamp };
+    const reply = this.index.answerSync({ since: asked.since });
+    return () => void view.sync(reply, asked, this.now);
   }
 
   write(n: number, key: string, delivery: "now" | "late" | "lost"): void {
@@ -101,19 +69,18 @@ class World {
         this.finished.push({ key, version, at: this.now, by: -1 });
       });
       isolate.retries.push(() => {
-        const again = { since: isolate.view.since, askedAt: this.now };
+        const again = { at: this.now, since: isolate.view.stamp };
         purge();
-        isolate.view.sync(this.index.sync(again.since), again.askedAt, this.now);
-        settle();
+        if (isolate.view.sync(this.index.answerSync({ since: again.since }), again, this.now)) settle();
       });
       return;
     }
-    const since = isolate.view.since;
-    const askedAt = this.now;
+    const asked = { at: this.now, since: isolate.view.stamp };
     purge();
-    const reply = this.index.sync(since);
+    const reply = this.index.answerSync({ since: asked.since });
     const arrive = (): void => {
-      isolate.view.sync(reply, askedAt, this.now);
+      // Of a former index: the purge is lost with it, and this isolate goes on holding to its write.
+      if (!isolate.view.sync(reply, asked, this.now)) return;
       settle();
       this.finished.push({ key, version, at: this.now, by: n });
     };
@@ -186,8 +153,8 @@ class World {
 }
 
 type Step = { run: (world: World) => void; toString: () => string };
-const step = <Choice>(name: string, choice: Choice, run: (world: World, choice: Choice) => void): Step => ({
-  run: (world) => run(world, choice),
+const step = <Choice>(name: string, choice: Choice, run: (world: World, choice: Choice) => unknown): Step => ({
+  run: (world) => void run(world, choice),
   toString: () => `${name}(${JSON.stringify(choice)})`,
 });
 const isolate = fc.nat(2);
@@ -224,10 +191,11 @@ const steps: fc.Arbitrary<Step>[] = [
   fc.constant(step("sweep", null, (world) => world.undelivered.splice(0).forEach((deliver) => deliver()))),
   fc.constantFrom<PurgeMode>("hard", "soft").map((mode) =>
     step("purge all", mode, (world, how) => {
-      world.index.meta = purgeAll(world.index.meta, how);
+      world.index.purgeEverything(how);
     }),
   ),
   fc.nat(20).map((back) => step("forget", back, (world, by) => world.index.forget(world.index.meta.seq - by))),
+  fc.nat(9).map((luck) => step("lose the index", luck, (world, bad) => bad === 0 && world.index.lose())),
   isolate.map((n) =>
     step("new isolate", n, (world, which) => {
       // It knows nothing of what the old one was in doubt about.

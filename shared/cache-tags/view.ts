@@ -12,6 +12,9 @@ export type LookupReply = { meta: Meta; purges: Purges };
 /** What every entry carries, without being told. For a purge of everything. */
 export const EVERYTHING = "*";
 
+/** A sync that was sent: when, and what was known then. */
+export type Asked = { at: number; since: Stamp | null };
+
 /** More tags than this are not held; what is dropped is looked up again when an old entry needs it. */
 const MAX_TAGS = 50_000;
 
@@ -35,14 +38,9 @@ export class TagView {
     this.#maxTags = maxTags;
   }
 
-  /** What a load that begins now is stamped with; null before anything is known. */
+  /** What a load that begins now is stamped with, and from where the next sync has to tell; null before anything is known. */
   get stamp(): Stamp | null {
     return this.#meta === null ? null : { generation: this.#meta.generation, seq: this.#meta.seq };
-  }
-
-  /** From where the next sync has to tell; null for a cold one. */
-  get since(): number | null {
-    return this.#meta?.seq ?? null;
   }
 
   /** How old the view is: its age counts from when its sync was sent. A clock that was set back makes it infinitely old. */
@@ -69,11 +67,6 @@ export class TagView {
     return this.#doubted.size > 0 && (this.#doubted.has(EVERYTHING) || tags.some((tag) => this.#doubted.has(tag)));
   }
 
-  /** Whether entries may be older than what the view holds, so that it pays to look their tags up before they are there. */
-  get isPartial(): boolean {
-    return this.#meta === null || this.#known > this.#meta.floor;
-  }
-
   /** Those of an old entry's tags of which the view knows nothing. */
   missing(tags: readonly string[]): string[] {
     return tags.filter((tag) => !this.#purges.has(tag) && !this.#lookedUp.has(tag));
@@ -83,12 +76,20 @@ export class TagView {
     for (const tag of tags) yield this.#purges.get(tag) ?? this.#lookedUp.get(tag) ?? neverPurged;
   }
 
-  /** Takes, at `now`, the answer of a sync that was sent at `askedAt`. */
-  sync({ meta, since, purges }: SyncReply, askedAt: number, now: number): void {
+  /**
+   * Takes, at `now`, the answer of a sync.
+   *
+   * @returns false for that of a former index, which has lost its storage since: whatever was asked of it is lost
+   */
+  sync({ meta, since, purges }: SyncReply, asked: Asked, now: number): boolean {
     const before = this.#meta;
-    if (before !== null && before.generation !== meta.generation) this.#forget();
-    // Sent before what the view dropped since: it would look as if nothing had been dropped.
-    else if (before !== null && meta.seq < this.#known) return;
+    if (before !== null && before.generation !== meta.generation) {
+      if (asked.since?.generation !== before.generation) return false;
+      this.#forget();
+    } else if (before !== null && meta.seq < this.#known) {
+      // Answered before what the view dropped since: it would look as if nothing had been dropped.
+      return true;
+    }
     if (this.#meta === null || since === null) {
       this.revision += 1;
       // What is older than a cold answer is not held any more; what this isolate purged since then is.
@@ -97,9 +98,10 @@ export class TagView {
       this.#lookedUp.clear();
     }
     this.#advance(meta);
-    this.#age(askedAt, now);
+    this.#age(asked.at, now);
     for (const [tag, purge] of purges) this.#hold(tag, purge);
     this.#dropOldest();
+    return true;
   }
 
   /** What was asked in the future was asked before the clock was set back: nobody can tell how long ago. */

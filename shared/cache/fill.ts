@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { TagIndexClient } from "../cache-tags/client.ts";
+import { MAX_TAG_LENGTH } from "../cache-tags/rpc.ts";
 import type { Stamp, Verdict } from "../cache-tags/sequence.ts";
 import type { Clock } from "../clock.ts";
 import { describeError, log } from "../telemetry/log.ts";
@@ -154,9 +155,10 @@ export class Fill {
     return { kind: "loaded", entry, stored };
   }
 
-  /** What was purged or has expired while it was loaded is not kept. */
+  /** What was purged or has expired while it was loaded is not kept, nor what could not be purged. */
   #keep<Value, Failure>(entry: Entry, envelope: Envelope<unknown>, read: Read<Value, Failure>): boolean {
     const verdict = this.verdictOn(entry);
+    if (entry.tags.some((tag) => tag.length > MAX_TAG_LENGTH)) return false;
     if (verdict === "purged" || verdict === "unknown" || freshForMs(entry, this.#ports.clock.now()) <= 0) return false;
     const inMemory = this.#ports.memory.set(entry);
     const shared = entry.value !== null || read.negativeIn === "everywhere";

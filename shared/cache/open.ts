@@ -1,5 +1,5 @@
 import { waitUntil } from "cloudflare:workers";
-import { TagIndexClient } from "../cache-tags/client.ts";
+import { RequestRefused, TagIndexClient } from "../cache-tags/client.ts";
 import type { CacheTagIndex } from "../cache-tags/object.ts";
 import { INDEX_NAME, type IndexReply, type Invalid, type PurgeReply } from "../cache-tags/rpc.ts";
 import { guard, type BreakerEnv } from "../circuit-breaker/guard.ts";
@@ -111,5 +111,5 @@ function named(counts: CacheCounts): Record<string, number> {
 
 function answered<Reply>(reply: Result<Reply, Invalid>): Reply {
   if (reply.ok) return reply.value;
-  throw new TypeError(reply.error.errors.map(({ path, message }) => `${path} ${message}`).join("; "));
+  throw new RequestRefused(reply.error.errors.map(({ path, message }) => `${path} ${message}`).join("; "));
 }

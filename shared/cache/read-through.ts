@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { PurgeTags, TagIndexClient, Unreachable } from "../cache-tags/client.ts";
+import type { PurgeFailure, PurgeTags, TagIndexClient } from "../cache-tags/client.ts";
 import type { PurgeReply } from "../cache-tags/rpc.ts";
 import type { PurgeMode } from "../cache-tags/sequence.ts";
 import type { Result } from "../result.ts";
@@ -57,7 +57,7 @@ export class Cache {
   }
 
   /** Purges by tags, keys and patterns, or everything. Once it has returned, nothing that was purged is served by this isolate. */
-  async purge(tags: PurgeTags, mode: PurgeMode = "hard"): Promise<Result<PurgeReply, Unreachable>> {
+  async purge(tags: PurgeTags, mode: PurgeMode = "hard"): Promise<Result<PurgeReply, PurgeFailure>> {
     const purged = await this.tags.purge(tags, mode);
     this.#ports.counts.purges += 1;
     if (!purged.ok) {

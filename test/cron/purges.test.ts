@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { deliverPurges, type Delivery } from "../../shared/cache-tags/intents/deliver.ts";
 import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
 import type { Invalid, PurgeReply, PurgeRequest } from "../../shared/cache-tags/rpc.ts";
@@ -76,10 +76,21 @@ describe("the sweep of purges", () => {
     expect(await left()).toEqual([]);
   });
 
+  it("sets aside what the index refuses, tells of it and delivers the rest", async () => {
+    const logged = vi.spyOn(console, "error").mockReturnValue();
+    await intend("good", ["user:1"]);
+    await intend("bad", ["x".repeat(2_000)]);
+    await intend("also-good", ["user:2"]);
+    expect(await deliverPurges(delivery, start + 60_000)).toEqual({ delivered: 2, purges: 2 });
+    expect(await left()).toEqual([]);
+    expect(logged.mock.calls.join()).toContain("purge_intent.refused");
+    logged.mockRestore();
+  });
+
   it("is a scheduled task", async () => {
     await intend("a", ["user:task"]);
     expect(await deliverPurgesTask.run({ env, trigger: "cron" })).toEqual({ delivered: 1, purges: 1 });
-    const reply = await env.CACHE_TAG_INDEX.getByName("cache").sync({ since: 0 });
-    expect(JSON.stringify(reply)).toContain("user:task");
+    const reply = await env.CACHE_TAG_INDEX.getByName("cache").sync({ since: null, lookUp: ["user:task"] });
+    expect(JSON.stringify(reply)).toMatch(/"user:task",\{"hard":[1-9]/);
   });
 });

@@ -39,8 +39,15 @@ export class SimulatedIndex {
     for (const [tag, { hard, soft }] of this.tags) if (Math.max(hard, soft) <= upTo) this.tags.delete(tag);
   }
 
+  /** It loses its storage: whoever knew the old one knows nothing of this one. */
+  lose(): void {
+    this.meta = { generation: `${this.meta.generation}'`, seq: 0, floor: 0, softFloor: 0 };
+    this.tags.clear();
+  }
+
   answerSync({ since, lookUp = [] }: SyncRequest): IndexReply {
-    return { ...this.sync(since), lookedUp: this.lookUp(lookUp).purges };
+    const known = since?.generation === this.meta.generation ? since.seq : null;
+    return { ...this.sync(known), lookedUp: this.lookUp(lookUp).purges };
   }
 
   answerPurge({ since, tags, mode }: PurgeRequest): PurgeReply {

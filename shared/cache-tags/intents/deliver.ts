@@ -1,5 +1,6 @@
 import { MAX_TAGS_PER_PURGE, type Invalid, type PurgeReply, type PurgeRequest } from "../rpc.ts";
 import type { Result } from "../../result.ts";
+import { log } from "../../telemetry/log.ts";
 import { deleteIntents, listIntents, type Intent } from "./store.ts";
 
 export type Delivery = { db: D1Database; purge: (request: PurgeRequest) => Promise<Result<PurgeReply, Invalid>> };
@@ -17,19 +18,29 @@ const LIMIT = 1_000;
  */
 export async function deliverPurges({ db, purge }: Delivery, now: number): Promise<{ delivered: number; purges: number }> {
   const intents = await listIntents(db, now - OWN_DELIVERY_MS, LIMIT);
-  let purges = 0;
-  for (const group of together(intents)) {
+  const groups = together(intents);
+  let [delivered, purges] = [0, 0];
+  for (const group of groups) {
     const [{ mode } = { mode: "hard" as const }] = group;
     const tags = group.some((intent) => intent.tags === "everything") ? "everything" : [...new Set(group.flatMap((intent) => intent.tags))];
     const purged = await purge({ since: null, tags, mode });
-    if (!purged.ok) throw new Error(`purge refused: ${purged.error.errors.map(({ path, message }) => `${path} ${message}`).join("; ")}`);
-    purges += 1;
+    if (purged.ok) {
+      delivered += group.length;
+      purges += 1;
+    } else if (group.length > 1) {
+      // One of them is to blame, and must not keep the others.
+      groups.push(...group.map((intent) => [intent]));
+      continue;
+    } else {
+      // It names what no entry can carry.
+      log("error", "purge_intent.refused", { fields: purged.error.errors.map(({ path, message }) => `${path} ${message}`).join("; ") });
+    }
     await deleteIntents(
       db,
       group.map(({ id }) => id),
     );
   }
-  return { delivered: intents.length, purges };
+  return { delivered, purges };
 }
 
 /** Groups of one mode that fit into one purge each. */
