@@ -37,13 +37,14 @@ export async function readUserByEmail<Failure>(
 export async function readUserByApiKey<Failure>(
   { env, database }: AccountPorts<Failure>,
   apiKeyHash: string,
+  consistency: "bounded" | "strict",
 ): Promise<CacheRead<User, Failure>> {
   const load = () => database(() => findUser(env.DB, { by: "apiKeyHash", value: apiKeyHash }));
   return await readCached(env, apiKeyKey(apiKeyHash), {
     schema: user,
     tags: tagsOfFound,
     load,
-    consistency: "bounded",
+    consistency,
     negativeIn: "memory",
   });
 }

@@ -3,7 +3,7 @@ import { address } from "../email/address.ts";
 import { shortList } from "../http/lists.ts";
 
 /** No colon: a user's id is a part of cache keys, where the colon separates. */
-const userId = v.pipe(
+export const userId = v.pipe(
   v.string("must be text"),
   v.regex(
     /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,

@@ -25,9 +25,9 @@ import {
   deleteOldTags,
   inspectTag,
   isEmpty,
+  keysUnder,
   loadMeta,
   nextReclaim,
-  purgedKeys,
   purgesOf,
   purgesSince,
   saveMeta,
@@ -59,6 +59,8 @@ export class CacheTagIndex extends DurableObject<{ CACHE: KVNamespace }> impleme
   #meta: Meta;
   /** Runs in a row in which KV did not delete. */
   #failures = 0;
+  /** While KV is down, purges do not wake the alarm. */
+  #restUntil = 0;
   /** Replaced by tests. */
   clock: () => number = Date.now;
 
@@ -109,10 +111,10 @@ export class CacheTagIndex extends DurableObject<{ CACHE: KVNamespace }> impleme
     const more = this.#cleanUp();
     const reclaimed = await reclaimSome(this.#sql, this.env.CACHE, this.clock());
     const left = nextReclaim(this.#sql) !== null;
-    this.#failures = reclaimed.failures > 0 ? this.#failures + 1 : 0;
-    if (this.#failures > 0) log("warn", "cache_tags.reclaim_failed", reclaimed);
-    if (this.#failures > 0) await this.#wakeWithin(backoffMs(RETRY, this.#failures, Math.random()));
-    else if (more || left) await this.#wakeWithin(SOON_MS);
+    if (reclaimed.failures > 0) log("warn", "cache_tags.reclaim_failed", reclaimed);
+    this.#failures = reclaimed.down ? this.#failures + 1 : 0;
+    this.#restUntil = reclaimed.down ? this.clock() + backoffMs(RETRY, this.#failures, Math.random()) : 0;
+    if (more || left) await this.#wakeWithin(SOON_MS);
     else if (!isEmpty(this.#sql)) await this.#wakeWithin(CLEAN_UP_MS);
   }
 
@@ -141,13 +143,13 @@ export class CacheTagIndex extends DurableObject<{ CACHE: KVNamespace }> impleme
     let pending = 0;
     for (const tag of tags) {
       if (pending >= MAX_PENDING) break;
-      pending += purgedKeys(this.#sql, tag, this.#meta.seq, MAX_PENDING - pending).length;
+      pending += keysUnder(this.#sql, tag, "", MAX_PENDING - pending).length;
     }
     return pending;
   }
 
   async #wakeWithin(ms: number): Promise<void> {
-    const at = this.clock() + ms;
+    const at = Math.max(this.clock() + ms, this.#restUntil);
     const planned = await this.ctx.storage.getAlarm();
     if (planned === null || planned > at) await this.ctx.storage.setAlarm(at);
   }

@@ -1,43 +1,48 @@
 import { storageKey } from "../cache/keys.ts";
-import { deleteKeys, deleteReclaim, nextReclaim, purgedKeys } from "./store.ts";
+import { within } from "../deadline.ts";
+import { advanceReclaim, deleteKeys, deleteReclaim, keysUnder, nextReclaim, postponeReclaim } from "./store.ts";
 
-/** What one run reclaims at most: well within the 1,000 calls that an invocation may make. */
+/** What one run looks at, at most: well within the 1,000 calls that an invocation may make. */
 const KEYS_PER_RUN = 500;
 /** Connections that an invocation may have open at a time. */
 const AT_ONCE = 6;
+const TIMEOUT_MS = 5_000;
+
+/** `failures`: keys that KV did not delete. `down`: it deleted none of those that were tried last, so that nothing more was tried. */
+export type Reclaimed = { deleted: number; failures: number; down: boolean };
 
 /**
- * Deletes from KV what was purged, so that it takes no space: a purge only made it worthless. Resumable: a key is forgotten when KV
- * has confirmed that it is gone, and a purge when none of its keys is left. A key that is stored again meanwhile may be deleted
+ * Deletes from KV what was purged, so that it takes no space: a purge only made it worthless. Resumable: a purge remembers how far it
+ * has come. A key that KV refuses is left to its expiry, and keeps nothing else; one that is stored again meanwhile may be deleted
  * too, which costs one miss.
- *
- * @returns how many keys were deleted, and how many KV did not delete; those are tried again
  */
-export async function reclaimSome(sql: SqlStorage, kv: KVNamespace, now: number): Promise<{ deleted: number; failures: number }> {
-  let [deleted, failures] = [0, 0];
-  while (deleted < KEYS_PER_RUN && failures === 0) {
-    const reclaim = nextReclaim(sql);
-    if (reclaim === null) break;
-    const limit = KEYS_PER_RUN - deleted;
-    const keys = purgedKeys(sql, reclaim.tag, reclaim.seq, limit);
-    const gone = await deleteFrom(kv, keys, now);
-    deleteKeys(sql, gone, reclaim.seq);
-    deleted += gone.length;
-    failures = keys.length - gone.length;
-    if (failures === 0 && keys.length < limit) deleteReclaim(sql, reclaim.tag, reclaim.seq);
+export async function reclaimSome(sql: SqlStorage, kv: KVNamespace, now: number): Promise<Reclaimed> {
+  const total = { deleted: 0, failures: 0, down: false };
+  let left = KEYS_PER_RUN;
+  for (let reclaim = nextReclaim(sql); reclaim !== null && left > 0 && !total.down; reclaim = nextReclaim(sql)) {
+    const keys = keysUnder(sql, reclaim.tag, reclaim.after, Math.min(left, AT_ONCE * AT_ONCE));
+    left -= Math.max(keys.length, 1);
+    for (let start = 0; start < keys.length && !total.down; start += AT_ONCE) {
+      const group = keys.slice(start, start + AT_ONCE);
+      const { seq } = reclaim;
+      const purged = group.filter((entry) => entry.seq < seq);
+      // KV drops by itself what has expired.
+      const outcomes = await Promise.allSettled(purged.map(async ({ key, expiresAt }) => expiresAt <= now || (await deleteFrom(kv, key))));
+      const gone = purged.filter((_, n) => outcomes[n]?.status === "fulfilled").map(({ key }) => key);
+      deleteKeys(sql, gone, seq);
+      total.deleted += gone.length;
+      total.failures += purged.length - gone.length;
+      total.down = purged.length > 0 && gone.length === 0;
+      const last = group.at(-1);
+      if (!total.down && last !== undefined) advanceReclaim(sql, reclaim, last.key);
+    }
+    if (keys.length === 0) deleteReclaim(sql, reclaim);
+    if (total.down) postponeReclaim(sql, reclaim);
   }
-  return { deleted, failures };
+  return total;
 }
 
-/** @returns those that are gone from KV */
-async function deleteFrom(kv: KVNamespace, keys: { key: string; expiresAt: number }[], now: number): Promise<string[]> {
-  // KV drops by itself what has expired.
-  const gone = keys.filter(({ expiresAt }) => expiresAt <= now).map(({ key }) => key);
-  const held = keys.filter(({ expiresAt }) => expiresAt > now).map(({ key }) => key);
-  for (let start = 0; start < held.length; start += AT_ONCE) {
-    const group = held.slice(start, start + AT_ONCE);
-    const outcomes = await Promise.allSettled(group.map(async (key) => await kv.delete(await storageKey(key))));
-    gone.push(...group.filter((_, n) => outcomes[n]?.status === "fulfilled"));
-  }
-  return gone;
+async function deleteFrom(kv: KVNamespace, key: string): Promise<true> {
+  await within(TIMEOUT_MS, kv.delete(await storageKey(key)));
+  return true;
 }

@@ -17,7 +17,9 @@ export function createTables(sql: SqlStorage): void {
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires_at);
     CREATE TABLE IF NOT EXISTS members (tag TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (tag, key)) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS reclaims (tag TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;`);
+    CREATE TABLE IF NOT EXISTS reclaims (
+      tag TEXT PRIMARY KEY, seq INTEGER NOT NULL, after TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;`);
 }
 
 /** @param generation of an index that is new */
@@ -48,7 +50,8 @@ export function savePurge(sql: SqlStorage, tags: readonly string[], mode: PurgeM
 /** Notes that what is stored under these tags before `seq` takes space for nothing. */
 export function saveReclaims(sql: SqlStorage, tags: readonly string[], seq: number): void {
   sql.exec(
-    "INSERT INTO reclaims (tag, seq) SELECT DISTINCT value, ?2 FROM json_each(?1) WHERE TRUE ON CONFLICT (tag) DO UPDATE SET seq = excluded.seq",
+    `INSERT INTO reclaims (tag, seq, after) SELECT DISTINCT value, ?2, '' FROM json_each(?1) WHERE TRUE
+     ON CONFLICT (tag) DO UPDATE SET seq = excluded.seq, after = ''`,
     JSON.stringify(tags),
     seq,
   );
@@ -81,7 +84,8 @@ export function purgesOf(sql: SqlStorage, tags: readonly string[]): Purges {
 /** Takes note of what was stored: what an older report says of a key does not undo what a newer one said. */
 export function saveStored(sql: SqlStorage, stored: readonly Stored[]): void {
   if (stored.length === 0) return;
-  const json = JSON.stringify(stored);
+  // Of a key that is told of twice, the last counts.
+  const json = JSON.stringify([...new Map(stored.map((entry) => [entry.key, entry])).values()]);
   const news = `SELECT value ->> 'key' AS key, value ->> 'seq' AS seq, value ->> 'expiresAt' AS expires_at, value ->> 'tags' AS tags FROM json_each(?1)`;
   // Tags may change from one write to the next.
   sql.exec(
@@ -102,33 +106,33 @@ export function saveStored(sql: SqlStorage, stored: readonly Stored[]): void {
   );
 }
 
-/** The keys under a tag, as a query: those that it was given to, those that a pattern matches, its own. Joins, since `IN` would read all. */
-function keysUnder(tag: string): { sql: string; bindings: string[] } {
-  const columns = "entries.key, entries.seq, entries.expires_at";
-  if (tag === EVERYTHING) return { sql: `SELECT ${columns} FROM entries`, bindings: [] };
+type KeyRow = { key: string; seq: number; expiresAt: number };
+const columns = "entries.key, entries.seq, entries.expires_at AS expiresAt";
+
+/**
+ * Keys under a tag, in their order, from `after` on: those that it was given to, those that a pattern matches, its own. Each query
+ * walks an index in order, so that a page costs what it holds and not what there is.
+ */
+export function keysUnder(sql: SqlStorage, tag: string, after: string, limit: number): KeyRow[] {
+  if (tag === EVERYTHING)
+    return sql.exec<KeyRow>(`SELECT ${columns} FROM entries WHERE key > ? ORDER BY key LIMIT ?`, after, limit).toArray();
   if (tag.endsWith(":*")) {
     const prefix = tag.slice(0, -1);
     // ";" follows ":".
-    return { sql: `SELECT ${columns} FROM entries WHERE key >= ? AND key < ?`, bindings: [prefix, `${prefix.slice(0, -1)};`] };
+    const [from, to] = [after > prefix ? after : prefix, `${prefix.slice(0, -1)};`];
+    return sql.exec<KeyRow>(`SELECT ${columns} FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?`, from, to, limit).toArray();
   }
-  return {
-    sql: `SELECT ${columns} FROM members CROSS JOIN entries ON entries.key = members.key WHERE members.tag = ?
-          UNION ALL SELECT ${columns} FROM entries WHERE key = ?`,
-    bindings: [tag, tag],
-  };
-}
-
-/** Keys under a tag that were stored before `seq`. */
-export function purgedKeys(sql: SqlStorage, tag: string, seq: number, limit: number): { key: string; expiresAt: number }[] {
-  const keys = keysUnder(tag);
-  return sql
-    .exec<{ key: string; expiresAt: number }>(
-      `SELECT key, expires_at AS expiresAt FROM (${keys.sql}) WHERE seq < ? LIMIT ?`,
-      ...keys.bindings,
-      seq,
+  const members = sql
+    .exec<KeyRow>(
+      `SELECT ${columns} FROM members CROSS JOIN entries ON entries.key = members.key WHERE members.tag = ? AND members.key > ? ORDER BY members.key LIMIT ?`,
+      tag,
+      after,
       limit,
     )
     .toArray();
+  if (tag <= after) return members;
+  const own = sql.exec<KeyRow>(`SELECT ${columns} FROM entries WHERE key = ?`, tag).toArray();
+  return [...members, ...own].toSorted((one, other) => (one.key < other.key ? -1 : 1)).slice(0, limit);
 }
 
 /** Forgets keys, unless they were stored again at `seq` or later. */
@@ -143,11 +147,23 @@ export function deleteKeys(sql: SqlStorage, keys: readonly string[], seq: number
   sql.exec(`DELETE FROM entries WHERE ${gone}`, json, seq);
 }
 
-export function nextReclaim(sql: SqlStorage): { tag: string; seq: number } | null {
-  return sql.exec<{ tag: string; seq: number }>("SELECT tag, seq FROM reclaims ORDER BY seq LIMIT 1").toArray()[0] ?? null;
+/** A purge whose space is still to be reclaimed, from the key `after` on. */
+export type Reclaim = { tag: string; seq: number; after: string };
+
+export function nextReclaim(sql: SqlStorage): Reclaim | null {
+  return sql.exec<Reclaim>("SELECT tag, seq, after FROM reclaims ORDER BY attempts, seq LIMIT 1").toArray()[0] ?? null;
 }
 
-export function deleteReclaim(sql: SqlStorage, tag: string, seq: number): void {
+export function advanceReclaim(sql: SqlStorage, { tag, seq }: Reclaim, after: string): void {
+  sql.exec("UPDATE reclaims SET after = ? WHERE tag = ? AND seq = ?", after, tag, seq);
+}
+
+/** Puts a purge behind those that were not tried as often, so that one key which KV refuses keeps no other purge. */
+export function postponeReclaim(sql: SqlStorage, { tag, seq }: Reclaim): void {
+  sql.exec("UPDATE reclaims SET attempts = attempts + 1 WHERE tag = ? AND seq = ?", tag, seq);
+}
+
+export function deleteReclaim(sql: SqlStorage, { tag, seq }: Reclaim): void {
   sql.exec("DELETE FROM reclaims WHERE tag = ? AND seq = ?", tag, seq);
 }
 
@@ -184,15 +200,7 @@ export function deleteOldTags(sql: SqlStorage, before: number, limit: number): n
 
 export function inspectTag(sql: SqlStorage, tag: string, limit: number, after: string, { seq, floor }: Meta): TagInspection {
   const [[, { hard, soft }] = ["", neverPurged]] = purgesOf(sql, [tag]);
-  const keys = keysUnder(tag);
-  const members = sql
-    .exec<{ key: string; seq: number; expiresAt: number }>(
-      `SELECT key, seq, expires_at AS expiresAt FROM (${keys.sql}) WHERE key > ? ORDER BY key LIMIT ?`,
-      ...keys.bindings,
-      after,
-      limit,
-    )
-    .toArray();
+  const members = keysUnder(sql, tag, after, limit);
   const purged = Math.max(hard, floor);
   return { tag, seq, hardSeq: hard, softSeq: soft, members: members.map((member) => ({ ...member, purged: member.seq < purged })) };
 }

@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import type { Stamp, Verdict } from "../cache-tags/sequence.ts";
 import { elapsedMs } from "../clock.ts";
 import type { Envelope } from "./envelope.ts";
@@ -19,7 +20,7 @@ export type Entry = {
   readonly tags: readonly string[];
   readonly bytes: number;
   /** What it was validated with last. */
-  schema: unknown;
+  schema: v.GenericSchema;
   /** The verdict on it, and the view's revision that it was passed under. */
   judged: { revision: number; verdict: Verdict | "look-up" | "unknown" };
 };
@@ -39,7 +40,7 @@ export function jitteredTtlMs(ttlMs: number, random: number): number {
 }
 
 /** @param textBytes the value's size as JSON */
-export function entryFrom(envelope: Envelope<unknown>, textBytes: number, schema: unknown, random: number): Entry {
+export function entryFrom(envelope: Envelope<unknown>, textBytes: number, schema: v.GenericSchema, random: number): Entry {
   const { key, value, createdAt, ttlMs, seq, generation } = envelope;
   const tags = [...new Set([...implicitTags(key), ...envelope.tags])];
   return {
@@ -66,6 +67,14 @@ export function freshForMs({ createdAt, expiresAt }: Entry, now: number): number
 export function givenTags({ key, tags }: Pick<Entry, "key" | "tags">): string[] {
   const implicit = new Set(implicitTags(key));
   return tags.filter((tag) => !implicit.has(tag));
+}
+
+/** Whether a value may be read by this schema, which need not be the one that it was read by before. */
+export function fits(entry: Entry, schema: v.GenericSchema): boolean {
+  if (entry.schema === schema || entry.value === null) return true;
+  if (!v.is(schema, entry.value)) return false;
+  entry.schema = schema;
+  return true;
 }
 
 function freeze<Value>(value: Value): Value {

@@ -3,6 +3,7 @@ import type { TagIndexClient } from "../cache-tags/client.ts";
 import { MAX_TAG_LENGTH } from "../cache-tags/rpc.ts";
 import type { Stamp, Verdict } from "../cache-tags/sequence.ts";
 import type { Clock } from "../clock.ts";
+import { fail, ok, type Result } from "../result.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import type { Detail } from "./cache-status.ts";
 import type { CacheCounts } from "./counts.ts";
@@ -125,34 +126,34 @@ export class Fill {
 
   async #load<Value, Failure>(key: string, read: Read<Value, Failure>, progress: Progress): Promise<Landing<Failure>> {
     const { counts, origin, tags, clock } = this.#ports;
-    let createdAt = clock.now();
+    let [begun, createdAt] = [false, clock.now()];
     const begin = (): void => {
       counts.loads += 1;
+      begun = true;
       createdAt = clock.now();
       // Before the load: a purge that lands while it runs must find its result older.
       progress.stamp = tags.view.stamp;
     };
-    const loaded = await origin.load(key, begin, read.load);
+    const loaded = await origin.load(key, begin, async () => {
+      const result = await read.load();
+      return result.ok ? normalized(result.value, read.schema) : result;
+    });
     if (!loaded.ok) {
-      counts.loadErrors += 1;
+      if (begun) counts.loadErrors += 1;
       return { kind: "failed", error: loaded.error };
     }
-    const value = loaded.value ?? null;
-    const text = JSON.stringify(value);
-    const parsed = v.safeParse(v.nullable(read.schema), JSON.parse(text));
+    const { value, text } = loaded.value;
     const envelope: Envelope<unknown> = {
       v: 1,
       key,
       createdAt,
       ttlMs: jitteredTtlMs(value === null ? read.negativeTtlMs : read.ttlMs, this.#ports.random()),
-      tags: [...(typeof read.tags === "function" ? read.tags(value) : read.tags)],
+      tags: [...(typeof read.tags === "function" ? read.tags(value as Value | null) : read.tags)],
       ...(progress.stamp ?? NO_STAMP),
-      value: parsed.success ? parsed.output : (JSON.parse(text) as unknown),
+      value,
     };
     const entry = entryFrom(envelope, text.length, read.schema, this.#ports.random());
-    if (!parsed.success) log("error", "cache.value_refused", { path: v.getDotPath(parsed.issues[0]) ?? "value" });
-    const stored = parsed.success && this.#keep(entry, envelope, read);
-    return { kind: "loaded", entry, stored };
+    return { kind: "loaded", entry, stored: this.#keep(entry, envelope, read) };
   }
 
   /** What was purged or has expired while it was loaded is not kept, nor what could not be purged. */
@@ -184,4 +185,14 @@ export class Fill {
       log("error", "cache.share_failed", describeError(error));
     }
   }
+}
+
+/** What was loaded, as KV would return it: so that it is the same from every tier. What does not fit its schema is the loader's defect. */
+function normalized(loaded: unknown, schema: v.GenericSchema): Result<{ value: unknown; text: string }, CacheFailure> {
+  const text = JSON.stringify(loaded ?? null);
+  const parsed = v.safeParse(v.nullable(schema), JSON.parse(text));
+  if (parsed.success) return ok({ value: parsed.output, text });
+  const path = v.getDotPath(parsed.issues[0]) ?? "value";
+  log("error", "cache.value_refused", { path });
+  return fail({ tag: "threw", error: new TypeError(`what was loaded does not fit its schema: ${path}`) });
 }

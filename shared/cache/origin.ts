@@ -39,7 +39,7 @@ export class Origin {
   async load<Value, Failure>(
     key: string,
     begin: () => void,
-    load: () => Promise<Result<Value, Failure>>,
+    load: () => Promise<Result<Value, Failure | CacheFailure>>,
   ): Promise<Result<Value, Failure | CacheFailure>> {
     if (this.isPaused(key)) return fail(this.#failing.get(key)?.error as Failure | CacheFailure);
     const ticket = await this.#takeTurn();
@@ -77,7 +77,9 @@ function isRejection(error: unknown): boolean {
   return typeof error === "object" && error !== null && "tag" in error && error.tag === "circuit-open";
 }
 
-async function attempt<Value, Failure>(load: () => Promise<Result<Value, Failure>>): Promise<Result<Value, Failure | CacheFailure>> {
+async function attempt<Value, Failure>(
+  load: () => Promise<Result<Value, Failure | CacheFailure>>,
+): Promise<Result<Value, Failure | CacheFailure>> {
   try {
     return await load();
   } catch (error) {

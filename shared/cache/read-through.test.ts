@@ -120,11 +120,15 @@ describe("a read", () => {
     expect(from.loads).toBe(1);
   });
 
-  it("whose value does not fit its schema is answered, told of and not kept", async () => {
+  it("whose value does not fit its schema is a failure: told of, not kept, and not asked for again at once", async () => {
     const logged = vi.spyOn(console, "error").mockReturnValue();
     const from = origin({ value: { n: "one" } as unknown as Value });
-    expect(status(await read(from))).toBe("luna; fwd=uri-miss");
-    expect(status(await read(from))).toBe("luna; fwd=uri-miss");
+    for (let n = 0; n < 10; n += 1) {
+      const answer = await read(from, n % 2 === 0 ? {} : { schema: v.object({ n: v.number() }) });
+      expect(answer).toMatchObject({ ok: false, error: { tag: "threw" }, status: { detail: "no-answer" } });
+    }
+    expect(from.loads).toBe(1);
+    expect(isolate.memory.get("user:1")).toBeUndefined();
     expect(logged.mock.calls.join()).toContain("cache.value_refused");
     logged.mockRestore();
   });

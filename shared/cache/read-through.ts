@@ -1,11 +1,10 @@
-import * as v from "valibot";
 import type { PurgeFailure, PurgeTags, TagIndexClient } from "../cache-tags/client.ts";
 import type { PurgeReply } from "../cache-tags/rpc.ts";
 import type { PurgeMode } from "../cache-tags/sequence.ts";
 import type { Result } from "../result.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import type { CacheStatus, ForwardReason, Tier } from "./cache-status.ts";
-import { freshForMs, type Entry } from "./entry.ts";
+import { fits, freshForMs, type Entry } from "./entry.ts";
 import { Fill, knownTags, type FillMode, type FillPorts, type Landing, type Progress, type Read } from "./fill.ts";
 import { Flights, type Flight } from "./flights.ts";
 import { Origin } from "./origin.ts";
@@ -58,7 +57,10 @@ export class Cache {
 
   /** Purges by tags, keys and patterns, or everything. Once it has returned, nothing that was purged is served by this isolate. */
   async purge(tags: PurgeTags, mode: PurgeMode = "hard"): Promise<Result<PurgeReply, PurgeFailure>> {
-    const purged = await this.tags.purge(tags, mode);
+    const purging = this.tags.purge(tags, mode);
+    // A request that dies must not leave its doubt behind for ever.
+    this.#ports.background(purging);
+    const purged = await purging;
     this.#ports.counts.purges += 1;
     if (!purged.ok) {
       this.#ports.counts.tagIndexErrors += 1;
@@ -88,7 +90,7 @@ export class Cache {
     }
     if (strict) reason = "request";
     for (let overdue = 0; ;) {
-      const joined = this.#joinable(key, read);
+      const joined = this.#joinable(key, read, trusted, began);
       const flight = joined ?? this.#start(key, read, trusted ? "miss" : "origin");
       const landed = (await this.#flights.land(flight)) as Landing<Failure> | null;
       // Who leads a flight that takes too long has a slow origin; who has joined one may have joined a request that died.
@@ -97,6 +99,8 @@ export class Cache {
       const forwarded = { kind: "forwarded", reason, collapsed: joined !== null } as const;
       if (landed === null) return this.#withoutOrigin(key, read, { tag: "timed-out" }, flight.progress, forwarded);
       if (landed.kind === "failed") return this.#withoutOrigin(key, read, landed.error, flight.progress, forwarded);
+      // It may have taken so long that the view has aged.
+      if (flight.begun < began) await this.tags.verify();
       if (!fits(landed.entry, read.schema) || !this.#mayAnswer(landed, flight, began)) continue;
       if (landed.kind === "l2") return this.#hit(landed.entry, "l2");
       this.#ports.counts.misses += 1;
@@ -106,9 +110,18 @@ export class Cache {
     }
   }
 
-  /** A flight that is under way, unless what it will bring has been purged since it began to load. */
-  #joinable<Value, Failure>(key: string, read: Read<Value, Failure>): Flight<Landing<unknown>, Progress> | null {
+  /**
+   * A flight that is under way, unless what it will bring has been purged since it began to load. A strict read without the index
+   * joins only what goes to the origin, and began after itself.
+   */
+  #joinable<Value, Failure>(
+    key: string,
+    read: Read<Value, Failure>,
+    trusted: boolean,
+    began: number,
+  ): Flight<Landing<unknown>, Progress> | null {
     const flight = this.#flights.at(key);
+    if (!trusted && (flight === null || flight.begun < began || !flight.progress.bypass)) return null;
     const stamp = flight?.progress.stamp ?? null;
     return stamp !== null && this.tags.view.wasPurged(stamp, knownTags(key, read)) ? null : flight;
   }
@@ -222,14 +235,6 @@ export class Cache {
       ...options,
     };
   }
-}
-
-/** Whether a value may be read by this schema, which need not be the one that it was read by before. */
-function fits(entry: Entry, schema: v.GenericSchema): boolean {
-  if (entry.schema === schema || entry.value === null) return true;
-  if (!v.is(schema, entry.value)) return false;
-  entry.schema = schema;
-  return true;
 }
 
 function callFallback<Value>(fallback: () => Value): { value: Value } | null {

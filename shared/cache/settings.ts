@@ -6,7 +6,10 @@ export type CacheSettings = {
   stalenessMs: number;
   /** Attempts after the first, of a call of KV. */
   retries: number;
-  /** The longest that a call of KV may take, and that a read waits for the origin. */
+  /**
+   * The longest that a call of KV may take, and that a read waits for the origin: one that joined another read's load which does not
+   * come waits once more, for a load of its own.
+   */
   timeoutMs: number;
 };
 

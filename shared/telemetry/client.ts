@@ -53,10 +53,11 @@ export class TelemetryClient {
     }
     const counted = totals();
     const isolate = this.#isolate;
+    // Before it is known whether it arrived: what is reported twice under two names would count twice.
+    this.#reported = counted;
     const sinceBase = Object.entries(counted).map(([name, total]) => [name, total - (this.#base[name] ?? 0)] as const);
     try {
       await within(TIMEOUT_MS, send({ isolate, totals: Object.fromEntries(sinceBase.filter(([, total]) => total > 0)) }), clock);
-      this.#reported = counted;
       this.#reportedAt = clock.now();
     } catch (error) {
       notify(error);

@@ -10,7 +10,7 @@ export function log(level: "info" | "warn" | "error", event: string, fields: Rec
   console[level](JSON.stringify({ level, event, ...fields }));
 }
 
-/** What may be logged of something that was thrown: its class and message, without a stack that repeats input. */
+/** What may be logged of something that was thrown: its message and its stack. */
 export function describeError(error: unknown): { message: string; stack?: string } {
   if (!(error instanceof Error)) return { message: String(error) };
   return error.stack === undefined ? { message: error.message } : { message: error.message, stack: error.stack };

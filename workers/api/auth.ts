@@ -5,7 +5,7 @@ import type { Failure } from "../../shared/failure.ts";
 import { hex, sha256 } from "../../shared/hash.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import type { Caller } from "./call.ts";
-import { failureOf } from "./cached.ts";
+import { consistencyOf, failureOf } from "./cached.ts";
 import { readDatabase } from "./database.ts";
 
 /** Who may call a route. */
@@ -32,7 +32,8 @@ export async function authenticate(request: Request, env: ApiEnv): Promise<Resul
   // Digests, in constant time, so that neither content nor length of the secret shows in the timing.
   if (crypto.subtle.timingSafeEqual(digest, await digestOfAdmin(admin.value)))
     return ok({ role: "admin", actor: `admin:${hash.slice(0, 8)}` });
-  const user = await readUserByApiKey({ env, database: (read) => readDatabase(env, read) }, hash);
+  const consistency = consistencyOf(request) === "strict" ? "strict" : "bounded";
+  const user = await readUserByApiKey({ env, database: (read) => readDatabase(env, read) }, hash, consistency);
   if (!user.ok) return fail(failureOf(user.error));
   return user.value === null ? fail({ tag: "unauthenticated" }) : ok({ role: "user", user: user.value, cacheStatus: user.status });
 }

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { userId } from "../../shared/accounts/schemas.ts";
 import { findNames } from "../../shared/accounts/store.ts";
 import { apiKeyKey, emailKey, isPattern, relatedKey, relatedReads, userKey } from "../../shared/cache/keys.ts";
 import { cacheOf } from "../../shared/cache/open.ts";
@@ -24,12 +25,15 @@ import { readDatabase, writeDatabase } from "./database.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
 
+/** Calls of KV in one request. */
+const MAX_DELETIONS = 200;
+
 const list = shortList(tag, MAX_TAGS_PER_PURGE);
 const selectors = {
   keys: v.optional(list),
   tags: v.optional(list),
-  pattern: v.optional(v.pipe(v.string("must be text"), v.check(isPattern, 'must be a prefix that ends in ":*", such as "user:42:*"'))),
-  userId: v.optional(v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(64, "is too long"))),
+  pattern: v.optional(v.pipe(tag, v.check(isPattern, 'must be a prefix that ends in ":*", such as "user:42:*"'))),
+  userId: v.optional(userId),
   all: v.optional(v.literal(true, "must be true")),
 };
 const invalidation = v.pipe(
@@ -56,8 +60,9 @@ export const invalidate: Handler = async ({ request, env, now }) => {
   const cache = cacheOf(env);
   const purged = await cache.purge(tags, mode);
   const all = tags === "everything" ? ["*"] : tags;
-  if (!purged.ok) return await promise(env, tags, mode, all, now);
-  const failures = mode === "hard" ? await cache.deleteFromKv(keys) : [];
+  if (!purged.ok) return purged.error.tag === "refused" ? fail({ tag: "internal" }) : await promise(env, tags, mode, all, now);
+  // The index reclaims the rest.
+  const failures = mode === "hard" ? await cache.deleteFromKv(keys.slice(0, MAX_DELETIONS)) : [];
   return json(answer(all, all.length, failures, purged.value));
 };
 
@@ -70,7 +75,7 @@ async function promise(
   now: number,
 ): Promise<Result<Response, Failure>> {
   const written = await writeDatabase(() => insertIntent(env.DB, crypto.randomUUID(), tags, mode, now).run());
-  if (!written.ok) return fail({ tag: "unavailable", dependency: "tag index" });
+  if (!written.ok) return written;
   const failures = all.map((key) => ({ key, error: "the tag index did not answer; the purge is delivered as soon as it does" }));
   return json(answer(all, 0, failures, null), { status: 202 });
 }
@@ -85,13 +90,13 @@ async function namesOf(env: ApiEnv, wanted: Invalidation): Promise<Result<{ tags
   if (wanted.pattern !== undefined) return ok({ tags: [wanted.pattern], keys: [] });
   if (wanted.tags !== undefined) return nonEmpty("tags", wanted.tags, []);
   if (wanted.keys !== undefined) return nonEmpty("keys", wanted.keys, wanted.keys);
-  const userId = wanted.userId ?? "";
-  const found = await readDatabase(env, () => findNames(env.DB, userId));
+  const id = wanted.userId ?? "";
+  const found = await readDatabase(env, () => findNames(env.DB, id));
   // Without D1 the tag still covers whatever is stored of the user.
   const names = found.ok ? found.value : null;
   const keys = [
-    userKey(userId),
-    ...relatedReads.map((what) => relatedKey(userId, what)),
+    userKey(id),
+    ...relatedReads.map((what) => relatedKey(id, what)),
     ...(names === null ? [] : [emailKey(names.email), apiKeyKey(names.apiKeyHash)]),
   ];
   return ok({ tags: keys, keys });

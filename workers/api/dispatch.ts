@@ -1,4 +1,6 @@
 import { Router, type IRequest } from "itty-router";
+import * as v from "valibot";
+import { userId } from "../../shared/accounts/schemas.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { problemResponse } from "../../shared/http/problem.ts";
@@ -42,6 +44,8 @@ async function answerTo(request: Request, env: ApiEnv, now: number): Promise<Res
   if (!caller.ok) return caller;
   const refused = authorize(route.access, caller.value, params);
   if (refused !== null) return fail(refused);
+  // Nobody has it, and it must not become a part of a cache key.
+  if (params["userId"] !== undefined && !v.is(userId, params["userId"])) return fail({ tag: "not-found", what: "user" });
   return await route.handler({ request, url, params, env, caller: caller.value, now });
 }
 
