@@ -151,6 +151,22 @@ describe("another isolate", () => {
     expect(status(await reading)).toBe("luna; fwd=request; stored; detail=tags-unreachable");
   });
 
+  it("reads strictly without the index what began after itself, and joins no load that began before", async () => {
+    const other = newIsolate(backends);
+    await read({ by: other });
+    const early = read({ by: other, ms: 3 * SECOND, consistency: "bounded" });
+    await clock.advance(301 * SECOND);
+    const slow = read({ by: other, ms: 3 * SECOND });
+    await clock.advance(SECOND);
+    write();
+    await isolate.cache.purge(["user:1"]);
+    backends.weather.index = "throws";
+    const strict = Array.from({ length: 10 }, () => read({ by: other, ms: SECOND, consistency: "strict" }));
+    await clock.advance(10 * SECOND);
+    expect((await Promise.all(strict)).map(valueOf)).toEqual(strict.map(() => 2));
+    await Promise.all([early, slow]);
+  });
+
   it("with a KV that is a minute behind never serves its old entry", async () => {
     await read();
     await clock.advance(61 * SECOND);

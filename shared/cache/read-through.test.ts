@@ -156,6 +156,23 @@ describe("a crowd", () => {
     expect(answers.filter((answer) => status(answer).includes("collapsed"))).toHaveLength(1_998);
   });
 
+  it("makes one load though KV is down and the load outlasts the view", async () => {
+    backends.weather.kv = "throws";
+    const from = origin({ ms: 2_500 });
+    const reads = Array.from({ length: 1_000 }, () => read(from));
+    await clock.advance(3 * SECOND);
+    expect((await Promise.all(reads)).every((answer) => valueOf(answer)?.n === 1)).toBe(true);
+    expect(from.loads).toBe(1);
+  });
+
+  it("of strangers who ask for what there is not pushes out nothing that there is", async () => {
+    await read(origin());
+    const nothing = origin({ value: null });
+    for (let n = 0; n < 30_000; n += 1) await read(nothing, { negativeIn: "memory" }, `nobody:${n}`);
+    expect(status(await read(origin()))).toContain("hit");
+    expect(isolate.memory.bytes).toBeLessThan(2 * 1_024 * 1_024);
+  });
+
   it("before an origin that fails costs it one call, and then ever fewer, with jitter", async () => {
     const from = origin({ ms: 10, down: true });
     const reads = Array.from({ length: 50 }, () => read(from));

@@ -85,6 +85,17 @@ describe("what an isolate counts", () => {
     expect(sum()).toBe(9);
   });
 
+  it("is never counted twice: not when a report arrived, its answer was lost and the isolate fell silent", async () => {
+    hit(1_000);
+    how = "loses";
+    await clock.advance(2_000);
+    how = "answers";
+    await clock.advance(2 * HOUR_MS);
+    hit(11);
+    await clock.advance(2_000);
+    expect(sum()).toBe(1_011);
+  });
+
   it("is scheduled anew when the request that was to report has died", async () => {
     const { after } = clock;
     clock.after = () => () => undefined;

@@ -11,7 +11,7 @@ import type {
   SyncRequest,
   TagInspection,
 } from "../../shared/cache-tags/rpc.ts";
-import { deleteOldTags } from "../../shared/cache-tags/store.ts";
+import { deleteOldTags, keysUnder as listKeys } from "../../shared/cache-tags/store.ts";
 import type { Result } from "../../shared/result.ts";
 
 /** The real object in workerd, with its storage and alarms, and the real KV. */
@@ -181,6 +181,39 @@ describe("what is stored", () => {
     ]);
   });
 
+  it("is listed at the cost of the page, however much there is", async () => {
+    await sync({ since: null });
+    const read = await runInDurableObject(index, (_, { storage }) => {
+      storage.sql.exec(
+        `INSERT INTO entries (key, seq, expires_at, tags) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+         SELECT 'k:' || i, 0, ?, '["large"]' FROM n`,
+        far,
+      );
+      storage.sql.exec("INSERT INTO members (tag, key) SELECT 'large', key FROM entries");
+      return ["large", "k:*", "*"].map((tag) => {
+        const { exec } = storage.sql;
+        const cursors: { rowsRead: number }[] = [];
+        storage.sql.exec = ((sql: string, ...bindings: unknown[]) => {
+          const cursor = exec.apply(storage.sql, [sql, ...(bindings as [])]);
+          cursors.push(cursor);
+          return cursor;
+        }) as typeof exec;
+        const page = listKeys(storage.sql, tag, "k:1", 20);
+        storage.sql.exec = exec;
+        return { keys: page.length, rows: cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0) };
+      });
+    });
+    for (const { keys, rows } of read) {
+      expect(keys).toBe(20);
+      expect(rows).toBeLessThan(100);
+    }
+  });
+
+  it("told of twice in one report counts as told last, and leaves nothing behind", async () => {
+    await sync({ since: null, stored: [entry("email:a", ["user:1"]), entry("email:a", ["user:2"])] });
+    expect([await keysUnder("user:1"), await keysUnder("user:2")]).toEqual([[], ["email:a"]]);
+  });
+
   it("changes its tags from one write to the next", async () => {
     await sync({ since: null, stored: [entry("email:a", ["user:1", "both"])] });
     await sync({ since: null, stored: [entry("email:a", ["user:2", "both"], 0)] });
@@ -247,6 +280,26 @@ describe("space in KV", () => {
     expect(runs).toBeGreaterThanOrEqual(2);
     expect(await keysUnder("large")).toEqual([]);
     expect(await env.CACHE.get("2:499")).toBeNull();
+  });
+
+  it("is reclaimed of everything else though KV refuses one key, and of what was stored again not at all", async () => {
+    vi.spyOn(console, "warn").mockReturnValue();
+    await sync({ since: null, stored: [entry("refused", ["one"]), ...Array.from({ length: 400 }, (_, n) => entry(`k:${n}`, ["many"]))] });
+    await purge(["one"]);
+    await purge(["many"]);
+    await sync({ since: null, stored: Array.from({ length: 200 }, (_, n) => entry(`k:${n}`, ["many"], 2)) });
+    const spy = vi.spyOn(env.CACHE, "delete").mockImplementation(async (key) => {
+      if (key === "refused") throw new Error("KV DELETE failed: 400 Bad Request");
+    });
+    await runInDurableObject(index, async (object) => {
+      (object as unknown as { env: { CACHE: KVNamespace } }).env = { CACHE: env.CACHE };
+      for (let run = 0; run < 4; run += 1) await object.alarm();
+    });
+    const deleted = spy.mock.calls.map(([key]) => key);
+    vi.restoreAllMocks();
+    expect(deleted.filter((key) => key.startsWith("k:"))).toHaveLength(200);
+    expect(await keysUnder("one")).toEqual(["refused"]);
+    expect(await keysUnder("many")).toHaveLength(100);
   });
 
   it("is forgotten when KV itself has dropped it, so that the index cleans up after itself and then sleeps", async () => {

@@ -117,6 +117,18 @@ describe("every read of an account", () => {
     for (const path of paths) expect((await call("GET", path)).status, path).toBe(200);
   });
 
+  it.each(["x".repeat(1_100), "ada:usage", "ada%3Ausage", "*", "-"])(
+    "of an id that nobody can have is a 404 that leaves no trace: %s",
+    async (id) => {
+      const user = await signUp();
+      for (const method of ["GET", "DELETE"]) expect((await call(method, `/api/users/${id}`)).status).toBe(404);
+      expect((await call("PATCH", `/api/users/${id}`, { tier: "pro" })).status).toBe(404);
+      expect(await intents()).toEqual([]);
+      await call("GET", `/api/users/${user.userId}`);
+      expect(await how(`/api/users/${user.userId}`)).toContain("hit");
+    },
+  );
+
   it("is strict for who asks with Cache-Control: no-cache", async () => {
     const { userId } = await signUp();
     const other = callWith({ CACHE_TAG_INDEX: env.CACHE_TAG_INDEX });
@@ -352,6 +364,9 @@ describe("POST /api/admin/cache/invalidate", () => {
     [{ tags: Array.from({ length: 1_001 }, String) }, "tags"],
     [{ pattern: "user:*:usage" }, "pattern"],
     [{ pattern: "*" }, "pattern"],
+    [{ pattern: `${"x".repeat(1_100)}:*` }, "pattern"],
+    [{ tags: ["*"] }, "tags.0"],
+    [{ userId: "a:b" }, "userId"],
     [{ all: false }, "all"],
     [{ all: true, mode: "harder" }, "mode"],
     [{ all: true, why: "x" }, "why"],
