@@ -25,7 +25,8 @@ export type TagClientPorts = {
   background: (work: Promise<unknown>) => void;
   /** The oldest that a view may be for what is judged by it to be served. At least `SYNC_INTERVAL_MS`. */
   boundMs: number;
-  notify: (event: { event: "index_lost"; error: unknown } | { event: "index_back" }) => void;
+  /** `inARow`: failures since the index answered last. */
+  notify: (event: { event: "index_failed"; error: unknown; inARow: number } | { event: "index_back" }) => void;
 };
 
 /** Tags, keys and patterns; or everything. */
@@ -190,7 +191,7 @@ export class TagIndexClient {
       this.#failures += 1;
       this.#pauseMs = Math.max(backoffMs(BACK_OFF, this.#failures, this.#ports.random()), SYNC_INTERVAL_MS);
       this.#lastSentAt = this.#ports.clock.now();
-      if (this.#failures === 1) this.#ports.notify({ event: "index_lost", error });
+      this.#ports.notify({ event: "index_failed", error, inARow: this.#failures });
       return false;
     }
   }
@@ -207,7 +208,12 @@ export class TagIndexClient {
       for (const tag of owed.tags) tags.add(tag);
     }
     if (paid.length === 0) return;
-    await this.#purgeOnce(tags.size > 0 ? [...tags] : "everything", "hard");
+    try {
+      await this.#purgeOnce(tags.size > 0 ? [...tags] : "everything", "hard");
+    } catch (error) {
+      // What is refused is refused for ever, and must not keep the syncs that follow.
+      if (!(error instanceof RequestRefused)) throw error;
+    }
     for (const owed of paid) {
       this.#owed.delete(owed);
       owed.settle();

@@ -77,10 +77,9 @@ function open(env: CacheEnv): Opened {
       purge: async (request) => answered((await index().purge(request)) as Result<PurgeReply, Invalid>),
     },
     notify: (event) => {
-      if (event.event === "index_lost") {
-        counts.tagIndexErrors += 1;
-        log("warn", "cache_tags.index_lost", describeError(event.error));
-      } else log("info", "cache_tags.index_back");
+      if (event.event === "index_failed") counts.tagIndexErrors += 1;
+      if (event.event === "index_back") log("info", "cache_tags.index_back");
+      else if (event.inARow === 1) log("warn", "cache_tags.index_lost", describeError(event.error));
     },
   });
   const kv = kvTier({ ...ports, kv: env.CACHE, guard: kvGuard, counts });
