@@ -34,7 +34,7 @@ export class Cache {
     const { clock, random, settings } = ports;
     this.#ports = ports;
     this.tags = ports.tags;
-    this.#origin = new Origin(clock, random, settings.timeoutMs);
+    this.#origin = new Origin(clock, random, settings.timeoutMs / 2);
     this.#fill = new Fill({ ...ports, origin: this.#origin });
     this.#flights = new Flights(clock, settings.timeoutMs);
   }
