@@ -47,6 +47,23 @@ describe("a view", () => {
     expect(view.judge(at(11), ["a", "b", "c", "d", "e"])).toBe("fresh");
   });
 
+  it("has another revision whenever a verdict may be another", () => {
+    const revisions = [view.revision];
+    const settle = view.doubt(["a"]);
+    revisions.push(view.revision);
+    settle();
+    revisions.push(view.revision);
+    view.lookUp({ meta: meta(10), purges: [["a", hard(3)]] });
+    revisions.push(view.revision);
+    view.sync({ meta: meta(11), since: 10, purges: [["a", hard(11)]] }, asked(2_000), NOW);
+    revisions.push(view.revision);
+    view.sync({ meta: meta(12, { softFloor: 12 }), since: 11, purges: [] }, asked(3_000), NOW);
+    revisions.push(view.revision);
+    expect(new Set(revisions).size).toBe(revisions.length);
+    view.sync({ meta: meta(12, { softFloor: 12 }), since: 12, purges: [] }, asked(4_000), NOW);
+    expect(view.revision, "nothing new").toBe(revisions.at(-1));
+  });
+
   it("has the tags of older entries looked up, once, and keeps the answer", () => {
     expect(view.judge(at(9), ["a", "b"])).toBe("look-up");
     expect(view.missing(["a", "b"])).toEqual(["a", "b"]);

@@ -75,6 +75,19 @@ describe("a read", () => {
     expect(valueOf(await read(from))).toEqual({ n: 2 });
   });
 
+  it("of what there is no longer forgets what there was, and the other way round", async () => {
+    const from = origin();
+    await read(from);
+    from.value = null;
+    await clock.advance(TTL_MS + 100 * SECOND);
+    await read(from);
+    expect(status(await read(from))).toBe("luna; hit; ttl=10; detail=l1");
+    from.value = { n: 2 };
+    await clock.advance(11 * SECOND);
+    await read(from);
+    expect(status(await read(from))).toBe("luna; hit; ttl=300; detail=l1");
+  });
+
   it("of what there is not stays out of KV where strangers could fill it", async () => {
     const from = origin({ value: null });
     await read(from, { negativeIn: "memory" });
@@ -243,12 +256,12 @@ describe("a crowd", () => {
   });
 
   it("joins the load of now though an older one, given up long ago, ends meanwhile", async () => {
-    void read(origin({ ms: 7 * SECOND }));
+    void read(origin({ ms: 7 * SECOND }), { ttlMs: SECOND });
     await clock.advance(6 * SECOND);
     const from = origin({ ms: 3 * SECOND });
     const first = read(from);
     await clock.advance(2 * SECOND);
-    const second = read(from, { consistency: "strict" });
+    const second = read(from);
     await clock.advance(3 * SECOND);
     await Promise.all([first, second]);
     expect(from.loads).toBe(1);
