@@ -36,7 +36,7 @@ async function consume(queue: string, bodies: unknown[], changes: Partial<typeof
 const circular: Record<string, unknown> = {};
 circular["self"] = circular;
 
-const letters = () => listDeadLetters(db, null, 100);
+const letters = () => listDeadLetters(db, {}, null, 100);
 
 describe("the dead-letter queue's consumer", () => {
   it("buries a dead mail with reason, last error and attempts, kept for seven days", async () => {
@@ -57,7 +57,7 @@ describe("the dead-letter queue's consumer", () => {
 
   it("ignores a burial that comes after a replay, and one of a mail that never died", async () => {
     const replayed = await deadMail();
-    await replay(db, [replayed], now);
+    await replay(db, [replayed], 0, now);
     const alive = await queueMail(db, now);
     const result = await consume("luna-email-dlq", [burial(replayed), burial(replayed, 2), burial(alive), burial("no-such-mail")]);
     expect(result.retried).toEqual([]);

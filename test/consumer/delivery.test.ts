@@ -189,7 +189,7 @@ describe("a lease", () => {
     const id = await queueMail(db, now);
     answer = () => refusedForGood;
     await deliver("first", [id]);
-    await replay(db, [id], now);
+    await replay(db, [id], 0, now);
     await advance(db, "first", [{ id, generation: 1, settlement: { status: "sent", attempts: 1 }, detail }], [], now, now + LEASE_MS);
     expect(await mailRow(db, id)).toMatchObject({ status: "queued", generation: 2, attempts: 0 });
   });

@@ -80,7 +80,7 @@ class World {
         return await this.sweep();
       case "replay":
         // An operator may name any mail.
-        await replay(this.db, [...this.mails.keys()], this.now);
+        await replay(this.db, [...this.mails.keys()], 0, this.now);
         return;
       case "resolve":
         for (const id of this.mails.keys()) await resolveUnknown(this.db, id, command.to, this.now);

@@ -7,6 +7,7 @@ import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
 import { pageOf } from "../../shared/http/lists.ts";
+import { timestamp } from "../../shared/http/time.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, type Call, type Handler } from "./call.ts";
@@ -53,24 +54,10 @@ export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
 };
 
 const { reason } = order.entries;
-const TIME_MESSAGE = "must be a time such as 2026-01-31T12:00:00Z";
-function isTime(text: string): boolean {
-  if (!v.is(v.pipe(v.string(), v.isoTimestamp()), text) || Number.isNaN(Date.parse(text))) return false;
-  // `Date.parse` takes 31 November for 1 December.
-  const date = text.slice(0, 10);
-  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
-}
-
 const orderBody = v.strictObject({ reason });
 const openBody = v.strictObject({
   reason,
-  until: v.optional(
-    v.pipe(
-      v.string(TIME_MESSAGE),
-      v.check(isTime, TIME_MESSAGE),
-      v.transform((text) => Date.parse(text)),
-    ),
-  ),
+  until: v.optional(timestamp),
 });
 
 export const resetCircuitBreaker = verb(orderBody, (stub, by) => stub.reset(by));

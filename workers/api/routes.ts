@@ -1,5 +1,6 @@
 import { relatedReads } from "../../shared/cache/keys.ts";
-import { deadLetters, processDeadLetters, resolveEmail, runTask, tick } from "./admin.ts";
+import { resolveEmail, runTask, tick } from "./admin.ts";
+import { deadLetters, inspectDeadLetter, processDeadLetters, removeDeadLetter } from "./dead-letters.ts";
 import type { Access } from "./auth.ts";
 import { inspectTag, invalidate } from "./cache.ts";
 import { cacheMetrics } from "./cache-metrics.ts";
@@ -50,6 +51,8 @@ export const routes: readonly Route[] = [
   { method: "POST", path: "/api/admin/cache/reset-circuit-breaker", access: "admin", handler: resetCacheBreaker },
 
   { method: "GET", path: "/api/admin/email/dlq", access: "admin", handler: deadLetters },
+  { method: "GET", path: "/api/admin/email/dlq/:id", access: "admin", handler: inspectDeadLetter },
+  { method: "DELETE", path: "/api/admin/email/dlq/:id", access: "admin", handler: removeDeadLetter },
   { method: "POST", path: "/api/admin/email/process-dlq", access: "admin", handler: processDeadLetters },
   { method: "POST", path: "/api/admin/email/:id/resolve", access: "admin", handler: resolveEmail },
   { method: "POST", path: "/api/admin/scheduled-tasks/tick", access: "admin", handler: tick },

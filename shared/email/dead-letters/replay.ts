@@ -1,39 +1,50 @@
 import { ring, type Outbox } from "../outbox.ts";
-import { oldestDeadMails, replay } from "./store.ts";
+import { oldestDeadMails, replay, statusOf, type DeadLetterFilter } from "./store.ts";
 
-/** Field names are those of the HTTP API. `success` means requeued. */
+/** Field names are those of the HTTP API. `success` means requeued, or with `dryRun` that it would be. */
 type ProcessedItem = { id: string; success: boolean; status: string; attempts: number; error?: string };
 
 export type Processed = { processed: number; errors: number; items: ProcessedItem[] };
 
-/**
- * Queues dead mails again: those named, else the `limit` oldest. What is not dead (any more) is refused by name, so
- * replaying twice at the same moment sends once.
- */
-export async function processDeadLetters(
-  outbox: Outbox,
-  wanted: { limit: number; ids?: string[] | undefined },
-  now: number,
-): Promise<Processed> {
-  const ids = [...new Set(wanted.ids ?? (await oldestDeadMails(outbox.db, wanted.limit)))];
-  const { requeued, refused } = await replay(outbox.db, ids, now);
-  await ring(
-    outbox,
-    requeued.map((mail) => ({ ...mail, dueAt: now })),
-    now,
-  );
+export type Wanted = {
+  limit: number;
+  ids?: string[] | undefined;
+  filter?: DeadLetterFilter | undefined;
+  dryRun: boolean;
+  /** Mails a second that become due, so that a backlog does not meet the provider all at once. */
+  ratePerSecond: number;
+};
 
-  const done = new Map<string, ProcessedItem>();
-  for (const mail of refused) {
-    done.set(mail.id, {
-      id: mail.id,
-      success: false,
-      status: mail.status,
-      attempts: mail.attempts,
-      error: `only dead mails are replayed; this one is ${mail.status}`,
-    });
+const SECOND_MS = 1_000;
+
+/**
+ * Queues dead mails again: those named, else the `limit` oldest that match. What is not dead (any more) is refused by name, so
+ * replaying twice at the same moment sends once. One batch: a process that dies before it has replayed nothing, one that dies after it
+ * all, and whoever asks again goes on with what is still dead.
+ */
+export async function processDeadLetters(outbox: Outbox, wanted: Wanted, now: number): Promise<Processed> {
+  const { db } = outbox;
+  const ids = [...new Set(wanted.ids ?? (await oldestDeadMails(db, wanted.filter ?? {}, wanted.limit)))];
+  if (wanted.dryRun) {
+    const mails = await statusOf(db, ids);
+    const [dead, refused] = [mails.filter(({ status }) => status === "dead"), mails.filter(({ status }) => status !== "dead")];
+    return summary(ids, dead, refused, "dead");
   }
-  for (const mail of requeued) done.set(mail.id, { id: mail.id, success: true, status: "queued", attempts: mail.attempts });
-  const items = ids.map((id) => done.get(id) ?? { id, success: false, status: "not-found", attempts: 0, error: "there is no such mail" });
-  return { processed: requeued.length, errors: items.length - requeued.length, items };
+  const { requeued, refused } = await replay(db, ids, SECOND_MS / wanted.ratePerSecond, now);
+  await ring(outbox, requeued, now);
+  return summary(ids, requeued, refused, "queued");
+}
+
+function summary(
+  ids: string[],
+  done: { id: string; attempts: number }[],
+  refused: { id: string; status: string; attempts: number }[],
+  status: "queued" | "dead",
+): Processed {
+  const known = new Map<string, ProcessedItem>();
+  for (const mail of refused)
+    known.set(mail.id, { ...mail, success: false, error: `only dead mails are replayed; this one is ${mail.status}` });
+  for (const { id, attempts } of done) known.set(id, { id, success: true, status, attempts });
+  const items = ids.map((id) => known.get(id) ?? { id, success: false, status: "not-found", attempts: 0, error: "there is no such mail" });
+  return { processed: done.length, errors: items.length - done.length, items };
 }

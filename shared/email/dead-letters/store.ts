@@ -76,31 +76,88 @@ export type DeadLetter = {
   expiresAt: number;
 };
 
-/** One page of dead letters, oldest first. */
-export async function listDeadLetters(db: D1Database, after: Cursor | null, limit: number): Promise<DeadLetter[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT d.id, d.kind, d.generation, d.reason, d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
-              d.raw_body AS rawBody, d.buried_at AS buriedAt, d.expires_at AS expiresAt
-       FROM dead_letters d LEFT JOIN emails e ON e.id = d.id
-       WHERE (d.buried_at, d.id) > (?1, ?2) ORDER BY d.buried_at, d.id LIMIT ?3`,
-    )
-    .bind(after?.at ?? 0, after?.id ?? "", limit)
-    .all<Omit<DeadLetter, "lastError"> & { lastError: string | null }>();
-  return results.map((row) => ({ ...row, lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail) }));
+/** Which dead letters: each field that is there narrows it down. `buriedBefore` in milliseconds since the epoch. */
+export type DeadLetterFilter = {
+  kind?: "email" | "poison" | undefined;
+  reason?: "exhausted" | "permanent" | "operator" | undefined;
+  tenant?: string | undefined;
+  to?: string | undefined;
+  buriedBefore?: number | undefined;
+};
+
+/** A filter as SQL over `d` (the letter) and `e` (its mail), with `?1` the filter as JSON. */
+const matchesFilter = `(?1 ->> 'kind' IS NULL OR d.kind = ?1 ->> 'kind') AND (?1 ->> 'reason' IS NULL OR d.reason = ?1 ->> 'reason')
+  AND (?1 ->> 'tenant' IS NULL OR e.tenant = ?1 ->> 'tenant') AND (?1 ->> 'to' IS NULL OR e.to_address = ?1 ->> 'to')
+  AND (?1 ->> 'buriedBefore' IS NULL OR d.buried_at < ?1 ->> 'buriedBefore')`;
+
+const letters = `SELECT d.id, d.kind, d.generation, d.reason, d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
+                        d.raw_body AS rawBody, d.buried_at AS buriedAt, d.expires_at AS expiresAt
+                 FROM dead_letters d LEFT JOIN emails e ON e.id = d.id`;
+type LetterRow = Omit<DeadLetter, "lastError"> & { lastError: string | null };
+
+function deadLetter(row: LetterRow): DeadLetter {
+  return { ...row, lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail) };
 }
 
-/** The oldest buried mails, by id. */
-export async function oldestDeadMails(db: D1Database, limit: number): Promise<string[]> {
+/** One page of dead letters, oldest first. */
+export async function listDeadLetters(
+  db: D1Database,
+  filter: DeadLetterFilter,
+  after: Cursor | null,
+  limit: number,
+): Promise<DeadLetter[]> {
   const { results } = await db
-    .prepare("SELECT id FROM dead_letters WHERE kind = 'email' ORDER BY buried_at, id LIMIT ?1")
-    .bind(limit)
+    .prepare(`${letters} WHERE ${matchesFilter} AND (d.buried_at, d.id) > (?2, ?3) ORDER BY d.buried_at, d.id LIMIT ?4`)
+    .bind(JSON.stringify(filter), after?.at ?? 0, after?.id ?? "", limit)
+    .all<LetterRow>();
+  return results.map(deadLetter);
+}
+
+export async function findDeadLetter(db: D1Database, id: string): Promise<DeadLetter | null> {
+  const row = await db.prepare(`${letters} WHERE d.id = ?1`).bind(id).first<LetterRow>();
+  return row === null ? null : deadLetter(row);
+}
+
+/** The oldest buried mails that match, by id. */
+export async function oldestDeadMails(db: D1Database, filter: DeadLetterFilter, limit: number): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT d.id FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.kind = 'email' AND ${matchesFilter} ORDER BY d.buried_at, d.id LIMIT ?2`,
+    )
+    .bind(JSON.stringify(filter), limit)
     .all<{ id: string }>();
   return results.map((row) => row.id);
 }
 
+/**
+ * Throws a dead letter away. Its mail stays `dead`, with an event that says so, and can still be replayed by id.
+ *
+ * @returns whether there was one
+ */
+export async function discardDeadLetter(db: D1Database, id: string, now: number): Promise<boolean> {
+  const [, deleted] = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO email_events (email_id, generation, type, at)
+         SELECT e.id, e.generation, 'discarded', ?2 FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.id = ?1`,
+      )
+      .bind(id, now),
+    db.prepare("DELETE FROM dead_letters WHERE id = ?1").bind(id),
+  ]);
+  return (deleted?.meta.changes ?? 0) > 0;
+}
+
+/** What mails are that somebody wants to replay. */
+export async function statusOf(db: D1Database, ids: string[]): Promise<{ id: string; status: string; attempts: number }[]> {
+  const { results } = await db
+    .prepare("SELECT id, status, attempts FROM emails WHERE id IN (SELECT value FROM json_each(?1))")
+    .bind(JSON.stringify(ids))
+    .all<{ id: string; status: string; attempts: number }>();
+  return results;
+}
+
 export type Replay = {
-  requeued: { id: string; generation: number; attempts: number }[];
+  requeued: { id: string; generation: number; attempts: number; dueAt: number }[];
   /** What the others are instead of dead. */
   refused: { id: string; status: string; attempts: number }[];
 };
@@ -108,11 +165,19 @@ export type Replay = {
 /**
  * Queues dead mails again as their next generation and removes their dead letters, in one batch. Of two replays at the same
  * moment one requeues a mail and the other finds it refused; only `dead` mails are ever replayed.
+ *
+ * @param everyMs the mails become due this far apart, in the order of `ids`, so that a thousand of them do not meet the provider at once
  */
-export async function replay(db: D1Database, ids: string[], now: number): Promise<Replay> {
+export async function replay(db: D1Database, ids: string[], everyMs: number, now: number): Promise<Replay> {
   const wanted = JSON.stringify(ids);
+  const times = JSON.stringify(
+    ids.map((id, n) => {
+      const dueAt = Math.floor(now + n * everyMs);
+      return { id, dueAt, ringAfter: ringAfter(dueAt, now, 0) };
+    }),
+  );
   const dead = "status = 'dead' AND id IN (SELECT value FROM json_each(?1))";
-  const [refused, , , requeued] = await db.batch<{ id: string; generation: number; status: string; attempts: number }>([
+  const [refused, , , requeued] = await db.batch<{ id: string; generation: number; status: string; attempts: number; dueAt: number }>([
     db.prepare("SELECT id, status, attempts FROM emails WHERE status <> 'dead' AND id IN (SELECT value FROM json_each(?1))").bind(wanted),
     db
       .prepare(
@@ -123,11 +188,12 @@ export async function replay(db: D1Database, ids: string[], now: number): Promis
     db.prepare(`DELETE FROM dead_letters WHERE id IN (SELECT id FROM emails WHERE ${dead})`).bind(wanted),
     db
       .prepare(
-        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2, attempts = 0, due_at = ?2,
-                           ring_after = ?3, rings = 0, buried_at = NULL, dead_reason = NULL, updated_at = ?2
-         WHERE ${dead} RETURNING id, generation, attempts`,
+        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2, attempts = 0, due_at = t.value ->> 'dueAt',
+                           ring_after = t.value ->> 'ringAfter', rings = 0, buried_at = NULL, dead_reason = NULL, updated_at = ?2
+         FROM json_each(?1) AS t WHERE emails.id = t.value ->> 'id' AND status = 'dead'
+         RETURNING emails.id, generation, attempts, due_at AS dueAt`,
       )
-      .bind(wanted, now, ringAfter(now, now, 0)),
+      .bind(times, now),
   ]);
   return { requeued: requeued?.results ?? [], refused: refused?.results ?? [] };
 }
