@@ -9,6 +9,7 @@ export type Failure =
   | { tag: "not-found"; what: string }
   | { tag: "method-not-allowed"; allow: string[] }
   | { tag: "conflict"; field: string }
+  | { tag: "wrong-state"; detail: string }
   | { tag: "idempotency-key-reused" }
   | { tag: "unavailable"; dependency: Dependency }
   /** The dependency is not asked at all. */

@@ -9,9 +9,9 @@ import { retryDelayMs, type RetryPolicy } from "./retry-policy.ts";
  *       |---------------------|      refused for now
  *       |--------------------------- dead       by replay, as the next generation
  *
- * An operator, or a late outcome of the same attempt, takes `unknown` to sent, queued or dead.
+ * A mail that is `queued` can be cancelled, for good. An operator, or a late outcome of the same attempt, takes `unknown` to sent, queued or dead.
  */
-export type EmailStatus = "queued" | "claimed" | "sending" | "sent" | "unknown" | "dead";
+export type EmailStatus = "queued" | "claimed" | "sending" | "sent" | "unknown" | "dead" | "cancelled";
 
 /** What a mail becomes when its fate stays unknown: held for a person (never sent twice), or sent again (never lost). */
 export type OnUnknown = "hold" | "resend";

@@ -20,17 +20,35 @@ export type Accepted = { id: string; status: "queued"; replayed: boolean };
 
 type Acceptance = Extract<Failure, { tag: "idempotency-key-reused" | "unavailable" | "outcome-unknown" }>;
 
+export type Sender = { tenant: string; from: string; idempotencyKey?: string };
+
+/** D1 batches at a time: a hundred mails would otherwise wait for each other one by one. */
+const AT_ONCE = 10;
+
 /**
- * Accepts a mail: one D1 batch, then the doorbell. Once this returns `ok` the mail is not lost, whatever else fails; when
- * it fails nothing was written, except after `outcome-unknown`, which the same Idempotency-Key makes safe to repeat.
+ * Accepts mails: a D1 batch each, then the doorbells together. Once this returns `ok` for a mail it is not lost, whatever else fails;
+ * when it fails nothing was written of it, except after `outcome-unknown`, which the same Idempotency-Key makes safe to repeat.
+ *
+ * @returns in the order of `mails`
  */
-export async function acceptEmail(
+export async function acceptEmails(
   outbox: Outbox,
-  message: EmailMessage,
-  sender: { tenant: string; from: string; idempotencyKey?: string },
+  mails: { message: EmailMessage; sender: Sender }[],
   now: number,
-): Promise<Result<Accepted, Acceptance>> {
-  const { db } = outbox;
+): Promise<Result<Accepted, Acceptance>[]> {
+  const accepted: Result<Accepted, Acceptance>[] = [];
+  for (let start = 0; start < mails.length; start += AT_ONCE) {
+    const group = mails.slice(start, start + AT_ONCE);
+    accepted.push(...(await Promise.all(group.map(({ message, sender }) => write(outbox.db, message, sender, now)))));
+  }
+  const bells = accepted.flatMap((mail, n) =>
+    mail.ok && !mail.value.replayed ? [{ id: mail.value.id, generation: 1, dueAt: Math.max(mails[n]?.message.sendAt ?? now, now) }] : [],
+  );
+  await ring(outbox, bells, now);
+  return accepted;
+}
+
+async function write(db: D1Database, message: EmailMessage, sender: Sender, now: number): Promise<Result<Accepted, Acceptance>> {
   const { tenant, from, idempotencyKey: key } = sender;
   const id = crypto.randomUUID();
   const statements = insertEmail(db, { ...message, id, tenant, from }, now);
@@ -55,7 +73,6 @@ export async function acceptEmail(
       return fail({ tag: "outcome-unknown" });
     }
   }
-  await ring(outbox, [{ id, generation: 1, dueAt: now }], now);
   return ok({ id, status: "queued", replayed: false });
 }
 

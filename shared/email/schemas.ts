@@ -1,6 +1,8 @@
 import * as v from "valibot";
 import { address, headerText } from "./address.ts";
-import { pageOf } from "../http/lists.ts";
+import { pageOf, shortList } from "../http/lists.ts";
+import type { FieldError } from "../failure.ts";
+import { timestamp } from "../http/time.ts";
 import { type AttemptDetail, type EmailStatus, type OnUnknown } from "./lifecycle.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
@@ -8,6 +10,23 @@ const MAX_SUBJECT_LENGTH = 998 - "Subject: ".length;
 
 // oxlint-disable-next-line no-control-regex -- NUL is what it looks for
 const body = v.pipe(v.string("must be text"), v.nonEmpty("must not be empty"), v.regex(/^[^\u0000]*$/, "must not contain NUL"));
+
+/** A file in the mail. What it decodes to counts towards the limit of the body. */
+const attachment = v.strictObject({
+  filename: v.pipe(
+    headerText(200),
+    v.nonEmpty("is empty"),
+    v.check((name) => !/[\\/"]/.test(name), "must not contain slashes or quotes"),
+  ),
+  contentType: v.optional(
+    v.pipe(v.string("must be text"), v.maxLength(100, "is too long"), v.regex(/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/, "must be a media type")),
+    "application/octet-stream",
+  ),
+  content: v.pipe(v.string("must be text"), v.nonEmpty("is empty"), v.base64("must be base64")),
+});
+
+const categories = ["transactional", "notification", "marketing"] as const;
+export type EmailCategory = (typeof categories)[number];
 
 /** What `POST /api/emails` accepts. One recipient; anything else in the body is refused by name. */
 export const emailMessage = v.pipe(
@@ -21,6 +40,13 @@ export const emailMessage = v.pipe(
     text: v.optional(body),
     replyTo: v.optional(address),
     onUnknown: v.optional(v.picklist(["hold", "resend"], 'must be "hold" or "resend"'), "hold"),
+    // No default for what came later: a message hashes to the same under every release, for its Idempotency-Key.
+    sendAt: v.optional(timestamp),
+    category: v.optional(v.picklist(categories, `must be one of ${categories.join(", ")}`)),
+    tags: v.optional(
+      shortList(v.pipe(v.string("must be text"), v.regex(/^[\w:.-]{1,64}$/, "must be 1 to 64 letters, digits or _ : . -")), 10),
+    ),
+    attachments: v.optional(shortList(attachment, 20)),
   }),
   v.forward(
     v.partialCheck([["html"], ["text"]], (mail) => mail.html !== undefined || mail.text !== undefined, "is required unless there is html"),
@@ -29,6 +55,23 @@ export const emailMessage = v.pipe(
 );
 
 export type EmailMessage = v.InferOutput<typeof emailMessage>;
+
+/** How far ahead a mail can be scheduled. */
+const MAX_AHEAD_MS = 30 * 86_400_000;
+
+/** What a schema cannot tell, since it has no clock. A time in the past means now. */
+export function checkSendAt({ sendAt }: Pick<EmailMessage, "sendAt">, now: number): FieldError[] {
+  return sendAt !== undefined && sendAt > now + MAX_AHEAD_MS ? [{ path: "sendAt", message: "must be at most 30 days ahead" }] : [];
+}
+
+/** What `POST /api/emails/batch` accepts. Each mail is looked at by itself, so that a bad one refuses no other. */
+export const emailBatch = v.strictObject({
+  emails: v.pipe(
+    v.array(v.unknown(), "must be a list"),
+    v.minLength(1, "must have at least one entry"),
+    v.maxLength(100, "must have at most 100 entries"),
+  ),
+});
 
 /** What `GET /api/emails` takes. The statuses are those that need a person: few mails have them, and an index finds those. */
 export const emailQuery = v.strictObject({
@@ -56,6 +99,8 @@ export type EmailView = {
   onUnknown: OnUnknown;
   createdAt: string;
   updatedAt: string;
+  category: EmailCategory;
+  tags?: string[];
   /** When it is tried next; only while `queued`. */
   dueAt?: string;
   sentAt?: string;

@@ -1,7 +1,7 @@
 import type { Cursor } from "../http/lists.ts";
 import type { AttemptDetail, EmailStatus, OnUnknown } from "./lifecycle.ts";
 import { ringAfter } from "./retry-policy.ts";
-import type { EmailEvent, EmailMessage } from "./schemas.ts";
+import type { EmailCategory, EmailEvent, EmailMessage } from "./schemas.ts";
 
 /** SQL of accepting mails and of reading them. Delivery and dead letters have stores of their own. */
 
@@ -9,12 +9,13 @@ export type NewEmail = EmailMessage & { id: string; tenant: string; from: string
 
 /** The statements that accept a mail: for a batch of the caller's, so that they stand or fall with its own. */
 export function insertEmail(db: D1Database, mail: NewEmail, now: number): D1PreparedStatement[] {
+  const dueAt = Math.max(mail.sendAt ?? now, now);
   return [
     db
       .prepare(
         `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, reply_to, subject, html, text, on_unknown,
-                             due_at, ring_after, created_at, updated_at)
-         VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?3, ?11, ?3, ?3)`,
+                             due_at, ring_after, created_at, updated_at, attachments, category, tags)
+         VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, ?11, ?3, ?3, ?13, ?14, ?15)`,
       )
       .bind(
         mail.id,
@@ -27,7 +28,11 @@ export function insertEmail(db: D1Database, mail: NewEmail, now: number): D1Prep
         mail.html ?? null,
         mail.text ?? null,
         mail.onUnknown,
-        ringAfter(now, now, 0),
+        ringAfter(dueAt, now, 0),
+        dueAt,
+        mail.attachments === undefined ? null : JSON.stringify(mail.attachments),
+        mail.category ?? "transactional",
+        JSON.stringify(mail.tags ?? []),
       ),
     db.prepare("INSERT INTO email_events (email_id, generation, type, at) VALUES (?1, 1, 'queued', ?2)").bind(mail.id, now),
   ];
@@ -96,15 +101,18 @@ export type StoredEmail = {
   updatedAt: number;
   sentAt: number | null;
   lastError: AttemptDetail | null;
+  category: EmailCategory;
+  tags: string[];
 };
 
-type EmailRow = Omit<StoredEmail, "lastError"> & { lastError: string | null };
+type EmailRow = Omit<StoredEmail, "lastError" | "tags"> & { lastError: string | null; tags: string };
 
 const columns = `id, tenant, status, to_address AS "to", subject, generation, attempts, on_unknown AS onUnknown, due_at AS dueAt,
-                 created_at AS createdAt, updated_at AS updatedAt, sent_at AS sentAt, last_error AS lastError`;
+                 created_at AS createdAt, updated_at AS updatedAt, sent_at AS sentAt, last_error AS lastError, category, tags`;
 
 function storedEmail(row: EmailRow): StoredEmail {
-  return { ...row, lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail) };
+  const lastError = row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail);
+  return { ...row, lastError, tags: JSON.parse(row.tags) as string[] };
 }
 
 /** `before`: the page begins after this mail. `tenant` and `status` are null for all. */

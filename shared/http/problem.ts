@@ -27,6 +27,8 @@ export function problemOf(failure: Failure): Problem {
         ...problem(409, failure.tag, "Already taken", `This ${failure.field} is already in use.`),
         errors: [{ path: failure.field, message: "is already in use" }],
       };
+    case "wrong-state":
+      return problem(409, failure.tag, "Not possible any more", failure.detail);
     case "idempotency-key-reused":
       return problem(422, failure.tag, "Idempotency-Key reused", "This Idempotency-Key was used with another body.");
     case "unavailable":

@@ -16,6 +16,156 @@ async function sender(scopes: string[]): Promise<{ token: string; userId: string
   return { token: String(body.apiKey), userId };
 }
 
+describe("POST /api/emails with sendAt", () => {
+  const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+
+  it("is due at its time and not before, and rings at most twelve hours ahead: the sweep does the rest", async () => {
+    const doorbells = fakeQueue();
+    const sendAt = at(20 * 86_400_000);
+    const { body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", "/api/emails", { ...mail, sendAt });
+    expect((await call("GET", `/api/emails/${body.id}`)).body).toMatchObject({ status: "queued", dueAt: sendAt });
+    expect(doorbells.sent).toMatchObject([{ delaySeconds: 43_200 }]);
+    const row = await env.DB.prepare("SELECT due_at, ring_after FROM emails WHERE id = ?")
+      .bind(body.id)
+      .first<{ due_at: number; ring_after: number }>();
+    expect(row?.ring_after).toBeGreaterThan(row?.due_at ?? Number.POSITIVE_INFINITY);
+  });
+
+  it("in the past means now", async () => {
+    const before = Date.now();
+    const { body } = await call("POST", "/api/emails", { ...mail, sendAt: "2020-01-01T00:00:00Z" });
+    expect(Date.parse((await call("GET", `/api/emails/${body.id}`)).body.createdAt)).toBeGreaterThanOrEqual(before);
+    expect(await env.DB.prepare("SELECT due_at FROM emails WHERE id = ?").bind(body.id).first("due_at")).toBeGreaterThanOrEqual(before);
+  });
+
+  it.each([[at(31 * 86_400_000)], ["tomorrow"], [42], ["2026-11-31T00:00:00Z"]])("is refused by name when it is %s", async (sendAt) => {
+    const before = await rowsInAll();
+    expect((await call("POST", "/api/emails", { ...mail, sendAt })).body.errors).toMatchObject([{ path: "sendAt" }]);
+    expect(await rowsInAll()).toEqual(before);
+  });
+});
+
+describe("POST /api/emails with attachments, tags and a category", () => {
+  const attachment = { filename: "a.txt", contentType: "text/plain", content: "SGk=" };
+
+  it("keeps them", async () => {
+    const { status, body } = await call("POST", "/api/emails", {
+      ...mail,
+      attachments: [attachment],
+      tags: ["receipt", "eu:1"],
+      category: "notification",
+    });
+    expect(status).toBe(202);
+    expect((await call("GET", `/api/emails/${body.id}`)).body).toMatchObject({ tags: ["receipt", "eu:1"], category: "notification" });
+    const stored = await env.DB.prepare("SELECT attachments FROM emails WHERE id = ?").bind(body.id).first<string>("attachments");
+    expect(JSON.parse(stored ?? "null")).toEqual([attachment]);
+  });
+
+  it.each([
+    ["attachments.0.filename", { attachments: [{ ...attachment, filename: "a\r\nBcc: x@y.zz" }] }],
+    ["attachments.0.filename", { attachments: [{ ...attachment, filename: "../a" }] }],
+    ["attachments.0.contentType", { attachments: [{ ...attachment, contentType: "text/plain; charset=x" }] }],
+    ["attachments.0.content", { attachments: [{ ...attachment, content: "not base64!" }] }],
+    ["attachments.0.path", { attachments: [{ ...attachment, path: "/etc/passwd" }] }],
+    ["attachments", { attachments: Array.from({ length: 21 }, () => attachment) }],
+    ["tags.0", { tags: ["a b"] }],
+    ["tags", { tags: Array.from({ length: 11 }, String) }],
+    ["category", { category: "spam" }],
+  ])("refuses what is wrong by the name of the field: %s", async (field, fields) => {
+    const refused = await call("POST", "/api/emails", { ...mail, ...fields });
+    expect(refused.status).toBe(422);
+    expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
+  });
+});
+
+describe("POST /api/emails/batch", () => {
+  const path = "/api/emails/batch";
+
+  it("accepts a hundred, each with its answer in its place, and rings for all of them together", async () => {
+    const doorbells = fakeQueue();
+    const emails = Array.from({ length: 100 }, (_, n) => (n % 10 === 3 ? { ...mail, to: "nobody" } : { ...mail, subject: `No ${n}` }));
+    const { status, body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", path, { emails });
+    expect(status).toBe(202);
+    expect(body).toMatchObject({ accepted: 90, refused: 10 });
+    expect(doorbells.sent).toHaveLength(90);
+    const subjects = await Promise.all(
+      body.items.map(async ({ id, error }: { id: string; error: { errors: { path: string }[] } }) =>
+        id === undefined ? error.errors[0]?.path : (await call("GET", `/api/emails/${id}`)).body.subject,
+      ),
+    );
+    expect(subjects).toEqual(emails.map((_, n) => (n % 10 === 3 ? "to" : `No ${n}`)));
+  });
+
+  it("is safe to repeat under one Idempotency-Key: the same mails, and another one in a place is refused there", async () => {
+    const headers = { "Idempotency-Key": "batch-1" };
+    const emails = [
+      { ...mail, subject: "One" },
+      { ...mail, subject: "Two" },
+    ];
+    const first = await call("POST", path, { emails }, { headers });
+    const before = await rowsInAll();
+    const again = await call("POST", path, { emails }, { headers });
+    expect(again.body.items).toEqual(first.body.items);
+    const other = await call("POST", path, { emails: [emails[0], { ...mail, subject: "Three" }] }, { headers });
+    expect(other.body.items[0]).toEqual(first.body.items[0]);
+    expect(other.body.items[1].error).toMatchObject({ type: "urn:luna:problem:idempotency-key-reused" });
+    expect(await rowsInAll()).toEqual(before);
+  });
+
+  it("says of each mail that D1 did not take it, when it does not", async () => {
+    const { status, body } = await callWith({ DB: deadDatabase })("POST", path, { emails: [mail, mail] });
+    expect(status).toBe(202);
+    expect(body).toMatchObject({ accepted: 0, refused: 2, items: [{ error: { status: 503 } }, { error: { status: 503 } }] });
+  });
+
+  it("is for who may send, and refuses a list that is none, is empty or is too long", async () => {
+    const { token } = await sender([]);
+    expect((await call("POST", path, { emails: [mail] }, { token })).status).toBe(403);
+    for (const emails of ["x", [], Array.from({ length: 101 }, () => mail)]) {
+      expect((await call("POST", path, { emails })).body.errors).toMatchObject([{ path: "emails" }]);
+    }
+  });
+});
+
+describe("POST /api/emails/:id/cancel", () => {
+  it("ends a queued mail for good, says so in its timeline, and can be repeated", async () => {
+    const { body } = await call("POST", "/api/emails", { ...mail, sendAt: new Date(Date.now() + 3_600_000).toISOString() });
+    for (let n = 0; n < 2; n += 1) {
+      expect(await call("POST", `/api/emails/${body.id}/cancel`)).toMatchObject({
+        status: 200,
+        body: { id: body.id, status: "cancelled" },
+      });
+    }
+    const { status, events } = (await call("GET", `/api/emails/${body.id}`)).body;
+    expect([status, events.map((event: { type: string }) => event.type)]).toEqual(["cancelled", ["queued", "cancelled"]]);
+    expect((await call("POST", "/api/admin/email/process-dlq", { ids: [body.id] })).body.items).toMatchObject([
+      { success: false, status: "cancelled" },
+    ]);
+  });
+
+  it.each(["claimed", "sending", "sent", "unknown", "dead"])("is refused for a mail that is %s, which goes on", async (state) => {
+    const { body } = await call("POST", "/api/emails", mail);
+    await env.DB.prepare("UPDATE emails SET status = ?2 WHERE id = ?1").bind(body.id, state).run();
+    const refused = await call("POST", `/api/emails/${body.id}/cancel`);
+    expect(refused).toMatchObject({ status: 409, body: { type: "urn:luna:problem:wrong-state", detail: expect.stringContaining(state) } });
+    expect((await call("GET", `/api/emails/${body.id}`)).body.status).toBe(state);
+    await env.DB.prepare("DELETE FROM emails WHERE id = ?").bind(body.id).run();
+  });
+
+  it("is for the mail's own tenant, to whom another's is not there", async () => {
+    const [one, other] = [await sender(["emails:send"]), await sender(["emails:send"])];
+    const { body } = await call("POST", "/api/emails", mail, { token: one.token });
+    expect((await call("POST", `/api/emails/${body.id}/cancel`, undefined, { token: other.token })).status).toBe(404);
+    expect((await call("POST", `/api/emails/${body.id}/cancel`, undefined, { token: one.token })).status).toBe(200);
+  });
+
+  it("is known to have worked although the reply of D1 is lost", async () => {
+    const { body } = await call("POST", "/api/emails", mail);
+    const lossy = callWith({ DB: losingReplies(env.DB) });
+    expect((await lossy("POST", `/api/emails/${body.id}/cancel`)).status).toBe(200);
+  });
+});
+
 describe("POST /api/emails", () => {
   it("accepts a mail with its first event in one batch and answers 202 with where to look", async () => {
     const accepted = await call("POST", "/api/emails", mail);

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, inject, it } from "vitest";
+import { cancelEmail } from "../../shared/email/cancel/store.ts";
 import { bury, replay } from "../../shared/email/dead-letters/store.ts";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
@@ -42,11 +43,14 @@ const anyCommand = fc.oneof(
       stallsMs: fc.constantFrom(0, 0, 0, 25_000, 61_000),
       // And the operator settles the mail that stalls, before its outcome arrives.
       settledAs: fc.constantFrom(null, null, "queued" as const, "dead" as const),
+      // Or the sender cancels everything at that moment.
+      cancels: fc.boolean(),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 130_000 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("sweep" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("replay" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), nth: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("queues lose everything" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("bury" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("resolve" as const), to: fc.constantFrom("queued" as const, "dead" as const) }) },
@@ -61,6 +65,7 @@ class World {
   mails = new Map<string, "hold" | "resend">();
   copies = new Map<string, number>();
   handOvers: { id: string; generation: number }[] = [];
+  readonly cancelled = new Set<string>();
   #tokens = 0;
 
   async run(command: Command): Promise<void> {
@@ -85,6 +90,11 @@ class World {
       case "resolve":
         for (const id of this.mails.keys()) await resolveUnknown(this.db, id, command.to, this.now);
         return;
+      case "cancel": {
+        const id = [...this.mails.keys()][command.nth % Math.max(this.mails.size, 1)];
+        if (id !== undefined) await this.cancel(id);
+        return;
+      }
       case "queues lose everything":
         this.doorbells.sent.length = 0;
         this.deadLetters.sent.length = 0;
@@ -99,6 +109,12 @@ class World {
         );
       }
     }
+  }
+
+  /** Who cancels is told the truth: a mail that was cancelled is never handed over any more, and another goes on. */
+  async cancel(id: string): Promise<void> {
+    const done = await cancelEmail(this.db, id, null, this.now);
+    if (done?.cancelled) this.cancelled.add(id);
   }
 
   async sweep(): Promise<void> {
@@ -117,6 +133,7 @@ class World {
     diesAtCall,
     stallsMs,
     settledAs,
+    cancels,
   }: Extract<Command, { do: "deliver" }>): Promise<void> {
     const rung = this.doorbells.sent.slice(0, doorbells).map(({ body }) => body as Doorbell);
     if (!again) this.doorbells.sent.splice(0, doorbells);
@@ -144,10 +161,12 @@ class World {
           send: async ({ id, generation }) => {
             const answer = answers[script[handedOver % script.length] ?? "accepts"] ?? { outcome: accepted, copy: true };
             this.handOvers.push({ id, generation });
+            expect(this.cancelled.has(id), `${id} was cancelled`).toBe(false);
             if (handedOver++ === 0 && stallsMs > 0) {
               this.now += stallsMs;
               await this.sweep();
               if (settledAs !== null) await resolveUnknown(this.db, id, settledAs, this.now);
+              if (cancels) for (const mail of this.mails.keys()) await this.cancel(mail);
             }
             const key = `${id}:${generation}`;
             if (answer.copy) this.copies.set(key, (this.copies.get(key) ?? 0) + 1);
@@ -173,6 +192,7 @@ class World {
       const [id = ""] = key.split(":");
       if (this.mails.get(id) === "hold") expect(count, `copies of ${key}`).toBeLessThanOrEqual(1);
     }
+    for (const id of this.cancelled) expect(["cancelled", "sent"], `${id} was cancelled`).toContain(statuses.get(id));
     for (const id of sentBefore) expect(statuses.get(id), `${id} was sent`).toBe("sent");
     const sent = new Set([...statuses].filter(([, status]) => status === "sent").map(([id]) => id));
     for (const id of sent)
@@ -203,6 +223,7 @@ class World {
           diesAtCall: null,
           stallsMs: 0,
           settledAs: null,
+          cancels: false,
         });
       }
     }
@@ -222,7 +243,7 @@ it("whatever dies, stalls, repeats or is lost between accept and record: no mail
       }
       await world.drain();
       await world.check(sent);
-      const open = [...(await world.statuses())].filter(([, status]) => !["sent", "unknown", "dead"].includes(status));
+      const open = [...(await world.statuses())].filter(([, status]) => !["sent", "unknown", "dead", "cancelled"].includes(status));
       expect(open).toEqual([]);
       const unburied = await env.DB.prepare("SELECT id FROM emails WHERE status = 'dead' AND buried_at IS NULL").all();
       expect(unburied.results).toEqual([]);

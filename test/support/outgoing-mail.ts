@@ -12,4 +12,5 @@ export const outgoingMail: OutgoingMail = {
   subject: "Hello",
   html: null,
   text: "Hi",
+  attachments: [],
 };

@@ -1,35 +1,102 @@
 import { sender } from "../../shared/config.ts";
-import { acceptEmail } from "../../shared/email/outbox.ts";
-import { emailMessage, emailQuery, idempotencyKey, type EmailView } from "../../shared/email/schemas.ts";
+import { cancelEmail } from "../../shared/email/cancel/store.ts";
+import { acceptEmails, type Sender } from "../../shared/email/outbox.ts";
+import {
+  checkSendAt,
+  emailBatch,
+  emailMessage,
+  emailQuery,
+  idempotencyKey,
+  type EmailMessage,
+  type EmailView,
+} from "../../shared/email/schemas.ts";
 import { findEmail, listEmails, type StoredEmail } from "../../shared/email/store.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
-import { fail } from "../../shared/result.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { problemOf } from "../../shared/http/problem.ts";
+import { fail, ok, type Result } from "../../shared/result.ts";
 import { json, type Caller, type Handler } from "./call.ts";
-import { readDatabase } from "./database.ts";
+import { readDatabase, writeDatabase } from "./database.ts";
 
 /** 202 once the mail is in D1; the delivery shows on `GET /api/emails/:id`. */
 export const sendEmail: Handler = async ({ request, env, caller, now }) => {
-  const key = request.headers.get("Idempotency-Key");
-  const checkedKey = key === null ? null : validate(idempotencyKey, key);
-  if (checkedKey !== null && !checkedKey.ok) {
-    return fail({ tag: "invalid", errors: checkedKey.error.errors.map(({ message }) => ({ path: "Idempotency-Key", message })) });
-  }
+  const key = keyOf(request);
+  if (!key.ok) return key;
   const message = await readJson(request, emailMessage);
   if (!message.ok) return message;
+  const late = checkSendAt(message.value, now);
+  if (late.length > 0) return fail({ tag: "invalid", errors: late });
   const from = sender(env);
   if (!from.ok) return from;
-  const accepted = await acceptEmail(
-    { db: env.DB, queue: env.EMAIL_QUEUE },
-    message.value,
-    { tenant: tenantOf(caller), from: from.value, ...(key === null ? {} : { idempotencyKey: key }) },
-    now,
-  );
+  const mail = { message: message.value, sender: senderOf(caller, from.value, key.value) };
+  const [accepted] = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, [mail], now);
+  if (accepted === undefined) return fail({ tag: "internal" });
   if (!accepted.ok) return accepted;
   const { id, status, replayed } = accepted.value;
   const headers = { Location: `/api/emails/${id}`, ...(replayed ? { "Idempotency-Replayed": "true" } : {}) };
   return json({ id, status }, { status: 202, headers });
 };
+
+/**
+ * Up to a hundred mails, each accepted or refused by itself: `items` has an answer for each, in their order. An Idempotency-Key holds for
+ * each mail at its place, so that the whole request can be repeated.
+ */
+export const sendEmails: Handler = async ({ request, env, caller, now }) => {
+  const key = keyOf(request);
+  if (!key.ok) return key;
+  const batch = await readJson(request, emailBatch);
+  if (!batch.ok) return batch;
+  const from = sender(env);
+  if (!from.ok) return from;
+  const checked = batch.value.emails.map((email): Result<EmailMessage, Failure> => {
+    const message = validate(emailMessage, email);
+    const late = message.ok ? checkSendAt(message.value, now) : [];
+    return late.length > 0 ? fail({ tag: "invalid", errors: late }) : message;
+  });
+  const mails = checked.flatMap((message, n) =>
+    message.ok
+      ? [{ n, message: message.value, sender: senderOf(caller, from.value, key.value === null ? null : `${key.value}#${n}`) }]
+      : [],
+  );
+  const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, mails, now);
+  const answers = new Map(mails.map(({ n }, place) => [n, accepted[place]]));
+  const items = checked.map((message, n) => {
+    const answer = message.ok ? answers.get(n) : message;
+    if (answer?.ok) return { id: answer.value.id, status: answer.value.status };
+    return { error: problemOf(answer?.error ?? { tag: "internal" }) };
+  });
+  return json(
+    { accepted: accepted.filter((mail) => mail.ok).length, refused: items.filter((item) => "error" in item).length, items },
+    { status: 202 },
+  );
+};
+
+/** Ends a mail that is still queued. Of a cancel and a delivery that race, one wins. */
+export const cancel: Handler = async ({ params, env, caller, now }) => {
+  const id = params["id"] ?? "";
+  const tenant = caller.role === "admin" ? null : tenantOf(caller);
+  const write = () => cancelEmail(env.DB, id, tenant, now);
+  const cancelled = await writeDatabase(write, write);
+  if (!cancelled.ok) return cancelled;
+  if (cancelled.value === null) return fail({ tag: "not-found", what: "email" });
+  if (!cancelled.value.cancelled) {
+    return fail({ tag: "wrong-state", detail: `Only a queued mail can be cancelled; this one is ${cancelled.value.status}.` });
+  }
+  return json({ id, status: "cancelled" });
+};
+
+function keyOf(request: Request): Result<string | null, Failure> {
+  const key = request.headers.get("Idempotency-Key");
+  if (key === null) return ok(null);
+  const checked = validate(idempotencyKey, key);
+  if (checked.ok) return checked;
+  return fail({ tag: "invalid", errors: checked.error.errors.map(({ message }) => ({ path: "Idempotency-Key", message })) });
+}
+
+function senderOf(caller: Caller, from: string, key: string | null): Sender {
+  return { tenant: tenantOf(caller), from, ...(key !== null && { idempotencyKey: key }) };
+}
 
 /** A mail of another tenant is as absent as one that never was. */
 export const getEmail: Handler = async ({ params, env, caller }) => {
@@ -67,6 +134,8 @@ function emailView(mail: StoredEmail): EmailView {
     generation: mail.generation,
     attempts: mail.attempts,
     onUnknown: mail.onUnknown,
+    category: mail.category,
+    ...(mail.tags.length === 0 ? {} : { tags: mail.tags }),
     createdAt: new Date(mail.createdAt).toISOString(),
     updatedAt: new Date(mail.updatedAt).toISOString(),
     ...(mail.status === "queued" ? { dueAt: new Date(mail.dueAt).toISOString() } : {}),

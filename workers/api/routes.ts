@@ -15,7 +15,7 @@ import {
   resetCacheBreaker,
   resetCircuitBreaker,
 } from "./circuit-breakers.ts";
-import { getEmail, getEmails, sendEmail } from "./emails.ts";
+import { cancel, getEmail, getEmails, sendEmail, sendEmails } from "./emails.ts";
 import { health } from "./health.ts";
 import { createUser, getMe, getRelated, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
 
@@ -34,8 +34,10 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/api/me", access: "caller", handler: getMe },
 
   { method: "POST", path: "/api/emails", access: "mailer", handler: sendEmail },
+  { method: "POST", path: "/api/emails/batch", access: "mailer", handler: sendEmails },
   { method: "GET", path: "/api/emails", access: "caller", handler: getEmails },
   { method: "GET", path: "/api/emails/:id", access: "caller", handler: getEmail },
+  { method: "POST", path: "/api/emails/:id/cancel", access: "caller", handler: cancel },
 
   { method: "GET", path: "/api/admin/circuit-breakers", access: "admin", handler: listCircuitBreakers },
   { method: "GET", path: "/api/admin/circuit-breakers/:name/history", access: "admin", handler: circuitBreakerHistory },

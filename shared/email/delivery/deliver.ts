@@ -3,7 +3,7 @@ import { type AttemptDetail, type Outcome, settle } from "../lifecycle.ts";
 import { buryFor, type QueueMessage } from "../messages.ts";
 import { ring, sendAll, type Outbox } from "../outbox.ts";
 import type { RetryPolicy } from "../retry-policy.ts";
-import type { OutgoingMail, Transport } from "../transports/transport.ts";
+import type { Attachment, OutgoingMail, Transport } from "../transports/transport.ts";
 import { parseMailbox } from "../address.ts";
 import { GROUP_SIZE, LEASE_MS } from "./lease.ts";
 import { advance, type MailInHandOver, type Settled } from "./store.ts";
@@ -73,6 +73,7 @@ function outgoing(mail: MailInHandOver): OutgoingMail {
     subject: mail.subject,
     html: mail.html,
     text: mail.text,
+    attachments: mail.attachments === null ? [] : (JSON.parse(mail.attachments) as Attachment[]),
   };
 }
 

@@ -59,6 +59,8 @@ export type MailInHandOver = {
   subject: string;
   html: string | null;
   text: string | null;
+  /** JSON, as it was stored. */
+  attachments: string | null;
 };
 
 export type Settled = { id: string; generation: number; settlement: Settlement; detail: AttemptDetail };
@@ -101,7 +103,7 @@ export async function advance(
     db
       .prepare(
         `SELECT id, generation, generation_at AS generationAt, attempts, on_unknown AS onUnknown, lease_expires_at AS leaseExpiresAt,
-                from_address AS "from", to_address AS "to", reply_to AS replyTo, subject, html, text
+                from_address AS "from", to_address AS "to", reply_to AS replyTo, subject, html, text, attachments
          FROM emails WHERE lease_token = ?2 AND status = 'sending' AND id IN (SELECT value FROM json_each(?1))`,
       )
       .bind(nextIds, token),

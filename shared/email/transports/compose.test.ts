@@ -14,6 +14,22 @@ describe("a composed mail", () => {
     expect(first?.headers.find(({ key }) => key === "x-luna-email")?.value).toBe("m1:2");
   });
 
+  it("carries its attachments, byte for byte, under their names", async () => {
+    const bytes = Uint8Array.from({ length: 256 }, (_, n) => n);
+    const content = Buffer.from(bytes).toString("base64");
+    const attachments = [
+      { filename: "Rechnung März.pdf", contentType: "application/pdf", content },
+      { filename: "a.txt", contentType: "text/plain", content: "SGk=" },
+    ];
+    const parsed = await PostalMime.parse(await compose({ ...mail, html: "<p>Hi</p>", attachments }));
+    expect(parsed.attachments.map(({ filename, mimeType }) => [filename, mimeType])).toEqual([
+      ["Rechnung März.pdf", "application/pdf"],
+      ["a.txt", "text/plain"],
+    ]);
+    expect(new Uint8Array(parsed.attachments[0]?.content as ArrayBuffer)).toEqual(bytes);
+    expect(parsed.text?.trim()).toBe("Hi");
+  });
+
   it("gets a text part from its HTML", async () => {
     const parsed = await PostalMime.parse(await compose({ ...mail, text: null, html: "<h1>Hi</h1><p>there &amp; back</p>" }));
     expect(parsed.text).toMatch(/hi\s+there & back/i);

@@ -21,6 +21,7 @@ export async function compose(mail: OutgoingMail): Promise<Uint8Array> {
     subject: mail.subject,
     text,
     ...(mail.html === null ? {} : { html: mail.html }),
+    attachments: mail.attachments.map(({ filename, contentType, content }) => ({ filename, contentType, content, encoding: "base64" })),
     headers: { "X-Luna-Email": `${mail.id}:${mail.generation}`, "Auto-Submitted": "auto-generated" },
     // The bodies come from outside: never let one name a file or a URL to read.
     disableFileAccess: true,

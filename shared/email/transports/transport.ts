@@ -1,6 +1,9 @@
 import type { Mailbox } from "../address.ts";
 import type { Outcome } from "../lifecycle.ts";
 
+/** `content` in base64. */
+export type Attachment = { filename: string; contentType: string; content: string };
+
 /** A mail as a transport hands it over: the same bytes' worth of fields for every attempt of a generation. */
 export type OutgoingMail = {
   /** `<id@domain>`: the same for every attempt and generation, so that a receiver can tell a copy. */
@@ -14,6 +17,7 @@ export type OutgoingMail = {
   subject: string;
   html: string | null;
   text: string | null;
+  attachments: Attachment[];
 };
 
 /** Hands one mail over and says what was observed. Never throws, and settles within its own deadline. */
