@@ -1,10 +1,7 @@
-import { connect } from "node:net";
-
-const END_OF_HEADERS = Buffer.from("\r\n\r\n");
+import { Agent, get } from "node:http";
 
 /**
- * Sends one request again and again over several connections, each waiting for its answer, for a while. Plain sockets: a client that
- * costs more than the Worker would measure itself. Each answer must have a body of one packet with no empty line in it.
+ * Sends one request again and again over several connections, each waiting for its answer, for a while.
  *
  * @returns answers a second
  */
@@ -15,29 +12,25 @@ export async function throughput(
   forMs: number,
   connections = 16,
 ): Promise<number> {
-  const lines = Object.entries({ Host: url.host, ...headers }).map(([name, value]) => `${name}: ${value}`);
-  const request = `GET ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`;
-  let answers = 0;
-  let running = true;
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const once = async (): Promise<void> => {
+    await new Promise<void>((resolve, reject) => {
+      get(new URL(path, url).href, { agent, headers }, (answer) => {
+        if (answer.statusCode !== 200) reject(new Error(`answered ${answer.statusCode}`));
+        answer.resume().once("end", resolve);
+      }).once("error", reject);
+    });
+  };
   const started = performance.now();
-  const clients = Array.from({ length: connections }, () => {
-    const socket = connect(Number(url.port), url.hostname).setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => {
-      if (!chunk.includes(END_OF_HEADERS)) return;
+  let answers = 0;
+  const client = async (): Promise<void> => {
+    while (performance.now() - started < forMs) {
+      await once();
       answers += 1;
-      if (running) socket.write(request);
-      else socket.end();
-    });
-    socket.on("connect", () => socket.write(request));
-    return new Promise<void>((resolve, reject) => {
-      socket.on("close", () => resolve());
-      socket.on("error", reject);
-    });
-  });
-  await new Promise((resolve) => setTimeout(resolve, forMs));
-  running = false;
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, client));
   const elapsedMs = performance.now() - started;
-  const counted = answers;
-  await Promise.all(clients);
-  return (counted / elapsedMs) * 1_000;
+  agent.destroy();
+  return (answers / elapsedMs) * 1_000;
 }
