@@ -10,6 +10,8 @@ export type Failure =
   | { tag: "method-not-allowed"; allow: string[] }
   | { tag: "conflict"; field: string }
   | { tag: "wrong-state"; detail: string }
+  /** The recipient gets no such mail. */
+  | { tag: "suppressed"; reason: "bounce" | "complaint" | "unsubscribe" | "manual" }
   | { tag: "idempotency-key-reused" }
   | { tag: "unavailable"; dependency: Dependency }
   /** The dependency is not asked at all. */

@@ -34,7 +34,7 @@ const whole = v.pipe(v.number("must be a number"), v.integer("must be a whole nu
 const name = v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(MAX_TAG_LENGTH, "is too long"));
 export const tag = v.pipe(
   name,
-  v.check((text) => text !== EVERYTHING, "is not a tag: say that everything is meant"),
+  v.check((text) => text !== EVERYTHING, "is not a tag: for everything, say so ({ all: true } over HTTP)"),
 );
 const tags = (max: number) => v.pipe(v.array(tag, "must be a list"), v.maxLength(max, `must have at most ${max} entries`));
 /** Another index's sequence says nothing of this one's: then it is answered as if nothing were known. */
@@ -78,11 +78,15 @@ export const inspectRequest = v.strictObject({
 });
 export type InspectRequest = v.InferInput<typeof inspectRequest>;
 
-/** Sequences at which the tag was purged last, 0 for never. `purged` of a member: it is still to be reclaimed. */
+/**
+ * Sequences at which the tag, or everything, was purged last, 0 for never. `purgedAt`: when the tag itself was, in milliseconds since the
+ * epoch; forgotten after two days. `purged` of a member: it is still to be reclaimed.
+ */
 export type TagInspection = {
   tag: string;
   seq: number;
   hardSeq: number;
   softSeq: number;
+  purgedAt: number | null;
   members: { key: string; seq: number; expiresAt: number; purged: boolean }[];
 };

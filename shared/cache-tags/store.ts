@@ -198,9 +198,16 @@ export function deleteOldTags(sql: SqlStorage, before: number, limit: number): n
   return upTo;
 }
 
-export function inspectTag(sql: SqlStorage, tag: string, limit: number, after: string, { seq, floor }: Meta): TagInspection {
-  const [[, { hard, soft }] = ["", neverPurged]] = purgesOf(sql, [tag]);
+export function inspectTag(sql: SqlStorage, tag: string, limit: number, after: string, { seq, floor, softFloor }: Meta): TagInspection {
+  const [row] = sql
+    .exec<{ hard: number; soft: number; purgedAt: number }>(
+      "SELECT hard_seq AS hard, soft_seq AS soft, purged_at AS purgedAt FROM tags WHERE tag = ?",
+      tag,
+    )
+    .toArray();
+  // A purge of everything is one of this tag too.
+  const [hardSeq, softSeq] = [Math.max(row?.hard ?? 0, floor), Math.max(row?.soft ?? 0, softFloor)];
   const members = keysUnder(sql, tag, after, limit);
-  const purged = Math.max(hard, floor);
-  return { tag, seq, hardSeq: hard, softSeq: soft, members: members.map((member) => ({ ...member, purged: member.seq < purged })) };
+  const shown = members.map((member) => ({ ...member, purged: member.seq < hardSeq }));
+  return { tag, seq, hardSeq, softSeq, purgedAt: row?.purgedAt ?? null, members: shown };
 }

@@ -96,7 +96,7 @@ function open(env: CacheEnv): Opened {
   return made;
 }
 
-/** A bad variable must not take the cache away: `npm start` and `/health` name it. */
+/** A bad variable must not take the cache away: the log names it, and `npm start` refuses to begin. */
 function configured(env: CacheEnv): CacheSettings {
   const settings = cacheSettings(env);
   if (settings.ok) return settings.value;

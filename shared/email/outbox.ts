@@ -6,6 +6,7 @@ import { describeError, log } from "../telemetry/log.ts";
 import { doorbellFor, type QueueMessage } from "./messages.ts";
 import { doorbellDelaySeconds } from "./retry-policy.ts";
 import type { EmailMessage } from "./schemas.ts";
+import { findSuppressed } from "./suppressions/store.ts";
 import { emailExists, findIdempotencyKey, insertEmail, insertIdempotencyKey, ringSoon } from "./store.ts";
 
 export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
@@ -18,7 +19,7 @@ const QUEUE_BATCH = 100;
 
 export type Accepted = { id: string; status: "queued"; replayed: boolean };
 
-type Acceptance = Extract<Failure, { tag: "idempotency-key-reused" | "unavailable" | "outcome-unknown" }>;
+type Acceptance = Extract<Failure, { tag: "suppressed" | "idempotency-key-reused" | "unavailable" | "outcome-unknown" }>;
 
 export type Sender = { tenant: string; from: string; idempotencyKey?: string };
 
@@ -36,16 +37,34 @@ export async function acceptEmails(
   mails: { message: EmailMessage; sender: Sender }[],
   now: number,
 ): Promise<Result<Accepted, Acceptance>[]> {
+  const suppressed = await suppressedAmong(outbox.db, mails);
   const accepted: Result<Accepted, Acceptance>[] = [];
   for (let start = 0; start < mails.length; start += AT_ONCE) {
     const group = mails.slice(start, start + AT_ONCE);
-    accepted.push(...(await Promise.all(group.map(({ message, sender }) => write(outbox.db, message, sender, now)))));
+    const written = group.map(async ({ message, sender }, n) => {
+      const reason = suppressed.get(start + n);
+      return reason === undefined ? await write(outbox.db, message, sender, now) : fail({ tag: "suppressed" as const, reason });
+    });
+    accepted.push(...(await Promise.all(written)));
   }
   const bells = accepted.flatMap((mail, n) =>
     mail.ok && !mail.value.replayed ? [{ id: mail.value.id, generation: 1, dueAt: Math.max(mails[n]?.message.sendAt ?? now, now) }] : [],
   );
   await ring(outbox, bells, now);
   return accepted;
+}
+
+/** The claim looks again: a list that cannot be read now keeps nobody from accepting. */
+async function suppressedAmong(db: D1Database, mails: { message: EmailMessage }[]): ReturnType<typeof findSuppressed> {
+  try {
+    return await findSuppressed(
+      db,
+      mails.map(({ message: { to, category } }) => ({ to, category })),
+    );
+  } catch (error) {
+    log("warn", "email.suppressions_unread", describeError(error));
+    return new Map();
+  }
 }
 
 async function write(db: D1Database, message: EmailMessage, sender: Sender, now: number): Promise<Result<Accepted, Acceptance>> {

@@ -29,6 +29,11 @@ export function problemOf(failure: Failure): Problem {
       };
     case "wrong-state":
       return problem(409, failure.tag, "Not possible any more", failure.detail);
+    case "suppressed":
+      return {
+        ...problem(422, failure.tag, "The recipient is suppressed", `The recipient gets no such mail: ${suppressedBy[failure.reason]}.`),
+        errors: [{ path: "to", message: "is suppressed" }],
+      };
     case "idempotency-key-reused":
       return problem(422, failure.tag, "Idempotency-Key reused", "This Idempotency-Key was used with another body.");
     case "unavailable":
@@ -53,6 +58,13 @@ export function problemOf(failure: Failure): Problem {
       return problem(500, failure.tag, "Internal error", "The request failed unexpectedly. The log holds the cause under its request id.");
   }
 }
+
+const suppressedBy = {
+  bounce: "an earlier one could not be delivered for good",
+  complaint: "they reported an earlier one as spam",
+  unsubscribe: "they unsubscribed",
+  manual: "an operator said so",
+};
 
 const RETRY_AFTER_SECONDS = 5;
 

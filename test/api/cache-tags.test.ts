@@ -181,6 +181,19 @@ describe("what is stored", () => {
     ]);
   });
 
+  it("is told apart from what was purged since, by tag or altogether, and when", async () => {
+    const before = Date.now();
+    await sync({ since: null, stored: [entry("user:1")] });
+    expect(await inspect({ tag: "user:1" })).toMatchObject({ hardSeq: 0, softSeq: 0, purgedAt: null, members: [{ purged: false }] });
+    await purge(["user:1"], "soft");
+    const soft = await inspect({ tag: "user:1" });
+    expect(soft).toMatchObject({ hardSeq: 0, softSeq: 1, members: [{ purged: false }] });
+    expect(soft.purgedAt).toBeGreaterThanOrEqual(before);
+    await purge("everything");
+    expect(await inspect({ tag: "user:1" })).toMatchObject({ hardSeq: 2, softSeq: 1 });
+    expect(await inspect({ tag: "*" })).toMatchObject({ hardSeq: 2, softSeq: 0, purgedAt: null });
+  });
+
   it("is listed at the cost of the page, however much there is", async () => {
     await sync({ since: null });
     const read = await runInDurableObject(index, (_, { storage }) => {

@@ -37,7 +37,17 @@ export async function rows(table: string): Promise<number> {
   return (await env.DB.prepare(`SELECT COUNT(*) AS n FROM ${table}`).first<number>("n")) ?? -1;
 }
 
-const tables = ["users", "usage_metrics", "subscriptions", "emails", "email_events", "dead_letters", "idempotency_keys", "purge_intents"];
+const tables = [
+  "users",
+  "usage_metrics",
+  "subscriptions",
+  "emails",
+  "email_events",
+  "dead_letters",
+  "idempotency_keys",
+  "purge_intents",
+  "suppressions",
+];
 
 /** How many rows each table has: what a refused request must not change. */
 export async function rowsInAll(): Promise<Record<string, number>> {

@@ -58,6 +58,30 @@ const claimNow = async (token: string, ids: string[]) =>
 const sweep = () =>
   sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, everything: false }, now, () => 0.5);
 
+const suppress = (address: string, scope: "all" | "non-transactional") =>
+  db.prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES (?1, ?2, 'manual', 0)").bind(address, scope).run();
+
+describe("a mail whose recipient was suppressed since it was accepted", () => {
+  it("is never handed over: it is dead, says why, and is buried by the sweep; what is transactional goes on", async () => {
+    const id = await queueMail(db, start);
+    const bulk = await queueMail(db, start);
+    await db.prepare("UPDATE emails SET to_address = 'Eve@Example.com' WHERE id = ?").bind(id).run();
+    await db.prepare("UPDATE emails SET category = 'marketing' WHERE id = ?").bind(bulk).run();
+    const transactional = await queueMail(db, start);
+    await suppress("eve@example.com", "all");
+    await suppress("ada@example.com", "non-transactional");
+    const { claimed } = await claimNow("token", [id, bulk, transactional]);
+    expect(claimed).toEqual([transactional]);
+    for (const dead of [id, bulk]) {
+      expect(await mailRow(db, dead)).toMatchObject({ status: "dead", attempts: 0, lease_token: null });
+      expect(await eventTypes(db, dead)).toEqual(["queued", "dead"]);
+    }
+    now += 1;
+    expect(await sweep()).toMatchObject({ buried: 2 });
+    await db.prepare("DELETE FROM suppressions").run();
+  });
+});
+
 async function deliver(token: string, ids: string[]): Promise<void> {
   const { claimed } = await claimNow(token, ids);
   await deliverClaimed(delivery(), token, claimed);

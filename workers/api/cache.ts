@@ -50,7 +50,7 @@ type Invalidation = v.InferOutput<typeof invalidation>;
  * those whose copy in KV could not be deleted at once, or which the tag index could not be told of; the reason says which. `pending`
  * counts entries, up to 100, whose space is still to be reclaimed.
  */
-export const invalidate: Handler = async ({ request, env, now }) => {
+export const invalidate: Handler = async ({ request, env, caller, now }) => {
   const wanted = await readJson(request, invalidation);
   if (!wanted.ok) return wanted;
   const names = await namesOf(env, wanted.value);
@@ -59,6 +59,14 @@ export const invalidate: Handler = async ({ request, env, now }) => {
   const { mode } = wanted.value;
   const cache = cacheOf(env);
   const purged = await cache.purge(tags, mode);
+  const by = Object.keys(selectors).find((name) => name in wanted.value);
+  log("info", "cache.purged_by_operator", {
+    actor: caller.role === "admin" ? caller.actor : caller.role,
+    by,
+    mode,
+    names: tags.length,
+    done: purged.ok,
+  });
   const all = tags === "everything" ? ["*"] : tags;
   if (!purged.ok) return purged.error.tag === "refused" ? fail({ tag: "internal" }) : await promise(env, tags, mode, all, now);
   // The index reclaims the rest.
@@ -131,12 +139,13 @@ export const inspectTag: Handler = async ({ env, params, url }) => {
   }
 };
 
-function tagView({ members, ...rest }: TagInspection, limit: number) {
+function tagView({ members, purgedAt, ...rest }: TagInspection, limit: number) {
   const shown = members.slice(0, limit);
   const last = shown.at(-1);
   const more = members.length > limit && last !== undefined;
   return {
     ...rest,
+    ...(purgedAt !== null && { purgedAt: new Date(purgedAt).toISOString() }),
     members: shown.map(({ expiresAt, ...member }) => ({ ...member, expiresAt: new Date(expiresAt).toISOString() })),
     ...(more && { nextCursor: last.key }),
   };

@@ -15,7 +15,9 @@ const noSuchLetter: Failure = { tag: "not-found", what: "dead letter" };
 const text = v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(320, "is too long"));
 const filter = {
   kind: v.optional(v.picklist(["email", "poison"], 'must be "email" or "poison"')),
-  reason: v.optional(v.picklist(["exhausted", "permanent", "operator"], 'must be "exhausted", "permanent" or "operator"')),
+  reason: v.optional(
+    v.picklist(["exhausted", "permanent", "operator", "suppressed"], 'must be "exhausted", "permanent", "operator" or "suppressed"'),
+  ),
   tenant: v.optional(text),
   to: v.optional(text),
   buriedBefore: v.optional(timestamp),

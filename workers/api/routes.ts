@@ -17,6 +17,7 @@ import {
 } from "./circuit-breakers.ts";
 import { cancel, getEmail, getEmails, sendEmail, sendEmails } from "./emails.ts";
 import { health } from "./health.ts";
+import { suppress, suppressions, unsuppress } from "./suppressions.ts";
 import { createUser, getMe, getRelated, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
 
 export type Route = { method: "GET" | "POST" | "PATCH" | "DELETE"; path: string; access: Access; handler: Handler };
@@ -56,6 +57,9 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/api/admin/email/dlq/:id", access: "admin", handler: inspectDeadLetter },
   { method: "DELETE", path: "/api/admin/email/dlq/:id", access: "admin", handler: removeDeadLetter },
   { method: "POST", path: "/api/admin/email/process-dlq", access: "admin", handler: processDeadLetters },
+  { method: "GET", path: "/api/admin/email/suppressions", access: "admin", handler: suppressions },
+  { method: "POST", path: "/api/admin/email/suppressions", access: "admin", handler: suppress },
+  { method: "DELETE", path: "/api/admin/email/suppressions/:address", access: "admin", handler: unsuppress },
   { method: "POST", path: "/api/admin/email/:id/resolve", access: "admin", handler: resolveEmail },
   { method: "POST", path: "/api/admin/scheduled-tasks/tick", access: "admin", handler: tick },
   { method: "POST", path: "/api/admin/scheduled-tasks/:name/run", access: "admin", handler: runTask },

@@ -79,7 +79,7 @@ export type DeadLetter = {
 /** Which dead letters: each field that is there narrows it down. `buriedBefore` in milliseconds since the epoch. */
 export type DeadLetterFilter = {
   kind?: "email" | "poison" | undefined;
-  reason?: "exhausted" | "permanent" | "operator" | undefined;
+  reason?: "exhausted" | "permanent" | "operator" | "suppressed" | undefined;
   tenant?: string | undefined;
   to?: string | undefined;
   buriedBefore?: number | undefined;

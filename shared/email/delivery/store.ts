@@ -14,12 +14,29 @@ export type Claim = {
   early: { id: string; generation: number; dueAt: number }[];
 };
 
+const suppressedDetail = JSON.stringify({ transport: "none", phase: "suppression", text: "the recipient is suppressed" });
+
 /** Claims what is due among `doorbells` under a new lease token. Each row goes to one claim only, however many race. */
 export async function claim(db: D1Database, doorbells: Doorbell[], token: string, now: number, leaseExpiresAt: number): Promise<Claim> {
   const rung = JSON.stringify(doorbells.map((bell) => ({ id: bell.emailId, generation: bell.generation })));
   const matching = `SELECT e.id FROM json_each(?1) bell JOIN emails e ON e.id = bell.value ->> 'id' AND e.generation = bell.value ->> 'generation'
                     WHERE e.status = 'queued'`;
-  const [, claimed, early] = await db.batch<{ id: string; generation: number; dueAt: number }>([
+  const suppressed = `${matching} AND EXISTS (
+    SELECT 1 FROM suppressions s WHERE s.address = LOWER(e.to_address) AND (s.scope = 'all' OR e.category <> 'transactional'))`;
+  const [, , , claimed, early] = await db.batch<{ id: string; generation: number; dueAt: number }>([
+    // Whoever was suppressed since the mail was accepted gets none: it is dead, and the sweep buries it.
+    db
+      .prepare(
+        `INSERT INTO email_events (email_id, generation, type, at, detail)
+         SELECT id, generation, 'dead', ?2, ?3 FROM emails WHERE id IN (${suppressed})`,
+      )
+      .bind(rung, now, suppressedDetail),
+    db
+      .prepare(
+        `UPDATE emails SET status = 'dead', dead_reason = 'suppressed', last_error = ?3, ring_after = ?2, rings = 0, updated_at = ?2
+         WHERE id IN (${suppressed})`,
+      )
+      .bind(rung, now, suppressedDetail),
     db
       .prepare(
         `INSERT INTO email_events (email_id, generation, type, at)

@@ -23,7 +23,7 @@ CREATE TABLE emails_new (
   lease_token TEXT,
   lease_expires_at INTEGER,
   last_error TEXT, -- JSON
-  dead_reason TEXT CHECK (dead_reason IN ('exhausted', 'permanent', 'operator')),
+  dead_reason TEXT CHECK (dead_reason IN ('exhausted', 'permanent', 'operator', 'suppressed')),
   buried_at INTEGER,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
@@ -37,6 +37,17 @@ SELECT id, tenant, generation, generation_at, status, from_address, to_address, 
 
 DROP TABLE emails;
 ALTER TABLE emails_new RENAME TO emails;
+
+-- Who gets no mail, or none that is not purely transactional.
+CREATE TABLE suppressions (
+  id INTEGER PRIMARY KEY,
+  address TEXT NOT NULL, -- in lower case
+  scope TEXT NOT NULL CHECK (scope IN ('all', 'non-transactional')),
+  reason TEXT NOT NULL CHECK (reason IN ('bounce', 'complaint', 'unsubscribe', 'manual')),
+  note TEXT,
+  created_at INTEGER NOT NULL,
+  UNIQUE (address, scope)
+) STRICT;
 
 CREATE INDEX emails_to_ring ON emails (ring_after) WHERE status = 'queued';
 CREATE INDEX emails_due ON emails (due_at) WHERE status = 'queued';

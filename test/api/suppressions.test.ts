@@ -1,0 +1,104 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { losingReplies } from "../support/lossy-database.ts";
+import { call, callWith, rowsInAll } from "./support.ts";
+
+const path = "/api/admin/email/suppressions";
+const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
+
+beforeEach(async () => {
+  await env.DB.prepare("DELETE FROM suppressions").run();
+});
+
+describe("a suppressed recipient", () => {
+  it("is refused with the reason, in any case of letters, and nothing is written", async () => {
+    expect((await call("POST", path, { address: "Ada@Example.com", note: "asked by phone" })).status).toBe(201);
+    const before = await rowsInAll();
+    for (const to of ["ada@example.com", "ADA@example.COM"]) {
+      const refused = await call("POST", "/api/emails", { ...mail, to });
+      expect(refused).toMatchObject({
+        status: 422,
+        body: { type: "urn:luna:problem:suppressed", errors: [{ path: "to", message: "is suppressed" }] },
+      });
+      expect(refused.body.detail).toContain("an operator said so");
+    }
+    expect(await rowsInAll()).toEqual(before);
+    expect((await call("POST", "/api/emails", { ...mail, to: "eve@example.com" })).status).toBe(202);
+  });
+
+  it("of all but what is purely transactional still gets that", async () => {
+    await call("POST", path, { address: mail.to, scope: "non-transactional" });
+    expect((await call("POST", "/api/emails", mail)).status).toBe(202);
+    expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(202);
+    for (const category of ["notification", "marketing"]) {
+      expect((await call("POST", "/api/emails", { ...mail, category })).body.type).toBe("urn:luna:problem:suppressed");
+    }
+  });
+
+  it("is refused in its place of a batch, and refuses no other", async () => {
+    await call("POST", path, { address: mail.to });
+    const { body } = await call("POST", "/api/emails/batch", { emails: [{ ...mail, to: "bob@example.com" }, mail] });
+    expect(body).toMatchObject({
+      accepted: 1,
+      refused: 1,
+      items: [{ status: "queued" }, { error: { type: "urn:luna:problem:suppressed" } }],
+    });
+  });
+
+  it("does not keep a user from signing up", async () => {
+    await call("POST", path, { address: "new@example.com" });
+    expect((await call("POST", "/api/users", { userId: "suppressed-user", email: "new@example.com" })).status).toBe(201);
+  });
+
+  it("gets mails again once that is lifted", async () => {
+    await call("POST", path, { address: mail.to });
+    await call("POST", path, { address: mail.to, scope: "non-transactional" });
+    expect((await call("DELETE", `${path}/${encodeURIComponent("ADA@example.com")}`)).status).toBe(204);
+    expect((await call("DELETE", `${path}/ada@example.com`)).status).toBe(404);
+    expect((await call("POST", "/api/emails", { ...mail, category: "marketing" })).status).toBe(202);
+  });
+});
+
+describe("the list", () => {
+  it("is shown oldest first, a page at a time, and of one address", async () => {
+    for (const name of ["a", "b", "c"]) await call("POST", path, { address: `${name}@example.com` });
+    const first = await call("GET", `${path}?limit=2`);
+    expect(first.body.items).toMatchObject([
+      { address: "a@example.com", scope: "all", reason: "manual", createdAt: expect.stringMatching(/Z$/) },
+      { address: "b@example.com" },
+    ]);
+    const second = await call("GET", `${path}?limit=2&cursor=${encodeURIComponent(first.body.nextCursor)}`);
+    expect(second.body).toEqual({ items: [expect.objectContaining({ address: "c@example.com" })] });
+    expect((await call("GET", `${path}?address=B@example.com`)).body.items).toMatchObject([{ address: "b@example.com" }]);
+  });
+
+  it("holds an address once, however often it is suppressed, also when a reply of D1 is lost", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    await call("POST", path, { address: mail.to });
+    expect((await callWith({ DB: losingReplies(env.DB) })("POST", path, { address: mail.to, note: "again" })).status).toBe(201);
+    expect((await call("GET", path)).body.items).toMatchObject([{ address: mail.to, note: "again" }]);
+    vi.restoreAllMocks();
+  });
+
+  it.each([
+    ["POST", path, { address: "nobody" }, "address"],
+    ["POST", path, { address: "a@b.cc", scope: "some" }, "scope"],
+    ["POST", path, { address: "a@b.cc", reason: "bounce" }, "reason"],
+    ["GET", `${path}?address=x`, undefined, "address"],
+    ["DELETE", `${path}/nobody`, undefined, "address"],
+  ])("refuses what is wrong by the name of the field: %s %s", async (method, at, body, field) => {
+    const refused = await call(method, at, body);
+    expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: field }] } });
+  });
+
+  it("is for the admin alone", async () => {
+    const { body } = await call("POST", "/api/users", { userId: "not-admin", email: "not-admin@example.com" });
+    for (const [method, at] of [
+      ["GET", path],
+      ["POST", path],
+      ["DELETE", `${path}/a@b.cc`],
+    ] as const) {
+      expect((await call(method, at, undefined, { token: body.apiKey })).status).toBe(403);
+    }
+  });
+});

@@ -1,0 +1,63 @@
+import * as v from "valibot";
+import { address } from "../../shared/email/address.ts";
+import { deleteSuppression, listSuppressions, saveSuppression, type Suppression } from "../../shared/email/suppressions/store.ts";
+import { readJson, validate } from "../../shared/http/body.ts";
+import { pageFrom, pageOf } from "../../shared/http/lists.ts";
+import { fail, ok } from "../../shared/result.ts";
+import { json, type Handler } from "./call.ts";
+import { readDatabase, writeDatabase } from "./database.ts";
+
+const listQuery = v.strictObject({ ...pageOf.entries, address: v.optional(address) });
+
+/** Who gets no mail, oldest first. `nextCursor` is there while more follow. */
+export const suppressions: Handler = async ({ url, env }) => {
+  const query = validate(listQuery, Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
+  const { limit, cursor, address: only } = query.value;
+  const found = await readDatabase(env, () => listSuppressions(env.DB, only ?? null, cursor ?? null, limit + 1));
+  if (!found.ok) return found;
+  const { rows, ...next } = pageFrom(found.value, limit, (one) => one.createdAt);
+  return json({ items: rows.map(view), ...next });
+};
+
+const newSuppression = v.strictObject({
+  address,
+  scope: v.optional(v.picklist(["all", "non-transactional"], 'must be "all" or "non-transactional"'), "all"),
+  note: v.optional(v.pipe(v.string("must be text"), v.maxLength(500, "is too long"))),
+});
+
+/** Suppresses an address by hand. What is queued for it is not sent any more. */
+export const suppress: Handler = async ({ request, env, now }) => {
+  const wanted = await readJson(request, newSuppression);
+  if (!wanted.ok) return wanted;
+  const { note, ...rest } = wanted.value;
+  const made: Suppression = { ...rest, address: rest.address.toLowerCase(), reason: "manual", note: note ?? null, createdAt: now };
+  const write = async (): Promise<true> => {
+    await saveSuppression(env.DB, made);
+    return true;
+  };
+  // To write it twice is to write it once.
+  const written = await writeDatabase(write, write);
+  return written.ok ? json(view(made), { status: 201 }) : written;
+};
+
+/** Lifts every suppression of an address. */
+export const unsuppress: Handler = async ({ params, env }) => {
+  const wanted = validate(v.strictObject({ address }), { address: decoded(params["address"] ?? "") });
+  if (!wanted.ok) return wanted;
+  const gone = await writeDatabase(() => deleteSuppression(env.DB, wanted.value.address));
+  if (!gone.ok) return gone;
+  return gone.value ? ok(new Response(null, { status: 204 })) : fail({ tag: "not-found", what: "suppression" });
+};
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function view({ address: of, scope, reason, note, createdAt }: Suppression) {
+  return { address: of, scope, reason, ...(note !== null && { note }), createdAt: new Date(createdAt).toISOString() };
+}
