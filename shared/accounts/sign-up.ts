@@ -1,5 +1,6 @@
 import type { Failure } from "../failure.ts";
-import { renderWelcome } from "../email/templates/welcome.ts";
+import { renderTemplate } from "../email/templates/render.ts";
+import { welcome as template } from "../email/templates/welcome.ts";
 import { ring, type Outbox } from "../email/outbox.ts";
 import { insertEmail } from "../email/store.ts";
 import { fail, ok, type Result } from "../result.ts";
@@ -27,7 +28,7 @@ export async function signUp(
 ): Promise<Result<{ user: User; apiKey: string }, SignUpFailure>> {
   const { db } = outbox;
   const emailId = crypto.randomUUID();
-  const welcome = { id: emailId, tenant: "admin", from, to: user.email, onUnknown: "hold" as const, ...renderWelcome(user) };
+  const welcome = { id: emailId, tenant: "admin", from, to: user.email, onUnknown: "hold" as const, ...renderTemplate(template, user) };
   try {
     await db.batch([...insertUser(db, user, key, now), ...insertEmail(db, welcome, now), intent]);
   } catch (error) {

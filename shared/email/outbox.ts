@@ -5,7 +5,7 @@ import type { Failure } from "../failure.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import { doorbellFor, type QueueMessage } from "./messages.ts";
 import { doorbellDelaySeconds } from "./retry-policy.ts";
-import type { EmailMessage } from "./schemas.ts";
+import type { EmailMessage, EmailRequest } from "./schemas.ts";
 import { findSuppressed } from "./suppressions/store.ts";
 import { emailExists, findIdempotencyKey, insertEmail, insertIdempotencyKey, ringSoon } from "./store.ts";
 
@@ -21,6 +21,9 @@ export type Accepted = { id: string; status: "queued"; replayed: boolean };
 
 type Acceptance = Extract<Failure, { tag: "suppressed" | "idempotency-key-reused" | "unavailable" | "outcome-unknown" }>;
 
+/** A mail to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
+export type Submission = { request: EmailRequest; message: EmailMessage; sender: Sender };
+
 export type Sender = { tenant: string; from: string; idempotencyKey?: string };
 
 /** D1 batches at a time: a hundred mails would otherwise wait for each other one by one. */
@@ -32,18 +35,14 @@ const AT_ONCE = 10;
  *
  * @returns in the order of `mails`
  */
-export async function acceptEmails(
-  outbox: Outbox,
-  mails: { message: EmailMessage; sender: Sender }[],
-  now: number,
-): Promise<Result<Accepted, Acceptance>[]> {
+export async function acceptEmails(outbox: Outbox, mails: Submission[], now: number): Promise<Result<Accepted, Acceptance>[]> {
   const suppressed = await suppressedAmong(outbox.db, mails);
   const accepted: Result<Accepted, Acceptance>[] = [];
   for (let start = 0; start < mails.length; start += AT_ONCE) {
     const group = mails.slice(start, start + AT_ONCE);
-    const written = group.map(async ({ message, sender }, n) => {
+    const written = group.map(async (mail, n) => {
       const reason = suppressed.get(start + n);
-      return reason === undefined ? await write(outbox.db, message, sender, now) : fail({ tag: "suppressed" as const, reason });
+      return reason === undefined ? await write(outbox.db, mail, now) : fail({ tag: "suppressed" as const, reason });
     });
     accepted.push(...(await Promise.all(written)));
   }
@@ -67,11 +66,11 @@ async function suppressedAmong(db: D1Database, mails: { message: EmailMessage }[
   }
 }
 
-async function write(db: D1Database, message: EmailMessage, sender: Sender, now: number): Promise<Result<Accepted, Acceptance>> {
+async function write(db: D1Database, { request, message, sender }: Submission, now: number): Promise<Result<Accepted, Acceptance>> {
   const { tenant, from, idempotencyKey: key } = sender;
   const id = crypto.randomUUID();
   const statements = insertEmail(db, { ...message, id, tenant, from }, now);
-  const requestHash = key === undefined ? "" : await sha256Hex(JSON.stringify(message));
+  const requestHash = key === undefined ? "" : await sha256Hex(JSON.stringify(request));
   if (key !== undefined)
     statements.unshift(...insertIdempotencyKey(db, { tenant, key, requestHash, emailId: id, expiresAt: now + IDEMPOTENCY_MS }, now));
 

@@ -1,7 +1,9 @@
 import * as v from "valibot";
 import { address, headerText } from "./address.ts";
 import { pageOf, shortList } from "../http/lists.ts";
-import type { FieldError } from "../failure.ts";
+import type { Failure, FieldError } from "../failure.ts";
+import { fail, ok, type Result } from "../result.ts";
+import { renderNamed, templateName } from "./templates/templates.ts";
 import { timestamp } from "../http/time.ts";
 import { type AttemptDetail, type EmailStatus, type OnUnknown } from "./lifecycle.ts";
 
@@ -28,16 +30,23 @@ const attachment = v.strictObject({
 const categories = ["transactional", "notification", "marketing"] as const;
 export type EmailCategory = (typeof categories)[number];
 
-/** What `POST /api/emails` accepts. One recipient; anything else in the body is refused by name. */
-export const emailMessage = v.pipe(
+const subject = v.pipe(
+  headerText(MAX_SUBJECT_LENGTH),
+  v.check((text) => text.trim() !== "", "must not be blank"),
+);
+
+/**
+ * What `POST /api/emails` accepts: a subject and a body, or a template and its data. One recipient; anything else in the body is refused
+ * by name.
+ */
+export const emailRequest = v.pipe(
   v.strictObject({
     to: address,
-    subject: v.pipe(
-      headerText(MAX_SUBJECT_LENGTH),
-      v.check((text) => text.trim() !== "", "must not be blank"),
-    ),
+    subject: v.optional(subject),
     html: v.optional(body),
     text: v.optional(body),
+    template: v.optional(templateName),
+    data: v.optional(v.unknown()),
     replyTo: v.optional(address),
     onUnknown: v.optional(v.picklist(["hold", "resend"], 'must be "hold" or "resend"'), "hold"),
     // No default for what came later: a message hashes to the same under every release, for its Idempotency-Key.
@@ -49,18 +58,51 @@ export const emailMessage = v.pipe(
     attachments: v.optional(shortList(attachment, 20)),
   }),
   v.forward(
-    v.partialCheck([["html"], ["text"]], (mail) => mail.html !== undefined || mail.text !== undefined, "is required unless there is html"),
+    v.check((mail) => mail.template !== undefined || mail.subject !== undefined, "is required"),
+    ["subject"],
+  ),
+  v.forward(
+    v.check(
+      (mail) => mail.template !== undefined || mail.html !== undefined || mail.text !== undefined,
+      "is required unless there is html or a template",
+    ),
     ["text"],
+  ),
+  v.forward(
+    v.check(
+      (mail) => mail.template === undefined || (mail.subject === undefined && mail.html === undefined && mail.text === undefined),
+      "brings subject, html and text: leave them out",
+    ),
+    ["template"],
+  ),
+  v.forward(
+    v.check((mail) => mail.data === undefined || mail.template !== undefined, "is for a template"),
+    ["data"],
   ),
 );
 
-export type EmailMessage = v.InferOutput<typeof emailMessage>;
+export type EmailRequest = v.InferOutput<typeof emailRequest>;
+
+/** A mail as it is accepted: with its own bytes, whatever a template says in the next release. */
+export type EmailMessage = Omit<EmailRequest, "subject" | "template" | "data"> & { subject: string };
+
+/** @param now milliseconds since the epoch: a schema has no clock */
+export function messageOf(
+  { template, data, ...request }: EmailRequest,
+  now: number,
+): Result<EmailMessage, Extract<Failure, { tag: "invalid" }>> {
+  const late = checkSendAt(request, now);
+  if (late.length > 0) return fail({ tag: "invalid", errors: late });
+  if (template === undefined) return ok({ ...request, subject: request.subject ?? "" });
+  const rendered = renderNamed(template, data);
+  return rendered.ok ? ok({ ...request, ...rendered.value }) : rendered;
+}
 
 /** How far ahead a mail can be scheduled. */
 const MAX_AHEAD_MS = 30 * 86_400_000;
 
-/** What a schema cannot tell, since it has no clock. A time in the past means now. */
-export function checkSendAt({ sendAt }: Pick<EmailMessage, "sendAt">, now: number): FieldError[] {
+/** A time in the past means now. */
+function checkSendAt({ sendAt }: Pick<EmailRequest, "sendAt">, now: number): FieldError[] {
   return sendAt !== undefined && sendAt > now + MAX_AHEAD_MS ? [{ path: "sendAt", message: "must be at most 30 days ahead" }] : [];
 }
 

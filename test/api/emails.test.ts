@@ -1,7 +1,8 @@
-import { env } from "cloudflare:workers";
+import { env, exports } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { QueueMessage } from "../../shared/email/messages.ts";
 import { losingReplies } from "../support/lossy-database.ts";
+import { ADMIN_TOKEN } from "../support/http.ts";
 import { fakeQueue } from "../support/mails.ts";
 import { call, callWith, deadDatabase, rows, rowsInAll } from "./support.ts";
 
@@ -75,6 +76,77 @@ describe("POST /api/emails with attachments, tags and a category", () => {
     const refused = await call("POST", "/api/emails", { ...mail, ...fields });
     expect(refused.status).toBe(422);
     expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
+  });
+});
+
+describe("POST /api/emails with a template", () => {
+  const receipt = { userId: "ada", amount: "EUR 29.00", plan: "pro", invoiceNumber: "2026-1", paidOn: "1 December 2026" };
+
+  it("sends what the template makes of the data, stored as it was accepted", async () => {
+    const { status, body } = await call("POST", "/api/emails", { to: mail.to, template: "payment-success", data: receipt });
+    expect(status).toBe(202);
+    expect((await call("GET", `/api/emails/${body.id}`)).body.subject).toBe("Receipt 2026-1: EUR 29.00");
+    const row = await env.DB.prepare("SELECT html, text FROM emails WHERE id = ?").bind(body.id).first<{ html: string; text: string }>();
+    expect(row?.text).toContain("Amount:   EUR 29.00");
+    expect(row?.html).toContain("EUR 29.00");
+  });
+
+  it("is held to by an Idempotency-Key as it was asked for", async () => {
+    const headers = { "Idempotency-Key": "receipt-2026-1" };
+    const request = { to: mail.to, template: "payment-success", data: receipt };
+    const first = await call("POST", "/api/emails", request, { headers });
+    expect((await call("POST", "/api/emails", request, { headers })).body).toEqual(first.body);
+    const other = { ...request, data: { ...receipt, amount: "EUR 30.00" } };
+    expect((await call("POST", "/api/emails", other, { headers })).body.type).toBe("urn:luna:problem:idempotency-key-reused");
+  });
+
+  it.each([
+    [{ template: "no-such", data: {} }, "template"],
+    [{ template: "payment-success", data: { ...receipt, amount: "" } }, "data.amount"],
+    [{ template: "payment-success", data: { ...receipt, amonut: "x" } }, "data.amonut"],
+    [{ template: "payment-success" }, "data.userId"],
+    [{ template: "payment-success", data: receipt, subject: "Mine" }, "template"],
+    [{ template: "payment-success", data: receipt, text: "Mine" }, "template"],
+    [{ subject: "Hi", text: "Hi", data: {} }, "data"],
+    [{ text: "Hi" }, "subject"],
+    [{ subject: "Hi" }, "text"],
+  ])("refuses %j, naming %s, and writes nothing", async (fields, field) => {
+    const before = await rowsInAll();
+    const refused = await call("POST", "/api/emails", { to: mail.to, ...fields });
+    expect(refused.status).toBe(422);
+    expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
+    expect(await rowsInAll()).toEqual(before);
+  });
+
+  it("can be previewed by the admin, as HTML, text or JSON, in a page that runs nothing", async () => {
+    const { items } = (await call("GET", "/api/admin/email/templates")).body;
+    expect(items.map(({ name }: { name: string }) => name)).toEqual([
+      "welcome",
+      "trial-expiry",
+      "payment-success",
+      "cancellation",
+      "usage-report",
+      "enterprise-contact",
+    ]);
+    const fetchRaw = (path: string) =>
+      exports.default.fetch(new Request(`http://luna.test${path}`, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } }));
+    for (const { name } of items) {
+      const html = await fetchRaw(`/api/admin/email/templates/${name}/preview`);
+      expect(html.headers.get("Content-Type")).toBe("text/html; charset=utf-8");
+      expect(html.headers.get("Content-Security-Policy")).toContain("default-src 'none'");
+      expect(await html.text()).toContain("<h1");
+      const text = await fetchRaw(`/api/admin/email/templates/${name}/preview?format=text`);
+      expect(text.headers.get("Content-Type")).toBe("text/plain; charset=utf-8");
+      expect(Object.keys((await call("GET", `/api/admin/email/templates/${name}/preview?format=json`)).body)).toEqual([
+        "subject",
+        "html",
+        "text",
+      ]);
+    }
+    expect((await call("GET", "/api/admin/email/templates/no-such/preview")).status).toBe(404);
+    expect((await call("GET", "/api/admin/email/templates/welcome/preview?format=pdf")).body.errors).toMatchObject([{ path: "format" }]);
+    const { token } = await sender([]);
+    expect((await call("GET", "/api/admin/email/templates/welcome/preview", undefined, { token })).status).toBe(403);
   });
 });
 

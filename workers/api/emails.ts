@@ -1,15 +1,7 @@
 import { sender } from "../../shared/config.ts";
 import { cancelEmail } from "../../shared/email/cancel/store.ts";
-import { acceptEmails, type Sender } from "../../shared/email/outbox.ts";
-import {
-  checkSendAt,
-  emailBatch,
-  emailMessage,
-  emailQuery,
-  idempotencyKey,
-  type EmailMessage,
-  type EmailView,
-} from "../../shared/email/schemas.ts";
+import { acceptEmails, type Sender, type Submission } from "../../shared/email/outbox.ts";
+import { emailBatch, emailQuery, emailRequest, idempotencyKey, messageOf, type EmailView } from "../../shared/email/schemas.ts";
 import { findEmail, listEmails, type StoredEmail } from "../../shared/email/store.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
@@ -23,13 +15,13 @@ import { readDatabase, writeDatabase } from "./database.ts";
 export const sendEmail: Handler = async ({ request, env, caller, now }) => {
   const key = keyOf(request);
   if (!key.ok) return key;
-  const message = await readJson(request, emailMessage);
+  const wanted = await readJson(request, emailRequest);
+  if (!wanted.ok) return wanted;
+  const message = messageOf(wanted.value, now);
   if (!message.ok) return message;
-  const late = checkSendAt(message.value, now);
-  if (late.length > 0) return fail({ tag: "invalid", errors: late });
   const from = sender(env);
   if (!from.ok) return from;
-  const mail = { message: message.value, sender: senderOf(caller, from.value, key.value) };
+  const mail = { request: wanted.value, message: message.value, sender: senderOf(caller, from.value, key.value) };
   const [accepted] = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, [mail], now);
   if (accepted === undefined) return fail({ tag: "internal" });
   if (!accepted.ok) return accepted;
@@ -49,15 +41,14 @@ export const sendEmails: Handler = async ({ request, env, caller, now }) => {
   if (!batch.ok) return batch;
   const from = sender(env);
   if (!from.ok) return from;
-  const checked = batch.value.emails.map((email): Result<EmailMessage, Failure> => {
-    const message = validate(emailMessage, email);
-    const late = message.ok ? checkSendAt(message.value, now) : [];
-    return late.length > 0 ? fail({ tag: "invalid", errors: late }) : message;
+  const checked = batch.value.emails.map((email): Result<Pick<Submission, "request" | "message">, Failure> => {
+    const wanted = validate(emailRequest, email);
+    if (!wanted.ok) return wanted;
+    const message = messageOf(wanted.value, now);
+    return message.ok ? ok({ request: wanted.value, message: message.value }) : message;
   });
-  const mails = checked.flatMap((message, n) =>
-    message.ok
-      ? [{ n, message: message.value, sender: senderOf(caller, from.value, key.value === null ? null : `${key.value}#${n}`) }]
-      : [],
+  const mails = checked.flatMap((mail, n) =>
+    mail.ok ? [{ n, ...mail.value, sender: senderOf(caller, from.value, key.value === null ? null : `${key.value}#${n}`) }] : [],
   );
   const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, mails, now);
   const answers = new Map(mails.map(({ n }, place) => [n, accepted[place]]));

@@ -17,6 +17,7 @@ import {
 } from "./circuit-breakers.ts";
 import { cancel, getEmail, getEmails, sendEmail, sendEmails } from "./emails.ts";
 import { health } from "./health.ts";
+import { listTemplates, previewTemplate } from "./templates.ts";
 import { suppress, suppressions, unsuppress } from "./suppressions.ts";
 import { createUser, getMe, getRelated, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
 
@@ -57,6 +58,8 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/api/admin/email/dlq/:id", access: "admin", handler: inspectDeadLetter },
   { method: "DELETE", path: "/api/admin/email/dlq/:id", access: "admin", handler: removeDeadLetter },
   { method: "POST", path: "/api/admin/email/process-dlq", access: "admin", handler: processDeadLetters },
+  { method: "GET", path: "/api/admin/email/templates", access: "admin", handler: listTemplates },
+  { method: "GET", path: "/api/admin/email/templates/:name/preview", access: "admin", handler: previewTemplate },
   { method: "GET", path: "/api/admin/email/suppressions", access: "admin", handler: suppressions },
   { method: "POST", path: "/api/admin/email/suppressions", access: "admin", handler: suppress },
   { method: "DELETE", path: "/api/admin/email/suppressions/:address", access: "admin", handler: unsuppress },

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import PostalMime from "postal-mime";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
-import { emailMessage } from "../schemas.ts";
+import { emailRequest } from "../schemas.ts";
 import { compose } from "./compose.ts";
 import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
 
@@ -52,7 +52,7 @@ describe("a composed mail", () => {
     const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 200 });
     await fc.assert(
       fc.asyncProperty(text, text, fc.option(text, { nil: undefined }), async (subject, body, html) => {
-        const accepted = v.safeParse(emailMessage, { to: "ada@example.com", subject, text: body, html });
+        const accepted = v.safeParse(emailRequest, { to: "ada@example.com", subject, text: body, html });
         fc.pre(accepted.success);
         const parsed = await PostalMime.parse(await compose({ ...mail, subject, text: body, html: html ?? null }));
         expect(parsed.subject?.replaceAll(/\s+/g, " ").trim()).toBe(subject.replaceAll(/\s+/g, " ").trim());

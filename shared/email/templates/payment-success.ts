@@ -1,0 +1,34 @@
+import * as v from "valibot";
+import { layout, paragraph, row, rows } from "./layout.ts";
+import { word } from "./fields.ts";
+import type { Template } from "./render.ts";
+
+const data = v.strictObject({ userId: word, amount: word, plan: word, invoiceNumber: word, paidOn: word });
+
+export const paymentSuccess: Template<typeof data> = {
+  data,
+  example: { userId: "ada", amount: "EUR 29.00", plan: "pro", invoiceNumber: "2026-00042", paidOn: "1 December 2026" },
+  subject: "Receipt {{invoiceNumber}}: {{amount}}",
+  html: layout({
+    title: "Thank you for your payment",
+    preheader: "{{amount}} for the {{plan}} plan.",
+    body: [
+      paragraph("Hello {{userId}}, we received your payment."),
+      rows(
+        [row("Amount", "{{amount}}"), row("Plan", "{{plan}}"), row("Paid on", "{{paidOn}}"), row("Invoice", "{{invoiceNumber}}")].join(""),
+      ),
+    ].join("\n"),
+    reason: "You get this mail because a payment was made for your account.",
+  }),
+  text: `Thank you for your payment
+
+Hello {{userId}}, we received your payment.
+
+Amount:   {{amount}}
+Plan:     {{plan}}
+Paid on:  {{paidOn}}
+Invoice:  {{invoiceNumber}}
+
+You get this mail because a payment was made for your account.
+`,
+};

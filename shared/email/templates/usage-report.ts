@@ -1,0 +1,46 @@
+import * as v from "valibot";
+import { layout, paragraph, row, rows } from "./layout.ts";
+import { word } from "./fields.ts";
+import type { Template } from "./render.ts";
+
+const data = v.strictObject({
+  userId: word,
+  period: word,
+  metrics: v.pipe(
+    v.array(v.strictObject({ name: word, amount: word }), "must be a list"),
+    v.minLength(1, "must have at least one entry"),
+    v.maxLength(50, "must have at most 50 entries"),
+  ),
+});
+
+export const usageReport: Template<typeof data> = {
+  data,
+  example: {
+    userId: "ada",
+    period: "16 to 22 November 2026",
+    metrics: [
+      { name: "API requests", amount: "12,403" },
+      { name: "Mails sent", amount: "310" },
+    ],
+  },
+  subject: "Your usage, {{period}}",
+  html: layout({
+    title: "Your usage, {{period}}",
+    preheader: "What your account used.",
+    body: [
+      paragraph("Hello {{userId}}, this is what your account used."),
+      rows(`{{#metrics}}${row("{{name}}", "{{amount}}")}{{/metrics}}`),
+    ].join("\n"),
+    reason: "You get this mail once a week because usage reports are on for your account.",
+  }),
+  text: `Your usage, {{period}}
+
+Hello {{userId}}, this is what your account used.
+
+{{#metrics}}
+{{name}}: {{amount}}
+{{/metrics}}
+
+You get this mail once a week because usage reports are on for your account.
+`,
+};
