@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { idempotencyKey } from "./schemas.ts";
 
 /** Cloudflare Queues: 128 KB a message. The raw body of a poison message is cut to leave room for the rest. */
 const MAX_RAW_CHARACTERS = 30_000;
@@ -12,16 +13,23 @@ const doorbell = v.strictObject({ v: v.literal(1), emailId, generation });
 /** "This row is dead, record it": sent to the dead-letter queue after D1 says `dead`. */
 const bury = v.strictObject({ v: v.literal(1), type: v.literal("bury"), emailId, generation });
 
+/**
+ * "Send this": what another Worker puts on the queue. `message` is what `POST /api/emails` takes. The key makes it safe that queues
+ * deliver more than once, and that a producer does not know whether it did.
+ */
+const emailSend = v.strictObject({ v: v.literal(1), type: v.literal("email.send"), idempotencyKey, message: v.unknown() });
+
 /** A message that no consumer understood, on its way to the dead letters. */
 const poison = v.strictObject({ v: v.literal(1), type: v.literal("poison"), reason: v.string(), raw: v.string() });
 
 export type Doorbell = v.InferOutput<typeof doorbell>;
 export type Bury = v.InferOutput<typeof bury>;
 export type Poison = v.InferOutput<typeof poison>;
-export type QueueMessage = Doorbell | Bury | Poison;
+export type EmailSend = v.InferOutput<typeof emailSend>;
+export type QueueMessage = Doorbell | Bury | Poison | EmailSend;
 
-export const parseDoorbell = v.safeParser(doorbell);
-export const parseDeadLetter = v.safeParser(v.union([bury, poison, doorbell]));
+export const parseMessage = v.safeParser(v.union([doorbell, emailSend]));
+export const parseDeadLetter = v.safeParser(v.union([bury, poison, doorbell, emailSend]));
 
 export function doorbellFor(mail: { id: string; generation: number }): Doorbell {
   return { v: 1, emailId: mail.id, generation: mail.generation };

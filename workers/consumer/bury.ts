@@ -1,10 +1,15 @@
 import { bury, buryPoison, type Grave, type PoisonLetter } from "../../shared/email/dead-letters/store.ts";
 import { deadLetterRetentionDays } from "../../shared/config.ts";
-import { parseDeadLetter, rawText } from "../../shared/email/messages.ts";
+import { parseDeadLetter, rawText, type EmailSend } from "../../shared/email/messages.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
+import { accept } from "./accept.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 
-type Letter = { kind: "bury"; grave: Grave } | { kind: "doorbell"; emailId: string } | { kind: "poison"; letter: PoisonLetter };
+type Letter =
+  | { kind: "bury"; grave: Grave }
+  | { kind: "send"; send: EmailSend }
+  | { kind: "doorbell"; emailId: string }
+  | { kind: "poison"; letter: PoisonLetter };
 
 /** Consumes the dead-letter queue. A letter is acknowledged only when D1 holds it: the queue is never the only copy. */
 export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<void> {
@@ -21,6 +26,12 @@ export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<
         break;
       case "bury":
         graves.push({ message, grave: letter.grave });
+        break;
+      case "send":
+        // The runtime gave it up while D1 was down: it is accepted now, or waits here until it can be.
+        await accept(message, letter.send, env, (reason) =>
+          settleMessages([message], () => buryPoison(env.DB, poisonLetter(message, reason, message.body), days, now)),
+        );
         break;
       case "poison":
         await settleMessages([message], () => buryPoison(env.DB, letter.letter, days, now));
@@ -63,17 +74,20 @@ async function settleMessages(messages: Message[], write: () => Promise<void>): 
 function readLetter(message: Message): Letter {
   const parsed = parseDeadLetter(message.body);
   if (!parsed.success) {
-    return {
-      kind: "poison",
-      letter: { messageId: message.id, reason: "not a message of this queue", rawBody: rawText(message.body), attempts: message.attempts },
-    };
+    return { kind: "poison", letter: poisonLetter(message, "not a message of this queue", message.body) };
   }
   const body = parsed.output;
   if (!("type" in body)) return { kind: "doorbell", emailId: body.emailId };
   switch (body.type) {
+    case "email.send":
+      return { kind: "send", send: body };
     case "bury":
       return { kind: "bury", grave: { id: body.emailId, generation: body.generation } };
     case "poison":
       return { kind: "poison", letter: { messageId: message.id, reason: body.reason, rawBody: body.raw, attempts: message.attempts } };
   }
+}
+
+function poisonLetter(message: Message, reason: string, body: unknown): PoisonLetter {
+  return { messageId: message.id, reason, rawBody: rawText(body), attempts: message.attempts };
 }

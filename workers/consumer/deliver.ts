@@ -2,8 +2,9 @@ import { retryPolicy, smtpSettings } from "../../shared/config.ts";
 import { claim, claimedBy, type Claim } from "../../shared/email/delivery/store.ts";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import { parseDoorbell, poisonFor, type Doorbell } from "../../shared/email/messages.ts";
+import { parseMessage, poisonFor, type Doorbell } from "../../shared/email/messages.ts";
 import { ring } from "../../shared/email/outbox.ts";
+import { accept } from "./accept.ts";
 import { guardTransport } from "../../shared/email/transports/guarded.ts";
 import { smtpTransport } from "../../shared/email/transports/smtp.ts";
 import { speaksAgainstServer } from "../../shared/email/transports/smtp-outcome.ts";
@@ -23,12 +24,14 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
   const doorbells: Doorbell[] = [];
   const understood: Message[] = [];
   for (const message of batch.messages) {
-    const parsed = parseDoorbell(message.body);
-    if (parsed.success) {
+    const parsed = parseMessage(message.body);
+    if (!parsed.success) {
+      await forwardPoison(message, env, "not a message of this queue");
+    } else if ("type" in parsed.output) {
+      await accept(message, parsed.output, env, (reason) => forwardPoison(message, env, reason));
+    } else {
       doorbells.push(parsed.output);
       understood.push(message);
-    } else {
-      await forwardPoison(message, env);
     }
   }
   if (doorbells.length === 0) return;
@@ -71,9 +74,9 @@ async function claimOrReread(db: D1Database, doorbells: Doorbell[], token: strin
 }
 
 /** If even the dead-letter queue refuses it, the runtime dead-letters the message as it came. */
-async function forwardPoison(message: Message, env: ConsumerEnv): Promise<void> {
+async function forwardPoison(message: Message, env: ConsumerEnv, reason: string): Promise<void> {
   try {
-    await env.EMAIL_DLQ.send(poisonFor(message.body, "not a doorbell"));
+    await env.EMAIL_DLQ.send(poisonFor(message.body, reason));
     message.ack();
   } catch (error) {
     log("error", "email.poison_forward_failed", describeError(error));

@@ -1,0 +1,14 @@
+import type { Failure } from "../failure.ts";
+import type { Result } from "../result.ts";
+import type { Accepted } from "./outbox.ts";
+
+/**
+ * What other Workers may call through a service binding to the entrypoint `Emails` of `luna-api`:
+ *
+ *     await env.EMAILS.send({ to: "ada@example.com", template: "welcome", data: {...} }, { idempotencyKey: "welcome-ada" })
+ *
+ * `message` is what `POST /api/emails` takes, under the same checks and guarantees.
+ */
+export interface EmailsRpc {
+  send(message: unknown, options?: { idempotencyKey?: string }): Promise<Result<Accepted, Failure>>;
+}

@@ -1,0 +1,32 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { sendByRpc } from "../../workers/api/emails-rpc.ts";
+import { call, deadDatabase, rowsInAll } from "./support.ts";
+
+const mail = { to: "ada@example.com", subject: "By RPC", text: "Hi" };
+
+describe("the entrypoint Emails", () => {
+  it("accepts a mail as over HTTP, once under one key", async () => {
+    const first = await sendByRpc(env, mail, { idempotencyKey: "rpc-1" });
+    expect(first).toMatchObject({ ok: true, value: { status: "queued", replayed: false } });
+    const again = await sendByRpc(env, mail, { idempotencyKey: "rpc-1" });
+    const id = first.ok ? first.value.id : "";
+    expect(again).toEqual({ ok: true, value: { id, status: "queued", replayed: true } });
+    expect((await call("GET", `/api/emails/${id}`)).body).toMatchObject({ subject: "By RPC" });
+  });
+
+  it.each([
+    [{ ...mail, to: "nobody" }, {}, "to"],
+    [null, {}, "body"],
+    [mail, { idempotencyKey: "has spaces" }, "idempotencyKey"],
+    [mail, { tenant: "admin" }, "tenant"],
+  ])("answers %j, %j with the name of the field, and writes nothing", async (message, options, field) => {
+    const before = await rowsInAll();
+    expect(await sendByRpc(env, message, options)).toMatchObject({ ok: false, error: { tag: "invalid", errors: [{ path: field }] } });
+    expect(await rowsInAll()).toEqual(before);
+  });
+
+  it("says that it cannot know, rather than throw, when D1 stays silent", async () => {
+    expect(await sendByRpc({ ...env, DB: deadDatabase }, mail, {})).toMatchObject({ ok: false, error: { tag: "outcome-unknown" } });
+  });
+});

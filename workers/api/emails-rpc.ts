@@ -1,0 +1,20 @@
+import * as v from "valibot";
+import { sender } from "../../shared/config.ts";
+import type { EmailsRpc } from "../../shared/email/rpc.ts";
+import { acceptProduced } from "../../shared/email/producers.ts";
+import { idempotencyKey } from "../../shared/email/schemas.ts";
+import type { ApiEnv } from "../../shared/env.ts";
+import { validate } from "../../shared/http/body.ts";
+
+const sendOptions = v.strictObject({ idempotencyKey: v.optional(idempotencyKey) });
+
+/** What the entrypoint `Emails` does. Never throws: whatever goes wrong is a value with a `tag`. */
+export async function sendByRpc(env: ApiEnv, message: unknown, options: unknown): ReturnType<EmailsRpc["send"]> {
+  const checked = validate(sendOptions, options);
+  if (!checked.ok) return checked;
+  const from = sender(env);
+  if (!from.ok) return from;
+  const { idempotencyKey: key } = checked.value;
+  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+  return await acceptProduced(outbox, message, { from: from.value, ...(key !== undefined && { idempotencyKey: key }) }, Date.now());
+}

@@ -1,0 +1,36 @@
+import { sender } from "../../shared/config.ts";
+import type { EmailSend } from "../../shared/email/messages.ts";
+import { acceptProduced, isWorthARetry, refusalOf } from "../../shared/email/producers.ts";
+import type { ConsumerEnv } from "../../shared/env.ts";
+import { log } from "../../shared/telemetry/log.ts";
+
+/**
+ * Accepts a mail that another Worker put on the queue. The message is acknowledged when D1 has the mail; while D1 does not answer it is
+ * retried, which its key makes safe; what is refused for good becomes a dead letter that says why.
+ *
+ * @param refuse keeps the message for people, and acknowledges it then
+ */
+export async function accept(
+  message: Message,
+  { idempotencyKey, message: mail }: EmailSend,
+  env: ConsumerEnv,
+  refuse: (reason: string) => Promise<void>,
+): Promise<void> {
+  const from = sender(env);
+  if (!from.ok) {
+    log("error", "producer.misconfigured", { variable: from.error.variable, problem: from.error.message });
+    message.retry();
+    return;
+  }
+  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+  const accepted = await acceptProduced(outbox, mail, { from: from.value, idempotencyKey }, Date.now());
+  if (accepted.ok) {
+    log("info", "producer.accepted", { emailId: accepted.value.id, replayed: accepted.value.replayed });
+    message.ack();
+  } else if (isWorthARetry(accepted.error)) {
+    message.retry();
+  } else {
+    log("warn", "producer.refused", { problem: accepted.error.tag });
+    await refuse(refusalOf(accepted.error));
+  }
+}
