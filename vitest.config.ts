@@ -29,6 +29,7 @@ function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["mi
   };
 }
 
+const links = { PUBLIC_URL: "http://luna.test", UNSUBSCRIBE_SECRET: "test-unsubscribe-secret-0123456789" };
 const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
 export default defineConfig({
@@ -45,12 +46,12 @@ export default defineConfig({
         },
       },
       // luna-cron does not run beside luna-api here; `stack` has the three of them.
-      inWorkerd("api", { bindings: { ADMIN_TOKEN }, serviceBindings: { CRON: () => new Response(null, { status: 501 }) } }),
+      inWorkerd("api", { bindings: { ADMIN_TOKEN, ...links }, serviceBindings: { CRON: () => new Response(null, { status: 501 }) } }),
       // The breakers live in luna-api, which does not run here: the consumer's isolate hosts them itself.
       inWorkerd(
         "consumer",
         {
-          bindings: { SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none" },
+          bindings: { SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none", ...links },
           durableObjects: { CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true } },
         },
         "./test/consumer/entry.ts",

@@ -49,12 +49,21 @@ describe("the settings of npm start", () => {
 });
 
 describe("variables", () => {
-  const good = { ADMIN_TOKEN: "x".repeat(32), EMAIL_FROM: "Luna <hello@luna.example>", SMTP_HOST: "127.0.0.1", SMTP_SECURITY: "none" };
+  const good = {
+    ADMIN_TOKEN: "x".repeat(32),
+    EMAIL_FROM: "Luna <hello@luna.example>",
+    SMTP_HOST: "127.0.0.1",
+    SMTP_SECURITY: "none",
+    PUBLIC_URL: "http://localhost:8787",
+    UNSUBSCRIBE_SECRET: "y".repeat(32),
+  };
 
   it("that the Workers would refuse are told by name before anything starts", () => {
     expect(() => checkVariables(good)).not.toThrow();
     expect(() => checkVariables({ ...good, ADMIN_TOKEN: "short" })).toThrow("ADMIN_TOKEN must have at least 32 characters");
     expect(() => checkVariables({ ...good, EMAIL_MAX_RETRIES: "many" })).toThrow("EMAIL_MAX_RETRIES");
+    expect(() => checkVariables({ ...good, PUBLIC_URL: "localhost" })).toThrow("PUBLIC_URL must be a URL");
+    expect(() => checkVariables({ ...good, PUBLIC_URL: "https://a.example/path" })).toThrow("PUBLIC_URL must be a URL without a path");
     expect(() => checkVariables({ ...good, SMTP_HOST: "smtp.example.com" })).toThrow("SMTP_SECURITY");
   });
 });

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
@@ -10,6 +10,7 @@ import {
   retryPolicy,
   sender,
   smtpSettings,
+  unsubscribeSettings,
 } from "../shared/config.ts";
 import type { Variables } from "../shared/env.ts";
 
@@ -53,13 +54,27 @@ export function ensureAdminToken(file: string): string {
   return token;
 }
 
+/** A secret for local runs that is the same at each start, for as long as the token is. */
+export function secretFrom(token: string, purpose: string): string {
+  return createHmac("sha256", token).update(purpose).digest("hex");
+}
+
 /**
  * Checks variables as the Workers will, so that a bad one is told before anything starts.
  *
  * @throws Error naming the first bad one
  */
 export function checkVariables(vars: Variables): void {
-  for (const read of [adminToken, sender, retryPolicy, deadLetterRetentionDays, smtpSettings, breakerSettings, cacheSettings]) {
+  for (const read of [
+    adminToken,
+    sender,
+    retryPolicy,
+    deadLetterRetentionDays,
+    smtpSettings,
+    breakerSettings,
+    cacheSettings,
+    unsubscribeSettings,
+  ]) {
     const result = read(vars);
     if (!result.ok) throw new Error(`${result.error.variable} ${result.error.message}. See .dev.vars.example`);
   }

@@ -6,7 +6,7 @@ import { tomlVariables, writeLocalConfigs } from "./local-configs.ts";
 import { lockState } from "./lock.ts";
 import { isTaken } from "./ports.ts";
 import { Processes } from "./processes.ts";
-import { checkVariables, ensureAdminToken, readDevVars, startSettings, type StartSettings } from "./settings.ts";
+import { checkVariables, ensureAdminToken, readDevVars, secretFrom, startSettings, type StartSettings } from "./settings.ts";
 
 const DEV_VARS = ".dev.vars";
 const READY_TIMEOUT_MS = 60_000;
@@ -41,7 +41,8 @@ async function main(): Promise<void> {
   const lock = lockState(settings.stateDir);
   process.once("exit", () => lock.close());
   const token = ensureAdminToken(DEV_VARS);
-  const variables = { ...tomlVariables(), ...given, ...mailbox, ADMIN_TOKEN: token };
+  const links = { PUBLIC_URL: `http://localhost:${settings.port}`, UNSUBSCRIBE_SECRET: secretFrom(token, "unsubscribe") };
+  const variables = { ...tomlVariables(), ...links, ...given, ...mailbox, ADMIN_TOKEN: token };
   checkVariables(variables);
   const configs = writeLocalConfigs(join(settings.stateDir, "dev"), variables);
   await migrate(settings, configs);

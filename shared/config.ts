@@ -3,6 +3,7 @@ import type { Variables } from "./env.ts";
 import { defaultCacheSettings, type CacheSettings } from "./cache/settings.ts";
 import { defaultSettings, type BreakerSettings } from "./circuit-breaker/settings.ts";
 import { formatMailbox, mailbox } from "./email/address.ts";
+import type { UnsubscribeSettings } from "./email/unsubscribe.ts";
 import type { RetryPolicy } from "./email/retry-policy.ts";
 import type { SmtpSettings } from "./email/transports/smtp.ts";
 import type { Failure } from "./failure.ts";
@@ -54,6 +55,16 @@ const cacheVariables = v.object({
   CACHE_STALENESS_MS: wholeNumber(defaultCacheSettings.stalenessMs, 1_000, 60_000),
   CACHE_MAX_RETRIES: wholeNumber(defaultCacheSettings.retries, 0, 3),
   CACHE_TIMEOUT_MS: wholeNumber(defaultCacheSettings.timeoutMs, 100, 10_000),
+});
+
+const unsubscribeVariables = v.object({
+  PUBLIC_URL: v.pipe(
+    required,
+    v.url("must be a URL such as https://api.example.com"),
+    v.regex(/^https?:\/\/[^/?#]+\/?$/, "must be a URL without a path"),
+    v.transform((url) => url.replace(/\/$/, "")),
+  ),
+  UNSUBSCRIBE_SECRET: token,
 });
 
 const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
@@ -124,6 +135,13 @@ export function cacheSettings(env: Variables): Result<CacheSettings, Misconfigur
     retries: CACHE_MAX_RETRIES,
     timeoutMs: CACHE_TIMEOUT_MS,
   });
+}
+
+/** What signs the links by which people unsubscribe, and where those lead. */
+export function unsubscribeSettings(env: Variables): Result<UnsubscribeSettings, Misconfigured> {
+  const variables = readVariables(unsubscribeVariables, env);
+  if (!variables.ok) return variables;
+  return ok({ publicUrl: variables.value.PUBLIC_URL, secret: variables.value.UNSUBSCRIBE_SECRET });
 }
 
 export function smtpSettings(env: Variables): Result<SmtpSettings, Misconfigured> {

@@ -25,6 +25,8 @@ export interface Variables {
   CACHE_STALENESS_MS?: string;
   CACHE_MAX_RETRIES?: string;
   CACHE_TIMEOUT_MS?: string;
+  PUBLIC_URL?: string;
+  UNSUBSCRIBE_SECRET?: string;
   SMTP_HOST?: string;
   SMTP_PORT?: string;
   SMTP_SECURITY?: string;

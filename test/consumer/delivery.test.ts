@@ -44,6 +44,7 @@ const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
   clock: () => now,
   random: () => 0.5,
   sleep: async () => undefined,
+  unsubscribe: { publicUrl: "https://luna.test", secret: "s".repeat(32) },
   ...changes,
 });
 
@@ -216,5 +217,30 @@ describe("a lease", () => {
     await replay(db, [id], 0, now);
     await advance(db, "first", [{ id, generation: 1, settlement: { status: "sent", attempts: 1 }, detail }], [], now, now + LEASE_MS);
     expect(await mailRow(db, id)).toMatchObject({ status: "queued", generation: 2, attempts: 0 });
+  });
+});
+
+describe("a mail that is not purely transactional", () => {
+  it("carries a link to unsubscribe, the same for each attempt; another carries none", async () => {
+    const bulk = await queueMail(db, start);
+    await db.prepare("UPDATE emails SET category = 'notification' WHERE id = ?").bind(bulk).run();
+    const other = await queueMail(db, start);
+    await claimNow("token", [bulk, other]);
+    await deliverClaimed(delivery(), "token", [bulk, other]);
+    const byId = sent.toSorted((one, two) => (one.id === bulk ? -1 : two.id === bulk ? 1 : 0));
+    expect(byId.map(({ id, unsubscribeUrl }) => [id, unsubscribeUrl])).toEqual([
+      [bulk, expect.stringMatching(new RegExp(`^https://luna\\.test/unsubscribe/${bulk}\\.[\\w-]{43}$`))],
+      [other, null],
+    ]);
+  });
+
+  it("waits while the links are not configured, burns no attempt and says why", async () => {
+    const bulk = await queueMail(db, start);
+    await db.prepare("UPDATE emails SET category = 'notification' WHERE id = ?").bind(bulk).run();
+    await claimNow("token", [bulk]);
+    await deliverClaimed(delivery({ unsubscribe: null }), "token", [bulk]);
+    expect(sent).toEqual([]);
+    expect(await mailRow(db, bulk)).toMatchObject({ status: "queued", attempts: 0, due_at: now + 60_000 });
+    expect(await db.prepare("SELECT last_error FROM emails WHERE id = ?").bind(bulk).first("last_error")).toContain("UNSUBSCRIBE_SECRET");
   });
 });

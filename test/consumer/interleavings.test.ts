@@ -156,6 +156,7 @@ class World {
         clock: () => this.now,
         random: () => 0.5,
         sleep: async () => undefined,
+        unsubscribe: null,
         transport: {
           deadlineMs: 30_000,
           send: async ({ id, generation }) => {

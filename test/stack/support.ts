@@ -20,7 +20,14 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
 
   beforeAll(async () => {
     const port = await sink.listen();
-    const secrets = { ADMIN_TOKEN, SMTP_HOST: "127.0.0.1", SMTP_PORT: String(port), SMTP_SECURITY: "none" };
+    const secrets = {
+      ADMIN_TOKEN,
+      SMTP_HOST: "127.0.0.1",
+      SMTP_PORT: String(port),
+      SMTP_SECURITY: "none",
+      PUBLIC_URL: "http://luna.test",
+      UNSUBSCRIBE_SECRET: ADMIN_TOKEN,
+    };
     await server.update({
       workers: configs.map((name): WorkerInput => ({ configPath: `./wrangler.${name}.toml`, vars, secrets })).concat(neighbours),
     });

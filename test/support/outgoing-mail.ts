@@ -13,4 +13,5 @@ export const outgoingMail: OutgoingMail = {
   html: null,
   text: "Hi",
   attachments: [],
+  unsubscribeUrl: null,
 };

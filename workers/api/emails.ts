@@ -1,4 +1,5 @@
-import { sender } from "../../shared/config.ts";
+import { sender, unsubscribeSettings } from "../../shared/config.ts";
+import { offersUnsubscribe } from "../../shared/email/unsubscribe.ts";
 import { cancelEmail } from "../../shared/email/cancel/store.ts";
 import { acceptEmails, type Sender, type Submission } from "../../shared/email/outbox.ts";
 import { emailBatch, emailQuery, emailRequest, idempotencyKey, messageOf, type EmailView } from "../../shared/email/schemas.ts";
@@ -19,6 +20,8 @@ export const sendEmail: Handler = async ({ request, env, caller, now }) => {
   if (!wanted.ok) return wanted;
   const message = messageOf(wanted.value, now);
   if (!message.ok) return message;
+  const links = offersUnsubscribe(message.value.category) ? unsubscribeSettings(env) : ok(null);
+  if (!links.ok) return links;
   const from = sender(env);
   if (!from.ok) return from;
   const mail = { request: wanted.value, message: message.value, sender: senderOf(caller, from.value, key.value) };
@@ -45,6 +48,8 @@ export const sendEmails: Handler = async ({ request, env, caller, now }) => {
     const wanted = validate(emailRequest, email);
     if (!wanted.ok) return wanted;
     const message = messageOf(wanted.value, now);
+    const links = message.ok && offersUnsubscribe(message.value.category) ? unsubscribeSettings(env) : ok(null);
+    if (!links.ok) return links;
     return message.ok ? ok({ request: wanted.value, message: message.value }) : message;
   });
   const mails = checked.flatMap((mail, n) =>

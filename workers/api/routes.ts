@@ -19,12 +19,16 @@ import { cancel, getEmail, getEmails, sendEmail, sendEmails } from "./emails.ts"
 import { health } from "./health.ts";
 import { listTemplates, previewTemplate } from "./templates.ts";
 import { suppress, suppressions, unsuppress } from "./suppressions.ts";
+import { askToUnsubscribe, unsubscribe } from "./unsubscribe.ts";
 import { createUser, getMe, getRelated, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
 
 export type Route = { method: "GET" | "POST" | "PATCH" | "DELETE"; path: string; access: Access; handler: Handler };
 
 export const routes: readonly Route[] = [
   { method: "GET", path: "/health", access: "anyone", handler: health },
+
+  { method: "GET", path: "/unsubscribe/:token", access: "anyone", handler: askToUnsubscribe },
+  { method: "POST", path: "/unsubscribe/:token", access: "anyone", handler: unsubscribe },
 
   { method: "POST", path: "/api/users", access: "admin", handler: createUser },
   { method: "GET", path: "/api/users", access: "caller", handler: getUserByEmail },

@@ -1,4 +1,4 @@
-import { retryPolicy, smtpSettings } from "../../shared/config.ts";
+import { retryPolicy, smtpSettings, unsubscribeSettings } from "../../shared/config.ts";
 import { claim, claimedBy, type Claim } from "../../shared/email/delivery/store.ts";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
@@ -46,6 +46,7 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
   if (claimed === null) return;
 
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+  const unsubscribe = unsubscribeSettings(env);
   await ring(outbox, claimed.early, now);
   await deliverClaimed(
     {
@@ -56,6 +57,7 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
       clock: Date.now,
       random: Math.random,
       sleep: (ms) => scheduler.wait(ms),
+      unsubscribe: unsubscribe.ok ? unsubscribe.value : null,
     },
     token,
     claimed.claimed,

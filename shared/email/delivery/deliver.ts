@@ -4,6 +4,7 @@ import { buryFor, type QueueMessage } from "../messages.ts";
 import { ring, sendAll, type Outbox } from "../outbox.ts";
 import type { RetryPolicy } from "../retry-policy.ts";
 import type { Attachment, OutgoingMail, Transport } from "../transports/transport.ts";
+import { offersUnsubscribe, unsubscribeUrl, type UnsubscribeSettings } from "../unsubscribe.ts";
 import { parseMailbox } from "../address.ts";
 import { GROUP_SIZE, LEASE_MS } from "./lease.ts";
 import { advance, type MailInHandOver, type Settled } from "./store.ts";
@@ -17,6 +18,8 @@ export type Delivery = Outbox & {
   /** In [0, 1). */
   random: () => number;
   sleep: (ms: number) => Promise<void>;
+  /** Null while the links are not configured: then what needs one waits. */
+  unsubscribe: UnsubscribeSettings | null;
 };
 
 /**
@@ -34,10 +37,8 @@ export async function deliverClaimed(delivery: Delivery, token: string, ids: str
   }
 }
 
-async function handOver({ transport, policy, clock, random }: Delivery, mail: MailInHandOver): Promise<Settled> {
-  const leaseLeftMs = mail.leaseExpiresAt - clock();
-  const outcome: Outcome =
-    leaseLeftMs < transport.deadlineMs ? { kind: "deferred", detail: leaseTooShort } : await transport.send(outgoing(mail)).catch(broken);
+async function handOver({ transport, policy, clock, random, unsubscribe }: Delivery, mail: MailInHandOver): Promise<Settled> {
+  const outcome = await attempt(transport, mail, unsubscribe, mail.leaseExpiresAt - clock());
   const settlement = settle(mail, outcome, policy, clock(), random());
   log(outcome.kind === "accepted" ? "info" : "warn", "email.attempt", {
     emailId: mail.id,
@@ -52,6 +53,19 @@ async function handOver({ transport, policy, clock, random }: Delivery, mail: Ma
   return { id: mail.id, generation: mail.generation, settlement, detail: outcome.detail };
 }
 
+async function attempt(
+  transport: Transport,
+  mail: MailInHandOver,
+  unsubscribe: UnsubscribeSettings | null,
+  leaseLeftMs: number,
+): Promise<Outcome> {
+  if (leaseLeftMs < transport.deadlineMs) return { kind: "deferred", detail: leaseTooShort };
+  const needsLink = offersUnsubscribe(mail.category);
+  if (needsLink && unsubscribe === null) return { kind: "deferred", detail: noLink, retryAfterMs: MINUTE_MS };
+  const url = needsLink && unsubscribe !== null ? await unsubscribeUrl(unsubscribe, mail.id) : null;
+  return await transport.send(outgoing(mail, url)).catch(broken);
+}
+
 /** A transport that throws breaks its promise; its neighbours' outcomes are recorded all the same. */
 function broken(error: unknown): Outcome {
   return { kind: "unknown", detail: { transport: "none", phase: "transport", text: describeError(error).message } };
@@ -59,7 +73,13 @@ function broken(error: unknown): Outcome {
 
 const leaseTooShort: AttemptDetail = { transport: "none", phase: "lease", text: "too little of the lease was left to begin" };
 
-function outgoing(mail: MailInHandOver): OutgoingMail {
+const noLink: AttemptDetail = {
+  transport: "none",
+  phase: "configuration",
+  text: "PUBLIC_URL or UNSUBSCRIBE_SECRET is missing or bad, and the mail needs an unsubscribe link",
+};
+
+function outgoing(mail: MailInHandOver, link: string | null): OutgoingMail {
   const from = parseMailbox(mail.from);
   const domain = from.address.slice(from.address.indexOf("@") + 1);
   return {
@@ -74,8 +94,11 @@ function outgoing(mail: MailInHandOver): OutgoingMail {
     html: mail.html,
     text: mail.text,
     attachments: mail.attachments === null ? [] : (JSON.parse(mail.attachments) as Attachment[]),
+    unsubscribeUrl: link,
   };
 }
+
+const MINUTE_MS = 60_000;
 
 /** An outcome that is not recorded leaves a sent mail `unknown`, so D1 is asked again. Repeating is safe: see `advance`. */
 const RECORD_RETRIES_MS = [100, 300, 1_000, 3_000, 5_000, 10_000];

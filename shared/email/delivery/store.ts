@@ -1,4 +1,5 @@
 import type { AttemptDetail, OnUnknown, Settlement } from "../lifecycle.ts";
+import type { EmailCategory } from "../schemas.ts";
 import type { Doorbell } from "../messages.ts";
 import { ringAfter } from "../retry-policy.ts";
 
@@ -78,6 +79,7 @@ export type MailInHandOver = {
   text: string | null;
   /** JSON, as it was stored. */
   attachments: string | null;
+  category: EmailCategory;
 };
 
 export type Settled = { id: string; generation: number; settlement: Settlement; detail: AttemptDetail };
@@ -120,7 +122,7 @@ export async function advance(
     db
       .prepare(
         `SELECT id, generation, generation_at AS generationAt, attempts, on_unknown AS onUnknown, lease_expires_at AS leaseExpiresAt,
-                from_address AS "from", to_address AS "to", reply_to AS replyTo, subject, html, text, attachments
+                from_address AS "from", to_address AS "to", reply_to AS replyTo, subject, html, text, attachments, category
          FROM emails WHERE lease_token = ?2 AND status = 'sending' AND id IN (SELECT value FROM json_each(?1))`,
       )
       .bind(nextIds, token),

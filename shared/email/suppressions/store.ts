@@ -23,6 +23,11 @@ export async function saveSuppression(db: D1Database, { address, scope, reason, 
     .run();
 }
 
+/** Whose mail this was, for whoever unsubscribes from it. */
+export async function recipientOf(db: D1Database, emailId: string): Promise<string | null> {
+  return await db.prepare("SELECT to_address FROM emails WHERE id = ?1").bind(emailId).first<string>("to_address");
+}
+
 /** @returns whether it was suppressed */
 export async function deleteSuppression(db: D1Database, address: string): Promise<boolean> {
   const done = await db.prepare("DELETE FROM suppressions WHERE address = LOWER(?1)").bind(address).run();

@@ -14,6 +14,14 @@ describe("a composed mail", () => {
     expect(first?.headers.find(({ key }) => key === "x-luna-email")?.value).toBe("m1:2");
   });
 
+  it("offers one-click unsubscribe where it has a link, and else does not speak of it", async () => {
+    const parsed = await PostalMime.parse(await compose({ ...mail, unsubscribeUrl: "https://luna.example/unsubscribe/m1.x" }));
+    const headerOf = (name: string) => parsed.headers.find(({ key }) => key === name)?.value;
+    expect(headerOf("list-unsubscribe")).toBe("<https://luna.example/unsubscribe/m1.x>");
+    expect(headerOf("list-unsubscribe-post")).toBe("List-Unsubscribe=One-Click");
+    expect(new TextDecoder().decode(await compose(mail))).not.toMatch(/unsubscribe/i);
+  });
+
   it("carries its attachments, byte for byte, under their names", async () => {
     const bytes = Uint8Array.from({ length: 256 }, (_, n) => n);
     const content = Buffer.from(bytes).toString("base64");

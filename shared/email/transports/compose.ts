@@ -22,7 +22,15 @@ export async function compose(mail: OutgoingMail): Promise<Uint8Array> {
     text,
     ...(mail.html === null ? {} : { html: mail.html }),
     attachments: mail.attachments.map(({ filename, contentType, content }) => ({ filename, contentType, content, encoding: "base64" })),
-    headers: { "X-Luna-Email": `${mail.id}:${mail.generation}`, "Auto-Submitted": "auto-generated" },
+    headers: {
+      ...(mail.unsubscribeUrl !== null && {
+        // RFC 8058: a reader of mails unsubscribes with one POST, without asking the person again.
+        "List-Unsubscribe": `<${mail.unsubscribeUrl}>`,
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+      }),
+      "X-Luna-Email": `${mail.id}:${mail.generation}`,
+      "Auto-Submitted": "auto-generated",
+    },
     // The bodies come from outside: never let one name a file or a URL to read.
     disableFileAccess: true,
     disableUrlAccess: true,

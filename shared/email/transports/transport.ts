@@ -18,6 +18,8 @@ export type OutgoingMail = {
   html: string | null;
   text: string | null;
   attachments: Attachment[];
+  /** For what is not purely transactional. */
+  unsubscribeUrl: string | null;
 };
 
 /** Hands one mail over and says what was observed. Never throws, and settles within its own deadline. */

@@ -1,0 +1,24 @@
+import { hmacSha256, hmacVerify } from "../hash.ts";
+import type { EmailCategory } from "./schemas.ts";
+
+/** Links by which people unsubscribe (RFC 8058). They name the mail and no address, and are worth nothing without the signature. */
+
+export type UnsubscribeSettings = { publicUrl: string; secret: string };
+
+const signed = (emailId: string): string => `unsubscribe:${emailId}`;
+
+/** The link of one mail. */
+export async function unsubscribeUrl({ publicUrl, secret }: UnsubscribeSettings, emailId: string): Promise<string> {
+  return `${publicUrl}/unsubscribe/${emailId}.${await hmacSha256(secret, signed(emailId))}`;
+}
+
+/** @returns the mail that a link's token was made for, or null if nobody made it */
+export async function emailOfToken(secret: string, token: string): Promise<string | null> {
+  const [emailId = "", signature = ""] = token.split(".");
+  return (await hmacVerify(secret, signed(emailId), signature)) ? emailId : null;
+}
+
+/** Whether a mail must offer a way out. */
+export function offersUnsubscribe(category: EmailCategory | undefined): boolean {
+  return category !== undefined && category !== "transactional";
+}

@@ -1,0 +1,78 @@
+import { env, exports } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { unsubscribeUrl } from "../../shared/email/unsubscribe.ts";
+import { call, callWith, rowsInAll } from "./support.ts";
+
+const settings = { publicUrl: env.PUBLIC_URL ?? "", secret: env.UNSUBSCRIBE_SECRET ?? "" };
+const mail = { to: "ada@example.com", subject: "News", text: "Hi", category: "marketing" };
+
+beforeEach(async () => {
+  await env.DB.prepare("DELETE FROM suppressions").run();
+});
+
+const fetchRaw = (url: string, init?: RequestInit) => exports.default.fetch(new Request(url, init));
+const linkOf = async (): Promise<string> => {
+  const { body } = await call("POST", "/api/emails", mail);
+  return await unsubscribeUrl(settings, String(body.id));
+};
+
+describe("an unsubscribe link", () => {
+  it("asks first, and unsubscribes nobody by being looked at", async () => {
+    const link = await linkOf();
+    const page = await fetchRaw(link);
+    expect(page.status).toBe(200);
+    expect(page.headers.get("Content-Security-Policy")).toMatch(/^default-src 'none'; style-src 'sha256-/);
+    const html = await page.text();
+    expect(html).toContain('<form method="post">');
+    expect(html).not.toContain("ada@example.com");
+    expect((await call("POST", "/api/emails", mail)).status).toBe(202);
+  });
+
+  it("unsubscribes with one POST and no sign-in, as a reader of mails sends it, and again is as good as once", async () => {
+    const link = await linkOf();
+    for (let n = 0; n < 2; n += 1) {
+      const done = await fetchRaw(link, {
+        method: "POST",
+        headers: { "Content-Type": "application/x-www-form-urlencoded" },
+        body: "List-Unsubscribe=One-Click",
+      });
+      expect(done.status).toBe(200);
+      expect(await done.text()).toContain("You are unsubscribed");
+    }
+    expect((await call("GET", "/api/admin/email/suppressions")).body.items).toMatchObject([
+      { address: "ada@example.com", scope: "non-transactional", reason: "unsubscribe" },
+    ]);
+    expect((await call("POST", "/api/emails", mail)).body.detail).toContain("they unsubscribed");
+    expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(202);
+  });
+
+  it("that nobody signed, that was signed for another mail or with another secret is a 404 and changes nothing", async () => {
+    const link = await linkOf();
+    const [, token = ""] = link.split("/unsubscribe/");
+    const [id = "", signature = ""] = token.split(".");
+    const forged = await unsubscribeUrl({ ...settings, secret: "x".repeat(32) }, id);
+    const before = await rowsInAll();
+    for (const bad of ["x", id, `${id}.`, `other.${signature}`, `${id}.${signature}x`, `${id}.%%%`, forged.split("/").at(-1)]) {
+      for (const method of ["GET", "POST"])
+        expect((await fetchRaw(`http://luna.test/unsubscribe/${bad}`, { method })).status, `${method} ${bad}`).toBe(404);
+    }
+    // Signed, but the mail is gone.
+    expect((await fetchRaw(await unsubscribeUrl(settings, "gone"), { method: "POST" })).status).toBe(404);
+    expect(await rowsInAll()).toEqual(before);
+  });
+});
+
+describe("a mail that needs such a link", () => {
+  it("is not accepted while the links are not configured, and the variable is named; a transactional one is", async () => {
+    const api = callWith({ PUBLIC_URL: "" });
+    const before = await rowsInAll();
+    const refused = await api("POST", "/api/emails", mail);
+    expect(refused).toMatchObject({
+      status: 503,
+      body: { type: "urn:luna:problem:misconfigured", detail: expect.stringContaining("PUBLIC_URL") },
+    });
+    expect((await api("POST", "/api/emails/batch", { emails: [mail] })).body).toMatchObject({ accepted: 0, refused: 1 });
+    expect(await rowsInAll()).toEqual(before);
+    expect((await api("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(202);
+  });
+});
