@@ -55,6 +55,9 @@ function cellOf({ status, headers, body }: Answer, current: string, purged: bool
 type Case = { faults: Faults; column: Column; run: () => Promise<string> };
 let users = 0;
 
+const AT_ONCE = 20;
+const waits = ({ faults }: Case): boolean => faults.D1 === "hanging" || faults.KV === "slow" || faults["tag index"] === "hanging";
+
 /** Brings an isolate into the state of a column. What it returns reads, once the parts fail. */
 async function prepare(failing: Faults, column: Column): Promise<Case> {
   let faults: Faults = {};
@@ -107,17 +110,18 @@ describe("the failure matrix", () => {
       cases.push(...(await Promise.all((Object.keys(columns) as Column[]).map((column) => prepare(faults, column)))));
     const start = Date.now();
     vi.useFakeTimers({ toFake: ["Date"], now: start });
+    const measure = async ({ faults, column, run }: Case): Promise<void> => {
+      const cell = await run();
+      const row = measured.get(nameOf(faults)) ?? new Map<Column, string>();
+      measured.set(nameOf(faults), row.set(column, cell));
+    };
     for (const offset of new Set(Object.values(columns).toSorted((a, b) => a - b))) {
       vi.setSystemTime(start + offset);
-      await Promise.all(
-        cases
-          .filter(({ column }) => columns[column] === offset)
-          .map(async ({ faults, column, run }) => {
-            const cell = await run();
-            const row = measured.get(nameOf(faults)) ?? new Map<Column, string>();
-            measured.set(nameOf(faults), row.set(column, cell));
-          }),
-      );
+      const due = cases.filter(({ column }) => columns[column] === offset);
+      // Those that wait do so together; the others a few at a time, so that what is up answers in time on a busy machine.
+      const [waiting, working] = [due.filter(waits), due.filter((one) => !waits(one))];
+      await Promise.all(waiting.map(measure));
+      for (let first = 0; first < working.length; first += AT_ONCE) await Promise.all(working.slice(first, first + AT_ONCE).map(measure));
     }
   }, 120_000);
   afterAll(() => {
