@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { expect, it } from "vitest";
+
+const files = readdirSync("migrations").toSorted();
+const apply = (db: DatabaseSync, names: string[]): void => names.forEach((name) => db.exec(readFileSync(`migrations/${name}`, "utf8")));
+
+it("a migration that makes the mails' table anew keeps every row and every index", () => {
+  const db = new DatabaseSync(":memory:");
+  const before = files.filter((name) => name < "0004");
+  apply(db, before);
+  const insert = db.prepare(
+    `INSERT INTO emails (id, tenant, generation, generation_at, status, from_address, to_address, subject, text, on_unknown, attempts, due_at, ring_after, created_at, updated_at)
+     VALUES (?, 'admin', 2, 1, ?, 'a@b.cc', 'd@e.ff', 'Hi', 'Hi', 'resend', 3, 5, 6, 7, 8)`,
+  );
+  for (const status of ["queued", "claimed", "sending", "sent", "unknown", "dead"]) insert.run(`mail-${status}`, status);
+  const rows = db.prepare("SELECT * FROM emails ORDER BY id").all();
+  const indexes = () =>
+    db.prepare("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'emails' AND sql IS NOT NULL ORDER BY name").all();
+  const indexed = indexes();
+  apply(db, files.slice(before.length));
+  const after = db.prepare("SELECT * FROM emails ORDER BY id").all();
+  expect(after).toEqual(rows.map((row) => ({ ...row, attachments: null, category: "transactional", tags: "[]" })));
+  expect(indexes()).toEqual(indexed);
+  expect(() => insert.run("bad", "lost")).toThrow("CHECK");
+  insert.run("mail-cancelled", "cancelled");
+});
