@@ -69,6 +69,10 @@ describe("a request that is not valid is refused by the name of its field, and n
     ["/api/admin/email/dlq?limit=101", "limit"],
     ["/api/admin/email/dlq?cursor=x", "cursor"],
     ["/api/admin/email/dlq?page=2", "page"],
+    ["/api/users?email=ada@example.com&page=2", "page"],
+    ["/api/users", "email"],
+    ["/api/users?email=nobody", "email"],
+    ["/api/cache/metrics?window=1h", "window"],
   ])("GET %s", async (path, field) => {
     const refused = await call("GET", path);
     expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: field }] } });

@@ -1,4 +1,6 @@
+import * as v from "valibot";
 import { noCounts, type CacheCounts } from "../../shared/cache/counts.ts";
+import { validate } from "../../shared/http/body.ts";
 import { within } from "../../shared/deadline.ts";
 import { fail } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
@@ -11,7 +13,9 @@ const OBJECT_TIMEOUT_MS = 2_000;
  * The cache of the whole fleet since it was first deployed, a few seconds old at most. Rates are of all reads; `errors` are failures
  * of the cache itself: KV, the tag index, corrupt or oversized entries.
  */
-export const cacheMetrics: Handler = async ({ env }) => {
+export const cacheMetrics: Handler = async ({ env, url }) => {
+  const query = validate(v.strictObject({}), Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
   // One that does not answer hides nothing of the other.
   const [totals, breaker] = await Promise.allSettled([
     within(OBJECT_TIMEOUT_MS, env.TELEMETRY.getByName(TELEMETRY_NAME).totals()),

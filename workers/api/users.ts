@@ -1,4 +1,5 @@
 import { waitUntil } from "cloudflare:workers";
+import * as v from "valibot";
 import { newApiKey } from "../../shared/accounts/api-key.ts";
 import { purgingAfter } from "../../shared/accounts/purge.ts";
 import { readRelated, readUser, readUserByEmail, type AccountPorts } from "../../shared/accounts/reads.ts";
@@ -11,7 +12,7 @@ import { cacheOf } from "../../shared/cache/open.ts";
 import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
 import { sender } from "../../shared/config.ts";
 import type { ApiEnv } from "../../shared/env.ts";
-import type { Failure, FieldError } from "../../shared/failure.ts";
+import type { Failure } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { answerRead, consistencyOf } from "./cached.ts";
@@ -43,13 +44,15 @@ export const createUser: Handler = async ({ request, env, now }) => {
 export const getUser: Handler = async ({ request, params, env }) =>
   answerRead(await readUser(reading(env), params["userId"] ?? "", consistencyOf(request)), "user", userView);
 
+const emailQuery = v.strictObject({ email: accountEmail });
+
 /** A user may only ask for their own address: another's is refused before it is looked up, so the answer tells nothing. */
 export const getUserByEmail: Handler = async ({ request, url, env, caller }) => {
-  const email = validate(accountEmail, url.searchParams.get("email") ?? undefined);
-  if (!email.ok) return fail({ tag: "invalid", errors: email.error.errors.map((error): FieldError => ({ ...error, path: "email" })) });
-  if (caller.role === "user" && caller.user.email !== email.value)
-    return fail({ tag: "forbidden", detail: "This key belongs to another user." });
-  return answerRead(await readUserByEmail(reading(env), email.value, consistencyOf(request)), "user", userView);
+  const query = validate(emailQuery, Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
+  const { email } = query.value;
+  if (caller.role === "user" && caller.user.email !== email) return fail({ tag: "forbidden", detail: "This key belongs to another user." });
+  return answerRead(await readUserByEmail(reading(env), email, consistencyOf(request)), "user", userView);
 };
 
 /** Permissions, subscription, usage, teams or workspaces. */
