@@ -87,25 +87,16 @@ const related = {
 } satisfies Record<RelatedRead, unknown>;
 
 export async function readRelated<Failure>(
-  ports: AccountPorts<Failure>,
-  userId: string,
-  what: RelatedRead,
-  consistency: Consistency,
-): Promise<CacheRead<object, Failure>> {
-  return await readOne(ports, userId, what, related[what] as Related<object>, consistency);
-}
-
-async function readOne<Value, Failure>(
   { env, database }: AccountPorts<Failure>,
   userId: string,
   what: RelatedRead,
-  { schema, find, tags, consistency: least }: Related<Value>,
   wanted: Consistency,
-): Promise<CacheRead<Value, Failure>> {
+): Promise<CacheRead<object, Failure>> {
+  const { schema, find, tags, consistency } = related[what] as Related<object>;
   return await readCached(env, relatedKey(userId, what), {
     schema,
     load: () => database(() => find(env.DB, userId)),
     tags: (found) => [userKey(userId), ...(found === null ? [] : tags(found))],
-    consistency: wanted === "stale-ok" ? least : wanted,
+    consistency: wanted === "stale-ok" ? consistency : wanted,
   });
 }

@@ -30,7 +30,7 @@ export type KvPorts = {
 const SLOW_MS = 1_000;
 
 export function kvTier({ kv, guard, counts, clock, background }: KvPorts): KvTier {
-  /** @returns null when it failed, which has been counted */
+  /** @returns `open` when KV was not asked, `error` when it failed, which has been counted */
   async function guarded<Value>(verb: string, operation: () => Promise<Value>): Promise<{ value: Value } | "open" | "error"> {
     const answer = await guard(operation);
     if (answer.ok) return { value: answer.value };

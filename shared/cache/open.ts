@@ -5,6 +5,7 @@ import { INDEX_NAME, type IndexReply, type Invalid, type PurgeReply } from "../c
 import { guard, type BreakerEnv } from "../circuit-breaker/guard.ts";
 import { systemClock } from "../clock.ts";
 import { cacheSettings } from "../config.ts";
+import { listFields } from "../http/problem.ts";
 import type { Result } from "../result.ts";
 import { TelemetryClient } from "../telemetry/client.ts";
 import { describeError, log } from "../telemetry/log.ts";
@@ -110,5 +111,5 @@ function named(counts: CacheCounts): Record<string, number> {
 
 function answered<Reply>(reply: Result<Reply, Invalid>): Reply {
   if (reply.ok) return reply.value;
-  throw new RequestRefused(reply.error.errors.map(({ path, message }) => `${path} ${message}`).join("; "));
+  throw new RequestRefused(listFields(reply.error.errors));
 }

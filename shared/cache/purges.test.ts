@@ -295,14 +295,13 @@ describe("questions to the index", () => {
     let slow = 0;
     for (let ms = 0; ms < 60 * SECOND; ms += 100) {
       const startedAt = clock.now();
-      let endedAt = startedAt;
+      let endedAt: number | null = null;
       const reading = read().then((answer) => {
         endedAt = clock.now();
         return valueOf(answer);
       });
       await clock.advance(100);
-      if (endedAt === startedAt) await Promise.resolve();
-      else slow += 1;
+      if (endedAt !== startedAt) slow += 1;
       void reading;
     }
     expect(backends.indexRequests - before).toBeLessThanOrEqual(12);

@@ -1,6 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { systemClock } from "../clock.ts";
 import type { Variables } from "../env.ts";
+import { listFields } from "../http/problem.ts";
 import type { Result } from "../result.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import type { Operation } from "./attempt.ts";
@@ -58,7 +59,7 @@ function tell(dependency: string, event: LeaseEvent): void {
 
 function answered(reply: Result<SyncReply, Invalid>): SyncReply {
   if (reply.ok) return reply.value;
-  throw new TypeError(reply.error.errors.map(({ path, message }) => `${path} ${message}`).join("; "));
+  throw new TypeError(listFields(reply.error.errors));
 }
 
 /** The isolate's lease on a breaker, for those who only look. */

@@ -87,6 +87,7 @@ function problem(status: number, tag: Failure["tag"], title: string, detail: str
   return { type: `urn:luna:problem:${tag}`, title, status, detail };
 }
 
-function listFields(errors: FieldError[]): string {
+/** What is wrong with each field, in one line. */
+export function listFields(errors: FieldError[]): string {
   return errors.map((error) => `${error.path} ${error.message}`).join("; ");
 }

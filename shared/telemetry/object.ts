@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { validate } from "../http/body.ts";
-import { ok, type Result } from "../result.ts";
+import { ok } from "../result.ts";
 import { report, type Report, type TelemetryRpc } from "./rpc.ts";
 import { createTables, foldEnded, readTotals, saveReport } from "./store.ts";
 
@@ -36,7 +36,7 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
       if (fold) foldEnded(this.#sql, now - ENDED_AFTER_MS);
     });
     if (fold) this.#foldedAt = now;
-    return ok(null) satisfies Result<null, never>;
+    return ok(null);
   }
 
   async totals(): Promise<Record<string, number>> {

@@ -26,6 +26,15 @@ describe("the entrypoint Emails", () => {
     expect(await rowsInAll()).toEqual(before);
   });
 
+  it("names the variable that a mail needs and that is not set, as over HTTP", async () => {
+    const news = { ...mail, category: "marketing" };
+    expect(await sendByRpc({ ...env, PUBLIC_URL: "" }, news, {})).toMatchObject({
+      ok: false,
+      error: { tag: "misconfigured", variable: "PUBLIC_URL" },
+    });
+    expect(await sendByRpc(env, news, {})).toMatchObject({ ok: true });
+  });
+
   it("says that it cannot know, rather than throw, when D1 stays silent", async () => {
     expect(await sendByRpc({ ...env, DB: deadDatabase }, mail, {})).toMatchObject({ ok: false, error: { tag: "outcome-unknown" } });
   });

@@ -105,6 +105,13 @@ describe("a mail that another Worker puts on the queue", () => {
     expect(await mails()).toHaveLength(1);
   });
 
+  it("that needs an unsubscribe link waits on the queue while links are not configured, and is accepted then", async () => {
+    const news = produced({ ...mail, category: "marketing" });
+    expect(await consume("luna-email", [news], { UNSUBSCRIBE_SECRET: "" })).toEqual({ acked: [], retried: ["message-0"] });
+    expect(await mails()).toEqual([]);
+    expect((await consume("luna-email", [news])).acked).toEqual(["message-0"]);
+  });
+
   it("that lands on the dead-letter queue and is refused there is kept with its reason", async () => {
     expect((await consume("luna-email-dlq", [produced({ ...mail, to: "nobody" })])).acked).toEqual(["message-0"]);
     expect(await listDeadLetters(db, {}, null, 10)).toMatchObject([{ kind: "poison", reason: expect.stringContaining("to must be") }]);

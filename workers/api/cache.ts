@@ -20,7 +20,7 @@ import { readJson, validate } from "../../shared/http/body.ts";
 import { pageOf, shortList } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
-import { json, type Handler } from "./call.ts";
+import { json, pathParam, type Handler } from "./call.ts";
 import { readDatabase, writeDatabase } from "./database.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
@@ -46,7 +46,7 @@ const invalidation = v.pipe(
 type Invalidation = v.InferOutput<typeof invalidation>;
 
 /**
- * Purges. `invalidated` of the names in `keys` are purged: from now on nobody is served what is stored under them. `failures` are
+ * Purges. `invalidated` of the names in `keys` are purged: what is stored under them is not served here any more, nor elsewhere after the bound. `failures` are
  * those whose copy in KV could not be deleted at once, or which the tag index could not be told of; the reason says which. `pending`
  * counts entries, up to 100, whose space is still to be reclaimed.
  */
@@ -122,12 +122,8 @@ export const inspectTag: Handler = async ({ env, params, url }) => {
   const query = validate(tagQuery, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor } = query.value;
-  let name: string;
-  try {
-    name = decodeURIComponent(params["tag"] ?? "");
-  } catch {
-    return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
-  }
+  const name = pathParam(params, "tag");
+  if (name === null) return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
   const asked = { tag: name, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
   try {
     const index = env.CACHE_TAG_INDEX.getByName(INDEX_NAME);

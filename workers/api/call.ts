@@ -19,6 +19,15 @@ export type Call = {
 
 export type Handler = (call: Call) => Promise<Result<Response, Failure>>;
 
+/** A part of the path as its sender meant it; null if it is not properly encoded. The router leaves it as it came. */
+export function pathParam(params: Record<string, string>, name: string): string | null {
+  try {
+    return decodeURIComponent(params[name] ?? "");
+  } catch {
+    return null;
+  }
+}
+
 /** A JSON answer that no cache on the way may keep. */
 export function json(body: unknown, init: { status?: number; headers?: Record<string, string> } = {}): Result<Response, never> {
   return ok(Response.json(body, { status: init.status ?? 200, headers: { "Cache-Control": "no-store", ...init.headers } }));

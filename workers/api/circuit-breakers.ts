@@ -10,7 +10,7 @@ import { pageOf } from "../../shared/http/lists.ts";
 import { timestamp } from "../../shared/http/time.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
-import { json, type Call, type Handler } from "./call.ts";
+import { json, pathParam, type Call, type Handler } from "./call.ts";
 
 /** An operator would rather hear that the object does not answer than wait. */
 const OBJECT_TIMEOUT_MS = 2_000;
@@ -107,8 +107,7 @@ async function ask<Reply>(
 const noSuchBreaker: Failure = { tag: "not-found", what: "circuit breaker" };
 
 function nameOf(params: Record<string, string>): string | null {
-  // Names hold a colon, which clients send as it is or encoded.
-  const name = (params["name"] ?? "").replace(/%3a/i, ":");
+  const name = pathParam(params, "name") ?? "";
   return isDependency(name) ? name : null;
 }
 

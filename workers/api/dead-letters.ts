@@ -7,7 +7,7 @@ import { readJson, validate } from "../../shared/http/body.ts";
 import { pageFrom, pageOf, shortList } from "../../shared/http/lists.ts";
 import { timestamp } from "../../shared/http/time.ts";
 import { fail, ok } from "../../shared/result.ts";
-import { json, type Handler } from "./call.ts";
+import { json, pathParam, type Handler } from "./call.ts";
 import { readDatabase, writeDatabase } from "./database.ts";
 
 const noSuchLetter: Failure = { tag: "not-found", what: "dead letter" };
@@ -38,7 +38,7 @@ export const deadLetters: Handler = async ({ url, env }) => {
 
 /** One dead letter with the answer to each attempt, or the body of a message that nobody understood. */
 export const inspectDeadLetter: Handler = async ({ params, env }) => {
-  const id = idOf(params);
+  const id = pathParam(params, "id") ?? "";
   const letter = await readDatabase(env, () => findDeadLetter(env.DB, id));
   if (!letter.ok) return letter;
   if (letter.value === null) return fail(noSuchLetter);
@@ -49,7 +49,7 @@ export const inspectDeadLetter: Handler = async ({ params, env }) => {
 
 /** Throws a dead letter away. A mail stays `dead`, says so in its timeline, and can still be replayed by id. */
 export const removeDeadLetter: Handler = async ({ params, env, now }) => {
-  const id = idOf(params);
+  const id = pathParam(params, "id") ?? "";
   const discarded = await writeDatabase(
     () => discardDeadLetter(env.DB, id, now),
     async () => ((await findDeadLetter(env.DB, id)) === null ? true : null),
@@ -57,11 +57,6 @@ export const removeDeadLetter: Handler = async ({ params, env, now }) => {
   if (!discarded.ok) return discarded;
   return discarded.value ? ok(new Response(null, { status: 204 })) : fail(noSuchLetter);
 };
-
-/** A poison message's id has a colon, which clients send as it is or encoded. */
-function idOf(params: Record<string, string>): string {
-  return (params["id"] ?? "").replace(/%3a/i, ":");
-}
 
 function deadLetterView(letter: DeadLetter): Record<string, unknown> {
   const known = Object.entries(letter).filter(([, value]) => value !== null);

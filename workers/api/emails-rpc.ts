@@ -1,5 +1,4 @@
 import * as v from "valibot";
-import { sender } from "../../shared/config.ts";
 import type { EmailsRpc } from "../../shared/email/rpc.ts";
 import { acceptProduced } from "../../shared/email/producers.ts";
 import { idempotencyKey } from "../../shared/email/schemas.ts";
@@ -12,9 +11,6 @@ const sendOptions = v.strictObject({ idempotencyKey: v.optional(idempotencyKey) 
 export async function sendByRpc(env: ApiEnv, message: unknown, options: unknown): ReturnType<EmailsRpc["send"]> {
   const checked = validate(sendOptions, options);
   if (!checked.ok) return checked;
-  const from = sender(env);
-  if (!from.ok) return from;
-  const { idempotencyKey: key } = checked.value;
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
-  return await acceptProduced(outbox, message, { from: from.value, ...(key !== undefined && { idempotencyKey: key }) }, Date.now());
+  return await acceptProduced(outbox, env, message, checked.value.idempotencyKey, Date.now());
 }

@@ -1,8 +1,8 @@
-import { sender, unsubscribeSettings } from "../../shared/config.ts";
-import { offersUnsubscribe } from "../../shared/email/unsubscribe.ts";
 import { cancelEmail } from "../../shared/email/cancel/store.ts";
-import { acceptEmails, type Sender, type Submission } from "../../shared/email/outbox.ts";
-import { emailBatch, emailQuery, emailRequest, idempotencyKey, messageOf, type EmailView } from "../../shared/email/schemas.ts";
+import { acceptEmails, type Sender } from "../../shared/email/outbox.ts";
+import { emailBatch, emailQuery, idempotencyKey, type EmailView } from "../../shared/email/schemas.ts";
+import { submissionOf } from "../../shared/email/submission.ts";
+import * as v from "valibot";
 import { findEmail, listEmails, type StoredEmail } from "../../shared/email/store.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
@@ -16,16 +16,12 @@ import { readDatabase, writeDatabase } from "./database.ts";
 export const sendEmail: Handler = async ({ request, env, caller, now }) => {
   const key = keyOf(request);
   if (!key.ok) return key;
-  const wanted = await readJson(request, emailRequest);
+  // Whatever JSON it is: `submissionOf` looks at it.
+  const wanted = await readJson(request, v.unknown());
   if (!wanted.ok) return wanted;
-  const message = messageOf(wanted.value, now);
-  if (!message.ok) return message;
-  const links = offersUnsubscribe(message.value.category) ? unsubscribeSettings(env) : ok(null);
-  if (!links.ok) return links;
-  const from = sender(env);
-  if (!from.ok) return from;
-  const mail = { request: wanted.value, message: message.value, sender: senderOf(caller, from.value, key.value) };
-  const [accepted] = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, [mail], now);
+  const mail = submissionOf(env, wanted.value, senderOf(caller, key.value), now);
+  if (!mail.ok) return mail;
+  const [accepted] = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, [mail.value], now);
   if (accepted === undefined) return fail({ tag: "internal" });
   if (!accepted.ok) return accepted;
   const { id, status, replayed } = accepted.value;
@@ -42,19 +38,10 @@ export const sendEmails: Handler = async ({ request, env, caller, now }) => {
   if (!key.ok) return key;
   const batch = await readJson(request, emailBatch);
   if (!batch.ok) return batch;
-  const from = sender(env);
-  if (!from.ok) return from;
-  const checked = batch.value.emails.map((email): Result<Pick<Submission, "request" | "message">, Failure> => {
-    const wanted = validate(emailRequest, email);
-    if (!wanted.ok) return wanted;
-    const message = messageOf(wanted.value, now);
-    const links = message.ok && offersUnsubscribe(message.value.category) ? unsubscribeSettings(env) : ok(null);
-    if (!links.ok) return links;
-    return message.ok ? ok({ request: wanted.value, message: message.value }) : message;
-  });
-  const mails = checked.flatMap((mail, n) =>
-    mail.ok ? [{ n, ...mail.value, sender: senderOf(caller, from.value, key.value === null ? null : `${key.value}#${n}`) }] : [],
+  const checked = batch.value.emails.map((email, n) =>
+    submissionOf(env, email, senderOf(caller, key.value === null ? null : `${key.value}#${n}`), now),
   );
+  const mails = checked.flatMap((mail, n) => (mail.ok ? [{ n, ...mail.value }] : []));
   const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, mails, now);
   const answers = new Map(mails.map(({ n }, place) => [n, accepted[place]]));
   const items = checked.map((message, n) => {
@@ -90,8 +77,8 @@ function keyOf(request: Request): Result<string | null, Failure> {
   return fail({ tag: "invalid", errors: checked.error.errors.map(({ message }) => ({ path: "Idempotency-Key", message })) });
 }
 
-function senderOf(caller: Caller, from: string, key: string | null): Sender {
-  return { tenant: tenantOf(caller), from, ...(key !== null && { idempotencyKey: key }) };
+function senderOf(caller: Caller, key: string | null): Omit<Sender, "from"> {
+  return { tenant: tenantOf(caller), ...(key !== null && { idempotencyKey: key }) };
 }
 
 /** A mail of another tenant is as absent as one that never was. */

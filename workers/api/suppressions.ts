@@ -4,7 +4,7 @@ import { deleteSuppression, listSuppressions, saveSuppression, type Suppression 
 import { readJson, validate } from "../../shared/http/body.ts";
 import { pageFrom, pageOf } from "../../shared/http/lists.ts";
 import { fail, ok } from "../../shared/result.ts";
-import { json, type Handler } from "./call.ts";
+import { json, pathParam, type Handler } from "./call.ts";
 import { readDatabase, writeDatabase } from "./database.ts";
 
 const listQuery = v.strictObject({ ...pageOf.entries, address: v.optional(address) });
@@ -43,20 +43,12 @@ export const suppress: Handler = async ({ request, env, now }) => {
 
 /** Lifts every suppression of an address. */
 export const unsuppress: Handler = async ({ params, env }) => {
-  const wanted = validate(v.strictObject({ address }), { address: decoded(params["address"] ?? "") });
+  const wanted = validate(v.strictObject({ address }), { address: pathParam(params, "address") ?? "" });
   if (!wanted.ok) return wanted;
   const gone = await writeDatabase(() => deleteSuppression(env.DB, wanted.value.address));
   if (!gone.ok) return gone;
   return gone.value ? ok(new Response(null, { status: 204 })) : fail({ tag: "not-found", what: "suppression" });
 };
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
 
 function view({ address: of, scope, reason, note, createdAt }: Suppression) {
   return { address: of, scope, reason, ...(note !== null && { note }), createdAt: new Date(createdAt).toISOString() };

@@ -1,4 +1,3 @@
-import { sender } from "../../shared/config.ts";
 import type { EmailSend } from "../../shared/email/messages.ts";
 import { acceptProduced, isWorthARetry, refusalOf } from "../../shared/email/producers.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
@@ -16,18 +15,13 @@ export async function accept(
   env: ConsumerEnv,
   refuse: (reason: string) => Promise<void>,
 ): Promise<void> {
-  const from = sender(env);
-  if (!from.ok) {
-    log("error", "producer.misconfigured", { variable: from.error.variable, problem: from.error.message });
-    message.retry();
-    return;
-  }
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
-  const accepted = await acceptProduced(outbox, mail, { from: from.value, idempotencyKey }, Date.now());
+  const accepted = await acceptProduced(outbox, env, mail, idempotencyKey, Date.now());
   if (accepted.ok) {
     log("info", "producer.accepted", { emailId: accepted.value.id, replayed: accepted.value.replayed });
     message.ack();
   } else if (isWorthARetry(accepted.error)) {
+    log("warn", "producer.retried", { problem: accepted.error.tag });
     message.retry();
   } else {
     log("warn", "producer.refused", { problem: accepted.error.tag });

@@ -1,4 +1,5 @@
 import { MAX_TAGS_PER_PURGE, type Invalid, type PurgeReply, type PurgeRequest } from "../rpc.ts";
+import { listFields } from "../../http/problem.ts";
 import type { Result } from "../../result.ts";
 import { log } from "../../telemetry/log.ts";
 import { deleteIntents, listIntents, type Intent } from "./store.ts";
@@ -33,7 +34,7 @@ export async function deliverPurges({ db, purge }: Delivery, now: number): Promi
       continue;
     } else {
       // It names what no entry can carry.
-      log("error", "purge_intent.refused", { fields: purged.error.errors.map(({ path, message }) => `${path} ${message}`).join("; ") });
+      log("error", "purge_intent.refused", { fields: listFields(purged.error.errors) });
     }
     await deleteIntents(
       db,

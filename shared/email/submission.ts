@@ -1,0 +1,31 @@
+import { sender, unsubscribeSettings } from "../config.ts";
+import type { Variables } from "../env.ts";
+import type { Failure } from "../failure.ts";
+import { validate } from "../http/body.ts";
+import { ok, type Result } from "../result.ts";
+import type { Sender, Submission } from "./outbox.ts";
+import { emailRequest, messageOf } from "./schemas.ts";
+import { offersUnsubscribe } from "./unsubscribe.ts";
+
+/**
+ * Checks a mail that somebody wants to send, and makes its bytes: the same for every way in.
+ *
+ * @param input what `POST /api/emails` takes
+ * @returns `invalid` with the fields that are wrong, or `misconfigured` with the variable that this mail would need
+ */
+export function submissionOf(
+  env: Variables,
+  input: unknown,
+  who: Omit<Sender, "from">,
+  now: number,
+): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
+  const request = validate(emailRequest, input);
+  if (!request.ok) return request;
+  const message = messageOf(request.value, now);
+  if (!message.ok) return message;
+  const links = offersUnsubscribe(message.value.category) ? unsubscribeSettings(env) : ok(null);
+  if (!links.ok) return links;
+  const from = sender(env);
+  if (!from.ok) return from;
+  return ok({ request: request.value, message: message.value, sender: { ...who, from: from.value } });
+}
