@@ -30,6 +30,7 @@ function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["mi
 }
 
 const links = { PUBLIC_URL: "http://luna.test", UNSUBSCRIBE_SECRET: "test-unsubscribe-secret-0123456789" };
+const WEBHOOK_SECRET_RESEND = `whsec_${btoa("a secret of thirty-two characters")}`;
 const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
 export default defineConfig({
@@ -46,7 +47,10 @@ export default defineConfig({
         },
       },
       // luna-cron does not run beside luna-api here; `stack` has the three of them.
-      inWorkerd("api", { bindings: { ADMIN_TOKEN, ...links }, serviceBindings: { CRON: () => new Response(null, { status: 501 }) } }),
+      inWorkerd("api", {
+        bindings: { ADMIN_TOKEN, WEBHOOK_SECRET_RESEND, ...links },
+        serviceBindings: { CRON: () => new Response(null, { status: 501 }) },
+      }),
       // The breakers live in luna-api, which does not run here: the consumer's isolate hosts them itself.
       inWorkerd(
         "consumer",

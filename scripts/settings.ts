@@ -2,16 +2,18 @@ import { createHmac, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { adminToken, breakerSettings, cacheSettings } from "../shared/config.ts";
 import {
-  adminToken,
-  breakerSettings,
-  cacheSettings,
   deadLetterRetentionDays,
+  emailTransports,
+  resendSettings,
+  resendWebhookSecret,
   retryPolicy,
   sender,
   smtpSettings,
+  transportRates,
   unsubscribeSettings,
-} from "../shared/config.ts";
+} from "../shared/email/settings.ts";
 import type { Variables } from "../shared/env.ts";
 
 /** Where `npm start` listens and keeps its state. */
@@ -65,12 +67,18 @@ export function secretFrom(token: string, purpose: string): string {
  * @throws Error naming the first bad one
  */
 export function checkVariables(vars: Variables): void {
+  const transports = emailTransports(vars);
+  const named = transports.ok ? transports.value : [];
   for (const read of [
     adminToken,
     sender,
     retryPolicy,
     deadLetterRetentionDays,
-    smtpSettings,
+    emailTransports,
+    transportRates,
+    ...(named.includes("smtp") ? [smtpSettings] : []),
+    ...(named.includes("resend") ? [resendSettings] : []),
+    ...(vars.WEBHOOK_SECRET_RESEND === undefined ? [] : [resendWebhookSecret]),
     breakerSettings,
     cacheSettings,
     unsubscribeSettings,

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { adminToken, breakerSettings, deadLetterRetentionDays, retryPolicy, sender, smtpSettings } from "./config.ts";
+import { adminToken, breakerSettings } from "./config.ts";
+import {
+  deadLetterRetentionDays,
+  emailTransports,
+  resendSettings,
+  retryPolicy,
+  sender,
+  smtpSettings,
+  transportRates,
+} from "./email/settings.ts";
 
 const bad = (variable: string) => ({ ok: false, error: { tag: "misconfigured", variable } });
 
@@ -62,5 +71,34 @@ describe("SMTP", () => {
     });
     expect(smtpSettings({ SMTP_HOST: "h", SMTP_USERNAME: "u" })).toMatchObject(bad("SMTP_PASSWORD"));
     expect(smtpSettings({ SMTP_HOST: "h", SMTP_USERNAME: "", SMTP_PASSWORD: "" })).toMatchObject({ value: { credentials: null } });
+  });
+});
+
+describe("the transports", () => {
+  it("are SMTP alone unless others are named, and are tried in the order of their names", () => {
+    expect(emailTransports({})).toEqual({ ok: true, value: ["smtp"] });
+    expect(emailTransports({ EMAIL_TRANSPORTS: "resend, smtp,cloudflare" })).toEqual({ ok: true, value: ["resend", "smtp", "cloudflare"] });
+  });
+
+  it.each(["", "smtp,", "sendgrid", "smtp,smtp", "smtp resend"])("are refused as %j", (value) => {
+    expect(emailTransports({ EMAIL_TRANSPORTS: value })).toMatchObject(bad("EMAIL_TRANSPORTS"));
+  });
+
+  it("have a rate where their provider has one", () => {
+    expect(transportRates({})).toEqual({ ok: true, value: { smtp: null, cloudflare: null, resend: 200 } });
+    expect(transportRates({ RESEND_RATE_PER_SECOND: "0", SMTP_RATE_PER_SECOND: "50" })).toMatchObject({
+      value: { smtp: 20, resend: null },
+    });
+    expect(transportRates({ SMTP_RATE_PER_SECOND: "fast" })).toMatchObject(bad("SMTP_RATE_PER_SECOND"));
+  });
+
+  it("reach Resend with a key, over https unless it is on loopback", () => {
+    expect(resendSettings({ RESEND_API_KEY: "re_1" })).toEqual({ ok: true, value: { apiKey: "re_1", baseUrl: "https://api.resend.com" } });
+    expect(resendSettings({ RESEND_API_KEY: "re_1", RESEND_BASE_URL: "http://127.0.0.1:80/" })).toMatchObject({
+      value: { baseUrl: "http://127.0.0.1:80" },
+    });
+    expect(resendSettings({})).toMatchObject(bad("RESEND_API_KEY"));
+    expect(resendSettings({ RESEND_API_KEY: "a\r\nb" })).toMatchObject(bad("RESEND_API_KEY"));
+    expect(resendSettings({ RESEND_API_KEY: "re_1", RESEND_BASE_URL: "http://resend.example" })).toMatchObject(bad("RESEND_BASE_URL"));
   });
 });

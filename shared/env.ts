@@ -27,6 +27,13 @@ export interface Variables {
   CACHE_TIMEOUT_MS?: string;
   PUBLIC_URL?: string;
   UNSUBSCRIBE_SECRET?: string;
+  EMAIL_TRANSPORTS?: string;
+  SMTP_RATE_PER_SECOND?: string;
+  CLOUDFLARE_RATE_PER_SECOND?: string;
+  RESEND_RATE_PER_SECOND?: string;
+  RESEND_API_KEY?: string;
+  RESEND_BASE_URL?: string;
+  WEBHOOK_SECRET_RESEND?: string;
   SMTP_HOST?: string;
   SMTP_PORT?: string;
   SMTP_SECURITY?: string;
@@ -48,6 +55,7 @@ export interface ConsumerEnv extends Variables {
   DB: D1Database;
   EMAIL_QUEUE: Queue<QueueMessage>;
   EMAIL_DLQ: Queue<QueueMessage>;
+  EMAIL?: SendEmail;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
 }
 

@@ -5,6 +5,8 @@ export type Failure =
   | { tag: "unsupported-media-type"; expected: string }
   | { tag: "body-too-large"; limitBytes: number }
   | { tag: "unauthenticated" }
+  /** A webhook that its provider did not sign, or that is too old. */
+  | { tag: "bad-signature" }
   | { tag: "forbidden"; detail: string }
   | { tag: "not-found"; what: string }
   | { tag: "method-not-allowed"; allow: string[] }

@@ -8,7 +8,7 @@ import type { LocalBreaker } from "./local.ts";
 import type { SyncReply } from "./rpc.ts";
 import type { ProbeOutcome } from "./state.ts";
 import type { Outcomes } from "./tally.ts";
-import { adviceMs, stanceUnder, type View } from "./view.ts";
+import { adviceMs, stanceUnder, type Stance, type View } from "./view.ts";
 
 export type ClientPorts = Pick<LeasePorts, "background" | "clock" | "random"> & {
   dependency: string;
@@ -85,6 +85,16 @@ export class BreakerClient {
       case "ask":
         return this.#askUnlessAborted(operation, options, now);
     }
+  }
+
+  /** What a call would meet now. While nothing is known it would run. */
+  stance(): Stance {
+    const { view, local } = this.lease;
+    if (local === null) return view === null ? { do: "run" } : stanceUnder(view, this.#clock.now());
+    const { snapshot } = local;
+    if (snapshot.state === "CLOSED") return { do: "run" };
+    const retryAfterMs = adviceMs(snapshot, snapshot.retryAfterMs);
+    return retryAfterMs > 0 ? { do: "reject", retryAfterMs } : { do: "ask" };
   }
 
   /** Whether what `run` threw counts against the dependency. */

@@ -7,7 +7,7 @@ import { doorbellFor, type QueueMessage } from "./messages.ts";
 import { doorbellDelaySeconds } from "./retry-policy.ts";
 import type { EmailMessage, EmailRequest } from "./schemas.ts";
 import { findSuppressed } from "./suppressions/store.ts";
-import { emailExists, findIdempotencyKey, insertEmail, insertIdempotencyKey, ringSoon } from "./store.ts";
+import { acceptedAs, emailExists, findIdempotencyKey, insertEmail, insertIdempotencyKey, ringSoon } from "./store.ts";
 
 export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
 
@@ -17,7 +17,7 @@ const RING_TIMEOUT_MS = 2_000;
 /** The most that one `sendBatch` takes. */
 const QUEUE_BATCH = 100;
 
-export type Accepted = { id: string; status: "queued"; replayed: boolean };
+export type Accepted = { id: string; status: "scheduled" | "queued"; replayed: boolean };
 
 type Acceptance = Extract<Failure, { tag: "suppressed" | "idempotency-key-reused" | "unavailable" | "outcome-unknown" }>;
 
@@ -81,7 +81,9 @@ async function write(db: D1Database, { request, message, sender }: Submission, n
     try {
       const earlier = key === undefined ? null : await findIdempotencyKey(db, tenant, key, now);
       if (earlier !== null && earlier.requestHash !== requestHash) return fail({ tag: "idempotency-key-reused" });
-      if (earlier !== null && earlier.emailId !== id) return ok({ id: earlier.emailId, status: "queued", replayed: true });
+      if (earlier !== null && earlier.emailId !== id) {
+        return ok({ id: earlier.emailId, status: acceptedAs(message, earlier.acceptedAt), replayed: true });
+      }
       if (!(await emailExists(db, id))) {
         log("error", "email.accept_failed", describeError(error));
         return fail({ tag: "unavailable", dependency: "database" });
@@ -91,7 +93,7 @@ async function write(db: D1Database, { request, message, sender }: Submission, n
       return fail({ tag: "outcome-unknown" });
     }
   }
-  return ok({ id, status: "queued", replayed: false });
+  return ok({ id, status: acceptedAs(message, now), replayed: false });
 }
 
 /** Rings for mails at their due time. A doorbell that cannot be rung is not an error: the sweeper rings instead. */

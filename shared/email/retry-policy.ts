@@ -22,6 +22,21 @@ export function retryDelayMs(policy: RetryPolicy, retry: number, random: number,
   return Math.round(Math.max(jitteredMs, Math.min(Math.max(retryAfterMs, 0), DAY_MS)));
 }
 
+const HOUR_MS = 3_600_000;
+
+/**
+ * When a provider is asked again about a mail whose fate is open, under the same key: like a retry, but doubling up to an hour, since it
+ * may go on for a day.
+ *
+ * @param attempts how often it was handed over
+ */
+export function repeatDelayMs(policy: RetryPolicy, attempts: number, random: number, retryAfterMs: number): number {
+  return retryDelayMs({ ...policy, maxDelayMs: Math.max(policy.maxDelayMs, HOUR_MS) }, attempts, random, retryAfterMs);
+}
+
+/** How long a mail waits for a circuit breaker at most before it looks again: an operator may close that sooner than it said. */
+export const MAX_DEFERRAL_MS = 60_000;
+
 /** Queues delay by whole seconds: rounded up, because a doorbell that rings before the mail is due rings for nothing. */
 export function doorbellDelaySeconds(dueAt: number, now: number): number {
   return Math.min(Math.max(Math.ceil((dueAt - now) / 1_000), 0), MAX_DOORBELL_DELAY_SECONDS);

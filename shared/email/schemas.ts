@@ -143,7 +143,7 @@ export type EmailView = {
   updatedAt: string;
   category: EmailCategory;
   tags?: string[];
-  /** When it is tried next; only while `queued`. */
+  /** When it is tried next; only while `scheduled` or `queued`. */
   dueAt?: string;
   sentAt?: string;
   lastError?: AttemptDetail;

@@ -7,15 +7,21 @@ import type { EmailCategory, EmailEvent, EmailMessage } from "./schemas.ts";
 
 export type NewEmail = EmailMessage & { id: string; tenant: string; from: string };
 
+/** What a mail is that is accepted at that time. */
+export function acceptedAs({ sendAt }: Pick<EmailMessage, "sendAt">, acceptedAt: number): "scheduled" | "queued" {
+  return sendAt !== undefined && sendAt > acceptedAt ? "scheduled" : "queued";
+}
+
 /** The statements that accept a mail: for a batch of the caller's, so that they stand or fall with its own. */
 export function insertEmail(db: D1Database, mail: NewEmail, now: number): D1PreparedStatement[] {
   const dueAt = Math.max(mail.sendAt ?? now, now);
+  const status = acceptedAs(mail, now);
   return [
     db
       .prepare(
         `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, reply_to, subject, html, text, on_unknown,
                              due_at, ring_after, created_at, updated_at, attachments, category, tags)
-         VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, ?11, ?3, ?3, ?13, ?14, ?15)`,
+         VALUES (?1, ?2, ?3, ?16, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, ?11, ?3, ?3, ?13, ?14, ?15)`,
       )
       .bind(
         mail.id,
@@ -33,8 +39,9 @@ export function insertEmail(db: D1Database, mail: NewEmail, now: number): D1Prep
         mail.attachments === undefined ? null : JSON.stringify(mail.attachments),
         mail.category ?? "transactional",
         JSON.stringify(mail.tags ?? []),
+        status,
       ),
-    db.prepare("INSERT INTO email_events (email_id, generation, type, at) VALUES (?1, 1, 'queued', ?2)").bind(mail.id, now),
+    db.prepare("INSERT INTO email_events (email_id, generation, type, at) VALUES (?1, 1, ?3, ?2)").bind(mail.id, now, status),
   ];
 }
 
@@ -55,10 +62,11 @@ export async function findIdempotencyKey(
   tenant: string,
   key: string,
   now: number,
-): Promise<{ requestHash: string; emailId: string } | null> {
+): Promise<{ requestHash: string; emailId: string; acceptedAt: number } | null> {
   return await db
     .prepare(
-      "SELECT request_hash AS requestHash, email_id AS emailId FROM idempotency_keys WHERE tenant = ?1 AND key = ?2 AND expires_at > ?3",
+      `SELECT k.request_hash AS requestHash, k.email_id AS emailId, e.created_at AS acceptedAt
+       FROM idempotency_keys k JOIN emails e ON e.id = k.email_id WHERE k.tenant = ?1 AND k.key = ?2 AND k.expires_at > ?3`,
     )
     .bind(tenant, key, now)
     .first();
@@ -82,7 +90,9 @@ export async function emailExists(db: D1Database, id: string): Promise<boolean> 
 /** Lets the next sweep ring for mails whose doorbell could not be rung. */
 export async function ringSoon(db: D1Database, ids: string[], now: number): Promise<void> {
   await db
-    .prepare("UPDATE emails SET ring_after = MAX(due_at, ?2) WHERE status = 'queued' AND id IN (SELECT value FROM json_each(?1))")
+    .prepare(
+      "UPDATE emails SET ring_after = MAX(due_at, ?2) WHERE status IN ('scheduled', 'queued') AND id IN (SELECT value FROM json_each(?1))",
+    )
     .bind(JSON.stringify(ids), now)
     .run();
 }
@@ -150,14 +160,23 @@ function eventView(row: { type: string; at: number; generation: number; detail: 
   return row.detail === null ? event : { ...event, detail: JSON.parse(row.detail) as unknown };
 }
 
-/** `queued` are all that wait, also for a later time or for a circuit breaker; `due` are those that could go out now. */
-export type EmailBacklog = { queued: number; due: number; oldestDueAt: number | null; inFlight: number; unknown: number; dead: number };
+/** `queued` are all that wait, also for a retry or for a circuit breaker; `due` are those that could go out now. */
+export type EmailBacklog = {
+  scheduled: number;
+  queued: number;
+  due: number;
+  oldestDueAt: number | null;
+  inFlight: number;
+  unknown: number;
+  dead: number;
+};
 
 /** Counts for `/health`. Also the proof that D1 answers. */
 export async function emailBacklog(db: D1Database, now: number): Promise<EmailBacklog> {
   const row = await db
     .prepare(
-      `SELECT (SELECT COUNT(*) FROM emails WHERE status = 'queued') AS queued,
+      `SELECT (SELECT COUNT(*) FROM emails WHERE status = 'scheduled') AS scheduled,
+              (SELECT COUNT(*) FROM emails WHERE status = 'queued') AS queued,
               (SELECT COUNT(*) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS due,
               (SELECT MIN(due_at) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS oldestDueAt,
               (SELECT COUNT(*) FROM emails WHERE status IN ('claimed', 'sending')) AS inFlight,
@@ -166,7 +185,7 @@ export async function emailBacklog(db: D1Database, now: number): Promise<EmailBa
     )
     .bind(now)
     .first<EmailBacklog>();
-  return row ?? { queued: 0, due: 0, oldestDueAt: null, inFlight: 0, unknown: 0, dead: 0 };
+  return row ?? { scheduled: 0, queued: 0, due: 0, oldestDueAt: null, inFlight: 0, unknown: 0, dead: 0 };
 }
 
 /** A mail for which the sweeper rings, or which it sends to be buried again. */

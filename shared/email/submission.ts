@@ -1,4 +1,4 @@
-import { sender, unsubscribeSettings } from "../config.ts";
+import { sender, unsubscribeSettings } from "./settings.ts";
 import type { Variables } from "../env.ts";
 import type { Failure } from "../failure.ts";
 import { validate } from "../http/body.ts";

@@ -1,4 +1,7 @@
 import { expireLease, leaseExpired } from "./lifecycle.ts";
+import { forgetFeedback } from "./feedback/store.ts";
+import { promoteDue } from "./claim/store.ts";
+import { LEASE_MS } from "./delivery/lease.ts";
 import { expiredLeases, settleExpired, type Settled } from "./delivery/store.ts";
 import { deleteExpiredDeadLetters, unburied } from "./dead-letters/store.ts";
 import { buryFor, doorbellFor, type QueueMessage } from "./messages.ts";
@@ -17,18 +20,28 @@ export type Sweep = {
 };
 
 /** What one sweep did, in mails. */
-export type Swept = { released: number; unknown: number; rung: number; buried: number; expiredKeys: number; expiredDeadLetters: number };
+export type Swept = {
+  released: number;
+  unknown: number;
+  rung: number;
+  buried: number;
+  expiredKeys: number;
+  expiredDeadLetters: number;
+  forgottenMessages: number;
+};
 
 /** Rows of each kind in one run; the next minute takes the rest. */
 const LIMIT = 1_000;
 /** Keys that expire faster than they are dropped would fill the table: up to 20,000 a minute. */
 const MAX_ROUNDS = 20;
+/** A provider sends a message again for days if it missed our answer. */
+const FEEDBACK_MEMORY_MS = 30 * 86_400_000;
 
 /**
- * Recovers what a crash or a lost message left behind: reclaims expired leases, rings for due mails that nobody rang for,
- * buries the dead whose dead letter never arrived and drops what has expired. Safe to run twice and at the same time as
- * anything else: every change is guarded by the state it starts from, and a doorbell too many rings for nothing. One step
- * that fails stops no other.
+ * Recovers what a crash or a lost message left behind: reclaims expired leases, queues what was scheduled, rings for due mails that
+ * nobody rang for, buries the dead whose dead letter never arrived and drops what has expired. Safe to run twice and at the same time
+ * as anything else: every change is guarded by the state it starts from, and a doorbell too many rings for nothing. One step that fails
+ * stops no other.
  *
  * @param random in [0, 1), for each mail's jitter
  * @throws AggregateError of the steps that failed, after all of them ran
@@ -39,10 +52,20 @@ export async function sweepOutbox(sweep: Sweep, now: number, random: () => numbe
     buryAgain(sweep, now),
     untilNoneIsLeft(() => deleteExpiredIdempotencyKeys(sweep.db, now, LIMIT)),
     untilNoneIsLeft(() => deleteExpiredDeadLetters(sweep.db, now, LIMIT)),
+    untilNoneIsLeft(() => forgetFeedback(sweep.db, now - FEEDBACK_MEMORY_MS, LIMIT)),
   ]);
-  const [reclaimed, buried, keys, letters] = steps;
-  if (reclaimed.status === "fulfilled" && buried.status === "fulfilled" && keys.status === "fulfilled" && letters.status === "fulfilled") {
-    return { ...reclaimed.value, buried: buried.value, expiredKeys: keys.value, expiredDeadLetters: letters.value };
+  const [reclaimed, ...rest] = steps;
+  const [buried, expiredKeys, expiredDeadLetters, forgottenMessages] = rest.map((step) =>
+    step.status === "fulfilled" ? step.value : null,
+  );
+  if (
+    reclaimed.status === "fulfilled" &&
+    buried != null &&
+    expiredKeys != null &&
+    expiredDeadLetters != null &&
+    forgottenMessages != null
+  ) {
+    return { ...reclaimed.value, buried, expiredKeys, expiredDeadLetters, forgottenMessages };
   }
   const failed = steps.flatMap((step) => (step.status === "rejected" ? [step.reason as unknown] : []));
   throw new AggregateError(failed, `sweep: ${failed.map((reason) => describeError(reason).message).join("; ")}`);
@@ -54,13 +77,14 @@ async function reclaimAndRing(
   random: () => number,
 ): Promise<Pick<Swept, "released" | "unknown" | "rung">> {
   const expired = await expiredLeases(db, now, LIMIT);
-  const settled = expired.map((mail): Settled => ({
+  const settled = expired.map(({ leaseExpiresAt, ...mail }): Settled => ({
     id: mail.id,
     generation: mail.generation,
-    settlement: expireLease(mail, policy, now, random()),
+    settlement: expireLease({ ...mail, handOverAt: leaseExpiresAt - LEASE_MS }, policy, now, random()),
     detail: leaseExpired,
   }));
   await settleExpired(db, settled, now);
+  await promoteDue(db, now, LIMIT);
 
   const due = everything ? await dueMails(db, now, LIMIT) : await mailsToRing(db, now, LIMIT);
   await sendAll(

@@ -19,7 +19,7 @@ export async function readJson<Schema extends v.GenericSchema>(
   schema: Schema,
 ): Promise<Result<v.InferOutput<Schema>, BadBody>> {
   const mediaType = request.headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase();
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request, MAX_BODY_BYTES);
   if (bytes === null) return fail({ tag: "body-too-large", limitBytes: MAX_BODY_BYTES });
   if (bytes.byteLength === 0) return validate(schema, {});
   if (mediaType !== "application/json") return fail({ tag: "unsupported-media-type", expected: "application/json" });
@@ -32,6 +32,14 @@ export async function readJson<Schema extends v.GenericSchema>(
   // valibot takes a list for an object without fields.
   if (Array.isArray(json)) return fail({ tag: "invalid", errors: [{ path: "body", message: "must be an object" }] });
   return validate(schema, json);
+}
+
+/** Reads a body as text, as its sender signed it. */
+export async function readText(request: Request, limitBytes: number): Promise<Result<string, Extract<BadBody, { tag: "body-too-large" }>>> {
+  const bytes = await readBytes(request, limitBytes);
+  return bytes === null
+    ? fail({ tag: "body-too-large", limitBytes })
+    : ok(new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes));
 }
 
 /** Validates anything that came from outside. */
@@ -54,13 +62,13 @@ function fieldError(issue: v.BaseIssue<unknown>): FieldError {
 }
 
 /** Stops reading at the limit: a Content-Length may lie or be absent. */
-async function readBytes(request: Request): Promise<Uint8Array | null> {
-  if (Number(request.headers.get("Content-Length") ?? 0) > MAX_BODY_BYTES) return null;
+async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array | null> {
+  if (Number(request.headers.get("Content-Length") ?? 0) > limitBytes) return null;
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {
     size += chunk.byteLength;
-    if (size > MAX_BODY_BYTES) return null;
+    if (size > limitBytes) return null;
     chunks.push(chunk);
   }
   const bytes = new Uint8Array(size);

@@ -16,6 +16,8 @@ export function problemOf(failure: Failure): Problem {
       return problem(413, failure.tag, "The body is too large", `The body may have at most ${failure.limitBytes} bytes.`);
     case "unauthenticated":
       return problem(401, failure.tag, "Not authenticated", "Send a valid token as Authorization: Bearer <token>.");
+    case "bad-signature":
+      return problem(400, failure.tag, "The signature is not valid", "The message is not signed with this endpoint's secret, or too old.");
     case "forbidden":
       return problem(403, failure.tag, "Not allowed", failure.detail);
     case "not-found":

@@ -5,7 +5,7 @@ import { brokenBreakers } from "../support/isolates.ts";
 import { call, callWith, deadDatabase, freshBreakers } from "./support.ts";
 
 const path = "/api/admin/circuit-breakers";
-const names = ["database", "email:smtp", "cache"];
+const names = ["database", "email:smtp", "email:cloudflare", "email:resend", "cache"];
 
 /** A caller with breakers of its own. */
 const admin = () => {
@@ -202,7 +202,7 @@ describe("GET /health", () => {
     const operator = admin();
     expect((await operator.call("GET", "/health")).body).toMatchObject({
       status: "ok",
-      checks: { breakers: { status: "ok", states: { database: "CLOSED", "email:smtp": "CLOSED", cache: "CLOSED" }, unreachable: [] } },
+      checks: { breakers: { status: "ok", states: Object.fromEntries(names.map((name) => [name, "CLOSED"])), unreachable: [] } },
     });
     const stranger = admin();
     await stranger.call("POST", `${path}/email:smtp/open`, { reason: "maintenance" });

@@ -84,15 +84,18 @@ describe("one dead letter", () => {
     expect((await call("GET", `${path}/no-such`)).status).toBe(404);
   });
 
-  it("is discarded: the mail stays dead, says so, and can still be replayed by id", async () => {
+  it("is discarded, for good: the mail says so, and nobody can replay it", async () => {
     const id = await deadMail();
     expect((await call("DELETE", `${path}/${id}`)).status).toBe(204);
     expect((await call("DELETE", `${path}/${id}`)).status).toBe(404);
     expect(await listed()).toEqual([]);
     expect((await call("POST", process, {})).body).toMatchObject({ processed: 0, items: [] });
     const { body } = await call("GET", `/api/emails/${id}`);
-    expect([body.status, body.events.at(-1).type]).toEqual(["dead", "discarded"]);
-    expect((await call("POST", process, { ids: [id] })).body).toMatchObject({ processed: 1, items: [{ id, success: true }] });
+    expect([body.status, body.events.at(-1).type]).toEqual(["discarded", "discarded"]);
+    expect((await call("POST", process, { ids: [id] })).body).toMatchObject({
+      processed: 0,
+      items: [{ id, success: false, status: "discarded" }],
+    });
   });
 
   it("is discarded although the reply of D1 is lost", async () => {

@@ -24,12 +24,25 @@ describe("POST /api/emails with sendAt", () => {
     const doorbells = fakeQueue();
     const sendAt = at(20 * 86_400_000);
     const { body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", "/api/emails", { ...mail, sendAt });
-    expect((await call("GET", `/api/emails/${body.id}`)).body).toMatchObject({ status: "queued", dueAt: sendAt });
+    expect((await call("GET", `/api/emails/${body.id}`)).body).toMatchObject({ status: "scheduled", dueAt: sendAt });
     expect(doorbells.sent).toMatchObject([{ delaySeconds: 43_200 }]);
     const row = await env.DB.prepare("SELECT due_at, ring_after FROM emails WHERE id = ?")
       .bind(body.id)
       .first<{ due_at: number; ring_after: number }>();
     expect(row?.ring_after).toBeGreaterThan(row?.due_at ?? Number.POSITIVE_INFINITY);
+  });
+
+  it("is scheduled, and a repeat under its Idempotency-Key says so too, whatever became of it", async () => {
+    const send = () =>
+      call("POST", "/api/emails", { ...mail, sendAt: "2026-12-20T08:00:00Z" }, { headers: { "Idempotency-Key": "later-1" } });
+    vi.setSystemTime("2026-12-01T08:00:00Z");
+    const first = await send();
+    expect(first).toMatchObject({ status: 202, body: { status: "scheduled" } });
+    await env.DB.prepare("UPDATE emails SET status = 'sent' WHERE id = ?").bind(first.body.id).run();
+    const again = await send();
+    expect(again.body).toEqual(first.body);
+    expect(again.headers.get("Idempotency-Replayed")).toBe("true");
+    vi.useRealTimers();
   });
 
   it("in the past means now", async () => {
@@ -209,7 +222,7 @@ describe("POST /api/emails/:id/cancel", () => {
       });
     }
     const { status, events } = (await call("GET", `/api/emails/${body.id}`)).body;
-    expect([status, events.map((event: { type: string }) => event.type)]).toEqual(["cancelled", ["queued", "cancelled"]]);
+    expect([status, events.map((event: { type: string }) => event.type)]).toEqual(["cancelled", ["scheduled", "cancelled"]]);
     expect((await call("POST", "/api/admin/email/process-dlq", { ids: [body.id] })).body.items).toMatchObject([
       { success: false, status: "cancelled" },
     ]);

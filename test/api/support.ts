@@ -47,6 +47,7 @@ const tables = [
   "idempotency_keys",
   "purge_intents",
   "suppressions",
+  "webhook_messages",
 ];
 
 /** How many rows each table has: what a refused request must not change. */

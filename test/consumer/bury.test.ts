@@ -1,11 +1,11 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { advance, claim } from "../../shared/email/delivery/store.ts";
+import { claim } from "../../shared/email/claim/store.ts";
 import { listDeadLetters, replay } from "../../shared/email/dead-letters/store.ts";
 import worker from "../../workers/consumer/index.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { detail, doorbell, mailRow, queueMail } from "../support/mails.ts";
+import { detail, doorbell, mailRow, markSending, queueMail, record } from "../support/mails.ts";
 
 const db = env.DB;
 const now = Date.now();
@@ -17,8 +17,8 @@ beforeEach(async () => {
 async function deadMail(): Promise<string> {
   const id = await queueMail(db, now);
   await claim(db, [doorbell(id)], id, now, now + 60_000);
-  await advance(db, id, [], [id], now, now + 60_000);
-  await advance(db, id, [{ id, generation: 1, settlement: { status: "dead", attempts: 4, reason: "exhausted" }, detail }], [], now, now);
+  await markSending(db, id, [id], now, now + 60_000);
+  await record(db, id, id, { status: "dead", attempts: 4, reason: "exhausted" }, now);
   return id;
 }
 

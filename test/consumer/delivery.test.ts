@@ -2,13 +2,24 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import { advance, claim } from "../../shared/email/delivery/store.ts";
+import { claim } from "../../shared/email/claim/store.ts";
 import { replay } from "../../shared/email/dead-letters/store.ts";
 import type { Outcome } from "../../shared/email/lifecycle.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { OutgoingMail } from "../../shared/email/transports/transport.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { accepted, detail, doorbell, eventTypes, fakeQueue, mailRow, queueMail, refused, refusedForGood } from "../support/mails.ts";
+import {
+  accepted,
+  doorbell,
+  eventTypes,
+  fakeQueue,
+  fakeTransport,
+  mailRow,
+  queueMail,
+  record,
+  refused,
+  refusedForGood,
+} from "../support/mails.ts";
 
 const db = env.DB;
 const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
@@ -33,13 +44,12 @@ const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
   db,
   queue: doorbells.queue,
   deadLetterQueue: deadLetters.queue,
-  transport: {
-    deadlineMs: 30_000,
-    send: async (mail) => {
+  transports: [
+    fakeTransport(async (mail) => {
       sent.push(mail);
       return await answer(mail);
-    },
-  },
+    }),
+  ],
   policy,
   clock: () => now,
   random: () => 0.5,
@@ -63,7 +73,7 @@ const suppress = (address: string, scope: "all" | "non-transactional") =>
   db.prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES (?1, ?2, 'manual', 0)").bind(address, scope).run();
 
 describe("a mail whose recipient was suppressed since it was accepted", () => {
-  it("is never handed over: it is dead, says why, and is buried by the sweep; what is transactional goes on", async () => {
+  it("is never handed over: it is suppressed, says why, and nobody buries it; what is transactional goes on", async () => {
     const id = await queueMail(db, start);
     const bulk = await queueMail(db, start);
     await db.prepare("UPDATE emails SET to_address = 'Eve@Example.com' WHERE id = ?").bind(id).run();
@@ -72,13 +82,13 @@ describe("a mail whose recipient was suppressed since it was accepted", () => {
     await suppress("eve@example.com", "all");
     await suppress("ada@example.com", "non-transactional");
     const { claimed } = await claimNow("token", [id, bulk, transactional]);
-    expect(claimed).toEqual([transactional]);
-    for (const dead of [id, bulk]) {
-      expect(await mailRow(db, dead)).toMatchObject({ status: "dead", attempts: 0, lease_token: null });
-      expect(await eventTypes(db, dead)).toEqual(["queued", "dead"]);
+    expect(claimed.map((mail) => mail.id)).toEqual([transactional]);
+    for (const suppressed of [id, bulk]) {
+      expect(await mailRow(db, suppressed)).toMatchObject({ status: "suppressed", attempts: 0, lease_token: null });
+      expect(await eventTypes(db, suppressed)).toEqual(["queued", "suppressed"]);
     }
-    now += 1;
-    expect(await sweep()).toMatchObject({ buried: 2 });
+    now += LEASE_MS;
+    expect(await sweep()).toMatchObject({ buried: 0 });
     await db.prepare("DELETE FROM suppressions").run();
   });
 });
@@ -205,7 +215,7 @@ describe("a lease", () => {
     const { claimed } = await claimNow("token", [id]);
     let reads = 0;
     // D1 answers so late that 31 of the lease's 60 s are gone.
-    await deliverClaimed(delivery({ clock: () => (reads++ === 0 ? now : now + 31_000) }), "token", claimed);
+    await deliverClaimed(delivery({ clock: () => (reads++ < 2 ? now : now + 31_000) }), "token", claimed);
     expect(sent).toEqual([]);
     expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 0 });
   });
@@ -215,7 +225,7 @@ describe("a lease", () => {
     answer = () => refusedForGood;
     await deliver("first", [id]);
     await replay(db, [id], 0, now);
-    await advance(db, "first", [{ id, generation: 1, settlement: { status: "sent", attempts: 1 }, detail }], [], now, now + LEASE_MS);
+    await record(db, "first", id, { status: "sent", attempts: 1 }, now);
     expect(await mailRow(db, id)).toMatchObject({ status: "queued", generation: 2, attempts: 0 });
   });
 });
@@ -225,8 +235,7 @@ describe("a mail that is not purely transactional", () => {
     const bulk = await queueMail(db, start);
     await db.prepare("UPDATE emails SET category = 'notification' WHERE id = ?").bind(bulk).run();
     const other = await queueMail(db, start);
-    await claimNow("token", [bulk, other]);
-    await deliverClaimed(delivery(), "token", [bulk, other]);
+    await deliver("token", [bulk, other]);
     const byId = sent.toSorted((one, two) => (one.id === bulk ? -1 : two.id === bulk ? 1 : 0));
     expect(byId.map(({ id, unsubscribeUrl }) => [id, unsubscribeUrl])).toEqual([
       [bulk, expect.stringMatching(new RegExp(`^https://luna\\.test/unsubscribe/${bulk}\\.[\\w-]{43}$`))],
@@ -237,8 +246,8 @@ describe("a mail that is not purely transactional", () => {
   it("waits while the links are not configured, burns no attempt and says why", async () => {
     const bulk = await queueMail(db, start);
     await db.prepare("UPDATE emails SET category = 'notification' WHERE id = ?").bind(bulk).run();
-    await claimNow("token", [bulk]);
-    await deliverClaimed(delivery({ unsubscribe: null }), "token", [bulk]);
+    const { claimed } = await claimNow("token", [bulk]);
+    await deliverClaimed(delivery({ unsubscribe: null }), "token", claimed);
     expect(sent).toEqual([]);
     expect(await mailRow(db, bulk)).toMatchObject({ status: "queued", attempts: 0, due_at: now + 60_000 });
     expect(await db.prepare("SELECT last_error FROM emails WHERE id = ?").bind(bulk).first("last_error")).toContain("UNSUBSCRIBE_SECRET");

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Outcome } from "../../shared/email/lifecycle.ts";
 import { guardTransport } from "../../shared/email/transports/guarded.ts";
 import { speaksAgainstServer } from "../../shared/email/transports/smtp-outcome.ts";
-import type { Transport } from "../../shared/email/transports/transport.ts";
+import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
 import { outgoingMail as mail } from "../support/outgoing-mail.ts";
 
@@ -15,7 +15,7 @@ const accepted: Outcome = { kind: "accepted", detail: { transport: "smtp", phase
 let fleet = 0;
 let outcome: Outcome = accepted;
 let handOvers = 0;
-let transport: Transport;
+let transport: GuardedTransport;
 let breaker: ReturnType<ConsumerEnv["CIRCUIT_BREAKER"]["getByName"]>;
 
 beforeEach(() => {
@@ -26,12 +26,13 @@ beforeEach(() => {
   handOvers = 0;
   const server: Transport = {
     deadlineMs: 30_000,
+    speaksAgainst: speaksAgainstServer,
     send: async () => {
       handOvers += 1;
       return outcome;
     },
   };
-  transport = guardTransport({ CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"] }, "smtp", server, speaksAgainstServer);
+  transport = guardTransport({ CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"] }, "smtp", server, null);
 });
 
 async function openUp(): Promise<void> {
@@ -75,8 +76,8 @@ describe("a guarded transport", () => {
     const broken = guardTransport(
       { CIRCUIT_BREAKER: { getByName: () => breaker } as unknown as ConsumerEnv["CIRCUIT_BREAKER"] },
       "smtp",
-      { deadlineMs: 1_000, send: () => Promise.reject(new TypeError("a defect")) },
-      speaksAgainstServer,
+      { deadlineMs: 1_000, send: () => Promise.reject(new TypeError("a defect")), speaksAgainst: speaksAgainstServer },
+      null,
     );
     for (let n = 0; n < 6; n += 1) await expect(broken.send(mail)).rejects.toThrow("a defect");
     expect(await breaker.inspect()).toMatchObject({ state: "CLOSED", failures: 0 });

@@ -5,12 +5,15 @@ import { cancelEmail } from "../../shared/email/cancel/store.ts";
 import { bury, replay } from "../../shared/email/dead-letters/store.ts";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import { claim } from "../../shared/email/delivery/store.ts";
-import type { Outcome } from "../../shared/email/lifecycle.ts";
+import { claim } from "../../shared/email/claim/store.ts";
+import { takeFeedback } from "../../shared/email/feedback/store.ts";
+import type { EmailStatus, Outcome } from "../../shared/email/lifecycle.ts";
+import { transitions } from "../../shared/email/transitions.ts";
+import type { TransportName } from "../../shared/email/transports/names.ts";
 import type { Bury, Doorbell } from "../../shared/email/messages.ts";
 import { resolveUnknown } from "../../shared/email/unknown/store.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
-import { accepted, detail, fakeQueue, queueMail, refused, refusedForGood } from "../support/mails.ts";
+import { accepted, detail, fakeQueue, fakeTransport, queueMail, refused, refusedForGood } from "../support/mails.ts";
 
 /** What a mail server does with one hand-over, and whether it keeps a copy. */
 const answers: Record<string, { outcome: Outcome; copy: boolean }> = {
@@ -27,6 +30,7 @@ const anyCommand = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("accept" as const),
       onUnknown: fc.constantFrom("hold" as const, "hold" as const, "resend" as const),
+      laterByMs: fc.constantFrom(0, 0, 5_000, 200_000),
     }),
   },
   {
@@ -45,17 +49,40 @@ const anyCommand = fc.oneof(
       settledAs: fc.constantFrom(null, null, "queued" as const, "dead" as const),
       // Or the sender cancels everything at that moment.
       cancels: fc.boolean(),
+      // Whose breaker is open meanwhile.
+      open: fc.subarray(["smtp" as const, "resend" as const]),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 130_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 3_600_000, max: 30 * 3_600_000 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("sweep" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("replay" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), nth: fc.nat(20) }) },
+  // The provider tells of a mail that it has, in any order, and again.
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("feedback" as const),
+      nth: fc.nat(20),
+      feedback: fc.constantFrom("accepted" as const, "delivered" as const, "bounced" as const, "complained" as const),
+      again: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("queues lose everything" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("bury" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("resolve" as const), to: fc.constantFrom("queued" as const, "dead" as const) }) },
 );
 type Command = typeof anyCommand extends fc.Arbitrary<infer One> ? One : never;
+
+/** Which transports there are, in which order, and how fast the second kind may go. */
+const anySetting = fc.record({
+  order: fc.constantFrom<TransportName[]>(["smtp"], ["smtp", "resend"], ["resend", "smtp"], ["resend"]),
+  everyMs: fc.constantFrom(null, null, 200),
+});
+type Setting = typeof anySetting extends fc.Arbitrary<infer One> ? One : never;
+
+const DAY_MS = 86_400_000;
+const left = ["sent", "delivered", "bounced", "complained"];
 
 class World {
   readonly db = env.DB;
@@ -66,12 +93,21 @@ class World {
   copies = new Map<string, number>();
   handOvers: { id: string; generation: number }[] = [];
   readonly cancelled = new Set<string>();
+  /** When the provider that knows its keys took a mail. It forgets after a day. */
+  readonly taken = new Map<string, number>();
+  readonly setting: Setting;
   #tokens = 0;
+  #messages = 0;
+
+  constructor(setting: Setting) {
+    this.setting = setting;
+  }
 
   async run(command: Command): Promise<void> {
     switch (command.do) {
       case "accept": {
-        const id = await queueMail(this.db, this.now, command);
+        const { onUnknown, laterByMs } = command;
+        const id = await queueMail(this.db, this.now, { onUnknown, ...(laterByMs > 0 && { sendAt: this.now + laterByMs }) });
         this.mails.set(id, command.onUnknown);
         this.doorbells.sent.push({ body: { v: 1, emailId: id, generation: 1 } });
         return;
@@ -95,6 +131,8 @@ class World {
         if (id !== undefined) await this.cancel(id);
         return;
       }
+      case "feedback":
+        return await this.feedback(command);
       case "queues lose everything":
         this.doorbells.sent.length = 0;
         this.deadLetters.sent.length = 0;
@@ -109,6 +147,29 @@ class World {
         );
       }
     }
+  }
+
+  async feedback({ nth, feedback, again }: Extract<Command, { do: "feedback" }>): Promise<void> {
+    const key = [...this.taken.keys()][nth % Math.max(this.taken.size, 1)];
+    if (key === undefined) return;
+    const [id = "", generation = ""] = key.split(":");
+    const report = { feedback, mail: { id, generation: Number(generation) }, providerId: key, suppress: null, detail };
+    if (!again) this.#messages += 1;
+    await takeFeedback(this.db, "resend", `message-${this.#messages}`, report, this.now);
+  }
+
+  /** A hand-over to either transport: they keep copies, and one of them knows a mail that it has had. */
+  answer(transport: TransportName, key: string, script: string): Outcome {
+    const { outcome, copy } = answers[script] ?? { outcome: accepted, copy: true };
+    const known = this.taken.get(key);
+    if (transport === "resend" && known !== undefined && this.now - known < DAY_MS) {
+      return outcome.kind === "refused_transient" || outcome.kind === "unknown" ? outcome : accepted;
+    }
+    if (copy) {
+      this.copies.set(key, (this.copies.get(key) ?? 0) + 1);
+      if (transport === "resend") this.taken.set(key, this.now);
+    }
+    return outcome;
   }
 
   /** Who cancels is told the truth: a mail that was cancelled is never handed over any more, and another goes on. */
@@ -134,6 +195,7 @@ class World {
     stallsMs,
     settledAs,
     cancels,
+    open,
   }: Extract<Command, { do: "deliver" }>): Promise<void> {
     const rung = this.doorbells.sent.slice(0, doorbells).map(({ body }) => body as Doorbell);
     if (!again) this.doorbells.sent.splice(0, doorbells);
@@ -157,23 +219,27 @@ class World {
         random: () => 0.5,
         sleep: async () => undefined,
         unsubscribe: null,
-        transport: {
-          deadlineMs: 30_000,
-          send: async ({ id, generation }) => {
-            const answer = answers[script[handedOver % script.length] ?? "accepts"] ?? { outcome: accepted, copy: true };
-            this.handOvers.push({ id, generation });
-            expect(this.cancelled.has(id), `${id} was cancelled`).toBe(false);
-            if (handedOver++ === 0 && stallsMs > 0) {
-              this.now += stallsMs;
-              await this.sweep();
-              if (settledAs !== null) await resolveUnknown(this.db, id, settledAs, this.now);
-              if (cancels) for (const mail of this.mails.keys()) await this.cancel(mail);
-            }
-            const key = `${id}:${generation}`;
-            if (answer.copy) this.copies.set(key, (this.copies.get(key) ?? 0) + 1);
-            return answer.outcome;
-          },
-        },
+        transports: this.setting.order.map((name) =>
+          fakeTransport(
+            async ({ id, generation }) => {
+              const scripted = script[handedOver % script.length] ?? "accepts";
+              this.handOvers.push({ id, generation });
+              expect(this.cancelled.has(id), `${id} was cancelled`).toBe(false);
+              if (handedOver++ === 0 && stallsMs > 0) {
+                this.now += stallsMs;
+                await this.sweep();
+                if (settledAs !== null) await resolveUnknown(this.db, id, settledAs, this.now);
+                if (cancels) for (const mail of this.mails.keys()) await this.cancel(mail);
+              }
+              return this.answer(name, `${id}:${generation}`, scripted);
+            },
+            {
+              name,
+              everyMs: name === "resend" ? this.setting.everyMs : null,
+              stance: () => ((open as string[]).includes(name) ? { do: "reject", retryAfterMs: 20_000 } : { do: "run" }),
+            },
+          ),
+        ),
       },
       token,
       claimed,
@@ -193,9 +259,9 @@ class World {
       const [id = ""] = key.split(":");
       if (this.mails.get(id) === "hold") expect(count, `copies of ${key}`).toBeLessThanOrEqual(1);
     }
-    for (const id of this.cancelled) expect(["cancelled", "sent"], `${id} was cancelled`).toContain(statuses.get(id));
-    for (const id of sentBefore) expect(statuses.get(id), `${id} was sent`).toBe("sent");
-    const sent = new Set([...statuses].filter(([, status]) => status === "sent").map(([id]) => id));
+    for (const id of this.cancelled) expect(["cancelled", ...left], `${id} was cancelled`).toContain(statuses.get(id));
+    for (const id of sentBefore) expect(left, `${id} was sent`).toContain(statuses.get(id));
+    const sent = new Set([...statuses].filter(([, status]) => left.includes(status)).map(([id]) => id));
     for (const id of sent)
       expect(
         [...this.copies.keys()].some((key) => key.startsWith(`${id}:`)),
@@ -207,6 +273,18 @@ class World {
       )
       .all();
     expect(lastEvents.results, "each mail's last event is its status").toEqual([]);
+    const steps = await this.db
+      .prepare("SELECT DISTINCT LAG(type) OVER (PARTITION BY email_id ORDER BY id) AS before, type AS after FROM email_events")
+      .all<{ before: EmailStatus | null; after: EmailStatus }>();
+    for (const { before, after } of steps.results) {
+      if (before !== null) expect(transitions[before], `${before} -> ${after}`).toContain(after);
+    }
+    const leases = await this.db
+      .prepare(
+        "SELECT id FROM emails WHERE (status IN ('claimed', 'sending')) <> (lease_token IS NOT NULL AND lease_expires_at IS NOT NULL)",
+      )
+      .all();
+    expect(leases.results, "whoever hands a mail over has its lease, and nobody else").toEqual([]);
     return sent;
   }
 
@@ -225,6 +303,7 @@ class World {
           stallsMs: 0,
           settledAs: null,
           cancels: false,
+          open: [],
         });
       }
     }
@@ -234,9 +313,13 @@ class World {
 
 it("whatever dies, stalls, repeats or is lost between accept and record: no mail is lost, none sent twice, and the timeline tells the truth", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(anyCommand, { maxLength: 40, size: "max" }), async (commands) => {
-      await env.DB.batch(["emails", "email_events", "dead_letters"].map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
-      const world = new World();
+    fc.asyncProperty(anySetting, fc.array(anyCommand, { maxLength: 40, size: "max" }), async (setting, commands) => {
+      await env.DB.batch(
+        ["emails", "email_events", "dead_letters", "webhook_messages", "transport_pace"].map((table) =>
+          env.DB.prepare(`DELETE FROM ${table}`),
+        ),
+      );
+      const world = new World(setting);
       let sent = new Set<string>();
       for (const next of commands) {
         await world.run(next);
@@ -244,7 +327,7 @@ it("whatever dies, stalls, repeats or is lost between accept and record: no mail
       }
       await world.drain();
       await world.check(sent);
-      const open = [...(await world.statuses())].filter(([, status]) => !["sent", "unknown", "dead", "cancelled"].includes(status));
+      const open = [...(await world.statuses())].filter(([, status]) => ![...left, "unknown", "dead", "cancelled"].includes(status));
       expect(open).toEqual([]);
       const unburied = await env.DB.prepare("SELECT id FROM emails WHERE status = 'dead' AND buried_at IS NULL").all();
       expect(unburied.results).toEqual([]);

@@ -1,9 +1,10 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { advance, claim, expiredLeases, settleExpired } from "../../shared/email/delivery/store.ts";
+import { claim } from "../../shared/email/claim/store.ts";
+import { expiredLeases, settleExpired } from "../../shared/email/delivery/store.ts";
 import { mailsToRing, recordRings } from "../../shared/email/store.ts";
 import { sweepOutbox, type Sweep } from "../../shared/email/sweep.ts";
-import { detail, doorbell, fakeQueue, mailRow, queueMail } from "../support/mails.ts";
+import { detail, doorbell, fakeQueue, mailRow, markSending, queueMail, record } from "../support/mails.ts";
 
 const db = env.DB;
 const start = 1_700_000_000_000;
@@ -76,7 +77,7 @@ describe("the sweeper reclaims", () => {
   async function leased(now: number, sending: boolean, onUnknown: "hold" | "resend" = "hold"): Promise<string> {
     const id = await queueMail(db, now, { onUnknown });
     await claim(db, [doorbell(id)], id, now, now + MINUTE_MS);
-    if (sending) await advance(db, id, [], [id], now, now + MINUTE_MS);
+    if (sending) await markSending(db, id, [id], now, now + MINUTE_MS);
     return id;
   }
 
@@ -104,8 +105,12 @@ describe("the sweeper reclaims", () => {
     const id = await leased(start, false);
     const now = start + MINUTE_MS;
     const [seen] = await expiredLeases(db, now, 10);
-    await advance(db, id, [], [id], now, now + MINUTE_MS);
-    await settleExpired(db, [{ id, generation: 1, settlement: { status: "queued", attempts: 0, dueAt: now }, detail }], now);
+    await markSending(db, id, [id], now, now + MINUTE_MS);
+    await settleExpired(
+      db,
+      [{ id, generation: 1, settlement: { status: "queued", attempts: 0, dueAt: now, pinnedUntil: null }, detail }],
+      now,
+    );
     expect(seen).toMatchObject({ id, status: "claimed" });
     expect(await mailRow(db, id)).toMatchObject({ status: "sending", attempts: 1 });
   });
@@ -124,15 +129,8 @@ describe("the sweeper reclaims", () => {
 it("the sweeper sends a dead mail to be buried again when its burial was lost, and goes on although another step fails", async () => {
   const id = await queueMail(db, start);
   await claim(db, [doorbell(id)], id, start, start + MINUTE_MS);
-  await advance(db, id, [], [id], start, start + MINUTE_MS);
-  await advance(
-    db,
-    id,
-    [{ id, generation: 1, settlement: { status: "dead", attempts: 1, reason: "permanent" }, detail }],
-    [],
-    start,
-    start,
-  );
+  await markSending(db, id, [id], start, start + MINUTE_MS);
+  await record(db, id, id, { status: "dead", attempts: 1, reason: "permanent" }, start);
   await queueMail(db, start);
 
   expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ buried: 0 });
@@ -158,9 +156,9 @@ it("the sweeper leaves the time of a mail alone that moved on after it was read"
   const now = start + MINUTE_MS;
   const read = await mailsToRing(db, now, 10);
   await claim(db, [doorbell(id)], id, now, now + MINUTE_MS);
-  await advance(db, id, [], [id], now, now + MINUTE_MS);
+  await markSending(db, id, [id], now, now + MINUTE_MS);
   const later = now + 3_600_000;
-  await advance(db, id, [{ id, generation: 1, settlement: { status: "queued", attempts: 1, dueAt: later }, detail }], [], now, now);
+  await record(db, id, id, { status: "queued", attempts: 1, dueAt: later, pinnedUntil: null }, now);
   await recordRings(db, read, now);
   expect(await mailRow(db, id)).toMatchObject({ rings: 0, ring_after: later + MINUTE_MS });
 });

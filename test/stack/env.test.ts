@@ -15,6 +15,7 @@ type Toml = {
   };
   durable_objects?: { bindings: { name: string; class_name: string; script_name?: string }[] };
   migrations?: { new_sqlite_classes?: string[] }[];
+  send_email?: { name: string }[];
   services?: { binding: string; service: string; entrypoint: string }[];
 };
 
@@ -37,6 +38,7 @@ describe.each(workers)("wrangler.%s.toml and shared/env.ts", (name) => {
       ...(config.d1_databases ?? []).map(({ binding }) => [binding, "D1Database"]),
       ...(config.kv_namespaces ?? []).map(({ binding }) => [binding, "KVNamespace"]),
       ...(config.queues?.producers ?? []).map(({ binding }) => [binding, "Queue<QueueMessage>"]),
+      ...(config.send_email ?? []).map(({ name: binding }) => [binding, "SendEmail"]),
       ...(config.durable_objects?.bindings ?? []).map((object) => [object.name, `DurableObjectNamespace<${object.class_name}>`]),
       ...(config.services ?? []).map(({ binding, entrypoint }) => [binding, `Fetcher & ${entrypoint}Rpc`]),
     ];
@@ -87,8 +89,8 @@ describe("the three TOMLs", () => {
   });
 });
 
-it("every variable in shared/env.ts is read by shared/config.ts and explained in .dev.vars.example", () => {
-  const config = readFileSync("shared/config.ts", "utf8");
+it("every variable in shared/env.ts is read by the settings and explained in .dev.vars.example", () => {
+  const config = readFileSync("shared/config.ts", "utf8") + readFileSync("shared/email/settings.ts", "utf8");
   const example = readFileSync(".dev.vars.example", "utf8");
   for (const variable of members("Variables").keys()) {
     expect(config).toContain(`${variable}:`);

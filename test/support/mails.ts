@@ -1,6 +1,9 @@
-import type { Outcome } from "../../shared/email/lifecycle.ts";
+import { advance } from "../../shared/email/delivery/store.ts";
+import type { Outcome, Settlement } from "../../shared/email/lifecycle.ts";
 import type { QueueMessage } from "../../shared/email/messages.ts";
 import { insertEmail } from "../../shared/email/store.ts";
+import type { TransportName } from "../../shared/email/transports/names.ts";
+import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 
 /** Mails in a real D1, for tests inside workerd. */
 
@@ -9,14 +12,56 @@ export const accepted: Outcome = { kind: "accepted", detail };
 export const refused: Outcome = { kind: "refused_transient", detail };
 export const refusedForGood: Outcome = { kind: "refused_permanent", detail };
 
+/** A transport that answers as told, behind a breaker that is closed. */
+export function fakeTransport(send: Transport["send"], changes: Partial<GuardedTransport> = {}): GuardedTransport {
+  return {
+    name: "smtp",
+    everyMs: null,
+    deadlineMs: 30_000,
+    send,
+    refresh: async () => undefined,
+    stance: () => ({ do: "run" }),
+    ...changes,
+  };
+}
+
 let next = 0;
 
-export async function queueMail(db: D1Database, now: number, fields: { onUnknown?: "hold" | "resend" } = {}): Promise<string> {
+export async function queueMail(
+  db: D1Database,
+  now: number,
+  fields: { onUnknown?: "hold" | "resend"; sendAt?: number } = {},
+): Promise<string> {
   next += 1;
   const id = `mail-${next}`;
   const mail = { id, tenant: "admin", from: "Luna <hello@luna.example>", to: "ada@example.com", subject: "Hi", text: "Hi" };
-  await db.batch(insertEmail(db, { ...mail, onUnknown: fields.onUnknown ?? "hold" }, now));
+  await db.batch(insertEmail(db, { ...mail, ...fields, onUnknown: fields.onUnknown ?? "hold" }, now));
   return id;
+}
+
+/** Marks claimed mails as being handed over. */
+export async function markSending(
+  db: D1Database,
+  token: string,
+  ids: string[],
+  now: number,
+  leaseExpiresAt: number,
+  transport: TransportName = "smtp",
+): Promise<void> {
+  const marks = ids.map((id) => ({ id, transport, failover: null }));
+  await advance(db, token, [], marks, [], now, leaseExpiresAt);
+}
+
+/** Records what became of a mail under its lease. */
+export async function record(
+  db: D1Database,
+  token: string,
+  id: string,
+  settlement: Settlement,
+  now: number,
+  generation = 1,
+): Promise<void> {
+  await advance(db, token, [{ id, generation, settlement, detail }], [], [], now, now);
 }
 
 export type MailRow = {
@@ -27,6 +72,8 @@ export type MailRow = {
   ring_after: number;
   rings: number;
   lease_token: string | null;
+  dead_reason: string | null;
+  buried_at: number | null;
 };
 
 export async function mailRow(db: D1Database, id: string): Promise<MailRow> {

@@ -47,7 +47,7 @@ export const inspectDeadLetter: Handler = async ({ params, env }) => {
   return json({ ...deadLetterView(letter.value), events: mail.value?.events ?? [] });
 };
 
-/** Throws a dead letter away. A mail stays `dead`, says so in its timeline, and can still be replayed by id. */
+/** Throws a dead letter away, and its mail with it: that is `discarded`, for good. */
 export const removeDeadLetter: Handler = async ({ params, env, now }) => {
   const id = pathParam(params, "id") ?? "";
   const discarded = await writeDatabase(

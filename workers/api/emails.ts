@@ -55,7 +55,7 @@ export const sendEmails: Handler = async ({ request, env, caller, now }) => {
   );
 };
 
-/** Ends a mail that is still queued. Of a cancel and a delivery that race, one wins. */
+/** Ends a mail that has not left. Of a cancel and a delivery that race, one wins. */
 export const cancel: Handler = async ({ params, env, caller, now }) => {
   const id = params["id"] ?? "";
   const tenant = caller.role === "admin" ? null : tenantOf(caller);
@@ -64,7 +64,7 @@ export const cancel: Handler = async ({ params, env, caller, now }) => {
   if (!cancelled.ok) return cancelled;
   if (cancelled.value === null) return fail({ tag: "not-found", what: "email" });
   if (!cancelled.value.cancelled) {
-    return fail({ tag: "wrong-state", detail: `Only a queued mail can be cancelled; this one is ${cancelled.value.status}.` });
+    return fail({ tag: "wrong-state", detail: `Only a scheduled or queued mail can be cancelled; this one is ${cancelled.value.status}.` });
   }
   return json({ id, status: "cancelled" });
 };
@@ -121,7 +121,7 @@ function emailView(mail: StoredEmail): EmailView {
     ...(mail.tags.length === 0 ? {} : { tags: mail.tags }),
     createdAt: new Date(mail.createdAt).toISOString(),
     updatedAt: new Date(mail.updatedAt).toISOString(),
-    ...(mail.status === "queued" ? { dueAt: new Date(mail.dueAt).toISOString() } : {}),
+    ...(mail.status === "queued" || mail.status === "scheduled" ? { dueAt: new Date(mail.dueAt).toISOString() } : {}),
     ...(mail.sentAt === null ? {} : { sentAt: new Date(mail.sentAt).toISOString() }),
     ...(mail.lastError === null ? {} : { lastError: mail.lastError }),
   };

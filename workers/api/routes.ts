@@ -20,6 +20,7 @@ import { health } from "./health.ts";
 import { listTemplates, previewTemplate } from "./templates.ts";
 import { suppress, suppressions, unsuppress } from "./suppressions.ts";
 import { askToUnsubscribe, unsubscribe } from "./unsubscribe.ts";
+import { webhook } from "./webhooks.ts";
 import { createUser, getMe, getRelated, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
 
 export type Route = { method: "GET" | "POST" | "PATCH" | "DELETE"; path: string; access: Access; handler: Handler };
@@ -29,6 +30,8 @@ export const routes: readonly Route[] = [
 
   { method: "GET", path: "/unsubscribe/:token", access: "anyone", handler: askToUnsubscribe },
   { method: "POST", path: "/unsubscribe/:token", access: "anyone", handler: unsubscribe },
+
+  { method: "POST", path: "/api/webhooks/:provider", access: "anyone", handler: webhook },
 
   { method: "POST", path: "/api/users", access: "admin", handler: createUser },
   { method: "GET", path: "/api/users", access: "caller", handler: getUserByEmail },

@@ -1,4 +1,4 @@
-import { unsubscribeSettings } from "../../shared/config.ts";
+import { unsubscribeSettings } from "../../shared/email/settings.ts";
 import { recipientOf, saveSuppression } from "../../shared/email/suppressions/store.ts";
 import { emailOfToken } from "../../shared/email/unsubscribe.ts";
 import type { ApiEnv } from "../../shared/env.ts";

@@ -10,7 +10,7 @@ import { cacheStatusField } from "../../shared/cache/cache-status.ts";
 import { apiKeyKey, emailKey, userKey, type RelatedRead } from "../../shared/cache/keys.ts";
 import { cacheOf } from "../../shared/cache/open.ts";
 import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
-import { sender } from "../../shared/config.ts";
+import { sender } from "../../shared/email/settings.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";

@@ -1,5 +1,5 @@
 import { bury, buryPoison, type Grave, type PoisonLetter } from "../../shared/email/dead-letters/store.ts";
-import { deadLetterRetentionDays } from "../../shared/config.ts";
+import { deadLetterRetentionDays } from "../../shared/email/settings.ts";
 import { parseDeadLetter, rawText, type EmailSend } from "../../shared/email/messages.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
 import { accept } from "./accept.ts";

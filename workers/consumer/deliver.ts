@@ -1,15 +1,15 @@
-import { retryPolicy, smtpSettings, unsubscribeSettings } from "../../shared/config.ts";
-import { claim, claimedBy, type Claim } from "../../shared/email/delivery/store.ts";
-import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
+import { retryPolicy, unsubscribeSettings } from "../../shared/email/settings.ts";
+import { claim, claimedBy, postpone, type Claim } from "../../shared/email/claim/store.ts";
+import { deliverClaimed, routesOf } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
+import { admission, breakerIsOpen, type Admission } from "../../shared/email/delivery/plan.ts";
 import { parseMessage, poisonFor, type Doorbell } from "../../shared/email/messages.ts";
 import { ring } from "../../shared/email/outbox.ts";
-import { accept } from "./accept.ts";
-import { guardTransport } from "../../shared/email/transports/guarded.ts";
-import { smtpTransport } from "../../shared/email/transports/smtp.ts";
-import { speaksAgainstServer } from "../../shared/email/transports/smtp-outcome.ts";
+import { configuredTransports } from "../../shared/email/transports/configured.ts";
+import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
+import { accept } from "./accept.ts";
 
 /**
  * Consumes doorbells: claims the rows they ring for, hands the mails over and acknowledges. Once the claim has been made the
@@ -17,9 +17,9 @@ import { describeError, log } from "../../shared/telemetry/log.ts";
  */
 export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promise<void> {
   const policy = retryPolicy(env);
-  const smtp = smtpSettings(env);
+  const transports = configuredTransports(env);
   if (!policy.ok) throw new Error(`${policy.error.variable} ${policy.error.message}`);
-  if (!smtp.ok) throw new Error(`${smtp.error.variable} ${smtp.error.message}`);
+  if (!transports.ok) throw new Error(`${transports.error.variable} ${transports.error.message}`);
 
   const doorbells: Doorbell[] = [];
   const understood: Message[] = [];
@@ -37,8 +37,7 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
   if (doorbells.length === 0) return;
 
   const token = crypto.randomUUID();
-  const now = Date.now();
-  const claimed = await claimOrReread(env.DB, doorbells, token, now);
+  const claimed = await claimAdmitted(env, transports.value, doorbells, token);
   for (const message of understood) {
     if (claimed === null) message.retry();
     else message.ack();
@@ -47,12 +46,12 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
 
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
   const unsubscribe = unsubscribeSettings(env);
-  await ring(outbox, claimed.early, now);
+  await ring(outbox, claimed.early, Date.now());
   await deliverClaimed(
     {
       ...outbox,
       deadLetterQueue: env.EMAIL_DLQ,
-      transport: guardTransport(env, "smtp", smtpTransport(smtp.value), speaksAgainstServer),
+      transports: transports.value,
       policy: policy.value,
       clock: Date.now,
       random: Math.random,
@@ -64,14 +63,39 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
   );
 }
 
-/** A claim whose reply was lost may hold mails all the same: without a look they would wait until its lease runs out. */
-async function claimOrReread(db: D1Database, doorbells: Doorbell[], token: string, now: number): Promise<Claim | null> {
+/** Claims what the transports take now, and puts off the rest. Null when D1 does not answer. */
+async function claimAdmitted(
+  env: ConsumerEnv,
+  transports: GuardedTransport[],
+  doorbells: Doorbell[],
+  token: string,
+): Promise<Claim | null> {
+  await Promise.all(transports.map((transport) => transport.refresh()));
+  const { limit, waitMs }: Admission = admission(routesOf(transports));
+  const now = Date.now();
+  const claimed =
+    limit === 0 ? { claimed: [], early: [] } : await claimOrReread(env.DB, doorbells, token, now, Math.min(limit, doorbells.length));
+  if (claimed === null || limit >= doorbells.length) return claimed;
   try {
-    return await claim(db, doorbells, token, now, now + LEASE_MS);
+    const detail = JSON.stringify(breakerIsOpen(transports[0]?.name ?? "smtp"));
+    const later = await postpone(env.DB, doorbells, now + waitMs, detail, now);
+    log("info", "email.postponed", { mails: later.length, waitMs });
+    return { claimed: claimed.claimed, early: later };
+  } catch (error) {
+    log("error", "email.postpone_failed", { doorbells: doorbells.length, ...describeError(error) });
+    // What was claimed must be handed over; for the others the sweeper rings.
+    return claimed.claimed.length === 0 ? null : claimed;
+  }
+}
+
+/** A claim whose reply was lost may hold mails all the same: without a look they would wait until its lease runs out. */
+async function claimOrReread(db: D1Database, doorbells: Doorbell[], token: string, now: number, limit: number): Promise<Claim | null> {
+  try {
+    return await claim(db, doorbells, token, now, now + LEASE_MS, limit);
   } catch (error) {
     log("error", "email.claim_failed", { doorbells: doorbells.length, ...describeError(error) });
-    const ids = await claimedBy(db, token).catch(() => []);
-    return ids.length === 0 ? null : { claimed: ids, early: [] };
+    const claimed = await claimedBy(db, token).catch(() => []);
+    return claimed.length === 0 ? null : { claimed, early: [] };
   }
 }
 

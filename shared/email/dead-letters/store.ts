@@ -130,16 +130,21 @@ export async function oldestDeadMails(db: D1Database, filter: DeadLetterFilter, 
 }
 
 /**
- * Throws a dead letter away. Its mail stays `dead`, with an event that says so, and can still be replayed by id.
+ * Throws a dead letter away, and its mail with it: for good.
  *
  * @returns whether there was one
  */
 export async function discardDeadLetter(db: D1Database, id: string, now: number): Promise<boolean> {
-  const [, deleted] = await db.batch([
+  const [, , deleted] = await db.batch([
     db
       .prepare(
         `INSERT INTO email_events (email_id, generation, type, at)
-         SELECT e.id, e.generation, 'discarded', ?2 FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.id = ?1`,
+         SELECT e.id, e.generation, 'discarded', ?2 FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.id = ?1 AND e.status = 'dead'`,
+      )
+      .bind(id, now),
+    db
+      .prepare(
+        "UPDATE emails SET status = 'discarded', updated_at = ?2 WHERE status = 'dead' AND id IN (SELECT id FROM dead_letters WHERE id = ?1)",
       )
       .bind(id, now),
     db.prepare("DELETE FROM dead_letters WHERE id = ?1").bind(id),
@@ -188,7 +193,7 @@ export async function replay(db: D1Database, ids: string[], everyMs: number, now
     db.prepare(`DELETE FROM dead_letters WHERE id IN (SELECT id FROM emails WHERE ${dead})`).bind(wanted),
     db
       .prepare(
-        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2, attempts = 0, due_at = t.value ->> 'dueAt',
+        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2, attempts = 0, pinned_until = NULL, provider_id = NULL, due_at = t.value ->> 'dueAt',
                            ring_after = t.value ->> 'ringAfter', rings = 0, buried_at = NULL, dead_reason = NULL, updated_at = ?2
          FROM json_each(?1) AS t WHERE emails.id = t.value ->> 'id' AND status = 'dead'
          RETURNING emails.id, generation, attempts, due_at AS dueAt`,

@@ -1,17 +1,21 @@
 import { describeError, log } from "../../telemetry/log.ts";
-import { type AttemptDetail, type Outcome, settle } from "../lifecycle.ts";
+import type { Claimed } from "../claim/store.ts";
+import { refusalsWith, settle, type Outcome } from "../lifecycle.ts";
 import { buryFor, type QueueMessage } from "../messages.ts";
 import { ring, sendAll, type Outbox } from "../outbox.ts";
 import type { RetryPolicy } from "../retry-policy.ts";
-import type { Attachment, OutgoingMail, Transport } from "../transports/transport.ts";
-import { offersUnsubscribe, unsubscribeUrl, type UnsubscribeSettings } from "../unsubscribe.ts";
-import { parseMailbox } from "../address.ts";
+import type { TransportName } from "../transports/names.ts";
+import type { GuardedTransport } from "../transports/transport.ts";
+import type { UnsubscribeSettings } from "../unsubscribe.ts";
+import { handOver } from "./hand-over.ts";
 import { GROUP_SIZE, LEASE_MS } from "./lease.ts";
-import { advance, type MailInHandOver, type Settled } from "./store.ts";
+import { chooseTransport, planGroup, type Failover, type Plan, type Route, type Waiting } from "./plan.ts";
+import { advance, type Advanced, type MailInHandOver, type Settled } from "./store.ts";
 
 export type Delivery = Outbox & {
   deadLetterQueue: Queue<QueueMessage>;
-  transport: Transport;
+  /** In the order in which they are tried. */
+  transports: GuardedTransport[];
   policy: RetryPolicy;
   /** Milliseconds since the epoch. */
   clock: () => number;
@@ -25,95 +29,136 @@ export type Delivery = Outbox & {
 /**
  * Hands over the mails that `token` has claimed, a group at a time: one D1 batch records what became of a group and marks
  * the next. Only mails of the group in hand-over are `sending`, so a crash leaves only those `unknown`; the lease of the
- * others runs out and they are queued again.
+ * others runs out and they are queued again. A mail that its transport refused goes on to the next one with the next group.
  */
-export async function deliverClaimed(delivery: Delivery, token: string, ids: string[]): Promise<void> {
+export async function deliverClaimed(delivery: Delivery, token: string, claimed: Claimed[]): Promise<void> {
+  const paced = new Map<TransportName, number>();
+  let waiting: Waiting[] = claimed.map((mail) => ({ ...mail, failover: null }));
   let settled: Settled[] = [];
-  for (let start = 0; start < ids.length || settled.length > 0; start += GROUP_SIZE) {
-    const group = await recordAndAdvance(delivery, token, settled, ids.slice(start, start + GROUP_SIZE));
-    if (group === null) return;
-    await announce(delivery, settled);
-    settled = await Promise.all(group.map((mail) => handOver(delivery, mail)));
+  try {
+    for (let round = 0; waiting.length > 0 || settled.length > 0; round += 1) {
+      const plan = planGroup(waiting, routesOf(delivery.transports, paced), GROUP_SIZE, delivery.clock());
+      settled.push(...plan.putBack.map(putBackOf));
+      const grant = `${token}:${round}`;
+      const advanced = await recordAndAdvance(delivery, token, settled, plan, grant);
+      if (advanced === null) return;
+      await announce(delivery, settled);
+      const missed = withoutTurn(plan, advanced, grant, paced);
+      const ended = await Promise.all(inHandOver(delivery, plan, advanced).map((one) => handOverInTurn(delivery, one)));
+      waiting = [...ended.flatMap((end) => ("failover" in end ? [end] : [])), ...missed.again, ...plan.rest];
+      settled = [...ended.flatMap((end) => ("failover" in end ? [] : [end])), ...missed.settled];
+    }
+  } finally {
+    for (const transport of delivery.transports) transport.close?.();
   }
 }
 
-async function handOver({ transport, policy, clock, random, unsubscribe }: Delivery, mail: MailInHandOver): Promise<Settled> {
-  const outcome = await attempt(transport, mail, unsubscribe, mail.leaseExpiresAt - clock());
-  const settlement = settle(mail, outcome, policy, clock(), random());
-  log(outcome.kind === "accepted" ? "info" : "warn", "email.attempt", {
-    emailId: mail.id,
-    generation: mail.generation,
-    attempt: mail.attempts,
-    transport: outcome.detail.transport,
-    phase: outcome.detail.phase,
-    code: outcome.detail.code,
-    outcome: outcome.kind,
-    status: settlement.status,
+export function routesOf(transports: GuardedTransport[], paced: ReadonlyMap<TransportName, number> = new Map()): Route[] {
+  return transports.map((transport) => {
+    const { name, everyMs } = transport;
+    return { name, everyMs, stance: transport.stance(), pacedUntil: paced.get(name) ?? 0 };
   });
-  return { id: mail.id, generation: mail.generation, settlement, detail: outcome.detail };
 }
 
-async function attempt(
-  transport: Transport,
-  mail: MailInHandOver,
-  unsubscribe: UnsubscribeSettings | null,
-  leaseLeftMs: number,
-): Promise<Outcome> {
-  if (leaseLeftMs < transport.deadlineMs) return { kind: "deferred", detail: leaseTooShort };
-  const needsLink = offersUnsubscribe(mail.category);
-  if (needsLink && unsubscribe === null) return { kind: "deferred", detail: noLink, retryAfterMs: MINUTE_MS };
-  const url = needsLink && unsubscribe !== null ? await unsubscribeUrl(unsubscribe, mail.id) : null;
-  return await transport.send(outgoing(mail, url)).catch(broken);
+function putBackOf({ mail, settlement, detail }: Plan["putBack"][number]): Settled {
+  return { id: mail.id, generation: mail.generation, settlement, detail, putBack: true };
 }
 
-/** A transport that throws breaks its promise; its neighbours' outcomes are recorded all the same. */
-function broken(error: unknown): Outcome {
-  return { kind: "unknown", detail: { transport: "none", phase: "transport", text: describeError(error).message } };
-}
-
-const leaseTooShort: AttemptDetail = { transport: "none", phase: "lease", text: "too little of the lease was left to begin" };
-
-const noLink: AttemptDetail = {
-  transport: "none",
-  phase: "configuration",
-  text: "PUBLIC_URL or UNSUBSCRIBE_SECRET is missing or bad, and the mail needs an unsubscribe link",
-};
-
-function outgoing(mail: MailInHandOver, link: string | null): OutgoingMail {
-  const from = parseMailbox(mail.from);
-  const domain = from.address.slice(from.address.indexOf("@") + 1);
+/**
+ * Marks that did not come to pass. A claimed mail whose transport had no turn is planned again, now that its pace is known; one that
+ * another transport refused becomes what it would be without this one. The others are no longer this lease's.
+ */
+function withoutTurn(
+  { marks }: Plan,
+  { mails, pace }: Advanced,
+  grant: string,
+  paced: Map<TransportName, number>,
+): { again: Waiting[]; settled: Settled[] } {
+  for (const { transport, freeAt, grantedTo } of pace) {
+    if (grantedTo === grant) paced.delete(transport);
+    else paced.set(transport, freeAt);
+  }
+  const marked = new Set(mails.map(({ id }) => id));
+  const missing = marks.filter(({ mail }) => !marked.has(mail.id));
   return {
-    messageId: `<${mail.id}@${domain}>`,
-    id: mail.id,
-    generation: mail.generation,
-    date: new Date(mail.generationAt),
-    from,
-    to: mail.to,
-    replyTo: mail.replyTo,
-    subject: mail.subject,
-    html: mail.html,
-    text: mail.text,
-    attachments: mail.attachments === null ? [] : (JSON.parse(mail.attachments) as Attachment[]),
-    unsubscribeUrl: link,
+    again: missing.flatMap(({ mail, transport }) => (mail.failover === null && paced.has(transport) ? [mail] : [])),
+    settled: missing.flatMap(({ mail: { id, generation, failover } }) =>
+      failover === null ? [] : [{ id, generation, settlement: failover.otherwise, detail: failover.refusal }],
+    ),
   };
 }
 
-const MINUTE_MS = 60_000;
+/** `startsAt`: its turn, where the transport has a rate. */
+type InHandOver = { mail: MailInHandOver; waiting: Waiting; transport: GuardedTransport; startsAt: number };
+
+function inHandOver({ transports }: Delivery, { marks }: Plan, { mails, pace }: Advanced): InHandOver[] {
+  return mails.flatMap((mail, place) => {
+    const transport = transports.find(({ name }) => name === mail.transport);
+    const waiting = marks.find((mark) => mark.mail.id === mail.id)?.mail;
+    if (transport === undefined || waiting === undefined) return [];
+    const everyMs = transport.everyMs ?? 0;
+    const share = marks.filter((mark) => mark.transport === transport.name).length * everyMs;
+    const freeAt = pace.find((one) => one.transport === transport.name)?.freeAt ?? 0;
+    return [{ mail, waiting, transport, startsAt: freeAt - Math.ceil(share) + place * everyMs }];
+  });
+}
+
+/** @returns what became of the mail, or the mail on its way to another transport */
+async function handOverInTurn(delivery: Delivery, { mail, waiting, transport, startsAt }: InHandOver): Promise<Settled | Waiting> {
+  const { clock, sleep, unsubscribe } = delivery;
+  const aheadMs = startsAt - clock();
+  if (transport.everyMs !== null && aheadMs > 0) await sleep(aheadMs);
+  const outcome = await handOver(transport, mail, unsubscribe, clock());
+  return settledOrOn(delivery, waiting, mail, outcome);
+}
+
+function settledOrOn({ transports, policy, clock, random }: Delivery, waiting: Waiting, mail: MailInHandOver, outcome: Outcome) {
+  const { failover } = waiting;
+  const { id, generation, transport } = mail;
+  const tried = [...(failover?.tried ?? []), transport];
+  const next = chooseTransport(null, tried, routesOf(transports), new Set());
+  const ended = { ...mail, handOverAt: mail.leaseExpiresAt - LEASE_MS, refusals: failover?.refusals ?? null };
+  const decide = [policy, clock(), random()] as const;
+  const settlement = settle({ ...ended, hasAlternative: "use" in next }, outcome, ...decide);
+  if (settlement.status !== "sending") return { id, generation, settlement, detail: outcome.detail };
+  const otherwise = settle({ ...ended, hasAlternative: false }, outcome, ...decide);
+  if (otherwise.status === "sending" || !("use" in next)) throw new Error("a mail failed over without an alternative");
+  return { ...waiting, failover: failoverOf(failover, transport, next.use, tried, outcome, otherwise) };
+}
+
+function failoverOf(
+  before: Failover | null,
+  from: TransportName,
+  to: TransportName,
+  tried: TransportName[],
+  outcome: Outcome,
+  otherwise: Failover["otherwise"],
+): Failover {
+  const retryAfterMs = "retryAfterMs" in outcome ? (outcome.retryAfterMs ?? 0) : 0;
+  const transient = outcome.kind === "refused_transient" || before?.refusals.transient === true;
+  return { from, to, tried, refusals: refusalsWith(before?.refusals ?? null, transient, retryAfterMs), refusal: outcome.detail, otherwise };
+}
 
 /** An outcome that is not recorded leaves a sent mail `unknown`, so D1 is asked again. Repeating is safe: see `advance`. */
 const RECORD_RETRIES_MS = [100, 300, 1_000, 3_000, 5_000, 10_000];
 
 /** @returns null when D1 did not answer: the leases run out, and the sweeper takes over */
 async function recordAndAdvance(
-  { db, clock, sleep }: Delivery,
+  { db, clock, sleep, transports }: Delivery,
   token: string,
   settled: Settled[],
-  next: string[],
-): Promise<MailInHandOver[] | null> {
+  { marks }: Plan,
+  grant: string,
+): Promise<Advanced | null> {
+  const next = marks.map(({ mail: { id, failover }, transport }) => ({ id, transport, failover }));
+  const turns = transports.flatMap(({ name, everyMs }) => {
+    const mails = marks.filter(({ transport }) => transport === name).length;
+    return everyMs === null || mails === 0 ? [] : [{ transport: name, mails, everyMs, grant }];
+  });
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     const now = clock();
     try {
-      return await advance(db, token, settled, next, now, now + LEASE_MS);
+      return await advance(db, token, settled, next, turns, now, now + LEASE_MS);
     } catch (error) {
       log("error", "email.record_failed", { settled: settled.length, next: next.length, ...describeError(error) });
       if (delayMs !== null) await sleep(delayMs);

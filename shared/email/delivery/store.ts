@@ -1,68 +1,14 @@
 import type { AttemptDetail, OnUnknown, Settlement } from "../lifecycle.ts";
+import { hasTurn, readPace, takeTurn, type Pace, type Turn } from "../pace/store.ts";
 import type { EmailCategory } from "../schemas.ts";
-import type { Doorbell } from "../messages.ts";
 import { ringAfter } from "../retry-policy.ts";
+import type { TransportName } from "../transports/names.ts";
 
 /**
  * SQL of handing mails over. Every change of status is guarded by the status it starts from, and past the claim by the lease
  * token, so a statement that is late, repeated or raced changes nothing. Its event is written in the same batch, before
  * the update, under the same guard.
  */
-
-export type Claim = {
-  claimed: string[];
-  /** Still queued, but not due yet: their doorbell rang too early. */
-  early: { id: string; generation: number; dueAt: number }[];
-};
-
-const suppressedDetail = JSON.stringify({ transport: "none", phase: "suppression", text: "the recipient is suppressed" });
-
-/** Claims what is due among `doorbells` under a new lease token. Each row goes to one claim only, however many race. */
-export async function claim(db: D1Database, doorbells: Doorbell[], token: string, now: number, leaseExpiresAt: number): Promise<Claim> {
-  const rung = JSON.stringify(doorbells.map((bell) => ({ id: bell.emailId, generation: bell.generation })));
-  const matching = `SELECT e.id FROM json_each(?1) bell JOIN emails e ON e.id = bell.value ->> 'id' AND e.generation = bell.value ->> 'generation'
-                    WHERE e.status = 'queued'`;
-  const suppressed = `${matching} AND EXISTS (
-    SELECT 1 FROM suppressions s WHERE s.address = LOWER(e.to_address) AND (s.scope = 'all' OR e.category <> 'transactional'))`;
-  const [, , , claimed, early] = await db.batch<{ id: string; generation: number; dueAt: number }>([
-    // Whoever was suppressed since the mail was accepted gets none: it is dead, and the sweep buries it.
-    db
-      .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at, detail)
-         SELECT id, generation, 'dead', ?2, ?3 FROM emails WHERE id IN (${suppressed})`,
-      )
-      .bind(rung, now, suppressedDetail),
-    db
-      .prepare(
-        `UPDATE emails SET status = 'dead', dead_reason = 'suppressed', last_error = ?3, ring_after = ?2, rings = 0, updated_at = ?2
-         WHERE id IN (${suppressed})`,
-      )
-      .bind(rung, now, suppressedDetail),
-    db
-      .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at)
-         SELECT id, generation, 'claimed', ?2 FROM emails WHERE id IN (${matching} AND e.due_at <= ?2)`,
-      )
-      .bind(rung, now),
-    db
-      .prepare(
-        `UPDATE emails SET status = 'claimed', lease_token = ?3, lease_expires_at = ?4, updated_at = ?2
-         WHERE id IN (${matching} AND e.due_at <= ?2) RETURNING id`,
-      )
-      .bind(rung, now, token, leaseExpiresAt),
-    db.prepare(`SELECT id, generation, due_at AS dueAt FROM emails WHERE id IN (${matching} AND e.due_at > ?2)`).bind(rung, now),
-  ]);
-  return { claimed: (claimed?.results ?? []).map((row) => row.id), early: early?.results ?? [] };
-}
-
-/** What a claim holds whose reply was lost. */
-export async function claimedBy(db: D1Database, token: string): Promise<string[]> {
-  const { results } = await db
-    .prepare("SELECT id FROM emails WHERE lease_token = ?1 AND status = 'claimed'")
-    .bind(token)
-    .all<{ id: string }>();
-  return results.map((row) => row.id);
-}
 
 export type MailInHandOver = {
   id: string;
@@ -71,6 +17,8 @@ export type MailInHandOver = {
   attempts: number;
   onUnknown: OnUnknown;
   leaseExpiresAt: number;
+  transport: TransportName;
+  pinnedUntil: number | null;
   from: string;
   to: string;
   replyTo: string | null;
@@ -82,24 +30,54 @@ export type MailInHandOver = {
   category: EmailCategory;
 };
 
-export type Settled = { id: string; generation: number; settlement: Settlement; detail: AttemptDetail };
+/** `putBack`: it was claimed, and is not handed over after all. */
+export type Settled = {
+  id: string;
+  generation: number;
+  settlement: Settlement;
+  detail: AttemptDetail;
+  putBack?: boolean;
+};
+
+/** A mail that goes to a transport: a claimed one, or one in hand-over that `from` has refused just now. */
+export type Mark = { id: string; transport: TransportName; failover: { from: TransportName; refusal: AttemptDetail } | null };
+
+export type Advanced = {
+  /** The bodies of the marked mails, each under this lease. One whose transport had no turn is not among them: it is still claimed. */
+  mails: MailInHandOver[];
+  pace: Pace[];
+};
 
 /**
  * Finishes one group of mails and marks the next as `sending`, in one batch. Safe to repeat when its reply was lost: what is
  * settled stays settled, and the group that it marked is returned again.
  *
- * @returns the bodies of the next group, each under this lease
+ * @param turns for the transports that have a rate: their marks depend on it
  */
 export async function advance(
   db: D1Database,
   token: string,
   settled: Settled[],
-  next: string[],
+  marks: Mark[],
+  turns: Turn[],
   now: number,
   leaseExpiresAt: number,
-): Promise<MailInHandOver[]> {
-  const nextIds = JSON.stringify(next);
-  const replies = await db.batch<MailInHandOver>([
+): Promise<Advanced> {
+  const paced = new Map(turns.map(({ transport, grant }) => [transport, grant]));
+  const next = JSON.stringify(
+    marks.map(({ id, transport, failover }) => ({
+      id,
+      transport,
+      from: failover?.from ?? null,
+      grant: paced.get(transport) ?? null,
+      detail: JSON.stringify(failover === null ? { transport } : { transport, failedOver: failover.refusal }),
+    })),
+  );
+  // A failover is told from its own repeat by the transport that the row names.
+  const marked = `json_each(?1) AS m ON e.id = m.value ->> 'id' AND e.lease_token = ?3
+    AND (CASE WHEN m.value ->> 'from' IS NULL THEN e.status = 'claimed' ELSE e.status = 'sending' AND e.transport = m.value ->> 'from' END)
+    AND (m.value ->> 'grant' IS NULL OR ${hasTurn("m.value ->> 'transport'", "m.value ->> 'grant'")})`;
+  const replies = await db.batch([
     ...settle(
       db,
       settled.map((one) => settledRow(one, now, ringAfterDoorbell(now))),
@@ -107,35 +85,52 @@ export async function advance(
       underLease,
       token,
     ),
+    ...turns.map((turn) => takeTurn(db, turn, now)),
     db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at)
-         SELECT id, generation, 'sending', ?2 FROM emails WHERE lease_token = ?3 AND status = 'claimed' AND id IN (SELECT value FROM json_each(?1))`,
+        `INSERT INTO email_events (email_id, generation, type, at, detail)
+         SELECT e.id, e.generation, 'sending', ?2, m.value ->> 'detail' FROM emails AS e JOIN ${marked}`,
       )
-      .bind(nextIds, now, token),
+      .bind(next, now, token),
     db
       .prepare(
-        `UPDATE emails SET status = 'sending', attempts = attempts + 1, lease_expires_at = ?4, updated_at = ?2
-         WHERE lease_token = ?3 AND status = 'claimed' AND id IN (SELECT value FROM json_each(?1))`,
+        `UPDATE emails SET status = 'sending', attempts = attempts + m.claimed, transport = m.transport, lease_expires_at = ?4, updated_at = ?2
+         FROM (SELECT e.id AS id, e.status = 'claimed' AS claimed, m.value ->> 'transport' AS transport FROM emails AS e JOIN ${marked}) AS m
+         WHERE emails.id = m.id`,
       )
-      .bind(nextIds, now, token, leaseExpiresAt),
+      .bind(next, now, token, leaseExpiresAt),
+    readPace(db, [...paced.keys()]),
     db
       .prepare(
-        `SELECT id, generation, generation_at AS generationAt, attempts, on_unknown AS onUnknown, lease_expires_at AS leaseExpiresAt,
-                from_address AS "from", to_address AS "to", reply_to AS replyTo, subject, html, text, attachments, category
-         FROM emails WHERE lease_token = ?2 AND status = 'sending' AND id IN (SELECT value FROM json_each(?1))`,
+        `SELECT e.id, generation, generation_at AS generationAt, attempts, on_unknown AS onUnknown, lease_expires_at AS leaseExpiresAt,
+                e.transport, pinned_until AS pinnedUntil, from_address AS "from", to_address AS "to", reply_to AS replyTo, subject, html, text,
+                attachments, category
+         FROM json_each(?1) AS m JOIN emails AS e ON e.id = m.value ->> 'id' AND e.transport = m.value ->> 'transport'
+         WHERE e.lease_token = ?2 AND e.status = 'sending'`,
       )
-      .bind(nextIds, token),
+      .bind(next, token),
   ]);
-  return replies.at(-1)?.results ?? [];
+  const [pace, mails] = replies.slice(-2);
+  return { mails: (mails?.results ?? []) as MailInHandOver[], pace: (pace?.results ?? []) as Pace[] };
 }
 
-export type ExpiredLease = { id: string; generation: number; status: "claimed" | "sending"; attempts: number; onUnknown: OnUnknown };
+export type ExpiredLease = {
+  id: string;
+  generation: number;
+  status: "claimed" | "sending";
+  attempts: number;
+  onUnknown: OnUnknown;
+  transport: TransportName;
+  pinnedUntil: number | null;
+  leaseExpiresAt: number;
+};
 
 export async function expiredLeases(db: D1Database, now: number, limit: number): Promise<ExpiredLease[]> {
   const { results } = await db
     .prepare(
-      `SELECT id, generation, status, attempts, on_unknown AS onUnknown FROM emails
+      // The release before this one had one transport, and did not say so.
+      `SELECT id, generation, status, attempts, on_unknown AS onUnknown, COALESCE(transport, 'smtp') AS transport,
+              pinned_until AS pinnedUntil, lease_expires_at AS leaseExpiresAt FROM emails
        WHERE status IN ('claimed', 'sending') AND lease_expires_at <= ?1 ORDER BY lease_expires_at LIMIT ?2`,
     )
     .bind(now, limit)
@@ -153,8 +148,9 @@ export async function settleExpired(db: D1Database, settled: Settled[], now: num
   await db.batch(settle(db, rows, now, afterExpiry, now));
 }
 
-/** A late outcome of the same lease resolves a mail that the sweeper had to call `unknown`. */
-const underLease = "e.lease_token = ?3 AND (e.status = 'sending' OR (e.status = 'unknown' AND o.value ->> 'status' <> 'unknown'))";
+/** A late outcome of the same lease resolves a mail that the sweeper had to call `unknown`. A claimed one is put back. */
+const underLease = `e.lease_token = ?3 AND (e.status = 'sending' OR (e.status = 'unknown' AND o.value ->> 'status' <> 'unknown')
+  OR (e.status = 'claimed' AND o.value ->> 'putBack' = 1))`;
 const afterExpiry = "e.status IN ('claimed', 'sending') AND e.lease_expires_at <= ?3";
 
 function settle(db: D1Database, rows: SettledRow[], now: number, guard: string, guardValue: string | number): D1PreparedStatement[] {
@@ -180,6 +176,8 @@ function settle(db: D1Database, rows: SettledRow[], now: number, guard: string, 
            dead_reason = o.value ->> 'reason',
            last_error = CASE WHEN o.value ->> 'status' = 'sent' THEN NULL ELSE o.value ->> 'detail' END,
            sent_at = CASE WHEN o.value ->> 'status' = 'sent' THEN ?2 END,
+           pinned_until = o.value ->> 'pinnedUntil',
+           provider_id = COALESCE(o.value ->> 'providerId', e.provider_id),
            lease_token = CASE WHEN o.value ->> 'status' = 'unknown' THEN e.lease_token END,
            lease_expires_at = NULL,
            updated_at = ?2
@@ -198,15 +196,30 @@ type SettledRow = {
   dueAt?: number;
   ringAfter?: number;
   reason?: string;
+  pinnedUntil?: number | null;
+  providerId?: string;
+  putBack: boolean;
 };
 
 const ringAfterDoorbell = (now: number) => (dueAt: number) => ringAfter(dueAt, now, 0);
 
-function settledRow({ id, generation, settlement, detail }: Settled, now: number, ringAfterOf: (dueAt: number) => number): SettledRow {
-  const row = { id, generation, status: settlement.status, attempts: settlement.attempts, detail: JSON.stringify(detail) };
+function settledRow(
+  { id, generation, settlement, detail, putBack = false }: Settled,
+  now: number,
+  ringAfterOf: (dueAt: number) => number,
+): SettledRow {
+  const row = {
+    id,
+    generation,
+    status: settlement.status,
+    attempts: settlement.attempts,
+    detail: JSON.stringify(detail),
+    putBack,
+    ...(detail.providerId !== undefined && { providerId: detail.providerId }),
+  };
   switch (settlement.status) {
     case "queued":
-      return { ...row, dueAt: settlement.dueAt, ringAfter: ringAfterOf(settlement.dueAt) };
+      return { ...row, dueAt: settlement.dueAt, ringAfter: ringAfterOf(settlement.dueAt), pinnedUntil: settlement.pinnedUntil };
     case "dead":
       return { ...row, reason: settlement.reason, ringAfter: ringAfterOf(now) };
     case "sent":

@@ -23,13 +23,7 @@ export async function compose(mail: OutgoingMail): Promise<Uint8Array> {
     ...(mail.html === null ? {} : { html: mail.html }),
     attachments: mail.attachments.map(({ filename, contentType, content }) => ({ filename, contentType, content, encoding: "base64" })),
     headers: {
-      ...(mail.unsubscribeUrl !== null && {
-        // RFC 8058: a reader of mails unsubscribes with one POST, without asking the person again.
-        "List-Unsubscribe": `<${mail.unsubscribeUrl}>`,
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-      }),
-      "X-Luna-Email": `${mail.id}:${mail.generation}`,
-      "Auto-Submitted": "auto-generated",
+      ...headersOf(mail),
     },
     // The bodies come from outside: never let one name a file or a URL to read.
     disableFileAccess: true,
@@ -38,6 +32,20 @@ export async function compose(mail: OutgoingMail): Promise<Uint8Array> {
   return await composer.compile().build();
 }
 
+/** The headers that a mail has whatever transport it takes. */
+export function headersOf({ id, generation, unsubscribeUrl }: OutgoingMail): Record<string, string> {
+  return {
+    ...(unsubscribeUrl !== null && {
+      // RFC 8058: a reader of mails unsubscribes with one POST, without asking the person again.
+      "List-Unsubscribe": `<${unsubscribeUrl}>`,
+      "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }),
+    "X-Luna-Email": `${id}:${generation}`,
+    "Auto-Submitted": "auto-generated",
+  };
+}
+
+/** For readers without HTML. Empty if the HTML cannot be read. */
 function textOf(html: string): string {
   try {
     return convert(html.slice(0, MAX_HTML_FOR_TEXT), { wordwrap: 78, limits: { maxDepth: MAX_DEPTH } });

@@ -1,11 +1,11 @@
 import { CircuitOpen } from "../../circuit-breaker/circuit-open.ts";
 import { breakerClient, type BreakerEnv } from "../../circuit-breaker/guard.ts";
 import type { Outcome } from "../lifecycle.ts";
-import type { Transport } from "./transport.ts";
+import { MAX_DEFERRAL_MS } from "../retry-policy.ts";
+import type { TransportName } from "./names.ts";
+import type { GuardedTransport, Transport } from "./transport.ts";
 
-/** A mail looks again after this, however long the breaker means to stay open: an operator may end that sooner. */
-const MAX_DEFERRAL_MS = 60_000;
-/** A hand-over may first wait to hear whether it is the probe. */
+/** A hand-over may first wait to hear whether it is the probe, and a batch to hear whether it may begin. */
 const ASK_MS = 1_000;
 
 /** What a transport throws through its breaker, and catches on the other side. */
@@ -21,26 +21,26 @@ class ProviderFault extends Error {
 /**
  * A transport behind the fleet's breaker `email:<name>`. While that is open mails are deferred, which burns no attempt.
  *
- * @param speaksAgainstProvider whether an outcome counts as a failure of the provider. What it says of one mail does not.
+ * @param everyMs how fast the fleet hands mails over; null for no limit
  */
-export function guardTransport(
-  env: BreakerEnv,
-  name: "smtp",
-  transport: Transport,
-  speaksAgainstProvider: (outcome: Outcome) => boolean,
-): Transport {
+export function guardTransport(env: BreakerEnv, name: TransportName, transport: Transport, everyMs: number | null): GuardedTransport {
   const breaker = breakerClient(env, `email:${name}`, {
     timeoutMs: transport.deadlineMs,
     calleeTimesOut: true,
     isFault: (error) => error instanceof ProviderFault,
   });
   return {
+    name,
+    everyMs,
     deadlineMs: transport.deadlineMs + ASK_MS,
+    refresh: () => breaker.lease.refresh(ASK_MS),
+    stance: () => breaker.stance(),
+    close: () => transport.close?.(),
     async send(mail) {
       try {
         const answer = await breaker.run(async () => {
           const outcome = await transport.send(mail);
-          if (speaksAgainstProvider(outcome)) throw new ProviderFault(outcome);
+          if (transport.speaksAgainst(outcome)) throw new ProviderFault(outcome);
           return outcome;
         });
         return answer instanceof CircuitOpen ? deferred(name, answer.retryAfterMs) : answer;

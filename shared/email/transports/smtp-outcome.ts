@@ -11,6 +11,7 @@ import type { AttemptDetail, Outcome } from "../lifecycle.ts";
  * | larger than the server's SIZE, or a recipient that it cannot express | refused for good, by the client |
  * | what answers does not speak SMTP | refused for now |
  * | 421 at any time | refused for now: the server is shutting down |
+ * | a refusal with X.3.0, X.3.1, X.3.2 or X.3.5 | refused for now: the mail system is in trouble, not this mail |
  * | no reply after the body began, or one that is no refusal | unknown: the server may have it |
  * | no reply before the body | refused for now |
  */
@@ -28,7 +29,7 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
   const refusal = responseCode !== undefined && responseCode >= 400;
   if (handedOver && !refusal) return { kind: "unknown", detail };
   if (!aboutThisMail.has(detail.phase)) return { kind: "refused_transient", detail };
-  const permanent = refusal ? responseCode >= 500 : code === "EMESSAGE" || code === "EENVELOPE";
+  const permanent = refusal ? responseCode >= 500 && !isSystemStatus(detail) : code === "EMESSAGE" || code === "EENVELOPE";
   return { kind: permanent ? "refused_permanent" : "refused_transient", detail };
 }
 
@@ -47,8 +48,20 @@ export function speaksAgainstServer({ kind, detail }: Outcome): boolean {
       return true;
     case "refused_transient":
     case "refused_permanent":
-      return !aboutThisMail.has(detail.phase) || detail.code === 421 || /^[45]\.3\.[0125]$/.test(detail.enhancedCode ?? "");
+      return !aboutThisMail.has(detail.phase) || detail.code === 421 || isSystemStatus(detail);
   }
+}
+
+/** Whether the server refused a mail, and not the connection that it came by. */
+export function refusesThisMail(error: unknown): boolean {
+  const { responseCode, command, code } = describe(error);
+  const refused = responseCode === undefined ? code === "EMESSAGE" || code === "EENVELOPE" : responseCode >= 400 && responseCode !== 421;
+  return refused && aboutThisMail.has(phaseOf(command, false));
+}
+
+/** RFC 3463, 3.4: of the mail system as a whole. X.3.4, too big, is about the mail. */
+function isSystemStatus({ enhancedCode }: AttemptDetail): boolean {
+  return /^[45]\.3\.[0125]$/.test(enhancedCode ?? "");
 }
 
 const MAX_TEXT_LENGTH = 500;

@@ -9,6 +9,7 @@ let server: Server;
 const sockets = new Set<Socket>();
 afterEach(async () => {
   for (const socket of sockets) socket.destroy();
+  sockets.clear();
   await new Promise((resolve) => server.close(resolve));
 });
 
@@ -57,6 +58,14 @@ async function listen(script: Script): Promise<number> {
 
 const drop = (socket: Socket): void => void socket.destroy();
 const close = (socket: Socket): void => void socket.end();
+
+let connections = 0;
+/** A banner that counts the connections. */
+const count = (socket: Socket): void => {
+  connections += 1;
+  socket.write("220 ready\r\n");
+};
+const local = (port: number) => smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null });
 
 async function outcomeOf(script: Script) {
   const port = await listen(script);
@@ -127,5 +136,96 @@ describe("what an SMTP server does, and what becomes of the mail", () => {
     );
     expect(outcome.kind).toBe("refused_transient");
     expect(outcome.detail).toMatchObject({ phase: "STARTTLS", code: 502 });
+  });
+});
+
+describe("the connections of one batch", () => {
+  it("take one mail after another, one connection each at a time", async () => {
+    connections = 0;
+    const transport = local(await listen({ banner: count }));
+    for (let n = 0; n < 10; n += 1) expect((await transport.send(mail)).kind).toBe("accepted");
+    expect(connections).toBe(1);
+    const five = Array.from({ length: 5 }, () => transport.send(mail));
+    for (const outcome of await Promise.all(five)) expect(outcome.kind).toBe("accepted");
+    expect(connections).toBe(5);
+    transport.close?.();
+  });
+
+  it("are not used again after a refusal, of whose state nobody knows", async () => {
+    connections = 0;
+    let mails = 0;
+    const transport = local(
+      await listen({ banner: count, RCPT: (socket) => socket.write((mails += 1) === 2 ? "450 4.2.0 later\r\n" : "250 ok\r\n") }),
+    );
+    const kinds = [];
+    for (let n = 0; n < 3; n += 1) kinds.push((await transport.send(mail)).kind);
+    expect(kinds).toEqual(["accepted", "refused_transient", "accepted"]);
+    expect(connections).toBe(2);
+    transport.close?.();
+  });
+
+  it.each<[string, Script["MAIL"]]>([
+    ["says 421", "421 4.7.0 enough on this connection"],
+    ["drops it", drop],
+    ["closes it", close],
+  ])("are made anew when the server %s before the next mail has left: nothing was handed over", async (_, later) => {
+    connections = 0;
+    let mails = 0;
+    const MAIL = (socket: Socket): void => {
+      mails += 1;
+      if (mails !== 2) socket.write("250 2.1.0 ok\r\n");
+      else if (typeof later === "string") socket.end(`${later}\r\n`);
+      else later?.(socket);
+    };
+    const transport = local(await listen({ banner: count, MAIL }));
+    expect((await transport.send(mail)).kind).toBe("accepted");
+    expect(await transport.send(mail)).toMatchObject({ kind: "accepted" });
+    expect([connections, mails]).toEqual([2, 3]);
+    transport.close?.();
+  });
+
+  it("are made anew when the server closed an idle one meanwhile", async () => {
+    connections = 0;
+    const transport = local(await listen({ banner: count }));
+    expect((await transport.send(mail)).kind).toBe("accepted");
+    const closed = [...sockets].map((socket) => once(socket, "close"));
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(closed);
+    expect((await transport.send(mail)).kind).toBe("accepted");
+    expect(connections).toBe(2);
+    transport.close?.();
+  });
+
+  it("leave the fate open of a mail that was on its way when one broke: it is not sent again", async () => {
+    connections = 0;
+    let mails = 0;
+    const body = (socket: Socket): void => {
+      mails += 1;
+      if (mails === 2) socket.destroy();
+      else socket.write("250 2.0.0 queued\r\n");
+    };
+    const transport = local(await listen({ banner: count, body }));
+    expect((await transport.send(mail)).kind).toBe("accepted");
+    expect((await transport.send(mail)).kind).toBe("unknown");
+    expect([connections, mails]).toEqual([1, 2]);
+    transport.close?.();
+  });
+
+  it("end with QUIT when the batch does, and a mail after that has one of its own", async () => {
+    connections = 0;
+    let quits = 0;
+    const QUIT = (socket: Socket): void => {
+      quits += 1;
+      socket.end("221 bye\r\n");
+    };
+    const transport = local(await listen({ banner: count, QUIT }));
+    await transport.send(mail);
+    const [socket] = sockets;
+    transport.close?.();
+    if (socket !== undefined && !socket.destroyed) await once(socket, "close");
+    expect(quits).toBe(1);
+    expect((await transport.send(mail)).kind).toBe("accepted");
+    expect(connections).toBe(2);
+    transport.close?.();
   });
 });

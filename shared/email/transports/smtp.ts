@@ -1,107 +1,94 @@
-import { Readable } from "node:stream";
-import SMTPConnection, { type Options } from "nodemailer/lib/smtp-connection";
 import type { Outcome } from "../lifecycle.ts";
 import { compose } from "./compose.ts";
-import { classifySmtpError } from "./smtp-outcome.ts";
+import { classifySmtpError, refusesThisMail, speaksAgainstServer } from "./smtp-outcome.ts";
+import { SmtpSession, type SmtpSettings } from "./smtp-session.ts";
 import type { OutgoingMail, Transport } from "./transport.ts";
-
-export type SmtpSettings = {
-  host: string;
-  port: number;
-  security: "none" | "starttls" | "tls";
-  credentials: { user: string; pass: string } | null;
-};
 
 /** Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under it. */
 const DEADLINE_MS = 30_000;
-const CONNECT_TIMEOUT_MS = 10_000;
-/** A server that does not answer QUIT must not keep one of the few connections that a Worker may have. */
-const QUIT_GRACE_MS = 1_000;
 
-/** Hands mails to an SMTP server, a connection each. */
+/**
+ * Hands mails to an SMTP server. A connection whose mail was accepted takes the next one, for as long as the transport is open: at most as
+ * many connections as mails are in hand-over at once.
+ */
 export function smtpTransport(settings: SmtpSettings): Transport {
-  return { deadlineMs: DEADLINE_MS, send: (mail) => handOver(settings, mail) };
+  const idle: SmtpSession[] = [];
+  return {
+    deadlineMs: DEADLINE_MS,
+    send: (mail) => handOver(settings, idle, mail),
+    speaksAgainst: speaksAgainstServer,
+    close() {
+      for (const session of idle.splice(0)) session.quit();
+    },
+  };
 }
 
-async function handOver(settings: SmtpSettings, mail: OutgoingMail): Promise<Outcome> {
-  const connection = new SMTPConnection(connectionOptions(settings));
-  let handedOver = false;
+async function handOver(settings: SmtpSettings, idle: SmtpSession[], mail: OutgoingMail): Promise<Outcome> {
+  const attempt = new Attempt(settings, mail);
   let expire: ReturnType<typeof setTimeout> | undefined;
   const expired = new Promise<Outcome>((resolve) => {
-    expire = setTimeout(() => resolve(classifySmtpError(new Error(`no answer within ${DEADLINE_MS} ms`), handedOver)), DEADLINE_MS);
+    expire = setTimeout(() => resolve(attempt.failed(new Error(`no answer within ${DEADLINE_MS} ms`))), DEADLINE_MS);
   });
-  const outcome = await Promise.race([
-    expired,
-    talk(connection, settings, mail, () => {
-      handedOver = true;
-    }).catch((error: unknown) => classifySmtpError(error, handedOver)),
-  ]);
+  const outcome = await Promise.race([expired, attempt.run(idle).catch((error: unknown) => attempt.failed(error))]);
   clearTimeout(expire);
-  if (outcome.kind === "accepted") {
-    connection.quit();
-    setTimeout(() => connection.close(), QUIT_GRACE_MS);
-  } else {
-    connection.close();
-  }
+  const session = attempt.end();
+  if (outcome.kind === "accepted" && session !== null && !session.isLost) idle.push(session);
+  else session?.close();
   return outcome;
 }
 
-/**
- * Connects, authenticates and sends.
- *
- * @param onBody told when the body is first read: only after the server's 354, and from there on a lost connection leaves the
- *   mail's fate open
- * @throws whatever nodemailer reports
- */
-async function talk(connection: SMTPConnection, settings: SmtpSettings, mail: OutgoingMail, onBody: () => void): Promise<Outcome> {
-  const bytes = await compose(mail).catch((error: unknown) => {
-    // Before anybody was asked: it says nothing about the server.
-    throw Object.assign(new Error("the mail cannot be composed", { cause: error }), { command: "API" });
-  });
-  const body = new Readable({
-    read() {
-      onBody();
-      this.push(bytes);
-      this.push(null);
-    },
-  });
-  return await new Promise<Outcome>((resolve, reject) => {
-    const then =
-      (next: () => void) =>
-      (error?: Error | null): void => {
-        if (error) reject(error);
-        else next();
-      };
-    const send = (): void => {
-      const envelope = { from: mail.from.address, to: [mail.to], size: bytes.byteLength };
-      connection.send(envelope, body, (error, info) => {
-        then(() => resolve({ kind: "accepted", detail: { transport: "smtp", phase: "BODY", code: 250, text: info?.response ?? "" } }))(
-          error,
-        );
-      });
-    };
-    const logIn = (): void => {
-      if (settings.credentials === null) send();
-      else connection.login({ credentials: settings.credentials }, then(send));
-    };
-    connection.on("error", reject);
-    // After a 421 nodemailer ends the connection before it reports what the server said: let the report come first.
-    connection.once("end", () => setTimeout(() => reject(new Error("the connection ended early")), 0));
-    connection.connect(then(logIn));
-  });
-}
+/** One hand-over of one mail. */
+class Attempt {
+  readonly #settings: SmtpSettings;
+  readonly #mail: OutgoingMail;
+  #session: SmtpSession | null = null;
+  #handedOver = false;
+  #isOver = false;
 
-function connectionOptions(settings: SmtpSettings): Options {
-  return {
-    host: settings.host,
-    port: settings.port,
-    secure: settings.security === "tls",
-    requireTLS: settings.security === "starttls",
-    ignoreTLS: settings.security === "none",
-    connectionTimeout: CONNECT_TIMEOUT_MS,
-    greetingTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: DEADLINE_MS,
-    socketCloseTimeout: 0,
-    logger: false,
-  };
+  constructor(settings: SmtpSettings, mail: OutgoingMail) {
+    this.#settings = settings;
+    this.#mail = mail;
+  }
+
+  /** @throws whatever nodemailer reports */
+  async run(idle: SmtpSession[]): Promise<Outcome> {
+    const bytes = await compose(this.#mail).catch((error: unknown) => {
+      // Before anybody was asked: it says nothing about the server.
+      throw Object.assign(new Error("the mail cannot be composed", { cause: error }), { command: "API" });
+    });
+    const used = idle.pop();
+    if (used !== undefined) {
+      try {
+        return await this.#send(used, bytes);
+      } catch (error) {
+        // The server may have given up a connection that it finds old. The mail has not left: a new one decides.
+        if (this.#handedOver || refusesThisMail(error)) throw error;
+        used.close();
+      }
+    }
+    if (this.#isOver) throw new Error("given up");
+    const session = new SmtpSession(this.#settings, DEADLINE_MS);
+    this.#session = session;
+    await session.open();
+    return await this.#send(session, bytes);
+  }
+
+  async #send(session: SmtpSession, bytes: Uint8Array): Promise<Outcome> {
+    this.#session = session;
+    const { from, to } = this.#mail;
+    const text = await session.send(from.address, to, bytes, () => {
+      this.#handedOver = true;
+    });
+    return { kind: "accepted", detail: { transport: "smtp", phase: "BODY", code: 250, text } };
+  }
+
+  failed(error: unknown): Outcome {
+    return classifySmtpError(error, this.#handedOver);
+  }
+
+  /** @returns the connection, for whoever needs it next */
+  end(): SmtpSession | null {
+    this.#isOver = true;
+    return this.#session;
+  }
 }

@@ -1,5 +1,7 @@
+import type { Stance } from "../../circuit-breaker/view.ts";
 import type { Mailbox } from "../address.ts";
 import type { Outcome } from "../lifecycle.ts";
+import type { TransportName } from "./names.ts";
 
 /** `content` in base64. */
 export type Attachment = { filename: string; contentType: string; content: string };
@@ -22,9 +24,25 @@ export type OutgoingMail = {
   unsubscribeUrl: string | null;
 };
 
-/** Hands one mail over and says what was observed. Never throws, and settles within its own deadline. */
+/** Hands mails over and says what was observed. */
 export type Transport = {
   /** The longest a hand-over may take, in milliseconds. */
   deadlineMs: number;
+  /** Never throws, and settles within the deadline. */
   send(mail: OutgoingMail): Promise<Outcome>;
+  /** Whether an outcome counts as a failure of the provider, for its breaker. What it says of one mail does not. */
+  speaksAgainst(outcome: Outcome): boolean;
+  /** Ends what it holds open between mails. A mail after that opens it anew. */
+  close?(): void;
+};
+
+/** A transport behind the fleet's breaker, as a delivery sees it. */
+export type GuardedTransport = Omit<Transport, "speaksAgainst"> & {
+  name: TransportName;
+  /** How fast the whole fleet hands mails over, in milliseconds a mail; null for as fast as it can. */
+  everyMs: number | null;
+  /** Asks the breaker again if what it said is too old, for a moment. */
+  refresh(): Promise<void>;
+  /** What a hand-over would meet now. */
+  stance(): Stance;
 };

@@ -23,7 +23,8 @@ export async function resolveUnknown(db: D1Database, id: string, resolution: Res
       .bind(id, resolution, now, again ? 1 : 0),
     db
       .prepare(
-        `UPDATE emails SET status = ?2, generation = generation + ?4, lease_token = NULL, updated_at = ?3, rings = 0, ring_after = ?5,
+        `UPDATE emails SET status = ?2, generation = generation + ?4, lease_token = NULL, pinned_until = NULL,
+           provider_id = CASE WHEN ?2 = 'queued' THEN NULL ELSE provider_id END, updated_at = ?3, rings = 0, ring_after = ?5,
            generation_at = CASE WHEN ?2 = 'queued' THEN ?3 ELSE generation_at END,
            due_at = CASE WHEN ?2 = 'queued' THEN ?3 ELSE due_at END,
            attempts = CASE WHEN ?2 = 'queued' THEN 0 ELSE attempts END,

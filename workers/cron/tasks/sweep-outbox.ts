@@ -1,4 +1,4 @@
-import { retryPolicy } from "../../../shared/config.ts";
+import { retryPolicy } from "../../../shared/email/settings.ts";
 import { sweepOutbox } from "../../../shared/email/sweep.ts";
 import type { Task } from "../tasks.ts";
 

@@ -1,0 +1,71 @@
+import * as v from "valibot";
+import type { AttemptDetail } from "../lifecycle.ts";
+import type { Feedback } from "../transitions.ts";
+import { mailOfTag } from "./tag.ts";
+
+/** What a provider told of one mail. `mail` by our tag, if it has one; `providerId` is what the provider calls it. */
+export type Report = {
+  feedback: Feedback;
+  mail: { id: string; generation: number } | null;
+  providerId: string;
+  /** Whether no mail can ever arrive at that address, or its owner wants none. */
+  suppress: "bounce" | "complaint" | null;
+  detail: AttemptDetail;
+};
+
+const text = v.pipe(v.string(), v.maxLength(1_000));
+
+/** As documented at https://resend.com/docs/webhooks/body-parameters; tags come as a list or, in older examples, as an object. */
+const event = v.object({
+  type: text,
+  data: v.object({
+    email_id: v.optional(text),
+    tags: v.optional(v.union([v.array(v.object({ name: text, value: text })), v.record(text, text)])),
+    bounce: v.optional(v.object({ type: v.optional(text), subType: v.optional(text), message: v.optional(v.string()) })),
+    failed: v.optional(v.object({ reason: v.optional(v.string()) })),
+  }),
+});
+
+type Data = v.InferOutput<typeof event>["data"];
+
+const meanings = new Map<string, Feedback>([
+  ["email.sent", "accepted"],
+  ["email.delivered", "delivered"],
+  ["email.bounced", "bounced"],
+  ["email.suppressed", "bounced"],
+  ["email.complained", "complained"],
+  ["email.failed", "failed"],
+]);
+
+const MAX_TEXT_LENGTH = 500;
+
+/**
+ * Reads an event of Resend.
+ *
+ * @returns null for one that says nothing about what became of a mail, such as that it was opened, or that has another shape
+ */
+export function resendReport(body: unknown): Report | null {
+  const parsed = v.safeParse(event, body);
+  if (!parsed.success) return null;
+  const { type, data } = parsed.output;
+  const feedback = meanings.get(type);
+  if (feedback === undefined || data.email_id === undefined) return null;
+  const detail: AttemptDetail = {
+    transport: "resend",
+    phase: "webhook",
+    code: type,
+    text: (data.bounce?.message ?? data.failed?.reason ?? type).slice(0, MAX_TEXT_LENGTH),
+  };
+  return { feedback, mail: mailOf(data), providerId: data.email_id, suppress: suppressionOf(type, data), detail };
+}
+
+function mailOf({ tags = [] }: Data): Report["mail"] {
+  const pairs = Array.isArray(tags) ? tags.map(({ name, value }) => [name, value] as const) : Object.entries(tags);
+  return pairs.map(([name, value]) => mailOfTag(name, value)).find((mail) => mail !== null) ?? null;
+}
+
+/** A full mailbox or an out-of-office answer bounces too, but may take the next mail: only `Permanent` is for good. */
+function suppressionOf(type: string, { bounce }: Data): Report["suppress"] {
+  if (type === "email.complained") return "complaint";
+  return type === "email.bounced" && bounce?.type === "Permanent" ? "bounce" : null;
+}

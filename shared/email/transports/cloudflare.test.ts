@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
+import { speaksAgainstCloudflare } from "./cloudflare-outcome.ts";
+import { cloudflareTransport } from "./cloudflare.ts";
+
+/** A binding that does as told, and keeps what it was given. */
+function binding(answer: () => Promise<EmailSendResult>) {
+  const sent: unknown[] = [];
+  const send = async (message: unknown): Promise<EmailSendResult> => {
+    sent.push(message);
+    return await answer();
+  };
+  return { sent, transport: cloudflareTransport({ send }) };
+}
+
+describe("the send_email binding", () => {
+  it("gets each field by itself, so that none can become another, and names the mail", async () => {
+    const { sent, transport } = binding(async () => ({ messageId: "m-1" }));
+    const attachments = [{ filename: "a.txt", contentType: "text/plain", content: "SGk=" }];
+    const outcome = await transport.send({
+      ...mail,
+      html: "<p>Hi</p>",
+      replyTo: "help@luna.example",
+      attachments,
+      unsubscribeUrl: "https://x.example/u",
+    });
+    expect(outcome).toEqual({
+      kind: "accepted",
+      detail: { transport: "cloudflare", phase: "SEND", text: "accepted", providerId: "m-1" },
+    });
+    expect(sent).toEqual([
+      {
+        from: { name: "Luna", email: "hello@luna.example" },
+        to: "ada@example.com",
+        subject: "Hello",
+        html: "<p>Hi</p>",
+        text: "Hi",
+        replyTo: "help@luna.example",
+        headers: {
+          "List-Unsubscribe": "<https://x.example/u>",
+          "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+          "X-Luna-Email": "m1:2",
+          "Auto-Submitted": "auto-generated",
+        },
+        attachments: [{ disposition: "attachment", filename: "a.txt", type: "text/plain", content: "SGk=" }],
+      },
+    ]);
+  });
+
+  // https://developers.cloudflare.com/email-service/api/send-emails/workers-api/#error-codes
+  it.each([
+    ["E_VALIDATION_ERROR", "refused_permanent", false],
+    ["E_FIELD_MISSING", "refused_permanent", false],
+    ["E_TOO_MANY_RECIPIENTS", "refused_permanent", false],
+    ["E_SENDER_NOT_VERIFIED", "refused_transient", true],
+    ["E_RECIPIENT_NOT_ALLOWED", "refused_permanent", false],
+    ["E_RECIPIENT_SUPPRESSED", "refused_permanent", false],
+    ["E_SENDER_DOMAIN_NOT_AVAILABLE", "refused_transient", true],
+    ["E_CONTENT_TOO_LARGE", "refused_permanent", false],
+    ["E_DELIVERY_FAILED", "refused_transient", false],
+    ["E_RATE_LIMIT_EXCEEDED", "refused_transient", false],
+    ["E_DAILY_LIMIT_EXCEEDED", "refused_transient", false],
+    ["E_INTERNAL_SERVER_ERROR", "unknown", true],
+    ["E_HEADER_NOT_ALLOWED", "refused_permanent", false],
+    ["E_HEADER_USE_API_FIELD", "refused_permanent", false],
+    ["E_HEADER_VALUE_INVALID", "refused_permanent", false],
+    ["E_HEADER_VALUE_TOO_LONG", "refused_permanent", false],
+    ["E_HEADER_NAME_INVALID", "refused_permanent", false],
+    ["E_HEADERS_TOO_LARGE", "refused_permanent", false],
+    ["E_HEADERS_TOO_MANY", "refused_permanent", false],
+    ["E_OF_TOMORROW", "unknown", true],
+  ] as const)("%s: %s, and speaks against the service: %s", async (code, kind, against) => {
+    const { transport } = binding(() => Promise.reject(Object.assign(new Error("said Cloudflare"), { code })));
+    const outcome = await transport.send(mail);
+    expect(outcome).toMatchObject({ kind, detail: { transport: "cloudflare", code, text: "said Cloudflare" } });
+    expect(speaksAgainstCloudflare(outcome)).toBe(against);
+  });
+
+  it("that fails without a code, or with one that is none, leaves the fate open", async () => {
+    for (const error of [new Error("internal error"), "a text", Object.assign(new Error("x"), { code: "ada@example.com" })]) {
+      const { transport } = binding(() => Promise.reject(error));
+      expect((await transport.send(mail)).kind).toBe("unknown");
+    }
+  });
+});

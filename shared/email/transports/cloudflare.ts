@@ -1,0 +1,42 @@
+import { within } from "../../deadline.ts";
+import { cloudflareError, speaksAgainstCloudflare } from "./cloudflare-outcome.ts";
+import { headersOf } from "./compose.ts";
+import type { OutgoingMail, Transport } from "./transport.ts";
+
+/** Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under it. */
+const DEADLINE_MS = 30_000;
+
+/** Hands mails to Cloudflare's Email Service through a `send_email` binding. It sets Message-ID and Date itself. */
+export function cloudflareTransport(binding: SendEmail): Transport {
+  return {
+    deadlineMs: DEADLINE_MS,
+    speaksAgainst: speaksAgainstCloudflare,
+    async send(mail) {
+      try {
+        const { messageId } = await within(DEADLINE_MS, binding.send(messageOf(mail)));
+        return { kind: "accepted", detail: { transport: "cloudflare", phase: "SEND", text: "accepted", providerId: messageId } };
+      } catch (error) {
+        return cloudflareError(error);
+      }
+    },
+  };
+}
+
+function messageOf(mail: OutgoingMail): EmailMessageBuilder {
+  return {
+    from: mail.from.name === "" ? mail.from.address : { name: mail.from.name, email: mail.from.address },
+    to: mail.to,
+    subject: mail.subject,
+    ...(mail.html !== null && { html: mail.html }),
+    ...(mail.text !== null && { text: mail.text }),
+    ...(mail.replyTo !== null && { replyTo: mail.replyTo }),
+    headers: headersOf(mail),
+    attachments: mail.attachments.map(({ filename, contentType, content }) => ({
+      disposition: "attachment",
+      filename,
+      type: contentType,
+      // Documented as base64 where it is text.
+      content,
+    })),
+  };
+}

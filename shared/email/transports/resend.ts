@@ -1,0 +1,67 @@
+import { describeError } from "../../telemetry/log.ts";
+import { formatMailbox } from "../address.ts";
+import { feedbackTag } from "../feedback/tag.ts";
+import { headersOf } from "./compose.ts";
+import { noAnswer, resendOutcome, speaksAgainstResend } from "./resend-outcome.ts";
+import type { OutgoingMail, Transport } from "./transport.ts";
+
+export type ResendSettings = { apiKey: string; baseUrl: string };
+
+/** Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under it. */
+const DEADLINE_MS = 30_000;
+
+/** Hands mails to Resend (https://resend.com/docs/api-reference/emails/send-email) under the key `id:generation`. */
+export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport {
+  return {
+    deadlineMs: DEADLINE_MS,
+    speaksAgainst: speaksAgainstResend,
+    async send(mail) {
+      // One signal for the answer and its body: a provider that stops in the middle keeps nobody.
+      const signal = AbortSignal.timeout(DEADLINE_MS);
+      try {
+        const response = await fetch(`${baseUrl}/emails`, {
+          method: "POST",
+          headers: {
+            Authorization: `Bearer ${apiKey}`,
+            "Content-Type": "application/json",
+            "Idempotency-Key": `${mail.id}:${mail.generation}`,
+          },
+          body: JSON.stringify(payloadOf(mail)),
+          // A redirect would hand the key and the mail to somebody else.
+          redirect: "manual",
+          signal,
+        });
+        return resendOutcome(response.status, await jsonOf(response), response.headers.get("Retry-After"), Date.now());
+      } catch (error) {
+        return noAnswer(describeError(error).message);
+      }
+    },
+  };
+}
+
+/** The same for every attempt of a generation: Resend refuses a repeat whose body differs. */
+function payloadOf(mail: OutgoingMail): Record<string, unknown> {
+  return {
+    from: formatMailbox(mail.from),
+    to: [mail.to],
+    subject: mail.subject,
+    ...(mail.html !== null && { html: mail.html }),
+    ...(mail.text !== null && { text: mail.text }),
+    ...(mail.replyTo !== null && { reply_to: mail.replyTo }),
+    headers: headersOf(mail),
+    tags: [feedbackTag(mail)],
+    ...(mail.attachments.length > 0 && {
+      attachments: mail.attachments.map(({ filename, contentType, content }) => ({ filename, content, content_type: contentType })),
+    }),
+  };
+}
+
+/** An answer that is no JSON is an answer all the same. */
+async function jsonOf(response: Response): Promise<unknown> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

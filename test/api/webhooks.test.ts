@@ -1,0 +1,220 @@
+import { env } from "cloudflare:workers";
+import { Webhook } from "standardwebhooks";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { losingReplies } from "../support/lossy-database.ts";
+import { eventTypes, mailRow, queueMail } from "../support/mails.ts";
+import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
+
+/** The secret in vitest.config.ts. */
+const signer = new Webhook(`whsec_${btoa("a secret of thirty-two characters")}`);
+const path = "/api/webhooks/resend";
+const db = env.DB;
+let messages = 0;
+
+beforeEach(async () => {
+  await db.batch(
+    ["emails", "email_events", "dead_letters", "suppressions", "webhook_messages"].map((table) => db.prepare(`DELETE FROM ${table}`)),
+  );
+});
+
+type Event = { type: string; data: Record<string, unknown> };
+type Signing = { id?: string; at?: Date; prefix?: "svix" | "webhook"; by?: Webhook; body?: string };
+
+/** As Resend sends it, through Svix. */
+async function deliver(event: Event, { id, at = new Date(), prefix = "svix", by = signer, body }: Signing = {}, caller = call) {
+  const payload = JSON.stringify({ created_at: at.toISOString(), ...event });
+  const messageId = id ?? `msg_${(messages += 1)}`;
+  const headers = {
+    [`${prefix}-id`]: messageId,
+    [`${prefix}-timestamp`]: String(Math.floor(at.getTime() / 1_000)),
+    [`${prefix}-signature`]: by.sign(messageId, at, payload),
+  };
+  return await caller("POST", path, body ?? payload, { token: null, headers });
+}
+
+const about = (id: string, type: string, data: Record<string, unknown> = {}, generation = 1): Event => ({
+  type: `email.${type}`,
+  data: { email_id: `re-${id}`, to: ["ada@example.com"], tags: { luna_email: `${id}_${generation}` }, ...data },
+});
+const bounce = (kind: string) => ({ bounce: { type: kind, subType: "General", message: "550 5.1.1 no such user" } });
+
+async function mailThat(is: string): Promise<string> {
+  const id = await queueMail(db, Date.now());
+  await db.prepare("UPDATE emails SET status = ?2, transport = 'resend', attempts = 1 WHERE id = ?1").bind(id, is).run();
+  return id;
+}
+const suppressed = async () => (await db.prepare("SELECT address, scope, reason FROM suppressions").all()).results;
+
+describe("feedback of a provider", () => {
+  it("makes a sent mail delivered, and tells so in its timeline", async () => {
+    const id = await mailThat("sent");
+    expect(await deliver(about(id, "delivered"))).toMatchObject({
+      status: 200,
+      body: { taken: "applied", id, status: "delivered", changed: true },
+    });
+    const { body } = await call("GET", `/api/emails/${id}`);
+    expect(body.status).toBe("delivered");
+    expect(body.events.at(-1)).toMatchObject({
+      type: "delivered",
+      detail: { transport: "resend", code: "email.delivered", providerId: `re-${id}` },
+    });
+    expect(await suppressed()).toEqual([]);
+  });
+
+  it("resolves a mail whose fate was unknown, or that waits to be asked about", async () => {
+    for (const is of ["unknown", "queued", "claimed", "sending"]) {
+      const id = await mailThat(is);
+      expect((await deliver(about(id, "sent"))).body.status).toBe("sent");
+      expect(await mailRow(db, id)).toMatchObject({ status: "sent", lease_token: null });
+    }
+  });
+
+  it("of a hard bounce and of a complaint suppresses the recipient", async () => {
+    const id = await mailThat("sent");
+    expect((await deliver(about(id, "bounced", bounce("Permanent")))).body.status).toBe("bounced");
+    expect(await suppressed()).toEqual([{ address: "ada@example.com", scope: "all", reason: "bounce" }]);
+    await db.prepare("DELETE FROM suppressions").run();
+    const other = await mailThat("delivered");
+    expect((await deliver(about(other, "complained"))).body.status).toBe("complained");
+    expect(await suppressed()).toEqual([{ address: "ada@example.com", scope: "all", reason: "complaint" }]);
+    const refused = await call("POST", "/api/emails", { to: "ada@example.com", subject: "Hi", text: "Hi" });
+    expect(refused.body.type).toBe("urn:luna:problem:suppressed");
+  });
+
+  it("of a bounce that may pass suppresses nobody", async () => {
+    const id = await mailThat("sent");
+    expect((await deliver(about(id, "bounced", bounce("Transient")))).body.status).toBe("bounced");
+    expect(await suppressed()).toEqual([]);
+  });
+
+  it("that comes late or in the wrong order changes nothing", async () => {
+    const id = await mailThat("sent");
+    await deliver(about(id, "complained"));
+    for (const type of ["sent", "delivered", "bounced"]) {
+      expect((await deliver(about(id, type))).body).toEqual({ taken: "applied", id, status: "complained", changed: false });
+    }
+    expect((await eventTypes(db, id)).filter((type) => type !== "queued")).toEqual(["complained"]);
+  });
+
+  it("of a generation that was replayed since does not touch the new one, but a complaint still counts", async () => {
+    const id = await mailThat("queued");
+    await db.prepare("UPDATE emails SET generation = 2 WHERE id = ?").bind(id).run();
+    expect((await deliver(about(id, "delivered"))).body).toMatchObject({ status: "queued", changed: false });
+    expect((await deliver(about(id, "complained"))).body).toMatchObject({ status: "queued", changed: false });
+    expect(await suppressed()).toHaveLength(1);
+  });
+
+  it("that it could not send the mail after all makes it a dead letter to replay, unless it was called sent", async () => {
+    const unknown = await mailThat("unknown");
+    expect((await deliver(about(unknown, "failed", { failed: { reason: "quota" } }))).body.status).toBe("dead");
+    expect(await mailRow(db, unknown)).toMatchObject({ status: "dead", dead_reason: "permanent", buried_at: null });
+    const sent = await mailThat("sent");
+    expect((await deliver(about(sent, "failed"))).body.status).toBe("bounced");
+  });
+
+  it("that a dead mail has arrived takes its dead letter away, so that nobody replays it", async () => {
+    const id = await mailThat("dead");
+    await db
+      .prepare(
+        "INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at, expires_at) VALUES (?1, 'email', 1, 'exhausted', 4, 1, 2)",
+      )
+      .bind(id)
+      .run();
+    expect((await deliver(about(id, "delivered"))).body.status).toBe("delivered");
+    expect(await db.prepare("SELECT COUNT(*) AS n FROM dead_letters").first("n")).toBe(0);
+  });
+
+  it("names its mail by our tag, as a list or as an object, or by the provider's own id", async () => {
+    const id = await mailThat("sent");
+    expect((await deliver(about(id, "delivered", { tags: [{ name: "luna_email", value: `${id}_1` }] }))).body.status).toBe("delivered");
+    const other = await mailThat("sent");
+    await db.prepare("UPDATE emails SET provider_id = 're-77' WHERE id = ?").bind(other).run();
+    expect((await deliver({ type: "email.delivered", data: { email_id: "re-77" } })).body).toMatchObject({
+      id: other,
+      status: "delivered",
+    });
+  });
+
+  it.each([
+    ["about a mail that is not ours", about("no-such-mail", "delivered"), "unknown-mail"],
+    ["about an id that nobody knows", { type: "email.delivered", data: { email_id: "re-none" } }, "unknown-mail"],
+    ["that a mail was opened", about("m", "opened"), "ignored"],
+    ["about something else", { type: "domain.created", data: { id: "d" } }, "ignored"],
+    ["of another shape", { type: "email.bounced", data: { email_id: 5 } }, "ignored"],
+  ])("%s is taken, or it would come again, and changes nothing", async (_, event, taken) => {
+    const before = await rowsInAll();
+    expect(await deliver(event)).toMatchObject({ status: 200, body: { taken } });
+    expect(await rowsInAll()).toEqual(before);
+  });
+});
+
+describe("a message that comes again", () => {
+  it("changes nothing, whatever became of the mail meanwhile", async () => {
+    const id = await mailThat("sent");
+    await deliver(about(id, "complained"), { id: "msg_again" });
+    await db.prepare("DELETE FROM suppressions").run();
+    expect((await deliver(about(id, "complained"), { id: "msg_again" })).body).toEqual({ taken: "repeated" });
+    expect(await suppressed()).toEqual([]);
+  });
+
+  it("at the same moment has one effect", async () => {
+    const id = await mailThat("sent");
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => deliver(about(id, "bounced", bounce("Permanent")), { id: "msg_race" })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    expect(answers.filter(({ body }) => body.changed)).toHaveLength(1);
+    expect(await eventTypes(db, id)).toEqual(["queued", "bounced"]);
+  });
+
+  it("because D1 lost the reply is known by then", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    const id = await mailThat("sent");
+    const lossy = callWith({ DB: losingReplies(db, 2) });
+    expect((await deliver(about(id, "delivered"), { id: "msg_lost" }, lossy)).status).toBe(503);
+    expect((await deliver(about(id, "delivered"), { id: "msg_lost" })).body.status ?? "repeated").toMatch(/delivered|repeated/);
+    expect((await mailRow(db, id)).status).toBe("delivered");
+    vi.restoreAllMocks();
+  });
+
+  it("is asked for with 503 while D1 is down", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    expect((await deliver(about("m", "delivered"), {}, callWith({ DB: deadDatabase }))).status).toBe(503);
+    vi.restoreAllMocks();
+  });
+});
+
+describe("a message that is not signed", () => {
+  const event = about("m", "delivered");
+  const old = (minutes: number) => new Date(Date.now() + minutes * 60_000);
+  it.each<[string, Signing]>([
+    ["with our secret", { by: new Webhook(`whsec_${btoa("another secret of thirty-two chars")}`) }],
+    ["as it arrived", { body: JSON.stringify({ ...event, type: "email.bounced" }) }],
+    ["just now, but six minutes ago: a replay", { at: old(-6) }],
+    ["now, but six minutes ahead", { at: old(6) }],
+    ["with a short id", { id: "x".repeat(300) }],
+  ])("%s is refused, and nothing is written", async (_, signing) => {
+    const id = await mailThat("sent");
+    const before = await rowsInAll();
+    const refused = await deliver(about(id, "delivered"), { ...signing, ...(signing.body && { body: signing.body }) });
+    expect(refused).toMatchObject({ status: 400, body: { type: "urn:luna:problem:bad-signature" } });
+    expect(await rowsInAll()).toEqual(before);
+    expect((await mailRow(db, id)).status).toBe("sent");
+  });
+
+  it("at all is refused, and so is one that is no event, too large, or of a provider that we do not have", async () => {
+    expect((await call("POST", path, event, { token: null })).status).toBe(400);
+    expect((await deliver(event, { body: "x".repeat(70_000) })).status).toBe(413);
+    expect((await call("POST", "/api/webhooks/sendgrid", event, { token: null })).status).toBe(404);
+  });
+
+  it("may also come under the headers of the standard itself", async () => {
+    const id = await mailThat("sent");
+    expect((await deliver(about(id, "delivered"), { prefix: "webhook" })).status).toBe(200);
+  });
+
+  it("is not even looked at while the secret is missing", async () => {
+    const answer = await deliver(event, {}, callWith({ WEBHOOK_SECRET_RESEND: "" }));
+    expect(answer).toMatchObject({ status: 503, body: { detail: expect.stringContaining("WEBHOOK_SECRET_RESEND") } });
+  });
+});

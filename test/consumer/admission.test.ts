@@ -1,0 +1,82 @@
+import { createMessageBatch } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { ConsumerEnv } from "../../shared/env.ts";
+import worker from "../../workers/consumer/index.ts";
+import { doorbell, eventTypes, fakeQueue, mailRow, queueMail } from "../support/mails.ts";
+
+/** What a batch of doorbells does while the breaker of the only transport is not closed. Nothing listens where the mails would go. */
+
+const db = env.DB;
+let fleet = 0;
+let doorbells = fakeQueue();
+let bindings: ConsumerEnv;
+let breaker: ReturnType<ConsumerEnv["CIRCUIT_BREAKER"]["getByName"]>;
+
+beforeEach(async () => {
+  const suffix = `#admission-${(fleet += 1)}`;
+  const getByName = (name: string) => env.CIRCUIT_BREAKER.getByName(name + suffix);
+  breaker = getByName("email:smtp");
+  doorbells = fakeQueue();
+  bindings = { ...env, EMAIL_QUEUE: doorbells.queue, CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"] };
+  await db.batch(["emails", "email_events"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+});
+
+/** @returns how many messages were acknowledged */
+async function consume(ids: string[]): Promise<number> {
+  const messages = ids.map((id, n) => ({ id: `message-${n}`, timestamp: new Date(), attempts: 1, body: doorbell(id) }));
+  const batch = createMessageBatch("luna-email", messages);
+  const acks = batch.messages.map((message) => vi.spyOn(message, "ack"));
+  await worker.queue(batch, bindings);
+  return acks.filter((ack) => ack.mock.calls.length > 0).length;
+}
+
+describe("a batch of doorbells", () => {
+  it("meets an open breaker, of which this isolate knew nothing: nothing is claimed, nothing happens to the mails, and they are rung for later", async () => {
+    await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 20_000 });
+    const now = Date.now();
+    const ids = await Promise.all(Array.from({ length: 10 }, () => queueMail(db, now)));
+    const later = await queueMail(db, now + 3_600_000);
+    expect(await consume([...ids, later])).toBe(11);
+    for (const id of ids) {
+      const row = await mailRow(db, id);
+      expect(row).toMatchObject({ status: "queued", attempts: 0, lease_token: null });
+      expect(row.due_at - now).toSatisfy((ms: number) => ms > 15_000 && ms <= 21_000);
+      expect(await eventTypes(db, id)).toEqual(["queued"]);
+    }
+    const lastError = await db.prepare("SELECT last_error FROM emails WHERE id = ?").bind(ids[0]).first<string>("last_error");
+    expect(JSON.parse(lastError ?? "")).toEqual({ transport: "smtp", phase: "circuit-breaker", text: "the circuit breaker is open" });
+    expect(doorbells.sent).toHaveLength(11);
+    expect((await mailRow(db, later)).due_at).toBe(now + 3_600_000);
+  });
+
+  it("meets one that may be probed: one mail is the probe, the others wait for the news", async () => {
+    await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 1_000 });
+    const ids = await Promise.all(Array.from({ length: 10 }, () => queueMail(db, Date.now())));
+    await vi.waitFor(async () => expect((await breaker.inspect()).retryAfterMs).toBe(0), 5_000);
+    expect(await consume(ids)).toBe(10);
+    const timelines = await Promise.all(ids.map((id) => eventTypes(db, id)));
+    expect(timelines.filter((types) => types.includes("sending"))).toHaveLength(1);
+    expect(timelines.filter((types) => types.length === 1)).toHaveLength(9);
+    await vi.waitFor(async () => expect((await breaker.inspect()).state).toBe("OPEN"), 5_000);
+  });
+
+  it("is claimed whole when the breaker cannot be reached: a helper that is down stops no mail", async () => {
+    const gone = () => Promise.reject(new Error("Durable Object is overloaded."));
+    bindings = {
+      ...bindings,
+      CIRCUIT_BREAKER: { getByName: () => ({ sync: gone, endProbe: gone }) } as unknown as ConsumerEnv["CIRCUIT_BREAKER"],
+    };
+    const ids = await Promise.all(Array.from({ length: 3 }, () => queueMail(db, Date.now())));
+    await consume(ids);
+    for (const id of ids) expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "queued"]);
+  });
+
+  it("is acknowledged all the same when the mails cannot be put off: the sweeper rings for them", async () => {
+    await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 20_000 });
+    const id = await queueMail(db, Date.now());
+    bindings = { ...bindings, EMAIL_QUEUE: fakeQueue(true).queue };
+    expect(await consume([id])).toBe(1);
+    expect((await mailRow(db, id)).status).toBe("queued");
+  });
+});

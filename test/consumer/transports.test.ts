@@ -1,0 +1,276 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { cancelEmail } from "../../shared/email/cancel/store.ts";
+import { claim } from "../../shared/email/claim/store.ts";
+import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
+import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
+import type { Outcome } from "../../shared/email/lifecycle.ts";
+import { sweepOutbox } from "../../shared/email/sweep.ts";
+import type { TransportName } from "../../shared/email/transports/names.ts";
+import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
+import { losingReplies } from "../support/lossy-database.ts";
+import {
+  accepted,
+  detail,
+  doorbell,
+  eventTypes,
+  fakeQueue,
+  fakeTransport,
+  mailRow,
+  queueMail,
+  refused,
+  refusedForGood,
+} from "../support/mails.ts";
+
+/** Mails that several transports could take, on a real D1. */
+
+const db = env.DB;
+const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
+const unclear: Outcome = { kind: "unknown", detail };
+const HOUR_MS = 3_600_000;
+const start = 1_700_000_000_000;
+
+let now = start;
+let handOvers: [TransportName, string][] = [];
+let slept: number[] = [];
+let doorbells = fakeQueue();
+let token = 0;
+
+beforeEach(async () => {
+  now = start;
+  handOvers = [];
+  slept = [];
+  doorbells = fakeQueue();
+  await db.batch(["emails", "email_events", "dead_letters", "transport_pace"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+});
+
+/** A transport that answers each hand-over as told; the last answer holds. */
+function transport(name: TransportName, answers: Outcome[], changes: Partial<GuardedTransport> = {}): GuardedTransport {
+  let n = 0;
+  const send = async ({ id }: { id: string }): Promise<Outcome> => {
+    handOvers.push([name, id]);
+    return answers[Math.min(n++, answers.length - 1)] ?? accepted;
+  };
+  return fakeTransport(send, { name, ...changes });
+}
+
+async function deliver(ids: string[], transports: GuardedTransport[], changes: Partial<Delivery> = {}): Promise<void> {
+  const name = `token-${(token += 1)}`;
+  const { claimed } = await claim(
+    db,
+    ids.map((id) => doorbell(id)),
+    name,
+    now,
+    now + LEASE_MS,
+  );
+  const delivery = { db, queue: doorbells.queue, deadLetterQueue: fakeQueue().queue, transports, policy, unsubscribe: null };
+  const ports = { clock: () => now, random: () => 0.5, sleep: async (ms: number) => void slept.push(ms) };
+  await deliverClaimed({ ...delivery, ...ports, ...changes }, name, claimed);
+}
+
+const stored = (id: string) =>
+  db.prepare("SELECT transport, pinned_until, provider_id, last_error FROM emails WHERE id = ?").bind(id).first();
+const reject = { stance: () => ({ do: "reject" as const, retryAfterMs: 30_000 }) };
+
+describe("a mail that its transport refuses", () => {
+  it.each([
+    ["for now", refused],
+    ["for good", refusedForGood],
+  ])("%s goes on to the next in the same attempt, and the timeline says so", async (_, answer) => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [answer]), transport("smtp", [accepted])]);
+    expect(handOvers).toEqual([
+      ["resend", id],
+      ["smtp", id],
+    ]);
+    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+    expect(await stored(id)).toMatchObject({ transport: "smtp" });
+    expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sending", "sent"]);
+    const { results } = await db
+      .prepare("SELECT detail FROM email_events WHERE email_id = ? AND type = 'sending' ORDER BY id")
+      .bind(id)
+      .all<{ detail: string }>();
+    expect(results.map((event) => JSON.parse(event.detail))).toEqual([{ transport: "resend" }, { transport: "smtp", failedOver: detail }]);
+  });
+
+  it("is tried again later when all refuse it, at most 1 + 3 times in all", async () => {
+    const id = await queueMail(db, now);
+    const both = [transport("resend", [refused]), transport("smtp", [refused])];
+    for (let attempt = 0; attempt < 6; attempt += 1) {
+      await deliver([id], both);
+      now += HOUR_MS;
+    }
+    expect(handOvers).toHaveLength(8);
+    expect(await mailRow(db, id)).toMatchObject({ status: "dead", attempts: 4 });
+  });
+
+  it("does not count, or go out, twice when D1 loses the replies", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [refused]), transport("smtp", [accepted])], { db: losingReplies(db, 3) });
+    expect(handOvers).toHaveLength(2);
+    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+    expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sending", "sent"]);
+  });
+
+  it("keeps its refusal when the sweeper took it back before it could go on, and goes to nobody else", async () => {
+    const id = await queueMail(db, now);
+    const slow = fakeTransport(
+      async () => {
+        now += LEASE_MS;
+        const queues = { queue: doorbells.queue, deadLetterQueue: fakeQueue().queue };
+        await sweepOutbox({ db, ...queues, policy, everything: false }, now, () => 0.5);
+        return refused;
+      },
+      { name: "smtp" },
+    );
+    await deliver([id], [slow, transport("resend", [accepted])]);
+    expect(handOvers).toEqual([]);
+    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "unknown", "queued"]);
+  });
+
+  it("goes to the next at once while the first one's breaker is open", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [accepted], reject), transport("smtp", [accepted])]);
+    expect(handOvers).toEqual([["smtp", id]]);
+  });
+});
+
+describe("a mail whose fate is open", () => {
+  it("never goes to another transport", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("smtp", [unclear]), transport("resend", [accepted])]);
+    expect(handOvers).toEqual([["smtp", id]]);
+    expect((await mailRow(db, id)).status).toBe("unknown");
+  });
+
+  it("stays with a provider that knows its key, which settles it", async () => {
+    const id = await queueMail(db, now);
+    const resend = transport("resend", [unclear, unclear, { kind: "accepted", detail: { ...detail, providerId: "re-1" } }]);
+    const both = [resend, transport("smtp", [accepted])];
+    await deliver([id], both);
+    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1, due_at: now + 1_000 });
+    expect(await stored(id)).toMatchObject({ transport: "resend", pinned_until: now + 23 * HOUR_MS });
+    for (const waitMs of [1_000, 2_000]) {
+      now += waitMs;
+      await deliver([id], both);
+    }
+    expect(handOvers.map(([name]) => name)).toEqual(["resend", "resend", "resend"]);
+    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 3 });
+    expect(await stored(id)).toMatchObject({ pinned_until: null, provider_id: "re-1" });
+  });
+
+  it("waits for that provider's breaker, though another transport would take it", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [unclear])]);
+    now += 1_000;
+    await deliver([id], [transport("resend", [accepted], reject), transport("smtp", [accepted])]);
+    expect(handOvers).toEqual([["resend", id]]);
+    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1, due_at: now + 30_000 });
+    expect((await stored(id))?.["pinned_until"]).not.toBeNull();
+  });
+
+  it("is unknown once the provider has forgotten the key, without another hand-over", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [unclear])]);
+    now += 23 * HOUR_MS;
+    await deliver([id], [transport("resend", [accepted])]);
+    expect(handOvers).toHaveLength(1);
+    expect(await mailRow(db, id)).toMatchObject({ status: "unknown", attempts: 1 });
+  });
+
+  it("cannot be cancelled as if it had not left", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [unclear])]);
+    expect(await cancelEmail(db, id, null, now)).toEqual({ cancelled: false, status: "sending" });
+  });
+
+  it("is not called suppressed when its recipient was suppressed since", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [unclear])]);
+    await db.prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'all', 'manual', 0)").run();
+    now += 1_000;
+    await deliver([id], [transport("resend", [accepted])]);
+    expect(handOvers).toHaveLength(1);
+    expect((await mailRow(db, id)).status).toBe("unknown");
+    await db.prepare("DELETE FROM suppressions").run();
+  });
+
+  it("is pinned by the sweeper too, when whoever handed it over died", async () => {
+    const id = await queueMail(db, now);
+    const dying = fakeTransport(
+      async () => {
+        now += LEASE_MS;
+        return unclear;
+      },
+      { name: "resend" },
+    );
+    const dead = {
+      db: new Proxy(db, {
+        get: (target, name) =>
+          name === "batch" && now > start ? () => Promise.reject(new Error("dead")) : Reflect.get(target, name).bind(target),
+      }),
+    };
+    await deliver([id], [dying], dead);
+    const queues = { queue: doorbells.queue, deadLetterQueue: fakeQueue().queue };
+    expect(await sweepOutbox({ db, ...queues, policy, everything: false }, now, () => 0.5)).toMatchObject({ released: 1, unknown: 0 });
+    expect(await stored(id)).toMatchObject({ transport: "resend", pinned_until: start + 23 * HOUR_MS });
+  });
+});
+
+describe("while no transport takes mails", () => {
+  it("a claimed batch is put back in one go, with one event each and no attempt", async () => {
+    const ids = await Promise.all(Array.from({ length: 12 }, () => queueMail(db, now)));
+    let batches = 0;
+    const counting = new Proxy(db, {
+      get: (target, name) => {
+        if (name === "batch") batches += 1;
+        return Reflect.get(target, name).bind(target);
+      },
+    });
+    await deliver(ids, [transport("smtp", [accepted], reject)], { db: counting });
+    expect(batches).toBe(1);
+    for (const id of ids) {
+      expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 0, due_at: now + 30_000, lease_token: null });
+      expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "queued"]);
+    }
+    expect(doorbells.sent.map(({ delaySeconds }) => delaySeconds)).toEqual(ids.map(() => 30));
+  });
+});
+
+describe("a transport with a rate", () => {
+  it("gets its mails one after another, at that rate", async () => {
+    const ids = await Promise.all(Array.from({ length: 5 }, () => queueMail(db, now)));
+    await deliver(ids, [transport("resend", [accepted], { everyMs: 200 })]);
+    expect(handOvers).toHaveLength(5);
+    expect(slept.toSorted((one, two) => one - two)).toEqual([200, 400, 600, 800]);
+  });
+
+  it("shares it with the whole fleet: what finds no turn within five seconds is put back for its own", async () => {
+    const ids = await Promise.all(Array.from({ length: 40 }, () => queueMail(db, now)));
+    await deliver(ids.slice(0, 30), [transport("resend", [accepted], { everyMs: 200 })]);
+    expect(handOvers).toHaveLength(30);
+    await deliver(ids.slice(30), [transport("resend", [accepted], { everyMs: 200 }), transport("smtp", [accepted])]);
+    expect(handOvers).toHaveLength(30);
+    const { results } = await db
+      .prepare("SELECT due_at - ?1 AS waits, attempts FROM emails WHERE status = 'queued' ORDER BY due_at")
+      .bind(now)
+      .all();
+    expect(results).toEqual(Array.from({ length: 10 }, (_, n) => ({ waits: 6_000 + 200 * n, attempts: 0 })));
+  });
+
+  it("takes no second turn when D1 loses the reply of the first", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [accepted], { everyMs: 200 })], { db: losingReplies(db, 2) });
+    expect(await db.prepare("SELECT free_at FROM transport_pace").first("free_at")).toBe(now + 200);
+    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+  });
+});
+
+it("connections are closed at the end of a batch, whatever happened in it", async () => {
+  let closed = 0;
+  const closing = { close: () => void (closed += 1) };
+  await deliver([await queueMail(db, now)], [transport("smtp", [accepted], closing)]);
+  await deliver([await queueMail(db, now)], [transport("smtp", [accepted], closing)], { db: losingReplies(db, 100) });
+  expect(closed).toBe(2);
+});
