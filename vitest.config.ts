@@ -14,7 +14,12 @@ if (process.env["SEED"] === undefined) {
 const provide = { migrations, seed: Number(process.env["SEED"]), runs: process.env["DEEP"] === undefined ? 100 : 3_000 };
 
 /** One project inside workerd, with a Worker's own Wrangler configuration on real D1 and queues. */
-function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["miniflare"], main?: string): TestProjectConfiguration {
+function inWorkerd(
+  name: "api" | "consumer" | "cron",
+  miniflare: PoolOptions["miniflare"],
+  main?: string,
+  globalSetup: string[] = [],
+): TestProjectConfiguration {
   return {
     plugins: [
       cloudflareTest({
@@ -25,7 +30,7 @@ function inWorkerd(name: "api" | "consumer" | "cron", miniflare: PoolOptions["mi
         ...(main === undefined ? {} : { main }),
       }),
     ],
-    test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: ["./test/support/apply-migrations.ts"], provide },
+    test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: ["./test/support/apply-migrations.ts"], globalSetup, provide },
   };
 }
 
@@ -59,6 +64,7 @@ export default defineConfig({
           durableObjects: { CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true } },
         },
         "./test/consumer/entry.ts",
+        ["./test/support/scripted-servers.ts"],
       ),
       // So does the tag index.
       inWorkerd(

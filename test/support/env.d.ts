@@ -17,5 +17,7 @@ declare module "vitest" {
     /** Of the property tests. */
     seed: number;
     runs: number;
+    /** Where to order scripted mail servers, in the consumer's project. */
+    scriptedServers: string;
   }
 }
