@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
@@ -14,24 +14,61 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** The real `npm start`, in a process group of its own. */
-export class Luna {
+/** A program in a process group of its own, with whatever it starts. */
+export class ProcessGroup {
   output = "";
-  readonly #child: ChildProcess;
+  readonly pid: number;
+  readonly exited: Promise<number | null>;
   readonly #stateDir: string;
-  readonly #exited: Promise<number | null>;
 
-  constructor(env: Record<string, string>) {
+  constructor(command: string, args: string[], env: Record<string, string>) {
     this.#stateDir = env["STATE_DIR"] ?? "";
-    this.#child = spawn("npm", ["start"], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
-    this.#exited = new Promise((resolve) => this.#child.once("exit", resolve));
-    for (const stream of [this.#child.stdout, this.#child.stderr])
-      stream?.setEncoding("utf8").on("data", (text: string) => (this.output += text));
+    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    if (child.pid === undefined) throw new Error(`${command} cannot be started`);
+    this.pid = child.pid;
+    this.exited = new Promise((resolve) => child.once("exit", resolve));
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (this.output += text));
+  }
+
+  /** Whatever this run began, in whichever process group: all of it inherits STATE_DIR. */
+  processes(): number[] {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => read(`/proc/${pid}/environ`).split("\0").includes(`STATE_DIR=${this.#stateDir}`));
+  }
+
+  /** @throws Error if any process of this run is still there ten seconds later */
+  async gone(): Promise<void> {
+    for (let tries = 0; tries < 200; tries += 1) {
+      if (this.processes().length === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const left = this.processes().map((pid) => read(`/proc/${pid}/cmdline`).replaceAll("\0", " "));
+    throw new Error(`left behind: ${left.join("; ")}`);
+  }
+
+  /** Whatever happened, nothing stays behind. */
+  async destroy(): Promise<void> {
+    try {
+      process.kill(-this.pid, "SIGKILL");
+      await this.exited;
+      await this.gone();
+    } catch {
+      // It has ended.
+    }
+  }
+}
+
+/** The real `npm start`. */
+export class Luna extends ProcessGroup {
+  constructor(env: Record<string, string>) {
+    super("npm", ["start"], env);
   }
 
   /** Waits for the line `ready http://localhost:<port>`. */
   async ready(): Promise<this> {
-    const exited = this.#exited.then((code) => {
+    const exited = this.exited.then((code) => {
       throw new Error(`ended with ${code} before it was ready:\n${this.output}`);
     });
     await Promise.race([exited, this.#saidReady()]);
@@ -61,44 +98,15 @@ export class Luna {
    * @throws Error if any process of this run is still there ten seconds later
    */
   async signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL", to: "npm" | "group" | "script" = "npm"): Promise<number | null> {
-    const { pid = 0 } = this.#child;
-    process.kill({ npm: pid, group: -pid, script: this.#processes().find(isScript) ?? pid }[to], signal);
-    const code = await this.#exited;
-    await this.#gone();
+    const script = this.processes().find(isScript) ?? this.pid;
+    process.kill({ npm: this.pid, group: -this.pid, script }[to], signal);
+    const code = await this.exited;
+    await this.gone();
     return code;
   }
 
   async exitCode(): Promise<number | null> {
-    return await this.#exited;
-  }
-
-  /** Whatever this run began, in whichever process group: all of it inherits STATE_DIR. */
-  #processes(): number[] {
-    return readdirSync("/proc")
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .filter((pid) => read(`/proc/${pid}/environ`).split("\0").includes(`STATE_DIR=${this.#stateDir}`));
-  }
-
-  async #gone(): Promise<void> {
-    for (let tries = 0; tries < 200; tries += 1) {
-      if (this.#processes().length === 0) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error(
-      `left behind: ${this.#processes()
-        .map((pid) => read(`/proc/${pid}/cmdline`).replaceAll("\0", " "))
-        .join("; ")}`,
-    );
-  }
-
-  /** Whatever happened, nothing stays behind. */
-  async destroy(): Promise<void> {
-    try {
-      await this.signal("SIGKILL", "group");
-    } catch {
-      // It has ended.
-    }
+    return await this.exited;
   }
 }
 

@@ -10,6 +10,9 @@ export type Fault =
 
 export type Delivered = { raw: string; mail: Email; to: string; id: string; generation: number };
 
+/** How far a hand-over has come, told before the server answers; `answered` once the client has heard that its mail was taken. */
+export type Step = "connected" | "mail" | "rcpt" | "data" | "dot" | "answered";
+
 /** A real SMTP server that misbehaves on command and keeps what it accepted. */
 export class SmtpSink {
   readonly delivered: Delivered[] = [];
@@ -17,7 +20,10 @@ export class SmtpSink {
   attempts: { to: string; at: number }[] = [];
   /** Asked once for each phase of each hand-over; the recipient is known from `rcpt` on. */
   fault: (phase: Fault["phase"], to: string) => Fault | null = () => null;
+  /** Told of each step of each hand-over, which goes on once this settles. At `dot` the mail is kept already. */
+  step: (step: Step) => Promise<void> = () => Promise.resolve();
   readonly #server: SMTPServer;
+  readonly #took = new Set<string>();
   readonly #hanging = new Set<() => void>();
 
   constructor() {
@@ -25,13 +31,19 @@ export class SmtpSink {
       disabledCommands: ["AUTH", "STARTTLS"],
       disableReverseLookup: true,
       closeTimeout: 100,
-      onConnect: (_session, done) => done(this.#refusal("connect", "")),
-      onMailFrom: (_address, _session, done) => done(this.#refusal("mail", "")),
-      onRcptTo: ({ address }, _session, done) => done(this.#refusal("rcpt", address)),
+      onConnect: (_session, done) => this.#after("connected", () => done(this.#refusal("connect", ""))),
+      onMailFrom: (_address, _session, done) => this.#after("mail", () => done(this.#refusal("mail", ""))),
+      onRcptTo: ({ address }, _session, done) => this.#after("rcpt", () => done(this.#refusal("rcpt", address))),
       onData: (stream, session, done) => {
-        const chunks: Buffer[] = [];
-        stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-        stream.once("end", () => void this.#receive(Buffer.concat(chunks).toString(), session, done));
+        this.#after("data", () => {
+          const chunks: Buffer[] = [];
+          stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+          stream.once("end", () => void this.#receive(Buffer.concat(chunks).toString(), session, done));
+        });
+      },
+      // A client that has its answer quits.
+      onClose: ({ id }) => {
+        if (this.#took.delete(id)) this.#after("answered", () => undefined);
       },
     });
     // A client that goes away in the middle is an error to the server, and what the test is about.
@@ -59,6 +71,10 @@ export class SmtpSink {
     return this.delivered.filter((one) => one.id === id).length;
   }
 
+  #after(step: Step, goOn: () => void): void {
+    void this.step(step).then(goOn);
+  }
+
   #refusal(phase: Fault["phase"], to: string): Error | undefined {
     const fault = this.fault(phase, to);
     if (fault?.do !== "refuse") return undefined;
@@ -75,6 +91,8 @@ export class SmtpSink {
     const [id = "", generation = ""] = (mail.headers.find(({ key }) => key === "x-luna-email")?.value ?? "").split(":");
     this.delivered.push({ raw, mail, to, id, generation: Number(generation) });
     if (fault?.do === "drop") return dropConnections(this.#server);
+    await this.step("dot");
+    this.#took.add(session.id);
     return done(null, "queued");
   }
 }
