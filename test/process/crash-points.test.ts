@@ -27,6 +27,8 @@ const documented = new Map(
 const killedBefore = new Map([
   ["sweep: before the reclaim", "sending: after the batch"],
   ["sweep: after the reclaim", "hand-over: connected"],
+  ["sweep: before the promotion", "claim: after the batch"],
+  ["sweep: after the promotion", "claim: after the ack"],
   ["sweep: before the doorbells", "hand-over: MAIL"],
   ["sweep: after the doorbells", "hand-over: RCPT"],
   ["sweep: before the rings are noted", "hand-over: DATA"],
