@@ -1,21 +1,12 @@
-import type { OnUnknown } from "../lifecycle.ts";
 import type { Doorbell } from "../messages.ts";
 import { ringAfter } from "../retry-policy.ts";
 import type { TransportName } from "../transports/names.ts";
+import type { Claimed } from "./claimed.ts";
 
 /**
  * SQL of claiming what is due. Every change of status is guarded by the status it starts from, so a statement that is late, repeated or
  * raced changes nothing. Its event is written in the same batch, before the update, under the same guard.
  */
-
-/** A mail under a lease. `pinned`: its fate is open at that transport, which knows a repeat by its key until then. */
-export type Claimed = {
-  id: string;
-  generation: number;
-  attempts: number;
-  onUnknown: OnUnknown;
-  pinned: { to: TransportName; until: number } | null;
-};
 
 type Due = { id: string; generation: number; dueAt: number };
 

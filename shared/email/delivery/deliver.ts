@@ -1,5 +1,5 @@
 import { describeError, log } from "../../telemetry/log.ts";
-import type { Claimed } from "../claim/store.ts";
+import type { Claimed } from "../claim/claimed.ts";
 import { refusalsWith, settle, type Outcome } from "../lifecycle.ts";
 import { buryFor, type QueueMessage } from "../messages.ts";
 import { ring, sendAll, type Outbox } from "../outbox.ts";

@@ -1,5 +1,5 @@
 import type { Stance } from "../../circuit-breaker/view.ts";
-import type { Claimed } from "../claim/store.ts";
+import type { Claimed } from "../claim/claimed.ts";
 import { putBack, type AttemptDetail, type Refusals, type Settlement } from "../lifecycle.ts";
 import { MAX_DEFERRAL_MS } from "../retry-policy.ts";
 import type { TransportName } from "../transports/names.ts";
