@@ -3,12 +3,15 @@ import type { AddressInfo } from "node:net";
 import PostalMime, { type Email } from "postal-mime";
 import { SMTPServer, type SMTPServerSession } from "smtp-server";
 
-/** What the server answers in one phase: a refusal such as `451 4.3.0 busy`, a hang, or a dropped connection. */
+/**
+ * What the server answers in one phase: a refusal such as `451 4.3.0 busy`, a hang, or a connection that is dropped after the mail was
+ * kept (`drop`) or instead of keeping it (`lose`). `data` is the end of the message, `data-command` the command that begins it.
+ */
 export type Fault =
-  | { phase: "connect" | "mail" | "rcpt" | "data"; do: "refuse"; code: number; text?: string }
-  | { phase: "data"; do: "hang" | "drop" };
+  | { phase: "connect" | "mail" | "rcpt" | "data-command" | "data"; do: "refuse"; code: number; text?: string }
+  | { phase: "data"; do: "hang" | "drop" | "lose" };
 
-export type Delivered = { raw: string; mail: Email; to: string; id: string; generation: number };
+export type Delivered = { raw: string; mail: Email; to: string; id: string; generation: number; at: number };
 
 /** How far a hand-over has come, told before the server answers; `answered` once the answer is on its way. */
 export type Step = "connected" | "mail" | "rcpt" | "data" | "dot" | "answered";
@@ -25,14 +28,22 @@ export class SmtpSink {
   readonly #server: SMTPServer;
   readonly #hanging = new Set<() => void>();
 
-  constructor() {
-    this.#server = new SMTPServer({
+  /** `greetsAtOnce`: smtp-server else lets each client wait for 100 ms, to see whether it talks too early. */
+  constructor({ greetsAtOnce = false } = {}) {
+    this.#server = new (greetsAtOnce ? PromptServer : SMTPServer)({
       disabledCommands: ["AUTH", "STARTTLS"],
       disableReverseLookup: true,
       closeTimeout: 100,
       onConnect: (_session, done) => this.#after("connected", () => done(this.#refusal("connect", ""))),
       onMailFrom: (_address, _session, done) => this.#after("mail", () => done(this.#refusal("mail", ""))),
-      onRcptTo: ({ address }, _session, done) => this.#after("rcpt", () => done(this.#refusal("rcpt", address))),
+      onRcptTo: ({ address }, session, done) => {
+        this.#after("rcpt", () => {
+          const refusal = this.#refusal("rcpt", address);
+          const next = refusal === undefined ? this.#refusal("data-command", address) : undefined;
+          if (next !== undefined) answerNextCommand(this.#connectionOf(session), next);
+          done(refusal);
+        });
+      },
       onData: (stream, session, done) => {
         this.#after("data", () => {
           const chunks: Buffer[] = [];
@@ -70,31 +81,68 @@ export class SmtpSink {
     void this.step(step).then(goOn);
   }
 
-  #refusal(phase: Fault["phase"], to: string): Error | undefined {
+  #refusal(phase: Fault["phase"], to: string): Refusal | undefined {
     const fault = this.fault(phase, to);
-    if (fault?.do !== "refuse") return undefined;
-    return Object.assign(new Error(fault.text ?? "refused by the test"), { responseCode: fault.code });
+    return fault?.do === "refuse" ? refusalOf(fault) : undefined;
+  }
+
+  #connectionOf(session: SMTPServerSession): Connection | undefined {
+    const connections = this.#server.connections as unknown as Set<Connection>;
+    return [...connections].find((connection) => connection.session === session);
   }
 
   async #receive(raw: string, session: SMTPServerSession, done: (error?: Error | null, message?: string) => void): Promise<void> {
     const to = session.envelope.rcptTo.map(({ address }) => address).join(",");
     this.attempts.push({ to, at: Date.now() });
     const fault = this.fault("data", to);
-    if (fault?.do === "refuse") return done(Object.assign(new Error(fault.text ?? "refused by the test"), { responseCode: fault.code }));
+    if (fault?.do === "refuse") return done(refusalOf(fault));
+    if (fault?.do === "lose") return drop(this.#connectionOf(session));
     if (fault?.do === "hang") return void this.#hanging.add(() => done(new Error("released")));
     const mail = await PostalMime.parse(raw);
     const [id = "", generation = ""] = (mail.headers.find(({ key }) => key === "x-luna-email")?.value ?? "").split(":");
-    this.delivered.push({ raw, mail, to, id, generation: Number(generation) });
-    if (fault?.do === "drop") return dropConnections(this.#server);
+    this.delivered.push({ raw, mail, to, id, generation: Number(generation), at: Date.now() });
+    if (fault?.do === "drop") return drop(this.#connectionOf(session));
     await this.step("dot");
     done(null, "queued");
     await this.step("answered");
   }
 }
 
-/** Accepted, then gone before the answer: the client cannot know. */
-function dropConnections(server: SMTPServer): void {
-  const { connections } = server as unknown as { connections: Set<{ close(): void; _socket: { destroy(): void } }> };
-  // oxlint-disable-next-line no-underscore-dangle -- smtp-server has no public way to be rude
-  for (const connection of connections) connection._socket.destroy();
+class PromptServer extends SMTPServer {
+  override connect(...socket: Parameters<SMTPServer["connect"]>): void {
+    super.connect(...socket);
+    const connection = [...this.connections].at(-1);
+    connection?.connectionReady();
+    // The timer of that wait calls it again.
+    Object.assign(connection ?? {}, { connectionReady: () => undefined });
+  }
+}
+
+type Refusal = Error & { responseCode: number };
+
+function refusalOf({ text, code }: { code: number; text?: string }): Refusal {
+  return Object.assign(new Error(text ?? "refused by the test"), { responseCode: code });
+}
+
+/** What smtp-server has no public way to do: to be rude, and to refuse the command DATA. */
+type Connection = {
+  session: SMTPServerSession;
+  send(code: number, text: string): void;
+  _socket: { destroy(): void };
+  _nextHandler: (command: Buffer, done: () => void) => void;
+};
+
+/** Gone before the answer: the client cannot know. */
+function drop(connection: Connection | undefined): void {
+  // oxlint-disable-next-line no-underscore-dangle
+  connection?._socket.destroy();
+}
+
+function answerNextCommand(connection: Connection | undefined, { responseCode, message }: Refusal): void {
+  if (connection === undefined) return;
+  // oxlint-disable-next-line no-underscore-dangle
+  connection._nextHandler = (_command, done) => {
+    connection.send(responseCode, message);
+    done();
+  };
 }
