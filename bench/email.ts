@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import { parse } from "smol-toml";
+import { createTestHarness } from "wrangler";
+import { SmtpSink } from "../test/support/sink.ts";
+import { table } from "./measure.ts";
+import type { EmailBenchReply } from "./workers/email.ts";
+
+/** Accepting and delivering mails beside a straightforward consumer, in one runtime, against one SMTP server that takes all at once. */
+
+const MAILS = 200;
+const ROUNDS = 5;
+const SIZES = [1, 10, 100];
+const WAYS = ["straightforward", "straightforward, 5 at once", "luna", "SMTP alone, 5 at once"];
+
+type Cell = { way: string; size: number; replies: EmailBenchReply[] };
+
+export async function emailRows(): Promise<string> {
+  const sink = new SmtpSink({ greetsAtOnce: true });
+  const server = createTestHarness();
+  // luna-consumer as it is configured, but that nothing consumes the queue, and that the breaker lives in the same Worker.
+  const toml = parse(readFileSync("wrangler.consumer.toml", "utf8"));
+  const config = {
+    ...toml,
+    main: "./bench/workers/email.ts",
+    queues: { producers: (toml["queues"] as { producers: object[] }).producers },
+    durable_objects: { bindings: [{ name: "CIRCUIT_BREAKER", class_name: "CircuitBreaker" }] },
+    migrations: [{ tag: "v1", new_sqlite_classes: ["CircuitBreaker"] }],
+  };
+  const secrets = { SMTP_HOST: "127.0.0.1", SMTP_PORT: String(await sink.listen()), SMTP_SECURITY: "none" };
+  await server.update({ workers: [{ config, secrets }] });
+  const cells = SIZES.flatMap((size) => WAYS.map((way): Cell => ({ way, size, replies: [] }))).filter(
+    // One by one there is nothing to do at once.
+    ({ way, size }) => size > 1 || way !== "straightforward, 5 at once",
+  );
+  try {
+    await server.listen();
+    await server.getWorker("luna-consumer").applyD1Migrations("DB");
+    for (let round = -1; round < ROUNDS; round += 1) {
+      for (const { way, size, replies } of cells) {
+        const answer = await server.fetch(`/?way=${encodeURIComponent(way)}&size=${size}&mails=${MAILS}`);
+        if (!answer.ok) throw new Error(`${way}: ${await answer.text()}`);
+        const reply = (await answer.json()) as EmailBenchReply;
+        if (sink.delivered.length !== MAILS) throw new Error(`${way}: ${sink.delivered.length} of ${MAILS} mails arrived`);
+        sink.delivered.length = sink.attempts.length = 0;
+        if (round >= 0) replies.push(reply);
+      }
+    }
+  } finally {
+    await server.close();
+    await sink.close();
+  }
+  const accepting = cells.filter(({ way }) => way === "straightforward" || way === "luna");
+  return [
+    rates("mails accepted", accepting, (reply) => ({ ms: reply.acceptMs, trips: reply.acceptTrips })),
+    rates("mails delivered", cells, (reply) => ({ ms: reply.deliverMs, trips: reply.deliverTrips })),
+  ].join("\n\n");
+}
+
+function rates(title: string, cells: Cell[], of: (reply: EmailBenchReply) => { ms: number; trips: number }): string {
+  const measured = cells.map(({ way, size, replies }) => ({
+    way,
+    size,
+    rate: median(replies.map((reply) => (reply.mails / of(reply).ms) * 1_000)),
+    trips: median(replies.map((reply) => of(reply).trips / reply.mails)),
+  }));
+  const rows = measured.map(({ way, size, rate, trips }) => {
+    const peer = measured.find((one) => one.size === size && one.way === "straightforward");
+    return [way, String(size), rate.toFixed(0), `${(rate / (peer?.rate ?? rate)).toFixed(2)}x`, trips.toFixed(2)];
+  });
+  return table([title, "batch", "a second", "of straightforward", "D1 round trips a mail"], rows);
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}

@@ -1,0 +1,58 @@
+import MailComposer from "nodemailer/lib/mail-composer";
+import SMTPConnection from "nodemailer/lib/smtp-connection";
+import { doorbellFor } from "../shared/email/messages.ts";
+import type { ConsumerEnv } from "../shared/env.ts";
+
+/**
+ * How mails are often sent from a queue: a row and a message each, and for each message one row read, one send and one update. A crash
+ * between the last two sends a mail twice, and what the queue loses stays unsent.
+ */
+
+export const straightforwardTable = `CREATE TABLE IF NOT EXISTS plain_emails
+  (id TEXT PRIMARY KEY, recipient TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL, status TEXT NOT NULL) STRICT`;
+
+export type PlainMail = { to: string; subject: string; text: string };
+type Row = PlainMail & { status: string };
+
+export async function acceptPlainly(env: ConsumerEnv, mails: PlainMail[]): Promise<string[]> {
+  const ids: string[] = [];
+  for (const { to, subject, text } of mails) {
+    const id = crypto.randomUUID();
+    await env.DB.prepare("INSERT INTO plain_emails (id, recipient, subject, text, status) VALUES (?1, ?2, ?3, ?4, 'queued')")
+      .bind(id, to, subject, text)
+      .run();
+    await env.EMAIL_QUEUE.send(doorbellFor({ id, generation: 1 }));
+    ids.push(id);
+  }
+  return ids;
+}
+
+/** Messages are taken in turn, `atOnce` at a time. */
+export async function deliverPlainly(env: ConsumerEnv, ids: string[], atOnce: number): Promise<void> {
+  for (let start = 0; start < ids.length; start += atOnce) {
+    await Promise.all(ids.slice(start, start + atOnce).map((id) => deliverOne(env, id)));
+  }
+}
+
+async function deliverOne(env: ConsumerEnv, id: string): Promise<void> {
+  const mail = await env.DB.prepare(`SELECT recipient AS "to", subject, text, status FROM plain_emails WHERE id = ?1`)
+    .bind(id)
+    .first<Row>();
+  if (mail?.status !== "queued") return;
+  await sendPlainly(env, mail);
+  await env.DB.prepare("UPDATE plain_emails SET status = 'sent' WHERE id = ?1").bind(id).run();
+}
+
+export async function sendPlainly(env: ConsumerEnv, { to, subject, text }: PlainMail): Promise<void> {
+  const from = "hello@luna.example";
+  const bytes = await new MailComposer({ from, to, subject, text }).compile().build();
+  const connection = new SMTPConnection({ host: env.SMTP_HOST ?? "", port: Number(env.SMTP_PORT), ignoreTLS: true, logger: false });
+  await new Promise<void>((resolve, reject) => {
+    connection.once("error", reject);
+    connection.connect((failed) => {
+      if (failed) return reject(failed);
+      connection.send({ from, to: [to] }, bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  });
+  connection.quit();
+}

@@ -1,0 +1,97 @@
+import { deliverBatch } from "../../workers/consumer/deliver.ts";
+import { doorbellFor } from "../../shared/email/messages.ts";
+import { acceptEmails } from "../../shared/email/outbox.ts";
+import { submissionOf } from "../../shared/email/submission.ts";
+import type { ConsumerEnv } from "../../shared/env.ts";
+import { CountedDatabase } from "../counted-database.ts";
+import { acceptPlainly, deliverPlainly, sendPlainly, straightforwardTable, type PlainMail } from "../straightforward-mailer.ts";
+
+export { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
+
+export type EmailBenchReply = { mails: number; acceptMs: number; acceptTrips: number; deliverMs: number; deliverTrips: number };
+
+type Way = {
+  /** Stores mails and puts a message each on the queue, which has no consumer here. @returns their ids */
+  accept(env: ConsumerEnv, mails: PlainMail[]): Promise<string[]>;
+  /** Takes one queue batch. */
+  deliver(env: ConsumerEnv, ids: string[]): Promise<void>;
+};
+
+const mailFor = (n: number | string): PlainMail => ({
+  to: `n${n}@example.com`,
+  subject: "Your receipt",
+  text: "Thank you for your order.",
+});
+const AT_ONCE = 5;
+
+const ways: Record<string, Way> = {
+  luna: { accept: acceptByLuna, deliver: (env, ids) => deliverBatch(queueBatch(ids), env) },
+  straightforward: { accept: acceptPlainly, deliver: (env, ids) => deliverPlainly(env, ids, 1) },
+  "straightforward, 5 at once": { accept: acceptPlainly, deliver: (env, ids) => deliverPlainly(env, ids, AT_ONCE) },
+  "SMTP alone, 5 at once": { accept: async (_env, mails) => mails.map((_mail, n) => String(n)), deliver: sendOnly },
+};
+
+async function acceptByLuna(env: ConsumerEnv, mails: PlainMail[]): Promise<string[]> {
+  const now = Date.now();
+  const submissions = mails.map((mail) => {
+    const submission = submissionOf(env, mail, { tenant: "bench", idempotencyKey: crypto.randomUUID() }, now);
+    if (!submission.ok) throw new Error(JSON.stringify(submission.error));
+    return submission.value;
+  });
+  const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, submissions, now);
+  return accepted.map((mail) => {
+    if (!mail.ok) throw new Error(JSON.stringify(mail.error));
+    return mail.value.id;
+  });
+}
+
+async function sendOnly(env: ConsumerEnv, ids: string[]): Promise<void> {
+  for (let start = 0; start < ids.length; start += AT_ONCE) {
+    await Promise.all(ids.slice(start, start + AT_ONCE).map((id) => sendPlainly(env, mailFor(id))));
+  }
+}
+
+const refuse = (): never => {
+  throw new Error("nothing is to be retried here");
+};
+
+function queueBatch(ids: string[]): MessageBatch {
+  const messages = ids.map((id) => ({
+    id,
+    timestamp: new Date(),
+    body: doorbellFor({ id, generation: 1 }),
+    attempts: 1,
+    ack: () => undefined,
+    retry: refuse,
+  }));
+  const metadata = { metrics: { backlogCount: 0, backlogBytes: 0 } };
+  return { queue: "luna-email", messages, metadata, ackAll: () => undefined, retryAll: refuse };
+}
+
+/** `/?way=luna&size=10&mails=200`: accepts and then delivers so many mails, `size` at a time. */
+export default {
+  async fetch(request, env) {
+    const { searchParams } = new URL(request.url);
+    const way = ways[searchParams.get("way") ?? ""];
+    const [size, count] = [Number(searchParams.get("size")), Number(searchParams.get("mails"))];
+    if (way === undefined) return new Response("no such way", { status: 404 });
+    await env.DB.prepare(straightforwardTable).run();
+    const [accepting, delivering] = [new CountedDatabase(env.DB), new CountedDatabase(env.DB)];
+
+    const groups = Array.from({ length: count / size }, (_, group) =>
+      Array.from({ length: size }, (_mail, n) => mailFor(group * size + n)),
+    );
+    const startedAt = performance.now();
+    const batches: string[][] = [];
+    for (const group of groups) batches.push(await way.accept({ ...env, DB: accepting.db }, group));
+    const acceptedAt = performance.now();
+    for (const ids of batches) await way.deliver({ ...env, DB: delivering.db }, ids);
+    return Response.json({
+      mails: count,
+      acceptMs: acceptedAt - startedAt,
+      acceptTrips: accepting.roundTrips,
+      deliverMs: performance.now() - acceptedAt,
+      deliverTrips: delivering.roundTrips,
+    } satisfies EmailBenchReply);
+  },
+} satisfies ExportedHandler<ConsumerEnv>;
