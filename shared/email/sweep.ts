@@ -1,14 +1,13 @@
 import { expireLease, leaseExpired } from "./lifecycle.ts";
-import { forgetFeedback } from "./feedback/store.ts";
 import { promoteDue } from "./claim/store.ts";
 import { LEASE_MS } from "./delivery/lease.ts";
 import { expiredLeases, settleExpired, type Settled } from "./delivery/store.ts";
-import { deleteExpiredDeadLetters, unburied } from "./dead-letters/store.ts";
+import { unburied } from "./dead-letters/store.ts";
 import { buryFor, doorbellFor, type QueueMessage } from "./messages.ts";
 import { describeError } from "../telemetry/log.ts";
 import { sendAll } from "./outbox.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
-import { deleteExpiredIdempotencyKeys, dueMails, mailsToRing, recordRings } from "./store.ts";
+import { dueMails, mailsToRing, recordRings } from "./store.ts";
 
 /** `everything`: also what was rung for lately, for an operator who has just mended something. */
 export type Sweep = {
@@ -20,54 +19,23 @@ export type Sweep = {
 };
 
 /** What one sweep did, in mails. */
-export type Swept = {
-  released: number;
-  unknown: number;
-  rung: number;
-  buried: number;
-  expiredKeys: number;
-  expiredDeadLetters: number;
-  forgottenMessages: number;
-};
+export type Swept = { released: number; unknown: number; rung: number; buried: number };
 
 /** Rows of each kind in one run; the next minute takes the rest. */
 const LIMIT = 1_000;
-/** Keys that expire faster than they are dropped would fill the table: up to 20,000 a minute. */
-const MAX_ROUNDS = 20;
-/** A provider sends a message again for days if it missed our answer. */
-const FEEDBACK_MEMORY_MS = 30 * 86_400_000;
 
 /**
  * Recovers what a crash or a lost message left behind: reclaims expired leases, queues what was scheduled, rings for due mails that
- * nobody rang for, buries the dead whose dead letter never arrived and drops what has expired. Safe to run twice and at the same time
- * as anything else: every change is guarded by the state it starts from, and a doorbell too many rings for nothing. One step that fails
- * stops no other.
+ * nobody rang for, and buries the dead whose dead letter never arrived. Safe to run twice and at the same time as anything else: every
+ * change is guarded by the state it starts from, and a doorbell too many rings for nothing. One step that fails does not stop the other.
  *
  * @param random in [0, 1), for each mail's jitter
- * @throws AggregateError of the steps that failed, after all of them ran
+ * @throws AggregateError of the steps that failed, after both ran
  */
 export async function sweepOutbox(sweep: Sweep, now: number, random: () => number): Promise<Swept> {
-  const steps = await Promise.allSettled([
-    reclaimAndRing(sweep, now, random),
-    buryAgain(sweep, now),
-    untilNoneIsLeft(() => deleteExpiredIdempotencyKeys(sweep.db, now, LIMIT)),
-    untilNoneIsLeft(() => deleteExpiredDeadLetters(sweep.db, now, LIMIT)),
-    untilNoneIsLeft(() => forgetFeedback(sweep.db, now - FEEDBACK_MEMORY_MS, LIMIT)),
-  ]);
-  const [reclaimed, ...rest] = steps;
-  const [buried, expiredKeys, expiredDeadLetters, forgottenMessages] = rest.map((step) =>
-    step.status === "fulfilled" ? step.value : null,
-  );
-  if (
-    reclaimed.status === "fulfilled" &&
-    buried != null &&
-    expiredKeys != null &&
-    expiredDeadLetters != null &&
-    forgottenMessages != null
-  ) {
-    return { ...reclaimed.value, buried, expiredKeys, expiredDeadLetters, forgottenMessages };
-  }
-  const failed = steps.flatMap((step) => (step.status === "rejected" ? [step.reason as unknown] : []));
+  const [reclaimed, buried] = await Promise.allSettled([reclaimAndRing(sweep, now, random), buryAgain(sweep, now)]);
+  if (reclaimed.status === "fulfilled" && buried.status === "fulfilled") return { ...reclaimed.value, buried: buried.value };
+  const failed = [reclaimed, buried].flatMap((step) => (step.status === "rejected" ? [step.reason as unknown] : []));
   throw new AggregateError(failed, `sweep: ${failed.map((reason) => describeError(reason).message).join("; ")}`);
 }
 
@@ -105,14 +73,4 @@ async function buryAgain({ db, deadLetterQueue }: Sweep, now: number): Promise<n
   );
   await recordRings(db, graves, now);
   return graves.length;
-}
-
-async function untilNoneIsLeft(deleteSome: () => Promise<number>): Promise<number> {
-  let deleted = 0;
-  for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    const inRound = await deleteSome();
-    deleted += inRound;
-    if (inRound < LIMIT) break;
-  }
-  return deleted;
 }

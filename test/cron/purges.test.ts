@@ -4,7 +4,7 @@ import { deliverPurges, type Delivery } from "../../shared/cache-tags/intents/de
 import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
 import type { Invalid, PurgeReply, PurgeRequest } from "../../shared/cache-tags/rpc.ts";
 import type { Result } from "../../shared/result.ts";
-import { deliverPurgesTask } from "../../workers/cron/tasks/deliver-purges.ts";
+import { deliverPurges as deliverPurgesTask } from "../../workers/cron/tasks/deliver-purges.ts";
 
 const db = env.DB;
 const start = 1_700_000_000_000;
@@ -89,7 +89,8 @@ describe("the sweep of purges", () => {
 
   it("is a scheduled task", async () => {
     await intend("a", ["user:task"]);
-    expect(await deliverPurgesTask.run({ env, trigger: "cron" })).toEqual({ delivered: 1, purges: 1 });
+    const context = { given: env, trigger: "cron" as const, signal: new AbortController().signal, waitUntil: () => undefined };
+    expect(await deliverPurgesTask.run(context)).toEqual({ delivered: 1, purges: 1 });
     const reply = await env.CACHE_TAG_INDEX.getByName("cache").sync({ since: null, lookUp: ["user:task"] });
     expect(JSON.stringify(reply)).toMatch(/"user:task",\{"hard":[1-9]/);
   });

@@ -162,31 +162,3 @@ it("the sweeper leaves the time of a mail alone that moved on after it was read"
   await recordRings(db, read, now);
   expect(await mailRow(db, id)).toMatchObject({ rings: 0, ring_after: later + MINUTE_MS });
 });
-
-it("the sweeper drops more expired keys in one run than one statement takes", async () => {
-  await db
-    .prepare(
-      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
-       INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) SELECT 'admin', i, '', '', 0 FROM n`,
-    )
-    .run();
-  expect(await sweep(start)).toMatchObject({ expiredKeys: 2_500 });
-});
-
-it("the sweeper drops dead letters that have expired, and no others", async () => {
-  const insert = db.prepare(
-    "INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?, 'poison', '', 1, 0, ?)",
-  );
-  await db.batch([insert.bind("poison:old", start), insert.bind("poison:new", start + 1)]);
-  expect(await sweep(start)).toMatchObject({ expiredDeadLetters: 1 });
-  expect(await db.prepare("SELECT id FROM dead_letters").first("id")).toBe("poison:new");
-});
-
-it("the sweeper drops idempotency keys that have expired, and no others", async () => {
-  const insert = db.prepare(
-    "INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) VALUES ('admin', ?, '', '', ?)",
-  );
-  await db.batch([insert.bind("old", start), insert.bind("new", start + 1)]);
-  expect(await sweep(start)).toMatchObject({ expiredKeys: 1 });
-  expect(await db.prepare("SELECT key FROM idempotency_keys").first("key")).toBe("new");
-});

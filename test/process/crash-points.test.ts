@@ -35,8 +35,6 @@ const killedBefore = new Map([
   ["sweep: after the rings are noted", "hand-over: after the dot"],
   ["sweep: before the dead letters", "retry: before the doorbell"],
   ["sweep: after the dead letters", "retry: after the doorbell"],
-  ["sweep: before the clean-up", "hand-over: after the answer"],
-  ["sweep: after the clean-up", "record: before the batch"],
 ]);
 
 /** What must not have happened yet: a queue that was told of more than D1 holds would have the only copy, or none. */

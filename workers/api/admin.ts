@@ -1,10 +1,8 @@
-import type { Failure } from "../../shared/failure.ts";
 import { ring } from "../../shared/email/outbox.ts";
 import { resolution } from "../../shared/email/schemas.ts";
 import { resolveUnknown } from "../../shared/email/unknown/store.ts";
 import { readJson } from "../../shared/http/body.ts";
-import { fail, ok, type Result } from "../../shared/result.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import { fail } from "../../shared/result.ts";
 import { json, type Handler } from "./call.ts";
 import { writeDatabase } from "./database.ts";
 
@@ -18,25 +16,3 @@ export const resolveEmail: Handler = async ({ request, params, env, now }) => {
   if (resolved.value.status === "queued") await ring({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ ...resolved.value, dueAt: now }], now);
   return json(resolved.value);
 };
-
-/** Runs one task now, whatever its schedule says. */
-export const runTask: Handler = async ({ params, env }) => {
-  const ran = await askScheduler(() => env.CRON.run(params["name"] ?? ""));
-  if (!ran.ok) return ran;
-  return ran.value.status === "not-found" ? fail({ tag: "not-found", what: "task" }) : json(ran.value);
-};
-
-/** What the platform's cron trigger does each minute: for where there is none, or while it fails. */
-export const tick: Handler = async ({ env }) => {
-  const ticked = await askScheduler(() => env.CRON.tick());
-  return ticked.ok ? json({ results: ticked.value }) : ticked;
-};
-
-async function askScheduler<Reply>(ask: () => Promise<Reply>): Promise<Result<Reply, Failure>> {
-  try {
-    return ok(await ask());
-  } catch (error) {
-    log("error", "scheduler.failed", describeError(error));
-    return fail({ tag: "unavailable", dependency: "scheduler" });
-  }
-}

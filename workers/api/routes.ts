@@ -1,5 +1,5 @@
 import { relatedReads } from "../../shared/cache/keys.ts";
-import { resolveEmail, runTask, tick } from "./admin.ts";
+import { resolveEmail } from "./admin.ts";
 import { deadLetters, inspectDeadLetter, processDeadLetters, removeDeadLetter } from "./dead-letters.ts";
 import type { Access } from "./auth.ts";
 import { inspectTag, invalidate } from "./cache.ts";
@@ -17,6 +17,7 @@ import {
 } from "./circuit-breakers.ts";
 import { cancel, getEmail, getEmails, sendEmail, sendEmails } from "./emails.ts";
 import { health } from "./health.ts";
+import { listScheduledTasks, retryRun, runTask, scheduledTaskHistory, tick } from "./scheduled-tasks.ts";
 import { listTemplates, previewTemplate } from "./templates.ts";
 import { suppress, suppressions, unsuppress } from "./suppressions.ts";
 import { askToUnsubscribe, unsubscribe } from "./unsubscribe.ts";
@@ -71,6 +72,10 @@ export const routes: readonly Route[] = [
   { method: "POST", path: "/api/admin/email/suppressions", access: "admin", handler: suppress },
   { method: "DELETE", path: "/api/admin/email/suppressions/:address", access: "admin", handler: unsuppress },
   { method: "POST", path: "/api/admin/email/:id/resolve", access: "admin", handler: resolveEmail },
+
+  { method: "GET", path: "/api/admin/scheduled-tasks", access: "admin", handler: listScheduledTasks },
+  { method: "GET", path: "/api/admin/scheduled-tasks/history", access: "admin", handler: scheduledTaskHistory },
+  { method: "POST", path: "/api/admin/scheduled-tasks/history/:runId/retry", access: "admin", handler: retryRun },
   { method: "POST", path: "/api/admin/scheduled-tasks/tick", access: "admin", handler: tick },
   { method: "POST", path: "/api/admin/scheduled-tasks/:name/run", access: "admin", handler: runTask },
 ];

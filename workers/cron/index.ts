@@ -1,22 +1,50 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { systemClock } from "../../shared/clock.ts";
 import type { CronEnv } from "../../shared/env.ts";
+import { nextSlot } from "../../shared/schedule/due.ts";
+import { runDue, runNow, type Scheduler } from "../../shared/schedule/execution.ts";
+import { findRun } from "../../shared/schedule/history/store.ts";
 import type { ScheduledTasksRpc } from "../../shared/schedule/rpc.ts";
-import { runAll, runTask, tasks } from "./tasks.ts";
+import { tasks } from "./tasks.ts";
+
+function schedulerOf(env: CronEnv): Scheduler<CronEnv> {
+  return { db: env.DB, given: env, clock: systemClock, newId: () => crypto.randomUUID() };
+}
 
 /** What other Workers may call through a service binding. */
 export class ScheduledTasks extends WorkerEntrypoint<CronEnv> implements ScheduledTasksRpc {
   async tick(): ReturnType<ScheduledTasksRpc["tick"]> {
-    return await runAll(this.env);
+    return await runDue(schedulerOf(this.env), tasks);
+  }
+
+  async list(): ReturnType<ScheduledTasksRpc["list"]> {
+    const now = Date.now();
+    return tasks.map(({ name, cron, timeoutMs, graceMs, overlap }) => ({
+      name,
+      cron,
+      timeoutMs,
+      graceMs,
+      overlap,
+      nextAt: nextSlot(cron, now),
+    }));
   }
 
   async run(name: string): ReturnType<ScheduledTasksRpc["run"]> {
     const task = tasks.find((candidate) => candidate.name === name);
-    return task === undefined ? { status: "not-found" } : await runTask(task, { env: this.env, trigger: "operator" });
+    return task === undefined ? { status: "not-found" } : await runNow(schedulerOf(this.env), task, "operator", 1);
+  }
+
+  async retry(runId: string): ReturnType<ScheduledTasksRpc["retry"]> {
+    const failed = await findRun(this.env.DB, runId);
+    const task = tasks.find((candidate) => candidate.name === failed?.task);
+    if (failed === null || task === undefined) return { status: "not-found" };
+    if (failed.status !== "failure") return { status: "not-failed", is: failed.status };
+    return await runNow(schedulerOf(this.env), task, "retry", failed.attempt + 1);
   }
 }
 
 export default {
   async scheduled(_controller, env) {
-    await runAll(env);
+    await runDue(schedulerOf(env), tasks);
   },
 } satisfies ExportedHandler<CronEnv>;

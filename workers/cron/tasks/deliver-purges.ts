@@ -1,15 +1,19 @@
-import { deliverPurges } from "../../../shared/cache-tags/intents/deliver.ts";
+import { deliverPurges as deliver } from "../../../shared/cache-tags/intents/deliver.ts";
 import { INDEX_NAME, type Invalid, type PurgeReply } from "../../../shared/cache-tags/rpc.ts";
 import type { Result } from "../../../shared/result.ts";
-import type { Task } from "../tasks.ts";
+import type { CronTask } from "../tasks.ts";
 
 /** Delivers to the tag index the purges that whoever wrote could not. */
-export const deliverPurgesTask: Task = {
+export const deliverPurges: CronTask = {
   name: "deliver-purges",
-  async run({ env }) {
+  cron: "* * * * *",
+  timeoutMs: 50_000,
+  graceMs: 120_000,
+  overlap: "skip",
+  async run({ given: env }) {
     const index = env.CACHE_TAG_INDEX.getByName(INDEX_NAME);
     // RPC's types lose tuples.
     const purge = async (request: Parameters<typeof index.purge>[0]) => (await index.purge(request)) as Result<PurgeReply, Invalid>;
-    return await deliverPurges({ db: env.DB, purge }, Date.now());
+    return await deliver({ db: env.DB, purge }, Date.now());
   },
 };

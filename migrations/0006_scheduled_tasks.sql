@@ -1,0 +1,43 @@
+-- Scheduled tasks: which slot of each was dealt with last, and every run. Times are milliseconds since the epoch.
+CREATE TABLE task_states (
+  task TEXT PRIMARY KEY,
+  last_slot INTEGER NOT NULL, -- slots up to here ran, were skipped or were missed; at first when the task was first seen
+  first_seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What one trigger began: the tasks that were due together, or the one that somebody asked for.
+CREATE TABLE task_executions (
+  execution_id TEXT PRIMARY KEY,
+  trigger TEXT NOT NULL CHECK (trigger IN ('cron', 'operator', 'retry')),
+  started_at INTEGER NOT NULL,
+  ended_at INTEGER, -- NULL while a run of it goes on
+  total INTEGER NOT NULL, -- runs, without what was skipped or missed
+  successful INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX task_executions_open ON task_executions (started_at) WHERE ended_at IS NULL;
+CREATE INDEX task_executions_by_age ON task_executions (started_at, execution_id);
+
+CREATE TABLE task_runs (
+  run_id TEXT PRIMARY KEY,
+  execution_id TEXT NOT NULL REFERENCES task_executions (execution_id),
+  task TEXT NOT NULL,
+  trigger TEXT NOT NULL CHECK (trigger IN ('cron', 'operator', 'retry')),
+  scheduled_at INTEGER NOT NULL, -- the slot; of a run that nobody scheduled, when it was asked for
+  attempt INTEGER NOT NULL DEFAULT 1,
+  status TEXT NOT NULL CHECK (status IN ('running', 'success', 'failure', 'skipped', 'missed')),
+  started_at INTEGER NOT NULL,
+  lease_expires_at INTEGER, -- while it is running: after that it is abandoned
+  ended_at INTEGER,
+  result TEXT, -- JSON
+  error TEXT, -- JSON: {message, stack?}
+  missed_until INTEGER, -- missed only: the last of the slots that begin at scheduled_at...
+  missed_count INTEGER -- ...and how many they are
+) STRICT;
+
+-- A slot runs once, however many triggers come for it.
+CREATE UNIQUE INDEX task_runs_by_slot ON task_runs (task, scheduled_at) WHERE trigger = 'cron' AND status <> 'missed';
+CREATE INDEX task_runs_running ON task_runs (lease_expires_at) WHERE status = 'running';
+CREATE INDEX task_runs_by_execution ON task_runs (execution_id);
+CREATE INDEX task_runs_by_task ON task_runs (task, started_at);

@@ -1,0 +1,96 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { dueAt, nextSlot } from "./due.ts";
+
+const at = (iso: string): number => Date.parse(`${iso}Z`);
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+describe("a task", () => {
+  it("is due at its slot and not a millisecond before, once", () => {
+    const slot = at("2026-11-25T09:00:00");
+    expect(dueAt("0 9 * * *", slot - HOUR_MS, slot - 1)).toBeNull();
+    expect(dueAt("0 9 * * *", slot - HOUR_MS, slot)).toEqual({ slot, missed: null });
+    expect(dueAt("0 9 * * *", slot, slot + HOUR_MS)).toBeNull();
+  });
+
+  it("runs its slot however late the trigger comes, as long as the next has not come", () => {
+    const slot = at("2026-11-25T09:00:00");
+    expect(dueAt("0 9 * * *", slot - HOUR_MS, slot + 23 * HOUR_MS)).toEqual({ slot, missed: null });
+  });
+
+  it("runs the latest of the slots that came while nothing ran, and has missed the others", () => {
+    const last = at("2026-11-25T09:00:00");
+    expect(dueAt("*/5 * * * *", last, last + 27 * MINUTE_MS)).toEqual({
+      slot: last + 25 * MINUTE_MS,
+      missed: { from: last + 5 * MINUTE_MS, until: last + 20 * MINUTE_MS, count: 4 },
+    });
+  });
+
+  it("that was away for a month has missed every minute of it", () => {
+    const last = at("2026-10-01T00:00:00");
+    const now = at("2026-11-01T00:00:30");
+    expect(dueAt("* * * * *", last, now)).toEqual({
+      slot: at("2026-11-01T00:00:00"),
+      missed: { from: last + MINUTE_MS, until: at("2026-10-31T23:59:00"), count: 31 * 24 * 60 - 1 },
+    });
+  });
+
+  it.each([
+    ["0 0 31 * *", "2026-01-31T00:00:00", ["2026-03-31T00:00:00", "2026-05-31T00:00:00", "2026-07-31T00:00:00", "2026-08-31T00:00:00"]],
+    ["0 0 29 2 *", "2024-02-29T00:00:00", ["2028-02-29T00:00:00", "2032-02-29T00:00:00"]],
+    ["59 23 28-31 2 *", "2026-02-28T23:59:00", ["2027-02-28T23:59:00", "2028-02-28T23:59:00", "2028-02-29T23:59:00"]],
+    ["0 9 * * 1", "2026-12-28T09:00:00", ["2027-01-04T09:00:00"]],
+    // UTC has no summer time: every hour comes once.
+    ["30 2 * * *", "2026-03-28T02:30:00", ["2026-03-29T02:30:00", "2026-03-30T02:30:00"]],
+  ])("on %s comes after %s at the ends of months, in leap years and across years as the calendar says", (cron, from, expected) => {
+    let slot = at(from);
+    for (const next of expected) expect((slot = nextSlot(cron, slot))).toBe(at(next));
+  });
+
+  it.each(["", "* * * *", "* * * * * *", "61 * * * *", "hello", "0 0 30 2 *"])("cannot have the schedule %j", (cron) => {
+    expect(() => nextSlot(cron, 0)).toThrow(/Cron|never comes/);
+  });
+});
+
+function slotsFrom(cron: string, from: number, until: number): number {
+  let count = 1;
+  for (let slot = from; slot < until; count += 1) slot = nextSlot(cron, slot);
+  return count;
+}
+
+it("over any life with outages, bursts of triggers and new schedules, each slot is run once, missed once or still to come", () => {
+  const cron = fc.constantFrom("* * * * *", "*/7 * * * *", "0 * * * *", "15 3 * * *", "0 9 * * 1", "0 0 31 * *", "0 0 29 2 *");
+  const life = fc.array(
+    fc.oneof(
+      fc.record({ pauseMs: fc.integer({ min: 0, max: 3 * HOUR_MS }) }),
+      fc.record({ pauseMs: fc.integer({ min: 0, max: 90 * 24 * HOUR_MS }) }),
+    ),
+    {
+      minLength: 1,
+      maxLength: 15,
+    },
+  );
+  fc.assert(
+    fc.property(cron, life, fc.integer({ min: 0, max: 40 * 365 * 24 * HOUR_MS }), (expression, pauses, start) => {
+      let now = start;
+      let after = start;
+      for (const { pauseMs } of pauses) {
+        now += pauseMs;
+        const due = dueAt(expression, after, now);
+        const again = due === null ? null : dueAt(expression, due.slot, now);
+        expect(again, "a burst of triggers finds nothing more").toBeNull();
+        const first = nextSlot(expression, after);
+        const { slot, missed } = due ?? { slot: after, missed: null };
+        expect(nextSlot(expression, slot), "nothing later is due").toBeGreaterThan(now);
+        expect(slot).toBeLessThanOrEqual(now);
+        expect(missed?.from ?? slot, "nothing in between is forgotten").toBe(due === null ? after : first);
+        expect(missed === null ? slot : nextSlot(expression, missed.until)).toBe(slot);
+        const counted = missed === null || missed.count >= 500 ? null : slotsFrom(expression, first, missed.until);
+        expect(counted ?? missed?.count).toBe(missed?.count);
+        after = slot;
+      }
+    }),
+    { numRuns: 200 },
+  );
+});

@@ -1,0 +1,176 @@
+import { sleep, type Clock } from "../clock.ts";
+import { describeError, log } from "../telemetry/log.ts";
+import { dueAt, type Missed } from "./due.ts";
+import { runToEnd, type RunContext } from "./runner.ts";
+import type { TaskError, Trigger } from "./runs.ts";
+import { beginRun, claimSlots, finishRun, taskStates, type Claim } from "./store.ts";
+
+/** A scheduled task, of whatever it is given besides. */
+export type Task<Given> = {
+  name: string;
+  /** Five fields, in UTC. */
+  cron: string;
+  /** Its signal is aborted then, and what it does later counts for nothing. */
+  timeoutMs: number;
+  /** How late a run may be before somebody is told. */
+  graceMs: number;
+  /** What becomes of a slot that comes while the run before it goes on. */
+  overlap: "skip" | "allow";
+  /** Answers with counts for the record. Must be safe to run twice, and to end anywhere. */
+  run(context: RunContext & { given: Given; trigger: Trigger }): Promise<Record<string, number>>;
+};
+
+export type TaskResult =
+  | { task: string; runId: string; status: "success"; duration: number; result: unknown }
+  | { task: string; runId: string; status: "failure"; duration: number; error: TaskError }
+  | { task: string; status: "missed"; missed: Missed };
+
+/** What one trigger did. Durations in milliseconds; the names are those of the HTTP API. */
+export type ExecutionSummary = {
+  executionId: string;
+  startedAt: number;
+  total: number;
+  successful: number;
+  failed: number;
+  duration: number;
+  results: TaskResult[];
+};
+
+export type Scheduler<Given> = { db: D1Database; given: Given; clock: Clock; newId: () => string };
+
+/** A run keeps its slot for as long as it may take, and a while for its record. */
+const RECORD_MS = 60_000;
+
+/** Two triggers at the same moment: the one that loses looks once more whether anything is left for it. */
+const MAX_TRIES = 2;
+
+/**
+ * Runs what is due, each task once per slot however many triggers come. One that fails stops no other.
+ *
+ * @throws Error if D1 does not answer: then nothing has run, or the run is found abandoned
+ */
+export async function runDue<Given>(scheduler: Scheduler<Given>, tasks: readonly Task<Given>[]): Promise<ExecutionSummary> {
+  const { clock, newId } = scheduler;
+  const startedAt = clock.now();
+  const executionId = newId();
+  const results = (
+    await Promise.all((await claimDue(scheduler, tasks, executionId)).map(async (claimed) => await settle(scheduler, executionId, claimed)))
+  ).flat();
+  const successful = results.filter(({ status }) => status === "success").length;
+  const failed = results.filter(({ status }) => status === "failure").length;
+  return {
+    executionId,
+    startedAt,
+    total: successful + failed,
+    successful,
+    failed,
+    duration: Math.max(clock.now() - startedAt, 0),
+    results,
+  };
+}
+
+type Claimed<Given> = { task: Task<Given>; claim: Claim };
+
+async function claimDue<Given>(
+  { db, clock, newId }: Scheduler<Given>,
+  tasks: readonly Task<Given>[],
+  executionId: string,
+): Promise<Claimed<Given>[]> {
+  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    const now = clock.now();
+    const states = new Map(
+      (
+        await taskStates(
+          db,
+          tasks.map(({ name }) => name),
+          now,
+        )
+      ).map(({ task, lastSlot }) => [task, lastSlot]),
+    );
+    const due = tasks.flatMap((task): Claimed<Given>[] => {
+      const lastSlot = states.get(task.name) ?? now;
+      const owed = dueAt(task.cron, lastSlot, now);
+      if (owed === null) return [];
+      const leaseExpiresAt = now + task.timeoutMs + RECORD_MS;
+      return [
+        {
+          task,
+          claim: {
+            ...owed,
+            task: task.name,
+            runId: newId(),
+            missedId: newId(),
+            lastSlot,
+            leaseExpiresAt,
+            mayOverlap: task.overlap === "allow",
+          },
+        },
+      ];
+    });
+    if (due.length === 0) return [];
+    const mine = new Set(
+      await claimSlots(
+        db,
+        executionId,
+        due.map(({ claim }) => claim),
+        now,
+      ),
+    );
+    const claimed = due.filter(({ claim }) => mine.has(claim.runId));
+    if (claimed.length > 0) return claimed;
+  }
+  return [];
+}
+
+async function settle<Given>(scheduler: Scheduler<Given>, executionId: string, { task, claim }: Claimed<Given>): Promise<TaskResult[]> {
+  const missed: TaskResult[] = claim.missed === null ? [] : [{ task: task.name, status: "missed", missed: claim.missed }];
+  return [...missed, await runAndRecord(scheduler, task, { runId: claim.runId, executionId, trigger: "cron" })];
+}
+
+/** Runs one task now, whatever its schedule says. */
+export async function runNow<Given>(
+  scheduler: Scheduler<Given>,
+  task: Task<Given>,
+  trigger: Trigger,
+  attempt: number,
+): Promise<TaskResult> {
+  const { db, clock, newId } = scheduler;
+  const now = clock.now();
+  const run = { runId: newId(), executionId: newId(), trigger };
+  await beginRun(db, { ...run, task: task.name, attempt, leaseExpiresAt: now + task.timeoutMs + RECORD_MS }, now);
+  return await runAndRecord(scheduler, task, run);
+}
+
+async function runAndRecord<Given>(
+  scheduler: Scheduler<Given>,
+  task: Task<Given>,
+  { runId, executionId, trigger }: { runId: string; executionId: string; trigger: Trigger },
+): Promise<TaskResult> {
+  const { given, clock } = scheduler;
+  const ended = await runToEnd((context) => task.run({ ...context, given, trigger }), task.timeoutMs, clock);
+  const { status, duration } = ended;
+  const failure = status === "failure" ? ended.error : null;
+  log(failure === null ? "info" : "error", `task.${failure === null ? "succeeded" : "failed"}`, {
+    task: task.name,
+    runId,
+    trigger,
+    durationMs: duration,
+    ...(failure === null ? { result: JSON.stringify(status === "success" ? ended.result : null) } : failure),
+  });
+  await record(scheduler, { runId, executionId, status, result: status === "success" ? ended.result : undefined, error: failure });
+  return { task: task.name, runId, ...ended };
+}
+
+/** A result that is not recorded leaves the run to be found abandoned, so D1 is asked again. */
+const RECORD_RETRIES_MS = [100, 1_000, 5_000];
+
+async function record<Given>({ db, clock }: Scheduler<Given>, ending: Parameters<typeof finishRun>[1]): Promise<void> {
+  for (const delayMs of [...RECORD_RETRIES_MS, null]) {
+    try {
+      return await finishRun(db, ending, clock.now());
+    } catch (error) {
+      log("error", "task.record_failed", { runId: ending.runId, ...describeError(error) });
+      if (delayMs !== null) await sleep(clock, delayMs);
+    }
+  }
+}

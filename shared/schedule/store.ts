@@ -1,0 +1,150 @@
+import type { Missed } from "./due.ts";
+import type { TaskError, Trigger } from "./runs.ts";
+
+/** SQL of claiming and finishing the runs of scheduled tasks. */
+
+export type TaskState = { task: string; lastSlot: number };
+
+/** The trigger of a slot comes within its minute: a task that is new then has that slot, and none before it. */
+const FIRST_SLOT_MS = 60_000;
+
+/** Where each task stands. One that was never seen is first seen now: what lay before that was not missed. */
+export async function taskStates(db: D1Database, tasks: string[], now: number): Promise<TaskState[]> {
+  const names = JSON.stringify(tasks);
+  const [, states] = await db.batch<TaskState>([
+    db
+      .prepare(
+        `INSERT INTO task_states (task, last_slot, first_seen_at) SELECT value, ?2 - ?3, ?2 FROM json_each(?1) WHERE TRUE
+         ON CONFLICT (task) DO NOTHING`,
+      )
+      .bind(names, now, FIRST_SLOT_MS),
+    db.prepare("SELECT task, last_slot AS lastSlot FROM task_states WHERE task IN (SELECT value FROM json_each(?1))").bind(names),
+  ]);
+  return states?.results ?? [];
+}
+
+/** A task that is due. `lastSlot` is where it stood when that was found out. `mayOverlap`: another run of it may still be going on. */
+export type Claim = {
+  task: string;
+  runId: string;
+  missedId: string;
+  slot: number;
+  lastSlot: number;
+  missed: Missed | null;
+  leaseExpiresAt: number;
+  mayOverlap: boolean;
+};
+
+/**
+ * Claims slots, in one batch: what is due runs, or is skipped while the run before it goes on, and what was missed stands in the
+ * history. A claim whose task has moved on since changes nothing, so that of two triggers for the same slot one runs it. Safe to repeat
+ * when its reply was lost.
+ *
+ * @returns the ids of the runs that are the execution's
+ */
+export async function claimSlots(db: D1Database, executionId: string, claims: Claim[], now: number): Promise<string[]> {
+  const wanted = JSON.stringify(claims);
+  const from = `json_each(?1) AS c JOIN task_states AS s ON s.task = c.value ->> 'task' AND s.last_slot = c.value ->> 'lastSlot'`;
+  const goesOn = "c.value ->> 'mayOverlap' = 0 AND EXISTS (SELECT 1 FROM task_runs r WHERE r.task = s.task AND r.status = 'running')";
+  const replies = await db.batch<{ runId: string }>([
+    ...abandon(db, now),
+    db
+      .prepare(
+        `INSERT INTO task_executions (execution_id, trigger, started_at, total) SELECT ?2, 'cron', ?3, 0 WHERE EXISTS (SELECT 1 FROM ${from})
+         ON CONFLICT (execution_id) DO NOTHING`,
+      )
+      .bind(wanted, executionId, now),
+    db
+      .prepare(
+        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at, ended_at, missed_until, missed_count)
+         SELECT c.value ->> 'missedId', ?2, s.task, 'cron', c.value -> 'missed' ->> 'from', 'missed', ?3, ?3,
+                c.value -> 'missed' ->> 'until', c.value -> 'missed' ->> 'count'
+         FROM ${from} WHERE c.value ->> 'missed' IS NOT NULL`,
+      )
+      .bind(wanted, executionId, now),
+    db
+      .prepare(
+        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at, lease_expires_at, ended_at)
+         SELECT c.value ->> 'runId', ?2, s.task, 'cron', c.value ->> 'slot', CASE WHEN ${goesOn} THEN 'skipped' ELSE 'running' END, ?3,
+                CASE WHEN ${goesOn} THEN NULL ELSE c.value ->> 'leaseExpiresAt' END, CASE WHEN ${goesOn} THEN ?3 END
+         FROM ${from}`,
+      )
+      .bind(wanted, executionId, now),
+    db
+      .prepare(
+        `UPDATE task_states AS s SET last_slot = c.value ->> 'slot' FROM json_each(?1) AS c
+         WHERE s.task = c.value ->> 'task' AND s.last_slot = c.value ->> 'lastSlot'`,
+      )
+      .bind(wanted),
+    sumUp(db, "execution_id = ?1", executionId, now),
+    db.prepare("SELECT run_id AS runId FROM task_runs WHERE execution_id = ?1 AND status = 'running'").bind(executionId),
+  ]);
+  return (replies.at(-1)?.results ?? []).map(({ runId }) => runId);
+}
+
+export type NewRun = { runId: string; executionId: string; task: string; trigger: Trigger; attempt: number; leaseExpiresAt: number };
+
+/** Begins a run that somebody asked for. It may overlap with others: whoever asks knows why. Safe to repeat when its reply was lost. */
+export async function beginRun(db: D1Database, run: NewRun, now: number): Promise<void> {
+  await db.batch([
+    ...abandon(db, now),
+    db
+      .prepare(
+        "INSERT INTO task_executions (execution_id, trigger, started_at, total) VALUES (?1, ?2, ?3, 1) ON CONFLICT (execution_id) DO NOTHING",
+      )
+      .bind(run.executionId, run.trigger, now),
+    db
+      .prepare(
+        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, attempt, status, started_at, lease_expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?5, ?7) ON CONFLICT (run_id) DO NOTHING`,
+      )
+      .bind(run.runId, run.executionId, run.task, run.trigger, now, run.attempt, run.leaseExpiresAt),
+  ]);
+}
+
+const abandoned = JSON.stringify({ message: "abandoned: it did not end within its lease" } satisfies TaskError);
+
+/** Whoever ran these is gone: they have failed, and hold up nothing any more. */
+function abandon(db: D1Database, now: number): D1PreparedStatement[] {
+  return [
+    db
+      .prepare(
+        "UPDATE task_runs SET status = 'failure', ended_at = ?1, lease_expires_at = NULL, error = ?2 WHERE status = 'running' AND lease_expires_at <= ?1",
+      )
+      .bind(now, abandoned),
+    // Those that it has just ended have no lease any more.
+    sumUp(db, "ended_at IS NULL AND ?1 = ?1", "all", now),
+  ];
+}
+
+const count = (condition: string): string =>
+  `(SELECT COUNT(*) FROM task_runs r WHERE r.execution_id = task_executions.execution_id AND ${condition})`;
+
+/** Counts the runs of executions anew: however often, and in which order, they end. */
+function sumUp(db: D1Database, which: string, bound: string, now: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE task_executions SET total = ${count("r.status IN ('running', 'success', 'failure')")}, successful = ${count("r.status = 'success'")},
+         failed = ${count("r.status = 'failure'")}, ended_at = CASE WHEN ${count("r.status = 'running'")} = 0 THEN COALESCE(ended_at, ?2) END
+       WHERE ${which}`,
+    )
+    .bind(bound, now);
+}
+
+export type Ending = { runId: string; executionId: string; status: "success" | "failure"; result: unknown; error: TaskError | null };
+
+/**
+ * Records how a run ended. One that was abandoned meanwhile stays so: its late result is not believed. Safe to repeat when its reply was
+ * lost.
+ */
+export async function finishRun(db: D1Database, { runId, executionId, status, result, error }: Ending, now: number): Promise<void> {
+  await db.batch([
+    db
+      .prepare(
+        `UPDATE task_runs SET status = ?2, ended_at = ?3, lease_expires_at = NULL, result = ?4, error = ?5
+         WHERE run_id = ?1 AND status = 'running'`,
+      )
+      .bind(runId, status, now, result === undefined ? null : JSON.stringify(result), error === null ? null : JSON.stringify(error)),
+    sumUp(db, "execution_id = ?1", executionId, now),
+  ]);
+}

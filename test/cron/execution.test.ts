@@ -1,0 +1,215 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { runDue, runNow, type Scheduler, type Task } from "../../shared/schedule/execution.ts";
+import { deleteExecutions, lastRuns, readHistory } from "../../shared/schedule/history/store.ts";
+import { losingReplies } from "../support/lossy-database.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+/** Scheduled tasks on a real D1, with time that the test moves. */
+
+const db = env.DB;
+const MINUTE_MS = 60_000;
+const start = Date.parse("2026-11-25T09:00:00Z");
+
+let clock = new VirtualClock(start);
+let ids = 0;
+let ran: string[] = [];
+const scheduler = (changes: Partial<Scheduler<null>> = {}): Scheduler<null> => ({
+  db,
+  given: null,
+  clock,
+  newId: () => `id-${(ids += 1)}`,
+  ...changes,
+});
+
+beforeEach(async () => {
+  clock = new VirtualClock(start);
+  ran = [];
+  await db.batch(["task_runs", "task_executions", "task_states"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+});
+
+function task(name: string, changes: Partial<Task<null>> = {}): Task<null> {
+  return {
+    name,
+    cron: "* * * * *",
+    timeoutMs: 30_000,
+    graceMs: MINUTE_MS,
+    overlap: "skip",
+    run: async () => {
+      ran.push(name);
+      return { done: 1 };
+    },
+    ...changes,
+  };
+}
+
+const runs = async () =>
+  (
+    await db
+      .prepare("SELECT task, scheduled_at AS slot, status, missed_count AS missed FROM task_runs ORDER BY scheduled_at, task, status")
+      .all()
+  ).results;
+
+describe("a trigger", () => {
+  it("runs what is due, once per slot, however many triggers come at the same moment", async () => {
+    const tasks = [task("one"), task("two"), task("later", { cron: "0 12 * * *" })];
+    const summaries = await Promise.all(Array.from({ length: 10 }, () => runDue(scheduler(), tasks)));
+    expect(ran.toSorted()).toEqual(["one", "two"]);
+    expect(summaries.map(({ total }) => total).toSorted()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+    expect(await runs()).toEqual([
+      { task: "one", slot: start, status: "success", missed: null },
+      { task: "two", slot: start, status: "success", missed: null },
+    ]);
+    expect(await runDue(scheduler(), tasks)).toMatchObject({ total: 0, results: [] });
+  });
+
+  it("answers with a summary, and one failure stops no other", async () => {
+    const failing = task("bad", { run: () => Promise.reject(new Error("it broke")) });
+    const summary = await runDue(scheduler(), [failing, task("good")]);
+    expect(summary).toMatchObject({ total: 2, successful: 1, failed: 1, startedAt: start });
+    expect(summary.results).toMatchObject([
+      { task: "bad", status: "failure", error: { message: "it broke", stack: expect.stringContaining("execution.test") } },
+      { task: "good", status: "success", result: { done: 1 } },
+    ]);
+    const { executions, failedExecutions, recent } = await readHistory(db, null, 10);
+    expect({ executions, failedExecutions }).toEqual({ executions: 1, failedExecutions: 1 });
+    expect(recent).toMatchObject([
+      {
+        id: summary.executionId,
+        total: 2,
+        successful: 1,
+        failed: 1,
+        runs: [{ task: "bad", error: { message: "it broke" } }, { task: "good" }],
+      },
+    ]);
+  });
+
+  it("after an outage runs the latest slot, and the others stand in the history as missed", async () => {
+    await runDue(scheduler(), [task("one")]);
+    await clock.advance(10 * MINUTE_MS);
+    await runDue(scheduler(), [task("one")]);
+    expect(ran).toEqual(["one", "one"]);
+    expect(await runs()).toEqual([
+      { task: "one", slot: start, status: "success", missed: null },
+      { task: "one", slot: start + MINUTE_MS, status: "missed", missed: 9 },
+      { task: "one", slot: start + 10 * MINUTE_MS, status: "success", missed: null },
+    ]);
+  });
+
+  it("finds no past to make up for in a task that is new, but the slot that it came for", async () => {
+    await runDue(scheduler(), [task("daily", { cron: "0 9 * * *" }), task("gone by", { cron: "30 8 * * *" })]);
+    expect(ran).toEqual(["daily"]);
+  });
+});
+
+describe("a slot that comes while the run before it goes on", () => {
+  it("is skipped, and says so; where the task allows it both run", async () => {
+    let end: () => void = () => undefined;
+    const slow = (name: string, overlap: "skip" | "allow") =>
+      task(name, { overlap, timeoutMs: 10 * MINUTE_MS, run: () => new Promise((resolve) => (end = () => resolve({}))) });
+    const tasks = [
+      slow("skips", "skip"),
+      task("allows", {
+        overlap: "allow",
+        timeoutMs: 10 * MINUTE_MS,
+        run: async () => {
+          ran.push("allows");
+          await clock.sleep(5 * MINUTE_MS);
+          return {};
+        },
+      }),
+    ];
+    const first = runDue(scheduler(), tasks);
+    await vitestUntil(() => ran.length === 1);
+    await clock.advance(MINUTE_MS);
+    const second = runDue(scheduler(), tasks);
+    await vitestUntil(() => ran.length === 2);
+    end();
+    await clock.advance(6 * MINUTE_MS);
+    await Promise.all([first, second]);
+    const { results } = await db.prepare("SELECT task, status FROM task_runs ORDER BY task, scheduled_at").all();
+    expect(results).toEqual([
+      { task: "allows", status: "success" },
+      { task: "allows", status: "success" },
+      { task: "skips", status: "success" },
+      { task: "skips", status: "skipped" },
+    ]);
+  });
+
+  it("is run again once the one that died has been abandoned: it never blocks the task", async () => {
+    const dying = task("dies", { run: () => new Promise(() => undefined) });
+    void runDue(scheduler(), [dying]);
+    await vitestUntil(async () => (await runs()).length === 1);
+    await clock.advance(0);
+    // The process is gone: nobody records anything. Its lease is the timeout and a minute.
+    await clock.advance(MINUTE_MS + 29_999);
+    await db
+      .prepare("UPDATE task_runs SET status = 'running', lease_expires_at = ?1, ended_at = NULL")
+      .bind(start + 90_000)
+      .run();
+    await clock.advance(1);
+    await runDue(scheduler(), [task("dies")]);
+    expect((await runs()).map(({ status }) => status)).toEqual(["failure", "success"]);
+    const [, abandoned] = (await readHistory(db, null, 10)).recent;
+    expect(abandoned).toMatchObject({ failed: 1, runs: [{ error: { message: "abandoned: it did not end within its lease" } }] });
+  });
+});
+
+async function vitestUntil(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe("a run", () => {
+  it("that is over its time has failed, and what it answers later is not believed", async () => {
+    let answer: (result: Record<string, number>) => void = () => undefined;
+    const late = task("late", { run: () => new Promise((resolve) => (answer = resolve)) });
+    const execution = runDue(scheduler(), [late]);
+    await vitestUntil(async () => (await runs()).length === 1);
+    await clock.advance(30_000);
+    expect(await execution).toMatchObject({ failed: 1, results: [{ error: { message: "did not end within 30000 ms" } }] });
+    answer({ done: 99 });
+    await clock.advance(1);
+    expect((await runs()).map(({ status }) => status)).toEqual(["failure"]);
+  });
+
+  it("runs and stands in the history once although D1 loses every other reply", async () => {
+    const summary = await runDue(scheduler({ db: losingReplies(db, 1) }), [task("one")]).catch(() => null);
+    if (summary === null) await runDue(scheduler(), [task("one")]);
+    expect(ran).toEqual(["one"]);
+    expect(await runs()).toEqual([{ task: "one", slot: start, status: "success", missed: null }]);
+  });
+
+  it("can be asked for by an operator, and then says how it ended and leaves the schedule alone", async () => {
+    const daily = task("daily", { cron: "0 12 * * *" });
+    expect(await runNow(scheduler(), daily, "operator", 1)).toMatchObject({ task: "daily", status: "success", result: { done: 1 } });
+    await clock.advance(3 * 60 * MINUTE_MS);
+    await runDue(scheduler(), [daily]);
+    expect((await lastRuns(db, ["daily", "unknown"])).map(({ trigger, scheduledAt }) => [trigger, scheduledAt])).toEqual([
+      ["cron", start + 3 * 60 * MINUTE_MS],
+    ]);
+    expect((await readHistory(db, null, 10)).recent.map(({ trigger }) => trigger)).toEqual(["cron", "operator"]);
+  });
+});
+
+it("while D1 is down nothing runs, and the slot is run or missed when it is back", async () => {
+  const down = {
+    prepare: db.prepare.bind(db),
+    batch: () => Promise.reject(new Error("D1_ERROR: Network connection lost.")),
+  } as unknown as D1Database;
+  await expect(runDue(scheduler({ db: down }), [task("one")])).rejects.toThrow("Network connection lost");
+  expect(ran).toEqual([]);
+});
+
+it("the history forgets what is old, with its runs, a page at a time", async () => {
+  for (let n = 0; n < 5; n += 1) {
+    await runDue(scheduler(), [task("one")]);
+    await clock.advance(MINUTE_MS);
+  }
+  expect(await deleteExecutions(db, start + 3 * MINUTE_MS, 2)).toBe(2);
+  expect(await deleteExecutions(db, start + 3 * MINUTE_MS, 2)).toBe(1);
+  expect(await runs()).toHaveLength(2);
+  const [newest, oldest] = (await readHistory(db, null, 10)).recent;
+  expect((await readHistory(db, { at: newest?.startedAt ?? 0, id: newest?.id ?? "" }, 10)).recent.map(({ id }) => id)).toEqual([
+    oldest?.id,
+  ]);
+});

@@ -1,0 +1,88 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { nextSlot } from "../../shared/schedule/due.ts";
+import { tasks } from "../../workers/cron/tasks.ts";
+
+/** What each task does, on real data in a real D1. */
+
+const db = env.DB;
+const DAY_MS = 86_400_000;
+
+beforeEach(async () => {
+  const tables = ["idempotency_keys", "dead_letters", "webhook_messages", "task_runs", "task_executions"];
+  await db.batch(tables.map((table) => db.prepare(`DELETE FROM ${table}`)));
+});
+
+async function run(name: string, signal = new AbortController().signal): Promise<Record<string, number>> {
+  const task = tasks.find((one) => one.name === name);
+  if (task === undefined) throw new Error(`no task ${name}`);
+  return await task.run({ given: env, trigger: "cron", signal, waitUntil: () => undefined });
+}
+
+describe("every task", () => {
+  it("has a name of its own, a schedule that comes, and ends before a lease and its grace do", () => {
+    expect(new Set(tasks.map(({ name }) => name)).size).toBe(tasks.length);
+    for (const { name, cron, timeoutMs, graceMs } of tasks) {
+      expect(nextSlot(cron, 0), name).toBeGreaterThan(0);
+      expect(timeoutMs, name).toBeGreaterThan(0);
+      expect(graceMs, name).toBeGreaterThanOrEqual(timeoutMs);
+    }
+  });
+});
+
+describe("expire-idempotency-keys", () => {
+  const insert = (key: string, expiresAt: number) =>
+    db
+      .prepare("INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) VALUES ('admin', ?1, '', '', ?2)")
+      .bind(key, expiresAt);
+
+  it("drops those that have expired, and no others, and may run again", async () => {
+    await db.batch([insert("old", Date.now() - 1), insert("new", Date.now() + DAY_MS)]);
+    expect(await run("expire-idempotency-keys")).toEqual({ deleted: 1 });
+    expect(await run("expire-idempotency-keys")).toEqual({ deleted: 0 });
+    expect(await db.prepare("SELECT key FROM idempotency_keys").first("key")).toBe("new");
+  });
+
+  it("drops more in one run than one statement takes, and stops when its time is over", async () => {
+    const fill = db.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+       INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) SELECT 'admin', i, '', '', 0 FROM n`,
+    );
+    await fill.run();
+    expect(await run("expire-idempotency-keys", AbortSignal.abort())).toEqual({ deleted: 0 });
+    expect(await run("expire-idempotency-keys")).toEqual({ deleted: 2_500 });
+  });
+});
+
+describe("expire-dead-letters", () => {
+  it("drops those whose time is over, and no others", async () => {
+    const insert = db.prepare(
+      "INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?, 'poison', '', 1, 0, ?)",
+    );
+    await db.batch([insert.bind("poison:old", Date.now() - 1), insert.bind("poison:new", Date.now() + DAY_MS)]);
+    expect(await run("expire-dead-letters")).toEqual({ deleted: 1 });
+    expect(await db.prepare("SELECT id FROM dead_letters").first("id")).toBe("poison:new");
+  });
+});
+
+describe("expire-webhook-messages", () => {
+  it("forgets those that can no longer come again", async () => {
+    const insert = db.prepare("INSERT INTO webhook_messages (provider, message_id, received_at) VALUES ('resend', ?, ?)");
+    await db.batch([insert.bind("old", Date.now() - 31 * DAY_MS), insert.bind("new", Date.now() - 29 * DAY_MS)]);
+    expect(await run("expire-webhook-messages")).toEqual({ deleted: 1 });
+    expect(await db.prepare("SELECT message_id FROM webhook_messages").first("message_id")).toBe("new");
+  });
+});
+
+describe("prune-history", () => {
+  it("forgets executions of over 30 days ago, but never one that still goes on", async () => {
+    const insert = db.prepare(
+      "INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total) VALUES (?, 'cron', ?, ?, 1)",
+    );
+    const old = Date.now() - 31 * DAY_MS;
+    await db.batch([insert.bind("old", old, old), insert.bind("open", old, null), insert.bind("new", Date.now(), Date.now())]);
+    expect(await run("prune-history")).toEqual({ deleted: 1 });
+    const { results } = await db.prepare("SELECT execution_id AS id FROM task_executions ORDER BY id").all();
+    expect(results).toEqual([{ id: "new" }, { id: "open" }]);
+  });
+});

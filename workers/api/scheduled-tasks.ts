@@ -1,0 +1,103 @@
+import type { ExecutionSummary, TaskResult } from "../../shared/schedule/execution.ts";
+import { lastRuns, readHistory, type RunRow } from "../../shared/schedule/history/store.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { validate } from "../../shared/http/body.ts";
+import { pageFrom, pageOf } from "../../shared/http/lists.ts";
+import { fail, ok, type Result } from "../../shared/result.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+import * as v from "valibot";
+import { json, type Handler } from "./call.ts";
+import { readDatabase } from "./database.ts";
+
+const iso = (at: number): string => new Date(at).toISOString();
+
+/** Every task: when it runs next, and how its last run ended. */
+export const listScheduledTasks: Handler = async ({ env }) => {
+  const listed = await askScheduler(() => env.CRON.list());
+  if (!listed.ok) return listed;
+  const names = listed.value.map(({ name }) => name);
+  const last = await readDatabase(env, () => lastRuns(env.DB, names));
+  if (!last.ok) return last;
+  const items = listed.value.map(({ nextAt, ...task }) => {
+    const run = last.value.find((one) => one.task === task.name);
+    return { ...task, nextAt: iso(nextAt), ...(run !== undefined && { lastRun: runView(run) }) };
+  });
+  return json({ items });
+};
+
+const historyQuery = v.strictObject(pageOf.entries);
+
+/** What ran, newest first. `total`, `successful` and `failed` count the executions that are kept; one has failed if any run of it has. */
+export const scheduledTaskHistory: Handler = async ({ url, env }) => {
+  const query = validate(historyQuery, Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
+  const { limit, cursor } = query.value;
+  const read = await readDatabase(env, () => readHistory(env.DB, cursor ?? null, limit + 1));
+  if (!read.ok) return read;
+  const { executions: total, failedExecutions: failed, recent } = read.value;
+  const { rows, ...next } = pageFrom(recent, limit, ({ startedAt }) => startedAt);
+  const recentExecutions = rows.map(({ id, startedAt, endedAt, runs, ...counts }) => ({
+    executionId: id,
+    ...counts,
+    startedAt: iso(startedAt),
+    ...(endedAt !== null && { duration: endedAt - startedAt }),
+    results: runs.map(runView),
+  }));
+  return json({ total, successful: total - failed, failed, recentExecutions, ...next });
+};
+
+function runView({ scheduledAt, startedAt, endedAt, result, error, missedUntil, missedCount, executionId, ...run }: RunRow) {
+  return {
+    ...run,
+    executionId,
+    scheduledTime: iso(scheduledAt),
+    startedAt: iso(startedAt),
+    ...(endedAt !== null && run.status !== "missed" && run.status !== "skipped" && { duration: endedAt - startedAt }),
+    ...(result !== null && { result }),
+    ...(error !== null && { error }),
+    ...(missedUntil !== null && { missed: { from: iso(scheduledAt), until: iso(missedUntil), count: missedCount } }),
+  };
+}
+
+/** Runs one task now, whatever its schedule says. */
+export const runTask: Handler = async ({ params, env }) => {
+  const ran = await askScheduler(() => env.CRON.run(params["name"] ?? ""));
+  if (!ran.ok) return ran;
+  return ran.value.status === "not-found" ? fail({ tag: "not-found", what: "task" }) : json(ran.value);
+};
+
+/** Runs the task of a failed run again. */
+export const retryRun: Handler = async ({ params, env }) => {
+  const ran = await askScheduler(() => env.CRON.retry(params["runId"] ?? ""));
+  if (!ran.ok) return ran;
+  if (ran.value.status === "not-found") return fail({ tag: "not-found", what: "run" });
+  if (ran.value.status === "not-failed") {
+    return fail({ tag: "wrong-state", detail: `Only a failed run can be retried; this one is ${ran.value.is}.` });
+  }
+  return json(ran.value);
+};
+
+/** What the platform's cron trigger does each minute: for where there is none, or while it fails. */
+export const tick: Handler = async ({ env }) => {
+  const ticked = await askScheduler(() => env.CRON.tick());
+  return ticked.ok ? json(summaryView(ticked.value)) : ticked;
+};
+
+function summaryView({ startedAt, results, ...summary }: ExecutionSummary) {
+  return { ...summary, startedAt: iso(startedAt), results: results.map(resultView) };
+}
+
+function resultView(result: TaskResult) {
+  if (result.status !== "missed") return result;
+  const { from, until, count } = result.missed;
+  return { ...result, missed: { from: iso(from), until: iso(until), count } };
+}
+
+async function askScheduler<Reply>(ask: () => Promise<Reply>): Promise<Result<Reply, Failure>> {
+  try {
+    return ok(await ask());
+  } catch (error) {
+    log("error", "scheduler.failed", describeError(error));
+    return fail({ tag: "unavailable", dependency: "scheduler" });
+  }
+}

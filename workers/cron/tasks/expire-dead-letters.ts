@@ -1,0 +1,16 @@
+import { deleteExpiredDeadLetters } from "../../../shared/email/dead-letters/store.ts";
+import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import type { CronTask } from "../tasks.ts";
+
+/** Dead letters are kept for `DLQ_RETENTION_DAYS`; their mails stay. */
+export const expireDeadLetters: CronTask = {
+  name: "expire-dead-letters",
+  cron: "5 * * * *",
+  timeoutMs: 60_000,
+  graceMs: 600_000,
+  overlap: "skip",
+  async run({ given: { DB }, signal }) {
+    const now = Date.now();
+    return { deleted: await untilNoneIsLeft((limit) => deleteExpiredDeadLetters(DB, now, limit), signal) };
+  },
+};

@@ -1,0 +1,16 @@
+import { deleteExpiredIdempotencyKeys } from "../../../shared/email/store.ts";
+import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import type { CronTask } from "../tasks.ts";
+
+/** An expired key binds nobody any more: this gives its space back. Up to 20,000 each run. */
+export const expireIdempotencyKeys: CronTask = {
+  name: "expire-idempotency-keys",
+  cron: "*/2 * * * *",
+  timeoutMs: 60_000,
+  graceMs: 600_000,
+  overlap: "skip",
+  async run({ given: { DB }, signal }) {
+    const now = Date.now();
+    return { deleted: await untilNoneIsLeft((limit) => deleteExpiredIdempotencyKeys(DB, now, limit), signal) };
+  },
+};

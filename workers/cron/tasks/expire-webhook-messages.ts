@@ -1,0 +1,19 @@
+import { forgetFeedback } from "../../../shared/email/feedback/store.ts";
+import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import type { CronTask } from "../tasks.ts";
+
+/** A provider sends a message again for days if it missed our answer. */
+const MEMORY_MS = 30 * 86_400_000;
+
+/** Forgets the provider messages that can no longer come again. */
+export const expireWebhookMessages: CronTask = {
+  name: "expire-webhook-messages",
+  cron: "15 * * * *",
+  timeoutMs: 60_000,
+  graceMs: 600_000,
+  overlap: "skip",
+  async run({ given: { DB }, signal }) {
+    const before = Date.now() - MEMORY_MS;
+    return { deleted: await untilNoneIsLeft((limit) => forgetFeedback(DB, before, limit), signal) };
+  },
+};
