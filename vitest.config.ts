@@ -19,6 +19,7 @@ function inWorkerd(
   miniflare: PoolOptions["miniflare"],
   main?: string,
   globalSetup: string[] = [],
+  setupFiles: string[] = [],
 ): TestProjectConfiguration {
   return {
     plugins: [
@@ -30,7 +31,13 @@ function inWorkerd(
         ...(main === undefined ? {} : { main }),
       }),
     ],
-    test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: ["./test/support/apply-migrations.ts"], globalSetup, provide },
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      setupFiles: ["./test/support/apply-migrations.ts", ...setupFiles],
+      globalSetup,
+      provide,
+    },
   };
 }
 
@@ -52,10 +59,16 @@ export default defineConfig({
         },
       },
       // luna-cron does not run beside luna-api here; `stack` has the three of them.
-      inWorkerd("api", {
-        bindings: { ADMIN_TOKEN, WEBHOOK_SECRET_RESEND, ...links },
-        serviceBindings: { CRON: () => new Response(null, { status: 501 }) },
-      }),
+      inWorkerd(
+        "api",
+        {
+          bindings: { ADMIN_TOKEN, WEBHOOK_SECRET_RESEND, ...links },
+          serviceBindings: { CRON: () => new Response(null, { status: 501 }) },
+        },
+        undefined,
+        [],
+        ["./test/support/registered-tasks.ts"],
+      ),
       // The breakers live in luna-api, which does not run here: the consumer's isolate hosts them itself.
       inWorkerd(
         "consumer",
@@ -66,10 +79,18 @@ export default defineConfig({
         "./test/consumer/entry.ts",
         ["./test/support/scripted-servers.ts"],
       ),
-      // So does the tag index.
+      // So do the breakers and the tag index here.
       inWorkerd(
         "cron",
-        { durableObjects: { CACHE_TAG_INDEX: { className: "CacheTagIndex", useSQLite: true } }, kvNamespaces: ["CACHE"] },
+        {
+          bindings: links,
+          durableObjects: {
+            CACHE_TAG_INDEX: { className: "CacheTagIndex", useSQLite: true },
+            CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true },
+            TASK_WATCHDOG: { className: "TaskWatchdog", useSQLite: true },
+          },
+          kvNamespaces: ["CACHE"],
+        },
         "./test/cron/entry.ts",
       ),
       { test: { name: "stack", include: ["test/stack/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },

@@ -41,3 +41,26 @@ CREATE UNIQUE INDEX task_runs_by_slot ON task_runs (task, scheduled_at) WHERE tr
 CREATE INDEX task_runs_running ON task_runs (lease_expires_at) WHERE status = 'running';
 CREATE INDEX task_runs_by_execution ON task_runs (execution_id);
 CREATE INDEX task_runs_by_task ON task_runs (task, started_at);
+
+-- Whatever somebody should be told of: whether it holds, since when, and what was said of it.
+CREATE TABLE alerts (
+  key TEXT PRIMARY KEY, -- 'task:<name>', 'breaker:<name>', ...
+  holds_since INTEGER, -- NULL: it does not hold
+  fired_at INTEGER, -- NULL: nobody was told, or it is over
+  reminded_at INTEGER,
+  summary TEXT NOT NULL,
+  revision INTEGER NOT NULL -- raised by each change, so that of two who judge at the same moment one has its way
+) STRICT, WITHOUT ROWID;
+
+-- What is to be said, until every channel has said it.
+CREATE TABLE alert_notices (
+  id TEXT PRIMARY KEY,
+  key TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('fired', 'reminder', 'recovered')),
+  summary TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  email_at INTEGER, -- when it was said there
+  webhook_at INTEGER
+) STRICT;
+
+CREATE INDEX alert_notices_by_age ON alert_notices (at, id);

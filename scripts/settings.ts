@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { alertSettings } from "../shared/alerts/settings.ts";
 import { adminToken, breakerSettings, cacheSettings } from "../shared/config.ts";
 import {
   deadLetterRetentionDays,
@@ -79,6 +80,7 @@ export function checkVariables(vars: Variables): void {
     ...(named.includes("smtp") ? [smtpSettings] : []),
     ...(named.includes("resend") ? [resendSettings] : []),
     ...(vars.WEBHOOK_SECRET_RESEND === undefined ? [] : [resendWebhookSecret]),
+    alertSettings,
     breakerSettings,
     cacheSettings,
     unsubscribeSettings,

@@ -25,7 +25,9 @@ const quietly = {
 async function main(): Promise<void> {
   const settings = startSettings(process.env);
   const fromEnvironment = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => /^(SMTP_|RESEND_|EMAIL_|DLQ_|BREAKER_|CACHE_|WEBHOOK_|CLOUDFLARE_RATE_)/.test(name)),
+    Object.entries(process.env).filter(([name]) =>
+      /^(SMTP_|RESEND_|EMAIL_|DLQ_|BREAKER_|CACHE_|ALERT_|WEBHOOK_|CLOUDFLARE_RATE_)/.test(name),
+    ),
   );
   const given = withoutEmpty({ ...readDevVars(DEV_VARS), ...fromEnvironment });
   const ownServer = given["SMTP_HOST"];

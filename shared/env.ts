@@ -2,6 +2,7 @@ import type { CacheTagIndex } from "./cache-tags/object.ts";
 import type { CircuitBreaker } from "./circuit-breaker/object.ts";
 import type { QueueMessage } from "./email/messages.ts";
 import type { Telemetry } from "./telemetry/object.ts";
+import type { TaskWatchdog } from "./schedule/watchdog/object.ts";
 import type { ScheduledTasksRpc } from "./schedule/rpc.ts";
 
 /**
@@ -34,6 +35,9 @@ export interface Variables {
   RESEND_API_KEY?: string;
   RESEND_BASE_URL?: string;
   WEBHOOK_SECRET_RESEND?: string;
+  ALERT_FAILURES?: string;
+  ALERT_EMAIL?: string;
+  ALERT_WEBHOOK_URL?: string;
   SMTP_HOST?: string;
   SMTP_PORT?: string;
   SMTP_SECURITY?: string;
@@ -48,6 +52,7 @@ export interface ApiEnv extends Variables {
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
   TELEMETRY: DurableObjectNamespace<Telemetry>;
+  TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
   CRON: Fetcher & ScheduledTasksRpc;
 }
 
@@ -63,5 +68,7 @@ export interface CronEnv extends Variables {
   DB: D1Database;
   EMAIL_QUEUE: Queue<QueueMessage>;
   EMAIL_DLQ: Queue<QueueMessage>;
+  CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
+  TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
 }

@@ -1,5 +1,5 @@
 /** The dependencies that have a breaker, by the names of their objects. What guards each stands beside it. */
-export const dependencies = ["database", "email:smtp", "email:cloudflare", "email:resend", "cache"] as const;
+export const dependencies = ["database", "email:smtp", "email:cloudflare", "email:resend", "cache", "alerts:webhook"] as const;
 
 export type Dependency = (typeof dependencies)[number];
 

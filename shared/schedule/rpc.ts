@@ -9,6 +9,8 @@ export interface ScheduledTasksRpc {
   tick(): Promise<ExecutionSummary>;
   /** Every registered task. */
   list(): Promise<TaskListing[]>;
+  /** Names every task to the watchdog, as each tick does: after a deployment, so that a trigger that never comes is noticed too. */
+  register(): Promise<void>;
   /** Runs one task now, as an operator asks for it, and returns how it ended; `not-found` if no task has that name. */
   run(name: string): Promise<TaskResult | { status: "not-found" }>;
   /** Runs a task again whose run has failed, as its next attempt. */

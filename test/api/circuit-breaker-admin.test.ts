@@ -5,7 +5,7 @@ import { brokenBreakers } from "../support/isolates.ts";
 import { call, callWith, deadDatabase, freshBreakers } from "./support.ts";
 
 const path = "/api/admin/circuit-breakers";
-const names = ["database", "email:smtp", "email:cloudflare", "email:resend", "cache"];
+const names = ["database", "email:smtp", "email:cloudflare", "email:resend", "cache", "alerts:webhook"];
 
 /** A caller with breakers of its own. */
 const admin = () => {

@@ -81,7 +81,7 @@ describe("prune-history", () => {
     );
     const old = Date.now() - 31 * DAY_MS;
     await db.batch([insert.bind("old", old, old), insert.bind("open", old, null), insert.bind("new", Date.now(), Date.now())]);
-    expect(await run("prune-history")).toEqual({ deleted: 1 });
+    expect(await run("prune-history")).toEqual({ executions: 1, notices: 0 });
     const { results } = await db.prepare("SELECT execution_id AS id FROM task_executions ORDER BY id").all();
     expect(results).toEqual([{ id: "new" }, { id: "open" }]);
   });

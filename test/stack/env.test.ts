@@ -90,7 +90,10 @@ describe("the three TOMLs", () => {
 });
 
 it("every variable in shared/env.ts is read by the settings and explained in .dev.vars.example", () => {
-  const config = readFileSync("shared/config.ts", "utf8") + readFileSync("shared/email/settings.ts", "utf8");
+  const config =
+    readFileSync("shared/config.ts", "utf8") +
+    readFileSync("shared/email/settings.ts", "utf8") +
+    readFileSync("shared/alerts/settings.ts", "utf8");
   const example = readFileSync(".dev.vars.example", "utf8");
   for (const variable of members("Variables").keys()) {
     expect(config).toContain(`${variable}:`);

@@ -5,6 +5,7 @@ import { leaseOn } from "../../shared/circuit-breaker/guard.ts";
 import { within } from "../../shared/deadline.ts";
 import { emailBacklog, type EmailBacklog } from "../../shared/email/store.ts";
 import type { ApiEnv } from "../../shared/env.ts";
+import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, type Call, type Handler } from "./call.ts";
 
@@ -17,10 +18,12 @@ const MAX_OWED_AGE_SECONDS = 180;
 /** Whoever asks for the health does not wait long for what does not answer. */
 const BREAKER_TIMEOUT_MS = 1_000;
 const DATABASE_TIMEOUT_MS = 2_000;
+const WATCHDOG_TIMEOUT_MS = 1_000;
 
 /** 200 `ok` or `degraded`; 503 `down` only when D1 does not answer, because nothing can be done without it. */
 export const health: Handler = async ({ env, now }: Call) => {
   const breakers = breakerCheck(env);
+  const tasks = taskCheck(env);
   let backlog: EmailBacklog;
   let purges: Awaited<ReturnType<typeof owedPurges>>;
   try {
@@ -28,13 +31,14 @@ export const health: Handler = async ({ env, now }: Call) => {
     [backlog, purges] = await within(DATABASE_TIMEOUT_MS, Promise.all([emailBacklog(env.DB, now), owedPurges(env.DB)]));
   } catch (error) {
     log("error", "health.database_down", describeError(error));
-    const checks = { database: { status: "down" }, breakers: await breakers };
+    const checks = { database: { status: "down" }, breakers: await breakers, tasks: await tasks };
     return json({ status: "down", checks, version }, { status: 503, headers: { "Retry-After": "5" } });
   }
   const checks = {
     database: { status: "ok" as const },
     breakers: await breakers,
     cache: cacheCheck(purges, now),
+    tasks: await tasks,
     email: emailCheck(backlog, now),
   };
   const status = Object.values(checks).some((check) => check.status === "degraded") ? "degraded" : "ok";
@@ -51,6 +55,20 @@ function cacheCheck({ owed, oldestAt }: Awaited<ReturnType<typeof owedPurges>>, 
   const oldestOwedSeconds = oldestAt === null ? 0 : Math.max(Math.floor((now - oldestAt) / 1_000), 0);
   const status: Status = oldestOwedSeconds > MAX_OWED_AGE_SECONDS ? "degraded" : "ok";
   return { status, owedPurges: owed, oldestOwedSeconds };
+}
+
+/** Which tasks have not run in time. If none is watched yet, as after the first deployment, they are registered. */
+async function taskCheck(env: ApiEnv) {
+  try {
+    const { watched, overdue } = await within(WATCHDOG_TIMEOUT_MS, Promise.resolve(env.TASK_WATCHDOG.getByName(WATCHDOG_NAME).inspect()));
+    if (watched === 0) await within(WATCHDOG_TIMEOUT_MS, Promise.resolve(env.CRON.register()));
+    const late = overdue.map(({ task, dueBy }) => ({ task, dueBy: new Date(dueBy).toISOString() }));
+    const status: Status = late.length > 0 ? "degraded" : "ok";
+    return { status, overdue: late };
+  } catch (error) {
+    log("error", "health.watchdog_unreached", describeError(error));
+    return { status: "degraded" as Status, overdue: [], unreachable: true };
+  }
 }
 
 /** What this isolate knows of each breaker, about a lease old at most. `unreachable` names those whose object does not answer it. */

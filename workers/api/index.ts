@@ -6,6 +6,7 @@ import { sendByRpc } from "./emails-rpc.ts";
 
 export { CacheTagIndex } from "../../shared/cache-tags/object.ts";
 export { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
+export { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
 export { Telemetry } from "../../shared/telemetry/object.ts";
 
 export class Emails extends WorkerEntrypoint<ApiEnv> implements EmailsRpc {

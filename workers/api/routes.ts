@@ -1,5 +1,6 @@
 import { relatedReads } from "../../shared/cache/keys.ts";
 import { resolveEmail } from "./admin.ts";
+import { alerts } from "./alerts.ts";
 import { deadLetters, inspectDeadLetter, processDeadLetters, removeDeadLetter } from "./dead-letters.ts";
 import type { Access } from "./auth.ts";
 import { inspectTag, invalidate } from "./cache.ts";
@@ -73,6 +74,7 @@ export const routes: readonly Route[] = [
   { method: "DELETE", path: "/api/admin/email/suppressions/:address", access: "admin", handler: unsuppress },
   { method: "POST", path: "/api/admin/email/:id/resolve", access: "admin", handler: resolveEmail },
 
+  { method: "GET", path: "/api/admin/alerts", access: "admin", handler: alerts },
   { method: "GET", path: "/api/admin/scheduled-tasks", access: "admin", handler: listScheduledTasks },
   { method: "GET", path: "/api/admin/scheduled-tasks/history", access: "admin", handler: scheduledTaskHistory },
   { method: "POST", path: "/api/admin/scheduled-tasks/history/:runId/retry", access: "admin", handler: retryRun },

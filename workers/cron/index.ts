@@ -2,10 +2,19 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { systemClock } from "../../shared/clock.ts";
 import type { CronEnv } from "../../shared/env.ts";
 import { nextSlot } from "../../shared/schedule/due.ts";
-import { runDue, runNow, type Scheduler } from "../../shared/schedule/execution.ts";
+import { runDue, runNow, type ExecutionSummary, type Scheduler } from "../../shared/schedule/execution.ts";
 import { findRun } from "../../shared/schedule/history/store.ts";
 import type { ScheduledTasksRpc } from "../../shared/schedule/rpc.ts";
 import { tasks } from "./tasks.ts";
+import { reportToWatchdog, watch } from "./watch.ts";
+
+/** Runs what is due, says that it did, then looks at what is wrong. */
+async function tick(env: CronEnv): Promise<ExecutionSummary> {
+  const summary = await runDue(schedulerOf(env), tasks);
+  await reportToWatchdog(env);
+  await watch(env, summary);
+  return summary;
+}
 
 function schedulerOf(env: CronEnv): Scheduler<CronEnv> {
   return { db: env.DB, given: env, clock: systemClock, newId: () => crypto.randomUUID() };
@@ -14,7 +23,7 @@ function schedulerOf(env: CronEnv): Scheduler<CronEnv> {
 /** What other Workers may call through a service binding. */
 export class ScheduledTasks extends WorkerEntrypoint<CronEnv> implements ScheduledTasksRpc {
   async tick(): ReturnType<ScheduledTasksRpc["tick"]> {
-    return await runDue(schedulerOf(this.env), tasks);
+    return await tick(this.env);
   }
 
   async list(): ReturnType<ScheduledTasksRpc["list"]> {
@@ -27,6 +36,10 @@ export class ScheduledTasks extends WorkerEntrypoint<CronEnv> implements Schedul
       overlap,
       nextAt: nextSlot(cron, now),
     }));
+  }
+
+  async register(): ReturnType<ScheduledTasksRpc["register"]> {
+    await reportToWatchdog(this.env);
   }
 
   async run(name: string): ReturnType<ScheduledTasksRpc["run"]> {
@@ -45,6 +58,6 @@ export class ScheduledTasks extends WorkerEntrypoint<CronEnv> implements Schedul
 
 export default {
   async scheduled(_controller, env) {
-    await runDue(schedulerOf(env), tasks);
+    await tick(env);
   },
 } satisfies ExportedHandler<CronEnv>;

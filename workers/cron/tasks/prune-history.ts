@@ -1,10 +1,11 @@
 import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import { deleteNotices } from "../../../shared/alerts/store.ts";
 import { deleteExecutions } from "../../../shared/schedule/history/store.ts";
 import type { CronTask } from "../tasks.ts";
 
 const KEPT_MS = 30 * 86_400_000;
 
-/** The history of the tasks is kept for 30 days. */
+/** The history of the tasks, and what was said to people, is kept for 30 days. */
 export const pruneHistory: CronTask = {
   name: "prune-history",
   cron: "25 * * * *",
@@ -13,6 +14,8 @@ export const pruneHistory: CronTask = {
   overlap: "skip",
   async run({ given: { DB }, signal }) {
     const before = Date.now() - KEPT_MS;
-    return { deleted: await untilNoneIsLeft((limit) => deleteExecutions(DB, before, limit), signal) };
+    const executions = await untilNoneIsLeft((limit) => deleteExecutions(DB, before, limit), signal);
+    const notices = await untilNoneIsLeft((limit) => deleteNotices(DB, before, limit), signal);
+    return { executions, notices };
   },
 };

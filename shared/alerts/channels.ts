@@ -1,0 +1,69 @@
+import { CircuitOpen } from "../circuit-breaker/circuit-open.ts";
+import { breakerClient, type BreakerEnv } from "../circuit-breaker/guard.ts";
+import { acceptEmails, type Outbox } from "../email/outbox.ts";
+import { submissionOf } from "../email/submission.ts";
+import type { Variables } from "../env.ts";
+import { problemOf } from "../http/problem.ts";
+import type { AlertSettings } from "./settings.ts";
+import type { Channel, Notice } from "./store.ts";
+import type { Say } from "./watch.ts";
+
+/** The tenant of the mails that Luna sends of itself. */
+const SYSTEM_TENANT = "system";
+
+const titles: Record<Notice["kind"], string> = { fired: "Alert", reminder: "Still", recovered: "Recovered" };
+
+/** A notice in one line. */
+function lineOf({ kind, summary }: Notice): string {
+  return `${titles[kind]}: ${summary}`;
+}
+
+/** Says a notice by mail, through our own queue: once, however often it is asked. */
+export function byEmail(outbox: Outbox, env: Variables, to: string, clock: () => number): Say {
+  return async (notice) => {
+    const text = `${lineOf(notice)}\n\n${notice.key}, ${new Date(notice.at).toISOString()}\n`;
+    const mail = submissionOf(
+      env,
+      { to, subject: `[Luna] ${lineOf(notice)}`.slice(0, 200), text },
+      { tenant: SYSTEM_TENANT, idempotencyKey: `alert:${notice.id}` },
+      clock(),
+    );
+    if (!mail.ok) throw new Error(problemOf(mail.error).detail);
+    const [accepted] = await acceptEmails(outbox, [mail.value], clock());
+    if (accepted !== undefined && !accepted.ok) throw new Error(problemOf(accepted.error).detail);
+  };
+}
+
+const WEBHOOK_TIMEOUT_MS = 5_000;
+
+/**
+ * Says a notice to a webhook: JSON with `text`, as Slack and its like take it, and the notice itself. It may be said twice, with the same
+ * `Idempotency-Key`, when its answer is lost.
+ */
+export function byWebhook(env: BreakerEnv, url: string): Say {
+  const breaker = breakerClient(env, "alerts:webhook", { timeoutMs: WEBHOOK_TIMEOUT_MS, calleeTimesOut: false, isFault: () => true });
+  return async (notice) => {
+    const answer = await breaker.run(async (signal) => {
+      const response = await fetch(url, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "Idempotency-Key": notice.id },
+        body: JSON.stringify({ text: lineOf(notice), alert: { ...notice, at: new Date(notice.at).toISOString() } }),
+        redirect: "manual",
+        ...(signal !== undefined && { signal }),
+      });
+      await response.body?.cancel();
+      if (!response.ok) throw new Error(`the webhook answered ${response.status}`);
+    });
+    if (answer instanceof CircuitOpen) throw new Error("the circuit breaker of the webhook is open");
+  };
+}
+
+type AlertEnv = BreakerEnv & { DB: D1Database; EMAIL_QUEUE: Outbox["queue"] };
+
+/** The channels that are set. */
+export function alertChannels(env: AlertEnv, { email, webhookUrl }: AlertSettings): Partial<Record<Channel, Say>> {
+  return {
+    ...(email !== null && { email: byEmail({ db: env.DB, queue: env.EMAIL_QUEUE }, env, email, Date.now) }),
+    ...(webhookUrl !== null && { webhook: byWebhook(env, webhookUrl) }),
+  };
+}

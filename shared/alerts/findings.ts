@@ -1,0 +1,51 @@
+import type { Finding } from "./judge.ts";
+import type { Facts } from "./store.ts";
+
+/** What is wrong, from what was counted. Pure. */
+
+const MINUTE_MS = 60_000;
+/** A mail that is due for longer means that nobody delivers. */
+const MAX_DUE_AGE_MS = 5 * MINUTE_MS;
+/** A breaker that opens and closes again does its work. */
+const BREAKER_OPEN_MS = 5 * MINUTE_MS;
+
+/** `failures`: from how many on, of one execution or of one task in a row, somebody is told. */
+export function findingsOf(
+  { streaks, mails }: Facts,
+  execution: { total: number; failed: string[] },
+  breakers: { name: string; state: string }[],
+  failures: number,
+  now: number,
+): Finding[] {
+  const dueMs = mails.oldestDueAt === null ? 0 : Math.max(now - mails.oldestDueAt, 0);
+  return [
+    // An execution in which nothing was due says nothing.
+    ...(execution.total === 0
+      ? []
+      : [
+          at(
+            "execution",
+            execution.failed.length >= failures,
+            `${execution.failed.length} tasks failed in one execution: ${execution.failed.join(", ")}`,
+          ),
+        ]),
+    ...streaks.map(({ task, statuses }) =>
+      at(
+        `task:${task}`,
+        statuses.length >= failures && statuses.every((status) => status === "failure"),
+        `the task ${task} failed ${failures} times running`,
+      ),
+    ),
+    ...breakers.map(({ name, state }) =>
+      at(`breaker:${name}`, state !== "CLOSED", `the circuit breaker ${name} is ${state}`, BREAKER_OPEN_MS),
+    ),
+    at("email:due", dueMs > MAX_DUE_AGE_MS, `a mail has been due for ${Math.floor(dueMs / MINUTE_MS)} minutes`),
+    at("email:unknown", mails.unknown > 0, `${mails.unknown} mails may or may not have arrived`),
+    at("email:dead", mails.dead > 0, `${mails.dead} dead letters wait to be looked at`),
+    at("email:expiring", mails.expiring > 0, `${mails.expiring} dead letters expire within a day`),
+  ];
+}
+
+function at(key: string, holds: boolean, summary: string, forMs = 0): Finding {
+  return { key, holds, forMs, summary };
+}

@@ -1,0 +1,123 @@
+import type { Alert, Finding, NoticeKind } from "./judge.ts";
+
+/** SQL of what is wrong, and of what is to be said of it. */
+
+export type StoredAlert = Alert & { key: string; summary: string; revision: number };
+
+export async function readAlerts(db: D1Database): Promise<StoredAlert[]> {
+  const { results } = await db
+    .prepare(
+      "SELECT key, holds_since AS holdsSince, fired_at AS firedAt, reminded_at AS remindedAt, summary, revision FROM alerts ORDER BY key",
+    )
+    .all<StoredAlert>();
+  return results;
+}
+
+/** How one finding was judged, of an alert as it was read. */
+export type Judged = { finding: Finding; before: StoredAlert | null; alert: Alert; say: NoticeKind | null; noticeId: string };
+
+/** Writes down what was judged, with what is to be said, in one batch. An alert that somebody else has judged meanwhile stays as it is. */
+export async function saveJudged(db: D1Database, judged: Judged[], now: number): Promise<void> {
+  const rows = JSON.stringify(
+    judged.map(({ finding: { key, summary }, before, alert, say, noticeId }) => ({
+      key,
+      summary,
+      revision: before?.revision ?? 0,
+      ...alert,
+      say,
+      noticeId,
+    })),
+  );
+  const unchanged =
+    "json_each(?1) AS j LEFT JOIN alerts AS a ON a.key = j.value ->> 'key' WHERE COALESCE(a.revision, 0) = j.value ->> 'revision'";
+  await db.batch([
+    db
+      .prepare(
+        `INSERT INTO alert_notices (id, key, kind, summary, at)
+         SELECT j.value ->> 'noticeId', j.value ->> 'key', j.value ->> 'say', j.value ->> 'summary', ?2 FROM ${unchanged} AND j.value ->> 'say' IS NOT NULL
+         ON CONFLICT (id) DO NOTHING`,
+      )
+      .bind(rows, now),
+    db
+      .prepare(
+        `INSERT INTO alerts (key, holds_since, fired_at, reminded_at, summary, revision)
+         SELECT j.value ->> 'key', j.value ->> 'holdsSince', j.value ->> 'firedAt', j.value ->> 'remindedAt', j.value ->> 'summary', 1 + j.value ->> 'revision'
+         FROM ${unchanged}
+         ON CONFLICT (key) DO UPDATE SET holds_since = excluded.holds_since, fired_at = excluded.fired_at, reminded_at = excluded.reminded_at,
+           summary = excluded.summary, revision = excluded.revision`,
+      )
+      .bind(rows),
+  ]);
+}
+
+export type Channel = "email" | "webhook";
+export type Notice = { id: string; key: string; kind: NoticeKind; summary: string; at: number };
+
+/** What a channel has not said yet, oldest first. */
+export async function unsaid(db: D1Database, channel: Channel, limit: number): Promise<Notice[]> {
+  const { results } = await db
+    .prepare(`SELECT id, key, kind, summary, at FROM alert_notices WHERE ${channel}_at IS NULL ORDER BY at, id LIMIT ?1`)
+    .bind(limit)
+    .all<Notice>();
+  return results;
+}
+
+export async function markSaid(db: D1Database, channel: Channel, id: string, now: number): Promise<void> {
+  await db.prepare(`UPDATE alert_notices SET ${channel}_at = ?2 WHERE id = ?1`).bind(id, now).run();
+}
+
+/** The newest notices, for people. */
+export async function recentNotices(
+  db: D1Database,
+  limit: number,
+): Promise<(Notice & { emailAt: number | null; webhookAt: number | null })[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT id, key, kind, summary, at, email_at AS emailAt, webhook_at AS webhookAt FROM alert_notices ORDER BY at DESC, id DESC LIMIT ?1`,
+    )
+    .bind(limit)
+    .all<Notice & { emailAt: number | null; webhookAt: number | null }>();
+  return results;
+}
+
+/** @returns how many */
+export async function deleteNotices(db: D1Database, before: number, limit: number): Promise<number> {
+  const done = await db
+    .prepare("DELETE FROM alert_notices WHERE id IN (SELECT id FROM alert_notices WHERE at < ?1 ORDER BY at LIMIT ?2)")
+    .bind(before, limit)
+    .run();
+  return done.meta.changes;
+}
+
+/** How the newest runs of a task ended, newest first. */
+type Streak = { task: string; statuses: ("success" | "failure")[] };
+
+/** Counts of mails that somebody should look at. */
+type MailFacts = { oldestDueAt: number | null; unknown: number; dead: number; expiring: number };
+
+export type Facts = { streaks: Streak[]; mails: MailFacts };
+
+/** @param expiringBefore dead letters that expire before then count as expiring */
+export async function readFacts(db: D1Database, tasks: string[], runs: number, expiringBefore: number): Promise<Facts> {
+  const [streaks, mails] = await db.batch([
+    db
+      .prepare(
+        `SELECT t.value AS task, (SELECT json_group_array(status) FROM (SELECT status FROM task_runs WHERE task = t.value AND status IN ('success', 'failure')
+           ORDER BY started_at DESC LIMIT ?2)) AS statuses FROM json_each(?1) AS t`,
+      )
+      .bind(JSON.stringify(tasks), runs),
+    db
+      .prepare(
+        `SELECT (SELECT MIN(due_at) FROM emails WHERE status = 'queued') AS oldestDueAt,
+                (SELECT COUNT(*) FROM emails WHERE status = 'unknown') AS unknown,
+                (SELECT COUNT(*) FROM dead_letters) AS dead,
+                (SELECT COUNT(*) FROM dead_letters WHERE expires_at < ?1) AS expiring`,
+      )
+      .bind(expiringBefore),
+  ]);
+  const rows = (streaks?.results ?? []) as { task: string; statuses: string }[];
+  return {
+    streaks: rows.map(({ task, statuses }) => ({ task, statuses: JSON.parse(statuses) as Streak["statuses"] })),
+    mails: (mails?.results[0] as MailFacts | undefined) ?? { oldestDueAt: null, unknown: 0, dead: 0, expiring: 0 },
+  };
+}

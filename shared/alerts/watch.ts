@@ -1,0 +1,38 @@
+import { describeError, log } from "../telemetry/log.ts";
+import { judge, quiet, type Finding } from "./judge.ts";
+import { markSaid, readAlerts, saveJudged, unsaid, type Channel, type Notice } from "./store.ts";
+
+/** Says one notice. Rejects if it could not: then it is said later. Must bear to be asked twice for the same notice. */
+export type Say = (notice: Notice) => Promise<void>;
+
+/** Notices of one round: an outage that ends must not flood anybody. */
+const PER_ROUND = 20;
+
+/** Judges what was found, and writes down what is to be said. */
+export async function noteFindings(db: D1Database, findings: Finding[], now: number, newId: () => string): Promise<void> {
+  const known = new Map((await readAlerts(db)).map((alert) => [alert.key, alert]));
+  const judged = findings.flatMap((finding) => {
+    const before = known.get(finding.key) ?? null;
+    const { alert, say } = judge(before ?? quiet, finding, now);
+    const isSame = alert.holdsSince === (before?.holdsSince ?? null) && alert.firedAt === (before?.firedAt ?? null);
+    return say === null && isSame ? [] : [{ finding, before, alert, say, noticeId: newId() }];
+  });
+  if (judged.length > 0) await saveJudged(db, judged, now);
+}
+
+/** Says what is to be said, each channel for itself: one that is broken says it later, and keeps no other from saying it now. */
+export async function sayNotices(db: D1Database, channels: Partial<Record<Channel, Say>>, clock: () => number): Promise<void> {
+  await Promise.all(
+    Object.entries(channels).map(async ([name, say]) => {
+      const channel = name as Channel;
+      try {
+        for (const notice of await unsaid(db, channel, PER_ROUND)) {
+          await say(notice);
+          await markSaid(db, channel, notice.id, clock());
+        }
+      } catch (error) {
+        log("error", "alert.channel_failed", { channel, ...describeError(error) });
+      }
+    }),
+  );
+}

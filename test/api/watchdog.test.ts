@@ -1,0 +1,157 @@
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
+import type { Watched } from "../../shared/schedule/watchdog/rpc.ts";
+import { nextLook, overdueFindings } from "../../shared/schedule/watchdog/state.ts";
+import { callWith, deadDatabase } from "./support.ts";
+
+/** The real object, at a time that the test sets. */
+
+const MINUTE_MS = 60_000;
+const start = Date.parse("2030-01-01T09:00:00Z");
+let objects = 0;
+let now = start;
+let name = "";
+let posted: { text: string; alert: { id: string; key: string } }[] = [];
+
+beforeEach(async () => {
+  now = start;
+  name = `watchdog-${(objects += 1)}`;
+  posted = [];
+  vi.spyOn(console, "error").mockReturnValue();
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (_url, init) => {
+    posted.push(JSON.parse(init?.body as string));
+    return new Response("ok");
+  });
+  await env.DB.batch(["alerts", "alert_notices"].map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
+});
+afterEach(() => void vi.restoreAllMocks());
+
+const stub = () => env.TASK_WATCHDOG.getByName(name);
+
+/** The object with its clock and with bindings that the test chooses. */
+async function inside<Value>(act: (watchdog: TaskWatchdog) => Promise<Value>, changes: object = {}): Promise<Value> {
+  return await runInDurableObject(stub(), async (watchdog: TaskWatchdog) => {
+    watchdog.clock = () => now;
+    const own = watchdog as unknown as { env: object };
+    own.env = { ...env, ALERT_WEBHOOK_URL: "https://hooks.example/x", ...changes };
+    return await act(watchdog);
+  });
+}
+const report = (tasks: Watched[]) => inside((watchdog) => watchdog.report(tasks));
+const wakeUp = (changes: object = {}) => inside((watchdog) => watchdog.alarm(), changes);
+const alarmAt = () => runInDurableObject(stub(), (_, state) => state.storage.getAlarm());
+
+describe("the watchdog", () => {
+  it("is woken at the earliest moment by which a task should have run", async () => {
+    await report([
+      { task: "late", dueBy: start + 10 * MINUTE_MS },
+      { task: "early", dueBy: start + MINUTE_MS },
+    ]);
+    expect(await alarmAt()).toBe(start + MINUTE_MS);
+    expect(await stub().inspect()).toEqual({ watched: 2, overdue: [] });
+  });
+
+  it("tells once when a task is overdue, looks each minute, and tells when it runs again", async () => {
+    await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
+    for (let minute = 1; minute < 5; minute += 1) {
+      now = start + minute * MINUTE_MS;
+      await wakeUp();
+      expect(await alarmAt()).toBe(now + MINUTE_MS);
+    }
+    expect(posted.map(({ text }) => text)).toEqual(["Alert: the task backup has not run: it should have by 2030-01-01T09:01:00.000Z"]);
+    await report([{ task: "backup", dueBy: start + 60 * MINUTE_MS }]);
+    expect(await alarmAt()).toBe(now);
+    await wakeUp();
+    expect(posted.map(({ text }) => text).slice(1)).toEqual(["Recovered: the task backup runs again"]);
+    expect(await alarmAt()).toBe(start + 60 * MINUTE_MS);
+  });
+
+  it("tells of each task by itself, and no more of one that is no longer registered", async () => {
+    await report([
+      { task: "one", dueBy: start },
+      { task: "two", dueBy: start },
+    ]);
+    await wakeUp();
+    expect(posted.map(({ alert }) => alert.key).toSorted()).toEqual(["overdue:one", "overdue:two"]);
+    await report([{ task: "one", dueBy: start + 60 * MINUTE_MS }]);
+    await wakeUp();
+    expect(posted).toHaveLength(4);
+    expect(await stub().inspect()).toEqual({ watched: 1, overdue: [] });
+  });
+
+  it("tells the webhook though D1 is down, once, and goes on looking", async () => {
+    await report([{ task: "backup", dueBy: start }]);
+    for (let minute = 0; minute < 3; minute += 1) {
+      now = start + minute * MINUTE_MS;
+      await wakeUp({ DB: deadDatabase });
+      expect(await alarmAt()).toBe(now + MINUTE_MS);
+    }
+    expect(posted.map(({ alert }) => alert.id)).toEqual([`overdue:backup:${start}`]);
+  });
+
+  it("is set again although telling fails in every way", async () => {
+    vi.mocked(globalThis.fetch).mockRejectedValue(new Error("no network"));
+    await report([{ task: "backup", dueBy: start }]);
+    await wakeUp({ DB: deadDatabase, ALERT_WEBHOOK_URL: "not a URL" });
+    expect(await alarmAt()).toBe(now + MINUTE_MS);
+    await wakeUp({ DB: deadDatabase });
+    expect(await alarmAt()).toBe(now + MINUTE_MS);
+  });
+
+  it("really wakes up", async () => {
+    await runInDurableObject(stub(), (watchdog: TaskWatchdog) => watchdog.report([{ task: "backup", dueBy: 0 }]));
+    expect(await runDurableObjectAlarm(stub())).toBe(true);
+    expect(await env.DB.prepare("SELECT key FROM alerts WHERE fired_at IS NOT NULL").first("key")).toBe("overdue:backup");
+  });
+
+  it.each([
+    ["a task without a name", [{ task: "", dueBy: 0 }]],
+    ["a time that is none", [{ task: "backup", dueBy: Number.NaN }]],
+    ["no list", "backup"],
+  ])("refuses %s, and watches what it watched", async (_, tasks) => {
+    await report([{ task: "backup", dueBy: start }]);
+    expect(await inside((watchdog) => watchdog.report(tasks as Watched[]))).toMatchObject({ ok: false, error: { tag: "invalid" } });
+    expect((await inside((watchdog) => watchdog.inspect())).watched).toBe(1);
+  });
+});
+
+describe("GET /health", () => {
+  const health = (tasks: Watched[]) => {
+    const watchdog = { getByName: () => ({ inspect: async () => ({ watched: 1, overdue: tasks }) }) };
+    return callWith({ TASK_WATCHDOG: watchdog as unknown as typeof env.TASK_WATCHDOG })("GET", "/health");
+  };
+
+  it("is degraded and names the task that is overdue", async () => {
+    expect(await health([{ task: "backup", dueBy: start }])).toMatchObject({
+      status: 200,
+      body: {
+        status: "degraded",
+        checks: { tasks: { status: "degraded", overdue: [{ task: "backup", dueBy: "2030-01-01T09:00:00.000Z" }] } },
+      },
+    });
+    expect((await health([])).body.checks.tasks).toEqual({ status: "ok", overdue: [] });
+  });
+
+  it("registers the tasks when none is watched yet, and is degraded while it cannot", async () => {
+    const register = vi.fn<() => Promise<void>>(async () => undefined);
+    const watchdog = { getByName: () => ({ inspect: async () => ({ watched: 0, overdue: [] }) }) };
+    const bindings = { TASK_WATCHDOG: watchdog as unknown as typeof env.TASK_WATCHDOG };
+    expect(
+      (await callWith({ ...bindings, CRON: { register } as unknown as typeof env.CRON })("GET", "/health")).body.checks.tasks.status,
+    ).toBe("ok");
+    expect(register).toHaveBeenCalledOnce();
+    const dead = { register: () => Promise.reject(new Error("luna-cron is gone")) } as unknown as typeof env.CRON;
+    expect((await callWith({ ...bindings, CRON: dead })("GET", "/health")).body.checks.tasks).toMatchObject({
+      status: "degraded",
+      unreachable: true,
+    });
+  });
+});
+
+it("nothing is looked for while nothing is watched and nobody waits to hear", () => {
+  expect(nextLook([], [], start)).toBeNull();
+  expect(nextLook([], [{ task: "gone", dueBy: 0 }], start)).toBe(start + MINUTE_MS);
+  expect(overdueFindings([], [{ task: "gone", dueBy: 0 }], start)).toMatchObject([{ key: "overdue:gone", holds: false }]);
+});

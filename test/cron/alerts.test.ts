@@ -1,0 +1,159 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { byEmail, byWebhook } from "../../shared/alerts/channels.ts";
+import { findingsOf } from "../../shared/alerts/findings.ts";
+import type { Finding } from "../../shared/alerts/judge.ts";
+import { readFacts, recentNotices, type Notice } from "../../shared/alerts/store.ts";
+import { noteFindings, sayNotices, type Say } from "../../shared/alerts/watch.ts";
+import { fakeQueue, queueMail } from "../support/mails.ts";
+
+/** What somebody is told, and what becomes of that when a channel is broken, on a real D1. */
+
+const db = env.DB;
+const MINUTE_MS = 60_000;
+const start = Date.parse("2026-11-25T09:00:00Z");
+let ids = 0;
+const newId = () => `notice-${(ids += 1)}`;
+
+beforeEach(async () => {
+  const tables = ["alerts", "alert_notices", "task_runs", "task_executions", "emails", "email_events", "dead_letters", "idempotency_keys"];
+  await db.batch(tables.map((table) => db.prepare(`DELETE FROM ${table}`)));
+});
+afterEach(() => void vi.restoreAllMocks());
+
+const finding = (holds: boolean): Finding => ({ key: "task:backup", holds, forMs: 0, summary: "the task backup failed 3 times running" });
+
+/** A channel that keeps what it said, and can be broken. */
+function channel() {
+  const said: string[] = [];
+  const state = { broken: false, said };
+  const say: Say = async ({ kind, key }) => {
+    if (state.broken) throw new Error("the channel is broken");
+    said.push(`${kind} ${key}`);
+  };
+  return { ...state, state, say };
+}
+
+describe("an alert", () => {
+  it("is said once when it fires and once when it is over, on every channel", async () => {
+    const [email, webhook] = [channel(), channel()];
+    for (const [minute, holds] of [true, true, true, false, false, true].entries()) {
+      await noteFindings(db, [finding(holds)], start + minute * MINUTE_MS, newId);
+      await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
+    }
+    expect(email.said).toEqual(["fired task:backup", "recovered task:backup", "fired task:backup"]);
+    expect(webhook.said).toEqual(email.said);
+  });
+
+  it("is said by the other channel while one is broken, and by that one when it is mended, in order", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    const [email, webhook] = [channel(), channel()];
+    email.state.broken = true;
+    await noteFindings(db, [finding(true)], start, newId);
+    await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
+    await noteFindings(db, [finding(false)], start + MINUTE_MS, newId);
+    await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
+    expect([email.said, webhook.said]).toEqual([[], ["fired task:backup", "recovered task:backup"]]);
+    email.state.broken = false;
+    await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
+    expect(email.said).toEqual(webhook.said);
+  });
+
+  it("is said once although many judge it at the same moment", async () => {
+    await Promise.all(Array.from({ length: 10 }, () => noteFindings(db, [finding(true)], start, newId)));
+    expect(await recentNotices(db, 50)).toHaveLength(1);
+  });
+});
+
+describe("by email", () => {
+  const notice: Notice = { id: "n1", key: "task:backup", kind: "fired", summary: "the task backup failed 3 times running", at: start };
+
+  it("is a mail of our own queue, one however often it is asked for", async () => {
+    const doorbells = fakeQueue();
+    const say = byEmail({ db, queue: doorbells.queue }, { EMAIL_FROM: "Luna <hello@luna.example>" }, "oncall@example.com", Date.now);
+    await say(notice);
+    await say(notice);
+    const { results } = await db.prepare('SELECT tenant, to_address AS "to", subject FROM emails').all();
+    expect(results).toEqual([
+      { tenant: "system", to: "oncall@example.com", subject: "[Luna] Alert: the task backup failed 3 times running" },
+    ]);
+    expect(doorbells.sent).toHaveLength(1);
+  });
+
+  it("says why when it cannot", async () => {
+    await expect(byEmail({ db, queue: fakeQueue().queue }, {}, "oncall@example.com", Date.now)(notice)).rejects.toThrow("EMAIL_FROM");
+  });
+});
+
+describe("by webhook", () => {
+  const notice: Notice = { id: "n1", key: "breaker:cache", kind: "recovered", summary: "the circuit breaker cache is CLOSED", at: start };
+
+  it("is JSON that Slack takes, with the notice beside it and a key that tells a repeat", async () => {
+    const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("ok"));
+    await byWebhook(env, "https://hooks.example/x")(notice);
+    const [url, init] = fetched.mock.calls[0] as [string, RequestInit];
+    expect(url).toBe("https://hooks.example/x");
+    expect(new Headers(init.headers).get("Idempotency-Key")).toBe("n1");
+    expect(JSON.parse(init.body as string)).toEqual({
+      text: "Recovered: the circuit breaker cache is CLOSED",
+      alert: { ...notice, at: "2026-11-25T09:00:00.000Z" },
+    });
+  });
+
+  it("is said later when the answer is none that is well", async () => {
+    vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("no", { status: 500 }));
+    await expect(byWebhook(env, "https://hooks.example/x")(notice)).rejects.toThrow("500");
+  });
+});
+
+describe("what is found", () => {
+  const nothing = { total: 0, failed: [] };
+  const holding = async (execution: { total: number; failed: string[] } = nothing, breakers: { name: string; state: string }[] = []) => {
+    const facts = await readFacts(db, ["backup", "report"], 3, start + 86_400_000);
+    return findingsOf(facts, execution, breakers, 3, start).flatMap(({ key, holds }) => (holds ? [key] : []));
+  };
+
+  it("is nothing while all is well", async () => {
+    expect(await holding()).toEqual([]);
+    expect(await holding({ total: 5, failed: ["backup", "report"] }, [{ name: "cache", state: "CLOSED" }])).toEqual([]);
+  });
+
+  it("are three failures of one execution, and breakers that are not closed", async () => {
+    expect(await holding({ total: 5, failed: ["a", "b", "c"] }, [{ name: "cache", state: "HALF_OPEN" }])).toEqual([
+      "execution",
+      "breaker:cache",
+    ]);
+  });
+
+  it("are three failures of one task running, and no more once it has succeeded", async () => {
+    const run = (n: number, task: string, status: string) =>
+      db
+        .prepare(
+          "INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at) VALUES (?1, 'e', ?2, 'cron', ?3, ?4, ?3)",
+        )
+        .bind(`${task}-${n}`, task, n, status);
+    await db.prepare("INSERT INTO task_executions (execution_id, trigger, started_at, total) VALUES ('e', 'cron', 0, 0)").run();
+    await db.batch([run(1, "backup", "success"), run(2, "backup", "failure"), run(3, "backup", "failure"), run(4, "report", "failure")]);
+    expect(await holding()).toEqual([]);
+    await db.batch([run(5, "backup", "failure"), run(6, "backup", "skipped"), run(7, "report", "failure")]);
+    expect(await holding()).toEqual(["task:backup"]);
+    await run(8, "backup", "success").run();
+    expect(await holding()).toEqual([]);
+  });
+
+  it("are mails that nobody delivers, whose fate is unknown, and dead letters, before they expire", async () => {
+    const due = await queueMail(db, start - 6 * MINUTE_MS);
+    expect(await holding()).toEqual(["email:due"]);
+    await db.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(due).run();
+    expect(await holding()).toEqual(["email:unknown"]);
+    await db.prepare("DELETE FROM emails").run();
+    const letter = (id: string, expiresAt: number) =>
+      db
+        .prepare("INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?1, 'poison', '', 1, 0, ?2)")
+        .bind(id, expiresAt);
+    await letter("poison:1", start + 3 * 86_400_000).run();
+    expect(await holding()).toEqual(["email:dead"]);
+    await letter("poison:2", start + 3_600_000).run();
+    expect(await holding()).toEqual(["email:dead", "email:expiring"]);
+  });
+});

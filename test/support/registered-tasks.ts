@@ -1,0 +1,8 @@
+import { env } from "cloudflare:workers";
+import { beforeAll } from "vitest";
+import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
+
+/** luna-cron, which registers the tasks, does not run beside the Worker under test. */
+beforeAll(async () => {
+  await env.TASK_WATCHDOG.getByName(WATCHDOG_NAME).report([{ task: "sweep-outbox", dueBy: Date.UTC(2100) }]);
+});
