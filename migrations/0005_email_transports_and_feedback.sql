@@ -5,7 +5,7 @@ CREATE TABLE emails_new (
   tenant TEXT NOT NULL, -- 'admin', 'producer' or 'user:<id>': the owner of the key that sent it
   generation INTEGER NOT NULL DEFAULT 1, -- raised by each replay
   generation_at INTEGER NOT NULL, -- when this generation was queued: the mail's Date header
-  status TEXT NOT NULL CHECK (status IN ('scheduled', 'queued', 'claimed', 'sending', 'sent', 'delivered', 'bounced', 'complained', 'unknown',
+  status TEXT NOT NULL CHECK (status IN ('scheduled', 'queued', 'pinned', 'claimed', 'sending', 'sent', 'delivered', 'bounced', 'complained', 'unknown',
                                          'dead', 'discarded', 'cancelled', 'suppressed')),
   from_address TEXT NOT NULL,
   to_address TEXT NOT NULL,
@@ -18,12 +18,12 @@ CREATE TABLE emails_new (
   tags TEXT NOT NULL DEFAULT '[]', -- JSON array
   on_unknown TEXT NOT NULL DEFAULT 'hold' CHECK (on_unknown IN ('hold', 'resend')),
   attempts INTEGER NOT NULL DEFAULT 0, -- begun in this generation
-  due_at INTEGER NOT NULL,
+  due_at INTEGER NOT NULL, -- of a pinned mail: when it is asked about again
   ring_after INTEGER NOT NULL, -- from here on the sweeper rings again, or sends a dead row to be buried again
   rings INTEGER NOT NULL DEFAULT 0, -- by the sweeper, since the row was queued or dead
   lease_token TEXT,
   lease_expires_at INTEGER,
-  transport TEXT, -- to which it was handed over last
+  transport TEXT, -- which has it, or may have it; NULL while it waits for any
   pinned_until INTEGER, -- its fate is open at `transport`, which knows a repeat by its key until then: no other may have it
   provider_id TEXT, -- what the provider calls it
   last_error TEXT, -- JSON
@@ -44,8 +44,10 @@ SELECT id, tenant, generation, generation_at, status, from_address, to_address, 
 DROP TABLE emails;
 ALTER TABLE emails_new RENAME TO emails;
 
-CREATE INDEX emails_to_ring ON emails (ring_after) WHERE status = 'queued';
+CREATE INDEX emails_to_ring ON emails (ring_after) WHERE status IN ('queued', 'pinned');
 CREATE INDEX emails_due ON emails (due_at) WHERE status = 'queued';
+CREATE INDEX emails_waiting ON emails (due_at) WHERE status IN ('queued', 'pinned');
+CREATE INDEX emails_pinned ON emails (pinned_until) WHERE status = 'pinned';
 CREATE INDEX emails_scheduled ON emails (due_at, id) WHERE status = 'scheduled';
 CREATE INDEX emails_leased ON emails (lease_expires_at) WHERE status IN ('claimed', 'sending');
 CREATE INDEX emails_lease_token ON emails (lease_token) WHERE lease_token IS NOT NULL;
@@ -60,6 +62,7 @@ CREATE INDEX emails_by_provider_id ON emails (provider_id) WHERE provider_id IS 
 CREATE TABLE transport_pace (
   transport TEXT PRIMARY KEY,
   free_at INTEGER NOT NULL, -- from here on the next mail may go
+  backlog_at INTEGER NOT NULL DEFAULT 0, -- from here on those come back that found no turn
   granted_to TEXT NOT NULL -- the group of mails that took the last turn
 ) STRICT, WITHOUT ROWID;
 

@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { expireLease, putBack, settle, type AttemptDetail, type OnUnknown, type Outcome, type Refusals } from "./lifecycle.ts";
+import {
+  expireLease,
+  putBack,
+  settle,
+  withoutFailover,
+  type AttemptDetail,
+  type OnUnknown,
+  type Outcome,
+  type Refusals,
+} from "./lifecycle.ts";
 import type { TransportName } from "./transports/names.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 
@@ -29,13 +38,11 @@ describe("a mail whose hand-over ended", () => {
       status: "queued",
       attempts: 1,
       dueAt: now + 1_000,
-      pinnedUntil: null,
     });
     expect(after(3, { kind: "refused_transient", detail })).toEqual({
       status: "queued",
       attempts: 3,
       dueAt: now + 4_000,
-      pinnedUntil: null,
     });
     expect(after(1, { kind: "refused_transient", detail, retryAfterMs: 120_000 })).toMatchObject({ dueAt: now + 120_000 });
   });
@@ -54,15 +61,14 @@ describe("a mail whose hand-over ended", () => {
       status: "queued",
       attempts: 1,
       dueAt: now + 1_000,
-      pinnedUntil: null,
     });
     expect(after(4, { kind: "unknown", detail }, "resend")).toMatchObject({ status: "dead", reason: "exhausted" });
   });
 
   it("has burned no attempt when the hand-over never began", () => {
-    expect(after(2, { kind: "deferred", detail })).toEqual({ status: "queued", attempts: 1, dueAt: now + 1_000, pinnedUntil: null });
+    expect(after(2, { kind: "deferred", detail })).toEqual({ status: "queued", attempts: 1, dueAt: now + 1_000 });
     const rejected: Outcome = { kind: "deferred", detail, retryAfterMs: 30_000 };
-    expect(after(2, rejected)).toEqual({ status: "queued", attempts: 1, dueAt: now + 30_000, pinnedUntil: null });
+    expect(after(2, rejected)).toEqual({ status: "queued", attempts: 1, dueAt: now + 30_000 });
   });
 });
 
@@ -72,7 +78,6 @@ describe("a mail whose lease ran out", () => {
       status: "queued",
       attempts: 2,
       dueAt: now,
-      pinnedUntil: null,
     });
   });
 
@@ -92,16 +97,16 @@ const unclear: Outcome = { kind: "unknown", detail };
 describe("a mail whose fate is open at a provider that knows repeats by their key", () => {
   it("is pinned to it until the provider forgets the key, and asked about again, ever more slowly", () => {
     const first = settle({ ...openAt, attempts: 1 }, unclear, policy, now, 0.5);
-    expect(first).toEqual({ status: "queued", attempts: 1, dueAt: now + 1_000, pinnedUntil: now + 23 * HOUR_MS });
+    expect(first).toEqual({ status: "pinned", attempts: 1, dueAt: now + 1_000, pinnedUntil: now + 23 * HOUR_MS });
     const later = settle({ ...openAt, attempts: 12, pinnedUntil: now + HOUR_MS }, unclear, policy, now, 0.5);
-    expect(later).toEqual({ status: "queued", attempts: 12, dueAt: now + 2_048_000, pinnedUntil: now + HOUR_MS });
+    expect(later).toEqual({ status: "pinned", attempts: 12, dueAt: now + 2_048_000, pinnedUntil: now + HOUR_MS });
     expect(settle({ ...openAt, attempts: 40 }, unclear, policy, now, 0.5)).toMatchObject({ dueAt: now + HOUR_MS });
   });
 
   it("keeps its pin whatever a later answer refuses: it says nothing about the request before", () => {
     const pinned = { ...openAt, attempts: 2, pinnedUntil: now + HOUR_MS, hasAlternative: true };
     expect(settle(pinned, { kind: "refused_transient", detail, retryAfterMs: 90_000 }, policy, now, 0.5)).toEqual({
-      status: "queued",
+      status: "pinned",
       attempts: 2,
       dueAt: now + 90_000,
       pinnedUntil: now + HOUR_MS,
@@ -118,14 +123,14 @@ describe("a mail whose fate is open at a provider that knows repeats by their ke
     expect(putBack({ attempts: 30, onUnknown: "hold", pinnedUntil: now }, now)).toEqual({ status: "unknown", attempts: 30 });
     expect(putBack({ attempts: 30, onUnknown: "resend", pinnedUntil: now }, now)).toMatchObject({ status: "dead" });
     expect(putBack({ attempts: 30, onUnknown: "hold", pinnedUntil: now + 1 }, now)).toMatchObject({
-      status: "queued",
+      status: "pinned",
       pinnedUntil: now + 1,
     });
   });
 
   it("is pinned when its lease runs out too, from the moment it was handed over", () => {
     const expired = { ...openAt, status: "sending" as const, handOverAt: now - 60_000 };
-    expect(expireLease(expired, policy, now, 0.5)).toMatchObject({ status: "queued", pinnedUntil: now - 60_000 + 23 * HOUR_MS });
+    expect(expireLease(expired, policy, now, 0.5)).toMatchObject({ status: "pinned", pinnedUntil: now - 60_000 + 23 * HOUR_MS });
   });
 });
 
@@ -143,6 +148,20 @@ describe("a mail that another transport could take", () => {
   it.each(["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"])("does not when the address itself was refused: %s", (enhancedCode) => {
     const refused: Outcome = { kind: "refused_permanent", detail: { ...detail, enhancedCode } };
     expect(settle(withAlternative, refused, policy, now, 0.5)).toMatchObject({ status: "dead", reason: "permanent" });
+  });
+
+  it("does not when the provider has suppressed the recipient", () => {
+    const refused: Outcome = { kind: "refused_permanent", detail: { ...detail, code: "E_RECIPIENT_SUPPRESSED" } };
+    expect(settle(withAlternative, refused, policy, now, 0.5)).toMatchObject({ status: "dead", reason: "permanent" });
+  });
+
+  it("is dead when the last one refuses the address itself, whatever another said before", () => {
+    const refused: Outcome = { kind: "refused_permanent", detail: { ...detail, enhancedCode: "5.1.1" } };
+    expect(settle({ ...inHandOver, refusals: { transient: true, retryAfterMs: 0 } }, refused, policy, now, 0.5).status).toBe("dead");
+  });
+
+  it("is tried later, not given up, when it was refused for good and cannot go on to the other now", () => {
+    expect(withoutFailover({ attempts: 1 }, { transient: false, retryAfterMs: 0 }, policy, now, 0.5)).toMatchObject({ status: "queued" });
   });
 
   it("waits after the last one as long as the one that asked for most", () => {

@@ -10,12 +10,13 @@ import { idempotentForMs, type TransportName } from "./transports/names.ts";
  *                   | |---------|        | | |---> unknown   fate not observed
  *                   |-------------------'  '-----> dead      refused for good, or attempts exhausted
  *
- * A mail whose fate is open at a provider that knows repeats by their key is pinned: `queued`, for that transport alone, until the
- * provider forgets the key. Everything else that is open stays `unknown` until the provider's feedback or an operator says what it was.
+ * A mail whose fate is open at a provider that knows repeats by their key is `pinned`: it is asked about there, and nowhere else, until
+ * the provider forgets the key. Everything else that is open stays `unknown` until the provider's feedback or an operator says what it was.
  */
 export type EmailStatus =
   | "scheduled"
   | "queued"
+  | "pinned"
   | "claimed"
   | "sending"
   | "sent"
@@ -53,7 +54,8 @@ export type Outcome =
 
 export type Settlement =
   | { status: "sent"; attempts: number }
-  | { status: "queued"; attempts: number; dueAt: number; pinnedUntil: number | null }
+  | { status: "queued"; attempts: number; dueAt: number }
+  | { status: "pinned"; attempts: number; dueAt: number; pinnedUntil: number }
   | { status: "unknown"; attempts: number }
   | { status: "dead"; attempts: number; reason: "exhausted" | "permanent" };
 
@@ -93,7 +95,7 @@ export function settle(mail: InHandOver, outcome: Outcome, policy: RetryPolicy, 
       // Another transport has refused it, so there was an attempt. This one may still take it.
       if (refusals !== null) return afterRefusal(mail, refusalsWith(refusals, true, retryAfterMs), policy, now, random);
       const dueAt = now + Math.max(policy.baseDelayMs, retryAfterMs);
-      return { status: "queued", attempts: attempts - 1, dueAt, pinnedUntil: mail.pinnedUntil };
+      return waiting(attempts - 1, dueAt, mail.pinnedUntil);
     }
     case "refused_transient":
     case "refused_permanent": {
@@ -109,6 +111,17 @@ export function settle(mail: InHandOver, outcome: Outcome, policy: RetryPolicy, 
   }
 }
 
+/** Decides what a mail becomes that was refused, and that cannot go on to the transport which might take it: there it is tried later. */
+export function withoutFailover(
+  mail: Pick<InHandOver, "attempts">,
+  refusals: Refusals,
+  policy: RetryPolicy,
+  now: number,
+  random: number,
+): Settlement {
+  return afterRefusal(mail, { ...refusals, transient: true }, policy, now, random);
+}
+
 /** What all transports of one attempt said together: the mail waits as long as the one that asks for most. */
 export function refusalsWith(before: Refusals | null, transient: boolean, retryAfterMs: number): Refusals {
   return { transient, retryAfterMs: Math.max(before?.retryAfterMs ?? 0, retryAfterMs) };
@@ -116,14 +129,14 @@ export function refusalsWith(before: Refusals | null, transient: boolean, retryA
 
 /**
  * Whether a refusal is of the address itself, so that no other transport would do better (RFC 3463, 3.2: X.1.1 bad mailbox, X.1.2 bad
- * system, X.1.3 bad syntax, X.1.6 moved; RFC 7505: X.1.10 null MX).
+ * system, X.1.3 bad syntax, X.1.6 moved; RFC 7505: X.1.10 null MX), or must not try: it has bounced or complained before.
  */
-function isAboutRecipient({ enhancedCode }: AttemptDetail): boolean {
-  return /^5\.1\.(1|2|3|6|10)$/.test(enhancedCode ?? "");
+function isAboutRecipient({ code, enhancedCode }: AttemptDetail): boolean {
+  return /^5\.1\.(1|2|3|6|10)$/.test(enhancedCode ?? "") || code === "E_RECIPIENT_SUPPRESSED";
 }
 
 function afterRefusal(
-  { attempts }: InHandOver,
+  { attempts }: Pick<InHandOver, "attempts">,
   { transient, retryAfterMs }: Refusals,
   policy: RetryPolicy,
   now: number,
@@ -140,26 +153,29 @@ function unknown(mail: Open, policy: RetryPolicy, now: number, random: number, r
   const memoryMs = idempotentForMs[transport];
   const pinnedUntil = mail.pinnedUntil ?? (memoryMs === null ? null : handOverAt + memoryMs);
   const dueAt = now + repeatDelayMs(policy, attempts, random, retryAfterMs);
-  if (pinnedUntil !== null && dueAt < pinnedUntil) return { status: "queued", attempts, dueAt, pinnedUntil };
+  if (pinnedUntil !== null && dueAt < pinnedUntil) return { status: "pinned", attempts, dueAt, pinnedUntil };
   if (pinnedUntil === null && onUnknown === "resend") return retryOrBury(attempts, policy, now, random);
   return held(mail, "exhausted");
 }
 
+function waiting(attempts: number, dueAt: number, pinnedUntil: number | null): Settlement {
+  return pinnedUntil === null ? { status: "queued", attempts, dueAt } : { status: "pinned", attempts, dueAt, pinnedUntil };
+}
+
 /** Nobody will say any more what became of it. */
-function held({ attempts, onUnknown }: Open, reason: "exhausted" | "permanent"): Settlement {
+function held({ attempts, onUnknown }: Pick<Open, "attempts" | "onUnknown">, reason: "exhausted" | "permanent"): Settlement {
   return onUnknown === "hold" ? { status: "unknown", attempts } : { status: "dead", attempts, reason };
 }
 
 /** Decides what a claimed mail becomes that cannot be handed over now, or no longer under its key. */
 export function putBack(mail: { attempts: number; onUnknown: OnUnknown; pinnedUntil: number | null }, dueAt: number): Settlement {
-  const { attempts, onUnknown, pinnedUntil } = mail;
-  if (pinnedUntil === null || dueAt < pinnedUntil) return { status: "queued", attempts, dueAt, pinnedUntil };
-  return onUnknown === "hold" ? { status: "unknown", attempts } : { status: "dead", attempts, reason: "exhausted" };
+  const { attempts, pinnedUntil } = mail;
+  return pinnedUntil === null || dueAt < pinnedUntil ? waiting(attempts, dueAt, pinnedUntil) : held(mail, "exhausted");
 }
 
 function retryOrBury(attempts: number, policy: RetryPolicy, now: number, random: number, retryAfterMs?: number): Settlement {
   if (attempts > policy.maxRetries) return { status: "dead", attempts, reason: "exhausted" };
-  return { status: "queued", attempts, dueAt: now + retryDelayMs(policy, attempts, random, retryAfterMs), pinnedUntil: null };
+  return { status: "queued", attempts, dueAt: now + retryDelayMs(policy, attempts, random, retryAfterMs) };
 }
 
 type Leased = Open & { status: "claimed" | "sending" };
@@ -168,10 +184,14 @@ type Leased = Open & { status: "claimed" | "sending" };
 export function expireLease(mail: Leased, policy: RetryPolicy, now: number, random: number): Settlement {
   switch (mail.status) {
     case "claimed":
-      return { status: "queued", attempts: mail.attempts, dueAt: now, pinnedUntil: mail.pinnedUntil };
+      return putBack(mail, now);
     case "sending":
       return unknown(mail, policy, now, random, 0);
   }
+}
+
+export function keyForgotten(transport: TransportName): AttemptDetail {
+  return { transport, phase: "key", text: "the provider no longer knows the mail by its key" };
 }
 
 export const leaseExpired: AttemptDetail = { transport: "none", phase: "lease", text: "the lease expired before an outcome was recorded" };

@@ -90,7 +90,10 @@ const resendVariables = v.pipe(
 const webhookVariables = v.object({
   WEBHOOK_SECRET_RESEND: v.pipe(
     required,
-    v.regex(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/, 'must be the signing secret of the webhook, "whsec_..."'),
+    v.regex(
+      /^whsec_([A-Za-z0-9+/]{4}){6,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/,
+      'must be the signing secret of the webhook, "whsec_..."',
+    ),
   ),
 });
 

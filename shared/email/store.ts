@@ -91,7 +91,7 @@ export async function emailExists(db: D1Database, id: string): Promise<boolean> 
 export async function ringSoon(db: D1Database, ids: string[], now: number): Promise<void> {
   await db
     .prepare(
-      "UPDATE emails SET ring_after = MAX(due_at, ?2) WHERE status IN ('scheduled', 'queued') AND id IN (SELECT value FROM json_each(?1))",
+      "UPDATE emails SET ring_after = MAX(due_at, ?2) WHERE status IN ('scheduled', 'queued', 'pinned') AND id IN (SELECT value FROM json_each(?1))",
     )
     .bind(JSON.stringify(ids), now)
     .run();
@@ -163,6 +163,7 @@ function eventView(row: { type: string; at: number; generation: number; detail: 
 /** `queued` are all that wait, also for a retry or for a circuit breaker; `due` are those that could go out now. */
 export type EmailBacklog = {
   scheduled: number;
+  pinned: number;
   queued: number;
   due: number;
   oldestDueAt: number | null;
@@ -177,6 +178,7 @@ export async function emailBacklog(db: D1Database, now: number): Promise<EmailBa
     .prepare(
       `SELECT (SELECT COUNT(*) FROM emails WHERE status = 'scheduled') AS scheduled,
               (SELECT COUNT(*) FROM emails WHERE status = 'queued') AS queued,
+              (SELECT COUNT(*) FROM emails WHERE status = 'pinned') AS pinned,
               (SELECT COUNT(*) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS due,
               (SELECT MIN(due_at) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS oldestDueAt,
               (SELECT COUNT(*) FROM emails WHERE status IN ('claimed', 'sending')) AS inFlight,
@@ -185,7 +187,7 @@ export async function emailBacklog(db: D1Database, now: number): Promise<EmailBa
     )
     .bind(now)
     .first<EmailBacklog>();
-  return row ?? { scheduled: 0, queued: 0, due: 0, oldestDueAt: null, inFlight: 0, unknown: 0, dead: 0 };
+  return row ?? { scheduled: 0, pinned: 0, queued: 0, due: 0, oldestDueAt: null, inFlight: 0, unknown: 0, dead: 0 };
 }
 
 /** A mail for which the sweeper rings, or which it sends to be buried again. */
@@ -194,7 +196,9 @@ export type RungMail = { id: string; generation: number; rings: number };
 /** Queued mails that are due and for which nobody rang lately, longest waiting first. */
 export async function mailsToRing(db: D1Database, now: number, limit: number): Promise<RungMail[]> {
   const { results } = await db
-    .prepare("SELECT id, generation, rings FROM emails WHERE status = 'queued' AND ring_after <= ?1 ORDER BY ring_after LIMIT ?2")
+    .prepare(
+      "SELECT id, generation, rings FROM emails WHERE status IN ('queued', 'pinned') AND ring_after <= ?1 ORDER BY ring_after LIMIT ?2",
+    )
     .bind(now, limit)
     .all<RungMail>();
   return results;
@@ -203,7 +207,7 @@ export async function mailsToRing(db: D1Database, now: number, limit: number): P
 /** Queued mails that are due, also those for which somebody rang just now, longest waiting first. */
 export async function dueMails(db: D1Database, now: number, limit: number): Promise<RungMail[]> {
   const { results } = await db
-    .prepare("SELECT id, generation, rings FROM emails WHERE status = 'queued' AND due_at <= ?1 ORDER BY due_at LIMIT ?2")
+    .prepare("SELECT id, generation, rings FROM emails WHERE status IN ('queued', 'pinned') AND due_at <= ?1 ORDER BY due_at LIMIT ?2")
     .bind(now, limit)
     .all<RungMail>();
   return results;
@@ -219,7 +223,7 @@ export async function recordRings(db: D1Database, mails: RungMail[], now: number
   await db
     .prepare(
       `UPDATE emails AS e SET rings = r.value ->> 'rings', ring_after = r.value ->> 'ringAfter' FROM json_each(?1) AS r
-       WHERE e.id = r.value ->> 'id' AND e.generation = r.value ->> 'generation' AND e.ring_after <= ?2 AND e.status IN ('queued', 'dead')`,
+       WHERE e.id = r.value ->> 'id' AND e.generation = r.value ->> 'generation' AND e.ring_after <= ?2 AND e.status IN ('queued', 'pinned', 'dead')`,
     )
     .bind(JSON.stringify(rung), now)
     .run();

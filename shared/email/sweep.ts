@@ -1,7 +1,8 @@
-import { expireLease, leaseExpired } from "./lifecycle.ts";
+import { expireLease, keyForgotten, leaseExpired, putBack } from "./lifecycle.ts";
 import { promoteDue } from "./claim/store.ts";
 import { LEASE_MS } from "./delivery/lease.ts";
-import { expiredLeases, settleExpired, type Settled } from "./delivery/store.ts";
+import { expiredLeases, forgottenPins, settleExpired, settleForgotten } from "./expiry/store.ts";
+import type { Settled } from "./settle/store.ts";
 import { unburied } from "./dead-letters/store.ts";
 import { buryFor, doorbellFor, type QueueMessage } from "./messages.ts";
 import { describeError } from "../telemetry/log.ts";
@@ -52,6 +53,13 @@ async function reclaimAndRing(
     detail: leaseExpired,
   }));
   await settleExpired(db, settled, now);
+  const forgotten = (await forgottenPins(db, now, LIMIT)).map((mail): Settled => ({
+    id: mail.id,
+    generation: mail.generation,
+    settlement: putBack(mail, now),
+    detail: keyForgotten(mail.transport),
+  }));
+  await settleForgotten(db, forgotten, now);
   await promoteDue(db, now, LIMIT);
 
   const due = everything ? await dueMails(db, now, LIMIT) : await mailsToRing(db, now, LIMIT);
@@ -61,8 +69,9 @@ async function reclaimAndRing(
   );
   await recordRings(db, due, now);
 
-  const became = (status: string): number => settled.filter((mail) => mail.settlement.status === status).length;
-  return { released: became("queued"), unknown: became("unknown"), rung: due.length };
+  const became = (...statuses: string[]): number =>
+    [...settled, ...forgotten].filter((mail) => statuses.includes(mail.settlement.status)).length;
+  return { released: became("queued", "pinned"), unknown: became("unknown"), rung: due.length };
 }
 
 async function buryAgain({ db, deadLetterQueue }: Sweep, now: number): Promise<number> {

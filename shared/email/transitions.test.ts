@@ -7,13 +7,14 @@ describe("what a provider tells later on", () => {
     ["sent", { accepted: null, delivered: "delivered", bounced: "bounced", complained: "complained", failed: "bounced" }],
     ["sending", { accepted: "sent", delivered: "delivered", bounced: "bounced", complained: "complained", failed: "dead" }],
     ["unknown", { accepted: "sent", delivered: "delivered", bounced: "bounced", complained: "complained", failed: "dead" }],
-    ["queued", { accepted: "sent", delivered: "delivered", bounced: "bounced", complained: "complained", failed: "dead" }],
+    ["pinned", { accepted: "sent", delivered: "delivered", bounced: "bounced", complained: "complained", failed: "dead" }],
     ["dead", { accepted: "sent", delivered: "delivered", bounced: "bounced", complained: "complained", failed: null }],
     // Old news, or in the wrong order.
     ["delivered", { accepted: null, delivered: null, bounced: "bounced", complained: "complained", failed: null }],
     ["bounced", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],
     ["complained", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],
     // It never left.
+    ["queued", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],
     ["scheduled", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],
     ["cancelled", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],
     ["suppressed", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],

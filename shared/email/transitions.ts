@@ -3,10 +3,11 @@ import type { EmailStatus } from "./lifecycle.ts";
 /** Every change of status that may happen: what the timeline of any mail consists of. */
 export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
   scheduled: ["queued", "cancelled"],
+  queued: ["claimed", "suppressed", "cancelled"],
   // A provider's feedback may come before its answer was recorded, and while the mail waits to be asked about again.
-  queued: ["claimed", "suppressed", "cancelled", "unknown", "sent", "delivered", "bounced", "complained", "dead"],
-  claimed: ["sending", "queued", "unknown", "dead", "sent", "delivered", "bounced", "complained"],
-  sending: ["sending", "sent", "queued", "unknown", "dead", "delivered", "bounced", "complained"],
+  pinned: ["claimed", "unknown", "dead", "sent", "delivered", "bounced", "complained"],
+  claimed: ["sending", "queued", "pinned", "unknown", "dead", "sent", "delivered", "bounced", "complained"],
+  sending: ["sending", "sent", "queued", "pinned", "unknown", "dead", "delivered", "bounced", "complained"],
   sent: ["delivered", "bounced", "complained"],
   delivered: ["bounced", "complained"],
   bounced: [],

@@ -62,7 +62,7 @@ describe("feedback of a provider", () => {
   });
 
   it("resolves a mail whose fate was unknown, or that waits to be asked about", async () => {
-    for (const is of ["unknown", "queued", "claimed", "sending"]) {
+    for (const is of ["unknown", "pinned", "claimed", "sending"]) {
       const id = await mailThat(is);
       expect((await deliver(about(id, "sent"))).body.status).toBe("sent");
       expect(await mailRow(db, id)).toMatchObject({ status: "sent", lease_token: null });
@@ -98,7 +98,7 @@ describe("feedback of a provider", () => {
 
   it("of a generation that was replayed since does not touch the new one, but a complaint still counts", async () => {
     const id = await mailThat("queued");
-    await db.prepare("UPDATE emails SET generation = 2 WHERE id = ?").bind(id).run();
+    await db.prepare("UPDATE emails SET transport = NULL, generation = 2 WHERE id = ?").bind(id).run();
     expect((await deliver(about(id, "delivered"))).body).toMatchObject({ status: "queued", changed: false });
     expect((await deliver(about(id, "complained"))).body).toMatchObject({ status: "queued", changed: false });
     expect(await suppressed()).toHaveLength(1);
@@ -122,6 +122,23 @@ describe("feedback of a provider", () => {
       .run();
     expect((await deliver(about(id, "delivered"))).body.status).toBe("delivered");
     expect(await db.prepare("SELECT COUNT(*) AS n FROM dead_letters").first("n")).toBe(0);
+  });
+
+  it("of a mail that another transport has by now changes nothing: it is not this provider's", async () => {
+    const id = await mailThat("sending");
+    await db.prepare("UPDATE emails SET transport = 'smtp' WHERE id = ?").bind(id).run();
+    expect((await deliver(about(id, "failed"))).body).toMatchObject({ status: "sending", changed: false });
+  });
+
+  it.each([
+    ["tags that are null", { tags: null }],
+    ["a part that is null", { bounce: { type: "Permanent", subType: null, message: null } }],
+    ["a long tag of somebody else", { tags: { other: "y".repeat(2_000) } }],
+  ])("with %s still is a bounce that suppresses", async (_, data) => {
+    const id = await mailThat("sent");
+    await db.prepare("UPDATE emails SET provider_id = ?2 WHERE id = ?1").bind(id, `re-${id}`).run();
+    expect((await deliver(about(id, "bounced", { ...bounce("Permanent"), ...data }))).body.status).toBe("bounced");
+    expect(await suppressed()).toHaveLength(1);
   });
 
   it("names its mail by our tag, as a list or as an object, or by the provider's own id", async () => {

@@ -80,3 +80,41 @@ describe("a batch of doorbells", () => {
     expect((await mailRow(db, id)).status).toBe("queued");
   });
 });
+
+describe("with two transports", () => {
+  const at = (name: string) => bindings.CIRCUIT_BREAKER.getByName(name);
+  const pin = (id: string) =>
+    db
+      .prepare("UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2 WHERE id = ?1")
+      .bind(id, Date.now() + 3_600_000)
+      .run();
+  beforeEach(() => {
+    bindings = { ...bindings, EMAIL_TRANSPORTS: "smtp,resend", RESEND_API_KEY: "re_x", RESEND_BASE_URL: "http://127.0.0.1:9" };
+  });
+
+  it("the mails that are pinned to the one that is down keep nobody from probing the other, and nothing happens to them", async () => {
+    await at("email:resend").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 120_000 });
+    await at("email:smtp").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 1_000 });
+    const pinned = await Promise.all(Array.from({ length: 30 }, () => queueMail(db, Date.now() - 10_000)));
+    for (const id of pinned) await pin(id);
+    const free = await queueMail(db, Date.now() - 1_000);
+    await vi.waitFor(async () => expect((await at("email:smtp").inspect()).retryAfterMs).toBe(0), 5_000);
+    await consume([...pinned, free]);
+    expect(await eventTypes(db, free)).toContain("sending");
+    for (const id of pinned) expect(await eventTypes(db, id)).toEqual(["queued"]);
+    expect((await mailRow(db, pinned[0] ?? "")).due_at).toBeGreaterThan(Date.now());
+  });
+
+  it("doorbells are tried again when neither can be claimed nor put off: D1 does not answer", async () => {
+    await at("email:resend").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 120_000 });
+    await at("email:smtp").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 120_000 });
+    vi.spyOn(console, "error").mockReturnValue();
+    const id = await queueMail(db, Date.now());
+    bindings = {
+      ...bindings,
+      DB: { prepare: db.prepare.bind(db), batch: () => Promise.reject(new Error("D1 is down")) } as unknown as D1Database,
+    };
+    expect(await consume([id])).toBe(0);
+    vi.restoreAllMocks();
+  });
+});

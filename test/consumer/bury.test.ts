@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 async function deadMail(): Promise<string> {
   const id = await queueMail(db, now);
-  await claim(db, [doorbell(id)], id, now, now + 60_000);
+  await claim(db, [doorbell(id)], id, now, now + 60_000, ["smtp"]);
   await markSending(db, id, [id], now, now + 60_000);
   await record(db, id, id, { status: "dead", attempts: 4, reason: "exhausted" }, now);
   return id;

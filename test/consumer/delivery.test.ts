@@ -65,6 +65,7 @@ const claimNow = async (token: string, ids: string[]) =>
     token,
     now,
     now + LEASE_MS,
+    ["smtp"],
   );
 const sweep = () =>
   sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, everything: false }, now, () => 0.5);
@@ -147,15 +148,22 @@ describe("a batch", () => {
 });
 
 describe("a doorbell", () => {
-  it("that rings before its mail is due claims nothing and is told when", async () => {
-    const id = await queueMail(db, now + 5_000);
-    expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [{ id, generation: 1, dueAt: now + 5_000 }] });
+  it("that rings long before its mail is due claims nothing and is told when", async () => {
+    const id = await queueMail(db, now + 61_000);
+    expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [{ id, generation: 1, dueAt: now + 61_000 }] });
+  });
+
+  it("that rings within a minute of that is forgotten: there is another, and without it the sweeper's", async () => {
+    const id = await queueMail(db, now + 60_000);
+    expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [] });
+    now += 120_000;
+    expect(await sweep()).toMatchObject({ rung: 1 });
   });
 
   it("of another generation, or for no mail at all, does nothing", async () => {
     const id = await queueMail(db, now);
     const bells = [doorbell(id, 2), doorbell("no-such-mail")];
-    expect(await claim(db, bells, "token", now, now + LEASE_MS)).toEqual({ claimed: [], early: [] });
+    expect(await claim(db, bells, "token", now, now + LEASE_MS, ["smtp"])).toEqual({ claimed: [], early: [] });
   });
 });
 

@@ -66,7 +66,7 @@ const outlivesItsLease = async ({ id, server, deliver }: World): Promise<string>
   const { queue } = fakeQueue();
   await sweepOutbox({ db: env.DB, queue, deadLetterQueue: queue, policy: policy.value, everything: false }, Date.now(), Math.random);
   const { status } = await mailRow(env.DB, id);
-  if (status === "queued") {
+  if (isWaiting({ status })) {
     await makeDue(id);
     await deliver();
   }
@@ -250,6 +250,8 @@ function newFleet(): { breakers: ConsumerEnv["CIRCUIT_BREAKER"]; reported: () =>
   return { breakers: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"], reported: () => failures };
 }
 
+const isWaiting = ({ status }: { status: string }): boolean => status === "queued" || status === "pinned";
+
 /** Runs a row to its end. */
 async function measure(row: Row, pipelining: boolean): Promise<Measured> {
   const server = row.faults === null ? null : await startServer(wantedBy(row, row.faults, pipelining));
@@ -287,8 +289,8 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
     const meanwhile = round === 1 && world !== null ? row.meanwhile?.(world) : undefined;
     await Promise.all([deliver(), meanwhile?.then((status) => first.push(status))]);
     const mail = await current();
-    if (round === 1) first.push(mail.status === "queued" ? `queued for ${waitOf(mail)}` : mail.status);
-    if (mail.status !== "queued") break;
+    if (round === 1) first.push(isWaiting(mail) ? `${mail.status} for ${waitOf(mail)}` : mail.status);
+    if (!isWaiting(mail)) break;
     // What is still open when a mail's retries are over is open for as long as the provider knows its key.
     if (round > MAX_RETRIES && row.before === undefined) await letADayPass(id);
     await makeDue(id);

@@ -200,7 +200,14 @@ class World {
     const rung = this.doorbells.sent.slice(0, doorbells).map(({ body }) => body as Doorbell);
     if (!again) this.doorbells.sent.splice(0, doorbells);
     const token = `token-${(this.#tokens += 1)}`;
-    const { claimed } = await claim(this.db, rung, token, this.now, this.now + LEASE_MS);
+    const { claimed } = await claim(
+      this.db,
+      rung,
+      token,
+      this.now,
+      this.now + LEASE_MS,
+      this.setting.order.filter((name) => !(open as string[]).includes(name)),
+    );
     let calls = 0;
     const db = new Proxy(this.db, {
       get: (target, name) => {

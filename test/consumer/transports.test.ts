@@ -1,13 +1,14 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { cancelEmail } from "../../shared/email/cancel/store.ts";
-import { claim } from "../../shared/email/claim/store.ts";
+import { claim, postpone } from "../../shared/email/claim/store.ts";
 import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import type { Outcome } from "../../shared/email/lifecycle.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { TransportName } from "../../shared/email/transports/names.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
+import * as previous from "../support/previous-release.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import {
   accepted,
@@ -62,6 +63,7 @@ async function deliver(ids: string[], transports: GuardedTransport[], changes: P
     name,
     now,
     now + LEASE_MS,
+    transports.map(({ name: to }) => to),
   );
   const delivery = { db, queue: doorbells.queue, deadLetterQueue: fakeQueue().queue, transports, policy, unsubscribe: null };
   const ports = { clock: () => now, random: () => 0.5, sleep: async (ms: number) => void slept.push(ms) };
@@ -149,7 +151,7 @@ describe("a mail whose fate is open", () => {
     const resend = transport("resend", [unclear, unclear, { kind: "accepted", detail: { ...detail, providerId: "re-1" } }]);
     const both = [resend, transport("smtp", [accepted])];
     await deliver([id], both);
-    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1, due_at: now + 1_000 });
+    expect(await mailRow(db, id)).toMatchObject({ status: "pinned", attempts: 1, due_at: now + 1_000 });
     expect(await stored(id)).toMatchObject({ transport: "resend", pinned_until: now + 23 * HOUR_MS });
     for (const waitMs of [1_000, 2_000]) {
       now += waitMs;
@@ -166,7 +168,7 @@ describe("a mail whose fate is open", () => {
     now += 1_000;
     await deliver([id], [transport("resend", [accepted], reject), transport("smtp", [accepted])]);
     expect(handOvers).toEqual([["resend", id]]);
-    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1, due_at: now + 30_000 });
+    expect(await mailRow(db, id)).toMatchObject({ status: "pinned", attempts: 1, due_at: now + 30_000 });
     expect((await stored(id))?.["pinned_until"]).not.toBeNull();
   });
 
@@ -182,7 +184,7 @@ describe("a mail whose fate is open", () => {
   it("cannot be cancelled as if it had not left", async () => {
     const id = await queueMail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
-    expect(await cancelEmail(db, id, null, now)).toEqual({ cancelled: false, status: "sending" });
+    expect(await cancelEmail(db, id, null, now)).toEqual({ cancelled: false, status: "pinned" });
   });
 
   it("is not called suppressed when its recipient was suppressed since", async () => {
@@ -267,10 +269,111 @@ describe("a transport with a rate", () => {
   });
 });
 
-it("connections are closed at the end of a batch, whatever happened in it", async () => {
+it("connections are closed when a group does not need them, and at the end of a batch, whatever happened in it", async () => {
   let closed = 0;
   const closing = { close: () => void (closed += 1) };
   await deliver([await queueMail(db, now)], [transport("smtp", [accepted], closing)]);
   await deliver([await queueMail(db, now)], [transport("smtp", [accepted], closing)], { db: losingReplies(db, 100) });
-  expect(closed).toBe(2);
+  expect(closed).toBe(3);
+});
+
+describe("a rate", () => {
+  const rated = (answers: Outcome[] = [accepted]) => transport("resend", answers, { everyMs: 200 });
+
+  it("never gives up a mail that another transport refused for good: this one may still take it", async () => {
+    await db
+      .prepare("INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')")
+      .bind(now + 6_000)
+      .run();
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("smtp", [refusedForGood]), rated()]);
+    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    expect(handOvers).toEqual([["smtp", id]]);
+  });
+
+  it("lets a backlog wait in line: each mail of a thousand is claimed two or three times, however many consumers there are", async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 1_000; n += 1) ids.push(await queueMail(db, now));
+    const dueNow = async (): Promise<string[]> =>
+      (await db.prepare("SELECT id FROM emails WHERE status = 'queued' AND due_at <= ?").bind(now).all<{ id: string }>()).results.map(
+        ({ id }) => id,
+      );
+    for (
+      let seconds = 0;
+      seconds < 600 && (await db.prepare("SELECT 1 FROM emails WHERE status <> 'sent'").first()) !== null;
+      seconds += 1
+    ) {
+      const due = await dueNow();
+      for (let at = 0; at < due.length; at += 100) await deliver(due.slice(at, at + 100), [rated()]);
+      now += 1_000;
+    }
+    expect(handOvers).toHaveLength(1_000);
+    expect(now - start).toBeLessThan(300_000);
+    const claims = await db.prepare("SELECT COUNT(*) AS n FROM email_events WHERE type = 'claimed'").first<number>("n");
+    expect(claims).toBeLessThan(3_000);
+  }, 120_000);
+
+  it("counts a mail's own place among those of its transport", async () => {
+    const ids = await Promise.all(Array.from({ length: 5 }, () => queueMail(db, now)));
+    const last = ids.toSorted().at(-1);
+    await db
+      .prepare("UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2 WHERE id = ?1")
+      .bind(last, now + HOUR_MS)
+      .run();
+    await deliver(ids, [transport("smtp", [accepted]), rated()]);
+    expect(handOvers).toHaveLength(5);
+    expect(slept).toEqual([]);
+  });
+
+  it("is not stopped by a clock that was an hour ahead", async () => {
+    now += HOUR_MS;
+    await deliver([await queueMail(db, now)], [rated()]);
+    now -= HOUR_MS;
+    const id = await queueMail(db, now);
+    await deliver([id], [rated()]);
+    expect((await mailRow(db, id)).status).toBe("sent");
+  });
+
+  it("does not save up turns that nobody took", async () => {
+    await deliver([await queueMail(db, now)], [rated()]);
+    now += HOUR_MS;
+    await deliver(await Promise.all([queueMail(db, now), queueMail(db, now)]), [rated()]);
+    expect(slept).toEqual([200]);
+  });
+});
+
+describe("doorbells", () => {
+  it("of a mail that waits for a breaker do not become more, though the queue is a minute late each time", async () => {
+    const id = await queueMail(db, now);
+    let ringing = 1;
+    for (let cycle = 0; cycle < 10; cycle += 1) {
+      let again = 0;
+      for (let n = 0; n < ringing; n += 1) again += (await postpone(db, [doorbell(id)], now + 30_000, "{}", now)).length;
+      now += 91_000;
+      doorbells = fakeQueue();
+      await sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: fakeQueue().queue, policy, everything: false }, now, () => 0.5);
+      ringing = again + doorbells.sent.length;
+    }
+    expect(ringing).toBeLessThan(3);
+  });
+});
+
+describe("the release before this one, beside it or after a rollback,", () => {
+  it("never sends what is pinned", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [unclear])]);
+    now += 1_000;
+    expect((await previous.claim(db, [doorbell(id)], "previous", now, now + LEASE_MS)).claimed).toEqual([]);
+  });
+
+  it("hands a mail to SMTP that this one may pin to nobody", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [refused])]);
+    now += 1_000;
+    const { claimed } = await previous.claim(db, [doorbell(id)], "previous", now, now + LEASE_MS);
+    expect(await previous.mark(db, "previous", claimed, now, now + LEASE_MS)).toHaveLength(1);
+    now += LEASE_MS;
+    await sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: fakeQueue().queue, policy, everything: false }, now, () => 0.5);
+    expect((await mailRow(db, id)).status).toBe("unknown");
+  });
 });

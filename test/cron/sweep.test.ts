@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { claim } from "../../shared/email/claim/store.ts";
-import { expiredLeases, settleExpired } from "../../shared/email/delivery/store.ts";
+import { expiredLeases, settleExpired } from "../../shared/email/expiry/store.ts";
 import { mailsToRing, recordRings } from "../../shared/email/store.ts";
 import { sweepOutbox, type Sweep } from "../../shared/email/sweep.ts";
 import { detail, doorbell, fakeQueue, mailRow, markSending, queueMail, record } from "../support/mails.ts";
@@ -76,7 +76,7 @@ describe("the sweeper rings", () => {
 describe("the sweeper reclaims", () => {
   async function leased(now: number, sending: boolean, onUnknown: "hold" | "resend" = "hold"): Promise<string> {
     const id = await queueMail(db, now, { onUnknown });
-    await claim(db, [doorbell(id)], id, now, now + MINUTE_MS);
+    await claim(db, [doorbell(id)], id, now, now + MINUTE_MS, ["smtp"]);
     if (sending) await markSending(db, id, [id], now, now + MINUTE_MS);
     return id;
   }
@@ -101,16 +101,28 @@ describe("the sweeper reclaims", () => {
     expect(await mailRow(db, resent)).toMatchObject({ status: "queued", attempts: 1 });
   });
 
+  it("a pinned mail once its provider has forgotten the key: unknown, or dead where its sender wants it replayed", async () => {
+    const pin = async (onUnknown: "hold" | "resend", until: number): Promise<string> => {
+      const id = await queueMail(db, start, { onUnknown });
+      await db
+        .prepare("UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2, attempts = 9 WHERE id = ?1")
+        .bind(id, until)
+        .run();
+      return id;
+    };
+    const [held, resent, open] = [await pin("hold", start), await pin("resend", start), await pin("hold", start + 1)];
+    expect(await sweep(start)).toMatchObject({ unknown: 1 });
+    expect(await mailRow(db, held)).toMatchObject({ status: "unknown", attempts: 9 });
+    expect(await mailRow(db, resent)).toMatchObject({ status: "dead" });
+    expect(await mailRow(db, open)).toMatchObject({ status: "pinned" });
+  });
+
   it("nothing whose lease was renewed after the sweep had read it", async () => {
     const id = await leased(start, false);
     const now = start + MINUTE_MS;
     const [seen] = await expiredLeases(db, now, 10);
     await markSending(db, id, [id], now, now + MINUTE_MS);
-    await settleExpired(
-      db,
-      [{ id, generation: 1, settlement: { status: "queued", attempts: 0, dueAt: now, pinnedUntil: null }, detail }],
-      now,
-    );
+    await settleExpired(db, [{ id, generation: 1, settlement: { status: "queued", attempts: 0, dueAt: now }, detail }], now);
     expect(seen).toMatchObject({ id, status: "claimed" });
     expect(await mailRow(db, id)).toMatchObject({ status: "sending", attempts: 1 });
   });
@@ -128,7 +140,7 @@ describe("the sweeper reclaims", () => {
 
 it("the sweeper sends a dead mail to be buried again when its burial was lost, and goes on although another step fails", async () => {
   const id = await queueMail(db, start);
-  await claim(db, [doorbell(id)], id, start, start + MINUTE_MS);
+  await claim(db, [doorbell(id)], id, start, start + MINUTE_MS, ["smtp"]);
   await markSending(db, id, [id], start, start + MINUTE_MS);
   await record(db, id, id, { status: "dead", attempts: 1, reason: "permanent" }, start);
   await queueMail(db, start);
@@ -155,10 +167,10 @@ it("the sweeper leaves the time of a mail alone that moved on after it was read"
   const id = await queueMail(db, start);
   const now = start + MINUTE_MS;
   const read = await mailsToRing(db, now, 10);
-  await claim(db, [doorbell(id)], id, now, now + MINUTE_MS);
+  await claim(db, [doorbell(id)], id, now, now + MINUTE_MS, ["smtp"]);
   await markSending(db, id, [id], now, now + MINUTE_MS);
   const later = now + 3_600_000;
-  await record(db, id, id, { status: "queued", attempts: 1, dueAt: later, pinnedUntil: null }, now);
+  await record(db, id, id, { status: "queued", attempts: 1, dueAt: later }, now);
   await recordRings(db, read, now);
   expect(await mailRow(db, id)).toMatchObject({ rings: 0, ring_after: later + MINUTE_MS });
 });

@@ -72,6 +72,7 @@ export type MailRow = {
   ring_after: number;
   rings: number;
   lease_token: string | null;
+  transport: string | null;
   dead_reason: string | null;
   buried_at: number | null;
 };

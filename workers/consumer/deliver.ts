@@ -6,6 +6,7 @@ import { admission, breakerIsOpen, type Admission } from "../../shared/email/del
 import { parseMessage, poisonFor, type Doorbell } from "../../shared/email/messages.ts";
 import { ring } from "../../shared/email/outbox.ts";
 import { configuredTransports } from "../../shared/email/transports/configured.ts";
+import type { TransportName } from "../../shared/email/transports/names.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
@@ -71,13 +72,15 @@ async function claimAdmitted(
   token: string,
 ): Promise<Claim | null> {
   await Promise.all(transports.map((transport) => transport.refresh()));
-  const { limit, waitMs }: Admission = admission(routesOf(transports));
+  const { open, limit, waitMs }: Admission = admission(routesOf(transports));
   const now = Date.now();
   const claimed =
-    limit === 0 ? { claimed: [], early: [] } : await claimOrReread(env.DB, doorbells, token, now, Math.min(limit, doorbells.length));
-  if (claimed === null || limit >= doorbells.length) return claimed;
+    limit === 0 ? { claimed: [], early: [] } : await claimOrReread(env.DB, doorbells, token, now, open, Math.min(limit, doorbells.length));
+  if (claimed === null || waitMs === 0 || claimed.claimed.length === doorbells.length) return claimed;
   try {
-    const detail = JSON.stringify(breakerIsOpen(transports[0]?.name ?? "smtp"));
+    const detail = JSON.stringify(
+      breakerIsOpen(transports.find(({ name }) => !open.includes(name))?.name ?? transports[0]?.name ?? "smtp"),
+    );
     const later = await postpone(env.DB, doorbells, now + waitMs, detail, now);
     log("info", "email.postponed", { mails: later.length, waitMs });
     return { claimed: claimed.claimed, early: later };
@@ -89,9 +92,16 @@ async function claimAdmitted(
 }
 
 /** A claim whose reply was lost may hold mails all the same: without a look they would wait until its lease runs out. */
-async function claimOrReread(db: D1Database, doorbells: Doorbell[], token: string, now: number, limit: number): Promise<Claim | null> {
+async function claimOrReread(
+  db: D1Database,
+  doorbells: Doorbell[],
+  token: string,
+  now: number,
+  open: TransportName[],
+  limit: number,
+): Promise<Claim | null> {
   try {
-    return await claim(db, doorbells, token, now, now + LEASE_MS, limit);
+    return await claim(db, doorbells, token, now, now + LEASE_MS, open, limit);
   } catch (error) {
     log("error", "email.claim_failed", { doorbells: doorbells.length, ...describeError(error) });
     const claimed = await claimedBy(db, token).catch(() => []);

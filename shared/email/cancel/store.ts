@@ -3,14 +3,14 @@
 export type Cancelled = { cancelled: true } | { cancelled: false; status: string } | null;
 
 /**
- * Cancels a mail that is scheduled or queued and has not left: one whose fate is open at its provider counts as being sent. Guarded like every change of status: of a cancel and a claim that race, one wins, and the
+ * Cancels a mail that is scheduled or queued and has not left. Guarded like every change of status: of a cancel and a claim that race, one wins, and the
  * other finds the mail in a state that it does not start from.
  *
  * @param tenant whose mail it must be; null for anybody's
  * @returns null if there is no such mail
  */
 export async function cancelEmail(db: D1Database, id: string, tenant: string | null, now: number): Promise<Cancelled> {
-  const queued = "id = ?1 AND status IN ('scheduled', 'queued') AND pinned_until IS NULL AND (?2 IS NULL OR tenant = ?2)";
+  const queued = "id = ?1 AND status IN ('scheduled', 'queued') AND (?2 IS NULL OR tenant = ?2)";
   const [, updated, found] = await db.batch([
     db
       .prepare(
@@ -18,11 +18,7 @@ export async function cancelEmail(db: D1Database, id: string, tenant: string | n
       )
       .bind(id, tenant, now),
     db.prepare(`UPDATE emails SET status = 'cancelled', updated_at = ?3 WHERE ${queued}`).bind(id, tenant, now),
-    db
-      .prepare(
-        "SELECT CASE WHEN pinned_until IS NULL THEN status ELSE 'sending' END AS status FROM emails WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
-      )
-      .bind(id, tenant),
+    db.prepare("SELECT status FROM emails WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)").bind(id, tenant),
   ]);
   const row = found?.results[0] as { status: string } | undefined;
   if (row === undefined) return null;

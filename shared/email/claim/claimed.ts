@@ -1,4 +1,5 @@
 import type { OnUnknown } from "../lifecycle.ts";
+import type { EmailCategory } from "../schemas.ts";
 import type { TransportName } from "../transports/names.ts";
 
 /** A mail under a lease. `pinned`: its fate is open at that transport, which knows a repeat by its key until then. */
@@ -7,5 +8,6 @@ export type Claimed = {
   generation: number;
   attempts: number;
   onUnknown: OnUnknown;
+  category: EmailCategory;
   pinned: { to: TransportName; until: number } | null;
 };

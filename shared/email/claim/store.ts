@@ -12,13 +12,13 @@ type Due = { id: string; generation: number; dueAt: number };
 
 export type Claim = {
   claimed: Claimed[];
-  /** Not due yet: their doorbell rang too early. */
+  /** Not due for a while: their doorbell could not be delayed for as long. */
   early: Due[];
 };
 
 type ClaimedRow = Omit<Claimed, "pinned"> & { transport: TransportName | null; pinnedUntil: number | null };
 
-const claimedColumns = "id, generation, attempts, on_unknown AS onUnknown, transport, pinned_until AS pinnedUntil";
+const claimedColumns = "id, generation, attempts, on_unknown AS onUnknown, category, transport, pinned_until AS pinnedUntil";
 
 function claimedOf({ transport, pinnedUntil, ...mail }: ClaimedRow): Claimed {
   return { ...mail, pinned: transport === null || pinnedUntil === null ? null : { to: transport, until: pinnedUntil } };
@@ -32,12 +32,15 @@ function rungFor(doorbells: Doorbell[]): string {
 }
 
 const rung = "json_each(?1) bell JOIN emails e ON e.id = bell.value ->> 'id' AND e.generation = bell.value ->> 'generation'";
+/** One that is due within a minute has another doorbell, or the sweeper's: to ring again for each would make them ever more. */
+const EARLY_MS = 60_000;
 const rungEarly = `SELECT id, generation, due_at AS dueAt FROM emails
-                   WHERE id IN (SELECT e.id FROM ${rung} WHERE e.status IN ('scheduled', 'queued')) AND due_at > ?2`;
+                   WHERE id IN (SELECT e.id FROM ${rung} WHERE e.status IN ('scheduled', 'queued', 'pinned')) AND due_at > ?2 + ${EARLY_MS}`;
 
 /**
  * Claims what is due among `doorbells` under a new lease token. Each row goes to one claim only, however many race.
  *
+ * @param open the transports that take mails now: what is pinned to another waits
  * @param limit how many at most, the longest waiting first
  */
 export async function claim(
@@ -46,16 +49,18 @@ export async function claim(
   token: string,
   now: number,
   leaseExpiresAt: number,
+  open: readonly TransportName[],
   limit: number = doorbells.length,
 ): Promise<Claim> {
   const bells = rungFor(doorbells);
   const promoted = `SELECT e.id FROM ${rung} WHERE e.status = 'scheduled' AND e.due_at <= ?2`;
-  const queued = `SELECT e.id FROM ${rung} WHERE e.status = 'queued'`;
-  const suppressed = `${queued} AND EXISTS (
+  const waiting = `SELECT e.id FROM ${rung} WHERE (e.status = 'queued' OR (e.status = 'pinned' AND e.transport IN (SELECT value FROM json_each(?4))))`;
+  const suppressed = `SELECT e.id FROM ${rung} WHERE e.status IN ('queued', 'pinned') AND EXISTS (
     SELECT 1 FROM suppressions s WHERE s.address = LOWER(e.to_address) AND (s.scope = 'all' OR e.category <> 'transactional'))`;
   // Of one whose fate is open nobody may say that it was not sent.
-  const suppressedAs = "CASE WHEN pinned_until IS NULL THEN 'suppressed' ELSE 'unknown' END";
-  const due = `${queued} AND e.due_at <= ?2 ORDER BY e.due_at, e.id LIMIT ?3`;
+  const suppressedAs = "CASE WHEN status = 'queued' THEN 'suppressed' ELSE 'unknown' END";
+  const due = `${waiting} AND e.due_at <= ?2 ORDER BY e.due_at, e.id LIMIT ?3`;
+  const names = JSON.stringify(open);
   const replies = await db.batch([
     ...promote(db, promoted, bells, now),
     db
@@ -73,13 +78,13 @@ export async function claim(
       .prepare(
         `INSERT INTO email_events (email_id, generation, type, at) SELECT id, generation, 'claimed', ?2 FROM emails WHERE id IN (${due})`,
       )
-      .bind(bells, now, limit),
+      .bind(bells, now, limit, names),
     db
       .prepare(
-        `UPDATE emails SET status = 'claimed', lease_token = ?4, lease_expires_at = ?5, updated_at = ?2
+        `UPDATE emails SET status = 'claimed', lease_token = ?5, lease_expires_at = ?6, updated_at = ?2
          WHERE id IN (${due}) RETURNING ${claimedColumns}`,
       )
-      .bind(bells, now, limit, token, leaseExpiresAt),
+      .bind(bells, now, limit, names, token, leaseExpiresAt),
     db.prepare(rungEarly).bind(bells, now),
   ]);
   const [claimed, early] = replies.slice(-2);
@@ -96,7 +101,7 @@ export async function claimedBy(db: D1Database, token: string): Promise<Claimed[
 }
 
 /**
- * Puts off what is due among `doorbells`: nobody takes mails now. No attempt, and no event: they stay `queued`.
+ * Puts off what is due among `doorbells` and was not claimed: nobody takes it now. No attempt, and no event: it stays what it is.
  *
  * @param detail why, as JSON
  * @returns whom to ring for again
@@ -109,7 +114,7 @@ export async function postpone(db: D1Database, doorbells: Doorbell[], until: num
     db
       .prepare(
         `UPDATE emails SET due_at = ?3, ring_after = ?4, rings = 0, last_error = ?5, updated_at = ?2
-         WHERE id IN (SELECT e.id FROM ${rung} WHERE e.status = 'queued' AND e.due_at <= ?2) RETURNING id, generation, due_at AS dueAt`,
+         WHERE id IN (SELECT e.id FROM ${rung} WHERE e.status IN ('queued', 'pinned') AND e.due_at <= ?2) RETURNING id, generation, due_at AS dueAt`,
       )
       .bind(bells, now, until, ringAfter(until, now, 0), detail),
   ]);

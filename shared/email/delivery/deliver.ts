@@ -1,6 +1,6 @@
 import { describeError, log } from "../../telemetry/log.ts";
 import type { Claimed } from "../claim/claimed.ts";
-import { refusalsWith, settle, type Outcome } from "../lifecycle.ts";
+import { refusalsWith, settle, withoutFailover, type Outcome } from "../lifecycle.ts";
 import { buryFor, type QueueMessage } from "../messages.ts";
 import { ring, sendAll, type Outbox } from "../outbox.ts";
 import type { RetryPolicy } from "../retry-policy.ts";
@@ -10,7 +10,9 @@ import type { UnsubscribeSettings } from "../unsubscribe.ts";
 import { handOver } from "./hand-over.ts";
 import { GROUP_SIZE, LEASE_MS } from "./lease.ts";
 import { chooseTransport, planGroup, type Failover, type Plan, type Route, type Waiting } from "./plan.ts";
-import { advance, type Advanced, type MailInHandOver, type Settled } from "./store.ts";
+import type { Settled } from "../settle/store.ts";
+import { queueUp } from "../pace/store.ts";
+import { advance, type Advanced, type MailInHandOver } from "./store.ts";
 
 export type Delivery = Outbox & {
   deadLetterQueue: Queue<QueueMessage>;
@@ -37,13 +39,15 @@ export async function deliverClaimed(delivery: Delivery, token: string, claimed:
   let settled: Settled[] = [];
   try {
     for (let round = 0; waiting.length > 0 || settled.length > 0; round += 1) {
-      const plan = planGroup(waiting, routesOf(delivery.transports, paced), GROUP_SIZE, delivery.clock());
+      const plan = planGroup(waiting, routesOf(delivery.transports, paced), GROUP_SIZE, delivery.unsubscribe !== null, delivery.clock());
       settled.push(...plan.putBack.map(putBackOf));
       const grant = `${token}:${round}`;
       const advanced = await recordAndAdvance(delivery, token, settled, plan, grant);
       if (advanced === null) return;
       await announce(delivery, settled);
       const missed = withoutTurn(plan, advanced, grant, paced);
+      await spread(delivery, [...missed.again, ...plan.rest].length, paced);
+      closeUnused(delivery.transports, advanced);
       const ended = await Promise.all(inHandOver(delivery, plan, advanced).map((one) => handOverInTurn(delivery, one)));
       waiting = [...ended.flatMap((end) => ("failover" in end ? [end] : [])), ...missed.again, ...plan.rest];
       settled = [...ended.flatMap((end) => ("failover" in end ? [] : [end])), ...missed.settled];
@@ -88,11 +92,30 @@ function withoutTurn(
   };
 }
 
+/**
+ * What finds no turn now comes back when its turn may be: behind all others that found none, or they would all come back together. If D1
+ * does not say when, they do.
+ */
+async function spread({ db, transports, clock }: Delivery, mails: number, paced: Map<TransportName, number>): Promise<void> {
+  for (const { name, everyMs } of transports) {
+    const freeAt = paced.get(name);
+    if (freeAt === undefined || everyMs === null || mails === 0) continue;
+    const from = await queueUp(db, name, mails * everyMs, clock()).catch(() => null);
+    if (from !== null) paced.set(name, Math.max(freeAt, from));
+  }
+}
+
+/** A Worker may have six connections at once: what waits for the next mail of one transport must not keep them from another. */
+function closeUnused(transports: GuardedTransport[], { mails }: Advanced): void {
+  for (const transport of transports) if (!mails.some((mail) => mail.transport === transport.name)) transport.close?.();
+}
+
 /** `startsAt`: its turn, where the transport has a rate. */
 type InHandOver = { mail: MailInHandOver; waiting: Waiting; transport: GuardedTransport; startsAt: number };
 
 function inHandOver({ transports }: Delivery, { marks }: Plan, { mails, pace }: Advanced): InHandOver[] {
-  return mails.flatMap((mail, place) => {
+  return mails.flatMap((mail) => {
+    const place = mails.filter((one) => one.transport === mail.transport).indexOf(mail);
     const transport = transports.find(({ name }) => name === mail.transport);
     const waiting = marks.find((mark) => mark.mail.id === mail.id)?.mail;
     if (transport === undefined || waiting === undefined) return [];
@@ -121,9 +144,9 @@ function settledOrOn({ transports, policy, clock, random }: Delivery, waiting: W
   const decide = [policy, clock(), random()] as const;
   const settlement = settle({ ...ended, hasAlternative: "use" in next }, outcome, ...decide);
   if (settlement.status !== "sending") return { id, generation, settlement, detail: outcome.detail };
-  const otherwise = settle({ ...ended, hasAlternative: false }, outcome, ...decide);
-  if (otherwise.status === "sending" || !("use" in next)) throw new Error("a mail failed over without an alternative");
-  return { ...waiting, failover: failoverOf(failover, transport, next.use, tried, outcome, otherwise) };
+  if (!("use" in next)) throw new Error("a mail failed over without an alternative");
+  const onItsWay = failoverOf(failover, transport, next.use, tried, outcome);
+  return { ...waiting, failover: { ...onItsWay, otherwise: withoutFailover(ended, onItsWay.refusals, ...decide) } };
 }
 
 function failoverOf(
@@ -132,11 +155,10 @@ function failoverOf(
   to: TransportName,
   tried: TransportName[],
   outcome: Outcome,
-  otherwise: Failover["otherwise"],
-): Failover {
+): Omit<Failover, "otherwise"> {
   const retryAfterMs = "retryAfterMs" in outcome ? (outcome.retryAfterMs ?? 0) : 0;
   const transient = outcome.kind === "refused_transient" || before?.refusals.transient === true;
-  return { from, to, tried, refusals: refusalsWith(before?.refusals ?? null, transient, retryAfterMs), refusal: outcome.detail, otherwise };
+  return { from, to, tried, refusals: refusalsWith(before?.refusals ?? null, transient, retryAfterMs), refusal: outcome.detail };
 }
 
 /** An outcome that is not recorded leaves a sent mail `unknown`, so D1 is asked again. Repeating is safe: see `advance`. */
@@ -170,7 +192,7 @@ async function recordAndAdvance(
 /** Rings for what is tried again and sends the dead to be buried. What cannot be sent now, the sweeper sends. */
 async function announce(delivery: Delivery, settled: Settled[]): Promise<void> {
   const again = settled.flatMap(({ id, generation, settlement }) =>
-    settlement.status === "queued" ? [{ id, generation, dueAt: settlement.dueAt }] : [],
+    settlement.status === "queued" || settlement.status === "pinned" ? [{ id, generation, dueAt: settlement.dueAt }] : [],
   );
   await ring(delivery, again, delivery.clock());
   const dead = settled.filter(({ settlement }) => settlement.status === "dead");

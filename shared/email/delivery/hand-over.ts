@@ -8,7 +8,7 @@ import type { MailInHandOver } from "./store.ts";
 /**
  * Hands one mail over. Never throws.
  *
- * @param unsubscribe null while the links are not configured: then what needs one waits
+ * @param unsubscribe null while the links are not configured: then no mail comes here that needs one
  */
 export async function handOver(
   transport: GuardedTransport,
@@ -36,10 +36,14 @@ async function attempt(
   now: number,
 ): Promise<Outcome> {
   if (mail.leaseExpiresAt - now < transport.deadlineMs) return { kind: "deferred", detail: leaseTooShort };
-  const needsLink = offersUnsubscribe(mail.category);
-  if (needsLink && unsubscribe === null) return { kind: "deferred", detail: noLink, retryAfterMs: MINUTE_MS };
-  const url = needsLink && unsubscribe !== null ? await unsubscribeUrl(unsubscribe, mail.id) : null;
-  return await transport.send(outgoing(mail, url)).catch(broken);
+  let message: OutgoingMail;
+  try {
+    const url = unsubscribe !== null && offersUnsubscribe(mail.category) ? await unsubscribeUrl(unsubscribe, mail.id) : null;
+    message = outgoing(mail, url);
+  } catch (error) {
+    return { kind: "refused_transient", detail: { transport: "none", phase: "compose", text: describeError(error).message } };
+  }
+  return await transport.send(message).catch(broken);
 }
 
 /** A transport that throws breaks its promise; its neighbours' outcomes are recorded all the same. */
@@ -47,15 +51,7 @@ function broken(error: unknown): Outcome {
   return { kind: "unknown", detail: { transport: "none", phase: "transport", text: describeError(error).message } };
 }
 
-const MINUTE_MS = 60_000;
-
 const leaseTooShort: AttemptDetail = { transport: "none", phase: "lease", text: "too little of the lease was left to begin" };
-
-const noLink: AttemptDetail = {
-  transport: "none",
-  phase: "configuration",
-  text: "PUBLIC_URL or UNSUBSCRIBE_SECRET is missing or bad, and the mail needs an unsubscribe link",
-};
 
 function outgoing(mail: MailInHandOver, link: string | null): OutgoingMail {
   const from = parseMailbox(mail.from);

@@ -15,11 +15,12 @@ const waiting = (id: string, pinned: Waiting["pinned"] = null): Waiting => ({
   generation: 1,
   attempts: 0,
   onUnknown: "hold",
+  category: "transactional",
   pinned,
   failover: null,
 });
-const plan = (mails: Waiting[], routes: Route[]) => {
-  const { marks, putBack, rest } = planGroup(mails, routes, 5, now);
+const plan = (mails: Waiting[], routes: Route[], hasLinks = true) => {
+  const { marks, putBack, rest } = planGroup(mails, routes, 5, hasLinks, now);
   return {
     marks: marks.map(({ mail, transport }) => [mail.id, transport]),
     putBack: putBack.map(({ mail, settlement, detail }) => [
@@ -82,6 +83,15 @@ describe("a mail goes", () => {
     expect(plan([pinned], [route("smtp")]).putBack).toEqual([["a", now + 3_600_000, "configuration"]]);
   });
 
+  it("nowhere while the unsubscribe link that it needs cannot be made", () => {
+    const bulk = { ...waiting("a"), category: "marketing" as const };
+    expect(plan([bulk, waiting("b")], [route("smtp")], false)).toMatchObject({
+      marks: [["b", "smtp"]],
+      putBack: [["a", now + 60_000, "configuration"]],
+    });
+    expect(plan([bulk], [route("smtp")]).marks).toEqual([["a", "smtp"]]);
+  });
+
   it("never to one that has refused it in this attempt", () => {
     expect(chooseTransport(null, ["resend"], [route("resend"), route("smtp")], new Set())).toEqual({ use: "smtp" });
     expect(chooseTransport(null, ["resend", "smtp"], [route("resend"), route("smtp")], new Set())).not.toHaveProperty("use");
@@ -109,7 +119,8 @@ describe("a group", () => {
 });
 
 it("a batch claims all while a transport takes mails, one while one may be probed, and else none", () => {
-  expect(admission([route("resend", "reject"), route("smtp")])).toEqual({ limit: Infinity, waitMs: 0 });
-  expect(admission([route("resend", "reject"), route("smtp", "ask")])).toEqual({ limit: 1, waitMs: 1_000 });
-  expect(admission([route("resend", "reject"), route("smtp", "reject")])).toEqual({ limit: 0, waitMs: 30_000 });
+  expect(admission([route("resend"), route("smtp")])).toEqual({ open: ["resend", "smtp"], limit: Infinity, waitMs: 0 });
+  expect(admission([route("resend", "reject"), route("smtp")])).toEqual({ open: ["smtp"], limit: Infinity, waitMs: 30_000 });
+  expect(admission([route("resend", "reject"), route("smtp", "ask")])).toEqual({ open: ["smtp"], limit: 1, waitMs: 1_000 });
+  expect(admission([route("resend", "reject"), route("smtp", "reject")])).toEqual({ open: [], limit: 0, waitMs: 30_000 });
 });

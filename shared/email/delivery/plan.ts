@@ -1,6 +1,7 @@
 import type { Stance } from "../../circuit-breaker/view.ts";
 import type { Claimed } from "../claim/claimed.ts";
-import { putBack, type AttemptDetail, type Refusals, type Settlement } from "../lifecycle.ts";
+import { offersUnsubscribe } from "../unsubscribe.ts";
+import { keyForgotten, putBack, type AttemptDetail, type Refusals, type Settlement } from "../lifecycle.ts";
 import { MAX_DEFERRAL_MS } from "../retry-policy.ts";
 import type { TransportName } from "../transports/names.ts";
 
@@ -67,8 +68,12 @@ type PutBack = { mail: Waiting; settlement: Settlement; detail: AttemptDetail };
 
 export type Plan = { marks: PlannedMark[]; putBack: PutBack[]; rest: Waiting[] };
 
-/** Takes mails from the front until `groupSize` of them have a transport. What has none now is put back, without an attempt. */
-export function planGroup(waiting: readonly Waiting[], routes: readonly Route[], groupSize: number, now: number): Plan {
+/**
+ * Takes mails from the front until `groupSize` of them have a transport. What has none now is put back, without an attempt.
+ *
+ * @param hasLinks whether unsubscribe links can be made: what needs one waits until then
+ */
+export function planGroup(waiting: readonly Waiting[], routes: readonly Route[], groupSize: number, hasLinks: boolean, now: number): Plan {
   const plan: Plan = { marks: [], putBack: [], rest: [] };
   const probing = new Set<TransportName>();
   const freeAt = new Map(routes.map(({ name, pacedUntil }) => [name, pacedUntil]));
@@ -85,7 +90,11 @@ export function planGroup(waiting: readonly Waiting[], routes: readonly Route[],
       plan.putBack.push({ mail, settlement: putBack({ ...mail, pinnedUntil: mail.pinned?.until ?? null }, dueAt), detail });
     };
     if (mail.pinned !== null && mail.pinned.until <= now) {
-      back(now, { transport: mail.pinned.to, phase: "key", text: "the provider no longer knows the mail by its key" });
+      back(now, keyForgotten(mail.pinned.to));
+      continue;
+    }
+    if (!hasLinks && offersUnsubscribe(mail.category)) {
+      back(now + MAX_DEFERRAL_MS, noLink);
       continue;
     }
     const choice = chooseTransport(mail.pinned?.to ?? null, [], routes, probing);
@@ -106,11 +115,19 @@ export function planGroup(waiting: readonly Waiting[], routes: readonly Route[],
   return plan;
 }
 
-/** How many mails a batch may claim now, and how long the others wait. */
-export type Admission = { limit: number; waitMs: number };
+const noLink: AttemptDetail = {
+  transport: "none",
+  phase: "configuration",
+  text: "PUBLIC_URL or UNSUBSCRIBE_SECRET is missing or bad, and the mail needs an unsubscribe link",
+};
+
+/** How many mails a batch may claim now, for which transports, and how long the others wait. */
+export type Admission = { open: TransportName[]; limit: number; waitMs: number };
 
 /** Asks before the claim: what no transport takes need not be claimed. While one may only be probed, one mail is enough for that. */
 export function admission(routes: readonly Route[]): Admission {
-  if (routes.some(({ stance }) => stance.do === "run")) return { limit: Infinity, waitMs: 0 };
-  return { limit: routes.some(({ stance }) => stance.do === "ask") ? 1 : 0, waitMs: waitOf(routes) };
+  const open = routes.flatMap(({ name, stance }) => (stance.do === "reject" ? [] : [name]));
+  const runs = routes.some(({ stance }) => stance.do === "run");
+  const closed = routes.filter(({ stance }) => stance.do !== "run");
+  return { open, limit: runs ? Infinity : Math.min(open.length, 1), waitMs: closed.length === 0 ? 0 : waitOf(closed) };
 }

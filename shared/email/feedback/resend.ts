@@ -14,15 +14,17 @@ export type Report = {
 };
 
 const text = v.pipe(v.string(), v.maxLength(1_000));
+/** What is only told besides must not cost the event: a field of another shape counts as absent. */
+const perhaps = <Schema extends v.GenericSchema>(schema: Schema) => v.fallback(v.optional(schema), undefined);
 
 /** As documented at https://resend.com/docs/webhooks/body-parameters; tags come as a list or, in older examples, as an object. */
 const event = v.object({
   type: text,
   data: v.object({
-    email_id: v.optional(text),
-    tags: v.optional(v.union([v.array(v.object({ name: text, value: text })), v.record(text, text)])),
-    bounce: v.optional(v.object({ type: v.optional(text), subType: v.optional(text), message: v.optional(v.string()) })),
-    failed: v.optional(v.object({ reason: v.optional(v.string()) })),
+    email_id: perhaps(text),
+    tags: perhaps(v.union([v.array(v.object({ name: v.string(), value: v.string() })), v.record(v.string(), v.unknown())])),
+    bounce: perhaps(v.object({ type: perhaps(text), message: perhaps(v.string()) })),
+    failed: perhaps(v.object({ reason: perhaps(v.string()) })),
   }),
 });
 
@@ -61,7 +63,7 @@ export function resendReport(body: unknown): Report | null {
 
 function mailOf({ tags = [] }: Data): Report["mail"] {
   const pairs = Array.isArray(tags) ? tags.map(({ name, value }) => [name, value] as const) : Object.entries(tags);
-  return pairs.map(([name, value]) => mailOfTag(name, value)).find((mail) => mail !== null) ?? null;
+  return pairs.map(([name, value]) => (typeof value === "string" ? mailOfTag(name, value) : null)).find((mail) => mail !== null) ?? null;
 }
 
 /** A full mailbox or an out-of-office answer bounces too, but may take the next mail: only `Permanent` is for good. */

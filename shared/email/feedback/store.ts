@@ -12,7 +12,7 @@ export type Taken =
   /** It is about no mail of ours. */
   | { taken: "unknown-mail" };
 
-type Row = { id: string; generation: number; status: EmailStatus };
+type Row = { id: string; generation: number; status: EmailStatus; transport: string | null };
 
 /** A mail that moves on between the look and the write is looked at again. */
 const MAX_TRIES = 5;
@@ -28,8 +28,8 @@ export async function takeFeedback(db: D1Database, provider: string, messageId: 
     const { row, repeated } = await look(db, provider, messageId, report);
     if (repeated) return { taken: "repeated" };
     if (row === null) return { taken: "unknown-mail" };
-    // Of a generation that was replayed since, only the suppression still matters.
-    const isCurrent = report.mail === null || report.mail.generation === row.generation;
+    // Of a generation that was replayed since, or that another transport has by now, only the suppression still matters.
+    const isCurrent = row.transport === provider && (report.mail === null || report.mail.generation === row.generation);
     const next = isCurrent ? afterFeedback(row.status, report.feedback) : null;
     if (await apply(db, provider, messageId, report, row, next, now)) {
       return { taken: "applied", id: row.id, status: next ?? row.status, changed: next !== null };
@@ -44,7 +44,7 @@ async function look(
   messageId: string,
   { mail, providerId }: Report,
 ): Promise<{ row: Row | null; repeated: boolean }> {
-  const columns = "id, generation, status";
+  const columns = "id, generation, status, transport";
   const [known, found] = await db.batch([
     db.prepare("SELECT 1 FROM webhook_messages WHERE provider = ?1 AND message_id = ?2").bind(provider, messageId),
     mail === null

@@ -11,14 +11,18 @@ export type Turn = { transport: TransportName; mails: number; everyMs: number; g
 /** Whoever would wait longer than this for a turn comes back later: its lease runs. */
 const MAX_WAIT_MS = 5_000;
 
+/** No turn that was taken lies further ahead: a clock that was ahead took it. */
+const MAX_AHEAD_MS = 60_000;
+const freeAt = `CASE WHEN free_at > ?2 + ${MAX_AHEAD_MS} THEN ?2 ELSE MAX(free_at, ?2) END`;
+
 /** Takes the turn, unless it is too far away. For a batch with the statements that depend on it, see `hasTurn`. */
 export function takeTurn(db: D1Database, { transport, mails, everyMs, grant }: Turn, now: number): D1PreparedStatement {
   const spanMs = Math.ceil(mails * everyMs);
   return db
     .prepare(
       `INSERT INTO transport_pace (transport, free_at, granted_to) VALUES (?1, ?2 + ?3, ?4)
-       ON CONFLICT (transport) DO UPDATE SET free_at = MAX(free_at, ?2) + ?3, granted_to = ?4
-       WHERE granted_to <> ?4 AND free_at <= ?2 + ?5`,
+       ON CONFLICT (transport) DO UPDATE SET free_at = ${freeAt} + ?3, granted_to = ?4
+       WHERE granted_to <> ?4 AND ${freeAt} <= ?2 + ?5`,
     )
     .bind(transport, now, spanMs, grant, MAX_WAIT_MS);
 }
@@ -36,4 +40,21 @@ export function readPace(db: D1Database, transports: TransportName[]): D1Prepare
       `SELECT transport, free_at AS freeAt, granted_to AS grantedTo FROM transport_pace WHERE transport IN (SELECT value FROM json_each(?1))`,
     )
     .bind(JSON.stringify(transports));
+}
+
+/** Nobody waits for longer than this for a turn that was never taken: a clock that was ahead reserved it. */
+const MAX_BACKLOG_MS = 86_400_000;
+
+/**
+ * Reserves the times at which mails come back that found no turn, behind those that others reserved.
+ *
+ * @returns the first of them
+ */
+export async function queueUp(db: D1Database, transport: TransportName, spanMs: number, now: number): Promise<number> {
+  const from = `MAX(CASE WHEN backlog_at > ?2 + ${MAX_BACKLOG_MS} THEN ?2 ELSE backlog_at END, free_at)`;
+  const reserved = await db
+    .prepare(`UPDATE transport_pace SET backlog_at = ${from} + ?3 WHERE transport = ?1 RETURNING backlog_at - ?3 AS fromAt`)
+    .bind(transport, now, Math.ceil(spanMs))
+    .first<number>("fromAt");
+  return reserved ?? now;
 }

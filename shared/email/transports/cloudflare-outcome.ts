@@ -24,11 +24,12 @@ export function cloudflareError(error: unknown): Outcome {
   if (code !== null && /^E_(VALIDATION_ERROR|FIELD_MISSING|TOO_MANY_RECIPIENTS|CONTENT_TOO_LARGE|RECIPIENT_\w+|HEADERS?_\w+)$/.test(code)) {
     return { kind: "refused_permanent", detail };
   }
+  if (code === "E_DAILY_LIMIT_EXCEEDED") return { kind: "refused_transient", detail, retryAfterMs: DAILY_LIMIT_RETRY_MS };
   if (code !== null && (setUp.has(code) || limits.has(code) || code === "E_DELIVERY_FAILED")) return { kind: "refused_transient", detail };
   return { kind: "unknown", detail };
 }
 
-/** Whether an outcome speaks against the service, or against how it is set up. A limit says that we are too fast. */
+/** Whether an outcome speaks against the service, against how it is set up, or says that a limit is reached: it takes no mail. */
 export function speaksAgainstCloudflare({ kind, detail }: Outcome): boolean {
   switch (kind) {
     case "accepted":
@@ -38,11 +39,12 @@ export function speaksAgainstCloudflare({ kind, detail }: Outcome): boolean {
     case "unknown":
       return true;
     case "refused_transient":
-      return setUp.has(String(detail.code));
+      return setUp.has(String(detail.code)) || limits.has(String(detail.code));
   }
 }
 
 const MAX_TEXT_LENGTH = 500;
+const DAILY_LIMIT_RETRY_MS = 3_600_000;
 const setUp = new Set(["E_SENDER_NOT_VERIFIED", "E_SENDER_DOMAIN_NOT_AVAILABLE"]);
 const limits = new Set(["E_RATE_LIMIT_EXCEEDED", "E_DAILY_LIMIT_EXCEEDED"]);
 

@@ -28,9 +28,9 @@ describe("an answer of Resend", () => {
     [409, "concurrent_idempotent_requests", "unknown", false],
     [422, "invalid_attachment", "refused_permanent", false],
     [422, "missing_required_field", "refused_permanent", false],
-    [429, "rate_limit_exceeded", "refused_transient", false],
-    [429, "daily_quota_exceeded", "refused_transient", false],
-    [429, "monthly_quota_exceeded", "refused_transient", false],
+    [429, "rate_limit_exceeded", "refused_transient", true],
+    [429, "daily_quota_exceeded", "refused_transient", true],
+    [429, "monthly_quota_exceeded", "refused_transient", true],
     [500, "application_error", "unknown", true],
     [500, "internal_server_error", "unknown", true],
     [503, "service_unavailable", "unknown", true],
@@ -81,5 +81,7 @@ describe("Retry-After", () => {
   it("is the floor of the retry", () => {
     expect(error(429, "rate_limit_exceeded", "7")).toMatchObject({ retryAfterMs: 7_000 });
     expect(error(429, "rate_limit_exceeded", "garbage")).not.toHaveProperty("retryAfterMs");
+    expect(error(429, "daily_quota_exceeded")).toMatchObject({ retryAfterMs: 3_600_000 });
+    expect(error(429, "monthly_quota_exceeded", "60")).toMatchObject({ retryAfterMs: 60_000 });
   });
 });

@@ -31,7 +31,7 @@ export function resendOutcome(status: number, body: unknown, retryAfter: string 
   }
   if (wrongRequest.has(status)) return { kind: "refused_permanent", detail };
   if (notProcessed.has(status)) {
-    const retryAfterMs = retryAfterMsOf(retryAfter, now);
+    const retryAfterMs = retryAfterMsOf(retryAfter, now) ?? (quotas.has(String(detail.code)) ? QUOTA_RETRY_MS : null);
     return { kind: "refused_transient", detail, ...(retryAfterMs !== null && { retryAfterMs }) };
   }
   return { kind: "unknown", detail };
@@ -41,7 +41,7 @@ export function noAnswer(text: string): Outcome {
   return { kind: "unknown", detail: { transport: "resend", phase: "HTTP", text: text.slice(0, MAX_TEXT_LENGTH) } };
 }
 
-/** Whether an outcome speaks against the provider: it did not answer, failed, or refuses all that we send. A 429 says that we are too fast. */
+/** Whether an outcome speaks against the provider: it did not answer, failed, or refuses all that we send, for a limit is reached. */
 export function speaksAgainstResend({ kind, detail }: Outcome): boolean {
   switch (kind) {
     case "accepted":
@@ -51,7 +51,7 @@ export function speaksAgainstResend({ kind, detail }: Outcome): boolean {
     case "unknown":
       return !aboutTheKey.has(String(detail.code));
     case "refused_transient":
-      return !tooFast.has(String(detail.code));
+      return true;
   }
 }
 
@@ -59,7 +59,9 @@ const MAX_TEXT_LENGTH = 500;
 const MAX_ID_LENGTH = 200;
 const wrongRequest = new Set([400, 404, 405, 413, 415, 422]);
 const notProcessed = new Set([401, 403, 408, 425, 429, 521, 523, 525, 526, 530]);
-const tooFast = new Set(["429", "rate_limit_exceeded", "daily_quota_exceeded", "monthly_quota_exceeded"]);
+/** When to look again after a quota of a day or a month, if the provider does not say. */
+const QUOTA_RETRY_MS = 3_600_000;
+const quotas = new Set(["daily_quota_exceeded", "monthly_quota_exceeded"]);
 const aboutTheKey = new Set(["409", "concurrent_idempotent_requests", "invalid_idempotent_request"]);
 
 function fieldsOf(body: unknown): { id?: string; name?: string; message?: string } {

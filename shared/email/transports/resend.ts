@@ -39,7 +39,10 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
   };
 }
 
-/** The same for every attempt of a generation: Resend refuses a repeat whose body differs. */
+/**
+ * The same for every attempt of a generation, for what the row holds never changes: Resend refuses a repeat whose body differs. Only an
+ * unsubscribe link changes with `PUBLIC_URL` or its secret: then a mail that is pinned stays open until its key is forgotten.
+ */
 function payloadOf(mail: OutgoingMail): Record<string, unknown> {
   return {
     from: formatMailbox(mail.from),

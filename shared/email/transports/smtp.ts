@@ -56,6 +56,7 @@ class Attempt {
       // Before anybody was asked: it says nothing about the server.
       throw Object.assign(new Error("the mail cannot be composed", { cause: error }), { command: "API" });
     });
+    if (this.#isOver) throw new Error("given up");
     const used = idle.pop();
     if (used !== undefined) {
       try {
