@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 
@@ -50,6 +51,8 @@ export default defineConfig({
   test: {
     // What a passing test logs is noise; what a failing one logs is evidence.
     silent: "passed-only",
+    // Most of what they do is to wait, so that one core more than Vitest would use is not one too many.
+    maxWorkers: Math.max(availableParallelism(), 2),
     projects: [
       {
         test: {

@@ -212,7 +212,7 @@ const MAX_COMMANDS = 7;
 const CLOSED_PORT = 9;
 
 const makeDue = (id: string): Promise<unknown> =>
-  env.DB.prepare("UPDATE emails SET due_at = 1 WHERE id = ? AND status = 'queued'").bind(id).run();
+  env.DB.prepare("UPDATE emails SET due_at = 1 WHERE id = ? AND status IN ('queued', 'pinned')").bind(id).run();
 
 /** All that a mail knows of time is a day and an hour longer ago. */
 async function letADayPass(id: string): Promise<void> {
