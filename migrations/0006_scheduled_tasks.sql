@@ -64,3 +64,27 @@ CREATE TABLE alert_notices (
 ) STRICT;
 
 CREATE INDEX alert_notices_by_age ON alert_notices (at, id);
+
+-- The trial whose end its user was told of: each is told once.
+ALTER TABLE subscriptions ADD COLUMN told_of_trial_end INTEGER; -- the trial_ends_at that the mail was about
+
+CREATE INDEX subscriptions_trialing ON subscriptions (trial_ends_at, user_id) WHERE status = 'trialing';
+
+-- How much of each metric a user used on each day (UTC), from what the counters said when the day was rolled up.
+CREATE TABLE usage_daily (
+  user_id TEXT NOT NULL,
+  metric TEXT NOT NULL,
+  day TEXT NOT NULL, -- '2026-11-25'
+  amount INTEGER NOT NULL, -- since the day before that was rolled up
+  total INTEGER NOT NULL, -- what the counter said
+  PRIMARY KEY (user_id, metric, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX usage_daily_by_day ON usage_daily (day, user_id) WHERE amount > 0;
+
+-- The weeks whose usage report a user was sent.
+CREATE TABLE usage_reports (
+  user_id TEXT NOT NULL,
+  week TEXT NOT NULL, -- its Monday
+  PRIMARY KEY (user_id, week)
+) STRICT, WITHOUT ROWID;

@@ -1,15 +1,11 @@
 import { CircuitOpen } from "../circuit-breaker/circuit-open.ts";
 import { breakerClient, type BreakerEnv } from "../circuit-breaker/guard.ts";
-import { acceptEmails, type Outbox } from "../email/outbox.ts";
-import { submissionOf } from "../email/submission.ts";
+import type { Outbox } from "../email/outbox.ts";
+import { sendSystemMails } from "../email/system.ts";
 import type { Variables } from "../env.ts";
-import { problemOf } from "../http/problem.ts";
 import type { AlertSettings } from "./settings.ts";
 import type { Channel, Notice } from "./store.ts";
 import type { Say } from "./watch.ts";
-
-/** The tenant of the mails that Luna sends of itself. */
-const SYSTEM_TENANT = "system";
 
 const titles: Record<Notice["kind"], string> = { fired: "Alert", reminder: "Still", recovered: "Recovered" };
 
@@ -22,15 +18,9 @@ function lineOf({ kind, summary }: Notice): string {
 export function byEmail(outbox: Outbox, env: Variables, to: string, clock: () => number): Say {
   return async (notice) => {
     const text = `${lineOf(notice)}\n\n${notice.key}, ${new Date(notice.at).toISOString()}\n`;
-    const mail = submissionOf(
-      env,
-      { to, subject: `[Luna] ${lineOf(notice)}`.slice(0, 200), text },
-      { tenant: SYSTEM_TENANT, idempotencyKey: `alert:${notice.id}` },
-      clock(),
-    );
-    if (!mail.ok) throw new Error(problemOf(mail.error).detail);
-    const [accepted] = await acceptEmails(outbox, [mail.value], clock());
-    if (accepted !== undefined && !accepted.ok) throw new Error(problemOf(accepted.error).detail);
+    const mail = { to, subject: `[Luna] ${lineOf(notice)}`.slice(0, 200), text };
+    const settled = await sendSystemMails(outbox, env, [{ key: `alert:${notice.id}`, mail }], clock());
+    if (settled.length === 0) throw new Error("the mail was not accepted");
   };
 }
 

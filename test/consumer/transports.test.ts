@@ -138,6 +138,16 @@ describe("a mail that its transport refuses", () => {
   });
 });
 
+it("a mail that found no turn at the next transport does not go back to the one that refused it in the same attempt", async () => {
+  await db
+    .prepare("INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')")
+    .bind(now + 6_000)
+    .run();
+  const ids = await Promise.all([1, 2, 3].map(() => queueMail(db, now)));
+  await deliver(ids, [transport("smtp", [refused]), transport("resend", [accepted], { everyMs: 200 })]);
+  expect(handOvers.map(([name]) => name)).toEqual(["smtp", "smtp", "smtp"]);
+});
+
 describe("a mail whose fate is open", () => {
   it("never goes to another transport", async () => {
     const id = await queueMail(db, now);
@@ -160,6 +170,19 @@ describe("a mail whose fate is open", () => {
     expect(handOvers.map(([name]) => name)).toEqual(["resend", "resend", "resend"]);
     expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 3 });
     expect(await stored(id)).toMatchObject({ pinned_until: null, provider_id: "re-1" });
+  });
+
+  it("is pinned from the moment at which it was handed over, however long the answer took", async () => {
+    const id = await queueMail(db, now);
+    const slow = fakeTransport(
+      async () => {
+        now += 20_000;
+        return unclear;
+      },
+      { name: "resend" },
+    );
+    await deliver([id], [slow]);
+    expect(await stored(id)).toMatchObject({ pinned_until: start + 23 * HOUR_MS });
   });
 
   it("waits for that provider's breaker, though another transport would take it", async () => {

@@ -5,7 +5,10 @@ import { expireDeadLetters } from "./tasks/expire-dead-letters.ts";
 import { expireIdempotencyKeys } from "./tasks/expire-idempotency-keys.ts";
 import { expireWebhookMessages } from "./tasks/expire-webhook-messages.ts";
 import { pruneHistory } from "./tasks/prune-history.ts";
+import { rollUpUsage } from "./tasks/roll-up-usage.ts";
+import { sendUsageReports } from "./tasks/send-usage-reports.ts";
 import { sweepOutbox } from "./tasks/sweep-outbox.ts";
+import { tellOfTrialEnds } from "./tasks/tell-of-trial-ends.ts";
 
 export type CronTask = Task<CronEnv>;
 
@@ -17,4 +20,7 @@ export const tasks: readonly CronTask[] = [
   expireDeadLetters,
   expireWebhookMessages,
   pruneHistory,
+  rollUpUsage,
+  tellOfTrialEnds,
+  sendUsageReports,
 ];

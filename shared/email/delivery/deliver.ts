@@ -46,7 +46,7 @@ export async function deliverClaimed(delivery: Delivery, token: string, claimed:
       if (advanced === null) return;
       await announce(delivery, settled);
       const missed = withoutTurn(plan, advanced, grant, paced);
-      await spread(delivery, [...missed.again, ...plan.rest].length, paced);
+      if (missed.again.length > 0) await spread(delivery, missed.again.length + plan.rest.length, paced);
       closeUnused(delivery.transports, advanced);
       const ended = await Promise.all(inHandOver(delivery, plan, advanced).map((one) => handOverInTurn(delivery, one)));
       waiting = [...ended.flatMap((end) => ("failover" in end ? [end] : [])), ...missed.again, ...plan.rest];

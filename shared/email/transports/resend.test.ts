@@ -1,0 +1,51 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
+import { resendTransport } from "./resend.ts";
+
+const transport = resendTransport({ apiKey: "re_secret", baseUrl: "https://resend.example" });
+afterEach(() => void vi.restoreAllMocks());
+
+describe("a hand-over to Resend", () => {
+  it("names the mail by its key, carries each field by itself, and is never led elsewhere with the key and the mail", async () => {
+    const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(Response.json({ id: "re-1" }));
+    expect(await transport.send({ ...mail, replyTo: "help@luna.example" })).toMatchObject({
+      kind: "accepted",
+      detail: { providerId: "re-1" },
+    });
+    const [url, init] = fetched.mock.calls[0] as [string, RequestInit];
+    expect(url).toBe("https://resend.example/emails");
+    expect(init.redirect).toBe("manual");
+    expect(Object.fromEntries(new Headers(init.headers))).toEqual({
+      authorization: "Bearer re_secret",
+      "content-type": "application/json",
+      "idempotency-key": "m1:2",
+    });
+    expect(JSON.parse(init.body as string)).toEqual({
+      from: "Luna <hello@luna.example>",
+      to: ["ada@example.com"],
+      subject: "Hello",
+      text: "Hi",
+      reply_to: "help@luna.example",
+      headers: { "X-Luna-Email": "m1:2", "Auto-Submitted": "auto-generated" },
+      tags: [{ name: "luna_email", value: "m1_2" }],
+    });
+  });
+
+  it("asks with the same bytes each time, or Resend would refuse the repeat", async () => {
+    const bodies: unknown[] = [];
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (_, init) => {
+      bodies.push(init?.body);
+      return Response.json({ id: "re-1" });
+    });
+    await transport.send(mail);
+    await transport.send({ ...mail });
+    expect(bodies[1]).toBe(bodies[0]);
+  });
+
+  it("leaves the fate open when it is led elsewhere, and when nothing answers", async () => {
+    vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response(null, { status: 307, headers: { Location: "https://evil.example" } }));
+    expect((await transport.send(mail)).kind).toBe("unknown");
+    vi.spyOn(globalThis, "fetch").mockRejectedValue(new TypeError("fetch failed"));
+    expect(await transport.send(mail)).toMatchObject({ kind: "unknown", detail: { text: "fetch failed" } });
+  });
+});

@@ -1,0 +1,207 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { CronEnv } from "../../shared/env.ts";
+import { tasks } from "../../workers/cron/tasks.ts";
+import { losingReplies } from "../support/lossy-database.ts";
+
+/** The tasks that look after accounts, on real rows in a real D1, at a time that the test sets. */
+
+const db = env.DB;
+const DAY_MS = 86_400_000;
+const monday = Date.parse("2026-11-30T08:30:00Z");
+
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: monday });
+  const tables = [
+    "usage_daily",
+    "usage_reports",
+    "usage_metrics",
+    "subscriptions",
+    "emails",
+    "email_events",
+    "idempotency_keys",
+    "suppressions",
+    "users",
+  ];
+  await db.batch(tables.map((table) => db.prepare(`DELETE FROM ${table}`)));
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+async function run(name: string, changes: Partial<CronEnv> = {}): Promise<Record<string, number>> {
+  const task = tasks.find((one) => one.name === name);
+  if (task === undefined) throw new Error(`no task ${name}`);
+  const signal = new AbortController().signal;
+  return await task.run({ given: { ...env, ...changes }, trigger: "cron", signal, waitUntil: () => undefined });
+}
+
+async function user(id: string, trialEndsAt: number | null = null): Promise<void> {
+  await db.batch([
+    db
+      .prepare("INSERT INTO users (user_id, email, tier, created_at, updated_at) VALUES (?1, ?2, 'pro', 0, 0)")
+      .bind(id, `${id}@example.com`),
+    db
+      .prepare("INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at) VALUES (?1, ?2, 0, ?3)")
+      .bind(id, trialEndsAt === null ? "active" : "trialing", trialEndsAt),
+  ]);
+}
+const mails = async () =>
+  (await db.prepare('SELECT to_address AS "to", subject, tenant, category FROM emails ORDER BY to_address').all()).results;
+
+describe("tell-of-trial-ends", () => {
+  it("tells each user once, three days before, and nobody whose trial is over, far away or not there", async () => {
+    await user("soon", monday + 2.5 * DAY_MS);
+    await user("later", monday + 4 * DAY_MS);
+    await user("over", monday - 1);
+    await user("paying");
+    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
+    expect(await mails()).toEqual([
+      { to: "soon@example.com", subject: "Your Luna trial ends on 2 December 2026", tenant: "system", category: "transactional" },
+    ]);
+    vi.setSystemTime(monday + 1.5 * DAY_MS);
+    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
+    expect((await mails()).map(({ to }) => to)).toEqual(["later@example.com", "soon@example.com"]);
+  });
+
+  it("tells again of a trial that was prolonged, and of none whose account was deleted", async () => {
+    await user("ada", monday + DAY_MS);
+    await user("gone", monday + DAY_MS);
+    await db.prepare("UPDATE users SET email = NULL WHERE user_id = 'gone'").run();
+    await run("tell-of-trial-ends");
+    await db
+      .prepare("UPDATE subscriptions SET trial_ends_at = ?1 WHERE user_id = 'ada'")
+      .bind(monday + 2 * DAY_MS)
+      .run();
+    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
+    expect(await mails()).toHaveLength(2);
+  });
+
+  it("sends one mail though the process dies before it notes so, and though two run at once", async () => {
+    await user("ada", monday + DAY_MS);
+    const dying = {
+      prepare: (sql: string) => (sql.startsWith("UPDATE subscriptions") ? fail() : db.prepare(sql)),
+      batch: db.batch.bind(db),
+    };
+    await expect(run("tell-of-trial-ends", { DB: dying as unknown as D1Database })).rejects.toThrow("died");
+    await Promise.all([run("tell-of-trial-ends"), run("tell-of-trial-ends")]);
+    expect(await mails()).toHaveLength(1);
+  });
+
+  it("does not stop for a recipient who gets no mail", async () => {
+    await user("ada", monday + DAY_MS);
+    await user("bob", monday + DAY_MS);
+    await db.prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'all', 'bounce', 0)").run();
+    expect(await run("tell-of-trial-ends")).toEqual({ told: 2, left: 0 });
+    expect((await mails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
+    expect(await run("tell-of-trial-ends")).toEqual({ told: 0, left: 0 });
+  });
+
+  it("leaves for the next run what D1 did not take", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    await user("ada", monday + DAY_MS);
+    const failing = { prepare: db.prepare.bind(db), batch: () => Promise.reject(new Error("D1 is down")) };
+    expect(await run("tell-of-trial-ends", { DB: failing as unknown as D1Database })).toEqual({ told: 0, left: 1 });
+    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
+  });
+});
+
+function fail(): never {
+  throw new Error("the process died");
+}
+
+const count = (id: string, metric: string, amount: number) =>
+  db
+    .prepare(
+      "INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, ?2, ?3, 0) ON CONFLICT (user_id, metric) DO UPDATE SET amount = ?3",
+    )
+    .bind(id, metric, amount)
+    .run();
+const daily = async () =>
+  (await db.prepare("SELECT user_id AS user, metric, day, amount FROM usage_daily ORDER BY day, user_id, metric").all()).results;
+
+describe("roll-up-usage", () => {
+  it("writes down what was counted since the last roll-up, once a day however often it runs", async () => {
+    await user("ada");
+    await count("ada", "requests", 100);
+    expect(await run("roll-up-usage")).toEqual({ rolledUp: 1 });
+    await count("ada", "requests", 130);
+    expect(await run("roll-up-usage")).toEqual({ rolledUp: 0 });
+    vi.setSystemTime(monday + DAY_MS);
+    await count("ada", "mails", 5);
+    expect(await run("roll-up-usage")).toEqual({ rolledUp: 2 });
+    expect(await daily()).toEqual([
+      { user: "ada", metric: "requests", day: "2026-11-29", amount: 100 },
+      { user: "ada", metric: "mails", day: "2026-11-30", amount: 5 },
+      { user: "ada", metric: "requests", day: "2026-11-30", amount: 30 },
+    ]);
+  });
+
+  it("loses nothing over days on which it did not run, and nothing when D1 loses its replies", async () => {
+    await user("ada");
+    await count("ada", "requests", 10);
+    await run("roll-up-usage");
+    await count("ada", "requests", 70);
+    vi.setSystemTime(monday + 5 * DAY_MS);
+    await run("roll-up-usage", { DB: losingReplies(db, 1) }).catch(() => undefined);
+    await run("roll-up-usage");
+    expect((await daily()).reduce((sum, { amount }) => sum + Number(amount), 0)).toBe(70);
+  });
+
+  it("goes through more counters than one statement takes", async () => {
+    await user("ada");
+    await db
+      .prepare(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+         INSERT INTO usage_metrics (user_id, metric, amount, updated_at) SELECT 'ada', 'm' || i, 1, 0 FROM n`,
+      )
+      .run();
+    expect(await run("roll-up-usage")).toEqual({ rolledUp: 2_500 });
+  });
+});
+
+describe("send-usage-reports", () => {
+  const used = (id: string, metric: string, day: string, amount: number) =>
+    db
+      .prepare("INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES (?1, ?2, ?3, ?4, 0)")
+      .bind(id, metric, day, amount)
+      .run();
+
+  it("sends each user once what they used in the week before, and nobody who used nothing in it", async () => {
+    for (const id of ["ada", "bob", "eve"]) await user(id);
+    await used("ada", "requests", "2026-11-23", 1_000);
+    await used("ada", "requests", "2026-11-29", 234);
+    await used("ada", "mails", "2026-11-25", 3);
+    await used("bob", "requests", "2026-11-22", 9);
+    await used("bob", "requests", "2026-11-30", 9);
+    await used("eve", "requests", "2026-11-25", 0);
+    expect(await run("send-usage-reports")).toEqual({ sent: 1, left: 0 });
+    expect(await run("send-usage-reports")).toEqual({ sent: 0, left: 0 });
+    expect(await mails()).toEqual([
+      { to: "ada@example.com", subject: "Your usage, 23 November 2026 to 29 November 2026", tenant: "system", category: "notification" },
+    ]);
+    const text = await db.prepare("SELECT text FROM emails").first<string>("text");
+    expect(text).toContain("1,234");
+  });
+
+  it("sends none to who has unsubscribed, and does not come back to them", async () => {
+    await user("ada");
+    await used("ada", "requests", "2026-11-25", 1);
+    await db
+      .prepare(
+        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'non-transactional', 'unsubscribe', 0)",
+      )
+      .run();
+    expect(await run("send-usage-reports")).toEqual({ sent: 1, left: 0 });
+    expect(await mails()).toEqual([]);
+    expect(await run("send-usage-reports")).toEqual({ sent: 0, left: 0 });
+  });
+
+  it("says which variable is missing, and sends the reports when it is there", async () => {
+    await user("ada");
+    await used("ada", "requests", "2026-11-25", 1);
+    await expect(run("send-usage-reports", { UNSUBSCRIBE_SECRET: "" })).rejects.toThrow("UNSUBSCRIBE_SECRET");
+    expect(await run("send-usage-reports")).toEqual({ sent: 1, left: 0 });
+  });
+});

@@ -1,0 +1,45 @@
+import { markReported, unreportedUsage } from "../../../shared/accounts/usage/store.ts";
+import { sendSystemMails } from "../../../shared/email/system.ts";
+import type { CronTask } from "../tasks.ts";
+
+const DAY_MS = 86_400_000;
+/** Mails of one run: the next run of that Monday sends the rest. */
+const LIMIT = 200;
+
+const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
+const dateOf = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const numberOf = new Intl.NumberFormat("en-GB");
+
+/** Sends each user once what they used in the week that has ended on Sunday. */
+export const sendUsageReports: CronTask = {
+  name: "send-usage-reports",
+  cron: "*/10 8-11 * * 1",
+  timeoutMs: 120_000,
+  graceMs: 1_800_000,
+  overlap: "skip",
+  async run({ given: env }) {
+    const now = Date.now();
+    const sinceMonday = (new Date(now).getUTCDay() + 6) % 7;
+    const monday = now - (sinceMonday + 7) * DAY_MS;
+    const sunday = monday + 6 * DAY_MS;
+    const users = await unreportedUsage(env.DB, dayOf(monday), dayOf(sunday), LIMIT);
+    const keyOf = (userId: string): string => `usage-report:${userId}:${dayOf(monday)}`;
+    const mails = users.map(({ userId, email, metrics }) => ({
+      key: keyOf(userId),
+      mail: {
+        to: email,
+        template: "usage-report",
+        category: "notification",
+        data: {
+          userId,
+          period: `${dateOf.format(monday)} to ${dateOf.format(sunday)}`,
+          metrics: metrics.map(({ name, amount }) => ({ name, amount: numberOf.format(amount) })),
+        },
+      },
+    }));
+    const settled = new Set(await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now));
+    const reported = users.map(({ userId }) => userId).filter((userId) => settled.has(keyOf(userId)));
+    await markReported(env.DB, dayOf(monday), reported);
+    return { sent: reported.length, left: users.length - reported.length };
+  },
+};

@@ -1,0 +1,44 @@
+import { markTold, untoldTrials } from "../../../shared/accounts/trials/store.ts";
+import { sendSystemMails } from "../../../shared/email/system.ts";
+import type { CronTask } from "../tasks.ts";
+
+const DAY_MS = 86_400_000;
+/** How long before its end a user is told. */
+const AHEAD_MS = 3 * DAY_MS;
+/** Mails of one run: the next hour's run tells the rest. */
+const LIMIT = 200;
+
+const dateOf = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+
+/** Tells each user once that their trial ends, three days before. */
+export const tellOfTrialEnds: CronTask = {
+  name: "tell-of-trial-ends",
+  cron: "10 * * * *",
+  timeoutMs: 120_000,
+  graceMs: 1_800_000,
+  overlap: "skip",
+  async run({ given: env }) {
+    const now = Date.now();
+    const trials = await untoldTrials(env.DB, now, now + AHEAD_MS, LIMIT);
+    const keyOf = ({ userId, trialEndsAt }: (typeof trials)[number]): string => `trial-expiry:${userId}:${trialEndsAt}`;
+    const mails = trials.map((trial) => ({
+      key: keyOf(trial),
+      mail: {
+        to: trial.email,
+        template: "trial-expiry",
+        data: {
+          userId: trial.userId,
+          trialEndsOn: dateOf.format(trial.trialEndsAt),
+          daysLeft: Math.ceil((trial.trialEndsAt - now) / DAY_MS),
+        },
+      },
+    }));
+    const settled = new Set(await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now));
+    // Within a day the key keeps a mail from going out twice, if the process dies before this.
+    await markTold(
+      env.DB,
+      trials.filter((trial) => settled.has(keyOf(trial))),
+    );
+    return { told: settled.size, left: trials.length - settled.size };
+  },
+};
