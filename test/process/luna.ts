@@ -125,5 +125,6 @@ export function openDatabase(stateDir: string): DatabaseSync {
   const directory = join(stateDir, "v3/d1/miniflare-D1DatabaseObject");
   const file = readdirSync(directory).find((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
   if (file === undefined) throw new Error(`no database in ${directory}`);
-  return new DatabaseSync(join(directory, file));
+  // The system may not have taken its locks back yet from whoever was killed just now.
+  return new DatabaseSync(join(directory, file), { timeout: 10_000 });
 }
