@@ -1,7 +1,14 @@
 /** When somebody is told of what is wrong: on the flip, once a day while it lasts, and when it is over. Pure. */
 
 /** What was found out about one thing just now. `forMs`: it has to hold that long before it is worth telling. */
-export type Finding = { key: string; holds: boolean; forMs: number; summary: string };
+export type Finding = {
+  key: string;
+  holds: boolean;
+  forMs: number;
+  summary: string;
+  /** What to say when it is over; else what was said when it began. */
+  over?: string;
+};
 
 /** What is known of it. `firedAt` is null while nobody was told. */
 export type Alert = { holdsSince: number | null; firedAt: number | null; remindedAt: number | null };

@@ -19,9 +19,9 @@ export type Judged = { finding: Finding; before: StoredAlert | null; alert: Aler
 /** Writes down what was judged, with what is to be said, in one batch. An alert that somebody else has judged meanwhile stays as it is. */
 export async function saveJudged(db: D1Database, judged: Judged[], now: number): Promise<void> {
   const rows = JSON.stringify(
-    judged.map(({ finding: { key, summary }, before, alert, say, noticeId }) => ({
+    judged.map(({ finding: { key, summary, over }, before, alert, say, noticeId }) => ({
       key,
-      summary,
+      summary: say === "recovered" ? (over ?? before?.summary ?? summary) : summary,
       revision: before?.revision ?? 0,
       ...alert,
       say,

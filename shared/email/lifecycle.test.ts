@@ -24,6 +24,7 @@ const inHandOver = {
   pinnedUntil: null as number | null,
   refusals: null as Refusals | null,
   hasAlternative: false,
+  hasUntried: false,
 };
 const after = (attempts: number, outcome: Outcome, onUnknown: OnUnknown = "hold") =>
   settle({ ...inHandOver, attempts, onUnknown }, outcome, policy, now, 0.5);
@@ -158,6 +159,13 @@ describe("a mail that another transport could take", () => {
   it("is dead when the last one refuses the address itself, whatever another said before", () => {
     const refused: Outcome = { kind: "refused_permanent", detail: { ...detail, enhancedCode: "5.1.1" } };
     expect(settle({ ...inHandOver, refusals: { transient: true, retryAfterMs: 0 } }, refused, policy, now, 0.5).status).toBe("dead");
+  });
+
+  it("waits for it while its breaker is open, though this one refused it for good", () => {
+    const waits = { ...inHandOver, hasUntried: true };
+    expect(settle(waits, { kind: "refused_permanent", detail }, policy, now, 0.5)).toMatchObject({ status: "queued", attempts: 1 });
+    const unknownUser: Outcome = { kind: "refused_permanent", detail: { ...detail, enhancedCode: "5.1.1" } };
+    expect(settle(waits, unknownUser, policy, now, 0.5).status).toBe("dead");
   });
 
   it("is tried later, not given up, when it was refused for good and cannot go on to the other now", () => {

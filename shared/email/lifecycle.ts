@@ -75,6 +75,8 @@ type InHandOver = {
   refusals: Refusals | null;
   /** Whether another transport takes mails, and has not had this one. */
   hasAlternative: boolean;
+  /** Whether there is another that has not had it, though its breaker may be open. */
+  hasUntried: boolean;
 };
 
 /**
@@ -105,7 +107,8 @@ export function settle(mail: InHandOver, outcome: Outcome, policy: RetryPolicy, 
         return outcome.kind === "refused_transient" ? unknown(mail, policy, now, random, retryAfterMs) : held(mail, "permanent");
       }
       if (mail.hasAlternative && !isAboutRecipient(outcome.detail)) return { status: "sending" };
-      const transient = outcome.kind === "refused_transient" || (refusals?.transient === true && !isAboutRecipient(outcome.detail));
+      const mayGoElsewhere = (refusals?.transient === true || mail.hasUntried) && !isAboutRecipient(outcome.detail);
+      const transient = outcome.kind === "refused_transient" || mayGoElsewhere;
       return afterRefusal(mail, refusalsWith(refusals, transient, retryAfterMs), policy, now, random);
     }
   }

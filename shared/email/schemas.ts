@@ -118,7 +118,7 @@ export const emailBatch = v.strictObject({
 /** What `GET /api/emails` takes. The statuses are those that need a person: few mails have them, and an index finds those. */
 export const emailQuery = v.strictObject({
   ...pageOf.entries,
-  status: v.optional(v.picklist(["unknown", "dead"], 'must be "unknown" or "dead"')),
+  status: v.optional(v.picklist(["unknown", "pinned", "dead"], 'must be "unknown", "pinned" or "dead"')),
 });
 
 /** What an operator makes of an `unknown` mail. */
@@ -143,7 +143,7 @@ export type EmailView = {
   updatedAt: string;
   category: EmailCategory;
   tags?: string[];
-  /** When it is tried next; only while `scheduled` or `queued`. */
+  /** When it is tried next; only while `scheduled`, `queued` or `pinned`. */
   dueAt?: string;
   sentAt?: string;
   lastError?: AttemptDetail;

@@ -126,7 +126,7 @@ function storedEmail(row: EmailRow): StoredEmail {
 }
 
 /** `before`: the page begins after this mail. `tenant` and `status` are null for all. */
-export type EmailFilter = { tenant: string | null; status: "unknown" | "dead" | null; before: Cursor | null };
+export type EmailFilter = { tenant: string | null; status: "unknown" | "pinned" | "dead" | null; before: Cursor | null };
 
 /** One page of mails, newest first. */
 export async function listEmails(db: D1Database, { tenant, status, before }: EmailFilter, limit: number): Promise<StoredEmail[]> {

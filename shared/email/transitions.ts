@@ -5,7 +5,7 @@ export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
   scheduled: ["queued", "cancelled"],
   queued: ["claimed", "suppressed", "cancelled"],
   // A provider's feedback may come before its answer was recorded, and while the mail waits to be asked about again.
-  pinned: ["claimed", "unknown", "dead", "sent", "delivered", "bounced", "complained"],
+  pinned: ["claimed", "queued", "unknown", "dead", "sent", "delivered", "bounced", "complained"],
   claimed: ["sending", "queued", "pinned", "unknown", "dead", "sent", "delivered", "bounced", "complained"],
   sending: ["sending", "sent", "queued", "pinned", "unknown", "dead", "delivered", "bounced", "complained"],
   sent: ["delivered", "bounced", "complained"],

@@ -5,6 +5,7 @@ import { claim, postpone } from "../../shared/email/claim/store.ts";
 import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import type { Outcome } from "../../shared/email/lifecycle.ts";
+import { resolveUnknown } from "../../shared/email/unknown/store.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { TransportName } from "../../shared/email/transports/names.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
@@ -93,6 +94,12 @@ describe("a mail that its transport refuses", () => {
       .bind(id)
       .all<{ detail: string }>();
     expect(results.map((event) => JSON.parse(event.detail))).toEqual([{ transport: "resend" }, { transport: "smtp", failedOver: detail }]);
+  });
+
+  it("waits for the next one while its breaker is open, though this one refused it for good", async () => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [refusedForGood]), transport("smtp", [accepted], reject)]);
+    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
   });
 
   it("is tried again later when all refuse it, at most 1 + 3 times in all", async () => {
@@ -202,6 +209,14 @@ describe("a mail whose fate is open", () => {
     await deliver([id], [transport("resend", [accepted])]);
     expect(handOvers).toHaveLength(1);
     expect(await mailRow(db, id)).toMatchObject({ status: "unknown", attempts: 1 });
+  });
+
+  it.each(["sent", "queued", "dead"] as const)("can be settled by an operator who does not wait for the provider: %s", async (status) => {
+    const id = await queueMail(db, now);
+    await deliver([id], [transport("resend", [unclear])]);
+    expect(await resolveUnknown(db, id, status, now)).toMatchObject({ status, generation: status === "queued" ? 2 : 1 });
+    expect(await stored(id)).toMatchObject({ pinned_until: null, transport: status === "queued" ? null : "resend" });
+    expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "pinned", status]);
   });
 
   it("cannot be cancelled as if it had not left", async () => {

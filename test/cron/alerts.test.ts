@@ -43,6 +43,8 @@ describe("an alert", () => {
     }
     expect(email.said).toEqual(["fired task:backup", "recovered task:backup", "fired task:backup"]);
     expect(webhook.said).toEqual(email.said);
+    const recovered = (await recentNotices(db, 50)).find(({ kind }) => kind === "recovered");
+    expect(recovered?.summary, "it says what is over").toBe("the task backup failed 3 times running");
   });
 
   it("is said by the other channel while one is broken, and by that one when it is mended, in order", async () => {

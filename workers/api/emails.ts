@@ -121,7 +121,7 @@ function emailView(mail: StoredEmail): EmailView {
     ...(mail.tags.length === 0 ? {} : { tags: mail.tags }),
     createdAt: new Date(mail.createdAt).toISOString(),
     updatedAt: new Date(mail.updatedAt).toISOString(),
-    ...(mail.status === "queued" || mail.status === "scheduled" ? { dueAt: new Date(mail.dueAt).toISOString() } : {}),
+    ...(["queued", "scheduled", "pinned"].includes(mail.status) ? { dueAt: new Date(mail.dueAt).toISOString() } : {}),
     ...(mail.sentAt === null ? {} : { sentAt: new Date(mail.sentAt).toISOString() }),
     ...(mail.lastError === null ? {} : { lastError: mail.lastError }),
   };

@@ -140,7 +140,8 @@ function settledOrOn({ transports, policy, clock, random }: Delivery, waiting: W
   const { id, generation, transport } = mail;
   const tried = [...(failover?.tried ?? []), transport];
   const next = chooseTransport(null, tried, routesOf(transports), new Set());
-  const ended = { ...mail, handOverAt: mail.leaseExpiresAt - LEASE_MS, refusals: failover?.refusals ?? null };
+  const hasUntried = transports.some(({ name }) => !tried.includes(name));
+  const ended = { ...mail, hasUntried, handOverAt: mail.leaseExpiresAt - LEASE_MS, refusals: failover?.refusals ?? null };
   const decide = [policy, clock(), random()] as const;
   const settlement = settle({ ...ended, hasAlternative: "use" in next }, outcome, ...decide);
   if (settlement.status !== "sending") return { id, generation, settlement, detail: outcome.detail };

@@ -19,6 +19,7 @@ describe("a hand-over to Resend", () => {
       authorization: "Bearer re_secret",
       "content-type": "application/json",
       "idempotency-key": "m1:2",
+      "user-agent": "luna-backend",
     });
     expect(JSON.parse(init.body as string)).toEqual({
       from: "Luna <hello@luna.example>",

@@ -24,6 +24,8 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
           headers: {
             Authorization: `Bearer ${apiKey}`,
             "Content-Type": "application/json",
+            // Workers send none of their own, and Resend refuses who has none (https://resend.com/docs/api-reference/introduction).
+            "User-Agent": "luna-backend",
             "Idempotency-Key": `${mail.id}:${mail.generation}`,
           },
           body: JSON.stringify(payloadOf(mail)),

@@ -27,6 +27,12 @@ export function overdueFindings(tasks: readonly Watched[], told: readonly Watche
       forMs: 0,
       summary: `the task ${task} has not run: it should have by ${new Date(dueBy).toISOString()}`,
     })),
-    ...over.map(({ task }): Finding => ({ key: `overdue:${task}`, holds: false, forMs: 0, summary: `the task ${task} runs again` })),
+    ...over.map(({ task }): Finding => ({
+      key: `overdue:${task}`,
+      holds: false,
+      forMs: 0,
+      summary: "",
+      over: `the task ${task} runs again`,
+    })),
   ];
 }
