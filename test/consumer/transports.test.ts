@@ -5,6 +5,7 @@ import { claim, postpone } from "../../shared/email/claim/store.ts";
 import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import type { Outcome } from "../../shared/email/lifecycle.ts";
+import { queueUp } from "../../shared/email/pace/store.ts";
 import { resolveUnknown } from "../../shared/email/unknown/store.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { TransportName } from "../../shared/email/transports/names.ts";
@@ -370,6 +371,14 @@ describe("a rate", () => {
     const id = await queueMail(db, now);
     await deliver([id], [rated()]);
     expect((await mailRow(db, id)).status).toBe("sent");
+  });
+
+  it("does not send a backlog behind a turn that a clock an hour ahead took", async () => {
+    await db
+      .prepare("INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')")
+      .bind(now + HOUR_MS)
+      .run();
+    expect(await queueUp(db, "resend", 1_000, now)).toBe(now);
   });
 
   it("does not save up turns that nobody took", async () => {

@@ -99,7 +99,7 @@ function withoutTurn(
 async function spread({ db, transports, clock }: Delivery, mails: number, paced: Map<TransportName, number>): Promise<void> {
   for (const { name, everyMs } of transports) {
     const freeAt = paced.get(name);
-    if (freeAt === undefined || everyMs === null || mails === 0) continue;
+    if (freeAt === undefined || everyMs === null) continue;
     const from = await queueUp(db, name, mails * everyMs, clock()).catch(() => null);
     if (from !== null) paced.set(name, Math.max(freeAt, from));
   }

@@ -51,7 +51,7 @@ const MAX_BACKLOG_MS = 86_400_000;
  * @returns the first of them
  */
 export async function queueUp(db: D1Database, transport: TransportName, spanMs: number, now: number): Promise<number> {
-  const from = `MAX(CASE WHEN backlog_at > ?2 + ${MAX_BACKLOG_MS} THEN ?2 ELSE backlog_at END, free_at)`;
+  const from = `MAX(CASE WHEN backlog_at > ?2 + ${MAX_BACKLOG_MS} THEN ?2 ELSE backlog_at END, ${freeAt})`;
   const reserved = await db
     .prepare(`UPDATE transport_pace SET backlog_at = ${from} + ?3 WHERE transport = ?1 RETURNING backlog_at - ?3 AS fromAt`)
     .bind(transport, now, Math.ceil(spanMs))
