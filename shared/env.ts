@@ -66,9 +66,11 @@ export interface ConsumerEnv extends Variables {
 
 export interface CronEnv extends Variables {
   DB: D1Database;
+  CACHE: KVNamespace;
   EMAIL_QUEUE: Queue<QueueMessage>;
   EMAIL_DLQ: Queue<QueueMessage>;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
+  TELEMETRY: DurableObjectNamespace<Telemetry>;
   TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
 }

@@ -1,4 +1,5 @@
 import { apiKeyKey, emailKey, userKey } from "../cache/keys.ts";
+import { forgetActivity } from "./activity/store.ts";
 import type { NewApiKey } from "./api-key.ts";
 import type { NewUser, Scope, Tier, User, UserChanges } from "./schemas.ts";
 
@@ -110,6 +111,7 @@ export async function deleteUser(db: D1Database, id: string, intentId: string, n
          WHERE user_id = ?1 AND deleted_at IS NULL`,
       )
       .bind(id, now),
+    forgetActivity(db, id),
   ]);
   return (deleted?.meta.changes ?? 0) > 0;
 }

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
 
@@ -194,5 +194,21 @@ describe("an account", () => {
       expect((await call(method, path, body, { token })).status, `${method} ${path}`).toBe(403);
     }
     expect((await call("GET", `/api/users?email=nobody@example.com`, undefined, { token })).status).toBe(403);
+  });
+});
+
+describe("when a user was last seen", () => {
+  const seen = async (userId: string) =>
+    await env.DB.prepare("SELECT last_seen_at AS at FROM user_activity WHERE user_id = ?").bind(userId).first<number>("at");
+
+  it("is noted beside a request with their key, not with the admin's, and forgotten with the account", async () => {
+    const { userId, apiKey } = await signUp();
+    await call("GET", `/api/users/${userId}`);
+    expect(await seen(userId)).toBeNull();
+    const before = Date.now();
+    expect((await call("GET", "/api/me", undefined, { token: apiKey })).status).toBe(200);
+    await vi.waitFor(async () => expect(await seen(userId)).toBeGreaterThanOrEqual(before));
+    await call("DELETE", `/api/users/${userId}`);
+    expect(await seen(userId)).toBeNull();
   });
 });

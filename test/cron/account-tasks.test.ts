@@ -1,8 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { CronEnv } from "../../shared/env.ts";
-import { tasks } from "../../workers/cron/tasks.ts";
 import { losingReplies } from "../support/lossy-database.ts";
+import { runTask as run } from "../support/run-task.ts";
 
 /** The tasks that look after accounts, on real rows in a real D1, at a time that the test sets. */
 
@@ -29,13 +28,6 @@ afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-async function run(name: string, changes: Partial<CronEnv> = {}): Promise<Record<string, number>> {
-  const task = tasks.find((one) => one.name === name);
-  if (task === undefined) throw new Error(`no task ${name}`);
-  const signal = new AbortController().signal;
-  return await task.run({ given: { ...env, ...changes }, trigger: "cron", signal, waitUntil: () => undefined });
-}
 
 async function user(id: string, trialEndsAt: number | null = null): Promise<void> {
   await db.batch([

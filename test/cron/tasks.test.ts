@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { nextSlot } from "../../shared/schedule/due.ts";
 import { tasks } from "../../workers/cron/tasks.ts";
+import { runTask as run } from "../support/run-task.ts";
 
 /** What each task does, on real data in a real D1. */
 
@@ -12,12 +13,6 @@ beforeEach(async () => {
   const tables = ["idempotency_keys", "dead_letters", "webhook_messages", "task_runs", "task_executions"];
   await db.batch(tables.map((table) => db.prepare(`DELETE FROM ${table}`)));
 });
-
-async function run(name: string, signal = new AbortController().signal): Promise<Record<string, number>> {
-  const task = tasks.find((one) => one.name === name);
-  if (task === undefined) throw new Error(`no task ${name}`);
-  return await task.run({ given: env, trigger: "cron", signal, waitUntil: () => undefined });
-}
 
 describe("every task", () => {
   it("has a name of its own, a schedule that comes, and ends before a lease and its grace do", () => {
@@ -49,7 +44,7 @@ describe("expire-idempotency-keys", () => {
        INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) SELECT 'admin', i, '', '', 0 FROM n`,
     );
     await fill.run();
-    expect(await run("expire-idempotency-keys", AbortSignal.abort())).toEqual({ deleted: 0 });
+    expect(await run("expire-idempotency-keys", {}, AbortSignal.abort())).toEqual({ deleted: 0 });
     expect(await run("expire-idempotency-keys")).toEqual({ deleted: 2_500 });
   });
 });

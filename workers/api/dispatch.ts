@@ -8,6 +8,7 @@ import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { authenticate, authorize } from "./auth.ts";
 import type { Caller } from "./call.ts";
+import { noteUser } from "./last-seen.ts";
 import { routes, type Route } from "./routes.ts";
 
 type Match = { route: Route; params: Record<string, string> };
@@ -42,6 +43,7 @@ async function answerTo(request: Request, env: ApiEnv, now: number): Promise<Res
   const { route, params } = match;
   const caller = route.access === "anyone" ? ok<Caller>({ role: "anonymous" }) : await authenticate(request, env);
   if (!caller.ok) return caller;
+  if (caller.value.role === "user") noteUser(env.DB, caller.value.user.userId, now);
   const refused = authorize(route.access, caller.value, params);
   if (refused !== null) return fail(refused);
   // Nobody has it, and it must not become a part of a cache key.

@@ -6,9 +6,11 @@ import { expireIdempotencyKeys } from "./tasks/expire-idempotency-keys.ts";
 import { expireWebhookMessages } from "./tasks/expire-webhook-messages.ts";
 import { pruneHistory } from "./tasks/prune-history.ts";
 import { rollUpUsage } from "./tasks/roll-up-usage.ts";
+import { sendDigest } from "./tasks/send-digest.ts";
 import { sendUsageReports } from "./tasks/send-usage-reports.ts";
 import { sweepOutbox } from "./tasks/sweep-outbox.ts";
 import { tellOfTrialEnds } from "./tasks/tell-of-trial-ends.ts";
+import { warmCache } from "./tasks/warm-cache.ts";
 
 export type CronTask = Task<CronEnv>;
 
@@ -23,4 +25,6 @@ export const tasks: readonly CronTask[] = [
   rollUpUsage,
   tellOfTrialEnds,
   sendUsageReports,
+  warmCache,
+  sendDigest,
 ];

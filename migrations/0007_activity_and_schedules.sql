@@ -1,0 +1,12 @@
+-- When users were last seen, to the hour, and when the cache was last warmed for them. Times are milliseconds since the epoch.
+CREATE TABLE user_activity (
+  user_id TEXT PRIMARY KEY REFERENCES users (user_id),
+  last_seen_at INTEGER NOT NULL,
+  warmed_at INTEGER -- NULL: not since they were first seen
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX user_activity_by_age ON user_activity (last_seen_at);
+
+-- The schedule that last_slot was reached under: a deployment may change or end it.
+ALTER TABLE task_states ADD COLUMN cron TEXT; -- NULL: reached by a release that did not write it down
+ALTER TABLE task_states ADD COLUMN retired_at INTEGER; -- since when no task of that name is registered

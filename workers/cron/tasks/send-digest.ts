@@ -1,0 +1,34 @@
+import { alertSettings } from "../../../shared/alerts/settings.ts";
+import { breakerDays } from "../../../shared/digest/breakers.ts";
+import { readDay } from "../../../shared/digest/store.ts";
+import { digestText } from "../../../shared/digest/text.ts";
+import { sendSystemMails } from "../../../shared/email/system.ts";
+import type { CronTask } from "../tasks.ts";
+
+const DAY_MS = 86_400_000;
+
+const dateOf = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+
+/** Sends `ALERT_EMAIL` each morning what happened the day before. What could not be sent at seven is sent at eight or nine. */
+export const sendDigest: CronTask = {
+  name: "send-digest",
+  cron: "0 7-9 * * *",
+  timeoutMs: 60_000,
+  graceMs: 1_800_000,
+  overlap: "skip",
+  async run({ given: env }) {
+    const settings = alertSettings(env);
+    if (!settings.ok) throw new Error(`${settings.error.variable} ${settings.error.message}`);
+    const { email } = settings.value;
+    if (email === null) return { settled: 0 };
+    const now = Date.now();
+    const until = now - (now % DAY_MS);
+    const from = until - DAY_MS;
+    const [facts, breakers] = await Promise.all([readDay(env.DB, from, until, now), breakerDays(env, from, until)]);
+    const mail = { to: email, ...digestText(dateOf.format(from), facts, breakers) };
+    const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+    const settled = await sendSystemMails(outbox, env, [{ key: `digest:${new Date(from).toISOString().slice(0, 10)}`, mail }], now);
+    if (settled.length === 0) throw new Error("the mail was not accepted");
+    return { settled: settled.length };
+  },
+};

@@ -1,0 +1,49 @@
+import { activeUsers, markWarmed, type ActiveUser } from "../../../shared/accounts/activity/store.ts";
+import { readRelated, readUser, readUserByApiKey } from "../../../shared/accounts/reads.ts";
+import { databaseGuard } from "../../../shared/database/guard.ts";
+import type { CronEnv } from "../../../shared/env.ts";
+import type { CronTask } from "../tasks.ts";
+
+const ACTIVE_MS = 86_400_000;
+/** Users of one run; those whose turn is longest ago come first, so that the next run goes on with the others. */
+const LIMIT = 100;
+/** Users who are read for at the same moment: D1 and KV have requests to answer too. */
+const AT_ONCE = 5;
+
+/** Keeps in the cache what a request of a recently active user needs first: the key, the user and the permissions. */
+export const warmCache: CronTask = {
+  name: "warm-cache",
+  cron: "*/2 * * * *",
+  timeoutMs: 60_000,
+  graceMs: 600_000,
+  overlap: "skip",
+  async run({ given: env, signal }) {
+    const now = Date.now();
+    const users = await activeUsers(env.DB, now - ACTIVE_MS, LIMIT);
+    const counts = { users: 0, warm: 0, loaded: 0, failed: 0 };
+    for (let from = 0; from < users.length && !signal.aborted; from += AT_ONCE) {
+      const group = users.slice(from, from + AT_ONCE);
+      for (const read of (await Promise.all(group.map((user) => warm(env, user)))).flat()) {
+        if (!read.ok) counts.failed += 1;
+        else if (read.status.kind === "hit") counts.warm += 1;
+        else counts.loaded += 1;
+      }
+      counts.users += group.length;
+      await markWarmed(
+        env.DB,
+        group.map(({ userId }) => userId),
+        now,
+      );
+    }
+    return counts;
+  },
+};
+
+async function warm(env: CronEnv, { userId, apiKeyHash }: ActiveUser) {
+  const ports = { env, database: databaseGuard(env) };
+  return await Promise.all([
+    readUserByApiKey(ports, apiKeyHash, "bounded"),
+    readUser(ports, userId, "bounded"),
+    readRelated(ports, userId, "permissions", "bounded"),
+  ]);
+}
