@@ -10,3 +10,5 @@ CREATE INDEX user_activity_by_age ON user_activity (last_seen_at);
 -- The schedule that last_slot was reached under: a deployment may change or end it.
 ALTER TABLE task_states ADD COLUMN cron TEXT; -- NULL: reached by a release that did not write it down
 ALTER TABLE task_states ADD COLUMN retired_at INTEGER; -- since when no task of that name is registered
+
+CREATE INDEX task_executions_by_end ON task_executions (ended_at) WHERE trigger = 'cron' AND total > 0;

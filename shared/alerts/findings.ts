@@ -13,24 +13,14 @@ const BREAKER_OPEN_MS = 5 * MINUTE_MS - EARLY_MS;
 
 /** `failures`: from how many on, of one execution or of one task in a row, somebody is told. */
 export function findingsOf(
-  { streaks, mails }: Facts,
-  execution: { total: number; failed: string[] },
+  { streaks, failed, mails }: Facts,
   breakers: { name: string; state: string }[],
   failures: number,
   now: number,
 ): Finding[] {
   const dueMs = mails.oldestDueAt === null ? 0 : Math.max(now - mails.oldestDueAt, 0);
   return [
-    // An execution in which nothing was due says nothing.
-    ...(execution.total === 0
-      ? []
-      : [
-          at(
-            "execution",
-            execution.failed.length >= failures,
-            `${execution.failed.length} tasks failed in one execution: ${execution.failed.join(", ")}`,
-          ),
-        ]),
+    at("execution", failed.length >= failures, `${failed.length} tasks failed in one execution: ${failed.join(", ")}`),
     ...streaks.map(({ task, statuses }) =>
       at(
         `task:${task}`,

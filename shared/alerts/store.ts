@@ -95,17 +95,33 @@ type Streak = { task: string; statuses: ("success" | "failure")[] };
 /** Counts of mails that somebody should look at. */
 type MailFacts = { oldestDueAt: number | null; unknown: number; dead: number; expiring: number };
 
-export type Facts = { streaks: Streak[]; mails: MailFacts };
+/** `failed`: the tasks that failed in the worst of the executions that were looked at. */
+export type Facts = { streaks: Streak[]; failed: string[]; mails: MailFacts };
 
-/** @param expiringBefore dead letters that expire before then count as expiring */
-export async function readFacts(db: D1Database, tasks: string[], runs: number, expiringBefore: number): Promise<Facts> {
-  const [streaks, mails] = await db.batch([
+const DAY_MS = 86_400_000;
+/** Executions that end within this of each other are looked at together: one must not hide the other. */
+const RECENT_MS = 120_000;
+
+/** @param runs how many runs of a task make a streak */
+export async function readFacts(db: D1Database, tasks: string[], runs: number, now: number): Promise<Facts> {
+  const [streaks, failed, mails] = await db.batch([
     db
       .prepare(
-        `SELECT t.value AS task, (SELECT json_group_array(status) FROM (SELECT status FROM task_runs WHERE task = t.value AND status IN ('success', 'failure')
+        // A run whose lease is over has failed, although nobody has written that down yet.
+        `SELECT t.value AS task, (SELECT json_group_array(status) FROM (SELECT iif(status = 'running', 'failure', status) AS status FROM task_runs
+           WHERE task = t.value AND (status IN ('success', 'failure') OR (status = 'running' AND lease_expires_at <= ?3))
            ORDER BY started_at DESC LIMIT ?2)) AS statuses FROM json_each(?1) AS t`,
       )
-      .bind(JSON.stringify(tasks), runs),
+      .bind(JSON.stringify(tasks), runs, now),
+    db
+      .prepare(
+        `SELECT r.task FROM task_runs r WHERE r.status = 'failure' AND r.execution_id = (
+           SELECT execution_id FROM task_executions WHERE trigger = 'cron' AND total > 0
+             AND ended_at >= MIN(?1, (SELECT MAX(ended_at) FROM task_executions WHERE trigger = 'cron' AND total > 0))
+           ORDER BY failed DESC, ended_at DESC LIMIT 1)
+         ORDER BY r.task`,
+      )
+      .bind(now - RECENT_MS),
     db
       .prepare(
         `SELECT (SELECT MIN(due_at) FROM emails WHERE status = 'queued') AS oldestDueAt,
@@ -113,10 +129,11 @@ export async function readFacts(db: D1Database, tasks: string[], runs: number, e
                 (SELECT COUNT(*) FROM dead_letters) AS dead,
                 (SELECT COUNT(*) FROM dead_letters WHERE expires_at < ?1) AS expiring`,
       )
-      .bind(expiringBefore),
+      .bind(now + DAY_MS),
   ]);
   const rows = (streaks?.results ?? []) as { task: string; statuses: string }[];
   return {
+    failed: ((failed?.results ?? []) as { task: string }[]).map(({ task }) => task),
     streaks: rows.map(({ task, statuses }) => ({ task, statuses: JSON.parse(statuses) as Streak["statuses"] })),
     mails: (mails?.results[0] as MailFacts | undefined) ?? { oldestDueAt: null, unknown: 0, dead: 0, expiring: 0 },
   };

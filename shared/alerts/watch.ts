@@ -8,10 +8,24 @@ export type Say = (notice: Notice) => Promise<void>;
 /** Notices of one round: an outage that ends must not flood anybody. */
 const PER_ROUND = 20;
 
-/** Judges what was found, and writes down what is to be said. */
-export async function noteFindings(db: D1Database, findings: Finding[], now: number, newId: () => string): Promise<void> {
+/**
+ * Judges what was found, and writes down what is to be said.
+ *
+ * @param overBecause why an alert is over of which nothing was found; null while that tells nothing
+ */
+export async function noteFindings(
+  db: D1Database,
+  findings: Finding[],
+  now: number,
+  newId: () => string,
+  overBecause: (key: string) => string | null = () => null,
+): Promise<void> {
   const known = new Map((await readAlerts(db)).map((alert) => [alert.key, alert]));
-  const judged = findings.flatMap((finding) => {
+  const gone = [...known.keys()].flatMap((key): Finding[] => {
+    const over = findings.some((finding) => finding.key === key) ? null : overBecause(key);
+    return over === null ? [] : [{ key, holds: false, forMs: 0, summary: "", over }];
+  });
+  const judged = [...findings, ...gone].flatMap((finding) => {
     const before = known.get(finding.key) ?? null;
     const { alert, say } = judge(before ?? quiet, finding, now);
     const isSame = alert.holdsSince === (before?.holdsSince ?? null) && alert.firedAt === (before?.firedAt ?? null);

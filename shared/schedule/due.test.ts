@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dueAt, nextSlot } from "./due.ts";
+import { dueAt, nextSlot, owedBy, type Standing } from "./due.ts";
 
 const at = (iso: string): number => Date.parse(`${iso}Z`);
 const MINUTE_MS = 60_000;
@@ -89,6 +89,93 @@ it("over any life with outages, bursts of triggers and new schedules, each slot 
         const counted = missed === null || missed.count >= 500 ? null : slotsFrom(expression, first, missed.until);
         expect(counted ?? missed?.count).toBe(missed?.count);
         after = slot;
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+describe("when a deployment changes the registry", () => {
+  const now = at("2026-11-25T15:00:20");
+  const standing = (lastSlot: string, cron: string | null, retiredAt: number | null = null): Standing => ({
+    lastSlot: at(lastSlot),
+    cron,
+    retiredAt,
+  });
+
+  it("a new schedule owes nothing for the time before it, and what the earlier one owed until then was missed", () => {
+    expect(owedBy(standing("2026-11-25T12:00:00", "0 */2 * * *"), "30 * * * *", now)).toEqual({
+      slot: null,
+      missed: { from: at("2026-11-25T14:00:00"), until: at("2026-11-25T14:00:00"), count: 1 },
+      next: { lastSlot: now - MINUTE_MS, cron: "30 * * * *", retiredAt: null },
+    });
+  });
+
+  it("a slot that has just come and that both schedules have is run, and not missed as well", () => {
+    expect(owedBy(standing("2026-11-25T12:00:00", "0 * * * *"), "* * * * *", now)).toEqual({
+      slot: at("2026-11-25T15:00:00"),
+      missed: { from: at("2026-11-25T13:00:00"), until: at("2026-11-25T14:00:00"), count: 2 },
+      next: { lastSlot: at("2026-11-25T15:00:00"), cron: "* * * * *", retiredAt: null },
+    });
+  });
+
+  it("a task that is gone has missed what it owed, once, and owes nothing more", () => {
+    const gone = owedBy(standing("2026-11-25T12:00:00", "0 * * * *"), null, now);
+    expect(gone).toEqual({
+      slot: null,
+      missed: { from: at("2026-11-25T13:00:00"), until: at("2026-11-25T15:00:00"), count: 3 },
+      next: { lastSlot: at("2026-11-25T15:00:00"), cron: "0 * * * *", retiredAt: now },
+    });
+    expect(owedBy(gone?.next ?? standing("2026-11-25T12:00:00", null), null, now + 9 * HOUR_MS)).toBeNull();
+  });
+
+  it("a task that comes back owes nothing for the time that it was away", () => {
+    expect(owedBy(standing("2026-11-01T12:00:00", "0 * * * *", at("2026-11-01T12:30:00")), "0 * * * *", now)).toEqual({
+      slot: at("2026-11-25T15:00:00"),
+      missed: null,
+      next: { lastSlot: at("2026-11-25T15:00:00"), cron: "0 * * * *", retiredAt: null },
+    });
+  });
+
+  it("a release that did not write schedules down had the one that is registered", () => {
+    expect(owedBy(standing("2026-11-25T13:00:00", null), "0 * * * *", now)).toMatchObject({
+      slot: at("2026-11-25T15:00:00"),
+      missed: { count: 1 },
+    });
+  });
+});
+
+it("over any life with deployments, each slot of the schedule in force is run once or missed once, and none of another is", () => {
+  const crons = ["* * * * *", "*/7 * * * *", "0 * * * *", "15 3 * * *", "0 9 * * 1"];
+  const step = fc.record({ pauseMs: fc.integer({ min: 0, max: 30 * HOUR_MS }), cron: fc.constantFrom(...crons, null) });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 20 }), fc.integer({ min: 0, max: 30 * 365 * 24 * HOUR_MS }), (steps, start) => {
+      let now = start;
+      let standing: Standing = { lastSlot: start, cron: "0 * * * *", retiredAt: null };
+      let dealtWith = start;
+      for (const { pauseMs, cron } of steps) {
+        now += pauseMs;
+        const before = standing;
+        const owed = owedBy(before, cron, now);
+        const { slot, missed } = owed ?? { slot: null, missed: null };
+        standing = owed?.next ?? standing;
+        expect(owedBy(standing, cron, now), "once dealt with, nothing is owed").toBeNull();
+        const inForce = before.retiredAt === null ? (before.cron ?? "") : null;
+        if (missed !== null) {
+          expect(missed.from, "none is missed twice").toBeGreaterThan(dealtWith);
+          expect(nextSlot(inForce ?? "", dealtWith), "none is forgotten").toBe(missed.from);
+          if (missed.count < 500) expect(slotsFrom(inForce ?? "", missed.from, missed.until)).toBe(missed.count);
+          dealtWith = missed.until;
+        }
+        if (inForce !== null && inForce === cron) expect(nextSlot(inForce, slot ?? dealtWith)).toBeGreaterThan(now);
+        else if (inForce !== null) expect(nextSlot(inForce, dealtWith), "what the earlier one owed").toBeGreaterThanOrEqual(slot ?? now);
+        if (slot !== null) {
+          expect(slot, "none is run twice, nor run and missed").toBeGreaterThan(dealtWith);
+          expect(nextSlot(cron ?? "", slot - 1), "it is one of the schedule").toBe(slot);
+          dealtWith = slot;
+        }
+        if (inForce !== cron) dealtWith = Math.max(dealtWith, standing.lastSlot);
+        expect(standing.lastSlot).toBeGreaterThanOrEqual(before.lastSlot);
       }
     }),
     { numRuns: 200 },

@@ -32,6 +32,49 @@ export function dueAt(cron: string, after: number, now: number): Due | null {
 }
 
 /**
+ * Where a task stands: the slot that was dealt with last, and under which schedule. `cron`: null if a release reached it that did not
+ * write that down. `retiredAt`: since when no task of that name is registered.
+ */
+export type Standing = { lastSlot: number; cron: string | null; retiredAt: number | null };
+
+/** What a task owes, and where it stands once that is dealt with. `slot`: the one to run. */
+export type Owed = { slot: number | null; missed: Missed | null; next: Standing };
+
+/** The trigger of a slot comes within its minute: a schedule that is new then has that slot, and none before it. */
+export const FIRST_SLOT_MS = 60_000;
+
+/**
+ * What a task owes under the schedule that is registered now. What its earlier schedule owed until then was missed; before that the
+ * new one owes nothing.
+ *
+ * @param cron null if no task of that name is registered any more
+ * @returns null if there is nothing to do
+ */
+export function owedBy(standing: Standing, cron: string | null, now: number): Owed | null {
+  const { lastSlot, retiredAt } = standing;
+  const earlier = standing.cron ?? cron;
+  if (retiredAt === null && cron !== null && cron === earlier) {
+    const due = dueAt(cron, lastSlot, now);
+    return due === null ? null : { ...due, next: { lastSlot: due.slot, cron, retiredAt: null } };
+  }
+  if (cron === null && retiredAt !== null) return null;
+  const begins = Math.max(lastSlot, now - FIRST_SLOT_MS);
+  const slot = cron === null ? null : (dueAt(cron, begins, now)?.slot ?? null);
+  // A slot that both schedules have is run.
+  const missed = retiredAt === null && earlier !== null ? slotsAfter(earlier, lastSlot, slot === null ? now : slot - 1) : null;
+  if (cron === null) return { slot, missed, next: { lastSlot: missed?.until ?? lastSlot, cron: earlier, retiredAt: now } };
+  return { slot, missed, next: { lastSlot: slot ?? Math.max(begins, missed?.until ?? 0), cron, retiredAt: null } };
+}
+
+/** Every slot after one moment, up to another; null if there is none. */
+function slotsAfter(cron: string, after: number, until: number): Missed | null {
+  const due = dueAt(cron, after, until);
+  if (due === null) return null;
+  const { slot, missed } = due;
+  return missed === null ? { from: slot, until: slot, count: 1 } : { from: missed.from, until: slot, count: missed.count + 1 };
+}
+
+/**
  * The first slot after a moment.
  *
  * @throws Error for a schedule that never comes, such as the 30th of February

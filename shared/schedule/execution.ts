@@ -1,9 +1,9 @@
 import { sleep, type Clock } from "../clock.ts";
 import { describeError, log } from "../telemetry/log.ts";
-import { dueAt, type Missed } from "./due.ts";
+import { owedBy, type Missed } from "./due.ts";
 import { runToEnd, type RunContext } from "./runner.ts";
 import type { TaskError, Trigger } from "./runs.ts";
-import { beginRun, claimSlots, finishRun, taskStates, type Claim } from "./store.ts";
+import { beginRun, claimSlots, finishRun, taskStates, type Claim, type TaskState } from "./store.ts";
 
 /** A scheduled task, of whatever it is given besides. */
 export type Task<Given> = {
@@ -23,7 +23,8 @@ export type Task<Given> = {
 export type TaskResult =
   | { task: string; runId: string; status: "success"; duration: number; result: unknown }
   | { task: string; runId: string; status: "failure"; duration: number; error: TaskError }
-  | { task: string; status: "missed"; missed: Missed };
+  | { task: string; status: "missed"; missed: Missed }
+  | { task: string; status: "skipped" };
 
 /** What one trigger did. Durations in milliseconds; the names are those of the HTTP API. */
 export type ExecutionSummary = {
@@ -53,9 +54,11 @@ export async function runDue<Given>(scheduler: Scheduler<Given>, tasks: readonly
   const { clock, newId } = scheduler;
   const startedAt = clock.now();
   const executionId = newId();
-  const results = (
-    await Promise.all((await claimDue(scheduler, tasks, executionId)).map(async (claimed) => await settle(scheduler, executionId, claimed)))
-  ).flat();
+  const { runs, others } = await claimDue(scheduler, tasks, executionId);
+  const ran = await Promise.all(
+    runs.map(async ({ task, runId }) => await runAndRecord(scheduler, task, { runId, executionId, trigger: "cron" })),
+  );
+  const results = [...others, ...ran];
   const successful = results.filter(({ status }) => status === "success").length;
   const failed = results.filter(({ status }) => status === "failure").length;
   return {
@@ -69,62 +72,42 @@ export async function runDue<Given>(scheduler: Scheduler<Given>, tasks: readonly
   };
 }
 
-type Claimed<Given> = { task: Task<Given>; claim: Claim };
+/** What an execution has to run, and what is known already of slots that it does not. */
+type Claimed<Given> = { runs: { task: Task<Given>; runId: string }[]; others: TaskResult[] };
 
-async function claimDue<Given>(
-  { db, clock, newId }: Scheduler<Given>,
-  tasks: readonly Task<Given>[],
-  executionId: string,
-): Promise<Claimed<Given>[]> {
+async function claimDue<Given>(scheduler: Scheduler<Given>, tasks: readonly Task<Given>[], executionId: string): Promise<Claimed<Given>> {
+  const { db, clock } = scheduler;
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const now = clock.now();
-    const states = new Map(
-      (
-        await taskStates(
-          db,
-          tasks.map(({ name }) => name),
-          now,
-        )
-      ).map(({ task, lastSlot }) => [task, lastSlot]),
-    );
-    const due = tasks.flatMap((task): Claimed<Given>[] => {
-      const lastSlot = states.get(task.name) ?? now;
-      const owed = dueAt(task.cron, lastSlot, now);
-      if (owed === null) return [];
-      const leaseExpiresAt = now + task.timeoutMs + RECORD_MS;
-      return [
-        {
-          task,
-          claim: {
-            ...owed,
-            task: task.name,
-            runId: newId(),
-            missedId: newId(),
-            lastSlot,
-            leaseExpiresAt,
-            mayOverlap: task.overlap === "allow",
-          },
-        },
-      ];
+    const claims = (await taskStates(db, [...tasks], now)).flatMap((state) => claimOf(scheduler, tasks, state, now));
+    if (claims.length === 0) break;
+    const claim = () => claimSlots(db, executionId, claims, now);
+    const got = await claim().catch((error: unknown) => {
+      // Its reply may be lost: then what it has claimed would be found abandoned.
+      log("warn", "task.claim_repeated", describeError(error));
+      return claim();
     });
-    if (due.length === 0) return [];
-    const mine = new Set(
-      await claimSlots(
-        db,
-        executionId,
-        due.map(({ claim }) => claim),
-        now,
+    const has = (id: string, status: string) => got.some((one) => one.id === id && one.status === status);
+    if (got.length === 0) continue;
+    return {
+      runs: claims.flatMap(({ task, runId }) =>
+        has(runId, "running") ? tasks.filter(({ name }) => name === task).map((one) => ({ task: one, runId })) : [],
       ),
-    );
-    const claimed = due.filter(({ claim }) => mine.has(claim.runId));
-    if (claimed.length > 0) return claimed;
+      others: claims.flatMap(({ task, runId, missed, missedId }): TaskResult[] => [
+        ...(missed !== null && has(missedId, "missed") ? [{ task, status: "missed" as const, missed }] : []),
+        ...(has(runId, "skipped") ? [{ task, status: "skipped" as const }] : []),
+      ]),
+    };
   }
-  return [];
+  return { runs: [], others: [] };
 }
 
-async function settle<Given>(scheduler: Scheduler<Given>, executionId: string, { task, claim }: Claimed<Given>): Promise<TaskResult[]> {
-  const missed: TaskResult[] = claim.missed === null ? [] : [{ task: task.name, status: "missed", missed: claim.missed }];
-  return [...missed, await runAndRecord(scheduler, task, { runId: claim.runId, executionId, trigger: "cron" })];
+function claimOf<Given>({ newId }: Scheduler<Given>, tasks: readonly Task<Given>[], { task, ...was }: TaskState, now: number): Claim[] {
+  const registered = tasks.find(({ name }) => name === task);
+  const owed = owedBy(was, registered?.cron ?? null, now);
+  if (owed === null) return [];
+  const leaseExpiresAt = now + (registered?.timeoutMs ?? 0) + RECORD_MS;
+  return [{ ...owed, task, was, runId: newId(), missedId: newId(), leaseExpiresAt, mayOverlap: registered?.overlap === "allow" }];
 }
 
 /** Runs one task now, whatever its schedule says. */

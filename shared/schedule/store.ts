@@ -1,36 +1,39 @@
-import type { Missed } from "./due.ts";
+import { FIRST_SLOT_MS, type Owed, type Standing } from "./due.ts";
 import type { TaskError, Trigger } from "./runs.ts";
 
 /** SQL of claiming and finishing the runs of scheduled tasks. */
 
-export type TaskState = { task: string; lastSlot: number };
+export type TaskState = Standing & { task: string };
 
-/** The trigger of a slot comes within its minute: a task that is new then has that slot, and none before it. */
-const FIRST_SLOT_MS = 60_000;
-
-/** Where each task stands. One that was never seen is first seen now: what lay before that was not missed. */
-export async function taskStates(db: D1Database, tasks: string[], now: number): Promise<TaskState[]> {
-  const names = JSON.stringify(tasks);
+/**
+ * Where each task stands, also those that are no longer registered until that is written down. One that was never seen is first seen
+ * now: what lay before that was not missed.
+ */
+export async function taskStates(db: D1Database, tasks: { name: string; cron: string }[], now: number): Promise<TaskState[]> {
+  const registered = JSON.stringify(tasks.map(({ name, cron }) => ({ name, cron })));
   const [, states] = await db.batch<TaskState>([
     db
       .prepare(
-        `INSERT INTO task_states (task, last_slot, first_seen_at) SELECT value, ?2 - ?3, ?2 FROM json_each(?1) WHERE TRUE
-         ON CONFLICT (task) DO NOTHING`,
+        `INSERT INTO task_states (task, last_slot, first_seen_at, cron)
+         SELECT value ->> 'name', ?2 - ?3, ?2, value ->> 'cron' FROM json_each(?1) WHERE TRUE ON CONFLICT (task) DO NOTHING`,
       )
-      .bind(names, now, FIRST_SLOT_MS),
-    db.prepare("SELECT task, last_slot AS lastSlot FROM task_states WHERE task IN (SELECT value FROM json_each(?1))").bind(names),
+      .bind(registered, now, FIRST_SLOT_MS),
+    db
+      .prepare(
+        `SELECT task, last_slot AS lastSlot, cron, retired_at AS retiredAt FROM task_states
+         WHERE retired_at IS NULL OR task IN (SELECT value ->> 'name' FROM json_each(?1))`,
+      )
+      .bind(registered),
   ]);
   return states?.results ?? [];
 }
 
-/** A task that is due. `lastSlot` is where it stood when that was found out. `mayOverlap`: another run of it may still be going on. */
-export type Claim = {
+/** What a task owes. `was`: where it stood when that was found out. `mayOverlap`: another run of it may still be going on. */
+export type Claim = Owed & {
   task: string;
   runId: string;
   missedId: string;
-  slot: number;
-  lastSlot: number;
-  missed: Missed | null;
+  was: Standing;
   leaseExpiresAt: number;
   mayOverlap: boolean;
 };
@@ -40,17 +43,23 @@ export type Claim = {
  * history. A claim whose task has moved on since changes nothing, so that of two triggers for the same slot one runs it. Safe to repeat
  * when its reply was lost.
  *
- * @returns the ids of the runs that are the execution's
+ * @returns what the execution has: runs that it is to do, that are skipped, and rows of what was missed
  */
-export async function claimSlots(db: D1Database, executionId: string, claims: Claim[], now: number): Promise<string[]> {
+export async function claimSlots(
+  db: D1Database,
+  executionId: string,
+  claims: Claim[],
+  now: number,
+): Promise<{ id: string; status: "running" | "skipped" | "missed" }[]> {
   const wanted = JSON.stringify(claims);
-  const from = `json_each(?1) AS c JOIN task_states AS s ON s.task = c.value ->> 'task' AND s.last_slot = c.value ->> 'lastSlot'`;
+  const from = `json_each(?1) AS c JOIN task_states AS s ON s.task = c.value ->> 'task' AND ${isAsItWas}`;
   const goesOn = "c.value ->> 'mayOverlap' = 0 AND EXISTS (SELECT 1 FROM task_runs r WHERE r.task = s.task AND r.status = 'running')";
-  const replies = await db.batch<{ runId: string }>([
+  const replies = await db.batch([
     ...abandon(db, now),
     db
       .prepare(
-        `INSERT INTO task_executions (execution_id, trigger, started_at, total) SELECT ?2, 'cron', ?3, 0 WHERE EXISTS (SELECT 1 FROM ${from})
+        `INSERT INTO task_executions (execution_id, trigger, started_at, total) SELECT ?2, 'cron', ?3, 0
+         WHERE EXISTS (SELECT 1 FROM ${from} WHERE COALESCE(c.value ->> 'slot', c.value ->> 'missed') IS NOT NULL)
          ON CONFLICT (execution_id) DO NOTHING`,
       )
       .bind(wanted, executionId, now),
@@ -67,20 +76,26 @@ export async function claimSlots(db: D1Database, executionId: string, claims: Cl
         `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at, lease_expires_at, ended_at)
          SELECT c.value ->> 'runId', ?2, s.task, 'cron', c.value ->> 'slot', CASE WHEN ${goesOn} THEN 'skipped' ELSE 'running' END, ?3,
                 CASE WHEN ${goesOn} THEN NULL ELSE c.value ->> 'leaseExpiresAt' END, CASE WHEN ${goesOn} THEN ?3 END
-         FROM ${from}`,
+         FROM ${from} WHERE c.value ->> 'slot' IS NOT NULL`,
       )
       .bind(wanted, executionId, now),
     db
       .prepare(
-        `UPDATE task_states AS s SET last_slot = c.value ->> 'slot' FROM json_each(?1) AS c
-         WHERE s.task = c.value ->> 'task' AND s.last_slot = c.value ->> 'lastSlot'`,
+        `UPDATE task_states AS s SET last_slot = c.value -> 'next' ->> 'lastSlot', cron = c.value -> 'next' ->> 'cron',
+           retired_at = c.value -> 'next' ->> 'retiredAt'
+         FROM json_each(?1) AS c WHERE s.task = c.value ->> 'task' AND ${isAsItWas}`,
       )
       .bind(wanted),
     sumUp(db, "execution_id = ?1", executionId, now),
-    db.prepare("SELECT run_id AS runId FROM task_runs WHERE execution_id = ?1 AND status = 'running'").bind(executionId),
+    db
+      .prepare("SELECT run_id AS id, status FROM task_runs WHERE execution_id = ?1 AND status IN ('running', 'skipped', 'missed')")
+      .bind(executionId),
   ]);
-  return (replies.at(-1)?.results ?? []).map(({ runId }) => runId);
+  return (replies.at(-1)?.results ?? []) as { id: string; status: "running" | "skipped" | "missed" }[];
 }
+
+const isAsItWas = `s.last_slot = c.value -> 'was' ->> 'lastSlot' AND s.cron IS c.value -> 'was' ->> 'cron'
+                   AND s.retired_at IS c.value -> 'was' ->> 'retiredAt'`;
 
 export type NewRun = { runId: string; executionId: string; task: string; trigger: Trigger; attempt: number; leaseExpiresAt: number };
 

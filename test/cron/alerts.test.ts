@@ -61,6 +61,20 @@ describe("an alert", () => {
     expect(email.said).toEqual(webhook.said);
   });
 
+  it("of something that is gone is over, and says why", async () => {
+    await noteFindings(db, [finding(true)], start, newId);
+    const gone = (key: string) => (key === "task:backup" ? "the task backup is no longer registered" : null);
+    await noteFindings(db, [], start, newId);
+    await noteFindings(db, [finding(true)], start, newId, gone);
+    expect(await recentNotices(db, 50)).toHaveLength(1);
+    await noteFindings(db, [], start + 1, newId, gone);
+    await noteFindings(db, [], start + 2, newId, gone);
+    expect((await recentNotices(db, 50)).map(({ kind, summary }) => [kind, summary])).toEqual([
+      ["recovered", "the task backup is no longer registered"],
+      ["fired", "the task backup failed 3 times running"],
+    ]);
+  });
+
   it("is said once although many judge it at the same moment", async () => {
     await Promise.all(Array.from({ length: 10 }, () => noteFindings(db, [finding(true)], start, newId)));
     expect(await recentNotices(db, 50)).toHaveLength(1);
@@ -109,22 +123,59 @@ describe("by webhook", () => {
 });
 
 describe("what is found", () => {
-  const nothing = { total: 0, failed: [] };
-  const holding = async (execution: { total: number; failed: string[] } = nothing, breakers: { name: string; state: string }[] = []) => {
-    const facts = await readFacts(db, ["backup", "report"], 3, start + 86_400_000);
-    return findingsOf(facts, execution, breakers, 3, start).flatMap(({ key, holds }) => (holds ? [key] : []));
+  const holding = async (breakers: { name: string; state: string }[] = [], now = start) => {
+    const facts = await readFacts(db, ["backup", "report"], 3, now);
+    return findingsOf(facts, breakers, 3, now).flatMap(({ key, holds }) => (holds ? [key] : []));
+  };
+  const execution = async (id: string, endedAt: number, failed: string[]): Promise<void> => {
+    await db.batch([
+      db
+        .prepare(
+          "INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total, failed) VALUES (?1, 'cron', ?2, ?2, 5, ?3)",
+        )
+        .bind(id, endedAt, failed.length),
+      ...failed.map((task) =>
+        db
+          .prepare(
+            "INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at) VALUES (?1, ?2, ?3, 'cron', ?4, 'failure', ?4)",
+          )
+          .bind(`${id}-${task}`, id, task, endedAt),
+      ),
+    ]);
   };
 
   it("is nothing while all is well", async () => {
     expect(await holding()).toEqual([]);
-    expect(await holding({ total: 5, failed: ["backup", "report"] }, [{ name: "cache", state: "CLOSED" }])).toEqual([]);
+    await execution("e1", start, ["a", "b"]);
+    expect(await holding([{ name: "cache", state: "CLOSED" }])).toEqual([]);
   });
 
   it("are three failures of one execution, and breakers that are not closed", async () => {
-    expect(await holding({ total: 5, failed: ["a", "b", "c"] }, [{ name: "cache", state: "HALF_OPEN" }])).toEqual([
-      "execution",
-      "breaker:cache",
-    ]);
+    await execution("e1", start, ["a", "b", "c"]);
+    expect(await holding([{ name: "cache", state: "HALF_OPEN" }])).toEqual(["execution", "breaker:cache"]);
+  });
+
+  it("are three failures of one execution also behind one that ended just after it, and however long nobody looked", async () => {
+    await execution("bad", start, ["a", "b", "c"]);
+    expect(await holding([], start + 9 * 3_600_000)).toEqual(["execution"]);
+    await execution("good", start + 1_000, []);
+    expect(await holding([], start + MINUTE_MS)).toEqual(["execution"]);
+    await execution("better", start + 3 * MINUTE_MS, []);
+    expect(await holding([], start + 3 * MINUTE_MS)).toEqual([]);
+  });
+
+  it("are failures of runs that nobody ended, before anybody has written that down", async () => {
+    await execution("e1", start, ["backup"]);
+    await execution("e2", start + 1, ["backup"]);
+    await db
+      .prepare(
+        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at, lease_expires_at)
+         VALUES ('r', 'e2', 'backup', 'cron', ?1, 'running', ?1, ?1)`,
+      )
+      .bind(start + MINUTE_MS)
+      .run();
+    expect(await holding([], start + MINUTE_MS - 1)).toEqual([]);
+    expect(await holding([], start + MINUTE_MS)).toEqual(["task:backup"]);
   });
 
   it("are three failures of one task running, and no more once it has succeeded", async () => {

@@ -102,6 +102,48 @@ describe("a trigger", () => {
   });
 });
 
+describe("after a deployment", () => {
+  it("a task that is gone has missed what it owed, and one that comes back starts anew", async () => {
+    await runDue(scheduler(), [task("one"), task("two")]);
+    await clock.advance(3 * MINUTE_MS);
+    const [gone] = await Promise.all([1, 2, 3].map(() => runDue(scheduler(), [task("two")])));
+    expect(gone?.results).toContainEqual({
+      task: "one",
+      status: "missed",
+      missed: { from: start + MINUTE_MS, until: start + 3 * MINUTE_MS, count: 3 },
+    });
+    await clock.advance(60 * MINUTE_MS);
+    await runDue(scheduler(), [task("one"), task("two")]);
+    expect((await runs()).filter(({ task: name }) => name === "one")).toEqual([
+      { task: "one", slot: start, status: "success", missed: null },
+      { task: "one", slot: start + MINUTE_MS, status: "missed", missed: 3 },
+      { task: "one", slot: start + 63 * MINUTE_MS, status: "success", missed: null },
+    ]);
+  });
+
+  it("a task has its new schedule from then on, while two releases trigger by turns each slot is run once", async () => {
+    const [older, newer] = [[task("one", { cron: "*/2 * * * *" })], [task("one")]];
+    for (let minute = 0; minute < 6; minute += 1) {
+      await Promise.all([runDue(scheduler(), minute % 2 === 0 ? older : newer), runDue(scheduler(), newer)]);
+      await clock.advance(MINUTE_MS);
+    }
+    expect(ran).toHaveLength(6);
+    expect((await runs()).every(({ status }) => status === "success")).toBe(true);
+  });
+
+  it("to a release that writes its schedule down, a state of the one before it means the same schedule", async () => {
+    await db
+      .prepare("INSERT INTO task_states (task, last_slot, first_seen_at) VALUES ('one', ?1, 0)")
+      .bind(start - 2 * MINUTE_MS)
+      .run();
+    await runDue(scheduler(), [task("one")]);
+    expect(await runs()).toEqual([
+      { task: "one", slot: start - MINUTE_MS, status: "missed", missed: 1 },
+      { task: "one", slot: start, status: "success", missed: null },
+    ]);
+  });
+});
+
 describe("a slot that comes while the run before it goes on", () => {
   it("is skipped, and says so; where the task allows it both run", async () => {
     let end: () => void = () => undefined;
@@ -173,10 +215,24 @@ describe("a run", () => {
   });
 
   it("runs and stands in the history once although D1 loses every other reply", async () => {
-    const summary = await runDue(scheduler({ db: losingReplies(db, 1) }), [task("one")]).catch(() => null);
-    if (summary === null) await runDue(scheduler(), [task("one")]);
+    await runDue(scheduler({ db: losingReplies(db, 1) }), [task("one")]).catch(() => undefined);
+    await runDue(scheduler(), [task("one")]);
     expect(ran).toEqual(["one"]);
     expect(await runs()).toEqual([{ task: "one", slot: start, status: "success", missed: null }]);
+  });
+
+  it("is not abandoned because the reply to its claim was lost", async () => {
+    let batches = 0;
+    const lossy = {
+      prepare: db.prepare.bind(db),
+      batch: async (statements: D1PreparedStatement[]) => {
+        const replies = await db.batch(statements);
+        if ((batches += 1) === 2) throw new Error("D1_ERROR: Network connection lost.");
+        return replies;
+      },
+    } as unknown as D1Database;
+    expect(await runDue(scheduler({ db: lossy }), [task("one")])).toMatchObject({ successful: 1 });
+    expect(ran).toEqual(["one"]);
   });
 
   it("can be asked for by an operator, and then says how it ended and leaves the schedule alone", async () => {

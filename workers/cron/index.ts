@@ -8,11 +8,15 @@ import type { ScheduledTasksRpc } from "../../shared/schedule/rpc.ts";
 import { tasks } from "./tasks.ts";
 import { reportToWatchdog, watch } from "./watch.ts";
 
-/** Runs what is due, says that it did, then looks at what is wrong. */
+/**
+ * Runs what is due, says that it did, then looks at what is wrong. It looks before, too: what the tick before it could not judge, for it
+ * was killed or D1 was down, would be covered up by what runs now.
+ */
 async function tick(env: CronEnv): Promise<ExecutionSummary> {
+  await watch(env);
   const summary = await runDue(schedulerOf(env), tasks);
   await reportToWatchdog(env);
-  await watch(env, summary);
+  await watch(env);
   return summary;
 }
 

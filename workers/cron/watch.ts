@@ -7,26 +7,27 @@ import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
 import { within } from "../../shared/deadline.ts";
 import type { CronEnv } from "../../shared/env.ts";
 import { listFields } from "../../shared/http/problem.ts";
-import type { ExecutionSummary } from "../../shared/schedule/execution.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { nextSlot } from "../../shared/schedule/due.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
 import { tasks } from "./tasks.ts";
 
-const DAY_MS = 86_400_000;
 const BREAKER_TIMEOUT_MS = 2_000;
 
-/** Looks at what is wrong after an execution, and tells whoever should know. Never rejects: a broken alert must not break what it watches. */
-export async function watch(env: CronEnv, { total, results }: ExecutionSummary): Promise<void> {
+/** Looks at what is wrong, and tells whoever should know. Never rejects: a broken alert must not break what it watches. */
+export async function watch(env: CronEnv): Promise<void> {
   try {
     const settings = alertSettings(env);
     if (!settings.ok) throw new Error(`${settings.error.variable} ${settings.error.message}`);
     const { failures } = settings.value;
     const now = Date.now();
     const names = tasks.map(({ name }) => name);
-    const [facts, breakers] = await Promise.all([readFacts(env.DB, names, failures, now + DAY_MS), breakerStates(env)]);
-    const failed = results.flatMap(({ task, status }) => (status === "failure" ? [task] : []));
-    await noteFindings(env.DB, findingsOf(facts, { total, failed }, breakers, failures, now), now, () => crypto.randomUUID());
+    const [facts, breakers] = await Promise.all([readFacts(env.DB, names, failures, now), breakerStates(env)]);
+    const isGone = (key: string): string | null => {
+      const task = /^task:(.*)$/.exec(key)?.[1];
+      return task === undefined || names.includes(task) ? null : `the task ${task} is no longer registered`;
+    };
+    await noteFindings(env.DB, findingsOf(facts, breakers, failures, now), now, () => crypto.randomUUID(), isGone);
     await sayNotices(env.DB, alertChannels(env, settings.value), Date.now);
   } catch (error) {
     log("error", "alert.watch_failed", describeError(error));

@@ -32,7 +32,7 @@ export function overdueFindings(tasks: readonly Watched[], told: readonly Watche
       holds: false,
       forMs: 0,
       summary: "",
-      over: `the task ${task} runs again`,
+      over: tasks.some((one) => one.task === task) ? `the task ${task} runs again` : `the task ${task} is no longer registered`,
     })),
   ];
 }
