@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dueAt, nextSlot, owedBy, type Standing } from "./due.ts";
+import { dueAt, nextSlot, owedBy, type Owed, type Standing } from "./due.ts";
 
 const at = (iso: string): number => Date.parse(`${iso}Z`);
 const MINUTE_MS = 60_000;
@@ -145,6 +145,30 @@ describe("when a deployment changes the registry", () => {
   });
 });
 
+/** What is wrong with how one trigger dealt with what was owed. `last`: the last slot that it dealt with. */
+function dealing(
+  inForce: string | null,
+  cron: string | null,
+  { slot, missed }: Pick<Owed, "slot" | "missed">,
+  dealtWith: number,
+  now: number,
+): { wrong: string[]; last: number } {
+  const afterMissed = missed?.until ?? dealtWith;
+  const last = slot ?? afterMissed;
+  const checks: [string, boolean][] = [
+    ["missed twice", missed === null || missed.from > dealtWith],
+    ["one is forgotten", missed === null || (inForce !== null && nextSlot(inForce, dealtWith) === missed.from)],
+    ["miscounted", missed === null || missed.count >= 500 || slotsFrom(inForce ?? "", missed.from, missed.until) === missed.count],
+    [
+      "still owed",
+      inForce === null || nextSlot(inForce, inForce === cron ? last : afterMissed) > (inForce === cron ? now : (slot ?? now + 1) - 1),
+    ],
+    ["run twice, or run and missed", slot === null || slot > afterMissed],
+    ["no slot of the schedule", slot === null || (cron !== null && nextSlot(cron, slot - 1) === slot)],
+  ];
+  return { wrong: checks.flatMap(([name, holds]) => (holds ? [] : [name])), last };
+}
+
 it("over any life with deployments, each slot of the schedule in force is run once or missed once, and none of another is", () => {
   const crons = ["* * * * *", "*/7 * * * *", "0 * * * *", "15 3 * * *", "0 9 * * 1"];
   const step = fc.record({ pauseMs: fc.integer({ min: 0, max: 30 * HOUR_MS }), cron: fc.constantFrom(...crons, null) });
@@ -161,19 +185,9 @@ it("over any life with deployments, each slot of the schedule in force is run on
         standing = owed?.next ?? standing;
         expect(owedBy(standing, cron, now), "once dealt with, nothing is owed").toBeNull();
         const inForce = before.retiredAt === null ? (before.cron ?? "") : null;
-        if (missed !== null) {
-          expect(missed.from, "none is missed twice").toBeGreaterThan(dealtWith);
-          expect(nextSlot(inForce ?? "", dealtWith), "none is forgotten").toBe(missed.from);
-          if (missed.count < 500) expect(slotsFrom(inForce ?? "", missed.from, missed.until)).toBe(missed.count);
-          dealtWith = missed.until;
-        }
-        if (inForce !== null && inForce === cron) expect(nextSlot(inForce, slot ?? dealtWith)).toBeGreaterThan(now);
-        else if (inForce !== null) expect(nextSlot(inForce, dealtWith), "what the earlier one owed").toBeGreaterThanOrEqual(slot ?? now);
-        if (slot !== null) {
-          expect(slot, "none is run twice, nor run and missed").toBeGreaterThan(dealtWith);
-          expect(nextSlot(cron ?? "", slot - 1), "it is one of the schedule").toBe(slot);
-          dealtWith = slot;
-        }
+        const { wrong, last } = dealing(inForce, cron, { slot, missed }, dealtWith, now);
+        expect(wrong).toEqual([]);
+        dealtWith = last;
         if (inForce !== cron) dealtWith = Math.max(dealtWith, standing.lastSlot);
         expect(standing.lastSlot).toBeGreaterThanOrEqual(before.lastSlot);
       }

@@ -87,7 +87,8 @@ export function nextSlot(cron: string, after: number): number {
 
 /** @throws Error for what is no schedule of five fields */
 function parsed(cron: string): Cron {
-  return new Cron(cron, { timezone: "UTC", mode: "5-part", paused: true });
+  // As an offset, UTC is spared the calendar of time zones, which takes several times as long.
+  return new Cron(cron, { utcOffset: 0, mode: "5-part", paused: true });
 }
 
 function before(schedule: Cron, moment: number): number | undefined {
