@@ -57,7 +57,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["shared/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: ["shared/**/*.test.ts", "scripts/**/*.test.ts", "test/simulation/**/*.test.ts"],
           setupFiles: ["./test/support/seed.ts"],
         },
       },

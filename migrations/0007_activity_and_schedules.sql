@@ -12,3 +12,9 @@ ALTER TABLE task_states ADD COLUMN cron TEXT; -- NULL: reached by a release that
 ALTER TABLE task_states ADD COLUMN retired_at INTEGER; -- since when no task of that name is registered
 
 CREATE INDEX task_executions_by_end ON task_executions (ended_at) WHERE trigger = 'cron' AND total > 0;
+
+-- What is asked for each minute must not go through the month that is kept.
+DROP INDEX task_runs_running;
+CREATE INDEX task_runs_running ON task_runs (task, lease_expires_at) WHERE status = 'running';
+CREATE INDEX alert_notices_email ON alert_notices (at, id) WHERE email_at IS NULL;
+CREATE INDEX alert_notices_webhook ON alert_notices (at, id) WHERE webhook_at IS NULL;

@@ -1,3 +1,4 @@
+import { randomFrom } from "../../test/support/random.ts";
 import type { Fault } from "../../test/support/sink.ts";
 
 /** What the mail server does to each mail, all of it decided by the seed before the run begins. */
@@ -83,15 +84,4 @@ function fatesOf(mails: number): Fate[] {
 function shuffled<Item>(items: Item[], random: () => number): Item[] {
   const left = [...items];
   return items.flatMap(() => left.splice(Math.floor(random() * left.length), 1));
-}
-
-/** mulberry32. @returns numbers in [0, 1) */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

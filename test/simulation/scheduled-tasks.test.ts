@@ -1,0 +1,257 @@
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import type { CronEnv } from "../../shared/env.ts";
+import type { Task } from "../../shared/schedule/execution.ts";
+import { randomFrom } from "../support/random.ts";
+import { seed } from "../support/seed.ts";
+import type { VirtualClock } from "../support/virtual-clock.ts";
+import { simulate, SLOW_TIMEOUT_MS, TIMEOUT_MS, type Life, type RunRow, type World } from "./life.ts";
+import { isIn, latestSlot, slotsBetween, type Interval } from "./outages.ts";
+
+/**
+ * A thousand days of luna-cron and its watchdog: the real code on a virtual clock, with outages of the trigger, of D1 and of both alert
+ * channels, processes that die, replies that are lost, tasks that fail for days, hang or take hours, and deployments that change them.
+ */
+
+const world: World = vi.hoisted(() => ({
+  clock: null as unknown as VirtualClock,
+  tasks: [] as Task<CronEnv>[],
+  channels: {},
+  judged: () => undefined,
+}));
+vi.mock("cloudflare:workers", () => {
+  class Base {
+    ctx: unknown;
+    env: unknown;
+    constructor(ctx: unknown, env: unknown) {
+      this.ctx = ctx;
+      this.env = env;
+    }
+  }
+  return { DurableObject: Base, WorkerEntrypoint: Base, waitUntil: () => undefined };
+});
+vi.mock("../../shared/clock.ts", async (original) => ({
+  ...(await original<object>()),
+  systemClock: { now: () => world.clock.now(), after: (ms: number, done: () => void) => world.clock.after(ms, done) },
+}));
+vi.mock("../../shared/alerts/channels.ts", () => ({ alertChannels: () => world.channels }));
+vi.mock("../../shared/alerts/watch.ts", async (original) => {
+  const real = await original<typeof import("../../shared/alerts/watch.ts")>();
+  const noteFindings: typeof real.noteFindings = async (...given) => {
+    // luna-cron alone says what is over because it is gone; the watchdog judges other things.
+    const judged = given[4] === undefined ? () => undefined : world.judged;
+    await real.noteFindings(...given).then(
+      () => judged(true),
+      (error: unknown) => {
+        judged(false);
+        throw error;
+      },
+    );
+  };
+  return { ...real, noteFindings };
+});
+vi.mock("../../workers/cron/tasks.ts", () => ({ tasks: world.tasks }));
+
+const MINUTE_MS = 60_000;
+const DAYS = process.env["DEEP"] === undefined ? 1_000 : 10_000;
+let life: Life;
+
+beforeAll(async () => {
+  process.stderr.write(`scheduled tasks: ${DAYS} days, SEED=${seed}\n`);
+  const began = performance.now();
+  life = await simulate(world, DAYS, randomFrom(seed));
+  vi.restoreAllMocks();
+  process.stderr.write(
+    `${life.triggers} triggers, ${life.runs.length} runs, ${life.notices.length} notices, ${Math.round(performance.now() - began)} ms\n`,
+  );
+}, 900_000);
+
+const namesOf = (): string[] => [...new Set(life.deployments.map(({ task }) => task))];
+
+/** When each schedule of a task was in force for sure, and when it was being replaced. */
+function reigns(task: string): { cron: string | null; from: number; until: number }[] {
+  const own = life.deployments.filter((one) => one.task === task);
+  return own.map(({ cron, noticedAt }, n) => ({ cron, from: noticedAt ?? life.end, until: own[n + 1]?.at ?? life.end }));
+}
+
+describe("over a thousand days", () => {
+  it("enough has happened for this to mean something", () => {
+    expect(life.runs.filter(({ status }) => status === "success").length).toBeGreaterThan(DAYS * 5);
+    for (const status of ["missed", "skipped", "failure"])
+      expect(life.runs.filter((run) => run.status === status).length, status).toBeGreaterThan(DAYS / 20);
+    expect(life.runs.filter(({ error }) => error?.includes("abandoned")).length).toBeGreaterThan(DAYS / 100);
+    expect(life.notices.filter(({ key, kind }) => key.startsWith("task:") && kind === "fired").length).toBeGreaterThan(DAYS / 50);
+    expect(life.notices.filter(({ key, kind }) => key.startsWith("overdue:") && kind === "fired").length).toBeGreaterThan(DAYS / 50);
+  });
+
+  it("no slot runs twice", () => {
+    const seen = new Map<string, number>();
+    const twice: string[] = [];
+    for (const { task, at } of life.invocations) {
+      // Which slot it was for: a run begins in the moment in which it is claimed, for the latest slot that has come.
+      const cron = life.deployments.findLast((one) => one.task === task && one.at <= at)?.cron ?? "";
+      const slot = latestSlot(cron, at);
+      const key = `${task} ${slot}`;
+      if (seen.has(key)) twice.push(`${key} at ${seen.get(key)} and ${at}`);
+      seen.set(key, at);
+    }
+    expect(twice).toEqual([]);
+    const recorded = life.runs.filter(({ status }) => status === "success" || status === "failure");
+    expect(recorded.length, "every run stands in the history, and those that died before they began").toBeGreaterThanOrEqual(
+      life.invocations.length,
+    );
+  });
+
+  it("every slot was run, skipped or missed, and stands in the history as exactly that", () => {
+    const wrong: string[] = [];
+    for (const task of namesOf()) {
+      const rows = life.runs.filter((run) => run.task === task);
+      const covered = new Map<number, number>();
+      const cover = (slot: number): void => void covered.set(slot, (covered.get(slot) ?? 0) + 1);
+      const ranges = rows.filter(({ status }) => status === "missed");
+      for (const { slot, status } of rows) if (status !== "missed") cover(slot);
+      for (const { cron, from, until } of reigns(task)) {
+        const slots = cron === null ? [] : slotsBetween(cron, from, until);
+        const last = slots.at(-1) ?? 0;
+        for (const slot of slots) {
+          const times = (covered.get(slot) ?? 0) + ranges.filter((range) => range.slot <= slot && slot <= (range.missedUntil ?? 0)).length;
+          // What came last before a deployment or the end may be dealt with after it.
+          if (times !== 1 && !(times === 0 && slot === last)) wrong.push(`${task} ${new Date(slot).toISOString()} ${times} times`);
+        }
+        for (const range of ranges.filter(({ slot, missedUntil }) => slot > from && (missedUntil ?? 0) < until && cron !== null)) {
+          const count = slotsBetween(cron ?? "", range.slot - 1, range.missedUntil ?? 0).length;
+          if (count !== range.missedCount)
+            wrong.push(`${task} ${new Date(range.slot).toISOString()} counts ${range.missedCount}, not ${count}`);
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("every execution has ended, and counts what its runs were", () => {
+    expect(life.executions.filter(({ total, successful, failed, endedAt }) => endedAt === null || total !== successful + failed)).toEqual(
+      [],
+    );
+    expect(life.runs.filter(({ status }) => status === "running")).toEqual([]);
+  });
+});
+
+/** When a run had ended for whoever looks: one that nobody ended has when its lease was over. */
+function endOf({ task, startedAt, endedAt, error }: RunRow): number {
+  const timeoutMs = task === "slow" || task === "overlapping" ? SLOW_TIMEOUT_MS : TIMEOUT_MS;
+  return error?.includes("abandoned") === true ? startedAt + timeoutMs + MINUTE_MS : (endedAt ?? Infinity);
+}
+
+const ended = (task: string): RunRow[] =>
+  life.runs.filter((run) => run.task === task && (run.status === "success" || run.status === "failure"));
+
+describe("of failing tasks", () => {
+  it("somebody is told when a streak of three is seen, once, and once when it is over", () => {
+    const wrong: string[] = [];
+    for (const task of namesOf()) {
+      const runs = ended(task).map((run) => ({ failed: run.status === "failure", startedAt: run.startedAt, end: endOf(run) }));
+      const notices = life.notices.filter(({ key, kind }) => key === `task:${task}` && kind !== "reminder");
+      const expected: string[] = [];
+      let firing = false;
+      let past = 0;
+      for (const { at, ok, tasks } of life.judged) {
+        // If the reply was lost, it was judged if it shows.
+        if (!ok && !notices.some((notice) => notice.at === at)) continue;
+        // Runs take hours at most: what began long before has ended.
+        while ((runs[past]?.startedAt ?? Infinity) <= at) past += 1;
+        const newest = runs
+          .slice(Math.max(past - 20, 0), past)
+          .filter(({ end }) => end <= at)
+          .slice(-3);
+        const holds = tasks.includes(task) && newest.length === 3 && newest.every(({ failed }) => failed);
+        if (holds !== firing) expected.push(`${holds ? "fired" : "recovered"} ${new Date(at).toISOString()}`);
+        firing = holds;
+      }
+      const found = notices.map(({ kind, at }) => `${kind} ${new Date(at).toISOString()}`);
+      if (JSON.stringify(found) !== JSON.stringify(expected)) {
+        const at = expected.findIndex((one, n) => one !== found[n]);
+        wrong.push(`${task}: expected ${expected[at]}, found ${found[at]}, ${expected.length} and ${found.length} in all`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("no streak of three goes by unseen", () => {
+    let streaks = 0;
+    const unseen: string[] = [];
+    for (const task of namesOf()) {
+      const runs = ended(task);
+      for (let from = 0; from < runs.length; from += 1) {
+        if (runs[from]?.status !== "failure" || runs[from - 1]?.status === "failure") continue;
+        const length = runs.slice(from).findIndex(({ status }) => status === "success");
+        const third = runs[from + 2];
+        const over = length < 0 ? null : runs[from + length];
+        if (third === undefined || (length >= 0 && length < 3)) continue;
+        streaks += 1;
+        const [begins, ends] = [endOf(third), over === null || over === undefined ? life.end : endOf(over)];
+        const fired = life.notices.findLast(({ key, kind, at }) => key === `task:${task}` && kind === "fired" && at < ends);
+        const recovered = life.notices.find(
+          ({ key, kind, at }) => key === `task:${task}` && kind === "recovered" && at >= (fired?.at ?? 0),
+        );
+        const isTold = fired !== undefined && (recovered === undefined || recovered.at >= begins);
+        const retired = life.deployments.some(
+          (one) => one.task === task && one.cron === null && one.at >= (runs[from]?.startedAt ?? 0) && one.at <= ends,
+        );
+        if (!isTold && !retired) unseen.push(`${task} ${new Date(begins).toISOString()} to ${new Date(ends).toISOString()}`);
+      }
+    }
+    expect(streaks).toBeGreaterThan(DAYS / 50);
+    expect(unseen).toEqual([]);
+  });
+});
+
+describe("what is to be said", () => {
+  it("is said on both channels, though each was out for days, and by mail once", () => {
+    expect(life.notices.filter(({ emailAt, webhookAt }) => emailAt === null || webhookAt === null)).toEqual([]);
+    const heard = (channel: string) => new Set(life.said.filter((one) => one.channel === channel).map(({ id }) => id));
+    for (const channel of ["email", "webhook"])
+      expect(
+        life.notices.filter(({ id }) => !heard(channel).has(id)),
+        channel,
+      ).toEqual([]);
+  });
+});
+
+describe("while luna-cron is dead", () => {
+  it("the watchdog is silent for no longer than the grace and a minute in which it could have spoken", () => {
+    const { out, reports, said } = life;
+    const isUp = {
+      webhook: (at: number) => !isIn(out.webhook, at),
+      email: (at: number) => !isIn(out.email, at) && !isIn(out.d1, at),
+    };
+    const overdue = reports.flatMap(({ at, tasks }, n) => {
+      const until = reports[n + 1]?.at ?? at;
+      return tasks.flatMap(({ task, dueBy }): (Interval & { task: string })[] => (dueBy < until ? [{ task, from: dueBy, until }] : []));
+    });
+    const silent: string[] = [];
+    for (const { task, from, until } of overdue) {
+      const about = said.filter(({ key, saidAt }) => key === `overdue:${task}` && saidAt <= until);
+      const told = about.find(({ kind, saidAt }) => kind === "fired" && saidAt >= from)?.saidAt;
+      const stillTold = about.findLast(({ saidAt }) => saidAt < from)?.kind === "fired";
+      const bySecond = firstMinuteWithin(from, until, Object.values(isUp));
+      if (!stillTold && bySecond !== null && (told ?? Infinity) > bySecond) {
+        silent.push(`${task} from ${new Date(from).toISOString()} until ${new Date(told ?? until).toISOString()}`);
+      }
+    }
+    expect(overdue.length).toBeGreaterThan(DAYS / 20);
+    expect(silent).toEqual([]);
+  });
+});
+
+/** The end of the first minute throughout which one of the ways is open; null if there is none. */
+function firstMinuteWithin(from: number, until: number, ways: ((at: number) => boolean)[]): number | null {
+  const STEP_MS = 1_000;
+  const since = ways.map((): number | null => null);
+  for (let at = from; at <= until; at += STEP_MS) {
+    for (const [n, isOpen] of ways.entries()) {
+      const began = isOpen(at) ? (since[n] ?? at) : null;
+      since[n] = began;
+      if (began !== null && at - began >= MINUTE_MS) return at;
+    }
+  }
+  return null;
+}
