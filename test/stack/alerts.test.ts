@@ -1,0 +1,84 @@
+import { createServer, type Server } from "node:http";
+import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
+import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
+import type { ApiEnv } from "../../shared/env.ts";
+import { useStack } from "./support.ts";
+
+/** Alerts of the three real Workers: by a mail of our own queue, and to a webhook that can be broken. */
+
+type Posted = { text: string; key: string };
+
+let posted: Posted[] = [];
+let answer = 200;
+const hooks: Server = createServer((request, response) => {
+  let body = "";
+  request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+  request.on("end", () => {
+    const { text } = JSON.parse(body) as { text: string };
+    posted.push({ text, key: String(request.headers["idempotency-key"]) });
+    response.writeHead(answer).end();
+  });
+});
+await new Promise<void>((resolve) => hooks.listen(0, "127.0.0.1", resolve));
+const { port } = hooks.address() as { port: number };
+afterAll(() => void hooks.close());
+
+const stack = useStack({ ALERT_EMAIL: "oncall@example.com", ALERT_WEBHOOK_URL: `http://127.0.0.1:${port}/hook` });
+const { call } = stack;
+
+beforeEach(() => {
+  posted = [];
+  answer = 200;
+});
+afterEach(() => void vi.restoreAllMocks());
+
+/** What was said by a mail that arrived, once for each copy of it. */
+const mailed = (): string[] => stack.sink.delivered.flatMap(({ mail }) => /^\[Luna\] (.*)/.exec(mail.subject ?? "")?.[1] ?? []);
+const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 30_000, interval: 100 });
+
+it("while luna-cron is dead the watchdog tells by mail and by webhook, /health names the task, and its return is told too", async () => {
+  const { TASK_WATCHDOG } = await stack.server.getWorker<ApiEnv>("luna-api").getEnv();
+  // The last that is heard of luna-cron.
+  await TASK_WATCHDOG.getByName(WATCHDOG_NAME).report([
+    { task: "sweep-outbox", dueBy: Date.now() + 500 },
+    { task: "prune-history", dueBy: Date.now() + 3_600_000 },
+  ]);
+  const overdue = /^Alert: the task sweep-outbox has not run: it should have by /;
+  await until(() => {
+    expect(mailed()).toEqual([expect.stringMatching(overdue)]);
+    expect(posted.map(({ text }) => text)).toEqual([expect.stringMatching(overdue)]);
+  });
+  const health = await call("GET", "/health");
+  expect(health).toMatchObject({
+    status: 200,
+    body: { status: "degraded", checks: { tasks: { status: "degraded", overdue: [{ task: "sweep-outbox" }] } } },
+  });
+
+  await call("POST", "/api/admin/scheduled-tasks/tick");
+  await until(() => {
+    expect(mailed()).toContain("Recovered: the task sweep-outbox runs again");
+    expect(posted.at(-1)?.text).toBe("Recovered: the task sweep-outbox runs again");
+  });
+  expect(new Set(mailed()).size, "each is said once").toBe(mailed().length);
+  expect((await call("GET", "/health")).body.checks.tasks).toEqual({ status: "ok", overdue: [] });
+});
+
+it("a webhook that is broken breaks no run and keeps no mail back, and says what it owes once it is mended", async () => {
+  const id = await stack.send("ada@example.com");
+  await stack.until(id, "sent");
+  await (await stack.db()).prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(id).run();
+  answer = 500;
+  expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
+  await until(() => expect(mailed()).toEqual(["Alert: 1 mails may or may not have arrived"]));
+  expect(posted.length).toBeGreaterThan(0);
+  const before = (await call("GET", "/api/admin/alerts")).body;
+  expect(before.firing).toMatchObject([{ key: "email:unknown" }]);
+  expect(before.notices).toMatchObject([{ kind: "fired", emailAt: expect.any(String) }]);
+  expect(before.notices[0]).not.toHaveProperty("webhookAt");
+
+  answer = 200;
+  posted = [];
+  expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
+  expect(posted).toEqual([{ text: "Alert: 1 mails may or may not have arrived", key: before.notices[0].id }]);
+  expect((await call("GET", "/api/admin/alerts")).body.notices).toMatchObject([{ webhookAt: expect.any(String) }]);
+});
