@@ -35,7 +35,7 @@ function inWorkerd(
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
-      setupFiles: ["./test/support/apply-migrations.ts", ...setupFiles],
+      setupFiles: ["./test/support/apply-migrations.ts", "./test/support/log-guard.ts", ...setupFiles],
       globalSetup,
       provide,
     },
@@ -57,8 +57,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["shared/**/*.test.ts", "scripts/**/*.test.ts", "test/simulation/**/*.test.ts"],
-          setupFiles: ["./test/support/seed.ts"],
+          include: ["shared/**/*.test.ts", "scripts/**/*.test.ts", "test/simulation/**/*.test.ts", "test/docs/**/*.test.ts"],
+          setupFiles: ["./test/support/seed.ts", "./test/support/log-guard.ts"],
         },
       },
       // luna-cron does not run beside luna-api here; `stack` has the three of them.
@@ -67,6 +67,11 @@ export default defineConfig({
         {
           bindings: { ADMIN_TOKEN, WEBHOOK_SECRET_RESEND, ...links },
           serviceBindings: { CRON: () => new Response(null, { status: 501 }) },
+          // Tests ask more often than users do.
+          ratelimits: {
+            RATE_LIMIT_KEY: { namespace_id: "1001", simple: { limit: 1_000_000, period: 60 } },
+            RATE_LIMIT_IP: { namespace_id: "1002", simple: { limit: 1_000_000, period: 60 } },
+          },
         },
         undefined,
         [],

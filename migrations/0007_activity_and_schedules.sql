@@ -18,3 +18,7 @@ DROP INDEX task_runs_running;
 CREATE INDEX task_runs_running ON task_runs (task, lease_expires_at) WHERE status = 'running';
 CREATE INDEX alert_notices_email ON alert_notices (at, id) WHERE email_at IS NULL;
 CREATE INDEX alert_notices_webhook ON alert_notices (at, id) WHERE webhook_at IS NULL;
+
+-- Who is saying a notice just now: two rounds at the same moment must not both say it.
+ALTER TABLE alert_notices ADD COLUMN email_lease INTEGER; -- until when it is being said there
+ALTER TABLE alert_notices ADD COLUMN webhook_lease INTEGER;

@@ -10,7 +10,7 @@ import { writeFirstApiConfig } from "./local-configs.ts";
 
 /** In the order of deployment: `luna-api` hosts the objects that the others call. Limits keep start-up fast and are part of CI. */
 const WORKERS = [
-  { name: "api", maxGzipKib: 100 },
+  { name: "api", maxGzipKib: 150 },
   { name: "consumer", maxGzipKib: 400 },
   { name: "cron", maxGzipKib: 100 },
 ];

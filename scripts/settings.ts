@@ -2,8 +2,8 @@ import { createHmac, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { alertSettings } from "../shared/alerts/settings.ts";
-import { adminToken, breakerSettings, cacheSettings } from "../shared/config.ts";
+import { checkAlertSettings } from "../shared/alerts/settings.ts";
+import { authSettings, breakerSettings, cacheSettings } from "../shared/config.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
@@ -71,7 +71,7 @@ export function checkVariables(vars: Variables): void {
   const transports = emailTransports(vars);
   const named = transports.ok ? transports.value : [];
   for (const read of [
-    adminToken,
+    authSettings,
     sender,
     retryPolicy,
     deadLetterRetentionDays,
@@ -80,7 +80,7 @@ export function checkVariables(vars: Variables): void {
     ...(named.includes("smtp") ? [smtpSettings] : []),
     ...(named.includes("resend") ? [resendSettings] : []),
     ...(vars.WEBHOOK_SECRET_RESEND === undefined ? [] : [resendWebhookSecret]),
-    alertSettings,
+    checkAlertSettings,
     breakerSettings,
     cacheSettings,
     unsubscribeSettings,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { adminToken, breakerSettings } from "./config.ts";
+import { authSettings, breakerSettings } from "./config.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
@@ -44,12 +44,12 @@ describe("the variables", () => {
   });
 
   it("never show their value when they are refused", () => {
-    expect(JSON.stringify(adminToken({ ADMIN_TOKEN: "hunter2" }))).not.toContain("hunter2");
+    expect(JSON.stringify(authSettings({ ADMIN_TOKEN: "hunter2" }))).not.toContain("hunter2");
     expect(JSON.stringify(sender({ EMAIL_FROM: "hunter2" }))).not.toContain("hunter2");
   });
 
   it("must be there where there is no default", () => {
-    expect(adminToken({})).toMatchObject(bad("ADMIN_TOKEN"));
+    expect(authSettings({})).toMatchObject(bad("ADMIN_TOKEN"));
     expect(sender({})).toMatchObject(bad("EMAIL_FROM"));
     expect(smtpSettings({})).toMatchObject(bad("SMTP_HOST"));
   });

@@ -13,6 +13,11 @@ import type { ScheduledTasksRpc } from "./schedule/rpc.ts";
 /** Variables and secrets. All are text that nobody has checked: `config.ts` validates them on first use. */
 export interface Variables {
   ADMIN_TOKEN?: string;
+  ADMIN_TOKEN_PREVIOUS?: string;
+  READONLY_TOKEN?: string;
+  ACCESS_TEAM_DOMAIN?: string;
+  ACCESS_AUDIENCE?: string;
+  CORS_ORIGINS?: string;
   EMAIL_FROM?: string;
   EMAIL_MAX_RETRIES?: string;
   EMAIL_BASE_DELAY_SECONDS?: string;
@@ -54,6 +59,8 @@ export interface ApiEnv extends Variables {
   TELEMETRY: DurableObjectNamespace<Telemetry>;
   TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
   CRON: Fetcher & ScheduledTasksRpc;
+  RATE_LIMIT_KEY: RateLimit;
+  RATE_LIMIT_IP: RateLimit;
 }
 
 export interface ConsumerEnv extends Variables {

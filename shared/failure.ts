@@ -15,6 +15,9 @@ export type Failure =
   /** The recipient gets no such mail. */
   | { tag: "suppressed"; reason: "bounce" | "complaint" | "unsubscribe" | "manual" }
   | { tag: "idempotency-key-reused" }
+  | { tag: "rate-limited"; retryAfterMs: number }
+  | { tag: "uri-too-long"; limitBytes: number }
+  | { tag: "headers-too-large"; limitBytes: number }
   | { tag: "unavailable"; dependency: Dependency }
   /** The dependency is not asked at all. */
   | { tag: "circuit-open"; dependency: string; retryAfterMs: number }

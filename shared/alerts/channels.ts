@@ -1,7 +1,7 @@
 import { CircuitOpen } from "../circuit-breaker/circuit-open.ts";
 import { breakerClient, type BreakerEnv } from "../circuit-breaker/guard.ts";
 import type { Outbox } from "../email/outbox.ts";
-import { sendSystemMails } from "../email/system.ts";
+import { sendSystemMails, throwIfRefused } from "../email/system.ts";
 import type { Variables } from "../env.ts";
 import type { AlertSettings } from "./settings.ts";
 import type { Channel, Notice } from "./store.ts";
@@ -19,8 +19,10 @@ export function byEmail(outbox: Outbox, env: Variables, to: string, clock: () =>
   return async (notice) => {
     const text = `${lineOf(notice)}\n\n${notice.key}, ${new Date(notice.at).toISOString()}\n`;
     const mail = { to, subject: `[Luna] ${lineOf(notice)}`.slice(0, 200), text };
-    const settled = await sendSystemMails(outbox, env, [{ key: `alert:${notice.id}`, mail }], clock());
-    if (settled.length === 0) throw new Error("the mail was not accepted");
+    const sent = await sendSystemMails(outbox, env, [{ key: `alert:${notice.id}`, mail }], clock());
+    throwIfRefused(sent);
+    if (sent.suppressed.length > 0) throw new Error("the address of ALERT_EMAIL is suppressed");
+    if (sent.accepted.length === 0) throw new Error("the mail was not accepted");
   };
 }
 

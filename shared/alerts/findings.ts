@@ -1,4 +1,6 @@
 import type { Finding } from "./judge.ts";
+import type { Misconfigured } from "../variables.ts";
+import type { AlertSettings } from "./settings.ts";
 import type { Facts } from "./store.ts";
 
 /** What is wrong, from what was counted. Pure. */
@@ -15,7 +17,7 @@ const BREAKER_OPEN_MS = 5 * MINUTE_MS - EARLY_MS;
 export function findingsOf(
   { streaks, failed, mails }: Facts,
   breakers: { name: string; state: string }[],
-  failures: number,
+  { failures, wrong }: Pick<AlertSettings & { wrong: Misconfigured[] }, "failures" | "wrong">,
   now: number,
 ): Finding[] {
   const dueMs = mails.oldestDueAt === null ? 0 : Math.max(now - mails.oldestDueAt, 0);
@@ -33,7 +35,9 @@ export function findingsOf(
     ),
     at("email:due", dueMs > MAX_DUE_AGE_MS, `a mail has been due for ${Math.floor(dueMs / MINUTE_MS)} minutes`),
     at("email:unknown", mails.unknown > 0, `${mails.unknown} mails may or may not have arrived`),
-    at("email:dead", mails.dead > 0, `${mails.dead} dead letters wait to be looked at`),
+    { ...at("email:dead", mails.dead > 0, `${mails.dead} dead letters wait to be looked at`), newestAt: mails.newestDeadAt },
+    at("settings", wrong.length > 0, wrong.map(({ variable, message }) => `${variable} ${message}`).join("; ")),
+    at("channel:email", mails.operatorIsSuppressed > 0, "the address of ALERT_EMAIL is suppressed: no alert and no digest reaches it"),
     at("email:expiring", mails.expiring > 0, `${mails.expiring} dead letters expire within a day`),
   ];
 }

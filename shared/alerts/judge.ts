@@ -6,6 +6,8 @@ export type Finding = {
   holds: boolean;
   forMs: number;
   summary: string;
+  /** When what it counts came last, in milliseconds since the epoch: something new is worth telling again. */
+  newestAt?: number | null;
   /** What to say when it is over; else what was said when it began. */
   over?: string;
 };
@@ -18,6 +20,8 @@ export type NoticeKind = "fired" | "reminder" | "recovered";
 export const quiet: Alert = { holdsSince: null, firedAt: null, remindedAt: null };
 
 const REMIND_MS = 86_400_000;
+/** Of what is new somebody hears within this, and not for each. */
+const NEWS_MS = 3_600_000;
 
 /**
  * @param now milliseconds since the epoch
@@ -25,7 +29,7 @@ const REMIND_MS = 86_400_000;
  */
 export function judge(
   alert: Alert,
-  { holds, forMs }: Pick<Finding, "holds" | "forMs">,
+  { holds, forMs, newestAt }: Pick<Finding, "holds" | "forMs" | "newestAt">,
   now: number,
 ): { alert: Alert; say: NoticeKind | null } {
   if (!holds) return { alert: quiet, say: alert.firedAt === null ? null : "recovered" };
@@ -36,6 +40,7 @@ export function judge(
     return { alert: { holdsSince, firedAt: now, remindedAt: null }, say: "fired" };
   }
   const toldAt = alert.remindedAt ?? alert.firedAt;
-  if (now - toldAt < REMIND_MS) return { alert: { ...alert, holdsSince }, say: null };
+  const isNews = newestAt !== undefined && newestAt !== null && newestAt > toldAt;
+  if (now - toldAt < (isNews ? NEWS_MS : REMIND_MS)) return { alert: { ...alert, holdsSince }, say: null };
   return { alert: { ...alert, holdsSince, remindedAt: now }, say: "reminder" };
 }

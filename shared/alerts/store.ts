@@ -20,10 +20,11 @@ export type Judged = { finding: Finding; before: StoredAlert | null; alert: Aler
 export async function saveJudged(db: D1Database, judged: Judged[], now: number): Promise<void> {
   const rows = JSON.stringify(
     judged.map(({ finding: { key, summary, over }, before, alert, say, noticeId }) => ({
+      // First, since it may carry what was said of it before.
+      ...alert,
       key,
       summary: say === "recovered" ? (over ?? before?.summary ?? summary) : summary,
       revision: before?.revision ?? 0,
-      ...alert,
       say,
       noticeId,
     })),
@@ -53,13 +54,46 @@ export async function saveJudged(db: D1Database, judged: Judged[], now: number):
 export type Channel = "email" | "webhook";
 export type Notice = { id: string; key: string; kind: NoticeKind; summary: string; at: number };
 
-/** What a channel has not said yet, oldest first. */
-export async function unsaid(db: D1Database, channel: Channel, limit: number): Promise<Notice[]> {
+/** What is older than this nobody needs to hear any more: a channel that is new must not tell of a month. */
+const NEWS_MS = 7 * 86_400_000;
+
+/** What a channel has not said yet: of what is wrong now first, oldest first. */
+export async function unsaid(db: D1Database, channel: Channel, now: number, limit: number): Promise<Notice[]> {
   const { results } = await db
-    .prepare(`SELECT id, key, kind, summary, at FROM alert_notices WHERE ${channel}_at IS NULL ORDER BY at, id LIMIT ?1`)
-    .bind(limit)
+    .prepare(
+      `SELECT n.id, n.key, n.kind, n.summary, n.at FROM alert_notices n LEFT JOIN alerts a ON a.key = n.key AND a.fired_at IS NOT NULL
+       WHERE n.${channel}_at IS NULL AND n.at >= ?1 ORDER BY a.key IS NULL, n.at, n.id LIMIT ?2`,
+    )
+    .bind(now - NEWS_MS, limit)
     .all<Notice>();
   return results;
+}
+
+/** Takes a notice to say it. @returns whether it is the caller's until then: else somebody else says it, or has said it */
+export async function takeNotice(db: D1Database, channel: Channel, id: string, now: number, until: number): Promise<boolean> {
+  const taken = await db
+    .prepare(
+      `UPDATE alert_notices SET ${channel}_lease = ?3
+       WHERE id = ?1 AND ${channel}_at IS NULL AND (${channel}_lease IS NULL OR ${channel}_lease <= ?2)`,
+    )
+    .bind(id, now, until)
+    .run();
+  return taken.meta.changes > 0;
+}
+
+/** Gives a notice back that could not be said. */
+export async function dropNotice(db: D1Database, channel: Channel, id: string): Promise<void> {
+  await db.prepare(`UPDATE alert_notices SET ${channel}_lease = NULL WHERE id = ?1`).bind(id).run();
+}
+
+/** The webhook has said of these alerts that they fired, past D1. */
+export async function markFiredSaid(db: D1Database, keys: string[], now: number): Promise<void> {
+  await db
+    .prepare(
+      "UPDATE alert_notices SET webhook_at = ?2 WHERE key IN (SELECT value FROM json_each(?1)) AND kind = 'fired' AND webhook_at IS NULL",
+    )
+    .bind(JSON.stringify(keys), now)
+    .run();
 }
 
 export async function markSaid(db: D1Database, channel: Channel, id: string, now: number): Promise<void> {
@@ -93,7 +127,15 @@ export async function deleteNotices(db: D1Database, before: number, limit: numbe
 type Streak = { task: string; statuses: ("success" | "failure")[] };
 
 /** Counts of mails that somebody should look at. */
-type MailFacts = { oldestDueAt: number | null; unknown: number; dead: number; expiring: number };
+type MailFacts = {
+  oldestDueAt: number | null;
+  unknown: number;
+  dead: number;
+  newestDeadAt: number | null;
+  expiring: number;
+  /** 1 if no mail reaches whoever is to be told. */
+  operatorIsSuppressed: number;
+};
 
 /** `failed`: the tasks that failed in the worst of the executions that were looked at. */
 export type Facts = { streaks: Streak[]; failed: string[]; mails: MailFacts };
@@ -102,8 +144,8 @@ const DAY_MS = 86_400_000;
 /** Executions that end within this of each other are looked at together: one must not hide the other. */
 const RECENT_MS = 120_000;
 
-/** @param runs how many runs of a task make a streak */
-export async function readFacts(db: D1Database, tasks: string[], runs: number, now: number): Promise<Facts> {
+/** @param runs how many runs of a task make a streak. @param operator the address of whoever is to be told, if by mail */
+export async function readFacts(db: D1Database, tasks: string[], runs: number, operator: string | null, now: number): Promise<Facts> {
   const [streaks, failed, mails] = await db.batch([
     db
       .prepare(
@@ -127,14 +169,23 @@ export async function readFacts(db: D1Database, tasks: string[], runs: number, n
         `SELECT (SELECT MIN(due_at) FROM emails WHERE status = 'queued') AS oldestDueAt,
                 (SELECT COUNT(*) FROM emails WHERE status = 'unknown') AS unknown,
                 (SELECT COUNT(*) FROM dead_letters) AS dead,
+                (SELECT MAX(buried_at) FROM dead_letters) AS newestDeadAt,
+                EXISTS (SELECT 1 FROM suppressions WHERE address = ?2 AND scope = 'all') AS operatorIsSuppressed,
                 (SELECT COUNT(*) FROM dead_letters WHERE expires_at < ?1) AS expiring`,
       )
-      .bind(now + DAY_MS),
+      .bind(now + DAY_MS, operator?.toLowerCase() ?? null),
   ]);
   const rows = (streaks?.results ?? []) as { task: string; statuses: string }[];
   return {
     failed: ((failed?.results ?? []) as { task: string }[]).map(({ task }) => task),
     streaks: rows.map(({ task, statuses }) => ({ task, statuses: JSON.parse(statuses) as Streak["statuses"] })),
-    mails: (mails?.results[0] as MailFacts | undefined) ?? { oldestDueAt: null, unknown: 0, dead: 0, expiring: 0 },
+    mails: (mails?.results[0] as MailFacts | undefined) ?? {
+      oldestDueAt: null,
+      unknown: 0,
+      dead: 0,
+      newestDeadAt: null,
+      expiring: 0,
+      operatorIsSuppressed: 0,
+    },
   };
 }

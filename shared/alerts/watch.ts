@@ -1,6 +1,6 @@
 import { describeError, log } from "../telemetry/log.ts";
 import { judge, quiet, type Finding } from "./judge.ts";
-import { markSaid, readAlerts, saveJudged, unsaid, type Channel, type Notice } from "./store.ts";
+import { dropNotice, markSaid, readAlerts, saveJudged, takeNotice, unsaid, type Channel, type Notice } from "./store.ts";
 
 /** Says one notice. Rejects if it could not: then it is said later. Must bear to be asked twice for the same notice. */
 export type Say = (notice: Notice) => Promise<void>;
@@ -40,13 +40,25 @@ export async function sayNotices(db: D1Database, channels: Partial<Record<Channe
     Object.entries(channels).map(async ([name, say]) => {
       const channel = name as Channel;
       try {
-        for (const notice of await unsaid(db, channel, PER_ROUND)) {
-          await say(notice);
-          await markSaid(db, channel, notice.id, clock());
-        }
+        for (const notice of await unsaid(db, channel, clock(), PER_ROUND)) await sayOne(db, channel, notice, say, clock);
       } catch (error) {
         log("error", "alert.channel_failed", { channel, ...describeError(error) });
       }
     }),
   );
+}
+
+/** Another round may be at it, and must not say it too. */
+const LEASE_MS = 60_000;
+
+async function sayOne(db: D1Database, channel: Channel, notice: Notice, say: Say, clock: () => number): Promise<void> {
+  const now = clock();
+  if (!(await takeNotice(db, channel, notice.id, now, now + LEASE_MS))) return;
+  try {
+    await say(notice);
+  } catch (error) {
+    await dropNotice(db, channel, notice.id);
+    throw error;
+  }
+  await markSaid(db, channel, notice.id, clock());
 }

@@ -13,21 +13,23 @@ import { idempotentForMs, type TransportName } from "./transports/names.ts";
  * A mail whose fate is open at a provider that knows repeats by their key is `pinned`: it is asked about there, and nowhere else, until
  * the provider forgets the key. Everything else that is open stays `unknown` until the provider's feedback or an operator says what it was.
  */
-export type EmailStatus =
-  | "scheduled"
-  | "queued"
-  | "pinned"
-  | "claimed"
-  | "sending"
-  | "sent"
-  | "delivered"
-  | "bounced"
-  | "complained"
-  | "unknown"
-  | "dead"
-  | "discarded"
-  | "cancelled"
-  | "suppressed";
+export const emailStatuses = [
+  "scheduled",
+  "queued",
+  "pinned",
+  "claimed",
+  "sending",
+  "sent",
+  "delivered",
+  "bounced",
+  "complained",
+  "unknown",
+  "dead",
+  "discarded",
+  "cancelled",
+  "suppressed",
+] as const;
+export type EmailStatus = (typeof emailStatuses)[number];
 
 /** What a mail becomes when its fate stays unknown: held for a person (never sent twice), or sent again (never lost). */
 export type OnUnknown = "hold" | "resend";

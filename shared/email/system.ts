@@ -1,5 +1,4 @@
 import type { Variables } from "../env.ts";
-import type { Failure } from "../failure.ts";
 import { problemOf } from "../http/problem.ts";
 import { acceptEmails, type Outbox } from "./outbox.ts";
 import { submissionOf } from "./submission.ts";
@@ -11,24 +10,36 @@ const SYSTEM_TENANT = "system";
 export type SystemMail = { key: string; mail: unknown };
 
 /**
- * Sends mails of Luna's own.
- *
- * @returns the keys of those that are settled: accepted, now or before, or never to be sent, for their recipient is suppressed
- * @throws Error if one is no valid mail, or a variable is missing
+ * What became of mails, by their keys. `accepted`: now or before. `suppressed`: never to be sent. `refused`: no valid mail, or a variable is
+ * missing, and why. Of the others D1 did not tell.
  */
-export async function sendSystemMails(outbox: Outbox, env: Variables, mails: SystemMail[], now: number): Promise<string[]> {
-  const submissions = mails.map(({ key, mail }) => {
+export type SystemMailsSent = { accepted: string[]; suppressed: string[]; refused: { key: string; reason: string }[] };
+
+/** Sends mails of Luna's own. One that is refused keeps no other from being sent. */
+export async function sendSystemMails(outbox: Outbox, env: Variables, mails: SystemMail[], now: number): Promise<SystemMailsSent> {
+  const sent: SystemMailsSent = { accepted: [], suppressed: [], refused: [] };
+  const submissions = mails.flatMap(({ key, mail }) => {
     const submission = submissionOf(env, mail, { tenant: SYSTEM_TENANT, idempotencyKey: key }, now);
-    if (!submission.ok) throw new Error(problemOf(submission.error).detail);
-    return submission.value;
+    if (submission.ok) return [{ key, submission: submission.value }];
+    sent.refused.push({ key, reason: problemOf(submission.error).detail });
+    return [];
   });
-  const answers = await acceptEmails(outbox, submissions, now);
-  return mails.flatMap(({ key }, n) => {
+  const answers = await acceptEmails(
+    outbox,
+    submissions.map(({ submission }) => submission),
+    now,
+  );
+  for (const [n, { key }] of submissions.entries()) {
     const answer = answers[n];
-    return answer === undefined || (!answer.ok && !isFinal(answer.error)) ? [] : [key];
-  });
+    // What was accepted under this key with other words was accepted.
+    if (answer?.ok === true || answer?.error.tag === "idempotency-key-reused") sent.accepted.push(key);
+    else if (answer?.error.tag === "suppressed") sent.suppressed.push(key);
+  }
+  return sent;
 }
 
-function isFinal({ tag }: Failure): boolean {
-  return tag === "suppressed" || tag === "idempotency-key-reused";
+/** @throws Error with the first reason, if any was refused: whoever ran this must hear of it */
+export function throwIfRefused({ refused }: SystemMailsSent): void {
+  const [first] = refused;
+  if (first !== undefined) throw new Error(`${refused.length} mails were refused, the first because ${first.reason}`);
 }

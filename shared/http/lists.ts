@@ -17,7 +17,7 @@ export const pageOf = v.strictObject({
   cursor: v.optional(
     v.pipe(
       v.string(),
-      v.regex(/^\d{1,15}~[\w:-]{1,200}$/, "is not a cursor of this list"),
+      v.regex(/^\d{1,15}~[\w.:-]{1,200}$/, "is not a cursor of this list"),
       v.transform((text): Cursor => ({ at: Number(text.slice(0, text.indexOf("~"))), id: text.slice(text.indexOf("~") + 1) })),
     ),
   ),

@@ -51,7 +51,9 @@ export const FIRST_SLOT_MS = 60_000;
  * @returns null if there is nothing to do
  */
 export function owedBy(standing: Standing, cron: string | null, now: number): Owed | null {
-  const { lastSlot, retiredAt } = standing;
+  const { retiredAt } = standing;
+  // A clock that was ahead must not keep the task from running until the others have caught up.
+  const lastSlot = standing.lastSlot > now + FIRST_SLOT_MS ? now - FIRST_SLOT_MS : standing.lastSlot;
   const earlier = standing.cron ?? cron;
   if (retiredAt === null && cron !== null && cron === earlier) {
     const due = dueAt(cron, lastSlot, now);

@@ -1,4 +1,5 @@
 import { sleep, type Clock } from "../clock.ts";
+import { within } from "../deadline.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import { owedBy, type Missed } from "./due.ts";
 import { runToEnd, type RunContext } from "./runner.ts";
@@ -45,6 +46,19 @@ const RECORD_MS = 60_000;
 /** Two triggers at the same moment: the one that loses looks once more whether anything is left for it. */
 const MAX_TRIES = 2;
 
+/** D1 may not answer at all. */
+const D1_TIMEOUT_MS = 10_000;
+
+/** Does what is safe to repeat once more if it failed or was not answered: its reply may be lost, and then it is done. */
+async function twice<Reply>(clock: Clock, ask: () => Promise<Reply>): Promise<Reply> {
+  try {
+    return await within(D1_TIMEOUT_MS, ask(), clock);
+  } catch (error) {
+    log("warn", "task.claim_repeated", describeError(error));
+    return await within(D1_TIMEOUT_MS, ask(), clock);
+  }
+}
+
 /**
  * Runs what is due, each task once per slot however many triggers come. One that fails stops no other.
  *
@@ -79,14 +93,9 @@ async function claimDue<Given>(scheduler: Scheduler<Given>, tasks: readonly Task
   const { db, clock } = scheduler;
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const now = clock.now();
-    const claims = (await taskStates(db, [...tasks], now)).flatMap((state) => claimOf(scheduler, tasks, state, now));
+    const claims = (await twice(clock, () => taskStates(db, [...tasks], now))).flatMap((state) => claimOf(scheduler, tasks, state, now));
     if (claims.length === 0) break;
-    const claim = () => claimSlots(db, executionId, claims, now);
-    const got = await claim().catch((error: unknown) => {
-      // Its reply may be lost: then what it has claimed would be found abandoned.
-      log("warn", "task.claim_repeated", describeError(error));
-      return claim();
-    });
+    const got = await twice(clock, () => claimSlots(db, executionId, claims, now));
     const has = (id: string, status: string) => got.some((one) => one.id === id && one.status === status);
     if (got.length === 0) continue;
     return {
@@ -120,7 +129,8 @@ export async function runNow<Given>(
   const { db, clock, newId } = scheduler;
   const now = clock.now();
   const run = { runId: newId(), executionId: newId(), trigger };
-  await beginRun(db, { ...run, task: task.name, attempt, leaseExpiresAt: now + task.timeoutMs + RECORD_MS }, now);
+  const begun = { ...run, task: task.name, attempt, leaseExpiresAt: now + task.timeoutMs + RECORD_MS };
+  await twice(clock, () => beginRun(db, begun, now));
   return await runAndRecord(scheduler, task, run);
 }
 
@@ -150,7 +160,7 @@ const RECORD_RETRIES_MS = [100, 1_000, 5_000];
 async function record<Given>({ db, clock }: Scheduler<Given>, ending: Parameters<typeof finishRun>[1]): Promise<void> {
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     try {
-      return await finishRun(db, ending, clock.now());
+      return await within(D1_TIMEOUT_MS, finishRun(db, ending, clock.now()), clock);
     } catch (error) {
       log("error", "task.record_failed", { runId: ending.runId, ...describeError(error) });
       if (delayMs !== null) await sleep(clock, delayMs);

@@ -35,6 +35,8 @@ export async function runToEnd(run: (context: RunContext) => unknown, timeoutMs:
   const work = async (): Promise<unknown> => {
     const result = await run({ signal: abort.signal, waitUntil });
     await settled(left);
+    // What cannot be written down would break whoever records it.
+    JSON.stringify(result);
     return result;
   };
   try {
@@ -62,9 +64,11 @@ const MAX_TEXT_LENGTH = 4_000;
 /** Whatever was thrown, as something to read. */
 export function taskError(thrown: unknown): TaskError {
   if (!(thrown instanceof Error) && !(thrown instanceof DOMException)) return { message: textOf(thrown).slice(0, MAX_TEXT_LENGTH) };
-  const message = thrown.message === "" ? thrown.name : thrown.message;
-  const error: TaskError = { message: message.slice(0, MAX_TEXT_LENGTH) };
-  return thrown.stack === undefined ? error : { ...error, stack: thrown.stack.slice(0, MAX_TEXT_LENGTH) };
+  // Code that throws may have put anything there, whatever its type says.
+  const said: unknown = thrown.message === "" ? thrown.name : thrown.message;
+  const stack: unknown = thrown.stack;
+  const error: TaskError = { message: textOf(said).slice(0, MAX_TEXT_LENGTH) };
+  return typeof stack === "string" ? { ...error, stack: stack.slice(0, MAX_TEXT_LENGTH) } : error;
 }
 
 function textOf(thrown: unknown): string {

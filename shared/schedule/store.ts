@@ -40,8 +40,8 @@ export type Claim = Owed & {
 
 /**
  * Claims slots, in one batch: what is due runs, or is skipped while the run before it goes on, and what was missed stands in the
- * history. A claim whose task has moved on since changes nothing, so that of two triggers for the same slot one runs it. Safe to repeat
- * when its reply was lost.
+ * history. A claim whose task has moved on since changes nothing, so that of two triggers for the same slot one runs it; nor is a slot run
+ * again that a clock which was ahead has run. Safe to repeat when its reply was lost.
  *
  * @returns what the execution has: runs that it is to do, that are skipped, and rows of what was missed
  */
@@ -76,7 +76,7 @@ export async function claimSlots(
         `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at, lease_expires_at, ended_at)
          SELECT c.value ->> 'runId', ?2, s.task, 'cron', c.value ->> 'slot', CASE WHEN ${goesOn} THEN 'skipped' ELSE 'running' END, ?3,
                 CASE WHEN ${goesOn} THEN NULL ELSE c.value ->> 'leaseExpiresAt' END, CASE WHEN ${goesOn} THEN ?3 END
-         FROM ${from} WHERE c.value ->> 'slot' IS NOT NULL`,
+         FROM ${from} WHERE c.value ->> 'slot' IS NOT NULL ON CONFLICT DO NOTHING`,
       )
       .bind(wanted, executionId, now),
     db

@@ -19,6 +19,17 @@ export function callWith(changes: Partial<ApiEnv>) {
     callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings), method, path, body, options);
 }
 
+/** Calls a Worker with a defect: something throws where nobody expects it. */
+export function callDefective(method: string, path: string, body?: unknown, options?: Options): Promise<Answer> {
+  const bindings = new Proxy(env, {
+    get(target, name) {
+      if (/^(RATE_LIMIT|WEBHOOK_SECRET)/.test(String(name))) throw new Error("a defect");
+      return Reflect.get(target, name) as unknown;
+    },
+  });
+  return callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings), method, path, body, options);
+}
+
 let fleets = 0;
 
 /** The real objects, under names that nobody has used yet. */

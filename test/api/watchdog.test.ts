@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
 import type { Watched } from "../../shared/schedule/watchdog/rpc.ts";
 import { nextLook, overdueFindings } from "../../shared/schedule/watchdog/state.ts";
+import { losingReplies } from "../support/lossy-database.ts";
 import { callWith, deadDatabase } from "./support.ts";
 
 /** The real object, at a time that the test sets. */
@@ -89,6 +90,84 @@ describe("the watchdog", () => {
       expect(await alarmAt()).toBe(now + MINUTE_MS);
     }
     expect(posted.map(({ alert }) => alert.id)).toEqual([`overdue:backup:${start}`]);
+  });
+
+  it("tells the webhook though D1 never answers", async () => {
+    await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
+    now = start + MINUTE_MS;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const forever = () => new Promise<never>(() => undefined);
+    const statement = { bind: () => statement, first: forever, all: forever, run: forever };
+    await inside(
+      async (watchdog) => {
+        const woken = watchdog.alarm();
+        await vi.advanceTimersByTimeAsync(120_000);
+        await woken;
+      },
+      { DB: { prepare: () => statement, batch: forever } },
+    );
+    vi.useRealTimers();
+    expect(posted).toHaveLength(1);
+    expect(await alarmAt()).toBe(now + MINUTE_MS);
+  });
+
+  it.each([{ ALERT_EMAIL: "nonsense" }, { ALERT_FAILURES: "three" }, { ALERT_WEBHOOK_URL: "HTTPS://hooks.example/x" }])(
+    "tells whomever it can although a setting is odd: %j",
+    async (setting) => {
+      await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
+      now = start + MINUTE_MS;
+      await wakeUp(setting);
+      expect(posted).toHaveLength(1);
+    },
+  );
+
+  const texts = () => posted.map(({ text }) => text.split(":")[0]);
+
+  it("does not tell again what the webhook heard while D1 was down, and tells once when it is over", async () => {
+    await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
+    now = start + MINUTE_MS;
+    await wakeUp({ DB: deadDatabase });
+    now += MINUTE_MS;
+    await wakeUp();
+    expect(texts()).toEqual(["Alert"]);
+    await report([{ task: "backup", dueBy: start + 60 * MINUTE_MS }]);
+    await wakeUp();
+    await wakeUp();
+    expect(texts()).toEqual(["Alert", "Recovered"]);
+  });
+
+  it("tells that it is over also where D1 never heard that it began", async () => {
+    await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
+    now = start + MINUTE_MS;
+    await wakeUp({ DB: deadDatabase });
+    await report([{ task: "backup", dueBy: start + 60 * MINUTE_MS }]);
+    await wakeUp();
+    await wakeUp();
+    expect(texts()).toEqual(["Alert", "Recovered"]);
+  });
+
+  it("tells the webhook past D1 also what D1 has and has not let it say", async () => {
+    await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
+    now = start + MINUTE_MS;
+    vi.mocked(globalThis.fetch).mockRejectedValueOnce(new Error("a blip"));
+    await wakeUp();
+    expect(posted).toEqual([]);
+    now += MINUTE_MS;
+    await wakeUp({ DB: deadDatabase });
+    expect(texts()).toEqual(["Alert"]);
+  });
+
+  it("tells of the next time too although D1's reply was lost the first time", async () => {
+    const by = { ALERT_WEBHOOK_URL: "" };
+    await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
+    now = start + MINUTE_MS;
+    await wakeUp({ ...by, DB: losingReplies(env.DB, 1) });
+    await report([{ task: "backup", dueBy: start + 30 * MINUTE_MS }]);
+    await wakeUp(by);
+    now = start + 30 * MINUTE_MS;
+    await wakeUp(by);
+    const { results } = await env.DB.prepare("SELECT kind FROM alert_notices ORDER BY at, id").all();
+    expect(results.map(({ kind }) => kind).toSorted()).toEqual(["fired", "fired", "recovered"]);
   });
 
   it("is set again although telling fails in every way", async () => {

@@ -190,6 +190,15 @@ describe("send-usage-reports", () => {
     expect(await run("send-usage-reports")).toEqual({ sent: 0, left: 0 });
   });
 
+  it("sends the others although one cannot be made into a mail, and says so", async () => {
+    await user("ada");
+    await user("bob");
+    await used("ada", "x".repeat(201), "2026-11-25", 1);
+    await used("bob", "requests", "2026-11-25", 1);
+    await expect(run("send-usage-reports")).rejects.toThrow("1 mails were refused, the first because data.metrics.0.name is too long");
+    expect((await mails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
+  });
+
   it("says which variable is missing, and sends the reports when it is there", async () => {
     await user("ada");
     await used("ada", "requests", "2026-11-25", 1);

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { byEmail, byWebhook } from "../../shared/alerts/channels.ts";
 import { findingsOf } from "../../shared/alerts/findings.ts";
+import { alertSettings } from "../../shared/alerts/settings.ts";
 import type { Finding } from "../../shared/alerts/judge.ts";
 import { readFacts, recentNotices, type Notice } from "../../shared/alerts/store.ts";
 import { noteFindings, sayNotices, type Say } from "../../shared/alerts/watch.ts";
@@ -81,6 +82,46 @@ describe("an alert", () => {
   });
 });
 
+describe("a channel", () => {
+  it("that is slow says a notice once although two rounds come at the same moment", async () => {
+    const said: string[] = [];
+    const slow: Say = async ({ id }) => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      said.push(id);
+    };
+    await noteFindings(db, [finding(true)], start, newId);
+    await Promise.all([1, 2, 3].map(() => sayNotices(db, { webhook: slow }, () => start)));
+    expect(said).toHaveLength(1);
+  });
+
+  it("whose process died while it said a notice says it a minute later", async () => {
+    const { said, say } = channel();
+    await noteFindings(db, [finding(true)], start, newId);
+    await db
+      .prepare("UPDATE alert_notices SET webhook_lease = ?1")
+      .bind(start + MINUTE_MS)
+      .run();
+    await sayNotices(db, { webhook: say }, () => start + MINUTE_MS - 1);
+    expect(said).toEqual([]);
+    await sayNotices(db, { webhook: say }, () => start + MINUTE_MS);
+    expect(said).toEqual(["fired task:backup"]);
+  });
+
+  it("that is new says what is wrong now, and nothing of weeks ago", async () => {
+    for (let day = 0; day < 30; day += 1) {
+      await noteFindings(db, [{ ...finding(day % 2 === 0), key: "task:old" }], start - (40 - day) * 86_400_000, newId);
+    }
+    for (let n = 0; n < 30; n += 1) {
+      await noteFindings(db, [{ ...finding(n % 2 === 0), key: "task:flapping" }], start - (30 - n) * MINUTE_MS, newId);
+    }
+    await noteFindings(db, [finding(true)], start, newId);
+    const { said, say } = channel();
+    await sayNotices(db, { webhook: say }, () => start);
+    expect(said).toContain("fired task:backup");
+    expect(said.filter((one) => one.endsWith("task:old"))).toEqual([]);
+  });
+});
+
 describe("by email", () => {
   const notice: Notice = { id: "n1", key: "task:backup", kind: "fired", summary: "the task backup failed 3 times running", at: start };
 
@@ -94,6 +135,17 @@ describe("by email", () => {
       { tenant: "system", to: "oncall@example.com", subject: "[Luna] Alert: the task backup failed 3 times running" },
     ]);
     expect(doorbells.sent).toHaveLength(1);
+  });
+
+  it("has not said what did not reach anybody: the address is suppressed", async () => {
+    await db
+      .prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('oncall@example.com', 'all', 'bounce', 0)")
+      .run();
+    const say = byEmail({ db, queue: fakeQueue().queue }, { EMAIL_FROM: "Luna <hello@luna.example>" }, "oncall@example.com", Date.now);
+    await expect(say(notice)).rejects.toThrow("suppressed");
+    const facts = await readFacts(db, [], 3, "OnCall@example.com", start);
+    expect(findingsOf(facts, [], { failures: 3, wrong: [] }, start).filter(({ holds }) => holds)).toMatchObject([{ key: "channel:email" }]);
+    await db.prepare("DELETE FROM suppressions").run();
   });
 
   it("says why when it cannot", async () => {
@@ -116,6 +168,21 @@ describe("by webhook", () => {
     });
   });
 
+  it("is said later while the breaker of the webhook is open, and goes nowhere else than it was sent", async () => {
+    const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("ok"));
+    await byWebhook(env, "https://hooks.example/x")(notice);
+    expect(fetched.mock.calls[0]?.[1]).toMatchObject({ redirect: "manual", signal: expect.any(AbortSignal) });
+    const breaker = env.CIRCUIT_BREAKER.getByName("alerts:webhook");
+    await breaker.forceOpen({ actor: "test", reason: "test" });
+    const elsewhere = {
+      ...env,
+      CIRCUIT_BREAKER: { getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(name) } as unknown as typeof env.CIRCUIT_BREAKER,
+    };
+    const say = byWebhook(elsewhere, "https://hooks.example/x");
+    await vi.waitFor(() => expect(say(notice)).rejects.toThrow("circuit breaker of the webhook is open"));
+    await breaker.reset({ actor: "test", reason: "test" });
+  });
+
   it("is said later when the answer is none that is well", async () => {
     vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("no", { status: 500 }));
     await expect(byWebhook(env, "https://hooks.example/x")(notice)).rejects.toThrow("500");
@@ -124,8 +191,8 @@ describe("by webhook", () => {
 
 describe("what is found", () => {
   const holding = async (breakers: { name: string; state: string }[] = [], now = start) => {
-    const facts = await readFacts(db, ["backup", "report"], 3, now);
-    return findingsOf(facts, breakers, 3, now).flatMap(({ key, holds }) => (holds ? [key] : []));
+    const facts = await readFacts(db, ["backup", "report"], 3, "oncall@example.com", now);
+    return findingsOf(facts, breakers, { failures: 3, wrong: [] }, now).flatMap(({ key, holds }) => (holds ? [key] : []));
   };
   const execution = async (id: string, endedAt: number, failed: string[]): Promise<void> => {
     await db.batch([
@@ -192,6 +259,55 @@ describe("what is found", () => {
     expect(await holding()).toEqual(["task:backup"]);
     await run(8, "backup", "success").run();
     expect(await holding()).toEqual([]);
+  });
+
+  it("is a setting that cannot be used, by its name", () => {
+    const { wrong } = alertSettings({ ALERT_EMAIL: "nonsense", ALERT_WEBHOOK_URL: "http://hooks.example" });
+    const facts = {
+      streaks: [],
+      failed: [],
+      mails: { oldestDueAt: null, unknown: 0, dead: 0, newestDeadAt: null, expiring: 0, operatorIsSuppressed: 0 },
+    };
+    const found = findingsOf(facts, [], { failures: 3, wrong }, start).filter(({ holds }) => holds);
+    expect(found).toMatchObject([
+      { key: "settings", summary: "ALERT_EMAIL must be one plain email address; ALERT_WEBHOOK_URL must be https, but on loopback" },
+    ]);
+  });
+
+  it("are breakers that have been open for five minutes, and none that opens and closes", async () => {
+    const open = [{ name: "cache", state: "OPEN" }];
+    const facts = await readFacts(db, [], 3, null, start);
+    const judgeAt = async (minutes: number, breakers: { name: string; state: string }[]) => {
+      await noteFindings(db, findingsOf(facts, breakers, { failures: 3, wrong: [] }, start), start + minutes * MINUTE_MS, newId);
+      return (await recentNotices(db, 50)).length;
+    };
+    expect(await judgeAt(0, open)).toBe(0);
+    expect(await judgeAt(4, open)).toBe(0);
+    expect(await judgeAt(5, open)).toBe(1);
+    expect(await judgeAt(6, [])).toBe(1);
+  });
+
+  it("are new dead letters, also beside old ones, within an hour", async () => {
+    const letter = (n: number, buriedAt: number) =>
+      db
+        .prepare("INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?1, 'poison', '', 1, ?2, ?3)")
+        .bind(`poison:${n}`, buriedAt, start + 9 * 86_400_000)
+        .run();
+    const judgeAt = async (minutes: number) => {
+      const now = start + minutes * MINUTE_MS;
+      await noteFindings(db, findingsOf(await readFacts(db, [], 3, null, now), [], { failures: 3, wrong: [] }, now), now, newId);
+      return (await recentNotices(db, 50)).map(({ summary }) => summary);
+    };
+    await letter(1, start);
+    expect(await judgeAt(1)).toHaveLength(1);
+    expect(await judgeAt(90)).toHaveLength(1);
+    await letter(2, start + 91 * MINUTE_MS);
+    const said = await judgeAt(92);
+    expect(said).toHaveLength(2);
+    expect(said).toContain("2 dead letters wait to be looked at");
+    await letter(3, start + 93 * MINUTE_MS);
+    expect(await judgeAt(94)).toHaveLength(2);
+    expect(await judgeAt(152)).toHaveLength(3);
   });
 
   it("are mails that nobody delivers, whose fate is unknown, and dead letters, before they expire", async () => {

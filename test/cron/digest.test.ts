@@ -48,7 +48,7 @@ describe("send-digest", () => {
     ]);
     await execution(morning - 10 * HOUR_MS, [["report", "missed", 7]]);
     await execution(morning - HOUR_MS, [["backup", "failure"]]);
-    expect(await runTask("send-digest", to)).toEqual({ settled: 1 });
+    expect(await runTask("send-digest", to)).toEqual({ sent: 1 });
     const [mail] = await sent();
     expect(mail?.subject).toBe("[Luna] 24 November 2026: 2 things to look at");
     expect(mail?.text).toContain("the task report failed once\n  the task report was missed 7 times");
@@ -60,7 +60,7 @@ describe("send-digest", () => {
     for (const hours of [0, 1, 2]) {
       vi.setSystemTime(morning + hours * HOUR_MS);
       await execution(morning - 20 * HOUR_MS + hours, [["backup", "failure"]]);
-      expect(await runTask("send-digest", to)).toEqual({ settled: 1 });
+      expect(await runTask("send-digest", to)).toEqual({ sent: 1 });
     }
     expect(await sent()).toHaveLength(1);
     vi.setSystemTime(morning + 24 * HOUR_MS);
@@ -68,9 +68,17 @@ describe("send-digest", () => {
     expect(await sent()).toHaveLength(2);
   });
 
-  it("is not sent where nobody is to be told, and fails by name where it cannot be sent", async () => {
-    expect(await runTask("send-digest")).toEqual({ settled: 0 });
-    await expect(runTask("send-digest", { ALERT_EMAIL: "nonsense" })).rejects.toThrow("ALERT_EMAIL");
+  it("is not sent where nobody is to be told", async () => {
+    expect(await runTask("send-digest")).toEqual({ sent: 0 });
     expect(await sent()).toEqual([]);
+  });
+
+  it("fails by name where it cannot be sent", async () => {
+    await expect(runTask("send-digest", { ...to, EMAIL_FROM: "" })).rejects.toThrow("EMAIL_FROM");
+    await db
+      .prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('oncall@example.com', 'all', 'bounce', 0)")
+      .run();
+    await expect(runTask("send-digest", to)).rejects.toThrow("the address of ALERT_EMAIL is suppressed");
+    await db.prepare("DELETE FROM suppressions").run();
   });
 });

@@ -221,6 +221,66 @@ describe("a run", () => {
     expect(await runs()).toEqual([{ task: "one", slot: start, status: "success", missed: null }]);
   });
 
+  it("goes on being recorded until D1 answers, and D1 that never answers keeps nobody waiting for ever", async () => {
+    let calls = 0;
+    const hanging = {
+      prepare: db.prepare.bind(db),
+      batch: (statements: D1PreparedStatement[]) => ((calls += 1) === 3 ? new Promise(() => undefined) : db.batch(statements)),
+    } as unknown as D1Database;
+    const execution = runDue(scheduler({ db: hanging }), [task("one")]);
+    await vitestUntil(() => calls === 3);
+    await clock.advance(10_100);
+    await vitestUntil(() => calls === 4);
+    expect(await execution).toMatchObject({ successful: 1 });
+    expect(await runs()).toMatchObject([{ status: "success" }]);
+  });
+
+  it("that was found abandoned stays so, whatever it says later", async () => {
+    let finish: () => void = () => undefined;
+    const execution = runDue(scheduler(), [task("one", { run: () => new Promise((resolve) => (finish = () => resolve({ done: 1 }))) })]);
+    await vitestUntil(async () => (await runs()).length === 1);
+    await db.prepare("UPDATE task_runs SET status = 'failure', error = '{}'").run();
+    finish();
+    await execution;
+    expect(await runs()).toMatchObject([{ status: "failure" }]);
+  });
+
+  it("of an operator begins although the reply to that is lost", async () => {
+    expect(await runNow(scheduler({ db: losingReplies(db, 1) }), task("one"), "operator", 1)).toMatchObject({ status: "success" });
+    expect(await runs()).toMatchObject([{ status: "success" }]);
+  });
+
+  it("whose result or error cannot be written down has failed, and stops no other", async () => {
+    const odd = new Error("x");
+    Object.defineProperty(odd, "message", { value: { not: "text" } });
+    const tasks = [
+      task("big", { run: async () => ({ done: 1n }) as never }),
+      task("odd", { run: () => Promise.reject(odd) }),
+      task("good"),
+    ];
+    expect(await runDue(scheduler(), tasks)).toMatchObject({ successful: 1, failed: 2 });
+  });
+
+  it("comes again although a clock that was ahead has moved its task into the future, and no slot that it ran then is run again", async () => {
+    await runDue(scheduler(), [task("one")]);
+    await db
+      .prepare("UPDATE task_states SET last_slot = ?1")
+      .bind(start + 86_400_000)
+      .run();
+    await db
+      .prepare(
+        "INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at) SELECT 'ahead', execution_id, 'one', 'cron', ?1, 'success', 0 FROM task_executions",
+      )
+      .bind(start + 2 * MINUTE_MS)
+      .run();
+    for (let minute = 1; minute < 4; minute += 1) {
+      await clock.advance(MINUTE_MS);
+      await runDue(scheduler(), [task("one")]);
+    }
+    expect(ran).toHaveLength(3);
+    expect((await runs()).map(({ slot }) => (Number(slot) - start) / MINUTE_MS)).toEqual([0, 1, 2, 3]);
+  });
+
   it("is not abandoned because the reply to its claim was lost", async () => {
     let batches = 0;
     const lossy = {

@@ -52,7 +52,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-const crons = ["5 */3 * * *", "20 */6 * * *", "40 2 * * *", "50 14 * * *", "0 9 * * 1", "10 */8 * * *", "20 */3 * * *", "5 12 1 * *"];
+const crons = ["10 */8 * * *", "20 */6 * * *", "40 2 * * *", "50 14 * * *", "0 9 * * 1", "20 */3 * * *", "5 */3 * * *", "5 12 1 * *"];
 const names = ["hourly", "quarterly", "nightly", "daily", "weekly", "slow", "overlapping"];
 
 /** Lives through so many days. */

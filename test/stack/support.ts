@@ -1,12 +1,17 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from "vitest";
 import { createTestHarness, type TestHarnessOptions } from "wrangler";
 import type { ApiEnv } from "../../shared/env.ts";
+import { writeLocalConfigs } from "../../scripts/local-configs.ts";
 import { ADMIN_TOKEN, call as callApi, type Answer } from "../support/http.ts";
 import { SmtpSink } from "../support/sink.ts";
 
 type WorkerInput = TestHarnessOptions["workers"][number];
 
-const configs = ["api", "consumer", "cron"];
+/** Those of the TOMLs, but for the rate limits: a test asks more often than a user. */
+const configs = writeLocalConfigs(mkdtempSync(join(tmpdir(), "luna-stack-")), {});
 
 /**
  * The three real Workers of the three real TOMLs in one runtime, beside an SMTP server that misbehaves on command.
@@ -29,7 +34,7 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
       UNSUBSCRIBE_SECRET: ADMIN_TOKEN,
     };
     await server.update({
-      workers: configs.map((name): WorkerInput => ({ configPath: `./wrangler.${name}.toml`, vars, secrets })).concat(neighbours),
+      workers: configs.map((configPath): WorkerInput => ({ configPath, vars, secrets })).concat(neighbours),
     });
     await server.listen();
   });

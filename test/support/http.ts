@@ -1,4 +1,6 @@
-/** Requests as the tests send them. */
+import { undocumented } from "./conformance.ts";
+
+/** Requests as the tests send them. What the OpenAPI document does not describe fails the test. */
 
 export const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
@@ -7,13 +9,13 @@ export type Fetch = (path: string, init: { method: string; headers: Record<strin
 
 type FetchedAnswer = { status: number; headers: { get(name: string): string | null }; text(): Promise<string> };
 
-/** Calls the API with a token (the admin's unless told otherwise) and a JSON body. */
+/** Calls the API with a token (the admin's unless told otherwise) and a JSON body. `text`: whatever it answers may be no JSON. */
 export async function call(
   fetch: Fetch,
   method: string,
   path: string,
   body?: unknown,
-  options: { token?: string | null; headers?: Record<string, string> } = {},
+  options: { token?: string | null; headers?: Record<string, string>; text?: true } = {},
 ): Promise<Answer> {
   const token = options.token === undefined ? ADMIN_TOKEN : options.token;
   const headers = {
@@ -27,7 +29,10 @@ export async function call(
     ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === "" ? null : JSON.parse(text) };
+  const wrong = undocumented(method, path, { status: response.status, headers: response.headers, text });
+  if (wrong.length > 0)
+    throw new Error(`${method} ${path} answered ${response.status}, which is not as documented: ${wrong.join("; ")}\n${text}`);
+  return { status: response.status, headers: response.headers, body: text === "" || options.text === true ? null : JSON.parse(text) };
 }
 
 /** `body` is whatever JSON came: tests look at it field by field. */

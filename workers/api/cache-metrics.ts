@@ -1,5 +1,5 @@
-import * as v from "valibot";
 import { noCounts, type CacheCounts } from "../../shared/cache/counts.ts";
+import { cacheMetrics as contract } from "../../shared/contract/cache.ts";
 import { validate } from "../../shared/http/body.ts";
 import { within } from "../../shared/deadline.ts";
 import { fail } from "../../shared/result.ts";
@@ -14,7 +14,7 @@ const OBJECT_TIMEOUT_MS = 2_000;
  * of the cache itself: KV, the tag index, corrupt or oversized entries.
  */
 export const cacheMetrics: Handler = async ({ env, url }) => {
-  const query = validate(v.strictObject({}), Object.fromEntries(url.searchParams));
+  const query = validate(contract.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   // One that does not answer hides nothing of the other.
   const [totals, breaker] = await Promise.allSettled([

@@ -1,23 +1,14 @@
-import * as v from "valibot";
-import { userId } from "../../shared/accounts/schemas.ts";
+import type * as v from "valibot";
 import { findNames } from "../../shared/accounts/store.ts";
-import { apiKeyKey, emailKey, isPattern, relatedKey, relatedReads, userKey } from "../../shared/cache/keys.ts";
+import { apiKeyKey, emailKey, relatedKey, relatedReads, userKey } from "../../shared/cache/keys.ts";
 import { cacheOf } from "../../shared/cache/open.ts";
-import {
-  INDEX_NAME,
-  MAX_TAGS_PER_PURGE,
-  purgeMode,
-  tag,
-  type Invalid,
-  type PurgeReply,
-  type TagInspection,
-} from "../../shared/cache-tags/rpc.ts";
+import { INDEX_NAME, type Invalid, type PurgeReply, type TagInspection } from "../../shared/cache-tags/rpc.ts";
 import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
+import * as contract from "../../shared/contract/cache.ts";
 import { within } from "../../shared/deadline.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
-import { pageOf, shortList } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, pathParam, type Handler } from "./call.ts";
@@ -28,22 +19,10 @@ const OBJECT_TIMEOUT_MS = 2_000;
 /** Calls of KV in one request. */
 const MAX_DELETIONS = 200;
 
-const list = shortList(tag, MAX_TAGS_PER_PURGE);
-const selectors = {
-  keys: v.optional(list),
-  tags: v.optional(list),
-  pattern: v.optional(v.pipe(tag, v.check(isPattern, 'must be a prefix that ends in ":*", such as "user:42:*"'))),
-  userId: v.optional(userId),
-  all: v.optional(v.literal(true, "must be true")),
-};
-const invalidation = v.pipe(
-  v.strictObject({ ...selectors, mode: v.optional(purgeMode, "hard") }),
-  v.check(
-    (wanted) => Object.keys(selectors).filter((name) => name in wanted).length === 1,
-    "must name exactly one of keys, tags, pattern, userId, all",
-  ),
-);
-type Invalidation = v.InferOutput<typeof invalidation>;
+/** Of these a purge names one. */
+const selectors = Object.keys(contract.invalidate.body.entries).filter((name) => name !== "mode");
+
+type Invalidation = v.InferOutput<typeof contract.invalidate.body>;
 
 /**
  * Purges. `invalidated` of the names in `keys` are purged: what is stored under them is not served here any more, nor elsewhere after the bound. `failures` are
@@ -51,7 +30,7 @@ type Invalidation = v.InferOutput<typeof invalidation>;
  * counts entries, up to 100, whose space is still to be reclaimed.
  */
 export const invalidate: Handler = async ({ request, env, caller, now }) => {
-  const wanted = await readJson(request, invalidation);
+  const wanted = await readJson(request, contract.invalidate.body);
   if (!wanted.ok) return wanted;
   const names = await namesOf(env, wanted.value);
   if (!names.ok) return names;
@@ -59,7 +38,7 @@ export const invalidate: Handler = async ({ request, env, caller, now }) => {
   const { mode } = wanted.value;
   const cache = cacheOf(env);
   const purged = await cache.purge(tags, mode);
-  const by = Object.keys(selectors).find((name) => name in wanted.value);
+  const by = selectors.find((name) => name in wanted.value);
   log("info", "cache.purged_by_operator", {
     actor: caller.role === "admin" ? caller.actor : caller.role,
     by,
@@ -115,11 +94,9 @@ function nonEmpty(path: string, tags: string[], keys: string[]): Result<{ tags: 
   return ok({ tags: [...new Set(tags)], keys });
 }
 
-const tagQuery = v.strictObject({ limit: pageOf.entries.limit, cursor: v.optional(tag) });
-
 /** A tag, key or pattern with what is stored under it, in the order of the keys. `nextCursor` is there while more follow. */
 export const inspectTag: Handler = async ({ env, params, url }) => {
-  const query = validate(tagQuery, Object.fromEntries(url.searchParams));
+  const query = validate(contract.inspectTag.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor } = query.value;
   const name = pathParam(params, "tag");

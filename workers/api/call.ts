@@ -4,8 +4,15 @@ import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { ok, type Result } from "../../shared/result.ts";
 
-/** Who calls: found by `auth.ts` before the handler runs. `actor` names the admin's token in histories without telling it. */
-export type Caller = { role: "anonymous" } | { role: "admin"; actor: string } | { role: "user"; user: User; cacheStatus: CacheStatus };
+/**
+ * Who calls: found by `auth.ts` before the handler runs. `viewer` holds the token for reading. `actor` names who acts in histories: an
+ * operator's address, or a token without telling it. `byCookie`: a browser signs in by itself, also for pages of others.
+ */
+export type Caller =
+  | { role: "anonymous" }
+  | { role: "admin"; actor: string; byCookie: boolean }
+  | { role: "viewer"; actor: string }
+  | { role: "user"; user: User; cacheStatus: CacheStatus };
 
 /** One HTTP request on its way to a handler. `now` is its time in milliseconds since the epoch. */
 export type Call = {

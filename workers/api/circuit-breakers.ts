@@ -1,13 +1,12 @@
-import * as v from "valibot";
+import type * as v from "valibot";
 import { dependencies, isDependency } from "../../shared/circuit-breaker/dependencies.ts";
 import type { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
-import { order, type Inspection, type Invalid, type Order, type RecordedTransition } from "../../shared/circuit-breaker/rpc.ts";
+import type { Inspection, Invalid, Order, RecordedTransition } from "../../shared/circuit-breaker/rpc.ts";
+import * as contract from "../../shared/contract/circuit-breakers.ts";
 import { within } from "../../shared/deadline.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
-import { pageOf } from "../../shared/http/lists.ts";
-import { timestamp } from "../../shared/http/time.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, pathParam, type Call, type Handler } from "./call.ts";
@@ -28,16 +27,11 @@ export const listCircuitBreakers: Handler = async ({ env }) => {
   return json({ items });
 };
 
-const historyQuery = v.strictObject({
-  limit: pageOf.entries.limit,
-  cursor: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d{0,8}$/, "is not a cursor of this list"), v.transform(Number))),
-});
-
 /** Transitions, newest first. `nextCursor` is there while more follow. */
 export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
   const name = nameOf(params);
   if (name === null) return fail(noSuchBreaker);
-  const query = validate(historyQuery, Object.fromEntries(url.searchParams));
+  const query = validate(contract.circuitBreakerHistory.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor } = query.value;
   const page = await ask(
@@ -53,18 +47,11 @@ export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
   return json({ items: transitions.map(transitionView), ...(more && { nextCursor: String(last.id) }) });
 };
 
-const { reason } = order.entries;
-const orderBody = v.strictObject({ reason });
-const openBody = v.strictObject({
-  reason,
-  until: v.optional(timestamp),
-});
-
-export const resetCircuitBreaker = verb(orderBody, (stub, by) => stub.reset(by));
-export const closeCircuitBreaker = verb(orderBody, (stub, by) => stub.forceClose(by));
-export const disableCircuitBreaker = verb(orderBody, (stub, by) => stub.disable(by));
-export const enableCircuitBreaker = verb(orderBody, (stub, by) => stub.enable(by));
-export const openCircuitBreaker = verb(openBody, (stub, by) => stub.forceOpen(by));
+export const resetCircuitBreaker = verb(contract.resetCircuitBreaker.body, (stub, by) => stub.reset(by));
+export const closeCircuitBreaker = verb(contract.closeCircuitBreaker.body, (stub, by) => stub.forceClose(by));
+export const disableCircuitBreaker = verb(contract.disableCircuitBreaker.body, (stub, by) => stub.disable(by));
+export const enableCircuitBreaker = verb(contract.enableCircuitBreaker.body, (stub, by) => stub.enable(by));
+export const openCircuitBreaker = verb(contract.openCircuitBreaker.body, (stub, by) => stub.forceOpen(by));
 
 /** An operator's verb: who and why go into the history, and the breaker as it is now comes back. */
 function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
@@ -84,8 +71,7 @@ function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
   };
 }
 
-const cacheReset = v.strictObject({ reason: v.optional(reason, "reset through POST /api/admin/cache/reset-circuit-breaker") });
-const resetCache = verb(cacheReset, (stub, by) => stub.reset(by));
+const resetCache = verb(contract.resetCacheBreaker.body, (stub, by) => stub.reset(by));
 
 /** Resets the breaker of the cache, without having to know its name or to give a reason. */
 export const resetCacheBreaker: Handler = (call) => resetCache({ ...call, params: { name: "cache" } });

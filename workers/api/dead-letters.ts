@@ -1,33 +1,19 @@
-import * as v from "valibot";
+import * as contract from "../../shared/contract/dead-letters.ts";
 import { processDeadLetters as process } from "../../shared/email/dead-letters/replay.ts";
 import { discardDeadLetter, findDeadLetter, listDeadLetters, type DeadLetter } from "../../shared/email/dead-letters/store.ts";
 import { findEmail } from "../../shared/email/store.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
-import { pageFrom, pageOf, shortList } from "../../shared/http/lists.ts";
-import { timestamp } from "../../shared/http/time.ts";
+import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok } from "../../shared/result.ts";
 import { json, pathParam, type Handler } from "./call.ts";
 import { readDatabase, writeDatabase } from "./database.ts";
 
 const noSuchLetter: Failure = { tag: "not-found", what: "dead letter" };
 
-const text = v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(320, "is too long"));
-const filter = {
-  kind: v.optional(v.picklist(["email", "poison"], 'must be "email" or "poison"')),
-  reason: v.optional(
-    v.picklist(["exhausted", "permanent", "operator", "suppressed"], 'must be "exhausted", "permanent", "operator" or "suppressed"'),
-  ),
-  tenant: v.optional(text),
-  to: v.optional(text),
-  buriedBefore: v.optional(timestamp),
-};
-
-const listQuery = v.strictObject({ ...pageOf.entries, ...filter });
-
 /** Dead letters, oldest first. `nextCursor` is there while more follow. */
 export const deadLetters: Handler = async ({ url, env }) => {
-  const query = validate(listQuery, Object.fromEntries(url.searchParams));
+  const query = validate(contract.listDeadLetters.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor, ...wanted } = query.value;
   const letters = await readDatabase(env, () => listDeadLetters(env.DB, wanted, cursor ?? null, limit + 1));
@@ -67,31 +53,9 @@ function deadLetterView(letter: DeadLetter): Record<string, unknown> {
   };
 }
 
-const count = (fallback: number, max: number) =>
-  v.optional(
-    v.pipe(
-      v.number("must be a number"),
-      v.integer("must be a whole number"),
-      v.minValue(1, "must be at least 1"),
-      v.maxValue(max, `must be at most ${max}`),
-    ),
-    fallback,
-  );
-
-const replayRequest = v.pipe(
-  v.strictObject({
-    limit: count(10, 1_000),
-    ids: v.optional(shortList(v.pipe(v.string("must be text"), v.maxLength(64, "is too long")), 1_000)),
-    filter: v.optional(v.strictObject({ reason: filter.reason, tenant: filter.tenant, to: filter.to, buriedBefore: filter.buriedBefore })),
-    dryRun: v.optional(v.boolean("must be true or false"), false),
-    ratePerSecond: count(10, 1_000),
-  }),
-  v.check((wanted) => wanted.ids === undefined || wanted.filter === undefined, "must name either ids or a filter"),
-);
-
 /** Queues dead mails again. `success` means requeued: whether it arrives shows on the mail. */
 export const processDeadLetters: Handler = async ({ request, env, now }) => {
-  const wanted = await readJson(request, replayRequest);
+  const wanted = await readJson(request, contract.processDeadLetters.body);
   if (!wanted.ok) return wanted;
   const processed = await writeDatabase(() => process({ db: env.DB, queue: env.EMAIL_QUEUE }, wanted.value, now));
   return processed.ok ? json(processed.value) : processed;

@@ -85,7 +85,7 @@ function senderOf(caller: Caller, key: string | null): Omit<Sender, "from"> {
 export const getEmail: Handler = async ({ params, env, caller }) => {
   const found = await readDatabase(env, () => findEmail(env.DB, params["id"] ?? ""));
   if (!found.ok) return found;
-  if (found.value === null || (caller.role !== "admin" && found.value.mail.tenant !== tenantOf(caller))) {
+  if (found.value === null || (caller.role === "user" && found.value.mail.tenant !== tenantOf(caller))) {
     return fail({ tag: "not-found", what: "email" });
   }
   return json({ ...emailView(found.value.mail), events: found.value.events });
@@ -96,7 +96,7 @@ export const getEmails: Handler = async ({ url, env, caller }) => {
   const query = validate(emailQuery, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor, status } = query.value;
-  const tenant = caller.role === "admin" ? null : tenantOf(caller);
+  const tenant = caller.role === "user" ? tenantOf(caller) : null;
   const found = await readDatabase(env, () => listEmails(env.DB, { tenant, status: status ?? null, before: cursor ?? null }, limit + 1));
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, (mail) => mail.createdAt);

@@ -9,6 +9,8 @@ export { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
 export { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
 export { Telemetry } from "../../shared/telemetry/object.ts";
 
+export { Luna } from "./luna-rpc.ts";
+
 export class Emails extends WorkerEntrypoint<ApiEnv> implements EmailsRpc {
   async send(message: unknown, options: { idempotencyKey?: string } = {}): ReturnType<EmailsRpc["send"]> {
     return await sendByRpc(this.env, message, options);

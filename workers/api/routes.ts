@@ -1,83 +1,91 @@
-import { relatedReads } from "../../shared/cache/keys.ts";
+import { inspectTag, cacheMetrics, invalidate } from "../../shared/contract/cache.ts";
+import * as breakers from "../../shared/contract/circuit-breakers.ts";
+import * as letters from "../../shared/contract/dead-letters.ts";
+import * as emails from "../../shared/contract/emails.ts";
+import type { Operation } from "../../shared/contract/operation.ts";
+import * as tasks from "../../shared/contract/scheduled-tasks.ts";
+import { getDocs, getHealth, getOpenApi, listAlerts, listAudit } from "../../shared/contract/system.ts";
+import * as users from "../../shared/contract/users.ts";
 import { resolveEmail } from "./admin.ts";
 import { alerts } from "./alerts.ts";
-import { deadLetters, inspectDeadLetter, processDeadLetters, removeDeadLetter } from "./dead-letters.ts";
-import type { Access } from "./auth.ts";
-import { inspectTag, invalidate } from "./cache.ts";
-import { cacheMetrics } from "./cache-metrics.ts";
+import * as cacheHandlers from "./cache.ts";
+import { cacheMetrics as answerCacheMetrics } from "./cache-metrics.ts";
 import type { Handler } from "./call.ts";
-import {
-  circuitBreakerHistory,
-  closeCircuitBreaker,
-  disableCircuitBreaker,
-  enableCircuitBreaker,
-  listCircuitBreakers,
-  openCircuitBreaker,
-  resetCacheBreaker,
-  resetCircuitBreaker,
-} from "./circuit-breakers.ts";
-import { cancel, getEmail, getEmails, sendEmail, sendEmails } from "./emails.ts";
+import * as breakerHandlers from "./circuit-breakers.ts";
+import * as letterHandlers from "./dead-letters.ts";
+import * as emailHandlers from "./emails.ts";
+import { auditLog } from "./audit.ts";
 import { health } from "./health.ts";
-import { listScheduledTasks, retryRun, runTask, scheduledTaskHistory, tick } from "./scheduled-tasks.ts";
-import { listTemplates, previewTemplate } from "./templates.ts";
+import { docs, openApi } from "./openapi.ts";
+import * as taskHandlers from "./scheduled-tasks.ts";
 import { suppress, suppressions, unsuppress } from "./suppressions.ts";
+import { listTemplates, previewTemplate } from "./templates.ts";
 import { askToUnsubscribe, unsubscribe } from "./unsubscribe.ts";
+import * as userHandlers from "./users.ts";
 import { webhook } from "./webhooks.ts";
-import { createUser, getMe, getRelated, getUser, getUserByEmail, patchUser, removeUser, rotateApiKey } from "./users.ts";
 
-export type Route = { method: "GET" | "POST" | "PATCH" | "DELETE"; path: string; access: Access; handler: Handler };
+export type Route = Operation & { handler: Handler };
 
+const route = (operation: Operation, handler: Handler): Route => ({ ...operation, handler });
+
+/** Every route: what it is stands in the contract, what it does in the handler. */
 export const routes: readonly Route[] = [
-  { method: "GET", path: "/health", access: "anyone", handler: health },
+  route(getHealth, health),
+  route(getOpenApi, openApi),
+  route(getDocs, docs),
 
-  { method: "GET", path: "/unsubscribe/:token", access: "anyone", handler: askToUnsubscribe },
-  { method: "POST", path: "/unsubscribe/:token", access: "anyone", handler: unsubscribe },
+  route(emails.askToUnsubscribe, askToUnsubscribe),
+  route(emails.unsubscribe, unsubscribe),
+  route(emails.takeWebhook, webhook),
 
-  { method: "POST", path: "/api/webhooks/:provider", access: "anyone", handler: webhook },
+  route(users.createUser, userHandlers.createUser),
+  route(users.findUser, userHandlers.getUserByEmail),
+  route(users.getUser, userHandlers.getUser),
+  route(users.updateUser, userHandlers.patchUser),
+  route(users.deleteUser, userHandlers.removeUser),
+  route(users.rotateApiKey, userHandlers.rotateApiKey),
+  route(users.getPermissions, userHandlers.getRelated("permissions")),
+  route(users.getSubscription, userHandlers.getRelated("subscription")),
+  route(users.getUsage, userHandlers.getRelated("usage")),
+  route(users.getTeams, userHandlers.getRelated("teams")),
+  route(users.getWorkspaces, userHandlers.getRelated("workspaces")),
+  route(users.getMe, userHandlers.getMe),
 
-  { method: "POST", path: "/api/users", access: "admin", handler: createUser },
-  { method: "GET", path: "/api/users", access: "caller", handler: getUserByEmail },
-  { method: "GET", path: "/api/users/:userId", access: "self", handler: getUser },
-  { method: "PATCH", path: "/api/users/:userId", access: "self", handler: patchUser },
-  { method: "DELETE", path: "/api/users/:userId", access: "self", handler: removeUser },
-  { method: "POST", path: "/api/users/:userId/api-key", access: "self", handler: rotateApiKey },
-  ...relatedReads.map((what): Route => ({ method: "GET", path: `/api/users/:userId/${what}`, access: "self", handler: getRelated(what) })),
-  { method: "GET", path: "/api/me", access: "caller", handler: getMe },
+  route(emails.sendEmail, emailHandlers.sendEmail),
+  route(emails.sendEmails, emailHandlers.sendEmails),
+  route(emails.listEmails, emailHandlers.getEmails),
+  route(emails.getEmail, emailHandlers.getEmail),
+  route(emails.cancelEmail, emailHandlers.cancel),
 
-  { method: "POST", path: "/api/emails", access: "mailer", handler: sendEmail },
-  { method: "POST", path: "/api/emails/batch", access: "mailer", handler: sendEmails },
-  { method: "GET", path: "/api/emails", access: "caller", handler: getEmails },
-  { method: "GET", path: "/api/emails/:id", access: "caller", handler: getEmail },
-  { method: "POST", path: "/api/emails/:id/cancel", access: "caller", handler: cancel },
+  route(breakers.listCircuitBreakers, breakerHandlers.listCircuitBreakers),
+  route(breakers.circuitBreakerHistory, breakerHandlers.circuitBreakerHistory),
+  route(breakers.resetCircuitBreaker, breakerHandlers.resetCircuitBreaker),
+  route(breakers.openCircuitBreaker, breakerHandlers.openCircuitBreaker),
+  route(breakers.closeCircuitBreaker, breakerHandlers.closeCircuitBreaker),
+  route(breakers.disableCircuitBreaker, breakerHandlers.disableCircuitBreaker),
+  route(breakers.enableCircuitBreaker, breakerHandlers.enableCircuitBreaker),
 
-  { method: "GET", path: "/api/admin/circuit-breakers", access: "admin", handler: listCircuitBreakers },
-  { method: "GET", path: "/api/admin/circuit-breakers/:name/history", access: "admin", handler: circuitBreakerHistory },
-  { method: "POST", path: "/api/admin/circuit-breakers/:name/reset", access: "admin", handler: resetCircuitBreaker },
-  { method: "POST", path: "/api/admin/circuit-breakers/:name/open", access: "admin", handler: openCircuitBreaker },
-  { method: "POST", path: "/api/admin/circuit-breakers/:name/close", access: "admin", handler: closeCircuitBreaker },
-  { method: "POST", path: "/api/admin/circuit-breakers/:name/disable", access: "admin", handler: disableCircuitBreaker },
-  { method: "POST", path: "/api/admin/circuit-breakers/:name/enable", access: "admin", handler: enableCircuitBreaker },
+  route(cacheMetrics, answerCacheMetrics),
+  route(invalidate, cacheHandlers.invalidate),
+  route(inspectTag, cacheHandlers.inspectTag),
+  route(breakers.resetCacheBreaker, breakerHandlers.resetCacheBreaker),
 
-  { method: "GET", path: "/api/cache/metrics", access: "admin", handler: cacheMetrics },
-  { method: "POST", path: "/api/admin/cache/invalidate", access: "admin", handler: invalidate },
-  { method: "GET", path: "/api/admin/cache/tags/:tag", access: "admin", handler: inspectTag },
-  { method: "POST", path: "/api/admin/cache/reset-circuit-breaker", access: "admin", handler: resetCacheBreaker },
+  route(letters.listDeadLetters, letterHandlers.deadLetters),
+  route(letters.getDeadLetter, letterHandlers.inspectDeadLetter),
+  route(letters.discardDeadLetter, letterHandlers.removeDeadLetter),
+  route(letters.processDeadLetters, letterHandlers.processDeadLetters),
+  route(emails.listTemplates, listTemplates),
+  route(emails.previewTemplate, previewTemplate),
+  route(emails.listSuppressions, suppressions),
+  route(emails.suppress, suppress),
+  route(emails.unsuppress, unsuppress),
+  route(emails.resolveEmail, resolveEmail),
 
-  { method: "GET", path: "/api/admin/email/dlq", access: "admin", handler: deadLetters },
-  { method: "GET", path: "/api/admin/email/dlq/:id", access: "admin", handler: inspectDeadLetter },
-  { method: "DELETE", path: "/api/admin/email/dlq/:id", access: "admin", handler: removeDeadLetter },
-  { method: "POST", path: "/api/admin/email/process-dlq", access: "admin", handler: processDeadLetters },
-  { method: "GET", path: "/api/admin/email/templates", access: "admin", handler: listTemplates },
-  { method: "GET", path: "/api/admin/email/templates/:name/preview", access: "admin", handler: previewTemplate },
-  { method: "GET", path: "/api/admin/email/suppressions", access: "admin", handler: suppressions },
-  { method: "POST", path: "/api/admin/email/suppressions", access: "admin", handler: suppress },
-  { method: "DELETE", path: "/api/admin/email/suppressions/:address", access: "admin", handler: unsuppress },
-  { method: "POST", path: "/api/admin/email/:id/resolve", access: "admin", handler: resolveEmail },
-
-  { method: "GET", path: "/api/admin/alerts", access: "admin", handler: alerts },
-  { method: "GET", path: "/api/admin/scheduled-tasks", access: "admin", handler: listScheduledTasks },
-  { method: "GET", path: "/api/admin/scheduled-tasks/history", access: "admin", handler: scheduledTaskHistory },
-  { method: "POST", path: "/api/admin/scheduled-tasks/history/:runId/retry", access: "admin", handler: retryRun },
-  { method: "POST", path: "/api/admin/scheduled-tasks/tick", access: "admin", handler: tick },
-  { method: "POST", path: "/api/admin/scheduled-tasks/:name/run", access: "admin", handler: runTask },
+  route(listAlerts, alerts),
+  route(listAudit, auditLog),
+  route(tasks.listScheduledTasks, taskHandlers.listScheduledTasks),
+  route(tasks.scheduledTaskHistory, taskHandlers.scheduledTaskHistory),
+  route(tasks.retryRun, taskHandlers.retryRun),
+  route(tasks.tick, taskHandlers.tick),
+  route(tasks.runTask, taskHandlers.runTask),
 ];

@@ -1,11 +1,11 @@
+import { scheduledTaskHistory as contract } from "../../shared/contract/scheduled-tasks.ts";
 import type { ExecutionSummary, TaskResult } from "../../shared/schedule/execution.ts";
 import { lastRuns, readHistory, type RunRow } from "../../shared/schedule/history/store.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { validate } from "../../shared/http/body.ts";
-import { pageFrom, pageOf } from "../../shared/http/lists.ts";
+import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
-import * as v from "valibot";
 import { json, type Handler } from "./call.ts";
 import { readDatabase } from "./database.ts";
 
@@ -25,11 +25,9 @@ export const listScheduledTasks: Handler = async ({ env }) => {
   return json({ items });
 };
 
-const historyQuery = v.strictObject(pageOf.entries);
-
 /** What ran, newest first. `total`, `successful` and `failed` count the executions that are kept; one has failed if any run of it has. */
 export const scheduledTaskHistory: Handler = async ({ url, env }) => {
-  const query = validate(historyQuery, Object.fromEntries(url.searchParams));
+  const query = validate(contract.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor } = query.value;
   const read = await readDatabase(env, () => readHistory(env.DB, cursor ?? null, limit + 1));

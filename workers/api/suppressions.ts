@@ -1,17 +1,15 @@
 import * as v from "valibot";
-import { address } from "../../shared/email/address.ts";
+import * as contract from "../../shared/contract/emails.ts";
 import { deleteSuppression, listSuppressions, saveSuppression, type Suppression } from "../../shared/email/suppressions/store.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
-import { pageFrom, pageOf } from "../../shared/http/lists.ts";
+import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok } from "../../shared/result.ts";
 import { json, pathParam, type Handler } from "./call.ts";
 import { readDatabase, writeDatabase } from "./database.ts";
 
-const listQuery = v.strictObject({ ...pageOf.entries, address: v.optional(address) });
-
 /** Who gets no mail, oldest first. `nextCursor` is there while more follow. */
 export const suppressions: Handler = async ({ url, env }) => {
-  const query = validate(listQuery, Object.fromEntries(url.searchParams));
+  const query = validate(contract.listSuppressions.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor, address: only } = query.value;
   const found = await readDatabase(env, () => listSuppressions(env.DB, only ?? null, cursor ?? null, limit + 1));
@@ -20,15 +18,9 @@ export const suppressions: Handler = async ({ url, env }) => {
   return json({ items: rows.map(view), ...next });
 };
 
-const newSuppression = v.strictObject({
-  address,
-  scope: v.optional(v.picklist(["all", "non-transactional"], 'must be "all" or "non-transactional"'), "all"),
-  note: v.optional(v.pipe(v.string("must be text"), v.maxLength(500, "is too long"))),
-});
-
 /** Suppresses an address by hand. What is queued for it is not sent any more. */
 export const suppress: Handler = async ({ request, env, now }) => {
-  const wanted = await readJson(request, newSuppression);
+  const wanted = await readJson(request, contract.suppress.body);
   if (!wanted.ok) return wanted;
   const { note, ...rest } = wanted.value;
   const made: Suppression = { ...rest, address: rest.address.toLowerCase(), reason: "manual", note: note ?? null, createdAt: now };
@@ -43,7 +35,7 @@ export const suppress: Handler = async ({ request, env, now }) => {
 
 /** Lifts every suppression of an address. */
 export const unsuppress: Handler = async ({ params, env }) => {
-  const wanted = validate(v.strictObject({ address }), { address: pathParam(params, "address") ?? "" });
+  const wanted = validate(v.strictObject(contract.unsuppress.params), { address: pathParam(params, "address") ?? "" });
   if (!wanted.ok) return wanted;
   const gone = await writeDatabase(() => deleteSuppression(env.DB, wanted.value.address));
   if (!gone.ok) return gone;

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { previewTemplate as contract } from "../../shared/contract/emails.ts";
 import { preview, templateName, templateNames } from "../../shared/email/templates/templates.ts";
 import { validate } from "../../shared/http/body.ts";
 import { fail, ok } from "../../shared/result.ts";
@@ -7,13 +8,11 @@ import { json, type Handler } from "./call.ts";
 /** The names that `template` of a mail may have. */
 export const listTemplates: Handler = async () => json({ items: templateNames.map((name) => ({ name })) });
 
-const query = v.strictObject({ format: v.optional(v.picklist(["html", "text", "json"], 'must be "html", "text" or "json"'), "html") });
-
 /** A template with its example, as a reader of mails shows it. */
 export const previewTemplate: Handler = async ({ params, url }) => {
   const name = params["name"] ?? "";
   if (!v.is(templateName, name)) return fail({ tag: "not-found", what: "template" });
-  const wanted = validate(query, Object.fromEntries(url.searchParams));
+  const wanted = validate(contract.query, Object.fromEntries(url.searchParams));
   if (!wanted.ok) return wanted;
   const mail = preview(name);
   if (wanted.value.format === "json") return json(mail);

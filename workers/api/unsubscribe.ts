@@ -3,10 +3,10 @@ import { recipientOf, saveSuppression } from "../../shared/email/suppressions/st
 import { emailOfToken } from "../../shared/email/unsubscribe.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
-import { sha256 } from "../../shared/hash.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import type { Handler } from "./call.ts";
 import { readDatabase, writeDatabase } from "./database.ts";
+import { pageResponse } from "./page.ts";
 
 const noSuchLink: Failure = { tag: "not-found", what: "link" };
 
@@ -56,16 +56,5 @@ h1{margin:0 0 1rem;font-size:1.5rem}button{font:inherit;padding:.6rem 1.2rem;bor
 @media (prefers-color-scheme:dark){body{background:#14141c;color:#ececf4}main{background:#1f1f2b}}`;
 
 async function page(title: string, body: string): Promise<Result<Response, never>> {
-  const html = `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="robots" content="noindex">
-<title>${title}</title><style>${STYLE}</style></head><body><main><h1>${title}</h1>${body}</main></body></html>`;
-  // By its hash the page may have this one style, and nothing else.
-  const styleHash = new Uint8Array(await sha256(STYLE)).toBase64();
-  const headers = {
-    "Content-Type": "text/html; charset=utf-8",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": `default-src 'none'; style-src 'sha256-${styleHash}'; form-action 'self'; frame-ancestors 'none'`,
-  };
-  return ok(new Response(html, { headers }));
+  return await pageResponse({ title, style: STYLE, body: `<main><h1>${title}</h1>${body}</main>` }, { "Cache-Control": "no-store" });
 }

@@ -1,15 +1,15 @@
 import { waitUntil } from "cloudflare:workers";
-import * as v from "valibot";
 import { newApiKey } from "../../shared/accounts/api-key.ts";
 import { purgingAfter } from "../../shared/accounts/purge.ts";
 import { readRelated, readUser, readUserByEmail, type AccountPorts } from "../../shared/accounts/reads.ts";
-import { accountEmail, newUser, userChanges, type User } from "../../shared/accounts/schemas.ts";
+import { newUser, userChanges, type User } from "../../shared/accounts/schemas.ts";
 import { signUp } from "../../shared/accounts/sign-up.ts";
-import { deleteUser, findDeletion, findUser, replaceApiKey, updateUser } from "../../shared/accounts/store.ts";
+import { deleteUser, findDeletion, findUser as lookUp, replaceApiKey, updateUser } from "../../shared/accounts/store.ts";
 import { cacheStatusField } from "../../shared/cache/cache-status.ts";
 import { apiKeyKey, emailKey, userKey, type RelatedRead } from "../../shared/cache/keys.ts";
 import { cacheOf } from "../../shared/cache/open.ts";
 import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
+import { findUser } from "../../shared/contract/users.ts";
 import { sender } from "../../shared/email/settings.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
@@ -44,11 +44,9 @@ export const createUser: Handler = async ({ request, env, now }) => {
 export const getUser: Handler = async ({ request, params, env }) =>
   answerRead(await readUser(reading(env), params["userId"] ?? "", consistencyOf(request)), "user", userView);
 
-const emailQuery = v.strictObject({ email: accountEmail });
-
 /** A user may only ask for their own address: another's is refused before it is looked up, so the answer tells nothing. */
 export const getUserByEmail: Handler = async ({ request, url, env, caller }) => {
-  const query = validate(emailQuery, Object.fromEntries(url.searchParams));
+  const query = validate(findUser.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { email } = query.value;
   if (caller.role === "user" && caller.user.email !== email) return fail({ tag: "forbidden", detail: "This key belongs to another user." });
@@ -62,7 +60,7 @@ export const getRelated = (what: RelatedRead): Handler => {
 };
 
 export const getMe: Handler = async ({ caller }) => {
-  if (caller.role !== "user") return fail({ tag: "forbidden", detail: "The admin token belongs to no user." });
+  if (caller.role !== "user") return fail({ tag: "unauthenticated" });
   return json({ user: caller.user }, { headers: { "Cache-Status": cacheStatusField(caller.cacheStatus) } });
 };
 
@@ -103,7 +101,7 @@ export const rotateApiKey: Handler = async ({ params, env, now }) => {
     writeDatabase(
       () => replaceApiKey(env.DB, userId, key, intentId, now),
       // Without this a lost reply would lock the user out: the old key refused, the new one never shown.
-      () => findUser(env.DB, { by: "apiKeyHash", value: key.hash }),
+      () => lookUp(env.DB, { by: "apiKeyHash", value: key.hash }),
     ),
   );
   if (!user.ok) return user;

@@ -6,17 +6,18 @@ import { runDue, runNow, type ExecutionSummary, type Scheduler } from "../../sha
 import { findRun } from "../../shared/schedule/history/store.ts";
 import type { ScheduledTasksRpc } from "../../shared/schedule/rpc.ts";
 import { tasks } from "./tasks.ts";
-import { reportToWatchdog, watch } from "./watch.ts";
+import { judge, reportToWatchdog, tell } from "./watch.ts";
 
 /**
  * Runs what is due, says that it did, then looks at what is wrong. It looks before, too: what the tick before it could not judge, for it
  * was killed or D1 was down, would be covered up by what runs now.
  */
 async function tick(env: CronEnv): Promise<ExecutionSummary> {
-  await watch(env);
+  await judge(env);
   const summary = await runDue(schedulerOf(env), tasks);
   await reportToWatchdog(env);
-  await watch(env);
+  await judge(env);
+  await tell(env);
   return summary;
 }
 

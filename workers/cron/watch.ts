@@ -3,7 +3,7 @@ import { findingsOf } from "../../shared/alerts/findings.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
 import { readFacts } from "../../shared/alerts/store.ts";
 import { noteFindings, sayNotices } from "../../shared/alerts/watch.ts";
-import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
+import { dependencies, isDependency } from "../../shared/circuit-breaker/dependencies.ts";
 import { within } from "../../shared/deadline.ts";
 import type { CronEnv } from "../../shared/env.ts";
 import { listFields } from "../../shared/http/problem.ts";
@@ -14,24 +14,42 @@ import { tasks } from "./tasks.ts";
 
 const BREAKER_TIMEOUT_MS = 2_000;
 
-/** Looks at what is wrong, and tells whoever should know. Never rejects: a broken alert must not break what it watches. */
-export async function watch(env: CronEnv): Promise<void> {
+/** D1 may not answer at all, and what it holds up is what runs the tasks. */
+const JUDGE_TIMEOUT_MS = 10_000;
+const SAY_TIMEOUT_MS = 60_000;
+
+/** Looks at what is wrong, and writes down what is to be said. Never rejects: a broken alert must not break what it watches. */
+export async function judge(env: CronEnv): Promise<void> {
   try {
-    const settings = alertSettings(env);
-    if (!settings.ok) throw new Error(`${settings.error.variable} ${settings.error.message}`);
-    const { failures } = settings.value;
-    const now = Date.now();
-    const names = tasks.map(({ name }) => name);
-    const [facts, breakers] = await Promise.all([readFacts(env.DB, names, failures, now), breakerStates(env)]);
-    const isGone = (key: string): string | null => {
-      const task = /^task:(.*)$/.exec(key)?.[1];
-      return task === undefined || names.includes(task) ? null : `the task ${task} is no longer registered`;
-    };
-    await noteFindings(env.DB, findingsOf(facts, breakers, failures, now), now, () => crypto.randomUUID(), isGone);
-    await sayNotices(env.DB, alertChannels(env, settings.value), Date.now);
+    await within(JUDGE_TIMEOUT_MS, judgeNow(env));
   } catch (error) {
-    log("error", "alert.watch_failed", describeError(error));
+    log("error", "alert.judge_failed", describeError(error));
   }
+}
+
+/** Says what is to be said. Never rejects. */
+export async function tell(env: CronEnv): Promise<void> {
+  try {
+    await within(SAY_TIMEOUT_MS, sayNotices(env.DB, alertChannels(env, alertSettings(env)), Date.now));
+  } catch (error) {
+    log("error", "alert.tell_failed", describeError(error));
+  }
+}
+
+async function judgeNow(env: CronEnv): Promise<void> {
+  const settings = alertSettings(env);
+  const now = Date.now();
+  const names = tasks.map(({ name }) => name);
+  const [facts, breakers] = await Promise.all([readFacts(env.DB, names, settings.failures, settings.email, now), breakerStates(env)]);
+  await noteFindings(env.DB, findingsOf(facts, breakers, settings, now), now, () => crypto.randomUUID(), overBecause);
+}
+
+/** Of what is gone nothing is found any more. */
+function overBecause(key: string): string | null {
+  const [, kind, name = ""] = /^(task|breaker):(.*)$/.exec(key) ?? [];
+  if (kind === "task" && !tasks.some((task) => task.name === name)) return `the task ${name} is no longer registered`;
+  if (kind === "breaker" && !isDependency(name)) return `there is no circuit breaker ${name} any more`;
+  return null;
 }
 
 const WATCHDOG_TIMEOUT_MS = 5_000;

@@ -1,14 +1,31 @@
 import { DurableObject } from "cloudflare:workers";
 import { alertChannels } from "../../alerts/channels.ts";
 import { alertSettings } from "../../alerts/settings.ts";
-import { noteFindings, sayNotices } from "../../alerts/watch.ts";
+import type { Finding } from "../../alerts/judge.ts";
+import { markFiredSaid } from "../../alerts/store.ts";
+import { noteFindings, sayNotices, type Say } from "../../alerts/watch.ts";
+import { within } from "../../deadline.ts";
 import type { ApiEnv } from "../../env.ts";
 import { validate } from "../../http/body.ts";
 import { ok } from "../../result.ts";
 import { describeError, log } from "../../telemetry/log.ts";
 import { watched, type TaskWatchdogRpc, type Watched } from "./rpc.ts";
 import { nextLook, overdue, overdueFindings } from "./state.ts";
-import { createTables, forgetTold, readTold, readWatched, saveTold, saveWatched } from "./store.ts";
+import {
+  createTables,
+  forgetTold,
+  forgetToldDirectly,
+  readTold,
+  readToldDirectly,
+  readWatched,
+  saveTold,
+  saveToldDirectly,
+  saveWatched,
+} from "./store.ts";
+
+/** D1 may not answer at all; then the webhook is told past it. */
+const D1_TIMEOUT_MS = 5_000;
+const SAY_TIMEOUT_MS = 60_000;
 
 /**
  * Watches that every scheduled task runs again in time. Its alarm is set for the earliest moment by which one should have, so that it
@@ -30,7 +47,8 @@ export class TaskWatchdog extends DurableObject<ApiEnv> implements TaskWatchdogR
     if (!checked.ok) return checked;
     this.ctx.storage.transactionSync(() => saveWatched(this.#sql, checked.value));
     // Those of which somebody was told are looked at at once: they run again.
-    await this.#wakeUp(readTold(this.#sql).length > 0 ? this.clock() : null);
+    const isTold = readTold(this.#sql).length > 0 || readToldDirectly(this.#sql).length > 0;
+    await this.#wakeUp(isTold ? this.clock() : null);
     return ok(null);
   }
 
@@ -50,44 +68,70 @@ export class TaskWatchdog extends DurableObject<ApiEnv> implements TaskWatchdogR
   }
 
   async #wakeUp(at: number | null): Promise<void> {
-    const next = at ?? nextLook(readWatched(this.#sql), readTold(this.#sql), this.clock());
+    const told = [...readTold(this.#sql), ...readToldDirectly(this.#sql)];
+    const next = at ?? nextLook(readWatched(this.#sql), told, this.clock());
     if (next !== null) await this.ctx.storage.setAlarm(next);
   }
 
   async #tell(now: number): Promise<void> {
     const tasks = readWatched(this.#sql);
-    const told = readTold(this.#sql);
-    const findings = overdueFindings(tasks, told, now);
-    if (findings.length === 0) return;
-    for (const { task } of overdue(tasks, now)) log("error", "task.overdue", { task });
+    const findings = overdueFindings(tasks, readTold(this.#sql), now);
+    const late = overdue(tasks, now);
+    for (const { task } of late) log("error", "task.overdue", { task });
     const settings = alertSettings(this.env);
-    if (!settings.ok) throw new Error(`${settings.error.variable} ${settings.error.message}`);
-    const channels = alertChannels(this.env, settings.value);
+    for (const { variable, message } of settings.wrong) log("error", "alert.misconfigured", { variable, problem: message });
+    const channels = alertChannels(this.env, settings);
+    if (findings.length > 0) await this.#note(findings, late, channels.webhook, now);
+    await this.#sayDirectRecoveries(tasks, channels.webhook, now);
+    if (findings.length > 0) await within(SAY_TIMEOUT_MS, sayNotices(this.env.DB, channels, this.clock));
+  }
+
+  /** Writes down in D1 what is to be said; where that fails, says it past D1. */
+  async #note(findings: Finding[], late: Watched[], say: Say | undefined, now: number): Promise<void> {
+    // Before D1 has it: if its reply is lost, or this dies, its end is told all the same.
+    for (const one of late) saveTold(this.#sql, one);
     try {
-      await noteFindings(this.env.DB, findings, now, () => crypto.randomUUID());
+      await within(
+        D1_TIMEOUT_MS,
+        noteFindings(this.env.DB, findings, now, () => crypto.randomUUID()),
+      );
+      await this.#handOver(late, now);
     } catch (error) {
       // What says it is broken too. The webhook needs no database.
       log("error", "watchdog.database_down", describeError(error));
-      await this.#tellDirectly(overdue(tasks, now), channels.webhook, now);
+      await this.#tellDirectly(late, say, now);
       return;
     }
-    for (const { key, holds } of findings) {
-      const task = key.slice("overdue:".length);
-      const late = tasks.find((one) => one.task === task);
-      if (!holds) forgetTold(this.#sql, task);
-      else if (late !== undefined) saveTold(this.#sql, late);
-    }
-    await sayNotices(this.env.DB, channels, this.clock);
+    for (const { key, holds } of findings) if (!holds) forgetTold(this.#sql, key.slice("overdue:".length));
+  }
+
+  /** D1 answers again, and has what the webhook was told past it: from now on it tells the rest. */
+  async #handOver(late: Watched[], now: number): Promise<void> {
+    const known = readToldDirectly(this.#sql).filter(({ task }) => late.some((one) => one.task === task));
+    if (known.length === 0) return;
+    const keys = known.map(({ task }) => `overdue:${task}`);
+    await within(D1_TIMEOUT_MS, markFiredSaid(this.env.DB, keys, now));
+    for (const { task } of known) forgetToldDirectly(this.#sql, task);
   }
 
   /** Once for each time that a task is overdue. */
-  async #tellDirectly(late: Watched[], say: ReturnType<typeof alertChannels>["webhook"], now: number): Promise<void> {
-    const told = new Map(readTold(this.#sql).map(({ task, dueBy }) => [task, dueBy]));
+  async #tellDirectly(late: Watched[], say: Say | undefined, now: number): Promise<void> {
+    const told = new Map(readToldDirectly(this.#sql).map(({ task, dueBy }) => [task, dueBy]));
     for (const one of late.filter(({ task, dueBy }) => told.get(task) !== dueBy)) {
       const [finding] = overdueFindings([one], [], now);
       if (say === undefined || finding === undefined) continue;
       await say({ id: `overdue:${one.task}:${one.dueBy}`, key: finding.key, kind: "fired", summary: finding.summary, at: now });
-      saveTold(this.#sql, one);
+      saveToldDirectly(this.#sql, one);
+    }
+  }
+
+  /** Who was told past D1 that a task is overdue is told past it that it runs again: D1 may know of neither. */
+  async #sayDirectRecoveries(tasks: Watched[], say: Say | undefined, now: number): Promise<void> {
+    for (const { task, dueBy } of readToldDirectly(this.#sql)) {
+      const finding = overdueFindings(tasks, [{ task, dueBy }], now).find(({ key, holds }) => key === `overdue:${task}` && !holds);
+      if (finding === undefined) continue;
+      await say?.({ id: `overdue:${task}:${dueBy}:over`, key: finding.key, kind: "recovered", summary: finding.over ?? "", at: now });
+      forgetToldDirectly(this.#sql, task);
     }
   }
 }

@@ -4,7 +4,8 @@ import type { Watched } from "./rpc.ts";
 
 export function createTables(sql: SqlStorage): void {
   sql.exec(`CREATE TABLE IF NOT EXISTS watched (task TEXT PRIMARY KEY, due_by INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS told (task TEXT PRIMARY KEY, due_by INTEGER NOT NULL) STRICT, WITHOUT ROWID;`);
+    CREATE TABLE IF NOT EXISTS told (task TEXT PRIMARY KEY, due_by INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS told_directly (task TEXT PRIMARY KEY, due_by INTEGER NOT NULL) STRICT, WITHOUT ROWID;`);
 }
 
 /** Replaces what is watched, in a transaction of the caller's. */
@@ -17,7 +18,7 @@ export function readWatched(sql: SqlStorage): Watched[] {
   return sql.exec<Watched>("SELECT task, due_by AS dueBy FROM watched ORDER BY task").toArray();
 }
 
-/** Tasks of which somebody was told that they are overdue, and since when. */
+/** Tasks of which D1 was told that they are overdue, and since when. */
 export function readTold(sql: SqlStorage): Watched[] {
   return sql.exec<Watched>("SELECT task, due_by AS dueBy FROM told ORDER BY task").toArray();
 }
@@ -28,4 +29,17 @@ export function saveTold(sql: SqlStorage, { task, dueBy }: Watched): void {
 
 export function forgetTold(sql: SqlStorage, task: string): void {
   sql.exec("DELETE FROM told WHERE task = ?1", task);
+}
+
+/** Tasks of which the webhook was told past D1, which did not answer. */
+export function readToldDirectly(sql: SqlStorage): Watched[] {
+  return sql.exec<Watched>("SELECT task, due_by AS dueBy FROM told_directly ORDER BY task").toArray();
+}
+
+export function saveToldDirectly(sql: SqlStorage, { task, dueBy }: Watched): void {
+  sql.exec("INSERT INTO told_directly (task, due_by) VALUES (?1, ?2) ON CONFLICT (task) DO UPDATE SET due_by = ?2", task, dueBy);
+}
+
+export function forgetToldDirectly(sql: SqlStorage, task: string): void {
+  sql.exec("DELETE FROM told_directly WHERE task = ?1", task);
 }

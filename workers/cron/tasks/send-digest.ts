@@ -2,7 +2,7 @@ import { alertSettings } from "../../../shared/alerts/settings.ts";
 import { breakerDays } from "../../../shared/digest/breakers.ts";
 import { readDay } from "../../../shared/digest/store.ts";
 import { digestText } from "../../../shared/digest/text.ts";
-import { sendSystemMails } from "../../../shared/email/system.ts";
+import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
@@ -17,18 +17,19 @@ export const sendDigest: CronTask = {
   graceMs: 1_800_000,
   overlap: "skip",
   async run({ given: env }) {
-    const settings = alertSettings(env);
-    if (!settings.ok) throw new Error(`${settings.error.variable} ${settings.error.message}`);
-    const { email } = settings.value;
-    if (email === null) return { settled: 0 };
+    const { email } = alertSettings(env);
+    if (email === null) return { sent: 0 };
     const now = Date.now();
     const until = now - (now % DAY_MS);
     const from = until - DAY_MS;
     const [facts, breakers] = await Promise.all([readDay(env.DB, from, until, now), breakerDays(env, from, until)]);
     const mail = { to: email, ...digestText(dateOf.format(from), facts, breakers) };
     const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
-    const settled = await sendSystemMails(outbox, env, [{ key: `digest:${new Date(from).toISOString().slice(0, 10)}`, mail }], now);
-    if (settled.length === 0) throw new Error("the mail was not accepted");
-    return { settled: settled.length };
+    const key = `digest:${new Date(from).toISOString().slice(0, 10)}`;
+    const sent = await sendSystemMails(outbox, env, [{ key, mail }], now);
+    throwIfRefused(sent);
+    if (sent.accepted.length === 0)
+      throw new Error(sent.suppressed.length > 0 ? "the address of ALERT_EMAIL is suppressed" : "the mail was not accepted");
+    return { sent: 1 };
   },
 };

@@ -1,5 +1,5 @@
 import { markReported, unreportedUsage } from "../../../shared/accounts/usage/store.ts";
-import { sendSystemMails } from "../../../shared/email/system.ts";
+import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
@@ -13,7 +13,7 @@ const numberOf = new Intl.NumberFormat("en-GB");
 /** Sends each user once what they used in the week that has ended on Sunday. */
 export const sendUsageReports: CronTask = {
   name: "send-usage-reports",
-  cron: "*/10 8-11 * * 1",
+  cron: "*/5 8-23 * * 1",
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
@@ -37,9 +37,11 @@ export const sendUsageReports: CronTask = {
         },
       },
     }));
-    const settled = new Set(await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now));
+    const sent = await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
+    const settled = new Set([...sent.accepted, ...sent.suppressed]);
     const reported = users.map(({ userId }) => userId).filter((userId) => settled.has(keyOf(userId)));
     await markReported(env.DB, dayOf(monday), reported);
+    throwIfRefused(sent);
     return { sent: reported.length, left: users.length - reported.length };
   },
 };

@@ -1,5 +1,5 @@
 import { markTold, untoldTrials } from "../../../shared/accounts/trials/store.ts";
-import { sendSystemMails } from "../../../shared/email/system.ts";
+import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
@@ -33,12 +33,14 @@ export const tellOfTrialEnds: CronTask = {
         },
       },
     }));
-    const settled = new Set(await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now));
+    const sent = await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
+    const settled = new Set([...sent.accepted, ...sent.suppressed]);
     // Within a day the key keeps a mail from going out twice, if the process dies before this.
     await markTold(
       env.DB,
       trials.filter((trial) => settled.has(keyOf(trial))),
     );
+    throwIfRefused(sent);
     return { told: settled.size, left: trials.length - settled.size };
   },
 };

@@ -1,0 +1,11 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { accessRows } from "../../test/support/access-table.ts";
+import { operations } from "./operations.ts";
+
+it("docs/access.md has a row for each operation, as its access says", () => {
+  const rows = readFileSync("docs/access.md", "utf8")
+    .split("\n")
+    .filter((line) => /^\| (GET|POST|PATCH|DELETE) /.test(line));
+  expect(rows).toEqual(accessRows(operations));
+});

@@ -1,0 +1,106 @@
+import * as v from "valibot";
+import { pageOf, shortList } from "../http/lists.ts";
+import { timestamp } from "../http/time.ts";
+import { count, emailEvents, operation, page, time } from "./operation.ts";
+
+const tag = "operations";
+const text = v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(320, "is too long"));
+const filter = {
+  kind: v.optional(v.picklist(["email", "poison"], 'must be "email" or "poison"')),
+  reason: v.optional(
+    v.picklist(["exhausted", "permanent", "operator", "suppressed"], 'must be "exhausted", "permanent", "operator" or "suppressed"'),
+  ),
+  tenant: v.optional(text),
+  to: v.optional(text),
+  buriedBefore: v.optional(timestamp),
+};
+
+const letter = {
+  id: v.string(),
+  kind: v.picklist(["email", "poison"]),
+  generation: v.optional(count),
+  reason: v.string(),
+  lastError: v.optional(v.record(v.string(), v.unknown())),
+  attempts: count,
+  to: v.optional(v.string()),
+  subject: v.optional(v.string()),
+  rawBody: v.optional(v.string()),
+  buriedAt: time,
+  expiresAt: time,
+};
+
+export const listDeadLetters = operation({
+  id: "listDeadLetters",
+  method: "GET",
+  path: "/api/admin/email/dlq",
+  access: "viewer",
+  tag,
+  summary: "Dead letters, oldest first.",
+  query: v.strictObject({ ...pageOf.entries, ...filter }),
+  answers: { 200: page(v.strictObject(letter)) },
+  problems: ["unavailable"],
+});
+
+export const getDeadLetter = operation({
+  id: "getDeadLetter",
+  method: "GET",
+  path: "/api/admin/email/dlq/:id",
+  access: "viewer",
+  tag,
+  summary: "A dead letter with the answer to each attempt, or the body of a message that nobody understood.",
+  answers: { 200: v.strictObject({ ...letter, events: emailEvents }) },
+  problems: ["not-found", "unavailable"],
+});
+
+export const discardDeadLetter = operation({
+  id: "discardDeadLetter",
+  method: "DELETE",
+  path: "/api/admin/email/dlq/:id",
+  access: "admin",
+  tag,
+  summary: "Throw a dead letter away, and its mail with it: that is discarded, for good.",
+  answers: { 204: null },
+  problems: ["not-found", "unavailable", "outcome-unknown"],
+});
+
+const wholeNumber = (fallback: number, max: number) =>
+  v.optional(
+    v.pipe(
+      v.number("must be a number"),
+      v.integer("must be a whole number"),
+      v.minValue(1, "must be at least 1"),
+      v.maxValue(max, `must be at most ${max}`),
+    ),
+    fallback,
+  );
+
+export const processDeadLetters = operation({
+  id: "processDeadLetters",
+  method: "POST",
+  path: "/api/admin/email/process-dlq",
+  access: "admin",
+  tag,
+  summary: "Queue dead mails again. success means requeued: whether it arrives shows on the mail.",
+  body: v.pipe(
+    v.strictObject({
+      limit: wholeNumber(10, 1_000),
+      ids: v.optional(shortList(v.pipe(v.string("must be text"), v.maxLength(64, "is too long")), 1_000)),
+      filter: v.optional(
+        v.strictObject({ reason: filter.reason, tenant: filter.tenant, to: filter.to, buriedBefore: filter.buriedBefore }),
+      ),
+      dryRun: v.optional(v.boolean("must be true or false"), false),
+      ratePerSecond: wholeNumber(10, 1_000),
+    }),
+    v.check((wanted) => wanted.ids === undefined || wanted.filter === undefined, "must name either ids or a filter"),
+  ),
+  answers: {
+    200: v.strictObject({
+      processed: count,
+      errors: count,
+      items: v.array(
+        v.strictObject({ id: v.string(), success: v.boolean(), status: v.string(), attempts: count, error: v.optional(v.string()) }),
+      ),
+    }),
+  },
+  problems: ["unavailable", "outcome-unknown"],
+});

@@ -1,0 +1,220 @@
+import * as v from "valibot";
+import { emailBatch, emailQuery, emailRequest, resolution } from "../email/schemas.ts";
+import { emailStatuses } from "../email/lifecycle.ts";
+import { address } from "../email/address.ts";
+import { pageOf } from "../http/lists.ts";
+import { count, emailEvents, operation, page, problem, time } from "./operation.ts";
+
+const tag = "emails";
+const status = v.picklist(emailStatuses);
+
+const attemptDetail = v.strictObject({
+  transport: v.string(),
+  phase: v.string(),
+  code: v.optional(v.union([v.number(), v.string()])),
+  enhancedCode: v.optional(v.string()),
+  text: v.string(),
+  providerId: v.optional(v.string()),
+});
+
+const email = {
+  id: v.string(),
+  status,
+  to: v.string(),
+  subject: v.string(),
+  generation: count,
+  attempts: count,
+  onUnknown: v.picklist(["hold", "resend"]),
+  createdAt: time,
+  updatedAt: time,
+  category: v.picklist(["transactional", "notification", "marketing"]),
+  tags: v.optional(v.array(v.string())),
+  dueAt: v.optional(time),
+  sentAt: v.optional(time),
+  lastError: v.optional(attemptDetail),
+};
+const accepted = v.strictObject({ id: v.string(), status });
+
+export const sendEmail = operation({
+  id: "sendEmail",
+  method: "POST",
+  path: "/api/emails",
+  access: "mailer",
+  tag,
+  summary: "Accept a mail: 202 once it is in D1. Its delivery shows on the mail.",
+  idempotent: true,
+  body: emailRequest,
+  answers: { 202: accepted },
+  problems: ["idempotency-key-reused", "suppressed", "unavailable", "outcome-unknown", "misconfigured"],
+});
+
+export const sendEmails = operation({
+  id: "sendEmails",
+  method: "POST",
+  path: "/api/emails/batch",
+  access: "mailer",
+  tag,
+  summary: "Up to a hundred mails, each accepted or refused by itself, answered in their order.",
+  idempotent: true,
+  body: emailBatch,
+  answers: {
+    202: v.strictObject({ accepted: count, refused: count, items: v.array(v.union([accepted, v.strictObject({ error: problem })])) }),
+  },
+  problems: [],
+});
+
+export const listEmails = operation({
+  id: "listEmails",
+  method: "GET",
+  path: "/api/emails",
+  access: "reader",
+  tag,
+  summary: "The caller's mails, newest first; for who may look at everything, everybody's.",
+  query: emailQuery,
+  answers: { 200: page(v.strictObject(email)) },
+  problems: ["unavailable"],
+});
+
+export const getEmail = operation({
+  id: "getEmail",
+  method: "GET",
+  path: "/api/emails/:id",
+  access: "reader",
+  tag,
+  summary: "A mail with its timeline: each attempt with what the server said.",
+  answers: { 200: v.strictObject({ ...email, events: emailEvents }) },
+  problems: ["not-found", "unavailable"],
+});
+
+export const cancelEmail = operation({
+  id: "cancelEmail",
+  method: "POST",
+  path: "/api/emails/:id/cancel",
+  access: "caller",
+  tag,
+  summary: "End a mail that has not left.",
+  answers: { 200: v.strictObject({ id: v.string(), status: v.literal("cancelled") }) },
+  problems: ["not-found", "wrong-state", "unavailable", "outcome-unknown"],
+});
+
+export const resolveEmail = operation({
+  id: "resolveEmail",
+  method: "POST",
+  path: "/api/admin/email/:id/resolve",
+  access: "admin",
+  tag: "operations",
+  summary: "Say what became of an unknown or pinned mail.",
+  body: resolution,
+  answers: { 200: v.strictObject({ id: v.string(), status, generation: count }) },
+  problems: ["not-found", "unavailable", "outcome-unknown"],
+});
+
+export const listTemplates = operation({
+  id: "listTemplates",
+  method: "GET",
+  path: "/api/admin/email/templates",
+  access: "viewer",
+  tag: "operations",
+  summary: "The names that the template of a mail may have.",
+  answers: { 200: v.strictObject({ items: v.array(v.strictObject({ name: v.string() })) }) },
+  problems: [],
+});
+
+export const previewTemplate = operation({
+  id: "previewTemplate",
+  method: "GET",
+  path: "/api/admin/email/templates/:name/preview",
+  access: "viewer",
+  tag: "operations",
+  summary: "A template with its example, as HTML, text or JSON.",
+  query: v.strictObject({ format: v.optional(v.picklist(["html", "text", "json"], 'must be "html", "text" or "json"'), "html") }),
+  answers: { 200: { mediaType: "text/html" } },
+  problems: ["not-found"],
+});
+
+const suppression = v.strictObject({
+  address: v.string(),
+  scope: v.picklist(["all", "non-transactional"]),
+  reason: v.picklist(["bounce", "complaint", "unsubscribe", "manual"]),
+  note: v.optional(v.string()),
+  createdAt: time,
+});
+
+export const listSuppressions = operation({
+  id: "listSuppressions",
+  method: "GET",
+  path: "/api/admin/email/suppressions",
+  access: "viewer",
+  tag: "operations",
+  summary: "Who gets no mail, oldest first.",
+  query: v.strictObject({ ...pageOf.entries, address: v.optional(address) }),
+  answers: { 200: page(suppression) },
+  problems: ["unavailable"],
+});
+
+export const suppress = operation({
+  id: "suppress",
+  method: "POST",
+  path: "/api/admin/email/suppressions",
+  access: "admin",
+  tag: "operations",
+  summary: "Suppress an address. What is queued for it is not sent any more.",
+  body: v.strictObject({
+    address,
+    scope: v.optional(v.picklist(["all", "non-transactional"], 'must be "all" or "non-transactional"'), "all"),
+    note: v.optional(v.pipe(v.string("must be text"), v.maxLength(500, "is too long"))),
+  }),
+  answers: { 201: suppression },
+  problems: ["unavailable", "outcome-unknown"],
+});
+
+export const unsuppress = operation({
+  id: "unsuppress",
+  method: "DELETE",
+  path: "/api/admin/email/suppressions/:address",
+  access: "admin",
+  tag: "operations",
+  summary: "Lift every suppression of an address.",
+  params: { address },
+  answers: { 204: null },
+  problems: ["not-found", "invalid", "unavailable", "outcome-unknown"],
+});
+
+export const takeWebhook = operation({
+  id: "takeWebhook",
+  method: "POST",
+  path: "/api/webhooks/:provider",
+  access: "anyone",
+  tag: "webhooks",
+  unlimited: true,
+  summary: "What a provider says of our mails later on, signed by it (Standard Webhooks). The provider is resend.",
+  answers: {
+    200: v.union([
+      v.strictObject({ taken: v.picklist(["repeated", "unknown-mail", "ignored"]) }),
+      v.strictObject({ taken: v.literal("applied"), id: v.string(), status, changed: v.boolean() }),
+    ]),
+  },
+  problems: ["bad-signature", "body-too-large", "not-found", "unavailable", "outcome-unknown", "misconfigured"],
+});
+
+export const askToUnsubscribe = operation({
+  id: "askToUnsubscribe",
+  method: "GET",
+  path: "/unsubscribe/:token",
+  access: "anyone",
+  tag: "webhooks",
+  summary: "A page that asks whether to unsubscribe.",
+  answers: { 200: { mediaType: "text/html" } },
+  problems: ["not-found", "unavailable", "misconfigured"],
+});
+
+export const unsubscribe = operation({
+  id: "unsubscribe",
+  method: "POST",
+  path: "/unsubscribe/:token",
+  access: "anyone",
+  tag: "webhooks",
+  summary: "Unsubscribe with one click (RFC 8058).",
+  answers: { 200: { mediaType: "text/html" } },
+  problems: ["not-found", "unavailable", "outcome-unknown", "misconfigured"],
+});

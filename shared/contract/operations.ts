@@ -1,0 +1,19 @@
+import * as cache from "./cache.ts";
+import * as circuitBreakers from "./circuit-breakers.ts";
+import * as deadLetters from "./dead-letters.ts";
+import * as emails from "./emails.ts";
+import type { Operation } from "./operation.ts";
+import * as scheduledTasks from "./scheduled-tasks.ts";
+import * as system from "./system.ts";
+import * as users from "./users.ts";
+
+const modules = [users, emails, cache, circuitBreakers, deadLetters, scheduledTasks, system];
+const place = ({ path, method }: Operation): string => `${path} ${method}`;
+
+/**
+ * Every operation of the HTTP API, by path: what the document, the tests and the fuzz go through. These modules export nothing else, and
+ * each under its id.
+ */
+export const operations: readonly Operation[] = modules
+  .flatMap((module): Operation[] => Object.values(module))
+  .toSorted((one, other) => (place(one) < place(other) ? -1 : 1));

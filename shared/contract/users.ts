@@ -1,0 +1,127 @@
+import * as v from "valibot";
+import {
+  accountEmail,
+  newUser,
+  permissions,
+  subscription,
+  teams,
+  usage,
+  user,
+  userChanges,
+  userId,
+  workspaces,
+} from "../accounts/schemas.ts";
+import { operation } from "./operation.ts";
+
+const params = { userId };
+const found = v.strictObject({ user });
+const withKey = v.strictObject({ user, apiKey: v.string() });
+const tag = "accounts";
+
+export const createUser = operation({
+  id: "createUser",
+  method: "POST",
+  path: "/api/users",
+  access: "admin",
+  tag,
+  summary: "Sign a user up: user, usage metrics, subscription and welcome mail in one transaction. The key is shown once.",
+  body: newUser,
+  answers: { 201: withKey },
+  problems: ["conflict", "unavailable", "outcome-unknown", "misconfigured"],
+});
+
+export const findUser = operation({
+  id: "findUser",
+  method: "GET",
+  path: "/api/users",
+  access: "caller",
+  tag,
+  summary: "A user by address; a user's key finds its own alone.",
+  query: v.strictObject({ email: accountEmail }),
+  answers: { 200: found },
+  problems: ["not-found", "forbidden", "unavailable"],
+});
+
+export const getUser = operation({
+  id: "getUser",
+  method: "GET",
+  path: "/api/users/:userId",
+  access: "self",
+  tag,
+  summary: "A user.",
+  params,
+  answers: { 200: found },
+  problems: ["unavailable"],
+});
+
+export const updateUser = operation({
+  id: "updateUser",
+  method: "PATCH",
+  path: "/api/users/:userId",
+  access: "self",
+  tag,
+  summary: "Change a user. Tier and scopes are the admin's to change.",
+  params,
+  body: userChanges,
+  answers: { 200: found },
+  problems: ["conflict", "unavailable", "outcome-unknown"],
+});
+
+export const deleteUser = operation({
+  id: "deleteUser",
+  method: "DELETE",
+  path: "/api/users/:userId",
+  access: "self",
+  tag,
+  summary: "Delete a user: address and key are erased, the id stays taken.",
+  params,
+  answers: { 204: null },
+  problems: ["unavailable", "outcome-unknown"],
+});
+
+export const rotateApiKey = operation({
+  id: "rotateApiKey",
+  method: "POST",
+  path: "/api/users/:userId/api-key",
+  access: "self",
+  tag,
+  summary: "Replace a user's key. The old one is refused from now on; the new one is shown once.",
+  params,
+  answers: { 201: withKey },
+  problems: ["unavailable", "outcome-unknown"],
+});
+
+const related = <const Schema extends v.GenericSchema>(id: string, what: string, summary: string, schema: Schema) =>
+  operation({
+    id,
+    method: "GET",
+    path: `/api/users/:userId/${what}`,
+    access: "self",
+    tag,
+    summary,
+    params,
+    answers: { 200: schema },
+    problems: ["unavailable"],
+  });
+
+export const getPermissions = related(
+  "getPermissions",
+  "permissions",
+  "What a user may do: by tier, scopes and roles. Never stale.",
+  permissions,
+);
+export const getSubscription = related("getSubscription", "subscription", "A user's subscription, with its trial.", subscription);
+export const getUsage = related("getUsage", "usage", "A user's counters.", usage);
+export const getTeams = related("getTeams", "teams", "The teams that a user is a member of.", teams);
+export const getWorkspaces = related("getWorkspaces", "workspaces", "A user's own workspaces, and those of their teams.", workspaces);
+
+export const getMe = operation({
+  id: "getMe",
+  method: "GET",
+  path: "/api/me",
+  access: "user",
+  tag,
+  summary: "The user whose key this is.",
+  answers: { 200: found },
+  problems: ["unavailable"],
+});

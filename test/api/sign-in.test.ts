@@ -1,0 +1,183 @@
+import { env } from "cloudflare:workers";
+import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { ADMIN_TOKEN } from "../support/http.ts";
+import { call, callWith } from "./support.ts";
+
+/** Who is let in: the admin's tokens, the one for reading, and operators whom Cloudflare Access has signed in. */
+
+const PREVIOUS = "the-token-before-0123456789abcdefgh";
+const READONLY = "the-token-for-reading-0123456789abc";
+const reset = "/api/admin/circuit-breakers/cache/reset";
+
+afterEach(() => void vi.restoreAllMocks());
+
+describe("an admin token", () => {
+  const rotating = callWith({ ADMIN_TOKEN_PREVIOUS: PREVIOUS });
+
+  it("works beside the one before it while both are set, and each acts under its own name", async () => {
+    for (const token of [ADMIN_TOKEN, PREVIOUS])
+      expect((await rotating("POST", reset, { reason: "rotation" }, { token })).status).toBe(200);
+    const { items } = (await rotating("GET", "/api/admin/circuit-breakers/cache/history?limit=2")).body;
+    expect(new Set(items.map(({ actor }: { actor: string }) => actor)).size).toBe(2);
+    expect((await call("POST", reset, { reason: "rotation" }, { token: PREVIOUS })).status, "and no longer than that").toBe(401);
+  });
+
+  it.each(["", "x", `${ADMIN_TOKEN}x`, ADMIN_TOKEN.slice(0, -1), "undefined"])("that is %j is refused", async (token) => {
+    expect((await rotating("GET", "/api/admin/alerts", undefined, { token })).status).toBe(401);
+  });
+
+  it.each([`Basic ${btoa(`admin:${ADMIN_TOKEN}`)}`, `Bearer ${ADMIN_TOKEN} ${ADMIN_TOKEN}`, "Bearer"])(
+    "is sent as a bearer token: %j is none",
+    async (header) => {
+      expect((await call("GET", "/api/admin/alerts", undefined, { token: null, headers: { Authorization: header } })).status).toBe(401);
+    },
+  );
+
+  it("is never the token for reading: who sets both to the same is told so", async () => {
+    const refused = await callWith({ READONLY_TOKEN: ADMIN_TOKEN })("GET", "/api/admin/alerts");
+    expect(refused).toMatchObject({ status: 503, body: { detail: "The variable READONLY_TOKEN must not be an admin token." } });
+  });
+});
+
+it("the token for reading looks at everything and changes nothing", async () => {
+  const viewing = callWith({ READONLY_TOKEN: READONLY });
+  expect((await viewing("GET", "/api/admin/circuit-breakers", undefined, { token: READONLY })).status).toBe(200);
+  expect((await viewing("POST", reset, { reason: "no" }, { token: READONLY })).status).toBe(403);
+  expect((await call("GET", "/api/admin/circuit-breakers", undefined, { token: READONLY })).status, "where it is not set it is none").toBe(
+    401,
+  );
+});
+
+describe("Cloudflare Access", () => {
+  const teamDomain = "luna.cloudflareaccess.com";
+  const audience = "0123456789abcdef0123456789abcdef";
+  const signingIn = callWith({ ACCESS_TEAM_DOMAIN: teamDomain, ACCESS_AUDIENCE: audience });
+  const keys: { kid: string; privateKey: CryptoKey }[] = [];
+  const published: object[] = [];
+  let asked = 0;
+
+  beforeAll(async () => {
+    for (const kid of ["first", "second", "stranger"]) {
+      const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
+      keys.push({ kid, privateKey });
+      if (kid !== "stranger") published.push({ ...(await exportJWK(publicKey)), kid, alg: "RS256" });
+    }
+  });
+
+  const token = async (
+    n: number,
+    changes: { email?: string; issuer?: string; audience?: string; expiresAt?: number } = {},
+  ): Promise<string> => {
+    const { kid = "", privateKey } = keys[n] ?? {};
+    return await new SignJWT(changes.email === "" ? {} : { email: changes.email ?? "Ada@Luna.example" })
+      .setProtectedHeader({ alg: "RS256", kid })
+      .setIssuer(changes.issuer ?? `https://${teamDomain}`)
+      .setAudience(changes.audience ?? audience)
+      .setExpirationTime(changes.expiresAt ?? Math.floor(Date.now() / 1_000) + 60)
+      .sign(privateKey as CryptoKey);
+  };
+  const ask = async (jwt: string, method = "GET", path = "/api/admin/alerts", body?: unknown, headers: Record<string, string> = {}) => {
+    vi.spyOn(console, "warn").mockReturnValue();
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (url) => {
+      asked += 1;
+      return url === `https://${teamDomain}/cdn-cgi/access/certs`
+        ? Response.json({ keys: published })
+        : new Response(null, { status: 404 });
+    });
+    return await signingIn(method, path, body, { token: null, headers: { "Cf-Access-Jwt-Assertion": jwt, ...headers } });
+  };
+
+  it("signs an operator in, who acts under their address, and whose team's keys are fetched once", async () => {
+    expect((await ask(await token(0), "POST", reset, { reason: "mended" })).status).toBe(200);
+    expect((await ask(await token(1))).status).toBe(200);
+    expect(asked).toBe(1);
+    const { items } = (await signingIn("GET", "/api/admin/circuit-breakers/cache/history?limit=1")).body;
+    expect(items).toMatchObject([{ actor: "ada@luna.example" }]);
+  });
+
+  it.each([
+    ["of another application", () => token(0, { audience: "another-application-0123" })],
+    ["of another team", () => token(0, { issuer: "https://evil.cloudflareaccess.com" })],
+    ["that has expired", () => token(0, { expiresAt: Math.floor(Date.now() / 1_000) - 1 })],
+    ["signed with a key that is not the team's", () => token(2)],
+    ["of nobody", () => token(0, { email: "" })],
+    [
+      "that is not signed",
+      async () =>
+        new UnsecuredJWT({ email: "ada@luna.example" })
+          .setAudience(audience)
+          .setIssuer(`https://${teamDomain}`)
+          .setExpirationTime("1h")
+          .encode(),
+    ],
+    ["that is none", async () => "nonsense"],
+  ])("lets nobody in with a token %s", async (_, made) => {
+    expect((await ask(await made())).status).toBe(401);
+  });
+
+  it("lets no page of another site write with the operator's cookie, and reads nothing into its own", async () => {
+    const cross = { Origin: "https://evil.example" };
+    expect((await ask(await token(0), "POST", "/api/admin/cache/reset-circuit-breaker", undefined, cross)).status).toBe(403);
+    expect(
+      (await ask(await token(0), "POST", "/api/admin/cache/reset-circuit-breaker", undefined, { Origin: "http://luna.test" })).status,
+    ).toBe(200);
+  });
+
+  it("is asked only where it is set up", async () => {
+    const jwt = await token(0);
+    expect((await call("GET", "/api/admin/alerts", undefined, { token: null, headers: { "Cf-Access-Jwt-Assertion": jwt } })).status).toBe(
+      401,
+    );
+  });
+});
+
+describe("the audit log", () => {
+  const entries = async (query = "") => (await call("GET", `/api/admin/audit${query}`)).body.items;
+
+  it("has every write by an admin, with who, what, when and how it ended", async () => {
+    await env.DB.prepare("DELETE FROM audit_log").run();
+    const created = await call("POST", "/api/users", { userId: "audited", email: "audited@example.com" });
+    await vi.waitFor(async () =>
+      expect(await entries()).toMatchObject([
+        {
+          operation: "createUser",
+          path: "/api/users",
+          actor: expect.stringMatching(/^admin:[0-9a-f]{8}$/),
+          status: 201,
+          requestId: created.headers.get("X-Request-Id"),
+        },
+      ]),
+    );
+    const [{ actor }] = await entries();
+    expect(await entries(`?actor=${actor}`)).toHaveLength(1);
+    expect(await entries("?actor=nobody")).toEqual([]);
+  });
+
+  it("has nothing of what was refused, of what was only read, and of what users do themselves", async () => {
+    const { body } = await call("POST", "/api/users", { userId: "quiet", email: "quiet@example.com" });
+    await vi.waitFor(async () => expect((await entries())[0].status).toBe(201));
+    await env.DB.prepare("DELETE FROM audit_log").run();
+    await call("POST", "/api/users", { userId: "" });
+    await call("GET", "/api/users/quiet");
+    await call("PATCH", "/api/users/quiet", { email: "quiet@example.org" }, { token: body.apiKey });
+    await vi.waitFor(async () => expect(await entries()).toEqual([]));
+  });
+
+  it("keeps nobody from mending things while D1 is down", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    const batch = () => Promise.reject(new Error("Network connection lost."));
+    const statement = { bind: () => statement, run: batch, first: batch, all: batch };
+    const down = { prepare: () => statement, batch } as unknown as D1Database;
+    expect((await callWith({ DB: down })("POST", reset, { reason: "D1 is down" })).status).toBe(200);
+  });
+
+  it("shows what was begun by somebody who died: its end is not there", async () => {
+    await env.DB.prepare(
+      "INSERT INTO audit_log (id, at, actor, operation, path, request_id) VALUES ('dead', ?1, 'admin:x', 'tick', '/', 'r')",
+    )
+      .bind(Date.now() + 1_000)
+      .run();
+    expect((await entries())[0]).toMatchObject({ id: "dead", status: null });
+  });
+});

@@ -1,0 +1,52 @@
+import type { Access, Operation } from "../../shared/contract/operation.ts";
+
+/** `docs/access.md`: who may call what. The test of the API goes by the page; this keeps the page complete. */
+
+const columns = ["no token", "a user", "another user", "a key with emails:send", "READONLY_TOKEN", "ADMIN_TOKEN"] as const;
+export type Column = (typeof columns)[number];
+
+/** `yes`, or the status that refuses. */
+type Cells = Record<Column, "yes" | "401" | "403" | "404">;
+
+const refused: Cells = {
+  "no token": "401",
+  "a user": "403",
+  "another user": "403",
+  "a key with emails:send": "403",
+  READONLY_TOKEN: "403",
+  ADMIN_TOKEN: "403",
+};
+const yes = (...allowed: Column[]): Cells => ({ ...refused, ...Object.fromEntries(allowed.map((column) => [column, "yes"])) });
+const users = ["a user", "another user", "a key with emails:send"] as const;
+
+const byAccess: Record<Access, Cells> = {
+  anyone: yes(...columns),
+  admin: yes("ADMIN_TOKEN"),
+  viewer: yes("READONLY_TOKEN", "ADMIN_TOKEN"),
+  user: yes(...users),
+  reader: yes(...users, "READONLY_TOKEN", "ADMIN_TOKEN"),
+  caller: yes(...users, "ADMIN_TOKEN"),
+  // The key with the scope is another user's too.
+  self: yes("a user", "ADMIN_TOKEN"),
+  mailer: yes("a key with emails:send", "ADMIN_TOKEN"),
+};
+
+/** Operations on an object that belongs to a user: how others are refused. */
+const ofOwner: Record<string, "403" | "404"> = {
+  findUser: "403",
+  getEmail: "404",
+  cancelEmail: "404",
+};
+
+function cellsOf({ id, access }: Operation): Cells {
+  const status = ofOwner[id];
+  return { ...byAccess[access], ...(status !== undefined && { "another user": status, "a key with emails:send": status }) };
+}
+
+/** One row for each operation. */
+export function accessRows(operations: readonly Operation[]): string[] {
+  return operations.map((operation) => {
+    const cells = cellsOf(operation);
+    return `| ${operation.method} \`${operation.path}\` | ${columns.map((column) => cells[column]).join(" | ")} |`;
+  });
+}

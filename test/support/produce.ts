@@ -1,0 +1,253 @@
+import { env } from "cloudflare:workers";
+import { Webhook } from "standardwebhooks";
+import type { Operation } from "../../shared/contract/operation.ts";
+import { unsubscribeUrl } from "../../shared/email/unsubscribe.ts";
+import type { ApiEnv } from "../../shared/env.ts";
+import { call, deadDatabase } from "../api/support.ts";
+
+/** How each documented answer of each operation is produced: what is asked, by whom, and what fails meanwhile. */
+
+export type Asked = {
+  path: string;
+  body?: unknown;
+  token?: string | null;
+  headers?: Record<string, string>;
+  bindings?: Partial<ApiEnv>;
+  defect?: true;
+};
+
+let next = 0;
+const id = (): string => `produced-${(next += 1)}`;
+
+type Person = { userId: string; token: string; email: string };
+
+async function person(tier = "pro"): Promise<Person> {
+  const userId = id();
+  const email = `${userId}@example.com`;
+  const { body } = await call("POST", "/api/users", { userId, email, tier });
+  return { userId, email, token: body.apiKey };
+}
+
+async function mail(status?: string): Promise<string> {
+  const sendAt = new Date(Date.now() + 3_600_000).toISOString();
+  const { body } = await call("POST", "/api/emails", { to: "ada@example.com", subject: "Hi", text: "Hi", sendAt });
+  if (status !== undefined) await env.DB.prepare("UPDATE emails SET status = ?2 WHERE id = ?1").bind(body.id, status).run();
+  return body.id;
+}
+
+async function deadLetter(): Promise<string> {
+  const dead = await mail("dead");
+  await env.DB.prepare(
+    "INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at, expires_at) VALUES (?1, 'email', 1, 'exhausted', 4, 0, ?2)",
+  )
+    .bind(dead, Date.now() + 86_400_000)
+    .run();
+  return dead;
+}
+
+async function unsubscribePath(): Promise<string> {
+  const { PUBLIC_URL: publicUrl = "", UNSUBSCRIBE_SECRET: secret = "" } = env;
+  return new URL(await unsubscribeUrl({ publicUrl, secret }, await mail())).pathname;
+}
+
+function signedWebhook(): Asked {
+  const payload = JSON.stringify({ type: "email.clicked", created_at: new Date().toISOString(), data: {} });
+  const [messageId, at] = [id(), new Date()];
+  const headers = {
+    "svix-id": messageId,
+    "svix-timestamp": String(Math.floor(at.getTime() / 1_000)),
+    "svix-signature": new Webhook(env.WEBHOOK_SECRET_RESEND ?? "").sign(messageId, at, payload),
+  };
+  return { path: "/api/webhooks/resend", body: payload, token: null, headers };
+}
+
+/** luna-cron, which does not run beside the Worker under test. */
+const error = { message: "it broke" };
+const run = { task: "sweep-outbox", runId: "r", status: "failure" as const, duration: 1, error };
+export const cron = (changes: Partial<ApiEnv["CRON"]> = {}): ApiEnv["CRON"] =>
+  ({
+    list: async () => [{ name: "sweep-outbox", cron: "* * * * *", timeoutMs: 1, graceMs: 1, overlap: "skip", nextAt: Date.now() }],
+    run: async (name: string) => (name === "sweep-outbox" ? run : { status: "not-found" }),
+    retry: async (runId: string) =>
+      runId === "r" ? { task: "sweep-outbox", runId, status: "success", duration: 1, result: { done: 1 } } : { status: "not-found" },
+    tick: async () => ({
+      executionId: "e",
+      startedAt: Date.now(),
+      total: 1,
+      successful: 0,
+      failed: 1,
+      duration: 1,
+      results: [run, { task: "x", status: "skipped" }, { task: "x", status: "missed", missed: { from: 0, until: 0, count: 1 } }],
+    }),
+    register: async () => undefined,
+    ...changes,
+  }) as unknown as ApiEnv["CRON"];
+
+const ofUser =
+  (suffix = "", rest: Partial<Asked> = {}) =>
+  async (): Promise<Asked> => {
+    const { userId } = await person();
+    return { path: `/api/users/${userId}${suffix}`, ...rest };
+  };
+const at =
+  (path: string, rest: Partial<Asked> = {}) =>
+  async (): Promise<Asked> => ({ path, ...rest });
+const reason = { reason: "a test" };
+const tagIndexDown = {
+  getByName: () => ({ purge: () => Promise.reject(new Error("down")), sync: () => Promise.reject(new Error("down")) }),
+} as unknown as ApiEnv["CACHE_TAG_INDEX"];
+
+/** What is accepted, and 409: it takes a state of its own. */
+const special: Record<string, Record<number, () => Promise<Asked>>> = {
+  getHealth: { 200: at("/health", { token: null }), 503: at("/health", { token: null, bindings: { DB: deadDatabase } }) },
+  getOpenApi: { 200: at("/openapi.json", { token: null }) },
+  getDocs: { 200: at("/docs", { token: null }) },
+  createUser: {
+    201: async () => ({ path: "/api/users", body: { userId: id(), email: `${id()}@example.com` } }),
+    409: async () => ({ path: "/api/users", body: { userId: id(), email: (await person()).email } }),
+  },
+  findUser: { 200: async () => ({ path: `/api/users?email=${(await person()).email}` }), 404: at("/api/users?email=nobody@example.com") },
+  getUser: { 200: ofUser() },
+  updateUser: {
+    200: ofUser("", { body: { tier: "free" } }),
+    409: async () => ({ path: `/api/users/${(await person()).userId}`, body: { email: (await person()).email } }),
+  },
+  deleteUser: { 204: ofUser() },
+  rotateApiKey: { 201: ofUser("/api-key") },
+  getPermissions: { 200: ofUser("/permissions") },
+  getSubscription: { 200: ofUser("/subscription") },
+  getUsage: { 200: ofUser("/usage") },
+  getTeams: { 200: ofUser("/teams") },
+  getWorkspaces: { 200: ofUser("/workspaces") },
+  getMe: { 200: async () => ({ path: "/api/me", token: (await person()).token }) },
+  sendEmail: { 202: at("/api/emails", { body: { to: "ada@example.com", subject: "Hi", text: "Hi" } }) },
+  sendEmails: { 202: at("/api/emails/batch", { body: { emails: [{ to: "ada@example.com", subject: "Hi", text: "Hi" }, {}] } }) },
+  listEmails: { 200: at("/api/emails?limit=2") },
+  getEmail: { 200: async () => ({ path: `/api/emails/${await mail()}` }) },
+  cancelEmail: {
+    200: async () => ({ path: `/api/emails/${await mail()}/cancel` }),
+    409: async () => ({ path: `/api/emails/${await mail("sent")}/cancel` }),
+  },
+  resolveEmail: { 200: async () => ({ path: `/api/admin/email/${await mail("unknown")}/resolve`, body: { status: "sent" } }) },
+  listTemplates: { 200: at("/api/admin/email/templates") },
+  previewTemplate: { 200: at("/api/admin/email/templates/welcome/preview") },
+  listSuppressions: { 200: at("/api/admin/email/suppressions") },
+  suppress: { 201: at("/api/admin/email/suppressions", { body: { address: "bob@example.com", note: "asked" } }) },
+  unsuppress: {
+    204: async () => {
+      await call("POST", "/api/admin/email/suppressions", { address: "eve@example.com" });
+      return { path: "/api/admin/email/suppressions/eve%40example.com" };
+    },
+    404: at("/api/admin/email/suppressions/nobody%40example.com"),
+  },
+  takeWebhook: {
+    200: async () => signedWebhook(),
+    400: at("/api/webhooks/resend", { body: "{}", token: null }),
+    404: at("/api/webhooks/nobody", { body: "{}", token: null }),
+    413: at("/api/webhooks/resend", { body: "x".repeat(70_000), token: null }),
+    503: at("/api/webhooks/resend", { body: "{}", token: null, bindings: { WEBHOOK_SECRET_RESEND: "" } }),
+  },
+  askToUnsubscribe: {
+    200: async () => ({ path: await unsubscribePath(), token: null }),
+    503: at("/unsubscribe/x", { token: null, bindings: { UNSUBSCRIBE_SECRET: "" } }),
+  },
+  unsubscribe: {
+    200: async () => ({ path: await unsubscribePath(), token: null }),
+    503: at("/unsubscribe/x", { token: null, bindings: { UNSUBSCRIBE_SECRET: "" } }),
+  },
+  cacheMetrics: { 200: at("/api/cache/metrics") },
+  invalidate: {
+    200: at("/api/admin/cache/invalidate", { body: { keys: ["user:nobody"] } }),
+    202: at("/api/admin/cache/invalidate", { body: { keys: ["user:nobody"] }, bindings: { CACHE_TAG_INDEX: tagIndexDown } }),
+  },
+  inspectTag: { 200: at("/api/admin/cache/tags/user%3Anobody") },
+  listCircuitBreakers: { 200: at("/api/admin/circuit-breakers") },
+  circuitBreakerHistory: { 200: at("/api/admin/circuit-breakers/cache/history") },
+  resetCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/reset", { body: reason }) },
+  closeCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/close", { body: reason }) },
+  disableCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/disable", { body: reason }) },
+  enableCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/enable", { body: reason }) },
+  openCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/open", { body: reason }) },
+  resetCacheBreaker: { 200: at("/api/admin/cache/reset-circuit-breaker") },
+  listDeadLetters: { 200: at("/api/admin/email/dlq") },
+  getDeadLetter: { 200: async () => ({ path: `/api/admin/email/dlq/${await deadLetter()}` }) },
+  discardDeadLetter: { 204: async () => ({ path: `/api/admin/email/dlq/${await deadLetter()}` }) },
+  processDeadLetters: { 200: async () => ({ path: "/api/admin/email/process-dlq", body: { ids: [await deadLetter(), "no-such-mail"] } }) },
+  listScheduledTasks: { 200: at("/api/admin/scheduled-tasks", { bindings: { CRON: cron() } }) },
+  scheduledTaskHistory: { 200: at("/api/admin/scheduled-tasks/history") },
+  retryRun: {
+    200: at("/api/admin/scheduled-tasks/history/r/retry", { bindings: { CRON: cron() } }),
+    404: at("/api/admin/scheduled-tasks/history/x/retry", { bindings: { CRON: cron() } }),
+    409: at("/api/admin/scheduled-tasks/history/r/retry", {
+      bindings: { CRON: cron({ retry: async () => ({ status: "not-failed", is: "success" }) } as never) },
+    }),
+  },
+  runTask: {
+    200: at("/api/admin/scheduled-tasks/sweep-outbox/run", { bindings: { CRON: cron() } }),
+    404: at("/api/admin/scheduled-tasks/x/run", { bindings: { CRON: cron() } }),
+  },
+  tick: { 200: at("/api/admin/scheduled-tasks/tick", { bindings: { CRON: cron() } }) },
+  listAlerts: { 200: at("/api/admin/alerts") },
+  listAudit: { 200: at("/api/admin/audit?limit=2") },
+};
+
+const READONLY_TOKEN = "test-readonly-token-0123456789abcdef";
+const full = { limit: async () => ({ success: false }) };
+/** What follows from what the operation is. */
+export async function ask(operation: Operation, status: number): Promise<Asked> {
+  const { access, path, body, query } = operation;
+  const own = special[operation.id]?.[status];
+  if (own !== undefined) return await own();
+  const known: Record<string, string> = {
+    address: "nobody%40example.com",
+    provider: "resend",
+    name: operation.id === "previewTemplate" ? "welcome" : "database",
+  };
+  const unknown = path.replace(
+    /:(\w+)/g,
+    (_, name: string) => (status === 404 && name !== "address" ? null : known[name]) ?? "no-such-thing",
+  );
+  const token = access === "anyone" ? { token: null } : access === "user" ? { token: (await person()).token } : {};
+  const asked: Asked = { path: unknown, ...token };
+  switch (status) {
+    case 400:
+      return { ...asked, body: "{" };
+    case 401:
+      return { ...asked, token: null };
+    case 403:
+      if (operation.id === "findUser") return { path: `${path}?email=nobody@example.com`, token: (await person()).token };
+      if (access === "caller") return { ...asked, token: READONLY_TOKEN, bindings: { READONLY_TOKEN } };
+      return { ...asked, ...(access === "user" ? { token: env.ADMIN_TOKEN ?? "" } : { token: (await person()).token }) };
+    case 404:
+      return { ...asked, ...(body !== undefined && { body: minimalBody[operation.id] ?? {} }) };
+    case 413:
+      return { ...asked, body: `"${"x".repeat(1_048_577)}"` };
+    case 414:
+      return { ...asked, path: `${unknown}?x=${"x".repeat(9_000)}` };
+    case 415:
+      return { ...asked, body: "x=1", headers: { "Content-Type": "application/x-www-form-urlencoded" } };
+    case 422:
+      if (operation.id === "unsuppress") return { ...asked, path: "/api/admin/email/suppressions/nonsense" };
+      return query !== undefined ? { ...asked, path: `${unknown}?no-such-parameter=1` } : { ...asked, body: { "no-such-field": 1 } };
+    case 429:
+      return { ...asked, bindings: { RATE_LIMIT_KEY: full, RATE_LIMIT_IP: full } };
+    case 431:
+      return { ...asked, headers: { "X-Large": "x".repeat(40_000) } };
+    case 500:
+      return { ...asked, defect: true };
+    case 503:
+      return { ...asked, bindings: { ADMIN_TOKEN: "" } };
+    default:
+      throw new Error(`nobody knows how ${operation.id} is made to answer ${status}`);
+  }
+}
+
+const minimalBody: Record<string, unknown> = {
+  updateUser: { tier: "free" },
+  resolveEmail: { status: "sent" },
+  resetCircuitBreaker: reason,
+  closeCircuitBreaker: reason,
+  disableCircuitBreaker: reason,
+  enableCircuitBreaker: reason,
+  openCircuitBreaker: reason,
+};

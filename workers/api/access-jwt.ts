@@ -1,0 +1,54 @@
+import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet } from "jose";
+import * as v from "valibot";
+import { within } from "../../shared/deadline.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+
+/** Sign-in by Cloudflare Access (https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/validating-json/). */
+
+const HEADER = "Cf-Access-Jwt-Assertion";
+const TIMEOUT_MS = 3_000;
+/** Keys rotate every six weeks, and the old ones stay valid for a week. */
+const KEEP_MS = 3_600_000;
+/** A token with a key that is not there makes us look again, but not for each such token. */
+const LOOK_AGAIN_MS = 60_000;
+
+const keySet = v.object({ keys: v.array(v.looseObject({ kid: v.string(), kty: v.string() })) });
+const claims = v.object({ email: v.pipe(v.string(), v.email()) });
+
+/** Plain data, so that no request waits for what another began. */
+let kept: { teamDomain: string; at: number; keys: JSONWebKeySet } | null = null;
+
+/**
+ * Who signed in through Access.
+ *
+ * @returns null without a token, or with one that is not Access's for this application, or has expired, or whose keys cannot be had
+ */
+export async function accessEmail(
+  request: Request,
+  { teamDomain, audience }: { teamDomain: string; audience: string },
+  now: number,
+): Promise<string | null> {
+  const token = request.headers.get(HEADER);
+  if (token === null) return null;
+  try {
+    const options = { issuer: `https://${teamDomain}`, audience, algorithms: ["RS256", "ES256"], currentDate: new Date(now) };
+    const first = await keysOf(teamDomain, KEEP_MS, now);
+    const verified = await jwtVerify(token, createLocalJWKSet(first), options).catch(async (error: unknown) => {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      return await jwtVerify(token, createLocalJWKSet(await keysOf(teamDomain, LOOK_AGAIN_MS, now)), options);
+    });
+    return v.parse(claims, verified.payload).email.toLowerCase();
+  } catch (error) {
+    log("warn", "access.refused", { message: error instanceof errors.JOSEError ? error.code : describeError(error).message });
+    return null;
+  }
+}
+
+async function keysOf(teamDomain: string, keepMs: number, now: number): Promise<JSONWebKeySet> {
+  if (kept?.teamDomain === teamDomain && now - kept.at < keepMs) return kept.keys;
+  const response = await within(TIMEOUT_MS, fetch(`https://${teamDomain}/cdn-cgi/access/certs`));
+  if (!response.ok) throw new Error(`the keys of Access were answered with ${response.status}`);
+  const keys = v.parse(keySet, await response.json()) as JSONWebKeySet;
+  kept = { teamDomain, at: now, keys };
+  return keys;
+}

@@ -1,0 +1,26 @@
+import { version } from "../../package.json";
+import { openApiDocument } from "../../shared/contract/openapi.ts";
+import { operations } from "../../shared/contract/operations.ts";
+import { ok, type Result } from "../../shared/result.ts";
+import type { Handler } from "./call.ts";
+import { docsPage, type OpenApi } from "./docs-page.ts";
+import { pageResponse } from "./page.ts";
+
+/** Made when somebody first asks, and the same from then on. */
+let made: { json: string; document: OpenApi } | null = null;
+
+function documents(): { json: string; document: OpenApi } {
+  if (made === null) {
+    const json = JSON.stringify(openApiDocument(operations, version));
+    made = { json, document: JSON.parse(json) as OpenApi };
+  }
+  return made;
+}
+
+/** It changes with a release. */
+const headers = { "Cache-Control": "public, max-age=300" };
+
+export const openApi: Handler = async (): Promise<Result<Response, never>> =>
+  ok(new Response(documents().json, { headers: { ...headers, "Content-Type": "application/json" } }));
+
+export const docs: Handler = async () => await pageResponse(docsPage(documents().document), headers);
