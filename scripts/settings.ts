@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { checkAlertSettings } from "../shared/alerts/settings.ts";
-import { authSettings, breakerSettings, cacheSettings } from "../shared/config.ts";
+import { authSettings, breakerSettings, cacheSettings, corsOrigins } from "../shared/config.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
@@ -83,6 +83,7 @@ export function checkVariables(vars: Variables): void {
     checkAlertSettings,
     breakerSettings,
     cacheSettings,
+    corsOrigins,
     unsubscribeSettings,
   ]) {
     const result = read(vars);

@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   const settings = startSettings(process.env);
   const fromEnvironment = Object.fromEntries(
     Object.entries(process.env).filter(([name]) =>
-      /^(SMTP_|RESEND_|EMAIL_|DLQ_|BREAKER_|CACHE_|ALERT_|WEBHOOK_|CLOUDFLARE_RATE_)/.test(name),
+      /^(SMTP_|RESEND_|EMAIL_|DLQ_|BREAKER_|CACHE_|ALERT_|WEBHOOK_|ACCESS_|CORS_|READONLY_|CLOUDFLARE_RATE_)/.test(name),
     ),
   );
   const given = withoutEmpty({ ...readDevVars(DEV_VARS), ...fromEnvironment });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { describe, expect, it } from "vitest";
+import { limits } from "../../workers/api/rate-limits.ts";
 
 /** What a binding's section of a TOML is as a type in shared/env.ts. */
 type Toml = {
@@ -15,6 +16,7 @@ type Toml = {
   };
   durable_objects?: { bindings: { name: string; class_name: string; script_name?: string }[] };
   migrations?: { new_sqlite_classes?: string[] }[];
+  ratelimits?: { name: string; simple: { limit: number; period: number } }[];
   send_email?: { name: string }[];
   services?: { binding: string; service: string; entrypoint: string }[];
 };
@@ -38,6 +40,7 @@ describe.each(workers)("wrangler.%s.toml and shared/env.ts", (name) => {
       ...(config.d1_databases ?? []).map(({ binding }) => [binding, "D1Database"]),
       ...(config.kv_namespaces ?? []).map(({ binding }) => [binding, "KVNamespace"]),
       ...(config.queues?.producers ?? []).map(({ binding }) => [binding, "Queue<QueueMessage>"]),
+      ...(config.ratelimits ?? []).map(({ name: binding }) => [binding, "RateLimit"]),
       ...(config.send_email ?? []).map(({ name: binding }) => [binding, "SendEmail"]),
       ...(config.durable_objects?.bindings ?? []).map((object) => [object.name, `DurableObjectNamespace<${object.class_name}>`]),
       ...(config.services ?? []).map(({ binding, entrypoint }) => [binding, `Fetcher & ${entrypoint}Rpc`]),
@@ -49,6 +52,11 @@ describe.each(workers)("wrangler.%s.toml and shared/env.ts", (name) => {
     const known = members("Variables");
     expect(Object.keys(config.vars ?? {}).filter((variable) => !known.has(variable))).toEqual([]);
   });
+});
+
+it("the rate limits that the answers tell are those of wrangler.api.toml", () => {
+  const told = [limits.key, limits.ip].map(({ limit, periodSeconds: period }) => ({ limit, period }));
+  expect(toml("api").ratelimits?.map(({ simple }) => simple)).toEqual(told);
 });
 
 describe("the three TOMLs", () => {
