@@ -216,11 +216,7 @@ describe("what is to be said", () => {
     const isDirect = ({ key, kind }: { key: string; kind: string }) => key.startsWith("overdue:") && kind === "fired";
     const unheard = (channel: string) =>
       life.notices.filter((one) => !heard(channel).has(one.id) && !(channel === "webhook" && isDirect(one)));
-    for (const channel of ["email", "webhook"])
-      expect(
-        life.notices.filter(({ id }) => !heard(channel).has(id)),
-        channel,
-      ).toEqual([]);
+    for (const channel of ["email", "webhook"]) expect(unheard(channel), channel).toEqual([]);
   });
 });
 
