@@ -29,7 +29,8 @@ export async function call(
     ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  const wrong = undocumented(method, path, { status: response.status, headers: response.headers, text });
+  // A test's own Worker around the real one has paths of its own.
+  const wrong = /^\/redeliver\b/.test(path) ? [] : undocumented(method, path, { status: response.status, headers: response.headers, text });
   if (wrong.length > 0)
     throw new Error(`${method} ${path} answered ${response.status}, which is not as documented: ${wrong.join("; ")}\n${text}`);
   return { status: response.status, headers: response.headers, body: text === "" || options.text === true ? null : JSON.parse(text) };
