@@ -57,12 +57,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: [
-            "shared/**/*.test.ts",
-            "scripts/**/*.test.ts",
-            ...(process.env["DEEP"] === undefined ? [] : ["test/simulation/**/*.test.ts"]),
-            "test/docs/**/*.test.ts",
-          ],
+          include: ["shared/**/*.test.ts", "scripts/**/*.test.ts", "test/simulation/**/*.test.ts", "test/docs/**/*.test.ts"],
           setupFiles: ["./test/support/seed.ts", "./test/support/log-guard.ts"],
         },
       },

@@ -76,16 +76,24 @@ async function read(operation: Operation, response: Response): Promise<unknown> 
   const text = await response.text();
   const described = operation.answers[status];
   if (status >= 400) {
-    const body = described !== undefined && described !== null && !("mediaType" in described) ? { detail: text } : JSON.parse(text);
-    const parsed = v.safeParse(problem, body);
-    if (parsed.success) return { ok: false, status, headers, problem: parsed.output };
-    return { ok: false, status, headers, problem: { type: "about:blank", title: "Failed", status, detail: text } };
+    const parsed = v.safeParse(problem, parsedJson(text));
+    // What stands before the Worker, and /health while Luna is down, answer otherwise.
+    const told = parsed.success ? parsed.output : { type: "about:blank", title: "Failed", status, detail: text };
+    return { ok: false, status, headers, problem: told };
   }
   if (described === undefined) throw new TypeError(`${operation.id} answered ${status}, which it does not describe`);
   if (described === null) return { ok: true, status, headers, body: null };
   if ("mediaType" in described) return { ok: true, status, headers, body: text };
-  const parsed = v.safeParse(described, JSON.parse(text));
+  const parsed = v.safeParse(described, parsedJson(text));
   if (!parsed.success)
     throw new TypeError(`${operation.id} answered what it does not describe: ${v.getDotPath(parsed.issues[0]) ?? "body"}`);
   return { ok: true, status, headers, body: parsed.output };
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

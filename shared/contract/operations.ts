@@ -7,7 +7,8 @@ import * as scheduledTasks from "./scheduled-tasks.ts";
 import * as system from "./system.ts";
 import * as users from "./users.ts";
 
-const modules = [users, emails, cache, circuitBreakers, deadLetters, scheduledTasks, system];
+/** Of which each export is an operation. */
+export const modules = [users, emails, cache, circuitBreakers, deadLetters, scheduledTasks, system];
 const place = ({ path, method }: Operation): string => `${path} ${method}`;
 
 /**

@@ -54,7 +54,7 @@ async function twice<Reply>(clock: Clock, ask: () => Promise<Reply>): Promise<Re
   try {
     return await within(D1_TIMEOUT_MS, ask(), clock);
   } catch (error) {
-    log("warn", "task.claim_repeated", describeError(error));
+    log("warn", "task.database_asked_again", describeError(error));
     return await within(D1_TIMEOUT_MS, ask(), clock);
   }
 }

@@ -48,7 +48,8 @@ export async function rows(table: string): Promise<number> {
   return (await env.DB.prepare(`SELECT COUNT(*) AS n FROM ${table}`).first<number>("n")) ?? -1;
 }
 
-const tables = [
+/** Whatever requests write, but for what the Worker notes of them. */
+export const tables = [
   "users",
   "usage_metrics",
   "subscriptions",
@@ -59,6 +60,9 @@ const tables = [
   "purge_intents",
   "suppressions",
   "webhook_messages",
+  "teams",
+  "team_members",
+  "workspaces",
 ];
 
 /** How many rows each table has: what a refused request must not change. */

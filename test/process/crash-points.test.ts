@@ -211,7 +211,7 @@ it.each(crashes)("killed at $where: nothing is lost, nothing goes twice, what is
   // A queue that outlived the crash delivers again whatever was not acknowledged.
   const last = { id: `end-of-${mine.key}`, generation: 1 };
   const again = ["delivery: before the batch ends", "bury: before the batch ends"].map((point) => crashPoints.next(point, last.id));
-  await luna.call("POST", "/redeliver", [...settled, last]);
+  await luna.redeliver([...settled, last]);
   await Promise.all(again);
   expect(await mine.mails()).toEqual(settled);
 

@@ -177,6 +177,11 @@ export class CrashingLuna {
   call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     return call((at, init) => fetch(`${this.#url}${at}`, init), method, path, body, { headers });
   }
+
+  /** Delivers doorbells to the consumer once more, as a queue that outlived the crash would. The path is the fixture's own. */
+  async redeliver(doorbells: object[]): Promise<void> {
+    await call((at, init) => fetch(`${this.#url}${at}`, init), "POST", "/redeliver", doorbells, { own: true });
+  }
 }
 
 const quietly = {

@@ -82,8 +82,12 @@ export class TaskWatchdog extends DurableObject<ApiEnv> implements TaskWatchdogR
     for (const { variable, message } of settings.wrong) log("error", "alert.misconfigured", { variable, problem: message });
     const channels = alertChannels(this.env, settings);
     if (findings.length > 0) await this.#note(findings, late, channels.webhook, now);
-    await this.#sayDirectRecoveries(tasks, channels.webhook, now);
-    if (findings.length > 0) await within(SAY_TIMEOUT_MS, sayNotices(this.env.DB, channels, this.clock));
+    // Neither a webhook nor a D1 that is broken keeps the other from saying what it can.
+    const said = await Promise.allSettled([
+      this.#sayDirectRecoveries(tasks, channels.webhook, now),
+      ...(findings.length > 0 ? [within(SAY_TIMEOUT_MS, sayNotices(this.env.DB, channels, this.clock))] : []),
+    ]);
+    for (const one of said) if (one.status === "rejected") log("error", "watchdog.failed", describeError(one.reason));
   }
 
   /** Writes down in D1 what is to be said; where that fails, says it past D1. */
@@ -120,8 +124,12 @@ export class TaskWatchdog extends DurableObject<ApiEnv> implements TaskWatchdogR
     for (const one of late.filter(({ task, dueBy }) => told.get(task) !== dueBy)) {
       const [finding] = overdueFindings([one], [], now);
       if (say === undefined || finding === undefined) continue;
-      await say({ id: `overdue:${one.task}:${one.dueBy}`, key: finding.key, kind: "fired", summary: finding.summary, at: now });
-      saveToldDirectly(this.#sql, one);
+      try {
+        await say({ id: `overdue:${one.task}:${one.dueBy}`, key: finding.key, kind: "fired", summary: finding.summary, at: now });
+        saveToldDirectly(this.#sql, one);
+      } catch (error) {
+        log("error", "watchdog.webhook_failed", describeError(error));
+      }
     }
   }
 

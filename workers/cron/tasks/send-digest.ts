@@ -3,11 +3,10 @@ import { breakerDays } from "../../../shared/digest/breakers.ts";
 import { readDay } from "../../../shared/digest/store.ts";
 import { digestText } from "../../../shared/digest/text.ts";
 import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
+import { dateText } from "../date-text.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
-
-const dateOf = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
 /** Sends `ALERT_EMAIL` each morning what happened the day before. What could not be sent at seven is sent at eight or nine. */
 export const sendDigest: CronTask = {
@@ -23,7 +22,7 @@ export const sendDigest: CronTask = {
     const until = now - (now % DAY_MS);
     const from = until - DAY_MS;
     const [facts, breakers] = await Promise.all([readDay(env.DB, from, until, now), breakerDays(env, from, until)]);
-    const mail = { to: email, ...digestText(dateOf.format(from), facts, breakers) };
+    const mail = { to: email, ...digestText(dateText.format(from), facts, breakers) };
     const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
     const key = `digest:${new Date(from).toISOString().slice(0, 10)}`;
     const sent = await sendSystemMails(outbox, env, [{ key, mail }], now);

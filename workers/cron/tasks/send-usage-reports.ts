@@ -1,5 +1,6 @@
 import { markReported, unreportedUsage } from "../../../shared/accounts/usage/store.ts";
 import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
+import { dateText } from "../date-text.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
@@ -7,7 +8,6 @@ const DAY_MS = 86_400_000;
 const LIMIT = 200;
 
 const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
-const dateOf = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 const numberOf = new Intl.NumberFormat("en-GB");
 
 /** Sends each user once what they used in the week that has ended on Sunday. */
@@ -32,7 +32,7 @@ export const sendUsageReports: CronTask = {
         category: "notification",
         data: {
           userId,
-          period: `${dateOf.format(monday)} to ${dateOf.format(sunday)}`,
+          period: `${dateText.format(monday)} to ${dateText.format(sunday)}`,
           metrics: metrics.map(({ name, amount }) => ({ name, amount: numberOf.format(amount) })),
         },
       },

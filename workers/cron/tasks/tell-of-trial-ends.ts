@@ -1,5 +1,6 @@
 import { markTold, untoldTrials } from "../../../shared/accounts/trials/store.ts";
 import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
+import { dateText } from "../date-text.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
@@ -7,8 +8,6 @@ const DAY_MS = 86_400_000;
 const AHEAD_MS = 3 * DAY_MS;
 /** Mails of one run: the next hour's run tells the rest. */
 const LIMIT = 200;
-
-const dateOf = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
 /** Tells each user once that their trial ends, three days before. */
 export const tellOfTrialEnds: CronTask = {
@@ -28,7 +27,7 @@ export const tellOfTrialEnds: CronTask = {
         template: "trial-expiry",
         data: {
           userId: trial.userId,
-          trialEndsOn: dateOf.format(trial.trialEndsAt),
+          trialEndsOn: dateText.format(trial.trialEndsAt),
           daysLeft: Math.ceil((trial.trialEndsAt - now) / DAY_MS),
         },
       },
