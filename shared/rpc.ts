@@ -6,9 +6,11 @@ import type * as emails from "./contract/emails.ts";
 import type { Operation } from "./contract/operation.ts";
 import type * as scheduledTasks from "./contract/scheduled-tasks.ts";
 import type * as system from "./contract/system.ts";
+import type * as teams from "./contract/teams.ts";
 import type * as users from "./contract/users.ts";
 
 type Operations = typeof users &
+  typeof teams &
   typeof emails &
   typeof cache &
   typeof circuitBreakers &

@@ -72,3 +72,39 @@ export const workspaces = v.strictObject({
   userId: v.string(),
   workspaces: v.array(v.strictObject({ workspaceId: v.string(), name: v.string(), teamId: v.nullable(v.string()), createdAt: time })),
 });
+
+export const role = v.picklist(["owner", "admin", "member"], 'must be "owner", "admin" or "member"');
+export type Role = v.InferOutput<typeof role>;
+
+const name = v.pipe(
+  v.string("must be text"),
+  v.trim(),
+  v.minLength(1, "is empty"),
+  v.maxLength(100, "is too long"),
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+  v.regex(/^[^\u0000-\u001f\u007f]*$/, "must be one line"),
+);
+
+export const newTeam = v.strictObject({ name });
+export const newMember = v.strictObject({ userId, role: v.optional(role, "member") });
+export const newWorkspace = v.strictObject({ name, teamId: v.optional(v.pipe(v.string("must be text"), v.maxLength(64, "is too long"))) });
+
+export const team = v.strictObject({ teamId: v.string(), name: v.string(), createdAt: time });
+export const teamMember = v.strictObject({ userId: v.string(), role, joinedAt: time });
+export const workspace = v.strictObject({ workspaceId: v.string(), name: v.string(), teamId: v.nullable(v.string()), createdAt: time });
+
+/** The name of a usage counter. */
+export const metric = v.pipe(
+  v.string("must be text"),
+  v.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "must be 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter"),
+);
+
+export const usageIncrement = v.strictObject({
+  metric,
+  amount: v.pipe(
+    v.number("must be a number"),
+    v.integer("must be a whole number"),
+    v.minValue(1, "must be at least 1"),
+    v.maxValue(1_000_000_000, "must be at most 1000000000"),
+  ),
+});

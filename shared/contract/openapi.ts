@@ -20,6 +20,7 @@ const accessText: Record<Access, string> = {
 
 const tags = [
   { name: "accounts", description: "Users, and what is read of them through the cache." },
+  { name: "teams", description: "Teams, their members, and workspaces." },
   { name: "emails", description: "Transactional mails: accepted once, sent once, or in plain sight as dead or unknown." },
   { name: "operations", description: "What operators see and press." },
   { name: "webhooks", description: "What providers and recipients call." },
@@ -36,7 +37,8 @@ export function openApiDocument(operations: readonly Operation[], version: strin
     info: {
       title: "Luna",
       version,
-      description: "Accounts, cache, transactional email and scheduled work on Cloudflare Workers. Errors are RFC 9457 problem documents.",
+      description:
+        "Accounts, teams, cache, transactional email and scheduled work on Cloudflare Workers. Errors are RFC 9457 problem documents.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],

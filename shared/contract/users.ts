@@ -1,17 +1,20 @@
 import * as v from "valibot";
 import {
   accountEmail,
+  metric,
   newUser,
   permissions,
   subscription,
   teams,
   usage,
+  usageIncrement,
   user,
   userChanges,
   userId,
   workspaces,
 } from "../accounts/schemas.ts";
-import { operation } from "./operation.ts";
+import { pageOf } from "../http/lists.ts";
+import { operation, page, time } from "./operation.ts";
 
 const params = { userId };
 const found = v.strictObject({ user });
@@ -24,11 +27,13 @@ export const createUser = operation({
   path: "/api/users",
   access: "admin",
   tag,
-  summary: "Sign a user up: user, usage metrics, subscription and welcome mail in one transaction. The key is shown once.",
+  summary: "Sign a user up: user, usage metrics, subscription with trial and welcome mail in one transaction. The key is shown once.",
   body: newUser,
   answers: { 201: withKey },
   problems: ["conflict", "unavailable", "outcome-unknown", "misconfigured"],
 });
+
+const limit = pageOf.entries.limit;
 
 export const findUser = operation({
   id: "findUser",
@@ -73,10 +78,11 @@ export const deleteUser = operation({
   path: "/api/users/:userId",
   access: "self",
   tag,
-  summary: "Delete a user: address and key are erased, the id stays taken.",
+  summary:
+    "Delete a user: address and key are erased, the id stays taken. Refused while they are the last owner of a team that has other members.",
   params,
   answers: { 204: null },
-  problems: ["unavailable", "outcome-unknown"],
+  problems: ["wrong-state", "unavailable", "outcome-unknown"],
 });
 
 export const rotateApiKey = operation({
@@ -88,6 +94,18 @@ export const rotateApiKey = operation({
   summary: "Replace a user's key. The old one is refused from now on; the new one is shown once.",
   params,
   answers: { 201: withKey },
+  problems: ["unavailable", "outcome-unknown"],
+});
+
+export const revokeApiKey = operation({
+  id: "revokeApiKey",
+  method: "DELETE",
+  path: "/api/users/:userId/api-key",
+  access: "self",
+  tag,
+  summary: "Revoke a user's key without a new one. The admin can make one.",
+  params,
+  answers: { 204: null },
   problems: ["unavailable", "outcome-unknown"],
 });
 
@@ -115,6 +133,62 @@ export const getUsage = related("getUsage", "usage", "A user's counters.", usage
 export const getTeams = related("getTeams", "teams", "The teams that a user is a member of.", teams);
 export const getWorkspaces = related("getWorkspaces", "workspaces", "A user's own workspaces, and those of their teams.", workspaces);
 
+export const addUsage = operation({
+  id: "addUsage",
+  method: "POST",
+  path: "/api/users/:userId/usage",
+  access: "self",
+  tag,
+  summary: "Add to one of a user's counters, atomically.",
+  params,
+  body: usageIncrement,
+  answers: { 200: v.strictObject({ metric: v.string(), amount: v.number() }) },
+  problems: ["unavailable", "outcome-unknown"],
+});
+
+const historyRow = v.strictObject({ metric: v.string(), period: v.string(), amount: v.number() });
+
+export const usageHistory = operation({
+  id: "usageHistory",
+  method: "GET",
+  path: "/api/users/:userId/usage/history",
+  access: "self",
+  tag,
+  summary: "What a user used on each day, or in each month, that has ended (UTC), newest first.",
+  params,
+  query: v.strictObject({
+    by: v.optional(v.picklist(["day", "month"], 'must be "day" or "month"'), "day"),
+    metric: v.optional(metric),
+    limit,
+  }),
+  answers: { 200: v.strictObject({ items: v.array(historyRow) }) },
+  problems: ["unavailable"],
+});
+
+export const exportUser = operation({
+  id: "exportUser",
+  method: "GET",
+  path: "/api/users/:userId/export",
+  access: "self",
+  tag,
+  summary: "Everything that is kept of a user, for them to take along. Mails: the newest thousand, without their bodies.",
+  params,
+  answers: {
+    200: v.strictObject({
+      exportedAt: time,
+      user,
+      lastSeenAt: v.nullable(time),
+      subscription: v.nullable(subscription),
+      usage: v.record(v.string(), v.number()),
+      usageByDay: v.array(v.strictObject({ metric: v.string(), day: v.string(), amount: v.number() })),
+      teams: teams.entries.teams,
+      workspaces: workspaces.entries.workspaces,
+      emails: v.array(v.strictObject({ id: v.string(), subject: v.string(), status: v.string(), createdAt: time })),
+    }),
+  },
+  problems: ["unavailable"],
+});
+
 export const getMe = operation({
   id: "getMe",
   method: "GET",
@@ -123,5 +197,17 @@ export const getMe = operation({
   tag,
   summary: "The user whose key this is.",
   answers: { 200: found },
+  problems: ["unavailable"],
+});
+
+export const listUsers = operation({
+  id: "listUsers",
+  method: "GET",
+  path: "/api/admin/users",
+  access: "admin",
+  tag,
+  summary: "Every user, newest first.",
+  query: v.strictObject(pageOf.entries),
+  answers: { 200: page(user) },
   problems: ["unavailable"],
 });

@@ -50,8 +50,10 @@ beforeAll(async () => {
     { token: owner },
   );
   await call("PATCH", "/api/users/owner", { scopes: [] });
+  const team = await call("POST", "/api/teams", { name: "Team" }, { token: owner });
   names = {
     userId: "owner",
+    teamId: team.body.team.teamId,
     id: mail.body.id,
     tag: "user:owner",
     address: "ada@example.com",
@@ -63,7 +65,7 @@ beforeAll(async () => {
 type Asked = { method: string; path: string; body?: unknown; token: string | null };
 
 /** These take nothing that could be refused, and would change what the others need. */
-const changing = new Set(["deleteUser", "rotateApiKey", "cancelEmail", "discardDeadLetter"]);
+const changing = new Set(["deleteUser", "rotateApiKey", "revokeApiKey", "removeMember", "addMember", "cancelEmail", "discardDeadLetter"]);
 let throwaway = 0;
 
 /**
@@ -77,7 +79,8 @@ async function requestOf(method: string, path: string, column: Column, expected:
   const token = tokens[column];
   const fill = (values: Record<string, string>): string =>
     path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(values[name] ?? "no-such-thing"));
-  const withBody = body === undefined ? {} : { body: { "no-such-field": 1 } };
+  const sent = id === "addMember" ? { userId: "other" } : { "no-such-field": 1 };
+  const withBody = body === undefined ? {} : { body: sent };
   if (expected !== "yes" || !changing.has(id)) {
     const asked = id === "findUser" ? "?email=owner@example.com" : query === undefined ? "" : "?no-such-parameter=1";
     return { method, path: `${fill(names)}${asked}`, ...withBody, token };
@@ -99,4 +102,5 @@ describe.each(cases)("$method $path with $column", ({ method, path, column, expe
 it("another user has changed nothing of the owner's", async () => {
   expect((await call("GET", "/api/users/owner")).body.user).toMatchObject({ email: "owner@example.com", tier: "pro" });
   expect(await env.DB.prepare("SELECT status FROM emails WHERE id = ?").bind(names["id"]).first("status")).toBe("scheduled");
+  expect((await call("GET", "/api/users/owner/teams")).body.teams).toHaveLength(1);
 });

@@ -37,6 +37,7 @@ async function signUp(userId: string): Promise<void> {
 beforeAll(async () => {
   for (const userId of users) await signUp(userId);
   const token = tokens.get("fuzz-a") ?? "";
+  const team = (await call("POST", "/api/teams", { name: "Fuzz" }, { token })).body.team.teamId;
   const mails = await Promise.all(
     [1, 2, 3].map(
       async () => (await call("POST", "/api/emails", { to: "fuzz@example.com", subject: "Hi", text: "Hi" }, { token })).body.id,
@@ -44,6 +45,7 @@ beforeAll(async () => {
   );
   known = {
     userId: users,
+    teamId: [team],
     id: mails,
     tag: users.map((userId) => `user:${userId}`),
     // Orders to the other breakers would change what the rest is answered.

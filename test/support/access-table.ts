@@ -36,6 +36,9 @@ const ofOwner: Record<string, "403" | "404"> = {
   findUser: "403",
   getEmail: "404",
   cancelEmail: "404",
+  getTeam: "404",
+  addMember: "404",
+  removeMember: "404",
 };
 
 function cellsOf({ id, access }: Operation): Cells {

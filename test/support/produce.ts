@@ -28,6 +28,10 @@ async function person(tier = "pro"): Promise<Person> {
   return { userId, email, token: body.apiKey };
 }
 
+async function teamOf(owner: Person): Promise<string> {
+  return (await call("POST", "/api/teams", { name: "Team" }, { token: owner.token })).body.team.teamId;
+}
+
 async function mail(status?: string): Promise<string> {
   const sendAt = new Date(Date.now() + 3_600_000).toISOString();
   const { body } = await call("POST", "/api/emails", { to: "ada@example.com", subject: "Hi", text: "Hi", sendAt });
@@ -97,6 +101,10 @@ const tagIndexDown = {
   getByName: () => ({ purge: () => Promise.reject(new Error("down")), sync: () => Promise.reject(new Error("down")) }),
 } as unknown as ApiEnv["CACHE_TAG_INDEX"];
 
+async function manyRows(sql: string, count: number, ...bound: unknown[]): Promise<void> {
+  await env.DB.batch(Array.from({ length: count }, (_, n) => env.DB.prepare(sql).bind(...bound, n)));
+}
+
 /** What is accepted, and 409: it takes a state of its own. */
 const special: Record<string, Record<number, () => Promise<Asked>>> = {
   getHealth: { 200: at("/health", { token: null }), 503: at("/health", { token: null, bindings: { DB: deadDatabase } }) },
@@ -112,14 +120,75 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     200: ofUser("", { body: { tier: "free" } }),
     409: async () => ({ path: `/api/users/${(await person()).userId}`, body: { email: (await person()).email } }),
   },
-  deleteUser: { 204: ofUser() },
+  deleteUser: {
+    204: ofUser(),
+    409: async () => {
+      const owner = await person();
+      await call("POST", `/api/teams/${await teamOf(owner)}/members`, { userId: (await person()).userId });
+      return { path: `/api/users/${owner.userId}` };
+    },
+  },
   rotateApiKey: { 201: ofUser("/api-key") },
+  revokeApiKey: { 204: ofUser("/api-key") },
   getPermissions: { 200: ofUser("/permissions") },
   getSubscription: { 200: ofUser("/subscription") },
   getUsage: { 200: ofUser("/usage") },
   getTeams: { 200: ofUser("/teams") },
   getWorkspaces: { 200: ofUser("/workspaces") },
+  addUsage: {
+    200: ofUser("/usage", { body: { metric: "requests", amount: 3 } }),
+    409: async () => {
+      const { userId } = await person();
+      await manyRows("INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, 'm' || ?2, 0, 0)", 100, userId);
+      return { path: `/api/users/${userId}/usage`, body: { metric: "oneTooMany", amount: 1 } };
+    },
+  },
+  usageHistory: { 200: ofUser("/usage/history?by=month") },
+  exportUser: { 200: ofUser("/export") },
   getMe: { 200: async () => ({ path: "/api/me", token: (await person()).token }) },
+  listUsers: { 200: at("/api/admin/users?limit=1") },
+  createTeam: {
+    201: async () => ({ path: "/api/teams", body: { name: "Team" }, token: (await person()).token }),
+    409: async () => {
+      const { userId, token } = await person();
+      const prefix = id();
+      await manyRows("INSERT INTO teams (team_id, name, created_at) VALUES (?1 || ?2, 'x', 0)", 50, prefix);
+      await env.DB.prepare(
+        "INSERT INTO team_members (team_id, user_id, role, joined_at) SELECT team_id, ?1, 'owner', 0 FROM teams WHERE team_id LIKE ?2 || '%' ORDER BY team_id LIMIT 50",
+      )
+        .bind(userId, prefix)
+        .run();
+      return { path: "/api/teams", body: { name: "Team" }, token };
+    },
+  },
+  getTeam: { 200: async () => ({ path: `/api/teams/${await teamOf(await person())}` }) },
+  addMember: {
+    200: async () => ({ path: `/api/teams/${await teamOf(await person())}/members`, body: { userId: (await person()).userId } }),
+    409: async () => {
+      const owner = await person();
+      return { path: `/api/teams/${await teamOf(owner)}/members`, body: { userId: owner.userId, role: "member" } };
+    },
+  },
+  removeMember: {
+    204: async () => {
+      const [team, { userId }] = [await teamOf(await person()), await person()];
+      await call("POST", `/api/teams/${team}/members`, { userId });
+      return { path: `/api/teams/${team}/members/${userId}` };
+    },
+    409: async () => {
+      const owner = await person();
+      return { path: `/api/teams/${await teamOf(owner)}/members/${owner.userId}` };
+    },
+  },
+  createWorkspace: {
+    201: async () => ({ path: "/api/workspaces", body: { name: "Desk" }, token: (await person()).token }),
+    404: async () => ({ path: "/api/workspaces", body: { name: "Desk", teamId: "no-such-team" }, token: (await person()).token }),
+    409: async () => {
+      const { userId, token } = await person();
+      await manyRows("INSERT INTO workspaces (workspace_id, owner_id, name, created_at) VALUES (?1 || ?2, ?1, 'x', 0)", 100, userId);
+      return { path: "/api/workspaces", body: { name: "Desk" }, token };
+    },
+  },
   sendEmail: { 202: at("/api/emails", { body: { to: "ada@example.com", subject: "Hi", text: "Hi" } }) },
   sendEmails: { 202: at("/api/emails/batch", { body: { emails: [{ to: "ada@example.com", subject: "Hi", text: "Hi" }, {}] } }) },
   listEmails: { 200: at("/api/emails?limit=2") },
@@ -244,6 +313,8 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
 
 const minimalBody: Record<string, unknown> = {
   updateUser: { tier: "free" },
+  addUsage: { metric: "m", amount: 1 },
+  addMember: { userId: "nobody" },
   resolveEmail: { status: "sent" },
   resetCircuitBreaker: reason,
   closeCircuitBreaker: reason,
