@@ -11,13 +11,15 @@ export type PurgePorts = { db: D1Database; cache: Cache; background: (work: Prom
  *
  * @param tags what the write makes old, new names included: "there is no such user" may be cached under them
  * @param write puts an intent with the id that it gets into its own batch: it delivers the purge if this cannot
+ * @param tagsOf what else the write made old, which only it could tell; served here until it is purged, as it is elsewhere
  */
 export async function purgingAfter<Value, Failure>(
   ports: PurgePorts,
   tags: readonly string[],
   write: (intentId: string) => Promise<Result<Value, Failure>>,
+  tagsOf: (written: Value) => readonly string[] = () => [],
 ): Promise<Result<Value, Failure>> {
-  const work = writeAndPurge(ports, tags, write);
+  const work = writeAndPurge(ports, tags, write, tagsOf);
   // A caller that goes away must leave neither a write without its purge nor a doubt without its end.
   ports.background(work.catch(() => undefined));
   return await work;
@@ -27,6 +29,7 @@ async function writeAndPurge<Value, Failure>(
   { db, cache, background }: PurgePorts,
   tags: readonly string[],
   write: (intentId: string) => Promise<Result<Value, Failure>>,
+  tagsOf: (written: Value) => readonly string[],
 ): Promise<Result<Value, Failure>> {
   const intentId = crypto.randomUUID();
   const settle = cache.tags.doubt(tags);
@@ -35,7 +38,7 @@ async function writeAndPurge<Value, Failure>(
     written = await write(intentId);
     return written;
   } finally {
-    const purged = await cache.purge(tags);
+    const purged = await cache.purge(written?.ok ? [...new Set([...tags, ...tagsOf(written.value)])] : tags);
     settle();
     // Of a write with an unknown outcome the batch may still be under way, and its intent with it.
     if (purged.ok && written?.ok) background(deleteIntents(db, [intentId]).catch(logLeftBehind));

@@ -36,24 +36,30 @@ export type Scope = v.InferOutput<typeof scope>;
 
 const time = v.pipe(v.string(), v.isoTimestamp());
 
-/** `scopes`: what the user's API key may do beyond the user's own account. `apiKeyPrefix`: its first characters, to tell keys apart. */
+/**
+ * `scopes`: what the user's API key may do beyond the user's own account. `apiKeyPrefix`: its first characters, to tell keys apart; null
+ * once it is revoked.
+ */
 export const user = v.strictObject({
   userId: v.string(),
   email: v.string(),
   tier,
   scopes: v.array(scope),
-  apiKeyPrefix: v.string(),
+  apiKeyPrefix: v.nullable(v.string()),
   createdAt: time,
   updatedAt: time,
 });
 export type User = v.InferOutput<typeof user>;
+
+const role = v.picklist(["owner", "admin", "member"], 'must be "owner", "admin" or "member"');
+export type Role = v.InferOutput<typeof role>;
 
 /** What is read of a user besides the user, as the API answers it. */
 export const permissions = v.strictObject({
   userId: v.string(),
   tier,
   permissions: v.array(v.string()),
-  teams: v.array(v.strictObject({ teamId: v.string(), role: v.string() })),
+  teams: v.array(v.strictObject({ teamId: v.string(), role, permissions: v.array(v.string()) })),
 });
 export const subscription = v.strictObject({
   userId: v.string(),
@@ -73,9 +79,6 @@ export const workspaces = v.strictObject({
   workspaces: v.array(v.strictObject({ workspaceId: v.string(), name: v.string(), teamId: v.nullable(v.string()), createdAt: time })),
 });
 
-export const role = v.picklist(["owner", "admin", "member"], 'must be "owner", "admin" or "member"');
-export type Role = v.InferOutput<typeof role>;
-
 const name = v.pipe(
   v.string("must be text"),
   v.trim(),
@@ -89,9 +92,14 @@ export const newTeam = v.strictObject({ name });
 export const newMember = v.strictObject({ userId, role: v.optional(role, "member") });
 export const newWorkspace = v.strictObject({ name, teamId: v.optional(v.pipe(v.string("must be text"), v.maxLength(64, "is too long"))) });
 
+export type NewWorkspace = v.InferOutput<typeof newWorkspace>;
+
 export const team = v.strictObject({ teamId: v.string(), name: v.string(), createdAt: time });
 export const teamMember = v.strictObject({ userId: v.string(), role, joinedAt: time });
 export const workspace = v.strictObject({ workspaceId: v.string(), name: v.string(), teamId: v.nullable(v.string()), createdAt: time });
+export type Team = v.InferOutput<typeof team>;
+export type TeamMember = v.InferOutput<typeof teamMember>;
+export type Workspace = v.InferOutput<typeof workspace>;
 
 /** The name of a usage counter. */
 export const metric = v.pipe(
@@ -108,3 +116,4 @@ export const usageIncrement = v.strictObject({
     v.maxValue(1_000_000_000, "must be at most 1000000000"),
   ),
 });
+export type UsageIncrement = v.InferOutput<typeof usageIncrement>;

@@ -79,7 +79,13 @@ describe("every read of an account", () => {
       userId,
       tier: "pro",
       permissions: ["account:manage", "usage:read", "workspaces:create", "teams:create", "teams:invite", "emails:send"],
-      teams: [{ teamId: `team-${userId}`, role: "owner" }],
+      teams: [
+        {
+          teamId: `team-${userId}`,
+          role: "owner",
+          permissions: ["team:read", "team:invite", "workspaces:create", "team:manage-roles"],
+        },
+      ],
     });
     expect(await read("subscription")).toMatchObject({ userId, tier: "pro", status: "active", trialEndsAt: null, endedAt: null });
     expect(await read("usage")).toEqual({ userId, usage: { apiRequests: 0, emailsSent: 0, storageBytes: 0 } });

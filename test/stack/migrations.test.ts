@@ -26,3 +26,24 @@ it("a migration that makes the mails' table anew keeps every row and every index
   expect(() => insert.run("bad", "lost")).toThrow("CHECK");
   for (const status of ["cancelled", "scheduled", "delivered", "discarded"]) insert.run(`mail-${status}`, status);
 });
+
+it("a migration that makes members and workspaces anew keeps them, and from then on they go with their team", () => {
+  const db = new DatabaseSync(":memory:", { enableForeignKeyConstraints: true });
+  const before = files.filter((name) => name < "0008");
+  apply(db, before);
+  db.exec(`INSERT INTO users (user_id, tier, created_at, updated_at) VALUES ('ada', 'pro', 0, 0);
+           INSERT INTO teams VALUES ('core', 'Core', 1), ('other', 'Other', 2);
+           INSERT INTO team_members VALUES ('core', 'ada', 'owner', 3), ('other', 'ada', 'member', 4);
+           INSERT INTO workspaces VALUES ('mine', NULL, 'ada', 'Mine', 5), ('ours', 'core', 'ada', 'Ours', 6)`);
+  const members = () => db.prepare("SELECT * FROM team_members ORDER BY team_id").all();
+  const workspaces = () => db.prepare("SELECT * FROM workspaces ORDER BY workspace_id").all();
+  const indexes = () =>
+    db.prepare("SELECT name FROM sqlite_master WHERE tbl_name IN ('team_members', 'workspaces') AND type = 'index' ORDER BY name").all();
+  const kept = [members(), workspaces(), indexes()];
+  apply(db, files.slice(before.length));
+  expect([members(), workspaces(), indexes()]).toEqual(kept);
+  expect(db.prepare("PRAGMA foreign_key_check").all()).toEqual([]);
+  db.exec("DELETE FROM teams WHERE team_id = 'core'");
+  expect(members()).toMatchObject([{ team_id: "other" }]);
+  expect(workspaces()).toMatchObject([{ workspace_id: "mine" }]);
+});

@@ -5,6 +5,7 @@ import * as emails from "../../shared/contract/emails.ts";
 import type { Operation } from "../../shared/contract/operation.ts";
 import * as tasks from "../../shared/contract/scheduled-tasks.ts";
 import { getDocs, getHealth, getOpenApi, listAlerts, listAudit } from "../../shared/contract/system.ts";
+import * as teams from "../../shared/contract/teams.ts";
 import * as users from "../../shared/contract/users.ts";
 import { resolveEmail } from "./admin.ts";
 import { alerts } from "./alerts.ts";
@@ -19,6 +20,7 @@ import { health } from "./health.ts";
 import { docs, openApi } from "./openapi.ts";
 import * as taskHandlers from "./scheduled-tasks.ts";
 import { suppress, suppressions, unsuppress } from "./suppressions.ts";
+import * as teamHandlers from "./teams.ts";
 import { listTemplates, previewTemplate } from "./templates.ts";
 import { askToUnsubscribe, unsubscribe } from "./unsubscribe.ts";
 import * as userHandlers from "./users.ts";
@@ -50,6 +52,12 @@ export const routes: readonly Route[] = [
   route(users.getTeams, userHandlers.getRelated("teams")),
   route(users.getWorkspaces, userHandlers.getRelated("workspaces")),
   route(users.getMe, userHandlers.getMe),
+
+  route(teams.createTeam, teamHandlers.createTeam),
+  route(teams.getTeam, teamHandlers.getTeam),
+  route(teams.addMember, teamHandlers.addMember),
+  route(teams.removeMember, teamHandlers.removeMember),
+  route(teams.createWorkspace, teamHandlers.createWorkspace),
 
   route(emails.sendEmail, emailHandlers.sendEmail),
   route(emails.sendEmails, emailHandlers.sendEmails),

@@ -1,6 +1,6 @@
 import type * as v from "valibot";
-import { permissionsOf } from "../permissions.ts";
-import type { permissions, Scope, subscription, teams, Tier, usage, workspaces } from "../schemas.ts";
+import { permissionsIn, permissionsOf } from "../permissions.ts";
+import type { permissions, Role, Scope, subscription, teams, Tier, usage, workspaces } from "../schemas.ts";
 
 /** SQL of what is read of a user besides the user. Each answers null for a user that there is not. */
 
@@ -25,61 +25,81 @@ async function rowsOf<Row>(
 }
 
 export async function findPermissions(db: D1Database, userId: string): Promise<Of<typeof permissions> | null> {
-  const found = await rowsOf<{ teamId: string; role: string }>(
+  const found = await rowsOf<{ teamId: string; role: Role }>(
     db,
     "SELECT team_id AS teamId, role FROM team_members WHERE user_id = ?1 ORDER BY team_id",
     userId,
   );
   if (found === null) return null;
   const { tier, scopes } = found.user;
-  return { userId, tier, permissions: permissionsOf(tier, JSON.parse(scopes) as Scope[]), teams: found.rows };
+  const inTeams = found.rows.map((row) => ({ ...row, permissions: permissionsIn(row.role) }));
+  return { userId, tier, permissions: permissionsOf(tier, JSON.parse(scopes) as Scope[]), teams: inTeams };
 }
 
+type SubscriptionRow = {
+  tier: Tier;
+  status: Of<typeof subscription>["status"];
+  startedAt: number;
+  trialEndsAt: number | null;
+  endedAt: number | null;
+};
+
+/** How each is read of the user `?1`, and what a row of it is to the API. */
+export const selections = {
+  subscription: {
+    sql: `SELECT tier, status, started_at AS startedAt, trial_ends_at AS trialEndsAt, ended_at AS endedAt
+          FROM subscriptions JOIN users USING (user_id) WHERE user_id = ?1 AND deleted_at IS NULL`,
+    view: (userId: string, { startedAt, trialEndsAt, endedAt, ...rest }: SubscriptionRow): Of<typeof subscription> => ({
+      userId,
+      ...rest,
+      startedAt: iso(startedAt),
+      trialEndsAt: isoOrNull(trialEndsAt),
+      endedAt: isoOrNull(endedAt),
+    }),
+  },
+  usage: {
+    sql: "SELECT metric, amount FROM usage_metrics WHERE user_id = ?1 ORDER BY metric",
+    view: (rows: { metric: string; amount: number }[]): Record<string, number> =>
+      Object.fromEntries(rows.map(({ metric, amount }) => [metric, amount])),
+  },
+  teams: {
+    sql: `SELECT team_id AS teamId, name, role, joined_at AS joinedAt
+          FROM team_members JOIN teams USING (team_id) WHERE user_id = ?1 ORDER BY joined_at, team_id`,
+    view: (row: { teamId: string; name: string; role: string; joinedAt: number }) => ({ ...row, joinedAt: iso(row.joinedAt) }),
+  },
+  /** Their personal ones, and those of their teams; not those that they created in a team which they have left. */
+  workspaces: {
+    sql: `SELECT workspace_id AS workspaceId, name, team_id AS teamId, created_at AS createdAt FROM workspaces
+          WHERE (owner_id = ?1 AND team_id IS NULL) OR team_id IN (SELECT team_id FROM team_members WHERE user_id = ?1)
+          ORDER BY created_at, workspace_id`,
+    view: (row: { workspaceId: string; name: string; teamId: string | null; createdAt: number }) => ({
+      ...row,
+      createdAt: iso(row.createdAt),
+    }),
+  },
+};
+
+type RowOf<View extends (...parameters: never) => unknown> = Parameters<View>[0];
+
 export async function findSubscription(db: D1Database, userId: string): Promise<Of<typeof subscription> | null> {
-  const row = await db
-    .prepare(
-      `SELECT tier, status, started_at AS startedAt, trial_ends_at AS trialEndsAt, ended_at AS endedAt
-       FROM subscriptions JOIN users USING (user_id) WHERE user_id = ?1 AND deleted_at IS NULL`,
-    )
-    .bind(userId)
-    .first<{
-      tier: Tier;
-      status: Of<typeof subscription>["status"];
-      startedAt: number;
-      trialEndsAt: number | null;
-      endedAt: number | null;
-    }>();
-  if (row === null) return null;
-  const { startedAt, trialEndsAt, endedAt, ...rest } = row;
-  return { userId, ...rest, startedAt: iso(startedAt), trialEndsAt: isoOrNull(trialEndsAt), endedAt: isoOrNull(endedAt) };
+  const row = await db.prepare(selections.subscription.sql).bind(userId).first<SubscriptionRow>();
+  return row === null ? null : selections.subscription.view(userId, row);
 }
 
 export async function findUsage(db: D1Database, userId: string): Promise<Of<typeof usage> | null> {
-  const found = await rowsOf<{ metric: string; amount: number }>(
-    db,
-    "SELECT metric, amount FROM usage_metrics WHERE user_id = ?1 ORDER BY metric",
-    userId,
-  );
-  return found === null ? null : { userId, usage: Object.fromEntries(found.rows.map(({ metric, amount }) => [metric, amount])) };
+  const { sql, view } = selections.usage;
+  const found = await rowsOf<RowOf<typeof view>[number]>(db, sql, userId);
+  return found === null ? null : { userId, usage: view(found.rows) };
 }
 
 export async function findTeams(db: D1Database, userId: string): Promise<Of<typeof teams> | null> {
-  const found = await rowsOf<{ teamId: string; name: string; role: string; joinedAt: number }>(
-    db,
-    `SELECT team_id AS teamId, name, role, joined_at AS joinedAt
-     FROM team_members JOIN teams USING (team_id) WHERE user_id = ?1 ORDER BY joined_at, team_id`,
-    userId,
-  );
-  return found === null ? null : { userId, teams: found.rows.map((row) => ({ ...row, joinedAt: iso(row.joinedAt) })) };
+  const { sql, view } = selections.teams;
+  const found = await rowsOf<RowOf<typeof view>>(db, sql, userId);
+  return found === null ? null : { userId, teams: found.rows.map(view) };
 }
 
-/** Their own, and those of their teams. */
 export async function findWorkspaces(db: D1Database, userId: string): Promise<Of<typeof workspaces> | null> {
-  const found = await rowsOf<{ workspaceId: string; name: string; teamId: string | null; createdAt: number }>(
-    db,
-    `SELECT workspace_id AS workspaceId, name, team_id AS teamId, created_at AS createdAt FROM workspaces
-     WHERE owner_id = ?1 OR team_id IN (SELECT team_id FROM team_members WHERE user_id = ?1) ORDER BY created_at, workspace_id`,
-    userId,
-  );
-  return found === null ? null : { userId, workspaces: found.rows.map((row) => ({ ...row, createdAt: iso(row.createdAt) })) };
+  const { sql, view } = selections.workspaces;
+  const found = await rowsOf<RowOf<typeof view>>(db, sql, userId);
+  return found === null ? null : { userId, workspaces: found.rows.map(view) };
 }
