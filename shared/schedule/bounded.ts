@@ -4,17 +4,17 @@ const LIMIT = 1_000;
 const MAX_ROUNDS = 20;
 
 /**
- * Repeats a deletion until nothing is left, or the run has done enough.
+ * Repeats what takes away some of what is left until nothing is, or the run has done enough.
  *
- * @param deleteSome deletes at most `limit` rows, and says how many they were
- * @returns how many rows were deleted
+ * @param takeSome deletes or settles at most `limit` rows, and says how many they were
+ * @returns how many rows they were
  */
-export async function untilNoneIsLeft(deleteSome: (limit: number) => Promise<number>, signal: AbortSignal): Promise<number> {
-  let deleted = 0;
+export async function untilNoneIsLeft(takeSome: (limit: number) => Promise<number>, signal: AbortSignal): Promise<number> {
+  let taken = 0;
   for (let round = 0; round < MAX_ROUNDS && !signal.aborted; round += 1) {
-    const inRound = await deleteSome(LIMIT);
-    deleted += inRound;
+    const inRound = await takeSome(LIMIT);
+    taken += inRound;
     if (inRound < LIMIT) break;
   }
-  return deleted;
+  return taken;
 }

@@ -44,6 +44,19 @@ function freshTagIndex(): ApiEnv["CACHE_TAG_INDEX"] {
   return { getByName: (name: string) => env.CACHE_TAG_INDEX.getByName(`${name}#${fleet}`) } as ApiEnv["CACHE_TAG_INDEX"];
 }
 
+/** A user of the API with their key. Each has a name that nobody had before in the same file. */
+export type TestUser = { userId: string; email: string; token: string };
+
+let users = 0;
+
+export async function signUpAs(tier: "free" | "pro" | "enterprise", given: Partial<Omit<TestUser, "token">> = {}): Promise<TestUser> {
+  users += 1;
+  const user = { userId: `${tier}-${users}`, email: `${tier}-${users}@example.com`, ...given };
+  const { status, body } = await call("POST", "/api/users", { ...user, tier });
+  if (status !== 201) throw new Error(`The sign-up of ${user.userId} answered ${status}.`);
+  return { ...user, token: body.apiKey as string };
+}
+
 export async function rows(table: string): Promise<number> {
   return (await env.DB.prepare(`SELECT COUNT(*) AS n FROM ${table}`).first<number>("n")) ?? -1;
 }
@@ -53,6 +66,9 @@ export const tables = [
   "users",
   "usage_metrics",
   "subscriptions",
+  "teams",
+  "team_members",
+  "workspaces",
   "emails",
   "email_events",
   "dead_letters",

@@ -84,7 +84,8 @@ async function namesOf(env: ApiEnv, wanted: Invalidation): Promise<Result<{ tags
   const keys = [
     userKey(id),
     ...relatedReads.map((what) => relatedKey(id, what)),
-    ...(names === null ? [] : [emailKey(names.email), apiKeyKey(names.apiKeyHash)]),
+    ...(names === null ? [] : [emailKey(names.email)]),
+    ...(names === null || names.apiKeyHash === null ? [] : [apiKeyKey(names.apiKeyHash)]),
   ];
   return ok({ tags: keys, keys });
 }

@@ -46,6 +46,7 @@ export const routes: readonly Route[] = [
   route(users.updateUser, userHandlers.patchUser),
   route(users.deleteUser, userHandlers.removeUser),
   route(users.rotateApiKey, userHandlers.rotateApiKey),
+  route(users.revokeApiKey, userHandlers.revokeApiKey),
   route(users.getPermissions, userHandlers.getRelated("permissions")),
   route(users.getSubscription, userHandlers.getRelated("subscription")),
   route(users.getUsage, userHandlers.getRelated("usage")),
@@ -65,6 +66,7 @@ export const routes: readonly Route[] = [
   route(emails.getEmail, emailHandlers.getEmail),
   route(emails.cancelEmail, emailHandlers.cancel),
 
+  route(users.listUsers, userHandlers.getUsers),
   route(breakers.listCircuitBreakers, breakerHandlers.listCircuitBreakers),
   route(breakers.circuitBreakerHistory, breakerHandlers.circuitBreakerHistory),
   route(breakers.resetCircuitBreaker, breakerHandlers.resetCircuitBreaker),

@@ -1,28 +1,28 @@
-import { waitUntil } from "cloudflare:workers";
 import { newApiKey } from "../../shared/accounts/api-key.ts";
+import { deleteUser, findDeletion, type Deletion } from "../../shared/accounts/deletion/store.ts";
 import { purgingAfter } from "../../shared/accounts/purge.ts";
 import { readRelated, readUser, readUserByEmail, type AccountPorts } from "../../shared/accounts/reads.ts";
 import { newUser, userChanges, type User } from "../../shared/accounts/schemas.ts";
 import { signUp } from "../../shared/accounts/sign-up.ts";
-import { deleteUser, findDeletion, findUser as lookUp, replaceApiKey, updateUser } from "../../shared/accounts/store.ts";
+import { findUser as lookUp, listUsers, replaceApiKey, revokeApiKey as takeKeyAway, updateUser } from "../../shared/accounts/store.ts";
 import { cacheStatusField } from "../../shared/cache/cache-status.ts";
 import { apiKeyKey, emailKey, userKey, type RelatedRead } from "../../shared/cache/keys.ts";
-import { cacheOf } from "../../shared/cache/open.ts";
 import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
-import { findUser } from "../../shared/contract/users.ts";
+import * as contract from "../../shared/contract/users.ts";
 import { sender } from "../../shared/email/settings.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
+import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { answerRead, consistencyOf } from "./cached.ts";
 import { json, type Handler } from "./call.ts";
 import { readDatabase, writeDatabase } from "./database.ts";
+import { purging } from "./purging.ts";
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
 
 const reading = (env: ApiEnv): AccountPorts<Failure> => ({ env, database: (read) => readDatabase(env, read) });
-const purging = (env: ApiEnv) => ({ db: env.DB, cache: cacheOf(env), background: (work: Promise<unknown>) => waitUntil(work) });
 
 export const createUser: Handler = async ({ request, env, now }) => {
   const user = await readJson(request, newUser);
@@ -46,7 +46,7 @@ export const getUser: Handler = async ({ request, params, env }) =>
 
 /** A user may only ask for their own address: another's is refused before it is looked up, so the answer tells nothing. */
 export const getUserByEmail: Handler = async ({ request, url, env, caller }) => {
-  const query = validate(findUser.query, Object.fromEntries(url.searchParams));
+  const query = validate(contract.findUser.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { email } = query.value;
   if (caller.role === "user" && caller.user.email !== email) return fail({ tag: "forbidden", detail: "This key belongs to another user." });
@@ -84,14 +84,25 @@ export const removeUser: Handler = async ({ params, env, now }) => {
   const deleted = await purgingAfter(purging(env), [userKey(userId)], (intentId) =>
     writeDatabase(
       () => deleteUser(env.DB, userId, intentId, now),
-      async () => {
+      async (): Promise<Deletion | null> => {
         const deletedAt = await findDeletion(env.DB, userId);
-        return deletedAt === null ? null : deletedAt === now;
+        if (deletedAt === null) return null;
+        return deletedAt === now ? "deleted" : "absent";
       },
     ),
   );
   if (!deleted.ok) return deleted;
-  return deleted.value ? ok(new Response(null, { status: 204 })) : fail(noSuchUser);
+  switch (deleted.value) {
+    case "deleted":
+      return ok(new Response(null, { status: 204 }));
+    case "absent":
+      return fail(noSuchUser);
+    case "last-owner":
+      return fail({
+        tag: "wrong-state",
+        detail: "The user is the last owner of a team that has other members: make one of them an owner, or remove them.",
+      });
+  }
 };
 
 export const rotateApiKey: Handler = async ({ params, env, now }) => {
@@ -106,6 +117,33 @@ export const rotateApiKey: Handler = async ({ params, env, now }) => {
   );
   if (!user.ok) return user;
   return user.value === null ? fail(noSuchUser) : json({ user: user.value, apiKey: key.key }, { status: 201 });
+};
+
+export const revokeApiKey: Handler = async ({ params, env, now }) => {
+  const userId = params["userId"] ?? "";
+  const revoked = await purgingAfter(purging(env), [userKey(userId)], (intentId) =>
+    writeDatabase(
+      () => takeKeyAway(env.DB, userId, intentId, now),
+      async () => {
+        const user = await lookUp(env.DB, { by: "userId", value: userId });
+        if (user === null) return false;
+        return user.apiKeyPrefix === null ? true : null;
+      },
+    ),
+  );
+  if (!revoked.ok) return revoked;
+  return revoked.value ? ok(new Response(null, { status: 204 })) : fail(noSuchUser);
+};
+
+/** Every user, newest first. `nextCursor` is there while more follow. */
+export const getUsers: Handler = async ({ url, env }) => {
+  const query = validate(contract.listUsers.query, Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
+  const { limit, cursor } = query.value;
+  const found = await readDatabase(env, () => listUsers(env.DB, cursor ?? null, limit + 1));
+  if (!found.ok) return found;
+  const { rows, ...next } = pageFrom(found.value, limit, ({ at }) => at);
+  return json({ items: rows.map(({ user }) => user), ...next });
 };
 
 const userView = (user: User): { user: User } => ({ user });

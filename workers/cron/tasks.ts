@@ -1,6 +1,7 @@
 import type { CronEnv } from "../../shared/env.ts";
 import type { Task } from "../../shared/schedule/execution.ts";
 import { deliverPurges } from "./tasks/deliver-purges.ts";
+import { endTrials } from "./tasks/end-trials.ts";
 import { expireDeadLetters } from "./tasks/expire-dead-letters.ts";
 import { expireIdempotencyKeys } from "./tasks/expire-idempotency-keys.ts";
 import { expireWebhookMessages } from "./tasks/expire-webhook-messages.ts";
@@ -24,6 +25,7 @@ export const tasks: readonly CronTask[] = [
   pruneHistory,
   rollUpUsage,
   tellOfTrialEnds,
+  endTrials,
   sendUsageReports,
   warmCache,
   sendDigest,

@@ -35,7 +35,7 @@ export async function markWarmed(db: D1Database, userIds: string[], now: number)
     .run();
 }
 
-/** For the batch that deletes a user. */
-export function forgetActivity(db: D1Database, userId: string): D1PreparedStatement {
-  return db.prepare("DELETE FROM user_activity WHERE user_id = ?1").bind(userId);
+/** When a user was last seen, for a batch. */
+export function selectLastSeen(db: D1Database, userId: string): D1PreparedStatement {
+  return db.prepare("SELECT last_seen_at AS lastSeenAt FROM user_activity WHERE user_id = ?1").bind(userId);
 }

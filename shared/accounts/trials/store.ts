@@ -1,3 +1,5 @@
+import { userKey } from "../../cache/keys.ts";
+
 /** SQL of telling users that their trial ends. */
 
 export type EndingTrial = { userId: string; email: string; trialEndsAt: number };
@@ -24,4 +26,28 @@ export async function markTold(db: D1Database, trials: EndingTrial[]): Promise<v
     )
     .bind(JSON.stringify(trials.map(({ userId, trialEndsAt }) => ({ userId, trialEndsAt }))))
     .run();
+}
+
+/** Trials that are over: the same in each statement of a batch, until one of them ends them. */
+const over = `SELECT user_id FROM subscriptions WHERE status = 'trialing' AND trial_ends_at <= ?1 ORDER BY trial_ends_at, user_id LIMIT ?2`;
+
+/**
+ * Ends trials that are over and that nobody converted: the subscription is cancelled as of their end, and the tier goes back to free. With
+ * the purge that this owes the cache, in one batch.
+ *
+ * @param limit at most as many as one purge takes tags
+ * @returns how many were ended
+ */
+export async function endTrials(db: D1Database, intentId: string, now: number, limit: number): Promise<number> {
+  const [, , ended] = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO purge_intents (id, tags, mode, created_at)
+         SELECT ?3, json_group_array(?4 || user_id), 'hard', ?1 FROM (${over}) HAVING COUNT(*) > 0`,
+      )
+      .bind(now, limit, intentId, userKey("")),
+    db.prepare(`UPDATE users SET tier = 'free', updated_at = ?1 WHERE deleted_at IS NULL AND user_id IN (${over})`).bind(now, limit),
+    db.prepare(`UPDATE subscriptions SET status = 'cancelled', ended_at = trial_ends_at WHERE user_id IN (${over})`).bind(now, limit),
+  ]);
+  return ended?.meta.changes ?? 0;
 }

@@ -1,0 +1,19 @@
+import { endTrials as endSome } from "../../../shared/accounts/trials/store.ts";
+import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import type { CronTask } from "../tasks.ts";
+
+/**
+ * Ends the trials that are over, up to 20,000 each run. `deliver-purges` delivers what that owes the cache: isolates hear of it within two
+ * minutes.
+ */
+export const endTrials: CronTask = {
+  name: "end-trials",
+  cron: "20 * * * *",
+  timeoutMs: 120_000,
+  graceMs: 1_800_000,
+  overlap: "skip",
+  async run({ given: { DB }, signal }) {
+    const now = Date.now();
+    return { ended: await untilNoneIsLeft((limit) => endSome(DB, crypto.randomUUID(), now, limit), signal) };
+  },
+};
