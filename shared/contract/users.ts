@@ -65,7 +65,7 @@ export const updateUser = operation({
   path: "/api/users/:userId",
   access: "self",
   tag,
-  summary: "Change a user. Tier and scopes are the admin's to change.",
+  summary: "Change a user. Tier and scopes are the admin's to change; to name a tier, also the one that there is, ends a trial.",
   params,
   body: userChanges,
   answers: { 200: found },
@@ -139,11 +139,11 @@ export const addUsage = operation({
   path: "/api/users/:userId/usage",
   access: "self",
   tag,
-  summary: "Add to one of a user's counters, atomically.",
+  summary: "Add to one of a user's counters, atomically. A user has at most a hundred.",
   params,
   body: usageIncrement,
   answers: { 200: v.strictObject({ metric: v.string(), amount: v.number() }) },
-  problems: ["unavailable", "outcome-unknown"],
+  problems: ["wrong-state", "unavailable", "outcome-unknown"],
 });
 
 const historyRow = v.strictObject({ metric: v.string(), period: v.string(), amount: v.number() });
@@ -171,7 +171,8 @@ export const exportUser = operation({
   path: "/api/users/:userId/export",
   access: "self",
   tag,
-  summary: "Everything that is kept of a user, for them to take along. Mails: the newest thousand, without their bodies.",
+  summary:
+    "Everything that is kept of a user, for them to take along. Mails that they sent: the newest thousand, without their bodies. Days: the newest ten thousand rows.",
   params,
   answers: {
     200: v.strictObject({
@@ -181,6 +182,7 @@ export const exportUser = operation({
       subscription: v.nullable(subscription),
       usage: v.record(v.string(), v.number()),
       usageByDay: v.array(v.strictObject({ metric: v.string(), day: v.string(), amount: v.number() })),
+      usageByMonth: v.array(v.strictObject({ metric: v.string(), month: v.string(), amount: v.number() })),
       teams: teams.entries.teams,
       workspaces: workspaces.entries.workspaces,
       emails: v.array(v.strictObject({ id: v.string(), subject: v.string(), status: v.string(), createdAt: time })),

@@ -1,7 +1,9 @@
 import { env } from "cloudflare:workers";
+import * as v from "valibot";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import * as contract from "../../shared/contract/users.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
+import { call, callWith, deadDatabase, rowsInAll, signUpAs } from "./support.ts";
 
 let next = 0;
 const newUser = () => {
@@ -31,9 +33,25 @@ describe("POST /api/users", () => {
       .bind(user.userId)
       .all();
     expect(usage.results).toEqual(["apiRequests", "emailsSent", "storageBytes"].map((metric) => ({ metric, amount: 0 })));
-    expect(await env.DB.prepare("SELECT status FROM subscriptions WHERE user_id = ?").bind(user.userId).first("status")).toBe("active");
+    const { createdAt } = created.body.user;
+    const trialEndsAt = new Date(Date.parse(createdAt) + 14 * 86_400_000).toISOString();
+    const subscription = await call("GET", `/api/users/${user.userId}/subscription`);
+    expect(subscription.body).toMatchObject({ tier: "pro", status: "trialing", startedAt: createdAt, trialEndsAt, endedAt: null });
     const mail = await env.DB.prepare("SELECT status, subject FROM emails WHERE to_address = ?").bind(user.email).first();
     expect(mail).toEqual({ status: "queued", subject: `Welcome to Luna, ${user.userId}` });
+  });
+
+  it("begins with a trial of fourteen days in the tiers that are paid for, and with none in the free one", async () => {
+    for (const [tier, status] of [
+      ["free", "active"],
+      ["pro", "trialing"],
+      ["enterprise", "trialing"],
+    ] as const) {
+      const { userId } = await signUpAs(tier);
+      const { body } = await call("GET", `/api/users/${userId}/subscription`);
+      expect(body.status).toBe(status);
+      expect(body.trialEndsAt === null).toBe(tier === "free");
+    }
   });
 
   it("stores the API key as its SHA-256 and nowhere in clear", async () => {
@@ -153,6 +171,69 @@ describe("an account", () => {
     expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).body.user.userId).toBe(user.userId);
   });
 
+  it("has no trial any more once the admin names its tier, and a subscription that is active from then on", async () => {
+    const subscription = async ({ userId }: { userId: string }) => (await call("GET", `/api/users/${userId}/subscription`)).body;
+    for (const tier of ["free", "pro", "enterprise"] as const) {
+      const trying = await signUpAs("pro");
+      expect((await subscription(trying)).status).toBe("trialing");
+      await call("PATCH", `/api/users/${trying.userId}`, { email: `new-${trying.email}` });
+      expect((await subscription(trying)).status).toBe("trialing");
+      await call("PATCH", `/api/users/${trying.userId}`, { tier });
+      expect(await subscription(trying)).toMatchObject({ tier, status: "active", trialEndsAt: null, endedAt: null });
+    }
+    await env.DB.prepare("UPDATE subscriptions SET status = 'cancelled', started_at = 0, ended_at = 1 WHERE user_id = ?")
+      .bind(user.userId)
+      .run();
+    const { body } = await call("PATCH", `/api/users/${user.userId}`, { tier: "pro" });
+    expect(await subscription(user)).toMatchObject({ status: "active", startedAt: body.user.updatedAt, endedAt: null });
+  });
+
+  it("keeps its trial if the batch that changes its tier fails", async () => {
+    const trying = await signUpAs("pro");
+    await env.DB.prepare(
+      "CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+    ).run();
+    const failed = await call("PATCH", `/api/users/${trying.userId}`, { tier: "enterprise" });
+    await env.DB.prepare("DROP TRIGGER refuse").run();
+    expect(failed.status).toBe(503);
+    const { body } = await call("GET", `/api/users/${trying.userId}/subscription`, undefined, { headers: { "Cache-Control": "no-cache" } });
+    expect(body).toMatchObject({ tier: "pro", status: "trialing" });
+  });
+
+  it("loses its key when that is revoked, until the admin makes one, and is changed meanwhile like any other", async () => {
+    const own = { token: user.apiKey };
+    expect((await call("GET", "/api/me", undefined, own)).body.user.apiKeyPrefix).toBe(user.apiKey.slice(0, 12));
+    expect((await call("DELETE", `/api/users/${user.userId}/api-key`, undefined, own)).status).toBe(204);
+    expect((await call("GET", "/api/me", undefined, own)).status).toBe(401);
+    expect((await call("GET", `/api/users/${user.userId}`)).body.user.apiKeyPrefix).toBeNull();
+    expect((await call("DELETE", `/api/users/${user.userId}/api-key`)).status).toBe(204);
+    expect((await call("DELETE", "/api/users/never-was/api-key")).status).toBe(404);
+    const row = await env.DB.prepare("SELECT api_key_hash, api_key_prefix FROM users WHERE user_id = ?").bind(user.userId).first();
+    expect(row).toEqual({ api_key_hash: null, api_key_prefix: null });
+
+    // What a write to it owes the cache has names alone.
+    await env.DB.prepare("CREATE TRIGGER keep BEFORE DELETE ON purge_intents BEGIN SELECT RAISE(IGNORE); END").run();
+    await call("PATCH", `/api/users/${user.userId}`, { tier: "pro" });
+    const tags = await env.DB.prepare("SELECT tags FROM purge_intents WHERE tags LIKE '%' || ? || '%'")
+      .bind(user.email)
+      .first<string>("tags");
+    await env.DB.prepare("DROP TRIGGER keep").run();
+    await env.DB.prepare("DELETE FROM purge_intents").run();
+    expect(JSON.parse(tags ?? "null")).toEqual([`email:${user.email}`, `user:${user.userId}`]);
+    expect((await call("POST", "/api/admin/cache/invalidate", { userId: user.userId })).status).toBe(200);
+
+    const { body } = await call("POST", `/api/users/${user.userId}/api-key`);
+    expect((await call("GET", "/api/me", undefined, { token: body.apiKey })).body.user).toEqual(body.user);
+  });
+
+  it("has its key revoked for sure although the reply of D1 was lost", async () => {
+    expect((await callWith({ DB: losingReplies(env.DB) })("DELETE", `/api/users/${user.userId}/api-key`)).status).toBe(204);
+    expect((await call("GET", "/api/me", undefined, { token: user.apiKey })).status).toBe(401);
+    expect((await callWith({ DB: deadDatabase })("DELETE", `/api/users/${user.userId}/api-key`)).body.type).toBe(
+      "urn:luna:problem:outcome-unknown",
+    );
+  });
+
   it("is told its new key, or that it is deleted, although the reply of D1 was lost", async () => {
     const rotated = await callWith({ DB: losingReplies(env.DB) })("POST", `/api/users/${user.userId}/api-key`);
     expect(rotated.status).toBe(201);
@@ -181,6 +262,62 @@ describe("an account", () => {
     expect((await call("POST", "/api/users", { userId: `${user.userId}-again`, email: user.email })).status).toBe(201);
   });
 
+  it("leaves its teams when it is deleted, and takes along the workspaces and the teams that are its own alone", async () => {
+    const [gone, other] = [await signUpAs("enterprise"), await signUpAs("pro")];
+    const team = async (name: string, owner: { token: string }) => {
+      const { body } = await call("POST", "/api/teams", { name }, owner);
+      return body.team.teamId as string;
+    };
+    const [alone, shared, joined] = [await team("Alone", gone), await team("Shared", gone), await team("Joined", other)];
+    await call("POST", `/api/teams/${shared}/members`, { userId: other.userId, role: "owner" });
+    await call("POST", `/api/teams/${joined}/members`, { userId: gone.userId, role: "admin" });
+    for (const teamId of [undefined, alone, shared, joined]) await call("POST", "/api/workspaces", { name: `Of ${teamId}`, teamId }, gone);
+    await env.DB.batch([
+      env.DB.prepare("INSERT INTO usage_reports VALUES (?1, '2026-11-23')").bind(gone.userId),
+      env.DB.prepare("INSERT INTO usage_daily VALUES (?1, 'apiRequests', '2026-11-23', 1, 1)").bind(gone.userId),
+    ]);
+    expect((await call("DELETE", `/api/users/${gone.userId}`, undefined, gone)).status).toBe(204);
+
+    const left = async (sql: string) => (await env.DB.prepare(sql).bind(gone.userId).all()).results.flatMap(Object.values);
+    expect(await left("SELECT team_id FROM team_members WHERE user_id = ?1")).toEqual([]);
+    expect((await left("SELECT team_id FROM workspaces WHERE owner_id = ?1")).toSorted()).toEqual([shared, joined].toSorted());
+    expect(await left("SELECT week FROM usage_reports WHERE user_id = ?1")).toEqual([]);
+    expect(await left("SELECT amount FROM usage_daily WHERE user_id = ?1")).toEqual([1]);
+    expect((await call("GET", `/api/teams/${alone}`)).status).toBe(404);
+    for (const teamId of [shared, joined])
+      expect((await call("GET", `/api/teams/${teamId}`)).body.members).toMatchObject([{ userId: other.userId, role: "owner" }]);
+    expect((await call("GET", `/api/users/${other.userId}/workspaces`)).body.workspaces).toHaveLength(2);
+  });
+
+  it("stays whole while a team with others would be left without an owner, and goes once another has become one", async () => {
+    const [owner, member] = [await signUpAs("pro"), await signUpAs("free")];
+    const { body } = await call("POST", "/api/teams", { name: "Core" }, owner);
+    const members = `/api/teams/${body.team.teamId}/members`;
+    await call("POST", members, { userId: member.userId });
+    await call("POST", "/api/workspaces", { name: "Mine" }, owner);
+    const before = await rowsInAll();
+    const refused = await call("DELETE", `/api/users/${owner.userId}`, undefined, owner);
+    expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining("last owner") } });
+    expect(await rowsInAll()).toEqual(before);
+    expect((await call("GET", "/api/me", undefined, owner)).body.user.email).toBe(owner.email);
+    expect((await call("GET", `/api/users/${owner.userId}/subscription`)).body.status).toBe("trialing");
+    await call("POST", members, { userId: member.userId, role: "owner" }, owner);
+    expect((await call("DELETE", `/api/users/${owner.userId}`, undefined, owner)).status).toBe(204);
+  });
+
+  it("is deleted in whole or not at all", async () => {
+    const gone = await signUpAs("pro");
+    await call("POST", "/api/teams", { name: "Alone" }, gone);
+    await call("POST", "/api/workspaces", { name: "Mine" }, gone);
+    const before = await rowsInAll();
+    await env.DB.prepare("CREATE TRIGGER refuse BEFORE DELETE ON workspaces BEGIN SELECT RAISE(ABORT, 'refused by the test'); END").run();
+    const failed = await call("DELETE", `/api/users/${gone.userId}`);
+    await env.DB.prepare("DROP TRIGGER refuse").run();
+    expect(failed).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
+    expect(await rowsInAll()).toEqual(before);
+    expect((await call("GET", "/api/me", undefined, gone)).status).toBe(200);
+  });
+
   it("is closed to every other user's key", async () => {
     const { apiKey: token } = await signUp();
     for (const [method, path, body] of [
@@ -188,12 +325,86 @@ describe("an account", () => {
       ["GET", `/api/users?email=${user.email}`],
       ["PATCH", `/api/users/${user.userId}`, { email: "stolen@example.com" }],
       ["POST", `/api/users/${user.userId}/api-key`],
+      ["DELETE", `/api/users/${user.userId}/api-key`],
+      ["POST", `/api/users/${user.userId}/usage`, { metric: "m", amount: 1 }],
+      ["GET", `/api/users/${user.userId}/usage/history`],
+      ["GET", `/api/users/${user.userId}/export`],
+      ["GET", "/api/admin/users"],
       ["DELETE", `/api/users/${user.userId}`],
       ["POST", "/api/users", newUser()],
     ] as const) {
       expect((await call(method, path, body, { token })).status, `${method} ${path}`).toBe(403);
     }
     expect((await call("GET", `/api/users?email=nobody@example.com`, undefined, { token })).status).toBe(403);
+  });
+});
+
+describe("GET /api/users/:userId/export", () => {
+  it("is everything that is kept of the user and nothing of others, as it is in D1 now, until they are deleted", async () => {
+    const [ada, bob] = [await signUpAs("pro"), await signUpAs("pro")];
+    const { team } = (await call("POST", "/api/teams", { name: "Core" }, ada)).body;
+    const { workspace } = (await call("POST", "/api/workspaces", { name: "Mine" }, ada)).body;
+    await call("POST", "/api/teams", { name: "Other" }, bob);
+    await call("POST", "/api/workspaces", { name: "Theirs" }, bob);
+    await call("POST", `/api/users/${ada.userId}/usage`, { metric: "requests", amount: 7 }, ada);
+    await call("PATCH", `/api/users/${ada.userId}`, { tier: "pro", scopes: ["emails:send"] });
+    const mail = (await call("POST", "/api/emails", { to: "x@example.com", subject: "Hi", text: "A secret" }, ada)).body;
+    await env.DB.batch(
+      [ada, bob].flatMap(({ userId }) => [
+        env.DB.prepare("INSERT INTO usage_daily VALUES (?1, 'requests', '2026-11-24', 3, 3)").bind(userId),
+        env.DB.prepare("INSERT INTO usage_monthly VALUES (?1, 'requests', '2026-10', 40)").bind(userId),
+      ]),
+    );
+    await vi.waitFor(async () => expect((await call("GET", `/api/users/${ada.userId}/export`)).body.lastSeenAt).not.toBeNull());
+    const { status, body } = await call("GET", `/api/users/${ada.userId}/export`, undefined, ada);
+    expect(status).toBe(200);
+    const { user } = (await call("GET", "/api/me", undefined, ada)).body;
+    expect(body).toEqual({
+      exportedAt: expect.any(String),
+      user,
+      lastSeenAt: expect.any(String),
+      subscription: (await call("GET", `/api/users/${ada.userId}/subscription`)).body,
+      usage: { apiRequests: 0, emailsSent: 0, requests: 7, storageBytes: 0 },
+      usageByDay: [{ metric: "requests", day: "2026-11-24", amount: 3 }],
+      usageByMonth: [{ metric: "requests", month: "2026-10", amount: 40 }],
+      teams: [{ teamId: team.teamId, name: "Core", role: "owner", joinedAt: team.createdAt }],
+      workspaces: [workspace],
+      emails: [{ id: mail.id, subject: "Hi", status: expect.any(String), createdAt: expect.any(String) }],
+    });
+    expect(v.is(contract.exportUser.answers[200], body)).toBe(true);
+    await call("DELETE", `/api/users/${ada.userId}`);
+    expect((await call("GET", `/api/users/${ada.userId}/export`)).status).toBe(404);
+    expect((await callWith({ DB: deadDatabase })("GET", `/api/users/${bob.userId}/export`)).status).toBe(503);
+  });
+});
+
+describe("GET /api/admin/users", () => {
+  it("lists every user that there is, newest first, page by page, whatever was created at the same moment", async () => {
+    await env.DB.batch([
+      env.DB.prepare(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7)
+         INSERT INTO users (user_id, email, tier, created_at, updated_at, deleted_at)
+         SELECT 'listed-' || i, 'listed-' || i, 'free', 4e12 + i / 3, 0, IIF(i = 4, 1, NULL) FROM n`,
+      ),
+    ]);
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const { body } = await call("GET", `/api/admin/users?limit=4${cursor === undefined ? "" : `&cursor=${cursor}`}`);
+      seen.push(...body.items.map(({ userId }: { userId: string }) => userId));
+      cursor = body.nextCursor;
+    } while (cursor !== undefined);
+    expect(seen.slice(0, 6)).toEqual([7, 6, 5, 3, 2, 1].map((n) => `listed-${n}`));
+    expect(new Set(seen).size).toBe(seen.length);
+    const alive = await env.DB.prepare("SELECT COUNT(*) AS n FROM users WHERE deleted_at IS NULL").first("n");
+    expect(seen).toHaveLength(Number(alive));
+    const { results } = await env.DB.prepare(
+      `EXPLAIN QUERY PLAN SELECT user_id FROM users WHERE deleted_at IS NULL AND (created_at, user_id) < (1, 'x')
+       ORDER BY created_at DESC, user_id DESC LIMIT 5`,
+    ).all();
+    expect(JSON.stringify(results)).toContain("users_by_age");
+    expect((await call("GET", "/api/admin/users?limit=0")).status).toBe(422);
+    await env.DB.prepare("DELETE FROM users WHERE user_id LIKE 'listed-%'").run();
   });
 });
 

@@ -13,6 +13,8 @@ beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: monday });
   const tables = [
     "usage_daily",
+    "usage_monthly",
+    "purge_intents",
     "usage_reports",
     "usage_metrics",
     "subscriptions",
@@ -99,6 +101,73 @@ describe("tell-of-trial-ends", () => {
   });
 });
 
+describe("end-trials", () => {
+  const states = async () =>
+    (
+      await db
+        .prepare(
+          "SELECT user_id AS id, tier, status, trial_ends_at AS trialEndsAt, ended_at AS endedAt FROM users JOIN subscriptions USING (user_id) ORDER BY id",
+        )
+        .all()
+    ).results;
+  const owed = async () =>
+    (await db.prepare("SELECT tags FROM purge_intents").all<{ tags: string }>()).results.map(({ tags }) => JSON.parse(tags) as string[]);
+
+  it("ends each trial that is over as of its end, back in the free tier, and leaves those that go on, were converted or were deleted", async () => {
+    await user("over", monday - 5);
+    await user("now", monday);
+    await user("later", monday + 1);
+    await user("paying");
+    await user("gone", monday - 5);
+    await db.batch([
+      db.prepare("UPDATE users SET deleted_at = 1 WHERE user_id = 'gone'"),
+      db.prepare("UPDATE subscriptions SET status = 'cancelled', ended_at = 1 WHERE user_id = 'gone'"),
+    ]);
+    const ended = (id: string, at: number) => ({ id, tier: "free", status: "cancelled", trialEndsAt: at, endedAt: at });
+    const expected = [
+      { id: "gone", tier: "pro", status: "cancelled", trialEndsAt: monday - 5, endedAt: 1 },
+      { id: "later", tier: "pro", status: "trialing", trialEndsAt: monday + 1, endedAt: null },
+      ended("now", monday),
+      ended("over", monday - 5),
+      { id: "paying", tier: "pro", status: "active", trialEndsAt: null, endedAt: null },
+    ];
+    expect(await run("end-trials")).toEqual({ ended: 2 });
+    expect(await states()).toEqual(expected);
+    expect(await owed()).toEqual([["user:over", "user:now"]]);
+    expect(await run("end-trials")).toEqual({ ended: 0 });
+    expect(await states()).toEqual(expected);
+    expect(await owed()).toHaveLength(1);
+  });
+
+  it("owes the cache its purge in the same batch: both or neither, and deliver-purges delivers it", async () => {
+    await user("over", monday - 5);
+    await db.prepare("CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions BEGIN SELECT RAISE(ABORT, 'refused'); END").run();
+    await expect(run("end-trials")).rejects.toThrow("refused");
+    await db.prepare("DROP TRIGGER refuse").run();
+    expect(await states()).toMatchObject([{ tier: "pro", status: "trialing" }]);
+    expect(await owed()).toEqual([]);
+    await run("end-trials", { DB: losingReplies(db, 1) }).catch(() => undefined);
+    expect(await states()).toMatchObject([{ tier: "free", status: "cancelled" }]);
+    vi.setSystemTime(monday + 60_000);
+    expect(await run("deliver-purges")).toEqual({ delivered: 1, purges: 1 });
+    expect(await owed()).toEqual([]);
+  });
+
+  it("takes more than one statement does, each with a purge that the index takes, and ends none twice though two run at once", async () => {
+    await db.batch(
+      [
+        "INSERT INTO users (user_id, tier, created_at, updated_at) SELECT 'u' || i, 'pro', 0, 0 FROM n",
+        "INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at) SELECT 'u' || i, 'trialing', 0, 1 FROM n",
+      ].map((insert) => db.prepare(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2300) ${insert}`)),
+    );
+    const runs = await Promise.all([run("end-trials"), run("end-trials")]);
+    expect(runs.reduce((sum, { ended }) => sum + (ended ?? 0), 0)).toBe(2_300);
+    expect(Math.max(...(await owed()).map(({ length }) => length))).toBe(1_000);
+    expect(new Set((await owed()).flat()).size).toBe(2_300);
+    expect(await run("end-trials", {}, AbortSignal.abort())).toEqual({ ended: 0 });
+  });
+});
+
 function fail(): never {
   throw new Error("the process died");
 }
@@ -117,12 +186,12 @@ describe("roll-up-usage", () => {
   it("writes down what was counted since the last roll-up, once a day however often it runs", async () => {
     await user("ada");
     await count("ada", "requests", 100);
-    expect(await run("roll-up-usage")).toEqual({ rolledUp: 1 });
+    expect(await run("roll-up-usage")).toEqual({ rolledUp: 1, inMonths: 0 });
     await count("ada", "requests", 130);
-    expect(await run("roll-up-usage")).toEqual({ rolledUp: 0 });
+    expect(await run("roll-up-usage")).toEqual({ rolledUp: 0, inMonths: 0 });
     vi.setSystemTime(monday + DAY_MS);
     await count("ada", "mails", 5);
-    expect(await run("roll-up-usage")).toEqual({ rolledUp: 2 });
+    expect(await run("roll-up-usage")).toEqual({ rolledUp: 2, inMonths: 0 });
     expect(await daily()).toEqual([
       { user: "ada", metric: "requests", day: "2026-11-29", amount: 100 },
       { user: "ada", metric: "mails", day: "2026-11-30", amount: 5 },
@@ -149,7 +218,72 @@ describe("roll-up-usage", () => {
          INSERT INTO usage_metrics (user_id, metric, amount, updated_at) SELECT 'ada', 'm' || i, 1, 0 FROM n`,
       )
       .run();
-    expect(await run("roll-up-usage")).toEqual({ rolledUp: 2_500 });
+    expect(await run("roll-up-usage")).toEqual({ rolledUp: 2_500, inMonths: 0 });
+  });
+});
+
+describe("roll-up-usage, of months", () => {
+  const day = (id: string, metric: string, at: string, amount: number) =>
+    db.prepare("INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES (?1, ?2, ?3, ?4, 0)").bind(id, metric, at, amount);
+  const monthly = async () =>
+    (await db.prepare("SELECT user_id AS user, metric, month, amount FROM usage_monthly ORDER BY month, user_id, metric").all()).results;
+
+  it("sums up a month once no day of it can be added any more, once however often it runs", async () => {
+    for (const id of ["ada", "bob"]) await user(id);
+    for (const [id, metric] of [
+      ["ada", "mails"],
+      ["ada", "requests"],
+      ["bob", "requests"],
+    ] as const)
+      await count(id, metric, 0);
+    await db.batch([
+      day("ada", "requests", "2026-11-01", 10),
+      day("ada", "requests", "2026-11-29", 100),
+      day("bob", "requests", "2026-11-02", 7),
+      day("ada", "mails", "2026-11-02", 0),
+    ]);
+    vi.setSystemTime(Date.parse("2026-12-01T05:05:00Z"));
+    expect(await run("roll-up-usage")).toMatchObject({ inMonths: 0 });
+    await day("ada", "requests", "2026-12-01", 1_000).run();
+    vi.setSystemTime(Date.parse("2026-12-02T00:05:00Z"));
+    expect(await run("roll-up-usage")).toMatchObject({ inMonths: 3 });
+    const november = [
+      { user: "ada", metric: "mails", month: "2026-11", amount: 0 },
+      { user: "ada", metric: "requests", month: "2026-11", amount: 110 },
+      { user: "bob", metric: "requests", month: "2026-11", amount: 7 },
+    ];
+    expect(await monthly()).toEqual(november);
+    expect(await run("roll-up-usage")).toMatchObject({ inMonths: 0 });
+    expect(await monthly()).toEqual(november);
+  });
+
+  it("makes up for months in which it did not run, and for a run that died between two pages", async () => {
+    await user("ada");
+    await db.batch([
+      db.prepare(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+         INSERT INTO usage_metrics (user_id, metric, amount, updated_at) SELECT 'ada', 'm' || i, 0, 0 FROM n`,
+      ),
+      ...["2026-08-15", "2026-09-15", "2026-10-15"].map((at) =>
+        db
+          .prepare("INSERT INTO usage_daily (user_id, metric, day, amount, total) SELECT user_id, metric, ?1, 2, 0 FROM usage_metrics")
+          .bind(at),
+      ),
+    ]);
+    let pages = 0;
+    const dying = {
+      prepare: (sql: string) => {
+        if (sql.startsWith("INSERT INTO usage_monthly") && (pages += 1) === 5) fail();
+        return db.prepare(sql);
+      },
+      batch: db.batch.bind(db),
+    };
+    await expect(run("roll-up-usage", { DB: dying as unknown as D1Database })).rejects.toThrow("died");
+    const written = (await monthly()).length;
+    expect(written).toBe(3_500);
+    expect(await run("roll-up-usage")).toMatchObject({ inMonths: 7_500 - written });
+    const sums = await db.prepare("SELECT month, COUNT(*) AS n, SUM(amount) AS amount FROM usage_monthly GROUP BY month").all();
+    expect(sums.results).toEqual(["2026-08", "2026-09", "2026-10"].map((month) => ({ month, n: 2_500, amount: 5_000 })));
   });
 });
 

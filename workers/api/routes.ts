@@ -23,6 +23,7 @@ import { suppress, suppressions, unsuppress } from "./suppressions.ts";
 import * as teamHandlers from "./teams.ts";
 import { listTemplates, previewTemplate } from "./templates.ts";
 import { askToUnsubscribe, unsubscribe } from "./unsubscribe.ts";
+import * as usageHandlers from "./usage.ts";
 import * as userHandlers from "./users.ts";
 import { webhook } from "./webhooks.ts";
 
@@ -52,6 +53,9 @@ export const routes: readonly Route[] = [
   route(users.getUsage, userHandlers.getRelated("usage")),
   route(users.getTeams, userHandlers.getRelated("teams")),
   route(users.getWorkspaces, userHandlers.getRelated("workspaces")),
+  route(users.addUsage, usageHandlers.addUsage),
+  route(users.usageHistory, usageHandlers.usageHistory),
+  route(users.exportUser, userHandlers.exportUser),
   route(users.getMe, userHandlers.getMe),
 
   route(teams.createTeam, teamHandlers.createTeam),

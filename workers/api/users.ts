@@ -1,5 +1,6 @@
 import { newApiKey } from "../../shared/accounts/api-key.ts";
 import { deleteUser, findDeletion, type Deletion } from "../../shared/accounts/deletion/store.ts";
+import { findExport } from "../../shared/accounts/export/store.ts";
 import { purgingAfter } from "../../shared/accounts/purge.ts";
 import { readRelated, readUser, readUserByEmail, type AccountPorts } from "../../shared/accounts/reads.ts";
 import { newUser, userChanges, type User } from "../../shared/accounts/schemas.ts";
@@ -133,6 +134,13 @@ export const revokeApiKey: Handler = async ({ params, env, now }) => {
   );
   if (!revoked.ok) return revoked;
   return revoked.value ? ok(new Response(null, { status: 204 })) : fail(noSuchUser);
+};
+
+/** Straight from D1: what somebody takes along must not be older than what they did last. */
+export const exportUser: Handler = async ({ params, env, now }) => {
+  const found = await readDatabase(env, () => findExport(env.DB, params["userId"] ?? "", now));
+  if (!found.ok) return found;
+  return found.value === null ? fail(noSuchUser) : json(found.value);
 };
 
 /** Every user, newest first. `nextCursor` is there while more follow. */

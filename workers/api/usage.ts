@@ -1,0 +1,49 @@
+import { addUsage as count, findCounted, findPastUsage, MAX_METRICS_OF_USER, type Counted } from "../../shared/accounts/counters/store.ts";
+import { purgingAfter } from "../../shared/accounts/purge.ts";
+import { relatedKey } from "../../shared/cache/keys.ts";
+import * as contract from "../../shared/contract/users.ts";
+import type { Failure } from "../../shared/failure.ts";
+import { readJson, validate } from "../../shared/http/body.ts";
+import { fail, type Result } from "../../shared/result.ts";
+import { json, type Handler } from "./call.ts";
+import { readDatabase, writeDatabase } from "./database.ts";
+import { purging } from "./purging.ts";
+
+const noSuchUser: Failure = { tag: "not-found", what: "user" };
+
+export const addUsage: Handler = async ({ request, params, env, now }) => {
+  const wanted = await readJson(request, contract.addUsage.body);
+  if (!wanted.ok) return wanted;
+  const { metric } = wanted.value;
+  const userId = params["userId"] ?? "";
+  const counted = await purgingAfter(purging(env), [relatedKey(userId, "usage")], (intentId) =>
+    writeDatabase(
+      () => count(env.DB, userId, wanted.value, intentId, now),
+      () => findCounted(env.DB, userId, metric, intentId),
+    ),
+  );
+  return counted.ok ? answerCount(metric, counted.value) : counted;
+};
+
+function answerCount(metric: string, counted: Counted): Result<Response, Failure> {
+  switch (counted.tag) {
+    case "counted":
+      return json({ metric, amount: counted.amount });
+    case "no-user":
+      return fail(noSuchUser);
+    case "too-many-metrics":
+      return fail({ tag: "wrong-state", detail: `A user has at most ${MAX_METRICS_OF_USER} metrics.` });
+    case "too-much":
+      return fail({ tag: "wrong-state", detail: `The counter stands at ${counted.amount}: with this it would no longer be exact.` });
+  }
+}
+
+/** What a user used by day or month, newest first. */
+export const usageHistory: Handler = async ({ url, params, env }) => {
+  const query = validate(contract.usageHistory.query, Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
+  const { by, metric, limit } = query.value;
+  const found = await readDatabase(env, () => findPastUsage(env.DB, params["userId"] ?? "", { by, metric: metric ?? null }, limit));
+  if (!found.ok) return found;
+  return found.value === null ? fail(noSuchUser) : json({ items: found.value });
+};
