@@ -42,3 +42,12 @@ export async function listAudit(db: D1Database, actor: string | null, before: Cu
     .all<AuditEntry>();
   return results;
 }
+
+/** Deletes some of what is older than `before`: at most `limit`. */
+export async function deleteAudit(db: D1Database, before: number, limit: number): Promise<number> {
+  const { meta } = await db
+    .prepare("DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at < ?1 ORDER BY at LIMIT ?2)")
+    .bind(before, limit)
+    .run();
+  return meta.changes;
+}

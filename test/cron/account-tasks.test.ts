@@ -13,7 +13,6 @@ beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: monday });
   const tables = [
     "usage_daily",
-    "usage_monthly",
     "purge_intents",
     "usage_reports",
     "usage_metrics",
@@ -171,121 +170,6 @@ describe("end-trials", () => {
 function fail(): never {
   throw new Error("the process died");
 }
-
-const count = (id: string, metric: string, amount: number) =>
-  db
-    .prepare(
-      "INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, ?2, ?3, 0) ON CONFLICT (user_id, metric) DO UPDATE SET amount = ?3",
-    )
-    .bind(id, metric, amount)
-    .run();
-const daily = async () =>
-  (await db.prepare("SELECT user_id AS user, metric, day, amount FROM usage_daily ORDER BY day, user_id, metric").all()).results;
-
-describe("roll-up-usage", () => {
-  it("writes down what was counted since the last roll-up, once a day however often it runs", async () => {
-    await user("ada");
-    await count("ada", "requests", 100);
-    expect(await run("roll-up-usage")).toEqual({ rolledUp: 1, inMonths: 0 });
-    await count("ada", "requests", 130);
-    expect(await run("roll-up-usage")).toEqual({ rolledUp: 0, inMonths: 0 });
-    vi.setSystemTime(monday + DAY_MS);
-    await count("ada", "mails", 5);
-    expect(await run("roll-up-usage")).toEqual({ rolledUp: 2, inMonths: 0 });
-    expect(await daily()).toEqual([
-      { user: "ada", metric: "requests", day: "2026-11-29", amount: 100 },
-      { user: "ada", metric: "mails", day: "2026-11-30", amount: 5 },
-      { user: "ada", metric: "requests", day: "2026-11-30", amount: 30 },
-    ]);
-  });
-
-  it("loses nothing over days on which it did not run, and nothing when D1 loses its replies", async () => {
-    await user("ada");
-    await count("ada", "requests", 10);
-    await run("roll-up-usage");
-    await count("ada", "requests", 70);
-    vi.setSystemTime(monday + 5 * DAY_MS);
-    await run("roll-up-usage", { DB: losingReplies(db, 1) }).catch(() => undefined);
-    await run("roll-up-usage");
-    expect((await daily()).reduce((sum, { amount }) => sum + Number(amount), 0)).toBe(70);
-  });
-
-  it("goes through more counters than one statement takes", async () => {
-    await user("ada");
-    await db
-      .prepare(
-        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
-         INSERT INTO usage_metrics (user_id, metric, amount, updated_at) SELECT 'ada', 'm' || i, 1, 0 FROM n`,
-      )
-      .run();
-    expect(await run("roll-up-usage")).toEqual({ rolledUp: 2_500, inMonths: 0 });
-  });
-});
-
-describe("roll-up-usage, of months", () => {
-  const day = (id: string, metric: string, at: string, amount: number) =>
-    db.prepare("INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES (?1, ?2, ?3, ?4, 0)").bind(id, metric, at, amount);
-  const monthly = async () =>
-    (await db.prepare("SELECT user_id AS user, metric, month, amount FROM usage_monthly ORDER BY month, user_id, metric").all()).results;
-
-  it("sums up a month once no day of it can be added any more, once however often it runs", async () => {
-    for (const id of ["ada", "bob"]) await user(id);
-    for (const [id, metric] of [
-      ["ada", "mails"],
-      ["ada", "requests"],
-      ["bob", "requests"],
-    ] as const)
-      await count(id, metric, 0);
-    await db.batch([
-      day("ada", "requests", "2026-11-01", 10),
-      day("ada", "requests", "2026-11-29", 100),
-      day("bob", "requests", "2026-11-02", 7),
-      day("ada", "mails", "2026-11-02", 0),
-    ]);
-    vi.setSystemTime(Date.parse("2026-12-01T05:05:00Z"));
-    expect(await run("roll-up-usage")).toMatchObject({ inMonths: 0 });
-    await day("ada", "requests", "2026-12-01", 1_000).run();
-    vi.setSystemTime(Date.parse("2026-12-02T00:05:00Z"));
-    expect(await run("roll-up-usage")).toMatchObject({ inMonths: 3 });
-    const november = [
-      { user: "ada", metric: "mails", month: "2026-11", amount: 0 },
-      { user: "ada", metric: "requests", month: "2026-11", amount: 110 },
-      { user: "bob", metric: "requests", month: "2026-11", amount: 7 },
-    ];
-    expect(await monthly()).toEqual(november);
-    expect(await run("roll-up-usage")).toMatchObject({ inMonths: 0 });
-    expect(await monthly()).toEqual(november);
-  });
-
-  it("makes up for months in which it did not run, and for a run that died between two pages", async () => {
-    await user("ada");
-    await db.batch([
-      db.prepare(
-        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
-         INSERT INTO usage_metrics (user_id, metric, amount, updated_at) SELECT 'ada', 'm' || i, 0, 0 FROM n`,
-      ),
-      ...["2026-08-15", "2026-09-15", "2026-10-15"].map((at) =>
-        db
-          .prepare("INSERT INTO usage_daily (user_id, metric, day, amount, total) SELECT user_id, metric, ?1, 2, 0 FROM usage_metrics")
-          .bind(at),
-      ),
-    ]);
-    let pages = 0;
-    const dying = {
-      prepare: (sql: string) => {
-        if (sql.startsWith("INSERT INTO usage_monthly") && (pages += 1) === 5) fail();
-        return db.prepare(sql);
-      },
-      batch: db.batch.bind(db),
-    };
-    await expect(run("roll-up-usage", { DB: dying as unknown as D1Database })).rejects.toThrow("died");
-    const written = (await monthly()).length;
-    expect(written).toBe(3_500);
-    expect(await run("roll-up-usage")).toMatchObject({ inMonths: 7_500 - written });
-    const sums = await db.prepare("SELECT month, COUNT(*) AS n, SUM(amount) AS amount FROM usage_monthly GROUP BY month").all();
-    expect(sums.results).toEqual(["2026-08", "2026-09", "2026-10"].map((month) => ({ month, n: 2_500, amount: 5_000 })));
-  });
-});
 
 describe("send-usage-reports", () => {
   const used = (id: string, metric: string, day: string, amount: number) =>

@@ -76,8 +76,19 @@ describe("prune-history", () => {
     );
     const old = Date.now() - 31 * DAY_MS;
     await db.batch([insert.bind("old", old, old), insert.bind("open", old, null), insert.bind("new", Date.now(), Date.now())]);
-    expect(await run("prune-history")).toEqual({ executions: 1, notices: 0 });
+    expect(await run("prune-history")).toEqual({ executions: 1, notices: 0, reports: 0, audited: 0 });
     const { results } = await db.prepare("SELECT execution_id AS id FROM task_executions ORDER BY id").all();
     expect(results).toEqual([{ id: "new" }, { id: "open" }]);
+  });
+
+  it("forgets which weeks were reported a month ago, and what admins did a year ago", async () => {
+    const audit = db.prepare("INSERT INTO audit_log (id, at, actor, operation, path, request_id) VALUES (?1, ?2, 'a', 'b', 'c', 'd')");
+    const report = db.prepare("INSERT INTO usage_reports (user_id, week) VALUES ('ada', ?1)");
+    const weekOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
+    const ago = (days: number): number => Date.now() - days * DAY_MS;
+    await db.batch([audit.bind("old", ago(401)), audit.bind("new", ago(399)), report.bind(weekOf(ago(31))), report.bind(weekOf(ago(29)))]);
+    expect(await run("prune-history")).toMatchObject({ reports: 1, audited: 1 });
+    expect((await db.prepare("SELECT id FROM audit_log").all()).results).toEqual([{ id: "new" }]);
+    expect((await db.prepare("SELECT week FROM usage_reports").all()).results).toEqual([{ week: weekOf(ago(29)) }]);
   });
 });

@@ -29,7 +29,7 @@ it("a migration that makes the mails' table anew keeps every row and every index
 
 it("a migration that makes members and workspaces anew keeps them, and from then on they go with their team", () => {
   const db = new DatabaseSync(":memory:", { enableForeignKeyConstraints: true });
-  const before = files.filter((name) => name < "0008");
+  const before = files.filter((name) => name < "0010");
   apply(db, before);
   db.exec(`INSERT INTO users (user_id, tier, created_at, updated_at) VALUES ('ada', 'pro', 0, 0);
            INSERT INTO teams VALUES ('core', 'Core', 1), ('other', 'Other', 2);

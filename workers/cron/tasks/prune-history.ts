@@ -1,11 +1,15 @@
+import { forgetReports } from "../../../shared/accounts/usage/store.ts";
+import { deleteAudit } from "../../../shared/audit/store.ts";
 import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
 import { deleteNotices } from "../../../shared/alerts/store.ts";
 import { deleteExecutions } from "../../../shared/schedule/history/store.ts";
 import type { CronTask } from "../tasks.ts";
 
-const KEPT_MS = 30 * 86_400_000;
+const DAY_MS = 86_400_000;
+const KEPT_MS = 30 * DAY_MS;
+const AUDIT_KEPT_MS = 400 * DAY_MS;
 
-/** The history of the tasks, and what was said to people, is kept for 30 days. */
+/** The history of the tasks, and what was said to people, is kept for 30 days; what admins did for a little over a year. */
 export const pruneHistory: CronTask = {
   name: "prune-history",
   cron: "25 * * * *",
@@ -13,9 +17,12 @@ export const pruneHistory: CronTask = {
   graceMs: 600_000,
   overlap: "skip",
   async run({ given: { DB }, signal }) {
-    const before = Date.now() - KEPT_MS;
+    const now = Date.now();
+    const before = now - KEPT_MS;
     const executions = await untilNoneIsLeft((limit) => deleteExecutions(DB, before, limit), signal);
     const notices = await untilNoneIsLeft((limit) => deleteNotices(DB, before, limit), signal);
-    return { executions, notices };
+    const reports = await untilNoneIsLeft((limit) => forgetReports(DB, new Date(before).toISOString().slice(0, 10), limit), signal);
+    const audited = await untilNoneIsLeft((limit) => deleteAudit(DB, now - AUDIT_KEPT_MS, limit), signal);
+    return { executions, notices, reports, audited };
   },
 };

@@ -47,3 +47,13 @@ CREATE INDEX usage_monthly_by_month ON usage_monthly (month, user_id, metric);
 -- A user's history, newest first.
 CREATE INDEX usage_monthly_by_user ON usage_monthly (user_id, month);
 CREATE INDEX usage_daily_by_user ON usage_daily (user_id, day);
+
+-- How far the counters are rolled up for a day or a month: a run goes on where the one before it stopped.
+CREATE TABLE usage_roll_ups (
+  period TEXT PRIMARY KEY, -- '2026-11-25' or '2026-11'
+  after_user TEXT NOT NULL,
+  after_metric TEXT NOT NULL,
+  finished INTEGER NOT NULL CHECK (finished IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX usage_reports_by_week ON usage_reports (week);
