@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { call, type Answer } from "../support/http.ts";
+import { wrongWithLine } from "../support/log-rules.ts";
 
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
@@ -48,7 +49,11 @@ export class ProcessGroup {
     throw new Error(`left behind: ${left.join("; ")}`);
   }
 
-  /** Whatever happened, nothing stays behind. */
+  /**
+   * Whatever happened, nothing stays behind.
+   *
+   * @throws Error if it logged what no log line may have
+   */
   async destroy(): Promise<void> {
     try {
       process.kill(-this.pid, "SIGKILL");
@@ -57,6 +62,11 @@ export class ProcessGroup {
     } catch {
       // It has ended.
     }
+    const wrong = this.output
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .flatMap(wrongWithLine);
+    if (wrong.length > 0) throw new Error(`log lines: ${wrong.join("; ")}`);
   }
 }
 

@@ -1,11 +1,12 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { createTestHarness, type TestHarnessOptions } from "wrangler";
 import type { ApiEnv } from "../../shared/env.ts";
 import { writeLocalConfigs } from "../../scripts/local-configs.ts";
 import { ADMIN_TOKEN, call as callApi, type Answer } from "../support/http.ts";
+import { wrongWithLine } from "../support/log-rules.ts";
 import { SmtpSink } from "../support/sink.ts";
 
 type WorkerInput = TestHarnessOptions["workers"][number];
@@ -45,7 +46,9 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
     sink.fault = () => null;
     sink.delivered.length = 0;
     sink.attempts.length = 0;
+    const wrong = server.getLogs().flatMap(({ message }) => wrongWithLine(message));
     await server.reset();
+    expect(wrong, "log lines").toEqual([]);
   });
   afterAll(async () => {
     await server.close();
