@@ -51,8 +51,8 @@ export default defineConfig({
   test: {
     // What a passing test logs is noise; what a failing one logs is evidence.
     silent: "passed-only",
-    // Most of what they do is to wait, so that one core more than Vitest would use is not one too many.
-    maxWorkers: Math.max(availableParallelism(), 2),
+    // Most of what they do is to wait, so that one more than there are cores is not one too many.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {
