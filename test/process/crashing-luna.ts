@@ -164,9 +164,11 @@ export class CrashingLuna {
   }
 
   async gone(): Promise<void> {
-    await this.#run?.exited;
-    await this.#run?.gone();
+    const run = this.#run;
+    await run?.exited;
+    await run?.gone();
     this.#run = null;
+    run?.checkLog();
   }
 
   async destroy(): Promise<void> {

@@ -62,10 +62,14 @@ export class ProcessGroup {
     } catch {
       // It has ended.
     }
-    const wrong = this.output
-      .split("\n")
-      .filter((line) => line.startsWith("{"))
-      .flatMap(wrongWithLine);
+    this.checkLog();
+  }
+
+  /** @throws Error if it logged what no log line may have */
+  checkLog(): void {
+    // Wrangler says whose line it is where there are several Workers. What a process died in the middle of is no line.
+    const lines = this.output.split("\n").slice(0, -1);
+    const wrong = lines.flatMap((line) => logged(line).flatMap(wrongWithLine));
     if (wrong.length > 0) throw new Error(`log lines: ${wrong.join("; ")}`);
   }
 }
@@ -105,13 +109,14 @@ export class Luna extends ProcessGroup {
    * Signals npm alone, as a supervisor does, its whole group, as a terminal does on Ctrl-C, or only the script that npm runs, as the
    * system does when memory runs out.
    *
-   * @throws Error if any process of this run is still there ten seconds later
+   * @throws Error if any process of this run is still there ten seconds later, or if it logged what no log line may have
    */
   async signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL", to: "npm" | "group" | "script" = "npm"): Promise<number | null> {
     const script = this.processes().find(isScript) ?? this.pid;
     process.kill({ npm: this.pid, group: -this.pid, script }[to], signal);
     const code = await this.exited;
     await this.gone();
+    this.checkLog();
     return code;
   }
 
@@ -119,6 +124,9 @@ export class Luna extends ProcessGroup {
     return await this.exited;
   }
 }
+
+/** The log line that a line of output is or has. */
+const logged = (line: string): string[] => /^(?:\[luna-\w+\] )?(\{.*)$/.exec(line)?.slice(1) ?? [];
 
 function read(file: string): string {
   try {

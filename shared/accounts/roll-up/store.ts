@@ -16,7 +16,10 @@ const page = `SELECT user_id, metric, amount FROM usage_metrics
 /** Rolls up one page of counters for a day: what each counted since it was rolled up last. What is older than `keptFrom` goes. */
 export async function rollUpDay(db: D1Database, day: string, keptFrom: string, limit: number): Promise<Page> {
   const last = `SELECT total FROM usage_daily d WHERE d.user_id = m.user_id AND d.metric = m.metric ORDER BY d.day DESC LIMIT 1`;
-  return await rollUp(db, day, limit, [
+  return await rollUp(
+    db,
+    day,
+    limit,
     db
       .prepare(
         `INSERT INTO usage_daily (user_id, metric, day, amount, total)
@@ -34,12 +37,15 @@ export async function rollUpDay(db: D1Database, day: string, keptFrom: string, l
            WHERE EXISTS (SELECT 1 FROM usage_daily n WHERE n.user_id = d.user_id AND n.metric = d.metric AND n.day > d.day))`,
       )
       .bind(day, limit, keptFrom),
-  ]);
+  );
 }
 
 /** Rolls up one page of counters for a month: the sum of its days. Only once no day of it can be added any more. */
 export async function rollUpMonth(db: D1Database, month: string, limit: number): Promise<Page> {
-  return await rollUp(db, month, limit, [
+  return await rollUp(
+    db,
+    month,
+    limit,
     db
       .prepare(
         `INSERT INTO usage_monthly (user_id, metric, month, amount)
@@ -48,11 +54,17 @@ export async function rollUpMonth(db: D1Database, month: string, limit: number):
          WHERE TRUE GROUP BY m.user_id, m.metric ON CONFLICT (user_id, metric, month) DO NOTHING`,
       )
       .bind(month, limit),
-  ]);
+  );
 }
 
-async function rollUp(db: D1Database, period: string, limit: number, [insert, ...rest]: D1PreparedStatement[]): Promise<Page> {
-  if (insert === undefined) return { rolledUp: 0, left: false };
+/** Does `insert`, and `rest`, for the next page of a period, and notes how far that goes. */
+async function rollUp(
+  db: D1Database,
+  period: string,
+  limit: number,
+  insert: D1PreparedStatement,
+  ...rest: D1PreparedStatement[]
+): Promise<Page> {
   const replies = await db.batch<{ finished: number }>([
     db
       .prepare(

@@ -1,15 +1,16 @@
-import { forgetReports } from "../../../shared/accounts/usage/store.ts";
+import { forgetReports } from "../../../shared/accounts/usage-reports/store.ts";
 import { deleteAudit } from "../../../shared/audit/store.ts";
 import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
 import { deleteNotices } from "../../../shared/alerts/store.ts";
 import { deleteExecutions } from "../../../shared/schedule/history/store.ts";
+import { dayOf } from "../date-text.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
 const KEPT_MS = 30 * DAY_MS;
 const AUDIT_KEPT_MS = 400 * DAY_MS;
 
-/** The history of the tasks, and what was said to people, is kept for 30 days; what admins did for a little over a year. */
+/** The history of the tasks, and what was said to people and to whom usage was reported, is kept for 30 days; what admins did for a little over a year. */
 export const pruneHistory: CronTask = {
   name: "prune-history",
   cron: "25 * * * *",
@@ -21,7 +22,7 @@ export const pruneHistory: CronTask = {
     const before = now - KEPT_MS;
     const executions = await untilNoneIsLeft((limit) => deleteExecutions(DB, before, limit), signal);
     const notices = await untilNoneIsLeft((limit) => deleteNotices(DB, before, limit), signal);
-    const reports = await untilNoneIsLeft((limit) => forgetReports(DB, new Date(before).toISOString().slice(0, 10), limit), signal);
+    const reports = await untilNoneIsLeft((limit) => forgetReports(DB, dayOf(before), limit), signal);
     const audited = await untilNoneIsLeft((limit) => deleteAudit(DB, now - AUDIT_KEPT_MS, limit), signal);
     return { executions, notices, reports, audited };
   },

@@ -1,4 +1,5 @@
 import { forgetDays, monthToRollUp, rollUpDay, rollUpMonth } from "../../../shared/accounts/roll-up/store.ts";
+import { dayOf } from "../date-text.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
@@ -39,7 +40,3 @@ export const rollUpUsage: CronTask = {
     return { rolledUp, inMonths };
   },
 };
-
-function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
-}

@@ -3,7 +3,7 @@ import { breakerDays } from "../../../shared/digest/breakers.ts";
 import { readDay } from "../../../shared/digest/store.ts";
 import { digestText } from "../../../shared/digest/text.ts";
 import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
-import { dateText } from "../date-text.ts";
+import { dateText, dayOf } from "../date-text.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
@@ -24,7 +24,7 @@ export const sendDigest: CronTask = {
     const [facts, breakers] = await Promise.all([readDay(env.DB, from, until, now), breakerDays(env, from, until)]);
     const mail = { to: email, ...digestText(dateText.format(from), facts, breakers) };
     const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
-    const key = `digest:${new Date(from).toISOString().slice(0, 10)}`;
+    const key = `digest:${dayOf(from)}`;
     const sent = await sendSystemMails(outbox, env, [{ key, mail }], now);
     throwIfRefused(sent);
     if (sent.accepted.length === 0)

@@ -1,13 +1,12 @@
-import { markReported, unreportedUsage } from "../../../shared/accounts/usage/store.ts";
+import { markReported, unreportedUsage } from "../../../shared/accounts/usage-reports/store.ts";
 import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
-import { dateText } from "../date-text.ts";
+import { dateText, dayOf } from "../date-text.ts";
 import type { CronTask } from "../tasks.ts";
 
 const DAY_MS = 86_400_000;
 /** Mails of one run: the next run of that Monday sends the rest. */
 const LIMIT = 200;
 
-const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
 const numberOf = new Intl.NumberFormat("en-GB");
 
 /** Sends each user once what they used in the week that has ended on Sunday. */
