@@ -158,6 +158,21 @@ describe("a purge", () => {
     expect(client.view.isDoubted(["x"])).toBe(false);
   });
 
+  it("that is owed is sent again although others, made each half second, keep the view fresh", async () => {
+    await within(client.verify(), 100);
+    how = "throws";
+    await within(client.purge(["x"], "hard"), 100);
+    expect(client.view.isDoubted(["x"])).toBe(true);
+    how = "up";
+    for (let n = 0; n < 20; n += 1) {
+      await within(client.purge([`busy:${n}`], "hard"), SECOND / 2);
+      expect(client.isFresh(clock.now())).toBe(true);
+    }
+    await clock.advance(100);
+    expect(index.tags.get("x")?.hard).toBeGreaterThan(0);
+    expect(client.view.isDoubted(["x"])).toBe(false);
+  });
+
   it("that a former index took is sent to the one that came after it", async () => {
     await within(client.verify(), 100);
     const purging = client.purge(["x"], "hard");

@@ -83,7 +83,8 @@ export class TagIndexClient {
   isFresh(now: number): boolean {
     const ageMs = this.view.ageMs(now);
     if (ageMs > this.boundMs) return false;
-    if (ageMs >= SYNC_INTERVAL_MS && this.#maySync(now)) void this.#send([]);
+    // Purges that succeed keep the view young, and must not keep those that are owed from being sent.
+    if ((ageMs >= SYNC_INTERVAL_MS || this.#owed.size > 0) && this.#maySync(now)) void this.#send([]);
     return true;
   }
 
