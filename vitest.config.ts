@@ -77,12 +77,15 @@ export default defineConfig({
         [],
         ["./test/support/registered-tasks.ts"],
       ),
-      // The breakers live in luna-api, which does not run here: the consumer's isolate hosts them itself.
+      // The breakers and the counters live in luna-api, which does not run here: the consumer's isolate hosts them itself.
       inWorkerd(
         "consumer",
         {
           bindings: { SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none", ...links },
-          durableObjects: { CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true } },
+          durableObjects: {
+            CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true },
+            TELEMETRY: { className: "Telemetry", useSQLite: true },
+          },
         },
         "./test/consumer/entry.ts",
         ["./test/support/scripted-servers.ts"],

@@ -61,6 +61,7 @@ export interface ApiEnv extends Variables {
   CRON: Fetcher & ScheduledTasksRpc;
   RATE_LIMIT_KEY: RateLimit;
   RATE_LIMIT_IP: RateLimit;
+  ANALYTICS?: AnalyticsEngineDataset;
 }
 
 export interface ConsumerEnv extends Variables {
@@ -69,6 +70,8 @@ export interface ConsumerEnv extends Variables {
   EMAIL_DLQ: Queue<QueueMessage>;
   EMAIL?: SendEmail;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
+  TELEMETRY: DurableObjectNamespace<Telemetry>;
+  ANALYTICS?: AnalyticsEngineDataset;
 }
 
 export interface CronEnv extends Variables {
@@ -80,4 +83,5 @@ export interface CronEnv extends Variables {
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
   TELEMETRY: DurableObjectNamespace<Telemetry>;
   TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
+  ANALYTICS?: AnalyticsEngineDataset;
 }

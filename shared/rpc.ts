@@ -7,6 +7,7 @@ import type { Operation } from "./contract/operation.ts";
 import type * as scheduledTasks from "./contract/scheduled-tasks.ts";
 import type * as system from "./contract/system.ts";
 import type * as teams from "./contract/teams.ts";
+import type * as telemetry from "./contract/telemetry.ts";
 import type * as users from "./contract/users.ts";
 
 type Operations = typeof users &
@@ -16,7 +17,8 @@ type Operations = typeof users &
   typeof circuitBreakers &
   typeof deadLetters &
   typeof scheduledTasks &
-  typeof system;
+  typeof system &
+  typeof telemetry;
 
 /** An operation as a Worker calls it: by whose `token`, and what the HTTP API takes. */
 export type LunaRequest<Called extends Operation> = ClientRequest<Called> & { token?: string };

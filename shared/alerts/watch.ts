@@ -1,3 +1,4 @@
+import { counters } from "../telemetry/counters.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import { judge, quiet, type Finding } from "./judge.ts";
 import { dropNotice, markSaid, readAlerts, saveJudged, takeNotice, unsaid, type Channel, type Notice } from "./store.ts";
@@ -57,8 +58,10 @@ async function sayOne(db: D1Database, channel: Channel, notice: Notice, say: Say
   try {
     await say(notice);
   } catch (error) {
+    counters.count("luna_alert_failures_total", { channel });
     await dropNotice(db, channel, notice.id);
     throw error;
   }
+  counters.count("luna_alerts_sent_total", { channel });
   await markSaid(db, channel, notice.id, clock());
 }

@@ -7,10 +7,8 @@ import { systemClock } from "../clock.ts";
 import { cacheSettings } from "../config.ts";
 import { listFields } from "../http/problem.ts";
 import type { Result } from "../result.ts";
-import { TelemetryClient } from "../telemetry/client.ts";
+import { addSource, reportSoon, type TelemetryEnv } from "../telemetry/isolate.ts";
 import { describeError, log } from "../telemetry/log.ts";
-import type { Telemetry } from "../telemetry/object.ts";
-import { TELEMETRY_NAME } from "../telemetry/rpc.ts";
 import { noCounts, type CacheCounts } from "./counts.ts";
 import { isKvFault } from "./faults.ts";
 import { kvTier } from "./kv.ts";
@@ -20,19 +18,13 @@ import { Cache } from "./read-through.ts";
 import { defaultCacheSettings, type CacheSettings } from "./settings.ts";
 
 /** What a cache needs: KV, the tag index, the breakers, and where to count. */
-export type CacheEnv = BreakerEnv & {
-  CACHE: KVNamespace;
-  CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
-  TELEMETRY: DurableObjectNamespace<Telemetry>;
-};
-
-type Opened = { cache: Cache; telemetry: TelemetryClient };
+export type CacheEnv = BreakerEnv & TelemetryEnv & { CACHE: KVNamespace; CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex> };
 
 /**
  * Plain state of this isolate, shared by its requests. It holds no I/O of any of them: stubs are made where they are used. Keyed by the
  * binding, so that a test's stand-in gets a cache of its own.
  */
-const opened = new WeakMap<CacheEnv["CACHE_TAG_INDEX"], Opened>();
+const opened = new WeakMap<CacheEnv["CACHE_TAG_INDEX"], Cache>();
 
 const KV_RETRIES = { baseMs: 100, maxMs: 400 };
 /** Retries of a read end soon after its first timeout: another attempt that takes as long is worth less than the origin's answer. */
@@ -40,7 +32,7 @@ const RETRY_MARGIN_MS = 500;
 
 /** The cache of this isolate. */
 export function cacheOf(env: CacheEnv): Cache {
-  return open(env).cache;
+  return open(env);
 }
 
 /** Reads through the cache of this isolate, and sees to it that this is counted. */
@@ -49,13 +41,12 @@ export async function readCached<Value, Problem>(
   key: string,
   options: ReadOptions<Value, Problem>,
 ): Promise<CacheRead<Value, Problem>> {
-  const { cache, telemetry } = open(env);
-  const read = await cache.read(key, options);
-  telemetry.touch();
+  const read = await open(env).read(key, options);
+  reportSoon(env);
   return read;
 }
 
-function open(env: CacheEnv): Opened {
+function open(env: CacheEnv): Cache {
   const known = opened.get(env.CACHE_TAG_INDEX);
   if (known !== undefined) return known;
   const settings = configured(env);
@@ -85,16 +76,9 @@ function open(env: CacheEnv): Opened {
   });
   const kv = kvTier({ ...ports, kv: env.CACHE, guard: kvGuard, counts });
   const cache = new Cache({ ...ports, memory: new Memory(), kv, tags, counts, settings });
-  const telemetry = new TelemetryClient({
-    ...ports,
-    send: async (report) => void answered(await env.TELEMETRY.getByName(TELEMETRY_NAME).report(report)),
-    totals: () => named(counts),
-    newId: () => crypto.randomUUID(),
-    notify: (error) => log("warn", "telemetry.report_failed", describeError(error)),
-  });
-  const made = { cache, telemetry };
-  opened.set(env.CACHE_TAG_INDEX, made);
-  return made;
+  addSource(env, () => named(counts));
+  opened.set(env.CACHE_TAG_INDEX, cache);
+  return cache;
 }
 
 /** A bad variable must not take the cache away: the log names it, and `npm start` refuses to begin. */

@@ -15,6 +15,8 @@ export type ClientPorts = Pick<LeasePorts, "background" | "clock" | "random"> & 
   policy: CallPolicy;
   lease: Lease;
   newId: () => string;
+  /** Hears of each call that is not let through. */
+  rejected?: () => void;
 };
 
 type Closed = {
@@ -226,6 +228,7 @@ export class BreakerClient {
   }
 
   #rejection(retryAfterMs: number): CircuitOpen {
+    this.#ports.rejected?.();
     const spread = Math.max(retryAfterMs, MIN_RETRY_AFTER_MS) + this.#ports.random() * JITTER_MS;
     return new CircuitOpen(this.#ports.dependency, Math.ceil(spread));
   }

@@ -3,11 +3,13 @@ import { systemClock } from "../clock.ts";
 import type { Variables } from "../env.ts";
 import { listFields } from "../http/problem.ts";
 import type { Result } from "../result.ts";
+import { counters } from "../telemetry/counters.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import type { Operation } from "./attempt.ts";
 import type { CallPolicy } from "./caller.ts";
 import { BreakerClient } from "./client.ts";
 import { configuredSettings } from "./configured.ts";
+import { isDependency } from "./dependencies.ts";
 import type { LeaseEvent } from "./lease-ports.ts";
 import { Lease } from "./lease.ts";
 import type { CircuitBreaker } from "./object.ts";
@@ -70,7 +72,14 @@ export function leaseOn(env: BreakerEnv, dependency: string): Lease {
 /** The isolate's client of a breaker. The policy is that of the first who asks. */
 export function breakerClient(env: BreakerEnv, dependency: string, policy: CallPolicy): BreakerClient {
   const member = memberOf(env, dependency);
-  member.client ??= new BreakerClient({ ...ports, dependency, policy, lease: member.lease, newId: () => crypto.randomUUID() });
+  member.client ??= new BreakerClient({
+    ...ports,
+    dependency,
+    policy,
+    lease: member.lease,
+    newId: () => crypto.randomUUID(),
+    rejected: () => isDependency(dependency) && counters.count("luna_circuit_breaker_rejections_total", { dependency }),
+  });
   return member.client;
 }
 

@@ -32,6 +32,7 @@ const email = {
   dueAt: v.optional(time),
   sentAt: v.optional(time),
   lastError: v.optional(attemptDetail),
+  traceId: v.optional(v.string()),
 };
 const accepted = v.strictObject({ id: v.string(), status });
 

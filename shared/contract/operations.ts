@@ -6,10 +6,11 @@ import type { Operation } from "./operation.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
 import * as system from "./system.ts";
 import * as teams from "./teams.ts";
+import * as telemetry from "./telemetry.ts";
 import * as users from "./users.ts";
 
 /** Of which each export is an operation. */
-export const modules = [users, teams, emails, cache, circuitBreakers, deadLetters, scheduledTasks, system];
+export const modules = [users, teams, emails, cache, circuitBreakers, deadLetters, scheduledTasks, system, telemetry];
 const place = ({ path, method }: Operation): string => `${path} ${method}`;
 
 /**

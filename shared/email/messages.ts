@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { idempotencyKey } from "./schemas.ts";
+import { idempotencyKey, traceparent } from "./schemas.ts";
 
 /** Cloudflare Queues: 128 KB a message. The raw body of a poison message is cut to leave room for the rest. */
 const MAX_RAW_CHARACTERS = 30_000;
@@ -15,9 +15,15 @@ const bury = v.strictObject({ v: v.literal(1), type: v.literal("bury"), emailId,
 
 /**
  * "Send this": what another Worker puts on the queue. `message` is what `POST /api/emails` takes. The key makes it safe that queues
- * deliver more than once, and that a producer does not know whether it did.
+ * deliver more than once, and that a producer does not know whether it did. `traceparent`: of W3C Trace Context, if the producer traces.
  */
-const emailSend = v.strictObject({ v: v.literal(1), type: v.literal("email.send"), idempotencyKey, message: v.unknown() });
+const emailSend = v.strictObject({
+  v: v.literal(1),
+  type: v.literal("email.send"),
+  idempotencyKey,
+  message: v.unknown(),
+  traceparent: v.optional(traceparent),
+});
 
 /** A message that no consumer understood, on its way to the dead letters. */
 const poison = v.strictObject({ v: v.literal(1), type: v.literal("poison"), reason: v.string(), raw: v.string() });

@@ -2,7 +2,10 @@ import { within } from "../deadline.ts";
 import { sha256Hex } from "../hash.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Failure } from "../failure.ts";
+import { counters } from "../telemetry/counters.ts";
+import { countTransaction } from "../telemetry/events.ts";
 import { describeError, log } from "../telemetry/log.ts";
+import { currentTraceId } from "../telemetry/trace.ts";
 import { doorbellFor, type QueueMessage } from "./messages.ts";
 import { doorbellDelaySeconds } from "./retry-policy.ts";
 import type { EmailMessage, EmailRequest } from "./schemas.ts";
@@ -69,7 +72,7 @@ async function suppressedAmong(db: D1Database, mails: { message: EmailMessage }[
 async function write(db: D1Database, { request, message, sender }: Submission, now: number): Promise<Result<Accepted, Acceptance>> {
   const { tenant, from, idempotencyKey: key } = sender;
   const id = crypto.randomUUID();
-  const statements = insertEmail(db, { ...message, id, tenant, from }, now);
+  const statements = insertEmail(db, { ...message, id, tenant, from, traceId: currentTraceId() }, now);
   const requestHash = key === undefined ? "" : await sha256Hex(JSON.stringify(request));
   if (key !== undefined)
     statements.unshift(...insertIdempotencyKey(db, { tenant, key, requestHash, emailId: id, expiresAt: now + IDEMPOTENCY_MS }, now));
@@ -80,19 +83,25 @@ async function write(db: D1Database, { request, message, sender }: Submission, n
     // Either the key was used before, or D1 failed, perhaps after it had written: only reading tells.
     try {
       const earlier = key === undefined ? null : await findIdempotencyKey(db, tenant, key, now);
-      if (earlier !== null && earlier.requestHash !== requestHash) return fail({ tag: "idempotency-key-reused" });
       if (earlier !== null && earlier.emailId !== id) {
+        countTransaction("refused");
+        if (earlier.requestHash !== requestHash) return fail({ tag: "idempotency-key-reused" });
         return ok({ id: earlier.emailId, status: acceptedAs(message, earlier.acceptedAt), replayed: true });
       }
       if (!(await emailExists(db, id))) {
+        countTransaction("failed");
         log("error", "email.accept_failed", describeError(error));
         return fail({ tag: "unavailable", dependency: "database" });
       }
     } catch (readError) {
+      countTransaction("unknown");
       log("error", "email.accept_outcome_unknown", describeError(readError));
       return fail({ tag: "outcome-unknown" });
     }
   }
+  countTransaction("committed");
+  counters.count("luna_emails_accepted_total", {});
+  log("info", "email.accepted", { emailId: id });
   return ok({ id, status: acceptedAs(message, now), replayed: false });
 }
 

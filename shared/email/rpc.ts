@@ -7,8 +7,8 @@ import type { Accepted } from "./outbox.ts";
  *
  *     await env.EMAILS.send({ to: "ada@example.com", template: "welcome", data: {...} }, { idempotencyKey: "welcome-ada" })
  *
- * `message` is what `POST /api/emails` takes, under the same checks and guarantees.
+ * `message` is what `POST /api/emails` takes, under the same checks and guarantees. `traceparent` (W3C) makes the mail a part of its trace.
  */
 export interface EmailsRpc {
-  send(message: unknown, options?: { idempotencyKey?: string }): Promise<Result<Accepted, Failure>>;
+  send(message: unknown, options?: { idempotencyKey?: string; traceparent?: string }): Promise<Result<Accepted, Failure>>;
 }

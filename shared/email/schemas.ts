@@ -130,6 +130,9 @@ export const idempotencyKey = v.pipe(
   v.regex(/^[\u0021-\u007e]{1,255}$/, "must be 1 to 255 printable ASCII characters without spaces"),
 );
 
+/** Of W3C Trace Context, as a producer hands it on. One that is malformed is ignored: see `shared/telemetry/trace.ts`. */
+export const traceparent = v.pipe(v.string(), v.maxLength(512, "must have at most 512 characters"));
+
 /** A mail as the HTTP API shows it. Times are ISO 8601. */
 export type EmailView = {
   id: string;
@@ -147,6 +150,8 @@ export type EmailView = {
   dueAt?: string;
   sentAt?: string;
   lastError?: AttemptDetail;
+  /** Of what brought it: the log lines about it have it too. Mails of earlier releases have none. */
+  traceId?: string;
 };
 
 export type EmailEvent = { type: string; at: string; generation: number; detail?: unknown };

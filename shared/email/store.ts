@@ -5,7 +5,8 @@ import type { EmailCategory, EmailEvent, EmailMessage } from "./schemas.ts";
 
 /** SQL of accepting mails and of reading them. Delivery and dead letters have stores of their own. */
 
-export type NewEmail = EmailMessage & { id: string; tenant: string; from: string };
+/** `traceId`: of what brought it, if that is known. */
+export type NewEmail = EmailMessage & { id: string; tenant: string; from: string; traceId?: string | null };
 
 /** What a mail is that is accepted at that time. */
 export function acceptedAs({ sendAt }: Pick<EmailMessage, "sendAt">, acceptedAt: number): "scheduled" | "queued" {
@@ -20,8 +21,8 @@ export function insertEmail(db: D1Database, mail: NewEmail, now: number): D1Prep
     db
       .prepare(
         `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, reply_to, subject, html, text, on_unknown,
-                             due_at, ring_after, created_at, updated_at, attachments, category, tags)
-         VALUES (?1, ?2, ?3, ?16, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, ?11, ?3, ?3, ?13, ?14, ?15)`,
+                             due_at, ring_after, created_at, updated_at, attachments, category, tags, trace_id)
+         VALUES (?1, ?2, ?3, ?16, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, ?11, ?3, ?3, ?13, ?14, ?15, ?17)`,
       )
       .bind(
         mail.id,
@@ -40,6 +41,7 @@ export function insertEmail(db: D1Database, mail: NewEmail, now: number): D1Prep
         mail.category ?? "transactional",
         JSON.stringify(mail.tags ?? []),
         status,
+        mail.traceId ?? null,
       ),
     db.prepare("INSERT INTO email_events (email_id, generation, type, at) VALUES (?1, 1, ?3, ?2)").bind(mail.id, now, status),
   ];
@@ -113,12 +115,13 @@ export type StoredEmail = {
   lastError: AttemptDetail | null;
   category: EmailCategory;
   tags: string[];
+  traceId: string | null;
 };
 
 type EmailRow = Omit<StoredEmail, "lastError" | "tags"> & { lastError: string | null; tags: string };
 
 const columns = `id, tenant, status, to_address AS "to", subject, generation, attempts, on_unknown AS onUnknown, due_at AS dueAt,
-                 created_at AS createdAt, updated_at AS updatedAt, sent_at AS sentAt, last_error AS lastError, category, tags`;
+                 created_at AS createdAt, updated_at AS updatedAt, sent_at AS sentAt, last_error AS lastError, category, tags, trace_id AS traceId`;
 
 function storedEmail(row: EmailRow): StoredEmail {
   const lastError = row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail);

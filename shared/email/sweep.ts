@@ -1,6 +1,7 @@
 import { expireLease, keyForgotten, leaseExpired, putBack } from "./lifecycle.ts";
 import { promoteDue } from "./claim/store.ts";
 import { LEASE_MS } from "./delivery/lease.ts";
+import { observeSettled } from "./delivery/observe.ts";
 import { expiredLeases, forgottenPins, settleExpired, settleForgotten } from "./expiry/store.ts";
 import type { Settled } from "./settle/store.ts";
 import { unburied } from "./dead-letters/store.ts";
@@ -60,6 +61,7 @@ async function reclaimAndRing(
     detail: keyForgotten(mail.transport),
   }));
   await settleForgotten(db, forgotten, now);
+  observeSettled([...settled, ...forgotten]);
   await promoteDue(db, now, LIMIT);
 
   const due = everything ? await dueMails(db, now, LIMIT) : await mailsToRing(db, now, LIMIT);

@@ -1,5 +1,6 @@
 import { sleep, type Clock } from "../clock.ts";
 import { within } from "../deadline.ts";
+import { countTransaction } from "../telemetry/events.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import { owedBy, type Missed } from "./due.ts";
 import { runToEnd, type RunContext } from "./runner.ts";
@@ -160,10 +161,13 @@ const RECORD_RETRIES_MS = [100, 1_000, 5_000];
 async function record<Given>({ db, clock }: Scheduler<Given>, ending: Parameters<typeof finishRun>[1]): Promise<void> {
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     try {
-      return await within(D1_TIMEOUT_MS, finishRun(db, ending, clock.now()), clock);
+      await within(D1_TIMEOUT_MS, finishRun(db, ending, clock.now()), clock);
+      countTransaction("committed");
+      return;
     } catch (error) {
       log("error", "task.record_failed", { runId: ending.runId, ...describeError(error) });
       if (delayMs !== null) await sleep(clock, delayMs);
     }
   }
+  countTransaction("unknown");
 }

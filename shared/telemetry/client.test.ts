@@ -8,10 +8,11 @@ let clock: VirtualClock;
 let reports: Report[];
 let errors: unknown[];
 let counted: Record<string, number>;
+let increments: Record<string, number>[];
 let client: TelemetryClient;
 let how: "answers" | "loses" | "hangs";
 beforeEach(() => {
-  [clock, reports, errors, counted, how] = [new VirtualClock(), [], [], { hits: 0 }, "answers"];
+  [clock, reports, errors, increments, counted, how] = [new VirtualClock(), [], [], [], { hits: 0 }, "answers"];
   let names = 0;
   client = new TelemetryClient({
     send: async (report) => {
@@ -24,6 +25,7 @@ beforeEach(() => {
     background: (work) => void work.catch((error: unknown) => errors.push(error)),
     newId: () => `isolate-${(names += 1)}`,
     notify: (error) => errors.push(error),
+    arrived: (grown) => increments.push(grown),
   });
 });
 
@@ -54,6 +56,16 @@ describe("what an isolate counts", () => {
     ]);
   });
 
+  it("is told once: what is known to have arrived is left out of the next report", async () => {
+    hit(2);
+    counted["misses"] = 1;
+    await clock.advance(2_000);
+    hit();
+    await clock.advance(2_000);
+    expect(reports.map(({ totals }) => totals)).toEqual([{ hits: 2, misses: 1 }, { hits: 3 }]);
+    expect(increments).toEqual([{ hits: 2, misses: 1 }, { hits: 1 }]);
+  });
+
   it("is reported again when the report failed, and counts once", async () => {
     how = "loses";
     hit(3);
@@ -63,6 +75,7 @@ describe("what an isolate counts", () => {
     await clock.advance(2_000);
     expect(sum()).toBe(4);
     expect(errors).toHaveLength(1);
+    expect(increments).toEqual([{ hits: 4 }]);
   });
 
   it("is reported although a report never comes back", async () => {

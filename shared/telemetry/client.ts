@@ -10,6 +10,8 @@ export type TelemetryPorts = {
   background: (work: Promise<unknown>) => void;
   newId: () => string;
   notify: (error: unknown) => void;
+  /** Hears by how much each has grown, once it is known that the report of it arrived. */
+  arrived: (increments: Record<string, number>) => void;
 };
 
 /** What is counted is reported this much later, together with what is counted meanwhile. */
@@ -27,6 +29,8 @@ export class TelemetryClient {
   /** What was reported under earlier names. */
   #base: Record<string, number> = {};
   #reported: Record<string, number> = {};
+  /** What the object is known to have under the name of now: it need not be told again. */
+  #arrived: Record<string, number> = {};
 
   constructor(ports: TelemetryPorts) {
     this.#ports = ports;
@@ -49,16 +53,22 @@ export class TelemetryClient {
     if (this.#isolate === null || elapsedMs(this.#reportedAt, now) > NEW_NAME_AFTER_MS) {
       this.#isolate = newId();
       this.#base = this.#reported;
+      this.#arrived = {};
       this.#reportedAt = now;
     }
     const counted = totals();
     const isolate = this.#isolate;
     // Before it is known whether it arrived: what is reported twice under two names would count twice.
     this.#reported = counted;
+    const arrived = this.#arrived;
     const sinceBase = Object.entries(counted).map(([name, total]) => [name, total - (this.#base[name] ?? 0)] as const);
+    const grown = Object.fromEntries(sinceBase.filter(([name, total]) => total > (arrived[name] ?? 0)));
     try {
-      await within(TIMEOUT_MS, send({ isolate, totals: Object.fromEntries(sinceBase.filter(([, total]) => total > 0)) }), clock);
+      await within(TIMEOUT_MS, send({ isolate, totals: grown }), clock);
       this.#reportedAt = clock.now();
+      const increments = Object.entries(grown).map(([name, total]) => [name, total - (arrived[name] ?? 0)]);
+      Object.assign(arrived, grown);
+      this.#ports.arrived(Object.fromEntries(increments));
     } catch (error) {
       notify(error);
     }

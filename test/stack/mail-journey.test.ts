@@ -42,6 +42,22 @@ it("delivers any mail once and tells its story", async () => {
   expect(mail?.text?.trim()).toBe("Hi Bob");
 });
 
+it("is followed by one trace id from the request through the queue to the transport, whoever began the trace", async () => {
+  const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
+  const mail = { to: "trace@example.com", subject: "Hi", text: "Hi" };
+  const traced = await until((await call("POST", "/api/emails", mail, { headers })).body.id, "sent");
+  const own = await until(await send("own@example.com"), "sent");
+  expect(traced.traceId).toBe(traceId);
+  expect(own.traceId).toMatch(/^[\da-f]{32}$/);
+  expect(own.traceId).not.toBe(traceId);
+  for (const { id, traceId: expected } of [traced, own]) {
+    const lines = stack.lines().filter(({ emailId }) => emailId === id);
+    expect(lines.map(({ event }) => event)).toEqual(["email.accepted", "email.claimed", "email.attempt"]);
+    expect(lines.map((line) => line["traceId"])).toEqual([expected, expected, expected]);
+  }
+});
+
 it("retries a transient refusal after 1, 2 and 4 s, under one Message-ID, and then delivers", async () => {
   const refusals: Fault["phase"][] = ["mail", "rcpt", "data"];
   stack.sink.fault = (phase) => {

@@ -20,7 +20,15 @@ it("a migration that makes the mails' table anew keeps every row and every index
   const indexed = indexes();
   apply(db, files.slice(before.length));
   const after = db.prepare("SELECT * FROM emails ORDER BY id").all();
-  const added = { attachments: null, category: "transactional", tags: "[]", transport: null, pinned_until: null, provider_id: null };
+  const added = {
+    attachments: null,
+    category: "transactional",
+    tags: "[]",
+    transport: null,
+    pinned_until: null,
+    provider_id: null,
+    trace_id: null,
+  };
   expect(after).toEqual(rows.map((row) => ({ ...row, ...added })));
   expect(indexes()).toEqual(expect.arrayContaining(indexed));
   expect(() => insert.run("bad", "lost")).toThrow("CHECK");

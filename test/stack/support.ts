@@ -63,6 +63,9 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
     server,
     call,
     db,
+    /** What the Workers have logged during this test. */
+    lines: (): Record<string, unknown>[] =>
+      server.getLogs().flatMap(({ message }) => (message.startsWith("{") ? [JSON.parse(message) as Record<string, unknown>] : [])),
     get sink() {
       return sink;
     },

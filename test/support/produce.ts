@@ -256,6 +256,8 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     404: at("/api/admin/scheduled-tasks/x/run", { bindings: { CRON: cron() } }),
   },
   tick: { 200: at("/api/admin/scheduled-tasks/tick", { bindings: { CRON: cron() } }) },
+  scrapeMetrics: { 200: at("/metrics") },
+  getTelemetry: { 200: at("/api/admin/telemetry?minutes=2") },
   listAlerts: { 200: at("/api/admin/alerts") },
   listAudit: { 200: at("/api/admin/audit?limit=2") },
 };

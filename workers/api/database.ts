@@ -3,6 +3,7 @@ import { databaseGuard } from "../../shared/database/guard.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
+import { countTransaction } from "../../shared/telemetry/events.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 
 /** Runs a read behind the breaker `database`, with retries. That D1 did not answer, or is not asked, is a value. */
@@ -26,15 +27,20 @@ export async function writeDatabase<Value>(
   reread?: () => Promise<Value | null>,
 ): Promise<Result<Value, Failure>> {
   try {
-    return ok(await write());
+    const written = ok(await write());
+    countTransaction("committed");
+    return written;
   } catch (error) {
     const field = takenField(error);
-    if (field !== null) return fail({ tag: "conflict", field });
+    if (field !== null) {
+      countTransaction("refused");
+      return fail({ tag: "conflict", field });
+    }
     log("error", "database.write_failed", describeError(error));
-    if (reread === undefined) return fail({ tag: "outcome-unknown" });
     // Past the breaker: a read that it spares the database would cost the caller a definite answer.
-    const found = await lookAgain(reread);
-    if (!found.ok) return fail({ tag: "outcome-unknown" });
+    const found = reread === undefined ? fail({ tag: "outcome-unknown" as const }) : await lookAgain(reread);
+    countTransaction(!found.ok ? "unknown" : found.value === null ? "failed" : "committed");
+    if (!found.ok) return found;
     return found.value === null ? fail({ tag: "unavailable", dependency: "database" }) : ok(found.value);
   }
 }

@@ -1,11 +1,12 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { Router, type IRequest } from "itty-router";
 import * as v from "valibot";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { problemResponse } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
-import { describeError, log, setLogContext } from "../../shared/telemetry/log.ts";
+import { counters } from "../../shared/telemetry/counters.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+import { newTraceId, traced, traceIdOf } from "../../shared/telemetry/trace.ts";
 import { userId } from "../../shared/accounts/schemas.ts";
 import { audited } from "./audit.ts";
 import { authenticate, authorize } from "./auth.ts";
@@ -13,6 +14,7 @@ import type { Caller } from "./call.ts";
 import { addCorsHeaders, answerOptions, isCrossSite } from "./cors.ts";
 import { addSecurityHeaders, headerBytes, MAX_HEADER_BYTES, MAX_URI_BYTES } from "./headers.ts";
 import { noteUser } from "./last-seen.ts";
+import { observeRequest } from "./observe.ts";
 import { hasRoom, limits, policyField } from "./rate-limits.ts";
 import { routes, type Route } from "./routes.ts";
 
@@ -23,21 +25,29 @@ for (const route of routes) {
   router[route.method.toLowerCase() as Lowercase<Route["method"]>](route.path, ({ params }): Match => ({ route, params }));
 }
 
-/** One request, and by which limit it is counted. */
-type Incoming = { request: Request; url: URL; env: ApiEnv; requestId: string; now: number; countedBy: keyof typeof limits };
-
-const current = new AsyncLocalStorage<{ requestId: string }>();
-setLogContext(() => current.getStore() ?? {});
+/** One request, by which limit it is counted, and what it asks for once that is known. */
+type Incoming = {
+  request: Request;
+  url: URL;
+  env: ApiEnv;
+  requestId: string;
+  now: number;
+  countedBy: keyof typeof limits;
+  operation: string | null;
+};
 
 /** Answers a request: finds its route, then who calls, then whether they may, then the handler. Never throws. */
 export async function dispatch(request: Request, env: ApiEnv): Promise<Response> {
   const requestId = crypto.randomUUID();
-  return await current.run({ requestId }, async () => {
-    const incoming: Incoming = { request, url: new URL(request.url), env, requestId, now: Date.now(), countedBy: "ip" };
+  const traceId = traceIdOf(request.headers.get("traceparent") ?? "") ?? newTraceId();
+  return await traced({ requestId, traceId }, async () => {
+    const now = Date.now();
+    const incoming: Incoming = { request, url: new URL(request.url), env, requestId, now, countedBy: "ip", operation: null };
     let answer: Result<Response, Failure>;
     try {
       answer = await answerTo(incoming);
     } catch (error) {
+      counters.count("luna_uncaught_exceptions_total", { worker: "api" });
       log("error", "request.failed", describeError(error));
       answer = fail({ tag: "internal" });
     }
@@ -46,6 +56,7 @@ export async function dispatch(request: Request, env: ApiEnv): Promise<Response>
     response.headers.set("RateLimit-Policy", policyField(incoming.countedBy));
     addCorsHeaders(response.headers, request, env);
     addSecurityHeaders(response.headers);
+    observeRequest({ request, env, operation: incoming.operation, startedAt: now }, response.status);
     return response;
   });
 }
@@ -58,6 +69,7 @@ async function answerTo(incoming: Incoming): Promise<Result<Response, Failure>> 
   const match = await findRoute(request.method === "HEAD" ? "GET" : request.method, url);
   if (match === null) return (await limitByAddress(incoming)) ?? (await withoutRoute(incoming));
   const { route, params } = match;
+  incoming.operation = route.id;
   const caller = await identify(incoming, route);
   if (!caller.ok) return caller;
   const refused = authorize(route.access, caller.value, params) ?? refuseCrossSite(request, caller.value);

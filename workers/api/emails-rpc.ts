@@ -1,16 +1,18 @@
 import * as v from "valibot";
 import type { EmailsRpc } from "../../shared/email/rpc.ts";
 import { acceptProduced } from "../../shared/email/producers.ts";
-import { idempotencyKey } from "../../shared/email/schemas.ts";
+import { idempotencyKey, traceparent } from "../../shared/email/schemas.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import { validate } from "../../shared/http/body.ts";
+import { newTraceId, traced, traceIdOf } from "../../shared/telemetry/trace.ts";
 
-const sendOptions = v.strictObject({ idempotencyKey: v.optional(idempotencyKey) });
+const sendOptions = v.strictObject({ idempotencyKey: v.optional(idempotencyKey), traceparent: v.optional(traceparent) });
 
 /** What the entrypoint `Emails` does. Never throws: whatever goes wrong is a value with a `tag`. */
 export async function sendByRpc(env: ApiEnv, message: unknown, options: unknown): ReturnType<EmailsRpc["send"]> {
   const checked = validate(sendOptions, options);
   if (!checked.ok) return checked;
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
-  return await acceptProduced(outbox, env, message, checked.value.idempotencyKey, Date.now());
+  const traceId = traceIdOf(checked.value.traceparent ?? "") ?? newTraceId();
+  return await traced({ traceId }, () => acceptProduced(outbox, env, message, checked.value.idempotencyKey, Date.now()));
 }

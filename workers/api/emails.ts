@@ -124,5 +124,6 @@ function emailView(mail: StoredEmail): EmailView {
     ...(["queued", "scheduled", "pinned"].includes(mail.status) ? { dueAt: new Date(mail.dueAt).toISOString() } : {}),
     ...(mail.sentAt === null ? {} : { sentAt: new Date(mail.sentAt).toISOString() }),
     ...(mail.lastError === null ? {} : { lastError: mail.lastError }),
+    ...(mail.traceId === null ? {} : { traceId: mail.traceId }),
   };
 }

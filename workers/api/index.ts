@@ -1,6 +1,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { ApiEnv } from "../../shared/env.ts";
 import type { EmailsRpc } from "../../shared/email/rpc.ts";
+import { setWorkerName } from "../../shared/telemetry/isolate.ts";
 import { dispatch } from "./dispatch.ts";
 import { sendByRpc } from "./emails-rpc.ts";
 
@@ -8,6 +9,8 @@ export { CacheTagIndex } from "../../shared/cache-tags/object.ts";
 export { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
 export { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
 export { Telemetry } from "../../shared/telemetry/object.ts";
+
+setWorkerName("api");
 
 export { Luna } from "./luna-rpc.ts";
 

@@ -6,6 +6,7 @@ import type { Operation } from "../../shared/contract/operation.ts";
 import * as tasks from "../../shared/contract/scheduled-tasks.ts";
 import { getDocs, getHealth, getOpenApi, listAlerts, listAudit } from "../../shared/contract/system.ts";
 import * as teams from "../../shared/contract/teams.ts";
+import { getTelemetry, scrapeMetrics as metricsContract } from "../../shared/contract/telemetry.ts";
 import * as users from "../../shared/contract/users.ts";
 import { resolveEmail } from "./admin.ts";
 import { alerts } from "./alerts.ts";
@@ -17,10 +18,12 @@ import * as letterHandlers from "./dead-letters.ts";
 import * as emailHandlers from "./emails.ts";
 import { auditLog } from "./audit.ts";
 import { health } from "./health.ts";
+import { scrapeMetrics } from "./metrics.ts";
 import { docs, openApi } from "./openapi.ts";
 import * as taskHandlers from "./scheduled-tasks.ts";
 import { suppress, suppressions, unsuppress } from "./suppressions.ts";
 import * as teamHandlers from "./teams.ts";
+import { getTelemetry as answerTelemetry } from "./telemetry.ts";
 import { listTemplates, previewTemplate } from "./templates.ts";
 import { askToUnsubscribe, unsubscribe } from "./unsubscribe.ts";
 import * as usageHandlers from "./usage.ts";
@@ -36,6 +39,7 @@ export const routes: readonly Route[] = [
   route(getHealth, health),
   route(getOpenApi, openApi),
   route(getDocs, docs),
+  route(metricsContract, scrapeMetrics),
 
   route(emails.askToUnsubscribe, askToUnsubscribe),
   route(emails.unsubscribe, unsubscribe),
@@ -95,6 +99,7 @@ export const routes: readonly Route[] = [
   route(emails.unsuppress, unsuppress),
   route(emails.resolveEmail, resolveEmail),
 
+  route(getTelemetry, answerTelemetry),
   route(listAlerts, alerts),
   route(listAudit, auditLog),
   route(tasks.listScheduledTasks, taskHandlers.listScheduledTasks),

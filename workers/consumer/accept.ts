@@ -2,6 +2,7 @@ import type { EmailSend } from "../../shared/email/messages.ts";
 import { acceptProduced, isWorthARetry, refusalOf } from "../../shared/email/producers.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
 import { log } from "../../shared/telemetry/log.ts";
+import { newTraceId, traced, traceIdOf } from "../../shared/telemetry/trace.ts";
 
 /**
  * Accepts a mail that another Worker put on the queue. The message is acknowledged when D1 has the mail; while D1 does not answer it is
@@ -10,6 +11,16 @@ import { log } from "../../shared/telemetry/log.ts";
  * @param refuse keeps the message for people, and acknowledges it then
  */
 export async function accept(
+  message: Message,
+  produced: EmailSend,
+  env: ConsumerEnv,
+  refuse: (reason: string) => Promise<void>,
+): Promise<void> {
+  const traceId = traceIdOf(produced.traceparent ?? "") ?? newTraceId();
+  await traced({ traceId }, () => acceptTraced(message, produced, env, refuse));
+}
+
+async function acceptTraced(
   message: Message,
   { idempotencyKey, message: mail }: EmailSend,
   env: ConsumerEnv,

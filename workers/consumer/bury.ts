@@ -3,6 +3,7 @@ import { deadLetterRetentionDays } from "../../shared/email/settings.ts";
 import { parseDeadLetter, rawText, type EmailSend } from "../../shared/email/messages.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
 import { accept } from "./accept.ts";
+import { countTransaction } from "../../shared/telemetry/events.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 
 type Letter =
@@ -64,8 +65,10 @@ const DEFAULT_RETENTION_DAYS = 7;
 async function settleMessages(messages: Message[], write: () => Promise<void>): Promise<void> {
   try {
     await write();
+    countTransaction("committed");
     for (const message of messages) message.ack();
   } catch (error) {
+    countTransaction("failed");
     log("error", "dead_letter.bury_failed", { messages: messages.length, ...describeError(error) });
     for (const message of messages) message.retry();
   }

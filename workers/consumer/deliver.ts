@@ -1,6 +1,7 @@
 import { retryPolicy, unsubscribeSettings } from "../../shared/email/settings.ts";
 import { claim, claimedBy, postpone, type Claim } from "../../shared/email/claim/store.ts";
 import { deliverClaimed, routesOf } from "../../shared/email/delivery/deliver.ts";
+import { observeClaimed } from "../../shared/email/delivery/observe.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import { admission, breakerIsOpen, type Admission } from "../../shared/email/delivery/plan.ts";
 import { parseMessage, poisonFor, type Doorbell } from "../../shared/email/messages.ts";
@@ -9,6 +10,7 @@ import { configuredTransports } from "../../shared/email/transports/configured.t
 import type { TransportName } from "../../shared/email/transports/names.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
+import { countTransaction } from "../../shared/telemetry/events.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { accept } from "./accept.ts";
 
@@ -44,6 +46,7 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
     else message.ack();
   }
   if (claimed === null) return;
+  observeClaimed(claimed.claimed, Date.now());
 
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
   const unsubscribe = unsubscribeSettings(env);
@@ -101,10 +104,13 @@ async function claimOrReread(
   limit: number,
 ): Promise<Claim | null> {
   try {
-    return await claim(db, doorbells, token, now, now + LEASE_MS, open, limit);
+    const claimed = await claim(db, doorbells, token, now, now + LEASE_MS, open, limit);
+    countTransaction("committed");
+    return claimed;
   } catch (error) {
     log("error", "email.claim_failed", { doorbells: doorbells.length, ...describeError(error) });
     const claimed = await claimedBy(db, token).catch(() => []);
+    countTransaction(claimed.length === 0 ? "failed" : "committed");
     return claimed.length === 0 ? null : { claimed, early: [] };
   }
 }

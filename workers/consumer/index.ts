@@ -1,4 +1,6 @@
 import type { ConsumerEnv } from "../../shared/env.ts";
+import { counters } from "../../shared/telemetry/counters.ts";
+import { reportSoon, setWorkerName } from "../../shared/telemetry/isolate.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { buryBatch } from "./bury.ts";
 import { deliverBatch } from "./deliver.ts";
@@ -9,6 +11,8 @@ const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promi
   "luna-email-dlq": buryBatch,
 };
 
+setWorkerName("consumer");
+
 export default {
   /** Never throws: the runtime would retry the whole batch, and locally it would even ignore what was acknowledged. */
   async queue(batch, env) {
@@ -17,8 +21,11 @@ export default {
       if (consume === undefined) throw new Error(`no consumer for the queue ${batch.queue}`);
       await consume(batch, env);
     } catch (error) {
+      counters.count("luna_uncaught_exceptions_total", { worker: "consumer" });
       log("error", "queue.batch_failed", { queue: batch.queue, messages: batch.messages.length, ...describeError(error) });
       batch.retryAll();
+    } finally {
+      reportSoon(env);
     }
   },
 } satisfies ExportedHandler<ConsumerEnv>;

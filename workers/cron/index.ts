@@ -2,23 +2,39 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { systemClock } from "../../shared/clock.ts";
 import type { CronEnv } from "../../shared/env.ts";
 import { nextSlot } from "../../shared/schedule/due.ts";
-import { runDue, runNow, type ExecutionSummary, type Scheduler } from "../../shared/schedule/execution.ts";
+import { runDue, runNow, type ExecutionSummary, type Scheduler, type TaskResult } from "../../shared/schedule/execution.ts";
 import { findRun } from "../../shared/schedule/history/store.ts";
+import type { Trigger } from "../../shared/schedule/runs.ts";
 import type { ScheduledTasksRpc } from "../../shared/schedule/rpc.ts";
-import { tasks } from "./tasks.ts";
+import { setWorkerName } from "../../shared/telemetry/isolate.ts";
+import { observed } from "./observe.ts";
+import { tasks, type CronTask } from "./tasks.ts";
 import { judge, reportToWatchdog, tell } from "./watch.ts";
+
+setWorkerName("cron");
 
 /**
  * Runs what is due, says that it did, then looks at what is wrong. It looks before, too: what the tick before it could not judge, for it
  * was killed or D1 was down, would be covered up by what runs now.
  */
 async function tick(env: CronEnv): Promise<ExecutionSummary> {
-  await judge(env);
-  const summary = await runDue(schedulerOf(env), tasks);
-  await reportToWatchdog(env);
-  await judge(env);
-  await tell(env);
-  return summary;
+  const ticked = async (): Promise<ExecutionSummary> => {
+    await judge(env);
+    const summary = await runDue(schedulerOf(env), tasks);
+    await reportToWatchdog(env);
+    await judge(env);
+    await tell(env);
+    return summary;
+  };
+  return await observed(env, ticked, ({ results }) => results);
+}
+
+async function runOne(env: CronEnv, task: CronTask, trigger: Trigger, attempt: number): Promise<TaskResult> {
+  return await observed(
+    env,
+    () => runNow(schedulerOf(env), task, trigger, attempt),
+    (result) => [result],
+  );
 }
 
 function schedulerOf(env: CronEnv): Scheduler<CronEnv> {
@@ -49,7 +65,7 @@ export class ScheduledTasks extends WorkerEntrypoint<CronEnv> implements Schedul
 
   async run(name: string): ReturnType<ScheduledTasksRpc["run"]> {
     const task = tasks.find((candidate) => candidate.name === name);
-    return task === undefined ? { status: "not-found" } : await runNow(schedulerOf(this.env), task, "operator", 1);
+    return task === undefined ? { status: "not-found" } : await runOne(this.env, task, "operator", 1);
   }
 
   async retry(runId: string): ReturnType<ScheduledTasksRpc["retry"]> {
@@ -57,7 +73,7 @@ export class ScheduledTasks extends WorkerEntrypoint<CronEnv> implements Schedul
     const task = tasks.find((candidate) => candidate.name === failed?.task);
     if (failed === null || task === undefined) return { status: "not-found" };
     if (failed.status !== "failure") return { status: "not-failed", is: failed.status };
-    return await runNow(schedulerOf(this.env), task, "retry", failed.attempt + 1);
+    return await runOne(this.env, task, "retry", failed.attempt + 1);
   }
 }
 

@@ -9,5 +9,9 @@ export type Claimed = {
   attempts: number;
   onUnknown: OnUnknown;
   category: EmailCategory;
+  /** Since when it could have been claimed, in milliseconds since the epoch. */
+  dueAt: number;
+  /** Of the request that brought it; null if the release that accepted it kept none. */
+  traceId: string | null;
   pinned: { to: TransportName; until: number } | null;
 };

@@ -18,7 +18,8 @@ export type Claim = {
 
 type ClaimedRow = Omit<Claimed, "pinned"> & { transport: TransportName | null; pinnedUntil: number | null };
 
-const claimedColumns = "id, generation, attempts, on_unknown AS onUnknown, category, transport, pinned_until AS pinnedUntil";
+const claimedColumns =
+  "id, generation, attempts, on_unknown AS onUnknown, category, due_at AS dueAt, trace_id AS traceId, transport, pinned_until AS pinnedUntil";
 
 function claimedOf({ transport, pinnedUntil, ...mail }: ClaimedRow): Claimed {
   return { ...mail, pinned: transport === null || pinnedUntil === null ? null : { to: transport, until: pinnedUntil } };

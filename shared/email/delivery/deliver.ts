@@ -1,3 +1,5 @@
+import { counters } from "../../telemetry/counters.ts";
+import { countTransaction } from "../../telemetry/events.ts";
 import { describeError, log } from "../../telemetry/log.ts";
 import type { Claimed } from "../claim/claimed.ts";
 import { refusalsWith, settle, withoutFailover, type Outcome } from "../lifecycle.ts";
@@ -11,6 +13,7 @@ import { handOver } from "./hand-over.ts";
 import { GROUP_SIZE, LEASE_MS } from "./lease.ts";
 import { chooseTransport, planGroup, type Failover, type Plan, type Route, type Waiting } from "./plan.ts";
 import type { Settled } from "../settle/store.ts";
+import { observeSettled } from "./observe.ts";
 import { queueUp } from "../pace/store.ts";
 import { advance, type Advanced, type MailInHandOver } from "./store.ts";
 
@@ -44,6 +47,7 @@ export async function deliverClaimed(delivery: Delivery, token: string, claimed:
       const grant = `${token}:${round}`;
       const advanced = await recordAndAdvance(delivery, token, settled, plan, grant);
       if (advanced === null) return;
+      observeSettled(settled);
       await announce(delivery, settled);
       const missed = withoutTurn(plan, advanced, grant, paced);
       if (missed.again.length > 0) await spread(delivery, missed.again.length + plan.rest.length, paced);
@@ -132,6 +136,7 @@ async function handOverInTurn(delivery: Delivery, { mail, waiting, transport, st
   const aheadMs = startsAt - clock();
   if (transport.everyMs !== null && aheadMs > 0) await sleep(aheadMs);
   const outcome = await handOver(transport, mail, unsubscribe, clock());
+  counters.count("luna_email_attempts_total", { transport: transport.name, outcome: outcome.kind });
   return settledOrOn(delivery, waiting, mail, outcome);
 }
 
@@ -181,12 +186,15 @@ async function recordAndAdvance(
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     const now = clock();
     try {
-      return await advance(db, token, settled, next, turns, now, now + LEASE_MS);
+      const advanced = await advance(db, token, settled, next, turns, now, now + LEASE_MS);
+      countTransaction("committed");
+      return advanced;
     } catch (error) {
       log("error", "email.record_failed", { settled: settled.length, next: next.length, ...describeError(error) });
       if (delayMs !== null) await sleep(delayMs);
     }
   }
+  countTransaction("unknown");
   return null;
 }
 

@@ -19,6 +19,7 @@ export async function handOver(
   const outcome = await attempt(transport, mail, unsubscribe, now);
   log(outcome.kind === "accepted" ? "info" : "warn", "email.attempt", {
     emailId: mail.id,
+    ...(mail.traceId !== null && { traceId: mail.traceId }),
     generation: mail.generation,
     attempt: mail.attempts,
     transport: transport.name,

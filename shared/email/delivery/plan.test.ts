@@ -16,6 +16,8 @@ const waiting = (id: string, pinned: Waiting["pinned"] = null): Waiting => ({
   attempts: 0,
   onUnknown: "hold",
   category: "transactional",
+  dueAt: 0,
+  traceId: null,
   pinned,
   failover: null,
 });

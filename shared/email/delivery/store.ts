@@ -28,6 +28,7 @@ export type MailInHandOver = {
   /** JSON, as it was stored. */
   attachments: string | null;
   category: EmailCategory;
+  traceId: string | null;
 };
 
 /** A mail that goes to a transport: a claimed one, or one in hand-over that `from` has refused just now. */
@@ -89,7 +90,7 @@ export async function advance(
       .prepare(
         `SELECT e.id, generation, generation_at AS generationAt, attempts, on_unknown AS onUnknown, lease_expires_at AS leaseExpiresAt,
                 e.transport, pinned_until AS pinnedUntil, from_address AS "from", to_address AS "to", reply_to AS replyTo, subject, html, text,
-                attachments, category
+                attachments, category, trace_id AS traceId
          FROM json_each(?1) AS m JOIN emails AS e ON e.id = m.value ->> 'id' AND e.transport = m.value ->> 'transport'
          WHERE e.lease_token = ?2 AND e.status = 'sending'`,
       )

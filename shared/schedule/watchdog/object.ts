@@ -8,6 +8,8 @@ import { within } from "../../deadline.ts";
 import type { ApiEnv } from "../../env.ts";
 import { validate } from "../../http/body.ts";
 import { ok } from "../../result.ts";
+import { counters } from "../../telemetry/counters.ts";
+import { reportSoon } from "../../telemetry/isolate.ts";
 import { describeError, log } from "../../telemetry/log.ts";
 import { watched, type TaskWatchdogRpc, type Watched } from "./rpc.ts";
 import { nextLook, overdue, overdueFindings } from "./state.ts";
@@ -63,6 +65,7 @@ export class TaskWatchdog extends DurableObject<ApiEnv> implements TaskWatchdogR
     } catch (error) {
       log("error", "watchdog.failed", describeError(error));
     } finally {
+      reportSoon(this.env);
       await this.#wakeUp(null);
     }
   }
@@ -127,7 +130,9 @@ export class TaskWatchdog extends DurableObject<ApiEnv> implements TaskWatchdogR
       try {
         await say({ id: `overdue:${one.task}:${one.dueBy}`, key: finding.key, kind: "fired", summary: finding.summary, at: now });
         saveToldDirectly(this.#sql, one);
+        counters.count("luna_alerts_sent_total", { channel: "webhook" });
       } catch (error) {
+        counters.count("luna_alert_failures_total", { channel: "webhook" });
         log("error", "watchdog.webhook_failed", describeError(error));
       }
     }

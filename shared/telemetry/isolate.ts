@@ -1,0 +1,69 @@
+import { waitUntil } from "cloudflare:workers";
+import { systemClock } from "../clock.ts";
+import { listFields } from "../http/problem.ts";
+import { AnalyticsPoints } from "./analytics.ts";
+import { TelemetryClient } from "./client.ts";
+import { counters } from "./counters.ts";
+import { describeError, log } from "./log.ts";
+import type { WorkerName } from "./metrics.ts";
+import type { Telemetry } from "./object.ts";
+import { TELEMETRY_NAME } from "./rpc.ts";
+
+/** `ANALYTICS`: where what is counted goes besides, for whoever wants to ask by SQL. */
+export type TelemetryEnv = { TELEMETRY: DurableObjectNamespace<Telemetry>; ANALYTICS?: AnalyticsEngineDataset };
+
+/** Plain state of this isolate. Keyed by the binding, so that a test's stand-in is told what it would be told alone. */
+const reporters = new WeakMap<TelemetryEnv["TELEMETRY"], Reporter>();
+type Reporter = { client: TelemetryClient; sources: (() => Record<string, number>)[] };
+let worker: WorkerName | undefined;
+
+/** What this Worker's reports say of who sends them. */
+export function setWorkerName(name: WorkerName): void {
+  worker = name;
+}
+
+/** What counts by itself is reported with the rest. Numbers may only grow. */
+export function addSource(env: TelemetryEnv, totals: () => Record<string, number>): void {
+  reporterOf(env).sources.push(totals);
+}
+
+/** To be called when something was counted: it is reported a moment later, off the path of the request. Never throws. */
+export function reportSoon(env: TelemetryEnv): void {
+  try {
+    reporterOf(env).client.touch();
+  } catch (error) {
+    log("warn", "telemetry.report_failed", describeError(error));
+  }
+}
+
+function reporterOf({ TELEMETRY: namespace, ANALYTICS: dataset }: TelemetryEnv): Reporter {
+  const known = reporters.get(namespace);
+  if (known !== undefined) return known;
+  const sources = [() => counters.totals()];
+  const points = new AnalyticsPoints();
+  const client = new TelemetryClient({
+    send: async (report) => {
+      const reply = await namespace.getByName(TELEMETRY_NAME).report({ ...report, ...(worker !== undefined && { worker }) });
+      if (!reply.ok) throw new TypeError(listFields(reply.error.errors));
+    },
+    totals: () => summedUp(sources),
+    clock: systemClock,
+    background: waitUntil,
+    newId: () => crypto.randomUUID(),
+    notify: (error) => log("warn", "telemetry.report_failed", describeError(error)),
+    arrived: (increments) => {
+      if (dataset === undefined) return;
+      points.add(increments);
+      for (const point of points.take()) dataset.writeDataPoint(point);
+    },
+  });
+  const reporter = { client, sources };
+  reporters.set(namespace, reporter);
+  return reporter;
+}
+
+function summedUp(sources: Reporter["sources"]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const totals of sources) for (const [name, total] of Object.entries(totals())) sums[name] = (sums[name] ?? 0) + total;
+  return sums;
+}

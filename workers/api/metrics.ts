@@ -1,0 +1,94 @@
+import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
+import { within } from "../../shared/deadline.ts";
+import { emailBacklog } from "../../shared/email/store.ts";
+import type { ApiEnv } from "../../shared/env.ts";
+import { ok } from "../../shared/result.ts";
+import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
+import { exposition, EXPOSITION_TYPE, type Sample } from "../../shared/telemetry/exposition.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+import type { Labels, MetricName, Part } from "../../shared/telemetry/metrics.ts";
+import { TELEMETRY_NAME } from "../../shared/telemetry/rpc.ts";
+import type { Handler } from "./call.ts";
+
+/** A scrape waits for none of its parts for longer than this. */
+const PART_TIMEOUT_MS = 2_000;
+
+/** Everything that is counted and measured, for Prometheus. A part that does not answer hides no other: `luna_scrape_ok` tells of it. */
+export const scrapeMetrics: Handler = async ({ env, now }) => {
+  const [fleet, breakers, email, tasks] = await Promise.all([
+    part("telemetry", () => fleetPart(env)),
+    breakersPart(env),
+    part("email", () => emailPart(env, now)),
+    part("tasks", () => tasksPart(env)),
+  ]);
+  const answered: Record<Part, boolean> = {
+    telemetry: fleet !== null,
+    breakers: breakers.ok,
+    email: email !== null,
+    tasks: tasks !== null,
+  };
+  const oks = Object.entries(answered).map(([name, isOk]) => sample("luna_scrape_ok", { part: name as Part }, isOk ? 1 : 0));
+  const samples = [...(fleet?.samples ?? []), ...breakers.samples, ...(email ?? []), ...(tasks ?? []), ...oks];
+  const headers = { "Content-Type": EXPOSITION_TYPE, "Cache-Control": "no-store" };
+  return ok(new Response(exposition(fleet?.totals ?? null, samples), { headers }));
+};
+
+/** Null for a part that failed or took too long. */
+async function part<Value>(name: string, read: () => Promise<Value>): Promise<Value | null> {
+  try {
+    return await within(PART_TIMEOUT_MS, read());
+  } catch (error) {
+    log("error", "metrics.part_unread", { part: name, ...describeError(error) });
+    return null;
+  }
+}
+
+const sample = <Name extends MetricName>(name: Name, labels: Labels<Name>, value: number): Sample => ({ name, labels, value });
+
+async function fleetPart(env: ApiEnv): Promise<{ totals: Record<string, number>; samples: Sample[] }> {
+  const { totals, isolates, reportedAt } = await env.TELEMETRY.getByName(TELEMETRY_NAME).inspect();
+  const reports = Object.entries(reportedAt) as [keyof typeof reportedAt, number][];
+  return {
+    totals,
+    samples: [
+      sample("luna_telemetry_isolates", {}, isolates),
+      ...reports.map(([worker, at]) => sample("luna_telemetry_last_report_timestamp_seconds", { worker }, at / 1_000)),
+    ],
+  };
+}
+
+const states = ["CLOSED", "OPEN", "HALF_OPEN"] as const;
+const stateLabel = { CLOSED: "closed", OPEN: "open", HALF_OPEN: "half_open" } as const;
+
+/** Those that answer are shown, also when another does not. */
+async function breakersPart(env: ApiEnv): Promise<{ ok: boolean; samples: Sample[] }> {
+  const read = await Promise.all(
+    dependencies.map(async (dependency) => {
+      const breaker = await part("breakers", async () => await env.CIRCUIT_BREAKER.getByName(dependency).inspect());
+      if (breaker === null) return null;
+      return [
+        ...states.map((state) =>
+          sample("luna_circuit_breaker_state", { dependency, state: stateLabel[state] }, breaker.state === state ? 1 : 0),
+        ),
+        // Transitions are numbered from the first on.
+        sample("luna_circuit_breaker_transitions_total", { dependency }, breaker.last?.id ?? 0),
+      ];
+    }),
+  );
+  return { ok: read.every((one) => one !== null), samples: read.flatMap((one) => one ?? []) };
+}
+
+async function emailPart(env: ApiEnv, now: number): Promise<Sample[]> {
+  const { scheduled, queued, pinned, due, oldestDueAt, inFlight, unknown, dead } = await emailBacklog(env.DB, now);
+  const mails = { scheduled, queued, pinned, due, in_flight: inFlight, unknown };
+  return [
+    ...(Object.entries(mails) as [keyof typeof mails, number][]).map(([state, number]) => sample("luna_email_backlog", { state }, number)),
+    sample("luna_email_oldest_due_age_seconds", {}, oldestDueAt === null ? 0 : Math.max(now - oldestDueAt, 0) / 1_000),
+    sample("luna_dead_letters", {}, dead),
+  ];
+}
+
+async function tasksPart(env: ApiEnv): Promise<Sample[]> {
+  const { watched, overdue } = await env.TASK_WATCHDOG.getByName(WATCHDOG_NAME).inspect();
+  return [sample("luna_tasks_watched", {}, watched), sample("luna_tasks_overdue", {}, overdue.length)];
+}

@@ -1,0 +1,29 @@
+import { getTelemetry as contract } from "../../shared/contract/telemetry.ts";
+import { within } from "../../shared/deadline.ts";
+import { validate } from "../../shared/http/body.ts";
+import { listFields } from "../../shared/http/problem.ts";
+import { fail } from "../../shared/result.ts";
+import { chartsFrom, startOf } from "../../shared/telemetry/history.ts";
+import { describeError, log } from "../../shared/telemetry/log.ts";
+import { TELEMETRY_NAME } from "../../shared/telemetry/rpc.ts";
+import { json, type Handler } from "./call.ts";
+
+const OBJECT_TIMEOUT_MS = 2_000;
+const DEFAULT_MINUTES = 60;
+
+export const getTelemetry: Handler = async ({ env, url, now }) => {
+  const query = validate(contract.query, Object.fromEntries(url.searchParams));
+  if (!query.ok) return query;
+  const { hours, minutes = DEFAULT_MINUTES } = query.value;
+  const [stepMs, length] = hours === undefined ? ([60_000, minutes] as const) : ([3_600_000, hours] as const);
+  const from = startOf(now, stepMs) - (length - 1) * stepMs;
+  try {
+    const points = await within(OBJECT_TIMEOUT_MS, Promise.resolve(env.TELEMETRY.getByName(TELEMETRY_NAME).points({ stepMs, from })));
+    if (!points.ok) throw new TypeError(listFields(points.error.errors));
+    const series = chartsFrom(points.value, from, stepMs, length);
+    return json({ from: new Date(from).toISOString(), stepSeconds: stepMs / 1_000, series });
+  } catch (error) {
+    log("error", "telemetry.unreachable", describeError(error));
+    return fail({ tag: "unavailable", dependency: "telemetry" });
+  }
+};

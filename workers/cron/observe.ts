@@ -1,0 +1,35 @@
+import type { CronEnv } from "../../shared/env.ts";
+import type { TaskResult } from "../../shared/schedule/execution.ts";
+import { counters } from "../../shared/telemetry/counters.ts";
+import { newTraceId, traced } from "../../shared/telemetry/trace.ts";
+import { reportSoon } from "../../shared/telemetry/isolate.ts";
+
+/** Runs an execution as a trace of its own, and counts what it did and that it failed itself. */
+export async function observed<Value>(env: CronEnv, work: () => Promise<Value>, resultsOf: (value: Value) => readonly TaskResult[]) {
+  try {
+    const value = await traced({ traceId: newTraceId() }, work);
+    for (const result of resultsOf(value)) observe(result);
+    return value;
+  } catch (error) {
+    counters.count("luna_uncaught_exceptions_total", { worker: "cron" });
+    throw error;
+  } finally {
+    reportSoon(env);
+  }
+}
+
+function observe(result: TaskResult): void {
+  const { task } = result;
+  switch (result.status) {
+    case "success":
+    case "failure":
+      counters.count("luna_task_runs_total", { task, outcome: result.status });
+      counters.observe("luna_task_duration_seconds", { task }, result.duration);
+      break;
+    case "missed":
+      counters.count("luna_task_missed_slots_total", { task }, result.missed.count);
+      break;
+    case "skipped":
+      break;
+  }
+}
