@@ -49,6 +49,7 @@ const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 export default defineConfig({
   logLevel: "error",
   test: {
+    globalSetup: ["./test/support/build-console.ts"],
     // What a passing test logs is noise; what a failing one logs is evidence.
     silent: "passed-only",
     // Most of what they do is to wait, so that one more than there are cores is not one too many.
@@ -57,7 +58,13 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["shared/**/*.test.ts", "scripts/**/*.test.ts", "test/simulation/**/*.test.ts", "test/docs/**/*.test.ts"],
+          include: [
+            "shared/**/*.test.ts",
+            "workers/**/*.test.ts",
+            "scripts/**/*.test.ts",
+            "test/simulation/**/*.test.ts",
+            "test/docs/**/*.test.ts",
+          ],
           setupFiles: ["./test/support/seed.ts", "./test/support/log-guard.ts"],
         },
       },
@@ -105,6 +112,15 @@ export default defineConfig({
         "./test/cron/entry.ts",
       ),
       { test: { name: "stack", include: ["test/stack/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
       {
         test: {
           name: "process",

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
+import { buildConsole } from "./build-console.ts";
 import { writeFirstApiConfig } from "./local-configs.ts";
 
 /** In the order of deployment: `luna-api` hosts the objects that the others call. Limits keep start-up fast and are part of CI. */
@@ -23,7 +24,8 @@ function wrangler(args: string[]): void {
   if (done.status !== 0) throw new Error(`wrangler ${args.join(" ")} failed`);
 }
 
-function dryRun(): void {
+async function dryRun(): Promise<void> {
+  const { gzipBytes } = await buildConsole();
   const sizes = WORKERS.map(({ name, maxGzipKib }) => {
     const directory = `dist/${name}`;
     wrangler(["deploy", "--dry-run", "-c", `wrangler.${name}.toml`, "--outdir", directory]);
@@ -34,12 +36,14 @@ function dryRun(): void {
   for (const { name, gzipKib, maxGzipKib } of sizes) {
     process.stdout.write(`luna-${name}: ${gzipKib.toFixed(1)} KiB gzip of at most ${maxGzipKib}\n`);
   }
+  process.stdout.write(`console: ${(gzipBytes / 1_024).toFixed(1)} KiB gzip in all\n`);
   const tooLarge = sizes.filter(({ gzipKib, maxGzipKib }) => gzipKib >= maxGzipKib);
   if (tooLarge.length > 0) throw new Error(`too large: ${tooLarge.map(({ name }) => name).join(", ")}`);
 }
 
 /** @param first `luna-api` binds `luna-cron`, which is not there yet: it goes up without that, and once more when it is */
-function deploy(first: boolean): void {
+async function deploy(first: boolean): Promise<void> {
+  await buildConsole();
   wrangler(["d1", "migrations", "apply", "DB", "--remote", "-c", "wrangler.api.toml"]);
   const configs = WORKERS.map(({ name }) => `wrangler.${name}.toml`);
   const ordered = first ? [writeFirstApiConfig("dist/first"), ...configs.slice(1), ...configs.slice(0, 1)] : configs;
@@ -48,8 +52,8 @@ function deploy(first: boolean): void {
 
 try {
   const { values } = parseArgs({ options: { "dry-run": { type: "boolean" }, first: { type: "boolean" } } });
-  if (values["dry-run"]) dryRun();
-  else deploy(values.first === true);
+  if (values["dry-run"]) await dryRun();
+  else await deploy(values.first === true);
 } catch (error) {
   process.stderr.write(`luna: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -45,7 +45,7 @@ export function tomlVariables(): Record<string, string> {
 type Config = Record<string, unknown>;
 
 /** One machine asks for all users of a benchmark or a test, from one address and with one token. */
-function unlimited(config: Config): Config {
+export function unlimited(config: Config): Config {
   const limits = config["ratelimits"] as Config[] | undefined;
   if (limits === undefined) return config;
   return { ...config, ratelimits: limits.map((limit) => ({ ...limit, simple: { limit: 1_000_000, period: 60 } })) };
@@ -53,9 +53,11 @@ function unlimited(config: Config): Config {
 
 function withAbsolutePaths(config: Config): Config {
   const databases = (config["d1_databases"] ?? []) as Config[];
+  const assets = config["assets"] as Config | undefined;
   return {
     ...config,
     main: resolve(String(config["main"])),
+    ...(assets !== undefined && { assets: { ...assets, directory: resolve(String(assets["directory"])) } }),
     d1_databases: databases.map((database) => ({ ...database, migrations_dir: resolve(String(database["migrations_dir"])) })),
   };
 }

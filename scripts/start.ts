@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { buildConsole } from "./build-console.ts";
 import { tomlVariables, writeLocalConfigs } from "./local-configs.ts";
 import { lockState } from "./lock.ts";
 import { isTaken } from "./ports.ts";
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
     SMTP_PASSWORD: "",
   };
   const mailbox = ownServer === undefined ? local : {};
+  await buildConsole();
   const lock = lockState(settings.stateDir);
   process.once("exit", () => lock.close());
   const token = ensureAdminToken(DEV_VARS);
@@ -54,6 +56,7 @@ async function main(): Promise<void> {
 
   const url = `http://localhost:${settings.port}`;
   say(`api          ${url}`);
+  say(`console      ${url}/console/`);
   say(`health       ${url}/health`);
   say(ownServer === undefined ? `mailbox      http://localhost:${settings.mailboxPort}` : `smtp         ${ownServer}`);
   say(`admin token  ${token}`);

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { sendRequest, type PlainRequest, type RequestSettings } from "./client-request.ts";
 import { problem, type Answer, type Operation } from "./contract/operation.ts";
 
 /**
@@ -9,13 +10,6 @@ import { problem, type Answer, type Operation } from "./contract/operation.ts";
  *     if (sent.ok) console.log(sent.body.id); else console.error(sent.problem.detail);
  */
 export type Client = <const Called extends Operation>(operation: Called, request?: ClientRequest<Called>) => Promise<ClientAnswer<Called>>;
-
-export type ClientSettings = {
-  /** Without a slash at its end. */
-  baseUrl: string;
-  token?: string | undefined;
-  fetch?: typeof fetch;
-};
 
 type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
   ? Name | ParameterNames<`/${Rest}`>
@@ -51,24 +45,9 @@ export type ClientAnswer<Called extends Operation> =
 /**
  * @throws TypeError if the server cannot be reached, or answers what the operation does not describe
  */
-export function createClient({ baseUrl, token, fetch: send = fetch }: ClientSettings): Client {
-  return async (operation, request = {}) => {
-    const { params = {}, query = {}, body, idempotencyKey, headers = {}, signal } = request as ClientRequest<Operation>;
-    const path = operation.path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent((params as Record<string, string>)[name] ?? ""));
-    const search = new URLSearchParams(query as Record<string, string>).toString();
-    const response = await send(`${baseUrl}${path}${search === "" ? "" : `?${search}`}`, {
-      method: operation.method,
-      headers: {
-        ...(token !== undefined && { Authorization: `Bearer ${token}` }),
-        ...(body !== undefined && { "Content-Type": "application/json" }),
-        ...(idempotencyKey !== undefined && { "Idempotency-Key": idempotencyKey }),
-        ...headers,
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      ...(signal !== undefined && { signal }),
-    });
-    return (await read(operation, response)) as never;
-  };
+export function createClient(settings: RequestSettings): Client {
+  return async (operation, request = {}) =>
+    (await read(operation, await sendRequest(settings, operation, request as PlainRequest))) as never;
 }
 
 async function read(operation: Operation, response: Response): Promise<unknown> {

@@ -72,6 +72,17 @@ export const getDocs = operation({
   problems: [],
 });
 
+export const getOperator = operation({
+  id: "getOperator",
+  method: "GET",
+  path: "/api/admin/me",
+  access: "viewer",
+  tag,
+  summary: "Who calls, and whether they may write or only look.",
+  answers: { 200: v.strictObject({ role: v.picklist(["admin", "viewer"]), actor: v.string() }) },
+  problems: [],
+});
+
 export const listAlerts = operation({
   id: "listAlerts",
   method: "GET",

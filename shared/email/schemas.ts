@@ -119,6 +119,7 @@ export const emailBatch = v.strictObject({
 export const emailQuery = v.strictObject({
   ...pageOf.entries,
   status: v.optional(v.picklist(["unknown", "pinned", "dead"], 'must be "unknown", "pinned" or "dead"')),
+  to: v.optional(address),
 });
 
 /** What an operator makes of an `unknown` mail. */

@@ -128,20 +128,29 @@ function storedEmail(row: EmailRow): StoredEmail {
   return { ...row, lastError, tags: JSON.parse(row.tags) as string[] };
 }
 
-/** `before`: the page begins after this mail. `tenant` and `status` are null for all. */
-export type EmailFilter = { tenant: string | null; status: "unknown" | "pinned" | "dead" | null; before: Cursor | null };
+/** `before`: the page begins after this mail. The others are null for all. */
+export type EmailFilter = {
+  tenant: string | null;
+  status: "unknown" | "pinned" | "dead" | null;
+  /** In any case. */
+  to: string | null;
+  before: Cursor | null;
+};
 
 /** One page of mails, newest first. */
-export async function listEmails(db: D1Database, { tenant, status, before }: EmailFilter, limit: number): Promise<StoredEmail[]> {
-  // The status stands in the text, so that its partial index can serve; the plus keeps the tenant's index out of that.
+export async function listEmails(db: D1Database, { tenant, status, to, before }: EmailFilter, limit: number): Promise<StoredEmail[]> {
+  // The status stands in the text, so that its partial index can serve; the plus keeps the tenant's index out of that. One recipient has
+  // fewer mails than any of them.
+  const isNarrow = status !== null || to !== null;
   const conditions = [
     "(created_at, id) < (?1, ?2)",
-    tenant === null ? "?3 IS NULL" : `${status === null ? "" : "+"}tenant = ?3`,
-    status === null ? "1" : `status = '${status}'`,
+    tenant === null ? "?3 IS NULL" : `${isNarrow ? "+" : ""}tenant = ?3`,
+    status === null ? "1" : `${to === null ? "" : "+"}status = '${status}'`,
+    to === null ? "?5 IS NULL" : "LOWER(to_address) = ?5",
   ];
   const { results } = await db
     .prepare(`SELECT ${columns} FROM emails WHERE ${conditions.join(" AND ")} ORDER BY created_at DESC, id DESC LIMIT ?4`)
-    .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", tenant, limit)
+    .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", tenant, limit, to?.toLowerCase() ?? null)
     .all<EmailRow>();
   return results.map(storedEmail);
 }

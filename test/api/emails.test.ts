@@ -412,6 +412,30 @@ describe("GET /api/emails", () => {
   });
 });
 
+describe("GET /api/emails?to=", () => {
+  it("finds the mails of one recipient in any case, page by page, and of other tenants only for an operator", async () => {
+    const { token } = await sender(["emails:send"]);
+    const mine = (await call("POST", "/api/emails", { ...mail, to: "Wanted@example.com" }, { token })).body.id;
+    const another = (await call("POST", "/api/emails", { ...mail, to: "wanted@example.com" })).body.id;
+    await call("POST", "/api/emails", { ...mail, to: "unwanted@example.com" });
+    const first = (await call("GET", "/api/emails?to=WANTED@example.com&limit=1")).body;
+    const second = (await call("GET", `/api/emails?to=WANTED@example.com&limit=1&cursor=${first.nextCursor}`)).body;
+    expect([...first.items, ...second.items].map(({ id }) => id).toSorted()).toEqual([mine, another].toSorted());
+    expect(second.nextCursor).toBeUndefined();
+    const own = (await call("GET", "/api/emails?to=wanted@example.com", undefined, { token })).body.items;
+    expect(own.map(({ id }: { id: string }) => id)).toEqual([mine]);
+    expect((await call("GET", "/api/emails?to=wanted@example.com&status=dead")).body.items).toEqual([]);
+    expect(await call("GET", "/api/emails?to=nobody")).toMatchObject({ status: 422, body: { errors: [{ path: "to" }] } });
+  });
+
+  it("reads by an index, whatever else there is", async () => {
+    const { results } = await env.DB.prepare(
+      "EXPLAIN QUERY PLAN SELECT id FROM emails WHERE (created_at, id) < (1, '') AND 1 AND LOWER(to_address) = 'a' ORDER BY created_at DESC, id DESC LIMIT 1",
+    ).all<{ detail: string }>();
+    expect(results.map(({ detail }) => detail).join()).toContain("emails_by_recipient");
+  });
+});
+
 describe("POST /api/admin/email/:id/resolve", () => {
   it.each([
     ["sent", {}],

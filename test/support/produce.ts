@@ -258,6 +258,7 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   tick: { 200: at("/api/admin/scheduled-tasks/tick", { bindings: { CRON: cron() } }) },
   scrapeMetrics: { 200: at("/metrics") },
   getTelemetry: { 200: at("/api/admin/telemetry?minutes=2") },
+  getOperator: { 200: at("/api/admin/me") },
   listAlerts: { 200: at("/api/admin/alerts") },
   listAudit: { 200: at("/api/admin/audit?limit=2") },
 };

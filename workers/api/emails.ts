@@ -95,9 +95,10 @@ export const getEmail: Handler = async ({ params, env, caller }) => {
 export const getEmails: Handler = async ({ url, env, caller }) => {
   const query = validate(emailQuery, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
-  const { limit, cursor, status } = query.value;
+  const { limit, cursor, status, to } = query.value;
   const tenant = caller.role === "user" ? tenantOf(caller) : null;
-  const found = await readDatabase(env, () => listEmails(env.DB, { tenant, status: status ?? null, before: cursor ?? null }, limit + 1));
+  const filter = { tenant, status: status ?? null, to: to ?? null, before: cursor ?? null };
+  const found = await readDatabase(env, () => listEmails(env.DB, filter, limit + 1));
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, (mail) => mail.createdAt);
   return json({ items: rows.map(emailView), ...next });

@@ -4,7 +4,7 @@ import * as letters from "../../shared/contract/dead-letters.ts";
 import * as emails from "../../shared/contract/emails.ts";
 import type { Operation } from "../../shared/contract/operation.ts";
 import * as tasks from "../../shared/contract/scheduled-tasks.ts";
-import { getDocs, getHealth, getOpenApi, listAlerts, listAudit } from "../../shared/contract/system.ts";
+import { getDocs, getHealth, getOpenApi, getOperator, listAlerts, listAudit } from "../../shared/contract/system.ts";
 import * as teams from "../../shared/contract/teams.ts";
 import { getTelemetry, scrapeMetrics as metricsContract } from "../../shared/contract/telemetry.ts";
 import * as users from "../../shared/contract/users.ts";
@@ -20,6 +20,7 @@ import { auditLog } from "./audit.ts";
 import { health } from "./health.ts";
 import { scrapeMetrics } from "./metrics.ts";
 import { docs, openApi } from "./openapi.ts";
+import { getOperator as answerOperator } from "./operator.ts";
 import * as taskHandlers from "./scheduled-tasks.ts";
 import { suppress, suppressions, unsuppress } from "./suppressions.ts";
 import * as teamHandlers from "./teams.ts";
@@ -100,6 +101,7 @@ export const routes: readonly Route[] = [
   route(emails.resolveEmail, resolveEmail),
 
   route(getTelemetry, answerTelemetry),
+  route(getOperator, answerOperator),
   route(listAlerts, alerts),
   route(listAudit, auditLog),
   route(tasks.listScheduledTasks, taskHandlers.listScheduledTasks),

@@ -1,0 +1,31 @@
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "vite";
+
+/** Builds the console into the static assets that `wrangler.api.toml` names. It takes about a second. */
+
+const SOURCE = "workers/api/console";
+/** As `wrangler.api.toml` has it. */
+const ASSETS = "dist/console";
+/** Of all that a browser loads, compressed. */
+const MAX_GZIP_BYTES = 100 * 1_024;
+
+/** @throws Error if it does not build, or is too large */
+export async function buildConsole(): Promise<{ gzipBytes: number }> {
+  await build({
+    root: SOURCE,
+    configFile: false,
+    base: "./",
+    logLevel: "error",
+    oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+    build: { outDir: join("../../..", ASSETS, "console"), emptyOutDir: true, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  });
+  mkdirSync(ASSETS, { recursive: true });
+  copyFileSync(join(SOURCE, "_headers"), join(ASSETS, "_headers"));
+  const gzipBytes = readdirSync(join(ASSETS, "console"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, { parentPath, name }) => sum + gzipSync(readFileSync(join(parentPath, name))).byteLength, 0);
+  if (gzipBytes > MAX_GZIP_BYTES) throw new Error(`the console has ${gzipBytes} bytes gzip, more than ${MAX_GZIP_BYTES}`);
+  return { gzipBytes };
+}

@@ -1,0 +1,187 @@
+import type { Page } from "playwright-core";
+import { describe, expect, it, vi } from "vitest";
+import { lockStore } from "../../scripts/demo/break.ts";
+import { accessibilityProblems, layoutShift, READONLY_TOKEN, screenshot, useConsole } from "./support.ts";
+
+const stage = useConsole();
+const { open, signedIn, sink } = stage;
+const api = (method: string, path: string, body?: unknown) => stage.luna.call(method, path, body);
+
+const card = (page: Page, name: string) => page.getByRole("listitem").filter({ has: page.getByRole("heading", { name, exact: true }) });
+const write = async (page: Page, button: string, reason?: string): Promise<void> => {
+  await page.getByRole("button", { name: button, exact: true }).click();
+  const dialog = page.getByRole("dialog", { name: button });
+  if (reason !== undefined) await dialog.getByLabel("Reason").fill(reason);
+  await dialog.locator("button[type=submit]").click();
+  await dialog.waitFor({ state: "detached" });
+};
+
+async function deadMail(to: string): Promise<string> {
+  sink.fault = (phase) => (phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null);
+  const { id } = (await api("POST", "/api/emails", { to, subject: "Your receipt", text: "Thanks" })).body;
+  await vi.waitFor(async () => expect((await api("GET", `/api/admin/email/dlq/${id}`)).status).toBe(200), {
+    timeout: 20_000,
+    interval: 200,
+  });
+  sink.fault = () => null;
+  return String(id);
+}
+
+describe("signing in", () => {
+  it("takes a token by keyboard alone, keeps it over a reload, and forgets it with the tab", async () => {
+    const page = await open("#/tasks");
+    await page.getByLabel("Token").waitFor();
+    await page.keyboard.type(stage.luna.token);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: "Tasks" }).waitFor();
+    await page.reload();
+    await page.getByRole("heading", { level: 1, name: "Tasks" }).waitFor();
+    expect(await page.evaluate("localStorage.length")).toBe(0);
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await other.getByLabel("Token").waitFor();
+  });
+
+  it("says what is wrong with a token, and shows nothing", async () => {
+    const page = await open();
+    await page.getByLabel("Token").fill("wrong-token-0123456789-0123456789-01");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("alert").getByText("This token is not valid here.").waitFor();
+    expect(await page.getByRole("navigation").count()).toBe(0);
+  });
+
+  it("with the token for reading shows everything, and lets nothing be pressed", async () => {
+    const page = await signedIn("#/breakers", {}, READONLY_TOKEN);
+    const reset = page.getByRole("button", { name: "Reset cache" });
+    await reset.waitFor();
+    expect(await reset.isDisabled()).toBe(true);
+    expect(await reset.getAttribute("title")).toBe("This token is for reading only.");
+  });
+
+  it("comes again, on the same page, when the token is not valid any more", async () => {
+    const page = await signedIn("#/alerts");
+    await page.getByRole("heading", { name: "Firing" }).waitFor();
+    await page.route("**/api/admin/alerts", (route) => route.fulfill({ status: 401, json: { title: "Unauthorized" } }));
+    await page.getByText("You were signed out").waitFor();
+    await page.unroute("**/api/admin/alerts");
+    await page.getByLabel("Token").fill(stage.luna.token);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: "Alerts" }).waitFor();
+    expect(page.url()).toContain("#/alerts");
+  });
+});
+
+it("a breaker that opens since KV fails is seen, explained and reset", async () => {
+  await api("POST", "/api/users", { userId: "kv", email: "kv@example.com" });
+  await vi.waitFor(
+    async () => {
+      await api("GET", "/api/users/kv");
+      await lockStore(stage.stateDir, "kv").mend();
+    },
+    { timeout: 20_000, interval: 500 },
+  );
+  const page = await signedIn();
+  const kv = lockStore(stage.stateDir, "kv");
+  try {
+    const opened = page.getByText("The circuit breaker of cache is open.");
+    while ((await opened.count()) === 0) {
+      await api("POST", "/api/admin/cache/invalidate", { userId: "kv" });
+      // What is not answered without KV fails this test.
+      for (const part of ["", "/permissions", "/usage"]) expect((await api("GET", `/api/users/kv${part}`)).status).toBe(200);
+    }
+    await screenshot(page, "overview-kv-down");
+  } finally {
+    await kv.mend();
+  }
+  await page.getByRole("link", { name: "Look at it" }).first().click();
+  await card(page, "cache").getByText("Open", { exact: true }).waitFor();
+  await write(page, "Reset cache", "KV answers again");
+  await card(page, "cache").getByText("Closed", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "History of cache" }).click();
+  await page.getByRole("region", { name: "Transitions of cache" }).getByText("KV answers again").waitFor();
+  await page.getByRole("link", { name: "Audit" }).click();
+  await page.getByRole("cell", { name: "resetCircuitBreaker" }).first().waitFor();
+});
+
+it("a dead mail is found by its recipient, understood, replayed, and arrives", async () => {
+  const id = await deadMail("late@example.com");
+  const page = await signedIn("#/email");
+  await page.getByLabel("Recipient or id of a mail").fill("Late@example.com");
+  await page.getByRole("button", { name: "Find" }).click();
+  await page.getByRole("link", { name: "late@example.com" }).click();
+  await page.getByText("550 5.1.1", { exact: false }).first().waitFor();
+  await page.getByRole("link", { name: "To its dead letter" }).click();
+  await page.getByRole("heading", { level: 1, name: "Dead letter" }).waitFor();
+  await screenshot(page, "dead-letter-1440-light");
+  expect(await accessibilityProblems(page)).toEqual([]);
+  await write(page, "Replay");
+  await page.getByRole("heading", { level: 1, name: "Mail" }).waitFor();
+  await page.locator(".lead").getByText("sent").waitFor({ timeout: 20_000 });
+  expect(sink.delivered.map(({ to }) => to)).toEqual(["late@example.com"]);
+  expect(sink.copiesOf(id)).toBe(1);
+  await screenshot(page, "mail-1440-light");
+});
+
+it("all dead letters of a filter are replayed with progress, and one that is unwanted is discarded", async () => {
+  const ids = await Promise.all([1, 2, 3].map((n) => deadMail(`many-${n}@example.com`)));
+  const page = await signedIn("#/dead-letters");
+  await page.getByRole("link", { name: "many-1@example.com" }).click();
+  await write(page, "Discard");
+  await page.getByRole("heading", { level: 1, name: "Dead letters" }).waitFor();
+  await page.getByRole("button", { name: "Count what would be replayed" }).click();
+  await page.getByRole("button", { name: "Replay 2 mails" }).click();
+  await page.getByText("Done: 2 of 2 queued again.").waitFor();
+  await vi.waitFor(
+    () => expect(sink.delivered.map(({ to }) => to).toSorted()).toEqual(["many-2@example.com", "many-3@example.com"]),
+    20_000,
+  );
+  expect(sink.copiesOf(ids[0] ?? "")).toBe(0);
+  await page.getByText("There is no dead letter.").waitFor();
+});
+
+it("a task is run now, a user is purged and an address suppressed", async () => {
+  const page = await signedIn("#/tasks");
+  await write(page, "Run now prune-history");
+  await page.getByText("prune-history ran.").waitFor();
+  await page.getByRole("link", { name: "Cache" }).click();
+  await page.getByLabel("User", { exact: true }).fill("kv");
+  await write(page, "Purge user kv");
+  await page.getByText("The purge is number").waitFor();
+  await page.getByRole("link", { name: "Suppressions" }).click();
+  await page.getByRole("textbox", { name: "Address" }).fill("gone@example.com");
+  await write(page, "Suppress gone@example.com", "asked by phone");
+  await page.getByRole("cell", { name: "gone@example.com", exact: true }).waitFor();
+  await write(page, "Lift gone@example.com");
+  await page.getByText("Nobody is suppressed.").waitFor();
+  const done = (await api("GET", "/api/admin/audit")).body.items.map(({ operation }: { operation: string }) => operation);
+  expect(done.slice(0, 4)).toEqual(["unsuppress", "suppress", "invalidate", "runTask"]);
+});
+
+it("while the API does not answer what was read stays, with its age, and reading goes on by itself", async () => {
+  const page = await signedIn("#/breakers");
+  await card(page, "database").waitFor();
+  await page.route("**/api/admin/circuit-breakers", (route) =>
+    route.fulfill({ status: 503, json: { title: "Unavailable", detail: "Gone." } }),
+  );
+  await page.getByRole("alert").getByText("What is shown was read").waitFor();
+  expect(await card(page, "database").isVisible()).toBe(true);
+  expect(await accessibilityProblems(page)).toEqual([]);
+  await page.unroute("**/api/admin/circuit-breakers");
+  await page.getByRole("alert").waitFor({ state: "detached" });
+});
+
+const pages = ["overview", "breakers", "cache", "email", "dead-letters", "suppressions", "tasks", "alerts", "audit"];
+
+describe.each([380, 1_440])("at %d pixels", (width) => {
+  it.each(["light", "dark"] as const)("every page is accessible, fits and stands still, %s", async (colorScheme) => {
+    const page = await signedIn("", { width, colorScheme });
+    for (const name of pages) {
+      await page.evaluate(`location.hash = "#/${name === "overview" ? "" : name}"`);
+      await page.locator("main .skeleton").first().waitFor({ state: "detached" });
+      await screenshot(page, `${name}-${width}-${colorScheme}`);
+      expect(await accessibilityProblems(page), name).toEqual([]);
+      expect(await page.evaluate<number>("document.documentElement.scrollWidth"), `${name} is too wide`).toBeLessThanOrEqual(width);
+    }
+    expect(await layoutShift(page)).toBeLessThan(0.1);
+  });
+});

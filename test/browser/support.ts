@@ -1,0 +1,113 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import chromium from "@sparticuz/chromium";
+import axe from "axe-core";
+import { chromium as playwright, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { freePort, Luna } from "../process/luna.ts";
+import { SmtpSink } from "../support/sink.ts";
+
+/** Where the screenshots go: to be looked at. */
+const SCREENSHOTS = "test-output/screenshots";
+export const READONLY_TOKEN = "test-readonly-token-0123456789abcdef";
+
+type Look = { width?: number; colorScheme?: "light" | "dark" };
+
+/** The real `npm start` beside a real mail server that refuses on command, and a real browser. */
+export function useConsole() {
+  const stateDir = mkdtempSync(join(tmpdir(), "luna-browser-"));
+  const sink = new SmtpSink();
+  let luna: Luna;
+  let browser: Browser;
+  let contexts: BrowserContext[] = [];
+  let wrong: string[] = [];
+
+  beforeAll(async () => {
+    const [port, smtpPort, executablePath] = await Promise.all([freePort(), sink.listen(), chromium.executablePath()]);
+    luna = new Luna({
+      PORT: String(port),
+      STATE_DIR: stateDir,
+      SMTP_HOST: "127.0.0.1",
+      SMTP_PORT: String(smtpPort),
+      SMTP_SECURITY: "none",
+      SMTP_USERNAME: "",
+      SMTP_PASSWORD: "",
+      READONLY_TOKEN,
+    });
+    // What comes with the package for other machines, as to run it in one process, breaks more than it mends.
+    const starting = playwright.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+    [browser] = await Promise.all([starting, luna.ready()]);
+  });
+  afterEach(async () => {
+    sink.fault = () => null;
+    sink.delivered.length = 0;
+    await Promise.all(contexts.map((context) => context.close()));
+    contexts = [];
+    const seen = wrong;
+    wrong = [];
+    expect(seen, "what the browser complained of").toEqual([]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await luna?.destroy();
+    await sink.close();
+    rmSync(stateDir, { recursive: true, force: true });
+  });
+
+  /** A tab that nobody has signed in to yet. What it complains of fails the test. */
+  async function open(hash = "", { width = 1_440, colorScheme = "light" }: Look = {}): Promise<Page> {
+    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, locale: "en-GB" });
+    contexts.push(context);
+    const page = await context.newPage();
+    page.on("pageerror", (error) => wrong.push(String(error)));
+    // That the API refuses something is no mistake of the page, though the browser calls it an error.
+    const isAnswer = (text: string, url: string): boolean => text.startsWith("Failed to load resource") && url.includes("/api/");
+    page.on("console", (message) => {
+      if (message.type() === "error" && !isAnswer(message.text(), message.location().url)) wrong.push(message.text());
+    });
+    await page.goto(`${luna.url}/console/${hash}`);
+    return page;
+  }
+
+  async function signedIn(hash = "", look: Look = {}, token = luna.token): Promise<Page> {
+    const page = await open(hash, look);
+    await page.getByLabel("Token").fill(token);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("navigation").waitFor();
+    return page;
+  }
+
+  return {
+    sink,
+    stateDir,
+    open,
+    signedIn,
+    get luna() {
+      return luna;
+    },
+  };
+}
+
+/** Rules of WCAG 2.2 AA and of good practice that the page breaks. */
+export async function accessibilityProblems(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<axe.AxeResults>("axe.run()");
+  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
+}
+
+export async function screenshot(page: Page, name: string): Promise<void> {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+}
+
+/** How much of the page has moved by itself since it was opened (https://web.dev/articles/cls): 0.1 is called good. */
+export async function layoutShift(page: Page): Promise<number> {
+  return await page.evaluate<number>(`new Promise((resolve) => {
+    let shift = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
+    }).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => resolve(shift), 50);
+  })`);
+}

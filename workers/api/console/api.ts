@@ -1,0 +1,111 @@
+import type { InferOutput } from "valibot";
+import { sendRequest, type PlainRequest } from "../../../shared/client-request.ts";
+import type { ClientAnswer, ClientRequest } from "../../../shared/client.ts";
+import type * as cache from "../../../shared/contract/cache.ts";
+import type * as circuitBreakers from "../../../shared/contract/circuit-breakers.ts";
+import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
+import type * as emails from "../../../shared/contract/emails.ts";
+import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
+import type * as system from "../../../shared/contract/system.ts";
+import type * as telemetry from "../../../shared/contract/telemetry.ts";
+
+/** The contract, as types alone: its schemas would weigh more than the rest of the console. The compiler holds each line below to it. */
+type Contract = typeof cache &
+  typeof circuitBreakers &
+  typeof deadLetters &
+  typeof emails &
+  typeof scheduledTasks &
+  typeof system &
+  typeof telemetry;
+
+const routes = {
+  getHealth: "GET /health",
+  getTelemetry: "GET /api/admin/telemetry",
+  getOperator: "GET /api/admin/me",
+  listAlerts: "GET /api/admin/alerts",
+  listAudit: "GET /api/admin/audit",
+  listCircuitBreakers: "GET /api/admin/circuit-breakers",
+  circuitBreakerHistory: "GET /api/admin/circuit-breakers/:name/history",
+  resetCircuitBreaker: "POST /api/admin/circuit-breakers/:name/reset",
+  closeCircuitBreaker: "POST /api/admin/circuit-breakers/:name/close",
+  openCircuitBreaker: "POST /api/admin/circuit-breakers/:name/open",
+  disableCircuitBreaker: "POST /api/admin/circuit-breakers/:name/disable",
+  enableCircuitBreaker: "POST /api/admin/circuit-breakers/:name/enable",
+  cacheMetrics: "GET /api/cache/metrics",
+  invalidate: "POST /api/admin/cache/invalidate",
+  inspectTag: "GET /api/admin/cache/tags/:tag",
+  listEmails: "GET /api/emails",
+  getEmail: "GET /api/emails/:id",
+  cancelEmail: "POST /api/emails/:id/cancel",
+  resolveEmail: "POST /api/admin/email/:id/resolve",
+  listDeadLetters: "GET /api/admin/email/dlq",
+  getDeadLetter: "GET /api/admin/email/dlq/:id",
+  discardDeadLetter: "DELETE /api/admin/email/dlq/:id",
+  processDeadLetters: "POST /api/admin/email/process-dlq",
+  listSuppressions: "GET /api/admin/email/suppressions",
+  suppress: "POST /api/admin/email/suppressions",
+  unsuppress: "DELETE /api/admin/email/suppressions/:address",
+  listScheduledTasks: "GET /api/admin/scheduled-tasks",
+  scheduledTaskHistory: "GET /api/admin/scheduled-tasks/history",
+  runTask: "POST /api/admin/scheduled-tasks/:name/run",
+  retryRun: "POST /api/admin/scheduled-tasks/history/:runId/retry",
+} as const satisfies { [Id in keyof Contract]?: `${Contract[Id]["method"]} ${Contract[Id]["path"]}` };
+
+export type OperationId = keyof typeof routes;
+export type RequestOf<Id extends OperationId> = ClientRequest<Contract[Id]>;
+type HealthAnswers = Contract["getHealth"]["answers"];
+/** What `/health` says, also while Luna is down: then with 503. */
+export type Health = InferOutput<HealthAnswers[200]> | InferOutput<HealthAnswers[503]>;
+export type BodyOf<Id extends OperationId> = Extract<ClientAnswer<Contract[Id]>, { ok: true }>["body"];
+
+/** `status` 0: there was no answer at all. */
+export type CallFailure = { ok: false; status: number; title: string; detail: string; retryAfterMs: number | null; body: unknown };
+export type Outcome<Body> = { ok: true; status: number; body: Body } | CallFailure;
+
+const READ_TIMEOUT_MS = 15_000;
+/** A task may take minutes. */
+const WRITE_TIMEOUT_MS = 300_000;
+
+/** Calls the API. Never throws: what goes wrong is told. */
+export async function callApi<Id extends OperationId>(
+  token: string | null,
+  id: Id,
+  request: RequestOf<Id> = {},
+): Promise<Outcome<BodyOf<Id>>> {
+  const [method = "", path = ""] = routes[id].split(" ");
+  const signal = AbortSignal.timeout(method === "GET" ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS);
+  try {
+    const response = await sendRequest(
+      { baseUrl: "", token: token ?? undefined },
+      { method, path },
+      { ...(request as PlainRequest), signal },
+    );
+    const body = parsed(await response.text());
+    return response.ok ? { ok: true, status: response.status, body: body as BodyOf<Id> } : failureOf(response, body);
+  } catch (error) {
+    const detail = signal.aborted ? `No answer within ${READ_TIMEOUT_MS / 1_000} s.` : `The browser could not reach it (${String(error)}).`;
+    return { ok: false, status: 0, title: "The API does not answer", detail, retryAfterMs: null, body: null };
+  }
+}
+
+function failureOf(response: Response, body: unknown): CallFailure {
+  const problem = (body ?? {}) as { title?: string; detail?: string; errors?: { path: string; message: string }[] };
+  const fields = problem.errors?.map(({ path, message }) => `${path} ${message}`).join("; ");
+  const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
+  return {
+    ok: false,
+    status: response.status,
+    title: problem.title ?? `The API answered ${response.status}`,
+    detail: [problem.detail ?? "", fields ?? ""].filter((text) => text !== "").join(" "),
+    retryAfterMs: Number.isFinite(seconds) ? seconds * 1_000 : null,
+    body,
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,126 @@
+import { useEffect, useRef } from "preact/hooks";
+import { AlertsPage } from "./pages/alerts.tsx";
+import { AuditPage } from "./pages/audit.tsx";
+import { BreakersPage } from "./pages/breakers.tsx";
+import { CachePage } from "./pages/cache.tsx";
+import { DeadLetterPage } from "./pages/dead-letter.tsx";
+import { DeadLettersPage } from "./pages/dead-letters.tsx";
+import { EmailPage } from "./pages/email.tsx";
+import { MailPage } from "./pages/mail.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
+import { SignInPage } from "./pages/sign-in.tsx";
+import { SuppressionsPage } from "./pages/suppressions.tsx";
+import { TasksPage } from "./pages/tasks.tsx";
+import { here, linkTo, type PageName, type Place } from "./router.ts";
+import { session, signOut } from "./session.ts";
+import { useStore } from "./store.ts";
+import { Announcements } from "./ui/announce.tsx";
+
+const pages: Record<PageName, string> = {
+  overview: "Overview",
+  breakers: "Circuit breakers",
+  cache: "Cache",
+  email: "Email",
+  "dead-letters": "Dead letters",
+  suppressions: "Suppressions",
+  tasks: "Tasks",
+  alerts: "Alerts",
+  audit: "Audit",
+};
+const names = Object.keys(pages) as PageName[];
+
+export function App() {
+  const who = useStore(session);
+  const place = useStore(here);
+  switch (who.state) {
+    case "checking":
+      return <main class="checking" aria-busy="true" />;
+    case "signed-out":
+      return <SignInPage because={who.because} />;
+    case "signed-in":
+      return <Shell place={place} actor={who.actor} role={who.role} hasToken={who.token !== null} />;
+  }
+}
+
+function titleOf({ page, id }: Place): string {
+  if (page === "nowhere") return "No such page";
+  if (id === null) return pages[page];
+  return page === "email" ? "Mail" : "Dead letter";
+}
+
+function Shell({ place, actor, role, hasToken }: { place: Place; actor: string; role: "admin" | "viewer"; hasToken: boolean }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const title = titleOf(place);
+  const key = `${place.page}/${place.id ?? ""}`;
+  const isFirst = useRef(true);
+  useEffect(() => {
+    document.title = `${title} · Luna console`;
+    // A new page is read from its heading on; the first one from the top.
+    if (!isFirst.current) heading.current?.focus();
+    isFirst.current = false;
+  }, [key]);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), heading.current?.focus())}>
+        Skip to the page
+      </a>
+      <header class="top">
+        <a class="brand" href={linkTo("overview")}>
+          Luna
+        </a>
+        <span class="who">
+          {role === "viewer" ? "reading only, " : ""}
+          {actor}
+        </span>
+        {hasToken && (
+          <button type="button" class="quiet" onClick={() => signOut()}>
+            Sign out
+          </button>
+        )}
+      </header>
+      <nav aria-label="Pages">
+        {names.map((name) => (
+          <a key={name} href={linkTo(name)} aria-current={name === place.page ? "page" : undefined}>
+            {pages[name]}
+          </a>
+        ))}
+      </nav>
+      <main id="main">
+        <h1 ref={heading} tabIndex={-1}>
+          {title}
+        </h1>
+        <Page key={key} place={place} />
+      </main>
+      <Announcements />
+    </>
+  );
+}
+
+function Page({ place: { page, id, query } }: { place: Place }) {
+  switch (page) {
+    case "overview":
+      return <OverviewPage />;
+    case "breakers":
+      return <BreakersPage />;
+    case "cache":
+      return <CachePage />;
+    case "email":
+      return id === null ? <EmailPage query={query} /> : <MailPage id={id} />;
+    case "dead-letters":
+      return id === null ? <DeadLettersPage query={query} /> : <DeadLetterPage id={id} />;
+    case "suppressions":
+      return <SuppressionsPage />;
+    case "tasks":
+      return <TasksPage />;
+    case "alerts":
+      return <AlertsPage />;
+    case "audit":
+      return <AuditPage query={query} />;
+    case "nowhere":
+      return (
+        <p>
+          There is nothing here. <a href={linkTo("overview")}>To the overview</a>
+        </p>
+      );
+  }
+}

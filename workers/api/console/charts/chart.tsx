@@ -1,0 +1,104 @@
+import { useEffect, useRef } from "preact/hooks";
+import UPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { numberText } from "../format.ts";
+
+type Line = { label: string; values: readonly (number | null)[]; color: "a" | "b" | "c" | "bad" };
+
+const HEIGHT_PX = 150;
+
+/** Lines over time, in UTC as the logs are. What they show stands beside them in words, too. */
+export function Chart({
+  title,
+  from,
+  stepSeconds,
+  lines,
+  unit = "",
+}: {
+  title: string;
+  from: string;
+  stepSeconds: number;
+  lines: Line[];
+  unit?: string;
+}) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<UPlot | null>(null);
+  const start = Date.parse(from) / 1_000;
+  const times = (lines[0]?.values ?? []).map((_, n) => start + n * stepSeconds);
+  const data = [times, ...lines.map(({ values }) => [...values])] as UPlot.AlignedData;
+
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return undefined;
+    const draw = (): void => {
+      plot.current?.destroy();
+      plot.current = new UPlot(optionsFor(element, lines), data, element);
+    };
+    draw();
+    const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
+    resized.observe(element);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", draw);
+    return () => {
+      resized.disconnect();
+      dark.removeEventListener("change", draw);
+      plot.current?.destroy();
+      plot.current = null;
+    };
+  }, []);
+  useEffect(() => plot.current?.setData(data));
+
+  return (
+    <figure class="chart">
+      <figcaption>
+        <strong>{title}</strong>
+        <span class="keys">
+          {lines.map((line) => (
+            <span key={line.label} class={`key ${line.color}`}>
+              <i aria-hidden="true" />
+              {line.label}: {summary(line.values, unit)}
+            </span>
+          ))}
+        </span>
+      </figcaption>
+      <div ref={place} class="plot" aria-hidden="true" />
+    </figure>
+  );
+}
+
+function summary(values: readonly (number | null)[], unit: string): string {
+  const known = values.filter((value) => value !== null);
+  if (known.length === 0) return "nothing yet";
+  const last = values.findLast((value) => value !== null) ?? 0;
+  return `${shown(last, unit)} now, at most ${shown(Math.max(...known), unit)}`;
+}
+
+const shown = (value: number, unit: string): string => `${numberText(Math.round(value * 10) / 10)}${unit === "" ? "" : ` ${unit}`}`;
+
+/** A value without neighbours makes no line, and would not be seen. */
+const alone: UPlot.Series.Points.Filter = (plot, series) =>
+  [...(plot.data[series] ?? [])].flatMap((value, n, all) => (value != null && all[n - 1] == null && all[n + 1] == null ? [n] : []));
+
+function optionsFor(element: HTMLElement, lines: Line[]): UPlot.Options {
+  const style = getComputedStyle(element);
+  const color = (name: string): string => style.getPropertyValue(name).trim();
+  const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+  const axis = { stroke: color("--ink-2"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  return {
+    width: element.clientWidth,
+    height: HEIGHT_PX,
+    legend: { show: false },
+    padding: [8, 20, 0, 0],
+    tzDate: (time) => UPlot.tzDate(new Date(time * 1_000), "Etc/UTC"),
+    cursor: { y: false, points: { show: false } },
+    scales: { y: { range: (_, _min, max) => [0, Math.max(max * 1.1, 1)] } },
+    axes: [
+      { ...axis, size: 28, space: 60, values: (_, times) => times.map((time) => hour.format(time * 1_000)) },
+      { ...axis, size: 44, space: 30 },
+    ],
+    series: [
+      {},
+      ...lines.map((line) => ({ label: line.label, stroke: color(`--chart-${line.color}`), width: 2, points: { size: 6, filter: alone } })),
+    ],
+  };
+}

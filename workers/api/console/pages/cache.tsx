@@ -1,0 +1,117 @@
+import type { BodyOf } from "../api.ts";
+import { Chart } from "../charts/chart.tsx";
+import { numberText, percentText } from "../format.ts";
+import { useResource } from "../resource.ts";
+import { Facts, Section, State } from "../ui/bits.tsx";
+import { Loaded, Together } from "../ui/loaded.tsx";
+import { Table } from "../ui/table.tsx";
+import { sum } from "./overview.tsx";
+import { InspectForm, PurgeForm } from "./purge.tsx";
+
+type Metrics = BodyOf<"cacheMetrics">;
+
+export function CachePage() {
+  const telemetry = useResource("getTelemetry", { query: { minutes: "60" } }, 15_000);
+  const metrics = useResource("cacheMetrics");
+  return (
+    <Together readings={[telemetry, metrics]}>
+      <Section title="Last hour">
+        <Loaded reading={telemetry} lines={6}>
+          {({ from, stepSeconds, series }) => (
+            <div class="charts">
+              <Chart
+                title="Hit rate"
+                unit="%"
+                from={from}
+                stepSeconds={stepSeconds}
+                lines={[{ label: "without the origin", values: hitRates(series.cacheHits, series.cacheMisses), color: "a" }]}
+              />
+              <Chart
+                title="Reads a minute"
+                from={from}
+                stepSeconds={stepSeconds}
+                lines={[
+                  { label: "hits", values: series.cacheHits, color: "a" },
+                  { label: "misses", values: series.cacheMisses, color: "b" },
+                  { label: "errors", values: series.cacheErrors, color: "bad" },
+                  { label: "fallbacks", values: series.cacheFallbacks, color: "c" },
+                ]}
+              />
+              <p class="hidden">
+                In this hour {percentText(sum(series.cacheHits), sum(series.cacheHits) + sum(series.cacheMisses))} of the reads were hits.
+              </p>
+            </div>
+          )}
+        </Loaded>
+      </Section>
+      <Section title="Since the first deployment">
+        <Loaded reading={metrics} lines={6}>
+          {(body) => <Totals metrics={body} />}
+        </Loaded>
+      </Section>
+      <PurgeForm />
+      <InspectForm />
+    </Together>
+  );
+}
+
+const hitRates = (hits: readonly number[], misses: readonly number[]): (number | null)[] =>
+  hits.map((hit, n) => (hit + (misses[n] ?? 0) === 0 ? null : (100 * hit) / (hit + (misses[n] ?? 0))));
+
+function Totals({ metrics }: { metrics: Metrics }) {
+  const state = metrics.circuitBreakerState;
+  const reads = metrics.hits + metrics.misses;
+  const tiers: [string, number, string][] = [
+    ["Memory (L1)", metrics.hitsL1, "answered by the isolate"],
+    ["KV (L2)", metrics.hitsL2, "answered by KV"],
+    ["Stale", metrics.hitsStale, "answered at once, and renewed in the background"],
+    ["Origin", metrics.misses, "D1 was asked"],
+    ["Stale, as the origin failed", metrics.staleOnError, "of the line above"],
+    ["Fallback", metrics.fallbacks, "of the origin's: a value that stands in"],
+    ["Unanswered", metrics.unanswered, "of the origin's: neither had an answer"],
+  ];
+  const errors: [string, number][] = [
+    ["KV failed", metrics.kvErrors],
+    ["KV would not be written that fast", metrics.kvRateLimited],
+    ["Tag index did not answer", metrics.tagIndexErrors],
+    ["Entries that were damaged", metrics.corrupt],
+    ["Entries that were too large", metrics.tooLarge],
+    ["Origin failed", metrics.loadErrors],
+  ];
+  return (
+    <>
+      <Facts
+        facts={[
+          ["Breaker", <State tone={state === "CLOSED" ? "good" : "bad"}>{state.toLowerCase().replace("_", "-")}</State>],
+          ["Hit rate", metrics.hitRate],
+          ["Errors", metrics.errorRate],
+          ["Purges", numberText(metrics.purges)],
+        ]}
+      />
+      <div class="columns">
+        <Table
+          caption="Reads by tier"
+          rows={tiers}
+          keyOf={([name]) => name}
+          empty=""
+          columns={[
+            { head: "Answered by", cell: ([name]) => name },
+            { head: "Reads", kind: "number", cell: ([, count]) => numberText(count) },
+            { head: "Share", kind: "number", cell: ([, count]) => percentText(count, reads) },
+            { head: "What it means", kind: "wide", cell: ([, , meaning]) => meaning },
+          ]}
+        />
+        <Table
+          caption="Errors"
+          rows={errors}
+          keyOf={([name]) => name}
+          empty=""
+          columns={[
+            { head: "Error", cell: ([name]) => name },
+            { head: "Times", kind: "number", cell: ([, count]) => numberText(count) },
+          ]}
+        />
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,163 @@
+import { useState } from "preact/hooks";
+import { Chart } from "../charts/chart.tsx";
+import type { BodyOf, Health } from "../api.ts";
+import { numberText, spanText } from "../format.ts";
+import { useResource } from "../resource.ts";
+import { linkTo } from "../router.ts";
+import { Facts, Section, State, Time, type Tone } from "../ui/bits.tsx";
+import { Loaded, Together } from "../ui/loaded.tsx";
+import { Paging } from "../ui/paging.tsx";
+import { Table } from "../ui/table.tsx";
+import { useHealth } from "./overview.tsx";
+
+type Mail = BodyOf<"listEmails">["items"][number];
+
+const tones: Partial<Record<Mail["status"], Tone>> = { sent: "good", delivered: "good", unknown: "warn", pinned: "warn", dead: "bad" };
+
+export function MailState({ status }: { status: Mail["status"] }) {
+  return <State tone={tones[status] ?? "idle"}>{status}</State>;
+}
+
+export function EmailPage({ query }: { query: URLSearchParams }) {
+  const health = useHealth();
+  const telemetry = useResource("getTelemetry", { query: { minutes: "60" } }, 15_000);
+  return (
+    <Together readings={[health, telemetry]}>
+      <Section title="Now">
+        <Loaded reading={health} lines={3}>
+          {({ checks }) =>
+            "email" in checks ? <Backlog email={checks.email} /> : <p>The database does not answer, and with it nobody knows.</p>
+          }
+        </Loaded>
+      </Section>
+      <Section title="Last hour">
+        <Loaded reading={telemetry} lines={6}>
+          {({ from, stepSeconds, series }) => (
+            <div class="charts">
+              <Chart
+                title="Mails a minute"
+                from={from}
+                stepSeconds={stepSeconds}
+                lines={[
+                  { label: "accepted", values: series.emailsAccepted, color: "b" },
+                  { label: "sent", values: series.emailsSent, color: "a" },
+                ]}
+              />
+              <Chart
+                title="Attempts a minute"
+                from={from}
+                stepSeconds={stepSeconds}
+                lines={[
+                  { label: "attempts", values: series.emailAttempts, color: "a" },
+                  { label: "mails that died", values: series.emailsDead, color: "bad" },
+                ]}
+              />
+            </div>
+          )}
+        </Loaded>
+      </Section>
+      <Search query={query} />
+    </Together>
+  );
+}
+
+type Backlog = Extract<Health["checks"], { email: unknown }>["email"];
+
+function Backlog({ email }: { email: Backlog }) {
+  return (
+    <Facts
+      facts={[
+        ["Oldest due for", email.due === 0 ? "–" : spanText(email.oldestDueSeconds * 1_000), email.oldestDueSeconds > 300 ? "bad" : "idle"],
+        ["Due", numberText(email.due), "idle"],
+        ["Queued", numberText(email.queued), "idle"],
+        ["Scheduled", numberText(email.scheduled), "idle"],
+        ["In hand-over", numberText(email.inFlight), "idle"],
+        ["Pinned", numberText(email.pinned), email.pinned > 0 ? "warn" : "idle"],
+        [
+          "Unknown",
+          <a href={linkTo("email", null, { status: "unknown" })}>{numberText(email.unknown)}</a>,
+          email.unknown > 0 ? "warn" : "idle",
+        ],
+        ["Dead letters", <a href={linkTo("dead-letters")}>{numberText(email.dead)}</a>, email.dead > 0 ? "warn" : "idle"],
+      ]}
+    />
+  );
+}
+
+const statuses = ["unknown", "pinned", "dead"] as const;
+
+function Search({ query }: { query: URLSearchParams }) {
+  const [text, setText] = useState(query.get("to") ?? "");
+  const [cursor, setCursor] = useState<string | undefined>(undefined);
+  const to = query.get("to") ?? undefined;
+  const status = statuses.find((one) => one === query.get("status"));
+  const mails = useResource("listEmails", {
+    query: {
+      limit: "25",
+      ...(status !== undefined && { status }),
+      ...(to !== undefined && { to }),
+      ...(cursor !== undefined && { cursor }),
+    },
+  });
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    setCursor(undefined);
+    const wanted = text.trim();
+    // An id has no @; everything else is a recipient.
+    location.hash = wanted === "" || wanted.includes("@") ? linkTo("email", null, { to: wanted, status }) : linkTo("email", wanted);
+  };
+  return (
+    <Section title="Find">
+      <form class="form" onSubmit={submit} role="search">
+        <label>
+          Recipient or id of a mail
+          <input
+            type="search"
+            value={text}
+            spellcheck={false}
+            autocomplete="off"
+            onInput={({ currentTarget }) => setText(currentTarget.value)}
+          />
+        </label>
+        <label>
+          Status
+          <select
+            value={status ?? ""}
+            onChange={({ currentTarget }) => (
+              setCursor(undefined),
+              (location.hash = linkTo("email", null, { to, status: currentTarget.value }))
+            )}
+          >
+            <option value="">any</option>
+            {statuses.map((one) => (
+              <option key={one} value={one}>
+                {one}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button type="submit">Find</button>
+      </form>
+      <Loaded reading={mails} lines={8}>
+        {({ items, nextCursor }) => (
+          <>
+            <Table
+              caption="Mails, newest first"
+              rows={items}
+              keyOf={({ id }) => id}
+              empty={to === undefined && status === undefined ? "No mail was accepted yet." : "No mail is like that."}
+              columns={[
+                { head: "Accepted", cell: ({ createdAt }) => <Time at={createdAt} /> },
+                { head: "Status", cell: (mail) => <MailState status={mail.status} /> },
+                { head: "To", cell: (mail) => <a href={linkTo("email", mail.id)}>{mail.to}</a> },
+                { head: "Subject", kind: "wide", cell: ({ subject }) => subject },
+                { head: "Attempts", kind: "number", cell: ({ attempts }) => attempts },
+              ]}
+            />
+            <Paging cursor={cursor} next={nextCursor} onMove={setCursor} />
+          </>
+        )}
+      </Loaded>
+    </Section>
+  );
+}

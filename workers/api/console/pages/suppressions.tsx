@@ -1,0 +1,83 @@
+import { useState } from "preact/hooks";
+import { useResource } from "../resource.ts";
+import { call } from "../session.ts";
+import { Section, Time } from "../ui/bits.tsx";
+import { Action } from "../ui/confirm.tsx";
+import { Loaded, Together } from "../ui/loaded.tsx";
+import { Paging } from "../ui/paging.tsx";
+import { Table } from "../ui/table.tsx";
+
+export function SuppressionsPage() {
+  const [cursor, setCursor] = useState<string | undefined>(undefined);
+  const list = useResource("listSuppressions", { query: { limit: "25", ...(cursor !== undefined && { cursor }) } });
+  return (
+    <Together readings={[list]}>
+      <p class="lead">Who gets no mail: their server bounced it, they complained, they unsubscribed, or somebody here said so.</p>
+      <Loaded reading={list} lines={8}>
+        {({ items, nextCursor }) => (
+          <>
+            <Table
+              caption="Suppressed addresses, oldest first"
+              rows={items}
+              keyOf={({ address, scope }) => `${address} ${scope}`}
+              empty="Nobody is suppressed."
+              columns={[
+                { head: "Address", kind: "wide", cell: ({ address }) => address },
+                { head: "Gets", cell: ({ scope }) => (scope === "all" ? "nothing" : "only what is transactional") },
+                { head: "Why", cell: ({ reason, note }) => (note === undefined ? reason : `${reason}: ${note}`) },
+                { head: "Since", cell: ({ createdAt }) => <Time at={createdAt} /> },
+                {
+                  head: "Lift",
+                  kind: "actions",
+                  cell: ({ address }) => (
+                    <Action
+                      label="Lift"
+                      of={address}
+                      explains={<p>Mails to it go out again. A server that bounced before may do so again, which costs reputation.</p>}
+                      done={`${address} gets mails again.`}
+                      act={() => call("unsuppress", { params: { address } })}
+                    />
+                  ),
+                },
+              ]}
+            />
+            <Paging cursor={cursor} next={nextCursor} onMove={setCursor} />
+          </>
+        )}
+      </Loaded>
+      <Add />
+    </Together>
+  );
+}
+
+function Add() {
+  const [address, setAddress] = useState("");
+  const [scope, setScope] = useState<"all" | "non-transactional">("all");
+  return (
+    <Section title="Suppress an address">
+      <div class="form">
+        <label>
+          Address
+          <input type="email" value={address} autocomplete="off" onInput={({ currentTarget }) => setAddress(currentTarget.value)} />
+        </label>
+        <label>
+          It gets
+          <select value={scope} onChange={({ currentTarget }) => setScope(currentTarget.value as typeof scope)}>
+            <option value="all">nothing</option>
+            <option value="non-transactional">only what is transactional</option>
+          </select>
+        </label>
+        <Action
+          label="Suppress"
+          of={address.trim()}
+          lacks={address.trim() === "" ? "Say which address." : undefined}
+          tone="danger"
+          explains={<p>What is queued for it is not sent any more either.</p>}
+          reason="required"
+          done={`${address.trim()} is suppressed.`}
+          act={(note) => call("suppress", { body: { address: address.trim(), scope, note } })}
+        />
+      </div>
+    </Section>
+  );
+}

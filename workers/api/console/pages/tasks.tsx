@@ -1,0 +1,174 @@
+import { useState } from "preact/hooks";
+import type { BodyOf, Outcome } from "../api.ts";
+import { countText, durationText } from "../format.ts";
+import { useResource } from "../resource.ts";
+import { call } from "../session.ts";
+import { Empty, Raw, Section, State, Time, type Tone } from "../ui/bits.tsx";
+import { Action } from "../ui/confirm.tsx";
+import { Loaded, Together } from "../ui/loaded.tsx";
+import { Paging } from "../ui/paging.tsx";
+import { Table } from "../ui/table.tsx";
+import { RunStrip } from "../charts/run-strip.tsx";
+import { useHealth } from "./overview.tsx";
+
+type History = BodyOf<"scheduledTaskHistory">;
+export type Run = History["recentExecutions"][number]["results"][number];
+
+const runTones: Record<Run["status"], Tone> = { success: "good", failure: "bad", missed: "bad", running: "warn", skipped: "idle" };
+
+export function TasksPage() {
+  const health = useHealth();
+  const tasks = useResource("listScheduledTasks");
+  const recent = useResource("scheduledTaskHistory", { query: { limit: "100" } });
+  const overdue = new Set(health.body?.checks.tasks.overdue.map(({ task }) => task));
+  const runs = (recent.body?.recentExecutions ?? []).flatMap(({ results }) => results);
+  return (
+    <Together readings={[health, tasks, recent]}>
+      <Section title="Tasks">
+        <Loaded reading={tasks} lines={8}>
+          {({ items }) => (
+            <Table
+              caption="Scheduled tasks"
+              rows={items}
+              keyOf={({ name }) => name}
+              empty="No task is registered."
+              columns={[
+                {
+                  head: "Task",
+                  cell: ({ name, cron }) => (
+                    <>
+                      <strong>{name}</strong>
+                      <br />
+                      <code>{cron}</code>
+                    </>
+                  ),
+                },
+                {
+                  head: "Last run",
+                  cell: ({ name, lastRun }) => (
+                    <>
+                      {overdue.has(name) && <State tone="bad">overdue</State>}
+                      {lastRun === undefined ? (
+                        <State tone="idle">never</State>
+                      ) : (
+                        <>
+                          <State tone={runTones[lastRun.status]}>{lastRun.status}</State> <Time at={lastRun.startedAt} />
+                        </>
+                      )}
+                    </>
+                  ),
+                },
+                {
+                  head: "Took",
+                  kind: "number",
+                  cell: ({ lastRun }) => (lastRun?.duration === undefined ? "" : durationText(lastRun.duration)),
+                },
+                { head: "Next", cell: ({ nextAt }) => <Time at={nextAt} /> },
+                {
+                  head: "Recent runs",
+                  kind: "wide",
+                  cell: ({ name }) => <RunStrip task={name} runs={runs.filter(({ task }) => task === name)} />,
+                },
+                {
+                  head: "Run now",
+                  kind: "actions",
+                  cell: ({ name }) => (
+                    <Action
+                      label="Run now"
+                      of={name}
+                      explains={<p>It runs once, beside its schedule. Tasks are safe to run twice.</p>}
+                      done={`${name} ran.`}
+                      act={async () => ranWell(await call("runTask", { params: { name } }))}
+                    />
+                  ),
+                },
+              ]}
+            />
+          )}
+        </Loaded>
+      </Section>
+      <Executions />
+    </Together>
+  );
+}
+
+/** A run that failed is an answer of the API, and must not look like a success. */
+function ranWell(outcome: Outcome<BodyOf<"runTask">>): Outcome<unknown> {
+  if (!outcome.ok || outcome.body.status === "success") return outcome;
+  return { ok: false, status: 200, title: "The task ran and failed", detail: outcome.body.error.message, retryAfterMs: null, body: null };
+}
+
+function Executions() {
+  const [cursor, setCursor] = useState<string | undefined>(undefined);
+  const history = useResource("scheduledTaskHistory", { query: { limit: "20", ...(cursor !== undefined && { cursor }) } });
+  return (
+    <Section title="Executions">
+      <Loaded reading={history} lines={8}>
+        {({ total, failed, recentExecutions, nextCursor }) => (
+          <>
+            <p>
+              {countText(total, "execution is", "executions are")} kept, {failed} of them with a failure. Each tick of the clock is one,
+              with all that was due.
+            </p>
+            {recentExecutions.length === 0 && <Empty>Nothing has run yet.</Empty>}
+            <ul class="executions">
+              {recentExecutions.map((execution) => (
+                <li key={execution.executionId}>
+                  <Execution execution={execution} />
+                </li>
+              ))}
+            </ul>
+            <Paging cursor={cursor} next={nextCursor} onMove={setCursor} />
+          </>
+        )}
+      </Loaded>
+    </Section>
+  );
+}
+
+function Execution({ execution }: { execution: History["recentExecutions"][number] }) {
+  const { startedAt, trigger, duration, results, failed } = execution;
+  return (
+    <details open={failed > 0}>
+      <summary>
+        <State tone={failed > 0 ? "bad" : "good"}>{failed > 0 ? `${failed} failed` : "well"}</State> <Time at={startedAt} />, by {trigger},{" "}
+        {countText(results.length, "task")}
+        {duration !== undefined && `, ${durationText(duration)}`}
+      </summary>
+      <ul class="runs">
+        {results.map((run) => (
+          <li key={run.runId}>
+            <State tone={runTones[run.status]}>{run.status}</State> <strong>{run.task}</strong>
+            {run.duration !== undefined && ` ${durationText(run.duration)}`}
+            {run.attempt > 1 && ` attempt ${run.attempt}`}
+            {run.missed !== undefined && (
+              <>
+                : {countText(run.missed.count, "slot")} from <Time at={run.missed.from} /> to <Time at={run.missed.until} />
+              </>
+            )}
+            {run.error !== undefined && (
+              <>
+                <p class="said">{run.error.message}</p>
+                {run.error.stack !== undefined && (
+                  <details>
+                    <summary>Stack</summary>
+                    <Raw value={run.error.stack} />
+                  </details>
+                )}
+              </>
+            )}
+            {run.status === "failure" && (
+              <Action
+                label="Retry"
+                of={run.task}
+                explains={<p>The task runs again now, as another attempt of this run.</p>}
+                done={`${run.task} ran.`}
+                act={async () => ranWell(await call("retryRun", { params: { runId: run.runId } }))}
+              />
+            )}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}

@@ -1,0 +1,86 @@
+import { useEffect, useMemo } from "preact/hooks";
+import type { BodyOf, CallFailure, OperationId, Outcome, RequestOf } from "./api.ts";
+import { nextDelayMs } from "./poll.ts";
+import { call, session } from "./session.ts";
+import { Store, useStore } from "./store.ts";
+
+/** What was read last, and when; what is wrong now, and since when. What is old stays until there is something new. */
+export type Reading<Body> = { body: Body | null; at: number | null; failure: (CallFailure & { since: number }) | null };
+
+const EVERY_MS = 5_000;
+
+/** Reads again and again while somebody looks: not in a hidden tab, more rarely while it fails. */
+class Resource<Id extends OperationId> {
+  readonly store = new Store<Reading<BodyOf<Id>>>({ body: null, at: null, failure: null });
+  readonly #read: () => Promise<Outcome<BodyOf<Id>>>;
+  readonly #everyMs: number;
+  #failures = 0;
+  #watchers = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #reading: Promise<void> | null = null;
+
+  constructor(read: () => Promise<Outcome<BodyOf<Id>>>, everyMs: number) {
+    this.#read = read;
+    this.#everyMs = everyMs;
+  }
+
+  watch(): () => void {
+    this.#watchers += 1;
+    if (this.#watchers === 1) void this.refresh();
+    return () => {
+      this.#watchers -= 1;
+      if (this.#watchers === 0) clearTimeout(this.#timer);
+    };
+  }
+
+  /** Reads now. What is being read already may be of before: then once more. */
+  async refresh(): Promise<void> {
+    if (this.#watchers === 0) return;
+    await this.#reading;
+    clearTimeout(this.#timer);
+    this.#reading ??= this.#once().finally(() => (this.#reading = null));
+    await this.#reading;
+  }
+
+  async #once(): Promise<void> {
+    const answer = await this.#read();
+    const now = Date.now();
+    this.store.value = readingAfter(this.store.value, answer, now);
+    this.#failures = answer.ok ? 0 : this.#failures + 1;
+    if (this.#watchers === 0 || document.hidden || session.value.state !== "signed-in") return;
+    const delayMs = nextDelayMs(this.#everyMs, this.#failures, answer.ok ? null : answer.retryAfterMs, Math.random());
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.refresh(), delayMs);
+  }
+}
+
+function readingAfter<Body>(before: Reading<Body>, answer: Outcome<Body>, now: number): Reading<Body> {
+  if (answer.ok) return { body: answer.body, at: now, failure: null };
+  return { ...before, failure: { ...answer, since: before.failure?.since ?? now } };
+}
+
+const resources = new Map<string, Resource<OperationId>>();
+
+/** Reads everything on the page anew, as after a write. */
+export async function refreshAll(): Promise<void> {
+  await Promise.all([...resources.values()].map((resource) => resource.refresh()));
+}
+
+document.addEventListener("visibilitychange", () => document.hidden || void refreshAll());
+window.addEventListener("online", () => void refreshAll());
+/** What one operator has read is not another's. */
+session.subscribe(() => session.value.state === "signed-out" && resources.clear());
+
+/** What an operation answers, kept up to date while it is shown. */
+export function useResource<Id extends OperationId>(id: Id, request?: RequestOf<Id>, everyMs = EVERY_MS): Reading<BodyOf<Id>> {
+  const key = JSON.stringify([id, request]);
+  const resource = useMemo(() => {
+    const known = resources.get(key) as unknown as Resource<Id> | undefined;
+    if (known !== undefined) return known;
+    const made = new Resource<Id>(() => call(id, request), everyMs);
+    resources.set(key, made as unknown as Resource<OperationId>);
+    return made;
+  }, [key]);
+  useEffect(() => resource.watch(), [resource]);
+  return useStore(resource.store);
+}

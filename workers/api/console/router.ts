@@ -1,0 +1,48 @@
+import { Store } from "./store.ts";
+
+/** Where the console is: behind the `#`, so that one file serves every page and a reload stays where it is. */
+
+const pages = ["overview", "breakers", "cache", "email", "dead-letters", "suppressions", "tasks", "alerts", "audit"] as const;
+export type PageName = (typeof pages)[number];
+
+/** `id`: of one mail or dead letter. `query`: what a page filters by. */
+export type Place = { page: PageName | "nowhere"; id: string | null; query: URLSearchParams };
+
+/** Which page a fragment such as `#/email/4711?to=ada@example.com` is. */
+export function placeOf(hash: string): Place {
+  const [path = "", search = ""] = hash.replace(/^#?\/?/, "").split("?");
+  const [name = "", id, ...more] = path.split("/");
+  const query = new URLSearchParams(search);
+  if (name === "") return { page: "overview", id: null, query };
+  const page = pages.find((one) => one === name);
+  const hasDetails = page === "email" || page === "dead-letters";
+  if (page === undefined || more.length > 0 || (id !== undefined && !hasDetails)) return { page: "nowhere", id: null, query };
+  return { page, id: id === undefined || id === "" ? null : decoded(id), query };
+}
+
+/** The fragment of a page. What is empty is left out. */
+export function linkTo(page: PageName, id: string | null = null, query: Record<string, string | undefined> = {}): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "");
+  const search = new URLSearchParams(given).toString();
+  return `#/${page === "overview" ? "" : page}${id === null ? "" : `/${encodeURIComponent(id)}`}${search === "" ? "" : `?${search}`}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+export const here = new Store<Place>({ page: "overview", id: null, query: new URLSearchParams() });
+
+function follow(): void {
+  here.value = placeOf(location.hash);
+}
+
+/** Follows the address bar from now on. */
+export function followAddress(): void {
+  addEventListener("hashchange", follow);
+  follow();
+}

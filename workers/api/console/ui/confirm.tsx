@@ -1,0 +1,101 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Outcome } from "../api.ts";
+import { refreshAll } from "../resource.ts";
+import { session } from "../session.ts";
+import { useStore } from "../store.ts";
+import { announce } from "./announce.tsx";
+
+type Wanted = {
+  /** What the button says; with `of`, what it is done to, the heading of the dialog. */
+  label: string;
+  of?: string;
+  /** Why it cannot be pressed yet. */
+  lacks?: string | undefined;
+  /** What will happen. */
+  explains: ComponentChildren;
+  /** Whether people have to say why; null: nobody is asked. */
+  reason?: "required" | null;
+  /** Of the button that does it. */
+  tone?: "danger";
+  /** What to say once it is done. */
+  done: string;
+  act: (reason: string) => Promise<Outcome<unknown>>;
+  /** After it is done, as to leave a page that is gone. */
+  after?: () => void;
+};
+
+/** A write behind a dialog that says what it does. Who may only look sees that there is one, and why it is not for them. */
+export function Action({ lacks, ...wanted }: Wanted) {
+  const { label, of } = wanted;
+  const who = useStore(session);
+  const [isOpen, setOpen] = useState(false);
+  const mayWrite = who.state === "signed-in" && who.role === "admin";
+  return (
+    <>
+      <button
+        type="button"
+        aria-label={of === undefined ? undefined : `${label} ${of}`}
+        disabled={!mayWrite || lacks !== undefined}
+        title={mayWrite ? lacks : "This token is for reading only."}
+        onClick={() => setOpen(true)}
+      >
+        {label}
+      </button>
+      {isOpen && <Dialog {...wanted} close={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function Dialog({ label, of, explains, reason = null, tone, done, act, after, close }: Omit<Wanted, "lacks"> & { close: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [why, setWhy] = useState("");
+  const [state, setState] = useState<"asking" | "acting" | { wrong: string }>("asking");
+  useEffect(() => dialog.current?.showModal(), []);
+
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setState("acting");
+    const outcome = await act(why.trim());
+    if (!outcome.ok) return setState({ wrong: `${outcome.title}. ${outcome.detail}` });
+    announce(done);
+    dialog.current?.close();
+    after?.();
+    await refreshAll();
+  };
+
+  return (
+    <dialog ref={dialog} aria-labelledby="dialog-title" onClose={close}>
+      <form onSubmit={(event) => void submit(event)}>
+        <h2 id="dialog-title">{of === undefined ? label : `${label} ${of}`}</h2>
+        <div class="explains">{explains}</div>
+        {reason === "required" && (
+          <label>
+            Reason, for the history
+            <input
+              required
+              maxLength={500}
+              value={why}
+              autoFocus
+              autocomplete="off"
+              onInput={({ currentTarget }) => setWhy(currentTarget.value)}
+            />
+          </label>
+        )}
+        {typeof state === "object" && (
+          <p class="failing" role="alert">
+            {state.wrong}
+          </p>
+        )}
+        <div class="buttons">
+          <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
+            Cancel
+          </button>
+          <button type="submit" class={tone === "danger" ? "danger" : "primary"} disabled={state === "acting"}>
+            {state === "acting" ? "Working…" : label}
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}

@@ -1,0 +1,58 @@
+import { expect, it } from "vitest";
+import type { Health } from "./api.ts";
+import { troubles } from "./verdict.ts";
+
+const well: Health = {
+  status: "ok",
+  version: "1",
+  checks: {
+    database: { status: "ok" },
+    breakers: { status: "ok", states: { cache: "CLOSED", database: "CLOSED" }, unreachable: [] },
+    cache: { status: "ok", owedPurges: 0, oldestOwedSeconds: 0 },
+    tasks: { status: "ok", overdue: [] },
+    email: { status: "ok", oldestDueSeconds: 0, scheduled: 0, queued: 0, pinned: 0, due: 0, inFlight: 0, unknown: 0, dead: 0 },
+  },
+};
+const texts = (health: Health) => troubles(health, null).map(({ tone, text }) => [tone, text]);
+
+it("nothing is said of what is well, or of what nobody knows yet", () => {
+  expect(troubles(well, { firing: [], notices: [] })).toEqual([]);
+  expect(troubles(null, null)).toEqual([]);
+});
+
+it("what is worst comes first, each with where to go and what to press", () => {
+  const { checks } = well;
+  const health: Health = {
+    ...well,
+    checks: {
+      ...checks,
+      breakers: { ...checks.breakers, states: { cache: "OPEN", database: "HALF_OPEN" }, unreachable: ["email:smtp"] },
+      tasks: { status: "degraded", overdue: [{ task: "sweep-outbox", dueBy: "2026-11-25T10:00:00.000Z" }] },
+      email: { ...checks.email, due: 1, oldestDueSeconds: 400, unknown: 2, dead: 3 },
+      cache: { ...checks.cache, owedPurges: 1, oldestOwedSeconds: 90 },
+    },
+  };
+  const found = troubles(health, { firing: [{ key: "k", summary: "It burns.", since: "s", firedAt: "f" }], notices: [] });
+  expect(found.map(({ tone, text }) => `${tone} ${text}`)).toEqual([
+    "bad The circuit breaker of cache is open.",
+    "bad The task sweep-outbox is overdue.",
+    "bad 1 mail could go out and wait, the oldest for 6 min.",
+    "bad It burns.",
+    "warn The circuit breaker of database is being probed.",
+    "warn The breaker of email:smtp does not answer.",
+    "warn Of 2 mails nobody knows whether it was sent.",
+    "warn 3 dead letters waiting for somebody.",
+    "warn 1 purge owed to the cache, the oldest for 90 s.",
+  ]);
+  for (const { link, press } of found) {
+    expect(link).toMatch(/^#\//);
+    expect(press).not.toBe("");
+  }
+});
+
+it("a database that does not answer is said, with what is known without it", () => {
+  const { breakers, tasks } = well.checks;
+  expect(texts({ status: "down", version: "1", checks: { database: { status: "down" }, breakers, tasks } })).toEqual([
+    ["bad", "The database does not answer."],
+  ]);
+});
