@@ -3,34 +3,16 @@ import { BentoCache, bentostore } from "bentocache";
 import { memoryDriver } from "bentocache/drivers/memory";
 import { Cacheable } from "cacheable";
 import { LRUCache } from "lru-cache";
-import * as v from "valibot";
-import { TagIndexClient } from "../shared/cache-tags/client.ts";
-import { noCounts } from "../shared/cache/counts.ts";
-import { Memory } from "../shared/cache/memory.ts";
-import { Cache } from "../shared/cache/read-through.ts";
-import { systemClock } from "../shared/clock.ts";
 import { ok } from "../shared/result.ts";
+import { DAY_MS, lunaCache, schema, value } from "./cache-peers.ts";
 import { nsPerCall, table } from "./measure.ts";
 
 /** A hit in memory, with none, one and five tags, beside the peers. */
 
-const DAY_MS = 86_400_000;
-const value = { userId: "ada", email: "ada@example.com", tier: "pro", scopes: ["emails:send"] };
-const schema = v.object({ userId: v.string(), email: v.string(), tier: v.string(), scopes: v.array(v.string()) });
 const tags = (count: number): string[] => Array.from({ length: count }, (_, n) => `tag:${n}`);
 
-/** A cache whose view is fresh for the whole run, as between two syncs. */
-async function luna(): Promise<Cache> {
-  const reply = { meta: { generation: "g", seq: 1, floor: 0, softFloor: 0 }, since: null, purges: [], lookedUp: [] };
-  const ports = { clock: systemClock, random: Math.random, background: (): void => undefined };
-  const object = { sync: async () => reply, purge: async () => ({ ...reply, pending: 0 }) };
-  const index = new TagIndexClient({ ...ports, object, boundMs: DAY_MS, notify: () => undefined });
-  const kv = { read: async () => ({ kind: "missing" as const }), write: async () => true, delete: async () => true };
-  return new Cache({ ...ports, tags: index, kv, memory: new Memory(), counts: noCounts(), settings: { ttlMs: DAY_MS, timeoutMs: 5_000 } });
-}
-
 async function lunaHit(count: number): Promise<() => Promise<unknown>> {
-  const cache = await luna();
+  const cache = await lunaCache();
   const options = { schema, tags: tags(count), load: async () => ok(value) };
   await cache.read("user:ada", options);
   return () => cache.read("user:ada", options);

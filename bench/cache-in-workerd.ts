@@ -1,11 +1,11 @@
 import { createTestHarness } from "wrangler";
 import { table } from "./measure.ts";
 
-const MEMBERS = 100_000;
+const MEMBERS = [1, 1_000, 100_000];
 const PURGES = 50;
 const ROUNDS = 15;
 
-/** The same memory hits inside workerd, and a purge of a tag with one member beside one with 100,000. */
+/** The same memory hits inside workerd, and a purge of a tag with one member beside some with more. */
 export async function cacheInWorkerdRows(): Promise<string> {
   const server = createTestHarness();
   const config = {
@@ -22,26 +22,22 @@ export async function cacheInWorkerdRows(): Promise<string> {
   try {
     const ask = async (path: string): Promise<string> => await (await server.fetch(path)).text();
     const hits = await ask("/hits");
-    await ask("/fill?tag=small&count=1");
-    await ask(`/fill?tag=large&count=${MEMBERS}`);
-    const us: Record<string, number[]> = { small: [], large: [] };
+    const us = new Map(MEMBERS.map((members) => [members, [] as number[]]));
+    for (const members of MEMBERS) await ask(`/fill?tag=of-${members}&count=${members}`);
     for (let round = -2; round < ROUNDS; round += 1) {
-      for (const tag of ["small", "large"]) {
-        const each = Number(await ask(`/purge?tag=${tag}&count=${PURGES}`));
-        if (round >= 0) us[tag]?.push(each);
+      for (const [members, all] of us) {
+        const each = Number(await ask(`/purge?tag=of-${members}&count=${PURGES}`));
+        if (round >= 0) all.push(each);
       }
     }
-    const median = (tag: string): number => us[tag]?.toSorted((a, b) => a - b)[ROUNDS >> 1] ?? 0;
+    const median = (members: number): number => us.get(members)?.toSorted((a, b) => a - b)[ROUNDS >> 1] ?? 0;
     const purges = table(
       ["purge of a tag", "a purge", "of one"],
-      [
-        ["with one member", `${median("small").toFixed(0)} us`, "1.00x"],
-        [
-          `with ${MEMBERS.toLocaleString("en")} members`,
-          `${median("large").toFixed(0)} us`,
-          `${(median("large") / median("small")).toFixed(2)}x`,
-        ],
-      ],
+      MEMBERS.map((members) => [
+        members === 1 ? "with one member" : `with ${members.toLocaleString("en")} members`,
+        `${median(members).toFixed(0)} us`,
+        `${(median(members) / median(1)).toFixed(2)}x`,
+      ]),
     );
     return `${hits}\n\n${purges}`;
   } finally {

@@ -3,11 +3,12 @@ import { Agent, get } from "node:http";
 /**
  * Sends one request again and again over several connections, each waiting for its answer, for a while.
  *
+ * @param path of the request, or of each next one
  * @returns answers a second
  */
 export async function throughput(
   url: URL,
-  path: string,
+  path: string | (() => string),
   headers: Record<string, string>,
   forMs: number,
   connections = 16,
@@ -15,7 +16,7 @@ export async function throughput(
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const once = async (): Promise<void> => {
     await new Promise<void>((resolve, reject) => {
-      get(new URL(path, url).href, { agent, headers }, (answer) => {
+      get(new URL(typeof path === "string" ? path : path(), url).href, { agent, headers }, (answer) => {
         if (answer.statusCode !== 200) reject(new Error(`answered ${answer.statusCode}`));
         answer.resume().once("end", resolve);
       }).once("error", reject);

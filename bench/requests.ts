@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { createTestHarness } from "wrangler";
+import { unlimited } from "../scripts/local-configs.ts";
 import { throughput } from "./load.ts";
 import { table } from "./measure.ts";
 
 /**
- * A whole `GET /api/users/:id` from memory, beside a bare Worker that answers the same bytes. Each in a runtime that has the machine to
- * itself: two that are up at a time slow each other down.
+ * A whole `GET /api/users/:id`: from memory, beside a bare Worker that answers the same bytes; and a miss, beside one that reads the same row
+ * of D1. Each in a runtime that has the machine to itself: two that are up at a time slow each other down.
  */
 
 const ADMIN_TOKEN = "bench-admin-token-0123456789abcdef";
@@ -14,26 +15,49 @@ const WARM_UP_MS = 2_000;
 const MEASURE_MS = 4_000;
 const ROUNDS = 4;
 const PATH = "/api/users/ada";
+/** More than are read in the time: each is read once, and so a miss. */
+const USERS = 40_000;
 const authorization = { Authorization: `Bearer ${ADMIN_TOKEN}` };
 
 type Answer = { headers: Record<string, string>; body: string };
 
 /** Starts a Worker under the configuration of luna-api, lets `prepare` fill it, and returns its answers a second. */
-async function measure<Prepared>(main: string, prepare: (at: URL) => Promise<Prepared>): Promise<{ rate: number; prepared: Prepared }> {
+async function measure<Prepared>(
+  main: string,
+  prepare: (at: URL) => Promise<Prepared>,
+): Promise<{ rate: number; missRate: number; prepared: Prepared }> {
   const server = createTestHarness();
   // What the local runtime does for each binding is no part of this; the Worker that it binds does not run here.
-  const { services: _, ...config } = parse(readFileSync("wrangler.api.toml", "utf8"));
+  const { services: _, ...config } = unlimited(parse(readFileSync("wrangler.api.toml", "utf8")));
   const secrets = { ADMIN_TOKEN, SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none" };
   await server.update({ workers: [{ config: { ...config, main }, secrets }] });
   try {
     const { url } = await server.listen();
-    await server.getWorker("luna-api").applyD1Migrations("DB");
+    const api = server.getWorker<{ DB: D1Database }>("luna-api");
+    await api.applyD1Migrations("DB");
+    await insertUsers((await api.getEnv()).DB);
     const prepared = await prepare(url);
     await throughput(url, PATH, authorization, WARM_UP_MS);
-    return { rate: await throughput(url, PATH, authorization, MEASURE_MS), prepared };
+    const rate = await throughput(url, PATH, authorization, MEASURE_MS);
+    let next = 0;
+    const missed = (): string => `/api/users/user-${(next += 1)}`;
+    await throughput(url, missed, authorization, WARM_UP_MS);
+    const missRate = await throughput(url, missed, authorization, MEASURE_MS);
+    if (next > USERS) throw new Error("there were too few users to miss each once");
+    return { rate, missRate, prepared };
   } finally {
     await server.close();
   }
+}
+
+async function insertUsers(db: D1Database): Promise<void> {
+  await db
+    .prepare(
+      `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
+       INSERT INTO users (user_id, email, tier, created_at, updated_at) SELECT 'user-' || n, 'user-' || n || '@example.com', 'pro', 0, 0 FROM numbers`,
+    )
+    .bind(USERS)
+    .run();
 }
 
 async function signUpAndRead(at: URL): Promise<Answer> {
@@ -47,21 +71,28 @@ async function signUpAndRead(at: URL): Promise<Answer> {
 }
 
 export async function requestRows(): Promise<string> {
-  const [ours, theirs]: [number[], number[]] = [[], []];
+  const rates = { luna: [] as number[], bare: [] as number[], lunaMiss: [] as number[], bareMiss: [] as number[] };
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { rate, prepared } = await measure("./workers/api/index.ts", signUpAndRead);
-    ours.push(rate);
+    const ours = await measure("./workers/api/index.ts", signUpAndRead);
     const bare = await measure("./bench/workers/bare.ts", async (at) => {
-      await fetch(new URL("/", at), { method: "PUT", headers: { "X-Headers": JSON.stringify(prepared.headers) }, body: prepared.body });
+      await fetch(new URL("/", at), {
+        method: "PUT",
+        headers: { "X-Headers": JSON.stringify(ours.prepared.headers) },
+        body: ours.prepared.body,
+      });
     });
-    theirs.push(bare.rate);
+    rates.luna.push(ours.rate);
+    rates.bare.push(bare.rate);
+    rates.lunaMiss.push(ours.missRate);
+    rates.bareMiss.push(bare.missRate);
   }
-  const [luna, bare] = [mean(ours), mean(theirs)];
   return table(
-    ["whole request, from memory", "a second", "of bare"],
+    ["whole request", "a second", "of bare"],
     [
-      ["bare Worker", bare.toFixed(0), "1.00x"],
-      ["GET /api/users/:id", luna.toFixed(0), `${(luna / bare).toFixed(2)}x`],
+      ["bare Worker", mean(rates.bare).toFixed(0), "1.00x"],
+      ["GET /api/users/:id, from memory", mean(rates.luna).toFixed(0), `${(mean(rates.luna) / mean(rates.bare)).toFixed(2)}x`],
+      ["bare Worker that reads a row of D1", mean(rates.bareMiss).toFixed(0), "1.00x"],
+      ["GET /api/users/:id, missed", mean(rates.lunaMiss).toFixed(0), `${(mean(rates.lunaMiss) / mean(rates.bareMiss)).toFixed(2)}x`],
     ],
   );
 }
