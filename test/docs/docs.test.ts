@@ -5,7 +5,7 @@ import { operationOf } from "../support/conformance.ts";
 
 const pages = [
   "README.md",
-  ...["docs", "docs/adr", "bench", ".claude/commands"].flatMap((folder) =>
+  ...["docs", "docs/adr", "docs/runbooks", "bench", ".claude/commands"].flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => name.endsWith(".md"))
       .map((name) => `${folder}/${name}`),

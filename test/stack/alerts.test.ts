@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import { useStack } from "./support.ts";
+import { walkerOn } from "./walk.ts";
 
 /** Alerts of the three real Workers: by a mail of our own queue, and to a webhook that can be broken. */
 
@@ -81,4 +82,25 @@ it("a webhook that is broken breaks no run and keeps no mail back, and says what
   expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
   expect(posted).toEqual([{ text: "Alert: 1 mails may or may not have arrived", key: before.notices[0].id }]);
   expect((await call("GET", "/api/admin/alerts")).body.notices).toMatchObject([{ webhookAt: expect.any(String) }]);
+});
+
+it("alerts-unheard: the runbook: the operator's address is suppressed, the webhook says so; lifted, the mail that is owed comes too", async () => {
+  const { walk, look } = walkerOn(stack);
+  const address = "oncall@example.com";
+  await call("POST", "/api/admin/email/suppressions", { address });
+  expect((await walk("alerts-unheard", "press", "tick")).body.failed).toBe(0);
+  const suppressed = "the address of ALERT_EMAIL is suppressed: no alert and no digest reaches it";
+  await until(() => expect(posted.map(({ text }) => text)).toEqual([`Alert: ${suppressed}`]));
+  await look("alerts-unheard");
+  const [notice] = (await walk("alerts-unheard", "look", "listAlerts")).body.notices;
+  expect(notice).toMatchObject({ key: "channel:email", webhookAt: expect.any(String) });
+  expect(notice).not.toHaveProperty("emailAt");
+
+  await walk("alerts-unheard", "press", "unsuppress", { address });
+  await walk("alerts-unheard", "press", "tick");
+  await until(() => expect(mailed()).toEqual(expect.arrayContaining([`Alert: ${suppressed}`])));
+  await until(async () => {
+    const [newest] = (await walk("alerts-unheard", "look", "listAlerts")).body.notices;
+    expect(newest).toMatchObject({ kind: "recovered", emailAt: expect.any(String), webhookAt: expect.any(String) });
+  });
 });
