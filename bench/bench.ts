@@ -6,7 +6,7 @@ import { cpus } from "node:os";
 import { cacheInWorkerdRows } from "./cache-in-workerd.ts";
 import { cacheHitRows } from "./cache-hits.ts";
 import { circuitBreakerRows } from "./circuit-breaker.ts";
-import { buildConsole } from "../scripts/build-console.ts";
+import { ensureConsole } from "../scripts/build-console.ts";
 import { emailRows } from "./email.ts";
 import { bundleRows } from "./bundles.ts";
 import { requestRows } from "./requests.ts";
@@ -28,7 +28,7 @@ const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));
 if (unknown.length > 0) throw new Error(`no section ${unknown.join(", ")}: there are ${Object.keys(sections).join(", ")}`);
 
-await buildConsole();
+await ensureConsole();
 const cpu = cpus();
 process.stdout.write(`Node ${process.version}, ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}\n`);
 for (const [name, rows] of Object.entries(sections)) {

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
@@ -10,6 +10,17 @@ const SOURCE = "workers/api/console";
 const ASSETS = "dist/console";
 /** Of all that a browser loads, compressed. */
 const MAX_GZIP_BYTES = 100 * 1_024;
+
+/** What the console is made of, besides its own folder. */
+const INGREDIENTS = ["shared/client-request.ts", "package-lock.json", "scripts/build-console.ts"];
+
+/** Builds it unless it is there already, newer than all that it is made of. */
+export async function ensureConsole(): Promise<void> {
+  const built = join(ASSETS, "console/index.html");
+  const sources = [...readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).map((file) => join(SOURCE, file)), ...INGREDIENTS];
+  const newestMs = Math.max(...sources.map((file) => statSync(file).mtimeMs));
+  if (!existsSync(built) || statSync(built).mtimeMs < newestMs) await buildConsole();
+}
 
 /** @throws Error if it does not build, or is too large */
 export async function buildConsole(): Promise<{ gzipBytes: number }> {

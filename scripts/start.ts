@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { buildConsole } from "./build-console.ts";
+import { ensureConsole } from "./build-console.ts";
 import { tomlVariables, writeLocalConfigs } from "./local-configs.ts";
 import { lockState } from "./lock.ts";
 import { isTaken } from "./ports.ts";
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
     SMTP_PASSWORD: "",
   };
   const mailbox = ownServer === undefined ? local : {};
-  await buildConsole();
+  await ensureConsole();
   const lock = lockState(settings.stateDir);
   process.once("exit", () => lock.close());
   const token = ensureAdminToken(DEV_VARS);

@@ -116,7 +116,7 @@ describe.each(pages)("$name names", ({ name, text }) => {
   const inline = quoted(text.replace(/```.*?```/gs, ""));
 
   it("pages of the console that there are", () => {
-    const named = [...text.matchAll(/Console → ([A-Z]\w*(?: breakers)?)/g)].map(([, page = ""]) => page);
+    const named = [...text.matchAll(/Console → ([A-Z]\w*(?: breakers| letters)?)/g)].map(([, page = ""]) => page);
     expect(named.filter((page) => !CONSOLE_PAGES.has(page) || !consoleText.includes(page))).toEqual([]);
   });
 

@@ -1,6 +1,6 @@
-import { buildConsole } from "../../scripts/build-console.ts";
+import { ensureConsole } from "../../scripts/build-console.ts";
 
 /** luna-api serves the console, and does not start without. */
 export async function setup(): Promise<void> {
-  await buildConsole();
+  await ensureConsole();
 }
