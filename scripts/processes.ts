@@ -14,13 +14,21 @@ export class Processes {
   /**
    * Starts a program; its output is handed over line by line. Once `stop` was called it starts none.
    *
+   * @param signal ends this program alone
    * @returns its exit code; never settles when it was ended by `stop`
    */
-  async run(command: string, args: string[], env: NodeJS.ProcessEnv, onLine: (line: string) => void): Promise<number | null> {
+  async run(
+    command: string,
+    args: string[],
+    env: NodeJS.ProcessEnv,
+    onLine: (line: string) => void,
+    signal?: AbortSignal,
+  ): Promise<number | null> {
     if (this.#stopping) return await new Promise(() => undefined);
     const child = spawn(process.execPath, [supervisor, command, ...args], { env, stdio: ["pipe", "pipe", "pipe"], detached: true });
     const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
     this.#supervisors.push({ process: child, ended });
+    signal?.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
     for (const stream of [child.stdout, child.stderr]) {
       let rest = "";
       stream.setEncoding("utf8").on("data", (text: string) => {

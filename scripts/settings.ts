@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { checkAlertSettings } from "../shared/alerts/settings.ts";
 import { authSettings, breakerSettings, cacheSettings, corsOrigins } from "../shared/config.ts";
@@ -17,6 +17,9 @@ import {
 } from "../shared/email/settings.ts";
 import type { Variables } from "../shared/env.ts";
 
+/** The variables and secrets of local runs. */
+export const DEV_VARS = ".dev.vars";
+
 /** Where `npm start` listens and keeps its state. */
 export type StartSettings = { port: number; smtpPort: number; mailboxPort: number; stateDir: string };
 
@@ -28,6 +31,11 @@ export function startSettings(env: NodeJS.ProcessEnv): StartSettings {
     mailboxPort: portFrom(env, "MAILBOX_PORT", 1080),
     stateDir: resolve(env["STATE_DIR"] || ".wrangler/state"),
   };
+}
+
+/** Where the Workers of a local run are found by those of another process, such as a producer to their queue. */
+export function registryPath(stateDir: string): string {
+  return join(stateDir, "registry");
 }
 
 function portFrom(env: NodeJS.ProcessEnv, name: string, fallback: number): number {

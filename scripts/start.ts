@@ -1,15 +1,25 @@
 /** Runs all of Luna on this machine: `npm start`. README.md says what it does and what it honours. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { ensureConsole } from "./build-console.ts";
 import { tomlVariables, writeLocalConfigs } from "./local-configs.ts";
 import { lockState } from "./lock.ts";
+import { Mailbox } from "./mailbox.ts";
+import { outageSocket, serveOutages } from "./outages.ts";
 import { isTaken } from "./ports.ts";
 import { Processes } from "./processes.ts";
-import { checkVariables, ensureAdminToken, readDevVars, secretFrom, startSettings, type StartSettings } from "./settings.ts";
+import {
+  checkVariables,
+  DEV_VARS,
+  ensureAdminToken,
+  readDevVars,
+  registryPath,
+  secretFrom,
+  startSettings,
+  type StartSettings,
+} from "./settings.ts";
 
-const DEV_VARS = ".dev.vars";
+const LOCAL_OPERATOR = "oncall@luna.example";
 const READY_TIMEOUT_MS = 60_000;
 const MINUTE_MS = 60_000;
 
@@ -40,13 +50,14 @@ async function main(): Promise<void> {
     SMTP_USERNAME: "",
     SMTP_PASSWORD: "",
   };
-  const mailbox = ownServer === undefined ? local : {};
   await ensureConsole();
+  // Alerts are mails: without an address of yours they are in the local mailbox, beside all others.
+  const withMailbox = ownServer === undefined ? { ALERT_EMAIL: LOCAL_OPERATOR, ...given, ...local } : given;
   const lock = lockState(settings.stateDir);
   process.once("exit", () => lock.close());
   const token = ensureAdminToken(DEV_VARS);
   const links = { PUBLIC_URL: `http://localhost:${settings.port}`, UNSUBSCRIBE_SECRET: secretFrom(token, "unsubscribe") };
-  const variables = { ...tomlVariables(), ...links, ...given, ...mailbox, ADMIN_TOKEN: token };
+  const variables = { ...tomlVariables(), ...links, ...withMailbox, ADMIN_TOKEN: token };
   checkVariables(variables);
   const configs = writeLocalConfigs(join(settings.stateDir, "dev"), variables);
   await migrate(settings, configs);
@@ -88,20 +99,18 @@ async function migrate({ stateDir }: StartSettings, [apiConfig = ""]: string[]):
   if (code !== 0) throw new Error(`migrations failed:\n${lines.join("\n")}`);
 }
 
-/** A real SMTP server whose inbox is a web page. It keeps its mails with the rest of the state. */
-async function runMailbox({ smtpPort, mailboxPort, stateDir }: StartSettings): Promise<void> {
-  const directory = join(stateDir, "mailbox");
-  mkdirSync(directory, { recursive: true });
-  const ports = ["--ip", "127.0.0.1", "--smtp", String(smtpPort), "--web-ip", "127.0.0.1", "--web", String(mailboxPort)];
-  const args = [...ports, "--mail-directory", directory, "--hide-extensions", "STARTTLS"];
-  const code = await processes.run("maildev", args, quietly, () => undefined);
-  throw new Error(`the mailbox ended (exit code ${code})`);
+async function runMailbox(settings: StartSettings): Promise<void> {
+  const mailbox = new Mailbox(processes, settings, quietly);
+  serveOutages(outageSocket(settings.stateDir), mailbox).once("error", fail);
+  await mailbox.run();
 }
 
 async function runWorkers({ port, stateDir }: StartSettings, configs: string[]): Promise<void> {
   const where = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", stateDir];
   const args = ["dev", ...configs.flatMap((config) => ["-c", config]), ...where, "--show-interactive-dev-session=false"];
-  const code = await processes.run("wrangler", args, quietly, pass);
+  // Of another run's Workers with the same names these hear nothing.
+  const env = { ...quietly, WRANGLER_REGISTRY_PATH: registryPath(stateDir) };
+  const code = await processes.run("wrangler", args, env, pass);
   throw new Error(`the Workers ended (exit code ${code})\n${startUp.join("\n")}`);
 }
 

@@ -1,0 +1,86 @@
+/** A guided tour of a running `npm start`: breaks it for real, and shows how it mends. README.md says what it honours. */
+import { listCircuitBreakers } from "../shared/contract/circuit-breakers.ts";
+import { getHealth } from "../shared/contract/system.ts";
+import { cachedReads } from "./demo/chapters/cached-reads.ts";
+import { countMails } from "./demo/chapters/count.ts";
+import { databaseDown } from "./demo/chapters/database.ts";
+import { failingTask } from "./demo/chapters/failing-task.ts";
+import { kvDown } from "./demo/chapters/kv.ts";
+import { poisonMessage } from "./demo/chapters/poison-message.ts";
+import { providerDies } from "./demo/chapters/provider.ts";
+import { signUp } from "./demo/chapters/sign-up.ts";
+import { prepare } from "./demo/prepare.ts";
+import { expectThat, type Stage } from "./demo/stage.ts";
+import { durationText, Narrator } from "./narrator.ts";
+import { startSettings } from "./settings.ts";
+
+const INTERRUPTED = "interrupted";
+
+const interrupt = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupt.abort(new Error(INTERRUPTED)));
+
+/** @returns what was counted, for the last line */
+async function tour(stage: Stage): Promise<string> {
+  const userId = await signUp(stage);
+  await cachedReads(stage, userId);
+  const { probes } = await providerDies(stage);
+  await poisonMessage(stage);
+  const { alerts } = await failingTask(stage, userId);
+  const { asked, answered } = await kvDown(stage, userId);
+  await databaseDown(stage, userId);
+  const { accepted, sent, arrived, twice } = await countMails(stage);
+  return [
+    `${accepted} mails accepted, ${sent} sent, ${arrived} arrived, ${twice} twice`,
+    `${probes} ${probes === 1 ? "probe" : "probes"}`,
+    `${alerts} alert mails`,
+    `${asked} reads while KV failed, ${answered} answered`,
+  ].join("; ");
+}
+
+async function leave(stage: Stage): Promise<void> {
+  const { narrator } = stage;
+  narrator.chapter("Leave it as it was");
+  await narrator.step("what was broken is mended, and the users of the tour are deleted", async () => {
+    const left = await stage.cleanUp();
+    expectThat(left.length === 0, left.join("; "));
+  });
+  await narrator.step("no circuit breaker is open, and /health answers", async () => {
+    const { body } = await stage.call(listCircuitBreakers);
+    const open = body.items.filter(({ state }) => state !== "CLOSED").map(({ name, state }) => `${name} is ${state}`);
+    expectThat(open.length === 0, open.join(", "));
+    await stage.call(getHealth);
+  });
+}
+
+async function main(): Promise<number> {
+  const startedAt = performance.now();
+  const narrator = new Narrator(process.stdout, () => performance.now());
+  const stage = await prepare(startSettings(process.env), narrator, interrupt.signal);
+  const wrong: string[] = [];
+  const note = (error: unknown): null => {
+    wrong.push(error instanceof Error ? error.message : String(error));
+    return null;
+  };
+  const numbers = await tour(stage).catch(note);
+  await leave(stage).catch(note);
+  const took = durationText(performance.now() - startedAt);
+  if (interrupt.signal.aborted) {
+    const others = wrong.filter((one) => !one.startsWith(INTERRUPTED));
+    narrator.line(`\nInterrupted after ${took}. ${others.join("; ") || "What was broken is mended."}`);
+    return 130;
+  }
+  if (wrong.length > 0) {
+    narrator.line(`\nSomething did not hold, after ${took}: ${wrong.join("; ")}`);
+    return 1;
+  }
+  narrator.line(`\nAll ${narrator.held} things held, in ${took}: ${numbers ?? ""}`);
+  return 0;
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`luna: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

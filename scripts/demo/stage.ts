@@ -1,0 +1,93 @@
+import type { Dependency } from "../../shared/circuit-breaker/dependencies.ts";
+import type { Client, ClientAnswer, ClientRequest } from "../../shared/client.ts";
+import { listCircuitBreakers, resetCircuitBreaker } from "../../shared/contract/circuit-breakers.ts";
+import type { Operation } from "../../shared/contract/operation.ts";
+import { createUser, deleteUser } from "../../shared/contract/users.ts";
+import { arrived, type Arrived } from "./inbox.ts";
+import type { Broken } from "./break.ts";
+import type { Narrator } from "../narrator.ts";
+import { until } from "./until.ts";
+
+type Ok<Called extends Operation> = Extract<ClientAnswer<Called>, { ok: true }>;
+
+export type StageSettings = { narrator: Narrator; client: Client; mailboxUrl: string; stateDir: string; tag: string; signal: AbortSignal };
+
+/** What a chapter of the tour has to hand. What it breaks or makes is mended or taken away at the end, however that comes. */
+export class Stage {
+  readonly narrator: Narrator;
+  readonly client: Client;
+  readonly stateDir: string;
+  /** In the name of everything that this tour makes. */
+  readonly tag: string;
+  readonly signal: AbortSignal;
+  /** The mails that this tour had accepted. */
+  readonly accepted: string[] = [];
+  readonly #mailboxUrl: string;
+  readonly #cleanUp: { what: string; run: () => Promise<unknown> }[] = [];
+
+  constructor({ narrator, client, mailboxUrl, stateDir, tag, signal }: StageSettings) {
+    this.narrator = narrator;
+    this.client = client;
+    this.stateDir = stateDir;
+    this.tag = tag;
+    this.signal = signal;
+    this.#mailboxUrl = mailboxUrl;
+  }
+
+  /** @throws Error with the problem, if the answer is none of its successes */
+  async call<const Called extends Operation>(operation: Called, request?: ClientRequest<Called>): Promise<Ok<Called>> {
+    const answer = await this.client(operation, request);
+    if (answer.ok) return answer as unknown as Ok<Called>;
+    throw new Error(`${operation.method} ${operation.path} answered ${answer.status}: ${answer.problem.detail}`);
+  }
+
+  async inbox(): Promise<Arrived[]> {
+    return await arrived(this.#mailboxUrl);
+  }
+
+  async until<Value>(what: string, withinMs: number, look: () => Promise<Value | null>): Promise<Value> {
+    return await until(what, withinMs, this.signal, look);
+  }
+
+  /** Signs up a user who is gone after the tour. */
+  async signUp(name: string): Promise<{ userId: string; email: string }> {
+    const userId = `demo-${this.tag}-${name}`;
+    const email = `${userId}@example.com`;
+    await this.call(createUser, { body: { userId, email } });
+    this.atEnd(`delete ${userId}`, () => this.call(deleteUser, { params: { userId } }));
+    return { userId, email };
+  }
+
+  /** Breaks something. At the end it is mended, then the breaker that guards it is reset unless it has closed by itself. */
+  async breaks(what: string, guardedBy: Dependency | null, breakIt: () => Broken | Promise<Broken>): Promise<Broken> {
+    if (guardedBy !== null) this.atEnd(`reset the breaker ${guardedBy}`, () => this.#resetUnlessClosed(guardedBy));
+    const broken = await breakIt();
+    this.atEnd(`mend ${what}`, () => broken.mend());
+    return broken;
+  }
+
+  async #resetUnlessClosed(name: Dependency): Promise<void> {
+    const { body } = await this.call(listCircuitBreakers);
+    if (body.items.some((item) => item.name === name && item.state === "CLOSED")) return;
+    await this.call(resetCircuitBreaker, { params: { name }, body: { reason: "the tour is over" } });
+  }
+
+  /** What was last to come is first to be undone. */
+  atEnd(what: string, run: () => Promise<unknown>): void {
+    this.#cleanUp.push({ what, run });
+  }
+
+  /** @returns what could not be mended or taken away, and why */
+  async cleanUp(): Promise<string[]> {
+    const left: string[] = [];
+    for (const { what, run } of this.#cleanUp.splice(0).toReversed()) {
+      await run().catch((error: unknown) => left.push(`could not ${what}: ${String(error)}`));
+    }
+    return left;
+  }
+}
+
+/** @throws Error that says what does not hold */
+export function expectThat(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new Error(what);
+}
