@@ -1,0 +1,53 @@
+/** What the prices of docs/cost.md rest on besides the counts. Nothing here was measured in production. */
+export const assumptions = {
+  /** Of all requests; the rest are writes and mails. */
+  reads: 0.97,
+  writes: 0.025,
+  mails: 0.005,
+  /** Of all reads. */
+  fromMemory: 0.9,
+  fromKv: 0.09,
+  fromD1: 0.01,
+  /** Of all requests: the first of their user in an hour, in an isolate. */
+  usersSeen: 0.02,
+  requestsPerIsolateSecond: 8,
+  cpuMsPerInvocation: 2,
+  /** For as long as an object is awake for a request. */
+  objectMsPerRequest: 10,
+  bytesPerLogEvent: 2_000,
+  /** Compared with D1 by a test: at most this, and more than half of it. */
+  mailBytesBesidesBody: 1_500,
+  mailBodyBytes: 4_000,
+  d1MsPerRead: 1,
+  d1MsPerWrite: 5,
+  /** The busiest second of a month, in mean ones. */
+  peak: 3,
+};
+export type Assumptions = typeof assumptions;
+
+/** As the page says them. */
+export function explained(given: Assumptions): [string, string][] {
+  return [
+    [
+      "of all requests",
+      `${percent(given.reads)} are reads of a user with their own key, ${percent(given.writes)} writes, ${percent(given.mails)} mails`,
+    ],
+    [
+      "of all reads",
+      `${percent(given.fromMemory)} are answered from memory, ${percent(given.fromKv)} from KV, ${percent(given.fromD1)} from D1`,
+    ],
+    ["first request of a user in an hour, in an isolate", percent(given.usersSeen)],
+    ["requests a second of a busy isolate", String(given.requestsPerIsolateSecond)],
+    ["CPU of an invocation", `${given.cpuMsPerInvocation} ms`],
+    ["an object is awake for a request", `${given.objectMsPerRequest} ms, of 128 MB; never longer than the month`],
+    [
+      "a log event",
+      `${given.bytesPerLogEvent} bytes: one for each invocation, also of an object, and one for each line; none is sampled away`,
+    ],
+    ["a mail in D1", `${given.mailBodyBytes} bytes of body and ${given.mailBytesBesidesBody} of the rest, kept for a month`],
+    ["D1 is busy", `${given.d1MsPerRead} ms with a read and ${given.d1MsPerWrite} ms with a write`],
+    ["the busiest second", `${given.peak} times the mean`],
+  ];
+}
+
+const percent = (share: number): string => `${Number((share * 100).toFixed(1))} %`;

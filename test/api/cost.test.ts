@@ -1,0 +1,184 @@
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import page from "../../docs/cost.md?raw";
+import { nothing, rowHeldTo, rowOn, sum, type Operation } from "../../bench/cost/operations.ts";
+import { INDEX_NAME } from "../../shared/cache-tags/rpc.ts";
+import { runTask } from "../support/run-task.ts";
+import type { Answer } from "../support/http.ts";
+import { CountedPlatform } from "../support/counted-platform.ts";
+import { call, callWith, signUpAs, type TestUser } from "./support.ts";
+
+/** The counts of docs/cost.md, as they stand there: what a request makes the platform do, counted at the bindings and in the objects. */
+
+/** What an isolate asks at its own pace, however many requests it has: a row of its own. */
+const LEASE = "CIRCUIT_BREAKER.sync";
+const SYNC = "CACHE_TAG_INDEX.sync";
+const REPORT = "TELEMETRY.report";
+const PURGE = "CACHE_TAG_INDEX.purge";
+const ALARM = "CACHE_TAG_INDEX.alarm";
+/** On a busy machine. */
+const PATIENCE_MS = 10_000;
+
+let fleets = 0;
+let platform: CountedPlatform;
+let user: TestUser;
+
+beforeEach(async () => {
+  platform = new CountedPlatform();
+  user = await signUpAs("pro");
+  await platform.take();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+type Isolate = (method: string, path: string, body?: unknown, token?: string) => Promise<Answer>;
+const newFleet = (): string => String((fleets += 1));
+
+/** An isolate of a fleet: it shares objects, KV and D1 with the others, and has caches and leases of its own. */
+function newIsolate(fleet: string): Isolate {
+  const send = callWith({
+    DB: platform.database(env.DB),
+    CACHE: platform.kv(env.CACHE),
+    EMAIL_QUEUE: platform.queue(),
+    CIRCUIT_BREAKER: platform.objects("CIRCUIT_BREAKER", env.CIRCUIT_BREAKER, fleet),
+    CACHE_TAG_INDEX: platform.objects("CACHE_TAG_INDEX", env.CACHE_TAG_INDEX, fleet),
+    TELEMETRY: platform.objects("TELEMETRY", env.TELEMETRY, fleet),
+  });
+  return (method, path, body, token = user.token) => {
+    platform.add("requests", 1);
+    return send(method, path, body, { token, headers: body === undefined ? {} : { "Idempotency-Key": crypto.randomUUID() } });
+  };
+}
+
+const readUser = async (isolate: Isolate): Promise<string> => {
+  const { status, headers } = await isolate("GET", `/api/users/${user.userId}`);
+  expect(status).toBe(200);
+  return headers.get("Cache-Status") ?? "";
+};
+
+/** Compares with the page. A row that differs is printed as it should stand there. */
+async function expectRow(name: Operation, of: readonly string[] = []): Promise<void> {
+  expect(rowHeldTo(page, name, await platform.take(of))).toBe(rowOn(page, name));
+}
+
+/** Runs the index's alarm as if so many hours had passed. @returns what is left */
+async function cleanUp(fleet: string, hours: number): Promise<{ entries: number; tags: number }> {
+  const index = env.CACHE_TAG_INDEX.getByName(`${INDEX_NAME}#${fleet}`);
+  await runInDurableObject(index, (object) => {
+    object.clock = () => Date.now() + hours * 3_600_000;
+  });
+  await runDurableObjectAlarm(index);
+  return await runInDurableObject(index, (_, { storage: { sql } }) => ({
+    entries: sql.exec("SELECT key FROM entries").toArray().length,
+    tags: sql.exec("SELECT tag FROM tags").toArray().length,
+  }));
+}
+
+/** A fleet whose isolate has its leases and view, and whose user was noted as seen. */
+async function warmIsolate(fleet = newFleet()): Promise<Isolate> {
+  const isolate = newIsolate(fleet);
+  await readUser(isolate);
+  await platform.take();
+  return isolate;
+}
+
+describe("by a user with their own key, an isolate that is warm makes the platform do what the page says for", () => {
+  it("a read from memory", async () => {
+    const isolate = await warmIsolate();
+    expect(await readUser(isolate)).toContain("detail=l1");
+    await expectRow("read from memory");
+  });
+
+  it("a read from KV, of key and user", async () => {
+    const fleet = newFleet();
+    await warmIsolate(fleet);
+    expect(await readUser(newIsolate(fleet))).toContain("detail=l2");
+    await expectRow("read from KV");
+  });
+
+  it(
+    "a read from D1, with what the index writes of the two entries: by the next sync, and to drop them when KV has",
+    async () => {
+      // That the user was seen is a row of its own.
+      await callWith({})("GET", "/api/me", undefined, { token: user.token });
+      const fleet = newFleet();
+      const isolate = newIsolate(fleet);
+      expect(await readUser(isolate)).toContain("fwd=uri-miss");
+      await vi.waitFor(() => expect(platform.asked(SYNC)).toBe(2), PATIENCE_MS);
+      await platform.settled();
+      expect(await cleanUp(fleet, 2)).toMatchObject({ entries: 0 });
+      // Its own requests are those of the minutes below, and of an alarm an hour; its rows are of this read.
+      const counted = await platform.take([SYNC]);
+      expect(rowHeldTo(page, "read from D1", { ...counted, objectRequests: 0 })).toBe(rowOn(page, "read from D1"));
+    },
+    2 * PATIENCE_MS,
+  );
+
+  it("a user who is seen for the first time in an hour: what that adds", async () => {
+    await readUser(newIsolate(newFleet()));
+    const seen = await platform.take();
+    await readUser(newIsolate(newFleet()));
+    const again = await platform.take();
+    const added = Object.fromEntries(Object.entries(seen).map(([column, n]) => [column, n - again[column as keyof typeof seen]]));
+    expect(rowHeldTo(page, "user seen", added as typeof seen)).toBe(rowOn(page, "user seen"));
+  });
+
+  it(
+    "a write with its purge, the alarm that reclaims what it made worthless, and what the index forgets two days later",
+    async () => {
+      const fleet = newFleet();
+      const isolate = await warmIsolate(fleet);
+      await vi.waitFor(() => expect(platform.asked(SYNC)).toBe(1), PATIENCE_MS);
+      await platform.take();
+      const { status } = await isolate("PATCH", `/api/users/${user.userId}`, { email: `new-${user.email}` });
+      expect(status).toBe(200);
+      await vi.waitFor(() => expect(platform.asked(ALARM)).toBeGreaterThan(0), PATIENCE_MS);
+      const written = await platform.take([PURGE, ALARM]);
+      expect(await cleanUp(fleet, 50)).toEqual({ entries: 0, tags: 0 });
+      const both = sum(written, await platform.take([PURGE]));
+      expect(rowHeldTo(page, "write with its purge", both)).toBe(rowOn(page, "write with its purge"));
+    },
+    2 * PATIENCE_MS,
+  );
+
+  it("a mail that is accepted, and its Idempotency-Key that is dropped a day later", async () => {
+    await call("PATCH", `/api/users/${user.userId}`, { scopes: ["emails:send"] });
+    const isolate = await warmIsolate();
+    const { status } = await isolate("POST", "/api/emails", { to: "ada@example.com", subject: "Hello", text: "Hi" });
+    expect(status).toBe(202);
+    const accepted = await platform.take();
+    await env.DB.prepare("UPDATE idempotency_keys SET expires_at = 0").run();
+    expect(await runTask("expire-idempotency-keys", { DB: platform.database(env.DB) })).toEqual({ deleted: 1 });
+    const { d1RowsWritten } = await platform.take();
+    const both = sum(accepted, { ...nothing, d1RowsWritten });
+    expect(rowHeldTo(page, "mail accepted", both)).toBe(rowOn(page, "mail accepted"));
+  });
+});
+
+it(
+  "in a minute a busy isolate sends to each object, however many requests it has, what the page says",
+  async () => {
+    const STEP_MS = 500;
+    const isolate = newIsolate(newFleet());
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] });
+    /** Requests with keys that nobody has: each asks KV and D1, and stores nothing. */
+    const busy = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += STEP_MS) {
+        expect((await isolate("GET", "/api/me", undefined, `luna_${crypto.randomUUID()}`)).status).toBe(401);
+        await vi.advanceTimersByTimeAsync(STEP_MS);
+        await platform.settled();
+      }
+    };
+    await busy(6_000);
+    await platform.take();
+    await busy(60_000);
+    const [leases, syncs, reports] = await platform.takeEach([LEASE, SYNC, REPORT]);
+    expect(rowHeldTo(page, "minute of leases", leases ?? nothing)).toBe(rowOn(page, "minute of leases"));
+    expect(rowHeldTo(page, "minute of syncs", syncs ?? nothing)).toBe(rowOn(page, "minute of syncs"));
+    expect(rowHeldTo(page, "minute of reports", reports ?? nothing)).toBe(rowOn(page, "minute of reports"));
+  },
+  2 * PATIENCE_MS,
+);
