@@ -38,6 +38,8 @@ function inWorkerd(
       setupFiles: ["./test/support/apply-migrations.ts", "./test/support/log-guard.ts", ...setupFiles],
       globalSetup,
       provide,
+      // A machine that is busy is slow; nothing here is about time.
+      testTimeout: 30_000,
     },
   };
 }

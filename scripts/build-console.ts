@@ -1,24 +1,28 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
+import { writeRunbookPages } from "./runbook-pages.ts";
 
 /** Builds the console into the static assets that `wrangler.api.toml` names. It takes about a second. */
 
 const SOURCE = "workers/api/console";
+const RUNBOOKS = "docs/runbooks";
 /** As `wrangler.api.toml` has it. */
 const ASSETS = "dist/console";
 /** Of all that a browser loads, compressed. */
 const MAX_GZIP_BYTES = 100 * 1_024;
 
 /** What the console is made of, besides its own folder. */
-const INGREDIENTS = ["shared/client-request.ts", "package-lock.json", "scripts/build-console.ts"];
+const INGREDIENTS = ["shared/client-request.ts", "package-lock.json", "scripts/build-console.ts", "scripts/runbook-pages.ts"];
 
 /** Builds it unless it is there already, newer than all that it is made of. */
 export async function ensureConsole(): Promise<void> {
   const built = join(ASSETS, "console/index.html");
-  const sources = [...readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).map((file) => join(SOURCE, file)), ...INGREDIENTS];
-  const newestMs = Math.max(...sources.map((file) => statSync(file).mtimeMs));
+  const sources = [SOURCE, RUNBOOKS].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)),
+  );
+  const newestMs = Math.max(...[...sources, ...INGREDIENTS].map((file) => statSync(file).mtimeMs));
   if (!existsSync(built) || statSync(built).mtimeMs < newestMs) await buildConsole();
 }
 
@@ -32,7 +36,8 @@ export async function buildConsole(): Promise<{ gzipBytes: number }> {
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
     build: { outDir: join("../../..", ASSETS, "console"), emptyOutDir: true, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   });
-  mkdirSync(ASSETS, { recursive: true });
+  writeRunbookPages(RUNBOOKS, join(ASSETS, "console/runbooks"));
+  copyFileSync(join(SOURCE, "runbook.css"), join(ASSETS, "console/runbook.css"));
   copyFileSync(join(SOURCE, "_headers"), join(ASSETS, "_headers"));
   const gzipBytes = readdirSync(join(ASSETS, "console"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -93,6 +93,11 @@ it("a breaker that opens since KV fails is seen, explained and reset", async () 
   } finally {
     await kv.mend();
   }
+  await page.getByRole("link", { name: "Runbook", exact: true }).first().click();
+  await page.getByRole("heading", { level: 1, name: "KV is down, or slow" }).waitFor();
+  expect(await accessibilityProblems(page)).toEqual([]);
+  await screenshot(page, "runbook-1440-light");
+  await page.goBack();
   await page.getByRole("link", { name: "Look at it" }).first().click();
   await card(page, "cache").getByText("Open", { exact: true }).waitFor();
   await write(page, "Reset cache", "KV answers again");

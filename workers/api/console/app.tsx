@@ -84,6 +84,7 @@ function Shell({ place, actor, role, hasToken }: { place: Place; actor: string; 
             {pages[name]}
           </a>
         ))}
+        <a href="runbooks/">Runbooks</a>
       </nav>
       <main id="main">
         <h1 ref={heading} tabIndex={-1}>

@@ -1,6 +1,7 @@
+import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { Health } from "./api.ts";
-import { troubles } from "./verdict.ts";
+import { runbookOfKind, troubles } from "./verdict.ts";
 
 const well: Health = {
   status: "ok",
@@ -48,6 +49,32 @@ it("what is worst comes first, each with where to go and what to press", () => {
     expect(link).toMatch(/^#\//);
     expect(press).not.toBe("");
   }
+  expect(found.map(({ runbook }) => runbook)).toEqual([
+    "kv-down",
+    "task-overdue",
+    "queue-stuck",
+    "errors",
+    "circuit-breaker-open",
+    "provider-down",
+    "unknown-mails",
+    "dead-letters-growing",
+    "old-data-served",
+  ]);
+});
+
+it("what is seen and what an alert says of it is one thing, and the alert says since when", () => {
+  const health: Health = { ...well, checks: { ...well.checks, email: { ...well.checks.email, dead: 1 } } };
+  const alert = {
+    key: "email:dead",
+    summary: "1 dead letters wait",
+    since: "2026-11-25T10:00:00.000Z",
+    firedAt: "2026-11-25T10:01:00.000Z",
+  };
+  expect(troubles(health, { firing: [alert], notices: [] })).toMatchObject([{ key: "email:dead", since: alert.since }]);
+});
+
+it("every runbook that is named is there", () => {
+  expect([...runbookOfKind.map(([, name]) => name), "errors"].filter((name) => !existsSync(`docs/runbooks/${name}.md`))).toEqual([]);
 });
 
 it("a database that does not answer is said, with what is known without it", () => {

@@ -5,7 +5,16 @@ import { linkTo } from "./router.ts";
 /** What is wrong now, the worst first: what a tired person has to read. Pure. */
 
 type Alerts = BodyOf<"listAlerts">;
-export type Trouble = { tone: "bad" | "warn"; text: string; since: string | null; link: string; press: string };
+/** `key`: as an alert about the same thing has it. `runbook`: the name of its page. */
+export type Trouble = {
+  key: string;
+  tone: "bad" | "warn";
+  text: string;
+  since: string | null;
+  link: string;
+  press: string;
+  runbook: string;
+};
 
 const QUEUE_SLOW_SECONDS = 300;
 
@@ -14,41 +23,83 @@ const QUEUE_SLOW_SECONDS = 300;
  * @param alerts what the alerts say; null while nobody knows
  */
 export function troubles(health: Health | null, alerts: Alerts | null): Trouble[] {
-  const found: Trouble[] = [];
-  const add = (tone: Trouble["tone"], text: string, link: string, press: string, since: string | null = null): void => {
-    found.push({ tone, text, since, link, press });
-  };
-  if (health !== null) {
-    const { breakers, tasks } = health.checks;
-    if (health.status === "down") add("bad", "The database does not answer.", linkTo("breakers"), "See its breaker");
-    for (const [name, state] of Object.entries(breakers.states)) {
-      if (state === "CLOSED") continue;
-      const text = state === "OPEN" ? `The circuit breaker of ${name} is open.` : `The circuit breaker of ${name} is being probed.`;
-      add(state === "OPEN" ? "bad" : "warn", text, linkTo("breakers"), "Look at it");
-    }
-    for (const name of breakers.unreachable) add("warn", `The breaker of ${name} does not answer.`, linkTo("breakers"), "Look at it");
-    for (const { task, dueBy } of tasks.overdue) add("bad", `The task ${task} is overdue.`, linkTo("tasks"), "Run it", dueBy);
-    if (tasks.unreachable === true) add("warn", "The watchdog of the tasks does not answer.", linkTo("tasks"), "See the tasks");
-    if (health.status !== "down") {
-      const { cache, email } = health.checks;
-      if (email.oldestDueSeconds > QUEUE_SLOW_SECONDS) {
-        const text = `${countText(email.due, "mail")} could go out and wait, the oldest for ${spanText(email.oldestDueSeconds * 1_000)}.`;
-        add("bad", text, linkTo("email"), "See the mails");
-      }
-      if (email.unknown > 0) {
-        const text = `Of ${countText(email.unknown, "mail")} nobody knows whether it was sent.`;
-        add("warn", text, linkTo("email", null, { status: "unknown" }), "Say what became of it");
-      }
-      if (email.dead > 0)
-        add("warn", `${countText(email.dead, "dead letter")} waiting for somebody.`, linkTo("dead-letters"), "Look through them");
-      if (cache.owedPurges > 0) {
-        const text = `${countText(cache.owedPurges, "purge")} owed to the cache, the oldest for ${spanText(cache.oldestOwedSeconds * 1_000)}.`;
-        add("warn", text, linkTo("cache"), "See the cache");
-      }
-    }
-  }
-  for (const { summary, since } of alerts?.firing ?? []) add("bad", summary, linkTo("alerts"), "See the alert", since);
-  return found.toSorted((one, other) => rank[one.tone] - rank[other.tone]);
+  const seen = health === null ? [] : [...partsOf(health), ...(health.status === "down" ? [] : storesOf(health.checks))];
+  const firing = new Map(alerts?.firing.map((alert) => [alert.key, alert]));
+  const known = new Set(seen.map(({ key }) => key));
+  return [
+    ...seen.map((one) => ({ ...one, since: one.since ?? firing.get(one.key)?.since ?? null })),
+    ...[...firing.values()]
+      .filter(({ key }) => !known.has(key))
+      .map(({ key, summary, since }) => trouble(key, "bad", summary, linkTo("alerts"), "See the alert", since)),
+  ].toSorted((one, other) => rank[one.tone] - rank[other.tone]);
 }
 
 const rank = { bad: 0, warn: 1 };
+
+function trouble(key: string, tone: Trouble["tone"], text: string, link: string, press: string, since: string | null = null): Trouble {
+  return { key, tone, text, since, link, press, runbook: runbookOf(key) };
+}
+
+/** What is known also while the database does not answer. */
+function partsOf({ status, checks: { breakers, tasks } }: Health): Trouble[] {
+  const states = Object.entries(breakers.states);
+  const open = states.filter(([, state]) => state === "OPEN");
+  const probed = states.filter(([, state]) => state === "HALF_OPEN");
+  return [
+    ...(status === "down" ? [trouble("database", "bad", "The database does not answer.", linkTo("breakers"), "See its breaker")] : []),
+    ...open.map(([name]) => trouble(`breaker:${name}`, "bad", `The circuit breaker of ${name} is open.`, linkTo("breakers"), "Look at it")),
+    ...probed.map(([name]) =>
+      trouble(`breaker:${name}`, "warn", `The circuit breaker of ${name} is being probed.`, linkTo("breakers"), "Look at it"),
+    ),
+    ...breakers.unreachable.map((name) =>
+      trouble(`breaker:${name}`, "warn", `The breaker of ${name} does not answer.`, linkTo("breakers"), "Look at it"),
+    ),
+    ...tasks.overdue.map(({ task, dueBy }) =>
+      trouble(`overdue:${task}`, "bad", `The task ${task} is overdue.`, linkTo("tasks"), "Run it", dueBy),
+    ),
+    ...(tasks.unreachable === true
+      ? [trouble("overdue", "warn", "The watchdog of the tasks does not answer.", linkTo("tasks"), "See the tasks")]
+      : []),
+  ];
+}
+
+function storesOf({ cache, email }: Extract<Health["checks"], { email: unknown }>): Trouble[] {
+  const found: Trouble[] = [];
+  if (email.oldestDueSeconds > QUEUE_SLOW_SECONDS) {
+    const text = `${countText(email.due, "mail")} could go out and wait, the oldest for ${spanText(email.oldestDueSeconds * 1_000)}.`;
+    found.push(trouble("email:due", "bad", text, linkTo("email"), "See the mails"));
+  }
+  if (email.unknown > 0) {
+    const text = `Of ${countText(email.unknown, "mail")} nobody knows whether it was sent.`;
+    found.push(trouble("email:unknown", "warn", text, linkTo("email", null, { status: "unknown" }), "Say what became of it"));
+  }
+  if (email.dead > 0) {
+    const text = `${countText(email.dead, "dead letter")} waiting for somebody.`;
+    found.push(trouble("email:dead", "warn", text, linkTo("dead-letters"), "Look through them"));
+  }
+  if (cache.owedPurges > 0) {
+    const text = `${countText(cache.owedPurges, "purge")} owed to the cache, the oldest for ${spanText(cache.oldestOwedSeconds * 1_000)}.`;
+    found.push(trouble("purges", "warn", text, linkTo("cache"), "See the cache"));
+  }
+  return found;
+}
+
+/** The page of each kind of trouble: the first that its key begins with. */
+export const runbookOfKind: [kind: string, runbook: string][] = [
+  ["database", "d1-down"],
+  ["breaker:cache", "kv-down"],
+  ["breaker:email", "provider-down"],
+  ["breaker", "circuit-breaker-open"],
+  ["overdue", "task-overdue"],
+  ["task", "task-overdue"],
+  ["execution", "task-overdue"],
+  ["email:due", "queue-stuck"],
+  ["email:unknown", "unknown-mails"],
+  ["email:", "dead-letters-growing"],
+  ["channel", "alerts-unheard"],
+  ["purges", "old-data-served"],
+];
+
+function runbookOf(key: string): string {
+  return runbookOfKind.find(([kind]) => key.startsWith(kind))?.[1] ?? "errors";
+}

@@ -54,7 +54,7 @@ function Verdict({ health, alerts }: { health: Reading<Health>; alerts: Reading<
             <State tone={found[0]?.tone ?? "warn"}>{countText(found.length, "thing needs", "things need")} you</State>
           </p>
           <ul class="troubles">
-            {found.map(({ tone, text, since, link, press }) => (
+            {found.map(({ tone, text, since, link, press, runbook }) => (
               <li key={text} class={tone}>
                 <State tone={tone}>{text}</State>
                 {since !== null && (
@@ -62,7 +62,9 @@ function Verdict({ health, alerts }: { health: Reading<Health>; alerts: Reading<
                     since <Time at={since} />
                   </span>
                 )}
-                <a href={link}>{press}</a>
+                <span class="links">
+                  <a href={`runbooks/${runbook}.html`}>Runbook</a> <a href={link}>{press}</a>
+                </span>
               </li>
             ))}
           </ul>
