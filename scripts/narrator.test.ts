@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { Narrator } from "./narrator.ts";
 
 const lines: string[] = [];
@@ -35,4 +35,24 @@ it("what is no terminal gets no escape sequences", async () => {
   told.chapter("Sign up");
   await told.step("a user", async () => undefined);
   expect(lines.join("")).not.toContain("\u001b");
+});
+
+it("on a terminal a step that goes on stays within the line, and is gone when it has ended", async () => {
+  vi.useFakeTimers();
+  lines.length = 0;
+  const told = new Narrator({ write: (text) => lines.push(text), isTTY: true, columns: 40 }, () => now);
+  const running = told.step("the mail server is back, with all of its mails", async (waitFor) => {
+    waitFor("3 of 12 sent, the breaker is HALF_OPEN");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  });
+  await vi.advanceTimersByTimeAsync(500);
+  await running;
+  vi.useRealTimers();
+  const [frames, end] = [lines.slice(0, -2), lines.at(-2)];
+  expect(frames.length).toBeGreaterThan(3);
+  for (const frame of frames) {
+    expect(frame).toContain("the mail server is back");
+    expect(frame.length - "\r\u001b[2K".length).toBeLessThan(40);
+  }
+  expect(end).toBe("\r\u001b[2K");
 });

@@ -9,13 +9,6 @@ import { metricOf } from "../../shared/telemetry/metrics.ts";
 import { operationOf } from "../support/conformance.ts";
 import { FOLDER, HEADINGS, runbooks, type Runbook } from "../support/runbooks.ts";
 
-/**
- * SWITCH ON AT MERGE: what the runbooks name and another branch brings. Take a line out when it is there, and it is held to the code like
- * everything else; a line whose part is there already fails "nothing is pending that is there".
- */
-const pending = ["npm run smoke"];
-const isPending = (name: string): boolean => pending.includes(name);
-
 const CONSOLE_PAGES = new Set([
   "Overview",
   "Circuit breakers",
@@ -36,7 +29,7 @@ const read = (folder: string): string =>
     .map((file) => readFileSync(join(folder, file), "utf8"))
     .join("\n");
 const sources = read("shared") + read("workers");
-const consoleText = isPending("workers/api/console") ? "" : read("workers/api/console");
+const consoleText = read("workers/api/console");
 const settings = readFileSync("shared/env.ts", "utf8");
 type Rule = { alert?: string; annotations?: { runbook: string } };
 const { groups } = parse(readFileSync("docs/alert-rules.yml", "utf8")) as { groups: { rules: Rule[] }[] };
@@ -69,7 +62,7 @@ describe.each(runbooks)("$name", (runbook) => {
 
 function wrongWith({ method, path, body }: Runbook["steps"][number]): string[] {
   const operation = operationOf(method, path);
-  if (operation === null) return isPending(`${method} ${path}`) ? [] : [`there is no ${method} ${path}`];
+  if (operation === null) return [`there is no ${method} ${path}`];
   const breaker = /^\/api\/admin\/circuit-breakers\/([^/]+)\//.exec(path)?.[1] ?? "<name>";
   const task = /^\/api\/admin\/scheduled-tasks\/([^/]+)\/run$/.exec(path)?.[1] ?? "<task>";
   const wrong: string[] = [];
@@ -102,7 +95,6 @@ function refusals(schema: v.GenericSchema, value: unknown, what: string): string
 function missingProof(line: string): string[] {
   const demo = /^- `npm run demo`: (.+)$/.exec(line)?.[1];
   if (demo !== undefined) {
-    if (isPending("npm run demo")) return [];
     return demo.split(", ").filter((chapter) => !existsSync(`scripts/demo/chapters/${chapter}.ts`));
   }
   const [, link = "", title = ""] = /^- \[[\w.-]+\]\(([^)]+)\): "([^"]+)"/.exec(line) ?? [];
@@ -149,17 +141,17 @@ describe.each(pages)("$name names", ({ name, text }) => {
   it("operations that there are", () => {
     const named = inline.filter((word) => /^(GET|POST|PATCH|DELETE) \//.test(word));
     const unknown = named.filter((word) => operationOf(...(word.split(" ") as [string, string])) === null);
-    expect(unknown.filter((word) => !isPending(word))).toEqual([]);
+    expect(unknown).toEqual([]);
   });
 
   it("commands of npm that there are", () => {
     const named = [...text.matchAll(/npm (?:run )?(test|start|(?<=run )[\w:]+)/g)].map(([, script = ""]) => script);
-    expect(named.filter((script) => !(script in scripts) && !isPending(`npm run ${script}`))).toEqual([]);
+    expect(named.filter((script) => !(script in scripts))).toEqual([]);
   });
 
   it("files that there are", () => {
     const named = [...text.matchAll(/(?<![\w./-])(?:docs|workers|shared|scripts)\/[\w./-]*\w\/?/g)].map(([file]) => file);
-    expect(named.filter((file) => !existsSync(file) && !existsSync(join(dirname(name), file)) && !isPending(file))).toEqual([]);
+    expect(named.filter((file) => !existsSync(file) && !existsSync(join(dirname(name), file)))).toEqual([]);
   });
 });
 
@@ -173,13 +165,4 @@ function isIn(schema: unknown, path: string[]): boolean {
 it.each(rules)("the rule $alert names its page, which names it", ({ alert = "", annotations }) => {
   const page = pages.find(({ name }) => name === annotations?.runbook);
   expect(page?.text).toContain(`\`${alert}\``);
-});
-
-it("nothing is pending that is there", () => {
-  const isThere = (name: string): boolean => {
-    const [first = "", second = "", third = ""] = name.split(" ");
-    if (first === "npm") return third in scripts;
-    return second === "" ? existsSync(name) : operationOf(first, second) !== null;
-  };
-  expect(pending.filter(isThere)).toEqual([]);
 });

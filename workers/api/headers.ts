@@ -1,5 +1,5 @@
 /** What every answer carries unless its handler has said otherwise (https://owasp.org/www-project-secure-headers/). */
-const always = {
+export const securityHeaders = {
   "Cache-Control": "no-store",
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
   "Cross-Origin-Opener-Policy": "same-origin",
@@ -11,7 +11,7 @@ const always = {
 };
 
 export function addSecurityHeaders(headers: Headers): void {
-  for (const [name, value] of Object.entries(always)) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of Object.entries(securityHeaders)) if (!headers.has(name)) headers.set(name, value);
 }
 
 export const MAX_URI_BYTES = 8_192;

@@ -1,0 +1,69 @@
+import * as v from "valibot";
+import { operations } from "../../shared/contract/operations.ts";
+import { problem } from "../../shared/contract/operation.ts";
+import { getHealth } from "../../shared/contract/system.ts";
+import { securityHeaders } from "../../workers/api/headers.ts";
+import type { Check, Target } from "./target.ts";
+
+/** What anybody may see. */
+export const publicChecks: Check[] = [
+  {
+    name: "/health answers, and is not down",
+    async run(target) {
+      const { body } = await target.call(getHealth);
+      const wrong = Object.entries(body.checks).flatMap(([name, { status }]) => (status === "ok" ? [] : [name]));
+      return body.status === "ok" ? `ok, version ${body.version}` : `degraded: ${wrong.join(", ")}`;
+    },
+  },
+  {
+    name: "the document describes every operation of this release",
+    async run(target) {
+      const response = await target.fetch("/openapi.json");
+      const document = v.parse(v.object({ paths: v.record(v.string(), v.record(v.string(), v.unknown())) }), await response.json());
+      const missing = operations.filter(({ method, path }) => {
+        const described = document.paths[path.replace(/:(\w+)/g, "{$1}")];
+        return described === undefined || !(method.toLowerCase() in described);
+      });
+      if (missing.length > 0) throw new Error(`${missing.length} are missing, the first is ${missing[0]?.id ?? ""}`);
+      return `${operations.length} operations`;
+    },
+  },
+  { name: "without a token the API refuses", run: (target) => refused(target, {}) },
+  { name: "with a wrong token the API refuses", run: (target) => refused(target, { Authorization: `Bearer ${"wrong".repeat(8)}` }) },
+  {
+    name: "without a token nobody operates it",
+    async run(target) {
+      const response = await target.fetch("/api/admin/cache/invalidate", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ keys: ["user:smoke"] }),
+      });
+      return await refusal(response, 401);
+    },
+  },
+  {
+    name: "what is not there is a problem document",
+    run: async (target) => await refusal(await target.fetch("/api/no-such-thing"), 404),
+  },
+  {
+    name: "answers carry the security headers",
+    async run(target) {
+      const { headers } = await target.fetch("/health");
+      const wrong = Object.entries(securityHeaders).filter(([name, value]) => headers.get(name) !== value);
+      if (wrong.length > 0) throw new Error(wrong.map(([name]) => `${name} is "${headers.get(name) ?? ""}"`).join(", "));
+      return `${Object.keys(securityHeaders).length} headers`;
+    },
+  },
+];
+
+async function refused(target: Target, headers: Record<string, string>): Promise<string> {
+  return await refusal(await target.fetch("/api/me", { headers }), 401);
+}
+
+async function refusal(response: Response, status: number): Promise<string> {
+  const text = await response.text();
+  if (response.status !== status) throw new Error(`it was answered with ${response.status}`);
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), problem), text);
+  if (!parsed.success) throw new Error("the refusal is no problem document");
+  return `${status} ${parsed.output.type}`;
+}

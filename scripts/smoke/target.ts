@@ -1,0 +1,49 @@
+import { createClient, type Client, type ClientAnswer, type ClientRequest } from "../../shared/client.ts";
+import type { Operation } from "../../shared/contract/operation.ts";
+
+const TIMEOUT_MS = 15_000;
+
+export type TargetSettings = { url: string; token: string | null; versions: string | null };
+
+/** A deployment, as it is seen from outside. */
+export class Target {
+  readonly url: string;
+  readonly token: string | null;
+  readonly #headers: Record<string, string>;
+
+  /** @param settings `versions`: which of them are to answer, as `Cloudflare-Workers-Version-Overrides` says it */
+  constructor({ url, token, versions }: TargetSettings) {
+    this.url = url.replace(/\/$/, "");
+    this.token = token;
+    this.#headers = versions === null ? {} : { "Cloudflare-Workers-Version-Overrides": versions };
+  }
+
+  async fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { ...this.#headers, ...(init.headers as Record<string, string> | undefined) };
+    return await fetch(`${this.url}${path}`, { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  }
+
+  /** Calls with the operator's token unless told otherwise. */
+  client(token = this.token): Client {
+    return createClient({
+      baseUrl: this.url,
+      token: token ?? undefined,
+      fetch: (to, init) =>
+        fetch(to, {
+          ...init,
+          headers: { ...this.#headers, ...(init?.headers as Record<string, string>) },
+          signal: AbortSignal.timeout(TIMEOUT_MS),
+        }),
+    });
+  }
+
+  /** @throws Error if it does not succeed */
+  async call<const Called extends Operation>(operation: Called, request?: ClientRequest<Called>, token = this.token) {
+    const answer = await this.client(token)(operation, request);
+    if (!answer.ok) throw new Error(`${operation.method} ${operation.path} answered ${answer.status}: ${answer.problem.detail}`);
+    return answer as unknown as Extract<ClientAnswer<Called>, { ok: true }>;
+  }
+}
+
+/** One thing that has to hold; throws if it does not, and answers with what there is to say of it. */
+export type Check = { name: string; run: (target: Target) => Promise<string> };
