@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
@@ -26,22 +26,29 @@ export async function ensureConsole(): Promise<void> {
   if (!existsSync(built) || statSync(built).mtimeMs < newestMs) await buildConsole();
 }
 
-/** @throws Error if it does not build, or is too large */
+/**
+ * It is built aside, so that whoever serves it meanwhile has all of the old one or all of the new.
+ *
+ * @throws Error if it does not build, or is too large
+ */
 export async function buildConsole(): Promise<{ gzipBytes: number }> {
+  const aside = `${ASSETS}.${process.pid}`;
   await build({
     root: SOURCE,
     configFile: false,
     base: "./",
     logLevel: "error",
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-    build: { outDir: join("../../..", ASSETS, "console"), emptyOutDir: true, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+    build: { outDir: join("../../..", aside, "console"), emptyOutDir: true, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   });
-  writeRunbookPages(RUNBOOKS, join(ASSETS, "console/runbooks"));
-  copyFileSync(join(SOURCE, "runbook.css"), join(ASSETS, "console/runbook.css"));
-  copyFileSync(join(SOURCE, "_headers"), join(ASSETS, "_headers"));
-  const gzipBytes = readdirSync(join(ASSETS, "console"), { recursive: true, withFileTypes: true })
+  writeRunbookPages(RUNBOOKS, join(aside, "console/runbooks"));
+  copyFileSync(join(SOURCE, "runbook.css"), join(aside, "console/runbook.css"));
+  copyFileSync(join(SOURCE, "_headers"), join(aside, "_headers"));
+  const gzipBytes = readdirSync(join(aside, "console"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .reduce((sum, { parentPath, name }) => sum + gzipSync(readFileSync(join(parentPath, name))).byteLength, 0);
   if (gzipBytes > MAX_GZIP_BYTES) throw new Error(`the console has ${gzipBytes} bytes gzip, more than ${MAX_GZIP_BYTES}`);
+  rmSync(ASSETS, { recursive: true, force: true });
+  renameSync(aside, ASSETS);
   return { gzipBytes };
 }
