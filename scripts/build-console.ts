@@ -52,3 +52,8 @@ export async function buildConsole(): Promise<{ gzipBytes: number }> {
   renameSync(aside, ASSETS);
   return { gzipBytes };
 }
+
+if (import.meta.main) {
+  const { gzipBytes } = await buildConsole();
+  process.stdout.write(`console: ${(gzipBytes / 1_024).toFixed(1)} KiB gzip of at most ${MAX_GZIP_BYTES / 1_024}\n`);
+}

@@ -1,59 +1,65 @@
 /**
- * Deploys the three Workers to Cloudflare: `npm run deploy`, the very first time `npm run deploy -- --first`, or
- * `npm run deploy -- --dry-run` to build them offline and check their sizes. What a deployment needs stands in docs/operations.md.
+ * Deploys the three Workers to Cloudflare: `npm run deploy -- --env staging`, for the first time with `--secrets <file>`;
+ * `npm run deploy -- --dry-run` builds everything offline, checks the sizes and prints what a deployment would do.
+ * What a deployment needs stands in docs/configuration.md, why it is done in this way in docs/adr/0008-deployments.md.
  */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { gzipSync } from "node:zlib";
-import { buildConsole } from "./build-console.ts";
-import { writeFirstApiConfig } from "./local-configs.ts";
+import { build } from "./deploy/build.ts";
+import { deploy } from "./deploy/deployment.ts";
+import { dryRun } from "./deploy/dry-run.ts";
+import { environmentNames, type EnvironmentName } from "./deploy/environments.ts";
+import { wranglerAt } from "./deploy/wrangler.ts";
+import { checkVariables } from "./settings.ts";
 
-/** In the order of deployment: `luna-api` hosts the objects that the others call. Limits keep start-up fast and are part of CI. */
-const WORKERS = [
-  { name: "api", maxGzipKib: 150 },
-  { name: "consumer", maxGzipKib: 400 },
-  { name: "cron", maxGzipKib: 100 },
-];
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-function wrangler(args: string[]): void {
-  const done = spawnSync("wrangler", args, {
+/** @throws Error if the smoke test, which says why itself, does not pass */
+function smoke(url: string, token: string | undefined, override: string | null): void {
+  const done = spawnSync(process.execPath, ["scripts/smoke.ts", url], {
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+    env: { ...(token === undefined ? {} : { LUNA_TOKEN: token }), ...process.env, LUNA_VERSION_OVERRIDES: override ?? "" },
   });
-  if (done.status !== 0) throw new Error(`wrangler ${args.join(" ")} failed`);
+  if (done.status !== 0) throw new Error("the smoke test failed");
 }
 
-async function dryRun(): Promise<void> {
-  const { gzipBytes } = await buildConsole();
-  const sizes = WORKERS.map(({ name, maxGzipKib }) => {
-    const directory = `dist/${name}`;
-    wrangler(["deploy", "--dry-run", "-c", `wrangler.${name}.toml`, "--outdir", directory]);
-    const gzipKib = gzipSync(readFileSync(`${directory}/index.js`)).byteLength / 1_024;
-    return { name, gzipKib, maxGzipKib };
-  });
-  wrangler(["deploy", "--dry-run", "-c", writeFirstApiConfig("dist/first"), "--outdir", "dist/first"]);
-  for (const { name, gzipKib, maxGzipKib } of sizes) {
-    process.stdout.write(`luna-${name}: ${gzipKib.toFixed(1)} KiB gzip of at most ${maxGzipKib}\n`);
-  }
-  process.stdout.write(`console: ${(gzipBytes / 1_024).toFixed(1)} KiB gzip in all\n`);
-  const tooLarge = sizes.filter(({ gzipKib, maxGzipKib }) => gzipKib >= maxGzipKib);
-  if (tooLarge.length > 0) throw new Error(`too large: ${tooLarge.map(({ name }) => name).join(", ")}`);
+function isEnvironment(name: string): name is EnvironmentName {
+  return (environmentNames as readonly string[]).includes(name);
 }
 
-/** @param first `luna-api` binds `luna-cron`, which is not there yet: it goes up without that, and once more when it is */
-async function deploy(first: boolean): Promise<void> {
-  await buildConsole();
-  wrangler(["d1", "migrations", "apply", "DB", "--remote", "-c", "wrangler.api.toml"]);
-  const configs = WORKERS.map(({ name }) => `wrangler.${name}.toml`);
-  const ordered = first ? [writeFirstApiConfig("dist/first"), ...configs.slice(1), ...configs.slice(0, 1)] : configs;
-  for (const config of ordered) wrangler(["deploy", "-c", config]);
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { "dry-run": { type: "boolean" }, env: { type: "string", default: "production" }, secrets: { type: "string" } },
+  });
+  const { env: environment, secrets: secretsFile } = values;
+  if (!isEnvironment(environment)) throw new Error(`--env must be one of ${environmentNames.join(", ")}`);
+  const wrangler = wranglerAt(["wrangler"], process.env);
+  if (values["dry-run"] === true) return dryRun(environment, secretsFile, wrangler, say);
+
+  // Ctrl-C ends the step that is being done, as a failure: the runner then gives the traffic back.
+  const stop = new AbortController();
+  process.on("SIGINT", () => stop.abort());
+  const outcome = await deploy({
+    environment,
+    secretsFile,
+    wrangler,
+    build: () => build(wrangler, say),
+    smoke,
+    pause: async (seconds) => await setTimeout(seconds * 1_000, undefined, { signal: stop.signal }),
+    say,
+    directories: { environments: "environments", generated: "dist/deploy" },
+    check: checkVariables,
+  });
+  if (outcome.ok) return say(`${environment} has this release`);
+  const { back, notBack, reason } = outcome;
+  if (back.length > 0) say(`back to the release before: ${back.join(", ")}`);
+  if (notBack.length > 0) say(`NOT back, and now with the new release: ${notBack.join(", ")}. See docs/operations.md`);
+  throw new Error(reason);
 }
 
 try {
-  const { values } = parseArgs({ options: { "dry-run": { type: "boolean" }, first: { type: "boolean" } } });
-  if (values["dry-run"]) await dryRun();
-  else await deploy(values.first === true);
+  await main();
 } catch (error) {
   process.stderr.write(`luna: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

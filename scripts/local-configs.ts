@@ -21,15 +21,6 @@ export function writeLocalConfigs(directory: string, variables: Record<string, s
   });
 }
 
-/** Writes luna-api's configuration for the first deployment, when the Worker that it binds as a service is not there yet. */
-export function writeFirstApiConfig(directory: string): string {
-  mkdirSync(directory, { recursive: true });
-  const { services: _, ...config } = withAbsolutePaths(parse(readFileSync("wrangler.api.toml", "utf8")));
-  const file = join(directory, "wrangler.api.first.json");
-  writeFileSync(file, JSON.stringify(config));
-  return file;
-}
-
 /** dotenv knows three quotes and no escapes but \n and \r in double quotes, so a value goes between two of the kind that it does not contain. */
 function quoted(name: string, value: string): string {
   const quote = ["'", "`", ...(value.includes("\\") ? [] : ['"'])].find((candidate) => !value.includes(candidate));

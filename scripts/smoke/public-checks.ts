@@ -54,6 +54,19 @@ export const publicChecks: Check[] = [
       return `${Object.keys(securityHeaders).length} headers`;
     },
   },
+  {
+    name: "the console is there, and may run nothing but its own",
+    async run(target) {
+      const page = await target.fetch("/console/");
+      const script = /src="\.\/(assets\/[\w.-]+\.js)"/.exec(await page.text())?.[1];
+      if (page.status !== 200 || script === undefined) throw new Error(`/console/ answered ${page.status}, and is not the console`);
+      const policy = page.headers.get("Content-Security-Policy") ?? "";
+      if (!policy.includes("default-src 'none'") || policy.includes("unsafe")) throw new Error(`its policy is "${policy}"`);
+      const { status } = await target.fetch(`/console/${script}`);
+      if (status !== 200) throw new Error(`its script answered ${status}`);
+      return script;
+    },
+  },
 ];
 
 async function refused(target: Target, headers: Record<string, string>): Promise<string> {

@@ -39,6 +39,12 @@ circular["self"] = circular;
 const letters = () => listDeadLetters(db, {}, null, 100);
 
 describe("the dead-letter queue's consumer", () => {
+  it("is found by the end of the queue's name, in whichever environment", async () => {
+    const id = await deadMail();
+    await consume("luna-staging-email-dlq", [burial(id)]);
+    expect((await letters()).length).toBe(1);
+  });
+
   it("buries a dead mail with reason, last error and attempts, kept for seven days", async () => {
     const id = await deadMail();
     const result = await consume("luna-email-dlq", [burial(id)]);

@@ -5,10 +5,10 @@ import { describeError, log } from "../../shared/telemetry/log.ts";
 import { buryBatch } from "./bury.ts";
 import { deliverBatch } from "./deliver.ts";
 
-/** The queues that this Worker consumes, by the names in `wrangler.consumer.toml`. */
+/** The queues that this Worker consumes, by what their names in `wrangler.consumer.toml` end in: the first word is the environment's. */
 const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promise<void>> = {
-  "luna-email": deliverBatch,
-  "luna-email-dlq": buryBatch,
+  "-email": deliverBatch,
+  "-email-dlq": buryBatch,
 };
 
 setWorkerName("consumer");
@@ -17,7 +17,7 @@ export default {
   /** Never throws: the runtime would retry the whole batch, and locally it would even ignore what was acknowledged. */
   async queue(batch, env) {
     try {
-      const consume = consumers[batch.queue];
+      const consume = Object.entries(consumers).find(([ending]) => batch.queue.endsWith(ending))?.[1];
       if (consume === undefined) throw new Error(`no consumer for the queue ${batch.queue}`);
       await consume(batch, env);
     } catch (error) {

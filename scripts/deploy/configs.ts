@@ -1,0 +1,77 @@
+import { resolve } from "node:path";
+import type { Variables } from "../../shared/env.ts";
+import { renamed, type Environment, type Worker } from "./environments.ts";
+import { variablesOf } from "./variables.ts";
+
+type Table = Record<string, unknown>;
+
+/** What Cloudflare has named itself. */
+export type ResourceIds = { databaseId: string; namespaceId: string };
+
+/**
+ * One Worker's configuration for one environment, from its TOML: other names, the ids, the variables that it reads.
+ *
+ * @param first without the service bindings, for the first deployment of a Worker that binds one which is not there yet
+ */
+export function deploymentConfig(toml: Table, worker: Worker, environment: Environment, ids: ResourceIds, first = false): Table {
+  const name = (value: unknown): string => renamed(String(value), environment.name);
+  const { services, ...base } = toml;
+  const consumed = tables(queues(toml)["consumers"]);
+  return {
+    ...base,
+    name: name(toml["name"]),
+    main: resolve(String(toml["main"])),
+    d1_databases: tables(toml["d1_databases"]).map((database) => ({
+      ...database,
+      database_name: name(database["database_name"]),
+      database_id: ids.databaseId,
+      migrations_dir: resolve(String(database["migrations_dir"])),
+    })),
+    kv_namespaces: tables(toml["kv_namespaces"]).map((namespace) => ({ ...namespace, id: ids.namespaceId })),
+    queues: {
+      producers: tables(queues(toml)["producers"]).map((producer) => ({ ...producer, queue: name(producer["queue"]) })),
+      consumers: consumed.map((consumer) => ({
+        ...consumer,
+        queue: name(consumer["queue"]),
+        ...(consumer["dead_letter_queue"] === undefined ? {} : { dead_letter_queue: name(consumer["dead_letter_queue"]) }),
+      })),
+    },
+    durable_objects: {
+      bindings: tables((toml["durable_objects"] as Table | undefined)?.["bindings"]).map((object) => ({
+        ...object,
+        ...(object["script_name"] === undefined ? {} : { script_name: name(object["script_name"]) }),
+      })),
+    },
+    ...(first || services === undefined
+      ? {}
+      : { services: tables(services).map((service) => ({ ...service, service: name(service["service"]) })) }),
+    ...(toml["ratelimits"] === undefined ? {} : { ratelimits: tables(toml["ratelimits"]).map((limit) => own(limit, environment)) }),
+    ...(toml["assets"] === undefined ? {} : { assets: withDirectory(toml["assets"] as Table) }),
+    vars: read(worker, { ...(toml["vars"] as Variables), ...environment.vars }),
+    ...reachable(worker, environment),
+  };
+}
+
+const tables = (value: unknown): Table[] => (value ?? []) as Table[];
+const queues = (toml: Table): Table => (toml["queues"] ?? {}) as Table;
+
+/** The counters of a namespace are the account's: staging must not use up what production may. */
+function own(limit: Table, environment: Environment): Table {
+  return environment.name === "production" ? limit : { ...limit, namespace_id: `2${String(limit["namespace_id"]).slice(1)}` };
+}
+
+function withDirectory(assets: Table): Table {
+  return typeof assets["directory"] === "string" ? { ...assets, directory: resolve(assets["directory"]) } : assets;
+}
+
+function read(worker: Worker, vars: Variables): Table {
+  const names = new Set<string>(variablesOf(worker).map((variable) => variable.name));
+  return Object.fromEntries(Object.entries(vars).filter(([name]) => names.has(name)));
+}
+
+/** Only `luna-api` is reached from outside, by one name; old versions by none. */
+function reachable(worker: Worker, { domain }: Environment): Table {
+  const hidden = { workers_dev: false, preview_urls: false };
+  if (worker !== "api") return hidden;
+  return domain === undefined ? { ...hidden, workers_dev: true } : { ...hidden, routes: [{ pattern: domain, custom_domain: true }] };
+}

@@ -1,0 +1,276 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FakeWrangler, type FakeAccount } from "../../test/support/fake-wrangler.ts";
+import { checkVariables } from "../settings.ts";
+import { deploy } from "./deployment.ts";
+
+const nothing: FakeAccount = { databases: [], namespaces: [], queues: [], workers: {} };
+const ADMIN_TOKEN = "a".repeat(32);
+
+let directory = "";
+/** What the smoke test was asked, and at which of its runs it fails. */
+let smokes: { url: string; token: string | undefined; override: string | null }[] = [];
+let failingSmoke = 0;
+let said: string[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "luna-deployment-"));
+  smokes = [];
+  failingSmoke = 0;
+  said = [];
+  for (const name of ["production", "staging"]) writeEnvironment(name);
+  writeFileSync(
+    join(directory, "secrets"),
+    `ADMIN_TOKEN=${ADMIN_TOKEN}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\nSMTP_PASSWORD='p$w'\nSMTP_USERNAME=luna\n`,
+  );
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function writeEnvironment(
+  name: string,
+  lines = "steps = [0, 10, 100]",
+  vars = `PUBLIC_URL = "https://${name}.example"\nSMTP_HOST = "smtp.example"`,
+) {
+  writeFileSync(join(directory, `${name}.toml`), `pauseSeconds = 7\n${lines}\n[vars]\n${vars}\n`);
+}
+
+async function deployTo(account: FakeAccount, change: { environment?: "staging"; secrets?: boolean; fail?: string } = {}) {
+  const wrangler = new FakeWrangler(account, change.fail);
+  const pauses: number[] = [];
+  const outcome = deploy({
+    environment: change.environment ?? "production",
+    secretsFile: change.secrets === true ? join(directory, "secrets") : undefined,
+    wrangler,
+    build: () => undefined,
+    smoke(url, token, override) {
+      smokes.push({ url, token, override });
+      if (smokes.length === failingSmoke) throw new Error("the smoke test failed");
+    },
+    pause: async (seconds) => void (seconds > 0 && pauses.push(seconds)),
+    say: (line) => void said.push(line),
+    directories: { environments: directory, generated: directory },
+    check: checkVariables,
+  });
+  return {
+    outcome: await outcome.catch((error: unknown) => error as Error),
+    pauses,
+    changes: changesOf(wrangler.calls),
+    account: wrangler.account,
+  };
+}
+
+/** The calls that change something, without the paths. */
+function changesOf(calls: string[][]): string[] {
+  return calls
+    .map((args) => args.join(" "))
+    .map((line) => line.replaceAll(/\S*\/wrangler\.(\S+)\.json/g, "$1").replace(/ --secrets-file \S+/, " +secrets"))
+    .filter((line) => !/^(d1 list|kv namespace list|queues info|deployments status|versions view|secret list)/.test(line));
+}
+
+/** The account after its first deployment. */
+const deployed: FakeAccount = {
+  databases: ["luna"],
+  namespaces: ["luna-cache"],
+  queues: ["luna-email", "luna-email-dlq"],
+  workers: {
+    "luna-api": worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
+    "luna-consumer": worker("luna-consumer", 1, null, ["UNSUBSCRIBE_SECRET", "SMTP_USERNAME", "SMTP_PASSWORD"]),
+    "luna-cron": worker("luna-cron", 1, null, ["UNSUBSCRIBE_SECRET"]),
+  },
+};
+
+function worker(name: string, count: number, tag: string | null, secrets: string[]): FakeAccount["workers"][string] {
+  const versions = Array.from({ length: count }, (_, n) => `${name}-version-${n + 1}`);
+  return { versions, traffic: [{ version_id: `${name}-version-${count}`, percentage: 100 }], tag, secrets };
+}
+
+/** That account with another luna-api. */
+function withApi(change: Partial<FakeAccount["workers"][string]>): FakeAccount {
+  const api = worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]);
+  return { ...deployed, workers: { ...deployed.workers, "luna-api": { ...api, ...change } } };
+}
+
+const trafficOf = (account: FakeAccount, name: string) =>
+  Object.fromEntries((account.workers[name]?.traffic ?? []).map(({ version_id: id, percentage }) => [id, percentage]));
+
+describe("the first deployment", () => {
+  it("creates what is missing, migrates, and goes round the circle of bindings", async () => {
+    const { outcome, changes: done, account } = await deployTo(nothing, { secrets: true });
+    expect(outcome).toEqual({ ok: true });
+    expect(done).toEqual([
+      "d1 create luna",
+      "kv namespace create luna-cache",
+      "queues create luna-email",
+      "queues create luna-email-dlq",
+      "d1 migrations apply DB --remote -c api",
+      "deploy -c api.first +secrets",
+      "deploy -c consumer +secrets",
+      "deploy -c cron +secrets",
+      "deploy -c api +secrets",
+    ]);
+    expect(account).toEqual(deployed);
+  });
+
+  it("gives each Worker the secrets that it reads, from a file that nobody else can read and that is gone afterwards", async () => {
+    const { account } = await deployTo(nothing, { secrets: true });
+    const secrets = Object.values(account.workers).map((one) => one.secrets);
+    expect(secrets).toEqual(Object.values(deployed.workers).map((one) => one.secrets));
+    expect(readdirSync(join(directory, "production")).filter((file) => file.includes("secret"))).toEqual([]);
+    expect(said.join("\n")).not.toContain(ADMIN_TOKEN);
+  });
+
+  it("is refused before anything changes when something is not set: all of it is named", async () => {
+    writeEnvironment("production", "", "");
+    const { outcome, changes: done } = await deployTo(nothing);
+    expect((outcome as Error).message).toContain("ADMIN_TOKEN of luna-api: into the file of --secrets");
+    expect((outcome as Error).message).toContain("UNSUBSCRIBE_SECRET of luna-api, luna-consumer, luna-cron: into the file of --secrets");
+    expect((outcome as Error).message).toContain("SMTP_HOST of luna-consumer: into [vars] of environments/production.toml");
+    expect(done).toEqual([]);
+  });
+
+  it("is refused before anything changes when a Worker would refuse a value", async () => {
+    writeEnvironment("production", "", 'PUBLIC_URL = "https://a.example/path"\nSMTP_HOST = "smtp.example"');
+    const { outcome, changes: done } = await deployTo(nothing, { secrets: true });
+    expect((outcome as Error).message).toContain("PUBLIC_URL must be a URL without a path");
+    expect(done).toEqual([]);
+  });
+
+  it("goes on where it was left: what is there is not created again", async () => {
+    const half = { ...nothing, databases: ["luna"], queues: ["luna-email"] };
+    const { outcome, changes: done } = await deployTo(half, { secrets: true });
+    expect(outcome).toEqual({ ok: true });
+    expect(done.slice(0, 3)).toEqual([
+      "kv namespace create luna-cache",
+      "queues create luna-email-dlq",
+      "d1 migrations apply DB --remote -c api",
+    ]);
+  });
+
+  it("says that it cannot go back when its smoke test fails", async () => {
+    failingSmoke = 1;
+    const { outcome } = await deployTo(nothing, { secrets: true });
+    expect(outcome).toEqual({ ok: false, reason: "the smoke test failed", back: [], notBack: ["api", "consumer", "cron"] });
+  });
+});
+
+describe("each deployment after that", () => {
+  it("gives luna-api more traffic step by step, each after a smoke test of the new version itself", async () => {
+    const { outcome, changes: done, pauses, account } = await deployTo(deployed);
+    expect(outcome).toEqual({ ok: true });
+    expect(done).toEqual([
+      "d1 migrations apply DB --remote -c api",
+      "versions upload -c api",
+      "versions deploy luna-api-version-3@0 luna-api-version-2@100 --yes -c api",
+      "versions deploy luna-api-version-3@10 luna-api-version-2@90 --yes -c api",
+      "versions deploy luna-api-version-3@100 --yes -c api",
+      "triggers deploy -c api",
+      "versions upload -c consumer",
+      "versions deploy luna-consumer-version-2@100 --yes -c consumer",
+      "triggers deploy -c consumer",
+      "versions upload -c cron",
+      "versions deploy luna-cron-version-2@100 --yes -c cron",
+      "triggers deploy -c cron",
+    ]);
+    expect(pauses).toEqual([7, 7, 7, 7, 7]);
+    const pinned = 'luna-api="luna-api-version-3"';
+    expect(smokes.map(({ override }) => override)).toEqual([pinned, pinned, null, null, null, null]);
+    expect(smokes[0]?.url).toBe("https://production.example");
+    expect(trafficOf(account, "luna-api")).toEqual({ "luna-api-version-3": 100 });
+  });
+
+  it.each([
+    [1, "0"],
+    [2, "10"],
+    [4, "100"],
+  ])("gives the traffic back when smoke test %i fails, at %s %%, and touches nothing else", async (failing) => {
+    failingSmoke = failing;
+    const { outcome, account, changes: done } = await deployTo(deployed);
+    expect(outcome).toEqual({ ok: false, reason: "the smoke test failed", back: ["api"], notBack: [] });
+    expect(trafficOf(account, "luna-api")).toEqual({ "luna-api-version-2": 100 });
+    expect(done.at(-1)).toBe("versions deploy luna-api-version-2@100 --durable-objects-code-update-mode immediate --yes -c api");
+    expect(done.filter((line) => line.includes("-c consumer") || line.includes("-c cron"))).toEqual([]);
+  });
+
+  it("gives back the traffic of all of them, in reverse order, when the last one fails", async () => {
+    failingSmoke = 6;
+    const { outcome, account } = await deployTo(deployed);
+    expect(outcome).toMatchObject({ ok: false, back: ["cron", "consumer", "api"], notBack: [] });
+    expect(Object.keys(account.workers).map((name) => trafficOf(account, name))).toEqual([
+      { "luna-api-version-2": 100 },
+      { "luna-consumer-version-1": 100 },
+      { "luna-cron-version-1": 100 },
+    ]);
+  });
+
+  it("stops when the database cannot be migrated: no Worker is touched", async () => {
+    const { outcome, changes: done, account } = await deployTo(deployed, { fail: "migrations apply" });
+    expect(outcome).toMatchObject({ ok: false, back: [], notBack: [] });
+    expect(done).toEqual(["d1 migrations apply DB --remote -c api"]);
+    expect(account.workers).toEqual(deployed.workers);
+  });
+
+  it("gives the traffic back also when a command fails half-way", async () => {
+    const { outcome, account } = await deployTo(deployed, { fail: "@10 " });
+    expect(outcome).toMatchObject({ ok: false, back: ["api"], notBack: [] });
+    expect(trafficOf(account, "luna-api")).toEqual({ "luna-api-version-2": 100 });
+  });
+
+  it("names a Worker whose traffic could not be given back", async () => {
+    failingSmoke = 2;
+    const { outcome } = await deployTo(deployed, { fail: "luna-api-version-2@100 --durable" });
+    expect(outcome).toMatchObject({ ok: false, back: [], notBack: ["api"] });
+  });
+
+  it("deploys luna-api at once when its objects migrate, since nobody can go back behind that", async () => {
+    const { outcome, changes: done } = await deployTo(withApi({ tag: "v2" }));
+    expect(outcome).toEqual({ ok: true });
+    expect(done.filter((line) => line.endsWith("-c api"))).toEqual(["d1 migrations apply DB --remote -c api", "deploy -c api"]);
+    failingSmoke = smokes.length + 1;
+    const { outcome: failed } = await deployTo(withApi({ tag: null }));
+    expect(failed).toMatchObject({ ok: false, back: [], notBack: ["api"] });
+  });
+
+  it("is refused while traffic is split, with the commands that decide", async () => {
+    const traffic = [
+      { version_id: "luna-api-version-1", percentage: 40 },
+      { version_id: "luna-api-version-2", percentage: 60 },
+    ];
+    const { outcome, changes: done } = await deployTo(withApi({ traffic }));
+    expect((outcome as Error).message).toContain(
+      "npx wrangler versions deploy luna-api-version-2@100 --yes --name luna-api   # has 60 % now",
+    );
+    expect(done).toEqual([]);
+  });
+
+  it("refuses a secret that is a variable too, and one that nothing reads", async () => {
+    writeFileSync(join(directory, "secrets"), "SMTP_HOST=secret.example\n");
+    expect((await deployTo(deployed, { secrets: true })).outcome).toMatchObject({
+      message: "both in [vars] and in the file of --secrets: SMTP_HOST",
+    });
+    writeFileSync(join(directory, "secrets"), "ADMIN_TOKN=x\n");
+    expect((await deployTo(deployed, { secrets: true })).outcome).toMatchObject({
+      message: expect.stringContaining("there is no variable ADMIN_TOKN") as string,
+    });
+  });
+
+  it("says what wrangler said when the account cannot be read", async () => {
+    const { outcome, changes: done } = await deployTo(nothing, { fail: "deployments status" });
+    expect((outcome as Error).message).toMatch(/wrangler deployments status .* failed:\s+✘ \[ERROR\] told to fail/);
+    expect(done).toEqual([]);
+  });
+});
+
+describe("staging beside production in one account", () => {
+  it("has everything of its own, and leaves production alone", async () => {
+    const { outcome, account } = await deployTo(deployed, { environment: "staging", secrets: true });
+    expect(outcome).toEqual({ ok: true });
+    expect(account.databases).toEqual(["luna", "luna-staging"]);
+    expect(account.namespaces).toEqual(["luna-cache", "luna-staging-cache"]);
+    expect(account.queues).toEqual(["luna-email", "luna-email-dlq", "luna-staging-email", "luna-staging-email-dlq"]);
+    for (const [name, before] of Object.entries(deployed.workers)) expect(account.workers[name]).toEqual(before);
+    expect(Object.keys(account.workers).length).toBe(6);
+    expect(smokes.at(-1)).toEqual({ url: "https://staging.example", token: ADMIN_TOKEN, override: null });
+  });
+});

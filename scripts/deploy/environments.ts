@@ -1,0 +1,61 @@
+import * as v from "valibot";
+import type { Variables } from "../../shared/env.ts";
+
+/** The three Workers, in the order of deployment: `luna-api` hosts the objects that the others call. */
+export const workers = ["api", "consumer", "cron"] as const;
+export type Worker = (typeof workers)[number];
+
+export const environmentNames = ["production", "staging"] as const;
+export type EnvironmentName = (typeof environmentNames)[number];
+
+/** What an account has for one environment. Nothing is shared between two of them. */
+export type Names = { database: string; namespace: string; queues: string[]; worker: (worker: Worker) => string };
+
+/** The base TOMLs name everything `luna...`; staging is the same with its own first word. */
+export function renamed(name: string, environment: EnvironmentName): string {
+  return environment === "production" ? name : name.replace(/^luna(?=-|$)/, `luna-${environment}`);
+}
+
+export function namesOf(environment: EnvironmentName): Names {
+  const name = (base: string): string => renamed(base, environment);
+  return {
+    database: name("luna"),
+    namespace: name("luna-cache"),
+    queues: [name("luna-email"), name("luna-email-dlq")],
+    worker: (worker) => name(`luna-${worker}`),
+  };
+}
+
+const locations = ["weur", "eeur", "apac", "oc", "wnam", "enam"] as const;
+
+const environmentFile = v.strictObject({
+  domain: v.optional(v.pipe(v.string(), v.regex(/^[a-z0-9.-]+\.[a-z]+$/, "must be a host name such as api.example.com"))),
+  location: v.optional(v.picklist(locations, `must be one of ${locations.join(", ")}`)),
+  steps: v.optional(
+    v.pipe(
+      v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100))),
+      v.check((steps) => steps.at(-1) === 100 && steps.every((step, n) => n === 0 || step > (steps[n - 1] ?? 0)), "must rise to 100"),
+    ),
+    [0, 10, 50, 100],
+  ),
+  pauseSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600)), 30),
+  vars: v.optional(v.record(v.string(), v.string()), {}),
+});
+
+/** What `environments/<name>.toml` says. */
+export type Environment = Omit<v.InferOutput<typeof environmentFile>, "vars"> & { name: EnvironmentName; vars: Variables };
+
+/**
+ * @param known the names of `shared/env.ts`: any other would be set and never read
+ * @throws Error naming what is wrong
+ */
+export function parseEnvironment(name: EnvironmentName, file: unknown, known: ReadonlySet<string>): Environment {
+  const parsed = v.safeParse(environmentFile, file);
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw new Error(`environments/${name}.toml: ${v.getDotPath(issue) ?? ""} ${issue.message}`);
+  }
+  const unknown = Object.keys(parsed.output.vars).find((variable) => !known.has(variable));
+  if (unknown !== undefined) throw new Error(`environments/${name}.toml: there is no variable ${unknown}`);
+  return { ...parsed.output, name };
+}

@@ -1,0 +1,103 @@
+import { argumentsOf, backTo, describeStep, type ConfigFile } from "./commands.ts";
+import { namesOf, workers, type EnvironmentName, type Worker } from "./environments.ts";
+import type { Account } from "./account.ts";
+import type { Step } from "./plan.ts";
+import type { Wrangler } from "./wrangler.ts";
+
+/** What the steps need from outside. Each throws an Error that says what failed. */
+export type Tools = {
+  wrangler: Wrangler;
+  build: () => void;
+  /** Writes the configurations, once the resources are there. */
+  configure: () => void;
+  config: ConfigFile;
+  /** Calls `use` with the arguments that send the secrets of this Worker along, if there are any. */
+  withSecrets: <T>(worker: Worker, use: (args: string[]) => T) => T;
+  /** @param override the value of the header that pins a request to one version */
+  smoke: (override: string | null) => void;
+  /** Rejects when the operator wants to stop, also with 0. */
+  pause: (seconds: number) => Promise<void>;
+  say: (line: string) => void;
+};
+
+/** `not-back`: the Workers that have a new release although the deployment failed. */
+export type Outcome = { ok: true } | { ok: false; reason: string; back: Worker[]; notBack: Worker[] };
+
+/** Does one step after the other. When one fails, whatever has got traffic gives it back to what had it before. */
+export async function run(steps: Step[], account: Account, environment: EnvironmentName, tools: Tools): Promise<Outcome> {
+  const fresh = new Map<Worker, string>();
+  const shifted = new Set<Worker>();
+  const replaced = new Set<Worker>();
+  try {
+    for (const [n, step] of steps.entries()) {
+      await tools.pause(0);
+      tools.say(`[${n + 1}/${steps.length}] ${describeStep(step, environment)}`);
+      if (step.kind === "shift") shifted.add(step.worker);
+      if (step.kind === "deploy") replaced.add(step.worker);
+      await take(step, account, tools, fresh, environment);
+    }
+    return { ok: true };
+  } catch (error) {
+    const back = goBack([...shifted].toReversed(), account, tools, environment);
+    const notBack = workers.filter((worker) => replaced.has(worker) || (shifted.has(worker) && !back.includes(worker)));
+    return { ok: false, reason: error instanceof Error ? error.message : String(error), back, notBack };
+  }
+}
+
+async function take(step: Step, account: Account, tools: Tools, fresh: Map<Worker, string>, environment: EnvironmentName): Promise<void> {
+  const { wrangler, config } = tools;
+  const none = { fresh: "", before: "" };
+  switch (step.kind) {
+    case "build":
+      return tools.build();
+    case "configure":
+      return tools.configure();
+    case "smoke":
+      return tools.smoke(step.pinned === null ? null : overrideOf(step.pinned, fresh, environment));
+    case "pause":
+      return await tools.pause(step.seconds);
+    case "upload": {
+      const version = tools.withSecrets(step.worker, (secrets) => wrangler.run([...argumentsOf(step, config, none), ...secrets]));
+      if (version === null) throw new Error("wrangler did not say which version it has uploaded");
+      fresh.set(step.worker, version);
+      return;
+    }
+    case "deploy":
+      tools.withSecrets(step.worker, (secrets) => wrangler.run([...argumentsOf(step, config, none), ...secrets]));
+      return;
+    case "shift":
+      wrangler.run(argumentsOf(step, config, { fresh: fresh.get(step.worker) ?? "", before: versionBefore(account, step.worker) }));
+      return;
+    case "create-database":
+    case "create-namespace":
+    case "create-queue":
+    case "migrate":
+    case "triggers":
+      wrangler.run(argumentsOf(step, config, none));
+  }
+}
+
+function versionBefore(account: Account, worker: Worker): string {
+  const before = account.workers[worker]?.traffic.find(({ percentage }) => percentage === 100);
+  if (before === undefined) throw new Error(`nothing had all of the traffic of ${worker} before`);
+  return before.versionId;
+}
+
+/** https://developers.cloudflare.com/workers/configuration/versions-and-deployments/gradual-deployments/#version-overrides */
+function overrideOf(worker: Worker, fresh: Map<Worker, string>, environment: EnvironmentName): string {
+  return `${namesOf(environment).worker(worker)}="${fresh.get(worker) ?? ""}"`;
+}
+
+/** @returns the Workers that are back; one that cannot be must not keep the others from it */
+function goBack(shifted: Worker[], account: Account, tools: Tools, environment: EnvironmentName): Worker[] {
+  return shifted.filter((worker) => {
+    tools.say(`back to the version before of ${namesOf(environment).worker(worker)}`);
+    try {
+      tools.wrangler.run(backTo(versionBefore(account, worker), tools.config(worker)));
+      return true;
+    } catch (error) {
+      tools.say(error instanceof Error ? error.message : String(error));
+      return false;
+    }
+  });
+}

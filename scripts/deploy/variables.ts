@@ -1,0 +1,149 @@
+import { emailTransports } from "../../shared/email/settings.ts";
+import type { Variables } from "../../shared/env.ts";
+import type { Worker } from "./environments.ts";
+
+/** When a deployment cannot do without it. */
+type Need = "always" | "by smtp" | "by resend" | "no";
+export type Variable = { name: keyof Variables; secret: boolean; need: Need; meaning: string };
+
+/** The variables that one function of the settings validates, and the Workers that call it. */
+type Group = { reader: string; workers: Worker[]; variables: Variable[] };
+
+const secret = (name: keyof Variables, need: Need, meaning: string): Variable => ({ name, secret: true, need, meaning });
+const plain = (name: keyof Variables, need: Need, meaning: string): Variable => ({ name, secret: false, need, meaning });
+
+/** Every variable of `shared/env.ts`, once. `docs/configuration.md` has its table from here. */
+export const groups: Group[] = [
+  {
+    reader: "authSettings",
+    workers: ["api"],
+    variables: [
+      secret("ADMIN_TOKEN", "always", "Bearer token of the admin, at least 32 characters"),
+      secret("ADMIN_TOKEN_PREVIOUS", "no", "the one before it, which works while this is set: for rotation"),
+      secret("READONLY_TOKEN", "no", "reads what operators look at and changes nothing"),
+      plain("ACCESS_TEAM_DOMAIN", "no", "operators whom Cloudflare Access has signed in are admins; with `ACCESS_AUDIENCE`"),
+      plain("ACCESS_AUDIENCE", "no", "audience tag of the Access application; with `ACCESS_TEAM_DOMAIN`"),
+    ],
+  },
+  {
+    reader: "corsOrigins",
+    workers: ["api"],
+    variables: [plain("CORS_ORIGINS", "no", "origins whose pages may call the API, separated by commas")],
+  },
+  {
+    reader: "sender",
+    workers: ["api", "consumer", "cron"],
+    variables: [plain("EMAIL_FROM", "always", "sender of every mail, as `Name <address>`")],
+  },
+  {
+    reader: "unsubscribeSettings",
+    workers: ["api", "consumer", "cron"],
+    variables: [
+      plain("PUBLIC_URL", "always", "where the API is reached from outside, without a path"),
+      secret("UNSUBSCRIBE_SECRET", "always", "signs unsubscribe links, at least 32 characters; the same for all three"),
+    ],
+  },
+  {
+    reader: "retryPolicy",
+    workers: ["consumer", "cron"],
+    variables: [
+      plain("EMAIL_MAX_RETRIES", "no", "attempts after the first"),
+      plain("EMAIL_BASE_DELAY_SECONDS", "no", "first delay"),
+      plain("EMAIL_MAX_DELAY_SECONDS", "no", "longest delay"),
+    ],
+  },
+  {
+    reader: "deadLetterRetentionDays",
+    workers: ["consumer"],
+    variables: [plain("DLQ_RETENTION_DAYS", "no", "how long dead letters are kept")],
+  },
+  {
+    reader: "emailTransports",
+    workers: ["consumer"],
+    variables: [plain("EMAIL_TRANSPORTS", "no", "`smtp`, `resend` and `cloudflare`, in the order in which they are tried")],
+  },
+  {
+    reader: "transportRates",
+    workers: ["consumer"],
+    variables: [
+      plain("SMTP_RATE_PER_SECOND", "no", "mails a second of the whole fleet; 0 for no limit"),
+      plain("CLOUDFLARE_RATE_PER_SECOND", "no", "the same for Cloudflare"),
+      plain("RESEND_RATE_PER_SECOND", "no", "the same for Resend"),
+    ],
+  },
+  {
+    reader: "smtpSettings",
+    workers: ["consumer"],
+    variables: [
+      plain("SMTP_HOST", "by smtp", "the SMTP server; as a variable or a secret"),
+      plain("SMTP_PORT", "no", "its port: 587 or another, but not 25, which Workers cannot reach"),
+      plain("SMTP_SECURITY", "no", "`starttls` or `tls`"),
+      secret("SMTP_USERNAME", "no", "with `SMTP_PASSWORD`"),
+      secret("SMTP_PASSWORD", "no", "with `SMTP_USERNAME`"),
+    ],
+  },
+  {
+    reader: "resendSettings",
+    workers: ["consumer"],
+    variables: [secret("RESEND_API_KEY", "by resend", "API key of Resend"), plain("RESEND_BASE_URL", "no", "where Resend is reached")],
+  },
+  {
+    reader: "resendWebhookSecret",
+    workers: ["api"],
+    variables: [secret("WEBHOOK_SECRET_RESEND", "no", "signing secret of Resend's webhook to `POST /api/webhooks/resend`")],
+  },
+  {
+    reader: "alertSettings",
+    workers: ["api", "cron"],
+    variables: [
+      plain("ALERT_FAILURES", "no", "failures from which on somebody is told"),
+      plain("ALERT_EMAIL", "no", "whom to tell by mail"),
+      secret("ALERT_WEBHOOK_URL", "no", "whom to tell by webhook; whoever knows a Slack URL can post"),
+    ],
+  },
+  {
+    reader: "breakerSettings",
+    workers: ["api", "consumer", "cron"],
+    variables: [
+      plain("BREAKER_FAILURES", "no", "failures in the window that open a circuit breaker"),
+      plain("BREAKER_FAILURE_RATIO", "no", "the share of the calls that they must be"),
+      plain("BREAKER_WINDOW_SECONDS", "no", "the window"),
+      plain("BREAKER_OPEN_SECONDS", "no", "how long it stays open at first"),
+    ],
+  },
+  {
+    reader: "cacheSettings",
+    workers: ["api", "cron"],
+    variables: [
+      plain("CACHE_TTL_SECONDS", "no", "how long a value is fresh"),
+      plain("CACHE_STALENESS_MS", "no", "how long after a purge another isolate may still serve what was purged"),
+      plain("CACHE_MAX_RETRIES", "no", "attempts of a KV call after the first"),
+      plain("CACHE_TIMEOUT_MS", "no", "the longest that one takes, and that a read waits for the database"),
+    ],
+  },
+];
+
+export function variablesOf(worker: Worker): Variable[] {
+  return groups.filter((group) => group.workers.includes(worker)).flatMap(({ variables }) => variables);
+}
+
+export const variableNames: ReadonlySet<string> = new Set(groups.flatMap(({ variables }) => variables.map(({ name }) => name)));
+
+/** What the Worker cannot do without, given which transports take mails. */
+export function neededBy(worker: Worker, vars: Variables): Variable[] {
+  const transports = emailTransports(vars);
+  const named: string[] = transports.ok ? transports.value : [];
+  const isNeeded = (need: Need): boolean => {
+    switch (need) {
+      case "always":
+        return true;
+      case "by smtp":
+        return named.includes("smtp");
+      case "by resend":
+        return named.includes("resend");
+      case "no":
+        return false;
+    }
+  };
+  return variablesOf(worker).filter(({ need }) => isNeeded(need));
+}

@@ -1,0 +1,125 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { groups, variableNames } from "../../scripts/deploy/variables.ts";
+import { workers } from "../../scripts/deploy/environments.ts";
+import { alertSettings } from "../../shared/alerts/settings.ts";
+import { authSettings, breakerSettings, cacheSettings, corsOrigins } from "../../shared/config.ts";
+import {
+  deadLetterRetentionDays,
+  emailTransports,
+  resendSettings,
+  resendWebhookSecret,
+  retryPolicy,
+  sender,
+  smtpSettings,
+  transportRates,
+  unsubscribeSettings,
+} from "../../shared/email/settings.ts";
+import type { Variables } from "../../shared/env.ts";
+import { configurationRows } from "../support/configuration-table.ts";
+
+const settingsFiles = ["shared/config.ts", "shared/email/settings.ts", "shared/alerts/settings.ts"];
+const settings = settingsFiles.map((file) => readFileSync(file, "utf8")).join("\n");
+const example = readFileSync(".dev.vars.example", "utf8");
+
+/** What the Workers cannot do without, so that each reader has something to say of the rest. */
+const needed: Variables = {
+  ADMIN_TOKEN: "x".repeat(32),
+  EMAIL_FROM: "hello@luna.example",
+  PUBLIC_URL: "https://luna.example",
+  UNSUBSCRIBE_SECRET: "x".repeat(32),
+  SMTP_HOST: "luna.example",
+  RESEND_API_KEY: "key",
+};
+const readers: ((vars: Variables) => unknown)[] = [
+  alertSettings,
+  authSettings,
+  breakerSettings,
+  cacheSettings,
+  corsOrigins,
+  deadLetterRetentionDays,
+  emailTransports,
+  resendSettings,
+  resendWebhookSecret,
+  retryPolicy,
+  sender,
+  smtpSettings,
+  transportRates,
+  unsubscribeSettings,
+];
+
+/** A value of .dev.vars.example is the default if nobody can tell it from no value. */
+const defaults = new Map(
+  [...example.matchAll(/^# ?([A-Z_]+)=(.+)$/gm)]
+    .map(([, name = "", value = ""]) => [name, value] as const)
+    .filter(([name, value]) =>
+      readers.every((read) => JSON.stringify(read(needed)) === JSON.stringify(read({ ...needed, [name]: value }))),
+    ),
+);
+
+/** The files that a Worker is made of. */
+function filesOf(worker: string): string[] {
+  const files = new Set<string>();
+  const open = [`workers/${worker}/index.ts`];
+  for (let file = open.pop(); file !== undefined; file = open.pop()) {
+    if (files.has(file) || !existsSync(file)) continue;
+    files.add(file);
+    const imports = readFileSync(file, "utf8").matchAll(/^(?:import|export) (?!type)[^;]*?from "(\.[^"]+)"/gm);
+    for (const [, path = ""] of imports) open.push(join(dirname(file), path));
+  }
+  return [...files];
+}
+
+describe("the list of variables", () => {
+  it("has each variable of shared/env.ts once", () => {
+    const body = /interface Variables \{([^}]*)\}/.exec(readFileSync("shared/env.ts", "utf8"))?.[1] ?? "";
+    const declared = [...body.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name]) => name ?? "");
+    const listed = groups.flatMap(({ variables }) => variables.map(({ name }) => name as string));
+    expect(listed.toSorted()).toEqual(declared.toSorted());
+  });
+
+  it("has each variable of .dev.vars.example and no other", () => {
+    const explained = [...example.matchAll(/^# ?([A-Z_]+)=/gm)].map(([, name]) => name ?? "");
+    expect(explained.toSorted()).toEqual([...variableNames].toSorted());
+  });
+
+  it.each(groups.map(({ reader, variables }) => [reader, variables] as const))("names what %s validates", (_, variables) => {
+    for (const { name } of variables) expect(settings).toContain(`${name}:`);
+  });
+
+  it("gives each variable to the Workers that read it, and to no other", () => {
+    const sources = workers.map((worker) => ({
+      worker,
+      text: filesOf(worker)
+        .filter((file) => !settingsFiles.includes(file))
+        .map((file) => readFileSync(file, "utf8"))
+        .join("\n"),
+    }));
+    const reading = groups.map(({ reader }) => ({
+      reader,
+      workers: sources.filter(({ text }) => text.includes(`${reader}(`)).map(({ worker }) => worker),
+    }));
+    expect(reading).toEqual(groups.map((group) => ({ reader: group.reader, workers: group.workers })));
+  });
+
+  it("calls secret what must not stand in a file of the repository", () => {
+    const secret = groups.flatMap(({ variables }) => variables.filter((variable) => variable.secret).map(({ name }) => name as string));
+    const named = [...variableNames].filter((name) => /TOKEN|SECRET|PASSWORD|USERNAME|API_KEY|WEBHOOK_URL/.test(name));
+    expect(secret.toSorted()).toEqual(named.toSorted());
+    for (const file of ["environments/production.toml", "environments/staging.toml", ...workers.map((name) => `wrangler.${name}.toml`)]) {
+      for (const name of secret) expect(readFileSync(file, "utf8"), file).not.toContain(name);
+    }
+  });
+
+  it("knows every reader of the settings", () => {
+    expect(groups.map(({ reader }) => reader).toSorted()).toEqual(readers.map(({ name }) => name).toSorted());
+  });
+});
+
+it("docs/configuration.md has a row for each variable", () => {
+  const rows = readFileSync("docs/configuration.md", "utf8")
+    .split("\n")
+    .filter((line) => /^\| `[A-Z]/.test(line));
+  expect(rows).toEqual(configurationRows(defaults));
+});

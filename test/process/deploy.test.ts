@@ -1,0 +1,140 @@
+import { execFile, spawnSync } from "node:child_process";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { FakeAccount } from "../support/fake-wrangler.ts";
+
+/** A project with the TOMLs of this one, a wrangler that has an account of its own, and a smoke test that does as it is told. */
+let project = "";
+const account = (): FakeAccount => JSON.parse(readFileSync(join(project, "account.json"), "utf8")) as FakeAccount;
+
+const commands = [
+  "d1 create",
+  "d1 list",
+  "d1 migrations apply",
+  "deploy",
+  "deployments status",
+  "kv namespace create",
+  "kv namespace list",
+  "queues create",
+  "queues info",
+  "secret list",
+  "triggers deploy",
+  "versions deploy",
+  "versions upload",
+  "versions view",
+];
+
+beforeAll(() => {
+  project = mkdtempSync(join(tmpdir(), "luna-deploy-test-"));
+  for (const name of ["api", "consumer", "cron"]) copyFileSync(`wrangler.${name}.toml`, join(project, `wrangler.${name}.toml`));
+  for (const folder of ["bin", "scripts", "environments"]) mkdirSync(join(project, folder));
+  writeFileSync(join(project, "package.json"), "{}");
+  writeFileSync(
+    join(project, "account.json"),
+    JSON.stringify({ databases: [], namespaces: [], queues: [], workers: {} } satisfies FakeAccount),
+  );
+  writeFileSync(
+    join(project, "environments/staging.toml"),
+    'steps = [0, 100]\npauseSeconds = 0\n[vars]\nPUBLIC_URL = "https://staging.example"\nSMTP_HOST = "smtp.example"\n',
+  );
+  writeFileSync(join(project, "secrets"), `ADMIN_TOKEN=${"a".repeat(32)}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\n`);
+  writeFileSync(
+    join(project, "scripts/smoke.ts"),
+    `import { appendFileSync, existsSync } from "node:fs";
+     const { LUNA_TOKEN, LUNA_VERSION_OVERRIDES } = process.env;
+     appendFileSync("smoked", JSON.stringify([process.argv[2], LUNA_TOKEN?.length ?? 0, LUNA_VERSION_OVERRIDES]) + "\\n");
+     process.exitCode = existsSync("broken") && LUNA_VERSION_OVERRIDES !== "" ? 1 : 0;`,
+  );
+  const wrangler = join(project, "bin/wrangler");
+  writeFileSync(wrangler, `#!/bin/sh\nexec "${process.execPath}" "${resolve("test/process/fixtures/wrangler.ts")}" "$@"\n`);
+  chmodSync(wrangler, 0o755);
+});
+afterAll(() => rmSync(project, { recursive: true }));
+
+function deploy(...args: string[]) {
+  rmSync(join(project, "smoked"), { force: true });
+  const { LUNA_TOKEN: _, ...env } = process.env;
+  const done = spawnSync(process.execPath, [resolve("scripts/deploy.ts"), "--env", "staging", ...args], {
+    cwd: project,
+    encoding: "utf8",
+    env: { ...env, PATH: `${join(project, "bin")}${delimiter}${env["PATH"]}`, FAKE_ACCOUNT: join(project, "account.json") },
+  });
+  const smoked = existsSync(join(project, "smoked")) ? readFileSync(join(project, "smoked"), "utf8").trim().split("\n") : [];
+  return { code: done.status, output: done.stdout + done.stderr, smoked: smoked.map((line) => JSON.parse(line) as unknown) };
+}
+
+describe("npm run deploy, with a wrangler of ours on PATH", () => {
+  it("refuses to begin without secrets, by name", () => {
+    const { code, output } = deploy();
+    expect(code, output).toBe(1);
+    expect(output).toContain("luna: not set, and Luna cannot do without");
+    expect(output).toContain("ADMIN_TOKEN of luna-staging-api");
+    expect(Object.keys(account().workers)).toEqual([]);
+  });
+
+  it("deploys everything the first time, smoke-tests it with the token that it was given, and prints no secret", () => {
+    const { code, output, smoked } = deploy("--secrets", "secrets");
+    expect(code, output).toBe(0);
+    expect(output).toContain("staging has this release");
+    expect(output).not.toMatch(/a{32}|u{32}/);
+    expect(Object.keys(account().workers)).toEqual(["luna-staging-api", "luna-staging-consumer", "luna-staging-cron"]);
+    expect(smoked).toEqual([["https://staging.example", 32, ""]]);
+  });
+
+  it("gives the traffic back and fails when the smoke test of the next version does", () => {
+    const before = account();
+    writeFileSync(join(project, "broken"), "");
+    const { code, output, smoked } = deploy();
+    expect(code, output).toBe(1);
+    expect(output).toContain("back to the release before: api");
+    expect(output).toContain("luna: the smoke test failed");
+    expect(smoked).toEqual([["https://staging.example", 0, 'luna-staging-api="luna-staging-api-version-3"']]);
+    expect(account().workers["luna-staging-api"]?.traffic).toEqual(before.workers["luna-staging-api"]?.traffic);
+    expect(account().workers["luna-staging-cron"]).toEqual(before.workers["luna-staging-cron"]);
+  });
+
+  it("brings all three to the next release once it is mended", () => {
+    rmSync(join(project, "broken"));
+    const { code, output, smoked } = deploy();
+    expect(code, output).toBe(0);
+    expect(smoked.length).toBe(4);
+    expect(Object.values(account().workers).map(({ traffic }) => traffic.map(({ version_id: id }) => id))).toEqual([
+      ["luna-staging-api-version-4"],
+      ["luna-staging-consumer-version-2"],
+      ["luna-staging-cron-version-2"],
+    ]);
+  });
+
+  it("calls nothing that the real wrangler does not have", async () => {
+    const calls = readFileSync(join(project, "account.json.calls"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as string[]);
+    const used = new Map<string, Set<string>>();
+    for (const args of calls) {
+      const command = commands.find((words) => `${args.join(" ")} `.startsWith(`${words} `)) ?? `unknown: ${args.join(" ")}`;
+      const flags = args.filter((arg) => arg.startsWith("-"));
+      used.set(command, new Set([...(used.get(command) ?? []), ...flags]));
+    }
+    expect([...used.keys()].toSorted()).toEqual(commands.toSorted());
+    const helps = await Promise.all(
+      [...used].map(async ([command, flags]) => {
+        const { stdout } = await promisify(execFile)("node_modules/.bin/wrangler", [...command.split(" "), "--help"]);
+        return { command, flags, help: stdout };
+      }),
+    );
+    for (const { command, flags, help } of helps) {
+      expect(help).toContain(`wrangler ${command}`);
+      for (const flag of flags) expect(help, command).toMatch(new RegExp(`(^|[ ,])${flag}[ ,]`, "m"));
+    }
+  });
+
+  it("knows no other environment", () => {
+    const { code, output } = deploy("--env", "production2");
+    expect(code).toBe(1);
+    expect(output).toContain("--env must be one of production, staging");
+  });
+});
