@@ -46,7 +46,9 @@ async function main(): Promise<void> {
     wrangler,
     build: () => build(wrangler, say),
     smoke,
-    pause: async (seconds) => await setTimeout(seconds * 1_000, undefined, { signal: stop.signal }),
+    pause: async (seconds) => {
+      await setTimeout(seconds * 1_000, undefined, { signal: stop.signal }).catch(() => Promise.reject(new Error("interrupted")));
+    },
     say,
     directories: { environments: "environments", generated: "dist/deploy" },
     check: checkVariables,

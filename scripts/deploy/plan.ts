@@ -89,7 +89,7 @@ function firstRelease(environment: Environment): Step[] {
     { kind: "deploy", worker: "consumer", without: "nothing" },
     { kind: "deploy", worker: "cron", without: "nothing" },
     { kind: "deploy", worker: "api", without: "nothing" },
-    ...test(environment, [null]),
+    ...smokeTests(environment, [null]),
   ];
 }
 
@@ -102,13 +102,13 @@ function release(account: Account, { environment, objects }: Wanted): Step[] {
       { kind: "upload", worker },
       { kind: "shift", worker, percentage: 100 },
       { kind: "triggers", worker },
-      ...test(environment, [null]),
+      ...smokeTests(environment, [null]),
     ]),
   ];
 }
 
 function atOnce(environment: Environment): Step[] {
-  return [{ kind: "deploy", worker: "api", without: "nothing" }, ...test(environment, [null])];
+  return [{ kind: "deploy", worker: "api", without: "nothing" }, ...smokeTests(environment, [null])];
 }
 
 function gradually(environment: Environment): Step[] {
@@ -116,14 +116,14 @@ function gradually(environment: Environment): Step[] {
     { kind: "upload", worker: "api" },
     ...environment.steps.flatMap((percentage): Step[] => [
       { kind: "shift", worker: "api", percentage },
-      ...test(environment, percentage === 0 ? ["api"] : percentage === 100 ? [null] : ["api", null]),
+      ...smokeTests(environment, percentage === 0 ? ["api"] : percentage === 100 ? [null] : ["api", null]),
     ]),
     { kind: "triggers", worker: "api" },
   ];
 }
 
 /** It takes some seconds until all of Cloudflare's locations know who has which traffic. */
-function test({ pauseSeconds }: Environment, pinned: (Worker | null)[]): Step[] {
+function smokeTests({ pauseSeconds }: Environment, pinned: (Worker | null)[]): Step[] {
   return [
     ...(pauseSeconds > 0 ? [{ kind: "pause" as const, seconds: pauseSeconds }] : []),
     ...pinned.map((one) => ({ kind: "smoke" as const, pinned: one })),

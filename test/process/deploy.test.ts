@@ -31,7 +31,7 @@ beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), "luna-deploy-test-"));
   for (const name of ["api", "consumer", "cron"]) copyFileSync(`wrangler.${name}.toml`, join(project, `wrangler.${name}.toml`));
   for (const folder of ["bin", "scripts", "environments"]) mkdirSync(join(project, folder));
-  writeFileSync(join(project, "package.json"), "{}");
+  writeFileSync(join(project, "package.json"), JSON.stringify({ scripts: { "build:console": "true" } }));
   writeFileSync(
     join(project, "account.json"),
     JSON.stringify({ databases: [], namespaces: [], queues: [], workers: {} } satisfies FakeAccount),
@@ -46,6 +46,7 @@ beforeAll(() => {
     `import { appendFileSync, existsSync } from "node:fs";
      const { LUNA_TOKEN, LUNA_VERSION_OVERRIDES } = process.env;
      appendFileSync("smoked", JSON.stringify([process.argv[2], LUNA_TOKEN?.length ?? 0, LUNA_VERSION_OVERRIDES]) + "\\n");
+     if (existsSync("interrupt")) process.kill(process.ppid, "SIGINT");
      process.exitCode = existsSync("broken") && LUNA_VERSION_OVERRIDES !== "" ? 1 : 0;`,
   );
   const wrangler = join(project, "bin/wrangler");
@@ -106,6 +107,16 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
       ["luna-staging-consumer-version-2"],
       ["luna-staging-cron-version-2"],
     ]);
+  });
+
+  it("gives the traffic back on Ctrl-C", () => {
+    const before = account();
+    writeFileSync(join(project, "interrupt"), "");
+    const { code, output } = deploy();
+    rmSync(join(project, "interrupt"));
+    expect(code, output).toBe(1);
+    expect(output).toContain("luna: interrupted");
+    expect(account().workers["luna-staging-api"]?.traffic).toEqual(before.workers["luna-staging-api"]?.traffic);
   });
 
   it("calls nothing that the real wrangler does not have", async () => {
