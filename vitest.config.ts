@@ -63,6 +63,7 @@ export default defineConfig({
           include: [
             "shared/**/*.test.ts",
             "workers/**/*.test.ts",
+            "bench/**/*.test.ts",
             "scripts/**/*.test.ts",
             "test/simulation/**/*.test.ts",
             "test/docs/**/*.test.ts",

@@ -22,6 +22,7 @@ const BOUND_MS = 2_000;
 function writeConfigOfElsewhere(): string {
   const {
     migrations: _,
+    assets: _assets,
     durable_objects,
     d1_databases,
     ...config
