@@ -162,6 +162,19 @@ it("a task is run now, a user is purged and an address suppressed", async () => 
   expect(done.slice(0, 4)).toEqual(["unsuppress", "suppress", "invalidate", "runTask"]);
 });
 
+it("a breaker that somebody disabled is said on the overview, though it looks closed, and the charts go back a month", async () => {
+  await api("POST", "/api/admin/circuit-breakers/email:resend/disable", { reason: "a drill" });
+  const page = await signedIn();
+  await page.getByText("An operator holds the circuit breaker of email:resend: disabled").waitFor();
+  await page.getByRole("link", { name: "Lift it" }).click();
+  await write(page, "Lift override email:resend", "the drill is over");
+  await page.getByRole("link", { name: "Overview" }).click();
+  await page.getByText("All is well").waitFor();
+  await page.getByLabel("How far back").selectOption("last 30 days");
+  await page.getByText("Requests an hour").waitFor();
+  expect(await accessibilityProblems(page)).toEqual([]);
+});
+
 it("while the API does not answer what was read stays, with its age, and reading goes on by itself", async () => {
   const page = await signedIn("#/breakers");
   await card(page, "database").waitFor();

@@ -73,7 +73,8 @@ export async function callApi<Id extends OperationId>(
   request: RequestOf<Id> = {},
 ): Promise<Outcome<BodyOf<Id>>> {
   const [method = "", path = ""] = routes[id].split(" ");
-  const signal = AbortSignal.timeout(method === "GET" ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS);
+  const timeoutMs = method === "GET" ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS;
+  const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await sendRequest(
       { baseUrl: "", token: token ?? undefined },
@@ -83,7 +84,7 @@ export async function callApi<Id extends OperationId>(
     const body = parsed(await response.text());
     return response.ok ? { ok: true, status: response.status, body: body as BodyOf<Id> } : failureOf(response, body);
   } catch (error) {
-    const detail = signal.aborted ? `No answer within ${READ_TIMEOUT_MS / 1_000} s.` : `The browser could not reach it (${String(error)}).`;
+    const detail = signal.aborted ? `No answer within ${timeoutMs / 1_000} s.` : `The browser could not reach it (${String(error)}).`;
     return { ok: false, status: 0, title: "The API does not answer", detail, retryAfterMs: null, body: null };
   }
 }

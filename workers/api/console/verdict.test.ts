@@ -73,6 +73,19 @@ it("what is seen and what an alert says of it is one thing, and the alert says s
   expect(troubles(health, { firing: [alert], notices: [] })).toMatchObject([{ key: "email:dead", since: alert.since }]);
 });
 
+it("a breaker that an operator holds closed is said: /health cannot tell it from one that is well", () => {
+  const breaker = { name: "cache", state: "CLOSED" as const, epoch: 1, failures: 0, calls: 0, retryAfterMs: 0 };
+  const held = {
+    items: [
+      { ...breaker, override: "disabled" },
+      { ...breaker, name: "database", override: "none" },
+    ],
+  };
+  expect(troubles(well, null, held).map(({ tone, text }) => [tone, text])).toEqual([
+    ["warn", "An operator holds the circuit breaker of cache: disabled. It protects nothing."],
+  ]);
+});
+
 it("every runbook that is named is there", () => {
   expect([...runbookOfKind.map(([, name]) => name), "errors"].filter((name) => !existsSync(`docs/runbooks/${name}.md`))).toEqual([]);
 });

@@ -5,6 +5,7 @@ import { linkTo } from "./router.ts";
 /** What is wrong now, the worst first: what a tired person has to read. Pure. */
 
 type Alerts = BodyOf<"listAlerts">;
+type Breakers = BodyOf<"listCircuitBreakers">;
 /** `key`: as an alert about the same thing has it. `runbook`: the name of its page. */
 export type Trouble = {
   key: string;
@@ -21,9 +22,20 @@ const QUEUE_SLOW_SECONDS = 300;
 /**
  * @param health what `/health` says; null while nobody knows
  * @param alerts what the alerts say; null while nobody knows
+ * @param breakers as their objects have them; null while nobody knows
+ * @param downSince since when the database is seen not to answer
  */
-export function troubles(health: Health | null, alerts: Alerts | null): Trouble[] {
-  const seen = health === null ? [] : [...partsOf(health), ...(health.status === "down" ? [] : storesOf(health.checks))];
+export function troubles(
+  health: Health | null,
+  alerts: Alerts | null,
+  breakers: Breakers | null = null,
+  downSince: string | null = null,
+): Trouble[] {
+  const seen = [
+    ...(health === null ? [] : partsOf(health, downSince)),
+    ...(health === null || health.status === "down" ? [] : storesOf(health.checks)),
+    ...heldBy(breakers),
+  ];
   const firing = new Map(alerts?.firing.map((alert) => [alert.key, alert]));
   const known = new Set(seen.map(({ key }) => key));
   return [
@@ -41,12 +53,14 @@ function trouble(key: string, tone: Trouble["tone"], text: string, link: string,
 }
 
 /** What is known also while the database does not answer. */
-function partsOf({ status, checks: { breakers, tasks } }: Health): Trouble[] {
+function partsOf({ status, checks: { breakers, tasks } }: Health, downSince: string | null): Trouble[] {
   const states = Object.entries(breakers.states);
   const open = states.filter(([, state]) => state === "OPEN");
   const probed = states.filter(([, state]) => state === "HALF_OPEN");
   return [
-    ...(status === "down" ? [trouble("database", "bad", "The database does not answer.", linkTo("breakers"), "See its breaker")] : []),
+    ...(status === "down"
+      ? [trouble("database", "bad", "The database does not answer.", linkTo("breakers"), "See its breaker", downSince)]
+      : []),
     ...open.map(([name]) => trouble(`breaker:${name}`, "bad", `The circuit breaker of ${name} is open.`, linkTo("breakers"), "Look at it")),
     ...probed.map(([name]) =>
       trouble(`breaker:${name}`, "warn", `The circuit breaker of ${name} is being probed.`, linkTo("breakers"), "Look at it"),
@@ -61,6 +75,15 @@ function partsOf({ status, checks: { breakers, tasks } }: Health): Trouble[] {
       ? [trouble("overdue", "warn", "The watchdog of the tasks does not answer.", linkTo("tasks"), "See the tasks")]
       : []),
   ];
+}
+
+/** A breaker that lets everything through looks closed, and protects nothing. */
+function heldBy(breakers: Breakers | null): Trouble[] {
+  return (breakers?.items ?? []).flatMap((breaker) => {
+    if (!("override" in breaker) || breaker.state !== "CLOSED" || breaker.override === "none") return [];
+    const text = `An operator holds the circuit breaker of ${breaker.name}: ${breaker.override}. It protects nothing.`;
+    return [trouble(`breaker:${breaker.name}`, "warn", text, linkTo("breakers"), "Lift it", breaker.lastTransition?.at ?? null)];
+  });
 }
 
 function storesOf({ cache, email }: Extract<Health["checks"], { email: unknown }>): Trouble[] {

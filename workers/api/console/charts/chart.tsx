@@ -1,7 +1,7 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { numberText } from "../format.ts";
+import { exactText, numberText } from "../format.ts";
 
 type Line = { label: string; values: readonly (number | null)[]; color: "a" | "b" | "c" | "bad" };
 
@@ -23,6 +23,7 @@ export function Chart({
 }) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
+  const [pointed, setPointed] = useState<number | null>(null);
   const start = Date.parse(from) / 1_000;
   const times = (lines[0]?.values ?? []).map((_, n) => start + n * stepSeconds);
   const data = [times, ...lines.map(({ values }) => [...values])] as UPlot.AlignedData;
@@ -32,7 +33,7 @@ export function Chart({
     if (element === null) return undefined;
     const draw = (): void => {
       plot.current?.destroy();
-      plot.current = new UPlot(optionsFor(element, lines), data, element);
+      plot.current = new UPlot(optionsFor(element, lines, stepSeconds, setPointed), data, element);
     };
     draw();
     const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
@@ -45,18 +46,21 @@ export function Chart({
       plot.current?.destroy();
       plot.current = null;
     };
-  }, []);
+  }, [stepSeconds]);
   useEffect(() => plot.current?.setData(data));
 
   return (
     <figure class="chart">
       <figcaption>
-        <strong>{title}</strong>
+        <strong>
+          {title}
+          {pointed !== null && <span class="since"> at {exactText((times[pointed] ?? 0) * 1_000)}</span>}
+        </strong>
         <span class="keys">
           {lines.map((line) => (
             <span key={line.label} class={`key ${line.color}`}>
               <i aria-hidden="true" />
-              {line.label}: {summary(line.values, unit)}
+              {line.label}: {pointed === null ? summary(line.values, unit) : shownAt(line.values[pointed], unit)}
             </span>
           ))}
         </span>
@@ -73,27 +77,35 @@ function summary(values: readonly (number | null)[], unit: string): string {
   return `${shown(last, unit)} now, at most ${shown(Math.max(...known), unit)}`;
 }
 
+const shownAt = (value: number | null | undefined, unit: string): string => (value == null ? "none" : shown(value, unit));
 const shown = (value: number, unit: string): string => `${numberText(Math.round(value * 10) / 10)}${unit === "" ? "" : ` ${unit}`}`;
 
 /** A value without neighbours makes no line, and would not be seen. */
 const alone: UPlot.Series.Points.Filter = (plot, series) =>
   [...(plot.data[series] ?? [])].flatMap((value, n, all) => (value != null && all[n - 1] == null && all[n + 1] == null ? [n] : []));
 
-function optionsFor(element: HTMLElement, lines: Line[]): UPlot.Options {
+function optionsFor(element: HTMLElement, lines: Line[], stepSeconds: number, onPoint: (index: number | null) => void): UPlot.Options {
   const style = getComputedStyle(element);
   const color = (name: string): string => style.getPropertyValue(name).trim();
+  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
   const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
   const axis = { stroke: color("--ink-2"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
   return {
     width: element.clientWidth,
     height: HEIGHT_PX,
     legend: { show: false },
+    hooks: { setCursor: [({ cursor }) => onPoint(cursor.idx ?? null)] },
     padding: [8, 20, 0, 0],
     tzDate: (time) => UPlot.tzDate(new Date(time * 1_000), "Etc/UTC"),
     cursor: { y: false, points: { show: false } },
     scales: { y: { range: (_, _min, max) => [0, Math.max(max * 1.1, 1)] } },
     axes: [
-      { ...axis, size: 28, space: 60, values: (_, times) => times.map((time) => hour.format(time * 1_000)) },
+      {
+        ...axis,
+        size: 28,
+        space: 60,
+        values: (_, times) => times.map((time) => (time % 86_400 === 0 && stepSeconds > 60 ? day : hour).format(time * 1_000)),
+      },
       { ...axis, size: 44, space: 30 },
     ],
     series: [

@@ -1,9 +1,11 @@
+import { useState } from "preact/hooks";
 import type { BodyOf } from "../api.ts";
 import { Chart } from "../charts/chart.tsx";
 import { numberText, percentText } from "../format.ts";
 import { useResource } from "../resource.ts";
 import { Facts, Section, State } from "../ui/bits.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
+import { perStep, RangeChoice, useTelemetry, type Range } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
 import { sum } from "./overview.tsx";
 import { InspectForm, PurgeForm } from "./purge.tsx";
@@ -11,11 +13,12 @@ import { InspectForm, PurgeForm } from "./purge.tsx";
 type Metrics = BodyOf<"cacheMetrics">;
 
 export function CachePage() {
-  const telemetry = useResource("getTelemetry", { query: { minutes: "60" } }, 15_000);
+  const [range, setRange] = useState<Range>("hour");
+  const telemetry = useTelemetry(range);
   const metrics = useResource("cacheMetrics");
   return (
     <Together readings={[telemetry, metrics]}>
-      <Section title="Last hour">
+      <Section title="Over time" aside={<RangeChoice range={range} onChoose={setRange} />}>
         <Loaded reading={telemetry} lines={6}>
           {({ from, stepSeconds, series }) => (
             <div class="charts">
@@ -27,7 +30,7 @@ export function CachePage() {
                 lines={[{ label: "without the origin", values: hitRates(series.cacheHits, series.cacheMisses), color: "a" }]}
               />
               <Chart
-                title="Reads a minute"
+                title={`Reads ${perStep(stepSeconds)}`}
                 from={from}
                 stepSeconds={stepSeconds}
                 lines={[
@@ -38,7 +41,7 @@ export function CachePage() {
                 ]}
               />
               <p class="hidden">
-                In this hour {percentText(sum(series.cacheHits), sum(series.cacheHits) + sum(series.cacheMisses))} of the reads were hits.
+                In this time {percentText(sum(series.cacheHits), sum(series.cacheHits) + sum(series.cacheMisses))} of the reads were hits.
               </p>
             </div>
           )}

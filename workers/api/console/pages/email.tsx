@@ -7,6 +7,7 @@ import { linkTo } from "../router.ts";
 import { Facts, Section, State, Time, type Tone } from "../ui/bits.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
 import { Paging } from "../ui/paging.tsx";
+import { perStep, RangeChoice, useTelemetry, type Range } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
 import { useHealth } from "./overview.tsx";
 
@@ -20,7 +21,8 @@ export function MailState({ status }: { status: Mail["status"] }) {
 
 export function EmailPage({ query }: { query: URLSearchParams }) {
   const health = useHealth();
-  const telemetry = useResource("getTelemetry", { query: { minutes: "60" } }, 15_000);
+  const [range, setRange] = useState<Range>("hour");
+  const telemetry = useTelemetry(range);
   return (
     <Together readings={[health, telemetry]}>
       <Section title="Now">
@@ -30,12 +32,12 @@ export function EmailPage({ query }: { query: URLSearchParams }) {
           }
         </Loaded>
       </Section>
-      <Section title="Last hour">
+      <Section title="Over time" aside={<RangeChoice range={range} onChoose={setRange} />}>
         <Loaded reading={telemetry} lines={6}>
           {({ from, stepSeconds, series }) => (
             <div class="charts">
               <Chart
-                title="Mails a minute"
+                title={`Mails ${perStep(stepSeconds)}`}
                 from={from}
                 stepSeconds={stepSeconds}
                 lines={[
@@ -44,7 +46,7 @@ export function EmailPage({ query }: { query: URLSearchParams }) {
                 ]}
               />
               <Chart
-                title="Attempts a minute"
+                title={`Attempts ${perStep(stepSeconds)}`}
                 from={from}
                 stepSeconds={stepSeconds}
                 lines={[

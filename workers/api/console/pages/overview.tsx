@@ -1,4 +1,6 @@
+import { useState } from "preact/hooks";
 import { Chart } from "../charts/chart.tsx";
+import { perStep, RangeChoice, useTelemetry, type Range } from "../ui/range.tsx";
 import { countText, numberText, percentText, spanText } from "../format.ts";
 import { linkTo } from "../router.ts";
 import { useResource, type Reading } from "../resource.ts";
@@ -9,11 +11,13 @@ import { troubles } from "../verdict.ts";
 
 type Telemetry = BodyOf<"getTelemetry">;
 
-/** `/health` answers 503 while the database is down, and says so all the same. */
-export function useHealth(): Reading<Health> {
+/** `/health` answers 503 while the database is down, and says so all the same. `downSince`: since when that is seen here. */
+export function useHealth(): Reading<Health> & { downSince: string | null } {
   const reading = useResource("getHealth");
-  const told = reading.failure?.body as Partial<Health> | null | undefined;
-  return reading.failure?.status === 503 && told?.checks !== undefined ? { body: told as Health, at: Date.now(), failure: null } : reading;
+  const { failure } = reading;
+  const told = failure?.body as Partial<Health> | null | undefined;
+  if (failure?.status !== 503 || told?.checks === undefined) return { ...reading, downSince: null };
+  return { body: told as Health, at: Date.now(), failure: null, downSince: new Date(failure.since).toISOString() };
 }
 
 export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -21,33 +25,54 @@ export const sum = (values: readonly number[]): number => values.reduce((total, 
 export function OverviewPage() {
   const health = useHealth();
   const alerts = useResource("listAlerts");
-  const telemetry = useResource("getTelemetry", { query: { minutes: "60" } }, 15_000);
+  const breakers = useResource("listCircuitBreakers");
+  const [range, setRange] = useState<Range>("hour");
+  const telemetry = useTelemetry(range);
   return (
-    <Together readings={[health, alerts, telemetry]}>
-      <Verdict health={health} alerts={alerts} />
-      <Section title="Last hour">
-        <Loaded reading={telemetry} lines={6}>
-          {(body) => <LastHour body={body} />}
-        </Loaded>
-      </Section>
-      <Section title="Parts">
-        <Loaded reading={health} lines={4}>
-          {(body) => <Parts health={body} />}
-        </Loaded>
-      </Section>
-    </Together>
+    <>
+      <Together readings={[health, alerts, breakers]}>
+        <Verdict health={health} alerts={alerts} breakers={breakers} />
+      </Together>
+      <Together readings={[health, alerts, breakers, telemetry]}>
+        <Section title="Traffic" aside={<RangeChoice range={range} onChoose={setRange} />}>
+          <Loaded reading={telemetry} lines={6}>
+            {(body) => <Traffic body={body} />}
+          </Loaded>
+        </Section>
+        <Section title="Parts">
+          <Loaded reading={health} lines={4}>
+            {(body) => <Parts health={body} />}
+          </Loaded>
+        </Section>
+      </Together>
+    </>
   );
 }
 
-function Verdict({ health, alerts }: { health: Reading<Health>; alerts: Reading<BodyOf<"listAlerts">> }) {
-  const found = troubles(health.body, alerts.body);
-  const isKnown = health.body !== null && alerts.body !== null;
+function Verdict({
+  health,
+  alerts,
+  breakers,
+}: {
+  health: Reading<Health> & { downSince: string | null };
+  alerts: Reading<BodyOf<"listAlerts">>;
+  breakers: Reading<BodyOf<"listCircuitBreakers">>;
+}) {
+  const found = troubles(health.body, alerts.body, breakers.body, health.downSince);
+  const readings = [health, alerts, breakers];
+  const isKnown = readings.every(({ body, failure }) => body !== null && failure === null);
   return (
     <section aria-label="What is wrong" class="verdict" aria-live="polite">
-      {health.failure !== null && <Loaded reading={{ ...health, body: null }}>{() => null}</Loaded>}
-      {health.failure === null && found.length === 0 && (
-        <p class="headline">{isKnown ? <State tone="good">All is well</State> : <State tone="idle">Asking…</State>}</p>
+      {found.length === 0 && isKnown && (
+        <p class="headline">
+          <State tone="good">All is well</State>
+        </p>
       )}
+      {readings.map((reading, n) => (
+        <Loaded key={n} reading={reading as Reading<unknown>}>
+          {() => null}
+        </Loaded>
+      ))}
       {found.length > 0 && (
         <>
           <p class="headline">
@@ -74,7 +99,7 @@ function Verdict({ health, alerts }: { health: Reading<Health>; alerts: Reading<
   );
 }
 
-function LastHour({ body: { from, stepSeconds, series } }: { body: Telemetry }) {
+function Traffic({ body: { from, stepSeconds, series } }: { body: Telemetry }) {
   const requests = sum(series.requests);
   const reads = sum(series.cacheHits) + sum(series.cacheMisses);
   return (
@@ -91,7 +116,7 @@ function LastHour({ body: { from, stepSeconds, series } }: { body: Telemetry }) 
       />
       <div class="charts">
         <Chart
-          title="Requests a minute"
+          title={`Requests ${perStep(stepSeconds)}`}
           from={from}
           stepSeconds={stepSeconds}
           lines={[

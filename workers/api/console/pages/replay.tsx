@@ -5,11 +5,13 @@ import { call, session } from "../session.ts";
 import { useStore } from "../store.ts";
 import { Section } from "../ui/bits.tsx";
 
+/** `buriedBefore`: when it was counted, so that what dies again meanwhile is not replayed again. */
+type Counted = Filter & { buriedBefore: string };
 type Filter = { reason?: "exhausted" | "permanent" | "operator" | "suppressed"; to?: string };
 type Progress =
   | { state: "idle" }
   | { state: "counting" }
-  | { state: "asking"; matched: number }
+  | { state: "asking"; matched: number; counted: Counted }
   | { state: "running" | "stopped" | "done"; matched: number; replayed: number; failed: number; wrong?: string };
 
 /** The most that a dry run counts. */
@@ -27,12 +29,13 @@ export function Replay({ filter }: { filter: Filter }) {
 
   const count = async (): Promise<void> => {
     setProgress({ state: "counting" });
-    const outcome = await call("processDeadLetters", { body: { limit: MAX_COUNTED, filter, dryRun: true } });
-    if (outcome.ok) setProgress({ state: "asking", matched: outcome.body.items.length });
+    const counted = { ...filter, buriedBefore: new Date().toISOString() };
+    const outcome = await call("processDeadLetters", { body: { limit: MAX_COUNTED, filter: counted, dryRun: true } });
+    if (outcome.ok) setProgress({ state: "asking", matched: outcome.body.items.length, counted });
     else setProgress({ state: "stopped", matched: 0, replayed: 0, failed: 0, wrong: `${outcome.title}. ${outcome.detail}` });
   };
 
-  const run = async (matched: number): Promise<void> => {
+  const run = async (matched: number, counted: Counted): Promise<void> => {
     stopped.current = false;
     let [replayed, failed] = [0, 0];
     const show = (state: "running" | "stopped" | "done", wrong?: string): void =>
@@ -40,7 +43,7 @@ export function Replay({ filter }: { filter: Filter }) {
     show("running");
     while (!stopped.current && replayed + failed < matched) {
       const limit = Math.min(CHUNK, matched - replayed - failed);
-      const outcome = await call("processDeadLetters", { body: { limit, filter } });
+      const outcome = await call("processDeadLetters", { body: { limit, filter: counted } });
       if (!outcome.ok) return show("stopped", `${outcome.title}. ${outcome.detail}`);
       const { processed, errors } = outcome.body;
       replayed += processed;
@@ -74,7 +77,7 @@ export function Replay({ filter }: { filter: Filter }) {
             ? "None can be replayed."
             : `${countText(progress.matched, "mail")}${progress.matched === MAX_COUNTED ? " or more" : ""}. `}
           {progress.matched > 0 && (
-            <button type="button" class="primary" onClick={() => void run(progress.matched)}>
+            <button type="button" class="primary" onClick={() => void run(progress.matched, progress.counted)}>
               Replay {countText(progress.matched, "mail")}
             </button>
           )}
