@@ -51,7 +51,7 @@ const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 export default defineConfig({
   logLevel: "error",
   test: {
-    globalSetup: ["./test/support/build-console.ts"],
+    globalSetup: ["./test/support/prepare.ts"],
     // What a passing test logs is noise; what a failing one logs is evidence.
     silent: "passed-only",
     // Most of what they do is to wait, so that one more than there are cores is not one too many.
@@ -121,7 +121,6 @@ export default defineConfig({
           include: ["test/browser/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
       {
@@ -130,7 +129,6 @@ export default defineConfig({
           include: ["test/process/**/*.test.ts"],
           testTimeout: 240_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
         },
       },
     ],
