@@ -71,8 +71,8 @@ function tokenOf(who: number): string | null {
 
 const urlOf = ({ path, query }: FuzzRequest): URL =>
   new URL(`http://luna.test${path.startsWith("/") ? path : `/${path}`}${query === "" ? "" : `?${query}`}`);
-/** As the router reads it: without a slash at its end. */
-const pathOf = (request: FuzzRequest): string => urlOf(request).pathname.replace(/(?<=.)\/$/, "");
+/** As the router reads it: without slashes at its end. */
+const pathOf = (request: FuzzRequest): string => urlOf(request).pathname.replace(/(?<=.)\/+$/, "");
 
 async function send({ method, body, headers, who, ...where }: FuzzRequest): Promise<Response> {
   const token = tokenOf(who);
