@@ -6,7 +6,7 @@ import { zipf } from "./zipf.ts";
 /** What users do meanwhile: mostly reads, by popularity; some writes and mails. What each was told is kept, to be held to what there is. */
 
 type Told = "done" | "refused" | "unknown";
-export type SignUp = { userId: string; address: string; told: Told };
+type SignUp = { userId: string; address: string; told: Told };
 export type Tally = {
   /** By the fault that there was, "none" for the rest. */
   reads: Map<string, { asked: number; answered: number }>;
@@ -25,7 +25,7 @@ const PAUSE_MS = 120;
 const CALL_TIMEOUT_MS = 15_000;
 const METRIC = "chaos";
 
-export const emptyTally = (): Tally => ({
+const emptyTally = (): Tally => ({
   reads: new Map(),
   signUps: [],
   usage: new Map(),

@@ -52,7 +52,9 @@ export class SimulatedBackends {
   }
 
   putKv(key: string, text: string | null): void {
-    this.kvWrites.set(key, [...(this.kvWrites.get(key) ?? []), { at: this.clock.now(), text }]);
+    const writes = this.kvWrites.get(key) ?? [];
+    writes.push({ at: this.clock.now(), text });
+    this.kvWrites.set(key, writes);
   }
 }
 

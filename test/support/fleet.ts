@@ -3,7 +3,7 @@ import { BreakerClient } from "../../shared/circuit-breaker/client.ts";
 import { Lease } from "../../shared/circuit-breaker/lease.ts";
 import { initialBreaker, snapshot, type Breaker } from "../../shared/circuit-breaker/phase.ts";
 import type { ProbeReport, SyncReply, SyncRequest } from "../../shared/circuit-breaker/rpc.ts";
-import { defaultSettings } from "../../shared/circuit-breaker/settings.ts";
+import { defaultSettings, type BreakerSettings } from "../../shared/circuit-breaker/settings.ts";
 import { decide, type Command, type Event, type Transition } from "../../shared/circuit-breaker/state.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
@@ -27,13 +27,18 @@ export class SimulatedObject {
   weather: Weather = "up";
   latencyMs = 20;
   requests = 0;
+  /** What a request waits for at the object before it is answered. */
+  turn: (() => Promise<void>) | null = null;
   memory: Breaker = initialBreaker;
   stored: Breaker = initialBreaker;
   readonly transitions: Transition[] = [];
   readonly grants: { id: string; at: number }[] = [];
 
-  constructor(clock: VirtualClock) {
+  readonly settings: BreakerSettings;
+
+  constructor(clock: VirtualClock, settings = defaultSettings) {
     this.clock = clock;
+    this.settings = settings;
   }
 
   sync = async ({ report, acquire }: SyncRequest): Promise<SyncReply> =>
@@ -61,11 +66,11 @@ export class SimulatedObject {
   }
 
   get snapshot(): SyncReply["snapshot"] {
-    return snapshot(this.memory, defaultSettings, this.clock.now());
+    return snapshot(this.memory, this.settings, this.clock.now());
   }
 
   apply(event: Event): boolean {
-    const { breaker, transition, granted, persist } = decide(this.memory, event, defaultSettings, this.clock.now());
+    const { breaker, transition, granted, persist } = decide(this.memory, event, this.settings, this.clock.now());
     this.memory = breaker;
     if (persist) this.stored = breaker;
     if (transition !== null) this.transitions.push(transition);
@@ -78,6 +83,7 @@ export class SimulatedObject {
     if (weather === "throws") throw new Error("Durable Object is overloaded.");
     await this.clock.sleep(this.latencyMs / 2);
     if (weather === "hangs") return await new Promise(() => undefined);
+    if (this.turn !== null) await this.turn();
     const reply = answer();
     if (weather === "loses-replies") return await new Promise(() => undefined);
     await this.clock.sleep(this.latencyMs / 2);
@@ -89,10 +95,10 @@ let ids = 0;
 
 /** An isolate's client, as cold as a new isolate is. */
 export function isolate(object: SimulatedObject, options: { policy?: CallPolicy; random?: () => number } = {}): BreakerClient {
-  const { clock } = object;
+  const { clock, settings } = object;
   const random = options.random ?? (() => 0.5);
   const background = (work: Promise<unknown>): void => void work.catch((error: unknown) => rejections.push(error));
-  const lease = new Lease({ object, settings: defaultSettings, background, clock, random, notify: ({ event }) => events.push(event) });
+  const lease = new Lease({ object, settings, background, clock, random, notify: ({ event }) => events.push(event) });
   return new BreakerClient({
     dependency: "test",
     policy: options.policy ?? policy,

@@ -1,0 +1,74 @@
+import { runBreakers, WARM_UP_MS, type BreakerKind } from "./breaker-run.ts";
+import { breakerTable } from "./breaker-rows.ts";
+import {
+  CALLS_PER_SECOND,
+  fleetRows,
+  labels,
+  rateRows,
+  settingsRows,
+  SHORT_LIFE_CALLS,
+  weatherRows,
+  type BreakerScale,
+} from "./breaker-sections.ts";
+import { lines, type Line } from "./plot.ts";
+import type { Report } from "./report.ts";
+
+const RATES = [0.02, 0.1, 0.5, 2, 10, 50];
+const TIMELINE_SECONDS = 5;
+const COLORS = { errors: "#c0392b", rejected: "#2c6fbb" };
+
+/** The fleet's breaker against one per isolate. */
+export async function breakerReport(scale: BreakerScale): Promise<Report> {
+  const byRate = await rateRows(scale, RATES);
+  const fleetByRate = byRate.filter(({ names }) => names[1] === labels.fleet);
+  return {
+    parts: {
+      "breaker-fleets": breakerTable(["an isolate lives", "isolates", "breaker"], await fleetRows(scale), scale),
+      "breaker-settings": breakerTable(["opens at five failures that are", "breaker"], await settingsRows(scale), scale),
+      "breaker-weathers": breakerTable(["trouble", "breaker"], await weatherRows(scale), scale),
+      "breaker-rates": breakerTable(["calls a second of each isolate", "breaker"], byRate, scale),
+    },
+    images: {
+      "breaker-outage": await timeline(scale.seed),
+      "breaker-object-requests": lines(
+        "What a lease costs, by how often an isolate calls",
+        { name: "calls a second of each isolate", scale: "log" },
+        { name: "object requests per million calls", scale: "log" },
+        [
+          { name: labels.fleet, points: fleetByRate.map(({ rate, requestsPerMillionCalls }) => [rate, requestsPerMillionCalls]) },
+          { name: "asked on each call", points: RATES.map((rate) => [rate, 1e6]), dashed: true },
+        ],
+      ),
+    },
+  };
+}
+
+/** What callers see of one outage of 75 s, with a fleet of isolates that live for a few calls. */
+async function timeline(seed: number): Promise<string> {
+  const troubleMs = 75_000;
+  const series: Line[] = [];
+  for (const breaker of ["fleet", "isolate"] satisfies BreakerKind[]) {
+    const plan = { breaker, isolates: 1_000, callsPerSecond: CALLS_PER_SECOND, lifeCalls: SHORT_LIFE_CALLS } as const;
+    const { seconds } = await runBreakers({ ...plan, weather: { kind: "down" }, troubleMs, afterMs: 90_000, seed });
+    for (const what of ["errors", "rejected"] as const) {
+      const points: [number, number][] = [];
+      for (let second = 0; second + TIMELINE_SECONDS <= seconds.length; second += TIMELINE_SECONDS) {
+        const some = seconds.slice(second, second + TIMELINE_SECONDS);
+        const sum = (name: "errors" | "rejected" | "calls"): number => some.reduce((total, each) => total + each[name], 0);
+        points.push([second + TIMELINE_SECONDS / 2 - WARM_UP_MS / 1_000, (100 * sum(what)) / sum("calls")]);
+      }
+      series.push({
+        name: `${what === "errors" ? "fail" : "turned away"}, ${labels[breaker]}`,
+        points,
+        dashed: breaker === "isolate",
+        color: COLORS[what],
+      });
+    }
+  }
+  return lines(
+    "An outage from 0 s to 75 s: what becomes of 200 calls a second",
+    { name: "seconds since the outage began", scale: "value" },
+    { name: "% of calls", scale: "value", max: 100 },
+    series,
+  );
+}

@@ -1,0 +1,55 @@
+import { runBreakers, type BreakerPlan, type BreakerRun } from "./breaker-run.ts";
+import { markdownTable, mean, number, percent, seconds } from "./format.ts";
+
+/** Runs over troubles of several lengths, as one: what a breaker does depends on where in its open time the dependency comes back. */
+export type BreakerRow = {
+  names: string[];
+  /** Mean errors that callers saw, in seconds of the fleet's traffic: so long it was exposed. */
+  exposedMs: number;
+  errors: number;
+  probes: number;
+  /** The worst; null if one of the runs had not recovered in the end. */
+  recoveryMs: number | null;
+  /** Mean, in seconds of the fleet's traffic. */
+  turnedAwayMs: number;
+  requestsPerMillionCalls: number;
+};
+
+export type Lengths = { troublesMs: readonly number[]; afterMs: number };
+
+export async function breakerRow(
+  names: string[],
+  plan: Omit<BreakerPlan, "troubleMs" | "afterMs">,
+  { troublesMs, afterMs }: Lengths,
+): Promise<BreakerRow> {
+  const runs: BreakerRun[] = [];
+  for (const troubleMs of troublesMs) runs.push(await runBreakers({ ...plan, troubleMs, afterMs }));
+  const callsPerMs = (plan.isolates * plan.callsPerSecond) / 1_000;
+  const of = (value: (run: BreakerRun) => number): number => mean(runs.map(value));
+  const recoveries = runs.map(({ recoveryMs }) => recoveryMs ?? Number.POSITIVE_INFINITY);
+  const worst = Math.max(...recoveries);
+  return {
+    names,
+    errors: of(({ errors }) => errors),
+    exposedMs: of(({ errors }) => errors) / callsPerMs,
+    probes: of(({ probes }) => probes),
+    recoveryMs: Number.isFinite(worst) ? worst : null,
+    turnedAwayMs: of(({ turnedAway }) => turnedAway) / callsPerMs,
+    requestsPerMillionCalls: (of(({ objectRequests }) => objectRequests) / of(({ calls }) => calls)) * 1e6,
+  };
+}
+
+export function breakerTable(nameHeads: string[], rows: readonly BreakerRow[], { troublesMs, afterMs }: Lengths): string {
+  const troubleMs = mean(troublesMs);
+  const head = [...nameHeads, "errors", "of the trouble", "probes", "recovered after", "turned away", "object requests per 10⁶ calls"];
+  const cells = rows.map((row) => [
+    ...row.names,
+    number(row.errors),
+    percent(row.exposedMs / troubleMs),
+    number(row.probes),
+    row.recoveryMs === null ? `> ${seconds(afterMs)}` : seconds(row.recoveryMs),
+    seconds(row.turnedAwayMs),
+    number(row.requestsPerMillionCalls),
+  ]);
+  return markdownTable(head, cells, nameHeads.length);
+}

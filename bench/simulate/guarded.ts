@@ -1,0 +1,52 @@
+import type { Operation } from "../../shared/circuit-breaker/attempt.ts";
+import { CircuitOpen } from "../../shared/circuit-breaker/circuit-open.ts";
+import { LocalBreaker } from "../../shared/circuit-breaker/local.ts";
+import { initialBreaker } from "../../shared/circuit-breaker/phase.ts";
+import type { BreakerSettings } from "../../shared/circuit-breaker/settings.ts";
+import { isolate, selfTiming, type SimulatedObject } from "../../test/support/fleet.ts";
+import type { VirtualClock } from "../../test/support/virtual-clock.ts";
+
+/** One isolate's guarded way to the dependency. `mode`: whether what runs now is a probe; `local`: whether it goes by a breaker of its own. */
+export type Guarded = {
+  run(operation: Operation<null>): Promise<null | CircuitOpen>;
+  isProbing(): boolean;
+  isLocal(): boolean;
+};
+
+/** The fleet's breaker: the real client and lease, and the object's real decisions. */
+export function ofTheFleet(object: SimulatedObject, random: () => number): Guarded {
+  const client = isolate(object, { policy: selfTiming, random });
+  return {
+    run: async (operation) => await client.run(operation),
+    isProbing: () => client.stance().do !== "run",
+    isLocal: () => client.lease.local !== null,
+  };
+}
+
+/** The peer: each isolate runs the same state machine with the same settings for itself, and nobody tells it anything. */
+export function ofItsOwn(clock: VirtualClock, settings: BreakerSettings): Guarded {
+  const breaker = new LocalBreaker(initialBreaker, settings, clock);
+  const permitMs = 2 * selfTiming.timeoutMs;
+  let probes = 0;
+  return {
+    async run(operation) {
+      const id = `probe-${(probes += 1)}`;
+      const { state, retryAfterMs } = breaker.snapshot;
+      const isProbe = state !== "CLOSED" && breaker.acquire(id, permitMs);
+      if (!isProbe && state !== "CLOSED") return new CircuitOpen("test", retryAfterMs);
+      const outcomes = isProbe
+        ? { success: () => breaker.endProbe(id, "success"), failure: () => breaker.endProbe(id, "failure") }
+        : breaker.outcomes();
+      try {
+        const value = await operation(undefined);
+        outcomes.success();
+        return value;
+      } catch (error) {
+        outcomes.failure();
+        throw error;
+      }
+    },
+    isProbing: () => breaker.snapshot.state !== "CLOSED",
+    isLocal: () => true,
+  };
+}
