@@ -56,10 +56,10 @@ async function breakInTurn(load: Load, endsAt: number): Promise<void> {
     await sleep(each * (1 - SHARE_OF_A_FAULT));
     const end = await begin(name satisfies FaultName, stateDir, mail);
     load.fault = name;
-    process.stdout.write(`${name} fails\n`);
+    process.stdout.write(`broken: ${name}\n`);
     await sleep(each * SHARE_OF_A_FAULT);
     await end();
-    process.stdout.write(`${name} is back\n`);
+    process.stdout.write(`mended: ${name}\n`);
     load.fault = "none";
   }
 }
@@ -99,6 +99,10 @@ async function run(): Promise<boolean> {
   const exitCode = await running.signal("SIGTERM");
   if (exitCode !== 0) throw new Error(`npm start ended with ${exitCode}`);
 
+  const readsWhile = (isMeant: (fault: string) => boolean) => {
+    const counts = [...load.tally.reads].flatMap(([fault, count]) => (isMeant(fault) ? [count] : []));
+    return { asked: counts.reduce((sum, count) => sum + count.asked, 0), answered: counts.reduce((sum, count) => sum + count.answered, 0) };
+  };
   const db = openDatabase(stateDir);
   const transactions = judgeTransactions(db, load.tally);
   const mails = mailsByStatus(db);
@@ -106,6 +110,7 @@ async function run(): Promise<boolean> {
   db.close();
   const of = (name: string): number => Number(metrics[name]);
   const reads = of("hits") + of("misses");
+  const { asked, answered } = readsWhile((fault) => fault !== "D1");
   const uncaught = [...scraped.matchAll(/^luna_uncaught_exceptions_total\{[^}]*\} (\d+)/gm)].reduce(
     (sum, [, count]) => sum + Number(count),
     0,
@@ -118,7 +123,7 @@ async function run(): Promise<boolean> {
   const completed = runs["success"] ?? 0;
   const ran = completed + (runs["failure"] ?? 0);
   const ratios: [string, string, string, boolean][] = [
-    ["cache availability", "99.9 %", percent(reads - of("unanswered"), reads), (reads - of("unanswered")) / reads >= 0.999],
+    ["cache availability: reads answered while D1 was up", "99.9 %", percent(answered, asked), answered / asked >= 0.999],
     [
       "transactions: all or nothing, and as was told",
       "100 %",
@@ -134,8 +139,8 @@ async function run(): Promise<boolean> {
   const rows = ratios.map(([name, claim, measured, holds]) => [name, claim, measured, holds ? "holds" : "DOES NOT HOLD"]);
   process.stdout.write(`\n${table([`seed ${seed}, ${minutes} minutes, ${users} users`, "mission", "measured", ""], rows)}\n`);
   const windows = ["none", ...faults.map(({ name }) => name)].map((name) => {
-    const { asked, answered } = load.tally.reads.get(name) ?? { asked: 0, answered: 0 };
-    return [name, String(asked), percent(answered, asked)];
+    const during = readsWhile((fault) => fault === name);
+    return [name, String(during.asked), percent(during.answered, during.asked)];
   });
   process.stdout.write(`\n${table(["reads while what fails", "asked", "answered 200"], windows)}\n`);
   process.stdout.write(

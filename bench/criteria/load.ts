@@ -19,9 +19,9 @@ export type Tally = {
 
 const SHARES = { signUp: 0.02, usage: 0.03, mail: 0.03 };
 const READS = ["", "", "", "/permissions", "/subscription", "/usage"];
-const CLIENTS = 12;
+const CLIENTS = 16;
 /** Each client waits so long between two requests. */
-const PAUSE_MS = 120;
+const PAUSE_MS = 40;
 const CALL_TIMEOUT_MS = 15_000;
 const METRIC = "chaos";
 

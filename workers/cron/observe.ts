@@ -1,5 +1,6 @@
 import type { CronEnv } from "../../shared/env.ts";
 import type { TaskResult } from "../../shared/schedule/execution.ts";
+import { isDatabaseFault } from "../../shared/database/faults.ts";
 import { counters } from "../../shared/telemetry/counters.ts";
 import { newTraceId, traced } from "../../shared/telemetry/trace.ts";
 import { reportSoon } from "../../shared/telemetry/isolate.ts";
@@ -11,7 +12,8 @@ export async function observed<Value>(env: CronEnv, work: () => Promise<Value>, 
     for (const result of resultsOf(value)) observe(result);
     return value;
   } catch (error) {
-    counters.count("luna_uncaught_exceptions_total", { worker: "cron" });
+    // That D1 does not answer is no surprise: nothing ran, the log says so, and the watchdog hears of what is overdue.
+    if (!isDatabaseFault(error)) counters.count("luna_uncaught_exceptions_total", { worker: "cron" });
     throw error;
   } finally {
     reportSoon(env);
