@@ -15,6 +15,8 @@ export type Tally = {
   usage: Map<string, { confirmed: number; open: number }>;
   mails: { accepted: number; given: number };
   slowestMs: number;
+  /** What was read at all: nobody can have kept it before its first read. */
+  paths: Set<string>;
 };
 
 const SHARES = { signUp: 0.02, usage: 0.03, mail: 0.03 };
@@ -31,6 +33,7 @@ const emptyTally = (): Tally => ({
   usage: new Map(),
   mails: { accepted: 0, given: 0 },
   slowestMs: 0,
+  paths: new Set(),
 });
 
 export class Load {
@@ -72,6 +75,7 @@ export class Load {
 
   async #read(path: string): Promise<void> {
     const { fault } = this;
+    this.tally.paths.add(path);
     const status = await this.#call("GET", path);
     const count = this.tally.reads.get(fault) ?? { asked: 0, answered: 0 };
     this.tally.reads.set(fault, { asked: count.asked + 1, answered: count.answered + (status === 200 ? 1 : 0) });

@@ -65,8 +65,9 @@ export async function advance(
       detail: JSON.stringify(failover === null ? { transport } : { transport, failedOver: failover.refusal }),
     })),
   );
-  // A failover is told from its own repeat by the transport that the row names.
-  const marked = `json_each(?1) AS m ON e.id = m.value ->> 'id' AND e.lease_token = ?3
+  // A failover is told from its own repeat by the transport that the row names. The plus keeps the token's index out: it would read all
+  // that the lease holds for each mail of the group.
+  const marked = `json_each(?1) AS m ON e.id = m.value ->> 'id' AND +e.lease_token = ?3
     AND (CASE WHEN m.value ->> 'from' IS NULL THEN e.status = 'claimed' ELSE e.status = 'sending' AND e.transport = m.value ->> 'from' END)
     AND (m.value ->> 'grant' IS NULL OR ${hasTurn("m.value ->> 'transport'", "m.value ->> 'grant'")})`;
   const replies = await db.batch([
@@ -92,7 +93,7 @@ export async function advance(
                 e.transport, pinned_until AS pinnedUntil, from_address AS "from", to_address AS "to", reply_to AS replyTo, subject, html, text,
                 attachments, category, trace_id AS traceId
          FROM json_each(?1) AS m JOIN emails AS e ON e.id = m.value ->> 'id' AND e.transport = m.value ->> 'transport'
-         WHERE e.lease_token = ?2 AND e.status = 'sending'`,
+         WHERE +e.lease_token = ?2 AND e.status = 'sending'`,
       )
       .bind(next, token),
   ]);
@@ -101,5 +102,5 @@ export async function advance(
 }
 
 /** A late outcome of the same lease resolves a mail that the sweeper had to call `unknown`. A claimed one is put back. */
-const underLease = `e.lease_token = ?3 AND (e.status = 'sending' OR (e.status = 'unknown' AND o.value ->> 'status' <> 'unknown')
+const underLease = `+e.lease_token = ?3 AND (e.status = 'sending' OR (e.status = 'unknown' AND o.value ->> 'status' <> 'unknown')
   OR (e.status = 'claimed' AND o.value ->> 'putBack' = 1))`;
