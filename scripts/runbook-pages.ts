@@ -15,7 +15,7 @@ export function writeRunbookPages(source: string, outDir: string): void {
     });
   for (const { name, title, text } of pages)
     writeFileSync(join(outDir, `${name}.html`), page(title, markdown.parse(text, { async: false })));
-  const links = pages.map(({ name, title }) => `<li><a href="${name}.html">${title}</a></li>`).join("\n");
+  const links = pages.map(({ name, title }) => `<li><a href="${name}">${title}</a></li>`).join("\n");
   writeFileSync(join(outDir, "index.html"), page("Runbooks", `<h1>Runbooks</h1>\n<ul>\n${links}\n</ul>`));
 }
 
@@ -47,7 +47,7 @@ const markdown = new Marked({
       const text = this.parser.parseInline(tokens);
       if (/^https?:/.test(href)) return `<a href="${href}" rel="noreferrer">${text}</a>`;
       const runbook = /^([\w-]+)\.md(#.*)?$/.exec(href);
-      return runbook === null ? text : `<a href="${runbook[1]}.html${runbook[2] ?? ""}">${text}</a>`;
+      return runbook === null ? text : `<a href="${runbook[1]}${runbook[2] ?? ""}">${text}</a>`;
     },
     code({ text }: Tokens.Code): string {
       return `<pre tabindex="0"><code>${escaped(text)}</code></pre>\n`;

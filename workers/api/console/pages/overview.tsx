@@ -88,7 +88,7 @@ function Verdict({
                   </span>
                 )}
                 <span class="links">
-                  <a href={`runbooks/${runbook}.html`}>Runbook</a> <a href={link}>{press}</a>
+                  <a href={`runbooks/${runbook}`}>Runbook</a> <a href={link}>{press}</a>
                 </span>
               </li>
             ))}
