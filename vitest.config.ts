@@ -54,8 +54,8 @@ export default defineConfig({
     globalSetup: ["./test/support/prepare.ts"],
     // What a passing test logs is noise; what a failing one logs is evidence.
     silent: "passed-only",
-    // Most of what they do is to wait, so that one more than there are cores is not one too many.
-    maxWorkers: availableParallelism() + 1,
+    // Most of what they do is to wait, so that two more than there are cores are not too many.
+    maxWorkers: availableParallelism() + 2,
     projects: [
       {
         test: {
