@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { checkAlertSettings } from "../shared/alerts/settings.ts";
-import { authSettings, breakerSettings, cacheSettings, corsOrigins } from "../shared/config.ts";
+import { authSettings, breakerSettings, cacheSettings, corsOrigins, objectLocation } from "../shared/config.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
@@ -92,6 +92,7 @@ export function checkVariables(vars: Variables): void {
     breakerSettings,
     cacheSettings,
     corsOrigins,
+    objectLocation,
     unsubscribeSettings,
   ]) {
     const result = read(vars);

@@ -5,7 +5,7 @@ import type { Variables } from "./env.ts";
 import { ok, type Result } from "./result.ts";
 import { readVariables, token, wholeNumber, type Misconfigured } from "./variables.ts";
 
-/** The settings of the admin's access, the breakers and the cache. Those of the mails: `email/settings.ts`. */
+/** The settings of the admin's access, the breakers, the cache and where objects live. Those of the mails: `email/settings.ts`. */
 
 const optionalToken = v.optional(v.union([v.literal(""), token], "must have at least 32 characters"), "");
 
@@ -120,6 +120,20 @@ export function authSettings(env: Variables): Result<AuthSettings, Misconfigured
 export function corsOrigins(env: Variables): Result<string[], Misconfigured> {
   const variables = readVariables(corsVariables, env);
   return variables.ok ? ok(variables.value.CORS_ORIGINS) : variables;
+}
+
+/** Where Cloudflare may be asked to make an object (https://developers.cloudflare.com/durable-objects/reference/data-location/#supported-locations). */
+const locations = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const satisfies DurableObjectLocationHint[];
+
+const objectVariables = v.object({
+  OBJECT_LOCATION_HINT: v.optional(v.picklist(["", ...locations], `must be one of ${locations.join(", ")}`), ""),
+});
+
+/** Near where objects are made; null: near whoever asks first. */
+export function objectLocation(env: Variables): Result<(typeof locations)[number] | null, Misconfigured> {
+  const read = readVariables(objectVariables, env);
+  if (!read.ok) return read;
+  return ok(read.value.OBJECT_LOCATION_HINT === "" ? null : read.value.OBJECT_LOCATION_HINT);
 }
 
 function isOrigin(text: string): boolean {

@@ -18,6 +18,7 @@ export interface Variables {
   ACCESS_TEAM_DOMAIN?: string;
   ACCESS_AUDIENCE?: string;
   CORS_ORIGINS?: string;
+  OBJECT_LOCATION_HINT?: string;
   EMAIL_FROM?: string;
   EMAIL_MAX_RETRIES?: string;
   EMAIL_BASE_DELAY_SECONDS?: string;

@@ -102,6 +102,13 @@ export const groups: Group[] = [
     ],
   },
   {
+    reader: "objectLocation",
+    workers: ["api", "consumer", "cron"],
+    variables: [
+      plain("OBJECT_LOCATION_HINT", "no", "near where objects are made by their first request, and stay: `weur`, `enam` and so on"),
+    ],
+  },
+  {
     reader: "breakerSettings",
     workers: ["api", "consumer", "cron"],
     variables: [

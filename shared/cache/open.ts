@@ -1,3 +1,4 @@
+import { objectNamed } from "../objects.ts";
 import { waitUntil } from "cloudflare:workers";
 import { RequestRefused, TagIndexClient } from "../cache-tags/client.ts";
 import type { CacheTagIndex } from "../cache-tags/object.ts";
@@ -59,7 +60,7 @@ function open(env: CacheEnv): Cache {
     { timeoutMs, calleeTimesOut: false, isFault: isKvFault },
     { retries, ...KV_RETRIES, deadlineMs: timeoutMs + RETRY_MARGIN_MS },
   );
-  const index = () => env.CACHE_TAG_INDEX.getByName(INDEX_NAME);
+  const index = () => objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
   const tags = new TagIndexClient({
     ...ports,
     boundMs: settings.stalenessMs,

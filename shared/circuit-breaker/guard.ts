@@ -1,3 +1,4 @@
+import { objectNamed } from "../objects.ts";
 import { waitUntil } from "cloudflare:workers";
 import { systemClock } from "../clock.ts";
 import type { Variables } from "../env.ts";
@@ -43,8 +44,8 @@ function memberOf(env: BreakerEnv, dependency: string): Member {
       notify: (event) => tell(dependency, event),
       object: {
         // A stub belongs to the request that makes it.
-        sync: async (request) => answered(await namespace.getByName(dependency).sync(request)),
-        endProbe: async (request) => answered(await namespace.getByName(dependency).endProbe(request)),
+        sync: async (request) => answered(await objectNamed(namespace, dependency, env).sync(request)),
+        endProbe: async (request) => answered(await objectNamed(namespace, dependency, env).endProbe(request)),
       },
     }),
     client: null,

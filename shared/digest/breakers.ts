@@ -1,3 +1,4 @@
+import { objectNamed } from "../objects.ts";
 import { dependencies } from "../circuit-breaker/dependencies.ts";
 import type { BreakerEnv } from "../circuit-breaker/guard.ts";
 import { within } from "../deadline.ts";
@@ -14,7 +15,7 @@ export async function breakerDays(env: BreakerEnv, from: number, until: number):
 const silent = (name: string): BreakerDay => ({ name, state: null, opened: null });
 
 async function breakerDay(env: BreakerEnv, name: string, from: number, until: number): Promise<BreakerDay> {
-  const breaker = env.CIRCUIT_BREAKER.getByName(name);
+  const breaker = objectNamed(env.CIRCUIT_BREAKER, name, env);
   const [{ state }, history] = await Promise.all([breaker.inspect(), breaker.history({ limit: MAX_TRANSITIONS })]);
   if (!history.ok) return silent(name);
   const opened = history.value.filter(

@@ -1,3 +1,4 @@
+import { objectNamed, type PlacementEnv } from "../objects.ts";
 import { waitUntil } from "cloudflare:workers";
 import { systemClock } from "../clock.ts";
 import { listFields } from "../http/problem.ts";
@@ -10,7 +11,7 @@ import type { Telemetry } from "./object.ts";
 import { TELEMETRY_NAME } from "./rpc.ts";
 
 /** `ANALYTICS`: where what is counted goes besides, for whoever wants to ask by SQL. */
-export type TelemetryEnv = { TELEMETRY: DurableObjectNamespace<Telemetry>; ANALYTICS?: AnalyticsEngineDataset };
+export type TelemetryEnv = PlacementEnv & { TELEMETRY: DurableObjectNamespace<Telemetry>; ANALYTICS?: AnalyticsEngineDataset };
 
 /** Plain state of this isolate. Keyed by the binding, so that a test's stand-in is told what it would be told alone. */
 const reporters = new WeakMap<TelemetryEnv["TELEMETRY"], Reporter>();
@@ -36,14 +37,15 @@ export function reportSoon(env: TelemetryEnv): void {
   }
 }
 
-function reporterOf({ TELEMETRY: namespace, ANALYTICS: dataset }: TelemetryEnv): Reporter {
+function reporterOf(env: TelemetryEnv): Reporter {
+  const { TELEMETRY: namespace, ANALYTICS: dataset } = env;
   const known = reporters.get(namespace);
   if (known !== undefined) return known;
   const sources = [() => counters.totals()];
   const points = new AnalyticsPoints();
   const client = new TelemetryClient({
     send: async (report) => {
-      const reply = await namespace.getByName(TELEMETRY_NAME).report({ ...report, ...(worker !== undefined && { worker }) });
+      const reply = await objectNamed(namespace, TELEMETRY_NAME, env).report({ ...report, ...(worker !== undefined && { worker }) });
       if (!reply.ok) throw new TypeError(listFields(reply.error.errors));
     },
     totals: () => summedUp(sources),

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { groups, variableNames } from "../../scripts/deploy/variables.ts";
 import { workers } from "../../scripts/deploy/environments.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
-import { authSettings, breakerSettings, cacheSettings, corsOrigins } from "../../shared/config.ts";
+import { authSettings, breakerSettings, cacheSettings, corsOrigins, objectLocation } from "../../shared/config.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
@@ -40,6 +40,7 @@ const readers: ((vars: Variables) => unknown)[] = [
   corsOrigins,
   deadLetterRetentionDays,
   emailTransports,
+  objectLocation,
   resendSettings,
   resendWebhookSecret,
   retryPolicy,

@@ -1,3 +1,4 @@
+import { objectNamed } from "../../shared/objects.ts";
 import { noCounts, type CacheCounts } from "../../shared/cache/counts.ts";
 import { cacheMetrics as contract } from "../../shared/contract/cache.ts";
 import { validate } from "../../shared/http/body.ts";
@@ -18,8 +19,8 @@ export const cacheMetrics: Handler = async ({ env, url }) => {
   if (!query.ok) return query;
   // One that does not answer hides nothing of the other.
   const [totals, breaker] = await Promise.allSettled([
-    within(OBJECT_TIMEOUT_MS, env.TELEMETRY.getByName(TELEMETRY_NAME).totals()),
-    within(OBJECT_TIMEOUT_MS, env.CIRCUIT_BREAKER.getByName("cache").inspect()),
+    within(OBJECT_TIMEOUT_MS, objectNamed(env.TELEMETRY, TELEMETRY_NAME, env).totals()),
+    within(OBJECT_TIMEOUT_MS, objectNamed(env.CIRCUIT_BREAKER, "cache", env).inspect()),
   ]);
   if (totals.status === "rejected") {
     log("error", "telemetry.unreachable", describeError(totals.reason));

@@ -1,3 +1,4 @@
+import { objectNamed } from "../../shared/objects.ts";
 import type * as v from "valibot";
 import { findNames } from "../../shared/accounts/store.ts";
 import { apiKeyKey, emailKey, relatedKey, relatedReads, userKey } from "../../shared/cache/keys.ts";
@@ -104,7 +105,7 @@ export const inspectTag: Handler = async ({ env, params, url }) => {
   if (name === null) return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
   const asked = { tag: name, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
   try {
-    const index = env.CACHE_TAG_INDEX.getByName(INDEX_NAME);
+    const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     const inspected = await within(OBJECT_TIMEOUT_MS, (async (): Promise<Result<TagInspection, Invalid>> => await index.inspect(asked))());
     return inspected.ok ? json(tagView(inspected.value, limit)) : fail(inspected.error);
   } catch (error) {

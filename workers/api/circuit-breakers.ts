@@ -1,3 +1,4 @@
+import { objectNamed } from "../../shared/objects.ts";
 import type * as v from "valibot";
 import { dependencies, isDependency } from "../../shared/circuit-breaker/dependencies.ts";
 import type { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
@@ -83,7 +84,7 @@ async function ask<Reply>(
   unanswered: Failure = { tag: "unavailable", dependency: "circuit breaker" },
 ): Promise<Result<Reply, Failure>> {
   try {
-    return ok(await within(OBJECT_TIMEOUT_MS, question(env.CIRCUIT_BREAKER.getByName(name))));
+    return ok(await within(OBJECT_TIMEOUT_MS, question(objectNamed(env.CIRCUIT_BREAKER, name, env))));
   } catch (error) {
     log("error", "circuit_breaker.unreachable", { dependency: name, ...describeError(error) });
     return fail(unanswered);

@@ -1,3 +1,4 @@
+import { objectNamed } from "../../shared/objects.ts";
 import { version } from "../../package.json";
 import { owedPurges } from "../../shared/cache-tags/intents/store.ts";
 import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
@@ -60,7 +61,10 @@ function cacheCheck({ owed, oldestAt }: Awaited<ReturnType<typeof owedPurges>>, 
 /** Which tasks have not run in time. If none is watched yet, as after the first deployment, they are registered. */
 async function taskCheck(env: ApiEnv) {
   try {
-    const { watched, overdue } = await within(WATCHDOG_TIMEOUT_MS, Promise.resolve(env.TASK_WATCHDOG.getByName(WATCHDOG_NAME).inspect()));
+    const { watched, overdue } = await within(
+      WATCHDOG_TIMEOUT_MS,
+      Promise.resolve(objectNamed(env.TASK_WATCHDOG, WATCHDOG_NAME, env).inspect()),
+    );
     if (watched === 0) await within(WATCHDOG_TIMEOUT_MS, Promise.resolve(env.CRON.register()));
     const late = overdue.map(({ task, dueBy }) => ({ task, dueBy: new Date(dueBy).toISOString() }));
     const status: Status = late.length > 0 ? "degraded" : "ok";

@@ -1,3 +1,4 @@
+import { objectNamed } from "../../shared/objects.ts";
 import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
 import { within } from "../../shared/deadline.ts";
 import { emailBacklog } from "../../shared/email/store.ts";
@@ -46,7 +47,7 @@ async function part<Value>(name: string, read: () => Promise<Value>): Promise<Va
 const sample = <Name extends MetricName>(name: Name, labels: Labels<Name>, value: number): Sample => ({ name, labels, value });
 
 async function fleetPart(env: ApiEnv): Promise<{ totals: Record<string, number>; samples: Sample[] }> {
-  const { totals, isolates, reportedAt } = await env.TELEMETRY.getByName(TELEMETRY_NAME).inspect();
+  const { totals, isolates, reportedAt } = await objectNamed(env.TELEMETRY, TELEMETRY_NAME, env).inspect();
   const reports = Object.entries(reportedAt) as [keyof typeof reportedAt, number][];
   return {
     totals,
@@ -64,7 +65,7 @@ const stateLabel = { CLOSED: "closed", OPEN: "open", HALF_OPEN: "half_open" } as
 async function breakersPart(env: ApiEnv): Promise<{ ok: boolean; samples: Sample[] }> {
   const read = await Promise.all(
     dependencies.map(async (dependency) => {
-      const breaker = await part("breakers", async () => await env.CIRCUIT_BREAKER.getByName(dependency).inspect());
+      const breaker = await part("breakers", async () => await objectNamed(env.CIRCUIT_BREAKER, dependency, env).inspect());
       if (breaker === null) return null;
       return [
         ...states.map((state) =>
@@ -89,6 +90,6 @@ async function emailPart(env: ApiEnv, now: number): Promise<Sample[]> {
 }
 
 async function tasksPart(env: ApiEnv): Promise<Sample[]> {
-  const { watched, overdue } = await env.TASK_WATCHDOG.getByName(WATCHDOG_NAME).inspect();
+  const { watched, overdue } = await objectNamed(env.TASK_WATCHDOG, WATCHDOG_NAME, env).inspect();
   return [sample("luna_tasks_watched", {}, watched), sample("luna_tasks_overdue", {}, overdue.length)];
 }

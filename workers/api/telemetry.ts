@@ -1,3 +1,4 @@
+import { objectNamed } from "../../shared/objects.ts";
 import { getTelemetry as contract } from "../../shared/contract/telemetry.ts";
 import { within } from "../../shared/deadline.ts";
 import { validate } from "../../shared/http/body.ts";
@@ -18,7 +19,10 @@ export const getTelemetry: Handler = async ({ env, url, now }) => {
   const [stepMs, length] = hours === undefined ? ([60_000, minutes] as const) : ([3_600_000, hours] as const);
   const from = startOf(now, stepMs) - (length - 1) * stepMs;
   try {
-    const points = await within(OBJECT_TIMEOUT_MS, Promise.resolve(env.TELEMETRY.getByName(TELEMETRY_NAME).points({ stepMs, from })));
+    const points = await within(
+      OBJECT_TIMEOUT_MS,
+      Promise.resolve(objectNamed(env.TELEMETRY, TELEMETRY_NAME, env).points({ stepMs, from })),
+    );
     if (!points.ok) throw new TypeError(listFields(points.error.errors));
     const series = chartsFrom(points.value, from, stepMs, length);
     return json({ from: new Date(from).toISOString(), stepSeconds: stepMs / 1_000, series });

@@ -1,3 +1,4 @@
+import { objectNamed } from "../../shared/objects.ts";
 import { alertChannels } from "../../shared/alerts/channels.ts";
 import { findingsOf } from "../../shared/alerts/findings.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
@@ -58,7 +59,7 @@ const WATCHDOG_TIMEOUT_MS = 5_000;
 export async function reportToWatchdog(env: CronEnv): Promise<void> {
   const now = Date.now();
   try {
-    const watchdog = env.TASK_WATCHDOG.getByName(WATCHDOG_NAME);
+    const watchdog = objectNamed(env.TASK_WATCHDOG, WATCHDOG_NAME, env);
     const report = tasks.map(({ name, cron, graceMs }) => ({ task: name, dueBy: nextSlot(cron, now) + graceMs }));
     const told = await within(WATCHDOG_TIMEOUT_MS, Promise.resolve(watchdog.report(report)));
     if (!told.ok) throw new Error(listFields(told.error.errors));
@@ -71,7 +72,7 @@ export async function reportToWatchdog(env: CronEnv): Promise<void> {
 async function breakerStates(env: CronEnv): Promise<{ name: string; state: string }[]> {
   const states = await Promise.all(
     dependencies.map(async (name) => {
-      const breaker = env.CIRCUIT_BREAKER.getByName(name);
+      const breaker = objectNamed(env.CIRCUIT_BREAKER, name, env);
       const inspected = await within(BREAKER_TIMEOUT_MS, Promise.resolve(breaker.inspect())).catch(() => null);
       return inspected === null ? [] : [{ name, state: inspected.state }];
     }),

@@ -1,3 +1,4 @@
+import { objectNamed } from "../../../shared/objects.ts";
 import { deliverPurges as deliver } from "../../../shared/cache-tags/intents/deliver.ts";
 import { INDEX_NAME, type Invalid, type PurgeReply } from "../../../shared/cache-tags/rpc.ts";
 import type { Result } from "../../../shared/result.ts";
@@ -11,7 +12,7 @@ export const deliverPurges: CronTask = {
   graceMs: 120_000,
   overlap: "skip",
   async run({ given: env }) {
-    const index = env.CACHE_TAG_INDEX.getByName(INDEX_NAME);
+    const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     // RPC's types lose tuples.
     const purge = async (request: Parameters<typeof index.purge>[0]) => (await index.purge(request)) as Result<PurgeReply, Invalid>;
     return await deliver({ db: env.DB, purge }, Date.now());
