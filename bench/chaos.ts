@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, Luna, openDatabase } from "../test/process/luna.ts";
+import { freePort, Luna, mailServerAt, openDatabase } from "../test/process/luna.ts";
 import { randomFrom } from "../test/support/random.ts";
 import type { Fault } from "../test/support/sink.ts";
 import { Load } from "./criteria/load.ts";
@@ -20,7 +20,7 @@ const number = (name: string, fallback: number): number => {
 const minutes = number("MINUTES", 10);
 const users = number("USERS", 10_000);
 const seed = number("SEED", (Date.now() % 2 ** 31) + 1);
-/** Of the run: before the first fault, and between two. */
+/** How much of its part of the run a fault lasts; before it all is well. */
 const SHARE_OF_A_FAULT = 0.4;
 const SETTLE_LIMIT_MS = 5 * 60_000;
 /** How the mail server refuses, besides being down. */
@@ -41,11 +41,7 @@ const started = async (smtpPort: number): Promise<Luna> => {
   luna = new Luna({
     PORT: String(await freePort()),
     STATE_DIR: stateDir,
-    SMTP_HOST: "127.0.0.1",
-    SMTP_PORT: String(smtpPort),
-    SMTP_SECURITY: "none",
-    SMTP_USERNAME: "",
-    SMTP_PASSWORD: "",
+    ...mailServerAt(smtpPort),
   });
   return await luna.ready();
 };

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, openDatabase } from "../test/process/luna.ts";
+import { freePort, mailServerAt, openDatabase } from "../test/process/luna.ts";
 import { SmtpSink } from "../test/support/sink.ts";
 import { postAll, settleAll, type Accepted } from "./chaos/drive.ts";
 import { KilledLuna } from "./chaos/killed-luna.ts";
@@ -31,11 +31,7 @@ sink.fault = plan.fault;
 const luna = new KilledLuna({
   PORT: String(await freePort()),
   STATE_DIR: stateDir,
-  SMTP_HOST: "127.0.0.1",
-  SMTP_PORT: String(await sink.listen()),
-  SMTP_SECURITY: "none",
-  SMTP_USERNAME: "",
-  SMTP_PASSWORD: "",
+  ...mailServerAt(await sink.listen()),
   EMAIL_MAX_RETRIES: "3",
 });
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Tally } from "./load.ts";
+import { METRIC, type Tally } from "./load.ts";
 import { partsOfSignUp, usageOf } from "./store.ts";
 
 /** What the users were told, held to what there is. */
@@ -7,7 +7,6 @@ import { partsOfSignUp, usageOf } from "./store.ts";
 export type Transactions = { tried: number; confirmed: number; refused: number; unknown: number; wrong: string[] };
 
 const WHOLE = 4;
-const METRIC = "chaos";
 
 /** All or nothing, and as it was told: a sign-up that was confirmed is whole, one that was refused is not there at all. */
 export function judgeTransactions(db: DatabaseSync, { signUps, usage }: Tally): Transactions {

@@ -5,7 +5,7 @@ import chromium from "@sparticuz/chromium";
 import axe from "axe-core";
 import { chromium as playwright, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
-import { freePort, Luna } from "../process/luna.ts";
+import { freePort, Luna, mailServerAt } from "../process/luna.ts";
 import { SmtpSink } from "../support/sink.ts";
 
 /** Where the screenshots go: to be looked at. */
@@ -28,11 +28,7 @@ export function useConsole() {
     luna = new Luna({
       PORT: String(port),
       STATE_DIR: stateDir,
-      SMTP_HOST: "127.0.0.1",
-      SMTP_PORT: String(smtpPort),
-      SMTP_SECURITY: "none",
-      SMTP_USERNAME: "",
-      SMTP_PASSWORD: "",
+      ...mailServerAt(smtpPort),
       READONLY_TOKEN,
     });
     // What comes with the package for other machines, as to run it in one process, breaks more than it mends.

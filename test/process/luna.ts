@@ -24,6 +24,11 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/** The variables with which a run uses a mail server of the test's own, whatever `.dev.vars` says. */
+export function mailServerAt(port: number): Record<string, string> {
+  return { SMTP_HOST: "127.0.0.1", SMTP_PORT: String(port), SMTP_SECURITY: "none", SMTP_USERNAME: "", SMTP_PASSWORD: "" };
+}
+
 /** A program in a process group of its own, with whatever it starts. */
 export class ProcessGroup {
   output = "";

@@ -56,9 +56,54 @@ function Card({ item }: { item: Item }) {
   );
 }
 
+type Order = {
+  verb: "resetCircuitBreaker" | "openCircuitBreaker" | "closeCircuitBreaker" | "disableCircuitBreaker" | "enableCircuitBreaker";
+  label: string;
+  tone?: "danger";
+  explains: string;
+  done: string;
+};
+
+const orders: Order[] = [
+  {
+    verb: "resetCircuitBreaker",
+    label: "Reset",
+    explains: "It closes, counts from nothing, and any override ends. If what it guards is still broken it opens again by itself.",
+    done: "was reset",
+  },
+  {
+    verb: "openCircuitBreaker",
+    label: "Force open",
+    tone: "danger",
+    explains: "Every call is refused, in the whole fleet, until somebody resets or enables it.",
+    done: "is held open",
+  },
+  {
+    verb: "closeCircuitBreaker",
+    label: "Force closed",
+    tone: "danger",
+    explains: "Every call goes through, however many fail. It counts on, but does not open.",
+    done: "is held closed",
+  },
+];
+const disable: Order = {
+  verb: "disableCircuitBreaker",
+  label: "Disable",
+  tone: "danger",
+  explains: "Every call goes through, and nothing is counted, as if there were no breaker.",
+  done: "is disabled",
+};
+const enable: Order = {
+  verb: "enableCircuitBreaker",
+  label: "Lift override",
+  explains: "It goes by what it counts again.",
+  done: "goes by what it counts",
+};
+
 function Details({ breaker }: { breaker: Breaker }) {
   const { name, state, override, failures, calls, retryAfterMs, lastTransition: last } = breaker;
   const params = { name };
+  const verbs = [...orders, override === "none" ? disable : enable];
   return (
     <>
       <p>
@@ -81,52 +126,18 @@ function Details({ breaker }: { breaker: Breaker }) {
         )}
       </p>
       <div class="buttons">
-        <Action
-          label="Reset"
-          of={name}
-          explains={<p>It closes, counts from nothing, and any override ends. If {name} is still broken it opens again by itself.</p>}
-          reason="required"
-          done={`The breaker of ${name} was reset.`}
-          act={(reason) => call("resetCircuitBreaker", { params, body: { reason } })}
-        />
-        <Action
-          label="Force open"
-          of={name}
-          tone="danger"
-          explains={<p>Every call to {name} is refused, in the whole fleet, until somebody resets or enables it.</p>}
-          reason="required"
-          done={`The breaker of ${name} is held open.`}
-          act={(reason) => call("openCircuitBreaker", { params, body: { reason } })}
-        />
-        <Action
-          label="Force closed"
-          of={name}
-          tone="danger"
-          explains={<p>Every call goes through, however many fail. It counts on, but does not open.</p>}
-          reason="required"
-          done={`The breaker of ${name} is held closed.`}
-          act={(reason) => call("closeCircuitBreaker", { params, body: { reason } })}
-        />
-        {override === "none" ? (
+        {verbs.map(({ verb, label, tone, explains, done }) => (
           <Action
-            label="Disable"
+            key={verb}
+            label={label}
             of={name}
-            tone="danger"
-            explains={<p>Every call goes through, and nothing is counted, as if there were no breaker.</p>}
+            {...(tone !== undefined && { tone })}
+            explains={<p>{explains}</p>}
             reason="required"
-            done={`The breaker of ${name} is disabled.`}
-            act={(reason) => call("disableCircuitBreaker", { params, body: { reason } })}
+            done={`The breaker of ${name} ${done}.`}
+            act={(reason) => call(verb, { params, body: { reason } })}
           />
-        ) : (
-          <Action
-            label="Lift override"
-            of={name}
-            explains={<p>It goes by what it counts again.</p>}
-            reason="required"
-            done={`The breaker of ${name} goes by what it counts.`}
-            act={(reason) => call("enableCircuitBreaker", { params, body: { reason } })}
-          />
-        )}
+        ))}
       </div>
     </>
   );

@@ -6,7 +6,7 @@ import { linkTo } from "../router.ts";
 import { useResource, type Reading } from "../resource.ts";
 import type { BodyOf, Health } from "../api.ts";
 import { Facts, Section, State, Time } from "../ui/bits.tsx";
-import { Loaded, Together } from "../ui/loaded.tsx";
+import { Failing, Loaded, Together } from "../ui/loaded.tsx";
 import { troubles } from "../verdict.ts";
 
 type Telemetry = BodyOf<"getTelemetry">;
@@ -69,9 +69,7 @@ function Verdict({
         </p>
       )}
       {readings.map((reading, n) => (
-        <Loaded key={n} reading={reading as Reading<unknown>}>
-          {() => null}
-        </Loaded>
+        <Failing key={n} reading={reading} />
       ))}
       {found.length > 0 && (
         <>

@@ -16,10 +16,10 @@ export function Loaded<Body>({
   lines?: number;
   children: (body: Body) => ComponentChildren;
 }) {
-  const { body, failure } = reading;
+  const { body } = reading;
   return (
     <>
-      {failure !== null && <Failing reading={reading} />}
+      <Failing reading={reading} />
       {body !== null && children(body)}
       {isPending(reading) && <Skeleton lines={lines} />}
     </>
@@ -47,7 +47,8 @@ export function Together({ readings, children }: { readings: Reading<unknown>[];
   return readings.some(isPending) ? <Skeleton lines={12} /> : <>{children}</>;
 }
 
-function Failing<Body>({ reading: { failure, at } }: { reading: Reading<Body> }) {
+/** What is wrong with reading, since when, and how old is what is shown; nothing while it works. */
+export function Failing({ reading: { failure, at } }: { reading: Reading<unknown> }) {
   const now = useNow();
   if (failure === null) return null;
   return (
