@@ -3,36 +3,55 @@
  * mislead: bench/README.md.
  */
 import { cpus } from "node:os";
+import packageJson from "../package.json" with { type: "json" };
 import { cacheInWorkerdRows } from "./cache-in-workerd.ts";
 import { cacheHitRows } from "./cache-hits.ts";
 import { circuitBreakerRows } from "./circuit-breaker.ts";
 import { ensureConsole } from "../scripts/build-console.ts";
 import { emailRows } from "./email.ts";
 import { bundleRows } from "./bundles.ts";
+import { table, type Ratio } from "./measure.ts";
 import { requestRows } from "./requests.ts";
 import { stampedeRows } from "./stampede.ts";
 
-const sections: Record<string, () => Promise<string>> = {
+const sections: Record<string, () => Promise<Ratio[]>> = {
   "circuit-breaker": circuitBreakerRows,
-  cache: cacheHitRows,
+  cache: () => cacheHitRows("Node"),
   stampede: stampedeRows,
-  "cache-in-workerd": async () => `inside workerd:\n\n${await cacheInWorkerdRows()}`,
+  "cache-in-workerd": cacheInWorkerdRows,
   requests: requestRows,
   email: emailRows,
   bundles: bundleRows,
 };
 
-// Nothing here asks the network.
+// Nothing here asks the network, and what Wrangler tells of itself is no part of the table.
 process.env["CLOUDFLARE_CF_FETCH_ENABLED"] ??= "false";
+process.env["WRANGLER_LOG"] ??= "warn";
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));
 if (unknown.length > 0) throw new Error(`no section ${unknown.join(", ")}: there are ${Object.keys(sections).join(", ")}`);
 
 await ensureConsole();
-const cpu = cpus();
-process.stdout.write(`Node ${process.version}, ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}\n`);
-for (const [name, rows] of Object.entries(sections)) {
-  if (wanted.length === 0 || wanted.includes(name)) process.stdout.write(`\n${await rows()}\n`);
+const rows: Ratio[] = [];
+for (const [name, measure] of Object.entries(sections)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  process.stderr.write(`measuring: ${name}\n`);
+  rows.push(...(await measure()));
 }
+
+const cpu = cpus();
+const { devDependencies, dependencies } = packageJson;
+const versionOf = (name: keyof typeof devDependencies | keyof typeof dependencies): string =>
+  `${name} ${{ ...dependencies, ...devDependencies }[name]}`;
+const peers = (["cockatiel", "opossum", "lru-cache", "bentocache", "@epic-web/cachified", "cacheable", "wrangler"] as const).map(versionOf);
+process.stdout.write(`Node ${process.version}, ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}; ${peers.join(", ")}\n\n`);
+const isFirst = ({ what }: Ratio, n: number): boolean => rows[n - 1]?.what !== what;
+process.stdout.write(
+  table(
+    ["", "", "measured", "of its peer"],
+    rows.map((row, n) => [isFirst(row, n) ? row.what : "", row.way, row.measured, row.ratio]),
+  ),
+);
+process.stdout.write("\n");
 // opossum's timers would keep the process alive.
 process.exit(0);

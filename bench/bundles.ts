@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { table } from "./measure.ts";
+import { median, ratios, type Ratio } from "./measure.ts";
 
 /** What is uploaded of each Worker, and the CPU that it takes until the first request can come, beside a Worker that does nothing. */
 
@@ -14,7 +14,7 @@ const ALLOWED_MS = 1_000;
 
 type Profile = { nodes: { id: number; callFrame: { functionName: string } }[]; samples: number[]; timeDeltas: number[] };
 
-export async function bundleRows(): Promise<string> {
+export async function bundleRows(): Promise<Ratio[]> {
   const directory = mkdtempSync(join(tmpdir(), "luna-bundles-"));
   try {
     const bare = join(directory, "wrangler.toml");
@@ -25,10 +25,11 @@ export async function bundleRows(): Promise<string> {
     ];
     const measured: { name: string; gzipKib: number; startMs: number }[] = [];
     for (const [name, config] of workers) measured.push({ name, ...(await measure(config, join(directory, name))) });
-    return table(
-      ["bundle", "KiB gzip", "start-up ms of CPU", "of what is allowed"],
-      measured.map(({ name, gzipKib, startMs }) => [name, gzipKib.toFixed(1), startMs.toFixed(1), `${(startMs / ALLOWED_MS).toFixed(3)}x`]),
-    );
+    const of = (what: "gzipKib" | "startMs") => Object.fromEntries(measured.map((worker) => [worker.name, worker[what]]));
+    return [
+      ...ratios("bundle, gzip", "KiB", "bare Worker", of("gzipKib")),
+      ...ratios("start-up, CPU", "ms", "allowed", { allowed: ALLOWED_MS, ...of("startMs") }),
+    ];
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -44,7 +45,7 @@ async function measure(config: string, directory: string): Promise<{ gzipKib: nu
     await wrangler("check", "startup", `--args=-c ${config}`, "--outfile", outfile);
     times.push(activeMs(JSON.parse(readFileSync(outfile, "utf8")) as Profile));
   }
-  return { gzipKib, startMs: times.toSorted((a, b) => a - b)[ROUNDS >> 1] ?? 0 };
+  return { gzipKib, startMs: median(times) };
 }
 
 const NOT_THE_WORKER = new Set(["(idle)", "(program)"]);

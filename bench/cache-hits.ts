@@ -5,7 +5,7 @@ import { Cacheable } from "cacheable";
 import { LRUCache } from "lru-cache";
 import { ok } from "../shared/result.ts";
 import { DAY_MS, lunaCache, schema, value } from "./cache-peers.ts";
-import { nsPerCall, table } from "./measure.ts";
+import { nsPerCall, ratios, type Ratio } from "./measure.ts";
 
 /** A hit in memory, with none, one and five tags, beside the peers. */
 
@@ -38,7 +38,8 @@ async function cacheableHit(): Promise<() => Promise<unknown>> {
   return () => cache.get("user:ada");
 }
 
-export async function cacheHitRows(): Promise<string> {
+/** @param where it runs */
+export async function cacheHitRows(where: "Node" | "workerd"): Promise<Ratio[]> {
   const map = new Map([["user:ada", value]]);
   const lru = new LRUCache<string, typeof value>({ max: 1_000 });
   lru.set("user:ada", value);
@@ -54,11 +55,5 @@ export async function cacheHitRows(): Promise<string> {
     "bentocache, 1 tag": await bentocacheHit(1),
     "bentocache, 5 tags": await bentocacheHit(5),
   };
-  const ns = await nsPerCall(ways);
-  const rows = (Object.keys(ways) as (keyof typeof ways)[]).map((name) => [
-    name,
-    `${ns[name].toFixed(0)} ns`,
-    `${(ns[name] / ns["async Map"]).toFixed(2)}x`,
-  ]);
-  return table(["memory hit", "a hit", "of Map"], rows);
+  return ratios(`memory hit, in ${where}`, "ns", "async Map", await nsPerCall(ways));
 }

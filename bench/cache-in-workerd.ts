@@ -1,12 +1,12 @@
 import { createTestHarness } from "wrangler";
-import { table } from "./measure.ts";
+import { median, ratios, type Ratio } from "./measure.ts";
 
 const MEMBERS = [1, 1_000, 100_000];
 const PURGES = 50;
 const ROUNDS = 15;
 
 /** The same memory hits inside workerd, and a purge of a tag with one member beside some with more. */
-export async function cacheInWorkerdRows(): Promise<string> {
+export async function cacheInWorkerdRows(): Promise<Ratio[]> {
   const server = createTestHarness();
   const config = {
     name: "bench-cache",
@@ -21,7 +21,7 @@ export async function cacheInWorkerdRows(): Promise<string> {
   await server.listen();
   try {
     const ask = async (path: string): Promise<string> => await (await server.fetch(path)).text();
-    const hits = await ask("/hits");
+    const hits = JSON.parse(await ask("/hits")) as Ratio[];
     const us = new Map(MEMBERS.map((members) => [members, [] as number[]]));
     for (const members of MEMBERS) await ask(`/fill?tag=of-${members}&count=${members}`);
     for (let round = -2; round < ROUNDS; round += 1) {
@@ -30,16 +30,8 @@ export async function cacheInWorkerdRows(): Promise<string> {
         if (round >= 0) all.push(each);
       }
     }
-    const median = (members: number): number => us.get(members)?.toSorted((a, b) => a - b)[ROUNDS >> 1] ?? 0;
-    const purges = table(
-      ["purge of a tag", "a purge", "of one"],
-      MEMBERS.map((members) => [
-        members === 1 ? "with one member" : `with ${members.toLocaleString("en")} members`,
-        `${median(members).toFixed(0)} us`,
-        `${(median(members) / median(1)).toFixed(2)}x`,
-      ]),
-    );
-    return `${hits}\n\n${purges}`;
+    const purges = [...us].map(([members, all]) => [members === 1 ? "one member" : `${members.toLocaleString("en")} members`, median(all)]);
+    return [...hits, ...ratios("purge of a tag", "us", "one member", Object.fromEntries(purges) as Record<string, number>)];
   } finally {
     await server.close();
   }

@@ -73,6 +73,11 @@ async function settle(running: Luna): Promise<void> {
 const sleep = async (ms: number): Promise<void> => {
   await new Promise((resolve) => setTimeout(resolve, Math.max(ms, 0)));
 };
+/** What the fleet's cache counted so far. */
+async function cacheReads(running: Luna): Promise<{ hits: number; reads: number }> {
+  const { hits, misses } = (await running.call("GET", "/api/cache/metrics")).body;
+  return { hits: Number(hits), reads: Number(hits) + Number(misses) };
+}
 const percent = (part: number, whole: number): string => (whole === 0 ? "–" : `${((100 * part) / whole).toFixed(2)} %`);
 
 async function run(): Promise<boolean> {
@@ -88,9 +93,13 @@ async function run(): Promise<boolean> {
   // The stores of the objects are there only once each was asked.
   await running.call("GET", "/api/admin/circuit-breakers");
   const endsAt = Date.now() + minutes * 60_000;
-  await Promise.all([load.run(() => Date.now() >= endsAt), breakInTurn(load, endsAt)]);
+  const [firstHalf] = await Promise.all([
+    sleep(minutes * 30_000).then(() => cacheReads(running)),
+    load.run(() => Date.now() >= endsAt),
+    breakInTurn(load, endsAt),
+  ]);
   await settle(running);
-  const metrics = (await running.call("GET", "/api/cache/metrics")).body;
+  const whole = await cacheReads(running);
   const scraped = await (await fetch(`${running.url}/metrics`, { headers: { Authorization: `Bearer ${running.token}` } })).text();
   const exitCode = await running.signal("SIGTERM");
   if (exitCode !== 0) throw new Error(`npm start ended with ${exitCode}`);
@@ -104,8 +113,7 @@ async function run(): Promise<boolean> {
   const mails = mailsByStatus(db);
   const runs = runsByStatus(db);
   db.close();
-  const of = (name: string): number => Number(metrics[name]);
-  const reads = of("hits") + of("misses");
+  const secondHalf = { hits: whole.hits - firstHalf.hits, reads: whole.reads - firstHalf.reads };
   const { asked, answered } = readsWhile((fault) => fault !== "D1");
   const uncaught = [...scraped.matchAll(/^luna_uncaught_exceptions_total\{[^}]*\} (\d+)/gm)].reduce(
     (sum, [, count]) => sum + Number(count),
@@ -129,8 +137,8 @@ async function run(): Promise<boolean> {
     ["task completion", "95 %", percent(completed, ran), completed / ran > 0.95],
     ["delivery, of all mails that were accepted", "98 %", percent(delivered, all), delivered / all > 0.98],
     ["  mails that arrived twice", "0", String(twice), twice === 0],
-    ["hit rate", "80 %", percent(of("hits"), reads), of("hits") / reads > 0.8],
-    ["  of what had been read before", "", percent(of("hits"), reads - load.tally.paths.size), true],
+    ["hit rate, of the second half", "80 %", percent(secondHalf.hits, secondHalf.reads), secondHalf.hits / secondHalf.reads > 0.8],
+    ["  of the whole, which begins cold", "", percent(whole.hits, whole.reads), true],
     ["uncaught exceptions", "0", String(uncaught), uncaught === 0],
   ];
   const rows = ratios.map(([name, claim, measured, holds]) => [

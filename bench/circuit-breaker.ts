@@ -1,26 +1,27 @@
-import { ConsecutiveBreaker, circuitBreaker, handleAll } from "cockatiel";
+import { ConsecutiveBreaker, circuitBreaker, handleAll, timeout, TimeoutStrategy, wrap } from "cockatiel";
 import Opossum from "opossum";
 import { BreakerClient } from "../shared/circuit-breaker/client.ts";
 import { Lease } from "../shared/circuit-breaker/lease.ts";
 import type { Snapshot } from "../shared/circuit-breaker/phase.ts";
 import { defaultSettings } from "../shared/circuit-breaker/settings.ts";
 import { systemClock } from "../shared/clock.ts";
-import { nsPerCall, table } from "./measure.ts";
+import { nsPerCall, ratios, type Ratio } from "./measure.ts";
 
 const HOUR_MS = 3_600_000;
+const TIMEOUT_MS = 5_000;
 const operation = async (): Promise<number> => 1;
 const failing = async (): Promise<number> => {
   throw new Error("down");
 };
 
 /** A client under a lease that outlasts the run, as between two renewals. */
-async function luna(state: "CLOSED" | "OPEN"): Promise<BreakerClient> {
+async function luna(state: "CLOSED" | "OPEN", calleeTimesOut = true): Promise<BreakerClient> {
   const snapshot: Snapshot = { state, epoch: 1, leaseMs: HOUR_MS, retryAfterMs: HOUR_MS, override: { kind: "none" } };
   const object = { sync: async () => ({ snapshot, granted: false }), endProbe: async () => ({ snapshot, granted: false }) };
   const ports = { clock: systemClock, random: Math.random, background: (): void => undefined };
   const lease = new Lease({ ...ports, object, settings: defaultSettings, notify: () => undefined });
   await lease.refresh(1_000);
-  const policy = { timeoutMs: 5_000, calleeTimesOut: true, isFault: (): boolean => true };
+  const policy = { timeoutMs: TIMEOUT_MS, calleeTimesOut, isFault: (): boolean => true };
   return new BreakerClient({ ...ports, dependency: "bench", policy, lease, newId: () => "id" });
 }
 
@@ -44,8 +45,8 @@ const quietly = (call: () => Promise<unknown>) => async (): Promise<void> => {
   }
 };
 
-/** A guarded call that succeeds, and one that is rejected, beside the peers in this process. */
-export async function circuitBreakerRows(): Promise<string> {
+/** A guarded call that succeeds, without and with a timeout that the breaker keeps, and one that is rejected, beside the peers in this process. */
+export async function circuitBreakerRows(): Promise<Ratio[]> {
   const closed = { luna: await luna("CLOSED"), cockatiel: await cockatiel("CLOSED"), opossum: await opossum("CLOSED") };
   const open = { luna: await luna("OPEN"), cockatiel: await cockatiel("OPEN"), opossum: await opossum("OPEN") };
   const closedNs = await nsPerCall({
@@ -54,18 +55,25 @@ export async function circuitBreakerRows(): Promise<string> {
     cockatiel: () => closed.cockatiel.execute(operation),
     opossum: () => closed.opossum.fire(),
   });
+  const timed = {
+    luna: await luna("CLOSED", false),
+    cockatiel: wrap(timeout(TIMEOUT_MS, TimeoutStrategy.Aggressive), closed.cockatiel),
+    opossum: new Opossum(operation, { resetTimeout: HOUR_MS, timeout: TIMEOUT_MS }),
+  };
+  const timedNs = await nsPerCall({
+    bare: () => operation(),
+    luna: () => timed.luna.run(operation),
+    cockatiel: () => timed.cockatiel.execute(operation),
+    opossum: () => timed.opossum.fire(),
+  });
   const openNs = await nsPerCall({
     luna: quietly(() => open.luna.run(operation)),
     cockatiel: quietly(() => open.cockatiel.execute(operation)),
     opossum: quietly(() => open.opossum.fire()),
   });
-  const row = (name: "luna" | "cockatiel" | "opossum"): string[] => [
-    name,
-    `${closedNs[name].toFixed(0)} ns`,
-    `${(closedNs[name] / closedNs.bare).toFixed(2)}x`,
-    `${openNs[name].toFixed(0)} ns`,
-    `${(openNs[name] / openNs.cockatiel).toFixed(2)}x`,
+  return [
+    ...ratios("breaker CLOSED: a call", "ns", "bare", closedNs),
+    ...ratios("breaker CLOSED: a call that it times", "ns", "bare", timedNs),
+    ...ratios("breaker OPEN: a rejection", "ns", "cockatiel", openNs),
   ];
-  const bare = ["bare call", `${closedNs.bare.toFixed(0)} ns`, "1.00x", "", ""];
-  return table(["circuit breaker", "CLOSED", "of bare", "OPEN", "of cockatiel"], [bare, row("luna"), row("cockatiel"), row("opossum")]);
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { createTestHarness } from "wrangler";
 import { SmtpSink } from "../test/support/sink.ts";
-import { table } from "./measure.ts";
+import { median, ratios, type Ratio } from "./measure.ts";
 import type { EmailBenchReply } from "./workers/email.ts";
 
 /** Accepting and delivering mails beside a straightforward consumer, in one runtime, against one SMTP server that takes all at once. */
@@ -14,7 +14,7 @@ const WAYS = ["straightforward", "straightforward, 5 at once", "luna", "SMTP alo
 
 type Cell = { way: string; size: number; replies: EmailBenchReply[] };
 
-export async function emailRows(): Promise<string> {
+export async function emailRows(): Promise<Ratio[]> {
   const sink = new SmtpSink({ greetsAtOnce: true });
   const server = createTestHarness();
   // luna-consumer as it is configured, but that nothing consumes the queue, and that the breaker lives in the same Worker.
@@ -50,26 +50,27 @@ export async function emailRows(): Promise<string> {
     await sink.close();
   }
   const accepting = cells.filter(({ way }) => way === "straightforward" || way === "luna");
+  return SIZES.flatMap((size) => [
+    ...compared(`mails accepted, ${size} a call`, accepting, size, (reply) => ({ ms: reply.acceptMs, trips: reply.acceptTrips })),
+    ...compared(`mails delivered, batches of ${size}`, cells, size, (reply) => ({ ms: reply.deliverMs, trips: reply.deliverTrips })),
+  ]);
+}
+
+function compared(what: string, cells: Cell[], size: number, of: (reply: EmailBenchReply) => { ms: number; trips: number }): Ratio[] {
+  const each = (measure: (reply: EmailBenchReply) => number) =>
+    Object.fromEntries(cells.filter((cell) => cell.size === size).map(({ way, replies }) => [way, median(replies.map(measure))]));
   return [
-    rates("mails accepted", accepting, (reply) => ({ ms: reply.acceptMs, trips: reply.acceptTrips })),
-    rates("mails delivered", cells, (reply) => ({ ms: reply.deliverMs, trips: reply.deliverTrips })),
-  ].join("\n\n");
-}
-
-function rates(title: string, cells: Cell[], of: (reply: EmailBenchReply) => { ms: number; trips: number }): string {
-  const measured = cells.map(({ way, size, replies }) => ({
-    way,
-    size,
-    rate: median(replies.map((reply) => (reply.mails / of(reply).ms) * 1_000)),
-    trips: median(replies.map((reply) => of(reply).trips / reply.mails)),
-  }));
-  const rows = measured.map(({ way, size, rate, trips }) => {
-    const peer = measured.find((one) => one.size === size && one.way === "straightforward");
-    return [way, String(size), rate.toFixed(0), `${(rate / (peer?.rate ?? rate)).toFixed(2)}x`, trips.toFixed(2)];
-  });
-  return table([title, "batch", "a second", "of straightforward", "D1 round trips a mail"], rows);
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+    ...ratios(
+      what,
+      "a second",
+      "straightforward",
+      each((reply) => (reply.mails / of(reply).ms) * 1_000),
+    ),
+    ...ratios(
+      `${what}: D1`,
+      "round trips a mail",
+      "straightforward",
+      each((reply) => of(reply).trips / reply.mails),
+    ),
+  ];
 }

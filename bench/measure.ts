@@ -20,7 +20,7 @@ export async function nsPerCall<Name extends string>(ways: Record<Name, () => Pr
       if (round >= 0) results.push(ns);
     }
   }
-  const medians = entries.map(({ name, results }) => [name, results.toSorted((a, b) => a - b)[ROUNDS >> 1]]);
+  const medians = entries.map(({ name, results }) => [name, median(results)]);
   return Object.fromEntries(medians) as Record<Name, number>;
 }
 
@@ -28,6 +28,32 @@ async function elapsedMs(call: () => Promise<unknown>, calls: number): Promise<n
   const start = performance.now();
   for (let n = 0; n < calls; n += 1) await call();
   return performance.now() - start;
+}
+
+/** One way to do a thing, over its peer that was measured beside it. */
+export type Ratio = { what: string; way: string; measured: string; ratio: string };
+
+/**
+ * How several ways to do one thing compare to the one that is named `peer`.
+ *
+ * @param unit of what was measured: "ns", "a second"
+ */
+export function ratios<Way extends string>(what: string, unit: string, peer: NoInfer<Way>, measured: Record<Way, number>): Ratio[] {
+  return (Object.entries(measured) as [Way, number][]).map(([way, value]) => ({
+    what,
+    way,
+    measured: `${figures(value)} ${unit}`,
+    ratio: `${figures(value / measured[peer])}x`,
+  }));
+}
+
+function figures(value: number): string {
+  if (value >= 100) return value.toFixed(0);
+  return value === 0 || value >= 0.1 ? value.toFixed(2) : value.toPrecision(2);
+}
+
+export function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
 /** Rows as a table for people. */

@@ -3,7 +3,7 @@ import { parse } from "smol-toml";
 import { createTestHarness } from "wrangler";
 import { unlimited } from "../scripts/local-configs.ts";
 import { throughput } from "./load.ts";
-import { table } from "./measure.ts";
+import { ratios, type Ratio } from "./measure.ts";
 
 /**
  * A whole `GET /api/users/:id`: from memory, beside a bare Worker that answers the same bytes; and a miss, beside one that reads the same row
@@ -70,7 +70,7 @@ async function signUpAndRead(at: URL): Promise<Answer> {
   return { headers: Object.fromEntries(headers), body: await answer.text() };
 }
 
-export async function requestRows(): Promise<string> {
+export async function requestRows(): Promise<Ratio[]> {
   const rates = { luna: [] as number[], bare: [] as number[], lunaMiss: [] as number[], bareMiss: [] as number[] };
   for (let round = 0; round < ROUNDS; round += 1) {
     const ours = await measure("./workers/api/index.ts", signUpAndRead);
@@ -86,15 +86,13 @@ export async function requestRows(): Promise<string> {
     rates.lunaMiss.push(ours.missRate);
     rates.bareMiss.push(bare.missRate);
   }
-  return table(
-    ["whole request", "a second", "of bare"],
-    [
-      ["bare Worker", mean(rates.bare).toFixed(0), "1.00x"],
-      ["GET /api/users/:id, from memory", mean(rates.luna).toFixed(0), `${(mean(rates.luna) / mean(rates.bare)).toFixed(2)}x`],
-      ["bare Worker that reads a row of D1", mean(rates.bareMiss).toFixed(0), "1.00x"],
-      ["GET /api/users/:id, missed", mean(rates.lunaMiss).toFixed(0), `${(mean(rates.lunaMiss) / mean(rates.bareMiss)).toFixed(2)}x`],
-    ],
-  );
+  return [
+    ...ratios("request, from memory", "a second", "bare Worker", { "bare Worker": mean(rates.bare), luna: mean(rates.luna) }),
+    ...ratios("request, missed", "a second", "bare Worker that reads the row", {
+      "bare Worker that reads the row": mean(rates.bareMiss),
+      luna: mean(rates.lunaMiss),
+    }),
+  ];
 }
 
 function mean(all: number[]): number {

@@ -5,7 +5,7 @@ import { Cacheable } from "cacheable";
 import { LRUCache } from "lru-cache";
 import { ok } from "../shared/result.ts";
 import { DAY_MS, lunaCache, schema, value } from "./cache-peers.ts";
-import { table } from "./measure.ts";
+import { median, ratios, type Ratio } from "./measure.ts";
 
 /** A thousand reads at once of what nobody has yet: how often the origin is asked, and what the waiting costs beyond the origin's time. */
 
@@ -53,7 +53,7 @@ const ways: Record<string, Way> = {
   },
 };
 
-export async function stampedeRows(): Promise<string> {
+export async function stampedeRows(): Promise<Ratio[]> {
   const results: { name: string; loads: number[]; ms: number[] }[] = Object.keys(ways).map((name) => ({ name, loads: [], ms: [] }));
   for (let round = -2; round < ROUNDS; round += 1) {
     for (const result of results) {
@@ -63,11 +63,12 @@ export async function stampedeRows(): Promise<string> {
       result.ms.push(ms);
     }
   }
-  const bare = median(results[0]?.ms ?? []);
-  return table(
-    [`${WAITERS.toLocaleString("en")} readers at once`, "loads", `ms, ${ORIGIN_MS} of them the origin's`, "of no cache"],
-    results.map(({ name, loads, ms }) => [name, String(median(loads)), median(ms).toFixed(1), `${(median(ms) / bare).toFixed(2)}x`]),
-  );
+  const of = (measured: "loads" | "ms") => Object.fromEntries(results.map((result) => [result.name, median(result[measured])]));
+  const readers = WAITERS.toLocaleString("en");
+  return [
+    ...ratios(`${readers} readers at once: loads`, "loads", "no cache", of("loads")),
+    ...ratios(`${readers} readers at once: until all have it, ${ORIGIN_MS} ms of it the origin's`, "ms", "no cache", of("ms")),
+  ];
 }
 
 async function stampede(way: Way): Promise<{ loads: number; ms: number }> {
@@ -80,8 +81,4 @@ async function stampede(way: Way): Promise<{ loads: number; ms: number }> {
   const started = performance.now();
   await Promise.all(Array.from({ length: WAITERS }, read));
   return { loads, ms: performance.now() - started };
-}
-
-function median(all: number[]): number {
-  return all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0;
 }

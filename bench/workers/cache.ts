@@ -16,7 +16,7 @@ export default {
     const index = env.CACHE_TAG_INDEX.getByName("bench");
     switch (pathname) {
       case "/hits":
-        return new Response(await cacheHitRows());
+        return Response.json(await cacheHitRows("workerd"));
       case "/fill": {
         const expiresAt = Date.now() + 86_400_000;
         for (let from = 0; from < count; from += MEMBERS_PER_SYNC) {

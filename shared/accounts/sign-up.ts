@@ -1,18 +1,15 @@
-import type { Failure } from "../failure.ts";
+import { writeDatabase, type WriteFailure } from "../database/write.ts";
 import { renderTemplate } from "../email/templates/render.ts";
 import { welcome as template } from "../email/templates/welcome.ts";
 import { ring, type Outbox } from "../email/outbox.ts";
 import { insertEmail } from "../email/store.ts";
-import { fail, ok, type Result } from "../result.ts";
+import { ok, type Result } from "../result.ts";
 import { counters } from "../telemetry/counters.ts";
-import { countTransaction } from "../telemetry/events.ts";
-import { describeError, log } from "../telemetry/log.ts";
+import { log } from "../telemetry/log.ts";
 import { currentTraceId } from "../telemetry/trace.ts";
 import type { NewApiKey } from "./api-key.ts";
 import type { NewUser, User } from "./schemas.ts";
-import { findUser, insertUser, takenField } from "./store.ts";
-
-type SignUpFailure = Extract<Failure, { tag: "conflict" | "unavailable" | "outcome-unknown" }>;
+import { findUser, insertUser } from "./store.ts";
 
 /**
  * Creates a user with usage metrics, subscription and welcome mail in one D1 batch: all of it or nothing.
@@ -28,34 +25,20 @@ export async function signUp(
   from: string,
   intent: D1PreparedStatement,
   now: number,
-): Promise<Result<{ user: User; apiKey: string }, SignUpFailure>> {
+): Promise<Result<{ user: User; apiKey: string }, WriteFailure>> {
   const { db } = outbox;
   const emailId = crypto.randomUUID();
   const text = renderTemplate(template, user);
   const welcome = { id: emailId, tenant: "admin", from, to: user.email, onUnknown: "hold" as const, traceId: currentTraceId(), ...text };
-  try {
-    await db.batch([...insertUser(db, user, key, now), ...insertEmail(db, welcome, now), intent]);
-  } catch (error) {
-    const field = takenField(error);
-    if (field !== null) {
-      countTransaction("refused");
-      return fail({ tag: "conflict", field });
-    }
-    // The reply to a write that took place can be lost: this key's hash tells whether it did.
-    try {
-      const written = await findUser(db, { by: "apiKeyHash", value: key.hash });
-      if (written === null) {
-        countTransaction("failed");
-        log("error", "user.sign_up_failed", describeError(error));
-        return fail({ tag: "unavailable", dependency: "database" });
-      }
-    } catch (readError) {
-      countTransaction("unknown");
-      log("error", "user.sign_up_outcome_unknown", describeError(readError));
-      return fail({ tag: "outcome-unknown" });
-    }
-  }
-  countTransaction("committed");
+  const written = await writeDatabase(
+    async () => {
+      await db.batch([...insertUser(db, user, key, now), ...insertEmail(db, welcome, now), intent]);
+      return true as const;
+    },
+    // This key's hash tells whether it took place.
+    async () => ((await findUser(db, { by: "apiKeyHash", value: key.hash })) === null ? null : true),
+  );
+  if (!written.ok) return written;
   counters.count("luna_emails_accepted_total", {});
   log("info", "email.accepted", { emailId });
   await ring(outbox, [{ id: emailId, generation: 1, dueAt: now }], now);

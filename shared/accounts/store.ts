@@ -161,11 +161,3 @@ export function userView(row: UserRow): User {
     updatedAt: new Date(row.updatedAt).toISOString(),
   };
 }
-
-/** The API's field behind a UNIQUE constraint that a write broke, or null if that is not why it failed. */
-export function takenField(error: unknown): "userId" | "email" | null {
-  if (!(error instanceof Error)) return null;
-  if (error.message.includes("UNIQUE constraint failed: users.user_id")) return "userId";
-  if (error.message.includes("UNIQUE constraint failed: users.email")) return "email";
-  return null;
-}

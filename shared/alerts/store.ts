@@ -1,3 +1,4 @@
+import type { Facts } from "./findings.ts";
 import type { Alert, Finding, NoticeKind } from "./judge.ts";
 
 /** SQL of what is wrong, and of what is to be said of it. */
@@ -123,23 +124,6 @@ export async function deleteNotices(db: D1Database, before: number, limit: numbe
   return done.meta.changes;
 }
 
-/** How the newest runs of a task ended, newest first. */
-type Streak = { task: string; statuses: ("success" | "failure")[] };
-
-/** Counts of mails that somebody should look at. */
-type MailFacts = {
-  oldestDueAt: number | null;
-  unknown: number;
-  dead: number;
-  newestDeadAt: number | null;
-  expiring: number;
-  /** 1 if no mail reaches whoever is to be told. */
-  operatorIsSuppressed: number;
-};
-
-/** `failed`: the tasks that failed in the worst of the executions that were looked at. */
-export type Facts = { streaks: Streak[]; failed: string[]; mails: MailFacts };
-
 const DAY_MS = 86_400_000;
 /** Executions that end within this of each other are looked at together: one must not hide the other. */
 const RECENT_MS = 120_000;
@@ -178,8 +162,8 @@ export async function readFacts(db: D1Database, tasks: string[], runs: number, o
   const rows = (streaks?.results ?? []) as { task: string; statuses: string }[];
   return {
     failed: ((failed?.results ?? []) as { task: string }[]).map(({ task }) => task),
-    streaks: rows.map(({ task, statuses }) => ({ task, statuses: JSON.parse(statuses) as Streak["statuses"] })),
-    mails: (mails?.results[0] as MailFacts | undefined) ?? {
+    streaks: rows.map(({ task, statuses }) => ({ task, statuses: JSON.parse(statuses) as Facts["streaks"][number]["statuses"] })),
+    mails: (mails?.results[0] as Facts["mails"] | undefined) ?? {
       oldestDueAt: null,
       unknown: 0,
       dead: 0,

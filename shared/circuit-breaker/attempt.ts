@@ -33,7 +33,7 @@ export async function attempt<Value>(
   clock: Clock,
 ): Promise<Value> {
   signal?.throwIfAborted();
-  return await abortable(timeoutMs === null ? null : { ms: timeoutMs, error: new CallTimeout(timeoutMs) }, signal, clock, operation);
+  return await abortable(timeoutMs === null ? null : { ms: timeoutMs, error: CallTimeout }, signal, clock, operation);
 }
 
 /**
@@ -47,11 +47,12 @@ export async function withDeadline<Value>(
   clock: Clock,
   work: (signal: AbortSignal) => Promise<Value>,
 ): Promise<Value> {
-  return await abortable({ ms, error: new DeadlineExceeded(ms) }, signal, clock, work);
+  return await abortable({ ms, error: DeadlineExceeded }, signal, clock, work);
 }
 
 async function abortable<Value>(
-  limit: { ms: number; error: Error } | null,
+  // The error is made when the time is over: its stack would be most of what a call costs that needs none.
+  limit: { ms: number; error: new (ms: number) => Error } | null,
   signal: AbortSignal | undefined,
   clock: Clock,
   work: (signal: AbortSignal) => Promise<Value>,
@@ -60,7 +61,7 @@ async function abortable<Value>(
   const stopped = new Promise<never>((_, reject) => {
     controller.signal.addEventListener("abort", () => reject(controller.signal.reason as Error), { once: true });
   });
-  const cancel = limit === null ? null : clock.after(limit.ms, () => controller.abort(limit.error));
+  const cancel = limit === null ? null : clock.after(limit.ms, () => controller.abort(new limit.error(limit.ms)));
   const onAbort = (): void => controller.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {

@@ -20,3 +20,11 @@ export function isDatabaseFault(error: unknown): boolean {
 const databaseTrouble = /^D1_ERROR|^network connection lost|^internal error|\boverloaded\b/i;
 
 const callersMistake = /SQLITE_(ERROR|CONSTRAINT|MISMATCH|RANGE|TOOBIG|AUTH|MISUSE)|D1_TYPE_ERROR|wrong number of parameter/i;
+
+/** The API's field behind a UNIQUE constraint that a write broke, or null if that is not why it failed. */
+export function takenField(error: unknown): "userId" | "email" | null {
+  if (!(error instanceof Error)) return null;
+  if (error.message.includes("UNIQUE constraint failed: users.user_id")) return "userId";
+  if (error.message.includes("UNIQUE constraint failed: users.email")) return "email";
+  return null;
+}

@@ -1,15 +1,6 @@
+import type { DayFacts, TaskDay } from "./text.ts";
+
 /** SQL of what the digest tells. Reads only. */
-
-export type TaskDay = { task: string; successes: number; failures: number; skipped: number; missed: number };
-
-export type DayFacts = {
-  tasks: TaskDay[];
-  /** Mails that were accepted in that time, by what has become of them. */
-  mails: Record<string, number>;
-  /** As things stand now. */
-  now: { dead: number; unknown: number; due: number };
-  firing: string[];
-};
 
 /** What happened from one moment until before another. */
 export async function readDay(db: D1Database, from: number, until: number, now: number): Promise<DayFacts> {

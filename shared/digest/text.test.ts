@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
-import type { DayFacts } from "./store.ts";
-import { digestText } from "./text.ts";
+import { digestText, type DayFacts } from "./text.ts";
 
 const quiet: DayFacts = {
   tasks: [{ task: "backup", successes: 24, failures: 0, skipped: 1, missed: 0 }],
@@ -57,8 +56,8 @@ it("names whatever somebody should look at", () => {
   the circuit breaker cache is OPEN
   the circuit breaker database opened once
   the circuit breaker email:smtp does not answer
-  2 dead letters wait to be looked at
-  1 mails may or may not have arrived
+  2 dead letters to be looked at
+  1 mail may or may not have arrived
 `);
   expect(text).toContain("Alerts that are firing\n  it burns\n");
 });

@@ -1,6 +1,17 @@
-import type { DayFacts, TaskDay } from "./store.ts";
+import { counted } from "../plural.ts";
 
 /** The digest in words. Pure. */
+
+export type TaskDay = { task: string; successes: number; failures: number; skipped: number; missed: number };
+
+export type DayFacts = {
+  tasks: TaskDay[];
+  /** Mails that were accepted in that time, by what has become of them. */
+  mails: Record<string, number>;
+  /** As things stand now. */
+  now: { dead: number; unknown: number; due: number };
+  firing: string[];
+};
 
 /** `opened`: how often a breaker opened in that time; null if its object did not answer. */
 export type BreakerDay = { name: string; state: string; opened: number } | { name: string; state: null; opened: null };
@@ -8,8 +19,7 @@ export type BreakerDay = { name: string; state: string; opened: number } | { nam
 /** @param day as `24 November 2026` */
 export function digestText(day: string, facts: DayFacts, breakers: BreakerDay[]): { subject: string; text: string } {
   const concerns = concernsOf(facts, breakers);
-  const verdict =
-    concerns.length === 0 ? "all is well" : concerns.length === 1 ? "1 thing to look at" : `${concerns.length} things to look at`;
+  const verdict = concerns.length === 0 ? "all is well" : `${counted(concerns.length, "thing")} to look at`;
   const sections = [
     section("To look at", concerns),
     section("Alerts that are firing", facts.firing),
@@ -39,8 +49,8 @@ function concernsOf({ tasks, now }: DayFacts, breakers: BreakerDay[]): string[] 
       if (state !== "CLOSED") return [`the circuit breaker ${name} is ${state}`];
       return opened > 0 ? [`the circuit breaker ${name} opened ${times(opened)}`] : [];
     }),
-    ...(now.dead > 0 ? [`${now.dead} dead letters wait to be looked at`] : []),
-    ...(now.unknown > 0 ? [`${now.unknown} mails may or may not have arrived`] : []),
+    ...(now.dead > 0 ? [`${counted(now.dead, "dead letter")} to be looked at`] : []),
+    ...(now.unknown > 0 ? [`${counted(now.unknown, "mail")} may or may not have arrived`] : []),
   ];
 }
 

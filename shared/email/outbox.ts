@@ -1,3 +1,4 @@
+import { isTimeout, WRITE_TIMEOUT_MS } from "../database/write.ts";
 import { within } from "../deadline.ts";
 import { sha256Hex } from "../hash.ts";
 import { fail, ok, type Result } from "../result.ts";
@@ -78,17 +79,19 @@ async function write(db: D1Database, { request, message, sender }: Submission, n
     statements.unshift(...insertIdempotencyKey(db, { tenant, key, requestHash, emailId: id, expiresAt: now + IDEMPOTENCY_MS }, now));
 
   try {
-    await db.batch(statements);
+    await within(WRITE_TIMEOUT_MS, db.batch(statements));
   } catch (error) {
     // Either the key was used before, or D1 failed, perhaps after it had written: only reading tells.
     try {
-      const earlier = key === undefined ? null : await findIdempotencyKey(db, tenant, key, now);
+      const earlier = key === undefined ? null : await within(WRITE_TIMEOUT_MS, findIdempotencyKey(db, tenant, key, now));
       if (earlier !== null && earlier.emailId !== id) {
         countTransaction("refused");
         if (earlier.requestHash !== requestHash) return fail({ tag: "idempotency-key-reused" });
         return ok({ id: earlier.emailId, status: acceptedAs(message, earlier.acceptedAt), replayed: true });
       }
-      if (!(await emailExists(db, id))) {
+      if (!(await within(WRITE_TIMEOUT_MS, emailExists(db, id)))) {
+        // What was given up on may still land.
+        if (isTimeout(error)) throw error;
         countTransaction("failed");
         log("error", "email.accept_failed", describeError(error));
         return fail({ tag: "unavailable", dependency: "database" });

@@ -52,3 +52,6 @@ const MAX_RING_DOUBLINGS = 4;
 export function ringAfter(dueAt: number, now: number, rings: number): number {
   return Math.max(dueAt, now) + FIRST_RING_AFTER_MS * 2 ** Math.min(rings, MAX_RING_DOUBLINGS);
 }
+
+/** A mail that has been due for longer means that nobody delivers: health and alerts say so. */
+export const MAX_DUE_AGE_MS = 300_000;

@@ -155,11 +155,19 @@ describe("when a dependency is down", () => {
     ["PATCH", "/api/users/ada", { tier: "pro" }],
     ["DELETE", "/api/users/ada", undefined],
     ["POST", "/api/users/ada/api-key", undefined],
-    ["POST", "/api/admin/email/process-dlq", {}],
+    ["POST", "/api/admin/email/process-dlq", { ids: ["some-mail"] }],
   ])("%s %s says that it cannot know", async (method, path, body) => {
     const refused = await callWith({ DB: deadDatabase })(method, path, body);
     expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
   });
+
+  it.each([{}, { ids: ["some-mail"], dryRun: true }])(
+    "a replay that has replayed nothing yet does not say that it may have: %j",
+    async (body) => {
+      const refused = await callWith({ DB: deadDatabase })("POST", "/api/admin/email/process-dlq", body);
+      expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
+    },
+  );
 
   it("a variable that is missing or bad is named, without its value", async () => {
     const short = await callWith({ ADMIN_TOKEN: "short" })("GET", "/api/users/ada");

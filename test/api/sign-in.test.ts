@@ -56,6 +56,8 @@ describe("Cloudflare Access", () => {
   const keys: { kid: string; privateKey: CryptoKey }[] = [];
   const published: object[] = [];
   let asked = 0;
+  /** How Access answers who asks for its keys. */
+  let answer = () => Response.json({ keys: published });
 
   beforeAll(async () => {
     for (const kid of ["first", "second", "stranger"]) {
@@ -79,11 +81,11 @@ describe("Cloudflare Access", () => {
   };
   const ask = async (jwt: string, method = "GET", path = "/api/admin/alerts", body?: unknown, headers: Record<string, string> = {}) => {
     vi.spyOn(console, "warn").mockReturnValue();
-    vi.spyOn(globalThis, "fetch").mockImplementation(async (url) => {
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (url, init) => {
       asked += 1;
-      return url === `https://${teamDomain}/cdn-cgi/access/certs`
-        ? Response.json({ keys: published })
-        : new Response(null, { status: 404 });
+      // Nobody else may say which keys are Access's.
+      const isAsked = url === `https://${teamDomain}/cdn-cgi/access/certs` && init?.redirect === "manual";
+      return isAsked ? answer() : new Response(null, { status: 404 });
     });
     return await signingIn(method, path, body, { token: null, headers: { "Cf-Access-Jwt-Assertion": jwt, ...headers } });
   };
@@ -122,6 +124,22 @@ describe("Cloudflare Access", () => {
     expect(
       (await ask(await token(0), "POST", "/api/admin/cache/reset-circuit-breaker", undefined, { Origin: "http://luna.test" })).status,
     ).toBe(200);
+  });
+
+  it("lets in by the keys that it gave before while it gives none, for a week", async () => {
+    const now = Date.now();
+    const later = async (ms: number) => {
+      vi.spyOn(Date, "now").mockReturnValue(now + ms);
+      return (await ask(await token(0, { expiresAt: Math.floor((now + ms) / 1_000) + 60 }))).status;
+    };
+    expect(await later(0)).toBe(200);
+    for (const failed of [new Response(null, { status: 503 }), Response.redirect("https://evil.example/certs")]) {
+      answer = () => failed.clone();
+      expect(await later(2 * 3_600_000)).toBe(200);
+    }
+    expect(await later(8 * 86_400_000)).toBe(401);
+    answer = () => Response.json({ keys: published });
+    expect(await later(8 * 86_400_000)).toBe(200);
   });
 
   it("is asked only where it is set up", async () => {
@@ -170,6 +188,15 @@ describe("the audit log", () => {
     const statement = { bind: () => statement, run: batch, first: batch, all: batch };
     const down = { prepare: () => statement, batch } as unknown as D1Database;
     expect((await callWith({ DB: down })("POST", reset, { reason: "D1 is down" })).status).toBe(200);
+  });
+
+  it("holds nobody up for longer than two seconds while D1 says nothing at all", async () => {
+    const error = vi.spyOn(console, "error").mockReturnValue();
+    const never = () => new Promise(() => undefined);
+    const statement = { bind: () => statement, run: never, first: never, all: never };
+    const silent = { prepare: () => statement, batch: never } as unknown as D1Database;
+    expect((await callWith({ DB: silent })("POST", reset, { reason: "D1 is silent" })).status).toBe(200);
+    expect(error.mock.calls.flat().join()).toContain("audit.failed");
   });
 
   it("shows what was begun by somebody who died: its end is not there", async () => {

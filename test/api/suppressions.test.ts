@@ -50,6 +50,18 @@ describe("a suppressed recipient", () => {
     expect((await call("POST", "/api/users", { userId: "suppressed-user", email: "new@example.com" })).status).toBe(201);
   });
 
+  it("stays suppressed since when it was, whoever suppresses it again and why", async () => {
+    const first = (await call("POST", path, { address: mail.to, note: "asked by phone" })).body;
+    await env.DB.prepare("UPDATE suppressions SET created_at = created_at - 60000").run();
+    const again = (await call("POST", path, { address: "Ada@Example.com", note: "asked by mail" })).body;
+    expect(again).toEqual({
+      ...first,
+      note: "asked by mail",
+      createdAt: new Date(Date.parse(first.createdAt) - 60_000).toISOString(),
+    });
+    expect((await call("GET", path)).body.items).toMatchObject([{ note: "asked by mail", createdAt: again.createdAt }]);
+  });
+
   it("gets mails again once that is lifted", async () => {
     await call("POST", path, { address: mail.to });
     await call("POST", path, { address: mail.to, scope: "non-transactional" });

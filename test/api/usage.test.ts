@@ -90,6 +90,24 @@ describe("POST /api/users/:userId/usage", () => {
     ).toBe(5);
   });
 
+  it("does not say that it counted nothing when a sweep may have taken what proves it: whoever repeats that would count twice", async () => {
+    const ada = await signUpAs("free");
+    const late = {
+      prepare: (sql: string) => db.prepare(sql),
+      batch: async (statements: D1PreparedStatement[]) => {
+        const results = await db.batch(statements);
+        if (results.length < 3) return results;
+        await db.prepare("DELETE FROM purge_intents").run();
+        vi.spyOn(Date, "now").mockReturnValue(Date.now() + 11_000);
+        throw new Error("D1_ERROR: Network connection lost.");
+      },
+    };
+    const unsure = await add(ada, "apiRequests", 5, undefined, callWith({ DB: late as unknown as D1Database }));
+    vi.restoreAllMocks();
+    expect(unsure).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+    expect(await usageOf(ada)).toMatchObject({ apiRequests: 5 });
+  });
+
   it("counts nothing of users that there are not, or not any more", async () => {
     const gone = await signUpAs("free");
     await call("DELETE", `/api/users/${gone.userId}`);

@@ -304,7 +304,7 @@ describe("what is found", () => {
     await letter(2, start + 91 * MINUTE_MS);
     const said = await judgeAt(92);
     expect(said).toHaveLength(2);
-    expect(said).toContain("2 dead letters wait to be looked at");
+    expect(said).toContain("2 dead letters to be looked at");
     await letter(3, start + 93 * MINUTE_MS);
     expect(await judgeAt(94)).toHaveLength(2);
     expect(await judgeAt(152)).toHaveLength(3);

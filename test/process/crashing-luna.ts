@@ -5,6 +5,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { unstable_getMiniflareWorkerOptions as workerOptionsOf } from "wrangler";
 import { tomlVariables, writeLocalConfigs } from "../../scripts/local-configs.ts";
 import { ADMIN_TOKEN, call, type Answer } from "../support/http.ts";
 import { freePort, ProcessGroup } from "./luna.ts";
@@ -101,7 +102,6 @@ export class CrashPoints {
 
 type Config = {
   main: string;
-  no_bundle?: boolean;
   queues: { producers: { binding: string; queue: string }[]; consumers?: { max_batch_timeout: number }[] };
 };
 
@@ -109,7 +109,6 @@ type Config = {
 export class CrashingLuna {
   readonly #stateDir: string;
   readonly #environment: Record<string, string>;
-  #configs: string[] = [];
   #url = "";
   #run: ProcessGroup | null = null;
 
@@ -122,25 +121,31 @@ export class CrashingLuna {
   /** Builds the Workers once, as a deployment would, and migrates the database. */
   async prepare(variables: Record<string, string>): Promise<void> {
     const directory = join(this.#stateDir, "dev");
-    this.#configs = writeLocalConfigs(directory, { ...tomlVariables(), ...variables, ADMIN_TOKEN });
+    const configs = writeLocalConfigs(directory, { ...tomlVariables(), ...variables, ADMIN_TOKEN });
     const wrangler = (...args: string[]) => promisify(execFile)("wrangler", args, { env: { ...process.env, ...this.#environment } });
     const builds = ["api", "consumer", "cron"].map(async (name, n) => {
-      const config = this.#configs[n] ?? "";
-      change(config, { main: resolve(`test/process/fixtures/crashing-${name}.ts`) });
+      const config = configs[n] ?? "";
+      change(config, resolve(`test/process/fixtures/crashing-${name}.ts`));
       await wrangler("deploy", "--dry-run", "--outdir", join(directory, name), "-c", config);
-      change(config, { main: join(directory, name, `crashing-${name}.js`), no_bundle: true });
-      return config;
+      const { workerOptions } = workerOptionsOf(config);
+      const modules = [{ type: "ESModule", path: join(directory, name, `crashing-${name}.js`) }];
+      return { ...workerOptions, name: `luna-${name}`, modules, modulesRoot: directory };
     });
-    const [apiConfig = ""] = await Promise.all(builds);
-    await wrangler("d1", "migrations", "apply", "DB", "--local", "--persist-to", this.#stateDir, "-c", apiConfig);
+    const workers = await Promise.all(builds);
+    await wrangler("d1", "migrations", "apply", "DB", "--local", "--persist-to", this.#stateDir, "-c", configs[0] ?? "");
+    const options = { host: "127.0.0.1", resourcePersistencePath: join(this.#stateDir, "v3"), workers };
+    writeFileSync(this.#options, JSON.stringify(options));
   }
 
-  /** A new process group on what the last one left. */
+  get #options(): string {
+    return join(this.#stateDir, "dev/miniflare.json");
+  }
+
+  /** A new process group on what the last one left. The runtime without Wrangler around it, which would take most of a run's time. */
   async start(): Promise<void> {
     const port = await freePort();
-    const where = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", this.#stateDir];
-    const args = ["dev", ...this.#configs.flatMap((config) => ["-c", config]), ...where, "--show-interactive-dev-session=false"];
-    const run = new ProcessGroup("wrangler", args, this.#environment);
+    const args = ["test/process/fixtures/run-miniflare.ts", this.#options, String(port)];
+    const run = new ProcessGroup(process.execPath, args, this.#environment);
     this.#run = run;
     this.#url = `http://127.0.0.1:${port}`;
     const deadline = Date.now() + READY_WITHIN_MS;
@@ -194,8 +199,8 @@ const quietly = {
   CI: "1",
 };
 
-function change(file: string, changes: Pick<Config, "main" | "no_bundle">): void {
-  const config: Config = { ...(JSON.parse(readFileSync(file, "utf8")) as Config), ...changes };
+function change(file: string, main: string): void {
+  const config: Config = { ...(JSON.parse(readFileSync(file, "utf8")) as Config), main };
   // Nothing is gained by waiting for a fuller batch: the test sends what belongs together at once.
   for (const consumer of config.queues.consumers ?? []) consumer.max_batch_timeout = 0;
   // luna-api has none of its own. Through it the test delivers dead letters again.

@@ -70,7 +70,7 @@ it("a webhook that is broken breaks no run and keeps no mail back, and says what
   await (await stack.db()).prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(id).run();
   answer = 500;
   expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
-  await until(() => expect(mailed()).toEqual(["Alert: 1 mails may or may not have arrived"]));
+  await until(() => expect(mailed()).toEqual(["Alert: 1 mail may or may not have arrived"]));
   expect(posted.length).toBeGreaterThan(0);
   const before = (await call("GET", "/api/admin/alerts")).body;
   expect(before.firing).toMatchObject([{ key: "email:unknown" }]);
@@ -80,7 +80,7 @@ it("a webhook that is broken breaks no run and keeps no mail back, and says what
   answer = 200;
   posted = [];
   expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
-  expect(posted).toEqual([{ text: "Alert: 1 mails may or may not have arrived", key: before.notices[0].id }]);
+  expect(posted).toEqual([{ text: "Alert: 1 mail may or may not have arrived", key: before.notices[0].id }]);
   expect((await call("GET", "/api/admin/alerts")).body.notices).toMatchObject([{ webhookAt: expect.any(String) }]);
 });
 

@@ -70,6 +70,7 @@ it("the history has every run, a failed one with its error, which can be retried
   await db.prepare("ALTER TABLE gone RENAME TO emails").run();
   const history = (await call("GET", "/api/admin/scheduled-tasks/history?limit=1")).body;
   expect(history).toMatchObject({ total: 1, successful: 0, failed: 1 });
+  expect(history.recentExecutions[0].scheduledTime).toBe(history.recentExecutions[0].results[0].scheduledTime);
   expect(history.recentExecutions).toMatchObject([
     {
       trigger: "operator",

@@ -7,8 +7,9 @@ import { describeError, log } from "../../shared/telemetry/log.ts";
 
 const HEADER = "Cf-Access-Jwt-Assertion";
 const TIMEOUT_MS = 3_000;
-/** Keys rotate every six weeks, and the old ones stay valid for a week. */
 const KEEP_MS = 3_600_000;
+/** Keys rotate every six weeks, and the old ones stay valid for a week: for so long they serve while Access does not give the new ones. */
+const VALID_MS = 7 * 86_400_000;
 /** A token with a key that is not there makes us look again, but not for each such token. */
 const LOOK_AGAIN_MS = 60_000;
 
@@ -46,9 +47,19 @@ export async function accessEmail(
 
 async function keysOf(teamDomain: string, keepMs: number, now: number): Promise<JSONWebKeySet> {
   if (kept?.teamDomain === teamDomain && now - kept.at < keepMs) return kept.keys;
-  const response = await within(TIMEOUT_MS, fetch(`https://${teamDomain}/cdn-cgi/access/certs`));
+  try {
+    const keys = await within(TIMEOUT_MS, fetchKeys(teamDomain));
+    kept = { teamDomain, at: now, keys };
+    return keys;
+  } catch (error) {
+    if (kept?.teamDomain !== teamDomain || now - kept.at > VALID_MS) throw error;
+    log("warn", "access.keys_unread", describeError(error));
+    return kept.keys;
+  }
+}
+
+async function fetchKeys(teamDomain: string): Promise<JSONWebKeySet> {
+  const response = await fetch(`https://${teamDomain}/cdn-cgi/access/certs`, { redirect: "manual" });
   if (!response.ok) throw new Error(`the keys of Access were answered with ${response.status}`);
-  const keys = v.parse(keySet, await response.json()) as JSONWebKeySet;
-  kept = { teamDomain, at: now, keys };
-  return keys;
+  return v.parse(keySet, await response.json()) as JSONWebKeySet;
 }

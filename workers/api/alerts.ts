@@ -1,6 +1,6 @@
 import { readAlerts, recentNotices } from "../../shared/alerts/store.ts";
 import { json, type Handler } from "./call.ts";
-import { readDatabase } from "./database.ts";
+import { readDatabase } from "./read-database.ts";
 
 const RECENT = 50;
 const iso = (at: number): string => new Date(at).toISOString();

@@ -1,6 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { beginAudit, dropAudit, endAudit, listAudit } from "../../shared/audit/store.ts";
 import { listAudit as contract } from "../../shared/contract/system.ts";
+import { within } from "../../shared/deadline.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { validate } from "../../shared/http/body.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
@@ -8,7 +9,10 @@ import { statusOf } from "../../shared/http/problem.ts";
 import type { Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, type Call, type Handler } from "./call.ts";
-import { readDatabase } from "./database.ts";
+import { readDatabase } from "./read-database.ts";
+
+/** An operator who mends something does not wait longer for a D1 that says nothing. */
+const TIMEOUT_MS = 2_000;
 
 /**
  * Writes down what an admin does: before it is done, so that a death in between hides nothing, and how it ended. What is refused leaves no
@@ -25,10 +29,10 @@ export async function audited(
   const id = crypto.randomUUID();
   const { actor } = caller;
   try {
-    await beginAudit(env.DB, { id, at: now, actor, operation, path: url.pathname, requestId });
+    await within(TIMEOUT_MS, beginAudit(env.DB, { id, at: now, actor, operation, path: url.pathname, requestId }));
   } catch (error) {
+    // It may be there all the same, or come late: its end is written in any case.
     log("error", "audit.failed", { actor, operation, ...describeError(error) });
-    return await handle();
   }
   let status: number = statusOf.internal;
   try {

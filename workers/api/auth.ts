@@ -8,7 +8,7 @@ import { fail, ok, type Result } from "../../shared/result.ts";
 import { accessEmail } from "./access-jwt.ts";
 import type { Caller } from "./call.ts";
 import { consistencyOf, failureOf } from "./cached.ts";
-import { readDatabase } from "./database.ts";
+import { readDatabase } from "./read-database.ts";
 
 /** Finds out who calls: by the bearer token, or signed in through Access. No token at all is `anonymous`; a wrong one is refused. */
 export async function authenticate(request: Request, env: ApiEnv, now: number): Promise<Result<Caller, Failure>> {

@@ -13,7 +13,8 @@ import { readJson, validate } from "../../shared/http/body.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, pathParam, type Handler } from "./call.ts";
-import { readDatabase, writeDatabase } from "./database.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
+import { readDatabase } from "./read-database.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
 
@@ -48,14 +49,14 @@ export const invalidate: Handler = async ({ request, env, caller, now }) => {
     done: purged.ok,
   });
   const all = tags === "everything" ? ["*"] : tags;
-  if (!purged.ok) return purged.error.tag === "refused" ? fail({ tag: "internal" }) : await promise(env, tags, mode, all, now);
+  if (!purged.ok) return purged.error.tag === "refused" ? fail({ tag: "internal" }) : await owePurge(env, tags, mode, all, now);
   // The index reclaims the rest.
   const failures = mode === "hard" ? await cache.deleteFromKv(keys.slice(0, MAX_DELETIONS)) : [];
   return json(answer(all, all.length, failures, purged.value));
 };
 
 /** The index does not answer: the purge is written down, and delivered when it does. */
-async function promise(
+async function owePurge(
   env: ApiEnv,
   tags: readonly string[] | "everything",
   mode: "hard" | "soft",

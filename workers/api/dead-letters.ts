@@ -1,5 +1,5 @@
 import * as contract from "../../shared/contract/dead-letters.ts";
-import { processDeadLetters as process } from "../../shared/email/dead-letters/replay.ts";
+import { previewReplay, replayDeadLetters, wantedMails } from "../../shared/email/dead-letters/replay.ts";
 import { discardDeadLetter, findDeadLetter, listDeadLetters, type DeadLetter } from "../../shared/email/dead-letters/store.ts";
 import { findEmail } from "../../shared/email/store.ts";
 import type { Failure } from "../../shared/failure.ts";
@@ -7,7 +7,8 @@ import { readJson, validate } from "../../shared/http/body.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok } from "../../shared/result.ts";
 import { json, pathParam, type Handler } from "./call.ts";
-import { readDatabase, writeDatabase } from "./database.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
+import { readDatabase } from "./read-database.ts";
 
 const noSuchLetter: Failure = { tag: "not-found", what: "dead letter" };
 
@@ -57,6 +58,12 @@ function deadLetterView(letter: DeadLetter): Record<string, unknown> {
 export const processDeadLetters: Handler = async ({ request, env, now }) => {
   const wanted = await readJson(request, contract.processDeadLetters.body);
   if (!wanted.ok) return wanted;
-  const processed = await writeDatabase(() => process({ db: env.DB, queue: env.EMAIL_QUEUE }, wanted.value, now));
+  const { dryRun, ratePerSecond, ...which } = wanted.value;
+  const ids = await readDatabase(env, () => wantedMails(env.DB, which));
+  if (!ids.ok) return ids;
+  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+  const processed = dryRun
+    ? await readDatabase(env, () => previewReplay(env.DB, ids.value))
+    : await writeDatabase(() => replayDeadLetters(outbox, ids.value, ratePerSecond, now));
   return processed.ok ? json(processed.value) : processed;
 };

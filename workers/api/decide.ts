@@ -1,7 +1,7 @@
 import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
-import { readDatabase } from "./database.ts";
+import { readDatabase } from "./read-database.ts";
 
 const MAX_RETRIES = 3;
 

@@ -10,7 +10,8 @@ import type { Failure } from "../../shared/failure.ts";
 import { problemOf } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { json, type Caller, type Handler } from "./call.ts";
-import { readDatabase, writeDatabase } from "./database.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
+import { readDatabase } from "./read-database.ts";
 
 /** 202 once the mail is in D1; the delivery shows on `GET /api/emails/:id`. */
 export const sendEmail: Handler = async ({ request, env, caller, now }) => {

@@ -4,6 +4,7 @@ import { owedPurges } from "../../shared/cache-tags/intents/store.ts";
 import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
 import { leaseOn } from "../../shared/circuit-breaker/guard.ts";
 import { within } from "../../shared/deadline.ts";
+import { MAX_DUE_AGE_MS } from "../../shared/email/retry-policy.ts";
 import { emailBacklog, type EmailBacklog } from "../../shared/email/store.ts";
 import type { ApiEnv } from "../../shared/env.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
@@ -12,8 +13,6 @@ import { json, type Call, type Handler } from "./call.ts";
 
 type Status = "ok" | "degraded";
 
-/** A mail that has been due for longer than this means that nobody delivers. */
-const MAX_DUE_AGE_SECONDS = 300;
 /** The sweep delivers within two minutes what a writer could not. */
 const MAX_OWED_AGE_SECONDS = 180;
 /** Whoever asks for the health does not wait long for what does not answer. */
@@ -48,7 +47,7 @@ export const health: Handler = async ({ env, now }: Call) => {
 
 function emailCheck({ oldestDueAt, ...counts }: EmailBacklog, now: number) {
   const oldestDueSeconds = oldestDueAt === null ? 0 : Math.floor((now - oldestDueAt) / 1_000);
-  const status: Status = oldestDueSeconds > MAX_DUE_AGE_SECONDS ? "degraded" : "ok";
+  const status: Status = oldestDueSeconds * 1_000 > MAX_DUE_AGE_MS ? "degraded" : "ok";
   return { status, oldestDueSeconds, ...counts };
 }
 

@@ -8,7 +8,7 @@ import { getDocs, getHealth, getOpenApi, getOperator, listAlerts, listAudit } fr
 import * as teams from "../../shared/contract/teams.ts";
 import { getTelemetry, scrapeMetrics as metricsContract } from "../../shared/contract/telemetry.ts";
 import * as users from "../../shared/contract/users.ts";
-import { resolveEmail } from "./admin.ts";
+import { resolveEmail } from "./resolve-email.ts";
 import { alerts } from "./alerts.ts";
 import * as cacheHandlers from "./cache.ts";
 import { cacheMetrics as answerCacheMetrics } from "./cache-metrics.ts";

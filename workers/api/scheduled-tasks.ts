@@ -7,7 +7,7 @@ import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { json, type Handler } from "./call.ts";
-import { readDatabase } from "./database.ts";
+import { readDatabase } from "./read-database.ts";
 
 const iso = (at: number): string => new Date(at).toISOString();
 
@@ -37,6 +37,8 @@ export const scheduledTaskHistory: Handler = async ({ url, env }) => {
   const recentExecutions = rows.map(({ id, startedAt, endedAt, runs, ...counts }) => ({
     executionId: id,
     ...counts,
+    // The newest slot that it ran for: others were owed from before.
+    ...(runs.length > 0 && { scheduledTime: iso(Math.max(...runs.map(({ scheduledAt }) => scheduledAt))) }),
     startedAt: iso(startedAt),
     ...(endedAt !== null && { duration: endedAt - startedAt }),
     results: runs.map(runView),
@@ -44,10 +46,9 @@ export const scheduledTaskHistory: Handler = async ({ url, env }) => {
   return json({ total, successful: total - failed, failed, recentExecutions, ...next });
 };
 
-function runView({ scheduledAt, startedAt, endedAt, result, error, missedUntil, missedCount, executionId, ...run }: RunRow) {
+function runView({ scheduledAt, startedAt, endedAt, result, error, missedUntil, missedCount, ...run }: RunRow) {
   return {
     ...run,
-    executionId,
     scheduledTime: iso(scheduledAt),
     startedAt: iso(startedAt),
     ...(endedAt !== null && run.status !== "missed" && run.status !== "skipped" && { duration: endedAt - startedAt }),

@@ -5,7 +5,8 @@ import { readJson, validate } from "../../shared/http/body.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok } from "../../shared/result.ts";
 import { json, pathParam, type Handler } from "./call.ts";
-import { readDatabase, writeDatabase } from "./database.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
+import { readDatabase } from "./read-database.ts";
 
 /** Who gets no mail, oldest first. `nextCursor` is there while more follow. */
 export const suppressions: Handler = async ({ url, env }) => {
@@ -23,14 +24,10 @@ export const suppress: Handler = async ({ request, env, now }) => {
   const wanted = await readJson(request, contract.suppress.body);
   if (!wanted.ok) return wanted;
   const { note, ...rest } = wanted.value;
-  const made: Suppression = { ...rest, address: rest.address.toLowerCase(), reason: "manual", note: note ?? null, createdAt: now };
-  const write = async (): Promise<true> => {
-    await saveSuppression(env.DB, made);
-    return true;
-  };
+  const write = () => saveSuppression(env.DB, { ...rest, reason: "manual", note: note ?? null, createdAt: now });
   // To write it twice is to write it once.
   const written = await writeDatabase(write, write);
-  return written.ok ? json(view(made), { status: 201 }) : written;
+  return written.ok ? json(view(written.value), { status: 201 }) : written;
 };
 
 /** Lifts every suppression of an address. */

@@ -8,7 +8,8 @@ import type { Failure } from "../../shared/failure.ts";
 import { readJson } from "../../shared/http/body.ts";
 import { fail, ok } from "../../shared/result.ts";
 import { json, type Caller, type Handler } from "./call.ts";
-import { readDatabase, writeDatabase } from "./database.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
+import { readDatabase } from "./read-database.ts";
 import { decide } from "./decide.ts";
 import { purging } from "./purging.ts";
 

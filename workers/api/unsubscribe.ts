@@ -5,7 +5,8 @@ import type { ApiEnv } from "../../shared/env.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import type { Handler } from "./call.ts";
-import { readDatabase, writeDatabase } from "./database.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
+import { readDatabase } from "./read-database.ts";
 import { pageResponse } from "./page.ts";
 
 const noSuchLink: Failure = { tag: "not-found", what: "link" };

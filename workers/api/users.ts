@@ -18,7 +18,8 @@ import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/result.ts";
 import { answerRead, consistencyOf } from "./cached.ts";
 import { json, type Handler } from "./call.ts";
-import { readDatabase, writeDatabase } from "./database.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
+import { readDatabase } from "./read-database.ts";
 import { purging } from "./purging.ts";
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };

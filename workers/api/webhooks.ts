@@ -6,7 +6,7 @@ import { readText } from "../../shared/http/body.ts";
 import { fail } from "../../shared/result.ts";
 import { log } from "../../shared/telemetry/log.ts";
 import { json, type Handler } from "./call.ts";
-import { writeDatabase } from "./database.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
 
 /** An event names one mail: what is larger is none. It is read before anybody is known to have signed it. */
 const MAX_EVENT_BYTES = 65_536;

@@ -46,7 +46,7 @@ export async function addUsage(
   return before.amount === null ? { tag: "too-many-metrics" } : { tag: "too-much", amount: before.amount };
 }
 
-/** A count whose reply was lost, if it took place: then its intent is there, whatever was counted since. */
+/** A count whose reply was lost, if it took place: then its intent is there, whatever was counted since, until a sweep delivers it. */
 export async function findCounted(db: D1Database, userId: string, metric: string, intentId: string): Promise<Counted | null> {
   const row = await db
     .prepare("SELECT amount FROM usage_metrics WHERE user_id = ?1 AND metric = ?2 AND EXISTS (SELECT 1 FROM purge_intents WHERE id = ?3)")

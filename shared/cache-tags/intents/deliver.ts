@@ -6,8 +6,8 @@ import { deleteIntents, listIntents, type Intent } from "./store.ts";
 
 export type Delivery = { db: D1Database; purge: (request: PurgeRequest) => Promise<Result<PurgeReply, Invalid>> };
 
-/** Whoever wrote delivers within this time, if they can: the sweep takes what they could not. */
-const OWN_DELIVERY_MS = 10_000;
+/** Whoever wrote delivers within this time, if they can: the sweep takes what they could not, and the intent with it. */
+export const OWN_DELIVERY_MS = 10_000;
 const LIMIT = 1_000;
 
 /**

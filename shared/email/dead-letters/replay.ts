@@ -4,33 +4,36 @@ import { oldestDeadMails, replay, statusOf, type DeadLetterFilter } from "./stor
 /** Field names are those of the HTTP API. `success` means requeued, or with `dryRun` that it would be. */
 type ProcessedItem = { id: string; success: boolean; status: string; attempts: number; error?: string };
 
-export type Processed = { processed: number; errors: number; items: ProcessedItem[] };
+type Processed = { processed: number; errors: number; items: ProcessedItem[] };
 
 export type Wanted = {
   limit: number;
   ids?: string[] | undefined;
   filter?: DeadLetterFilter | undefined;
-  dryRun: boolean;
-  /** Mails a second that become due, so that a backlog does not meet the provider all at once. */
-  ratePerSecond: number;
 };
 
 const SECOND_MS = 1_000;
 
+/** Those that are named, else the `limit` oldest that match. */
+export async function wantedMails(db: D1Database, { ids, filter, limit }: Wanted): Promise<string[]> {
+  return [...new Set(ids ?? (await oldestDeadMails(db, filter ?? {}, limit)))];
+}
+
+/** What a replay would do. */
+export async function previewReplay(db: D1Database, ids: string[]): Promise<Processed> {
+  const mails = await statusOf(db, ids);
+  const [dead, refused] = [mails.filter(({ status }) => status === "dead"), mails.filter(({ status }) => status !== "dead")];
+  return summary(ids, dead, refused, "dead");
+}
+
 /**
- * Queues dead mails again: those named, else the `limit` oldest that match. What is not dead (any more) is refused by name, so
- * replaying twice at the same moment sends once. One batch: a process that dies before it has replayed nothing, one that dies after it
- * all, and whoever asks again goes on with what is still dead.
+ * Queues dead mails again. What is not dead (any more) is refused by name, so replaying twice at the same moment sends once. One batch: a
+ * process that dies before it has replayed nothing, one that dies after it all, and whoever asks again goes on with what is still dead.
+ *
+ * @param ratePerSecond mails a second that become due, so that a backlog does not meet the provider all at once
  */
-export async function processDeadLetters(outbox: Outbox, wanted: Wanted, now: number): Promise<Processed> {
-  const { db } = outbox;
-  const ids = [...new Set(wanted.ids ?? (await oldestDeadMails(db, wanted.filter ?? {}, wanted.limit)))];
-  if (wanted.dryRun) {
-    const mails = await statusOf(db, ids);
-    const [dead, refused] = [mails.filter(({ status }) => status === "dead"), mails.filter(({ status }) => status !== "dead")];
-    return summary(ids, dead, refused, "dead");
-  }
-  const { requeued, refused } = await replay(db, ids, SECOND_MS / wanted.ratePerSecond, now);
+export async function replayDeadLetters(outbox: Outbox, ids: string[], ratePerSecond: number, now: number): Promise<Processed> {
+  const { requeued, refused } = await replay(outbox.db, ids, SECOND_MS / ratePerSecond, now);
   await ring(outbox, requeued, now);
   return summary(ids, requeued, refused, "queued");
 }

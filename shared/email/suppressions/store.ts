@@ -12,15 +12,18 @@ export type Suppression = {
   createdAt: number;
 };
 
-/** Suppresses an address, or changes why it is. */
-export async function saveSuppression(db: D1Database, { address, scope, reason, note, createdAt }: Suppression): Promise<void> {
-  await db
+/** Suppresses an address, or changes why it is, but not since when. @returns what there is now */
+export async function saveSuppression(db: D1Database, { address, scope, reason, note, createdAt }: Suppression): Promise<Suppression> {
+  const saved = await db
     .prepare(
       `INSERT INTO suppressions (address, scope, reason, note, created_at) VALUES (LOWER(?1), ?2, ?3, ?4, ?5)
-       ON CONFLICT (address, scope) DO UPDATE SET reason = ?3, note = ?4`,
+       ON CONFLICT (address, scope) DO UPDATE SET reason = ?3, note = ?4
+       RETURNING address, scope, reason, note, created_at AS createdAt`,
     )
     .bind(address, scope, reason, note, createdAt)
-    .run();
+    .first<Suppression>();
+  if (saved === null) throw new Error("D1 returned no row for what it wrote");
+  return saved;
 }
 
 /** Whose mail this was, for whoever unsubscribes from it. */

@@ -15,9 +15,9 @@ export const trialExpiry: Template<typeof data> = {
   subject: "Your Luna trial ends on {{trialEndsOn}}",
   html: layout({
     title: "Your trial ends on {{trialEndsOn}}",
-    preheader: "{{daysLeft}} days left. Nothing is deleted.",
+    preheader: "Days left: {{daysLeft}}. Nothing is deleted.",
     body: [
-      paragraph("Hello {{userId}}, your trial has <strong>{{daysLeft}} days</strong> left."),
+      paragraph("Hello {{userId}}, your trial ends soon. Days left: <strong>{{daysLeft}}</strong>."),
       paragraph(
         "Choose a plan until then and everything goes on as it is. If you do not, the account moves to the free plan: nothing is deleted.",
       ),
@@ -26,7 +26,7 @@ export const trialExpiry: Template<typeof data> = {
   }),
   text: `Your trial ends on {{trialEndsOn}}
 
-Hello {{userId}}, your trial has {{daysLeft}} days left.
+Hello {{userId}}, your trial ends soon. Days left: {{daysLeft}}.
 
 Choose a plan until then and everything goes on as it is. If you do not, the
 account moves to the free plan: nothing is deleted.

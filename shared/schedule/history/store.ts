@@ -78,7 +78,7 @@ export async function readHistory(db: D1Database, before: Cursor | null, limit: 
 const page = `SELECT execution_id AS id, trigger, started_at AS startedAt, ended_at AS endedAt, total, successful, failed
               FROM task_executions WHERE (started_at, execution_id) < (?1, ?2)`;
 
-/** The newest run of each task that has one, and the newest that it missed nothing before. */
+/** The newest run of each task that has one: it runs, or has ended. */
 export async function lastRuns(db: D1Database, tasks: string[]): Promise<RunRow[]> {
   const { results } = await db
     .prepare(

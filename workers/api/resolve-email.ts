@@ -4,7 +4,7 @@ import { resolveUnknown } from "../../shared/email/unknown/store.ts";
 import { readJson } from "../../shared/http/body.ts";
 import { fail } from "../../shared/result.ts";
 import { json, type Handler } from "./call.ts";
-import { writeDatabase } from "./database.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
 
 /** An operator found out what became of an unknown mail, or decides. */
 export const resolveEmail: Handler = async ({ request, params, env, now }) => {

@@ -1,0 +1,56 @@
+import { within } from "../deadline.ts";
+import type { Failure } from "../failure.ts";
+import { fail, ok, type Result } from "../result.ts";
+import { countTransaction } from "../telemetry/events.ts";
+import { describeError, log } from "../telemetry/log.ts";
+import { takenField } from "./faults.ts";
+
+/** D1 has no timeout that a Worker could set, and a caller who hears nothing learns nothing. */
+export const WRITE_TIMEOUT_MS = 5_000;
+
+export type WriteFailure = Extract<Failure, { tag: "conflict" | "unavailable" | "outcome-unknown" }>;
+
+/**
+ * Runs one write, for at most 5 s, and again as long to look what became of it. A lost reply does not tell whether it took place: `reread`
+ * looks, if it is given.
+ *
+ * @param reread what the write would have answered if it took place, else null; throws if it cannot tell
+ * @returns `unavailable` if it did not take place, `outcome-unknown` if nobody can tell
+ */
+export async function writeDatabase<Value>(
+  write: () => Promise<Value>,
+  reread?: () => Promise<Value | null>,
+): Promise<Result<Value, WriteFailure>> {
+  try {
+    const written = ok(await within(WRITE_TIMEOUT_MS, write()));
+    countTransaction("committed");
+    return written;
+  } catch (error) {
+    const field = takenField(error);
+    if (field !== null) {
+      countTransaction("refused");
+      return fail({ tag: "conflict", field });
+    }
+    log("error", "database.write_failed", describeError(error));
+    // Past the breaker: a read that it spares the database would cost the caller a definite answer.
+    const found = reread === undefined ? outcomeUnknown : await lookAgain(reread);
+    // What was given up on may still land: that it is not there yet says nothing.
+    const answer = found.ok && found.value === null && isTimeout(error) ? outcomeUnknown : found;
+    countTransaction(!answer.ok ? "unknown" : answer.value === null ? "failed" : "committed");
+    if (!answer.ok) return answer;
+    return answer.value === null ? fail({ tag: "unavailable", dependency: "database" }) : ok(answer.value);
+  }
+}
+
+const outcomeUnknown = fail({ tag: "outcome-unknown" as const });
+
+export const isTimeout = (error: unknown): boolean => error instanceof DOMException && error.name === "TimeoutError";
+
+async function lookAgain<Value>(reread: () => Promise<Value>): Promise<Result<Value, { tag: "outcome-unknown" }>> {
+  try {
+    return ok(await within(WRITE_TIMEOUT_MS, reread()));
+  } catch (error) {
+    log("error", "database.reread_failed", describeError(error));
+    return outcomeUnknown;
+  }
+}
