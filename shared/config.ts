@@ -5,7 +5,7 @@ import type { Variables } from "./env.ts";
 import { ok, type Result } from "./result.ts";
 import { readVariables, token, wholeNumber, type Misconfigured } from "./variables.ts";
 
-/** The settings of the admin's access, the breakers, the cache and where objects live. Those of the mails: `email/settings.ts`. */
+/** The settings of the admin's access, other sites, the breakers, the cache and where objects live. The rest: `{email,alerts}/settings.ts`. */
 
 const optionalToken = v.optional(v.union([v.literal(""), token], "must have at least 32 characters"), "");
 

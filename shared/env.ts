@@ -10,7 +10,7 @@ import type { ScheduledTasksRpc } from "./schedule/rpc.ts";
  * asserts that they agree. (Generated types of three Workers collide on one global name.)
  */
 
-/** Variables and secrets. All are text that nobody has checked: `config.ts` validates them on first use. */
+/** Variables and secrets. All are text that nobody has checked: `config.ts` and the settings of mails and alerts validate them on first use. */
 export interface Variables {
   ADMIN_TOKEN?: string;
   ADMIN_TOKEN_PREVIOUS?: string;

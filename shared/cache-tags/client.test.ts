@@ -112,6 +112,19 @@ describe("what was stored", () => {
     expect(asked.length).toBeLessThanOrEqual(4);
   });
 
+  it("is told in parts that fit into what SQLite takes as one value, and not at all where one alone does not", async () => {
+    await within(client.verify(), 100);
+    const tags = Array.from({ length: 200 }, (_, n) => `${n}:`.padEnd(1_000, "x"));
+    for (let n = 0; n < 20; n += 1) client.stored({ ...entry(`k:${n}`), tags });
+    client.stored({ ...entry("huge"), tags: Array.from({ length: 1_000 }, (_, n) => `${n}:`.padEnd(1_000, "x")) });
+    await clock.advance(40 * SECOND);
+    client.stored(entry("last"));
+    await clock.advance(10 * SECOND);
+    const told = asked.flatMap((request) => ("sync" in request ? [request.sync.stored ?? []] : []));
+    expect(Math.max(...told.map((stored) => JSON.stringify(stored).length))).toBeLessThan(700_000);
+    expect(new Set(told.flat().map(({ key }) => key))).toEqual(new Set([...Array.from({ length: 20 }, (_, n) => `k:${n}`), "last"]));
+  });
+
   it("is told again when the index did not answer, and dropped when it refuses", async () => {
     how = "throws";
     client.stored(entry("a"));
@@ -130,6 +143,14 @@ describe("what was stored", () => {
     expect(asked.length).toBeGreaterThan(refused);
     expect(JSON.stringify(asked.slice(refused))).not.toContain("bad");
   });
+});
+
+it("what no entry can carry is not asked for, so that it costs no sync", async () => {
+  const long = "x".repeat(1_025);
+  expect(await within(client.verify([long, "a"]), 100)).toBe(true);
+  await within(client.lookUp([long]), 3 * SECOND);
+  expect(JSON.stringify(asked)).not.toContain(long);
+  expect(events).toEqual([]);
 });
 
 describe("a purge", () => {
@@ -156,6 +177,35 @@ describe("a purge", () => {
     await clock.advance(20 * SECOND);
     expect(await within(client.verify())).toBe(true);
     expect(client.view.isDoubted(["x"])).toBe(false);
+  });
+
+  it("that is owed arrives although one that is refused was owed with it", async () => {
+    const tooLong = "x".repeat(1_025);
+    const strict = newClient({
+      object: {
+        sync: async () => index.answerSync({ since: null }),
+        purge: async (purge) =>
+          await meet(() => {
+            if (purge.tags.includes(tooLong)) throw new RequestRefused("tags.1 is too long");
+            return index.answerPurge(purge);
+          }),
+      },
+    });
+    how = "throws";
+    for (const tag of ["a", tooLong, "b"]) await within(strict.purge([tag], "hard"), 100);
+    how = "up";
+    await within(strict.verify(), 20 * SECOND);
+    for (const tag of ["a", "b"]) expect(index.tags.get(tag)?.hard).toBeGreaterThan(0);
+    expect(strict.view.isDoubted(["a", "b", tooLong])).toBe(false);
+  });
+
+  it("of nothing is refused, and never becomes one of everything", async () => {
+    await within(client.verify(), 100);
+    how = "throws";
+    expect(await client.purge([], "hard")).toMatchObject({ ok: false, error: { tag: "refused" } });
+    how = "up";
+    await within(client.verify(), 20 * SECOND);
+    expect(index.meta).toMatchObject({ seq: 0, floor: 0 });
   });
 
   it("that is owed is sent again although others, made each half second, keep the view fresh", async () => {

@@ -5,6 +5,7 @@ import { fail, ok, type Result } from "../result.ts";
 import { LookUps } from "./look-ups.ts";
 import {
   MAX_STORED_PER_SYNC,
+  MAX_TAG_LENGTH,
   MAX_TAGS_PER_PURGE,
   MAX_TAGS_PER_SYNC,
   type IndexReply,
@@ -33,7 +34,7 @@ export type TagClientPorts = {
 export type PurgeTags = readonly string[] | "everything";
 
 /**
- * `unreachable`: the index did not answer; the purge stands with this isolate, and is sent again with its next sync. `refused`: it
+ * `unreachable`: the index did not answer; a hard purge stands with this isolate, and is sent again with its next sync. `refused`: it
  * names what no entry can carry, so there is nothing to purge.
  */
 export type PurgeFailure = { tag: "unreachable" | "refused"; error: unknown };
@@ -56,6 +57,15 @@ const BACK_OFF = { baseMs: 1_000, maxMs: 10_000 };
 const MAX_FLUSH_MS = 10_000;
 /** Keys whose registration waits for a sync. More are not registered: KV's own expiry reclaims their space. */
 const MAX_STORED = 5_000;
+
+/** Text of one sync, in UTF-16 units: at most 1.5 MB of the 2.2 MB that SQLite takes in workerd as one value. */
+const MAX_STORED_LENGTH = 500_000;
+/** What an entry has besides its key and tags. */
+const OVERHEAD = 100;
+
+function lengthOf({ key, tags }: Stored): number {
+  return tags.reduce((sum, tag) => sum + tag.length + 3, key.length + OVERHEAD);
+}
 
 /** What an isolate knows of the tag index, and its way there. */
 export class TagIndexClient {
@@ -121,7 +131,7 @@ export class TagIndexClient {
 
   /** Takes note of what was put into KV: the index hears of it with the next sync. */
   stored(entry: Stored): void {
-    if (this.#stored.length >= MAX_STORED || entry.tags.length > MAX_TAGS_PER_SYNC) return;
+    if (this.#stored.length >= MAX_STORED || entry.tags.length > MAX_TAGS_PER_SYNC || lengthOf(entry) > MAX_STORED_LENGTH) return;
     this.#stored.push(entry);
     const now = this.#ports.clock.now();
     if (elapsedMs(this.#flushingSince, now) < MAX_FLUSH_MS) return;
@@ -135,10 +145,11 @@ export class TagIndexClient {
   }
 
   /**
-   * Purges, and holds to it here at once. If the index does not answer, this isolate goes on holding to it and sends the purge again
-   * with each sync until it has arrived.
+   * Purges, and holds to it here at once. If the index does not answer a hard purge, this isolate goes on holding to it and sends it again
+   * with each sync until it has arrived. A soft one is gone then: what it would have made stale is merely served for longer.
    */
   async purge(tags: PurgeTags, mode: PurgeMode): Promise<Result<PurgeReply, PurgeFailure>> {
+    if (tags.length === 0) return fail({ tag: "refused", error: new RequestRefused("names nothing") });
     const settle = mode === "hard" ? this.doubt(tags) : () => undefined;
     try {
       const reply = await this.#purgeOnce(tags, mode);
@@ -173,20 +184,22 @@ export class TagIndexClient {
     return flight;
   }
 
-  /** One exchange with the index. @returns whether it answered */
-  async #exchange(lookUp: readonly string[]): Promise<boolean> {
-    const stored = this.#stored.splice(0, MAX_STORED_PER_SYNC);
+  /** One exchange with the index. @returns whether it answered, and the view has what it said */
+  async #exchange(wanted: readonly string[]): Promise<boolean> {
+    // No entry that carries more is ever kept.
+    const lookUp = wanted.filter((tag) => tag.length <= MAX_TAG_LENGTH).slice(0, MAX_TAGS_PER_SYNC);
+    const stored = this.#takeStored();
     try {
       await this.#payOwed();
       const asked = { at: this.#ports.clock.now(), since: this.view.stamp };
-      const request = { since: asked.since, lookUp: [...lookUp], stored };
+      const request = { since: asked.since, lookUp, stored };
       const reply = await within(TIMEOUT_MS, this.#ports.object.sync(request), this.#ports.clock);
       const taken = this.view.sync(reply, asked, this.#ports.clock.now());
       if (taken && lookUp.length > 0) this.view.lookUp({ meta: reply.meta, purges: reply.lookedUp });
       if (this.#failures > 0) this.#ports.notify({ event: "index_back" });
       this.#failures = 0;
       this.#pauseMs = SYNC_INTERVAL_MS;
-      return true;
+      return taken;
     } catch (error) {
       if (!(error instanceof RequestRefused)) this.#stored.unshift(...stored.slice(0, MAX_STORED - this.#stored.length));
       this.#failures += 1;
@@ -209,16 +222,35 @@ export class TagIndexClient {
       for (const tag of owed.tags) tags.add(tag);
     }
     if (paid.length === 0) return;
-    try {
-      await this.#purgeOnce(tags.size > 0 ? [...tags] : "everything", "hard");
-    } catch (error) {
-      // What is refused is refused for ever, and must not keep the syncs that follow.
-      if (!(error instanceof RequestRefused)) throw error;
-    }
+    const together = await this.#isTaken(tags.size > 0 ? [...tags] : "everything");
     for (const owed of paid) {
+      // One of them is to blame, and must not take the others along.
+      if (!together && paid.length > 1) await this.#isTaken(owed.tags);
       this.#owed.delete(owed);
       owed.settle();
     }
+  }
+
+  /** Whether the index takes a purge. What it refuses it refuses for ever: that must not keep the syncs that follow. */
+  async #isTaken(tags: PurgeTags): Promise<boolean> {
+    try {
+      await this.#purgeOnce(tags, "hard");
+      return true;
+    } catch (error) {
+      if (error instanceof RequestRefused) return false;
+      throw error;
+    }
+  }
+
+  /** As many as one sync takes: the object binds them as one value, which SQLite limits. */
+  #takeStored(): Stored[] {
+    let [count, length] = [0, 0];
+    for (const entry of this.#stored.slice(0, MAX_STORED_PER_SYNC)) {
+      length += lengthOf(entry);
+      if (count > 0 && length > MAX_STORED_LENGTH) break;
+      count += 1;
+    }
+    return this.#stored.splice(0, count);
   }
 
   /** Another request's sync may die with it: whoever waits for one has a time limit of its own. */

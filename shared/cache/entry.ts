@@ -25,7 +25,7 @@ export type Entry = {
   judged: { revision: number; verdict: Verdict | "look-up" | "unknown" };
 };
 
-/** The longest that an entry is kept, grace included: `CacheTagIndex` remembers purges for longer than this. */
+/** The longest that KV keeps an entry, grace included: `CacheTagIndex` remembers purges for longer than this. */
 export const MAX_LIFE_MS = 24 * 3_600_000;
 /** The last fifth of an entry's life. */
 const EARLY = 0.2;

@@ -42,7 +42,7 @@ beforeEach(async () => {
   });
   tier = kvTier({
     kv: counted as unknown as KVNamespace,
-    guard: (operation, signal) => callWithRetries(client, operation, retries, budget, { clock, random: () => 0.5 }, signal),
+    guard: (operation) => callWithRetries(client, operation, retries, budget, { clock, random: () => 0.5 }),
     counts,
     clock,
     background: (work) => void work.catch(() => expect.fail("rejected in the background")),

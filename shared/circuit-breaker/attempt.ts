@@ -39,15 +39,10 @@ export async function attempt<Value>(
 /**
  * Gives work a signal that aborts after `ms`, by a timer: a clock that is set back makes it no longer.
  *
- * @throws DeadlineExceeded, or the reason of the caller's signal, though the work goes on
+ * @throws DeadlineExceeded, though the work goes on
  */
-export async function withDeadline<Value>(
-  ms: number,
-  signal: AbortSignal | undefined,
-  clock: Clock,
-  work: (signal: AbortSignal) => Promise<Value>,
-): Promise<Value> {
-  return await abortable({ ms, error: DeadlineExceeded }, signal, clock, work);
+export async function withDeadline<Value>(ms: number, clock: Clock, work: (signal: AbortSignal) => Promise<Value>): Promise<Value> {
+  return await abortable({ ms, error: DeadlineExceeded }, undefined, clock, work);
 }
 
 async function abortable<Value>(

@@ -326,6 +326,23 @@ describe("the probe", () => {
     expect(object.memory.phase).toEqual({ state: "HALF_OPEN", reopens: 0, permit: null });
   });
 
+  it.each([3_000, 6_000, 9_900])("whose permit came after %i ms fails no call of a dependency that is well", async (latencyMs) => {
+    const client = await warm();
+    await openedBy(client);
+    await clock.advance(33_000);
+    object.latencyMs = latencyMs;
+    void client.run(succeed);
+    await clock.advance(latencyMs + 4_500);
+    object.latencyMs = 20;
+    const value = ending(client, async () => await clock.sleep(50));
+    await clock.advance(10_000);
+    expect(await value).not.toBe("TimeoutError");
+    expect(object.transitions.map(({ cause }) => cause)).not.toContain("probe-failed");
+    void client.run(succeed);
+    await clock.advance(10_000);
+    expect(object.snapshot.state).toBe("CLOSED");
+  });
+
   it("can be the very next call when the one before gave its permit back", async () => {
     const client = await warm();
     await openedBy(client);

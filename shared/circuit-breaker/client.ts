@@ -3,7 +3,7 @@ import { Caller, type CallOptions, type CallPolicy } from "./caller.ts";
 import { CircuitOpen } from "./circuit-open.ts";
 import { elapsedMs, type Clock } from "../clock.ts";
 import type { LeasePorts, Permit } from "./lease-ports.ts";
-import type { Lease } from "./lease.ts";
+import { leftMs, type Lease } from "./lease.ts";
 import type { LocalBreaker } from "./local.ts";
 import type { SyncReply } from "./rpc.ts";
 import type { ProbeOutcome } from "./state.ts";
@@ -62,7 +62,7 @@ export class BreakerClient {
    * Runs a call if the breaker lets it through.
    *
    * @returns what the call returns, or `CircuitOpen`
-   * @throws what the call throws; DOMException `TimeoutError`; the reason of the caller's signal
+   * @throws what the call throws; CallTimeout; the reason of the caller's signal
    */
   run<Value>(operation: Operation<Value>, options?: CallOptions): Promise<Value | CircuitOpen> {
     const { lease } = this;
@@ -75,7 +75,7 @@ export class BreakerClient {
     if (lease.local !== null) return this.#runLocally(operation, options, now, lease.local);
     if (lease.view === null) return this.#runCold(operation, options, now);
     lease.renewIfDue(now);
-    const spare = lease.takeSpare();
+    const spare = lease.takeSpare(this.#ports.policy.timeoutMs + RETURN_MS, now);
     if (spare !== null) return this.#probe(operation, options, spare);
     const stance = stanceUnder(lease.view, now);
     switch (stance.do) {
@@ -195,14 +195,11 @@ export class BreakerClient {
   async #probe<Value>(
     operation: Operation<Value>,
     options: CallOptions | undefined,
-    { id, askedAt, lastsMs }: Permit,
-    end: (outcome: ProbeOutcome) => void = (outcome) => this.#ports.background(this.lease.endProbe(id, outcome)),
+    permit: Permit,
+    end: (outcome: ProbeOutcome) => void = (outcome) => this.#ports.background(this.lease.endProbe(permit.id, outcome)),
   ): Promise<Value> {
-    // The object, whose clock was set back too, takes a permit from the future for one of now.
-    const passedMs = Math.max(this.#clock.now() - askedAt, 0);
-    const leftMs = Math.max(lastsMs - passedMs - RETURN_MS, 0);
     try {
-      const value = await this.#caller.call(operation, options, leftMs);
+      const value = await this.#caller.call(operation, options, Math.max(leftMs(permit, this.#clock.now()) - RETURN_MS, 0));
       end("success");
       return value;
     } catch (error) {

@@ -21,7 +21,7 @@ import { callWithRetries, RetryBudget, type GuardFailure, type RetrySettings } f
 export type BreakerEnv = Variables & { CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker> };
 
 /** Calls a dependency behind its breaker, with retries. Never throws. */
-export type Guard = <Value>(operation: Operation<Value>, signal?: AbortSignal) => Promise<Result<Value, GuardFailure>>;
+export type Guard = <Value>(operation: Operation<Value>) => Promise<Result<Value, GuardFailure>>;
 
 type Member = { lease: Lease; client: BreakerClient | null; budget: RetryBudget };
 
@@ -88,5 +88,5 @@ export function breakerClient(env: BreakerEnv, dependency: string, policy: CallP
 export function guard(env: BreakerEnv, dependency: string, policy: CallPolicy, retries: RetrySettings): Guard {
   const client = breakerClient(env, dependency, policy);
   const { budget } = memberOf(env, dependency);
-  return (operation, signal) => callWithRetries(client, operation, retries, budget, ports, signal);
+  return (operation) => callWithRetries(client, operation, retries, budget, ports);
 }

@@ -80,11 +80,16 @@ export class Lease {
     return await this.#hearWithin(timeoutMs, { id, lastsMs, cold: false });
   }
 
-  /** A permit that came too late for the call that asked: without it an object that is merely slow would never see a probe. */
-  takeSpare(): Permit | null {
+  /**
+   * A permit that came too late for the call that asked: without it an object that is merely slow would never see a probe. One that leaves
+   * a call less than `neededMs` is given back, lest its end is taken for the dependency's failure.
+   */
+  takeSpare(neededMs: number, now: number): Permit | null {
     const spare = this.#spare;
     this.#spare = null;
-    return spare;
+    if (spare === null || leftMs(spare, now) >= neededMs) return spare;
+    this.#ports.background(this.endProbe(spare.id, "ignored"));
+    return null;
   }
 
   /** Tells how a probe ended, once: if that is lost, its permit expires. Never rejects. */
@@ -236,6 +241,11 @@ export class Lease {
   #newTally(epoch: number | null): Tally {
     return new Tally(epoch, () => this.#reportSoon());
   }
+}
+
+/** The object, whose clock was set back too, takes a permit from the future for one of now. */
+export function leftMs({ askedAt, lastsMs }: Permit, now: number): number {
+  return lastsMs - Math.max(now - askedAt, 0);
 }
 
 type Question = { askedAt: number; askedUnder: View | null; late: boolean };

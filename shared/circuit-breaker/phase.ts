@@ -6,7 +6,7 @@ export type Breaker = { readonly epoch: number; readonly phase: Phase; readonly 
 
 export type Phase =
   | { readonly state: "CLOSED"; readonly window: Window }
-  /** `reopens` counts failed probes since it was last closed. */
+  /** `reopens` counts failed probes since it was last closed; -1 when an operator opened it, so that the first does not make it longer. */
   | { readonly state: "OPEN"; readonly openedAt: number; readonly durationMs: number; readonly reopens: number }
   /** Without a permit the next waiting call gets one. */
   | { readonly state: "HALF_OPEN"; readonly reopens: number; readonly permit: Permit | null };

@@ -60,7 +60,6 @@ export async function callWithRetries<Value>(
   settings: RetrySettings,
   budget: RetryBudget,
   { clock, random }: RetryPorts,
-  caller?: AbortSignal,
 ): Promise<Result<Value, GuardFailure>> {
   let failed: CallFailed | null = null;
   const tries = async (signal: AbortSignal): Promise<Result<Value, GuardFailure>> => {
@@ -81,7 +80,7 @@ export async function callWithRetries<Value>(
     }
   };
   try {
-    return await withDeadline(settings.deadlineMs, caller, clock, tries);
+    return await withDeadline(settings.deadlineMs, clock, tries);
   } catch (error) {
     return fail(failed ?? { tag: "call-failed", error });
   }

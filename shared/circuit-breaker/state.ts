@@ -15,7 +15,7 @@ import { addToWindow, countWindow, emptyWindow, type Counts } from "./window.ts"
  * its live permit, so that late, repeated and forged outcomes change nothing.
  */
 export type Event =
-  /** Somebody asks what holds. Changes nothing but a time that the clock has made wrong. */
+  /** Somebody asks what holds. Changes nothing but a time that the clock has made wrong, and an override whose time is over. */
   | { type: "look" }
   /** Outcomes of calls that were admitted while CLOSED. `calls` may be below zero: see `cold`. */
   | ({ type: "report"; epoch: number } & Counts)

@@ -1,7 +1,7 @@
 import { within } from "../deadline.ts";
 import type { Failure } from "../failure.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { countTransaction } from "../telemetry/events.ts";
+import { countTransaction } from "./transactions.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import { takenField } from "./faults.ts";
 

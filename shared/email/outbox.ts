@@ -4,7 +4,7 @@ import { sha256Hex } from "../hash.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Failure } from "../failure.ts";
 import { counters } from "../telemetry/counters.ts";
-import { countTransaction } from "../telemetry/events.ts";
+import { countTransaction } from "../database/transactions.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import { currentTraceId } from "../telemetry/trace.ts";
 import { doorbellFor, type QueueMessage } from "./messages.ts";

@@ -1,6 +1,6 @@
 import { sleep, type Clock } from "../clock.ts";
 import { within } from "../deadline.ts";
-import { countTransaction } from "../telemetry/events.ts";
+import { countTransaction } from "../database/transactions.ts";
 import { describeError, log } from "../telemetry/log.ts";
 import { owedBy, type Missed } from "./due.ts";
 import { runToEnd, type RunContext } from "./runner.ts";

@@ -78,6 +78,32 @@ describe("what an isolate counts", () => {
     expect(increments).toEqual([{ hits: 4 }]);
   });
 
+  it("never falls: a report that arrives after a later one tells nothing new", async () => {
+    const answers: (() => void)[] = [];
+    const slow = new TelemetryClient({
+      send: async (report) => {
+        reports.push(report);
+        await new Promise<void>((answer) => answers.push(answer));
+      },
+      totals: () => ({ ...counted }),
+      clock,
+      background: (work) => void work.catch((error: unknown) => errors.push(error)),
+      newId: () => "isolate-1",
+      notify: (error) => errors.push(error),
+      arrived: (grown) => increments.push(grown),
+    });
+    for (const hits of [10, 15]) {
+      counted["hits"] = hits;
+      slow.touch();
+      await clock.advance(2_000);
+    }
+    for (const answer of answers.toReversed()) {
+      answer();
+      await clock.advance(0);
+    }
+    expect(increments).toEqual([{ hits: 15 }, {}]);
+  });
+
   it("is reported although a report never comes back", async () => {
     how = "hangs";
     hit();

@@ -17,7 +17,10 @@ export type TelemetryPorts = {
 /** What is counted is reported this much later, together with what is counted meanwhile. */
 const DELAY_MS = 2_000;
 const TIMEOUT_MS = 5_000;
-/** Well before the object takes it for ended, an isolate that was idle begins under a new name, and from zero. */
+/**
+ * Well before the object takes it for ended, an isolate that was idle begins under a new name, and from zero. One whose reports all failed
+ * for so long does too, and what it counted meanwhile is lost: told under a new name it might count twice.
+ */
 const NEW_NAME_AFTER_MS = 3_600_000;
 
 /** Reports what an isolate counts, off the path of any request. */
@@ -66,8 +69,10 @@ export class TelemetryClient {
     try {
       await within(TIMEOUT_MS, send({ isolate, totals: grown }), clock);
       this.#reportedAt = clock.now();
-      const increments = Object.entries(grown).map(([name, total]) => [name, total - (arrived[name] ?? 0)]);
-      Object.assign(arrived, grown);
+      // A later report may have arrived before this one, with more.
+      const news = Object.entries(grown).filter(([name, total]) => total > (arrived[name] ?? 0));
+      const increments = news.map(([name, total]) => [name, total - (arrived[name] ?? 0)]);
+      Object.assign(arrived, Object.fromEntries(news));
       this.#ports.arrived(Object.fromEntries(increments));
     } catch (error) {
       notify(error);

@@ -3,7 +3,7 @@ import { deadLetterRetentionDays } from "../../shared/email/settings.ts";
 import { parseDeadLetter, rawText, type EmailSend } from "../../shared/email/messages.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
 import { accept } from "./accept.ts";
-import { countTransaction } from "../../shared/telemetry/events.ts";
+import { countTransaction } from "../../shared/database/transactions.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 
 type Letter =

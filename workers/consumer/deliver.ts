@@ -10,7 +10,7 @@ import { configuredTransports } from "../../shared/email/transports/configured.t
 import type { TransportName } from "../../shared/email/transports/names.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
-import { countTransaction } from "../../shared/telemetry/events.ts";
+import { countTransaction } from "../../shared/database/transactions.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { accept } from "./accept.ts";
 

@@ -1,5 +1,5 @@
 import { counters } from "../../telemetry/counters.ts";
-import { countTransaction } from "../../telemetry/events.ts";
+import { countTransaction } from "../../database/transactions.ts";
 import { describeError, log } from "../../telemetry/log.ts";
 import type { Claimed } from "../claim/claimed.ts";
 import { refusalsWith, settle, withoutFailover, type Outcome } from "../lifecycle.ts";

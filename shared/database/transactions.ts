@@ -1,6 +1,4 @@
-import { counters } from "./counters.ts";
-
-/** What several places count in the same way. */
+import { counters } from "../telemetry/counters.ts";
 
 /**
  * How a write to D1 ended. `refused`: D1 would not have it, as a name that is taken; `failed`: it did not take place; `unknown`: nobody
