@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { SimulatedIndex } from "../../test/support/simulated-index.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
-import { RequestRefused, TagIndexClient, type TagClientPorts } from "./client.ts";
+import { TagIndexClient, type TagClientPorts } from "./client.ts";
+import { RequestRefused } from "./request-refused.ts";
 import type { PurgeRequest, SyncRequest } from "./rpc.ts";
 
 const SECOND = 1_000;

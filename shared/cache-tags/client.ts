@@ -3,18 +3,20 @@ import { elapsedMs, sleep, type Clock } from "../clock.ts";
 import { within } from "../deadline.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { LookUps } from "./look-ups.ts";
+import { OwedPurges } from "./owed-purges.ts";
+import { RequestRefused } from "./request-refused.ts";
 import {
-  MAX_STORED_PER_SYNC,
   MAX_TAG_LENGTH,
-  MAX_TAGS_PER_PURGE,
   MAX_TAGS_PER_SYNC,
   type IndexReply,
   type PurgeReply,
   type PurgeRequest,
+  type PurgeTags,
   type Stored,
   type SyncRequest,
 } from "./rpc.ts";
 import type { PurgeMode } from "./sequence.ts";
+import { StoredQueue } from "./stored-queue.ts";
 import { EVERYTHING, TagView } from "./view.ts";
 
 export type TagClientPorts = {
@@ -30,21 +32,12 @@ export type TagClientPorts = {
   notify: (event: { event: "index_failed"; error: unknown; inARow: number } | { event: "index_back" }) => void;
 };
 
-/** Tags, keys and patterns; or everything. */
-export type PurgeTags = readonly string[] | "everything";
-
 /**
  * `unreachable`: the index did not answer; a hard purge stands with this isolate, and is sent again with its next sync. `refused`: it
  * names what no entry can carry, so there is nothing to purge.
  */
 export type PurgeFailure = { tag: "unreachable" | "refused"; error: unknown };
 
-/** The index understood what it was asked, and refuses it. To ask again would be in vain. */
-export class RequestRefused extends Error {
-  override readonly name = "RequestRefused";
-}
-
-type Owed = { tags: PurgeTags; settle: () => void };
 type Flight = { sentAt: number; work: Promise<boolean> };
 
 /** An isolate asks no more often than this, however much is read; strict reads are exempt. */
@@ -55,17 +48,6 @@ const MAX_FLIGHT_MS = 5_000;
 const PURGE_TIMEOUT_MS = 2_000;
 const BACK_OFF = { baseMs: 1_000, maxMs: 10_000 };
 const MAX_FLUSH_MS = 10_000;
-/** Keys whose registration waits for a sync. More are not registered: KV's own expiry reclaims their space. */
-const MAX_STORED = 5_000;
-
-/** Text of one sync, in UTF-16 units: at most 1.5 MB of the 2.2 MB that SQLite takes in workerd as one value. */
-const MAX_STORED_LENGTH = 500_000;
-/** What an entry has besides its key and tags. */
-const OVERHEAD = 100;
-
-function lengthOf({ key, tags }: Stored): number {
-  return tags.reduce((sum, tag) => sum + tag.length + 3, key.length + OVERHEAD);
-}
 
 /** What an isolate knows of the tag index, and its way there. */
 export class TagIndexClient {
@@ -77,10 +59,10 @@ export class TagIndexClient {
   #lastSentAt = Number.NEGATIVE_INFINITY;
   #pauseMs = SYNC_INTERVAL_MS;
   #failures = 0;
-  #stored: Stored[] = [];
+  readonly #stored = new StoredQueue();
   #flushingSince = Number.NEGATIVE_INFINITY;
   /** Own hard purges that have not reached the index. */
-  readonly #owed = new Set<Owed>();
+  readonly #owed = new OwedPurges();
 
   constructor(ports: TagClientPorts, view = new TagView()) {
     this.#ports = ports;
@@ -94,7 +76,7 @@ export class TagIndexClient {
     const ageMs = this.view.ageMs(now);
     if (ageMs > this.boundMs) return false;
     // Purges that succeed keep the view young, and must not keep those that are owed from being sent.
-    if ((ageMs >= SYNC_INTERVAL_MS || this.#owed.size > 0) && this.#maySync(now)) void this.#send([]);
+    if ((ageMs >= SYNC_INTERVAL_MS || !this.#owed.isEmpty) && this.#maySync(now)) void this.#send([]);
     return true;
   }
 
@@ -131,8 +113,7 @@ export class TagIndexClient {
 
   /** Takes note of what was put into KV: the index hears of it with the next sync. */
   stored(entry: Stored): void {
-    if (this.#stored.length >= MAX_STORED || entry.tags.length > MAX_TAGS_PER_SYNC || lengthOf(entry) > MAX_STORED_LENGTH) return;
-    this.#stored.push(entry);
+    if (!this.#stored.add(entry)) return;
     const now = this.#ports.clock.now();
     if (elapsedMs(this.#flushingSince, now) < MAX_FLUSH_MS) return;
     this.#flushingSince = now;
@@ -188,9 +169,9 @@ export class TagIndexClient {
   async #exchange(wanted: readonly string[]): Promise<boolean> {
     // No entry that carries more is ever kept.
     const lookUp = wanted.filter((tag) => tag.length <= MAX_TAG_LENGTH).slice(0, MAX_TAGS_PER_SYNC);
-    const stored = this.#takeStored();
+    const stored = this.#stored.take();
     try {
-      await this.#payOwed();
+      await this.#owed.pay((tags) => this.#purgeOnce(tags, "hard"));
       const asked = { at: this.#ports.clock.now(), since: this.view.stamp };
       const request = { since: asked.since, lookUp, stored };
       const reply = await within(TIMEOUT_MS, this.#ports.object.sync(request), this.#ports.clock);
@@ -201,56 +182,13 @@ export class TagIndexClient {
       this.#pauseMs = SYNC_INTERVAL_MS;
       return taken;
     } catch (error) {
-      if (!(error instanceof RequestRefused)) this.#stored.unshift(...stored.slice(0, MAX_STORED - this.#stored.length));
+      if (!(error instanceof RequestRefused)) this.#stored.putBack(stored);
       this.#failures += 1;
       this.#pauseMs = Math.max(backoffMs(BACK_OFF, this.#failures, this.#ports.random()), SYNC_INTERVAL_MS);
       this.#lastSentAt = this.#ports.clock.now();
       this.#ports.notify({ event: "index_failed", error, inARow: this.#failures });
       return false;
     }
-  }
-
-  /** Sends own purges that failed, as many as one request takes; the rest goes with the next sync. */
-  async #payOwed(): Promise<void> {
-    const paid: Owed[] = [];
-    const tags = new Set<string>();
-    for (const owed of this.#owed) {
-      const all = owed.tags === "everything";
-      if (paid.length > 0 && (all || tags.size + owed.tags.length > MAX_TAGS_PER_PURGE)) break;
-      paid.push(owed);
-      if (owed.tags === "everything") break;
-      for (const tag of owed.tags) tags.add(tag);
-    }
-    if (paid.length === 0) return;
-    const together = await this.#isTaken(tags.size > 0 ? [...tags] : "everything");
-    for (const owed of paid) {
-      // One of them is to blame, and must not take the others along.
-      if (!together && paid.length > 1) await this.#isTaken(owed.tags);
-      this.#owed.delete(owed);
-      owed.settle();
-    }
-  }
-
-  /** Whether the index takes a purge. What it refuses it refuses for ever: that must not keep the syncs that follow. */
-  async #isTaken(tags: PurgeTags): Promise<boolean> {
-    try {
-      await this.#purgeOnce(tags, "hard");
-      return true;
-    } catch (error) {
-      if (error instanceof RequestRefused) return false;
-      throw error;
-    }
-  }
-
-  /** As many as one sync takes: the object binds them as one value, which SQLite limits. */
-  #takeStored(): Stored[] {
-    let [count, length] = [0, 0];
-    for (const entry of this.#stored.slice(0, MAX_STORED_PER_SYNC)) {
-      length += lengthOf(entry);
-      if (count > 0 && length > MAX_STORED_LENGTH) break;
-      count += 1;
-    }
-    return this.#stored.splice(0, count);
   }
 
   /** Another request's sync may die with it: whoever waits for one has a time limit of its own. */
@@ -273,9 +211,9 @@ export class TagIndexClient {
   /** Sends what was stored though nobody reads any more. */
   async #flush(): Promise<void> {
     const { clock } = this.#ports;
-    for (let waitedMs = 0; waitedMs < MAX_FLUSH_MS && this.#stored.length > 0; waitedMs += SYNC_INTERVAL_MS) {
+    for (let waitedMs = 0; waitedMs < MAX_FLUSH_MS && !this.#stored.isEmpty; waitedMs += SYNC_INTERVAL_MS) {
       await sleep(clock, SYNC_INTERVAL_MS);
-      if (this.#stored.length > 0 && this.#maySync(clock.now())) await this.#join(this.#send([]));
+      if (!this.#stored.isEmpty && this.#maySync(clock.now())) await this.#join(this.#send([]));
     }
     this.#flushingSince = Number.NEGATIVE_INFINITY;
   }

@@ -66,6 +66,8 @@ export const purgeRequest = v.strictObject({
   tags: v.union([v.literal("everything"), v.pipe(tags(MAX_TAGS_PER_PURGE), v.minLength(1, "must name at least one"))], "must be a list"),
 });
 export type PurgeRequest = v.InferInput<typeof purgeRequest>;
+/** Tags, keys and patterns; or everything. */
+export type PurgeTags = readonly string[] | "everything";
 
 /** `pending`: entries under these tags whose space in KV is still to be reclaimed, counted up to `MAX_PENDING`. None is ever served. */
 export type PurgeReply = IndexReply & { pending: number };

@@ -1,6 +1,7 @@
 import { objectNamed } from "../objects.ts";
 import { waitUntil } from "cloudflare:workers";
-import { RequestRefused, TagIndexClient } from "../cache-tags/client.ts";
+import { TagIndexClient } from "../cache-tags/client.ts";
+import { RequestRefused } from "../cache-tags/request-refused.ts";
 import type { CacheTagIndex } from "../cache-tags/object.ts";
 import { INDEX_NAME, type IndexReply, type Invalid, type PurgeReply } from "../cache-tags/rpc.ts";
 import { guard, type BreakerEnv } from "../circuit-breaker/guard.ts";

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { newIsolate, rejections, SimulatedBackends, type SimulatedIsolate } from "../../test/support/cache-fleet.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
-import type { PurgeTags } from "../cache-tags/client.ts";
+import type { PurgeTags } from "../cache-tags/rpc.ts";
 import { ok } from "../result.ts";
 import { cacheStatusField } from "./cache-status.ts";
 import type { CacheRead, Consistency } from "./read.ts";

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { afterAll, expect, it } from "vitest";
 import { newIsolate, rejections, SimulatedBackends, type SimulatedIsolate, type Weather } from "../../test/support/cache-fleet.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
-import type { PurgeTags } from "../cache-tags/client.ts";
+import type { PurgeTags } from "../cache-tags/rpc.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Consistency, ReadOptions } from "./read.ts";
 

@@ -1,4 +1,5 @@
-import type { PurgeFailure, PurgeTags, TagIndexClient } from "../cache-tags/client.ts";
+import type { PurgeFailure, TagIndexClient } from "../cache-tags/client.ts";
+import type { PurgeTags } from "../cache-tags/rpc.ts";
 import type { PurgeReply } from "../cache-tags/rpc.ts";
 import type { PurgeMode } from "../cache-tags/sequence.ts";
 import type { Result } from "../result.ts";

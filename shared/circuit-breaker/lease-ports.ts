@@ -24,3 +24,8 @@ export type LeasePorts = {
 
 /** A permit as its holder knows it: it ends `lastsMs` after it was asked for. */
 export type Permit = { id: string; askedAt: number; lastsMs: number };
+
+/** What is left of a permit. The object, whose clock was set back too, takes one from the future for one of now. */
+export function leftMs({ askedAt, lastsMs }: Permit, now: number): number {
+  return lastsMs - Math.max(now - askedAt, 0);
+}

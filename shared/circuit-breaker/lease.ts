@@ -2,7 +2,7 @@ import { backoffMs } from "../backoff.ts";
 import { elapsedMs, sleep } from "../clock.ts";
 import { within } from "../deadline.ts";
 import { LocalBreaker } from "./local.ts";
-import type { LeasePorts, Permit } from "./lease-ports.ts";
+import { leftMs, type LeasePorts, type Permit } from "./lease-ports.ts";
 import type { SyncReply, SyncRequest } from "./rpc.ts";
 import type { ProbeOutcome } from "./state.ts";
 import { Tally } from "./tally.ts";
@@ -241,11 +241,6 @@ export class Lease {
   #newTally(epoch: number | null): Tally {
     return new Tally(epoch, () => this.#reportSoon());
   }
-}
-
-/** The object, whose clock was set back too, takes a permit from the future for one of now. */
-export function leftMs({ askedAt, lastsMs }: Permit, now: number): number {
-  return lastsMs - Math.max(now - askedAt, 0);
 }
 
 type Question = { askedAt: number; askedUnder: View | null; late: boolean };

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { PurgeTags } from "../client.ts";
+import type { PurgeTags } from "../rpc.ts";
 import type { PurgeMode } from "../sequence.ts";
 
 /** SQL of the purges that writes owe the cache. */
