@@ -48,6 +48,15 @@ describe("the variables", () => {
     expect(JSON.stringify(sender({ EMAIL_FROM: "hunter2" }))).not.toContain("hunter2");
   });
 
+  it.each(["evil.example", "evil.example/luna.cloudflareaccess.com", "luna.cloudflareaccess.com.evil.example"])(
+    "name no other host as the one whose keys sign admins in: ACCESS_TEAM_DOMAIN=%s",
+    (ACCESS_TEAM_DOMAIN) => {
+      const given = { ADMIN_TOKEN: "a".repeat(32), ACCESS_AUDIENCE: "b".repeat(32) };
+      expect(authSettings({ ...given, ACCESS_TEAM_DOMAIN: "luna.cloudflareaccess.com" })).toMatchObject({ ok: true });
+      expect(authSettings({ ...given, ACCESS_TEAM_DOMAIN })).toMatchObject(bad("ACCESS_TEAM_DOMAIN"));
+    },
+  );
+
   it("must be there where there is no default", () => {
     expect(authSettings({})).toMatchObject(bad("ADMIN_TOKEN"));
     expect(sender({})).toMatchObject(bad("EMAIL_FROM"));

@@ -180,6 +180,22 @@ describe("each deployment after that", () => {
     expect(trafficOf(account, "luna-api")).toEqual({ "luna-api-version-3": 100 });
   });
 
+  it("sends a secret that is given along with the Workers that read it, and leaves all others as they are", async () => {
+    writeFileSync(join(directory, "secrets"), `READONLY_TOKEN=${"r".repeat(32)}\n`);
+    const { outcome, changes: done, account } = await deployTo(deployed, { secrets: true });
+    expect(outcome).toEqual({ ok: true });
+    expect(done.filter((line) => line.startsWith("versions upload"))).toEqual([
+      "versions upload -c api +secrets",
+      "versions upload -c consumer",
+      "versions upload -c cron",
+    ]);
+    expect(Object.values(account.workers).map(({ secrets }) => secrets)).toEqual([
+      ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET", "READONLY_TOKEN"],
+      ["UNSUBSCRIBE_SECRET", "SMTP_USERNAME", "SMTP_PASSWORD"],
+      ["UNSUBSCRIBE_SECRET"],
+    ]);
+  });
+
   it.each([
     [1, "0"],
     [2, "10"],

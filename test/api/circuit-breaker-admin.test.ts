@@ -172,6 +172,19 @@ describe("reads of the database", () => {
     expect(items.map((item: { cause: string }) => item.cause)).toEqual(["reset", "threshold"]);
   }, 30_000);
 
+  it("are refused while the breaker is open, and writes are not: they try all the same", async () => {
+    const { call: api } = admin();
+    const refused = { status: 503, body: { type: "urn:luna:problem:circuit-open" } };
+    await api("POST", `${path}/database/open`, { reason: "maintenance" });
+    let reader = 0;
+    // An isolate's first read does not wait for what the breaker says.
+    await vi.waitFor(async () => expect(await api("GET", `/api/users/bob-${(reader += 1)}`)).toMatchObject(refused), 10_000);
+    const user = { userId: "written-while-open", email: "written-while-open@example.com" };
+    expect((await api("POST", "/api/users", user)).status).toBe(201);
+    expect(await api("GET", `/api/users/${user.userId}`)).toMatchObject(refused);
+    expect((await call("GET", `/api/users/${user.userId}`)).body.user, "and it stands").toMatchObject(user);
+  });
+
   it("never count what the caller did wrong", async () => {
     const api = admin();
     for (let n = 0; n < 20; n += 1) expect((await api.call("GET", "/api/users/nobody")).status).toBe(404);

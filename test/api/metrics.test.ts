@@ -1,6 +1,8 @@
 import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { operations } from "../../shared/contract/operations.ts";
 import type { ApiEnv } from "../../shared/env.ts";
+import { metricOf } from "../../shared/telemetry/metrics.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { scraped, valueOf } from "../support/scraped.ts";
 import { call, callDefective, callWith, deadDatabase } from "./support.ts";
@@ -36,6 +38,37 @@ describe("GET /metrics", () => {
       expect(durations?.find(({ labels }) => labels["operation"] === "getUser")?.count).toBe(2);
       expect(Number(valueOf(found, "luna_telemetry_last_report_timestamp_seconds", { worker: "api" }))).toBeGreaterThan(0);
     }, 10_000);
+  }, 20_000);
+
+  it("has no label but of the sets that are fixed, whatever callers ask for", async () => {
+    const odd = [
+      "/no-such-path",
+      `/${crypto.randomUUID()}`,
+      "/api/users/%22,method=%22x%22%7D",
+      "/api/admin/alerts/../x",
+      "/%00",
+      "//",
+      "/?a=b",
+    ];
+    for (const path of odd)
+      for (const method of ["GET", "PUT", "PROPFIND", "OPTIONS", "PURGE"])
+        await exports.default.fetch(new Request(`http://luna.test${path}`, { method, headers: { Authorization: "Bearer x" } }));
+    // What an isolate has counted it reports together.
+    await call("HEAD", "/openapi.json");
+    const found = await vi.waitFor(async () => {
+      const one = await scrape();
+      expect(valueOf(one, "luna_http_requests_total", { operation: "getOpenApi", method: "HEAD" })).toBe(1);
+      return one;
+    }, 10_000);
+    const names = [...operations.map(({ id }) => id), "none"];
+    for (const { name, metrics: series } of found.families.values()) {
+      const labels = (metricOf(name) ?? metricOf(name.replace(/_(bucket|sum|count)$/, "")))?.labels;
+      for (const [label, value] of series.flatMap(({ labels: own = {} }) => Object.entries(own))) {
+        if (label === "le") continue;
+        const values = labels?.[label];
+        expect(typeof values === "object" ? values : names, `${name}, ${label}`).toContain(value);
+      }
+    }
   }, 20_000);
 
   it("counts accepted mails, transactions by outcome and uncaught exceptions", async () => {

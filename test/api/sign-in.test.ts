@@ -27,6 +27,16 @@ describe("an admin token", () => {
     expect((await rotating("GET", "/api/admin/alerts", undefined, { token })).status).toBe(401);
   });
 
+  it.each([
+    ["the one that is set", ADMIN_TOKEN, 200],
+    ["the one before it", PREVIOUS, 200],
+    ["neither", "x".repeat(ADMIN_TOKEN.length), 401],
+  ])("is compared with both in constant time, whichever it is: %s", async (_, token, status) => {
+    const compared = vi.spyOn(crypto.subtle, "timingSafeEqual");
+    expect((await rotating("GET", "/api/admin/alerts", undefined, { token })).status).toBe(status);
+    expect(compared).toHaveBeenCalledTimes(2);
+  });
+
   it.each([`Basic ${btoa(`admin:${ADMIN_TOKEN}`)}`, `Bearer ${ADMIN_TOKEN} ${ADMIN_TOKEN}`, "Bearer"])(
     "is sent as a bearer token: %j is none",
     async (header) => {
@@ -182,12 +192,20 @@ describe("the audit log", () => {
     await vi.waitFor(async () => expect(await entries()).toEqual([]));
   });
 
-  it("keeps nobody from mending things while D1 is down", async () => {
-    vi.spyOn(console, "error").mockReturnValue();
+  it("keeps nobody from mending things while D1 is down, and the Worker's log says what it lacks", async () => {
+    const logged = vi.spyOn(console, "error").mockReturnValue();
     const batch = () => Promise.reject(new Error("Network connection lost."));
     const statement = { bind: () => statement, run: batch, first: batch, all: batch };
     const down = { prepare: () => statement, batch } as unknown as D1Database;
     expect((await callWith({ DB: down })("POST", reset, { reason: "D1 is down" })).status).toBe(200);
+    const lines = logged.mock.calls.map(([line]) => JSON.parse(String(line)) as unknown);
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        event: "audit.failed",
+        operation: "resetCircuitBreaker",
+        actor: expect.stringMatching(/^admin:[0-9a-f]{8}$/),
+      }),
+    );
   });
 
   it("holds nobody up for longer than two seconds while D1 says nothing at all", async () => {

@@ -181,6 +181,38 @@ describe("when the reply of D1 is lost", () => {
   });
 });
 
+describe("when D1 fails from the hand-over on", () => {
+  it("the outcome is recorded again for 20 s; then the lease ends and the mail is unknown, and is not sent again", async () => {
+    const id = await queueMail(db, now);
+    let isDown = false;
+    answer = () => {
+      isDown = true;
+      return accepted;
+    };
+    const failing = {
+      prepare: db.prepare.bind(db),
+      batch: (statements: D1PreparedStatement[]) =>
+        isDown ? Promise.reject(new Error("D1_ERROR: Network connection lost.")) : db.batch(statements),
+    } as unknown as D1Database;
+    const pauses: number[] = [];
+    const sleep = async (ms: number): Promise<void> => {
+      pauses.push(ms);
+      now += ms;
+    };
+    const { claimed } = await claimNow("token", [id]);
+    await deliverClaimed(delivery({ db: failing, sleep }), "token", claimed);
+    expect(pauses).toEqual([100, 300, 1_000, 3_000, 5_000, 10_000]);
+    expect(await mailRow(db, id)).toMatchObject({ status: "sending", attempts: 1 });
+    expect(await sweep(), "while the lease lasts").toMatchObject({ unknown: 0 });
+
+    now = start + LEASE_MS;
+    expect(await sweep()).toMatchObject({ unknown: 1, rung: 0 });
+    expect((await mailRow(db, id)).status).toBe("unknown");
+    await deliver("another", [id]);
+    expect(sent).toHaveLength(1);
+  });
+});
+
 it("a transport that breaks its promise and throws makes its mail unknown and spares the others", async () => {
   const [bad, good] = await Promise.all([queueMail(db, now), queueMail(db, now)]);
   answer = ({ id }) => {

@@ -10,7 +10,7 @@ const db = env.DB;
 const DAY_MS = 86_400_000;
 
 beforeEach(async () => {
-  const tables = ["idempotency_keys", "dead_letters", "webhook_messages", "task_runs", "task_executions"];
+  const tables = ["idempotency_keys", "dead_letters", "webhook_messages", "task_runs", "task_executions", "alert_notices"];
   await db.batch(tables.map((table) => db.prepare(`DELETE FROM ${table}`)));
 });
 
@@ -79,6 +79,13 @@ describe("prune-history", () => {
     expect(await run("prune-history")).toEqual({ executions: 1, notices: 0, reports: 0, audited: 0 });
     const { results } = await db.prepare("SELECT execution_id AS id FROM task_executions ORDER BY id").all();
     expect(results).toEqual([{ id: "new" }, { id: "open" }]);
+  });
+
+  it("forgets what was said of alerts over 30 days ago, and nothing newer", async () => {
+    const insert = db.prepare("INSERT INTO alert_notices (id, key, kind, summary, at) VALUES (?, 'cron.overdue', 'fired', '', ?)");
+    await db.batch([insert.bind("old", Date.now() - 31 * DAY_MS), insert.bind("new", Date.now() - 29 * DAY_MS)]);
+    expect(await run("prune-history")).toMatchObject({ notices: 1 });
+    expect((await db.prepare("SELECT id FROM alert_notices").all()).results).toEqual([{ id: "new" }]);
   });
 
   it("forgets which weeks were reported a month ago, and what admins did a year ago", async () => {

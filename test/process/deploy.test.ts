@@ -1,4 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -9,6 +10,12 @@ import type { FakeAccount } from "../support/fake-wrangler.ts";
 /** A project with the TOMLs of this one, a wrangler that has an account of its own, and a smoke test that does as it is told. */
 let project = "";
 const account = (): FakeAccount => JSON.parse(readFileSync(join(project, "account.json"), "utf8")) as FakeAccount;
+/** What wrangler was called with. */
+const calls = (): string[][] =>
+  readFileSync(join(project, "account.json.calls"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as string[]);
 
 const commands = [
   "d1 create",
@@ -40,6 +47,7 @@ beforeAll(() => {
     join(project, "environments/staging.toml"),
     'steps = [0, 100]\npauseSeconds = 0\n[vars]\nPUBLIC_URL = "https://staging.example"\nSMTP_HOST = "smtp.example"\n',
   );
+  writeFileSync(join(project, "environments/production.toml"), "steps = [0, 30, 100]\npauseSeconds = 0\n");
   writeFileSync(join(project, "secrets"), `ADMIN_TOKEN=${"a".repeat(32)}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\n`);
   writeFileSync(
     join(project, "scripts/smoke.ts"),
@@ -68,6 +76,30 @@ function deploy(...args: string[]) {
 }
 
 describe("npm run deploy, with a wrangler of ours on PATH", () => {
+  it.each([
+    ["staging", "luna-staging", [0, 100]],
+    ["production", "luna", [0, 30, 100]],
+  ])("plans a deployment of %s with --dry-run, the first and each after it, and asks the account nothing", (environment, name, steps) => {
+    const { code, output } = deploy("--env", environment, "--dry-run");
+    expect(code, output).toBe(0);
+    const [first, next] = output.split(`The first deployment of ${environment}:`)[1]?.split("Each one after that") ?? [];
+    expect(first).toContain(`create the D1 database ${name}\n`);
+    expect(first).toContain(`deploy ${name}-cron, all traffic at once`);
+    expect(next).not.toContain("create");
+    for (const share of steps) expect(next).toContain(`give the new version of ${name}-api ${share} % of the traffic`);
+    expect(calls().filter((args) => !(args[0] === "deploy" && args[1] === "--dry-run"))).toEqual([]);
+  });
+
+  it("plans nothing that could not be deployed: a bundle that is too large ends with 1, by name", () => {
+    // More than luna-cron may have, and less than the others: what is random does not get smaller.
+    writeFileSync(join(project, "bundle"), randomBytes(120 * 1_024));
+    const { code, output } = deploy("--dry-run");
+    rmSync(join(project, "bundle"));
+    expect(code, output).toBe(1);
+    expect(output).toContain("luna: too large: cron\n");
+    expect(output).not.toContain("The first deployment");
+  });
+
   it("refuses to begin without secrets, by name", () => {
     const { code, output } = deploy();
     expect(code, output).toBe(1);
@@ -120,12 +152,8 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
   });
 
   it("calls nothing that the real wrangler does not have", async () => {
-    const calls = readFileSync(join(project, "account.json.calls"), "utf8")
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as string[]);
     const used = new Map<string, Set<string>>();
-    for (const args of calls) {
+    for (const args of calls()) {
       const command = commands.find((words) => `${args.join(" ")} `.startsWith(`${words} `)) ?? `unknown: ${args.join(" ")}`;
       const flags = args.filter((arg) => arg.startsWith("-"));
       used.set(command, new Set([...(used.get(command) ?? []), ...flags]));
