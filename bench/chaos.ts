@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { freePort, Luna, mailServerAt, openDatabase } from "../test/process/luna.ts";
 import { randomFrom } from "../test/support/random.ts";
 import type { Fault } from "../test/support/sink.ts";
-import { Load } from "./criteria/load.ts";
-import { begin, faults, MailServer, type FaultName } from "./criteria/outages.ts";
-import { insertUsers, mailsByStatus, runsByStatus } from "./criteria/store.ts";
-import { judgeTransactions } from "./criteria/verdict.ts";
+import { Load } from "./chaos/load.ts";
+import { begin, faults, MailServer } from "./chaos/outages.ts";
+import { insertUsers, mailsByStatus, runsByStatus } from "./chaos/store.ts";
+import { judgeTransactions } from "./chaos/verdict.ts";
 import { table } from "./measure.ts";
 
 const number = (name: string, fallback: number): number => {
@@ -26,7 +26,7 @@ const SETTLE_LIMIT_MS = 5 * 60_000;
 /** How the mail server refuses, besides being down. */
 const REFUSALS = { forNow: 0.05, forGood: 0.005 };
 
-const stateDir = mkdtempSync(join(tmpdir(), "luna-criteria-"));
+const stateDir = mkdtempSync(join(tmpdir(), "luna-chaos-"));
 const mail = new MailServer();
 const mailRandom = randomFrom(seed ^ 0x5f5f);
 const refusal = (phase: Fault["phase"]): Fault | null => {
@@ -48,9 +48,9 @@ const started = async (smtpPort: number): Promise<Luna> => {
 
 async function breakInTurn(load: Load, endsAt: number): Promise<void> {
   const each = (endsAt - Date.now()) / faults.length;
-  for (const { name } of faults) {
+  for (const name of faults) {
     await sleep(each * (1 - SHARE_OF_A_FAULT));
-    const end = await begin(name satisfies FaultName, stateDir, mail);
+    const end = await begin(name, stateDir, mail);
     load.fault = name;
     process.stdout.write(`broken: ${name}\n`);
     await sleep(each * SHARE_OF_A_FAULT);
@@ -148,7 +148,7 @@ async function run(): Promise<boolean> {
     claim === "" ? "" : holds ? "holds" : "DOES NOT HOLD",
   ]);
   process.stdout.write(`\n${table([`seed ${seed}, ${minutes} minutes, ${users} users`, "mission", "measured", ""], rows)}\n`);
-  const windows = ["none", ...faults.map(({ name }) => name)].map((name) => {
+  const windows = ["none", ...faults].map((name) => {
     const during = readsWhile((fault) => fault === name);
     return [name, String(during.asked), percent(during.answered, during.asked)];
   });

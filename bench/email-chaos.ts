@@ -4,10 +4,10 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, mailServerAt, openDatabase } from "../test/process/luna.ts";
 import { SmtpSink } from "../test/support/sink.ts";
-import { postAll, settleAll, type Accepted } from "./chaos/drive.ts";
-import { KilledLuna } from "./chaos/killed-luna.ts";
-import { Plan } from "./chaos/plan.ts";
-import { judge, readRows, type Verdict } from "./chaos/verdict.ts";
+import { postAll, settleAll, type Accepted } from "./email-chaos/drive.ts";
+import { KilledLuna } from "./email-chaos/killed-luna.ts";
+import { Plan } from "./email-chaos/plan.ts";
+import { judge, readRows, type Verdict } from "./email-chaos/verdict.ts";
 import { table } from "./measure.ts";
 
 const number = (name: string, fallback: number): number => {
@@ -24,7 +24,7 @@ const aSecond = number("MAILS_A_SECOND", 25);
 const limitMs = number("LIMIT_MINUTES", Math.ceil(mails / aSecond / 60) + 15) * 60_000;
 const GROUP_IN_HAND_OVER = 5;
 
-const stateDir = mkdtempSync(join(tmpdir(), "luna-chaos-"));
+const stateDir = mkdtempSync(join(tmpdir(), "luna-email-chaos-"));
 const plan = new Plan(mails, seed);
 const sink = new SmtpSink({ greetsAtOnce: true });
 sink.fault = plan.fault;

@@ -1,19 +1,15 @@
 import { Agent, get } from "node:http";
 
+const CONNECTIONS = 16;
+
 /**
  * Sends one request again and again over several connections, each waiting for its answer, for a while.
  *
  * @param path of the request, or of each next one
  * @returns answers a second
  */
-export async function throughput(
-  url: URL,
-  path: string | (() => string),
-  headers: Record<string, string>,
-  forMs: number,
-  connections = 16,
-): Promise<number> {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+export async function throughput(url: URL, path: string | (() => string), headers: Record<string, string>, forMs: number): Promise<number> {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const once = async (): Promise<void> => {
     await new Promise<void>((resolve, reject) => {
       get(new URL(typeof path === "string" ? path : path(), url).href, { agent, headers }, (answer) => {
@@ -30,7 +26,7 @@ export async function throughput(
       answers += 1;
     }
   };
-  await Promise.all(Array.from({ length: connections }, client));
+  await Promise.all(Array.from({ length: CONNECTIONS }, client));
   const elapsedMs = performance.now() - started;
   agent.destroy();
   return (answers / elapsedMs) * 1_000;

@@ -6,7 +6,7 @@ import type { BreakerSettings } from "../../shared/circuit-breaker/settings.ts";
 import { isolate, selfTiming, type SimulatedObject } from "../../test/support/fleet.ts";
 import type { VirtualClock } from "../../test/support/virtual-clock.ts";
 
-/** One isolate's guarded way to the dependency. `mode`: whether what runs now is a probe; `local`: whether it goes by a breaker of its own. */
+/** One isolate's guarded way to the dependency. `isProbing`: whether what would run now is a probe; `isLocal`: whether it goes by a breaker of its own. */
 export type Guarded = {
   run(operation: Operation<null>): Promise<null | CircuitOpen>;
   isProbing(): boolean;

@@ -14,7 +14,7 @@ export class ObjectQueue {
   readonly #serviceMs: number;
   #freeAt = 0;
 
-  constructor(clock: VirtualClock, requestsPerSecond = REQUESTS_PER_SECOND) {
+  constructor(clock: VirtualClock, requestsPerSecond: number) {
     this.#clock = clock;
     this.#serviceMs = 1_000 / requestsPerSecond;
   }

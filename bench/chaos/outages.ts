@@ -3,17 +3,10 @@ import { SmtpSink } from "../../test/support/sink.ts";
 
 /** What fails, one after the other, each for a while, spread over the run. */
 
-export const faults = [
-  { name: "KV", what: "its files are locked: no write to it succeeds" },
-  { name: "the tag index", what: "its object's file is locked" },
-  { name: "the circuit breakers", what: "their objects' files are locked" },
-  { name: "telemetry", what: "its object's file is locked" },
-  { name: "the watchdog", what: "its object's file is locked" },
-  { name: "the mail server", what: "nothing listens on its port" },
-  { name: "D1", what: "its file is locked: no write to it succeeds" },
-] as const;
-export type FaultName = (typeof faults)[number]["name"];
+export const faults = ["KV", "the tag index", "the circuit breakers", "telemetry", "the watchdog", "the mail server", "D1"] as const;
+type FaultName = (typeof faults)[number];
 
+/** Whose files are locked: then no write to it succeeds. On the mail server's port nothing listens. */
 const stores = {
   KV: "kv",
   "the tag index": "do/luna-api-CacheTagIndex",
