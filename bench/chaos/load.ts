@@ -1,9 +1,9 @@
 import { randomFrom } from "../../test/support/random.ts";
 import type { Luna } from "../../test/process/luna.ts";
-import { userName } from "./store.ts";
+import { apiKeyOf, userName } from "./store.ts";
 import { zipf } from "./zipf.ts";
 
-/** What users do meanwhile: mostly reads, by popularity; some writes and mails. What each was told is kept, to be held to what there is. */
+/** What users do meanwhile: mostly reads of their own, by popularity; some writes and mails. What each was told is kept, to be held to what there is. */
 
 type Told = "done" | "refused" | "unknown";
 type SignUp = { userId: string; address: string; told: Told };
@@ -66,12 +66,13 @@ export class Load {
     if (dice < SHARES.signUp) await this.#signUp();
     else if (dice < SHARES.signUp + SHARES.usage) await this.#count(userId);
     else if (dice < SHARES.signUp + SHARES.usage + SHARES.mail) await this.#mail();
-    else await this.#read(`/api/users/${userId}${READS[Math.floor(this.#random() * READS.length)] ?? ""}`);
+    else await this.#read(userId, READS[Math.floor(this.#random() * READS.length)] ?? "");
   }
 
-  async #read(path: string): Promise<void> {
+  /** By themselves, with their key: so that who they are is read, too. */
+  async #read(userId: string, what: string): Promise<void> {
     const { fault } = this;
-    const status = await this.#call("GET", path);
+    const status = await this.#call("GET", `/api/users/${userId}${what}`, undefined, { Authorization: `Bearer ${apiKeyOf(userId)}` });
     const count = this.tally.reads.get(fault) ?? { asked: 0, answered: 0 };
     this.tally.reads.set(fault, { asked: count.asked + 1, answered: count.answered + (status === 200 ? 1 : 0) });
   }

@@ -1,18 +1,26 @@
+import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 
 /** SQL on the local D1's own file, while nothing runs. */
 
 export const userName = (n: number): string => `user-${n}`;
+/** Of the user with this name. Luna has no more than its hash. */
+export const apiKeyOf = (userId: string): string => `luna_key-of-${userId}`;
 
 /** Users as a sign-up leaves them, without their welcome mails. */
 export function insertUsers(db: DatabaseSync, count: number): void {
   const now = Date.now();
   db.exec("BEGIN");
-  const user = db.prepare("INSERT INTO users (user_id, email, tier, created_at, updated_at) VALUES (?, ?, 'pro', ?, ?)");
+  const user = db.prepare(
+    "INSERT INTO users (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at) VALUES (?, ?, 'pro', ?, 'luna_key', ?, ?)",
+  );
   const metric = db.prepare("INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?, 'api_calls', 0, ?)");
   const subscription = db.prepare("INSERT INTO subscriptions (user_id, status, started_at) VALUES (?, 'active', ?)");
   for (let n = 0; n < count; n += 1) {
-    user.run(userName(n), `${userName(n)}@example.com`, now, now);
+    const hash = createHash("sha256")
+      .update(apiKeyOf(userName(n)))
+      .digest("hex");
+    user.run(userName(n), `${userName(n)}@example.com`, hash, now, now);
     metric.run(userName(n), now);
     subscription.run(userName(n), now);
   }
