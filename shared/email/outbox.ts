@@ -16,8 +16,9 @@ import { acceptedAs, emailExists, findIdempotencyKey, insertEmail, insertIdempot
 export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
 
 const IDEMPOTENCY_MS = 86_400_000;
-/** Nobody who sends a mail waits longer than this for the queue. */
-const RING_TIMEOUT_MS = 2_000;
+/** Nobody who sends a mail, and no mail that is being handed over, waits longer than this for a queue. */
+export const QUEUE_TIMEOUT_MS = 2_000;
+const SUPPRESSIONS_TIMEOUT_MS = 2_000;
 /** The most that one `sendBatch` takes. */
 const QUEUE_BATCH = 100;
 
@@ -46,7 +47,7 @@ export async function acceptEmails(outbox: Outbox, mails: Submission[], now: num
     const group = mails.slice(start, start + AT_ONCE);
     const written = group.map(async (mail, n) => {
       const reason = suppressed.get(start + n);
-      return reason === undefined ? await write(outbox.db, mail, now) : fail({ tag: "suppressed" as const, reason });
+      return reason === undefined ? await write(outbox.db, mail, now) : await refuseUnlessReplayed(outbox.db, mail, reason, now);
     });
     accepted.push(...(await Promise.all(written)));
   }
@@ -60,21 +61,44 @@ export async function acceptEmails(outbox: Outbox, mails: Submission[], now: num
 /** The claim looks again: a list that cannot be read now keeps nobody from accepting. */
 async function suppressedAmong(db: D1Database, mails: { message: EmailMessage }[]): ReturnType<typeof findSuppressed> {
   try {
-    return await findSuppressed(
-      db,
-      mails.map(({ message: { to, category } }) => ({ to, category })),
-    );
+    const recipients = mails.map(({ message: { to, category } }) => ({ to, category }));
+    return await within(SUPPRESSIONS_TIMEOUT_MS, findSuppressed(db, recipients));
   } catch (error) {
     log("warn", "email.suppressions_unread", describeError(error));
     return new Map();
   }
 }
 
+/** Whoever repeats a mail under its key hears what became of it then, also if its recipient was suppressed since. */
+async function refuseUnlessReplayed(
+  db: D1Database,
+  { request, message, sender: { tenant, idempotencyKey: key } }: Submission,
+  reason: Extract<Failure, { tag: "suppressed" }>["reason"],
+  now: number,
+): Promise<Result<Accepted, Acceptance>> {
+  try {
+    const earlier = key === undefined ? null : await within(WRITE_TIMEOUT_MS, findIdempotencyKey(db, tenant, key, now));
+    return earlier === null ? fail({ tag: "suppressed", reason }) : replayed(earlier, message, await hashOf(request));
+  } catch (error) {
+    log("error", "email.key_unread", describeError(error));
+    return fail({ tag: "unavailable", dependency: "database" });
+  }
+}
+
+type Earlier = NonNullable<Awaited<ReturnType<typeof findIdempotencyKey>>>;
+
+function replayed(earlier: Earlier, message: EmailMessage, requestHash: string): Result<Accepted, Acceptance> {
+  if (earlier.requestHash !== requestHash) return fail({ tag: "idempotency-key-reused" });
+  return ok({ id: earlier.emailId, status: acceptedAs(message, earlier.acceptedAt), replayed: true });
+}
+
+const hashOf = async (request: EmailRequest): Promise<string> => await sha256Hex(JSON.stringify(request));
+
 async function write(db: D1Database, { request, message, sender }: Submission, now: number): Promise<Result<Accepted, Acceptance>> {
   const { tenant, from, idempotencyKey: key } = sender;
   const id = crypto.randomUUID();
   const statements = insertEmail(db, { ...message, id, tenant, from, traceId: currentTraceId() }, now);
-  const requestHash = key === undefined ? "" : await sha256Hex(JSON.stringify(request));
+  const requestHash = key === undefined ? "" : await hashOf(request);
   if (key !== undefined)
     statements.unshift(...insertIdempotencyKey(db, { tenant, key, requestHash, emailId: id, expiresAt: now + IDEMPOTENCY_MS }, now));
 
@@ -86,8 +110,7 @@ async function write(db: D1Database, { request, message, sender }: Submission, n
       const earlier = key === undefined ? null : await within(WRITE_TIMEOUT_MS, findIdempotencyKey(db, tenant, key, now));
       if (earlier !== null && earlier.emailId !== id) {
         countTransaction("refused");
-        if (earlier.requestHash !== requestHash) return fail({ tag: "idempotency-key-reused" });
-        return ok({ id: earlier.emailId, status: acceptedAs(message, earlier.acceptedAt), replayed: true });
+        return replayed(earlier, message, requestHash);
       }
       if (!(await within(WRITE_TIMEOUT_MS, emailExists(db, id)))) {
         // What was given up on may still land.
@@ -113,7 +136,7 @@ export async function ring(outbox: Outbox, mails: { id: string; generation: numb
   if (mails.length === 0) return;
   try {
     await within(
-      RING_TIMEOUT_MS,
+      QUEUE_TIMEOUT_MS,
       sendAll(
         outbox.queue,
         mails.map((mail) => ({ body: doorbellFor(mail), delaySeconds: doorbellDelaySeconds(mail.dueAt, now) })),
@@ -122,7 +145,9 @@ export async function ring(outbox: Outbox, mails: { id: string; generation: numb
   } catch (error) {
     log("warn", "email.doorbell_failed", { mails: mails.length, ...describeError(error) });
     const ids = mails.map((mail) => mail.id);
-    await ringSoon(outbox.db, ids, now).catch((later: unknown) => log("warn", "email.ring_soon_failed", describeError(later)));
+    await within(QUEUE_TIMEOUT_MS, ringSoon(outbox.db, ids, now)).catch((later: unknown) =>
+      log("warn", "email.ring_soon_failed", describeError(later)),
+    );
   }
 }
 

@@ -13,7 +13,7 @@ const MAX_SUBJECT_LENGTH = 998 - "Subject: ".length;
 // oxlint-disable-next-line no-control-regex -- NUL is what it looks for
 const body = v.pipe(v.string("must be text"), v.nonEmpty("must not be empty"), v.regex(/^[^\u0000]*$/, "must not contain NUL"));
 
-/** A file in the mail. What it decodes to counts towards the limit of the body. */
+/** A file in the mail. Its base64 counts towards the limit of the body. */
 const attachment = v.strictObject({
   filename: v.pipe(
     headerText(200),

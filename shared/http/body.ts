@@ -4,7 +4,7 @@ import { fail, ok, type Result } from "../result.ts";
 
 type BadBody = Extract<Failure, { tag: "invalid" | "malformed-json" | "unsupported-media-type" | "body-too-large" }>;
 
-const MAX_BODY_BYTES = 1_048_576;
+export const MAX_BODY_BYTES = 1_048_576;
 /** A body with a thousand bad fields gets a readable answer. */
 const MAX_ERRORS = 20;
 /** A field's name comes from the caller too. */

@@ -44,7 +44,7 @@ describe("GET /api/admin/email/dlq", () => {
     expect(await listed("?kind=poison")).toEqual(["poison:m1"]);
     expect(await listed("?reason=permanent")).toEqual([permanent]);
     expect(await listed("?tenant=user:eve")).toEqual([eve]);
-    expect(await listed("?to=eve@example.com&reason=exhausted")).toEqual([eve]);
+    expect(await listed("?to=Eve@Example.com&reason=exhausted"), "in any case, as everywhere").toEqual([eve]);
     expect(await listed(`?buriedBefore=${new Date(Date.now() - DAY_MS).toISOString()}`)).toEqual([old]);
     expect(await listed("?tenant=nobody")).toEqual([]);
   });

@@ -26,6 +26,11 @@ describe("the entrypoint Emails", () => {
     expect(await rowsInAll()).toEqual(before);
   });
 
+  it("refuses what HTTP would not read: more than a mebibyte", async () => {
+    const large = await sendByRpc(env, { ...mail, text: "x".repeat(1_048_576) }, {});
+    expect(large).toMatchObject({ ok: false, error: { tag: "body-too-large", limitBytes: 1_048_576 } });
+  });
+
   it("names the variable that a mail needs and that is not set, as over HTTP", async () => {
     const news = { ...mail, category: "marketing" };
     expect(await sendByRpc({ ...env, PUBLIC_URL: "" }, news, {})).toMatchObject({

@@ -26,6 +26,19 @@ describe("a suppressed recipient", () => {
     expect((await call("POST", "/api/emails", { ...mail, to: "eve@example.com" })).status).toBe(202);
   });
 
+  it("was not when a mail was accepted: whoever repeats it under its key hears that again, and nobody sends another under it", async () => {
+    const keyed = { headers: { "Idempotency-Key": "before-the-bounce" } };
+    const first = await call("POST", "/api/emails", mail, keyed);
+    await call("POST", path, { address: mail.to });
+    expect(await call("POST", "/api/emails", mail, keyed)).toMatchObject({ status: first.status, body: first.body });
+    expect((await call("POST", "/api/emails", { ...mail, subject: "Another" }, keyed)).body.type).toBe(
+      "urn:luna:problem:idempotency-key-reused",
+    );
+    expect((await call("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "after-it" } })).body.type).toBe(
+      "urn:luna:problem:suppressed",
+    );
+  });
+
   it("of all but what is purely transactional still gets that", async () => {
     await call("POST", path, { address: mail.to, scope: "non-transactional" });
     expect((await call("POST", "/api/emails", mail)).status).toBe(202);

@@ -71,6 +71,20 @@ describe("the dead-letter queue's consumer", () => {
     expect((await mailRow(db, replayed)).status).toBe("queued");
   });
 
+  it("keeps a mail that cannot be accepted, hour after hour, and buries it before its queue would delete it", async () => {
+    const send = { v: 1, type: "email.send", idempotencyKey: "waits", message: { to: "ada@example.com", subject: "Hi", text: "Hi" } };
+    const attempt = async (attempts: number) => {
+      const batch = createMessageBatch("luna-email-dlq", [{ id: "waits", timestamp: new Date(now), attempts, body: send }]);
+      const ctx = createExecutionContext();
+      await worker.queue(batch, { ...env, EMAIL_FROM: "nobody" });
+      return await getQueueResult(batch, ctx);
+    };
+    expect((await attempt(89)).retryMessages).toMatchObject([{ msgId: "waits", delaySeconds: 3_600 }]);
+    expect(await letters()).toEqual([]);
+    expect((await attempt(90)).explicitAcks).toEqual(["waits"]);
+    expect(await letters()).toMatchObject([{ kind: "poison", rawBody: expect.stringContaining("ada@example.com") }]);
+  });
+
   it("acknowledges a doorbell that the runtime dead-lettered: the row is still due", async () => {
     const id = await queueMail(db, now);
     expect(await consume("luna-email-dlq", [doorbell(id)])).toEqual({ acked: ["message-0"], retried: [] });

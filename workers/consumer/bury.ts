@@ -6,6 +6,11 @@ import { accept } from "./accept.ts";
 import { countTransaction } from "../../shared/database/transactions.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 
+/** A queue keeps a message for four days: with an hour between its retries those hundred that wrangler.consumer.toml allows last for as long... */
+const SEND_RETRY_SECONDS = 3_600;
+/** ...and before they end it is buried, lest it is deleted. */
+const LAST_SEND_ATTEMPT = 90;
+
 type Letter =
   | { kind: "bury"; grave: Grave }
   | { kind: "send"; send: EmailSend }
@@ -29,9 +34,18 @@ export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<
         graves.push({ message, grave: letter.grave });
         break;
       case "send":
-        // The runtime gave it up while D1 was down: it is accepted now, or waits here until it can be.
-        await accept(message, letter.send, env, (reason) =>
-          settleMessages([message], () => buryPoison(env.DB, poisonLetter(message, reason, message.body), days, now)),
+        if (message.attempts >= LAST_SEND_ATTEMPT) {
+          const letterOf = poisonLetter(message, "could not be accepted for days: D1 is down, or a variable is missing", message.body);
+          await settleMessages([message], () => buryPoison(env.DB, letterOf, days, now));
+          break;
+        }
+        // The runtime gave it up, while D1 was down or a variable was missing: it is accepted now, or waits here until it can be.
+        await accept(
+          message,
+          letter.send,
+          env,
+          (reason) => settleMessages([message], () => buryPoison(env.DB, poisonLetter(message, reason, message.body), days, now)),
+          SEND_RETRY_SECONDS,
         );
         break;
       case "poison":

@@ -11,6 +11,8 @@ import type { TransportName } from "../../shared/email/transports/names.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../shared/env.ts";
 import { countTransaction } from "../../shared/database/transactions.ts";
+import { WRITE_TIMEOUT_MS } from "../../shared/database/write.ts";
+import { within } from "../../shared/deadline.ts";
 import { describeError, log } from "../../shared/telemetry/log.ts";
 import { accept } from "./accept.ts";
 
@@ -84,7 +86,7 @@ async function claimAdmitted(
     const detail = JSON.stringify(
       breakerIsOpen(transports.find(({ name }) => !open.includes(name))?.name ?? transports[0]?.name ?? "smtp"),
     );
-    const later = await postpone(env.DB, doorbells, now + waitMs, detail, now);
+    const later = await within(WRITE_TIMEOUT_MS, postpone(env.DB, doorbells, now + waitMs, detail, now));
     log("info", "email.postponed", { mails: later.length, waitMs });
     return { claimed: claimed.claimed, early: later };
   } catch (error) {
@@ -104,14 +106,14 @@ async function claimOrReread(
   limit: number,
 ): Promise<Claim | null> {
   try {
-    const claimed = await claim(db, doorbells, token, now, now + LEASE_MS, open, limit);
+    const claimed = await within(WRITE_TIMEOUT_MS, claim(db, doorbells, token, now, now + LEASE_MS, open, limit));
     countTransaction("committed");
     return claimed;
   } catch (error) {
     log("error", "email.claim_failed", { doorbells: doorbells.length, ...describeError(error) });
-    const claimed = await claimedBy(db, token).catch(() => []);
-    countTransaction(claimed.length === 0 ? "failed" : "committed");
-    return claimed.length === 0 ? null : { claimed, early: [] };
+    const claimed = await within(WRITE_TIMEOUT_MS, claimedBy(db, token)).catch(() => null);
+    countTransaction(claimed === null ? "unknown" : claimed.length === 0 ? "failed" : "committed");
+    return claimed === null || claimed.length === 0 ? null : { claimed, early: [] };
   }
 }
 

@@ -87,7 +87,7 @@ export type DeadLetterFilter = {
 
 /** A filter as SQL over `d` (the letter) and `e` (its mail), with `?1` the filter as JSON. */
 const matchesFilter = `(?1 ->> 'kind' IS NULL OR d.kind = ?1 ->> 'kind') AND (?1 ->> 'reason' IS NULL OR d.reason = ?1 ->> 'reason')
-  AND (?1 ->> 'tenant' IS NULL OR e.tenant = ?1 ->> 'tenant') AND (?1 ->> 'to' IS NULL OR e.to_address = ?1 ->> 'to')
+  AND (?1 ->> 'tenant' IS NULL OR e.tenant = ?1 ->> 'tenant') AND (?1 ->> 'to' IS NULL OR LOWER(e.to_address) = LOWER(?1 ->> 'to'))
   AND (?1 ->> 'buriedBefore' IS NULL OR d.buried_at < ?1 ->> 'buriedBefore')`;
 
 const letters = `SELECT d.id, d.kind, d.generation, d.reason, d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
@@ -193,7 +193,7 @@ export async function replay(db: D1Database, ids: string[], everyMs: number, now
     db.prepare(`DELETE FROM dead_letters WHERE id IN (SELECT id FROM emails WHERE ${dead})`).bind(wanted),
     db
       .prepare(
-        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2, attempts = 0, pinned_until = NULL, provider_id = NULL, due_at = t.value ->> 'dueAt',
+        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2, attempts = 0, transport = NULL, pinned_until = NULL, provider_id = NULL, due_at = t.value ->> 'dueAt',
                            ring_after = t.value ->> 'ringAfter', rings = 0, buried_at = NULL, dead_reason = NULL, updated_at = ?2
          FROM json_each(?1) AS t WHERE emails.id = t.value ->> 'id' AND status = 'dead'
          RETURNING emails.id, generation, attempts, due_at AS dueAt`,

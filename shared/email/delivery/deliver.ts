@@ -1,10 +1,12 @@
 import { counters } from "../../telemetry/counters.ts";
 import { countTransaction } from "../../database/transactions.ts";
+import { WRITE_TIMEOUT_MS } from "../../database/write.ts";
+import { within } from "../../deadline.ts";
 import { describeError, log } from "../../telemetry/log.ts";
 import type { Claimed } from "../claim/claimed.ts";
 import { refusalsWith, settle, withoutFailover, type Outcome } from "../lifecycle.ts";
 import { buryFor, type QueueMessage } from "../messages.ts";
-import { ring, sendAll, type Outbox } from "../outbox.ts";
+import { QUEUE_TIMEOUT_MS, ring, sendAll, type Outbox } from "../outbox.ts";
 import type { RetryPolicy } from "../retry-policy.ts";
 import type { TransportName } from "../transports/names.ts";
 import type { GuardedTransport } from "../transports/transport.ts";
@@ -186,7 +188,7 @@ async function recordAndAdvance(
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     const now = clock();
     try {
-      const advanced = await advance(db, token, settled, next, turns, now, now + LEASE_MS);
+      const advanced = await within(WRITE_TIMEOUT_MS, advance(db, token, settled, next, turns, now, now + LEASE_MS));
       countTransaction("committed");
       return advanced;
     } catch (error) {
@@ -203,14 +205,10 @@ async function announce(delivery: Delivery, settled: Settled[]): Promise<void> {
   const again = settled.flatMap(({ id, generation, settlement }) =>
     settlement.status === "queued" || settlement.status === "pinned" ? [{ id, generation, dueAt: settlement.dueAt }] : [],
   );
-  await ring(delivery, again, delivery.clock());
-  const dead = settled.filter(({ settlement }) => settlement.status === "dead");
-  try {
-    await sendAll(
-      delivery.deadLetterQueue,
-      dead.map((mail) => ({ body: buryFor(mail) })),
-    );
-  } catch (error) {
-    log("warn", "email.burial_failed", { mails: dead.length, ...describeError(error) });
-  }
+  const dead = settled.flatMap((mail) => (mail.settlement.status === "dead" ? [{ body: buryFor(mail) }] : []));
+  // The next group is marked already: each second here is one of its lease.
+  const buried = within(QUEUE_TIMEOUT_MS, sendAll(delivery.deadLetterQueue, dead)).catch((error: unknown) =>
+    log("warn", "email.burial_failed", { mails: dead.length, ...describeError(error) }),
+  );
+  await Promise.all([ring(delivery, again, delivery.clock()), buried]);
 }

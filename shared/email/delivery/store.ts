@@ -102,5 +102,5 @@ export async function advance(
 }
 
 /** A late outcome of the same lease resolves a mail that the sweeper had to call `unknown`. A claimed one is put back. */
-const underLease = `+e.lease_token = ?3 AND (e.status = 'sending' OR (e.status = 'unknown' AND o.value ->> 'status' <> 'unknown')
+const underLease = `+e.lease_token = ?3 AND (e.status = 'sending' OR (e.status = 'unknown' AND o.value ->> 'status' NOT IN ('unknown', 'pinned'))
   OR (e.status = 'claimed' AND o.value ->> 'putBack' = 1))`;

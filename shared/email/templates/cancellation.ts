@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { layout, paragraph } from "./layout.ts";
-import { word } from "./fields.ts";
+import { singleLine } from "./fields.ts";
 import type { Template } from "./render.ts";
 
-const data = v.strictObject({ userId: word, endsOn: word });
+const data = v.strictObject({ userId: singleLine, endsOn: singleLine });
 
 export const cancellation: Template<typeof data> = {
   data,

@@ -1,11 +1,11 @@
 import * as v from "valibot";
 import { layout, paragraph } from "./layout.ts";
-import { word } from "./fields.ts";
+import { singleLine } from "./fields.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({
-  name: word,
-  company: word,
+  name: singleLine,
+  company: singleLine,
   message: v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(5_000, "is too long")),
 });
 

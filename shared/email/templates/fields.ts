@@ -1,10 +1,5 @@
 import * as v from "valibot";
+import { headerText } from "../address.ts";
 
-/** What fills a placeholder: one line of text. */
-export const word = v.pipe(
-  v.string("must be text"),
-  v.minLength(1, "is empty"),
-  v.maxLength(200, "is too long"),
-  // oxlint-disable-next-line no-control-regex -- a line break in a subject would begin a header
-  v.regex(/^[^\u0000-\u001f\u007f]*$/, "must be one line"),
-);
+/** What fills a placeholder: one line of text, since it may stand in a subject. */
+export const singleLine = v.pipe(headerText(200), v.nonEmpty("is empty"));

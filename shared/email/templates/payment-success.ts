@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { layout, paragraph, row, rows } from "./layout.ts";
-import { word } from "./fields.ts";
+import { singleLine } from "./fields.ts";
 import type { Template } from "./render.ts";
 
-const data = v.strictObject({ userId: word, amount: word, plan: word, invoiceNumber: word, paidOn: word });
+const data = v.strictObject({ userId: singleLine, amount: singleLine, plan: singleLine, invoiceNumber: singleLine, paidOn: singleLine });
 
 export const paymentSuccess: Template<typeof data> = {
   data,

@@ -1,11 +1,11 @@
 import * as v from "valibot";
 import { layout, paragraph } from "./layout.ts";
-import { word } from "./fields.ts";
+import { singleLine } from "./fields.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({
-  userId: word,
-  trialEndsOn: word,
+  userId: singleLine,
+  trialEndsOn: singleLine,
   daysLeft: v.pipe(v.number("must be a number"), v.integer("must be a whole number"), v.minValue(0, "must be at least 0")),
 });
 

@@ -1,13 +1,13 @@
 import * as v from "valibot";
 import { layout, paragraph, row, rows } from "./layout.ts";
-import { word } from "./fields.ts";
+import { singleLine } from "./fields.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({
-  userId: word,
-  period: word,
+  userId: singleLine,
+  period: singleLine,
   metrics: v.pipe(
-    v.array(v.strictObject({ name: word, amount: word }), "must be a list"),
+    v.array(v.strictObject({ name: singleLine, amount: singleLine }), "must be a list"),
     v.minLength(1, "must have at least one entry"),
     v.maxLength(50, "must have at most 50 entries"),
   ),

@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { layout, paragraph } from "./layout.ts";
-import { word } from "./fields.ts";
+import { singleLine } from "./fields.ts";
 import type { Template } from "./render.ts";
 
-const data = v.strictObject({ userId: word, tier: word });
+const data = v.strictObject({ userId: singleLine, tier: singleLine });
 
 export const welcome: Template<typeof data> = {
   data,

@@ -7,8 +7,8 @@ import type { AttemptDetail, Outcome } from "../lifecycle.ts";
  * |---|---|
  * | 2xx with an id | accepted |
  * | 2xx that cannot be read | unknown |
- * | 400, 404, 405, 413, 415, 422: the request is wrong | refused for good |
- * | 401, 403: the key or the domain is | refused for now: it says nothing about this mail |
+ * | 400, 413, 415, 422: the request is wrong | refused for good |
+ * | 401, 403: the key or the domain is; 404, 405: the address that we ask | refused for now: it says nothing about this mail |
  * | 408, 425, 429: it was not processed | refused for now; `Retry-After` is the floor |
  * | 521, 523, 525, 526, 530: Cloudflare did not reach the provider | refused for now |
  * | 409: another request with this key is under way, or had another body | unknown |
@@ -57,8 +57,8 @@ export function speaksAgainstResend({ kind, detail }: Outcome): boolean {
 
 const MAX_TEXT_LENGTH = 500;
 const MAX_ID_LENGTH = 200;
-const wrongRequest = new Set([400, 404, 405, 413, 415, 422]);
-const notProcessed = new Set([401, 403, 408, 425, 429, 521, 523, 525, 526, 530]);
+const wrongRequest = new Set([400, 413, 415, 422]);
+const notProcessed = new Set([401, 403, 404, 405, 408, 425, 429, 521, 523, 525, 526, 530]);
 /** When to look again after a quota of a day or a month, if the provider does not say. */
 const QUOTA_RETRY_MS = 3_600_000;
 const quotas = new Set(["daily_quota_exceeded", "monthly_quota_exceeded"]);

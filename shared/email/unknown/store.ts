@@ -28,7 +28,7 @@ export async function resolveUnknown(db: D1Database, id: string, resolution: Res
            generation_at = CASE WHEN ?2 = 'queued' THEN ?3 ELSE generation_at END,
            due_at = CASE WHEN ?2 = 'queued' THEN ?3 ELSE due_at END,
            attempts = CASE WHEN ?2 = 'queued' THEN 0 ELSE attempts END,
-           sent_at = CASE WHEN ?2 = 'sent' THEN ?3 END,
+           sent_at = CASE WHEN ?2 = 'sent' THEN ?3 END, last_error = CASE WHEN ?2 = 'sent' THEN NULL ELSE last_error END,
            dead_reason = CASE WHEN ?2 = 'dead' THEN 'operator' END
          WHERE id = ?1 AND status IN ('unknown', 'pinned') RETURNING id, status, generation`,
       )
