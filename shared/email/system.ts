@@ -1,4 +1,5 @@
 import type { Variables } from "../env.ts";
+import { counted } from "../plural.ts";
 import { problemOf } from "../http/problem.ts";
 import { acceptEmails, type Outbox } from "./outbox.ts";
 import { submissionOf } from "./submission.ts";
@@ -41,5 +42,5 @@ export async function sendSystemMails(outbox: Outbox, env: Variables, mails: Sys
 /** @throws Error with the first reason, if any was refused: whoever ran this must hear of it */
 export function throwIfRefused({ refused }: SystemMailsSent): void {
   const [first] = refused;
-  if (first !== undefined) throw new Error(`${refused.length} mails were refused, the first because ${first.reason}`);
+  if (first !== undefined) throw new Error(`${counted(refused.length, "mail")} refused, the first because ${first.reason}`);
 }

@@ -213,7 +213,9 @@ describe("send-usage-reports", () => {
     await user("bob");
     await used("ada", "x".repeat(201), "2026-11-25", 1);
     await used("bob", "requests", "2026-11-25", 1);
-    await expect(run("send-usage-reports")).rejects.toThrow("1 mails were refused, the first because data.metrics.0.name is too long");
+    await expect(run("send-usage-reports")).rejects.toThrow(
+      "1 mail refused, the first because data.metrics.0.name must have at most 200 characters",
+    );
     expect((await mails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
   });
 

@@ -1,6 +1,7 @@
 import { objectNamed } from "../../shared/objects.ts";
 import type * as v from "valibot";
-import { dependencies, isDependency } from "../../shared/circuit-breaker/dependencies.ts";
+import { isDependency } from "../../shared/circuit-breaker/dependencies.ts";
+import { inspectAll } from "../../shared/circuit-breaker/inspect-all.ts";
 import type { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
 import type { Inspection, Invalid, Order, RecordedTransition } from "../../shared/circuit-breaker/rpc.ts";
 import * as contract from "../../shared/contract/circuit-breakers.ts";
@@ -19,13 +20,12 @@ type Stub = DurableObjectStub<CircuitBreaker>;
 
 /** Every breaker as its object has it. One that does not answer says so and hides no other. */
 export const listCircuitBreakers: Handler = async ({ env }) => {
-  const items = await Promise.all(
-    dependencies.map(async (name) => {
-      const inspection = await ask(env, name, (stub) => stub.inspect());
-      return inspection.ok ? inspectionView(name, inspection.value) : { name, state: "UNREACHABLE" };
-    }),
-  );
-  return json({ items });
+  const breakers = await inspectAll(env);
+  return json({
+    items: breakers.map(({ name, inspection }) =>
+      inspection === null ? { name, state: "UNREACHABLE" } : inspectionView(name, inspection),
+    ),
+  });
 };
 
 /** Transitions, newest first. `nextCursor` is there while more follow. */

@@ -1,5 +1,5 @@
 import { objectNamed } from "../../shared/objects.ts";
-import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
+import { inspectAll } from "../../shared/circuit-breaker/inspect-all.ts";
 import { within } from "../../shared/deadline.ts";
 import { emailBacklog } from "../../shared/email/store.ts";
 import type { ApiEnv } from "../../shared/env.ts";
@@ -63,20 +63,18 @@ const stateLabel = { CLOSED: "closed", OPEN: "open", HALF_OPEN: "half_open" } as
 
 /** Those that answer are shown, also when another does not. */
 async function breakersPart(env: ApiEnv): Promise<{ ok: boolean; samples: Sample[] }> {
-  const read = await Promise.all(
-    dependencies.map(async (dependency) => {
-      const breaker = await part("breakers", async () => await objectNamed(env.CIRCUIT_BREAKER, dependency, env).inspect());
-      if (breaker === null) return null;
-      return [
-        ...states.map((state) =>
-          sample("luna_circuit_breaker_state", { dependency, state: stateLabel[state] }, breaker.state === state ? 1 : 0),
-        ),
-        // Transitions are numbered from the first on.
-        sample("luna_circuit_breaker_transitions_total", { dependency }, breaker.last?.id ?? 0),
-      ];
-    }),
-  );
-  return { ok: read.every((one) => one !== null), samples: read.flatMap((one) => one ?? []) };
+  const breakers = await inspectAll(env);
+  const samples = breakers.flatMap(({ name: dependency, inspection }) => {
+    if (inspection === null) return [];
+    return [
+      ...states.map((state) =>
+        sample("luna_circuit_breaker_state", { dependency, state: stateLabel[state] }, inspection.state === state ? 1 : 0),
+      ),
+      // Transitions are numbered from the first on.
+      sample("luna_circuit_breaker_transitions_total", { dependency }, inspection.last?.id ?? 0),
+    ];
+  });
+  return { ok: breakers.every(({ inspection }) => inspection !== null), samples };
 }
 
 async function emailPart(env: ApiEnv, now: number): Promise<Sample[]> {

@@ -4,7 +4,8 @@ import { findingsOf } from "../../shared/alerts/findings.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
 import { readFacts } from "../../shared/alerts/store.ts";
 import { noteFindings, sayNotices } from "../../shared/alerts/watch.ts";
-import { dependencies, isDependency } from "../../shared/circuit-breaker/dependencies.ts";
+import { isDependency } from "../../shared/circuit-breaker/dependencies.ts";
+import { inspectAll } from "../../shared/circuit-breaker/inspect-all.ts";
 import { within } from "../../shared/deadline.ts";
 import type { CronEnv } from "../../shared/env.ts";
 import { listFields } from "../../shared/http/problem.ts";
@@ -12,8 +13,6 @@ import { describeError, log } from "../../shared/telemetry/log.ts";
 import { nextSlot } from "../../shared/schedule/due.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
 import { tasks } from "./tasks.ts";
-
-const BREAKER_TIMEOUT_MS = 2_000;
 
 /** D1 may not answer at all, and what it holds up is what runs the tasks. */
 const JUDGE_TIMEOUT_MS = 10_000;
@@ -70,12 +69,5 @@ export async function reportToWatchdog(env: CronEnv): Promise<void> {
 
 /** Of a breaker that does not answer nothing is known. */
 async function breakerStates(env: CronEnv): Promise<{ name: string; state: string }[]> {
-  const states = await Promise.all(
-    dependencies.map(async (name) => {
-      const breaker = objectNamed(env.CIRCUIT_BREAKER, name, env);
-      const inspected = await within(BREAKER_TIMEOUT_MS, Promise.resolve(breaker.inspect())).catch(() => null);
-      return inspected === null ? [] : [{ name, state: inspected.state }];
-    }),
-  );
-  return states.flat();
+  return (await inspectAll(env)).flatMap(({ name, inspection }) => (inspection === null ? [] : [{ name, state: inspection.state }]));
 }
