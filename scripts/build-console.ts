@@ -27,12 +27,22 @@ export async function ensureConsole(): Promise<void> {
 }
 
 /**
- * It is built aside, so that whoever serves it meanwhile has all of the old one or all of the new.
+ * It is built aside, so that whoever serves it meanwhile has no half of it.
  *
  * @throws Error if it does not build, or is too large
  */
 export async function buildConsole(): Promise<{ gzipBytes: number }> {
   const aside = `${ASSETS}.${process.pid}`;
+  try {
+    const gzipBytes = await buildInto(aside);
+    putInPlace(aside);
+    return { gzipBytes };
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
+}
+
+async function buildInto(aside: string): Promise<number> {
   await build({
     root: SOURCE,
     configFile: false,
@@ -48,9 +58,20 @@ export async function buildConsole(): Promise<{ gzipBytes: number }> {
     .filter((entry) => entry.isFile())
     .reduce((sum, { parentPath, name }) => sum + gzipSync(readFileSync(join(parentPath, name))).byteLength, 0);
   if (gzipBytes > MAX_GZIP_BYTES) throw new Error(`the console has ${gzipBytes} bytes gzip, more than ${MAX_GZIP_BYTES}`);
-  rmSync(ASSETS, { recursive: true, force: true });
-  renameSync(aside, ASSETS);
-  return { gzipBytes };
+  return gzipBytes;
+}
+
+/** Renames alone, so that it is missing for no longer than between two of them. Where another builder was faster, its own stands. */
+function putInPlace(aside: string): void {
+  const old = `${aside}.old`;
+  try {
+    if (existsSync(ASSETS)) renameSync(ASSETS, old);
+    renameSync(aside, ASSETS);
+  } catch (error) {
+    if (!existsSync(ASSETS)) throw error;
+  } finally {
+    rmSync(old, { recursive: true, force: true });
+  }
 }
 
 if (import.meta.main) {

@@ -11,7 +11,7 @@ import { deploy } from "./deploy/deployment.ts";
 import { dryRun } from "./deploy/dry-run.ts";
 import { environmentNames, type EnvironmentName } from "./deploy/environments.ts";
 import { wranglerAt } from "./deploy/wrangler.ts";
-import { checkVariables } from "./settings.ts";
+import { badVariables } from "./settings.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -37,9 +37,10 @@ async function main(): Promise<void> {
   const wrangler = wranglerAt(["wrangler"], process.env);
   if (values["dry-run"] === true) return dryRun(environment, secretsFile, wrangler, say);
 
-  // Ctrl-C ends the step that is being done, as a failure: the runner then gives the traffic back.
+  // Ctrl-C, a terminal that is closed and a job that is cancelled end the step that is being done, as a failure: the runner then gives the
+  // traffic back.
   const stop = new AbortController();
-  process.on("SIGINT", () => stop.abort());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
   const outcome = await deploy({
     environment,
     secretsFile,
@@ -51,7 +52,7 @@ async function main(): Promise<void> {
     },
     say,
     directories: { environments: "environments", generated: "dist/deploy" },
-    check: checkVariables,
+    badVariables,
   });
   if (outcome.ok) return say(`${environment} has this release`);
   const { back, notBack, reason } = outcome;

@@ -16,6 +16,7 @@ import {
   unsubscribeSettings,
 } from "../shared/email/settings.ts";
 import type { Variables } from "../shared/env.ts";
+import type { Misconfigured } from "../shared/variables.ts";
 
 /** The variables and secrets of local runs. */
 export const DEV_VARS = ".dev.vars";
@@ -76,9 +77,15 @@ export function secretFrom(token: string, purpose: string): string {
  * @throws Error naming the first bad one
  */
 export function checkVariables(vars: Variables): void {
+  const [first] = badVariables(vars);
+  if (first !== undefined) throw new Error(`${first.variable} ${first.message}. See .dev.vars.example`);
+}
+
+/** What the Workers would refuse, at most one of each part's variables. */
+export function badVariables(vars: Variables): Misconfigured[] {
   const transports = emailTransports(vars);
   const named = transports.ok ? transports.value : [];
-  for (const read of [
+  const readers = [
     authSettings,
     sender,
     retryPolicy,
@@ -94,8 +101,9 @@ export function checkVariables(vars: Variables): void {
     corsOrigins,
     objectLocation,
     unsubscribeSettings,
-  ]) {
+  ];
+  return readers.flatMap((read) => {
     const result = read(vars);
-    if (!result.ok) throw new Error(`${result.error.variable} ${result.error.message}. See .dev.vars.example`);
-  }
+    return result.ok ? [] : [result.error];
+  });
 }

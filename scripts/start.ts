@@ -8,6 +8,7 @@ import { Mailbox } from "./mailbox.ts";
 import { outageSocket, serveOutages } from "./outages.ts";
 import { isTaken } from "./ports.ts";
 import { Processes } from "./processes.ts";
+import { variableNames } from "./deploy/variables.ts";
 import {
   checkVariables,
   DEV_VARS,
@@ -35,10 +36,9 @@ const quietly = {
 
 async function main(): Promise<void> {
   const settings = startSettings(process.env);
+  // The token is the one of `.dev.vars`, which whoever starts it reads there.
   const fromEnvironment = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) =>
-      /^(SMTP_|RESEND_|EMAIL_|DLQ_|BREAKER_|CACHE_|ALERT_|WEBHOOK_|ACCESS_|CORS_|READONLY_|CLOUDFLARE_RATE_)/.test(name),
-    ),
+    Object.entries(process.env).filter(([name]) => variableNames.has(name) && name !== "ADMIN_TOKEN"),
   );
   const given = withoutEmpty({ ...readDevVars(DEV_VARS), ...fromEnvironment });
   const ownServer = given["SMTP_HOST"];

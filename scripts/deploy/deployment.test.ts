@@ -1,13 +1,14 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeWrangler, type FakeAccount } from "../../test/support/fake-wrangler.ts";
-import { checkVariables } from "../settings.ts";
+import { badVariables } from "../settings.ts";
 import { deploy } from "./deployment.ts";
 
 const nothing: FakeAccount = { databases: [], namespaces: [], queues: [], workers: {} };
 const ADMIN_TOKEN = "a".repeat(32);
+const SENDER = 'EMAIL_FROM = "Luna <hello@example.com>"';
 
 let directory = "";
 /** What the smoke test was asked, and at which of its runs it fails. */
@@ -31,7 +32,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 function writeEnvironment(
   name: string,
   lines = "steps = [0, 10, 100]",
-  vars = `PUBLIC_URL = "https://${name}.example"\nSMTP_HOST = "smtp.example"`,
+  vars = `${SENDER}\nPUBLIC_URL = "https://${name}.example"\nSMTP_HOST = "smtp.example"`,
 ) {
   writeFileSync(join(directory, `${name}.toml`), `pauseSeconds = 7\n${lines}\n[vars]\n${vars}\n`);
 }
@@ -51,7 +52,7 @@ async function deployTo(account: FakeAccount, change: { environment?: "staging";
     pause: async (seconds) => void (seconds > 0 && pauses.push(seconds)),
     say: (line) => void said.push(line),
     directories: { environments: directory, generated: directory },
-    check: checkVariables,
+    badVariables,
   });
   return {
     outcome: await outcome.catch((error: unknown) => error as Error),
@@ -131,9 +132,37 @@ describe("the first deployment", () => {
   });
 
   it("is refused before anything changes when a Worker would refuse a value", async () => {
-    writeEnvironment("production", "", 'PUBLIC_URL = "https://a.example/path"\nSMTP_HOST = "smtp.example"');
+    writeEnvironment("production", "", `${SENDER}\nPUBLIC_URL = "https://a.example/path"\nSMTP_HOST = "smtp.example"`);
     const { outcome, changes: done } = await deployTo(nothing, { secrets: true });
     expect((outcome as Error).message).toContain("PUBLIC_URL must be a URL without a path");
+    expect(done).toEqual([]);
+  });
+
+  it("has a sender of its own: the one of local runs is nobody's", async () => {
+    writeEnvironment("production", "", 'PUBLIC_URL = "https://a.example"\nSMTP_HOST = "smtp.example"');
+    const { outcome, changes: done } = await deployTo(nothing, { secrets: true });
+    expect((outcome as Error).message).toContain(
+      "EMAIL_FROM of luna-api, luna-consumer, luna-cron: into [vars] of environments/production.toml",
+    );
+    expect(done).toEqual([]);
+  });
+
+  it("is looked at where it is, also when that stands in the file of secrets", async () => {
+    writeEnvironment("production", "", `${SENDER}\nSMTP_HOST = "smtp.example"`);
+    appendFileSync(join(directory, "secrets"), "PUBLIC_URL=https://secret.example\n");
+    await deployTo(nothing, { secrets: true });
+    expect(new Set(smokes.map(({ url }) => url))).toEqual(new Set(["https://secret.example"]));
+  });
+
+  it("is refused for a bad value also when it is not the first: whose secrets are there already are not asked for again", async () => {
+    expect((await deployTo(deployed)).outcome).toEqual({ ok: true });
+    writeEnvironment(
+      "production",
+      "",
+      `${SENDER}\nPUBLIC_URL = "https://a.example"\nSMTP_HOST = "smtp.example"\nEMAIL_MAX_RETRIES = "three"`,
+    );
+    const { outcome, changes: done } = await deployTo(deployed);
+    expect((outcome as Error).message).toContain("EMAIL_MAX_RETRIES");
     expect(done).toEqual([]);
   });
 

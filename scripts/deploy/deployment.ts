@@ -20,8 +20,8 @@ export type Deployment = {
   say: (line: string) => void;
   /** Where the environments' files are, and where the generated ones go. */
   directories: { environments: string; generated: string };
-  /** @throws Error naming a variable that the Workers would refuse */
-  check: (vars: Record<string, string | undefined>) => void;
+  /** Variables that the Workers would refuse. */
+  badVariables: (vars: Record<string, string | undefined>) => { variable: string; message: string }[];
 };
 
 /**
@@ -44,11 +44,13 @@ export async function deploy(deployment: Deployment): Promise<Outcome> {
   const account = readAccount(wrangler, name);
   const planned = plan(account, wanted);
   if (!planned.ok) throw new Error(explainRefusal(planned.refusal, name));
-  // The values of secrets that are there already cannot be read.
-  if (account.workers.api === null) deployment.check({ ...wanted.vars, ...secrets });
+  const given: Record<string, string | undefined> = { ...wanted.vars, ...secrets };
+  // The values of secrets that are there already cannot be read: nothing is said of them.
+  const bad = deployment.badVariables(given).find(({ variable }) => given[variable] !== undefined);
+  if (bad !== undefined) throw new Error(`${bad.variable} ${bad.message}`);
   say(planText(planned.steps.map((step) => describeStep(step, name))));
 
-  const url = wanted.vars.PUBLIC_URL ?? "";
+  const url = given["PUBLIC_URL"] ?? "";
   return await run(planned.steps, account, name, {
     wrangler,
     build: deployment.build,

@@ -9,7 +9,7 @@ import { explainRefusal } from "./refusal.ts";
 import type { Wrangler } from "./wrangler.ts";
 
 /**
- * What a deployment would do, offline: builds everything, the generated configurations too, and prints the plans for an account that
+ * What a deployment would do, without an account: builds everything, the generated configurations too, and prints the plans for an account that
  * has nothing and for one that has the release before.
  */
 export function dryRun(name: EnvironmentName, secretsFile: string | undefined, wrangler: Wrangler, say: (line: string) => void): void {

@@ -19,9 +19,10 @@ export function readEnvironment(name: EnvironmentName, directory = "environments
   return parseEnvironment(name, parse(readFileSync(join(directory, `${name}.toml`), "utf8")), variableNames);
 }
 
-/** The [vars] of the TOMLs with those of the environment. */
+/** The [vars] of the TOMLs with those of the environment. Their sender is nobody's, for `npm start` and tests: a deployment names its own. */
 export function effectiveVars(environment: Environment): Variables {
-  return Object.assign({}, ...workers.map((worker) => readToml(worker).vars ?? {}), environment.vars) as Variables;
+  const { EMAIL_FROM: _local, ...vars } = Object.assign({}, ...workers.map((worker) => readToml(worker).vars ?? {})) as Variables;
+  return { ...vars, ...environment.vars };
 }
 
 /** @throws Error naming a variable that does not exist: it would be set and never read */

@@ -7,8 +7,6 @@ import type { Check, Target } from "./target.ts";
 const READS = 20;
 const MAIL_WITHIN_MS = 120_000;
 const LOOK_EACH_MS = 500;
-/** Others send mails meanwhile. */
-const MAX_PAGES = 10;
 
 /**
  * A user comes and goes. Nobody gets a mail: the address, which cannot exist, is suppressed before.
@@ -72,18 +70,10 @@ export function writeChecks(tag: string): Check[] {
   ];
 }
 
-/** @throws Error if it is none of the newest thousand */
-async function newestMailTo(target: Target, address: string): Promise<string> {
-  let cursor: string | undefined;
-  for (let page = 0; page < MAX_PAGES; page += 1) {
-    const { items, nextCursor } = (await target.call(listEmails, { query: { limit: "100", ...(cursor !== undefined && { cursor }) } }))
-      .body;
-    const mail = items.find(({ to }) => to === address);
-    if (mail !== undefined) return mail.id;
-    if (nextCursor === undefined) break;
-    cursor = nextCursor;
-  }
-  throw new Error("its mail is not there");
+async function newestMailTo(target: Target, to: string): Promise<string> {
+  const [mail] = (await target.call(listEmails, { query: { to, limit: "1" } })).body.items;
+  if (mail === undefined) throw new Error("its mail is not there");
+  return mail.id;
 }
 
 /** A mail to somebody who waits for it. */

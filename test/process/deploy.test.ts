@@ -45,7 +45,7 @@ beforeAll(() => {
   );
   writeFileSync(
     join(project, "environments/staging.toml"),
-    'steps = [0, 100]\npauseSeconds = 0\n[vars]\nPUBLIC_URL = "https://staging.example"\nSMTP_HOST = "smtp.example"\n',
+    'steps = [0, 100]\npauseSeconds = 0\n[vars]\nEMAIL_FROM = "hello@example.com"\nPUBLIC_URL = "https://staging.example"\nSMTP_HOST = "smtp.example"\n',
   );
   writeFileSync(join(project, "environments/production.toml"), "steps = [0, 30, 100]\npauseSeconds = 0\n");
   writeFileSync(join(project, "secrets"), `ADMIN_TOKEN=${"a".repeat(32)}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\n`);
