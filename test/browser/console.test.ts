@@ -175,6 +175,19 @@ it("a breaker that somebody disabled is said on the overview, though it looks cl
   expect(await accessibilityProblems(page)).toEqual([]);
 });
 
+it("a filter begins at its first page, wherever the list was before", async () => {
+  await api("POST", "/api/admin/circuit-breakers/cache/reset", { reason: "a drill" });
+  const page = await signedIn();
+  await page.route("**/api/admin/audit?*", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), nextCursor: `${Date.now() + 60_000}~0` } });
+  });
+  await page.getByRole("link", { name: "Audit" }).click();
+  await Promise.all([page.waitForRequest(/audit\?.*cursor=/), page.getByRole("button", { name: "Next page" }).click()]);
+  const [filtered] = await Promise.all([page.waitForRequest(/audit\?.*actor=/), page.getByRole("cell").getByRole("link").first().click()]);
+  expect(filtered.url()).not.toContain("cursor=");
+});
+
 it("while the API does not answer what was read stays, with its age, and reading goes on by itself", async () => {
   const page = await signedIn("#/breakers");
   await card(page, "database").waitFor();

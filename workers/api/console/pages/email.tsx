@@ -90,7 +90,7 @@ const statuses = ["unknown", "pinned", "dead"] as const;
 
 function Search({ query }: { query: URLSearchParams }) {
   const [text, setText] = useState(query.get("to") ?? "");
-  const [cursor, setCursor] = useState<string | undefined>(undefined);
+  const cursor = query.get("cursor") ?? undefined;
   const to = query.get("to") ?? undefined;
   const status = statuses.find((one) => one === query.get("status"));
   const mails = useResource("listEmails", {
@@ -103,7 +103,6 @@ function Search({ query }: { query: URLSearchParams }) {
   });
   const submit = (event: Event): void => {
     event.preventDefault();
-    setCursor(undefined);
     const wanted = text.trim();
     // An id has no @; everything else is a recipient.
     location.hash = wanted === "" || wanted.includes("@") ? linkTo("email", null, { to: wanted, status }) : linkTo("email", wanted);
@@ -125,10 +124,7 @@ function Search({ query }: { query: URLSearchParams }) {
           Status
           <select
             value={status ?? ""}
-            onChange={({ currentTarget }) => (
-              setCursor(undefined),
-              (location.hash = linkTo("email", null, { to, status: currentTarget.value }))
-            )}
+            onChange={({ currentTarget }) => (location.hash = linkTo("email", null, { to, status: currentTarget.value }))}
           >
             <option value="">any</option>
             {statuses.map((one) => (
@@ -156,7 +152,11 @@ function Search({ query }: { query: URLSearchParams }) {
                 { head: "Attempts", kind: "number", cell: ({ attempts }) => attempts },
               ]}
             />
-            <Paging cursor={cursor} next={nextCursor} onMove={setCursor} />
+            <Paging
+              cursor={cursor}
+              next={nextCursor}
+              onMove={(next) => (location.hash = linkTo("email", null, { to, status, cursor: next }))}
+            />
           </>
         )}
       </Loaded>
