@@ -162,6 +162,21 @@ it("a task is run now, a user is purged and an address suppressed", async () => 
   expect(done.slice(0, 4)).toEqual(["unsuppress", "suppress", "invalidate", "runTask"]);
 });
 
+it("a write that fails after its dialog was left is told all the same", async () => {
+  const page = await signedIn("#/tasks");
+  const { promise: left, resolve: leave } = Promise.withResolvers<void>();
+  await page.route("**/prune-history/run", async (route) => {
+    await left;
+    await route.fulfill({ status: 503, json: { title: "Unavailable", detail: "Gone." } });
+  });
+  await page.getByRole("button", { name: "Run now prune-history" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Run now" }).click();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  leave();
+  expect(await page.locator(".announcement.bad span").textContent()).toBe("Run now prune-history: Unavailable. Gone.");
+});
+
 it("a breaker that somebody disabled is said on the overview, though it looks closed, and the charts go back a month", async () => {
   await api("POST", "/api/admin/circuit-breakers/email:resend/disable", { reason: "a drill" });
   const page = await signedIn();

@@ -51,23 +51,29 @@ function Dialog({ label, of, explains, reason = null, tone, done, act, after, cl
   const dialog = useRef<HTMLDialogElement>(null);
   const [why, setWhy] = useState("");
   const [state, setState] = useState<"asking" | "acting" | { wrong: string }>("asking");
+  const heading = of === undefined ? label : `${label} ${of}`;
   useEffect(() => dialog.current?.showModal(), []);
 
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     setState("acting");
     const outcome = await act(why.trim());
-    if (!outcome.ok) return setState({ wrong: `${outcome.title}. ${outcome.detail}` });
+    // Who left the dialog meanwhile, or the page, is told all the same, and led nowhere.
+    const isLeft = dialog.current?.open !== true;
+    if (!outcome.ok) {
+      const wrong = `${outcome.title}. ${outcome.detail}`;
+      return isLeft ? announce(`${heading}: ${wrong}`, "bad") : setState({ wrong });
+    }
     announce(done);
     dialog.current?.close();
-    after?.();
+    if (!isLeft) after?.();
     await refreshAll();
   };
 
   return (
     <dialog ref={dialog} aria-labelledby="dialog-title" onClose={close}>
       <form onSubmit={(event) => void submit(event)}>
-        <h2 id="dialog-title">{of === undefined ? label : `${label} ${of}`}</h2>
+        <h2 id="dialog-title">{heading}</h2>
         <div class="explains">{explains}</div>
         {reason === "required" && (
           <label>
