@@ -77,8 +77,9 @@ function Verdict({
             <State tone={found[0]?.tone ?? "warn"}>{countText(found.length, "thing needs", "things need")} you</State>
           </p>
           <ul class="troubles">
-            {found.map(({ tone, text, since, link, press, runbook }) => (
-              <li key={text} class={tone}>
+            {found.map(({ key, tone, text, since, link, press, runbook }) => (
+              // Not by its text, which ages: a new element would take the focus from its links.
+              <li key={key} class={tone}>
                 <State tone={tone}>{text}</State>
                 {since !== null && (
                   <span class="since">
