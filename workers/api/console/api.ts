@@ -89,6 +89,11 @@ export async function callApi<Id extends OperationId>(
   }
 }
 
+/** What the API answered well, and is a failure all the same to who asked for it. */
+export function failedCall(title: string, detail: string): CallFailure {
+  return { ok: false, status: 200, title, detail, retryAfterMs: null, body: null };
+}
+
 function failureOf(response: Response, body: unknown): CallFailure {
   const problem = (body ?? {}) as { title?: string; detail?: string; errors?: { path: string; message: string }[] };
   const fields = problem.errors?.map(({ path, message }) => `${path} ${message}`).join("; ");

@@ -1,23 +1,17 @@
 import { useState } from "preact/hooks";
 import { Chart } from "../charts/chart.tsx";
-import type { BodyOf, Health } from "../api.ts";
+import type { Health } from "../api.ts";
 import { numberText, spanText } from "../format.ts";
+import { useHealth } from "../health.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
-import { Facts, Section, State, Time, type Tone } from "../ui/bits.tsx";
+import { perStep, useTelemetry, type Range } from "../telemetry.ts";
+import { Facts, Section, Time } from "../ui/bits.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
+import { MailState } from "../ui/mail-state.tsx";
 import { Paging } from "../ui/paging.tsx";
-import { perStep, RangeChoice, useTelemetry, type Range } from "../ui/range.tsx";
+import { RangeChoice } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
-import { useHealth } from "./overview.tsx";
-
-type Mail = BodyOf<"listEmails">["items"][number];
-
-const tones: Partial<Record<Mail["status"], Tone>> = { sent: "good", delivered: "good", unknown: "warn", pinned: "warn", dead: "bad" };
-
-export function MailState({ status }: { status: Mail["status"] }) {
-  return <State tone={tones[status] ?? "idle"}>{status}</State>;
-}
 
 export function EmailPage({ query }: { query: URLSearchParams }) {
   const health = useHealth();

@@ -2,8 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Outcome } from "../api.ts";
 import { refreshAll } from "../resource.ts";
-import { session } from "../session.ts";
-import { useStore } from "../store.ts";
+import { useMayWrite } from "../session.ts";
 import { announce } from "./announce.tsx";
 
 type Wanted = {
@@ -28,16 +27,15 @@ type Wanted = {
 /** A write behind a dialog that says what it does. Who may only look sees that there is one, and why it is not for them. */
 export function Action({ lacks, ...wanted }: Wanted) {
   const { label, of } = wanted;
-  const who = useStore(session);
+  const { mayWrite, whyNot } = useMayWrite();
   const [isOpen, setOpen] = useState(false);
-  const mayWrite = who.state === "signed-in" && who.role === "admin";
   return (
     <>
       <button
         type="button"
         aria-label={of === undefined ? undefined : `${label} ${of}`}
         disabled={!mayWrite || lacks !== undefined}
-        title={mayWrite ? lacks : "This token is for reading only."}
+        title={whyNot ?? lacks}
         onClick={() => setOpen(true)}
       >
         {label}
