@@ -162,6 +162,21 @@ it("a task is run now, a user is purged and an address suppressed", async () => 
   expect(done.slice(0, 4)).toEqual(["unsuppress", "suppress", "invalidate", "runTask"]);
 });
 
+it("a write that fails after its dialog was left is told all the same", async () => {
+  const page = await signedIn("#/tasks");
+  const { promise: left, resolve: leave } = Promise.withResolvers<void>();
+  await page.route("**/prune-history/run", async (route) => {
+    await left;
+    await route.fulfill({ status: 503, json: { title: "Unavailable", detail: "Gone." } });
+  });
+  await page.getByRole("button", { name: "Run now prune-history" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Run now" }).click();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  leave();
+  expect(await page.locator(".announcement.bad span").textContent()).toBe("Run now prune-history: Unavailable. Gone.");
+});
+
 it("a breaker that somebody disabled is said on the overview, though it looks closed, and the charts go back a month", async () => {
   await api("POST", "/api/admin/circuit-breakers/email:resend/disable", { reason: "a drill" });
   const page = await signedIn();
@@ -173,6 +188,19 @@ it("a breaker that somebody disabled is said on the overview, though it looks cl
   await page.getByLabel("How far back").selectOption("last 30 days");
   await page.getByText("Requests an hour").waitFor();
   expect(await accessibilityProblems(page)).toEqual([]);
+});
+
+it("a filter begins at its first page, wherever the list was before", async () => {
+  await api("POST", "/api/admin/circuit-breakers/cache/reset", { reason: "a drill" });
+  const page = await signedIn();
+  await page.route("**/api/admin/audit?*", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), nextCursor: `${Date.now() + 60_000}~0` } });
+  });
+  await page.getByRole("link", { name: "Audit" }).click();
+  await Promise.all([page.waitForRequest(/audit\?.*cursor=/), page.getByRole("button", { name: "Next page" }).click()]);
+  const [filtered] = await Promise.all([page.waitForRequest(/audit\?.*actor=/), page.getByRole("cell").getByRole("link").first().click()]);
+  expect(filtered.url()).not.toContain("cursor=");
 });
 
 it("while the API does not answer what was read stays, with its age, and reading goes on by itself", async () => {

@@ -53,10 +53,11 @@ const routes = {
 
 export type OperationId = keyof typeof routes;
 export type RequestOf<Id extends OperationId> = ClientRequest<Contract[Id]>;
-type HealthAnswers = Contract["getHealth"]["answers"];
+export type BodyOf<Id extends OperationId> =
+  | Extract<ClientAnswer<Contract[Id]>, { ok: true }>["body"]
+  | (Id extends "getHealth" ? InferOutput<Contract["getHealth"]["answers"][503]> : never);
 /** What `/health` says, also while Luna is down: then with 503. */
-export type Health = InferOutput<HealthAnswers[200]> | InferOutput<HealthAnswers[503]>;
-export type BodyOf<Id extends OperationId> = Extract<ClientAnswer<Contract[Id]>, { ok: true }>["body"];
+export type Health = BodyOf<"getHealth">;
 
 /** `status` 0: there was no answer at all. */
 export type CallFailure = { ok: false; status: number; title: string; detail: string; retryAfterMs: number | null; body: unknown };
@@ -82,11 +83,20 @@ export async function callApi<Id extends OperationId>(
       { ...(request as PlainRequest), signal },
     );
     const body = parsed(await response.text());
-    return response.ok ? { ok: true, status: response.status, body: body as BodyOf<Id> } : failureOf(response, body);
+    const isAnswer = response.ok || (id === "getHealth" && response.status === 503 && isHealth(body));
+    return isAnswer ? { ok: true, status: response.status, body: body as BodyOf<Id> } : failureOf(response, body);
   } catch (error) {
     const detail = signal.aborted ? `No answer within ${timeoutMs / 1_000} s.` : `The browser could not reach it (${String(error)}).`;
     return { ok: false, status: 0, title: "The API does not answer", detail, retryAfterMs: null, body: null };
   }
+}
+
+/** A 503 of something that stands before Luna says nothing of it. */
+const isHealth = (body: unknown): boolean => typeof body === "object" && body !== null && "checks" in body;
+
+/** What the API answered well, and is a failure all the same to who asked for it. */
+export function failedCall(title: string, detail: string): CallFailure {
+  return { ok: false, status: 200, title, detail, retryAfterMs: null, body: null };
 }
 
 function failureOf(response: Response, body: unknown): CallFailure {

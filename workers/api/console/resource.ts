@@ -10,32 +10,39 @@ export type Reading<Body> = { body: Body | null; at: number | null; failure: (Ca
 const EVERY_MS = 5_000;
 
 /** Reads again and again while somebody looks: not in a hidden tab, more rarely while it fails. */
-class Resource<Id extends OperationId> {
+export class Resource<Id extends OperationId> {
   readonly store = new Store<Reading<BodyOf<Id>>>({ body: null, at: null, failure: null });
   readonly #read: () => Promise<Outcome<BodyOf<Id>>>;
-  readonly #everyMs: number;
   #failures = 0;
-  #watchers = 0;
+  /** How often each wants it read. */
+  readonly #watchers = new Set<{ everyMs: number }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reading: Promise<void> | null = null;
 
-  constructor(read: () => Promise<Outcome<BodyOf<Id>>>, everyMs: number) {
+  constructor(read: () => Promise<Outcome<BodyOf<Id>>>) {
     this.#read = read;
-    this.#everyMs = everyMs;
   }
 
-  watch(): () => void {
-    this.#watchers += 1;
-    if (this.#watchers === 1) void this.refresh();
+  watch(everyMs: number): () => void {
+    const watcher = { everyMs };
+    const isFaster = everyMs < this.#everyMs();
+    this.#watchers.add(watcher);
+    // Who wants it more often does not wait for the pace of before.
+    if (isFaster) void this.refresh();
     return () => {
-      this.#watchers -= 1;
-      if (this.#watchers === 0) clearTimeout(this.#timer);
+      this.#watchers.delete(watcher);
+      if (this.#watchers.size === 0) clearTimeout(this.#timer);
     };
+  }
+
+  /** As often as the most impatient of them wants. */
+  #everyMs(): number {
+    return Math.min(...[...this.#watchers].map(({ everyMs }) => everyMs));
   }
 
   /** Reads now. What is being read already may be of before: then once more. */
   async refresh(): Promise<void> {
-    if (this.#watchers === 0) return;
+    if (this.#watchers.size === 0) return;
     await this.#reading;
     clearTimeout(this.#timer);
     this.#reading ??= this.#once().finally(() => (this.#reading = null));
@@ -47,8 +54,8 @@ class Resource<Id extends OperationId> {
     const now = Date.now();
     this.store.value = readingAfter(this.store.value, answer, now);
     this.#failures = answer.ok ? 0 : this.#failures + 1;
-    if (this.#watchers === 0 || document.hidden || session.value.state !== "signed-in") return;
-    const delayMs = nextDelayMs(this.#everyMs, this.#failures, answer.ok ? null : answer.retryAfterMs, Math.random());
+    if (this.#watchers.size === 0 || document.hidden || session.value.state !== "signed-in") return;
+    const delayMs = nextDelayMs(this.#everyMs(), this.#failures, answer.ok ? null : answer.retryAfterMs, Math.random());
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.refresh(), delayMs);
   }
@@ -77,10 +84,10 @@ export function useResource<Id extends OperationId>(id: Id, request?: RequestOf<
   const resource = useMemo(() => {
     const known = resources.get(key) as unknown as Resource<Id> | undefined;
     if (known !== undefined) return known;
-    const made = new Resource<Id>(() => call(id, request), everyMs);
+    const made = new Resource<Id>(() => call(id, request));
     resources.set(key, made as unknown as Resource<OperationId>);
     return made;
   }, [key]);
-  useEffect(() => resource.watch(), [resource]);
+  useEffect(() => resource.watch(everyMs), [resource, everyMs]);
   return useStore(resource.store);
 }

@@ -5,7 +5,7 @@ import { Store } from "./store.ts";
 const pages = ["overview", "breakers", "cache", "email", "dead-letters", "suppressions", "tasks", "alerts", "audit"] as const;
 export type PageName = (typeof pages)[number];
 
-/** `id`: of one mail or dead letter. `query`: what a page filters by. */
+/** `id`: of one mail or dead letter. `query`: what a page filters by, and its cursor, so that no cursor outlives the filter it is of. */
 export type Place = { page: PageName | "nowhere"; id: string | null; query: URLSearchParams };
 
 /** Which page a fragment such as `#/email/4711?to=ada@example.com` is. */

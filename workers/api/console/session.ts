@@ -1,5 +1,5 @@
 import { callApi, type BodyOf, type OperationId, type Outcome, type RequestOf } from "./api.ts";
-import { Store } from "./store.ts";
+import { Store, useStore } from "./store.ts";
 
 /** `token` null: signed in through Cloudflare Access, whose cookie goes along by itself. */
 export type Session =
@@ -39,6 +39,13 @@ async function enter(token: string | null): Promise<{ status: number; title: str
 export function signOut(because: string | null = null): void {
   sessionStorage.removeItem(KEY);
   session.value = { state: "signed-out", because };
+}
+
+/** Whether who is signed in may write, and what to say to who may not. */
+export function useMayWrite(): { mayWrite: boolean; whyNot: string | undefined } {
+  const who = useStore(session);
+  const mayWrite = who.state === "signed-in" && who.role === "admin";
+  return { mayWrite, whyNot: mayWrite ? undefined : "This token is for reading only." };
 }
 
 /** Calls the API as who is signed in. A token that is not valid any more leads back to the sign-in, on the same page. */

@@ -86,6 +86,15 @@ it("a breaker that an operator holds closed is said: /health cannot tell it from
   ]);
 });
 
+it("a breaker of which two readings say different things is one thing, by the worse of them", () => {
+  const { checks } = well;
+  const health: Health = { ...well, checks: { ...checks, breakers: { ...checks.breakers, states: { cache: "OPEN" } } } };
+  const held = { name: "cache", state: "CLOSED" as const, override: "disabled", epoch: 1, failures: 0, calls: 0, retryAfterMs: 0 };
+  expect(troubles(health, null, { items: [held] }).map(({ key, text }) => [key, text])).toEqual([
+    ["breaker:cache", "The circuit breaker of cache is open."],
+  ]);
+});
+
 it("every runbook that is named is there", () => {
   expect([...runbookOfKind.map(([, name]) => name), "errors"].filter((name) => !existsSync(`docs/runbooks/${name}.md`))).toEqual([]);
 });

@@ -38,12 +38,14 @@ export function troubles(
   ];
   const firing = new Map(alerts?.firing.map((alert) => [alert.key, alert]));
   const known = new Set(seen.map(({ key }) => key));
-  return [
+  const found = [
     ...seen.map((one) => ({ ...one, since: one.since ?? firing.get(one.key)?.since ?? null })),
     ...[...firing.values()]
       .filter(({ key }) => !known.has(key))
       .map(({ key, summary, since }) => trouble(key, "bad", summary, linkTo("alerts"), "See the alert", since)),
   ].toSorted((one, other) => rank[one.tone] - rank[other.tone]);
+  // One thing is said once: /health and the list of the breakers are not read at the same moment.
+  return found.filter(({ key }, n) => found.findIndex((one) => one.key === key) === n);
 }
 
 const rank = { bad: 0, warn: 1 };

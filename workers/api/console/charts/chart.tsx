@@ -27,13 +27,17 @@ export function Chart({
   const start = Date.parse(from) / 1_000;
   const times = (lines[0]?.values ?? []).map((_, n) => start + n * stepSeconds);
   const data = [times, ...lines.map(({ values }) => [...values])] as UPlot.AlignedData;
+  // What draws again when the colours change is older than what is shown by then.
+  const latest = useRef({ lines, data });
+  latest.current = { lines, data };
 
   useEffect(() => {
     const element = place.current;
     if (element === null) return undefined;
     const draw = (): void => {
       plot.current?.destroy();
-      plot.current = new UPlot(optionsFor(element, lines, stepSeconds, setPointed), data, element);
+      const now = latest.current;
+      plot.current = new UPlot(optionsFor(element, now.lines, stepSeconds, setPointed), now.data, element);
     };
     draw();
     const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }));

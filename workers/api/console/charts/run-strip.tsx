@@ -1,5 +1,7 @@
+import type { BodyOf } from "../api.ts";
 import { countText, durationText, exactText } from "../format.ts";
-import type { Run } from "../pages/tasks.tsx";
+
+export type Run = BodyOf<"scheduledTaskHistory">["recentExecutions"][number]["results"][number];
 
 const SHOWN = 24;
 const WIDTH = 6;

@@ -1,4 +1,3 @@
-import { useState } from "preact/hooks";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { Time } from "../ui/bits.tsx";
@@ -7,7 +6,7 @@ import { Paging } from "../ui/paging.tsx";
 import { Table } from "../ui/table.tsx";
 
 export function AuditPage({ query }: { query: URLSearchParams }) {
-  const [cursor, setCursor] = useState<string | undefined>(undefined);
+  const cursor = query.get("cursor") ?? undefined;
   const actor = query.get("actor") ?? undefined;
   const log = useResource("listAudit", {
     query: { limit: "50", ...(actor !== undefined && { actor }), ...(cursor !== undefined && { cursor }) },
@@ -39,7 +38,7 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
                 { head: "Request", cell: ({ requestId }) => <code>{requestId.slice(0, 8)}</code> },
               ]}
             />
-            <Paging cursor={cursor} next={nextCursor} onMove={setCursor} />
+            <Paging cursor={cursor} next={nextCursor} onMove={(next) => (location.hash = linkTo("audit", null, { actor, cursor: next }))} />
           </>
         )}
       </Loaded>

@@ -3,11 +3,11 @@ import type { BodyOf } from "../api.ts";
 import { Chart } from "../charts/chart.tsx";
 import { numberText, percentText } from "../format.ts";
 import { useResource } from "../resource.ts";
+import { perStep, sum, useTelemetry, type Range } from "../telemetry.ts";
 import { Facts, Section, State } from "../ui/bits.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
-import { perStep, RangeChoice, useTelemetry, type Range } from "../ui/range.tsx";
+import { RangeChoice } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
-import { sum } from "./overview.tsx";
 import { InspectForm, PurgeForm } from "./purge.tsx";
 
 type Metrics = BodyOf<"cacheMetrics">;

@@ -1,6 +1,6 @@
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
-import type { BodyOf, Outcome } from "../api.ts";
+import { failedCall, type BodyOf, type Outcome } from "../api.ts";
 import { call } from "../session.ts";
 import { Facts, Raw, Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
@@ -31,14 +31,7 @@ async function replay(id: string): Promise<Outcome<unknown>> {
   const outcome = await call("processDeadLetters", { body: { ids: [id] } });
   const item = outcome.ok ? outcome.body.items[0] : undefined;
   if (!outcome.ok || item?.success === true) return outcome;
-  return {
-    ok: false,
-    status: 200,
-    title: "It was not replayed",
-    detail: item?.error ?? "It is no longer there.",
-    retryAfterMs: null,
-    body: null,
-  };
+  return failedCall("It was not replayed", item?.error ?? "It is no longer there.");
 }
 
 function Details({ letter }: { letter: Letter }) {

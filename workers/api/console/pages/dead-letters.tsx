@@ -11,13 +11,12 @@ import { Replay } from "./replay.tsx";
 const reasons = ["exhausted", "permanent", "operator", "suppressed"] as const;
 
 export function DeadLettersPage({ query }: { query: URLSearchParams }) {
-  const [cursor, setCursor] = useState<string | undefined>(undefined);
+  const cursor = query.get("cursor") ?? undefined;
   const [to, setTo] = useState(query.get("to") ?? "");
   const reason = reasons.find((one) => one === query.get("reason"));
   const filter = { ...(reason !== undefined && { reason }), ...(query.get("to") !== null && { to: query.get("to") ?? "" }) };
   const letters = useResource("listDeadLetters", { query: { limit: "25", ...filter, ...(cursor !== undefined && { cursor }) } });
-  const filterBy = (changes: { reason?: string; to?: string }): void => {
-    setCursor(undefined);
+  const show = (changes: { reason?: string; to?: string; cursor?: string | undefined }): void => {
     location.hash = linkTo("dead-letters", null, { ...filter, ...changes });
   };
   return (
@@ -27,7 +26,7 @@ export function DeadLettersPage({ query }: { query: URLSearchParams }) {
         it, or it expires.
       </p>
       <Section title="Find">
-        <form class="form" role="search" onSubmit={(event) => (event.preventDefault(), filterBy({ to: to.trim() }))}>
+        <form class="form" role="search" onSubmit={(event) => (event.preventDefault(), show({ to: to.trim() }))}>
           <label>
             Recipient
             <input
@@ -40,7 +39,7 @@ export function DeadLettersPage({ query }: { query: URLSearchParams }) {
           </label>
           <label>
             Reason
-            <select value={reason ?? ""} onChange={({ currentTarget }) => filterBy({ reason: currentTarget.value })}>
+            <select value={reason ?? ""} onChange={({ currentTarget }) => show({ reason: currentTarget.value })}>
               <option value="">any</option>
               {reasons.map((one) => (
                 <option key={one} value={one}>
@@ -71,7 +70,7 @@ export function DeadLettersPage({ query }: { query: URLSearchParams }) {
                   { head: "Expires", cell: ({ expiresAt }) => <Time at={expiresAt} /> },
                 ]}
               />
-              <Paging cursor={cursor} next={nextCursor} onMove={setCursor} />
+              <Paging cursor={cursor} next={nextCursor} onMove={(next) => show({ cursor: next })} />
             </>
           )}
         </Loaded>

@@ -1,23 +1,17 @@
 import { useState } from "preact/hooks";
 import { Chart } from "../charts/chart.tsx";
-import type { BodyOf, Health } from "../api.ts";
+import type { Health } from "../api.ts";
 import { numberText, spanText } from "../format.ts";
+import { useHealth } from "../health.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
-import { Facts, Section, State, Time, type Tone } from "../ui/bits.tsx";
+import { perStep, useTelemetry, type Range } from "../telemetry.ts";
+import { Facts, Section, Time } from "../ui/bits.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
+import { MailState } from "../ui/mail-state.tsx";
 import { Paging } from "../ui/paging.tsx";
-import { perStep, RangeChoice, useTelemetry, type Range } from "../ui/range.tsx";
+import { RangeChoice } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
-import { useHealth } from "./overview.tsx";
-
-type Mail = BodyOf<"listEmails">["items"][number];
-
-const tones: Partial<Record<Mail["status"], Tone>> = { sent: "good", delivered: "good", unknown: "warn", pinned: "warn", dead: "bad" };
-
-export function MailState({ status }: { status: Mail["status"] }) {
-  return <State tone={tones[status] ?? "idle"}>{status}</State>;
-}
 
 export function EmailPage({ query }: { query: URLSearchParams }) {
   const health = useHealth();
@@ -90,7 +84,7 @@ const statuses = ["unknown", "pinned", "dead"] as const;
 
 function Search({ query }: { query: URLSearchParams }) {
   const [text, setText] = useState(query.get("to") ?? "");
-  const [cursor, setCursor] = useState<string | undefined>(undefined);
+  const cursor = query.get("cursor") ?? undefined;
   const to = query.get("to") ?? undefined;
   const status = statuses.find((one) => one === query.get("status"));
   const mails = useResource("listEmails", {
@@ -103,7 +97,6 @@ function Search({ query }: { query: URLSearchParams }) {
   });
   const submit = (event: Event): void => {
     event.preventDefault();
-    setCursor(undefined);
     const wanted = text.trim();
     // An id has no @; everything else is a recipient.
     location.hash = wanted === "" || wanted.includes("@") ? linkTo("email", null, { to: wanted, status }) : linkTo("email", wanted);
@@ -125,10 +118,7 @@ function Search({ query }: { query: URLSearchParams }) {
           Status
           <select
             value={status ?? ""}
-            onChange={({ currentTarget }) => (
-              setCursor(undefined),
-              (location.hash = linkTo("email", null, { to, status: currentTarget.value }))
-            )}
+            onChange={({ currentTarget }) => (location.hash = linkTo("email", null, { to, status: currentTarget.value }))}
           >
             <option value="">any</option>
             {statuses.map((one) => (
@@ -156,7 +146,11 @@ function Search({ query }: { query: URLSearchParams }) {
                 { head: "Attempts", kind: "number", cell: ({ attempts }) => attempts },
               ]}
             />
-            <Paging cursor={cursor} next={nextCursor} onMove={setCursor} />
+            <Paging
+              cursor={cursor}
+              next={nextCursor}
+              onMove={(next) => (location.hash = linkTo("email", null, { to, status, cursor: next }))}
+            />
           </>
         )}
       </Loaded>

@@ -5,8 +5,8 @@ import { call } from "../session.ts";
 import { Facts, Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
 import { Loaded } from "../ui/loaded.tsx";
+import { MailState } from "../ui/mail-state.tsx";
 import { said, Timeline } from "../ui/timeline.tsx";
-import { MailState } from "./email.tsx";
 
 type Mail = BodyOf<"getEmail">;
 

@@ -1,26 +1,17 @@
 import { useState } from "preact/hooks";
 import { Chart } from "../charts/chart.tsx";
-import { perStep, RangeChoice, useTelemetry, type Range } from "../ui/range.tsx";
 import { countText, numberText, percentText, spanText } from "../format.ts";
+import { useHealth } from "../health.ts";
 import { linkTo } from "../router.ts";
 import { useResource, type Reading } from "../resource.ts";
+import { perStep, sum, useTelemetry, type Range } from "../telemetry.ts";
 import type { BodyOf, Health } from "../api.ts";
 import { Facts, Section, State, Time } from "../ui/bits.tsx";
 import { Failing, Loaded, Together } from "../ui/loaded.tsx";
+import { RangeChoice } from "../ui/range.tsx";
 import { troubles } from "../verdict.ts";
 
 type Telemetry = BodyOf<"getTelemetry">;
-
-/** `/health` answers 503 while the database is down, and says so all the same. `downSince`: since when that is seen here. */
-export function useHealth(): Reading<Health> & { downSince: string | null } {
-  const reading = useResource("getHealth");
-  const { failure } = reading;
-  const told = failure?.body as Partial<Health> | null | undefined;
-  if (failure?.status !== 503 || told?.checks === undefined) return { ...reading, downSince: null };
-  return { body: told as Health, at: Date.now(), failure: null, downSince: new Date(failure.since).toISOString() };
-}
-
-export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 export function OverviewPage() {
   const health = useHealth();
@@ -77,8 +68,9 @@ function Verdict({
             <State tone={found[0]?.tone ?? "warn"}>{countText(found.length, "thing needs", "things need")} you</State>
           </p>
           <ul class="troubles">
-            {found.map(({ tone, text, since, link, press, runbook }) => (
-              <li key={text} class={tone}>
+            {found.map(({ key, tone, text, since, link, press, runbook }) => (
+              // Not by its text, which ages: a new element would take the focus from its links.
+              <li key={key} class={tone}>
                 <State tone={tone}>{text}</State>
                 {since !== null && (
                   <span class="since">

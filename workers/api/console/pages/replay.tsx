@@ -1,8 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { countText } from "../format.ts";
 import { refreshAll } from "../resource.ts";
-import { call, session } from "../session.ts";
-import { useStore } from "../store.ts";
+import { call, useMayWrite } from "../session.ts";
 import { Section } from "../ui/bits.tsx";
 
 /** `buriedBefore`: when it was counted, so that what dies again meanwhile is not replayed again. */
@@ -21,11 +20,10 @@ const CHUNK = 25;
 
 /** Replays all dead letters that a filter finds, in chunks that can be watched and stopped. */
 export function Replay({ filter }: { filter: Filter }) {
-  const who = useStore(session);
+  const { mayWrite, whyNot } = useMayWrite();
   const [progress, setProgress] = useState<Progress>({ state: "idle" });
   const stopped = useRef(false);
   useEffect(() => () => void (stopped.current = true), []);
-  const mayWrite = who.state === "signed-in" && who.role === "admin";
 
   const count = async (): Promise<void> => {
     setProgress({ state: "counting" });
@@ -62,12 +60,7 @@ export function Replay({ filter }: { filter: Filter }) {
         Queues again what the filter above finds. That a mail is queued does not say that it arrives: those that die again come back here.
       </p>
       {progress.state !== "running" && (
-        <button
-          type="button"
-          disabled={!mayWrite || progress.state === "counting"}
-          title={mayWrite ? undefined : "This token is for reading only."}
-          onClick={() => void count()}
-        >
+        <button type="button" disabled={!mayWrite || progress.state === "counting"} title={whyNot} onClick={() => void count()}>
           {progress.state === "counting" ? "Counting…" : "Count what would be replayed"}
         </button>
       )}

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
-import type { BodyOf, Outcome } from "../api.ts";
+import { failedCall, type BodyOf, type Outcome } from "../api.ts";
 import { countText, durationText } from "../format.ts";
+import { useHealth } from "../health.ts";
 import { useResource } from "../resource.ts";
 import { call } from "../session.ts";
 import { Empty, Raw, Section, State, Time, type Tone } from "../ui/bits.tsx";
@@ -8,11 +9,9 @@ import { Action } from "../ui/confirm.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
 import { Paging } from "../ui/paging.tsx";
 import { Table } from "../ui/table.tsx";
-import { RunStrip } from "../charts/run-strip.tsx";
-import { useHealth } from "./overview.tsx";
+import { RunStrip, type Run } from "../charts/run-strip.tsx";
 
 type History = BodyOf<"scheduledTaskHistory">;
-export type Run = History["recentExecutions"][number]["results"][number];
 
 const runTones: Record<Run["status"], Tone> = { success: "good", failure: "bad", missed: "bad", running: "warn", skipped: "idle" };
 
@@ -95,7 +94,7 @@ export function TasksPage() {
 /** A run that failed is an answer of the API, and must not look like a success. */
 function ranWell(outcome: Outcome<BodyOf<"runTask">>): Outcome<unknown> {
   if (!outcome.ok || outcome.body.status === "success") return outcome;
-  return { ok: false, status: 200, title: "The task ran and failed", detail: outcome.body.error.message, retryAfterMs: null, body: null };
+  return failedCall("The task ran and failed", outcome.body.error.message);
 }
 
 function Executions() {

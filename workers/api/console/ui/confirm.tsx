@@ -2,8 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Outcome } from "../api.ts";
 import { refreshAll } from "../resource.ts";
-import { session } from "../session.ts";
-import { useStore } from "../store.ts";
+import { useMayWrite } from "../session.ts";
 import { announce } from "./announce.tsx";
 
 type Wanted = {
@@ -28,16 +27,15 @@ type Wanted = {
 /** A write behind a dialog that says what it does. Who may only look sees that there is one, and why it is not for them. */
 export function Action({ lacks, ...wanted }: Wanted) {
   const { label, of } = wanted;
-  const who = useStore(session);
+  const { mayWrite, whyNot } = useMayWrite();
   const [isOpen, setOpen] = useState(false);
-  const mayWrite = who.state === "signed-in" && who.role === "admin";
   return (
     <>
       <button
         type="button"
         aria-label={of === undefined ? undefined : `${label} ${of}`}
         disabled={!mayWrite || lacks !== undefined}
-        title={mayWrite ? lacks : "This token is for reading only."}
+        title={whyNot ?? lacks}
         onClick={() => setOpen(true)}
       >
         {label}
@@ -51,23 +49,29 @@ function Dialog({ label, of, explains, reason = null, tone, done, act, after, cl
   const dialog = useRef<HTMLDialogElement>(null);
   const [why, setWhy] = useState("");
   const [state, setState] = useState<"asking" | "acting" | { wrong: string }>("asking");
+  const heading = of === undefined ? label : `${label} ${of}`;
   useEffect(() => dialog.current?.showModal(), []);
 
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     setState("acting");
     const outcome = await act(why.trim());
-    if (!outcome.ok) return setState({ wrong: `${outcome.title}. ${outcome.detail}` });
+    // Who left the dialog meanwhile, or the page, is told all the same, and led nowhere.
+    const isLeft = dialog.current?.open !== true;
+    if (!outcome.ok) {
+      const wrong = `${outcome.title}. ${outcome.detail}`;
+      return isLeft ? announce(`${heading}: ${wrong}`, "bad") : setState({ wrong });
+    }
     announce(done);
     dialog.current?.close();
-    after?.();
+    if (!isLeft) after?.();
     await refreshAll();
   };
 
   return (
     <dialog ref={dialog} aria-labelledby="dialog-title" onClose={close}>
       <form onSubmit={(event) => void submit(event)}>
-        <h2 id="dialog-title">{of === undefined ? label : `${label} ${of}`}</h2>
+        <h2 id="dialog-title">{heading}</h2>
         <div class="explains">{explains}</div>
         {reason === "required" && (
           <label>

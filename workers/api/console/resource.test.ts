@@ -1,0 +1,35 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { BodyOf, Outcome } from "./api.ts";
+
+const { Resource } = await vi.hoisted(async () => {
+  const nobody = { addEventListener: () => undefined };
+  vi.stubGlobal("document", { ...nobody, hidden: false });
+  vi.stubGlobal("window", nobody);
+  const { session } = await import("./session.ts");
+  session.value = { state: "signed-in", token: null, role: "admin", actor: "ada" };
+  return await import("./resource.ts");
+});
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+it("what several look at is read as often as the most impatient of them wants, whoever came first", async () => {
+  const read = vi.fn<() => Promise<Outcome<BodyOf<"listAlerts">>>>(async () => ({
+    ok: true,
+    status: 200,
+    body: { firing: [], notices: [] },
+  }));
+  const resource = new Resource<"listAlerts">(read);
+  const readIn = async (ms: number): Promise<number> => {
+    read.mockClear();
+    await vi.advanceTimersByTimeAsync(ms);
+    return read.mock.calls.length;
+  };
+  resource.watch(5_000);
+  expect(await readIn(10_000)).toBe(3);
+  const leave = resource.watch(2_000);
+  expect(await readIn(10_000)).toBe(6);
+  leave();
+  // The next one was due in 2 s already.
+  expect(await readIn(10_000)).toBe(2);
+});
