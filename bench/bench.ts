@@ -50,6 +50,7 @@ process.stdout.write(
   table(
     ["", "", "measured", "of its peer"],
     rows.map((row, n) => [isFirst(row, n) ? row.what : "", row.way, row.measured, row.ratio]),
+    2,
   ),
 );
 process.stdout.write("\n");
