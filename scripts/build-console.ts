@@ -1,7 +1,8 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
+import { putInPlace } from "./put-in-place.ts";
 import { writeRunbookPages } from "./runbook-pages.ts";
 
 /** Builds the console into the static assets that `wrangler.api.toml` names. It takes about a second. */
@@ -35,7 +36,7 @@ export async function buildConsole(): Promise<{ gzipBytes: number }> {
   const aside = `${ASSETS}.${process.pid}`;
   try {
     const gzipBytes = await buildInto(aside);
-    putInPlace(aside);
+    putInPlace(aside, ASSETS);
     return { gzipBytes };
   } finally {
     rmSync(aside, { recursive: true, force: true });
@@ -59,19 +60,6 @@ async function buildInto(aside: string): Promise<number> {
     .reduce((sum, { parentPath, name }) => sum + gzipSync(readFileSync(join(parentPath, name))).byteLength, 0);
   if (gzipBytes > MAX_GZIP_BYTES) throw new Error(`the console has ${gzipBytes} bytes gzip, more than ${MAX_GZIP_BYTES}`);
   return gzipBytes;
-}
-
-/** Renames alone, so that it is missing for no longer than between two of them. Where another builder was faster, its own stands. */
-function putInPlace(aside: string): void {
-  const old = `${aside}.old`;
-  try {
-    if (existsSync(ASSETS)) renameSync(ASSETS, old);
-    renameSync(aside, ASSETS);
-  } catch (error) {
-    if (!existsSync(ASSETS)) throw error;
-  } finally {
-    rmSync(old, { recursive: true, force: true });
-  }
 }
 
 if (import.meta.main) {

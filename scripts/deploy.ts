@@ -1,6 +1,6 @@
 /**
  * Deploys the three Workers to Cloudflare: `npm run deploy -- --env staging`, for the first time with `--secrets <file>`;
- * `npm run deploy -- --dry-run` builds everything offline, checks the sizes and prints what a deployment would do.
+ * `npm run deploy -- --dry-run` builds everything without an account, checks the sizes and prints what a deployment would do.
  * What a deployment needs stands in docs/configuration.md, why it is done in this way in docs/adr/0008-deployments.md.
  */
 import { spawnSync } from "node:child_process";

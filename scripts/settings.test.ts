@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { checkVariables, ensureAdminToken, readDevVars, startSettings } from "./settings.ts";
+import { checkVariables, ensureAdminToken, readDevVars, startSettings, variablesIn } from "./settings.ts";
 
 let directory = "";
 let file = "";
@@ -49,6 +49,11 @@ describe("the settings of npm start", () => {
 });
 
 describe("variables", () => {
+  it("of the Workers are taken from the environment, each of them but the token, and nothing else is", () => {
+    const taken = { OBJECT_LOCATION_HINT: "weur", ADMIN_TOKEN_PREVIOUS: "x".repeat(32), CACHE_TTL_SECONDS: "1" };
+    expect(variablesIn({ ...taken, ADMIN_TOKEN: "y".repeat(32), CACHE_DIR: "/tmp", PATH: "/bin" })).toEqual(taken);
+  });
+
   const good = {
     ADMIN_TOKEN: "x".repeat(32),
     EMAIL_FROM: "Luna <hello@luna.example>",

@@ -17,6 +17,7 @@ import {
 } from "../shared/email/settings.ts";
 import type { Variables } from "../shared/env.ts";
 import type { Misconfigured } from "../shared/variables.ts";
+import { variableNames } from "./deploy/variables.ts";
 
 /** The variables and secrets of local runs. */
 export const DEV_VARS = ".dev.vars";
@@ -49,6 +50,11 @@ function portFrom(env: NodeJS.ProcessEnv, name: string, fallback: number): numbe
 /** The variables of `.dev.vars`, as they stand there. */
 export function readDevVars(file: string): Record<string, string | undefined> {
   return existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {};
+}
+
+/** Every variable of the Workers that an environment has, but the token: that is the one of `.dev.vars`, where whoever starts Luna reads it. */
+export function variablesIn(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => variableNames.has(name) && name !== "ADMIN_TOKEN"));
 }
 
 /**

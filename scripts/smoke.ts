@@ -23,7 +23,7 @@ function checksFor({ token, write, mailTo }: { token: string | null; write: bool
   ];
 }
 
-/** @returns how many checks failed; one that fails keeps no other from being made */
+/** @returns how many checks failed; one that fails keeps no other from being made, unless nothing is there to check */
 async function run(target: Target, checks: Check[]): Promise<number> {
   const startedAt = performance.now();
   const narrator = new Narrator(process.stdout, () => performance.now());
@@ -37,7 +37,11 @@ async function run(target: Target, checks: Check[]): Promise<number> {
       );
     } catch (error) {
       failed += 1;
-      narrator.line(`    ${error instanceof Error ? error.message : String(error)}`);
+      narrator.line(`    ${reasonOf(error)}`);
+      if (!target.hasAnswered) {
+        narrator.line(`\nnothing answers at ${target.url}: no other check was made`);
+        return failed;
+      }
     }
   }
   const took = durationText(performance.now() - startedAt);
@@ -45,6 +49,14 @@ async function run(target: Target, checks: Check[]): Promise<number> {
     failed === 0 ? `\n${checks.length} checks passed, in ${took}` : `\n${failed} of ${checks.length} checks failed, in ${took}`,
   );
   return failed;
+}
+
+/** That a fetch has failed is all that its message says; why is in its cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause as { code?: string; message?: string } | undefined;
+  const why = cause?.code ?? cause?.message;
+  return why === undefined ? error.message : `${error.message}: ${why}`;
 }
 
 try {

@@ -8,7 +8,6 @@ import { Mailbox } from "./mailbox.ts";
 import { outageSocket, serveOutages } from "./outages.ts";
 import { isTaken } from "./ports.ts";
 import { Processes } from "./processes.ts";
-import { variableNames } from "./deploy/variables.ts";
 import {
   checkVariables,
   DEV_VARS,
@@ -17,6 +16,7 @@ import {
   registryPath,
   secretFrom,
   startSettings,
+  variablesIn,
   type StartSettings,
 } from "./settings.ts";
 
@@ -36,11 +36,7 @@ const quietly = {
 
 async function main(): Promise<void> {
   const settings = startSettings(process.env);
-  // The token is the one of `.dev.vars`, which whoever starts it reads there.
-  const fromEnvironment = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => variableNames.has(name) && name !== "ADMIN_TOKEN"),
-  );
-  const given = withoutEmpty({ ...readDevVars(DEV_VARS), ...fromEnvironment });
+  const given = withoutEmpty({ ...readDevVars(DEV_VARS), ...variablesIn(process.env) });
   const ownServer = given["SMTP_HOST"];
   await refuseTakenPorts(settings, ownServer === undefined);
   const local = {

@@ -1,14 +1,13 @@
 import type { Dependency } from "../../shared/circuit-breaker/dependencies.ts";
-import type { Client, ClientAnswer, ClientRequest } from "../../shared/client.ts";
+import type { Client, ClientRequest } from "../../shared/client.ts";
 import { listCircuitBreakers, resetCircuitBreaker } from "../../shared/contract/circuit-breakers.ts";
 import type { Operation } from "../../shared/contract/operation.ts";
 import { createUser, deleteUser } from "../../shared/contract/users.ts";
+import { call } from "../call.ts";
 import { arrived, type Arrived } from "./inbox.ts";
 import type { Broken } from "./break.ts";
 import type { Narrator } from "../narrator.ts";
 import { until } from "./until.ts";
-
-type Ok<Called extends Operation> = Extract<ClientAnswer<Called>, { ok: true }>;
 
 export type StageSettings = { narrator: Narrator; client: Client; mailboxUrl: string; stateDir: string; tag: string; signal: AbortSignal };
 
@@ -35,10 +34,8 @@ export class Stage {
   }
 
   /** @throws Error with the problem, if the answer is none of its successes */
-  async call<const Called extends Operation>(operation: Called, request?: ClientRequest<Called>): Promise<Ok<Called>> {
-    const answer = await this.client(operation, request);
-    if (answer.ok) return answer as unknown as Ok<Called>;
-    throw new Error(`${operation.method} ${operation.path} answered ${answer.status}: ${answer.problem.detail}`);
+  async call<const Called extends Operation>(operation: Called, request?: ClientRequest<Called>) {
+    return await call(this.client, operation, request);
   }
 
   async inbox(): Promise<Arrived[]> {

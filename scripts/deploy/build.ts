@@ -7,7 +7,7 @@ import type { Wrangler } from "./wrangler.ts";
 const maxGzipKib = { api: 150, consumer: 400, cron: 100 };
 
 /**
- * Everything that must be built before a Worker goes up, offline: the console first, which is part of `luna-api`.
+ * Everything that must be built before a Worker goes up: the console first, which is part of `luna-api`.
  *
  * @param configs besides those of the three Workers, such as the one of the first deployment
  * @throws Error if something does not build or is too large

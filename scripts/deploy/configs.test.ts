@@ -56,10 +56,21 @@ describe("the configuration of one environment", () => {
 
   it("gives each Worker the variables that it reads", () => {
     expect(workers.map((worker) => Object.keys(configOf(worker, "production")["vars"] as object).toSorted())).toEqual([
-      ["ALERT_EMAIL", "EMAIL_FROM", "PUBLIC_URL"],
-      ["EMAIL_FROM", "PUBLIC_URL", "SMTP_HOST"],
-      ["ALERT_EMAIL", "EMAIL_FROM", "PUBLIC_URL"],
+      ["ALERT_EMAIL", "PUBLIC_URL"],
+      ["PUBLIC_URL", "SMTP_HOST"],
+      ["ALERT_EMAIL", "PUBLIC_URL"],
     ]);
+  });
+
+  it("has the sender of the environment and never the one of local runs, which would stand beside one that is a secret", () => {
+    expect(workers.map((worker) => toml(worker)["vars"])).toEqual(
+      workers.map(() => expect.objectContaining({ EMAIL_FROM: expect.any(String) })),
+    );
+    const sender = { EMAIL_FROM: "hello@example.com" };
+    for (const worker of workers) {
+      expect(configOf(worker, "production")["vars"]).not.toHaveProperty("EMAIL_FROM");
+      expect(configOf(worker, "production", { vars: sender })["vars"]).toEqual(sender);
+    }
   });
 
   it("lets the world reach luna-api by one name, and nothing else", () => {

@@ -47,9 +47,15 @@ export function deploymentConfig(toml: Table, worker: Worker, environment: Envir
       : { services: tables(services).map((service) => ({ ...service, service: name(service["service"]) })) }),
     ...(toml["ratelimits"] === undefined ? {} : { ratelimits: tables(toml["ratelimits"]).map((limit) => own(limit, environment)) }),
     ...(toml["assets"] === undefined ? {} : { assets: withDirectory(toml["assets"] as Table) }),
-    vars: read(worker, { ...(toml["vars"] as Variables), ...environment.vars }),
+    vars: read(worker, varsOf(toml, environment)),
     ...reachable(worker, environment),
   };
+}
+
+/** The [vars] of a TOML with those of the environment. Its sender is nobody's, for `npm start` and tests: a deployment names its own. */
+export function varsOf(toml: Table, environment: Environment): Variables {
+  const { EMAIL_FROM: _local, ...vars } = (toml["vars"] ?? {}) as Variables;
+  return { ...vars, ...environment.vars };
 }
 
 const tables = (value: unknown): Table[] => (value ?? []) as Table[];

@@ -150,8 +150,12 @@ describe("the first deployment", () => {
   it("is looked at where it is, also when that stands in the file of secrets", async () => {
     writeEnvironment("production", "", `${SENDER}\nSMTP_HOST = "smtp.example"`);
     appendFileSync(join(directory, "secrets"), "PUBLIC_URL=https://secret.example\n");
-    await deployTo(nothing, { secrets: true });
+    const { account } = await deployTo(nothing, { secrets: true });
     expect(new Set(smokes.map(({ url }) => url))).toEqual(new Set(["https://secret.example"]));
+    // Nobody can read it there.
+    const { outcome, changes: done } = await deployTo(account);
+    expect((outcome as Error).message).toContain("PUBLIC_URL of luna-api");
+    expect(done).toEqual([]);
   });
 
   it("is refused for a bad value also when it is not the first: whose secrets are there already are not asked for again", async () => {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Misconfigured } from "../../shared/variables.ts";
 import { readAccount, readIds } from "./account.ts";
 import { describeStep } from "./commands.ts";
 import type { EnvironmentName } from "./environments.ts";
@@ -6,6 +7,7 @@ import { configFiles, effectiveVars, objectsOf, readEnvironment, readSecrets, re
 import { plan, type Wanted } from "./plan.ts";
 import { explainRefusal } from "./refusal.ts";
 import { run, type Outcome } from "./run.ts";
+import { badValue } from "./values.ts";
 import type { Wrangler } from "./wrangler.ts";
 
 export type Deployment = {
@@ -21,7 +23,7 @@ export type Deployment = {
   /** Where the environments' files are, and where the generated ones go. */
   directories: { environments: string; generated: string };
   /** Variables that the Workers would refuse. */
-  badVariables: (vars: Record<string, string | undefined>) => { variable: string; message: string }[];
+  badVariables: (vars: Record<string, string | undefined>) => Misconfigured[];
 };
 
 /**
@@ -45,8 +47,7 @@ export async function deploy(deployment: Deployment): Promise<Outcome> {
   const planned = plan(account, wanted);
   if (!planned.ok) throw new Error(explainRefusal(planned.refusal, name));
   const given: Record<string, string | undefined> = { ...wanted.vars, ...secrets };
-  // The values of secrets that are there already cannot be read: nothing is said of them.
-  const bad = deployment.badVariables(given).find(({ variable }) => given[variable] !== undefined);
+  const bad = badValue(given, account, deployment.badVariables);
   if (bad !== undefined) throw new Error(`${bad.variable} ${bad.message}`);
   say(planText(planned.steps.map((step) => describeStep(step, name))));
 

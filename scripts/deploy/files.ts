@@ -4,7 +4,7 @@ import { parseEnv } from "node:util";
 import { parse } from "smol-toml";
 import type { Variables } from "../../shared/env.ts";
 import type { ConfigFile } from "./commands.ts";
-import { deploymentConfig, type ResourceIds } from "./configs.ts";
+import { deploymentConfig, varsOf, type ResourceIds } from "./configs.ts";
 import { parseEnvironment, workers, type Environment, type EnvironmentName, type Worker } from "./environments.ts";
 import { variableNames, variablesOf } from "./variables.ts";
 
@@ -19,10 +19,9 @@ export function readEnvironment(name: EnvironmentName, directory = "environments
   return parseEnvironment(name, parse(readFileSync(join(directory, `${name}.toml`), "utf8")), variableNames);
 }
 
-/** The [vars] of the TOMLs with those of the environment. Their sender is nobody's, for `npm start` and tests: a deployment names its own. */
+/** What the three Workers have in [vars] together. */
 export function effectiveVars(environment: Environment): Variables {
-  const { EMAIL_FROM: _local, ...vars } = Object.assign({}, ...workers.map((worker) => readToml(worker).vars ?? {})) as Variables;
-  return { ...vars, ...environment.vars };
+  return Object.assign({}, ...workers.map((worker) => varsOf(readToml(worker), environment))) as Variables;
 }
 
 /** @throws Error naming a variable that does not exist: it would be set and never read */

@@ -58,7 +58,9 @@ export function refusalOf(account: Account, { vars, secrets }: Wanted): Refusal 
   const twice = secrets.filter((name) => Object.hasOwn(vars, name));
   if (twice.length > 0) return { tag: "twice", names: twice };
   const missing = workers.flatMap((worker) => {
-    const known = new Set([...Object.keys(vars), ...secrets, ...(account.workers[worker]?.secrets ?? [])]);
+    // The smoke test has to be told the URL, and nobody can read it where it is a secret already.
+    const there = (account.workers[worker]?.secrets ?? []).filter((name) => name !== "PUBLIC_URL");
+    const known = new Set([...Object.keys(vars), ...secrets, ...there]);
     return neededBy(worker, vars)
       .filter(({ name }) => !known.has(name))
       .map(({ name, secret }) => ({ worker, name, secret }));

@@ -1,5 +1,6 @@
-import { createClient, type Client, type ClientAnswer, type ClientRequest } from "../../shared/client.ts";
+import { createClient, type Client, type ClientRequest } from "../../shared/client.ts";
 import type { Operation } from "../../shared/contract/operation.ts";
+import { call } from "../call.ts";
 
 const TIMEOUT_MS = 15_000;
 
@@ -9,6 +10,8 @@ export type TargetSettings = { url: string; token: string | null; versions: stri
 export class Target {
   readonly url: string;
   readonly token: string | null;
+  /** Whether anything at all has come from there. */
+  hasAnswered = false;
   readonly #headers: Record<string, string>;
 
   /** @param settings `versions`: which of them are to answer, as `Cloudflare-Workers-Version-Overrides` says it */
@@ -19,29 +22,24 @@ export class Target {
   }
 
   async fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    return await this.#fetch(`${this.url}${path}`, { ...init, redirect: "manual" });
+  }
+
+  async #fetch(to: string | URL | Request, init: RequestInit = {}): Promise<Response> {
     const headers = { ...this.#headers, ...(init.headers as Record<string, string> | undefined) };
-    return await fetch(`${this.url}${path}`, { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const response = await fetch(to, { ...init, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    this.hasAnswered = true;
+    return response;
   }
 
   /** Calls with the operator's token unless told otherwise. */
   client(token = this.token): Client {
-    return createClient({
-      baseUrl: this.url,
-      token: token ?? undefined,
-      fetch: (to, init) =>
-        fetch(to, {
-          ...init,
-          headers: { ...this.#headers, ...(init?.headers as Record<string, string>) },
-          signal: AbortSignal.timeout(TIMEOUT_MS),
-        }),
-    });
+    return createClient({ baseUrl: this.url, token: token ?? undefined, fetch: (to, init) => this.#fetch(to, init) });
   }
 
   /** @throws Error if it does not succeed */
   async call<const Called extends Operation>(operation: Called, request?: ClientRequest<Called>, token = this.token) {
-    const answer = await this.client(token)(operation, request);
-    if (!answer.ok) throw new Error(`${operation.method} ${operation.path} answered ${answer.status}: ${answer.problem.detail}`);
-    return answer as unknown as Extract<ClientAnswer<Called>, { ok: true }>;
+    return await call(this.client(token), operation, request);
   }
 }
 

@@ -51,10 +51,10 @@ beforeAll(() => {
   writeFileSync(join(project, "secrets"), `ADMIN_TOKEN=${"a".repeat(32)}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\n`);
   writeFileSync(
     join(project, "scripts/smoke.ts"),
-    `import { appendFileSync, existsSync } from "node:fs";
+    `import { appendFileSync, existsSync, readFileSync } from "node:fs";
      const { LUNA_TOKEN, LUNA_VERSION_OVERRIDES } = process.env;
      appendFileSync("smoked", JSON.stringify([process.argv[2], LUNA_TOKEN?.length ?? 0, LUNA_VERSION_OVERRIDES]) + "\\n");
-     if (existsSync("interrupt")) process.kill(process.ppid, "SIGINT");
+     if (existsSync("interrupt")) process.kill(process.ppid, readFileSync("interrupt", "utf8"));
      process.exitCode = existsSync("broken") && LUNA_VERSION_OVERRIDES !== "" ? 1 : 0;`,
   );
   const wrangler = join(project, "bin/wrangler");
@@ -141,9 +141,9 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     ]);
   });
 
-  it("gives the traffic back on Ctrl-C", () => {
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"])("gives the traffic back on %s: Ctrl-C, a cancelled job, a closed terminal", (signal) => {
     const before = account();
-    writeFileSync(join(project, "interrupt"), "");
+    writeFileSync(join(project, "interrupt"), signal);
     const { code, output } = deploy();
     rmSync(join(project, "interrupt"));
     expect(code, output).toBe(1);

@@ -93,8 +93,12 @@ it("a server that says yes to everything fails, asked for the version that is me
   expect(new Set(asked)).toEqual(new Set([pinned]));
 });
 
-it("what is not there fails, and a missing url is asked for", async () => {
-  expect(await smoke([`http://127.0.0.1:${await freePort()}`])).toMatchObject({ code: 1 });
+it("where nothing answers, that is said once; a missing url is asked for", async () => {
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const nothing = await smoke([url]);
+  expect(nothing.code).toBe(1);
+  expect(nothing.output.match(/✗/g)).toHaveLength(1);
+  expect(nothing.output).toMatch(new RegExp(`fetch failed: ECONNREFUSED\\n\\nnothing answers at ${url}: `));
   for (const args of [[], ["localhost:8787"]]) {
     const { code, output } = await smoke(args);
     expect(code).toBe(1);
