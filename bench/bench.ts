@@ -40,10 +40,9 @@ for (const [name, measure] of Object.entries(sections)) {
 }
 
 const cpu = cpus();
-const { devDependencies, dependencies } = packageJson;
-const versionOf = (name: keyof typeof devDependencies | keyof typeof dependencies): string =>
-  `${name} ${{ ...dependencies, ...devDependencies }[name]}`;
-const peers = (["cockatiel", "opossum", "lru-cache", "bentocache", "@epic-web/cachified", "cacheable", "wrangler"] as const).map(versionOf);
+const versions = { ...packageJson.dependencies, ...packageJson.devDependencies };
+const named = ["cockatiel", "opossum", "lru-cache", "bentocache", "@epic-web/cachified", "cacheable", "wrangler"] as const;
+const peers = named.map((name) => `${name} ${versions[name]}`);
 process.stdout.write(`Node ${process.version}, ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}; ${peers.join(", ")}\n\n`);
 const isFirst = ({ what }: Ratio, n: number): boolean => rows[n - 1]?.what !== what;
 process.stdout.write(

@@ -13,7 +13,7 @@ const EARLY_MS = 10_000;
 const BREAKER_OPEN_MS = 5 * MINUTE_MS - EARLY_MS;
 
 /** How the newest runs of a task ended, newest first. */
-type Streak = { task: string; statuses: ("success" | "failure")[] };
+export type Streak = { task: string; statuses: ("success" | "failure")[] };
 
 /** Counts of mails that somebody should look at. */
 type MailFacts = {

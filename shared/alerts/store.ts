@@ -1,4 +1,4 @@
-import type { Facts } from "./findings.ts";
+import type { Facts, Streak } from "./findings.ts";
 import type { Alert, Finding, NoticeKind } from "./judge.ts";
 
 /** SQL of what is wrong, and of what is to be said of it. */
@@ -162,7 +162,7 @@ export async function readFacts(db: D1Database, tasks: string[], runs: number, o
   const rows = (streaks?.results ?? []) as { task: string; statuses: string }[];
   return {
     failed: ((failed?.results ?? []) as { task: string }[]).map(({ task }) => task),
-    streaks: rows.map(({ task, statuses }) => ({ task, statuses: JSON.parse(statuses) as Facts["streaks"][number]["statuses"] })),
+    streaks: rows.map(({ task, statuses }) => ({ task, statuses: JSON.parse(statuses) as Streak["statuses"] })),
     mails: (mails?.results[0] as Facts["mails"] | undefined) ?? {
       oldestDueAt: null,
       unknown: 0,

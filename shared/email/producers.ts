@@ -1,5 +1,6 @@
 import type { Variables } from "../env.ts";
 import type { Failure } from "../failure.ts";
+import { MAX_BODY_BYTES } from "../http/body.ts";
 import { problemOf } from "../http/problem.ts";
 import { fail, type Result } from "../result.ts";
 import { acceptEmails, type Accepted, type Outbox } from "./outbox.ts";
@@ -20,6 +21,9 @@ export async function acceptProduced(
 ): Promise<Result<Accepted, Failure>> {
   const submission = submissionOf(env, message, { tenant: PRODUCER_TENANT, ...(idempotencyKey !== undefined && { idempotencyKey }) }, now);
   if (!submission.ok) return submission;
+  // HTTP refuses that before it reads it. A row of D1 could not hold much more.
+  const bytes = new TextEncoder().encode(JSON.stringify(submission.value.request)).byteLength;
+  if (bytes > MAX_BODY_BYTES) return fail({ tag: "body-too-large", limitBytes: MAX_BODY_BYTES });
   const [accepted] = await acceptEmails(outbox, [submission.value], now);
   return accepted ?? fail({ tag: "internal" });
 }

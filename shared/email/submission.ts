@@ -1,8 +1,8 @@
 import { sender, unsubscribeSettings } from "./settings.ts";
 import type { Variables } from "../env.ts";
 import type { Failure } from "../failure.ts";
-import { MAX_BODY_BYTES, validate } from "../http/body.ts";
-import { fail, ok, type Result } from "../result.ts";
+import { validate } from "../http/body.ts";
+import { ok, type Result } from "../result.ts";
 import type { Sender, Submission } from "./outbox.ts";
 import { emailRequest, messageOf } from "./schemas.ts";
 import { offersUnsubscribe } from "./unsubscribe.ts";
@@ -11,16 +11,14 @@ import { offersUnsubscribe } from "./unsubscribe.ts";
  * Checks a mail that somebody wants to send, and makes its bytes: the same for every way in.
  *
  * @param input what `POST /api/emails` takes
- * @returns `invalid` with the fields that are wrong, `body-too-large`, or `misconfigured` with the variable that this mail would need
+ * @returns `invalid` with the fields that are wrong, or `misconfigured` with the variable that this mail would need
  */
 export function submissionOf(
   env: Variables,
   input: unknown,
   who: Omit<Sender, "from">,
   now: number,
-): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" | "body-too-large" }>> {
-  // What HTTP refuses before it reads it. A row of D1 could not hold much more.
-  if (JSON.stringify(input ?? null).length > MAX_BODY_BYTES) return fail({ tag: "body-too-large", limitBytes: MAX_BODY_BYTES });
+): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
   const request = validate(emailRequest, input);
   if (!request.ok) return request;
   const message = messageOf(request.value, now);

@@ -17,7 +17,7 @@ const keySet = v.object({ keys: v.array(v.looseObject({ kid: v.string(), kty: v.
 const claims = v.object({ email: v.pipe(v.string(), v.email()) });
 
 /** Plain data, so that no request waits for what another began. */
-let kept: { teamDomain: string; at: number; keys: JSONWebKeySet } | null = null;
+let kept: { teamDomain: string; at: number; failedAt: number; keys: JSONWebKeySet } | null = null;
 
 /**
  * Who signed in through Access.
@@ -46,14 +46,16 @@ export async function accessEmail(
 }
 
 async function keysOf(teamDomain: string, keepMs: number, now: number): Promise<JSONWebKeySet> {
-  if (kept?.teamDomain === teamDomain && now - kept.at < keepMs) return kept.keys;
+  // While Access gives none, not each request waits for it.
+  if (kept?.teamDomain === teamDomain && (now - kept.at < keepMs || now - kept.failedAt < LOOK_AGAIN_MS)) return kept.keys;
   try {
     const keys = await within(TIMEOUT_MS, fetchKeys(teamDomain));
-    kept = { teamDomain, at: now, keys };
+    kept = { teamDomain, at: now, failedAt: Number.NEGATIVE_INFINITY, keys };
     return keys;
   } catch (error) {
     if (kept?.teamDomain !== teamDomain || now - kept.at > VALID_MS) throw error;
     log("warn", "access.keys_unread", describeError(error));
+    kept.failedAt = now;
     return kept.keys;
   }
 }

@@ -1,6 +1,7 @@
 import * as contract from "../../shared/contract/dead-letters.ts";
 import { previewReplay, replayDeadLetters, wantedMails } from "../../shared/email/dead-letters/replay.ts";
 import { discardDeadLetter, findDeadLetter, listDeadLetters, type DeadLetter } from "../../shared/email/dead-letters/store.ts";
+import { ring } from "../../shared/email/outbox.ts";
 import { findEmail } from "../../shared/email/store.ts";
 import type { Failure } from "../../shared/failure.ts";
 import { readJson, validate } from "../../shared/http/body.ts";
@@ -61,9 +62,12 @@ export const processDeadLetters: Handler = async ({ request, env, now }) => {
   const { dryRun, ratePerSecond, ...which } = wanted.value;
   const ids = await readDatabase(env, () => wantedMails(env.DB, which));
   if (!ids.ok) return ids;
-  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
-  const processed = dryRun
-    ? await readDatabase(env, () => previewReplay(env.DB, ids.value))
-    : await writeDatabase(() => replayDeadLetters(outbox, ids.value, ratePerSecond, now));
-  return processed.ok ? json(processed.value) : processed;
+  if (dryRun) {
+    const preview = await readDatabase(env, () => previewReplay(env.DB, ids.value));
+    return preview.ok ? json(preview.value) : preview;
+  }
+  const replayed = await writeDatabase(() => replayDeadLetters(env.DB, ids.value, ratePerSecond, now));
+  if (!replayed.ok) return replayed;
+  await ring({ db: env.DB, queue: env.EMAIL_QUEUE }, replayed.value.requeued, now);
+  return json(replayed.value.processed);
 };

@@ -9,17 +9,17 @@ import { newTraceId, traced, traceIdOf } from "../../shared/telemetry/trace.ts";
  * retried, which its key makes safe; what is refused for good becomes a dead letter that says why.
  *
  * @param refuse keeps the message for people, and acknowledges it then
- * @param retryDelaySeconds until it is tried again, where that is not the queue's own delay
+ * @param later what becomes of one that could be accepted later
  */
 export async function accept(
   message: Message,
   produced: EmailSend,
   env: ConsumerEnv,
   refuse: (reason: string) => Promise<void>,
-  retryDelaySeconds?: number,
+  later: () => Promise<void> | void = () => message.retry(),
 ): Promise<void> {
   const traceId = traceIdOf(produced.traceparent ?? "") ?? newTraceId();
-  await traced({ traceId }, () => acceptTraced(message, produced, env, refuse, retryDelaySeconds));
+  await traced({ traceId }, () => acceptTraced(message, produced, env, refuse, later));
 }
 
 async function acceptTraced(
@@ -27,7 +27,7 @@ async function acceptTraced(
   { idempotencyKey, message: mail }: EmailSend,
   env: ConsumerEnv,
   refuse: (reason: string) => Promise<void>,
-  retryDelaySeconds: number | undefined,
+  later: () => Promise<void> | void,
 ): Promise<void> {
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
   const accepted = await acceptProduced(outbox, env, mail, idempotencyKey, Date.now());
@@ -36,7 +36,7 @@ async function acceptTraced(
     message.ack();
   } else if (isWorthARetry(accepted.error)) {
     log("warn", "producer.retried", { problem: accepted.error.tag });
-    message.retry(retryDelaySeconds === undefined ? {} : { delaySeconds: retryDelaySeconds });
+    await later();
   } else {
     log("warn", "producer.refused", { problem: accepted.error.tag });
     await refuse(refusalOf(accepted.error));

@@ -33,21 +33,17 @@ export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<
       case "bury":
         graves.push({ message, grave: letter.grave });
         break;
-      case "send":
-        if (message.attempts >= LAST_SEND_ATTEMPT) {
-          const letterOf = poisonLetter(message, "could not be accepted for days: D1 is down, or a variable is missing", message.body);
-          await settleMessages([message], () => buryPoison(env.DB, letterOf, days, now));
-          break;
-        }
+      case "send": {
+        const giveUp = (reason: string) =>
+          settleMessages([message], () => buryPoison(env.DB, poisonLetter(message, reason, message.body), days, now));
         // The runtime gave it up, while D1 was down or a variable was missing: it is accepted now, or waits here until it can be.
-        await accept(
-          message,
-          letter.send,
-          env,
-          (reason) => settleMessages([message], () => buryPoison(env.DB, poisonLetter(message, reason, message.body), days, now)),
-          SEND_RETRY_SECONDS,
+        await accept(message, letter.send, env, giveUp, () =>
+          message.attempts < LAST_SEND_ATTEMPT
+            ? message.retry({ delaySeconds: SEND_RETRY_SECONDS })
+            : giveUp("could not be accepted for days: D1 was down, or a variable was missing"),
         );
         break;
+      }
       case "poison":
         await settleMessages([message], () => buryPoison(env.DB, letter.letter, days, now));
         break;

@@ -1,5 +1,4 @@
-import { ring, type Outbox } from "../outbox.ts";
-import { oldestDeadMails, replay, statusOf, type DeadLetterFilter } from "./store.ts";
+import { oldestDeadMails, replay, statusOf, type DeadLetterFilter, type Replay } from "./store.ts";
 
 /** Field names are those of the HTTP API. `success` means requeued, or with `dryRun` that it would be. */
 type ProcessedItem = { id: string; success: boolean; status: string; attempts: number; error?: string };
@@ -30,12 +29,17 @@ export async function previewReplay(db: D1Database, ids: string[]): Promise<Proc
  * Queues dead mails again. What is not dead (any more) is refused by name, so replaying twice at the same moment sends once. One batch: a
  * process that dies before it has replayed nothing, one that dies after it all, and whoever asks again goes on with what is still dead.
  *
+ * @returns what became of each, and what is to be rung for
  * @param ratePerSecond mails a second that become due, so that a backlog does not meet the provider all at once
  */
-export async function replayDeadLetters(outbox: Outbox, ids: string[], ratePerSecond: number, now: number): Promise<Processed> {
-  const { requeued, refused } = await replay(outbox.db, ids, SECOND_MS / ratePerSecond, now);
-  await ring(outbox, requeued, now);
-  return summary(ids, requeued, refused, "queued");
+export async function replayDeadLetters(
+  db: D1Database,
+  ids: string[],
+  ratePerSecond: number,
+  now: number,
+): Promise<{ processed: Processed; requeued: Replay["requeued"] }> {
+  const { requeued, refused } = await replay(db, ids, SECOND_MS / ratePerSecond, now);
+  return { processed: summary(ids, requeued, refused, "queued"), requeued };
 }
 
 function summary(

@@ -29,7 +29,7 @@ it("what is worst comes first, each with where to go and what to press", () => {
       ...checks,
       breakers: { ...checks.breakers, states: { cache: "OPEN", database: "HALF_OPEN" }, unreachable: ["email:smtp"] },
       tasks: { status: "degraded", overdue: [{ task: "sweep-outbox", dueBy: "2026-11-25T10:00:00.000Z" }] },
-      email: { ...checks.email, due: 1, oldestDueSeconds: 400, unknown: 2, dead: 3 },
+      email: { ...checks.email, status: "degraded", due: 1, oldestDueSeconds: 400, unknown: 2, dead: 3 },
       cache: { ...checks.cache, owedPurges: 1, oldestOwedSeconds: 90 },
     },
   };

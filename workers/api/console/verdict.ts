@@ -17,8 +17,6 @@ export type Trouble = {
   runbook: string;
 };
 
-const QUEUE_SLOW_SECONDS = 300;
-
 /**
  * @param health what `/health` says; null while nobody knows
  * @param alerts what the alerts say; null while nobody knows
@@ -90,7 +88,7 @@ function heldBy(breakers: Breakers | null): Trouble[] {
 
 function storesOf({ cache, email }: Extract<Health["checks"], { email: unknown }>): Trouble[] {
   const found: Trouble[] = [];
-  if (email.oldestDueSeconds > QUEUE_SLOW_SECONDS) {
+  if (email.status === "degraded") {
     const text = `${countText(email.due, "mail")} could go out and wait, the oldest for ${spanText(email.oldestDueSeconds * 1_000)}.`;
     found.push(trouble("email:due", "bad", text, linkTo("email"), "See the mails"));
   }
