@@ -5,14 +5,20 @@ import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 type PoolOptions = Extract<Parameters<typeof cloudflareTest>[0], { wrangler?: unknown }>;
 const migrations = await readD1Migrations("./migrations");
 
-/** What is random in the tests follows from this: repeat a failing run with `SEED=<seed> npm test`. */
+/**
+ * What is random in the tests follows from this: repeat a failing run with `SEED=<seed> npm test`.
+ */
 if (process.env["SEED"] === undefined) {
   process.env["SEED"] = String(Date.now() % 2 ** 31);
   process.stderr.write(`SEED=${process.env["SEED"]}\n`);
 }
 
 /** For tests inside workerd, which see no environment. */
-const provide = { migrations, seed: Number(process.env["SEED"]), runs: process.env["DEEP"] === undefined ? 100 : 3_000 };
+const provide = {
+  migrations,
+  seed: Number(process.env["SEED"]),
+  runs: process.env["DEEP"] === undefined ? 100 : 3_000,
+};
 
 /** One project inside workerd, with a Worker's own Wrangler configuration on real D1 and queues. */
 function inWorkerd(
@@ -35,7 +41,11 @@ function inWorkerd(
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
-      setupFiles: ["./test/support/apply-migrations.ts", "./test/support/log-guard.ts", ...setupFiles],
+      setupFiles: [
+        "./test/support/apply-migrations.ts",
+        "./test/support/log-guard.ts",
+        ...setupFiles,
+      ],
       globalSetup,
       provide,
       // A machine that is busy is slow; nothing here is about time.
@@ -44,7 +54,10 @@ function inWorkerd(
   };
 }
 
-const links = { PUBLIC_URL: "http://luna.test", UNSUBSCRIBE_SECRET: "test-unsubscribe-secret-0123456789" };
+const links = {
+  PUBLIC_URL: "http://luna.test",
+  UNSUBSCRIBE_SECRET: "test-unsubscribe-secret-0123456789",
+};
 const WEBHOOK_SECRET_RESEND = `whsec_${btoa("a secret of thirty-two characters")}`;
 const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
@@ -87,7 +100,8 @@ export default defineConfig({
         [],
         ["./test/support/registered-tasks.ts"],
       ),
-      // The breakers and the counters live in luna-api, which does not run here: the consumer's isolate hosts them itself.
+      // The breakers and the counters live in luna-api, which does not run here: the consumer's
+      // isolate hosts them itself.
       inWorkerd(
         "consumer",
         {
@@ -114,7 +128,14 @@ export default defineConfig({
         },
         "./test/cron/entry.ts",
       ),
-      { test: { name: "stack", include: ["test/stack/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "stack",
+          include: ["test/stack/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "browser",

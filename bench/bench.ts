@@ -1,15 +1,15 @@
 /**
- * `npm run bench`: ratios against peers on one machine; `node bench/bench.ts email` only those named. What each row means, and how it could
- * mislead: bench/README.md.
+ * `npm run bench`: ratios against peers on one machine; `node bench/bench.ts email` only those
+ * named. What each row means, and how it could mislead: bench/README.md.
  */
 import { cpus } from "node:os";
 import packageJson from "../package.json" with { type: "json" };
-import { cacheInWorkerdRows } from "./cache-in-workerd.ts";
-import { cacheHitRows } from "./cache-hits.ts";
-import { circuitBreakerRows } from "./circuit-breaker.ts";
 import { ensureConsole } from "../scripts/build-console.ts";
-import { emailRows } from "./email.ts";
 import { bundleRows } from "./bundles.ts";
+import { cacheHitRows } from "./cache-hits.ts";
+import { cacheInWorkerdRows } from "./cache-in-workerd.ts";
+import { circuitBreakerRows } from "./circuit-breaker.ts";
+import { emailRows } from "./email.ts";
 import { table, type Ratio } from "./measure.ts";
 import { requestRows } from "./requests.ts";
 import { stampedeRows } from "./stampede.ts";
@@ -29,7 +29,10 @@ process.env["CLOUDFLARE_CF_FETCH_ENABLED"] ??= "false";
 process.env["WRANGLER_LOG"] ??= "warn";
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));
-if (unknown.length > 0) throw new Error(`no section ${unknown.join(", ")}: there are ${Object.keys(sections).join(", ")}`);
+if (unknown.length > 0)
+  throw new Error(
+    `no section ${unknown.join(", ")}: there are ${Object.keys(sections).join(", ")}`,
+  );
 
 await ensureConsole();
 const rows: Ratio[] = [];
@@ -41,9 +44,19 @@ for (const [name, measure] of Object.entries(sections)) {
 
 const cpu = cpus();
 const versions = { ...packageJson.dependencies, ...packageJson.devDependencies };
-const named = ["cockatiel", "opossum", "lru-cache", "bentocache", "@epic-web/cachified", "cacheable", "wrangler"] as const;
+const named = [
+  "cockatiel",
+  "opossum",
+  "lru-cache",
+  "bentocache",
+  "@epic-web/cachified",
+  "cacheable",
+  "wrangler",
+] as const;
 const peers = named.map((name) => `${name} ${versions[name]}`);
-process.stdout.write(`Node ${process.version}, ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}; ${peers.join(", ")}\n\n`);
+process.stdout.write(
+  `Node ${process.version}, ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}; ${peers.join(", ")}\n\n`,
+);
 const isFirst = ({ what }: Ratio, n: number): boolean => rows[n - 1]?.what !== what;
 process.stdout.write(
   table(

@@ -3,7 +3,7 @@ import { BentoCache, bentostore } from "bentocache";
 import { memoryDriver } from "bentocache/drivers/memory";
 import { Cacheable } from "cacheable";
 import { LRUCache } from "lru-cache";
-import { ok } from "../shared/result.ts";
+import { ok } from "../shared/lib/base/result.ts";
 import { DAY_MS, lunaCache, schema, value } from "./cache-peers.ts";
 import { nsPerCall, ratios, type Ratio } from "./measure.ts";
 

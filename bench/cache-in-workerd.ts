@@ -5,7 +5,9 @@ const MEMBERS = [1, 1_000, 100_000];
 const PURGES = 50;
 const ROUNDS = 15;
 
-/** The same memory hits inside workerd, and a purge of a tag with one member beside some with more. */
+/**
+ * The same memory hits inside workerd, and a purge of a tag with one member beside some with more.
+ */
 export async function cacheInWorkerdRows(): Promise<Ratio[]> {
   const server = createTestHarness();
   const config = {
@@ -30,8 +32,19 @@ export async function cacheInWorkerdRows(): Promise<Ratio[]> {
         if (round >= 0) all.push(each);
       }
     }
-    const purges = [...us].map(([members, all]) => [members === 1 ? "one member" : `${members.toLocaleString("en")} members`, median(all)]);
-    return [...hits, ...ratios("purge of a tag", "us", "one member", Object.fromEntries(purges) as Record<string, number>)];
+    const purges = [...us].map(([members, all]) => [
+      members === 1 ? "one member" : `${members.toLocaleString("en")} members`,
+      median(all),
+    ]);
+    return [
+      ...hits,
+      ...ratios(
+        "purge of a tag",
+        "us",
+        "one member",
+        Object.fromEntries(purges) as Record<string, number>,
+      ),
+    ];
   } finally {
     await server.close();
   }

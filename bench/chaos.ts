@@ -1,4 +1,7 @@
-/** `npm run chaos`: the criteria of success on the real stack while each part fails in turn. What it prints: bench/README.md. */
+/**
+ * `npm run chaos`: the criteria of success on the real stack while each part fails in turn. What it
+ * prints: bench/README.md.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +16,8 @@ import { table } from "./measure.ts";
 
 const number = (name: string, fallback: number): number => {
   const value = Number(process.env[name] || fallback);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a whole number from 1 on`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`${name} must be a whole number from 1 on`);
   return value;
 };
 
@@ -32,8 +36,11 @@ const mailRandom = randomFrom(seed ^ 0x5f5f);
 const refusal = (phase: Fault["phase"]): Fault | null => {
   if (phase !== "rcpt") return null;
   const dice = mailRandom();
-  if (dice < REFUSALS.forGood) return { phase, do: "refuse", code: 550, text: "5.1.1 no such user" };
-  return dice < REFUSALS.forGood + REFUSALS.forNow ? { phase, do: "refuse", code: 451, text: "4.7.1 try again later" } : null;
+  if (dice < REFUSALS.forGood)
+    return { phase, do: "refuse", code: 550, text: "5.1.1 no such user" };
+  return dice < REFUSALS.forGood + REFUSALS.forNow
+    ? { phase, do: "refuse", code: 451, text: "4.7.1 try again later" }
+    : null;
 };
 
 let luna: Luna | null = null;
@@ -78,7 +85,8 @@ async function cacheReads(running: Luna): Promise<{ hits: number; reads: number 
   const { hits, misses } = (await running.call("GET", "/api/cache/metrics")).body;
   return { hits: Number(hits), reads: Number(hits) + Number(misses) };
 }
-const percent = (part: number, whole: number): string => (whole === 0 ? "–" : `${((100 * part) / whole).toFixed(2)} %`);
+const percent = (part: number, whole: number): string =>
+  whole === 0 ? "–" : `${((100 * part) / whole).toFixed(2)} %`;
 
 async function run(): Promise<boolean> {
   const smtpPort = await mail.listen(refusal);
@@ -100,13 +108,20 @@ async function run(): Promise<boolean> {
   ]);
   await settle(running);
   const whole = await cacheReads(running);
-  const scraped = await (await fetch(`${running.url}/metrics`, { headers: { Authorization: `Bearer ${running.token}` } })).text();
+  const scraped = await (
+    await fetch(`${running.url}/metrics`, { headers: { Authorization: `Bearer ${running.token}` } })
+  ).text();
   const exitCode = await running.signal("SIGTERM");
   if (exitCode !== 0) throw new Error(`npm start ended with ${exitCode}`);
 
   const readsWhile = (isMeant: (fault: string) => boolean) => {
-    const counts = [...load.tally.reads].flatMap(([fault, count]) => (isMeant(fault) ? [count] : []));
-    return { asked: counts.reduce((sum, count) => sum + count.asked, 0), answered: counts.reduce((sum, count) => sum + count.answered, 0) };
+    const counts = [...load.tally.reads].flatMap(([fault, count]) =>
+      isMeant(fault) ? [count] : [],
+    );
+    return {
+      asked: counts.reduce((sum, count) => sum + count.asked, 0),
+      answered: counts.reduce((sum, count) => sum + count.answered, 0),
+    };
   };
   const db = openDatabase(stateDir);
   const transactions = judgeTransactions(db, load.tally);
@@ -127,7 +142,12 @@ async function run(): Promise<boolean> {
   const completed = runs["success"] ?? 0;
   const ran = completed + (runs["failure"] ?? 0);
   const ratios: [string, string, string, boolean][] = [
-    ["cache availability: reads answered while D1 was up", "99.9 %", percent(answered, asked), answered / asked >= 0.999],
+    [
+      "cache availability: reads answered while D1 was up",
+      "99.9 %",
+      percent(answered, asked),
+      answered / asked >= 0.999,
+    ],
     [
       "transactions: all or nothing, and as was told",
       "100 %",
@@ -135,9 +155,19 @@ async function run(): Promise<boolean> {
       transactions.wrong.length === 0,
     ],
     ["task completion", "95 %", percent(completed, ran), completed / ran > 0.95],
-    ["delivery, of all mails that were accepted", "98 %", percent(delivered, all), delivered / all > 0.98],
+    [
+      "delivery, of all mails that were accepted",
+      "98 %",
+      percent(delivered, all),
+      delivered / all > 0.98,
+    ],
     ["  mails that arrived twice", "0", String(twice), twice === 0],
-    ["hit rate, of the second half", "80 %", percent(secondHalf.hits, secondHalf.reads), secondHalf.hits / secondHalf.reads > 0.8],
+    [
+      "hit rate, of the second half",
+      "80 %",
+      percent(secondHalf.hits, secondHalf.reads),
+      secondHalf.hits / secondHalf.reads > 0.8,
+    ],
     ["  of the whole, which begins cold", "", percent(whole.hits, whole.reads), true],
     ["uncaught exceptions", "0", String(uncaught), uncaught === 0],
   ];
@@ -147,12 +177,16 @@ async function run(): Promise<boolean> {
     measured,
     claim === "" ? "" : holds ? "holds" : "DOES NOT HOLD",
   ]);
-  process.stdout.write(`\n${table([`seed ${seed}, ${minutes} minutes, ${users} users`, "mission", "measured", ""], rows)}\n`);
+  process.stdout.write(
+    `\n${table([`seed ${seed}, ${minutes} minutes, ${users} users`, "mission", "measured", ""], rows)}\n`,
+  );
   const windows = ["none", ...faults].map((name) => {
     const during = readsWhile((fault) => fault === name);
     return [name, String(during.asked), percent(during.answered, during.asked)];
   });
-  process.stdout.write(`\n${table(["reads while what fails", "asked", "answered 200"], windows)}\n`);
+  process.stdout.write(
+    `\n${table(["reads while what fails", "asked", "answered 200"], windows)}\n`,
+  );
   process.stdout.write(
     `\nwrites: ${transactions.confirmed} confirmed, ${transactions.refused} refused, ${transactions.unknown} told that nobody knows; ` +
       `mails: ${load.tally.mails.given} handed in, ${load.tally.mails.accepted} of them accepted, ${JSON.stringify(mails)}; ` +
@@ -163,9 +197,12 @@ async function run(): Promise<boolean> {
 }
 
 const [cpu] = cpus();
-process.stdout.write(`SEED=${seed}, Node ${process.version}, ${cpus().length} x ${cpu?.model ?? "unknown CPU"}\n`);
+process.stdout.write(
+  `SEED=${seed}, Node ${process.version}, ${cpus().length} x ${cpu?.model ?? "unknown CPU"}\n`,
+);
 const ended = new Promise<never>((_resolve, reject) => {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => reject(new Error(`ended by ${signal}`)));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => reject(new Error(`ended by ${signal}`)));
 });
 const held = await Promise.race([run(), ended]).catch((error: unknown) => {
   process.stdout.write(`${String(error)}\n`);

@@ -1,10 +1,17 @@
-import { ConsecutiveBreaker, circuitBreaker, handleAll, timeout, TimeoutStrategy, wrap } from "cockatiel";
+import {
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleAll,
+  timeout,
+  TimeoutStrategy,
+  wrap,
+} from "cockatiel";
 import Opossum from "opossum";
-import { BreakerClient } from "../shared/circuit-breaker/client.ts";
-import { Lease } from "../shared/circuit-breaker/lease.ts";
-import type { Snapshot } from "../shared/circuit-breaker/phase.ts";
-import { defaultSettings } from "../shared/circuit-breaker/settings.ts";
-import { systemClock } from "../shared/clock.ts";
+import { systemClock } from "../shared/lib/base/clock.ts";
+import { BreakerClient } from "../shared/lib/circuit-breaker/isolate/client.ts";
+import { Lease } from "../shared/lib/circuit-breaker/isolate/snapshot.ts";
+import type { Snapshot } from "../shared/lib/circuit-breaker/rules/phase.ts";
+import { defaultSettings } from "../shared/lib/circuit-breaker/rules/settings.ts";
 import { nsPerCall, ratios, type Ratio } from "./measure.ts";
 
 const HOUR_MS = 3_600_000;
@@ -16,8 +23,17 @@ const failing = async (): Promise<number> => {
 
 /** A client under a lease that outlasts the run, as between two renewals. */
 async function luna(state: "CLOSED" | "OPEN", calleeTimesOut = true): Promise<BreakerClient> {
-  const snapshot: Snapshot = { state, epoch: 1, leaseMs: HOUR_MS, retryAfterMs: HOUR_MS, override: { kind: "none" } };
-  const object = { sync: async () => ({ snapshot, granted: false }), endProbe: async () => ({ snapshot, granted: false }) };
+  const snapshot: Snapshot = {
+    state,
+    epoch: 1,
+    leaseMs: HOUR_MS,
+    retryAfterMs: HOUR_MS,
+    override: { kind: "none" },
+  };
+  const object = {
+    sync: async () => ({ snapshot, granted: false }),
+    endProbe: async () => ({ snapshot, granted: false }),
+  };
   const ports = { clock: systemClock, random: Math.random, background: (): void => undefined };
   const lease = new Lease({ ...ports, object, settings: defaultSettings, notify: () => undefined });
   await lease.refresh(1_000);
@@ -26,8 +42,12 @@ async function luna(state: "CLOSED" | "OPEN", calleeTimesOut = true): Promise<Br
 }
 
 async function cockatiel(state: "CLOSED" | "OPEN") {
-  const policy = circuitBreaker(handleAll, { halfOpenAfter: HOUR_MS, breaker: new ConsecutiveBreaker(5) });
-  if (state === "OPEN") for (let n = 0; n < 5; n += 1) await policy.execute(failing).catch(() => undefined);
+  const policy = circuitBreaker(handleAll, {
+    halfOpenAfter: HOUR_MS,
+    breaker: new ConsecutiveBreaker(5),
+  });
+  if (state === "OPEN")
+    for (let n = 0; n < 5; n += 1) await policy.execute(failing).catch(() => undefined);
   return policy;
 }
 
@@ -45,10 +65,21 @@ const quietly = (call: () => Promise<unknown>) => async (): Promise<void> => {
   }
 };
 
-/** A guarded call that succeeds, without and with a timeout that the breaker keeps, and one that is rejected, beside the peers in this process. */
+/**
+ * A guarded call that succeeds, without and with a timeout that the breaker keeps, and one that is
+ * rejected, beside the peers in this process.
+ */
 export async function circuitBreakerRows(): Promise<Ratio[]> {
-  const closed = { luna: await luna("CLOSED"), cockatiel: await cockatiel("CLOSED"), opossum: await opossum("CLOSED") };
-  const open = { luna: await luna("OPEN"), cockatiel: await cockatiel("OPEN"), opossum: await opossum("OPEN") };
+  const closed = {
+    luna: await luna("CLOSED"),
+    cockatiel: await cockatiel("CLOSED"),
+    opossum: await opossum("CLOSED"),
+  };
+  const open = {
+    luna: await luna("OPEN"),
+    cockatiel: await cockatiel("OPEN"),
+    opossum: await opossum("OPEN"),
+  };
   const closedNs = await nsPerCall({
     bare: () => operation(),
     luna: () => closed.luna.run(operation),

@@ -7,7 +7,9 @@ export class CountedDatabase {
   constructor(db: D1Database) {
     const batch = <Row>(statements: D1PreparedStatement[]): Promise<D1Result<Row>[]> => {
       this.roundTrips += 1;
-      return db.batch<Row>(statements.map((statement) => this.#wrapped.get(statement) ?? statement));
+      return db.batch<Row>(
+        statements.map((statement) => this.#wrapped.get(statement) ?? statement),
+      );
     };
     this.db = { prepare: (sql: string) => this.#counted(db.prepare(sql)), batch } as D1Database;
   }

@@ -1,4 +1,7 @@
-/** `npm run chaos:email`: mails through the real `npm start` under faults and kills. What it does and prints: bench/README.md. */
+/**
+ * `npm run chaos:email`: mails through the real `npm start` under faults and kills. What it does
+ * and prints: bench/README.md.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +15,8 @@ import { table } from "./measure.ts";
 
 const number = (name: string, fallback: number): number => {
   const value = Number(process.env[name] || fallback);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a whole number from 1 on`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`${name} must be a whole number from 1 on`);
   return value;
 };
 
@@ -20,7 +24,10 @@ const mails = number("MAILS", 10_000);
 const seed = number("SEED", (Date.now() % 2 ** 31) + 1);
 const killEveryMs = number("KILL_EVERY_SECONDS", 30) * 1_000;
 const aSecond = number("MAILS_A_SECOND", 25);
-/** Posting, and then the leases and rings of what is left: a run that takes longer does not converge. */
+/**
+ * Posting, and then the leases and rings of what is left: a run that takes longer does not
+ * converge.
+ */
 const limitMs = number("LIMIT_MINUTES", Math.ceil(mails / aSecond / 60) + 15) * 60_000;
 const GROUP_IN_HAND_OVER = 5;
 
@@ -49,7 +56,12 @@ async function run(): Promise<boolean> {
   if (exitCode !== 0) throw new Error(`npm start ended with ${exitCode}`);
 
   const database = openDatabase(stateDir);
-  const verdict = judge({ accepted, rows: readRows(database), delivered: sink.delivered, fates: plan.fates });
+  const verdict = judge({
+    accepted,
+    rows: readRows(database),
+    delivered: sink.delivered,
+    fates: plan.fates,
+  });
   database.close();
   report(verdict, accepted, replayed, elapsedMs);
   const broken = [...verdict.lost, ...verdict.twice, ...verdict.undelivered, ...verdict.untrue];
@@ -73,24 +85,40 @@ function report(verdict: Verdict, accepted: Accepted[], replayed: number, elapse
     ["dead, refused for good", `${verdict.dead} of ${plan.count("permanent")} planned`],
     ["held unknown, with a copy", verdict.unknownWithCopy],
     ["held unknown, without a copy", verdict.unknownWithoutCopy],
-    ["  of both, cut off by a kill", `${verdict.cutOff} (at most ${GROUP_IN_HAND_OVER} a kill: ${luna.kills.length * GROUP_IN_HAND_OVER})`],
+    [
+      "  of both, cut off by a kill",
+      `${verdict.cutOff} (at most ${GROUP_IN_HAND_OVER} a kill: ${luna.kills.length * GROUP_IN_HAND_OVER})`,
+    ],
     ["deliverable, and not delivered", verdict.undelivered.length],
     ["D1 contradicted by the mail server", verdict.untrue.length],
     ["SIGKILLs", luna.kills.length],
     ["kill to ready: median, longest", `${seconds(median(down))}, ${seconds(down.at(-1) ?? 0)}`],
-    ["ready to the next mail: median, longest", `${seconds(median(again))}, ${seconds(Math.max(0, ...again))}`],
-    ["accepted to delivered: median, 99 %, longest", [0.5, 0.99, 1].map((share) => seconds(quantile(waits.unaided, share))).join(", ")],
+    [
+      "ready to the next mail: median, longest",
+      `${seconds(median(again))}, ${seconds(Math.max(0, ...again))}`,
+    ],
+    [
+      "accepted to delivered: median, 99 %, longest",
+      [0.5, 0.99, 1].map((share) => seconds(quantile(waits.unaided, share))).join(", "),
+    ],
     ["  after a replay: longest", seconds(waits.replayed.at(-1) ?? 0)],
     ["whole run", seconds(elapsedMs)],
-    ["delivered a second, over the whole run", (verdict.delivered / (elapsedMs / 1_000)).toFixed(1)],
+    [
+      "delivered a second, over the whole run",
+      (verdict.delivered / (elapsedMs / 1_000)).toFixed(1),
+    ],
   ];
-  const head = [`seed ${seed}`, `${mails} mails, ${aSecond} a second, SIGKILL every ${killEveryMs / 1_000} s`];
+  const head = [
+    `seed ${seed}`,
+    `${mails} mails, ${aSecond} a second, SIGKILL every ${killEveryMs / 1_000} s`,
+  ];
   const lines = rows.map(([name, value]) => [name, String(value)]);
   process.stdout.write(`\n${table(head, lines)}\n`);
 }
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
-const quantile = (ascending: number[], share: number): number => ascending[Math.ceil(ascending.length * share) - 1] ?? 0;
+const quantile = (ascending: number[], share: number): number =>
+  ascending[Math.ceil(ascending.length * share) - 1] ?? 0;
 const median = (values: number[]): number =>
   quantile(
     values.toSorted((a, b) => a - b),
@@ -101,11 +129,17 @@ let giveUp: (reason: unknown) => void = () => undefined;
 const gaveUp = new Promise<never>((_resolve, reject) => {
   giveUp = reject;
 });
-const limit = setTimeout(() => giveUp(new Error(`not settled after ${limitMs / 60_000} minutes`)), limitMs);
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => giveUp(new Error(`ended by ${signal}`)));
+const limit = setTimeout(
+  () => giveUp(new Error(`not settled after ${limitMs / 60_000} minutes`)),
+  limitMs,
+);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.once(signal, () => giveUp(new Error(`ended by ${signal}`)));
 
 const [cpu] = cpus();
-process.stdout.write(`SEED=${seed}, Node ${process.version}, ${cpus().length} x ${cpu?.model ?? "unknown CPU"}\n`);
+process.stdout.write(
+  `SEED=${seed}, Node ${process.version}, ${cpus().length} x ${cpu?.model ?? "unknown CPU"}\n`,
+);
 const held = await Promise.race([run(), gaveUp]).catch((error: unknown) => {
   process.stdout.write(`${String(error)}\n`);
   return false;

@@ -5,7 +5,10 @@ import { SmtpSink } from "../test/support/sink.ts";
 import { median, ratios, type Ratio } from "./measure.ts";
 import type { EmailBenchReply } from "./workers/email.ts";
 
-/** Accepting and delivering mails beside a straightforward consumer, in one runtime, against one SMTP server that takes all at once. */
+/**
+ * Accepting and delivering mails beside a straightforward consumer, in one runtime, against one
+ * SMTP server that takes all at once.
+ */
 
 const MAILS = 200;
 const ROUNDS = 5;
@@ -17,7 +20,8 @@ type Cell = { way: string; size: number; replies: EmailBenchReply[] };
 export async function emailRows(): Promise<Ratio[]> {
   const sink = new SmtpSink({ greetsAtOnce: true });
   const server = createTestHarness();
-  // luna-consumer as it is configured, but that nothing consumes the queue, and that the breaker lives in the same Worker.
+  // luna-consumer as it is configured, but that nothing consumes the queue, and that the breaker
+  // lives in the same Worker.
   const toml = parse(readFileSync("wrangler.consumer.toml", "utf8"));
   const config = {
     ...toml,
@@ -26,9 +30,15 @@ export async function emailRows(): Promise<Ratio[]> {
     durable_objects: { bindings: [{ name: "CIRCUIT_BREAKER", class_name: "CircuitBreaker" }] },
     migrations: [{ tag: "v1", new_sqlite_classes: ["CircuitBreaker"] }],
   };
-  const secrets = { SMTP_HOST: "127.0.0.1", SMTP_PORT: String(await sink.listen()), SMTP_SECURITY: "none" };
+  const secrets = {
+    SMTP_HOST: "127.0.0.1",
+    SMTP_PORT: String(await sink.listen()),
+    SMTP_SECURITY: "none",
+  };
   await server.update({ workers: [{ config, secrets }] });
-  const cells = SIZES.flatMap((size) => WAYS.map((way): Cell => ({ way, size, replies: [] }))).filter(
+  const cells = SIZES.flatMap((size) =>
+    WAYS.map((way): Cell => ({ way, size, replies: [] })),
+  ).filter(
     // One by one there is nothing to do at once.
     ({ way, size }) => size > 1 || way !== "straightforward, 5 at once",
   );
@@ -37,10 +47,13 @@ export async function emailRows(): Promise<Ratio[]> {
     await server.getWorker("luna-consumer").applyD1Migrations("DB");
     for (let round = -1; round < ROUNDS; round += 1) {
       for (const { way, size, replies } of cells) {
-        const answer = await server.fetch(`/?way=${encodeURIComponent(way)}&size=${size}&mails=${MAILS}`);
+        const answer = await server.fetch(
+          `/?way=${encodeURIComponent(way)}&size=${size}&mails=${MAILS}`,
+        );
         if (!answer.ok) throw new Error(`${way}: ${await answer.text()}`);
         const reply = (await answer.json()) as EmailBenchReply;
-        if (sink.delivered.length !== MAILS) throw new Error(`${way}: ${sink.delivered.length} of ${MAILS} mails arrived`);
+        if (sink.delivered.length !== MAILS)
+          throw new Error(`${way}: ${sink.delivered.length} of ${MAILS} mails arrived`);
         sink.delivered.length = sink.attempts.length = 0;
         if (round >= 0) replies.push(reply);
       }
@@ -51,14 +64,29 @@ export async function emailRows(): Promise<Ratio[]> {
   }
   const accepting = cells.filter(({ way }) => way === "straightforward" || way === "luna");
   return SIZES.flatMap((size) => [
-    ...compared(`mails accepted, ${size} a call`, accepting, size, (reply) => ({ ms: reply.acceptMs, trips: reply.acceptTrips })),
-    ...compared(`mails delivered, batches of ${size}`, cells, size, (reply) => ({ ms: reply.deliverMs, trips: reply.deliverTrips })),
+    ...compared(`mails accepted, ${size} a call`, accepting, size, (reply) => ({
+      ms: reply.acceptMs,
+      trips: reply.acceptTrips,
+    })),
+    ...compared(`mails delivered, batches of ${size}`, cells, size, (reply) => ({
+      ms: reply.deliverMs,
+      trips: reply.deliverTrips,
+    })),
   ]);
 }
 
-function compared(what: string, cells: Cell[], size: number, of: (reply: EmailBenchReply) => { ms: number; trips: number }): Ratio[] {
+function compared(
+  what: string,
+  cells: Cell[],
+  size: number,
+  of: (reply: EmailBenchReply) => { ms: number; trips: number },
+): Ratio[] {
   const each = (measure: (reply: EmailBenchReply) => number) =>
-    Object.fromEntries(cells.filter((cell) => cell.size === size).map(({ way, replies }) => [way, median(replies.map(measure))]));
+    Object.fromEntries(
+      cells
+        .filter((cell) => cell.size === size)
+        .map(({ way, replies }) => [way, median(replies.map(measure))]),
+    );
   return [
     ...ratios(
       what,

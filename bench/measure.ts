@@ -4,11 +4,14 @@ const WARM_UP_ROUNDS = 3;
 const MIN_ROUND_MS = 20;
 
 /**
- * Nanoseconds per call of each of several ways to do a thing: the median of many rounds. They take turns, so that a machine that is
- * busy for a while is so for all of them.
+ * Nanoseconds per call of each of several ways to do a thing: the median of many rounds. They take
+ * turns, so that a machine that is busy for a while is so for all of them.
  */
-export async function nsPerCall<Name extends string>(ways: Record<Name, () => Promise<unknown>>): Promise<Record<Name, number>> {
-  const entries: { name: Name; call: () => Promise<unknown>; calls: number; results: number[] }[] = [];
+export async function nsPerCall<Name extends string>(
+  ways: Record<Name, () => Promise<unknown>>,
+): Promise<Record<Name, number>> {
+  const entries: { name: Name; call: () => Promise<unknown>; calls: number; results: number[] }[] =
+    [];
   for (const [name, call] of Object.entries(ways) as [Name, () => Promise<unknown>][]) {
     let calls = 1_000;
     while ((await elapsedMs(call, calls)) < MIN_ROUND_MS) calls *= 2;
@@ -38,7 +41,12 @@ export type Ratio = { what: string; way: string; measured: string; ratio: string
  *
  * @param unit of what was measured: "ns", "a second"
  */
-export function ratios<Way extends string>(what: string, unit: string, peer: NoInfer<Way>, measured: Record<Way, number>): Ratio[] {
+export function ratios<Way extends string>(
+  what: string,
+  unit: string,
+  peer: NoInfer<Way>,
+  measured: Record<Way, number>,
+): Ratio[] {
   return (Object.entries(measured) as [Way, number][]).map(([way, value]) => ({
     what,
     way,
@@ -58,8 +66,16 @@ export function median(values: number[]): number {
 
 /** Rows as a table for people. `words`: how many columns, from the left, are no numbers. */
 export function table(head: string[], rows: string[][], words = 1): string {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
   const line = (cells: string[]): string =>
-    cells.map((cell, column) => (column < words ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  ");
-  return [line(head), widths.map((width) => "-".repeat(width)).join("  "), ...rows.map(line)].join("\n");
+    cells
+      .map((cell, column) =>
+        column < words ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join("  ");
+  return [line(head), widths.map((width) => "-".repeat(width)).join("  "), ...rows.map(line)].join(
+    "\n",
+  );
 }

@@ -6,8 +6,9 @@ import { throughput } from "./load.ts";
 import { ratios, type Ratio } from "./measure.ts";
 
 /**
- * A whole `GET /api/users/:id`: from memory, beside a bare Worker that answers the same bytes; and a miss, beside one that reads the same row
- * of D1. Each in a runtime that has the machine to itself: two that are up at a time slow each other down.
+ * A whole `GET /api/users/:id`: from memory, beside a bare Worker that answers the same bytes; and
+ * a miss, beside one that reads the same row of D1. Each in a runtime that has the machine to
+ * itself: two that are up at a time slow each other down.
  */
 
 const ADMIN_TOKEN = "bench-admin-token-0123456789abcdef";
@@ -21,13 +22,17 @@ const authorization = { Authorization: `Bearer ${ADMIN_TOKEN}` };
 
 type Answer = { headers: Record<string, string>; body: string };
 
-/** Starts a Worker under the configuration of luna-api, lets `prepare` fill it, and returns its answers a second. */
+/**
+ * Starts a Worker under the configuration of luna-api, lets `prepare` fill it, and returns its
+ * answers a second.
+ */
 async function measure<Prepared>(
   main: string,
   prepare: (at: URL) => Promise<Prepared>,
 ): Promise<{ rate: number; missRate: number; prepared: Prepared }> {
   const server = createTestHarness();
-  // What the local runtime does for each binding is no part of this; the Worker that it binds does not run here.
+  // What the local runtime does for each binding is no part of this; the Worker that it binds does
+  // not run here.
   const { services: _, ...config } = unlimited(parse(readFileSync("wrangler.api.toml", "utf8")));
   const secrets = { ADMIN_TOKEN, SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none" };
   await server.update({ workers: [{ config: { ...config, main }, secrets }] });
@@ -62,16 +67,28 @@ async function insertUsers(db: D1Database): Promise<void> {
 
 async function signUpAndRead(at: URL): Promise<Answer> {
   const user = JSON.stringify({ userId: "ada", email: "ada@example.com" });
-  await fetch(new URL("/api/users", at), { method: "POST", headers: { ...authorization, "Content-Type": "application/json" }, body: user });
+  await fetch(new URL("/api/users", at), {
+    method: "POST",
+    headers: { ...authorization, "Content-Type": "application/json" },
+    body: user,
+  });
   await fetch(new URL(PATH, at), { headers: authorization });
   const answer = await fetch(new URL(PATH, at), { headers: authorization });
-  if (!answer.headers.get("Cache-Status")?.includes("detail=l1")) throw new Error(`not from memory: ${answer.headers.get("Cache-Status")}`);
-  const headers = [...answer.headers].filter(([name]) => !["content-length", "date", "connection"].includes(name));
+  if (!answer.headers.get("Cache-Status")?.includes("detail=l1"))
+    throw new Error(`not from memory: ${answer.headers.get("Cache-Status")}`);
+  const headers = [...answer.headers].filter(
+    ([name]) => !["content-length", "date", "connection"].includes(name),
+  );
   return { headers: Object.fromEntries(headers), body: await answer.text() };
 }
 
 export async function requestRows(): Promise<Ratio[]> {
-  const rates = { luna: [] as number[], bare: [] as number[], lunaMiss: [] as number[], bareMiss: [] as number[] };
+  const rates = {
+    luna: [] as number[],
+    bare: [] as number[],
+    lunaMiss: [] as number[],
+    bareMiss: [] as number[],
+  };
   for (let round = 0; round < ROUNDS; round += 1) {
     const ours = await measure("./workers/api/index.ts", signUpAndRead);
     const bare = await measure("./bench/workers/bare.ts", async (at) => {
@@ -87,7 +104,10 @@ export async function requestRows(): Promise<Ratio[]> {
     rates.bareMiss.push(bare.missRate);
   }
   return [
-    ...ratios("request, from memory", "a second", "bare Worker", { "bare Worker": mean(rates.bare), luna: mean(rates.luna) }),
+    ...ratios("request, from memory", "a second", "bare Worker", {
+      "bare Worker": mean(rates.bare),
+      luna: mean(rates.luna),
+    }),
     ...ratios("request, missed", "a second", "bare Worker that reads the row", {
       "bare Worker that reads the row": mean(rates.bareMiss),
       luna: mean(rates.lunaMiss),

@@ -3,11 +3,14 @@ import { BentoCache, bentostore } from "bentocache";
 import { memoryDriver } from "bentocache/drivers/memory";
 import { Cacheable } from "cacheable";
 import { LRUCache } from "lru-cache";
-import { ok } from "../shared/result.ts";
+import { ok } from "../shared/lib/base/result.ts";
 import { DAY_MS, lunaCache, schema, value } from "./cache-peers.ts";
 import { median, ratios, type Ratio } from "./measure.ts";
 
-/** A thousand reads at once of what nobody has yet: how often the origin is asked, and what the waiting costs beyond the origin's time. */
+/**
+ * A thousand reads at once of what nobody has yet: how often the origin is asked, and what the
+ * waiting costs beyond the origin's time.
+ */
 
 const WAITERS = 1_000;
 const ORIGIN_MS = 20;
@@ -54,7 +57,9 @@ const ways: Record<string, Way> = {
 };
 
 export async function stampedeRows(): Promise<Ratio[]> {
-  const results: { name: string; loads: number[]; ms: number[] }[] = Object.keys(ways).map((name) => ({ name, loads: [], ms: [] }));
+  const results: { name: string; loads: number[]; ms: number[] }[] = Object.keys(ways).map(
+    (name) => ({ name, loads: [], ms: [] }),
+  );
   for (let round = -2; round < ROUNDS; round += 1) {
     for (const result of results) {
       const { loads, ms } = await stampede(ways[result.name] as Way);
@@ -63,11 +68,17 @@ export async function stampedeRows(): Promise<Ratio[]> {
       result.ms.push(ms);
     }
   }
-  const of = (measured: "loads" | "ms") => Object.fromEntries(results.map((result) => [result.name, median(result[measured])]));
+  const of = (measured: "loads" | "ms") =>
+    Object.fromEntries(results.map((result) => [result.name, median(result[measured])]));
   const readers = WAITERS.toLocaleString("en");
   return [
     ...ratios(`${readers} readers at once: loads`, "loads", "no cache", of("loads")),
-    ...ratios(`${readers} readers at once: until all have it, ${ORIGIN_MS} ms of it the origin's`, "ms", "no cache", of("ms")),
+    ...ratios(
+      `${readers} readers at once: until all have it, ${ORIGIN_MS} ms of it the origin's`,
+      "ms",
+      "no cache",
+      of("ms"),
+    ),
   ];
 }
 

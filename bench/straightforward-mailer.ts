@@ -1,11 +1,12 @@
 import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
-import { doorbellFor } from "../shared/email/messages.ts";
-import type { ConsumerEnv } from "../shared/env.ts";
+import { doorbellFor } from "../shared/email/queue-messages.ts";
+import type { ConsumerEnv } from "../workers/env.ts";
 
 /**
- * How mails are often sent from a queue: a row and a message each, and for each message one row read, one send and one update. A crash
- * between the last two sends a mail twice, and what the queue loses stays unsent.
+ * How mails are often sent from a queue: a row and a message each, and for each message one row
+ * read, one send and one update. A crash between the last two sends a mail twice, and what the
+ * queue loses stays unsent.
  */
 
 export const straightforwardTable = `CREATE TABLE IF NOT EXISTS plain_emails
@@ -18,7 +19,9 @@ export async function acceptPlainly(env: ConsumerEnv, mails: PlainMail[]): Promi
   const ids: string[] = [];
   for (const { to, subject, text } of mails) {
     const id = crypto.randomUUID();
-    await env.DB.prepare("INSERT INTO plain_emails (id, recipient, subject, text, status) VALUES (?1, ?2, ?3, ?4, 'queued')")
+    await env.DB.prepare(
+      "INSERT INTO plain_emails (id, recipient, subject, text, status) VALUES (?1, ?2, ?3, ?4, 'queued')",
+    )
       .bind(id, to, subject, text)
       .run();
     await env.EMAIL_QUEUE.send(doorbellFor({ id, generation: 1 }));
@@ -28,14 +31,20 @@ export async function acceptPlainly(env: ConsumerEnv, mails: PlainMail[]): Promi
 }
 
 /** Messages are taken in turn, `atOnce` at a time. */
-export async function deliverPlainly(env: ConsumerEnv, ids: string[], atOnce: number): Promise<void> {
+export async function deliverPlainly(
+  env: ConsumerEnv,
+  ids: string[],
+  atOnce: number,
+): Promise<void> {
   for (let start = 0; start < ids.length; start += atOnce) {
     await Promise.all(ids.slice(start, start + atOnce).map((id) => deliverOne(env, id)));
   }
 }
 
 async function deliverOne(env: ConsumerEnv, id: string): Promise<void> {
-  const mail = await env.DB.prepare(`SELECT recipient AS "to", subject, text, status FROM plain_emails WHERE id = ?1`)
+  const mail = await env.DB.prepare(
+    `SELECT recipient AS "to", subject, text, status FROM plain_emails WHERE id = ?1`,
+  )
     .bind(id)
     .first<Row>();
   if (mail?.status !== "queued") return;
@@ -43,10 +52,18 @@ async function deliverOne(env: ConsumerEnv, id: string): Promise<void> {
   await env.DB.prepare("UPDATE plain_emails SET status = 'sent' WHERE id = ?1").bind(id).run();
 }
 
-export async function sendPlainly(env: ConsumerEnv, { to, subject, text }: PlainMail): Promise<void> {
+export async function sendPlainly(
+  env: ConsumerEnv,
+  { to, subject, text }: PlainMail,
+): Promise<void> {
   const from = "hello@luna.example";
   const bytes = await new MailComposer({ from, to, subject, text }).compile().build();
-  const connection = new SMTPConnection({ host: env.SMTP_HOST ?? "", port: Number(env.SMTP_PORT), ignoreTLS: true, logger: false });
+  const connection = new SMTPConnection({
+    host: env.SMTP_HOST ?? "",
+    port: Number(env.SMTP_PORT),
+    ignoreTLS: true,
+    logger: false,
+  });
   await new Promise<void>((resolve, reject) => {
     connection.once("error", reject);
     connection.connect((failed) => {

@@ -1,4 +1,4 @@
-import type { Client, ClientAnswer, ClientRequest } from "../shared/client.ts";
+import type { Client, ClientAnswer, ClientRequest } from "../shared/contract/client/client.ts";
 import type { Operation } from "../shared/contract/operation.ts";
 
 type Succeeded<Called extends Operation> = Extract<ClientAnswer<Called>, { ok: true }>;
@@ -11,5 +11,7 @@ export async function call<const Called extends Operation>(
 ): Promise<Succeeded<Called>> {
   const answer = await client(operation, request);
   if (answer.ok) return answer as unknown as Succeeded<Called>;
-  throw new Error(`${operation.method} ${operation.path} answered ${answer.status}: ${answer.problem.detail}`);
+  throw new Error(
+    `${operation.method} ${operation.path} answered ${answer.status}: ${answer.problem.detail}`,
+  );
 }

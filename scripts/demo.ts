@@ -1,4 +1,7 @@
-/** A guided tour of a running `npm start`: breaks it for real, and shows how it mends. README.md says what it honours. */
+/**
+ * A guided tour of a running `npm start`: breaks it for real, and shows how it mends. README.md
+ * says what it honours.
+ */
 import { listCircuitBreakers } from "../shared/contract/circuit-breakers.ts";
 import { getHealth } from "../shared/contract/system.ts";
 import { cachedReads } from "./demo/chapters/cached-reads.ts";
@@ -19,7 +22,8 @@ const INTERRUPTED = "interrupted";
 const HEARD_WITHIN_MS = 15_000;
 
 const interrupt = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupt.abort(new Error(INTERRUPTED)));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(signal, () => interrupt.abort(new Error(INTERRUPTED)));
 
 /** @returns what was counted, for the last line */
 async function tour(stage: Stage): Promise<string> {
@@ -41,30 +45,45 @@ async function tour(stage: Stage): Promise<string> {
 
 async function openBreakers(stage: Stage): Promise<string[]> {
   const { body } = await stage.call(listCircuitBreakers);
-  return body.items.filter(({ state }) => state !== "CLOSED").map(({ name, state }) => `${name} is ${state}`);
+  return body.items
+    .filter(({ state }) => state !== "CLOSED")
+    .map(({ name, state }) => `${name} is ${state}`);
 }
 
 /** What luna-api knows of them, which may be a lease old. */
 async function openInHealth(stage: Stage): Promise<string[]> {
   const { body } = await stage.call(getHealth);
-  return Object.entries(body.checks.breakers.states).flatMap(([name, state]) => (state === "CLOSED" ? [] : [`${name} was ${state}`]));
+  return Object.entries(body.checks.breakers.states).flatMap(([name, state]) =>
+    state === "CLOSED" ? [] : [`${name} was ${state}`],
+  );
 }
 
 async function leave(stage: Stage): Promise<void> {
   const { narrator } = stage;
   narrator.chapter("Leave it as it was");
-  await narrator.step("what was broken is mended, and the users of the tour are deleted", async () => {
-    const left = await stage.cleanUp();
-    expectThat(left.length === 0, left.join("; "));
-  });
-  await narrator.step("every circuit breaker is closed, and whoever uses one has heard it", async (waitFor) => {
-    // Also of a tour that was interrupted.
-    await until("/health without a breaker that is open", HEARD_WITHIN_MS, new AbortController().signal, async () => {
-      const open = [...(await openBreakers(stage)), ...(await openInHealth(stage))];
-      waitFor(open.join(", "));
-      return open.length === 0 ? true : null;
-    });
-  });
+  await narrator.step(
+    "what was broken is mended, and the users of the tour are deleted",
+    async () => {
+      const left = await stage.cleanUp();
+      expectThat(left.length === 0, left.join("; "));
+    },
+  );
+  await narrator.step(
+    "every circuit breaker is closed, and whoever uses one has heard it",
+    async (waitFor) => {
+      // Also of a tour that was interrupted.
+      await until(
+        "/health without a breaker that is open",
+        HEARD_WITHIN_MS,
+        new AbortController().signal,
+        async () => {
+          const open = [...(await openBreakers(stage)), ...(await openInHealth(stage))];
+          waitFor(open.join(", "));
+          return open.length === 0 ? true : null;
+        },
+      );
+    },
+  );
 }
 
 async function main(): Promise<number> {
@@ -81,7 +100,9 @@ async function main(): Promise<number> {
   const took = durationText(performance.now() - startedAt);
   if (interrupt.signal.aborted) {
     const others = wrong.filter((one) => !one.startsWith(INTERRUPTED));
-    narrator.line(`\nInterrupted after ${took}. ${others.join("; ") || "What was broken is mended."}`);
+    narrator.line(
+      `\nInterrupted after ${took}. ${others.join("; ") || "What was broken is mended."}`,
+    );
     return 130;
   }
   if (wrong.length > 0) {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 /**
- * Takes a state directory for this process. The lock is SQLite's, so the system releases it however the process ends.
+ * Takes a state directory for this process. The lock is SQLite's, so the system releases it however
+ * the process ends.
  *
  * @throws Error when another run has it
  */
@@ -13,7 +14,9 @@ export function lockState(stateDir: string): DatabaseSync {
   try {
     lock.exec("BEGIN EXCLUSIVE");
   } catch {
-    throw new Error(`another npm start uses ${stateDir}. Stop it, or choose another directory: STATE_DIR=<directory> npm start`);
+    throw new Error(
+      `another npm start uses ${stateDir}. Stop it, or choose another directory: STATE_DIR=<directory> npm start`,
+    );
   }
   return lock;
 }

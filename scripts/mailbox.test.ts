@@ -16,9 +16,18 @@ let begun = 0;
 
 const closeAll = (): void => listening.splice(0).forEach((server) => server.close());
 
-/** In place of the real one: it closes its ports when it is asked to end, and ends when the test says so. */
+/**
+ * In place of the real one: it closes its ports when it is asked to end, and ends when the test
+ * says so.
+ */
 const processes = {
-  async run(_command: string, _args: string[], _env: NodeJS.ProcessEnv, _onLine: unknown, signal?: AbortSignal): Promise<number> {
+  async run(
+    _command: string,
+    _args: string[],
+    _env: NodeJS.ProcessEnv,
+    _onLine: unknown,
+    signal?: AbortSignal,
+  ): Promise<number> {
     begun += 1;
     listening = ports.map((port) => createServer().listen(port, "127.0.0.1"));
     signal?.addEventListener("abort", closeAll);
@@ -40,7 +49,9 @@ async function start(): Promise<Mailbox> {
   const [smtpPort = 0, mailboxPort = 0] = ports;
   const mailbox = new Mailbox(processes, { port: 0, smtpPort, mailboxPort, stateDir }, {});
   mailbox.run().catch((error: unknown) => (failed = error));
-  await vi.waitFor(async () => expect(await Promise.all(ports.map(isListening))).toEqual([true, true]));
+  await vi.waitFor(async () =>
+    expect(await Promise.all(ports.map(isListening))).toEqual([true, true]),
+  );
   return mailbox;
 }
 

@@ -6,7 +6,10 @@ import type { StartSettings } from "./settings.ts";
 
 const LOOK_EACH_MS = 50;
 
-/** A real SMTP server whose inbox is a web page. It keeps its mails with the rest of the state, so that an outage loses none. */
+/**
+ * A real SMTP server whose inbox is a web page. It keeps its mails with the rest of the state, so
+ * that an outage loses none.
+ */
 export class Mailbox {
   readonly #processes: Pick<Processes, "run">;
   readonly #settings: StartSettings;
@@ -30,7 +33,16 @@ export class Mailbox {
     const { smtpPort, mailboxPort, stateDir } = this.#settings;
     const directory = join(stateDir, "mailbox");
     mkdirSync(directory, { recursive: true });
-    const ports = ["--ip", "127.0.0.1", "--smtp", String(smtpPort), "--web-ip", "127.0.0.1", "--web", String(mailboxPort)];
+    const ports = [
+      "--ip",
+      "127.0.0.1",
+      "--smtp",
+      String(smtpPort),
+      "--web-ip",
+      "127.0.0.1",
+      "--web",
+      String(mailboxPort),
+    ];
     const args = [...ports, "--mail-directory", directory, "--hide-extensions", "STARTTLS"];
     for (;;) {
       const { signal } = (this.#stop = new AbortController());

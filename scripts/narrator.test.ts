@@ -40,7 +40,10 @@ it("what is no terminal gets no escape sequences", async () => {
 it("on a terminal a step that goes on stays within the line, and is gone when it has ended", async () => {
   vi.useFakeTimers();
   lines.length = 0;
-  const told = new Narrator({ write: (text) => lines.push(text), isTTY: true, columns: 40 }, () => now);
+  const told = new Narrator(
+    { write: (text) => lines.push(text), isTTY: true, columns: 40 },
+    () => now,
+  );
   const running = told.step("the mail server is back, with all of its mails", async (waitFor) => {
     waitFor("3 of 12 sent, the breaker is HALF_OPEN");
     await new Promise((resolve) => setTimeout(resolve, 500));

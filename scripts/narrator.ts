@@ -6,7 +6,10 @@ const NARROWEST = 80;
 /** What the tour is told through: a terminal, or whatever reads lines. */
 export type Screen = { write(text: string): unknown; isTTY?: boolean; columns?: number };
 
-/** Tells what happens, a line for each step; on a terminal the step that goes on says what it waits for. */
+/**
+ * Tells what happens, a line for each step; on a terminal the step that goes on says what it waits
+ * for.
+ */
 export class Narrator {
   held = 0;
   readonly #screen: Screen;
@@ -49,8 +52,12 @@ export class Narrator {
       return value;
     } catch (error) {
       stopSpinning();
-      this.line(`  ${this.#styled("31", "✗")} ${what.padEnd(LABEL_WIDTH)} ${durationText(this.#now() - startedAt).padStart(7)}`);
-      throw waitsFor === "" || !(error instanceof Error) ? error : new Error(`${error.message} (last seen: ${waitsFor})`, { cause: error });
+      this.line(
+        `  ${this.#styled("31", "✗")} ${what.padEnd(LABEL_WIDTH)} ${durationText(this.#now() - startedAt).padStart(7)}`,
+      );
+      throw waitsFor === "" || !(error instanceof Error)
+        ? error
+        : new Error(`${error.message} (last seen: ${waitsFor})`, { cause: error });
     }
   }
 

@@ -5,7 +5,10 @@ import { join, relative } from "node:path";
 /** What an outage is of: it ends, and begins again. */
 export type Breakable = { goDown(): Promise<void>; comeBack(): Promise<void> };
 
-/** Where a local run can be asked to let its mailbox die. A socket's path must be short, so it is told from here. */
+/**
+ * Where a local run can be asked to let its mailbox die. A socket's path must be short, so it is
+ * told from here.
+ */
 export function outageSocket(stateDir: string): string {
   const path = join(stateDir, "mailbox.sock");
   const fromHere = relative(process.cwd(), path);
@@ -13,8 +16,9 @@ export function outageSocket(stateDir: string): string {
 }
 
 /**
- * Lets the mailbox of a local run die for as long as somebody is connected to a socket, so that it comes back however they end. Says
- * `down`, and when they have ended their side, `up`. This is no part of the Workers.
+ * Lets the mailbox of a local run die for as long as somebody is connected to a socket, so that it
+ * comes back however they end. Says `down`, and when they have ended their side, `up`. This is no
+ * part of the Workers.
  */
 export function serveOutages(path: string, mailbox: Breakable): Server {
   let connected = 0;

@@ -9,7 +9,10 @@ export async function isTaken(port: number): Promise<boolean> {
   });
 }
 
-/** Whether a connection to a loopback port is taken: looks without being in the way of whoever is about to listen there. */
+/**
+ * Whether a connection to a loopback port is taken: looks without being in the way of whoever is
+ * about to listen there.
+ */
 export async function isListening(port: number): Promise<boolean> {
   return await new Promise((resolve) => {
     const probe = connect({ port, host: "127.0.0.1" });

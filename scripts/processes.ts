@@ -4,15 +4,16 @@ import { join } from "node:path";
 const supervisor = join(import.meta.dirname, "supervise.ts");
 
 /**
- * The programs of one run, all of which end with it. Each has a supervisor, outside the terminal's group, so that Ctrl-C reaches this
- * process alone and the order of ending is ours.
+ * The programs of one run, all of which end with it. Each has a supervisor, outside the terminal's
+ * group, so that Ctrl-C reaches this process alone and the order of ending is ours.
  */
 export class Processes {
   readonly #supervisors: { process: ChildProcess; ended: Promise<number | null> }[] = [];
   #stopping = false;
 
   /**
-   * Starts a program; its output is handed over line by line. Once `stop` was called it starts none.
+   * Starts a program; its output is handed over line by line. Once `stop` was called it starts
+   * none.
    *
    * @param signal ends this program alone
    * @returns its exit code; never settles when it was ended by `stop`
@@ -25,7 +26,11 @@ export class Processes {
     signal?: AbortSignal,
   ): Promise<number | null> {
     if (this.#stopping) return await new Promise(() => undefined);
-    const child = spawn(process.execPath, [supervisor, command, ...args], { env, stdio: ["pipe", "pipe", "pipe"], detached: true });
+    const child = spawn(process.execPath, [supervisor, command, ...args], {
+      env,
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
     const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
     this.#supervisors.push({ process: child, ended });
     signal?.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });

@@ -51,7 +51,13 @@ describe("a folder that is put in place", () => {
         }
       });`;
     const module = pathToFileURL(resolve("scripts/put-in-place.ts")).href;
-    const both = ["a", "b"].map((name) => new Worker(source, { eval: true, workerData: { module, aside: join(directory, name), place } }));
+    const both = ["a", "b"].map(
+      (name) =>
+        new Worker(source, {
+          eval: true,
+          workerData: { module, aside: join(directory, name), place },
+        }),
+    );
     expect(await Promise.all(both.map((worker) => once(worker, "exit")))).toEqual([[0], [0]]);
     expect(standing()).toBe("whole");
     expect(readdirSync(directory)).toEqual(["place"]);

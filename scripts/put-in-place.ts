@@ -1,8 +1,9 @@
 import { renameSync, rmSync } from "node:fs";
 
 /**
- * Puts a folder where another may be, by renames alone: it is missing for no longer than between two of them. Where another process does
- * the same at that moment, one of the two folders stands, and is whole.
+ * Puts a folder where another may be, by renames alone: it is missing for no longer than between
+ * two of them. Where another process does the same at that moment, one of the two folders stands,
+ * and is whole.
  *
  * @throws Error if it cannot be put there; what was there before is there again
  */

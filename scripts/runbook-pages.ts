@@ -2,7 +2,10 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Marked, type Tokens } from "marked";
 
-/** The runbooks as pages beside the console: files alone, so that they are there whatever of Luna is not. */
+/**
+ * The runbooks as pages beside the console: files alone, so that they are there whatever of Luna is
+ * not.
+ */
 
 /** @param outDir a folder of the console's assets */
 export function writeRunbookPages(source: string, outDir: string): void {
@@ -14,9 +17,17 @@ export function writeRunbookPages(source: string, outDir: string): void {
       return { name: basename(file, ".md"), title: /^# (.+)$/m.exec(text)?.[1] ?? file, text };
     });
   for (const { name, title, text } of pages)
-    writeFileSync(join(outDir, `${name}.html`), page(title, markdown.parse(text, { async: false })));
-  const links = pages.map(({ name, title }) => `<li><a href="${name}">${title}</a></li>`).join("\n");
-  writeFileSync(join(outDir, "index.html"), page("Runbooks", `<h1>Runbooks</h1>\n<ul>\n${links}\n</ul>`));
+    writeFileSync(
+      join(outDir, `${name}.html`),
+      page(title, markdown.parse(text, { async: false })),
+    );
+  const links = pages
+    .map(({ name, title }) => `<li><a href="${name}">${title}</a></li>`)
+    .join("\n");
+  writeFileSync(
+    join(outDir, "index.html"),
+    page("Runbooks", `<h1>Runbooks</h1>\n<ul>\n${links}\n</ul>`),
+  );
 }
 
 function page(title: string, body: string): string {
@@ -40,7 +51,10 @@ ${body}
 `;
 }
 
-/** A link to another runbook leads to its page; one to a file of the repository is its name. What is wider than the page scrolls by itself. */
+/**
+ * A link to another runbook leads to its page; one to a file of the repository is its name. What is
+ * wider than the page scrolls by itself.
+ */
 const markdown = new Marked({
   renderer: {
     link({ href, tokens }: Tokens.Link): string {
@@ -61,4 +75,5 @@ const markdown = new Marked({
   },
 });
 
-const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

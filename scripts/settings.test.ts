@@ -2,7 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { checkVariables, ensureAdminToken, readDevVars, startSettings, variablesIn } from "./settings.ts";
+import {
+  checkVariables,
+  ensureAdminToken,
+  readDevVars,
+  startSettings,
+  variablesIn,
+} from "./settings.ts";
 
 let directory = "";
 let file = "";
@@ -44,14 +50,22 @@ describe("the settings of npm start", () => {
   });
 
   it.each(["0", "65536", "http", "80 80", "1e3"])("refuse %j as a port, by name", (port) => {
-    expect(() => startSettings({ MAILBOX_PORT: port })).toThrow("MAILBOX_PORT must be a port number");
+    expect(() => startSettings({ MAILBOX_PORT: port })).toThrow(
+      "MAILBOX_PORT must be a port number",
+    );
   });
 });
 
 describe("variables", () => {
   it("of the Workers are taken from the environment, each of them but the token, and nothing else is", () => {
-    const taken = { OBJECT_LOCATION_HINT: "weur", ADMIN_TOKEN_PREVIOUS: "x".repeat(32), CACHE_TTL_SECONDS: "1" };
-    expect(variablesIn({ ...taken, ADMIN_TOKEN: "y".repeat(32), CACHE_DIR: "/tmp", PATH: "/bin" })).toEqual(taken);
+    const taken = {
+      OBJECT_LOCATION_HINT: "weur",
+      ADMIN_TOKEN_PREVIOUS: "x".repeat(32),
+      CACHE_TTL_SECONDS: "1",
+    };
+    expect(
+      variablesIn({ ...taken, ADMIN_TOKEN: "y".repeat(32), CACHE_DIR: "/tmp", PATH: "/bin" }),
+    ).toEqual(taken);
   });
 
   const good = {
@@ -65,10 +79,20 @@ describe("variables", () => {
 
   it("that the Workers would refuse are told by name before anything starts", () => {
     expect(() => checkVariables(good)).not.toThrow();
-    expect(() => checkVariables({ ...good, ADMIN_TOKEN: "short" })).toThrow("ADMIN_TOKEN must have at least 32 characters");
-    expect(() => checkVariables({ ...good, EMAIL_MAX_RETRIES: "many" })).toThrow("EMAIL_MAX_RETRIES");
-    expect(() => checkVariables({ ...good, PUBLIC_URL: "localhost" })).toThrow("PUBLIC_URL must be a URL");
-    expect(() => checkVariables({ ...good, PUBLIC_URL: "https://a.example/path" })).toThrow("PUBLIC_URL must be a URL without a path");
-    expect(() => checkVariables({ ...good, SMTP_HOST: "smtp.example.com" })).toThrow("SMTP_SECURITY");
+    expect(() => checkVariables({ ...good, ADMIN_TOKEN: "short" })).toThrow(
+      "ADMIN_TOKEN must have at least 32 characters",
+    );
+    expect(() => checkVariables({ ...good, EMAIL_MAX_RETRIES: "many" })).toThrow(
+      "EMAIL_MAX_RETRIES",
+    );
+    expect(() => checkVariables({ ...good, PUBLIC_URL: "localhost" })).toThrow(
+      "PUBLIC_URL must be a URL",
+    );
+    expect(() => checkVariables({ ...good, PUBLIC_URL: "https://a.example/path" })).toThrow(
+      "PUBLIC_URL must be a URL without a path",
+    );
+    expect(() => checkVariables({ ...good, SMTP_HOST: "smtp.example.com" })).toThrow(
+      "SMTP_SECURITY",
+    );
   });
 });

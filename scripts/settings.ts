@@ -3,7 +3,6 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { checkAlertSettings } from "../shared/alerts/settings.ts";
-import { authSettings, breakerSettings, cacheSettings, corsOrigins, objectLocation } from "../shared/config.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
@@ -15,15 +14,24 @@ import {
   transportRates,
   unsubscribeSettings,
 } from "../shared/email/settings.ts";
-import type { Variables } from "../shared/env.ts";
-import type { Misconfigured } from "../shared/variables.ts";
+import { cacheSettings } from "../shared/lib/cache/rules/index.ts";
+import { breakerSettings } from "../shared/lib/circuit-breaker/rules/index.ts";
+import { objectLocation } from "../shared/lib/worker/placement.ts";
+import type { Misconfigured } from "../shared/lib/worker/variables.ts";
+import { authSettings, corsOrigins } from "../workers/api/settings.ts";
+import type { Variables } from "../workers/env.ts";
 import { variableNames } from "./deploy/variables.ts";
 
 /** The variables and secrets of local runs. */
 export const DEV_VARS = ".dev.vars";
 
 /** Where `npm start` listens and keeps its state. */
-export type StartSettings = { port: number; smtpPort: number; mailboxPort: number; stateDir: string };
+export type StartSettings = {
+  port: number;
+  smtpPort: number;
+  mailboxPort: number;
+  stateDir: string;
+};
 
 /** @throws Error naming the variable that is not a port */
 export function startSettings(env: NodeJS.ProcessEnv): StartSettings {
@@ -35,7 +43,10 @@ export function startSettings(env: NodeJS.ProcessEnv): StartSettings {
   };
 }
 
-/** Where the Workers of a local run are found by those of another process, such as a producer to their queue. */
+/**
+ * Where the Workers of a local run are found by those of another process, such as a producer to
+ * their queue.
+ */
 export function registryPath(stateDir: string): string {
   return join(stateDir, "registry");
 }
@@ -43,7 +54,8 @@ export function registryPath(stateDir: string): string {
 function portFrom(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
   const text = env[name] || String(fallback);
   const port = Number(text);
-  if (!/^\d+$/.test(text) || port < 1 || port > 65_535) throw new Error(`${name} must be a port number from 1 to 65535, not "${text}"`);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535)
+    throw new Error(`${name} must be a port number from 1 to 65535, not "${text}"`);
   return port;
 }
 
@@ -52,9 +64,14 @@ export function readDevVars(file: string): Record<string, string | undefined> {
   return existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {};
 }
 
-/** Every variable of the Workers that an environment has, but the token: that is the one of `.dev.vars`, where whoever starts Luna reads it. */
+/**
+ * Every variable of the Workers that an environment has, but the token: that is the one of
+ * `.dev.vars`, where whoever starts Luna reads it.
+ */
 export function variablesIn(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => variableNames.has(name) && name !== "ADMIN_TOKEN"));
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => variableNames.has(name) && name !== "ADMIN_TOKEN"),
+  );
 }
 
 /**
@@ -84,7 +101,8 @@ export function secretFrom(token: string, purpose: string): string {
  */
 export function checkVariables(vars: Variables): void {
   const [first] = badVariables(vars);
-  if (first !== undefined) throw new Error(`${first.variable} ${first.message}. See .dev.vars.example`);
+  if (first !== undefined)
+    throw new Error(`${first.variable} ${first.message}. See .dev.vars.example`);
 }
 
 /** What the Workers would refuse, at most one of each part's variables. */

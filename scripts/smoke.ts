@@ -1,6 +1,7 @@
 /**
- * Looks at a deployment from outside: `npm run smoke -- <url>`. The token may also be in LUNA_TOKEN, where other users of the machine do not
- * see it; LUNA_VERSION_OVERRIDES pins every request to versions, in the form of the header `Cloudflare-Workers-Version-Overrides`.
+ * Looks at a deployment from outside: `npm run smoke -- <url>`. The token may also be in
+ * LUNA_TOKEN, where other users of the machine do not see it; LUNA_VERSION_OVERRIDES pins every
+ * request to versions, in the form of the header `Cloudflare-Workers-Version-Overrides`.
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -12,8 +13,17 @@ import { mailCheck, writeChecks } from "./smoke/write-checks.ts";
 
 const USAGE = "npm run smoke -- <url> [--token <token>] [--write] [--mail-to <address>]";
 
-function checksFor({ token, write, mailTo }: { token: string | null; write: boolean; mailTo: string | undefined }): Check[] {
-  if (token === null && (write || mailTo !== undefined)) throw new Error("--write and --mail-to need a token: --token, or LUNA_TOKEN");
+function checksFor({
+  token,
+  write,
+  mailTo,
+}: {
+  token: string | null;
+  write: boolean;
+  mailTo: string | undefined;
+}): Check[] {
+  if (token === null && (write || mailTo !== undefined))
+    throw new Error("--write and --mail-to need a token: --token, or LUNA_TOKEN");
   const tag = randomBytes(4).toString("hex");
   return [
     ...publicChecks,
@@ -23,7 +33,10 @@ function checksFor({ token, write, mailTo }: { token: string | null; write: bool
   ];
 }
 
-/** @returns how many checks failed; one that fails keeps no other from being made, unless nothing is there to check */
+/**
+ * @returns how many checks failed; one that fails keeps no other from being made, unless nothing is
+ * there to check
+ */
 async function run(target: Target, checks: Check[]): Promise<number> {
   const startedAt = performance.now();
   const narrator = new Narrator(process.stdout, () => performance.now());
@@ -46,7 +59,9 @@ async function run(target: Target, checks: Check[]): Promise<number> {
   }
   const took = durationText(performance.now() - startedAt);
   narrator.line(
-    failed === 0 ? `\n${checks.length} checks passed, in ${took}` : `\n${failed} of ${checks.length} checks failed, in ${took}`,
+    failed === 0
+      ? `\n${checks.length} checks passed, in ${took}`
+      : `\n${failed} of ${checks.length} checks failed, in ${took}`,
   );
   return failed;
 }
@@ -69,7 +84,8 @@ try {
     },
   });
   const [url = ""] = positionals;
-  if (positionals.length !== 1 || !/^https?:$/.test(URL.parse(url)?.protocol ?? "")) throw new Error(`which deployment? ${USAGE}`);
+  if (positionals.length !== 1 || !/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+    throw new Error(`which deployment? ${USAGE}`);
   const token = values.token ?? (process.env["LUNA_TOKEN"] || null);
   const versions = process.env["LUNA_VERSION_OVERRIDES"] || null;
   const checks = checksFor({ token, write: values.write, mailTo: values["mail-to"] });

@@ -1,4 +1,6 @@
-/** Runs all of Luna on this machine: `npm start`. README.md says what it does and what it honours. */
+/**
+ * Runs all of Luna on this machine: `npm start`. README.md says what it does and what it honours.
+ */
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { ensureConsole } from "./build-console.ts";
@@ -48,11 +50,15 @@ async function main(): Promise<void> {
   };
   await ensureConsole();
   // Alerts are mails: without an address of yours they are in the local mailbox, beside all others.
-  const withMailbox = ownServer === undefined ? { ALERT_EMAIL: LOCAL_OPERATOR, ...given, ...local } : given;
+  const withMailbox =
+    ownServer === undefined ? { ALERT_EMAIL: LOCAL_OPERATOR, ...given, ...local } : given;
   const lock = lockState(settings.stateDir);
   process.once("exit", () => lock.close());
   const token = ensureAdminToken(DEV_VARS);
-  const links = { PUBLIC_URL: `http://localhost:${settings.port}`, UNSUBSCRIBE_SECRET: secretFrom(token, "unsubscribe") };
+  const links = {
+    PUBLIC_URL: `http://localhost:${settings.port}`,
+    UNSUBSCRIBE_SECRET: secretFrom(token, "unsubscribe"),
+  };
   const variables = { ...tomlVariables(), ...links, ...withMailbox, ADMIN_TOKEN: token };
   checkVariables(variables);
   const configs = writeLocalConfigs(join(settings.stateDir, "dev"), variables);
@@ -65,7 +71,11 @@ async function main(): Promise<void> {
   say(`api          ${url}`);
   say(`console      ${url}/console/`);
   say(`health       ${url}/health`);
-  say(ownServer === undefined ? `mailbox      http://localhost:${settings.mailboxPort}` : `smtp         ${ownServer}`);
+  say(
+    ownServer === undefined
+      ? `mailbox      http://localhost:${settings.mailboxPort}`
+      : `smtp         ${ownServer}`,
+  );
   say(`admin token  ${token}`);
   say(`ready ${url}`);
   serving = true;
@@ -73,23 +83,46 @@ async function main(): Promise<void> {
 }
 
 /** A variable that is left empty, as in the example, counts as not set. */
-function withoutEmpty(variables: Record<string, string | undefined>): Record<string, string | undefined> {
+function withoutEmpty(
+  variables: Record<string, string | undefined>,
+): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
 }
 
-async function refuseTakenPorts({ port, smtpPort, mailboxPort }: StartSettings, mailbox: boolean): Promise<void> {
-  const wanted = { PORT: port, ...(mailbox ? { SMTP_PORT: smtpPort, MAILBOX_PORT: mailboxPort } : {}) };
-  if (new Set(Object.values(wanted)).size < Object.keys(wanted).length) throw new Error(`${Object.keys(wanted).join(", ")} must differ`);
+async function refuseTakenPorts(
+  { port, smtpPort, mailboxPort }: StartSettings,
+  mailbox: boolean,
+): Promise<void> {
+  const wanted = {
+    PORT: port,
+    ...(mailbox ? { SMTP_PORT: smtpPort, MAILBOX_PORT: mailboxPort } : {}),
+  };
+  if (new Set(Object.values(wanted)).size < Object.keys(wanted).length)
+    throw new Error(`${Object.keys(wanted).join(", ")} must differ`);
   const entries = Object.entries(wanted);
-  const checked = await Promise.all(entries.map(async ([name, number]) => ((await isTaken(number)) ? [{ name, number }] : [])));
+  const checked = await Promise.all(
+    entries.map(async ([name, number]) => ((await isTaken(number)) ? [{ name, number }] : [])),
+  );
   const taken = checked.flat();
   if (taken.length === 0) return;
   const which = taken.map(({ number }) => `port ${number} is taken`).join(", ");
-  throw new Error(`${which}. Stop what listens there, or choose another: ${taken.map(({ name }) => `${name}=<port>`).join(" ")} npm start`);
+  throw new Error(
+    `${which}. Stop what listens there, or choose another: ${taken.map(({ name }) => `${name}=<port>`).join(" ")} npm start`,
+  );
 }
 
 async function migrate({ stateDir }: StartSettings, [apiConfig = ""]: string[]): Promise<void> {
-  const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", stateDir, "-c", apiConfig];
+  const args = [
+    "d1",
+    "migrations",
+    "apply",
+    "DB",
+    "--local",
+    "--persist-to",
+    stateDir,
+    "-c",
+    apiConfig,
+  ];
   const lines: string[] = [];
   const code = await processes.run("wrangler", args, quietly, (line) => lines.push(line));
   if (code !== 0) throw new Error(`migrations failed:\n${lines.join("\n")}`);
@@ -102,15 +135,32 @@ async function runMailbox(settings: StartSettings): Promise<void> {
 }
 
 async function runWorkers({ port, stateDir }: StartSettings, configs: string[]): Promise<void> {
-  const where = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", stateDir];
-  const args = ["dev", ...configs.flatMap((config) => ["-c", config]), ...where, "--show-interactive-dev-session=false"];
+  const where = [
+    "--ip",
+    "127.0.0.1",
+    "--port",
+    String(port),
+    "--inspector-port",
+    "0",
+    "--persist-to",
+    stateDir,
+  ];
+  const args = [
+    "dev",
+    ...configs.flatMap((config) => ["-c", config]),
+    ...where,
+    "--show-interactive-dev-session=false",
+  ];
   // Of another run's Workers with the same names these hear nothing.
   const env = { ...quietly, WRANGLER_REGISTRY_PATH: registryPath(stateDir) };
   const code = await processes.run("wrangler", args, env, pass);
   throw new Error(`the Workers ended (exit code ${code})\n${startUp.join("\n")}`);
 }
 
-/** Wrangler's many lines before it serves are kept for when it fails; afterwards each log line of the Workers is passed on. */
+/**
+ * Wrangler's many lines before it serves are kept for when it fails; afterwards each log line of
+ * the Workers is passed on.
+ */
 const startUp: string[] = [];
 let serving = false;
 function pass(line: string): void {
@@ -125,19 +175,24 @@ function pass(line: string): void {
 async function untilHealthy({ port }: StartSettings): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   while (Date.now() < deadline) {
-    const healthy = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(5_000) }).then(
+    const healthy = await fetch(`http://127.0.0.1:${port}/health`, {
+      signal: AbortSignal.timeout(5_000),
+    }).then(
       (response) => response.ok,
       () => false,
     );
     if (healthy) return;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  throw new Error(`the Workers did not answer within ${READY_TIMEOUT_MS / 1_000} s\n${startUp.join("\n")}`);
+  throw new Error(
+    `the Workers did not answer within ${READY_TIMEOUT_MS / 1_000} s\n${startUp.join("\n")}`,
+  );
 }
 
 /**
- * The platform's cron trigger for local use: the local runtime gives triggers to the first Worker only, and that one has none.
- * The local queues have just begun, empty, so that the first call rings for every mail that is due.
+ * The platform's cron trigger for local use: the local runtime gives triggers to the first Worker
+ * only, and that one has none. The local queues have just begun, empty, so that the first call
+ * rings for every mail that is due.
  */
 function tickEachMinute({ port }: StartSettings, token: string): void {
   const post = (what: string): void => {
@@ -178,5 +233,6 @@ async function end(reason: string | null): Promise<void> {
 // npm that is killed outright cannot pass a signal on; whoever adopts this process then is not npm.
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || void end(null), 1_000).unref();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(null));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(signal, () => void end(null));
 main().catch(fail);

@@ -1,13 +1,17 @@
 /**
- * Runs one program in a process group of its own: `node supervise.ts <program> <arguments>`. The group ends with this process: asked
- * on SIGTERM, and at once when standard input closes, because then the process that began it is gone, however it ended.
+ * Runs one program in a process group of its own: `node supervise.ts <program> <arguments>`. The
+ * group ends with this process: asked on SIGTERM, and at once when standard input closes, because
+ * then the process that began it is gone, however it ended.
  */
 import { spawn } from "node:child_process";
 
 const GRACE_MS = 5_000;
 
 const [program = "", ...programArguments] = process.argv.slice(2);
-const child = spawn(program, programArguments, { detached: true, stdio: ["ignore", "inherit", "inherit"] });
+const child = spawn(program, programArguments, {
+  detached: true,
+  stdio: ["ignore", "inherit", "inherit"],
+});
 
 function signalGroup(signal: "SIGTERM" | "SIGKILL"): void {
   try {

@@ -1,9 +1,12 @@
-import { randomFrom } from "../../test/support/random.ts";
 import type { Luna } from "../../test/process/luna.ts";
+import { randomFrom } from "../../test/support/random.ts";
 import { apiKeyOf, userName } from "./store.ts";
 import { zipf } from "./zipf.ts";
 
-/** What users do meanwhile: mostly reads of their own, by popularity; some writes and mails. What each was told is kept, to be held to what there is. */
+/**
+ * What users do meanwhile: mostly reads of their own, by popularity; some writes and mails. What
+ * each was told is kept, to be held to what there is.
+ */
 
 type Told = "done" | "refused" | "unknown";
 type SignUp = { userId: string; address: string; told: Told };
@@ -72,9 +75,14 @@ export class Load {
   /** By themselves, with their key: so that who they are is read, too. */
   async #read(userId: string, what: string): Promise<void> {
     const { fault } = this;
-    const status = await this.#call("GET", `/api/users/${userId}${what}`, undefined, { Authorization: `Bearer ${apiKeyOf(userId)}` });
+    const status = await this.#call("GET", `/api/users/${userId}${what}`, undefined, {
+      Authorization: `Bearer ${apiKeyOf(userId)}`,
+    });
     const count = this.tally.reads.get(fault) ?? { asked: 0, answered: 0 };
-    this.tally.reads.set(fault, { asked: count.asked + 1, answered: count.answered + (status === 200 ? 1 : 0) });
+    this.tally.reads.set(fault, {
+      asked: count.asked + 1,
+      answered: count.answered + (status === 200 ? 1 : 0),
+    });
   }
 
   async #signUp(): Promise<void> {
@@ -85,7 +93,9 @@ export class Load {
   }
 
   async #count(userId: string): Promise<void> {
-    const told = toldBy(await this.#call("POST", `/api/users/${userId}/usage`, { metric: METRIC, amount: 1 }));
+    const told = toldBy(
+      await this.#call("POST", `/api/users/${userId}/usage`, { metric: METRIC, amount: 1 }),
+    );
     const known = this.tally.usage.get(userId) ?? { confirmed: 0, open: 0 };
     this.tally.usage.set(userId, {
       confirmed: known.confirmed + (told === "done" ? 1 : 0),
@@ -98,7 +108,9 @@ export class Load {
     const n = (this.tally.mails.given += 1);
     const mail = { to: `mail-${n}@example.com`, subject: `Mail ${n}`, text: `This is mail ${n}.` };
     for (let tries = 0; tries < 60; tries += 1) {
-      if ((await this.#call("POST", "/api/emails", mail, { "Idempotency-Key": `chaos-${n}` })) === 202) {
+      if (
+        (await this.#call("POST", "/api/emails", mail, { "Idempotency-Key": `chaos-${n}` })) === 202
+      ) {
         this.tally.mails.accepted += 1;
         return;
       }
@@ -107,9 +119,18 @@ export class Load {
   }
 
   /** @returns the status; 0 if there was no answer */
-  async #call(method: string, path: string, body?: unknown, more: Record<string, string> = {}): Promise<number> {
+  async #call(
+    method: string,
+    path: string,
+    body?: unknown,
+    more: Record<string, string> = {},
+  ): Promise<number> {
     const startedAt = performance.now();
-    const headers = { Authorization: `Bearer ${this.#luna.token}`, "Content-Type": "application/json", ...more };
+    const headers = {
+      Authorization: `Bearer ${this.#luna.token}`,
+      "Content-Type": "application/json",
+      ...more,
+    };
     const init = {
       method,
       headers,

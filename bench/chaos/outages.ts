@@ -3,10 +3,20 @@ import { SmtpSink } from "../../test/support/sink.ts";
 
 /** What fails, one after the other, each for a while, spread over the run. */
 
-export const faults = ["KV", "the tag index", "the circuit breakers", "telemetry", "the watchdog", "the mail server", "D1"] as const;
+export const faults = [
+  "KV",
+  "the tag index",
+  "the circuit breakers",
+  "telemetry",
+  "the watchdog",
+  "the mail server",
+  "D1",
+] as const;
 type FaultName = (typeof faults)[number];
 
-/** Whose files are locked: then no write to it succeeds. On the mail server's port nothing listens. */
+/**
+ * Whose files are locked: then no write to it succeeds. On the mail server's port nothing listens.
+ */
 const stores = {
   KV: "kv",
   "the tag index": "do/luna-api-CacheTagIndex",
@@ -37,7 +47,11 @@ export class MailServer {
 }
 
 /** @returns what ends it */
-export async function begin(name: FaultName, stateDir: string, mail: MailServer): Promise<() => Promise<void>> {
+export async function begin(
+  name: FaultName,
+  stateDir: string,
+  mail: MailServer,
+): Promise<() => Promise<void>> {
   if (name === "the mail server") {
     await mail.sink.close();
     return () => mail.comeBack();

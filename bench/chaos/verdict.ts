@@ -4,11 +4,20 @@ import { partsOfSignUp, usageOf } from "./store.ts";
 
 /** What the users were told, held to what there is. */
 
-export type Transactions = { tried: number; confirmed: number; refused: number; unknown: number; wrong: string[] };
+export type Transactions = {
+  tried: number;
+  confirmed: number;
+  refused: number;
+  unknown: number;
+  wrong: string[];
+};
 
 const WHOLE = 4;
 
-/** All or nothing, and as it was told: a sign-up that was confirmed is whole, one that was refused is not there at all. */
+/**
+ * All or nothing, and as it was told: a sign-up that was confirmed is whole, one that was refused
+ * is not there at all.
+ */
 export function judgeTransactions(db: DatabaseSync, { signUps, usage }: Tally): Transactions {
   const wrong = signUps.flatMap(({ userId, address, told }) => {
     const parts = partsOfSignUp(db, userId, address);
@@ -18,7 +27,8 @@ export function judgeTransactions(db: DatabaseSync, { signUps, usage }: Tally): 
   });
   for (const [userId, { confirmed, open }] of usage) {
     const amount = usageOf(db, userId, METRIC);
-    if (amount < confirmed || amount > confirmed + open) wrong.push(`${userId}: counted ${amount}, confirmed ${confirmed}, open ${open}`);
+    if (amount < confirmed || amount > confirmed + open)
+      wrong.push(`${userId}: counted ${amount}, confirmed ${confirmed}, open ${open}`);
   }
   const of = (told: string): number => signUps.filter((one) => one.told === told).length;
   const counted = [...usage.values()];

@@ -11,7 +11,8 @@ it("the n-th most popular is asked for in proportion to 1 / n, and none beyond t
     counts[asked] = (counts[asked] ?? 0) + 1;
   }
   expect([rank(0), rank(1 - Number.EPSILON)]).toEqual([0, 999]);
-  const share = (from: number, to: number): number => counts.slice(from, to).reduce((sum, each) => sum + each, 0);
+  const share = (from: number, to: number): number =>
+    counts.slice(from, to).reduce((sum, each) => sum + each, 0);
   // The harmonic numbers of 10, 100 and 1,000 are 2.93, 5.19 and 7.49.
   expect(share(0, 10) / share(0, 1_000)).toBeCloseTo(2.93 / 7.49, 1);
   expect(share(0, 100) / share(0, 1_000)).toBeCloseTo(5.19 / 7.49, 1);

@@ -1,5 +1,6 @@
 /**
- * Popularity by rank: the n-th most popular of `count` is asked for in proportion to 1 / n (Zipf). Pure.
+ * Popularity by rank: the n-th most popular of `count` is asked for in proportion to 1 / n (Zipf).
+ * Pure.
  *
  * @returns a rank from 0 on, for a number in [0, 1)
  */

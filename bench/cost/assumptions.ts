@@ -1,4 +1,7 @@
-/** What the prices of docs/cost.md rest on besides the counts. Nothing here was measured in production. */
+/**
+ * What the prices of docs/cost.md rest on besides the counts. Nothing here was measured in
+ * production.
+ */
 export const assumptions = {
   /** Of all requests; the rest are writes and mails. */
   reads: 0.97,
@@ -39,12 +42,18 @@ export function explained(given: Assumptions): [string, string][] {
     ["first request of a user in an hour, in an isolate", percent(given.usersSeen)],
     ["requests a second of a busy isolate", String(given.requestsPerIsolateSecond)],
     ["CPU of an invocation", `${given.cpuMsPerInvocation} ms`],
-    ["an object is awake for a request", `${given.objectMsPerRequest} ms, of 128 MB; never longer than the month`],
+    [
+      "an object is awake for a request",
+      `${given.objectMsPerRequest} ms, of 128 MB; never longer than the month`,
+    ],
     [
       "a log event",
       `${given.bytesPerLogEvent} bytes: one for each invocation, also of an object, and one for each line; none is sampled away`,
     ],
-    ["a mail in D1", `${given.mailBodyBytes} bytes of body and ${given.mailBytesBesidesBody} of the rest, kept for a month`],
+    [
+      "a mail in D1",
+      `${given.mailBodyBytes} bytes of body and ${given.mailBytesBesidesBody} of the rest, kept for a month`,
+    ],
     ["D1 is busy", `${given.d1MsPerRead} ms with a read and ${given.d1MsPerWrite} ms with a write`],
     ["the busiest second", `${given.peak} times the mean`],
   ];

@@ -27,7 +27,12 @@ export const levers: readonly Lever[] = [
     name: "leave what was purged to KV's own expiry, not built",
     price: "space in KV, for an hour",
     saved: (requests, counts, given) =>
-      total(marginal({ ...none, kvDeletes: requests * given.writes * counts["write with its purge"].kvDeletes })),
+      total(
+        marginal({
+          ...none,
+          kvDeletes: requests * given.writes * counts["write with its purge"].kvDeletes,
+        }),
+      ),
   },
   {
     name: "report each ten seconds, `DELAY_MS` in telemetry/client.ts",

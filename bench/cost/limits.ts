@@ -1,5 +1,13 @@
 import type { Assumptions } from "./assumptions.ts";
-import { askedOf, loadOf, MONTH_SECONDS, OBJECT_REQUESTS_PER_SECOND, operationsOf, type Counts, type Design } from "./model.ts";
+import {
+  askedOf,
+  loadOf,
+  MONTH_SECONDS,
+  OBJECT_REQUESTS_PER_SECOND,
+  operationsOf,
+  type Counts,
+  type Design,
+} from "./model.ts";
 
 /** At which load the limits bind, by the same counts and assumptions. Pure. */
 
@@ -18,7 +26,8 @@ const DO_LIMITS = "https://developers.cloudflare.com/durable-objects/platform/li
 const D1_LIMITS = "https://developers.cloudflare.com/d1/platform/limits/";
 const QUEUE_MESSAGES_PER_SECOND = 5_000;
 const D1_BYTES = 10e9;
-const perSecond = (perMonth: number, { peak }: Assumptions): number => (perMonth * peak) / MONTH_SECONDS;
+const perSecond = (perMonth: number, { peak }: Assumptions): number =>
+  (perMonth * peak) / MONTH_SECONDS;
 
 export const limits: readonly Limit[] = [
   {
@@ -27,8 +36,17 @@ export const limits: readonly Limit[] = [
     source: D1_LIMITS,
     lift: "mails in a database of their own, then users by tenant over several: no batch but the sign-up's spans both",
     share: (design, requests, counts, given) => {
-      const { d1Reads, d1Writes } = operationsOf(design, loadOf(requests, design, given), counts, given);
-      return (perSecond(d1Reads, given) * given.d1MsPerRead + perSecond(d1Writes, given) * given.d1MsPerWrite) / 1_000;
+      const { d1Reads, d1Writes } = operationsOf(
+        design,
+        loadOf(requests, design, given),
+        counts,
+        given,
+      );
+      return (
+        (perSecond(d1Reads, given) * given.d1MsPerRead +
+          perSecond(d1Writes, given) * given.d1MsPerWrite) /
+        1_000
+      );
     },
   },
   {
@@ -36,7 +54,8 @@ export const limits: readonly Limit[] = [
     limit: "10 GB",
     source: D1_LIMITS,
     lift: "erase the bodies of mails that are over, which nothing does yet; then a database of mails for each month or tenant",
-    share: (_, requests, __, given) => (requests * given.mails * (given.mailBodyBytes + given.mailBytesBesidesBody)) / D1_BYTES,
+    share: (_, requests, __, given) =>
+      (requests * given.mails * (given.mailBodyBytes + given.mailBytesBesidesBody)) / D1_BYTES,
   },
   {
     name: "tag index, one object",
@@ -45,7 +64,9 @@ export const limits: readonly Limit[] = [
     lift: "a view that the isolates of one location share, or relay objects that sync for them; syncs each two seconds halve it, and double the bound",
     share: (design, requests, counts, given) => {
       const load = loadOf(requests, design, given);
-      const asked = askedOf(design, load, counts, given).index.objectRequests + load.writes * counts["write with its purge"].objectRequests;
+      const asked =
+        askedOf(design, load, counts, given).index.objectRequests +
+        load.writes * counts["write with its purge"].objectRequests;
       return perSecond(asked, given) / OBJECT_REQUESTS_PER_SECOND;
     },
   },
@@ -55,8 +76,10 @@ export const limits: readonly Limit[] = [
     source: DO_LIMITS,
     lift: "an object for each of several shares of the isolates, summed up when somebody asks; or reports each ten seconds",
     share: (design, requests, counts, given) =>
-      perSecond(askedOf(design, loadOf(requests, design, given), counts, given).telemetry.objectRequests, given) /
-      OBJECT_REQUESTS_PER_SECOND,
+      perSecond(
+        askedOf(design, loadOf(requests, design, given), counts, given).telemetry.objectRequests,
+        given,
+      ) / OBJECT_REQUESTS_PER_SECOND,
   },
   {
     name: "breaker of KV, one object",
@@ -64,22 +87,30 @@ export const limits: readonly Limit[] = [
     source: DO_LIMITS,
     lift: "a longer lease, `leaseMs` in settings.ts: an operator's order then takes as much longer",
     share: (design, requests, counts, given) =>
-      perSecond(askedOf(design, loadOf(requests, design, given), counts, given).kvBreaker.objectRequests, given) /
-      OBJECT_REQUESTS_PER_SECOND,
+      perSecond(
+        askedOf(design, loadOf(requests, design, given), counts, given).kvBreaker.objectRequests,
+        given,
+      ) / OBJECT_REQUESTS_PER_SECOND,
   },
   {
     name: "queue of mails",
     limit: "5,000 messages a second",
     source: "https://developers.cloudflare.com/queues/platform/limits/",
     lift: "several queues, chosen by the mail's id: a message is a doorbell, and any queue may ring",
-    share: (_, requests, __, given) => perSecond(requests * given.mails, given) / QUEUE_MESSAGES_PER_SECOND,
+    share: (_, requests, __, given) =>
+      perSecond(requests * given.mails, given) / QUEUE_MESSAGES_PER_SECOND,
   },
 ];
 
 const MOST = 1e15;
 
 /** The requests a month at which a limit binds, to a thousandth. */
-export function bindsAt({ share }: Limit, design: Design, counts: Counts, given: Assumptions): number {
+export function bindsAt(
+  { share }: Limit,
+  design: Design,
+  counts: Counts,
+  given: Assumptions,
+): number {
   let [below, above] = [1, MOST];
   while (above / below > 1.001) {
     const middle = Math.sqrt(below * above);

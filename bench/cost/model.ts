@@ -8,12 +8,23 @@ export type Counts = Record<Operation, Operations>;
 export type Design = "luna" | "naive";
 
 /** What is done, and how often. */
-export type Load = { requests: number; reads: number; writes: number; mails: number; batches: number; seen: number; isolates: number };
+export type Load = {
+  requests: number;
+  reads: number;
+  writes: number;
+  mails: number;
+  batches: number;
+  seen: number;
+  isolates: number;
+};
 
 export const MONTH_SECONDS = 30 * 86_400;
 const MONTH_MINUTES = MONTH_SECONDS / 60;
 
-/** Objects that a fleet has one of: the tag index, the counters, the watchdog, breakers of D1, KV and a transport. */
+/**
+ * Objects that a fleet has one of: the tag index, the counters, the watchdog, breakers of D1, KV
+ * and a transport.
+ */
 const OBJECTS = 6;
 /** By Cloudflare: https://developers.cloudflare.com/durable-objects/platform/limits/ */
 export const OBJECT_REQUESTS_PER_SECOND = 1_000;
@@ -40,9 +51,16 @@ export function loadOf(requests: number, design: Design, given: Assumptions): Lo
   };
 }
 
-/** What requests and mails make the platform do, without what the design asks of objects besides. */
-function workOf({ reads, writes, mails, batches, seen }: Load, counts: Counts, given: Assumptions): Operations {
-  const delivered = counts[`queue batch of ${mails === 0 ? 1 : nearest(mails / batches)} delivered`];
+/**
+ * What requests and mails make the platform do, without what the design asks of objects besides.
+ */
+function workOf(
+  { reads, writes, mails, batches, seen }: Load,
+  counts: Counts,
+  given: Assumptions,
+): Operations {
+  const delivered =
+    counts[`queue batch of ${mails === 0 ? 1 : nearest(mails / batches)} delivered`];
   return sum(
     times(reads * given.fromMemory, counts["read from memory"]),
     times(reads * given.fromKv, counts["read from KV"]),
@@ -56,15 +74,25 @@ function workOf({ reads, writes, mails, batches, seen }: Load, counts: Counts, g
 
 const nearest = (size: number): 1 | 10 | 100 => batchSize(Math.round(size));
 
-/** What is asked of each object, besides purges: `kvBreaker` is the one of KV, `breakers` are the others. */
-export type Asked = { index: Operations; telemetry: Operations; kvBreaker: Operations; breakers: Operations };
+/**
+ * What is asked of each object, besides purges: `kvBreaker` is the one of KV, `breakers` are the
+ * others.
+ */
+export type Asked = {
+  index: Operations;
+  telemetry: Operations;
+  kvBreaker: Operations;
+  breakers: Operations;
+};
 
 const asking = (objectRequests: number): Operations => ({ ...nothing, objectRequests });
 
 /**
- * Luna: each isolate at its own pace, never more often than there are requests. Naive: the index for each of the cached reads (key and
- * user, or the key alone), a breaker for each call of KV, each read of D1 and each hand-over, the counters for each request and mail.
- * Kindly, none of that reads or writes a row, and a breaker is asked once where it would have to be told of the outcome, too.
+ * Luna: each isolate at its own pace, never more often than there are requests. Naive: the index
+ * for each of the cached reads (key and user, or the key alone), a breaker for each call of KV,
+ * each read of D1 and each hand-over, the counters for each request and mail. Kindly, none of that
+ * reads or writes a row, and a breaker is asked once where it would have to be told of the outcome,
+ * too.
  */
 export function askedOf(design: Design, load: Load, counts: Counts, given: Assumptions): Asked {
   switch (design) {
@@ -95,12 +123,22 @@ export function askedOf(design: Design, load: Load, counts: Counts, given: Assum
   }
 }
 
-export function operationsOf(design: Design, load: Load, counts: Counts, given: Assumptions): Operations {
+export function operationsOf(
+  design: Design,
+  load: Load,
+  counts: Counts,
+  given: Assumptions,
+): Operations {
   return sum(workOf(load, counts, given), ...Object.values(askedOf(design, load, counts, given)));
 }
 
 /** What a month uses of all that is billed. */
-export function usageOf(design: Design, requests: number, counts: Counts, given: Assumptions): Usage {
+export function usageOf(
+  design: Design,
+  requests: number,
+  counts: Counts,
+  given: Assumptions,
+): Usage {
   const load = loadOf(requests, design, given);
   const cron = times(MONTH_MINUTES / 2, counts["two minutes of cron"]);
   const done = sum(operationsOf(design, load, counts, given), cron);
@@ -110,7 +148,10 @@ export function usageOf(design: Design, requests: number, counts: Counts, given:
 export function billedFor(done: Operations, mails: number, given: Assumptions): Usage {
   const { requests, objectRequests, logLines } = done;
   const objects = OBJECTS + Math.floor(objectRequests / MONTH_SECONDS / OBJECT_REQUESTS_PER_SECOND);
-  const awakeSeconds = Math.min((objectRequests * given.objectMsPerRequest) / 1_000, objects * MONTH_SECONDS);
+  const awakeSeconds = Math.min(
+    (objectRequests * given.objectMsPerRequest) / 1_000,
+    objects * MONTH_SECONDS,
+  );
   const logGb = ((requests + objectRequests + logLines) * given.bytesPerLogEvent) / GB;
   return {
     requests,

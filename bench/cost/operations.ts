@@ -1,6 +1,9 @@
 /** What Cloudflare counts of one operation, and how docs/cost.md writes that down. Pure. */
 
-/** In the order of the page's columns. A D1 read is a round trip that wrote no row, a D1 write one that did. */
+/**
+ * In the order of the page's columns. A D1 read is a round trip that wrote no row, a D1 write one
+ * that did.
+ */
 const columns = {
   requests: "Worker requests",
   d1Reads: "D1 reads",
@@ -40,7 +43,9 @@ const operations = [
 ] as const;
 export type Operation = (typeof operations)[number];
 
-export const nothing: Operations = Object.fromEntries(columnNames.map((column) => [column, 0])) as Operations;
+export const nothing: Operations = Object.fromEntries(
+  columnNames.map((column) => [column, 0]),
+) as Operations;
 
 export function sum(...all: Operations[]): Operations {
   return each((column) => all.reduce((total, one) => total + one[column], 0));
@@ -59,7 +64,11 @@ function around(page: string, name: string): [before: string, within: string, af
   const [from, to] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`];
   const [start, end] = [page.indexOf(from), page.indexOf(to)];
   if (start < 0 || end < start) throw new Error(`the page has no section ${name}`);
-  return [page.slice(0, start + from.length), page.slice(start + from.length, end), page.slice(end)];
+  return [
+    page.slice(0, start + from.length),
+    page.slice(start + from.length, end),
+    page.slice(end),
+  ];
 }
 
 /** The page with other lines in a section. */
@@ -86,9 +95,14 @@ export function countsOn(page: string): Record<Operation, Operations> {
   const counted = (name: Operation): Operations => {
     const cells = rows.get(name) ?? [];
     if (cells.length !== columnNames.length) throw new Error(`the page has no counts of ${name}`);
-    return Object.fromEntries(columnNames.map((column, n) => [column, numberIn(cells[n] ?? "")])) as Operations;
+    return Object.fromEntries(
+      columnNames.map((column, n) => [column, numberIn(cells[n] ?? "")]),
+    ) as Operations;
   };
-  return Object.fromEntries(operations.map((name) => [name, counted(name)])) as Record<Operation, Operations>;
+  return Object.fromEntries(operations.map((name) => [name, counted(name)])) as Record<
+    Operation,
+    Operations
+  >;
 }
 
 /** One row of the page, as `countsOn` reads it. */
@@ -104,14 +118,17 @@ export function rowOn(page: string, name: Operation): string {
 const ROWS_READ: readonly Column[] = ["d1RowsRead", "objectRowsRead"];
 
 /**
- * What was counted, as a row of the page. How many rows a query reads depends a little on what else there is: the page's number stands
- * where the count is within a quarter of it.
+ * What was counted, as a row of the page. How many rows a query reads depends a little on what else
+ * there is: the page's number stands where the count is within a quarter of it.
  */
 export function rowHeldTo(page: string, name: Operation, counted: Operations): string {
   const cells = rowsOf(page, "counts").get(name) ?? [];
   const about = ROWS_READ.map((column) => {
     const stated = Number(cells[columnNames.indexOf(column)]);
-    return [column, Math.abs(counted[column] - stated) <= stated / 4 ? stated : counted[column]] as const;
+    return [
+      column,
+      Math.abs(counted[column] - stated) <= stated / 4 ? stated : counted[column],
+    ] as const;
   });
   return rowFor(name, { ...counted, ...Object.fromEntries(about) });
 }

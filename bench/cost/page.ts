@@ -1,11 +1,39 @@
 import { explained, type Assumptions } from "./assumptions.ts";
-import { bindsAt, limits } from "./limits.ts";
 import { levers } from "./levers.ts";
-import { askedOf, billedFor, MONTH_SECONDS, usageOf, type Counts, type Design, type Load } from "./model.ts";
-import { countsOn, sum, times, withSection, type Operation, type Operations } from "./operations.ts";
-import { bill, billed, marginal, prices, products, sources, SUBSCRIPTION_DOLLARS, total, type Product } from "./prices.ts";
+import { bindsAt, limits } from "./limits.ts";
+import {
+  askedOf,
+  billedFor,
+  MONTH_SECONDS,
+  usageOf,
+  type Counts,
+  type Design,
+  type Load,
+} from "./model.ts";
+import {
+  countsOn,
+  sum,
+  times,
+  withSection,
+  type Operation,
+  type Operations,
+} from "./operations.ts";
+import {
+  bill,
+  billed,
+  marginal,
+  prices,
+  products,
+  sources,
+  SUBSCRIPTION_DOLLARS,
+  total,
+  type Product,
+} from "./prices.ts";
 
-/** The tables of docs/cost.md that follow from its counts. Pure: from the page as it is to the page as it should be. */
+/**
+ * The tables of docs/cost.md that follow from its counts. Pure: from the page as it is to the page
+ * as it should be.
+ */
 
 const LOADS = [1e6, 100e6, 10e9];
 const designs: readonly Design[] = ["luna", "naive"];
@@ -22,29 +50,55 @@ export function rendered(page: string, given: Assumptions): string {
     assumptions: table(["", "assumed"], explained(given)),
     prices: pricesTable(),
   };
-  return Object.entries(tables).reduce((text, [name, lines]) => withSection(text, name, lines), page);
+  return Object.entries(tables).reduce(
+    (text, [name, lines]) => withSection(text, name, lines),
+    page,
+  );
 }
 
 function billsTable(counts: Counts, given: Assumptions): string {
-  const bills = LOADS.flatMap((requests) => designs.map((design) => bill(usageOf(design, requests, counts, given))));
-  const head = LOADS.flatMap((requests) => designs.map((design) => `${spoken(requests)}, ${design}`));
-  const row = (product: Product): string[] => [product, ...bills.map((one) => dollars(one[product]))];
+  const bills = LOADS.flatMap((requests) =>
+    designs.map((design) => bill(usageOf(design, requests, counts, given))),
+  );
+  const head = LOADS.flatMap((requests) =>
+    designs.map((design) => `${spoken(requests)}, ${design}`),
+  );
+  const row = (product: Product): string[] => [
+    product,
+    ...bills.map((one) => dollars(one[product])),
+  ];
   return table(
     ["dollars a month", ...head],
     [
       ["plan", ...bills.map(() => dollars(SUBSCRIPTION_DOLLARS))],
       ...products.map(row),
-      ["all but logs", ...bills.map((one) => dollars(total(one) - one["Workers Logs"] + SUBSCRIPTION_DOLLARS))],
+      [
+        "all but logs",
+        ...bills.map((one) => dollars(total(one) - one["Workers Logs"] + SUBSCRIPTION_DOLLARS)),
+      ],
       ["**all**", ...bills.map((one) => `**${dollars(total(one) + SUBSCRIPTION_DOLLARS)}**`)],
     ],
   );
 }
 
 /** A million of one kind, as a load of nothing else. */
-type Kind = { name: string; operations: readonly Operation[]; load: Partial<Load>; from?: Partial<Assumptions> };
+type Kind = {
+  name: string;
+  operations: readonly Operation[];
+  load: Partial<Load>;
+  from?: Partial<Assumptions>;
+};
 const readsOnly = { requests: MILLION, reads: MILLION };
 const mailsOnly = { requests: MILLION, mails: MILLION };
-const noLoad: Load = { requests: 0, reads: 0, writes: 0, mails: 0, batches: 0, seen: 0, isolates: 0 };
+const noLoad: Load = {
+  requests: 0,
+  reads: 0,
+  writes: 0,
+  mails: 0,
+  batches: 0,
+  seen: 0,
+  isolates: 0,
+};
 const kinds: readonly [Kind, ...Kind[]] = [
   {
     name: "reads from memory",
@@ -52,49 +106,98 @@ const kinds: readonly [Kind, ...Kind[]] = [
     load: readsOnly,
     from: { fromMemory: 1, fromKv: 0, fromD1: 0 },
   },
-  { name: "reads from KV", operations: ["read from KV"], load: readsOnly, from: { fromMemory: 0, fromKv: 1, fromD1: 0 } },
-  { name: "reads from D1", operations: ["read from D1"], load: readsOnly, from: { fromMemory: 0, fromKv: 0, fromD1: 1 } },
-  { name: "writes", operations: ["write with its purge"], load: { requests: MILLION, writes: MILLION } },
-  { name: "mails, delivered one by one", operations: ["mail accepted", "queue batch of 1 delivered"], load: mailsOnly },
+  {
+    name: "reads from KV",
+    operations: ["read from KV"],
+    load: readsOnly,
+    from: { fromMemory: 0, fromKv: 1, fromD1: 0 },
+  },
+  {
+    name: "reads from D1",
+    operations: ["read from D1"],
+    load: readsOnly,
+    from: { fromMemory: 0, fromKv: 0, fromD1: 1 },
+  },
+  {
+    name: "writes",
+    operations: ["write with its purge"],
+    load: { requests: MILLION, writes: MILLION },
+  },
+  {
+    name: "mails, delivered one by one",
+    operations: ["mail accepted", "queue batch of 1 delivered"],
+    load: mailsOnly,
+  },
 ];
 
 function marginalTable(counts: Counts, given: Assumptions): string {
-  const cost = (done: Operations, mails = 0): number => total(marginal(billedFor(done, mails, given)));
+  const cost = (done: Operations, mails = 0): number =>
+    total(marginal(billedFor(done, mails, given)));
   const costOf = ({ operations, load, from }: Kind, design: Design): number => {
     const all = { ...noLoad, ...load, batches: load.mails ?? 0 };
-    const asked = design === "luna" ? [] : Object.values(askedOf("naive", all, counts, { ...given, ...from }));
-    return cost(sum(...operations.map((name) => times(MILLION, counts[name])), ...asked), all.mails);
+    const asked =
+      design === "luna" ? [] : Object.values(askedOf("naive", all, counts, { ...given, ...from }));
+    return cost(
+      sum(...operations.map((name) => times(MILLION, counts[name])), ...asked),
+      all.mails,
+    );
   };
   const inBatches = ([10, 100] as const).map((size) => {
-    const done = sum(times(MILLION, counts["mail accepted"]), times(MILLION / size, counts[`queue batch of ${size} delivered`]));
+    const done = sum(
+      times(MILLION, counts["mail accepted"]),
+      times(MILLION / size, counts[`queue batch of ${size} delivered`]),
+    );
     return [`a million mails, delivered in batches of ${size}`, dollars(cost(done, MILLION)), "–"];
   });
-  const paced = sum(counts["minute of leases"], counts["minute of syncs"], counts["minute of reports"]);
+  const paced = sum(
+    counts["minute of leases"],
+    counts["minute of syncs"],
+    counts["minute of reports"],
+  );
   const isolate = cost(times(MONTH_SECONDS / 60, paced));
   const [fromMemory] = kinds;
   const saved = (costOf(fromMemory, "naive") - costOf(fromMemory, "luna")) / MILLION;
   return table(
     ["dollars beyond what is included", ...designs],
     [
-      ...kinds.map((kind) => [`a million ${kind.name}`, ...designs.map((design) => dollars(costOf(kind, design)))]),
+      ...kinds.map((kind) => [
+        `a million ${kind.name}`,
+        ...designs.map((design) => dollars(costOf(kind, design))),
+      ]),
       ...inBatches,
       ["an isolate that is busy all month", dollars(isolate), "–"],
-      ["requests a second from which on that is cheaper than to ask in each", spoken(isolate / MONTH_SECONDS / saved), "–"],
+      [
+        "requests a second from which on that is cheaper than to ask in each",
+        spoken(isolate / MONTH_SECONDS / saved),
+        "–",
+      ],
     ],
   );
 }
 
 function limitsTable(counts: Counts, given: Assumptions): string {
   const rows = limits
-    .map((limit) => ({ ...limit, at: designs.map((design) => bindsAt(limit, design, counts, given)) }))
+    .map((limit) => ({
+      ...limit,
+      at: designs.map((design) => bindsAt(limit, design, counts, given)),
+    }))
     .toSorted((one, other) => (one.at[0] ?? 0) - (other.at[0] ?? 0))
-    .map(({ name, limit, source, lift, at }) => [name, `[${limit}](${source})`, ...at.map(spoken), lift]);
+    .map(({ name, limit, source, lift, at }) => [
+      name,
+      `[${limit}](${source})`,
+      ...at.map(spoken),
+      lift,
+    ]);
   return table(["what", "limit", "luna", "naive", "what lifts it"], rows);
 }
 
 function leversTable(counts: Counts, given: Assumptions): string {
   const most = LOADS.at(-1) ?? 0;
-  const rows = levers.map(({ name, price, saved }) => [name, dollars(saved(most, counts, given)), price]);
+  const rows = levers.map(({ name, price, saved }) => [
+    name,
+    dollars(saved(most, counts, given)),
+    price,
+  ]);
   return table(["what", `dollars a month at ${spoken(most)}`, "for"], rows);
 }
 
@@ -103,7 +206,13 @@ function pricesTable(): string {
     ["", "unit", "included", "dollars", "for each"],
     billed.map((name) => {
       const { product, what, included, dollars: price, per } = prices[name];
-      return [`[${product}](${sources[product]})`, what, spoken(included), String(price), spoken(per)];
+      return [
+        `[${product}](${sources[product]})`,
+        what,
+        spoken(included),
+        String(price),
+        spoken(per),
+      ];
     }),
   );
 }

@@ -45,7 +45,9 @@ export class KilledLuna {
       this.#luna = new Luna(this.#env);
       await this.#luna.ready();
       this.kills.push({ at: killedAt, readyAt: Date.now() });
-      process.stdout.write(`${this.kills.length}. SIGKILL: back after ${((Date.now() - killedAt) / 1_000).toFixed(1)} s\n`);
+      process.stdout.write(
+        `${this.kills.length}. SIGKILL: back after ${((Date.now() - killedAt) / 1_000).toFixed(1)} s\n`,
+      );
     }
   }
 
@@ -60,9 +62,15 @@ export class KilledLuna {
   }
 
   /** Calls once. Throws when it is down or goes down. */
-  async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     const { url, token } = this.#luna;
-    const fetchNow = (at: string, init: RequestInit) => fetch(`${url}${at}`, { ...init, signal: AbortSignal.timeout(CALL_TIMEOUT_MS) });
+    const fetchNow = (at: string, init: RequestInit) =>
+      fetch(`${url}${at}`, { ...init, signal: AbortSignal.timeout(CALL_TIMEOUT_MS) });
     return await call(fetchNow, method, path, body, { token, headers });
   }
 

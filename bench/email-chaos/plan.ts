@@ -12,11 +12,17 @@ export type Fate =
   | { kind: "ambiguous"; kept: boolean };
 
 const SHARES = { transient: 0.3, permanent: 0.02, ambiguous: 0.01 };
-/** A server cannot know at MAIL whose mail it will be, so there any may be refused: some mails run out of attempts. */
+/**
+ * A server cannot know at MAIL whose mail it will be, so there any may be refused: some mails run
+ * out of attempts.
+ */
 const MAIL_REFUSALS = 0.02;
 
 const PHASES = ["rcpt", "data-command", "data"] as const;
-/** None of them says that the server is in trouble, which is the business of the circuit breaker's tests. */
+/**
+ * None of them says that the server is in trouble, which is the business of the circuit breaker's
+ * tests.
+ */
 const REFUSALS = [
   { code: 451, text: "4.7.1 greylisted, try again later" },
   { code: 450, text: "4.2.1 mailbox busy" },
@@ -44,7 +50,8 @@ export class Plan {
 
   /** What `SmtpSink.fault` asks. */
   readonly fault = (phase: Fault["phase"], to: string): Fault | null => {
-    if (phase === "mail") return this.#random() < MAIL_REFUSALS ? { phase, do: "refuse", ...REFUSALS[0] } : null;
+    if (phase === "mail")
+      return this.#random() < MAIL_REFUSALS ? { phase, do: "refuse", ...REFUSALS[0] } : null;
     const n = numberOf(to);
     const fate = this.fates[n];
     switch (fate?.kind) {
@@ -71,13 +78,18 @@ function fatesOf(mails: number): Fate[] {
     const phase = PHASES[n % PHASES.length] ?? PHASES[0];
     return { kind: "transient", phase, times: 1 + (Math.floor(n / PHASES.length) % 3) };
   });
-  const permanents = Array.from({ length: Math.round(mails * SHARES.permanent) }, (): Fate => ({ kind: "permanent" }));
+  const permanents = Array.from({ length: Math.round(mails * SHARES.permanent) }, (): Fate => ({
+    kind: "permanent",
+  }));
   const ambiguous = Array.from({ length: Math.round(mails * SHARES.ambiguous) }, (_, n): Fate => ({
     kind: "ambiguous",
     kept: n % 2 === 0,
   }));
   const faulty = [...transients, ...permanents, ...ambiguous];
-  return [...faulty, ...Array.from({ length: mails - faulty.length }, (): Fate => ({ kind: "fine" }))];
+  return [
+    ...faulty,
+    ...Array.from({ length: mails - faulty.length }, (): Fate => ({ kind: "fine" })),
+  ];
 }
 
 /** Fisher and Yates. */

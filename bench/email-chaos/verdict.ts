@@ -5,7 +5,14 @@ import { numberOf, type Fate } from "./plan.ts";
 
 /** What became of every mail: D1's word against what the mail server kept. */
 
-type Row = { id: string; to: string; status: string; reason: string | null; generation: number; lastPhase: string | null };
+type Row = {
+  id: string;
+  to: string;
+  status: string;
+  reason: string | null;
+  generation: number;
+  lastPhase: string | null;
+};
 
 export type Evidence = { accepted: Accepted[]; rows: Row[]; delivered: Delivered[]; fates: Fate[] };
 
@@ -23,7 +30,10 @@ export type Verdict = {
   /** Of the unknown: those whose lease ran out, because a kill cut their hand-over off. */
   cutOff: number;
   replayedAndDelivered: number;
-  /** From the answer of the accept to the mail server, ascending; ms. Those that were replayed waited for an operator, too. */
+  /**
+   * From the answer of the accept to the mail server, ascending; ms. Those that were replayed
+   * waited for an operator, too.
+   */
   waits: { unaided: number[]; replayed: number[] };
 };
 
@@ -38,7 +48,8 @@ export function judge({ accepted, rows, delivered, fates }: Evidence): Verdict {
   const attemptsKept = count(delivered.map(({ id, generation }) => `${id}:${generation}`));
   const rowsOf = count(rows.map(({ to }) => to));
   const acceptedAt = new Map(accepted.map(({ id, at }) => [id, at]));
-  const waitsOf = (mails: Delivered[]): number[] => mails.map(({ id, at }) => at - (acceptedAt.get(id) ?? at)).toSorted((a, b) => a - b);
+  const waitsOf = (mails: Delivered[]): number[] =>
+    mails.map(({ id, at }) => at - (acceptedAt.get(id) ?? at)).toSorted((a, b) => a - b);
   const copies = ({ to }: Row): number => copiesOf.get(to) ?? 0;
   const fateOf = ({ to }: Row): Fate["kind"] => fates[numberOf(to)]?.kind ?? "fine";
   const having = (status: string): Row[] => rows.filter((row) => row.status === status);
@@ -49,7 +60,9 @@ export function judge({ accepted, rows, delivered, fates }: Evidence): Verdict {
   return {
     // Also one that is gone from D1, or that D1 calls sent and nobody has.
     lost: [
-      ...accepted.filter(({ id }) => !rowOf.has(id)).map(({ id }) => `${id}: accepted, and not in D1`),
+      ...accepted
+        .filter(({ id }) => !rowOf.has(id))
+        .map(({ id }) => `${id}: accepted, and not in D1`),
       ...sent.filter((row) => copies(row) === 0).map(({ id }) => `${id}: sent, and without a copy`),
     ],
     twice: [
@@ -57,10 +70,14 @@ export function judge({ accepted, rows, delivered, fates }: Evidence): Verdict {
       ...over(attemptsKept).map((attempt) => `${attempt}: several copies of one generation`),
       ...over(rowsOf).map((to) => `${to}: accepted as several mails`),
     ],
-    undelivered: rows.filter((row) => !settled.has(row)).map((row) => `${row.id}: ${row.status} ${row.reason ?? ""} (${fateOf(row)})`),
+    undelivered: rows
+      .filter((row) => !settled.has(row))
+      .map((row) => `${row.id}: ${row.status} ${row.reason ?? ""} (${fateOf(row)})`),
     untrue: [
       ...dead.filter((row) => copies(row) > 0).map(({ id }) => `${id}: dead, and delivered`),
-      ...sent.filter((row) => fateOf(row) === "permanent").map(({ id }) => `${id}: sent, and refused for good`),
+      ...sent
+        .filter((row) => fateOf(row) === "permanent")
+        .map(({ id }) => `${id}: sent, and refused for good`),
     ],
     delivered: sent.filter((row) => copies(row) === 1).length,
     dead: permanent.length,
@@ -81,4 +98,5 @@ function count(names: string[]): Map<string, number> {
   return counts;
 }
 
-const over = (counts: Map<string, number>): string[] => [...counts].filter(([, copies]) => copies > 1).map(([name]) => name);
+const over = (counts: Map<string, number>): string[] =>
+  [...counts].filter(([, copies]) => copies > 1).map(([name]) => name);

@@ -1,8 +1,8 @@
 import type { VirtualClock } from "../../test/support/virtual-clock.ts";
 
 /**
- * Lets as much time pass, with calls that come by chance, independently of each other: the gaps are exponential, rounded up to a
- * millisecond. A call goes to any of the isolates.
+ * Lets as much time pass, with calls that come by chance, independently of each other: the gaps are
+ * exponential, rounded up to a millisecond. A call goes to any of the isolates.
  */
 export async function arrive(
   clock: VirtualClock,

@@ -1,7 +1,10 @@
-import { judge, type Stamp } from "../../shared/cache-tags/sequence.ts";
+import { judge, type Stamp } from "../../shared/lib/cache/tags/rules/sequence.ts";
 import type { SimulatedBackends } from "../../test/support/cache-fleet.ts";
 
-/** The peer: an isolate's memory that asks the index on every read, and goes to the origin when it does not answer. */
+/**
+ * The peer: an isolate's memory that asks the index on every read, and goes to the origin when it
+ * does not answer.
+ */
 export class AskingReader {
   readonly #backends: SimulatedBackends;
   readonly #held = new Map<string, { version: number; stamp: Stamp }>();
@@ -18,7 +21,11 @@ export class AskingReader {
       if (judge(held.stamp, reply.meta, purges) === "fresh") return held.version;
     }
     const version = await this.#backends.loadVersion(key);
-    if (reply !== null) this.#held.set(key, { version, stamp: { generation: reply.meta.generation, seq: reply.meta.seq } });
+    if (reply !== null)
+      this.#held.set(key, {
+        version,
+        stamp: { generation: reply.meta.generation, seq: reply.meta.seq },
+      });
     return version;
   }
 
@@ -26,7 +33,9 @@ export class AskingReader {
     const { index } = this.#backends;
     this.#backends.indexRequests += 1;
     try {
-      return await this.#backends.reach("index", () => index.answerSync({ since: null, lookUp: [key] }));
+      return await this.#backends.reach("index", () =>
+        index.answerSync({ since: null, lookUp: [key] }),
+      );
     } catch {
       return null;
     }

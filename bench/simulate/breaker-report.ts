@@ -1,5 +1,5 @@
-import { runBreakers, WARM_UP_MS, type BreakerKind } from "./breaker-run.ts";
 import { breakerTable } from "./breaker-rows.ts";
+import { runBreakers, WARM_UP_MS, type BreakerKind } from "./breaker-run.ts";
 import {
   CALLS_PER_SECOND,
   fleetRows,
@@ -23,8 +23,16 @@ export async function breakerReport(scale: BreakerScale): Promise<Report> {
   const fleetByRate = byRate.filter(({ names }) => names[1] === labels.fleet);
   return {
     parts: {
-      "breaker-fleets": breakerTable(["an isolate lives", "isolates", "breaker"], await fleetRows(scale), scale),
-      "breaker-settings": breakerTable(["opens at five failures that are", "breaker"], await settingsRows(scale), scale),
+      "breaker-fleets": breakerTable(
+        ["an isolate lives", "isolates", "breaker"],
+        await fleetRows(scale),
+        scale,
+      ),
+      "breaker-settings": breakerTable(
+        ["opens at five failures that are", "breaker"],
+        await settingsRows(scale),
+        scale,
+      ),
       "breaker-weathers": breakerTable(["trouble", "breaker"], await weatherRows(scale), scale),
       "breaker-rates": breakerTable(["calls a second of each isolate", "breaker"], byRate, scale),
     },
@@ -35,7 +43,13 @@ export async function breakerReport(scale: BreakerScale): Promise<Report> {
         { name: "calls a second of each isolate", scale: "log" },
         { name: "object requests per million calls", scale: "log" },
         [
-          { name: labels.fleet, points: fleetByRate.map(({ rate, requestsPerMillionCalls }) => [rate, requestsPerMillionCalls]) },
+          {
+            name: labels.fleet,
+            points: fleetByRate.map(({ rate, requestsPerMillionCalls }) => [
+              rate,
+              requestsPerMillionCalls,
+            ]),
+          },
           { name: "asked on each call", points: RATES.map((rate) => [rate, 1e6]), dashed: true },
         ],
       ),
@@ -48,14 +62,33 @@ async function timeline(seed: number): Promise<string> {
   const troubleMs = 75_000;
   const series: Line[] = [];
   for (const breaker of ["fleet", "isolate"] satisfies BreakerKind[]) {
-    const plan = { breaker, isolates: 1_000, callsPerSecond: CALLS_PER_SECOND, lifeCalls: SHORT_LIFE_CALLS } as const;
-    const { seconds } = await runBreakers({ ...plan, weather: { kind: "down" }, troubleMs, afterMs: 90_000, seed });
+    const plan = {
+      breaker,
+      isolates: 1_000,
+      callsPerSecond: CALLS_PER_SECOND,
+      lifeCalls: SHORT_LIFE_CALLS,
+    } as const;
+    const { seconds } = await runBreakers({
+      ...plan,
+      weather: { kind: "down" },
+      troubleMs,
+      afterMs: 90_000,
+      seed,
+    });
     for (const what of ["errors", "rejected"] as const) {
       const points: [number, number][] = [];
-      for (let second = 0; second + TIMELINE_SECONDS <= seconds.length; second += TIMELINE_SECONDS) {
+      for (
+        let second = 0;
+        second + TIMELINE_SECONDS <= seconds.length;
+        second += TIMELINE_SECONDS
+      ) {
         const some = seconds.slice(second, second + TIMELINE_SECONDS);
-        const sum = (name: "errors" | "rejected" | "calls"): number => some.reduce((total, each) => total + each[name], 0);
-        points.push([second + TIMELINE_SECONDS / 2 - WARM_UP_MS / 1_000, (100 * sum(what)) / sum("calls")]);
+        const sum = (name: "errors" | "rejected" | "calls"): number =>
+          some.reduce((total, each) => total + each[name], 0);
+        points.push([
+          second + TIMELINE_SECONDS / 2 - WARM_UP_MS / 1_000,
+          (100 * sum(what)) / sum("calls"),
+        ]);
       }
       series.push({
         name: `${what === "errors" ? "fail" : "turned away"}, ${labels[breaker]}`,

@@ -1,7 +1,10 @@
 import { runBreakers, type BreakerPlan, type BreakerRun } from "./breaker-run.ts";
 import { markdownTable, mean, number, percent, seconds } from "./format.ts";
 
-/** Runs over troubles of several lengths, as one: what a breaker does depends on where in its open time the dependency comes back. */
+/**
+ * Runs over troubles of several lengths, as one: what a breaker does depends on where in its open
+ * time the dependency comes back.
+ */
 export type BreakerRow = {
   names: string[];
   /** Mean errors that callers saw, in seconds of the fleet's traffic: so long it was exposed. */
@@ -35,13 +38,26 @@ export async function breakerRow(
     probes: of(({ probes }) => probes),
     recoveryMs: Number.isFinite(worst) ? worst : null,
     turnedAwayMs: of(({ turnedAway }) => turnedAway) / callsPerMs,
-    requestsPerMillionCalls: (of(({ objectRequests }) => objectRequests) / of(({ calls }) => calls)) * 1e6,
+    requestsPerMillionCalls:
+      (of(({ objectRequests }) => objectRequests) / of(({ calls }) => calls)) * 1e6,
   };
 }
 
-export function breakerTable(nameHeads: string[], rows: readonly BreakerRow[], { troublesMs, afterMs }: Lengths): string {
+export function breakerTable(
+  nameHeads: string[],
+  rows: readonly BreakerRow[],
+  { troublesMs, afterMs }: Lengths,
+): string {
   const troubleMs = mean(troublesMs);
-  const head = [...nameHeads, "errors", "of the trouble", "probes", "recovered after", "turned away", "object requests per 10⁶ calls"];
+  const head = [
+    ...nameHeads,
+    "errors",
+    "of the trouble",
+    "probes",
+    "recovered after",
+    "turned away",
+    "object requests per 10⁶ calls",
+  ];
   const cells = rows.map((row) => [
     ...row.names,
     number(row.errors),

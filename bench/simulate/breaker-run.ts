@@ -1,5 +1,8 @@
-import { CircuitOpen } from "../../shared/circuit-breaker/circuit-open.ts";
-import { defaultSettings, type BreakerSettings } from "../../shared/circuit-breaker/settings.ts";
+import { CircuitOpen } from "../../shared/lib/circuit-breaker/isolate/circuit-open.ts";
+import {
+  defaultSettings,
+  type BreakerSettings,
+} from "../../shared/lib/circuit-breaker/rules/settings.ts";
 import { DependencyDown, selfTiming, SimulatedObject } from "../../test/support/fleet.ts";
 import { randomFrom } from "../../test/support/random.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
@@ -15,7 +18,10 @@ export type BreakerPlan = {
   isolates: number;
   /** Of each isolate. */
   callsPerSecond: number;
-  /** How many calls an isolate lives for, on average; then another takes its place that knows nothing. */
+  /**
+   * How many calls an isolate lives for, on average; then another takes its place that knows
+   * nothing.
+   */
   lifeCalls?: number;
   weather: Weather;
   troubleMs: number;
@@ -36,7 +42,10 @@ export type BreakerRun = {
   probes: number;
   /** Of calls that were turned away while the dependency would have answered them. */
   turnedAway: number;
-  /** From the end of the trouble to the last call that failed or was turned away; null if they still were in the end. */
+  /**
+   * From the end of the trouble to the last call that failed or was turned away; null if they still
+   * were in the end.
+   */
   recoveryMs: number | null;
   objectRequests: number;
   /** Of the isolates, when the trouble begins. */
@@ -52,7 +61,14 @@ const SETTLED_MS = 10_000;
 
 /** A fleet before, in and after an outage. The same plan has the same run. */
 export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
-  const { isolates, weather, troubleMs, afterMs, lifeCalls = Number.POSITIVE_INFINITY, requestsPerSecond = null } = plan;
+  const {
+    isolates,
+    weather,
+    troubleMs,
+    afterMs,
+    lifeCalls = Number.POSITIVE_INFINITY,
+    requestsPerSecond = null,
+  } = plan;
   const random = randomFrom(plan.seed);
   const clock = new VirtualClock(0);
   const settings = { ...defaultSettings, ...plan.settings };
@@ -61,9 +77,17 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
   if (queue !== null) object.turn = queue.turn;
   const perSecond = isolates * plan.callsPerSecond;
   const dependency = dependencyIn(weather, troubleMs, isolates, perSecond);
-  const born = (): Guarded => (plan.breaker === "fleet" ? ofTheFleet(object, random) : ofItsOwn(clock, settings));
+  const born = (): Guarded =>
+    plan.breaker === "fleet" ? ofTheFleet(object, random) : ofItsOwn(clock, settings);
   const fleet = Array.from({ length: isolates }, born);
-  const run = { calls: 0, errors: 0, probes: 0, turnedAway: 0, localShare: 0, seconds: [] as Second[] };
+  const run = {
+    calls: 0,
+    errors: 0,
+    probes: 0,
+    turnedAway: 0,
+    localShare: 0,
+    seconds: [] as Second[],
+  };
   const upAgainAt = WARM_UP_MS + troubleMs;
   let lastTroubleAt = 0;
 
@@ -72,7 +96,11 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
     const guarded = fleet[n];
     if (guarded === undefined) return;
     const calledAt = clock.now();
-    const second = (run.seconds[Math.floor(calledAt / 1_000)] ??= { calls: 0, errors: 0, rejected: 0 });
+    const second = (run.seconds[Math.floor(calledAt / 1_000)] ??= {
+      calls: 0,
+      errors: 0,
+      rejected: 0,
+    });
     const chance = random();
     let isProbe = false;
     const operation = async (): Promise<null> => {
@@ -90,7 +118,8 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
       lastTroubleAt = Math.max(lastTroubleAt, calledAt);
       if (outcome === "rejected") {
         second.rejected += 1;
-        if (dependencyWould(weather, n, isolates, calledAt - WARM_UP_MS, troubleMs)) run.turnedAway += 1;
+        if (dependencyWould(weather, n, isolates, calledAt - WARM_UP_MS, troubleMs))
+          run.turnedAway += 1;
       } else {
         second.errors += 1;
         if (!isProbe) run.errors += 1;
@@ -105,10 +134,17 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
   run.localShare = fleet.filter((guarded) => guarded.isLocal()).length / isolates;
   await arrive(clock, { ...arrivals, forMs: troubleMs + afterMs }, call);
   const isOver = lastTroubleAt < upAgainAt + afterMs - SETTLED_MS;
-  return { ...run, objectRequests: object.requests, recoveryMs: isOver ? Math.max(lastTroubleAt - upAgainAt, 0) : null, queue };
+  return {
+    ...run,
+    objectRequests: object.requests,
+    recoveryMs: isOver ? Math.max(lastTroubleAt - upAgainAt, 0) : null,
+    queue,
+  };
 }
 
-async function settled(call: Promise<null | CircuitOpen>): Promise<"answered" | "rejected" | "failed"> {
+async function settled(
+  call: Promise<null | CircuitOpen>,
+): Promise<"answered" | "rejected" | "failed"> {
   try {
     return (await call) instanceof CircuitOpen ? "rejected" : "answered";
   } catch {
@@ -116,8 +152,17 @@ async function settled(call: Promise<null | CircuitOpen>): Promise<"answered" | 
   }
 }
 
-/** Whether a call that was turned away would have been answered: for errors by chance, never counted. */
-function dependencyWould(weather: Weather, isolate: number, isolates: number, atMs: number, troubleMs: number): boolean {
+/**
+ * Whether a call that was turned away would have been answered: for errors by chance, never
+ * counted.
+ */
+function dependencyWould(
+  weather: Weather,
+  isolate: number,
+  isolates: number,
+  atMs: number,
+  troubleMs: number,
+): boolean {
   if (atMs < 0 || atMs >= troubleMs) return true;
   return weather.kind === "unreachable-for" && isolate >= weather.share * isolates;
 }

@@ -1,4 +1,4 @@
-import type { BreakerSettings } from "../../shared/circuit-breaker/settings.ts";
+import type { BreakerSettings } from "../../shared/lib/circuit-breaker/rules/settings.ts";
 import { breakerRow, type BreakerRow, type Lengths } from "./breaker-rows.ts";
 import type { BreakerKind, BreakerPlan } from "./breaker-run.ts";
 import { REQUESTS_PER_SECOND } from "./object-queue.ts";
@@ -28,11 +28,21 @@ export async function fleetRows({ seed, fleets, ...lengths }: BreakerScale): Pro
   for (const { name, lifeCalls } of lives) {
     for (const isolates of fleets) {
       const plan = { isolates, lifeCalls, callsPerSecond: CALLS_PER_SECOND, weather: down, seed };
-      const row = async (label: string, more: Pick<BreakerPlan, "breaker" | "requestsPerSecond">): Promise<BreakerRow> =>
-        await breakerRow([name, isolates.toLocaleString("en"), label], { ...plan, ...more }, lengths);
-      rows.push(await row(labels.fleet, { breaker: "fleet", requestsPerSecond: REQUESTS_PER_SECOND }));
+      const row = async (
+        label: string,
+        more: Pick<BreakerPlan, "breaker" | "requestsPerSecond">,
+      ): Promise<BreakerRow> =>
+        await breakerRow(
+          [name, isolates.toLocaleString("en"), label],
+          { ...plan, ...more },
+          lengths,
+        );
+      rows.push(
+        await row(labels.fleet, { breaker: "fleet", requestsPerSecond: REQUESTS_PER_SECOND }),
+      );
       // Two requests for three calls: a fleet that has more than one object takes.
-      if (isolates * CALLS_PER_SECOND > REQUESTS_PER_SECOND) rows.push(await row(`${labels.fleet}, no limit`, { breaker: "fleet" }));
+      if (isolates * CALLS_PER_SECOND > REQUESTS_PER_SECOND)
+        rows.push(await row(`${labels.fleet}, no limit`, { breaker: "fleet" }));
       rows.push(await row(labels.isolate, { breaker: "isolate" }));
     }
   }
@@ -40,7 +50,11 @@ export async function fleetRows({ seed, fleets, ...lengths }: BreakerScale): Pro
 }
 
 /** The same outage under other settings. */
-export async function settingsRows({ seed, isolates, ...lengths }: BreakerScale): Promise<BreakerRow[]> {
+export async function settingsRows({
+  seed,
+  isolates,
+  ...lengths
+}: BreakerScale): Promise<BreakerRow[]> {
   const settings: { name: string; settings: Partial<BreakerSettings> }[] = [
     { name: "half of the calls of 60 s (default)", settings: {} },
     { name: "half of 30 s", settings: { windowMs: 30_000 } },
@@ -50,7 +64,14 @@ export async function settingsRows({ seed, isolates, ...lengths }: BreakerScale)
   const rows: BreakerRow[] = [];
   for (const { name, settings: changed } of settings) {
     for (const breaker of kinds) {
-      const plan = { breaker, isolates, callsPerSecond: CALLS_PER_SECOND, weather: down, seed, settings: changed };
+      const plan = {
+        breaker,
+        isolates,
+        callsPerSecond: CALLS_PER_SECOND,
+        weather: down,
+        seed,
+        settings: changed,
+      };
       rows.push(await breakerRow([name, labels[breaker]], plan, lengths));
     }
   }
@@ -58,13 +79,26 @@ export async function settingsRows({ seed, isolates, ...lengths }: BreakerScale)
 }
 
 /** Other kinds of trouble, also those for which one breaker for everybody is the wrong thing. */
-export async function weatherRows({ seed, isolates, ...lengths }: BreakerScale): Promise<BreakerRow[]> {
+export async function weatherRows({
+  seed,
+  isolates,
+  ...lengths
+}: BreakerScale): Promise<BreakerRow[]> {
   const weathers: { name: string; weather: Weather }[] = [
     { name: "calls hang", weather: { kind: "hangs" } },
-    { name: "unreachable for 10 % of the isolates", weather: { kind: "unreachable-for", share: 0.1 } },
-    { name: "unreachable for 70 % of the isolates", weather: { kind: "unreachable-for", share: 0.7 } },
+    {
+      name: "unreachable for 10 % of the isolates",
+      weather: { kind: "unreachable-for", share: 0.1 },
+    },
+    {
+      name: "unreachable for 70 % of the isolates",
+      weather: { kind: "unreachable-for", share: 0.7 },
+    },
     { name: "30 % of all calls fail", weather: { kind: "errors", share: 0.3 } },
-    { name: "comes back with 10 % of its strength", weather: { kind: "comes-back-slowly", share: 0.1 } },
+    {
+      name: "comes back with 10 % of its strength",
+      weather: { kind: "comes-back-slowly", share: 0.1 },
+    },
   ];
   const rows: BreakerRow[] = [];
   for (const { name, weather } of weathers) {
@@ -77,7 +111,10 @@ export async function weatherRows({ seed, isolates, ...lengths }: BreakerScale):
 }
 
 /** By how often an isolate calls: what a lease costs and what it saves. */
-export async function rateRows(scale: BreakerScale, rates: readonly number[]): Promise<(BreakerRow & { rate: number })[]> {
+export async function rateRows(
+  scale: BreakerScale,
+  rates: readonly number[],
+): Promise<(BreakerRow & { rate: number })[]> {
   const isolates = Math.min(scale.isolates, MOST_WHEN_BUSY);
   const rows: (BreakerRow & { rate: number })[] = [];
   for (const rate of rates) {

@@ -1,9 +1,13 @@
-/** Numbers and tables for the page. The locale is fixed: the same run writes the same page anywhere. */
+/**
+ * Numbers and tables for the page. The locale is fixed: the same run writes the same page anywhere.
+ */
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
 
 export function number(value: number): string {
-  return Math.abs(value) < 10 && !Number.isInteger(value) ? fine.format(value) : whole.format(value);
+  return Math.abs(value) < 10 && !Number.isInteger(value)
+    ? fine.format(value)
+    : whole.format(value);
 }
 
 export function seconds(ms: number): string {
@@ -27,7 +31,11 @@ export function quantile(values: readonly number[], share: number): number {
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
 /** The first columns are names, the others numbers. */
-export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[], names = 2): string {
+export function markdownTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  names = 2,
+): string {
   const rule = head.map((_, column) => (column < names ? "---" : "---:"));
   return [line(head), line(rule), ...rows.map(line)].join("\n");
 }

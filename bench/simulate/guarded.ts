@@ -1,12 +1,15 @@
-import type { Operation } from "../../shared/circuit-breaker/attempt.ts";
-import { CircuitOpen } from "../../shared/circuit-breaker/circuit-open.ts";
-import { LocalBreaker } from "../../shared/circuit-breaker/local.ts";
-import { initialBreaker } from "../../shared/circuit-breaker/phase.ts";
-import type { BreakerSettings } from "../../shared/circuit-breaker/settings.ts";
+import type { Operation } from "../../shared/lib/circuit-breaker/isolate/attempt.ts";
+import { CircuitOpen } from "../../shared/lib/circuit-breaker/isolate/circuit-open.ts";
+import { LocalBreaker } from "../../shared/lib/circuit-breaker/isolate/local.ts";
+import { initialBreaker } from "../../shared/lib/circuit-breaker/rules/phase.ts";
+import type { BreakerSettings } from "../../shared/lib/circuit-breaker/rules/settings.ts";
 import { isolate, selfTiming, type SimulatedObject } from "../../test/support/fleet.ts";
 import type { VirtualClock } from "../../test/support/virtual-clock.ts";
 
-/** One isolate's guarded way to the dependency. `isProbing`: whether what would run now is a probe; `isLocal`: whether it goes by a breaker of its own. */
+/**
+ * One isolate's guarded way to the dependency. `isProbing`: whether what would run now is a probe;
+ * `isLocal`: whether it goes by a breaker of its own.
+ */
 export type Guarded = {
   run(operation: Operation<null>): Promise<null | CircuitOpen>;
   isProbing(): boolean;
@@ -23,7 +26,10 @@ export function ofTheFleet(object: SimulatedObject, random: () => number): Guard
   };
 }
 
-/** The peer: each isolate runs the same state machine with the same settings for itself, and nobody tells it anything. */
+/**
+ * The peer: each isolate runs the same state machine with the same settings for itself, and nobody
+ * tells it anything.
+ */
 export function ofItsOwn(clock: VirtualClock, settings: BreakerSettings): Guarded {
   const breaker = new LocalBreaker(initialBreaker, settings, clock);
   const permitMs = 2 * selfTiming.timeoutMs;
@@ -35,7 +41,10 @@ export function ofItsOwn(clock: VirtualClock, settings: BreakerSettings): Guarde
       const isProbe = state !== "CLOSED" && breaker.acquire(id, permitMs);
       if (!isProbe && state !== "CLOSED") return new CircuitOpen("test", retryAfterMs);
       const outcomes = isProbe
-        ? { success: () => breaker.endProbe(id, "success"), failure: () => breaker.endProbe(id, "failure") }
+        ? {
+            success: () => breaker.endProbe(id, "success"),
+            failure: () => breaker.endProbe(id, "failure"),
+          }
         : breaker.outcomes();
       try {
         const value = await operation(undefined);

@@ -2,7 +2,10 @@ import type { VirtualClock } from "../../test/support/virtual-clock.ts";
 
 /** What Cloudflare states of one Durable Object; not measured here. */
 export const REQUESTS_PER_SECOND = 1_000;
-/** What would wait longer is refused, as an object that is overloaded does. For how long the platform lets them wait it does not say. */
+/**
+ * What would wait longer is refused, as an object that is overloaded does. For how long the
+ * platform lets them wait it does not say.
+ */
 const MAX_WAIT_MS = 10_000;
 
 /** A Durable Object as a queue: one request after another, each of which takes its time. */

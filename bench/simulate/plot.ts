@@ -1,14 +1,24 @@
 import * as echarts from "echarts";
 
 export type Axis = { name: string; scale: "log" | "value"; max?: number };
-export type Line = { name: string; points: [x: number, y: number][]; dashed?: boolean; color?: string };
+export type Line = {
+  name: string;
+  points: [x: number, y: number][];
+  dashed?: boolean;
+  color?: string;
+};
 
 const WIDTH = 760;
 const HEIGHT = 400;
 
 /** Lines as SVG, readable on light and dark pages. The same lines are the same bytes. */
 export function lines(title: string, x: Axis, y: Axis, series: readonly Line[]): string {
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
+  const chart = echarts.init(null, null, {
+    renderer: "svg",
+    ssr: true,
+    width: WIDTH,
+    height: HEIGHT,
+  });
   chart.setOption({
     animation: false,
     backgroundColor: "#ffffff",
@@ -34,7 +44,13 @@ export function lines(title: string, x: Axis, y: Axis, series: readonly Line[]):
 }
 
 function axis({ name, scale, max }: Axis): object {
-  return { type: scale, name, nameLocation: "middle", ...(max !== undefined && { max }), splitLine: { show: true } };
+  return {
+    type: scale,
+    name,
+    nameLocation: "middle",
+    ...(max !== undefined && { max }),
+    splitLine: { show: true },
+  };
 }
 
 function withOwnNumbers(svg: string): string {

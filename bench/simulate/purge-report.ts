@@ -1,5 +1,11 @@
 import { lines } from "./plot.ts";
-import { boundRows, purgeFleetRows, purgeTable, readRateRows, type PurgeScale } from "./purge-rows.ts";
+import {
+  boundRows,
+  purgeFleetRows,
+  purgeTable,
+  readRateRows,
+  type PurgeScale,
+} from "./purge-rows.ts";
 import type { Report } from "./report.ts";
 
 const RATES = [0.05, 0.2, 1, 5, 20, 100];
@@ -22,8 +28,15 @@ export async function purgeReport(scale: PurgeScale): Promise<Report> {
         { name: "bound, seconds", scale: "value" },
         { name: "seconds after the purge returned", scale: "value" },
         [
-          { name: "worst observed", points: byBound.map((row) => [inSeconds(row.boundMs), inSeconds(row.worstStalenessMs)]) },
-          { name: "the bound", points: byBound.map(({ boundMs }) => [inSeconds(boundMs), inSeconds(boundMs)]), dashed: true },
+          {
+            name: "worst observed",
+            points: byBound.map((row) => [inSeconds(row.boundMs), inSeconds(row.worstStalenessMs)]),
+          },
+          {
+            name: "the bound",
+            points: byBound.map(({ boundMs }) => [inSeconds(boundMs), inSeconds(boundMs)]),
+            dashed: true,
+          },
         ],
       ),
       "purge-object-requests": lines(
@@ -31,7 +44,10 @@ export async function purgeReport(scale: PurgeScale): Promise<Report> {
         { name: "reads a second of each isolate", scale: "log" },
         { name: "object requests per million reads", scale: "log" },
         [
-          { name: "synced view", points: byRate.map((row, n) => [RATES[n] ?? 0, row.requestsPerMillionReads]) },
+          {
+            name: "synced view",
+            points: byRate.map((row, n) => [RATES[n] ?? 0, row.requestsPerMillionReads]),
+          },
           { name: "asked on every read", points: RATES.map((rate) => [rate, 1e6]), dashed: true },
         ],
       ),

@@ -1,7 +1,12 @@
 import { markdownTable, number, percent, quantile, seconds } from "./format.ts";
 import { runPurges, type PurgePlan, type ReadKind } from "./purge-run.ts";
 
-export type PurgeScale = { seed: number; fleets: readonly number[]; isolates: number; measuredMs: number };
+export type PurgeScale = {
+  seed: number;
+  fleets: readonly number[];
+  isolates: number;
+  measuredMs: number;
+};
 
 export type PurgeRow = {
   names: string[];
@@ -24,7 +29,8 @@ const BOUND_MS = 2_000;
 const perMillion = (count: number, reads: number): number => (count / Math.max(reads, 1)) * 1e6;
 
 export async function purgeRow(names: string[], plan: PurgePlan): Promise<PurgeRow> {
-  const { reads, stalenessMs, indexRequests, loads, readMs, unanswered, purgesRepeated } = await runPurges(plan);
+  const { reads, stalenessMs, indexRequests, loads, readMs, unanswered, purgesRepeated } =
+    await runPurges(plan);
   return {
     names,
     boundMs: plan.boundMs,
@@ -41,7 +47,11 @@ export async function purgeRow(names: string[], plan: PurgePlan): Promise<PurgeR
 }
 
 /** Fleets by size, each isolate read once a second. */
-export async function purgeFleetRows({ seed, fleets, measuredMs }: PurgeScale): Promise<PurgeRow[]> {
+export async function purgeFleetRows({
+  seed,
+  fleets,
+  measuredMs,
+}: PurgeScale): Promise<PurgeRow[]> {
   const rows: PurgeRow[] = [];
   for (const isolates of fleets) {
     for (const reads of kinds) {
@@ -63,18 +73,36 @@ export async function boundRows({ seed, isolates, measuredMs }: PurgeScale): Pro
 }
 
 /** By how often an isolate is read. */
-export async function readRateRows({ seed, isolates, measuredMs }: PurgeScale, rates: readonly number[]): Promise<PurgeRow[]> {
+export async function readRateRows(
+  { seed, isolates, measuredMs }: PurgeScale,
+  rates: readonly number[],
+): Promise<PurgeRow[]> {
   const rows: PurgeRow[] = [];
   for (const readsPerSecond of rates) {
-    const plan = { reads: "view", isolates: Math.min(isolates, 50), readsPerSecond, boundMs: BOUND_MS, measuredMs, seed } as const;
+    const plan = {
+      reads: "view",
+      isolates: Math.min(isolates, 50),
+      readsPerSecond,
+      boundMs: BOUND_MS,
+      measuredMs,
+      seed,
+    } as const;
     rows.push(await purgeRow([`${readsPerSecond}`, labels.view], plan));
   }
   return rows;
 }
 
 export function purgeTable(nameHeads: string[], rows: readonly PurgeRow[]): string {
-  const perMillionReads = ["stale", "loads", "object requests"].map((what) => `${what} per 10⁶ reads`);
-  const head = [...nameHeads, "worst staleness", ...perMillionReads, "a read takes: median", "99 %"];
+  const perMillionReads = ["stale", "loads", "object requests"].map(
+    (what) => `${what} per 10⁶ reads`,
+  );
+  const head = [
+    ...nameHeads,
+    "worst staleness",
+    ...perMillionReads,
+    "a read takes: median",
+    "99 %",
+  ];
   const cells = rows.map((row) => [
     ...row.names,
     `${number(row.worstStalenessMs)} ms`,

@@ -1,6 +1,10 @@
 import * as v from "valibot";
-import { ok } from "../../shared/result.ts";
-import { newIsolate, SimulatedBackends, type SimulatedIsolate } from "../../test/support/cache-fleet.ts";
+import { ok } from "../../shared/lib/base/result.ts";
+import {
+  newIsolate,
+  SimulatedBackends,
+  type SimulatedIsolate,
+} from "../../test/support/cache-fleet.ts";
 import { randomFrom } from "../../test/support/random.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { arrive } from "./arrivals.ts";
@@ -27,7 +31,9 @@ export type PurgeRun = {
   reads: number;
   /** Purges that the index did not take at once, and that were repeated until it did. */
   purgesRepeated: number;
-  /** How long after a purge had returned a read still returned what it purged, for each such read. */
+  /**
+   * How long after a purge had returned a read still returned what it purged, for each such read.
+   */
   stalenessMs: number[];
   indexRequests: number;
   loads: number;
@@ -45,7 +51,9 @@ const version = v.number();
 /** One way, in milliseconds. */
 const HOPS_MS: Readonly<Record<string, number>> = { index: 10, kv: 4, database: 10 };
 
-/** A fleet that reads a few keys over and over, while they change. The same plan has the same run. */
+/**
+ * A fleet that reads a few keys over and over, while they change. The same plan has the same run.
+ */
 export async function runPurges(plan: PurgePlan): Promise<PurgeRun> {
   const { isolates, boundMs, requestsPerSecond = null } = plan;
   const random = randomFrom(plan.seed);
@@ -60,7 +68,13 @@ export async function runPurges(plan: PurgePlan): Promise<PurgeRun> {
   const writer = newIsolate(backends, { random, boundMs });
   const readers = Array.from({ length: isolates }, () => readerOf(plan, backends, random));
   const superseded = new Map<string, number[]>();
-  const run = { reads: 0, purgesRepeated: 0, unanswered: 0, stalenessMs: [] as number[], readMs: [] as number[] };
+  const run = {
+    reads: 0,
+    purgesRepeated: 0,
+    unanswered: 0,
+    stalenessMs: [] as number[],
+    readMs: [] as number[],
+  };
   let warm = false;
 
   const read = async (): Promise<void> => {
@@ -108,7 +122,11 @@ export async function runPurges(plan: PurgePlan): Promise<PurgeRun> {
 
 type Reader = (key: string) => Promise<number | null>;
 
-function readerOf({ reads, boundMs }: PurgePlan, backends: SimulatedBackends, random: () => number): Reader {
+function readerOf(
+  { reads, boundMs }: PurgePlan,
+  backends: SimulatedBackends,
+  random: () => number,
+): Reader {
   if (reads === "asked") {
     const reader = new AskingReader(backends);
     return async (key) => await reader.read(key);

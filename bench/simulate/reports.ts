@@ -14,7 +14,10 @@ const reports: Record<string, (scale: Seeded) => Promise<Report>> = {
   saturation: saturationReport,
 };
 
-/** Every report, each in a thread of its own: they share nothing, so that how they take turns changes nothing. */
+/**
+ * Every report, each in a thread of its own: they share nothing, so that how they take turns
+ * changes nothing.
+ */
 export async function allReports(scale: Seeded): Promise<Report[]> {
   return await Promise.all(Object.keys(reports).map(async (name) => await inThread(name, scale)));
 }

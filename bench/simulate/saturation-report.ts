@@ -1,12 +1,17 @@
-import { CALLS_PER_SECOND } from "./breaker-sections.ts";
 import { runBreakers, WARM_UP_MS } from "./breaker-run.ts";
+import { CALLS_PER_SECOND } from "./breaker-sections.ts";
 import { markdownTable, number, percent, quantile } from "./format.ts";
 import { REQUESTS_PER_SECOND } from "./object-queue.ts";
 import { lines } from "./plot.ts";
 import { purgeRow, saturationTable, type PurgeRow } from "./purge-rows.ts";
 import type { Report } from "./report.ts";
 
-export type SaturationScale = { seed: number; breakerFleets: readonly number[]; indexFleets: readonly number[]; measuredMs: number };
+export type SaturationScale = {
+  seed: number;
+  breakerFleets: readonly number[];
+  indexFleets: readonly number[];
+  measuredMs: number;
+};
 
 const TROUBLE_MS = 45_000;
 const AFTER_MS = 30_000;
@@ -26,8 +31,19 @@ type BreakerLoad = {
 async function breakerLoads({ seed, breakerFleets }: SaturationScale): Promise<BreakerLoad[]> {
   const loads: BreakerLoad[] = [];
   for (const isolates of breakerFleets) {
-    const plan = { breaker: "fleet", isolates, callsPerSecond: CALLS_PER_SECOND, weather: { kind: "down" }, seed } as const;
-    const run = await runBreakers({ ...plan, troubleMs: TROUBLE_MS, afterMs: AFTER_MS, requestsPerSecond: REQUESTS_PER_SECOND });
+    const plan = {
+      breaker: "fleet",
+      isolates,
+      callsPerSecond: CALLS_PER_SECOND,
+      weather: { kind: "down" },
+      seed,
+    } as const;
+    const run = await runBreakers({
+      ...plan,
+      troubleMs: TROUBLE_MS,
+      afterMs: AFTER_MS,
+      requestsPerSecond: REQUESTS_PER_SECOND,
+    });
     const waits = run.queue?.waits ?? [];
     loads.push({
       isolates,
@@ -92,15 +108,24 @@ export async function saturationReport(scale: SaturationScale): Promise<Report> 
   ]);
   const { indexFleets } = scale;
   return {
-    parts: { "saturation-breaker": markdownTable(head, cells, 1), "saturation-index": saturationTable(["isolates"], rows) },
+    parts: {
+      "saturation-breaker": markdownTable(head, cells, 1),
+      "saturation-index": saturationTable(["isolates"], rows),
+    },
     images: {
       saturation: lines(
         "One object that takes 1,000 requests a second",
         { name: "isolates", scale: "value" },
         { name: "%", scale: "value", max: 100 },
         [
-          { name: "breaker: isolates on their own", points: loads.map(({ isolates, localShare }) => [isolates, 100 * localShare]) },
-          { name: "breaker: errors, of the trouble", points: loads.map(({ isolates, exposed }) => [isolates, 100 * exposed]) },
+          {
+            name: "breaker: isolates on their own",
+            points: loads.map(({ isolates, localShare }) => [isolates, 100 * localShare]),
+          },
+          {
+            name: "breaker: errors, of the trouble",
+            points: loads.map(({ isolates, exposed }) => [isolates, 100 * exposed]),
+          },
           {
             name: "index: reads that reach the origin",
             points: rows.map((row, n) => [indexFleets[n] ?? 0, row.loadsPerMillionReads / 1e4]),

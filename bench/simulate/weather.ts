@@ -1,4 +1,7 @@
-/** What the dependency does with a call. `atMs` counts from when the trouble begins, and is below zero before. */
+/**
+ * What the dependency does with a call. `atMs` counts from when the trouble begins, and is below
+ * zero before.
+ */
 type Answer = "answers" | "fails" | "hangs";
 type Call = { isolate: number; atMs: number; random: number };
 export type Dependency = (call: Call) => Answer;
@@ -8,13 +11,21 @@ export type Weather =
   | { kind: "down" | "hangs" }
   | { kind: "unreachable-for"; share: number }
   | { kind: "errors"; share: number }
-  /** Down; afterwards it takes `share` of the load and each second some more, until after a minute it takes all. */
+  /**
+   * Down; afterwards it takes `share` of the load and each second some more, until after a minute
+   * it takes all.
+   */
   | { kind: "comes-back-slowly"; share: number };
 
 const RECOVERY_MS = 60_000;
 
 /** A dependency that is in trouble for `forMs`. */
-export function dependencyIn(weather: Weather, forMs: number, isolates: number, callsPerSecond: number): Dependency {
+export function dependencyIn(
+  weather: Weather,
+  forMs: number,
+  isolates: number,
+  callsPerSecond: number,
+): Dependency {
   let second = Number.NEGATIVE_INFINITY;
   let takenInIt = 0;
   return ({ isolate, atMs, random }) => {
@@ -31,7 +42,8 @@ export function dependencyIn(weather: Weather, forMs: number, isolates: number, 
         return random < weather.share ? "fails" : "answers";
       case "comes-back-slowly": {
         if (!over || atMs >= forMs + RECOVERY_MS) return over ? "answers" : "fails";
-        if (Math.floor(atMs / 1_000) !== second) [second, takenInIt] = [Math.floor(atMs / 1_000), 0];
+        if (Math.floor(atMs / 1_000) !== second)
+          [second, takenInIt] = [Math.floor(atMs / 1_000), 0];
         const share = weather.share + ((1 - weather.share) * (atMs - forMs)) / RECOVERY_MS;
         return (takenInIt += 1) <= share * callsPerSecond ? "answers" : "fails";
       }

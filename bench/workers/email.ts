@@ -1,17 +1,31 @@
-import { deliverBatch } from "../../workers/consumer/deliver.ts";
-import { doorbellFor } from "../../shared/email/messages.ts";
 import { acceptEmails } from "../../shared/email/outbox.ts";
+import { doorbellFor } from "../../shared/email/queue-messages.ts";
 import { submissionOf } from "../../shared/email/submission.ts";
-import type { ConsumerEnv } from "../../shared/env.ts";
+import { deliverBatch } from "../../workers/consumer/deliver.ts";
+import type { ConsumerEnv } from "../../workers/env.ts";
 import { CountedDatabase } from "../counted-database.ts";
-import { acceptPlainly, deliverPlainly, sendPlainly, straightforwardTable, type PlainMail } from "../straightforward-mailer.ts";
+import {
+  acceptPlainly,
+  deliverPlainly,
+  sendPlainly,
+  straightforwardTable,
+  type PlainMail,
+} from "../straightforward-mailer.ts";
+export { CircuitBreaker } from "../../shared/lib/circuit-breaker/object/object.ts";
 
-export { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
-
-export type EmailBenchReply = { mails: number; acceptMs: number; acceptTrips: number; deliverMs: number; deliverTrips: number };
+export type EmailBenchReply = {
+  mails: number;
+  acceptMs: number;
+  acceptTrips: number;
+  deliverMs: number;
+  deliverTrips: number;
+};
 
 type Way = {
-  /** Stores mails and puts a message each on the queue, which has no consumer here. @returns their ids */
+  /**
+   * Stores mails and puts a message each on the queue, which has no consumer here. @returns their
+   * ids
+   */
   accept(env: ConsumerEnv, mails: PlainMail[]): Promise<string[]>;
   /** Takes one queue batch. */
   deliver(env: ConsumerEnv, ids: string[]): Promise<void>;
@@ -27,14 +41,25 @@ const AT_ONCE = 5;
 const ways: Record<string, Way> = {
   luna: { accept: acceptByLuna, deliver: (env, ids) => deliverBatch(queueBatch(ids), env) },
   straightforward: { accept: acceptPlainly, deliver: (env, ids) => deliverPlainly(env, ids, 1) },
-  "straightforward, 5 at once": { accept: acceptPlainly, deliver: (env, ids) => deliverPlainly(env, ids, AT_ONCE) },
-  "SMTP alone, 5 at once": { accept: async (_env, mails) => mails.map((_mail, n) => String(n)), deliver: sendOnly },
+  "straightforward, 5 at once": {
+    accept: acceptPlainly,
+    deliver: (env, ids) => deliverPlainly(env, ids, AT_ONCE),
+  },
+  "SMTP alone, 5 at once": {
+    accept: async (_env, mails) => mails.map((_mail, n) => String(n)),
+    deliver: sendOnly,
+  },
 };
 
 async function acceptByLuna(env: ConsumerEnv, mails: PlainMail[]): Promise<string[]> {
   const now = Date.now();
   const submissions = mails.map((mail) => {
-    const submission = submissionOf(env, mail, { tenant: "bench", idempotencyKey: crypto.randomUUID() }, now);
+    const submission = submissionOf(
+      env,
+      mail,
+      { tenant: "bench", idempotencyKey: crypto.randomUUID() },
+      now,
+    );
     if (!submission.ok) throw new Error(JSON.stringify(submission.error));
     return submission.value;
   });

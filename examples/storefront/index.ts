@@ -1,24 +1,46 @@
 import * as v from "valibot";
-import { cacheOf, readCached, type CacheEnv } from "../../shared/cache/open.ts";
-import { cacheStatusField } from "../../shared/cache/cache-status.ts";
-import { guard } from "../../shared/circuit-breaker/guard.ts";
-import { defaultRetries } from "../../shared/circuit-breaker/retry.ts";
-import type { QueueMessage } from "../../shared/email/messages.ts";
-import { fail, ok, type Result } from "../../shared/result.ts";
-import type { LunaRpc } from "../../shared/rpc.ts";
+import type { LunaRpc } from "../../shared/contract/client/rpc.ts";
+import type { QueueMessage } from "../../shared/email/queue-messages.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import {
+  cacheOf,
+  readCached,
+  type CacheEnv,
+  cacheStatusField,
+} from "../../shared/lib/cache/index.ts";
+import { guard, defaultRetries } from "../../shared/lib/circuit-breaker/index.ts";
 
-/** A shop that stands on Luna: its users and mails are Luna's, its prices come from a service that fails now and then. */
+/**
+ * A shop that stands on Luna: its users and mails are Luna's, its prices come from a service that
+ * fails now and then.
+ */
 
-type Env = CacheEnv & { LUNA: LunaRpc; EMAIL_QUEUE: Queue<QueueMessage>; PRICES_URL: string; ADMIN_TOKEN: string };
+type Env = CacheEnv & {
+  LUNA: LunaRpc;
+  EMAIL_QUEUE: Queue<QueueMessage>;
+  PRICES_URL: string;
+  ADMIN_TOKEN: string;
+};
 
 const price = v.strictObject({ sku: v.string(), cents: v.number() });
 type Price = v.InferOutput<typeof price>;
 
-/** Asks the price service, behind a breaker that the whole fleet shares: while it is down nobody waits for it. */
+/**
+ * Asks the price service, behind a breaker that the whole fleet shares: while it is down nobody
+ * waits for it.
+ */
 async function loadPrice(env: Env, sku: string): Promise<Result<Price | null, "prices are down">> {
-  const prices = guard(env, "prices", { timeoutMs: 2_000, calleeTimesOut: false, isFault: () => true }, defaultRetries);
+  const prices = guard(env, "prices", {
+    timeoutMs: 2_000,
+    calleeTimesOut: false,
+    isFault: () => true,
+    retries: defaultRetries,
+  });
   const asked = await prices(async (signal) => {
-    const response = await fetch(`${env.PRICES_URL}/${encodeURIComponent(sku)}`, signal === undefined ? {} : { signal });
+    const response = await fetch(
+      `${env.PRICES_URL}/${encodeURIComponent(sku)}`,
+      signal === undefined ? {} : { signal },
+    );
     if (response.status === 404) return null;
     if (!response.ok) throw new Error(`the price service answered ${response.status}`);
     return v.parse(price, await response.json());
@@ -28,19 +50,41 @@ async function loadPrice(env: Env, sku: string): Promise<Result<Price | null, "p
 
 /** From the fleet's cache; an old price if the service is down. */
 async function getPrice(env: Env, sku: string): Promise<Response> {
-  const read = await readCached(env, `price:${sku}`, { schema: price, tags: ["prices"], load: () => loadPrice(env, sku) });
+  const read = await readCached(env, `price:${sku}`, {
+    schema: price,
+    tags: ["prices"],
+    load: () => loadPrice(env, sku),
+  });
   const headers = { "Cache-Status": cacheStatusField(read.status) };
   if (!read.ok) return Response.json({ error: "prices are down" }, { status: 503, headers });
-  return read.value === null ? new Response(null, { status: 404, headers }) : Response.json(read.value, { headers });
+  return read.value === null
+    ? new Response(null, { status: 404, headers })
+    : Response.json(read.value, { headers });
 }
 
-/** Signs a customer up by RPC, and sends a receipt by queue: once, however often the order is repeated. */
-async function order(env: Env, customer: string, email: string, orderId: string): Promise<Response> {
-  const signedUp = await env.LUNA.createUser({ token: env.ADMIN_TOKEN, body: { userId: customer, email } });
+/**
+ * Signs a customer up by RPC, and sends a receipt by queue: once, however often the order is
+ * repeated.
+ */
+async function order(
+  env: Env,
+  customer: string,
+  email: string,
+  orderId: string,
+): Promise<Response> {
+  const signedUp = await env.LUNA.createUser({
+    token: env.ADMIN_TOKEN,
+    body: { userId: customer, email },
+  });
   const isKnown = !signedUp.ok && signedUp.problem.status === 409;
   if (!signedUp.ok && !isKnown) return Response.json(signedUp.problem, { status: signedUp.status });
   const message = { to: email, subject: `Your order ${orderId}`, text: `Thank you, ${customer}.` };
-  await env.EMAIL_QUEUE.send({ v: 1, type: "email.send", idempotencyKey: `order:${orderId}`, message });
+  await env.EMAIL_QUEUE.send({
+    v: 1,
+    type: "email.send",
+    idempotencyKey: `order:${orderId}`,
+    message,
+  });
   return Response.json({ orderId, isNew: !isKnown }, { status: 202 });
 }
 
@@ -56,7 +100,7 @@ export default {
       case "POST /order":
         return await order(env, param("customer"), param("email"), param("id"));
       case "GET /prices-health":
-        // The objects' own surface: see shared/circuit-breaker/rpc.ts.
+        // The objects' own surface: see shared/lib/circuit-breaker/rules/rpc.ts.
         return Response.json(await env.CIRCUIT_BREAKER.getByName("prices").inspect());
       default:
         return new Response(null, { status: 404 });

@@ -2,21 +2,31 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getPlatformProxy } from "wrangler";
-import { within } from "../../shared/deadline.ts";
+import { within } from "../../shared/lib/base/deadline.ts";
 import { registryPath } from "../settings.ts";
 
 const SEND_TIMEOUT_MS = 20_000;
 
-/** Puts something on the queue of the local run, as any Worker of the account could: from another process, by a producer's binding. */
+/**
+ * Puts something on the queue of the local run, as any Worker of the account could: from another
+ * process, by a producer's binding.
+ */
 export async function putOnQueue(stateDir: string, body: unknown): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "luna-producer-"));
   const configPath = join(directory, "wrangler.json");
   const queues = { producers: [{ binding: "EMAIL_QUEUE", queue: "luna-email" }] };
-  writeFileSync(configPath, JSON.stringify({ name: "luna-demo-producer", compatibility_date: "2026-11-01", queues }));
+  writeFileSync(
+    configPath,
+    JSON.stringify({ name: "luna-demo-producer", compatibility_date: "2026-11-01", queues }),
+  );
   // Wrangler reads it from here alone.
   process.env["WRANGLER_REGISTRY_PATH"] = registryPath(stateDir);
   process.env["WRANGLER_SEND_METRICS"] = "false";
-  const proxy = await getPlatformProxy<{ EMAIL_QUEUE: Queue }>({ configPath, persist: false, remoteBindings: false });
+  const proxy = await getPlatformProxy<{ EMAIL_QUEUE: Queue }>({
+    configPath,
+    persist: false,
+    remoteBindings: false,
+  });
   try {
     await within(SEND_TIMEOUT_MS, proxy.env.EMAIL_QUEUE.send(body));
   } finally {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { createClient } from "../../shared/client.ts";
 import { listCircuitBreakers } from "../../shared/contract/circuit-breakers.ts";
+import { createClient } from "../../shared/contract/client/client.ts";
 import type { Narrator } from "../narrator.ts";
 import { outageSocket } from "../outages.ts";
 import { isListening } from "../ports.ts";
@@ -11,21 +11,32 @@ import { Stage } from "./stage.ts";
 const CALL_TIMEOUT_MS = 20_000;
 
 /** @throws Error that says what to do, when there is nothing to show the tour on */
-export async function prepare(settings: StartSettings, narrator: Narrator, signal: AbortSignal): Promise<Stage> {
+export async function prepare(
+  settings: StartSettings,
+  narrator: Narrator,
+  signal: AbortSignal,
+): Promise<Stage> {
   const { port, mailboxPort, stateDir } = settings;
   const url = `http://localhost:${port}`;
   if (!(await isListening(port))) {
-    throw new Error(`nothing answers at ${url}. Run npm start in another terminal first; if it has a PORT, give the tour the same`);
+    throw new Error(
+      `nothing answers at ${url}. Run npm start in another terminal first; if it has a PORT, give the tour the same`,
+    );
   }
   const token = readDevVars(DEV_VARS)["ADMIN_TOKEN"];
-  if (!token) throw new Error(`${DEV_VARS} names no ADMIN_TOKEN. Give the tour in the directory in which npm start runs`);
+  if (!token)
+    throw new Error(
+      `${DEV_VARS} names no ADMIN_TOKEN. Give the tour in the directory in which npm start runs`,
+    );
   if (!existsSync(outageSocket(stateDir))) {
     throw new Error(
       `the npm start at ${url} does not use ${stateDir}, or has no mailbox of its own. Give the tour the same STATE_DIR; there must be no SMTP_HOST`,
     );
   }
   if (!(await isListening(mailboxPort))) {
-    throw new Error(`no mailbox answers at http://localhost:${mailboxPort}. Give the tour the MAILBOX_PORT of npm start`);
+    throw new Error(
+      `no mailbox answers at http://localhost:${mailboxPort}. Give the tour the MAILBOX_PORT of npm start`,
+    );
   }
   const stage = new Stage({
     narrator,
@@ -47,6 +58,8 @@ export async function prepare(settings: StartSettings, narrator: Narrator, signa
       `the tour begins where all is well, but the circuit breaker ${name} is ${state}. The next call after its deadline may close it, or you: POST /api/admin/circuit-breakers/${name}/reset`,
     );
   }
-  narrator.line(`Luna at ${url}, its mailbox at http://localhost:${mailboxPort}. This takes about a minute.`);
+  narrator.line(
+    `Luna at ${url}, its mailbox at http://localhost:${mailboxPort}. This takes about a minute.`,
+  );
   return stage;
 }

@@ -1,17 +1,30 @@
-import type { Dependency } from "../../shared/circuit-breaker/dependencies.ts";
-import type { Client, ClientRequest } from "../../shared/client.ts";
-import { listCircuitBreakers, resetCircuitBreaker } from "../../shared/contract/circuit-breakers.ts";
+import {
+  listCircuitBreakers,
+  resetCircuitBreaker,
+} from "../../shared/contract/circuit-breakers.ts";
+import type { Client, ClientRequest } from "../../shared/contract/client/client.ts";
 import type { Operation } from "../../shared/contract/operation.ts";
 import { createUser, deleteUser } from "../../shared/contract/users.ts";
+import type { Dependency } from "../../shared/dependencies/dependencies.ts";
 import { call } from "../call.ts";
-import { arrived, type Arrived } from "./inbox.ts";
-import type { Broken } from "./break.ts";
 import type { Narrator } from "../narrator.ts";
+import type { Broken } from "./break.ts";
+import { arrived, type Arrived } from "./inbox.ts";
 import { until } from "./until.ts";
 
-export type StageSettings = { narrator: Narrator; client: Client; mailboxUrl: string; stateDir: string; tag: string; signal: AbortSignal };
+export type StageSettings = {
+  narrator: Narrator;
+  client: Client;
+  mailboxUrl: string;
+  stateDir: string;
+  tag: string;
+  signal: AbortSignal;
+};
 
-/** What a chapter of the tour has to hand. What it breaks or makes is mended or taken away at the end, however that comes. */
+/**
+ * What a chapter of the tour has to hand. What it breaks or makes is mended or taken away at the
+ * end, however that comes.
+ */
 export class Stage {
   readonly narrator: Narrator;
   readonly client: Client;
@@ -42,7 +55,11 @@ export class Stage {
     return await arrived(this.#mailboxUrl);
   }
 
-  async until<Value>(what: string, withinMs: number, look: () => Promise<Value | null>): Promise<Value> {
+  async until<Value>(
+    what: string,
+    withinMs: number,
+    look: () => Promise<Value | null>,
+  ): Promise<Value> {
     return await until(what, withinMs, this.signal, look);
   }
 
@@ -55,9 +72,17 @@ export class Stage {
     return { userId, email };
   }
 
-  /** Breaks something. At the end it is mended, then the breaker that guards it is reset unless it has closed by itself. */
-  async breaks(what: string, guardedBy: Dependency | null, breakIt: () => Broken | Promise<Broken>): Promise<Broken> {
-    if (guardedBy !== null) this.atEnd(`reset the breaker ${guardedBy}`, () => this.#resetUnlessClosed(guardedBy));
+  /**
+   * Breaks something. At the end it is mended, then the breaker that guards it is reset unless it
+   * has closed by itself.
+   */
+  async breaks(
+    what: string,
+    guardedBy: Dependency | null,
+    breakIt: () => Broken | Promise<Broken>,
+  ): Promise<Broken> {
+    if (guardedBy !== null)
+      this.atEnd(`reset the breaker ${guardedBy}`, () => this.#resetUnlessClosed(guardedBy));
     const broken = await breakIt();
     this.atEnd(`mend ${what}`, () => broken.mend());
     return broken;
@@ -66,7 +91,10 @@ export class Stage {
   async #resetUnlessClosed(name: Dependency): Promise<void> {
     const { body } = await this.call(listCircuitBreakers);
     if (body.items.some((item) => item.name === name && item.state === "CLOSED")) return;
-    await this.call(resetCircuitBreaker, { params: { name }, body: { reason: "the tour is over" } });
+    await this.call(resetCircuitBreaker, {
+      params: { name },
+      body: { reason: "the tour is over" },
+    });
   }
 
   /** What was last to come is first to be undone. */

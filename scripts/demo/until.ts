@@ -6,7 +6,12 @@ const LOOK_EACH_MS = 200;
  * @param what what is waited for, for whoever reads why it ended
  * @throws Error when it was not there in time, or the signal's reason
  */
-export async function until<Value>(what: string, withinMs: number, signal: AbortSignal, look: () => Promise<Value | null>): Promise<Value> {
+export async function until<Value>(
+  what: string,
+  withinMs: number,
+  signal: AbortSignal,
+  look: () => Promise<Value | null>,
+): Promise<Value> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     signal.throwIfAborted();

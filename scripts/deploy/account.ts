@@ -2,8 +2,15 @@ import * as v from "valibot";
 import { namesOf, type EnvironmentName, type Worker } from "./environments.ts";
 import type { Wrangler } from "./wrangler.ts";
 
-/** A Worker as it is deployed. `objects`: the tag of the last migration of its Durable Objects; null if Cloudflare names none. */
-type Deployed = { traffic: { versionId: string; percentage: number }[]; objects: string | null; secrets: string[] };
+/**
+ * A Worker as it is deployed. `objects`: the tag of the last migration of its Durable Objects; null
+ * if Cloudflare names none.
+ */
+type Deployed = {
+  traffic: { versionId: string; percentage: number }[];
+  objects: string | null;
+  secrets: string[];
+};
 
 /** What an account has of one environment. */
 export type Account = {
@@ -23,15 +30,21 @@ export const emptyAccount: Account = {
 const databases = v.array(v.object({ uuid: v.string(), name: v.string() }));
 const namespaces = v.array(v.object({ id: v.string(), title: v.string() }));
 const secretNames = v.array(v.object({ name: v.string() }));
-const deployment = v.object({ versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })) });
+const deployment = v.object({
+  versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })),
+});
 const version = v.object({
-  resources: v.optional(v.object({ script_runtime: v.optional(v.object({ migration_tag: v.optional(v.string()) })) })),
+  resources: v.optional(
+    v.object({ script_runtime: v.optional(v.object({ migration_tag: v.optional(v.string()) })) }),
+  ),
 });
 
 /** How wrangler tells that there is no such Worker or queue: any other failure is one. */
 const absent = /Queue "[^"]+" does not exist|has no deployments|code: 100(07|90)\b/;
 
-/** @throws Error with wrangler's own words if the account cannot be read: nothing was changed then */
+/**
+ * @throws Error with wrangler's own words if the account cannot be read: nothing was changed then
+ */
 export function readAccount(wrangler: Wrangler, environment: EnvironmentName): Account {
   const names = namesOf(environment);
   const ids = readIds(wrangler, environment);
@@ -44,38 +57,58 @@ export function readAccount(wrangler: Wrangler, environment: EnvironmentName): A
 }
 
 /** @throws Error with wrangler's own words */
-export function readIds(wrangler: Wrangler, environment: EnvironmentName): Pick<Account, "databaseId" | "namespaceId"> {
+export function readIds(
+  wrangler: Wrangler,
+  environment: EnvironmentName,
+): Pick<Account, "databaseId" | "namespaceId"> {
   const names = namesOf(environment);
-  const database = json(wrangler, ["d1", "list", "--json"], databases).find(({ name }) => name === names.database);
-  const namespace = json(wrangler, ["kv", "namespace", "list"], namespaces).find(({ title }) => title === names.namespace);
+  const database = json(wrangler, ["d1", "list", "--json"], databases).find(
+    ({ name }) => name === names.database,
+  );
+  const namespace = json(wrangler, ["kv", "namespace", "list"], namespaces).find(
+    ({ title }) => title === names.namespace,
+  );
   return { databaseId: database?.uuid ?? null, namespaceId: namespace?.id ?? null };
 }
 
 function readWorker(wrangler: Wrangler, name: string): Deployed | null {
   const status = ["deployments", "status", "--name", name, "--json"];
   if (!isThere(wrangler, status)) return null;
-  const traffic = json(wrangler, status, deployment).versions.map(({ version_id: versionId, percentage }) => ({ versionId, percentage }));
+  const traffic = json(wrangler, status, deployment).versions.map(
+    ({ version_id: versionId, percentage }) => ({ versionId, percentage }),
+  );
   const newest = traffic.toSorted((a, b) => b.percentage - a.percentage)[0];
-  const view = newest && json(wrangler, ["versions", "view", newest.versionId, "--name", name, "--json"], version);
+  const view =
+    newest &&
+    json(wrangler, ["versions", "view", newest.versionId, "--name", name, "--json"], version);
   return {
     traffic,
     objects: view?.resources?.script_runtime?.migration_tag ?? null,
-    secrets: json(wrangler, ["secret", "list", "--name", name], secretNames).map((secret) => secret.name),
+    secrets: json(wrangler, ["secret", "list", "--name", name], secretNames).map(
+      (secret) => secret.name,
+    ),
   };
 }
 
 function isThere(wrangler: Wrangler, args: string[]): boolean {
   const { ok, output } = wrangler.read(args);
-  if (!ok && !absent.test(output)) throw new Error(`wrangler ${args.join(" ")} failed:\n${output.trim()}`);
+  if (!ok && !absent.test(output))
+    throw new Error(`wrangler ${args.join(" ")} failed:\n${output.trim()}`);
   return ok;
 }
 
-function json<Schema extends v.GenericSchema>(wrangler: Wrangler, args: string[], schema: Schema): v.InferOutput<Schema> {
+function json<Schema extends v.GenericSchema>(
+  wrangler: Wrangler,
+  args: string[],
+  schema: Schema,
+): v.InferOutput<Schema> {
   const { ok, stdout, output } = wrangler.read(args);
   if (!ok) throw new Error(`wrangler ${args.join(" ")} failed:\n${output.trim()}`);
   try {
     return v.parse(schema, JSON.parse(stdout));
   } catch {
-    throw new Error(`wrangler ${args.join(" ")} answered something else than was expected:\n${stdout.trim()}`);
+    throw new Error(
+      `wrangler ${args.join(" ")} answered something else than was expected:\n${stdout.trim()}`,
+    );
   }
 }

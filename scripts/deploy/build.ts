@@ -7,21 +7,35 @@ import type { Wrangler } from "./wrangler.ts";
 const maxGzipKib = { api: 150, consumer: 400, cron: 100 };
 
 /**
- * Everything that must be built before a Worker goes up: the console first, which is part of `luna-api`.
+ * Everything that must be built before a Worker goes up: the console first, which is part of
+ * `luna-api`.
  *
  * @param configs besides those of the three Workers, such as the one of the first deployment
  * @throws Error if something does not build or is too large
  */
-export function build(wrangler: Wrangler, say: (line: string) => void, configs: string[] = []): void {
-  const console = spawnSync("npm", ["run", "--silent", "build:console"], { stdio: ["ignore", "inherit", "inherit"] });
+export function build(
+  wrangler: Wrangler,
+  say: (line: string) => void,
+  configs: string[] = [],
+): void {
+  const console = spawnSync("npm", ["run", "--silent", "build:console"], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (console.status !== 0) throw new Error("npm run build:console failed");
   const sizes = Object.entries(maxGzipKib).map(([name, limit]) => {
     const directory = `dist/${name}`;
     wrangler.run(["deploy", "--dry-run", "-c", `wrangler.${name}.toml`, "--outdir", directory]);
-    return { name, limit, gzipKib: gzipSync(readFileSync(`${directory}/index.js`)).byteLength / 1_024 };
+    return {
+      name,
+      limit,
+      gzipKib: gzipSync(readFileSync(`${directory}/index.js`)).byteLength / 1_024,
+    };
   });
-  for (const config of configs) wrangler.run(["deploy", "--dry-run", "-c", config, "--outdir", "dist/generated"]);
-  for (const { name, gzipKib, limit } of sizes) say(`luna-${name}: ${gzipKib.toFixed(1)} KiB gzip of at most ${limit}`);
+  for (const config of configs)
+    wrangler.run(["deploy", "--dry-run", "-c", config, "--outdir", "dist/generated"]);
+  for (const { name, gzipKib, limit } of sizes)
+    say(`luna-${name}: ${gzipKib.toFixed(1)} KiB gzip of at most ${limit}`);
   const tooLarge = sizes.filter(({ gzipKib, limit }) => gzipKib >= limit);
-  if (tooLarge.length > 0) throw new Error(`too large: ${tooLarge.map(({ name }) => name).join(", ")}`);
+  if (tooLarge.length > 0)
+    throw new Error(`too large: ${tooLarge.map(({ name }) => name).join(", ")}`);
 }

@@ -6,11 +6,22 @@ export type ConfigFile = (worker: Worker, without?: "nothing" | "services") => s
 
 type WranglerStep = Exclude<Step, { kind: "build" | "configure" | "smoke" | "pause" }>;
 
-/** A step as arguments of wrangler. `versions`: what `upload` made, and what had the traffic before. */
-export function argumentsOf(step: WranglerStep, config: ConfigFile, versions: { fresh: string; before: string }): string[] {
+/**
+ * A step as arguments of wrangler. `versions`: what `upload` made, and what had the traffic before.
+ */
+export function argumentsOf(
+  step: WranglerStep,
+  config: ConfigFile,
+  versions: { fresh: string; before: string },
+): string[] {
   switch (step.kind) {
     case "create-database":
-      return ["d1", "create", step.name, ...(step.location === null ? [] : ["--location", step.location])];
+      return [
+        "d1",
+        "create",
+        step.name,
+        ...(step.location === null ? [] : ["--location", step.location]),
+      ];
     case "create-namespace":
       return ["kv", "namespace", "create", step.name];
     case "create-queue":
@@ -28,14 +39,33 @@ export function argumentsOf(step: WranglerStep, config: ConfigFile, versions: { 
   }
 }
 
-function shiftTo({ fresh, before }: { fresh: string; before: string }, percentage: number, config: string): string[] {
-  const specs = percentage === 100 ? [`${fresh}@100`] : [`${fresh}@${percentage}`, `${before}@${100 - percentage}`];
+function shiftTo(
+  { fresh, before }: { fresh: string; before: string },
+  percentage: number,
+  config: string,
+): string[] {
+  const specs =
+    percentage === 100
+      ? [`${fresh}@100`]
+      : [`${fresh}@${percentage}`, `${before}@${100 - percentage}`];
   return ["versions", "deploy", ...specs, "--yes", "-c", config];
 }
 
-/** Objects get other code within minutes by default, when they are idle: what is broken must not run for so long. */
+/**
+ * Objects get other code within minutes by default, when they are idle: what is broken must not run
+ * for so long.
+ */
 export function backTo(before: string, config: string): string[] {
-  return ["versions", "deploy", `${before}@100`, "--durable-objects-code-update-mode", "immediate", "--yes", "-c", config];
+  return [
+    "versions",
+    "deploy",
+    `${before}@100`,
+    "--durable-objects-code-update-mode",
+    "immediate",
+    "--yes",
+    "-c",
+    config,
+  ];
 }
 
 /** A step in words. */
@@ -63,7 +93,9 @@ export function describeStep(step: Step, environment: EnvironmentName): string {
     case "triggers":
       return `apply routes, schedules and queue consumers of ${name(step.worker)}`;
     case "smoke":
-      return step.pinned === null ? "smoke test" : `smoke test of the new version of ${name(step.pinned)}`;
+      return step.pinned === null
+        ? "smoke test"
+        : `smoke test of the new version of ${name(step.pinned)}`;
     case "pause":
       return `wait ${step.seconds} s`;
   }

@@ -7,10 +7,18 @@ import { parseEnvironment, workers, type EnvironmentName, type Worker } from "./
 import { variableNames } from "./variables.ts";
 
 const toml = (worker: Worker) => parse(readFileSync(`wrangler.${worker}.toml`, "utf8"));
-const vars = { PUBLIC_URL: "https://luna.example", ALERT_EMAIL: "oncall@luna.example", SMTP_HOST: "smtp.example" };
-const environment = (name: EnvironmentName, file: object = {}) => parseEnvironment(name, { vars, ...file }, variableNames);
+const vars = {
+  PUBLIC_URL: "https://luna.example",
+  ALERT_EMAIL: "oncall@luna.example",
+  SMTP_HOST: "smtp.example",
+};
+const environment = (name: EnvironmentName, file: object = {}) =>
+  parseEnvironment(name, { vars, ...file }, variableNames);
 const configOf = (worker: Worker, name: EnvironmentName, file: object = {}) =>
-  deploymentConfig(toml(worker), worker, environment(name, file), { databaseId: `database-${name}`, namespaceId: `namespace-${name}` });
+  deploymentConfig(toml(worker), worker, environment(name, file), {
+    databaseId: `database-${name}`,
+    namespaceId: `namespace-${name}`,
+  });
 
 /** The values of the keys by which one thing in an account names another. */
 function named(value: unknown, keys: string[]): string[] {
@@ -24,7 +32,16 @@ function named(value: unknown, keys: string[]): string[] {
 
 describe("the configuration of one environment", () => {
   it.each(workers)("names of luna-%s nothing that the other environment has", (worker) => {
-    const keys = ["queue", "dead_letter_queue", "service", "script_name", "database_name", "database_id", "id", "namespace_id"];
+    const keys = [
+      "queue",
+      "dead_letter_queue",
+      "service",
+      "script_name",
+      "database_name",
+      "database_id",
+      "id",
+      "namespace_id",
+    ];
     const [production, staging] = (["production", "staging"] as const).map((name) => {
       const config = configOf(worker, name);
       return new Set([String(config["name"]), ...named(config, keys)]);
@@ -33,29 +50,40 @@ describe("the configuration of one environment", () => {
     expect(staging?.size).toBe(production?.size);
   });
 
-  it.each(workers)("is that of wrangler.%s.toml but for names, ids, paths, variables and what is reached from outside", (worker) => {
-    const {
-      main,
-      d1_databases: databases,
-      kv_namespaces: namespaces,
-      vars: _,
-      queues,
-      durable_objects: objects,
-      assets,
-      ...same
-    } = toml(worker);
-    const config = configOf(worker, "production");
-    expect(config).toMatchObject(same);
-    expect(config["queues"]).toMatchObject(queues as object);
-    expect(config["durable_objects"]).toEqual(objects);
-    expect(config["main"]).toBe(resolve(main as string));
-    expect(named(config["assets"], ["directory"])).toEqual(named(assets, ["directory"]).map((directory) => resolve(directory)));
-    expect(named(config["d1_databases"], ["database_name"])).toEqual(named(databases, ["database_name"]));
-    expect(named(config["kv_namespaces"], ["binding"])).toEqual(named(namespaces, ["binding"]));
-  });
+  it.each(workers)(
+    "is that of wrangler.%s.toml but for names, ids, paths, variables and what is reached from outside",
+    (worker) => {
+      const {
+        main,
+        d1_databases: databases,
+        kv_namespaces: namespaces,
+        vars: _,
+        queues,
+        durable_objects: objects,
+        assets,
+        ...same
+      } = toml(worker);
+      const config = configOf(worker, "production");
+      expect(config).toMatchObject(same);
+      expect(config["queues"]).toMatchObject(queues as object);
+      expect(config["durable_objects"]).toEqual(objects);
+      expect(config["main"]).toBe(resolve(main as string));
+      expect(named(config["assets"], ["directory"])).toEqual(
+        named(assets, ["directory"]).map((directory) => resolve(directory)),
+      );
+      expect(named(config["d1_databases"], ["database_name"])).toEqual(
+        named(databases, ["database_name"]),
+      );
+      expect(named(config["kv_namespaces"], ["binding"])).toEqual(named(namespaces, ["binding"]));
+    },
+  );
 
   it("gives each Worker the variables that it reads", () => {
-    expect(workers.map((worker) => Object.keys(configOf(worker, "production")["vars"] as object).toSorted())).toEqual([
+    expect(
+      workers.map((worker) =>
+        Object.keys(configOf(worker, "production")["vars"] as object).toSorted(),
+      ),
+    ).toEqual([
       ["ALERT_EMAIL", "PUBLIC_URL"],
       ["PUBLIC_URL", "SMTP_HOST"],
       ["ALERT_EMAIL", "PUBLIC_URL"],
@@ -75,7 +103,9 @@ describe("the configuration of one environment", () => {
 
   it("lets the world reach luna-api by one name, and nothing else", () => {
     const reachable = (file: object) =>
-      workers.map((worker) => configOf(worker, "production", file)).map((c) => [c["workers_dev"], c["preview_urls"], c["routes"]]);
+      workers
+        .map((worker) => configOf(worker, "production", file))
+        .map((c) => [c["workers_dev"], c["preview_urls"], c["routes"]]);
     const hidden = [false, false, undefined];
     expect(reachable({})).toEqual([[true, false, undefined], hidden, hidden]);
     expect(reachable({ domain: "api.luna.example" })).toEqual([
@@ -88,13 +118,21 @@ describe("the configuration of one environment", () => {
   it("binds no service for the first deployment", () => {
     const ids = { databaseId: "d", namespaceId: "n" };
     expect(configOf("api", "production")).toHaveProperty("services");
-    expect(deploymentConfig(toml("api"), "api", environment("production"), ids, true)).not.toHaveProperty("services");
+    expect(
+      deploymentConfig(toml("api"), "api", environment("production"), ids, true),
+    ).not.toHaveProperty("services");
   });
 
   it("finds static assets from wherever it stands", () => {
     const assets = { directory: "dist/console", binding: "ASSETS" };
-    const config = deploymentConfig({ ...toml("api"), assets }, "api", environment("staging"), { databaseId: "d", namespaceId: "n" });
-    expect(config["assets"]).toEqual({ binding: "ASSETS", directory: `${process.cwd()}/dist/console` });
+    const config = deploymentConfig({ ...toml("api"), assets }, "api", environment("staging"), {
+      databaseId: "d",
+      namespaceId: "n",
+    });
+    expect(config["assets"]).toEqual({
+      binding: "ASSETS",
+      directory: `${process.cwd()}/dist/console`,
+    });
   });
 });
 

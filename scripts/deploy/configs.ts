@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Variables } from "../../shared/env.ts";
+import type { Variables } from "../../workers/env.ts";
 import { renamed, type Environment, type Worker } from "./environments.ts";
 import { variablesOf } from "./variables.ts";
 
@@ -9,11 +9,19 @@ type Table = Record<string, unknown>;
 export type ResourceIds = { databaseId: string; namespaceId: string };
 
 /**
- * One Worker's configuration for one environment, from its TOML: other names, the ids, the variables that it reads.
+ * One Worker's configuration for one environment, from its TOML: other names, the ids, the
+ * variables that it reads.
  *
- * @param first without the service bindings, for the first deployment of a Worker that binds one which is not there yet
+ * @param first without the service bindings, for the first deployment of a Worker that binds one
+ *   which is not there yet
  */
-export function deploymentConfig(toml: Table, worker: Worker, environment: Environment, ids: ResourceIds, first = false): Table {
+export function deploymentConfig(
+  toml: Table,
+  worker: Worker,
+  environment: Environment,
+  ids: ResourceIds,
+  first = false,
+): Table {
   const name = (value: unknown): string => renamed(String(value), environment.name);
   const { services, ...base } = toml;
   const consumed = tables(queues(toml)["consumers"]);
@@ -27,32 +35,54 @@ export function deploymentConfig(toml: Table, worker: Worker, environment: Envir
       database_id: ids.databaseId,
       migrations_dir: resolve(String(database["migrations_dir"])),
     })),
-    kv_namespaces: tables(toml["kv_namespaces"]).map((namespace) => ({ ...namespace, id: ids.namespaceId })),
+    kv_namespaces: tables(toml["kv_namespaces"]).map((namespace) => ({
+      ...namespace,
+      id: ids.namespaceId,
+    })),
     queues: {
-      producers: tables(queues(toml)["producers"]).map((producer) => ({ ...producer, queue: name(producer["queue"]) })),
+      producers: tables(queues(toml)["producers"]).map((producer) => ({
+        ...producer,
+        queue: name(producer["queue"]),
+      })),
       consumers: consumed.map((consumer) => ({
         ...consumer,
         queue: name(consumer["queue"]),
-        ...(consumer["dead_letter_queue"] === undefined ? {} : { dead_letter_queue: name(consumer["dead_letter_queue"]) }),
+        ...(consumer["dead_letter_queue"] === undefined
+          ? {}
+          : { dead_letter_queue: name(consumer["dead_letter_queue"]) }),
       })),
     },
     durable_objects: {
-      bindings: tables((toml["durable_objects"] as Table | undefined)?.["bindings"]).map((object) => ({
-        ...object,
-        ...(object["script_name"] === undefined ? {} : { script_name: name(object["script_name"]) }),
-      })),
+      bindings: tables((toml["durable_objects"] as Table | undefined)?.["bindings"]).map(
+        (object) => ({
+          ...object,
+          ...(object["script_name"] === undefined
+            ? {}
+            : { script_name: name(object["script_name"]) }),
+        }),
+      ),
     },
     ...(first || services === undefined
       ? {}
-      : { services: tables(services).map((service) => ({ ...service, service: name(service["service"]) })) }),
-    ...(toml["ratelimits"] === undefined ? {} : { ratelimits: tables(toml["ratelimits"]).map((limit) => own(limit, environment)) }),
+      : {
+          services: tables(services).map((service) => ({
+            ...service,
+            service: name(service["service"]),
+          })),
+        }),
+    ...(toml["ratelimits"] === undefined
+      ? {}
+      : { ratelimits: tables(toml["ratelimits"]).map((limit) => own(limit, environment)) }),
     ...(toml["assets"] === undefined ? {} : { assets: withDirectory(toml["assets"] as Table) }),
     vars: read(worker, varsOf(toml, environment)),
     ...reachable(worker, environment),
   };
 }
 
-/** The [vars] of a TOML with those of the environment. Its sender is nobody's, for `npm start` and tests: a deployment names its own. */
+/**
+ * The [vars] of a TOML with those of the environment. Its sender is nobody's, for `npm start` and
+ * tests: a deployment names its own.
+ */
 export function varsOf(toml: Table, environment: Environment): Variables {
   const { EMAIL_FROM: _local, ...vars } = (toml["vars"] ?? {}) as Variables;
   return { ...vars, ...environment.vars };
@@ -63,11 +93,15 @@ const queues = (toml: Table): Table => (toml["queues"] ?? {}) as Table;
 
 /** The counters of a namespace are the account's: staging must not use up what production may. */
 function own(limit: Table, environment: Environment): Table {
-  return environment.name === "production" ? limit : { ...limit, namespace_id: `2${String(limit["namespace_id"]).slice(1)}` };
+  return environment.name === "production"
+    ? limit
+    : { ...limit, namespace_id: `2${String(limit["namespace_id"]).slice(1)}` };
 }
 
 function withDirectory(assets: Table): Table {
-  return typeof assets["directory"] === "string" ? { ...assets, directory: resolve(assets["directory"]) } : assets;
+  return typeof assets["directory"] === "string"
+    ? { ...assets, directory: resolve(assets["directory"]) }
+    : assets;
 }
 
 function read(worker: Worker, vars: Variables): Table {
@@ -79,5 +113,7 @@ function read(worker: Worker, vars: Variables): Table {
 function reachable(worker: Worker, { domain }: Environment): Table {
   const hidden = { workers_dev: false, preview_urls: false };
   if (worker !== "api") return hidden;
-  return domain === undefined ? { ...hidden, workers_dev: true } : { ...hidden, routes: [{ pattern: domain, custom_domain: true }] };
+  return domain === undefined
+    ? { ...hidden, workers_dev: true }
+    : { ...hidden, routes: [{ pattern: domain, custom_domain: true }] };
 }

@@ -37,7 +37,10 @@ function writeEnvironment(
   writeFileSync(join(directory, `${name}.toml`), `pauseSeconds = 7\n${lines}\n[vars]\n${vars}\n`);
 }
 
-async function deployTo(account: FakeAccount, change: { environment?: "staging"; secrets?: boolean; fail?: string } = {}) {
+async function deployTo(
+  account: FakeAccount,
+  change: { environment?: "staging"; secrets?: boolean; fail?: string } = {},
+) {
   const wrangler = new FakeWrangler(account, change.fail);
   const pauses: number[] = [];
   const outcome = deploy({
@@ -66,8 +69,17 @@ async function deployTo(account: FakeAccount, change: { environment?: "staging";
 function changesOf(calls: string[][]): string[] {
   return calls
     .map((args) => args.join(" "))
-    .map((line) => line.replaceAll(/\S*\/wrangler\.(\S+)\.json/g, "$1").replace(/ --secrets-file \S+/, " +secrets"))
-    .filter((line) => !/^(d1 list|kv namespace list|queues info|deployments status|versions view|secret list)/.test(line));
+    .map((line) =>
+      line
+        .replaceAll(/\S*\/wrangler\.(\S+)\.json/g, "$1")
+        .replace(/ --secrets-file \S+/, " +secrets"),
+    )
+    .filter(
+      (line) =>
+        !/^(d1 list|kv namespace list|queues info|deployments status|versions view|secret list)/.test(
+          line,
+        ),
+    );
 }
 
 /** The account after its first deployment. */
@@ -77,14 +89,28 @@ const deployed: FakeAccount = {
   queues: ["luna-email", "luna-email-dlq"],
   workers: {
     "luna-api": worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
-    "luna-consumer": worker("luna-consumer", 1, null, ["UNSUBSCRIBE_SECRET", "SMTP_USERNAME", "SMTP_PASSWORD"]),
+    "luna-consumer": worker("luna-consumer", 1, null, [
+      "UNSUBSCRIBE_SECRET",
+      "SMTP_USERNAME",
+      "SMTP_PASSWORD",
+    ]),
     "luna-cron": worker("luna-cron", 1, null, ["UNSUBSCRIBE_SECRET"]),
   },
 };
 
-function worker(name: string, count: number, tag: string | null, secrets: string[]): FakeAccount["workers"][string] {
+function worker(
+  name: string,
+  count: number,
+  tag: string | null,
+  secrets: string[],
+): FakeAccount["workers"][string] {
   const versions = Array.from({ length: count }, (_, n) => `${name}-version-${n + 1}`);
-  return { versions, traffic: [{ version_id: `${name}-version-${count}`, percentage: 100 }], tag, secrets };
+  return {
+    versions,
+    traffic: [{ version_id: `${name}-version-${count}`, percentage: 100 }],
+    tag,
+    secrets,
+  };
 }
 
 /** That account with another luna-api. */
@@ -94,7 +120,12 @@ function withApi(change: Partial<FakeAccount["workers"][string]>): FakeAccount {
 }
 
 const trafficOf = (account: FakeAccount, name: string) =>
-  Object.fromEntries((account.workers[name]?.traffic ?? []).map(({ version_id: id, percentage }) => [id, percentage]));
+  Object.fromEntries(
+    (account.workers[name]?.traffic ?? []).map(({ version_id: id, percentage }) => [
+      id,
+      percentage,
+    ]),
+  );
 
 describe("the first deployment", () => {
   it("creates what is missing, migrates, and goes round the circle of bindings", async () => {
@@ -118,28 +149,44 @@ describe("the first deployment", () => {
     const { account } = await deployTo(nothing, { secrets: true });
     const secrets = Object.values(account.workers).map((one) => one.secrets);
     expect(secrets).toEqual(Object.values(deployed.workers).map((one) => one.secrets));
-    expect(readdirSync(join(directory, "production")).filter((file) => file.includes("secret"))).toEqual([]);
+    expect(
+      readdirSync(join(directory, "production")).filter((file) => file.includes("secret")),
+    ).toEqual([]);
     expect(said.join("\n")).not.toContain(ADMIN_TOKEN);
   });
 
   it("is refused before anything changes when something is not set: all of it is named", async () => {
     writeEnvironment("production", "", "");
     const { outcome, changes: done } = await deployTo(nothing);
-    expect((outcome as Error).message).toContain("ADMIN_TOKEN of luna-api: into the file of --secrets");
-    expect((outcome as Error).message).toContain("UNSUBSCRIBE_SECRET of luna-api, luna-consumer, luna-cron: into the file of --secrets");
-    expect((outcome as Error).message).toContain("SMTP_HOST of luna-consumer: into [vars] of environments/production.toml");
+    expect((outcome as Error).message).toContain(
+      "ADMIN_TOKEN of luna-api: into the file of --secrets",
+    );
+    expect((outcome as Error).message).toContain(
+      "UNSUBSCRIBE_SECRET of luna-api, luna-consumer, luna-cron: into the file of --secrets",
+    );
+    expect((outcome as Error).message).toContain(
+      "SMTP_HOST of luna-consumer: into [vars] of environments/production.toml",
+    );
     expect(done).toEqual([]);
   });
 
   it("is refused before anything changes when a Worker would refuse a value", async () => {
-    writeEnvironment("production", "", `${SENDER}\nPUBLIC_URL = "https://a.example/path"\nSMTP_HOST = "smtp.example"`);
+    writeEnvironment(
+      "production",
+      "",
+      `${SENDER}\nPUBLIC_URL = "https://a.example/path"\nSMTP_HOST = "smtp.example"`,
+    );
     const { outcome, changes: done } = await deployTo(nothing, { secrets: true });
     expect((outcome as Error).message).toContain("PUBLIC_URL must be a URL without a path");
     expect(done).toEqual([]);
   });
 
   it("has a sender of its own: the one of local runs is nobody's", async () => {
-    writeEnvironment("production", "", 'PUBLIC_URL = "https://a.example"\nSMTP_HOST = "smtp.example"');
+    writeEnvironment(
+      "production",
+      "",
+      'PUBLIC_URL = "https://a.example"\nSMTP_HOST = "smtp.example"',
+    );
     const { outcome, changes: done } = await deployTo(nothing, { secrets: true });
     expect((outcome as Error).message).toContain(
       "EMAIL_FROM of luna-api, luna-consumer, luna-cron: into [vars] of environments/production.toml",
@@ -184,7 +231,12 @@ describe("the first deployment", () => {
   it("says that it cannot go back when its smoke test fails", async () => {
     failingSmoke = 1;
     const { outcome } = await deployTo(nothing, { secrets: true });
-    expect(outcome).toEqual({ ok: false, reason: "the smoke test failed", back: [], notBack: ["api", "consumer", "cron"] });
+    expect(outcome).toEqual({
+      ok: false,
+      reason: "the smoke test failed",
+      back: [],
+      notBack: ["api", "consumer", "cron"],
+    });
   });
 });
 
@@ -208,7 +260,14 @@ describe("each deployment after that", () => {
     ]);
     expect(pauses).toEqual([7, 7, 7, 7, 7]);
     const pinned = 'luna-api="luna-api-version-3"';
-    expect(smokes.map(({ override }) => override)).toEqual([pinned, pinned, null, null, null, null]);
+    expect(smokes.map(({ override }) => override)).toEqual([
+      pinned,
+      pinned,
+      null,
+      null,
+      null,
+      null,
+    ]);
     expect(smokes[0]?.url).toBe("https://production.example");
     expect(trafficOf(account, "luna-api")).toEqual({ "luna-api-version-3": 100 });
   });
@@ -233,14 +292,26 @@ describe("each deployment after that", () => {
     [1, "0"],
     [2, "10"],
     [4, "100"],
-  ])("gives the traffic back when smoke test %i fails, at %s %%, and touches nothing else", async (failing) => {
-    failingSmoke = failing;
-    const { outcome, account, changes: done } = await deployTo(deployed);
-    expect(outcome).toEqual({ ok: false, reason: "the smoke test failed", back: ["api"], notBack: [] });
-    expect(trafficOf(account, "luna-api")).toEqual({ "luna-api-version-2": 100 });
-    expect(done.at(-1)).toBe("versions deploy luna-api-version-2@100 --durable-objects-code-update-mode immediate --yes -c api");
-    expect(done.filter((line) => line.includes("-c consumer") || line.includes("-c cron"))).toEqual([]);
-  });
+  ])(
+    "gives the traffic back when smoke test %i fails, at %s %%, and touches nothing else",
+    async (failing) => {
+      failingSmoke = failing;
+      const { outcome, account, changes: done } = await deployTo(deployed);
+      expect(outcome).toEqual({
+        ok: false,
+        reason: "the smoke test failed",
+        back: ["api"],
+        notBack: [],
+      });
+      expect(trafficOf(account, "luna-api")).toEqual({ "luna-api-version-2": 100 });
+      expect(done.at(-1)).toBe(
+        "versions deploy luna-api-version-2@100 --durable-objects-code-update-mode immediate --yes -c api",
+      );
+      expect(
+        done.filter((line) => line.includes("-c consumer") || line.includes("-c cron")),
+      ).toEqual([]);
+    },
+  );
 
   it("gives back the traffic of all of them, in reverse order, when the last one fails", async () => {
     failingSmoke = 6;
@@ -254,7 +325,11 @@ describe("each deployment after that", () => {
   });
 
   it("stops when the database cannot be migrated: no Worker is touched", async () => {
-    const { outcome, changes: done, account } = await deployTo(deployed, { fail: "migrations apply" });
+    const {
+      outcome,
+      changes: done,
+      account,
+    } = await deployTo(deployed, { fail: "migrations apply" });
     expect(outcome).toMatchObject({ ok: false, back: [], notBack: [] });
     expect(done).toEqual(["d1 migrations apply DB --remote -c api"]);
     expect(account.workers).toEqual(deployed.workers);
@@ -275,7 +350,10 @@ describe("each deployment after that", () => {
   it("deploys luna-api at once when its objects migrate, since nobody can go back behind that", async () => {
     const { outcome, changes: done } = await deployTo(withApi({ tag: "v2" }));
     expect(outcome).toEqual({ ok: true });
-    expect(done.filter((line) => line.endsWith("-c api"))).toEqual(["d1 migrations apply DB --remote -c api", "deploy -c api"]);
+    expect(done.filter((line) => line.endsWith("-c api"))).toEqual([
+      "d1 migrations apply DB --remote -c api",
+      "deploy -c api",
+    ]);
     failingSmoke = smokes.length + 1;
     const { outcome: failed } = await deployTo(withApi({ tag: null }));
     expect(failed).toMatchObject({ ok: false, back: [], notBack: ["api"] });
@@ -306,20 +384,35 @@ describe("each deployment after that", () => {
 
   it("says what wrangler said when the account cannot be read", async () => {
     const { outcome, changes: done } = await deployTo(nothing, { fail: "deployments status" });
-    expect((outcome as Error).message).toMatch(/wrangler deployments status .* failed:\s+✘ \[ERROR\] told to fail/);
+    expect((outcome as Error).message).toMatch(
+      /wrangler deployments status .* failed:\s+✘ \[ERROR\] told to fail/,
+    );
     expect(done).toEqual([]);
   });
 });
 
 describe("staging beside production in one account", () => {
   it("has everything of its own, and leaves production alone", async () => {
-    const { outcome, account } = await deployTo(deployed, { environment: "staging", secrets: true });
+    const { outcome, account } = await deployTo(deployed, {
+      environment: "staging",
+      secrets: true,
+    });
     expect(outcome).toEqual({ ok: true });
     expect(account.databases).toEqual(["luna", "luna-staging"]);
     expect(account.namespaces).toEqual(["luna-cache", "luna-staging-cache"]);
-    expect(account.queues).toEqual(["luna-email", "luna-email-dlq", "luna-staging-email", "luna-staging-email-dlq"]);
-    for (const [name, before] of Object.entries(deployed.workers)) expect(account.workers[name]).toEqual(before);
+    expect(account.queues).toEqual([
+      "luna-email",
+      "luna-email-dlq",
+      "luna-staging-email",
+      "luna-staging-email-dlq",
+    ]);
+    for (const [name, before] of Object.entries(deployed.workers))
+      expect(account.workers[name]).toEqual(before);
     expect(Object.keys(account.workers).length).toBe(6);
-    expect(smokes.at(-1)).toEqual({ url: "https://staging.example", token: ADMIN_TOKEN, override: null });
+    expect(smokes.at(-1)).toEqual({
+      url: "https://staging.example",
+      token: ADMIN_TOKEN,
+      override: null,
+    });
   });
 });

@@ -1,9 +1,18 @@
 import { join } from "node:path";
-import type { Misconfigured } from "../../shared/variables.ts";
+import type { Misconfigured } from "../../shared/lib/worker/variables.ts";
 import { readAccount, readIds } from "./account.ts";
 import { describeStep } from "./commands.ts";
 import type { EnvironmentName } from "./environments.ts";
-import { configFiles, effectiveVars, objectsOf, readEnvironment, readSecrets, readToml, withSecretsFile, writeConfigs } from "./files.ts";
+import {
+  configFiles,
+  effectiveVars,
+  objectsOf,
+  readEnvironment,
+  readSecrets,
+  readToml,
+  withSecretsFile,
+  writeConfigs,
+} from "./files.ts";
 import { plan, type Wanted } from "./plan.ts";
 import { explainRefusal } from "./refusal.ts";
 import { run, type Outcome } from "./run.ts";
@@ -57,12 +66,14 @@ export async function deploy(deployment: Deployment): Promise<Outcome> {
     build: deployment.build,
     configure() {
       const { databaseId, namespaceId } = readIds(wrangler, name);
-      if (databaseId === null || namespaceId === null) throw new Error("the account does not list what was created in it");
+      if (databaseId === null || namespaceId === null)
+        throw new Error("the account does not list what was created in it");
       writeConfigs(directory, environment, { databaseId, namespaceId });
     },
     config: configFiles(directory),
     withSecrets: (worker, use) => withSecretsFile(directory, worker, secrets, use),
-    smoke: (override) => deployment.smoke(url, secrets["READONLY_TOKEN"] ?? secrets["ADMIN_TOKEN"], override),
+    smoke: (override) =>
+      deployment.smoke(url, secrets["READONLY_TOKEN"] ?? secrets["ADMIN_TOKEN"], override),
     pause: deployment.pause,
     say,
   });

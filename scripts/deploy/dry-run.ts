@@ -3,23 +3,47 @@ import { build } from "./build.ts";
 import { describeStep } from "./commands.ts";
 import { planText } from "./deployment.ts";
 import { namesOf, type EnvironmentName } from "./environments.ts";
-import { configFiles, effectiveVars, objectsOf, readEnvironment, readSecrets, readToml, writeConfigs } from "./files.ts";
+import {
+  configFiles,
+  effectiveVars,
+  objectsOf,
+  readEnvironment,
+  readSecrets,
+  readToml,
+  writeConfigs,
+} from "./files.ts";
 import { refusalOf, stepsFor } from "./plan.ts";
 import { explainRefusal } from "./refusal.ts";
 import type { Wrangler } from "./wrangler.ts";
 
 /**
- * What a deployment would do, without an account: builds everything, the generated configurations too, and prints the plans for an account that
- * has nothing and for one that has the release before.
+ * What a deployment would do, without an account: builds everything, the generated configurations
+ * too, and prints the plans for an account that has nothing and for one that has the release
+ * before.
  */
-export function dryRun(name: EnvironmentName, secretsFile: string | undefined, wrangler: Wrangler, say: (line: string) => void): void {
+export function dryRun(
+  name: EnvironmentName,
+  secretsFile: string | undefined,
+  wrangler: Wrangler,
+  say: (line: string) => void,
+): void {
   const environment = readEnvironment(name);
   const secrets = Object.keys(readSecrets(secretsFile));
-  const wanted = { environment, vars: effectiveVars(environment), secrets, objects: objectsOf(readToml("api")) };
+  const wanted = {
+    environment,
+    vars: effectiveVars(environment),
+    secrets,
+    objects: objectsOf(readToml("api")),
+  };
   const directory = `dist/deploy/${name}`;
   writeConfigs(directory, environment, { databaseId: "dry-run", namespaceId: "dry-run" });
   const config = configFiles(directory);
-  build(wrangler, say, [config("api", "services"), config("api"), config("consumer"), config("cron")]);
+  build(wrangler, say, [
+    config("api", "services"),
+    config("api"),
+    config("consumer"),
+    config("cron"),
+  ]);
 
   const before: Account = {
     databaseId: "dry-run",
@@ -29,12 +53,22 @@ export function dryRun(name: EnvironmentName, secretsFile: string | undefined, w
   };
   for (const [title, account] of [
     [`The first deployment of ${name}:`, emptyAccount],
-    [`Each one after that, unless it has Durable Object migrations, which go to all traffic at once:`, before],
+    [
+      `Each one after that, unless it has Durable Object migrations, which go to all traffic at once:`,
+      before,
+    ],
   ] as const) {
-    say(`\n${title}\n${planText(stepsFor(account, wanted).map((step) => describeStep(step, name)))}`);
+    say(
+      `\n${title}\n${planText(stepsFor(account, wanted).map((step) => describeStep(step, name)))}`,
+    );
   }
   const refusal = refusalOf(emptyAccount, wanted);
-  if (refusal !== null) say(`\nBefore the first deployment of ${name}, ${explainRefusal(refusal, name)}`);
+  if (refusal !== null)
+    say(`\nBefore the first deployment of ${name}, ${explainRefusal(refusal, name)}`);
 }
 
-const deployed = (objects: string | null) => ({ traffic: [{ versionId: "before", percentage: 100 }], objects, secrets: [] });
+const deployed = (objects: string | null) => ({
+  traffic: [{ versionId: "before", percentage: 100 }],
+  objects,
+  secrets: [],
+});

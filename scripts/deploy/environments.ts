@@ -1,7 +1,9 @@
 import * as v from "valibot";
-import type { Variables } from "../../shared/env.ts";
+import type { Variables } from "../../workers/env.ts";
 
-/** The three Workers, in the order of deployment: `luna-api` hosts the objects that the others call. */
+/**
+ * The three Workers, in the order of deployment: `luna-api` hosts the objects that the others call.
+ */
 export const workers = ["api", "consumer", "cron"] as const;
 export type Worker = (typeof workers)[number];
 
@@ -9,7 +11,12 @@ export const environmentNames = ["production", "staging"] as const;
 export type EnvironmentName = (typeof environmentNames)[number];
 
 /** What an account has for one environment. Nothing is shared between two of them. */
-export type Names = { database: string; namespace: string; queues: string[]; worker: (worker: Worker) => string };
+export type Names = {
+  database: string;
+  namespace: string;
+  queues: string[];
+  worker: (worker: Worker) => string;
+};
 
 /** The base TOMLs name everything `luna...`; staging is the same with its own first word. */
 export function renamed(name: string, environment: EnvironmentName): string {
@@ -29,12 +36,21 @@ export function namesOf(environment: EnvironmentName): Names {
 const locations = ["weur", "eeur", "apac", "oc", "wnam", "enam"] as const;
 
 const environmentFile = v.strictObject({
-  domain: v.optional(v.pipe(v.string(), v.regex(/^[a-z0-9.-]+\.[a-z]+$/, "must be a host name such as api.example.com"))),
+  domain: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[a-z0-9.-]+\.[a-z]+$/, "must be a host name such as api.example.com"),
+    ),
+  ),
   location: v.optional(v.picklist(locations, `must be one of ${locations.join(", ")}`)),
   steps: v.optional(
     v.pipe(
       v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100))),
-      v.check((steps) => steps.at(-1) === 100 && steps.every((step, n) => n === 0 || step > (steps[n - 1] ?? 0)), "must rise to 100"),
+      v.check(
+        (steps) =>
+          steps.at(-1) === 100 && steps.every((step, n) => n === 0 || step > (steps[n - 1] ?? 0)),
+        "must rise to 100",
+      ),
     ),
     [0, 10, 50, 100],
   ),
@@ -43,19 +59,27 @@ const environmentFile = v.strictObject({
 });
 
 /** What `environments/<name>.toml` says. */
-export type Environment = Omit<v.InferOutput<typeof environmentFile>, "vars"> & { name: EnvironmentName; vars: Variables };
+export type Environment = Omit<v.InferOutput<typeof environmentFile>, "vars"> & {
+  name: EnvironmentName;
+  vars: Variables;
+};
 
 /**
- * @param known the names of `shared/env.ts`: any other would be set and never read
+ * @param known the names of `workers/env.ts`: any other would be set and never read
  * @throws Error naming what is wrong
  */
-export function parseEnvironment(name: EnvironmentName, file: unknown, known: ReadonlySet<string>): Environment {
+export function parseEnvironment(
+  name: EnvironmentName,
+  file: unknown,
+  known: ReadonlySet<string>,
+): Environment {
   const parsed = v.safeParse(environmentFile, file);
   if (!parsed.success) {
     const [issue] = parsed.issues;
     throw new Error(`environments/${name}.toml: ${v.getDotPath(issue) ?? ""} ${issue.message}`);
   }
   const unknown = Object.keys(parsed.output.vars).find((variable) => !known.has(variable));
-  if (unknown !== undefined) throw new Error(`environments/${name}.toml: there is no variable ${unknown}`);
+  if (unknown !== undefined)
+    throw new Error(`environments/${name}.toml: there is no variable ${unknown}`);
   return { ...parsed.output, name };
 }

@@ -1,9 +1,12 @@
-import type { Variables } from "../../shared/env.ts";
+import type { Variables } from "../../workers/env.ts";
 import type { Account } from "./account.ts";
 import { namesOf, workers, type Environment, type Worker } from "./environments.ts";
 import { neededBy } from "./variables.ts";
 
-/** One thing that a deployment does. `deploy` takes all traffic at once; `upload` takes none, and `shift` gives it some. */
+/**
+ * One thing that a deployment does. `deploy` takes all traffic at once; `upload` takes none, and
+ * `shift` gives it some.
+ */
 export type Step =
   | { kind: "build" }
   | { kind: "create-database"; name: string; location: string | null }
@@ -36,7 +39,10 @@ export type Wanted = {
   objects: string;
 };
 
-/** What brings the account from the state that it is in to this release, or why it must not be begun. */
+/**
+ * What brings the account from the state that it is in to this release, or why it must not be
+ * begun.
+ */
 export function plan(account: Account, wanted: Wanted): Plan {
   const refusal = refusalOf(account, wanted);
   return refusal === null ? { ok: true, steps: stepsFor(account, wanted) } : { ok: false, refusal };
@@ -68,7 +74,8 @@ export function refusalOf(account: Account, { vars, secrets }: Wanted): Refusal 
   if (missing.length > 0) return { tag: "missing", variables: missing };
   for (const worker of workers) {
     const traffic = account.workers[worker]?.traffic ?? [];
-    if (traffic.length > 0 && !traffic.some(({ percentage }) => percentage === 100)) return { tag: "under-way", worker, traffic };
+    if (traffic.length > 0 && !traffic.some(({ percentage }) => percentage === 100))
+      return { tag: "under-way", worker, traffic };
   }
   return null;
 }
@@ -77,14 +84,27 @@ function missingResources(account: Account, environment: Environment): Step[] {
   const names = namesOf(environment.name);
   return [
     ...(account.databaseId === null
-      ? [{ kind: "create-database" as const, name: names.database, location: environment.location ?? null }]
+      ? [
+          {
+            kind: "create-database" as const,
+            name: names.database,
+            location: environment.location ?? null,
+          },
+        ]
       : []),
-    ...(account.namespaceId === null ? [{ kind: "create-namespace" as const, name: names.namespace }] : []),
-    ...names.queues.filter((queue) => !account.queues.includes(queue)).map((name) => ({ kind: "create-queue" as const, name })),
+    ...(account.namespaceId === null
+      ? [{ kind: "create-namespace" as const, name: names.namespace }]
+      : []),
+    ...names.queues
+      .filter((queue) => !account.queues.includes(queue))
+      .map((name) => ({ kind: "create-queue" as const, name })),
   ];
 }
 
-/** `luna-api` binds `luna-cron`, which binds the objects of `luna-api`: it goes up without that, and once more at the end. */
+/**
+ * `luna-api` binds `luna-cron`, which binds the objects of `luna-api`: it goes up without that, and
+ * once more at the end.
+ */
 function firstRelease(environment: Environment): Step[] {
   return [
     { kind: "deploy", worker: "api", without: "services" },
@@ -96,7 +116,8 @@ function firstRelease(environment: Environment): Step[] {
 }
 
 function release(account: Account, { environment, objects }: Wanted): Step[] {
-  // Cloudflare migrates the classes of objects only with all of the traffic, and lets nobody go back behind that.
+  // Cloudflare migrates the classes of objects only with all of the traffic, and lets nobody go
+  // back behind that.
   const migratesObjects = account.workers.api?.objects !== objects;
   return [
     ...(migratesObjects ? atOnce(environment) : gradually(environment)),
@@ -110,7 +131,10 @@ function release(account: Account, { environment, objects }: Wanted): Step[] {
 }
 
 function atOnce(environment: Environment): Step[] {
-  return [{ kind: "deploy", worker: "api", without: "nothing" }, ...smokeTests(environment, [null])];
+  return [
+    { kind: "deploy", worker: "api", without: "nothing" },
+    ...smokeTests(environment, [null]),
+  ];
 }
 
 function gradually(environment: Environment): Step[] {
@@ -118,7 +142,10 @@ function gradually(environment: Environment): Step[] {
     { kind: "upload", worker: "api" },
     ...environment.steps.flatMap((percentage): Step[] => [
       { kind: "shift", worker: "api", percentage },
-      ...smokeTests(environment, percentage === 0 ? ["api"] : percentage === 100 ? [null] : ["api", null]),
+      ...smokeTests(
+        environment,
+        percentage === 0 ? ["api"] : percentage === 100 ? [null] : ["api", null],
+      ),
     ]),
     { kind: "triggers", worker: "api" },
   ];

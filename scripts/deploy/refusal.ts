@@ -8,11 +8,13 @@ export function explainRefusal(refusal: Refusal, environment: EnvironmentName): 
     case "missing":
       return [
         `not set, and Luna cannot do without (docs/configuration.md):`,
-        ...[...Map.groupBy(refusal.variables, ({ name: variable }) => variable)].map(([variable, users]) => {
-          const whose = `${variable} of ${users.map(({ worker }) => name(worker)).join(", ")}`;
-          const isSecret = users.some(({ secret }) => secret);
-          return `  ${whose}: into ${isSecret ? "the file of --secrets" : `[vars] of environments/${environment}.toml`}`;
-        }),
+        ...[...Map.groupBy(refusal.variables, ({ name: variable }) => variable)].map(
+          ([variable, users]) => {
+            const whose = `${variable} of ${users.map(({ worker }) => name(worker)).join(", ")}`;
+            const isSecret = users.some(({ secret }) => secret);
+            return `  ${whose}: into ${isSecret ? "the file of --secrets" : `[vars] of environments/${environment}.toml`}`;
+          },
+        ),
       ].join("\n");
     case "twice":
       return `both in [vars] and in the file of --secrets: ${refusal.names.join(", ")}`;

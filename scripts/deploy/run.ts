@@ -1,6 +1,6 @@
+import type { Account } from "./account.ts";
 import { argumentsOf, backTo, describeStep, type ConfigFile } from "./commands.ts";
 import { namesOf, workers, type EnvironmentName, type Worker } from "./environments.ts";
-import type { Account } from "./account.ts";
 import type { Step } from "./plan.ts";
 import type { Wrangler } from "./wrangler.ts";
 
@@ -11,7 +11,9 @@ export type Tools = {
   /** Writes the configurations, once the resources are there. */
   configure: () => void;
   config: ConfigFile;
-  /** Calls `use` with the arguments that send the secrets of this Worker along, if there are any. */
+  /**
+   * Calls `use` with the arguments that send the secrets of this Worker along, if there are any.
+   */
   withSecrets: <T>(worker: Worker, use: (args: string[]) => T) => T;
   /** @param override the value of the header that pins a request to one version */
   smoke: (override: string | null) => void;
@@ -21,10 +23,20 @@ export type Tools = {
 };
 
 /** `not-back`: the Workers that have a new release although the deployment failed. */
-export type Outcome = { ok: true } | { ok: false; reason: string; back: Worker[]; notBack: Worker[] };
+export type Outcome =
+  | { ok: true }
+  | { ok: false; reason: string; back: Worker[]; notBack: Worker[] };
 
-/** Does one step after the other. When one fails, whatever has got traffic gives it back to what had it before. */
-export async function run(steps: Step[], account: Account, environment: EnvironmentName, tools: Tools): Promise<Outcome> {
+/**
+ * Does one step after the other. When one fails, whatever has got traffic gives it back to what had
+ * it before.
+ */
+export async function run(
+  steps: Step[],
+  account: Account,
+  environment: EnvironmentName,
+  tools: Tools,
+): Promise<Outcome> {
   const fresh = new Map<Worker, string>();
   const shifted = new Set<Worker>();
   const replaced = new Set<Worker>();
@@ -39,12 +51,25 @@ export async function run(steps: Step[], account: Account, environment: Environm
     return { ok: true };
   } catch (error) {
     const back = goBack([...shifted].toReversed(), account, tools, environment);
-    const notBack = workers.filter((worker) => replaced.has(worker) || (shifted.has(worker) && !back.includes(worker)));
-    return { ok: false, reason: error instanceof Error ? error.message : String(error), back, notBack };
+    const notBack = workers.filter(
+      (worker) => replaced.has(worker) || (shifted.has(worker) && !back.includes(worker)),
+    );
+    return {
+      ok: false,
+      reason: error instanceof Error ? error.message : String(error),
+      back,
+      notBack,
+    };
   }
 }
 
-async function take(step: Step, account: Account, tools: Tools, fresh: Map<Worker, string>, environment: EnvironmentName): Promise<void> {
+async function take(
+  step: Step,
+  account: Account,
+  tools: Tools,
+  fresh: Map<Worker, string>,
+  environment: EnvironmentName,
+): Promise<void> {
   const { wrangler, config } = tools;
   const none = { fresh: "", before: "" };
   switch (step.kind) {
@@ -57,16 +82,25 @@ async function take(step: Step, account: Account, tools: Tools, fresh: Map<Worke
     case "pause":
       return await tools.pause(step.seconds);
     case "upload": {
-      const version = tools.withSecrets(step.worker, (secrets) => wrangler.run([...argumentsOf(step, config, none), ...secrets]));
+      const version = tools.withSecrets(step.worker, (secrets) =>
+        wrangler.run([...argumentsOf(step, config, none), ...secrets]),
+      );
       if (version === null) throw new Error("wrangler did not say which version it has uploaded");
       fresh.set(step.worker, version);
       return;
     }
     case "deploy":
-      tools.withSecrets(step.worker, (secrets) => wrangler.run([...argumentsOf(step, config, none), ...secrets]));
+      tools.withSecrets(step.worker, (secrets) =>
+        wrangler.run([...argumentsOf(step, config, none), ...secrets]),
+      );
       return;
     case "shift":
-      wrangler.run(argumentsOf(step, config, { fresh: fresh.get(step.worker) ?? "", before: versionBefore(account, step.worker) }));
+      wrangler.run(
+        argumentsOf(step, config, {
+          fresh: fresh.get(step.worker) ?? "",
+          before: versionBefore(account, step.worker),
+        }),
+      );
       return;
     case "create-database":
     case "create-namespace":
@@ -83,13 +117,24 @@ function versionBefore(account: Account, worker: Worker): string {
   return before.versionId;
 }
 
-/** https://developers.cloudflare.com/workers/configuration/versions-and-deployments/gradual-deployments/#version-overrides */
-function overrideOf(worker: Worker, fresh: Map<Worker, string>, environment: EnvironmentName): string {
+/**
+ * https://developers.cloudflare.com/workers/configuration/versions-and-deployments/gradual-deployments/#version-overrides
+ */
+function overrideOf(
+  worker: Worker,
+  fresh: Map<Worker, string>,
+  environment: EnvironmentName,
+): string {
   return `${namesOf(environment).worker(worker)}="${fresh.get(worker) ?? ""}"`;
 }
 
 /** @returns the Workers that are back; one that cannot be must not keep the others from it */
-function goBack(shifted: Worker[], account: Account, tools: Tools, environment: EnvironmentName): Worker[] {
+function goBack(
+  shifted: Worker[],
+  account: Account,
+  tools: Tools,
+  environment: EnvironmentName,
+): Worker[] {
   return shifted.filter((worker) => {
     tools.say(`back to the version before of ${namesOf(environment).worker(worker)}`);
     try {

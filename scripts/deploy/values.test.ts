@@ -3,7 +3,11 @@ import { badVariables } from "../settings.ts";
 import { emptyAccount, type Account } from "./account.ts";
 import { badValue } from "./values.ts";
 
-const vars = { EMAIL_FROM: "hello@example.com", PUBLIC_URL: "https://api.example.com", SMTP_HOST: "smtp.example.com" };
+const vars = {
+  EMAIL_FROM: "hello@example.com",
+  PUBLIC_URL: "https://api.example.com",
+  SMTP_HOST: "smtp.example.com",
+};
 const worker = (...secrets: string[]) => ({ traffic: [], objects: null, secrets });
 /** The account after a deployment with every secret but the token that only reads. */
 const deployed: Account = {
@@ -14,7 +18,8 @@ const deployed: Account = {
     cron: worker("UNSUBSCRIBE_SECRET", "ALERT_WEBHOOK_URL"),
   },
 };
-const bad = (given: Record<string, string>, account = deployed) => badValue({ ...vars, ...given }, account, badVariables)?.variable;
+const bad = (given: Record<string, string>, account = deployed) =>
+  badValue({ ...vars, ...given }, account, badVariables)?.variable;
 
 describe("what is given to a deployment, beside secrets that the account has and nobody can read", () => {
   it("is fine when a Worker would take it", () => {
@@ -33,12 +38,17 @@ describe("what is given to a deployment, beside secrets that the account has and
   });
 
   it("is refused also for Resend, whose key is there", () => {
-    expect(bad({ EMAIL_TRANSPORTS: "resend", RESEND_BASE_URL: "http://resend.example" })).toBe("RESEND_BASE_URL");
+    expect(bad({ EMAIL_TRANSPORTS: "resend", RESEND_BASE_URL: "http://resend.example" })).toBe(
+      "RESEND_BASE_URL",
+    );
   });
 
-  it.each(["SMTP_USERNAME", "SMTP_PASSWORD"])("may be one of two that belong together, when the other is there: %s", (name) => {
-    expect(bad({ [name]: "another" })).toBeUndefined();
-  });
+  it.each(["SMTP_USERNAME", "SMTP_PASSWORD"])(
+    "may be one of two that belong together, when the other is there: %s",
+    (name) => {
+      expect(bad({ [name]: "another" })).toBeUndefined();
+    },
+  );
 
   it("may not be one of two when the other is nowhere", () => {
     expect(bad({ SMTP_PASSWORD: "another" }, emptyAccount)).toBe("SMTP_PASSWORD");

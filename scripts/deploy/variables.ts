@@ -1,5 +1,5 @@
 import { emailTransports } from "../../shared/email/settings.ts";
-import type { Variables } from "../../shared/env.ts";
+import type { Variables } from "../../workers/env.ts";
 import type { Worker } from "./environments.ts";
 
 /** When a deployment cannot do without it. */
@@ -9,26 +9,50 @@ export type Variable = { name: keyof Variables; secret: boolean; need: Need; mea
 /** The variables that one function of the settings validates, and the Workers that call it. */
 type Group = { reader: string; workers: Worker[]; variables: Variable[] };
 
-const secret = (name: keyof Variables, need: Need, meaning: string): Variable => ({ name, secret: true, need, meaning });
-const plain = (name: keyof Variables, need: Need, meaning: string): Variable => ({ name, secret: false, need, meaning });
+const secret = (name: keyof Variables, need: Need, meaning: string): Variable => ({
+  name,
+  secret: true,
+  need,
+  meaning,
+});
+const plain = (name: keyof Variables, need: Need, meaning: string): Variable => ({
+  name,
+  secret: false,
+  need,
+  meaning,
+});
 
-/** Every variable of `shared/env.ts`, once. `docs/configuration.md` has its table from here. */
+/** Every variable of `workers/env.ts`, once. `docs/configuration.md` has its table from here. */
 export const groups: Group[] = [
   {
     reader: "authSettings",
     workers: ["api"],
     variables: [
       secret("ADMIN_TOKEN", "always", "Bearer token of the admin, at least 32 characters"),
-      secret("ADMIN_TOKEN_PREVIOUS", "no", "the one before it, which works while this is set: for rotation"),
+      secret(
+        "ADMIN_TOKEN_PREVIOUS",
+        "no",
+        "the one before it, which works while this is set: for rotation",
+      ),
       secret("READONLY_TOKEN", "no", "reads what operators look at and changes nothing"),
-      plain("ACCESS_TEAM_DOMAIN", "no", "operators whom Cloudflare Access has signed in are admins; with `ACCESS_AUDIENCE`"),
-      plain("ACCESS_AUDIENCE", "no", "audience tag of the Access application; with `ACCESS_TEAM_DOMAIN`"),
+      plain(
+        "ACCESS_TEAM_DOMAIN",
+        "no",
+        "operators whom Cloudflare Access has signed in are admins; with `ACCESS_AUDIENCE`",
+      ),
+      plain(
+        "ACCESS_AUDIENCE",
+        "no",
+        "audience tag of the Access application; with `ACCESS_TEAM_DOMAIN`",
+      ),
     ],
   },
   {
     reader: "corsOrigins",
     workers: ["api"],
-    variables: [plain("CORS_ORIGINS", "no", "origins whose pages may call the API, separated by commas")],
+    variables: [
+      plain("CORS_ORIGINS", "no", "origins whose pages may call the API, separated by commas"),
+    ],
   },
   {
     reader: "sender",
@@ -40,7 +64,11 @@ export const groups: Group[] = [
     workers: ["api", "consumer", "cron"],
     variables: [
       plain("PUBLIC_URL", "always", "where the API is reached from outside, without a path"),
-      secret("UNSUBSCRIBE_SECRET", "always", "signs unsubscribe links, at least 32 characters; the same for all three"),
+      secret(
+        "UNSUBSCRIBE_SECRET",
+        "always",
+        "signs unsubscribe links, at least 32 characters; the same for all three",
+      ),
     ],
   },
   {
@@ -60,7 +88,13 @@ export const groups: Group[] = [
   {
     reader: "emailTransports",
     workers: ["consumer"],
-    variables: [plain("EMAIL_TRANSPORTS", "no", "`smtp`, `resend` and `cloudflare`, in the order in which they are tried")],
+    variables: [
+      plain(
+        "EMAIL_TRANSPORTS",
+        "no",
+        "`smtp`, `resend` and `cloudflare`, in the order in which they are tried",
+      ),
+    ],
   },
   {
     reader: "transportRates",
@@ -85,12 +119,21 @@ export const groups: Group[] = [
   {
     reader: "resendSettings",
     workers: ["consumer"],
-    variables: [secret("RESEND_API_KEY", "by resend", "API key of Resend"), plain("RESEND_BASE_URL", "no", "where Resend is reached")],
+    variables: [
+      secret("RESEND_API_KEY", "by resend", "API key of Resend"),
+      plain("RESEND_BASE_URL", "no", "where Resend is reached"),
+    ],
   },
   {
     reader: "resendWebhookSecret",
     workers: ["api"],
-    variables: [secret("WEBHOOK_SECRET_RESEND", "no", "signing secret of Resend's webhook to `POST /api/webhooks/resend`")],
+    variables: [
+      secret(
+        "WEBHOOK_SECRET_RESEND",
+        "no",
+        "signing secret of Resend's webhook to `POST /api/webhooks/resend`",
+      ),
+    ],
   },
   {
     reader: "alertSettings",
@@ -98,14 +141,22 @@ export const groups: Group[] = [
     variables: [
       plain("ALERT_FAILURES", "no", "failures from which on somebody is told"),
       plain("ALERT_EMAIL", "no", "whom to tell by mail"),
-      secret("ALERT_WEBHOOK_URL", "no", "whom to tell by webhook; whoever knows a Slack URL can post"),
+      secret(
+        "ALERT_WEBHOOK_URL",
+        "no",
+        "whom to tell by webhook; whoever knows a Slack URL can post",
+      ),
     ],
   },
   {
     reader: "objectLocation",
     workers: ["api", "consumer", "cron"],
     variables: [
-      plain("OBJECT_LOCATION_HINT", "no", "near where objects are made by their first request, and stay: `weur`, `enam` and so on"),
+      plain(
+        "OBJECT_LOCATION_HINT",
+        "no",
+        "near where objects are made by their first request, and stay: `weur`, `enam` and so on",
+      ),
     ],
   },
   {
@@ -123,18 +174,30 @@ export const groups: Group[] = [
     workers: ["api", "cron"],
     variables: [
       plain("CACHE_TTL_SECONDS", "no", "how long a value is fresh"),
-      plain("CACHE_STALENESS_MS", "no", "how long after a purge another isolate may still serve what was purged"),
+      plain(
+        "CACHE_STALENESS_MS",
+        "no",
+        "how long after a purge another isolate may still serve what was purged",
+      ),
       plain("CACHE_MAX_RETRIES", "no", "attempts of a KV call after the first"),
-      plain("CACHE_TIMEOUT_MS", "no", "the longest that one takes, and that a read waits for the database"),
+      plain(
+        "CACHE_TIMEOUT_MS",
+        "no",
+        "the longest that one takes, and that a read waits for the database",
+      ),
     ],
   },
 ];
 
 export function variablesOf(worker: Worker): Variable[] {
-  return groups.filter((group) => group.workers.includes(worker)).flatMap(({ variables }) => variables);
+  return groups
+    .filter((group) => group.workers.includes(worker))
+    .flatMap(({ variables }) => variables);
 }
 
-export const variableNames: ReadonlySet<string> = new Set(groups.flatMap(({ variables }) => variables.map(({ name }) => name)));
+export const variableNames: ReadonlySet<string> = new Set(
+  groups.flatMap(({ variables }) => variables.map(({ name }) => name)),
+);
 
 /** What the Worker cannot do without, given which transports take mails. */
 export function neededBy(worker: Worker, vars: Variables): Variable[] {

@@ -57,5 +57,7 @@ function versionIn(lines: string): string | null {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as { type?: string; version_id?: string | null });
-  return entries.find(({ type }) => type === "version-upload" || type === "deploy")?.version_id ?? null;
+  return (
+    entries.find(({ type }) => type === "version-upload" || type === "deploy")?.version_id ?? null
+  );
 }

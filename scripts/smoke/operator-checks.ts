@@ -13,9 +13,12 @@ export const operatorChecks: Check[] = [
     async run(target) {
       const { items } = (await target.call(listCircuitBreakers)).body;
       const unreachable = items.filter(({ state }) => state === "UNREACHABLE");
-      if (unreachable.length > 0) throw new Error(`${unreachable.map(({ name }) => name).join(", ")} does not`);
+      if (unreachable.length > 0)
+        throw new Error(`${unreachable.map(({ name }) => name).join(", ")} does not`);
       const open = items.filter(({ state }) => state !== "CLOSED");
-      return open.length === 0 ? `${items.length} closed` : open.map(({ name, state }) => `${name} is ${state}`).join(", ");
+      return open.length === 0
+        ? `${items.length} closed`
+        : open.map(({ name, state }) => `${name} is ${state}`).join(", ");
     },
   },
   {
@@ -24,7 +27,8 @@ export const operatorChecks: Check[] = [
   },
   {
     name: "the dead letters can be listed",
-    run: async (target) => `${(await target.call(listDeadLetters)).body.items.length} on the first page`,
+    run: async (target) =>
+      `${(await target.call(listDeadLetters)).body.items.length} on the first page`,
   },
   {
     name: "luna-cron answers, and knows its tasks",
@@ -37,7 +41,8 @@ export const operatorChecks: Check[] = [
   {
     name: "the history of the tasks answers",
     async run(target) {
-      const { total, failed } = (await target.call(scheduledTaskHistory, { query: { limit: "1" } })).body;
+      const { total, failed } = (await target.call(scheduledTaskHistory, { query: { limit: "1" } }))
+        .body;
       return `${failed} of ${total} executions failed`;
     },
   },
@@ -47,7 +52,8 @@ export const operatorChecks: Check[] = [
       const { body } = await target.call(scrapeMetrics);
       const parts = [...body.matchAll(/^luna_scrape_ok\{part="(\w+)"\} ([01])$/gm)];
       const silent = parts.flatMap(([, part = "", answered]) => (answered === "1" ? [] : [part]));
-      if (parts.length === 0 || silent.length > 0) throw new Error(`no answer from ${silent.join(", ") || "any"}`);
+      if (parts.length === 0 || silent.length > 0)
+        throw new Error(`no answer from ${silent.join(", ") || "any"}`);
       return `${parts.length} parts, ${body.split("\n").filter((line) => /^\w/.test(line)).length} series`;
     },
   },

@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { operations } from "../../shared/contract/operations.ts";
 import { problem } from "../../shared/contract/operation.ts";
+import { operations } from "../../shared/contract/operations.ts";
 import { getHealth } from "../../shared/contract/system.ts";
 import { securityHeaders } from "../../workers/api/headers.ts";
 import type { Check, Target } from "./target.ts";
@@ -11,7 +11,9 @@ export const publicChecks: Check[] = [
     name: "/health answers, and is not down",
     async run(target) {
       const { body } = await target.call(getHealth);
-      const wrong = Object.entries(body.checks).flatMap(([name, { status }]) => (status === "ok" ? [] : [name]));
+      const wrong = Object.entries(body.checks).flatMap(([name, { status }]) =>
+        status === "ok" ? [] : [name],
+      );
       return body.status === "ok" ? `ok, version ${body.version}` : `degraded: ${wrong.join(", ")}`;
     },
   },
@@ -19,17 +21,24 @@ export const publicChecks: Check[] = [
     name: "the document describes every operation of this release",
     async run(target) {
       const response = await target.fetch("/openapi.json");
-      const document = v.parse(v.object({ paths: v.record(v.string(), v.record(v.string(), v.unknown())) }), await response.json());
+      const document = v.parse(
+        v.object({ paths: v.record(v.string(), v.record(v.string(), v.unknown())) }),
+        await response.json(),
+      );
       const missing = operations.filter(({ method, path }) => {
         const described = document.paths[path.replace(/:(\w+)/g, "{$1}")];
         return described === undefined || !(method.toLowerCase() in described);
       });
-      if (missing.length > 0) throw new Error(`${missing.length} are missing, the first is ${missing[0]?.id ?? ""}`);
+      if (missing.length > 0)
+        throw new Error(`${missing.length} are missing, the first is ${missing[0]?.id ?? ""}`);
       return `${operations.length} operations`;
     },
   },
   { name: "without a token the API refuses", run: (target) => refused(target, {}) },
-  { name: "with a wrong token the API refuses", run: (target) => refused(target, { Authorization: `Bearer ${"wrong".repeat(8)}` }) },
+  {
+    name: "with a wrong token the API refuses",
+    run: (target) => refused(target, { Authorization: `Bearer ${"wrong".repeat(8)}` }),
+  },
   {
     name: "without a token nobody operates it",
     async run(target) {
@@ -49,8 +58,13 @@ export const publicChecks: Check[] = [
     name: "answers carry the security headers",
     async run(target) {
       const { headers } = await target.fetch("/health");
-      const wrong = Object.entries(securityHeaders).filter(([name, value]) => headers.get(name) !== value);
-      if (wrong.length > 0) throw new Error(wrong.map(([name]) => `${name} is "${headers.get(name) ?? ""}"`).join(", "));
+      const wrong = Object.entries(securityHeaders).filter(
+        ([name, value]) => headers.get(name) !== value,
+      );
+      if (wrong.length > 0)
+        throw new Error(
+          wrong.map(([name]) => `${name} is "${headers.get(name) ?? ""}"`).join(", "),
+        );
       return `${Object.keys(securityHeaders).length} headers`;
     },
   },
@@ -59,9 +73,11 @@ export const publicChecks: Check[] = [
     async run(target) {
       const page = await target.fetch("/console/");
       const script = /src="\.\/(assets\/[\w.-]+\.js)"/.exec(await page.text())?.[1];
-      if (page.status !== 200 || script === undefined) throw new Error(`/console/ answered ${page.status}, and is not the console`);
+      if (page.status !== 200 || script === undefined)
+        throw new Error(`/console/ answered ${page.status}, and is not the console`);
       const policy = page.headers.get("Content-Security-Policy") ?? "";
-      if (!policy.includes("default-src 'none'") || policy.includes("unsafe")) throw new Error(`its policy is "${policy}"`);
+      if (!policy.includes("default-src 'none'") || policy.includes("unsafe"))
+        throw new Error(`its policy is "${policy}"`);
       const { status } = await target.fetch(`/console/${script}`);
       if (status !== 200) throw new Error(`its script answered ${status}`);
       return script;

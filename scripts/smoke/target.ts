@@ -1,4 +1,8 @@
-import { createClient, type Client, type ClientRequest } from "../../shared/client.ts";
+import {
+  createClient,
+  type Client,
+  type ClientRequest,
+} from "../../shared/contract/client/client.ts";
 import type { Operation } from "../../shared/contract/operation.ts";
 import { call } from "../call.ts";
 
@@ -14,7 +18,10 @@ export class Target {
   hasAnswered = false;
   readonly #headers: Record<string, string>;
 
-  /** @param settings `versions`: which of them are to answer, as `Cloudflare-Workers-Version-Overrides` says it */
+  /**
+   * @param settings `versions`: which of them are to answer, as
+   * `Cloudflare-Workers-Version-Overrides` says it
+   */
   constructor({ url, token, versions }: TargetSettings) {
     this.url = url.replace(/\/$/, "");
     this.token = token;
@@ -34,14 +41,24 @@ export class Target {
 
   /** Calls with the operator's token unless told otherwise. */
   client(token = this.token): Client {
-    return createClient({ baseUrl: this.url, token: token ?? undefined, fetch: (to, init) => this.#fetch(to, init) });
+    return createClient({
+      baseUrl: this.url,
+      token: token ?? undefined,
+      fetch: (to, init) => this.#fetch(to, init),
+    });
   }
 
   /** @throws Error if it does not succeed */
-  async call<const Called extends Operation>(operation: Called, request?: ClientRequest<Called>, token = this.token) {
+  async call<const Called extends Operation>(
+    operation: Called,
+    request?: ClientRequest<Called>,
+    token = this.token,
+  ) {
     return await call(this.client(token), operation, request);
   }
 }
 
-/** One thing that has to hold; throws if it does not, and answers with what there is to say of it. */
+/**
+ * One thing that has to hold; throws if it does not, and answers with what there is to say of it.
+ */
 export type Check = { name: string; run: (target: Target) => Promise<string> };

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { getEmail, listEmails, sendEmail, suppress, unsuppress } from "../../shared/contract/emails.ts";
+import {
+  getEmail,
+  listEmails,
+  sendEmail,
+  suppress,
+  unsuppress,
+} from "../../shared/contract/emails.ts";
 import { createUser, deleteUser, getMe, getUser } from "../../shared/contract/users.ts";
 import type { Check, Target } from "./target.ts";
 
@@ -35,8 +41,10 @@ export function writeChecks(tag: string): Check[] {
         for (let n = 0; n < READS; n += 1) {
           const { headers } = await target.call(getUser, { params });
           seen.push(headers.get("Cache-Status") ?? "none");
-          if (seen[0]?.startsWith("luna; fwd=") !== true) throw new Error(`the Cache-Status of the first is "${seen[0] ?? ""}"`);
-          if (seen.at(-1)?.startsWith("luna; hit") === true) return `${seen[0]}, then ${seen.at(-1) ?? ""}`;
+          if (seen[0]?.startsWith("luna; fwd=") !== true)
+            throw new Error(`the Cache-Status of the first is "${seen[0] ?? ""}"`);
+          if (seen.at(-1)?.startsWith("luna; hit") === true)
+            return `${seen[0]}, then ${seen.at(-1) ?? ""}`;
         }
         throw new Error(`none of ${READS} reads was a hit, the last is "${seen.at(-1) ?? ""}"`);
       },
@@ -81,11 +89,19 @@ export function mailCheck(tag: string, to: string): Check {
   return {
     name: "a mail is sent",
     async run(target: Target) {
-      const mail = { to, subject: `Luna smoke test ${tag}`, text: `Sent by npm run smoke against ${target.url}.` };
-      const { id } = (await target.call(sendEmail, { body: mail, idempotencyKey: `smoke-${tag}` })).body;
+      const mail = {
+        to,
+        subject: `Luna smoke test ${tag}`,
+        text: `Sent by npm run smoke against ${target.url}.`,
+      };
+      const { id } = (await target.call(sendEmail, { body: mail, idempotencyKey: `smoke-${tag}` }))
+        .body;
       return await until(async () => {
         const { status, attempts } = (await target.call(getEmail, { params: { id } })).body;
-        return { over: status === "sent" || status === "delivered", seen: `${status}, attempts: ${attempts}` };
+        return {
+          over: status === "sent" || status === "delivered",
+          seen: `${status}, attempts: ${attempts}`,
+        };
       });
     },
   };

@@ -1,4 +1,4 @@
-import { sha256Hex } from "../hash.ts";
+import { sha256Hex } from "../lib/base/hash.ts";
 
 /** A new API key: shown once, stored only as `hash`. */
 export type NewApiKey = { key: string; hash: string; prefix: string };

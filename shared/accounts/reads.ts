@@ -1,45 +1,75 @@
-import type { GenericSchema } from "valibot";
-import { apiKeyKey, emailKey, relatedKey, teamKey, userKey, type RelatedRead } from "../cache/keys.ts";
-import { readCached, type CacheEnv } from "../cache/open.ts";
-import type { CacheRead, Consistency } from "../cache/read.ts";
-import type { Result } from "../result.ts";
-import { findPermissions, findSubscription, findTeams, findUsage, findWorkspaces } from "./related/store.ts";
-import { permissions, subscription, teams, usage, user, workspaces, type User } from "./schemas.ts";
-import { findUser } from "./store.ts";
+import type * as v from "valibot";
+import { readDatabase, type ReadFailure } from "../database/read.ts";
+import type { CacheRead, Consistency } from "../lib/cache/index.ts";
+import { readCached, type CountedCacheEnv } from "./cache.ts";
+import {
+  apiKeyKey,
+  emailKey,
+  relatedKey,
+  teamKey,
+  userKey,
+  type RelatedRead,
+} from "./rules/keys.ts";
+import {
+  permissions,
+  subscription,
+  teams,
+  usage,
+  user,
+  workspaces,
+  type User,
+} from "./rules/schemas.ts";
+import {
+  findPermissions,
+  findSubscription,
+  findTeams,
+  findUsage,
+  findWorkspaces,
+} from "./sql/related-reads.ts";
+import { findUser } from "./sql/users.ts";
 
-/** Every read of an account, through the cache. Whatever is kept of a user carries the tag `user:{id}`: a write purges that. */
+/**
+ * Every read of an account, through the cache. Whatever is kept of a user carries the tag
+ * `user:{id}`: a write purges that.
+ */
 
-export type AccountPorts<Failure> = {
-  env: CacheEnv & { DB: D1Database };
-  /** Reads D1. */
-  database: <Value>(read: () => Promise<Value>) => Promise<Result<Value, Failure>>;
-};
+/** What a read of an account needs. */
+export type AccountEnv = CountedCacheEnv & { DB: D1Database };
 
-export async function readUser<Failure>(
-  { env, database }: AccountPorts<Failure>,
+export async function readUser(
+  env: AccountEnv,
   userId: string,
   consistency: Consistency,
-): Promise<CacheRead<User, Failure>> {
-  const load = () => database(() => findUser(env.DB, { by: "userId", value: userId }));
+): Promise<CacheRead<User, ReadFailure>> {
+  const load = () => readDatabase(env, () => findUser(env.DB, { by: "userId", value: userId }));
   return await readCached(env, userKey(userId), { schema: user, tags: [], load, consistency });
 }
 
-export async function readUserByEmail<Failure>(
-  { env, database }: AccountPorts<Failure>,
+export async function readUserByEmail(
+  env: AccountEnv,
   email: string,
   consistency: Consistency,
-): Promise<CacheRead<User, Failure>> {
-  const load = () => database(() => findUser(env.DB, { by: "email", value: email }));
-  return await readCached(env, emailKey(email), { schema: user, tags: tagsOfFound, load, consistency });
+): Promise<CacheRead<User, ReadFailure>> {
+  const load = () => readDatabase(env, () => findUser(env.DB, { by: "email", value: email }));
+  return await readCached(env, emailKey(email), {
+    schema: user,
+    tags: tagsOfFound,
+    load,
+    consistency,
+  });
 }
 
-/** A key that was revoked must not work for longer than the bound, and keys that nobody has must not fill KV. */
-export async function readUserByApiKey<Failure>(
-  { env, database }: AccountPorts<Failure>,
+/**
+ * A key that was revoked must not work for longer than the bound, and keys that nobody has must not
+ * fill KV.
+ */
+export async function readUserByApiKey(
+  env: AccountEnv,
   apiKeyHash: string,
   consistency: "bounded" | "strict",
-): Promise<CacheRead<User, Failure>> {
-  const load = () => database(() => findUser(env.DB, { by: "apiKeyHash", value: apiKeyHash }));
+): Promise<CacheRead<User, ReadFailure>> {
+  const load = () =>
+    readDatabase(env, () => findUser(env.DB, { by: "apiKeyHash", value: apiKeyHash }));
   return await readCached(env, apiKeyKey(apiKeyHash), {
     schema: user,
     tags: tagsOfFound,
@@ -49,10 +79,11 @@ export async function readUserByApiKey<Failure>(
   });
 }
 
-const tagsOfFound = (found: User | null): string[] => (found === null ? [] : [userKey(found.userId)]);
+const tagsOfFound = (found: User | null): string[] =>
+  found === null ? [] : [userKey(found.userId)];
 
 type Related<Value> = {
-  schema: GenericSchema<unknown, Value>;
+  schema: v.GenericSchema<unknown, Value>;
   find: (db: D1Database, userId: string) => Promise<Value | null>;
   /** What else it is about. */
   tags: (value: Value) => string[];
@@ -60,42 +91,55 @@ type Related<Value> = {
   consistency: Consistency;
 };
 
-const define = <Value>(definition: Related<Value>): Related<Value> => definition;
 const nothingElse = (): string[] => [];
 
+const ofTeams = (found: { teams: readonly { teamId: string }[] }): string[] =>
+  found.teams.map(({ teamId }) => teamKey(teamId));
+
 const related = {
-  permissions: define({
+  permissions: {
     schema: permissions,
     find: findPermissions,
-    tags: (found) => found.teams.map(({ teamId }) => teamKey(teamId)),
+    tags: ofTeams,
     consistency: "bounded",
-  }),
-  subscription: define({ schema: subscription, find: findSubscription, tags: nothingElse, consistency: "stale-ok" }),
-  usage: define({ schema: usage, find: findUsage, tags: nothingElse, consistency: "stale-ok" }),
-  teams: define({
+  } satisfies Related<v.InferOutput<typeof permissions>>,
+  subscription: {
+    schema: subscription,
+    find: findSubscription,
+    tags: nothingElse,
+    consistency: "stale-ok",
+  } satisfies Related<v.InferOutput<typeof subscription>>,
+  usage: {
+    schema: usage,
+    find: findUsage,
+    tags: nothingElse,
+    consistency: "stale-ok",
+  } satisfies Related<v.InferOutput<typeof usage>>,
+  teams: {
     schema: teams,
     find: findTeams,
-    tags: (found) => found.teams.map(({ teamId }) => teamKey(teamId)),
+    tags: ofTeams,
     consistency: "stale-ok",
-  }),
-  workspaces: define({
+  } satisfies Related<v.InferOutput<typeof teams>>,
+  workspaces: {
     schema: workspaces,
     find: findWorkspaces,
-    tags: (found) => found.workspaces.flatMap(({ teamId }) => (teamId === null ? [] : [teamKey(teamId)])),
+    tags: (found) =>
+      found.workspaces.flatMap(({ teamId }) => (teamId === null ? [] : [teamKey(teamId)])),
     consistency: "stale-ok",
-  }),
+  } satisfies Related<v.InferOutput<typeof workspaces>>,
 } satisfies Record<RelatedRead, unknown>;
 
-export async function readRelated<Failure>(
-  { env, database }: AccountPorts<Failure>,
+export async function readRelated(
+  env: AccountEnv,
   userId: string,
   what: RelatedRead,
   wanted: Consistency,
-): Promise<CacheRead<object, Failure>> {
+): Promise<CacheRead<object, ReadFailure>> {
   const { schema, find, tags, consistency } = related[what] as Related<object>;
   return await readCached(env, relatedKey(userId, what), {
     schema,
-    load: () => database(() => find(env.DB, userId)),
+    load: () => readDatabase(env, () => find(env.DB, userId)),
     tags: (found) => [userKey(userId), ...(found === null ? [] : tags(found))],
     consistency: wanted === "stale-ok" ? consistency : wanted,
   });

@@ -1,18 +1,19 @@
 import { writeDatabase, type WriteFailure } from "../database/write.ts";
+import { ring, type Outbox } from "../email/outbox.ts";
+import { insertEmail } from "../email/sql/emails.ts";
 import { renderTemplate } from "../email/templates/render.ts";
 import { welcome as template } from "../email/templates/welcome.ts";
-import { ring, type Outbox } from "../email/outbox.ts";
-import { insertEmail } from "../email/store.ts";
-import { ok, type Result } from "../result.ts";
+import { ok, type Result } from "../lib/base/result.ts";
+import { log } from "../lib/worker/log.ts";
+import { currentTraceId } from "../lib/worker/trace.ts";
 import { counters } from "../telemetry/counters.ts";
-import { log } from "../telemetry/log.ts";
-import { currentTraceId } from "../telemetry/trace.ts";
 import type { NewApiKey } from "./api-key.ts";
-import type { NewUser, User } from "./schemas.ts";
-import { findUser, insertUser } from "./store.ts";
+import type { NewUser, User } from "./rules/schemas.ts";
+import { findUser, insertUser } from "./sql/users.ts";
 
 /**
- * Creates a user with usage metrics, subscription and welcome mail in one D1 batch: all of it or nothing.
+ * Creates a user with usage metrics, subscription and welcome mail in one D1 batch: all of it or
+ * nothing.
  *
  * @param from the sender of the welcome mail
  * @param intent the purge of the new names, for the same batch
@@ -29,19 +30,31 @@ export async function signUp(
   const { db } = outbox;
   const emailId = crypto.randomUUID();
   const text = renderTemplate(template, user);
-  const welcome = { id: emailId, tenant: "admin", from, to: user.email, onUnknown: "hold" as const, traceId: currentTraceId(), ...text };
+  const welcome = {
+    id: emailId,
+    tenant: "admin",
+    from,
+    to: user.email,
+    onUnknown: "hold" as const,
+    traceId: currentTraceId(),
+    ...text,
+  };
   const written = await writeDatabase(
     async () => {
       await db.batch([...insertUser(db, user, key, now), ...insertEmail(db, welcome, now), intent]);
       return true as const;
     },
     // This key's hash tells whether it took place.
-    async () => ((await findUser(db, { by: "apiKeyHash", value: key.hash })) === null ? null : true),
+    async () =>
+      (await findUser(db, { by: "apiKeyHash", value: key.hash })) === null ? null : true,
   );
   if (!written.ok) return written;
   counters.count("luna_emails_accepted_total", {});
   log("info", "email.accepted", { emailId });
   await ring(outbox, [{ id: emailId, generation: 1, dueAt: now }], now);
   const at = new Date(now).toISOString();
-  return ok({ user: { ...user, scopes: [], apiKeyPrefix: key.prefix, createdAt: at, updatedAt: at }, apiKey: key.key });
+  return ok({
+    user: { ...user, scopes: [], apiKeyPrefix: key.prefix, createdAt: at, updatedAt: at },
+    apiKey: key.key,
+  });
 }

@@ -1,9 +1,21 @@
+import { describeError, log } from "../lib/worker/log.ts";
 import { counters } from "../telemetry/counters.ts";
-import { describeError, log } from "../telemetry/log.ts";
-import { judge, quiet, type Finding } from "./judge.ts";
-import { dropNotice, markSaid, readAlerts, saveJudged, takeNotice, unsaid, type Channel, type Notice } from "./store.ts";
+import { judge, quiet, type Finding } from "./rules/evaluate.ts";
+import {
+  dropNotice,
+  markSaid,
+  readAlerts,
+  saveJudged,
+  takeNotice,
+  unsaid,
+  type Channel,
+  type Notice,
+} from "./sql/alerts.ts";
 
-/** Says one notice. Rejects if it could not: then it is said later. Must bear to be asked twice for the same notice. */
+/**
+ * Says one notice. Rejects if it could not: then it is said later. Must bear to be asked twice for
+ * the same notice.
+ */
 export type Say = (notice: Notice) => Promise<void>;
 
 /** Notices of one round: an outage that ends must not flood anybody. */
@@ -29,19 +41,29 @@ export async function noteFindings(
   const judged = [...findings, ...gone].flatMap((finding) => {
     const before = known.get(finding.key) ?? null;
     const { alert, say } = judge(before ?? quiet, finding, now);
-    const isSame = alert.holdsSince === (before?.holdsSince ?? null) && alert.firedAt === (before?.firedAt ?? null);
+    const isSame =
+      alert.holdsSince === (before?.holdsSince ?? null) &&
+      alert.firedAt === (before?.firedAt ?? null);
     return say === null && isSame ? [] : [{ finding, before, alert, say, noticeId: newId() }];
   });
   if (judged.length > 0) await saveJudged(db, judged, now);
 }
 
-/** Says what is to be said, each channel for itself: one that is broken says it later, and keeps no other from saying it now. */
-export async function sayNotices(db: D1Database, channels: Partial<Record<Channel, Say>>, clock: () => number): Promise<void> {
+/**
+ * Says what is to be said, each channel for itself: one that is broken says it later, and keeps no
+ * other from saying it now.
+ */
+export async function sayNotices(
+  db: D1Database,
+  channels: Partial<Record<Channel, Say>>,
+  clock: () => number,
+): Promise<void> {
   await Promise.all(
     Object.entries(channels).map(async ([name, say]) => {
       const channel = name as Channel;
       try {
-        for (const notice of await unsaid(db, channel, clock(), PER_ROUND)) await sayOne(db, channel, notice, say, clock);
+        for (const notice of await unsaid(db, channel, clock(), PER_ROUND))
+          await sayOne(db, channel, notice, say, clock);
       } catch (error) {
         log("error", "alert.channel_failed", { channel, ...describeError(error) });
       }
@@ -52,7 +74,13 @@ export async function sayNotices(db: D1Database, channels: Partial<Record<Channe
 /** Another round may be at it, and must not say it too. */
 const LEASE_MS = 60_000;
 
-async function sayOne(db: D1Database, channel: Channel, notice: Notice, say: Say, clock: () => number): Promise<void> {
+async function sayOne(
+  db: D1Database,
+  channel: Channel,
+  notice: Notice,
+  say: Say,
+  clock: () => number,
+): Promise<void> {
   const now = clock();
   if (!(await takeNotice(db, channel, notice.id, now, now + LEASE_MS))) return;
   try {

@@ -1,10 +1,16 @@
 import * as v from "valibot";
-import { userId } from "../accounts/schemas.ts";
-import { noCounts, type CacheCounts } from "../cache/counts.ts";
-import { isPattern } from "../cache/keys.ts";
-import { MAX_TAGS_PER_PURGE, purgeMode, tag as cacheTag } from "../cache-tags/rpc.ts";
+import { userId } from "../accounts/rules/schemas.ts";
 import { pageOf, shortList } from "../http/lists.ts";
-import { count, operation, time } from "./operation.ts";
+import { time } from "../http/time.ts";
+import type { CacheCounts } from "../lib/cache/rules/index.ts";
+import {
+  noCounts,
+  isPattern,
+  MAX_TAGS_PER_PURGE,
+  purgeMode,
+  tag as cacheTag,
+} from "../lib/cache/rules/index.ts";
+import { count, operation } from "./operation.ts";
 
 const tag = "operations";
 
@@ -12,7 +18,9 @@ const tag = "operations";
 const selectors = {
   keys: v.optional(shortList(cacheTag, MAX_TAGS_PER_PURGE)),
   tags: v.optional(shortList(cacheTag, MAX_TAGS_PER_PURGE)),
-  pattern: v.optional(v.pipe(cacheTag, v.check(isPattern, 'must be a prefix that ends in ":*", such as "user:42:*"'))),
+  pattern: v.optional(
+    v.pipe(cacheTag, v.check(isPattern, 'must be a prefix that ends in ":*", such as "user:42:*"')),
+  ),
   userId: v.optional(userId),
   all: v.optional(v.literal(true, "must be true")),
 };
@@ -32,7 +40,8 @@ export const invalidate = operation({
   path: "/api/admin/cache/invalidate",
   access: "admin",
   tag,
-  summary: "Purge by keys, tags, pattern or user, or everything. 202: the tag index does not answer; the purge is delivered when it does.",
+  summary:
+    "Purge by keys, tags, pattern or user, or everything. 202: the tag index does not answer; the purge is delivered when it does.",
   body: v.pipe(
     v.strictObject({ ...selectors, mode: v.optional(purgeMode, "hard") }),
     v.check(
@@ -60,14 +69,19 @@ export const inspectTag = operation({
       hardSeq: count,
       softSeq: count,
       purgedAt: v.optional(time),
-      members: v.array(v.strictObject({ key: v.string(), seq: count, purged: v.boolean(), expiresAt: time })),
+      members: v.array(
+        v.strictObject({ key: v.string(), seq: count, purged: v.boolean(), expiresAt: time }),
+      ),
       nextCursor: v.optional(v.string()),
     }),
   },
   problems: ["unavailable"],
 });
 
-const counts = Object.fromEntries(Object.keys(noCounts()).map((name) => [name, count])) as Record<keyof CacheCounts, typeof count>;
+const counts = Object.fromEntries(Object.keys(noCounts()).map((name) => [name, count])) as Record<
+  keyof CacheCounts,
+  typeof count
+>;
 
 export const cacheMetrics = operation({
   id: "cacheMetrics",

@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { order } from "../circuit-breaker/rpc.ts";
 import { pageOf } from "../http/lists.ts";
-import { timestamp } from "../http/time.ts";
-import { count, operation, page, time } from "./operation.ts";
+import { time, timestamp } from "../http/time.ts";
+import { order } from "../lib/circuit-breaker/rules/index.ts";
+import { count, operation, page } from "./operation.ts";
 
 const tag = "operations";
 const state = v.picklist(["CLOSED", "OPEN", "HALF_OPEN"]);
@@ -35,9 +35,14 @@ export const listCircuitBreakers = operation({
   path: "/api/admin/circuit-breakers",
   access: "viewer",
   tag,
-  summary: "Every breaker as its object has it. One that does not answer is UNREACHABLE, and hides no other.",
+  summary:
+    "Every breaker as its object has it. One that does not answer is UNREACHABLE, and hides no other.",
   answers: {
-    200: v.strictObject({ items: v.array(v.union([breaker, v.strictObject({ name: v.string(), state: v.literal("UNREACHABLE") })])) }),
+    200: v.strictObject({
+      items: v.array(
+        v.union([breaker, v.strictObject({ name: v.string(), state: v.literal("UNREACHABLE") })]),
+      ),
+    }),
   },
   problems: [],
 });
@@ -51,7 +56,13 @@ export const circuitBreakerHistory = operation({
   summary: "Transitions of a breaker, newest first.",
   query: v.strictObject({
     limit: pageOf.entries.limit,
-    cursor: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d{0,8}$/, "is not a cursor of this list"), v.transform(Number))),
+    cursor: v.optional(
+      v.pipe(
+        v.string(),
+        v.regex(/^[1-9]\d{0,8}$/, "is not a cursor of this list"),
+        v.transform(Number),
+      ),
+    ),
   }),
   answers: { 200: page(transition) },
   problems: ["not-found", "unavailable"],
@@ -59,7 +70,12 @@ export const circuitBreakerHistory = operation({
 
 const { reason } = order.entries;
 
-const verb = <const Body extends v.GenericSchema>(id: string, name: string, summary: string, body: Body) =>
+const verb = <const Body extends v.GenericSchema>(
+  id: string,
+  name: string,
+  summary: string,
+  body: Body,
+) =>
   operation({
     id,
     method: "POST",
@@ -74,10 +90,30 @@ const verb = <const Body extends v.GenericSchema>(id: string, name: string, summ
 
 const why = v.strictObject({ reason });
 
-export const resetCircuitBreaker = verb("resetCircuitBreaker", "reset", "Closed, counting from nothing, no override.", why);
-export const closeCircuitBreaker = verb("closeCircuitBreaker", "close", "Let everything through and never open, but count.", why);
-export const disableCircuitBreaker = verb("disableCircuitBreaker", "disable", "Let everything through and count nothing.", why);
-export const enableCircuitBreaker = verb("enableCircuitBreaker", "enable", "Lift any override.", why);
+export const resetCircuitBreaker = verb(
+  "resetCircuitBreaker",
+  "reset",
+  "Closed, counting from nothing, no override.",
+  why,
+);
+export const closeCircuitBreaker = verb(
+  "closeCircuitBreaker",
+  "close",
+  "Let everything through and never open, but count.",
+  why,
+);
+export const disableCircuitBreaker = verb(
+  "disableCircuitBreaker",
+  "disable",
+  "Let everything through and count nothing.",
+  why,
+);
+export const enableCircuitBreaker = verb(
+  "enableCircuitBreaker",
+  "enable",
+  "Lift any override.",
+  why,
+);
 export const openCircuitBreaker = verb(
   "openCircuitBreaker",
   "open",
@@ -92,7 +128,9 @@ export const resetCacheBreaker = operation({
   access: "admin",
   tag,
   summary: "Reset the breaker of the cache, without having to know its name or to give a reason.",
-  body: v.strictObject({ reason: v.optional(reason, "reset through POST /api/admin/cache/reset-circuit-breaker") }),
+  body: v.strictObject({
+    reason: v.optional(reason, "reset through POST /api/admin/cache/reset-circuit-breaker"),
+  }),
   answers: { 200: breaker },
   problems: ["outcome-unknown"],
 });

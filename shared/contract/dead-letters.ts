@@ -1,14 +1,21 @@
 import * as v from "valibot";
 import { pageOf, shortList } from "../http/lists.ts";
-import { timestamp } from "../http/time.ts";
-import { count, emailEvents, operation, page, time } from "./operation.ts";
+import { time, timestamp } from "../http/time.ts";
+import { count, emailEvents, operation, page } from "./operation.ts";
 
 const tag = "operations";
-const text = v.pipe(v.string("must be text"), v.minLength(1, "is empty"), v.maxLength(320, "is too long"));
+const text = v.pipe(
+  v.string("must be text"),
+  v.minLength(1, "is empty"),
+  v.maxLength(320, "is too long"),
+);
 const filter = {
   kind: v.optional(v.picklist(["email", "poison"], 'must be "email" or "poison"')),
   reason: v.optional(
-    v.picklist(["exhausted", "permanent", "operator", "suppressed"], 'must be "exhausted", "permanent", "operator" or "suppressed"'),
+    v.picklist(
+      ["exhausted", "permanent", "operator", "suppressed"],
+      'must be "exhausted", "permanent", "operator" or "suppressed"',
+    ),
   ),
   tenant: v.optional(text),
   to: v.optional(text),
@@ -47,7 +54,8 @@ export const getDeadLetter = operation({
   path: "/api/admin/email/dlq/:id",
   access: "viewer",
   tag,
-  summary: "A dead letter with the answer to each attempt, or the body of a message that nobody understood.",
+  summary:
+    "A dead letter with the answer to each attempt, or the body of a message that nobody understood.",
   answers: { 200: v.strictObject({ ...letter, events: emailEvents }) },
   problems: ["not-found", "unavailable"],
 });
@@ -84,21 +92,37 @@ export const processDeadLetters = operation({
   body: v.pipe(
     v.strictObject({
       limit: wholeNumber(10, 1_000),
-      ids: v.optional(shortList(v.pipe(v.string("must be text"), v.maxLength(64, "is too long")), 1_000)),
+      ids: v.optional(
+        shortList(v.pipe(v.string("must be text"), v.maxLength(64, "is too long")), 1_000),
+      ),
       filter: v.optional(
-        v.strictObject({ reason: filter.reason, tenant: filter.tenant, to: filter.to, buriedBefore: filter.buriedBefore }),
+        v.strictObject({
+          reason: filter.reason,
+          tenant: filter.tenant,
+          to: filter.to,
+          buriedBefore: filter.buriedBefore,
+        }),
       ),
       dryRun: v.optional(v.boolean("must be true or false"), false),
       ratePerSecond: wholeNumber(10, 1_000),
     }),
-    v.check((wanted) => wanted.ids === undefined || wanted.filter === undefined, "must name either ids or a filter"),
+    v.check(
+      (wanted) => wanted.ids === undefined || wanted.filter === undefined,
+      "must name either ids or a filter",
+    ),
   ),
   answers: {
     200: v.strictObject({
       processed: count,
       errors: count,
       items: v.array(
-        v.strictObject({ id: v.string(), success: v.boolean(), status: v.string(), attempts: count, error: v.optional(v.string()) }),
+        v.strictObject({
+          id: v.string(),
+          success: v.boolean(),
+          status: v.string(),
+          attempts: count,
+          error: v.optional(v.string()),
+        }),
       ),
     }),
   },

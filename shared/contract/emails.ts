@@ -1,9 +1,10 @@
 import * as v from "valibot";
+import { address } from "../email/rules/address.ts";
+import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { emailBatch, emailQuery, emailRequest, resolution } from "../email/schemas.ts";
-import { emailStatuses } from "../email/lifecycle.ts";
-import { address } from "../email/address.ts";
 import { pageOf } from "../http/lists.ts";
-import { count, emailEvents, operation, page, problem, time } from "./operation.ts";
+import { time } from "../http/time.ts";
+import { count, emailEvents, operation, page, problem } from "./operation.ts";
 
 const tag = "emails";
 const status = v.picklist(emailStatuses);
@@ -46,7 +47,13 @@ export const sendEmail = operation({
   idempotent: true,
   body: emailRequest,
   answers: { 202: accepted },
-  problems: ["idempotency-key-reused", "suppressed", "unavailable", "outcome-unknown", "misconfigured"],
+  problems: [
+    "idempotency-key-reused",
+    "suppressed",
+    "unavailable",
+    "outcome-unknown",
+    "misconfigured",
+  ],
 });
 
 export const sendEmails = operation({
@@ -59,7 +66,11 @@ export const sendEmails = operation({
   idempotent: true,
   body: emailBatch,
   answers: {
-    202: v.strictObject({ accepted: count, refused: count, items: v.array(v.union([accepted, v.strictObject({ error: problem })])) }),
+    202: v.strictObject({
+      accepted: count,
+      refused: count,
+      items: v.array(v.union([accepted, v.strictObject({ error: problem })])),
+    }),
   },
   problems: [],
 });
@@ -128,7 +139,12 @@ export const previewTemplate = operation({
   access: "viewer",
   tag: "operations",
   summary: "A template with its example, as HTML, text or JSON.",
-  query: v.strictObject({ format: v.optional(v.picklist(["html", "text", "json"], 'must be "html", "text" or "json"'), "html") }),
+  query: v.strictObject({
+    format: v.optional(
+      v.picklist(["html", "text", "json"], 'must be "html", "text" or "json"'),
+      "html",
+    ),
+  }),
   answers: { 200: { mediaType: "text/html" } },
   problems: ["not-found"],
 });
@@ -162,7 +178,10 @@ export const suppress = operation({
   summary: "Suppress an address. What is queued for it is not sent any more.",
   body: v.strictObject({
     address,
-    scope: v.optional(v.picklist(["all", "non-transactional"], 'must be "all" or "non-transactional"'), "all"),
+    scope: v.optional(
+      v.picklist(["all", "non-transactional"], 'must be "all" or "non-transactional"'),
+      "all",
+    ),
     note: v.optional(v.pipe(v.string("must be text"), v.maxLength(500, "is too long"))),
   }),
   answers: { 201: suppression },
@@ -188,14 +207,22 @@ export const takeWebhook = operation({
   access: "anyone",
   tag: "webhooks",
   unlimited: true,
-  summary: "What a provider says of our mails later on, signed by it (Standard Webhooks). The provider is resend.",
+  summary:
+    "What a provider says of our mails later on, signed by it (Standard Webhooks). The provider is resend.",
   answers: {
     200: v.union([
       v.strictObject({ taken: v.picklist(["repeated", "unknown-mail", "ignored"]) }),
       v.strictObject({ taken: v.literal("applied"), id: v.string(), status, changed: v.boolean() }),
     ]),
   },
-  problems: ["bad-signature", "body-too-large", "not-found", "unavailable", "outcome-unknown", "misconfigured"],
+  problems: [
+    "bad-signature",
+    "body-too-large",
+    "not-found",
+    "unavailable",
+    "outcome-unknown",
+    "misconfigured",
+  ],
 });
 
 export const askToUnsubscribe = operation({

@@ -3,7 +3,10 @@ import * as v from "valibot";
 import { problem, type Access, type Answer, type Operation } from "./operation.ts";
 import { problemsByStatus } from "./problems.ts";
 
-/** The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1), made of the schemas that validate. Pure. */
+/**
+ * The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1), made of the schemas that
+ * validate. Pure.
+ */
 
 type Json = { [name: string]: unknown };
 
@@ -21,7 +24,11 @@ const accessText: Record<Access, string> = {
 const tags = [
   { name: "accounts", description: "Users, and what is read of them through the cache." },
   { name: "teams", description: "Teams, their members, and workspaces." },
-  { name: "emails", description: "Transactional mails: accepted once, sent once, or in plain sight as dead or unknown." },
+  {
+    name: "emails",
+    description:
+      "Transactional mails: accepted once, sent once, or in plain sight as dead or unknown.",
+  },
   { name: "operations", description: "What operators see and press." },
   { name: "webhooks", description: "What providers and recipients call." },
 ];
@@ -45,7 +52,13 @@ export function openApiDocument(operations: readonly Operation[], version: strin
     tags,
     paths,
     components: {
-      securitySchemes: { bearer: { type: "http", scheme: "bearer", description: "ADMIN_TOKEN, READONLY_TOKEN or a user's API key." } },
+      securitySchemes: {
+        bearer: {
+          type: "http",
+          scheme: "bearer",
+          description: "ADMIN_TOKEN, READONLY_TOKEN or a user's API key.",
+        },
+      },
       schemas: { Problem: jsonSchema(problem) },
     },
   };
@@ -53,7 +66,9 @@ export function openApiDocument(operations: readonly Operation[], version: strin
 
 function operationObject(operation: Operation): Json {
   const { id, summary, tag, access, body, answers } = operation;
-  const responses = Object.entries(answers).map(([status, answer]) => [status, answerObject(answer)] as const);
+  const responses = Object.entries(answers).map(
+    ([status, answer]) => [status, answerObject(answer)] as const,
+  );
   const problems = [...problemsByStatus(operation)]
     .filter(([status]) => answers[status] === undefined)
     .map(([status, problemTags]) => [String(status), problemObject(problemTags)] as const);
@@ -65,7 +80,10 @@ function operationObject(operation: Operation): Json {
     security: access === "anyone" ? [] : [{ bearer: [] }],
     parameters: parametersOf(operation),
     ...(body !== undefined && {
-      requestBody: { required: !v.is(body, {}), content: { "application/json": { schema: jsonSchema(body) } } },
+      requestBody: {
+        required: !v.is(body, {}),
+        content: { "application/json": { schema: jsonSchema(body) } },
+      },
     }),
     responses: Object.fromEntries([...responses, ...problems]),
   };
@@ -74,7 +92,12 @@ function operationObject(operation: Operation): Json {
 function parametersOf({ path, params, query, idempotent }: Operation): Json[] {
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => {
     const schema = params?.[name];
-    return { name, in: "path", required: true, schema: schema === undefined ? { type: "string" } : jsonSchema(schema) };
+    return {
+      name,
+      in: "path",
+      required: true,
+      schema: schema === undefined ? { type: "string" } : jsonSchema(schema),
+    };
   });
   const asked = query === undefined ? { properties: {} } : jsonSchema(query);
   const required = asked.required ?? [];
@@ -84,15 +107,27 @@ function parametersOf({ path, params, query, idempotent }: Operation): Json[] {
     required: required.includes(name),
     schema,
   }));
-  const key = { name: "Idempotency-Key", in: "header", required: false, schema: { type: "string", pattern: "^[!-~]{1,255}$" } };
+  const key = {
+    name: "Idempotency-Key",
+    in: "header",
+    required: false,
+    schema: { type: "string", pattern: "^[!-~]{1,255}$" },
+  };
   return [...inPath, ...inQuery, ...(idempotent === true ? [key] : [])];
 }
 
 function answerObject(answer: Answer): Json {
-  const headers = { "X-Request-Id": { description: "Names this request in the log.", schema: { type: "string" } } };
+  const headers = {
+    "X-Request-Id": { description: "Names this request in the log.", schema: { type: "string" } },
+  };
   if (answer === null) return { description: "Done.", headers };
-  if ("mediaType" in answer) return { description: "A document.", headers, content: { [answer.mediaType]: {} } };
-  return { description: "The answer.", headers, content: { "application/json": { schema: jsonSchema(answer) } } };
+  if ("mediaType" in answer)
+    return { description: "A document.", headers, content: { [answer.mediaType]: {} } };
+  return {
+    description: "The answer.",
+    headers,
+    content: { "application/json": { schema: jsonSchema(answer) } },
+  };
 }
 
 function problemObject(problemTags: readonly string[]): Json {
@@ -105,14 +140,16 @@ function problemObject(problemTags: readonly string[]): Json {
 const config: ConversionConfig = {
   target: "draft-2020-12",
   typeMode: "input",
-  // What JSON Schema cannot say, such as that of two fields only one may be there, the server says with the field's name.
+  // What JSON Schema cannot say, such as that of two fields only one may be there, the server says
+  // with the field's name.
   errorMode: "ignore",
   overrideSchema({ valibotSchema, jsonSchema: converted }) {
     // A list whose length is checked before its entries: what it takes stands last.
     const pipe = (valibotSchema as { pipe?: v.GenericSchema[] }).pipe ?? [];
     const schemas = pipe.filter(({ kind }) => kind === "schema");
     const last = schemas.at(-1);
-    if (schemas.length > 1 && last !== undefined && last.type === "array") return { ...converted, ...jsonSchema(last) };
+    if (schemas.length > 1 && last !== undefined && last.type === "array")
+      return { ...converted, ...jsonSchema(last) };
     return undefined;
   },
 };

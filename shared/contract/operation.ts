@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import type { Failure } from "../failure.ts";
+import type { Failure } from "../http/failure.ts";
+import { time } from "../http/time.ts";
 
 /** One operation of the HTTP API, as it is routed, validated, documented, tested and called. */
 export type Operation = {
@@ -17,7 +18,10 @@ export type Operation = {
   body?: v.GenericSchema;
   /** Takes an Idempotency-Key. */
   idempotent?: boolean;
-  /** Is not limited in its rate: providers call it as often as there were mails, and sign what they say. */
+  /**
+   * Is not limited in its rate: providers call it as often as there were mails, and sign what they
+   * say.
+   */
   unlimited?: boolean;
   /** The answers to a request that was accepted, by status; null has no body. */
   answers: Record<number, Answer>;
@@ -25,7 +29,10 @@ export type Operation = {
   problems: readonly Failure["tag"][];
 };
 
-export type Answer = v.GenericSchema | { mediaType: "text/html" | "text/plain" | "application/json" } | null;
+export type Answer =
+  | v.GenericSchema
+  | { mediaType: "text/html" | "text/plain" | "application/json" }
+  | null;
 
 /** Who may call an operation. */
 export type Access =
@@ -49,9 +56,6 @@ export function operation<const Defined extends Operation>(defined: Defined): De
   return defined;
 }
 
-/** Times in answers are ISO 8601 in UTC. */
-export const time = v.pipe(v.string(), v.isoTimestamp());
-
 export const count = v.pipe(v.number(), v.integer());
 
 /** One page of a list; `nextCursor` is there while more follow. */
@@ -68,4 +72,11 @@ export const problem = v.strictObject({
 });
 
 /** The timeline of a mail: each change, and each attempt with what the server said. */
-export const emailEvents = v.array(v.strictObject({ type: v.string(), at: time, generation: count, detail: v.optional(v.unknown()) }));
+export const emailEvents = v.array(
+  v.strictObject({
+    type: v.string(),
+    at: time,
+    generation: count,
+    detail: v.optional(v.unknown()),
+  }),
+);

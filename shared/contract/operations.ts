@@ -10,12 +10,22 @@ import * as telemetry from "./telemetry.ts";
 import * as users from "./users.ts";
 
 /** Of which each export is an operation. */
-export const modules = [users, teams, emails, cache, circuitBreakers, deadLetters, scheduledTasks, system, telemetry];
+export const modules = [
+  users,
+  teams,
+  emails,
+  cache,
+  circuitBreakers,
+  deadLetters,
+  scheduledTasks,
+  system,
+  telemetry,
+];
 const place = ({ path, method }: Operation): string => `${path} ${method}`;
 
 /**
- * Every operation of the HTTP API, by path: what the document, the tests and the fuzz go through. These modules export nothing else, and
- * each under its id.
+ * Every operation of the HTTP API, by path: what the document, the tests and the fuzz go through.
+ * These modules export nothing else, and each under its id.
  */
 export const operations: readonly Operation[] = modules
   .flatMap((module): Operation[] => Object.values(module))

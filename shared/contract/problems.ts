@@ -1,10 +1,13 @@
-import type { Failure } from "../failure.ts";
+import type { Failure } from "../http/failure.ts";
 import { statusOf } from "../http/problem.ts";
 import type { Operation } from "./operation.ts";
 
 type Tag = Failure["tag"];
 
-/** Every way in which an operation may fail: what it says itself, and what follows from its access, parameters, query and body. */
+/**
+ * Every way in which an operation may fail: what it says itself, and what follows from its access,
+ * parameters, query and body.
+ */
 export function problemsOf({ access, params, query, body, problems, unlimited }: Operation): Tag[] {
   const tags = new Set<Tag>([...problems, "internal", "uri-too-long", "headers-too-large"]);
   const add = (...more: Tag[]): void => more.forEach((tag) => tags.add(tag));
@@ -14,7 +17,8 @@ export function problemsOf({ access, params, query, body, problems, unlimited }:
   if (access !== "anyone" && access !== "reader") add("forbidden");
   if (params?.["userId"] !== undefined) add("not-found");
   if (query !== undefined || params?.["tag"] !== undefined) add("invalid");
-  if (body !== undefined) add("invalid", "malformed-json", "unsupported-media-type", "body-too-large");
+  if (body !== undefined)
+    add("invalid", "malformed-json", "unsupported-media-type", "body-too-large");
   if (tags.has("unavailable")) add("circuit-open");
   return [...tags];
 }
@@ -22,7 +26,9 @@ export function problemsOf({ access, params, query, body, problems, unlimited }:
 /** The same by the status of the answer, ascending. */
 export function problemsByStatus(operation: Operation): Map<number, Tag[]> {
   const byStatus = new Map<number, Tag[]>();
-  for (const tag of problemsOf(operation).toSorted((one, other) => statusOf[one] - statusOf[other])) {
+  for (const tag of problemsOf(operation).toSorted(
+    (one, other) => statusOf[one] - statusOf[other],
+  )) {
     byStatus.set(statusOf[tag], [...(byStatus.get(statusOf[tag]) ?? []), tag]);
   }
   return byStatus;

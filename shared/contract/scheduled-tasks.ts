@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { pageOf } from "../http/lists.ts";
-import { count, operation, time } from "./operation.ts";
+import { time } from "../http/time.ts";
+import { count, operation } from "./operation.ts";
 
 const tag = "operations";
 const duration = v.pipe(v.number(), v.description("Milliseconds."));
@@ -23,8 +24,20 @@ const run = v.strictObject({
 });
 
 const ended = v.union([
-  v.strictObject({ task: v.string(), runId: v.string(), status: v.literal("success"), duration, result: v.unknown() }),
-  v.strictObject({ task: v.string(), runId: v.string(), status: v.literal("failure"), duration, error: taskError }),
+  v.strictObject({
+    task: v.string(),
+    runId: v.string(),
+    status: v.literal("success"),
+    duration,
+    result: v.unknown(),
+  }),
+  v.strictObject({
+    task: v.string(),
+    runId: v.string(),
+    status: v.literal("failure"),
+    duration,
+    error: taskError,
+  }),
 ]);
 
 export const listScheduledTasks = operation({
@@ -58,7 +71,8 @@ export const scheduledTaskHistory = operation({
   path: "/api/admin/scheduled-tasks/history",
   access: "viewer",
   tag,
-  summary: "What ran, newest first. total, successful and failed count the executions that are kept; one has failed if any run of it has.",
+  summary:
+    "What ran, newest first. total, successful and failed count the executions that are kept; one has failed if any run of it has.",
   query: v.strictObject(pageOf.entries),
   answers: {
     200: v.strictObject({
@@ -112,7 +126,8 @@ export const tick = operation({
   path: "/api/admin/scheduled-tasks/tick",
   access: "admin",
   tag,
-  summary: "What the platform's cron trigger does each minute: for where there is none, or while it fails.",
+  summary:
+    "What the platform's cron trigger does each minute: for where there is none, or while it fails.",
   answers: {
     200: v.strictObject({
       executionId: v.string(),

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { pageOf } from "../http/lists.ts";
-import { count, operation, page, time } from "./operation.ts";
+import { time } from "../http/time.ts";
+import { count, operation, page } from "./operation.ts";
 
 const tag = "operations";
 const health = v.picklist(["ok", "degraded"]);
@@ -10,7 +11,11 @@ const tasksCheck = v.strictObject({
   overdue: v.array(v.strictObject({ task: v.string(), dueBy: time })),
   unreachable: v.optional(v.literal(true)),
 });
-const breakersCheck = v.strictObject({ status: health, states: v.record(v.string(), v.string()), unreachable: v.array(v.string()) });
+const breakersCheck = v.strictObject({
+  status: health,
+  states: v.record(v.string(), v.string()),
+  unreachable: v.array(v.string()),
+});
 
 export const getHealth = operation({
   id: "getHealth",
@@ -18,7 +23,8 @@ export const getHealth = operation({
   path: "/health",
   access: "anyone",
   tag,
-  summary: "Whether Luna is well: ok, degraded, or down (503), which it is only when D1 does not answer.",
+  summary:
+    "Whether Luna is well: ok, degraded, or down (503), which it is only when D1 does not answer.",
   answers: {
     200: v.strictObject({
       status: health,
@@ -44,7 +50,11 @@ export const getHealth = operation({
     503: v.strictObject({
       status: v.literal("down"),
       version: v.string(),
-      checks: v.strictObject({ database: v.strictObject({ status: v.literal("down") }), breakers: breakersCheck, tasks: tasksCheck }),
+      checks: v.strictObject({
+        database: v.strictObject({ status: v.literal("down") }),
+        breakers: breakersCheck,
+        tasks: tasksCheck,
+      }),
     }),
   },
   problems: [],
@@ -92,7 +102,9 @@ export const listAlerts = operation({
   summary: "What is wrong now, and what was said of it lately.",
   answers: {
     200: v.strictObject({
-      firing: v.array(v.strictObject({ key: v.string(), summary: v.string(), since: time, firedAt: time })),
+      firing: v.array(
+        v.strictObject({ key: v.string(), summary: v.string(), since: time, firedAt: time }),
+      ),
       notices: v.array(
         v.strictObject({
           id: v.string(),
@@ -116,7 +128,10 @@ export const listAudit = operation({
   access: "viewer",
   tag,
   summary: "Every write by an admin, newest first: who, what, when and how it ended.",
-  query: v.strictObject({ ...pageOf.entries, actor: v.optional(v.pipe(v.string(), v.maxLength(320, "is too long"))) }),
+  query: v.strictObject({
+    ...pageOf.entries,
+    actor: v.optional(v.pipe(v.string(), v.maxLength(320, "is too long"))),
+  }),
   answers: {
     200: page(
       v.strictObject({

@@ -1,5 +1,13 @@
 import * as v from "valibot";
-import { newMember, newTeam, newWorkspace, team, teamMember, userId, workspace } from "../accounts/schemas.ts";
+import {
+  newMember,
+  newTeam,
+  newWorkspace,
+  team,
+  teamMember,
+  userId,
+  workspace,
+} from "../accounts/rules/schemas.ts";
 import { operation } from "./operation.ts";
 
 const params = { teamId: v.string() };
@@ -35,7 +43,8 @@ export const addMember = operation({
   path: "/api/teams/:teamId/members",
   access: "caller",
   tag,
-  summary: "Add a member, or change one's role. For owners, the team's admins (members only) and the admin. The last owner keeps the role.",
+  summary:
+    "Add a member, or change one's role. For owners, the team's admins (members only) and the admin. The last owner keeps the role.",
   params,
   body: newMember,
   answers: { 200: v.strictObject({ member: teamMember }) },
@@ -60,7 +69,8 @@ export const createWorkspace = operation({
   path: "/api/workspaces",
   access: "user",
   tag,
-  summary: "Create a workspace, personal or of a team. Needs the permission workspaces:create, in a team the role of owner or admin.",
+  summary:
+    "Create a workspace, personal or of a team. Needs the permission workspaces:create, in a team the role of owner or admin.",
   body: newWorkspace,
   answers: { 201: v.strictObject({ workspace }) },
   problems: ["not-found", "forbidden", "wrong-state", "unavailable", "outcome-unknown"],

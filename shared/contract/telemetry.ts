@@ -1,6 +1,7 @@
 import * as v from "valibot";
-import { chartNames, type ChartName } from "../telemetry/history.ts";
-import { operation, time } from "./operation.ts";
+import { time } from "../http/time.ts";
+import { chartNames, type ChartName } from "../telemetry/rules/history.ts";
+import { operation } from "./operation.ts";
 
 const tag = "operations";
 
@@ -14,7 +15,10 @@ const upTo = (max: number, message: string) =>
 
 const counts = v.array(v.pipe(v.number(), v.integer(), v.minValue(0)));
 const latencies = v.array(v.nullable(v.number()));
-const charts = Object.fromEntries(chartNames.map((name) => [name, counts])) as Record<ChartName, typeof counts>;
+const charts = Object.fromEntries(chartNames.map((name) => [name, counts])) as Record<
+  ChartName,
+  typeof counts
+>;
 
 export const scrapeMetrics = operation({
   id: "scrapeMetrics",
@@ -22,7 +26,8 @@ export const scrapeMetrics = operation({
   path: "/metrics",
   access: "viewer",
   tag,
-  summary: "Everything that is counted and measured, in the text format of Prometheus. luna_scrape_ok tells which part did not answer.",
+  summary:
+    "Everything that is counted and measured, in the text format of Prometheus. luna_scrape_ok tells which part did not answer.",
   answers: { 200: { mediaType: "text/plain" } },
   problems: [],
 });
@@ -40,13 +45,20 @@ export const getTelemetry = operation({
       minutes: v.optional(upTo(1_440, "must be from 1 to 1440")),
       hours: v.optional(upTo(720, "must be from 1 to 720")),
     }),
-    v.check(({ minutes, hours }) => minutes === undefined || hours === undefined, "must have either minutes or hours"),
+    v.check(
+      ({ minutes, hours }) => minutes === undefined || hours === undefined,
+      "must have either minutes or hours",
+    ),
   ),
   answers: {
     200: v.strictObject({
       from: time,
       stepSeconds: v.picklist([60, 3_600]),
-      series: v.strictObject({ ...charts, requestLatencyP50Ms: latencies, requestLatencyP99Ms: latencies }),
+      series: v.strictObject({
+        ...charts,
+        requestLatencyP50Ms: latencies,
+        requestLatencyP99Ms: latencies,
+      }),
     }),
   },
   problems: ["unavailable"],

@@ -10,11 +10,12 @@ import {
   usageIncrement,
   user,
   userChanges,
+  userExport,
   userId,
   workspaces,
-} from "../accounts/schemas.ts";
+} from "../accounts/rules/schemas.ts";
 import { pageOf } from "../http/lists.ts";
-import { operation, page, time } from "./operation.ts";
+import { operation, page } from "./operation.ts";
 
 const params = { userId };
 const found = v.strictObject({ user });
@@ -27,7 +28,8 @@ export const createUser = operation({
   path: "/api/users",
   access: "admin",
   tag,
-  summary: "Sign a user up: user, usage metrics, subscription with trial and welcome mail in one transaction. The key is shown once.",
+  summary:
+    "Sign a user up: user, usage metrics, subscription with trial and welcome mail in one transaction. The key is shown once.",
   body: newUser,
   answers: { 201: withKey },
   problems: ["conflict", "unavailable", "outcome-unknown", "misconfigured"],
@@ -65,7 +67,8 @@ export const updateUser = operation({
   path: "/api/users/:userId",
   access: "self",
   tag,
-  summary: "Change a user. Tier and scopes are the admin's to change; to name a tier, also the one that there is, ends a trial.",
+  summary:
+    "Change a user. Tier and scopes are the admin's to change; to name a tier, also the one that there is, ends a trial.",
   params,
   body: userChanges,
   answers: { 200: found },
@@ -109,7 +112,12 @@ export const revokeApiKey = operation({
   problems: ["unavailable", "outcome-unknown"],
 });
 
-const related = <const Schema extends v.GenericSchema>(id: string, what: string, summary: string, schema: Schema) =>
+const related = <const Schema extends v.GenericSchema>(
+  id: string,
+  what: string,
+  summary: string,
+  schema: Schema,
+) =>
   operation({
     id,
     method: "GET",
@@ -128,10 +136,25 @@ export const getPermissions = related(
   "What a user may do: by tier, scopes and roles. Never stale.",
   permissions,
 );
-export const getSubscription = related("getSubscription", "subscription", "A user's subscription, with its trial.", subscription);
+export const getSubscription = related(
+  "getSubscription",
+  "subscription",
+  "A user's subscription, with its trial.",
+  subscription,
+);
 export const getUsage = related("getUsage", "usage", "A user's counters.", usage);
-export const getTeams = related("getTeams", "teams", "The teams that a user is a member of.", teams);
-export const getWorkspaces = related("getWorkspaces", "workspaces", "A user's own workspaces, and those of their teams.", workspaces);
+export const getTeams = related(
+  "getTeams",
+  "teams",
+  "The teams that a user is a member of.",
+  teams,
+);
+export const getWorkspaces = related(
+  "getWorkspaces",
+  "workspaces",
+  "A user's own workspaces, and those of their teams.",
+  workspaces,
+);
 
 export const addUsage = operation({
   id: "addUsage",
@@ -175,18 +198,7 @@ export const exportUser = operation({
     "Everything that is kept of a user, for them to take along. Mails that they sent: the newest thousand, without their bodies. Days: the newest ten thousand rows.",
   params,
   answers: {
-    200: v.strictObject({
-      exportedAt: time,
-      user,
-      lastSeenAt: v.nullable(time),
-      subscription: v.nullable(subscription),
-      usage: v.record(v.string(), v.number()),
-      usageByDay: v.array(v.strictObject({ metric: v.string(), day: v.string(), amount: v.number() })),
-      usageByMonth: v.array(v.strictObject({ metric: v.string(), month: v.string(), amount: v.number() })),
-      teams: teams.entries.teams,
-      workspaces: workspaces.entries.workspaces,
-      emails: v.array(v.strictObject({ id: v.string(), subject: v.string(), status: v.string(), createdAt: time })),
-    }),
+    200: userExport,
   },
   problems: ["unavailable"],
 });

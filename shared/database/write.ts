@@ -1,20 +1,24 @@
-import { within } from "../deadline.ts";
-import type { Failure } from "../failure.ts";
-import { fail, ok, type Result } from "../result.ts";
+import type { Failure } from "../http/failure.ts";
+import { within } from "../lib/base/deadline.ts";
+import { fail, ok, type Result } from "../lib/base/result.ts";
+import { describeError, log } from "../lib/worker/log.ts";
+import { takenField } from "./rules/faults.ts";
 import { countTransaction } from "./transactions.ts";
-import { describeError, log } from "../telemetry/log.ts";
-import { takenField } from "./faults.ts";
 
 /** D1 has no timeout that a Worker could set, and a caller who hears nothing learns nothing. */
 export const WRITE_TIMEOUT_MS = 5_000;
 
-export type WriteFailure = Extract<Failure, { tag: "conflict" | "unavailable" | "outcome-unknown" }>;
+export type WriteFailure = Extract<
+  Failure,
+  { tag: "conflict" | "unavailable" | "outcome-unknown" }
+>;
 
 /**
- * Runs one write, for at most 5 s, and again as long to look what became of it. A lost reply does not tell whether it took place: `reread`
- * looks, if it is given.
+ * Runs one write, for at most 5 s, and again as long to look what became of it. A lost reply does
+ * not tell whether it took place: `reread` looks, if it is given.
  *
- * @param reread what the write would have answered if it took place, else null; throws if it cannot tell
+ * @param reread what the write would have answered if it took place, else null; throws if it cannot
+ *   tell
  * @returns `unavailable` if it did not take place, `outcome-unknown` if nobody can tell
  */
 export async function writeDatabase<Value>(
@@ -38,15 +42,20 @@ export async function writeDatabase<Value>(
     const answer = found.ok && found.value === null && isTimeout(error) ? outcomeUnknown : found;
     countTransaction(!answer.ok ? "unknown" : answer.value === null ? "failed" : "committed");
     if (!answer.ok) return answer;
-    return answer.value === null ? fail({ tag: "unavailable", dependency: "database" }) : ok(answer.value);
+    return answer.value === null
+      ? fail({ tag: "unavailable", dependency: "database" })
+      : ok(answer.value);
   }
 }
 
 const outcomeUnknown = fail({ tag: "outcome-unknown" as const });
 
-export const isTimeout = (error: unknown): boolean => error instanceof DOMException && error.name === "TimeoutError";
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof DOMException && error.name === "TimeoutError";
 
-async function lookAgain<Value>(reread: () => Promise<Value>): Promise<Result<Value, { tag: "outcome-unknown" }>> {
+async function lookAgain<Value>(
+  reread: () => Promise<Value>,
+): Promise<Result<Value, { tag: "outcome-unknown" }>> {
   try {
     return ok(await within(WRITE_TIMEOUT_MS, reread()));
   } catch (error) {

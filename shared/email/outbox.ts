@@ -1,22 +1,32 @@
-import { isTimeout, WRITE_TIMEOUT_MS } from "../database/write.ts";
-import { within } from "../deadline.ts";
-import { sha256Hex } from "../hash.ts";
-import { fail, ok, type Result } from "../result.ts";
-import type { Failure } from "../failure.ts";
-import { counters } from "../telemetry/counters.ts";
 import { countTransaction } from "../database/transactions.ts";
-import { describeError, log } from "../telemetry/log.ts";
-import { currentTraceId } from "../telemetry/trace.ts";
-import { doorbellFor, type QueueMessage } from "./messages.ts";
-import { doorbellDelaySeconds } from "./retry-policy.ts";
+import { isTimeout, WRITE_TIMEOUT_MS } from "../database/write.ts";
+import type { Failure } from "../http/failure.ts";
+import { within } from "../lib/base/deadline.ts";
+import { sha256Hex } from "../lib/base/hash.ts";
+import { fail, ok, type Result } from "../lib/base/result.ts";
+import { describeError, log } from "../lib/worker/log.ts";
+import { currentTraceId } from "../lib/worker/trace.ts";
+import { counters } from "../telemetry/counters.ts";
+import { doorbellFor, type QueueMessage } from "./queue-messages.ts";
+import { doorbellDelaySeconds } from "./rules/retry-policy.ts";
 import type { EmailMessage, EmailRequest } from "./schemas.ts";
-import { findSuppressed } from "./suppressions/store.ts";
-import { acceptedAs, emailExists, findIdempotencyKey, insertEmail, insertIdempotencyKey, ringSoon } from "./store.ts";
+import {
+  acceptedAs,
+  emailExists,
+  findIdempotencyKey,
+  insertEmail,
+  insertIdempotencyKey,
+  ringSoon,
+} from "./sql/emails.ts";
+import { findSuppressed } from "./sql/suppressions.ts";
 
 export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
 
 const IDEMPOTENCY_MS = 86_400_000;
-/** Nobody who sends a mail, and no mail that is being handed over, waits longer than this for a queue. */
+/**
+ * Nobody who sends a mail, and no mail that is being handed over, waits longer than this for a
+ * queue.
+ */
 export const QUEUE_TIMEOUT_MS = 2_000;
 const SUPPRESSIONS_TIMEOUT_MS = 2_000;
 /** The most that one `sendBatch` takes. */
@@ -24,7 +34,10 @@ const QUEUE_BATCH = 100;
 
 export type Accepted = { id: string; status: "scheduled" | "queued"; replayed: boolean };
 
-type Acceptance = Extract<Failure, { tag: "suppressed" | "idempotency-key-reused" | "unavailable" | "outcome-unknown" }>;
+type Acceptance = Extract<
+  Failure,
+  { tag: "suppressed" | "idempotency-key-reused" | "unavailable" | "outcome-unknown" }
+>;
 
 /** A mail to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
 export type Submission = { request: EmailRequest; message: EmailMessage; sender: Sender };
@@ -35,31 +48,49 @@ export type Sender = { tenant: string; from: string; idempotencyKey?: string };
 const AT_ONCE = 10;
 
 /**
- * Accepts mails: a D1 batch each, then the doorbells together. Once this returns `ok` for a mail it is not lost, whatever else fails;
- * when it fails nothing was written of it, except after `outcome-unknown`, which the same Idempotency-Key makes safe to repeat.
+ * Accepts mails: a D1 batch each, then the doorbells together. Once this returns `ok` for a mail it
+ * is not lost, whatever else fails; when it fails nothing was written of it, except after
+ * `outcome-unknown`, which the same Idempotency-Key makes safe to repeat.
  *
  * @returns in the order of `mails`
  */
-export async function acceptEmails(outbox: Outbox, mails: Submission[], now: number): Promise<Result<Accepted, Acceptance>[]> {
+export async function acceptEmails(
+  outbox: Outbox,
+  mails: Submission[],
+  now: number,
+): Promise<Result<Accepted, Acceptance>[]> {
   const suppressed = await suppressedAmong(outbox.db, mails);
   const accepted: Result<Accepted, Acceptance>[] = [];
   for (let start = 0; start < mails.length; start += AT_ONCE) {
     const group = mails.slice(start, start + AT_ONCE);
     const written = group.map(async (mail, n) => {
       const reason = suppressed.get(start + n);
-      return reason === undefined ? await write(outbox.db, mail, now) : await refuseUnlessReplayed(outbox.db, mail, reason, now);
+      return reason === undefined
+        ? await write(outbox.db, mail, now)
+        : await refuseUnlessReplayed(outbox.db, mail, reason, now);
     });
     accepted.push(...(await Promise.all(written)));
   }
   const bells = accepted.flatMap((mail, n) =>
-    mail.ok && !mail.value.replayed ? [{ id: mail.value.id, generation: 1, dueAt: Math.max(mails[n]?.message.sendAt ?? now, now) }] : [],
+    mail.ok && !mail.value.replayed
+      ? [
+          {
+            id: mail.value.id,
+            generation: 1,
+            dueAt: Math.max(mails[n]?.message.sendAt ?? now, now),
+          },
+        ]
+      : [],
   );
   await ring(outbox, bells, now);
   return accepted;
 }
 
 /** The claim looks again: a list that cannot be read now keeps nobody from accepting. */
-async function suppressedAmong(db: D1Database, mails: { message: EmailMessage }[]): ReturnType<typeof findSuppressed> {
+async function suppressedAmong(
+  db: D1Database,
+  mails: { message: EmailMessage }[],
+): ReturnType<typeof findSuppressed> {
   try {
     const recipients = mails.map(({ message: { to, category } }) => ({ to, category }));
     return await within(SUPPRESSIONS_TIMEOUT_MS, findSuppressed(db, recipients));
@@ -69,7 +100,10 @@ async function suppressedAmong(db: D1Database, mails: { message: EmailMessage }[
   }
 }
 
-/** Whoever repeats a mail under its key hears what became of it then, also if its recipient was suppressed since. */
+/**
+ * Whoever repeats a mail under its key hears what became of it then, also if its recipient was
+ * suppressed since.
+ */
 async function refuseUnlessReplayed(
   db: D1Database,
   { request, message, sender: { tenant, idempotencyKey: key } }: Submission,
@@ -77,8 +111,13 @@ async function refuseUnlessReplayed(
   now: number,
 ): Promise<Result<Accepted, Acceptance>> {
   try {
-    const earlier = key === undefined ? null : await within(WRITE_TIMEOUT_MS, findIdempotencyKey(db, tenant, key, now));
-    return earlier === null ? fail({ tag: "suppressed", reason }) : replayed(earlier, message, await hashOf(request));
+    const earlier =
+      key === undefined
+        ? null
+        : await within(WRITE_TIMEOUT_MS, findIdempotencyKey(db, tenant, key, now));
+    return earlier === null
+      ? fail({ tag: "suppressed", reason })
+      : replayed(earlier, message, await hashOf(request));
   } catch (error) {
     log("error", "email.key_unread", describeError(error));
     return fail({ tag: "unavailable", dependency: "database" });
@@ -87,27 +126,54 @@ async function refuseUnlessReplayed(
 
 type Earlier = NonNullable<Awaited<ReturnType<typeof findIdempotencyKey>>>;
 
-function replayed(earlier: Earlier, message: EmailMessage, requestHash: string): Result<Accepted, Acceptance> {
+function replayed(
+  earlier: Earlier,
+  message: EmailMessage,
+  requestHash: string,
+): Result<Accepted, Acceptance> {
   if (earlier.requestHash !== requestHash) return fail({ tag: "idempotency-key-reused" });
-  return ok({ id: earlier.emailId, status: acceptedAs(message, earlier.acceptedAt), replayed: true });
+  return ok({
+    id: earlier.emailId,
+    status: acceptedAs(message, earlier.acceptedAt),
+    replayed: true,
+  });
 }
 
-const hashOf = async (request: EmailRequest): Promise<string> => await sha256Hex(JSON.stringify(request));
+const hashOf = async (request: EmailRequest): Promise<string> =>
+  await sha256Hex(JSON.stringify(request));
 
-async function write(db: D1Database, { request, message, sender }: Submission, now: number): Promise<Result<Accepted, Acceptance>> {
+async function write(
+  db: D1Database,
+  { request, message, sender }: Submission,
+  now: number,
+): Promise<Result<Accepted, Acceptance>> {
   const { tenant, from, idempotencyKey: key } = sender;
   const id = crypto.randomUUID();
-  const statements = insertEmail(db, { ...message, id, tenant, from, traceId: currentTraceId() }, now);
+  const statements = insertEmail(
+    db,
+    { ...message, id, tenant, from, traceId: currentTraceId() },
+    now,
+  );
   const requestHash = key === undefined ? "" : await hashOf(request);
   if (key !== undefined)
-    statements.unshift(...insertIdempotencyKey(db, { tenant, key, requestHash, emailId: id, expiresAt: now + IDEMPOTENCY_MS }, now));
+    statements.unshift(
+      ...insertIdempotencyKey(
+        db,
+        { tenant, key, requestHash, emailId: id, expiresAt: now + IDEMPOTENCY_MS },
+        now,
+      ),
+    );
 
   try {
     await within(WRITE_TIMEOUT_MS, db.batch(statements));
   } catch (error) {
-    // Either the key was used before, or D1 failed, perhaps after it had written: only reading tells.
+    // Either the key was used before, or D1 failed, perhaps after it had written: only reading
+    // tells.
     try {
-      const earlier = key === undefined ? null : await within(WRITE_TIMEOUT_MS, findIdempotencyKey(db, tenant, key, now));
+      const earlier =
+        key === undefined
+          ? null
+          : await within(WRITE_TIMEOUT_MS, findIdempotencyKey(db, tenant, key, now));
       if (earlier !== null && earlier.emailId !== id) {
         countTransaction("refused");
         return replayed(earlier, message, requestHash);
@@ -131,15 +197,25 @@ async function write(db: D1Database, { request, message, sender }: Submission, n
   return ok({ id, status: acceptedAs(message, now), replayed: false });
 }
 
-/** Rings for mails at their due time. A doorbell that cannot be rung is not an error: the sweeper rings instead. */
-export async function ring(outbox: Outbox, mails: { id: string; generation: number; dueAt: number }[], now: number): Promise<void> {
+/**
+ * Rings for mails at their due time. A doorbell that cannot be rung is not an error: the sweeper
+ * rings instead.
+ */
+export async function ring(
+  outbox: Outbox,
+  mails: { id: string; generation: number; dueAt: number }[],
+  now: number,
+): Promise<void> {
   if (mails.length === 0) return;
   try {
     await within(
       QUEUE_TIMEOUT_MS,
       sendAll(
         outbox.queue,
-        mails.map((mail) => ({ body: doorbellFor(mail), delaySeconds: doorbellDelaySeconds(mail.dueAt, now) })),
+        mails.map((mail) => ({
+          body: doorbellFor(mail),
+          delaySeconds: doorbellDelaySeconds(mail.dueAt, now),
+        })),
       ),
     );
   } catch (error) {
@@ -152,7 +228,10 @@ export async function ring(outbox: Outbox, mails: { id: string; generation: numb
 }
 
 /** Sends any number of messages, a queue batch at a time. */
-export async function sendAll(queue: Queue<QueueMessage>, messages: MessageSendRequest<QueueMessage>[]): Promise<void> {
+export async function sendAll(
+  queue: Queue<QueueMessage>,
+  messages: MessageSendRequest<QueueMessage>[],
+): Promise<void> {
   for (let start = 0; start < messages.length; start += QUEUE_BATCH) {
     await queue.sendBatch(messages.slice(start, start + QUEUE_BATCH));
   }

@@ -1,12 +1,15 @@
-import type { Variables } from "../env.ts";
-import type { Failure } from "../failure.ts";
 import { MAX_BODY_BYTES } from "../http/body.ts";
+import type { Failure } from "../http/failure.ts";
 import { problemOf } from "../http/problem.ts";
-import { fail, type Result } from "../result.ts";
+import { fail, type Result } from "../lib/base/result.ts";
 import { acceptEmails, type Accepted, type Outbox } from "./outbox.ts";
+import type { EmailVariables } from "./settings.ts";
 import { submissionOf } from "./submission.ts";
 
-/** Mails that other Workers of this account hand in, by queue or by RPC: under the checks and guarantees of `POST /api/emails`. */
+/**
+ * Mails that other Workers of this account hand in, by queue or by RPC: under the checks and
+ * guarantees of `POST /api/emails`.
+ */
 
 /** Whose mails they are: a binding is not a user's key. */
 const PRODUCER_TENANT = "producer";
@@ -14,12 +17,17 @@ const PRODUCER_TENANT = "producer";
 /** Accepts one mail of a producer. */
 export async function acceptProduced(
   outbox: Outbox,
-  env: Variables,
+  env: EmailVariables,
   message: unknown,
   idempotencyKey: string | undefined,
   now: number,
 ): Promise<Result<Accepted, Failure>> {
-  const submission = submissionOf(env, message, { tenant: PRODUCER_TENANT, ...(idempotencyKey !== undefined && { idempotencyKey }) }, now);
+  const submission = submissionOf(
+    env,
+    message,
+    { tenant: PRODUCER_TENANT, ...(idempotencyKey !== undefined && { idempotencyKey }) },
+    now,
+  );
   if (!submission.ok) return submission;
   // HTTP refuses that before it reads it. A row of D1 could not hold much more.
   const bytes = new TextEncoder().encode(JSON.stringify(submission.value.request)).byteLength;
@@ -30,7 +38,9 @@ export async function acceptProduced(
 
 /** Whether to hand it in again could end otherwise. */
 export function isWorthARetry(failure: Failure): boolean {
-  return ["unavailable", "outcome-unknown", "circuit-open", "misconfigured", "internal"].includes(failure.tag);
+  return ["unavailable", "outcome-unknown", "circuit-open", "misconfigured", "internal"].includes(
+    failure.tag,
+  );
 }
 
 /** Why a message was refused, for the dead letter that tells of it. */

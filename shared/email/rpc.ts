@@ -1,5 +1,5 @@
-import type { Failure } from "../failure.ts";
-import type { Result } from "../result.ts";
+import type { Failure } from "../http/failure.ts";
+import type { Result } from "../lib/base/result.ts";
 import type { Accepted } from "./outbox.ts";
 
 /**
@@ -7,8 +7,12 @@ import type { Accepted } from "./outbox.ts";
  *
  *     await env.EMAILS.send({ to: "ada@example.com", template: "welcome", data: {...} }, { idempotencyKey: "welcome-ada" })
  *
- * `message` is what `POST /api/emails` takes, under the same checks and guarantees. `traceparent` (W3C) makes the mail a part of its trace.
+ * `message` is what `POST /api/emails` takes, under the same checks and guarantees. `traceparent`
+ * (W3C) makes the mail a part of its trace.
  */
 export interface EmailsRpc {
-  send(message: unknown, options?: { idempotencyKey?: string; traceparent?: string }): Promise<Result<Accepted, Failure>>;
+  send(
+    message: unknown,
+    options?: { idempotencyKey?: string; traceparent?: string },
+  ): Promise<Result<Accepted, Failure>>;
 }

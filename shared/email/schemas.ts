@@ -1,17 +1,22 @@
 import * as v from "valibot";
-import { address, headerText } from "./address.ts";
+import type { Failure } from "../http/failure.ts";
 import { pageOf, shortList } from "../http/lists.ts";
-import type { Failure, FieldError } from "../failure.ts";
-import { fail, ok, type Result } from "../result.ts";
-import { renderNamed, templateName } from "./templates/templates.ts";
 import { timestamp } from "../http/time.ts";
-import { type AttemptDetail, type EmailStatus, type OnUnknown } from "./lifecycle.ts";
+import { fail, ok, type Result } from "../lib/base/result.ts";
+import type { FieldError } from "../lib/worker/validate.ts";
+import { address, headerText } from "./rules/address.ts";
+import type { AttemptDetail, EmailStatus, OnUnknown } from "./rules/lifecycle.ts";
+import { renderNamed, templateName } from "./templates/templates.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
 const MAX_SUBJECT_LENGTH = 998 - "Subject: ".length;
 
-// oxlint-disable-next-line no-control-regex -- NUL is what it looks for
-const body = v.pipe(v.string("must be text"), v.nonEmpty("must not be empty"), v.regex(/^[^\u0000]*$/, "must not contain NUL"));
+const body = v.pipe(
+  v.string("must be text"),
+  v.nonEmpty("must not be empty"),
+  // oxlint-disable-next-line no-control-regex -- NUL is what it looks for
+  v.regex(/^[^\u0000]*$/, "must not contain NUL"),
+);
 
 /** A file in the mail. Its base64 counts towards the limit of the body. */
 const attachment = v.strictObject({
@@ -21,7 +26,11 @@ const attachment = v.strictObject({
     v.check((name) => !/[\\/"]/.test(name), "must not contain slashes or quotes"),
   ),
   contentType: v.optional(
-    v.pipe(v.string("must be text"), v.maxLength(100, "is too long"), v.regex(/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/, "must be a media type")),
+    v.pipe(
+      v.string("must be text"),
+      v.maxLength(100, "is too long"),
+      v.regex(/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/, "must be a media type"),
+    ),
     "application/octet-stream",
   ),
   content: v.pipe(v.string("must be text"), v.nonEmpty("is empty"), v.base64("must be base64")),
@@ -36,8 +45,8 @@ const subject = v.pipe(
 );
 
 /**
- * What `POST /api/emails` accepts: a subject and a body, or a template and its data. One recipient; anything else in the body is refused
- * by name.
+ * What `POST /api/emails` accepts: a subject and a body, or a template and its data. One recipient;
+ * anything else in the body is refused by name.
  */
 export const emailRequest = v.pipe(
   v.strictObject({
@@ -49,11 +58,18 @@ export const emailRequest = v.pipe(
     data: v.optional(v.unknown()),
     replyTo: v.optional(address),
     onUnknown: v.optional(v.picklist(["hold", "resend"], 'must be "hold" or "resend"'), "hold"),
-    // No default for what came later: a message hashes to the same under every release, for its Idempotency-Key.
+    // No default for what came later: a message hashes to the same under every release, for its
+    // Idempotency-Key.
     sendAt: v.optional(timestamp),
     category: v.optional(v.picklist(categories, `must be one of ${categories.join(", ")}`)),
     tags: v.optional(
-      shortList(v.pipe(v.string("must be text"), v.regex(/^[\w:.-]{1,64}$/, "must be 1 to 64 letters, digits or _ : . -")), 10),
+      shortList(
+        v.pipe(
+          v.string("must be text"),
+          v.regex(/^[\w:.-]{1,64}$/, "must be 1 to 64 letters, digits or _ : . -"),
+        ),
+        10,
+      ),
     ),
     attachments: v.optional(shortList(attachment, 20)),
   }),
@@ -70,7 +86,9 @@ export const emailRequest = v.pipe(
   ),
   v.forward(
     v.check(
-      (mail) => mail.template === undefined || (mail.subject === undefined && mail.html === undefined && mail.text === undefined),
+      (mail) =>
+        mail.template === undefined ||
+        (mail.subject === undefined && mail.html === undefined && mail.text === undefined),
       "brings subject, html and text: leave them out",
     ),
     ["template"],
@@ -84,7 +102,9 @@ export const emailRequest = v.pipe(
 export type EmailRequest = v.InferOutput<typeof emailRequest>;
 
 /** A mail as it is accepted: with its own bytes, whatever a template says in the next release. */
-export type EmailMessage = Omit<EmailRequest, "subject" | "template" | "data"> & { subject: string };
+export type EmailMessage = Omit<EmailRequest, "subject" | "template" | "data"> & {
+  subject: string;
+};
 
 /** @param now milliseconds since the epoch: a schema has no clock */
 export function messageOf(
@@ -103,10 +123,15 @@ const MAX_AHEAD_MS = 30 * 86_400_000;
 
 /** A time in the past means now. */
 function checkSendAt({ sendAt }: Pick<EmailRequest, "sendAt">, now: number): FieldError[] {
-  return sendAt !== undefined && sendAt > now + MAX_AHEAD_MS ? [{ path: "sendAt", message: "must be at most 30 days ahead" }] : [];
+  return sendAt !== undefined && sendAt > now + MAX_AHEAD_MS
+    ? [{ path: "sendAt", message: "must be at most 30 days ahead" }]
+    : [];
 }
 
-/** What `POST /api/emails/batch` accepts. Each mail is looked at by itself, so that a bad one refuses no other. */
+/**
+ * What `POST /api/emails/batch` accepts. Each mail is looked at by itself, so that a bad one
+ * refuses no other.
+ */
 export const emailBatch = v.strictObject({
   emails: v.pipe(
     v.array(v.unknown(), "must be a list"),
@@ -115,15 +140,22 @@ export const emailBatch = v.strictObject({
   ),
 });
 
-/** What `GET /api/emails` takes. The statuses are those that need a person: few mails have them, and an index finds those. */
+/**
+ * What `GET /api/emails` takes. The statuses are those that need a person: few mails have them, and
+ * an index finds those.
+ */
 export const emailQuery = v.strictObject({
   ...pageOf.entries,
-  status: v.optional(v.picklist(["unknown", "pinned", "dead"], 'must be "unknown", "pinned" or "dead"')),
+  status: v.optional(
+    v.picklist(["unknown", "pinned", "dead"], 'must be "unknown", "pinned" or "dead"'),
+  ),
   to: v.optional(address),
 });
 
 /** What an operator makes of an `unknown` mail. */
-export const resolution = v.strictObject({ status: v.picklist(["sent", "queued", "dead"], 'must be "sent", "queued" or "dead"') });
+export const resolution = v.strictObject({
+  status: v.picklist(["sent", "queued", "dead"], 'must be "sent", "queued" or "dead"'),
+});
 
 /** A printable ASCII key, as in the IETF draft for the Idempotency-Key header. */
 export const idempotencyKey = v.pipe(
@@ -131,7 +163,10 @@ export const idempotencyKey = v.pipe(
   v.regex(/^[\u0021-\u007e]{1,255}$/, "must be 1 to 255 printable ASCII characters without spaces"),
 );
 
-/** Of W3C Trace Context, as a producer hands it on. One that is malformed is ignored: see `shared/telemetry/trace.ts`. */
+/**
+ * Of W3C Trace Context, as a producer hands it on. One that is malformed is ignored: see
+ * `shared/lib/worker/trace.ts`.
+ */
 export const traceparent = v.pipe(v.string(), v.maxLength(512, "must have at most 512 characters"));
 
 /** A mail as the HTTP API shows it. Times are ISO 8601. */
@@ -151,7 +186,9 @@ export type EmailView = {
   dueAt?: string;
   sentAt?: string;
   lastError?: AttemptDetail;
-  /** Of what brought it: the log lines about it have it too. Mails of earlier releases have none. */
+  /**
+   * Of what brought it: the log lines about it have it too. Mails of earlier releases have none.
+   */
   traceId?: string;
 };
 

@@ -1,10 +1,17 @@
 import * as v from "valibot";
-import type { Variables } from "../env.ts";
-import { ok, type Result } from "../result.ts";
-import { loopback, readVariables, required, token, wholeNumber, type Misconfigured } from "../variables.ts";
-import { formatMailbox, mailbox } from "./address.ts";
-import type { RetryPolicy } from "./retry-policy.ts";
-import { transportNames, type TransportName } from "./transports/names.ts";
+import { ok, type Result } from "../lib/base/result.ts";
+import {
+  loopback,
+  readVariables,
+  required,
+  token,
+  wholeNumber,
+  type Misconfigured,
+  type VariablesOf,
+} from "../lib/worker/variables.ts";
+import { formatMailbox, mailbox } from "./rules/address.ts";
+import type { RetryPolicy } from "./rules/retry-policy.ts";
+import { transportNames, type TransportName } from "./rules/transports.ts";
 import type { ResendSettings } from "./transports/resend.ts";
 import type { SmtpSettings } from "./transports/smtp-session.ts";
 import type { UnsubscribeSettings } from "./unsubscribe.ts";
@@ -33,16 +40,25 @@ const smtpVariables = v.pipe(
   v.object({
     SMTP_HOST: required,
     SMTP_PORT: wholeNumber(587, 1, 65_535),
-    SMTP_SECURITY: v.optional(v.picklist(["none", "starttls", "tls"], 'must be "none", "starttls" or "tls"'), "starttls"),
+    SMTP_SECURITY: v.optional(
+      v.picklist(["none", "starttls", "tls"], 'must be "none", "starttls" or "tls"'),
+      "starttls",
+    ),
     SMTP_USERNAME: v.optional(v.string(), ""),
     SMTP_PASSWORD: v.optional(v.string(), ""),
   }),
   v.forward(
-    v.check((smtp) => smtp.SMTP_SECURITY !== "none" || loopback.test(smtp.SMTP_HOST), '"none" is for loopback hosts only'),
+    v.check(
+      (smtp) => smtp.SMTP_SECURITY !== "none" || loopback.test(smtp.SMTP_HOST),
+      '"none" is for loopback hosts only',
+    ),
     ["SMTP_SECURITY"],
   ),
   v.forward(
-    v.check((smtp) => (smtp.SMTP_USERNAME === "") === (smtp.SMTP_PASSWORD === ""), "must be set together with SMTP_USERNAME"),
+    v.check(
+      (smtp) => (smtp.SMTP_USERNAME === "") === (smtp.SMTP_PASSWORD === ""),
+      "must be set together with SMTP_USERNAME",
+    ),
     ["SMTP_PASSWORD"],
   ),
 );
@@ -52,14 +68,22 @@ const transportVariables = v.object({
     v.pipe(
       v.string(),
       v.transform((text) => text.split(",").map((name) => name.trim())),
-      v.array(v.picklist(transportNames, `must list some of ${transportNames.join(", ")}, such as "resend,smtp"`)),
+      v.array(
+        v.picklist(
+          transportNames,
+          `must list some of ${transportNames.join(", ")}, such as "resend,smtp"`,
+        ),
+      ),
       v.check((names) => new Set(names).size === names.length, "must not name a transport twice"),
     ),
     "smtp",
   ),
 });
 
-/** Mails a second, of the whole fleet; 0 for no limit. Resend allows five requests a second to begin with. */
+/**
+ * Mails a second, of the whole fleet; 0 for no limit. Resend allows five requests a second to begin
+ * with.
+ */
 const rateVariables = v.object({
   SMTP_RATE_PER_SECOND: wholeNumber(0, 0, 10_000),
   CLOUDFLARE_RATE_PER_SECOND: wholeNumber(0, 0, 10_000),
@@ -80,7 +104,8 @@ const resendVariables = v.pipe(
   }),
   v.forward(
     v.check(
-      ({ RESEND_BASE_URL: url }) => url.startsWith("https://") || loopback.test(new URL(url).hostname),
+      ({ RESEND_BASE_URL: url }) =>
+        url.startsWith("https://") || loopback.test(new URL(url).hostname),
       "must be https, but on loopback",
     ),
     ["RESEND_BASE_URL"],
@@ -97,30 +122,58 @@ const webhookVariables = v.object({
   ),
 });
 
+export type EmailVariables = VariablesOf<typeof senderVariables> &
+  VariablesOf<typeof retryVariables> &
+  VariablesOf<typeof deadLetterVariables> &
+  VariablesOf<typeof unsubscribeVariables> &
+  VariablesOf<typeof smtpVariables> &
+  VariablesOf<typeof transportVariables> &
+  VariablesOf<typeof rateVariables> &
+  VariablesOf<typeof resendVariables> &
+  VariablesOf<typeof webhookVariables>;
+
 /** How often and how fast a refused mail is tried again. */
-export function retryPolicy(env: Variables): Result<RetryPolicy, Misconfigured> {
+export function retryPolicy(
+  env: VariablesOf<typeof retryVariables>,
+): Result<RetryPolicy, Misconfigured> {
   const variables = readVariables(retryVariables, env);
   if (!variables.ok) return variables;
-  const { EMAIL_MAX_RETRIES: maxRetries, EMAIL_BASE_DELAY_SECONDS: base, EMAIL_MAX_DELAY_SECONDS: max } = variables.value;
+  const {
+    EMAIL_MAX_RETRIES: maxRetries,
+    EMAIL_BASE_DELAY_SECONDS: base,
+    EMAIL_MAX_DELAY_SECONDS: max,
+  } = variables.value;
   return ok({ maxRetries, baseDelayMs: base * 1_000, maxDelayMs: max * 1_000 });
 }
 
 /** What signs the links by which people unsubscribe, and where those lead. */
-export function unsubscribeSettings(env: Variables): Result<UnsubscribeSettings, Misconfigured> {
+export function unsubscribeSettings(
+  env: VariablesOf<typeof unsubscribeVariables>,
+): Result<UnsubscribeSettings, Misconfigured> {
   const variables = readVariables(unsubscribeVariables, env);
   if (!variables.ok) return variables;
   return ok({ publicUrl: variables.value.PUBLIC_URL, secret: variables.value.UNSUBSCRIBE_SECRET });
 }
 
-export function smtpSettings(env: Variables): Result<SmtpSettings, Misconfigured> {
+export function smtpSettings(
+  env: VariablesOf<typeof smtpVariables>,
+): Result<SmtpSettings, Misconfigured> {
   const variables = readVariables(smtpVariables, env);
   if (!variables.ok) return variables;
-  const { SMTP_HOST: host, SMTP_PORT: port, SMTP_SECURITY: security, SMTP_USERNAME: user, SMTP_PASSWORD: pass } = variables.value;
+  const {
+    SMTP_HOST: host,
+    SMTP_PORT: port,
+    SMTP_SECURITY: security,
+    SMTP_USERNAME: user,
+    SMTP_PASSWORD: pass,
+  } = variables.value;
   return ok({ host, port, security, credentials: user === "" ? null : { user, pass } });
 }
 
 /** Which transports take mails, in the order in which they are tried. */
-export function emailTransports(env: Variables): Result<TransportName[], Misconfigured> {
+export function emailTransports(
+  env: VariablesOf<typeof transportVariables>,
+): Result<TransportName[], Misconfigured> {
   const variables = readVariables(transportVariables, env);
   return variables.ok ? ok(variables.value.EMAIL_TRANSPORTS) : variables;
 }
@@ -130,7 +183,9 @@ function everyMs(perSecond: number): number | null {
 }
 
 /** How fast the fleet hands mails over, in milliseconds a mail; null for no limit. */
-export function transportRates(env: Variables): Result<Record<TransportName, number | null>, Misconfigured> {
+export function transportRates(
+  env: VariablesOf<typeof rateVariables>,
+): Result<Record<TransportName, number | null>, Misconfigured> {
   const variables = readVariables(rateVariables, env);
   if (!variables.ok) return variables;
   return ok({
@@ -140,25 +195,33 @@ export function transportRates(env: Variables): Result<Record<TransportName, num
   });
 }
 
-export function resendSettings(env: Variables): Result<ResendSettings, Misconfigured> {
+export function resendSettings(
+  env: VariablesOf<typeof resendVariables>,
+): Result<ResendSettings, Misconfigured> {
   const variables = readVariables(resendVariables, env);
-  return variables.ok ? ok({ apiKey: variables.value.RESEND_API_KEY, baseUrl: variables.value.RESEND_BASE_URL }) : variables;
+  return variables.ok
+    ? ok({ apiKey: variables.value.RESEND_API_KEY, baseUrl: variables.value.RESEND_BASE_URL })
+    : variables;
 }
 
 /** What signs the feedback of a provider. */
-export function resendWebhookSecret(env: Variables): Result<string, Misconfigured> {
+export function resendWebhookSecret(
+  env: VariablesOf<typeof webhookVariables>,
+): Result<string, Misconfigured> {
   const variables = readVariables(webhookVariables, env);
   return variables.ok ? ok(variables.value.WEBHOOK_SECRET_RESEND) : variables;
 }
 
 /** How long dead letters are kept. */
-export function deadLetterRetentionDays(env: Variables): Result<number, Misconfigured> {
+export function deadLetterRetentionDays(
+  env: VariablesOf<typeof deadLetterVariables>,
+): Result<number, Misconfigured> {
   const variables = readVariables(deadLetterVariables, env);
   return variables.ok ? ok(variables.value.DLQ_RETENTION_DAYS) : variables;
 }
 
 /** The sender of every mail. */
-export function sender(env: Variables): Result<string, Misconfigured> {
+export function sender(env: VariablesOf<typeof senderVariables>): Result<string, Misconfigured> {
   const variables = readVariables(senderVariables, env);
   return variables.ok ? ok(formatMailbox(variables.value.EMAIL_FROM)) : variables;
 }

@@ -1,20 +1,20 @@
-import { sender, unsubscribeSettings } from "./settings.ts";
-import type { Variables } from "../env.ts";
-import type { Failure } from "../failure.ts";
-import { validate } from "../http/body.ts";
-import { ok, type Result } from "../result.ts";
+import type { Failure } from "../http/failure.ts";
+import { ok, type Result } from "../lib/base/result.ts";
+import { validate } from "../lib/worker/validate.ts";
 import type { Sender, Submission } from "./outbox.ts";
 import { emailRequest, messageOf } from "./schemas.ts";
+import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts";
 import { offersUnsubscribe } from "./unsubscribe.ts";
 
 /**
  * Checks a mail that somebody wants to send, and makes its bytes: the same for every way in.
  *
  * @param input what `POST /api/emails` takes
- * @returns `invalid` with the fields that are wrong, or `misconfigured` with the variable that this mail would need
+ * @returns `invalid` with the fields that are wrong, or `misconfigured` with the variable that this
+ *   mail would need
  */
 export function submissionOf(
-  env: Variables,
+  env: EmailVariables,
   input: unknown,
   who: Omit<Sender, "from">,
   now: number,
@@ -27,5 +27,9 @@ export function submissionOf(
   if (!links.ok) return links;
   const from = sender(env);
   if (!from.ok) return from;
-  return ok({ request: request.value, message: message.value, sender: { ...who, from: from.value } });
+  return ok({
+    request: request.value,
+    message: message.value,
+    sender: { ...who, from: from.value },
+  });
 }

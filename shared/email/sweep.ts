@@ -1,15 +1,15 @@
-import { expireLease, keyForgotten, leaseExpired, putBack } from "./lifecycle.ts";
-import { promoteDue } from "./claim/store.ts";
+import { describeError } from "../lib/worker/log.ts";
 import { LEASE_MS } from "./delivery/lease.ts";
 import { observeSettled } from "./delivery/observe.ts";
-import { expiredLeases, forgottenPins, settleExpired, settleForgotten } from "./expiry/store.ts";
-import type { Settled } from "./settle/store.ts";
-import { unburied } from "./dead-letters/store.ts";
-import { buryFor, doorbellFor, type QueueMessage } from "./messages.ts";
-import { describeError } from "../telemetry/log.ts";
 import { sendAll } from "./outbox.ts";
-import type { RetryPolicy } from "./retry-policy.ts";
-import { dueMails, mailsToRing, recordRings } from "./store.ts";
+import { buryFor, doorbellFor, type QueueMessage } from "./queue-messages.ts";
+import { expireLease, keyForgotten, leaseExpired, putBack } from "./rules/lifecycle.ts";
+import type { RetryPolicy } from "./rules/retry-policy.ts";
+import { promoteDue } from "./sql/claim.ts";
+import { unburied } from "./sql/dead-letters.ts";
+import { dueMails, mailsToRing, recordRings } from "./sql/emails.ts";
+import { expiredLeases, forgottenPins, settleExpired, settleForgotten } from "./sql/expiry.ts";
+import type { Settled } from "./sql/settle.ts";
 
 /** `everything`: also what was rung for lately, for an operator who has just mended something. */
 export type Sweep = {
@@ -27,18 +27,29 @@ export type Swept = { released: number; unknown: number; rung: number; buried: n
 const LIMIT = 1_000;
 
 /**
- * Recovers what a crash or a lost message left behind: reclaims expired leases, queues what was scheduled, rings for due mails that
- * nobody rang for, and buries the dead whose dead letter never arrived. Safe to run twice and at the same time as anything else: every
- * change is guarded by the state it starts from, and a doorbell too many rings for nothing. One step that fails does not stop the other.
+ * Recovers what a crash or a lost message left behind: reclaims expired leases, queues what was
+ * scheduled, rings for due mails that nobody rang for, and buries the dead whose dead letter never
+ * arrived. Safe to run twice and at the same time as anything else: every change is guarded by the
+ * state it starts from, and a doorbell too many rings for nothing. One step that fails does not
+ * stop the other.
  *
  * @param random in [0, 1), for each mail's jitter
  * @throws AggregateError of the steps that failed, after both ran
  */
 export async function sweepOutbox(sweep: Sweep, now: number, random: () => number): Promise<Swept> {
-  const [reclaimed, buried] = await Promise.allSettled([reclaimAndRing(sweep, now, random), buryAgain(sweep, now)]);
-  if (reclaimed.status === "fulfilled" && buried.status === "fulfilled") return { ...reclaimed.value, buried: buried.value };
-  const failed = [reclaimed, buried].flatMap((step) => (step.status === "rejected" ? [step.reason as unknown] : []));
-  throw new AggregateError(failed, `sweep: ${failed.map((reason) => describeError(reason).message).join("; ")}`);
+  const [reclaimed, buried] = await Promise.allSettled([
+    reclaimAndRing(sweep, now, random),
+    buryAgain(sweep, now),
+  ]);
+  if (reclaimed.status === "fulfilled" && buried.status === "fulfilled")
+    return { ...reclaimed.value, buried: buried.value };
+  const failed = [reclaimed, buried].flatMap((step) =>
+    step.status === "rejected" ? [step.reason as unknown] : [],
+  );
+  throw new AggregateError(
+    failed,
+    `sweep: ${failed.map((reason) => describeError(reason).message).join("; ")}`,
+  );
 }
 
 async function reclaimAndRing(
@@ -50,7 +61,12 @@ async function reclaimAndRing(
   const settled = expired.map(({ leaseExpiresAt, ...mail }): Settled => ({
     id: mail.id,
     generation: mail.generation,
-    settlement: expireLease({ ...mail, handOverAt: leaseExpiresAt - LEASE_MS }, policy, now, random()),
+    settlement: expireLease(
+      { ...mail, handOverAt: leaseExpiresAt - LEASE_MS },
+      policy,
+      now,
+      random(),
+    ),
     detail: leaseExpired,
   }));
   await settleExpired(db, settled, now);

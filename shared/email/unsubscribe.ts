@@ -1,14 +1,20 @@
-import { hmacSha256, hmacVerify } from "../hash.ts";
+import { hmacSha256, hmacVerify } from "../lib/base/hash.ts";
 import type { EmailCategory } from "./schemas.ts";
 
-/** Links by which people unsubscribe (RFC 8058). They name the mail and no address, and are worth nothing without the signature. */
+/**
+ * Links by which people unsubscribe (RFC 8058). They name the mail and no address, and are worth
+ * nothing without the signature.
+ */
 
 export type UnsubscribeSettings = { publicUrl: string; secret: string };
 
 const signed = (emailId: string): string => `unsubscribe:${emailId}`;
 
 /** The link of one mail. */
-export async function unsubscribeUrl({ publicUrl, secret }: UnsubscribeSettings, emailId: string): Promise<string> {
+export async function unsubscribeUrl(
+  { publicUrl, secret }: UnsubscribeSettings,
+  emailId: string,
+): Promise<string> {
   return `${publicUrl}/unsubscribe/${emailId}.${await hmacSha256(secret, signed(emailId))}`;
 }
 

@@ -1,18 +1,18 @@
-import * as v from "valibot";
-import type { Failure, FieldError } from "../failure.ts";
-import { fail, ok, type Result } from "../result.ts";
+import type * as v from "valibot";
+import { fail, ok, type Result } from "../lib/base/result.ts";
+import { validate } from "../lib/worker/validate.ts";
+import type { Failure } from "./failure.ts";
 
-type BadBody = Extract<Failure, { tag: "invalid" | "malformed-json" | "unsupported-media-type" | "body-too-large" }>;
+type BadBody = Extract<
+  Failure,
+  { tag: "invalid" | "malformed-json" | "unsupported-media-type" | "body-too-large" }
+>;
 
 export const MAX_BODY_BYTES = 1_048_576;
-/** A body with a thousand bad fields gets a readable answer. */
-const MAX_ERRORS = 20;
-/** A field's name comes from the caller too. */
-const MAX_PATH_LENGTH = 100;
 
 /**
- * Reads a JSON body of at most 1 MiB and validates it; no body at all counts as `{}`. Unknown fields are refused by name
- * where the schema is strict.
+ * Reads a JSON body of at most 1 MiB and validates it; no body at all counts as `{}`. Unknown
+ * fields are refused by name where the schema is strict.
  */
 export async function readJson<Schema extends v.GenericSchema>(
   request: Request,
@@ -22,7 +22,8 @@ export async function readJson<Schema extends v.GenericSchema>(
   const bytes = await readBytes(request, MAX_BODY_BYTES);
   if (bytes === null) return fail({ tag: "body-too-large", limitBytes: MAX_BODY_BYTES });
   if (bytes.byteLength === 0) return validate(schema, {});
-  if (mediaType !== "application/json") return fail({ tag: "unsupported-media-type", expected: "application/json" });
+  if (mediaType !== "application/json")
+    return fail({ tag: "unsupported-media-type", expected: "application/json" });
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
@@ -30,35 +31,20 @@ export async function readJson<Schema extends v.GenericSchema>(
     return fail({ tag: "malformed-json", detail: "The body must be one JSON value in UTF-8." });
   }
   // valibot takes a list for an object without fields.
-  if (Array.isArray(json)) return fail({ tag: "invalid", errors: [{ path: "body", message: "must be an object" }] });
+  if (Array.isArray(json))
+    return fail({ tag: "invalid", errors: [{ path: "body", message: "must be an object" }] });
   return validate(schema, json);
 }
 
 /** Reads a body as text, as its sender signed it. */
-export async function readText(request: Request, limitBytes: number): Promise<Result<string, Extract<BadBody, { tag: "body-too-large" }>>> {
+export async function readText(
+  request: Request,
+  limitBytes: number,
+): Promise<Result<string, Extract<BadBody, { tag: "body-too-large" }>>> {
   const bytes = await readBytes(request, limitBytes);
   return bytes === null
     ? fail({ tag: "body-too-large", limitBytes })
     : ok(new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes));
-}
-
-/** Validates anything that came from outside. */
-export function validate<Schema extends v.GenericSchema>(
-  schema: Schema,
-  input: unknown,
-): Result<v.InferOutput<Schema>, Extract<Failure, { tag: "invalid" }>> {
-  const parsed = v.safeParse(schema, input);
-  return parsed.success ? ok(parsed.output) : fail({ tag: "invalid", errors: parsed.issues.slice(0, MAX_ERRORS).map(fieldError) });
-}
-
-function fieldError(issue: v.BaseIssue<unknown>): FieldError {
-  const path = (v.getDotPath(issue) ?? "body").slice(0, MAX_PATH_LENGTH);
-  if (issue.type === "strict_object") {
-    if (issue.expected === "never") return { path, message: "is not a known field" };
-    if (issue.received === "undefined") return { path, message: "is required" };
-    return { path, message: "must be an object" };
-  }
-  return { path, message: issue.received === "undefined" && issue.kind === "schema" ? "is required" : issue.message };
 }
 
 /** Stops reading at the limit: a Content-Length may lie or be absent. */

@@ -1,8 +1,9 @@
 import * as v from "valibot";
 
 /**
- * A list of at most `maxLength` entries. The length is checked before the entries are looked at: a body of 1 MiB can hold half
- * a million wrong ones, and an issue for each would not fit into an isolate.
+ * A list of at most `maxLength` entries. The length is checked before the entries are looked at: a
+ * body of 1 MiB can hold half a million wrong ones, and an issue for each would not fit into an
+ * isolate.
  */
 export const shortList = <const Item extends v.GenericSchema>(item: Item, maxLength: number) =>
   v.pipe(
@@ -11,14 +12,23 @@ export const shortList = <const Item extends v.GenericSchema>(item: Item, maxLen
     v.array(item, "must be a list"),
   );
 
-/** The query of a paged list. A cursor is `<ms since the epoch>~<id>` of the last item that was shown. */
+/**
+ * The query of a paged list. A cursor is `<ms since the epoch>~<id>` of the last item that was
+ * shown.
+ */
 export const pageOf = v.strictObject({
-  limit: v.optional(v.pipe(v.string(), v.regex(/^([1-9]\d?|100)$/, "must be from 1 to 100"), v.transform(Number)), "20"),
+  limit: v.optional(
+    v.pipe(v.string(), v.regex(/^([1-9]\d?|100)$/, "must be from 1 to 100"), v.transform(Number)),
+    "20",
+  ),
   cursor: v.optional(
     v.pipe(
       v.string(),
       v.regex(/^\d{1,15}~[\w.:-]{1,200}$/, "is not a cursor of this list"),
-      v.transform((text): Cursor => ({ at: Number(text.slice(0, text.indexOf("~"))), id: text.slice(text.indexOf("~") + 1) })),
+      v.transform((text): Cursor => ({
+        at: Number(text.slice(0, text.indexOf("~"))),
+        id: text.slice(text.indexOf("~") + 1),
+      })),
     ),
   ),
 });
@@ -37,5 +47,7 @@ export function pageFrom<Row extends { id: string }>(
 ): { rows: Row[]; nextCursor?: string } {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
-  return rows.length > limit && last !== undefined ? { rows: shown, nextCursor: `${at(last)}~${last.id}` } : { rows: shown };
+  return rows.length > limit && last !== undefined
+    ? { rows: shown, nextCursor: `${at(last)}~${last.id}` }
+    : { rows: shown };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Failure } from "../failure.ts";
+import type { Failure } from "./failure.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 
 const failures: Failure[] = [
@@ -29,14 +29,23 @@ describe.each(failures)("the answer to $tag", (failure) => {
     expect(response.headers.get("Cache-Control")).toBe("no-store");
     const body: unknown = await response.json();
     expect(body).toEqual(problemOf(failure));
-    expect(body).toMatchObject({ type: `urn:luna:problem:${failure.tag}`, status: response.status });
+    expect(body).toMatchObject({
+      type: `urn:luna:problem:${failure.tag}`,
+      status: response.status,
+    });
     expect(problemOf(failure).title).not.toBe("");
     expect(problemOf(failure).detail).not.toBe("");
   });
 });
 
 it("what may pass says when to come back, what needs a token says which, what needs another method says which", () => {
-  expect(problemResponse({ tag: "unavailable", dependency: "database" }).headers.get("Retry-After")).toBe("5");
-  expect(problemResponse({ tag: "unauthenticated" }).headers.get("WWW-Authenticate")).toBe('Bearer realm="luna"');
-  expect(problemResponse({ tag: "method-not-allowed", allow: ["GET", "POST"] }).headers.get("Allow")).toBe("GET, POST");
+  expect(
+    problemResponse({ tag: "unavailable", dependency: "database" }).headers.get("Retry-After"),
+  ).toBe("5");
+  expect(problemResponse({ tag: "unauthenticated" }).headers.get("WWW-Authenticate")).toBe(
+    'Bearer realm="luna"',
+  );
+  expect(
+    problemResponse({ tag: "method-not-allowed", allow: ["GET", "POST"] }).headers.get("Allow"),
+  ).toBe("GET, POST");
 });

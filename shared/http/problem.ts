@@ -1,7 +1,14 @@
-import type { Failure, FieldError } from "../failure.ts";
+import { listFields, type FieldError } from "../lib/worker/validate.ts";
+import type { Failure } from "./failure.ts";
 
 /** An RFC 9457 problem document. `errors` names every field that was refused. */
-type Problem = { type: string; title: string; status: number; detail: string; errors?: FieldError[] };
+type Problem = {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  errors?: FieldError[];
+};
 
 /** The status of each failure's answer. */
 export const statusOf = {
@@ -32,23 +39,46 @@ export const statusOf = {
 export function problemOf(failure: Failure): Problem {
   switch (failure.tag) {
     case "invalid":
-      return { ...problem(failure.tag, "The request is not valid", listFields(failure.errors)), errors: failure.errors };
+      return {
+        ...problem(failure.tag, "The request is not valid", listFields(failure.errors)),
+        errors: failure.errors,
+      };
     case "malformed-json":
       return problem(failure.tag, "The body is not JSON", failure.detail);
     case "unsupported-media-type":
-      return problem(failure.tag, "Unsupported content type", `Content-Type must be ${failure.expected}.`);
+      return problem(
+        failure.tag,
+        "Unsupported content type",
+        `Content-Type must be ${failure.expected}.`,
+      );
     case "body-too-large":
-      return problem(failure.tag, "The body is too large", `The body may have at most ${failure.limitBytes} bytes.`);
+      return problem(
+        failure.tag,
+        "The body is too large",
+        `The body may have at most ${failure.limitBytes} bytes.`,
+      );
     case "unauthenticated":
-      return problem(failure.tag, "Not authenticated", "Send a valid token as Authorization: Bearer <token>.");
+      return problem(
+        failure.tag,
+        "Not authenticated",
+        "Send a valid token as Authorization: Bearer <token>.",
+      );
     case "bad-signature":
-      return problem(failure.tag, "The signature is not valid", "The message is not signed with this endpoint's secret, or too old.");
+      return problem(
+        failure.tag,
+        "The signature is not valid",
+        "The message is not signed with this endpoint's secret, or too old.",
+      );
     case "forbidden":
       return problem(failure.tag, "Not allowed", failure.detail);
     case "not-found":
       return problem(failure.tag, "Not found", `There is no such ${failure.what}.`);
     case "method-not-allowed":
-      return problem(failure.tag, "Method not allowed", `This path answers ${failure.allow.join(", ")}.`);
+      return problem(
+        failure.tag,
+        "Method not allowed",
+        `This path answers ${failure.allow.join(", ")}.`,
+      );
     case "conflict":
       return {
         ...problem(failure.tag, "Already taken", `This ${failure.field} is already in use.`),
@@ -58,11 +88,19 @@ export function problemOf(failure: Failure): Problem {
       return problem(failure.tag, "Not possible any more", failure.detail);
     case "suppressed":
       return {
-        ...problem(failure.tag, "The recipient is suppressed", `The recipient gets no such mail: ${suppressedBy[failure.reason]}.`),
+        ...problem(
+          failure.tag,
+          "The recipient is suppressed",
+          `The recipient gets no such mail: ${suppressedBy[failure.reason]}.`,
+        ),
         errors: [{ path: "to", message: "is suppressed" }],
       };
     case "idempotency-key-reused":
-      return problem(failure.tag, "Idempotency-Key reused", "This Idempotency-Key was used with another body.");
+      return problem(
+        failure.tag,
+        "Idempotency-Key reused",
+        "This Idempotency-Key was used with another body.",
+      );
     case "rate-limited":
       return problem(
         failure.tag,
@@ -70,7 +108,11 @@ export function problemOf(failure: Failure): Problem {
         "There were too many requests in the last minute. Retry-After says when to come back.",
       );
     case "uri-too-long":
-      return problem(failure.tag, "The URI is too long", `The URI may have at most ${failure.limitBytes} bytes.`);
+      return problem(
+        failure.tag,
+        "The URI is too long",
+        `The URI may have at most ${failure.limitBytes} bytes.`,
+      );
     case "headers-too-large":
       return problem(
         failure.tag,
@@ -78,7 +120,11 @@ export function problemOf(failure: Failure): Problem {
         `All header fields together may have at most ${failure.limitBytes} bytes.`,
       );
     case "unavailable":
-      return problem(failure.tag, "Temporarily unavailable", `The ${failure.dependency} did not answer. Nothing was written.`);
+      return problem(
+        failure.tag,
+        "Temporarily unavailable",
+        `The ${failure.dependency} did not answer. Nothing was written.`,
+      );
     case "circuit-open":
       return problem(
         failure.tag,
@@ -92,9 +138,17 @@ export function problemOf(failure: Failure): Problem {
         "The write was not confirmed: it may or may not have happened. Look before you repeat it; with an Idempotency-Key, repeating is safe.",
       );
     case "misconfigured":
-      return problem(failure.tag, "Misconfigured", `The variable ${failure.variable} ${failure.message}.`);
+      return problem(
+        failure.tag,
+        "Misconfigured",
+        `The variable ${failure.variable} ${failure.message}.`,
+      );
     case "internal":
-      return problem(failure.tag, "Internal error", "The request failed unexpectedly. The log holds the cause under its request id.");
+      return problem(
+        failure.tag,
+        "Internal error",
+        "The request failed unexpectedly. The log holds the cause under its request id.",
+      );
   }
 }
 
@@ -114,11 +168,18 @@ function retryAfterSeconds(failure: Failure): number {
     : RETRY_AFTER_SECONDS;
 }
 
-/** The answer to a failed request: `application/problem+json` with the headers that its status asks for. */
+/**
+ * The answer to a failed request: `application/problem+json` with the headers that its status asks
+ * for.
+ */
 export function problemResponse(failure: Failure): Response {
   const body = problemOf(failure);
-  const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
-  if (body.status === 503 || body.status === 429) headers.set("Retry-After", String(retryAfterSeconds(failure)));
+  const headers = new Headers({
+    "Content-Type": "application/problem+json",
+    "Cache-Control": "no-store",
+  });
+  if (body.status === 503 || body.status === 429)
+    headers.set("Retry-After", String(retryAfterSeconds(failure)));
   if (failure.tag === "unauthenticated") headers.set("WWW-Authenticate", 'Bearer realm="luna"');
   if (failure.tag === "method-not-allowed") headers.set("Allow", failure.allow.join(", "));
   return new Response(JSON.stringify(body), { status: body.status, headers });
@@ -126,9 +187,4 @@ export function problemResponse(failure: Failure): Response {
 
 function problem(tag: Failure["tag"], title: string, detail: string): Problem {
   return { type: `urn:luna:problem:${tag}`, title, status: statusOf[tag], detail };
-}
-
-/** What is wrong with each field, in one line. */
-export function listFields(errors: FieldError[]): string {
-  return errors.map((error) => `${error.path} ${error.message}`).join("; ");
 }

@@ -2,6 +2,9 @@ import * as v from "valibot";
 
 const MESSAGE = "must be a time such as 2026-01-31T12:00:00Z";
 
+/** A time in an answer: ISO 8601 in UTC. */
+export const time = v.pipe(v.string(), v.isoTimestamp());
+
 /** A time in ISO 8601, as milliseconds since the epoch. */
 export const timestamp = v.pipe(
   v.string(MESSAGE),
@@ -10,7 +13,8 @@ export const timestamp = v.pipe(
 );
 
 function isTime(text: string): boolean {
-  if (!v.is(v.pipe(v.string(), v.isoTimestamp()), text) || Number.isNaN(Date.parse(text))) return false;
+  if (!v.is(v.pipe(v.string(), v.isoTimestamp()), text) || Number.isNaN(Date.parse(text)))
+    return false;
   // `Date.parse` takes 31 November for 1 December.
   const date = text.slice(0, 10);
   return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);

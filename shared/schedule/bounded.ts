@@ -9,7 +9,10 @@ const MAX_ROUNDS = 20;
  * @param takeSome deletes or settles at most `limit` rows, and says how many they were
  * @returns how many rows they were
  */
-export async function untilNoneIsLeft(takeSome: (limit: number) => Promise<number>, signal: AbortSignal): Promise<number> {
+export async function untilNoneIsLeft(
+  takeSome: (limit: number) => Promise<number>,
+  signal: AbortSignal,
+): Promise<number> {
   let taken = 0;
   for (let round = 0; round < MAX_ROUNDS && !signal.aborted; round += 1) {
     const inRound = await takeSome(LIMIT);

@@ -22,8 +22,16 @@ async function run(task: (context: RunContext) => unknown, waitMs = 0): Promise<
 
 describe("a task", () => {
   it("that ends well has its result and duration", async () => {
-    expect(await run(() => ({ done: 3 }))).toEqual({ status: "success", duration: 0, result: { done: 3 } });
-    expect(await run(() => undefined)).toEqual({ status: "success", duration: 0, result: undefined });
+    expect(await run(() => ({ done: 3 }))).toEqual({
+      status: "success",
+      duration: 0,
+      result: { done: 3 },
+    });
+    expect(await run(() => undefined)).toEqual({
+      status: "success",
+      duration: 0,
+      result: undefined,
+    });
   });
 
   it.each<[string, () => unknown, string]>([
@@ -55,7 +63,11 @@ describe("a task", () => {
       signal.addEventListener("abort", () => (reason = signal.reason));
       return await new Promise<string>((resolve) => (late = resolve));
     }, MINUTE_MS);
-    expect(ended).toMatchObject({ status: "failure", duration: MINUTE_MS, error: { message: "did not end within 60000 ms" } });
+    expect(ended).toMatchObject({
+      status: "failure",
+      duration: MINUTE_MS,
+      error: { message: "did not end within 60000 ms" },
+    });
     expect(reason).toMatchObject({ name: "TimeoutError" });
     late("too late");
     await Promise.resolve();
@@ -65,7 +77,11 @@ describe("a task", () => {
   it("ends when what it left behind has ended, and fails if that does, also in what that left behind in turn", async () => {
     const clock = new VirtualClock();
     let ended = false;
-    const good = runToEnd(({ waitUntil }) => waitUntil(clock.sleep(5_000)), MINUTE_MS, clock).finally(() => (ended = true));
+    const good = runToEnd(
+      ({ waitUntil }) => waitUntil(clock.sleep(5_000)),
+      MINUTE_MS,
+      clock,
+    ).finally(() => (ended = true));
     await clock.advance(4_999);
     expect(ended).toBe(false);
     await clock.advance(1);

@@ -1,20 +1,33 @@
-import type { Clock } from "../clock.ts";
-import type { TaskError } from "./runs.ts";
+import type { Clock } from "../lib/base/clock.ts";
+import type { TaskError } from "./rules/runs.ts";
 
-/** What a task is given. `signal` is aborted when its time is over: what it does afterwards counts for nothing. */
+/**
+ * What a task is given. `signal` is aborted when its time is over: what it does afterwards counts
+ * for nothing.
+ */
 export type RunContext = {
   signal: AbortSignal;
-  /** Work that may go on after the task's own promise has settled; the run ends when it has. If it fails, so has the run. */
+  /**
+   * Work that may go on after the task's own promise has settled; the run ends when it has. If it
+   * fails, so has the run.
+   */
   waitUntil: (work: Promise<unknown>) => void;
 };
 
-export type Ended = { status: "success"; duration: number; result: unknown } | { status: "failure"; duration: number; error: TaskError };
+export type Ended =
+  | { status: "success"; duration: number; result: unknown }
+  | { status: "failure"; duration: number; error: TaskError };
 
 /**
- * Runs a task to its end, or until its time is over. Never rejects, whatever the task does: throws what is no Error, throws before it
- * returns a promise, never settles, or fails in work that it left behind.
+ * Runs a task to its end, or until its time is over. Never rejects, whatever the task does: throws
+ * what is no Error, throws before it returns a promise, never settles, or fails in work that it
+ * left behind.
  */
-export async function runToEnd(run: (context: RunContext) => unknown, timeoutMs: number, clock: Clock): Promise<Ended> {
+export async function runToEnd(
+  run: (context: RunContext) => unknown,
+  timeoutMs: number,
+  clock: Clock,
+): Promise<Ended> {
   const startedAt = clock.now();
   const abort = new AbortController();
   const left: Promise<unknown>[] = [];
@@ -63,7 +76,8 @@ const MAX_TEXT_LENGTH = 4_000;
 
 /** Whatever was thrown, as something to read. */
 export function taskError(thrown: unknown): TaskError {
-  if (!(thrown instanceof Error) && !(thrown instanceof DOMException)) return { message: textOf(thrown).slice(0, MAX_TEXT_LENGTH) };
+  if (!(thrown instanceof Error) && !(thrown instanceof DOMException))
+    return { message: textOf(thrown).slice(0, MAX_TEXT_LENGTH) };
   // Code that throws may have put anything there, whatever its type says.
   const said: unknown = thrown.message === "" ? thrown.name : thrown.message;
   const stack: unknown = thrown.stack;

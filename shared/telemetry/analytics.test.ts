@@ -10,7 +10,15 @@ const increments = (count: (counters: Counters) => void): Record<string, number>
 
 it("a counter is a point with its labels, and by how much it grew", () => {
   const points = new AnalyticsPoints();
-  points.add(increments((all) => all.count("luna_http_requests_total", { operation: "getUser", method: "GET", status: "2xx" }, 3)));
+  points.add(
+    increments((all) =>
+      all.count(
+        "luna_http_requests_total",
+        { operation: "getUser", method: "GET", status: "2xx" },
+        3,
+      ),
+    ),
+  );
   points.add({ "cache.hitsL1": 7 });
   expect(points.take()).toEqual([
     {
@@ -26,7 +34,8 @@ it("a histogram is one point: how many there were, and their sum in the metric's
   const points = new AnalyticsPoints();
   points.add(
     increments((all) => {
-      for (const ms of [4, 90, 1_406]) all.observe("luna_http_request_duration_seconds", { operation: "getUser" }, ms);
+      for (const ms of [4, 90, 1_406])
+        all.observe("luna_http_request_duration_seconds", { operation: "getUser" }, ms);
     }),
   );
   expect(points.take()).toEqual([
@@ -44,7 +53,13 @@ it("at most 25 points are written at once; the rest, and what it grows by meanwh
   points.add(all);
   const first = points.take();
   points.add(all);
-  const written = [...first, ...points.take(), ...points.take(), ...points.take(), ...points.take()];
+  const written = [
+    ...first,
+    ...points.take(),
+    ...points.take(),
+    ...points.take(),
+    ...points.take(),
+  ];
   expect(first).toHaveLength(25);
   expect(written.reduce((sum, { doubles: [count = 0] }) => sum + count, 0)).toBe(120);
 });

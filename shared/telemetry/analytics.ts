@@ -1,19 +1,20 @@
-import type { Counts } from "./history.ts";
-import { metricOf } from "./metrics.ts";
-import { parseSeries } from "./series.ts";
+import type { Counts } from "./rules/history.ts";
+import { metricOf } from "./rules/metrics.ts";
+import { parseSeries } from "./rules/series.ts";
 
 /** What an isolate counted, as data points of Workers Analytics Engine. Pure. */
 
 /**
- * What one call of a Worker may write (https://developers.cloudflare.com/analytics/analytics-engine/limits/). A report belongs to one.
+ * What one call of a Worker may write
+ * (https://developers.cloudflare.com/analytics/analytics-engine/limits/). A report belongs to one.
  */
 const MAX_POINTS = 25;
 /** What is owed beyond is let go: it is counted in the fleet's own counters all the same. */
 const MAX_OWED = 1_000;
 
 /**
- * `indexes`: the metric. `blobs`: the metric, then its labels as `name=value`. `doubles`: by how much it grew, and, for a histogram, by how
- * much its sum grew, in its own unit.
+ * `indexes`: the metric. `blobs`: the metric, then its labels as `name=value`. `doubles`: by how
+ * much it grew, and, for a histogram, by how much its sum grew, in its own unit.
  */
 type Point = { indexes: [string]; blobs: string[]; doubles: number[] };
 
@@ -30,7 +31,8 @@ export class AnalyticsPoints {
       const key = blobs.join();
       const point = this.#owed.get(key) ?? { indexes: [metric], blobs, doubles: [0, 0] };
       const [count = 0, sum = 0] = point.doubles;
-      point.doubles = part === "sum" ? [count, sum + increment / unitOf(metric)] : [count + increment, sum];
+      point.doubles =
+        part === "sum" ? [count, sum + increment / unitOf(metric)] : [count + increment, sum];
       if (this.#owed.size < MAX_OWED) this.#owed.set(key, point);
     }
   }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { TelemetryClient } from "./client.ts";
-import type { Report } from "./rpc.ts";
+import type { Report } from "./rules/rpc.ts";
 
 const HOUR_MS = 3_600_000;
 let clock: VirtualClock;
@@ -12,7 +12,14 @@ let increments: Record<string, number>[];
 let client: TelemetryClient;
 let how: "answers" | "loses" | "hangs";
 beforeEach(() => {
-  [clock, reports, errors, increments, counted, how] = [new VirtualClock(), [], [], [], { hits: 0 }, "answers"];
+  [clock, reports, errors, increments, counted, how] = [
+    new VirtualClock(),
+    [],
+    [],
+    [],
+    { hits: 0 },
+    "answers",
+  ];
   let names = 0;
   client = new TelemetryClient({
     send: async (report) => {
@@ -38,7 +45,8 @@ const hit = (times = 1): void => {
 /** What the object has in all: the most that each isolate said. */
 const sum = (): number => {
   const most = new Map<string, number>();
-  for (const { isolate, totals } of reports) most.set(isolate, Math.max(totals["hits"] ?? 0, most.get(isolate) ?? 0));
+  for (const { isolate, totals } of reports)
+    most.set(isolate, Math.max(totals["hits"] ?? 0, most.get(isolate) ?? 0));
   return [...most.values()].reduce((total, each) => total + each, 0);
 };
 

@@ -1,6 +1,6 @@
-import { elapsedMs, sleep, type Clock } from "../clock.ts";
-import { within } from "../deadline.ts";
-import type { Report } from "./rpc.ts";
+import { elapsedMs, sleep, type Clock } from "../lib/base/clock.ts";
+import { within } from "../lib/base/deadline.ts";
+import type { Report } from "./rules/rpc.ts";
 
 export type TelemetryPorts = {
   send: (report: Report) => Promise<void>;
@@ -18,8 +18,9 @@ export type TelemetryPorts = {
 const DELAY_MS = 2_000;
 const TIMEOUT_MS = 5_000;
 /**
- * Well before the object takes it for ended, an isolate that was idle begins under a new name, and from zero. One whose reports all failed
- * for so long does too, and what it counted meanwhile is lost: told under a new name it might count twice.
+ * Well before the object takes it for ended, an isolate that was idle begins under a new name, and
+ * from zero. One whose reports all failed for so long does too, and what it counted meanwhile is
+ * lost: told under a new name it might count twice.
  */
 const NEW_NAME_AFTER_MS = 3_600_000;
 
@@ -61,11 +62,16 @@ export class TelemetryClient {
     }
     const counted = totals();
     const isolate = this.#isolate;
-    // Before it is known whether it arrived: what is reported twice under two names would count twice.
+    // Before it is known whether it arrived: what is reported twice under two names would count
+    // twice.
     this.#reported = counted;
     const arrived = this.#arrived;
-    const sinceBase = Object.entries(counted).map(([name, total]) => [name, total - (this.#base[name] ?? 0)] as const);
-    const grown = Object.fromEntries(sinceBase.filter(([name, total]) => total > (arrived[name] ?? 0)));
+    const sinceBase = Object.entries(counted).map(
+      ([name, total]) => [name, total - (this.#base[name] ?? 0)] as const,
+    );
+    const grown = Object.fromEntries(
+      sinceBase.filter(([name, total]) => total > (arrived[name] ?? 0)),
+    );
     try {
       await within(TIMEOUT_MS, send({ isolate, totals: grown }), clock);
       this.#reportedAt = clock.now();

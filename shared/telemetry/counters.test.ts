@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Counters } from "./counters.ts";
-import { metrics } from "./metrics.ts";
-import { parseSeries, SERIES, seriesOf } from "./series.ts";
+import { metrics } from "./rules/metrics.ts";
+import { parseSeries, SERIES, seriesOf } from "./rules/series.ts";
 
 describe("an isolate's counters", () => {
   it("count by labels", () => {
@@ -17,7 +17,8 @@ describe("an isolate's counters", () => {
 
   it("observe into the bucket whose bound is the first that is not below, and sum up", () => {
     const counters = new Counters();
-    for (const ms of [5, 5.4, 6, 9_999, 10_001]) counters.observe("luna_http_request_duration_seconds", { operation: "getUser" }, ms);
+    for (const ms of [5, 5.4, 6, 9_999, 10_001])
+      counters.observe("luna_http_request_duration_seconds", { operation: "getUser" }, ms);
     counters.observe("luna_email_attempts", {}, 5);
     counters.observe("luna_email_queue_age_seconds", {}, -3);
     expect(counters.totals()).toEqual({
@@ -35,7 +36,8 @@ describe("an isolate's counters", () => {
 
   it("have room for so many series; what is beyond is counted, not thrown", () => {
     const counters = new Counters(3);
-    for (let n = 0; n < 5; n += 1) counters.count("luna_task_missed_slots_total", { task: `task-${n}` });
+    for (let n = 0; n < 5; n += 1)
+      counters.count("luna_task_missed_slots_total", { task: `task-${n}` });
     counters.count("luna_task_missed_slots_total", { task: "task-0" });
     expect(counters.totals()).toEqual({
       "luna_task_missed_slots_total{task=task-0}": 2,
@@ -50,13 +52,18 @@ describe("the name of a series", () => {
   it("is read back as it was written, whatever a label had", () => {
     const odd = seriesOf("luna_x_total", { task: `a,b={}"\n${"x".repeat(100)}`, le: "+Inf" });
     expect(odd).toMatch(SERIES);
-    expect(parseSeries(odd)).toEqual({ name: "luna_x_total", labels: { task: expect.stringMatching(/^a_b_____x{56}$/), le: "+Inf" } });
+    expect(parseSeries(odd)).toEqual({
+      name: "luna_x_total",
+      labels: { task: expect.stringMatching(/^a_b_____x{56}$/), le: "+Inf" },
+    });
     expect(parseSeries("cache.hitsL1")).toEqual({ name: "cache.hitsL1", labels: {} });
   });
 
   it("fits into a report for every metric with labels as long as they may be", () => {
     for (const [name, { labels }] of Object.entries(metrics)) {
-      const longest = Object.fromEntries(Object.keys(labels).map((label) => [label, "x".repeat(64)]));
+      const longest = Object.fromEntries(
+        Object.keys(labels).map((label) => [label, "x".repeat(64)]),
+      );
       expect(seriesOf(`${name}_bucket`, { ...longest, le: "+Inf" })).toMatch(SERIES);
     }
   });

@@ -1,7 +1,15 @@
-import { metrics, type CounterName, type HistogramName, type Labels, type Metric } from "./metrics.ts";
-import { seriesOf } from "./series.ts";
+import {
+  metrics,
+  type CounterName,
+  type HistogramName,
+  type Labels,
+  type Metric,
+} from "./rules/metrics.ts";
+import { seriesOf } from "./rules/series.ts";
 
-/** More series than all operations, tasks and transports have. What is beyond is counted as dropped. */
+/**
+ * More series than all operations, tasks and transports have. What is beyond is counted as dropped.
+ */
 const MAX_SERIES = 2_000;
 
 /** What one isolate has counted since it began. Numbers only grow. */
@@ -17,7 +25,10 @@ export class Counters {
     this.#add(seriesOf(name, labels), by);
   }
 
-  /** Observes a value, in what is observed: see `per` of the metric. Rounded, since reports hold whole numbers. */
+  /**
+   * Observes a value, in what is observed: see `per` of the metric. Rounded, since reports hold
+   * whole numbers.
+   */
   observe<Name extends HistogramName>(name: Name, labels: Labels<Name>, value: number): void {
     const { bounds, per }: Metric & { kind: "histogram" } = metrics[name];
     const positive = Math.max(Math.round(value), 0);
@@ -44,3 +55,8 @@ const DROPPED = "luna_telemetry_dropped_total" satisfies CounterName;
 
 /** Those of this isolate. Plain numbers: they hold no I/O of any request. */
 export const counters = new Counters();
+
+/** Counts a call that the breaker of a dependency rejected. */
+export function countRejection(dependency: string): void {
+  counters.count("luna_circuit_breaker_rejections_total", { dependency });
+}

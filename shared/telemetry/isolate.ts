@@ -1,19 +1,25 @@
-import { objectNamed, type PlacementEnv } from "../objects.ts";
 import { waitUntil } from "cloudflare:workers";
-import { systemClock } from "../clock.ts";
-import { listFields } from "../http/problem.ts";
+import { systemClock } from "../lib/base/clock.ts";
+import { describeError, log } from "../lib/worker/log.ts";
+import { objectNamed, type PlacementEnv } from "../lib/worker/placement.ts";
+import { listFields } from "../lib/worker/validate.ts";
 import { AnalyticsPoints } from "./analytics.ts";
 import { TelemetryClient } from "./client.ts";
 import { counters } from "./counters.ts";
-import { describeError, log } from "./log.ts";
-import type { WorkerName } from "./metrics.ts";
 import type { Telemetry } from "./object.ts";
-import { TELEMETRY_NAME } from "./rpc.ts";
+import type { WorkerName } from "./rules/metrics.ts";
+import { TELEMETRY_NAME } from "./rules/rpc.ts";
 
 /** `ANALYTICS`: where what is counted goes besides, for whoever wants to ask by SQL. */
-export type TelemetryEnv = PlacementEnv & { TELEMETRY: DurableObjectNamespace<Telemetry>; ANALYTICS?: AnalyticsEngineDataset };
+export type TelemetryEnv = PlacementEnv & {
+  TELEMETRY: DurableObjectNamespace<Telemetry>;
+  ANALYTICS?: AnalyticsEngineDataset;
+};
 
-/** Plain state of this isolate. Keyed by the binding, so that a test's stand-in is told what it would be told alone. */
+/**
+ * Plain state of this isolate. Keyed by the binding, so that a test's stand-in is told what it
+ * would be told alone.
+ */
 const reporters = new WeakMap<TelemetryEnv["TELEMETRY"], Reporter>();
 type Reporter = { client: TelemetryClient; sources: (() => Record<string, number>)[] };
 let worker: WorkerName | undefined;
@@ -28,7 +34,10 @@ export function addSource(env: TelemetryEnv, totals: () => Record<string, number
   reporterOf(env).sources.push(totals);
 }
 
-/** To be called when something was counted: it is reported a moment later, off the path of the request. Never throws. */
+/**
+ * To be called when something was counted: it is reported a moment later, off the path of the
+ * request. Never throws.
+ */
 export function reportSoon(env: TelemetryEnv): void {
   try {
     reporterOf(env).client.touch();
@@ -45,7 +54,10 @@ function reporterOf(env: TelemetryEnv): Reporter {
   const points = new AnalyticsPoints();
   const client = new TelemetryClient({
     send: async (report) => {
-      const reply = await objectNamed(namespace, TELEMETRY_NAME, env).report({ ...report, ...(worker !== undefined && { worker }) });
+      const reply = await objectNamed(namespace, TELEMETRY_NAME, env).report({
+        ...report,
+        ...(worker !== undefined && { worker }),
+      });
       if (!reply.ok) throw new TypeError(listFields(reply.error.errors));
     },
     totals: () => summedUp(sources),
@@ -66,6 +78,7 @@ function reporterOf(env: TelemetryEnv): Reporter {
 
 function summedUp(sources: Reporter["sources"]): Record<string, number> {
   const sums: Record<string, number> = {};
-  for (const totals of sources) for (const [name, total] of Object.entries(totals())) sums[name] = (sums[name] ?? 0) + total;
+  for (const totals of sources)
+    for (const [name, total] of Object.entries(totals())) sums[name] = (sums[name] ?? 0) + total;
   return sums;
 }

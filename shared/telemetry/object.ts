@@ -1,10 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
-import { elapsedMs } from "../clock.ts";
-import { validate } from "../http/body.ts";
-import { ok } from "../result.ts";
-import { countsOf, startOf, add, steps, type Counts } from "./history.ts";
-import type { WorkerName } from "./metrics.ts";
-import { pointsAsked, report, type PointsAsked, type Report, type TelemetryRpc } from "./rpc.ts";
+import { elapsedMs } from "../lib/base/clock.ts";
+import { ok } from "../lib/base/result.ts";
+import { validate } from "../lib/worker/validate.ts";
+import { countsOf, startOf, add, steps, type Counts } from "./rules/history.ts";
+import type { WorkerName } from "./rules/metrics.ts";
+import {
+  pointsAsked,
+  report,
+  type PointsAsked,
+  type Report,
+  type TelemetryRpc,
+} from "./rules/rpc.ts";
 import {
   addToPoint,
   countIsolates,
@@ -16,9 +22,11 @@ import {
   readTotals,
   saveReport,
   saveReportedAt,
-} from "./store.ts";
+} from "./stored-series.ts";
 
-/** An isolate that has not reported for this long has ended. It would begin anew: see `client.ts`. */
+/**
+ * An isolate that has not reported for this long has ended. It would begin anew: see `client.ts`.
+ */
 const ENDED_AFTER_MS = 2 * 3_600_000;
 const TIDY_EACH_MS = 600_000;
 /** When a Worker last reported is written at most this often: nobody asks for it to the second. */
@@ -27,15 +35,19 @@ const REPORTED_EACH_MS = 10_000;
 /**
  * Counters of the whole fleet, and how they grew over time.
  *
- * Consistency: what a report said is on disk before it is answered, and no isolate is counted twice. What an isolate counted in its
- * last moments, or while this object could not be reached, may never arrive. What a report brings is counted in the step in which it
- * comes, a few seconds after it took place.
+ * Consistency: what a report said is on disk before it is answered, and no isolate is counted
+ * twice. What an isolate counted in its last moments, or while this object could not be reached,
+ * may never arrive. What a report brings is counted in the step in which it comes, a few seconds
+ * after it took place.
  */
 export class Telemetry extends DurableObject<object> implements TelemetryRpc {
   readonly #sql: SqlStorage;
   #tidiedAt = Number.NEGATIVE_INFINITY;
   readonly #reportedAt = new Map<WorkerName, number>();
-  /** The sums, kept up to date once somebody has asked: to add up hundreds of isolates takes a while. */
+  /**
+   * The sums, kept up to date once somebody has asked: to add up hundreds of isolates takes a
+   * while.
+   */
   #totals: Counts | null = null;
   /** Replaced by tests. */
   clock: () => number = Date.now;
@@ -54,7 +66,8 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
     const grown = this.ctx.storage.transactionSync(() => {
       const growth = saveReport(this.#sql, isolate, totals, now);
       const counts = countsOf(growth);
-      if (Object.keys(counts).length > 0) for (const { stepMs } of steps) addToPoint(this.#sql, stepMs, startOf(now, stepMs), counts);
+      if (Object.keys(counts).length > 0)
+        for (const { stepMs } of steps) addToPoint(this.#sql, stepMs, startOf(now, stepMs), counts);
       return growth;
     });
     if (this.#totals !== null) add(this.#totals, grown);
@@ -69,16 +82,23 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
   }
 
   async inspect(): ReturnType<TelemetryRpc["inspect"]> {
-    return { totals: await this.totals(), isolates: countIsolates(this.#sql), reportedAt: readReportedAt(this.#sql) };
+    return {
+      totals: await this.totals(),
+      isolates: countIsolates(this.#sql),
+      reportedAt: readReportedAt(this.#sql),
+    };
   }
 
   async points(asked: PointsAsked): ReturnType<TelemetryRpc["points"]> {
     const checked = validate(pointsAsked, asked);
-    return checked.ok ? ok(readPoints(this.#sql, checked.value.stepMs, checked.value.from)) : checked;
+    return checked.ok
+      ? ok(readPoints(this.#sql, checked.value.stepMs, checked.value.from))
+      : checked;
   }
 
   #noteReport(worker: WorkerName, now: number): void {
-    if (elapsedMs(this.#reportedAt.get(worker) ?? Number.NEGATIVE_INFINITY, now) < REPORTED_EACH_MS) return;
+    if (elapsedMs(this.#reportedAt.get(worker) ?? Number.NEGATIVE_INFINITY, now) < REPORTED_EACH_MS)
+      return;
     saveReportedAt(this.#sql, worker, now);
     this.#reportedAt.set(worker, now);
   }
@@ -86,7 +106,8 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
   #tidy(now: number): void {
     this.ctx.storage.transactionSync(() => {
       foldEnded(this.#sql, now - ENDED_AFTER_MS);
-      for (const { stepMs, keptMs } of steps) deletePoints(this.#sql, stepMs, startOf(now, stepMs) - keptMs);
+      for (const { stepMs, keptMs } of steps)
+        deletePoints(this.#sql, stepMs, startOf(now, stepMs) - keptMs);
     });
     this.#tidiedAt = now;
   }

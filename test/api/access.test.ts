@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import table from "../../docs/access.md?raw";
-import { operationOf } from "../support/conformance.ts";
 import type { Column } from "../support/access-table.ts";
+import { operationOf } from "../support/conformance.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { call, callWith } from "./support.ts";
 
@@ -27,7 +27,8 @@ const tokens = {} as Record<Column, string | null>;
 let names: Record<string, string> = {};
 
 async function signUp(userId: string): Promise<string> {
-  return (await call("POST", "/api/users", { userId, email: `${userId}@example.com`, tier: "pro" })).body.apiKey;
+  return (await call("POST", "/api/users", { userId, email: `${userId}@example.com`, tier: "pro" }))
+    .body.apiKey;
 }
 
 beforeAll(async () => {
@@ -46,7 +47,12 @@ beforeAll(async () => {
   const mail = await call(
     "POST",
     "/api/emails",
-    { to: "ada@example.com", subject: "Hi", text: "Hi", sendAt: new Date(Date.now() + 3_600_000).toISOString() },
+    {
+      to: "ada@example.com",
+      subject: "Hi",
+      text: "Hi",
+      sendAt: new Date(Date.now() + 3_600_000).toISOString(),
+    },
     { token: owner },
   );
   await call("PATCH", "/api/users/owner", { scopes: [] });
@@ -65,27 +71,49 @@ beforeAll(async () => {
 type Asked = { method: string; path: string; body?: unknown; token: string | null };
 
 /** These take nothing that could be refused, and would change what the others need. */
-const changing = new Set(["deleteUser", "rotateApiKey", "revokeApiKey", "removeMember", "addMember", "cancelEmail", "discardDeadLetter"]);
+const changing = new Set([
+  "deleteUser",
+  "rotateApiKey",
+  "revokeApiKey",
+  "removeMember",
+  "addMember",
+  "cancelEmail",
+  "discardDeadLetter",
+]);
 let throwaway = 0;
 
 /**
- * The operation on the owner's object. Where the caller may ask for it, what it asks for is refused as invalid, or is about an object that
- * is not there, or about a user of its own: nothing changes that the others need.
+ * The operation on the owner's object. Where the caller may ask for it, what it asks for is refused
+ * as invalid, or is about an object that is not there, or about a user of its own: nothing changes
+ * that the others need.
  */
-async function requestOf(method: string, path: string, column: Column, expected: string): Promise<Asked> {
+async function requestOf(
+  method: string,
+  path: string,
+  column: Column,
+  expected: string,
+): Promise<Asked> {
   const operation = operationOf(method, path);
   if (operation === null) throw new Error(`the page names ${method} ${path}, which there is not`);
   const { id, access, query, body } = operation;
   const token = tokens[column];
   const fill = (values: Record<string, string>): string =>
-    path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(values[name] ?? "no-such-thing"));
+    path.replace(/:(\w+)/g, (_, name: string) =>
+      encodeURIComponent(values[name] ?? "no-such-thing"),
+    );
   const sent = id === "addMember" ? { userId: "other" } : { "no-such-field": 1 };
   const withBody = body === undefined ? {} : { body: sent };
   if (expected !== "yes" || !changing.has(id)) {
-    const asked = id === "findUser" ? "?email=owner@example.com" : query === undefined ? "" : "?no-such-parameter=1";
+    const asked =
+      id === "findUser"
+        ? "?email=owner@example.com"
+        : query === undefined
+          ? ""
+          : "?no-such-parameter=1";
     return { method, path: `${fill(names)}${asked}`, ...withBody, token };
   }
-  if (access !== "self" || column !== "a user") return { method, path: fill({}), ...withBody, token };
+  if (access !== "self" || column !== "a user")
+    return { method, path: fill({}), ...withBody, token };
   const userId = `throwaway-${(throwaway += 1)}`;
   return { method, path: fill({ userId }), ...withBody, token: await signUp(userId) };
 }
@@ -100,7 +128,14 @@ describe.each(cases)("$method $path with $column", ({ method, path, column, expe
 });
 
 it("another user has changed nothing of the owner's", async () => {
-  expect((await call("GET", "/api/users/owner")).body.user).toMatchObject({ email: "owner@example.com", tier: "pro" });
-  expect(await env.DB.prepare("SELECT status FROM emails WHERE id = ?").bind(names["id"]).first("status")).toBe("scheduled");
+  expect((await call("GET", "/api/users/owner")).body.user).toMatchObject({
+    email: "owner@example.com",
+    tier: "pro",
+  });
+  expect(
+    await env.DB.prepare("SELECT status FROM emails WHERE id = ?")
+      .bind(names["id"])
+      .first("status"),
+  ).toBe("scheduled");
   expect((await call("GET", "/api/users/owner/teams")).body.teams).toHaveLength(1);
 });

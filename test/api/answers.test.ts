@@ -4,10 +4,16 @@ import { problemsByStatus } from "../../shared/contract/problems.ts";
 import { ask } from "../support/produce.ts";
 import { callDefective, callWith } from "./support.ts";
 
-/** Every answer that the document describes is given by the Worker, and is as described: `call` sees to that. */
+/**
+ * Every answer that the document describes is given by the Worker, and is as described: `call` sees
+ * to that.
+ */
 
 const cases = operations.flatMap((operation) => {
-  const statuses = new Set([...Object.keys(operation.answers).map(Number), ...problemsByStatus(operation).keys()]);
+  const statuses = new Set([
+    ...Object.keys(operation.answers).map(Number),
+    ...problemsByStatus(operation).keys(),
+  ]);
   return [...statuses].map((status) => ({ id: operation.id, status, operation }));
 });
 

@@ -1,13 +1,14 @@
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import page from "../../docs/cache-failures.md?raw";
-import type { Answer } from "../support/http.ts";
 import { faultsOf, faultyBindings, type Faults, type Part } from "../support/faults.ts";
+import type { Answer } from "../support/http.ts";
 import { callWith, freshBreakers } from "./support.ts";
 
 /**
- * The failure matrix of docs/cache-failures.md, as it stands there: each row is a part, or two, that fail; each column what the isolate
- * has by then. Every cell is a read of a user through the whole Worker, on the real KV, D1 and objects wherever they are up.
+ * The failure matrix of docs/cache-failures.md, as it stands there: each row is a part, or two,
+ * that fail; each column what the isolate has by then. Every cell is a read of a user through the
+ * whole Worker, on the real KV, D1 and objects wherever they are up.
  */
 
 const SECOND = 1_000;
@@ -29,7 +30,9 @@ const pairs = singles
   .flatMap((one, n) => singles.slice(n + 1).map((other): Faults => ({ ...one, ...other })))
   .filter((both) => Object.keys(both).length === 2);
 const nameOf = (faults: Faults): string =>
-  parts.flatMap((part) => (faults[part] === undefined ? [] : [`${part} ${faults[part]}`])).join(" + ") || "nothing";
+  parts
+    .flatMap((part) => (faults[part] === undefined ? [] : [`${part} ${faults[part]}`]))
+    .join(" + ") || "nothing";
 
 /** Rows of the page's table by their first cell. */
 const documented = new Map(
@@ -44,8 +47,11 @@ const documented = new Map(
 
 /** A cell: what the answer is, without the seconds. */
 function cellOf({ status, headers, body }: Answer, current: string, purged: boolean): string {
-  const how = (headers.get("Cache-Status") ?? "no Cache-Status").replace("luna; ", "").replaceAll(/ttl=-?\d+; /g, "");
-  if (status === 503) return Number(headers.get("Retry-After")) > 0 ? "503" : "503 without Retry-After";
+  const how = (headers.get("Cache-Status") ?? "no Cache-Status")
+    .replace("luna; ", "")
+    .replaceAll(/ttl=-?\d+; /g, "");
+  if (status === 503)
+    return Number(headers.get("Retry-After")) > 0 ? "503" : "503 without Retry-After";
   if (status !== 200) return `${status}`;
   const tier = (body.user ?? body).tier as string;
   if (purged && tier !== current) return "PURGED DATA";
@@ -56,7 +62,8 @@ type Case = { faults: Faults; column: Column; run: () => Promise<string> };
 let users = 0;
 
 const AT_ONCE = 20;
-const waits = ({ faults }: Case): boolean => faults.D1 === "hanging" || faults.KV === "slow" || faults["tag index"] === "hanging";
+const waits = ({ faults }: Case): boolean =>
+  faults.D1 === "hanging" || faults.KV === "slow" || faults["tag index"] === "hanging";
 
 /** Brings an isolate into the state of a column. What it returns reads, once the parts fail. */
 async function prepare(failing: Faults, column: Column): Promise<Case> {
@@ -64,7 +71,10 @@ async function prepare(failing: Faults, column: Column): Promise<Case> {
   const bindings = faultyBindings({ ...env, CIRCUIT_BREAKER: freshBreakers() }, () => faults);
   const api = callWith(bindings);
   const userId = `matrix-${(users += 1)}`;
-  const path = column === "its permissions, idle since" ? `/api/users/${userId}/permissions` : `/api/users/${userId}`;
+  const path =
+    column === "its permissions, idle since"
+      ? `/api/users/${userId}/permissions`
+      : `/api/users/${userId}`;
   await env.DB.batch([
     env.DB.prepare(
       "INSERT INTO users (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at) VALUES (?1, ?1 || '@x.y', 'free', ?1, 'luna_', 0, 0)",
@@ -73,14 +83,24 @@ async function prepare(failing: Faults, column: Column): Promise<Case> {
   // Whatever is read first waits for the breaker's first answer; the isolate under test has had it.
   await api("GET", `/api/users/warm-up-${users}`);
   if (column === "only in KV") {
-    await callWith({ CACHE_TAG_INDEX: { getByName: (name: string) => env.CACHE_TAG_INDEX.getByName(name) } as typeof env.CACHE_TAG_INDEX })(
-      "GET",
-      path,
+    await callWith({
+      CACHE_TAG_INDEX: {
+        getByName: (name: string) => env.CACHE_TAG_INDEX.getByName(name),
+      } as typeof env.CACHE_TAG_INDEX,
+    })("GET", path);
+    await vi.waitFor(
+      async () => expect(await env.CACHE.get(`user:${userId}`)).not.toBeNull(),
+      5_000,
     );
-    await vi.waitFor(async () => expect(await env.CACHE.get(`user:${userId}`)).not.toBeNull(), 5_000);
   } else if (column !== "nowhere") {
     await api("GET", path);
-    await vi.waitFor(async () => expect(await env.CACHE.get(path.replace("/api/users/", "user:").replace("/", ":"))).not.toBeNull(), 5_000);
+    await vi.waitFor(
+      async () =>
+        expect(
+          await env.CACHE.get(path.replace("/api/users/", "user:").replace("/", ":")),
+        ).not.toBeNull(),
+      5_000,
+    );
   }
   const purged = column === "purged just now";
   return {
@@ -104,10 +124,15 @@ describe("the failure matrix", () => {
   const measured = new Map<string, Map<Column, string>>();
 
   beforeAll(async () => {
-    for (const level of ["warn", "error", "info"] as const) vi.spyOn(console, level).mockReturnValue();
+    for (const level of ["warn", "error", "info"] as const)
+      vi.spyOn(console, level).mockReturnValue();
     const cases: Case[] = [];
     for (const faults of rows)
-      cases.push(...(await Promise.all((Object.keys(columns) as Column[]).map((column) => prepare(faults, column)))));
+      cases.push(
+        ...(await Promise.all(
+          (Object.keys(columns) as Column[]).map((column) => prepare(faults, column)),
+        )),
+      );
     const start = Date.now();
     vi.useFakeTimers({ toFake: ["Date"], now: start });
     const measure = async ({ faults, column, run }: Case): Promise<void> => {
@@ -118,10 +143,12 @@ describe("the failure matrix", () => {
     for (const offset of new Set(Object.values(columns).toSorted((a, b) => a - b))) {
       vi.setSystemTime(start + offset);
       const due = cases.filter(({ column }) => columns[column] === offset);
-      // Those that wait do so together; the others a few at a time, so that what is up answers in time on a busy machine.
+      // Those that wait do so together; the others a few at a time, so that what is up answers in
+      // time on a busy machine.
       const [waiting, working] = [due.filter(waits), due.filter((one) => !waits(one))];
       await Promise.all(waiting.map(measure));
-      for (let first = 0; first < working.length; first += AT_ONCE) await Promise.all(working.slice(first, first + AT_ONCE).map(measure));
+      for (let first = 0; first < working.length; first += AT_ONCE)
+        await Promise.all(working.slice(first, first + AT_ONCE).map(measure));
     }
   }, 120_000);
   afterAll(() => {
@@ -134,8 +161,12 @@ describe("the failure matrix", () => {
   });
 
   it.each(rows.map((faults) => nameOf(faults)))("is what happens while this fails: %s", (name) => {
-    const cells = (Object.keys(columns) as Column[]).map((column) => measured.get(name)?.get(column));
-    expect(`| ${name} | ${cells.join(" | ")} |`).toBe(`| ${name} | ${documented.get(name)?.join(" | ")} |`);
+    const cells = (Object.keys(columns) as Column[]).map((column) =>
+      measured.get(name)?.get(column),
+    );
+    expect(`| ${name} | ${cells.join(" | ")} |`).toBe(
+      `| ${name} | ${documented.get(name)?.join(" | ")} |`,
+    );
   });
 
   it("has no answer but 200 and 503, and no purged data", () => {

@@ -1,7 +1,12 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { CacheTagIndex } from "../../shared/cache-tags/object.ts";
+import type { Result } from "../../shared/lib/base/result.ts";
+import type { CacheTagIndex } from "../../shared/lib/cache/tags/object/object.ts";
+import {
+  deleteOldTags,
+  keysUnder as listKeys,
+} from "../../shared/lib/cache/tags/object/stored-tags.ts";
 import type {
   IndexReply,
   InspectRequest,
@@ -10,9 +15,7 @@ import type {
   Stored,
   SyncRequest,
   TagInspection,
-} from "../../shared/cache-tags/rpc.ts";
-import { deleteOldTags, keysUnder as listKeys } from "../../shared/cache-tags/store.ts";
-import type { Result } from "../../shared/result.ts";
+} from "../../shared/lib/cache/tags/rules/rpc.ts";
 
 /** The real object in workerd, with its storage and alarms, and the real KV. */
 
@@ -22,26 +25,41 @@ beforeEach(() => {
   index = env.CACHE_TAG_INDEX.getByName(`index-${(next += 1)}`);
 });
 
-const value = <Value>(reply: Result<Value, unknown>): Value => (reply.ok ? reply.value : expect.fail(JSON.stringify(reply)));
-const sync = async (request: SyncRequest): Promise<IndexReply> => value((await index.sync(request)) as Result<IndexReply, unknown>);
+const value = <Value>(reply: Result<Value, unknown>): Value =>
+  reply.ok ? reply.value : expect.fail(JSON.stringify(reply));
+const sync = async (request: SyncRequest): Promise<IndexReply> =>
+  value((await index.sync(request)) as Result<IndexReply, unknown>);
 const purge = async (
   tags: PurgeRequest["tags"],
   mode: "hard" | "soft" = "hard",
   since: PurgeRequest["since"] = null,
-): Promise<PurgeReply> => value((await index.purge({ tags, mode, since })) as Result<PurgeReply, unknown>);
+): Promise<PurgeReply> =>
+  value((await index.purge({ tags, mode, since })) as Result<PurgeReply, unknown>);
 const inspect = async (request: InspectRequest): Promise<TagInspection> =>
   value((await index.inspect(request)) as Result<TagInspection, unknown>);
 /** A sequence of this index. */
-const seen = async (seq: number) => ({ generation: (await sync({ since: null })).meta.generation, seq });
+const seen = async (seq: number) => ({
+  generation: (await sync({ since: null })).meta.generation,
+  seq,
+});
 const far = Date.now() + 86_400_000;
-const entry = (key: string, tags: string[] = [], seq = 0): Stored => ({ key, tags, seq, expiresAt: far });
-const keysUnder = async (tag: string): Promise<string[]> => (await inspect({ tag })).members.map(({ key }) => key);
+const entry = (key: string, tags: string[] = [], seq = 0): Stored => ({
+  key,
+  tags,
+  seq,
+  expiresAt: far,
+});
+const keysUnder = async (tag: string): Promise<string[]> =>
+  (await inspect({ tag })).members.map(({ key }) => key);
 
 /** Runs the alarm until nothing is left for it to do at once. */
 async function untilReclaimed(): Promise<number> {
   for (let runs = 1; ; runs += 1) {
     await runDurableObjectAlarm(index);
-    const left = await runInDurableObject(index, (_, { storage }) => storage.sql.exec("SELECT * FROM reclaims").toArray().length);
+    const left = await runInDurableObject(
+      index,
+      (_, { storage }) => storage.sql.exec("SELECT * FROM reclaims").toArray().length,
+    );
     if (left === 0) return runs;
   }
 }
@@ -49,7 +67,11 @@ async function untilReclaimed(): Promise<number> {
 describe("the tag index", () => {
   it("tells a purge to whoever syncs from before it, with the tags and nothing else, and outlives its eviction", async () => {
     const cold = await sync({ since: null });
-    expect(cold).toMatchObject({ meta: { seq: 0, floor: 0, softFloor: 0 }, since: null, purges: [] });
+    expect(cold).toMatchObject({
+      meta: { seq: 0, floor: 0, softFloor: 0 },
+      since: null,
+      purges: [],
+    });
     await purge(["user:1", "email:a"]);
     await evictDurableObject(index);
     const soft = await purge(["user:2"], "soft");
@@ -62,7 +84,9 @@ describe("the tag index", () => {
         ["user:2", { hard: 0, soft: 2 }],
       ],
     });
-    expect((await sync({ since: await seen(1) })).purges).toEqual([["user:2", { hard: 0, soft: 2 }]]);
+    expect((await sync({ since: await seen(1) })).purges).toEqual([
+      ["user:2", { hard: 0, soft: 2 }],
+    ]);
     expect((await sync({ since: await seen(2) })).purges).toEqual([]);
   });
 
@@ -90,12 +114,20 @@ describe("the tag index", () => {
   });
 
   it("answers who is further behind than it tells, or ahead of it, as if they knew nothing", async () => {
-    for (let n = 0; n < 6; n += 1) await purge(Array.from({ length: 1_000 }, (_, tag) => `${n}:${tag}`));
-    expect(await sync({ since: await seen(0) })).toMatchObject({ since: null, purges: [], meta: { seq: 6 } });
+    for (let n = 0; n < 6; n += 1)
+      await purge(Array.from({ length: 1_000 }, (_, tag) => `${n}:${tag}`));
+    expect(await sync({ since: await seen(0) })).toMatchObject({
+      since: null,
+      purges: [],
+      meta: { seq: 6 },
+    });
     expect((await sync({ since: await seen(2) })).purges).toHaveLength(4_000);
     expect((await sync({ since: await seen(99) })).since).toBeNull();
     // Another index's sequence says nothing of this one's.
-    expect(await sync({ since: { generation: "another", seq: 5 } })).toMatchObject({ since: null, purges: [] });
+    expect(await sync({ since: { generation: "another", seq: 5 } })).toMatchObject({
+      since: null,
+      purges: [],
+    });
   });
 
   it("refuses a bad request by the name of its field, and changes nothing", async () => {
@@ -130,7 +162,8 @@ describe("a purge", () => {
       }) as typeof exec;
       await object.purge({ tags, mode: "hard", since: null });
       storage.sql.exec = exec;
-      for (const cursor of cursors) [written, read] = [written + cursor.rowsWritten, read + cursor.rowsRead];
+      for (const cursor of cursors)
+        [written, read] = [written + cursor.rowsWritten, read + cursor.rowsRead];
       return { written, read };
     });
 
@@ -142,7 +175,9 @@ describe("a purge", () => {
          SELECT 'k:' || i, 0, ?, '["large"]' FROM n`,
         far,
       );
-      storage.sql.exec("INSERT INTO members (tag, key) SELECT 'large', key FROM entries WHERE key LIKE 'k:%'");
+      storage.sql.exec(
+        "INSERT INTO members (tag, key) SELECT 'large', key FROM entries WHERE key LIKE 'k:%'",
+      );
     });
     const [small, large] = [await cost(["small"]), await cost(["large"])];
     expect(large.written).toBe(small.written);
@@ -184,7 +219,12 @@ describe("what is stored", () => {
   it("is told apart from what was purged since, by tag or altogether, and when", async () => {
     const before = Date.now();
     await sync({ since: null, stored: [entry("user:1")] });
-    expect(await inspect({ tag: "user:1" })).toMatchObject({ hardSeq: 0, softSeq: 0, purgedAt: null, members: [{ purged: false }] });
+    expect(await inspect({ tag: "user:1" })).toMatchObject({
+      hardSeq: 0,
+      softSeq: 0,
+      purgedAt: null,
+      members: [{ purged: false }],
+    });
     await purge(["user:1"], "soft");
     const soft = await inspect({ tag: "user:1" });
     expect(soft).toMatchObject({ hardSeq: 0, softSeq: 1, members: [{ purged: false }] });
@@ -213,7 +253,10 @@ describe("what is stored", () => {
         }) as typeof exec;
         const page = listKeys(storage.sql, tag, "k:1", 20);
         storage.sql.exec = exec;
-        return { keys: page.length, rows: cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0) };
+        return {
+          keys: page.length,
+          rows: cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0),
+        };
       });
     });
     for (const { keys, rows } of read) {
@@ -223,14 +266,19 @@ describe("what is stored", () => {
   });
 
   it("told of twice in one report counts as told last, and leaves nothing behind", async () => {
-    await sync({ since: null, stored: [entry("email:a", ["user:1"]), entry("email:a", ["user:2"])] });
+    await sync({
+      since: null,
+      stored: [entry("email:a", ["user:1"]), entry("email:a", ["user:2"])],
+    });
     expect([await keysUnder("user:1"), await keysUnder("user:2")]).toEqual([[], ["email:a"]]);
   });
 
   it("changes its tags from one write to the next", async () => {
     await sync({ since: null, stored: [entry("email:a", ["user:1", "both"])] });
     await sync({ since: null, stored: [entry("email:a", ["user:2", "both"], 0)] });
-    expect([await keysUnder("user:1"), await keysUnder("user:2"), await keysUnder("both")]).toEqual([[], ["email:a"], ["email:a"]]);
+    expect([await keysUnder("user:1"), await keysUnder("user:2"), await keysUnder("both")]).toEqual(
+      [[], ["email:a"], ["email:a"]],
+    );
   });
 
   it("is not undone by an older report that comes later", async () => {
@@ -254,7 +302,10 @@ describe("space in KV", () => {
     expect(await purge(["user:1"])).toMatchObject({ pending: 2 });
     await sync({ since: null, stored: [entry("user:1", [], 1)] });
     await untilReclaimed();
-    expect([await env.CACHE.get("email:a"), await env.CACHE.get("user:2")]).toEqual([null, "entry"]);
+    expect([await env.CACHE.get("email:a"), await env.CACHE.get("user:2")]).toEqual([
+      null,
+      "entry",
+    ]);
     // It was stored again meanwhile.
     expect(await env.CACHE.get("user:1")).toBe("entry");
     expect(await keysUnder("user:1")).toEqual(["user:1"]);
@@ -265,7 +316,10 @@ describe("space in KV", () => {
     await put("user:10", []);
     await purge(["user:1:*"]);
     await untilReclaimed();
-    expect([await env.CACHE.get("user:1:usage"), await env.CACHE.get("user:10")]).toEqual([null, "entry"]);
+    expect([await env.CACHE.get("user:1:usage"), await env.CACHE.get("user:10")]).toEqual([
+      null,
+      "entry",
+    ]);
     expect(await purge("everything")).toMatchObject({ pending: 1 });
     await untilReclaimed();
     expect(await env.CACHE.get("user:10")).toBeNull();
@@ -273,7 +327,8 @@ describe("space in KV", () => {
 
   it("is reclaimed a part at a time, though the object is evicted between the parts and KV fails on the way", async () => {
     const stored = Array.from({ length: 500 }, (_, n) => n);
-    for (let batch = 0; batch < 3; batch += 1) await sync({ since: null, stored: stored.map((n) => entry(`${batch}:${n}`, ["large"])) });
+    for (let batch = 0; batch < 3; batch += 1)
+      await sync({ since: null, stored: stored.map((n) => entry(`${batch}:${n}`, ["large"])) });
     await Promise.all(stored.map((n) => env.CACHE.put(`2:${n}`, "entry")));
     await purge(["large"]);
     const warned = vi.spyOn(console, "warn").mockReturnValue();
@@ -297,10 +352,19 @@ describe("space in KV", () => {
 
   it("is reclaimed of everything else though KV refuses one key, and of what was stored again not at all", async () => {
     vi.spyOn(console, "warn").mockReturnValue();
-    await sync({ since: null, stored: [entry("refused", ["one"]), ...Array.from({ length: 400 }, (_, n) => entry(`k:${n}`, ["many"]))] });
+    await sync({
+      since: null,
+      stored: [
+        entry("refused", ["one"]),
+        ...Array.from({ length: 400 }, (_, n) => entry(`k:${n}`, ["many"])),
+      ],
+    });
     await purge(["one"]);
     await purge(["many"]);
-    await sync({ since: null, stored: Array.from({ length: 200 }, (_, n) => entry(`k:${n}`, ["many"], 2)) });
+    await sync({
+      since: null,
+      stored: Array.from({ length: 200 }, (_, n) => entry(`k:${n}`, ["many"], 2)),
+    });
     const spy = vi.spyOn(env.CACHE, "delete").mockImplementation(async (key) => {
       if (key === "refused") throw new Error("KV DELETE failed: 400 Bad Request");
     });
@@ -316,7 +380,10 @@ describe("space in KV", () => {
   });
 
   it("is forgotten when KV itself has dropped it, so that the index cleans up after itself and then sleeps", async () => {
-    await sync({ since: null, stored: [entry("old", ["t"]), { ...entry("new", ["t"]), expiresAt: far + 1_000 }] });
+    await sync({
+      since: null,
+      stored: [entry("old", ["t"]), { ...entry("new", ["t"]), expiresAt: far + 1_000 }],
+    });
     await purge(["t"], "soft");
     await runInDurableObject(index, async (object, { storage }) => {
       object.clock = () => far;
@@ -345,7 +412,10 @@ describe("a tag that was purged long ago", () => {
     });
     await purge(["c"]);
     await runInDurableObject(index, async (object) => await object.alarm());
-    expect(await sync({ since: await seen(0) })).toMatchObject({ meta: { seq: 3, floor: 2 }, purges: [["c", { hard: 3 }]] });
+    expect(await sync({ since: await seen(0) })).toMatchObject({
+      meta: { seq: 3, floor: 2 },
+      purges: [["c", { hard: 3 }]],
+    });
     await evictDurableObject(index);
     expect(await sync({ since: null })).toMatchObject({ meta: { seq: 3, floor: 2 } });
   });

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { relatedReads } from "../../shared/cache/keys.ts";
-import type { CacheTagIndex } from "../../shared/cache-tags/object.ts";
-import type { ApiEnv } from "../../shared/env.ts";
+import { relatedReads } from "../../shared/accounts/rules/keys.ts";
+import type { CacheTagIndex } from "../../shared/lib/cache/tags/object/object.ts";
+import type { ApiEnv } from "../../workers/env.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
@@ -21,7 +21,8 @@ async function signUp(by: Call = call): Promise<{ userId: string; email: string;
   return { ...user, apiKey: body.apiKey as string };
 }
 
-const how = async (path: string, by: Call = call): Promise<string | null> => (await by("GET", path)).headers.get("Cache-Status");
+const how = async (path: string, by: Call = call): Promise<string | null> =>
+  (await by("GET", path)).headers.get("Cache-Status");
 const intents = async (): Promise<{ tags: string }[]> =>
   (await env.DB.prepare("SELECT tags FROM purge_intents").all<{ tags: string }>()).results;
 
@@ -35,9 +36,12 @@ function switchedIndex() {
       return await reply();
     };
     return {
-      sync: (request: Parameters<CacheTagIndex["sync"]>[0]) => ask(async () => await stub.sync(request)),
-      purge: (request: Parameters<CacheTagIndex["purge"]>[0]) => ask(async () => await stub.purge(request)),
-      inspect: (request: Parameters<CacheTagIndex["inspect"]>[0]) => ask(async () => await stub.inspect(request)),
+      sync: (request: Parameters<CacheTagIndex["sync"]>[0]) =>
+        ask(async () => await stub.sync(request)),
+      purge: (request: Parameters<CacheTagIndex["purge"]>[0]) =>
+        ask(async () => await stub.purge(request)),
+      inspect: (request: Parameters<CacheTagIndex["inspect"]>[0]) =>
+        ask(async () => await stub.inspect(request)),
     };
   };
   return Object.assign(state, { binding: { getByName } as unknown as ApiEnv["CACHE_TAG_INDEX"] });
@@ -60,8 +64,12 @@ describe("every read of an account", () => {
       expect(await how(path), path).toMatch(/^luna; hit; ttl=\d+; detail=l1$/);
     }
     const own = { token: user.apiKey };
-    expect((await call("GET", "/api/me", undefined, own)).headers.get("Cache-Status")).toBe("luna; fwd=uri-miss; stored");
-    expect((await call("GET", "/api/me", undefined, own)).headers.get("Cache-Status")).toContain("hit");
+    expect((await call("GET", "/api/me", undefined, own)).headers.get("Cache-Status")).toBe(
+      "luna; fwd=uri-miss; stored",
+    );
+    expect((await call("GET", "/api/me", undefined, own)).headers.get("Cache-Status")).toContain(
+      "hit",
+    );
   });
 
   it("tells what there is of the user: permissions, subscription, usage, teams and workspaces", async () => {
@@ -70,16 +78,36 @@ describe("every read of an account", () => {
     const at = 1_700_000_000_000;
     await env.DB.batch([
       env.DB.prepare("INSERT INTO teams VALUES (?1, 'Core', ?2)").bind(`team-${userId}`, at),
-      env.DB.prepare("INSERT INTO team_members VALUES (?1, ?2, 'owner', ?3)").bind(`team-${userId}`, userId, at),
-      env.DB.prepare("INSERT INTO workspaces VALUES (?1, NULL, ?2, 'Mine', ?3)").bind(`own-${userId}`, userId, at),
-      env.DB.prepare("INSERT INTO workspaces VALUES (?1, ?2, ?3, 'Ours', ?4)").bind(`our-${userId}`, `team-${userId}`, userId, at + 1),
+      env.DB.prepare("INSERT INTO team_members VALUES (?1, ?2, 'owner', ?3)").bind(
+        `team-${userId}`,
+        userId,
+        at,
+      ),
+      env.DB.prepare("INSERT INTO workspaces VALUES (?1, NULL, ?2, 'Mine', ?3)").bind(
+        `own-${userId}`,
+        userId,
+        at,
+      ),
+      env.DB.prepare("INSERT INTO workspaces VALUES (?1, ?2, ?3, 'Ours', ?4)").bind(
+        `our-${userId}`,
+        `team-${userId}`,
+        userId,
+        at + 1,
+      ),
     ]);
     const read = async (what: string) => (await call("GET", `/api/users/${userId}/${what}`)).body;
     const joinedAt = new Date(at).toISOString();
     expect(await read("permissions")).toEqual({
       userId,
       tier: "pro",
-      permissions: ["account:manage", "usage:read", "workspaces:create", "teams:create", "teams:invite", "emails:send"],
+      permissions: [
+        "account:manage",
+        "usage:read",
+        "workspaces:create",
+        "teams:create",
+        "teams:invite",
+        "emails:send",
+      ],
       teams: [
         {
           teamId: `team-${userId}`,
@@ -88,20 +116,39 @@ describe("every read of an account", () => {
         },
       ],
     });
-    expect(await read("subscription")).toMatchObject({ userId, tier: "pro", status: "active", trialEndsAt: null, endedAt: null });
-    expect(await read("usage")).toEqual({ userId, usage: { apiRequests: 0, emailsSent: 0, storageBytes: 0 } });
-    expect(await read("teams")).toEqual({ userId, teams: [{ teamId: `team-${userId}`, name: "Core", role: "owner", joinedAt }] });
+    expect(await read("subscription")).toMatchObject({
+      userId,
+      tier: "pro",
+      status: "active",
+      trialEndsAt: null,
+      endedAt: null,
+    });
+    expect(await read("usage")).toEqual({
+      userId,
+      usage: { apiRequests: 0, emailsSent: 0, storageBytes: 0 },
+    });
+    expect(await read("teams")).toEqual({
+      userId,
+      teams: [{ teamId: `team-${userId}`, name: "Core", role: "owner", joinedAt }],
+    });
     expect(await read("workspaces")).toEqual({
       userId,
       workspaces: [
         { workspaceId: `own-${userId}`, name: "Mine", teamId: null, createdAt: joinedAt },
-        { workspaceId: `our-${userId}`, name: "Ours", teamId: `team-${userId}`, createdAt: new Date(at + 1).toISOString() },
+        {
+          workspaceId: `our-${userId}`,
+          name: "Ours",
+          teamId: `team-${userId}`,
+          createdAt: new Date(at + 1).toISOString(),
+        },
       ],
     });
     // Whatever says something of a team carries its tag.
     await call("POST", "/api/admin/cache/invalidate", { tags: [`team:team-${userId}`] });
-    for (const what of ["permissions", "teams", "workspaces"]) expect(await how(`/api/users/${userId}/${what}`)).toContain("fwd");
-    for (const what of ["subscription", "usage"]) expect(await how(`/api/users/${userId}/${what}`)).toContain("hit");
+    for (const what of ["permissions", "teams", "workspaces"])
+      expect(await how(`/api/users/${userId}/${what}`)).toContain("fwd");
+    for (const what of ["subscription", "usage"])
+      expect(await how(`/api/users/${userId}/${what}`)).toContain("hit");
   });
 
   it("of another user is refused, whatever is cached, and never answered from it", async () => {
@@ -110,7 +157,8 @@ describe("every read of an account", () => {
       await call("GET", path);
       expect((await call("GET", path, undefined, { token: eve.apiKey })).status, path).toBe(403);
     }
-    for (const path of pathsOf(eve)) expect(JSON.stringify((await call("GET", path)).body)).not.toContain(ada.userId);
+    for (const path of pathsOf(eve))
+      expect(JSON.stringify((await call("GET", path)).body)).not.toContain(ada.userId);
   });
 
   it("of a user that there is not is a 404 that is cached for a moment, until there is one", async () => {
@@ -128,7 +176,8 @@ describe("every read of an account", () => {
     "of an id that nobody can have is a 404 that leaves no trace: %s",
     async (id) => {
       const user = await signUp();
-      for (const method of ["GET", "DELETE"]) expect((await call(method, `/api/users/${id}`)).status).toBe(404);
+      for (const method of ["GET", "DELETE"])
+        expect((await call(method, `/api/users/${id}`)).status).toBe(404);
       expect((await call("PATCH", `/api/users/${id}`, { tier: "pro" })).status).toBe(404);
       expect(await intents()).toEqual([]);
       await call("GET", `/api/users/${user.userId}`);
@@ -136,21 +185,37 @@ describe("every read of an account", () => {
     },
   );
 
-  it.each(["no-cache", "no-store", "max-age=0"])("is strict for who asks with Cache-Control: %s", async (wanted) => {
-    const { userId } = await signUp();
-    // The same index behind a binding of its own: another isolate, whose write this one has to hear of.
-    const sameIndex = { getByName: (name: string) => env.CACHE_TAG_INDEX.getByName(name) } as ApiEnv["CACHE_TAG_INDEX"];
-    const other = callWith({ CACHE_TAG_INDEX: sameIndex });
-    await call("GET", `/api/users/${userId}`);
-    const strict = { headers: { "Cache-Control": wanted } };
-    expect((await call("GET", `/api/users/${userId}`, undefined, strict)).headers.get("Cache-Status")).toContain("hit");
-    await other("PATCH", `/api/users/${userId}`, { tier: "pro" });
-    expect((await call("GET", `/api/users/${userId}`, undefined, strict)).body.user.tier).toBe("pro");
-  });
+  it.each(["no-cache", "no-store", "max-age=0"])(
+    "is strict for who asks with Cache-Control: %s",
+    async (wanted) => {
+      const { userId } = await signUp();
+      // The same index behind a binding of its own: another isolate, whose write this one has to
+      // hear of.
+      const sameIndex = {
+        getByName: (name: string) => env.CACHE_TAG_INDEX.getByName(name),
+      } as ApiEnv["CACHE_TAG_INDEX"];
+      const other = callWith({ CACHE_TAG_INDEX: sameIndex });
+      await call("GET", `/api/users/${userId}`);
+      const strict = { headers: { "Cache-Control": wanted } };
+      expect(
+        (await call("GET", `/api/users/${userId}`, undefined, strict)).headers.get("Cache-Status"),
+      ).toContain("hit");
+      await other("PATCH", `/api/users/${userId}`, { tier: "pro" });
+      expect((await call("GET", `/api/users/${userId}`, undefined, strict)).body.user.tier).toBe(
+        "pro",
+      );
+    },
+  );
 });
 
 describe("what is refused before anything is read", () => {
-  it.each<[number, string, (user: { userId: string }, other: { apiKey: string }) => [string, string | null]]>([
+  it.each<
+    [
+      number,
+      string,
+      (user: { userId: string }, other: { apiKey: string }) => [string, string | null],
+    ]
+  >([
     [401, "no token", ({ userId }) => [`/api/users/${userId}`, null]],
     [403, "another's key", ({ userId }, { apiKey }) => [`/api/users/${userId}`, apiKey]],
     [422, "no address", () => ["/api/users?email=nobody", ADMIN_TOKEN]],
@@ -174,25 +239,35 @@ describe("a write to an account", () => {
     expect((await call("GET", `/api/users/${user.userId}`)).body).toEqual(patched.body);
     expect((await call("GET", `/api/users?email=${user.email}`)).status).toBe(404);
     expect((await call("GET", `/api/users?email=${email}`)).body).toEqual(patched.body);
-    expect((await call("GET", `/api/users/${user.userId}/permissions`)).body.tier).toBe("enterprise");
-    expect((await call("GET", "/api/me", undefined, { token: user.apiKey })).body).toEqual(patched.body);
+    expect((await call("GET", `/api/users/${user.userId}/permissions`)).body.tier).toBe(
+      "enterprise",
+    );
+    expect((await call("GET", "/api/me", undefined, { token: user.apiKey })).body).toEqual(
+      patched.body,
+    );
 
     await warm();
     const rotated = await call("POST", `/api/users/${user.userId}/api-key`);
     expect((await call("GET", "/api/me", undefined, { token: user.apiKey })).status).toBe(401);
-    expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).status).toBe(200);
+    expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).status).toBe(
+      200,
+    );
 
     await warm();
     await call("DELETE", `/api/users/${user.userId}`);
     for (const path of paths) expect((await call("GET", path)).status, path).toBe(404);
-    expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).status).toBe(401);
+    expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).status).toBe(
+      401,
+    );
   });
 
   it("that is refused or rolled back purges, writes nothing, and leaves no intent", async () => {
     const [ada, eve] = [await signUp(), await signUp()];
     await call("GET", `/api/users/${ada.userId}`);
     const before = await rowsInAll();
-    expect((await call("PATCH", `/api/users/${ada.userId}`, { email: eve.email })).status).toBe(409);
+    expect((await call("PATCH", `/api/users/${ada.userId}`, { email: eve.email })).status).toBe(
+      409,
+    );
     expect(await rowsInAll()).toEqual(before);
     expect(await how(`/api/users/${ada.userId}`)).toContain("fwd");
     expect((await call("PATCH", "/api/users/nobody", { tier: "pro" })).status).toBe(404);
@@ -218,7 +293,9 @@ describe("a write to an account", () => {
 
     index.down = true;
     const email = `new-${user.email}`;
-    expect((await api("PATCH", `/api/users/${user.userId}`, { email })).body.user.email).toBe(email);
+    expect((await api("PATCH", `/api/users/${user.userId}`, { email })).body.user.email).toBe(
+      email,
+    );
     expect((await api("GET", `/api/users/${user.userId}`)).body.user.email).toBe(email);
     expect((await api("GET", `/api/users?email=${user.email}`)).status).toBe(404);
     const [intent] = await intents();
@@ -237,10 +314,16 @@ describe("a write to an account", () => {
     const lossy = callWith({ DB: losingReplies(env.DB, 2), CACHE_TAG_INDEX: env.CACHE_TAG_INDEX });
     const user = await signUp();
     await call("GET", `/api/users/${user.userId}`);
-    expect((await lossy("PATCH", `/api/users/${user.userId}`, { tier: "pro" })).body.type).toBe("urn:luna:problem:outcome-unknown");
-    expect((await call("GET", `/api/users/${user.userId}`, undefined, { headers: { "Cache-Control": "no-cache" } })).body.user.tier).toBe(
-      "pro",
+    expect((await lossy("PATCH", `/api/users/${user.userId}`, { tier: "pro" })).body.type).toBe(
+      "urn:luna:problem:outcome-unknown",
     );
+    expect(
+      (
+        await call("GET", `/api/users/${user.userId}`, undefined, {
+          headers: { "Cache-Control": "no-cache" },
+        })
+      ).body.user.tier,
+    ).toBe("pro");
     await vi.waitFor(async () => expect(await intents()).toHaveLength(1));
     await env.DB.prepare("DELETE FROM purge_intents").run();
   });
@@ -273,7 +356,10 @@ describe("a key that was revoked, and permissions that were taken", () => {
       );
       database.dead = true;
       vi.setSystemTime(Date.now() + 20_000);
-      for (const answer of [await api("GET", "/api/me", undefined, own), await api("GET", `/api/users/${user.userId}/permissions`)]) {
+      for (const answer of [
+        await api("GET", "/api/me", undefined, own),
+        await api("GET", `/api/users/${user.userId}/permissions`),
+      ]) {
         expect(answer.status).toBe(503);
         expect(Number(answer.headers.get("Retry-After"))).toBeGreaterThan(0);
       }
@@ -286,7 +372,8 @@ describe("a key that was revoked, and permissions that were taken", () => {
 
   it("that nobody has is remembered in memory alone", async () => {
     const before = (await env.CACHE.list({ prefix: "api_key:" })).keys.length;
-    for (let n = 0; n < 2; n += 1) expect((await call("GET", "/api/me", undefined, { token: "luna_nobody" })).status).toBe(401);
+    for (let n = 0; n < 2; n += 1)
+      expect((await call("GET", "/api/me", undefined, { token: "luna_nobody" })).status).toBe(401);
     expect((await env.CACHE.list({ prefix: "api_key:" })).keys).toHaveLength(before);
   });
 });
@@ -297,8 +384,16 @@ describe("POST /api/admin/cache/invalidate", () => {
   it.each<[string, (user: { userId: string; email: string }) => object, RegExp[]]>([
     ["a user", ({ userId }) => ({ userId }), [/./]],
     ["a tag", ({ userId }) => ({ tags: [`user:${userId}`] }), [/./]],
-    ["a pattern", ({ userId }) => ({ pattern: `user:${userId}:*` }), [/\/(permissions|subscription|usage|teams|workspaces)$/]],
-    ["keys", ({ userId, email }) => ({ keys: [`user:${userId}:usage`, `email:${email}`] }), [/\/usage$/, /email=/]],
+    [
+      "a pattern",
+      ({ userId }) => ({ pattern: `user:${userId}:*` }),
+      [/\/(permissions|subscription|usage|teams|workspaces)$/],
+    ],
+    [
+      "keys",
+      ({ userId, email }) => ({ keys: [`user:${userId}:usage`, `email:${email}`] }),
+      [/\/usage$/, /email=/],
+    ],
     ["everything", () => ({ all: true }), [/./]],
   ])("by %s purges that and nothing else", async (_, request, purged) => {
     const user = await signUp();
@@ -306,15 +401,23 @@ describe("POST /api/admin/cache/invalidate", () => {
     for (const at of paths) await call("GET", at);
     const { status, body } = await call("POST", path, request(user));
     expect(status).toBe(200);
-    expect(body).toMatchObject({ failed: 0, failures: [], seq: expect.any(Number), pending: expect.any(Number) });
+    expect(body).toMatchObject({
+      failed: 0,
+      failures: [],
+      seq: expect.any(Number),
+      pending: expect.any(Number),
+    });
     expect(body.invalidated).toBe(body.keys.length);
-    for (const at of paths) expect(await how(at), at).toMatch(purged.some((pattern) => pattern.test(at)) ? /fwd/ : /hit/);
+    for (const at of paths)
+      expect(await how(at), at).toMatch(purged.some((pattern) => pattern.test(at)) ? /fwd/ : /hit/);
   });
 
   it("of a user names every key under which there may be something, and deletes it from KV", async () => {
     const user = await signUp();
     for (const at of pathsOf(user)) await call("GET", at);
-    await vi.waitFor(async () => expect(await env.CACHE.get(`user:${user.userId}:usage`)).not.toBeNull());
+    await vi.waitFor(async () =>
+      expect(await env.CACHE.get(`user:${user.userId}:usage`)).not.toBeNull(),
+    );
     const { body } = await call("POST", path, { userId: user.userId });
     expect(body.keys).toEqual([
       `user:${user.userId}`,
@@ -331,7 +434,8 @@ describe("POST /api/admin/cache/invalidate", () => {
       get: (target, name) =>
         name === "delete"
           ? async (key: string) => {
-              if (key.endsWith("usage")) throw new Error("KV DELETE failed: 500 Internal Server Error");
+              if (key.endsWith("usage"))
+                throw new Error("KV DELETE failed: 500 Internal Server Error");
               await target.delete(key);
             }
           : (Reflect.get(target, name) as (...values: unknown[]) => unknown).bind(target),
@@ -340,7 +444,11 @@ describe("POST /api/admin/cache/invalidate", () => {
     const user = await signUp(api);
     await api("GET", `/api/users/${user.userId}/usage`);
     const { body } = await api("POST", path, { userId: user.userId });
-    expect(body).toMatchObject({ invalidated: 8, failed: 1, failures: [{ key: `user:${user.userId}:usage`, error: expect.any(String) }] });
+    expect(body).toMatchObject({
+      invalidated: 8,
+      failed: 1,
+      failures: [{ key: `user:${user.userId}:usage`, error: expect.any(String) }],
+    });
     expect(await how(`/api/users/${user.userId}/usage`, api)).toContain("fwd");
   });
 
@@ -355,7 +463,10 @@ describe("POST /api/admin/cache/invalidate", () => {
     vi.spyOn(console, "error").mockReturnValue();
     const index = switchedIndex();
     index.down = true;
-    const { status, body } = await callWith({ CACHE_TAG_INDEX: index.binding })("POST", path, { tags: ["a", "b"], mode: "soft" });
+    const { status, body } = await callWith({ CACHE_TAG_INDEX: index.binding })("POST", path, {
+      tags: ["a", "b"],
+      mode: "soft",
+    });
     expect(status).toBe(202);
     expect(body).toMatchObject({
       invalidated: 0,
@@ -369,13 +480,20 @@ describe("POST /api/admin/cache/invalidate", () => {
       results: [{ tags: '["a","b"]', mode: "soft" }],
     });
     await env.DB.prepare("DELETE FROM purge_intents").run();
-    const nothing = await callWith({ CACHE_TAG_INDEX: index.binding, DB: deadDatabase })("POST", path, { tags: ["a"] });
+    const nothing = await callWith({ CACHE_TAG_INDEX: index.binding, DB: deadDatabase })(
+      "POST",
+      path,
+      { tags: ["a"] },
+    );
     expect(nothing).toMatchObject({ status: 503, headers: expect.anything() });
   });
 
   it("takes 500 tags in one request", async () => {
     const tags = Array.from({ length: 500 }, (_, n) => `bulk:${n}`);
-    expect((await call("POST", path, { tags })).body).toMatchObject({ invalidated: 500, failed: 0 });
+    expect((await call("POST", path, { tags })).body).toMatchObject({
+      invalidated: 500,
+      failed: 0,
+    });
   });
 
   it.each([
@@ -405,16 +523,28 @@ describe("GET /api/admin/cache/tags/:tag", () => {
     const user = await signUp();
     for (const path of pathsOf(user)) await call("GET", path);
     const tag = encodeURIComponent(`user:${user.userId}`);
-    await vi.waitFor(async () => expect((await call("GET", `/api/admin/cache/tags/${tag}`)).body.members).toHaveLength(7), 5_000);
+    await vi.waitFor(
+      async () =>
+        expect((await call("GET", `/api/admin/cache/tags/${tag}`)).body.members).toHaveLength(7),
+      5_000,
+    );
     const { body } = await call("GET", `/api/admin/cache/tags/${tag}?limit=2`);
-    expect(body).toMatchObject({ tag: `user:${user.userId}`, seq: expect.any(Number), hardSeq: expect.any(Number), softSeq: 0 });
+    expect(body).toMatchObject({
+      tag: `user:${user.userId}`,
+      seq: expect.any(Number),
+      hardSeq: expect.any(Number),
+      softSeq: 0,
+    });
     expect(body.members[0]).toEqual({
       key: `email:${user.email}`,
       seq: expect.any(Number),
       purged: false,
       expiresAt: expect.stringMatching(/Z$/),
     });
-    const rest = await call("GET", `/api/admin/cache/tags/${tag}?limit=100&cursor=${encodeURIComponent(body.nextCursor)}`);
+    const rest = await call(
+      "GET",
+      `/api/admin/cache/tags/${tag}?limit=100&cursor=${encodeURIComponent(body.nextCursor)}`,
+    );
     expect(rest.body.members).toHaveLength(5);
     expect(rest.body).not.toHaveProperty("nextCursor");
   });
@@ -422,10 +552,14 @@ describe("GET /api/admin/cache/tags/:tag", () => {
   it("refuses what is no tag, and says when the index does not answer", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     expect((await call("GET", "/api/admin/cache/tags/%E0%A4%A")).status).toBe(422);
-    expect((await call("GET", "/api/admin/cache/tags/a?limit=0")).body.errors).toMatchObject([{ path: "limit" }]);
+    expect((await call("GET", "/api/admin/cache/tags/a?limit=0")).body.errors).toMatchObject([
+      { path: "limit" },
+    ]);
     const index = switchedIndex();
     index.down = true;
-    expect(await callWith({ CACHE_TAG_INDEX: index.binding })("GET", "/api/admin/cache/tags/a")).toMatchObject({ status: 503 });
+    expect(
+      await callWith({ CACHE_TAG_INDEX: index.binding })("GET", "/api/admin/cache/tags/a"),
+    ).toMatchObject({ status: 503 });
   });
 });
 
@@ -441,7 +575,14 @@ describe("GET /api/cache/metrics", () => {
       await first("GET", `/api/users/${user.userId}`);
       await second("GET", `/api/users/${user.userId}`);
     }
-    await vi.waitFor(async () => expect((await first("GET", "/api/cache/metrics")).body).toMatchObject({ hits: 18, misses: 2 }), 8_000);
+    await vi.waitFor(
+      async () =>
+        expect((await first("GET", "/api/cache/metrics")).body).toMatchObject({
+          hits: 18,
+          misses: 2,
+        }),
+      8_000,
+    );
     const { body } = await first("GET", "/api/cache/metrics");
     expect(body).toMatchObject({
       circuitBreakerState: "CLOSED",
@@ -457,10 +598,18 @@ describe("GET /api/cache/metrics", () => {
   it("says so when one of its parts does not answer, and hides nothing of the other", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     const dead = { getByName: () => ({ totals: down, report: down, inspect: down, sync: down }) };
-    const noTelemetry = await callWith({ TELEMETRY: dead as unknown as ApiEnv["TELEMETRY"] })("GET", "/api/cache/metrics");
+    const noTelemetry = await callWith({ TELEMETRY: dead as unknown as ApiEnv["TELEMETRY"] })(
+      "GET",
+      "/api/cache/metrics",
+    );
     expect(noTelemetry).toMatchObject({ status: 503 });
-    const noBreaker = await callWith({ CIRCUIT_BREAKER: dead as unknown as ApiEnv["CIRCUIT_BREAKER"] })("GET", "/api/cache/metrics");
-    expect(noBreaker).toMatchObject({ status: 200, body: { circuitBreakerState: "UNREACHABLE", circuitBreakerFailures: null } });
+    const noBreaker = await callWith({
+      CIRCUIT_BREAKER: dead as unknown as ApiEnv["CIRCUIT_BREAKER"],
+    })("GET", "/api/cache/metrics");
+    expect(noBreaker).toMatchObject({
+      status: 200,
+      body: { circuitBreakerState: "UNREACHABLE", circuitBreakerFailures: null },
+    });
   });
 });
 
@@ -474,20 +623,33 @@ describe("POST /api/admin/cache/reset-circuit-breaker", () => {
     await api("POST", "/api/admin/circuit-breakers/cache/open", { reason: "test" });
     expect((await api("GET", "/api/cache/metrics")).body.circuitBreakerState).toBe("OPEN");
     const reset = await api("POST", "/api/admin/cache/reset-circuit-breaker");
-    expect(reset).toMatchObject({ status: 200, body: { name: "cache", state: "CLOSED", lastTransition: { cause: "reset" } } });
-    expect((await api("POST", "/api/admin/cache/reset-circuit-breaker", { reason: "again" })).body.lastTransition.reason).toBe("again");
+    expect(reset).toMatchObject({
+      status: 200,
+      body: { name: "cache", state: "CLOSED", lastTransition: { cause: "reset" } },
+    });
+    expect(
+      (await api("POST", "/api/admin/cache/reset-circuit-breaker", { reason: "again" })).body
+        .lastTransition.reason,
+    ).toBe("again");
   });
 });
 
 describe("GET /health", () => {
   it("is degraded while purges are owed for minutes, and says how many", async () => {
-    expect((await call("GET", "/health")).body.checks.cache).toEqual({ status: "ok", owedPurges: 0, oldestOwedSeconds: 0 });
+    expect((await call("GET", "/health")).body.checks.cache).toEqual({
+      status: "ok",
+      owedPurges: 0,
+      oldestOwedSeconds: 0,
+    });
     await env.DB.prepare("INSERT INTO purge_intents VALUES ('old', '[]', 'hard', ?)")
       .bind(Date.now() - 200_000)
       .run();
     const { body } = await call("GET", "/health");
     await env.DB.prepare("DELETE FROM purge_intents").run();
-    expect(body).toMatchObject({ status: "degraded", checks: { cache: { status: "degraded", owedPurges: 1 } } });
+    expect(body).toMatchObject({
+      status: "degraded",
+      checks: { cache: { status: "degraded", owedPurges: 1 } },
+    });
     expect(body.checks.cache.oldestOwedSeconds).toBeGreaterThanOrEqual(200);
   });
 });

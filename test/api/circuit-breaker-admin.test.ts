@@ -5,7 +5,14 @@ import { brokenBreakers } from "../support/isolates.ts";
 import { call, callWith, deadDatabase, freshBreakers } from "./support.ts";
 
 const path = "/api/admin/circuit-breakers";
-const names = ["database", "email:smtp", "email:cloudflare", "email:resend", "cache", "alerts:webhook"];
+const names = [
+  "database",
+  "email:smtp",
+  "email:cloudflare",
+  "email:resend",
+  "cache",
+  "alerts:webhook",
+];
 
 /** A caller with breakers of its own. */
 const admin = () => {
@@ -18,19 +25,31 @@ describe("GET /api/admin/circuit-breakers", () => {
     const { status, body } = await admin().call("GET", path);
     expect(status).toBe(200);
     expect(body.items).toEqual(
-      names.map((name) => ({ name, state: "CLOSED", override: "none", epoch: 1, failures: 0, calls: 0, retryAfterMs: 0 })),
+      names.map((name) => ({
+        name,
+        state: "CLOSED",
+        override: "none",
+        epoch: 1,
+        failures: 0,
+        calls: 0,
+        retryAfterMs: 0,
+      })),
     );
   });
 
   it("says of an object that does not answer that it is unreachable, and hides no other", async () => {
-    const { body } = await callWith({ CIRCUIT_BREAKER: brokenBreakers("throws", env.CIRCUIT_BREAKER).binding })("GET", path);
+    const { body } = await callWith({
+      CIRCUIT_BREAKER: brokenBreakers("throws", env.CIRCUIT_BREAKER).binding,
+    })("GET", path);
     expect(body.items).toEqual(names.map((name) => ({ name, state: "UNREACHABLE" })));
   });
 
   it.each<readonly [string, string]>([
     ["GET", path],
     ["GET", `${path}/database/history`],
-    ...["reset", "open", "close", "disable", "enable"].map((verb) => ["POST", `${path}/database/${verb}`] as const),
+    ...["reset", "open", "close", "disable", "enable"].map(
+      (verb) => ["POST", `${path}/database/${verb}`] as const,
+    ),
   ])("is for the admin alone: %s %s", async (method, at) => {
     const { body } = await call("POST", "/api/users", {
       userId: `user-${crypto.randomUUID()}`,
@@ -48,28 +67,41 @@ describe("an operator's verb over HTTP", () => {
     ["disable", { state: "CLOSED", override: "disabled" }],
     ["enable", { state: "CLOSED", override: "none" }],
     ["reset", { state: "CLOSED", override: "none" }],
-  ])("takes effect, survives an eviction and stands in the history with who and why: %s", async (verb, expected) => {
-    const operator = admin();
-    const done = await operator.call("POST", `${path}/email:smtp/${verb}`, { reason: "  provider maintenance " });
-    const lastTransition = {
-      id: 1,
-      at: expect.stringMatching(/^\d{4}-/),
-      from: "CLOSED",
-      to: expected.state,
-      epoch: 2,
-      cause: verb,
-      actor: expect.stringMatching(/^admin:[0-9a-f]{8}$/),
-      reason: "provider maintenance",
-    };
-    expect(done).toMatchObject({ status: 200, body: { name: "email:smtp", ...expected, lastTransition } });
-    await evictDurableObject(operator.binding.getByName("email:smtp"));
-    expect((await operator.call("GET", path)).body.items[1]).toEqual(done.body);
-    expect((await operator.call("GET", `${path}/email%3Asmtp/history`)).body).toEqual({ items: [lastTransition] });
-  });
+  ])(
+    "takes effect, survives an eviction and stands in the history with who and why: %s",
+    async (verb, expected) => {
+      const operator = admin();
+      const done = await operator.call("POST", `${path}/email:smtp/${verb}`, {
+        reason: "  provider maintenance ",
+      });
+      const lastTransition = {
+        id: 1,
+        at: expect.stringMatching(/^\d{4}-/),
+        from: "CLOSED",
+        to: expected.state,
+        epoch: 2,
+        cause: verb,
+        actor: expect.stringMatching(/^admin:[0-9a-f]{8}$/),
+        reason: "provider maintenance",
+      };
+      expect(done).toMatchObject({
+        status: 200,
+        body: { name: "email:smtp", ...expected, lastTransition },
+      });
+      await evictDurableObject(operator.binding.getByName("email:smtp"));
+      expect((await operator.call("GET", path)).body.items[1]).toEqual(done.body);
+      expect((await operator.call("GET", `${path}/email%3Asmtp/history`)).body).toEqual({
+        items: [lastTransition],
+      });
+    },
+  );
 
   it("forces open until a time", async () => {
     const until = new Date(Date.now() + 600_000).toISOString();
-    const { body } = await admin().call("POST", `${path}/database/open`, { reason: "maintenance", until });
+    const { body } = await admin().call("POST", `${path}/database/open`, {
+      reason: "maintenance",
+      until,
+    });
     expect(body).toMatchObject({ state: "OPEN", override: "forced-open" });
     expect(body.retryAfterMs).toBeGreaterThan(590_000);
     expect(body.retryAfterMs).toBeLessThanOrEqual(600_000);
@@ -81,18 +113,31 @@ describe("an operator's verb over HTTP", () => {
     ["a reason of 501 characters", "disable", { reason: "x".repeat(501) }, "reason"],
     ["an unknown field", "enable", { reason: "x", force: true }, "force"],
     ["a time that is none", "open", { reason: "x", until: "tomorrow" }, "until"],
-    ["a day that is none", "open", { reason: "x", until: `${new Date().getUTCFullYear() + 1}-02-30T00:00:00Z` }, "until"],
+    [
+      "a day that is none",
+      "open",
+      { reason: "x", until: `${new Date().getUTCFullYear() + 1}-02-30T00:00:00Z` },
+      "until",
+    ],
     ["a month that is none", "open", { reason: "x", until: "2026-99-01T00:00:00Z" }, "until"],
     ["a time in the past", "open", { reason: "x", until: "2020-01-01T00:00:00Z" }, "until"],
-    ["a time in a year", "open", { reason: "x", until: new Date(Date.now() + 31_536_000_000).toISOString() }, "until"],
+    [
+      "a time in a year",
+      "open",
+      { reason: "x", until: new Date(Date.now() + 31_536_000_000).toISOString() },
+      "until",
+    ],
     ["a time where none belongs", "close", { reason: "x", until: "2099-01-01T00:00:00Z" }, "until"],
-  ])("that is not valid is refused by the name of its field, and changes nothing: %s", async (_, verb, body, field) => {
-    const operator = admin();
-    const refused = await operator.call("POST", `${path}/database/${verb}`, body);
-    expect(refused).toMatchObject({ status: 422, body: { type: "urn:luna:problem:invalid" } });
-    expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
-    expect((await operator.call("GET", `${path}/database/history`)).body).toEqual({ items: [] });
-  });
+  ])(
+    "that is not valid is refused by the name of its field, and changes nothing: %s",
+    async (_, verb, body, field) => {
+      const operator = admin();
+      const refused = await operator.call("POST", `${path}/database/${verb}`, body);
+      expect(refused).toMatchObject({ status: 422, body: { type: "urn:luna:problem:invalid" } });
+      expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
+      expect((await operator.call("GET", `${path}/database/history`)).body).toEqual({ items: [] });
+    },
+  );
 
   it("is a 404 for a breaker that is none, and a 405 for another method", async () => {
     expect((await call("POST", `${path}/no-such/reset`, { reason: "x" })).status).toBe(404);
@@ -109,8 +154,13 @@ describe("an operator's verb over HTTP", () => {
       },
     });
     const binding = { getByName: silent } as unknown as typeof real;
-    const refused = await callWith({ CIRCUIT_BREAKER: binding })("POST", `${path}/database/reset`, { reason: "x" });
-    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+    const refused = await callWith({ CIRCUIT_BREAKER: binding })("POST", `${path}/database/reset`, {
+      reason: "x",
+    });
+    expect(refused).toMatchObject({
+      status: 503,
+      body: { type: "urn:luna:problem:outcome-unknown" },
+    });
     expect(refused.body.detail).not.toContain("Nothing was written");
     expect(await real.getByName("database").inspect()).toMatchObject({ epoch: 2 });
   });
@@ -123,17 +173,28 @@ describe("an operator's verb over HTTP", () => {
 
   it("pages its history, newest first", async () => {
     const operator = admin();
-    for (const reason of ["one", "two", "three"]) await operator.call("POST", `${path}/database/reset`, { reason });
+    for (const reason of ["one", "two", "three"])
+      await operator.call("POST", `${path}/database/reset`, { reason });
     const first = await operator.call("GET", `${path}/database/history?limit=2`);
-    expect(first.body.items.map((item: { reason: string }) => item.reason)).toEqual(["three", "two"]);
-    const second = await operator.call("GET", `${path}/database/history?limit=2&cursor=${first.body.nextCursor}`);
+    expect(first.body.items.map((item: { reason: string }) => item.reason)).toEqual([
+      "three",
+      "two",
+    ]);
+    const second = await operator.call(
+      "GET",
+      `${path}/database/history?limit=2&cursor=${first.body.nextCursor}`,
+    );
     expect(second.body.items.map((item: { reason: string }) => item.reason)).toEqual(["one"]);
     expect(second.body).not.toHaveProperty("nextCursor");
     // What an object has dropped of its history is not promised as a further page.
     const all = await operator.call("GET", `${path}/database/history?limit=3`);
     expect(all.body).not.toHaveProperty("nextCursor");
-    expect((await operator.call("GET", `${path}/database/history?limit=0`)).body.errors).toMatchObject([{ path: "limit" }]);
-    expect((await operator.call("GET", `${path}/database/history?cursor=x`)).body.errors).toMatchObject([{ path: "cursor" }]);
+    expect(
+      (await operator.call("GET", `${path}/database/history?limit=0`)).body.errors,
+    ).toMatchObject([{ path: "limit" }]);
+    expect(
+      (await operator.call("GET", `${path}/database/history?cursor=x`)).body.errors,
+    ).toMatchObject([{ path: "cursor" }]);
   });
 });
 
@@ -145,7 +206,9 @@ describe("reads of the database", () => {
       database.asked += 1;
       return (database.down ? deadDatabase : env.DB).prepare(sql);
     };
-    return Object.assign(database, { binding: { prepare, batch: env.DB.batch.bind(env.DB) } as unknown as D1Database });
+    return Object.assign(database, {
+      binding: { prepare, batch: env.DB.batch.bind(env.DB) } as unknown as D1Database,
+    });
   };
 
   it("open the breaker when D1 fails; then it is spared, callers hear at once when to come back, and a reset lets them through", async () => {
@@ -156,18 +219,25 @@ describe("reads of the database", () => {
     await vi.waitFor(async () => {
       // Another user each time: for one whose read has just failed D1 is not asked anyway.
       const refused = await api("GET", `/api/users/ada-${(reader += 1)}`);
-      expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:circuit-open" } });
+      expect(refused).toMatchObject({
+        status: 503,
+        body: { type: "urn:luna:problem:circuit-open" },
+      });
       const retryAfter = Number(refused.headers.get("Retry-After"));
       expect(retryAfter).toBeGreaterThanOrEqual(1);
       expect(retryAfter).toBeLessThanOrEqual(31);
     }, 10_000);
     const { asked } = database;
-    for (let n = 0; n < 20; n += 1) expect((await api("GET", `/api/users/eve-${n}`)).status).toBe(503);
+    for (let n = 0; n < 20; n += 1)
+      expect((await api("GET", `/api/users/eve-${n}`)).status).toBe(503);
     expect(database.asked).toBe(asked);
 
     database.down = false;
     await api("POST", `${path}/database/reset`, { reason: "D1 is back" });
-    await vi.waitFor(async () => expect((await api("GET", "/api/users/ada")).status).toBe(404), { timeout: 10_000, interval: 100 });
+    await vi.waitFor(async () => expect((await api("GET", "/api/users/ada")).status).toBe(404), {
+      timeout: 10_000,
+      interval: 100,
+    });
     const { items } = (await api("GET", `${path}/database/history`)).body;
     expect(items.map((item: { cause: string }) => item.cause)).toEqual(["reset", "threshold"]);
   }, 30_000);
@@ -178,24 +248,39 @@ describe("reads of the database", () => {
     await api("POST", `${path}/database/open`, { reason: "maintenance" });
     let reader = 0;
     // An isolate's first read does not wait for what the breaker says.
-    await vi.waitFor(async () => expect(await api("GET", `/api/users/bob-${(reader += 1)}`)).toMatchObject(refused), 10_000);
+    await vi.waitFor(
+      async () =>
+        expect(await api("GET", `/api/users/bob-${(reader += 1)}`)).toMatchObject(refused),
+      10_000,
+    );
     const user = { userId: "written-while-open", email: "written-while-open@example.com" };
     expect((await api("POST", "/api/users", user)).status).toBe(201);
     expect(await api("GET", `/api/users/${user.userId}`)).toMatchObject(refused);
-    expect((await call("GET", `/api/users/${user.userId}`)).body.user, "and it stands").toMatchObject(user);
+    expect(
+      (await call("GET", `/api/users/${user.userId}`)).body.user,
+      "and it stands",
+    ).toMatchObject(user);
   });
 
   it("never count what the caller did wrong", async () => {
     const api = admin();
-    for (let n = 0; n < 20; n += 1) expect((await api.call("GET", "/api/users/nobody")).status).toBe(404);
-    expect((await api.call("GET", path)).body.items[0]).toMatchObject({ state: "CLOSED", failures: 0 });
+    for (let n = 0; n < 20; n += 1)
+      expect((await api.call("GET", "/api/users/nobody")).status).toBe(404);
+    expect((await api.call("GET", path)).body.items[0]).toMatchObject({
+      state: "CLOSED",
+      failures: 0,
+    });
   });
 
-  it.each(["throws", "hangs"] as const)("are answered although the breaker's object %s", async (how) => {
-    const { binding } = brokenBreakers(how, env.CIRCUIT_BREAKER);
-    const api = callWith({ CIRCUIT_BREAKER: binding });
-    for (let n = 0; n < 10; n += 1) expect((await api("GET", "/api/users/nobody")).status).toBe(404);
-  });
+  it.each(["throws", "hangs"] as const)(
+    "are answered although the breaker's object %s",
+    async (how) => {
+      const { binding } = brokenBreakers(how, env.CIRCUIT_BREAKER);
+      const api = callWith({ CIRCUIT_BREAKER: binding });
+      for (let n = 0; n < 10; n += 1)
+        expect((await api("GET", "/api/users/nobody")).status).toBe(404);
+    },
+  );
 
   it("are tried again after a failure that passes", async () => {
     const database = countingDatabase();
@@ -215,13 +300,22 @@ describe("GET /health", () => {
     const operator = admin();
     expect((await operator.call("GET", "/health")).body).toMatchObject({
       status: "ok",
-      checks: { breakers: { status: "ok", states: Object.fromEntries(names.map((name) => [name, "CLOSED"])), unreachable: [] } },
+      checks: {
+        breakers: {
+          status: "ok",
+          states: Object.fromEntries(names.map((name) => [name, "CLOSED"])),
+          unreachable: [],
+        },
+      },
     });
     const stranger = admin();
     await stranger.call("POST", `${path}/email:smtp/open`, { reason: "maintenance" });
     expect(await stranger.call("GET", "/health")).toMatchObject({
       status: 200,
-      body: { status: "degraded", checks: { breakers: { status: "degraded", states: { "email:smtp": "OPEN" } } } },
+      body: {
+        status: "degraded",
+        checks: { breakers: { status: "degraded", states: { "email:smtp": "OPEN" } } },
+      },
     });
   });
 
@@ -236,7 +330,9 @@ describe("GET /health", () => {
   it("says that the database is down when it does not answer at all, within two seconds", async () => {
     const never = () => new Promise(() => undefined);
     const statement = { bind: () => statement, first: never, all: never, run: never };
-    const api = callWith({ DB: { prepare: () => statement, batch: never } as unknown as D1Database });
+    const api = callWith({
+      DB: { prepare: () => statement, batch: never } as unknown as D1Database,
+    });
     expect(await api("GET", "/health")).toMatchObject({ status: 503, body: { status: "down" } });
   });
 

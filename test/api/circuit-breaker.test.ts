@@ -1,8 +1,13 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { CircuitOpen } from "../../shared/circuit-breaker/circuit-open.ts";
-import type { ProbeReport, RecordedTransition, SyncReply, SyncRequest } from "../../shared/circuit-breaker/rpc.ts";
+import { CircuitOpen } from "../../shared/lib/circuit-breaker/isolate/circuit-open.ts";
+import type {
+  ProbeReport,
+  RecordedTransition,
+  SyncReply,
+  SyncRequest,
+} from "../../shared/lib/circuit-breaker/rules/rpc.ts";
 import { brokenBreakers, DependencyDown, fail, newIsolate, succeed } from "../support/isolates.ts";
 
 /** The real object in workerd, with its storage; clients as isolates have them. */
@@ -17,11 +22,17 @@ const open = async ({ stub }: ReturnType<typeof newBreaker>): Promise<void> => {
   await stub.sync({ report: { epoch: 1, failures: 5, calls: 5 } });
 };
 
-const sync = async ({ stub }: ReturnType<typeof newBreaker>, request: SyncRequest): Promise<SyncReply> => {
+const sync = async (
+  { stub }: ReturnType<typeof newBreaker>,
+  request: SyncRequest,
+): Promise<SyncReply> => {
   const reply = await stub.sync(request);
   return reply.ok ? reply.value : expect.fail();
 };
-const endProbe = async ({ stub }: ReturnType<typeof newBreaker>, request: ProbeReport): Promise<SyncReply["snapshot"]> => {
+const endProbe = async (
+  { stub }: ReturnType<typeof newBreaker>,
+  request: ProbeReport,
+): Promise<SyncReply["snapshot"]> => {
   const reply = await stub.endProbe(request);
   return reply.ok ? reply.value.snapshot : expect.fail();
 };
@@ -38,21 +49,43 @@ describe("the breaker of the fleet", () => {
     const { name, stub } = newBreaker();
     for (let n = 1; n <= 5; n += 1) {
       await expect(newIsolate(env.CIRCUIT_BREAKER, name).run(fail)).rejects.toThrow(DependencyDown);
-      await vi.waitFor(async () => expect(await stub.inspect()).toMatchObject(n < 5 ? { failures: n } : { state: "OPEN" }), 5_000);
+      await vi.waitFor(
+        async () =>
+          expect(await stub.inspect()).toMatchObject(n < 5 ? { failures: n } : { state: "OPEN" }),
+        5_000,
+      );
       await evictDurableObject(stub);
     }
-    expect(await stub.inspect()).toMatchObject({ state: "OPEN", epoch: 2, last: { cause: "threshold", actor: "breaker" } });
+    expect(await stub.inspect()).toMatchObject({
+      state: "OPEN",
+      epoch: 2,
+      last: { cause: "threshold", actor: "breaker" },
+    });
   });
 
   it("opens once when many isolates reach the threshold at the same moment, and tells of it once", async () => {
     const { name, stub } = newBreaker();
     const warned = vi.spyOn(console, "warn");
-    await Promise.allSettled(Array.from({ length: 30 }, () => newIsolate(env.CIRCUIT_BREAKER, name).run(fail)));
+    await Promise.allSettled(
+      Array.from({ length: 30 }, () => newIsolate(env.CIRCUIT_BREAKER, name).run(fail)),
+    );
     await vi.waitFor(async () => expect((await stub.inspect()).state).toBe("OPEN"), 5_000);
-    expect(await history({ name, stub })).toMatchObject([{ from: "CLOSED", to: "OPEN", epoch: 2, cause: "threshold" }]);
-    const told = warned.mock.calls.map(([line]) => String(line)).filter((line) => line.includes("circuit_breaker.transition"));
+    expect(await history({ name, stub })).toMatchObject([
+      { from: "CLOSED", to: "OPEN", epoch: 2, cause: "threshold" },
+    ]);
+    const told = warned.mock.calls
+      .map(([line]) => String(line))
+      .filter((line) => line.includes("circuit_breaker.transition"));
     expect(told.map((line) => JSON.parse(line) as unknown)).toEqual([
-      { level: "warn", event: "circuit_breaker.transition", dependency: name, from: "CLOSED", to: "OPEN", epoch: 2, cause: "threshold" },
+      {
+        level: "warn",
+        event: "circuit_breaker.transition",
+        dependency: name,
+        from: "CLOSED",
+        to: "OPEN",
+        epoch: 2,
+        cause: "threshold",
+      },
     ]);
     warned.mockRestore();
   });
@@ -63,22 +96,30 @@ describe("the breaker of the fleet", () => {
     const isolate = newIsolate(binding, name);
     await isolate.run(succeed);
     await vi.waitFor(() => expect(isolate.lease.view).not.toBeNull());
-    for (let n = 0; n < 10_000; n += 1) await isolate.run(n % 5_000 === 100 ? fail : succeed).catch(() => undefined);
-    await vi.waitFor(async () => expect(await stub.inspect()).toMatchObject({ failures: 2 }), 5_000);
+    for (let n = 0; n < 10_000; n += 1)
+      await isolate.run(n % 5_000 === 100 ? fail : succeed).catch(() => undefined);
+    await vi.waitFor(
+      async () => expect(await stub.inspect()).toMatchObject({ failures: 2 }),
+      5_000,
+    );
     expect(requests()).toBeLessThanOrEqual(1 + 2);
 
     await stub.forceOpen(by);
     const before = requests();
     const openIsolate = newIsolate(binding, name);
     await openIsolate.lease.refresh(1_000);
-    for (let n = 0; n < 10_000; n += 1) expect(await openIsolate.run(succeed)).toBeInstanceOf(CircuitOpen);
+    for (let n = 0; n < 10_000; n += 1)
+      expect(await openIsolate.run(succeed)).toBeInstanceOf(CircuitOpen);
     expect(requests() - before).toBe(1);
   });
 
   it.each(["throws", "hangs"] as const)(
     "keeps no caller waiting when it %s, and each isolate opens on its own",
     async (how) => {
-      const isolate = newIsolate(brokenBreakers(how, env.CIRCUIT_BREAKER).binding, newBreaker().name);
+      const isolate = newIsolate(
+        brokenBreakers(how, env.CIRCUIT_BREAKER).binding,
+        newBreaker().name,
+      );
       for (let n = 0; n < 5; n += 1) await isolate.run(fail).catch(() => undefined);
       await vi.waitFor(
         async () => {
@@ -105,11 +146,16 @@ describe("the breaker of the fleet", () => {
 
 describe("the permit", () => {
   /** Open, and its time is over. */
-  async function due(): Promise<ReturnType<typeof newBreaker> & { later: (ms: number) => Promise<void> }> {
+  async function due(): Promise<
+    ReturnType<typeof newBreaker> & { later: (ms: number) => Promise<void> }
+  > {
     const breaker = newBreaker();
     await open(breaker);
     const later = async (ms: number): Promise<void> =>
-      await runInDurableObject(breaker.stub, (instance) => void (instance.clock = () => Date.now() + ms));
+      await runInDurableObject(
+        breaker.stub,
+        (instance) => void (instance.clock = () => Date.now() + ms),
+      );
     await later(30_000);
     return { ...breaker, later };
   }
@@ -117,7 +163,9 @@ describe("the permit", () => {
 
   it("goes to one of fifty that ask at the same moment", async () => {
     const breaker = await due();
-    const replies = await Promise.all(Array.from({ length: 50 }, (_, n) => sync(breaker, ask(`p${n}`))));
+    const replies = await Promise.all(
+      Array.from({ length: 50 }, (_, n) => sync(breaker, ask(`p${n}`))),
+    );
     expect(replies.filter(({ granted }) => granted)).toHaveLength(1);
     expect(replies.every(({ snapshot }) => snapshot.state === "HALF_OPEN")).toBe(true);
   });
@@ -134,9 +182,15 @@ describe("the permit", () => {
     }
     await later(40_001);
     expect((await sync(breaker, ask("third"))).granted).toBe(true);
-    expect((await endProbe(breaker, { permitId: "first", outcome: "success" })).state).toBe("HALF_OPEN");
-    expect((await endProbe(breaker, { permitId: "third", outcome: "success" })).state).toBe("CLOSED");
-    expect((await endProbe(breaker, { permitId: "third", outcome: "failure" })).state).toBe("CLOSED");
+    expect((await endProbe(breaker, { permitId: "first", outcome: "success" })).state).toBe(
+      "HALF_OPEN",
+    );
+    expect((await endProbe(breaker, { permitId: "third", outcome: "success" })).state).toBe(
+      "CLOSED",
+    );
+    expect((await endProbe(breaker, { permitId: "third", outcome: "failure" })).state).toBe(
+      "CLOSED",
+    );
   });
 
   it("of a probe that fails opens it for longer, and a close resets that", async () => {
@@ -179,7 +233,10 @@ describe("an operator's override", () => {
       ok: true,
       value: { state: "CLOSED", override: { kind: "none" } },
     });
-    expect(await history(breaker)).toMatchObject([{ actor: "bob", reason: "done", cause: "enable" }, { actor: "ada" }]);
+    expect(await history(breaker)).toMatchObject([
+      { actor: "bob", reason: "done", cause: "enable" },
+      { actor: "ada" },
+    ]);
   });
 
   it("reaches every isolate within one lease", async () => {
@@ -193,27 +250,55 @@ describe("an operator's override", () => {
     await vi.waitFor(
       async () => {
         const answers = await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
-        for (const [n, answer] of answers.entries()) if (answer instanceof CircuitOpen) rejected.add(n);
+        for (const [n, answer] of answers.entries())
+          if (answer instanceof CircuitOpen) rejected.add(n);
         expect(rejected.size).toBe(5);
       },
       { timeout: 10_000, interval: 50 },
     );
     // Each was told under a lease that began before the order.
-    for (const { lease } of isolates) expect(lease.view?.askedAt).toBeLessThanOrEqual(forcedAt + 5_000 + 100);
+    for (const { lease } of isolates)
+      expect(lease.view?.askedAt).toBeLessThanOrEqual(forcedAt + 5_000 + 100);
   }, 20_000);
 });
 
 describe("what is not valid", () => {
   it.each<[string, SyncRequest, string, string]>([
-    ["a negative number of failures", { report: { epoch: 1, failures: -1, calls: 1 } }, "report.failures", "must be at least 0"],
-    ["half a failure", { report: { epoch: 1, failures: 0.5, calls: 1 } }, "report.failures", "must be a whole number"],
-    ["no number", { report: { epoch: 1, failures: Number.NaN, calls: 1 } }, "report.failures", "must be a number"],
-    ["a permit for a day", { acquire: { id: "p", lastsMs: 86_400_000, cold: false } }, "acquire.lastsMs", "must be at most 300000"],
-  ])("is refused by the name of its field and counts nothing: %s", async (_, request, path, message) => {
-    const { stub } = newBreaker();
-    expect(await stub.sync(request)).toEqual({ ok: false, error: { tag: "invalid", errors: [{ path, message }] } });
-    expect(await stub.inspect()).toMatchObject({ failures: 0, calls: 0, epoch: 1 });
-  });
+    [
+      "a negative number of failures",
+      { report: { epoch: 1, failures: -1, calls: 1 } },
+      "report.failures",
+      "must be at least 0",
+    ],
+    [
+      "half a failure",
+      { report: { epoch: 1, failures: 0.5, calls: 1 } },
+      "report.failures",
+      "must be a whole number",
+    ],
+    [
+      "no number",
+      { report: { epoch: 1, failures: Number.NaN, calls: 1 } },
+      "report.failures",
+      "must be a number",
+    ],
+    [
+      "a permit for a day",
+      { acquire: { id: "p", lastsMs: 86_400_000, cold: false } },
+      "acquire.lastsMs",
+      "must be at most 300000",
+    ],
+  ])(
+    "is refused by the name of its field and counts nothing: %s",
+    async (_, request, path, message) => {
+      const { stub } = newBreaker();
+      expect(await stub.sync(request)).toEqual({
+        ok: false,
+        error: { tag: "invalid", errors: [{ path, message }] },
+      });
+      expect(await stub.inspect()).toMatchObject({ failures: 0, calls: 0, epoch: 1 });
+    },
+  );
 
   it("an order without a reason changes nothing", async () => {
     const { stub } = newBreaker();
@@ -221,7 +306,10 @@ describe("what is not valid", () => {
       ok: false,
       error: { tag: "invalid", errors: [{ path: "reason", message: "is empty" }] },
     });
-    expect(await stub.forceOpen({ ...by, until: Date.now() - 1 })).toMatchObject({ ok: false, error: { errors: [{ path: "until" }] } });
+    expect(await stub.forceOpen({ ...by, until: Date.now() - 1 })).toMatchObject({
+      ok: false,
+      error: { errors: [{ path: "until" }] },
+    });
     expect(await stub.history()).toEqual({ ok: true, value: [] });
   });
 });
@@ -231,7 +319,9 @@ describe("what is stored", () => {
     const { stub } = newBreaker();
     await stub.inspect();
     await runInDurableObject(stub, async (instance, { storage }) => {
-      storage.sql.exec("CREATE TRIGGER full BEFORE INSERT ON transitions BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+      storage.sql.exec(
+        "CREATE TRIGGER full BEFORE INSERT ON transitions BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+      );
       await expect(instance.forceOpen(by)).rejects.toThrow("disk full");
     });
     expect(await stub.inspect()).toMatchObject({ state: "CLOSED", epoch: 1 });
@@ -242,7 +332,10 @@ describe("what is stored", () => {
   it("and cannot be read is closed, under a newer epoch", async () => {
     const { stub } = newBreaker();
     await stub.forceOpen(by);
-    await runInDurableObject(stub, (_, { storage }) => void storage.sql.exec("UPDATE breaker SET state = '{}'"));
+    await runInDurableObject(
+      stub,
+      (_, { storage }) => void storage.sql.exec("UPDATE breaker SET state = '{}'"),
+    );
     await evictDurableObject(stub);
     expect(await stub.inspect()).toMatchObject({ state: "CLOSED", epoch: 3 });
   });
@@ -251,11 +344,16 @@ describe("what is stored", () => {
     const breaker = newBreaker();
     const { stub } = breaker;
     await runInDurableObject(stub, async (instance) => {
-      for (let n = 1; n <= 1_005; n += 1) await instance.reset({ actor: "ada", reason: `reset ${n}` });
+      for (let n = 1; n <= 1_005; n += 1)
+        await instance.reset({ actor: "ada", reason: `reset ${n}` });
     });
     const newest = await history(breaker, { limit: 2 });
     expect(newest.map(({ reason }) => reason)).toEqual(["reset 1005", "reset 1004"]);
-    expect((await history(breaker, { limit: 1, before: newest[1]?.id ?? 0 })).map(({ reason }) => reason)).toEqual(["reset 1003"]);
+    expect(
+      (await history(breaker, { limit: 1, before: newest[1]?.id ?? 0 })).map(
+        ({ reason }) => reason,
+      ),
+    ).toEqual(["reset 1003"]);
     expect(await history(breaker, { before: 6 })).toEqual([]);
     expect(await history(breaker, { before: 7 })).toMatchObject([{ reason: "reset 6" }]);
   });

@@ -1,15 +1,18 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import page from "../../docs/cost.md?raw";
 import { nothing, rowHeldTo, rowOn, sum, type Operation } from "../../bench/cost/operations.ts";
-import { INDEX_NAME } from "../../shared/cache-tags/rpc.ts";
-import { runTask } from "../support/run-task.ts";
-import type { Answer } from "../support/http.ts";
+import page from "../../docs/cost.md?raw";
+import { INDEX_NAME } from "../../shared/lib/cache/tags/rules/rpc.ts";
 import { CountedPlatform } from "../support/counted-platform.ts";
+import type { Answer } from "../support/http.ts";
+import { runTask } from "../support/run-task.ts";
 import { call, callWith, signUpAs, type TestUser } from "./support.ts";
 
-/** The counts of docs/cost.md, as they stand there: what a request makes the platform do, counted at the bindings and in the objects. */
+/**
+ * The counts of docs/cost.md, as they stand there: what a request makes the platform do, counted at
+ * the bindings and in the objects.
+ */
 
 /** What an isolate asks at its own pace, however many requests it has: a row of its own. */
 const LEASE = "CIRCUIT_BREAKER.sync";
@@ -37,7 +40,10 @@ afterEach(() => {
 type Isolate = (method: string, path: string, body?: unknown, token?: string) => Promise<Answer>;
 const newFleet = (): string => String((fleets += 1));
 
-/** An isolate of a fleet: it shares objects, KV and D1 with the others, and has caches and leases of its own. */
+/**
+ * An isolate of a fleet: it shares objects, KV and D1 with the others, and has caches and leases of
+ * its own.
+ */
 function newIsolate(fleet: string): Isolate {
   const send = callWith({
     DB: platform.database(env.DB),
@@ -49,7 +55,10 @@ function newIsolate(fleet: string): Isolate {
   });
   return (method, path, body, token = user.token) => {
     platform.add("requests", 1);
-    return send(method, path, body, { token, headers: body === undefined ? {} : { "Idempotency-Key": crypto.randomUUID() } });
+    return send(method, path, body, {
+      token,
+      headers: body === undefined ? {} : { "Idempotency-Key": crypto.randomUUID() },
+    });
   };
 }
 
@@ -110,9 +119,12 @@ describe("by a user with their own key, an isolate that is warm makes the platfo
       await vi.waitFor(() => expect(platform.asked(SYNC)).toBe(2), PATIENCE_MS);
       await platform.settled();
       expect(await cleanUp(fleet, 2)).toMatchObject({ entries: 0 });
-      // Its own requests are those of the minutes below, and of an alarm an hour; its rows are of this read.
+      // Its own requests are those of the minutes below, and of an alarm an hour; its rows are of
+      // this read.
       const counted = await platform.take([SYNC]);
-      expect(rowHeldTo(page, "read from D1", { ...counted, objectRequests: 0 })).toBe(rowOn(page, "read from D1"));
+      expect(rowHeldTo(page, "read from D1", { ...counted, objectRequests: 0 })).toBe(
+        rowOn(page, "read from D1"),
+      );
     },
     2 * PATIENCE_MS,
   );
@@ -122,7 +134,9 @@ describe("by a user with their own key, an isolate that is warm makes the platfo
     const seen = await platform.take();
     await readUser(newIsolate(newFleet()));
     const again = await platform.take();
-    const added = Object.fromEntries(Object.entries(seen).map(([column, n]) => [column, n - again[column as keyof typeof seen]]));
+    const added = Object.fromEntries(
+      Object.entries(seen).map(([column, n]) => [column, n - again[column as keyof typeof seen]]),
+    );
     expect(rowHeldTo(page, "user seen", added as typeof seen)).toBe(rowOn(page, "user seen"));
   });
 
@@ -133,13 +147,17 @@ describe("by a user with their own key, an isolate that is warm makes the platfo
       const isolate = await warmIsolate(fleet);
       await vi.waitFor(() => expect(platform.asked(SYNC)).toBe(1), PATIENCE_MS);
       await platform.take();
-      const { status } = await isolate("PATCH", `/api/users/${user.userId}`, { email: `new-${user.email}` });
+      const { status } = await isolate("PATCH", `/api/users/${user.userId}`, {
+        email: `new-${user.email}`,
+      });
       expect(status).toBe(200);
       await vi.waitFor(() => expect(platform.asked(ALARM)).toBeGreaterThan(0), PATIENCE_MS);
       const written = await platform.take([PURGE, ALARM]);
       expect(await cleanUp(fleet, 50)).toEqual({ entries: 0, tags: 0 });
       const both = sum(written, await platform.take([PURGE]));
-      expect(rowHeldTo(page, "write with its purge", both)).toBe(rowOn(page, "write with its purge"));
+      expect(rowHeldTo(page, "write with its purge", both)).toBe(
+        rowOn(page, "write with its purge"),
+      );
     },
     2 * PATIENCE_MS,
   );
@@ -147,11 +165,17 @@ describe("by a user with their own key, an isolate that is warm makes the platfo
   it("a mail that is accepted, and its Idempotency-Key that is dropped a day later", async () => {
     await call("PATCH", `/api/users/${user.userId}`, { scopes: ["emails:send"] });
     const isolate = await warmIsolate();
-    const { status } = await isolate("POST", "/api/emails", { to: "ada@example.com", subject: "Hello", text: "Hi" });
+    const { status } = await isolate("POST", "/api/emails", {
+      to: "ada@example.com",
+      subject: "Hello",
+      text: "Hi",
+    });
     expect(status).toBe(202);
     const accepted = await platform.take();
     await env.DB.prepare("UPDATE idempotency_keys SET expires_at = 0").run();
-    expect(await runTask("expire-idempotency-keys", { DB: platform.database(env.DB) })).toEqual({ deleted: 1 });
+    expect(await runTask("expire-idempotency-keys", { DB: platform.database(env.DB) })).toEqual({
+      deleted: 1,
+    });
     const { d1RowsWritten } = await platform.take();
     const both = sum(accepted, { ...nothing, d1RowsWritten });
     expect(rowHeldTo(page, "mail accepted", both)).toBe(rowOn(page, "mail accepted"));
@@ -167,7 +191,9 @@ it(
     /** Requests with keys that nobody has: each asks KV and D1, and stores nothing. */
     const busy = async (ms: number): Promise<void> => {
       for (let passed = 0; passed < ms; passed += STEP_MS) {
-        expect((await isolate("GET", "/api/me", undefined, `luna_${crypto.randomUUID()}`)).status).toBe(401);
+        expect(
+          (await isolate("GET", "/api/me", undefined, `luna_${crypto.randomUUID()}`)).status,
+        ).toBe(401);
         await vi.advanceTimersByTimeAsync(STEP_MS);
         await platform.settled();
       }
@@ -176,9 +202,15 @@ it(
     await platform.take();
     await busy(60_000);
     const [leases, syncs, reports] = await platform.takeEach([LEASE, SYNC, REPORT]);
-    expect(rowHeldTo(page, "minute of leases", leases ?? nothing)).toBe(rowOn(page, "minute of leases"));
-    expect(rowHeldTo(page, "minute of syncs", syncs ?? nothing)).toBe(rowOn(page, "minute of syncs"));
-    expect(rowHeldTo(page, "minute of reports", reports ?? nothing)).toBe(rowOn(page, "minute of reports"));
+    expect(rowHeldTo(page, "minute of leases", leases ?? nothing)).toBe(
+      rowOn(page, "minute of leases"),
+    );
+    expect(rowHeldTo(page, "minute of syncs", syncs ?? nothing)).toBe(
+      rowOn(page, "minute of syncs"),
+    );
+    expect(rowHeldTo(page, "minute of reports", reports ?? nothing)).toBe(
+      rowOn(page, "minute of reports"),
+    );
   },
   2 * PATIENCE_MS,
 );

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { bury, buryPoison } from "../../shared/email/dead-letters/store.ts";
-import { queueMail } from "../support/mails.ts";
+import { bury, buryPoison } from "../../shared/email/sql/dead-letters.ts";
 import { losingReplies } from "../support/lossy-database.ts";
+import { queueMail } from "../support/mails.ts";
 import { call, callWith } from "./support.ts";
 
 const db = env.DB;
@@ -11,50 +11,94 @@ const process = "/api/admin/email/process-dlq";
 const DAY_MS = 86_400_000;
 
 beforeEach(async () => {
-  await db.batch(["emails", "email_events", "dead_letters"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+  await db.batch(
+    ["emails", "email_events", "dead_letters"].map((table) => db.prepare(`DELETE FROM ${table}`)),
+  );
 });
 
 /** A mail that died and was buried, as the consumer leaves it. */
-async function deadMail(changes: { reason?: string; tenant?: string; to?: string; at?: number } = {}): Promise<string> {
-  const { reason = "exhausted", tenant = "admin", to = "ada@example.com", at = Date.now() - 1_000 } = changes;
+async function deadMail(
+  changes: { reason?: string; tenant?: string; to?: string; at?: number } = {},
+): Promise<string> {
+  const {
+    reason = "exhausted",
+    tenant = "admin",
+    to = "ada@example.com",
+    at = Date.now() - 1_000,
+  } = changes;
   const id = await queueMail(db, at);
-  const detail = JSON.stringify({ transport: "smtp", phase: "RCPT", code: 550, text: "no such user" });
+  const detail = JSON.stringify({
+    transport: "smtp",
+    phase: "RCPT",
+    code: 550,
+    text: "no such user",
+  });
   await db.batch([
     db
       .prepare(
         "UPDATE emails SET status = 'dead', dead_reason = ?2, tenant = ?3, to_address = ?4, attempts = 4, last_error = ?5 WHERE id = ?1",
       )
       .bind(id, reason, tenant, to, detail),
-    db.prepare("INSERT INTO email_events (email_id, generation, type, at, detail) VALUES (?1, 1, 'dead', ?2, ?3)").bind(id, at, detail),
+    db
+      .prepare(
+        "INSERT INTO email_events (email_id, generation, type, at, detail) VALUES (?1, 1, 'dead', ?2, ?3)",
+      )
+      .bind(id, at, detail),
   ]);
   await bury(db, [{ id, generation: 1 }], 7, at);
   return id;
 }
 const listed = async (query = ""): Promise<string[]> =>
   (await call("GET", `${path}${query}`)).body.items.map((item: { id: string }) => item.id);
-const statusOf = (id: string) => db.prepare("SELECT status FROM emails WHERE id = ?").bind(id).first<string>("status");
+const statusOf = (id: string) =>
+  db.prepare("SELECT status FROM emails WHERE id = ?").bind(id).first<string>("status");
 
 describe("GET /api/admin/email/dlq", () => {
   it("filters by kind, reason, tenant, recipient and age", async () => {
     const old = await deadMail({ at: Date.now() - 2 * DAY_MS });
     const permanent = await deadMail({ reason: "permanent" });
     const eve = await deadMail({ tenant: "user:eve", to: "eve@example.com" });
-    await buryPoison(db, { messageId: "m1", reason: "not a doorbell", rawBody: "{}", attempts: 1 }, 7, Date.now());
-    expect(await listed()).toEqual([old, permanent, eve, "poison:m1"].toSorted((a, b) => (a === old ? -1 : b === old ? 1 : 0)));
+    await buryPoison(
+      db,
+      { messageId: "m1", reason: "not a doorbell", rawBody: "{}", attempts: 1 },
+      7,
+      Date.now(),
+    );
+    expect(await listed()).toEqual(
+      [old, permanent, eve, "poison:m1"].toSorted((a, b) => (a === old ? -1 : b === old ? 1 : 0)),
+    );
     expect(await listed("?kind=poison")).toEqual(["poison:m1"]);
     expect(await listed("?reason=permanent")).toEqual([permanent]);
     expect(await listed("?tenant=user:eve")).toEqual([eve]);
-    expect(await listed("?to=Eve@Example.com&reason=exhausted"), "in any case, as everywhere").toEqual([eve]);
-    expect(await listed(`?buriedBefore=${new Date(Date.now() - DAY_MS).toISOString()}`)).toEqual([old]);
+    expect(
+      await listed("?to=Eve@Example.com&reason=exhausted"),
+      "in any case, as everywhere",
+    ).toEqual([eve]);
+    expect(await listed(`?buriedBefore=${new Date(Date.now() - DAY_MS).toISOString()}`)).toEqual([
+      old,
+    ]);
     expect(await listed("?tenant=nobody")).toEqual([]);
   });
 
   it("pages through what a filter matches", async () => {
     const ids: string[] = [];
-    for (let n = 0; n < 5; n += 1) ids.push(await deadMail({ at: Date.now() - 10_000 + n, reason: n === 2 ? "permanent" : "exhausted" }));
+    for (let n = 0; n < 5; n += 1)
+      ids.push(
+        await deadMail({
+          at: Date.now() - 10_000 + n,
+          reason: n === 2 ? "permanent" : "exhausted",
+        }),
+      );
     const first = (await call("GET", `${path}?reason=exhausted&limit=2`)).body;
-    const second = (await call("GET", `${path}?reason=exhausted&limit=2&cursor=${encodeURIComponent(first.nextCursor)}`)).body;
-    expect([...first.items, ...second.items].map((item: { id: string }) => item.id)).toEqual(ids.filter((_, n) => n !== 2));
+    const second = (
+      await call(
+        "GET",
+        `${path}?reason=exhausted&limit=2&cursor=${encodeURIComponent(first.nextCursor)}`,
+      )
+    ).body;
+    expect([...first.items, ...second.items].map((item: { id: string }) => item.id)).toEqual(
+      ids.filter((_, n) => n !== 2),
+    );
     expect(second).not.toHaveProperty("nextCursor");
   });
 
@@ -74,12 +118,28 @@ describe("one dead letter", () => {
     const id = await deadMail();
     const { status, body } = await call("GET", `${path}/${id}`);
     expect(status).toBe(200);
-    expect(body).toMatchObject({ id, kind: "email", reason: "exhausted", attempts: 4, lastError: { code: 550, text: "no such user" } });
+    expect(body).toMatchObject({
+      id,
+      kind: "email",
+      reason: "exhausted",
+      attempts: 4,
+      lastError: { code: 550, text: "no such user" },
+    });
     expect(body.events.map((event: { type: string }) => event.type)).toEqual(["queued", "dead"]);
     expect(body.events[1].detail).toMatchObject({ phase: "RCPT" });
-    await buryPoison(db, { messageId: "m2", reason: "not a doorbell", rawBody: '{"x":1}', attempts: 3 }, 7, Date.now());
+    await buryPoison(
+      db,
+      { messageId: "m2", reason: "not a doorbell", rawBody: '{"x":1}', attempts: 3 },
+      7,
+      Date.now(),
+    );
     for (const at of ["poison:m2", "poison%3Am2"]) {
-      expect((await call("GET", `${path}/${at}`)).body).toMatchObject({ id: "poison:m2", kind: "poison", rawBody: '{"x":1}', events: [] });
+      expect((await call("GET", `${path}/${at}`)).body).toMatchObject({
+        id: "poison:m2",
+        kind: "poison",
+        rawBody: '{"x":1}',
+        events: [],
+      });
     }
     expect((await call("GET", `${path}/no-such`)).status).toBe(404);
   });
@@ -109,11 +169,20 @@ describe("one dead letter", () => {
 
 describe("POST /api/admin/email/process-dlq", () => {
   it("replays what a filter matches, oldest first, and nothing else", async () => {
-    const [one, two] = [await deadMail({ at: Date.now() - 3_000 }), await deadMail({ at: Date.now() - 2_000 })];
+    const [one, two] = [
+      await deadMail({ at: Date.now() - 3_000 }),
+      await deadMail({ at: Date.now() - 2_000 }),
+    ];
     const other = await deadMail({ reason: "permanent" });
     const { body } = await call("POST", process, { filter: { reason: "exhausted" }, limit: 1 });
-    expect(body).toMatchObject({ processed: 1, errors: 0, items: [{ id: one, success: true, status: "queued" }] });
-    expect((await call("POST", process, { filter: { reason: "exhausted" } })).body.items).toMatchObject([{ id: two }]);
+    expect(body).toMatchObject({
+      processed: 1,
+      errors: 0,
+      items: [{ id: one, success: true, status: "queued" }],
+    });
+    expect(
+      (await call("POST", process, { filter: { reason: "exhausted" } })).body.items,
+    ).toMatchObject([{ id: two }]);
     expect(await statusOf(other)).toBe("dead");
   });
 
@@ -133,7 +202,9 @@ describe("POST /api/admin/email/process-dlq", () => {
     });
     expect((await call("GET", `/api/emails/${id}`)).body).toEqual(before);
     expect(await listed()).toEqual([id]);
-    expect((await call("POST", process, { dryRun: true })).body.items).toMatchObject([{ id, success: true }]);
+    expect((await call("POST", process, { dryRun: true })).body.items).toMatchObject([
+      { id, success: true },
+    ]);
   });
 
   it("makes a backlog due a few mails a second, so that the provider does not meet it all at once", async () => {
@@ -141,7 +212,9 @@ describe("POST /api/admin/email/process-dlq", () => {
     const startedAt = Date.now();
     const { body } = await call("POST", process, { limit: 1_000, ratePerSecond: 10 });
     expect(body.processed).toBe(30);
-    const due = await db.prepare("SELECT due_at AS dueAt FROM emails ORDER BY due_at").all<{ dueAt: number }>();
+    const due = await db
+      .prepare("SELECT due_at AS dueAt FROM emails ORDER BY due_at")
+      .all<{ dueAt: number }>();
     const times = due.results.map(({ dueAt }) => dueAt);
     expect((times[29] ?? 0) - (times[0] ?? 0)).toBe(2_900);
     expect(times[0]).toBeGreaterThanOrEqual(startedAt);
@@ -150,7 +223,9 @@ describe("POST /api/admin/email/process-dlq", () => {
   it("replays each mail once, however many ask at the same moment", async () => {
     const ids: string[] = [];
     for (let n = 0; n < 10; n += 1) ids.push(await deadMail());
-    const answers = await Promise.all(Array.from({ length: 5 }, () => call("POST", process, { ids })));
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => call("POST", process, { ids })),
+    );
     expect(answers.reduce((sum, { body }) => sum + body.processed, 0)).toBe(10);
     const generations = await db.prepare("SELECT DISTINCT generation FROM emails").all();
     expect(generations.results).toEqual([{ generation: 2 }]);

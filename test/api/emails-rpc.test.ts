@@ -21,16 +21,25 @@ describe("the entrypoint Emails", () => {
     [{ ...mail, subject: 1n }, {}, "subject"],
     [mail, { idempotencyKey: "has spaces" }, "idempotencyKey"],
     [mail, { tenant: "admin" }, "tenant"],
-  ])("answers %o, %o with the name of the field, and writes nothing", async (message, options, field) => {
-    const before = await rowsInAll();
-    expect(await sendByRpc(env, message, options)).toMatchObject({ ok: false, error: { tag: "invalid", errors: [{ path: field }] } });
-    expect(await rowsInAll()).toEqual(before);
-  });
+  ])(
+    "answers %o, %o with the name of the field, and writes nothing",
+    async (message, options, field) => {
+      const before = await rowsInAll();
+      expect(await sendByRpc(env, message, options)).toMatchObject({
+        ok: false,
+        error: { tag: "invalid", errors: [{ path: field }] },
+      });
+      expect(await rowsInAll()).toEqual(before);
+    },
+  );
 
   it("refuses what HTTP would not read: more than a mebibyte", async () => {
     for (const text of ["x".repeat(1_048_576), "\u00fc".repeat(524_288)]) {
       const large = await sendByRpc(env, { ...mail, text }, {});
-      expect(large).toMatchObject({ ok: false, error: { tag: "body-too-large", limitBytes: 1_048_576 } });
+      expect(large).toMatchObject({
+        ok: false,
+        error: { tag: "body-too-large", limitBytes: 1_048_576 },
+      });
     }
   });
 
@@ -44,6 +53,9 @@ describe("the entrypoint Emails", () => {
   });
 
   it("says that it cannot know, rather than throw, when D1 stays silent", async () => {
-    expect(await sendByRpc({ ...env, DB: deadDatabase }, mail, {})).toMatchObject({ ok: false, error: { tag: "outcome-unknown" } });
+    expect(await sendByRpc({ ...env, DB: deadDatabase }, mail, {})).toMatchObject({
+      ok: false,
+      error: { tag: "outcome-unknown" },
+    });
   });
 });

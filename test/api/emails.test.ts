@@ -1,8 +1,8 @@
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import type { QueueMessage } from "../../shared/email/messages.ts";
-import { losingReplies } from "../support/lossy-database.ts";
+import type { QueueMessage } from "../../shared/email/queue-messages.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
+import { losingReplies } from "../support/lossy-database.ts";
 import { fakeQueue } from "../support/mails.ts";
 import { call, callWith, deadDatabase, rows, rowsInAll } from "./support.ts";
 
@@ -23,8 +23,14 @@ describe("POST /api/emails with sendAt", () => {
   it("is due at its time and not before, and rings at most twelve hours ahead: the sweep does the rest", async () => {
     const doorbells = fakeQueue();
     const sendAt = at(20 * 86_400_000);
-    const { body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", "/api/emails", { ...mail, sendAt });
-    expect((await call("GET", `/api/emails/${body.id}`)).body).toMatchObject({ status: "scheduled", dueAt: sendAt });
+    const { body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", "/api/emails", {
+      ...mail,
+      sendAt,
+    });
+    expect((await call("GET", `/api/emails/${body.id}`)).body).toMatchObject({
+      status: "scheduled",
+      dueAt: sendAt,
+    });
     expect(doorbells.sent).toMatchObject([{ delaySeconds: 43_200 }]);
     const row = await env.DB.prepare("SELECT due_at, ring_after FROM emails WHERE id = ?")
       .bind(body.id)
@@ -34,11 +40,18 @@ describe("POST /api/emails with sendAt", () => {
 
   it("is scheduled, and a repeat under its Idempotency-Key says so too, whatever became of it", async () => {
     const send = () =>
-      call("POST", "/api/emails", { ...mail, sendAt: "2026-12-20T08:00:00Z" }, { headers: { "Idempotency-Key": "later-1" } });
+      call(
+        "POST",
+        "/api/emails",
+        { ...mail, sendAt: "2026-12-20T08:00:00Z" },
+        { headers: { "Idempotency-Key": "later-1" } },
+      );
     vi.setSystemTime("2026-12-01T08:00:00Z");
     const first = await send();
     expect(first).toMatchObject({ status: 202, body: { status: "scheduled" } });
-    await env.DB.prepare("UPDATE emails SET status = 'sent' WHERE id = ?").bind(first.body.id).run();
+    await env.DB.prepare("UPDATE emails SET status = 'sent' WHERE id = ?")
+      .bind(first.body.id)
+      .run();
     const again = await send();
     expect(again.body).toEqual(first.body);
     expect(again.headers.get("Idempotency-Replayed")).toBe("true");
@@ -48,15 +61,24 @@ describe("POST /api/emails with sendAt", () => {
   it("in the past means now", async () => {
     const before = Date.now();
     const { body } = await call("POST", "/api/emails", { ...mail, sendAt: "2020-01-01T00:00:00Z" });
-    expect(Date.parse((await call("GET", `/api/emails/${body.id}`)).body.createdAt)).toBeGreaterThanOrEqual(before);
-    expect(await env.DB.prepare("SELECT due_at FROM emails WHERE id = ?").bind(body.id).first("due_at")).toBeGreaterThanOrEqual(before);
+    expect(
+      Date.parse((await call("GET", `/api/emails/${body.id}`)).body.createdAt),
+    ).toBeGreaterThanOrEqual(before);
+    expect(
+      await env.DB.prepare("SELECT due_at FROM emails WHERE id = ?").bind(body.id).first("due_at"),
+    ).toBeGreaterThanOrEqual(before);
   });
 
-  it.each([[at(31 * 86_400_000)], ["tomorrow"], [42], ["2026-11-31T00:00:00Z"]])("is refused by name when it is %s", async (sendAt) => {
-    const before = await rowsInAll();
-    expect((await call("POST", "/api/emails", { ...mail, sendAt })).body.errors).toMatchObject([{ path: "sendAt" }]);
-    expect(await rowsInAll()).toEqual(before);
-  });
+  it.each([[at(31 * 86_400_000)], ["tomorrow"], [42], ["2026-11-31T00:00:00Z"]])(
+    "is refused by name when it is %s",
+    async (sendAt) => {
+      const before = await rowsInAll();
+      expect((await call("POST", "/api/emails", { ...mail, sendAt })).body.errors).toMatchObject([
+        { path: "sendAt" },
+      ]);
+      expect(await rowsInAll()).toEqual(before);
+    },
+  );
 });
 
 describe("POST /api/emails with attachments, tags and a category", () => {
@@ -70,15 +92,23 @@ describe("POST /api/emails with attachments, tags and a category", () => {
       category: "notification",
     });
     expect(status).toBe(202);
-    expect((await call("GET", `/api/emails/${body.id}`)).body).toMatchObject({ tags: ["receipt", "eu:1"], category: "notification" });
-    const stored = await env.DB.prepare("SELECT attachments FROM emails WHERE id = ?").bind(body.id).first<string>("attachments");
+    expect((await call("GET", `/api/emails/${body.id}`)).body).toMatchObject({
+      tags: ["receipt", "eu:1"],
+      category: "notification",
+    });
+    const stored = await env.DB.prepare("SELECT attachments FROM emails WHERE id = ?")
+      .bind(body.id)
+      .first<string>("attachments");
     expect(JSON.parse(stored ?? "null")).toEqual([attachment]);
   });
 
   it.each([
     ["attachments.0.filename", { attachments: [{ ...attachment, filename: "a\r\nBcc: x@y.zz" }] }],
     ["attachments.0.filename", { attachments: [{ ...attachment, filename: "../a" }] }],
-    ["attachments.0.contentType", { attachments: [{ ...attachment, contentType: "text/plain; charset=x" }] }],
+    [
+      "attachments.0.contentType",
+      { attachments: [{ ...attachment, contentType: "text/plain; charset=x" }] },
+    ],
     ["attachments.0.content", { attachments: [{ ...attachment, content: "not base64!" }] }],
     ["attachments.0.path", { attachments: [{ ...attachment, path: "/etc/passwd" }] }],
     ["attachments", { attachments: Array.from({ length: 21 }, () => attachment) }],
@@ -93,13 +123,27 @@ describe("POST /api/emails with attachments, tags and a category", () => {
 });
 
 describe("POST /api/emails with a template", () => {
-  const receipt = { userId: "ada", amount: "EUR 29.00", plan: "pro", invoiceNumber: "2026-1", paidOn: "1 December 2026" };
+  const receipt = {
+    userId: "ada",
+    amount: "EUR 29.00",
+    plan: "pro",
+    invoiceNumber: "2026-1",
+    paidOn: "1 December 2026",
+  };
 
   it("sends what the template makes of the data, stored as it was accepted", async () => {
-    const { status, body } = await call("POST", "/api/emails", { to: mail.to, template: "payment-success", data: receipt });
+    const { status, body } = await call("POST", "/api/emails", {
+      to: mail.to,
+      template: "payment-success",
+      data: receipt,
+    });
     expect(status).toBe(202);
-    expect((await call("GET", `/api/emails/${body.id}`)).body.subject).toBe("Receipt 2026-1: EUR 29.00");
-    const row = await env.DB.prepare("SELECT html, text FROM emails WHERE id = ?").bind(body.id).first<{ html: string; text: string }>();
+    expect((await call("GET", `/api/emails/${body.id}`)).body.subject).toBe(
+      "Receipt 2026-1: EUR 29.00",
+    );
+    const row = await env.DB.prepare("SELECT html, text FROM emails WHERE id = ?")
+      .bind(body.id)
+      .first<{ html: string; text: string }>();
     expect(row?.text).toContain("Amount:   EUR 29.00");
     expect(row?.html).toContain("EUR 29.00");
   });
@@ -110,7 +154,9 @@ describe("POST /api/emails with a template", () => {
     const first = await call("POST", "/api/emails", request, { headers });
     expect((await call("POST", "/api/emails", request, { headers })).body).toEqual(first.body);
     const other = { ...request, data: { ...receipt, amount: "EUR 30.00" } };
-    expect((await call("POST", "/api/emails", other, { headers })).body.type).toBe("urn:luna:problem:idempotency-key-reused");
+    expect((await call("POST", "/api/emails", other, { headers })).body.type).toBe(
+      "urn:luna:problem:idempotency-key-reused",
+    );
   });
 
   it.each([
@@ -142,7 +188,11 @@ describe("POST /api/emails with a template", () => {
       "enterprise-contact",
     ]);
     const fetchRaw = (path: string) =>
-      exports.default.fetch(new Request(`http://luna.test${path}`, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } }));
+      exports.default.fetch(
+        new Request(`http://luna.test${path}`, {
+          headers: { Authorization: `Bearer ${ADMIN_TOKEN}` },
+        }),
+      );
     for (const { name } of items) {
       const html = await fetchRaw(`/api/admin/email/templates/${name}/preview`);
       expect(html.headers.get("Content-Type")).toBe("text/html; charset=utf-8");
@@ -150,16 +200,21 @@ describe("POST /api/emails with a template", () => {
       expect(await html.text()).toContain("<h1");
       const text = await fetchRaw(`/api/admin/email/templates/${name}/preview?format=text`);
       expect(text.headers.get("Content-Type")).toBe("text/plain; charset=utf-8");
-      expect(Object.keys((await call("GET", `/api/admin/email/templates/${name}/preview?format=json`)).body)).toEqual([
-        "subject",
-        "html",
-        "text",
-      ]);
+      expect(
+        Object.keys(
+          (await call("GET", `/api/admin/email/templates/${name}/preview?format=json`)).body,
+        ),
+      ).toEqual(["subject", "html", "text"]);
     }
     expect((await call("GET", "/api/admin/email/templates/no-such/preview")).status).toBe(404);
-    expect((await call("GET", "/api/admin/email/templates/welcome/preview?format=pdf")).body.errors).toMatchObject([{ path: "format" }]);
+    expect(
+      (await call("GET", "/api/admin/email/templates/welcome/preview?format=pdf")).body.errors,
+    ).toMatchObject([{ path: "format" }]);
     const { token } = await sender([]);
-    expect((await call("GET", "/api/admin/email/templates/welcome/preview", undefined, { token })).status).toBe(403);
+    expect(
+      (await call("GET", "/api/admin/email/templates/welcome/preview", undefined, { token }))
+        .status,
+    ).toBe(403);
   });
 });
 
@@ -168,14 +223,20 @@ describe("POST /api/emails/batch", () => {
 
   it("accepts a hundred, each with its answer in its place, and rings for all of them together", async () => {
     const doorbells = fakeQueue();
-    const emails = Array.from({ length: 100 }, (_, n) => (n % 10 === 3 ? { ...mail, to: "nobody" } : { ...mail, subject: `No ${n}` }));
-    const { status, body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", path, { emails });
+    const emails = Array.from({ length: 100 }, (_, n) =>
+      n % 10 === 3 ? { ...mail, to: "nobody" } : { ...mail, subject: `No ${n}` },
+    );
+    const { status, body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", path, {
+      emails,
+    });
     expect(status).toBe(202);
     expect(body).toMatchObject({ accepted: 90, refused: 10 });
     expect(doorbells.sent).toHaveLength(90);
     const subjects = await Promise.all(
       body.items.map(async ({ id, error }: { id: string; error: { errors: { path: string }[] } }) =>
-        id === undefined ? error.errors[0]?.path : (await call("GET", `/api/emails/${id}`)).body.subject,
+        id === undefined
+          ? error.errors[0]?.path
+          : (await call("GET", `/api/emails/${id}`)).body.subject,
       ),
     );
     expect(subjects).toEqual(emails.map((_, n) => (n % 10 === 3 ? "to" : `No ${n}`)));
@@ -191,30 +252,48 @@ describe("POST /api/emails/batch", () => {
     const before = await rowsInAll();
     const again = await call("POST", path, { emails }, { headers });
     expect(again.body.items).toEqual(first.body.items);
-    const other = await call("POST", path, { emails: [emails[0], { ...mail, subject: "Three" }] }, { headers });
+    const other = await call(
+      "POST",
+      path,
+      { emails: [emails[0], { ...mail, subject: "Three" }] },
+      { headers },
+    );
     expect(other.body.items[0]).toEqual(first.body.items[0]);
-    expect(other.body.items[1].error).toMatchObject({ type: "urn:luna:problem:idempotency-key-reused" });
+    expect(other.body.items[1].error).toMatchObject({
+      type: "urn:luna:problem:idempotency-key-reused",
+    });
     expect(await rowsInAll()).toEqual(before);
   });
 
   it("says of each mail that D1 did not take it, when it does not", async () => {
-    const { status, body } = await callWith({ DB: deadDatabase })("POST", path, { emails: [mail, mail] });
+    const { status, body } = await callWith({ DB: deadDatabase })("POST", path, {
+      emails: [mail, mail],
+    });
     expect(status).toBe(202);
-    expect(body).toMatchObject({ accepted: 0, refused: 2, items: [{ error: { status: 503 } }, { error: { status: 503 } }] });
+    expect(body).toMatchObject({
+      accepted: 0,
+      refused: 2,
+      items: [{ error: { status: 503 } }, { error: { status: 503 } }],
+    });
   });
 
   it("is for who may send, and refuses a list that is none, is empty or is too long", async () => {
     const { token } = await sender([]);
     expect((await call("POST", path, { emails: [mail] }, { token })).status).toBe(403);
     for (const emails of ["x", [], Array.from({ length: 101 }, () => mail)]) {
-      expect((await call("POST", path, { emails })).body.errors).toMatchObject([{ path: "emails" }]);
+      expect((await call("POST", path, { emails })).body.errors).toMatchObject([
+        { path: "emails" },
+      ]);
     }
   });
 });
 
 describe("POST /api/emails/:id/cancel", () => {
   it("ends a queued mail for good, says so in its timeline, and can be repeated", async () => {
-    const { body } = await call("POST", "/api/emails", { ...mail, sendAt: new Date(Date.now() + 3_600_000).toISOString() });
+    const { body } = await call("POST", "/api/emails", {
+      ...mail,
+      sendAt: new Date(Date.now() + 3_600_000).toISOString(),
+    });
     for (let n = 0; n < 2; n += 1) {
       expect(await call("POST", `/api/emails/${body.id}/cancel`)).toMatchObject({
         status: 200,
@@ -222,26 +301,42 @@ describe("POST /api/emails/:id/cancel", () => {
       });
     }
     const { status, events } = (await call("GET", `/api/emails/${body.id}`)).body;
-    expect([status, events.map((event: { type: string }) => event.type)]).toEqual(["cancelled", ["scheduled", "cancelled"]]);
-    expect((await call("POST", "/api/admin/email/process-dlq", { ids: [body.id] })).body.items).toMatchObject([
-      { success: false, status: "cancelled" },
+    expect([status, events.map((event: { type: string }) => event.type)]).toEqual([
+      "cancelled",
+      ["scheduled", "cancelled"],
     ]);
+    expect(
+      (await call("POST", "/api/admin/email/process-dlq", { ids: [body.id] })).body.items,
+    ).toMatchObject([{ success: false, status: "cancelled" }]);
   });
 
-  it.each(["claimed", "sending", "sent", "unknown", "dead"])("is refused for a mail that is %s, which goes on", async (state) => {
-    const { body } = await call("POST", "/api/emails", mail);
-    await env.DB.prepare("UPDATE emails SET status = ?2 WHERE id = ?1").bind(body.id, state).run();
-    const refused = await call("POST", `/api/emails/${body.id}/cancel`);
-    expect(refused).toMatchObject({ status: 409, body: { type: "urn:luna:problem:wrong-state", detail: expect.stringContaining(state) } });
-    expect((await call("GET", `/api/emails/${body.id}`)).body.status).toBe(state);
-    await env.DB.prepare("DELETE FROM emails WHERE id = ?").bind(body.id).run();
-  });
+  it.each(["claimed", "sending", "sent", "unknown", "dead"])(
+    "is refused for a mail that is %s, which goes on",
+    async (state) => {
+      const { body } = await call("POST", "/api/emails", mail);
+      await env.DB.prepare("UPDATE emails SET status = ?2 WHERE id = ?1")
+        .bind(body.id, state)
+        .run();
+      const refused = await call("POST", `/api/emails/${body.id}/cancel`);
+      expect(refused).toMatchObject({
+        status: 409,
+        body: { type: "urn:luna:problem:wrong-state", detail: expect.stringContaining(state) },
+      });
+      expect((await call("GET", `/api/emails/${body.id}`)).body.status).toBe(state);
+      await env.DB.prepare("DELETE FROM emails WHERE id = ?").bind(body.id).run();
+    },
+  );
 
   it("is for the mail's own tenant, to whom another's is not there", async () => {
     const [one, other] = [await sender(["emails:send"]), await sender(["emails:send"])];
     const { body } = await call("POST", "/api/emails", mail, { token: one.token });
-    expect((await call("POST", `/api/emails/${body.id}/cancel`, undefined, { token: other.token })).status).toBe(404);
-    expect((await call("POST", `/api/emails/${body.id}/cancel`, undefined, { token: one.token })).status).toBe(200);
+    expect(
+      (await call("POST", `/api/emails/${body.id}/cancel`, undefined, { token: other.token }))
+        .status,
+    ).toBe(404);
+    expect(
+      (await call("POST", `/api/emails/${body.id}/cancel`, undefined, { token: one.token })).status,
+    ).toBe(200);
   });
 
   it("is known to have worked although the reply of D1 is lost", async () => {
@@ -258,13 +353,23 @@ describe("POST /api/emails", () => {
     expect(accepted.headers.get("Location")).toBe(`/api/emails/${accepted.body.id}`);
 
     const { body } = await call("GET", `/api/emails/${accepted.body.id}`);
-    expect(body).toMatchObject({ id: accepted.body.id, to: "ada@example.com", subject: "Hello", generation: 1, onUnknown: "hold" });
+    expect(body).toMatchObject({
+      id: accepted.body.id,
+      to: "ada@example.com",
+      subject: "Hello",
+      generation: 1,
+      onUnknown: "hold",
+    });
     expect(body.events[0]).toMatchObject({ type: "queued", generation: 1 });
   });
 
   it("still accepts when the doorbell cannot be rung, and lets the next sweep ring", async () => {
     const before = Date.now();
-    const { status, body } = await callWith({ EMAIL_QUEUE: fakeQueue(true).queue })("POST", "/api/emails", mail);
+    const { status, body } = await callWith({ EMAIL_QUEUE: fakeQueue(true).queue })(
+      "POST",
+      "/api/emails",
+      mail,
+    );
     expect(status).toBe(202);
     const row = await env.DB.prepare("SELECT status, ring_after FROM emails WHERE id = ?")
       .bind(body.id)
@@ -275,7 +380,9 @@ describe("POST /api/emails", () => {
   });
 
   it("does not wait for a queue that never answers", async () => {
-    const silent = { sendBatch: () => new Promise(() => undefined) } as unknown as Queue<QueueMessage>;
+    const silent = {
+      sendBatch: () => new Promise(() => undefined),
+    } as unknown as Queue<QueueMessage>;
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const answer = callWith({ EMAIL_QUEUE: silent })("POST", "/api/emails", mail);
     await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
@@ -286,16 +393,27 @@ describe("POST /api/emails", () => {
 
   it("answers 503 and rings for nothing while D1 is down", async () => {
     const doorbells = fakeQueue();
-    const refused = await callWith({ DB: deadDatabase, EMAIL_QUEUE: doorbells.queue })("POST", "/api/emails", mail);
-    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+    const refused = await callWith({ DB: deadDatabase, EMAIL_QUEUE: doorbells.queue })(
+      "POST",
+      "/api/emails",
+      mail,
+    );
+    expect(refused).toMatchObject({
+      status: 503,
+      body: { type: "urn:luna:problem:outcome-unknown" },
+    });
     expect(refused.headers.get("Retry-After")).toBe("5");
     expect(doorbells.sent).toEqual([]);
   });
 
   it("writes neither mail nor event nor key when a statement fails", async () => {
     const before = await rowsInAll();
-    await env.DB.prepare("CREATE TRIGGER refuse BEFORE INSERT ON email_events BEGIN SELECT RAISE(ABORT, 'refused by the test'); END").run();
-    const refused = await call("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "atomic" } });
+    await env.DB.prepare(
+      "CREATE TRIGGER refuse BEFORE INSERT ON email_events BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+    ).run();
+    const refused = await call("POST", "/api/emails", mail, {
+      headers: { "Idempotency-Key": "atomic" },
+    });
     await env.DB.prepare("DROP TRIGGER refuse").run();
     expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
     expect(await rowsInAll()).toEqual(before);
@@ -304,7 +422,10 @@ describe("POST /api/emails", () => {
   it("belongs to keys with the scope emails:send", async () => {
     const { token } = await sender([]);
     const refused = await call("POST", "/api/emails", mail, { token });
-    expect(refused).toMatchObject({ status: 403, body: { detail: expect.stringContaining("lacks the scope emails:send") } });
+    expect(refused).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringContaining("lacks the scope emails:send") },
+    });
     const allowed = await sender(["emails:send"]);
     expect((await call("POST", "/api/emails", mail, { token: allowed.token })).status).toBe(202);
     expect((await call("POST", "/api/emails", mail, { token: null })).status).toBe(401);
@@ -313,41 +434,62 @@ describe("POST /api/emails", () => {
 
 describe("an Idempotency-Key", () => {
   const send = (key: string, body: unknown = mail, token?: string) =>
-    call("POST", "/api/emails", body, { headers: { "Idempotency-Key": key }, ...(token === undefined ? {} : { token }) });
+    call("POST", "/api/emails", body, {
+      headers: { "Idempotency-Key": key },
+      ...(token === undefined ? {} : { token }),
+    });
 
   it("makes twenty concurrent repetitions one mail with one answer", async () => {
     const before = await rows("emails");
     const answers = await Promise.all(Array.from({ length: 20 }, () => send("order-1")));
-    expect(new Set(answers.map(({ status, body }) => `${status} ${body.id} ${body.status}`)).size).toBe(1);
+    expect(
+      new Set(answers.map(({ status, body }) => `${status} ${body.id} ${body.status}`)).size,
+    ).toBe(1);
     expect(answers[0]?.status).toBe(202);
     expect((await rows("emails")) - before).toBe(1);
-    expect(answers.filter(({ headers }) => headers.get("Idempotency-Replayed") === "true")).toHaveLength(19);
+    expect(
+      answers.filter(({ headers }) => headers.get("Idempotency-Replayed") === "true"),
+    ).toHaveLength(19);
   });
 
   it("is refused with another body, and nothing is written", async () => {
     await send("order-2");
     const before = await rowsInAll();
     const refused = await send("order-2", { ...mail, subject: "Something else" });
-    expect(refused).toMatchObject({ status: 422, body: { type: "urn:luna:problem:idempotency-key-reused" } });
+    expect(refused).toMatchObject({
+      status: 422,
+      body: { type: "urn:luna:problem:idempotency-key-reused" },
+    });
     expect(await rowsInAll()).toEqual(before);
   });
 
   it("does not care how the same body is written", async () => {
     const first = await send("order-3", { to: mail.to, subject: mail.subject, text: mail.text });
-    const second = await send("order-3", { text: mail.text, onUnknown: "hold", subject: mail.subject, to: mail.to });
+    const second = await send("order-3", {
+      text: mail.text,
+      onUnknown: "hold",
+      subject: mail.subject,
+      to: mail.to,
+    });
     expect(second.body).toEqual(first.body);
   });
 
   it("belongs to one tenant", async () => {
     const one = await sender(["emails:send"]);
     const other = await sender(["emails:send"]);
-    const ids = await Promise.all([send("order-4", mail, one.token), send("order-4", mail, other.token), send("order-4")]);
+    const ids = await Promise.all([
+      send("order-4", mail, one.token),
+      send("order-4", mail, other.token),
+      send("order-4"),
+    ]);
     expect(new Set(ids.map(({ body }) => body.id)).size).toBe(3);
   });
 
   it("is free again after 24 hours", async () => {
     const first = await send("order-5");
-    await env.DB.prepare("UPDATE idempotency_keys SET expires_at = ? WHERE key = 'order-5'").bind(Date.now()).run();
+    await env.DB.prepare("UPDATE idempotency_keys SET expires_at = ? WHERE key = 'order-5'")
+      .bind(Date.now())
+      .run();
     const second = await send("order-5", { ...mail, subject: "A day later" });
     expect(second.status).toBe(202);
     expect(second.body.id).not.toBe(first.body.id);
@@ -355,25 +497,39 @@ describe("an Idempotency-Key", () => {
 
   it("that has expired does not answer for a mail that could not be accepted", async () => {
     await send("order-7");
-    await env.DB.prepare("UPDATE idempotency_keys SET expires_at = ? WHERE key = 'order-7'").bind(Date.now()).run();
-    await env.DB.prepare("CREATE TRIGGER refuse BEFORE INSERT ON emails BEGIN SELECT RAISE(ABORT, 'refused by the test'); END").run();
+    await env.DB.prepare("UPDATE idempotency_keys SET expires_at = ? WHERE key = 'order-7'")
+      .bind(Date.now())
+      .run();
+    await env.DB.prepare(
+      "CREATE TRIGGER refuse BEFORE INSERT ON emails BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+    ).run();
     const refused = await send("order-7");
     await env.DB.prepare("DROP TRIGGER refuse").run();
     expect(refused.status).toBe(503);
   });
 
   it("answers the same after a lost reply", async () => {
-    const lost = await callWith({ DB: losingReplies(env.DB) })("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "order-6" } });
+    const lost = await callWith({ DB: losingReplies(env.DB) })("POST", "/api/emails", mail, {
+      headers: { "Idempotency-Key": "order-6" },
+    });
     expect(lost.status).toBe(202);
     expect((await send("order-6")).body).toEqual(lost.body);
   });
 
-  it.each(["", "two words", "ü", "x".repeat(256)])("is refused by name when it is %j", async (key) => {
-    const before = await rowsInAll();
-    const refused = await call("POST", "/api/emails", mail, { headers: { "Idempotency-Key": key } });
-    expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: "Idempotency-Key" }] } });
-    expect(await rowsInAll()).toEqual(before);
-  });
+  it.each(["", "two words", "ü", "x".repeat(256)])(
+    "is refused by name when it is %j",
+    async (key) => {
+      const before = await rowsInAll();
+      const refused = await call("POST", "/api/emails", mail, {
+        headers: { "Idempotency-Key": key },
+      });
+      expect(refused).toMatchObject({
+        status: 422,
+        body: { errors: [{ path: "Idempotency-Key" }] },
+      });
+      expect(await rowsInAll()).toEqual(before);
+    },
+  );
 });
 
 describe("GET /api/emails", () => {
@@ -404,28 +560,54 @@ describe("GET /api/emails", () => {
     const { body } = await call("POST", "/api/emails", mail, { token: one.token });
     await env.DB.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(body.id).run();
     for (const token of [undefined, one.token]) {
-      const { items } = (await call("GET", "/api/emails?status=unknown", undefined, token === undefined ? {} : { token })).body;
+      const { items } = (
+        await call(
+          "GET",
+          "/api/emails?status=unknown",
+          undefined,
+          token === undefined ? {} : { token },
+        )
+      ).body;
       expect(items).toMatchObject([{ id: body.id, status: "unknown" }]);
     }
-    expect((await call("GET", "/api/emails?status=unknown", undefined, { token: other.token })).body.items).toEqual([]);
-    expect(await call("GET", "/api/emails?status=lost")).toMatchObject({ status: 422, body: { errors: [{ path: "status" }] } });
+    expect(
+      (await call("GET", "/api/emails?status=unknown", undefined, { token: other.token })).body
+        .items,
+    ).toEqual([]);
+    expect(await call("GET", "/api/emails?status=lost")).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "status" }] },
+    });
   });
 });
 
 describe("GET /api/emails?to=", () => {
   it("finds the mails of one recipient in any case, page by page, and of other tenants only for an operator", async () => {
     const { token } = await sender(["emails:send"]);
-    const mine = (await call("POST", "/api/emails", { ...mail, to: "Wanted@example.com" }, { token })).body.id;
-    const another = (await call("POST", "/api/emails", { ...mail, to: "wanted@example.com" })).body.id;
+    const mine = (
+      await call("POST", "/api/emails", { ...mail, to: "Wanted@example.com" }, { token })
+    ).body.id;
+    const another = (await call("POST", "/api/emails", { ...mail, to: "wanted@example.com" })).body
+      .id;
     await call("POST", "/api/emails", { ...mail, to: "unwanted@example.com" });
     const first = (await call("GET", "/api/emails?to=WANTED@example.com&limit=1")).body;
-    const second = (await call("GET", `/api/emails?to=WANTED@example.com&limit=1&cursor=${first.nextCursor}`)).body;
-    expect([...first.items, ...second.items].map(({ id }) => id).toSorted()).toEqual([mine, another].toSorted());
+    const second = (
+      await call("GET", `/api/emails?to=WANTED@example.com&limit=1&cursor=${first.nextCursor}`)
+    ).body;
+    expect([...first.items, ...second.items].map(({ id }) => id).toSorted()).toEqual(
+      [mine, another].toSorted(),
+    );
     expect(second.nextCursor).toBeUndefined();
-    const own = (await call("GET", "/api/emails?to=wanted@example.com", undefined, { token })).body.items;
+    const own = (await call("GET", "/api/emails?to=wanted@example.com", undefined, { token })).body
+      .items;
     expect(own.map(({ id }: { id: string }) => id)).toEqual([mine]);
-    expect((await call("GET", "/api/emails?to=wanted@example.com&status=dead")).body.items).toEqual([]);
-    expect(await call("GET", "/api/emails?to=nobody")).toMatchObject({ status: 422, body: { errors: [{ path: "to" }] } });
+    expect((await call("GET", "/api/emails?to=wanted@example.com&status=dead")).body.items).toEqual(
+      [],
+    );
+    expect(await call("GET", "/api/emails?to=nobody")).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "to" }] },
+    });
   });
 
   it("reads by an index, whatever else there is", async () => {
@@ -446,15 +628,27 @@ describe("POST /api/admin/email/:id/resolve", () => {
     const path = `/api/admin/email/${body.id}/resolve`;
     expect((await call("POST", path, { status })).status).toBe(404);
     await env.DB.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(body.id).run();
-    await env.DB.prepare("UPDATE emails SET attempts = 3, generation_at = 0, due_at = 0, lease_token = 'old' WHERE id = ?")
+    await env.DB.prepare(
+      "UPDATE emails SET attempts = 3, generation_at = 0, due_at = 0, lease_token = 'old' WHERE id = ?",
+    )
       .bind(body.id)
       .run();
-    const before = await env.DB.prepare("SELECT group_concat(id || status || updated_at) AS all_others FROM emails WHERE id <> ?")
+    const before = await env.DB.prepare(
+      "SELECT group_concat(id || status || updated_at) AS all_others FROM emails WHERE id <> ?",
+    )
       .bind(body.id)
       .first();
-    expect((await call("POST", path, { status })).body).toMatchObject({ id: body.id, status, ...fields });
+    expect((await call("POST", path, { status })).body).toMatchObject({
+      id: body.id,
+      status,
+      ...fields,
+    });
     expect(
-      await env.DB.prepare("SELECT group_concat(id || status || updated_at) AS all_others FROM emails WHERE id <> ?").bind(body.id).first(),
+      await env.DB.prepare(
+        "SELECT group_concat(id || status || updated_at) AS all_others FROM emails WHERE id <> ?",
+      )
+        .bind(body.id)
+        .first(),
     ).toEqual(before);
     const row = await env.DB.prepare(
       "SELECT attempts, generation_at > 0 AS dated, due_at > 0 AS due, sent_at > 0 AS sent, lease_token FROM emails WHERE id = ?",
@@ -470,7 +664,10 @@ describe("POST /api/admin/email/:id/resolve", () => {
       lease_token: null,
     });
     const shown = await call("GET", `/api/emails/${body.id}`);
-    expect(shown.body.events.at(-1)).toMatchObject({ type: status, detail: { resolvedBy: "operator" } });
+    expect(shown.body.events.at(-1)).toMatchObject({
+      type: status,
+      detail: { resolvedBy: "operator" },
+    });
   });
 });
 

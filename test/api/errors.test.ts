@@ -15,17 +15,32 @@ describe("a request that is not valid is refused by the name of its field, and n
     ["an unknown tier", "/api/users", { ...user, tier: "gold" }, "tier"],
     ["a colon in the id", "/api/users", { ...user, userId: "a:b" }, "userId"],
     ["an id of 65 characters", "/api/users", { ...user, userId: "a".repeat(65) }, "userId"],
-    ["an address with a line break", "/api/users", { ...user, email: "a@example.com\r\nBcc: e@example.com" }, "email"],
+    [
+      "an address with a line break",
+      "/api/users",
+      { ...user, email: "a@example.com\r\nBcc: e@example.com" },
+      "email",
+    ],
     ["a list instead of an object", "/api/users", [user], "body"],
     ["nothing to change", "/api/users/ada", {}, "body"],
     ["no body at all", "/api/users", undefined, "userId"],
     ["two recipients", "/api/emails", { ...mail, to: ["a@example.com", "b@example.com"] }, "to"],
     ["cc", "/api/emails", { ...mail, cc: "eve@example.com" }, "cc"],
     ["bcc", "/api/emails", { ...mail, bcc: "eve@example.com" }, "bcc"],
-    ["a subject with a line break", "/api/emails", { ...mail, subject: "Hi\r\nBcc: eve@example.com" }, "subject"],
+    [
+      "a subject with a line break",
+      "/api/emails",
+      { ...mail, subject: "Hi\r\nBcc: eve@example.com" },
+      "subject",
+    ],
     ["an empty subject", "/api/emails", { ...mail, subject: "" }, "subject"],
     ["a blank subject", "/api/emails", { ...mail, subject: " \u00a0" }, "subject"],
-    ["a reply address that is a list", "/api/emails", { ...mail, replyTo: "a@example.com, b@example.com" }, "replyTo"],
+    [
+      "a reply address that is a list",
+      "/api/emails",
+      { ...mail, replyTo: "a@example.com, b@example.com" },
+      "replyTo",
+    ],
     ["neither text nor html", "/api/emails", { to: mail.to, subject: mail.subject }, "text"],
     ["NUL in the text", "/api/emails", { ...mail, text: "a\u0000b" }, "text"],
     ["an unknown policy", "/api/emails", { ...mail, onUnknown: "guess" }, "onUnknown"],
@@ -37,7 +52,11 @@ describe("a request that is not valid is refused by the name of its field, and n
     const refused = await call(path === "/api/users/ada" ? "PATCH" : "POST", path, body);
     expect(refused.status).toBe(422);
     expect(refused.headers.get("Content-Type")).toBe("application/problem+json");
-    expect(refused.body).toMatchObject({ type: "urn:luna:problem:invalid", title: "The request is not valid", status: 422 });
+    expect(refused.body).toMatchObject({
+      type: "urn:luna:problem:invalid",
+      title: "The request is not valid",
+      status: 422,
+    });
     expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
     expect(refused.body.detail).toContain(field);
     expect(await rowsInAll()).toEqual(before);
@@ -49,17 +68,25 @@ describe("a request that is not valid is refused by the name of its field, and n
   ])(
     "a list of half a million wrong entries is refused for its length, before anything looks at them: %s %s",
     async (method, path, field) => {
-      const refused = await call(method, path, { [field]: Array.from({ length: 500_000 }, () => 1) });
+      const refused = await call(method, path, {
+        [field]: Array.from({ length: 500_000 }, () => 1),
+      });
       expect(refused).toMatchObject({
         status: 422,
-        body: { errors: [{ path: field, message: expect.stringMatching(/^must have at most \d+ entries$/) }] },
+        body: {
+          errors: [
+            { path: field, message: expect.stringMatching(/^must have at most \d+ entries$/) },
+          ],
+        },
       });
     },
   );
 
   it("an unknown field of a megabyte is named by its beginning", async () => {
     const refused = await call("POST", "/api/users", { ...user, ["x".repeat(1_000_000)]: 1 });
-    expect(refused.body.errors).toEqual([{ path: "x".repeat(100), message: "is not a known field" }]);
+    expect(refused.body.errors).toEqual([
+      { path: "x".repeat(100), message: "is not a known field" },
+    ]);
   });
 
   it.each([
@@ -83,13 +110,22 @@ describe("a body", () => {
   it("of another type is refused with 415", async () => {
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]) {
       const refused = await call("POST", "/api/users", user, { headers: { "Content-Type": type } });
-      expect(refused).toMatchObject({ status: 415, body: { type: "urn:luna:problem:unsupported-media-type" } });
+      expect(refused).toMatchObject({
+        status: 415,
+        body: { type: "urn:luna:problem:unsupported-media-type" },
+      });
     }
   });
 
-  it.each(["{", "\u0000", '{"userId":"ada",}', "nul"])("that is not JSON is refused with 400: %j", async (body) => {
-    expect(await call("POST", "/api/users", body)).toMatchObject({ status: 400, body: { type: "urn:luna:problem:malformed-json" } });
-  });
+  it.each(["{", "\u0000", '{"userId":"ada",}', "nul"])(
+    "that is not JSON is refused with 400: %j",
+    async (body) => {
+      expect(await call("POST", "/api/users", body)).toMatchObject({
+        status: 400,
+        body: { type: "urn:luna:problem:malformed-json" },
+      });
+    },
+  );
 
   it("that is empty counts as {}, whatever its content type", async () => {
     expect((await call("POST", "/api/admin/email/process-dlq")).status).toBe(200);
@@ -102,7 +138,10 @@ describe("a body", () => {
     expect((await call("POST", "/api/emails", { ...mail, text })).status).toBe(413);
     const stream = new Response(JSON.stringify({ ...mail, text })).body;
     const headers = { Authorization: `Bearer ${ADMIN_TOKEN}`, "Content-Type": "application/json" };
-    const refused = await dispatch(new Request("http://luna.test/api/emails", { method: "POST", headers, body: stream }), env);
+    const refused = await dispatch(
+      new Request("http://luna.test/api/emails", { method: "POST", headers, body: stream }),
+      env,
+    );
     expect(refused.status).toBe(413);
     expect(await rowsInAll()).toEqual(before);
   });
@@ -121,14 +160,20 @@ describe("a token", () => {
       token: null,
       headers: authorization === undefined ? {} : { Authorization: authorization },
     });
-    expect(refused).toMatchObject({ status: 401, body: { type: "urn:luna:problem:unauthenticated" } });
+    expect(refused).toMatchObject({
+      status: 401,
+      body: { type: "urn:luna:problem:unauthenticated" },
+    });
     expect(refused.headers.get("WWW-Authenticate")).toContain("Bearer");
   });
 });
 
 describe("a path", () => {
   it("that does not exist is answered with 404", async () => {
-    expect(await call("GET", "/api/nothing")).toMatchObject({ status: 404, body: { type: "urn:luna:problem:not-found" } });
+    expect(await call("GET", "/api/nothing")).toMatchObject({
+      status: 404,
+      body: { type: "urn:luna:problem:not-found" },
+    });
   });
 
   it("that exists under other methods is answered with 405 and those", async () => {
@@ -141,7 +186,11 @@ describe("a path", () => {
 it("HEAD is answered like GET, without the body", async () => {
   const response = await dispatch(new Request("http://luna.test/health", { method: "HEAD" }), env);
   expect(response.status).toBe(200);
-  expect(await (await exports.default.fetch(new Request("http://luna.test/health", { method: "HEAD" }))).text()).toBe("");
+  expect(
+    await (
+      await exports.default.fetch(new Request("http://luna.test/health", { method: "HEAD" }))
+    ).text(),
+  ).toBe("");
 });
 
 describe("when a dependency is down", () => {
@@ -158,20 +207,33 @@ describe("when a dependency is down", () => {
     ["POST", "/api/admin/email/process-dlq", { ids: ["some-mail"] }],
   ])("%s %s says that it cannot know", async (method, path, body) => {
     const refused = await callWith({ DB: deadDatabase })(method, path, body);
-    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+    expect(refused).toMatchObject({
+      status: 503,
+      body: { type: "urn:luna:problem:outcome-unknown" },
+    });
   });
 
   it.each([{}, { ids: ["some-mail"], dryRun: true }])(
     "a replay that has replayed nothing yet does not say that it may have: %j",
     async (body) => {
-      const refused = await callWith({ DB: deadDatabase })("POST", "/api/admin/email/process-dlq", body);
-      expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
+      const refused = await callWith({ DB: deadDatabase })(
+        "POST",
+        "/api/admin/email/process-dlq",
+        body,
+      );
+      expect(refused).toMatchObject({
+        status: 503,
+        body: { type: "urn:luna:problem:unavailable" },
+      });
     },
   );
 
   it("a variable that is missing or bad is named, without its value", async () => {
     const short = await callWith({ ADMIN_TOKEN: "short" })("GET", "/api/users/ada");
-    expect(short).toMatchObject({ status: 503, body: { detail: "The variable ADMIN_TOKEN must have at least 32 characters." } });
+    expect(short).toMatchObject({
+      status: 503,
+      body: { detail: "The variable ADMIN_TOKEN must have at least 32 characters." },
+    });
     const sender = await callWith({ EMAIL_FROM: "nobody" })("POST", "/api/emails", mail);
     expect(sender.body.detail).toContain("EMAIL_FROM");
     expect(sender.body.detail).not.toContain("nobody");
@@ -183,7 +245,9 @@ describe("when a dependency is down", () => {
         throw new Error("a secret detail");
       },
     });
-    const request = new Request("http://luna.test/api/me", { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } });
+    const request = new Request("http://luna.test/api/me", {
+      headers: { Authorization: `Bearer ${ADMIN_TOKEN}` },
+    });
     const failed = await dispatch(request, broken);
     expect(failed.status).toBe(500);
     expect(failed.headers.get("X-Request-Id")).toMatch(/^[0-9a-f-]{36}$/);
@@ -194,24 +258,36 @@ describe("when a dependency is down", () => {
 describe("GET /health", () => {
   it("is ok, and degraded once a mail has been due for more than five minutes", async () => {
     const healthy = await call("GET", "/health", undefined, { token: null });
-    expect(healthy).toMatchObject({ status: 200, body: { status: "ok", checks: { database: { status: "ok" }, email: { status: "ok" } } } });
+    expect(healthy).toMatchObject({
+      status: 200,
+      body: { status: "ok", checks: { database: { status: "ok" }, email: { status: "ok" } } },
+    });
 
     const { body } = await call("POST", "/api/emails", mail);
     await env.DB.prepare("UPDATE emails SET due_at = ? WHERE id = ?")
       .bind(Date.now() - 301_000, body.id)
       .run();
     const degraded = await call("GET", "/health", undefined, { token: null });
-    expect(degraded).toMatchObject({ status: 200, body: { status: "degraded", checks: { email: { status: "degraded" } } } });
+    expect(degraded).toMatchObject({
+      status: 200,
+      body: { status: "degraded", checks: { email: { status: "degraded" } } },
+    });
     expect(degraded.body.checks.email.oldestDueSeconds).toBeGreaterThanOrEqual(301);
   });
 
   it("asks nobody who they are, not even with a stale token or without D1", async () => {
     expect((await call("GET", "/health", undefined, { token: "stale" })).status).toBe(200);
-    expect((await callWith({ DB: deadDatabase })("GET", "/health", undefined, { token: "stale" })).body.status).toBe("down");
+    expect(
+      (await callWith({ DB: deadDatabase })("GET", "/health", undefined, { token: "stale" })).body
+        .status,
+    ).toBe("down");
   });
 
   it("is down with 503 only when D1 does not answer", async () => {
     const down = await callWith({ DB: deadDatabase })("GET", "/health", undefined, { token: null });
-    expect(down).toMatchObject({ status: 503, body: { status: "down", checks: { database: { status: "down" } } } });
+    expect(down).toMatchObject({
+      status: 503,
+      body: { status: "down", checks: { database: { status: "down" } } },
+    });
   });
 });

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { beforeEach, expect, inject, it, vi } from "vitest";
-import { userKey } from "../../shared/cache/keys.ts";
+import { userKey } from "../../shared/accounts/rules/keys.ts";
 import { call, callWith } from "./support.ts";
 
 /** What comes from KV and from providers, at random. */
@@ -10,19 +10,33 @@ import { call, callWith } from "./support.ts";
 const seed = inject("seed");
 
 beforeEach(() => {
-  for (const level of ["info", "warn", "error"] as const) vi.spyOn(console, level).mockReturnValue();
+  for (const level of ["info", "warn", "error"] as const)
+    vi.spyOn(console, level).mockReturnValue();
   return () => void vi.restoreAllMocks();
 });
 
 it("whatever stands in KV, a read answers what D1 has", async () => {
   const { body } = await call("POST", "/api/users", { userId: "kv", email: "kv@example.com" });
-  const entry = { v: 1, key: userKey("kv"), createdAt: Date.now(), ttlMs: 300_000, tags: [], seq: 1, generation: "x", value: body.user };
+  const entry = {
+    v: 1,
+    key: userKey("kv"),
+    createdAt: Date.now(),
+    ttlMs: 300_000,
+    tags: [],
+    seq: 1,
+    generation: "x",
+    value: body.user,
+  };
   const field = fc.constantFrom(...Object.keys(entry));
   const stored = fc.oneof(
     fc.string(),
     fc.json(),
-    fc.record({ name: field, put: fc.jsonValue({ maxDepth: 1 }) }).map(({ name, put }) => JSON.stringify({ ...entry, [name]: put })),
-    field.map((gone) => JSON.stringify(Object.fromEntries(Object.entries(entry).filter(([name]) => name !== gone)))),
+    fc
+      .record({ name: field, put: fc.jsonValue({ maxDepth: 1 }) })
+      .map(({ name, put }) => JSON.stringify({ ...entry, [name]: put })),
+    field.map((gone) =>
+      JSON.stringify(Object.fromEntries(Object.entries(entry).filter(([name]) => name !== gone))),
+    ),
     fc.nat(200).map((length) => JSON.stringify(entry).slice(0, length)),
   );
   await fc.assert(

@@ -11,8 +11,8 @@ import { cron } from "../support/produce.ts";
 import { call, tables } from "./support.ts";
 
 /**
- * Requests at random against the real Worker on a real D1, KV and objects: none is answered with a 5xx or with what the document does not
- * describe, and none that is refused changes a row.
+ * Requests at random against the real Worker on a real D1, KV and objects: none is answered with a
+ * 5xx or with what the document does not describe, and none that is refused changes a row.
  */
 
 const REQUESTS = 20_000;
@@ -29,7 +29,11 @@ async function signUp(userId: string): Promise<void> {
   await env.DB.prepare("DELETE FROM workspaces WHERE owner_id = ?1").bind(userId).run();
   await env.DB.prepare("DELETE FROM users WHERE user_id = ?1").bind(userId).run();
   await call("POST", "/api/admin/cache/invalidate", { userId });
-  const { body } = await call("POST", "/api/users", { userId, email: `${userId}-${crypto.randomUUID()}@example.com`, tier: "enterprise" });
+  const { body } = await call("POST", "/api/users", {
+    userId,
+    email: `${userId}-${crypto.randomUUID()}@example.com`,
+    tier: "enterprise",
+  });
   tokens.set(userId, body.apiKey);
   await call("PATCH", `/api/users/${userId}`, { scopes: ["emails:send"] });
 }
@@ -40,7 +44,15 @@ beforeAll(async () => {
   const team = (await call("POST", "/api/teams", { name: "Fuzz" }, { token })).body.team.teamId;
   const mails = await Promise.all(
     [1, 2, 3].map(
-      async () => (await call("POST", "/api/emails", { to: "fuzz@example.com", subject: "Hi", text: "Hi" }, { token })).body.id,
+      async () =>
+        (
+          await call(
+            "POST",
+            "/api/emails",
+            { to: "fuzz@example.com", subject: "Hi", text: "Hi" },
+            { token },
+          )
+        ).body.id,
     ),
   );
   known = {
@@ -58,7 +70,8 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
-  for (const level of ["info", "warn", "error"] as const) vi.spyOn(console, level).mockReturnValue();
+  for (const level of ["info", "warn", "error"] as const)
+    vi.spyOn(console, level).mockReturnValue();
 });
 afterEach(() => void vi.restoreAllMocks());
 
@@ -70,7 +83,9 @@ function tokenOf(who: number): string | null {
 }
 
 const urlOf = ({ path, query }: FuzzRequest): URL =>
-  new URL(`http://luna.test${path.startsWith("/") ? path : `/${path}`}${query === "" ? "" : `?${query}`}`);
+  new URL(
+    `http://luna.test${path.startsWith("/") ? path : `/${path}`}${query === "" ? "" : `?${query}`}`,
+  );
 /** As the router reads it: without slashes at its end. */
 const pathOf = (request: FuzzRequest): string => urlOf(request).pathname.replace(/(?<=.)\/+$/, "");
 
@@ -87,12 +102,20 @@ async function send({ method, body, headers, who, ...where }: FuzzRequest): Prom
 
 /** Purges that were owed go in the background. */
 const lasting = tables.filter((table) => table !== "purge_intents");
-const updates = ["SUM(updated_at) FROM users", "SUM(updated_at) FROM emails", "SUM(amount) FROM usage_metrics"];
+const updates = [
+  "SUM(updated_at) FROM users",
+  "SUM(updated_at) FROM emails",
+  "SUM(amount) FROM usage_metrics",
+];
 const fingerprintSql = `SELECT json_array(${[...lasting.map((table) => `(SELECT COUNT(*) FROM ${table})`), ...updates.map((sum) => `(SELECT ${sum})`)].join(", ")}) AS n`;
-const fingerprint = async (): Promise<string> => (await env.DB.prepare(fingerprintSql).first<string>("n")) ?? "";
+const fingerprint = async (): Promise<string> =>
+  (await env.DB.prepare(fingerprintSql).first<string>("n")) ?? "";
 
 it(`${REQUESTS} requests at random: no 5xx, no answer that the document does not describe, and no row by one that was refused`, async () => {
-  const sample = fc.sample(requests(openApiDocument(operations, "1"), known), { numRuns: REQUESTS, seed });
+  const sample = fc.sample(requests(openApiDocument(operations, "1"), known), {
+    numRuns: REQUESTS,
+    seed,
+  });
   const wrong: string[] = [];
   let authenticated = 0;
   let before = await fingerprint();
@@ -103,12 +126,15 @@ it(`${REQUESTS} requests at random: no 5xx, no answer that the document does not
     const told = `${request.method} ${request.path}?${request.query} ${String(request.body).slice(0, 300)}: ${status} ${text.slice(0, 300)}`;
     if (status >= 500) wrong.push(told);
     const asked =
-      request.method === "OPTIONS" && status === 204 ? [] : undocumented(request.method, pathOf(request), { status, headers, text });
+      request.method === "OPTIONS" && status === 204
+        ? []
+        : undocumented(request.method, pathOf(request), { status, headers, text });
     if (asked.length > 0) wrong.push(`${told}: ${asked.join("; ")}`);
     if (status !== 401 && tokenOf(request.who) !== null) authenticated += 1;
     if (request.method !== "GET" && request.method !== "HEAD") {
       const after = await fingerprint();
-      if (status >= 400 && after !== before) wrong.push(`${told} and changed ${before} to ${after}`);
+      if (status >= 400 && after !== before)
+        wrong.push(`${told} and changed ${before} to ${after}`);
       before = after;
     }
     const user = users[request.who % users.length] ?? "";

@@ -1,19 +1,23 @@
 import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { operations } from "../../shared/contract/operations.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import { metricOf } from "../../shared/telemetry/metrics.ts";
+import { metricOf } from "../../shared/telemetry/rules/metrics.ts";
+import { dispatch } from "../../workers/api/dispatch.ts";
+import type { ApiEnv } from "../../workers/env.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { scraped, valueOf } from "../support/scraped.ts";
 import { call, callDefective, callWith, deadDatabase } from "./support.ts";
-import { dispatch } from "../../workers/api/dispatch.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
 async function scrape(changes: Partial<ApiEnv> = {}): Promise<ReturnType<typeof scraped>> {
-  const request = new Request("http://luna.test/metrics", { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } });
+  const request = new Request("http://luna.test/metrics", {
+    headers: { Authorization: `Bearer ${ADMIN_TOKEN}` },
+  });
   const response =
-    Object.keys(changes).length === 0 ? await exports.default.fetch(request) : await dispatch(request, { ...env, ...changes });
+    Object.keys(changes).length === 0
+      ? await exports.default.fetch(request)
+      : await dispatch(request, { ...env, ...changes });
   expect(response.status).toBe(200);
   expect(response.headers.get("Content-Type")).toBe("text/plain; version=0.0.4; charset=utf-8");
   return scraped(await response.text());
@@ -32,11 +36,25 @@ describe("GET /metrics", () => {
       const found = await scrape();
       expect(valueOf(found, "luna_http_requests_total", { ...of, method: "GET" })).toBe(1);
       expect(valueOf(found, "luna_http_requests_total", { ...of, method: "HEAD" })).toBe(1);
-      expect(valueOf(found, "luna_http_requests_total", { operation: "none", method: "GET", status: "4xx" })).toBe(1);
-      expect(valueOf(found, "luna_http_requests_total", { operation: "none", method: "other", status: "4xx" })).toBe(1);
+      expect(
+        valueOf(found, "luna_http_requests_total", {
+          operation: "none",
+          method: "GET",
+          status: "4xx",
+        }),
+      ).toBe(1);
+      expect(
+        valueOf(found, "luna_http_requests_total", {
+          operation: "none",
+          method: "other",
+          status: "4xx",
+        }),
+      ).toBe(1);
       const durations = found.histograms.get("luna_http_request_duration_seconds");
       expect(durations?.find(({ labels }) => labels["operation"] === "getUser")?.count).toBe(2);
-      expect(Number(valueOf(found, "luna_telemetry_last_report_timestamp_seconds", { worker: "api" }))).toBeGreaterThan(0);
+      expect(
+        Number(valueOf(found, "luna_telemetry_last_report_timestamp_seconds", { worker: "api" })),
+      ).toBeGreaterThan(0);
     }, 10_000);
   }, 20_000);
 
@@ -52,12 +70,19 @@ describe("GET /metrics", () => {
     ];
     for (const path of odd)
       for (const method of ["GET", "PUT", "PROPFIND", "OPTIONS", "PURGE"])
-        await exports.default.fetch(new Request(`http://luna.test${path}`, { method, headers: { Authorization: "Bearer x" } }));
+        await exports.default.fetch(
+          new Request(`http://luna.test${path}`, {
+            method,
+            headers: { Authorization: "Bearer x" },
+          }),
+        );
     // What an isolate has counted it reports together.
     await call("HEAD", "/openapi.json");
     const found = await vi.waitFor(async () => {
       const one = await scrape();
-      expect(valueOf(one, "luna_http_requests_total", { operation: "getOpenApi", method: "HEAD" })).toBe(1);
+      expect(
+        valueOf(one, "luna_http_requests_total", { operation: "getOpenApi", method: "HEAD" }),
+      ).toBe(1);
       return one;
     }, 10_000);
     const names = [...operations.map(({ id }) => id), "none"];
@@ -75,16 +100,27 @@ describe("GET /metrics", () => {
     vi.spyOn(console, "error").mockReturnValue();
     await call("POST", "/api/emails", { to: "ada@example.com", subject: "Hi", text: "Hi" });
     await call("POST", "/api/users", { userId: "metric", email: "metric@example.com" });
-    expect((await call("POST", "/api/users", { userId: "metric", email: "other@example.com" })).status).toBe(409);
-    expect((await callWith({ DB: deadDatabase })("POST", "/api/emails", { to: "a@example.com", subject: "Hi", text: "Hi" })).status).toBe(
-      503,
-    );
+    expect(
+      (await call("POST", "/api/users", { userId: "metric", email: "other@example.com" })).status,
+    ).toBe(409);
+    expect(
+      (
+        await callWith({ DB: deadDatabase })("POST", "/api/emails", {
+          to: "a@example.com",
+          subject: "Hi",
+          text: "Hi",
+        })
+      ).status,
+    ).toBe(503);
     expect((await callDefective("GET", "/api/admin/alerts")).status).toBe(500);
     await vi.waitFor(async () => {
       const found = await scrape();
-      const transactions = (outcome: string) => valueOf(found, "luna_database_transactions_total", { outcome });
+      const transactions = (outcome: string) =>
+        valueOf(found, "luna_database_transactions_total", { outcome });
       expect(valueOf(found, "luna_emails_accepted_total")).toBe(2);
-      expect([transactions("committed"), transactions("refused"), transactions("unknown")]).toEqual([2, 1, 1]);
+      expect([transactions("committed"), transactions("refused"), transactions("unknown")]).toEqual(
+        [2, 1, 1],
+      );
       expect(valueOf(found, "luna_uncaught_exceptions_total", { worker: "api" })).toBe(1);
     }, 10_000);
   }, 20_000);
@@ -95,21 +131,42 @@ describe("GET /metrics", () => {
     expect(valueOf(found, "luna_email_oldest_due_age_seconds")).toBeGreaterThanOrEqual(0);
     expect(valueOf(found, "luna_dead_letters")).toBe(0);
     expect(valueOf(found, "luna_tasks_overdue")).toBe(0);
-    expect(valueOf(found, "luna_circuit_breaker_state", { dependency: "cache", state: "closed" })).toBe(1);
-    const before = Number(valueOf(found, "luna_circuit_breaker_transitions_total", { dependency: "cache" }));
+    expect(
+      valueOf(found, "luna_circuit_breaker_state", { dependency: "cache", state: "closed" }),
+    ).toBe(1);
+    const before = Number(
+      valueOf(found, "luna_circuit_breaker_transitions_total", { dependency: "cache" }),
+    );
     await call("POST", "/api/admin/circuit-breakers/cache/open", { reason: "a test" });
     const opened = await scrape();
-    expect(valueOf(opened, "luna_circuit_breaker_state", { dependency: "cache", state: "open" })).toBe(1);
-    expect(valueOf(opened, "luna_circuit_breaker_transitions_total", { dependency: "cache" })).toBe(before + 1);
+    expect(
+      valueOf(opened, "luna_circuit_breaker_state", { dependency: "cache", state: "open" }),
+    ).toBe(1);
+    expect(valueOf(opened, "luna_circuit_breaker_transitions_total", { dependency: "cache" })).toBe(
+      before + 1,
+    );
     await call("POST", "/api/admin/circuit-breakers/cache/reset", { reason: "a test" });
-    for (const part of ["telemetry", "breakers", "email", "tasks"]) expect(valueOf(opened, "luna_scrape_ok", { part })).toBe(1);
+    for (const part of ["telemetry", "breakers", "email", "tasks"])
+      expect(valueOf(opened, "luna_scrape_ok", { part })).toBe(1);
   });
 
   it.each<[string, Partial<ApiEnv>, string[]]>([
-    ["telemetry", { TELEMETRY: never as unknown as ApiEnv["TELEMETRY"] }, ["luna_emails_accepted_total", "luna_telemetry_isolates"]],
-    ["breakers", { CIRCUIT_BREAKER: never as unknown as ApiEnv["CIRCUIT_BREAKER"] }, ["luna_circuit_breaker_state"]],
+    [
+      "telemetry",
+      { TELEMETRY: never as unknown as ApiEnv["TELEMETRY"] },
+      ["luna_emails_accepted_total", "luna_telemetry_isolates"],
+    ],
+    [
+      "breakers",
+      { CIRCUIT_BREAKER: never as unknown as ApiEnv["CIRCUIT_BREAKER"] },
+      ["luna_circuit_breaker_state"],
+    ],
     ["email", { DB: deadDatabase }, ["luna_email_backlog"]],
-    ["tasks", { TASK_WATCHDOG: never as unknown as ApiEnv["TASK_WATCHDOG"] }, ["luna_tasks_overdue"]],
+    [
+      "tasks",
+      { TASK_WATCHDOG: never as unknown as ApiEnv["TASK_WATCHDOG"] },
+      ["luna_tasks_overdue"],
+    ],
   ])("tells that %s does not answer, and all the rest", async (part, changes, missing) => {
     vi.spyOn(console, "error").mockReturnValue();
     vi.spyOn(console, "warn").mockReturnValue();
@@ -124,8 +181,12 @@ describe("GET /metrics", () => {
 it("what is counted goes to Workers Analytics Engine too, if that is bound", async () => {
   const points: AnalyticsEngineDataPoint[] = [];
   const own = { getByName: (name: string) => env.TELEMETRY.getByName(name) } as ApiEnv["TELEMETRY"];
-  const dataset = { writeDataPoint: (point: AnalyticsEngineDataPoint) => void points.push(point) } as AnalyticsEngineDataset;
-  expect((await callWith({ TELEMETRY: own, ANALYTICS: dataset })("GET", "/api/users/nobody")).status).toBe(404);
+  const dataset = {
+    writeDataPoint: (point: AnalyticsEngineDataPoint) => void points.push(point),
+  } as AnalyticsEngineDataset;
+  expect(
+    (await callWith({ TELEMETRY: own, ANALYTICS: dataset })("GET", "/api/users/nobody")).status,
+  ).toBe(404);
   const expected = expect.objectContaining({
     indexes: ["luna_http_requests_total"],
     blobs: ["luna_http_requests_total", "operation=getUser", "method=GET", "status=4xx"],
@@ -141,6 +202,13 @@ it("no request waits for telemetry, or fails with it", async () => {
     },
   };
   for (const broken of [never, throwing]) {
-    expect((await callWith({ TELEMETRY: broken as unknown as ApiEnv["TELEMETRY"] })("GET", "/api/users/nobody")).status).toBe(404);
+    expect(
+      (
+        await callWith({ TELEMETRY: broken as unknown as ApiEnv["TELEMETRY"] })(
+          "GET",
+          "/api/users/nobody",
+        )
+      ).status,
+    ).toBe(404);
   }
 });

@@ -4,13 +4,18 @@ import { operations } from "../../shared/contract/operations.ts";
 import { routes } from "../../workers/api/routes.ts";
 import { undocumented } from "../support/conformance.ts";
 
-const get = async (path: string): Promise<Response> => await exports.default.fetch(new Request(`http://luna.test${path}`));
+const get = async (path: string): Promise<Response> =>
+  await exports.default.fetch(new Request(`http://luna.test${path}`));
 
 describe("the contract", () => {
   it("is what is routed: every operation, once, and nothing else", () => {
-    expect(routes.map(({ id }) => id).toSorted()).toEqual(operations.map(({ id }) => id).toSorted());
+    expect(routes.map(({ id }) => id).toSorted()).toEqual(
+      operations.map(({ id }) => id).toSorted(),
+    );
     expect(new Set(operations.map(({ id }) => id)).size).toBe(operations.length);
-    expect(new Set(operations.map(({ method, path }) => `${method} ${path.replace(/:\w+/g, ":")}`)).size).toBe(operations.length);
+    expect(
+      new Set(operations.map(({ method, path }) => `${method} ${path.replace(/:\w+/g, ":")}`)).size,
+    ).toBe(operations.length);
   });
 });
 
@@ -20,20 +25,45 @@ describe("GET /openapi.json", () => {
       await get("/openapi.json")
     ).json<{ openapi: string; paths: Record<string, Record<string, { operationId: string }>> }>();
     expect(document.openapi).toBe("3.1.0");
-    const ids = Object.values(document.paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));
+    const ids = Object.values(document.paths).flatMap((methods) =>
+      Object.values(methods).map(({ operationId }) => operationId),
+    );
     expect(ids.toSorted()).toEqual(operations.map(({ id }) => id).toSorted());
     expect(document.paths["/api/users/{userId}"]?.["patch"]).toMatchObject({
-      parameters: [{ name: "userId", in: "path", required: true, schema: { type: "string", pattern: expect.any(String) } }],
+      parameters: [
+        {
+          name: "userId",
+          in: "path",
+          required: true,
+          schema: { type: "string", pattern: expect.any(String) },
+        },
+      ],
       requestBody: {
         content: {
           "application/json": {
-            schema: { additionalProperties: false, properties: { email: {}, tier: {}, scopes: { type: "array", items: {} } } },
+            schema: {
+              additionalProperties: false,
+              properties: { email: {}, tier: {}, scopes: { type: "array", items: {} } },
+            },
           },
         },
       },
-      responses: { 200: {}, 401: {}, 403: {}, 404: {}, 409: {}, 415: {}, 422: {}, 429: {}, 500: {}, 503: {} },
+      responses: {
+        200: {},
+        401: {},
+        403: {},
+        404: {},
+        409: {},
+        415: {},
+        422: {},
+        429: {},
+        500: {},
+        503: {},
+      },
     });
-    expect(document.paths["/api/emails"]?.["post"]).toMatchObject({ parameters: [{ name: "Idempotency-Key", in: "header" }] });
+    expect(document.paths["/api/emails"]?.["post"]).toMatchObject({
+      parameters: [{ name: "Idempotency-Key", in: "header" }],
+    });
   });
 });
 
@@ -58,7 +88,11 @@ it("an answer that the document does not describe is found", () => {
     "Strict-Transport-Security": "x",
   });
   const answer = (status: number, body: unknown) =>
-    undocumented("GET", "/api/admin/email/templates", { status, headers, text: JSON.stringify(body) });
+    undocumented("GET", "/api/admin/email/templates", {
+      status,
+      headers,
+      text: JSON.stringify(body),
+    });
   expect(answer(200, { items: [{ name: "welcome" }] })).toEqual([]);
   expect(answer(200, { items: [{ name: "welcome", secret: 1 }] })).not.toEqual([]);
   expect(answer(200, { items: [{}] })).not.toEqual([]);

@@ -4,7 +4,10 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { call, callWith } from "./support.ts";
 
-/** Who is let in: the admin's tokens, the one for reading, and operators whom Cloudflare Access has signed in. */
+/**
+ * Who is let in: the admin's tokens, the one for reading, and operators whom Cloudflare Access has
+ * signed in.
+ */
 
 const PREVIOUS = "the-token-before-0123456789abcdefgh";
 const READONLY = "the-token-for-reading-0123456789abc";
@@ -18,14 +21,21 @@ describe("an admin token", () => {
   it("works beside the one before it while both are set, and each acts under its own name", async () => {
     for (const token of [ADMIN_TOKEN, PREVIOUS])
       expect((await rotating("POST", reset, { reason: "rotation" }, { token })).status).toBe(200);
-    const { items } = (await rotating("GET", "/api/admin/circuit-breakers/cache/history?limit=2")).body;
+    const { items } = (await rotating("GET", "/api/admin/circuit-breakers/cache/history?limit=2"))
+      .body;
     expect(new Set(items.map(({ actor }: { actor: string }) => actor)).size).toBe(2);
-    expect((await call("POST", reset, { reason: "rotation" }, { token: PREVIOUS })).status, "and no longer than that").toBe(401);
+    expect(
+      (await call("POST", reset, { reason: "rotation" }, { token: PREVIOUS })).status,
+      "and no longer than that",
+    ).toBe(401);
   });
 
-  it.each(["", "x", `${ADMIN_TOKEN}x`, ADMIN_TOKEN.slice(0, -1), "undefined"])("that is %j is refused", async (token) => {
-    expect((await rotating("GET", "/api/admin/alerts", undefined, { token })).status).toBe(401);
-  });
+  it.each(["", "x", `${ADMIN_TOKEN}x`, ADMIN_TOKEN.slice(0, -1), "undefined"])(
+    "that is %j is refused",
+    async (token) => {
+      expect((await rotating("GET", "/api/admin/alerts", undefined, { token })).status).toBe(401);
+    },
+  );
 
   it.each([
     ["the one that is set", ADMIN_TOKEN, 200],
@@ -37,26 +47,40 @@ describe("an admin token", () => {
     expect(compared).toHaveBeenCalledTimes(2);
   });
 
-  it.each([`Basic ${btoa(`admin:${ADMIN_TOKEN}`)}`, `Bearer ${ADMIN_TOKEN} ${ADMIN_TOKEN}`, "Bearer"])(
-    "is sent as a bearer token: %j is none",
-    async (header) => {
-      expect((await call("GET", "/api/admin/alerts", undefined, { token: null, headers: { Authorization: header } })).status).toBe(401);
-    },
-  );
+  it.each([
+    `Basic ${btoa(`admin:${ADMIN_TOKEN}`)}`,
+    `Bearer ${ADMIN_TOKEN} ${ADMIN_TOKEN}`,
+    "Bearer",
+  ])("is sent as a bearer token: %j is none", async (header) => {
+    expect(
+      (
+        await call("GET", "/api/admin/alerts", undefined, {
+          token: null,
+          headers: { Authorization: header },
+        })
+      ).status,
+    ).toBe(401);
+  });
 
   it("is never the token for reading: who sets both to the same is told so", async () => {
     const refused = await callWith({ READONLY_TOKEN: ADMIN_TOKEN })("GET", "/api/admin/alerts");
-    expect(refused).toMatchObject({ status: 503, body: { detail: "The variable READONLY_TOKEN must not be an admin token." } });
+    expect(refused).toMatchObject({
+      status: 503,
+      body: { detail: "The variable READONLY_TOKEN must not be an admin token." },
+    });
   });
 });
 
 it("the token for reading looks at everything and changes nothing", async () => {
   const viewing = callWith({ READONLY_TOKEN: READONLY });
-  expect((await viewing("GET", "/api/admin/circuit-breakers", undefined, { token: READONLY })).status).toBe(200);
+  expect(
+    (await viewing("GET", "/api/admin/circuit-breakers", undefined, { token: READONLY })).status,
+  ).toBe(200);
   expect((await viewing("POST", reset, { reason: "no" }, { token: READONLY })).status).toBe(403);
-  expect((await call("GET", "/api/admin/circuit-breakers", undefined, { token: READONLY })).status, "where it is not set it is none").toBe(
-    401,
-  );
+  expect(
+    (await call("GET", "/api/admin/circuit-breakers", undefined, { token: READONLY })).status,
+    "where it is not set it is none",
+  ).toBe(401);
 });
 
 describe("Cloudflare Access", () => {
@@ -73,7 +97,8 @@ describe("Cloudflare Access", () => {
     for (const kid of ["first", "second", "stranger"]) {
       const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
       keys.push({ kid, privateKey });
-      if (kid !== "stranger") published.push({ ...(await exportJWK(publicKey)), kid, alg: "RS256" });
+      if (kid !== "stranger")
+        published.push({ ...(await exportJWK(publicKey)), kid, alg: "RS256" });
     }
   });
 
@@ -82,29 +107,42 @@ describe("Cloudflare Access", () => {
     changes: { email?: string; issuer?: string; audience?: string; expiresAt?: number } = {},
   ): Promise<string> => {
     const { kid = "", privateKey } = keys[n] ?? {};
-    return await new SignJWT(changes.email === "" ? {} : { email: changes.email ?? "Ada@Luna.example" })
+    return await new SignJWT(
+      changes.email === "" ? {} : { email: changes.email ?? "Ada@Luna.example" },
+    )
       .setProtectedHeader({ alg: "RS256", kid })
       .setIssuer(changes.issuer ?? `https://${teamDomain}`)
       .setAudience(changes.audience ?? audience)
       .setExpirationTime(changes.expiresAt ?? Math.floor(Date.now() / 1_000) + 60)
       .sign(privateKey as CryptoKey);
   };
-  const ask = async (jwt: string, method = "GET", path = "/api/admin/alerts", body?: unknown, headers: Record<string, string> = {}) => {
+  const ask = async (
+    jwt: string,
+    method = "GET",
+    path = "/api/admin/alerts",
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ) => {
     vi.spyOn(console, "warn").mockReturnValue();
     vi.spyOn(globalThis, "fetch").mockImplementation(async (url, init) => {
       asked += 1;
       // Nobody else may say which keys are Access's.
-      const isAsked = url === `https://${teamDomain}/cdn-cgi/access/certs` && init?.redirect === "manual";
+      const isAsked =
+        url === `https://${teamDomain}/cdn-cgi/access/certs` && init?.redirect === "manual";
       return isAsked ? answer() : new Response(null, { status: 404 });
     });
-    return await signingIn(method, path, body, { token: null, headers: { "Cf-Access-Jwt-Assertion": jwt, ...headers } });
+    return await signingIn(method, path, body, {
+      token: null,
+      headers: { "Cf-Access-Jwt-Assertion": jwt, ...headers },
+    });
   };
 
   it("signs an operator in, who acts under their address, and whose team's keys are fetched once", async () => {
     expect((await ask(await token(0), "POST", reset, { reason: "mended" })).status).toBe(200);
     expect((await ask(await token(1))).status).toBe(200);
     expect(asked).toBe(1);
-    const { items } = (await signingIn("GET", "/api/admin/circuit-breakers/cache/history?limit=1")).body;
+    const { items } = (await signingIn("GET", "/api/admin/circuit-breakers/cache/history?limit=1"))
+      .body;
     expect(items).toMatchObject([{ actor: "ada@luna.example" }]);
   });
 
@@ -130,9 +168,23 @@ describe("Cloudflare Access", () => {
 
   it("lets no page of another site write with the operator's cookie, and reads nothing into its own", async () => {
     const cross = { Origin: "https://evil.example" };
-    expect((await ask(await token(0), "POST", "/api/admin/cache/reset-circuit-breaker", undefined, cross)).status).toBe(403);
     expect(
-      (await ask(await token(0), "POST", "/api/admin/cache/reset-circuit-breaker", undefined, { Origin: "http://luna.test" })).status,
+      (
+        await ask(
+          await token(0),
+          "POST",
+          "/api/admin/cache/reset-circuit-breaker",
+          undefined,
+          cross,
+        )
+      ).status,
+    ).toBe(403);
+    expect(
+      (
+        await ask(await token(0), "POST", "/api/admin/cache/reset-circuit-breaker", undefined, {
+          Origin: "http://luna.test",
+        })
+      ).status,
     ).toBe(200);
   });
 
@@ -143,7 +195,10 @@ describe("Cloudflare Access", () => {
       return (await ask(await token(0, { expiresAt: Math.floor((now + ms) / 1_000) + 60 }))).status;
     };
     expect(await later(0)).toBe(200);
-    for (const [n, failed] of [new Response(null, { status: 503 }), Response.redirect("https://evil.example/certs")].entries()) {
+    for (const [n, failed] of [
+      new Response(null, { status: 503 }),
+      Response.redirect("https://evil.example/certs"),
+    ].entries()) {
       answer = () => failed.clone();
       const before = asked;
       for (let times = 0; times < 3; times += 1) expect(await later((2 + n) * 3_600_000)).toBe(200);
@@ -156,9 +211,14 @@ describe("Cloudflare Access", () => {
 
   it("is asked only where it is set up", async () => {
     const jwt = await token(0);
-    expect((await call("GET", "/api/admin/alerts", undefined, { token: null, headers: { "Cf-Access-Jwt-Assertion": jwt } })).status).toBe(
-      401,
-    );
+    expect(
+      (
+        await call("GET", "/api/admin/alerts", undefined, {
+          token: null,
+          headers: { "Cf-Access-Jwt-Assertion": jwt },
+        })
+      ).status,
+    ).toBe(401);
   });
 });
 
@@ -167,7 +227,10 @@ describe("the audit log", () => {
 
   it("has every write by an admin, with who, what, when and how it ended", async () => {
     await env.DB.prepare("DELETE FROM audit_log").run();
-    const created = await call("POST", "/api/users", { userId: "audited", email: "audited@example.com" });
+    const created = await call("POST", "/api/users", {
+      userId: "audited",
+      email: "audited@example.com",
+    });
     await vi.waitFor(async () =>
       expect(await entries()).toMatchObject([
         {
@@ -185,7 +248,10 @@ describe("the audit log", () => {
   });
 
   it("has nothing of what was refused, of what was only read, and of what users do themselves", async () => {
-    const { body } = await call("POST", "/api/users", { userId: "quiet", email: "quiet@example.com" });
+    const { body } = await call("POST", "/api/users", {
+      userId: "quiet",
+      email: "quiet@example.com",
+    });
     await vi.waitFor(async () => expect((await entries())[0].status).toBe(201));
     await env.DB.prepare("DELETE FROM audit_log").run();
     await call("POST", "/api/users", { userId: "" });
@@ -199,7 +265,9 @@ describe("the audit log", () => {
     const batch = () => Promise.reject(new Error("Network connection lost."));
     const statement = { bind: () => statement, run: batch, first: batch, all: batch };
     const down = { prepare: () => statement, batch } as unknown as D1Database;
-    expect((await callWith({ DB: down })("POST", reset, { reason: "D1 is down" })).status).toBe(200);
+    expect((await callWith({ DB: down })("POST", reset, { reason: "D1 is down" })).status).toBe(
+      200,
+    );
     const lines = logged.mock.calls.map(([line]) => JSON.parse(String(line)) as unknown);
     expect(lines).toContainEqual(
       expect.objectContaining({
@@ -215,7 +283,9 @@ describe("the audit log", () => {
     const never = () => new Promise(() => undefined);
     const statement = { bind: () => statement, run: never, first: never, all: never };
     const silent = { prepare: () => statement, batch: never } as unknown as D1Database;
-    expect((await callWith({ DB: silent })("POST", reset, { reason: "D1 is silent" })).status).toBe(200);
+    expect((await callWith({ DB: silent })("POST", reset, { reason: "D1 is silent" })).status).toBe(
+      200,
+    );
     expect(error.mock.calls.flat().join()).toContain("audit.failed");
   });
 

@@ -1,33 +1,67 @@
 import { env, exports } from "cloudflare:workers";
-import type { ApiEnv } from "../../shared/env.ts";
 import { dispatch } from "../../workers/api/dispatch.ts";
+import type { ApiEnv } from "../../workers/env.ts";
 import { call as callApi, type Answer } from "../support/http.ts";
 
 type Options = Parameters<typeof callApi>[4];
 
 /** Calls the Worker as the runtime does. */
-export const call = (method: string, path: string, body?: unknown, options?: Options): Promise<Answer> =>
-  callApi((at, init) => exports.default.fetch(new Request(`http://luna.test${at}`, init)), method, path, body, options);
+export const call = (
+  method: string,
+  path: string,
+  body?: unknown,
+  options?: Options,
+): Promise<Answer> =>
+  callApi(
+    (at, init) => exports.default.fetch(new Request(`http://luna.test${at}`, init)),
+    method,
+    path,
+    body,
+    options,
+  );
 
 /**
- * Calls the Worker with some of its bindings replaced, by ones that fail for example. It has breakers and a cache of its own, so
- * that what fails here opens no breaker for others, and that nothing is cached yet.
+ * Calls the Worker with some of its bindings replaced, by ones that fail for example. It has
+ * breakers and a cache of its own, so that what fails here opens no breaker for others, and that
+ * nothing is cached yet.
  */
 export function callWith(changes: Partial<ApiEnv>) {
-  const bindings = { ...env, CIRCUIT_BREAKER: freshBreakers(), CACHE_TAG_INDEX: freshTagIndex(), ...changes };
+  const bindings = {
+    ...env,
+    CIRCUIT_BREAKER: freshBreakers(),
+    CACHE_TAG_INDEX: freshTagIndex(),
+    ...changes,
+  };
   return (method: string, path: string, body?: unknown, options?: Options): Promise<Answer> =>
-    callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings), method, path, body, options);
+    callApi(
+      (at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings),
+      method,
+      path,
+      body,
+      options,
+    );
 }
 
 /** Calls a Worker with a defect: something throws where nobody expects it. */
-export function callDefective(method: string, path: string, body?: unknown, options?: Options): Promise<Answer> {
+export function callDefective(
+  method: string,
+  path: string,
+  body?: unknown,
+  options?: Options,
+): Promise<Answer> {
   const bindings = new Proxy(env, {
     get(target, name) {
       if (/^(RATE_LIMIT|WEBHOOK_SECRET)/.test(String(name))) throw new Error("a defect");
       return Reflect.get(target, name) as unknown;
     },
   });
-  return callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings), method, path, body, options);
+  return callApi(
+    (at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings),
+    method,
+    path,
+    body,
+    options,
+  );
 }
 
 let fleets = 0;
@@ -35,13 +69,17 @@ let fleets = 0;
 /** The real objects, under names that nobody has used yet. */
 export function freshBreakers(): ApiEnv["CIRCUIT_BREAKER"] {
   const fleet = (fleets += 1);
-  return { getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(`${name}#${fleet}`) } as ApiEnv["CIRCUIT_BREAKER"];
+  return {
+    getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(`${name}#${fleet}`),
+  } as ApiEnv["CIRCUIT_BREAKER"];
 }
 
 /** A real tag index of its own: what KV holds of other indexes is nothing to it. */
 function freshTagIndex(): ApiEnv["CACHE_TAG_INDEX"] {
   const fleet = (fleets += 1);
-  return { getByName: (name: string) => env.CACHE_TAG_INDEX.getByName(`${name}#${fleet}`) } as ApiEnv["CACHE_TAG_INDEX"];
+  return {
+    getByName: (name: string) => env.CACHE_TAG_INDEX.getByName(`${name}#${fleet}`),
+  } as ApiEnv["CACHE_TAG_INDEX"];
 }
 
 /** A user of the API with their key. Each has a name that nobody had before in the same file. */
@@ -49,7 +87,10 @@ export type TestUser = { userId: string; email: string; token: string };
 
 let users = 0;
 
-export async function signUpAs(tier: "free" | "pro" | "enterprise", given: Partial<Omit<TestUser, "token">> = {}): Promise<TestUser> {
+export async function signUpAs(
+  tier: "free" | "pro" | "enterprise",
+  given: Partial<Omit<TestUser, "token">> = {},
+): Promise<TestUser> {
   users += 1;
   const user = { userId: `${tier}-${users}`, email: `${tier}-${users}@example.com`, ...given };
   const { status, body } = await call("POST", "/api/users", { ...user, tier });
@@ -83,7 +124,9 @@ export const tables = [
 
 /** How many rows each table has: what a refused request must not change. */
 export async function rowsInAll(): Promise<Record<string, number>> {
-  return Object.fromEntries(await Promise.all(tables.map(async (table) => [table, await rows(table)] as const)));
+  return Object.fromEntries(
+    await Promise.all(tables.map(async (table) => [table, await rows(table)] as const)),
+  );
 }
 
 /** A D1 that answers nothing. */

@@ -12,45 +12,62 @@ beforeEach(async () => {
 
 describe("a suppressed recipient", () => {
   it("is refused with the reason, in any case of letters, and nothing is written", async () => {
-    expect((await call("POST", path, { address: "Ada@Example.com", note: "asked by phone" })).status).toBe(201);
+    expect(
+      (await call("POST", path, { address: "Ada@Example.com", note: "asked by phone" })).status,
+    ).toBe(201);
     const before = await rowsInAll();
     for (const to of ["ada@example.com", "ADA@example.COM"]) {
       const refused = await call("POST", "/api/emails", { ...mail, to });
       expect(refused).toMatchObject({
         status: 422,
-        body: { type: "urn:luna:problem:suppressed", errors: [{ path: "to", message: "is suppressed" }] },
+        body: {
+          type: "urn:luna:problem:suppressed",
+          errors: [{ path: "to", message: "is suppressed" }],
+        },
       });
       expect(refused.body.detail).toContain("an operator said so");
     }
     expect(await rowsInAll()).toEqual(before);
-    expect((await call("POST", "/api/emails", { ...mail, to: "eve@example.com" })).status).toBe(202);
+    expect((await call("POST", "/api/emails", { ...mail, to: "eve@example.com" })).status).toBe(
+      202,
+    );
   });
 
   it("was not when a mail was accepted: whoever repeats it under its key hears that again, and nobody sends another under it", async () => {
     const keyed = { headers: { "Idempotency-Key": "before-the-bounce" } };
     const first = await call("POST", "/api/emails", mail, keyed);
     await call("POST", path, { address: mail.to });
-    expect(await call("POST", "/api/emails", mail, keyed)).toMatchObject({ status: first.status, body: first.body });
-    expect((await call("POST", "/api/emails", { ...mail, subject: "Another" }, keyed)).body.type).toBe(
-      "urn:luna:problem:idempotency-key-reused",
-    );
-    expect((await call("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "after-it" } })).body.type).toBe(
-      "urn:luna:problem:suppressed",
-    );
+    expect(await call("POST", "/api/emails", mail, keyed)).toMatchObject({
+      status: first.status,
+      body: first.body,
+    });
+    expect(
+      (await call("POST", "/api/emails", { ...mail, subject: "Another" }, keyed)).body.type,
+    ).toBe("urn:luna:problem:idempotency-key-reused");
+    expect(
+      (await call("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "after-it" } })).body
+        .type,
+    ).toBe("urn:luna:problem:suppressed");
   });
 
   it("of all but what is purely transactional still gets that", async () => {
     await call("POST", path, { address: mail.to, scope: "non-transactional" });
     expect((await call("POST", "/api/emails", mail)).status).toBe(202);
-    expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(202);
+    expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(
+      202,
+    );
     for (const category of ["notification", "marketing"]) {
-      expect((await call("POST", "/api/emails", { ...mail, category })).body.type).toBe("urn:luna:problem:suppressed");
+      expect((await call("POST", "/api/emails", { ...mail, category })).body.type).toBe(
+        "urn:luna:problem:suppressed",
+      );
     }
   });
 
   it("is refused in its place of a batch, and refuses no other", async () => {
     await call("POST", path, { address: mail.to });
-    const { body } = await call("POST", "/api/emails/batch", { emails: [{ ...mail, to: "bob@example.com" }, mail] });
+    const { body } = await call("POST", "/api/emails/batch", {
+      emails: [{ ...mail, to: "bob@example.com" }, mail],
+    });
     expect(body).toMatchObject({
       accepted: 1,
       refused: 1,
@@ -60,48 +77,78 @@ describe("a suppressed recipient", () => {
 
   it("does not keep a user from signing up", async () => {
     await call("POST", path, { address: "new@example.com" });
-    expect((await call("POST", "/api/users", { userId: "suppressed-user", email: "new@example.com" })).status).toBe(201);
+    expect(
+      (await call("POST", "/api/users", { userId: "suppressed-user", email: "new@example.com" }))
+        .status,
+    ).toBe(201);
   });
 
   it("stays suppressed since when it was, whoever suppresses it again and why", async () => {
     const first = (await call("POST", path, { address: mail.to, note: "asked by phone" })).body;
     await env.DB.prepare("UPDATE suppressions SET created_at = created_at - 60000").run();
-    const again = (await call("POST", path, { address: "Ada@Example.com", note: "asked by mail" })).body;
+    const again = (await call("POST", path, { address: "Ada@Example.com", note: "asked by mail" }))
+      .body;
     expect(again).toEqual({
       ...first,
       note: "asked by mail",
       createdAt: new Date(Date.parse(first.createdAt) - 60_000).toISOString(),
     });
-    expect((await call("GET", path)).body.items).toMatchObject([{ note: "asked by mail", createdAt: again.createdAt }]);
+    expect((await call("GET", path)).body.items).toMatchObject([
+      { note: "asked by mail", createdAt: again.createdAt },
+    ]);
   });
 
   it("gets mails again once that is lifted", async () => {
     await call("POST", path, { address: mail.to });
     await call("POST", path, { address: mail.to, scope: "non-transactional" });
-    expect((await call("DELETE", `${path}/${encodeURIComponent("ADA@example.com")}`)).status).toBe(204);
+    expect((await call("DELETE", `${path}/${encodeURIComponent("ADA@example.com")}`)).status).toBe(
+      204,
+    );
     expect((await call("DELETE", `${path}/ada@example.com`)).status).toBe(404);
-    expect((await call("POST", "/api/emails", { ...mail, category: "marketing" })).status).toBe(202);
+    expect((await call("POST", "/api/emails", { ...mail, category: "marketing" })).status).toBe(
+      202,
+    );
   });
 });
 
 describe("the list", () => {
   it("is shown oldest first, a page at a time, and of one address", async () => {
-    for (const name of ["a", "b", "c"]) await call("POST", path, { address: `${name}@example.com` });
+    for (const name of ["a", "b", "c"])
+      await call("POST", path, { address: `${name}@example.com` });
     const first = await call("GET", `${path}?limit=2`);
     expect(first.body.items).toMatchObject([
-      { address: "a@example.com", scope: "all", reason: "manual", createdAt: expect.stringMatching(/Z$/) },
+      {
+        address: "a@example.com",
+        scope: "all",
+        reason: "manual",
+        createdAt: expect.stringMatching(/Z$/),
+      },
       { address: "b@example.com" },
     ]);
-    const second = await call("GET", `${path}?limit=2&cursor=${encodeURIComponent(first.body.nextCursor)}`);
+    const second = await call(
+      "GET",
+      `${path}?limit=2&cursor=${encodeURIComponent(first.body.nextCursor)}`,
+    );
     expect(second.body).toEqual({ items: [expect.objectContaining({ address: "c@example.com" })] });
-    expect((await call("GET", `${path}?address=B@example.com`)).body.items).toMatchObject([{ address: "b@example.com" }]);
+    expect((await call("GET", `${path}?address=B@example.com`)).body.items).toMatchObject([
+      { address: "b@example.com" },
+    ]);
   });
 
   it("holds an address once, however often it is suppressed, also when a reply of D1 is lost", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     await call("POST", path, { address: mail.to });
-    expect((await callWith({ DB: losingReplies(env.DB) })("POST", path, { address: mail.to, note: "again" })).status).toBe(201);
-    expect((await call("GET", path)).body.items).toMatchObject([{ address: mail.to, note: "again" }]);
+    expect(
+      (
+        await callWith({ DB: losingReplies(env.DB) })("POST", path, {
+          address: mail.to,
+          note: "again",
+        })
+      ).status,
+    ).toBe(201);
+    expect((await call("GET", path)).body.items).toMatchObject([
+      { address: mail.to, note: "again" },
+    ]);
     vi.restoreAllMocks();
   });
 
@@ -117,7 +164,10 @@ describe("the list", () => {
   });
 
   it("is for the admin alone", async () => {
-    const { body } = await call("POST", "/api/users", { userId: "not-admin", email: "not-admin@example.com" });
+    const { body } = await call("POST", "/api/users", {
+      userId: "not-admin",
+      email: "not-admin@example.com",
+    });
     for (const [method, at] of [
       ["GET", path],
       ["POST", path],

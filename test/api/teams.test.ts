@@ -1,13 +1,16 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, inject, it, vi } from "vitest";
-import type { Role } from "../../shared/accounts/schemas.ts";
+import type { Role } from "../../shared/accounts/rules/schemas.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { withOthers } from "../support/meanwhile.ts";
 import { call, callWith, deadDatabase, rowsInAll, signUpAs, type TestUser } from "./support.ts";
 
 const db = env.DB;
-const no = (what: string) => ({ status: 404, body: { type: "urn:luna:problem:not-found", detail: `There is no such ${what}.` } });
+const no = (what: string) => ({
+  status: 404,
+  body: { type: "urn:luna:problem:not-found", detail: `There is no such ${what}.` },
+});
 const wrongState = { status: 409, body: { type: "urn:luna:problem:wrong-state" } };
 
 async function createTeam(owner: TestUser, name = "Core"): Promise<string> {
@@ -15,10 +18,19 @@ async function createTeam(owner: TestUser, name = "Core"): Promise<string> {
   expect(status).toBe(201);
   return body.team.teamId as string;
 }
-const add = (teamId: string, { userId }: { userId: string }, role: Role, as?: TestUser, api: typeof call = call) =>
-  api("POST", `/api/teams/${teamId}/members`, { userId, role }, as);
-const remove = (teamId: string, { userId }: { userId: string }, as?: TestUser, api: typeof call = call) =>
-  api("DELETE", `/api/teams/${teamId}/members/${userId}`, undefined, as);
+const add = (
+  teamId: string,
+  { userId }: { userId: string },
+  role: Role,
+  as?: TestUser,
+  api: typeof call = call,
+) => api("POST", `/api/teams/${teamId}/members`, { userId, role }, as);
+const remove = (
+  teamId: string,
+  { userId }: { userId: string },
+  as?: TestUser,
+  api: typeof call = call,
+) => api("DELETE", `/api/teams/${teamId}/members/${userId}`, undefined, as);
 const rolesIn = async (teamId: string): Promise<Record<string, string>> => {
   const { results } = await db
     .prepare("SELECT user_id AS id, role FROM team_members WHERE team_id = ?1")
@@ -26,12 +38,19 @@ const rolesIn = async (teamId: string): Promise<Record<string, string>> => {
     .all<{ id: string; role: string }>();
   return Object.fromEntries(results.map(({ id, role }) => [id, role]));
 };
-const related = async ({ userId }: TestUser, what: string) => (await call("GET", `/api/users/${userId}/${what}`)).body;
-const intents = async () => (await db.prepare("SELECT COUNT(*) AS n FROM purge_intents").first<number>("n")) ?? -1;
+const related = async ({ userId }: TestUser, what: string) =>
+  (await call("GET", `/api/users/${userId}/${what}`)).body;
+const intents = async () =>
+  (await db.prepare("SELECT COUNT(*) AS n FROM purge_intents").first<number>("n")) ?? -1;
 
 /** A team with one of each role. */
 async function fullTeam() {
-  const [owner, admin, member, stranger] = [await signUpAs("pro"), await signUpAs("pro"), await signUpAs("free"), await signUpAs("pro")];
+  const [owner, admin, member, stranger] = [
+    await signUpAs("pro"),
+    await signUpAs("pro"),
+    await signUpAs("free"),
+    await signUpAs("pro"),
+  ];
   const teamId = await createTeam(owner);
   expect((await add(teamId, admin, "admin")).status).toBe(200);
   expect((await add(teamId, member, "member")).status).toBe(200);
@@ -41,14 +60,23 @@ async function fullTeam() {
 describe("POST /api/teams", () => {
   it("makes the caller the owner, and their teams and permissions say so at once, cached as they were", async () => {
     const owner = await signUpAs("pro");
-    expect([(await related(owner, "teams")).teams, (await related(owner, "permissions")).teams]).toEqual([[], []]);
+    expect([
+      (await related(owner, "teams")).teams,
+      (await related(owner, "permissions")).teams,
+    ]).toEqual([[], []]);
     const created = await call("POST", "/api/teams", { name: "  Core  " }, owner);
     expect(created).toMatchObject({ status: 201, body: { team: { name: "Core" } } });
     const { teamId, createdAt } = created.body.team;
     expect(created.headers.get("Location")).toBe(`/api/teams/${teamId}`);
-    expect((await related(owner, "teams")).teams).toEqual([{ teamId, name: "Core", role: "owner", joinedAt: createdAt }]);
+    expect((await related(owner, "teams")).teams).toEqual([
+      { teamId, name: "Core", role: "owner", joinedAt: createdAt },
+    ]);
     expect((await related(owner, "permissions")).teams).toEqual([
-      { teamId, role: "owner", permissions: ["team:read", "team:invite", "workspaces:create", "team:manage-roles"] },
+      {
+        teamId,
+        role: "owner",
+        permissions: ["team:read", "team:invite", "workspaces:create", "team:manage-roles"],
+      },
     ]);
     expect((await call("GET", `/api/teams/${teamId}`, undefined, owner)).body).toEqual({
       team: created.body.team,
@@ -61,7 +89,9 @@ describe("POST /api/teams", () => {
     const before = await signUpAs("free");
     const owner = await signUpAs("pro");
     const rows = await rowsInAll();
-    expect(await call("POST", "/api/teams", { name: "Core" }, before)).toMatchObject({ status: 403 });
+    expect(await call("POST", "/api/teams", { name: "Core" }, before)).toMatchObject({
+      status: 403,
+    });
     expect(await call("POST", "/api/teams", { name: " " }, owner)).toMatchObject({ status: 422 });
     expect(await call("POST", "/api/teams", { name: "Core" })).toMatchObject({ status: 403 });
     expect(await rowsInAll()).toEqual(rows);
@@ -76,14 +106,34 @@ describe("POST /api/teams", () => {
            INSERT INTO teams SELECT ?1 || '-' || i, 'Many', 0 FROM n`,
         )
         .bind(owner.userId),
-      db.prepare("INSERT INTO team_members SELECT team_id, ?1, 'owner', 0 FROM teams WHERE team_id LIKE ?1 || '-%'").bind(owner.userId),
+      db
+        .prepare(
+          "INSERT INTO team_members SELECT team_id, ?1, 'owner', 0 FROM teams WHERE team_id LIKE ?1 || '-%'",
+        )
+        .bind(owner.userId),
     ]);
-    const answers = await Promise.all(Array.from({ length: 12 }, () => call("POST", "/api/teams", { name: "One more" }, owner)));
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 201, 201, ...Array.from({ length: 9 }, () => 409)]);
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => call("POST", "/api/teams", { name: "One more" }, owner)),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([
+      201,
+      201,
+      201,
+      ...Array.from({ length: 9 }, () => 409),
+    ]);
     expect((await related(owner, "teams")).teams).toHaveLength(50);
     const other = await createTeam(await signUpAs("pro"));
-    expect(await add(other, owner, "member")).toMatchObject({ ...wrongState, body: { detail: "A user is a member of at most 50 teams." } });
-    expect(await db.prepare("SELECT COUNT(*) AS n FROM teams WHERE team_id NOT IN (SELECT team_id FROM team_members)").first("n")).toBe(0);
+    expect(await add(other, owner, "member")).toMatchObject({
+      ...wrongState,
+      body: { detail: "A user is a member of at most 50 teams." },
+    });
+    expect(
+      await db
+        .prepare(
+          "SELECT COUNT(*) AS n FROM teams WHERE team_id NOT IN (SELECT team_id FROM team_members)",
+        )
+        .first("n"),
+    ).toBe(0);
   });
 });
 
@@ -91,7 +141,9 @@ describe("a team", () => {
   it("is there for its members and the admin, and for nobody else", async () => {
     const { teamId, owner, admin, member, stranger } = await fullTeam();
     for (const reader of [owner, admin, member, undefined])
-      expect((await call("GET", `/api/teams/${teamId}`, undefined, reader)).body.members).toMatchObject([
+      expect(
+        (await call("GET", `/api/teams/${teamId}`, undefined, reader)).body.members,
+      ).toMatchObject([
         { userId: owner.userId, role: "owner" },
         { userId: admin.userId, role: "admin" },
         { userId: member.userId, role: "member" },
@@ -106,7 +158,9 @@ describe("a team", () => {
       expect(await remove(path, owner, as)).toMatchObject(no("team"));
     }
     for (const path of [teamId, "never-was"])
-      expect(await call("POST", "/api/workspaces", { name: "W", teamId: path }, stranger)).toMatchObject(no("team"));
+      expect(
+        await call("POST", "/api/workspaces", { name: "W", teamId: path }, stranger),
+      ).toMatchObject(no("team"));
   });
 
   it("obeys roles: what each may do to the others is what the rules say, and what is refused writes nothing", async () => {
@@ -123,9 +177,14 @@ describe("a team", () => {
     ]);
     expect(refused.map(({ status }) => status)).toEqual(refused.map(() => 403));
     expect(await rowsInAll()).toEqual(rows);
-    expect((await add(teamId, stranger, "member", admin)).body.member).toMatchObject({ userId: stranger.userId, role: "member" });
+    expect((await add(teamId, stranger, "member", admin)).body.member).toMatchObject({
+      userId: stranger.userId,
+      role: "member",
+    });
     expect((await remove(teamId, stranger, admin)).status).toBe(204);
-    expect((await add(teamId, member, "owner", owner)).body.member).toMatchObject({ role: "owner" });
+    expect((await add(teamId, member, "owner", owner)).body.member).toMatchObject({
+      role: "owner",
+    });
     expect((await remove(teamId, owner, member)).status).toBe(204);
     expect(await rolesIn(teamId)).toEqual({ [admin.userId]: "admin", [member.userId]: "owner" });
   });
@@ -135,14 +194,20 @@ describe("a team", () => {
     await call("POST", "/api/workspaces", { name: "Ours", teamId }, owner);
     const shown = async () => [
       (await related(stranger, "teams")).teams.map(({ role }: { role: string }) => role),
-      (await related(stranger, "permissions")).teams.map((team: { permissions: string[] }) => team.permissions),
+      (await related(stranger, "permissions")).teams.map(
+        (team: { permissions: string[] }) => team.permissions,
+      ),
       (await related(stranger, "workspaces")).workspaces.map(({ name }: { name: string }) => name),
     ];
     expect(await shown()).toEqual([[], [], []]);
     await add(teamId, stranger, "member", owner);
     expect(await shown()).toEqual([["member"], [["team:read"]], ["Ours"]]);
     await add(teamId, stranger, "admin", owner);
-    expect(await shown()).toEqual([["admin"], [["team:read", "team:invite", "workspaces:create"]], ["Ours"]]);
+    expect(await shown()).toEqual([
+      ["admin"],
+      [["team:read", "team:invite", "workspaces:create"]],
+      ["Ours"],
+    ]);
     await call("POST", "/api/workspaces", { name: "Theirs", teamId }, stranger);
     expect((await shown())[2]).toEqual(["Ours", "Theirs"]);
     await remove(teamId, stranger, stranger);
@@ -178,9 +243,13 @@ describe("a team", () => {
         .bind(teamId),
     ]);
     const { results } = await db
-      .prepare("SELECT user_id AS userId FROM users WHERE user_id LIKE 'crowd-%' AND user_id NOT IN (SELECT user_id FROM team_members)")
+      .prepare(
+        "SELECT user_id AS userId FROM users WHERE user_id LIKE 'crowd-%' AND user_id NOT IN (SELECT user_id FROM team_members)",
+      )
       .all<{ userId: string }>();
-    const answers = await Promise.all(results.slice(0, 10).map((user) => add(teamId, user, "member", owner)));
+    const answers = await Promise.all(
+      results.slice(0, 10).map((user) => add(teamId, user, "member", owner)),
+    );
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(2);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(8);
     expect(Object.keys(await rolesIn(teamId))).toHaveLength(200);
@@ -192,25 +261,34 @@ describe("a team", () => {
     const created = await lossy()("POST", "/api/teams", { name: "Lost" }, owner);
     expect(created.status).toBe(201);
     expect(await rolesIn(created.body.team.teamId as string)).toEqual({ [owner.userId]: "owner" });
-    expect((await add(teamId, stranger, "admin", undefined, lossy())).body.member).toMatchObject({ role: "admin" });
+    expect((await add(teamId, stranger, "admin", undefined, lossy())).body.member).toMatchObject({
+      role: "admin",
+    });
     expect((await remove(teamId, stranger, undefined, lossy())).status).toBe(204);
     const workspace = await lossy()("POST", "/api/workspaces", { name: "Lost", teamId }, owner);
     expect(workspace).toMatchObject({ status: 201, body: { workspace: { name: "Lost", teamId } } });
     expect(
-      (await call("GET", `/api/users/${member.userId}/workspaces`, undefined, { headers: { "Cache-Control": "no-cache" } })).body
-        .workspaces,
+      (
+        await call("GET", `/api/users/${member.userId}/workspaces`, undefined, {
+          headers: { "Cache-Control": "no-cache" },
+        })
+      ).body.workspaces,
     ).toEqual([workspace.body.workspace]);
-    expect((await add(teamId, stranger, "member", undefined, callWith({ DB: deadDatabase }))).status).toBe(503);
+    expect(
+      (await add(teamId, stranger, "member", undefined, callWith({ DB: deadDatabase }))).status,
+    ).toBe(503);
   });
 });
 
 describe("a workspace", () => {
   it("of a team shows at once to everybody who is a member then, and to nobody else", async () => {
     const { teamId, owner, admin, member, stranger } = await fullTeam();
-    for (const user of [owner, admin, member, stranger]) expect((await related(user, "workspaces")).workspaces).toEqual([]);
+    for (const user of [owner, admin, member, stranger])
+      expect((await related(user, "workspaces")).workspaces).toEqual([]);
     const created = await call("POST", "/api/workspaces", { name: "Ours", teamId }, admin);
     expect(created).toMatchObject({ status: 201, body: { workspace: { name: "Ours", teamId } } });
-    for (const user of [owner, admin, member]) expect((await related(user, "workspaces")).workspaces).toEqual([created.body.workspace]);
+    for (const user of [owner, admin, member])
+      expect((await related(user, "workspaces")).workspaces).toEqual([created.body.workspace]);
     expect((await related(stranger, "workspaces")).workspaces).toEqual([]);
     await vi.waitFor(async () => expect(await intents()).toBe(0));
   });
@@ -224,7 +302,9 @@ describe("a workspace", () => {
         return async (statements: D1PreparedStatement[]) => {
           const reply = await target.batch(statements);
           const row = await target
-            .prepare("SELECT tags FROM purge_intents WHERE tags LIKE '%:workspaces%' AND tags NOT LIKE '%:teams%'")
+            .prepare(
+              "SELECT tags FROM purge_intents WHERE tags LIKE '%:workspaces%' AND tags NOT LIKE '%:teams%'",
+            )
             .first<string>("tags");
           if (row !== null) owed = JSON.parse(row) as string[];
           return reply;
@@ -232,12 +312,16 @@ describe("a workspace", () => {
       },
     });
     await callWith({ DB: watched })("POST", "/api/workspaces", { name: "Ours", teamId }, owner);
-    expect(owed.toSorted()).toEqual([owner, admin, member].map(({ userId }) => `user:${userId}:workspaces`).toSorted());
+    expect(owed.toSorted()).toEqual(
+      [owner, admin, member].map(({ userId }) => `user:${userId}:workspaces`).toSorted(),
+    );
   });
 
   it("is personal without a team; nobody owns more than a hundred, though they create many at once", async () => {
     const ada = await signUpAs("free");
-    expect((await call("POST", "/api/workspaces", { name: "Mine" }, ada)).body.workspace).toMatchObject({ name: "Mine", teamId: null });
+    expect(
+      (await call("POST", "/api/workspaces", { name: "Mine" }, ada)).body.workspace,
+    ).toMatchObject({ name: "Mine", teamId: null });
     await db
       .prepare(
         `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 97)
@@ -245,8 +329,12 @@ describe("a workspace", () => {
       )
       .bind(ada.userId)
       .run();
-    const answers = await Promise.all(Array.from({ length: 8 }, () => call("POST", "/api/workspaces", { name: "One more" }, ada)));
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 201, 409, 409, 409, 409, 409, 409]);
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => call("POST", "/api/workspaces", { name: "One more" }, ada)),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([
+      201, 201, 409, 409, 409, 409, 409, 409,
+    ]);
     expect((await related(ada, "workspaces")).workspaces).toHaveLength(100);
   });
 });
@@ -257,7 +345,9 @@ describe("the last owner", () => {
     for (const as of [owner, undefined]) {
       expect(await remove(teamId, owner, as)).toMatchObject(wrongState);
       expect(await add(teamId, owner, "admin", as)).toMatchObject(wrongState);
-      expect(await call("DELETE", `/api/users/${owner.userId}`, undefined, as)).toMatchObject(wrongState);
+      expect(await call("DELETE", `/api/users/${owner.userId}`, undefined, as)).toMatchObject(
+        wrongState,
+      );
     }
     expect((await call("GET", "/api/me", undefined, owner)).status).toBe(200);
   });
@@ -274,14 +364,21 @@ describe("the last owner", () => {
         }),
       );
       for (const { status } of answers) expect([200, 204, 404, 409]).toContain(status);
-      expect(Object.values(await rolesIn(teamId)).filter((role) => role === "owner")).toHaveLength(1);
+      expect(Object.values(await rolesIn(teamId)).filter((role) => role === "owner")).toHaveLength(
+        1,
+      );
     }
   });
 
   const someone = fc.nat({ max: 3 });
   const anyRole = fc.constantFrom<Role>("owner", "admin", "member");
   const anyChange = fc.oneof(
-    fc.record({ do: fc.constant("make" as const), as: fc.nat({ max: 4 }), whom: someone, role: anyRole }),
+    fc.record({
+      do: fc.constant("make" as const),
+      as: fc.nat({ max: 4 }),
+      whom: someone,
+      role: anyRole,
+    }),
     fc.record({ do: fc.constant("remove" as const), as: fc.nat({ max: 4 }), whom: someone }),
     fc.record({ do: fc.constant("delete" as const), whom: someone }),
   );
@@ -299,17 +396,24 @@ describe("the last owner", () => {
           for (const round of rounds) {
             await Promise.all(
               round.map((change) => {
-                if (change.do === "delete") return call("DELETE", `/api/users/${at(change.whom).userId}`);
+                if (change.do === "delete")
+                  return call("DELETE", `/api/users/${at(change.whom).userId}`);
                 // The fifth is the admin.
                 const as = users[change.as];
-                return change.do === "make" ? add(teamId, at(change.whom), change.role, as) : remove(teamId, at(change.whom), as);
+                return change.do === "make"
+                  ? add(teamId, at(change.whom), change.role, as)
+                  : remove(teamId, at(change.whom), as);
               }),
             );
             const roles = await rolesIn(teamId);
-            const stands = (await db.prepare("SELECT 1 FROM teams WHERE team_id = ?1").bind(teamId).first()) !== null;
+            const stands =
+              (await db.prepare("SELECT 1 FROM teams WHERE team_id = ?1").bind(teamId).first()) !==
+              null;
             expect(Object.values(roles).includes("owner")).toBe(stands);
             const { results } = await db
-              .prepare("SELECT user_id AS id FROM team_members JOIN users USING (user_id) WHERE deleted_at IS NOT NULL")
+              .prepare(
+                "SELECT user_id AS id FROM team_members JOIN users USING (user_id) WHERE deleted_at IS NOT NULL",
+              )
               .all();
             expect(results).toEqual([]);
           }
@@ -321,7 +425,8 @@ describe("the last owner", () => {
 });
 
 describe("what others change between the reading and the writing of a request", () => {
-  const racing = (act: () => Promise<unknown>, times?: number) => callWith({ DB: withOthers(db, act, times) });
+  const racing = (act: () => Promise<unknown>, times?: number) =>
+    callWith({ DB: withOthers(db, act, times) });
 
   it("is decided over anew: the other owner leaves, the actor is removed, the target becomes an admin or deletes the account", async () => {
     const { teamId, owner, admin, member, stranger } = await fullTeam();
@@ -365,29 +470,51 @@ describe("what others change between the reading and the writing of a request", 
     ).toMatchObject({ status: 403 });
     const deletes = () => call("DELETE", `/api/users/${stranger.userId}`);
     expect(await add(teamId, stranger, "member", owner, racing(deletes))).toMatchObject(no("user"));
-    expect(await rolesIn(teamId)).toEqual({ [owner.userId]: "owner", [admin.userId]: "admin", [member.userId]: "admin" });
+    expect(await rolesIn(teamId)).toEqual({
+      [owner.userId]: "owner",
+      [admin.userId]: "admin",
+      [member.userId]: "admin",
+    });
   });
 
   it("counts for permissions too: the tier that allowed it, the role in which a workspace was to be created", async () => {
     const { teamId, owner, admin, stranger } = await fullTeam();
     const lapses = () => call("PATCH", `/api/users/${owner.userId}`, { tier: "free" });
-    expect(await add(teamId, stranger, "member", owner, racing(lapses))).toMatchObject({ status: 403 });
+    expect(await add(teamId, stranger, "member", owner, racing(lapses))).toMatchObject({
+      status: 403,
+    });
     await call("PATCH", `/api/users/${owner.userId}`, { tier: "pro" });
-    expect(await racing(lapses)("POST", "/api/teams", { name: "Another" }, owner)).toMatchObject({ status: 403 });
+    expect(await racing(lapses)("POST", "/api/teams", { name: "Another" }, owner)).toMatchObject({
+      status: 403,
+    });
     const demoted = () => add(teamId, admin, "member");
-    expect(await racing(demoted)("POST", "/api/workspaces", { name: "W", teamId }, admin)).toMatchObject({ status: 403 });
+    expect(
+      await racing(demoted)("POST", "/api/workspaces", { name: "W", teamId }, admin),
+    ).toMatchObject({ status: 403 });
     expect(await rolesIn(teamId)).not.toHaveProperty(stranger.userId);
-    expect(await db.prepare("SELECT COUNT(*) AS n FROM workspaces WHERE team_id = ?1").bind(teamId).first("n")).toBe(0);
+    expect(
+      await db
+        .prepare("SELECT COUNT(*) AS n FROM workspaces WHERE team_id = ?1")
+        .bind(teamId)
+        .first("n"),
+    ).toBe(0);
   });
 
   it("is no failure if it may still be done, and one that says so if it never stops", async () => {
     const { teamId, member, stranger } = await fullTeam();
     const ownersChange = async () => {
-      await ((await rolesIn(teamId))[member.userId] === "owner" ? add(teamId, member, "member") : add(teamId, member, "owner"));
+      await ((await rolesIn(teamId))[member.userId] === "owner"
+        ? add(teamId, member, "member")
+        : add(teamId, member, "owner"));
     };
-    expect((await add(teamId, stranger, "member", undefined, racing(ownersChange, 3))).status).toBe(200);
+    expect((await add(teamId, stranger, "member", undefined, racing(ownersChange, 3))).status).toBe(
+      200,
+    );
     const answer = await remove(teamId, stranger, undefined, racing(ownersChange, 100));
-    expect(answer).toMatchObject({ ...wrongState, body: { detail: expect.stringContaining("try again") } });
+    expect(answer).toMatchObject({
+      ...wrongState,
+      body: { detail: expect.stringContaining("try again") },
+    });
     expect(await rolesIn(teamId)).toHaveProperty(stranger.userId, "member");
   });
 });

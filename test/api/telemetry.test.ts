@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import type { ApiEnv } from "../../shared/env.ts";
+import type { ApiEnv } from "../../workers/env.ts";
 import { call, callWith } from "./support.ts";
 
 let next = 0;
@@ -22,14 +22,18 @@ describe("the fleet's counters", () => {
 
   it("keep what isolates counted that have ended, in one row a counter", async () => {
     const object = newObject();
-    for (let n = 0; n < 50; n += 1) await object.report({ isolate: `ended-${n}`, totals: { reads: 2 } });
+    for (let n = 0; n < 50; n += 1)
+      await object.report({ isolate: `ended-${n}`, totals: { reads: 2 } });
     await runInDurableObject(object, (instance) => {
       instance.clock = () => Date.now() + 3 * 3_600_000;
     });
     await object.report({ isolate: "living", totals: { reads: 1 } });
     await object.report({ isolate: "living", totals: { reads: 3 } });
     expect(await object.totals()).toEqual({ reads: 103 });
-    const isolates = await runInDurableObject(object, (_, { storage }) => storage.sql.exec("SELECT id FROM isolates").toArray().length);
+    const isolates = await runInDurableObject(
+      object,
+      (_, { storage }) => storage.sql.exec("SELECT id FROM isolates").toArray().length,
+    );
     expect(isolates).toBe(1);
   });
 
@@ -38,7 +42,13 @@ describe("the fleet's counters", () => {
     [{ isolate: "a", totals: { "no name!": 1 } }, "totals"],
     [{ isolate: "a", totals: { reads: -1 } }, "totals.reads"],
     [{ isolate: "a", totals: { reads: 0.5 } }, "totals.reads"],
-    [{ isolate: "a", totals: Object.fromEntries(Array.from({ length: 2_501 }, (_, n) => [`n${n}`, 1])) }, "totals"],
+    [
+      {
+        isolate: "a",
+        totals: Object.fromEntries(Array.from({ length: 2_501 }, (_, n) => [`n${n}`, 1])),
+      },
+      "totals",
+    ],
   ])("refuse %j by the name of the field, and count nothing", async (report, field) => {
     const object = newObject();
     const refused = await object.report(report);
@@ -50,7 +60,9 @@ describe("the fleet's counters", () => {
 
 describe("the history", () => {
   const MINUTE_MS = 60_000;
-  const requests = (n: number) => ({ "luna_http_requests_total{operation=getUser,method=GET,status=2xx}": n });
+  const requests = (n: number) => ({
+    "luna_http_requests_total{operation=getUser,method=GET,status=2xx}": n,
+  });
   const at = async (object: ReturnType<typeof newObject>, now: number): Promise<void> =>
     await runInDurableObject(object, (instance) => {
       instance.clock = () => now;
@@ -113,7 +125,9 @@ describe("GET /api/admin/telemetry", () => {
       expect(status).toBe(200);
       expect(body.series.requests).toHaveLength(60);
       expect(body.series.requests.at(-1) + body.series.requests.at(-2)).toBeGreaterThan(0);
-      expect(body.series.requestLatencyP50Ms.some((latency: number | null) => latency !== null)).toBe(true);
+      expect(
+        body.series.requestLatencyP50Ms.some((latency: number | null) => latency !== null),
+      ).toBe(true);
       expect(Date.parse(body.from) % 60_000).toBe(0);
       expect(Date.now() - (Date.parse(body.from) + 59 * 60_000)).toBeLessThan(120_000);
     }, 10_000);
@@ -123,7 +137,14 @@ describe("GET /api/admin/telemetry", () => {
     const { body } = await call("GET", "/api/admin/telemetry?hours=720");
     expect(body).toMatchObject({ stepSeconds: 3_600 });
     expect(body.series.taskRuns).toHaveLength(720);
-    for (const query of ["minutes=0", "minutes=1441", "hours=721", "hours=1.5", "minutes=1&hours=1", "days=1"]) {
+    for (const query of [
+      "minutes=0",
+      "minutes=1441",
+      "hours=721",
+      "hours=1.5",
+      "minutes=1&hours=1",
+      "days=1",
+    ]) {
       expect((await call("GET", `/api/admin/telemetry?${query}`)).status).toBe(422);
     }
   });
@@ -131,9 +152,15 @@ describe("GET /api/admin/telemetry", () => {
   it("is 503 when the object does not answer", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     const dead = {
-      getByName: () => ({ points: () => Promise.reject(new Error("down")), report: () => Promise.reject(new Error("down")) }),
+      getByName: () => ({
+        points: () => Promise.reject(new Error("down")),
+        report: () => Promise.reject(new Error("down")),
+      }),
     };
-    const { status, body } = await callWith({ TELEMETRY: dead as unknown as ApiEnv["TELEMETRY"] })("GET", "/api/admin/telemetry");
+    const { status, body } = await callWith({ TELEMETRY: dead as unknown as ApiEnv["TELEMETRY"] })(
+      "GET",
+      "/api/admin/telemetry",
+    );
     expect([status, body.type]).toEqual([503, "urn:luna:problem:unavailable"]);
   });
 });

@@ -21,7 +21,9 @@ describe("an unsubscribe link", () => {
     const link = await linkOf();
     const page = await fetchRaw(link);
     expect(page.status).toBe(200);
-    expect(page.headers.get("Content-Security-Policy")).toMatch(/^default-src 'none'; style-src 'sha256-/);
+    expect(page.headers.get("Content-Security-Policy")).toMatch(
+      /^default-src 'none'; style-src 'sha256-/,
+    );
     const html = await page.text();
     expect(html).toContain('<form method="post">');
     expect(html).not.toContain("ada@example.com");
@@ -43,7 +45,9 @@ describe("an unsubscribe link", () => {
       { address: "ada@example.com", scope: "non-transactional", reason: "unsubscribe" },
     ]);
     expect((await call("POST", "/api/emails", mail)).body.detail).toContain("they unsubscribed");
-    expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(202);
+    expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(
+      202,
+    );
   });
 
   it("that nobody signed, that was signed for another mail or with another secret is a 404 and changes nothing", async () => {
@@ -52,12 +56,25 @@ describe("an unsubscribe link", () => {
     const [id = "", signature = ""] = token.split(".");
     const forged = await unsubscribeUrl({ ...settings, secret: "x".repeat(32) }, id);
     const before = await rowsInAll();
-    for (const bad of ["x", id, `${id}.`, `other.${signature}`, `${id}.${signature}x`, `${id}.%%%`, forged.split("/").at(-1)]) {
+    for (const bad of [
+      "x",
+      id,
+      `${id}.`,
+      `other.${signature}`,
+      `${id}.${signature}x`,
+      `${id}.%%%`,
+      forged.split("/").at(-1),
+    ]) {
       for (const method of ["GET", "POST"])
-        expect((await fetchRaw(`http://luna.test/unsubscribe/${bad}`, { method })).status, `${method} ${bad}`).toBe(404);
+        expect(
+          (await fetchRaw(`http://luna.test/unsubscribe/${bad}`, { method })).status,
+          `${method} ${bad}`,
+        ).toBe(404);
     }
     // Signed, but the mail is gone.
-    expect((await fetchRaw(await unsubscribeUrl(settings, "gone"), { method: "POST" })).status).toBe(404);
+    expect(
+      (await fetchRaw(await unsubscribeUrl(settings, "gone"), { method: "POST" })).status,
+    ).toBe(404);
     expect(await rowsInAll()).toEqual(before);
   });
 });
@@ -69,10 +86,18 @@ describe("a mail that needs such a link", () => {
     const refused = await api("POST", "/api/emails", mail);
     expect(refused).toMatchObject({
       status: 503,
-      body: { type: "urn:luna:problem:misconfigured", detail: expect.stringContaining("PUBLIC_URL") },
+      body: {
+        type: "urn:luna:problem:misconfigured",
+        detail: expect.stringContaining("PUBLIC_URL"),
+      },
     });
-    expect((await api("POST", "/api/emails/batch", { emails: [mail] })).body).toMatchObject({ accepted: 0, refused: 1 });
+    expect((await api("POST", "/api/emails/batch", { emails: [mail] })).body).toMatchObject({
+      accepted: 0,
+      refused: 1,
+    });
     expect(await rowsInAll()).toEqual(before);
-    expect((await api("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(202);
+    expect((await api("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(
+      202,
+    );
   });
 });

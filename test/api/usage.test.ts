@@ -4,25 +4,43 @@ import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith, deadDatabase, rowsInAll, signUpAs, type TestUser } from "./support.ts";
 
 const db = env.DB;
-const add = (user: { userId: string }, metric: string, amount: unknown, as?: TestUser, api: typeof call = call) =>
-  api("POST", `/api/users/${user.userId}/usage`, { metric, amount }, as);
-const usageOf = async ({ userId }: TestUser) => (await call("GET", `/api/users/${userId}/usage`)).body.usage;
+const add = (
+  user: { userId: string },
+  metric: string,
+  amount: unknown,
+  as?: TestUser,
+  api: typeof call = call,
+) => api("POST", `/api/users/${user.userId}/usage`, { metric, amount }, as);
+const usageOf = async ({ userId }: TestUser) =>
+  (await call("GET", `/api/users/${userId}/usage`)).body.usage;
 const wrongState = { status: 409, body: { type: "urn:luna:problem:wrong-state" } };
 
 describe("POST /api/users/:userId/usage", () => {
   it("adds to a counter, for the user and the admin, and the cached counters show it at once", async () => {
     const ada = await signUpAs("free");
     expect(await usageOf(ada)).toEqual({ apiRequests: 0, emailsSent: 0, storageBytes: 0 });
-    expect((await add(ada, "apiRequests", 5, ada)).body).toEqual({ metric: "apiRequests", amount: 5 });
+    expect((await add(ada, "apiRequests", 5, ada)).body).toEqual({
+      metric: "apiRequests",
+      amount: 5,
+    });
     expect((await add(ada, "apiRequests", 2)).body).toEqual({ metric: "apiRequests", amount: 7 });
     expect((await add(ada, "renders", 1)).body).toEqual({ metric: "renders", amount: 1 });
-    expect(await usageOf(ada)).toEqual({ apiRequests: 7, emailsSent: 0, renders: 1, storageBytes: 0 });
-    await vi.waitFor(async () => expect(await db.prepare("SELECT COUNT(*) AS n FROM purge_intents").first("n")).toBe(0));
+    expect(await usageOf(ada)).toEqual({
+      apiRequests: 7,
+      emailsSent: 0,
+      renders: 1,
+      storageBytes: 0,
+    });
+    await vi.waitFor(async () =>
+      expect(await db.prepare("SELECT COUNT(*) AS n FROM purge_intents").first("n")).toBe(0),
+    );
   });
 
   it("loses none of fifty at once", async () => {
     const ada = await signUpAs("free");
-    const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => add(ada, "apiRequests", n + 1)));
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, n) => add(ada, "apiRequests", n + 1)),
+    );
     expect(await usageOf(ada)).toMatchObject({ apiRequests: 1_275 });
     // Each saw a sum of its own.
     expect(new Set(answers.map(({ body }) => body.amount)).size).toBe(50);
@@ -65,7 +83,9 @@ describe("POST /api/users/:userId/usage", () => {
       .bind(ada.userId)
       .run();
     const answers = await Promise.all(Array.from({ length: 9 }, (_, n) => add(ada, `new${n}`, 1)));
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 409, 409, 409, 409, 409, 409, 409]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([
+      200, 200, 409, 409, 409, 409, 409, 409, 409,
+    ]);
     expect(Object.keys(await usageOf(ada))).toHaveLength(100);
     expect((await add(ada, "m1", 1)).status).toBe(200);
   });
@@ -73,7 +93,10 @@ describe("POST /api/users/:userId/usage", () => {
   it("counts once, and says so, although the reply of D1 was lost; of a silent D1 it knows nothing", async () => {
     const ada = await signUpAs("free");
     const lossy = callWith({ DB: losingReplies(db) });
-    expect((await add(ada, "apiRequests", 5, undefined, lossy)).body).toEqual({ metric: "apiRequests", amount: 5 });
+    expect((await add(ada, "apiRequests", 5, undefined, lossy)).body).toEqual({
+      metric: "apiRequests",
+      amount: 5,
+    });
     const failing = {
       prepare: (sql: string) => db.prepare(sql),
       batch: () => Promise.reject(new Error("D1_ERROR: Network connection lost.")),
@@ -84,9 +107,15 @@ describe("POST /api/users/:userId/usage", () => {
       body: { type: "urn:luna:problem:unavailable" },
     });
     const silent = await add(ada, "apiRequests", 5, undefined, callWith({ DB: deadDatabase }));
-    expect(silent).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+    expect(silent).toMatchObject({
+      status: 503,
+      body: { type: "urn:luna:problem:outcome-unknown" },
+    });
     expect(
-      await db.prepare("SELECT amount FROM usage_metrics WHERE user_id = ? AND metric = 'apiRequests'").bind(ada.userId).first("amount"),
+      await db
+        .prepare("SELECT amount FROM usage_metrics WHERE user_id = ? AND metric = 'apiRequests'")
+        .bind(ada.userId)
+        .first("amount"),
     ).toBe(5);
   });
 
@@ -102,9 +131,18 @@ describe("POST /api/users/:userId/usage", () => {
         throw new Error("D1_ERROR: Network connection lost.");
       },
     };
-    const unsure = await add(ada, "apiRequests", 5, undefined, callWith({ DB: late as unknown as D1Database }));
+    const unsure = await add(
+      ada,
+      "apiRequests",
+      5,
+      undefined,
+      callWith({ DB: late as unknown as D1Database }),
+    );
     vi.restoreAllMocks();
-    expect(unsure).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+    expect(unsure).toMatchObject({
+      status: 503,
+      body: { type: "urn:luna:problem:outcome-unknown" },
+    });
     expect(await usageOf(ada)).toMatchObject({ apiRequests: 5 });
   });
 
@@ -112,7 +150,8 @@ describe("POST /api/users/:userId/usage", () => {
     const gone = await signUpAs("free");
     await call("DELETE", `/api/users/${gone.userId}`);
     const before = await rowsInAll();
-    for (const userId of ["never-was", gone.userId]) expect((await add({ userId }, "apiRequests", 1)).status).toBe(404);
+    for (const userId of ["never-was", gone.userId])
+      expect((await add({ userId }, "apiRequests", 1)).status).toBe(404);
     expect(await rowsInAll()).toEqual(before);
   });
 });
@@ -121,9 +160,13 @@ describe("GET /api/users/:userId/usage/history", () => {
   it("tells what was used on each day or in each month, newest first, of one metric or all", async () => {
     const ada = await signUpAs("free");
     const day = (metric: string, at: string, amount: number) =>
-      db.prepare("INSERT INTO usage_daily VALUES (?1, ?2, ?3, ?4, 0)").bind(ada.userId, metric, at, amount);
+      db
+        .prepare("INSERT INTO usage_daily VALUES (?1, ?2, ?3, ?4, 0)")
+        .bind(ada.userId, metric, at, amount);
     const month = (metric: string, at: string, amount: number) =>
-      db.prepare("INSERT INTO usage_monthly VALUES (?1, ?2, ?3, ?4)").bind(ada.userId, metric, at, amount);
+      db
+        .prepare("INSERT INTO usage_monthly VALUES (?1, ?2, ?3, ?4)")
+        .bind(ada.userId, metric, at, amount);
     await db.batch([
       day("renders", "2026-11-23", 1),
       day("renders", "2026-11-24", 2),
@@ -133,13 +176,16 @@ describe("GET /api/users/:userId/usage/history", () => {
       db.prepare("INSERT INTO usage_daily VALUES ('somebody-else', 'renders', '2026-11-24', 9, 9)"),
     ]);
     const history = async (query: string) =>
-      (await call("GET", `/api/users/${ada.userId}/usage/history${query}`, undefined, ada)).body.items;
+      (await call("GET", `/api/users/${ada.userId}/usage/history${query}`, undefined, ada)).body
+        .items;
     expect(await history("")).toEqual([
       { metric: "apiRequests", period: "2026-11-24", amount: 3 },
       { metric: "renders", period: "2026-11-24", amount: 2 },
       { metric: "renders", period: "2026-11-23", amount: 1 },
     ]);
-    expect(await history("?metric=renders&limit=1")).toEqual([{ metric: "renders", period: "2026-11-24", amount: 2 }]);
+    expect(await history("?metric=renders&limit=1")).toEqual([
+      { metric: "renders", period: "2026-11-24", amount: 2 },
+    ]);
     expect(await history("?by=month")).toEqual([
       { metric: "renders", period: "2026-10", amount: 20 },
       { metric: "renders", period: "2026-09", amount: 10 },

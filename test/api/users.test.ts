@@ -29,15 +29,27 @@ describe("POST /api/users", () => {
 
     const read = await call("GET", `/api/users/${user.userId}`);
     expect(read.body).toEqual({ user: created.body.user });
-    const usage = await env.DB.prepare("SELECT metric, amount FROM usage_metrics WHERE user_id = ? ORDER BY metric")
+    const usage = await env.DB.prepare(
+      "SELECT metric, amount FROM usage_metrics WHERE user_id = ? ORDER BY metric",
+    )
       .bind(user.userId)
       .all();
-    expect(usage.results).toEqual(["apiRequests", "emailsSent", "storageBytes"].map((metric) => ({ metric, amount: 0 })));
+    expect(usage.results).toEqual(
+      ["apiRequests", "emailsSent", "storageBytes"].map((metric) => ({ metric, amount: 0 })),
+    );
     const { createdAt } = created.body.user;
     const trialEndsAt = new Date(Date.parse(createdAt) + 14 * 86_400_000).toISOString();
     const subscription = await call("GET", `/api/users/${user.userId}/subscription`);
-    expect(subscription.body).toMatchObject({ tier: "pro", status: "trialing", startedAt: createdAt, trialEndsAt, endedAt: null });
-    const mail = await env.DB.prepare("SELECT status, subject FROM emails WHERE to_address = ?").bind(user.email).first();
+    expect(subscription.body).toMatchObject({
+      tier: "pro",
+      status: "trialing",
+      startedAt: createdAt,
+      trialEndsAt,
+      endedAt: null,
+    });
+    const mail = await env.DB.prepare("SELECT status, subject FROM emails WHERE to_address = ?")
+      .bind(user.email)
+      .first();
     expect(mail).toEqual({ status: "queued", subject: `Welcome to Luna, ${user.userId}` });
   });
 
@@ -71,7 +83,9 @@ describe("POST /api/users", () => {
     ])("writes nothing at all: the %s (%s)", async (_, table) => {
       const user = newUser();
       const before = await rowsInAll();
-      await env.DB.prepare(`CREATE TRIGGER refuse BEFORE INSERT ON ${table} BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`).run();
+      await env.DB.prepare(
+        `CREATE TRIGGER refuse BEFORE INSERT ON ${table} BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
+      ).run();
       const refused = await call("POST", "/api/users", user);
       await env.DB.prepare("DROP TRIGGER refuse").run();
 
@@ -86,22 +100,39 @@ describe("POST /api/users", () => {
     const user = newUser();
     const created = await callWith({ DB: losingReplies(env.DB) })("POST", "/api/users", user);
     expect(created.status).toBe(201);
-    expect((await call("GET", "/api/me", undefined, { token: created.body.apiKey })).body.user.userId).toBe(user.userId);
+    expect(
+      (await call("GET", "/api/me", undefined, { token: created.body.apiKey })).body.user.userId,
+    ).toBe(user.userId);
 
     const unsure = await callWith({ DB: deadDatabase })("POST", "/api/users", newUser());
-    expect(unsure).toMatchObject({ status: 503, body: { type: "urn:luna:problem:outcome-unknown" } });
+    expect(unsure).toMatchObject({
+      status: 503,
+      body: { type: "urn:luna:problem:outcome-unknown" },
+    });
   });
 
   it("lets exactly one of fifty concurrent sign-ups with one email win", async () => {
     const email = "contested@example.com";
     const before = await rowsInAll();
-    const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => call("POST", "/api/users", { userId: `racer-${n}`, email })));
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, n) =>
+        call("POST", "/api/users", { userId: `racer-${n}`, email }),
+      ),
+    );
 
     const statuses = answers.map((answer) => answer.status).toSorted((a, b) => a - b);
     expect(statuses).toEqual([201, ...Array.from({ length: 49 }, () => 409)]);
     const after = await rowsInAll();
-    const added = Object.fromEntries(Object.entries(after).map(([table, count]) => [table, count - (before[table] ?? 0)]));
-    expect(added).toMatchObject({ users: 1, usage_metrics: 3, subscriptions: 1, emails: 1, email_events: 1 });
+    const added = Object.fromEntries(
+      Object.entries(after).map(([table, count]) => [table, count - (before[table] ?? 0)]),
+    );
+    expect(added).toMatchObject({
+      users: 1,
+      usage_metrics: 3,
+      subscriptions: 1,
+      emails: 1,
+      email_events: 1,
+    });
   });
 
   it.each([
@@ -143,9 +174,17 @@ describe("an account", () => {
       tier: "enterprise",
       scopes: ["emails:send"],
     });
-    expect(changed.body.user).toMatchObject({ email: `new-${user.email}`, tier: "enterprise", scopes: ["emails:send"] });
+    expect(changed.body.user).toMatchObject({
+      email: `new-${user.email}`,
+      tier: "enterprise",
+      scopes: ["emails:send"],
+    });
     const again = await call("PATCH", `/api/users/${user.userId}`, { tier: "free" });
-    expect(again.body.user).toMatchObject({ email: `new-${user.email}`, tier: "free", scopes: ["emails:send"] });
+    expect(again.body.user).toMatchObject({
+      email: `new-${user.email}`,
+      tier: "free",
+      scopes: ["emails:send"],
+    });
     expect((await call("GET", `/api/users?email=${user.email}`)).status).toBe(404);
   });
 
@@ -158,34 +197,58 @@ describe("an account", () => {
 
   it("may change its own address but neither its tier nor its scopes", async () => {
     const own = { token: user.apiKey };
-    expect((await call("PATCH", `/api/users/${user.userId}`, { email: `own-${user.email}` }, own)).status).toBe(200);
-    const refused = await call("PATCH", `/api/users/${user.userId}`, { tier: "enterprise", scopes: ["emails:send"] }, own);
+    expect(
+      (await call("PATCH", `/api/users/${user.userId}`, { email: `own-${user.email}` }, own))
+        .status,
+    ).toBe(200);
+    const refused = await call(
+      "PATCH",
+      `/api/users/${user.userId}`,
+      { tier: "enterprise", scopes: ["emails:send"] },
+      own,
+    );
     expect(refused.status).toBe(403);
     expect(refused.body.detail).toContain("tier and scopes");
   });
 
   it("gets a new key on rotation, and the old one is refused at once", async () => {
-    const rotated = await call("POST", `/api/users/${user.userId}/api-key`, undefined, { token: user.apiKey });
+    const rotated = await call("POST", `/api/users/${user.userId}/api-key`, undefined, {
+      token: user.apiKey,
+    });
     expect(rotated.status).toBe(201);
     expect((await call("GET", "/api/me", undefined, { token: user.apiKey })).status).toBe(401);
-    expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).body.user.userId).toBe(user.userId);
+    expect(
+      (await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).body.user.userId,
+    ).toBe(user.userId);
   });
 
   it("has no trial any more once the admin names its tier, and a subscription that is active from then on", async () => {
-    const subscription = async ({ userId }: { userId: string }) => (await call("GET", `/api/users/${userId}/subscription`)).body;
+    const subscription = async ({ userId }: { userId: string }) =>
+      (await call("GET", `/api/users/${userId}/subscription`)).body;
     for (const tier of ["free", "pro", "enterprise"] as const) {
       const trying = await signUpAs("pro");
       expect((await subscription(trying)).status).toBe("trialing");
       await call("PATCH", `/api/users/${trying.userId}`, { email: `new-${trying.email}` });
       expect((await subscription(trying)).status).toBe("trialing");
       await call("PATCH", `/api/users/${trying.userId}`, { tier });
-      expect(await subscription(trying)).toMatchObject({ tier, status: "active", trialEndsAt: null, endedAt: null });
+      expect(await subscription(trying)).toMatchObject({
+        tier,
+        status: "active",
+        trialEndsAt: null,
+        endedAt: null,
+      });
     }
-    await env.DB.prepare("UPDATE subscriptions SET status = 'cancelled', started_at = 0, ended_at = 1 WHERE user_id = ?")
+    await env.DB.prepare(
+      "UPDATE subscriptions SET status = 'cancelled', started_at = 0, ended_at = 1 WHERE user_id = ?",
+    )
       .bind(user.userId)
       .run();
     const { body } = await call("PATCH", `/api/users/${user.userId}`, { tier: "pro" });
-    expect(await subscription(user)).toMatchObject({ status: "active", startedAt: body.user.updatedAt, endedAt: null });
+    expect(await subscription(user)).toMatchObject({
+      status: "active",
+      startedAt: body.user.updatedAt,
+      endedAt: null,
+    });
   });
 
   it("keeps its trial if the batch that changes its tier fails", async () => {
@@ -196,51 +259,82 @@ describe("an account", () => {
     const failed = await call("PATCH", `/api/users/${trying.userId}`, { tier: "enterprise" });
     await env.DB.prepare("DROP TRIGGER refuse").run();
     expect(failed.status).toBe(503);
-    const { body } = await call("GET", `/api/users/${trying.userId}/subscription`, undefined, { headers: { "Cache-Control": "no-cache" } });
+    const { body } = await call("GET", `/api/users/${trying.userId}/subscription`, undefined, {
+      headers: { "Cache-Control": "no-cache" },
+    });
     expect(body).toMatchObject({ tier: "pro", status: "trialing" });
   });
 
   it("loses its key when that is revoked, until the admin makes one, and is changed meanwhile like any other", async () => {
     const own = { token: user.apiKey };
-    expect((await call("GET", "/api/me", undefined, own)).body.user.apiKeyPrefix).toBe(user.apiKey.slice(0, 12));
-    expect((await call("DELETE", `/api/users/${user.userId}/api-key`, undefined, own)).status).toBe(204);
+    expect((await call("GET", "/api/me", undefined, own)).body.user.apiKeyPrefix).toBe(
+      user.apiKey.slice(0, 12),
+    );
+    expect((await call("DELETE", `/api/users/${user.userId}/api-key`, undefined, own)).status).toBe(
+      204,
+    );
     expect((await call("GET", "/api/me", undefined, own)).status).toBe(401);
     expect((await call("GET", `/api/users/${user.userId}`)).body.user.apiKeyPrefix).toBeNull();
     expect((await call("DELETE", `/api/users/${user.userId}/api-key`)).status).toBe(204);
     expect((await call("DELETE", "/api/users/never-was/api-key")).status).toBe(404);
-    const row = await env.DB.prepare("SELECT api_key_hash, api_key_prefix FROM users WHERE user_id = ?").bind(user.userId).first();
+    const row = await env.DB.prepare(
+      "SELECT api_key_hash, api_key_prefix FROM users WHERE user_id = ?",
+    )
+      .bind(user.userId)
+      .first();
     expect(row).toEqual({ api_key_hash: null, api_key_prefix: null });
 
     // What a write to it owes the cache has names alone.
-    await env.DB.prepare("CREATE TRIGGER keep BEFORE DELETE ON purge_intents BEGIN SELECT RAISE(IGNORE); END").run();
+    await env.DB.prepare(
+      "CREATE TRIGGER keep BEFORE DELETE ON purge_intents BEGIN SELECT RAISE(IGNORE); END",
+    ).run();
     await call("PATCH", `/api/users/${user.userId}`, { tier: "pro" });
-    const tags = await env.DB.prepare("SELECT tags FROM purge_intents WHERE tags LIKE '%' || ? || '%'")
+    const tags = await env.DB.prepare(
+      "SELECT tags FROM purge_intents WHERE tags LIKE '%' || ? || '%'",
+    )
       .bind(user.email)
       .first<string>("tags");
     await env.DB.prepare("DROP TRIGGER keep").run();
     await env.DB.prepare("DELETE FROM purge_intents").run();
     expect(JSON.parse(tags ?? "null")).toEqual([`email:${user.email}`, `user:${user.userId}`]);
-    expect((await call("POST", "/api/admin/cache/invalidate", { userId: user.userId })).status).toBe(200);
+    expect(
+      (await call("POST", "/api/admin/cache/invalidate", { userId: user.userId })).status,
+    ).toBe(200);
 
     const { body } = await call("POST", `/api/users/${user.userId}/api-key`);
-    expect((await call("GET", "/api/me", undefined, { token: body.apiKey })).body.user).toEqual(body.user);
-  });
-
-  it("has its key revoked for sure although the reply of D1 was lost", async () => {
-    expect((await callWith({ DB: losingReplies(env.DB) })("DELETE", `/api/users/${user.userId}/api-key`)).status).toBe(204);
-    expect((await call("GET", "/api/me", undefined, { token: user.apiKey })).status).toBe(401);
-    expect((await callWith({ DB: deadDatabase })("DELETE", `/api/users/${user.userId}/api-key`)).body.type).toBe(
-      "urn:luna:problem:outcome-unknown",
+    expect((await call("GET", "/api/me", undefined, { token: body.apiKey })).body.user).toEqual(
+      body.user,
     );
   });
 
+  it("has its key revoked for sure although the reply of D1 was lost", async () => {
+    expect(
+      (await callWith({ DB: losingReplies(env.DB) })("DELETE", `/api/users/${user.userId}/api-key`))
+        .status,
+    ).toBe(204);
+    expect((await call("GET", "/api/me", undefined, { token: user.apiKey })).status).toBe(401);
+    expect(
+      (await callWith({ DB: deadDatabase })("DELETE", `/api/users/${user.userId}/api-key`)).body
+        .type,
+    ).toBe("urn:luna:problem:outcome-unknown");
+  });
+
   it("is told its new key, or that it is deleted, although the reply of D1 was lost", async () => {
-    const rotated = await callWith({ DB: losingReplies(env.DB) })("POST", `/api/users/${user.userId}/api-key`);
+    const rotated = await callWith({ DB: losingReplies(env.DB) })(
+      "POST",
+      `/api/users/${user.userId}/api-key`,
+    );
     expect(rotated.status).toBe(201);
-    expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).status).toBe(200);
-    expect((await callWith({ DB: losingReplies(env.DB) })("DELETE", `/api/users/${user.userId}`)).status).toBe(204);
+    expect((await call("GET", "/api/me", undefined, { token: rotated.body.apiKey })).status).toBe(
+      200,
+    );
+    expect(
+      (await callWith({ DB: losingReplies(env.DB) })("DELETE", `/api/users/${user.userId}`)).status,
+    ).toBe(204);
     expect((await call("GET", `/api/users/${user.userId}`)).status).toBe(404);
-    expect((await callWith({ DB: losingReplies(env.DB) })("DELETE", "/api/users/never-was")).status).toBe(404);
+    expect(
+      (await callWith({ DB: losingReplies(env.DB) })("DELETE", "/api/users/never-was")).status,
+    ).toBe(404);
   });
 
   it("is gone once deleted: key refused, address erased and free again, id not", async () => {
@@ -255,11 +349,18 @@ describe("an account", () => {
     ] as const) {
       expect((await call(method, path, body)).status, `${method} ${path}`).toBe(404);
     }
-    expect(JSON.stringify(await env.DB.prepare("SELECT * FROM users WHERE user_id = ?").bind(user.userId).first())).not.toContain(
-      user.email,
-    );
-    expect((await call("POST", "/api/users", { userId: user.userId, email: "x@example.com" })).status).toBe(409);
-    expect((await call("POST", "/api/users", { userId: `${user.userId}-again`, email: user.email })).status).toBe(201);
+    expect(
+      JSON.stringify(
+        await env.DB.prepare("SELECT * FROM users WHERE user_id = ?").bind(user.userId).first(),
+      ),
+    ).not.toContain(user.email);
+    expect(
+      (await call("POST", "/api/users", { userId: user.userId, email: "x@example.com" })).status,
+    ).toBe(409);
+    expect(
+      (await call("POST", "/api/users", { userId: `${user.userId}-again`, email: user.email }))
+        .status,
+    ).toBe(201);
   });
 
   it("leaves its teams when it is deleted, and takes along the workspaces and the teams that are its own alone", async () => {
@@ -268,25 +369,39 @@ describe("an account", () => {
       const { body } = await call("POST", "/api/teams", { name }, owner);
       return body.team.teamId as string;
     };
-    const [alone, shared, joined] = [await team("Alone", gone), await team("Shared", gone), await team("Joined", other)];
+    const [alone, shared, joined] = [
+      await team("Alone", gone),
+      await team("Shared", gone),
+      await team("Joined", other),
+    ];
     await call("POST", `/api/teams/${shared}/members`, { userId: other.userId, role: "owner" });
     await call("POST", `/api/teams/${joined}/members`, { userId: gone.userId, role: "admin" });
-    for (const teamId of [undefined, alone, shared, joined]) await call("POST", "/api/workspaces", { name: `Of ${teamId}`, teamId }, gone);
+    for (const teamId of [undefined, alone, shared, joined])
+      await call("POST", "/api/workspaces", { name: `Of ${teamId}`, teamId }, gone);
     await env.DB.batch([
       env.DB.prepare("INSERT INTO usage_reports VALUES (?1, '2026-11-23')").bind(gone.userId),
-      env.DB.prepare("INSERT INTO usage_daily VALUES (?1, 'apiRequests', '2026-11-23', 1, 1)").bind(gone.userId),
+      env.DB.prepare("INSERT INTO usage_daily VALUES (?1, 'apiRequests', '2026-11-23', 1, 1)").bind(
+        gone.userId,
+      ),
     ]);
     expect((await call("DELETE", `/api/users/${gone.userId}`, undefined, gone)).status).toBe(204);
 
-    const left = async (sql: string) => (await env.DB.prepare(sql).bind(gone.userId).all()).results.flatMap(Object.values);
+    const left = async (sql: string) =>
+      (await env.DB.prepare(sql).bind(gone.userId).all()).results.flatMap(Object.values);
     expect(await left("SELECT team_id FROM team_members WHERE user_id = ?1")).toEqual([]);
-    expect((await left("SELECT team_id FROM workspaces WHERE owner_id = ?1")).toSorted()).toEqual([shared, joined].toSorted());
+    expect((await left("SELECT team_id FROM workspaces WHERE owner_id = ?1")).toSorted()).toEqual(
+      [shared, joined].toSorted(),
+    );
     expect(await left("SELECT week FROM usage_reports WHERE user_id = ?1")).toEqual([]);
     expect(await left("SELECT amount FROM usage_daily WHERE user_id = ?1")).toEqual([1]);
     expect((await call("GET", `/api/teams/${alone}`)).status).toBe(404);
     for (const teamId of [shared, joined])
-      expect((await call("GET", `/api/teams/${teamId}`)).body.members).toMatchObject([{ userId: other.userId, role: "owner" }]);
-    expect((await call("GET", `/api/users/${other.userId}/workspaces`)).body.workspaces).toHaveLength(2);
+      expect((await call("GET", `/api/teams/${teamId}`)).body.members).toMatchObject([
+        { userId: other.userId, role: "owner" },
+      ]);
+    expect(
+      (await call("GET", `/api/users/${other.userId}/workspaces`)).body.workspaces,
+    ).toHaveLength(2);
   });
 
   it("stays whole while a team with others would be left without an owner, and goes once another has become one", async () => {
@@ -297,10 +412,15 @@ describe("an account", () => {
     await call("POST", "/api/workspaces", { name: "Mine" }, owner);
     const before = await rowsInAll();
     const refused = await call("DELETE", `/api/users/${owner.userId}`, undefined, owner);
-    expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining("last owner") } });
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining("last owner") },
+    });
     expect(await rowsInAll()).toEqual(before);
     expect((await call("GET", "/api/me", undefined, owner)).body.user.email).toBe(owner.email);
-    expect((await call("GET", `/api/users/${owner.userId}/subscription`)).body.status).toBe("trialing");
+    expect((await call("GET", `/api/users/${owner.userId}/subscription`)).body.status).toBe(
+      "trialing",
+    );
     await call("POST", members, { userId: member.userId, role: "owner" }, owner);
     expect((await call("DELETE", `/api/users/${owner.userId}`, undefined, owner)).status).toBe(204);
   });
@@ -310,7 +430,9 @@ describe("an account", () => {
     await call("POST", "/api/teams", { name: "Alone" }, gone);
     await call("POST", "/api/workspaces", { name: "Mine" }, gone);
     const before = await rowsInAll();
-    await env.DB.prepare("CREATE TRIGGER refuse BEFORE DELETE ON workspaces BEGIN SELECT RAISE(ABORT, 'refused by the test'); END").run();
+    await env.DB.prepare(
+      "CREATE TRIGGER refuse BEFORE DELETE ON workspaces BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+    ).run();
     const failed = await call("DELETE", `/api/users/${gone.userId}`);
     await env.DB.prepare("DROP TRIGGER refuse").run();
     expect(failed).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
@@ -335,7 +457,9 @@ describe("an account", () => {
     ] as const) {
       expect((await call(method, path, body, { token })).status, `${method} ${path}`).toBe(403);
     }
-    expect((await call("GET", `/api/users?email=nobody@example.com`, undefined, { token })).status).toBe(403);
+    expect(
+      (await call("GET", `/api/users?email=nobody@example.com`, undefined, { token })).status,
+    ).toBe(403);
   });
 });
 
@@ -348,14 +472,27 @@ describe("GET /api/users/:userId/export", () => {
     await call("POST", "/api/workspaces", { name: "Theirs" }, bob);
     await call("POST", `/api/users/${ada.userId}/usage`, { metric: "requests", amount: 7 }, ada);
     await call("PATCH", `/api/users/${ada.userId}`, { tier: "pro", scopes: ["emails:send"] });
-    const mail = (await call("POST", "/api/emails", { to: "x@example.com", subject: "Hi", text: "A secret" }, ada)).body;
+    const mail = (
+      await call(
+        "POST",
+        "/api/emails",
+        { to: "x@example.com", subject: "Hi", text: "A secret" },
+        ada,
+      )
+    ).body;
     await env.DB.batch(
       [ada, bob].flatMap(({ userId }) => [
-        env.DB.prepare("INSERT INTO usage_daily VALUES (?1, 'requests', '2026-11-24', 3, 3)").bind(userId),
-        env.DB.prepare("INSERT INTO usage_monthly VALUES (?1, 'requests', '2026-10', 40)").bind(userId),
+        env.DB.prepare("INSERT INTO usage_daily VALUES (?1, 'requests', '2026-11-24', 3, 3)").bind(
+          userId,
+        ),
+        env.DB.prepare("INSERT INTO usage_monthly VALUES (?1, 'requests', '2026-10', 40)").bind(
+          userId,
+        ),
       ]),
     );
-    await vi.waitFor(async () => expect((await call("GET", `/api/users/${ada.userId}/export`)).body.lastSeenAt).not.toBeNull());
+    await vi.waitFor(async () =>
+      expect((await call("GET", `/api/users/${ada.userId}/export`)).body.lastSeenAt).not.toBeNull(),
+    );
     const { status, body } = await call("GET", `/api/users/${ada.userId}/export`, undefined, ada);
     expect(status).toBe(200);
     const { user } = (await call("GET", "/api/me", undefined, ada)).body;
@@ -369,12 +506,16 @@ describe("GET /api/users/:userId/export", () => {
       usageByMonth: [{ metric: "requests", month: "2026-10", amount: 40 }],
       teams: [{ teamId: team.teamId, name: "Core", role: "owner", joinedAt: team.createdAt }],
       workspaces: [workspace],
-      emails: [{ id: mail.id, subject: "Hi", status: expect.any(String), createdAt: expect.any(String) }],
+      emails: [
+        { id: mail.id, subject: "Hi", status: expect.any(String), createdAt: expect.any(String) },
+      ],
     });
     expect(v.is(contract.exportUser.answers[200], body)).toBe(true);
     await call("DELETE", `/api/users/${ada.userId}`);
     expect((await call("GET", `/api/users/${ada.userId}/export`)).status).toBe(404);
-    expect((await callWith({ DB: deadDatabase })("GET", `/api/users/${bob.userId}/export`)).status).toBe(503);
+    expect(
+      (await callWith({ DB: deadDatabase })("GET", `/api/users/${bob.userId}/export`)).status,
+    ).toBe(503);
   });
 });
 
@@ -390,13 +531,18 @@ describe("GET /api/admin/users", () => {
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
-      const { body } = await call("GET", `/api/admin/users?limit=4${cursor === undefined ? "" : `&cursor=${cursor}`}`);
+      const { body } = await call(
+        "GET",
+        `/api/admin/users?limit=4${cursor === undefined ? "" : `&cursor=${cursor}`}`,
+      );
       seen.push(...body.items.map(({ userId }: { userId: string }) => userId));
       cursor = body.nextCursor;
     } while (cursor !== undefined);
     expect(seen.slice(0, 6)).toEqual([7, 6, 5, 3, 2, 1].map((n) => `listed-${n}`));
     expect(new Set(seen).size).toBe(seen.length);
-    const alive = await env.DB.prepare("SELECT COUNT(*) AS n FROM users WHERE deleted_at IS NULL").first("n");
+    const alive = await env.DB.prepare(
+      "SELECT COUNT(*) AS n FROM users WHERE deleted_at IS NULL",
+    ).first("n");
     expect(seen).toHaveLength(Number(alive));
     const { results } = await env.DB.prepare(
       `EXPLAIN QUERY PLAN SELECT user_id FROM users WHERE deleted_at IS NULL AND (created_at, user_id) < (1, 'x')
@@ -410,7 +556,9 @@ describe("GET /api/admin/users", () => {
 
 describe("when a user was last seen", () => {
   const seen = async (userId: string) =>
-    await env.DB.prepare("SELECT last_seen_at AS at FROM user_activity WHERE user_id = ?").bind(userId).first<number>("at");
+    await env.DB.prepare("SELECT last_seen_at AS at FROM user_activity WHERE user_id = ?")
+      .bind(userId)
+      .first<number>("at");
 
   it("is noted beside a request with their key, not with the admin's, and forgotten with the account", async () => {
     const { userId, apiKey } = await signUp();

@@ -2,8 +2,8 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
-import type { Watched } from "../../shared/schedule/watchdog/rpc.ts";
-import { nextLook, overdueFindings } from "../../shared/schedule/watchdog/state.ts";
+import { nextLook, overdueFindings } from "../../shared/schedule/watchdog/rules/overdue.ts";
+import type { Watched } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { callWith, deadDatabase } from "./support.ts";
 
@@ -25,14 +25,19 @@ beforeEach(async () => {
     posted.push(JSON.parse(init?.body as string));
     return new Response("ok");
   });
-  await env.DB.batch(["alerts", "alert_notices"].map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
+  await env.DB.batch(
+    ["alerts", "alert_notices"].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+  );
 });
 afterEach(() => void vi.restoreAllMocks());
 
 const stub = () => env.TASK_WATCHDOG.getByName(name);
 
 /** The object with its clock and with bindings that the test chooses. */
-async function inside<Value>(act: (watchdog: TaskWatchdog) => Promise<Value>, changes: object = {}): Promise<Value> {
+async function inside<Value>(
+  act: (watchdog: TaskWatchdog) => Promise<Value>,
+  changes: object = {},
+): Promise<Value> {
   return await runInDurableObject(stub(), async (watchdog: TaskWatchdog) => {
     watchdog.clock = () => now;
     const own = watchdog as unknown as { env: object };
@@ -61,11 +66,15 @@ describe("the watchdog", () => {
       await wakeUp();
       expect(await alarmAt()).toBe(now + MINUTE_MS);
     }
-    expect(posted.map(({ text }) => text)).toEqual(["Alert: the task backup has not run: it should have by 2030-01-01T09:01:00.000Z"]);
+    expect(posted.map(({ text }) => text)).toEqual([
+      "Alert: the task backup has not run: it should have by 2030-01-01T09:01:00.000Z",
+    ]);
     await report([{ task: "backup", dueBy: start + 60 * MINUTE_MS }]);
     expect(await alarmAt()).toBe(now);
     await wakeUp();
-    expect(posted.map(({ text }) => text).slice(1)).toEqual(["Recovered: the task backup runs again"]);
+    expect(posted.map(({ text }) => text).slice(1)).toEqual([
+      "Recovered: the task backup runs again",
+    ]);
     expect(await alarmAt()).toBe(start + 60 * MINUTE_MS);
   });
 
@@ -111,15 +120,16 @@ describe("the watchdog", () => {
     expect(await alarmAt()).toBe(now + MINUTE_MS);
   });
 
-  it.each([{ ALERT_EMAIL: "nonsense" }, { ALERT_FAILURES: "three" }, { ALERT_WEBHOOK_URL: "HTTPS://hooks.example/x" }])(
-    "tells whomever it can although a setting is odd: %j",
-    async (setting) => {
-      await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
-      now = start + MINUTE_MS;
-      await wakeUp(setting);
-      expect(posted).toHaveLength(1);
-    },
-  );
+  it.each([
+    { ALERT_EMAIL: "nonsense" },
+    { ALERT_FAILURES: "three" },
+    { ALERT_WEBHOOK_URL: "HTTPS://hooks.example/x" },
+  ])("tells whomever it can although a setting is odd: %j", async (setting) => {
+    await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
+    now = start + MINUTE_MS;
+    await wakeUp(setting);
+    expect(posted).toHaveLength(1);
+  });
 
   const texts = () => posted.map(({ text }) => text.split(":")[0]);
 
@@ -166,7 +176,9 @@ describe("the watchdog", () => {
     await wakeUp(by);
     now = start + 30 * MINUTE_MS;
     await wakeUp(by);
-    const { results } = await env.DB.prepare("SELECT kind FROM alert_notices ORDER BY at, id").all();
+    const { results } = await env.DB.prepare(
+      "SELECT kind FROM alert_notices ORDER BY at, id",
+    ).all();
     expect(results.map(({ kind }) => kind).toSorted()).toEqual(["fired", "fired", "recovered"]);
   });
 
@@ -180,9 +192,13 @@ describe("the watchdog", () => {
   });
 
   it("really wakes up", async () => {
-    await runInDurableObject(stub(), (watchdog: TaskWatchdog) => watchdog.report([{ task: "backup", dueBy: 0 }]));
+    await runInDurableObject(stub(), (watchdog: TaskWatchdog) =>
+      watchdog.report([{ task: "backup", dueBy: 0 }]),
+    );
     expect(await runDurableObjectAlarm(stub())).toBe(true);
-    expect(await env.DB.prepare("SELECT key FROM alerts WHERE fired_at IS NOT NULL").first("key")).toBe("overdue:backup");
+    expect(
+      await env.DB.prepare("SELECT key FROM alerts WHERE fired_at IS NOT NULL").first("key"),
+    ).toBe("overdue:backup");
   });
 
   it.each([
@@ -191,15 +207,23 @@ describe("the watchdog", () => {
     ["no list", "backup"],
   ])("refuses %s, and watches what it watched", async (_, tasks) => {
     await report([{ task: "backup", dueBy: start }]);
-    expect(await inside((watchdog) => watchdog.report(tasks as Watched[]))).toMatchObject({ ok: false, error: { tag: "invalid" } });
+    expect(await inside((watchdog) => watchdog.report(tasks as Watched[]))).toMatchObject({
+      ok: false,
+      error: { tag: "invalid" },
+    });
     expect((await inside((watchdog) => watchdog.inspect())).watched).toBe(1);
   });
 });
 
 describe("GET /health", () => {
   const health = (tasks: Watched[]) => {
-    const watchdog = { getByName: () => ({ inspect: async () => ({ watched: 1, overdue: tasks }) }) };
-    return callWith({ TASK_WATCHDOG: watchdog as unknown as typeof env.TASK_WATCHDOG })("GET", "/health");
+    const watchdog = {
+      getByName: () => ({ inspect: async () => ({ watched: 1, overdue: tasks }) }),
+    };
+    return callWith({ TASK_WATCHDOG: watchdog as unknown as typeof env.TASK_WATCHDOG })(
+      "GET",
+      "/health",
+    );
   };
 
   it("is degraded and names the task that is overdue", async () => {
@@ -207,7 +231,12 @@ describe("GET /health", () => {
       status: 200,
       body: {
         status: "degraded",
-        checks: { tasks: { status: "degraded", overdue: [{ task: "backup", dueBy: "2030-01-01T09:00:00.000Z" }] } },
+        checks: {
+          tasks: {
+            status: "degraded",
+            overdue: [{ task: "backup", dueBy: "2030-01-01T09:00:00.000Z" }],
+          },
+        },
       },
     });
     expect((await health([])).body.checks.tasks).toEqual({ status: "ok", overdue: [] });
@@ -218,11 +247,20 @@ describe("GET /health", () => {
     const watchdog = { getByName: () => ({ inspect: async () => ({ watched: 0, overdue: [] }) }) };
     const bindings = { TASK_WATCHDOG: watchdog as unknown as typeof env.TASK_WATCHDOG };
     expect(
-      (await callWith({ ...bindings, CRON: { register } as unknown as typeof env.CRON })("GET", "/health")).body.checks.tasks.status,
+      (
+        await callWith({ ...bindings, CRON: { register } as unknown as typeof env.CRON })(
+          "GET",
+          "/health",
+        )
+      ).body.checks.tasks.status,
     ).toBe("ok");
     expect(register).toHaveBeenCalledOnce();
-    const dead = { register: () => Promise.reject(new Error("luna-cron is gone")) } as unknown as typeof env.CRON;
-    expect((await callWith({ ...bindings, CRON: dead })("GET", "/health")).body.checks.tasks).toMatchObject({
+    const dead = {
+      register: () => Promise.reject(new Error("luna-cron is gone")),
+    } as unknown as typeof env.CRON;
+    expect(
+      (await callWith({ ...bindings, CRON: dead })("GET", "/health")).body.checks.tasks,
+    ).toMatchObject({
       status: "degraded",
       unreachable: true,
     });
@@ -232,5 +270,7 @@ describe("GET /health", () => {
 it("nothing is looked for while nothing is watched and nobody waits to hear", () => {
   expect(nextLook([], [], start)).toBeNull();
   expect(nextLook([], [{ task: "gone", dueBy: 0 }], start)).toBe(start + MINUTE_MS);
-  expect(overdueFindings([], [{ task: "gone", dueBy: 0 }], start)).toMatchObject([{ key: "overdue:gone", holds: false }]);
+  expect(overdueFindings([], [{ task: "gone", dueBy: 0 }], start)).toMatchObject([
+    { key: "overdue:gone", holds: false },
+  ]);
 });

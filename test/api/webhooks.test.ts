@@ -13,7 +13,9 @@ let messages = 0;
 
 beforeEach(async () => {
   await db.batch(
-    ["emails", "email_events", "dead_letters", "suppressions", "webhook_messages"].map((table) => db.prepare(`DELETE FROM ${table}`)),
+    ["emails", "email_events", "dead_letters", "suppressions", "webhook_messages"].map((table) =>
+      db.prepare(`DELETE FROM ${table}`),
+    ),
   );
 });
 
@@ -21,7 +23,11 @@ type Event = { type: string; data: Record<string, unknown> };
 type Signing = { id?: string; at?: Date; prefix?: "svix" | "webhook"; by?: Webhook; body?: string };
 
 /** As Resend sends it, through Svix. */
-async function deliver(event: Event, { id, at = new Date(), prefix = "svix", by = signer, body }: Signing = {}, caller = call) {
+async function deliver(
+  event: Event,
+  { id, at = new Date(), prefix = "svix", by = signer, body }: Signing = {},
+  caller = call,
+) {
   const payload = JSON.stringify({ created_at: at.toISOString(), ...event });
   const messageId = id ?? `msg_${(messages += 1)}`;
   const headers = {
@@ -32,18 +38,34 @@ async function deliver(event: Event, { id, at = new Date(), prefix = "svix", by 
   return await caller("POST", path, body ?? payload, { token: null, headers });
 }
 
-const about = (id: string, type: string, data: Record<string, unknown> = {}, generation = 1): Event => ({
+const about = (
+  id: string,
+  type: string,
+  data: Record<string, unknown> = {},
+  generation = 1,
+): Event => ({
   type: `email.${type}`,
-  data: { email_id: `re-${id}`, to: ["ada@example.com"], tags: { luna_email: `${id}_${generation}` }, ...data },
+  data: {
+    email_id: `re-${id}`,
+    to: ["ada@example.com"],
+    tags: { luna_email: `${id}_${generation}` },
+    ...data,
+  },
 });
-const bounce = (kind: string) => ({ bounce: { type: kind, subType: "General", message: "550 5.1.1 no such user" } });
+const bounce = (kind: string) => ({
+  bounce: { type: kind, subType: "General", message: "550 5.1.1 no such user" },
+});
 
 async function mailThat(is: string): Promise<string> {
   const id = await queueMail(db, Date.now());
-  await db.prepare("UPDATE emails SET status = ?2, transport = 'resend', attempts = 1 WHERE id = ?1").bind(id, is).run();
+  await db
+    .prepare("UPDATE emails SET status = ?2, transport = 'resend', attempts = 1 WHERE id = ?1")
+    .bind(id, is)
+    .run();
   return id;
 }
-const suppressed = async () => (await db.prepare("SELECT address, scope, reason FROM suppressions").all()).results;
+const suppressed = async () =>
+  (await db.prepare("SELECT address, scope, reason FROM suppressions").all()).results;
 
 describe("feedback of a provider", () => {
   it("makes a sent mail delivered, and tells so in its timeline", async () => {
@@ -72,12 +94,20 @@ describe("feedback of a provider", () => {
   it("of a hard bounce and of a complaint suppresses the recipient", async () => {
     const id = await mailThat("sent");
     expect((await deliver(about(id, "bounced", bounce("Permanent")))).body.status).toBe("bounced");
-    expect(await suppressed()).toEqual([{ address: "ada@example.com", scope: "all", reason: "bounce" }]);
+    expect(await suppressed()).toEqual([
+      { address: "ada@example.com", scope: "all", reason: "bounce" },
+    ]);
     await db.prepare("DELETE FROM suppressions").run();
     const other = await mailThat("delivered");
     expect((await deliver(about(other, "complained"))).body.status).toBe("complained");
-    expect(await suppressed()).toEqual([{ address: "ada@example.com", scope: "all", reason: "complaint" }]);
-    const refused = await call("POST", "/api/emails", { to: "ada@example.com", subject: "Hi", text: "Hi" });
+    expect(await suppressed()).toEqual([
+      { address: "ada@example.com", scope: "all", reason: "complaint" },
+    ]);
+    const refused = await call("POST", "/api/emails", {
+      to: "ada@example.com",
+      subject: "Hi",
+      text: "Hi",
+    });
     expect(refused.body.type).toBe("urn:luna:problem:suppressed");
   });
 
@@ -91,23 +121,43 @@ describe("feedback of a provider", () => {
     const id = await mailThat("sent");
     await deliver(about(id, "complained"));
     for (const type of ["sent", "delivered", "bounced"]) {
-      expect((await deliver(about(id, type))).body).toEqual({ taken: "applied", id, status: "complained", changed: false });
+      expect((await deliver(about(id, type))).body).toEqual({
+        taken: "applied",
+        id,
+        status: "complained",
+        changed: false,
+      });
     }
     expect((await eventTypes(db, id)).filter((type) => type !== "queued")).toEqual(["complained"]);
   });
 
   it("of a generation that was replayed since does not touch the new one, but a complaint still counts", async () => {
     const id = await mailThat("queued");
-    await db.prepare("UPDATE emails SET transport = NULL, generation = 2 WHERE id = ?").bind(id).run();
-    expect((await deliver(about(id, "delivered"))).body).toMatchObject({ status: "queued", changed: false });
-    expect((await deliver(about(id, "complained"))).body).toMatchObject({ status: "queued", changed: false });
+    await db
+      .prepare("UPDATE emails SET transport = NULL, generation = 2 WHERE id = ?")
+      .bind(id)
+      .run();
+    expect((await deliver(about(id, "delivered"))).body).toMatchObject({
+      status: "queued",
+      changed: false,
+    });
+    expect((await deliver(about(id, "complained"))).body).toMatchObject({
+      status: "queued",
+      changed: false,
+    });
     expect(await suppressed()).toHaveLength(1);
   });
 
   it("that it could not send the mail after all makes it a dead letter to replay, unless it was called sent", async () => {
     const unknown = await mailThat("unknown");
-    expect((await deliver(about(unknown, "failed", { failed: { reason: "quota" } }))).body.status).toBe("dead");
-    expect(await mailRow(db, unknown)).toMatchObject({ status: "dead", dead_reason: "permanent", buried_at: null });
+    expect(
+      (await deliver(about(unknown, "failed", { failed: { reason: "quota" } }))).body.status,
+    ).toBe("dead");
+    expect(await mailRow(db, unknown)).toMatchObject({
+      status: "dead",
+      dead_reason: "permanent",
+      buried_at: null,
+    });
     const sent = await mailThat("sent");
     expect((await deliver(about(sent, "failed"))).body.status).toBe("bounced");
   });
@@ -127,7 +177,10 @@ describe("feedback of a provider", () => {
   it("of a mail that another transport has by now changes nothing: it is not this provider's", async () => {
     const id = await mailThat("sending");
     await db.prepare("UPDATE emails SET transport = 'smtp' WHERE id = ?").bind(id).run();
-    expect((await deliver(about(id, "failed"))).body).toMatchObject({ status: "sending", changed: false });
+    expect((await deliver(about(id, "failed"))).body).toMatchObject({
+      status: "sending",
+      changed: false,
+    });
   });
 
   it.each([
@@ -137,16 +190,23 @@ describe("feedback of a provider", () => {
   ])("with %s still is a bounce that suppresses", async (_, data) => {
     const id = await mailThat("sent");
     await db.prepare("UPDATE emails SET provider_id = ?2 WHERE id = ?1").bind(id, `re-${id}`).run();
-    expect((await deliver(about(id, "bounced", { ...bounce("Permanent"), ...data }))).body.status).toBe("bounced");
+    expect(
+      (await deliver(about(id, "bounced", { ...bounce("Permanent"), ...data }))).body.status,
+    ).toBe("bounced");
     expect(await suppressed()).toHaveLength(1);
   });
 
   it("names its mail by our tag, as a list or as an object, or by the provider's own id", async () => {
     const id = await mailThat("sent");
-    expect((await deliver(about(id, "delivered", { tags: [{ name: "luna_email", value: `${id}_1` }] }))).body.status).toBe("delivered");
+    expect(
+      (await deliver(about(id, "delivered", { tags: [{ name: "luna_email", value: `${id}_1` }] })))
+        .body.status,
+    ).toBe("delivered");
     const other = await mailThat("sent");
     await db.prepare("UPDATE emails SET provider_id = 're-77' WHERE id = ?").bind(other).run();
-    expect((await deliver({ type: "email.delivered", data: { email_id: "re-77" } })).body).toMatchObject({
+    expect(
+      (await deliver({ type: "email.delivered", data: { email_id: "re-77" } })).body,
+    ).toMatchObject({
       id: other,
       status: "delivered",
     });
@@ -154,7 +214,11 @@ describe("feedback of a provider", () => {
 
   it.each([
     ["about a mail that is not ours", about("no-such-mail", "delivered"), "unknown-mail"],
-    ["about an id that nobody knows", { type: "email.delivered", data: { email_id: "re-none" } }, "unknown-mail"],
+    [
+      "about an id that nobody knows",
+      { type: "email.delivered", data: { email_id: "re-none" } },
+      "unknown-mail",
+    ],
     ["that a mail was opened", about("m", "opened"), "ignored"],
     ["about something else", { type: "domain.created", data: { id: "d" } }, "ignored"],
     ["of another shape", { type: "email.bounced", data: { email_id: 5 } }, "ignored"],
@@ -170,14 +234,18 @@ describe("a message that comes again", () => {
     const id = await mailThat("sent");
     await deliver(about(id, "complained"), { id: "msg_again" });
     await db.prepare("DELETE FROM suppressions").run();
-    expect((await deliver(about(id, "complained"), { id: "msg_again" })).body).toEqual({ taken: "repeated" });
+    expect((await deliver(about(id, "complained"), { id: "msg_again" })).body).toEqual({
+      taken: "repeated",
+    });
     expect(await suppressed()).toEqual([]);
   });
 
   it("at the same moment has one effect", async () => {
     const id = await mailThat("sent");
     const answers = await Promise.all(
-      Array.from({ length: 10 }, () => deliver(about(id, "bounced", bounce("Permanent")), { id: "msg_race" })),
+      Array.from({ length: 10 }, () =>
+        deliver(about(id, "bounced", bounce("Permanent")), { id: "msg_race" }),
+      ),
     );
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     expect(answers.filter(({ body }) => body.changed)).toHaveLength(1);
@@ -189,14 +257,18 @@ describe("a message that comes again", () => {
     const id = await mailThat("sent");
     const lossy = callWith({ DB: losingReplies(db, 2) });
     expect((await deliver(about(id, "delivered"), { id: "msg_lost" }, lossy)).status).toBe(503);
-    expect((await deliver(about(id, "delivered"), { id: "msg_lost" })).body.status ?? "repeated").toMatch(/delivered|repeated/);
+    expect(
+      (await deliver(about(id, "delivered"), { id: "msg_lost" })).body.status ?? "repeated",
+    ).toMatch(/delivered|repeated/);
     expect((await mailRow(db, id)).status).toBe("delivered");
     vi.restoreAllMocks();
   });
 
   it("is asked for with 503 while D1 is down", async () => {
     vi.spyOn(console, "error").mockReturnValue();
-    expect((await deliver(about("m", "delivered"), {}, callWith({ DB: deadDatabase }))).status).toBe(503);
+    expect(
+      (await deliver(about("m", "delivered"), {}, callWith({ DB: deadDatabase }))).status,
+    ).toBe(503);
     vi.restoreAllMocks();
   });
 });
@@ -213,8 +285,14 @@ describe("a message that is not signed", () => {
   ])("%s is refused, and nothing is written", async (_, signing) => {
     const id = await mailThat("sent");
     const before = await rowsInAll();
-    const refused = await deliver(about(id, "delivered"), { ...signing, ...(signing.body && { body: signing.body }) });
-    expect(refused).toMatchObject({ status: 400, body: { type: "urn:luna:problem:bad-signature" } });
+    const refused = await deliver(about(id, "delivered"), {
+      ...signing,
+      ...(signing.body && { body: signing.body }),
+    });
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { type: "urn:luna:problem:bad-signature" },
+    });
     expect(await rowsInAll()).toEqual(before);
     expect((await mailRow(db, id)).status).toBe("sent");
   });
@@ -232,6 +310,9 @@ describe("a message that is not signed", () => {
 
   it("is not even looked at while the secret is missing", async () => {
     const answer = await deliver(event, {}, callWith({ WEBHOOK_SECRET_RESEND: "" }));
-    expect(answer).toMatchObject({ status: 503, body: { detail: expect.stringContaining("WEBHOOK_SECRET_RESEND") } });
+    expect(answer).toMatchObject({
+      status: 503,
+      body: { detail: expect.stringContaining("WEBHOOK_SECRET_RESEND") },
+    });
   });
 });

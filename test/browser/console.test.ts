@@ -1,13 +1,20 @@
 import type { Page } from "playwright-core";
 import { describe, expect, it, vi } from "vitest";
 import { lockStore } from "../../scripts/demo/break.ts";
-import { accessibilityProblems, layoutShift, READONLY_TOKEN, screenshot, useConsole } from "./support.ts";
+import {
+  accessibilityProblems,
+  layoutShift,
+  READONLY_TOKEN,
+  screenshot,
+  useConsole,
+} from "./support.ts";
 
 const stage = useConsole();
 const { open, signedIn, sink } = stage;
 const api = (method: string, path: string, body?: unknown) => stage.luna.call(method, path, body);
 
-const card = (page: Page, name: string) => page.getByRole("listitem").filter({ has: page.getByRole("heading", { name, exact: true }) });
+const card = (page: Page, name: string) =>
+  page.getByRole("listitem").filter({ has: page.getByRole("heading", { name, exact: true }) });
 const write = async (page: Page, button: string, reason?: string): Promise<void> => {
   await page.getByRole("button", { name: button, exact: true }).click();
   const dialog = page.getByRole("dialog", { name: button });
@@ -17,12 +24,17 @@ const write = async (page: Page, button: string, reason?: string): Promise<void>
 };
 
 async function deadMail(to: string): Promise<string> {
-  sink.fault = (phase) => (phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null);
-  const { id } = (await api("POST", "/api/emails", { to, subject: "Your receipt", text: "Thanks" })).body;
-  await vi.waitFor(async () => expect((await api("GET", `/api/admin/email/dlq/${id}`)).status).toBe(200), {
-    timeout: 20_000,
-    interval: 200,
-  });
+  sink.fault = (phase) =>
+    phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null;
+  const { id } = (await api("POST", "/api/emails", { to, subject: "Your receipt", text: "Thanks" }))
+    .body;
+  await vi.waitFor(
+    async () => expect((await api("GET", `/api/admin/email/dlq/${id}`)).status).toBe(200),
+    {
+      timeout: 20_000,
+      interval: 200,
+    },
+  );
   sink.fault = () => null;
   return String(id);
 }
@@ -61,7 +73,9 @@ describe("signing in", () => {
   it("comes again, on the same page, when the token is not valid any more", async () => {
     const page = await signedIn("#/alerts");
     await page.getByRole("heading", { name: "Firing" }).waitFor();
-    await page.route("**/api/admin/alerts", (route) => route.fulfill({ status: 401, json: { title: "Unauthorized" } }));
+    await page.route("**/api/admin/alerts", (route) =>
+      route.fulfill({ status: 401, json: { title: "Unauthorized" } }),
+    );
     await page.getByText("You were signed out").waitFor();
     await page.unroute("**/api/admin/alerts");
     await page.getByLabel("Token").fill(stage.luna.token);
@@ -87,7 +101,8 @@ it("a breaker that opens since KV fails is seen, explained and reset", async () 
     while ((await opened.count()) === 0) {
       await api("POST", "/api/admin/cache/invalidate", { userId: "kv" });
       // What is not answered without KV fails this test.
-      for (const part of ["", "/permissions", "/usage"]) expect((await api("GET", `/api/users/kv${part}`)).status).toBe(200);
+      for (const part of ["", "/permissions", "/usage"])
+        expect((await api("GET", `/api/users/kv${part}`)).status).toBe(200);
     }
     await screenshot(page, "overview-kv-down");
   } finally {
@@ -103,7 +118,10 @@ it("a breaker that opens since KV fails is seen, explained and reset", async () 
   await write(page, "Reset cache", "KV answers again");
   await card(page, "cache").getByText("Closed", { exact: true }).waitFor();
   await page.getByRole("button", { name: "History of cache" }).click();
-  await page.getByRole("region", { name: "Transitions of cache" }).getByText("KV answers again").waitFor();
+  await page
+    .getByRole("region", { name: "Transitions of cache" })
+    .getByText("KV answers again")
+    .waitFor();
   await page.getByRole("link", { name: "Audit" }).click();
   await page.getByRole("cell", { name: "resetCircuitBreaker" }).first().waitFor();
 });
@@ -137,7 +155,11 @@ it("all dead letters of a filter are replayed with progress, and one that is unw
   await page.getByRole("button", { name: "Replay 2 mails" }).click();
   await page.getByText("Done: 2 of 2 queued again.").waitFor();
   await vi.waitFor(
-    () => expect(sink.delivered.map(({ to }) => to).toSorted()).toEqual(["many-2@example.com", "many-3@example.com"]),
+    () =>
+      expect(sink.delivered.map(({ to }) => to).toSorted()).toEqual([
+        "many-2@example.com",
+        "many-3@example.com",
+      ]),
     20_000,
   );
   expect(sink.copiesOf(ids[0] ?? "")).toBe(0);
@@ -158,7 +180,9 @@ it("a task is run now, a user is purged and an address suppressed", async () => 
   await page.getByRole("cell", { name: "gone@example.com", exact: true }).waitFor();
   await write(page, "Lift gone@example.com");
   await page.getByText("Nobody is suppressed.").waitFor();
-  const done = (await api("GET", "/api/admin/audit")).body.items.map(({ operation }: { operation: string }) => operation);
+  const done = (await api("GET", "/api/admin/audit")).body.items.map(
+    ({ operation }: { operation: string }) => operation,
+  );
   expect(done.slice(0, 4)).toEqual(["unsuppress", "suppress", "invalidate", "runTask"]);
 });
 
@@ -174,7 +198,9 @@ it("a write that fails after its dialog was left is told all the same", async ()
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
   leave();
-  expect(await page.locator(".announcement.bad span").textContent()).toBe("Run now prune-history: Unavailable. Gone.");
+  expect(await page.locator(".announcement.bad span").textContent()).toBe(
+    "Run now prune-history: Unavailable. Gone.",
+  );
 });
 
 it("a breaker that somebody disabled is said on the overview, though it looks closed, and the charts go back a month", async () => {
@@ -195,11 +221,20 @@ it("a filter begins at its first page, wherever the list was before", async () =
   const page = await signedIn();
   await page.route("**/api/admin/audit?*", async (route) => {
     const response = await route.fetch();
-    await route.fulfill({ response, json: { ...(await response.json()), nextCursor: `${Date.now() + 60_000}~0` } });
+    await route.fulfill({
+      response,
+      json: { ...(await response.json()), nextCursor: `${Date.now() + 60_000}~0` },
+    });
   });
   await page.getByRole("link", { name: "Audit" }).click();
-  await Promise.all([page.waitForRequest(/audit\?.*cursor=/), page.getByRole("button", { name: "Next page" }).click()]);
-  const [filtered] = await Promise.all([page.waitForRequest(/audit\?.*actor=/), page.getByRole("cell").getByRole("link").first().click()]);
+  await Promise.all([
+    page.waitForRequest(/audit\?.*cursor=/),
+    page.getByRole("button", { name: "Next page" }).click(),
+  ]);
+  const [filtered] = await Promise.all([
+    page.waitForRequest(/audit\?.*actor=/),
+    page.getByRole("cell").getByRole("link").first().click(),
+  ]);
   expect(filtered.url()).not.toContain("cursor=");
 });
 
@@ -216,20 +251,37 @@ it("while the API does not answer what was read stays, with its age, and reading
   await page.getByRole("alert").waitFor({ state: "detached" });
 });
 
-const pages = ["overview", "breakers", "cache", "email", "dead-letters", "suppressions", "tasks", "alerts", "audit"];
+const pages = [
+  "overview",
+  "breakers",
+  "cache",
+  "email",
+  "dead-letters",
+  "suppressions",
+  "tasks",
+  "alerts",
+  "audit",
+];
 
 describe.each([380, 1_440])("at %d pixels", (width) => {
-  it.each(["light", "dark"] as const)("every page is accessible, fits and stands still, %s", async (colorScheme) => {
-    const page = await signedIn("", { width, colorScheme });
-    for (const name of pages) {
-      await page.evaluate(`location.hash = "#/${name === "overview" ? "" : name}"`);
-      await page.locator("main .skeleton").first().waitFor({ state: "detached" });
-      await screenshot(page, `${name}-${width}-${colorScheme}`);
-      // Each width in one scheme: what a rule sees depends on the one or on the other.
-      const problems = (width === 380) === (colorScheme === "dark") ? await accessibilityProblems(page) : [];
-      expect(problems, name).toEqual([]);
-      expect(await page.evaluate<number>("document.documentElement.scrollWidth"), `${name} is too wide`).toBeLessThanOrEqual(width);
-    }
-    expect(await layoutShift(page)).toBeLessThan(0.1);
-  });
+  it.each(["light", "dark"] as const)(
+    "every page is accessible, fits and stands still, %s",
+    async (colorScheme) => {
+      const page = await signedIn("", { width, colorScheme });
+      for (const name of pages) {
+        await page.evaluate(`location.hash = "#/${name === "overview" ? "" : name}"`);
+        await page.locator("main .skeleton").first().waitFor({ state: "detached" });
+        await screenshot(page, `${name}-${width}-${colorScheme}`);
+        // Each width in one scheme: what a rule sees depends on the one or on the other.
+        const problems =
+          (width === 380) === (colorScheme === "dark") ? await accessibilityProblems(page) : [];
+        expect(problems, name).toEqual([]);
+        expect(
+          await page.evaluate<number>("document.documentElement.scrollWidth"),
+          `${name} is too wide`,
+        ).toBeLessThanOrEqual(width);
+      }
+      expect(await layoutShift(page)).toBeLessThan(0.1);
+    },
+  );
 });

@@ -3,7 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import chromium from "@sparticuz/chromium";
 import axe from "axe-core";
-import { chromium as playwright, type Browser, type BrowserContext, type Page } from "playwright-core";
+import {
+  chromium as playwright,
+  type Browser,
+  type BrowserContext,
+  type Page,
+} from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { freePort, Luna, mailServerAt } from "../process/luna.ts";
 import { SmtpSink } from "../support/sink.ts";
@@ -24,14 +29,19 @@ export function useConsole() {
   let wrong: string[] = [];
 
   beforeAll(async () => {
-    const [port, smtpPort, executablePath] = await Promise.all([freePort(), sink.listen(), chromium.executablePath()]);
+    const [port, smtpPort, executablePath] = await Promise.all([
+      freePort(),
+      sink.listen(),
+      chromium.executablePath(),
+    ]);
     luna = new Luna({
       PORT: String(port),
       STATE_DIR: stateDir,
       ...mailServerAt(smtpPort),
       READONLY_TOKEN,
     });
-    // What comes with the package for other machines, as to run it in one process, breaks more than it mends.
+    // What comes with the package for other machines, as to run it in one process, breaks more than
+    // it mends.
     const starting = playwright.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
     [browser] = await Promise.all([starting, luna.ready()]);
   });
@@ -52,15 +62,25 @@ export function useConsole() {
   });
 
   /** A tab that nobody has signed in to yet. What it complains of fails the test. */
-  async function open(hash = "", { width = 1_440, colorScheme = "light" }: Look = {}): Promise<Page> {
-    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, locale: "en-GB" });
+  async function open(
+    hash = "",
+    { width = 1_440, colorScheme = "light" }: Look = {},
+  ): Promise<Page> {
+    const context = await browser.newContext({
+      viewport: { width, height: 900 },
+      colorScheme,
+      locale: "en-GB",
+    });
     contexts.push(context);
     const page = await context.newPage();
     page.on("pageerror", (error) => wrong.push(String(error)));
-    // That the API refuses something is no mistake of the page, though the browser calls it an error.
-    const isAnswer = (text: string, url: string): boolean => text.startsWith("Failed to load resource") && url.includes("/api/");
+    // That the API refuses something is no mistake of the page, though the browser calls it an
+    // error.
+    const isAnswer = (text: string, url: string): boolean =>
+      text.startsWith("Failed to load resource") && url.includes("/api/");
     page.on("console", (message) => {
-      if (message.type() === "error" && !isAnswer(message.text(), message.location().url)) wrong.push(message.text());
+      if (message.type() === "error" && !isAnswer(message.text(), message.location().url))
+        wrong.push(message.text());
     });
     await page.goto(`${luna.url}/console/${hash}`);
     return page;
@@ -89,7 +109,9 @@ export function useConsole() {
 export async function accessibilityProblems(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate<axe.AxeResults>("axe.run()");
-  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
+  return violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ html }) => `${id}: ${help}: ${html}`),
+  );
 }
 
 export async function screenshot(page: Page, name: string): Promise<void> {
@@ -97,7 +119,10 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }
 
-/** How much of the page has moved by itself since it was opened (https://web.dev/articles/cls): 0.1 is called good. */
+/**
+ * How much of the page has moved by itself since it was opened (https://web.dev/articles/cls): 0.1
+ * is called good.
+ */
 export async function layoutShift(page: Page): Promise<number> {
   return await page.evaluate<number>(`new Promise((resolve) => {
     let shift = 0;

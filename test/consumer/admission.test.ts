@@ -1,11 +1,14 @@
 import { createMessageBatch } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { ConsumerEnv } from "../../shared/env.ts";
 import worker from "../../workers/consumer/index.ts";
+import type { ConsumerEnv } from "../../workers/env.ts";
 import { doorbell, eventTypes, fakeQueue, mailRow, queueMail } from "../support/mails.ts";
 
-/** What a batch of doorbells does while the breaker of the only transport is not closed. Nothing listens where the mails would go. */
+/**
+ * What a batch of doorbells does while the breaker of the only transport is not closed. Nothing
+ * listens where the mails would go.
+ */
 
 const db = env.DB;
 let fleet = 0;
@@ -18,13 +21,22 @@ beforeEach(async () => {
   const getByName = (name: string) => env.CIRCUIT_BREAKER.getByName(name + suffix);
   breaker = getByName("email:smtp");
   doorbells = fakeQueue();
-  bindings = { ...env, EMAIL_QUEUE: doorbells.queue, CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"] };
+  bindings = {
+    ...env,
+    EMAIL_QUEUE: doorbells.queue,
+    CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"],
+  };
   await db.batch(["emails", "email_events"].map((table) => db.prepare(`DELETE FROM ${table}`)));
 });
 
 /** @returns how many messages were acknowledged */
 async function consume(ids: string[]): Promise<number> {
-  const messages = ids.map((id, n) => ({ id: `message-${n}`, timestamp: new Date(), attempts: 1, body: doorbell(id) }));
+  const messages = ids.map((id, n) => ({
+    id: `message-${n}`,
+    timestamp: new Date(),
+    attempts: 1,
+    body: doorbell(id),
+  }));
   const batch = createMessageBatch("luna-email", messages);
   const acks = batch.messages.map((message) => vi.spyOn(message, "ack"));
   await worker.queue(batch, bindings);
@@ -44,8 +56,15 @@ describe("a batch of doorbells", () => {
       expect(row.due_at - now).toSatisfy((ms: number) => ms > 15_000 && ms <= 21_000);
       expect(await eventTypes(db, id)).toEqual(["queued"]);
     }
-    const lastError = await db.prepare("SELECT last_error FROM emails WHERE id = ?").bind(ids[0]).first<string>("last_error");
-    expect(JSON.parse(lastError ?? "")).toEqual({ transport: "smtp", phase: "circuit-breaker", text: "the circuit breaker is open" });
+    const lastError = await db
+      .prepare("SELECT last_error FROM emails WHERE id = ?")
+      .bind(ids[0])
+      .first<string>("last_error");
+    expect(JSON.parse(lastError ?? "")).toEqual({
+      transport: "smtp",
+      phase: "circuit-breaker",
+      text: "the circuit breaker is open",
+    });
     expect(doorbells.sent).toHaveLength(11);
     expect((await mailRow(db, later)).due_at).toBe(now + 3_600_000);
   });
@@ -65,11 +84,14 @@ describe("a batch of doorbells", () => {
     const gone = () => Promise.reject(new Error("Durable Object is overloaded."));
     bindings = {
       ...bindings,
-      CIRCUIT_BREAKER: { getByName: () => ({ sync: gone, endProbe: gone }) } as unknown as ConsumerEnv["CIRCUIT_BREAKER"],
+      CIRCUIT_BREAKER: {
+        getByName: () => ({ sync: gone, endProbe: gone }),
+      } as unknown as ConsumerEnv["CIRCUIT_BREAKER"],
     };
     const ids = await Promise.all(Array.from({ length: 3 }, () => queueMail(db, Date.now())));
     await consume(ids);
-    for (const id of ids) expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "queued"]);
+    for (const id of ids)
+      expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "queued"]);
   });
 
   it("is acknowledged all the same when the mails cannot be put off: the sweeper rings for them", async () => {
@@ -85,20 +107,36 @@ describe("with two transports", () => {
   const at = (name: string) => bindings.CIRCUIT_BREAKER.getByName(name);
   const pin = (id: string) =>
     db
-      .prepare("UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2 WHERE id = ?1")
+      .prepare(
+        "UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2 WHERE id = ?1",
+      )
       .bind(id, Date.now() + 3_600_000)
       .run();
   beforeEach(() => {
-    bindings = { ...bindings, EMAIL_TRANSPORTS: "smtp,resend", RESEND_API_KEY: "re_x", RESEND_BASE_URL: "http://127.0.0.1:9" };
+    bindings = {
+      ...bindings,
+      EMAIL_TRANSPORTS: "smtp,resend",
+      RESEND_API_KEY: "re_x",
+      RESEND_BASE_URL: "http://127.0.0.1:9",
+    };
   });
 
   it("the mails that are pinned to the one that is down keep nobody from probing the other, and nothing happens to them", async () => {
-    await at("email:resend").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 120_000 });
+    await at("email:resend").forceOpen({
+      actor: "ada",
+      reason: "down",
+      until: Date.now() + 120_000,
+    });
     await at("email:smtp").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 1_000 });
-    const pinned = await Promise.all(Array.from({ length: 30 }, () => queueMail(db, Date.now() - 10_000)));
+    const pinned = await Promise.all(
+      Array.from({ length: 30 }, () => queueMail(db, Date.now() - 10_000)),
+    );
     for (const id of pinned) await pin(id);
     const free = await queueMail(db, Date.now() - 1_000);
-    await vi.waitFor(async () => expect((await at("email:smtp").inspect()).retryAfterMs).toBe(0), 5_000);
+    await vi.waitFor(
+      async () => expect((await at("email:smtp").inspect()).retryAfterMs).toBe(0),
+      5_000,
+    );
     await consume([...pinned, free]);
     expect(await eventTypes(db, free)).toContain("sending");
     for (const id of pinned) expect(await eventTypes(db, id)).toEqual(["queued"]);
@@ -106,13 +144,20 @@ describe("with two transports", () => {
   });
 
   it("doorbells are tried again when neither can be claimed nor put off: D1 does not answer", async () => {
-    await at("email:resend").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 120_000 });
+    await at("email:resend").forceOpen({
+      actor: "ada",
+      reason: "down",
+      until: Date.now() + 120_000,
+    });
     await at("email:smtp").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 120_000 });
     vi.spyOn(console, "error").mockReturnValue();
     const id = await queueMail(db, Date.now());
     bindings = {
       ...bindings,
-      DB: { prepare: db.prepare.bind(db), batch: () => Promise.reject(new Error("D1 is down")) } as unknown as D1Database,
+      DB: {
+        prepare: db.prepare.bind(db),
+        batch: () => Promise.reject(new Error("D1 is down")),
+      } as unknown as D1Database,
     };
     expect(await consume([id])).toBe(0);
     vi.restoreAllMocks();

@@ -1,8 +1,8 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { claim } from "../../shared/email/claim/store.ts";
-import { listDeadLetters, replay } from "../../shared/email/dead-letters/store.ts";
+import { claim } from "../../shared/email/sql/claim.ts";
+import { listDeadLetters, replay } from "../../shared/email/sql/dead-letters.ts";
 import worker from "../../workers/consumer/index.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { detail, doorbell, mailRow, markSending, queueMail, record } from "../support/mails.ts";
@@ -11,7 +11,9 @@ const db = env.DB;
 const now = Date.now();
 
 beforeEach(async () => {
-  await db.batch(["emails", "email_events", "dead_letters"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+  await db.batch(
+    ["emails", "email_events", "dead_letters"].map((table) => db.prepare(`DELETE FROM ${table}`)),
+  );
 });
 
 async function deadMail(): Promise<string> {
@@ -25,12 +27,20 @@ async function deadMail(): Promise<string> {
 const burial = (id: string, generation = 1) => ({ v: 1, type: "bury", emailId: id, generation });
 
 async function consume(queue: string, bodies: unknown[], changes: Partial<typeof env> = {}) {
-  const messages = bodies.map((body, n) => ({ id: `message-${n}`, timestamp: new Date(now), attempts: 1, body }));
+  const messages = bodies.map((body, n) => ({
+    id: `message-${n}`,
+    timestamp: new Date(now),
+    attempts: 1,
+    body,
+  }));
   const batch = createMessageBatch(queue, messages);
   const ctx = createExecutionContext();
   await worker.queue(batch, { ...env, ...changes });
   const result = await getQueueResult(batch, ctx);
-  return { acked: result.explicitAcks, retried: result.retryMessages.map((message) => message.msgId) };
+  return {
+    acked: result.explicitAcks,
+    retried: result.retryMessages.map((message) => message.msgId),
+  };
 }
 
 const circular: Record<string, unknown> = {};
@@ -50,7 +60,14 @@ describe("the dead-letter queue's consumer", () => {
     const result = await consume("luna-email-dlq", [burial(id)]);
     expect(result).toEqual({ acked: ["message-0"], retried: [] });
     const [letter] = await letters();
-    expect(letter).toMatchObject({ id, kind: "email", generation: 1, reason: "exhausted", attempts: 4, lastError: detail });
+    expect(letter).toMatchObject({
+      id,
+      kind: "email",
+      generation: 1,
+      reason: "exhausted",
+      attempts: 4,
+      lastError: detail,
+    });
     expect((letter?.expiresAt ?? 0) - (letter?.buriedAt ?? 0)).toBe(7 * 86_400_000);
   });
 
@@ -65,16 +82,28 @@ describe("the dead-letter queue's consumer", () => {
     const replayed = await deadMail();
     await replay(db, [replayed], 0, now);
     const alive = await queueMail(db, now);
-    const result = await consume("luna-email-dlq", [burial(replayed), burial(replayed, 2), burial(alive), burial("no-such-mail")]);
+    const result = await consume("luna-email-dlq", [
+      burial(replayed),
+      burial(replayed, 2),
+      burial(alive),
+      burial("no-such-mail"),
+    ]);
     expect(result.retried).toEqual([]);
     expect(await letters()).toEqual([]);
     expect((await mailRow(db, replayed)).status).toBe("queued");
   });
 
   it("keeps a mail that cannot be accepted, hour after hour, and buries it before its queue would delete it", async () => {
-    const send = { v: 1, type: "email.send", idempotencyKey: "waits", message: { to: "ada@example.com", subject: "Hi", text: "Hi" } };
+    const send = {
+      v: 1,
+      type: "email.send",
+      idempotencyKey: "waits",
+      message: { to: "ada@example.com", subject: "Hi", text: "Hi" },
+    };
     const attempt = async (attempts: number) => {
-      const batch = createMessageBatch("luna-email-dlq", [{ id: "waits", timestamp: new Date(now), attempts, body: send }]);
+      const batch = createMessageBatch("luna-email-dlq", [
+        { id: "waits", timestamp: new Date(now), attempts, body: send },
+      ]);
       const [message] = batch.messages as [Message];
       const calls = { retry: vi.spyOn(message, "retry"), ack: vi.spyOn(message, "ack") };
       await worker.queue(batch, { ...env, EMAIL_FROM: "nobody" });
@@ -83,23 +112,32 @@ describe("the dead-letter queue's consumer", () => {
     expect((await attempt(89)).retry).toHaveBeenCalledExactlyOnceWith({ delaySeconds: 3_600 });
     expect(await letters()).toEqual([]);
     expect((await attempt(90)).ack).toHaveBeenCalledOnce();
-    expect(await letters()).toMatchObject([{ kind: "poison", rawBody: expect.stringContaining("ada@example.com") }]);
+    expect(await letters()).toMatchObject([
+      { kind: "poison", rawBody: expect.stringContaining("ada@example.com") },
+    ]);
   });
 
   it("acknowledges a doorbell that the runtime dead-lettered: the row is still due", async () => {
     const id = await queueMail(db, now);
-    expect(await consume("luna-email-dlq", [doorbell(id)])).toEqual({ acked: ["message-0"], retried: [] });
+    expect(await consume("luna-email-dlq", [doorbell(id)])).toEqual({
+      acked: ["message-0"],
+      retried: [],
+    });
     expect((await mailRow(db, id)).status).toBe("queued");
   });
 
-  it.each([["text"], [null], [{ v: 2 }], [{ v: 1, type: "bury" }], [[1, 2]], [{ v: 1, emailId: 5, generation: 1 }]])(
-    "keeps a message that nobody understands, with its body: %j",
-    async (body) => {
-      expect((await consume("luna-email-dlq", [body])).acked).toEqual(["message-0"]);
-      await consume("luna-email-dlq", [body]);
-      expect(await letters()).toMatchObject([{ kind: "poison", rawBody: JSON.stringify(body) }]);
-    },
-  );
+  it.each([
+    ["text"],
+    [null],
+    [{ v: 2 }],
+    [{ v: 1, type: "bury" }],
+    [[1, 2]],
+    [{ v: 1, emailId: 5, generation: 1 }],
+  ])("keeps a message that nobody understands, with its body: %j", async (body) => {
+    expect((await consume("luna-email-dlq", [body])).acked).toEqual(["message-0"]);
+    await consume("luna-email-dlq", [body]);
+    expect(await letters()).toMatchObject([{ kind: "poison", rawBody: JSON.stringify(body) }]);
+  });
 
   it.each([
     ["a bigint", { n: 1n }, '{"n":"1"}'],
@@ -111,7 +149,9 @@ describe("the dead-letter queue's consumer", () => {
   ])("keeps a message that holds %s, and the letters beside it", async (_, body, rawBody) => {
     const id = await deadMail();
     expect((await consume("luna-email-dlq", [body, burial(id)])).retried).toEqual([]);
-    expect((await letters()).map((letter) => letter.rawBody ?? letter.id).toSorted()).toEqual([rawBody, id].toSorted());
+    expect((await letters()).map((letter) => letter.rawBody ?? letter.id).toSorted()).toEqual(
+      [rawBody, id].toSorted(),
+    );
   });
 
   it("records letters also while DLQ_RETENTION_DAYS is bad: for seven days", async () => {

@@ -1,10 +1,10 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import page from "../../docs/cost.md?raw";
 import { assumptions } from "../../bench/cost/assumptions.ts";
 import { rowHeldTo, rowOn, type Operation } from "../../bench/cost/operations.ts";
-import { insertEmail } from "../../shared/email/store.ts";
+import page from "../../docs/cost.md?raw";
+import { insertEmail } from "../../shared/email/sql/emails.ts";
 import worker from "../../workers/consumer/index.ts";
 import { CountedPlatform, queueOperationsOf } from "../support/counted-platform.ts";
 import { doorbell } from "../support/mails.ts";
@@ -41,7 +41,12 @@ async function deliver(mails: number): Promise<string[]> {
     onUnknown: "hold" as const,
   };
   await env.DB.batch(ids.flatMap((id) => insertEmail(env.DB, { ...mail, id }, Date.now())));
-  const messages = ids.map((id) => ({ id, timestamp: new Date(), attempts: 1, body: doorbell(id) }));
+  const messages = ids.map((id) => ({
+    id,
+    timestamp: new Date(),
+    attempts: 1,
+    body: doorbell(id),
+  }));
   const batch = createMessageBatch("luna-email", messages);
   platform.add("requests", 1);
   await worker.queue(batch, bindings);
@@ -53,7 +58,8 @@ async function deliver(mails: number): Promise<string[]> {
 }
 
 const size = async (): Promise<number> => (await env.DB.prepare("SELECT 1").run()).meta.size_after;
-const sent = async (): Promise<number | null> => await env.DB.prepare("SELECT COUNT(*) AS n FROM emails WHERE status = 'sent'").first("n");
+const sent = async (): Promise<number | null> =>
+  await env.DB.prepare("SELECT COUNT(*) AS n FROM emails WHERE status = 'sent'").first("n");
 const D1_QUERIES_PER_INVOCATION = 1_000;
 
 describe("an isolate that has its lease makes the platform do what the page says for", () => {
@@ -61,18 +67,22 @@ describe("an isolate that has its lease makes the platform do what the page says
     [1, "queue batch of 1 delivered"],
     [10, "queue batch of 10 delivered"],
     [100, "queue batch of 100 delivered"],
-  ] satisfies [number, Operation][])("a batch of %i mails, all taken at the first attempt", async (mails, name) => {
-    await deliver(1);
-    await platform.take();
-    const [sentBefore, bytesBefore] = [(await sent()) ?? 0, await size()];
-    await deliver(mails);
-    expect(rowHeldTo(page, name, await platform.take())).toBe(rowOn(page, name));
-    expect(await sent()).toBe(sentBefore + mails);
-    if (mails < 100) return;
-    // The page says: far below what an invocation may ask, and no more space in D1, besides the body, than is assumed.
-    expect(platform.d1Statements).toBeLessThan(D1_QUERIES_PER_INVOCATION / 4);
-    const bytes = ((await size()) - bytesBefore) / mails;
-    expect(bytes).toBeLessThanOrEqual(assumptions.mailBytesBesidesBody);
-    expect(bytes).toBeGreaterThan(assumptions.mailBytesBesidesBody / 2);
-  });
+  ] satisfies [number, Operation][])(
+    "a batch of %i mails, all taken at the first attempt",
+    async (mails, name) => {
+      await deliver(1);
+      await platform.take();
+      const [sentBefore, bytesBefore] = [(await sent()) ?? 0, await size()];
+      await deliver(mails);
+      expect(rowHeldTo(page, name, await platform.take())).toBe(rowOn(page, name));
+      expect(await sent()).toBe(sentBefore + mails);
+      if (mails < 100) return;
+      // The page says: far below what an invocation may ask, and no more space in D1, besides the
+      // body, than is assumed.
+      expect(platform.d1Statements).toBeLessThan(D1_QUERIES_PER_INVOCATION / 4);
+      const bytes = ((await size()) - bytesBefore) / mails;
+      expect(bytes).toBeLessThanOrEqual(assumptions.mailBytesBesidesBody);
+      expect(bytes).toBeGreaterThan(assumptions.mailBytesBesidesBody / 2);
+    },
+  );
 });

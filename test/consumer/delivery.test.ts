@@ -2,9 +2,9 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import { claim } from "../../shared/email/claim/store.ts";
-import { replay } from "../../shared/email/dead-letters/store.ts";
-import type { Outcome } from "../../shared/email/lifecycle.ts";
+import type { Outcome } from "../../shared/email/rules/lifecycle.ts";
+import { claim } from "../../shared/email/sql/claim.ts";
+import { replay } from "../../shared/email/sql/dead-letters.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { OutgoingMail } from "../../shared/email/transports/transport.ts";
 import { losingReplies } from "../support/lossy-database.ts";
@@ -37,7 +37,9 @@ beforeEach(async () => {
   answer = () => accepted;
   doorbells = fakeQueue();
   deadLetters = fakeQueue();
-  await db.batch(["emails", "email_events", "dead_letters"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+  await db.batch(
+    ["emails", "email_events", "dead_letters"].map((table) => db.prepare(`DELETE FROM ${table}`)),
+  );
 });
 
 const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
@@ -68,16 +70,28 @@ const claimNow = async (token: string, ids: string[]) =>
     ["smtp"],
   );
 const sweep = () =>
-  sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, everything: false }, now, () => 0.5);
+  sweepOutbox(
+    { db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, everything: false },
+    now,
+    () => 0.5,
+  );
 
 const suppress = (address: string, scope: "all" | "non-transactional") =>
-  db.prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES (?1, ?2, 'manual', 0)").bind(address, scope).run();
+  db
+    .prepare(
+      "INSERT INTO suppressions (address, scope, reason, created_at) VALUES (?1, ?2, 'manual', 0)",
+    )
+    .bind(address, scope)
+    .run();
 
 describe("a mail whose recipient was suppressed since it was accepted", () => {
   it("is never handed over: it is suppressed, says why, and nobody buries it; what is transactional goes on", async () => {
     const id = await queueMail(db, start);
     const bulk = await queueMail(db, start);
-    await db.prepare("UPDATE emails SET to_address = 'Eve@Example.com' WHERE id = ?").bind(id).run();
+    await db
+      .prepare("UPDATE emails SET to_address = 'Eve@Example.com' WHERE id = ?")
+      .bind(id)
+      .run();
     await db.prepare("UPDATE emails SET category = 'marketing' WHERE id = ?").bind(bulk).run();
     const transactional = await queueMail(db, start);
     await suppress("eve@example.com", "all");
@@ -85,7 +99,11 @@ describe("a mail whose recipient was suppressed since it was accepted", () => {
     const { claimed } = await claimNow("token", [id, bulk, transactional]);
     expect(claimed.map((mail) => mail.id)).toEqual([transactional]);
     for (const suppressed of [id, bulk]) {
-      expect(await mailRow(db, suppressed)).toMatchObject({ status: "suppressed", attempts: 0, lease_token: null });
+      expect(await mailRow(db, suppressed)).toMatchObject({
+        status: "suppressed",
+        attempts: 0,
+        lease_token: null,
+      });
       expect(await eventTypes(db, suppressed)).toEqual(["queued", "suppressed"]);
     }
     now += LEASE_MS;
@@ -104,7 +122,8 @@ describe("twenty concurrent deliveries of the same doorbells", () => {
     const ids = await Promise.all([1, 2, 3].map(() => queueMail(db, now)));
     await Promise.all(Array.from({ length: 20 }, (_, n) => deliver(`token-${n}`, ids)));
     expect(sent.map((mail) => mail.id).toSorted()).toEqual(ids.toSorted());
-    for (const id of ids) expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sent"]);
+    for (const id of ids)
+      expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sent"]);
   });
 });
 
@@ -113,7 +132,11 @@ describe("a batch", () => {
     const ids = await Promise.all(Array.from({ length: 12 }, () => queueMail(db, now)));
     const inHandOver: number[] = [];
     answer = async () => {
-      inHandOver.push((await db.prepare("SELECT COUNT(*) AS n FROM emails WHERE status = 'sending'").first<number>("n")) ?? -1);
+      inHandOver.push(
+        (await db
+          .prepare("SELECT COUNT(*) AS n FROM emails WHERE status = 'sending'")
+          .first<number>("n")) ?? -1,
+      );
       return accepted;
     };
     await deliver("token", ids);
@@ -122,15 +145,26 @@ describe("a batch", () => {
   });
 
   it("records each mail's own outcome, rings for retries and sends the dead to be buried", async () => {
-    const [ok, later, never] = await Promise.all([queueMail(db, now), queueMail(db, now), queueMail(db, now)]);
+    const [ok, later, never] = await Promise.all([
+      queueMail(db, now),
+      queueMail(db, now),
+      queueMail(db, now),
+    ]);
     answer = ({ id }) => (id === ok ? accepted : id === later ? refused : refusedForGood);
     await deliver("token", [ok, later, never]);
 
     expect((await mailRow(db, ok)).status).toBe("sent");
-    expect(await mailRow(db, later)).toMatchObject({ status: "queued", due_at: now + 1_000, attempts: 1, lease_token: null });
+    expect(await mailRow(db, later)).toMatchObject({
+      status: "queued",
+      due_at: now + 1_000,
+      attempts: 1,
+      lease_token: null,
+    });
     expect((await mailRow(db, never)).status).toBe("dead");
     expect(doorbells.sent).toEqual([{ body: doorbell(later), delaySeconds: 1 }]);
-    expect(deadLetters.sent).toEqual([{ body: { v: 1, type: "bury", emailId: never, generation: 1 } }]);
+    expect(deadLetters.sent).toEqual([
+      { body: { v: 1, type: "bury", emailId: never, generation: 1 } },
+    ]);
   });
 
   it("loses nothing when neither queue can be reached: the next sweeps ring and bury", async () => {
@@ -150,7 +184,10 @@ describe("a batch", () => {
 describe("a doorbell", () => {
   it("that rings long before its mail is due claims nothing and is told when", async () => {
     const id = await queueMail(db, now + 61_000);
-    expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [{ id, generation: 1, dueAt: now + 61_000 }] });
+    expect(await claimNow("token", [id])).toEqual({
+      claimed: [],
+      early: [{ id, generation: 1, dueAt: now + 61_000 }],
+    });
   });
 
   it("that rings within a minute of that is forgotten: there is another, and without it the sweeper's", async () => {
@@ -163,7 +200,10 @@ describe("a doorbell", () => {
   it("of another generation, or for no mail at all, does nothing", async () => {
     const id = await queueMail(db, now);
     const bells = [doorbell(id, 2), doorbell("no-such-mail")];
-    expect(await claim(db, bells, "token", now, now + LEASE_MS, ["smtp"])).toEqual({ claimed: [], early: [] });
+    expect(await claim(db, bells, "token", now, now + LEASE_MS, ["smtp"])).toEqual({
+      claimed: [],
+      early: [],
+    });
   });
 });
 
@@ -192,7 +232,9 @@ describe("when D1 fails from the hand-over on", () => {
     const failing = {
       prepare: db.prepare.bind(db),
       batch: (statements: D1PreparedStatement[]) =>
-        isDown ? Promise.reject(new Error("D1_ERROR: Network connection lost.")) : db.batch(statements),
+        isDown
+          ? Promise.reject(new Error("D1_ERROR: Network connection lost."))
+          : db.batch(statements),
     } as unknown as D1Database;
     const pauses: number[] = [];
     const sleep = async (ms: number): Promise<void> => {
@@ -255,7 +297,11 @@ describe("a lease", () => {
     const { claimed } = await claimNow("token", [id]);
     let reads = 0;
     // D1 answers so late that 31 of the lease's 60 s are gone.
-    await deliverClaimed(delivery({ clock: () => (reads++ < 2 ? now : now + 31_000) }), "token", claimed);
+    await deliverClaimed(
+      delivery({ clock: () => (reads++ < 2 ? now : now + 31_000) }),
+      "token",
+      claimed,
+    );
     expect(sent).toEqual([]);
     expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 0 });
   });
@@ -278,7 +324,10 @@ describe("a mail that is not purely transactional", () => {
     await deliver("token", [bulk, other]);
     const byId = sent.toSorted((one, two) => (one.id === bulk ? -1 : two.id === bulk ? 1 : 0));
     expect(byId.map(({ id, unsubscribeUrl }) => [id, unsubscribeUrl])).toEqual([
-      [bulk, expect.stringMatching(new RegExp(`^https://luna\\.test/unsubscribe/${bulk}\\.[\\w-]{43}$`))],
+      [
+        bulk,
+        expect.stringMatching(new RegExp(`^https://luna\\.test/unsubscribe/${bulk}\\.[\\w-]{43}$`)),
+      ],
       [other, null],
     ]);
   });
@@ -289,7 +338,13 @@ describe("a mail that is not purely transactional", () => {
     const { claimed } = await claimNow("token", [bulk]);
     await deliverClaimed(delivery({ unsubscribe: null }), "token", claimed);
     expect(sent).toEqual([]);
-    expect(await mailRow(db, bulk)).toMatchObject({ status: "queued", attempts: 0, due_at: now + 60_000 });
-    expect(await db.prepare("SELECT last_error FROM emails WHERE id = ?").bind(bulk).first("last_error")).toContain("UNSUBSCRIBE_SECRET");
+    expect(await mailRow(db, bulk)).toMatchObject({
+      status: "queued",
+      attempts: 0,
+      due_at: now + 60_000,
+    });
+    expect(
+      await db.prepare("SELECT last_error FROM emails WHERE id = ?").bind(bulk).first("last_error"),
+    ).toContain("UNSUBSCRIBE_SECRET");
   });
 });

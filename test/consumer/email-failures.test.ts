@@ -3,19 +3,20 @@ import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import page from "../../docs/email-failures.md?raw";
 import { retryPolicy } from "../../shared/email/settings.ts";
-import { leaseOn } from "../../shared/circuit-breaker/guard.ts";
-import type { SyncRequest } from "../../shared/circuit-breaker/rpc.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
-import type { ConsumerEnv } from "../../shared/env.ts";
+import { leaseOn } from "../../shared/lib/circuit-breaker/guard.ts";
+import type { SyncRequest } from "../../shared/lib/circuit-breaker/rules/rpc.ts";
 import worker from "../../workers/consumer/index.ts";
+import type { ConsumerEnv } from "../../workers/env.ts";
 import { doorbell, fakeQueue, mailRow, queueMail, type MailRow } from "../support/mails.ts";
 import { startServer, type ScriptedServer } from "../support/scripted-client.ts";
 import type { HttpFault } from "../support/scripted-http.ts";
 import type { SmtpFault, SmtpPhase } from "../support/scripted-smtp.ts";
 
 /**
- * The failure matrix of docs/email-failures.md, as it stands there: each row is what a server does to a mail. Every row runs through the
- * whole consumer, on a real D1 and real breakers, against a server of its own that does just that.
+ * The failure matrix of docs/email-failures.md, as it stands there: each row is what a server does
+ * to a mail. Every row runs through the whole consumer, on a real D1 and real breakers, against a
+ * server of its own that does just that.
  */
 
 /** What a row is called, which is what its first four cells say, and how it comes about. */
@@ -38,7 +39,12 @@ type World = { id: string; server: ScriptedServer; deliver: () => Promise<void> 
 const LATE = 3_000;
 const AFTER_THE_DEADLINE = 33_000;
 
-const smtp = (phase: string, does: string, faults: SmtpFault[] | null, more: Partial<Row> = {}): Row => ({
+const smtp = (
+  phase: string,
+  does: string,
+  faults: SmtpFault[] | null,
+  more: Partial<Row> = {},
+): Row => ({
   transport: "smtp",
   phase,
   does,
@@ -55,16 +61,28 @@ const dropsOrHangs = (phase: SmtpPhase, label: string): Row[] => [
 const resend: Partial<Row> = { onUnknown: "resend" };
 const tls: Partial<Row> = { variables: { SMTP_SECURITY: "starttls" }, startTls: true };
 const overTls = (row: Row): Row => ({ ...row, ...tls });
-const withPassword = (row: Row): Row => ({ ...row, variables: { SMTP_USERNAME: "luna", SMTP_PASSWORD: "secret" } });
+const withPassword = (row: Row): Row => ({
+  ...row,
+  variables: { SMTP_USERNAME: "luna", SMTP_PASSWORD: "secret" },
+});
 
 /** The lease runs out and the cron sweeps; only then does the server answer. */
 const outlivesItsLease = async ({ id, server, deliver }: World): Promise<string> => {
-  await vi.waitFor(async () => expect((await server.report()).copies).toHaveLength(1), { timeout: 20_000, interval: 100 });
-  await env.DB.prepare("UPDATE emails SET lease_expires_at = 1 WHERE id = ? AND status = 'sending'").bind(id).run();
+  await vi.waitFor(async () => expect((await server.report()).copies).toHaveLength(1), {
+    timeout: 20_000,
+    interval: 100,
+  });
+  await env.DB.prepare("UPDATE emails SET lease_expires_at = 1 WHERE id = ? AND status = 'sending'")
+    .bind(id)
+    .run();
   const policy = retryPolicy({ EMAIL_MAX_RETRIES: "1" });
   if (!policy.ok) throw new Error(policy.error.message);
   const { queue } = fakeQueue();
-  await sweepOutbox({ db: env.DB, queue, deadLetterQueue: queue, policy: policy.value, everything: false }, Date.now(), Math.random);
+  await sweepOutbox(
+    { db: env.DB, queue, deadLetterQueue: queue, policy: policy.value, everything: false },
+    Date.now(),
+    Math.random,
+  );
   const { status } = await mailRow(env.DB, id);
   if (isWaiting({ status })) {
     await makeDue(id);
@@ -78,66 +96,161 @@ const smtpRows: Row[] = [
   smtp("none", "takes every mail", []),
   smtp("connect", "is not there", null),
   ...dropsOrHangs("connect", "connect"),
-  smtp("connect", "drops the connection, the first time", [{ phase: "connect", do: "drop", times: 1 }]),
-  ...replies("banner", "banner", "421 4.3.2 not now", "451 4.3.0 busy", "554 5.7.1 go away", "hello?", "220-to be continued"),
+  smtp("connect", "drops the connection, the first time", [
+    { phase: "connect", do: "drop", times: 1 },
+  ]),
+  ...replies(
+    "banner",
+    "banner",
+    "421 4.3.2 not now",
+    "451 4.3.0 busy",
+    "554 5.7.1 go away",
+    "hello?",
+    "220-to be continued",
+  ),
   ...dropsOrHangs("banner", "banner"),
-  smtp("banner", "sends bytes that never become a line", [{ phase: "banner", do: "babble", of: "bytes" }]),
-  smtp("banner", "sends bytes as fast as it can", [{ phase: "banner", do: "babble", of: "as much as goes through" }]),
+  smtp("banner", "sends bytes that never become a line", [
+    { phase: "banner", do: "babble", of: "bytes" },
+  ]),
+  smtp("banner", "sends bytes as fast as it can", [
+    { phase: "banner", do: "babble", of: "as much as goes through" },
+  ]),
   smtp("banner", "answers after 3 s", [{ phase: "banner", do: "late", ms: LATE }]),
   ...replies("ehlo", "EHLO", "421 4.3.2 not now", "451 4.3.0 busy", "550 5.7.1 go away", "hello?"),
-  smtp("EHLO", "`502 5.5.1 unknown`, but takes HELO", [{ phase: "ehlo", do: "reply", line: "502 5.5.1 unknown", times: 1 }]),
+  smtp("EHLO", "`502 5.5.1 unknown`, but takes HELO", [
+    { phase: "ehlo", do: "reply", line: "502 5.5.1 unknown", times: 1 },
+  ]),
   ...dropsOrHangs("ehlo", "EHLO"),
   smtp("STARTTLS", "offers none, and it is required", [], { ...tls, startTls: false }),
   ...replies("starttls", "STARTTLS", "454 4.7.0 not now").map(overTls),
-  smtp("STARTTLS", "`220`, and never answers", [{ phase: "starttls", do: "reply", line: "220 go on", afterwards: "hang" }], tls),
+  smtp(
+    "STARTTLS",
+    "`220`, and never answers",
+    [{ phase: "starttls", do: "reply", line: "220 go on", afterwards: "hang" }],
+    tls,
+  ),
   ...replies("auth", "AUTH", "454 4.7.0 not now", "535 5.7.8 who are you?").map(withPassword),
   ...dropsOrHangs("auth", "AUTH").map(withPassword),
-  ...replies("mail", "MAIL", "421 4.7.0 too many", "451 4.7.1 greylisted", "452 4.3.1 full", "550 5.7.1 blocked", "554 5.3.2 no mail here"),
+  ...replies(
+    "mail",
+    "MAIL",
+    "421 4.7.0 too many",
+    "451 4.7.1 greylisted",
+    "452 4.3.1 full",
+    "550 5.7.1 blocked",
+    "554 5.3.2 no mail here",
+  ),
   ...replies("mail", "MAIL", "hello?"),
   ...dropsOrHangs("mail", "MAIL"),
-  ...replies("rcpt", "RCPT", "421 4.7.0 too many", "450 4.7.1 greylisted", "452 4.2.2 mailbox full", "550 5.1.1 no such user"),
+  ...replies(
+    "rcpt",
+    "RCPT",
+    "421 4.7.0 too many",
+    "450 4.7.1 greylisted",
+    "452 4.2.2 mailbox full",
+    "550 5.1.1 no such user",
+  ),
   ...dropsOrHangs("rcpt", "RCPT"),
-  smtp("RCPT", "`450 4.7.1 greylisted`, the first time", [{ phase: "rcpt", do: "reply", line: "450 4.7.1 greylisted", times: 1 }]),
+  smtp("RCPT", "`450 4.7.1 greylisted`, the first time", [
+    { phase: "rcpt", do: "reply", line: "450 4.7.1 greylisted", times: 1 },
+  ]),
   smtp("RCPT", "never answers, the first time", [{ phase: "rcpt", do: "hang", times: 1 }]),
   ...replies("data", "DATA", "421 4.3.2 not now", "451 4.3.2 not now", "554 5.7.1 no"),
   ...dropsOrHangs("data", "DATA"),
-  smtp("DATA", "`354`, and drops the connection at the body", [{ phase: "data", do: "reply", line: "354 go on", afterwards: "drop" }]),
-  smtp("MAIL", "`250` twice", [{ phase: "mail", do: "reply", line: "250 2.1.0 ok\r\n250 2.1.0 ok" }]),
-  ...replies("body", "after the dot", "421 4.3.2 not now", "451 4.7.1 later", "452 4.3.1 full", "554 5.7.1 spam"),
+  smtp("DATA", "`354`, and drops the connection at the body", [
+    { phase: "data", do: "reply", line: "354 go on", afterwards: "drop" },
+  ]),
+  smtp("MAIL", "`250` twice", [
+    { phase: "mail", do: "reply", line: "250 2.1.0 ok\r\n250 2.1.0 ok" },
+  ]),
+  ...replies(
+    "body",
+    "after the dot",
+    "421 4.3.2 not now",
+    "451 4.7.1 later",
+    "452 4.3.1 full",
+    "554 5.7.1 spam",
+  ),
   smtp("after the dot", "drops the connection, keeps nothing", [{ phase: "body", do: "drop" }]),
-  smtp("after the dot", "keeps it and drops the connection", [{ phase: "body", do: "drop", keeps: true }]),
-  smtp("after the dot", "keeps it and drops the connection", [{ phase: "body", do: "drop", keeps: true }], resend),
+  smtp("after the dot", "keeps it and drops the connection", [
+    { phase: "body", do: "drop", keeps: true },
+  ]),
+  smtp(
+    "after the dot",
+    "keeps it and drops the connection",
+    [{ phase: "body", do: "drop", keeps: true }],
+    resend,
+  ),
   smtp(
     "after the dot",
     "keeps it and drops the connection, the first time",
     [{ phase: "body", do: "drop", keeps: true, times: 1 }],
     resend,
   ),
-  smtp("after the dot", "drops the connection, keeps nothing, the first time", [{ phase: "body", do: "drop", times: 1 }], resend),
+  smtp(
+    "after the dot",
+    "drops the connection, keeps nothing, the first time",
+    [{ phase: "body", do: "drop", times: 1 }],
+    resend,
+  ),
   smtp("after the dot", "keeps it and never answers", [{ phase: "body", do: "hang", keeps: true }]),
-  smtp("after the dot", "keeps it and never answers", [{ phase: "body", do: "hang", keeps: true }], resend),
-  smtp("after the dot", "keeps it, `hello?`", [{ phase: "body", do: "reply", line: "hello?", keeps: true }]),
-  smtp("after the dot", "keeps it, `250-` and nothing more", [{ phase: "body", do: "reply", line: "250-to be continued", keeps: true }]),
-  smtp("after the dot", "keeps it, sends bytes that never become a line", [{ phase: "body", do: "babble", of: "bytes", keeps: true }]),
-  smtp("after the dot", "keeps it, `250-more` for ever", [{ phase: "body", do: "babble", of: "continuation lines", keeps: true }]),
+  smtp(
+    "after the dot",
+    "keeps it and never answers",
+    [{ phase: "body", do: "hang", keeps: true }],
+    resend,
+  ),
+  smtp("after the dot", "keeps it, `hello?`", [
+    { phase: "body", do: "reply", line: "hello?", keeps: true },
+  ]),
+  smtp("after the dot", "keeps it, `250-` and nothing more", [
+    { phase: "body", do: "reply", line: "250-to be continued", keeps: true },
+  ]),
+  smtp("after the dot", "keeps it, sends bytes that never become a line", [
+    { phase: "body", do: "babble", of: "bytes", keeps: true },
+  ]),
+  smtp("after the dot", "keeps it, `250-more` for ever", [
+    { phase: "body", do: "babble", of: "continuation lines", keeps: true },
+  ]),
   smtp("after the dot", "keeps it, sends bytes as fast as it can", [
     { phase: "body", do: "babble", of: "as much as goes through", keeps: true },
   ]),
-  smtp("after the dot", "keeps it, answers after 3 s", [{ phase: "body", do: "late", ms: LATE, keeps: true }]),
-  smtp("after the dot", "keeps it, answers after 33 s", [{ phase: "body", do: "late", ms: AFTER_THE_DEADLINE, keeps: true }]),
-  smtp("after the dot", "keeps it, answers after the lease", [{ phase: "body", do: "wait", keeps: true }], {
-    meanwhile: outlivesItsLease,
-  }),
-  smtp("after the dot", "keeps it, answers after the lease, the first time", [{ phase: "body", do: "wait", keeps: true, times: 1 }], {
-    ...resend,
-    meanwhile: outlivesItsLease,
-  }),
+  smtp("after the dot", "keeps it, answers after 3 s", [
+    { phase: "body", do: "late", ms: LATE, keeps: true },
+  ]),
+  smtp("after the dot", "keeps it, answers after 33 s", [
+    { phase: "body", do: "late", ms: AFTER_THE_DEADLINE, keeps: true },
+  ]),
+  smtp(
+    "after the dot",
+    "keeps it, answers after the lease",
+    [{ phase: "body", do: "wait", keeps: true }],
+    {
+      meanwhile: outlivesItsLease,
+    },
+  ),
+  smtp(
+    "after the dot",
+    "keeps it, answers after the lease, the first time",
+    [{ phase: "body", do: "wait", keeps: true, times: 1 }],
+    {
+      ...resend,
+      meanwhile: outlivesItsLease,
+    },
+  ),
   ...replies("quit", "QUIT", "421 4.3.2 not now"),
   ...dropsOrHangs("quit", "QUIT"),
-  smtp("all", "answers everything after 8 s", [{ phase: "every", do: "late", ms: 8_000, keeps: true }]),
+  smtp("all", "answers everything after 8 s", [
+    { phase: "every", do: "late", ms: 8_000, keeps: true },
+  ]),
 ];
 
-const http = (phase: string, does: string, faults: HttpFault[] | null, more: Partial<Row> = {}): Row => ({
+const http = (
+  phase: string,
+  does: string,
+  faults: HttpFault[] | null,
+  more: Partial<Row> = {},
+): Row => ({
   transport: "resend",
   phase,
   does,
@@ -146,10 +259,17 @@ const http = (phase: string, does: string, faults: HttpFault[] | null, more: Par
   ...more,
 });
 const answers = (...statuses: [status: number, name: string][]): Row[] =>
-  statuses.map(([status, name]) => http("answer", `\`${status} ${name}\``, [{ do: "answer", status, name }]));
+  statuses.map(([status, name]) =>
+    http("answer", `\`${status} ${name}\``, [{ do: "answer", status, name }]),
+  );
 const tooMany = (does: string, retryAfter?: string): Row =>
   http("answer", `\`429 rate_limit_exceeded\`, ${does}`, [
-    { do: "answer", status: 429, name: "rate_limit_exceeded", headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter } },
+    {
+      do: "answer",
+      status: 429,
+      name: "rate_limit_exceeded",
+      headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter },
+    },
   ]);
 const once = (does: string, fault: HttpFault, more: Partial<Row> = {}): Row =>
   http("answer", `${does}, the first time`, [{ ...fault, times: 1 }], more);
@@ -159,18 +279,43 @@ const httpRows: Row[] = [
   http("none", "takes every mail", []),
   http("connect", "is not there", null),
   http("request", "drops the connection, unread", [{ do: "drop", unread: true }]),
-  http("request", "drops the connection, unread, the first time", [{ do: "drop", unread: true, times: 1 }]),
+  http("request", "drops the connection, unread, the first time", [
+    { do: "drop", unread: true, times: 1 },
+  ]),
   tooMany("no `Retry-After`"),
   tooMany("`Retry-After: 120`", "120"),
   tooMany("`Retry-After:` a date in 120 s", inTwoMinutes),
   tooMany("`Retry-After: 999999999`", "999999999"),
   tooMany("`Retry-After: soon`", "soon"),
   once("`429 rate_limit_exceeded`", { do: "answer", status: 429, name: "rate_limit_exceeded" }),
-  ...answers([408, "timeout"], [425, "too_early"], [401, "missing_api_key"], [403, "invalid_api_key"], [521, "down"], [530, "unreachable"]),
-  ...answers([400, "validation_error"], [404, "not_found"], [405, "method_not_allowed"], [413, "too_large"], [415, "unsupported"]),
-  ...answers([422, "missing_required_field"], [409, "invalid_idempotent_request"], [500, "application_error"], [503, "unavailable"]),
+  ...answers(
+    [408, "timeout"],
+    [425, "too_early"],
+    [401, "missing_api_key"],
+    [403, "invalid_api_key"],
+    [521, "down"],
+    [530, "unreachable"],
+  ),
+  ...answers(
+    [400, "validation_error"],
+    [404, "not_found"],
+    [405, "method_not_allowed"],
+    [413, "too_large"],
+    [415, "unsupported"],
+  ),
+  ...answers(
+    [422, "missing_required_field"],
+    [409, "invalid_idempotent_request"],
+    [500, "application_error"],
+    [503, "unavailable"],
+  ),
   once("`500 application_error`", { do: "answer", status: 500, name: "application_error" }),
-  once("keeps it, `500 application_error`", { do: "answer", status: 500, name: "application_error", keeps: true }),
+  once("keeps it, `500 application_error`", {
+    do: "answer",
+    status: 500,
+    name: "application_error",
+    keeps: true,
+  }),
   http("answer", "keeps nothing and drops the connection", [{ do: "drop" }]),
   http("answer", "keeps it and drops the connection", [{ do: "drop", keeps: true }]),
   once("keeps it and drops the connection", { do: "drop", keeps: true }),
@@ -189,7 +334,8 @@ const httpRows: Row[] = [
 ];
 
 const rows = [...smtpRows, ...httpRows];
-const nameOf = ({ transport, phase, does, onUnknown }: Row): string => [transport, phase, does, onUnknown].join(" | ");
+const nameOf = ({ transport, phase, does, onUnknown }: Row): string =>
+  [transport, phase, does, onUnknown].join(" | ");
 
 /** The page's table: the cells after a row's name, by its name. */
 const documented = new Map(
@@ -202,17 +348,25 @@ const documented = new Map(
     }),
 );
 
-/** With one retry this is more than any mail needs: one that is still not settled by then goes round in circles. */
+/**
+ * With one retry this is more than any mail needs: one that is still not settled by then goes round
+ * in circles.
+ */
 const MAX_ROUNDS = 6;
 const MAX_RETRIES = 1;
-/** A hand-over ends within 30 s of its beginning, by its deadline; the rest is for D1 and the breaker on a busy machine. */
+/**
+ * A hand-over ends within 30 s of its beginning, by its deadline; the rest is for D1 and the
+ * breaker on a busy machine.
+ */
 const MAX_DELIVERY_MS = 40_000;
 /** EHLO, HELO or STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT. */
 const MAX_COMMANDS = 7;
 const CLOSED_PORT = 9;
 
 const makeDue = (id: string): Promise<unknown> =>
-  env.DB.prepare("UPDATE emails SET due_at = 1 WHERE id = ? AND status IN ('queued', 'pinned')").bind(id).run();
+  env.DB.prepare("UPDATE emails SET due_at = 1 WHERE id = ? AND status IN ('queued', 'pinned')")
+    .bind(id)
+    .run();
 
 /** All that a mail knows of time is a day and an hour longer ago. */
 async function letADayPass(id: string): Promise<void> {
@@ -222,14 +376,27 @@ async function letADayPass(id: string): Promise<void> {
   await env.DB.prepare(`UPDATE emails SET ${shifted} WHERE id = ?`).bind(id).run();
 }
 
-/** For how long a mail waits that is to be tried again, without the jitter and what the test itself took. */
-function waitOf({ due_at: dueAt, updated_at: updatedAt }: MailRow & { updated_at: number }): string {
+/**
+ * For how long a mail waits that is to be tried again, without the jitter and what the test itself
+ * took.
+ */
+function waitOf({
+  due_at: dueAt,
+  updated_at: updatedAt,
+}: MailRow & { updated_at: number }): string {
   const seconds = (dueAt - updatedAt) / 1_000;
   if (seconds > 0.7 && seconds <= 1.2) return "1 s";
   return seconds > 86_000 && seconds <= 86_400 ? "a day" : `${Math.round(seconds / 30) * 30} s`;
 }
 
-type Measured = { cells: string; attempts: number; slowestMs: number; requests: number; handOvers: number; connections: number };
+type Measured = {
+  cells: string;
+  attempts: number;
+  slowestMs: number;
+  requests: number;
+  handOvers: number;
+  connections: number;
+};
 
 let fleets = 0;
 
@@ -250,14 +417,16 @@ function newFleet(): { breakers: ConsumerEnv["CIRCUIT_BREAKER"]; reported: () =>
   return { breakers: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"], reported: () => failures };
 }
 
-const isWaiting = ({ status }: { status: string }): boolean => status === "queued" || status === "pinned";
+const isWaiting = ({ status }: { status: string }): boolean =>
+  status === "queued" || status === "pinned";
 
 /** Runs a row to its end. */
 async function measure(row: Row, pipelining: boolean): Promise<Measured> {
-  const server = row.faults === null ? null : await startServer(wantedBy(row, row.faults, pipelining));
+  const server =
+    row.faults === null ? null : await startServer(wantedBy(row, row.faults, pipelining));
   const port = String(server?.port ?? CLOSED_PORT);
   const { breakers, reported } = newFleet();
-  const bindings: ConsumerEnv & { EMAIL_TRANSPORTS?: string; RESEND_API_KEY?: string; RESEND_BASE_URL?: string } = {
+  const bindings: ConsumerEnv = {
     ...env,
     CIRCUIT_BREAKER: breakers,
     EMAIL_QUEUE: fakeQueue().queue,
@@ -276,7 +445,9 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
   let slowestMs = 0;
   const deliver = async (): Promise<void> => {
     const began = Date.now();
-    const batch = createMessageBatch("luna-email", [{ id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body: doorbell(id) }]);
+    const batch = createMessageBatch("luna-email", [
+      { id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body: doorbell(id) },
+    ]);
     await worker.queue(batch, bindings);
     slowestMs = Math.max(slowestMs, Date.now() - began);
   };
@@ -289,9 +460,11 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
     const meanwhile = round === 1 && world !== null ? row.meanwhile?.(world) : undefined;
     await Promise.all([deliver(), meanwhile?.then((status) => first.push(status))]);
     const mail = await current();
-    if (round === 1) first.push(isWaiting(mail) ? `${mail.status} for ${waitOf(mail)}` : mail.status);
+    if (round === 1)
+      first.push(isWaiting(mail) ? `${mail.status} for ${waitOf(mail)}` : mail.status);
     if (!isWaiting(mail)) break;
-    // What is still open when a mail's retries are over is open for as long as the provider knows its key.
+    // What is still open when a mail's retries are over is open for as long as the provider knows
+    // its key.
     if (round > MAX_RETRIES && row.before === undefined) await letADayPass(id);
     await makeDue(id);
   }
@@ -304,7 +477,9 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
   await vi.waitFor(() => expect(lease.isCold).toBe(false), 5_000);
   await scheduler.wait(0);
   return {
-    cells: [first.join(", then "), status, attempts, seen?.copies.length ?? 0, counted()].join(" | "),
+    cells: [first.join(", then "), status, attempts, seen?.copies.length ?? 0, counted()].join(
+      " | ",
+    ),
     attempts,
     slowestMs,
     requests: seen?.requests ?? 0,
@@ -313,9 +488,16 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
   };
 }
 
-function wantedBy(row: Row, faults: NonNullable<Row["faults"]>, pipelining: boolean): Parameters<typeof startServer>[0] {
+function wantedBy(
+  row: Row,
+  faults: NonNullable<Row["faults"]>,
+  pipelining: boolean,
+): Parameters<typeof startServer>[0] {
   return row.transport === "smtp"
-    ? { kind: "smtp", script: { pipelining, startTls: row.startTls === true, faults: faults as SmtpFault[] } }
+    ? {
+        kind: "smtp",
+        script: { pipelining, startTls: row.startTls === true, faults: faults as SmtpFault[] },
+      }
     : { kind: "http", script: { faults: faults as HttpFault[] } };
 }
 
@@ -324,10 +506,14 @@ describe("the failure matrix of emails", () => {
 
   // All at once: those whose server is silent cost their 30 s together.
   beforeAll(async () => {
-    for (const level of ["info", "warn", "error"] as const) vi.spyOn(console, level).mockReturnValue();
+    for (const level of ["info", "warn", "error"] as const)
+      vi.spyOn(console, level).mockReturnValue();
     const work = rows.map(async (row) => {
       const ways = row.transport === "smtp" ? [false, true] : [false];
-      measured.set(nameOf(row), await Promise.all(ways.map((pipelining) => measure(row, pipelining))));
+      measured.set(
+        nameOf(row),
+        await Promise.all(ways.map((pipelining) => measure(row, pipelining))),
+      );
     });
     await Promise.all(work);
   }, 120_000);
@@ -340,11 +526,13 @@ describe("the failure matrix of emails", () => {
   describe.each(rows.map(nameOf))("%s", (name) => {
     // A server may take commands one by one or many at once: that changes nothing for the mail.
     it("is what the page says, with pipelining and without", () => {
-      for (const { cells } of measured.get(name) ?? []) expect(`| ${name} | ${cells} |`).toBe(`| ${name} | ${documented.get(name)} |`);
+      for (const { cells } of measured.get(name) ?? [])
+        expect(`| ${name} | ${cells} |`).toBe(`| ${name} | ${documented.get(name)} |`);
     });
 
     it("waits no longer than its deadline, and hands over no more often than it says", () => {
-      for (const { attempts, slowestMs, requests, handOvers, connections } of measured.get(name) ?? []) {
+      for (const { attempts, slowestMs, requests, handOvers, connections } of measured.get(name) ??
+        []) {
         expect(slowestMs).toBeLessThan(MAX_DELIVERY_MS);
         expect(connections).toBe(attempts);
         expect(handOvers).toBeLessThanOrEqual(attempts);
@@ -356,11 +544,20 @@ describe("the failure matrix of emails", () => {
 
 describe("the provider that the rows are run against", () => {
   const post = async (port: number, body: object, headers: Record<string, string> = {}) => {
-    const init = { method: "POST", headers: { Authorization: "Bearer re_test", ...headers }, body: JSON.stringify(body) };
+    const init = {
+      method: "POST",
+      headers: { Authorization: "Bearer re_test", ...headers },
+      body: JSON.stringify(body),
+    };
     const response = await fetch(`http://127.0.0.1:${port}/emails`, init);
     return { status: response.status, body: await response.json<{ id?: string; name?: string }>() };
   };
-  const mail = { from: "Luna <hello@luna.example>", to: "ada@example.com", subject: "Hi", text: "Hi" };
+  const mail = {
+    from: "Luna <hello@luna.example>",
+    to: "ada@example.com",
+    subject: "Hi",
+    text: "Hi",
+  };
   const key = { "Idempotency-Key": "mail-1:1" };
 
   it("answers a key that it knows as before and keeps one copy, and refuses another mail under it", async () => {
@@ -375,10 +572,16 @@ describe("the provider that the rows are run against", () => {
   });
 
   it("refuses a key whose first request it is still at", async () => {
-    const server = await startServer({ kind: "http", script: { faults: [{ do: "wait", times: 1 }] } });
+    const server = await startServer({
+      kind: "http",
+      script: { faults: [{ do: "wait", times: 1 }] },
+    });
     const first = post(server.port, mail, key);
     await vi.waitFor(async () => expect((await server.report()).handOvers).toBe(1));
-    expect(await post(server.port, mail, key)).toMatchObject({ status: 409, body: { name: "concurrent_idempotent_requests" } });
+    expect(await post(server.port, mail, key)).toMatchObject({
+      status: 409,
+      body: { name: "concurrent_idempotent_requests" },
+    });
     await server.release();
     expect(await first).toEqual(await post(server.port, mail, key));
     expect((await server.report()).copies).toEqual(["mail-1:1"]);
@@ -386,7 +589,13 @@ describe("the provider that the rows are run against", () => {
 
   it("takes no request without a key to it, or without a recipient", async () => {
     const { port } = await startServer({ kind: "http", script: {} });
-    expect(await post(port, mail, { Authorization: "" })).toMatchObject({ status: 401, body: { name: "missing_api_key" } });
-    expect(await post(port, { ...mail, to: undefined })).toMatchObject({ status: 422, body: { name: "missing_required_field" } });
+    expect(await post(port, mail, { Authorization: "" })).toMatchObject({
+      status: 401,
+      body: { name: "missing_api_key" },
+    });
+    expect(await post(port, { ...mail, to: undefined })).toMatchObject({
+      status: 422,
+      body: { name: "missing_required_field" },
+    });
   });
 });

@@ -1,16 +1,22 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { Outcome } from "../../shared/email/lifecycle.ts";
+import type { Outcome } from "../../shared/email/rules/lifecycle.ts";
 import { guardTransport } from "../../shared/email/transports/guarded.ts";
-import { speaksAgainstServer } from "../../shared/email/transports/smtp-outcome.ts";
+import { speaksAgainstServer } from "../../shared/email/transports/rules/smtp-outcome.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
-import type { ConsumerEnv } from "../../shared/env.ts";
+import type { ConsumerEnv } from "../../workers/env.ts";
 import { outgoingMail as mail } from "../support/outgoing-mail.ts";
 
 /** The transport behind a real breaker, with a server that answers as told. */
 
-const atConnect: Outcome = { kind: "refused_transient", detail: { transport: "smtp", phase: "CONN", text: "refused" } };
-const accepted: Outcome = { kind: "accepted", detail: { transport: "smtp", phase: "BODY", code: 250, text: "queued" } };
+const atConnect: Outcome = {
+  kind: "refused_transient",
+  detail: { transport: "smtp", phase: "CONN", text: "refused" },
+};
+const accepted: Outcome = {
+  kind: "accepted",
+  detail: { transport: "smtp", phase: "BODY", code: 250, text: "queued" },
+};
 
 let fleet = 0;
 let outcome: Outcome = accepted;
@@ -32,14 +38,22 @@ beforeEach(() => {
       return outcome;
     },
   };
-  transport = guardTransport({ CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"] }, "smtp", server, null);
+  transport = guardTransport(
+    { CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"] },
+    "smtp",
+    server,
+    null,
+  );
 });
 
 async function openUp(): Promise<void> {
   outcome = atConnect;
   for (let n = 0; n < 5; n += 1) expect(await transport.send(mail)).toEqual(atConnect);
   await vi.waitFor(async () => expect((await breaker.inspect()).state).toBe("OPEN"), 5_000);
-  await vi.waitFor(async () => expect((await transport.send(mail)).kind).toBe("deferred"), { timeout: 10_000, interval: 100 });
+  await vi.waitFor(async () => expect((await transport.send(mail)).kind).toBe("deferred"), {
+    timeout: 10_000,
+    interval: 100,
+  });
 }
 
 describe("a guarded transport", () => {
@@ -62,21 +76,41 @@ describe("a guarded transport", () => {
   }, 20_000);
 
   it("defers for a minute at most, since an operator may end it sooner", async () => {
-    await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 86_400_000 });
-    await vi.waitFor(async () => expect(await transport.send(mail)).toMatchObject({ kind: "deferred", retryAfterMs: 60_000 }), 5_000);
+    await breaker.forceOpen({
+      actor: "ada",
+      reason: "maintenance",
+      until: Date.now() + 86_400_000,
+    });
+    await vi.waitFor(
+      async () =>
+        expect(await transport.send(mail)).toMatchObject({
+          kind: "deferred",
+          retryAfterMs: 60_000,
+        }),
+      5_000,
+    );
   });
 
   it("does not count what the server says of one mail", async () => {
-    outcome = { kind: "refused_permanent", detail: { transport: "smtp", phase: "RCPT TO", code: 550, text: "no such user" } };
+    outcome = {
+      kind: "refused_permanent",
+      detail: { transport: "smtp", phase: "RCPT TO", code: 550, text: "no such user" },
+    };
     for (let n = 0; n < 20; n += 1) expect(await transport.send(mail)).toEqual(outcome);
     expect(await breaker.inspect()).toMatchObject({ state: "CLOSED", failures: 0 });
   });
 
   it("passes a defect on that is nobody's outcome, and does not count it", async () => {
     const broken = guardTransport(
-      { CIRCUIT_BREAKER: { getByName: () => breaker } as unknown as ConsumerEnv["CIRCUIT_BREAKER"] },
+      {
+        CIRCUIT_BREAKER: { getByName: () => breaker } as unknown as ConsumerEnv["CIRCUIT_BREAKER"],
+      },
       "smtp",
-      { deadlineMs: 1_000, send: () => Promise.reject(new TypeError("a defect")), speaksAgainst: speaksAgainstServer },
+      {
+        deadlineMs: 1_000,
+        send: () => Promise.reject(new TypeError("a defect")),
+        speaksAgainst: speaksAgainstServer,
+      },
       null,
     );
     for (let n = 0; n < 6; n += 1) await expect(broken.send(mail)).rejects.toThrow("a defect");

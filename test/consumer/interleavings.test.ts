@@ -1,19 +1,27 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, inject, it } from "vitest";
-import { cancelEmail } from "../../shared/email/cancel/store.ts";
-import { bury, replay } from "../../shared/email/dead-letters/store.ts";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import { claim } from "../../shared/email/claim/store.ts";
-import { takeFeedback } from "../../shared/email/feedback/store.ts";
-import type { EmailStatus, Outcome } from "../../shared/email/lifecycle.ts";
-import { transitions } from "../../shared/email/transitions.ts";
-import type { TransportName } from "../../shared/email/transports/names.ts";
-import type { Bury, Doorbell } from "../../shared/email/messages.ts";
-import { resolveUnknown } from "../../shared/email/unknown/store.ts";
+import type { Bury, Doorbell } from "../../shared/email/queue-messages.ts";
+import type { EmailStatus, Outcome } from "../../shared/email/rules/lifecycle.ts";
+import { transitions } from "../../shared/email/rules/transitions.ts";
+import type { TransportName } from "../../shared/email/rules/transports.ts";
+import { cancelEmail } from "../../shared/email/sql/cancel.ts";
+import { claim } from "../../shared/email/sql/claim.ts";
+import { bury, replay } from "../../shared/email/sql/dead-letters.ts";
+import { takeFeedback } from "../../shared/email/sql/feedback.ts";
+import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
-import { accepted, detail, fakeQueue, fakeTransport, queueMail, refused, refusedForGood } from "../support/mails.ts";
+import {
+  accepted,
+  detail,
+  fakeQueue,
+  fakeTransport,
+  queueMail,
+  refused,
+  refusedForGood,
+} from "../support/mails.ts";
 
 /** What a mail server does with one hand-over, and whether it keeps a copy. */
 const answers: Record<string, { outcome: Outcome; copy: boolean }> = {
@@ -43,7 +51,8 @@ const anyCommand = fc.oneof(
       answers: fc.array(fc.constantFrom(...Object.keys(answers)), { minLength: 1, maxLength: 6 }),
       // The process dies before this call to D1.
       diesAtCall: fc.option(fc.integer({ min: 0, max: 5 }), { nil: null }),
-      // During the first hand-over so much time passes, and the cron sweeps and somebody else is delivered to.
+      // During the first hand-over so much time passes, and the cron sweeps and somebody else is
+      // delivered to.
       stallsMs: fc.constantFrom(0, 0, 0, 25_000, 61_000),
       // And the operator settles the mail that stalls, before its outcome arrives.
       settledAs: fc.constantFrom(null, null, "queued" as const, "dead" as const),
@@ -53,8 +62,20 @@ const anyCommand = fc.oneof(
       open: fc.subarray(["smtp" as const, "resend" as const]),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 130_000 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 3_600_000, max: 30 * 3_600_000 }) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("wait" as const),
+      ms: fc.integer({ min: 1, max: 130_000 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("wait" as const),
+      ms: fc.integer({ min: 3_600_000, max: 30 * 3_600_000 }),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("sweep" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("replay" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), nth: fc.nat(20) }) },
@@ -64,19 +85,35 @@ const anyCommand = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("feedback" as const),
       nth: fc.nat(20),
-      feedback: fc.constantFrom("accepted" as const, "delivered" as const, "bounced" as const, "complained" as const),
+      feedback: fc.constantFrom(
+        "accepted" as const,
+        "delivered" as const,
+        "bounced" as const,
+        "complained" as const,
+      ),
       again: fc.boolean(),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("queues lose everything" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("bury" as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("resolve" as const), to: fc.constantFrom("queued" as const, "dead" as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("resolve" as const),
+      to: fc.constantFrom("queued" as const, "dead" as const),
+    }),
+  },
 );
 type Command = typeof anyCommand extends fc.Arbitrary<infer One> ? One : never;
 
 /** Which transports there are, in which order, and how fast the second kind may go. */
 const anySetting = fc.record({
-  order: fc.constantFrom<TransportName[]>(["smtp"], ["smtp", "resend"], ["resend", "smtp"], ["resend"]),
+  order: fc.constantFrom<TransportName[]>(
+    ["smtp"],
+    ["smtp", "resend"],
+    ["resend", "smtp"],
+    ["resend"],
+  ),
   everyMs: fc.constantFrom(null, null, 200),
 });
 type Setting = typeof anySetting extends fc.Arbitrary<infer One> ? One : never;
@@ -107,7 +144,10 @@ class World {
     switch (command.do) {
       case "accept": {
         const { onUnknown, laterByMs } = command;
-        const id = await queueMail(this.db, this.now, { onUnknown, ...(laterByMs > 0 && { sendAt: this.now + laterByMs }) });
+        const id = await queueMail(this.db, this.now, {
+          onUnknown,
+          ...(laterByMs > 0 && { sendAt: this.now + laterByMs }),
+        });
         this.mails.set(id, command.onUnknown);
         this.doorbells.sent.push({ body: { v: 1, emailId: id, generation: 1 } });
         return;
@@ -153,17 +193,28 @@ class World {
     const key = [...this.taken.keys()][nth % Math.max(this.taken.size, 1)];
     if (key === undefined) return;
     const [id = "", generation = ""] = key.split(":");
-    const report = { feedback, mail: { id, generation: Number(generation) }, providerId: key, suppress: null, detail };
+    const report = {
+      feedback,
+      mail: { id, generation: Number(generation) },
+      providerId: key,
+      suppress: null,
+      detail,
+    };
     if (!again) this.#messages += 1;
     await takeFeedback(this.db, "resend", `message-${this.#messages}`, report, this.now);
   }
 
-  /** A hand-over to either transport: they keep copies, and one of them knows a mail that it has had. */
+  /**
+   * A hand-over to either transport: they keep copies, and one of them knows a mail that it has
+   * had.
+   */
   answer(transport: TransportName, key: string, script: string): Outcome {
     const { outcome, copy } = answers[script] ?? { outcome: accepted, copy: true };
     const known = this.taken.get(key);
     if (transport === "resend" && known !== undefined && this.now - known < DAY_MS) {
-      return outcome.kind === "refused_transient" || outcome.kind === "unknown" ? outcome : accepted;
+      return outcome.kind === "refused_transient" || outcome.kind === "unknown"
+        ? outcome
+        : accepted;
     }
     if (copy) {
       this.copies.set(key, (this.copies.get(key) ?? 0) + 1);
@@ -172,7 +223,10 @@ class World {
     return outcome;
   }
 
-  /** Who cancels is told the truth: a mail that was cancelled is never handed over any more, and another goes on. */
+  /**
+   * Who cancels is told the truth: a mail that was cancelled is never handed over any more, and
+   * another goes on.
+   */
   async cancel(id: string): Promise<void> {
     const done = await cancelEmail(this.db, id, null, this.now);
     if (done?.cancelled) this.cancelled.add(id);
@@ -181,7 +235,13 @@ class World {
   async sweep(): Promise<void> {
     const policy = { maxRetries: 2, baseDelayMs: 1_000, maxDelayMs: 60_000 };
     await sweepOutbox(
-      { db: this.db, queue: this.doorbells.queue, deadLetterQueue: this.deadLetters.queue, policy, everything: false },
+      {
+        db: this.db,
+        queue: this.doorbells.queue,
+        deadLetterQueue: this.deadLetters.queue,
+        policy,
+        everything: false,
+      },
       this.now,
       () => 0.5,
     );
@@ -211,7 +271,8 @@ class World {
     let calls = 0;
     const db = new Proxy(this.db, {
       get: (target, name) => {
-        if (name === "batch" && diesAtCall !== null && calls++ >= diesAtCall) return () => Promise.reject(new Error("the process is dead"));
+        if (name === "batch" && diesAtCall !== null && calls++ >= diesAtCall)
+          return () => Promise.reject(new Error("the process is dead"));
         return Reflect.get(target, name).bind(target);
       },
     });
@@ -243,7 +304,10 @@ class World {
             {
               name,
               everyMs: name === "resend" ? this.setting.everyMs : null,
-              stance: () => ((open as string[]).includes(name) ? { do: "reject", retryAfterMs: 20_000 } : { do: "run" }),
+              stance: () =>
+                (open as string[]).includes(name)
+                  ? { do: "reject", retryAfterMs: 20_000 }
+                  : { do: "run" },
             },
           ),
         ),
@@ -254,7 +318,9 @@ class World {
   }
 
   async statuses(): Promise<Map<string, string>> {
-    const { results } = await this.db.prepare("SELECT id, status FROM emails").all<{ id: string; status: string }>();
+    const { results } = await this.db
+      .prepare("SELECT id, status FROM emails")
+      .all<{ id: string; status: string }>();
     return new Map(results.map(({ id, status }) => [id, status]));
   }
 
@@ -266,9 +332,12 @@ class World {
       const [id = ""] = key.split(":");
       if (this.mails.get(id) === "hold") expect(count, `copies of ${key}`).toBeLessThanOrEqual(1);
     }
-    for (const id of this.cancelled) expect(["cancelled", ...left], `${id} was cancelled`).toContain(statuses.get(id));
+    for (const id of this.cancelled)
+      expect(["cancelled", ...left], `${id} was cancelled`).toContain(statuses.get(id));
     for (const id of sentBefore) expect(left, `${id} was sent`).toContain(statuses.get(id));
-    const sent = new Set([...statuses].filter(([, status]) => left.includes(status)).map(([id]) => id));
+    const sent = new Set(
+      [...statuses].filter(([, status]) => left.includes(status)).map(([id]) => id),
+    );
     for (const id of sent)
       expect(
         [...this.copies.keys()].some((key) => key.startsWith(`${id}:`)),
@@ -281,7 +350,9 @@ class World {
       .all();
     expect(lastEvents.results, "each mail's last event is its status").toEqual([]);
     const steps = await this.db
-      .prepare("SELECT DISTINCT LAG(type) OVER (PARTITION BY email_id ORDER BY id) AS before, type AS after FROM email_events")
+      .prepare(
+        "SELECT DISTINCT LAG(type) OVER (PARTITION BY email_id ORDER BY id) AS before, type AS after FROM email_events",
+      )
       .all<{ before: EmailStatus | null; after: EmailStatus }>();
     for (const { before, after } of steps.results) {
       if (before !== null) expect(transitions[before], `${before} -> ${after}`).toContain(after);
@@ -320,25 +391,33 @@ class World {
 
 it("whatever dies, stalls, repeats or is lost between accept and record: no mail is lost, none sent twice, and the timeline tells the truth", async () => {
   await fc.assert(
-    fc.asyncProperty(anySetting, fc.array(anyCommand, { maxLength: 40, size: "max" }), async (setting, commands) => {
-      await env.DB.batch(
-        ["emails", "email_events", "dead_letters", "webhook_messages", "transport_pace"].map((table) =>
-          env.DB.prepare(`DELETE FROM ${table}`),
-        ),
-      );
-      const world = new World(setting);
-      let sent = new Set<string>();
-      for (const next of commands) {
-        await world.run(next);
-        sent = await world.check(sent);
-      }
-      await world.drain();
-      await world.check(sent);
-      const open = [...(await world.statuses())].filter(([, status]) => ![...left, "unknown", "dead", "cancelled"].includes(status));
-      expect(open).toEqual([]);
-      const unburied = await env.DB.prepare("SELECT id FROM emails WHERE status = 'dead' AND buried_at IS NULL").all();
-      expect(unburied.results).toEqual([]);
-    }),
+    fc.asyncProperty(
+      anySetting,
+      fc.array(anyCommand, { maxLength: 40, size: "max" }),
+      async (setting, commands) => {
+        await env.DB.batch(
+          ["emails", "email_events", "dead_letters", "webhook_messages", "transport_pace"].map(
+            (table) => env.DB.prepare(`DELETE FROM ${table}`),
+          ),
+        );
+        const world = new World(setting);
+        let sent = new Set<string>();
+        for (const next of commands) {
+          await world.run(next);
+          sent = await world.check(sent);
+        }
+        await world.drain();
+        await world.check(sent);
+        const open = [...(await world.statuses())].filter(
+          ([, status]) => ![...left, "unknown", "dead", "cancelled"].includes(status),
+        );
+        expect(open).toEqual([]);
+        const unburied = await env.DB.prepare(
+          "SELECT id FROM emails WHERE status = 'dead' AND buried_at IS NULL",
+        ).all();
+        expect(unburied.results).toEqual([]);
+      },
+    ),
     { numRuns: inject("runs"), seed: inject("seed"), endOnFailure: false },
   );
 }, 600_000);

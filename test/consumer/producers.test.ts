@@ -1,30 +1,48 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { listDeadLetters } from "../../shared/email/dead-letters/store.ts";
+import { listDeadLetters } from "../../shared/email/sql/dead-letters.ts";
 import worker from "../../workers/consumer/index.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { fakeQueue } from "../support/mails.ts";
 
 const db = env.DB;
 const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
-const produced = (message: unknown = mail, idempotencyKey = "order-1") => ({ v: 1, type: "email.send", idempotencyKey, message });
+const produced = (message: unknown = mail, idempotencyKey = "order-1") => ({
+  v: 1,
+  type: "email.send",
+  idempotencyKey,
+  message,
+});
 
 let doorbells = fakeQueue();
 let deadLetters = fakeQueue();
 beforeEach(async () => {
   [doorbells, deadLetters] = [fakeQueue(), fakeQueue()];
   await db.batch(
-    ["emails", "email_events", "dead_letters", "idempotency_keys", "suppressions"].map((table) => db.prepare(`DELETE FROM ${table}`)),
+    ["emails", "email_events", "dead_letters", "idempotency_keys", "suppressions"].map((table) =>
+      db.prepare(`DELETE FROM ${table}`),
+    ),
   );
-  for (const level of ["info", "warn", "error"] as const) vi.spyOn(console, level).mockReturnValue();
+  for (const level of ["info", "warn", "error"] as const)
+    vi.spyOn(console, level).mockReturnValue();
   return () => void vi.restoreAllMocks();
 });
 
 async function consume(queue: string, bodies: unknown[], changes: Partial<typeof env> = {}) {
-  const messages = bodies.map((body, n) => ({ id: `message-${n}`, timestamp: new Date(), attempts: 1, body }));
+  const messages = bodies.map((body, n) => ({
+    id: `message-${n}`,
+    timestamp: new Date(),
+    attempts: 1,
+    body,
+  }));
   const batch = createMessageBatch(queue, messages);
-  await worker.queue(batch, { ...env, EMAIL_QUEUE: doorbells.queue, EMAIL_DLQ: deadLetters.queue, ...changes });
+  await worker.queue(batch, {
+    ...env,
+    EMAIL_QUEUE: doorbells.queue,
+    EMAIL_DLQ: deadLetters.queue,
+    ...changes,
+  });
   const result = await getQueueResult(batch, createExecutionContext());
   return { acked: result.explicitAcks, retried: result.retryMessages.map(({ msgId }) => msgId) };
 }
@@ -34,17 +52,25 @@ const mails = async () =>
       .prepare("SELECT id, tenant, status, subject FROM emails")
       .all<{ id: string; tenant: string; status: string; subject: string }>()
   ).results;
-const dead = { prepare: () => ({ bind: () => ({ first: down, all: down, run: down }) }), batch: down } as unknown as D1Database;
+const dead = {
+  prepare: () => ({ bind: () => ({ first: down, all: down, run: down }) }),
+  batch: down,
+} as unknown as D1Database;
 async function down(): Promise<never> {
   throw new Error("Network connection lost.");
 }
 
 describe("a mail that another Worker puts on the queue", () => {
   it("is accepted as over HTTP: in D1, with its doorbell, under the producers' tenant", async () => {
-    expect(await consume("luna-email", [produced()])).toEqual({ acked: ["message-0"], retried: [] });
+    expect(await consume("luna-email", [produced()])).toEqual({
+      acked: ["message-0"],
+      retried: [],
+    });
     const [row] = await mails();
     expect(row).toMatchObject({ tenant: "producer", status: "queued", subject: "Hello" });
-    expect(doorbells.sent).toEqual([{ body: { v: 1, emailId: row?.id, generation: 1 }, delaySeconds: 0 }]);
+    expect(doorbells.sent).toEqual([
+      { body: { v: 1, emailId: row?.id, generation: 1 }, delaySeconds: 0 },
+    ]);
   });
 
   it("is accepted once, however often the queue delivers it or the producer repeats it", async () => {
@@ -57,47 +83,94 @@ describe("a mail that another Worker puts on the queue", () => {
 
   it("may be a template, for later, and stands beside doorbells in one batch", async () => {
     const sendAt = new Date(Date.now() + 3_600_000).toISOString();
-    const welcome = { to: "eve@example.com", template: "welcome", data: { userId: "eve", tier: "free" }, sendAt };
-    const bodies = [produced(), { v: 1, emailId: "no-such", generation: 1 }, produced(welcome, "welcome-eve")];
-    expect((await consume("luna-email", bodies)).acked.toSorted()).toEqual(["message-0", "message-1", "message-2"]);
-    expect((await mails()).map(({ subject }) => subject).toSorted()).toEqual(["Hello", "Welcome to Luna, eve"]);
+    const welcome = {
+      to: "eve@example.com",
+      template: "welcome",
+      data: { userId: "eve", tier: "free" },
+      sendAt,
+    };
+    const bodies = [
+      produced(),
+      { v: 1, emailId: "no-such", generation: 1 },
+      produced(welcome, "welcome-eve"),
+    ];
+    expect((await consume("luna-email", bodies)).acked.toSorted()).toEqual([
+      "message-0",
+      "message-1",
+      "message-2",
+    ]);
+    expect((await mails()).map(({ subject }) => subject).toSorted()).toEqual([
+      "Hello",
+      "Welcome to Luna, eve",
+    ]);
   });
 
   it("is retried while D1 is down, on the queue and on its dead-letter queue: it is never dropped", async () => {
     for (const queue of ["luna-email", "luna-email-dlq"]) {
-      expect(await consume(queue, [produced()], { DB: dead })).toEqual({ acked: [], retried: ["message-0"] });
+      expect(await consume(queue, [produced()], { DB: dead })).toEqual({
+        acked: [],
+        retried: ["message-0"],
+      });
     }
     expect((await consume("luna-email-dlq", [produced()])).acked).toEqual(["message-0"]);
     expect(await mails()).toHaveLength(1);
   });
 
   it("is acknowledged although the reply of D1 is lost, and accepted once", async () => {
-    expect((await consume("luna-email", [produced()], { DB: losingReplies(db) })).acked).toEqual(["message-0"]);
+    expect((await consume("luna-email", [produced()], { DB: losingReplies(db) })).acked).toEqual([
+      "message-0",
+    ]);
     await consume("luna-email", [produced()]);
     expect(await mails()).toHaveLength(1);
   });
 
   it.each([
-    ["a field that is wrong", produced({ ...mail, to: "nobody" }), "to must be one plain email address"],
+    [
+      "a field that is wrong",
+      produced({ ...mail, to: "nobody" }),
+      "to must be one plain email address",
+    ],
     ["a field that nobody knows", produced({ ...mail, bcc: "x@y.zz" }), "bcc is not a known field"],
-    ["data that does not fit", produced({ to: mail.to, template: "welcome", data: {} }), "data.userId is required"],
+    [
+      "data that does not fit",
+      produced({ to: mail.to, template: "welcome", data: {} }),
+      "data.userId is required",
+    ],
   ])("that has %s becomes a dead letter that says so, with its body", async (_, body, reason) => {
-    expect(await consume("luna-email", [body, produced(mail, "good")])).toEqual({ acked: ["message-0", "message-1"], retried: [] });
+    expect(await consume("luna-email", [body, produced(mail, "good")])).toEqual({
+      acked: ["message-0", "message-1"],
+      retried: [],
+    });
     expect(deadLetters.sent).toMatchObject([
-      { body: { type: "poison", reason: expect.stringContaining(reason), raw: JSON.stringify(body) } },
+      {
+        body: {
+          type: "poison",
+          reason: expect.stringContaining(reason),
+          raw: JSON.stringify(body),
+        },
+      },
     ]);
     expect(await mails()).toHaveLength(1);
     await consume(
       "luna-email-dlq",
       deadLetters.sent.map((sent) => sent.body),
     );
-    expect(await listDeadLetters(db, {}, null, 10)).toMatchObject([{ kind: "poison", reason: expect.stringContaining(reason) }]);
+    expect(await listDeadLetters(db, {}, null, 10)).toMatchObject([
+      { kind: "poison", reason: expect.stringContaining(reason) },
+    ]);
   });
 
   it("to a suppressed recipient, or under a key of another mail, becomes a dead letter too", async () => {
-    await db.prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('eve@example.com', 'all', 'manual', 0)").run();
+    await db
+      .prepare(
+        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('eve@example.com', 'all', 'manual', 0)",
+      )
+      .run();
     await consume("luna-email", [produced()]);
-    await consume("luna-email", [produced({ ...mail, to: "eve@example.com" }, "eve"), produced({ ...mail, subject: "Other" })]);
+    await consume("luna-email", [
+      produced({ ...mail, to: "eve@example.com" }, "eve"),
+      produced({ ...mail, subject: "Other" }),
+    ]);
     expect(deadLetters.sent.map(({ body }) => ("reason" in body ? body.reason : ""))).toEqual([
       expect.stringContaining("an operator said so"),
       expect.stringContaining("Idempotency-Key"),
@@ -107,19 +180,28 @@ describe("a mail that another Worker puts on the queue", () => {
 
   it("that needs an unsubscribe link waits on the queue while links are not configured, and is accepted then", async () => {
     const news = produced({ ...mail, category: "marketing" });
-    expect(await consume("luna-email", [news], { UNSUBSCRIBE_SECRET: "" })).toEqual({ acked: [], retried: ["message-0"] });
+    expect(await consume("luna-email", [news], { UNSUBSCRIBE_SECRET: "" })).toEqual({
+      acked: [],
+      retried: ["message-0"],
+    });
     expect(await mails()).toEqual([]);
     expect((await consume("luna-email", [news])).acked).toEqual(["message-0"]);
   });
 
   it("that lands on the dead-letter queue and is refused there is kept with its reason", async () => {
-    expect((await consume("luna-email-dlq", [produced({ ...mail, to: "nobody" })])).acked).toEqual(["message-0"]);
-    expect(await listDeadLetters(db, {}, null, 10)).toMatchObject([{ kind: "poison", reason: expect.stringContaining("to must be") }]);
+    expect((await consume("luna-email-dlq", [produced({ ...mail, to: "nobody" })])).acked).toEqual([
+      "message-0",
+    ]);
+    expect(await listDeadLetters(db, {}, null, 10)).toMatchObject([
+      { kind: "poison", reason: expect.stringContaining("to must be") },
+    ]);
   });
 
   it("without a key is no message of this queue", async () => {
     await consume("luna-email", [{ v: 1, type: "email.send", message: mail }]);
-    expect(deadLetters.sent).toMatchObject([{ body: { type: "poison", reason: "not a message of this queue" } }]);
+    expect(deadLetters.sent).toMatchObject([
+      { body: { type: "poison", reason: "not a message of this queue" } },
+    ]);
     expect(await mails()).toEqual([]);
   });
 });

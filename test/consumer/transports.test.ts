@@ -1,16 +1,15 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { cancelEmail } from "../../shared/email/cancel/store.ts";
-import { claim, postpone } from "../../shared/email/claim/store.ts";
 import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import type { Outcome } from "../../shared/email/lifecycle.ts";
-import { queueUp } from "../../shared/email/pace/store.ts";
-import { resolveUnknown } from "../../shared/email/unknown/store.ts";
+import type { Outcome } from "../../shared/email/rules/lifecycle.ts";
+import type { TransportName } from "../../shared/email/rules/transports.ts";
+import { cancelEmail } from "../../shared/email/sql/cancel.ts";
+import { claim, postpone } from "../../shared/email/sql/claim.ts";
+import { queueUp } from "../../shared/email/sql/pace.ts";
+import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
-import type { TransportName } from "../../shared/email/transports/names.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
-import * as previous from "../support/previous-release.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import {
   accepted,
@@ -24,6 +23,7 @@ import {
   refused,
   refusedForGood,
 } from "../support/mails.ts";
+import * as previous from "../support/previous-release.ts";
 
 /** Mails that several transports could take, on a real D1. */
 
@@ -44,11 +44,19 @@ beforeEach(async () => {
   handOvers = [];
   slept = [];
   doorbells = fakeQueue();
-  await db.batch(["emails", "email_events", "dead_letters", "transport_pace"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+  await db.batch(
+    ["emails", "email_events", "dead_letters", "transport_pace"].map((table) =>
+      db.prepare(`DELETE FROM ${table}`),
+    ),
+  );
 });
 
 /** A transport that answers each hand-over as told; the last answer holds. */
-function transport(name: TransportName, answers: Outcome[], changes: Partial<GuardedTransport> = {}): GuardedTransport {
+function transport(
+  name: TransportName,
+  answers: Outcome[],
+  changes: Partial<GuardedTransport> = {},
+): GuardedTransport {
   let n = 0;
   const send = async ({ id }: { id: string }): Promise<Outcome> => {
     handOvers.push([name, id]);
@@ -57,7 +65,11 @@ function transport(name: TransportName, answers: Outcome[], changes: Partial<Gua
   return fakeTransport(send, { name, ...changes });
 }
 
-async function deliver(ids: string[], transports: GuardedTransport[], changes: Partial<Delivery> = {}): Promise<void> {
+async function deliver(
+  ids: string[],
+  transports: GuardedTransport[],
+  changes: Partial<Delivery> = {},
+): Promise<void> {
   const name = `token-${(token += 1)}`;
   const { claimed } = await claim(
     db,
@@ -67,13 +79,27 @@ async function deliver(ids: string[], transports: GuardedTransport[], changes: P
     now + LEASE_MS,
     transports.map(({ name: to }) => to),
   );
-  const delivery = { db, queue: doorbells.queue, deadLetterQueue: fakeQueue().queue, transports, policy, unsubscribe: null };
-  const ports = { clock: () => now, random: () => 0.5, sleep: async (ms: number) => void slept.push(ms) };
+  const delivery = {
+    db,
+    queue: doorbells.queue,
+    deadLetterQueue: fakeQueue().queue,
+    transports,
+    policy,
+    unsubscribe: null,
+  };
+  const ports = {
+    clock: () => now,
+    random: () => 0.5,
+    sleep: async (ms: number) => void slept.push(ms),
+  };
   await deliverClaimed({ ...delivery, ...ports, ...changes }, name, claimed);
 }
 
 const stored = (id: string) =>
-  db.prepare("SELECT transport, pinned_until, provider_id, last_error FROM emails WHERE id = ?").bind(id).first();
+  db
+    .prepare("SELECT transport, pinned_until, provider_id, last_error FROM emails WHERE id = ?")
+    .bind(id)
+    .first();
 const reject = { stance: () => ({ do: "reject" as const, retryAfterMs: 30_000 }) };
 
 describe("a mail that its transport refuses", () => {
@@ -91,15 +117,23 @@ describe("a mail that its transport refuses", () => {
     expect(await stored(id)).toMatchObject({ transport: "smtp" });
     expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sending", "sent"]);
     const { results } = await db
-      .prepare("SELECT detail FROM email_events WHERE email_id = ? AND type = 'sending' ORDER BY id")
+      .prepare(
+        "SELECT detail FROM email_events WHERE email_id = ? AND type = 'sending' ORDER BY id",
+      )
       .bind(id)
       .all<{ detail: string }>();
-    expect(results.map((event) => JSON.parse(event.detail))).toEqual([{ transport: "resend" }, { transport: "smtp", failedOver: detail }]);
+    expect(results.map((event) => JSON.parse(event.detail))).toEqual([
+      { transport: "resend" },
+      { transport: "smtp", failedOver: detail },
+    ]);
   });
 
   it("waits for the next one while its breaker is open, though this one refused it for good", async () => {
     const id = await queueMail(db, now);
-    await deliver([id], [transport("resend", [refusedForGood]), transport("smtp", [accepted], reject)]);
+    await deliver(
+      [id],
+      [transport("resend", [refusedForGood]), transport("smtp", [accepted], reject)],
+    );
     expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
   });
 
@@ -116,7 +150,9 @@ describe("a mail that its transport refuses", () => {
 
   it("does not count, or go out, twice when D1 loses the replies", async () => {
     const id = await queueMail(db, now);
-    await deliver([id], [transport("resend", [refused]), transport("smtp", [accepted])], { db: losingReplies(db, 3) });
+    await deliver([id], [transport("resend", [refused]), transport("smtp", [accepted])], {
+      db: losingReplies(db, 3),
+    });
     expect(handOvers).toHaveLength(2);
     expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
     expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sending", "sent"]);
@@ -148,11 +184,16 @@ describe("a mail that its transport refuses", () => {
 
 it("a mail that found no turn at the next transport does not go back to the one that refused it in the same attempt", async () => {
   await db
-    .prepare("INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')")
+    .prepare(
+      "INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')",
+    )
     .bind(now + 6_000)
     .run();
   const ids = await Promise.all([1, 2, 3].map(() => queueMail(db, now)));
-  await deliver(ids, [transport("smtp", [refused]), transport("resend", [accepted], { everyMs: 200 })]);
+  await deliver(ids, [
+    transport("smtp", [refused]),
+    transport("resend", [accepted], { everyMs: 200 }),
+  ]);
   expect(handOvers.map(([name]) => name)).toEqual(["smtp", "smtp", "smtp"]);
 });
 
@@ -166,11 +207,22 @@ describe("a mail whose fate is open", () => {
 
   it("stays with a provider that knows its key, which settles it", async () => {
     const id = await queueMail(db, now);
-    const resend = transport("resend", [unclear, unclear, { kind: "accepted", detail: { ...detail, providerId: "re-1" } }]);
+    const resend = transport("resend", [
+      unclear,
+      unclear,
+      { kind: "accepted", detail: { ...detail, providerId: "re-1" } },
+    ]);
     const both = [resend, transport("smtp", [accepted])];
     await deliver([id], both);
-    expect(await mailRow(db, id)).toMatchObject({ status: "pinned", attempts: 1, due_at: now + 1_000 });
-    expect(await stored(id)).toMatchObject({ transport: "resend", pinned_until: now + 23 * HOUR_MS });
+    expect(await mailRow(db, id)).toMatchObject({
+      status: "pinned",
+      attempts: 1,
+      due_at: now + 1_000,
+    });
+    expect(await stored(id)).toMatchObject({
+      transport: "resend",
+      pinned_until: now + 23 * HOUR_MS,
+    });
     for (const waitMs of [1_000, 2_000]) {
       now += waitMs;
       await deliver([id], both);
@@ -199,7 +251,11 @@ describe("a mail whose fate is open", () => {
     now += 1_000;
     await deliver([id], [transport("resend", [accepted], reject), transport("smtp", [accepted])]);
     expect(handOvers).toEqual([["resend", id]]);
-    expect(await mailRow(db, id)).toMatchObject({ status: "pinned", attempts: 1, due_at: now + 30_000 });
+    expect(await mailRow(db, id)).toMatchObject({
+      status: "pinned",
+      attempts: 1,
+      due_at: now + 30_000,
+    });
     expect((await stored(id))?.["pinned_until"]).not.toBeNull();
   });
 
@@ -212,13 +268,22 @@ describe("a mail whose fate is open", () => {
     expect(await mailRow(db, id)).toMatchObject({ status: "unknown", attempts: 1 });
   });
 
-  it.each(["sent", "queued", "dead"] as const)("can be settled by an operator who does not wait for the provider: %s", async (status) => {
-    const id = await queueMail(db, now);
-    await deliver([id], [transport("resend", [unclear])]);
-    expect(await resolveUnknown(db, id, status, now)).toMatchObject({ status, generation: status === "queued" ? 2 : 1 });
-    expect(await stored(id)).toMatchObject({ pinned_until: null, transport: status === "queued" ? null : "resend" });
-    expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "pinned", status]);
-  });
+  it.each(["sent", "queued", "dead"] as const)(
+    "can be settled by an operator who does not wait for the provider: %s",
+    async (status) => {
+      const id = await queueMail(db, now);
+      await deliver([id], [transport("resend", [unclear])]);
+      expect(await resolveUnknown(db, id, status, now)).toMatchObject({
+        status,
+        generation: status === "queued" ? 2 : 1,
+      });
+      expect(await stored(id)).toMatchObject({
+        pinned_until: null,
+        transport: status === "queued" ? null : "resend",
+      });
+      expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "pinned", status]);
+    },
+  );
 
   it("cannot be cancelled as if it had not left", async () => {
     const id = await queueMail(db, now);
@@ -229,7 +294,11 @@ describe("a mail whose fate is open", () => {
   it("is not called suppressed when its recipient was suppressed since", async () => {
     const id = await queueMail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
-    await db.prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'all', 'manual', 0)").run();
+    await db
+      .prepare(
+        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'all', 'manual', 0)",
+      )
+      .run();
     now += 1_000;
     await deliver([id], [transport("resend", [accepted])]);
     expect(handOvers).toHaveLength(1);
@@ -249,13 +318,20 @@ describe("a mail whose fate is open", () => {
     const dead = {
       db: new Proxy(db, {
         get: (target, name) =>
-          name === "batch" && now > start ? () => Promise.reject(new Error("dead")) : Reflect.get(target, name).bind(target),
+          name === "batch" && now > start
+            ? () => Promise.reject(new Error("dead"))
+            : Reflect.get(target, name).bind(target),
       }),
     };
     await deliver([id], [dying], dead);
     const queues = { queue: doorbells.queue, deadLetterQueue: fakeQueue().queue };
-    expect(await sweepOutbox({ db, ...queues, policy, everything: false }, now, () => 0.5)).toMatchObject({ released: 1, unknown: 0 });
-    expect(await stored(id)).toMatchObject({ transport: "resend", pinned_until: start + 23 * HOUR_MS });
+    expect(
+      await sweepOutbox({ db, ...queues, policy, everything: false }, now, () => 0.5),
+    ).toMatchObject({ released: 1, unknown: 0 });
+    expect(await stored(id)).toMatchObject({
+      transport: "resend",
+      pinned_until: start + 23 * HOUR_MS,
+    });
   });
 });
 
@@ -272,7 +348,12 @@ describe("while no transport takes mails", () => {
     await deliver(ids, [transport("smtp", [accepted], reject)], { db: counting });
     expect(batches).toBe(1);
     for (const id of ids) {
-      expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 0, due_at: now + 30_000, lease_token: null });
+      expect(await mailRow(db, id)).toMatchObject({
+        status: "queued",
+        attempts: 0,
+        due_at: now + 30_000,
+        lease_token: null,
+      });
       expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "queued"]);
     }
     expect(doorbells.sent.map(({ delaySeconds }) => delaySeconds)).toEqual(ids.map(() => 30));
@@ -291,18 +372,27 @@ describe("a transport with a rate", () => {
     const ids = await Promise.all(Array.from({ length: 40 }, () => queueMail(db, now)));
     await deliver(ids.slice(0, 30), [transport("resend", [accepted], { everyMs: 200 })]);
     expect(handOvers).toHaveLength(30);
-    await deliver(ids.slice(30), [transport("resend", [accepted], { everyMs: 200 }), transport("smtp", [accepted])]);
+    await deliver(ids.slice(30), [
+      transport("resend", [accepted], { everyMs: 200 }),
+      transport("smtp", [accepted]),
+    ]);
     expect(handOvers).toHaveLength(30);
     const { results } = await db
-      .prepare("SELECT due_at - ?1 AS waits, attempts FROM emails WHERE status = 'queued' ORDER BY due_at")
+      .prepare(
+        "SELECT due_at - ?1 AS waits, attempts FROM emails WHERE status = 'queued' ORDER BY due_at",
+      )
       .bind(now)
       .all();
-    expect(results).toEqual(Array.from({ length: 10 }, (_, n) => ({ waits: 6_000 + 200 * n, attempts: 0 })));
+    expect(results).toEqual(
+      Array.from({ length: 10 }, (_, n) => ({ waits: 6_000 + 200 * n, attempts: 0 })),
+    );
   });
 
   it("takes no second turn when D1 loses the reply of the first", async () => {
     const id = await queueMail(db, now);
-    await deliver([id], [transport("resend", [accepted], { everyMs: 200 })], { db: losingReplies(db, 2) });
+    await deliver([id], [transport("resend", [accepted], { everyMs: 200 })], {
+      db: losingReplies(db, 2),
+    });
     expect(await db.prepare("SELECT free_at FROM transport_pace").first("free_at")).toBe(now + 200);
     expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
   });
@@ -312,7 +402,9 @@ it("connections are closed when a group does not need them, and at the end of a 
   let closed = 0;
   const closing = { close: () => void (closed += 1) };
   await deliver([await queueMail(db, now)], [transport("smtp", [accepted], closing)]);
-  await deliver([await queueMail(db, now)], [transport("smtp", [accepted], closing)], { db: losingReplies(db, 100) });
+  await deliver([await queueMail(db, now)], [transport("smtp", [accepted], closing)], {
+    db: losingReplies(db, 100),
+  });
   expect(closed).toBe(3);
 });
 
@@ -321,7 +413,9 @@ describe("a rate", () => {
 
   it("never gives up a mail that another transport refused for good: this one may still take it", async () => {
     await db
-      .prepare("INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')")
+      .prepare(
+        "INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')",
+      )
       .bind(now + 6_000)
       .run();
     const id = await queueMail(db, now);
@@ -334,21 +428,28 @@ describe("a rate", () => {
     const ids: string[] = [];
     for (let n = 0; n < 1_000; n += 1) ids.push(await queueMail(db, now));
     const dueNow = async (): Promise<string[]> =>
-      (await db.prepare("SELECT id FROM emails WHERE status = 'queued' AND due_at <= ?").bind(now).all<{ id: string }>()).results.map(
-        ({ id }) => id,
-      );
+      (
+        await db
+          .prepare("SELECT id FROM emails WHERE status = 'queued' AND due_at <= ?")
+          .bind(now)
+          .all<{ id: string }>()
+      ).results.map(({ id }) => id);
     for (
       let seconds = 0;
-      seconds < 600 && (await db.prepare("SELECT 1 FROM emails WHERE status <> 'sent'").first()) !== null;
+      seconds < 600 &&
+      (await db.prepare("SELECT 1 FROM emails WHERE status <> 'sent'").first()) !== null;
       seconds += 1
     ) {
       const due = await dueNow();
-      for (let at = 0; at < due.length; at += 100) await deliver(due.slice(at, at + 100), [rated()]);
+      for (let at = 0; at < due.length; at += 100)
+        await deliver(due.slice(at, at + 100), [rated()]);
       now += 1_000;
     }
     expect(handOvers).toHaveLength(1_000);
     expect(now - start).toBeLessThan(300_000);
-    const claims = await db.prepare("SELECT COUNT(*) AS n FROM email_events WHERE type = 'claimed'").first<number>("n");
+    const claims = await db
+      .prepare("SELECT COUNT(*) AS n FROM email_events WHERE type = 'claimed'")
+      .first<number>("n");
     expect(claims).toBeLessThan(3_000);
   }, 120_000);
 
@@ -356,7 +457,9 @@ describe("a rate", () => {
     const ids = await Promise.all(Array.from({ length: 5 }, () => queueMail(db, now)));
     const last = ids.toSorted().at(-1);
     await db
-      .prepare("UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2 WHERE id = ?1")
+      .prepare(
+        "UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2 WHERE id = ?1",
+      )
       .bind(last, now + HOUR_MS)
       .run();
     await deliver(ids, [transport("smtp", [accepted]), rated()]);
@@ -375,7 +478,9 @@ describe("a rate", () => {
 
   it("does not send a backlog behind a turn that a clock an hour ahead took", async () => {
     await db
-      .prepare("INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')")
+      .prepare(
+        "INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')",
+      )
       .bind(now + HOUR_MS)
       .run();
     expect(await queueUp(db, "resend", 1_000, now)).toBe(now);
@@ -395,10 +500,21 @@ describe("doorbells", () => {
     let ringing = 1;
     for (let cycle = 0; cycle < 10; cycle += 1) {
       let again = 0;
-      for (let n = 0; n < ringing; n += 1) again += (await postpone(db, [doorbell(id)], now + 30_000, "{}", now)).length;
+      for (let n = 0; n < ringing; n += 1)
+        again += (await postpone(db, [doorbell(id)], now + 30_000, "{}", now)).length;
       now += 91_000;
       doorbells = fakeQueue();
-      await sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: fakeQueue().queue, policy, everything: false }, now, () => 0.5);
+      await sweepOutbox(
+        {
+          db,
+          queue: doorbells.queue,
+          deadLetterQueue: fakeQueue().queue,
+          policy,
+          everything: false,
+        },
+        now,
+        () => 0.5,
+      );
       ringing = again + doorbells.sent.length;
     }
     expect(ringing).toBeLessThan(3);
@@ -410,7 +526,9 @@ describe("the release before this one, beside it or after a rollback,", () => {
     const id = await queueMail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
     now += 1_000;
-    expect((await previous.claim(db, [doorbell(id)], "previous", now, now + LEASE_MS)).claimed).toEqual([]);
+    expect(
+      (await previous.claim(db, [doorbell(id)], "previous", now, now + LEASE_MS)).claimed,
+    ).toEqual([]);
   });
 
   it("hands a mail to SMTP that this one may pin to nobody", async () => {
@@ -420,7 +538,11 @@ describe("the release before this one, beside it or after a rollback,", () => {
     const { claimed } = await previous.claim(db, [doorbell(id)], "previous", now, now + LEASE_MS);
     expect(await previous.mark(db, "previous", claimed, now, now + LEASE_MS)).toHaveLength(1);
     now += LEASE_MS;
-    await sweepOutbox({ db, queue: doorbells.queue, deadLetterQueue: fakeQueue().queue, policy, everything: false }, now, () => 0.5);
+    await sweepOutbox(
+      { db, queue: doorbells.queue, deadLetterQueue: fakeQueue().queue, policy, everything: false },
+      now,
+      () => 0.5,
+    );
     expect((await mailRow(db, id)).status).toBe("unknown");
   });
 });

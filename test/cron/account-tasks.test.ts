@@ -33,15 +33,25 @@ afterEach(() => {
 async function user(id: string, trialEndsAt: number | null = null): Promise<void> {
   await db.batch([
     db
-      .prepare("INSERT INTO users (user_id, email, tier, created_at, updated_at) VALUES (?1, ?2, 'pro', 0, 0)")
+      .prepare(
+        "INSERT INTO users (user_id, email, tier, created_at, updated_at) VALUES (?1, ?2, 'pro', 0, 0)",
+      )
       .bind(id, `${id}@example.com`),
     db
-      .prepare("INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at) VALUES (?1, ?2, 0, ?3)")
+      .prepare(
+        "INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at) VALUES (?1, ?2, 0, ?3)",
+      )
       .bind(id, trialEndsAt === null ? "active" : "trialing", trialEndsAt),
   ]);
 }
 const mails = async () =>
-  (await db.prepare('SELECT to_address AS "to", subject, tenant, category FROM emails ORDER BY to_address').all()).results;
+  (
+    await db
+      .prepare(
+        'SELECT to_address AS "to", subject, tenant, category FROM emails ORDER BY to_address',
+      )
+      .all()
+  ).results;
 
 describe("tell-of-trial-ends", () => {
   it("tells each user once, three days before, and nobody whose trial is over, far away or not there", async () => {
@@ -51,7 +61,12 @@ describe("tell-of-trial-ends", () => {
     await user("paying");
     expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
     expect(await mails()).toEqual([
-      { to: "soon@example.com", subject: "Your Luna trial ends on 2 December 2026", tenant: "system", category: "transactional" },
+      {
+        to: "soon@example.com",
+        subject: "Your Luna trial ends on 2 December 2026",
+        tenant: "system",
+        category: "transactional",
+      },
     ]);
     vi.setSystemTime(monday + 1.5 * DAY_MS);
     expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
@@ -77,7 +92,9 @@ describe("tell-of-trial-ends", () => {
       prepare: (sql: string) => (sql.startsWith("UPDATE subscriptions") ? fail() : db.prepare(sql)),
       batch: db.batch.bind(db),
     };
-    await expect(run("tell-of-trial-ends", { DB: dying as unknown as D1Database })).rejects.toThrow("died");
+    await expect(run("tell-of-trial-ends", { DB: dying as unknown as D1Database })).rejects.toThrow(
+      "died",
+    );
     await Promise.all([run("tell-of-trial-ends"), run("tell-of-trial-ends")]);
     expect(await mails()).toHaveLength(1);
   });
@@ -85,7 +102,11 @@ describe("tell-of-trial-ends", () => {
   it("does not stop for a recipient who gets no mail", async () => {
     await user("ada", monday + DAY_MS);
     await user("bob", monday + DAY_MS);
-    await db.prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'all', 'bounce', 0)").run();
+    await db
+      .prepare(
+        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'all', 'bounce', 0)",
+      )
+      .run();
     expect(await run("tell-of-trial-ends")).toEqual({ told: 2, left: 0 });
     expect((await mails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
     expect(await run("tell-of-trial-ends")).toEqual({ told: 0, left: 0 });
@@ -94,8 +115,14 @@ describe("tell-of-trial-ends", () => {
   it("leaves for the next run what D1 did not take", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     await user("ada", monday + DAY_MS);
-    const failing = { prepare: db.prepare.bind(db), batch: () => Promise.reject(new Error("D1 is down")) };
-    expect(await run("tell-of-trial-ends", { DB: failing as unknown as D1Database })).toEqual({ told: 0, left: 1 });
+    const failing = {
+      prepare: db.prepare.bind(db),
+      batch: () => Promise.reject(new Error("D1 is down")),
+    };
+    expect(await run("tell-of-trial-ends", { DB: failing as unknown as D1Database })).toEqual({
+      told: 0,
+      left: 1,
+    });
     expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
   });
 });
@@ -110,7 +137,9 @@ describe("end-trials", () => {
         .all()
     ).results;
   const owed = async () =>
-    (await db.prepare("SELECT tags FROM purge_intents").all<{ tags: string }>()).results.map(({ tags }) => JSON.parse(tags) as string[]);
+    (await db.prepare("SELECT tags FROM purge_intents").all<{ tags: string }>()).results.map(
+      ({ tags }) => JSON.parse(tags) as string[],
+    );
 
   it("ends each trial that is over as of its end, back in the free tier, and leaves those that go on, were converted or were deleted", async () => {
     await user("over", monday - 5);
@@ -120,9 +149,17 @@ describe("end-trials", () => {
     await user("gone", monday - 5);
     await db.batch([
       db.prepare("UPDATE users SET deleted_at = 1 WHERE user_id = 'gone'"),
-      db.prepare("UPDATE subscriptions SET status = 'cancelled', ended_at = 1 WHERE user_id = 'gone'"),
+      db.prepare(
+        "UPDATE subscriptions SET status = 'cancelled', ended_at = 1 WHERE user_id = 'gone'",
+      ),
     ]);
-    const ended = (id: string, at: number) => ({ id, tier: "free", status: "cancelled", trialEndsAt: at, endedAt: at });
+    const ended = (id: string, at: number) => ({
+      id,
+      tier: "free",
+      status: "cancelled",
+      trialEndsAt: at,
+      endedAt: at,
+    });
     const expected = [
       { id: "gone", tier: "pro", status: "cancelled", trialEndsAt: monday - 5, endedAt: 1 },
       { id: "later", tier: "pro", status: "trialing", trialEndsAt: monday + 1, endedAt: null },
@@ -140,7 +177,11 @@ describe("end-trials", () => {
 
   it("owes the cache its purge in the same batch: both or neither, and deliver-purges delivers it", async () => {
     await user("over", monday - 5);
-    await db.prepare("CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions BEGIN SELECT RAISE(ABORT, 'refused'); END").run();
+    await db
+      .prepare(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions BEGIN SELECT RAISE(ABORT, 'refused'); END",
+      )
+      .run();
     await expect(run("end-trials")).rejects.toThrow("refused");
     await db.prepare("DROP TRIGGER refuse").run();
     expect(await states()).toMatchObject([{ tier: "pro", status: "trialing" }]);
@@ -157,7 +198,11 @@ describe("end-trials", () => {
       [
         "INSERT INTO users (user_id, tier, created_at, updated_at) SELECT 'u' || i, 'pro', 0, 0 FROM n",
         "INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at) SELECT 'u' || i, 'trialing', 0, 1 FROM n",
-      ].map((insert) => db.prepare(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2300) ${insert}`)),
+      ].map((insert) =>
+        db.prepare(
+          `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2300) ${insert}`,
+        ),
+      ),
     );
     const runs = await Promise.all([run("end-trials"), run("end-trials")]);
     expect(runs.reduce((sum, { ended }) => sum + (ended ?? 0), 0)).toBe(2_300);
@@ -174,7 +219,9 @@ function fail(): never {
 describe("send-usage-reports", () => {
   const used = (id: string, metric: string, day: string, amount: number) =>
     db
-      .prepare("INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES (?1, ?2, ?3, ?4, 0)")
+      .prepare(
+        "INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES (?1, ?2, ?3, ?4, 0)",
+      )
       .bind(id, metric, day, amount)
       .run();
 
@@ -189,7 +236,12 @@ describe("send-usage-reports", () => {
     expect(await run("send-usage-reports")).toEqual({ sent: 1, left: 0 });
     expect(await run("send-usage-reports")).toEqual({ sent: 0, left: 0 });
     expect(await mails()).toEqual([
-      { to: "ada@example.com", subject: "Your usage, 23 November 2026 to 29 November 2026", tenant: "system", category: "notification" },
+      {
+        to: "ada@example.com",
+        subject: "Your usage, 23 November 2026 to 29 November 2026",
+        tenant: "system",
+        category: "notification",
+      },
     ]);
     const text = await db.prepare("SELECT text FROM emails").first<string>("text");
     expect(text).toContain("1,234");
@@ -222,7 +274,9 @@ describe("send-usage-reports", () => {
   it("says which variable is missing, and sends the reports when it is there", async () => {
     await user("ada");
     await used("ada", "requests", "2026-11-25", 1);
-    await expect(run("send-usage-reports", { UNSUBSCRIBE_SECRET: "" })).rejects.toThrow("UNSUBSCRIBE_SECRET");
+    await expect(run("send-usage-reports", { UNSUBSCRIBE_SECRET: "" })).rejects.toThrow(
+      "UNSUBSCRIBE_SECRET",
+    );
     expect(await run("send-usage-reports")).toEqual({ sent: 1, left: 0 });
   });
 });

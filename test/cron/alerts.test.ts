@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { byEmail, byWebhook } from "../../shared/alerts/channels.ts";
-import { findingsOf } from "../../shared/alerts/findings.ts";
+import { findingsOf } from "../../shared/alerts/rules/conditions.ts";
+import type { Finding } from "../../shared/alerts/rules/evaluate.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
-import type { Finding } from "../../shared/alerts/judge.ts";
-import { readFacts, recentNotices, type Notice } from "../../shared/alerts/store.ts";
+import { readFacts, recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
 import { noteFindings, sayNotices, type Say } from "../../shared/alerts/watch.ts";
 import { fakeQueue, queueMail } from "../support/mails.ts";
 
@@ -17,12 +17,26 @@ let ids = 0;
 const newId = () => `notice-${(ids += 1)}`;
 
 beforeEach(async () => {
-  const tables = ["alerts", "alert_notices", "task_runs", "task_executions", "emails", "email_events", "dead_letters", "idempotency_keys"];
+  const tables = [
+    "alerts",
+    "alert_notices",
+    "task_runs",
+    "task_executions",
+    "emails",
+    "email_events",
+    "dead_letters",
+    "idempotency_keys",
+  ];
   await db.batch(tables.map((table) => db.prepare(`DELETE FROM ${table}`)));
 });
 afterEach(() => void vi.restoreAllMocks());
 
-const finding = (holds: boolean): Finding => ({ key: "task:backup", holds, forMs: 0, summary: "the task backup failed 3 times running" });
+const finding = (holds: boolean): Finding => ({
+  key: "task:backup",
+  holds,
+  forMs: 0,
+  summary: "the task backup failed 3 times running",
+});
 
 /** A channel that keeps what it said, and can be broken. */
 function channel() {
@@ -45,7 +59,9 @@ describe("an alert", () => {
     expect(email.said).toEqual(["fired task:backup", "recovered task:backup", "fired task:backup"]);
     expect(webhook.said).toEqual(email.said);
     const recovered = (await recentNotices(db, 50)).find(({ kind }) => kind === "recovered");
-    expect(recovered?.summary, "it says what is over").toBe("the task backup failed 3 times running");
+    expect(recovered?.summary, "it says what is over").toBe(
+      "the task backup failed 3 times running",
+    );
   });
 
   it("is said by the other channel while one is broken, and by that one when it is mended, in order", async () => {
@@ -56,7 +72,10 @@ describe("an alert", () => {
     await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
     await noteFindings(db, [finding(false)], start + MINUTE_MS, newId);
     await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
-    expect([email.said, webhook.said]).toEqual([[], ["fired task:backup", "recovered task:backup"]]);
+    expect([email.said, webhook.said]).toEqual([
+      [],
+      ["fired task:backup", "recovered task:backup"],
+    ]);
     email.state.broken = false;
     await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
     expect(email.said).toEqual(webhook.said);
@@ -64,7 +83,8 @@ describe("an alert", () => {
 
   it("of something that is gone is over, and says why", async () => {
     await noteFindings(db, [finding(true)], start, newId);
-    const gone = (key: string) => (key === "task:backup" ? "the task backup is no longer registered" : null);
+    const gone = (key: string) =>
+      key === "task:backup" ? "the task backup is no longer registered" : null;
     await noteFindings(db, [], start, newId);
     await noteFindings(db, [finding(true)], start, newId, gone);
     expect(await recentNotices(db, 50)).toHaveLength(1);
@@ -77,7 +97,9 @@ describe("an alert", () => {
   });
 
   it("is said once although many judge it at the same moment", async () => {
-    await Promise.all(Array.from({ length: 10 }, () => noteFindings(db, [finding(true)], start, newId)));
+    await Promise.all(
+      Array.from({ length: 10 }, () => noteFindings(db, [finding(true)], start, newId)),
+    );
     expect(await recentNotices(db, 50)).toHaveLength(1);
   });
 });
@@ -109,10 +131,20 @@ describe("a channel", () => {
 
   it("that is new says what is wrong now, and nothing of weeks ago", async () => {
     for (let day = 0; day < 30; day += 1) {
-      await noteFindings(db, [{ ...finding(day % 2 === 0), key: "task:old" }], start - (40 - day) * 86_400_000, newId);
+      await noteFindings(
+        db,
+        [{ ...finding(day % 2 === 0), key: "task:old" }],
+        start - (40 - day) * 86_400_000,
+        newId,
+      );
     }
     for (let n = 0; n < 30; n += 1) {
-      await noteFindings(db, [{ ...finding(n % 2 === 0), key: "task:flapping" }], start - (30 - n) * MINUTE_MS, newId);
+      await noteFindings(
+        db,
+        [{ ...finding(n % 2 === 0), key: "task:flapping" }],
+        start - (30 - n) * MINUTE_MS,
+        newId,
+      );
     }
     await noteFindings(db, [finding(true)], start, newId);
     const { said, say } = channel();
@@ -123,38 +155,72 @@ describe("a channel", () => {
 });
 
 describe("by email", () => {
-  const notice: Notice = { id: "n1", key: "task:backup", kind: "fired", summary: "the task backup failed 3 times running", at: start };
+  const notice: Notice = {
+    id: "n1",
+    key: "task:backup",
+    kind: "fired",
+    summary: "the task backup failed 3 times running",
+    at: start,
+  };
 
   it("is a mail of our own queue, one however often it is asked for", async () => {
     const doorbells = fakeQueue();
-    const say = byEmail({ db, queue: doorbells.queue }, { EMAIL_FROM: "Luna <hello@luna.example>" }, "oncall@example.com", Date.now);
+    const say = byEmail(
+      { db, queue: doorbells.queue },
+      { EMAIL_FROM: "Luna <hello@luna.example>" },
+      "oncall@example.com",
+      Date.now,
+    );
     await say(notice);
     await say(notice);
-    const { results } = await db.prepare('SELECT tenant, to_address AS "to", subject FROM emails').all();
+    const { results } = await db
+      .prepare('SELECT tenant, to_address AS "to", subject FROM emails')
+      .all();
     expect(results).toEqual([
-      { tenant: "system", to: "oncall@example.com", subject: "[Luna] Alert: the task backup failed 3 times running" },
+      {
+        tenant: "system",
+        to: "oncall@example.com",
+        subject: "[Luna] Alert: the task backup failed 3 times running",
+      },
     ]);
     expect(doorbells.sent).toHaveLength(1);
   });
 
   it("has not said what did not reach anybody: the address is suppressed", async () => {
     await db
-      .prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('oncall@example.com', 'all', 'bounce', 0)")
+      .prepare(
+        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('oncall@example.com', 'all', 'bounce', 0)",
+      )
       .run();
-    const say = byEmail({ db, queue: fakeQueue().queue }, { EMAIL_FROM: "Luna <hello@luna.example>" }, "oncall@example.com", Date.now);
+    const say = byEmail(
+      { db, queue: fakeQueue().queue },
+      { EMAIL_FROM: "Luna <hello@luna.example>" },
+      "oncall@example.com",
+      Date.now,
+    );
     await expect(say(notice)).rejects.toThrow("suppressed");
     const facts = await readFacts(db, [], 3, "OnCall@example.com", start);
-    expect(findingsOf(facts, [], { failures: 3, wrong: [] }, start).filter(({ holds }) => holds)).toMatchObject([{ key: "channel:email" }]);
+    expect(
+      findingsOf(facts, [], { failures: 3, wrong: [] }, start).filter(({ holds }) => holds),
+    ).toMatchObject([{ key: "channel:email" }]);
     await db.prepare("DELETE FROM suppressions").run();
   });
 
   it("says why when it cannot", async () => {
-    await expect(byEmail({ db, queue: fakeQueue().queue }, {}, "oncall@example.com", Date.now)(notice)).rejects.toThrow("EMAIL_FROM");
+    await expect(
+      byEmail({ db, queue: fakeQueue().queue }, {}, "oncall@example.com", Date.now)(notice),
+    ).rejects.toThrow("EMAIL_FROM");
   });
 });
 
 describe("by webhook", () => {
-  const notice: Notice = { id: "n1", key: "breaker:cache", kind: "recovered", summary: "the circuit breaker cache is CLOSED", at: start };
+  const notice: Notice = {
+    id: "n1",
+    key: "breaker:cache",
+    kind: "recovered",
+    summary: "the circuit breaker cache is CLOSED",
+    at: start,
+  };
 
   it("is JSON that Slack takes, with the notice beside it and a key that tells a repeat", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("ok"));
@@ -171,15 +237,22 @@ describe("by webhook", () => {
   it("is said later while the breaker of the webhook is open, and goes nowhere else than it was sent", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("ok"));
     await byWebhook(env, "https://hooks.example/x")(notice);
-    expect(fetched.mock.calls[0]?.[1]).toMatchObject({ redirect: "manual", signal: expect.any(AbortSignal) });
+    expect(fetched.mock.calls[0]?.[1]).toMatchObject({
+      redirect: "manual",
+      signal: expect.any(AbortSignal),
+    });
     const breaker = env.CIRCUIT_BREAKER.getByName("alerts:webhook");
     await breaker.forceOpen({ actor: "test", reason: "test" });
     const elsewhere = {
       ...env,
-      CIRCUIT_BREAKER: { getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(name) } as unknown as typeof env.CIRCUIT_BREAKER,
+      CIRCUIT_BREAKER: {
+        getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(name),
+      } as unknown as typeof env.CIRCUIT_BREAKER,
     };
     const say = byWebhook(elsewhere, "https://hooks.example/x");
-    await vi.waitFor(() => expect(say(notice)).rejects.toThrow("circuit breaker of the webhook is open"));
+    await vi.waitFor(() =>
+      expect(say(notice)).rejects.toThrow("circuit breaker of the webhook is open"),
+    );
     await breaker.reset({ actor: "test", reason: "test" });
   });
 
@@ -192,7 +265,9 @@ describe("by webhook", () => {
 describe("what is found", () => {
   const holding = async (breakers: { name: string; state: string }[] = [], now = start) => {
     const facts = await readFacts(db, ["backup", "report"], 3, "oncall@example.com", now);
-    return findingsOf(facts, breakers, { failures: 3, wrong: [] }, now).flatMap(({ key, holds }) => (holds ? [key] : []));
+    return findingsOf(facts, breakers, { failures: 3, wrong: [] }, now).flatMap(({ key, holds }) =>
+      holds ? [key] : [],
+    );
   };
   const execution = async (id: string, endedAt: number, failed: string[]): Promise<void> => {
     await db.batch([
@@ -219,7 +294,10 @@ describe("what is found", () => {
 
   it("are three failures of one execution, and breakers that are not closed", async () => {
     await execution("e1", start, ["a", "b", "c"]);
-    expect(await holding([{ name: "cache", state: "HALF_OPEN" }])).toEqual(["execution", "breaker:cache"]);
+    expect(await holding([{ name: "cache", state: "HALF_OPEN" }])).toEqual([
+      "execution",
+      "breaker:cache",
+    ]);
   });
 
   it("are three failures of one execution also behind one that ended just after it, and however long nobody looked", async () => {
@@ -252,25 +330,52 @@ describe("what is found", () => {
           "INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at) VALUES (?1, 'e', ?2, 'cron', ?3, ?4, ?3)",
         )
         .bind(`${task}-${n}`, task, n, status);
-    await db.prepare("INSERT INTO task_executions (execution_id, trigger, started_at, total) VALUES ('e', 'cron', 0, 0)").run();
-    await db.batch([run(1, "backup", "success"), run(2, "backup", "failure"), run(3, "backup", "failure"), run(4, "report", "failure")]);
+    await db
+      .prepare(
+        "INSERT INTO task_executions (execution_id, trigger, started_at, total) VALUES ('e', 'cron', 0, 0)",
+      )
+      .run();
+    await db.batch([
+      run(1, "backup", "success"),
+      run(2, "backup", "failure"),
+      run(3, "backup", "failure"),
+      run(4, "report", "failure"),
+    ]);
     expect(await holding()).toEqual([]);
-    await db.batch([run(5, "backup", "failure"), run(6, "backup", "skipped"), run(7, "report", "failure")]);
+    await db.batch([
+      run(5, "backup", "failure"),
+      run(6, "backup", "skipped"),
+      run(7, "report", "failure"),
+    ]);
     expect(await holding()).toEqual(["task:backup"]);
     await run(8, "backup", "success").run();
     expect(await holding()).toEqual([]);
   });
 
   it("is a setting that cannot be used, by its name", () => {
-    const { wrong } = alertSettings({ ALERT_EMAIL: "nonsense", ALERT_WEBHOOK_URL: "http://hooks.example" });
+    const { wrong } = alertSettings({
+      ALERT_EMAIL: "nonsense",
+      ALERT_WEBHOOK_URL: "http://hooks.example",
+    });
     const facts = {
       streaks: [],
       failed: [],
-      mails: { oldestDueAt: null, unknown: 0, dead: 0, newestDeadAt: null, expiring: 0, operatorIsSuppressed: 0 },
+      mails: {
+        oldestDueAt: null,
+        unknown: 0,
+        dead: 0,
+        newestDeadAt: null,
+        expiring: 0,
+        operatorIsSuppressed: 0,
+      },
     };
     const found = findingsOf(facts, [], { failures: 3, wrong }, start).filter(({ holds }) => holds);
     expect(found).toMatchObject([
-      { key: "settings", summary: "ALERT_EMAIL must be one plain email address; ALERT_WEBHOOK_URL must be https, but on loopback" },
+      {
+        key: "settings",
+        summary:
+          "ALERT_EMAIL must be one plain email address; ALERT_WEBHOOK_URL must be https, but on loopback",
+      },
     ]);
   });
 
@@ -278,7 +383,12 @@ describe("what is found", () => {
     const open = [{ name: "cache", state: "OPEN" }];
     const facts = await readFacts(db, [], 3, null, start);
     const judgeAt = async (minutes: number, breakers: { name: string; state: string }[]) => {
-      await noteFindings(db, findingsOf(facts, breakers, { failures: 3, wrong: [] }, start), start + minutes * MINUTE_MS, newId);
+      await noteFindings(
+        db,
+        findingsOf(facts, breakers, { failures: 3, wrong: [] }, start),
+        start + minutes * MINUTE_MS,
+        newId,
+      );
       return (await recentNotices(db, 50)).length;
     };
     expect(await judgeAt(0, open)).toBe(0);
@@ -290,12 +400,19 @@ describe("what is found", () => {
   it("are new dead letters, also beside old ones, within an hour", async () => {
     const letter = (n: number, buriedAt: number) =>
       db
-        .prepare("INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?1, 'poison', '', 1, ?2, ?3)")
+        .prepare(
+          "INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?1, 'poison', '', 1, ?2, ?3)",
+        )
         .bind(`poison:${n}`, buriedAt, start + 9 * 86_400_000)
         .run();
     const judgeAt = async (minutes: number) => {
       const now = start + minutes * MINUTE_MS;
-      await noteFindings(db, findingsOf(await readFacts(db, [], 3, null, now), [], { failures: 3, wrong: [] }, now), now, newId);
+      await noteFindings(
+        db,
+        findingsOf(await readFacts(db, [], 3, null, now), [], { failures: 3, wrong: [] }, now),
+        now,
+        newId,
+      );
       return (await recentNotices(db, 50)).map(({ summary }) => summary);
     };
     await letter(1, start);
@@ -318,7 +435,9 @@ describe("what is found", () => {
     await db.prepare("DELETE FROM emails").run();
     const letter = (id: string, expiresAt: number) =>
       db
-        .prepare("INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?1, 'poison', '', 1, 0, ?2)")
+        .prepare(
+          "INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?1, 'poison', '', 1, 0, ?2)",
+        )
         .bind(id, expiresAt);
     await letter("poison:1", start + 3 * 86_400_000).run();
     expect(await holding()).toEqual(["email:dead"]);

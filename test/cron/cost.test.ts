@@ -1,8 +1,8 @@
 import { createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import page from "../../docs/cost.md?raw";
 import { rowHeldTo, rowOn } from "../../bench/cost/operations.ts";
+import page from "../../docs/cost.md?raw";
 import worker from "../../workers/cron/index.ts";
 import { CountedPlatform } from "../support/counted-platform.ts";
 
@@ -11,9 +11,17 @@ import { CountedPlatform } from "../support/counted-platform.ts";
 const MINUTE_MS = 60_000;
 /** Ahead of the real time, by which alarms run. */
 const noon = Date.parse("2100-01-05T12:00:00Z");
-const asked = ["CIRCUIT_BREAKER.inspect", "CACHE_TAG_INDEX.sync", "TASK_WATCHDOG.report", "TASK_WATCHDOG.alarm", "TELEMETRY.report"];
+const asked = [
+  "CIRCUIT_BREAKER.inspect",
+  "CACHE_TAG_INDEX.sync",
+  "TASK_WATCHDOG.report",
+  "TASK_WATCHDOG.alarm",
+  "TELEMETRY.report",
+];
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: noon }));
+beforeEach(
+  () => void vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: noon }),
+);
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
@@ -44,5 +52,7 @@ it("two minutes of cron, with no mail due and nothing to tell, make the platform
   await platform.take();
   for (const minute of [0, 1]) await tick(minute);
   expect(platform.asked("TELEMETRY.report")).toBe(2);
-  expect(rowHeldTo(page, "two minutes of cron", await platform.take(asked))).toBe(rowOn(page, "two minutes of cron"));
+  expect(rowHeldTo(page, "two minutes of cron", await platform.take(asked))).toBe(
+    rowOn(page, "two minutes of cron"),
+  );
 });

@@ -11,7 +11,14 @@ const to = { ALERT_EMAIL: "oncall@example.com" };
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: morning });
-  const tables = ["task_runs", "task_executions", "alerts", "emails", "email_events", "idempotency_keys"];
+  const tables = [
+    "task_runs",
+    "task_executions",
+    "alerts",
+    "emails",
+    "email_events",
+    "idempotency_keys",
+  ];
   await db.batch(tables.map((table) => db.prepare(`DELETE FROM ${table}`)));
 });
 afterEach(() => {
@@ -20,13 +27,22 @@ afterEach(() => {
 });
 
 const sent = async () =>
-  (await db.prepare("SELECT subject, text FROM emails WHERE tenant = 'system'").all<{ subject: string; text: string }>()).results;
+  (
+    await db
+      .prepare("SELECT subject, text FROM emails WHERE tenant = 'system'")
+      .all<{ subject: string; text: string }>()
+  ).results;
 
-async function execution(at: number, runs: [task: string, status: string, missed?: number][]): Promise<void> {
+async function execution(
+  at: number,
+  runs: [task: string, status: string, missed?: number][],
+): Promise<void> {
   const id = crypto.randomUUID();
   await db.batch([
     db
-      .prepare("INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total) VALUES (?1, 'cron', ?2, ?2, 0)")
+      .prepare(
+        "INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total) VALUES (?1, 'cron', ?2, ?2, 0)",
+      )
       .bind(id, at),
     ...runs.map(([task, status, missed]) =>
       db
@@ -51,7 +67,9 @@ describe("send-digest", () => {
     expect(await runTask("send-digest", to)).toEqual({ sent: 1 });
     const [mail] = await sent();
     expect(mail?.subject).toBe("[Luna] 24 November 2026: 2 things to look at");
-    expect(mail?.text).toContain("the task report failed once\n  the task report was missed 7 times");
+    expect(mail?.text).toContain(
+      "the task report failed once\n  the task report was missed 7 times",
+    );
     expect(mail?.text).toContain("backup: 1 succeeded, 0 failed, 0 skipped, 0 missed");
     expect(mail?.text).toContain("email:smtp: CLOSED, opened never");
   });
@@ -76,9 +94,13 @@ describe("send-digest", () => {
   it("fails by name where it cannot be sent", async () => {
     await expect(runTask("send-digest", { ...to, EMAIL_FROM: "" })).rejects.toThrow("EMAIL_FROM");
     await db
-      .prepare("INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('oncall@example.com', 'all', 'bounce', 0)")
+      .prepare(
+        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('oncall@example.com', 'all', 'bounce', 0)",
+      )
       .run();
-    await expect(runTask("send-digest", to)).rejects.toThrow("the address of ALERT_EMAIL is suppressed");
+    await expect(runTask("send-digest", to)).rejects.toThrow(
+      "the address of ALERT_EMAIL is suppressed",
+    );
     await db.prepare("DELETE FROM suppressions").run();
   });
 });

@@ -1,5 +1,5 @@
-export { CacheTagIndex } from "../../shared/cache-tags/object.ts";
-export { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
+export { CacheTagIndex } from "../../shared/lib/cache/tags/object/object.ts";
+export { CircuitBreaker } from "../../shared/lib/circuit-breaker/object/object.ts";
 export { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
 export { Telemetry } from "../../shared/telemetry/object.ts";
 export { default } from "../../workers/cron/index.ts";

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { runDue, runNow, type Scheduler, type Task } from "../../shared/schedule/execution.ts";
-import { deleteExecutions, lastRuns, readHistory } from "../../shared/schedule/history/store.ts";
+import { deleteExecutions, lastRuns, readHistory } from "../../shared/schedule/sql/history.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -25,7 +25,11 @@ const scheduler = (changes: Partial<Scheduler<null>> = {}): Scheduler<null> => (
 beforeEach(async () => {
   clock = new VirtualClock(start);
   ran = [];
-  await db.batch(["task_runs", "task_executions", "task_states"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+  await db.batch(
+    ["task_runs", "task_executions", "task_states"].map((table) =>
+      db.prepare(`DELETE FROM ${table}`),
+    ),
+  );
 });
 
 function task(name: string, changes: Partial<Task<null>> = {}): Task<null> {
@@ -46,14 +50,18 @@ function task(name: string, changes: Partial<Task<null>> = {}): Task<null> {
 const runs = async () =>
   (
     await db
-      .prepare("SELECT task, scheduled_at AS slot, status, missed_count AS missed FROM task_runs ORDER BY scheduled_at, task, status")
+      .prepare(
+        "SELECT task, scheduled_at AS slot, status, missed_count AS missed FROM task_runs ORDER BY scheduled_at, task, status",
+      )
       .all()
   ).results;
 
 describe("a trigger", () => {
   it("runs what is due, once per slot, however many triggers come at the same moment", async () => {
     const tasks = [task("one"), task("two"), task("later", { cron: "0 12 * * *" })];
-    const summaries = await Promise.all(Array.from({ length: 10 }, () => runDue(scheduler(), tasks)));
+    const summaries = await Promise.all(
+      Array.from({ length: 10 }, () => runDue(scheduler(), tasks)),
+    );
     expect(ran.toSorted()).toEqual(["one", "two"]);
     expect(summaries.map(({ total }) => total).toSorted()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
     expect(await runs()).toEqual([
@@ -68,7 +76,11 @@ describe("a trigger", () => {
     const summary = await runDue(scheduler(), [failing, task("good")]);
     expect(summary).toMatchObject({ total: 2, successful: 1, failed: 1, startedAt: start });
     expect(summary.results).toMatchObject([
-      { task: "bad", status: "failure", error: { message: "it broke", stack: expect.stringContaining("execution.test") } },
+      {
+        task: "bad",
+        status: "failure",
+        error: { message: "it broke", stack: expect.stringContaining("execution.test") },
+      },
       { task: "good", status: "success", result: { done: 1 } },
     ]);
     const { executions, failedExecutions, recent } = await readHistory(db, null, 10);
@@ -97,7 +109,10 @@ describe("a trigger", () => {
   });
 
   it("finds no past to make up for in a task that is new, but the slot that it came for", async () => {
-    await runDue(scheduler(), [task("daily", { cron: "0 9 * * *" }), task("gone by", { cron: "30 8 * * *" })]);
+    await runDue(scheduler(), [
+      task("daily", { cron: "0 9 * * *" }),
+      task("gone by", { cron: "30 8 * * *" }),
+    ]);
     expect(ran).toEqual(["daily"]);
   });
 });
@@ -124,7 +139,10 @@ describe("after a deployment", () => {
   it("a task has its new schedule from then on, while two releases trigger by turns each slot is run once", async () => {
     const [older, newer] = [[task("one", { cron: "*/2 * * * *" })], [task("one")]];
     for (let minute = 0; minute < 6; minute += 1) {
-      await Promise.all([runDue(scheduler(), minute % 2 === 0 ? older : newer), runDue(scheduler(), newer)]);
+      await Promise.all([
+        runDue(scheduler(), minute % 2 === 0 ? older : newer),
+        runDue(scheduler(), newer),
+      ]);
       await clock.advance(MINUTE_MS);
     }
     expect(ran).toHaveLength(6);
@@ -148,7 +166,11 @@ describe("a slot that comes while the run before it goes on", () => {
   it("is skipped, and says so; where the task allows it both run", async () => {
     let end: () => void = () => undefined;
     const slow = (name: string, overlap: "skip" | "allow") =>
-      task(name, { overlap, timeoutMs: 10 * MINUTE_MS, run: () => new Promise((resolve) => (end = () => resolve({}))) });
+      task(name, {
+        overlap,
+        timeoutMs: 10 * MINUTE_MS,
+        run: () => new Promise((resolve) => (end = () => resolve({}))),
+      });
     const tasks = [
       slow("skips", "skip"),
       task("allows", {
@@ -169,7 +191,9 @@ describe("a slot that comes while the run before it goes on", () => {
     end();
     await clock.advance(6 * MINUTE_MS);
     await Promise.all([first, second]);
-    const { results } = await db.prepare("SELECT task, status FROM task_runs ORDER BY task, scheduled_at").all();
+    const { results } = await db
+      .prepare("SELECT task, status FROM task_runs ORDER BY task, scheduled_at")
+      .all();
     expect(results).toEqual([
       { task: "allows", status: "success" },
       { task: "allows", status: "success" },
@@ -193,7 +217,10 @@ describe("a slot that comes while the run before it goes on", () => {
     await runDue(scheduler(), [task("dies")]);
     expect((await runs()).map(({ status }) => status)).toEqual(["failure", "success"]);
     const [, abandoned] = (await readHistory(db, null, 10)).recent;
-    expect(abandoned).toMatchObject({ failed: 1, runs: [{ error: { message: "abandoned: it did not end within its lease" } }] });
+    expect(abandoned).toMatchObject({
+      failed: 1,
+      runs: [{ error: { message: "abandoned: it did not end within its lease" } }],
+    });
   });
 });
 
@@ -208,7 +235,10 @@ describe("a run", () => {
     const execution = runDue(scheduler(), [late]);
     await vitestUntil(async () => (await runs()).length === 1);
     await clock.advance(30_000);
-    expect(await execution).toMatchObject({ failed: 1, results: [{ error: { message: "did not end within 30000 ms" } }] });
+    expect(await execution).toMatchObject({
+      failed: 1,
+      results: [{ error: { message: "did not end within 30000 ms" } }],
+    });
     answer({ done: 99 });
     await clock.advance(1);
     expect((await runs()).map(({ status }) => status)).toEqual(["failure"]);
@@ -225,7 +255,8 @@ describe("a run", () => {
     let calls = 0;
     const hanging = {
       prepare: db.prepare.bind(db),
-      batch: (statements: D1PreparedStatement[]) => ((calls += 1) === 3 ? new Promise(() => undefined) : db.batch(statements)),
+      batch: (statements: D1PreparedStatement[]) =>
+        (calls += 1) === 3 ? new Promise(() => undefined) : db.batch(statements),
     } as unknown as D1Database;
     const execution = runDue(scheduler({ db: hanging }), [task("one")]);
     await vitestUntil(() => calls === 3);
@@ -237,7 +268,9 @@ describe("a run", () => {
 
   it("that was found abandoned stays so, whatever it says later", async () => {
     let finish: () => void = () => undefined;
-    const execution = runDue(scheduler(), [task("one", { run: () => new Promise((resolve) => (finish = () => resolve({ done: 1 }))) })]);
+    const execution = runDue(scheduler(), [
+      task("one", { run: () => new Promise((resolve) => (finish = () => resolve({ done: 1 }))) }),
+    ]);
     await vitestUntil(async () => (await runs()).length === 1);
     await db.prepare("UPDATE task_runs SET status = 'failure', error = '{}'").run();
     finish();
@@ -246,7 +279,9 @@ describe("a run", () => {
   });
 
   it("of an operator begins although the reply to that is lost", async () => {
-    expect(await runNow(scheduler({ db: losingReplies(db, 1) }), task("one"), "operator", 1)).toMatchObject({ status: "success" });
+    expect(
+      await runNow(scheduler({ db: losingReplies(db, 1) }), task("one"), "operator", 1),
+    ).toMatchObject({ status: "success" });
     expect(await runs()).toMatchObject([{ status: "success" }]);
   });
 
@@ -278,7 +313,9 @@ describe("a run", () => {
       await runDue(scheduler(), [task("one")]);
     }
     expect(ran).toHaveLength(3);
-    expect((await runs()).map(({ slot }) => (Number(slot) - start) / MINUTE_MS)).toEqual([0, 1, 2, 3]);
+    expect((await runs()).map(({ slot }) => (Number(slot) - start) / MINUTE_MS)).toEqual([
+      0, 1, 2, 3,
+    ]);
   });
 
   it("is not abandoned because the reply to its claim was lost", async () => {
@@ -297,13 +334,23 @@ describe("a run", () => {
 
   it("can be asked for by an operator, and then says how it ended and leaves the schedule alone", async () => {
     const daily = task("daily", { cron: "0 12 * * *" });
-    expect(await runNow(scheduler(), daily, "operator", 1)).toMatchObject({ task: "daily", status: "success", result: { done: 1 } });
+    expect(await runNow(scheduler(), daily, "operator", 1)).toMatchObject({
+      task: "daily",
+      status: "success",
+      result: { done: 1 },
+    });
     await clock.advance(3 * 60 * MINUTE_MS);
     await runDue(scheduler(), [daily]);
-    expect((await lastRuns(db, ["daily", "unknown"])).map(({ trigger, scheduledAt }) => [trigger, scheduledAt])).toEqual([
-      ["cron", start + 3 * 60 * MINUTE_MS],
+    expect(
+      (await lastRuns(db, ["daily", "unknown"])).map(({ trigger, scheduledAt }) => [
+        trigger,
+        scheduledAt,
+      ]),
+    ).toEqual([["cron", start + 3 * 60 * MINUTE_MS]]);
+    expect((await readHistory(db, null, 10)).recent.map(({ trigger }) => trigger)).toEqual([
+      "cron",
+      "operator",
     ]);
-    expect((await readHistory(db, null, 10)).recent.map(({ trigger }) => trigger)).toEqual(["cron", "operator"]);
   });
 });
 
@@ -312,7 +359,9 @@ it("while D1 is down nothing runs, and the slot is run or missed when it is back
     prepare: db.prepare.bind(db),
     batch: () => Promise.reject(new Error("D1_ERROR: Network connection lost.")),
   } as unknown as D1Database;
-  await expect(runDue(scheduler({ db: down }), [task("one")])).rejects.toThrow("Network connection lost");
+  await expect(runDue(scheduler({ db: down }), [task("one")])).rejects.toThrow(
+    "Network connection lost",
+  );
   expect(ran).toEqual([]);
 });
 
@@ -325,7 +374,9 @@ it("the history forgets what is old, with its runs, a page at a time", async () 
   expect(await deleteExecutions(db, start + 3 * MINUTE_MS, 2)).toBe(1);
   expect(await runs()).toHaveLength(2);
   const [newest, oldest] = (await readHistory(db, null, 10)).recent;
-  expect((await readHistory(db, { at: newest?.startedAt ?? 0, id: newest?.id ?? "" }, 10)).recent.map(({ id }) => id)).toEqual([
-    oldest?.id,
-  ]);
+  expect(
+    (await readHistory(db, { at: newest?.startedAt ?? 0, id: newest?.id ?? "" }, 10)).recent.map(
+      ({ id }) => id,
+    ),
+  ).toEqual([oldest?.id]);
 });

@@ -3,7 +3,8 @@ import { expect, it } from "vitest";
 import { counters } from "../../shared/telemetry/counters.ts";
 import { observed } from "../../workers/cron/observe.ts";
 
-const uncaught = (): number => counters.totals()["luna_uncaught_exceptions_total{worker=cron}"] ?? 0;
+const uncaught = (): number =>
+  counters.totals()["luna_uncaught_exceptions_total{worker=cron}"] ?? 0;
 async function execution(error: Error): Promise<unknown> {
   const work = async (): Promise<never> => {
     throw error;

@@ -1,9 +1,10 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { deliverPurges, type Delivery } from "../../shared/cache-tags/intents/deliver.ts";
-import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
-import type { Invalid, PurgeReply, PurgeRequest } from "../../shared/cache-tags/rpc.ts";
-import type { Result } from "../../shared/result.ts";
+import { deliverPurges, type Delivery } from "../../shared/database/purge-outbox/flush.ts";
+import { insertIntent } from "../../shared/database/purge-outbox/purge-intents.ts";
+import type { Result } from "../../shared/lib/base/result.ts";
+import type { PurgeReply, PurgeRequest } from "../../shared/lib/cache/tags/rules/rpc.ts";
+import type { Invalid } from "../../shared/lib/worker/validate.ts";
 import { deliverPurges as deliverPurgesTask } from "../../workers/cron/tasks/deliver-purges.ts";
 
 const db = env.DB;
@@ -18,10 +19,16 @@ const delivery: Delivery = {
     return (await index.purge(request)) as Result<PurgeReply, Invalid>;
   },
 };
-const intend = (id: string, tags: string[] | "everything", mode: "hard" | "soft" = "hard", at = start) =>
-  insertIntent(db, id, tags, mode, at).run();
+const intend = (
+  id: string,
+  tags: string[] | "everything",
+  mode: "hard" | "soft" = "hard",
+  at = start,
+) => insertIntent(db, id, tags, mode, at).run();
 const left = async (): Promise<string[]> =>
-  (await db.prepare("SELECT id FROM purge_intents ORDER BY id").all<{ id: string }>()).results.map(({ id }) => id);
+  (await db.prepare("SELECT id FROM purge_intents ORDER BY id").all<{ id: string }>()).results.map(
+    ({ id }) => id,
+  );
 
 beforeEach(async () => {
   asked.length = 0;
@@ -89,9 +96,17 @@ describe("the sweep of purges", () => {
 
   it("is a scheduled task", async () => {
     await intend("a", ["user:task"]);
-    const context = { given: env, trigger: "cron" as const, signal: new AbortController().signal, waitUntil: () => undefined };
+    const context = {
+      given: env,
+      trigger: "cron" as const,
+      signal: new AbortController().signal,
+      waitUntil: () => undefined,
+    };
     expect(await deliverPurgesTask.run(context)).toEqual({ delivered: 1, purges: 1 });
-    const reply = await env.CACHE_TAG_INDEX.getByName("cache").sync({ since: null, lookUp: ["user:task"] });
+    const reply = await env.CACHE_TAG_INDEX.getByName("cache").sync({
+      since: null,
+      lookUp: ["user:task"],
+    });
     expect(JSON.stringify(reply)).toMatch(/"user:task",\{"hard":[1-9]/);
   });
 });

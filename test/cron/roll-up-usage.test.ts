@@ -14,7 +14,11 @@ beforeEach(async () => {
   await db.batch(tables.map((table) => db.prepare(`DELETE FROM ${table}`)));
   await db.batch(
     ["ada", "bob"].map((id) =>
-      db.prepare("INSERT INTO users (user_id, email, tier, created_at, updated_at) VALUES (?1, ?1, 'pro', 0, 0)").bind(id),
+      db
+        .prepare(
+          "INSERT INTO users (user_id, email, tier, created_at, updated_at) VALUES (?1, ?1, 'pro', 0, 0)",
+        )
+        .bind(id),
     ),
   );
 });
@@ -39,8 +43,16 @@ const countMany = (counters: number, amount: number) =>
     .bind(counters, amount)
     .run();
 const daily = async () =>
-  (await db.prepare("SELECT user_id AS user, metric, day, amount FROM usage_daily ORDER BY day, user_id, metric").all()).results;
-const used = async () => (await db.prepare("SELECT SUM(amount) AS used, COUNT(*) AS rows FROM usage_daily").all()).results[0];
+  (
+    await db
+      .prepare(
+        "SELECT user_id AS user, metric, day, amount FROM usage_daily ORDER BY day, user_id, metric",
+      )
+      .all()
+  ).results;
+const used = async () =>
+  (await db.prepare("SELECT SUM(amount) AS used, COUNT(*) AS rows FROM usage_daily").all())
+    .results[0];
 
 function fail(): never {
   throw new Error("the process died");
@@ -104,8 +116,16 @@ describe("roll-up-usage", () => {
 
   it("drops days of over 400 days ago, but the newest of a counter never: it says what the counter was", async () => {
     const row = (metric: string, day: string, total: number) =>
-      db.prepare("INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES ('ada', ?1, ?2, 1, ?3)").bind(metric, day, total);
-    await db.batch([row("idle", "2025-01-01", 9), row("idle", "2025-01-02", 10), row("busy", "2025-01-03", 50)]);
+      db
+        .prepare(
+          "INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES ('ada', ?1, ?2, 1, ?3)",
+        )
+        .bind(metric, day, total);
+    await db.batch([
+      row("idle", "2025-01-01", 9),
+      row("idle", "2025-01-02", 10),
+      row("busy", "2025-01-03", 50),
+    ]);
     await count("ada", "idle", 10);
     await count("ada", "busy", 60);
     await run();
@@ -118,9 +138,19 @@ describe("roll-up-usage", () => {
 
 describe("roll-up-usage, of months", () => {
   const day = (id: string, metric: string, at: string, amount: number) =>
-    db.prepare("INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES (?1, ?2, ?3, ?4, ?4)").bind(id, metric, at, amount);
+    db
+      .prepare(
+        "INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES (?1, ?2, ?3, ?4, ?4)",
+      )
+      .bind(id, metric, at, amount);
   const monthly = async () =>
-    (await db.prepare("SELECT user_id AS user, metric, month, amount FROM usage_monthly ORDER BY month, user_id, metric").all()).results;
+    (
+      await db
+        .prepare(
+          "SELECT user_id AS user, metric, month, amount FROM usage_monthly ORDER BY month, user_id, metric",
+        )
+        .all()
+    ).results;
 
   it("sums up a month once no day of it can be added any more, once however often it runs", async () => {
     await count("ada", "requests", 100);
@@ -149,7 +179,9 @@ describe("roll-up-usage, of months", () => {
     await db.batch(
       ["2026-08-15", "2026-10-15"].map((at, n) =>
         db
-          .prepare("INSERT INTO usage_daily (user_id, metric, day, amount, total) SELECT user_id, metric, ?1, 3, ?2 FROM usage_metrics")
+          .prepare(
+            "INSERT INTO usage_daily (user_id, metric, day, amount, total) SELECT user_id, metric, ?1, 3, ?2 FROM usage_metrics",
+          )
           .bind(at, 3 + 3 * n),
       ),
     );
@@ -164,8 +196,14 @@ describe("roll-up-usage, of months", () => {
     await expect(run({ DB: dying as unknown as D1Database })).rejects.toThrow("died");
     expect(await monthly()).toHaveLength(2_000);
     expect(await run()).toMatchObject({ inMonths: 3_000 });
-    const sums = await db.prepare("SELECT month, COUNT(*) AS n, SUM(amount) AS amount FROM usage_monthly GROUP BY month").all();
-    expect(sums.results).toEqual(["2026-08", "2026-10"].map((month) => ({ month, n: 2_500, amount: 7_500 })));
+    const sums = await db
+      .prepare(
+        "SELECT month, COUNT(*) AS n, SUM(amount) AS amount FROM usage_monthly GROUP BY month",
+      )
+      .all();
+    expect(sums.results).toEqual(
+      ["2026-08", "2026-10"].map((month) => ({ month, n: 2_500, amount: 7_500 })),
+    );
     expect(await run()).toEqual({ rolledUp: 0, inMonths: 0 });
   });
 });

@@ -1,10 +1,18 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { claim } from "../../shared/email/claim/store.ts";
-import { expiredLeases, settleExpired } from "../../shared/email/expiry/store.ts";
-import { mailsToRing, recordRings } from "../../shared/email/store.ts";
+import { claim } from "../../shared/email/sql/claim.ts";
+import { mailsToRing, recordRings } from "../../shared/email/sql/emails.ts";
+import { expiredLeases, settleExpired } from "../../shared/email/sql/expiry.ts";
 import { sweepOutbox, type Sweep } from "../../shared/email/sweep.ts";
-import { detail, doorbell, fakeQueue, mailRow, markSending, queueMail, record } from "../support/mails.ts";
+import {
+  detail,
+  doorbell,
+  fakeQueue,
+  mailRow,
+  markSending,
+  queueMail,
+  record,
+} from "../support/mails.ts";
 
 const db = env.DB;
 const start = 1_700_000_000_000;
@@ -15,13 +23,24 @@ let deadLetters = fakeQueue();
 beforeEach(async () => {
   doorbells = fakeQueue();
   deadLetters = fakeQueue();
-  await db.batch(["emails", "email_events", "dead_letters", "idempotency_keys"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+  await db.batch(
+    ["emails", "email_events", "dead_letters", "idempotency_keys"].map((table) =>
+      db.prepare(`DELETE FROM ${table}`),
+    ),
+  );
 });
 
 const sweep = (now: number, changes: Partial<Sweep> = {}) => {
   const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
   return sweepOutbox(
-    { db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, everything: false, ...changes },
+    {
+      db,
+      queue: doorbells.queue,
+      deadLetterQueue: deadLetters.queue,
+      policy,
+      everything: false,
+      ...changes,
+    },
     now,
     () => 0.5,
   );
@@ -68,13 +87,19 @@ describe("the sweeper rings", () => {
 
   it("again next time for mails whose doorbells it could not ring", async () => {
     await queueMail(db, start);
-    await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow("the queue is down");
+    await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow(
+      "the queue is down",
+    );
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ rung: 1 });
   });
 });
 
 describe("the sweeper reclaims", () => {
-  async function leased(now: number, sending: boolean, onUnknown: "hold" | "resend" = "hold"): Promise<string> {
+  async function leased(
+    now: number,
+    sending: boolean,
+    onUnknown: "hold" | "resend" = "hold",
+  ): Promise<string> {
     const id = await queueMail(db, now, { onUnknown });
     await claim(db, [doorbell(id)], id, now, now + MINUTE_MS, ["smtp"]);
     if (sending) await markSending(db, id, [id], now, now + MINUTE_MS);
@@ -90,7 +115,11 @@ describe("the sweeper reclaims", () => {
   it("a claimed mail, which has not left, and rings for it at once", async () => {
     const id = await leased(start, false);
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 0, rung: 1 });
-    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 0, lease_token: null });
+    expect(await mailRow(db, id)).toMatchObject({
+      status: "queued",
+      attempts: 0,
+      lease_token: null,
+    });
   });
 
   it("a mail in hand-over as unknown, or into the queue where the sender chose that", async () => {
@@ -105,12 +134,18 @@ describe("the sweeper reclaims", () => {
     const pin = async (onUnknown: "hold" | "resend", until: number): Promise<string> => {
       const id = await queueMail(db, start, { onUnknown });
       await db
-        .prepare("UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2, attempts = 9 WHERE id = ?1")
+        .prepare(
+          "UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2, attempts = 9 WHERE id = ?1",
+        )
         .bind(id, until)
         .run();
       return id;
     };
-    const [held, resent, open] = [await pin("hold", start), await pin("resend", start), await pin("hold", start + 1)];
+    const [held, resent, open] = [
+      await pin("hold", start),
+      await pin("resend", start),
+      await pin("hold", start + 1),
+    ];
     expect(await sweep(start)).toMatchObject({ unknown: 1 });
     expect(await mailRow(db, held)).toMatchObject({ status: "unknown", attempts: 9 });
     expect(await mailRow(db, resent)).toMatchObject({ status: "dead" });
@@ -122,7 +157,11 @@ describe("the sweeper reclaims", () => {
     const now = start + MINUTE_MS;
     const [seen] = await expiredLeases(db, now, 10);
     await markSending(db, id, [id], now, now + MINUTE_MS);
-    await settleExpired(db, [{ id, generation: 1, settlement: { status: "queued", attempts: 0, dueAt: now }, detail }], now);
+    await settleExpired(
+      db,
+      [{ id, generation: 1, settlement: { status: "queued", attempts: 0, dueAt: now }, detail }],
+      now,
+    );
     expect(seen).toMatchObject({ id, status: "claimed" });
     expect(await mailRow(db, id)).toMatchObject({ status: "sending", attempts: 1 });
   });
@@ -146,7 +185,9 @@ it("the sweeper sends a dead mail to be buried again when its burial was lost, a
   await queueMail(db, start);
 
   expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ buried: 0 });
-  await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow("sweep: the queue is down");
+  await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow(
+    "sweep: the queue is down",
+  );
   expect(deadLetters.sent).toEqual([{ body: { v: 1, type: "bury", emailId: id, generation: 1 } }]);
 });
 

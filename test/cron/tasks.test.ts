@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { nextSlot } from "../../shared/schedule/due.ts";
+import { nextSlot } from "../../shared/schedule/rules/due.ts";
 import { tasks } from "../../workers/cron/tasks.ts";
 import { runTask as run } from "../support/run-task.ts";
 
@@ -10,7 +10,14 @@ const db = env.DB;
 const DAY_MS = 86_400_000;
 
 beforeEach(async () => {
-  const tables = ["idempotency_keys", "dead_letters", "webhook_messages", "task_runs", "task_executions", "alert_notices"];
+  const tables = [
+    "idempotency_keys",
+    "dead_letters",
+    "webhook_messages",
+    "task_runs",
+    "task_executions",
+    "alert_notices",
+  ];
   await db.batch(tables.map((table) => db.prepare(`DELETE FROM ${table}`)));
 });
 
@@ -28,7 +35,9 @@ describe("every task", () => {
 describe("expire-idempotency-keys", () => {
   const insert = (key: string, expiresAt: number) =>
     db
-      .prepare("INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) VALUES ('admin', ?1, '', '', ?2)")
+      .prepare(
+        "INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) VALUES ('admin', ?1, '', '', ?2)",
+      )
       .bind(key, expiresAt);
 
   it("drops those that have expired, and no others, and may run again", async () => {
@@ -54,7 +63,10 @@ describe("expire-dead-letters", () => {
     const insert = db.prepare(
       "INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?, 'poison', '', 1, 0, ?)",
     );
-    await db.batch([insert.bind("poison:old", Date.now() - 1), insert.bind("poison:new", Date.now() + DAY_MS)]);
+    await db.batch([
+      insert.bind("poison:old", Date.now() - 1),
+      insert.bind("poison:new", Date.now() + DAY_MS),
+    ]);
     expect(await run("expire-dead-letters")).toEqual({ deleted: 1 });
     expect(await db.prepare("SELECT id FROM dead_letters").first("id")).toBe("poison:new");
   });
@@ -62,10 +74,17 @@ describe("expire-dead-letters", () => {
 
 describe("expire-webhook-messages", () => {
   it("forgets those that can no longer come again", async () => {
-    const insert = db.prepare("INSERT INTO webhook_messages (provider, message_id, received_at) VALUES ('resend', ?, ?)");
-    await db.batch([insert.bind("old", Date.now() - 31 * DAY_MS), insert.bind("new", Date.now() - 29 * DAY_MS)]);
+    const insert = db.prepare(
+      "INSERT INTO webhook_messages (provider, message_id, received_at) VALUES ('resend', ?, ?)",
+    );
+    await db.batch([
+      insert.bind("old", Date.now() - 31 * DAY_MS),
+      insert.bind("new", Date.now() - 29 * DAY_MS),
+    ]);
     expect(await run("expire-webhook-messages")).toEqual({ deleted: 1 });
-    expect(await db.prepare("SELECT message_id FROM webhook_messages").first("message_id")).toBe("new");
+    expect(await db.prepare("SELECT message_id FROM webhook_messages").first("message_id")).toBe(
+      "new",
+    );
   });
 });
 
@@ -75,27 +94,54 @@ describe("prune-history", () => {
       "INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total) VALUES (?, 'cron', ?, ?, 1)",
     );
     const old = Date.now() - 31 * DAY_MS;
-    await db.batch([insert.bind("old", old, old), insert.bind("open", old, null), insert.bind("new", Date.now(), Date.now())]);
-    expect(await run("prune-history")).toEqual({ executions: 1, notices: 0, reports: 0, audited: 0 });
-    const { results } = await db.prepare("SELECT execution_id AS id FROM task_executions ORDER BY id").all();
+    await db.batch([
+      insert.bind("old", old, old),
+      insert.bind("open", old, null),
+      insert.bind("new", Date.now(), Date.now()),
+    ]);
+    expect(await run("prune-history")).toEqual({
+      executions: 1,
+      notices: 0,
+      reports: 0,
+      audited: 0,
+    });
+    const { results } = await db
+      .prepare("SELECT execution_id AS id FROM task_executions ORDER BY id")
+      .all();
     expect(results).toEqual([{ id: "new" }, { id: "open" }]);
   });
 
   it("forgets what was said of alerts over 30 days ago, and nothing newer", async () => {
-    const insert = db.prepare("INSERT INTO alert_notices (id, key, kind, summary, at) VALUES (?, 'cron.overdue', 'fired', '', ?)");
-    await db.batch([insert.bind("old", Date.now() - 31 * DAY_MS), insert.bind("new", Date.now() - 29 * DAY_MS)]);
+    const insert = db.prepare(
+      "INSERT INTO alert_notices (id, key, kind, summary, at) VALUES (?, 'cron.overdue', 'fired', '', ?)",
+    );
+    await db.batch([
+      insert.bind("old", Date.now() - 31 * DAY_MS),
+      insert.bind("new", Date.now() - 29 * DAY_MS),
+    ]);
     expect(await run("prune-history")).toMatchObject({ notices: 1 });
-    expect((await db.prepare("SELECT id FROM alert_notices").all()).results).toEqual([{ id: "new" }]);
+    expect((await db.prepare("SELECT id FROM alert_notices").all()).results).toEqual([
+      { id: "new" },
+    ]);
   });
 
   it("forgets which weeks were reported a month ago, and what admins did a year ago", async () => {
-    const audit = db.prepare("INSERT INTO audit_log (id, at, actor, operation, path, request_id) VALUES (?1, ?2, 'a', 'b', 'c', 'd')");
+    const audit = db.prepare(
+      "INSERT INTO audit_log (id, at, actor, operation, path, request_id) VALUES (?1, ?2, 'a', 'b', 'c', 'd')",
+    );
     const report = db.prepare("INSERT INTO usage_reports (user_id, week) VALUES ('ada', ?1)");
     const weekOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
     const ago = (days: number): number => Date.now() - days * DAY_MS;
-    await db.batch([audit.bind("old", ago(401)), audit.bind("new", ago(399)), report.bind(weekOf(ago(31))), report.bind(weekOf(ago(29)))]);
+    await db.batch([
+      audit.bind("old", ago(401)),
+      audit.bind("new", ago(399)),
+      report.bind(weekOf(ago(31))),
+      report.bind(weekOf(ago(29))),
+    ]);
     expect(await run("prune-history")).toMatchObject({ reports: 1, audited: 1 });
     expect((await db.prepare("SELECT id FROM audit_log").all()).results).toEqual([{ id: "new" }]);
-    expect((await db.prepare("SELECT week FROM usage_reports").all()).results).toEqual([{ week: weekOf(ago(29)) }]);
+    expect((await db.prepare("SELECT week FROM usage_reports").all()).results).toEqual([
+      { week: weekOf(ago(29)) },
+    ]);
   });
 });

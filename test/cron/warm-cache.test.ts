@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { noteSeen } from "../../shared/accounts/activity/store.ts";
-import { apiKeyKey, relatedKey, userKey } from "../../shared/cache/keys.ts";
-import { INDEX_NAME } from "../../shared/cache-tags/rpc.ts";
-import type { CronEnv } from "../../shared/env.ts";
+import { apiKeyKey, relatedKey, userKey } from "../../shared/accounts/rules/keys.ts";
+import { noteSeen } from "../../shared/accounts/sql/activity.ts";
+import { INDEX_NAME } from "../../shared/lib/cache/tags/rules/rpc.ts";
+import type { CronEnv } from "../../workers/env.ts";
 import { runTask } from "../support/run-task.ts";
 
 /** The cache is warmed for those who were here lately, on a real D1, KV and tag index. */
@@ -13,7 +13,9 @@ const HOUR_MS = 3_600_000;
 let fleets = 0;
 
 beforeEach(async () => {
-  await db.batch(["user_activity", "subscriptions", "users"].map((table) => db.prepare(`DELETE FROM ${table}`)));
+  await db.batch(
+    ["user_activity", "subscriptions", "users"].map((table) => db.prepare(`DELETE FROM ${table}`)),
+  );
   const { keys } = await env.CACHE.list();
   await Promise.all(keys.map(({ name }) => env.CACHE.delete(name)));
 });
@@ -26,16 +28,24 @@ async function user(id: string, seenAgoMs: number | null): Promise<void> {
         "INSERT INTO users (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at) VALUES (?1, ?2, 'pro', ?3, 'luna_', 0, 0)",
       )
       .bind(id, `${id}@example.com`, `hash-${id}`),
-    db.prepare("INSERT INTO subscriptions (user_id, status, started_at) VALUES (?1, 'active', 0)").bind(id),
+    db
+      .prepare("INSERT INTO subscriptions (user_id, status, started_at) VALUES (?1, 'active', 0)")
+      .bind(id),
   ]);
   if (seenAgoMs !== null) await noteSeen(db, id, Date.now() - seenAgoMs);
 }
 
 /** An isolate that has read nothing yet. */
 const cold = (): Partial<CronEnv> => ({
-  CACHE_TAG_INDEX: { getByName: () => env.CACHE_TAG_INDEX.getByName(INDEX_NAME) } as unknown as CronEnv["CACHE_TAG_INDEX"],
+  CACHE_TAG_INDEX: {
+    getByName: () => env.CACHE_TAG_INDEX.getByName(INDEX_NAME),
+  } as unknown as CronEnv["CACHE_TAG_INDEX"],
 });
-const keysOf = (id: string) => [apiKeyKey(`hash-${id}`), userKey(id), relatedKey(id, "permissions")];
+const keysOf = (id: string) => [
+  apiKeyKey(`hash-${id}`),
+  userKey(id),
+  relatedKey(id, "permissions"),
+];
 const inKv = async () => (await env.CACHE.list()).keys.map(({ name }) => name).toSorted();
 
 describe("warm-cache", () => {
@@ -44,16 +54,32 @@ describe("warm-cache", () => {
     await user("today", 23 * HOUR_MS);
     await user("yesterday", 25 * HOUR_MS);
     await user("never", null);
-    expect(await runTask("warm-cache", cold())).toEqual({ users: 2, warm: 0, loaded: 6, failed: 0 });
-    await vi.waitFor(async () => expect(await inKv()).toEqual([...keysOf("now"), ...keysOf("today")].toSorted()));
+    expect(await runTask("warm-cache", cold())).toEqual({
+      users: 2,
+      warm: 0,
+      loaded: 6,
+      failed: 0,
+    });
+    await vi.waitFor(async () =>
+      expect(await inKv()).toEqual([...keysOf("now"), ...keysOf("today")].toSorted()),
+    );
   });
 
   it("finds warm what it has warmed, and what was written since is not made old by it", async () => {
     await user("ada", 0);
     await runTask("warm-cache", cold());
     await vi.waitFor(async () => expect(await inKv()).toHaveLength(3));
-    expect(await runTask("warm-cache", cold())).toEqual({ users: 1, warm: 3, loaded: 0, failed: 0 });
-    await env.CACHE_TAG_INDEX.getByName(INDEX_NAME).purge({ tags: [userKey("ada")], mode: "hard", since: null });
+    expect(await runTask("warm-cache", cold())).toEqual({
+      users: 1,
+      warm: 3,
+      loaded: 0,
+      failed: 0,
+    });
+    await env.CACHE_TAG_INDEX.getByName(INDEX_NAME).purge({
+      tags: [userKey("ada")],
+      mode: "hard",
+      since: null,
+    });
     expect(await runTask("warm-cache", cold())).toMatchObject({ warm: 0, loaded: 3 });
   });
 
@@ -63,7 +89,9 @@ describe("warm-cache", () => {
         `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)
          INSERT INTO users (user_id, email, tier, api_key_hash, created_at, updated_at) SELECT 'u' || i, 'u' || i, 'free', 'h' || i, 0, 0 FROM n`,
       ),
-      db.prepare("INSERT INTO user_activity (user_id, last_seen_at) SELECT user_id, ?1 FROM users").bind(Date.now()),
+      db
+        .prepare("INSERT INTO user_activity (user_id, last_seen_at) SELECT user_id, ?1 FROM users")
+        .bind(Date.now()),
     ]);
     expect(await runTask("warm-cache", cold())).toMatchObject({ users: 100 });
     const warmed = "SELECT COUNT(*) AS n FROM user_activity WHERE warmed_at IS NOT NULL";
@@ -81,9 +109,14 @@ describe("warm-cache", () => {
   it("goes on without KV, and counts what D1 did not answer", async () => {
     vi.spyOn(console, "warn").mockReturnValue();
     await user("ada", 0);
-    const kvDown = { get: () => Promise.reject(new Error("KV is down")), put: () => Promise.reject(new Error("KV is down")) };
+    const kvDown = {
+      get: () => Promise.reject(new Error("KV is down")),
+      put: () => Promise.reject(new Error("KV is down")),
+    };
     fleets += 1;
-    const breakers = { getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(`${name}#${fleets}`) };
+    const breakers = {
+      getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(`${name}#${fleets}`),
+    };
     const changes = {
       ...cold(),
       CACHE: kvDown as unknown as KVNamespace,
@@ -95,7 +128,10 @@ describe("warm-cache", () => {
 
 describe("that a user was seen", () => {
   const seen = async (id: string) =>
-    await db.prepare("SELECT last_seen_at AS at FROM user_activity WHERE user_id = ?1").bind(id).first("at");
+    await db
+      .prepare("SELECT last_seen_at AS at FROM user_activity WHERE user_id = ?1")
+      .bind(id)
+      .first("at");
 
   it("is noted once an hour, and never goes back", async () => {
     await user("ada", null);

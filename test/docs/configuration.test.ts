@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { groups, variableNames } from "../../scripts/deploy/variables.ts";
 import { workers } from "../../scripts/deploy/environments.ts";
+import { groups, variableNames } from "../../scripts/deploy/variables.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
-import { authSettings, breakerSettings, cacheSettings, corsOrigins, objectLocation } from "../../shared/config.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
@@ -16,10 +15,14 @@ import {
   transportRates,
   unsubscribeSettings,
 } from "../../shared/email/settings.ts";
-import type { Variables } from "../../shared/env.ts";
+import { cacheSettings } from "../../shared/lib/cache/rules/variables.ts";
+import { breakerSettings } from "../../shared/lib/circuit-breaker/rules/variables.ts";
+import { objectLocation } from "../../shared/lib/worker/placement.ts";
+import { authSettings, corsOrigins } from "../../workers/api/settings.ts";
+import type { Variables } from "../../workers/env.ts";
 import { configurationRows } from "../support/configuration-table.ts";
+import { settingsFiles, validatedVariables } from "../support/variables.ts";
 
-const settingsFiles = ["shared/config.ts", "shared/email/settings.ts", "shared/alerts/settings.ts"];
 const settings = settingsFiles.map((file) => readFileSync(file, "utf8")).join("\n");
 const example = readFileSync(".dev.vars.example", "utf8");
 
@@ -55,7 +58,10 @@ const defaults = new Map(
   [...example.matchAll(/^# ?([A-Z_]+)=(.+)$/gm)]
     .map(([, name = "", value = ""]) => [name, value] as const)
     .filter(([name, value]) =>
-      readers.every((read) => JSON.stringify(read(needed)) === JSON.stringify(read({ ...needed, [name]: value }))),
+      readers.every(
+        (read) =>
+          JSON.stringify(read(needed)) === JSON.stringify(read({ ...needed, [name]: value })),
+      ),
     ),
 );
 
@@ -66,18 +72,21 @@ function filesOf(worker: string): string[] {
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
     if (files.has(file) || !existsSync(file)) continue;
     files.add(file);
-    const imports = readFileSync(file, "utf8").matchAll(/^(?:import|export) (?!type)[^;]*?from "(\.[^"]+)"/gm);
+    const imports = readFileSync(file, "utf8").matchAll(
+      /^(?:import|export) (?!type)[^;]*?from "(\.[^"]+)"/gm,
+    );
     for (const [, path = ""] of imports) open.push(join(dirname(file), path));
   }
   return [...files];
 }
 
+/** Files that only define what validates; `placement.ts` also calls it. */
+const validators = new Set(settingsFiles.filter((file) => !file.endsWith("/placement.ts")));
+
 describe("the list of variables", () => {
-  it("has each variable of shared/env.ts once", () => {
-    const body = /interface Variables \{([^}]*)\}/.exec(readFileSync("shared/env.ts", "utf8"))?.[1] ?? "";
-    const declared = [...body.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name]) => name ?? "");
+  it("has each variable that the settings validate once", () => {
     const listed = groups.flatMap(({ variables }) => variables.map(({ name }) => name as string));
-    expect(listed.toSorted()).toEqual(declared.toSorted());
+    expect(listed.toSorted()).toEqual(validatedVariables.toSorted());
   });
 
   it("has each variable of .dev.vars.example and no other", () => {
@@ -85,36 +94,53 @@ describe("the list of variables", () => {
     expect(explained.toSorted()).toEqual([...variableNames].toSorted());
   });
 
-  it.each(groups.map(({ reader, variables }) => [reader, variables] as const))("names what %s validates", (_, variables) => {
-    for (const { name } of variables) expect(settings).toContain(`${name}:`);
-  });
+  it.each(groups.map(({ reader, variables }) => [reader, variables] as const))(
+    "names what %s validates",
+    (_, variables) => {
+      for (const { name } of variables) expect(settings).toContain(`${name}:`);
+    },
+  );
 
   it("gives each variable to the Workers that read it, and to no other", () => {
     const sources = workers.map((worker) => ({
       worker,
       text: filesOf(worker)
-        .filter((file) => !settingsFiles.includes(file))
+        .filter((file) => !validators.has(file))
         .map((file) => readFileSync(file, "utf8"))
         .join("\n"),
     }));
     const reading = groups.map(({ reader }) => ({
       reader,
-      workers: sources.filter(({ text }) => text.includes(`${reader}(`)).map(({ worker }) => worker),
+      workers: sources
+        .filter(({ text }) => text.includes(`${reader}(`))
+        .map(({ worker }) => worker),
     }));
-    expect(reading).toEqual(groups.map((group) => ({ reader: group.reader, workers: group.workers })));
+    expect(reading).toEqual(
+      groups.map((group) => ({ reader: group.reader, workers: group.workers })),
+    );
   });
 
   it("calls secret what must not stand in a file of the repository", () => {
-    const secret = groups.flatMap(({ variables }) => variables.filter((variable) => variable.secret).map(({ name }) => name as string));
-    const named = [...variableNames].filter((name) => /TOKEN|SECRET|PASSWORD|USERNAME|API_KEY|WEBHOOK_URL/.test(name));
+    const secret = groups.flatMap(({ variables }) =>
+      variables.filter((variable) => variable.secret).map(({ name }) => name as string),
+    );
+    const named = [...variableNames].filter((name) =>
+      /TOKEN|SECRET|PASSWORD|USERNAME|API_KEY|WEBHOOK_URL/.test(name),
+    );
     expect(secret.toSorted()).toEqual(named.toSorted());
-    for (const file of ["environments/production.toml", "environments/staging.toml", ...workers.map((name) => `wrangler.${name}.toml`)]) {
+    for (const file of [
+      "environments/production.toml",
+      "environments/staging.toml",
+      ...workers.map((name) => `wrangler.${name}.toml`),
+    ]) {
       for (const name of secret) expect(readFileSync(file, "utf8"), file).not.toContain(name);
     }
   });
 
   it("knows every reader of the settings", () => {
-    expect(groups.map(({ reader }) => reader).toSorted()).toEqual(readers.map(({ name }) => name).toSorted());
+    expect(groups.map(({ reader }) => reader).toSorted()).toEqual(
+      readers.map(({ name }) => name).toSorted(),
+    );
   });
 });
 

@@ -1,21 +1,26 @@
-import fc from "fast-check";
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { assumptions } from "../../bench/cost/assumptions.ts";
 import { levers } from "../../bench/cost/levers.ts";
 import { bindsAt, limits } from "../../bench/cost/limits.ts";
 import { askedOf, batchSize, loadOf, usageOf } from "../../bench/cost/model.ts";
+import { countsOn } from "../../bench/cost/operations.ts";
 import { rendered, spoken } from "../../bench/cost/page.ts";
 import { bill, billed, prices, total, type Billed, type Usage } from "../../bench/cost/prices.ts";
-import { countsOn } from "../../bench/cost/operations.ts";
 
-/** The prices of docs/cost.md, from its counts on. The counts themselves are held to the Workers by test/{api,consumer,cron}/cost.test.ts. */
+/**
+ * The prices of docs/cost.md, from its counts on. The counts themselves are held to the Workers by
+ * test/{api,consumer,cron}/cost.test.ts.
+ */
 
 const page = readFileSync("docs/cost.md", "utf8");
 const counts = countsOn(page);
 const nothing = Object.fromEntries(billed.map((name) => [name, 0])) as Usage;
-const billOf = (used: Partial<Record<Billed, number>>): number => total(bill({ ...nothing, ...used }));
-const monthly = (design: "luna" | "naive", requests: number): number => total(bill(usageOf(design, requests, counts, assumptions)));
+const billOf = (used: Partial<Record<Billed, number>>): number =>
+  total(bill({ ...nothing, ...used }));
+const monthly = (design: "luna" | "naive", requests: number): number =>
+  total(bill(usageOf(design, requests, counts, assumptions)));
 const requestsAMonth = fc.double({ min: 1, max: 1e12, noNaN: true });
 
 it("the tables of the page follow from its counts: `npm run cost` brings them up to date", () => {
@@ -23,9 +28,15 @@ it("the tables of the page follow from its counts: `npm run cost` brings them up
 });
 
 it("a page that lacks a count, or has one that is no number, is refused by name", () => {
-  expect(() => countsOn(page.replace("| user seen |", "| user met |"))).toThrow("no counts of user seen");
-  expect(() => countsOn(page.replace(/(\| user seen \| )–/, "$1some"))).toThrow('"some" is no number');
-  expect(() => rendered(page.replace("<!-- bills -->", ""), assumptions)).toThrow("no section bills");
+  expect(() => countsOn(page.replace("| user seen |", "| user met |"))).toThrow(
+    "no counts of user seen",
+  );
+  expect(() => countsOn(page.replace(/(\| user seen \| )–/, "$1some"))).toThrow(
+    '"some" is no number',
+  );
+  expect(() => rendered(page.replace("<!-- bills -->", ""), assumptions)).toThrow(
+    "no section bills",
+  );
 });
 
 describe("a bill", () => {
@@ -39,9 +50,15 @@ describe("a bill", () => {
   it("is nothing for what is included, and never less for more", () => {
     expect(billOf(Object.fromEntries(billed.map((name) => [name, prices[name].included])))).toBe(0);
     fc.assert(
-      fc.property(requestsAMonth, fc.double({ min: 1, max: 10, noNaN: true }), (requests, factor) => {
-        expect(monthly("luna", requests * factor)).toBeGreaterThanOrEqual(monthly("luna", requests) * (1 - 1e-9));
-      }),
+      fc.property(
+        requestsAMonth,
+        fc.double({ min: 1, max: 10, noNaN: true }),
+        (requests, factor) => {
+          expect(monthly("luna", requests * factor)).toBeGreaterThanOrEqual(
+            monthly("luna", requests) * (1 - 1e-9),
+          );
+        },
+      ),
     );
   });
 
@@ -68,7 +85,9 @@ it("an isolate with fewer requests than the page says costs more than asking in 
       usersSeen: 0,
       requestsPerIsolateSecond,
     };
-    const [luna, naive] = (["luna", "naive"] as const).map((design) => total(bill(usageOf(design, 1e12, counts, given))));
+    const [luna, naive] = (["luna", "naive"] as const).map((design) =>
+      total(bill(usageOf(design, 1e12, counts, given))),
+    );
     return (luna ?? 0) - (naive ?? 0);
   };
   expect(compared(Number(said) * 0.9)).toBeGreaterThan(0);
@@ -79,7 +98,12 @@ describe("an isolate of luna", () => {
   it("never asks an object more often than it has requests", () => {
     fc.assert(
       fc.property(requestsAMonth, (requests) => {
-        const { index, kvBreaker } = askedOf("luna", loadOf(requests, "luna", assumptions), counts, assumptions);
+        const { index, kvBreaker } = askedOf(
+          "luna",
+          loadOf(requests, "luna", assumptions),
+          counts,
+          assumptions,
+        );
         expect(index.objectRequests).toBeLessThanOrEqual(requests * (1 + 1e-9));
         expect(kvBreaker.objectRequests).toBeLessThanOrEqual(requests * (1 + 1e-9));
       }),
@@ -87,7 +111,10 @@ describe("an isolate of luna", () => {
   });
 
   it("asks no more for having more requests: where each has ten times as many, a tenth is asked for each", () => {
-    const busier = { ...assumptions, requestsPerIsolateSecond: 10 * assumptions.requestsPerIsolateSecond };
+    const busier = {
+      ...assumptions,
+      requestsPerIsolateSecond: 10 * assumptions.requestsPerIsolateSecond,
+    };
     const [few, many] = [assumptions, busier].map(
       (given) => askedOf("luna", loadOf(1e10, "luna", given), counts, given).index.objectRequests,
     );

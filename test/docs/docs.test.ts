@@ -16,16 +16,24 @@ describe.each(pages)("%s", (page) => {
   const text = readFileSync(page, "utf8");
 
   it("links to files that there are", () => {
-    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)].map(([, link]) => link ?? "");
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)].map(
+      ([, link]) => link ?? "",
+    );
     expect(links.filter((link) => !existsSync(join(dirname(page), link)))).toEqual([]);
   });
 
   it("names operations that there are", () => {
-    const named = [...text.matchAll(/(GET|POST|PATCH|DELETE) `?(\/(?:api|health|openapi|docs|unsubscribe)[^\s`?)]*)/g)].map(
-      ([, method = "", path = ""]) => ({ method, path: path.replace(/[.,;:]+$/, "") }),
-    );
+    const named = [
+      ...text.matchAll(
+        /(GET|POST|PATCH|DELETE) `?(\/(?:api|health|openapi|docs|unsubscribe)[^\s`?)]*)/g,
+      ),
+    ].map(([, method = "", path = ""]) => ({ method, path: path.replace(/[.,;:]+$/, "") }));
     const unknown = named.filter(
-      ({ method, path }) => !path.includes("…") && !path.includes("...") && !path.includes("{") && operationOf(method, path) === null,
+      ({ method, path }) =>
+        !path.includes("…") &&
+        !path.includes("...") &&
+        !path.includes("{") &&
+        operationOf(method, path) === null,
     );
     expect(unknown).toEqual([]);
   });

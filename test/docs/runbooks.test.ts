@@ -3,11 +3,12 @@ import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { isDependency } from "../../shared/circuit-breaker/dependencies.ts";
 import { getHealth } from "../../shared/contract/system.ts";
-import { metricOf } from "../../shared/telemetry/metrics.ts";
+import { isDependency } from "../../shared/dependencies/dependencies.ts";
+import { metricOf } from "../../shared/telemetry/rules/metrics.ts";
 import { operationOf } from "../support/conformance.ts";
 import { FOLDER, HEADINGS, runbooks, type Runbook } from "../support/runbooks.ts";
+import { validatedVariables } from "../support/variables.ts";
 
 const CONSOLE_PAGES = new Set([
   "Overview",
@@ -21,7 +22,10 @@ const CONSOLE_PAGES = new Set([
   "Audit",
 ]);
 const index = readFileSync("docs/operations.md", "utf8");
-const pages = [...runbooks.map(({ name, text }) => ({ name: `${FOLDER}/${name}.md`, text })), { name: "docs/operations.md", text: index }];
+const pages = [
+  ...runbooks.map(({ name, text }) => ({ name: `${FOLDER}/${name}.md`, text })),
+  { name: "docs/operations.md", text: index },
+];
 
 const read = (folder: string): string =>
   readdirSync(folder, { recursive: true, encoding: "utf8" })
@@ -30,18 +34,24 @@ const read = (folder: string): string =>
     .join("\n");
 const sources = read("shared") + read("workers");
 const consoleText = read("workers/api/console");
-const settings = readFileSync("shared/env.ts", "utf8");
+const settings = [...validatedVariables, readFileSync("workers/env.ts", "utf8")].join("\n");
 type Rule = { alert?: string; annotations?: { runbook: string } };
-const { groups } = parse(readFileSync("docs/alert-rules.yml", "utf8")) as { groups: { rules: Rule[] }[] };
+const { groups } = parse(readFileSync("docs/alert-rules.yml", "utf8")) as {
+  groups: { rules: Rule[] }[];
+};
 const rules = groups.flatMap((group) => group.rules).filter(({ alert }) => alert !== undefined);
-const scripts = (JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> }).scripts;
-const quoted = (text: string): string[] => [...text.matchAll(/`([^`\n]+)`/g)].map(([, name = ""]) => name);
+const scripts = (
+  JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> }
+).scripts;
+const quoted = (text: string): string[] =>
+  [...text.matchAll(/`([^`\n]+)`/g)].map(([, name = ""]) => name);
 
 describe.each(runbooks)("$name", (runbook) => {
   it("says how you notice, what to look at, what to press, how you know it is over, and what walks through it", () => {
     expect(runbook.text).toMatch(/^# .+\n\n/);
     expect(runbook.headings).toEqual(Object.values(HEADINGS));
-    for (const [part, text] of Object.entries(runbook.parts)) expect(text.length, part).toBeGreaterThan(20);
+    for (const [part, text] of Object.entries(runbook.parts))
+      expect(text.length, part).toBeGreaterThan(20);
   });
 
   it("is in the index", () => {
@@ -66,13 +76,16 @@ function wrongWith({ method, path, body }: Runbook["steps"][number]): string[] {
   const breaker = /^\/api\/admin\/circuit-breakers\/([^/]+)\//.exec(path)?.[1] ?? "<name>";
   const task = /^\/api\/admin\/scheduled-tasks\/([^/]+)\/run$/.exec(path)?.[1] ?? "<task>";
   const wrong: string[] = [];
-  if (!breaker.startsWith("<") && !isDependency(breaker)) wrong.push(`there is no breaker ${breaker}`);
-  if (!task.startsWith("<") && !existsSync(`workers/cron/tasks/${task}.ts`)) wrong.push(`there is no task ${task}`);
+  if (!breaker.startsWith("<") && !isDependency(breaker))
+    wrong.push(`there is no breaker ${breaker}`);
+  if (!task.startsWith("<") && !existsSync(`workers/cron/tasks/${task}.ts`))
+    wrong.push(`there is no task ${task}`);
   const query = Object.fromEntries(new URLSearchParams(path.split("?")[1] ?? ""));
   if (operation.query !== undefined) wrong.push(...refusals(operation.query, query, path));
   else if (Object.keys(query).length > 0) wrong.push(`${path} takes no query`);
   if (body !== null && operation.body === undefined) wrong.push(`${path} takes no body`);
-  if (operation.body !== undefined) wrong.push(...refusals(operation.body, JSON.parse(filled(body ?? "{}")), `${method} ${path}`));
+  if (operation.body !== undefined)
+    wrong.push(...refusals(operation.body, JSON.parse(filled(body ?? "{}")), `${method} ${path}`));
   return wrong;
 }
 
@@ -89,7 +102,9 @@ function filled(body: string): string {
 
 function refusals(schema: v.GenericSchema, value: unknown, what: string): string[] {
   const parsed = v.safeParse(schema, value);
-  return parsed.success ? [] : parsed.issues.map((issue) => `${what}: ${v.getDotPath(issue) ?? "body"} ${issue.message}`);
+  return parsed.success
+    ? []
+    : parsed.issues.map((issue) => `${what}: ${v.getDotPath(issue) ?? "body"} ${issue.message}`);
 }
 
 function missingProof(line: string): string[] {
@@ -100,7 +115,9 @@ function missingProof(line: string): string[] {
   const [, link = "", title = ""] = /^- \[[\w.-]+\]\(([^)]+)\): "([^"]+)"/.exec(line) ?? [];
   const file = join(FOLDER, link);
   if (link === "" || !existsSync(file)) return [`names no test: ${line}`];
-  const begins = [`"${title}`, `\`${title}`].some((start) => readFileSync(file, "utf8").includes(`(${start}`));
+  const begins = [`"${title}`, `\`${title}`].some((start) =>
+    readFileSync(file, "utf8").replace(/\(\s+/g, "(").includes(`(${start}`),
+  );
   return begins ? [] : [`${file} has no test that begins with "${title}"`];
 }
 
@@ -108,8 +125,12 @@ describe.each(pages)("$name names", ({ name, text }) => {
   const inline = quoted(text.replace(/```.*?```/gs, ""));
 
   it("pages of the console that there are", () => {
-    const named = [...text.matchAll(/Console → ([A-Z]\w*(?: breakers| letters)?)/g)].map(([, page = ""]) => page);
-    expect(named.filter((page) => !CONSOLE_PAGES.has(page) || !consoleText.includes(page))).toEqual([]);
+    const named = [...text.matchAll(/Console → ([A-Z]\w*(?: breakers| letters)?)/g)].map(
+      ([, page = ""]) => page,
+    );
+    expect(named.filter((page) => !CONSOLE_PAGES.has(page) || !consoleText.includes(page))).toEqual(
+      [],
+    );
   });
 
   it("variables that there are", () => {
@@ -118,13 +139,21 @@ describe.each(pages)("$name names", ({ name, text }) => {
   });
 
   it("log lines that there are", () => {
-    const named = [...text.matchAll(/\blog ((?:`[^`]+`(?: or |, )?)+)/gi)].flatMap(([, list = ""]) => quoted(list));
+    const named = [...text.matchAll(/\blog ((?:`[^`]+`(?: or |, )?)+)/gi)].flatMap(
+      ([, list = ""]) => quoted(list),
+    );
     expect(named.filter((event) => !sources.includes(`"${event}"`))).toEqual([]);
   });
 
   it("alerts that there are", () => {
-    const named = [...text.matchAll(/\balert ((?:`[^`]+`(?:,? or |, )?)+)/gi)].flatMap(([, list = ""]) => quoted(list));
-    const keys = named.map((key) => (key.split(":")[0] === "email" || key.split(":")[0] === "channel" ? key : (key.split(":")[0] ?? "")));
+    const named = [...text.matchAll(/\balert ((?:`[^`]+`(?:,? or |, )?)+)/gi)].flatMap(
+      ([, list = ""]) => quoted(list),
+    );
+    const keys = named.map((key) =>
+      key.split(":")[0] === "email" || key.split(":")[0] === "channel"
+        ? key
+        : (key.split(":")[0] ?? ""),
+    );
     expect(keys.filter((key) => !new RegExp(`["\`]${key}["\`:]`).test(sources))).toEqual([]);
   });
 
@@ -135,23 +164,33 @@ describe.each(pages)("$name names", ({ name, text }) => {
 
   it("metrics and alert rules that there are", () => {
     const named = [...text.matchAll(/\b(luna_[a-z_]+|Luna[A-Z]\w+)/g)].map(([word]) => word);
-    expect(named.filter((word) => metricOf(word) === null && !rules.some(({ alert }) => alert === word))).toEqual([]);
+    expect(
+      named.filter((word) => metricOf(word) === null && !rules.some(({ alert }) => alert === word)),
+    ).toEqual([]);
   });
 
   it("operations that there are", () => {
     const named = inline.filter((word) => /^(GET|POST|PATCH|DELETE) \//.test(word));
-    const unknown = named.filter((word) => operationOf(...(word.split(" ") as [string, string])) === null);
+    const unknown = named.filter(
+      (word) => operationOf(...(word.split(" ") as [string, string])) === null,
+    );
     expect(unknown).toEqual([]);
   });
 
   it("commands of npm that there are", () => {
-    const named = [...text.matchAll(/npm (?:run )?(test|start|(?<=run )[\w:]+)/g)].map(([, script = ""]) => script);
+    const named = [...text.matchAll(/npm (?:run )?(test|start|(?<=run )[\w:]+)/g)].map(
+      ([, script = ""]) => script,
+    );
     expect(named.filter((script) => !(script in scripts))).toEqual([]);
   });
 
   it("files that there are", () => {
-    const named = [...text.matchAll(/(?<![\w./-])(?:docs|workers|shared|scripts)\/[\w./-]*\w\/?/g)].map(([file]) => file);
-    expect(named.filter((file) => !existsSync(file) && !existsSync(join(dirname(name), file)))).toEqual([]);
+    const named = [
+      ...text.matchAll(/(?<![\w./-])(?:docs|workers|shared|scripts)\/[\w./-]*\w\/?/g),
+    ].map(([file]) => file);
+    expect(
+      named.filter((file) => !existsSync(file) && !existsSync(join(dirname(name), file))),
+    ).toEqual([]);
   });
 });
 

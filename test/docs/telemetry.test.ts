@@ -1,19 +1,33 @@
-import { parser } from "@prometheus-io/lezer-promql";
 import { readFileSync } from "node:fs";
+import { parser } from "@prometheus-io/lezer-promql";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { metricOf, metrics, type Metric } from "../../shared/telemetry/metrics.ts";
+import { knownNames } from "../../shared/dependencies/dependencies.ts";
+import { metricOf, metrics, type Metric } from "../../shared/telemetry/rules/metrics.ts";
 
 /** What Grafana and Prometheus are told of Luna, held to what Luna tells them. */
 
-type Rule = { alert?: string; record?: string; expr: string; annotations?: { summary: string; runbook: string } };
-const rules = (parse(readFileSync("docs/alert-rules.yml", "utf8")) as { groups: { rules: Rule[] }[] }).groups.flatMap(
-  (group) => group.rules,
-);
+type Rule = {
+  alert?: string;
+  record?: string;
+  expr: string;
+  annotations?: { summary: string; runbook: string };
+};
+const rules = (
+  parse(readFileSync("docs/alert-rules.yml", "utf8")) as { groups: { rules: Rule[] }[] }
+).groups.flatMap((group) => group.rules);
 const recorded = new Set(rules.flatMap(({ record }) => record ?? []));
 
-type Panel = { title: string; type: string; targets?: { expr: string }[]; gridPos: { x: number; y: number; w: number; h: number } };
-const dashboard = JSON.parse(readFileSync("docs/grafana-dashboard.json", "utf8")) as { panels: Panel[]; schemaVersion: number };
+type Panel = {
+  title: string;
+  type: string;
+  targets?: { expr: string }[];
+  gridPos: { x: number; y: number; w: number; h: number };
+};
+const dashboard = JSON.parse(readFileSync("docs/grafana-dashboard.json", "utf8")) as {
+  panels: Panel[];
+  schemaVersion: number;
+};
 
 /** What Prometheus brings along. */
 const OTHERS = new Set(["up"]);
@@ -32,48 +46,76 @@ function unknownIn(expr: string): string[] {
       if (recorded.has(name) || OTHERS.has(name)) return;
       const metric = seriesMetric(name);
       if (metric === null) return void wrong.push(name);
-      for (const matcher of text(node).matchAll(/(\w+)(=~|!~|!=|=)"([^"]*)"/g)) wrong.push(...wrongMatcher(name, metric, matcher));
+      for (const matcher of text(node).matchAll(/(\w+)(=~|!~|!=|=)"([^"]*)"/g))
+        wrong.push(...wrongMatcher(name, metric, matcher));
     },
   });
   for (const [, labels = ""] of source.matchAll(/\bby \(([^)]*)\)/g)) {
     const all = labels.split(",").map((label) => label.trim());
-    wrong.push(...all.filter((label) => label !== "le" && !Object.values(metrics).some((metric) => label in metric.labels)));
+    wrong.push(
+      ...all.filter(
+        (label) =>
+          label !== "le" && !Object.values(metrics).some((metric) => label in metric.labels),
+      ),
+    );
   }
   return wrong;
 }
 
 function seriesMetric(name: string): Metric | null {
   const histogram = metricOf(name.replace(/_(bucket|sum|count)$/, ""));
-  return histogram?.kind === "histogram" ? (name === name.replace(/_(bucket|sum|count)$/, "") ? null : histogram) : metricOf(name);
+  return histogram?.kind === "histogram"
+    ? name === name.replace(/_(bucket|sum|count)$/, "")
+      ? null
+      : histogram
+    : metricOf(name);
 }
 
-function wrongMatcher(name: string, metric: Metric, [, label = "", operator, value = ""]: RegExpExecArray): string[] {
+function wrongMatcher(
+  name: string,
+  metric: Metric,
+  [, label = "", operator, value = ""]: RegExpExecArray,
+): string[] {
   if (label === "le" && metric.kind === "histogram") return [];
   const known = metric.labels[label];
   if (known === undefined) return [`${name} has no label ${label}`];
   if (typeof known === "string") return [];
   const values = operator === "=~" || operator === "!~" ? value.split("|") : [value];
-  return values.filter((one) => !known.includes(one)).map((one) => `${name}{${label}} is never ${one}`);
+  return values
+    .filter((one) => !known.includes(one))
+    .map((one) => `${name}{${label}} is never ${one}`);
 }
 
 it("an expression is wrong that names what is not there, a value that is never there, or is no PromQL", () => {
   expect(unknownIn("sum(rate(luna_http_requests_total[5m]))")).toEqual([]);
   expect(unknownIn("rate(luna_http_request_total[5m])")).toEqual(["luna_http_request_total"]);
-  expect(unknownIn('luna_email_backlog{status="due"}')).toEqual(["luna_email_backlog has no label status"]);
-  expect(unknownIn('luna_email_backlog{state=~"due|lost"}')).toEqual(["luna_email_backlog{state} is never lost"]);
-  expect(unknownIn("rate(luna_email_queue_age_seconds[5m])")).toEqual(["luna_email_queue_age_seconds"]);
+  expect(unknownIn('luna_email_backlog{status="due"}')).toEqual([
+    "luna_email_backlog has no label status",
+  ]);
+  expect(unknownIn('luna_email_backlog{state=~"due|lost"}')).toEqual([
+    "luna_email_backlog{state} is never lost",
+  ]);
+  expect(unknownIn("rate(luna_email_queue_age_seconds[5m])")).toEqual([
+    "luna_email_queue_age_seconds",
+  ]);
   expect(unknownIn("sum by (tire) (luna_dead_letters)")).toEqual(["tire"]);
   expect(unknownIn("sum(luna_dead_letters")).not.toEqual([]);
 });
 
 describe("docs/alert-rules.yml", () => {
-  it.each(rules.map((rule) => [rule.alert ?? rule.record ?? "", rule.expr]))("%s asks for what there is", (_, expr) => {
-    expect(unknownIn(expr)).toEqual([]);
-  });
+  it.each(rules.map((rule) => [rule.alert ?? rule.record ?? "", rule.expr]))(
+    "%s asks for what there is",
+    (_, expr) => {
+      expect(unknownIn(expr)).toEqual([]);
+    },
+  );
 
   it("says of each alert what is the matter, and where to look", () => {
     const alerts = rules.filter(({ alert }) => alert !== undefined);
-    const silent = alerts.filter(({ annotations }) => annotations?.summary.endsWith(".") !== true || annotations.runbook === "");
+    const silent = alerts.filter(
+      ({ annotations }) =>
+        annotations?.summary.endsWith(".") !== true || annotations.runbook === "",
+    );
     expect(alerts.length).toBeGreaterThan(0);
     expect(silent).toEqual([]);
   });
@@ -96,7 +138,9 @@ describe("docs/alert-rules.yml", () => {
 });
 
 describe("docs/grafana-dashboard.json", () => {
-  const targets = dashboard.panels.flatMap(({ title, targets: own = [] }) => own.map(({ expr }) => [title, expr] as const));
+  const targets = dashboard.panels.flatMap(({ title, targets: own = [] }) =>
+    own.map(({ expr }) => [title, expr] as const),
+  );
 
   it.each(targets)("%s asks for what there is: %s", (_, expr) => {
     expect(unknownIn(expr)).toEqual([]);
@@ -104,9 +148,17 @@ describe("docs/grafana-dashboard.json", () => {
 
   it("shows every metric", () => {
     const all = targets.map(([, expr]) => expr).join("\n");
-    // How many attempts a mail took shows in the attempts by outcome, what was dropped in the alert of it.
-    const elsewhere = new Set(["luna_email_attempts", "luna_telemetry_dropped_total", "luna_tasks_watched", "luna_scrape_ok"]);
-    expect(Object.keys(metrics).filter((name) => !elsewhere.has(name) && !all.includes(name))).toEqual([]);
+    // How many attempts a mail took shows in the attempts by outcome, what was dropped in the alert
+    // of it.
+    const elsewhere = new Set([
+      "luna_email_attempts",
+      "luna_telemetry_dropped_total",
+      "luna_tasks_watched",
+      "luna_scrape_ok",
+    ]);
+    expect(
+      Object.keys(metrics).filter((name) => !elsewhere.has(name) && !all.includes(name)),
+    ).toEqual([]);
   });
 
   it("has no panel upon another, and none beyond the edge", () => {
@@ -114,19 +166,26 @@ describe("docs/grafana-dashboard.json", () => {
       Array.from({ length: w * h }, (_, n) => `${x + (n % w)},${y + Math.floor(n / w)}`),
     );
     expect(new Set(cells).size).toBe(cells.length);
-    expect(Math.max(...dashboard.panels.map(({ gridPos: { x, w } }) => x + w))).toBeLessThanOrEqual(24);
+    expect(Math.max(...dashboard.panels.map(({ gridPos: { x, w } }) => x + w))).toBeLessThanOrEqual(
+      24,
+    );
   });
 });
+
+const known: Record<string, readonly string[]> = knownNames;
 
 it("docs/telemetry.md has a row for each metric", () => {
   const rows = readFileSync("docs/telemetry.md", "utf8")
     .split("\n")
     .filter((line) => line.startsWith("| `luna_"));
-  const expected = Object.entries(metrics).map(([name, { kind, help, labels }]: [string, Metric]) => {
-    const shown = Object.entries(labels).map(([label, values]) =>
-      typeof values === "string" ? `\`${label}\`` : `\`${label}\`: ${values.join(", ")}`,
-    );
-    return `| \`${name}\` | ${kind} | ${shown.join("; ")} | ${help} |`;
-  });
+  const expected = Object.entries(metrics).map(
+    ([name, { kind, help, labels }]: [string, Metric]) => {
+      const shown = Object.entries(labels).map(([label, own]) => {
+        const values = typeof own === "string" ? known[label] : own;
+        return values === undefined ? `\`${label}\`` : `\`${label}\`: ${values.join(", ")}`;
+      });
+      return `| \`${name}\` | ${kind} | ${shown.join("; ")} | ${help} |`;
+    },
+  );
   expect(rows).toEqual(expected);
 });

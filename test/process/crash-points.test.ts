@@ -8,8 +8,8 @@ import { CrashingLuna, CrashPoints } from "./crashing-luna.ts";
 import { openDatabase } from "./luna.ts";
 
 /**
- * The points of docs/crash-points.md, as they stand there. All of Luna is killed at each, on one state: the run that recovers from a
- * crash is the one that the next crash kills.
+ * The points of docs/crash-points.md, as they stand there. All of Luna is killed at each, on one
+ * state: the run that recovers from a crash is the one that the next crash kills.
  */
 
 /** What the page says becomes of the mails, by point. */
@@ -23,7 +23,10 @@ const documented = new Map(
     }),
 );
 
-/** A sweep has something to do only after a crash, and dead letters to send only after one between their record and their burial. */
+/**
+ * A sweep has something to do only after a crash, and dead letters to send only after one between
+ * their record and their burial.
+ */
 const killedBefore = new Map([
   ["sweep: before the reclaim", "sending: after the batch"],
   ["sweep: after the reclaim", "hand-over: connected"],
@@ -37,7 +40,10 @@ const killedBefore = new Map([
   ["sweep: after the dead letters", "retry: after the doorbell"],
 ]);
 
-/** What must not have happened yet: a queue that was told of more than D1 holds would have the only copy, or none. */
+/**
+ * What must not have happened yet: a queue that was told of more than D1 holds would have the only
+ * copy, or none.
+ */
 const notBefore = new Map([
   ["accept: before the batch", "accept: before the doorbell"],
   ["claim: before the batch", "claim: after the ack"],
@@ -53,7 +59,10 @@ const crashes = points
     return { first, again, where: again === null ? first : `${first}, then at ${again}` };
   });
 
-/** What runs beside the point at which a run is to be killed has to wait, lest what is found afterwards depends on who was faster. */
+/**
+ * What runs beside the point at which a run is to be killed has to wait, lest what is found
+ * afterwards depends on who was faster.
+ */
 function heldAt(point: string): RegExp {
   if (isSweep(point)) return /^(claim|bury):/;
   return point.startsWith("hand-over:") ? /^record/ : /^(?!)/;
@@ -86,7 +95,8 @@ beforeAll(async () => {
     SMTP_HOST: "127.0.0.1",
     SMTP_PORT: String(await sink.listen()),
     SMTP_SECURITY: "none",
-    // A retry that comes by itself before the kill would run beside what is to be killed. The sweep rings for it.
+    // A retry that comes by itself before the kill would run beside what is to be killed. The sweep
+    // rings for it.
     EMAIL_BASE_DELAY_SECONDS: "60",
     CRASH_POINTS_URL: await crashPoints.listen(),
   });
@@ -111,11 +121,18 @@ afterEach(async ({ task }) => {
 type Mail = { id: string; to: string; status: string; generation: number; updatedAt: string };
 let round = 0;
 
-/** Mails that share one request and so one batch of doorbells: a group of five and the next, or one group. */
+/**
+ * Mails that share one request and so one batch of doorbells: a group of five and the next, or one
+ * group.
+ */
 function newRound(first: string) {
   round += 1;
-  const goodOnes = /^(record|retry|bury|delivery):/.test(first) ? ["good0", "good1"] : ["good0", "good1", "good2", "good3", "good4"];
-  const recipients = ["never", "later", ...goodOnes].map((name) => `${name}@round-${round}.example.com`);
+  const goodOnes = /^(record|retry|bury|delivery):/.test(first)
+    ? ["good0", "good1"]
+    : ["good0", "good1", "good2", "good3", "good4"];
+  const recipients = ["never", "later", ...goodOnes].map(
+    (name) => `${name}@round-${round}.example.com`,
+  );
   const key = `round-${round}`;
   const emails = recipients.map((to) => ({ to, subject: to, text: "Hi" }));
   return {
@@ -131,10 +148,14 @@ function newRound(first: string) {
 }
 type Round = ReturnType<typeof newRound>;
 
-/** What the killed run left on disk. Then two minutes pass: every lease, due time and ring lies in the past. */
+/**
+ * What the killed run left on disk. Then two minutes pass: every lease, due time and ring lies in
+ * the past.
+ */
 function whatIsLeft({ key }: Round): { accepted: Map<string, string>; inHandOver: Set<string> } {
   const database = openDatabase(stateDir);
-  const all = (sql: string, ...values: string[]): Record<string, unknown>[] => database.prepare(sql).all(...values);
+  const all = (sql: string, ...values: string[]): Record<string, unknown>[] =>
+    database.prepare(sql).all(...values);
   const keys = all("SELECT key, email_id FROM idempotency_keys WHERE key LIKE ?", `${key}#%`);
   const inHandOver = all("SELECT id FROM emails WHERE status = 'sending'");
   database.exec(
@@ -148,7 +169,8 @@ function whatIsLeft({ key }: Round): { accepted: Map<string, string>; inHandOver
 }
 
 const sweep = () => luna.call("POST", "/api/admin/scheduled-tasks/sweep-outbox/run");
-const health = async () => (await luna.call("GET", "/health")).body.checks.email as Record<string, number>;
+const health = async () =>
+  (await luna.call("GET", "/health")).body.checks.email as Record<string, number>;
 
 /** Kills all of Luna at `point`, on the way of whatever `cause` begins. */
 async function killAt(point: string, cause: () => Promise<unknown>): Promise<void> {
@@ -160,81 +182,105 @@ async function killAt(point: string, cause: () => Promise<unknown>): Promise<voi
   expect(crashPoints.disarm()).not.toContain(notBefore.get(point));
 }
 
-it.each(crashes)("killed at $where: nothing is lost, nothing goes twice, what is unknown is counted", async (crash) => {
-  const before = await health();
-  const mine = newRound(crash.first);
-  let answered: string[] = [];
-  refusing = true;
-  await killAt(crash.first, async () => {
-    const { status, body } = await mine.post();
-    if (status === 202) answered = body.items.map(({ id }: { id: string }) => id);
-  });
-  const left = whatIsLeft(mine);
-  expect(left.inHandOver.size > 0, "the page says whether mails are unknown").toBe(documented.get(crash.first)?.includes("unknown"));
-  expect(left.inHandOver.size).toBeLessThanOrEqual(5);
-  expect([...left.accepted.values()], "what was answered is there").toEqual(expect.arrayContaining(answered));
+it.each(crashes)(
+  "killed at $where: nothing is lost, nothing goes twice, what is unknown is counted",
+  async (crash) => {
+    const before = await health();
+    const mine = newRound(crash.first);
+    let answered: string[] = [];
+    refusing = true;
+    await killAt(crash.first, async () => {
+      const { status, body } = await mine.post();
+      if (status === 202) answered = body.items.map(({ id }: { id: string }) => id);
+    });
+    const left = whatIsLeft(mine);
+    expect(left.inHandOver.size > 0, "the page says whether mails are unknown").toBe(
+      documented.get(crash.first)?.includes("unknown"),
+    );
+    expect(left.inHandOver.size).toBeLessThanOrEqual(5);
+    expect([...left.accepted.values()], "what was answered is there").toEqual(
+      expect.arrayContaining(answered),
+    );
 
-  refusing = false;
-  await luna.start();
-  if (crash.again !== null) {
-    await killAt(crash.again, sweep);
-    whatIsLeft(mine);
+    refusing = false;
     await luna.start();
-  }
+    if (crash.again !== null) {
+      await killAt(crash.again, sweep);
+      whatIsLeft(mine);
+      await luna.start();
+    }
 
-  const repeated = await mine.post();
-  expect(repeated.status).toBe(202);
-  const ids: string[] = repeated.body.items.map(({ id }: { id: string }) => id);
-  for (const [key, id] of left.accepted) expect(ids[Number(key.split("#")[1])], `${key} has one mail`).toBe(id);
-  await sweep();
-  const fateOf = (id: string): string => {
-    if (left.inHandOver.has(id)) return "unknown";
-    return mine.recipients[ids.indexOf(id)]?.startsWith("never") ? "dead" : "sent";
-  };
-  const fates = (expected: (id: string) => string) => Object.fromEntries(ids.map((id) => [id, expected(id)]));
-  const settled = await vi.waitFor(
-    async () => {
-      const mails = await mine.mails();
-      expect(Object.fromEntries(mails.map(({ id, status }) => [id, status]))).toEqual(fates(fateOf));
-      return mails;
-    },
-    { timeout: 10_000, interval: 20 },
-  );
-  const dead = ids.filter((id) => fateOf(id) === "dead");
-  await vi.waitFor(
-    async () => {
-      for (const id of dead) expect((await luna.call("GET", `/api/admin/email/dlq/${id}`)).body).toMatchObject({ id, reason: "permanent" });
-    },
-    { timeout: 10_000, interval: 20 },
-  );
+    const repeated = await mine.post();
+    expect(repeated.status).toBe(202);
+    const ids: string[] = repeated.body.items.map(({ id }: { id: string }) => id);
+    for (const [key, id] of left.accepted)
+      expect(ids[Number(key.split("#")[1])], `${key} has one mail`).toBe(id);
+    await sweep();
+    const fateOf = (id: string): string => {
+      if (left.inHandOver.has(id)) return "unknown";
+      return mine.recipients[ids.indexOf(id)]?.startsWith("never") ? "dead" : "sent";
+    };
+    const fates = (expected: (id: string) => string) =>
+      Object.fromEntries(ids.map((id) => [id, expected(id)]));
+    const settled = await vi.waitFor(
+      async () => {
+        const mails = await mine.mails();
+        expect(Object.fromEntries(mails.map(({ id, status }) => [id, status]))).toEqual(
+          fates(fateOf),
+        );
+        return mails;
+      },
+      { timeout: 10_000, interval: 20 },
+    );
+    const dead = ids.filter((id) => fateOf(id) === "dead");
+    await vi.waitFor(
+      async () => {
+        for (const id of dead)
+          expect((await luna.call("GET", `/api/admin/email/dlq/${id}`)).body).toMatchObject({
+            id,
+            reason: "permanent",
+          });
+      },
+      { timeout: 10_000, interval: 20 },
+    );
 
-  // A queue that outlived the crash delivers again whatever was not acknowledged.
-  const last = { id: `end-of-${mine.key}`, generation: 1 };
-  const again = ["delivery: before the batch ends", "bury: before the batch ends"].map((point) => crashPoints.next(point, last.id));
-  await luna.redeliver([...settled, last]);
-  await Promise.all(again);
-  expect(await mine.mails()).toEqual(settled);
+    // A queue that outlived the crash delivers again whatever was not acknowledged.
+    const last = { id: `end-of-${mine.key}`, generation: 1 };
+    const again = ["delivery: before the batch ends", "bury: before the batch ends"].map((point) =>
+      crashPoints.next(point, last.id),
+    );
+    await luna.redeliver([...settled, last]);
+    await Promise.all(again);
+    expect(await mine.mails()).toEqual(settled);
 
-  const copies = (fate: string): number[] => ids.filter((id) => fateOf(id) === fate).map((id) => sink.copiesOf(id));
-  expect(copies("sent").filter((count) => count !== 1)).toEqual([]);
-  expect(copies("dead").filter((count) => count !== 0)).toEqual([]);
-  expect(copies("unknown").filter((count) => count > 1)).toEqual([]);
-  const leastCopies = documented.get(crash.first)?.includes("a copy at least") ? 1 : 0;
-  expect(copies("unknown").filter((count) => count === 1).length).toBeGreaterThanOrEqual(leastCopies);
-  const after = await health();
-  expect({ ...after, oldestDueSeconds: 0 }).toMatchObject({
-    status: "ok",
-    queued: 0,
-    inFlight: 0,
-    unknown: (before["unknown"] ?? 0) + left.inHandOver.size,
-    dead: (before["dead"] ?? 0) + dead.length,
-  });
-});
+    const copies = (fate: string): number[] =>
+      ids.filter((id) => fateOf(id) === fate).map((id) => sink.copiesOf(id));
+    expect(copies("sent").filter((count) => count !== 1)).toEqual([]);
+    expect(copies("dead").filter((count) => count !== 0)).toEqual([]);
+    expect(copies("unknown").filter((count) => count > 1)).toEqual([]);
+    const leastCopies = documented.get(crash.first)?.includes("a copy at least") ? 1 : 0;
+    expect(copies("unknown").filter((count) => count === 1).length).toBeGreaterThanOrEqual(
+      leastCopies,
+    );
+    const after = await health();
+    expect({ ...after, oldestDueSeconds: 0 }).toMatchObject({
+      status: "ok",
+      queued: 0,
+      inFlight: 0,
+      unknown: (before["unknown"] ?? 0) + left.inHandOver.size,
+      dead: (before["dead"] ?? 0) + dead.length,
+    });
+  },
+);
 
 it("has killed at every point of the page, and no other point occurred", () => {
-  const killedAt = new Set(crashes.flatMap(({ first, again }) => (again === null ? [first] : [first, again])));
+  const killedAt = new Set(
+    crashes.flatMap(({ first, again }) => (again === null ? [first] : [first, again])),
+  );
   expect([...crashPoints.seen].filter((point) => !documented.has(point))).toEqual([]);
-  expect(points.filter((point) => !killedAt.has(point) || !crashPoints.seen.has(point))).toEqual([]);
+  expect(points.filter((point) => !killedAt.has(point) || !crashPoints.seen.has(point))).toEqual(
+    [],
+  );
 });
 
 it("no mail ended twice in all of these runs", async () => {

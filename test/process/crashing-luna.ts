@@ -13,7 +13,10 @@ import { freePort, ProcessGroup } from "./luna.ts";
 const OCCURS_WITHIN_MS = 20_000;
 const READY_WITHIN_MS = 30_000;
 
-/** The points at which a run may be killed: the Workers and the mail server tell of each, and go on once they are answered. */
+/**
+ * The points at which a run may be killed: the Workers and the mail server tell of each, and go on
+ * once they are answered.
+ */
 export class CrashPoints {
   readonly seen = new Set<string>();
   readonly #sinceArmed = new Set<string>();
@@ -47,7 +50,10 @@ export class CrashPoints {
   async reach(point: string, about: unknown = null): Promise<void> {
     this.seen.add(point);
     this.#sinceArmed.add(point);
-    for (const { reached } of this.#waiting.filter((one) => one.point === point && JSON.stringify(about).includes(one.about))) reached();
+    for (const { reached } of this.#waiting.filter(
+      (one) => one.point === point && JSON.stringify(about).includes(one.about),
+    ))
+      reached();
     if (this.#armed === null) return;
     const { point: deadly, holds, hit } = this.#armed;
     if (point === deadly) hit();
@@ -57,7 +63,8 @@ export class CrashPoints {
   /**
    * From now on, whoever reaches `point` stays there.
    *
-   * @param holds points that must not be passed meanwhile, where something runs beside what is to be killed
+   * @param holds points that must not be passed meanwhile, where something runs beside what is to
+   *   be killed
    * @returns what settles when the point was reached and `kill` was called
    */
   arm(point: string, holds: RegExp, kill: () => void): Promise<void> {
@@ -102,10 +109,16 @@ export class CrashPoints {
 
 type Config = {
   main: string;
-  queues: { producers: { binding: string; queue: string }[]; consumers?: { max_batch_timeout: number }[] };
+  queues: {
+    producers: { binding: string; queue: string }[];
+    consumers?: { max_batch_timeout: number }[];
+  };
 };
 
-/** The three Workers of the three TOMLs with crash points around them, on state that outlives each run. */
+/**
+ * The three Workers of the three TOMLs with crash points around them, on state that outlives each
+ * run.
+ */
 export class CrashingLuna {
   readonly #stateDir: string;
   readonly #environment: Record<string, string>;
@@ -115,14 +128,19 @@ export class CrashingLuna {
   constructor(stateDir: string) {
     this.#stateDir = stateDir;
     // Forty runs of the same program need to compile it once.
-    this.#environment = { ...quietly, STATE_DIR: stateDir, NODE_COMPILE_CACHE: join(stateDir, "compiled") };
+    this.#environment = {
+      ...quietly,
+      STATE_DIR: stateDir,
+      NODE_COMPILE_CACHE: join(stateDir, "compiled"),
+    };
   }
 
   /** Builds the Workers once, as a deployment would, and migrates the database. */
   async prepare(variables: Record<string, string>): Promise<void> {
     const directory = join(this.#stateDir, "dev");
     const configs = writeLocalConfigs(directory, { ...tomlVariables(), ...variables, ADMIN_TOKEN });
-    const wrangler = (...args: string[]) => promisify(execFile)("wrangler", args, { env: { ...process.env, ...this.#environment } });
+    const wrangler = (...args: string[]) =>
+      promisify(execFile)("wrangler", args, { env: { ...process.env, ...this.#environment } });
     const builds = ["api", "consumer", "cron"].map(async (name, n) => {
       const config = configs[n] ?? "";
       change(config, resolve(`test/process/fixtures/crashing-${name}.ts`));
@@ -132,8 +150,22 @@ export class CrashingLuna {
       return { ...workerOptions, name: `luna-${name}`, modules, modulesRoot: directory };
     });
     const workers = await Promise.all(builds);
-    await wrangler("d1", "migrations", "apply", "DB", "--local", "--persist-to", this.#stateDir, "-c", configs[0] ?? "");
-    const options = { host: "127.0.0.1", resourcePersistencePath: join(this.#stateDir, "v3"), workers };
+    await wrangler(
+      "d1",
+      "migrations",
+      "apply",
+      "DB",
+      "--local",
+      "--persist-to",
+      this.#stateDir,
+      "-c",
+      configs[0] ?? "",
+    );
+    const options = {
+      host: "127.0.0.1",
+      resourcePersistencePath: join(this.#stateDir, "v3"),
+      workers,
+    };
     writeFileSync(this.#options, JSON.stringify(options));
   }
 
@@ -141,7 +173,10 @@ export class CrashingLuna {
     return join(this.#stateDir, "dev/miniflare.json");
   }
 
-  /** A new process group on what the last one left. The runtime without Wrangler around it, which would take most of a run's time. */
+  /**
+   * A new process group on what the last one left. The runtime without Wrangler around it, which
+   * would take most of a run's time.
+   */
   async start(): Promise<void> {
     const port = await freePort();
     const args = ["test/process/fixtures/run-miniflare.ts", this.#options, String(port)];
@@ -150,7 +185,8 @@ export class CrashingLuna {
     this.#url = `http://127.0.0.1:${port}`;
     const deadline = Date.now() + READY_WITHIN_MS;
     while (!(await answers(`${this.#url}/health`))) {
-      if (Date.now() > deadline) throw new Error(`did not answer within ${READY_WITHIN_MS / 1_000} s:\n${run.output}`);
+      if (Date.now() > deadline)
+        throw new Error(`did not answer within ${READY_WITHIN_MS / 1_000} s:\n${run.output}`);
       await new Promise((next) => setTimeout(next, 20));
     }
   }
@@ -181,13 +217,23 @@ export class CrashingLuna {
     this.#run = null;
   }
 
-  call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     return call((at, init) => fetch(`${this.#url}${at}`, init), method, path, body, { headers });
   }
 
-  /** Delivers doorbells to the consumer once more, as a queue that outlived the crash would. The path is the fixture's own. */
+  /**
+   * Delivers doorbells to the consumer once more, as a queue that outlived the crash would. The
+   * path is the fixture's own.
+   */
   async redeliver(doorbells: object[]): Promise<void> {
-    await call((at, init) => fetch(`${this.#url}${at}`, init), "POST", "/redeliver", doorbells, { own: true });
+    await call((at, init) => fetch(`${this.#url}${at}`, init), "POST", "/redeliver", doorbells, {
+      own: true,
+    });
   }
 }
 
@@ -205,7 +251,8 @@ function change(file: string, main: string): void {
   for (const consumer of config.queues.consumers ?? []) consumer.max_batch_timeout = 0;
   // luna-api has none of its own. Through it the test delivers dead letters again.
   const bindings = config.queues.producers.map(({ binding }) => binding);
-  if (!bindings.includes("EMAIL_DLQ")) config.queues.producers.push({ binding: "EMAIL_DLQ", queue: "luna-email-dlq" });
+  if (!bindings.includes("EMAIL_DLQ"))
+    config.queues.producers.push({ binding: "EMAIL_DLQ", queue: "luna-email-dlq" });
   writeFileSync(file, JSON.stringify(config));
 }
 

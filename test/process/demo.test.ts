@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { createClient } from "../../shared/client.ts";
+import { createClient } from "../../shared/contract/client/client.ts";
 import { sendEmails } from "../../shared/contract/emails.ts";
 import { freePort, Luna, ProcessGroup } from "./luna.ts";
 
-/** The tours that `npm run demo` gives of one `npm start`, after each other: what one of them leaves behind is there for the next. */
+/**
+ * The tours that `npm run demo` gives of one `npm start`, after each other: what one of them leaves
+ * behind is there for the next.
+ */
 
 let stateDir = "";
 let env: Record<string, string> = {};
@@ -24,7 +27,11 @@ beforeAll(async () => {
     MAILBOX_PORT: String(mailboxPort),
     STATE_DIR: stateDir,
   };
-  luna = await new Luna({ ...env, BREAKER_OPEN_SECONDS: "3", BREAKER_WINDOW_SECONDS: "10" }).ready();
+  luna = await new Luna({
+    ...env,
+    BREAKER_OPEN_SECONDS: "3",
+    BREAKER_WINDOW_SECONDS: "10",
+  }).ready();
 });
 afterEach(async () => await demo?.destroy());
 afterAll(async () => {
@@ -37,7 +44,8 @@ function runDemo(changes: Record<string, string> = {}): ProcessGroup {
   return demo;
 }
 
-const inbox = async (): Promise<unknown[]> => await (await fetch(`http://127.0.0.1:${env["MAILBOX_PORT"]}/api/email`)).json<unknown[]>();
+const inbox = async (): Promise<unknown[]> =>
+  await (await fetch(`http://127.0.0.1:${env["MAILBOX_PORT"]}/api/email`)).json<unknown[]>();
 
 const mailServerStopped = async (tour: ProcessGroup): Promise<void> => {
   await vi.waitFor(() => expect(tour.output).toContain("✓ the mail server is stopped"), 30_000);
@@ -53,7 +61,9 @@ describe("npm run demo", () => {
   it("says what to do where there is nothing to show", async () => {
     const tour = runDemo({ PORT: String(await freePort()) });
     expect(await tour.exited).toBe(1);
-    expect(tour.output).toMatch(/nothing answers at http:\/\/localhost:\d+\. Run npm start in another terminal first/);
+    expect(tour.output).toMatch(
+      /nothing answers at http:\/\/localhost:\d+\. Run npm start in another terminal first/,
+    );
   });
 
   it("ends with an error when something does not hold, and mends what it broke", async () => {
@@ -62,14 +72,19 @@ describe("npm run demo", () => {
     // Its next mails are refused: somebody else has sent others under their key.
     const tag = /demo-([0-9a-f]+)-ada/.exec(tour.output)?.[1] ?? "";
     const emails = [{ to: "bob@example.com", subject: "Not of the tour", text: "Hello" }];
-    await createClient({ baseUrl: luna.url, token: luna.token })(sendEmails, { body: { emails }, idempotencyKey: `demo-${tag}-waits` });
+    await createClient({ baseUrl: luna.url, token: luna.token })(sendEmails, {
+      body: { emails },
+      idempotencyKey: `demo-${tag}-waits`,
+    });
     expect(await tour.exited, tour.output).toBe(1);
     expect(tour.output).toMatch(/✗ 6 more mails are accepted/);
     expect(tour.output).toMatch(/^Something did not hold, after .*: 1 of 6 mails were refused$/m);
     expect(tour.output).not.toContain("things held");
     expect(await inbox(), "the mailbox is back").not.toEqual([]);
     await allBreakersClosed();
-    expect((await luna.call("GET", `/api/users/demo-${tag}-ada`)).status, "its user is gone").toBe(404);
+    expect((await luna.call("GET", `/api/users/demo-${tag}-ada`)).status, "its user is gone").toBe(
+      404,
+    );
   });
 
   it("mends what it has broken when Ctrl-C ends it", async () => {
@@ -90,6 +105,9 @@ describe("npm run demo", () => {
     );
     expect(tour.output).not.toContain("✗");
     const { body } = await luna.call("GET", "/health");
-    expect(body).toMatchObject({ status: "ok", checks: { cache: { owedPurges: 0 }, email: { dead: 0, unknown: 0, queued: 0 } } });
+    expect(body).toMatchObject({
+      status: "ok",
+      checks: { cache: { owedPurges: 0 }, email: { dead: 0, unknown: 0, queued: 0 } },
+    });
   });
 });

@@ -1,15 +1,28 @@
 import { execFile, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FakeAccount } from "../support/fake-wrangler.ts";
 
-/** A project with the TOMLs of this one, a wrangler that has an account of its own, and a smoke test that does as it is told. */
+/**
+ * A project with the TOMLs of this one, a wrangler that has an account of its own, and a smoke test
+ * that does as it is told.
+ */
 let project = "";
-const account = (): FakeAccount => JSON.parse(readFileSync(join(project, "account.json"), "utf8")) as FakeAccount;
+const account = (): FakeAccount =>
+  JSON.parse(readFileSync(join(project, "account.json"), "utf8")) as FakeAccount;
 /** What wrangler was called with. */
 const calls = (): string[][] =>
   readFileSync(join(project, "account.json.calls"), "utf8")
@@ -36,19 +49,34 @@ const commands = [
 
 beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), "luna-deploy-test-"));
-  for (const name of ["api", "consumer", "cron"]) copyFileSync(`wrangler.${name}.toml`, join(project, `wrangler.${name}.toml`));
+  for (const name of ["api", "consumer", "cron"])
+    copyFileSync(`wrangler.${name}.toml`, join(project, `wrangler.${name}.toml`));
   for (const folder of ["bin", "scripts", "environments"]) mkdirSync(join(project, folder));
-  writeFileSync(join(project, "package.json"), JSON.stringify({ scripts: { "build:console": "true" } }));
+  writeFileSync(
+    join(project, "package.json"),
+    JSON.stringify({ scripts: { "build:console": "true" } }),
+  );
   writeFileSync(
     join(project, "account.json"),
-    JSON.stringify({ databases: [], namespaces: [], queues: [], workers: {} } satisfies FakeAccount),
+    JSON.stringify({
+      databases: [],
+      namespaces: [],
+      queues: [],
+      workers: {},
+    } satisfies FakeAccount),
   );
   writeFileSync(
     join(project, "environments/staging.toml"),
     'steps = [0, 100]\npauseSeconds = 0\n[vars]\nEMAIL_FROM = "hello@example.com"\nPUBLIC_URL = "https://staging.example"\nSMTP_HOST = "smtp.example"\n',
   );
-  writeFileSync(join(project, "environments/production.toml"), "steps = [0, 30, 100]\npauseSeconds = 0\n");
-  writeFileSync(join(project, "secrets"), `ADMIN_TOKEN=${"a".repeat(32)}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\n`);
+  writeFileSync(
+    join(project, "environments/production.toml"),
+    "steps = [0, 30, 100]\npauseSeconds = 0\n",
+  );
+  writeFileSync(
+    join(project, "secrets"),
+    `ADMIN_TOKEN=${"a".repeat(32)}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\n`,
+  );
   writeFileSync(
     join(project, "scripts/smoke.ts"),
     `import { appendFileSync, existsSync, readFileSync } from "node:fs";
@@ -58,7 +86,10 @@ beforeAll(() => {
      process.exitCode = existsSync("broken") && LUNA_VERSION_OVERRIDES !== "" ? 1 : 0;`,
   );
   const wrangler = join(project, "bin/wrangler");
-  writeFileSync(wrangler, `#!/bin/sh\nexec "${process.execPath}" "${resolve("test/process/fixtures/wrangler.ts")}" "$@"\n`);
+  writeFileSync(
+    wrangler,
+    `#!/bin/sh\nexec "${process.execPath}" "${resolve("test/process/fixtures/wrangler.ts")}" "$@"\n`,
+  );
   chmodSync(wrangler, 0o755);
 });
 afterAll(() => rmSync(project, { recursive: true }));
@@ -66,29 +97,51 @@ afterAll(() => rmSync(project, { recursive: true }));
 function deploy(...args: string[]) {
   rmSync(join(project, "smoked"), { force: true });
   const { LUNA_TOKEN: _, ...env } = process.env;
-  const done = spawnSync(process.execPath, [resolve("scripts/deploy.ts"), "--env", "staging", ...args], {
-    cwd: project,
-    encoding: "utf8",
-    env: { ...env, PATH: `${join(project, "bin")}${delimiter}${env["PATH"]}`, FAKE_ACCOUNT: join(project, "account.json") },
-  });
-  const smoked = existsSync(join(project, "smoked")) ? readFileSync(join(project, "smoked"), "utf8").trim().split("\n") : [];
-  return { code: done.status, output: done.stdout + done.stderr, smoked: smoked.map((line) => JSON.parse(line) as unknown) };
+  const done = spawnSync(
+    process.execPath,
+    [resolve("scripts/deploy.ts"), "--env", "staging", ...args],
+    {
+      cwd: project,
+      encoding: "utf8",
+      env: {
+        ...env,
+        PATH: `${join(project, "bin")}${delimiter}${env["PATH"]}`,
+        FAKE_ACCOUNT: join(project, "account.json"),
+      },
+    },
+  );
+  const smoked = existsSync(join(project, "smoked"))
+    ? readFileSync(join(project, "smoked"), "utf8").trim().split("\n")
+    : [];
+  return {
+    code: done.status,
+    output: done.stdout + done.stderr,
+    smoked: smoked.map((line) => JSON.parse(line) as unknown),
+  };
 }
 
 describe("npm run deploy, with a wrangler of ours on PATH", () => {
   it.each([
     ["staging", "luna-staging", [0, 100]],
     ["production", "luna", [0, 30, 100]],
-  ])("plans a deployment of %s with --dry-run, the first and each after it, and asks the account nothing", (environment, name, steps) => {
-    const { code, output } = deploy("--env", environment, "--dry-run");
-    expect(code, output).toBe(0);
-    const [first, next] = output.split(`The first deployment of ${environment}:`)[1]?.split("Each one after that") ?? [];
-    expect(first).toContain(`create the D1 database ${name}\n`);
-    expect(first).toContain(`deploy ${name}-cron, all traffic at once`);
-    expect(next).not.toContain("create");
-    for (const share of steps) expect(next).toContain(`give the new version of ${name}-api ${share} % of the traffic`);
-    expect(calls().filter((args) => !(args[0] === "deploy" && args[1] === "--dry-run"))).toEqual([]);
-  });
+  ])(
+    "plans a deployment of %s with --dry-run, the first and each after it, and asks the account nothing",
+    (environment, name, steps) => {
+      const { code, output } = deploy("--env", environment, "--dry-run");
+      expect(code, output).toBe(0);
+      const [first, next] =
+        output.split(`The first deployment of ${environment}:`)[1]?.split("Each one after that") ??
+        [];
+      expect(first).toContain(`create the D1 database ${name}\n`);
+      expect(first).toContain(`deploy ${name}-cron, all traffic at once`);
+      expect(next).not.toContain("create");
+      for (const share of steps)
+        expect(next).toContain(`give the new version of ${name}-api ${share} % of the traffic`);
+      expect(calls().filter((args) => !(args[0] === "deploy" && args[1] === "--dry-run"))).toEqual(
+        [],
+      );
+    },
+  );
 
   it("plans nothing that could not be deployed: a bundle that is too large ends with 1, by name", () => {
     // More than luna-cron may have, and less than the others: what is random does not get smaller.
@@ -113,7 +166,11 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     expect(code, output).toBe(0);
     expect(output).toContain("staging has this release");
     expect(output).not.toMatch(/a{32}|u{32}/);
-    expect(Object.keys(account().workers)).toEqual(["luna-staging-api", "luna-staging-consumer", "luna-staging-cron"]);
+    expect(Object.keys(account().workers)).toEqual([
+      "luna-staging-api",
+      "luna-staging-consumer",
+      "luna-staging-cron",
+    ]);
     expect(smoked).toEqual([["https://staging.example", 32, ""]]);
   });
 
@@ -124,8 +181,12 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     expect(code, output).toBe(1);
     expect(output).toContain("back to the release before: api");
     expect(output).toContain("luna: the smoke test failed");
-    expect(smoked).toEqual([["https://staging.example", 0, 'luna-staging-api="luna-staging-api-version-3"']]);
-    expect(account().workers["luna-staging-api"]?.traffic).toEqual(before.workers["luna-staging-api"]?.traffic);
+    expect(smoked).toEqual([
+      ["https://staging.example", 0, 'luna-staging-api="luna-staging-api-version-3"'],
+    ]);
+    expect(account().workers["luna-staging-api"]?.traffic).toEqual(
+      before.workers["luna-staging-api"]?.traffic,
+    );
     expect(account().workers["luna-staging-cron"]).toEqual(before.workers["luna-staging-cron"]);
   });
 
@@ -134,40 +195,55 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     const { code, output, smoked } = deploy();
     expect(code, output).toBe(0);
     expect(smoked.length).toBe(4);
-    expect(Object.values(account().workers).map(({ traffic }) => traffic.map(({ version_id: id }) => id))).toEqual([
+    expect(
+      Object.values(account().workers).map(({ traffic }) =>
+        traffic.map(({ version_id: id }) => id),
+      ),
+    ).toEqual([
       ["luna-staging-api-version-4"],
       ["luna-staging-consumer-version-2"],
       ["luna-staging-cron-version-2"],
     ]);
   });
 
-  it.each(["SIGINT", "SIGTERM", "SIGHUP"])("gives the traffic back on %s: Ctrl-C, a cancelled job, a closed terminal", (signal) => {
-    const before = account();
-    writeFileSync(join(project, "interrupt"), signal);
-    const { code, output } = deploy();
-    rmSync(join(project, "interrupt"));
-    expect(code, output).toBe(1);
-    expect(output).toContain("luna: interrupted");
-    expect(account().workers["luna-staging-api"]?.traffic).toEqual(before.workers["luna-staging-api"]?.traffic);
-  });
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"])(
+    "gives the traffic back on %s: Ctrl-C, a cancelled job, a closed terminal",
+    (signal) => {
+      const before = account();
+      writeFileSync(join(project, "interrupt"), signal);
+      const { code, output } = deploy();
+      rmSync(join(project, "interrupt"));
+      expect(code, output).toBe(1);
+      expect(output).toContain("luna: interrupted");
+      expect(account().workers["luna-staging-api"]?.traffic).toEqual(
+        before.workers["luna-staging-api"]?.traffic,
+      );
+    },
+  );
 
   it("calls nothing that the real wrangler does not have", async () => {
     const used = new Map<string, Set<string>>();
     for (const args of calls()) {
-      const command = commands.find((words) => `${args.join(" ")} `.startsWith(`${words} `)) ?? `unknown: ${args.join(" ")}`;
+      const command =
+        commands.find((words) => `${args.join(" ")} `.startsWith(`${words} `)) ??
+        `unknown: ${args.join(" ")}`;
       const flags = args.filter((arg) => arg.startsWith("-"));
       used.set(command, new Set([...(used.get(command) ?? []), ...flags]));
     }
     expect([...used.keys()].toSorted()).toEqual(commands.toSorted());
     const helps = await Promise.all(
       [...used].map(async ([command, flags]) => {
-        const { stdout } = await promisify(execFile)("node_modules/.bin/wrangler", [...command.split(" "), "--help"]);
+        const { stdout } = await promisify(execFile)("node_modules/.bin/wrangler", [
+          ...command.split(" "),
+          "--help",
+        ]);
         return { command, flags, help: stdout };
       }),
     );
     for (const { command, flags, help } of helps) {
       expect(help).toContain(`wrangler ${command}`);
-      for (const flag of flags) expect(help, command).toMatch(new RegExp(`(^|[ ,])${flag}[ ,]`, "m"));
+      for (const flag of flags)
+        expect(help, command).toMatch(new RegExp(`(^|[ ,])${flag}[ ,]`, "m"));
     }
   });
 

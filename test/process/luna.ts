@@ -8,7 +8,10 @@ import { DatabaseSync } from "node:sqlite";
 import { call, type Answer } from "../support/http.ts";
 import { wrongWithLine } from "../support/log-rules.ts";
 
-/** Below those that systems give to connections of their own: one of theirs may be gone again by the time that somebody listens on it. */
+/**
+ * Below those that systems give to connections of their own: one of theirs may be gone again by the
+ * time that somebody listens on it.
+ */
 const PORTS = { from: 20_000, to: 30_000 };
 
 export async function freePort(): Promise<number> {
@@ -24,9 +27,17 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** The variables with which a run uses a mail server of the test's own, whatever `.dev.vars` says. */
+/**
+ * The variables with which a run uses a mail server of the test's own, whatever `.dev.vars` says.
+ */
 export function mailServerAt(port: number): Record<string, string> {
-  return { SMTP_HOST: "127.0.0.1", SMTP_PORT: String(port), SMTP_SECURITY: "none", SMTP_USERNAME: "", SMTP_PASSWORD: "" };
+  return {
+    SMTP_HOST: "127.0.0.1",
+    SMTP_PORT: String(port),
+    SMTP_SECURITY: "none",
+    SMTP_USERNAME: "",
+    SMTP_PASSWORD: "",
+  };
 }
 
 /** A program in a process group of its own, with whatever it starts. */
@@ -38,11 +49,16 @@ export class ProcessGroup {
 
   constructor(command: string, args: string[], env: Record<string, string>) {
     this.#stateDir = env["STATE_DIR"] ?? "";
-    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
     if (child.pid === undefined) throw new Error(`${command} cannot be started`);
     this.pid = child.pid;
     this.exited = new Promise((resolve) => child.once("exit", resolve));
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (this.output += text));
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text: string) => (this.output += text));
   }
 
   /** Whatever this run began, in whichever process group: all of it inherits STATE_DIR. */
@@ -50,7 +66,9 @@ export class ProcessGroup {
     return readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
       .map(Number)
-      .filter((pid) => read(`/proc/${pid}/environ`).split("\0").includes(`STATE_DIR=${this.#stateDir}`));
+      .filter((pid) =>
+        read(`/proc/${pid}/environ`).split("\0").includes(`STATE_DIR=${this.#stateDir}`),
+      );
   }
 
   /** @throws Error if any process of this run is still there ten seconds later */
@@ -81,7 +99,8 @@ export class ProcessGroup {
 
   /** @throws Error if it logged what no log line may have */
   checkLog(): void {
-    // Wrangler says whose line it is where there are several Workers. What a process died in the middle of is no line.
+    // Wrangler says whose line it is where there are several Workers. What a process died in the
+    // middle of is no line.
     const lines = this.output.split("\n").slice(0, -1);
     const wrong = lines.flatMap((line) => logged(line).flatMap(wrongWithLine));
     if (wrong.length > 0) throw new Error(`log lines: ${wrong.join("; ")}`);
@@ -104,7 +123,8 @@ export class Luna extends ProcessGroup {
   }
 
   async #saidReady(): Promise<void> {
-    while (!/^ready http/m.test(this.output)) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (!/^ready http/m.test(this.output))
+      await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   get token(): string {
@@ -116,16 +136,22 @@ export class Luna extends ProcessGroup {
   }
 
   call(method: string, path: string, body?: unknown): Promise<Answer> {
-    return call((at, init) => fetch(`${this.url}${at}`, init), method, path, body, { token: this.token });
+    return call((at, init) => fetch(`${this.url}${at}`, init), method, path, body, {
+      token: this.token,
+    });
   }
 
   /**
-   * Signals npm alone, as a supervisor does, its whole group, as a terminal does on Ctrl-C, or only the script that npm runs, as the
-   * system does when memory runs out.
+   * Signals npm alone, as a supervisor does, its whole group, as a terminal does on Ctrl-C, or only
+   * the script that npm runs, as the system does when memory runs out.
    *
-   * @throws Error if any process of this run is still there ten seconds later, or if it logged what no log line may have
+   * @throws Error if any process of this run is still there ten seconds later, or if it logged what
+   *   no log line may have
    */
-  async signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL", to: "npm" | "group" | "script" = "npm"): Promise<number | null> {
+  async signal(
+    signal: "SIGTERM" | "SIGINT" | "SIGKILL",
+    to: "npm" | "group" | "script" = "npm",
+  ): Promise<number | null> {
     const script = this.processes().find(isScript) ?? this.pid;
     process.kill({ npm: this.pid, group: -this.pid, script }[to], signal);
     const code = await this.exited;
@@ -150,12 +176,15 @@ function read(file: string): string {
   }
 }
 
-const isScript = (pid: number): boolean => /^node\0scripts\/start\.ts\0$/.test(read(`/proc/${pid}/cmdline`));
+const isScript = (pid: number): boolean =>
+  /^node\0scripts\/start\.ts\0$/.test(read(`/proc/${pid}/cmdline`));
 
 /** The local D1's own file, while nothing runs. */
 export function openDatabase(stateDir: string): DatabaseSync {
   const directory = join(stateDir, "v3/d1/miniflare-D1DatabaseObject");
-  const file = readdirSync(directory).find((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
+  const file = readdirSync(directory).find(
+    (name) => name.endsWith(".sqlite") && name !== "metadata.sqlite",
+  );
   if (file === undefined) throw new Error(`no database in ${directory}`);
   // The system may not have taken its locks back yet from whoever was killed just now.
   return new DatabaseSync(join(directory, file), { timeout: 10_000 });

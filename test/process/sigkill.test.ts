@@ -38,7 +38,8 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
       () => sink.close(),
       () => rmSync(stateDir, { recursive: true, force: true }),
     );
-    // A third is refused for now, so that its retries are delayed messages of the in-memory queue; some hang in hand-over.
+    // A third is refused for now, so that its retries are delayed messages of the in-memory queue;
+    // some hang in hand-over.
     sink.fault = (phase, to) => {
       const n = Number(/\d+/.exec(to)?.[0]);
       if (phase === "rcpt" && n % 3 === 0) return { phase, do: "refuse", code: 451 };
@@ -56,15 +57,22 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
     cleanUps.push(() => first.destroy());
     await first.ready();
     const posts = Array.from({ length: MAILS }, (_, n) =>
-      first.call("POST", "/api/emails", { to: `n${n}@example.com`, subject: `Mail ${n}`, text: "Hi" }),
+      first.call("POST", "/api/emails", {
+        to: `n${n}@example.com`,
+        subject: `Mail ${n}`,
+        text: "Hi",
+      }),
     );
-    const accepted = (await Promise.all(posts)).map(({ status, body }) => (status === 202 ? String(body.id) : ""));
+    const accepted = (await Promise.all(posts)).map(({ status, body }) =>
+      status === 202 ? String(body.id) : "",
+    );
     expect(accepted).not.toContain("");
     await new Promise((resolve) => setTimeout(resolve, killAfterMs));
     await first.signal("SIGKILL", "group");
     sink.fault = () => null;
 
-    // What was being handed over at that instant. Then two minutes pass: every lease, due time and ring lies in the past.
+    // What was being handed over at that instant. Then two minutes pass: every lease, due time and
+    // ring lies in the past.
     const database = openDatabase(stateDir);
     const inHandOver = new Set(
       database
@@ -85,9 +93,11 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
       async () => {
         for (const id of accepted.filter((one) => !fates.has(one))) {
           const { body } = await second.call("GET", `/api/emails/${id}`);
-          if (body.status === "sent" || body.status === "unknown") fates.set(id, String(body.status));
+          if (body.status === "sent" || body.status === "unknown")
+            fates.set(id, String(body.status));
         }
-        if (fates.size < accepted.length) throw new Error(`${accepted.length - fates.size} mails are still on their way`);
+        if (fates.size < accepted.length)
+          throw new Error(`${accepted.length - fates.size} mails are still on their way`);
       },
       { timeout: 120_000, interval: 500 },
     );
@@ -95,7 +105,8 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
     const unknown = accepted.filter((id) => fates.get(id) === "unknown");
     const story = `seed ${seed}, killed after ${killAfterMs} ms, ${inHandOver.size} in hand-over, ${unknown.length} unknown`;
     process.stderr.write(`${story}\n`);
-    const copies = (status: string): number[] => accepted.filter((id) => fates.get(id) === status).map((id) => sink.copiesOf(id));
+    const copies = (status: string): number[] =>
+      accepted.filter((id) => fates.get(id) === status).map((id) => sink.copiesOf(id));
     expect(
       copies("sent").filter((count) => count !== 1),
       story,

@@ -34,8 +34,14 @@ afterAll(async () => {
   rmSync(stateDir, { recursive: true, force: true });
 });
 
-async function smoke(args: string[], env: Record<string, string> = {}): Promise<{ code: number | null; output: string }> {
-  const run = new ProcessGroup(process.execPath, ["scripts/smoke.ts", ...args], { LUNA_TOKEN: "", ...env });
+async function smoke(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number | null; output: string }> {
+  const run = new ProcessGroup(process.execPath, ["scripts/smoke.ts", ...args], {
+    LUNA_TOKEN: "",
+    ...env,
+  });
   const code = await run.exited;
   return { code, output: run.output };
 }
@@ -45,18 +51,26 @@ it("a deployment that is well passes without a token, with one that may look, an
   expect(anonymous, anonymous.output).toMatchObject({ code: 0 });
   const looking = await smoke([luna.url, "--token", READONLY_TOKEN]);
   expect(looking, looking.output).toMatchObject({ code: 0 });
-  const all = await smoke([luna.url, "--write", "--mail-to", "oncall@example.com"], { LUNA_TOKEN: luna.token });
+  const all = await smoke([luna.url, "--write", "--mail-to", "oncall@example.com"], {
+    LUNA_TOKEN: luna.token,
+  });
   expect(all, all.output).toMatchObject({ code: 0 });
-  const checks = [anonymous, looking, all].map(({ output }) => Number(/^(\d+) checks passed/m.exec(output)?.[1]));
+  const checks = [anonymous, looking, all].map(({ output }) =>
+    Number(/^(\d+) checks passed/m.exec(output)?.[1]),
+  );
   expect(checks).toEqual(checks.toSorted((one, other) => one - other));
   expect(new Set(checks).size, "a token shows more, and --write does more").toBe(3);
 });
 
 it("its user and suppression are gone afterwards, and nobody got a mail but who was named", async () => {
-  const inbox = await (await fetch(`${mailboxUrl}/api/email`)).json<{ subject: string; to: { address: string }[] }[]>();
+  const inbox = await (
+    await fetch(`${mailboxUrl}/api/email`)
+  ).json<{ subject: string; to: { address: string }[] }[]>();
   // What Luna tells its operator depends on when this runs.
   const mails = inbox.filter(({ subject }) => !subject.startsWith("[Luna]"));
-  expect(mails.flatMap(({ to }) => to.map(({ address }) => address))).toEqual(["oncall@example.com"]);
+  expect(mails.flatMap(({ to }) => to.map(({ address }) => address))).toEqual([
+    "oncall@example.com",
+  ]);
   const { body } = await luna.call("GET", "/api/admin/email/suppressions");
   expect(body.items).toEqual([]);
   const written = await luna.call("GET", "/api/emails");
@@ -82,7 +96,12 @@ it("a server that says yes to everything fails, asked for the version that is me
   await once(server, "listening");
   const pinned = 'luna-api="f00d"';
   const { code, output } = await smoke(
-    [`http://127.0.0.1:${(server.address() as AddressInfo).port}`, "--token", "any".repeat(8), "--write"],
+    [
+      `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      "--token",
+      "any".repeat(8),
+      "--write",
+    ],
     {
       LUNA_VERSION_OVERRIDES: pinned,
     },
@@ -98,7 +117,9 @@ it("where nothing answers, that is said once; a missing url is asked for", async
   const nothing = await smoke([url]);
   expect(nothing.code).toBe(1);
   expect(nothing.output.match(/✗/g)).toHaveLength(1);
-  expect(nothing.output).toMatch(new RegExp(`fetch failed: ECONNREFUSED\\n\\nnothing answers at ${url}: `));
+  expect(nothing.output).toMatch(
+    new RegExp(`fetch failed: ECONNREFUSED\\n\\nnothing answers at ${url}: `),
+  );
   for (const args of [[], ["localhost:8787"]]) {
     const { code, output } = await smoke(args);
     expect(code).toBe(1);

@@ -1,6 +1,6 @@
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -14,7 +14,13 @@ beforeEach(async () => {
   stateDir = mkdtempSync(join(tmpdir(), "luna-start-"));
   const [port, smtpPort, mailboxPort] = await Promise.all([freePort(), freePort(), freePort()]);
   // SMTP_HOST is left empty as in .dev.vars.example, which counts as not set.
-  env = { SMTP_HOST: "", PORT: String(port), SMTP_PORT: String(smtpPort), MAILBOX_PORT: String(mailboxPort), STATE_DIR: stateDir };
+  env = {
+    SMTP_HOST: "",
+    PORT: String(port),
+    SMTP_PORT: String(smtpPort),
+    MAILBOX_PORT: String(mailboxPort),
+    STATE_DIR: stateDir,
+  };
 });
 
 afterEach(async () => {
@@ -35,7 +41,10 @@ async function inbox(): Promise<{ subject: string; headers: Record<string, strin
   return mails.filter(({ subject }) => !subject.startsWith("[Luna]"));
 }
 
-/** The port is one that the system also gives to connections: another test's may have it for a moment. */
+/**
+ * The port is one that the system also gives to connections: another test's may have it for a
+ * moment.
+ */
 const becomesFree = async (name: string): Promise<boolean> => {
   await vi.waitFor(async () => {
     const server = createServer().listen(Number(env[name]), "127.0.0.1");
@@ -52,48 +61,72 @@ describe("npm start", () => {
     expect(first.token).toMatch(/^\S{32,}$/);
     expect(readFileSync(".dev.vars", "utf8")).toContain(first.token);
 
-    expect((await first.call("POST", "/api/users", { userId: "ada", email: "ada@example.com" })).status).toBe(201);
-    await vi.waitFor(async () => expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]), 20_000);
+    expect(
+      (await first.call("POST", "/api/users", { userId: "ada", email: "ada@example.com" })).status,
+    ).toBe(201);
+    await vi.waitFor(
+      async () =>
+        expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]),
+      20_000,
+    );
     await vi.waitFor(() => expect(first.output).toContain('"task":"sweep-outbox"'), 10_000);
     expect(await first.signal("SIGTERM")).toBe(0);
-    expect(await Promise.all(["PORT", "SMTP_PORT", "MAILBOX_PORT"].map(becomesFree))).toEqual([true, true, true]);
+    expect(await Promise.all(["PORT", "SMTP_PORT", "MAILBOX_PORT"].map(becomesFree))).toEqual([
+      true,
+      true,
+      true,
+    ]);
 
     const second = await start();
     expect(second.token).toBe(first.token);
-    expect((await second.call("GET", "/api/users/ada")).body.user).toMatchObject({ email: "ada@example.com" });
+    expect((await second.call("GET", "/api/users/ada")).body.user).toMatchObject({
+      email: "ada@example.com",
+    });
     expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]);
     await second.signal("SIGINT", "group");
   });
 
-  it.each(["npm", "script"] as const)("leaves no process behind when the %s is killed outright", async (which) => {
-    const killed = await start();
-    await killed.signal("SIGKILL", which);
-    expect(await becomesFree("PORT")).toBe(true);
-  });
+  it.each(["npm", "script"] as const)(
+    "leaves no process behind when the %s is killed outright",
+    async (which) => {
+      const killed = await start();
+      await killed.signal("SIGKILL", which);
+      expect(await becomesFree("PORT")).toBe(true);
+    },
+  );
 
   it("ends without a word and without a process when Ctrl-C comes at any moment of its beginning", async () => {
     for (const afterMs of [300, 900, 1_500, 2_100, 2_700, 3_300]) {
       luna = new Luna(env);
       await new Promise((resolve) => setTimeout(resolve, afterMs));
-      expect(await luna.signal("SIGINT", "group"), `after ${afterMs} ms: ${luna.output}`).not.toBe(1);
+      expect(await luna.signal("SIGINT", "group"), `after ${afterMs} ms: ${luna.output}`).not.toBe(
+        1,
+      );
       expect(luna.output).not.toContain("luna:");
     }
   });
 
-  it.each(["PORT", "SMTP_PORT", "MAILBOX_PORT"])("says which port is taken and how to choose another: %s", async (name) => {
-    const squatter = createServer().listen(Number(env[name]), "127.0.0.1");
-    await once(squatter, "listening");
-    luna = new Luna(env);
-    expect(await luna.exitCode()).toBe(1);
-    squatter.close();
-    expect(luna.output).toContain(`port ${env[name]} is taken`);
-    expect(luna.output).toContain(`${name}=<port> npm start`);
-    expect(existsSync(join(stateDir, "v3"))).toBe(false);
-  });
+  it.each(["PORT", "SMTP_PORT", "MAILBOX_PORT"])(
+    "says which port is taken and how to choose another: %s",
+    async (name) => {
+      const squatter = createServer().listen(Number(env[name]), "127.0.0.1");
+      await once(squatter, "listening");
+      luna = new Luna(env);
+      expect(await luna.exitCode()).toBe(1);
+      squatter.close();
+      expect(luna.output).toContain(`port ${env[name]} is taken`);
+      expect(luna.output).toContain(`${name}=<port> npm start`);
+      expect(existsSync(join(stateDir, "v3"))).toBe(false);
+    },
+  );
 
   it("refuses a second run on the same state", async () => {
     const first = await start();
-    const ports = { PORT: String(await freePort()), SMTP_PORT: String(await freePort()), MAILBOX_PORT: String(await freePort()) };
+    const ports = {
+      PORT: String(await freePort()),
+      SMTP_PORT: String(await freePort()),
+      MAILBOX_PORT: String(await freePort()),
+    };
     const second = new Luna({ ...env, ...ports });
     expect(await second.exitCode()).toBe(1);
     expect(second.output).toContain(`another npm start uses ${stateDir}`);

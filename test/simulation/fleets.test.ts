@@ -1,7 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { BreakerRow } from "../../bench/simulate/breaker-rows.ts";
-import { fleetRows, settingsRows, type BreakerScale } from "../../bench/simulate/breaker-sections.ts";
+import {
+  fleetRows,
+  settingsRows,
+  type BreakerScale,
+} from "../../bench/simulate/breaker-sections.ts";
 import { withParts } from "../../bench/simulate/page.ts";
 import { lines } from "../../bench/simulate/plot.ts";
 import { boundRows, purgeFleetRows } from "../../bench/simulate/purge-rows.ts";
@@ -11,7 +15,13 @@ import { quickScale } from "../../bench/simulate/scale.ts";
 import { seed } from "../support/seed.ts";
 
 /** What docs/simulation.md says of its tables, of small fleets and any seed. */
-const scale: BreakerScale = { seed, fleets: [100], isolates: 100, troublesMs: [75_000], afterMs: 60_000 };
+const scale: BreakerScale = {
+  seed,
+  fleets: [100],
+  isolates: 100,
+  troublesMs: [75_000],
+  afterMs: 60_000,
+};
 
 const rowOf = (rows: readonly BreakerRow[], ...names: string[]): BreakerRow => {
   const row = rows.find((one) => names.every((name) => one.names.includes(name)));
@@ -21,24 +31,36 @@ const rowOf = (rows: readonly BreakerRow[], ...names: string[]): BreakerRow => {
 
 it("isolates that live for a few calls let fewer errors through under the fleet's breaker than under their own", async () => {
   const rows = await fleetRows(scale);
-  const [fleet, own] = [rowOf(rows, "5 calls", "fleet-wide"), rowOf(rows, "5 calls", "per isolate")];
+  const [fleet, own] = [
+    rowOf(rows, "5 calls", "fleet-wide"),
+    rowOf(rows, "5 calls", "per isolate"),
+  ];
   expect(fleet.errors).toBeLessThan(own.errors);
-  expect(rowOf(rows, "for ever", "fleet-wide").probes, "one probe at a time").toBeLessThanOrEqual(3);
+  expect(rowOf(rows, "for ever", "fleet-wide").probes, "one probe at a time").toBeLessThanOrEqual(
+    3,
+  );
   expect(rowOf(rows, "for ever", "per isolate").probes).toBeGreaterThan(50);
   expect(own.requestsPerMillionCalls).toBe(0);
 });
 
 it("at any five failures the fleet's breaker lets through less than half of what those of the isolates do", async () => {
   const rows = await settingsRows(scale);
-  const [fleet, own] = [rowOf(rows, "any five in 60 s", "fleet-wide"), rowOf(rows, "any five in 60 s", "per isolate")];
+  const [fleet, own] = [
+    rowOf(rows, "any five in 60 s", "fleet-wide"),
+    rowOf(rows, "any five in 60 s", "per isolate"),
+  ];
   expect(fleet.errors).toBeLessThan(own.errors / 2);
 });
 
 it("no read is staler than the bound, and the index is asked less often than on every read", async () => {
   const purges = { seed, fleets: [20], isolates: 20, measuredMs: 30_000 };
   const bounds = await boundRows(purges);
-  for (const { boundMs, worstStalenessMs } of bounds) expect(worstStalenessMs).toBeLessThanOrEqual(boundMs);
-  expect(Math.max(...bounds.map(({ stalePerMillionReads }) => stalePerMillionReads)), "it looked at stale reads").toBeGreaterThan(0);
+  for (const { boundMs, worstStalenessMs } of bounds)
+    expect(worstStalenessMs).toBeLessThanOrEqual(boundMs);
+  expect(
+    Math.max(...bounds.map(({ stalePerMillionReads }) => stalePerMillionReads)),
+    "it looked at stale reads",
+  ).toBeGreaterThan(0);
   const [view, asked] = await purgeFleetRows(purges);
   expect(view?.requestsPerMillionReads).toBeLessThan((asked?.requestsPerMillionReads ?? 0) * 0.8);
 });
@@ -53,8 +75,17 @@ it(
   "the same seed gives the same tables and plots, another seed others, and the page has a place for each",
   { timeout: 60_000 },
   async () => {
-    const tiny = { ...quickScale, fleets: [10], isolates: 10, breakerFleets: [20], indexFleets: [20], measuredMs: 6_000 };
-    const [one, again, other] = await Promise.all([1, 1, 2].map(async (of) => await allReports({ ...tiny, seed: of })));
+    const tiny = {
+      ...quickScale,
+      fleets: [10],
+      isolates: 10,
+      breakerFleets: [20],
+      indexFleets: [20],
+      measuredMs: 6_000,
+    };
+    const [one, again, other] = await Promise.all(
+      [1, 1, 2].map(async (of) => await allReports({ ...tiny, seed: of })),
+    );
     expect(again).toEqual(one);
     expect(other).not.toEqual(one);
     const page = readFileSync("docs/simulation.md", "utf8");
@@ -83,6 +114,8 @@ it("the same lines are the same bytes", () => {
 });
 
 it("generated parts go between their markers, and a page without them is an error", () => {
-  expect(withParts("a\n<!-- t -->\nold\n<!-- /t -->\nb", { t: "new" })).toBe("a\n<!-- t -->\n\nnew\n\n<!-- /t -->\nb");
+  expect(withParts("a\n<!-- t -->\nold\n<!-- /t -->\nb", { t: "new" })).toBe(
+    "a\n<!-- t -->\n\nnew\n\n<!-- /t -->\nb",
+  );
   expect(() => withParts("a", { t: "new" })).toThrow("<!-- t -->");
 });

@@ -1,8 +1,8 @@
 import { vi } from "vitest";
-import type { Notice } from "../../shared/alerts/store.ts";
-import type { CronEnv } from "../../shared/env.ts";
+import type { Notice } from "../../shared/alerts/sql/alerts.ts";
 import type { Task } from "../../shared/schedule/execution.ts";
-import type { Watched } from "../../shared/schedule/watchdog/rpc.ts";
+import type { Watched } from "../../shared/schedule/watchdog/rules/rpc.ts";
+import type { CronEnv } from "../../workers/env.ts";
 import { objectStorage, SqliteD1, type Disturb } from "../support/sqlite.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { hasSlot, isIn, outages, type Interval } from "./outages.ts";
@@ -34,9 +34,14 @@ export type Life = {
   triggers: number;
   /** Each time that a task's own code began. */
   invocations: { task: string; at: number }[];
-  /** A task has this schedule from then on (null: it is gone), and D1 knows of it from `noticedAt`. */
+  /**
+   * A task has this schedule from then on (null: it is gone), and D1 knows of it from `noticedAt`.
+   */
   deployments: { task: string; cron: string | null; at: number; noticedAt: number | null }[];
-  /** Each time that the alerts were judged, with the tasks that were registered then. `ok`: whether D1's answer was heard. */
+  /**
+   * Each time that the alerts were judged, with the tasks that were registered then. `ok`: whether
+   * D1's answer was heard.
+   */
   judged: { at: number; ok: boolean; tasks: string[] }[];
   reports: { at: number; tasks: Watched[] }[];
   said: (Notice & { channel: "email" | "webhook"; saidAt: number })[];
@@ -52,7 +57,16 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-const crons = ["10 */8 * * *", "20 */6 * * *", "40 2 * * *", "50 14 * * *", "0 9 * * 1", "20 */3 * * *", "5 */3 * * *", "5 12 1 * *"];
+const crons = [
+  "10 */8 * * *",
+  "20 */6 * * *",
+  "40 2 * * *",
+  "50 14 * * *",
+  "0 9 * * 1",
+  "20 */3 * * *",
+  "5 */3 * * *",
+  "5 12 1 * *",
+];
 const names = ["hourly", "quarterly", "nightly", "daily", "weekly", "slow", "overlapping"];
 
 /** Lives through so many days. */
@@ -67,7 +81,12 @@ export async function simulate(world: World, days: number, random: () => number)
     email: outages(random, all, 10),
     webhook: outages(random, all, 10),
   };
-  const broken = new Map(names.map((name) => [name, outages(random, all, 8).map(({ from, until }) => ({ from, until: until + DAY_MS }))]));
+  const broken = new Map(
+    names.map((name) => [
+      name,
+      outages(random, all, 8).map(({ from, until }) => ({ from, until: until + DAY_MS })),
+    ]),
+  );
   const life: Life = {
     start,
     end,
@@ -84,13 +103,15 @@ export async function simulate(world: World, days: number, random: () => number)
   };
   const isOut = (what: keyof Life["out"]): boolean => isIn(out[what], clock.now());
   vi.spyOn(Date, "now").mockImplementation(() => clock.now());
-  for (const level of ["info", "warn", "error"] as const) vi.spyOn(console, level).mockReturnValue();
+  for (const level of ["info", "warn", "error"] as const)
+    vi.spyOn(console, level).mockReturnValue();
 
   const d1 = new SqliteD1();
   const failsWith = (chance: number): Disturb => {
     return (moment, isWrite) => {
       if (moment === "before" && isOut("d1")) throw new Error("D1_ERROR: Network connection lost.");
-      if (moment === "after" && isWrite && random() < chance) throw new Error("D1_ERROR: the reply was lost");
+      if (moment === "after" && isWrite && random() < chance)
+        throw new Error("D1_ERROR: the reply was lost");
     };
   };
 
@@ -102,10 +123,18 @@ export async function simulate(world: World, days: number, random: () => number)
   const judged = (ok: boolean): void => {
     life.judged.push({ at: clock.now(), ok, tasks: world.tasks.map(({ name }) => name) });
   };
-  Object.assign(world, { clock, channels: { email: say("email"), webhook: say("webhook") }, judged });
+  Object.assign(world, {
+    clock,
+    channels: { email: say("email"), webhook: say("webhook") },
+    judged,
+  });
 
   const watchdog = await startWatchdog(clock, d1.binding(failsWith(0)), random);
-  const settings = { ALERT_EMAIL: "oncall@example.com", ALERT_WEBHOOK_URL: "https://hooks.example/x", ALERT_FAILURES: "3" };
+  const settings = {
+    ALERT_EMAIL: "oncall@example.com",
+    ALERT_WEBHOOK_URL: "https://hooks.example/x",
+    ALERT_FAILURES: "3",
+  };
   const breakers = { getByName: () => ({ inspect: async () => ({ state: "CLOSED" }) }) };
 
   const task = (name: string, cron: string): Task<CronEnv> => ({
@@ -137,7 +166,8 @@ export async function simulate(world: World, days: number, random: () => number)
     if (cron !== null) world.tasks.push(task(name, cron));
     life.deployments.push({ task: name, cron, at: clock.now(), noticedAt: null });
   };
-  const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;
+  const pick = <Item>(items: readonly Item[]): Item =>
+    items[Math.floor(random() * items.length)] as Item;
 
   const { default: cron } = await import("../../workers/cron/index.ts");
   const tick = async (): Promise<void> => {
@@ -155,7 +185,12 @@ export async function simulate(world: World, days: number, random: () => number)
       life.reports.push({ at: clock.now(), tasks });
       return await watchdog.report(tasks);
     };
-    const env = { ...settings, DB, CIRCUIT_BREAKER: breakers, TASK_WATCHDOG: { getByName: () => ({ report }) } };
+    const env = {
+      ...settings,
+      DB,
+      CIRCUIT_BREAKER: breakers,
+      TASK_WATCHDOG: { getByName: () => ({ report }) },
+    };
     await cron.scheduled({} as ScheduledController, env as unknown as CronEnv);
   };
 
@@ -178,7 +213,9 @@ export async function simulate(world: World, days: number, random: () => number)
       const isLatest = life.deployments.findLast(({ task: name }) => name === one.task) === one;
       const state = states.find(({ task: name }) => name === one.task);
       const isKnown =
-        one.cron === null ? state === undefined || state.retiredAt !== null : state?.cron === one.cron && state.retiredAt === null;
+        one.cron === null
+          ? state === undefined || state.retiredAt !== null
+          : state?.cron === one.cron && state.retiredAt === null;
       if (!isLatest || isKnown) one.noticedAt = clock.now();
     }
   };
@@ -192,29 +229,43 @@ export async function simulate(world: World, days: number, random: () => number)
       await clock.advance(Math.max(day + Math.floor(random() * 3 * HOUR_MS) - clock.now(), 1));
       deploy(pick(names), random() < 0.3 ? null : pick(crons));
     }
-    for (const at of triggersOf(day, world.tasks, ends, random)) if (at > clock.now() && at < end) await trigger(at);
+    for (const at of triggersOf(day, world.tasks, ends, random))
+      if (at > clock.now() && at < end) await trigger(at);
   }
   await clock.advance(Math.max(end - clock.now(), 0));
   // Whatever was broken is mended, and luna-cron has time to say what is left to say.
   for (let minute = 0; minute < 60; minute += 1) await trigger(clock.now() + MINUTE_MS);
   await clock.advance(SLOW_TIMEOUT_MS);
 
-  life.runs = d1.rows(`SELECT task, trigger, scheduled_at AS slot, status, started_at AS startedAt, ended_at AS endedAt, error,
+  life.runs =
+    d1.rows(`SELECT task, trigger, scheduled_at AS slot, status, started_at AS startedAt, ended_at AS endedAt, error,
                               missed_until AS missedUntil, missed_count AS missedCount FROM task_runs ORDER BY started_at`);
   life.notices = d1.rows(
     "SELECT id, key, kind, summary, at, email_at AS emailAt, webhook_at AS webhookAt FROM alert_notices ORDER BY at, id",
   );
-  life.executions = d1.rows("SELECT total, successful, failed, ended_at AS endedAt FROM task_executions");
+  life.executions = d1.rows(
+    "SELECT total, successful, failed, ended_at AS endedAt FROM task_executions",
+  );
   return life;
 }
 
-/** The minutes of a day at which something is due, each with the one after it; and the first one after each outage, as the platform's trigger comes each minute. */
-function triggersOf(day: number, tasks: readonly Task<CronEnv>[], ends: readonly number[], random: () => number): number[] {
+/**
+ * The minutes of a day at which something is due, each with the one after it; and the first one
+ * after each outage, as the platform's trigger comes each minute.
+ */
+function triggersOf(
+  day: number,
+  tasks: readonly Task<CronEnv>[],
+  ends: readonly number[],
+  random: () => number,
+): number[] {
   const minutes = new Set<number>();
   for (let minute = day; minute < day + DAY_MS; minute += MINUTE_MS) {
-    if (tasks.some(({ cron }) => hasSlot(cron, minute))) minutes.add(minute).add(minute + MINUTE_MS);
+    if (tasks.some(({ cron }) => hasSlot(cron, minute)))
+      minutes.add(minute).add(minute + MINUTE_MS);
   }
-  for (const end of ends.filter((at) => at >= day && at < day + DAY_MS)) minutes.add(Math.ceil(end / MINUTE_MS) * MINUTE_MS);
+  for (const end of ends.filter((at) => at >= day && at < day + DAY_MS))
+    minutes.add(Math.ceil(end / MINUTE_MS) * MINUTE_MS);
   return [...minutes]
     .flatMap((minute) => {
       const chance = random();
@@ -233,7 +284,11 @@ async function startWatchdog(clock: VirtualClock, DB: D1Database, random: () => 
     cancel();
     cancel = clock.after(Math.max(at - clock.now(), 0), () => void object().alarm());
   });
-  const env = { DB, ALERT_EMAIL: "oncall@example.com", ALERT_WEBHOOK_URL: "https://hooks.example/x" };
+  const env = {
+    DB,
+    ALERT_EMAIL: "oncall@example.com",
+    ALERT_WEBHOOK_URL: "https://hooks.example/x",
+  };
   const start = () => new TaskWatchdog({ storage } as unknown as DurableObjectState, env as never);
   let current = start();
   const object = () => {

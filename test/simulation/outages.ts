@@ -11,7 +11,11 @@ const DAY_MS = 24 * HOUR_MS;
  *
  * @param everyDays how many days lie between two of them, on average
  */
-export function outages(random: () => number, { from, until }: Interval, everyDays: number): Interval[] {
+export function outages(
+  random: () => number,
+  { from, until }: Interval,
+  everyDays: number,
+): Interval[] {
   const found: Interval[] = [];
   for (let at = from; ;) {
     at += -Math.log(1 - random()) * everyDays * DAY_MS;
@@ -33,10 +37,19 @@ export function isIn(intervals: readonly Interval[], at: number): boolean {
   return next !== undefined && next.from <= at;
 }
 
-/** Whether a schedule has a slot in the minute that begins then. Only numbers, `*` and a step: written without croner, to check on it. */
+/**
+ * Whether a schedule has a slot in the minute that begins then. Only numbers, `*` and a step:
+ * written without croner, to check on it.
+ */
 export function hasSlot(cron: string, minute: number): boolean {
   const at = new Date(minute);
-  const values = [at.getUTCMinutes(), at.getUTCHours(), at.getUTCDate(), at.getUTCMonth() + 1, at.getUTCDay()];
+  const values = [
+    at.getUTCMinutes(),
+    at.getUTCHours(),
+    at.getUTCDate(),
+    at.getUTCMonth() + 1,
+    at.getUTCDay(),
+  ];
   return cron.split(" ").every((field, n) => {
     const value = values[n] ?? 0;
     if (field === "*") return true;
@@ -47,7 +60,11 @@ export function hasSlot(cron: string, minute: number): boolean {
 /** Every slot after one moment, up to another. */
 export function slotsBetween(cron: string, after: number, until: number): number[] {
   const slots: number[] = [];
-  for (let minute = Math.floor(after / MINUTE_MS) * MINUTE_MS + MINUTE_MS; minute <= until; minute += MINUTE_MS) {
+  for (
+    let minute = Math.floor(after / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
+    minute <= until;
+    minute += MINUTE_MS
+  ) {
     if (hasSlot(cron, minute)) slots.push(minute);
   }
   return slots;

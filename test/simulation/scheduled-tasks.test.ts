@@ -1,15 +1,23 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import type { CronEnv } from "../../shared/env.ts";
 import type { Task } from "../../shared/schedule/execution.ts";
+import type { CronEnv } from "../../workers/env.ts";
 import { randomFrom } from "../support/random.ts";
 import { seed } from "../support/seed.ts";
 import type { VirtualClock } from "../support/virtual-clock.ts";
-import { simulate, SLOW_TIMEOUT_MS, TIMEOUT_MS, type Life, type RunRow, type World } from "./life.ts";
+import {
+  simulate,
+  SLOW_TIMEOUT_MS,
+  TIMEOUT_MS,
+  type Life,
+  type RunRow,
+  type World,
+} from "./life.ts";
 import { isIn, latestSlot, slotsBetween, type Interval } from "./outages.ts";
 
 /**
- * A thousand days of luna-cron and its watchdog: the real code on a virtual clock, with outages of the trigger, of D1 and of both alert
- * channels, processes that die, replies that are lost, tasks that fail for days, hang or take hours, and deployments that change them.
+ * A thousand days of luna-cron and its watchdog: the real code on a virtual clock, with outages of
+ * the trigger, of D1 and of both alert channels, processes that die, replies that are lost, tasks
+ * that fail for days, hang or take hours, and deployments that change them.
  */
 
 const world: World = vi.hoisted(() => ({
@@ -29,9 +37,12 @@ vi.mock("cloudflare:workers", () => {
   }
   return { DurableObject: Base, WorkerEntrypoint: Base, waitUntil: () => undefined };
 });
-vi.mock("../../shared/clock.ts", async (original) => ({
+vi.mock("../../shared/lib/base/clock.ts", async (original) => ({
   ...(await original<object>()),
-  systemClock: { now: () => world.clock.now(), after: (ms: number, done: () => void) => world.clock.after(ms, done) },
+  systemClock: {
+    now: () => world.clock.now(),
+    after: (ms: number, done: () => void) => world.clock.after(ms, done),
+  },
 }));
 vi.mock("../../shared/alerts/channels.ts", () => ({ alertChannels: () => world.channels }));
 vi.mock("../../shared/alerts/watch.ts", async (original) => {
@@ -70,27 +81,41 @@ const namesOf = (): string[] => [...new Set(life.deployments.map(({ task }) => t
 /** When each schedule of a task was in force for sure, and when it was being replaced. */
 function reigns(task: string): { cron: string | null; from: number; until: number }[] {
   const own = life.deployments.filter((one) => one.task === task);
-  return own.map(({ cron, noticedAt }, n) => ({ cron, from: noticedAt ?? life.end, until: own[n + 1]?.at ?? life.end }));
+  return own.map(({ cron, noticedAt }, n) => ({
+    cron,
+    from: noticedAt ?? life.end,
+    until: own[n + 1]?.at ?? life.end,
+  }));
 }
 
 describe("over a thousand days", () => {
   it("enough has happened for this to mean something", () => {
     expect(life.runs.filter(({ status }) => status === "success").length).toBeGreaterThan(DAYS * 5);
     for (const status of ["missed", "failure"]) {
-      expect(life.runs.filter((run) => run.status === status).length, status).toBeGreaterThan(DAYS / 20);
+      expect(life.runs.filter((run) => run.status === status).length, status).toBeGreaterThan(
+        DAYS / 20,
+      );
     }
     expect(life.runs.filter(({ status }) => status === "skipped").length).toBeGreaterThan(0);
-    expect(life.runs.filter(({ error }) => error?.includes("abandoned")).length).toBeGreaterThan(DAYS / 100);
-    expect(life.notices.filter(({ key, kind }) => key.startsWith("task:") && kind === "fired").length).toBeGreaterThan(DAYS / 50);
-    expect(life.notices.filter(({ key, kind }) => key.startsWith("overdue:") && kind === "fired").length).toBeGreaterThan(DAYS / 50);
+    expect(life.runs.filter(({ error }) => error?.includes("abandoned")).length).toBeGreaterThan(
+      DAYS / 100,
+    );
+    expect(
+      life.notices.filter(({ key, kind }) => key.startsWith("task:") && kind === "fired").length,
+    ).toBeGreaterThan(DAYS / 50);
+    expect(
+      life.notices.filter(({ key, kind }) => key.startsWith("overdue:") && kind === "fired").length,
+    ).toBeGreaterThan(DAYS / 50);
   });
 
   it("no slot runs twice", () => {
     const seen = new Map<string, number>();
     const twice: string[] = [];
     for (const { task, at } of life.invocations) {
-      // Which slot it was for: a run begins in the moment in which it is claimed, for the latest slot that has come.
-      const cron = life.deployments.findLast((one) => one.task === task && one.at <= at)?.cron ?? "";
+      // Which slot it was for: a run begins in the moment in which it is claimed, for the latest
+      // slot that has come.
+      const cron =
+        life.deployments.findLast((one) => one.task === task && one.at <= at)?.cron ?? "";
       const slot = latestSlot(cron, at);
       const key = `${task} ${slot}`;
       if (seen.has(key)) twice.push(`${key} at ${seen.get(key)} and ${at}`);
@@ -98,9 +123,10 @@ describe("over a thousand days", () => {
     }
     expect(twice).toEqual([]);
     const recorded = life.runs.filter(({ status }) => status === "success" || status === "failure");
-    expect(recorded.length, "every run stands in the history, and those that died before they began").toBeGreaterThanOrEqual(
-      life.invocations.length,
-    );
+    expect(
+      recorded.length,
+      "every run stands in the history, and those that died before they began",
+    ).toBeGreaterThanOrEqual(life.invocations.length);
   });
 
   it("every slot was run, skipped or missed, and stands in the history as exactly that", () => {
@@ -115,14 +141,21 @@ describe("over a thousand days", () => {
         const slots = cron === null ? [] : slotsBetween(cron, from, until);
         const last = slots.at(-1) ?? 0;
         for (const slot of slots) {
-          const times = (covered.get(slot) ?? 0) + ranges.filter((range) => range.slot <= slot && slot <= (range.missedUntil ?? 0)).length;
+          const times =
+            (covered.get(slot) ?? 0) +
+            ranges.filter((range) => range.slot <= slot && slot <= (range.missedUntil ?? 0)).length;
           // What came last before a deployment or the end may be dealt with after it.
-          if (times !== 1 && !(times === 0 && slot === last)) wrong.push(`${task} ${new Date(slot).toISOString()} ${times} times`);
+          if (times !== 1 && !(times === 0 && slot === last))
+            wrong.push(`${task} ${new Date(slot).toISOString()} ${times} times`);
         }
-        for (const range of ranges.filter(({ slot, missedUntil }) => slot > from && (missedUntil ?? 0) < until && cron !== null)) {
+        for (const range of ranges.filter(
+          ({ slot, missedUntil }) => slot > from && (missedUntil ?? 0) < until && cron !== null,
+        )) {
           const count = slotsBetween(cron ?? "", range.slot - 1, range.missedUntil ?? 0).length;
           if (count !== range.missedCount)
-            wrong.push(`${task} ${new Date(range.slot).toISOString()} counts ${range.missedCount}, not ${count}`);
+            wrong.push(
+              `${task} ${new Date(range.slot).toISOString()} counts ${range.missedCount}, not ${count}`,
+            );
         }
       }
     }
@@ -130,9 +163,12 @@ describe("over a thousand days", () => {
   });
 
   it("every execution has ended, and counts what its runs were", () => {
-    expect(life.executions.filter(({ total, successful, failed, endedAt }) => endedAt === null || total !== successful + failed)).toEqual(
-      [],
-    );
+    expect(
+      life.executions.filter(
+        ({ total, successful, failed, endedAt }) =>
+          endedAt === null || total !== successful + failed,
+      ),
+    ).toEqual([]);
     expect(life.runs.filter(({ status }) => status === "running")).toEqual([]);
   });
 });
@@ -140,18 +176,28 @@ describe("over a thousand days", () => {
 /** When a run had ended for whoever looks: one that nobody ended has when its lease was over. */
 function endOf({ task, startedAt, endedAt, error }: RunRow): number {
   const timeoutMs = task === "slow" || task === "overlapping" ? SLOW_TIMEOUT_MS : TIMEOUT_MS;
-  return error?.includes("abandoned") === true ? startedAt + timeoutMs + MINUTE_MS : (endedAt ?? Infinity);
+  return error?.includes("abandoned") === true
+    ? startedAt + timeoutMs + MINUTE_MS
+    : (endedAt ?? Infinity);
 }
 
 const ended = (task: string): RunRow[] =>
-  life.runs.filter((run) => run.task === task && (run.status === "success" || run.status === "failure"));
+  life.runs.filter(
+    (run) => run.task === task && (run.status === "success" || run.status === "failure"),
+  );
 
 describe("of failing tasks", () => {
   it("somebody is told when a streak of three is seen, once, and once when it is over", () => {
     const wrong: string[] = [];
     for (const task of namesOf()) {
-      const runs = ended(task).map((run) => ({ failed: run.status === "failure", startedAt: run.startedAt, end: endOf(run) }));
-      const notices = life.notices.filter(({ key, kind }) => key === `task:${task}` && kind !== "reminder");
+      const runs = ended(task).map((run) => ({
+        failed: run.status === "failure",
+        startedAt: run.startedAt,
+        end: endOf(run),
+      }));
+      const notices = life.notices.filter(
+        ({ key, kind }) => key === `task:${task}` && kind !== "reminder",
+      );
       const expected: string[] = [];
       let firing = false;
       let past = 0;
@@ -164,14 +210,18 @@ describe("of failing tasks", () => {
           .slice(Math.max(past - 20, 0), past)
           .filter(({ end }) => end <= at)
           .slice(-3);
-        const holds = tasks.includes(task) && newest.length === 3 && newest.every(({ failed }) => failed);
-        if (holds !== firing) expected.push(`${holds ? "fired" : "recovered"} ${new Date(at).toISOString()}`);
+        const holds =
+          tasks.includes(task) && newest.length === 3 && newest.every(({ failed }) => failed);
+        if (holds !== firing)
+          expected.push(`${holds ? "fired" : "recovered"} ${new Date(at).toISOString()}`);
         firing = holds;
       }
       const found = notices.map(({ kind, at }) => `${kind} ${new Date(at).toISOString()}`);
       if (JSON.stringify(found) !== JSON.stringify(expected)) {
         const at = expected.findIndex((one, n) => one !== found[n]);
-        wrong.push(`${task}: expected ${expected[at]}, found ${found[at]}, ${expected.length} and ${found.length} in all`);
+        wrong.push(
+          `${task}: expected ${expected[at]}, found ${found[at]}, ${expected.length} and ${found.length} in all`,
+        );
       }
     }
     expect(wrong).toEqual([]);
@@ -188,19 +238,32 @@ describe("of failing tasks", () => {
         const third = runs[from + 2];
         const over = length < 0 ? null : runs[from + length];
         if (third === undefined || (length >= 0 && length < 3)) continue;
-        const [begins, ends] = [endOf(third), over === null || over === undefined ? life.end : endOf(over)];
+        const [begins, ends] = [
+          endOf(third),
+          over === null || over === undefined ? life.end : endOf(over),
+        ];
         // Of runs that overlap a later one may have succeeded before the third has failed.
         if (begins >= ends) continue;
         streaks += 1;
-        const fired = life.notices.findLast(({ key, kind, at }) => key === `task:${task}` && kind === "fired" && at < ends);
+        const fired = life.notices.findLast(
+          ({ key, kind, at }) => key === `task:${task}` && kind === "fired" && at < ends,
+        );
         const recovered = life.notices.find(
-          ({ key, kind, at }) => key === `task:${task}` && kind === "recovered" && at >= (fired?.at ?? 0),
+          ({ key, kind, at }) =>
+            key === `task:${task}` && kind === "recovered" && at >= (fired?.at ?? 0),
         );
         const isTold = fired !== undefined && (recovered === undefined || recovered.at >= begins);
         const retired = life.deployments.some(
-          (one) => one.task === task && one.cron === null && one.at >= (runs[from]?.startedAt ?? 0) && one.at <= ends,
+          (one) =>
+            one.task === task &&
+            one.cron === null &&
+            one.at >= (runs[from]?.startedAt ?? 0) &&
+            one.at <= ends,
         );
-        if (!isTold && !retired) unseen.push(`${task} ${new Date(begins).toISOString()} to ${new Date(ends).toISOString()}`);
+        if (!isTold && !retired)
+          unseen.push(
+            `${task} ${new Date(begins).toISOString()} to ${new Date(ends).toISOString()}`,
+          );
       }
     }
     expect(streaks).toBeGreaterThan(DAYS / 50);
@@ -210,12 +273,18 @@ describe("of failing tasks", () => {
 
 describe("what is to be said", () => {
   it("is said on both channels, though each was out for days, and by mail once", () => {
-    expect(life.notices.filter(({ emailAt, webhookAt }) => emailAt === null || webhookAt === null)).toEqual([]);
-    const heard = (channel: string) => new Set(life.said.filter((one) => one.channel === channel).map(({ id }) => id));
+    expect(
+      life.notices.filter(({ emailAt, webhookAt }) => emailAt === null || webhookAt === null),
+    ).toEqual([]);
+    const heard = (channel: string) =>
+      new Set(life.said.filter((one) => one.channel === channel).map(({ id }) => id));
     // What the webhook heard past D1 has another id there.
-    const isDirect = ({ key, kind }: { key: string; kind: string }) => key.startsWith("overdue:") && kind === "fired";
+    const isDirect = ({ key, kind }: { key: string; kind: string }) =>
+      key.startsWith("overdue:") && kind === "fired";
     const unheard = (channel: string) =>
-      life.notices.filter((one) => !heard(channel).has(one.id) && !(channel === "webhook" && isDirect(one)));
+      life.notices.filter(
+        (one) => !heard(channel).has(one.id) && !(channel === "webhook" && isDirect(one)),
+      );
     for (const channel of ["email", "webhook"]) expect(unheard(channel), channel).toEqual([]);
   });
 });
@@ -229,7 +298,9 @@ describe("while luna-cron is dead", () => {
     };
     const overdue = reports.flatMap(({ at, tasks }, n) => {
       const until = reports[n + 1]?.at ?? at;
-      return tasks.flatMap(({ task, dueBy }): (Interval & { task: string })[] => (dueBy < until ? [{ task, from: dueBy, until }] : []));
+      return tasks.flatMap(({ task, dueBy }): (Interval & { task: string })[] =>
+        dueBy < until ? [{ task, from: dueBy, until }] : [],
+      );
     });
     const silent: string[] = [];
     for (const { task, from, until } of overdue) {
@@ -238,7 +309,9 @@ describe("while luna-cron is dead", () => {
       const stillTold = about.findLast(({ saidAt }) => saidAt < from)?.kind === "fired";
       const bySecond = firstMinuteWithin(from, until, Object.values(isUp));
       if (!stillTold && bySecond !== null && (told ?? Infinity) > bySecond) {
-        silent.push(`${task} from ${new Date(from).toISOString()} until ${new Date(told ?? until).toISOString()}`);
+        silent.push(
+          `${task} from ${new Date(from).toISOString()} until ${new Date(told ?? until).toISOString()}`,
+        );
       }
     }
     expect(overdue.length).toBeGreaterThan(DAYS / 20);
@@ -247,7 +320,11 @@ describe("while luna-cron is dead", () => {
 });
 
 /** The end of the first minute throughout which one of the ways is open; null if there is none. */
-function firstMinuteWithin(from: number, until: number, ways: ((at: number) => boolean)[]): number | null {
+function firstMinuteWithin(
+  from: number,
+  until: number,
+  ways: ((at: number) => boolean)[],
+): number | null {
   const STEP_MS = 1_000;
   const since = ways.map((): number | null => null);
   for (let at = from; at <= until; at += STEP_MS) {

@@ -1,11 +1,14 @@
 import { createServer, type Server } from "node:http";
 import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
-import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
-import type { ApiEnv } from "../../shared/env.ts";
+import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
+import type { ApiEnv } from "../../workers/env.ts";
 import { useStack } from "./support.ts";
 import { walkerOn } from "./walk.ts";
 
-/** Alerts of the three real Workers: by a mail of our own queue, and to a webhook that can be broken. */
+/**
+ * Alerts of the three real Workers: by a mail of our own queue, and to a webhook that can be
+ * broken.
+ */
 
 type Posted = { text: string; key: string };
 
@@ -24,7 +27,10 @@ await new Promise<void>((resolve) => hooks.listen(0, "127.0.0.1", resolve));
 const { port } = hooks.address() as { port: number };
 afterAll(() => void hooks.close());
 
-const stack = useStack({ ALERT_EMAIL: "oncall@example.com", ALERT_WEBHOOK_URL: `http://127.0.0.1:${port}/hook` });
+const stack = useStack({
+  ALERT_EMAIL: "oncall@example.com",
+  ALERT_WEBHOOK_URL: `http://127.0.0.1:${port}/hook`,
+});
 const { call } = stack;
 
 beforeEach(() => {
@@ -34,8 +40,10 @@ beforeEach(() => {
 afterEach(() => void vi.restoreAllMocks());
 
 /** What was said by a mail that arrived, once for each copy of it. */
-const mailed = (): string[] => stack.sink.delivered.flatMap(({ mail }) => /^\[Luna\] (.*)/.exec(mail.subject ?? "")?.[1] ?? []);
-const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 30_000, interval: 100 });
+const mailed = (): string[] =>
+  stack.sink.delivered.flatMap(({ mail }) => /^\[Luna\] (.*)/.exec(mail.subject ?? "")?.[1] ?? []);
+const until = (condition: () => void | Promise<void>) =>
+  vi.waitFor(condition, { timeout: 30_000, interval: 100 });
 
 it("while luna-cron is dead the watchdog tells by mail and by webhook, /health names the task, and its return is told too", async () => {
   const { TASK_WATCHDOG } = await stack.server.getWorker<ApiEnv>("luna-api").getEnv();
@@ -52,7 +60,10 @@ it("while luna-cron is dead the watchdog tells by mail and by webhook, /health n
   const health = await call("GET", "/health");
   expect(health).toMatchObject({
     status: 200,
-    body: { status: "degraded", checks: { tasks: { status: "degraded", overdue: [{ task: "sweep-outbox" }] } } },
+    body: {
+      status: "degraded",
+      checks: { tasks: { status: "degraded", overdue: [{ task: "sweep-outbox" }] } },
+    },
   });
 
   await call("POST", "/api/admin/scheduled-tasks/tick");
@@ -67,7 +78,12 @@ it("while luna-cron is dead the watchdog tells by mail and by webhook, /health n
 it("a webhook that is broken breaks no run and keeps no mail back, and says what it owes once it is mended", async () => {
   const id = await stack.send("ada@example.com");
   await stack.until(id, "sent");
-  await (await stack.db()).prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(id).run();
+  await (
+    await stack.db()
+  )
+    .prepare("UPDATE emails SET status = 'unknown' WHERE id = ?")
+    .bind(id)
+    .run();
   answer = 500;
   expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
   await until(() => expect(mailed()).toEqual(["Alert: 1 mail may or may not have arrived"]));
@@ -80,8 +96,12 @@ it("a webhook that is broken breaks no run and keeps no mail back, and says what
   answer = 200;
   posted = [];
   expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
-  expect(posted).toEqual([{ text: "Alert: 1 mail may or may not have arrived", key: before.notices[0].id }]);
-  expect((await call("GET", "/api/admin/alerts")).body.notices).toMatchObject([{ webhookAt: expect.any(String) }]);
+  expect(posted).toEqual([
+    { text: "Alert: 1 mail may or may not have arrived", key: before.notices[0].id },
+  ]);
+  expect((await call("GET", "/api/admin/alerts")).body.notices).toMatchObject([
+    { webhookAt: expect.any(String) },
+  ]);
 });
 
 it("alerts-unheard: the runbook: the operator's address is suppressed, the webhook says so; lifted, the mail that is owed comes too", async () => {
@@ -101,6 +121,10 @@ it("alerts-unheard: the runbook: the operator's address is suppressed, the webho
   await until(() => expect(mailed()).toEqual(expect.arrayContaining([`Alert: ${suppressed}`])));
   await until(async () => {
     const [newest] = (await walk("alerts-unheard", "look", "listAlerts")).body.notices;
-    expect(newest).toMatchObject({ kind: "recovered", emailAt: expect.any(String), webhookAt: expect.any(String) });
+    expect(newest).toMatchObject({
+      kind: "recovered",
+      emailAt: expect.any(String),
+      webhookAt: expect.any(String),
+    });
   });
 });

@@ -1,7 +1,10 @@
 import { expect, it, vi } from "vitest";
 import { useStack } from "./support.ts";
 
-/** Workers that share nothing but KV and the objects: each has an isolate, and so a memory and a view, of its own. */
+/**
+ * Workers that share nothing but KV and the objects: each has an isolate, and so a memory and a
+ * view, of its own.
+ */
 const names = ["neighbour-a", "neighbour-b"];
 const neighbours = names.map((name) => ({
   config: {
@@ -25,15 +28,23 @@ const BOUND_MS = 2_000;
 type Told = { value?: number; how?: string; loads?: number; ok?: boolean };
 
 async function ask(name: string, what: string, init: RequestInit = {}): Promise<Told> {
-  const response = await stack.server.getWorker(name).fetch(`http://neighbour.test/${what}`, init as never);
+  const response = await stack.server
+    .getWorker(name)
+    .fetch(`http://neighbour.test/${what}`, init as never);
   return (await response.json()) as Told;
 }
 
-const evict = (): Promise<void> => stack.server.getWorker("luna-api").evictDurableObject("CacheTagIndex", { name: "cache" });
+const evict = (): Promise<void> =>
+  stack.server.getWorker("luna-api").evictDurableObject("CacheTagIndex", { name: "cache" });
 
 it("isolates share KV, and a purge by an operator reaches all of them within the bound, though the index is evicted", async () => {
-  expect(await ask("neighbour-a", "read?tag=shared")).toEqual({ value: 1, how: "luna; fwd=uri-miss; stored" });
-  await vi.waitFor(async () => expect((await ask("neighbour-b", "read?tag=shared")).how).toMatch(/hit; ttl=\d+; detail=l[12]/));
+  expect(await ask("neighbour-a", "read?tag=shared")).toEqual({
+    value: 1,
+    how: "luna; fwd=uri-miss; stored",
+  });
+  await vi.waitFor(async () =>
+    expect((await ask("neighbour-b", "read?tag=shared")).how).toMatch(/hit; ttl=\d+; detail=l[12]/),
+  );
   // Each has an origin of its own: what changes there shows who loaded anew.
   for (const name of names) await ask(name, "write");
   await evict();
@@ -59,12 +70,17 @@ it("a purge by RPC from another Worker is seen by the Worker that purged at once
 });
 
 it("a crowd makes one load, and goes on when the request that leads it is aborted", async () => {
-  // The index is another one in each test: this isolate hears of it now, and not while the crowd waits.
+  // The index is another one in each test: this isolate hears of it now, and not while the crowd
+  // waits.
   await ask("neighbour-a", "purge?tag=nothing");
   const { loads } = await ask("neighbour-a", "loads");
   const aborted = new AbortController();
-  const leader = ask("neighbour-a", "read?tag=crowd&ms=1500", { signal: aborted.signal }).catch(() => "aborted");
-  await vi.waitFor(async () => expect((await ask("neighbour-a", "loads")).loads).toBe(Number(loads) + 1));
+  const leader = ask("neighbour-a", "read?tag=crowd&ms=1500", { signal: aborted.signal }).catch(
+    () => "aborted",
+  );
+  await vi.waitFor(async () =>
+    expect((await ask("neighbour-a", "loads")).loads).toBe(Number(loads) + 1),
+  );
   const followers = Array.from({ length: 50 }, () => ask("neighbour-a", "read?tag=crowd&ms=1500"));
   aborted.abort();
   expect(await leader).toBe("aborted");
@@ -76,19 +92,30 @@ it("a crowd makes one load, and goes on when the request that leads it is aborte
 });
 
 it("a purge that its writer could not deliver is delivered by the sweep, to an isolate that still serves what is old", async () => {
-  const { body } = await call("POST", "/api/users", { userId: "swept", email: "swept@example.com" });
+  const { body } = await call("POST", "/api/users", {
+    userId: "swept",
+    email: "swept@example.com",
+  });
   expect(body.user.tier).toBe("free");
   expect((await call("GET", "/api/users/swept")).body.user.tier).toBe("free");
-  // As a process leaves it that dies between the commit and the purge: the write and its intent, in one batch.
+  // As a process leaves it that dies between the commit and the purge: the write and its intent, in
+  // one batch.
   const db = await stack.db();
   await db.batch([
     db.prepare("UPDATE users SET tier = 'pro' WHERE user_id = 'swept'"),
-    db.prepare("INSERT INTO purge_intents VALUES ('left', '[\"user:swept\"]', 'hard', ?)").bind(Date.now() - 11_000),
+    db
+      .prepare("INSERT INTO purge_intents VALUES ('left', '[\"user:swept\"]', 'hard', ?)")
+      .bind(Date.now() - 11_000),
   ]);
   expect((await call("GET", "/api/users/swept")).body.user.tier).toBe("free");
   const { results } = (await call("POST", "/api/admin/scheduled-tasks/tick")).body;
-  expect(results).toContainEqual(expect.objectContaining({ task: "deliver-purges", result: { delivered: 1, purges: 1 } }));
-  await vi.waitFor(async () => expect((await call("GET", "/api/users/swept")).body.user.tier).toBe("pro"), BOUND_MS + 1_000);
+  expect(results).toContainEqual(
+    expect.objectContaining({ task: "deliver-purges", result: { delivered: 1, purges: 1 } }),
+  );
+  await vi.waitFor(
+    async () => expect((await call("GET", "/api/users/swept")).body.user.tier).toBe("pro"),
+    BOUND_MS + 1_000,
+  );
   expect(await db.prepare("SELECT COUNT(*) AS n FROM purge_intents").first("n")).toBe(0);
 });
 
@@ -99,5 +126,8 @@ it("what all isolates count comes together", async () => {
   };
   const before = await reads();
   for (const name of names) for (let n = 0; n < 5; n += 1) await ask(name, "read?tag=counted");
-  await vi.waitFor(async () => expect(await reads()).toBeGreaterThanOrEqual(before + 10), { timeout: 15_000, interval: 200 });
+  await vi.waitFor(async () => expect(await reads()).toBeGreaterThanOrEqual(before + 10), {
+    timeout: 15_000,
+    interval: 200,
+  });
 });

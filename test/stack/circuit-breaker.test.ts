@@ -8,7 +8,11 @@ const neighbours = names.map((name) => ({
     name,
     main: "./test/stack/fixtures/neighbour.ts",
     compatibility_date: "2026-11-01",
-    durable_objects: { bindings: [{ name: "CIRCUIT_BREAKER", class_name: "CircuitBreaker", script_name: "luna-api" }] },
+    durable_objects: {
+      bindings: [
+        { name: "CIRCUIT_BREAKER", class_name: "CircuitBreaker", script_name: "luna-api" },
+      ],
+    },
   },
 }));
 // An open time that a test can wait for.
@@ -17,20 +21,28 @@ const { call, send, until } = stack;
 const path = "/api/admin/circuit-breakers";
 
 async function ask(name: string, what: string): Promise<Record<string, unknown>> {
-  const response = await stack.server.getWorker(name).fetch(`http://neighbour.test/${what}?breaker=shared`);
+  const response = await stack.server
+    .getWorker(name)
+    .fetch(`http://neighbour.test/${what}?breaker=shared`);
   return (await response.json()) as Record<string, unknown>;
 }
 
-const evict = (name: string): Promise<void> => stack.server.getWorker("luna-api").evictDurableObject("CircuitBreaker", { name });
+const evict = (name: string): Promise<void> =>
+  stack.server.getWorker("luna-api").evictDurableObject("CircuitBreaker", { name });
 
 it("five isolates with one failure each open the breaker, though its object is dropped from memory between them, and all of them hear of it", async () => {
   for (const [n, name] of names.entries()) {
     expect(await ask(name, "fail")).toEqual({ answer: "failure" });
     const expected = n < 4 ? { state: "CLOSED", failures: n + 1 } : { epoch: 2 };
-    await vi.waitFor(async () => expect(await ask("neighbour-1", "inspect")).toMatchObject(expected), 10_000);
+    await vi.waitFor(
+      async () => expect(await ask("neighbour-1", "inspect")).toMatchObject(expected),
+      10_000,
+    );
     await evict("shared");
   }
-  expect(await ask("neighbour-1", "history")).toMatchObject({ value: [{ from: "CLOSED", to: "OPEN", cause: "threshold" }] });
+  expect(await ask("neighbour-1", "history")).toMatchObject({
+    value: [{ from: "CLOSED", to: "OPEN", cause: "threshold" }],
+  });
 });
 
 it("an operator's verbs by RPC from another Worker reach every isolate, and stand in the history", async () => {
@@ -44,7 +56,8 @@ it("an operator's verbs by RPC from another Worker reach every isolate, and stan
     },
     { timeout: 10_000, interval: 100 },
   );
-  for (const verb of ["close", "disable", "enable", "reset"]) expect(await ask("neighbour-2", verb)).toMatchObject({ ok: true });
+  for (const verb of ["close", "disable", "enable", "reset"])
+    expect(await ask("neighbour-2", verb)).toMatchObject({ ok: true });
   await vi.waitFor(
     async () => {
       const answers = await Promise.all(names.map((name) => ask(name, "succeed")));
@@ -52,7 +65,9 @@ it("an operator's verbs by RPC from another Worker reach every isolate, and stan
     },
     { timeout: 10_000, interval: 100 },
   );
-  const { value } = (await ask("neighbour-3", "history")) as { value: { cause: string; actor: string }[] };
+  const { value } = (await ask("neighbour-3", "history")) as {
+    value: { cause: string; actor: string }[];
+  };
   expect(value.map(({ cause, actor }) => [cause, actor])).toEqual(
     ["reset", "enable", "disable", "close", "open"].map((cause) => [cause, "neighbour"]),
   );
@@ -62,12 +77,22 @@ it("a mail server that dies opens its breaker: mails wait and burn no attempt; w
   const port = await stack.stopSink();
   const ids: string[] = [];
   for (let n = 0; n < 8; n += 1) ids.push(await send(`user-${n}@example.com`));
-  const smtp = async () => (await call("GET", path)).body.items.find((item: { name: string }) => item.name === "email:smtp");
-  await vi.waitFor(async () => expect((await smtp()).state).not.toBe("CLOSED"), { timeout: 20_000, interval: 100 });
+  const smtp = async () =>
+    (await call("GET", path)).body.items.find(
+      (item: { name: string }) => item.name === "email:smtp",
+    );
+  await vi.waitFor(async () => expect((await smtp()).state).not.toBe("CLOSED"), {
+    timeout: 20_000,
+    interval: 100,
+  });
   await vi.waitFor(
     async () => {
       const mails = await Promise.all(ids.map((id) => stack.email(id)));
-      expect(mails.some(({ status, lastError }) => status === "queued" && lastError?.phase === "circuit-breaker")).toBe(true);
+      expect(
+        mails.some(
+          ({ status, lastError }) => status === "queued" && lastError?.phase === "circuit-breaker",
+        ),
+      ).toBe(true);
     },
     { timeout: 20_000, interval: 100 },
   );
@@ -79,16 +104,21 @@ it("a mail server that dies opens its breaker: mails wait and burn no attempt; w
     expect(mail.attempts).toBeLessThanOrEqual(4);
     expect(stack.sink.copiesOf(id)).toBe(1);
   }
-  const history = (await call("GET", `${path}/email:smtp/history?limit=100`)).body.items.toReversed();
+  const history = (
+    await call("GET", `${path}/email:smtp/history?limit=100`)
+  ).body.items.toReversed();
   const causes: string[] = history.map((item: { cause: string }) => item.cause);
   expect(causes[0]).toBe("threshold");
   expect(causes.slice(-2)).toEqual(["probe-permitted", "probe-succeeded"]);
   // Between two openings there is one probe, never two.
-  expect(causes.join()).toMatch(/^threshold(,probe-permitted,probe-failed)*,probe-permitted,probe-succeeded$/);
+  expect(causes.join()).toMatch(
+    /^threshold(,probe-permitted,probe-failed)*,probe-permitted,probe-succeeded$/,
+  );
 }, 90_000);
 
 it("what a server says of one recipient never opens it", async () => {
-  stack.sink.fault = (phase) => (phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "no such user" } : null);
+  stack.sink.fault = (phase) =>
+    phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "no such user" } : null;
   const ids: string[] = [];
   for (let n = 0; n < 8; n += 1) ids.push(await send(`unknown-${n}@example.com`));
   for (const id of ids) await until(id, "dead");

@@ -1,8 +1,22 @@
 import { expect, it, vi } from "vitest";
-import { createClient, type Client } from "../../shared/client.ts";
+import { createClient, type Client } from "../../shared/contract/client/client.ts";
 import { getEmail, listEmails, sendEmail } from "../../shared/contract/emails.ts";
-import { addMember, createTeam, createWorkspace, getTeam, removeMember } from "../../shared/contract/teams.ts";
-import { addUsage, createUser, deleteUser, exportUser, getMe, listUsers, updateUser } from "../../shared/contract/users.ts";
+import {
+  addMember,
+  createTeam,
+  createWorkspace,
+  getTeam,
+  removeMember,
+} from "../../shared/contract/teams.ts";
+import {
+  addUsage,
+  createUser,
+  deleteUser,
+  exportUser,
+  getMe,
+  listUsers,
+  updateUser,
+} from "../../shared/contract/users.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { useStack } from "./support.ts";
 
@@ -12,19 +26,26 @@ const clientOf = (token: string): Client =>
   createClient({
     baseUrl: "",
     token,
-    fetch: (async (path: string, init: RequestInit) => await stack.server.fetch(path, init as never)) as unknown as typeof fetch,
+    fetch: (async (path: string, init: RequestInit) =>
+      await stack.server.fetch(path, init as never)) as unknown as typeof fetch,
   });
 
 /** The body of an answer that must be a success. */
-function bodyOf<Body>(answer: { ok: true; body: Body } | { ok: false; problem: { detail?: string | undefined } }): Body {
+function bodyOf<Body>(
+  answer: { ok: true; body: Body } | { ok: false; problem: { detail?: string | undefined } },
+): Body {
   if (!answer.ok) throw new Error(answer.problem.detail ?? "failed");
   return answer.body;
 }
 
 it("leads a product's life through the typed client: sign-up, team, usage, a mail, export, goodbye", async () => {
   const admin = clientOf(ADMIN_TOKEN);
-  const ada = bodyOf(await admin(createUser, { body: { userId: "ada", email: "ada@example.com", tier: "pro" } }));
-  const bob = bodyOf(await admin(createUser, { body: { userId: "bob", email: "bob@example.com" } }));
+  const ada = bodyOf(
+    await admin(createUser, { body: { userId: "ada", email: "ada@example.com", tier: "pro" } }),
+  );
+  const bob = bodyOf(
+    await admin(createUser, { body: { userId: "bob", email: "bob@example.com" } }),
+  );
   bodyOf(await admin(updateUser, { params: { userId: "ada" }, body: { scopes: ["emails:send"] } }));
   const [asAda, asBob] = [clientOf(ada.apiKey), clientOf(bob.apiKey)];
 
@@ -32,26 +53,45 @@ it("leads a product's life through the typed client: sign-up, team, usage, a mai
   const params = { teamId: team.teamId };
   bodyOf(await asAda(addMember, { params, body: { userId: "bob", role: "admin" } }));
   bodyOf(await asBob(createWorkspace, { body: { name: "Ours", teamId: team.teamId } }));
-  expect(bodyOf(await asBob(getTeam, { params })).members.map(({ userId, role }) => [userId, role])).toEqual([
+  expect(
+    bodyOf(await asBob(getTeam, { params })).members.map(({ userId, role }) => [userId, role]),
+  ).toEqual([
     ["ada", "owner"],
     ["bob", "admin"],
   ]);
   const counted = await Promise.all(
-    Array.from({ length: 20 }, () => asAda(addUsage, { params: { userId: "ada" }, body: { metric: "reports", amount: 5 } })),
+    Array.from({ length: 20 }, () =>
+      asAda(addUsage, { params: { userId: "ada" }, body: { metric: "reports", amount: 5 } }),
+    ),
   );
   expect(Math.max(...counted.map((answer) => bodyOf(answer).amount))).toBe(100);
 
-  const mail = { body: { to: "eve@example.com", subject: "Report", text: "Here it is" }, idempotencyKey: "report-1" } as const;
-  const [{ id }, repeated] = [bodyOf(await asAda(sendEmail, mail)), bodyOf(await asAda(sendEmail, mail))];
+  const mail = {
+    body: { to: "eve@example.com", subject: "Report", text: "Here it is" },
+    idempotencyKey: "report-1",
+  } as const;
+  const [{ id }, repeated] = [
+    bodyOf(await asAda(sendEmail, mail)),
+    bodyOf(await asAda(sendEmail, mail)),
+  ];
   expect(repeated.id).toBe(id);
-  await vi.waitFor(async () => expect(bodyOf(await asAda(getEmail, { params: { id } })).status).toBe("sent"), { timeout: 20_000 });
+  await vi.waitFor(
+    async () => expect(bodyOf(await asAda(getEmail, { params: { id } })).status).toBe("sent"),
+    { timeout: 20_000 },
+  );
   expect(stack.sink.copiesOf(id)).toBe(1);
   expect(bodyOf(await asAda(listEmails)).items.map((item) => item.id)).toContain(id);
   expect(await asBob(getEmail, { params: { id } })).toMatchObject({ ok: false, status: 404 });
 
   const kept = bodyOf(await asAda(exportUser, { params: { userId: "ada" } }));
-  expect(kept).toMatchObject({ usage: { reports: 100 }, teams: [{ teamId: team.teamId, role: "owner" }] });
-  expect(await asAda(deleteUser, { params: { userId: "ada" } })).toMatchObject({ ok: false, status: 409 });
+  expect(kept).toMatchObject({
+    usage: { reports: 100 },
+    teams: [{ teamId: team.teamId, role: "owner" }],
+  });
+  expect(await asAda(deleteUser, { params: { userId: "ada" } })).toMatchObject({
+    ok: false,
+    status: 409,
+  });
   bodyOf(await asAda(addMember, { params, body: { userId: "bob", role: "owner" } }));
   bodyOf(await asAda(removeMember, { params: { ...params, userId: "ada" } }));
   bodyOf(await asAda(deleteUser, { params: { userId: "ada" } }));

@@ -20,7 +20,9 @@ async function forgottenMail(id: string): Promise<void> {
 it("the platform's cron trigger rings for a mail that everybody forgot", async () => {
   await forgottenMail("forgotten");
   const cron = stack.server.getWorker("luna-cron");
-  expect(await cron.scheduled({ cron: "* * * * *", scheduledTime: new Date() })).toMatchObject({ outcome: "ok" });
+  expect(await cron.scheduled({ cron: "* * * * *", scheduledTime: new Date() })).toMatchObject({
+    outcome: "ok",
+  });
   await until("forgotten", "sent");
   expect(stack.sink.copiesOf("forgotten")).toBe(1);
 });
@@ -30,9 +32,15 @@ it("the tick does what the trigger does, and says how each task ended", async ()
   const { body } = await call("POST", "/api/admin/scheduled-tasks/tick");
   expect(body).toMatchObject({ failed: 0, successful: body.total });
   expect(body.results).toContainEqual(
-    expect.objectContaining({ task: "sweep-outbox", status: "success", result: expect.objectContaining({ rung: 1 }) }),
+    expect.objectContaining({
+      task: "sweep-outbox",
+      status: "success",
+      result: expect.objectContaining({ rung: 1 }),
+    }),
   );
-  expect(body.results).toContainEqual(expect.objectContaining({ task: "deliver-purges", status: "success" }));
+  expect(body.results).toContainEqual(
+    expect.objectContaining({ task: "deliver-purges", status: "success" }),
+  );
   await until("forgotten", "sent");
 });
 
@@ -46,7 +54,9 @@ it("a run by an operator rings also for what was rung for just now, which a tick
     .bind(Date.now() + 900_000)
     .run();
   const ticked = (await call("POST", "/api/admin/scheduled-tasks/tick")).body.results;
-  expect(ticked).toContainEqual(expect.objectContaining({ task: "sweep-outbox", result: expect.objectContaining({ rung: 0 }) }));
+  expect(ticked).toContainEqual(
+    expect.objectContaining({ task: "sweep-outbox", result: expect.objectContaining({ rung: 0 }) }),
+  );
   expect(await stack.sweep()).toMatchObject({ rung: 1 });
   await until("rung", "sent");
 });
@@ -58,7 +68,11 @@ it("a task that fails is told with its error, and a task that does not exist is 
   await db.prepare("ALTER TABLE gone RENAME TO emails").run();
   expect(failed).toMatchObject({
     status: 200,
-    body: { task: "sweep-outbox", status: "failure", error: { message: expect.stringContaining("no such table") } },
+    body: {
+      task: "sweep-outbox",
+      status: "failure",
+      error: { message: expect.stringContaining("no such table") },
+    },
   });
   expect((await call("POST", "/api/admin/scheduled-tasks/no-such-task/run")).status).toBe(404);
 });
@@ -70,7 +84,9 @@ it("the history has every run, a failed one with its error, which can be retried
   await db.prepare("ALTER TABLE gone RENAME TO emails").run();
   const history = (await call("GET", "/api/admin/scheduled-tasks/history?limit=1")).body;
   expect(history).toMatchObject({ total: 1, successful: 0, failed: 1 });
-  expect(history.recentExecutions[0].scheduledTime).toBe(history.recentExecutions[0].results[0].scheduledTime);
+  expect(history.recentExecutions[0].scheduledTime).toBe(
+    history.recentExecutions[0].results[0].scheduledTime,
+  );
   expect(history.recentExecutions).toMatchObject([
     {
       trigger: "operator",
@@ -79,17 +95,27 @@ it("the history has every run, a failed one with its error, which can be retried
       results: [{ runId: failed.runId, status: "failure", error: { stack: expect.any(String) } }],
     },
   ]);
-  expect((await call("POST", `/api/admin/scheduled-tasks/history/${failed.runId}/retry`)).body).toMatchObject({
+  expect(
+    (await call("POST", `/api/admin/scheduled-tasks/history/${failed.runId}/retry`)).body,
+  ).toMatchObject({
     task: "sweep-outbox",
     status: "success",
   });
-  expect((await call("POST", "/api/admin/scheduled-tasks/history/no-such-run/retry")).status).toBe(404);
+  expect((await call("POST", "/api/admin/scheduled-tasks/history/no-such-run/retry")).status).toBe(
+    404,
+  );
   const { recentExecutions } = (await call("GET", "/api/admin/scheduled-tasks/history")).body;
   const [retried] = recentExecutions[0].results;
   expect(retried).toMatchObject({ attempt: 2, trigger: "retry", status: "success" });
-  expect(await call("POST", `/api/admin/scheduled-tasks/history/${retried.runId}/retry`)).toMatchObject({ status: 409 });
+  expect(
+    await call("POST", `/api/admin/scheduled-tasks/history/${retried.runId}/retry`),
+  ).toMatchObject({ status: 409 });
   const { items } = (await call("GET", "/api/admin/scheduled-tasks")).body;
   expect(items.map(({ name }: { name: string }) => name)).toContain("prune-history");
-  expect(items[0]).toMatchObject({ name: "sweep-outbox", cron: "* * * * *", lastRun: { runId: retried.runId, status: "success" } });
+  expect(items[0]).toMatchObject({
+    name: "sweep-outbox",
+    cron: "* * * * *",
+    lastRun: { runId: retried.runId, status: "success" },
+  });
   expect(Date.parse(items[0].nextAt)).toBeGreaterThan(Date.now());
 });

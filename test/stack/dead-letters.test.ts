@@ -10,13 +10,20 @@ it("buries a mail whose attempts ran out, and replays it once the mail server is
   const dead = await until(id, "dead");
   expect(dead).toMatchObject({ attempts: 2, lastError: { transport: "smtp", phase: "CONN" } });
   await vi.waitFor(
-    async () => expect((await call("GET", "/api/admin/email/dlq")).body.items).toMatchObject([{ id, reason: "exhausted" }]),
+    async () =>
+      expect((await call("GET", "/api/admin/email/dlq")).body.items).toMatchObject([
+        { id, reason: "exhausted" },
+      ]),
     20_000,
   );
 
   await stack.restartSink(port);
   const replayed = await call("POST", "/api/admin/email/process-dlq", {});
-  expect(replayed.body).toEqual({ processed: 1, errors: 0, items: [{ id, success: true, status: "queued", attempts: 0 }] });
+  expect(replayed.body).toEqual({
+    processed: 1,
+    errors: 0,
+    items: [{ id, success: true, status: "queued", attempts: 0 }],
+  });
   expect(await until(id, "sent")).toMatchObject({ generation: 2, attempts: 1 });
   expect(stack.sink.copiesOf(id)).toBe(1);
   expect((await call("GET", "/api/admin/email/dlq")).body.items).toEqual([]);
@@ -28,7 +35,9 @@ it("sends once when two operators replay the same mail at the same moment, and r
   await until(id, "dead");
   stack.sink.fault = () => null;
 
-  const replays = await Promise.all([1, 2, 3].map(() => call("POST", "/api/admin/email/process-dlq", { ids: [id] })));
+  const replays = await Promise.all(
+    [1, 2, 3].map(() => call("POST", "/api/admin/email/process-dlq", { ids: [id] })),
+  );
   expect(replays.map(({ body }) => body.processed).toSorted()).toEqual([0, 0, 1]);
   await until(id, "sent");
   expect(stack.sink.copiesOf(id)).toBe(1);
@@ -38,7 +47,12 @@ it("sends once when two operators replay the same mail at the same moment, and r
     processed: 0,
     errors: 2,
     items: [
-      { id, success: false, status: "sent", error: "only dead mails are replayed; this one is sent" },
+      {
+        id,
+        success: false,
+        status: "sent",
+        error: "only dead mails are replayed; this one is sent",
+      },
       { id: "no-such-mail", success: false, status: "not-found" },
     ],
   });
@@ -52,7 +66,11 @@ it("buries a poison message with its body and delivers the mails of its batch", 
   await until(id, "sent");
   await vi.waitFor(async () => {
     const { body } = await call("GET", "/api/admin/email/dlq");
-    expect(body.items.map((letter: { kind: string; rawBody: string }) => [letter.kind, letter.rawBody]).toSorted()).toEqual([
+    expect(
+      body.items
+        .map((letter: { kind: string; rawBody: string }) => [letter.kind, letter.rawBody])
+        .toSorted(),
+    ).toEqual([
       ["poison", '"not even an object"'],
       ["poison", '{"hello":"world"}'],
     ]);
@@ -73,7 +91,8 @@ it("loses nothing when the runtime itself dead-letters a doorbell, because the r
     .run();
   await env.EMAIL_QUEUE.send({ v: 1, emailId: "m1", generation: 1 });
 
-  // Claiming fails each time, so the runtime's own max_retries run out and its dead_letter_queue gets the doorbell.
+  // Claiming fails each time, so the runtime's own max_retries run out and its dead_letter_queue
+  // gets the doorbell.
   await vi.waitFor(
     () => {
       const log = stack.server.getLogs().map((entry) => entry.message);

@@ -34,7 +34,12 @@ it("delivers any mail once and tells its story", async () => {
   const sent = await until(id, "sent");
 
   expect(sent).toMatchObject({ attempts: 1, generation: 1, to: "bob@example.com" });
-  expect(sent.events.map((event: { type: string }) => event.type)).toEqual(["queued", "claimed", "sending", "sent"]);
+  expect(sent.events.map((event: { type: string }) => event.type)).toEqual([
+    "queued",
+    "claimed",
+    "sending",
+    "sent",
+  ]);
   expect(stack.sink.copiesOf(id)).toBe(1);
   const { mail } = stack.sink.delivered[0] ?? {};
   expect(mail?.subject).toBe("Räksmörgås ✓");
@@ -46,14 +51,21 @@ it("is followed by one trace id from the request through the queue to the transp
   const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
   const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
   const mail = { to: "trace@example.com", subject: "Hi", text: "Hi" };
-  const traced = await until((await call("POST", "/api/emails", mail, { headers })).body.id, "sent");
+  const traced = await until(
+    (await call("POST", "/api/emails", mail, { headers })).body.id,
+    "sent",
+  );
   const own = await until(await send("own@example.com"), "sent");
   expect(traced.traceId).toBe(traceId);
   expect(own.traceId).toMatch(/^[\da-f]{32}$/);
   expect(own.traceId).not.toBe(traceId);
   for (const { id, traceId: expected } of [traced, own]) {
     const lines = stack.lines().filter(({ emailId }) => emailId === id);
-    expect(lines.map(({ event }) => event)).toEqual(["email.accepted", "email.claimed", "email.attempt"]);
+    expect(lines.map(({ event }) => event)).toEqual([
+      "email.accepted",
+      "email.claimed",
+      "email.attempt",
+    ]);
     expect(lines.map((line) => line["traceId"])).toEqual([expected, expected, expected]);
   }
 });
@@ -71,16 +83,28 @@ it("retries a transient refusal after 1, 2 and 4 s, under one Message-ID, and th
   expect(sent.attempts).toBe(4);
   const queued = sent.events.filter((event: { type: string }) => event.type === "queued");
   const claimed = sent.events.filter((event: { type: string }) => event.type === "claimed");
-  const waits = queued.slice(1).map((event: { at: string }, n: number) => Date.parse(claimed[n + 1].at) - Date.parse(event.at));
+  const waits = queued
+    .slice(1)
+    .map(
+      (event: { at: string }, n: number) => Date.parse(claimed[n + 1].at) - Date.parse(event.at),
+    );
   // 20 % jitter below; above, the queue's own batching.
-  [1_000, 2_000, 4_000].forEach((delay, n) => expect(waits[n], `wait ${n + 1}`).toBeGreaterThanOrEqual(delay * 0.8));
-  expect(queued[1].detail).toMatchObject({ transport: "smtp", phase: "MAIL FROM", code: 451, enhancedCode: "4.3.0" });
+  [1_000, 2_000, 4_000].forEach((delay, n) =>
+    expect(waits[n], `wait ${n + 1}`).toBeGreaterThanOrEqual(delay * 0.8),
+  );
+  expect(queued[1].detail).toMatchObject({
+    transport: "smtp",
+    phase: "MAIL FROM",
+    code: 451,
+    enhancedCode: "4.3.0",
+  });
   expect(stack.sink.copiesOf(id)).toBe(1);
   expect(stack.sink.delivered[0]?.mail.messageId).toBe(`<${id}@luna.example>`);
 });
 
 it("does not retry a permanent refusal: it goes through the dead-letter queue and is buried", async () => {
-  stack.sink.fault = (phase) => (phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null);
+  stack.sink.fault = (phase) =>
+    phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null;
   const id = await send("nobody@example.com");
   const dead = await until(id, "dead");
   expect(dead.attempts).toBe(1);
@@ -89,9 +113,17 @@ it("does not retry a permanent refusal: it goes through the dead-letter queue an
   await vi.waitFor(async () => {
     const { body } = await call("GET", "/api/admin/email/dlq");
     expect(body.items).toMatchObject([
-      { id, kind: "email", reason: "permanent", attempts: 1, to: "nobody@example.com", lastError: { code: 550 } },
+      {
+        id,
+        kind: "email",
+        reason: "permanent",
+        attempts: 1,
+        to: "nobody@example.com",
+        lastError: { code: 550 },
+      },
     ]);
-    const days = (Date.parse(body.items[0].expiresAt) - Date.parse(body.items[0].buriedAt)) / 86_400_000;
+    const days =
+      (Date.parse(body.items[0].expiresAt) - Date.parse(body.items[0].buriedAt)) / 86_400_000;
     expect(days).toBe(7);
   }, 20_000);
 });
@@ -110,9 +142,15 @@ it("calls a mail unknown, and sends it again only when an operator says so, when
   expect((await call("GET", "/health")).body.checks.email.unknown).toBe(1);
 
   // The operator finds it, decides, and is not asked twice.
-  expect((await call("GET", "/api/emails?status=unknown")).body.items).toMatchObject([{ id, status: "unknown" }]);
+  expect((await call("GET", "/api/emails?status=unknown")).body.items).toMatchObject([
+    { id, status: "unknown" },
+  ]);
   const path = `/api/admin/email/${id}/resolve`;
-  expect((await call("POST", path, { status: "queued" })).body).toEqual({ id, status: "queued", generation: 2 });
+  expect((await call("POST", path, { status: "queued" })).body).toEqual({
+    id,
+    status: "queued",
+    generation: 2,
+  });
   expect((await call("POST", path, { status: "sent" })).status).toBe(404);
   expect(await until(id, "sent")).toMatchObject({ generation: 2 });
   expect((await call("GET", "/health")).body.checks.email.unknown).toBe(0);
@@ -124,5 +162,7 @@ it("sends an unknown mail again where the sender asked for that", async () => {
   const id = await send("erin@example.com", { onUnknown: "resend" });
   expect(await until(id, "sent")).toMatchObject({ attempts: 2 });
   expect(stack.sink.copiesOf(id)).toBe(2);
-  expect(new Set(stack.sink.delivered.map(({ mail }) => mail.messageId))).toEqual(new Set([`<${id}@luna.example>`]));
+  expect(new Set(stack.sink.delivered.map(({ mail }) => mail.messageId))).toEqual(
+    new Set([`<${id}@luna.example>`]),
+  );
 });

@@ -3,7 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
 
 const files = readdirSync("migrations").toSorted();
-const apply = (db: DatabaseSync, names: string[]): void => names.forEach((name) => db.exec(readFileSync(`migrations/${name}`, "utf8")));
+const apply = (db: DatabaseSync, names: string[]): void =>
+  names.forEach((name) => db.exec(readFileSync(`migrations/${name}`, "utf8")));
 
 it("a migration that makes the mails' table anew keeps every row and every index", () => {
   const db = new DatabaseSync(":memory:");
@@ -13,10 +14,15 @@ it("a migration that makes the mails' table anew keeps every row and every index
     `INSERT INTO emails (id, tenant, generation, generation_at, status, from_address, to_address, subject, text, on_unknown, attempts, due_at, ring_after, created_at, updated_at)
      VALUES (?, 'admin', 2, 1, ?, 'a@b.cc', 'd@e.ff', 'Hi', 'Hi', 'resend', 3, 5, 6, 7, 8)`,
   );
-  for (const status of ["queued", "claimed", "sending", "sent", "unknown", "dead"]) insert.run(`mail-${status}`, status);
+  for (const status of ["queued", "claimed", "sending", "sent", "unknown", "dead"])
+    insert.run(`mail-${status}`, status);
   const rows = db.prepare("SELECT * FROM emails ORDER BY id").all();
   const indexes = () =>
-    db.prepare("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'emails' AND sql IS NOT NULL ORDER BY name").all();
+    db
+      .prepare(
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'emails' AND sql IS NOT NULL ORDER BY name",
+      )
+      .all();
   const indexed = indexes();
   apply(db, files.slice(before.length));
   const after = db.prepare("SELECT * FROM emails ORDER BY id").all();
@@ -32,7 +38,8 @@ it("a migration that makes the mails' table anew keeps every row and every index
   expect(after).toEqual(rows.map((row) => ({ ...row, ...added })));
   expect(indexes()).toEqual(expect.arrayContaining(indexed));
   expect(() => insert.run("bad", "lost")).toThrow("CHECK");
-  for (const status of ["cancelled", "scheduled", "delivered", "discarded"]) insert.run(`mail-${status}`, status);
+  for (const status of ["cancelled", "scheduled", "delivered", "discarded"])
+    insert.run(`mail-${status}`, status);
 });
 
 it("a migration that makes members and workspaces anew keeps them, and from then on they go with their team", () => {
@@ -46,7 +53,11 @@ it("a migration that makes members and workspaces anew keeps them, and from then
   const members = () => db.prepare("SELECT * FROM team_members ORDER BY team_id").all();
   const workspaces = () => db.prepare("SELECT * FROM workspaces ORDER BY workspace_id").all();
   const indexes = () =>
-    db.prepare("SELECT name FROM sqlite_master WHERE tbl_name IN ('team_members', 'workspaces') AND type = 'index' ORDER BY name").all();
+    db
+      .prepare(
+        "SELECT name FROM sqlite_master WHERE tbl_name IN ('team_members', 'workspaces') AND type = 'index' ORDER BY name",
+      )
+      .all();
   const kept = [members(), workspaces(), indexes()];
   apply(db, files.slice(before.length));
   expect([members(), workspaces(), indexes()]).toEqual(kept);

@@ -5,8 +5,8 @@ import { useStack } from "./support.ts";
 import { walkerOn } from "./walk.ts";
 
 /**
- * Walks through the runbooks of what fails: something is really wrong, the requests are those of the page, and at the end it is over by what
- * the page says.
+ * Walks through the runbooks of what fails: something is really wrong, the requests are those of
+ * the page, and at the end it is over by what the page says.
  */
 
 // One refusal is the last one: nobody waits for three more.
@@ -25,7 +25,10 @@ it("circuit-breaker-open: an operator opens one before maintenance, looks, holds
     lastTransition: { cause: "open", reason: "maintenance" },
   });
   await eventually(async () =>
-    expect(await health()).toMatchObject({ status: "degraded", checks: { breakers: { states: { [name]: "OPEN" } } } }),
+    expect(await health()).toMatchObject({
+      status: "degraded",
+      checks: { breakers: { states: { [name]: "OPEN" } } },
+    }),
   );
   await walk("circuit-breaker-open", "press", "closeCircuitBreaker", { name });
   expect(await breaker(name)).toMatchObject({ state: "CLOSED", override: "forced-closed" });
@@ -36,17 +39,24 @@ it("circuit-breaker-open: an operator opens one before maintenance, looks, holds
 });
 
 it("dead-letters-growing: what was refused too often is looked at, tried dry, and replayed once the server is back; one is discarded", async () => {
-  stack.sink.fault = (phase) => (phase === "rcpt" ? { phase, do: "refuse", code: 451, text: "later" } : null);
+  stack.sink.fault = (phase) =>
+    phase === "rcpt" ? { phase, do: "refuse", code: 451, text: "later" } : null;
   const ids = [await send("ada@example.com"), await send("bob@example.com")];
   for (const id of ids) await until(id, "dead");
   await eventually(async () => expect((await health()).checks.email.dead).toBe(2));
-  await eventually(async () => expect((await call("GET", "/api/admin/email/dlq")).body.items).toHaveLength(2));
+  await eventually(async () =>
+    expect((await call("GET", "/api/admin/email/dlq")).body.items).toHaveLength(2),
+  );
   await look("dead-letters-growing", { id: ids[0] ?? "" });
   stack.sink.fault = () => null;
   await walk("dead-letters-growing", "press", "discardDeadLetter", { id: ids[1] ?? "" });
-  expect((await walk("dead-letters-growing", "press", "processDeadLetters", {}, 0)).body).toMatchObject({ processed: 1, errors: 0 });
+  expect(
+    (await walk("dead-letters-growing", "press", "processDeadLetters", {}, 0)).body,
+  ).toMatchObject({ processed: 1, errors: 0 });
   expect((await stack.email(ids[0] ?? "")).status, "a dry run changes nothing").toBe("dead");
-  expect((await walk("dead-letters-growing", "press", "processDeadLetters", {}, 1)).body).toMatchObject({ processed: 1, errors: 0 });
+  expect(
+    (await walk("dead-letters-growing", "press", "processDeadLetters", {}, 1)).body,
+  ).toMatchObject({ processed: 1, errors: 0 });
   await until(ids[0] ?? "", "sent");
   expect(stack.sink.copiesOf(ids[0] ?? "")).toBe(1);
   expect((await stack.email(ids[1] ?? "")).status).toBe("discarded");
@@ -63,7 +73,10 @@ it("queue-stuck: a mail is due for minutes, /health says so, one request rings f
   await until("stuck", "sent");
   expect(stack.sink.copiesOf("stuck")).toBe(1);
   await eventually(async () =>
-    expect(await health()).toMatchObject({ status: "ok", checks: { email: { oldestDueSeconds: 0, due: 0, inFlight: 0 } } }),
+    expect(await health()).toMatchObject({
+      status: "ok",
+      checks: { email: { oldestDueSeconds: 0, due: 0, inFlight: 0 } },
+    }),
   );
   expect((await walk("queue-stuck", "press", "tick")).body.failed).toBe(0);
 });
@@ -72,9 +85,13 @@ it("provider-down: mails wait behind the open breaker; once the server is back a
   const port = await stack.stopSink();
   const ids: string[] = [];
   for (let n = 0; n < 6; n += 1) ids.push(await send(`user-${n}@example.com`));
-  await eventually(async () => expect(await breaker("email:smtp")).toMatchObject({ state: "OPEN" }));
+  await eventually(async () =>
+    expect(await breaker("email:smtp")).toMatchObject({ state: "OPEN" }),
+  );
   for (let n = 6; n < 9; n += 1) ids.push(await send(`user-${n}@example.com`));
-  await eventually(async () => expect((await stack.email(ids[8] ?? "")).lastError).toMatchObject({ phase: "circuit-breaker" }));
+  await eventually(async () =>
+    expect((await stack.email(ids[8] ?? "")).lastError).toMatchObject({ phase: "circuit-breaker" }),
+  );
   await look("provider-down", { name: "email:smtp", id: ids[0] ?? "" });
   await stack.restartSink(port);
   await walk("provider-down", "press", "resetCircuitBreaker", { name: "email:smtp" });
@@ -84,7 +101,9 @@ it("provider-down: mails wait behind the open breaker; once the server is back a
     await walk("provider-down", "press", "processDeadLetters");
     await stack.timePasses(60_000);
     await walk("provider-down", "press", "runTask");
-    expect((await Promise.all(ids.map((id) => stack.email(id)))).map(({ status }) => status)).toEqual(ids.map(() => "sent"));
+    expect(
+      (await Promise.all(ids.map((id) => stack.email(id)))).map(({ status }) => status),
+    ).toEqual(ids.map(() => "sent"));
   });
   expect(ids.map((id) => stack.sink.copiesOf(id))).toEqual(ids.map(() => 1));
   expect((await health()).checks.email).toMatchObject({ due: 0, inFlight: 0, unknown: 0, dead: 0 });
@@ -92,11 +111,18 @@ it("provider-down: mails wait behind the open breaker; once the server is back a
 
 it("task-overdue: the history says why a task failed; mended, it is run and its failed run repeated", async () => {
   await run("ALTER TABLE webhook_messages RENAME TO away");
-  const failed = await walk("task-overdue", "press", "runTask", { task: "expire-webhook-messages" });
-  expect(failed.body).toMatchObject({ status: "failure", error: { message: expect.stringContaining("no such table") } });
+  const failed = await walk("task-overdue", "press", "runTask", {
+    task: "expire-webhook-messages",
+  });
+  expect(failed.body).toMatchObject({
+    status: "failure",
+    error: { message: expect.stringContaining("no such table") },
+  });
   await run("ALTER TABLE away RENAME TO webhook_messages");
   await look("task-overdue");
-  expect((await walk("task-overdue", "press", "retryRun", { run: failed.body.runId })).body).toMatchObject({ status: "success" });
+  expect(
+    (await walk("task-overdue", "press", "retryRun", { run: failed.body.runId })).body,
+  ).toMatchObject({ status: "success" });
   expect((await walk("task-overdue", "press", "tick")).body.failed).toBe(0);
   expect((await health()).checks.tasks).toEqual({ status: "ok", overdue: [] });
 });
@@ -106,23 +132,33 @@ it("d1-down: nothing is accepted and /health is down while no query is answered;
   await until((await call("GET", "/api/emails?limit=1")).body.items[0].id, "sent");
   await call("GET", "/api/users/ada");
   await forgottenMail("waiting");
-  for (const table of ["users", "emails"]) await run(`ALTER TABLE ${table} RENAME TO ${table}_away`);
+  for (const table of ["users", "emails"])
+    await run(`ALTER TABLE ${table} RENAME TO ${table}_away`);
   expect(await call("GET", "/health")).toMatchObject({ status: 503, body: { status: "down" } });
-  expect((await call("POST", "/api/emails", { to: "bob@example.com", subject: "Hi", text: "Hi" })).status).toBe(503);
+  expect(
+    (await call("POST", "/api/emails", { to: "bob@example.com", subject: "Hi", text: "Hi" }))
+      .status,
+  ).toBe(503);
   expect((await call("GET", "/api/users/ada")).status).toBe(200);
   expect((await call("GET", "/api/users/bob")).status).toBe(503);
   const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
   await walk("d1-down", "press", "openCircuitBreaker", { time: inAnHour });
   expect(await breaker("database")).toMatchObject({ state: "OPEN" });
-  await eventually(async () => expect((await call("GET", "/api/users/carol")).body.type).toBe("urn:luna:problem:circuit-open"));
+  await eventually(async () =>
+    expect((await call("GET", "/api/users/carol")).body.type).toBe("urn:luna:problem:circuit-open"),
+  );
 
-  for (const table of ["users", "emails"]) await run(`ALTER TABLE ${table}_away RENAME TO ${table}`);
+  for (const table of ["users", "emails"])
+    await run(`ALTER TABLE ${table}_away RENAME TO ${table}`);
   await walk("d1-down", "press", "resetCircuitBreaker");
   await walk("d1-down", "press", "runTask");
   await until("waiting", "sent");
   await look("d1-down");
   await eventually(async () =>
-    expect(await health()).toMatchObject({ status: "ok", checks: { email: { due: 0, unknown: 0 }, cache: { owedPurges: 0 } } }),
+    expect(await health()).toMatchObject({
+      status: "ok",
+      checks: { email: { due: 0, unknown: 0 }, cache: { owedPurges: 0 } },
+    }),
   );
   expect(
     (await (await stack.db()).prepare("SELECT COUNT(*) AS n FROM emails").first("n")) as number,
@@ -148,7 +184,9 @@ it("kv-down: the drill: reads are answered past KV while its breaker is forced o
   await look("kv-down");
   expect((await health()).checks.breakers.states.cache).toBe("OPEN");
   await walk("kv-down", "press", "resetCacheBreaker");
-  await eventually(async () => expect((await call("GET", "/api/cache/metrics")).body.circuitBreakerState).toBe("CLOSED"));
+  await eventually(async () =>
+    expect((await call("GET", "/api/cache/metrics")).body.circuitBreakerState).toBe("CLOSED"),
+  );
   await eventually(async () => {
     await call("POST", "/api/admin/cache/invalidate", { userId: "ada" });
     expect(await statusOf("/api/users/ada")).not.toContain("kv-");
@@ -162,9 +200,14 @@ it("errors: the metrics say which operation fails, a caller who makes all of it 
   for (let n = 0; n < 3; n += 1) expect((await call("GET", `/api/teams/${n}`)).status).toBe(503);
   const counted = async (status: string): Promise<number> => {
     const { path } = steps("errors", "look").find((one) => one.path === "/metrics") ?? { path: "" };
-    const text = await (await stack.server.fetch(path, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } })).text();
+    const text = await (
+      await stack.server.fetch(path, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } })
+    ).text();
     const series = [...text.matchAll(/^luna_http_requests_total\{(.*)\} (\d+)$/gm)];
-    const ours = series.filter(([, labels = ""]) => labels.includes('operation="getTeam"') && labels.includes(`status="${status}"`));
+    const ours = series.filter(
+      ([, labels = ""]) =>
+        labels.includes('operation="getTeam"') && labels.includes(`status="${status}"`),
+    );
     return ours.reduce((sum, [, , count]) => sum + Number(count), 0);
   };
   await eventually(async () => expect(await counted("5xx")).toBeGreaterThanOrEqual(3));

@@ -3,14 +3,17 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse } from "smol-toml";
 import { expect, it, vi } from "vitest";
-import { sha256Hex } from "../../shared/hash.ts";
+import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { ADMIN_TOKEN, call as callApi } from "../support/http.ts";
 import * as previous from "../support/previous-release.ts";
 import { runbooks, step, steps } from "../support/runbooks.ts";
 import { useStack } from "./support.ts";
 import { walkerOn } from "./walk.ts";
 
-/** Walks through the runbooks of what an operator decides: the requests and the SQL are those of the page, and it is over by what it says. */
+/**
+ * Walks through the runbooks of what an operator decides: the requests and the SQL are those of the
+ * page, and it is over by what it says.
+ */
 
 const elsewhere = "luna-api-elsewhere";
 const stack = useStack({}, [{ configPath: writeConfigOfElsewhere() }]);
@@ -18,7 +21,9 @@ const { call, send, until } = stack;
 const { walk, look, health, signUp, run, forgottenMail, eventually } = walkerOn(stack);
 const BOUND_MS = 2_000;
 
-/** luna-api in another isolate, with a memory and a view of its own, on the same stores and objects. */
+/**
+ * luna-api in another isolate, with a memory and a view of its own, on the same stores and objects.
+ */
 function writeConfigOfElsewhere(): string {
   const {
     migrations: _,
@@ -36,8 +41,13 @@ function writeConfigOfElsewhere(): string {
       ...config,
       name: elsewhere,
       main: resolve("workers/api/index.ts"),
-      d1_databases: databases.map((database) => ({ ...database, migrations_dir: resolve("migrations") })),
-      durable_objects: { bindings: bindings.map((binding) => ({ ...binding, script_name: "luna-api" })) },
+      d1_databases: databases.map((database) => ({
+        ...database,
+        migrations_dir: resolve("migrations"),
+      })),
+      durable_objects: {
+        bindings: bindings.map((binding) => ({ ...binding, script_name: "luna-api" })),
+      },
       vars: { ADMIN_TOKEN: "unused-in-this-isolate-0123456789abc" },
     }),
   );
@@ -52,8 +62,13 @@ it("old-data-served: D1 was changed by hand, the old value is served until the p
   await look("old-data-served", { user: "ada" });
   await walk("old-data-served", "press", "invalidate", { user: "ada" }, 0);
   expect((await call("GET", "/api/users/ada")).body.user.tier).toBe("pro");
-  await run(`INSERT INTO purge_intents VALUES ('left', '["user:ada"]', 'hard', ${Date.now() - 300_000})`);
-  expect(await health()).toMatchObject({ status: "degraded", checks: { cache: { owedPurges: 1 } } });
+  await run(
+    `INSERT INTO purge_intents VALUES ('left', '["user:ada"]', 'hard', ${Date.now() - 300_000})`,
+  );
+  expect(await health()).toMatchObject({
+    status: "degraded",
+    checks: { cache: { owedPurges: 1 } },
+  });
   await walk("old-data-served", "press", "runTask");
   expect(await health()).toMatchObject({ status: "ok", checks: { cache: { owedPurges: 0 } } });
   await run("UPDATE users SET tier = 'enterprise' WHERE user_id = 'ada'");
@@ -65,7 +80,10 @@ it("hit-rate-low: two readings tell the rate between them", async () => {
   await signUp("ada");
   await call("GET", "/api/users/ada");
   const reading = async () =>
-    (await call("GET", step("hit-rate-low", "look", "cacheMetrics").path)).body as { hits: number; misses: number };
+    (await call("GET", step("hit-rate-low", "look", "cacheMetrics").path)).body as {
+      hits: number;
+      misses: number;
+    };
   const before = await reading();
   for (let n = 0; n < 20; n += 1) await call("GET", "/api/users/ada");
   await eventually(async () => {
@@ -79,9 +97,15 @@ it("hit-rate-low: two readings tell the rate between them", async () => {
 
 it("key-leaked: a key that was rotated or revoked is refused where that was done at once, and elsewhere within two seconds", async () => {
   const away = (token: string) =>
-    callApi((path, init) => stack.server.getWorker(elsewhere).fetch(`http://luna.test${path}`, init), "GET", "/api/me", undefined, {
-      token,
-    });
+    callApi(
+      (path, init) => stack.server.getWorker(elsewhere).fetch(`http://luna.test${path}`, init),
+      "GET",
+      "/api/me",
+      undefined,
+      {
+        token,
+      },
+    );
   const here = (token: string) => call("GET", "/api/me", undefined, { token });
   /** How late the other isolate still took a key. */
   const lastTaken = async (token: string, since: number): Promise<number> => {
@@ -93,22 +117,32 @@ it("key-leaked: a key that was rotated or revoked is refused where that was done
     return last;
   };
   const leaked = await signUp("ada");
-  for (let n = 0; n < 2; n += 1) expect([(await here(leaked)).status, (await away(leaked)).status]).toEqual([200, 200]);
+  for (let n = 0; n < 2; n += 1)
+    expect([(await here(leaked)).status, (await away(leaked)).status]).toEqual([200, 200]);
   await call("PATCH", "/api/users/ada", { scopes: ["emails:send"] });
   const later = new Date(Date.now() + 3_600_000).toISOString();
-  const stolen = await call("POST", "/api/emails", { to: "eve@example.com", subject: "Hi", text: "Hi", sendAt: later }, { token: leaked });
+  const stolen = await call(
+    "POST",
+    "/api/emails",
+    { to: "eve@example.com", subject: "Hi", text: "Hi", sendAt: later },
+    { token: leaked },
+  );
   await look("key-leaked");
 
   const { items } = (await walk("key-leaked", "look", "listAudit")).body;
   const fingerprint = (await sha256Hex(ADMIN_TOKEN)).slice(0, 8);
-  expect(new Set(items.map(({ actor }: { actor: string }) => actor))).toEqual(new Set([`admin:${fingerprint}`]));
+  expect(new Set(items.map(({ actor }: { actor: string }) => actor))).toEqual(
+    new Set([`admin:${fingerprint}`]),
+  );
 
   const rotated = await walk("key-leaked", "press", "rotateApiKey", { user: "ada" });
   const rotatedAt = Date.now();
   expect((await here(leaked)).status).toBe(401);
   expect(await lastTaken(leaked, rotatedAt)).toBeLessThanOrEqual(rotatedAt + BOUND_MS);
   expect((await away(rotated.body.apiKey)).status).toBe(200);
-  expect((await walk("key-leaked", "press", "cancelEmail", { id: stolen.body.id })).body.status).toBe("cancelled");
+  expect(
+    (await walk("key-leaked", "press", "cancelEmail", { id: stolen.body.id })).body.status,
+  ).toBe("cancelled");
 
   await walk("key-leaked", "press", "revokeApiKey", { user: "ada" });
   const revokedAt = Date.now();
@@ -120,8 +154,12 @@ type Since = { what: string; id: string; detail: string; redo: string | null };
 
 /** The table of the page: what becomes of a mail by what was said of it before the restore. */
 const settledAs: Record<string, string> = Object.fromEntries(
-  [...(runbooks.find(({ name }) => name === "restore-from-time-travel")?.parts.press.matchAll(/^ *\| (`.+?) \| `(\w+)`/gm) ?? [])].flatMap(
-    ([, said = "", status = ""]) => [...said.matchAll(/`(\w+)`|(no line)/g)].map(([, word, none]) => [word ?? none ?? "", status]),
+  [
+    ...(runbooks
+      .find(({ name }) => name === "restore-from-time-travel")
+      ?.parts.press.matchAll(/^ *\| (`.+?) \| `(\w+)`/gm) ?? []),
+  ].flatMap(([, said = "", status = ""]) =>
+    [...said.matchAll(/`(\w+)`|(no line)/g)].map(([, word, none]) => [word ?? none ?? "", status]),
   ),
 );
 
@@ -181,17 +219,24 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   // Two mails wait at the last good moment: one leaves afterwards, one does not.
   await forgottenMail("leaves-since");
   await forgottenMail("still-waits");
-  await run("UPDATE emails SET due_at = unixepoch() * 1000 - 1000 WHERE id IN ('leaves-since', 'still-waits')");
+  await run(
+    "UPDATE emails SET due_at = unixepoch() * 1000 - 1000 WHERE id IN ('leaves-since', 'still-waits')",
+  );
   const restore = await copyOfTheDatabase();
   const moment = new Date(Date.now() + 1_000).toISOString().replace(/\.\d+/, "");
-  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(Date.parse(moment) + 1_000), { timeout: 5_000, interval: 50 });
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(Date.parse(moment) + 1_000), {
+    timeout: 5_000,
+    interval: 50,
+  });
 
   const rotated = (await call("POST", "/api/users/rotates/api-key")).body.apiKey as string;
   await call("DELETE", "/api/users/leaves");
   const newcomer = await signUp("newcomer");
   await call("POST", "/api/admin/email/suppressions", { address: "no@example.com", scope: "all" });
   await run("INSERT INTO usage_reports (user_id, week) VALUES ('stays', date('now', '-7 days'))");
-  await run("UPDATE subscriptions SET told_of_trial_end = unixepoch() * 1000 + 86400000 WHERE user_id = 'stays'");
+  await run(
+    "UPDATE subscriptions SET told_of_trial_end = unixepoch() * 1000 + 86400000 WHERE user_id = 'stays'",
+  );
   await run("UPDATE emails SET due_at = unixepoch() * 1000 + 3600000 WHERE id = 'still-waits'");
   await stack.sweep();
   await until("leaves-since", "sent");
@@ -203,29 +248,46 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
 
   await look("restore-from-time-travel");
   const db = await stack.db();
-  const listed = await Promise.all(sqlOf("since.sql", moment).map((statement) => db.prepare(statement).all<Since>()));
+  const listed = await Promise.all(
+    sqlOf("since.sql", moment).map((statement) => db.prepare(statement).all<Since>()),
+  );
   const since = listed.flatMap(({ results }) => results);
   expect(since).toContainEqual(expect.objectContaining({ what: "deleted-account", id: "leaves" }));
   expect(since).toContainEqual(expect.objectContaining({ what: "new-account", id: "newcomer" }));
-  expect(since).toContainEqual(expect.objectContaining({ what: "mail", id: "leaves-since", detail: "sent" }));
+  expect(since).toContainEqual(
+    expect.objectContaining({ what: "mail", id: "leaves-since", detail: "sent" }),
+  );
   const redo = since.flatMap((row) => row.redo ?? []);
   expect(redo).toHaveLength(4);
 
   await restore();
   await batch(redo);
-  expect(await db.prepare("SELECT COUNT(*) AS n FROM usage_reports").first("n"), "nobody is sent it again").toBe(1);
-  expect(await db.prepare("SELECT COUNT(*) AS n FROM subscriptions WHERE told_of_trial_end IS NOT NULL").first("n")).toBe(1);
+  expect(
+    await db.prepare("SELECT COUNT(*) AS n FROM usage_reports").first("n"),
+    "nobody is sent it again",
+  ).toBe(1);
+  expect(
+    await db
+      .prepare("SELECT COUNT(*) AS n FROM subscriptions WHERE told_of_trial_end IS NOT NULL")
+      .first("n"),
+  ).toBe(1);
   await batch(sqlOf("after-restore.sql", moment));
   await walk("restore-from-time-travel", "press", "invalidate");
   for (const { id } of since.filter(({ what }) => what === "deleted-account"))
     await walk("restore-from-time-travel", "press", "deleteUser", { user: id });
   await walk("restore-from-time-travel", "press", "runTask");
   const { items } = (await walk("restore-from-time-travel", "press", "listEmails")).body;
-  expect(items.map(({ id }: { id: string }) => id).toSorted()).toEqual(["leaves-since", "still-waits"]);
+  expect(items.map(({ id }: { id: string }) => id).toSorted()).toEqual([
+    "leaves-since",
+    "still-waits",
+  ]);
   expect(stack.sink.copiesOf("leaves-since"), "nobody has sent it again").toBe(1);
   for (const { id } of items) {
     const said = since.find((row) => row.what === "mail" && row.id === id)?.detail ?? "no line";
-    await walk("restore-from-time-travel", "press", "resolveEmail", { id, status: settledAs[said] ?? "" });
+    await walk("restore-from-time-travel", "press", "resolveEmail", {
+      id,
+      status: settledAs[said] ?? "",
+    });
   }
 
   await stack.sweep();
@@ -233,28 +295,44 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   expect(["leaves-since", "still-waits"].map((id) => stack.sink.copiesOf(id))).toEqual([1, 1]);
   expect((await stack.email("leaves-since")).status).toBe("sent");
   expect((await call("GET", "/api/users/stays")).body.user.tier).toBe("free");
-  expect([await me(stays), await me(rotated), await me(rotates), await me(leaves), await me(newcomer)]).toEqual([200, 200, 401, 401, 401]);
-  expect((await call("POST", "/api/emails", { to: "no@example.com", subject: "Hi", text: "Hi" })).status, "is suppressed again").toBe(422);
-  await eventually(async () => expect(await health()).toMatchObject({ status: "ok", checks: { email: { unknown: 0 } } }));
+  expect([
+    await me(stays),
+    await me(rotated),
+    await me(rotates),
+    await me(leaves),
+    await me(newcomer),
+  ]).toEqual([200, 200, 401, 401, 401]);
+  expect(
+    (await call("POST", "/api/emails", { to: "no@example.com", subject: "Hi", text: "Hi" })).status,
+    "is suppressed again",
+  ).toBe(422);
+  await eventually(async () =>
+    expect(await health()).toMatchObject({ status: "ok", checks: { email: { unknown: 0 } } }),
+  );
 }, 60_000);
 
 it("location: the four requests make each object, and all of them answer", async () => {
-  for (const { method, path } of steps("location", "press")) expect((await call(method, path)).status, path).toBe(200);
+  for (const { method, path } of steps("location", "press"))
+    expect((await call(method, path)).status, path).toBe(200);
   const { items } = (await call("GET", "/api/admin/circuit-breakers")).body;
   expect(items.map(({ state }: { state: string }) => state)).not.toContain("UNREACHABLE");
   expect((await health()).status).toBe("ok");
 });
 
 it("deploy-and-roll-back: the release before this one takes a mail that was for later, after the page's statement", async () => {
-  const id = await send("ada@example.com", { sendAt: new Date(Date.now() + 3_600_000).toISOString() });
+  const id = await send("ada@example.com", {
+    sendAt: new Date(Date.now() + 3_600_000).toISOString(),
+  });
   await look("deploy-and-roll-back");
   expect((await walk("deploy-and-roll-back", "press", "listEmails")).body.items).toEqual([]);
   const db = await stack.db();
   const later = Date.now() + 3_700_000;
-  const claim = () => previous.claim(db, [{ v: 1, emailId: id, generation: 1 }], "previous", later, later + 60_000);
+  const claim = () =>
+    previous.claim(db, [{ v: 1, emailId: id, generation: 1 }], "previous", later, later + 60_000);
   expect(await claim()).toEqual({ claimed: [] });
   const page = runbooks.find(({ name }) => name === "deploy-and-roll-back");
-  const statement = page?.shell.flatMap(({ line }) => / --command "(UPDATE [^"]+)"/.exec(line)?.[1] ?? []) ?? [];
+  const statement =
+    page?.shell.flatMap(({ line }) => / --command "(UPDATE [^"]+)"/.exec(line)?.[1] ?? []) ?? [];
   expect(statement).toHaveLength(1);
   await batch(statement);
   expect(await claim()).toEqual({ claimed: [id] });
@@ -265,22 +343,31 @@ it("first-24-hours: after a little traffic every reading is good, and a mail goe
   for (let n = 0; n < 20; n += 1) expect((await call("GET", "/api/users/ada")).status).toBe(200);
   await call("POST", "/api/admin/scheduled-tasks/tick");
   await look("first-24-hours");
-  const reading = async (operationId: string) => (await walk("first-24-hours", "look", operationId)).body;
-  expect((await reading("listCircuitBreakers")).items.map(({ state }: { state: string }) => state)).toEqual(
-    Array.from({ length: 6 }, () => "CLOSED"),
+  const reading = async (operationId: string) =>
+    (await walk("first-24-hours", "look", operationId)).body;
+  expect(
+    (await reading("listCircuitBreakers")).items.map(({ state }: { state: string }) => state),
+  ).toEqual(Array.from({ length: 6 }, () => "CLOSED"));
+  await eventually(async () =>
+    expect(Number.parseFloat((await reading("cacheMetrics")).hitRate)).toBeGreaterThan(80),
   );
-  await eventually(async () => expect(Number.parseFloat((await reading("cacheMetrics")).hitRate)).toBeGreaterThan(80));
   expect((await reading("listDeadLetters")).items).toEqual([]);
   const { total, successful } = await reading("scheduledTaskHistory");
   expect(total).toBeGreaterThan(0);
   expect(successful / total).toBeGreaterThan(0.95);
   expect((await reading("listAlerts")).firing).toEqual([]);
-  const sent = await walk("first-24-hours", "press", "sendEmail", { address: "operator@example.com" });
+  const sent = await walk("first-24-hours", "press", "sendEmail", {
+    address: "operator@example.com",
+  });
   await until(sent.body.id, "sent");
-  expect(await reading("getHealth")).toMatchObject({ status: "ok", checks: { email: { unknown: 0, oldestDueSeconds: 0 } } });
+  expect(await reading("getHealth")).toMatchObject({
+    status: "ok",
+    checks: { email: { unknown: 0, oldestDueSeconds: 0 } },
+  });
 });
 
 it("first-week: every reading is answered, and the drill is that of kv-down", async () => {
   await look("first-week", { name: "email:smtp" });
-  for (const { method, path } of steps("first-week", "press")) expect((await call(method, path)).status).toBe(200);
+  for (const { method, path } of steps("first-week", "press"))
+    expect((await call(method, path)).status).toBe(200);
 });

@@ -17,7 +17,11 @@ const { port } = prices.address() as { port: number };
 afterAll(() => void prices.close());
 
 const stack = useStack({}, [
-  { configPath: "./examples/storefront/wrangler.toml", vars: { PRICES_URL: `http://127.0.0.1:${port}` }, secrets: { ADMIN_TOKEN } },
+  {
+    configPath: "./examples/storefront/wrangler.toml",
+    vars: { PRICES_URL: `http://127.0.0.1:${port}` },
+    secrets: { ADMIN_TOKEN },
+  },
 ]);
 beforeEach(() => {
   answer = { status: 200, cents: 100 };
@@ -25,7 +29,9 @@ beforeEach(() => {
 });
 
 const ask = async (method: string, path: string) => {
-  const response = await stack.server.getWorker("storefront").fetch(`http://shop.test${path}`, { method });
+  const response = await stack.server
+    .getWorker("storefront")
+    .fetch(`http://shop.test${path}`, { method });
   const text = await response.text();
   return {
     status: response.status,
@@ -43,15 +49,24 @@ it("signs a customer up by RPC and sends the receipt by queue, once however ofte
     errors: [{ path: "userId" }, { path: "email" }],
   });
   await vi.waitFor(
-    () => expect(stack.sink.delivered.map(({ mail }) => mail.subject).toSorted()).toEqual(["Welcome to Luna, ada", "Your order 1"]),
+    () =>
+      expect(stack.sink.delivered.map(({ mail }) => mail.subject).toSorted()).toEqual([
+        "Welcome to Luna, ada",
+        "Your order 1",
+      ]),
     { timeout: 20_000, interval: 100 },
   );
-  expect((await stack.call("GET", "/api/users/ada")).body.user).toMatchObject({ email: "ada@example.com" });
+  expect((await stack.call("GET", "/api/users/ada")).body.user).toMatchObject({
+    email: "ada@example.com",
+  });
 });
 
 it("serves prices from the fleet's cache, an old one while the service is down, and a new one once it has changed", async () => {
   expect(await ask("GET", "/price?sku=tea")).toMatchObject({ status: 200, body: { cents: 100 } });
-  expect(await ask("GET", "/price?sku=tea")).toMatchObject({ how: expect.stringContaining("hit"), body: { cents: 100 } });
+  expect(await ask("GET", "/price?sku=tea")).toMatchObject({
+    how: expect.stringContaining("hit"),
+    body: { cents: 100 },
+  });
   expect(asked).toBe(1);
   answer.cents = 120;
   await ask("POST", "/prices-changed");
@@ -60,11 +75,15 @@ it("serves prices from the fleet's cache, an old one while the service is down, 
 
 it("stops asking a service that is down, for the whole fleet, and an operator sees and mends it by RPC", async () => {
   answer.status = 500;
-  for (let n = 0; n < 8; n += 1) expect((await ask("GET", `/price?sku=none-${n}`)).status).toBe(503);
-  await vi.waitFor(async () => expect((await ask("GET", "/prices-health")).body).toMatchObject({ state: "OPEN" }), {
-    timeout: 10_000,
-    interval: 100,
-  });
+  for (let n = 0; n < 8; n += 1)
+    expect((await ask("GET", `/price?sku=none-${n}`)).status).toBe(503);
+  await vi.waitFor(
+    async () => expect((await ask("GET", "/prices-health")).body).toMatchObject({ state: "OPEN" }),
+    {
+      timeout: 10_000,
+      interval: 100,
+    },
+  );
   const before = asked;
   expect((await ask("GET", "/price?sku=another")).status).toBe(503);
   expect(asked).toBe(before);

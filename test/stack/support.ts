@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { createTestHarness, type TestHarnessOptions } from "wrangler";
-import type { ApiEnv } from "../../shared/env.ts";
 import { writeLocalConfigs } from "../../scripts/local-configs.ts";
+import type { ApiEnv } from "../../workers/env.ts";
 import { ADMIN_TOKEN, call as callApi, type Answer } from "../support/http.ts";
 import { wrongWithLine } from "../support/log-rules.ts";
 import { SmtpSink } from "../support/sink.ts";
@@ -15,7 +15,8 @@ type WorkerInput = TestHarnessOptions["workers"][number];
 const configs = writeLocalConfigs(mkdtempSync(join(tmpdir(), "luna-stack-")), {});
 
 /**
- * The three real Workers of the three real TOMLs in one runtime, beside an SMTP server that misbehaves on command.
+ * The three real Workers of the three real TOMLs in one runtime, beside an SMTP server that
+ * misbehaves on command.
  *
  * @param neighbours further Workers that bind what these offer
  */
@@ -35,7 +36,9 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
       UNSUBSCRIBE_SECRET: ADMIN_TOKEN,
     };
     await server.update({
-      workers: configs.map((configPath): WorkerInput => ({ configPath, vars, secrets })).concat(neighbours),
+      workers: configs
+        .map((configPath): WorkerInput => ({ configPath, vars, secrets }))
+        .concat(neighbours),
     });
     await server.listen();
   });
@@ -55,8 +58,12 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
     await sink.close();
   });
 
-  const call = (method: string, path: string, body?: unknown, options?: Parameters<typeof callApi>[4]): Promise<Answer> =>
-    callApi((at, init) => server.fetch(at, init), method, path, body, options);
+  const call = (
+    method: string,
+    path: string,
+    body?: unknown,
+    options?: Parameters<typeof callApi>[4],
+  ): Promise<Answer> => callApi((at, init) => server.fetch(at, init), method, path, body, options);
   const db = async (): Promise<D1Database> => (await api.getEnv()).DB;
 
   return {
@@ -65,7 +72,11 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
     db,
     /** What the Workers have logged during this test. */
     lines: (): Record<string, unknown>[] =>
-      server.getLogs().flatMap(({ message }) => (message.startsWith("{") ? [JSON.parse(message) as Record<string, unknown>] : [])),
+      server
+        .getLogs()
+        .flatMap(({ message }) =>
+          message.startsWith("{") ? [JSON.parse(message) as Record<string, unknown>] : [],
+        ),
     get sink() {
       return sink;
     },
@@ -84,7 +95,12 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
     },
     /** Accepts a mail and returns its id. */
     async send(to: string, fields: Record<string, unknown> = {}): Promise<string> {
-      const { status, body } = await call("POST", "/api/emails", { to, subject: "Hello", text: "Hello there", ...fields });
+      const { status, body } = await call("POST", "/api/emails", {
+        to,
+        subject: "Hello",
+        text: "Hello there",
+        ...fields,
+      });
       if (status !== 202) throw new Error(`not accepted: ${JSON.stringify(body)}`);
       return String(body.id);
     },
@@ -96,7 +112,10 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
       return await vi.waitFor(
         async () => {
           const { body } = await call("GET", `/api/emails/${id}`);
-          if (body.status !== status) throw new Error(`${id} is ${body.status}, not ${status}: ${JSON.stringify(body.events)}`);
+          if (body.status !== status)
+            throw new Error(
+              `${id} is ${body.status}, not ${status}: ${JSON.stringify(body.events)}`,
+            );
           return body;
         },
         { timeout: 30_000, interval: 100 },

@@ -1,12 +1,15 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { useStack } from "./support.ts";
 
 /** A stand-in for Resend's API: it answers as told, and keeps what it took. */
 const taken: { key: string; body: Record<string, unknown> }[] = [];
-let answer: () => { status: number; body: object } = () => ({ status: 200, body: { id: `re-${taken.length}` } });
+let answer: () => { status: number; body: object } = () => ({
+  status: 200,
+  body: { id: `re-${taken.length}` },
+});
 
 async function textOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
@@ -17,11 +20,15 @@ async function textOf(request: IncomingMessage): Promise<string> {
 async function play(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const text = await textOf(request);
   const { status, body } = answer();
-  if (status === 200) taken.push({ key: String(request.headers["idempotency-key"]), body: JSON.parse(text) });
+  if (status === 200)
+    taken.push({ key: String(request.headers["idempotency-key"]), body: JSON.parse(text) });
   response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
 }
 
-const resend = createServer((request, response) => void play(request, response)).listen(0, "127.0.0.1");
+const resend = createServer((request, response) => void play(request, response)).listen(
+  0,
+  "127.0.0.1",
+);
 await once(resend, "listening");
 const { port } = resend.address() as AddressInfo;
 afterAll(() => void resend.close());
@@ -49,7 +56,11 @@ describe("EMAIL_TRANSPORTS=resend,smtp", () => {
       attachments,
     });
     const sent = await stack.until(id, "sent");
-    expect(sent.events.at(-1).detail).toMatchObject({ transport: "resend", code: 200, providerId: "re-0" });
+    expect(sent.events.at(-1).detail).toMatchObject({
+      transport: "resend",
+      code: 200,
+      providerId: "re-0",
+    });
     expect(taken).toMatchObject([
       {
         key: `${id}:1`,
@@ -61,7 +72,10 @@ describe("EMAIL_TRANSPORTS=resend,smtp", () => {
           text: "Hello there",
           reply_to: "help@luna.example",
           tags: [{ name: "luna_email", value: `${id}_1` }],
-          headers: { "X-Luna-Email": `${id}:1`, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click" },
+          headers: {
+            "X-Luna-Email": `${id}:1`,
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+          },
           attachments: [{ filename: "a.txt", content: "SGk=", content_type: "text/plain" }],
         },
       },
@@ -70,18 +84,27 @@ describe("EMAIL_TRANSPORTS=resend,smtp", () => {
   });
 
   it("leaves to SMTP what Resend refuses, in the same attempt", async () => {
-    answer = () => ({ status: 429, body: { statusCode: 429, name: "daily_quota_exceeded", message: "enough for today" } });
+    answer = () => ({
+      status: 429,
+      body: { statusCode: 429, name: "daily_quota_exceeded", message: "enough for today" },
+    });
     const id = await stack.send("bob@example.com");
     const sent = await stack.until(id, "sent");
     expect(sent.attempts).toBe(1);
     expect(typesOf(sent)).toEqual(["queued", "claimed", "sending", "sending", "sent"]);
-    expect(sent.events[3].detail).toMatchObject({ transport: "smtp", failedOver: { transport: "resend", code: "daily_quota_exceeded" } });
+    expect(sent.events[3].detail).toMatchObject({
+      transport: "smtp",
+      failedOver: { transport: "resend", code: "daily_quota_exceeded" },
+    });
     expect(stack.sink.copiesOf(id)).toBe(1);
   });
 
   it("asks Resend again, and nobody else, about a mail whose answer was no answer", async () => {
     let asked = 0;
-    answer = () => ((asked += 1) === 1 ? { status: 500, body: { name: "application_error" } } : { status: 200, body: { id: "re-x" } });
+    answer = () =>
+      (asked += 1) === 1
+        ? { status: 500, body: { name: "application_error" } }
+        : { status: 200, body: { id: "re-x" } };
     const id = await stack.send("eve@example.com");
     const sent = await stack.until(id, "sent");
     expect(sent.attempts).toBe(2);
@@ -99,7 +122,10 @@ describe("EMAIL_TRANSPORTS=cloudflare", () => {
       attachments: [{ filename: "a.txt", contentType: "text/plain", content: "SGk=" }],
     });
     const sent = await stack.until(id, "sent");
-    expect(sent.events.at(-1).detail).toMatchObject({ transport: "cloudflare", providerId: expect.stringMatching(/./) });
+    expect(sent.events.at(-1).detail).toMatchObject({
+      transport: "cloudflare",
+      providerId: expect.stringMatching(/./),
+    });
     expect(stack.sink.delivered).toEqual([]);
   });
 });

@@ -10,30 +10,45 @@ export function walkerOn({ call, db }: ReturnType<typeof useStack>) {
   return {
     run,
     /** Makes the request that a page tells to make. */
-    async walk(name: string, part: Part, operationId: string, filled: Record<string, string> = {}, nth = 0) {
+    async walk(
+      name: string,
+      part: Part,
+      operationId: string,
+      filled: Record<string, string> = {},
+      nth = 0,
+    ) {
       const { method, path, body } = step(name, part, operationId, filled, nth);
       const answer = await call(method, path, body);
-      if (answer.status >= 400) throw new Error(`${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+      if (answer.status >= 400)
+        throw new Error(
+          `${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`,
+        );
       return answer;
     },
     /** Makes every request under "What to look at": each is answered. */
     async look(name: string, filled: Record<string, string> = {}): Promise<void> {
       for (const { method, path, body } of steps(name, "look", filled)) {
-        expect((await call(method, path, body, { text: true })).status, `${method} ${path}`).toBe(200);
+        expect((await call(method, path, body, { text: true })).status, `${method} ${path}`).toBe(
+          200,
+        );
       }
     },
     health: async () => (await call("GET", "/health")).body,
     breaker: async (name: string) =>
-      (await call("GET", "/api/admin/circuit-breakers")).body.items.find((item: { name: string }) => item.name === name),
+      (await call("GET", "/api/admin/circuit-breakers")).body.items.find(
+        (item: { name: string }) => item.name === name,
+      ),
     /** @returns the key of the new user */
     signUp: async (userId: string): Promise<string> =>
-      (await call("POST", "/api/users", { userId, email: `${userId}@example.com` })).body.apiKey as string,
+      (await call("POST", "/api/users", { userId, email: `${userId}@example.com` })).body
+        .apiKey as string,
     /** A mail that is due for minutes and for which nobody rings. */
     forgottenMail: async (id: string): Promise<void> =>
       await run(
         `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)
          VALUES ('${id}', 'admin', 0, 'queued', 'Luna <hello@luna.example>', 'ada@example.com', 'Hello', 'Hi', 0, ${Date.now() + 900_000}, 0, 0)`,
       ),
-    eventually: (condition: () => Promise<void>) => vi.waitFor(condition, { timeout: 30_000, interval: 100 }),
+    eventually: (condition: () => Promise<void>) =>
+      vi.waitFor(condition, { timeout: 30_000, interval: 100 }),
   };
 }

@@ -1,8 +1,18 @@
 import type { Access, Operation } from "../../shared/contract/operation.ts";
 
-/** `docs/access.md`: who may call what. The test of the API goes by the page; this keeps the page complete. */
+/**
+ * `docs/access.md`: who may call what. The test of the API goes by the page; this keeps the page
+ * complete.
+ */
 
-const columns = ["no token", "a user", "another user", "a key with emails:send", "READONLY_TOKEN", "ADMIN_TOKEN"] as const;
+const columns = [
+  "no token",
+  "a user",
+  "another user",
+  "a key with emails:send",
+  "READONLY_TOKEN",
+  "ADMIN_TOKEN",
+] as const;
 export type Column = (typeof columns)[number];
 
 /** `yes`, or the status that refuses. */
@@ -16,7 +26,10 @@ const refused: Cells = {
   READONLY_TOKEN: "403",
   ADMIN_TOKEN: "403",
 };
-const yes = (...allowed: Column[]): Cells => ({ ...refused, ...Object.fromEntries(allowed.map((column) => [column, "yes"])) });
+const yes = (...allowed: Column[]): Cells => ({
+  ...refused,
+  ...Object.fromEntries(allowed.map((column) => [column, "yes"])),
+});
 const users = ["a user", "another user", "a key with emails:send"] as const;
 
 const byAccess: Record<Access, Cells> = {
@@ -43,7 +56,10 @@ const ofOwner: Record<string, "403" | "404"> = {
 
 function cellsOf({ id, access }: Operation): Cells {
   const status = ofOwner[id];
-  return { ...byAccess[access], ...(status !== undefined && { "another user": status, "a key with emails:send": status }) };
+  return {
+    ...byAccess[access],
+    ...(status !== undefined && { "another user": status, "a key with emails:send": status }),
+  };
 }
 
 /** One row for each operation. */

@@ -1,9 +1,9 @@
-import { TagIndexClient, type TagClientPorts } from "../../shared/cache-tags/client.ts";
-import { TagView } from "../../shared/cache-tags/view.ts";
-import { noCounts, type CacheCounts } from "../../shared/cache/counts.ts";
-import type { KvRead, KvTier } from "../../shared/cache/kv.ts";
-import { Memory } from "../../shared/cache/memory.ts";
-import { Cache } from "../../shared/cache/read-through.ts";
+import type { KvRead, KvTier } from "../../shared/lib/cache/isolate/kv.ts";
+import { Memory } from "../../shared/lib/cache/isolate/memory.ts";
+import { Cache } from "../../shared/lib/cache/isolate/read-through.ts";
+import { noCounts, type CacheCounts } from "../../shared/lib/cache/rules/counts.ts";
+import { TagIndexClient, type TagClientPorts } from "../../shared/lib/cache/tags/isolate/client.ts";
+import { TagView } from "../../shared/lib/cache/tags/rules/view.ts";
 import { SimulatedIndex } from "./simulated-index.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
@@ -16,7 +16,11 @@ export type Hop = (label: string) => Promise<void>;
 export class SimulatedBackends {
   readonly clock: VirtualClock;
   readonly index = new SimulatedIndex();
-  readonly weather: Record<"index" | "kv" | "database", Weather> = { index: "up", kv: "up", database: "up" };
+  readonly weather: Record<"index" | "kv" | "database", Weather> = {
+    index: "up",
+    kv: "up",
+    database: "up",
+  };
   readonly versions = new Map<string, number>();
   /** Every write to a key of KV: a reader elsewhere may see an old one for a minute. */
   readonly kvWrites = new Map<string, { at: number; text: string | null }[]>();
@@ -30,7 +34,10 @@ export class SimulatedBackends {
     this.clock = clock;
   }
 
-  async reach<Reply>(what: keyof SimulatedBackends["weather"], answer: () => Reply): Promise<Reply> {
+  async reach<Reply>(
+    what: keyof SimulatedBackends["weather"],
+    answer: () => Reply,
+  ): Promise<Reply> {
     await this.hop(`to ${what}`);
     const weather = this.weather[what];
     if (weather === "throws") throw new Error(`${what} is down`);
@@ -58,18 +65,33 @@ export class SimulatedBackends {
   }
 }
 
-export type SimulatedIsolate = { cache: Cache; tags: TagIndexClient; memory: Memory; counts: CacheCounts };
+export type SimulatedIsolate = {
+  cache: Cache;
+  tags: TagIndexClient;
+  memory: Memory;
+  counts: CacheCounts;
+};
 
 /** Work that was left to `waitUntil` and rejected there: nothing ever should. */
 export const rejections: unknown[] = [];
 
-export type IsolateOptions = { random?: () => number; boundMs?: number; maxTags?: number; timeoutMs?: number; ttlMs?: number };
+export type IsolateOptions = {
+  random?: () => number;
+  boundMs?: number;
+  maxTags?: number;
+  timeoutMs?: number;
+  ttlMs?: number;
+};
 
-export function newIsolate(backends: SimulatedBackends, options: IsolateOptions = {}): SimulatedIsolate {
+export function newIsolate(
+  backends: SimulatedBackends,
+  options: IsolateOptions = {},
+): SimulatedIsolate {
   const { clock } = backends;
   const counts = noCounts();
   const random = options.random ?? (() => 0.5);
-  const background = (work: Promise<unknown>): void => void work.catch((error: unknown) => rejections.push(error));
+  const background = (work: Promise<unknown>): void =>
+    void work.catch((error: unknown) => rejections.push(error));
   const object: TagClientPorts["object"] = {
     sync: async (request) => {
       backends.indexRequests += 1;
@@ -112,7 +134,10 @@ export function newIsolate(backends: SimulatedBackends, options: IsolateOptions 
     },
   };
   const boundMs = options.boundMs ?? 2_000;
-  const tags = new TagIndexClient({ object, clock, random, background, boundMs, notify: () => undefined }, new TagView(options.maxTags));
+  const tags = new TagIndexClient(
+    { object, clock, random, background, boundMs, notify: () => undefined },
+    new TagView(options.maxTags),
+  );
   const memory = new Memory();
   const settings = { ttlMs: options.ttlMs ?? 300_000, timeoutMs: options.timeoutMs ?? 5_000 };
   const cache = new Cache({ memory, kv, tags, counts, clock, random, background, settings });

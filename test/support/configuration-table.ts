@@ -1,6 +1,11 @@
 import { groups, type Variable } from "../../scripts/deploy/variables.ts";
 
-const needs: Record<Variable["need"], string> = { always: "yes", "by smtp": "for `smtp`", "by resend": "for `resend`", no: "" };
+const needs: Record<Variable["need"], string> = {
+  always: "yes",
+  "by smtp": "for `smtp`",
+  "by resend": "for `resend`",
+  no: "",
+};
 
 /**
  * The rows of docs/configuration.md.

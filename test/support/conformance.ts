@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { operations } from "../../shared/contract/operations.ts";
 import { problem, type Operation } from "../../shared/contract/operation.ts";
+import { operations } from "../../shared/contract/operations.ts";
 import { problemsOf } from "../../shared/contract/problems.ts";
 import { statusOf } from "../../shared/http/problem.ts";
 
@@ -17,14 +17,20 @@ const patterns = operations.map((operation) => ({
 export function operationOf(method: string, path: string): Operation | null {
   const [pathname = ""] = path.split("?");
   const wanted = method === "HEAD" ? "GET" : method;
-  const matching = patterns.filter(({ operation, pattern }) => operation.method === wanted && pattern.test(pathname));
+  const matching = patterns.filter(
+    ({ operation, pattern }) => operation.method === wanted && pattern.test(pathname),
+  );
   return matching.toSorted((one, other) => other.literal - one.literal)[0]?.operation ?? null;
 }
 
 /**
  * What is wrong with an answer by the document: nothing, for an answer that it describes.
  */
-export function undocumented(method: string, path: string, { status, headers, text }: Answered): string[] {
+export function undocumented(
+  method: string,
+  path: string,
+  { status, headers, text }: Answered,
+): string[] {
   const operation = operationOf(method, path);
   const wrong: string[] = [];
   for (const name of [
@@ -43,7 +49,9 @@ export function undocumented(method: string, path: string, { status, headers, te
     if (!parsed.success) return [...wrong, `is no problem document: ${parsed.issues[0].message}`];
     const tag = parsed.output.type.replace("urn:luna:problem:", "");
     const tags: string[] =
-      operation === null ? ["not-found", "method-not-allowed", "rate-limited", "uri-too-long", "headers-too-large"] : problemsOf(operation);
+      operation === null
+        ? ["not-found", "method-not-allowed", "rate-limited", "uri-too-long", "headers-too-large"]
+        : problemsOf(operation);
     if (!tags.includes(tag)) wrong.push(`${tag} is not documented`);
     if (parsed.output.status !== status || statusOf[tag as keyof typeof statusOf] !== status)
       wrong.push(`${tag} is not answered with ${status}`);
@@ -54,5 +62,10 @@ export function undocumented(method: string, path: string, { status, headers, te
   if (answer === null) return text === "" ? wrong : [...wrong, "has a body"];
   if ("mediaType" in answer) return wrong;
   const parsed = v.safeParse(answer, JSON.parse(text));
-  return parsed.success ? wrong : [...wrong, ...parsed.issues.map((issue) => `${v.getDotPath(issue) ?? "body"}: ${issue.message}`)];
+  return parsed.success
+    ? wrong
+    : [
+        ...wrong,
+        ...parsed.issues.map((issue) => `${v.getDotPath(issue) ?? "body"}: ${issue.message}`),
+      ];
 }

@@ -12,8 +12,8 @@ const QUEUE_CHUNK_BYTES = 64_000;
 const QUEUE_OWN_BYTES = 100;
 
 /**
- * Bindings that count what Cloudflare bills: at the binding for D1, KV, queues and requests of objects, inside the object for its rows.
- * Everything goes on to the real ones.
+ * Bindings that count what Cloudflare bills: at the binding for D1, KV, queues and requests of
+ * objects, inside the object for its rows. Everything goes on to the real ones.
  */
 export class CountedPlatform {
   #counted: Operations = { ...nothing };
@@ -36,7 +36,8 @@ export class CountedPlatform {
   /**
    * What was counted since the last call.
    *
-   * @param of the requests of objects that count, as `BINDING.method`; the rows that count are those of these bindings
+   * @param of the requests of objects that count, as `BINDING.method`; the rows that count are
+   *   those of these bindings
    */
   async take(of: readonly string[] = []): Promise<Operations> {
     await this.settled();
@@ -46,7 +47,10 @@ export class CountedPlatform {
     const objectRequests = of.reduce((total, request) => total + this.asked(request), 0);
     this.#requests.clear();
     this.#counted = { ...nothing };
-    return sum({ ...counted, objectRequests }, ...[...bindings].map((binding) => byBinding.get(binding) ?? nothing));
+    return sum(
+      { ...counted, objectRequests },
+      ...[...bindings].map((binding) => byBinding.get(binding) ?? nothing),
+    );
   }
 
   /** What objects did for each of these requests since the last call, and nothing else. */
@@ -67,7 +71,11 @@ export class CountedPlatform {
       const cursors = object.cursors.splice(0);
       // Only the object itself may look at what is its own.
       const counted = await runInDurableObject(object.stub, () =>
-        cursors.map(({ rowsRead, rowsWritten }) => ({ ...nothing, objectRowsRead: rowsRead, objectRowsWritten: rowsWritten })),
+        cursors.map(({ rowsRead, rowsWritten }) => ({
+          ...nothing,
+          objectRowsRead: rowsRead,
+          objectRowsWritten: rowsWritten,
+        })),
       );
       const alarms = { ...nothing, objectRowsWritten: object.alarmsSet };
       object.alarmsSet = 0;
@@ -83,7 +91,8 @@ export class CountedPlatform {
 
   /** Waits until nothing that was counted is under way any more. */
   async settled(): Promise<void> {
-    for (let quiet = 0; quiet < 3; quiet = this.#underWay === 0 ? quiet + 1 : 0) await scheduler.wait(1);
+    for (let quiet = 0; quiet < 3; quiet = this.#underWay === 0 ? quiet + 1 : 0)
+      await scheduler.wait(1);
   }
 
   database(db: D1Database): D1Database {
@@ -121,7 +130,9 @@ export class CountedPlatform {
     return {
       prepare: (sql: string) => wrap(db.prepare(sql)),
       batch: <Row>(statements: D1PreparedStatement[]) =>
-        counted(() => db.batch<Row>(statements.map((statement) => wrapped.get(statement) ?? statement))),
+        counted(() =>
+          db.batch<Row>(statements.map((statement) => wrapped.get(statement) ?? statement)),
+        ),
     } as D1Database;
   }
 
@@ -132,7 +143,8 @@ export class CountedPlatform {
     };
     return {
       get: (key: string) => counted("kvReads", () => kv.get(key, "text")),
-      put: (key: string, value: ArrayBuffer, options: KVNamespacePutOptions) => counted("kvWrites", () => kv.put(key, value, options)),
+      put: (key: string, value: ArrayBuffer, options: KVNamespacePutOptions) =>
+        counted("kvWrites", () => kv.put(key, value, options)),
       delete: (key: string) => counted("kvDeletes", () => kv.delete(key)),
     } as unknown as KVNamespace;
   }
@@ -142,7 +154,10 @@ export class CountedPlatform {
     const sendBatch = async (messages: Iterable<MessageSendRequest<Message>>): Promise<void> => {
       for (const { body } of messages) this.add("queueOperations", queueOperationsOf(body));
     };
-    return { send: (body: Message) => sendBatch([{ body }]), sendBatch } as unknown as Queue<Message>;
+    return {
+      send: (body: Message) => sendBatch([{ body }]),
+      sendBatch,
+    } as unknown as Queue<Message>;
   }
 
   /** @param fleet makes the objects' names those of this test alone */
@@ -167,7 +182,10 @@ export class CountedPlatform {
     this.#requests.set(request, this.asked(request) + 1);
   }
 
-  /** From now on, whatever an object does is counted. To set an alarm is a row written, to run one a request. */
+  /**
+   * From now on, whatever an object does is counted. To set an alarm is a row written, to run one a
+   * request.
+   */
   async #instrument(binding: string, name: string, stub: Stub): Promise<void> {
     const key = `${binding}/${name}`;
     if (this.#objects.has(key)) return;
@@ -185,7 +203,10 @@ export class CountedPlatform {
         counted.alarmsSet += 1;
         await setAlarm(at);
       };
-      const object = instance as unknown as { env: { CACHE?: KVNamespace }; alarm?: () => Promise<void> };
+      const object = instance as unknown as {
+        env: { CACHE?: KVNamespace };
+        alarm?: () => Promise<void>;
+      };
       const alarm = object.alarm?.bind(object);
       if (alarm !== undefined) {
         object.alarm = () => {
@@ -194,7 +215,8 @@ export class CountedPlatform {
         };
       }
       const { CACHE } = object.env;
-      if (CACHE !== undefined) Object.defineProperty(object, "env", { value: { ...object.env, CACHE: this.kv(CACHE) } });
+      if (CACHE !== undefined)
+        Object.defineProperty(object, "env", { value: { ...object.env, CACHE: this.kv(CACHE) } });
     });
   }
 

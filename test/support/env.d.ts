@@ -1,5 +1,5 @@
 import type { D1Migration } from "cloudflare:test";
-import type { ApiEnv, ConsumerEnv } from "../../shared/env.ts";
+import type { ApiEnv, ConsumerEnv } from "../../workers/env.ts";
 
 declare global {
   namespace Cloudflare {

@@ -1,8 +1,18 @@
 import { readFileSync } from "node:fs";
 import type { Wrangler } from "../../scripts/deploy/wrangler.ts";
 
-type Worker = { versions: string[]; traffic: { version_id: string; percentage: number }[]; tag: string | null; secrets: string[] };
-export type FakeAccount = { databases: string[]; namespaces: string[]; queues: string[]; workers: Record<string, Worker> };
+type Worker = {
+  versions: string[];
+  traffic: { version_id: string; percentage: number }[];
+  tag: string | null;
+  secrets: string[];
+};
+export type FakeAccount = {
+  databases: string[];
+  namespaces: string[];
+  queues: string[];
+  workers: Record<string, Worker>;
+};
 
 /** The part of a configuration that decides what Cloudflare refuses. */
 type Config = {
@@ -14,11 +24,19 @@ type Config = {
 };
 
 /** What a call answered: `version` is what the real one writes to its output file. */
-type Answer = { ok: boolean; stdout: string; stderr: string; version: { type: string; id: string } | null };
+type Answer = {
+  ok: boolean;
+  stdout: string;
+  stderr: string;
+  version: { type: string; id: string } | null;
+};
 
 class Refused extends Error {}
 
-/** wrangler with an account of its own: answers in the formats of the real one, and refuses what Cloudflare refuses. */
+/**
+ * wrangler with an account of its own: answers in the formats of the real one, and refuses what
+ * Cloudflare refuses.
+ */
 export class FakeWrangler implements Wrangler {
   readonly calls: string[][] = [];
   readonly account: FakeAccount;
@@ -46,9 +64,15 @@ export class FakeWrangler implements Wrangler {
     this.calls.push(args);
     this.#version = null;
     try {
-      if (this.#failing !== undefined && args.join(" ").includes(this.#failing)) throw new Refused("told to fail");
+      if (this.#failing !== undefined && args.join(" ").includes(this.#failing))
+        throw new Refused("told to fail");
       const value = this.#act(args);
-      return { ok: true, stdout: value === undefined ? "" : `${JSON.stringify(value, null, 2)}\n`, stderr: "", version: this.#version };
+      return {
+        ok: true,
+        stdout: value === undefined ? "" : `${JSON.stringify(value, null, 2)}\n`,
+        stderr: "",
+        version: this.#version,
+      };
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       return { ok: false, stdout: "", stderr: `\n✘ [ERROR] ${error.message}\n`, version: null };
@@ -57,25 +81,35 @@ export class FakeWrangler implements Wrangler {
 
   #act(args: string[]): unknown {
     const { account } = this;
-    const option = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+    const option = (name: string): string | undefined =>
+      args.includes(name) ? args[args.indexOf(name) + 1] : undefined;
     const starts = (...words: string[]): boolean => words.every((word, n) => args[n] === word);
     const file = option("-c");
     const config = file === undefined ? {} : (JSON.parse(readFileSync(file, "utf8")) as Config);
 
-    if (starts("d1", "list")) return account.databases.map((name) => ({ uuid: idOf(name), name, version: "production" }));
-    if (starts("kv", "namespace", "list")) return account.namespaces.map((title) => ({ id: idOf(title), title }));
+    if (starts("d1", "list"))
+      return account.databases.map((name) => ({ uuid: idOf(name), name, version: "production" }));
+    if (starts("kv", "namespace", "list"))
+      return account.namespaces.map((title) => ({ id: idOf(title), title }));
     if (starts("d1", "create")) return void account.databases.push(args[2] ?? "");
     if (starts("kv", "namespace", "create")) return void account.namespaces.push(args[3] ?? "");
     if (starts("queues", "create")) return void account.queues.push(args[2] ?? "");
     if (starts("queues", "info")) {
       if (account.queues.includes(args[2] ?? "")) return undefined;
-      throw new Refused(`Queue "${args[2]}" does not exist. To create it, run: wrangler queues create ${args[2]}`);
+      throw new Refused(
+        `Queue "${args[2]}" does not exist. To create it, run: wrangler queues create ${args[2]}`,
+      );
     }
-    if (starts("deployments", "status")) return { id: "deployment", versions: this.#worker(option("--name")).traffic };
-    if (starts("secret", "list")) return this.#worker(option("--name")).secrets.map((name) => ({ name, type: "secret_text" }));
+    if (starts("deployments", "status"))
+      return { id: "deployment", versions: this.#worker(option("--name")).traffic };
+    if (starts("secret", "list"))
+      return this.#worker(option("--name")).secrets.map((name) => ({ name, type: "secret_text" }));
     if (starts("versions", "view")) {
       const { tag } = this.#worker(option("--name"));
-      return { id: args[2], resources: { bindings: [], script_runtime: tag === null ? {} : { migration_tag: tag } } };
+      return {
+        id: args[2],
+        resources: { bindings: [], script_runtime: tag === null ? {} : { migration_tag: tag } },
+      };
     }
     if (starts("d1", "migrations", "apply")) return this.#checkDatabases(config);
     if (starts("triggers", "deploy")) return this.#checkBindings(config);
@@ -87,13 +121,15 @@ export class FakeWrangler implements Wrangler {
 
   #worker(name: string | undefined): Worker {
     const worker = this.account.workers[name ?? ""];
-    if (worker === undefined) throw new Refused("This Worker does not exist on your account. [code: 10007]");
+    if (worker === undefined)
+      throw new Refused("This Worker does not exist on your account. [code: 10007]");
     return worker;
   }
 
   #checkBindings(config: Config): void {
     for (const { service } of config.services ?? []) this.#worker(service);
-    for (const { script_name: script } of config.durable_objects?.bindings ?? []) if (script !== undefined) this.#worker(script);
+    for (const { script_name: script } of config.durable_objects?.bindings ?? [])
+      if (script !== undefined) this.#worker(script);
     this.#checkDatabases(config);
   }
 
@@ -105,7 +141,8 @@ export class FakeWrangler implements Wrangler {
 
   #upload(config: Config, secretsFile: string | undefined): void {
     const tag = config.migrations?.at(-1)?.tag ?? null;
-    if (this.#worker(config.name).tag !== tag) throw new Refused("This Worker has a pending Durable Object migration");
+    if (this.#worker(config.name).tag !== tag)
+      throw new Refused("This Worker has a pending Durable Object migration");
     this.#addVersion(config, "version-upload", secretsFile);
   }
 
@@ -120,17 +157,26 @@ export class FakeWrangler implements Wrangler {
     const worker = this.#worker(config.name);
     const traffic = args
       .filter((arg) => arg.includes("@"))
-      .map((spec) => ({ version_id: spec.split("@")[0] ?? "", percentage: Number(spec.split("@")[1]) }));
+      .map((spec) => ({
+        version_id: spec.split("@")[0] ?? "",
+        percentage: Number(spec.split("@")[1]),
+      }));
     const sum = traffic.reduce((all, { percentage }) => all + percentage, 0);
     if (sum !== 100) throw new Refused(`Sum of specified percentages (${sum}%) must be 100%`);
-    if (!traffic.every(({ version_id: id }) => worker.versions.includes(id))) throw new Refused("version not found");
+    if (!traffic.every(({ version_id: id }) => worker.versions.includes(id)))
+      throw new Refused("version not found");
     worker.traffic = traffic;
   }
 
   #addVersion(config: Config, type: string, secretsFile: string | undefined): string {
     this.#checkBindings(config);
     const name = config.name ?? "";
-    const worker = (this.account.workers[name] ??= { versions: [], traffic: [], tag: null, secrets: [] });
+    const worker = (this.account.workers[name] ??= {
+      versions: [],
+      traffic: [],
+      tag: null,
+      secrets: [],
+    });
     const id = `${name}-version-${worker.versions.length + 1}`;
     worker.versions.push(id);
     if (secretsFile !== undefined) {

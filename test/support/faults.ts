@@ -1,4 +1,4 @@
-import type { ApiEnv } from "../../shared/env.ts";
+import type { ApiEnv } from "../../workers/env.ts";
 
 /** The parts that a cached read leans on, and the ways in which each fails. `up` is none. */
 export const faultsOf = {
@@ -11,11 +11,17 @@ export type Part = keyof typeof faultsOf;
 export type Faults = Partial<Record<Part, string>>;
 
 /** Bindings whose parts fail as told, from one moment to the next. */
-export function faultyBindings(real: Pick<ApiEnv, "CACHE" | "CACHE_TAG_INDEX" | "CIRCUIT_BREAKER" | "DB">, faults: () => Faults) {
+export function faultyBindings(
+  real: Pick<ApiEnv, "CACHE" | "CACHE_TAG_INDEX" | "CIRCUIT_BREAKER" | "DB">,
+  faults: () => Faults,
+) {
   const forever = (): Promise<never> => new Promise(() => undefined);
   const refuse = (message: string): Promise<never> => Promise.reject(new Error(message));
 
-  const kv = async (verb: "GET" | "PUT" | "DELETE", call: () => Promise<unknown>): Promise<unknown> => {
+  const kv = async (
+    verb: "GET" | "PUT" | "DELETE",
+    call: () => Promise<unknown>,
+  ): Promise<unknown> => {
     switch (faults().KV) {
       case "down":
         return await refuse(`KV ${verb} failed: 500 Internal Server Error`);
@@ -25,7 +31,9 @@ export function faultyBindings(real: Pick<ApiEnv, "CACHE" | "CACHE_TAG_INDEX" | 
       case "corrupt":
         return verb === "GET" ? "{" : await call();
       case "full":
-        return verb === "PUT" ? await refuse("KV PUT failed: 507 Insufficient Storage") : await call();
+        return verb === "PUT"
+          ? await refuse("KV PUT failed: 507 Insufficient Storage")
+          : await call();
       case "rate-limited":
         return verb === "PUT" ? await refuse("KV PUT failed: 429 Too Many Requests") : await call();
       case undefined:
@@ -35,7 +43,8 @@ export function faultyBindings(real: Pick<ApiEnv, "CACHE" | "CACHE_TAG_INDEX" | 
   };
   const CACHE = {
     get: (key: string) => kv("GET", () => real.CACHE.get(key, "text")),
-    put: (key: string, value: ArrayBuffer, options: KVNamespacePutOptions) => kv("PUT", () => real.CACHE.put(key, value, options)),
+    put: (key: string, value: ArrayBuffer, options: KVNamespacePutOptions) =>
+      kv("PUT", () => real.CACHE.put(key, value, options)),
     delete: (key: string) => kv("DELETE", () => real.CACHE.delete(key)),
   } as unknown as KVNamespace;
 

@@ -1,10 +1,26 @@
-import type { CallPolicy } from "../../shared/circuit-breaker/caller.ts";
-import { BreakerClient } from "../../shared/circuit-breaker/client.ts";
-import { Lease } from "../../shared/circuit-breaker/lease.ts";
-import { initialBreaker, snapshot, type Breaker } from "../../shared/circuit-breaker/phase.ts";
-import type { ProbeReport, SyncReply, SyncRequest } from "../../shared/circuit-breaker/rpc.ts";
-import { defaultSettings, type BreakerSettings } from "../../shared/circuit-breaker/settings.ts";
-import { decide, type Command, type Event, type Transition } from "../../shared/circuit-breaker/state.ts";
+import { BreakerClient } from "../../shared/lib/circuit-breaker/isolate/client.ts";
+import type { CallPolicy } from "../../shared/lib/circuit-breaker/isolate/executor.ts";
+import { Lease } from "../../shared/lib/circuit-breaker/isolate/snapshot.ts";
+import {
+  initialBreaker,
+  snapshot,
+  type Breaker,
+} from "../../shared/lib/circuit-breaker/rules/phase.ts";
+import type {
+  ProbeReport,
+  SyncReply,
+  SyncRequest,
+} from "../../shared/lib/circuit-breaker/rules/rpc.ts";
+import {
+  defaultSettings,
+  type BreakerSettings,
+} from "../../shared/lib/circuit-breaker/rules/settings.ts";
+import {
+  decide,
+  type Command,
+  type Event,
+  type Transition,
+} from "../../shared/lib/circuit-breaker/rules/state.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
 export class DependencyDown extends Error {}
@@ -21,7 +37,10 @@ export const selfTiming: CallPolicy = { ...policy, calleeTimesOut: true };
 
 export type Weather = "up" | "throws" | "hangs" | "loses-replies";
 
-/** The Durable Object as the fleet meets it: the real decisions behind a network that delays, loses and fails. */
+/**
+ * The Durable Object as the fleet meets it: the real decisions behind a network that delays, loses
+ * and fails.
+ */
 export class SimulatedObject {
   readonly clock: VirtualClock;
   weather: Weather = "up";
@@ -70,7 +89,12 @@ export class SimulatedObject {
   }
 
   apply(event: Event): boolean {
-    const { breaker, transition, granted, persist } = decide(this.memory, event, this.settings, this.clock.now());
+    const { breaker, transition, granted, persist } = decide(
+      this.memory,
+      event,
+      this.settings,
+      this.clock.now(),
+    );
     this.memory = breaker;
     if (persist) this.stored = breaker;
     if (transition !== null) this.transitions.push(transition);
@@ -94,11 +118,22 @@ export class SimulatedObject {
 let ids = 0;
 
 /** An isolate's client, as cold as a new isolate is. */
-export function isolate(object: SimulatedObject, options: { policy?: CallPolicy; random?: () => number } = {}): BreakerClient {
+export function isolate(
+  object: SimulatedObject,
+  options: { policy?: CallPolicy; random?: () => number } = {},
+): BreakerClient {
   const { clock, settings } = object;
   const random = options.random ?? (() => 0.5);
-  const background = (work: Promise<unknown>): void => void work.catch((error: unknown) => rejections.push(error));
-  const lease = new Lease({ object, settings, background, clock, random, notify: ({ event }) => events.push(event) });
+  const background = (work: Promise<unknown>): void =>
+    void work.catch((error: unknown) => rejections.push(error));
+  const lease = new Lease({
+    object,
+    settings,
+    background,
+    clock,
+    random,
+    notify: ({ event }) => events.push(event),
+  });
   return new BreakerClient({
     dependency: "test",
     policy: options.policy ?? policy,

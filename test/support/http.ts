@@ -5,20 +5,33 @@ import { undocumented } from "./conformance.ts";
 export const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
 /** Fetch of whatever the test runs in: their types differ, their answers do not. */
-export type Fetch = (path: string, init: { method: string; headers: Record<string, string>; body?: string }) => Promise<FetchedAnswer>;
+export type Fetch = (
+  path: string,
+  init: { method: string; headers: Record<string, string>; body?: string },
+) => Promise<FetchedAnswer>;
 
-type FetchedAnswer = { status: number; headers: { get(name: string): string | null }; text(): Promise<string> };
+type FetchedAnswer = {
+  status: number;
+  headers: { get(name: string): string | null };
+  text(): Promise<string>;
+};
 
 /**
- * Calls the API with a token (the admin's unless told otherwise) and a JSON body. `text`: whatever it
- * answers may be no JSON. `own`: the path is of a Worker that the test has put around the real one.
+ * Calls the API with a token (the admin's unless told otherwise) and a JSON body. `text`: whatever
+ * it answers may be no JSON. `own`: the path is of a Worker that the test has put around the real
+ * one.
  */
 export async function call(
   fetch: Fetch,
   method: string,
   path: string,
   body?: unknown,
-  options: { token?: string | null; headers?: Record<string, string>; text?: true; own?: true } = {},
+  options: {
+    token?: string | null;
+    headers?: Record<string, string>;
+    text?: true;
+    own?: true;
+  } = {},
 ): Promise<Answer> {
   const token = options.token === undefined ? ADMIN_TOKEN : options.token;
   const headers = {
@@ -32,10 +45,19 @@ export async function call(
     ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  const wrong = options.own === true ? [] : undocumented(method, path, { status: response.status, headers: response.headers, text });
+  const wrong =
+    options.own === true
+      ? []
+      : undocumented(method, path, { status: response.status, headers: response.headers, text });
   if (wrong.length > 0)
-    throw new Error(`${method} ${path} answered ${response.status}, which is not as documented: ${wrong.join("; ")}\n${text}`);
-  return { status: response.status, headers: response.headers, body: text === "" || options.text === true ? null : JSON.parse(text) };
+    throw new Error(
+      `${method} ${path} answered ${response.status}, which is not as documented: ${wrong.join("; ")}\n${text}`,
+    );
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === "" || options.text === true ? null : JSON.parse(text),
+  };
 }
 
 /** `body` is whatever JSON came: tests look at it field by field. */

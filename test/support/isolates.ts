@@ -1,10 +1,13 @@
-import { breakerClient } from "../../shared/circuit-breaker/guard.ts";
-import type { BreakerClient } from "../../shared/circuit-breaker/client.ts";
-import type { ApiEnv } from "../../shared/env.ts";
+import { breakerClient } from "../../shared/lib/circuit-breaker/guard.ts";
+import type { BreakerClient } from "../../shared/lib/circuit-breaker/isolate/client.ts";
+import type { ApiEnv } from "../../workers/env.ts";
 
 type Namespace = ApiEnv["CIRCUIT_BREAKER"];
 
-/** A client of a real breaker that shares nothing with any other: each binding has clients of its own, as each isolate has. */
+/**
+ * A client of a real breaker that shares nothing with any other: each binding has clients of its
+ * own, as each isolate has.
+ */
 export function newIsolate(namespace: Namespace, dependency: string): BreakerClient {
   const binding = { getByName: (name: string) => namespace.getByName(name) } as Namespace;
   return breakerClient({ CIRCUIT_BREAKER: binding }, dependency, {
@@ -22,7 +25,10 @@ export const fail = async (): Promise<never> => {
 export const succeed = async (): Promise<string> => "value";
 
 /** A binding whose objects misbehave; `requests` counts what is asked of them. */
-export function brokenBreakers(how: "throws" | "hangs" | "works", real: Namespace): { binding: Namespace; requests: () => number } {
+export function brokenBreakers(
+  how: "throws" | "hangs" | "works",
+  real: Namespace,
+): { binding: Namespace; requests: () => number } {
   let requests = 0;
   const answer = <Reply>(reply: () => Promise<Reply>): Promise<Reply> => {
     requests += 1;
@@ -38,8 +44,10 @@ export function brokenBreakers(how: "throws" | "hangs" | "works", real: Namespac
   const getByName = (name: string): unknown => {
     const stub = real.getByName(name);
     return {
-      sync: (request: Parameters<typeof stub.sync>[0]) => answer(async () => await stub.sync(request)),
-      endProbe: (request: Parameters<typeof stub.endProbe>[0]) => answer(async () => await stub.endProbe(request)),
+      sync: (request: Parameters<typeof stub.sync>[0]) =>
+        answer(async () => await stub.sync(request)),
+      endProbe: (request: Parameters<typeof stub.endProbe>[0]) =>
+        answer(async () => await stub.endProbe(request)),
     };
   };
   return { binding: { getByName } as Namespace, requests: () => requests };

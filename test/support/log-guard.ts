@@ -1,5 +1,5 @@
 import { afterEach, expect } from "vitest";
-import { observeLog } from "../../shared/telemetry/log.ts";
+import { observeLog } from "../../shared/lib/worker/log.ts";
 import { wrongWithLine } from "./log-rules.ts";
 
 /** Reads along with every log line of every test, also of those that silence the console. */

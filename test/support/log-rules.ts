@@ -8,12 +8,19 @@ const forbidden: [string, RegExp][] = [
   ["a signed token", /eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\./],
 ];
 
-/** What is wrong with a log line: nothing, for one that is JSON with a level and an event, and tells no secret. */
+/**
+ * What is wrong with a log line: nothing, for one that is JSON with a level and an event, and tells
+ * no secret.
+ */
 export function wrongWithLine(line: string): string[] {
-  const wrong = forbidden.flatMap(([name, pattern]) => (pattern.test(line) ? [`has ${name}: ${line}`] : []));
+  const wrong = forbidden.flatMap(([name, pattern]) =>
+    pattern.test(line) ? [`has ${name}: ${line}`] : [],
+  );
   try {
     const { level, event } = JSON.parse(line) as { level?: unknown; event?: unknown };
-    return typeof level === "string" && typeof event === "string" ? wrong : [...wrong, `has no level or event: ${line}`];
+    return typeof level === "string" && typeof event === "string"
+      ? wrong
+      : [...wrong, `has no level or event: ${line}`];
   } catch {
     return [...wrong, `is no JSON: ${line}`];
   }

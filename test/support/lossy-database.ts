@@ -1,6 +1,6 @@
 /**
- * A D1 that does what it is told and loses the reply of its writes, the first `losses` times. Reads through `first` and `all` of a
- * SELECT answer.
+ * A D1 that does what it is told and loses the reply of its writes, the first `losses` times. Reads
+ * through `first` and `all` of a SELECT answer.
  */
 export function losingReplies(db: D1Database, losses = 1): D1Database {
   let left = losses;
@@ -12,7 +12,8 @@ export function losingReplies(db: D1Database, losses = 1): D1Database {
   const statement = (sql: string, bound: D1PreparedStatement): D1PreparedStatement =>
     new Proxy(bound, {
       get(target, name) {
-        if (name === "bind") return (...values: unknown[]) => statement(sql, target.bind(...values));
+        if (name === "bind")
+          return (...values: unknown[]) => statement(sql, target.bind(...values));
         const method = Reflect.get(target, name);
         if (typeof method !== "function") return method;
         if (sql.startsWith("SELECT")) return method.bind(target);

@@ -1,8 +1,8 @@
-import { advance } from "../../shared/email/delivery/store.ts";
-import type { Outcome, Settlement } from "../../shared/email/lifecycle.ts";
-import type { QueueMessage } from "../../shared/email/messages.ts";
-import { insertEmail } from "../../shared/email/store.ts";
-import type { TransportName } from "../../shared/email/transports/names.ts";
+import type { QueueMessage } from "../../shared/email/queue-messages.ts";
+import type { Outcome, Settlement } from "../../shared/email/rules/lifecycle.ts";
+import type { TransportName } from "../../shared/email/rules/transports.ts";
+import { advance } from "../../shared/email/sql/delivery.ts";
+import { insertEmail } from "../../shared/email/sql/emails.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 
 /** Mails in a real D1, for tests inside workerd. */
@@ -13,7 +13,10 @@ export const refused: Outcome = { kind: "refused_transient", detail };
 export const refusedForGood: Outcome = { kind: "refused_permanent", detail };
 
 /** A transport that answers as told, behind a breaker that is closed. */
-export function fakeTransport(send: Transport["send"], changes: Partial<GuardedTransport> = {}): GuardedTransport {
+export function fakeTransport(
+  send: Transport["send"],
+  changes: Partial<GuardedTransport> = {},
+): GuardedTransport {
   return {
     name: "smtp",
     everyMs: null,
@@ -34,8 +37,17 @@ export async function queueMail(
 ): Promise<string> {
   next += 1;
   const id = `mail-${next}`;
-  const mail = { id, tenant: "admin", from: "Luna <hello@luna.example>", to: "ada@example.com", subject: "Hi", text: "Hi" };
-  await db.batch(insertEmail(db, { ...mail, ...fields, onUnknown: fields.onUnknown ?? "hold" }, now));
+  const mail = {
+    id,
+    tenant: "admin",
+    from: "Luna <hello@luna.example>",
+    to: "ada@example.com",
+    subject: "Hi",
+    text: "Hi",
+  };
+  await db.batch(
+    insertEmail(db, { ...mail, ...fields, onUnknown: fields.onUnknown ?? "hold" }, now),
+  );
   return id;
 }
 
@@ -84,18 +96,26 @@ export async function mailRow(db: D1Database, id: string): Promise<MailRow> {
 }
 
 export async function eventTypes(db: D1Database, id: string): Promise<string[]> {
-  const { results } = await db.prepare("SELECT type FROM email_events WHERE email_id = ? ORDER BY id").bind(id).all<{ type: string }>();
+  const { results } = await db
+    .prepare("SELECT type FROM email_events WHERE email_id = ? ORDER BY id")
+    .bind(id)
+    .all<{ type: string }>();
   return results.map((event) => event.type);
 }
 
-export const doorbell = (id: string, generation = 1) => ({ v: 1 as const, emailId: id, generation });
+export const doorbell = (id: string, generation = 1) => ({
+  v: 1 as const,
+  emailId: id,
+  generation,
+});
 
 /** A queue that remembers what was sent to it, or refuses. */
 export function fakeQueue(refuses = false) {
   const sent: { body: QueueMessage; delaySeconds?: number }[] = [];
   const sendBatch = async (messages: Iterable<MessageSendRequest<QueueMessage>>): Promise<void> => {
     if (refuses) throw new Error("the queue is down");
-    for (const { body, delaySeconds } of messages) sent.push(delaySeconds === undefined ? { body } : { body, delaySeconds });
+    for (const { body, delaySeconds } of messages)
+      sent.push(delaySeconds === undefined ? { body } : { body, delaySeconds });
   };
   const send = (body: QueueMessage): Promise<void> => sendBatch([{ body }]);
   return { sent, queue: { send, sendBatch } as unknown as Queue<QueueMessage> };

@@ -1,4 +1,7 @@
-/** A D1 where others act between what a request reads and what it writes: before each of its batches, the first `times`. */
+/**
+ * A D1 where others act between what a request reads and what it writes: before each of its
+ * batches, the first `times`.
+ */
 export function withOthers(db: D1Database, act: () => Promise<unknown>, times = 1): D1Database {
   let left = times;
   return {

@@ -1,8 +1,8 @@
-import type { Doorbell } from "../../shared/email/messages.ts";
+import type { Doorbell } from "../../shared/email/queue-messages.ts";
 
 /**
- * How the release before several transports claimed mails and marked them, frozen: it runs beside this one during a rollout, and again after
- * a rollback. It knew of no pins and no transports.
+ * How the release before several transports claimed mails and marked them, frozen: it runs beside
+ * this one during a rollout, and again after a rollback. It knew of no pins and no transports.
  */
 
 export async function claim(
@@ -12,7 +12,9 @@ export async function claim(
   now: number,
   leaseExpiresAt: number,
 ): Promise<{ claimed: string[] }> {
-  const rung = JSON.stringify(doorbells.map((bell) => ({ id: bell.emailId, generation: bell.generation })));
+  const rung = JSON.stringify(
+    doorbells.map((bell) => ({ id: bell.emailId, generation: bell.generation })),
+  );
   const { results } = await db
     .prepare(
       `UPDATE emails SET status = 'claimed', lease_token = ?3, lease_expires_at = ?4, updated_at = ?2
@@ -25,7 +27,13 @@ export async function claim(
 }
 
 /** @returns the mails that it would hand to SMTP now */
-export async function mark(db: D1Database, token: string, ids: string[], now: number, leaseExpiresAt: number): Promise<string[]> {
+export async function mark(
+  db: D1Database,
+  token: string,
+  ids: string[],
+  now: number,
+  leaseExpiresAt: number,
+): Promise<string[]> {
   const { results } = await db
     .prepare(
       `UPDATE emails SET status = 'sending', attempts = attempts + 1, lease_expires_at = ?4, updated_at = ?2

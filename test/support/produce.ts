@@ -2,10 +2,13 @@ import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import type { Operation } from "../../shared/contract/operation.ts";
 import { unsubscribeUrl } from "../../shared/email/unsubscribe.ts";
-import type { ApiEnv } from "../../shared/env.ts";
+import type { ApiEnv } from "../../workers/env.ts";
 import { call, deadDatabase } from "../api/support.ts";
 
-/** How each documented answer of each operation is produced: what is asked, by whom, and what fails meanwhile. */
+/**
+ * How each documented answer of each operation is produced: what is asked, by whom, and what fails
+ * meanwhile.
+ */
 
 export type Asked = {
   path: string;
@@ -29,13 +32,20 @@ async function person(tier = "pro"): Promise<Person> {
 }
 
 async function teamOf(owner: Person): Promise<string> {
-  return (await call("POST", "/api/teams", { name: "Team" }, { token: owner.token })).body.team.teamId;
+  return (await call("POST", "/api/teams", { name: "Team" }, { token: owner.token })).body.team
+    .teamId;
 }
 
 async function mail(status?: string): Promise<string> {
   const sendAt = new Date(Date.now() + 3_600_000).toISOString();
-  const { body } = await call("POST", "/api/emails", { to: "ada@example.com", subject: "Hi", text: "Hi", sendAt });
-  if (status !== undefined) await env.DB.prepare("UPDATE emails SET status = ?2 WHERE id = ?1").bind(body.id, status).run();
+  const { body } = await call("POST", "/api/emails", {
+    to: "ada@example.com",
+    subject: "Hi",
+    text: "Hi",
+    sendAt,
+  });
+  if (status !== undefined)
+    await env.DB.prepare("UPDATE emails SET status = ?2 WHERE id = ?1").bind(body.id, status).run();
   return body.id;
 }
 
@@ -55,7 +65,11 @@ async function unsubscribePath(): Promise<string> {
 }
 
 function signedWebhook(): Asked {
-  const payload = JSON.stringify({ type: "email.clicked", created_at: new Date().toISOString(), data: {} });
+  const payload = JSON.stringify({
+    type: "email.clicked",
+    created_at: new Date().toISOString(),
+    data: {},
+  });
   const [messageId, at] = [id(), new Date()];
   const headers = {
     "svix-id": messageId,
@@ -70,10 +84,21 @@ const error = { message: "it broke" };
 const run = { task: "sweep-outbox", runId: "r", status: "failure" as const, duration: 1, error };
 export const cron = (changes: Partial<ApiEnv["CRON"]> = {}): ApiEnv["CRON"] =>
   ({
-    list: async () => [{ name: "sweep-outbox", cron: "* * * * *", timeoutMs: 1, graceMs: 1, overlap: "skip", nextAt: Date.now() }],
+    list: async () => [
+      {
+        name: "sweep-outbox",
+        cron: "* * * * *",
+        timeoutMs: 1,
+        graceMs: 1,
+        overlap: "skip",
+        nextAt: Date.now(),
+      },
+    ],
     run: async (name: string) => (name === "sweep-outbox" ? run : { status: "not-found" }),
     retry: async (runId: string) =>
-      runId === "r" ? { task: "sweep-outbox", runId, status: "success", duration: 1, result: { done: 1 } } : { status: "not-found" },
+      runId === "r"
+        ? { task: "sweep-outbox", runId, status: "success", duration: 1, result: { done: 1 } }
+        : { status: "not-found" },
     tick: async () => ({
       executionId: "e",
       startedAt: Date.now(),
@@ -81,7 +106,11 @@ export const cron = (changes: Partial<ApiEnv["CRON"]> = {}): ApiEnv["CRON"] =>
       successful: 0,
       failed: 1,
       duration: 1,
-      results: [run, { task: "x", status: "skipped" }, { task: "x", status: "missed", missed: { from: 0, until: 0, count: 1 } }],
+      results: [
+        run,
+        { task: "x", status: "skipped" },
+        { task: "x", status: "missed", missed: { from: 0, until: 0, count: 1 } },
+      ],
     }),
     register: async () => undefined,
     ...changes,
@@ -98,33 +127,52 @@ const at =
   async (): Promise<Asked> => ({ path, ...rest });
 const reason = { reason: "a test" };
 const tagIndexDown = {
-  getByName: () => ({ purge: () => Promise.reject(new Error("down")), sync: () => Promise.reject(new Error("down")) }),
+  getByName: () => ({
+    purge: () => Promise.reject(new Error("down")),
+    sync: () => Promise.reject(new Error("down")),
+  }),
 } as unknown as ApiEnv["CACHE_TAG_INDEX"];
 
 async function manyRows(sql: string, count: number, ...bound: unknown[]): Promise<void> {
-  await env.DB.batch(Array.from({ length: count }, (_, n) => env.DB.prepare(sql).bind(...bound, n)));
+  await env.DB.batch(
+    Array.from({ length: count }, (_, n) => env.DB.prepare(sql).bind(...bound, n)),
+  );
 }
 
 /** What is accepted, and 409: it takes a state of its own. */
 const special: Record<string, Record<number, () => Promise<Asked>>> = {
-  getHealth: { 200: at("/health", { token: null }), 503: at("/health", { token: null, bindings: { DB: deadDatabase } }) },
+  getHealth: {
+    200: at("/health", { token: null }),
+    503: at("/health", { token: null, bindings: { DB: deadDatabase } }),
+  },
   getOpenApi: { 200: at("/openapi.json", { token: null }) },
   getDocs: { 200: at("/docs", { token: null }) },
   createUser: {
     201: async () => ({ path: "/api/users", body: { userId: id(), email: `${id()}@example.com` } }),
-    409: async () => ({ path: "/api/users", body: { userId: id(), email: (await person()).email } }),
+    409: async () => ({
+      path: "/api/users",
+      body: { userId: id(), email: (await person()).email },
+    }),
   },
-  findUser: { 200: async () => ({ path: `/api/users?email=${(await person()).email}` }), 404: at("/api/users?email=nobody@example.com") },
+  findUser: {
+    200: async () => ({ path: `/api/users?email=${(await person()).email}` }),
+    404: at("/api/users?email=nobody@example.com"),
+  },
   getUser: { 200: ofUser() },
   updateUser: {
     200: ofUser("", { body: { tier: "free" } }),
-    409: async () => ({ path: `/api/users/${(await person()).userId}`, body: { email: (await person()).email } }),
+    409: async () => ({
+      path: `/api/users/${(await person()).userId}`,
+      body: { email: (await person()).email },
+    }),
   },
   deleteUser: {
     204: ofUser(),
     409: async () => {
       const owner = await person();
-      await call("POST", `/api/teams/${await teamOf(owner)}/members`, { userId: (await person()).userId });
+      await call("POST", `/api/teams/${await teamOf(owner)}/members`, {
+        userId: (await person()).userId,
+      });
       return { path: `/api/users/${owner.userId}` };
     },
   },
@@ -139,7 +187,11 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     200: ofUser("/usage", { body: { metric: "requests", amount: 3 } }),
     409: async () => {
       const { userId } = await person();
-      await manyRows("INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, 'm' || ?2, 0, 0)", 100, userId);
+      await manyRows(
+        "INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, 'm' || ?2, 0, 0)",
+        100,
+        userId,
+      );
       return { path: `/api/users/${userId}/usage`, body: { metric: "oneTooMany", amount: 1 } };
     },
   },
@@ -148,11 +200,19 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   getMe: { 200: async () => ({ path: "/api/me", token: (await person()).token }) },
   listUsers: { 200: at("/api/admin/users?limit=1") },
   createTeam: {
-    201: async () => ({ path: "/api/teams", body: { name: "Team" }, token: (await person()).token }),
+    201: async () => ({
+      path: "/api/teams",
+      body: { name: "Team" },
+      token: (await person()).token,
+    }),
     409: async () => {
       const { userId, token } = await person();
       const prefix = id();
-      await manyRows("INSERT INTO teams (team_id, name, created_at) VALUES (?1 || ?2, 'x', 0)", 50, prefix);
+      await manyRows(
+        "INSERT INTO teams (team_id, name, created_at) VALUES (?1 || ?2, 'x', 0)",
+        50,
+        prefix,
+      );
       await env.DB.prepare(
         "INSERT INTO team_members (team_id, user_id, role, joined_at) SELECT team_id, ?1, 'owner', 0 FROM teams WHERE team_id LIKE ?2 || '%' ORDER BY team_id LIMIT 50",
       )
@@ -163,10 +223,16 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   },
   getTeam: { 200: async () => ({ path: `/api/teams/${await teamOf(await person())}` }) },
   addMember: {
-    200: async () => ({ path: `/api/teams/${await teamOf(await person())}/members`, body: { userId: (await person()).userId } }),
+    200: async () => ({
+      path: `/api/teams/${await teamOf(await person())}/members`,
+      body: { userId: (await person()).userId },
+    }),
     409: async () => {
       const owner = await person();
-      return { path: `/api/teams/${await teamOf(owner)}/members`, body: { userId: owner.userId, role: "member" } };
+      return {
+        path: `/api/teams/${await teamOf(owner)}/members`,
+        body: { userId: owner.userId, role: "member" },
+      };
     },
   },
   removeMember: {
@@ -181,27 +247,54 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     },
   },
   createWorkspace: {
-    201: async () => ({ path: "/api/workspaces", body: { name: "Desk" }, token: (await person()).token }),
-    404: async () => ({ path: "/api/workspaces", body: { name: "Desk", teamId: "no-such-team" }, token: (await person()).token }),
+    201: async () => ({
+      path: "/api/workspaces",
+      body: { name: "Desk" },
+      token: (await person()).token,
+    }),
+    404: async () => ({
+      path: "/api/workspaces",
+      body: { name: "Desk", teamId: "no-such-team" },
+      token: (await person()).token,
+    }),
     409: async () => {
       const { userId, token } = await person();
-      await manyRows("INSERT INTO workspaces (workspace_id, owner_id, name, created_at) VALUES (?1 || ?2, ?1, 'x', 0)", 100, userId);
+      await manyRows(
+        "INSERT INTO workspaces (workspace_id, owner_id, name, created_at) VALUES (?1 || ?2, ?1, 'x', 0)",
+        100,
+        userId,
+      );
       return { path: "/api/workspaces", body: { name: "Desk" }, token };
     },
   },
-  sendEmail: { 202: at("/api/emails", { body: { to: "ada@example.com", subject: "Hi", text: "Hi" } }) },
-  sendEmails: { 202: at("/api/emails/batch", { body: { emails: [{ to: "ada@example.com", subject: "Hi", text: "Hi" }, {}] } }) },
+  sendEmail: {
+    202: at("/api/emails", { body: { to: "ada@example.com", subject: "Hi", text: "Hi" } }),
+  },
+  sendEmails: {
+    202: at("/api/emails/batch", {
+      body: { emails: [{ to: "ada@example.com", subject: "Hi", text: "Hi" }, {}] },
+    }),
+  },
   listEmails: { 200: at("/api/emails?limit=2") },
   getEmail: { 200: async () => ({ path: `/api/emails/${await mail()}` }) },
   cancelEmail: {
     200: async () => ({ path: `/api/emails/${await mail()}/cancel` }),
     409: async () => ({ path: `/api/emails/${await mail("sent")}/cancel` }),
   },
-  resolveEmail: { 200: async () => ({ path: `/api/admin/email/${await mail("unknown")}/resolve`, body: { status: "sent" } }) },
+  resolveEmail: {
+    200: async () => ({
+      path: `/api/admin/email/${await mail("unknown")}/resolve`,
+      body: { status: "sent" },
+    }),
+  },
   listTemplates: { 200: at("/api/admin/email/templates") },
   previewTemplate: { 200: at("/api/admin/email/templates/welcome/preview") },
   listSuppressions: { 200: at("/api/admin/email/suppressions") },
-  suppress: { 201: at("/api/admin/email/suppressions", { body: { address: "bob@example.com", note: "asked" } }) },
+  suppress: {
+    201: at("/api/admin/email/suppressions", {
+      body: { address: "bob@example.com", note: "asked" },
+    }),
+  },
   unsuppress: {
     204: async () => {
       await call("POST", "/api/admin/email/suppressions", { address: "eve@example.com" });
@@ -214,7 +307,11 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     400: at("/api/webhooks/resend", { body: "{}", token: null }),
     404: at("/api/webhooks/nobody", { body: "{}", token: null }),
     413: at("/api/webhooks/resend", { body: "x".repeat(70_000), token: null }),
-    503: at("/api/webhooks/resend", { body: "{}", token: null, bindings: { WEBHOOK_SECRET_RESEND: "" } }),
+    503: at("/api/webhooks/resend", {
+      body: "{}",
+      token: null,
+      bindings: { WEBHOOK_SECRET_RESEND: "" },
+    }),
   },
   askToUnsubscribe: {
     200: async () => ({ path: await unsubscribePath(), token: null }),
@@ -227,7 +324,10 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   cacheMetrics: { 200: at("/api/cache/metrics") },
   invalidate: {
     200: at("/api/admin/cache/invalidate", { body: { keys: ["user:nobody"] } }),
-    202: at("/api/admin/cache/invalidate", { body: { keys: ["user:nobody"] }, bindings: { CACHE_TAG_INDEX: tagIndexDown } }),
+    202: at("/api/admin/cache/invalidate", {
+      body: { keys: ["user:nobody"] },
+      bindings: { CACHE_TAG_INDEX: tagIndexDown },
+    }),
   },
   inspectTag: { 200: at("/api/admin/cache/tags/user%3Anobody") },
   listCircuitBreakers: { 200: at("/api/admin/circuit-breakers") },
@@ -241,14 +341,21 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   listDeadLetters: { 200: at("/api/admin/email/dlq") },
   getDeadLetter: { 200: async () => ({ path: `/api/admin/email/dlq/${await deadLetter()}` }) },
   discardDeadLetter: { 204: async () => ({ path: `/api/admin/email/dlq/${await deadLetter()}` }) },
-  processDeadLetters: { 200: async () => ({ path: "/api/admin/email/process-dlq", body: { ids: [await deadLetter(), "no-such-mail"] } }) },
+  processDeadLetters: {
+    200: async () => ({
+      path: "/api/admin/email/process-dlq",
+      body: { ids: [await deadLetter(), "no-such-mail"] },
+    }),
+  },
   listScheduledTasks: { 200: at("/api/admin/scheduled-tasks", { bindings: { CRON: cron() } }) },
   scheduledTaskHistory: { 200: at("/api/admin/scheduled-tasks/history") },
   retryRun: {
     200: at("/api/admin/scheduled-tasks/history/r/retry", { bindings: { CRON: cron() } }),
     404: at("/api/admin/scheduled-tasks/history/x/retry", { bindings: { CRON: cron() } }),
     409: at("/api/admin/scheduled-tasks/history/r/retry", {
-      bindings: { CRON: cron({ retry: async () => ({ status: "not-failed", is: "success" }) } as never) },
+      bindings: {
+        CRON: cron({ retry: async () => ({ status: "not-failed", is: "success" }) } as never),
+      },
     }),
   },
   runTask: {
@@ -277,9 +384,15 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
   };
   const unknown = path.replace(
     /:(\w+)/g,
-    (_, name: string) => (status === 404 && name !== "address" ? null : known[name]) ?? "no-such-thing",
+    (_, name: string) =>
+      (status === 404 && name !== "address" ? null : known[name]) ?? "no-such-thing",
   );
-  const token = access === "anyone" ? { token: null } : access === "user" ? { token: (await person()).token } : {};
+  const token =
+    access === "anyone"
+      ? { token: null }
+      : access === "user"
+        ? { token: (await person()).token }
+        : {};
   const asked: Asked = { path: unknown, ...token };
   switch (status) {
     case 400:
@@ -287,9 +400,16 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     case 401:
       return { ...asked, token: null };
     case 403:
-      if (operation.id === "findUser") return { path: `${path}?email=nobody@example.com`, token: (await person()).token };
-      if (access === "caller") return { ...asked, token: READONLY_TOKEN, bindings: { READONLY_TOKEN } };
-      return { ...asked, ...(access === "user" ? { token: env.ADMIN_TOKEN ?? "" } : { token: (await person()).token }) };
+      if (operation.id === "findUser")
+        return { path: `${path}?email=nobody@example.com`, token: (await person()).token };
+      if (access === "caller")
+        return { ...asked, token: READONLY_TOKEN, bindings: { READONLY_TOKEN } };
+      return {
+        ...asked,
+        ...(access === "user"
+          ? { token: env.ADMIN_TOKEN ?? "" }
+          : { token: (await person()).token }),
+      };
     case 404:
       return { ...asked, ...(body !== undefined && { body: minimalBody[operation.id] ?? {} }) };
     case 413:
@@ -297,10 +417,17 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     case 414:
       return { ...asked, path: `${unknown}?x=${"x".repeat(9_000)}` };
     case 415:
-      return { ...asked, body: "x=1", headers: { "Content-Type": "application/x-www-form-urlencoded" } };
+      return {
+        ...asked,
+        body: "x=1",
+        headers: { "Content-Type": "application/x-www-form-urlencoded" },
+      };
     case 422:
-      if (operation.id === "unsuppress") return { ...asked, path: "/api/admin/email/suppressions/nonsense" };
-      return query !== undefined ? { ...asked, path: `${unknown}?no-such-parameter=1` } : { ...asked, body: { "no-such-field": 1 } };
+      if (operation.id === "unsuppress")
+        return { ...asked, path: "/api/admin/email/suppressions/nonsense" };
+      return query !== undefined
+        ? { ...asked, path: `${unknown}?no-such-parameter=1` }
+        : { ...asked, body: { "no-such-field": 1 } };
     case 429:
       return { ...asked, bindings: { RATE_LIMIT_KEY: full, RATE_LIMIT_IP: full } };
     case 431:

@@ -1,8 +1,10 @@
 import { env } from "cloudflare:workers";
 import { beforeAll } from "vitest";
-import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
+import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 
 /** luna-cron, which registers the tasks, does not run beside the Worker under test. */
 beforeAll(async () => {
-  await env.TASK_WATCHDOG.getByName(WATCHDOG_NAME).report([{ task: "sweep-outbox", dueBy: Date.UTC(2100) }]);
+  await env.TASK_WATCHDOG.getByName(WATCHDOG_NAME).report([
+    { task: "sweep-outbox", dueBy: Date.UTC(2100) },
+  ]);
 });

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
-import type { CronEnv } from "../../shared/env.ts";
 import { tasks } from "../../workers/cron/tasks.ts";
+import type { CronEnv } from "../../workers/env.ts";
 
 /** Runs a task of luna-cron once, with some of its bindings replaced. Rejects if it fails. */
 export async function runTask(
@@ -10,5 +10,10 @@ export async function runTask(
 ): Promise<Record<string, number>> {
   const task = tasks.find((one) => one.name === name);
   if (task === undefined) throw new Error(`no task ${name}`);
-  return await task.run({ given: { ...env, ...changes }, trigger: "cron", signal, waitUntil: () => undefined });
+  return await task.run({
+    given: { ...env, ...changes },
+    trigger: "cron",
+    signal,
+    waitUntil: () => undefined,
+  });
 }

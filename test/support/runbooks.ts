@@ -15,7 +15,10 @@ export const HEADINGS = {
 } as const;
 export type Part = keyof typeof HEADINGS;
 
-/** A request to the API that a page tells to make. `<words>` in its path and body are the reader's to fill in. */
+/**
+ * A request to the API that a page tells to make. `<words>` in its path and body are the reader's
+ * to fill in.
+ */
 export type Step = { part: Part; method: string; path: string; body: string | null };
 
 export type Runbook = {
@@ -34,11 +37,22 @@ export const runbooks: readonly Runbook[] = readdirSync(FOLDER)
 
 function parse(name: string, text: string): Runbook {
   const sections = text.split(/^## /m).slice(1);
-  const bodies = new Map(sections.map((section) => [section.split("\n")[0] ?? "", section.slice(section.indexOf("\n"))]));
+  const bodies = new Map(
+    sections.map((section) => [section.split("\n")[0] ?? "", section.slice(section.indexOf("\n"))]),
+  );
   const kinds = Object.keys(HEADINGS) as Part[];
-  const parts = Object.fromEntries(kinds.map((part) => [part, bodies.get(HEADINGS[part])?.trim() ?? ""])) as Record<Part, string>;
+  const parts = Object.fromEntries(
+    kinds.map((part) => [part, bodies.get(HEADINGS[part])?.trim() ?? ""]),
+  ) as Record<Part, string>;
   const shell = kinds.flatMap((part) => linesOf(parts[part]).map((line) => ({ part, line })));
-  return { name, text, headings: [...bodies.keys()], parts, shell, steps: shell.flatMap(({ part, line }) => stepOf(part, line) ?? []) };
+  return {
+    name,
+    text,
+    headings: [...bodies.keys()],
+    parts,
+    shell,
+    steps: shell.flatMap(({ part, line }) => stepOf(part, line) ?? []),
+  };
 }
 
 function linesOf(markdown: string): string[] {
@@ -67,10 +81,22 @@ function stepOf(part: Part, line: string): Step | null {
  * @param filled what stands for each `<word>` of it
  * @param nth of several such requests in that part
  */
-export function step(name: string, part: Part, operationId: string, filled: Record<string, string> = {}, nth = 0) {
-  const told = runbooks.find((runbook) => runbook.name === name)?.steps.filter((candidate) => candidate.part === part) ?? [];
-  const found = told.filter(({ method, path }) => operationOf(method, path)?.id === operationId)[nth];
-  if (found === undefined) throw new Error(`${name} does not tell to ${operationId} under "${HEADINGS[part]}"`);
+export function step(
+  name: string,
+  part: Part,
+  operationId: string,
+  filled: Record<string, string> = {},
+  nth = 0,
+) {
+  const told =
+    runbooks
+      .find((runbook) => runbook.name === name)
+      ?.steps.filter((candidate) => candidate.part === part) ?? [];
+  const found = told.filter(({ method, path }) => operationOf(method, path)?.id === operationId)[
+    nth
+  ];
+  if (found === undefined)
+    throw new Error(`${name} does not tell to ${operationId} under "${HEADINGS[part]}"`);
   return fill(found, filled);
 }
 
@@ -81,6 +107,11 @@ export function steps(name: string, part: Part, filled: Record<string, string> =
 }
 
 function fill({ method, path, body }: Step, filled: Record<string, string>) {
-  const complete = (text: string): string => text.replace(/<(\w+)>/g, (placeholder, word: string) => filled[word] ?? placeholder);
-  return { method, path: complete(path), body: body === null ? undefined : (JSON.parse(complete(body)) as unknown) };
+  const complete = (text: string): string =>
+    text.replace(/<(\w+)>/g, (placeholder, word: string) => filled[word] ?? placeholder);
+  return {
+    method,
+    path: complete(path),
+    body: body === null ? undefined : (JSON.parse(complete(body)) as unknown),
+  };
 }

@@ -21,22 +21,29 @@ export function scraped(text: string): Scrape {
   const types = new Map([...text.matchAll(TYPED)].map(([, name = "", type = ""]) => [name, type]));
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   const names = samples.map((line) => line.slice(0, line.lastIndexOf(" ")));
-  for (const name of new Set(names)) if (names.filter((one) => one === name).length > 1) wrong.push(`${name} is there twice`);
+  for (const name of new Set(names))
+    if (names.filter((one) => one === name).length > 1) wrong.push(`${name} is there twice`);
   for (const line of samples)
-    if (!/^[a-z_\d]+(\{([a-z]+="[^"\\\n]*",?)+\})? (\d|[1-9])[\d.e+-]*$/.test(line)) wrong.push(`what is ${line}?`);
+    if (!/^[a-z_\d]+(\{([a-z]+="[^"\\\n]*",?)+\})? (\d|[1-9])[\d.e+-]*$/.test(line))
+      wrong.push(`what is ${line}?`);
   for (const [name, type] of types) {
     if (!new RegExp(`^# HELP ${name} .+$`, "m").test(text)) wrong.push(`${name} has no help`);
     if ((type === "counter") !== name.endsWith("_total")) wrong.push(`${name} is a ${type}`);
-    if (/_(ms|milliseconds|minutes|kilobytes)(_|$)/.test(name)) wrong.push(`${name} is in no base unit`);
+    if (/_(ms|milliseconds|minutes|kilobytes)(_|$)/.test(name))
+      wrong.push(`${name} is in no base unit`);
   }
   // The parser reads a histogram without labels only: its parts are read as families of their own.
-  const apart = parse(text.replace(/^# TYPE \S+ histogram\n/gm, "").replace(/^# HELP .*\n/gm, "")) ?? [];
+  const apart =
+    parse(text.replace(/^# TYPE \S+ histogram\n/gm, "").replace(/^# HELP .*\n/gm, "")) ?? [];
   const families = new Map<string, Family>();
   // They alternate, and the parser begins a family anew each time.
-  for (const { name, metrics } of apart) families.set(name, { name, metrics: [...(families.get(name)?.metrics ?? []), ...metrics] });
-  for (const name of families.keys()) if (!types.has(name) && !types.has(withoutPart(name))) wrong.push(`${name} has no type`);
+  for (const { name, metrics } of apart)
+    families.set(name, { name, metrics: [...(families.get(name)?.metrics ?? []), ...metrics] });
+  for (const name of families.keys())
+    if (!types.has(name) && !types.has(withoutPart(name))) wrong.push(`${name} has no type`);
   const histograms = new Map<string, Histogram[]>();
-  for (const [name, type] of types) if (type === "histogram") histograms.set(name, histogramsOf(name, families, wrong));
+  for (const [name, type] of types)
+    if (type === "histogram") histograms.set(name, histogramsOf(name, families, wrong));
   if (!text.endsWith("\n")) wrong.push("the last line does not end");
   if (wrong.length > 0) throw new Error(`${wrong.join("\n")}\n\n${text}`);
   return { families, histograms };
@@ -45,7 +52,11 @@ export function scraped(text: string): Scrape {
 const withoutPart = (name: string): string => name.replace(/_(bucket|sum|count)$/, "");
 const boundOf = (le: string): number => (le === "+Inf" ? Infinity : Number(le));
 
-function histogramsOf(name: string, families: ReadonlyMap<string, Family>, wrong: string[]): Histogram[] {
+function histogramsOf(
+  name: string,
+  families: ReadonlyMap<string, Family>,
+  wrong: string[],
+): Histogram[] {
   const all = new Map<string, Histogram>();
   for (const { labels = {}, value } of families.get(`${name}_bucket`)?.metrics ?? []) {
     const { le = "", ...own } = labels;
@@ -57,8 +68,11 @@ function histogramsOf(name: string, families: ReadonlyMap<string, Family>, wrong
   }
   for (const { labels, buckets, count, sum } of all.values()) {
     const told = `${name} of ${JSON.stringify(labels)}`;
-    const counts = Object.entries(buckets).toSorted(([one], [other]) => boundOf(one) - boundOf(other));
-    if (counts.some(([, value], n) => value < (counts[n - 1]?.[1] ?? 0))) wrong.push(`${told} is not cumulative`);
+    const counts = Object.entries(buckets).toSorted(
+      ([one], [other]) => boundOf(one) - boundOf(other),
+    );
+    if (counts.some(([, value], n) => value < (counts[n - 1]?.[1] ?? 0)))
+      wrong.push(`${told} is not cumulative`);
     if (buckets["+Inf"] !== count) wrong.push(`${told} has other counts in +Inf and in all`);
     if (Number.isNaN(sum)) wrong.push(`${told} has no sum`);
   }
@@ -70,9 +84,15 @@ export function valueOf({ families }: Scrape, name: string, labels: Labels = {})
   return valueIn(families, name, labels);
 }
 
-function valueIn(families: ReadonlyMap<string, Family>, name: string, labels: Labels): number | null {
+function valueIn(
+  families: ReadonlyMap<string, Family>,
+  name: string,
+  labels: Labels,
+): number | null {
   const found = families
     .get(name)
-    ?.metrics.find((metric) => Object.entries(labels).every(([label, value]) => metric.labels?.[label] === value));
+    ?.metrics.find((metric) =>
+      Object.entries(labels).every(([label, value]) => metric.labels?.[label] === value),
+    );
   return found?.value === undefined ? null : Number(found.value);
 }

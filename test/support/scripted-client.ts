@@ -1,11 +1,19 @@
 import { inject } from "vitest";
-import type { NewServer, ServerReport } from "./scripted-servers.ts";
+import type { NewServer } from "./scripted-servers.ts";
+import type { ServerReport } from "./server-report.ts";
 
 /** A scripted server as a test inside workerd sees it. */
-export type ScriptedServer = { port: number; report(): Promise<ServerReport>; release(): Promise<void> };
+export type ScriptedServer = {
+  port: number;
+  report(): Promise<ServerReport>;
+  release(): Promise<void>;
+};
 
 export async function startServer(wanted: NewServer): Promise<ScriptedServer> {
-  const { id, port } = await ask<{ id: number; port: number }>("", { method: "POST", body: JSON.stringify(wanted) });
+  const { id, port } = await ask<{ id: number; port: number }>("", {
+    method: "POST",
+    body: JSON.stringify(wanted),
+  });
   return {
     port,
     report: () => ask<ServerReport>(`/${id}`),

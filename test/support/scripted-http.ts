@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ServerReport } from "./scripted-servers.ts";
+import type { ServerReport } from "./server-report.ts";
 
 export type HttpFault = {
   /** Only the first so many requests; then the server is well. */
@@ -15,7 +15,10 @@ export type HttpFault = {
     /** Without reading the request, or after having read it. */
     | { do: "drop"; unread?: boolean }
     | { do: "hang" }
-    /** The answer of a healthy server, after `ms` or when the test releases it. Until then the request is in progress. */
+    /**
+     * The answer of a healthy server, after `ms` or when the test releases it. Until then the
+     * request is in progress.
+     */
     | { do: "late"; ms: number }
     | { do: "wait" }
     /** 200 with another body: no JSON, JSON without an id, or one that breaks off. */
@@ -26,7 +29,10 @@ export type HttpScript = { faults?: HttpFault[] };
 
 type Known = { body: string; id: string };
 
-/** The provider's sending endpoint as its documentation has it, which misbehaves by its script and keeps what it accepts. */
+/**
+ * The provider's sending endpoint as its documentation has it, which misbehaves by its script and
+ * keeps what it accepts.
+ */
 export class ScriptedHttp {
   readonly #faults: HttpFault[];
   readonly #played = new Map<HttpFault, number>();
@@ -77,12 +83,18 @@ export class ScriptedHttp {
     const key = String(request.headers["idempotency-key"] ?? "");
     const before = this.#known.get(key);
     if (this.#inProgress.has(key)) return refuse(response, 409, "concurrent_idempotent_requests");
-    if (before !== undefined && before.body !== body) return refuse(response, 409, "invalid_idempotent_request");
+    if (before !== undefined && before.body !== body)
+      return refuse(response, 409, "invalid_idempotent_request");
     if (fault === null) return json(response, 200, { id: this.#keep(key, body) });
     await this.#misbehave(fault, key, body, response);
   }
 
-  async #misbehave(fault: HttpFault, key: string, body: string, response: ServerResponse): Promise<void> {
+  async #misbehave(
+    fault: HttpFault,
+    key: string,
+    body: string,
+    response: ServerResponse,
+  ): Promise<void> {
     const id = fault.keeps === true ? this.#keep(key, body) : "";
     switch (fault.do) {
       case "answer":
@@ -94,20 +106,28 @@ export class ScriptedHttp {
       case "late":
       case "wait":
         this.#inProgress.add(key);
-        await (fault.do === "wait" ? this.#released.promise : new Promise((resolve) => setTimeout(resolve, fault.ms).unref()));
+        await (fault.do === "wait"
+          ? this.#released.promise
+          : new Promise((resolve) => setTimeout(resolve, fault.ms).unref()));
         this.#inProgress.delete(key);
         return json(response, 200, { id: this.#keep(key, body) });
       case "garble": {
         if (fault.body === "no id") return json(response, 200, { object: "email" });
         const whole = fault.body === "not JSON" ? "<html>ok</html>" : JSON.stringify({ id });
-        response.writeHead(200, { "Content-Type": "application/json", "Content-Length": whole.length });
+        response.writeHead(200, {
+          "Content-Type": "application/json",
+          "Content-Length": whole.length,
+        });
         if (fault.body === "not JSON") return void response.end(whole);
         return void response.write(whole.slice(0, 8), () => response.destroy());
       }
     }
   }
 
-  /** @returns the id of the mail: under a known key that of the first, and then there is no second copy */
+  /**
+   * @returns the id of the mail: under a known key that of the first, and then there is no second
+   * copy
+   */
   #keep(key: string, body: string): string {
     const known = this.#known.get(key) ?? { body, id: crypto.randomUUID() };
     if (key === "" || !this.#known.has(key)) this.#report.copies.push(key);
@@ -116,24 +136,40 @@ export class ScriptedHttp {
   }
 
   #next(): HttpFault | null {
-    const fault = this.#faults.find((one) => (this.#played.get(one) ?? 0) < (one.times ?? Number.POSITIVE_INFINITY));
+    const fault = this.#faults.find(
+      (one) => (this.#played.get(one) ?? 0) < (one.times ?? Number.POSITIVE_INFINITY),
+    );
     if (fault !== undefined) this.#played.set(fault, (this.#played.get(fault) ?? 0) + 1);
     return fault ?? null;
   }
 }
 
 /** What the provider says of a request that is wrong. */
-function refusalOf({ method, url, headers }: IncomingMessage, body: string): [status: number, name: string] | null {
+function refusalOf(
+  { method, url, headers }: IncomingMessage,
+  body: string,
+): [status: number, name: string] | null {
   if (url !== "/emails") return [404, "not_found"];
   if (method !== "POST") return [405, "method_not_allowed"];
   if (!/^Bearer \S+$/.test(headers.authorization ?? "")) return [401, "missing_api_key"];
   const fields = fieldsOf(body);
   if (fields === null) return [400, "validation_error"];
-  if (["from", "to", "subject"].some((name) => fields[name] === undefined)) return [422, "missing_required_field"];
+  if (["from", "to", "subject"].some((name) => fields[name] === undefined))
+    return [422, "missing_required_field"];
   return Object.keys(fields).some((name) => !known.has(name)) ? [422, "validation_error"] : null;
 }
 
-const known = new Set(["from", "to", "subject", "html", "text", "headers", "tags", "attachments", "reply_to"]);
+const known = new Set([
+  "from",
+  "to",
+  "subject",
+  "html",
+  "text",
+  "headers",
+  "tags",
+  "attachments",
+  "reply_to",
+]);
 
 function fieldsOf(body: string): Record<string, unknown> | null {
   try {
@@ -149,10 +185,22 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-function refuse(response: ServerResponse, statusCode: number, name: string, headers: Record<string, string> = {}): void {
+function refuse(
+  response: ServerResponse,
+  statusCode: number,
+  name: string,
+  headers: Record<string, string> = {},
+): void {
   json(response, statusCode, { statusCode, name, message: `the test says ${name}` }, headers);
 }
 
-function json(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
+function json(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: Record<string, string> = {},
+): void {
+  response
+    .writeHead(status, { "Content-Type": "application/json", ...headers })
+    .end(JSON.stringify(body));
 }

@@ -5,22 +5,11 @@ import type { TestProject } from "vitest/node";
 import { ScriptedHttp, type HttpScript } from "./scripted-http.ts";
 import { ScriptedSmtp, type SmtpScript } from "./scripted-smtp.ts";
 
-/** What a scripted server saw. */
-export type ServerReport = {
-  /** SMTP connections, or HTTP requests. */
-  attempts: number;
-  /** SMTP commands, or HTTP requests. */
-  requests: number;
-  /** Mails that arrived to their last byte, also those that it then refused or dropped. */
-  handOvers: number;
-  /** `id:generation` of each copy that it kept. */
-  copies: string[];
-};
-
 export type NewServer = { kind: "smtp"; script: SmtpScript } | { kind: "http"; script: HttpScript };
 
 /**
- * Scripted mail servers for tests inside workerd, where nothing can listen: they live here, in Node, and the tests order them by HTTP.
+ * Scripted mail servers for tests inside workerd, where nothing can listen: they live here, in
+ * Node, and the tests order them by HTTP.
  *
  *     POST /servers {kind, script} -> {id, port};  GET /servers/:id -> what it saw;  POST /servers/:id/release
  */
@@ -31,7 +20,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const [, id, verb] = /^\/servers\/(\d+)(\/release)?$/.exec(request.url ?? "") ?? [];
     if (id === undefined) {
       const wanted = JSON.parse((await request.toArray()).join("")) as NewServer;
-      const server = wanted.kind === "smtp" ? new ScriptedSmtp(wanted.script) : new ScriptedHttp(wanted.script);
+      const server =
+        wanted.kind === "smtp" ? new ScriptedSmtp(wanted.script) : new ScriptedHttp(wanted.script);
       return { id: servers.push(server) - 1, port: await server.listen() };
     }
     const server = servers[Number(id)];
@@ -47,7 +37,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     );
   }).listen(0, "127.0.0.1");
   await once(control, "listening");
-  project.provide("scriptedServers", `http://127.0.0.1:${(control.address() as AddressInfo).port}/servers`);
+  project.provide(
+    "scriptedServers",
+    `http://127.0.0.1:${(control.address() as AddressInfo).port}/servers`,
+  );
 
   return async () => {
     await Promise.all(servers.map((server) => server.close()));

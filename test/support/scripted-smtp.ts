@@ -1,14 +1,27 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
-import type { ServerReport } from "./scripted-servers.ts";
+import type { ServerReport } from "./server-report.ts";
 
 /** The moments of a session. `ehlo` is HELO too; `body` is the dot that ends a mail. */
-export type SmtpPhase = "connect" | "banner" | "ehlo" | "starttls" | "auth" | "mail" | "rcpt" | "data" | "body" | "quit";
+export type SmtpPhase =
+  | "connect"
+  | "banner"
+  | "ehlo"
+  | "starttls"
+  | "auth"
+  | "mail"
+  | "rcpt"
+  | "data"
+  | "body"
+  | "quit";
 
 export type SmtpFault = {
   /** `every` is each of them from the banner on. */
   phase: SmtpPhase | "every";
-  /** Only the first so many times that the phase comes, over all connections; then the server is well. */
+  /**
+   * Only the first so many times that the phase comes, over all connections; then the server is
+   * well.
+   */
   times?: number;
   /** At `body`: a copy is kept, whatever the client is told. */
   keeps?: boolean;
@@ -30,9 +43,16 @@ export type SmtpScript = { pipelining?: boolean; startTls?: boolean; faults?: Sm
 
 const BABBLE_MS = 200;
 const FLOOD_MS = 5;
-const babble = { bytes: "x", "continuation lines": "250-more\r\n", "as much as goes through": "x".repeat(65_536) };
+const babble = {
+  bytes: "x",
+  "continuation lines": "250-more\r\n",
+  "as much as goes through": "x".repeat(65_536),
+};
 
-/** An SMTP server of raw bytes, which misbehaves by its script and keeps what it accepts. A library could not be told to be this rude. */
+/**
+ * An SMTP server of raw bytes, which misbehaves by its script and keeps what it accepts. A library
+ * could not be told to be this rude.
+ */
 export class ScriptedSmtp {
   readonly #script: SmtpScript;
   readonly #played = new Map<SmtpFault, number>();
@@ -81,8 +101,13 @@ export class ScriptedSmtp {
   }
 
   async #converse(socket: Socket): Promise<void> {
-    const say = (phase: SmtpPhase, line: string): Promise<string | null> => this.#say(socket, phase, line);
-    if ((await say("connect", "")) === null || (await say("banner", "220 scripted.test ESMTP")) === null) return;
+    const say = (phase: SmtpPhase, line: string): Promise<string | null> =>
+      this.#say(socket, phase, line);
+    if (
+      (await say("connect", "")) === null ||
+      (await say("banner", "220 scripted.test ESMTP")) === null
+    )
+      return;
     let [sender, recipient] = [false, false];
     const lines = linesOf(socket);
     for await (const line of lines) {
@@ -128,7 +153,10 @@ export class ScriptedSmtp {
     ].join("\r\n");
   }
 
-  async #receive(lines: AsyncIterator<string>, say: (phase: SmtpPhase, line: string) => Promise<string | null>): Promise<string | null> {
+  async #receive(
+    lines: AsyncIterator<string>,
+    say: (phase: SmtpPhase, line: string) => Promise<string | null>,
+  ): Promise<string | null> {
     let copy = "";
     for (let line = await lines.next(); line.value !== "."; line = await lines.next()) {
       if (line.done === true) return null;
@@ -142,8 +170,10 @@ export class ScriptedSmtp {
 
   /** The fault that a phase would meet now. */
   #next(phase: SmtpPhase): SmtpFault | null {
-    const meets = (fault: SmtpFault): boolean => fault.phase === phase || (fault.phase === "every" && phase !== "connect");
-    const isLeft = (fault: SmtpFault): boolean => (this.#played.get(fault) ?? 0) < (fault.times ?? Number.POSITIVE_INFINITY);
+    const meets = (fault: SmtpFault): boolean =>
+      fault.phase === phase || (fault.phase === "every" && phase !== "connect");
+    const isLeft = (fault: SmtpFault): boolean =>
+      (this.#played.get(fault) ?? 0) < (fault.times ?? Number.POSITIVE_INFINITY);
     return this.#script.faults?.find((fault) => meets(fault) && isLeft(fault)) ?? null;
   }
 
@@ -180,7 +210,10 @@ export class ScriptedSmtp {
         return write(socket, healthy);
       case "babble": {
         const text = babble[fault.of];
-        const babbling = setInterval(() => void (socket.writableNeedDrain || socket.write(text)), text.length > 100 ? FLOOD_MS : BABBLE_MS);
+        const babbling = setInterval(
+          () => void (socket.writableNeedDrain || socket.write(text)),
+          text.length > 100 ? FLOOD_MS : BABBLE_MS,
+        );
         socket.once("close", () => clearInterval(babbling));
         socket.resume();
         return null;

@@ -1,4 +1,9 @@
-import type { IndexReply, PurgeReply, PurgeRequest, SyncRequest } from "../../shared/cache-tags/rpc.ts";
+import type {
+  IndexReply,
+  PurgeReply,
+  PurgeRequest,
+  SyncRequest,
+} from "../../shared/lib/cache/tags/rules/rpc.ts";
 import {
   forgetTags,
   neverPurged,
@@ -8,8 +13,8 @@ import {
   type Meta,
   type PurgeMode,
   type TagPurge,
-} from "../../shared/cache-tags/sequence.ts";
-import type { LookupReply, SyncReply } from "../../shared/cache-tags/view.ts";
+} from "../../shared/lib/cache/tags/rules/sequence.ts";
+import type { LookupReply, SyncReply } from "../../shared/lib/cache/tags/rules/view.ts";
 
 /** The tag index without its storage: the real sequences. */
 export class SimulatedIndex {
@@ -17,7 +22,9 @@ export class SimulatedIndex {
   readonly tags = new Map<string, TagPurge>();
 
   sync(since: number | null): SyncReply {
-    const newer = [...this.tags].filter(([, { hard, soft }]) => since !== null && Math.max(hard, soft) > since);
+    const newer = [...this.tags].filter(
+      ([, { hard, soft }]) => since !== null && Math.max(hard, soft) > since,
+    );
     return { meta: this.meta, since, purges: newer };
   }
 
@@ -27,7 +34,8 @@ export class SimulatedIndex {
 
   purge(tags: readonly string[], mode: PurgeMode): void {
     this.meta = purgeTags(this.meta);
-    for (const tag of tags) this.tags.set(tag, purgedTag(this.tags.get(tag) ?? neverPurged, mode, this.meta.seq));
+    for (const tag of tags)
+      this.tags.set(tag, purgedTag(this.tags.get(tag) ?? neverPurged, mode, this.meta.seq));
   }
 
   purgeEverything(mode: PurgeMode): void {
@@ -36,7 +44,8 @@ export class SimulatedIndex {
 
   forget(upTo: number): void {
     this.meta = forgetTags(this.meta, upTo);
-    for (const [tag, { hard, soft }] of this.tags) if (Math.max(hard, soft) <= upTo) this.tags.delete(tag);
+    for (const [tag, { hard, soft }] of this.tags)
+      if (Math.max(hard, soft) <= upTo) this.tags.delete(tag);
   }
 
   /** It loses its storage: whoever knew the old one knows nothing of this one. */

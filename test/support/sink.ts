@@ -4,16 +4,32 @@ import PostalMime, { type Email } from "postal-mime";
 import { SMTPServer, type SMTPServerSession } from "smtp-server";
 
 /**
- * What the server answers in one phase: a refusal such as `451 4.3.0 busy`, a hang, or a connection that is dropped after the mail was
- * kept (`drop`) or instead of keeping it (`lose`). `data` is the end of the message, `data-command` the command that begins it.
+ * What the server answers in one phase: a refusal such as `451 4.3.0 busy`, a hang, or a connection
+ * that is dropped after the mail was kept (`drop`) or instead of keeping it (`lose`). `data` is the
+ * end of the message, `data-command` the command that begins it.
  */
 export type Fault =
-  | { phase: "connect" | "mail" | "rcpt" | "data-command" | "data"; do: "refuse"; code: number; text?: string }
+  | {
+      phase: "connect" | "mail" | "rcpt" | "data-command" | "data";
+      do: "refuse";
+      code: number;
+      text?: string;
+    }
   | { phase: "data"; do: "hang" | "drop" | "lose" };
 
-export type Delivered = { raw: string; mail: Email; to: string; id: string; generation: number; at: number };
+export type Delivered = {
+  raw: string;
+  mail: Email;
+  to: string;
+  id: string;
+  generation: number;
+  at: number;
+};
 
-/** How far a hand-over has come, told before the server answers; `answered` once the answer is on its way. */
+/**
+ * How far a hand-over has come, told before the server answers; `answered` once the answer is on
+ * its way.
+ */
 export type Step = "connected" | "mail" | "rcpt" | "data" | "dot" | "answered";
 
 /** A real SMTP server that misbehaves on command and keeps what it accepted. */
@@ -23,19 +39,27 @@ export class SmtpSink {
   attempts: { to: string; at: number }[] = [];
   /** Asked once for each phase of each hand-over; the recipient is known from `rcpt` on. */
   fault: (phase: Fault["phase"], to: string) => Fault | null = () => null;
-  /** Told of each step of each hand-over, which goes on once this settles. At `dot` the mail is kept already. */
+  /**
+   * Told of each step of each hand-over, which goes on once this settles. At `dot` the mail is kept
+   * already.
+   */
   step: (step: Step) => Promise<void> = () => Promise.resolve();
   readonly #server: SMTPServer;
   readonly #hanging = new Set<() => void>();
 
-  /** `greetsAtOnce`: smtp-server else lets each client wait for 100 ms, to see whether it talks too early. */
+  /**
+   * `greetsAtOnce`: smtp-server else lets each client wait for 100 ms, to see whether it talks too
+   * early.
+   */
   constructor({ greetsAtOnce = false } = {}) {
     this.#server = new (greetsAtOnce ? PromptServer : SMTPServer)({
       disabledCommands: ["AUTH", "STARTTLS"],
       disableReverseLookup: true,
       closeTimeout: 100,
-      onConnect: (_session, done) => this.#after("connected", () => done(this.#refusal("connect", ""))),
-      onMailFrom: (_address, _session, done) => this.#after("mail", () => done(this.#refusal("mail", ""))),
+      onConnect: (_session, done) =>
+        this.#after("connected", () => done(this.#refusal("connect", ""))),
+      onMailFrom: (_address, _session, done) =>
+        this.#after("mail", () => done(this.#refusal("mail", ""))),
       onRcptTo: ({ address }, session, done) => {
         this.#after("rcpt", () => {
           const refusal = this.#refusal("rcpt", address);
@@ -48,7 +72,10 @@ export class SmtpSink {
         this.#after("data", () => {
           const chunks: Buffer[] = [];
           stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-          stream.once("end", () => void this.#receive(Buffer.concat(chunks).toString(), session, done));
+          stream.once(
+            "end",
+            () => void this.#receive(Buffer.concat(chunks).toString(), session, done),
+          );
         });
       },
     });
@@ -91,7 +118,11 @@ export class SmtpSink {
     return [...connections].find((connection) => connection.session === session);
   }
 
-  async #receive(raw: string, session: SMTPServerSession, done: (error?: Error | null, message?: string) => void): Promise<void> {
+  async #receive(
+    raw: string,
+    session: SMTPServerSession,
+    done: (error?: Error | null, message?: string) => void,
+  ): Promise<void> {
     const to = session.envelope.rcptTo.map(({ address }) => address).join(",");
     this.attempts.push({ to, at: Date.now() });
     const fault = this.fault("data", to);
@@ -99,7 +130,9 @@ export class SmtpSink {
     if (fault?.do === "lose") return drop(this.#connectionOf(session));
     if (fault?.do === "hang") return void this.#hanging.add(() => done(new Error("released")));
     const mail = await PostalMime.parse(raw);
-    const [id = "", generation = ""] = (mail.headers.find(({ key }) => key === "x-luna-email")?.value ?? "").split(":");
+    const [id = "", generation = ""] = (
+      mail.headers.find(({ key }) => key === "x-luna-email")?.value ?? ""
+    ).split(":");
     this.delivered.push({ raw, mail, to, id, generation: Number(generation), at: Date.now() });
     if (fault?.do === "drop") return drop(this.#connectionOf(session));
     await this.step("dot");
@@ -138,7 +171,10 @@ function drop(connection: Connection | undefined): void {
   connection?._socket.destroy();
 }
 
-function answerNextCommand(connection: Connection | undefined, { responseCode, message }: Refusal): void {
+function answerNextCommand(
+  connection: Connection | undefined,
+  { responseCode, message }: Refusal,
+): void {
   if (connection === undefined) return;
   // oxlint-disable-next-line no-underscore-dangle
   connection._nextHandler = (_command, done) => {

@@ -2,11 +2,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 
 /**
- * D1 and the storage of a Durable Object on Node's SQLite, for simulations: so many calls would take hours in the local runtime. Whatever
- * is tested of SQL itself is tested there.
+ * D1 and the storage of a Durable Object on Node's SQLite, for simulations: so many calls would
+ * take hours in the local runtime. Whatever is tested of SQL itself is tested there.
  */
 
-/** Called around each call to a database. It throws to let the call fail: `before` it has done anything, or `after` all of it. */
+/**
+ * Called around each call to a database. It throws to let the call fail: `before` it has done
+ * anything, or `after` all of it.
+ */
 export type Disturb = (moment: "before" | "after", isWrite: boolean) => void;
 
 type Bound = { sql: string; values: SQLInputValue[] };
@@ -16,7 +19,8 @@ export class SqliteD1 {
   readonly #statements = new Map<string, StatementSync>();
 
   constructor() {
-    for (const name of readdirSync("migrations").toSorted()) this.#db.exec(readFileSync(`migrations/${name}`, "utf8"));
+    for (const name of readdirSync("migrations").toSorted())
+      this.#db.exec(readFileSync(`migrations/${name}`, "utf8"));
   }
 
   /** What a Worker is given of it. */
@@ -68,7 +72,8 @@ export class SqliteD1 {
   #run({ sql, values }: Bound): { results: Record<string, unknown>[]; meta: { changes: number } } {
     const statement = this.#statements.get(sql) ?? this.#db.prepare(sql);
     this.#statements.set(sql, statement);
-    if (/^\s*(SELECT|WITH)/i.test(sql) || /\bRETURNING\b/.test(sql)) return { results: statement.all(...values), meta: { changes: 0 } };
+    if (/^\s*(SELECT|WITH)/i.test(sql) || /\bRETURNING\b/.test(sql))
+      return { results: statement.all(...values), meta: { changes: 0 } };
     return { results: [], meta: { changes: Number(statement.run(...values).changes) } };
   }
 }
@@ -89,6 +94,10 @@ export function objectStorage(setAlarm: (at: number) => void): DurableObjectStor
     const rows = statement.all(...values);
     return { toArray: () => rows };
   };
-  const storage = { sql: { exec }, transactionSync: (work: () => void) => work(), setAlarm: async (at: number) => setAlarm(at) };
+  const storage = {
+    sql: { exec },
+    transactionSync: (work: () => void) => work(),
+    setAlarm: async (at: number) => setAlarm(at),
+  };
   return storage as unknown as DurableObjectStorage;
 }

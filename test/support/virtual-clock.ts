@@ -1,16 +1,25 @@
 import TinyQueue from "tinyqueue";
-import type { Clock } from "../../shared/clock.ts";
+import type { Clock } from "../../shared/lib/base/clock.ts";
 
 /** `done` is null once it has fired or is not to. */
 type Timer = { at: number; order: number; done: (() => void) | null };
 
-/** A clock that only moves when told to. Whatever a timer sets off has run before the next one fires. */
+/**
+ * A clock that only moves when told to. Whatever a timer sets off has run before the next one
+ * fires.
+ */
 export class VirtualClock implements Clock {
   #now: number;
   /** Timers go by this: a clock that is set back does not stop them. */
   #elapsed = 0;
-  /** In the order in which they fire. A fleet has tens of thousands at a time; those that are cancelled go when their time comes. */
-  readonly #timers = new TinyQueue<Timer>([], (one, other) => one.at - other.at || one.order - other.order);
+  /**
+   * In the order in which they fire. A fleet has tens of thousands at a time; those that are
+   * cancelled go when their time comes.
+   */
+  readonly #timers = new TinyQueue<Timer>(
+    [],
+    (one, other) => one.at - other.at || one.order - other.order,
+  );
   #order = 0;
   #pending = 0;
 

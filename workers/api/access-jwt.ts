@@ -1,14 +1,20 @@
 import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet } from "jose";
 import * as v from "valibot";
-import { within } from "../../shared/deadline.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import { within } from "../../shared/lib/base/deadline.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
 
-/** Sign-in by Cloudflare Access (https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/validating-json/). */
+/**
+ * Sign-in by Cloudflare Access
+ * (https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/validating-json/).
+ */
 
 const HEADER = "Cf-Access-Jwt-Assertion";
 const TIMEOUT_MS = 3_000;
 const KEEP_MS = 3_600_000;
-/** Keys rotate every six weeks, and the old ones stay valid for a week: for so long they serve while Access does not give the new ones. */
+/**
+ * Keys rotate every six weeks, and the old ones stay valid for a week: for so long they serve while
+ * Access does not give the new ones.
+ */
 const VALID_MS = 7 * 86_400_000;
 /** A token with a key that is not there makes us look again, but not for each such token. */
 const LOOK_AGAIN_MS = 60_000;
@@ -22,7 +28,8 @@ let kept: { teamDomain: string; at: number; failedAt: number; keys: JSONWebKeySe
 /**
  * Who signed in through Access.
  *
- * @returns null without a token, or with one that is not Access's for this application, or has expired, or whose keys cannot be had
+ * @returns null without a token, or with one that is not Access's for this application, or has
+ *   expired, or whose keys cannot be had
  */
 export async function accessEmail(
   request: Request,
@@ -32,22 +39,39 @@ export async function accessEmail(
   const token = request.headers.get(HEADER);
   if (token === null) return null;
   try {
-    const options = { issuer: `https://${teamDomain}`, audience, algorithms: ["RS256", "ES256"], currentDate: new Date(now) };
+    const options = {
+      issuer: `https://${teamDomain}`,
+      audience,
+      algorithms: ["RS256", "ES256"],
+      currentDate: new Date(now),
+    };
     const first = await keysOf(teamDomain, KEEP_MS, now);
-    const verified = await jwtVerify(token, createLocalJWKSet(first), options).catch(async (error: unknown) => {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      return await jwtVerify(token, createLocalJWKSet(await keysOf(teamDomain, LOOK_AGAIN_MS, now)), options);
-    });
+    const verified = await jwtVerify(token, createLocalJWKSet(first), options).catch(
+      async (error: unknown) => {
+        if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+        return await jwtVerify(
+          token,
+          createLocalJWKSet(await keysOf(teamDomain, LOOK_AGAIN_MS, now)),
+          options,
+        );
+      },
+    );
     return v.parse(claims, verified.payload).email.toLowerCase();
   } catch (error) {
-    log("warn", "access.refused", { message: error instanceof errors.JOSEError ? error.code : describeError(error).message });
+    log("warn", "access.refused", {
+      message: error instanceof errors.JOSEError ? error.code : describeError(error).message,
+    });
     return null;
   }
 }
 
 async function keysOf(teamDomain: string, keepMs: number, now: number): Promise<JSONWebKeySet> {
   // While Access gives none, not each request waits for it.
-  if (kept?.teamDomain === teamDomain && (now - kept.at < keepMs || now - kept.failedAt < LOOK_AGAIN_MS)) return kept.keys;
+  if (
+    kept?.teamDomain === teamDomain &&
+    (now - kept.at < keepMs || now - kept.failedAt < LOOK_AGAIN_MS)
+  )
+    return kept.keys;
   try {
     const keys = await within(TIMEOUT_MS, fetchKeys(teamDomain));
     kept = { teamDomain, at: now, failedAt: Number.NEGATIVE_INFINITY, keys };
@@ -61,7 +85,9 @@ async function keysOf(teamDomain: string, keepMs: number, now: number): Promise<
 }
 
 async function fetchKeys(teamDomain: string): Promise<JSONWebKeySet> {
-  const response = await fetch(`https://${teamDomain}/cdn-cgi/access/certs`, { redirect: "manual" });
+  const response = await fetch(`https://${teamDomain}/cdn-cgi/access/certs`, {
+    redirect: "manual",
+  });
   if (!response.ok) throw new Error(`the keys of Access were answered with ${response.status}`);
   return v.parse(keySet, await response.json()) as JSONWebKeySet;
 }

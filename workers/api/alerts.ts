@@ -1,17 +1,21 @@
-import { readAlerts, recentNotices } from "../../shared/alerts/store.ts";
+import { readAlerts, recentNotices } from "../../shared/alerts/sql/alerts.ts";
+import { readDatabase } from "../../shared/database/read.ts";
 import { json, type Handler } from "./call.ts";
-import { readDatabase } from "./read-database.ts";
 
 const RECENT = 50;
 const iso = (at: number): string => new Date(at).toISOString();
 
 /** What is wrong now, and what was said of it lately. */
 export const alerts: Handler = async ({ env }) => {
-  const read = await readDatabase(env, () => Promise.all([readAlerts(env.DB), recentNotices(env.DB, RECENT)]));
+  const read = await readDatabase(env, () =>
+    Promise.all([readAlerts(env.DB), recentNotices(env.DB, RECENT)]),
+  );
   if (!read.ok) return read;
   const [known, notices] = read.value;
   const firing = known.flatMap(({ key, summary, holdsSince, firedAt }) =>
-    firedAt === null || holdsSince === null ? [] : [{ key, summary, since: iso(holdsSince), firedAt: iso(firedAt) }],
+    firedAt === null || holdsSince === null
+      ? []
+      : [{ key, summary, since: iso(holdsSince), firedAt: iso(firedAt) }],
   );
   return json({
     firing,

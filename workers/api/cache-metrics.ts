@@ -1,18 +1,19 @@
-import { objectNamed } from "../../shared/objects.ts";
-import { noCounts, type CacheCounts } from "../../shared/cache/counts.ts";
 import { cacheMetrics as contract } from "../../shared/contract/cache.ts";
-import { validate } from "../../shared/http/body.ts";
-import { within } from "../../shared/deadline.ts";
-import { fail } from "../../shared/result.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
-import { TELEMETRY_NAME } from "../../shared/telemetry/rpc.ts";
+import { within } from "../../shared/lib/base/deadline.ts";
+import { fail } from "../../shared/lib/base/result.ts";
+import { noCounts, type CacheCounts } from "../../shared/lib/cache/index.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
+import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { validate } from "../../shared/lib/worker/validate.ts";
+import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
 import { json, type Handler } from "./call.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
 
 /**
- * The cache of the whole fleet since it was first deployed, a few seconds old at most. Rates are of all reads; `errors` are failures
- * of the cache itself: KV, the tag index, corrupt or oversized entries.
+ * The cache of the whole fleet since it was first deployed, a few seconds old at most. Rates are of
+ * all reads; `errors` are failures of the cache itself: KV, the tag index, corrupt or oversized
+ * entries.
  */
 export const cacheMetrics: Handler = async ({ env, url }) => {
   const query = validate(contract.query, Object.fromEntries(url.searchParams));
@@ -26,13 +27,19 @@ export const cacheMetrics: Handler = async ({ env, url }) => {
     log("error", "telemetry.unreachable", describeError(totals.reason));
     return fail({ tag: "unavailable", dependency: "telemetry" });
   }
-  const { state, failures } = breaker.status === "fulfilled" ? breaker.value : { state: "UNREACHABLE", failures: null };
-  return json({ circuitBreakerState: state, circuitBreakerFailures: failures, ...summary(countsFrom(totals.value)) });
+  const { state, failures } =
+    breaker.status === "fulfilled" ? breaker.value : { state: "UNREACHABLE", failures: null };
+  return json({
+    circuitBreakerState: state,
+    circuitBreakerFailures: failures,
+    ...summary(countsFrom(totals.value)),
+  });
 };
 
 function countsFrom(totals: Record<string, number>): CacheCounts {
   const counts = noCounts();
-  for (const name of Object.keys(counts) as (keyof CacheCounts)[]) counts[name] = totals[`cache.${name}`] ?? 0;
+  for (const name of Object.keys(counts) as (keyof CacheCounts)[])
+    counts[name] = totals[`cache.${name}`] ?? 0;
   return counts;
 }
 

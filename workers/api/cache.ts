@@ -1,20 +1,27 @@
-import { objectNamed } from "../../shared/objects.ts";
 import type * as v from "valibot";
-import { findNames } from "../../shared/accounts/store.ts";
-import { apiKeyKey, emailKey, relatedKey, relatedReads, userKey } from "../../shared/cache/keys.ts";
-import { cacheOf } from "../../shared/cache/open.ts";
-import { INDEX_NAME, type Invalid, type PurgeReply, type TagInspection } from "../../shared/cache-tags/rpc.ts";
-import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
+import { cacheOf } from "../../shared/accounts/cache.ts";
+import {
+  apiKeyKey,
+  emailKey,
+  relatedKey,
+  relatedReads,
+  userKey,
+} from "../../shared/accounts/rules/keys.ts";
+import { findNames } from "../../shared/accounts/sql/users.ts";
 import * as contract from "../../shared/contract/cache.ts";
-import { within } from "../../shared/deadline.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { readJson, validate } from "../../shared/http/body.ts";
-import { fail, ok, type Result } from "../../shared/result.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
-import { json, pathParam, type Handler } from "./call.ts";
+import { insertIntent } from "../../shared/database/purge-outbox/purge-intents.ts";
+import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readDatabase } from "./read-database.ts";
+import { readJson } from "../../shared/http/body.ts";
+import type { Failure } from "../../shared/http/failure.ts";
+import { within } from "../../shared/lib/base/deadline.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import { INDEX_NAME, type PurgeReply, type TagInspection } from "../../shared/lib/cache/index.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
+import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { type Invalid, validate } from "../../shared/lib/worker/validate.ts";
+import type { ApiEnv } from "../env.ts";
+import { json, pathParam, type Handler } from "./call.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
 
@@ -27,8 +34,9 @@ const selectors = Object.keys(contract.invalidate.body.entries).filter((name) =>
 type Invalidation = v.InferOutput<typeof contract.invalidate.body>;
 
 /**
- * Purges. `invalidated` of the names in `keys` are purged: what is stored under them is not served here any more, nor elsewhere after the bound. `failures` are
- * those whose copy in KV could not be deleted at once, or which the tag index could not be told of; the reason says which. `pending`
+ * Purges. `invalidated` of the names in `keys` are purged: what is stored under them is not served
+ * here any more, nor elsewhere after the bound. `failures` are those whose copy in KV could not be
+ * deleted at once, or which the tag index could not be told of; the reason says which. `pending`
  * counts entries, up to 100, whose space is still to be reclaimed.
  */
 export const invalidate: Handler = async ({ request, env, caller, now }) => {
@@ -49,7 +57,10 @@ export const invalidate: Handler = async ({ request, env, caller, now }) => {
     done: purged.ok,
   });
   const all = tags === "everything" ? ["*"] : tags;
-  if (!purged.ok) return purged.error.tag === "refused" ? fail({ tag: "internal" }) : await owePurge(env, tags, mode, all, now);
+  if (!purged.ok)
+    return purged.error.tag === "refused"
+      ? fail({ tag: "internal" })
+      : await owePurge(env, tags, mode, all, now);
   // The index reclaims the rest.
   const failures = mode === "hard" ? await cache.deleteFromKv(keys.slice(0, MAX_DELETIONS)) : [];
   return json(answer(all, all.length, failures, purged.value));
@@ -63,18 +74,38 @@ async function owePurge(
   all: readonly string[],
   now: number,
 ): Promise<Result<Response, Failure>> {
-  const written = await writeDatabase(() => insertIntent(env.DB, crypto.randomUUID(), tags, mode, now).run());
+  const written = await writeDatabase(() =>
+    insertIntent(env.DB, crypto.randomUUID(), tags, mode, now).run(),
+  );
   if (!written.ok) return written;
-  const failures = all.map((key) => ({ key, error: "the tag index did not answer; the purge is delivered as soon as it does" }));
+  const failures = all.map((key) => ({
+    key,
+    error: "the tag index did not answer; the purge is delivered as soon as it does",
+  }));
   return json(answer(all, 0, failures, null), { status: 202 });
 }
 
-function answer(keys: readonly string[], invalidated: number, failures: { key: string; error: string }[], reply: PurgeReply | null) {
-  return { invalidated, failed: failures.length, keys, failures, pending: reply?.pending ?? null, seq: reply?.meta.seq ?? null };
+function answer(
+  keys: readonly string[],
+  invalidated: number,
+  failures: { key: string; error: string }[],
+  reply: PurgeReply | null,
+) {
+  return {
+    invalidated,
+    failed: failures.length,
+    keys,
+    failures,
+    pending: reply?.pending ?? null,
+    seq: reply?.meta.seq ?? null,
+  };
 }
 
 /** What is to be purged, and which keys are known to lie under it. */
-async function namesOf(env: ApiEnv, wanted: Invalidation): Promise<Result<{ tags: string[] | "everything"; keys: string[] }, Failure>> {
+async function namesOf(
+  env: ApiEnv,
+  wanted: Invalidation,
+): Promise<Result<{ tags: string[] | "everything"; keys: string[] }, Failure>> {
   if (wanted.all === true) return ok({ tags: "everything", keys: [] });
   if (wanted.pattern !== undefined) return ok({ tags: [wanted.pattern], keys: [] });
   if (wanted.tags !== undefined) return nonEmpty("tags", wanted.tags, []);
@@ -92,22 +123,34 @@ async function namesOf(env: ApiEnv, wanted: Invalidation): Promise<Result<{ tags
   return ok({ tags: keys, keys });
 }
 
-function nonEmpty(path: string, tags: string[], keys: string[]): Result<{ tags: string[]; keys: string[] }, Failure> {
-  if (tags.length === 0) return fail({ tag: "invalid", errors: [{ path, message: "must name at least one" }] });
+function nonEmpty(
+  path: string,
+  tags: string[],
+  keys: string[],
+): Result<{ tags: string[]; keys: string[] }, Failure> {
+  if (tags.length === 0)
+    return fail({ tag: "invalid", errors: [{ path, message: "must name at least one" }] });
   return ok({ tags: [...new Set(tags)], keys });
 }
 
-/** A tag, key or pattern with what is stored under it, in the order of the keys. `nextCursor` is there while more follow. */
+/**
+ * A tag, key or pattern with what is stored under it, in the order of the keys. `nextCursor` is
+ * there while more follow.
+ */
 export const inspectTag: Handler = async ({ env, params, url }) => {
   const query = validate(contract.inspectTag.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor } = query.value;
   const name = pathParam(params, "tag");
-  if (name === null) return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
+  if (name === null)
+    return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
   const asked = { tag: name, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
   try {
     const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
-    const inspected = await within(OBJECT_TIMEOUT_MS, (async (): Promise<Result<TagInspection, Invalid>> => await index.inspect(asked))());
+    const inspected = await within(
+      OBJECT_TIMEOUT_MS,
+      (async (): Promise<Result<TagInspection, Invalid>> => await index.inspect(asked))(),
+    );
     return inspected.ok ? json(tagView(inspected.value, limit)) : fail(inspected.error);
   } catch (error) {
     log("error", "cache_tags.unreachable", describeError(error));
@@ -122,7 +165,10 @@ function tagView({ members, purgedAt, ...rest }: TagInspection, limit: number) {
   return {
     ...rest,
     ...(purgedAt !== null && { purgedAt: new Date(purgedAt).toISOString() }),
-    members: shown.map(({ expiresAt, ...member }) => ({ ...member, expiresAt: new Date(expiresAt).toISOString() })),
+    members: shown.map(({ expiresAt, ...member }) => ({
+      ...member,
+      expiresAt: new Date(expiresAt).toISOString(),
+    })),
     ...(more && { nextCursor: last.key }),
   };
 }

@@ -1,12 +1,19 @@
-import { cacheStatusField } from "../../shared/cache/cache-status.ts";
-import type { CacheFailure, CacheRead, Consistency } from "../../shared/cache/read.ts";
-import type { Failure } from "../../shared/failure.ts";
+import type { Failure } from "../../shared/http/failure.ts";
 import { problemResponse } from "../../shared/http/problem.ts";
-import { ok, type Result } from "../../shared/result.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import { ok, type Result } from "../../shared/lib/base/result.ts";
+import {
+  cacheStatusField,
+  type CacheFailure,
+  type CacheRead,
+  type Consistency,
+} from "../../shared/lib/cache/index.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { json } from "./call.ts";
 
-/** Answers what was read through the cache: whatever the answer is, `Cache-Status` says how it came about. */
+/**
+ * Answers what was read through the cache: whatever the answer is, `Cache-Status` says how it came
+ * about.
+ */
 export function answerRead<Value>(
   read: CacheRead<Value, Failure>,
   what: string,
@@ -21,7 +28,8 @@ export function answerRead<Value>(
 
 /** What the caller is told when neither cache nor origin has an answer. */
 export function failureOf(error: Failure | CacheFailure): Failure {
-  if (error.tag === "timed-out" || error.tag === "overloaded") return { tag: "unavailable", dependency: "database" };
+  if (error.tag === "timed-out" || error.tag === "overloaded")
+    return { tag: "unavailable", dependency: "database" };
   if (error.tag !== "threw") return error;
   log("error", "cache.load_failed", describeError(error.error));
   return { tag: "internal" };

@@ -1,12 +1,13 @@
-import type { User } from "../../shared/accounts/schemas.ts";
-import type { CacheStatus } from "../../shared/cache/cache-status.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { ok, type Result } from "../../shared/result.ts";
+import type { User } from "../../shared/accounts/rules/schemas.ts";
+import type { Failure } from "../../shared/http/failure.ts";
+import { ok, type Result } from "../../shared/lib/base/result.ts";
+import type { CacheStatus } from "../../shared/lib/cache/index.ts";
+import type { ApiEnv } from "../env.ts";
 
 /**
- * Who calls: found by `auth.ts` before the handler runs. `viewer` holds the token for reading. `actor` names who acts in histories: an
- * operator's address, or a token without telling it. `byCookie`: a browser signs in by itself, also for pages of others.
+ * Who calls: found by `auth.ts` before the handler runs. `viewer` holds the token for reading.
+ * `actor` names who acts in histories: an operator's address, or a token without telling it.
+ * `byCookie`: a browser signs in by itself, also for pages of others.
  */
 export type Caller =
   | { role: "anonymous" }
@@ -26,7 +27,10 @@ export type Call = {
 
 export type Handler = (call: Call) => Promise<Result<Response, Failure>>;
 
-/** A part of the path as its sender meant it; null if it is not properly encoded. The router leaves it as it came. */
+/**
+ * A part of the path as its sender meant it; null if it is not properly encoded. The router leaves
+ * it as it came.
+ */
 export function pathParam(params: Record<string, string>, name: string): string | null {
   try {
     return decodeURIComponent(params[name] ?? "");
@@ -36,6 +40,14 @@ export function pathParam(params: Record<string, string>, name: string): string 
 }
 
 /** A JSON answer that no cache on the way may keep. */
-export function json(body: unknown, init: { status?: number; headers?: Record<string, string> } = {}): Result<Response, never> {
-  return ok(Response.json(body, { status: init.status ?? 200, headers: { "Cache-Control": "no-store", ...init.headers } }));
+export function json(
+  body: unknown,
+  init: { status?: number; headers?: Record<string, string> } = {},
+): Result<Response, never> {
+  return ok(
+    Response.json(body, {
+      status: init.status ?? 200,
+      headers: { "Cache-Control": "no-store", ...init.headers },
+    }),
+  );
 }

@@ -1,16 +1,21 @@
-import { objectNamed } from "../../shared/objects.ts";
 import type * as v from "valibot";
-import { isDependency } from "../../shared/circuit-breaker/dependencies.ts";
-import { inspectAll } from "../../shared/circuit-breaker/inspect-all.ts";
-import type { CircuitBreaker } from "../../shared/circuit-breaker/object.ts";
-import type { Inspection, Invalid, Order, RecordedTransition } from "../../shared/circuit-breaker/rpc.ts";
 import * as contract from "../../shared/contract/circuit-breakers.ts";
-import { within } from "../../shared/deadline.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { readJson, validate } from "../../shared/http/body.ts";
-import { fail, ok, type Result } from "../../shared/result.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import { isDependency } from "../../shared/dependencies/dependencies.ts";
+import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
+import { readJson } from "../../shared/http/body.ts";
+import type { Failure } from "../../shared/http/failure.ts";
+import { within } from "../../shared/lib/base/deadline.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import type {
+  CircuitBreaker,
+  Inspection,
+  Order,
+  RecordedTransition,
+} from "../../shared/lib/circuit-breaker/index.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
+import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { type Invalid, validate } from "../../shared/lib/worker/validate.ts";
+import type { ApiEnv } from "../env.ts";
 import { json, pathParam, type Call, type Handler } from "./call.ts";
 
 /** An operator would rather hear that the object does not answer than wait. */
@@ -32,27 +37,44 @@ export const listCircuitBreakers: Handler = async ({ env }) => {
 export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
   const name = nameOf(params);
   if (name === null) return fail(noSuchBreaker);
-  const query = validate(contract.circuitBreakerHistory.query, Object.fromEntries(url.searchParams));
+  const query = validate(
+    contract.circuitBreakerHistory.query,
+    Object.fromEntries(url.searchParams),
+  );
   if (!query.ok) return query;
   const { limit, cursor } = query.value;
   const page = await ask(
     env,
     name,
-    async (stub) => await stub.history({ limit: limit + 1, ...(cursor !== undefined && { before: cursor }) }),
+    async (stub) =>
+      await stub.history({ limit: limit + 1, ...(cursor !== undefined && { before: cursor }) }),
   );
   if (!page.ok) return page;
   if (!page.value.ok) return page.value;
   const transitions = page.value.value.slice(0, limit);
   const last = transitions.at(-1);
   const more = page.value.value.length > limit && last !== undefined;
-  return json({ items: transitions.map(transitionView), ...(more && { nextCursor: String(last.id) }) });
+  return json({
+    items: transitions.map(transitionView),
+    ...(more && { nextCursor: String(last.id) }),
+  });
 };
 
-export const resetCircuitBreaker = verb(contract.resetCircuitBreaker.body, (stub, by) => stub.reset(by));
-export const closeCircuitBreaker = verb(contract.closeCircuitBreaker.body, (stub, by) => stub.forceClose(by));
-export const disableCircuitBreaker = verb(contract.disableCircuitBreaker.body, (stub, by) => stub.disable(by));
-export const enableCircuitBreaker = verb(contract.enableCircuitBreaker.body, (stub, by) => stub.enable(by));
-export const openCircuitBreaker = verb(contract.openCircuitBreaker.body, (stub, by) => stub.forceOpen(by));
+export const resetCircuitBreaker = verb(contract.resetCircuitBreaker.body, (stub, by) =>
+  stub.reset(by),
+);
+export const closeCircuitBreaker = verb(contract.closeCircuitBreaker.body, (stub, by) =>
+  stub.forceClose(by),
+);
+export const disableCircuitBreaker = verb(contract.disableCircuitBreaker.body, (stub, by) =>
+  stub.disable(by),
+);
+export const enableCircuitBreaker = verb(contract.enableCircuitBreaker.body, (stub, by) =>
+  stub.enable(by),
+);
+export const openCircuitBreaker = verb(contract.openCircuitBreaker.body, (stub, by) =>
+  stub.forceOpen(by),
+);
 
 /** An operator's verb: who and why go into the history, and the breaker as it is now comes back. */
 function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
@@ -66,7 +88,9 @@ function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
     if (!body.ok) return body;
     const actor = caller.role === "admin" ? caller.actor : caller.role;
     // An order whose answer does not come may have been obeyed all the same.
-    const obeyed = await ask(env, name, (stub) => give(stub, { ...body.value, actor }), { tag: "outcome-unknown" });
+    const obeyed = await ask(env, name, (stub) => give(stub, { ...body.value, actor }), {
+      tag: "outcome-unknown",
+    });
     if (!obeyed.ok) return obeyed;
     return obeyed.value.ok ? json(inspectionView(name, obeyed.value.value)) : obeyed.value;
   };
@@ -75,7 +99,8 @@ function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
 const resetCache = verb(contract.resetCacheBreaker.body, (stub, by) => stub.reset(by));
 
 /** Resets the breaker of the cache, without having to know its name or to give a reason. */
-export const resetCacheBreaker: Handler = (call) => resetCache({ ...call, params: { name: "cache" } });
+export const resetCacheBreaker: Handler = (call) =>
+  resetCache({ ...call, params: { name: "cache" } });
 
 async function ask<Reply>(
   env: ApiEnv,
@@ -84,7 +109,9 @@ async function ask<Reply>(
   unanswered: Failure = { tag: "unavailable", dependency: "circuit breaker" },
 ): Promise<Result<Reply, Failure>> {
   try {
-    return ok(await within(OBJECT_TIMEOUT_MS, question(objectNamed(env.CIRCUIT_BREAKER, name, env))));
+    return ok(
+      await within(OBJECT_TIMEOUT_MS, question(objectNamed(env.CIRCUIT_BREAKER, name, env))),
+    );
   } catch (error) {
     log("error", "circuit_breaker.unreachable", { dependency: name, ...describeError(error) });
     return fail(unanswered);
@@ -98,7 +125,10 @@ function nameOf(params: Record<string, string>): string | null {
   return isDependency(name) ? name : null;
 }
 
-function inspectionView(name: string, { state, epoch, failures, calls, retryAfterMs, override, last }: Inspection) {
+function inspectionView(
+  name: string,
+  { state, epoch, failures, calls, retryAfterMs, override, last }: Inspection,
+) {
   const view = { name, state, override: override.kind, epoch, failures, calls, retryAfterMs };
   return last === null ? view : { ...view, lastTransition: transitionView(last) };
 }

@@ -1,11 +1,15 @@
-import { corsOrigins } from "../../shared/config.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import { log } from "../../shared/telemetry/log.ts";
+import { log } from "../../shared/lib/worker/log.ts";
+import type { ApiEnv } from "../env.ts";
+import { corsOrigins } from "./settings.ts";
 
-/** Pages of other origins: https://fetch.spec.whatwg.org/#http-cors-protocol. Only those of `CORS_ORIGINS`, and without cookies. */
+/**
+ * Pages of other origins: https://fetch.spec.whatwg.org/#http-cors-protocol. Only those of
+ * `CORS_ORIGINS`, and without cookies.
+ */
 
 const ALLOW_HEADERS = "Authorization, Content-Type, Idempotency-Key, Cache-Control";
-const EXPOSE_HEADERS = "X-Request-Id, Location, Retry-After, RateLimit-Policy, Cache-Status, Idempotency-Replayed, Allow";
+const EXPOSE_HEADERS =
+  "X-Request-Id, Location, Retry-After, RateLimit-Policy, Cache-Status, Idempotency-Replayed, Allow";
 const MAX_AGE_SECONDS = 7_200;
 
 /** Tells a browser whether the page may read the answer. */
@@ -21,7 +25,10 @@ export function addCorsHeaders(headers: Headers, request: Request, env: ApiEnv):
 /** The answer to OPTIONS. @param allow methods of the path */
 export function answerOptions(request: Request, env: ApiEnv, allow: string[]): Response {
   const headers = new Headers({ Allow: [...allow, "OPTIONS"].join(", ") });
-  if (allowedOrigin(request, env) !== null && request.headers.has("Access-Control-Request-Method")) {
+  if (
+    allowedOrigin(request, env) !== null &&
+    request.headers.has("Access-Control-Request-Method")
+  ) {
     headers.set("Access-Control-Allow-Methods", allow.join(", "));
     headers.set("Access-Control-Allow-Headers", ALLOW_HEADERS);
     headers.set("Access-Control-Max-Age", String(MAX_AGE_SECONDS));
@@ -29,7 +36,10 @@ export function answerOptions(request: Request, env: ApiEnv, allow: string[]): R
   return new Response(null, { status: 204, headers });
 }
 
-/** Whether a browser sent this from a page of another site. Who signed in by cookie must not be made to write by one. */
+/**
+ * Whether a browser sent this from a page of another site. Who signed in by cookie must not be made
+ * to write by one.
+ */
 export function isCrossSite(request: Request): boolean {
   const origin = request.headers.get("Origin");
   return origin !== null && origin !== new URL(request.url).origin;
@@ -40,6 +50,9 @@ function allowedOrigin(request: Request, env: ApiEnv): string | null {
   if (origin === null) return null;
   const origins = corsOrigins(env);
   if (origins.ok) return origins.value.includes(origin) ? origin : null;
-  log("error", "cors.misconfigured", { variable: origins.error.variable, problem: origins.error.message });
+  log("error", "cors.misconfigured", {
+    variable: origins.error.variable,
+    problem: origins.error.message,
+  });
   return null;
 }

@@ -1,15 +1,21 @@
 import * as contract from "../../shared/contract/dead-letters.ts";
-import { previewReplay, replayDeadLetters, wantedMails } from "../../shared/email/dead-letters/replay.ts";
-import { discardDeadLetter, findDeadLetter, listDeadLetters, type DeadLetter } from "../../shared/email/dead-letters/store.ts";
-import { ring } from "../../shared/email/outbox.ts";
-import { findEmail } from "../../shared/email/store.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { readJson, validate } from "../../shared/http/body.ts";
-import { pageFrom } from "../../shared/http/lists.ts";
-import { fail, ok } from "../../shared/result.ts";
-import { json, pathParam, type Handler } from "./call.ts";
+import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readDatabase } from "./read-database.ts";
+import { ring } from "../../shared/email/outbox.ts";
+import { previewReplay, replayDeadLetters, wantedMails } from "../../shared/email/replay.ts";
+import {
+  discardDeadLetter,
+  findDeadLetter,
+  listDeadLetters,
+  type DeadLetter,
+} from "../../shared/email/sql/dead-letters.ts";
+import { findEmail } from "../../shared/email/sql/emails.ts";
+import { readJson } from "../../shared/http/body.ts";
+import type { Failure } from "../../shared/http/failure.ts";
+import { pageFrom } from "../../shared/http/lists.ts";
+import { fail, ok } from "../../shared/lib/base/result.ts";
+import { validate } from "../../shared/lib/worker/validate.ts";
+import { json, pathParam, type Handler } from "./call.ts";
 
 const noSuchLetter: Failure = { tag: "not-found", what: "dead letter" };
 
@@ -18,13 +24,17 @@ export const deadLetters: Handler = async ({ url, env }) => {
   const query = validate(contract.listDeadLetters.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { limit, cursor, ...wanted } = query.value;
-  const letters = await readDatabase(env, () => listDeadLetters(env.DB, wanted, cursor ?? null, limit + 1));
+  const letters = await readDatabase(env, () =>
+    listDeadLetters(env.DB, wanted, cursor ?? null, limit + 1),
+  );
   if (!letters.ok) return letters;
   const { rows, ...next } = pageFrom(letters.value, limit, (letter) => letter.buriedAt);
   return json({ items: rows.map(deadLetterView), ...next });
 };
 
-/** One dead letter with the answer to each attempt, or the body of a message that nobody understood. */
+/**
+ * One dead letter with the answer to each attempt, or the body of a message that nobody understood.
+ */
 export const inspectDeadLetter: Handler = async ({ params, env }) => {
   const id = pathParam(params, "id") ?? "";
   const letter = await readDatabase(env, () => findDeadLetter(env.DB, id));
@@ -66,7 +76,9 @@ export const processDeadLetters: Handler = async ({ request, env, now }) => {
     const preview = await readDatabase(env, () => previewReplay(env.DB, ids.value));
     return preview.ok ? json(preview.value) : preview;
   }
-  const replayed = await writeDatabase(() => replayDeadLetters(env.DB, ids.value, ratePerSecond, now));
+  const replayed = await writeDatabase(() =>
+    replayDeadLetters(env.DB, ids.value, ratePerSecond, now),
+  );
   if (!replayed.ok) return replayed;
   await ring({ db: env.DB, queue: env.EMAIL_QUEUE }, replayed.value.requeued, now);
   return json(replayed.value.processed);

@@ -1,7 +1,7 @@
-import type { ApiEnv } from "../../shared/env.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { fail, ok, type Result } from "../../shared/result.ts";
-import { readDatabase } from "./read-database.ts";
+import { readDatabase } from "../../shared/database/read.ts";
+import type { Failure } from "../../shared/http/failure.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import type { ApiEnv } from "../env.ts";
 
 const MAX_RETRIES = 3;
 
@@ -14,8 +14,14 @@ export type Decision<Facts, Value> = {
   write: (facts: Facts) => Promise<Result<Value | null, Failure>>;
 };
 
-/** Reads, decides, and writes what was decided: anew if others changed meanwhile what it was decided over. */
-export async function decide<Facts, Value>(env: ApiEnv, { read, whyNot, write }: Decision<Facts, Value>): Promise<Result<Value, Failure>> {
+/**
+ * Reads, decides, and writes what was decided: anew if others changed meanwhile what it was decided
+ * over.
+ */
+export async function decide<Facts, Value>(
+  env: ApiEnv,
+  { read, whyNot, write }: Decision<Facts, Value>,
+): Promise<Result<Value, Failure>> {
   for (let retries = 0; retries <= MAX_RETRIES; retries += 1) {
     const facts = await readDatabase(env, read);
     if (!facts.ok) return facts;
@@ -25,5 +31,8 @@ export async function decide<Facts, Value>(env: ApiEnv, { read, whyNot, write }:
     if (!written.ok) return written;
     if (written.value !== null) return ok(written.value);
   }
-  return fail({ tag: "wrong-state", detail: "Others changed the same at the same moment. Nothing was written: try again." });
+  return fail({
+    tag: "wrong-state",
+    detail: "Others changed the same at the same moment. Nothing was written: try again.",
+  });
 }

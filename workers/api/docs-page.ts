@@ -14,7 +14,10 @@ type OperationObject = {
   tags: string[];
   parameters: { name: string; in: string; required: boolean; schema: unknown }[];
   requestBody?: { content: Record<string, { schema: unknown }> };
-  responses: Record<string, { description: string; content?: Record<string, { schema?: unknown }> }>;
+  responses: Record<
+    string,
+    { description: string; content?: Record<string, { schema?: unknown }> }
+  >;
 };
 
 const style = `:root{color-scheme:light dark;--line:#d8d8e2;--soft:#f4f4f8;--accent:#4b3fce}
@@ -42,14 +45,24 @@ The same for machines: <a href="/openapi.json">openapi.json</a>.</p>${sections.j
   return { title: "Luna: the API", style, body };
 }
 
-function operationHtml({ path, method, operation }: { path: string; method: string; operation: OperationObject }): string {
+function operationHtml({
+  path,
+  method,
+  operation,
+}: {
+  path: string;
+  method: string;
+  operation: OperationObject;
+}): string {
   const { operationId, summary, description, parameters, requestBody, responses } = operation;
   const rows = parameters.map(
     (one) =>
       `<tr><td>${escaped(one.name)}</td><td>${one.in}${one.required ? ", required" : ""}</td><td>${schemaText(one.schema)}</td></tr>`,
   );
   const answers = Object.entries(responses).map(([status, answer]) => {
-    const schema = Object.values(answer.content ?? {}).find((one) => one.schema !== undefined && !isReference(one.schema))?.schema;
+    const schema = Object.values(answer.content ?? {}).find(
+      (one) => one.schema !== undefined && !isReference(one.schema),
+    )?.schema;
     return `<tr><td>${status}</td><td>${escaped(answer.description)}${schema === undefined ? "" : schemaHtml(schema)}</td></tr>`;
   });
   const body = Object.values(requestBody?.content ?? {})[0]?.schema;
@@ -60,10 +73,16 @@ ${body === undefined ? "" : `<p>Body</p>${schemaHtml(body)}`}
 <table><tr><th>Status</th><th>Answer</th></tr>${answers.join("")}</table></details>`;
 }
 
-const isReference = (schema: unknown): boolean => typeof schema === "object" && schema !== null && "$ref" in schema;
+const isReference = (schema: unknown): boolean =>
+  typeof schema === "object" && schema !== null && "$ref" in schema;
 const schemaText = (schema: unknown): string => `<code>${escaped(JSON.stringify(schema))}</code>`;
-const schemaHtml = (schema: unknown): string => `<pre tabindex="0">${escaped(JSON.stringify(schema, null, 2))}</pre>`;
+const schemaHtml = (schema: unknown): string =>
+  `<pre tabindex="0">${escaped(JSON.stringify(schema, null, 2))}</pre>`;
 
 function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
 }

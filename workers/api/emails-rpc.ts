@@ -1,18 +1,27 @@
 import * as v from "valibot";
-import type { EmailsRpc } from "../../shared/email/rpc.ts";
 import { acceptProduced } from "../../shared/email/producers.ts";
+import type { EmailsRpc } from "../../shared/email/rpc.ts";
 import { idempotencyKey, traceparent } from "../../shared/email/schemas.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import { validate } from "../../shared/http/body.ts";
-import { newTraceId, traced, traceIdOf } from "../../shared/telemetry/trace.ts";
+import { newTraceId, traced, traceIdOf } from "../../shared/lib/worker/trace.ts";
+import { validate } from "../../shared/lib/worker/validate.ts";
+import type { ApiEnv } from "../env.ts";
 
-const sendOptions = v.strictObject({ idempotencyKey: v.optional(idempotencyKey), traceparent: v.optional(traceparent) });
+const sendOptions = v.strictObject({
+  idempotencyKey: v.optional(idempotencyKey),
+  traceparent: v.optional(traceparent),
+});
 
 /** What the entrypoint `Emails` does. Never throws: whatever goes wrong is a value with a `tag`. */
-export async function sendByRpc(env: ApiEnv, message: unknown, options: unknown): ReturnType<EmailsRpc["send"]> {
+export async function sendByRpc(
+  env: ApiEnv,
+  message: unknown,
+  options: unknown,
+): ReturnType<EmailsRpc["send"]> {
   const checked = validate(sendOptions, options);
   if (!checked.ok) return checked;
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
   const traceId = traceIdOf(checked.value.traceparent ?? "") ?? newTraceId();
-  return await traced({ traceId }, () => acceptProduced(outbox, env, message, checked.value.idempotencyKey, Date.now()));
+  return await traced({ traceId }, () =>
+    acceptProduced(outbox, env, message, checked.value.idempotencyKey, Date.now()),
+  );
 }

@@ -1,17 +1,23 @@
-import { cancelEmail } from "../../shared/email/cancel/store.ts";
-import { acceptEmails, type Sender } from "../../shared/email/outbox.ts";
-import { emailBatch, emailQuery, idempotencyKey, type EmailView } from "../../shared/email/schemas.ts";
-import { submissionOf } from "../../shared/email/submission.ts";
 import * as v from "valibot";
-import { findEmail, listEmails, type StoredEmail } from "../../shared/email/store.ts";
-import { readJson, validate } from "../../shared/http/body.ts";
-import { pageFrom } from "../../shared/http/lists.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { problemOf } from "../../shared/http/problem.ts";
-import { fail, ok, type Result } from "../../shared/result.ts";
-import { json, type Caller, type Handler } from "./call.ts";
+import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readDatabase } from "./read-database.ts";
+import { acceptEmails, type Sender } from "../../shared/email/outbox.ts";
+import {
+  emailBatch,
+  emailQuery,
+  idempotencyKey,
+  type EmailView,
+} from "../../shared/email/schemas.ts";
+import { cancelEmail } from "../../shared/email/sql/cancel.ts";
+import { findEmail, listEmails, type StoredEmail } from "../../shared/email/sql/emails.ts";
+import { submissionOf } from "../../shared/email/submission.ts";
+import { readJson } from "../../shared/http/body.ts";
+import type { Failure } from "../../shared/http/failure.ts";
+import { pageFrom } from "../../shared/http/lists.ts";
+import { problemOf } from "../../shared/http/problem.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import { validate } from "../../shared/lib/worker/validate.ts";
+import { json, type Caller, type Handler } from "./call.ts";
 
 /** 202 once the mail is in D1; the delivery shows on `GET /api/emails/:id`. */
 export const sendEmail: Handler = async ({ request, env, caller, now }) => {
@@ -26,13 +32,17 @@ export const sendEmail: Handler = async ({ request, env, caller, now }) => {
   if (accepted === undefined) return fail({ tag: "internal" });
   if (!accepted.ok) return accepted;
   const { id, status, replayed } = accepted.value;
-  const headers = { Location: `/api/emails/${id}`, ...(replayed ? { "Idempotency-Replayed": "true" } : {}) };
+  const headers = {
+    Location: `/api/emails/${id}`,
+    ...(replayed ? { "Idempotency-Replayed": "true" } : {}),
+  };
   return json({ id, status }, { status: 202, headers });
 };
 
 /**
- * Up to a hundred mails, each accepted or refused by itself: `items` has an answer for each, in their order. An Idempotency-Key holds for
- * each mail at its place, so that the whole request can be repeated.
+ * Up to a hundred mails, each accepted or refused by itself: `items` has an answer for each, in
+ * their order. An Idempotency-Key holds for each mail at its place, so that the whole request can
+ * be repeated.
  */
 export const sendEmails: Handler = async ({ request, env, caller, now }) => {
   const key = keyOf(request);
@@ -40,7 +50,12 @@ export const sendEmails: Handler = async ({ request, env, caller, now }) => {
   const batch = await readJson(request, emailBatch);
   if (!batch.ok) return batch;
   const checked = batch.value.emails.map((email, n) =>
-    submissionOf(env, email, senderOf(caller, key.value === null ? null : `${key.value}#${n}`), now),
+    submissionOf(
+      env,
+      email,
+      senderOf(caller, key.value === null ? null : `${key.value}#${n}`),
+      now,
+    ),
   );
   const mails = checked.flatMap((mail, n) => (mail.ok ? [{ n, ...mail.value }] : []));
   const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, mails, now);
@@ -51,7 +66,11 @@ export const sendEmails: Handler = async ({ request, env, caller, now }) => {
     return { error: problemOf(answer?.error ?? { tag: "internal" }) };
   });
   return json(
-    { accepted: accepted.filter((mail) => mail.ok).length, refused: items.filter((item) => "error" in item).length, items },
+    {
+      accepted: accepted.filter((mail) => mail.ok).length,
+      refused: items.filter((item) => "error" in item).length,
+      items,
+    },
     { status: 202 },
   );
 };
@@ -65,7 +84,10 @@ export const cancel: Handler = async ({ params, env, caller, now }) => {
   if (!cancelled.ok) return cancelled;
   if (cancelled.value === null) return fail({ tag: "not-found", what: "email" });
   if (!cancelled.value.cancelled) {
-    return fail({ tag: "wrong-state", detail: `Only a scheduled or queued mail can be cancelled; this one is ${cancelled.value.status}.` });
+    return fail({
+      tag: "wrong-state",
+      detail: `Only a scheduled or queued mail can be cancelled; this one is ${cancelled.value.status}.`,
+    });
   }
   return json({ id, status: "cancelled" });
 };
@@ -75,7 +97,10 @@ function keyOf(request: Request): Result<string | null, Failure> {
   if (key === null) return ok(null);
   const checked = validate(idempotencyKey, key);
   if (checked.ok) return checked;
-  return fail({ tag: "invalid", errors: checked.error.errors.map(({ message }) => ({ path: "Idempotency-Key", message })) });
+  return fail({
+    tag: "invalid",
+    errors: checked.error.errors.map(({ message }) => ({ path: "Idempotency-Key", message })),
+  });
 }
 
 function senderOf(caller: Caller, key: string | null): Omit<Sender, "from"> {
@@ -86,7 +111,10 @@ function senderOf(caller: Caller, key: string | null): Omit<Sender, "from"> {
 export const getEmail: Handler = async ({ params, env, caller }) => {
   const found = await readDatabase(env, () => findEmail(env.DB, params["id"] ?? ""));
   if (!found.ok) return found;
-  if (found.value === null || (caller.role === "user" && found.value.mail.tenant !== tenantOf(caller))) {
+  if (
+    found.value === null ||
+    (caller.role === "user" && found.value.mail.tenant !== tenantOf(caller))
+  ) {
     return fail({ tag: "not-found", what: "email" });
   }
   return json({ ...emailView(found.value.mail), events: found.value.events });
@@ -123,7 +151,9 @@ function emailView(mail: StoredEmail): EmailView {
     ...(mail.tags.length === 0 ? {} : { tags: mail.tags }),
     createdAt: new Date(mail.createdAt).toISOString(),
     updatedAt: new Date(mail.updatedAt).toISOString(),
-    ...(["queued", "scheduled", "pinned"].includes(mail.status) ? { dueAt: new Date(mail.dueAt).toISOString() } : {}),
+    ...(["queued", "scheduled", "pinned"].includes(mail.status)
+      ? { dueAt: new Date(mail.dueAt).toISOString() }
+      : {}),
     ...(mail.sentAt === null ? {} : { sentAt: new Date(mail.sentAt).toISOString() }),
     ...(mail.lastError === null ? {} : { lastError: mail.lastError }),
     ...(mail.traceId === null ? {} : { traceId: mail.traceId }),

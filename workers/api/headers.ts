@@ -1,4 +1,7 @@
-/** What every answer carries unless its handler has said otherwise (https://owasp.org/www-project-secure-headers/). */
+/**
+ * What every answer carries unless its handler has said otherwise
+ * (https://owasp.org/www-project-secure-headers/).
+ */
 export const securityHeaders = {
   "Cache-Control": "no-store",
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -11,7 +14,8 @@ export const securityHeaders = {
 };
 
 export function addSecurityHeaders(headers: Headers): void {
-  for (const [name, value] of Object.entries(securityHeaders)) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of Object.entries(securityHeaders))
+    if (!headers.has(name)) headers.set(name, value);
 }
 
 export const MAX_URI_BYTES = 8_192;

@@ -1,14 +1,14 @@
-import { objectNamed } from "../../shared/objects.ts";
 import { version } from "../../package.json";
-import { owedPurges } from "../../shared/cache-tags/intents/store.ts";
-import { dependencies } from "../../shared/circuit-breaker/dependencies.ts";
-import { leaseOn } from "../../shared/circuit-breaker/guard.ts";
-import { within } from "../../shared/deadline.ts";
-import { MAX_DUE_AGE_MS } from "../../shared/email/retry-policy.ts";
-import { emailBacklog, type EmailBacklog } from "../../shared/email/store.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import { owedPurges } from "../../shared/database/purge-outbox/purge-intents.ts";
+import { dependencies } from "../../shared/dependencies/dependencies.ts";
+import { MAX_DUE_AGE_MS } from "../../shared/email/rules/retry-policy.ts";
+import { emailBacklog, type EmailBacklog } from "../../shared/email/sql/emails.ts";
+import { within } from "../../shared/lib/base/deadline.ts";
+import { leaseOn } from "../../shared/lib/circuit-breaker/index.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
+import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
+import type { ApiEnv } from "../env.ts";
 import { json, type Call, type Handler } from "./call.ts";
 
 type Status = "ok" | "degraded";
@@ -20,7 +20,10 @@ const BREAKER_TIMEOUT_MS = 1_000;
 const DATABASE_TIMEOUT_MS = 2_000;
 const WATCHDOG_TIMEOUT_MS = 1_000;
 
-/** 200 `ok` or `degraded`; 503 `down` only when D1 does not answer, because nothing can be done without it. */
+/**
+ * 200 `ok` or `degraded`; 503 `down` only when D1 does not answer, because nothing can be done
+ * without it.
+ */
 export const health: Handler = async ({ env, now }: Call) => {
   const breakers = breakerCheck(env);
   const tasks = taskCheck(env);
@@ -28,11 +31,17 @@ export const health: Handler = async ({ env, now }: Call) => {
   let purges: Awaited<ReturnType<typeof owedPurges>>;
   try {
     // Past the breaker: this must see what is there.
-    [backlog, purges] = await within(DATABASE_TIMEOUT_MS, Promise.all([emailBacklog(env.DB, now), owedPurges(env.DB)]));
+    [backlog, purges] = await within(
+      DATABASE_TIMEOUT_MS,
+      Promise.all([emailBacklog(env.DB, now), owedPurges(env.DB)]),
+    );
   } catch (error) {
     log("error", "health.database_down", describeError(error));
     const checks = { database: { status: "down" }, breakers: await breakers, tasks: await tasks };
-    return json({ status: "down", checks, version }, { status: 503, headers: { "Retry-After": "5" } });
+    return json(
+      { status: "down", checks, version },
+      { status: 503, headers: { "Retry-After": "5" } },
+    );
   }
   const checks = {
     database: { status: "ok" as const },
@@ -41,7 +50,9 @@ export const health: Handler = async ({ env, now }: Call) => {
     tasks: await tasks,
     email: emailCheck(backlog, now),
   };
-  const status = Object.values(checks).some((check) => check.status === "degraded") ? "degraded" : "ok";
+  const status = Object.values(checks).some((check) => check.status === "degraded")
+    ? "degraded"
+    : "ok";
   return json({ status, checks, version });
 };
 
@@ -52,12 +63,16 @@ function emailCheck({ oldestDueAt, ...counts }: EmailBacklog, now: number) {
 }
 
 function cacheCheck({ owed, oldestAt }: Awaited<ReturnType<typeof owedPurges>>, now: number) {
-  const oldestOwedSeconds = oldestAt === null ? 0 : Math.max(Math.floor((now - oldestAt) / 1_000), 0);
+  const oldestOwedSeconds =
+    oldestAt === null ? 0 : Math.max(Math.floor((now - oldestAt) / 1_000), 0);
   const status: Status = oldestOwedSeconds > MAX_OWED_AGE_SECONDS ? "degraded" : "ok";
   return { status, owedPurges: owed, oldestOwedSeconds };
 }
 
-/** Which tasks have not run in time. If none is watched yet, as after the first deployment, they are registered. */
+/**
+ * Which tasks have not run in time. If none is watched yet, as after the first deployment, they are
+ * registered.
+ */
 async function taskCheck(env: ApiEnv) {
   try {
     const { watched, overdue } = await within(
@@ -74,17 +89,29 @@ async function taskCheck(env: ApiEnv) {
   }
 }
 
-/** What this isolate knows of each breaker, about a lease old at most. `unreachable` names those whose object does not answer it. */
+/**
+ * What this isolate knows of each breaker, about a lease old at most. `unreachable` names those
+ * whose object does not answer it.
+ */
 async function breakerCheck(env: ApiEnv) {
   const known = await Promise.all(
     dependencies.map(async (name) => {
       const lease = leaseOn(env, name);
       await lease.refresh(BREAKER_TIMEOUT_MS);
       const { view, local } = lease;
-      return { name, state: (local?.snapshot ?? view?.snapshot)?.state ?? "UNKNOWN", reached: lease.reached };
+      return {
+        name,
+        state: (local?.snapshot ?? view?.snapshot)?.state ?? "UNKNOWN",
+        reached: lease.reached,
+      };
     }),
   );
   const unreachable = known.filter(({ reached }) => !reached).map(({ name }) => name);
-  const status: Status = unreachable.length > 0 || known.some(({ state }) => state !== "CLOSED") ? "degraded" : "ok";
-  return { status, states: Object.fromEntries(known.map(({ name, state }) => [name, state])), unreachable };
+  const status: Status =
+    unreachable.length > 0 || known.some(({ state }) => state !== "CLOSED") ? "degraded" : "ok";
+  return {
+    status,
+    states: Object.fromEntries(known.map(({ name, state }) => [name, state])),
+    unreachable,
+  };
 }

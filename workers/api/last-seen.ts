@@ -1,12 +1,18 @@
 import { waitUntil } from "cloudflare:workers";
 import { LRUCache } from "lru-cache";
-import { noteSeen, SEEN_PRECISION_MS } from "../../shared/accounts/activity/store.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import { noteSeen, SEEN_PRECISION_MS } from "../../shared/accounts/sql/activity.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
 
-/** When this isolate last noted that a user was seen: D1 hears of it once an hour, and not for each request. */
+/**
+ * When this isolate last noted that a user was seen: D1 hears of it once an hour, and not for each
+ * request.
+ */
 const noted = new LRUCache<string, number>({ max: 10_000 });
 
-/** Notes in the background that a user was seen. A request never waits for it, nor fails because of it. */
+/**
+ * Notes in the background that a user was seen. A request never waits for it, nor fails because of
+ * it.
+ */
 export function noteUser(db: D1Database, userId: string, now: number): void {
   const last = noted.get(userId);
   if (last !== undefined && now - last < SEEN_PRECISION_MS) return;

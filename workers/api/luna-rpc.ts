@@ -1,22 +1,29 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { createClient } from "../../shared/client.ts";
-import { operations } from "../../shared/contract/operations.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import type { LunaRequest } from "../../shared/rpc.ts";
+import { createClient } from "../../shared/contract/client/client.ts";
+import type { LunaRequest } from "../../shared/contract/client/rpc.ts";
 import type { Operation } from "../../shared/contract/operation.ts";
+import { operations } from "../../shared/contract/operations.ts";
+import type { ApiEnv } from "../env.ts";
 import { dispatch } from "./dispatch.ts";
 
 /** Only what its origin is called: nothing is sent there. */
 const BASE_URL = "https://luna.internal";
 
-/** Each operation of the HTTP API as a method of that name: see `LunaRpc` in shared/rpc.ts. */
+/**
+ * Each operation of the HTTP API as a method of that name: see `LunaRpc` in
+ * shared/contract/client/rpc.ts.
+ */
 export class Luna extends WorkerEntrypoint<ApiEnv> {}
 
 for (const operation of operations) {
   // RPC calls methods of the class alone, and there is one for each operation.
   Object.defineProperty(Luna.prototype, operation.id, {
     async value(this: { env: ApiEnv }, { token, ...request }: LunaRequest<Operation> = {}) {
-      const client = createClient({ baseUrl: BASE_URL, token, fetch: (url, init) => dispatch(new Request(url, init), this.env) });
+      const client = createClient({
+        baseUrl: BASE_URL,
+        token,
+        fetch: (url, init) => dispatch(new Request(url, init), this.env),
+      });
       return await client(operation, request);
     },
   });

@@ -1,20 +1,28 @@
-import { objectNamed } from "../../shared/objects.ts";
-import { inspectAll } from "../../shared/circuit-breaker/inspect-all.ts";
-import { within } from "../../shared/deadline.ts";
-import { emailBacklog } from "../../shared/email/store.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import { ok } from "../../shared/result.ts";
-import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rpc.ts";
-import { exposition, EXPOSITION_TYPE, type Sample } from "../../shared/telemetry/exposition.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
-import type { Labels, MetricName, Part } from "../../shared/telemetry/metrics.ts";
-import { TELEMETRY_NAME } from "../../shared/telemetry/rpc.ts";
+import { knownNames } from "../../shared/dependencies/dependencies.ts";
+import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
+import { emailBacklog } from "../../shared/email/sql/emails.ts";
+import { within } from "../../shared/lib/base/deadline.ts";
+import { ok } from "../../shared/lib/base/result.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
+import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
+import {
+  exposition,
+  EXPOSITION_TYPE,
+  type Sample,
+} from "../../shared/telemetry/rules/exposition.ts";
+import type { Labels, MetricName, Part } from "../../shared/telemetry/rules/metrics.ts";
+import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
+import type { ApiEnv } from "../env.ts";
 import type { Handler } from "./call.ts";
 
 /** A scrape waits for none of its parts for longer than this. */
 const PART_TIMEOUT_MS = 2_000;
 
-/** Everything that is counted and measured, for Prometheus. A part that does not answer hides no other: `luna_scrape_ok` tells of it. */
+/**
+ * Everything that is counted and measured, for Prometheus. A part that does not answer hides no
+ * other: `luna_scrape_ok` tells of it.
+ */
 export const scrapeMetrics: Handler = async ({ env, now }) => {
   const [fleet, breakers, email, tasks] = await Promise.all([
     part("telemetry", () => fleetPart(env)),
@@ -28,10 +36,18 @@ export const scrapeMetrics: Handler = async ({ env, now }) => {
     email: email !== null,
     tasks: tasks !== null,
   };
-  const oks = Object.entries(answered).map(([name, isOk]) => sample("luna_scrape_ok", { part: name as Part }, isOk ? 1 : 0));
-  const samples = [...(fleet?.samples ?? []), ...breakers.samples, ...(email ?? []), ...(tasks ?? []), ...oks];
+  const oks = Object.entries(answered).map(([name, isOk]) =>
+    sample("luna_scrape_ok", { part: name as Part }, isOk ? 1 : 0),
+  );
+  const samples = [
+    ...(fleet?.samples ?? []),
+    ...breakers.samples,
+    ...(email ?? []),
+    ...(tasks ?? []),
+    ...oks,
+  ];
   const headers = { "Content-Type": EXPOSITION_TYPE, "Cache-Control": "no-store" };
-  return ok(new Response(exposition(fleet?.totals ?? null, samples), { headers }));
+  return ok(new Response(exposition(fleet?.totals ?? null, samples, knownNames), { headers }));
 };
 
 /** Null for a part that failed or took too long. */
@@ -44,16 +60,28 @@ async function part<Value>(name: string, read: () => Promise<Value>): Promise<Va
   }
 }
 
-const sample = <Name extends MetricName>(name: Name, labels: Labels<Name>, value: number): Sample => ({ name, labels, value });
+const sample = <Name extends MetricName>(
+  name: Name,
+  labels: Labels<Name>,
+  value: number,
+): Sample => ({ name, labels, value });
 
-async function fleetPart(env: ApiEnv): Promise<{ totals: Record<string, number>; samples: Sample[] }> {
-  const { totals, isolates, reportedAt } = await objectNamed(env.TELEMETRY, TELEMETRY_NAME, env).inspect();
+async function fleetPart(
+  env: ApiEnv,
+): Promise<{ totals: Record<string, number>; samples: Sample[] }> {
+  const { totals, isolates, reportedAt } = await objectNamed(
+    env.TELEMETRY,
+    TELEMETRY_NAME,
+    env,
+  ).inspect();
   const reports = Object.entries(reportedAt) as [keyof typeof reportedAt, number][];
   return {
     totals,
     samples: [
       sample("luna_telemetry_isolates", {}, isolates),
-      ...reports.map(([worker, at]) => sample("luna_telemetry_last_report_timestamp_seconds", { worker }, at / 1_000)),
+      ...reports.map(([worker, at]) =>
+        sample("luna_telemetry_last_report_timestamp_seconds", { worker }, at / 1_000),
+      ),
     ],
   };
 }
@@ -68,7 +96,11 @@ async function breakersPart(env: ApiEnv): Promise<{ ok: boolean; samples: Sample
     if (inspection === null) return [];
     return [
       ...states.map((state) =>
-        sample("luna_circuit_breaker_state", { dependency, state: stateLabel[state] }, inspection.state === state ? 1 : 0),
+        sample(
+          "luna_circuit_breaker_state",
+          { dependency, state: stateLabel[state] },
+          inspection.state === state ? 1 : 0,
+        ),
       ),
       // Transitions are numbered from the first on.
       sample("luna_circuit_breaker_transitions_total", { dependency }, inspection.last?.id ?? 0),
@@ -78,16 +110,26 @@ async function breakersPart(env: ApiEnv): Promise<{ ok: boolean; samples: Sample
 }
 
 async function emailPart(env: ApiEnv, now: number): Promise<Sample[]> {
-  const { scheduled, queued, pinned, due, oldestDueAt, inFlight, unknown, dead } = await emailBacklog(env.DB, now);
+  const { scheduled, queued, pinned, due, oldestDueAt, inFlight, unknown, dead } =
+    await emailBacklog(env.DB, now);
   const mails = { scheduled, queued, pinned, due, in_flight: inFlight, unknown };
   return [
-    ...(Object.entries(mails) as [keyof typeof mails, number][]).map(([state, number]) => sample("luna_email_backlog", { state }, number)),
-    sample("luna_email_oldest_due_age_seconds", {}, oldestDueAt === null ? 0 : Math.max(now - oldestDueAt, 0) / 1_000),
+    ...(Object.entries(mails) as [keyof typeof mails, number][]).map(([state, number]) =>
+      sample("luna_email_backlog", { state }, number),
+    ),
+    sample(
+      "luna_email_oldest_due_age_seconds",
+      {},
+      oldestDueAt === null ? 0 : Math.max(now - oldestDueAt, 0) / 1_000,
+    ),
     sample("luna_dead_letters", {}, dead),
   ];
 }
 
 async function tasksPart(env: ApiEnv): Promise<Sample[]> {
   const { watched, overdue } = await objectNamed(env.TASK_WATCHDOG, WATCHDOG_NAME, env).inspect();
-  return [sample("luna_tasks_watched", {}, watched), sample("luna_tasks_overdue", {}, overdue.length)];
+  return [
+    sample("luna_tasks_watched", {}, watched),
+    sample("luna_tasks_overdue", {}, overdue.length),
+  ];
 }

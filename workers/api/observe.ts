@@ -1,15 +1,25 @@
-import type { ApiEnv } from "../../shared/env.ts";
 import { counters } from "../../shared/telemetry/counters.ts";
 import { reportSoon } from "../../shared/telemetry/isolate.ts";
-import { requestMethods, statusClasses } from "../../shared/telemetry/metrics.ts";
+import { requestMethods, statusClasses } from "../../shared/telemetry/rules/metrics.ts";
+import type { ApiEnv } from "../env.ts";
 
 type Answered = { request: Request; env: ApiEnv; operation: string | null; startedAt: number };
 
-/** Counts a request that has its answer. What nobody has a path for is counted together: callers must not bring series along. */
-export function observeRequest({ request, env, operation, startedAt }: Answered, status: number): void {
+/**
+ * Counts a request that has its answer. What nobody has a path for is counted together: callers
+ * must not bring series along.
+ */
+export function observeRequest(
+  { request, env, operation, startedAt }: Answered,
+  status: number,
+): void {
   const labels = { operation: operation ?? "none" };
   const method = requestMethods.find((known) => known === request.method) ?? "other";
-  counters.count("luna_http_requests_total", { ...labels, method, status: statusClasses[Math.floor(status / 100) - 1] ?? "5xx" });
+  counters.count("luna_http_requests_total", {
+    ...labels,
+    method,
+    status: statusClasses[Math.floor(status / 100) - 1] ?? "5xx",
+  });
   counters.observe("luna_http_request_duration_seconds", labels, Date.now() - startedAt);
   reportSoon(env);
 }

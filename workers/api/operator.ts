@@ -1,4 +1,4 @@
-import { fail } from "../../shared/result.ts";
+import { fail } from "../../shared/lib/base/result.ts";
 import { json, type Handler } from "./call.ts";
 
 /** Who calls, as the audit log and the breakers' histories name them. */

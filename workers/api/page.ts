@@ -1,10 +1,15 @@
-import { sha256 } from "../../shared/hash.ts";
-import { ok, type Result } from "../../shared/result.ts";
+import { sha256 } from "../../shared/lib/base/hash.ts";
+import { ok, type Result } from "../../shared/lib/base/result.ts";
 
 export type Page = { title: string; style: string; body: string };
 
-/** A page with one style of its own, and nothing else: no script, no image, nothing from elsewhere. */
-export async function pageResponse({ title, style, body }: Page, headers: Record<string, string>): Promise<Result<Response, never>> {
+/**
+ * A page with one style of its own, and nothing else: no script, no image, nothing from elsewhere.
+ */
+export async function pageResponse(
+  { title, style, body }: Page,
+  headers: Record<string, string>,
+): Promise<Result<Response, never>> {
   const html = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="robots" content="noindex">
 <title>${title}</title><style>${style}</style></head><body>${body}</body></html>`;

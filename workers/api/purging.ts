@@ -1,7 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
-import type { PurgePorts } from "../../shared/accounts/purge.ts";
-import { cacheOf } from "../../shared/cache/open.ts";
-import type { ApiEnv } from "../../shared/env.ts";
+import { cacheOf } from "../../shared/accounts/cache.ts";
+import type { PurgePorts } from "../../shared/database/purge-outbox/purging-after.ts";
+import type { ApiEnv } from "../env.ts";
 
 /** What a write needs to purge what it makes old. */
 export function purging(env: ApiEnv): PurgePorts {

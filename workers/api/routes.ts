@@ -4,23 +4,30 @@ import * as letters from "../../shared/contract/dead-letters.ts";
 import * as emails from "../../shared/contract/emails.ts";
 import type { Operation } from "../../shared/contract/operation.ts";
 import * as tasks from "../../shared/contract/scheduled-tasks.ts";
-import { getDocs, getHealth, getOpenApi, getOperator, listAlerts, listAudit } from "../../shared/contract/system.ts";
+import {
+  getDocs,
+  getHealth,
+  getOpenApi,
+  getOperator,
+  listAlerts,
+  listAudit,
+} from "../../shared/contract/system.ts";
 import * as teams from "../../shared/contract/teams.ts";
 import { getTelemetry, scrapeMetrics as metricsContract } from "../../shared/contract/telemetry.ts";
 import * as users from "../../shared/contract/users.ts";
-import { resolveEmail } from "./resolve-email.ts";
 import { alerts } from "./alerts.ts";
-import * as cacheHandlers from "./cache.ts";
+import { auditLog } from "./audit.ts";
 import { cacheMetrics as answerCacheMetrics } from "./cache-metrics.ts";
+import * as cacheHandlers from "./cache.ts";
 import type { Handler } from "./call.ts";
 import * as breakerHandlers from "./circuit-breakers.ts";
 import * as letterHandlers from "./dead-letters.ts";
 import * as emailHandlers from "./emails.ts";
-import { auditLog } from "./audit.ts";
 import { health } from "./health.ts";
 import { scrapeMetrics } from "./metrics.ts";
 import { docs, openApi } from "./openapi.ts";
 import { getOperator as answerOperator } from "./operator.ts";
+import { resolveEmail } from "./resolve-email.ts";
 import * as taskHandlers from "./scheduled-tasks.ts";
 import { suppress, suppressions, unsuppress } from "./suppressions.ts";
 import * as teamHandlers from "./teams.ts";

@@ -1,13 +1,13 @@
 import { scheduledTaskHistory as contract } from "../../shared/contract/scheduled-tasks.ts";
-import type { ExecutionSummary, TaskResult } from "../../shared/schedule/execution.ts";
-import { lastRuns, readHistory, type RunRow } from "../../shared/schedule/history/store.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { validate } from "../../shared/http/body.ts";
+import { readDatabase } from "../../shared/database/read.ts";
+import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
-import { fail, ok, type Result } from "../../shared/result.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
+import { validate } from "../../shared/lib/worker/validate.ts";
+import type { ExecutionSummary, TaskResult } from "../../shared/schedule/execution.ts";
+import { lastRuns, readHistory, type RunRow } from "../../shared/schedule/sql/history.ts";
 import { json, type Handler } from "./call.ts";
-import { readDatabase } from "./read-database.ts";
 
 const iso = (at: number): string => new Date(at).toISOString();
 
@@ -25,7 +25,10 @@ export const listScheduledTasks: Handler = async ({ env }) => {
   return json({ items });
 };
 
-/** What ran, newest first. `total`, `successful` and `failed` count the executions that are kept; one has failed if any run of it has. */
+/**
+ * What ran, newest first. `total`, `successful` and `failed` count the executions that are kept;
+ * one has failed if any run of it has.
+ */
 export const scheduledTaskHistory: Handler = async ({ url, env }) => {
   const query = validate(contract.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
@@ -38,7 +41,9 @@ export const scheduledTaskHistory: Handler = async ({ url, env }) => {
     executionId: id,
     ...counts,
     // The newest slot that it ran for: others were owed from before.
-    ...(runs.length > 0 && { scheduledTime: iso(Math.max(...runs.map(({ scheduledAt }) => scheduledAt))) }),
+    ...(runs.length > 0 && {
+      scheduledTime: iso(Math.max(...runs.map(({ scheduledAt }) => scheduledAt))),
+    }),
     startedAt: iso(startedAt),
     ...(endedAt !== null && { duration: endedAt - startedAt }),
     results: runs.map(runView),
@@ -46,15 +51,28 @@ export const scheduledTaskHistory: Handler = async ({ url, env }) => {
   return json({ total, successful: total - failed, failed, recentExecutions, ...next });
 };
 
-function runView({ scheduledAt, startedAt, endedAt, result, error, missedUntil, missedCount, ...run }: RunRow) {
+function runView({
+  scheduledAt,
+  startedAt,
+  endedAt,
+  result,
+  error,
+  missedUntil,
+  missedCount,
+  ...run
+}: RunRow) {
   return {
     ...run,
     scheduledTime: iso(scheduledAt),
     startedAt: iso(startedAt),
-    ...(endedAt !== null && run.status !== "missed" && run.status !== "skipped" && { duration: endedAt - startedAt }),
+    ...(endedAt !== null &&
+      run.status !== "missed" &&
+      run.status !== "skipped" && { duration: endedAt - startedAt }),
     ...(result !== null && { result }),
     ...(error !== null && { error }),
-    ...(missedUntil !== null && { missed: { from: iso(scheduledAt), until: iso(missedUntil), count: missedCount } }),
+    ...(missedUntil !== null && {
+      missed: { from: iso(scheduledAt), until: iso(missedUntil), count: missedCount },
+    }),
   };
 }
 
@@ -62,7 +80,9 @@ function runView({ scheduledAt, startedAt, endedAt, result, error, missedUntil, 
 export const runTask: Handler = async ({ params, env }) => {
   const ran = await askScheduler(() => env.CRON.run(params["name"] ?? ""));
   if (!ran.ok) return ran;
-  return ran.value.status === "not-found" ? fail({ tag: "not-found", what: "task" }) : json(ran.value);
+  return ran.value.status === "not-found"
+    ? fail({ tag: "not-found", what: "task" })
+    : json(ran.value);
 };
 
 /** Runs the task of a failed run again. */
@@ -71,12 +91,17 @@ export const retryRun: Handler = async ({ params, env }) => {
   if (!ran.ok) return ran;
   if (ran.value.status === "not-found") return fail({ tag: "not-found", what: "run" });
   if (ran.value.status === "not-failed") {
-    return fail({ tag: "wrong-state", detail: `Only a failed run can be retried; this one is ${ran.value.is}.` });
+    return fail({
+      tag: "wrong-state",
+      detail: `Only a failed run can be retried; this one is ${ran.value.is}.`,
+    });
   }
   return json(ran.value);
 };
 
-/** What the platform's cron trigger does each minute: for where there is none, or while it fails. */
+/**
+ * What the platform's cron trigger does each minute: for where there is none, or while it fails.
+ */
 export const tick: Handler = async ({ env }) => {
   const ticked = await askScheduler(() => env.CRON.tick());
   return ticked.ok ? json(summaryView(ticked.value)) : ticked;

@@ -1,15 +1,25 @@
-import { purgingAfter } from "../../shared/accounts/purge.ts";
-import { whyNotCreateTeam, whyNotCreateWorkspace, whyNotMake, whyNotRead, whyNotRemove } from "../../shared/accounts/teams/rules.ts";
-import * as store from "../../shared/accounts/teams/store.ts";
-import { findCreated, findWorkspaceFacts, insertWorkspace } from "../../shared/accounts/workspaces/store.ts";
-import { relatedKey } from "../../shared/cache/keys.ts";
+import { relatedKey } from "../../shared/accounts/rules/keys.ts";
+import {
+  whyNotCreateTeam,
+  whyNotCreateWorkspace,
+  whyNotMake,
+  whyNotRead,
+  whyNotRemove,
+} from "../../shared/accounts/rules/teams.ts";
+import * as store from "../../shared/accounts/sql/teams.ts";
+import {
+  findCreated,
+  findWorkspaceFacts,
+  insertWorkspace,
+} from "../../shared/accounts/sql/workspaces.ts";
 import * as contract from "../../shared/contract/teams.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { readJson } from "../../shared/http/body.ts";
-import { fail, ok } from "../../shared/result.ts";
-import { json, type Caller, type Handler } from "./call.ts";
+import { purgingAfter } from "../../shared/database/purge-outbox/purging-after.ts";
+import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readDatabase } from "./read-database.ts";
+import { readJson } from "../../shared/http/body.ts";
+import type { Failure } from "../../shared/http/failure.ts";
+import { fail, ok } from "../../shared/lib/base/result.ts";
+import { json, type Caller, type Handler } from "./call.ts";
 import { decide } from "./decide.ts";
 import { purging } from "./purging.ts";
 
@@ -33,7 +43,10 @@ export const createTeam: Handler = async ({ request, env, caller, now }) => {
       ),
   });
   if (!created.ok) return created;
-  return json({ team: created.value }, { status: 201, headers: { Location: `/api/teams/${team.teamId}` } });
+  return json(
+    { team: created.value },
+    { status: 201, headers: { Location: `/api/teams/${team.teamId}` } },
+  );
 };
 
 export const getTeam: Handler = async ({ params, env, caller }) => {
@@ -99,7 +112,14 @@ export const createWorkspace: Handler = async ({ request, env, caller, now }) =>
         [relatedKey(userId, "workspaces")],
         (intentId) =>
           writeDatabase(
-            () => insertWorkspace(env.DB, { ...wanted.value, workspaceId, ownerId: userId }, facts, intentId, now),
+            () =>
+              insertWorkspace(
+                env.DB,
+                { ...wanted.value, workspaceId, ownerId: userId },
+                facts,
+                intentId,
+                now,
+              ),
             () => findCreated(env.DB, workspaceId, intentId),
           ),
         (written) => written?.tags ?? [],

@@ -1,12 +1,13 @@
 import * as v from "valibot";
 import { previewTemplate as contract } from "../../shared/contract/emails.ts";
 import { preview, templateName, templateNames } from "../../shared/email/templates/templates.ts";
-import { validate } from "../../shared/http/body.ts";
-import { fail, ok } from "../../shared/result.ts";
+import { fail, ok } from "../../shared/lib/base/result.ts";
+import { validate } from "../../shared/lib/worker/validate.ts";
 import { json, type Handler } from "./call.ts";
 
 /** The names that `template` of a mail may have. */
-export const listTemplates: Handler = async () => json({ items: templateNames.map((name) => ({ name })) });
+export const listTemplates: Handler = async () =>
+  json({ items: templateNames.map((name) => ({ name })) });
 
 /** A template with its example, as a reader of mails shows it. */
 export const previewTemplate: Handler = async ({ params, url }) => {

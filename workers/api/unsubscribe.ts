@@ -1,12 +1,12 @@
-import { unsubscribeSettings } from "../../shared/email/settings.ts";
-import { recipientOf, saveSuppression } from "../../shared/email/suppressions/store.ts";
-import { emailOfToken } from "../../shared/email/unsubscribe.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { fail, ok, type Result } from "../../shared/result.ts";
-import type { Handler } from "./call.ts";
+import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readDatabase } from "./read-database.ts";
+import { unsubscribeSettings } from "../../shared/email/settings.ts";
+import { recipientOf, saveSuppression } from "../../shared/email/sql/suppressions.ts";
+import { emailOfToken } from "../../shared/email/unsubscribe.ts";
+import type { Failure } from "../../shared/http/failure.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import type { ApiEnv } from "../env.ts";
+import type { Handler } from "./call.ts";
 import { pageResponse } from "./page.ts";
 
 const noSuchLink: Failure = { tag: "not-found", what: "link" };
@@ -38,7 +38,10 @@ export const unsubscribe: Handler = async ({ params, env, now }) => {
   };
   const written = await writeDatabase(write, write);
   if (!written.ok) return written;
-  return page("You are unsubscribed", "<p>You will get no more notifications and no more news at this address.</p>");
+  return page(
+    "You are unsubscribed",
+    "<p>You will get no more notifications and no more news at this address.</p>",
+  );
 };
 
 async function recipientOfToken(env: ApiEnv, token: string): Promise<Result<string, Failure>> {
@@ -57,5 +60,8 @@ h1{margin:0 0 1rem;font-size:1.5rem}button{font:inherit;padding:.6rem 1.2rem;bor
 @media (prefers-color-scheme:dark){body{background:#14141c;color:#ececf4}main{background:#1f1f2b}}`;
 
 async function page(title: string, body: string): Promise<Result<Response, never>> {
-  return await pageResponse({ title, style: STYLE, body: `<main><h1>${title}</h1>${body}</main>` }, { "Cache-Control": "no-store" });
+  return await pageResponse(
+    { title, style: STYLE, body: `<main><h1>${title}</h1>${body}</main>` },
+    { "Cache-Control": "no-store" },
+  );
 }

@@ -1,17 +1,27 @@
-import { addUsage as count, findCounted, findPastUsage, MAX_METRICS_OF_USER, type Counted } from "../../shared/accounts/counters/store.ts";
-import { purgingAfter } from "../../shared/accounts/purge.ts";
-import { relatedKey } from "../../shared/cache/keys.ts";
-import { OWN_DELIVERY_MS } from "../../shared/cache-tags/intents/deliver.ts";
+import { relatedKey } from "../../shared/accounts/rules/keys.ts";
+import {
+  addUsage as count,
+  findCounted,
+  findPastUsage,
+  MAX_METRICS_OF_USER,
+  type Counted,
+} from "../../shared/accounts/sql/usage-counters.ts";
 import * as contract from "../../shared/contract/users.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { readJson, validate } from "../../shared/http/body.ts";
-import { fail, type Result } from "../../shared/result.ts";
-import { json, type Handler } from "./call.ts";
+import { OWN_DELIVERY_MS } from "../../shared/database/purge-outbox/flush.ts";
+import { purgingAfter } from "../../shared/database/purge-outbox/purging-after.ts";
+import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readDatabase } from "./read-database.ts";
+import { readJson } from "../../shared/http/body.ts";
+import type { Failure } from "../../shared/http/failure.ts";
+import { fail, type Result } from "../../shared/lib/base/result.ts";
+import { validate } from "../../shared/lib/worker/validate.ts";
+import { json, type Handler } from "./call.ts";
 import { purging } from "./purging.ts";
 
-/** For so long after the request came no sweep has taken its intent, also where the clocks differ by a second or two. */
+/**
+ * For so long after the request came no sweep has taken its intent, also where the clocks differ by
+ * a second or two.
+ */
 const INTENT_IS_THERE_MS = OWN_DELIVERY_MS - 2_000;
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
@@ -26,7 +36,8 @@ export const addUsage: Handler = async ({ request, params, env, now }) => {
       () => count(env.DB, userId, wanted.value, intentId, now),
       async () => {
         const found = await findCounted(env.DB, userId, metric, intentId);
-        if (found === null && Date.now() - now > INTENT_IS_THERE_MS) throw new Error("a sweep may have delivered the intent meanwhile");
+        if (found === null && Date.now() - now > INTENT_IS_THERE_MS)
+          throw new Error("a sweep may have delivered the intent meanwhile");
         return found;
       },
     ),
@@ -41,9 +52,15 @@ function answerCount(metric: string, counted: Counted): Result<Response, Failure
     case "no-user":
       return fail(noSuchUser);
     case "too-many-metrics":
-      return fail({ tag: "wrong-state", detail: `A user has at most ${MAX_METRICS_OF_USER} metrics.` });
+      return fail({
+        tag: "wrong-state",
+        detail: `A user has at most ${MAX_METRICS_OF_USER} metrics.`,
+      });
     case "too-much":
-      return fail({ tag: "wrong-state", detail: `The counter stands at ${counted.amount}: with this it would no longer be exact.` });
+      return fail({
+        tag: "wrong-state",
+        detail: `The counter stands at ${counted.amount}: with this it would no longer be exact.`,
+      });
   }
 }
 
@@ -52,7 +69,9 @@ export const usageHistory: Handler = async ({ url, params, env }) => {
   const query = validate(contract.usageHistory.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { by, metric, limit } = query.value;
-  const found = await readDatabase(env, () => findPastUsage(env.DB, params["userId"] ?? "", { by, metric: metric ?? null }, limit));
+  const found = await readDatabase(env, () =>
+    findPastUsage(env.DB, params["userId"] ?? "", { by, metric: metric ?? null }, limit),
+  );
   if (!found.ok) return found;
   return found.value === null ? fail(noSuchUser) : json({ items: found.value });
 };

@@ -1,30 +1,39 @@
 import { newApiKey } from "../../shared/accounts/api-key.ts";
-import { deleteUser, findDeletion, type Deletion } from "../../shared/accounts/deletion/store.ts";
-import { findExport } from "../../shared/accounts/export/store.ts";
-import { purgingAfter } from "../../shared/accounts/purge.ts";
-import { readRelated, readUser, readUserByEmail, type AccountPorts } from "../../shared/accounts/reads.ts";
-import { newUser, userChanges, type User } from "../../shared/accounts/schemas.ts";
+import { readRelated, readUser, readUserByEmail } from "../../shared/accounts/reads.ts";
+import {
+  apiKeyKey,
+  emailKey,
+  userKey,
+  type RelatedRead,
+} from "../../shared/accounts/rules/keys.ts";
+import { newUser, userChanges, type User } from "../../shared/accounts/rules/schemas.ts";
 import { signUp } from "../../shared/accounts/sign-up.ts";
-import { findUser as lookUp, listUsers, replaceApiKey, revokeApiKey as takeKeyAway, updateUser } from "../../shared/accounts/store.ts";
-import { cacheStatusField } from "../../shared/cache/cache-status.ts";
-import { apiKeyKey, emailKey, userKey, type RelatedRead } from "../../shared/cache/keys.ts";
-import { insertIntent } from "../../shared/cache-tags/intents/store.ts";
+import { deleteUser, findDeletion, type Deletion } from "../../shared/accounts/sql/deletion.ts";
+import { findExport } from "../../shared/accounts/sql/export.ts";
+import {
+  findUser as lookUp,
+  listUsers,
+  replaceApiKey,
+  revokeApiKey as takeKeyAway,
+  updateUser,
+} from "../../shared/accounts/sql/users.ts";
 import * as contract from "../../shared/contract/users.ts";
+import { insertIntent } from "../../shared/database/purge-outbox/purge-intents.ts";
+import { purgingAfter } from "../../shared/database/purge-outbox/purging-after.ts";
+import { readDatabase } from "../../shared/database/read.ts";
+import { writeDatabase } from "../../shared/database/write.ts";
 import { sender } from "../../shared/email/settings.ts";
-import type { ApiEnv } from "../../shared/env.ts";
-import type { Failure } from "../../shared/failure.ts";
-import { readJson, validate } from "../../shared/http/body.ts";
+import { readJson } from "../../shared/http/body.ts";
+import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
-import { fail, ok, type Result } from "../../shared/result.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import { cacheStatusField } from "../../shared/lib/cache/index.ts";
+import { validate } from "../../shared/lib/worker/validate.ts";
 import { answerRead, consistencyOf } from "./cached.ts";
 import { json, type Handler } from "./call.ts";
-import { writeDatabase } from "../../shared/database/write.ts";
-import { readDatabase } from "./read-database.ts";
 import { purging } from "./purging.ts";
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
-
-const reading = (env: ApiEnv): AccountPorts<Failure> => ({ env, database: (read) => readDatabase(env, read) });
 
 export const createUser: Handler = async ({ request, env, now }) => {
   const user = await readJson(request, newUser);
@@ -44,34 +53,50 @@ export const createUser: Handler = async ({ request, env, now }) => {
 };
 
 export const getUser: Handler = async ({ request, params, env }) =>
-  answerRead(await readUser(reading(env), params["userId"] ?? "", consistencyOf(request)), "user", userView);
+  answerRead(await readUser(env, params["userId"] ?? "", consistencyOf(request)), "user", userView);
 
-/** A user may only ask for their own address: another's is refused before it is looked up, so the answer tells nothing. */
+/**
+ * A user may only ask for their own address: another's is refused before it is looked up, so the
+ * answer tells nothing.
+ */
 export const getUserByEmail: Handler = async ({ request, url, env, caller }) => {
   const query = validate(contract.findUser.query, Object.fromEntries(url.searchParams));
   if (!query.ok) return query;
   const { email } = query.value;
-  if (caller.role === "user" && caller.user.email !== email) return fail({ tag: "forbidden", detail: "This key belongs to another user." });
-  return answerRead(await readUserByEmail(reading(env), email, consistencyOf(request)), "user", userView);
+  if (caller.role === "user" && caller.user.email !== email)
+    return fail({ tag: "forbidden", detail: "This key belongs to another user." });
+  return answerRead(await readUserByEmail(env, email, consistencyOf(request)), "user", userView);
 };
 
 /** Permissions, subscription, usage, teams or workspaces. */
 export const getRelated = (what: RelatedRead): Handler => {
   return async ({ request, params, env }) =>
-    answerRead(await readRelated(reading(env), params["userId"] ?? "", what, consistencyOf(request)), "user", (value) => value);
+    answerRead(
+      await readRelated(env, params["userId"] ?? "", what, consistencyOf(request)),
+      "user",
+      (value) => value,
+    );
 };
 
 export const getMe: Handler = async ({ caller }) => {
   if (caller.role !== "user") return fail({ tag: "unauthenticated" });
-  return json({ user: caller.user }, { headers: { "Cache-Status": cacheStatusField(caller.cacheStatus) } });
+  return json(
+    { user: caller.user },
+    { headers: { "Cache-Status": cacheStatusField(caller.cacheStatus) } },
+  );
 };
 
 export const patchUser: Handler = async ({ request, params, env, caller, now }) => {
   const changes = await readJson(request, userChanges);
   if (!changes.ok) return changes;
-  const reserved = (["tier", "scopes"] as const).filter((field) => changes.value[field] !== undefined);
+  const reserved = (["tier", "scopes"] as const).filter(
+    (field) => changes.value[field] !== undefined,
+  );
   if (caller.role !== "admin" && reserved.length > 0)
-    return fail({ tag: "forbidden", detail: `Only the admin may change ${reserved.join(" and ")}.` });
+    return fail({
+      tag: "forbidden",
+      detail: `Only the admin may change ${reserved.join(" and ")}.`,
+    });
   const userId = params["userId"] ?? "";
   const { email } = changes.value;
   const names = [userKey(userId), ...(email === undefined ? [] : [emailKey(email)])];
@@ -102,7 +127,8 @@ export const removeUser: Handler = async ({ params, env, now }) => {
     case "last-owner":
       return fail({
         tag: "wrong-state",
-        detail: "The user is the last owner of a team that has other members: make one of them an owner, or remove them.",
+        detail:
+          "The user is the last owner of a team that has other members: make one of them an owner, or remove them.",
       });
   }
 };
@@ -110,15 +136,21 @@ export const removeUser: Handler = async ({ params, env, now }) => {
 export const rotateApiKey: Handler = async ({ params, env, now }) => {
   const userId = params["userId"] ?? "";
   const key = await newApiKey();
-  const user = await purgingAfter(purging(env), [userKey(userId), apiKeyKey(key.hash)], (intentId) =>
-    writeDatabase(
-      () => replaceApiKey(env.DB, userId, key, intentId, now),
-      // Without this a lost reply would lock the user out: the old key refused, the new one never shown.
-      () => lookUp(env.DB, { by: "apiKeyHash", value: key.hash }),
-    ),
+  const user = await purgingAfter(
+    purging(env),
+    [userKey(userId), apiKeyKey(key.hash)],
+    (intentId) =>
+      writeDatabase(
+        () => replaceApiKey(env.DB, userId, key, intentId, now),
+        // Without this a lost reply would lock the user out: the old key refused, the new one never
+        // shown.
+        () => lookUp(env.DB, { by: "apiKeyHash", value: key.hash }),
+      ),
   );
   if (!user.ok) return user;
-  return user.value === null ? fail(noSuchUser) : json({ user: user.value, apiKey: key.key }, { status: 201 });
+  return user.value === null
+    ? fail(noSuchUser)
+    : json({ user: user.value, apiKey: key.key }, { status: 201 });
 };
 
 export const revokeApiKey: Handler = async ({ params, env, now }) => {

@@ -1,19 +1,23 @@
 import { Webhook } from "standardwebhooks";
-import { resendReport } from "../../shared/email/feedback/resend.ts";
-import { takeFeedback } from "../../shared/email/feedback/store.ts";
-import { resendWebhookSecret } from "../../shared/email/settings.ts";
-import { readText } from "../../shared/http/body.ts";
-import { fail } from "../../shared/result.ts";
-import { log } from "../../shared/telemetry/log.ts";
-import { json, type Handler } from "./call.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
+import { resendReport } from "../../shared/email/rules/resend-feedback.ts";
+import { resendWebhookSecret } from "../../shared/email/settings.ts";
+import { takeFeedback } from "../../shared/email/sql/feedback.ts";
+import { readText } from "../../shared/http/body.ts";
+import { fail } from "../../shared/lib/base/result.ts";
+import { log } from "../../shared/lib/worker/log.ts";
+import { json, type Handler } from "./call.ts";
 
-/** An event names one mail: what is larger is none. It is read before anybody is known to have signed it. */
+/**
+ * An event names one mail: what is larger is none. It is read before anybody is known to have
+ * signed it.
+ */
 const MAX_EVENT_BYTES = 65_536;
 
 /**
- * What a provider tells of our mails later on. Anything that it signed is answered 200, or it would come again for days: a repeat, a mail
- * that is not ours and an event that says nothing of a delivery change nothing.
+ * What a provider tells of our mails later on. Anything that it signed is answered 200, or it would
+ * come again for days: a repeat, a mail that is not ours and an event that says nothing of a
+ * delivery change nothing.
  */
 export const webhook: Handler = async ({ params, request, env, now }) => {
   if (params["provider"] !== "resend") return fail({ tag: "not-found", what: "provider" });
@@ -29,17 +33,36 @@ export const webhook: Handler = async ({ params, request, env, now }) => {
   const take = () => takeFeedback(env.DB, "resend", event.id, report, now);
   const taken = await writeDatabase(take, take);
   if (!taken.ok) return taken;
-  log("info", "email.feedback", { provider: "resend", feedback: report.feedback, taken: taken.value.taken, emailId: report.mail?.id });
+  log("info", "email.feedback", {
+    provider: "resend",
+    feedback: report.feedback,
+    taken: taken.value.taken,
+    emailId: report.mail?.id,
+  });
   return json(taken.value);
 };
 
-/** Signed by whoever has the secret, at most five minutes ago (https://www.standardwebhooks.com); Svix names the headers after itself. */
-function verified(secret: string, headers: Headers, body: string): { id: string; payload: unknown } | null {
-  const header = (name: string): string => headers.get(`svix-${name}`) ?? headers.get(`webhook-${name}`) ?? "";
+/**
+ * Signed by whoever has the secret, at most five minutes ago (https://www.standardwebhooks.com);
+ * Svix names the headers after itself.
+ */
+function verified(
+  secret: string,
+  headers: Headers,
+  body: string,
+): { id: string; payload: unknown } | null {
+  const header = (name: string): string =>
+    headers.get(`svix-${name}`) ?? headers.get(`webhook-${name}`) ?? "";
   const id = header("id");
   try {
-    const signed = { "webhook-id": id, "webhook-timestamp": header("timestamp"), "webhook-signature": header("signature") };
-    return id.length > MAX_ID_LENGTH ? null : { id, payload: new Webhook(secret).verify(body, signed) };
+    const signed = {
+      "webhook-id": id,
+      "webhook-timestamp": header("timestamp"),
+      "webhook-signature": header("signature"),
+    };
+    return id.length > MAX_ID_LENGTH
+      ? null
+      : { id, payload: new Webhook(secret).verify(body, signed) };
   } catch {
     return null;
   }

@@ -1,12 +1,20 @@
-import { bury, buryPoison, type Grave, type PoisonLetter } from "../../shared/email/dead-letters/store.ts";
-import { deadLetterRetentionDays } from "../../shared/email/settings.ts";
-import { parseDeadLetter, rawText, type EmailSend } from "../../shared/email/messages.ts";
-import type { ConsumerEnv } from "../../shared/env.ts";
-import { accept } from "./accept.ts";
 import { countTransaction } from "../../shared/database/transactions.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import { parseDeadLetter, rawText, type EmailSend } from "../../shared/email/queue-messages.ts";
+import { deadLetterRetentionDays } from "../../shared/email/settings.ts";
+import {
+  bury,
+  buryPoison,
+  type Grave,
+  type PoisonLetter,
+} from "../../shared/email/sql/dead-letters.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
+import type { ConsumerEnv } from "../env.ts";
+import { accept } from "./accept.ts";
 
-/** A queue keeps a message for four days: with an hour between its retries those hundred that wrangler.consumer.toml allows last for as long... */
+/**
+ * A queue keeps a message for four days: with an hour between its retries those hundred that
+ * wrangler.consumer.toml allows last for as long...
+ */
 const SEND_RETRY_SECONDS = 3_600;
 /** ...and before they end it is buried, lest it is deleted. */
 const LAST_SEND_ATTEMPT = 90;
@@ -17,7 +25,10 @@ type Letter =
   | { kind: "doorbell"; emailId: string }
   | { kind: "poison"; letter: PoisonLetter };
 
-/** Consumes the dead-letter queue. A letter is acknowledged only when D1 holds it: the queue is never the only copy. */
+/**
+ * Consumes the dead-letter queue. A letter is acknowledged only when D1 holds it: the queue is
+ * never the only copy.
+ */
 export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<void> {
   const days = retentionDays(env);
   const now = Date.now();
@@ -35,8 +46,11 @@ export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<
         break;
       case "send": {
         const giveUp = (reason: string) =>
-          settleMessages([message], () => buryPoison(env.DB, poisonLetter(message, reason, message.body), days, now));
-        // The runtime gave it up, while D1 was down or a variable was missing: it is accepted now, or waits here until it can be.
+          settleMessages([message], () =>
+            buryPoison(env.DB, poisonLetter(message, reason, message.body), days, now),
+          );
+        // The runtime gave it up, while D1 was down or a variable was missing: it is accepted now,
+        // or waits here until it can be.
         await accept(message, letter.send, env, giveUp, () =>
           message.attempts < LAST_SEND_ATTEMPT
             ? message.retry({ delaySeconds: SEND_RETRY_SECONDS })
@@ -62,11 +76,17 @@ export async function buryBatch(batch: MessageBatch, env: ConsumerEnv): Promise<
   );
 }
 
-/** A bad variable must not keep dead letters from being recorded: they would be deleted with their queue's last retry. */
+/**
+ * A bad variable must not keep dead letters from being recorded: they would be deleted with their
+ * queue's last retry.
+ */
 function retentionDays(env: ConsumerEnv): number {
   const days = deadLetterRetentionDays(env);
   if (days.ok) return days.value;
-  log("error", "dead_letter.misconfigured", { variable: days.error.variable, problem: days.error.message });
+  log("error", "dead_letter.misconfigured", {
+    variable: days.error.variable,
+    problem: days.error.message,
+  });
   return DEFAULT_RETENTION_DAYS;
 }
 
@@ -87,7 +107,10 @@ async function settleMessages(messages: Message[], write: () => Promise<void>): 
 function readLetter(message: Message): Letter {
   const parsed = parseDeadLetter(message.body);
   if (!parsed.success) {
-    return { kind: "poison", letter: poisonLetter(message, "not a message of this queue", message.body) };
+    return {
+      kind: "poison",
+      letter: poisonLetter(message, "not a message of this queue", message.body),
+    };
   }
   const body = parsed.output;
   if (!("type" in body)) return { kind: "doorbell", emailId: body.emailId };
@@ -97,7 +120,15 @@ function readLetter(message: Message): Letter {
     case "bury":
       return { kind: "bury", grave: { id: body.emailId, generation: body.generation } };
     case "poison":
-      return { kind: "poison", letter: { messageId: message.id, reason: body.reason, rawBody: body.raw, attempts: message.attempts } };
+      return {
+        kind: "poison",
+        letter: {
+          messageId: message.id,
+          reason: body.reason,
+          rawBody: body.raw,
+          attempts: message.attempts,
+        },
+      };
   }
 }
 

@@ -1,24 +1,25 @@
-import { retryPolicy, unsubscribeSettings } from "../../shared/email/settings.ts";
-import { claim, claimedBy, postpone, type Claim } from "../../shared/email/claim/store.ts";
-import { deliverClaimed, routesOf } from "../../shared/email/delivery/deliver.ts";
-import { observeClaimed } from "../../shared/email/delivery/observe.ts";
-import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import { admission, breakerIsOpen, type Admission } from "../../shared/email/delivery/plan.ts";
-import { parseMessage, poisonFor, type Doorbell } from "../../shared/email/messages.ts";
-import { ring } from "../../shared/email/outbox.ts";
-import { configuredTransports } from "../../shared/email/transports/configured.ts";
-import type { TransportName } from "../../shared/email/transports/names.ts";
-import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
-import type { ConsumerEnv } from "../../shared/env.ts";
 import { countTransaction } from "../../shared/database/transactions.ts";
 import { WRITE_TIMEOUT_MS } from "../../shared/database/write.ts";
-import { within } from "../../shared/deadline.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import { deliverClaimed, routesOf } from "../../shared/email/delivery/deliver.ts";
+import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
+import { observeClaimed } from "../../shared/email/delivery/observe.ts";
+import { ring } from "../../shared/email/outbox.ts";
+import { parseMessage, poisonFor, type Doorbell } from "../../shared/email/queue-messages.ts";
+import { admission, breakerIsOpen, type Admission } from "../../shared/email/rules/plan.ts";
+import type { TransportName } from "../../shared/email/rules/transports.ts";
+import { retryPolicy, unsubscribeSettings } from "../../shared/email/settings.ts";
+import { claim, claimedBy, postpone, type Claim } from "../../shared/email/sql/claim.ts";
+import { configuredTransports } from "../../shared/email/transports/configured.ts";
+import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
+import { within } from "../../shared/lib/base/deadline.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
+import type { ConsumerEnv } from "../env.ts";
 import { accept } from "./accept.ts";
 
 /**
- * Consumes doorbells: claims the rows they ring for, hands the mails over and acknowledges. Once the claim has been made the
- * doorbells are worth nothing, whatever happens next: D1 knows what is due, and the sweeper rings again.
+ * Consumes doorbells: claims the rows they ring for, hands the mails over and acknowledges. Once
+ * the claim has been made the doorbells are worth nothing, whatever happens next: D1 knows what is
+ * due, and the sweeper rings again.
  */
 export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promise<void> {
   const policy = retryPolicy(env);
@@ -80,13 +81,21 @@ async function claimAdmitted(
   const { open, limit, waitMs }: Admission = admission(routesOf(transports));
   const now = Date.now();
   const claimed =
-    limit === 0 ? { claimed: [], early: [] } : await claimOrReread(env.DB, doorbells, token, now, open, Math.min(limit, doorbells.length));
-  if (claimed === null || waitMs === 0 || claimed.claimed.length === doorbells.length) return claimed;
+    limit === 0
+      ? { claimed: [], early: [] }
+      : await claimOrReread(env.DB, doorbells, token, now, open, Math.min(limit, doorbells.length));
+  if (claimed === null || waitMs === 0 || claimed.claimed.length === doorbells.length)
+    return claimed;
   try {
     const detail = JSON.stringify(
-      breakerIsOpen(transports.find(({ name }) => !open.includes(name))?.name ?? transports[0]?.name ?? "smtp"),
+      breakerIsOpen(
+        transports.find(({ name }) => !open.includes(name))?.name ?? transports[0]?.name ?? "smtp",
+      ),
     );
-    const later = await within(WRITE_TIMEOUT_MS, postpone(env.DB, doorbells, now + waitMs, detail, now));
+    const later = await within(
+      WRITE_TIMEOUT_MS,
+      postpone(env.DB, doorbells, now + waitMs, detail, now),
+    );
     log("info", "email.postponed", { mails: later.length, waitMs });
     return { claimed: claimed.claimed, early: later };
   } catch (error) {
@@ -96,7 +105,10 @@ async function claimAdmitted(
   }
 }
 
-/** A claim whose reply was lost may hold mails all the same: without a look they would wait until its lease runs out. */
+/**
+ * A claim whose reply was lost may hold mails all the same: without a look they would wait until
+ * its lease runs out.
+ */
 async function claimOrReread(
   db: D1Database,
   doorbells: Doorbell[],
@@ -106,7 +118,10 @@ async function claimOrReread(
   limit: number,
 ): Promise<Claim | null> {
   try {
-    const claimed = await within(WRITE_TIMEOUT_MS, claim(db, doorbells, token, now, now + LEASE_MS, open, limit));
+    const claimed = await within(
+      WRITE_TIMEOUT_MS,
+      claim(db, doorbells, token, now, now + LEASE_MS, open, limit),
+    );
     countTransaction("committed");
     return claimed;
   } catch (error) {

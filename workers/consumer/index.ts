@@ -1,11 +1,14 @@
-import type { ConsumerEnv } from "../../shared/env.ts";
+import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { counters } from "../../shared/telemetry/counters.ts";
 import { reportSoon, setWorkerName } from "../../shared/telemetry/isolate.ts";
-import { describeError, log } from "../../shared/telemetry/log.ts";
+import type { ConsumerEnv } from "../env.ts";
 import { buryBatch } from "./bury.ts";
 import { deliverBatch } from "./deliver.ts";
 
-/** The queues that this Worker consumes, by what their names in `wrangler.consumer.toml` end in: the first word is the environment's. */
+/**
+ * The queues that this Worker consumes, by what their names in `wrangler.consumer.toml` end in: the
+ * first word is the environment's.
+ */
 const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promise<void>> = {
   "-email": deliverBatch,
   "-email-dlq": buryBatch,
@@ -14,15 +17,24 @@ const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promi
 setWorkerName("consumer");
 
 export default {
-  /** Never throws: the runtime would retry the whole batch, and locally it would even ignore what was acknowledged. */
+  /**
+   * Never throws: the runtime would retry the whole batch, and locally it would even ignore what
+   * was acknowledged.
+   */
   async queue(batch, env) {
     try {
-      const consume = Object.entries(consumers).find(([ending]) => batch.queue.endsWith(ending))?.[1];
+      const consume = Object.entries(consumers).find(([ending]) =>
+        batch.queue.endsWith(ending),
+      )?.[1];
       if (consume === undefined) throw new Error(`no consumer for the queue ${batch.queue}`);
       await consume(batch, env);
     } catch (error) {
       counters.count("luna_uncaught_exceptions_total", { worker: "consumer" });
-      log("error", "queue.batch_failed", { queue: batch.queue, messages: batch.messages.length, ...describeError(error) });
+      log("error", "queue.batch_failed", {
+        queue: batch.queue,
+        messages: batch.messages.length,
+        ...describeError(error),
+      });
       batch.retryAll();
     } finally {
       reportSoon(env);

@@ -1,5 +1,10 @@
 /** A day as people write it, such as `25 November 2026`, in UTC. */
-export const dateText = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+export const dateText = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+  timeZone: "UTC",
+});
 
 /** A day as keys and columns have it, such as `2026-11-25`, in UTC. */
 export function dayOf(ms: number): string {

@@ -1,21 +1,29 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { systemClock } from "../../shared/clock.ts";
-import type { CronEnv } from "../../shared/env.ts";
-import { nextSlot } from "../../shared/schedule/due.ts";
-import { runDue, runNow, type ExecutionSummary, type Scheduler, type TaskResult } from "../../shared/schedule/execution.ts";
-import { findRun } from "../../shared/schedule/history/store.ts";
-import type { Trigger } from "../../shared/schedule/runs.ts";
+import { systemClock } from "../../shared/lib/base/clock.ts";
+import {
+  runDue,
+  runNow,
+  type ExecutionSummary,
+  type Scheduler,
+  type TaskResult,
+} from "../../shared/schedule/execution.ts";
 import type { ScheduledTasksRpc } from "../../shared/schedule/rpc.ts";
+import { nextSlot } from "../../shared/schedule/rules/due.ts";
+import type { Trigger } from "../../shared/schedule/rules/runs.ts";
+import { findRun } from "../../shared/schedule/sql/history.ts";
 import { setWorkerName } from "../../shared/telemetry/isolate.ts";
+import type { CronEnv } from "../env.ts";
 import { observed } from "./observe.ts";
-import { tasks, type CronTask } from "./tasks.ts";
+import type { CronTask } from "./task.ts";
+import { tasks } from "./tasks.ts";
 import { judge, reportToWatchdog, tell } from "./watch.ts";
 
 setWorkerName("cron");
 
 /**
- * Runs what is due, says that it did, then looks at what is wrong. It looks before, too: what the tick before it could not judge, for it
- * was killed or D1 was down, would be covered up by what runs now.
+ * Runs what is due, says that it did, then looks at what is wrong. It looks before, too: what the
+ * tick before it could not judge, for it was killed or D1 was down, would be covered up by what
+ * runs now.
  */
 async function tick(env: CronEnv): Promise<ExecutionSummary> {
   const ticked = async (): Promise<ExecutionSummary> => {
@@ -29,7 +37,12 @@ async function tick(env: CronEnv): Promise<ExecutionSummary> {
   return await observed(env, ticked, ({ results }) => results);
 }
 
-async function runOne(env: CronEnv, task: CronTask, trigger: Trigger, attempt: number): Promise<TaskResult> {
+async function runOne(
+  env: CronEnv,
+  task: CronTask,
+  trigger: Trigger,
+  attempt: number,
+): Promise<TaskResult> {
   return await observed(
     env,
     () => runNow(schedulerOf(env), task, trigger, attempt),
@@ -65,7 +78,9 @@ export class ScheduledTasks extends WorkerEntrypoint<CronEnv> implements Schedul
 
   async run(name: string): ReturnType<ScheduledTasksRpc["run"]> {
     const task = tasks.find((candidate) => candidate.name === name);
-    return task === undefined ? { status: "not-found" } : await runOne(this.env, task, "operator", 1);
+    return task === undefined
+      ? { status: "not-found" }
+      : await runOne(this.env, task, "operator", 1);
   }
 
   async retry(runId: string): ReturnType<ScheduledTasksRpc["retry"]> {

@@ -1,5 +1,4 @@
-import type { CronEnv } from "../../shared/env.ts";
-import type { Task } from "../../shared/schedule/execution.ts";
+import type { CronTask } from "./task.ts";
 import { deliverPurges } from "./tasks/deliver-purges.ts";
 import { endTrials } from "./tasks/end-trials.ts";
 import { expireDeadLetters } from "./tasks/expire-dead-letters.ts";
@@ -12,8 +11,6 @@ import { sendUsageReports } from "./tasks/send-usage-reports.ts";
 import { sweepOutbox } from "./tasks/sweep-outbox.ts";
 import { tellOfTrialEnds } from "./tasks/tell-of-trial-ends.ts";
 import { warmCache } from "./tasks/warm-cache.ts";
-
-export type CronTask = Task<CronEnv>;
 
 /** Every task. The trigger comes each minute; what is due then is in each one's `cron`. */
 export const tasks: readonly CronTask[] = [

@@ -13,13 +13,21 @@ export async function cachedReads(stage: Stage, userId: string): Promise<void> {
   };
 
   narrator.chapter("Read through the cache");
-  await narrator.step("the first read asks the database", () => read(/^luna; fwd=\S+; stored/), String);
+  await narrator.step(
+    "the first read asks the database",
+    () => read(/^luna; fwd=\S+; stored/),
+    String,
+  );
   await narrator.step("the second is answered from memory", () => read(/^luna; hit/), String);
   await narrator.step(
     "an operator purges all that is kept of the user",
     () => stage.call(invalidate, { body: { userId } }),
     ({ body }) => `${body.invalidated} entries`,
   );
-  await narrator.step("the next read asks the database again", () => read(/^luna; fwd=\S+; stored/), String);
+  await narrator.step(
+    "the next read asks the database again",
+    () => read(/^luna; fwd=\S+; stored/),
+    String,
+  );
   await narrator.step("and the one after that need not", () => read(/^luna; hit/), String);
 }

@@ -11,9 +11,14 @@ export async function countMails(stage: Stage): Promise<MailCounts> {
   const sent = await narrator.step(
     "the API says of every mail of this tour that it was sent",
     async () => {
-      const mails = await Promise.all(stage.accepted.map(async (id) => (await stage.call(getEmail, { params: { id } })).body));
+      const mails = await Promise.all(
+        stage.accepted.map(async (id) => (await stage.call(getEmail, { params: { id } })).body),
+      );
       const others = mails.filter(({ status }) => status !== "sent");
-      expectThat(others.length === 0, others.map(({ id, status }) => `${id} is ${status}`).join(", "));
+      expectThat(
+        others.length === 0,
+        others.map(({ id, status }) => `${id} is ${status}`).join(", "),
+      );
       return mails.length;
     },
     (count) => `${count} of ${accepted}`,
@@ -22,8 +27,12 @@ export async function countMails(stage: Stage): Promise<MailCounts> {
     "and every one is in the mailbox, none twice",
     async () => {
       // By address too: a mail that nobody accepted would be as wrong.
-      const mails = (await stage.inbox()).filter(({ to }) => to.some((address) => address.includes(stage.tag)));
-      const copies = stage.accepted.map((id) => mails.filter(({ emailId }) => emailId === id).length);
+      const mails = (await stage.inbox()).filter(({ to }) =>
+        to.some((address) => address.includes(stage.tag)),
+      );
+      const copies = stage.accepted.map(
+        (id) => mails.filter(({ emailId }) => emailId === id).length,
+      );
       const arrived = copies.filter((count) => count > 0).length;
       const twice = copies.filter((count) => count > 1).length;
       expectThat(

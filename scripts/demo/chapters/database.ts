@@ -4,7 +4,10 @@ import { lockStore } from "../break.ts";
 import { expectThat, type Stage } from "../stage.ts";
 import { welcomed } from "./sign-up.ts";
 
-/** D1 does not answer: what is kept in memory is, nothing is half done, and the same request is good afterwards. */
+/**
+ * D1 does not answer: what is kept in memory is, nothing is half done, and the same request is good
+ * afterwards.
+ */
 export async function databaseDown(stage: Stage, readBefore: string): Promise<void> {
   const { narrator } = stage;
   const userId = `demo-${stage.tag}-bob`;
@@ -19,7 +22,10 @@ export async function databaseDown(stage: Stage, readBefore: string): Promise<vo
   await narrator.step(
     "who was read before is answered from memory",
     async () => {
-      const status = (await stage.call(getUser, { params: { userId: readBefore } })).headers.get("Cache-Status") ?? "none";
+      const status =
+        (await stage.call(getUser, { params: { userId: readBefore } })).headers.get(
+          "Cache-Status",
+        ) ?? "none";
       expectThat(status.startsWith("luna; hit"), `Cache-Status is "${status}"`);
       return status;
     },
@@ -30,7 +36,10 @@ export async function databaseDown(stage: Stage, readBefore: string): Promise<vo
     async () => {
       const answer = await stage.client(createUser, { body: { userId, email } });
       expectThat(!answer.ok && answer.status === 503, `it was answered with ${answer.status}`);
-      expectThat(answer.problem.type.endsWith(":outcome-unknown"), `the problem is ${answer.problem.type}`);
+      expectThat(
+        answer.problem.type.endsWith(":outcome-unknown"),
+        `the problem is ${answer.problem.type}`,
+      );
       return answer;
     },
     ({ status, problem }) => `${status} ${problem.type}`,

@@ -10,7 +10,10 @@ const RUNS = 3;
 const OWN_DELIVERY_SECONDS = 11;
 const WITHIN_MS = 30_000;
 
-/** The tag index dies, so that the task that delivers what is owed to it fails: the operator gets a mail, and another when it is over. */
+/**
+ * The tag index dies, so that the task that delivers what is owed to it fails: the operator gets a
+ * mail, and another when it is over.
+ */
 export async function failingTask(stage: Stage, userId: string): Promise<{ alerts: number }> {
   const { narrator } = stage;
   const params = { userId };
@@ -18,7 +21,8 @@ export async function failingTask(stage: Stage, userId: string): Promise<{ alert
   const run = async () => (await stage.call(runTask, { params: { name: TASK } })).body;
   const told = `Alert: the task ${TASK} failed`;
   const over = `Recovered: the task ${TASK} failed`;
-  const alertMails = async (says: string) => (await stage.inbox()).filter(({ id, subject }) => !known.has(id) && subject.includes(says));
+  const alertMails = async (says: string) =>
+    (await stage.inbox()).filter(({ id, subject }) => !known.has(id) && subject.includes(says));
   const alertMail = async (what: string, says: string) =>
     await stage.until(what, WITHIN_MS, async () => (await alertMails(says))[0] ?? null);
 
@@ -28,8 +32,12 @@ export async function failingTask(stage: Stage, userId: string): Promise<{ alert
     await run();
     await stage.call(tick);
   });
-  const index = await narrator.step("the index of what was purged fails: its files are locked", () =>
-    stage.breaks("the tag index", null, () => lockStore(stage.stateDir, "do/luna-api-CacheTagIndex")),
+  const index = await narrator.step(
+    "the index of what was purged fails: its files are locked",
+    () =>
+      stage.breaks("the tag index", null, () =>
+        lockStore(stage.stateDir, "do/luna-api-CacheTagIndex"),
+      ),
   );
   await narrator.step(
     "a user is changed: the purge is owed, and no old value is seen",
@@ -57,7 +65,9 @@ export async function failingTask(stage: Stage, userId: string): Promise<{ alert
     `the task ${TASK} fails ${RUNS} times`,
     async () => {
       const runs = [await run(), await run(), await run()];
-      const messages = runs.map((ended) => (ended.status === "failure" ? ended.error.message : "success"));
+      const messages = runs.map((ended) =>
+        ended.status === "failure" ? ended.error.message : "success",
+      );
       expectThat(
         messages.every((message) => message !== "success"),
         "it succeeded",
@@ -81,7 +91,10 @@ export async function failingTask(stage: Stage, userId: string): Promise<{ alert
       const ended = await run();
       expectThat(ended.status === "success", "it failed");
       const { body } = await stage.call(getHealth);
-      expectThat("cache" in body.checks && body.checks.cache.owedPurges === 0, "purges are still owed");
+      expectThat(
+        "cache" in body.checks && body.checks.cache.owedPurges === 0,
+        "purges are still owed",
+      );
       return ended.result;
     },
     (result) => JSON.stringify(result),
@@ -96,7 +109,10 @@ export async function failingTask(stage: Stage, userId: string): Promise<{ alert
   );
   const alerts = await narrator.step("each was said once, and the alert is over", async () => {
     const [alarms, allClears] = [await alertMails(told), await alertMails(over)];
-    expectThat(alarms.length === 1 && allClears.length === 1, `${alarms.length} alerts and ${allClears.length} all-clears came`);
+    expectThat(
+      alarms.length === 1 && allClears.length === 1,
+      `${alarms.length} alerts and ${allClears.length} all-clears came`,
+    );
     const { body } = await stage.call(listAlerts);
     expectThat(!body.firing.some(({ key }) => key === `task:${TASK}`), "the alert goes on");
     return alarms.length + allClears.length;

@@ -1,6 +1,16 @@
 import { invalidate } from "../../../shared/contract/cache.ts";
-import { listCircuitBreakers, resetCacheBreaker } from "../../../shared/contract/circuit-breakers.ts";
-import { getPermissions, getSubscription, getTeams, getUsage, getUser, getWorkspaces } from "../../../shared/contract/users.ts";
+import {
+  listCircuitBreakers,
+  resetCacheBreaker,
+} from "../../../shared/contract/circuit-breakers.ts";
+import {
+  getPermissions,
+  getSubscription,
+  getTeams,
+  getUsage,
+  getUser,
+  getWorkspaces,
+} from "../../../shared/contract/users.ts";
 import { lockStore } from "../break.ts";
 import { expectThat, type Stage } from "../stage.ts";
 
@@ -10,7 +20,10 @@ const OPENS_WITHIN_MS = 30_000;
 const HEARD_WITHIN_MS = 15_000;
 
 /** KV takes no writes: its breaker opens, and every read is answered all the same. */
-export async function kvDown(stage: Stage, userId: string): Promise<{ asked: number; answered: number }> {
+export async function kvDown(
+  stage: Stage,
+  userId: string,
+): Promise<{ asked: number; answered: number }> {
   const { narrator } = stage;
   const params = { userId };
   const count = { asked: 0, answered: 0 };
@@ -24,7 +37,8 @@ export async function kvDown(stage: Stage, userId: string): Promise<{ asked: num
     await stage.call(invalidate, { body: { userId } });
     return await readAll();
   };
-  const breaker = async () => (await stage.call(listCircuitBreakers)).body.items.find(({ name }) => name === "cache");
+  const breaker = async () =>
+    (await stage.call(listCircuitBreakers)).body.items.find(({ name }) => name === "cache");
 
   narrator.chapter("KV fails");
   const kv = await narrator.step("its files are locked: no write succeeds", () =>
@@ -36,7 +50,8 @@ export async function kvDown(stage: Stage, userId: string): Promise<{ asked: num
       stage.until("the breaker of the cache opens", OPENS_WITHIN_MS, async () => {
         await purgeAndRead();
         const now = await breaker();
-        if (now !== undefined && "failures" in now) waitFor(`${now.failures} failures of ${now.calls} calls`);
+        if (now !== undefined && "failures" in now)
+          waitFor(`${now.failures} failures of ${now.calls} calls`);
         return now?.state === "OPEN" ? now : null;
       }),
     (opened) => ("failures" in opened ? (opened.lastTransition?.reason ?? "") : ""),
@@ -46,7 +61,9 @@ export async function kvDown(stage: Stage, userId: string): Promise<{ asked: num
     () =>
       stage.until("a read that goes past KV", HEARD_WITHIN_MS, async () => {
         const statuses = await purgeAndRead();
-        return statuses.every((status) => status.endsWith("detail=kv-open")) ? (statuses[0] ?? null) : null;
+        return statuses.every((status) => status.endsWith("detail=kv-open"))
+          ? (statuses[0] ?? null)
+          : null;
       }),
     String,
   );
@@ -60,7 +77,9 @@ export async function kvDown(stage: Stage, userId: string): Promise<{ asked: num
   );
   await kv.mend();
   await narrator.step("KV is back, and an operator resets the breaker", async () => {
-    const { body } = await stage.call(resetCacheBreaker, { body: { reason: "the tour has mended KV" } });
+    const { body } = await stage.call(resetCacheBreaker, {
+      body: { reason: "the tour has mended KV" },
+    });
     expectThat(body.state === "CLOSED", `it is ${body.state}`);
   });
   await narrator.step(

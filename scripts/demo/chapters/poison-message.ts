@@ -5,7 +5,10 @@ import { expectThat, type Stage } from "../stage.ts";
 
 const WITHIN_MS = 30_000;
 
-/** A message that nobody understands ends among the dead letters, with its body, and keeps no mail back. */
+/**
+ * A message that nobody understands ends among the dead letters, with its body, and keeps no mail
+ * back.
+ */
 export async function poisonMessage(stage: Stage): Promise<void> {
   const { narrator } = stage;
   narrator.chapter("A poison message");
@@ -13,17 +16,27 @@ export async function poisonMessage(stage: Stage): Promise<void> {
     putOnQueue(stage.stateDir, { hello: `demo ${stage.tag}` }),
   );
   await narrator.step("a mail that is queued behind it arrives", async () => {
-    const mail = { to: `demo-${stage.tag}-poison@example.com`, subject: `Demo ${stage.tag}: behind the poison`, text: "From the tour." };
+    const mail = {
+      to: `demo-${stage.tag}-poison@example.com`,
+      subject: `Demo ${stage.tag}: behind the poison`,
+      text: "From the tour.",
+    };
     const { body } = await stage.call(sendEmail, { body: mail });
     stage.accepted.push(body.id);
-    await stage.until("the mail", WITHIN_MS, async () => ((await stage.inbox()).some(({ emailId }) => emailId === body.id) ? true : null));
+    await stage.until("the mail", WITHIN_MS, async () =>
+      (await stage.inbox()).some(({ emailId }) => emailId === body.id) ? true : null,
+    );
   });
   const letter = await narrator.step(
     "it is a dead letter, with its body and why",
     () =>
       stage.until("the dead letter", WITHIN_MS, async () => {
-        const { body } = await stage.call(listDeadLetters, { query: { kind: "poison", limit: "100" } });
-        return body.items.find(({ rawBody }) => rawBody?.includes(`demo ${stage.tag}`) === true) ?? null;
+        const { body } = await stage.call(listDeadLetters, {
+          query: { kind: "poison", limit: "100" },
+        });
+        return (
+          body.items.find(({ rawBody }) => rawBody?.includes(`demo ${stage.tag}`) === true) ?? null
+        );
       }),
     ({ reason, rawBody }) => `${reason}: ${rawBody ?? ""}`,
   );

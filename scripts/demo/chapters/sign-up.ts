@@ -1,5 +1,4 @@
-import type { Stage } from "../stage.ts";
-import { expectThat } from "../stage.ts";
+import { type Stage, expectThat } from "../stage.ts";
 
 const ARRIVES_WITHIN_MS = 30_000;
 
@@ -12,7 +11,9 @@ export async function signUp(stage: Stage): Promise<string> {
     () => stage.signUp("ada"),
     ({ userId }) => userId,
   );
-  await narrator.step("the welcome mail is in the mailbox, once", () => welcomed(stage, user.email));
+  await narrator.step("the welcome mail is in the mailbox, once", () =>
+    welcomed(stage, user.email),
+  );
   return user.userId;
 }
 

@@ -1,14 +1,15 @@
-import { describeError, log } from "../../telemetry/log.ts";
-import { parseMailbox } from "../address.ts";
-import type { AttemptDetail, Outcome } from "../lifecycle.ts";
+import { describeError, log } from "../../lib/worker/log.ts";
+import { parseMailbox } from "../rules/address.ts";
+import type { AttemptDetail, Outcome } from "../rules/lifecycle.ts";
+import type { MailInHandOver } from "../sql/delivery.ts";
 import type { Attachment, GuardedTransport, OutgoingMail } from "../transports/transport.ts";
 import { offersUnsubscribe, unsubscribeUrl, type UnsubscribeSettings } from "../unsubscribe.ts";
-import type { MailInHandOver } from "./store.ts";
 
 /**
  * Hands one mail over. Never throws.
  *
- * @param unsubscribe null while the links are not configured: then no mail comes here that needs one
+ * @param unsubscribe null while the links are not configured: then no mail comes here that needs
+ *   one
  */
 export async function handOver(
   transport: GuardedTransport,
@@ -36,23 +37,39 @@ async function attempt(
   unsubscribe: UnsubscribeSettings | null,
   now: number,
 ): Promise<Outcome> {
-  if (mail.leaseExpiresAt - now < transport.deadlineMs) return { kind: "deferred", detail: leaseTooShort };
+  if (mail.leaseExpiresAt - now < transport.deadlineMs)
+    return { kind: "deferred", detail: leaseTooShort };
   let message: OutgoingMail;
   try {
-    const url = unsubscribe !== null && offersUnsubscribe(mail.category) ? await unsubscribeUrl(unsubscribe, mail.id) : null;
+    const url =
+      unsubscribe !== null && offersUnsubscribe(mail.category)
+        ? await unsubscribeUrl(unsubscribe, mail.id)
+        : null;
     message = outgoing(mail, url);
   } catch (error) {
-    return { kind: "refused_transient", detail: { transport: "none", phase: "compose", text: describeError(error).message } };
+    return {
+      kind: "refused_transient",
+      detail: { transport: "none", phase: "compose", text: describeError(error).message },
+    };
   }
   return await transport.send(message).catch(broken);
 }
 
-/** A transport that throws breaks its promise; its neighbours' outcomes are recorded all the same. */
+/**
+ * A transport that throws breaks its promise; its neighbours' outcomes are recorded all the same.
+ */
 function broken(error: unknown): Outcome {
-  return { kind: "unknown", detail: { transport: "none", phase: "transport", text: describeError(error).message } };
+  return {
+    kind: "unknown",
+    detail: { transport: "none", phase: "transport", text: describeError(error).message },
+  };
 }
 
-const leaseTooShort: AttemptDetail = { transport: "none", phase: "lease", text: "too little of the lease was left to begin" };
+const leaseTooShort: AttemptDetail = {
+  transport: "none",
+  phase: "lease",
+  text: "too little of the lease was left to begin",
+};
 
 function outgoing(mail: MailInHandOver, link: string | null): OutgoingMail {
   const from = parseMailbox(mail.from);

@@ -1,4 +1,7 @@
-/** How long a claim, and then each hand-over, holds a mail. Longer than a hand-over may take, see `transport.ts`. */
+/**
+ * How long a claim, and then each hand-over, holds a mail. Longer than a hand-over may take, see
+ * `transport.ts`.
+ */
 export const LEASE_MS = 60_000;
 
 /** Mails in hand-over at once. A crash leaves at most these `unknown`. */

@@ -1,7 +1,7 @@
+import { log } from "../../lib/worker/log.ts";
 import { counters } from "../../telemetry/counters.ts";
-import { log } from "../../telemetry/log.ts";
-import type { Claimed } from "../claim/claimed.ts";
-import type { Settled } from "../settle/store.ts";
+import type { Claimed } from "../rules/claimed.ts";
+import type { Settled } from "../sql/settle.ts";
 
 /** Counts what becomes of mails, once D1 has it. */
 
@@ -9,7 +9,12 @@ export function observeClaimed(claimed: readonly Claimed[], now: number): void {
   for (const { id, generation, dueAt, traceId } of claimed) {
     const waitedMs = Math.max(now - dueAt, 0);
     counters.observe("luna_email_queue_age_seconds", {}, waitedMs);
-    log("info", "email.claimed", { emailId: id, generation, ...(traceId !== null && { traceId }), waitedMs });
+    log("info", "email.claimed", {
+      emailId: id,
+      generation,
+      ...(traceId !== null && { traceId }),
+      waitedMs,
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { layout, paragraph } from "./layout.ts";
 import { singleLine } from "./fields.ts";
+import { layout, paragraph } from "./layout.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({ userId: singleLine, endsOn: singleLine });
@@ -13,12 +13,15 @@ export const cancellation: Template<typeof data> = {
     title: "Your subscription ends on {{endsOn}}",
     preheader: "You can use everything until then.",
     body: [
-      paragraph("Hello {{userId}}, your subscription is cancelled. You can use everything until <strong>{{endsOn}}</strong>."),
+      paragraph(
+        "Hello {{userId}}, your subscription is cancelled. You can use everything until <strong>{{endsOn}}</strong>.",
+      ),
       paragraph(
         "After that the account moves to the free plan, and your data stays. To change your mind, choose a plan again at any time.",
       ),
     ].join("\n"),
-    reason: "You get this mail because your subscription was cancelled. If that was not you, reply at once.",
+    reason:
+      "You get this mail because your subscription was cancelled. If that was not you, reply at once.",
   }),
   text: `Your subscription ends on {{endsOn}}
 

@@ -1,8 +1,18 @@
 /**
- * The frame of every mail, for readers that know tables and inline styles and little else. `body` is trusted: it comes from a template.
- * The preheader is what an inbox shows beside the subject.
+ * The frame of every mail, for readers that know tables and inline styles and little else. `body`
+ * is trusted: it comes from a template. The preheader is what an inbox shows beside the subject.
  */
-export function layout({ title, preheader, body, reason }: { title: string; preheader: string; body: string; reason: string }): string {
+export function layout({
+  title,
+  preheader,
+  body,
+  reason,
+}: {
+  title: string;
+  preheader: string;
+  body: string;
+  reason: string;
+}): string {
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>${title}</title></head>

@@ -1,13 +1,25 @@
 import * as v from "valibot";
-import { layout, paragraph, row, rows } from "./layout.ts";
 import { singleLine } from "./fields.ts";
+import { layout, paragraph, row, rows } from "./layout.ts";
 import type { Template } from "./render.ts";
 
-const data = v.strictObject({ userId: singleLine, amount: singleLine, plan: singleLine, invoiceNumber: singleLine, paidOn: singleLine });
+const data = v.strictObject({
+  userId: singleLine,
+  amount: singleLine,
+  plan: singleLine,
+  invoiceNumber: singleLine,
+  paidOn: singleLine,
+});
 
 export const paymentSuccess: Template<typeof data> = {
   data,
-  example: { userId: "ada", amount: "EUR 29.00", plan: "pro", invoiceNumber: "2026-00042", paidOn: "1 December 2026" },
+  example: {
+    userId: "ada",
+    amount: "EUR 29.00",
+    plan: "pro",
+    invoiceNumber: "2026-00042",
+    paidOn: "1 December 2026",
+  },
   subject: "Receipt {{invoiceNumber}}: {{amount}}",
   html: layout({
     title: "Thank you for your payment",
@@ -15,7 +27,12 @@ export const paymentSuccess: Template<typeof data> = {
     body: [
       paragraph("Hello {{userId}}, we received your payment."),
       rows(
-        [row("Amount", "{{amount}}"), row("Plan", "{{plan}}"), row("Paid on", "{{paidOn}}"), row("Invoice", "{{invoiceNumber}}")].join(""),
+        [
+          row("Amount", "{{amount}}"),
+          row("Plan", "{{plan}}"),
+          row("Paid on", "{{paidOn}}"),
+          row("Invoice", "{{invoiceNumber}}"),
+        ].join(""),
       ),
     ].join("\n"),
     reason: "You get this mail because a payment was made for your account.",

@@ -4,9 +4,14 @@ import type * as v from "valibot";
 export type RenderedMail = { subject: string; html: string; text: string };
 
 /** A mail with `{{placeholders}}`, what fills them, and an example of that for a preview. */
-export type Template<Schema extends v.GenericSchema<unknown, object>> = RenderedMail & { data: Schema; example: v.InferInput<Schema> };
+export type Template<Schema extends v.GenericSchema<unknown, object>> = RenderedMail & {
+  data: Schema;
+  example: v.InferInput<Schema>;
+};
 
-/** Fills the `{{placeholders}}` of a template: escaped in `html`, verbatim in `subject` and `text`. */
+/**
+ * Fills the `{{placeholders}}` of a template: escaped in `html`, verbatim in `subject` and `text`.
+ */
 export function renderTemplate(template: RenderedMail, data: object): RenderedMail {
   return {
     // A subject is one line, whatever fills it.

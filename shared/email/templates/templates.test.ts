@@ -6,9 +6,19 @@ const hostile = `<script>alert("x")</script>&'{{evil}}`;
 const fields: Record<TemplateName, object> = {
   welcome: { userId: hostile, tier: hostile },
   "trial-expiry": { userId: hostile, trialEndsOn: hostile, daysLeft: 3 },
-  "payment-success": { userId: hostile, amount: hostile, plan: hostile, invoiceNumber: hostile, paidOn: hostile },
+  "payment-success": {
+    userId: hostile,
+    amount: hostile,
+    plan: hostile,
+    invoiceNumber: hostile,
+    paidOn: hostile,
+  },
   cancellation: { userId: hostile, endsOn: hostile },
-  "usage-report": { userId: hostile, period: hostile, metrics: [{ name: hostile, amount: hostile }] },
+  "usage-report": {
+    userId: hostile,
+    period: hostile,
+    metrics: [{ name: hostile, amount: hostile }],
+  },
   "enterprise-contact": { name: hostile, company: hostile, message: `${hostile}\nsecond line` },
 };
 const rendered = (name: TemplateName, data: unknown) => {
@@ -19,9 +29,11 @@ const rendered = (name: TemplateName, data: unknown) => {
 describe.each(templateNames)("the template %s", (name) => {
   it("fills everything in subject, HTML and text, and says the same in both", () => {
     const { subject, html, text } = preview(name);
-    for (const part of [subject, html, text]) expect(part).not.toMatch(/\{\{|\}\}|undefined|\[object/);
+    for (const part of [subject, html, text])
+      expect(part).not.toMatch(/\{\{|\}\}|undefined|\[object/);
     expect(subject).toMatch(/^[^\r\n]{5,100}$/);
-    const words = (of: string): Set<string> => new Set(of.toLowerCase().match(/[a-z0-9-]{4,}/g) ?? []);
+    const words = (of: string): Set<string> =>
+      new Set(of.toLowerCase().match(/[a-z0-9-]{4,}/g) ?? []);
     const inHtml = words(html.replaceAll(/<[^>]+>/g, " "));
     const missing = [...words(text)].filter((word) => !inHtml.has(word));
     expect(missing).toEqual([]);
@@ -35,11 +47,22 @@ describe.each(templateNames)("the template %s", (name) => {
     expect(subject).not.toContain("\n");
   });
 
-  it.each(Object.keys(fields[name]))("refuses data without %s by its path, and a field that it does not know", (field) => {
-    const without = Object.fromEntries(Object.entries(fields[name]).filter(([key]) => key !== field));
-    expect(renderNamed(name, without)).toMatchObject({ ok: false, error: { errors: [{ path: `data.${field}` }] } });
-    expect(renderNamed(name, { ...fields[name], extra: 1 })).toMatchObject({ ok: false, error: { errors: [{ path: "data.extra" }] } });
-  });
+  it.each(Object.keys(fields[name]))(
+    "refuses data without %s by its path, and a field that it does not know",
+    (field) => {
+      const without = Object.fromEntries(
+        Object.entries(fields[name]).filter(([key]) => key !== field),
+      );
+      expect(renderNamed(name, without)).toMatchObject({
+        ok: false,
+        error: { errors: [{ path: `data.${field}` }] },
+      });
+      expect(renderNamed(name, { ...fields[name], extra: 1 })).toMatchObject({
+        ok: false,
+        error: { errors: [{ path: "data.extra" }] },
+      });
+    },
+  );
 });
 
 describe("data", () => {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { validate } from "../../http/body.ts";
-import type { Failure } from "../../failure.ts";
-import { fail, ok, type Result } from "../../result.ts";
+import type { Failure } from "../../http/failure.ts";
+import { fail, ok, type Result } from "../../lib/base/result.ts";
+import { validate } from "../../lib/worker/validate.ts";
 import { cancellation } from "./cancellation.ts";
 import { enterpriseContact } from "./enterprise-contact.ts";
 import { paymentSuccess } from "./payment-success.ts";
@@ -26,11 +26,17 @@ export const templateNames = Object.keys(templates) as [TemplateName, ...Templat
 export const templateName = v.picklist(templateNames, `must be one of ${templateNames.join(", ")}`);
 
 /** @returns the mail, or `invalid` with the path of each field of `data` that is wrong */
-export function renderNamed(name: TemplateName, data: unknown): Result<RenderedMail, Extract<Failure, { tag: "invalid" }>> {
+export function renderNamed(
+  name: TemplateName,
+  data: unknown,
+): Result<RenderedMail, Extract<Failure, { tag: "invalid" }>> {
   const template = templates[name] as Template<v.GenericSchema<unknown, object>>;
   const checked = validate(template.data, data ?? {});
   if (checked.ok) return ok(renderTemplate(template, checked.value));
-  const errors = checked.error.errors.map(({ path, message }) => ({ path: path === "body" ? "data" : `data.${path}`, message }));
+  const errors = checked.error.errors.map(({ path, message }) => ({
+    path: path === "body" ? "data" : `data.${path}`,
+    message,
+  }));
   return fail({ tag: "invalid", errors });
 }
 

@@ -1,12 +1,16 @@
 import * as v from "valibot";
-import { layout, paragraph } from "./layout.ts";
 import { singleLine } from "./fields.ts";
+import { layout, paragraph } from "./layout.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({
   userId: singleLine,
   trialEndsOn: singleLine,
-  daysLeft: v.pipe(v.number("must be a number"), v.integer("must be a whole number"), v.minValue(0, "must be at least 0")),
+  daysLeft: v.pipe(
+    v.number("must be a number"),
+    v.integer("must be a whole number"),
+    v.minValue(0, "must be at least 0"),
+  ),
 });
 
 export const trialExpiry: Template<typeof data> = {
@@ -17,7 +21,9 @@ export const trialExpiry: Template<typeof data> = {
     title: "Your trial ends on {{trialEndsOn}}",
     preheader: "Days left: {{daysLeft}}. Nothing is deleted.",
     body: [
-      paragraph("Hello {{userId}}, your trial ends soon. Days left: <strong>{{daysLeft}}</strong>."),
+      paragraph(
+        "Hello {{userId}}, your trial ends soon. Days left: <strong>{{daysLeft}}</strong>.",
+      ),
       paragraph(
         "Choose a plan until then and everything goes on as it is. If you do not, the account moves to the free plan: nothing is deleted.",
       ),

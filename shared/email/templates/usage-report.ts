@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { layout, paragraph, row, rows } from "./layout.ts";
 import { singleLine } from "./fields.ts";
+import { layout, paragraph, row, rows } from "./layout.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({

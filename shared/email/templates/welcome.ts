@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { layout, paragraph } from "./layout.ts";
 import { singleLine } from "./fields.ts";
+import { layout, paragraph } from "./layout.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({ userId: singleLine, tier: singleLine });
@@ -18,7 +18,8 @@ export const welcome: Template<typeof data> = {
         "Your API key was shown once when the account was created. If it got lost, ask for a new one: the old one stops working at that moment.",
       ),
     ].join("\n"),
-    reason: "You get this mail because an account was created with your address. If that was not you, reply and we will remove it.",
+    reason:
+      "You get this mail because an account was created with your address. If that was not you, reply and we will remove it.",
   }),
   text: `Welcome, {{userId}}
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
-import { speaksAgainstCloudflare } from "./cloudflare-outcome.ts";
 import { cloudflareTransport } from "./cloudflare.ts";
+import { speaksAgainstCloudflare } from "./rules/cloudflare-outcome.ts";
 
 /** A binding that does as told, and keeps what it was given. */
 function binding(answer: () => Promise<EmailSendResult>) {
@@ -42,7 +42,9 @@ describe("the send_email binding", () => {
           "X-Luna-Email": "m1:2",
           "Auto-Submitted": "auto-generated",
         },
-        attachments: [{ disposition: "attachment", filename: "a.txt", type: "text/plain", content: "SGk=" }],
+        attachments: [
+          { disposition: "attachment", filename: "a.txt", type: "text/plain", content: "SGk=" },
+        ],
       },
     ]);
   });
@@ -70,14 +72,23 @@ describe("the send_email binding", () => {
     ["E_HEADERS_TOO_MANY", "refused_permanent", false],
     ["E_OF_TOMORROW", "unknown", true],
   ] as const)("%s: %s, and speaks against the service: %s", async (code, kind, against) => {
-    const { transport } = binding(() => Promise.reject(Object.assign(new Error("said Cloudflare"), { code })));
+    const { transport } = binding(() =>
+      Promise.reject(Object.assign(new Error("said Cloudflare"), { code })),
+    );
     const outcome = await transport.send(mail);
-    expect(outcome).toMatchObject({ kind, detail: { transport: "cloudflare", code, text: "said Cloudflare" } });
+    expect(outcome).toMatchObject({
+      kind,
+      detail: { transport: "cloudflare", code, text: "said Cloudflare" },
+    });
     expect(speaksAgainstCloudflare(outcome)).toBe(against);
   });
 
   it("that fails without a code, or with one that is none, leaves the fate open", async () => {
-    for (const error of [new Error("internal error"), "a text", Object.assign(new Error("x"), { code: "ada@example.com" })]) {
+    for (const error of [
+      new Error("internal error"),
+      "a text",
+      Object.assign(new Error("x"), { code: "ada@example.com" }),
+    ]) {
       const { transport } = binding(() => Promise.reject(error));
       expect((await transport.send(mail)).kind).toBe("unknown");
     }

@@ -1,12 +1,18 @@
-import { within } from "../../deadline.ts";
-import { cloudflareError, speaksAgainstCloudflare } from "./cloudflare-outcome.ts";
+import { within } from "../../lib/base/deadline.ts";
 import { headersOf } from "./compose.ts";
+import { cloudflareError, speaksAgainstCloudflare } from "./rules/cloudflare-outcome.ts";
 import type { OutgoingMail, Transport } from "./transport.ts";
 
-/** Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under it. */
+/**
+ * Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under
+ * it.
+ */
 const DEADLINE_MS = 30_000;
 
-/** Hands mails to Cloudflare's Email Service through a `send_email` binding. It sets Message-ID and Date itself. */
+/**
+ * Hands mails to Cloudflare's Email Service through a `send_email` binding. It sets Message-ID and
+ * Date itself.
+ */
 export function cloudflareTransport(binding: SendEmail): Transport {
   return {
     deadlineMs: DEADLINE_MS,
@@ -14,7 +20,15 @@ export function cloudflareTransport(binding: SendEmail): Transport {
     async send(mail) {
       try {
         const { messageId } = await within(DEADLINE_MS, binding.send(messageOf(mail)));
-        return { kind: "accepted", detail: { transport: "cloudflare", phase: "SEND", text: "accepted", providerId: messageId } };
+        return {
+          kind: "accepted",
+          detail: {
+            transport: "cloudflare",
+            phase: "SEND",
+            text: "accepted",
+            providerId: messageId,
+          },
+        };
       } catch (error) {
         return cloudflareError(error);
       }
@@ -24,7 +38,10 @@ export function cloudflareTransport(binding: SendEmail): Transport {
 
 function messageOf(mail: OutgoingMail): EmailMessageBuilder {
   return {
-    from: mail.from.name === "" ? mail.from.address : { name: mail.from.name, email: mail.from.address },
+    from:
+      mail.from.name === ""
+        ? mail.from.address
+        : { name: mail.from.name, email: mail.from.address },
     to: mail.to,
     subject: mail.subject,
     ...(mail.html !== null && { html: mail.html }),

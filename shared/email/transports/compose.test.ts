@@ -2,20 +2,30 @@ import fc from "fast-check";
 import PostalMime from "postal-mime";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
 import { emailRequest } from "../schemas.ts";
 import { compose } from "./compose.ts";
-import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
 
 describe("a composed mail", () => {
   it("has the same identity and date for every attempt", async () => {
-    const [first, second] = await Promise.all([compose(mail), compose(mail)].map(async (bytes) => PostalMime.parse(await bytes)));
-    expect(first).toMatchObject({ messageId: "<m1@luna.example>", date: "2026-01-02T03:04:05.000Z" });
-    expect(second).toMatchObject({ messageId: "<m1@luna.example>", date: "2026-01-02T03:04:05.000Z" });
+    const [first, second] = await Promise.all(
+      [compose(mail), compose(mail)].map(async (bytes) => PostalMime.parse(await bytes)),
+    );
+    expect(first).toMatchObject({
+      messageId: "<m1@luna.example>",
+      date: "2026-01-02T03:04:05.000Z",
+    });
+    expect(second).toMatchObject({
+      messageId: "<m1@luna.example>",
+      date: "2026-01-02T03:04:05.000Z",
+    });
     expect(first?.headers.find(({ key }) => key === "x-luna-email")?.value).toBe("m1:2");
   });
 
   it("offers one-click unsubscribe where it has a link, and else does not speak of it", async () => {
-    const parsed = await PostalMime.parse(await compose({ ...mail, unsubscribeUrl: "https://luna.example/unsubscribe/m1.x" }));
+    const parsed = await PostalMime.parse(
+      await compose({ ...mail, unsubscribeUrl: "https://luna.example/unsubscribe/m1.x" }),
+    );
     const headerOf = (name: string) => parsed.headers.find(({ key }) => key === name)?.value;
     expect(headerOf("list-unsubscribe")).toBe("<https://luna.example/unsubscribe/m1.x>");
     expect(headerOf("list-unsubscribe-post")).toBe("List-Unsubscribe=One-Click");
@@ -29,7 +39,9 @@ describe("a composed mail", () => {
       { filename: "Rechnung März.pdf", contentType: "application/pdf", content },
       { filename: "a.txt", contentType: "text/plain", content: "SGk=" },
     ];
-    const parsed = await PostalMime.parse(await compose({ ...mail, html: "<p>Hi</p>", attachments }));
+    const parsed = await PostalMime.parse(
+      await compose({ ...mail, html: "<p>Hi</p>", attachments }),
+    );
     expect(parsed.attachments.map(({ filename, mimeType }) => [filename, mimeType])).toEqual([
       ["Rechnung März.pdf", "application/pdf"],
       ["a.txt", "text/plain"],
@@ -39,10 +51,18 @@ describe("a composed mail", () => {
   });
 
   it("gets a text part from its HTML", async () => {
-    const parsed = await PostalMime.parse(await compose({ ...mail, text: null, html: "<h1>Hi</h1><p>there &amp; back</p>" }));
+    const parsed = await PostalMime.parse(
+      await compose({ ...mail, text: null, html: "<h1>Hi</h1><p>there &amp; back</p>" }),
+    );
     expect(parsed.text).toMatch(/hi\s+there & back/i);
     expect(parsed.html).toContain("<h1>Hi</h1>");
-    const long = await PostalMime.parse(await compose({ ...mail, text: null, html: `<p>${"word ".repeat(10_000)}</p><p>the end</p>` }));
+    const long = await PostalMime.parse(
+      await compose({
+        ...mail,
+        text: null,
+        html: `<p>${"word ".repeat(10_000)}</p><p>the end</p>`,
+      }),
+    );
     expect(long.text).toContain("the end");
   });
 
@@ -51,30 +71,59 @@ describe("a composed mail", () => {
     ["nested", `${"<div>".repeat(80_000)}x${"</div>".repeat(80_000)}`],
     ["listed", "<ul><li>".repeat(100_000)],
     ["broken", "<table><tr><td".repeat(60_000)],
-  ])("is made of any HTML up to the body limit, however hard it is to read as text: %s tags", async (_, html) => {
-    const bytes = await compose({ ...mail, text: null, html });
-    expect(bytes.byteLength).toBeGreaterThan(html.length);
-  });
+  ])(
+    "is made of any HTML up to the body limit, however hard it is to read as text: %s tags",
+    async (_, html) => {
+      const bytes = await compose({ ...mail, text: null, html });
+      expect(bytes.byteLength).toBeGreaterThan(html.length);
+    },
+  );
 
   it("carries any subject and body that the schema lets through, adds no header and reaches one recipient", async () => {
     const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 200 });
     await fc.assert(
-      fc.asyncProperty(text, text, fc.option(text, { nil: undefined }), async (subject, body, html) => {
-        const accepted = v.safeParse(emailRequest, { to: "ada@example.com", subject, text: body, html });
-        fc.pre(accepted.success);
-        const parsed = await PostalMime.parse(await compose({ ...mail, subject, text: body, html: html ?? null }));
-        expect(parsed.subject?.replaceAll(/\s+/g, " ").trim()).toBe(subject.replaceAll(/\s+/g, " ").trim());
-        expect(parsed.to).toEqual([{ address: "ada@example.com", name: "" }]);
-        expect(parsed.cc ?? []).toEqual([]);
-        expect(parsed.bcc ?? []).toEqual([]);
-        expect(new Set(parsed.headers.map(({ key }) => key))).toEqual(new Set(headers(html !== undefined)));
-      }),
+      fc.asyncProperty(
+        text,
+        text,
+        fc.option(text, { nil: undefined }),
+        async (subject, body, html) => {
+          const accepted = v.safeParse(emailRequest, {
+            to: "ada@example.com",
+            subject,
+            text: body,
+            html,
+          });
+          fc.pre(accepted.success);
+          const parsed = await PostalMime.parse(
+            await compose({ ...mail, subject, text: body, html: html ?? null }),
+          );
+          expect(parsed.subject?.replaceAll(/\s+/g, " ").trim()).toBe(
+            subject.replaceAll(/\s+/g, " ").trim(),
+          );
+          expect(parsed.to).toEqual([{ address: "ada@example.com", name: "" }]);
+          expect(parsed.cc ?? []).toEqual([]);
+          expect(parsed.bcc ?? []).toEqual([]);
+          expect(new Set(parsed.headers.map(({ key }) => key))).toEqual(
+            new Set(headers(html !== undefined)),
+          );
+        },
+      ),
       { numRuns: 300 },
     );
   });
 });
 
 function headers(multipart: boolean): string[] {
-  const always = ["x-luna-email", "auto-submitted", "from", "to", "subject", "message-id", "date", "mime-version", "content-type"];
+  const always = [
+    "x-luna-email",
+    "auto-submitted",
+    "from",
+    "to",
+    "subject",
+    "message-id",
+    "date",
+    "mime-version",
+    "content-type",
+  ];
   return multipart ? always : [...always, "content-transfer-encoding"];
 }

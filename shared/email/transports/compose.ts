@@ -3,13 +3,16 @@ import MailComposer from "nodemailer/lib/mail-composer";
 import type { OutgoingMail } from "./transport.ts";
 
 /**
- * Nested or unclosed tags cost html-to-text time that grows with the square of the input, and in the end the stack: within
- * these limits the worst input takes about 100 ms.
+ * Nested or unclosed tags cost html-to-text time that grows with the square of the input, and in
+ * the end the stack: within these limits the worst input takes about 100 ms.
  */
 const MAX_HTML_FOR_TEXT = 100_000;
 const MAX_DEPTH = 64;
 
-/** The mail as RFC 5322 bytes. HTML without text gets its text from the HTML, so that readers without HTML see it too. */
+/**
+ * The mail as RFC 5322 bytes. HTML without text gets its text from the HTML, so that readers
+ * without HTML see it too.
+ */
 export async function compose(mail: OutgoingMail): Promise<Uint8Array> {
   const text = mail.text ?? textOf(mail.html ?? "");
   const composer = new MailComposer({
@@ -21,7 +24,12 @@ export async function compose(mail: OutgoingMail): Promise<Uint8Array> {
     subject: mail.subject,
     text,
     ...(mail.html === null ? {} : { html: mail.html }),
-    attachments: mail.attachments.map(({ filename, contentType, content }) => ({ filename, contentType, content, encoding: "base64" })),
+    attachments: mail.attachments.map(({ filename, contentType, content }) => ({
+      filename,
+      contentType,
+      content,
+      encoding: "base64",
+    })),
     headers: {
       ...headersOf(mail),
     },
@@ -33,7 +41,11 @@ export async function compose(mail: OutgoingMail): Promise<Uint8Array> {
 }
 
 /** The headers that a mail has whatever transport it takes. */
-export function headersOf({ id, generation, unsubscribeUrl }: OutgoingMail): Record<string, string> {
+export function headersOf({
+  id,
+  generation,
+  unsubscribeUrl,
+}: OutgoingMail): Record<string, string> {
   return {
     ...(unsubscribeUrl !== null && {
       // RFC 8058: a reader of mails unsubscribes with one POST, without asking the person again.
@@ -48,7 +60,10 @@ export function headersOf({ id, generation, unsubscribeUrl }: OutgoingMail): Rec
 /** For readers without HTML. Empty if the HTML cannot be read. */
 function textOf(html: string): string {
   try {
-    return convert(html.slice(0, MAX_HTML_FOR_TEXT), { wordwrap: 78, limits: { maxDepth: MAX_DEPTH } });
+    return convert(html.slice(0, MAX_HTML_FOR_TEXT), {
+      wordwrap: 78,
+      limits: { maxDepth: MAX_DEPTH },
+    });
   } catch {
     // Not worth a mail: it goes out as HTML alone.
     return "";

@@ -1,17 +1,26 @@
-import type { BreakerEnv } from "../../circuit-breaker/guard.ts";
-import { fail, ok, type Result } from "../../result.ts";
-import type { Misconfigured } from "../../variables.ts";
-import { emailTransports, resendSettings, smtpSettings, transportRates } from "../settings.ts";
+import { fail, ok, type Result } from "../../lib/base/result.ts";
+import type { BreakerEnv } from "../../lib/circuit-breaker/index.ts";
+import type { Misconfigured } from "../../lib/worker/variables.ts";
+import type { TransportName } from "../rules/transports.ts";
+import {
+  type EmailVariables,
+  emailTransports,
+  resendSettings,
+  smtpSettings,
+  transportRates,
+} from "../settings.ts";
 import { cloudflareTransport } from "./cloudflare.ts";
 import { guardTransport } from "./guarded.ts";
-import type { TransportName } from "./names.ts";
 import { resendTransport } from "./resend.ts";
 import { smtpTransport } from "./smtp.ts";
 import type { GuardedTransport, Transport } from "./transport.ts";
 
-type TransportEnv = BreakerEnv & { EMAIL?: SendEmail };
+type TransportEnv = BreakerEnv & EmailVariables & { EMAIL?: SendEmail };
 
-/** The transports that `EMAIL_TRANSPORTS` names, in that order, each behind its breaker. For one batch of mails. */
+/**
+ * The transports that `EMAIL_TRANSPORTS` names, in that order, each behind its breaker. For one
+ * batch of mails.
+ */
 export function configuredTransports(env: TransportEnv): Result<GuardedTransport[], Misconfigured> {
   const names = emailTransports(env);
   if (!names.ok) return names;
@@ -34,7 +43,11 @@ function transportOf(env: TransportEnv, name: TransportName): Result<Transport, 
     }
     case "cloudflare":
       if (env.EMAIL === undefined)
-        return fail({ tag: "misconfigured", variable: "EMAIL", message: "is not bound: the transport needs it" });
+        return fail({
+          tag: "misconfigured",
+          variable: "EMAIL",
+          message: "is not bound: the transport needs it",
+        });
       return ok(cloudflareTransport(env.EMAIL));
     case "resend": {
       const settings = resendSettings(env);

@@ -1,11 +1,14 @@
-import { CircuitOpen } from "../../circuit-breaker/circuit-open.ts";
-import { breakerClient, type BreakerEnv } from "../../circuit-breaker/guard.ts";
-import type { Outcome } from "../lifecycle.ts";
-import { MAX_DEFERRAL_MS } from "../retry-policy.ts";
-import type { TransportName } from "./names.ts";
+import { CircuitOpen, breakerClient, type BreakerEnv } from "../../lib/circuit-breaker/index.ts";
+import { countRejection } from "../../telemetry/counters.ts";
+import type { Outcome } from "../rules/lifecycle.ts";
+import { MAX_DEFERRAL_MS } from "../rules/retry-policy.ts";
+import { emailBreaker, type TransportName } from "../rules/transports.ts";
 import type { GuardedTransport, Transport } from "./transport.ts";
 
-/** A hand-over may first wait to hear whether it is the probe, and a batch to hear whether it may begin. */
+/**
+ * A hand-over may first wait to hear whether it is the probe, and a batch to hear whether it may
+ * begin.
+ */
 const ASK_MS = 1_000;
 
 /** What a transport throws through its breaker, and catches on the other side. */
@@ -19,15 +22,22 @@ class ProviderFault extends Error {
 }
 
 /**
- * A transport behind the fleet's breaker `email:<name>`. While that is open mails are deferred, which burns no attempt.
+ * A transport behind the fleet's breaker `email:<name>`. While that is open mails are deferred,
+ * which burns no attempt.
  *
  * @param everyMs how fast the fleet hands mails over; null for no limit
  */
-export function guardTransport(env: BreakerEnv, name: TransportName, transport: Transport, everyMs: number | null): GuardedTransport {
-  const breaker = breakerClient(env, `email:${name}`, {
+export function guardTransport(
+  env: BreakerEnv,
+  name: TransportName,
+  transport: Transport,
+  everyMs: number | null,
+): GuardedTransport {
+  const breaker = breakerClient(env, emailBreaker(name), {
     timeoutMs: transport.deadlineMs,
     calleeTimesOut: true,
     isFault: (error) => error instanceof ProviderFault,
+    onRejected: countRejection,
   });
   return {
     name,

@@ -44,9 +44,14 @@ describe("a hand-over to Resend", () => {
   });
 
   it("leaves the fate open when it is led elsewhere, and when nothing answers", async () => {
-    vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response(null, { status: 307, headers: { Location: "https://evil.example" } }));
+    vi.spyOn(globalThis, "fetch").mockResolvedValue(
+      new Response(null, { status: 307, headers: { Location: "https://evil.example" } }),
+    );
     expect((await transport.send(mail)).kind).toBe("unknown");
     vi.spyOn(globalThis, "fetch").mockRejectedValue(new TypeError("fetch failed"));
-    expect(await transport.send(mail)).toMatchObject({ kind: "unknown", detail: { text: "fetch failed" } });
+    expect(await transport.send(mail)).toMatchObject({
+      kind: "unknown",
+      detail: { text: "fetch failed" },
+    });
   });
 });

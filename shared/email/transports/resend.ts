@@ -1,16 +1,22 @@
-import { describeError } from "../../telemetry/log.ts";
-import { formatMailbox } from "../address.ts";
-import { feedbackTag } from "../feedback/tag.ts";
+import { describeError } from "../../lib/worker/log.ts";
+import { formatMailbox } from "../rules/address.ts";
+import { feedbackTag } from "../rules/tag.ts";
 import { headersOf } from "./compose.ts";
-import { noAnswer, resendOutcome, speaksAgainstResend } from "./resend-outcome.ts";
+import { noAnswer, resendOutcome, speaksAgainstResend } from "./rules/resend-outcome.ts";
 import type { OutgoingMail, Transport } from "./transport.ts";
 
 export type ResendSettings = { apiKey: string; baseUrl: string };
 
-/** Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under it. */
+/**
+ * Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under
+ * it.
+ */
 const DEADLINE_MS = 30_000;
 
-/** Hands mails to Resend (https://resend.com/docs/api-reference/emails/send-email) under the key `id:generation`. */
+/**
+ * Hands mails to Resend (https://resend.com/docs/api-reference/emails/send-email) under the key
+ * `id:generation`.
+ */
 export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport {
   return {
     deadlineMs: DEADLINE_MS,
@@ -24,7 +30,8 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
           headers: {
             Authorization: `Bearer ${apiKey}`,
             "Content-Type": "application/json",
-            // Workers send none of their own, and Resend refuses who has none (https://resend.com/docs/api-reference/introduction).
+            // Workers send none of their own, and Resend refuses who has none
+            // (https://resend.com/docs/api-reference/introduction).
             "User-Agent": "luna-backend",
             "Idempotency-Key": `${mail.id}:${mail.generation}`,
           },
@@ -33,7 +40,12 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
           redirect: "manual",
           signal,
         });
-        return resendOutcome(response.status, await jsonOf(response), response.headers.get("Retry-After"), Date.now());
+        return resendOutcome(
+          response.status,
+          await jsonOf(response),
+          response.headers.get("Retry-After"),
+          Date.now(),
+        );
       } catch (error) {
         return noAnswer(describeError(error).message);
       }
@@ -42,8 +54,9 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
 }
 
 /**
- * The same for every attempt of a generation, for what the row holds never changes: Resend refuses a repeat whose body differs. Only an
- * unsubscribe link changes with `PUBLIC_URL` or its secret: then a mail that is pinned stays open until its key is forgotten.
+ * The same for every attempt of a generation, for what the row holds never changes: Resend refuses
+ * a repeat whose body differs. Only an unsubscribe link changes with `PUBLIC_URL` or its secret:
+ * then a mail that is pinned stays open until its key is forgotten.
  */
 function payloadOf(mail: OutgoingMail): Record<string, unknown> {
   return {
@@ -56,7 +69,11 @@ function payloadOf(mail: OutgoingMail): Record<string, unknown> {
     headers: headersOf(mail),
     tags: [feedbackTag(mail)],
     ...(mail.attachments.length > 0 && {
-      attachments: mail.attachments.map(({ filename, contentType, content }) => ({ filename, content, content_type: contentType })),
+      attachments: mail.attachments.map(({ filename, contentType, content }) => ({
+        filename,
+        content,
+        content_type: contentType,
+      })),
     }),
   };
 }

@@ -9,10 +9,16 @@ export type SmtpSettings = {
 };
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** A server that does not answer QUIT must not keep one of the few connections that a Worker may have. */
+/**
+ * A server that does not answer QUIT must not keep one of the few connections that a Worker may
+ * have.
+ */
 const QUIT_GRACE_MS = 1_000;
 
-/** One connection to an SMTP server, for one mail at a time. Every step rejects with whatever nodemailer reports, also when it is lost. */
+/**
+ * One connection to an SMTP server, for one mail at a time. Every step rejects with whatever
+ * nodemailer reports, also when it is lost.
+ */
 export class SmtpSession {
   readonly #settings: SmtpSettings;
   readonly #connection: SMTPConnection;
@@ -24,8 +30,11 @@ export class SmtpSession {
     this.#settings = settings;
     this.#connection = new SMTPConnection(optionsOf(settings, idleMs));
     this.#connection.on("error", (error) => this.#end(error));
-    // After a 421 nodemailer ends the connection before it reports what the server said: let the report come first.
-    this.#connection.once("end", () => setTimeout(() => this.#end(new Error("the connection ended early")), 0));
+    // After a 421 nodemailer ends the connection before it reports what the server said: let the
+    // report come first.
+    this.#connection.once("end", () =>
+      setTimeout(() => this.#end(new Error("the connection ended early")), 0),
+    );
   }
 
   get isLost(): boolean {
@@ -36,14 +45,15 @@ export class SmtpSession {
   async open(): Promise<void> {
     const { credentials } = this.#settings;
     await this.#step<unknown>((done) => this.#connection.connect(done));
-    if (credentials !== null) await this.#step<unknown>((done) => this.#connection.login({ credentials }, done));
+    if (credentials !== null)
+      await this.#step<unknown>((done) => this.#connection.login({ credentials }, done));
   }
 
   /**
    * Sends one mail.
    *
-   * @param onBody told when the body is first read: only after the server's 354, and from there on a lost connection leaves the
-   *   mail's fate open
+   * @param onBody told when the body is first read: only after the server's 354, and from there on
+   *   a lost connection leaves the mail's fate open
    * @returns what the server said
    */
   async send(from: string, to: string, bytes: Uint8Array, onBody: () => void): Promise<string> {
@@ -55,7 +65,9 @@ export class SmtpSession {
       },
     });
     const envelope = { from, to: [to], size: bytes.byteLength };
-    const info = await this.#step<{ response?: string } | undefined>((done) => this.#connection.send(envelope, body, done));
+    const info = await this.#step<{ response?: string } | undefined>((done) =>
+      this.#connection.send(envelope, body, done),
+    );
     return info?.response ?? "";
   }
 

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { smtpTransport } from "./smtp.ts";
-import { speaksAgainstServer } from "./smtp-outcome.ts";
 import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
+import { speaksAgainstServer } from "./rules/smtp-outcome.ts";
+import { smtpTransport } from "./smtp.ts";
 
 let server: Server;
 const sockets = new Set<Socket>();
@@ -13,8 +13,16 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-/** What a server says to each line, or does to the connection; unlisted lines get the answer of a healthy server. */
-type Script = Partial<Record<"banner" | "EHLO" | "HELO" | "MAIL" | "RCPT" | "DATA" | "body" | "QUIT", string | ((socket: Socket) => void)>>;
+/**
+ * What a server says to each line, or does to the connection; unlisted lines get the answer of a
+ * healthy server.
+ */
+type Script = Partial<
+  Record<
+    "banner" | "EHLO" | "HELO" | "MAIL" | "RCPT" | "DATA" | "body" | "QUIT",
+    string | ((socket: Socket) => void)
+  >
+>;
 
 const healthy: Required<Script> = {
   banner: "220 ready",
@@ -44,7 +52,9 @@ async function listen(script: Script): Promise<number> {
       rest = lines.pop() ?? "";
       for (const line of lines) {
         if (inBody && line !== ".") continue;
-        const step = inBody ? "body" : (/^(EHLO|HELO|MAIL|RCPT|DATA|QUIT)/.exec(line)?.[1] as keyof Script | undefined);
+        const step = inBody
+          ? "body"
+          : (/^(EHLO|HELO|MAIL|RCPT|DATA|QUIT)/.exec(line)?.[1] as keyof Script | undefined);
         inBody = step === "DATA" && String(script.DATA ?? healthy.DATA).startsWith("354");
         if (step === undefined) socket.write("502 5.5.1 unknown command\r\n");
         else play(socket, step);
@@ -65,18 +75,26 @@ const count = (socket: Socket): void => {
   connections += 1;
   socket.write("220 ready\r\n");
 };
-const local = (port: number) => smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null });
+const local = (port: number) =>
+  smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null });
 
 async function outcomeOf(script: Script) {
   const port = await listen(script);
-  return await smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null }).send(mail);
+  return await smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null }).send(
+    mail,
+  );
 }
 
 describe("what an SMTP server does, and what becomes of the mail", () => {
   it.each<[string, Script, string, object]>([
     ["takes it", {}, "accepted", { phase: "BODY", code: 250, text: "250 2.0.0 queued" }],
     ["drops the connection at once", { banner: drop }, "refused_transient", { phase: "CONN" }],
-    ["has a banner of 554", { banner: "554 go away" }, "refused_transient", { phase: "CONN", code: 554 }],
+    [
+      "has a banner of 554",
+      { banner: "554 go away" },
+      "refused_transient",
+      { phase: "CONN", code: 554 },
+    ],
     ["closes after EHLO", { EHLO: close }, "refused_transient", {}],
     [
       "refuses the sender for now",
@@ -84,11 +102,36 @@ describe("what an SMTP server does, and what becomes of the mail", () => {
       "refused_transient",
       { phase: "MAIL FROM", code: 451, enhancedCode: "4.3.0" },
     ],
-    ["refuses the sender for good", { MAIL: "550 5.7.1 blocked" }, "refused_permanent", { phase: "MAIL FROM", code: 550 }],
-    ["shuts down at MAIL", { MAIL: "421 4.7.0 too many", RCPT: drop }, "refused_transient", { code: 421, enhancedCode: "4.7.0" }],
-    ["refuses the sender for good and then shuts down", { MAIL: "550 5.7.1 blocked", RCPT: "421 bye" }, "refused_permanent", { code: 550 }],
-    ["refuses the recipient for now", { RCPT: "450 4.2.0 greylisted" }, "refused_transient", { phase: "RCPT TO", code: 450 }],
-    ["refuses the recipient for good", { RCPT: "550 5.1.1 unknown" }, "refused_permanent", { phase: "RCPT TO", code: 550 }],
+    [
+      "refuses the sender for good",
+      { MAIL: "550 5.7.1 blocked" },
+      "refused_permanent",
+      { phase: "MAIL FROM", code: 550 },
+    ],
+    [
+      "shuts down at MAIL",
+      { MAIL: "421 4.7.0 too many", RCPT: drop },
+      "refused_transient",
+      { code: 421, enhancedCode: "4.7.0" },
+    ],
+    [
+      "refuses the sender for good and then shuts down",
+      { MAIL: "550 5.7.1 blocked", RCPT: "421 bye" },
+      "refused_permanent",
+      { code: 550 },
+    ],
+    [
+      "refuses the recipient for now",
+      { RCPT: "450 4.2.0 greylisted" },
+      "refused_transient",
+      { phase: "RCPT TO", code: 450 },
+    ],
+    [
+      "refuses the recipient for good",
+      { RCPT: "550 5.1.1 unknown" },
+      "refused_permanent",
+      { phase: "RCPT TO", code: 550 },
+    ],
     ["drops at RCPT", { RCPT: drop }, "refused_transient", {}],
     ["refuses DATA", { DATA: "452 4.3.1 full" }, "refused_transient", { phase: "DATA", code: 452 }],
     [
@@ -99,12 +142,37 @@ describe("what an SMTP server does, and what becomes of the mail", () => {
     ],
     ["takes the body and drops", { body: drop }, "unknown", { phase: "BODY" }],
     ["takes the body and closes politely", { body: close }, "unknown", { phase: "BODY" }],
-    ["says half a 250 and closes", { body: (socket) => socket.end("250 2.0") }, "unknown", { phase: "BODY" }],
-    ["refuses the body for now", { body: "452 4.3.1 full" }, "refused_transient", { phase: "BODY", code: 452 }],
-    ["refuses the body for good", { body: "554 5.7.1 spam" }, "refused_permanent", { phase: "BODY", code: 554 }],
-    ["shuts down after the body", { body: "421 4.3.2 restarting" }, "refused_transient", { phase: "BODY", code: 421 }],
+    [
+      "says half a 250 and closes",
+      { body: (socket) => socket.end("250 2.0") },
+      "unknown",
+      { phase: "BODY" },
+    ],
+    [
+      "refuses the body for now",
+      { body: "452 4.3.1 full" },
+      "refused_transient",
+      { phase: "BODY", code: 452 },
+    ],
+    [
+      "refuses the body for good",
+      { body: "554 5.7.1 spam" },
+      "refused_permanent",
+      { phase: "BODY", code: 554 },
+    ],
+    [
+      "shuts down after the body",
+      { body: "421 4.3.2 restarting" },
+      "refused_transient",
+      { phase: "BODY", code: 421 },
+    ],
     ["answers the body with garbage", { body: "hello?" }, "unknown", { phase: "BODY" }],
-    ["announces a SIZE that is too small", { EHLO: "250-sink\r\n250 SIZE 10" }, "refused_permanent", { phase: "MAIL FROM" }],
+    [
+      "announces a SIZE that is too small",
+      { EHLO: "250-sink\r\n250 SIZE 10" },
+      "refused_permanent",
+      { phase: "MAIL FROM" },
+    ],
     ["never answers QUIT", { QUIT: () => undefined }, "accepted", { phase: "BODY" }],
   ])("the server %s", async (_, script, kind, detail) => {
     const outcome = await outcomeOf(script);
@@ -114,26 +182,42 @@ describe("what an SMTP server does, and what becomes of the mail", () => {
 
   it("a mail that cannot be composed never reaches the server, and does not speak against it", async () => {
     const port = await listen({});
-    const outcome = await smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null }).send({
+    const outcome = await smtpTransport({
+      host: "127.0.0.1",
+      port,
+      security: "none",
+      credentials: null,
+    }).send({
       ...mail,
       text: 5 as unknown as string,
     });
-    expect(outcome).toMatchObject({ kind: "refused_transient", detail: { phase: "API", text: "the mail cannot be composed" } });
+    expect(outcome).toMatchObject({
+      kind: "refused_transient",
+      detail: { phase: "API", text: "the mail cannot be composed" },
+    });
     expect(speaksAgainstServer(outcome)).toBe(false);
   });
 
   it("nothing listens: refused for now", async () => {
     const port = await listen({});
     await new Promise((resolve) => server.close(resolve));
-    const outcome = await smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null }).send(mail);
+    const outcome = await smtpTransport({
+      host: "127.0.0.1",
+      port,
+      security: "none",
+      credentials: null,
+    }).send(mail);
     expect(outcome.kind).toBe("refused_transient");
   });
 
   it("asked for STARTTLS, it offers none: refused for now, and neither mail nor password is sent in clear", async () => {
     const port = await listen({ MAIL: drop });
-    const outcome = await smtpTransport({ host: "127.0.0.1", port, security: "starttls", credentials: { user: "u", pass: "p" } }).send(
-      mail,
-    );
+    const outcome = await smtpTransport({
+      host: "127.0.0.1",
+      port,
+      security: "starttls",
+      credentials: { user: "u", pass: "p" },
+    }).send(mail);
     expect(outcome.kind).toBe("refused_transient");
     expect(outcome.detail).toMatchObject({ phase: "STARTTLS", code: 502 });
   });
@@ -155,7 +239,10 @@ describe("the connections of one batch", () => {
     connections = 0;
     let mails = 0;
     const transport = local(
-      await listen({ banner: count, RCPT: (socket) => socket.write((mails += 1) === 2 ? "450 4.2.0 later\r\n" : "250 ok\r\n") }),
+      await listen({
+        banner: count,
+        RCPT: (socket) => socket.write((mails += 1) === 2 ? "450 4.2.0 later\r\n" : "250 ok\r\n"),
+      }),
     );
     const kinds = [];
     for (let n = 0; n < 3; n += 1) kinds.push((await transport.send(mail)).kind);
@@ -168,21 +255,24 @@ describe("the connections of one batch", () => {
     ["says 421", "421 4.7.0 enough on this connection"],
     ["drops it", drop],
     ["closes it", close],
-  ])("are made anew when the server %s before the next mail has left: nothing was handed over", async (_, later) => {
-    connections = 0;
-    let mails = 0;
-    const MAIL = (socket: Socket): void => {
-      mails += 1;
-      if (mails !== 2) socket.write("250 2.1.0 ok\r\n");
-      else if (typeof later === "string") socket.end(`${later}\r\n`);
-      else later?.(socket);
-    };
-    const transport = local(await listen({ banner: count, MAIL }));
-    expect((await transport.send(mail)).kind).toBe("accepted");
-    expect(await transport.send(mail)).toMatchObject({ kind: "accepted" });
-    expect([connections, mails]).toEqual([2, 3]);
-    transport.close?.();
-  });
+  ])(
+    "are made anew when the server %s before the next mail has left: nothing was handed over",
+    async (_, later) => {
+      connections = 0;
+      let mails = 0;
+      const MAIL = (socket: Socket): void => {
+        mails += 1;
+        if (mails !== 2) socket.write("250 2.1.0 ok\r\n");
+        else if (typeof later === "string") socket.end(`${later}\r\n`);
+        else later?.(socket);
+      };
+      const transport = local(await listen({ banner: count, MAIL }));
+      expect((await transport.send(mail)).kind).toBe("accepted");
+      expect(await transport.send(mail)).toMatchObject({ kind: "accepted" });
+      expect([connections, mails]).toEqual([2, 3]);
+      transport.close?.();
+    },
+  );
 
   it("are made anew when the server closed an idle one meanwhile", async () => {
     connections = 0;

@@ -1,15 +1,18 @@
-import type { Outcome } from "../lifecycle.ts";
+import type { Outcome } from "../rules/lifecycle.ts";
 import { compose } from "./compose.ts";
-import { classifySmtpError, refusesThisMail, speaksAgainstServer } from "./smtp-outcome.ts";
+import { classifySmtpError, refusesThisMail, speaksAgainstServer } from "./rules/smtp-outcome.ts";
 import { SmtpSession, type SmtpSettings } from "./smtp-session.ts";
 import type { OutgoingMail, Transport } from "./transport.ts";
 
-/** Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under it. */
+/**
+ * Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under
+ * it.
+ */
 const DEADLINE_MS = 30_000;
 
 /**
- * Hands mails to an SMTP server. A connection whose mail was accepted takes the next one, for as long as the transport is open: at most as
- * many connections as mails are in hand-over at once.
+ * Hands mails to an SMTP server. A connection whose mail was accepted takes the next one, for as
+ * long as the transport is open: at most as many connections as mails are in hand-over at once.
  */
 export function smtpTransport(settings: SmtpSettings): Transport {
   const idle: SmtpSession[] = [];
@@ -23,13 +26,23 @@ export function smtpTransport(settings: SmtpSettings): Transport {
   };
 }
 
-async function handOver(settings: SmtpSettings, idle: SmtpSession[], mail: OutgoingMail): Promise<Outcome> {
+async function handOver(
+  settings: SmtpSettings,
+  idle: SmtpSession[],
+  mail: OutgoingMail,
+): Promise<Outcome> {
   const attempt = new Attempt(settings, mail);
   let expire: ReturnType<typeof setTimeout> | undefined;
   const expired = new Promise<Outcome>((resolve) => {
-    expire = setTimeout(() => resolve(attempt.failed(new Error(`no answer within ${DEADLINE_MS} ms`))), DEADLINE_MS);
+    expire = setTimeout(
+      () => resolve(attempt.failed(new Error(`no answer within ${DEADLINE_MS} ms`))),
+      DEADLINE_MS,
+    );
   });
-  const outcome = await Promise.race([expired, attempt.run(idle).catch((error: unknown) => attempt.failed(error))]);
+  const outcome = await Promise.race([
+    expired,
+    attempt.run(idle).catch((error: unknown) => attempt.failed(error)),
+  ]);
   clearTimeout(expire);
   const session = attempt.end();
   if (outcome.kind === "accepted" && session !== null && !session.isLost) idle.push(session);
@@ -54,7 +67,9 @@ class Attempt {
   async run(idle: SmtpSession[]): Promise<Outcome> {
     const bytes = await compose(this.#mail).catch((error: unknown) => {
       // Before anybody was asked: it says nothing about the server.
-      throw Object.assign(new Error("the mail cannot be composed", { cause: error }), { command: "API" });
+      throw Object.assign(new Error("the mail cannot be composed", { cause: error }), {
+        command: "API",
+      });
     });
     if (this.#isOver) throw new Error("given up");
     const used = idle.pop();
@@ -62,7 +77,8 @@ class Attempt {
       try {
         return await this.#send(used, bytes);
       } catch (error) {
-        // The server may have given up a connection that it finds old. The mail has not left: a new one decides.
+        // The server may have given up a connection that it finds old. The mail has not left: a new
+        // one decides.
         if (this.#handedOver || refusesThisMail(error)) throw error;
         used.close();
       }

@@ -1,14 +1,19 @@
-import type { Stance } from "../../circuit-breaker/view.ts";
-import type { Mailbox } from "../address.ts";
-import type { Outcome } from "../lifecycle.ts";
-import type { TransportName } from "./names.ts";
+import type { Stance } from "../../lib/circuit-breaker/index.ts";
+import type { Mailbox } from "../rules/address.ts";
+import type { Outcome } from "../rules/lifecycle.ts";
+import type { TransportName } from "../rules/transports.ts";
 
 /** `content` in base64. */
 export type Attachment = { filename: string; contentType: string; content: string };
 
-/** A mail as a transport hands it over: the same bytes' worth of fields for every attempt of a generation. */
+/**
+ * A mail as a transport hands it over: the same bytes' worth of fields for every attempt of a
+ * generation.
+ */
 export type OutgoingMail = {
-  /** `<id@domain>`: the same for every attempt and generation, so that a receiver can tell a copy. */
+  /**
+   * `<id@domain>`: the same for every attempt and generation, so that a receiver can tell a copy.
+   */
   messageId: string;
   id: string;
   generation: number;
@@ -30,7 +35,10 @@ export type Transport = {
   deadlineMs: number;
   /** Never throws, and settles within the deadline. */
   send(mail: OutgoingMail): Promise<Outcome>;
-  /** Whether an outcome counts as a failure of the provider, for its breaker. What it says of one mail does not. */
+  /**
+   * Whether an outcome counts as a failure of the provider, for its breaker. What it says of one
+   * mail does not.
+   */
   speaksAgainst(outcome: Outcome): boolean;
   /** Ends what it holds open between mails. A mail after that opens it anew. */
   close?(): void;
@@ -39,7 +47,9 @@ export type Transport = {
 /** A transport behind the fleet's breaker, as a delivery sees it. */
 export type GuardedTransport = Omit<Transport, "speaksAgainst"> & {
   name: TransportName;
-  /** How fast the whole fleet hands mails over, in milliseconds a mail; null for as fast as it can. */
+  /**
+   * How fast the whole fleet hands mails over, in milliseconds a mail; null for as fast as it can.
+   */
   everyMs: number | null;
   /** Asks the breaker again if what it said is too old, for a moment. */
   refresh(): Promise<void>;

@@ -3,7 +3,8 @@ import { callApi } from "./api.ts";
 
 afterEach(() => void vi.unstubAllGlobals());
 
-const answering = (status: number, body: unknown): void => void vi.stubGlobal("fetch", async () => Response.json(body, { status }));
+const answering = (status: number, body: unknown): void =>
+  void vi.stubGlobal("fetch", async () => Response.json(body, { status }));
 
 it("that Luna is down is an answer of /health, and that nothing reaches it is none", async () => {
   const down = { status: "down", version: "1", checks: { database: { status: "down" } } };
@@ -11,5 +12,9 @@ it("that Luna is down is an answer of /health, and that nothing reaches it is no
   expect(await callApi(null, "getHealth")).toEqual({ ok: true, status: 503, body: down });
   expect(await callApi(null, "listAlerts")).toMatchObject({ ok: false, status: 503 });
   answering(503, { title: "No such host" });
-  expect(await callApi(null, "getHealth")).toMatchObject({ ok: false, status: 503, title: "No such host" });
+  expect(await callApi(null, "getHealth")).toMatchObject({
+    ok: false,
+    status: 503,
+    title: "No such host",
+  });
 });

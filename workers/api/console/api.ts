@@ -1,15 +1,18 @@
 import type { InferOutput } from "valibot";
-import { sendRequest, type PlainRequest } from "../../../shared/client-request.ts";
-import type { ClientAnswer, ClientRequest } from "../../../shared/client.ts";
 import type * as cache from "../../../shared/contract/cache.ts";
 import type * as circuitBreakers from "../../../shared/contract/circuit-breakers.ts";
+import type { ClientAnswer, ClientRequest } from "../../../shared/contract/client/client.ts";
+import { sendRequest, type PlainRequest } from "../../../shared/contract/client/request.ts";
 import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
 import type * as system from "../../../shared/contract/system.ts";
 import type * as telemetry from "../../../shared/contract/telemetry.ts";
 
-/** The contract, as types alone: its schemas would weigh more than the rest of the console. The compiler holds each line below to it. */
+/**
+ * The contract, as types alone: its schemas would weigh more than the rest of the console. The
+ * compiler holds each line below to it.
+ */
 type Contract = typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
@@ -49,7 +52,9 @@ const routes = {
   scheduledTaskHistory: "GET /api/admin/scheduled-tasks/history",
   runTask: "POST /api/admin/scheduled-tasks/:name/run",
   retryRun: "POST /api/admin/scheduled-tasks/history/:runId/retry",
-} as const satisfies { [Id in keyof Contract]?: `${Contract[Id]["method"]} ${Contract[Id]["path"]}` };
+} as const satisfies {
+  [Id in keyof Contract]?: `${Contract[Id]["method"]} ${Contract[Id]["path"]}`;
+};
 
 export type OperationId = keyof typeof routes;
 export type RequestOf<Id extends OperationId> = ClientRequest<Contract[Id]>;
@@ -60,7 +65,14 @@ export type BodyOf<Id extends OperationId> =
 export type Health = BodyOf<"getHealth">;
 
 /** `status` 0: there was no answer at all. */
-export type CallFailure = { ok: false; status: number; title: string; detail: string; retryAfterMs: number | null; body: unknown };
+export type CallFailure = {
+  ok: false;
+  status: number;
+  title: string;
+  detail: string;
+  retryAfterMs: number | null;
+  body: unknown;
+};
 export type Outcome<Body> = { ok: true; status: number; body: Body } | CallFailure;
 
 const READ_TIMEOUT_MS = 15_000;
@@ -83,16 +95,29 @@ export async function callApi<Id extends OperationId>(
       { ...(request as PlainRequest), signal },
     );
     const body = parsed(await response.text());
-    const isAnswer = response.ok || (id === "getHealth" && response.status === 503 && isHealth(body));
-    return isAnswer ? { ok: true, status: response.status, body: body as BodyOf<Id> } : failureOf(response, body);
+    const isAnswer =
+      response.ok || (id === "getHealth" && response.status === 503 && isHealth(body));
+    return isAnswer
+      ? { ok: true, status: response.status, body: body as BodyOf<Id> }
+      : failureOf(response, body);
   } catch (error) {
-    const detail = signal.aborted ? `No answer within ${timeoutMs / 1_000} s.` : `The browser could not reach it (${String(error)}).`;
-    return { ok: false, status: 0, title: "The API does not answer", detail, retryAfterMs: null, body: null };
+    const detail = signal.aborted
+      ? `No answer within ${timeoutMs / 1_000} s.`
+      : `The browser could not reach it (${String(error)}).`;
+    return {
+      ok: false,
+      status: 0,
+      title: "The API does not answer",
+      detail,
+      retryAfterMs: null,
+      body: null,
+    };
   }
 }
 
 /** A 503 of something that stands before Luna says nothing of it. */
-const isHealth = (body: unknown): boolean => typeof body === "object" && body !== null && "checks" in body;
+const isHealth = (body: unknown): boolean =>
+  typeof body === "object" && body !== null && "checks" in body;
 
 /** What the API answered well, and is a failure all the same to who asked for it. */
 export function failedCall(title: string, detail: string): CallFailure {
@@ -100,7 +125,11 @@ export function failedCall(title: string, detail: string): CallFailure {
 }
 
 function failureOf(response: Response, body: unknown): CallFailure {
-  const problem = (body ?? {}) as { title?: string; detail?: string; errors?: { path: string; message: string }[] };
+  const problem = (body ?? {}) as {
+    title?: string;
+    detail?: string;
+    errors?: { path: string; message: string }[];
+  };
   const fields = problem.errors?.map(({ path, message }) => `${path} ${message}`).join("; ");
   const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
   return {

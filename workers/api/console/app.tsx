@@ -38,7 +38,9 @@ export function App() {
     case "signed-out":
       return <SignInPage because={who.because} />;
     case "signed-in":
-      return <Shell place={place} actor={who.actor} role={who.role} hasToken={who.token !== null} />;
+      return (
+        <Shell place={place} actor={who.actor} role={who.role} hasToken={who.token !== null} />
+      );
   }
 }
 
@@ -48,7 +50,17 @@ function titleOf({ page, id }: Place): string {
   return page === "email" ? "Mail" : "Dead letter";
 }
 
-function Shell({ place, actor, role, hasToken }: { place: Place; actor: string; role: "admin" | "viewer"; hasToken: boolean }) {
+function Shell({
+  place,
+  actor,
+  role,
+  hasToken,
+}: {
+  place: Place;
+  actor: string;
+  role: "admin" | "viewer";
+  hasToken: boolean;
+}) {
   const heading = useRef<HTMLHeadingElement>(null);
   const title = titleOf(place);
   const key = `${place.page}/${place.id ?? ""}`;
@@ -61,7 +73,11 @@ function Shell({ place, actor, role, hasToken }: { place: Place; actor: string; 
   }, [key]);
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), heading.current?.focus())}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => (event.preventDefault(), heading.current?.focus())}
+      >
         Skip to the page
       </a>
       <header class="top">

@@ -36,7 +36,8 @@ export function durationText(ms: number): string {
 export const numberText = (count: number): string => count.toLocaleString("en-GB");
 
 /** `1 mail`, `2 mails`. */
-export const countText = (count: number, one: string, many = `${one}s`): string => `${numberText(count)} ${count === 1 ? one : many}`;
+export const countText = (count: number, one: string, many = `${one}s`): string =>
+  `${numberText(count)} ${count === 1 ? one : many}`;
 
 export function percentText(part: number, whole: number): string {
   return whole === 0 ? "–" : `${((part / whole) * 100).toFixed(1)} %`;

@@ -25,23 +25,20 @@ describe("an address", () => {
 });
 
 it("reading again waits twice as long after each failure, at most a minute, and never less than the server wants", () => {
-  expect([0, 1, 2, 3, 4, 5, 6, 60].map((failures) => nextDelayMs(2_000, failures, null, 0.5))).toEqual([
-    2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000,
-  ]);
+  expect(
+    [0, 1, 2, 3, 4, 5, 6, 60].map((failures) => nextDelayMs(2_000, failures, null, 0.5)),
+  ).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
   expect(nextDelayMs(2_000, 1, 120_000, 0.5)).toBe(120_000);
   expect([nextDelayMs(2_000, 1, null, 0), nextDelayMs(2_000, 1, null, 1)]).toEqual([3_200, 4_800]);
 });
 
 it("times and numbers read as people say them", () => {
   const now = Date.parse("2026-11-25T08:30:12Z");
-  expect([0, -30_000, 90_000, -7_000_000, -90_000_000, 400_000_000].map((ms) => relativeText(now + ms, now))).toEqual([
-    "now",
-    "30 s ago",
-    "in 90 s",
-    "116 min ago",
-    "25 h ago",
-    "in 4 days",
-  ]);
+  expect(
+    [0, -30_000, 90_000, -7_000_000, -90_000_000, 400_000_000].map((ms) =>
+      relativeText(now + ms, now),
+    ),
+  ).toEqual(["now", "30 s ago", "in 90 s", "116 min ago", "25 h ago", "in 4 days"]);
   expect(exactText(now)).toBe("2026-11-25 08:30:12 UTC");
   expect([12, 3_400, 240_000].map(durationText)).toEqual(["12 ms", "3.4 s", "4 min"]);
   expect([countText(1, "mail"), countText(1_200, "mail")]).toEqual(["1 mail", "1,200 mails"]);

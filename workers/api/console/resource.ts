@@ -4,8 +4,15 @@ import { nextDelayMs } from "./poll.ts";
 import { call, session } from "./session.ts";
 import { Store, useStore } from "./store.ts";
 
-/** What was read last, and when; what is wrong now, and since when. What is old stays until there is something new. */
-export type Reading<Body> = { body: Body | null; at: number | null; failure: (CallFailure & { since: number }) | null };
+/**
+ * What was read last, and when; what is wrong now, and since when. What is old stays until there is
+ * something new.
+ */
+export type Reading<Body> = {
+  body: Body | null;
+  at: number | null;
+  failure: (CallFailure & { since: number }) | null;
+};
 
 const EVERY_MS = 5_000;
 
@@ -55,13 +62,22 @@ export class Resource<Id extends OperationId> {
     this.store.value = readingAfter(this.store.value, answer, now);
     this.#failures = answer.ok ? 0 : this.#failures + 1;
     if (this.#watchers.size === 0 || document.hidden || session.value.state !== "signed-in") return;
-    const delayMs = nextDelayMs(this.#everyMs(), this.#failures, answer.ok ? null : answer.retryAfterMs, Math.random());
+    const delayMs = nextDelayMs(
+      this.#everyMs(),
+      this.#failures,
+      answer.ok ? null : answer.retryAfterMs,
+      Math.random(),
+    );
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.refresh(), delayMs);
   }
 }
 
-function readingAfter<Body>(before: Reading<Body>, answer: Outcome<Body>, now: number): Reading<Body> {
+function readingAfter<Body>(
+  before: Reading<Body>,
+  answer: Outcome<Body>,
+  now: number,
+): Reading<Body> {
   if (answer.ok) return { body: answer.body, at: now, failure: null };
   return { ...before, failure: { ...answer, since: before.failure?.since ?? now } };
 }
@@ -79,7 +95,11 @@ window.addEventListener("online", () => void refreshAll());
 session.subscribe(() => session.value.state === "signed-out" && resources.clear());
 
 /** What an operation answers, kept up to date while it is shown. */
-export function useResource<Id extends OperationId>(id: Id, request?: RequestOf<Id>, everyMs = EVERY_MS): Reading<BodyOf<Id>> {
+export function useResource<Id extends OperationId>(
+  id: Id,
+  request?: RequestOf<Id>,
+  everyMs = EVERY_MS,
+): Reading<BodyOf<Id>> {
   const key = JSON.stringify([id, request]);
   const resource = useMemo(() => {
     const known = resources.get(key) as unknown as Resource<Id> | undefined;

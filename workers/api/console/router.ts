@@ -1,11 +1,27 @@
 import { Store } from "./store.ts";
 
-/** Where the console is: behind the `#`, so that one file serves every page and a reload stays where it is. */
+/**
+ * Where the console is: behind the `#`, so that one file serves every page and a reload stays where
+ * it is.
+ */
 
-const pages = ["overview", "breakers", "cache", "email", "dead-letters", "suppressions", "tasks", "alerts", "audit"] as const;
+const pages = [
+  "overview",
+  "breakers",
+  "cache",
+  "email",
+  "dead-letters",
+  "suppressions",
+  "tasks",
+  "alerts",
+  "audit",
+] as const;
 export type PageName = (typeof pages)[number];
 
-/** `id`: of one mail or dead letter. `query`: what a page filters by, and its cursor, so that no cursor outlives the filter it is of. */
+/**
+ * `id`: of one mail or dead letter. `query`: what a page filters by, and its cursor, so that no
+ * cursor outlives the filter it is of.
+ */
 export type Place = { page: PageName | "nowhere"; id: string | null; query: URLSearchParams };
 
 /** Which page a fragment such as `#/email/4711?to=ada@example.com` is. */
@@ -16,13 +32,20 @@ export function placeOf(hash: string): Place {
   if (name === "") return { page: "overview", id: null, query };
   const page = pages.find((one) => one === name);
   const hasDetails = page === "email" || page === "dead-letters";
-  if (page === undefined || more.length > 0 || (id !== undefined && !hasDetails)) return { page: "nowhere", id: null, query };
+  if (page === undefined || more.length > 0 || (id !== undefined && !hasDetails))
+    return { page: "nowhere", id: null, query };
   return { page, id: id === undefined || id === "" ? null : decoded(id), query };
 }
 
 /** The fragment of a page. What is empty is left out. */
-export function linkTo(page: PageName, id: string | null = null, query: Record<string, string | undefined> = {}): string {
-  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "");
+export function linkTo(
+  page: PageName,
+  id: string | null = null,
+  query: Record<string, string | undefined> = {},
+): string {
+  const given = Object.entries(query).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "",
+  );
   const search = new URLSearchParams(given).toString();
   return `#/${page === "overview" ? "" : page}${id === null ? "" : `/${encodeURIComponent(id)}`}${search === "" ? "" : `?${search}`}`;
 }

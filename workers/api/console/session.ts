@@ -16,7 +16,10 @@ export async function resumeSession(): Promise<void> {
   const token = sessionStorage.getItem(KEY);
   const refused = await enter(token);
   if (refused === null) return;
-  session.value = { state: "signed-out", because: token === null || refused.status === 401 ? null : refused.detail };
+  session.value = {
+    state: "signed-out",
+    because: token === null || refused.status === 401 ? null : refused.detail,
+  };
 }
 
 /** @returns what is wrong with the token, or null once it is signed in */
@@ -24,11 +27,14 @@ export async function signIn(token: string): Promise<string | null> {
   const refused = await enter(token);
   if (refused === null) return null;
   if (refused.status === 401) return "This token is not valid here.";
-  if (refused.status === 403) return "This token belongs to a user. The console needs the admin token or the one for reading.";
+  if (refused.status === 403)
+    return "This token belongs to a user. The console needs the admin token or the one for reading.";
   return `${refused.title}. ${refused.detail}`;
 }
 
-async function enter(token: string | null): Promise<{ status: number; title: string; detail: string } | null> {
+async function enter(
+  token: string | null,
+): Promise<{ status: number; title: string; detail: string } | null> {
   const answer = await callApi(token, "getOperator");
   if (!answer.ok) return answer;
   if (token !== null) sessionStorage.setItem(KEY, token);
@@ -48,13 +54,21 @@ export function useMayWrite(): { mayWrite: boolean; whyNot: string | undefined }
   return { mayWrite, whyNot: mayWrite ? undefined : "This token is for reading only." };
 }
 
-/** Calls the API as who is signed in. A token that is not valid any more leads back to the sign-in, on the same page. */
-export async function call<Id extends OperationId>(id: Id, request?: RequestOf<Id>): Promise<Outcome<BodyOf<Id>>> {
+/**
+ * Calls the API as who is signed in. A token that is not valid any more leads back to the sign-in,
+ * on the same page.
+ */
+export async function call<Id extends OperationId>(
+  id: Id,
+  request?: RequestOf<Id>,
+): Promise<Outcome<BodyOf<Id>>> {
   const now = session.value;
   const token = now.state === "signed-in" ? now.token : null;
   const answer = await callApi(token, id, request);
   if (!answer.ok && answer.status === 401 && session.value === now) {
-    signOut("You were signed out: the token is not valid any more. Sign in again to go on where you were.");
+    signOut(
+      "You were signed out: the token is not valid any more. Sign in again to go on where you were.",
+    );
   }
   return answer;
 }

@@ -13,7 +13,10 @@ export type Range = keyof typeof ranges;
 
 const EVERY_MS = 15_000;
 
-/** While another range is read the one before stays: the page keeps its place, and the choice its focus. */
+/**
+ * While another range is read the one before stays: the page keeps its place, and the choice its
+ * focus.
+ */
 export function useTelemetry(range: Range): Reading<BodyOf<"getTelemetry">> {
   const reading = useResource("getTelemetry", { query: ranges[range].query }, EVERY_MS);
   const last = useRef(reading);
@@ -21,6 +24,8 @@ export function useTelemetry(range: Range): Reading<BodyOf<"getTelemetry">> {
   return last.current;
 }
 
-export const perStep = (stepSeconds: number): string => (stepSeconds === 60 ? "a minute" : "an hour");
+export const perStep = (stepSeconds: number): string =>
+  stepSeconds === 60 ? "a minute" : "an hour";
 
-export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+export const sum = (values: readonly number[]): number =>
+  values.reduce((total, value) => total + value, 0);

@@ -40,7 +40,9 @@ export function troubles(
     ...seen.map((one) => ({ ...one, since: one.since ?? firing.get(one.key)?.since ?? null })),
     ...[...firing.values()]
       .filter(({ key }) => !known.has(key))
-      .map(({ key, summary, since }) => trouble(key, "bad", summary, linkTo("alerts"), "See the alert", since)),
+      .map(({ key, summary, since }) =>
+        trouble(key, "bad", summary, linkTo("alerts"), "See the alert", since),
+      ),
   ].toSorted((one, other) => rank[one.tone] - rank[other.tone]);
   // One thing is said once: /health and the list of the breakers are not read at the same moment.
   return found.filter(({ key }, n) => found.findIndex((one) => one.key === key) === n);
@@ -48,31 +50,85 @@ export function troubles(
 
 const rank = { bad: 0, warn: 1 };
 
-function trouble(key: string, tone: Trouble["tone"], text: string, link: string, press: string, since: string | null = null): Trouble {
+function trouble(
+  key: string,
+  tone: Trouble["tone"],
+  text: string,
+  link: string,
+  press: string,
+  since: string | null = null,
+): Trouble {
   return { key, tone, text, since, link, press, runbook: runbookOf(key) };
 }
 
 /** What is known also while the database does not answer. */
-function partsOf({ status, checks: { breakers, tasks } }: Health, downSince: string | null): Trouble[] {
+function partsOf(
+  { status, checks: { breakers, tasks } }: Health,
+  downSince: string | null,
+): Trouble[] {
   const states = Object.entries(breakers.states);
   const open = states.filter(([, state]) => state === "OPEN");
   const probed = states.filter(([, state]) => state === "HALF_OPEN");
   return [
     ...(status === "down"
-      ? [trouble("database", "bad", "The database does not answer.", linkTo("breakers"), "See its breaker", downSince)]
+      ? [
+          trouble(
+            "database",
+            "bad",
+            "The database does not answer.",
+            linkTo("breakers"),
+            "See its breaker",
+            downSince,
+          ),
+        ]
       : []),
-    ...open.map(([name]) => trouble(`breaker:${name}`, "bad", `The circuit breaker of ${name} is open.`, linkTo("breakers"), "Look at it")),
+    ...open.map(([name]) =>
+      trouble(
+        `breaker:${name}`,
+        "bad",
+        `The circuit breaker of ${name} is open.`,
+        linkTo("breakers"),
+        "Look at it",
+      ),
+    ),
     ...probed.map(([name]) =>
-      trouble(`breaker:${name}`, "warn", `The circuit breaker of ${name} is being probed.`, linkTo("breakers"), "Look at it"),
+      trouble(
+        `breaker:${name}`,
+        "warn",
+        `The circuit breaker of ${name} is being probed.`,
+        linkTo("breakers"),
+        "Look at it",
+      ),
     ),
     ...breakers.unreachable.map((name) =>
-      trouble(`breaker:${name}`, "warn", `The breaker of ${name} does not answer.`, linkTo("breakers"), "Look at it"),
+      trouble(
+        `breaker:${name}`,
+        "warn",
+        `The breaker of ${name} does not answer.`,
+        linkTo("breakers"),
+        "Look at it",
+      ),
     ),
     ...tasks.overdue.map(({ task, dueBy }) =>
-      trouble(`overdue:${task}`, "bad", `The task ${task} is overdue.`, linkTo("tasks"), "Run it", dueBy),
+      trouble(
+        `overdue:${task}`,
+        "bad",
+        `The task ${task} is overdue.`,
+        linkTo("tasks"),
+        "Run it",
+        dueBy,
+      ),
     ),
     ...(tasks.unreachable === true
-      ? [trouble("overdue", "warn", "The watchdog of the tasks does not answer.", linkTo("tasks"), "See the tasks")]
+      ? [
+          trouble(
+            "overdue",
+            "warn",
+            "The watchdog of the tasks does not answer.",
+            linkTo("tasks"),
+            "See the tasks",
+          ),
+        ]
       : []),
   ];
 }
@@ -80,9 +136,19 @@ function partsOf({ status, checks: { breakers, tasks } }: Health, downSince: str
 /** A breaker that lets everything through looks closed, and protects nothing. */
 function heldBy(breakers: Breakers | null): Trouble[] {
   return (breakers?.items ?? []).flatMap((breaker) => {
-    if (!("override" in breaker) || breaker.state !== "CLOSED" || breaker.override === "none") return [];
+    if (!("override" in breaker) || breaker.state !== "CLOSED" || breaker.override === "none")
+      return [];
     const text = `An operator holds the circuit breaker of ${breaker.name}: ${breaker.override}. It protects nothing.`;
-    return [trouble(`breaker:${breaker.name}`, "warn", text, linkTo("breakers"), "Lift it", breaker.lastTransition?.at ?? null)];
+    return [
+      trouble(
+        `breaker:${breaker.name}`,
+        "warn",
+        text,
+        linkTo("breakers"),
+        "Lift it",
+        breaker.lastTransition?.at ?? null,
+      ),
+    ];
   });
 }
 
@@ -94,7 +160,15 @@ function storesOf({ cache, email }: Extract<Health["checks"], { email: unknown }
   }
   if (email.unknown > 0) {
     const text = `Of ${countText(email.unknown, "mail")} nobody knows whether it was sent.`;
-    found.push(trouble("email:unknown", "warn", text, linkTo("email", null, { status: "unknown" }), "Say what became of it"));
+    found.push(
+      trouble(
+        "email:unknown",
+        "warn",
+        text,
+        linkTo("email", null, { status: "unknown" }),
+        "Say what became of it",
+      ),
+    );
   }
   if (email.dead > 0) {
     const text = `${countText(email.dead, "dead letter")} waiting for somebody.`;

@@ -1,8 +1,9 @@
-import { objectNamed } from "../../../shared/objects.ts";
-import { deliverPurges as deliver } from "../../../shared/cache-tags/intents/deliver.ts";
-import { INDEX_NAME, type Invalid, type PurgeReply } from "../../../shared/cache-tags/rpc.ts";
-import type { Result } from "../../../shared/result.ts";
-import type { CronTask } from "../tasks.ts";
+import { deliverPurges as deliver } from "../../../shared/database/purge-outbox/flush.ts";
+import type { Result } from "../../../shared/lib/base/result.ts";
+import { INDEX_NAME, type PurgeReply } from "../../../shared/lib/cache/index.ts";
+import { objectNamed } from "../../../shared/lib/worker/placement.ts";
+import type { Invalid } from "../../../shared/lib/worker/validate.ts";
+import type { CronTask } from "../task.ts";
 
 /** Delivers to the tag index the purges that whoever wrote could not. */
 export const deliverPurges: CronTask = {
@@ -14,7 +15,8 @@ export const deliverPurges: CronTask = {
   async run({ given: env }) {
     const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     // RPC's types lose tuples.
-    const purge = async (request: Parameters<typeof index.purge>[0]) => (await index.purge(request)) as Result<PurgeReply, Invalid>;
+    const purge = async (request: Parameters<typeof index.purge>[0]) =>
+      (await index.purge(request)) as Result<PurgeReply, Invalid>;
     return await deliver({ db: env.DB, purge }, Date.now());
   },
 };

@@ -1,10 +1,10 @@
-import { endTrials as endSome } from "../../../shared/accounts/trials/store.ts";
+import { endTrials as endSome } from "../../../shared/accounts/sql/trials.ts";
 import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
-import type { CronTask } from "../tasks.ts";
+import type { CronTask } from "../task.ts";
 
 /**
- * Ends the trials that are over, up to 20,000 each run. `deliver-purges` delivers what that owes the cache: isolates hear of it within two
- * minutes.
+ * Ends the trials that are over, up to 20,000 each run. `deliver-purges` delivers what that owes
+ * the cache: isolates hear of it within two minutes.
  */
 export const endTrials: CronTask = {
   name: "end-trials",
@@ -14,6 +14,8 @@ export const endTrials: CronTask = {
   overlap: "skip",
   async run({ given: { DB }, signal }) {
     const now = Date.now();
-    return { ended: await untilNoneIsLeft((limit) => endSome(DB, crypto.randomUUID(), now, limit), signal) };
+    return {
+      ended: await untilNoneIsLeft((limit) => endSome(DB, crypto.randomUUID(), now, limit), signal),
+    };
   },
 };

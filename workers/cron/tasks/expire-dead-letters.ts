@@ -1,6 +1,6 @@
-import { deleteExpiredDeadLetters } from "../../../shared/email/dead-letters/store.ts";
+import { deleteExpiredDeadLetters } from "../../../shared/email/sql/dead-letters.ts";
 import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
-import type { CronTask } from "../tasks.ts";
+import type { CronTask } from "../task.ts";
 
 /** Dead letters are kept for `DLQ_RETENTION_DAYS`; their mails stay. */
 export const expireDeadLetters: CronTask = {
@@ -11,6 +11,8 @@ export const expireDeadLetters: CronTask = {
   overlap: "skip",
   async run({ given: { DB }, signal }) {
     const now = Date.now();
-    return { deleted: await untilNoneIsLeft((limit) => deleteExpiredDeadLetters(DB, now, limit), signal) };
+    return {
+      deleted: await untilNoneIsLeft((limit) => deleteExpiredDeadLetters(DB, now, limit), signal),
+    };
   },
 };

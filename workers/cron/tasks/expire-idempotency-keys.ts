@@ -1,6 +1,6 @@
-import { deleteExpiredIdempotencyKeys } from "../../../shared/email/store.ts";
+import { deleteExpiredIdempotencyKeys } from "../../../shared/email/sql/emails.ts";
 import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
-import type { CronTask } from "../tasks.ts";
+import type { CronTask } from "../task.ts";
 
 /** An expired key binds nobody any more: this gives its space back. Up to 20,000 each run. */
 export const expireIdempotencyKeys: CronTask = {
@@ -11,6 +11,11 @@ export const expireIdempotencyKeys: CronTask = {
   overlap: "skip",
   async run({ given: { DB }, signal }) {
     const now = Date.now();
-    return { deleted: await untilNoneIsLeft((limit) => deleteExpiredIdempotencyKeys(DB, now, limit), signal) };
+    return {
+      deleted: await untilNoneIsLeft(
+        (limit) => deleteExpiredIdempotencyKeys(DB, now, limit),
+        signal,
+      ),
+    };
   },
 };

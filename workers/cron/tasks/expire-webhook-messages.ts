@@ -1,6 +1,6 @@
-import { forgetFeedback } from "../../../shared/email/feedback/store.ts";
+import { forgetFeedback } from "../../../shared/email/sql/feedback.ts";
 import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
-import type { CronTask } from "../tasks.ts";
+import type { CronTask } from "../task.ts";
 
 /** A provider sends a message again for days if it missed our answer. */
 const MEMORY_MS = 30 * 86_400_000;

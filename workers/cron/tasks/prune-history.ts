@@ -1,16 +1,19 @@
-import { forgetReports } from "../../../shared/accounts/usage-reports/store.ts";
-import { deleteAudit } from "../../../shared/audit/store.ts";
+import { forgetReports } from "../../../shared/accounts/sql/usage-reports.ts";
+import { deleteNotices } from "../../../shared/alerts/sql/alerts.ts";
+import { deleteAudit } from "../../../shared/audit/audit-log.ts";
 import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
-import { deleteNotices } from "../../../shared/alerts/store.ts";
-import { deleteExecutions } from "../../../shared/schedule/history/store.ts";
+import { deleteExecutions } from "../../../shared/schedule/sql/history.ts";
 import { dayOf } from "../date-text.ts";
-import type { CronTask } from "../tasks.ts";
+import type { CronTask } from "../task.ts";
 
 const DAY_MS = 86_400_000;
 const KEPT_MS = 30 * DAY_MS;
 const AUDIT_KEPT_MS = 400 * DAY_MS;
 
-/** The history of the tasks, and what was said to people and to whom usage was reported, is kept for 30 days; what admins did for a little over a year. */
+/**
+ * The history of the tasks, and what was said to people and to whom usage was reported, is kept for
+ * 30 days; what admins did for a little over a year.
+ */
 export const pruneHistory: CronTask = {
   name: "prune-history",
   cron: "25 * * * *",
@@ -20,10 +23,19 @@ export const pruneHistory: CronTask = {
   async run({ given: { DB }, signal }) {
     const now = Date.now();
     const before = now - KEPT_MS;
-    const executions = await untilNoneIsLeft((limit) => deleteExecutions(DB, before, limit), signal);
+    const executions = await untilNoneIsLeft(
+      (limit) => deleteExecutions(DB, before, limit),
+      signal,
+    );
     const notices = await untilNoneIsLeft((limit) => deleteNotices(DB, before, limit), signal);
-    const reports = await untilNoneIsLeft((limit) => forgetReports(DB, dayOf(before), limit), signal);
-    const audited = await untilNoneIsLeft((limit) => deleteAudit(DB, now - AUDIT_KEPT_MS, limit), signal);
+    const reports = await untilNoneIsLeft(
+      (limit) => forgetReports(DB, dayOf(before), limit),
+      signal,
+    );
+    const audited = await untilNoneIsLeft(
+      (limit) => deleteAudit(DB, now - AUDIT_KEPT_MS, limit),
+      signal,
+    );
     return { executions, notices, reports, audited };
   },
 };

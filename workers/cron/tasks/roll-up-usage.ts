@@ -1,6 +1,11 @@
-import { forgetDays, monthToRollUp, rollUpDay, rollUpMonth } from "../../../shared/accounts/roll-up/store.ts";
+import {
+  forgetDays,
+  monthToRollUp,
+  rollUpDay,
+  rollUpMonth,
+} from "../../../shared/accounts/sql/usage-roll-up.ts";
 import { dayOf } from "../date-text.ts";
-import type { CronTask } from "../tasks.ts";
+import type { CronTask } from "../task.ts";
 
 const DAY_MS = 86_400_000;
 /** Counters of one statement: more would hold up other writes. */
@@ -11,8 +16,9 @@ const MAX_PAGES = 20;
 const KEPT_MS = 400 * DAY_MS;
 
 /**
- * Rolls up the day that has just ended, and each month whose days are all rolled up. What a run does not get to, or a crash leaves, the
- * next one does; what no run of the night gets to counts for the day after.
+ * Rolls up the day that has just ended, and each month whose days are all rolled up. What a run
+ * does not get to, or a crash leaves, the next one does; what no run of the night gets to counts
+ * for the day after.
  */
 export const rollUpUsage: CronTask = {
   name: "roll-up-usage",

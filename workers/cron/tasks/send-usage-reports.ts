@@ -1,7 +1,7 @@
-import { markReported, unreportedUsage } from "../../../shared/accounts/usage-reports/store.ts";
-import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
+import { markReported, unreportedUsage } from "../../../shared/accounts/sql/usage-reports.ts";
+import { sendSystemMails, throwIfRefused } from "../../../shared/email/system-emails.ts";
 import { dateText, dayOf } from "../date-text.ts";
-import type { CronTask } from "../tasks.ts";
+import type { CronTask } from "../task.ts";
 
 const DAY_MS = 86_400_000;
 /** Mails of one run: the next run of that Monday sends the rest. */
@@ -38,7 +38,9 @@ export const sendUsageReports: CronTask = {
     }));
     const sent = await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
     const settled = new Set([...sent.accepted, ...sent.suppressed]);
-    const reported = users.map(({ userId }) => userId).filter((userId) => settled.has(keyOf(userId)));
+    const reported = users
+      .map(({ userId }) => userId)
+      .filter((userId) => settled.has(keyOf(userId)));
     await markReported(env.DB, dayOf(monday), reported);
     throwIfRefused(sent);
     return { sent: reported.length, left: users.length - reported.length };

@@ -1,8 +1,11 @@
 import { retryPolicy } from "../../../shared/email/settings.ts";
 import { sweepOutbox as sweep } from "../../../shared/email/sweep.ts";
-import type { CronTask } from "../tasks.ts";
+import type { CronTask } from "../task.ts";
 
-/** Rings for due mails that nobody rang for and reclaims expired leases; for an operator it rings for everything that is due. */
+/**
+ * Rings for due mails that nobody rang for and reclaims expired leases; for an operator it rings
+ * for everything that is due.
+ */
 export const sweepOutbox: CronTask = {
   name: "sweep-outbox",
   cron: "* * * * *",
@@ -12,7 +15,12 @@ export const sweepOutbox: CronTask = {
   async run({ given: env, trigger }) {
     const policy = retryPolicy(env);
     if (!policy.ok) throw new Error(`${policy.error.variable} ${policy.error.message}`);
-    const what = { db: env.DB, queue: env.EMAIL_QUEUE, deadLetterQueue: env.EMAIL_DLQ, policy: policy.value };
+    const what = {
+      db: env.DB,
+      queue: env.EMAIL_QUEUE,
+      deadLetterQueue: env.EMAIL_DLQ,
+      policy: policy.value,
+    };
     return await sweep({ ...what, everything: trigger !== "cron" }, Date.now(), Math.random);
   },
 };

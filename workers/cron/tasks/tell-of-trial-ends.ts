@@ -1,7 +1,7 @@
-import { markTold, untoldTrials } from "../../../shared/accounts/trials/store.ts";
-import { sendSystemMails, throwIfRefused } from "../../../shared/email/system.ts";
+import { markTold, untoldTrials } from "../../../shared/accounts/sql/trials.ts";
+import { sendSystemMails, throwIfRefused } from "../../../shared/email/system-emails.ts";
 import { dateText } from "../date-text.ts";
-import type { CronTask } from "../tasks.ts";
+import type { CronTask } from "../task.ts";
 
 const DAY_MS = 86_400_000;
 /** How long before its end a user is told. */
@@ -19,7 +19,8 @@ export const tellOfTrialEnds: CronTask = {
   async run({ given: env }) {
     const now = Date.now();
     const trials = await untoldTrials(env.DB, now, now + AHEAD_MS, LIMIT);
-    const keyOf = ({ userId, trialEndsAt }: (typeof trials)[number]): string => `trial-expiry:${userId}:${trialEndsAt}`;
+    const keyOf = ({ userId, trialEndsAt }: (typeof trials)[number]): string =>
+      `trial-expiry:${userId}:${trialEndsAt}`;
     const mails = trials.map((trial) => ({
       key: keyOf(trial),
       mail: {

@@ -1,16 +1,21 @@
-import { activeUsers, markWarmed, type ActiveUser } from "../../../shared/accounts/activity/store.ts";
 import { readRelated, readUser, readUserByApiKey } from "../../../shared/accounts/reads.ts";
-import { databaseGuard } from "../../../shared/database/guard.ts";
-import type { CronEnv } from "../../../shared/env.ts";
-import type { CronTask } from "../tasks.ts";
+import { activeUsers, markWarmed, type ActiveUser } from "../../../shared/accounts/sql/activity.ts";
+import type { CronEnv } from "../../env.ts";
+import type { CronTask } from "../task.ts";
 
 const ACTIVE_MS = 86_400_000;
-/** Users of one run; those whose turn is longest ago come first, so that the next run goes on with the others. */
+/**
+ * Users of one run; those whose turn is longest ago come first, so that the next run goes on with
+ * the others.
+ */
 const LIMIT = 100;
 /** Users who are read for at the same moment: D1 and KV have requests to answer too. */
 const AT_ONCE = 5;
 
-/** Keeps in the cache what a request of a recently active user needs first: the key, the user and the permissions. */
+/**
+ * Keeps in the cache what a request of a recently active user needs first: the key, the user and
+ * the permissions.
+ */
 export const warmCache: CronTask = {
   name: "warm-cache",
   cron: "*/2 * * * *",
@@ -40,10 +45,9 @@ export const warmCache: CronTask = {
 };
 
 async function warm(env: CronEnv, { userId, apiKeyHash }: ActiveUser) {
-  const ports = { env, database: databaseGuard(env) };
   return await Promise.all([
-    readUserByApiKey(ports, apiKeyHash, "bounded"),
-    readUser(ports, userId, "bounded"),
-    readRelated(ports, userId, "permissions", "bounded"),
+    readUserByApiKey(env, apiKeyHash, "bounded"),
+    readUser(env, userId, "bounded"),
+    readRelated(env, userId, "permissions", "bounded"),
   ]);
 }

@@ -37,10 +37,16 @@ export function Chart({
     const draw = (): void => {
       plot.current?.destroy();
       const now = latest.current;
-      plot.current = new UPlot(optionsFor(element, now.lines, stepSeconds, setPointed), now.data, element);
+      plot.current = new UPlot(
+        optionsFor(element, now.lines, stepSeconds, setPointed),
+        now.data,
+        element,
+      );
     };
     draw();
-    const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
+    const resized = new ResizeObserver(() =>
+      plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }),
+    );
     resized.observe(element);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", draw);
@@ -58,13 +64,16 @@ export function Chart({
       <figcaption>
         <strong>
           {title}
-          {pointed !== null && <span class="since"> at {exactText((times[pointed] ?? 0) * 1_000)}</span>}
+          {pointed !== null && (
+            <span class="since"> at {exactText((times[pointed] ?? 0) * 1_000)}</span>
+          )}
         </strong>
         <span class="keys">
           {lines.map((line) => (
             <span key={line.label} class={`key ${line.color}`}>
               <i aria-hidden="true" />
-              {line.label}: {pointed === null ? summary(line.values, unit) : shownAt(line.values[pointed], unit)}
+              {line.label}:{" "}
+              {pointed === null ? summary(line.values, unit) : shownAt(line.values[pointed], unit)}
             </span>
           ))}
         </span>
@@ -81,19 +90,37 @@ function summary(values: readonly (number | null)[], unit: string): string {
   return `${shown(last, unit)} now, at most ${shown(Math.max(...known), unit)}`;
 }
 
-const shownAt = (value: number | null | undefined, unit: string): string => (value == null ? "none" : shown(value, unit));
-const shown = (value: number, unit: string): string => `${numberText(Math.round(value * 10) / 10)}${unit === "" ? "" : ` ${unit}`}`;
+const shownAt = (value: number | null | undefined, unit: string): string =>
+  value == null ? "none" : shown(value, unit);
+const shown = (value: number, unit: string): string =>
+  `${numberText(Math.round(value * 10) / 10)}${unit === "" ? "" : ` ${unit}`}`;
 
 /** A value without neighbours makes no line, and would not be seen. */
 const alone: UPlot.Series.Points.Filter = (plot, series) =>
-  [...(plot.data[series] ?? [])].flatMap((value, n, all) => (value != null && all[n - 1] == null && all[n + 1] == null ? [n] : []));
+  [...(plot.data[series] ?? [])].flatMap((value, n, all) =>
+    value != null && all[n - 1] == null && all[n + 1] == null ? [n] : [],
+  );
 
-function optionsFor(element: HTMLElement, lines: Line[], stepSeconds: number, onPoint: (index: number | null) => void): UPlot.Options {
+function optionsFor(
+  element: HTMLElement,
+  lines: Line[],
+  stepSeconds: number,
+  onPoint: (index: number | null) => void,
+): UPlot.Options {
   const style = getComputedStyle(element);
   const color = (name: string): string => style.getPropertyValue(name).trim();
   const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-  const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
-  const axis = { stroke: color("--ink-2"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  const hour = new Intl.DateTimeFormat("en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    timeZone: "UTC",
+  });
+  const axis = {
+    stroke: color("--ink-2"),
+    grid: { stroke: color("--line"), width: 1 },
+    ticks: { show: false },
+    font: "12px system-ui",
+  };
   return {
     width: element.clientWidth,
     height: HEIGHT_PX,
@@ -108,13 +135,21 @@ function optionsFor(element: HTMLElement, lines: Line[], stepSeconds: number, on
         ...axis,
         size: 28,
         space: 60,
-        values: (_, times) => times.map((time) => (time % 86_400 === 0 && stepSeconds > 60 ? day : hour).format(time * 1_000)),
+        values: (_, times) =>
+          times.map((time) =>
+            (time % 86_400 === 0 && stepSeconds > 60 ? day : hour).format(time * 1_000),
+          ),
       },
       { ...axis, size: 44, space: 30 },
     ],
     series: [
       {},
-      ...lines.map((line) => ({ label: line.label, stroke: color(`--chart-${line.color}`), width: 2, points: { size: 6, filter: alone } })),
+      ...lines.map((line) => ({
+        label: line.label,
+        stroke: color(`--chart-${line.color}`),
+        width: 2,
+        points: { size: 6, filter: alone },
+      })),
     ],
   };
 }

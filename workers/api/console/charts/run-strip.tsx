@@ -7,7 +7,10 @@ const SHOWN = 24;
 const WIDTH = 6;
 const HEIGHT = 24;
 
-/** The last runs of a task, the latest to the right: as high as they took long, and marked where they went wrong. */
+/**
+ * The last runs of a task, the latest to the right: as high as they took long, and marked where
+ * they went wrong.
+ */
 export function RunStrip({ task, runs }: { task: string; runs: readonly Run[] }) {
   const shown = runs.slice(0, SHOWN).toReversed();
   if (shown.length === 0) return <span class="since">none of late</span>;
@@ -15,13 +18,29 @@ export function RunStrip({ task, runs }: { task: string; runs: readonly Run[] })
   const wrong = shown.filter(({ status }) => status === "failure" || status === "missed").length;
   const label = `${task}: ${countText(shown.length, "run")}, ${wrong} failed or missed, the longest took ${durationText(longest)}`;
   return (
-    <svg class="strip" width={SHOWN * WIDTH} height={HEIGHT} viewBox={`0 0 ${SHOWN * WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
+    <svg
+      class="strip"
+      width={SHOWN * WIDTH}
+      height={HEIGHT}
+      viewBox={`0 0 ${SHOWN * WIDTH} ${HEIGHT}`}
+      role="img"
+      aria-label={label}
+    >
       {shown.map((run, n) => {
         const isWrong = run.status === "failure" || run.status === "missed";
-        const height = isWrong ? HEIGHT : Math.max(3, Math.round(((run.duration ?? 0) / longest) * HEIGHT));
+        const height = isWrong
+          ? HEIGHT
+          : Math.max(3, Math.round(((run.duration ?? 0) / longest) * HEIGHT));
         const x = (SHOWN - shown.length + n) * WIDTH;
         return (
-          <rect key={run.runId} class={run.status} x={x} y={HEIGHT - height} width={WIDTH - 2} height={height}>
+          <rect
+            key={run.runId}
+            class={run.status}
+            x={x}
+            y={HEIGHT - height}
+            width={WIDTH - 2}
+            height={height}
+          >
             <title>{`${run.status}, ${exactText(Date.parse(run.startedAt))}${run.duration === undefined ? "" : `, ${durationText(run.duration)}`}`}</title>
           </rect>
         );

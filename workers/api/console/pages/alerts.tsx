@@ -16,7 +16,11 @@ export function AlertsPage() {
               keyOf={({ key }) => key}
               empty={<State tone="good">No alert fires.</State>}
               columns={[
-                { head: "Alert", kind: "wide", cell: ({ summary }) => <State tone="bad">{summary}</State> },
+                {
+                  head: "Alert",
+                  kind: "wide",
+                  cell: ({ summary }) => <State tone="bad">{summary}</State>,
+                },
                 { head: "Since", cell: ({ since }) => <Time at={since} /> },
                 { head: "Told", cell: ({ firedAt }) => <Time at={firedAt} /> },
               ]}
@@ -30,10 +34,22 @@ export function AlertsPage() {
               empty="Nothing was said of late."
               columns={[
                 { head: "When", cell: ({ at }) => <Time at={at} /> },
-                { head: "Kind", cell: ({ kind }) => <State tone={kind === "recovered" ? "good" : "bad"}>{kind}</State> },
+                {
+                  head: "Kind",
+                  cell: ({ kind }) => (
+                    <State tone={kind === "recovered" ? "good" : "bad"}>{kind}</State>
+                  ),
+                },
                 { head: "What", kind: "wide", cell: ({ summary }) => summary },
-                { head: "By mail", cell: ({ emailAt }) => (emailAt === undefined ? "–" : <Time at={emailAt} />) },
-                { head: "By webhook", cell: ({ webhookAt }) => (webhookAt === undefined ? "–" : <Time at={webhookAt} />) },
+                {
+                  head: "By mail",
+                  cell: ({ emailAt }) => (emailAt === undefined ? "–" : <Time at={emailAt} />),
+                },
+                {
+                  head: "By webhook",
+                  cell: ({ webhookAt }) =>
+                    webhookAt === undefined ? "–" : <Time at={webhookAt} />,
+                },
               ]}
             />
           </Section>

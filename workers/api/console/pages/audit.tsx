@@ -9,7 +9,11 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
   const cursor = query.get("cursor") ?? undefined;
   const actor = query.get("actor") ?? undefined;
   const log = useResource("listAudit", {
-    query: { limit: "50", ...(actor !== undefined && { actor }), ...(cursor !== undefined && { cursor }) },
+    query: {
+      limit: "50",
+      ...(actor !== undefined && { actor }),
+      ...(cursor !== undefined && { cursor }),
+    },
   });
   return (
     <>
@@ -31,14 +35,23 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
               empty="No operator has written anything yet."
               columns={[
                 { head: "When", cell: ({ at }) => <Time at={at} /> },
-                { head: "Who", cell: (entry) => <a href={linkTo("audit", null, { actor: entry.actor })}>{entry.actor}</a> },
+                {
+                  head: "Who",
+                  cell: (entry) => (
+                    <a href={linkTo("audit", null, { actor: entry.actor })}>{entry.actor}</a>
+                  ),
+                },
                 { head: "What", cell: ({ operation }) => operation },
                 { head: "Path", kind: "wide", cell: ({ path }) => <code>{path}</code> },
                 { head: "Answer", kind: "number", cell: ({ status }) => status ?? "none" },
                 { head: "Request", cell: ({ requestId }) => <code>{requestId.slice(0, 8)}</code> },
               ]}
             />
-            <Paging cursor={cursor} next={nextCursor} onMove={(next) => (location.hash = linkTo("audit", null, { actor, cursor: next }))} />
+            <Paging
+              cursor={cursor}
+              next={nextCursor}
+              onMove={(next) => (location.hash = linkTo("audit", null, { actor, cursor: next }))}
+            />
           </>
         )}
       </Loaded>

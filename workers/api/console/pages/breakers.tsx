@@ -11,16 +11,27 @@ import { Table } from "../ui/table.tsx";
 type Item = BodyOf<"listCircuitBreakers">["items"][number];
 type Breaker = Extract<Item, { epoch: number }>;
 
-const tones: Record<Item["state"], Tone> = { CLOSED: "good", OPEN: "bad", HALF_OPEN: "warn", UNREACHABLE: "idle" };
-const words: Record<Item["state"], string> = { CLOSED: "Closed", OPEN: "Open", HALF_OPEN: "Half-open", UNREACHABLE: "Does not answer" };
+const tones: Record<Item["state"], Tone> = {
+  CLOSED: "good",
+  OPEN: "bad",
+  HALF_OPEN: "warn",
+  UNREACHABLE: "idle",
+};
+const words: Record<Item["state"], string> = {
+  CLOSED: "Closed",
+  OPEN: "Open",
+  HALF_OPEN: "Half-open",
+  UNREACHABLE: "Does not answer",
+};
 
 export function BreakersPage() {
   const breakers = useResource("listCircuitBreakers", undefined, 2_000);
   return (
     <>
       <p class="lead">
-        One breaker for each thing that Luna depends on, shared by the whole fleet. Open: calls are refused at once, mails wait and lose no
-        attempt. It probes by itself and closes when the thing is back.
+        One breaker for each thing that Luna depends on, shared by the whole fleet. Open: calls are
+        refused at once, mails wait and lose no attempt. It probes by itself and closes when the
+        thing is back.
       </p>
       <Loaded reading={breakers} lines={8}>
         {({ items }) => (
@@ -41,7 +52,11 @@ function Card({ item }: { item: Item }) {
   const [showsHistory, show] = useState(false);
   return (
     <Section title={item.name} aside={<State tone={tones[item.state]}>{words[item.state]}</State>}>
-      {"epoch" in item ? <Details breaker={item} /> : <p>Its object did not answer in time. The others are not affected.</p>}
+      {"epoch" in item ? (
+        <Details breaker={item} />
+      ) : (
+        <p>Its object did not answer in time. The others are not affected.</p>
+      )}
       <button
         type="button"
         class="quiet"
@@ -57,7 +72,12 @@ function Card({ item }: { item: Item }) {
 }
 
 type Order = {
-  verb: "resetCircuitBreaker" | "openCircuitBreaker" | "closeCircuitBreaker" | "disableCircuitBreaker" | "enableCircuitBreaker";
+  verb:
+    | "resetCircuitBreaker"
+    | "openCircuitBreaker"
+    | "closeCircuitBreaker"
+    | "disableCircuitBreaker"
+    | "enableCircuitBreaker";
   label: string;
   tone?: "danger";
   explains: string;
@@ -68,7 +88,8 @@ const orders: Order[] = [
   {
     verb: "resetCircuitBreaker",
     label: "Reset",
-    explains: "It closes, counts from nothing, and any override ends. If what it guards is still broken it opens again by itself.",
+    explains:
+      "It closes, counts from nothing, and any override ends. If what it guards is still broken it opens again by itself.",
     done: "was reset",
   },
   {
@@ -108,7 +129,10 @@ function Details({ breaker }: { breaker: Breaker }) {
     <>
       <p>
         {countText(failures, "failure")} in {countText(calls, "call")} of the window.
-        {state === "OPEN" && override === "none" && retryAfterMs > 0 && ` Probes again in ${spanText(retryAfterMs)}.`}
+        {state === "OPEN" &&
+          override === "none" &&
+          retryAfterMs > 0 &&
+          ` Probes again in ${spanText(retryAfterMs)}.`}
         {override !== "none" && (
           <>
             {" "}
@@ -121,7 +145,8 @@ function Details({ breaker }: { breaker: Breaker }) {
           "It has never changed."
         ) : (
           <>
-            {words[last.to]} since <Time at={last.at} />, by {last.actor}: {last.reason ?? last.cause}
+            {words[last.to]} since <Time at={last.at} />, by {last.actor}:{" "}
+            {last.reason ?? last.cause}
           </>
         )}
       </p>
@@ -144,7 +169,10 @@ function Details({ breaker }: { breaker: Breaker }) {
 }
 
 function History({ name }: { name: string }) {
-  const history = useResource("circuitBreakerHistory", { params: { name }, query: { limit: "20" } });
+  const history = useResource("circuitBreakerHistory", {
+    params: { name },
+    query: { limit: "20" },
+  });
   return (
     <Loaded reading={history}>
       {({ items }) => (
@@ -157,7 +185,11 @@ function History({ name }: { name: string }) {
             { head: "When", cell: ({ at }) => <Time at={at} /> },
             { head: "Change", cell: ({ from, to }) => `${words[from]} → ${words[to]}` },
             { head: "By", cell: ({ actor }) => actor },
-            { head: "Why", kind: "wide", cell: ({ cause, reason }) => (reason === undefined ? cause : `${cause}: ${reason}`) },
+            {
+              head: "Why",
+              kind: "wide",
+              cell: ({ cause, reason }) => (reason === undefined ? cause : `${cause}: ${reason}`),
+            },
           ]}
         />
       )}

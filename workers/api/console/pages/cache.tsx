@@ -27,7 +27,13 @@ export function CachePage() {
                 unit="%"
                 from={from}
                 stepSeconds={stepSeconds}
-                lines={[{ label: "without the origin", values: hitRates(series.cacheHits, series.cacheMisses), color: "a" }]}
+                lines={[
+                  {
+                    label: "without the origin",
+                    values: hitRates(series.cacheHits, series.cacheMisses),
+                    color: "a",
+                  },
+                ]}
               />
               <Chart
                 title={`Reads ${perStep(stepSeconds)}`}
@@ -41,7 +47,12 @@ export function CachePage() {
                 ]}
               />
               <p class="hidden">
-                In this time {percentText(sum(series.cacheHits), sum(series.cacheHits) + sum(series.cacheMisses))} of the reads were hits.
+                In this time{" "}
+                {percentText(
+                  sum(series.cacheHits),
+                  sum(series.cacheHits) + sum(series.cacheMisses),
+                )}{" "}
+                of the reads were hits.
               </p>
             </div>
           )}
@@ -59,7 +70,9 @@ export function CachePage() {
 }
 
 const hitRates = (hits: readonly number[], misses: readonly number[]): (number | null)[] =>
-  hits.map((hit, n) => (hit + (misses[n] ?? 0) === 0 ? null : (100 * hit) / (hit + (misses[n] ?? 0))));
+  hits.map((hit, n) =>
+    hit + (misses[n] ?? 0) === 0 ? null : (100 * hit) / (hit + (misses[n] ?? 0)),
+  );
 
 function Totals({ metrics }: { metrics: Metrics }) {
   const state = metrics.circuitBreakerState;
@@ -85,7 +98,12 @@ function Totals({ metrics }: { metrics: Metrics }) {
     <>
       <Facts
         facts={[
-          ["Breaker", <State tone={state === "CLOSED" ? "good" : "bad"}>{state.toLowerCase().replace("_", "-")}</State>],
+          [
+            "Breaker",
+            <State tone={state === "CLOSED" ? "good" : "bad"}>
+              {state.toLowerCase().replace("_", "-")}
+            </State>,
+          ],
           ["Hit rate", metrics.hitRate],
           ["Errors", metrics.errorRate],
           ["Purges", numberText(metrics.purges)],

@@ -1,6 +1,6 @@
+import { failedCall, type BodyOf, type Outcome } from "../api.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
-import { failedCall, type BodyOf, type Outcome } from "../api.ts";
 import { call } from "../session.ts";
 import { Facts, Raw, Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
@@ -14,8 +14,9 @@ export function DeadLetterPage({ id }: { id: string }) {
   if (letter.failure?.status === 404) {
     return (
       <p>
-        There is no dead letter <code>{id}</code> any more: it was replayed, discarded, or has expired.{" "}
-        <a href={linkTo("email", id)}>To the mail</a>, <a href={linkTo("dead-letters")}>to the dead letters</a>.
+        There is no dead letter <code>{id}</code> any more: it was replayed, discarded, or has
+        expired. <a href={linkTo("email", id)}>To the mail</a>,{" "}
+        <a href={linkTo("dead-letters")}>to the dead letters</a>.
       </p>
     );
   }
@@ -35,10 +36,26 @@ async function replay(id: string): Promise<Outcome<unknown>> {
 }
 
 function Details({ letter }: { letter: Letter }) {
-  const { id, kind, to, subject, reason, attempts, buriedAt, expiresAt, lastError, rawBody, events } = letter;
+  const {
+    id,
+    kind,
+    to,
+    subject,
+    reason,
+    attempts,
+    buriedAt,
+    expiresAt,
+    lastError,
+    rawBody,
+    events,
+  } = letter;
   return (
     <>
-      <p class="lead">{kind === "email" ? `To ${to ?? "somebody"}: ${subject ?? ""}` : "A message that no consumer understood."}</p>
+      <p class="lead">
+        {kind === "email"
+          ? `To ${to ?? "somebody"}: ${subject ?? ""}`
+          : "A message that no consumer understood."}
+      </p>
       <Facts
         facts={[
           ["Died", <Time at={buriedAt} />],
@@ -52,7 +69,12 @@ function Details({ letter }: { letter: Letter }) {
         {kind === "email" && (
           <Action
             label="Replay"
-            explains={<p>The mail is queued again, with all its attempts before it. If what killed it is not mended, it dies again.</p>}
+            explains={
+              <p>
+                The mail is queued again, with all its attempts before it. If what killed it is not
+                mended, it dies again.
+              </p>
+            }
             done="The mail is queued again."
             act={() => replay(id)}
             after={() => (location.hash = linkTo("email", id))}
@@ -61,7 +83,9 @@ function Details({ letter }: { letter: Letter }) {
         <Action
           label="Discard"
           tone="danger"
-          explains={<p>It is gone for good{kind === "email" && ", and its mail will never be sent"}.</p>}
+          explains={
+            <p>It is gone for good{kind === "email" && ", and its mail will never be sent"}.</p>
+          }
           done="The dead letter was discarded."
           act={() => call("discardDeadLetter", { params: { id } })}
           after={() => (location.hash = linkTo("dead-letters"))}

@@ -14,19 +14,28 @@ export function DeadLettersPage({ query }: { query: URLSearchParams }) {
   const cursor = query.get("cursor") ?? undefined;
   const [to, setTo] = useState(query.get("to") ?? "");
   const reason = reasons.find((one) => one === query.get("reason"));
-  const filter = { ...(reason !== undefined && { reason }), ...(query.get("to") !== null && { to: query.get("to") ?? "" }) };
-  const letters = useResource("listDeadLetters", { query: { limit: "25", ...filter, ...(cursor !== undefined && { cursor }) } });
+  const filter = {
+    ...(reason !== undefined && { reason }),
+    ...(query.get("to") !== null && { to: query.get("to") ?? "" }),
+  };
+  const letters = useResource("listDeadLetters", {
+    query: { limit: "25", ...filter, ...(cursor !== undefined && { cursor }) },
+  });
   const show = (changes: { reason?: string; to?: string; cursor?: string | undefined }): void => {
     location.hash = linkTo("dead-letters", null, { ...filter, ...changes });
   };
   return (
     <Together readings={[letters]}>
       <p class="lead">
-        Mails that nobody tries again by themselves, and messages that nobody understood. Each waits here until somebody replays or discards
-        it, or it expires.
+        Mails that nobody tries again by themselves, and messages that nobody understood. Each waits
+        here until somebody replays or discards it, or it expires.
       </p>
       <Section title="Find">
-        <form class="form" role="search" onSubmit={(event) => (event.preventDefault(), show({ to: to.trim() }))}>
+        <form
+          class="form"
+          role="search"
+          onSubmit={(event) => (event.preventDefault(), show({ to: to.trim() }))}
+        >
           <label>
             Recipient
             <input
@@ -39,7 +48,10 @@ export function DeadLettersPage({ query }: { query: URLSearchParams }) {
           </label>
           <label>
             Reason
-            <select value={reason ?? ""} onChange={({ currentTarget }) => show({ reason: currentTarget.value })}>
+            <select
+              value={reason ?? ""}
+              onChange={({ currentTarget }) => show({ reason: currentTarget.value })}
+            >
               <option value="">any</option>
               {reasons.map((one) => (
                 <option key={one} value={one}>
@@ -57,15 +69,25 @@ export function DeadLettersPage({ query }: { query: URLSearchParams }) {
                 caption="Dead letters, oldest first"
                 rows={items}
                 keyOf={({ id }) => id}
-                empty={Object.keys(filter).length === 0 ? "There is no dead letter." : "No dead letter is like that."}
+                empty={
+                  Object.keys(filter).length === 0
+                    ? "There is no dead letter."
+                    : "No dead letter is like that."
+                }
                 columns={[
                   { head: "Died", cell: ({ buriedAt }) => <Time at={buriedAt} /> },
                   {
                     head: "What",
-                    cell: ({ id, to: recipient, kind }) => <a href={linkTo("dead-letters", id)}>{recipient ?? `${kind} message`}</a>,
+                    cell: ({ id, to: recipient, kind }) => (
+                      <a href={linkTo("dead-letters", id)}>{recipient ?? `${kind} message`}</a>
+                    ),
                   },
                   { head: "Reason", cell: (letter) => letter.reason },
-                  { head: "Last said", kind: "wide", cell: ({ lastError }) => (lastError === undefined ? "" : said(lastError)) },
+                  {
+                    head: "Last said",
+                    kind: "wide",
+                    cell: ({ lastError }) => (lastError === undefined ? "" : said(lastError)),
+                  },
                   { head: "Attempts", kind: "number", cell: ({ attempts }) => attempts },
                   { head: "Expires", cell: ({ expiresAt }) => <Time at={expiresAt} /> },
                 ]}

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
-import { Chart } from "../charts/chart.tsx";
 import type { Health } from "../api.ts";
+import { Chart } from "../charts/chart.tsx";
 import { numberText, spanText } from "../format.ts";
 import { useHealth } from "../health.ts";
 import { useResource } from "../resource.ts";
@@ -22,7 +22,11 @@ export function EmailPage({ query }: { query: URLSearchParams }) {
       <Section title="Now">
         <Loaded reading={health} lines={3}>
           {({ checks }) =>
-            "email" in checks ? <Backlog email={checks.email} /> : <p>The database does not answer, and with it nobody knows.</p>
+            "email" in checks ? (
+              <Backlog email={checks.email} />
+            ) : (
+              <p>The database does not answer, and with it nobody knows.</p>
+            )
           }
         </Loaded>
       </Section>
@@ -63,7 +67,11 @@ function Backlog({ email }: { email: Backlog }) {
   return (
     <Facts
       facts={[
-        ["Oldest due for", email.due === 0 ? "–" : spanText(email.oldestDueSeconds * 1_000), email.oldestDueSeconds > 300 ? "bad" : "idle"],
+        [
+          "Oldest due for",
+          email.due === 0 ? "–" : spanText(email.oldestDueSeconds * 1_000),
+          email.oldestDueSeconds > 300 ? "bad" : "idle",
+        ],
         ["Due", numberText(email.due), "idle"],
         ["Queued", numberText(email.queued), "idle"],
         ["Scheduled", numberText(email.scheduled), "idle"],
@@ -74,7 +82,11 @@ function Backlog({ email }: { email: Backlog }) {
           <a href={linkTo("email", null, { status: "unknown" })}>{numberText(email.unknown)}</a>,
           email.unknown > 0 ? "warn" : "idle",
         ],
-        ["Dead letters", <a href={linkTo("dead-letters")}>{numberText(email.dead)}</a>, email.dead > 0 ? "warn" : "idle"],
+        [
+          "Dead letters",
+          <a href={linkTo("dead-letters")}>{numberText(email.dead)}</a>,
+          email.dead > 0 ? "warn" : "idle",
+        ],
       ]}
     />
   );
@@ -99,7 +111,10 @@ function Search({ query }: { query: URLSearchParams }) {
     event.preventDefault();
     const wanted = text.trim();
     // An id has no @; everything else is a recipient.
-    location.hash = wanted === "" || wanted.includes("@") ? linkTo("email", null, { to: wanted, status }) : linkTo("email", wanted);
+    location.hash =
+      wanted === "" || wanted.includes("@")
+        ? linkTo("email", null, { to: wanted, status })
+        : linkTo("email", wanted);
   };
   return (
     <Section title="Find">
@@ -118,7 +133,9 @@ function Search({ query }: { query: URLSearchParams }) {
           Status
           <select
             value={status ?? ""}
-            onChange={({ currentTarget }) => (location.hash = linkTo("email", null, { to, status: currentTarget.value }))}
+            onChange={({ currentTarget }) =>
+              (location.hash = linkTo("email", null, { to, status: currentTarget.value }))
+            }
           >
             <option value="">any</option>
             {statuses.map((one) => (
@@ -137,7 +154,11 @@ function Search({ query }: { query: URLSearchParams }) {
               caption="Mails, newest first"
               rows={items}
               keyOf={({ id }) => id}
-              empty={to === undefined && status === undefined ? "No mail was accepted yet." : "No mail is like that."}
+              empty={
+                to === undefined && status === undefined
+                  ? "No mail was accepted yet."
+                  : "No mail is like that."
+              }
               columns={[
                 { head: "Accepted", cell: ({ createdAt }) => <Time at={createdAt} /> },
                 { head: "Status", cell: (mail) => <MailState status={mail.status} /> },
@@ -149,7 +170,9 @@ function Search({ query }: { query: URLSearchParams }) {
             <Paging
               cursor={cursor}
               next={nextCursor}
-              onMove={(next) => (location.hash = linkTo("email", null, { to, status, cursor: next }))}
+              onMove={(next) =>
+                (location.hash = linkTo("email", null, { to, status, cursor: next }))
+              }
             />
           </>
         )}

@@ -15,7 +15,8 @@ export function MailPage({ id }: { id: string }) {
   if (mail.body === null && mail.failure?.status === 404) {
     return (
       <p>
-        There is no mail <code>{id}</code>. Old ones are deleted. <a href={linkTo("email")}>To the mails</a>
+        There is no mail <code>{id}</code>. Old ones are deleted.{" "}
+        <a href={linkTo("email")}>To the mails</a>
       </p>
     );
   }
@@ -38,8 +39,12 @@ function Details({ mail }: { mail: Mail }) {
           ["Attempts", mail.attempts],
           ["Generation", mail.generation],
           ["Category", mail.category],
-          ...(mail.dueAt === undefined ? [] : [["Due", <Time at={mail.dueAt} />] as [string, preact.ComponentChildren]]),
-          ...(mail.sentAt === undefined ? [] : [["Sent", <Time at={mail.sentAt} />] as [string, preact.ComponentChildren]]),
+          ...(mail.dueAt === undefined
+            ? []
+            : [["Due", <Time at={mail.dueAt} />] as [string, preact.ComponentChildren]]),
+          ...(mail.sentAt === undefined
+            ? []
+            : [["Sent", <Time at={mail.sentAt} />] as [string, preact.ComponentChildren]]),
         ]}
       />
       {mail.lastError !== undefined && <p>Last it was said: {said(mail.lastError)}</p>}
@@ -60,13 +65,21 @@ function Details({ mail }: { mail: Mail }) {
 }
 
 const resolutions = {
-  sent: { label: "It was sent", explains: "The mail counts as sent, and is never sent again.", done: "It counts as sent." },
+  sent: {
+    label: "It was sent",
+    explains: "The mail counts as sent, and is never sent again.",
+    done: "It counts as sent.",
+  },
   queued: {
     label: "Send it again",
     explains: "It is queued again. If it had arrived after all, its recipient gets it twice.",
     done: "It is queued again.",
   },
-  dead: { label: "It was not sent", explains: "It becomes a dead letter, which can be replayed.", done: "It is a dead letter now." },
+  dead: {
+    label: "It was not sent",
+    explains: "It becomes a dead letter, which can be replayed.",
+    done: "It is a dead letter now.",
+  },
 } as const;
 
 function Actions({ mail }: { mail: Mail }) {
@@ -90,8 +103,8 @@ function Actions({ mail }: { mail: Mail }) {
       return (
         <>
           <p>
-            The hand-over was cut off: the server may have it or not. Look at the recipient's server, or at the provider, and say what
-            became of it.
+            The hand-over was cut off: the server may have it or not. Look at the recipient's
+            server, or at the provider, and say what became of it.
           </p>
           <div class="buttons">
             {(["sent", "queued", "dead"] as const).map((status) => (
@@ -110,7 +123,8 @@ function Actions({ mail }: { mail: Mail }) {
     case "dead":
       return (
         <p>
-          <a href={linkTo("dead-letters", mail.id)}>To its dead letter</a>, where it can be replayed.
+          <a href={linkTo("dead-letters", mail.id)}>To its dead letter</a>, where it can be
+          replayed.
         </p>
       );
     case "claimed":

@@ -1,11 +1,11 @@
 import { useState } from "preact/hooks";
+import type { BodyOf, Health } from "../api.ts";
 import { Chart } from "../charts/chart.tsx";
 import { countText, numberText, percentText, spanText } from "../format.ts";
 import { useHealth } from "../health.ts";
-import { linkTo } from "../router.ts";
 import { useResource, type Reading } from "../resource.ts";
+import { linkTo } from "../router.ts";
 import { perStep, sum, useTelemetry, type Range } from "../telemetry.ts";
-import type { BodyOf, Health } from "../api.ts";
 import { Facts, Section, State, Time } from "../ui/bits.tsx";
 import { Failing, Loaded, Together } from "../ui/loaded.tsx";
 import { RangeChoice } from "../ui/range.tsx";
@@ -65,7 +65,9 @@ function Verdict({
       {found.length > 0 && (
         <>
           <p class="headline">
-            <State tone={found[0]?.tone ?? "warn"}>{countText(found.length, "thing needs", "things need")} you</State>
+            <State tone={found[0]?.tone ?? "warn"}>
+              {countText(found.length, "thing needs", "things need")} you
+            </State>
           </p>
           <ul class="troubles">
             {found.map(({ key, tone, text, since, link, press, runbook }) => (
@@ -97,11 +99,22 @@ function Traffic({ body: { from, stepSeconds, series } }: { body: Telemetry }) {
       <Facts
         facts={[
           ["Requests", numberText(requests)],
-          ["Answered 5xx", percentText(sum(series.errors5xx), requests), sum(series.errors5xx) > requests / 1_000 ? "bad" : "idle"],
+          [
+            "Answered 5xx",
+            percentText(sum(series.errors5xx), requests),
+            sum(series.errors5xx) > requests / 1_000 ? "bad" : "idle",
+          ],
           ["Hit rate", percentText(sum(series.cacheHits), reads)],
           ["Mails sent", numberText(sum(series.emailsSent))],
-          ["Mails dead", numberText(sum(series.emailsDead)), sum(series.emailsDead) > 0 ? "warn" : "idle"],
-          ["Task runs failed", `${numberText(sum(series.taskFailures))} of ${numberText(sum(series.taskRuns))}`],
+          [
+            "Mails dead",
+            numberText(sum(series.emailsDead)),
+            sum(series.emailsDead) > 0 ? "warn" : "idle",
+          ],
+          [
+            "Task runs failed",
+            `${numberText(sum(series.taskFailures))} of ${numberText(sum(series.taskRuns))}`,
+          ],
         ]}
       />
       <div class="charts">
@@ -143,13 +156,23 @@ function Parts({ health: { status, version, checks } }: { health: Health }) {
         name="Circuit breakers"
         link={linkTo("breakers")}
         isWell={checks.breakers.status === "ok"}
-        text={open.length === 0 ? "all closed" : open.map(([name, state]) => `${name} ${state.toLowerCase().replace("_", "-")}`).join(", ")}
+        text={
+          open.length === 0
+            ? "all closed"
+            : open
+                .map(([name, state]) => `${name} ${state.toLowerCase().replace("_", "-")}`)
+                .join(", ")
+        }
       />
       <Part
         name="Scheduled tasks"
         link={linkTo("tasks")}
         isWell={checks.tasks.status === "ok"}
-        text={checks.tasks.overdue.length === 0 ? "on time" : `${countText(checks.tasks.overdue.length, "task")} overdue`}
+        text={
+          checks.tasks.overdue.length === 0
+            ? "on time"
+            : `${countText(checks.tasks.overdue.length, "task")} overdue`
+        }
       />
       {status !== "down" && (
         <>
@@ -157,7 +180,11 @@ function Parts({ health: { status, version, checks } }: { health: Health }) {
             name="Cache"
             link={linkTo("cache")}
             isWell={checks.cache.status === "ok"}
-            text={checks.cache.owedPurges === 0 ? "owes no purge" : `owes ${countText(checks.cache.owedPurges, "purge")}`}
+            text={
+              checks.cache.owedPurges === 0
+                ? "owes no purge"
+                : `owes ${countText(checks.cache.owedPurges, "purge")}`
+            }
           />
           <Part
             name="Email"
@@ -172,7 +199,17 @@ function Parts({ health: { status, version, checks } }: { health: Health }) {
   );
 }
 
-function Part({ name, link, isWell, text }: { name: string; link: string; isWell: boolean; text: string }) {
+function Part({
+  name,
+  link,
+  isWell,
+  text,
+}: {
+  name: string;
+  link: string;
+  isWell: boolean;
+  text: string;
+}) {
   return (
     <li>
       <a href={link}>{name}</a>

@@ -26,7 +26,11 @@ export function PurgeForm() {
   const [result, setResult] = useState<Purged | null>(null);
   const what = kind === "all" ? "everything" : `${kinds[kind].name.toLowerCase()} ${value.trim()}`;
   const selector = (): Record<string, unknown> =>
-    kind === "all" ? { all: true } : kind === "tags" || kind === "keys" ? { [kind]: [value.trim()] } : { [kind]: value.trim() };
+    kind === "all"
+      ? { all: true }
+      : kind === "tags" || kind === "keys"
+        ? { [kind]: [value.trim()] }
+        : { [kind]: value.trim() };
   const purge = async () => {
     const outcome = await call("invalidate", { body: { ...selector(), mode } });
     if (outcome.ok) setResult(outcome.body);
@@ -37,7 +41,10 @@ export function PurgeForm() {
       <div class="form">
         <label>
           By
-          <select value={kind} onChange={({ currentTarget }) => setKind(currentTarget.value as Kind)}>
+          <select
+            value={kind}
+            onChange={({ currentTarget }) => setKind(currentTarget.value as Kind)}
+          >
             {Object.entries(kinds).map(([name, { name: shown, hint }]) => (
               <option key={name} value={name}>
                 {shown}: {hint}
@@ -59,7 +66,10 @@ export function PurgeForm() {
         )}
         <label>
           How
-          <select value={mode} onChange={({ currentTarget }) => setMode(currentTarget.value as "hard" | "soft")}>
+          <select
+            value={mode}
+            onChange={({ currentTarget }) => setMode(currentTarget.value as "hard" | "soft")}
+          >
             <option value="hard">Hard: never serve it again</option>
             <option value="soft">Soft: serve it while it is renewed</option>
           </select>
@@ -69,7 +79,12 @@ export function PurgeForm() {
           of={what}
           lacks={kind !== "all" && value.trim() === "" ? "Say what to purge." : undefined}
           tone="danger"
-          explains={<p>No isolate serves it from then on, within the bound that the cache promises. What is asked for is loaded anew.</p>}
+          explains={
+            <p>
+              No isolate serves it from then on, within the bound that the cache promises. What is
+              asked for is loaded anew.
+            </p>
+          }
           done={`Purged ${what}.`}
           act={purge}
         />
@@ -80,7 +95,8 @@ export function PurgeForm() {
           {result.seq === null
             ? "The index did not answer: the purge is noted, and delivered when it does."
             : `The purge is number ${numberText(result.seq)}.`}{" "}
-          {result.failed > 0 && `${countText(result.failed, "key")} could not be deleted from KV yet; they are not served all the same.`}
+          {result.failed > 0 &&
+            `${countText(result.failed, "key")} could not be deleted from KV yet; they are not served all the same.`}
         </p>
       )}
     </Section>
@@ -136,7 +152,11 @@ function Members({ tag }: { tag: string }) {
             empty="Nothing in KV is under it."
             columns={[
               { head: "Key", kind: "wide", cell: ({ key }) => <code>{key}</code> },
-              { head: "State", cell: ({ purged }) => (purged ? <State tone="idle">purged</State> : <State tone="good">served</State>) },
+              {
+                head: "State",
+                cell: ({ purged }) =>
+                  purged ? <State tone="idle">purged</State> : <State tone="good">served</State>,
+              },
               { head: "Expires", cell: ({ expiresAt }) => <Time at={expiresAt} /> },
             ]}
           />

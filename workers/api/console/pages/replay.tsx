@@ -11,7 +11,13 @@ type Progress =
   | { state: "idle" }
   | { state: "counting" }
   | { state: "asking"; matched: number; counted: Counted }
-  | { state: "running" | "stopped" | "done"; matched: number; replayed: number; failed: number; wrong?: string };
+  | {
+      state: "running" | "stopped" | "done";
+      matched: number;
+      replayed: number;
+      failed: number;
+      wrong?: string;
+    };
 
 /** The most that a dry run counts. */
 const MAX_COUNTED = 1_000;
@@ -28,9 +34,18 @@ export function Replay({ filter }: { filter: Filter }) {
   const count = async (): Promise<void> => {
     setProgress({ state: "counting" });
     const counted = { ...filter, buriedBefore: new Date().toISOString() };
-    const outcome = await call("processDeadLetters", { body: { limit: MAX_COUNTED, filter: counted, dryRun: true } });
+    const outcome = await call("processDeadLetters", {
+      body: { limit: MAX_COUNTED, filter: counted, dryRun: true },
+    });
     if (outcome.ok) setProgress({ state: "asking", matched: outcome.body.items.length, counted });
-    else setProgress({ state: "stopped", matched: 0, replayed: 0, failed: 0, wrong: `${outcome.title}. ${outcome.detail}` });
+    else
+      setProgress({
+        state: "stopped",
+        matched: 0,
+        replayed: 0,
+        failed: 0,
+        wrong: `${outcome.title}. ${outcome.detail}`,
+      });
   };
 
   const run = async (matched: number, counted: Counted): Promise<void> => {
@@ -57,10 +72,16 @@ export function Replay({ filter }: { filter: Filter }) {
   return (
     <Section title="Replay all of them">
       <p>
-        Queues again what the filter above finds. That a mail is queued does not say that it arrives: those that die again come back here.
+        Queues again what the filter above finds. That a mail is queued does not say that it
+        arrives: those that die again come back here.
       </p>
       {progress.state !== "running" && (
-        <button type="button" disabled={!mayWrite || progress.state === "counting"} title={whyNot} onClick={() => void count()}>
+        <button
+          type="button"
+          disabled={!mayWrite || progress.state === "counting"}
+          title={whyNot}
+          onClick={() => void count()}
+        >
           {progress.state === "counting" ? "Counting…" : "Count what would be replayed"}
         </button>
       )}
@@ -70,7 +91,11 @@ export function Replay({ filter }: { filter: Filter }) {
             ? "None can be replayed."
             : `${countText(progress.matched, "mail")}${progress.matched === MAX_COUNTED ? " or more" : ""}. `}
           {progress.matched > 0 && (
-            <button type="button" class="primary" onClick={() => void run(progress.matched, progress.counted)}>
+            <button
+              type="button"
+              class="primary"
+              onClick={() => void run(progress.matched, progress.counted)}
+            >
               Replay {countText(progress.matched, "mail")}
             </button>
           )}
@@ -78,10 +103,19 @@ export function Replay({ filter }: { filter: Filter }) {
       )}
       {"replayed" in progress && (
         <div class="progress">
-          <progress max={Math.max(progress.matched, 1)} value={progress.replayed + progress.failed} aria-label="Replayed" />
+          <progress
+            max={Math.max(progress.matched, 1)}
+            value={progress.replayed + progress.failed}
+            aria-label="Replayed"
+          />
           <p role="status">
-            {progress.state === "running" ? "Replaying: " : progress.state === "done" ? "Done: " : "Stopped: "}
-            {progress.replayed} of {progress.matched} queued again{progress.failed > 0 && `, ${progress.failed} could not be`}.
+            {progress.state === "running"
+              ? "Replaying: "
+              : progress.state === "done"
+                ? "Done: "
+                : "Stopped: "}
+            {progress.replayed} of {progress.matched} queued again
+            {progress.failed > 0 && `, ${progress.failed} could not be`}.
             {progress.wrong !== undefined && ` ${progress.wrong}`}
           </p>
           {progress.state === "running" && (

@@ -9,10 +9,15 @@ import { Table } from "../ui/table.tsx";
 
 export function SuppressionsPage() {
   const [cursor, setCursor] = useState<string | undefined>(undefined);
-  const list = useResource("listSuppressions", { query: { limit: "25", ...(cursor !== undefined && { cursor }) } });
+  const list = useResource("listSuppressions", {
+    query: { limit: "25", ...(cursor !== undefined && { cursor }) },
+  });
   return (
     <Together readings={[list]}>
-      <p class="lead">Who gets no mail: their server bounced it, they complained, they unsubscribed, or somebody here said so.</p>
+      <p class="lead">
+        Who gets no mail: their server bounced it, they complained, they unsubscribed, or somebody
+        here said so.
+      </p>
       <Loaded reading={list} lines={8}>
         {({ items, nextCursor }) => (
           <>
@@ -23,8 +28,14 @@ export function SuppressionsPage() {
               empty="Nobody is suppressed."
               columns={[
                 { head: "Address", kind: "wide", cell: ({ address }) => address },
-                { head: "Gets", cell: ({ scope }) => (scope === "all" ? "nothing" : "only what is transactional") },
-                { head: "Why", cell: ({ reason, note }) => (note === undefined ? reason : `${reason}: ${note}`) },
+                {
+                  head: "Gets",
+                  cell: ({ scope }) => (scope === "all" ? "nothing" : "only what is transactional"),
+                },
+                {
+                  head: "Why",
+                  cell: ({ reason, note }) => (note === undefined ? reason : `${reason}: ${note}`),
+                },
                 { head: "Since", cell: ({ createdAt }) => <Time at={createdAt} /> },
                 {
                   head: "Lift",
@@ -33,7 +44,12 @@ export function SuppressionsPage() {
                     <Action
                       label="Lift"
                       of={address}
-                      explains={<p>Mails to it go out again. A server that bounced before may do so again, which costs reputation.</p>}
+                      explains={
+                        <p>
+                          Mails to it go out again. A server that bounced before may do so again,
+                          which costs reputation.
+                        </p>
+                      }
                       done={`${address} gets mails again.`}
                       act={() => call("unsuppress", { params: { address } })}
                     />
@@ -58,11 +74,19 @@ function Add() {
       <div class="form">
         <label>
           Address
-          <input type="email" value={address} autocomplete="off" onInput={({ currentTarget }) => setAddress(currentTarget.value)} />
+          <input
+            type="email"
+            value={address}
+            autocomplete="off"
+            onInput={({ currentTarget }) => setAddress(currentTarget.value)}
+          />
         </label>
         <label>
           It gets
-          <select value={scope} onChange={({ currentTarget }) => setScope(currentTarget.value as typeof scope)}>
+          <select
+            value={scope}
+            onChange={({ currentTarget }) => setScope(currentTarget.value as typeof scope)}
+          >
             <option value="all">nothing</option>
             <option value="non-transactional">only what is transactional</option>
           </select>

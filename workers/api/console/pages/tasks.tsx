@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { failedCall, type BodyOf, type Outcome } from "../api.ts";
+import { RunStrip, type Run } from "../charts/run-strip.tsx";
 import { countText, durationText } from "../format.ts";
 import { useHealth } from "../health.ts";
 import { useResource } from "../resource.ts";
@@ -9,11 +10,16 @@ import { Action } from "../ui/confirm.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
 import { Paging } from "../ui/paging.tsx";
 import { Table } from "../ui/table.tsx";
-import { RunStrip, type Run } from "../charts/run-strip.tsx";
 
 type History = BodyOf<"scheduledTaskHistory">;
 
-const runTones: Record<Run["status"], Tone> = { success: "good", failure: "bad", missed: "bad", running: "warn", skipped: "idle" };
+const runTones: Record<Run["status"], Tone> = {
+  success: "good",
+  failure: "bad",
+  missed: "bad",
+  running: "warn",
+  skipped: "idle",
+};
 
 export function TasksPage() {
   const health = useHealth();
@@ -51,7 +57,8 @@ export function TasksPage() {
                         <State tone="idle">never</State>
                       ) : (
                         <>
-                          <State tone={runTones[lastRun.status]}>{lastRun.status}</State> <Time at={lastRun.startedAt} />
+                          <State tone={runTones[lastRun.status]}>{lastRun.status}</State>{" "}
+                          <Time at={lastRun.startedAt} />
                         </>
                       )}
                     </>
@@ -60,13 +67,16 @@ export function TasksPage() {
                 {
                   head: "Took",
                   kind: "number",
-                  cell: ({ lastRun }) => (lastRun?.duration === undefined ? "" : durationText(lastRun.duration)),
+                  cell: ({ lastRun }) =>
+                    lastRun?.duration === undefined ? "" : durationText(lastRun.duration),
                 },
                 { head: "Next", cell: ({ nextAt }) => <Time at={nextAt} /> },
                 {
                   head: "Recent runs",
                   kind: "wide",
-                  cell: ({ name }) => <RunStrip task={name} runs={runs.filter(({ task }) => task === name)} />,
+                  cell: ({ name }) => (
+                    <RunStrip task={name} runs={runs.filter(({ task }) => task === name)} />
+                  ),
                 },
                 {
                   head: "Run now",
@@ -75,7 +85,9 @@ export function TasksPage() {
                     <Action
                       label="Run now"
                       of={name}
-                      explains={<p>It runs once, beside its schedule. Tasks are safe to run twice.</p>}
+                      explains={
+                        <p>It runs once, beside its schedule. Tasks are safe to run twice.</p>
+                      }
                       done={`${name} ran.`}
                       act={async () => ranWell(await call("runTask", { params: { name } }))}
                     />
@@ -99,15 +111,17 @@ function ranWell(outcome: Outcome<BodyOf<"runTask">>): Outcome<unknown> {
 
 function Executions() {
   const [cursor, setCursor] = useState<string | undefined>(undefined);
-  const history = useResource("scheduledTaskHistory", { query: { limit: "20", ...(cursor !== undefined && { cursor }) } });
+  const history = useResource("scheduledTaskHistory", {
+    query: { limit: "20", ...(cursor !== undefined && { cursor }) },
+  });
   return (
     <Section title="Executions">
       <Loaded reading={history} lines={8}>
         {({ total, failed, recentExecutions, nextCursor }) => (
           <>
             <p>
-              {countText(total, "execution is", "executions are")} kept, {failed} of them with a failure. Each tick of the clock is one,
-              with all that was due.
+              {countText(total, "execution is", "executions are")} kept, {failed} of them with a
+              failure. Each tick of the clock is one, with all that was due.
             </p>
             {recentExecutions.length === 0 && <Empty>Nothing has run yet.</Empty>}
             <ul class="executions">
@@ -130,8 +144,8 @@ function Execution({ execution }: { execution: History["recentExecutions"][numbe
   return (
     <details open={failed > 0}>
       <summary>
-        <State tone={failed > 0 ? "bad" : "good"}>{failed > 0 ? `${failed} failed` : "well"}</State> <Time at={startedAt} />, by {trigger},{" "}
-        {countText(results.length, "task")}
+        <State tone={failed > 0 ? "bad" : "good"}>{failed > 0 ? `${failed} failed` : "well"}</State>{" "}
+        <Time at={startedAt} />, by {trigger}, {countText(results.length, "task")}
         {duration !== undefined && `, ${durationText(duration)}`}
       </summary>
       <ul class="runs">
@@ -142,7 +156,8 @@ function Execution({ execution }: { execution: History["recentExecutions"][numbe
             {run.attempt > 1 && ` attempt ${run.attempt}`}
             {run.missed !== undefined && (
               <>
-                : {countText(run.missed.count, "slot")} from <Time at={run.missed.from} /> to <Time at={run.missed.until} />
+                : {countText(run.missed.count, "slot")} from <Time at={run.missed.from} /> to{" "}
+                <Time at={run.missed.until} />
               </>
             )}
             {run.error !== undefined && (

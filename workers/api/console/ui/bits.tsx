@@ -12,7 +12,9 @@ export function State({ tone, children }: { tone: Tone; children: ComponentChild
         {tone === "good" && <circle cx="6" cy="6" r="5" />}
         {tone === "warn" && <path d="M6 1 11.5 11H.5Z" />}
         {tone === "bad" && <path d="M1 1h10v10H1Z" />}
-        {tone === "idle" && <circle cx="6" cy="6" r="4" fill="none" stroke="currentColor" stroke-width="2" />}
+        {tone === "idle" && (
+          <circle cx="6" cy="6" r="4" fill="none" stroke="currentColor" stroke-width="2" />
+        )}
       </svg>
       {children}
     </span>
@@ -30,7 +32,15 @@ export function Time({ at }: { at: string | number }) {
   );
 }
 
-export function Section({ title, aside, children }: { title: string; aside?: ComponentChildren; children: ComponentChildren }) {
+export function Section({
+  title,
+  aside,
+  children,
+}: {
+  title: string;
+  aside?: ComponentChildren;
+  children: ComponentChildren;
+}) {
   const id = `section-${title.toLowerCase().replace(/\W+/g, "-")}`;
   return (
     <section aria-labelledby={id}>
@@ -44,7 +54,11 @@ export function Section({ title, aside, children }: { title: string; aside?: Com
 }
 
 /** A few numbers that matter. */
-export function Facts({ facts }: { facts: [name: string, value: ComponentChildren, tone?: Tone][] }) {
+export function Facts({
+  facts,
+}: {
+  facts: [name: string, value: ComponentChildren, tone?: Tone][];
+}) {
   return (
     <dl class="facts">
       {facts.map(([name, value, tone]) => (

@@ -24,7 +24,10 @@ type Wanted = {
   after?: () => void;
 };
 
-/** A write behind a dialog that says what it does. Who may only look sees that there is one, and why it is not for them. */
+/**
+ * A write behind a dialog that says what it does. Who may only look sees that there is one, and why
+ * it is not for them.
+ */
 export function Action({ lacks, ...wanted }: Wanted) {
   const { label, of } = wanted;
   const { mayWrite, whyNot } = useMayWrite();
@@ -45,7 +48,17 @@ export function Action({ lacks, ...wanted }: Wanted) {
   );
 }
 
-function Dialog({ label, of, explains, reason = null, tone, done, act, after, close }: Omit<Wanted, "lacks"> & { close: () => void }) {
+function Dialog({
+  label,
+  of,
+  explains,
+  reason = null,
+  tone,
+  done,
+  act,
+  after,
+  close,
+}: Omit<Wanted, "lacks"> & { close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [why, setWhy] = useState("");
   const [state, setState] = useState<"asking" | "acting" | { wrong: string }>("asking");
@@ -95,7 +108,11 @@ function Dialog({ label, of, explains, reason = null, tone, done, act, after, cl
           <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
             Cancel
           </button>
-          <button type="submit" class={tone === "danger" ? "danger" : "primary"} disabled={state === "acting"}>
+          <button
+            type="submit"
+            class={tone === "danger" ? "danger" : "primary"}
+            disabled={state === "acting"}
+          >
             {state === "acting" ? "Working…" : label}
           </button>
         </div>

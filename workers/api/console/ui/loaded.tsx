@@ -4,8 +4,8 @@ import { relativeText, spanText } from "../format.ts";
 import type { Reading } from "../resource.ts";
 
 /**
- * What was read, or why there is nothing: while it loads its place is kept, and while reading fails what was read before stays, with its
- * age. `lines` is about how many lines it will have.
+ * What was read, or why there is nothing: while it loads its place is kept, and while reading fails
+ * what was read before stays, with its age. `lines` is about how many lines it will have.
  */
 export function Loaded<Body>({
   reading,
@@ -42,8 +42,17 @@ function Skeleton({ lines }: { lines: number }) {
   );
 }
 
-/** What is shown only once all of it has been read or has failed: parts that come one by one push each other around. */
-export function Together({ readings, children }: { readings: Reading<unknown>[]; children: ComponentChildren }) {
+/**
+ * What is shown only once all of it has been read or has failed: parts that come one by one push
+ * each other around.
+ */
+export function Together({
+  readings,
+  children,
+}: {
+  readings: Reading<unknown>[];
+  children: ComponentChildren;
+}) {
   return readings.some(isPending) ? <Skeleton lines={12} /> : <>{children}</>;
 }
 
@@ -56,7 +65,9 @@ export function Failing({ reading: { failure, at } }: { reading: Reading<unknown
       <strong>{failure.title}</strong> <span>{failure.detail}</span>
       <small>
         {` For ${spanText(now - failure.since)}. `}
-        {at === null ? "Nothing was read yet. " : `What is shown was read ${relativeText(at, now)}. `}
+        {at === null
+          ? "Nothing was read yet. "
+          : `What is shown was read ${relativeText(at, now)}. `}
         It is tried again by itself.
       </small>
     </div>

@@ -3,7 +3,13 @@ import { State, type Tone } from "./bits.tsx";
 
 type Status = BodyOf<"getEmail">["status"];
 
-const tones: Partial<Record<Status, Tone>> = { sent: "good", delivered: "good", unknown: "warn", pinned: "warn", dead: "bad" };
+const tones: Partial<Record<Status, Tone>> = {
+  sent: "good",
+  delivered: "good",
+  unknown: "warn",
+  pinned: "warn",
+  dead: "bad",
+};
 
 export function MailState({ status }: { status: Status }) {
   return <State tone={tones[status] ?? "idle"}>{status}</State>;

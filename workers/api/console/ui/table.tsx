@@ -1,11 +1,15 @@
 import type { ComponentChildren } from "preact";
 import { Empty } from "./bits.tsx";
 
-type Column<Row> = { head: string; cell: (row: Row) => ComponentChildren; kind?: "number" | "actions" | "wide" };
+type Column<Row> = {
+  head: string;
+  cell: (row: Row) => ComponentChildren;
+  kind?: "number" | "actions" | "wide";
+};
 
 /**
- * Rows with a caption that screen readers hear; wider than its place it scrolls by itself, and by keyboard. On a small screen each row is a
- * card: the roles keep it a table there.
+ * Rows with a caption that screen readers hear; wider than its place it scrolls by itself, and by
+ * keyboard. On a small screen each row is a card: the roles keep it a table there.
  */
 export function Table<Row>({
   caption,

@@ -21,13 +21,19 @@ export function Timeline({ events }: { events: readonly Event[] }) {
 /** `smtp, RCPT: 550 5.1.1 no such user`, or whatever there is. */
 export function said(detail: unknown): string {
   if (typeof detail !== "object" || detail === null) return String(detail);
-  const { transport, phase, code, enhancedCode, text, ...more } = detail as Partial<Record<string, string>>;
+  const { transport, phase, code, enhancedCode, text, ...more } = detail as Partial<
+    Record<string, string>
+  >;
   const where = [transport, phase].filter((part) => part !== undefined).join(", ");
   // What a server said has its codes in it already.
-  const codes = [code, enhancedCode].filter((part) => part !== undefined && text?.includes(part) !== true);
+  const codes = [code, enhancedCode].filter(
+    (part) => part !== undefined && text?.includes(part) !== true,
+  );
   const what = [...codes, text].filter((part) => part !== undefined).join(" ");
   const rest = Object.entries(more)
-    .map(([name, value]) => ((value as unknown) === true ? name : `${name}: ${JSON.stringify(value)}`))
+    .map(([name, value]) =>
+      (value as unknown) === true ? name : `${name}: ${JSON.stringify(value)}`,
+    )
     .join(", ");
   return [where, what, rest].filter((part) => part !== "").join(": ");
 }

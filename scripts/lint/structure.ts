@@ -1,0 +1,111 @@
+import { dirname, relative, resolve } from "node:path";
+
+/** Lint rules that hold the structure of the tree. `.oxlintrc.json` has their options. */
+
+type Node = { type: string; source?: { value: unknown } | null; [key: string]: unknown };
+type Context = {
+  filename: string;
+  cwd: string;
+  options: unknown[];
+  report(problem: { node: unknown; message: string }): void;
+};
+
+/** Calls `check` with each module that a file imports, types included. Paths are from the root. */
+function onImports(
+  context: Context,
+  check: (imported: string, file: string) => string | null,
+): Record<string, (node: Node) => void> {
+  const file = relative(context.cwd, context.filename);
+  const visit = (node: Node): void => {
+    const imported = node.source?.value;
+    if (typeof imported !== "string") return;
+    const path = imported.startsWith(".")
+      ? relative(context.cwd, resolve(dirname(context.filename), imported.replace(/\?.*$/, "")))
+      : imported;
+    const message = check(path, file);
+    if (message !== null) context.report({ node, message });
+  };
+  return {
+    ImportDeclaration: visit,
+    ExportNamedDeclaration: visit,
+    ExportAllDeclaration: visit,
+    ImportExpression: visit,
+    TSImportType: visit,
+  };
+}
+
+const isIn = (path: string, folder: string): boolean => path.startsWith(`${folder}/`);
+
+/**
+ * Options: the folders from the lowest layer to the highest. A file imports its own layer or lower
+ * ones.
+ */
+const layers = {
+  meta: { schema: [{ type: "array", items: { type: "string" } }] },
+  create(context: Context) {
+    const order = context.options[0] as string[];
+    const layerOf = (path: string): number => order.findIndex((folder) => isIn(path, folder));
+    return onImports(context, (imported, file) => {
+      const [own, other] = [layerOf(file), layerOf(imported)];
+      if (own === -1) return null;
+      if (other > own) return `${order[own]} is a lower layer than ${order[other]}`;
+      const isOutside = other === -1 && /^(shared|workers|scripts|test|bench)\//.test(imported);
+      return isOutside ? `${order[own]} must not import ${imported}, which is in no layer` : null;
+    });
+  },
+};
+
+/** Options: the libraries. From outside, only their entries are imported. */
+const libraryEntry = {
+  meta: { schema: [{ type: "array", items: { type: "string" } }] },
+  create(context: Context) {
+    const libraries = context.options[0] as string[];
+    return onImports(context, (imported, file) => {
+      const library = libraries.find((folder) => isIn(imported, folder));
+      if (library === undefined || isIn(file, library)) return null;
+      const entries = [`${library}/index.ts`, `${library}/rules/index.ts`];
+      return entries.includes(imported) ? null : `import ${entries.join(" or ")} instead`;
+    });
+  },
+};
+
+const effects =
+  /^(cloudflare:|@cloudflare\/|node:)|\/(sql|isolate|object)\/|\/lib\/worker\/log\.ts$/;
+
+/** Files in `rules/` decide and do nothing else: no platform, no SQL, no clock, no randomness. */
+const pure = {
+  create(context: Context) {
+    const report = (node: unknown, what: string): void =>
+      context.report({
+        node,
+        message: `a file in rules/ must not use ${what}: take it as an argument`,
+      });
+    return {
+      ...onImports(context, (imported) =>
+        effects.test(imported) ? `a file in rules/ must not import ${imported}` : null,
+      ),
+      MemberExpression(node: Node) {
+        const { object, property } = node as unknown as Record<
+          "object" | "property",
+          { name?: string }
+        >;
+        const name = `${object.name}.${property.name}`;
+        if (["Date.now", "Math.random", "crypto.randomUUID", "performance.now"].includes(name))
+          report(node, name);
+      },
+      NewExpression(node: Node) {
+        const { callee, arguments: given } = node as unknown as {
+          callee: { name?: string };
+          arguments: unknown[];
+        };
+        if (callee.name === "Date" && given.length === 0) report(node, "new Date()");
+      },
+    };
+  },
+};
+
+// oxlint-disable-next-line import/no-default-export -- the plugin interface asks for one
+export default {
+  meta: { name: "structure" },
+  rules: { layers, "library-entry": libraryEntry, pure },
+};

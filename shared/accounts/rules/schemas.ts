@@ -1,0 +1,167 @@
+import * as v from "valibot";
+import { address } from "../../email/rules/address.ts";
+import { shortList } from "../../http/lists.ts";
+import { time } from "../../http/time.ts";
+
+/** No colon: a user's id is a part of cache keys, where the colon separates. */
+export const userId = v.pipe(
+  v.string("must be text"),
+  v.regex(
+    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
+    "must be 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
+  ),
+);
+
+/** Accounts compare addresses without case, so they are kept in lower case. */
+export const accountEmail = v.pipe(address, v.toLowerCase());
+
+const tier = v.picklist(["free", "pro", "enterprise"], 'must be "free", "pro" or "enterprise"');
+const scope = v.picklist(["emails:send"], 'must be "emails:send"');
+
+export const newUser = v.strictObject({
+  userId,
+  email: accountEmail,
+  tier: v.optional(tier, "free"),
+});
+
+/** Absent fields stay as they are. */
+export const userChanges = v.pipe(
+  v.strictObject({
+    email: v.optional(accountEmail),
+    tier: v.optional(tier),
+    scopes: v.optional(shortList(scope, 8)),
+  }),
+  v.check(
+    (changes) => Object.keys(changes).length > 0,
+    "must change at least one of email, tier, scopes",
+  ),
+);
+
+export type NewUser = v.InferOutput<typeof newUser>;
+export type UserChanges = v.InferOutput<typeof userChanges>;
+export type Tier = v.InferOutput<typeof tier>;
+export type Scope = v.InferOutput<typeof scope>;
+
+/**
+ * `scopes`: what the user's API key may do beyond the user's own account. `apiKeyPrefix`: its first
+ * characters, to tell keys apart; null once it is revoked.
+ */
+export const user = v.strictObject({
+  userId: v.string(),
+  email: v.string(),
+  tier,
+  scopes: v.array(scope),
+  apiKeyPrefix: v.nullable(v.string()),
+  createdAt: time,
+  updatedAt: time,
+});
+export type User = v.InferOutput<typeof user>;
+
+const role = v.picklist(["owner", "admin", "member"], 'must be "owner", "admin" or "member"');
+export type Role = v.InferOutput<typeof role>;
+
+/** What is read of a user besides the user, as the API answers it. */
+export const permissions = v.strictObject({
+  userId: v.string(),
+  tier,
+  permissions: v.array(v.string()),
+  teams: v.array(v.strictObject({ teamId: v.string(), role, permissions: v.array(v.string()) })),
+});
+export const subscription = v.strictObject({
+  userId: v.string(),
+  tier,
+  status: v.picklist(["trialing", "active", "cancelled"]),
+  startedAt: time,
+  trialEndsAt: v.nullable(time),
+  endedAt: v.nullable(time),
+});
+export const usage = v.strictObject({
+  userId: v.string(),
+  usage: v.record(v.string(), v.number()),
+});
+export const teams = v.strictObject({
+  userId: v.string(),
+  teams: v.array(
+    v.strictObject({ teamId: v.string(), name: v.string(), role: v.string(), joinedAt: time }),
+  ),
+});
+export const workspaces = v.strictObject({
+  userId: v.string(),
+  workspaces: v.array(
+    v.strictObject({
+      workspaceId: v.string(),
+      name: v.string(),
+      teamId: v.nullable(v.string()),
+      createdAt: time,
+    }),
+  ),
+});
+
+const name = v.pipe(
+  v.string("must be text"),
+  v.trim(),
+  v.minLength(1, "is empty"),
+  v.maxLength(100, "is too long"),
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+  v.regex(/^[^\u0000-\u001f\u007f]*$/, "must be one line"),
+);
+
+export const newTeam = v.strictObject({ name });
+export const newMember = v.strictObject({ userId, role: v.optional(role, "member") });
+export const newWorkspace = v.strictObject({
+  name,
+  teamId: v.optional(v.pipe(v.string("must be text"), v.maxLength(64, "is too long"))),
+});
+
+export type NewWorkspace = v.InferOutput<typeof newWorkspace>;
+
+export const team = v.strictObject({ teamId: v.string(), name: v.string(), createdAt: time });
+export const teamMember = v.strictObject({ userId: v.string(), role, joinedAt: time });
+export const workspace = v.strictObject({
+  workspaceId: v.string(),
+  name: v.string(),
+  teamId: v.nullable(v.string()),
+  createdAt: time,
+});
+export type Team = v.InferOutput<typeof team>;
+export type TeamMember = v.InferOutput<typeof teamMember>;
+export type Workspace = v.InferOutput<typeof workspace>;
+
+/** The name of a usage counter. */
+export const metric = v.pipe(
+  v.string("must be text"),
+  v.regex(
+    /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/,
+    "must be 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter",
+  ),
+);
+
+export const usageIncrement = v.strictObject({
+  metric,
+  amount: v.pipe(
+    v.number("must be a number"),
+    v.integer("must be a whole number"),
+    v.minValue(1, "must be at least 1"),
+    v.maxValue(1_000_000_000, "must be at most 1000000000"),
+  ),
+});
+export type UsageIncrement = v.InferOutput<typeof usageIncrement>;
+
+/** Everything that is kept of a user. */
+export const userExport = v.strictObject({
+  exportedAt: time,
+  user,
+  lastSeenAt: v.nullable(time),
+  subscription: v.nullable(subscription),
+  usage: v.record(v.string(), v.number()),
+  usageByDay: v.array(v.strictObject({ metric: v.string(), day: v.string(), amount: v.number() })),
+  usageByMonth: v.array(
+    v.strictObject({ metric: v.string(), month: v.string(), amount: v.number() }),
+  ),
+  teams: teams.entries.teams,
+  workspaces: workspaces.entries.workspaces,
+  emails: v.array(
+    v.strictObject({ id: v.string(), subject: v.string(), status: v.string(), createdAt: time }),
+  ),
+});
+export type UserExport = v.InferOutput<typeof userExport>;

@@ -1,0 +1,135 @@
+import type { Failure } from "../../http/failure.ts";
+import { permissionsIn, tierAllows, type TeamPermission } from "./permissions.ts";
+import type { Role, Tier } from "./schemas.ts";
+
+/**
+ * Who may make whom what in a team, and how much there may be. Pure: each answers why not, or null.
+ */
+
+export const MAX_TEAMS_OF_USER = 50;
+export const MAX_MEMBERS_OF_TEAM = 200;
+export const MAX_WORKSPACES_OF_USER = 100;
+
+/**
+ * Who acts: the admin, who may do everything, or a user. Without a role they are no member, without
+ * a tier no user.
+ */
+type Actor = "admin" | { userId: string; tier: Tier | null; role: Role | null };
+
+/** What a change of a member is decided over. `teams`: how many the target is a member of. */
+export type MemberFacts = {
+  actor: Actor;
+  target: { userId: string; exists: boolean; role: Role | null; teams: number };
+  team: { exists: boolean; owners: number; members: number };
+};
+
+const noTeam: Failure = { tag: "not-found", what: "team" };
+const noUser: Failure = { tag: "not-found", what: "user" };
+const noMember: Failure = { tag: "not-found", what: "member" };
+const lastOwner = wrongState(
+  "The team would be left without an owner: make another member one first.",
+);
+const plainMembersOnly = forbidden(
+  "Only an owner of the team may give a role other than member, or change or remove who has one.",
+);
+const notByRole = forbidden("Only owners and admins of the team may do this.");
+const notByTier = (permission: string): Failure =>
+  forbidden(`This needs the permission ${permission}, which the user's tier does not have.`);
+
+/** Who is no member is told what they were told if there were no such team. */
+export function whyNotRead(role: Role | null): Failure | null {
+  return role !== null && can(role, "team:read") ? null : noTeam;
+}
+
+/** Adds the target with a role, or gives them another. */
+export function whyNotMake({ actor, target, team }: MemberFacts, wanted: Role): Failure | null {
+  if (!team.exists) return noTeam;
+  const refusal = actor === "admin" ? null : whyActorMayNotMake(actor, target.role, wanted);
+  if (refusal !== null) return refusal;
+  if (!target.exists) return noUser;
+  if (wanted !== "owner" && isLastOwner(target.role, team.owners)) return lastOwner;
+  if (target.role !== null) return null;
+  if (team.members >= MAX_MEMBERS_OF_TEAM)
+    return wrongState(`A team has at most ${MAX_MEMBERS_OF_TEAM} members.`);
+  if (target.teams >= MAX_TEAMS_OF_USER)
+    return wrongState(`A user is a member of at most ${MAX_TEAMS_OF_USER} teams.`);
+  return null;
+}
+
+function whyActorMayNotMake(
+  { role, tier }: Exclude<Actor, "admin">,
+  targetRole: Role | null,
+  wanted: Role,
+): Failure | null {
+  if (role === null) return noTeam;
+  if (!can(role, "team:invite")) return notByRole;
+  if ((wanted !== "member" || isMoreThanMember(targetRole)) && !can(role, "team:manage-roles"))
+    return plainMembersOnly;
+  const adds = targetRole === null;
+  return !adds || (tier !== null && tierAllows(tier, "teams:invite"))
+    ? null
+    : notByTier("teams:invite");
+}
+
+/** Removes the target, who leaves if they are the actor: that everybody may. */
+export function whyNotRemove({ actor, target, team }: MemberFacts): Failure | null {
+  if (!team.exists) return noTeam;
+  if (actor !== "admin") {
+    if (actor.role === null) return noTeam;
+    if (actor.userId !== target.userId) {
+      if (!can(actor.role, "team:invite")) return notByRole;
+      if (isMoreThanMember(target.role) && !can(actor.role, "team:manage-roles"))
+        return plainMembersOnly;
+    }
+  }
+  if (!target.exists) return noUser;
+  if (target.role === null) return noMember;
+  return isLastOwner(target.role, team.owners) ? lastOwner : null;
+}
+
+/** Creates a team, as a member of `teams` by now. */
+export function whyNotCreateTeam({
+  tier,
+  teams,
+}: {
+  tier: Tier | null;
+  teams: number;
+}): Failure | null {
+  if (tier === null) return noUser;
+  if (!tierAllows(tier, "teams:create")) return notByTier("teams:create");
+  return teams < MAX_TEAMS_OF_USER
+    ? null
+    : wrongState(`A user is a member of at most ${MAX_TEAMS_OF_USER} teams.`);
+}
+
+/**
+ * Creates a workspace, as the owner of `workspaces` by now. `role` is undefined for a personal one.
+ */
+export function whyNotCreateWorkspace(facts: {
+  tier: Tier | null;
+  workspaces: number;
+  role: Role | null | undefined;
+}): Failure | null {
+  const { tier, workspaces, role } = facts;
+  if (tier === null) return noUser;
+  if (role === null) return noTeam;
+  if (!tierAllows(tier, "workspaces:create")) return notByTier("workspaces:create");
+  if (role !== undefined && !can(role, "workspaces:create")) return notByRole;
+  return workspaces < MAX_WORKSPACES_OF_USER
+    ? null
+    : wrongState(`A user owns at most ${MAX_WORKSPACES_OF_USER} workspaces.`);
+}
+
+const can = (role: Role, permission: TeamPermission): boolean =>
+  permissionsIn(role).includes(permission);
+const isMoreThanMember = (role: Role | null): boolean => role === "owner" || role === "admin";
+const isLastOwner = (role: Role | null, owners: number): boolean =>
+  role === "owner" && owners === 1;
+
+function forbidden(detail: string): Failure {
+  return { tag: "forbidden", detail };
+}
+
+function wrongState(detail: string): Failure {
+  return { tag: "wrong-state", detail };
+}

@@ -1,0 +1,146 @@
+import type * as v from "valibot";
+import { permissionsIn, permissionsOf } from "../rules/permissions.ts";
+import type {
+  permissions,
+  Role,
+  Scope,
+  subscription,
+  teams,
+  Tier,
+  usage,
+  workspaces,
+} from "../rules/schemas.ts";
+
+/**
+ * SQL of what is read of a user besides the user. Each answers null for a user that there is not.
+ */
+
+type Of<Schema extends v.GenericSchema> = v.InferOutput<Schema>;
+
+const iso = (at: number): string => new Date(at).toISOString();
+const isoOrNull = (at: number | null): string | null => (at === null ? null : iso(at));
+
+/** The rows of a user, read together with the user, so that an empty list is told from no user. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the shape of a row follows from its SQL
+async function rowsOf<Row>(
+  db: D1Database,
+  sql: string,
+  userId: string,
+): Promise<{ user: { tier: Tier; scopes: string }; rows: Row[] } | null> {
+  const [users, rows] = await db.batch([
+    db
+      .prepare("SELECT tier, scopes FROM users WHERE user_id = ?1 AND deleted_at IS NULL")
+      .bind(userId),
+    db.prepare(sql).bind(userId),
+  ]);
+  const user = users?.results[0] as { tier: Tier; scopes: string } | undefined;
+  return user === undefined ? null : { user, rows: (rows?.results ?? []) as Row[] };
+}
+
+export async function findPermissions(
+  db: D1Database,
+  userId: string,
+): Promise<Of<typeof permissions> | null> {
+  const found = await rowsOf<{ teamId: string; role: Role }>(
+    db,
+    "SELECT team_id AS teamId, role FROM team_members WHERE user_id = ?1 ORDER BY team_id",
+    userId,
+  );
+  if (found === null) return null;
+  const { tier, scopes } = found.user;
+  const inTeams = found.rows.map((row) => ({ ...row, permissions: permissionsIn(row.role) }));
+  return {
+    userId,
+    tier,
+    permissions: permissionsOf(tier, JSON.parse(scopes) as Scope[]),
+    teams: inTeams,
+  };
+}
+
+type SubscriptionRow = {
+  tier: Tier;
+  status: Of<typeof subscription>["status"];
+  startedAt: number;
+  trialEndsAt: number | null;
+  endedAt: number | null;
+};
+
+/** How each is read of the user `?1`, and what a row of it is to the API. */
+export const selections = {
+  subscription: {
+    sql: `SELECT tier, status, started_at AS startedAt, trial_ends_at AS trialEndsAt, ended_at AS endedAt
+          FROM subscriptions JOIN users USING (user_id) WHERE user_id = ?1 AND deleted_at IS NULL`,
+    view: (
+      userId: string,
+      { startedAt, trialEndsAt, endedAt, ...rest }: SubscriptionRow,
+    ): Of<typeof subscription> => ({
+      userId,
+      ...rest,
+      startedAt: iso(startedAt),
+      trialEndsAt: isoOrNull(trialEndsAt),
+      endedAt: isoOrNull(endedAt),
+    }),
+  },
+  usage: {
+    sql: "SELECT metric, amount FROM usage_metrics WHERE user_id = ?1 ORDER BY metric",
+    view: (rows: { metric: string; amount: number }[]): Record<string, number> =>
+      Object.fromEntries(rows.map(({ metric, amount }) => [metric, amount])),
+  },
+  teams: {
+    sql: `SELECT team_id AS teamId, name, role, joined_at AS joinedAt
+          FROM team_members JOIN teams USING (team_id) WHERE user_id = ?1 ORDER BY joined_at, team_id`,
+    view: (row: { teamId: string; name: string; role: string; joinedAt: number }) => ({
+      ...row,
+      joinedAt: iso(row.joinedAt),
+    }),
+  },
+  /**
+   * Their personal ones, and those of their teams; not those that they created in a team which they
+   * have left.
+   */
+  workspaces: {
+    sql: `SELECT workspace_id AS workspaceId, name, team_id AS teamId, created_at AS createdAt FROM workspaces
+          WHERE (owner_id = ?1 AND team_id IS NULL) OR team_id IN (SELECT team_id FROM team_members WHERE user_id = ?1)
+          ORDER BY created_at, workspace_id`,
+    view: (row: {
+      workspaceId: string;
+      name: string;
+      teamId: string | null;
+      createdAt: number;
+    }) => ({
+      ...row,
+      createdAt: iso(row.createdAt),
+    }),
+  },
+};
+
+type RowOf<View extends (...parameters: never) => unknown> = Parameters<View>[0];
+
+export async function findSubscription(
+  db: D1Database,
+  userId: string,
+): Promise<Of<typeof subscription> | null> {
+  const row = await db.prepare(selections.subscription.sql).bind(userId).first<SubscriptionRow>();
+  return row === null ? null : selections.subscription.view(userId, row);
+}
+
+export async function findUsage(db: D1Database, userId: string): Promise<Of<typeof usage> | null> {
+  const { sql, view } = selections.usage;
+  const found = await rowsOf<RowOf<typeof view>[number]>(db, sql, userId);
+  return found === null ? null : { userId, usage: view(found.rows) };
+}
+
+export async function findTeams(db: D1Database, userId: string): Promise<Of<typeof teams> | null> {
+  const { sql, view } = selections.teams;
+  const found = await rowsOf<RowOf<typeof view>>(db, sql, userId);
+  return found === null ? null : { userId, teams: found.rows.map(view) };
+}
+
+export async function findWorkspaces(
+  db: D1Database,
+  userId: string,
+): Promise<Of<typeof workspaces> | null> {
+  const { sql, view } = selections.workspaces;
+  const found = await rowsOf<RowOf<typeof view>>(db, sql, userId);
+  return found === null ? null : { userId, workspaces: found.rows.map(view) };
+}

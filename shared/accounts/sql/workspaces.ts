@@ -1,0 +1,100 @@
+import { relatedKey } from "../rules/keys.ts";
+import type { NewWorkspace, Role, Tier, Workspace } from "../rules/schemas.ts";
+import { MAX_WORKSPACES_OF_USER } from "../rules/teams.ts";
+
+/** SQL of creating workspaces. */
+
+/**
+ * What it is decided over. `role` in the team: undefined for a personal one, null for who is no
+ * member.
+ */
+export type WorkspaceFacts = {
+  tier: Tier | null;
+  workspaces: number;
+  role: Role | null | undefined;
+};
+
+export async function findWorkspaceFacts(
+  db: D1Database,
+  userId: string,
+  teamId: string | null,
+): Promise<WorkspaceFacts> {
+  const row = await db
+    .prepare(
+      `SELECT (SELECT tier FROM users WHERE user_id = ?1 AND deleted_at IS NULL) AS tier,
+              (SELECT COUNT(*) FROM workspaces WHERE owner_id = ?1) AS workspaces,
+              (SELECT role FROM team_members WHERE team_id = ?2 AND user_id = ?1) AS role`,
+    )
+    .bind(userId, teamId)
+    .first<{ tier: Tier | null; workspaces: number; role: Role | null }>();
+  const facts = row ?? { tier: null, workspaces: 0, role: null };
+  return { ...facts, role: teamId === null ? undefined : facts.role };
+}
+
+/**
+ * A workspace that was created, and what of the cache is old with it: the list of everybody who
+ * sees it.
+ */
+export type Created = { workspace: Workspace; tags: string[] };
+
+/**
+ * Creates a workspace if tier and role are as they were read, and the owner has not too many.
+ *
+ * @returns null if that has changed: nothing was written
+ */
+export async function insertWorkspace(
+  db: D1Database,
+  wanted: NewWorkspace & { workspaceId: string; ownerId: string },
+  { tier, role }: WorkspaceFacts,
+  intentId: string,
+  now: number,
+): Promise<Created | null> {
+  const { workspaceId, ownerId, name, teamId = null } = wanted;
+  const [inserted, intended] = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO workspaces (workspace_id, team_id, owner_id, name, created_at) SELECT ?1, ?2, user_id, ?4, ?5 FROM users
+         WHERE user_id = ?3 AND deleted_at IS NULL AND tier = ?6
+           AND (?2 IS NULL OR (SELECT role FROM team_members WHERE team_id = ?2 AND user_id = ?3) = ?7)
+           AND (SELECT COUNT(*) FROM workspaces WHERE owner_id = ?3) < ?8`,
+      )
+      .bind(workspaceId, teamId, ownerId, name, now, tier, role ?? null, MAX_WORKSPACES_OF_USER),
+    // Whoever is a member at this moment: nobody can join between the two statements.
+    db
+      .prepare(
+        `INSERT INTO purge_intents (id, tags, mode, created_at)
+         SELECT ?1, (SELECT json_group_array(REPLACE(?3, '*', user_id)) FROM (
+           SELECT owner_id AS user_id UNION SELECT user_id FROM team_members m WHERE m.team_id = w.team_id)), 'hard', ?4
+         FROM workspaces w WHERE w.workspace_id = ?2 RETURNING tags`,
+      )
+      .bind(intentId, workspaceId, relatedKey("*", "workspaces"), now),
+  ]);
+  if ((inserted?.meta.changes ?? 0) === 0) return null;
+  const tags = (intended?.results[0] as { tags: string } | undefined)?.tags ?? "[]";
+  const workspace = { workspaceId, name, teamId, createdAt: new Date(now).toISOString() };
+  return { workspace, tags: JSON.parse(tags) as string[] };
+}
+
+/** A creation whose reply was lost, if it took place. */
+export async function findCreated(
+  db: D1Database,
+  workspaceId: string,
+  intentId: string,
+): Promise<Created | null> {
+  const row = await db
+    .prepare(
+      `SELECT name, team_id AS teamId, created_at AS createdAt, (SELECT tags FROM purge_intents WHERE id = ?2) AS tags
+       FROM workspaces WHERE workspace_id = ?1`,
+    )
+    .bind(workspaceId, intentId)
+    .first<{ name: string; teamId: string | null; createdAt: number; tags: string | null }>();
+  if (row === null) return null;
+  // Without an intent its purge was delivered meanwhile.
+  const workspace = {
+    workspaceId,
+    name: row.name,
+    teamId: row.teamId,
+    createdAt: new Date(row.createdAt).toISOString(),
+  };
+  return { workspace, tags: JSON.parse(row.tags ?? "[]") as string[] };
+}

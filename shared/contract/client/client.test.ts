@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { sendEmail } from "../emails.ts";
+import { getDocs, getHealth } from "../system.ts";
+import { getUser, updateUser, deleteUser } from "../users.ts";
+import { createClient } from "./client.ts";
+
+const asked: { url: string; init: RequestInit }[] = [];
+
+function answering(status: number, body: string | null) {
+  asked.length = 0;
+  return createClient({
+    baseUrl: "https://luna.test",
+    token: "a-token",
+    fetch: async (url, init) => {
+      asked.push({ url: new Request(url).url, init: init ?? {} });
+      return new Response(body, { status });
+    },
+  });
+}
+
+const user = {
+  userId: "a/b",
+  email: "ada@example.com",
+  tier: "pro",
+  scopes: [],
+  apiKeyPrefix: "luna_x",
+  createdAt: "2026-11-25T00:00:00.000Z",
+  updatedAt: "2026-11-25T00:00:00.000Z",
+};
+
+describe("the client", () => {
+  it("asks with what the operation takes, each in its place", async () => {
+    await answering(200, JSON.stringify({ user }))(updateUser, {
+      params: { userId: "a/b" },
+      body: { tier: "pro" },
+    });
+    expect(asked).toMatchObject([
+      {
+        url: "https://luna.test/api/users/a%2Fb",
+        init: {
+          method: "PATCH",
+          body: '{"tier":"pro"}',
+          headers: { Authorization: "Bearer a-token", "Content-Type": "application/json" },
+        },
+      },
+    ]);
+    await answering(202, JSON.stringify({ id: "1", status: "queued" }))(sendEmail, {
+      body: { to: "ada@example.com", subject: "Hi", text: "Hi" },
+      idempotencyKey: "k",
+    });
+    expect(asked[0]?.init.headers).toMatchObject({ "Idempotency-Key": "k" });
+  });
+
+  it("answers with what the operation describes: a value, nothing, or a page", async () => {
+    expect(
+      await answering(200, JSON.stringify({ user }))(getUser, { params: { userId: "a" } }),
+    ).toMatchObject({
+      ok: true,
+      status: 200,
+      body: { user },
+    });
+    expect(await answering(204, null)(deleteUser, { params: { userId: "a" } })).toMatchObject({
+      ok: true,
+      status: 204,
+      body: null,
+    });
+    expect(await answering(200, "<p>")(getDocs)).toMatchObject({ ok: true, body: "<p>" });
+  });
+
+  it("answers with the problem, also where what stands before Luna answers, or Luna is down", async () => {
+    const problem = {
+      type: "urn:luna:problem:not-found",
+      title: "Not found",
+      status: 404,
+      detail: "There is no such user.",
+    };
+    expect(
+      await answering(404, JSON.stringify(problem))(getUser, { params: { userId: "a" } }),
+    ).toMatchObject({ ok: false, problem });
+    expect(
+      await answering(502, "<h1>Bad gateway</h1>")(getUser, { params: { userId: "a" } }),
+    ).toMatchObject({
+      ok: false,
+      status: 502,
+      problem: { detail: "<h1>Bad gateway</h1>" },
+    });
+    expect(await answering(503, '{"status":"down"}')(getHealth)).toMatchObject({
+      ok: false,
+      status: 503,
+    });
+  });
+
+  it.each([
+    [200, '{"user":{}}'],
+    [200, "no JSON"],
+    [201, "{}"],
+  ])("believes nothing that is not described: %d %s", async (status, body) => {
+    await expect(answering(status, body)(getUser, { params: { userId: "a" } })).rejects.toThrow(
+      TypeError,
+    );
+  });
+});

@@ -1,0 +1,97 @@
+import * as v from "valibot";
+import { problem, type Answer, type Operation } from "../operation.ts";
+import { sendRequest, type PlainRequest, type RequestSettings } from "./request.ts";
+
+/**
+ * A typed client of the HTTP API, from the same operations that the server validates with:
+ *
+ *     const luna = createClient({ baseUrl: "http://localhost:8787", token });
+ *     const sent = await luna(sendEmail, { body: { to, subject, text }, idempotencyKey: "receipt-1" });
+ *     if (sent.ok) console.log(sent.body.id); else console.error(sent.problem.detail);
+ */
+export type Client = <const Called extends Operation>(
+  operation: Called,
+  request?: ClientRequest<Called>,
+) => Promise<ClientAnswer<Called>>;
+
+type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParameterNames<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+/** What an operation takes. Query values are text, as they stand in a URL. */
+export type ClientRequest<Called extends Operation> = {
+  params?: Record<ParameterNames<Called["path"]>, string>;
+  query?: Called["query"] extends v.GenericSchema ? v.InferInput<Called["query"]> : never;
+  body?: Called["body"] extends v.GenericSchema ? v.InferInput<Called["body"]> : never;
+  idempotencyKey?: string;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+};
+
+type BodyOf<Given extends Answer> = Given extends v.GenericSchema
+  ? v.InferOutput<Given>
+  : Given extends null
+    ? null
+    : string;
+type Success = 200 | 201 | 202 | 204;
+
+/**
+ * What it answers. `body`: validated; text where the answer is a page; null where there is none.
+ * Anything but a success is a `problem`.
+ */
+export type ClientAnswer<Called extends Operation> =
+  | {
+      [Status in keyof Called["answers"] & Success]: {
+        ok: true;
+        status: Status;
+        headers: Headers;
+        body: BodyOf<Called["answers"][Status]>;
+      };
+    }[keyof Called["answers"] & Success]
+  | { ok: false; status: number; headers: Headers; problem: v.InferOutput<typeof problem> };
+
+/**
+ * @throws TypeError if the server cannot be reached, or answers what the operation does not
+ *   describe
+ */
+export function createClient(settings: RequestSettings): Client {
+  return async (operation, request = {}) =>
+    (await read(
+      operation,
+      await sendRequest(settings, operation, request as PlainRequest),
+    )) as never;
+}
+
+async function read(operation: Operation, response: Response): Promise<unknown> {
+  const { status, headers } = response;
+  const text = await response.text();
+  const described = operation.answers[status];
+  if (status >= 400) {
+    const parsed = v.safeParse(problem, parsedJson(text));
+    // What stands before the Worker, and /health while Luna is down, answer otherwise.
+    const told = parsed.success
+      ? parsed.output
+      : { type: "about:blank", title: "Failed", status, detail: text };
+    return { ok: false, status, headers, problem: told };
+  }
+  if (described === undefined)
+    throw new TypeError(`${operation.id} answered ${status}, which it does not describe`);
+  if (described === null) return { ok: true, status, headers, body: null };
+  if ("mediaType" in described) return { ok: true, status, headers, body: text };
+  const parsed = v.safeParse(described, parsedJson(text));
+  if (!parsed.success)
+    throw new TypeError(
+      `${operation.id} answered what it does not describe: ${v.getDotPath(parsed.issues[0]) ?? "body"}`,
+    );
+  return { ok: true, status, headers, body: parsed.output };
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+/** The half of the client that validates nothing, for who can bear no schemas: a page. */
+export type RequestSettings = {
+  /** Without a slash at its end. */
+  baseUrl: string;
+  token?: string | undefined;
+  fetch?: typeof fetch;
+};
+
+/** What any operation takes. */
+export type PlainRequest = {
+  params?: Record<string, string>;
+  query?: Record<string, string | undefined>;
+  body?: unknown;
+  idempotencyKey?: string;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+};
+
+/**
+ * Sends a request as an operation wants it.
+ *
+ * @throws TypeError if the server cannot be reached
+ */
+export async function sendRequest(
+  { baseUrl, token, fetch: send = fetch }: RequestSettings,
+  operation: { method: string; path: string },
+  { params = {}, query = {}, body, idempotencyKey, headers = {}, signal }: PlainRequest,
+): Promise<Response> {
+  const path = operation.path.replace(/:(\w+)/g, (_, name: string) =>
+    encodeURIComponent(params[name] ?? ""),
+  );
+  const given = Object.entries(query).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  const search = new URLSearchParams(given).toString();
+  return await send(`${baseUrl}${path}${search === "" ? "" : `?${search}`}`, {
+    method: operation.method,
+    headers: {
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { "Content-Type": "application/json" }),
+      ...(idempotencyKey !== undefined && { "Idempotency-Key": idempotencyKey }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(signal !== undefined && { signal }),
+  });
+}

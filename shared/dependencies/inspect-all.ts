@@ -1,0 +1,29 @@
+import { within } from "../lib/base/deadline.ts";
+import type { BreakerEnv, Inspection } from "../lib/circuit-breaker/index.ts";
+import { describeError, log } from "../lib/worker/log.ts";
+import { objectNamed } from "../lib/worker/placement.ts";
+import { dependencies, type Dependency } from "./dependencies.ts";
+
+/** Whoever looks at all breakers waits for none of them for longer than this. */
+const TIMEOUT_MS = 2_000;
+
+/** Every breaker as its object has it. Null for one that does not answer: it hides no other. */
+export async function inspectAll(
+  env: BreakerEnv,
+): Promise<{ name: Dependency; inspection: Inspection | null }[]> {
+  return await Promise.all(
+    dependencies.map(async (name) => ({ name, inspection: await inspect(env, name) })),
+  );
+}
+
+async function inspect(env: BreakerEnv, name: Dependency): Promise<Inspection | null> {
+  try {
+    return await within(
+      TIMEOUT_MS,
+      Promise.resolve(objectNamed(env.CIRCUIT_BREAKER, name, env).inspect()),
+    );
+  } catch (error) {
+    log("error", "circuit_breaker.unreachable", { dependency: name, ...describeError(error) });
+    return null;
+  }
+}

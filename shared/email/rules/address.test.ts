@@ -1,0 +1,90 @@
+import fc from "fast-check";
+import * as v from "valibot";
+import { describe, expect, it } from "vitest";
+import { address, formatMailbox, headerText, mailbox, parseMailbox } from "./address.ts";
+
+const accepts = (text: string): boolean => v.is(address, text);
+
+describe("an address", () => {
+  it.each([
+    "ada@example.com",
+    "a.b+c@sub.example.co",
+    "O'Neil@example.org",
+    "x@xn--bcher-kva.example",
+  ])("may be %s", (text) => {
+    expect(accepts(text)).toBe(true);
+  });
+
+  it.each([
+    ["a line break", "ada@example.com\r\nBcc: eve@example.com"],
+    ["a bare line feed at the end", "ada@example.com\n"],
+    ["NUL", "ada\u0000@example.com"],
+    ["two addresses", "ada@example.com,eve@example.com"],
+    ["a display name", "Ada <ada@example.com>"],
+    ["a comment", "ada(eve@example.com)@example.com"],
+    ["a quoted local part", '"ada@evil.com,"@example.com'],
+    ["a group", "all:ada@example.com;"],
+    ["a route", "@evil.com:ada@example.com"],
+    ["an IDN", "ada@bücher.example"],
+    ["no dot in the domain", "ada@localhost"],
+    ["an address literal", "ada@[127.0.0.1]"],
+    ["a space", "ada @example.com"],
+    ["a leading dot", ".ada@example.com"],
+    ["a domain label that begins with a dash", "ada@-example.com"],
+    ["nothing", ""],
+    ["65 characters before the @", `${"a".repeat(65)}@example.com`],
+    [
+      "255 characters",
+      `ada@${"a".repeat(60)}.${"b".repeat(60)}.${"c".repeat(60)}.${"d".repeat(60)}.example`,
+    ],
+  ])("may not have %s", (_, text) => {
+    expect(accepts(text)).toBe(false);
+  });
+
+  it("never holds a character that separates or ends a header, whatever is tried", () => {
+    const part = fc.string({
+      unit: fc.constantFrom(..."ab.@-+_'<>()[],;: \"\\\r\n\t\u0000é".split("")),
+      maxLength: 6,
+    });
+    let accepted = 0;
+    fc.assert(
+      fc.property(part, part, fc.constantFrom("", "@example.com"), (before, after, domain) => {
+        const candidate = `${before}${domain}${after}`;
+        if (!accepts(candidate)) return;
+        accepted += 1;
+        expect(candidate).not.toMatch(/[\s,;:<>()[\]"\\]|[^ -~]/);
+      }),
+      { numRuns: 20_000 },
+    );
+    expect(accepted).toBeGreaterThan(0);
+  });
+});
+
+describe("header text", () => {
+  it.each(["\r", "\n", "\u0000", "\u0085", "\u2028", "\u007f"])(
+    "is refused with %j in it",
+    (character) => {
+      expect(v.is(headerText(100), `a${character}b`)).toBe(false);
+    },
+  );
+});
+
+describe("a sender", () => {
+  it("is a plain address or a name with one", () => {
+    expect(v.parse(mailbox, "Luna <hello@luna.example>")).toEqual({
+      name: "Luna",
+      address: "hello@luna.example",
+    });
+    expect(v.parse(mailbox, "hello@luna.example")).toEqual({
+      name: "",
+      address: "hello@luna.example",
+    });
+    expect(v.is(mailbox, "Luna hello@luna.example")).toBe(false);
+    expect(v.is(mailbox, "<a@b.example> <c@d.example>")).toBe(false);
+  });
+
+  it("survives being written and read back", () => {
+    const sender = { name: "Luna", address: "hello@luna.example" };
+    expect(parseMailbox(formatMailbox(sender))).toEqual(sender);
+  });
+});

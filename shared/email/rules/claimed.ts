@@ -1,0 +1,20 @@
+import type { EmailCategory } from "../schemas.ts";
+import type { OnUnknown } from "./lifecycle.ts";
+import type { TransportName } from "./transports.ts";
+
+/**
+ * A mail under a lease. `pinned`: its fate is open at that transport, which knows a repeat by its
+ * key until then.
+ */
+export type Claimed = {
+  id: string;
+  generation: number;
+  attempts: number;
+  onUnknown: OnUnknown;
+  category: EmailCategory;
+  /** Since when it could have been claimed, in milliseconds since the epoch. */
+  dueAt: number;
+  /** Of the request that brought it; null if the release that accepted it kept none. */
+  traceId: string | null;
+  pinned: { to: TransportName; until: number } | null;
+};

@@ -1,0 +1,285 @@
+import { repeatDelayMs, retryDelayMs, type RetryPolicy } from "./retry-policy.ts";
+import { idempotentForMs, type TransportName } from "./transports.ts";
+
+/**
+ * The life of an accepted mail, as pure decisions; the stores apply them, each guarded by the
+ * status that it starts from. `transitions.ts` lists every change that may happen.
+ *
+ *     scheduled -> queued -> claimed -> sending -> sent -> delivered | bounced | complained
+ *                   ^ ^         |        | | |
+ *                   | |---------|        | | |---> unknown   fate not observed
+ *                   |-------------------'  '-----> dead      refused for good, or attempts exhausted
+ *
+ * A mail whose fate is open at a provider that knows repeats by their key is `pinned`: it is asked
+ * about there, and nowhere else, until the provider forgets the key. Everything else that is open
+ * stays `unknown` until the provider's feedback or an operator says what it was.
+ */
+export const emailStatuses = [
+  "scheduled",
+  "queued",
+  "pinned",
+  "claimed",
+  "sending",
+  "sent",
+  "delivered",
+  "bounced",
+  "complained",
+  "unknown",
+  "dead",
+  "discarded",
+  "cancelled",
+  "suppressed",
+] as const;
+export type EmailStatus = (typeof emailStatuses)[number];
+
+/**
+ * What a mail becomes when its fate stays unknown: held for a person (never sent twice), or sent
+ * again (never lost).
+ */
+export type OnUnknown = "hold" | "resend";
+
+/**
+ * What was said about an attempt. Kept in D1 for people; never logged, since a server's text may
+ * repeat an address.
+ */
+export type AttemptDetail = {
+  transport: string;
+  phase: string;
+  code?: number | string;
+  enhancedCode?: string;
+  text: string;
+  /** What the provider calls the mail. */
+  providerId?: string;
+};
+
+/** How a hand-over to a transport ended. Only what was observed: a lost answer is `unknown`. */
+export type Outcome =
+  | { kind: "accepted"; detail: AttemptDetail }
+  | { kind: "refused_transient"; detail: AttemptDetail; retryAfterMs?: number }
+  | { kind: "refused_permanent"; detail: AttemptDetail }
+  | { kind: "unknown"; detail: AttemptDetail }
+  /** The hand-over never began, so it burns no attempt. */
+  | { kind: "deferred"; detail: AttemptDetail; retryAfterMs?: number };
+
+export type Settlement =
+  | { status: "sent"; attempts: number }
+  | { status: "queued"; attempts: number; dueAt: number }
+  | { status: "pinned"; attempts: number; dueAt: number; pinnedUntil: number }
+  | { status: "unknown"; attempts: number }
+  | { status: "dead"; attempts: number; reason: "exhausted" | "permanent" };
+
+/** The same attempt goes on with another transport. */
+export type FailsOver = { status: "sending" };
+
+/** What other transports said of a mail in the same attempt. */
+export type Refusals = { transient: boolean; retryAfterMs: number };
+
+/** A mail in hand-over to `transport` since `handOverAt`; `attempts` includes this one. */
+type InHandOver = {
+  attempts: number;
+  onUnknown: OnUnknown;
+  transport: TransportName;
+  handOverAt: number;
+  pinnedUntil: number | null;
+  refusals: Refusals | null;
+  /** Whether another transport takes mails, and has not had this one. */
+  hasAlternative: boolean;
+  /** Whether there is another that has not had it, though its breaker may be open. */
+  hasUntried: boolean;
+};
+
+/**
+ * Decides what a mail in `sending` becomes.
+ *
+ * @param now milliseconds since the epoch
+ * @param random in [0, 1), for jitter
+ */
+export function settle(
+  mail: InHandOver,
+  outcome: Outcome,
+  policy: RetryPolicy,
+  now: number,
+  random: number,
+): Settlement | FailsOver {
+  const { attempts, refusals } = mail;
+  switch (outcome.kind) {
+    case "accepted":
+      return { status: "sent", attempts };
+    case "unknown":
+      return unknown(mail, policy, now, random, 0);
+    case "deferred": {
+      const retryAfterMs = outcome.retryAfterMs ?? 0;
+      // Another transport has refused it, so there was an attempt. This one may still take it.
+      if (refusals !== null)
+        return afterRefusal(mail, refusalsWith(refusals, true, retryAfterMs), policy, now, random);
+      const dueAt = now + Math.max(policy.baseDelayMs, retryAfterMs);
+      return waiting(attempts - 1, dueAt, mail.pinnedUntil);
+    }
+    case "refused_transient":
+    case "refused_permanent": {
+      const retryAfterMs = "retryAfterMs" in outcome ? (outcome.retryAfterMs ?? 0) : 0;
+      // It refuses this request: of the one before, whose fate is open, it says nothing.
+      if (mail.pinnedUntil !== null) {
+        return outcome.kind === "refused_transient"
+          ? unknown(mail, policy, now, random, retryAfterMs)
+          : held(mail, "permanent");
+      }
+      if (mail.hasAlternative && !isAboutRecipient(outcome.detail)) return { status: "sending" };
+      const mayGoElsewhere =
+        (refusals?.transient === true || mail.hasUntried) && !isAboutRecipient(outcome.detail);
+      const transient = outcome.kind === "refused_transient" || mayGoElsewhere;
+      return afterRefusal(
+        mail,
+        refusalsWith(refusals, transient, retryAfterMs),
+        policy,
+        now,
+        random,
+      );
+    }
+  }
+}
+
+/**
+ * Decides what a mail becomes that was refused, and that cannot go on to the transport which might
+ * take it: there it is tried later.
+ */
+export function withoutFailover(
+  mail: Pick<InHandOver, "attempts">,
+  refusals: Refusals,
+  policy: RetryPolicy,
+  now: number,
+  random: number,
+): Settlement {
+  return afterRefusal(mail, { ...refusals, transient: true }, policy, now, random);
+}
+
+/**
+ * What all transports of one attempt said together: the mail waits as long as the one that asks for
+ * most.
+ */
+export function refusalsWith(
+  before: Refusals | null,
+  transient: boolean,
+  retryAfterMs: number,
+): Refusals {
+  return { transient, retryAfterMs: Math.max(before?.retryAfterMs ?? 0, retryAfterMs) };
+}
+
+/**
+ * Whether a refusal is of the address itself, so that no other transport would do better (RFC 3463,
+ * 3.2: X.1.1 bad mailbox, X.1.2 bad system, X.1.3 bad syntax, X.1.6 moved; RFC 7505: X.1.10 null
+ * MX), or must not try: it has bounced or complained before.
+ */
+function isAboutRecipient({ code, enhancedCode }: AttemptDetail): boolean {
+  return /^5\.1\.(1|2|3|6|10)$/.test(enhancedCode ?? "") || code === "E_RECIPIENT_SUPPRESSED";
+}
+
+function afterRefusal(
+  { attempts }: Pick<InHandOver, "attempts">,
+  { transient, retryAfterMs }: Refusals,
+  policy: RetryPolicy,
+  now: number,
+  random: number,
+): Settlement {
+  return transient
+    ? retryOrBury(attempts, policy, now, random, retryAfterMs)
+    : { status: "dead", attempts, reason: "permanent" };
+}
+
+type Open = Pick<InHandOver, "attempts" | "onUnknown" | "transport" | "handOverAt" | "pinnedUntil">;
+
+/**
+ * Where the provider knows a repeat by its key the mail is pinned there and asked about again;
+ * elsewhere it is what its sender chose.
+ */
+function unknown(
+  mail: Open,
+  policy: RetryPolicy,
+  now: number,
+  random: number,
+  retryAfterMs: number,
+): Settlement {
+  const { attempts, onUnknown, transport, handOverAt } = mail;
+  const memoryMs = idempotentForMs[transport];
+  const pinnedUntil = mail.pinnedUntil ?? (memoryMs === null ? null : handOverAt + memoryMs);
+  const dueAt = now + repeatDelayMs(policy, attempts, random, retryAfterMs);
+  if (pinnedUntil !== null && dueAt < pinnedUntil)
+    return { status: "pinned", attempts, dueAt, pinnedUntil };
+  if (pinnedUntil === null && onUnknown === "resend")
+    return retryOrBury(attempts, policy, now, random);
+  return held(mail, "exhausted");
+}
+
+function waiting(attempts: number, dueAt: number, pinnedUntil: number | null): Settlement {
+  return pinnedUntil === null
+    ? { status: "queued", attempts, dueAt }
+    : { status: "pinned", attempts, dueAt, pinnedUntil };
+}
+
+/** Nobody will say any more what became of it. */
+function held(
+  { attempts, onUnknown }: Pick<Open, "attempts" | "onUnknown">,
+  reason: "exhausted" | "permanent",
+): Settlement {
+  return onUnknown === "hold"
+    ? { status: "unknown", attempts }
+    : { status: "dead", attempts, reason };
+}
+
+/**
+ * Decides what a claimed mail becomes that cannot be handed over now, or no longer under its key.
+ */
+export function putBack(
+  mail: { attempts: number; onUnknown: OnUnknown; pinnedUntil: number | null },
+  dueAt: number,
+): Settlement {
+  const { attempts, pinnedUntil } = mail;
+  return pinnedUntil === null || dueAt < pinnedUntil
+    ? waiting(attempts, dueAt, pinnedUntil)
+    : held(mail, "exhausted");
+}
+
+function retryOrBury(
+  attempts: number,
+  policy: RetryPolicy,
+  now: number,
+  random: number,
+  retryAfterMs?: number,
+): Settlement {
+  if (attempts > policy.maxRetries) return { status: "dead", attempts, reason: "exhausted" };
+  return {
+    status: "queued",
+    attempts,
+    dueAt: now + retryDelayMs(policy, attempts, random, retryAfterMs),
+  };
+}
+
+type Leased = Open & { status: "claimed" | "sending" };
+
+/**
+ * Decides what a mail becomes whose lease ran out: a claimed one has not left; one in hand-over may
+ * have.
+ */
+export function expireLease(
+  mail: Leased,
+  policy: RetryPolicy,
+  now: number,
+  random: number,
+): Settlement {
+  switch (mail.status) {
+    case "claimed":
+      return putBack(mail, now);
+    case "sending":
+      return unknown(mail, policy, now, random, 0);
+  }
+}
+
+export function keyForgotten(transport: TransportName): AttemptDetail {
+  return { transport, phase: "key", text: "the provider no longer knows the mail by its key" };
+}
+
+export const leaseExpired: AttemptDetail = {
+  transport: "none",
+  phase: "lease",
+  text: "the lease expired before an outcome was recorded",
+};

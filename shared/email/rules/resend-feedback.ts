@@ -1,0 +1,101 @@
+import * as v from "valibot";
+import type { AttemptDetail } from "./lifecycle.ts";
+import { mailOfTag } from "./tag.ts";
+import type { Feedback } from "./transitions.ts";
+
+/**
+ * What a provider told of one mail. `mail` by our tag, if it has one; `providerId` is what the
+ * provider calls it.
+ */
+export type Report = {
+  feedback: Feedback;
+  mail: { id: string; generation: number } | null;
+  providerId: string;
+  /** Whether no mail can ever arrive at that address, or its owner wants none. */
+  suppress: "bounce" | "complaint" | null;
+  detail: AttemptDetail;
+};
+
+const text = v.pipe(v.string(), v.maxLength(1_000));
+/** What is only told besides must not cost the event: a field of another shape counts as absent. */
+const perhaps = <Schema extends v.GenericSchema>(schema: Schema) =>
+  v.fallback(v.optional(schema), undefined);
+
+/**
+ * As documented at https://resend.com/docs/webhooks/body-parameters; tags come as a list or, in
+ * older examples, as an object.
+ */
+const event = v.object({
+  type: text,
+  data: v.object({
+    email_id: perhaps(text),
+    tags: perhaps(
+      v.union([
+        v.array(v.object({ name: v.string(), value: v.string() })),
+        v.record(v.string(), v.unknown()),
+      ]),
+    ),
+    bounce: perhaps(v.object({ type: perhaps(text), message: perhaps(v.string()) })),
+    failed: perhaps(v.object({ reason: perhaps(v.string()) })),
+  }),
+});
+
+type Data = v.InferOutput<typeof event>["data"];
+
+const meanings = new Map<string, Feedback>([
+  ["email.sent", "accepted"],
+  ["email.delivered", "delivered"],
+  ["email.bounced", "bounced"],
+  ["email.suppressed", "bounced"],
+  ["email.complained", "complained"],
+  ["email.failed", "failed"],
+]);
+
+const MAX_TEXT_LENGTH = 500;
+
+/**
+ * Reads an event of Resend.
+ *
+ * @returns null for one that says nothing about what became of a mail, such as that it was opened,
+ *   or that has another shape
+ */
+export function resendReport(body: unknown): Report | null {
+  const parsed = v.safeParse(event, body);
+  if (!parsed.success) return null;
+  const { type, data } = parsed.output;
+  const feedback = meanings.get(type);
+  if (feedback === undefined || data.email_id === undefined) return null;
+  const detail: AttemptDetail = {
+    transport: "resend",
+    phase: "webhook",
+    code: type,
+    text: (data.bounce?.message ?? data.failed?.reason ?? type).slice(0, MAX_TEXT_LENGTH),
+  };
+  return {
+    feedback,
+    mail: mailOf(data),
+    providerId: data.email_id,
+    suppress: suppressionOf(type, data),
+    detail,
+  };
+}
+
+function mailOf({ tags = [] }: Data): Report["mail"] {
+  const pairs = Array.isArray(tags)
+    ? tags.map(({ name, value }) => [name, value] as const)
+    : Object.entries(tags);
+  return (
+    pairs
+      .map(([name, value]) => (typeof value === "string" ? mailOfTag(name, value) : null))
+      .find((mail) => mail !== null) ?? null
+  );
+}
+
+/**
+ * A full mailbox or an out-of-office answer bounces too, but may take the next mail: only
+ * `Permanent` is for good.
+ */
+function suppressionOf(type: string, { bounce }: Data): Report["suppress"] {
+  if (type === "email.complained") return "complaint";
+  return type === "email.bounced" && bounce?.type === "Permanent" ? "bounce" : null;
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import type { EmailStatus } from "./lifecycle.ts";
+import { afterFeedback, transitions, type Feedback } from "./transitions.ts";
+
+describe("what a provider tells later on", () => {
+  const rows: [EmailStatus, Record<Feedback, EmailStatus | null>][] = [
+    [
+      "sent",
+      {
+        accepted: null,
+        delivered: "delivered",
+        bounced: "bounced",
+        complained: "complained",
+        failed: "bounced",
+      },
+    ],
+    [
+      "sending",
+      {
+        accepted: "sent",
+        delivered: "delivered",
+        bounced: "bounced",
+        complained: "complained",
+        failed: "dead",
+      },
+    ],
+    [
+      "unknown",
+      {
+        accepted: "sent",
+        delivered: "delivered",
+        bounced: "bounced",
+        complained: "complained",
+        failed: "dead",
+      },
+    ],
+    [
+      "pinned",
+      {
+        accepted: "sent",
+        delivered: "delivered",
+        bounced: "bounced",
+        complained: "complained",
+        failed: "dead",
+      },
+    ],
+    [
+      "dead",
+      {
+        accepted: "sent",
+        delivered: "delivered",
+        bounced: "bounced",
+        complained: "complained",
+        failed: null,
+      },
+    ],
+    // Old news, or in the wrong order.
+    [
+      "delivered",
+      {
+        accepted: null,
+        delivered: null,
+        bounced: "bounced",
+        complained: "complained",
+        failed: null,
+      },
+    ],
+    ["bounced", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],
+    [
+      "complained",
+      { accepted: null, delivered: null, bounced: null, complained: null, failed: null },
+    ],
+    // It never left.
+    ["queued", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],
+    [
+      "scheduled",
+      { accepted: null, delivered: null, bounced: null, complained: null, failed: null },
+    ],
+    [
+      "cancelled",
+      { accepted: null, delivered: null, bounced: null, complained: null, failed: null },
+    ],
+    [
+      "suppressed",
+      { accepted: null, delivered: null, bounced: null, complained: null, failed: null },
+    ],
+  ];
+
+  it.each(rows)("of a mail that is %s", (status, expected) => {
+    for (const [feedback, next] of Object.entries(expected)) {
+      expect(afterFeedback(status, feedback as Feedback), feedback).toBe(next);
+    }
+  });
+
+  it("never takes a mail that was sent back to where it could be sent again", () => {
+    for (const status of ["sent", "delivered", "bounced", "complained"] as const) {
+      for (const next of transitions[status])
+        expect(["delivered", "bounced", "complained"]).toContain(next);
+    }
+  });
+});

@@ -1,0 +1,69 @@
+import type { EmailStatus } from "./lifecycle.ts";
+
+/** Every change of status that may happen: what the timeline of any mail consists of. */
+export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
+  scheduled: ["queued", "cancelled"],
+  queued: ["claimed", "suppressed", "cancelled"],
+  // A provider's feedback may come before its answer was recorded, and while the mail waits to be
+  // asked about again.
+  pinned: ["claimed", "queued", "unknown", "dead", "sent", "delivered", "bounced", "complained"],
+  claimed: [
+    "sending",
+    "queued",
+    "pinned",
+    "unknown",
+    "dead",
+    "sent",
+    "delivered",
+    "bounced",
+    "complained",
+  ],
+  sending: [
+    "sending",
+    "sent",
+    "queued",
+    "pinned",
+    "unknown",
+    "dead",
+    "delivered",
+    "bounced",
+    "complained",
+  ],
+  sent: ["delivered", "bounced", "complained"],
+  delivered: ["bounced", "complained"],
+  bounced: [],
+  complained: [],
+  unknown: ["sent", "queued", "dead", "delivered", "bounced", "complained"],
+  // By a replay, as the next generation; or the provider says that it has left after all.
+  dead: ["queued", "discarded", "sent", "delivered", "bounced", "complained"],
+  discarded: [],
+  cancelled: [],
+  suppressed: [],
+};
+
+/**
+ * What a provider says of a mail later on. `failed`: it took the mail, and then could not send it.
+ */
+export type Feedback = "accepted" | "delivered" | "bounced" | "complained" | "failed";
+
+/**
+ * What a mail becomes by its provider's feedback; null if that changes nothing: it is old news,
+ * arrives in the wrong order or contradicts what is settled.
+ */
+export function afterFeedback(status: EmailStatus, feedback: Feedback): EmailStatus | null {
+  const next = meaning(status, feedback);
+  return next !== status && transitions[status].includes(next) ? next : null;
+}
+
+function meaning(status: EmailStatus, feedback: Feedback): EmailStatus {
+  switch (feedback) {
+    case "accepted":
+      return "sent";
+    case "failed":
+      return status === "sent" ? "bounced" : "dead";
+    case "delivered":
+    case "bounced":
+    case "complained":
+      return feedback;
+  }
+}

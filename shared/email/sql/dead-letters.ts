@@ -1,0 +1,266 @@
+import type { Cursor } from "../../http/lists.ts";
+import type { AttemptDetail } from "../rules/lifecycle.ts";
+import { ringAfter } from "../rules/retry-policy.ts";
+import type { RungMail } from "./emails.ts";
+
+/** SQL of burying dead mails, showing them and replaying them. */
+
+const DAY_MS = 86_400_000;
+
+export type Grave = { id: string; generation: number };
+
+/**
+ * Records dead mails as dead letters. Burying twice, burying an older generation or one that was
+ * replayed meanwhile changes nothing.
+ */
+export async function bury(
+  db: D1Database,
+  graves: Grave[],
+  retentionDays: number,
+  now: number,
+): Promise<void> {
+  const buried = JSON.stringify(graves);
+  const matching = `SELECT e.id FROM json_each(?1) g JOIN emails e ON e.id = g.value ->> 'id' AND e.generation = g.value ->> 'generation'
+                    WHERE e.status = 'dead' AND e.buried_at IS NULL`;
+  await db.batch([
+    db
+      .prepare(
+        `INSERT INTO dead_letters (id, kind, generation, reason, last_error, attempts, buried_at, expires_at)
+         SELECT id, 'email', generation, dead_reason, last_error, attempts, ?2, ?3 FROM emails WHERE id IN (${matching})`,
+      )
+      .bind(buried, now, now + retentionDays * DAY_MS),
+    db.prepare(`UPDATE emails SET buried_at = ?2 WHERE id IN (${matching})`).bind(buried, now),
+  ]);
+}
+
+export type PoisonLetter = { messageId: string; reason: string; rawBody: string; attempts: number };
+
+/** Keeps a message that nobody understood, once per message. */
+export async function buryPoison(
+  db: D1Database,
+  poison: PoisonLetter,
+  retentionDays: number,
+  now: number,
+): Promise<void> {
+  await db
+    .prepare(
+      `INSERT INTO dead_letters (id, kind, reason, attempts, raw_body, buried_at, expires_at)
+       VALUES (?1, 'poison', ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING`,
+    )
+    .bind(
+      `poison:${poison.messageId}`,
+      poison.reason,
+      poison.attempts,
+      poison.rawBody,
+      now,
+      now + retentionDays * DAY_MS,
+    )
+    .run();
+}
+
+/** Dead mails whose dead letter is overdue, longest overdue first. */
+export async function unburied(db: D1Database, now: number, limit: number): Promise<RungMail[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT id, generation, rings FROM emails
+       WHERE status = 'dead' AND buried_at IS NULL AND ring_after <= ?1 ORDER BY ring_after LIMIT ?2`,
+    )
+    .bind(now, limit)
+    .all<RungMail>();
+  return results;
+}
+
+/**
+ * Dead letters are for people, for as long as `DLQ_RETENTION_DAYS` says; the mail itself stays
+ * `dead`.
+ */
+export async function deleteExpiredDeadLetters(
+  db: D1Database,
+  now: number,
+  limit: number,
+): Promise<number> {
+  const done = await db
+    .prepare(
+      "DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE expires_at <= ?1 LIMIT ?2)",
+    )
+    .bind(now, limit)
+    .run();
+  return done.meta.changes;
+}
+
+export type DeadLetter = {
+  id: string;
+  kind: "email" | "poison";
+  generation: number | null;
+  reason: string;
+  lastError: AttemptDetail | null;
+  attempts: number;
+  to: string | null;
+  subject: string | null;
+  rawBody: string | null;
+  buriedAt: number;
+  expiresAt: number;
+};
+
+/**
+ * Which dead letters: each field that is there narrows it down. `buriedBefore` in milliseconds
+ * since the epoch.
+ */
+export type DeadLetterFilter = {
+  kind?: "email" | "poison" | undefined;
+  reason?: "exhausted" | "permanent" | "operator" | "suppressed" | undefined;
+  tenant?: string | undefined;
+  to?: string | undefined;
+  buriedBefore?: number | undefined;
+};
+
+/** A filter as SQL over `d` (the letter) and `e` (its mail), with `?1` the filter as JSON. */
+const matchesFilter = `(?1 ->> 'kind' IS NULL OR d.kind = ?1 ->> 'kind') AND (?1 ->> 'reason' IS NULL OR d.reason = ?1 ->> 'reason')
+  AND (?1 ->> 'tenant' IS NULL OR e.tenant = ?1 ->> 'tenant') AND (?1 ->> 'to' IS NULL OR LOWER(e.to_address) = LOWER(?1 ->> 'to'))
+  AND (?1 ->> 'buriedBefore' IS NULL OR d.buried_at < ?1 ->> 'buriedBefore')`;
+
+const letters = `SELECT d.id, d.kind, d.generation, d.reason, d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
+                        d.raw_body AS rawBody, d.buried_at AS buriedAt, d.expires_at AS expiresAt
+                 FROM dead_letters d LEFT JOIN emails e ON e.id = d.id`;
+type LetterRow = Omit<DeadLetter, "lastError"> & { lastError: string | null };
+
+function deadLetter(row: LetterRow): DeadLetter {
+  return {
+    ...row,
+    lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail),
+  };
+}
+
+/** One page of dead letters, oldest first. */
+export async function listDeadLetters(
+  db: D1Database,
+  filter: DeadLetterFilter,
+  after: Cursor | null,
+  limit: number,
+): Promise<DeadLetter[]> {
+  const { results } = await db
+    .prepare(
+      `${letters} WHERE ${matchesFilter} AND (d.buried_at, d.id) > (?2, ?3) ORDER BY d.buried_at, d.id LIMIT ?4`,
+    )
+    .bind(JSON.stringify(filter), after?.at ?? 0, after?.id ?? "", limit)
+    .all<LetterRow>();
+  return results.map(deadLetter);
+}
+
+export async function findDeadLetter(db: D1Database, id: string): Promise<DeadLetter | null> {
+  const row = await db.prepare(`${letters} WHERE d.id = ?1`).bind(id).first<LetterRow>();
+  return row === null ? null : deadLetter(row);
+}
+
+/** The oldest buried mails that match, by id. */
+export async function oldestDeadMails(
+  db: D1Database,
+  filter: DeadLetterFilter,
+  limit: number,
+): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT d.id FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.kind = 'email' AND ${matchesFilter} ORDER BY d.buried_at, d.id LIMIT ?2`,
+    )
+    .bind(JSON.stringify(filter), limit)
+    .all<{ id: string }>();
+  return results.map((row) => row.id);
+}
+
+/**
+ * Throws a dead letter away, and its mail with it: for good.
+ *
+ * @returns whether there was one
+ */
+export async function discardDeadLetter(db: D1Database, id: string, now: number): Promise<boolean> {
+  const [, , deleted] = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO email_events (email_id, generation, type, at)
+         SELECT e.id, e.generation, 'discarded', ?2 FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.id = ?1 AND e.status = 'dead'`,
+      )
+      .bind(id, now),
+    db
+      .prepare(
+        "UPDATE emails SET status = 'discarded', updated_at = ?2 WHERE status = 'dead' AND id IN (SELECT id FROM dead_letters WHERE id = ?1)",
+      )
+      .bind(id, now),
+    db.prepare("DELETE FROM dead_letters WHERE id = ?1").bind(id),
+  ]);
+  return (deleted?.meta.changes ?? 0) > 0;
+}
+
+/** What mails are that somebody wants to replay. */
+export async function statusOf(
+  db: D1Database,
+  ids: string[],
+): Promise<{ id: string; status: string; attempts: number }[]> {
+  const { results } = await db
+    .prepare(
+      "SELECT id, status, attempts FROM emails WHERE id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(JSON.stringify(ids))
+    .all<{ id: string; status: string; attempts: number }>();
+  return results;
+}
+
+export type Replay = {
+  requeued: { id: string; generation: number; attempts: number; dueAt: number }[];
+  /** What the others are instead of dead. */
+  refused: { id: string; status: string; attempts: number }[];
+};
+
+/**
+ * Queues dead mails again as their next generation and removes their dead letters, in one batch. Of
+ * two replays at the same moment one requeues a mail and the other finds it refused; only `dead`
+ * mails are ever replayed.
+ *
+ * @param everyMs the mails become due this far apart, in the order of `ids`, so that a thousand of
+ *   them do not meet the provider at once
+ */
+export async function replay(
+  db: D1Database,
+  ids: string[],
+  everyMs: number,
+  now: number,
+): Promise<Replay> {
+  const wanted = JSON.stringify(ids);
+  const times = JSON.stringify(
+    ids.map((id, n) => {
+      const dueAt = Math.floor(now + n * everyMs);
+      return { id, dueAt, ringAfter: ringAfter(dueAt, now, 0) };
+    }),
+  );
+  const dead = "status = 'dead' AND id IN (SELECT value FROM json_each(?1))";
+  const [refused, , , requeued] = await db.batch<{
+    id: string;
+    generation: number;
+    status: string;
+    attempts: number;
+    dueAt: number;
+  }>([
+    db
+      .prepare(
+        "SELECT id, status, attempts FROM emails WHERE status <> 'dead' AND id IN (SELECT value FROM json_each(?1))",
+      )
+      .bind(wanted),
+    db
+      .prepare(
+        `INSERT INTO email_events (email_id, generation, type, at, detail)
+         SELECT id, generation + 1, 'queued', ?2, '{"replayed":true}' FROM emails WHERE ${dead}`,
+      )
+      .bind(wanted, now),
+    db
+      .prepare(`DELETE FROM dead_letters WHERE id IN (SELECT id FROM emails WHERE ${dead})`)
+      .bind(wanted),
+    db
+      .prepare(
+        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2, attempts = 0, transport = NULL, pinned_until = NULL, provider_id = NULL, due_at = t.value ->> 'dueAt',
+                           ring_after = t.value ->> 'ringAfter', rings = 0, buried_at = NULL, dead_reason = NULL, updated_at = ?2
+         FROM json_each(?1) AS t WHERE emails.id = t.value ->> 'id' AND status = 'dead'
+         RETURNING emails.id, generation, attempts, due_at AS dueAt`,
+      )
+      .bind(times, now),
+  ]);
+  return { requeued: requeued?.results ?? [], refused: refused?.results ?? [] };
+}

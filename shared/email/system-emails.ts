@@ -1,0 +1,62 @@
+import { problemOf } from "../http/problem.ts";
+import { counted } from "../lib/base/pluralize.ts";
+import { acceptEmails, type Outbox } from "./outbox.ts";
+import type { EmailVariables } from "./settings.ts";
+import { submissionOf } from "./submission.ts";
+
+/** The tenant of the mails that Luna sends of itself. */
+const SYSTEM_TENANT = "system";
+
+/**
+ * A mail of Luna's own: what `POST /api/emails` takes, under a key that keeps it from being sent
+ * twice within a day.
+ */
+export type SystemMail = { key: string; mail: unknown };
+
+/**
+ * What became of mails, by their keys. `accepted`: now or before. `suppressed`: never to be sent.
+ * `refused`: no valid mail, or a variable is missing, and why. Of the others D1 did not tell.
+ */
+export type SystemMailsSent = {
+  accepted: string[];
+  suppressed: string[];
+  refused: { key: string; reason: string }[];
+};
+
+/** Sends mails of Luna's own. One that is refused keeps no other from being sent. */
+export async function sendSystemMails(
+  outbox: Outbox,
+  env: EmailVariables,
+  mails: SystemMail[],
+  now: number,
+): Promise<SystemMailsSent> {
+  const sent: SystemMailsSent = { accepted: [], suppressed: [], refused: [] };
+  const submissions = mails.flatMap(({ key, mail }) => {
+    const submission = submissionOf(env, mail, { tenant: SYSTEM_TENANT, idempotencyKey: key }, now);
+    if (submission.ok) return [{ key, submission: submission.value }];
+    sent.refused.push({ key, reason: problemOf(submission.error).detail });
+    return [];
+  });
+  const answers = await acceptEmails(
+    outbox,
+    submissions.map(({ submission }) => submission),
+    now,
+  );
+  for (const [n, { key }] of submissions.entries()) {
+    const answer = answers[n];
+    // What was accepted under this key with other words was accepted.
+    if (answer?.ok === true || answer?.error.tag === "idempotency-key-reused")
+      sent.accepted.push(key);
+    else if (answer?.error.tag === "suppressed") sent.suppressed.push(key);
+  }
+  return sent;
+}
+
+/** @throws Error with the first reason, if any was refused: whoever ran this must hear of it */
+export function throwIfRefused({ refused }: SystemMailsSent): void {
+  const [first] = refused;
+  if (first !== undefined)
+    throw new Error(
+      `${counted(refused.length, "mail")} refused, the first because ${first.reason}`,
+    );
+}

@@ -1,0 +1,68 @@
+import type { AttemptDetail, Outcome } from "../../rules/lifecycle.ts";
+
+/**
+ * What an error of the `send_email` binding means for the mail, by its code
+ * (https://developers.cloudflare.com/email-service/api/send-emails/workers-api/#error-codes).
+ *
+ * | Observed | Outcome |
+ * |---|---|
+ * | the payload, a header or the size is wrong (`E_VALIDATION_ERROR`, `E_FIELD_MISSING`, `E_TOO_MANY_RECIPIENTS`, `E_CONTENT_TOO_LARGE`, `E_HEADER_*`, `E_HEADERS_*`) | refused for good |
+ * | the recipient is suppressed or not allowed (`E_RECIPIENT_SUPPRESSED`, `E_RECIPIENT_NOT_ALLOWED`) | refused for good |
+ * | the sender or its domain is not set up (`E_SENDER_NOT_VERIFIED`, `E_SENDER_DOMAIN_NOT_AVAILABLE`) | refused for now: it says nothing about this mail |
+ * | a limit is reached (`E_RATE_LIMIT_EXCEEDED`, `E_DAILY_LIMIT_EXCEEDED`) | refused for now |
+ * | it could not be delivered (`E_DELIVERY_FAILED`) | refused for now |
+ * | `E_INTERNAL_SERVER_ERROR`, any other code, none, or no answer | unknown: it may have been sent |
+ */
+export function cloudflareError(error: unknown): Outcome {
+  const { code, message } = describe(error);
+  const detail: AttemptDetail = {
+    transport: "cloudflare",
+    phase: "SEND",
+    ...(code !== null && { code }),
+    text: message.slice(0, MAX_TEXT_LENGTH),
+  };
+  if (
+    code !== null &&
+    /^E_(VALIDATION_ERROR|FIELD_MISSING|TOO_MANY_RECIPIENTS|CONTENT_TOO_LARGE|RECIPIENT_\w+|HEADERS?_\w+)$/.test(
+      code,
+    )
+  ) {
+    return { kind: "refused_permanent", detail };
+  }
+  if (code === "E_DAILY_LIMIT_EXCEEDED")
+    return { kind: "refused_transient", detail, retryAfterMs: DAILY_LIMIT_RETRY_MS };
+  if (code !== null && (setUp.has(code) || limits.has(code) || code === "E_DELIVERY_FAILED"))
+    return { kind: "refused_transient", detail };
+  return { kind: "unknown", detail };
+}
+
+/**
+ * Whether an outcome speaks against the service, against how it is set up, or says that a limit is
+ * reached: it takes no mail.
+ */
+export function speaksAgainstCloudflare({ kind, detail }: Outcome): boolean {
+  switch (kind) {
+    case "accepted":
+    case "deferred":
+    case "refused_permanent":
+      return false;
+    case "unknown":
+      return true;
+    case "refused_transient":
+      return setUp.has(String(detail.code)) || limits.has(String(detail.code));
+  }
+}
+
+const MAX_TEXT_LENGTH = 500;
+const DAILY_LIMIT_RETRY_MS = 3_600_000;
+const setUp = new Set(["E_SENDER_NOT_VERIFIED", "E_SENDER_DOMAIN_NOT_AVAILABLE"]);
+const limits = new Set(["E_RATE_LIMIT_EXCEEDED", "E_DAILY_LIMIT_EXCEEDED"]);
+
+function describe(error: unknown): { code: string | null; message: string } {
+  if (!(error instanceof Error)) return { code: null, message: String(error) };
+  const { code } = error as Error & { code?: unknown };
+  return {
+    code: typeof code === "string" && /^E_\w{1,64}$/.test(code) ? code : null,
+    message: error.message,
+  };
+}

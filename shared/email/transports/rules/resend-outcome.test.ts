@@ -1,0 +1,105 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { noAnswer, resendOutcome, retryAfterMsOf, speaksAgainstResend } from "./resend-outcome.ts";
+
+const now = Date.parse("2026-11-25T10:00:00Z");
+const error = (status: number, name: string, retryAfter: string | null = null) =>
+  resendOutcome(status, { statusCode: status, name, message: "said Resend" }, retryAfter, now);
+
+describe("an answer of Resend", () => {
+  it("with an id means that it has the mail", () => {
+    expect(resendOutcome(200, { id: "49a3999c" }, null, now)).toEqual({
+      kind: "accepted",
+      detail: {
+        transport: "resend",
+        phase: "HTTP",
+        code: 200,
+        text: "accepted",
+        providerId: "49a3999c",
+      },
+    });
+  });
+
+  // https://resend.com/docs/api-reference/errors
+  it.each([
+    [400, "validation_error", "refused_permanent", false],
+    [400, "invalid_idempotency_key", "refused_permanent", false],
+    [401, "missing_api_key", "refused_transient", true],
+    [401, "restricted_api_key", "refused_transient", true],
+    [403, "invalid_api_key", "refused_transient", true],
+    [403, "validation_error", "refused_transient", true],
+    [404, "not_found", "refused_transient", true],
+    [405, "method_not_allowed", "refused_transient", true],
+    [409, "invalid_idempotent_request", "unknown", false],
+    [409, "concurrent_idempotent_requests", "unknown", false],
+    [422, "invalid_attachment", "refused_permanent", false],
+    [422, "missing_required_field", "refused_permanent", false],
+    [429, "rate_limit_exceeded", "refused_transient", true],
+    [429, "daily_quota_exceeded", "refused_transient", true],
+    [429, "monthly_quota_exceeded", "refused_transient", true],
+    [500, "application_error", "unknown", true],
+    [500, "internal_server_error", "unknown", true],
+    [503, "service_unavailable", "unknown", true],
+    [521, "", "refused_transient", true],
+    [524, "", "unknown", true],
+  ] as const)("%i %s: %s, and speaks against the provider: %s", (status, name, kind, against) => {
+    const outcome = error(status, name);
+    expect(outcome.kind).toBe(kind);
+    expect(outcome.detail).toMatchObject({
+      transport: "resend",
+      code: name === "" ? status : name,
+      text: "said Resend",
+    });
+    expect(speaksAgainstResend(outcome)).toBe(against);
+  });
+
+  it("that cannot be read leaves the fate open, whatever its shape", () => {
+    for (const body of [null, "", [], {}, { id: "" }, { id: 5 }])
+      expect(resendOutcome(200, body, null, now).kind).toBe("unknown");
+    expect(noAnswer("the connection was lost")).toMatchObject({ kind: "unknown" });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 100, max: 599 }),
+        fc.jsonValue(),
+        fc.option(fc.string()),
+        (status, body, header) => {
+          const outcome = resendOutcome(status, body, header, now);
+          expect(outcome.kind === "accepted" && status >= 300).toBe(false);
+          expect(outcome.detail.text.length).toBeLessThanOrEqual(500);
+        },
+      ),
+    );
+  });
+
+  it("logs no code that the provider made up: it could repeat an address", () => {
+    expect(
+      resendOutcome(422, { name: "bad ada@example.com", message: "m" }, null, now).detail.code,
+    ).toBe(422);
+  });
+});
+
+describe("Retry-After", () => {
+  it.each([
+    ["120", 120_000],
+    ["0", 0],
+    ["99999999999", 99_999_999_999_000],
+    ["Wed, 25 Nov 2026 10:00:30 GMT", 30_000],
+    ["Wed, 25 Nov 2026 09:00:00 GMT", 0],
+    [null, null],
+    ["", null],
+    ["soon", null],
+    ["-5", null],
+    ["1.5", null],
+    ["2026", 2_026_000],
+    ["Nov 26", null],
+  ])("%j is %s ms", (header, expected) => {
+    expect(retryAfterMsOf(header, now)).toBe(expected);
+  });
+
+  it("is the floor of the retry", () => {
+    expect(error(429, "rate_limit_exceeded", "7")).toMatchObject({ retryAfterMs: 7_000 });
+    expect(error(429, "rate_limit_exceeded", "garbage")).not.toHaveProperty("retryAfterMs");
+    expect(error(429, "daily_quota_exceeded")).toMatchObject({ retryAfterMs: 3_600_000 });
+    expect(error(429, "monthly_quota_exceeded", "60")).toMatchObject({ retryAfterMs: 60_000 });
+  });
+});

@@ -1,0 +1,108 @@
+import type { AttemptDetail, Outcome } from "../../rules/lifecycle.ts";
+
+/**
+ * What an answer of Resend means for the mail (https://resend.com/docs/api-reference/errors,
+ * .../idempotency-keys; RFC 9110, 15).
+ *
+ * | Observed | Outcome |
+ * |---|---|
+ * | 2xx with an id | accepted |
+ * | 2xx that cannot be read | unknown |
+ * | 400, 413, 415, 422: the request is wrong | refused for good |
+ * | 401, 403: the key or the domain is; 404, 405: the address that we ask | refused for now: it says nothing about this mail |
+ * | 408, 425, 429: it was not processed | refused for now; `Retry-After` is the floor |
+ * | 521, 523, 525, 526, 530: Cloudflare did not reach the provider | refused for now |
+ * | 409: another request with this key is under way, or had another body | unknown |
+ * | any other status | unknown: it may have been processed |
+ * | no answer | unknown: it may have arrived |
+ *
+ * An unknown one is asked about again under the same key, see `transports/names.ts`.
+ */
+export function resendOutcome(
+  status: number,
+  body: unknown,
+  retryAfter: string | null,
+  now: number,
+): Outcome {
+  const { id, name, message } = fieldsOf(body);
+  const detail: AttemptDetail = {
+    transport: "resend",
+    phase: "HTTP",
+    code: name ?? status,
+    text: (message ?? `HTTP ${status}`).slice(0, MAX_TEXT_LENGTH),
+  };
+  if (status >= 200 && status < 300) {
+    if (id === undefined)
+      return { kind: "unknown", detail: { ...detail, text: "the answer has no id" } };
+    return {
+      kind: "accepted",
+      detail: { ...detail, code: status, text: "accepted", providerId: id },
+    };
+  }
+  if (wrongRequest.has(status)) return { kind: "refused_permanent", detail };
+  if (notProcessed.has(status)) {
+    const retryAfterMs =
+      retryAfterMsOf(retryAfter, now) ?? (quotas.has(String(detail.code)) ? QUOTA_RETRY_MS : null);
+    return { kind: "refused_transient", detail, ...(retryAfterMs !== null && { retryAfterMs }) };
+  }
+  return { kind: "unknown", detail };
+}
+
+export function noAnswer(text: string): Outcome {
+  return {
+    kind: "unknown",
+    detail: { transport: "resend", phase: "HTTP", text: text.slice(0, MAX_TEXT_LENGTH) },
+  };
+}
+
+/**
+ * Whether an outcome speaks against the provider: it did not answer, failed, or refuses all that we
+ * send, for a limit is reached.
+ */
+export function speaksAgainstResend({ kind, detail }: Outcome): boolean {
+  switch (kind) {
+    case "accepted":
+    case "deferred":
+    case "refused_permanent":
+      return false;
+    case "unknown":
+      return !aboutTheKey.has(String(detail.code));
+    case "refused_transient":
+      return true;
+  }
+}
+
+const MAX_TEXT_LENGTH = 500;
+const MAX_ID_LENGTH = 200;
+const wrongRequest = new Set([400, 413, 415, 422]);
+const notProcessed = new Set([401, 403, 404, 405, 408, 425, 429, 521, 523, 525, 526, 530]);
+/** When to look again after a quota of a day or a month, if the provider does not say. */
+const QUOTA_RETRY_MS = 3_600_000;
+const quotas = new Set(["daily_quota_exceeded", "monthly_quota_exceeded"]);
+const aboutTheKey = new Set([
+  "409",
+  "concurrent_idempotent_requests",
+  "invalid_idempotent_request",
+]);
+
+function fieldsOf(body: unknown): { id?: string; name?: string; message?: string } {
+  if (typeof body !== "object" || body === null) return {};
+  const { id, name, message } = body as Record<string, unknown>;
+  return {
+    ...(typeof id === "string" && id !== "" && { id: id.slice(0, MAX_ID_LENGTH) }),
+    // Codes are logged, so it has to look like one.
+    ...(typeof name === "string" && /^\w{1,64}$/.test(name) && { name }),
+    ...(typeof message === "string" && { message }),
+  };
+}
+
+/** RFC 9110, 10.2.3: seconds or an HTTP date; anything else counts as not said. */
+export function retryAfterMsOf(header: string | null, now: number): number | null {
+  const text = header?.trim() ?? "";
+  if (/^\d+$/.test(text)) return Number(text) * 1_000;
+  const at = httpDate.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? null : Math.max(at - now, 0);
+}
+
+/** The one form that senders must generate; `Date.parse` would take much that is no date. */
+const httpDate = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;

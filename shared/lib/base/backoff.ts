@@ -1,0 +1,16 @@
+/** Spread by up to a fifth either way, so that what failed together does not come back together. */
+const JITTER = 0.2;
+
+/**
+ * Exponential back-off: `min(base * 2^(retry - 1), max)` with +-20 % jitter.
+ *
+ * @param retry 1 for the first
+ * @param random in [0, 1)
+ */
+export function backoffMs(
+  { baseMs, maxMs }: { baseMs: number; maxMs: number },
+  retry: number,
+  random: number,
+): number {
+  return Math.min(baseMs * 2 ** (retry - 1), maxMs) * (1 + JITTER * (2 * random - 1));
+}

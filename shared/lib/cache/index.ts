@@ -1,0 +1,25 @@
+/**
+ * A read-through cache: memory of the isolate, then KV, then the origin. Purges by key, tag or
+ * pattern go to one Durable Object. A load that was running during a purge never brings back the
+ * old value.
+ *
+ * Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
+ * runtime.
+ */
+export { cacheOf, readCached, type CacheEnv, type CacheHooks } from "./open.ts";
+export type { Cache } from "./isolate/read-through.ts";
+export { cacheStatusField, type CacheStatus } from "./rules/cache-status.ts";
+export { noCounts, type CacheCounts } from "./rules/counts.ts";
+export type { CacheFailure, CacheRead, Consistency, ReadOptions } from "./rules/read.ts";
+export type { CacheVariables } from "./rules/variables.ts";
+export { CacheTagIndex } from "./tags/object/object.ts";
+export {
+  INDEX_NAME,
+  MAX_TAGS_PER_PURGE,
+  type CacheTagIndexRpc,
+  type PurgeReply,
+  type PurgeRequest,
+  type PurgeTags,
+  type TagInspection,
+} from "./tags/rules/rpc.ts";
+export type { PurgeMode } from "./tags/rules/sequence.ts";

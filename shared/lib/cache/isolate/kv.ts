@@ -1,0 +1,87 @@
+import type { Clock } from "../../base/clock.ts";
+import { within } from "../../base/deadline.ts";
+import type { Guard } from "../../circuit-breaker/index.ts";
+import { describeError, log } from "../../worker/log.ts";
+import type { KvDetail } from "../rules/cache-status.ts";
+import type { CacheCounts } from "../rules/counts.ts";
+import { isRateLimit } from "../rules/faults.ts";
+import { storageKey } from "../rules/keys.ts";
+
+export type KvRead =
+  | { kind: "found"; text: string }
+  | { kind: "missing" }
+  | { kind: "failed"; detail: Exclude<KvDetail, "kv-corrupt"> };
+
+/**
+ * The tier that the fleet shares. Nothing here throws: a cache that fails is a miss, and counted.
+ */
+export interface KvTier {
+  read(key: string): Promise<KvRead>;
+  /** @returns whether it was written */
+  write(key: string, bytes: Uint8Array, ttlSeconds: number): Promise<boolean>;
+  /** @returns whether it is gone */
+  delete(key: string): Promise<boolean>;
+}
+
+export type KvPorts = {
+  kv: KVNamespace;
+  guard: Guard;
+  counts: CacheCounts;
+  clock: Clock;
+  background: (work: Promise<unknown>) => void;
+};
+
+/**
+ * A read does not wait longer: the origin is asked instead, while KV has its timeout to answer
+ * before that counts against it.
+ */
+const SLOW_MS = 1_000;
+
+export function kvTier({ kv, guard, counts, clock, background }: KvPorts): KvTier {
+  /** @returns `open` when KV was not asked, `error` when it failed, which has been counted */
+  async function guarded<Value>(
+    verb: string,
+    operation: () => Promise<Value>,
+  ): Promise<{ value: Value } | "open" | "error"> {
+    const answer = await guard(operation);
+    if (answer.ok) return { value: answer.value };
+    if (answer.error.tag === "circuit-open") return "open";
+    const { error } = answer.error;
+    if (isRateLimit(error)) counts.kvRateLimited += 1;
+    else counts.kvErrors += 1;
+    log("warn", "cache.kv_failed", { verb, ...describeError(error) });
+    return "error";
+  }
+
+  async function find(key: string): Promise<KvRead> {
+    const name = await storageKey(key);
+    const answer = await guarded("get", async () => await kv.get(name, "text"));
+    if (answer === "open") return { kind: "failed", detail: "kv-open" };
+    if (answer === "error") return { kind: "failed", detail: "kv-error" };
+    return answer.value === null ? { kind: "missing" } : { kind: "found", text: answer.value };
+  }
+
+  return {
+    async read(key) {
+      const finding = find(key);
+      try {
+        return await within(SLOW_MS, finding, clock);
+      } catch {
+        background(finding);
+        return { kind: "failed", detail: "kv-slow" };
+      }
+    },
+    async write(key, bytes, ttlSeconds) {
+      const name = await storageKey(key);
+      const answer = await guarded(
+        "put",
+        async () => await kv.put(name, bytes, { expirationTtl: ttlSeconds }),
+      );
+      return typeof answer === "object";
+    },
+    async delete(key) {
+      const name = await storageKey(key);
+      return typeof (await guarded("delete", async () => await kv.delete(name))) === "object";
+    },
+  };
+}

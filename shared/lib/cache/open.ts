@@ -1,0 +1,111 @@
+import { waitUntil } from "cloudflare:workers";
+import { systemClock } from "../base/clock.ts";
+import type { Result } from "../base/result.ts";
+import { guard, type BreakerEnv } from "../circuit-breaker/index.ts";
+import { describeError, log } from "../worker/log.ts";
+import { objectNamed } from "../worker/placement.ts";
+import { listFields, type Invalid } from "../worker/validate.ts";
+import { configuredCacheSettings } from "./configured.ts";
+import { kvTier } from "./isolate/kv.ts";
+import { Memory } from "./isolate/memory.ts";
+import { Cache } from "./isolate/read-through.ts";
+import { noCounts, type CacheCounts } from "./rules/counts.ts";
+import { CACHE_BREAKER, isKvFault } from "./rules/faults.ts";
+import type { CacheRead, ReadOptions } from "./rules/read.ts";
+import type { CacheVariables } from "./rules/variables.ts";
+import { TagIndexClient } from "./tags/isolate/client.ts";
+import { RequestRefused } from "./tags/isolate/request-refused.ts";
+import type { CacheTagIndex } from "./tags/object/object.ts";
+import { INDEX_NAME, type IndexReply, type PurgeReply } from "./tags/rules/rpc.ts";
+
+/** The bindings of a cache: KV, the tag index and the breakers. Its variables are optional. */
+export type CacheEnv = CacheVariables &
+  BreakerEnv & { CACHE: KVNamespace; CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex> };
+
+/** What a Worker may learn from its cache. A hook that a later call gives is adopted. */
+export type CacheHooks = {
+  /** Called once, with a function that reads the counts of the cache: they only grow. */
+  onCounts?: (totals: () => Record<string, number>) => void;
+  /** Called for each call of KV that the breaker `cache` rejects. */
+  onRejected?: (dependency: string) => void;
+};
+
+/**
+ * Plain state of this isolate, shared by its requests. It holds no I/O of any of them: stubs are
+ * made where they are used. Keyed by the binding, so that a test's stand-in gets a cache of its
+ * own.
+ */
+const opened = new WeakMap<CacheEnv["CACHE_TAG_INDEX"], Opened>();
+type Opened = { cache: Cache; counts: CacheCounts; hooks: CacheHooks };
+
+const KV_RETRIES = { baseMs: 100, maxMs: 400 };
+/**
+ * Retries of a read end soon after its first timeout: another attempt that takes as long is worth
+ * less than the origin's answer.
+ */
+const RETRY_MARGIN_MS = 500;
+
+/** Reads through the cache of this isolate. */
+export async function readCached<Value, Problem>(
+  env: CacheEnv,
+  key: string,
+  options: ReadOptions<Value, Problem>,
+): Promise<CacheRead<Value, Problem>> {
+  return await cacheOf(env).read(key, options);
+}
+
+/** The cache of this isolate. */
+export function cacheOf(env: CacheEnv, given: CacheHooks = {}): Cache {
+  const { cache, counts, hooks } = opened.get(env.CACHE_TAG_INDEX) ?? open(env);
+  if (hooks.onCounts === undefined) given.onCounts?.(() => named(counts));
+  Object.assign(hooks, given);
+  return cache;
+}
+
+function open(env: CacheEnv): Opened {
+  const hooks: CacheHooks = {};
+  const settings = configuredCacheSettings(env);
+  const counts = noCounts();
+  const ports = { clock: systemClock, random: Math.random, background: waitUntil };
+  const { timeoutMs, retries } = settings;
+  const kvGuard = guard(env, CACHE_BREAKER, {
+    timeoutMs,
+    calleeTimesOut: false,
+    isFault: isKvFault,
+    retries: { retries, ...KV_RETRIES, deadlineMs: timeoutMs + RETRY_MARGIN_MS },
+    onRejected: (dependency) => hooks.onRejected?.(dependency),
+  });
+  const index = () => objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
+  const tags = new TagIndexClient({
+    ...ports,
+    boundMs: settings.stalenessMs,
+    // RPC's types lose tuples.
+    object: {
+      sync: async (request) =>
+        answered((await index().sync(request)) as Result<IndexReply, Invalid>),
+      purge: async (request) =>
+        answered((await index().purge(request)) as Result<PurgeReply, Invalid>),
+    },
+    notify: (event) => {
+      if (event.event === "index_failed") counts.tagIndexErrors += 1;
+      if (event.event === "index_back") log("info", "cache_tags.index_back");
+      else if (event.inARow === 1) log("warn", "cache_tags.index_lost", describeError(event.error));
+    },
+  });
+  const kv = kvTier({ ...ports, kv: env.CACHE, guard: kvGuard, counts });
+  const cache = new Cache({ ...ports, memory: new Memory(), kv, tags, counts, settings });
+  const result = { cache, counts, hooks };
+  opened.set(env.CACHE_TAG_INDEX, result);
+  return result;
+}
+
+function named(counts: CacheCounts): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(counts).map(([name, count]) => [`cache.${name}`, count]),
+  );
+}
+
+function answered<Reply>(reply: Result<Reply, Invalid>): Reply {
+  if (reply.ok) return reply.value;
+  throw new RequestRefused(listFields(reply.error.errors));
+}

@@ -1,0 +1,111 @@
+import * as v from "valibot";
+import { describeError, log } from "../../worker/log.ts";
+import { initialBreaker, type Breaker } from "../rules/phase.ts";
+import type { RecordedTransition } from "../rules/rpc.ts";
+import type { Transition } from "../rules/state.ts";
+
+/** SQL of one circuit breaker, in its own object's storage. */
+
+/** Older transitions are dropped. */
+const MAX_TRANSITIONS = 1_000;
+
+const number = v.number();
+const phase = v.variant("state", [
+  v.object({
+    state: v.literal("CLOSED"),
+    window: v.array(v.object({ start: number, failures: number, calls: number })),
+  }),
+  v.object({ state: v.literal("OPEN"), openedAt: number, durationMs: number, reopens: number }),
+  v.object({
+    state: v.literal("HALF_OPEN"),
+    reopens: number,
+    permit: v.nullable(v.object({ id: v.string(), grantedAt: number, lastsMs: number })),
+  }),
+]);
+const override = v.variant("kind", [
+  v.object({ kind: v.picklist(["none", "forced-closed", "disabled"]) }),
+  v.object({ kind: v.literal("forced-open"), ends: v.boolean() }),
+]);
+const stored = v.object({ phase, override });
+
+export function createTables(sql: SqlStorage): void {
+  sql.exec(`CREATE TABLE IF NOT EXISTS breaker (id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, state TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS transitions (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,
+      epoch INTEGER NOT NULL, cause TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT
+    ) STRICT;`);
+}
+
+/**
+ * What was written last. State that this version cannot read is closed, under an epoch of its own,
+ * since epochs never go back.
+ */
+export function loadBreaker(sql: SqlStorage): Breaker {
+  const [row] = sql
+    .exec<{ epoch: number; state: string }>("SELECT epoch, state FROM breaker")
+    .toArray();
+  if (row === undefined) return initialBreaker;
+  try {
+    return { epoch: row.epoch, ...v.parse(stored, JSON.parse(row.state)) };
+  } catch (error) {
+    log("error", "circuit_breaker.state_unreadable", { epoch: row.epoch, ...describeError(error) });
+    return { ...initialBreaker, epoch: row.epoch + 1 };
+  }
+}
+
+export function saveBreaker(sql: SqlStorage, { epoch, ...state }: Breaker): void {
+  sql.exec(
+    "INSERT INTO breaker (id, epoch, state) VALUES (1, ?1, ?2) ON CONFLICT (id) DO UPDATE SET epoch = ?1, state = ?2",
+    epoch,
+    JSON.stringify(state),
+  );
+}
+
+export function saveTransition(
+  sql: SqlStorage,
+  { at, from, to, epoch, cause, actor, reason }: Transition,
+): void {
+  sql.exec(
+    "INSERT INTO transitions (at, from_state, to_state, epoch, cause, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    at,
+    from,
+    to,
+    epoch,
+    cause,
+    actor,
+    reason ?? null,
+  );
+  sql.exec(
+    "DELETE FROM transitions WHERE id <= (SELECT MAX(id) FROM transitions) - ?",
+    MAX_TRANSITIONS,
+  );
+}
+
+/** Newest first. */
+export function listTransitions(
+  sql: SqlStorage,
+  limit: number,
+  before: number = Number.MAX_SAFE_INTEGER,
+): RecordedTransition[] {
+  return sql
+    .exec<Row>(
+      `SELECT id, at, from_state AS "from", to_state AS "to", epoch, cause, actor, reason FROM transitions WHERE id < ? ORDER BY id DESC LIMIT ?`,
+      before,
+      limit,
+    )
+    .toArray()
+    .map(
+      ({ reason, ...row }) => (reason === null ? row : { ...row, reason }) as RecordedTransition,
+    );
+}
+
+type Row = {
+  id: number;
+  at: number;
+  from: string;
+  to: string;
+  epoch: number;
+  cause: string;
+  actor: string;
+  reason: string | null;
+};

@@ -1,0 +1,206 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { anyCommand } from "../../../../test/support/any-command.ts";
+import { anchor, initialBreaker, snapshot, type Breaker } from "./phase.ts";
+import { defaultSettings as settings } from "./settings.ts";
+import { decide, type Decision, type Event } from "./state.ts";
+
+const PERMIT_MS = 10_000;
+const runs = process.env["DEEP"] === undefined ? 2_000 : 100_000;
+
+type Call = { epoch: number; permitId: string | null };
+type Grant = { id: string; at: number; ended: boolean };
+
+/**
+ * The breaker as the fleet meets it: calls in the air, outcomes that are late, lost or told twice,
+ * an object that forgets.
+ */
+class Fleet {
+  now = 1_700_000_000_000;
+  memory: Breaker = initialBreaker;
+  stored: Breaker = initialBreaker;
+  calls: Call[] = [];
+  finished: Call[] = [];
+  grants: Grant[] = [];
+  clockWasSetBack = false;
+  #ids = 0;
+
+  apply(event: Event): Decision {
+    const before = this.memory;
+    const decision = decide(before, event, settings, this.now);
+    this.memory = decision.breaker;
+    if (decision.persist) this.stored = decision.breaker;
+    this.#check(before, event, decision);
+    return decision;
+  }
+
+  call(): void {
+    const permitId = `permit-${(this.#ids += 1)}`;
+    const { granted } = this.apply({
+      type: "acquire",
+      id: permitId,
+      lastsMs: PERMIT_MS,
+      cold: false,
+    });
+    const { state, epoch } = snapshot(this.memory, settings, this.now);
+    if (granted) this.calls.push({ epoch, permitId });
+    else if (state === "CLOSED") this.calls.push({ epoch, permitId: null });
+  }
+
+  finish(call: Call, outcome: "success" | "failure" | "ignored"): void {
+    if (call.permitId !== null)
+      this.apply({ type: "probe-ended", permitId: call.permitId, outcome });
+    else if (outcome !== "ignored") {
+      this.apply({
+        type: "report",
+        epoch: call.epoch,
+        failures: outcome === "failure" ? 1 : 0,
+        calls: 1,
+      });
+    }
+    this.finished.push(call);
+  }
+
+  #check(before: Breaker, event: Event, { breaker, transition, granted, persist }: Decision): void {
+    expect(breaker.epoch, "an epoch never goes back").toBeGreaterThanOrEqual(before.epoch);
+    expect(
+      breaker.epoch - before.epoch,
+      "at most one transition an event, and each raises the epoch",
+    ).toBe(transition === null ? 0 : 1);
+    if (transition !== null) {
+      const { to, cause } = transition;
+      expect(persist, "a transition is written down").toBe(true);
+      if (to === "CLOSED")
+        expect(["probe-succeeded", "reset", "enable", "close", "disable"]).toContain(cause);
+      if (cause === "probe-succeeded" || cause === "probe-failed") {
+        const grant =
+          event.type === "probe-ended"
+            ? this.grants.find(({ id }) => id === event.permitId)
+            : undefined;
+        expect(grant, "only a granted permit closes or re-opens").toMatchObject({ ended: false });
+      }
+    }
+    if (event.type === "report" && event.epoch !== before.epoch) {
+      expect(transition, "an older epoch moves nothing").toBeNull();
+      if (before.phase.state === "CLOSED")
+        expect(breaker.phase, "an older epoch counts nothing").toEqual(
+          anchor(before, settings, this.now).phase,
+        );
+    }
+    if (event.type === "probe-ended")
+      for (const grant of this.grants) if (grant.id === event.permitId) grant.ended = true;
+    if (event.type === "command") for (const grant of this.grants) grant.ended = true;
+    if (!granted) return;
+    expect(event.type, "a permit goes to a call that asked for it").toBe("acquire");
+    const live = this.grants.filter(
+      ({ at, ended }) => !ended && !this.clockWasSetBack && this.now - at < PERMIT_MS,
+    );
+    expect(live, "at most one live permit").toEqual([]);
+    if (event.type === "acquire") this.grants.push({ id: event.id, at: this.now, ended: false });
+  }
+
+  /**
+   * Nothing fails any more and nobody interferes: within one open time, one permit and one lease it
+   * is closed.
+   */
+  recover(): void {
+    this.apply({ type: "command", command: { do: "enable" }, actor: "test", reason: "" });
+    for (let n = 0; n < 5; n += 1)
+      this.apply({ type: "report", epoch: this.memory.epoch, failures: 1, calls: 1 });
+    expect(
+      snapshot(this.memory, settings, this.now).state,
+      "five isolates with one failure each open it",
+    ).toBe("OPEN");
+    this.calls = [];
+    this.now += settings.openMs;
+    this.call();
+    const [probe] = this.calls;
+    if (probe !== undefined) this.finish(probe, "success");
+    expect(snapshot(this.memory, settings, this.now).state, "a healthy dependency closes it").toBe(
+      "CLOSED",
+    );
+  }
+}
+
+type Model = Record<string, never>;
+const step = <Choice>(
+  name: string,
+  choice: Choice,
+  run: (fleet: Fleet, choice: Choice) => void,
+): fc.Command<Model, Fleet> => ({
+  check: () => true,
+  run: (_, fleet) => run(fleet, choice),
+  toString: () => `${name}(${JSON.stringify(choice)})`,
+});
+
+const outcome = fc.constantFrom(
+  "success" as const,
+  "failure" as const,
+  "failure" as const,
+  "failure" as const,
+  "ignored" as const,
+);
+const steps = [
+  fc
+    .integer({ min: 1, max: 50 })
+    .map((isolates) =>
+      step("calls", isolates, (fleet, count) => Array.from({ length: count }, () => fleet.call())),
+    ),
+  fc.tuple(fc.nat(), outcome).map((choice) =>
+    step("finish", choice, (fleet, [n, result]) => {
+      const [call] = fleet.calls.splice(n % Math.max(fleet.calls.length, 1), 1);
+      if (call !== undefined) fleet.finish(call, result);
+    }),
+  ),
+  outcome.map((result) =>
+    step("finish all", result, (fleet, all) =>
+      fleet.calls.splice(0).forEach((call) => fleet.finish(call, all)),
+    ),
+  ),
+  fc.tuple(fc.nat(), outcome).map((choice) =>
+    step("tell again", choice, (fleet, [n, result]) => {
+      const call = fleet.finished[n % Math.max(fleet.finished.length, 1)];
+      if (call?.permitId)
+        fleet.apply({ type: "probe-ended", permitId: call.permitId, outcome: result });
+    }),
+  ),
+  fc.constant(step("lose", null, (fleet) => void fleet.calls.shift())),
+  outcome.map((result) =>
+    step(
+      "forge",
+      result,
+      (fleet, forged) =>
+        void fleet.apply({ type: "probe-ended", permitId: "forged", outcome: forged }),
+    ),
+  ),
+  fc
+    .oneof(fc.integer({ min: 1, max: 12_000 }), fc.integer({ min: 1, max: 400_000 }))
+    .map((ms) => step("wait", ms, (fleet, waited) => void (fleet.now += waited))),
+  fc.constant(step("evict", null, (fleet) => void (fleet.memory = fleet.stored))),
+  anyCommand.map((asked) =>
+    step(
+      "operator",
+      asked,
+      (fleet, command) =>
+        void fleet.apply({ type: "command", command, actor: "ada", reason: "test" }),
+    ),
+  ),
+  fc.constant(
+    step("clock back", null, (fleet) => {
+      fleet.now -= 3_600_000;
+      fleet.clockWasSetBack = true;
+    }),
+  ),
+];
+
+it(`whatever the fleet, the network, the operator and the clock do: one permit at a time, epochs that only rise, no way to CLOSED but a permitted success or an operator (${runs} runs)`, () => {
+  fc.assert(
+    fc.property(fc.commands(steps, { maxCommands: 60, size: "max" }), (commands) => {
+      const fleet = new Fleet();
+      fc.modelRun(() => ({ model: {}, real: fleet }), commands);
+      fleet.recover();
+      expect(fleet.memory).toEqual(fleet.stored);
+    }),
+    { numRuns: runs },
+  );
+}, 600_000);

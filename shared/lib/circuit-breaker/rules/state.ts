@@ -1,0 +1,262 @@
+import {
+  anchor,
+  permitLeftMs,
+  retryAfterMs,
+  type Breaker,
+  type Override,
+  type Phase,
+  type StateName,
+} from "./phase.ts";
+import type { BreakerSettings } from "./settings.ts";
+import { addToWindow, countWindow, emptyWindow, type Counts } from "./window.ts";
+
+/**
+ * The circuit breaker of one dependency, as pure decisions. The Durable Object keeps the state for
+ * the whole fleet; an isolate that cannot reach the object runs the same functions on a state of
+ * its own.
+ *
+ *     CLOSED -> OPEN        failures reach the threshold
+ *     OPEN -> HALF_OPEN     the open time is over and a waiting call takes the permit
+ *     HALF_OPEN -> CLOSED   the permitted call succeeds
+ *     HALF_OPEN -> OPEN     it fails: open for twice as long
+ *
+ * Each transition raises the epoch. An outcome counts only under the epoch in which its call was
+ * admitted, and a probe's only with its live permit, so that late, repeated and forged outcomes
+ * change nothing.
+ */
+export type Event =
+  /**
+   * Somebody asks what holds. Changes nothing but a time that the clock has made wrong, and an
+   * override whose time is over.
+   */
+  | { type: "look" }
+  /** Outcomes of calls that were admitted while CLOSED. `calls` may be below zero: see `cold`. */
+  | ({ type: "report"; epoch: number } & Counts)
+  /**
+   * A call that waits for the answer asks for the permit. `id` is random. One that is `cold` runs
+   * already and counts as a call here and now, since the isolates of a slow service serve one call
+   * each and never report a success.
+   */
+  | { type: "acquire"; id: string; lastsMs: number; cold: boolean }
+  /** How the permitted call ended. `ignored`: aborted, or not the dependency's fault. */
+  | { type: "probe-ended"; permitId: string; outcome: ProbeOutcome }
+  | { type: "command"; command: Command; actor: string; reason: string };
+
+export type ProbeOutcome = "success" | "failure" | "ignored";
+
+/** `forMs`: null for as long as nobody lifts it. */
+export type Command =
+  | { do: "reset" }
+  | { do: "open"; forMs: number | null }
+  | { do: "close" }
+  | { do: "disable" }
+  | { do: "enable" };
+
+type Cause = "threshold" | "probe-permitted" | "probe-succeeded" | "probe-failed" | Command["do"];
+
+/**
+ * Who did it and why; for transitions of the breaker itself the actor is `breaker`, and the reason
+ * of a threshold is its counts.
+ */
+export type Transition = {
+  from: StateName;
+  to: StateName;
+  epoch: number;
+  at: number;
+  cause: Cause;
+  actor: string;
+  reason?: string;
+};
+
+/**
+ * `granted` is there when this event took the permit. `persist` is false where losing the new state
+ * loses nothing but successes.
+ */
+export type Decision = {
+  breaker: Breaker;
+  transition: Transition | null;
+  granted: boolean;
+  persist: boolean;
+};
+
+/**
+ * Decides what an event makes of the breaker.
+ *
+ * @param now milliseconds since the epoch; may go back, in which case times in the future are taken
+ *   for now
+ */
+export function decide(
+  breaker: Breaker,
+  event: Event,
+  settings: BreakerSettings,
+  now: number,
+): Decision {
+  const current = anchor(breaker, settings, now);
+  const decision = decideAnchored(current, event, settings, now);
+  // A corrected time that is forgotten would be corrected for ever.
+  return current === breaker ? decision : { ...decision, persist: true };
+}
+
+function decideAnchored(
+  breaker: Breaker,
+  event: Event,
+  settings: BreakerSettings,
+  now: number,
+): Decision {
+  switch (event.type) {
+    case "look":
+      return unchanged(breaker);
+    case "report":
+      return report(breaker, event, settings, now);
+    case "acquire":
+      return acquire(breaker, event, settings, now);
+    case "probe-ended":
+      return probeEnded(breaker, event, settings, now);
+    case "command":
+      return obey(breaker, event, now);
+  }
+}
+
+function report(
+  breaker: Breaker,
+  event: { epoch: number } & Counts,
+  settings: BreakerSettings,
+  now: number,
+): Decision {
+  const { epoch, phase, override } = breaker;
+  if (event.epoch !== epoch || phase.state !== "CLOSED" || override.kind === "disabled")
+    return unchanged(breaker);
+  const { failures: reported, calls: began } = event;
+  const window = addToWindow(
+    phase.window,
+    { failures: reported, calls: began },
+    settings.windowMs,
+    now,
+  );
+  const counted = { ...breaker, phase: { ...phase, window } };
+  const { failures, calls } = countWindow(window, settings.windowMs, now);
+  const tripped =
+    reported > 0 && failures >= settings.failures && failures >= settings.failureRatio * calls;
+  if (!tripped || override.kind === "forced-closed")
+    return { breaker: counted, transition: null, granted: false, persist: reported > 0 };
+  // An eviction forgets calls, never failures.
+  const reason = `${failures} of ${Math.max(calls, failures)} calls failed`;
+  return moved(
+    counted,
+    { state: "OPEN", openedAt: now, durationMs: settings.openMs, reopens: 0 },
+    "threshold",
+    now,
+    {
+      actor: "breaker",
+      reason,
+    },
+  );
+}
+
+function acquire(
+  breaker: Breaker,
+  event: Extract<Event, { type: "acquire" }>,
+  settings: BreakerSettings,
+  now: number,
+): Decision {
+  const { phase, epoch } = breaker;
+  if (phase.state === "CLOSED") {
+    return event.cold
+      ? report(breaker, { epoch, failures: 0, calls: 1 }, settings, now)
+      : unchanged(breaker);
+  }
+  if (retryAfterMs(breaker, settings, now) > 0) return unchanged(breaker);
+  const permit = { id: event.id, grantedAt: now, lastsMs: event.lastsMs };
+  const halfOpen: Phase = { state: "HALF_OPEN", reopens: phase.reopens, permit };
+  const decision =
+    phase.state === "OPEN"
+      ? moved(breaker, halfOpen, "probe-permitted", now)
+      : changed({ ...breaker, phase: halfOpen });
+  return { ...decision, granted: true };
+}
+
+function probeEnded(
+  breaker: Breaker,
+  event: Extract<Event, { type: "probe-ended" }>,
+  settings: BreakerSettings,
+  now: number,
+): Decision {
+  const { phase } = breaker;
+  if (phase.state !== "HALF_OPEN" || phase.permit?.id !== event.permitId) return unchanged(breaker);
+  // Gone for good, or a clock that is set back would make it live again.
+  if (permitLeftMs(phase.permit, now) === 0)
+    return changed({ ...breaker, phase: { ...phase, permit: null } });
+  switch (event.outcome) {
+    case "success":
+      return moved(breaker, { state: "CLOSED", window: emptyWindow }, "probe-succeeded", now);
+    case "failure": {
+      const reopens = phase.reopens + 1;
+      const durationMs = Math.min(settings.openMs * 2 ** reopens, settings.maxOpenMs);
+      return moved(
+        breaker,
+        { state: "OPEN", openedAt: now, durationMs, reopens },
+        "probe-failed",
+        now,
+      );
+    }
+    case "ignored":
+      return changed({ ...breaker, phase: { ...phase, permit: null } });
+  }
+}
+
+function obey(
+  breaker: Breaker,
+  { command, actor, reason }: Extract<Event, { type: "command" }>,
+  now: number,
+): Decision {
+  const move = (override: Override, phase: Phase): Decision =>
+    moved({ ...breaker, override }, phase, command.do, now, { actor, reason });
+  const closed: Phase = { state: "CLOSED", window: emptyWindow };
+  switch (command.do) {
+    case "reset":
+    case "enable":
+      return move({ kind: "none" }, closed);
+    case "close":
+      return move({ kind: "forced-closed" }, closed);
+    case "disable":
+      return move({ kind: "disabled" }, closed);
+    case "open": {
+      // No probe has failed: should the first one fail, it is open for as long as after the
+      // threshold.
+      const open: Phase = {
+        state: "OPEN",
+        openedAt: now,
+        durationMs: command.forMs ?? 0,
+        reopens: -1,
+      };
+      return move({ kind: "forced-open", ends: command.forMs !== null }, open);
+    }
+  }
+}
+
+function moved(
+  breaker: Breaker,
+  phase: Phase,
+  cause: Cause,
+  now: number,
+  by: { actor: string; reason?: string } = { actor: "breaker" },
+): Decision {
+  const epoch = breaker.epoch + 1;
+  const transition: Transition = {
+    from: breaker.phase.state,
+    to: phase.state,
+    epoch,
+    at: now,
+    cause,
+    ...by,
+  };
+  return { ...changed({ ...breaker, epoch, phase }), transition };
+}
+
+function changed(breaker: Breaker): Decision {
+  return { breaker, transition: null, granted: false, persist: true };
+}
+
+function unchanged(breaker: Breaker): Decision {
+  return { breaker, transition: null, granted: false, persist: false };
+}

@@ -1,0 +1,61 @@
+/**
+ * A rolling count of calls in buckets, so that its size does not depend on the traffic. Times are
+ * milliseconds.
+ */
+export type Window = readonly Bucket[];
+
+type Bucket = { readonly start: number } & Readonly<Counts>;
+
+/** `failures` are among the `calls`. */
+export type Counts = { failures: number; calls: number };
+
+/** A window of 60 s forgets in steps of 5 s. */
+const BUCKETS = 12;
+
+export const emptyWindow: Window = [];
+
+/** Adds calls at `now` and drops what is older than `windowMs`. */
+export function addToWindow(window: Window, counts: Counts, windowMs: number, now: number): Window {
+  const start = bucketStart(windowMs, now);
+  const kept = dropOld(window, windowMs, now);
+  const last = kept.at(-1);
+  if (last === undefined || last.start !== start) return [...kept, { start, ...counts }];
+  return [...kept.slice(0, -1), { start, ...sumOf([last, counts]) }];
+}
+
+/** What the window holds at `now`. */
+export function countWindow(window: Window, windowMs: number, now: number): Counts {
+  return sumOf(dropOld(window, windowMs, now));
+}
+
+/**
+ * Takes what lies in the future for just now: the clock was set back, and it has to end some day.
+ *
+ * @returns the same window if nothing does
+ */
+export function anchorWindow(window: Window, windowMs: number, now: number): Window {
+  const current = bucketStart(windowMs, now);
+  return window.some(({ start }) => start > current)
+    ? [{ start: current, ...sumOf(window) }]
+    : window;
+}
+
+function dropOld(window: Window, windowMs: number, now: number): Window {
+  const oldest = bucketStart(windowMs, now) - windowMs;
+  return window.filter(({ start }) => start > oldest);
+}
+
+function sumOf(counts: readonly Counts[]): Counts {
+  return counts.reduce(
+    (sum, { failures, calls }) => ({ failures: sum.failures + failures, calls: sum.calls + calls }),
+    {
+      failures: 0,
+      calls: 0,
+    },
+  );
+}
+
+function bucketStart(windowMs: number, now: number): number {
+  const widthMs = windowMs / BUCKETS;
+  return Math.floor(now / widthMs) * widthMs;
+}

@@ -1,0 +1,53 @@
+import * as v from "valibot";
+import { ok, type Result } from "../base/result.ts";
+import { readVariables, type Misconfigured, type VariablesOf } from "./variables.ts";
+
+/**
+ * Where Cloudflare may be asked to make an object
+ * (https://developers.cloudflare.com/durable-objects/reference/data-location/#supported-locations).
+ */
+const locations = [
+  "wnam",
+  "enam",
+  "sam",
+  "weur",
+  "eeur",
+  "apac",
+  "oc",
+  "afr",
+  "me",
+] as const satisfies DurableObjectLocationHint[];
+
+const placementVariables = v.object({
+  OBJECT_LOCATION_HINT: v.optional(
+    v.picklist(["", ...locations], `must be one of ${locations.join(", ")}`),
+    "",
+  ),
+});
+
+export type PlacementEnv = VariablesOf<typeof placementVariables>;
+
+/** Near where objects are made; null: near whoever asks first. */
+export function objectLocation(
+  env: PlacementEnv,
+): Result<(typeof locations)[number] | null, Misconfigured> {
+  const read = readVariables(placementVariables, env);
+  if (!read.ok) return read;
+  return ok(read.value.OBJECT_LOCATION_HINT === "" ? null : read.value.OBJECT_LOCATION_HINT);
+}
+
+/**
+ * The object of that name. Where it lives is decided by its very first request, and by no other; so
+ * each may be the first. A bad variable keeps nobody from an object: `npm start` and `npm run
+ * deploy` refuse it.
+ */
+export function objectNamed<Kind extends Rpc.DurableObjectBranded | undefined>(
+  namespace: DurableObjectNamespace<Kind>,
+  name: string,
+  env: PlacementEnv,
+): DurableObjectStub<Kind> {
+  const location = objectLocation(env);
+  return location.ok && location.value !== null
+    ? namespace.getByName(name, { locationHint: location.value })
+    : namespace.getByName(name);
+}

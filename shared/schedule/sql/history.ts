@@ -1,0 +1,125 @@
+import type { Cursor } from "../../http/lists.ts";
+import type { TaskError, Trigger } from "../rules/runs.ts";
+
+/** SQL of showing what ran, and of forgetting it. */
+
+export type RunRow = {
+  runId: string;
+  executionId: string;
+  task: string;
+  trigger: Trigger;
+  scheduledAt: number;
+  attempt: number;
+  status: "running" | "success" | "failure" | "skipped" | "missed";
+  startedAt: number;
+  endedAt: number | null;
+  result: unknown;
+  error: TaskError | null;
+  missedUntil: number | null;
+  missedCount: number | null;
+};
+
+type StoredRun = Omit<RunRow, "result" | "error"> & { result: string | null; error: string | null };
+
+const columns = `run_id AS runId, execution_id AS executionId, task, trigger, scheduled_at AS scheduledAt, attempt, status, started_at AS startedAt,
+                 ended_at AS endedAt, result, error, missed_until AS missedUntil, missed_count AS missedCount`;
+
+function runRow({ result, error, ...row }: StoredRun): RunRow {
+  return {
+    ...row,
+    result: result === null ? null : (JSON.parse(result) as unknown),
+    error: error === null ? null : (JSON.parse(error) as TaskError),
+  };
+}
+
+type ExecutionRow = {
+  id: string;
+  trigger: Trigger;
+  startedAt: number;
+  endedAt: number | null;
+  total: number;
+  successful: number;
+  failed: number;
+};
+
+export type History = {
+  /** Of all executions that are kept. */
+  executions: number;
+  failedExecutions: number;
+  recent: (ExecutionRow & { runs: RunRow[] })[];
+};
+
+/** One page of executions with their runs, newest first, and how many there are in all. */
+export async function readHistory(
+  db: D1Database,
+  before: Cursor | null,
+  limit: number,
+): Promise<History> {
+  const [counts, executions, runs] = await db.batch([
+    db.prepare(
+      "SELECT COUNT(*) AS executions, COALESCE(SUM(failed > 0), 0) AS failedExecutions FROM task_executions",
+    ),
+    db
+      .prepare(`${page} ORDER BY started_at DESC, execution_id DESC LIMIT ?3`)
+      .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", limit),
+    db
+      .prepare(
+        `SELECT ${columns} FROM task_runs WHERE execution_id IN (SELECT id FROM (${page} ORDER BY started_at DESC, execution_id DESC LIMIT ?3))
+         ORDER BY task, scheduled_at`,
+      )
+      .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", limit),
+  ]);
+  const rows = ((runs?.results ?? []) as StoredRun[]).map(runRow);
+  const { executions: count, failedExecutions } = (counts?.results[0] ?? {
+    executions: 0,
+    failedExecutions: 0,
+  }) as Omit<History, "recent">;
+  return {
+    executions: count,
+    failedExecutions,
+    recent: ((executions?.results ?? []) as ExecutionRow[]).map((one) => ({
+      ...one,
+      runs: rows.filter((run) => run.executionId === one.id),
+    })),
+  };
+}
+
+const page = `SELECT execution_id AS id, trigger, started_at AS startedAt, ended_at AS endedAt, total, successful, failed
+              FROM task_executions WHERE (started_at, execution_id) < (?1, ?2)`;
+
+/** The newest run of each task that has one: it runs, or has ended. */
+export async function lastRuns(db: D1Database, tasks: string[]): Promise<RunRow[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT ${columns} FROM json_each(?1) AS t JOIN task_runs ON run_id =
+         (SELECT run_id FROM task_runs WHERE task = t.value AND status IN ('running', 'success', 'failure') ORDER BY started_at DESC LIMIT 1)`,
+    )
+    .bind(JSON.stringify(tasks))
+    .all<StoredRun>();
+  return results.map(runRow);
+}
+
+export async function findRun(db: D1Database, runId: string): Promise<RunRow | null> {
+  const row = await db
+    .prepare(`SELECT ${columns} FROM task_runs WHERE run_id = ?1`)
+    .bind(runId)
+    .first<StoredRun>();
+  return row === null ? null : runRow(row);
+}
+
+/** Forgets executions that began before a time, oldest first, with their runs. @returns how many */
+export async function deleteExecutions(
+  db: D1Database,
+  startedBefore: number,
+  limit: number,
+): Promise<number> {
+  const old =
+    "SELECT execution_id FROM task_executions WHERE started_at < ?1 AND ended_at IS NOT NULL ORDER BY started_at LIMIT ?2";
+  const [, deleted] = await db.batch([
+    db.prepare(`DELETE FROM task_runs WHERE execution_id IN (${old})`).bind(startedBefore, limit),
+    db
+      .prepare(`DELETE FROM task_executions WHERE execution_id IN (${old})`)
+      .bind(startedBefore, limit),
+  ]);
+  return deleted?.meta.changes ?? 0;
+}

@@ -1,0 +1,47 @@
+import * as v from "valibot";
+import type { Result } from "../../../lib/base/result.ts";
+import type { Invalid } from "../../../lib/worker/validate.ts";
+
+/**
+ * The RPC surface of the Durable Object `TaskWatchdog`, at
+ * `env.TASK_WATCHDOG.getByName(WATCHDOG_NAME)`: it knows by when each task should have run again,
+ * and tells somebody by an alarm of its own when one has not, also when nothing else runs any more.
+ */
+export interface TaskWatchdogRpc {
+  /**
+   * Every registered task, with the moment by which it should have run again. Tasks that are not
+   * named are forgotten.
+   */
+  report(tasks: Watched[]): Promise<Result<null, Invalid>>;
+  /** What is watched, and which of it is overdue. */
+  inspect(): Promise<WatchdogView>;
+}
+
+/** The one object of the fleet. */
+export const WATCHDOG_NAME = "tasks";
+
+/** Alarms cannot be set for later than some year to come. */
+const LATEST = Date.UTC(2150);
+
+export const watched = v.pipe(
+  v.array(
+    v.strictObject({
+      task: v.pipe(
+        v.string("must be text"),
+        v.regex(/^[a-z][a-z0-9-]{0,63}$/, "is not the name of a task"),
+      ),
+      /** Milliseconds since the epoch. */
+      dueBy: v.pipe(
+        v.number("must be a number"),
+        v.integer("must be a whole number"),
+        v.minValue(0, "must be at least 0"),
+        v.maxValue(LATEST, "is too far away"),
+      ),
+    }),
+    "must be a list",
+  ),
+  v.maxLength(200, "must have at most 200 entries"),
+);
+export type Watched = v.InferOutput<typeof watched>[number];
+
+type WatchdogView = { watched: number; overdue: Watched[] };

@@ -1,0 +1,189 @@
+import { metrics, type Metric, type MetricName } from "./metrics.ts";
+import { parseSeries, type Series } from "./series.ts";
+
+/**
+ * Prometheus' text format, version 0.0.4
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/). Pure.
+ */
+
+export const EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/** What a scrape has read: a gauge, or a counter that isolates do not count. */
+export type Sample = { name: MetricName; labels: Record<string, string>; value: number };
+
+/**
+ * By label, the values that other parts define. A series with one of them is shown from the start.
+ */
+export type KnownNames = Readonly<Record<string, readonly string[]>>;
+
+type Valued = Series & { value: number };
+
+/**
+ * @param totals what the fleet has counted; null if nobody could tell: then none of it is shown,
+ *   since a counter that is zero for once looks like one that began anew
+ */
+export function exposition(
+  totals: Readonly<Record<string, number>> | null,
+  samples: readonly Sample[],
+  names: KnownNames = {},
+): string {
+  const counted = totals === null ? null : Map.groupBy(seriesIn(totals), ({ name }) => name);
+  const read = Map.groupBy(samples, ({ name }) => name);
+  const lines: string[] = [];
+  for (const [name, metric] of Object.entries(metrics) as [MetricName, Metric][]) {
+    const isCounted =
+      metric.kind === "histogram" || (metric.kind === "counter" && metric.from !== "scrape");
+    const found = isCounted
+      ? countedLines(name, metric, counted, names)
+      : linesOf(read.get(name) ?? []);
+    if (found.length > 0)
+      lines.push(
+        `# HELP ${name} ${escapedHelp(metric.help)}`,
+        `# TYPE ${name} ${metric.kind}`,
+        ...found,
+      );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function countedLines(
+  name: MetricName,
+  metric: Metric,
+  counted: Map<string, Valued[]> | null,
+  names: KnownNames,
+): string[] {
+  if (counted === null) return [];
+  if (metric.kind === "histogram") return histogramLines(name, metric, counted);
+  const known = new Map(counted.get(name)?.map((each) => [keyOf(each.labels), each]));
+  // What has never happened is zero, not absent: otherwise its first time is no increase to whoever
+  // watches.
+  const all = combinations(metric, names).map(
+    (labels) => known.get(keyOf(labels)) ?? { name, labels, value: 0 },
+  );
+  return linesOf([...new Set([...all, ...known.values()])]);
+}
+
+function histogramLines(
+  name: MetricName,
+  { bounds, per, labels }: Metric & { kind: "histogram" },
+  counted: Map<string, Valued[]>,
+): string[] {
+  const buckets = Map.groupBy(counted.get(`${name}_bucket`) ?? [], (each) =>
+    labelText(withoutBound(each.labels)),
+  );
+  const sums = new Map(
+    counted.get(`${name}_sum`)?.map((each) => [labelText(each.labels), each.value]),
+  );
+  if (Object.keys(labels).length === 0 && buckets.size === 0) buckets.set("", []);
+  return [...buckets].flatMap(([key, each]) => {
+    const own = each[0] === undefined ? {} : withoutBound(each[0].labels);
+    // Cumulative, by the bounds of this release: what another one counted under other bounds
+    // belongs to the next above.
+    const upTo = (bound: number): number =>
+      each.reduce(
+        (count, { labels: { le }, value }) => (boundOf(le) <= bound ? count + value : count),
+        0,
+      );
+    const lines = [...bounds, Infinity].map((bound) =>
+      line(
+        `${name}_bucket`,
+        { ...own, le: bound === Infinity ? "+Inf" : String(bound) },
+        upTo(bound),
+      ),
+    );
+    return [
+      ...lines,
+      line(`${name}_sum`, own, (sums.get(key) ?? 0) / per),
+      line(`${name}_count`, own, upTo(Infinity)),
+    ];
+  });
+}
+
+/** Labels mean the same in any order. */
+function keyOf(labels: Record<string, string>): string {
+  return labelText(
+    Object.fromEntries(Object.entries(labels).toSorted(([one], [other]) => (one < other ? -1 : 1))),
+  );
+}
+
+const boundOf = (le: string | undefined): number =>
+  le === undefined || le === "+Inf" ? Infinity : Number(le);
+
+function withoutBound(labels: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).filter(([label]) => label !== "le"));
+}
+
+/** Every combination of labels whose values are known here; none if those of one are not. */
+function combinations({ labels }: Metric, names: KnownNames): Record<string, string>[] {
+  let all: Record<string, string>[] = [{}];
+  for (const [label, own] of Object.entries(labels)) {
+    const values = typeof own === "string" ? names[label] : own;
+    if (values === undefined) return [];
+    all = all.flatMap((one) => values.map((value) => ({ ...one, [label]: value })));
+  }
+  return all;
+}
+
+function linesOf(samples: readonly Valued[]): string[] {
+  return samples.map(({ name, labels, value }) => line(name, labels, value));
+}
+
+function line(name: string, labels: Record<string, string>, value: number): string {
+  const text = labelText(labels);
+  return `${name}${text === "" ? "" : `{${text}}`} ${value}`;
+}
+
+function labelText(labels: Record<string, string>): string {
+  return Object.entries(labels)
+    .map(
+      ([label, value]) =>
+        `${label}="${value.replace(/[\\"\n]/g, (found) => escaped[found] ?? found)}"`,
+    )
+    .join(",");
+}
+
+const escaped: Record<string, string> = { "\\": "\\\\", '"': '\\"', "\n": "\\n" };
+
+function escapedHelp(help: string): string {
+  return help.replace(/[\\\n]/g, (found) => escaped[found] ?? found);
+}
+
+/** The cache counts under names of its own, which `GET /api/cache/metrics` has too. */
+const cacheSeries: Record<string, string> = {
+  "cache.kvErrors": "luna_cache_errors_total{kind=kv}",
+  "cache.kvRateLimited": "luna_cache_errors_total{kind=kv_rate_limited}",
+  "cache.tagIndexErrors": "luna_cache_errors_total{kind=tag_index}",
+  "cache.corrupt": "luna_cache_errors_total{kind=corrupt}",
+  "cache.tooLarge": "luna_cache_errors_total{kind=too_large}",
+  "cache.loadErrors": "luna_cache_errors_total{kind=load}",
+  "cache.loads": "luna_cache_loads_total",
+  "cache.refreshes": "luna_cache_refreshes_total",
+  "cache.writes": "luna_cache_writes_total",
+  "cache.purges": "luna_cache_purges_total",
+};
+
+function seriesIn(totals: Readonly<Record<string, number>>): Valued[] {
+  const named = Object.entries(totals).map(([name, value]) => ({
+    ...parseSeries(cacheSeries[name] ?? name),
+    value,
+  }));
+  const cache = (name: string): number => totals[`cache.${name}`] ?? 0;
+  // Each read once, by what answered it: the cache counts those without an answer of the origin
+  // among the misses too.
+  const tiers = {
+    l1: cache("hitsL1"),
+    l2: cache("hitsL2"),
+    stale: cache("hitsStale") + cache("staleOnError"),
+    miss: cache("misses") - cache("staleOnError") - cache("fallbacks") - cache("unanswered"),
+    fallback: cache("fallbacks"),
+    unanswered: cache("unanswered"),
+  };
+  return [
+    ...named,
+    ...Object.entries(tiers).map(([tier, value]) => ({
+      name: "luna_cache_reads_total",
+      labels: { tier },
+      value,
+    })),
+  ];
+}

@@ -1,0 +1,142 @@
+import { metricOf } from "./metrics.ts";
+import { parseSeries } from "./series.ts";
+
+/** What of the fleet's counters is kept over time, for charts. Pure. */
+
+/** The charts of counts. Each point is what was counted in its step. */
+export const chartNames = [
+  "requests",
+  "errors5xx",
+  "cacheHits",
+  "cacheMisses",
+  "cacheErrors",
+  "cacheFallbacks",
+  "emailsAccepted",
+  "emailsSent",
+  "emailAttempts",
+  "emailsDead",
+  "taskRuns",
+  "taskFailures",
+] as const;
+export type ChartName = (typeof chartNames)[number];
+
+/**
+ * Counts of one step, by chart; under `latency:<bound>` the requests that took at most so many
+ * seconds, and more than the bound below.
+ */
+export type Counts = Record<string, number>;
+export type Point = { at: number; counts: Counts };
+
+const LATENCY = "latency:";
+
+/** What is kept, and for how long. */
+export const steps = [
+  { stepMs: 60_000, keptMs: 24 * 3_600_000 },
+  { stepMs: 3_600_000, keptMs: 30 * 24 * 3_600_000 },
+] as const;
+
+export const startOf = (at: number, stepMs: number): number => Math.floor(at / stepMs) * stepMs;
+
+const cacheCharts: Record<string, ChartName> = {
+  hitsL1: "cacheHits",
+  hitsL2: "cacheHits",
+  hitsStale: "cacheHits",
+  misses: "cacheMisses",
+  fallbacks: "cacheFallbacks",
+  kvErrors: "cacheErrors",
+  tagIndexErrors: "cacheErrors",
+  corrupt: "cacheErrors",
+  tooLarge: "cacheErrors",
+};
+
+/** Where a series is counted, if anywhere. */
+function chartsOf(series: string): string[] {
+  if (series.startsWith("cache.")) return [cacheCharts[series.slice("cache.".length)] ?? []].flat();
+  const { name, labels } = parseSeries(series);
+  switch (name) {
+    case "luna_http_requests_total":
+      return labels["status"] === "5xx" ? ["requests", "errors5xx"] : ["requests"];
+    case "luna_http_request_duration_seconds_bucket":
+      return [`${LATENCY}${labels["le"] ?? "+Inf"}`];
+    case "luna_emails_accepted_total":
+      return ["emailsAccepted"];
+    case "luna_email_attempts_total":
+      return ["emailAttempts"];
+    case "luna_emails_settled_total":
+      return labels["status"] === "sent"
+        ? ["emailsSent"]
+        : labels["status"] === "dead"
+          ? ["emailsDead"]
+          : [];
+    case "luna_task_runs_total":
+      return labels["outcome"] === "failure" ? ["taskRuns", "taskFailures"] : ["taskRuns"];
+    default:
+      return [];
+  }
+}
+
+/** What a report adds to the point of the step in which it arrives. */
+export function countsOf(increments: Record<string, number>): Counts {
+  const counts: Counts = {};
+  for (const [series, increment] of Object.entries(increments)) {
+    for (const chart of chartsOf(series)) counts[chart] = (counts[chart] ?? 0) + increment;
+  }
+  return counts;
+}
+
+/** Adds to `sums` in place: there may be thousands of them. */
+export function add(sums: Counts, counts: Counts): Counts {
+  for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
+  return sums;
+}
+
+export type Charts = Record<ChartName, number[]> & {
+  requestLatencyP50Ms: (number | null)[];
+  requestLatencyP99Ms: (number | null)[];
+};
+
+/**
+ * The points of `length` steps from `from` on as one list a chart; steps in which nothing was
+ * counted are zero.
+ */
+export function chartsFrom(
+  points: readonly Point[],
+  from: number,
+  stepMs: number,
+  length: number,
+): Charts {
+  const byStep = new Map(points.map(({ at, counts }) => [at, counts]));
+  const counts = Array.from({ length }, (_, n) => byStep.get(from + n * stepMs) ?? {});
+  const lists = chartNames.map((name) => [name, counts.map((step) => step[name] ?? 0)]);
+  return {
+    ...(Object.fromEntries(lists) as Record<ChartName, number[]>),
+    requestLatencyP50Ms: counts.map((step) => latencyMs(step, 0.5)),
+    requestLatencyP99Ms: counts.map((step) => latencyMs(step, 0.99)),
+  };
+}
+
+/**
+ * Estimated within its bucket as `histogram_quantile` of Prometheus does: what lies beyond the last
+ * bound is told as that bound.
+ */
+function latencyMs(counts: Counts, quantile: number): number | null {
+  const metric = metricOf("luna_http_request_duration_seconds");
+  if (metric?.kind !== "histogram") return null;
+  const buckets = [...metric.bounds, Infinity].map((bound) => ({
+    bound,
+    count: counts[`${LATENCY}${bound === Infinity ? "+Inf" : bound}`] ?? 0,
+  }));
+  const wanted = quantile * buckets.reduce((total, { count }) => total + count, 0);
+  if (wanted === 0) return null;
+  let [below, lower] = [0, 0];
+  for (const { bound, count } of buckets) {
+    if (below + count >= wanted) {
+      const seconds =
+        bound === Infinity ? lower : lower + (bound - lower) * ((wanted - below) / count);
+      return Math.round(seconds * 1_000 * 10) / 10;
+    }
+    below += count;
+    lower = bound;
+  }
+  return null;
+}

@@ -1,0 +1,22 @@
+import { readFileSync } from "node:fs";
+
+/** Where each part names the variables that it validates. */
+export const settingsFiles = [
+  "workers/api/settings.ts",
+  "shared/alerts/settings.ts",
+  "shared/email/settings.ts",
+  "shared/lib/cache/rules/variables.ts",
+  "shared/lib/circuit-breaker/rules/variables.ts",
+  "shared/lib/worker/placement.ts",
+];
+
+/** Every variable that a schema of the settings names. */
+export const validatedVariables: readonly string[] = [
+  ...new Set(
+    settingsFiles.flatMap((file) =>
+      [...readFileSync(file, "utf8").matchAll(/[ {]([A-Z][A-Z_]+): [vwrtmo]/g)].map(
+        ([, name]) => name ?? "",
+      ),
+    ),
+  ),
+];

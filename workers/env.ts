@@ -1,0 +1,63 @@
+import type { AlertVariables } from "../shared/alerts/settings.ts";
+import type { QueueMessage } from "../shared/email/queue-messages.ts";
+import type { EmailVariables } from "../shared/email/settings.ts";
+import type { CacheVariables, CacheTagIndex } from "../shared/lib/cache/index.ts";
+import type { BreakerVariables, CircuitBreaker } from "../shared/lib/circuit-breaker/index.ts";
+import type { PlacementEnv } from "../shared/lib/worker/placement.ts";
+import type { ScheduledTasksRpc } from "../shared/schedule/rpc.ts";
+import type { TaskWatchdog } from "../shared/schedule/watchdog/object.ts";
+import type { Telemetry } from "../shared/telemetry/object.ts";
+import type { AuthVariables, CorsVariables } from "./api/settings.ts";
+
+/**
+ * The bindings of the three Workers, written by hand to mirror `wrangler.{api,consumer,cron}.toml`;
+ * `test/stack/env.test.ts` asserts that they agree. (Generated types of three Workers collide on
+ * one global name.)
+ */
+
+/**
+ * Variables and secrets: text that nothing has checked. Each part validates its own on first use.
+ */
+export type Variables = AlertVariables &
+  AuthVariables &
+  BreakerVariables &
+  CacheVariables &
+  CorsVariables &
+  EmailVariables &
+  PlacementEnv;
+
+export interface ApiEnv extends Variables {
+  DB: D1Database;
+  CACHE: KVNamespace;
+  EMAIL_QUEUE: Queue<QueueMessage>;
+  CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
+  CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
+  TELEMETRY: DurableObjectNamespace<Telemetry>;
+  TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
+  CRON: Fetcher & ScheduledTasksRpc;
+  RATE_LIMIT_KEY: RateLimit;
+  RATE_LIMIT_IP: RateLimit;
+  ANALYTICS?: AnalyticsEngineDataset;
+}
+
+export interface ConsumerEnv extends Variables {
+  DB: D1Database;
+  EMAIL_QUEUE: Queue<QueueMessage>;
+  EMAIL_DLQ: Queue<QueueMessage>;
+  EMAIL?: SendEmail;
+  CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
+  TELEMETRY: DurableObjectNamespace<Telemetry>;
+  ANALYTICS?: AnalyticsEngineDataset;
+}
+
+export interface CronEnv extends Variables {
+  DB: D1Database;
+  CACHE: KVNamespace;
+  EMAIL_QUEUE: Queue<QueueMessage>;
+  EMAIL_DLQ: Queue<QueueMessage>;
+  CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
+  CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
+  TELEMETRY: DurableObjectNamespace<Telemetry>;
+  TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
+  ANALYTICS?: AnalyticsEngineDataset;
+}
