@@ -1,6 +1,7 @@
 import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { operations } from "../../shared/contract/operations.ts";
+import { knownNames } from "../../shared/dependencies/dependencies.ts";
 import { metricOf } from "../../shared/telemetry/rules/metrics.ts";
 import { dispatch } from "../../workers/api/dispatch.ts";
 import type { ApiEnv } from "../../workers/env.ts";
@@ -85,13 +86,17 @@ describe("GET /metrics", () => {
       ).toBe(1);
       return one;
     }, 10_000);
-    const names = [...operations.map(({ id }) => id), "none"];
+    const names: Record<string, readonly string[]> = {
+      ...knownNames,
+      operation: [...operations.map(({ id }) => id), "none"],
+    };
     for (const { name, metrics: series } of found.families.values()) {
       const labels = (metricOf(name) ?? metricOf(name.replace(/_(bucket|sum|count)$/, "")))?.labels;
-      for (const [label, value] of series.flatMap(({ labels: own = {} }) => Object.entries(own))) {
+      for (const [label, value] of series.flatMap((one) => Object.entries(one.labels ?? {}))) {
         if (label === "le") continue;
-        const values = labels?.[label];
-        expect(typeof values === "object" ? values : names, `${name}, ${label}`).toContain(value);
+        const own = labels?.[label];
+        const values = typeof own === "object" ? own : names[label];
+        expect(values, `${name}, ${label}`).toContain(value);
       }
     }
   }, 20_000);
