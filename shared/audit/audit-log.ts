@@ -43,7 +43,7 @@ export async function listAudit(
   const { results } = await db
     .prepare(
       `SELECT id, at, actor, operation, path, request_id AS requestId, status FROM audit_log
-       WHERE (at, id) < (?1, ?2) AND (?3 IS NULL OR actor = ?3) ORDER BY at DESC, id DESC LIMIT ?4`,
+       WHERE (at, id) < (?1, ?2) AND ${actor === null ? "?3 IS NULL" : "actor = ?3"} ORDER BY at DESC, id DESC LIMIT ?4`,
     )
     .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", actor, limit)
     .all<AuditEntry>();

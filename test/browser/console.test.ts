@@ -85,6 +85,12 @@ describe("signing in", () => {
   });
 });
 
+it("a browser whose language is no language tag shows the console with its charts", async () => {
+  const page = await signedIn("", { language: "en-US@posix" });
+  await page.locator(".plot canvas").first().waitFor();
+  expect(await page.evaluate("navigator.language")).toBe("en-GB");
+});
+
 it("a breaker that opens since KV fails is seen, explained and reset", async () => {
   await api("POST", "/api/users", { userId: "kv", email: "kv@example.com" });
   await vi.waitFor(

@@ -17,7 +17,8 @@ import { SmtpSink } from "../support/sink.ts";
 const SCREENSHOTS = "test-output/screenshots";
 export const READONLY_TOKEN = "test-readonly-token-0123456789abcdef";
 
-type Look = { width?: number; colorScheme?: "light" | "dark" };
+/** `language`: what the browser says that it speaks, which need be no language tag. */
+type Look = { width?: number; colorScheme?: "light" | "dark"; language?: string };
 
 /** The real `npm start` beside a real mail server that refuses on command, and a real browser. */
 export function useConsole() {
@@ -64,7 +65,7 @@ export function useConsole() {
   /** A tab that nobody has signed in to yet. What it complains of fails the test. */
   async function open(
     hash = "",
-    { width = 1_440, colorScheme = "light" }: Look = {},
+    { width = 1_440, colorScheme = "light", language }: Look = {},
   ): Promise<Page> {
     const context = await browser.newContext({
       viewport: { width, height: 900 },
@@ -72,6 +73,11 @@ export function useConsole() {
       locale: "en-GB",
     });
     contexts.push(context);
+    if (language !== undefined) {
+      await context.addInitScript(
+        `Object.defineProperty(Navigator.prototype, "language", { get: () => ${JSON.stringify(language)} })`,
+      );
+    }
     const page = await context.newPage();
     page.on("pageerror", (error) => wrong.push(String(error)));
     // That the API refuses something is no mistake of the page, though the browser calls it an

@@ -303,6 +303,7 @@ const httpRows: Row[] = [
     [413, "too_large"],
     [415, "unsupported"],
   ),
+  ...answers([451, "security_error"], [431, "headers_too_large"], [402, "payment_required"]),
   ...answers(
     [422, "missing_required_field"],
     [409, "invalid_idempotent_request"],

@@ -57,6 +57,22 @@ export class SqliteD1 {
     return this.#run({ sql, values }).results as Row[];
   }
 
+  /**
+   * The plans of the statements that `work` runs, in their order: what SQLite does, step by step.
+   */
+  async plans(work: (db: D1Database) => Promise<unknown>): Promise<string[][]> {
+    const texts: string[] = [];
+    const db = this.binding(() => undefined);
+    const prepare = (sql: string): D1PreparedStatement => {
+      texts.push(sql);
+      return db.prepare(sql);
+    };
+    await work({ prepare, batch: db.batch } as D1Database);
+    return texts.map((sql) =>
+      this.rows<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) => detail),
+    );
+  }
+
   #batch(batch: Bound[]): ReturnType<SqliteD1["rows"]>[] {
     this.#db.exec("BEGIN");
     try {
@@ -72,13 +88,13 @@ export class SqliteD1 {
   #run({ sql, values }: Bound): { results: Record<string, unknown>[]; meta: { changes: number } } {
     const statement = this.#statements.get(sql) ?? this.#db.prepare(sql);
     this.#statements.set(sql, statement);
-    if (/^\s*(SELECT|WITH)/i.test(sql) || /\bRETURNING\b/.test(sql))
+    if (!isWrite({ sql }) || /\bRETURNING\b/.test(sql))
       return { results: statement.all(...values), meta: { changes: 0 } };
     return { results: [], meta: { changes: Number(statement.run(...values).changes) } };
   }
 }
 
-const isWrite = ({ sql }: Bound): boolean => !/^\s*(SELECT|WITH)/i.test(sql);
+const isWrite = ({ sql }: Pick<Bound, "sql">): boolean => !/^\s*(SELECT|WITH|EXPLAIN)/i.test(sql);
 
 /** The storage of one Durable Object. It outlives the object. */
 export function objectStorage(setAlarm: (at: number) => void): DurableObjectStorage {

@@ -1,7 +1,7 @@
 import type { Cursor } from "../../http/lists.ts";
 import type { AttemptDetail } from "../rules/lifecycle.ts";
 import { ringAfter } from "../rules/retry-policy.ts";
-import type { RungMail } from "./emails.ts";
+import { isTroubled, type RungMail } from "./emails.ts";
 
 /** SQL of burying dead mails, showing them and replaying them. */
 
@@ -114,14 +114,28 @@ export type DeadLetterFilter = {
   buriedBefore?: number | undefined;
 };
 
-/** A filter as SQL over `d` (the letter) and `e` (its mail), with `?1` the filter as JSON. */
-const matchesFilter = `(?1 ->> 'kind' IS NULL OR d.kind = ?1 ->> 'kind') AND (?1 ->> 'reason' IS NULL OR d.reason = ?1 ->> 'reason')
-  AND (?1 ->> 'tenant' IS NULL OR e.tenant = ?1 ->> 'tenant') AND (?1 ->> 'to' IS NULL OR LOWER(e.to_address) = LOWER(?1 ->> 'to'))
+/**
+ * A filter as SQL over `d` (the letter) and `e` (its mail), with `?1` the filter as JSON. All but
+ * the recipient: what they leave out is gone through, and there is no more than a few days of it.
+ */
+const matchesRest = `(?1 ->> 'kind' IS NULL OR d.kind = ?1 ->> 'kind') AND (?1 ->> 'reason' IS NULL OR d.reason = ?1 ->> 'reason')
+  AND (?1 ->> 'tenant' IS NULL OR e.tenant = ?1 ->> 'tenant')
   AND (?1 ->> 'buriedBefore' IS NULL OR d.buried_at < ?1 ->> 'buriedBefore')`;
 
-const letters = `SELECT d.id, d.kind, d.generation, d.reason, d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
-                        d.raw_body AS rawBody, d.buried_at AS buriedAt, d.expires_at AS expiresAt
-                 FROM dead_letters d LEFT JOIN emails e ON e.id = d.id`;
+/**
+ * The letters of a recipient are found by their emails: the order of a CROSS JOIN is the order that
+ * SQLite goes by.
+ *
+ * @param join `CROSS`: without those that have no email
+ */
+const lettersOf = ({ to }: DeadLetterFilter, join: "LEFT" | "CROSS"): string =>
+  to === undefined
+    ? `dead_letters d ${join} JOIN emails e ON e.id = d.id WHERE ${matchesRest}`
+    : `emails e CROSS JOIN dead_letters d ON d.id = e.id
+       WHERE LOWER(e.to_address) = LOWER(?1 ->> 'to') AND e.status = 'dead' AND e.${isTroubled} AND ${matchesRest}`;
+
+const letterColumns = `d.id, d.kind, d.generation, d.reason, d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
+                       d.raw_body AS rawBody, d.buried_at AS buriedAt, d.expires_at AS expiresAt`;
 type LetterRow = Omit<DeadLetter, "lastError"> & { lastError: string | null };
 
 function deadLetter(row: LetterRow): DeadLetter {
@@ -140,7 +154,7 @@ export async function listDeadLetters(
 ): Promise<DeadLetter[]> {
   const { results } = await db
     .prepare(
-      `${letters} WHERE ${matchesFilter} AND (d.buried_at, d.id) > (?2, ?3) ORDER BY d.buried_at, d.id LIMIT ?4`,
+      `SELECT ${letterColumns} FROM ${lettersOf(filter, "LEFT")} AND (d.buried_at, d.id) > (?2, ?3) ORDER BY d.buried_at, d.id LIMIT ?4`,
     )
     .bind(JSON.stringify(filter), after?.at ?? 0, after?.id ?? "", limit)
     .all<LetterRow>();
@@ -148,7 +162,12 @@ export async function listDeadLetters(
 }
 
 export async function findDeadLetter(db: D1Database, id: string): Promise<DeadLetter | null> {
-  const row = await db.prepare(`${letters} WHERE d.id = ?1`).bind(id).first<LetterRow>();
+  const row = await db
+    .prepare(
+      `SELECT ${letterColumns} FROM dead_letters d LEFT JOIN emails e ON e.id = d.id WHERE d.id = ?1`,
+    )
+    .bind(id)
+    .first<LetterRow>();
   return row === null ? null : deadLetter(row);
 }
 
@@ -160,7 +179,7 @@ export async function oldestDeadMails(
 ): Promise<string[]> {
   const { results } = await db
     .prepare(
-      `SELECT d.id FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.kind = 'email' AND ${matchesFilter} ORDER BY d.buried_at, d.id LIMIT ?2`,
+      `SELECT d.id FROM ${lettersOf(filter, "CROSS")} AND d.kind = 'email' ORDER BY d.buried_at, d.id LIMIT ?2`,
     )
     .bind(JSON.stringify(filter), limit)
     .all<{ id: string }>();

@@ -173,20 +173,23 @@ export type EmailFilter = {
   before: Cursor | null;
 };
 
+/** As the indexes `emails_troubled_...` have it, word for word. */
+export const isTroubled = "status IN ('unknown', 'pinned', 'dead')";
+
 /** One page of mails, newest first. */
 export async function listEmails(
   db: D1Database,
   { tenant, status, to, before }: EmailFilter,
   limit: number,
 ): Promise<StoredEmail[]> {
-  // The status stands in the text, so that its partial index can serve; the plus keeps the tenant's
-  // index out of that. One recipient has fewer mails than any of them.
-  const isNarrow = status !== null || to !== null;
+  // Each combination of filters has an index of its own. Those of a status are partial, so the
+  // status and their condition stand in the text.
   const conditions = [
     "(created_at, id) < (?1, ?2)",
-    tenant === null ? "?3 IS NULL" : `${isNarrow ? "+" : ""}tenant = ?3`,
-    status === null ? "1" : `${to === null ? "" : "+"}status = '${status}'`,
+    tenant === null ? "?3 IS NULL" : "tenant = ?3",
     to === null ? "?5 IS NULL" : "LOWER(to_address) = ?5",
+    ...(status === null ? [] : [`status = '${status}'`]),
+    ...(status !== null && (tenant !== null || to !== null) ? [isTroubled] : []),
   ];
   const { results } = await db
     .prepare(

@@ -56,7 +56,7 @@ export async function listSuppressions(
   const { results } = await db
     .prepare(
       `SELECT CAST(id AS TEXT) AS id, address, scope, reason, note, created_at AS createdAt FROM suppressions
-       WHERE (?1 IS NULL OR address = LOWER(?1)) AND suppressions.id > CAST(?2 AS INTEGER) ORDER BY suppressions.id LIMIT ?3`,
+       WHERE ${address === null ? "?1 IS NULL" : "address = LOWER(?1)"} AND suppressions.id > CAST(?2 AS INTEGER) ORDER BY suppressions.id LIMIT ?3`,
     )
     .bind(address, after?.id ?? "0", limit)
     .all<Suppression & { id: string }>();

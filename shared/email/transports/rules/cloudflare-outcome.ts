@@ -6,8 +6,8 @@ import type { AttemptDetail, Outcome } from "../../rules/lifecycle.ts";
  *
  * | Observed | Outcome |
  * |---|---|
- * | the payload, a header or the size is wrong (`E_VALIDATION_ERROR`, `E_FIELD_MISSING`, `E_TOO_MANY_RECIPIENTS`, `E_CONTENT_TOO_LARGE`, `E_HEADER_*`, `E_HEADERS_*`) | refused for good |
- * | the recipient is suppressed or not allowed (`E_RECIPIENT_SUPPRESSED`, `E_RECIPIENT_NOT_ALLOWED`) | refused for good |
+ * | the payload, a header or the size is wrong (`E_VALIDATION_ERROR`, `E_FIELD_MISSING`, `E_TOO_MANY_*`, `E_CONTENT_TOO_LARGE`, `E_HEADER_*`, `E_HEADERS_*`) | refused for good |
+ * | the recipient is suppressed or not allowed (`E_RECIPIENT_SUPPRESSED`, `E_RECIPIENT_NOT_ALLOWED`, spelled `RCPT_NOT_ALLOWED` by the runtime) | refused for good |
  * | the sender or its domain is not set up (`E_SENDER_NOT_VERIFIED`, `E_SENDER_DOMAIN_NOT_AVAILABLE`) | refused for now: it says nothing about this mail |
  * | a limit is reached (`E_RATE_LIMIT_EXCEEDED`, `E_DAILY_LIMIT_EXCEEDED`) | refused for now |
  * | it could not be delivered (`E_DELIVERY_FAILED`) | refused for now |
@@ -21,14 +21,7 @@ export function cloudflareError(error: unknown): Outcome {
     ...(code !== null && { code }),
     text: message.slice(0, MAX_TEXT_LENGTH),
   };
-  if (
-    code !== null &&
-    /^E_(VALIDATION_ERROR|FIELD_MISSING|TOO_MANY_RECIPIENTS|CONTENT_TOO_LARGE|RECIPIENT_\w+|HEADERS?_\w+)$/.test(
-      code,
-    )
-  ) {
-    return { kind: "refused_permanent", detail };
-  }
+  if (code !== null && aboutTheEmail.test(code)) return { kind: "refused_permanent", detail };
   if (code === "E_DAILY_LIMIT_EXCEEDED")
     return { kind: "refused_transient", detail, retryAfterMs: DAILY_LIMIT_RETRY_MS };
   if (code !== null && (setUp.has(code) || limits.has(code) || code === "E_DELIVERY_FAILED"))
@@ -55,6 +48,8 @@ export function speaksAgainstCloudflare({ kind, detail }: Outcome): boolean {
 
 const MAX_TEXT_LENGTH = 500;
 const DAILY_LIMIT_RETRY_MS = 3_600_000;
+const aboutTheEmail =
+  /^(E_(VALIDATION_ERROR|FIELD_MISSING|TOO_MANY_\w+|CONTENT_TOO_LARGE|RECIPIENT_\w+|HEADERS?_\w+)|RCPT_NOT_ALLOWED)$/;
 const setUp = new Set(["E_SENDER_NOT_VERIFIED", "E_SENDER_DOMAIN_NOT_AVAILABLE"]);
 const limits = new Set(["E_RATE_LIMIT_EXCEEDED", "E_DAILY_LIMIT_EXCEEDED"]);
 
@@ -62,7 +57,7 @@ function describe(error: unknown): { code: string | null; message: string } {
   if (!(error instanceof Error)) return { code: null, message: String(error) };
   const { code } = error as Error & { code?: unknown };
   return {
-    code: typeof code === "string" && /^E_\w{1,64}$/.test(code) ? code : null,
+    code: typeof code === "string" && /^(E|RCPT)_\w{1,64}$/.test(code) ? code : null,
     message: error.message,
   };
 }

@@ -24,6 +24,7 @@ describe("an answer of Resend", () => {
   it.each([
     [400, "validation_error", "refused_permanent", false],
     [400, "invalid_idempotency_key", "refused_permanent", false],
+    [451, "security_error", "refused_permanent", false],
     [401, "missing_api_key", "refused_transient", true],
     [401, "restricted_api_key", "refused_transient", true],
     [403, "invalid_api_key", "refused_transient", true],
@@ -51,6 +52,26 @@ describe("an answer of Resend", () => {
       text: "said Resend",
     });
     expect(speaksAgainstResend(outcome)).toBe(against);
+  });
+
+  // RFC 9110, 15.5: the client erred, so that the request was not carried out.
+  it("of 4xx is never open and opens no breaker, but for those that are about more than this email", () => {
+    const about = (status: number): string => {
+      const outcome = error(status, "");
+      return `${outcome.kind}${speaksAgainstResend(outcome) ? ", against the provider" : ""}`;
+    };
+    const others = new Map<string, number[]>();
+    for (let status = 400; status < 500; status += 1)
+      others.set(about(status), [...(others.get(about(status)) ?? []), status]);
+    expect(others.get("unknown")).toEqual([409]);
+    expect(others.get("refused_transient, against the provider")).toEqual([
+      401, 402, 403, 404, 405, 407, 408, 410, 421, 425, 429,
+    ]);
+    expect([...others.keys()].toSorted()).toEqual([
+      "refused_permanent",
+      "refused_transient, against the provider",
+      "unknown",
+    ]);
   });
 
   it("that cannot be read leaves the fate open, whatever its shape", () => {

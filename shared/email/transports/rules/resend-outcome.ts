@@ -8,11 +8,12 @@ import type { AttemptDetail, Outcome } from "../../rules/lifecycle.ts";
  * |---|---|
  * | 2xx with an id | accepted |
  * | 2xx that cannot be read | unknown |
- * | 400, 413, 415, 422: the request is wrong | refused for good |
- * | 401, 403: the key or the domain is; 404, 405: the address that we ask | refused for now: it says nothing about this mail |
- * | 408, 425, 429: it was not processed | refused for now; `Retry-After` is the floor |
+ * | 401, 402, 403, 407: the key, the account, the domain or the way there is wrong | refused for now: it is not about this email |
+ * | 404, 405, 410: the address that we ask is wrong | the same |
+ * | 408, 421, 425, 429: it was not processed, and may be sent again | refused for now; `Retry-After` is the floor |
  * | 521, 523, 525, 526, 530: Cloudflare did not reach the provider | refused for now |
  * | 409: another request with this key is under way, or had another body | unknown |
+ * | any other 4xx, such as 400, 413, 422, 451: the request is wrong, and was not carried out | refused for good |
  * | any other status | unknown: it may have been processed |
  * | no answer | unknown: it may have arrived |
  *
@@ -39,12 +40,13 @@ export function resendOutcome(
       detail: { ...detail, code: status, text: "accepted", providerId: id },
     };
   }
-  if (wrongRequest.has(status)) return { kind: "refused_permanent", detail };
   if (notProcessed.has(status)) {
     const retryAfterMs =
       retryAfterMsOf(retryAfter, now) ?? (quotas.has(String(detail.code)) ? QUOTA_RETRY_MS : null);
     return { kind: "refused_transient", detail, ...(retryAfterMs !== null && { retryAfterMs }) };
   }
+  if (status >= 400 && status < 500 && status !== KEY_CONFLICT)
+    return { kind: "refused_permanent", detail };
   return { kind: "unknown", detail };
 }
 
@@ -74,13 +76,15 @@ export function speaksAgainstResend({ kind, detail }: Outcome): boolean {
 
 const MAX_TEXT_LENGTH = 500;
 const MAX_ID_LENGTH = 200;
-const wrongRequest = new Set([400, 413, 415, 422]);
-const notProcessed = new Set([401, 403, 404, 405, 408, 425, 429, 521, 523, 525, 526, 530]);
+const KEY_CONFLICT = 409;
+const notProcessed = new Set([
+  401, 402, 403, 404, 405, 407, 408, 410, 421, 425, 429, 521, 523, 525, 526, 530,
+]);
 /** When to look again after a quota of a day or a month, if the provider does not say. */
 const QUOTA_RETRY_MS = 3_600_000;
 const quotas = new Set(["daily_quota_exceeded", "monthly_quota_exceeded"]);
 const aboutTheKey = new Set([
-  "409",
+  String(KEY_CONFLICT),
   "concurrent_idempotent_requests",
   "invalid_idempotent_request",
 ]);

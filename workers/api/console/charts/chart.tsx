@@ -1,7 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import UPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
 import { exactText, numberText } from "../format.ts";
+import "uplot/dist/uPlot.min.css";
+// Before the chart library, which does not load in a browser whose language is no language tag.
+import { OWN_LANGUAGE } from "./language.ts";
 
 type Line = { label: string; values: readonly (number | null)[]; color: "a" | "b" | "c" | "bad" };
 
@@ -109,8 +111,12 @@ function optionsFor(
 ): UPlot.Options {
   const style = getComputedStyle(element);
   const color = (name: string): string => style.getPropertyValue(name).trim();
-  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-  const hour = new Intl.DateTimeFormat("en-GB", {
+  const day = new Intl.DateTimeFormat(OWN_LANGUAGE, {
+    day: "numeric",
+    month: "short",
+    timeZone: "UTC",
+  });
+  const hour = new Intl.DateTimeFormat(OWN_LANGUAGE, {
     hour: "2-digit",
     minute: "2-digit",
     timeZone: "UTC",

@@ -1,0 +1,75 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { CountedPlatform } from "../support/counted-platform.ts";
+import { callWith, signUpAs, type TestUser } from "./support.ts";
+
+/**
+ * What lists read when thousands of rows are stored that they do not show. The plans:
+ * shared/database/query-plans.test.ts.
+ */
+
+const STORED = 3_000;
+/** A page of 20 and one more, each with its index entry, and who asks. */
+const MAX_ROWS_READ = 60;
+const numbers = `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${STORED})`;
+
+let user: TestUser;
+let platform: CountedPlatform;
+
+beforeAll(async () => {
+  user = await signUpAs("pro");
+  const statuses = ["sent", "unknown", "pinned", "dead"]
+    .map((status, n) => `WHEN ${n} THEN '${status}'`)
+    .join(" ");
+  await env.DB.batch([
+    env.DB.prepare(
+      `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, due_at, ring_after, created_at, updated_at)
+       ${numbers} SELECT 'stored-' || n, 'user:other', 1, CASE n % 4 ${statuses} END, 'a@b.cc', 'Popular@example.com', 'Hi', 1, 1, n, n FROM numbers`,
+    ),
+    env.DB.prepare(
+      `INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at, expires_at)
+       SELECT id, 'email', 1, 'exhausted', 1, created_at, 9e15 FROM emails WHERE status = 'dead'`,
+    ),
+    env.DB.prepare(
+      `INSERT INTO suppressions (address, scope, reason, created_at) ${numbers} SELECT n || '@example.com', 'all', 'bounce', n FROM numbers`,
+    ),
+    env.DB.prepare(
+      `INSERT INTO audit_log (id, at, actor, operation, path, request_id)
+       ${numbers} SELECT 'a' || n, n, 'somebody', 'suppress', '/', 'r' FROM numbers`,
+    ),
+  ]);
+});
+beforeEach(() => void (platform = new CountedPlatform()));
+afterEach(() => void vi.restoreAllMocks());
+
+const emails = ["", "&status=unknown", "&status=pinned", "&status=dead"].flatMap((status) =>
+  ["", "&to=popular@example.com", "&to=nobody@example.com"].map(
+    (to) => `/api/emails?limit=20${status}${to}`,
+  ),
+);
+const ofAdmin = [
+  ...emails,
+  "/api/admin/email/dlq?to=nobody@example.com",
+  "/api/admin/email/suppressions?address=nobody@example.com",
+  "/api/admin/audit?actor=nobody",
+];
+
+const rowsReadBy = async (path: string, token?: string): Promise<number> => {
+  const { status } = await callWith({ DB: platform.database(env.DB) })(
+    "GET",
+    path,
+    undefined,
+    token === undefined ? {} : { token },
+  );
+  expect(status).toBe(200);
+  const { d1RowsRead } = await platform.take();
+  return d1RowsRead;
+};
+
+it.each(emails)("GET %s by a user who has no emails reads next to nothing", async (path) => {
+  expect(await rowsReadBy(path, user.token)).toBeLessThanOrEqual(MAX_ROWS_READ);
+});
+
+it.each(ofAdmin)("GET %s by an admin reads little more than it shows", async (path) => {
+  expect(await rowsReadBy(path)).toBeLessThanOrEqual(MAX_ROWS_READ);
+});
