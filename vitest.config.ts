@@ -1,6 +1,10 @@
-import { availableParallelism } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
+import { writeLocalConfigs } from "./scripts/local-configs.ts";
+import { TEST_TIMEOUT_MS } from "./test/support/limits.ts";
 
 type PoolOptions = Extract<Parameters<typeof cloudflareTest>[0], { wrangler?: unknown }>;
 const migrations = await readD1Migrations("./migrations");
@@ -13,11 +17,34 @@ if (process.env["SEED"] === undefined) {
   process.stderr.write(`SEED=${process.env["SEED"]}\n`);
 }
 
+/**
+ * How often each property test runs: 300 times here, 2,000 in `.ci/run`, 100,000 in `npm run
+ * test:deep`.
+ */
+process.env["RUNS"] ??= "300";
+
 /** For tests inside workerd, which see no environment. */
 const provide = {
   migrations,
   seed: Number(process.env["SEED"]),
-  runs: process.env["DEEP"] === undefined ? 100 : 3_000,
+  runs: Number(process.env["RUNS"]),
+};
+
+/**
+ * Copies of the three TOMLs, away from the `.dev.vars` of whoever runs the tests, which Wrangler
+ * reads beside a configuration.
+ */
+const configs = mkdtempSync(join(tmpdir(), "luna-test-configs-"));
+writeLocalConfigs(configs, {});
+rmSync(join(configs, ".dev.vars"));
+process.once("exit", () => rmSync(configs, { recursive: true, force: true }));
+
+/** Of every project. */
+const common = {
+  testTimeout: TEST_TIMEOUT_MS,
+  hookTimeout: TEST_TIMEOUT_MS,
+  teardownTimeout: TEST_TIMEOUT_MS,
+  sequence: { groupOrder: 1 },
 };
 
 /** One project inside workerd, with a Worker's own Wrangler configuration on real D1 and queues. */
@@ -34,7 +61,7 @@ function inWorkerd(
         verbose: false,
         remoteBindings: false,
         miniflare: miniflare ?? {},
-        wrangler: { configPath: `./wrangler.${name}.toml` },
+        wrangler: { configPath: join(configs, `wrangler.${name}.json`) },
         ...(main === undefined ? {} : { main }),
       }),
     ],
@@ -48,8 +75,7 @@ function inWorkerd(
       ],
       globalSetup,
       provide,
-      // A machine that is busy is slow; nothing here is about time.
-      testTimeout: 30_000,
+      ...common,
     },
   };
 }
@@ -70,6 +96,16 @@ export default defineConfig({
     // Most of what they do is to wait, so that two more than there are cores are not too many.
     maxWorkers: availableParallelism() + 2,
     projects: [
+      // What must not break comes first, and alone.
+      {
+        test: {
+          name: "mission",
+          include: ["test/mission/**/*.test.ts"],
+          setupFiles: ["./test/support/seed.ts", "./test/support/log-guard.ts"],
+          ...common,
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         test: {
           name: "unit",
@@ -82,6 +118,7 @@ export default defineConfig({
             "test/docs/**/*.test.ts",
           ],
           setupFiles: ["./test/support/seed.ts", "./test/support/log-guard.ts"],
+          ...common,
         },
       },
       // luna-cron does not run beside luna-api here; `stack` has the three of them.
@@ -128,30 +165,9 @@ export default defineConfig({
         },
         "./test/cron/entry.ts",
       ),
-      {
-        test: {
-          name: "stack",
-          include: ["test/stack/**/*.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
-      {
-        test: {
-          name: "browser",
-          include: ["test/browser/**/*.test.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        test: {
-          name: "process",
-          include: ["test/process/**/*.test.ts"],
-          testTimeout: 240_000,
-          hookTimeout: 60_000,
-        },
-      },
+      { test: { name: "stack", include: ["test/stack/**/*.test.ts"], ...common } },
+      { test: { name: "browser", include: ["test/browser/**/*.test.ts"], ...common } },
+      { test: { name: "process", include: ["test/process/**/*.test.ts"], ...common } },
     ],
   },
 });

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { eventually } from "../test/support/eventually.ts";
 import { Mailbox } from "./mailbox.ts";
 import { isListening } from "./ports.ts";
 
@@ -49,7 +50,7 @@ async function start(): Promise<Mailbox> {
   const [smtpPort = 0, mailboxPort = 0] = ports;
   const mailbox = new Mailbox(processes, { port: 0, smtpPort, mailboxPort, stateDir }, {});
   mailbox.run().catch((error: unknown) => (failed = error));
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await Promise.all(ports.map(isListening))).toEqual([true, true]),
   );
   return mailbox;
@@ -89,5 +90,5 @@ it("an outage that is over before the server's process has ended is still no fai
 it("a server that ends by itself is a failure", async () => {
   await start();
   theProcessEnds();
-  await vi.waitFor(() => expect(String(failed)).toContain("the mailbox ended (exit code 0)"));
+  await eventually(() => expect(String(failed)).toContain("the mailbox ended (exit code 0)"));
 });

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { eventually } from "../test/support/eventually.ts";
 import { outageSocket, serveOutages } from "./outages.ts";
 
 let directory = "";
@@ -45,7 +46,7 @@ it("the mailbox is down for as long as somebody holds the line, who hears when i
 it("a mailbox comes back when whoever broke it dies", async () => {
   const socket = await breakIt();
   socket.destroy();
-  await vi.waitFor(() => expect(happened).toEqual(["down", "up"]));
+  await eventually(() => expect(happened).toEqual(["down", "up"]));
 });
 
 it("nobody brings it back before the last of several has ended", async () => {

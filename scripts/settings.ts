@@ -22,8 +22,8 @@ import { authSettings, corsOrigins } from "../workers/api/settings.ts";
 import type { Variables } from "../workers/env.ts";
 import { variableNames } from "./deploy/variables.ts";
 
-/** The variables and secrets of local runs. */
-export const DEV_VARS = ".dev.vars";
+/** The file with the variables and secrets of local runs. The tests have one of their own. */
+export const DEV_VARS = process.env["DEV_VARS"] || ".dev.vars";
 
 /** Where `npm start` listens and keeps its state. */
 export type StartSettings = {

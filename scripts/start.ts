@@ -23,7 +23,8 @@ import {
 } from "./settings.ts";
 
 const LOCAL_OPERATOR = "oncall@luna.example";
-const READY_TIMEOUT_MS = 60_000;
+/** Only a hang takes so long: Workers that end are noticed at once. */
+const READY_TIMEOUT_MS = 300_000;
 const MINUTE_MS = 60_000;
 
 const processes = new Processes();
@@ -176,7 +177,7 @@ async function untilHealthy({ port }: StartSettings): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   while (Date.now() < deadline) {
     const healthy = await fetch(`http://127.0.0.1:${port}/health`, {
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(30_000),
     }).then(
       (response) => response.ok,
       () => false,

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { relatedReads } from "../../shared/accounts/rules/keys.ts";
 import type { CacheTagIndex } from "../../shared/lib/cache/tags/object/object.ts";
 import type { ApiEnv } from "../../workers/env.ts";
+import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
@@ -278,7 +279,7 @@ describe("a write to an account", () => {
   it("leaves no intent behind when its purge was delivered", async () => {
     const { userId } = await signUp();
     await call("PATCH", `/api/users/${userId}`, { tier: "pro" });
-    await vi.waitFor(async () => expect(await intents()).toEqual([]));
+    await eventually(async () => expect(await intents()).toEqual([]));
   });
 
   it("is answered though the index is down: the intent stands in D1 with every name, and this isolate holds to the write", async () => {
@@ -289,7 +290,7 @@ describe("a write to an account", () => {
     const user = await signUp(api);
     const paths = pathsOf(user);
     for (const path of paths) await api("GET", path);
-    await vi.waitFor(async () => expect(await intents()).toEqual([]));
+    await eventually(async () => expect(await intents()).toEqual([]));
 
     index.down = true;
     const email = `new-${user.email}`;
@@ -324,7 +325,7 @@ describe("a write to an account", () => {
         })
       ).body.user.tier,
     ).toBe("pro");
-    await vi.waitFor(async () => expect(await intents()).toHaveLength(1));
+    await eventually(async () => expect(await intents()).toHaveLength(1));
     await env.DB.prepare("DELETE FROM purge_intents").run();
   });
 });
@@ -415,7 +416,7 @@ describe("POST /api/admin/cache/invalidate", () => {
   it("of a user names every key under which there may be something, and deletes it from KV", async () => {
     const user = await signUp();
     for (const at of pathsOf(user)) await call("GET", at);
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await env.CACHE.get(`user:${user.userId}:usage`)).not.toBeNull(),
     );
     const { body } = await call("POST", path, { userId: user.userId });
@@ -523,10 +524,8 @@ describe("GET /api/admin/cache/tags/:tag", () => {
     const user = await signUp();
     for (const path of pathsOf(user)) await call("GET", path);
     const tag = encodeURIComponent(`user:${user.userId}`);
-    await vi.waitFor(
-      async () =>
-        expect((await call("GET", `/api/admin/cache/tags/${tag}`)).body.members).toHaveLength(7),
-      5_000,
+    await eventually(async () =>
+      expect((await call("GET", `/api/admin/cache/tags/${tag}`)).body.members).toHaveLength(7),
     );
     const { body } = await call("GET", `/api/admin/cache/tags/${tag}?limit=2`);
     expect(body).toMatchObject({
@@ -575,13 +574,11 @@ describe("GET /api/cache/metrics", () => {
       await first("GET", `/api/users/${user.userId}`);
       await second("GET", `/api/users/${user.userId}`);
     }
-    await vi.waitFor(
-      async () =>
-        expect((await first("GET", "/api/cache/metrics")).body).toMatchObject({
-          hits: 18,
-          misses: 2,
-        }),
-      8_000,
+    await eventually(async () =>
+      expect((await first("GET", "/api/cache/metrics")).body).toMatchObject({
+        hits: 18,
+        misses: 2,
+      }),
     );
     const { body } = await first("GET", "/api/cache/metrics");
     expect(body).toMatchObject({
@@ -593,7 +590,7 @@ describe("GET /api/cache/metrics", () => {
       fallbacks: 0,
       loads: 2,
     });
-  }, 20_000);
+  });
 
   it("says so when one of its parts does not answer, and hides nothing of the other", async () => {
     vi.spyOn(console, "error").mockReturnValue();

@@ -1,6 +1,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { brokenBreakers } from "../support/isolates.ts";
 import { call, callWith, deadDatabase, freshBreakers } from "./support.ts";
 
@@ -216,7 +217,7 @@ describe("reads of the database", () => {
     const database = countingDatabase();
     const api = callWith({ DB: database.binding, CIRCUIT_BREAKER: binding });
     let reader = 0;
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       // Another user each time: for one whose read has just failed D1 is not asked anyway.
       const refused = await api("GET", `/api/users/ada-${(reader += 1)}`);
       expect(refused).toMatchObject({
@@ -226,7 +227,7 @@ describe("reads of the database", () => {
       const retryAfter = Number(refused.headers.get("Retry-After"));
       expect(retryAfter).toBeGreaterThanOrEqual(1);
       expect(retryAfter).toBeLessThanOrEqual(31);
-    }, 10_000);
+    });
     const { asked } = database;
     for (let n = 0; n < 20; n += 1)
       expect((await api("GET", `/api/users/eve-${n}`)).status).toBe(503);
@@ -234,13 +235,10 @@ describe("reads of the database", () => {
 
     database.down = false;
     await api("POST", `${path}/database/reset`, { reason: "D1 is back" });
-    await vi.waitFor(async () => expect((await api("GET", "/api/users/ada")).status).toBe(404), {
-      timeout: 10_000,
-      interval: 100,
-    });
+    await eventually(async () => expect((await api("GET", "/api/users/ada")).status).toBe(404));
     const { items } = (await api("GET", `${path}/database/history`)).body;
     expect(items.map((item: { cause: string }) => item.cause)).toEqual(["reset", "threshold"]);
-  }, 30_000);
+  });
 
   it("are refused while the breaker is open, and writes are not: they try all the same", async () => {
     const { call: api } = admin();
@@ -248,10 +246,8 @@ describe("reads of the database", () => {
     await api("POST", `${path}/database/open`, { reason: "maintenance" });
     let reader = 0;
     // An isolate's first read does not wait for what the breaker says.
-    await vi.waitFor(
-      async () =>
-        expect(await api("GET", `/api/users/bob-${(reader += 1)}`)).toMatchObject(refused),
-      10_000,
+    await eventually(async () =>
+      expect(await api("GET", `/api/users/bob-${(reader += 1)}`)).toMatchObject(refused),
     );
     const user = { userId: "written-while-open", email: "written-while-open@example.com" };
     expect((await api("POST", "/api/users", user)).status).toBe(201);

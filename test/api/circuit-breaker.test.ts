@@ -8,6 +8,7 @@ import type {
   SyncReply,
   SyncRequest,
 } from "../../shared/lib/circuit-breaker/rules/rpc.ts";
+import { eventually } from "../support/eventually.ts";
 import { brokenBreakers, DependencyDown, fail, newIsolate, succeed } from "../support/isolates.ts";
 
 /** The real object in workerd, with its storage; clients as isolates have them. */
@@ -49,10 +50,8 @@ describe("the breaker of the fleet", () => {
     const { name, stub } = newBreaker();
     for (let n = 1; n <= 5; n += 1) {
       await expect(newIsolate(env.CIRCUIT_BREAKER, name).run(fail)).rejects.toThrow(DependencyDown);
-      await vi.waitFor(
-        async () =>
-          expect(await stub.inspect()).toMatchObject(n < 5 ? { failures: n } : { state: "OPEN" }),
-        5_000,
+      await eventually(async () =>
+        expect(await stub.inspect()).toMatchObject(n < 5 ? { failures: n } : { state: "OPEN" }),
       );
       await evictDurableObject(stub);
     }
@@ -69,7 +68,7 @@ describe("the breaker of the fleet", () => {
     await Promise.allSettled(
       Array.from({ length: 30 }, () => newIsolate(env.CIRCUIT_BREAKER, name).run(fail)),
     );
-    await vi.waitFor(async () => expect((await stub.inspect()).state).toBe("OPEN"), 5_000);
+    await eventually(async () => expect((await stub.inspect()).state).toBe("OPEN"));
     expect(await history({ name, stub })).toMatchObject([
       { from: "CLOSED", to: "OPEN", epoch: 2, cause: "threshold" },
     ]);
@@ -95,13 +94,10 @@ describe("the breaker of the fleet", () => {
     const { binding, requests } = brokenBreakers("works", env.CIRCUIT_BREAKER);
     const isolate = newIsolate(binding, name);
     await isolate.run(succeed);
-    await vi.waitFor(() => expect(isolate.lease.view).not.toBeNull());
+    await eventually(() => expect(isolate.lease.view).not.toBeNull());
     for (let n = 0; n < 10_000; n += 1)
       await isolate.run(n % 5_000 === 100 ? fail : succeed).catch(() => undefined);
-    await vi.waitFor(
-      async () => expect(await stub.inspect()).toMatchObject({ failures: 2 }),
-      5_000,
-    );
+    await eventually(async () => expect(await stub.inspect()).toMatchObject({ failures: 2 }));
     expect(requests()).toBeLessThanOrEqual(1 + 2);
 
     await stub.forceOpen(by);
@@ -121,16 +117,12 @@ describe("the breaker of the fleet", () => {
         newBreaker().name,
       );
       for (let n = 0; n < 5; n += 1) await isolate.run(fail).catch(() => undefined);
-      await vi.waitFor(
-        async () => {
-          await isolate.run(fail).catch(() => undefined);
-          expect(isolate.lease.local?.snapshot.state).toBe("OPEN");
-        },
-        { timeout: 10_000, interval: 100 },
-      );
+      await eventually(async () => {
+        await isolate.run(fail).catch(() => undefined);
+        expect(isolate.lease.local?.snapshot.state).toBe("OPEN");
+      });
       expect(await isolate.run(succeed)).toBeInstanceOf(CircuitOpen);
     },
-    20_000,
   );
 
   it("is dropped in the middle of a call and loses no failure that it had answered", async () => {
@@ -140,7 +132,7 @@ describe("the breaker of the fleet", () => {
     const isolate = newIsolate(env.CIRCUIT_BREAKER, breaker.name);
     await isolate.run(fail).catch(() => undefined);
     await eviction;
-    await vi.waitFor(async () => expect((await breaker.stub.inspect()).state).toBe("OPEN"), 5_000);
+    await eventually(async () => expect((await breaker.stub.inspect()).state).toBe("OPEN"));
   });
 });
 
@@ -243,23 +235,20 @@ describe("an operator's override", () => {
     const { name, stub } = newBreaker();
     const isolates = Array.from({ length: 5 }, () => newIsolate(env.CIRCUIT_BREAKER, name));
     await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
-    await vi.waitFor(() => expect(isolates.every(({ lease }) => lease.view !== null)).toBe(true));
+    await eventually(() => expect(isolates.every(({ lease }) => lease.view !== null)).toBe(true));
     await stub.forceOpen(by);
     const forcedAt = Date.now();
     const rejected = new Set<number>();
-    await vi.waitFor(
-      async () => {
-        const answers = await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
-        for (const [n, answer] of answers.entries())
-          if (answer instanceof CircuitOpen) rejected.add(n);
-        expect(rejected.size).toBe(5);
-      },
-      { timeout: 10_000, interval: 50 },
-    );
+    await eventually(async () => {
+      const answers = await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
+      for (const [n, answer] of answers.entries())
+        if (answer instanceof CircuitOpen) rejected.add(n);
+      expect(rejected.size).toBe(5);
+    });
     // Each was told under a lease that began before the order.
     for (const { lease } of isolates)
       expect(lease.view?.askedAt).toBeLessThanOrEqual(forcedAt + 5_000 + 100);
-  }, 20_000);
+  });
 });
 
 describe("what is not valid", () => {

@@ -1,6 +1,7 @@
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { QueueMessage } from "../../shared/email/queue-messages.ts";
+import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { fakeQueue } from "../support/mails.ts";
@@ -385,7 +386,7 @@ describe("POST /api/emails", () => {
     } as unknown as Queue<QueueMessage>;
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const answer = callWith({ EMAIL_QUEUE: silent })("POST", "/api/emails", mail);
-    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+    await eventually(() => expect(vi.getTimerCount()).toBe(1));
     vi.runAllTimers();
     vi.useRealTimers();
     expect((await answer).status).toBe(202);

@@ -5,6 +5,7 @@ import { knownNames } from "../../shared/dependencies/dependencies.ts";
 import { metricOf } from "../../shared/telemetry/rules/metrics.ts";
 import { dispatch } from "../../workers/api/dispatch.ts";
 import type { ApiEnv } from "../../workers/env.ts";
+import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { scraped, valueOf } from "../support/scraped.ts";
 import { call, callDefective, callWith, deadDatabase } from "./support.ts";
@@ -33,7 +34,7 @@ describe("GET /metrics", () => {
     await call("GET", "/no-such-path");
     await call("PUT", "/no-such-path", undefined, { token: null });
     const of = { operation: "getUser", status: "4xx" };
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const found = await scrape();
       expect(valueOf(found, "luna_http_requests_total", { ...of, method: "GET" })).toBe(1);
       expect(valueOf(found, "luna_http_requests_total", { ...of, method: "HEAD" })).toBe(1);
@@ -56,8 +57,8 @@ describe("GET /metrics", () => {
       expect(
         Number(valueOf(found, "luna_telemetry_last_report_timestamp_seconds", { worker: "api" })),
       ).toBeGreaterThan(0);
-    }, 10_000);
-  }, 20_000);
+    });
+  });
 
   it("has no label but of the sets that are fixed, whatever callers ask for", async () => {
     const odd = [
@@ -79,13 +80,13 @@ describe("GET /metrics", () => {
         );
     // What an isolate has counted it reports together.
     await call("HEAD", "/openapi.json");
-    const found = await vi.waitFor(async () => {
+    const found = await eventually(async () => {
       const one = await scrape();
       expect(
         valueOf(one, "luna_http_requests_total", { operation: "getOpenApi", method: "HEAD" }),
       ).toBe(1);
       return one;
-    }, 10_000);
+    });
     const names: Record<string, readonly string[]> = {
       ...knownNames,
       operation: [...operations.map(({ id }) => id), "none"],
@@ -99,7 +100,7 @@ describe("GET /metrics", () => {
         expect(values, `${name}, ${label}`).toContain(value);
       }
     }
-  }, 20_000);
+  });
 
   it("counts accepted mails, transactions by outcome and uncaught exceptions", async () => {
     vi.spyOn(console, "error").mockReturnValue();
@@ -118,7 +119,7 @@ describe("GET /metrics", () => {
       ).status,
     ).toBe(503);
     expect((await callDefective("GET", "/api/admin/alerts")).status).toBe(500);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const found = await scrape();
       const transactions = (outcome: string) =>
         valueOf(found, "luna_database_transactions_total", { outcome });
@@ -127,8 +128,8 @@ describe("GET /metrics", () => {
         [2, 1, 1],
       );
       expect(valueOf(found, "luna_uncaught_exceptions_total", { worker: "api" })).toBe(1);
-    }, 10_000);
-  }, 20_000);
+    });
+  });
 
   it("reads what is now from where it is: backlog, dead letters, tasks and breakers", async () => {
     const found = await scrape();
@@ -196,7 +197,7 @@ it("what is counted goes to Workers Analytics Engine too, if that is bound", asy
     indexes: ["luna_http_requests_total"],
     blobs: ["luna_http_requests_total", "operation=getUser", "method=GET", "status=4xx"],
   });
-  await vi.waitFor(() => expect(points).toContainEqual(expected), 10_000);
+  await eventually(() => expect(points).toContainEqual(expected));
 });
 
 it("no request waits for telemetry, or fails with it", async () => {

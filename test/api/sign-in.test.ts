@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { call, callWith } from "./support.ts";
 
@@ -231,7 +232,7 @@ describe("the audit log", () => {
       userId: "audited",
       email: "audited@example.com",
     });
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await entries()).toMatchObject([
         {
           operation: "createUser",
@@ -252,12 +253,12 @@ describe("the audit log", () => {
       userId: "quiet",
       email: "quiet@example.com",
     });
-    await vi.waitFor(async () => expect((await entries())[0].status).toBe(201));
+    await eventually(async () => expect((await entries())[0].status).toBe(201));
     await env.DB.prepare("DELETE FROM audit_log").run();
     await call("POST", "/api/users", { userId: "" });
     await call("GET", "/api/users/quiet");
     await call("PATCH", "/api/users/quiet", { email: "quiet@example.org" }, { token: body.apiKey });
-    await vi.waitFor(async () => expect(await entries()).toEqual([]));
+    await eventually(async () => expect(await entries()).toEqual([]));
   });
 
   it("keeps nobody from mending things while D1 is down, and the Worker's log says what it lacks", async () => {

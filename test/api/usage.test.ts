@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith, deadDatabase, rowsInAll, signUpAs, type TestUser } from "./support.ts";
 
@@ -31,7 +32,7 @@ describe("POST /api/users/:userId/usage", () => {
       renders: 1,
       storageBytes: 0,
     });
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await db.prepare("SELECT COUNT(*) AS n FROM purge_intents").first("n")).toBe(0),
     );
   });

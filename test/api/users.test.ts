@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import * as contract from "../../shared/contract/users.ts";
+import { eventually } from "../support/eventually.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith, deadDatabase, rowsInAll, signUpAs } from "./support.ts";
 
@@ -490,7 +491,7 @@ describe("GET /api/users/:userId/export", () => {
         ),
       ]),
     );
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect((await call("GET", `/api/users/${ada.userId}/export`)).body.lastSeenAt).not.toBeNull(),
     );
     const { status, body } = await call("GET", `/api/users/${ada.userId}/export`, undefined, ada);
@@ -566,7 +567,7 @@ describe("when a user was last seen", () => {
     expect(await seen(userId)).toBeNull();
     const before = Date.now();
     expect((await call("GET", "/api/me", undefined, { token: apiKey })).status).toBe(200);
-    await vi.waitFor(async () => expect(await seen(userId)).toBeGreaterThanOrEqual(before));
+    await eventually(async () => expect(await seen(userId)).toBeGreaterThanOrEqual(before));
     await call("DELETE", `/api/users/${userId}`);
     expect(await seen(userId)).toBeNull();
   });

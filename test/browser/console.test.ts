@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { lockStore } from "../../scripts/demo/break.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   accessibilityProblems,
   layoutShift,
@@ -28,12 +29,8 @@ async function deadMail(to: string): Promise<string> {
     phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null;
   const { id } = (await api("POST", "/api/emails", { to, subject: "Your receipt", text: "Thanks" }))
     .body;
-  await vi.waitFor(
-    async () => expect((await api("GET", `/api/admin/email/dlq/${id}`)).status).toBe(200),
-    {
-      timeout: 20_000,
-      interval: 200,
-    },
+  await eventually(async () =>
+    expect((await api("GET", `/api/admin/email/dlq/${id}`)).status).toBe(200),
   );
   sink.fault = () => null;
   return String(id);
@@ -93,13 +90,10 @@ it("a browser whose language is no language tag shows the console with its chart
 
 it("a breaker that opens since KV fails is seen, explained and reset", async () => {
   await api("POST", "/api/users", { userId: "kv", email: "kv@example.com" });
-  await vi.waitFor(
-    async () => {
-      await api("GET", "/api/users/kv");
-      await lockStore(stage.stateDir, "kv").mend();
-    },
-    { timeout: 20_000, interval: 500 },
-  );
+  await eventually(async () => {
+    await api("GET", "/api/users/kv");
+    await lockStore(stage.stateDir, "kv").mend();
+  });
   const page = await signedIn();
   const kv = lockStore(stage.stateDir, "kv");
   try {
@@ -145,7 +139,7 @@ it("a dead mail is found by its recipient, understood, replayed, and arrives", a
   expect(await accessibilityProblems(page)).toEqual([]);
   await write(page, "Replay");
   await page.getByRole("heading", { level: 1, name: "Mail" }).waitFor();
-  await page.locator(".lead").getByText("sent").waitFor({ timeout: 20_000 });
+  await page.locator(".lead").getByText("sent").waitFor();
   expect(sink.delivered.map(({ to }) => to)).toEqual(["late@example.com"]);
   expect(sink.copiesOf(id)).toBe(1);
   await screenshot(page, "mail-1440-light");
@@ -160,13 +154,11 @@ it("all dead letters of a filter are replayed with progress, and one that is unw
   await page.getByRole("button", { name: "Count what would be replayed" }).click();
   await page.getByRole("button", { name: "Replay 2 mails" }).click();
   await page.getByText("Done: 2 of 2 queued again.").waitFor();
-  await vi.waitFor(
-    () =>
-      expect(sink.delivered.map(({ to }) => to).toSorted()).toEqual([
-        "many-2@example.com",
-        "many-3@example.com",
-      ]),
-    20_000,
+  await eventually(() =>
+    expect(sink.delivered.map(({ to }) => to).toSorted()).toEqual([
+      "many-2@example.com",
+      "many-3@example.com",
+    ]),
   );
   expect(sink.copiesOf(ids[0] ?? "")).toBe(0);
   await page.getByText("There is no dead letter.").waitFor();

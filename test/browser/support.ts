@@ -11,6 +11,7 @@ import {
 } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { freePort, Luna, mailServerAt } from "../process/luna.ts";
+import { CONDITION_TIMEOUT_MS } from "../support/limits.ts";
 import { SmtpSink } from "../support/sink.ts";
 
 /** Where the screenshots go: to be looked at. */
@@ -43,7 +44,11 @@ export function useConsole() {
     });
     // What comes with the package for other machines, as to run it in one process, breaks more than
     // it mends.
-    const starting = playwright.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+    const starting = playwright.launch({
+      executablePath,
+      args: ["--no-sandbox", "--disable-gpu"],
+      timeout: CONDITION_TIMEOUT_MS,
+    });
     [browser] = await Promise.all([starting, luna.ready()]);
   });
   afterEach(async () => {
@@ -73,6 +78,7 @@ export function useConsole() {
       locale: "en-GB",
     });
     contexts.push(context);
+    context.setDefaultTimeout(CONDITION_TIMEOUT_MS);
     if (language !== undefined) {
       await context.addInitScript(
         `Object.defineProperty(Navigator.prototype, "language", { get: () => ${JSON.stringify(language)} })`,

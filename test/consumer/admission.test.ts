@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
+import { eventually } from "../support/eventually.ts";
 import { doorbell, eventTypes, fakeQueue, mailRow, queueMail } from "../support/mails.ts";
 
 /**
@@ -72,12 +73,12 @@ describe("a batch of doorbells", () => {
   it("meets one that may be probed: one mail is the probe, the others wait for the news", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 1_000 });
     const ids = await Promise.all(Array.from({ length: 10 }, () => queueMail(db, Date.now())));
-    await vi.waitFor(async () => expect((await breaker.inspect()).retryAfterMs).toBe(0), 5_000);
+    await eventually(async () => expect((await breaker.inspect()).retryAfterMs).toBe(0));
     expect(await consume(ids)).toBe(10);
     const timelines = await Promise.all(ids.map((id) => eventTypes(db, id)));
     expect(timelines.filter((types) => types.includes("sending"))).toHaveLength(1);
     expect(timelines.filter((types) => types.length === 1)).toHaveLength(9);
-    await vi.waitFor(async () => expect((await breaker.inspect()).state).toBe("OPEN"), 5_000);
+    await eventually(async () => expect((await breaker.inspect()).state).toBe("OPEN"));
   });
 
   it("is claimed whole when the breaker cannot be reached: a helper that is down stops no mail", async () => {
@@ -133,10 +134,7 @@ describe("with two transports", () => {
     );
     for (const id of pinned) await pin(id);
     const free = await queueMail(db, Date.now() - 1_000);
-    await vi.waitFor(
-      async () => expect((await at("email:smtp").inspect()).retryAfterMs).toBe(0),
-      5_000,
-    );
+    await eventually(async () => expect((await at("email:smtp").inspect()).retryAfterMs).toBe(0));
     await consume([...pinned, free]);
     expect(await eventTypes(db, free)).toContain("sending");
     for (const id of pinned) expect(await eventTypes(db, id)).toEqual(["queued"]);

@@ -8,6 +8,7 @@ import { leaseOn } from "../../shared/lib/circuit-breaker/guard.ts";
 import type { SyncRequest } from "../../shared/lib/circuit-breaker/rules/rpc.ts";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
+import { eventually } from "../support/eventually.ts";
 import { doorbell, fakeQueue, mailRow, queueMail, type MailRow } from "../support/mails.ts";
 import { startServer, type ScriptedServer } from "../support/scripted-client.ts";
 import type { HttpFault } from "../support/scripted-http.ts";
@@ -68,10 +69,7 @@ const withPassword = (row: Row): Row => ({
 
 /** The lease runs out and the cron sweeps; only then does the server answer. */
 const outlivesItsLease = async ({ id, server, deliver }: World): Promise<string> => {
-  await vi.waitFor(async () => expect((await server.report()).copies).toHaveLength(1), {
-    timeout: 20_000,
-    interval: 100,
-  });
+  await eventually(async () => expect((await server.report()).copies).toHaveLength(1));
   await env.DB.prepare("UPDATE emails SET lease_expires_at = 1 WHERE id = ? AND status = 'sending'")
     .bind(id)
     .run();
@@ -355,11 +353,6 @@ const documented = new Map(
  */
 const MAX_ROUNDS = 6;
 const MAX_RETRIES = 1;
-/**
- * A hand-over ends within 30 s of its beginning, by its deadline; the rest is for D1 and the
- * breaker on a busy machine.
- */
-const MAX_DELIVERY_MS = 40_000;
 /** EHLO, HELO or STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT. */
 const MAX_COMMANDS = 7;
 const CLOSED_PORT = 9;
@@ -393,7 +386,6 @@ function waitOf({
 type Measured = {
   cells: string;
   attempts: number;
-  slowestMs: number;
   requests: number;
   handOvers: number;
   connections: number;
@@ -443,14 +435,11 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
     ...row.variables,
   };
   const id = await queueMail(env.DB, Date.now(), { onUnknown: row.onUnknown });
-  let slowestMs = 0;
   const deliver = async (): Promise<void> => {
-    const began = Date.now();
     const batch = createMessageBatch("luna-email", [
       { id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body: doorbell(id) },
     ]);
     await worker.queue(batch, bindings);
-    slowestMs = Math.max(slowestMs, Date.now() - began);
   };
   const current = async () => (await mailRow(env.DB, id)) as MailRow & { updated_at: number };
 
@@ -475,14 +464,13 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
   const lease = leaseOn(bindings, `email:${row.transport}`);
   const counted = (): number => reported() + lease.tally.failures;
   // The breaker hears of an outcome in the background.
-  await vi.waitFor(() => expect(lease.isCold).toBe(false), 5_000);
+  await eventually(() => expect(lease.isCold).toBe(false));
   await scheduler.wait(0);
   return {
     cells: [first.join(", then "), status, attempts, seen?.copies.length ?? 0, counted()].join(
       " | ",
     ),
     attempts,
-    slowestMs,
     requests: seen?.requests ?? 0,
     handOvers: seen?.handOvers ?? 0,
     connections: seen?.attempts ?? attempts,
@@ -517,7 +505,7 @@ describe("the failure matrix of emails", () => {
       );
     });
     await Promise.all(work);
-  }, 120_000);
+  });
   afterAll(() => void vi.restoreAllMocks());
 
   it("has these rows on its page", () => {
@@ -531,10 +519,8 @@ describe("the failure matrix of emails", () => {
         expect(`| ${name} | ${cells} |`).toBe(`| ${name} | ${documented.get(name)} |`);
     });
 
-    it("waits no longer than its deadline, and hands over no more often than it says", () => {
-      for (const { attempts, slowestMs, requests, handOvers, connections } of measured.get(name) ??
-        []) {
-        expect(slowestMs).toBeLessThan(MAX_DELIVERY_MS);
+    it("ends, whatever the server does, and hands over no more often than it says", () => {
+      for (const { attempts, requests, handOvers, connections } of measured.get(name) ?? []) {
         expect(connections).toBe(attempts);
         expect(handOvers).toBeLessThanOrEqual(attempts);
         expect(requests).toBeLessThanOrEqual(attempts * MAX_COMMANDS);
@@ -578,7 +564,7 @@ describe("the provider that the rows are run against", () => {
       script: { faults: [{ do: "wait", times: 1 }] },
     });
     const first = post(server.port, mail, key);
-    await vi.waitFor(async () => expect((await server.report()).handOvers).toBe(1));
+    await eventually(async () => expect((await server.report()).handOvers).toBe(1));
     expect(await post(server.port, mail, key)).toMatchObject({
       status: 409,
       body: { name: "concurrent_idempotent_requests" },

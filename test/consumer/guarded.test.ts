@@ -1,10 +1,11 @@
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { Outcome } from "../../shared/email/rules/lifecycle.ts";
 import { guardTransport } from "../../shared/email/transports/guarded.ts";
 import { speaksAgainstServer } from "../../shared/email/transports/rules/smtp-outcome.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
+import { eventually } from "../support/eventually.ts";
 import { outgoingMail as mail } from "../support/outgoing-mail.ts";
 
 /** The transport behind a real breaker, with a server that answers as told. */
@@ -49,11 +50,8 @@ beforeEach(() => {
 async function openUp(): Promise<void> {
   outcome = atConnect;
   for (let n = 0; n < 5; n += 1) expect(await transport.send(mail)).toEqual(atConnect);
-  await vi.waitFor(async () => expect((await breaker.inspect()).state).toBe("OPEN"), 5_000);
-  await vi.waitFor(async () => expect((await transport.send(mail)).kind).toBe("deferred"), {
-    timeout: 10_000,
-    interval: 100,
-  });
+  await eventually(async () => expect((await breaker.inspect()).state).toBe("OPEN"));
+  await eventually(async () => expect((await transport.send(mail)).kind).toBe("deferred"));
 }
 
 describe("a guarded transport", () => {
@@ -73,7 +71,7 @@ describe("a guarded transport", () => {
       detail: { transport: "smtp", phase: "circuit-breaker" },
     });
     expect(handOvers).toBe(before);
-  }, 20_000);
+  });
 
   it("defers for a minute at most, since an operator may end it sooner", async () => {
     await breaker.forceOpen({
@@ -81,13 +79,8 @@ describe("a guarded transport", () => {
       reason: "maintenance",
       until: Date.now() + 86_400_000,
     });
-    await vi.waitFor(
-      async () =>
-        expect(await transport.send(mail)).toMatchObject({
-          kind: "deferred",
-          retryAfterMs: 60_000,
-        }),
-      5_000,
+    await eventually(async () =>
+      expect(await transport.send(mail)).toMatchObject({ kind: "deferred", retryAfterMs: 60_000 }),
     );
   });
 

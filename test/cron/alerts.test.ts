@@ -6,6 +6,7 @@ import type { Finding } from "../../shared/alerts/rules/evaluate.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
 import { readFacts, recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
 import { noteFindings, sayNotices, type Say } from "../../shared/alerts/watch.ts";
+import { eventually } from "../support/eventually.ts";
 import { fakeQueue, queueMail } from "../support/mails.ts";
 
 /** What somebody is told, and what becomes of that when a channel is broken, on a real D1. */
@@ -250,7 +251,7 @@ describe("by webhook", () => {
       } as unknown as typeof env.CIRCUIT_BREAKER,
     };
     const say = byWebhook(elsewhere, "https://hooks.example/x");
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(say(notice)).rejects.toThrow("circuit breaker of the webhook is open"),
     );
     await breaker.reset({ actor: "test", reason: "test" });

@@ -4,6 +4,7 @@ import { apiKeyKey, relatedKey, userKey } from "../../shared/accounts/rules/keys
 import { noteSeen } from "../../shared/accounts/sql/activity.ts";
 import { INDEX_NAME } from "../../shared/lib/cache/tags/rules/rpc.ts";
 import type { CronEnv } from "../../workers/env.ts";
+import { eventually } from "../support/eventually.ts";
 import { runTask } from "../support/run-task.ts";
 
 /** The cache is warmed for those who were here lately, on a real D1, KV and tag index. */
@@ -60,7 +61,7 @@ describe("warm-cache", () => {
       loaded: 6,
       failed: 0,
     });
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await inKv()).toEqual([...keysOf("now"), ...keysOf("today")].toSorted()),
     );
   });
@@ -68,7 +69,7 @@ describe("warm-cache", () => {
   it("finds warm what it has warmed, and what was written since is not made old by it", async () => {
     await user("ada", 0);
     await runTask("warm-cache", cold());
-    await vi.waitFor(async () => expect(await inKv()).toHaveLength(3));
+    await eventually(async () => expect(await inKv()).toHaveLength(3));
     expect(await runTask("warm-cache", cold())).toEqual({
       users: 1,
       warm: 3,

@@ -39,26 +39,9 @@ describe.each(pages)("%s", (page) => {
   });
 });
 
-it("the investor review has its eleven sections, in order", () => {
+it("the investor review asks for what the API has", () => {
   const text = readFileSync(".claude/commands/investor-review.md", "utf8");
-  const sections = [...text.matchAll(/^\d+\. \*\*(.+?)\*\*/gm)].map(([, title]) => title);
-  expect(sections.filter((title) => title !== undefined)).toEqual([
-    "Executive Summary",
-    "Problem & Solution",
-    "Market Analysis",
-    "Product & Technology",
-    "Traction & Metrics",
-    "Business Model",
-    "Go-to-Market Strategy",
-    "Team & Advisors",
-    "Financials & Projections",
-    "Investment Opportunity",
-    "Appendix",
-  ]);
   const asked = [...text.matchAll(/\$URL(\/[^"?\s]*)/g)].map(([, path]) => path ?? "");
   expect(asked.length).toBeGreaterThan(5);
-  expect(
-    asked.filter((path) => operationOf("GET", path) === null),
-    "it asks for what the API has",
-  ).toEqual([]);
+  expect(asked.filter((path) => operationOf("GET", path) === null)).toEqual([]);
 });

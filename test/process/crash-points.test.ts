@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import page from "../../docs/crash-points.md?raw";
+import { eventually } from "../support/eventually.ts";
 import { SmtpSink, type Step } from "../support/sink.ts";
 import { CrashingLuna, CrashPoints } from "./crashing-luna.ts";
 import { openDatabase } from "./luna.ts";
@@ -222,27 +223,21 @@ it.each(crashes)(
     };
     const fates = (expected: (id: string) => string) =>
       Object.fromEntries(ids.map((id) => [id, expected(id)]));
-    const settled = await vi.waitFor(
-      async () => {
-        const mails = await mine.mails();
-        expect(Object.fromEntries(mails.map(({ id, status }) => [id, status]))).toEqual(
-          fates(fateOf),
-        );
-        return mails;
-      },
-      { timeout: 10_000, interval: 20 },
-    );
+    const settled = await eventually(async () => {
+      const mails = await mine.mails();
+      expect(Object.fromEntries(mails.map(({ id, status }) => [id, status]))).toEqual(
+        fates(fateOf),
+      );
+      return mails;
+    });
     const dead = ids.filter((id) => fateOf(id) === "dead");
-    await vi.waitFor(
-      async () => {
-        for (const id of dead)
-          expect((await luna.call("GET", `/api/admin/email/dlq/${id}`)).body).toMatchObject({
-            id,
-            reason: "permanent",
-          });
-      },
-      { timeout: 10_000, interval: 20 },
-    );
+    await eventually(async () => {
+      for (const id of dead)
+        expect((await luna.call("GET", `/api/admin/email/dlq/${id}`)).body).toMatchObject({
+          id,
+          reason: "permanent",
+        });
+    });
 
     // A queue that outlived the crash delivers again whatever was not acknowledged.
     const last = { id: `end-of-${mine.key}`, generation: 1 };

@@ -8,10 +8,8 @@ import { promisify } from "node:util";
 import { unstable_getMiniflareWorkerOptions as workerOptionsOf } from "wrangler";
 import { tomlVariables, writeLocalConfigs } from "../../scripts/local-configs.ts";
 import { ADMIN_TOKEN, call, type Answer } from "../support/http.ts";
+import { CONDITION_TIMEOUT_MS } from "../support/limits.ts";
 import { freePort, ProcessGroup } from "./luna.ts";
-
-const OCCURS_WITHIN_MS = 20_000;
-const READY_WITHIN_MS = 30_000;
 
 /**
  * The points at which a run may be killed: the Workers and the mail server tell of each, and go on
@@ -97,7 +95,10 @@ export class CrashPoints {
     let expire: ReturnType<typeof setTimeout> | undefined;
     try {
       await new Promise<void>((reached, never) => {
-        expire = setTimeout(() => never(new Error(`"${point}" never occurred`)), OCCURS_WITHIN_MS);
+        expire = setTimeout(
+          () => never(new Error(`"${point}" never occurred`)),
+          CONDITION_TIMEOUT_MS,
+        );
         wait(reached);
       });
     } finally {
@@ -183,10 +184,10 @@ export class CrashingLuna {
     const run = new ProcessGroup(process.execPath, args, this.#environment);
     this.#run = run;
     this.#url = `http://127.0.0.1:${port}`;
-    const deadline = Date.now() + READY_WITHIN_MS;
+    const deadline = Date.now() + CONDITION_TIMEOUT_MS;
     while (!(await answers(`${this.#url}/health`))) {
       if (Date.now() > deadline)
-        throw new Error(`did not answer within ${READY_WITHIN_MS / 1_000} s:\n${run.output}`);
+        throw new Error(`did not answer within ${CONDITION_TIMEOUT_MS / 1_000} s:\n${run.output}`);
       await new Promise((next) => setTimeout(next, 20));
     }
   }
@@ -257,7 +258,7 @@ function change(file: string, main: string): void {
 }
 
 async function answers(url: string): Promise<boolean> {
-  return await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+  return await fetch(url, { signal: AbortSignal.timeout(30_000) }).then(
     (response) => response.ok,
     () => false,
   );

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createClient } from "../../shared/contract/client/client.ts";
 import { sendEmails } from "../../shared/contract/emails.ts";
-import { freePort, Luna, ProcessGroup } from "./luna.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort, Luna, ofItsOwn, ProcessGroup } from "./luna.ts";
 
 /**
  * The tours that `npm run demo` gives of one `npm start`, after each other: what one of them leaves
@@ -40,7 +41,7 @@ afterAll(async () => {
 });
 
 function runDemo(changes: Record<string, string> = {}): ProcessGroup {
-  demo = new ProcessGroup("npm", ["run", "demo"], { ...env, ...changes });
+  demo = new ProcessGroup("npm", ["run", "demo"], ofItsOwn({ ...env, ...changes }));
   return demo;
 }
 
@@ -48,7 +49,7 @@ const inbox = async (): Promise<unknown[]> =>
   await (await fetch(`http://127.0.0.1:${env["MAILBOX_PORT"]}/api/email`)).json<unknown[]>();
 
 const mailServerStopped = async (tour: ProcessGroup): Promise<void> => {
-  await vi.waitFor(() => expect(tour.output).toContain("✓ the mail server is stopped"), 30_000);
+  await eventually(() => expect(tour.output).toContain("✓ the mail server is stopped"));
   await expect(inbox()).rejects.toThrow("fetch failed");
 };
 

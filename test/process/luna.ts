@@ -5,7 +5,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { eventually } from "../support/eventually.ts";
 import { call, type Answer } from "../support/http.ts";
+import { CONDITION_TIMEOUT_MS } from "../support/limits.ts";
 import { wrongWithLine } from "../support/log-rules.ts";
 
 /**
@@ -28,8 +30,14 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * The variables with which a run uses a mail server of the test's own, whatever `.dev.vars` says.
+ * The `.dev.vars` of a developer is neither read nor written: it lies beside the state of the run.
  */
+export const ofItsOwn = (env: Record<string, string>): Record<string, string> => ({
+  ...env,
+  DEV_VARS: join(env["STATE_DIR"] ?? "", ".dev.vars"),
+});
+
+/** The variables with which a run uses a mail server of the test's own. */
 export function mailServerAt(port: number): Record<string, string> {
   return {
     SMTP_HOST: "127.0.0.1",
@@ -71,14 +79,14 @@ export class ProcessGroup {
       );
   }
 
-  /** @throws Error if any process of this run is still there ten seconds later */
+  /** @throws Error if a process of this run stays */
   async gone(): Promise<void> {
-    for (let tries = 0; tries < 200; tries += 1) {
-      if (this.processes().length === 0) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    const left = this.processes().map((pid) => read(`/proc/${pid}/cmdline`).replaceAll("\0", " "));
-    throw new Error(`left behind: ${left.join("; ")}`);
+    await eventually(() => {
+      const left = this.processes().map((pid) =>
+        read(`/proc/${pid}/cmdline`).replaceAll("\0", " "),
+      );
+      if (left.length > 0) throw new Error(`left behind: ${left.join("; ")}`);
+    });
   }
 
   /**
@@ -110,7 +118,7 @@ export class ProcessGroup {
 /** The real `npm start`. */
 export class Luna extends ProcessGroup {
   constructor(env: Record<string, string>) {
-    super("npm", ["start"], env);
+    super("npm", ["start"], ofItsOwn(env));
   }
 
   /** Waits for the line `ready http://localhost:<port>`. */
@@ -145,8 +153,7 @@ export class Luna extends ProcessGroup {
    * Signals npm alone, as a supervisor does, its whole group, as a terminal does on Ctrl-C, or only
    * the script that npm runs, as the system does when memory runs out.
    *
-   * @throws Error if any process of this run is still there ten seconds later, or if it logged what
-   *   no log line may have
+   * @throws Error if a process of this run stays, or if it logged what no log line may have
    */
   async signal(
     signal: "SIGTERM" | "SIGINT" | "SIGKILL",
@@ -187,5 +194,5 @@ export function openDatabase(stateDir: string): DatabaseSync {
   );
   if (file === undefined) throw new Error(`no database in ${directory}`);
   // The system may not have taken its locks back yet from whoever was killed just now.
-  return new DatabaseSync(join(directory, file), { timeout: 10_000 });
+  return new DatabaseSync(join(directory, file), { timeout: CONDITION_TIMEOUT_MS });
 }

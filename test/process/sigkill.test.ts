@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, expect, it, vi } from "vitest";
-import { seed } from "../support/seed.ts";
+import { afterEach, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { runs as propertyRuns, seed } from "../support/seed.ts";
 import { SmtpSink } from "../support/sink.ts";
 import { freePort, Luna, openDatabase } from "./luna.ts";
 
-const runs = process.env["DEEP"] === undefined ? 1 : 20;
+const runs = Math.ceil(Math.min(propertyRuns, 100_000) / 5_000);
 const MAILS = 60;
 
 const cleanUps: (() => Promise<void> | void)[] = [];
@@ -89,18 +90,14 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
     cleanUps.push(() => second.destroy());
     await second.ready();
     const fates = new Map<string, string>();
-    await vi.waitFor(
-      async () => {
-        for (const id of accepted.filter((one) => !fates.has(one))) {
-          const { body } = await second.call("GET", `/api/emails/${id}`);
-          if (body.status === "sent" || body.status === "unknown")
-            fates.set(id, String(body.status));
-        }
-        if (fates.size < accepted.length)
-          throw new Error(`${accepted.length - fates.size} mails are still on their way`);
-      },
-      { timeout: 120_000, interval: 500 },
-    );
+    await eventually(async () => {
+      for (const id of accepted.filter((one) => !fates.has(one))) {
+        const { body } = await second.call("GET", `/api/emails/${id}`);
+        if (body.status === "sent" || body.status === "unknown") fates.set(id, String(body.status));
+      }
+      if (fates.size < accepted.length)
+        throw new Error(`${accepted.length - fates.size} mails are still on their way`);
+    });
 
     const unknown = accepted.filter((id) => fates.get(id) === "unknown");
     const story = `seed ${seed}, killed after ${killAfterMs} ms, ${inHandOver.size} in hand-over, ${unknown.length} unknown`;

@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { freePort, Luna } from "./luna.ts";
 
 let stateDir = "";
@@ -46,11 +47,11 @@ async function inbox(): Promise<{ subject: string; headers: Record<string, strin
  * moment.
  */
 const becomesFree = async (name: string): Promise<boolean> => {
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const server = createServer().listen(Number(env[name]), "127.0.0.1");
     await once(server, "listening");
     server.close();
-  }, 10_000);
+  });
   return true;
 };
 
@@ -59,17 +60,15 @@ describe("npm start", () => {
     const first = await start();
     expect(first.output.split(first.token), "the token is printed once").toHaveLength(2);
     expect(first.token).toMatch(/^\S{32,}$/);
-    expect(readFileSync(".dev.vars", "utf8")).toContain(first.token);
+    expect(readFileSync(join(stateDir, ".dev.vars"), "utf8")).toContain(first.token);
 
     expect(
       (await first.call("POST", "/api/users", { userId: "ada", email: "ada@example.com" })).status,
     ).toBe(201);
-    await vi.waitFor(
-      async () =>
-        expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]),
-      20_000,
+    await eventually(async () =>
+      expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]),
     );
-    await vi.waitFor(() => expect(first.output).toContain('"task":"sweep-outbox"'), 10_000);
+    await eventually(() => expect(first.output).toContain('"task":"sweep-outbox"'));
     expect(await first.signal("SIGTERM")).toBe(0);
     expect(await Promise.all(["PORT", "SMTP_PORT", "MAILBOX_PORT"].map(becomesFree))).toEqual([
       true,

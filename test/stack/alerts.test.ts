@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import type { ApiEnv } from "../../workers/env.ts";
+import { eventually } from "../support/eventually.ts";
 import { useStack } from "./support.ts";
 import { walkerOn } from "./walk.ts";
 
@@ -42,8 +43,6 @@ afterEach(() => void vi.restoreAllMocks());
 /** What was said by a mail that arrived, once for each copy of it. */
 const mailed = (): string[] =>
   stack.sink.delivered.flatMap(({ mail }) => /^\[Luna\] (.*)/.exec(mail.subject ?? "")?.[1] ?? []);
-const until = (condition: () => void | Promise<void>) =>
-  vi.waitFor(condition, { timeout: 30_000, interval: 100 });
 
 it("while luna-cron is dead the watchdog tells by mail and by webhook, /health names the task, and its return is told too", async () => {
   const { TASK_WATCHDOG } = await stack.server.getWorker<ApiEnv>("luna-api").getEnv();
@@ -53,7 +52,7 @@ it("while luna-cron is dead the watchdog tells by mail and by webhook, /health n
     { task: "prune-history", dueBy: Date.now() + 3_600_000 },
   ]);
   const overdue = /^Alert: the task sweep-outbox has not run: it should have by /;
-  await until(() => {
+  await eventually(() => {
     expect(mailed()).toEqual([expect.stringMatching(overdue)]);
     expect(posted.map(({ text }) => text)).toEqual([expect.stringMatching(overdue)]);
   });
@@ -67,7 +66,7 @@ it("while luna-cron is dead the watchdog tells by mail and by webhook, /health n
   });
 
   await call("POST", "/api/admin/scheduled-tasks/tick");
-  await until(() => {
+  await eventually(() => {
     expect(mailed()).toContain("Recovered: the task sweep-outbox runs again");
     expect(posted.at(-1)?.text).toBe("Recovered: the task sweep-outbox runs again");
   });
@@ -86,7 +85,7 @@ it("a webhook that is broken breaks no run and keeps no mail back, and says what
     .run();
   answer = 500;
   expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
-  await until(() => expect(mailed()).toEqual(["Alert: 1 mail may or may not have arrived"]));
+  await eventually(() => expect(mailed()).toEqual(["Alert: 1 mail may or may not have arrived"]));
   expect(posted.length).toBeGreaterThan(0);
   const before = (await call("GET", "/api/admin/alerts")).body;
   expect(before.firing).toMatchObject([{ key: "email:unknown" }]);
@@ -110,7 +109,7 @@ it("alerts-unheard: the runbook: the operator's address is suppressed, the webho
   await call("POST", "/api/admin/email/suppressions", { address });
   expect((await walk("alerts-unheard", "press", "tick")).body.failed).toBe(0);
   const suppressed = "the address of ALERT_EMAIL is suppressed: no alert and no digest reaches it";
-  await until(() => expect(posted.map(({ text }) => text)).toEqual([`Alert: ${suppressed}`]));
+  await eventually(() => expect(posted.map(({ text }) => text)).toEqual([`Alert: ${suppressed}`]));
   await look("alerts-unheard");
   const [notice] = (await walk("alerts-unheard", "look", "listAlerts")).body.notices;
   expect(notice).toMatchObject({ key: "channel:email", webhookAt: expect.any(String) });
@@ -118,8 +117,10 @@ it("alerts-unheard: the runbook: the operator's address is suppressed, the webho
 
   await walk("alerts-unheard", "press", "unsuppress", { address });
   await walk("alerts-unheard", "press", "tick");
-  await until(() => expect(mailed()).toEqual(expect.arrayContaining([`Alert: ${suppressed}`])));
-  await until(async () => {
+  await eventually(() =>
+    expect(mailed()).toEqual(expect.arrayContaining([`Alert: ${suppressed}`])),
+  );
+  await eventually(async () => {
     const [newest] = (await walk("alerts-unheard", "look", "listAlerts")).body.notices;
     expect(newest).toMatchObject({
       kind: "recovered",

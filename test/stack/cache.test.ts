@@ -1,4 +1,5 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { useStack } from "./support.ts";
 
 /**
@@ -21,7 +22,7 @@ const neighbours = names.map((name) => ({
     },
   },
 }));
-const stack = useStack({}, neighbours);
+const stack = useStack({}, neighbours, "file");
 const { call } = stack;
 const BOUND_MS = 2_000;
 
@@ -42,7 +43,7 @@ it("isolates share KV, and a purge by an operator reaches all of them within the
     value: 1,
     how: "luna; fwd=uri-miss; stored",
   });
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect((await ask("neighbour-b", "read?tag=shared")).how).toMatch(/hit; ttl=\d+; detail=l[12]/),
   );
   // Each has an origin of its own: what changes there shows who loaded anew.
@@ -78,7 +79,7 @@ it("a crowd makes one load, and goes on when the request that leads it is aborte
   const leader = ask("neighbour-a", "read?tag=crowd&ms=1500", { signal: aborted.signal }).catch(
     () => "aborted",
   );
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect((await ask("neighbour-a", "loads")).loads).toBe(Number(loads) + 1),
   );
   const followers = Array.from({ length: 50 }, () => ask("neighbour-a", "read?tag=crowd&ms=1500"));
@@ -112,9 +113,8 @@ it("a purge that its writer could not deliver is delivered by the sweep, to an i
   expect(results).toContainEqual(
     expect.objectContaining({ task: "deliver-purges", result: { delivered: 1, purges: 1 } }),
   );
-  await vi.waitFor(
-    async () => expect((await call("GET", "/api/users/swept")).body.user.tier).toBe("pro"),
-    BOUND_MS + 1_000,
+  await eventually(async () =>
+    expect((await call("GET", "/api/users/swept")).body.user.tier).toBe("pro"),
   );
   expect(await db.prepare("SELECT COUNT(*) AS n FROM purge_intents").first("n")).toBe(0);
 });
@@ -126,8 +126,5 @@ it("what all isolates count comes together", async () => {
   };
   const before = await reads();
   for (const name of names) for (let n = 0; n < 5; n += 1) await ask(name, "read?tag=counted");
-  await vi.waitFor(async () => expect(await reads()).toBeGreaterThanOrEqual(before + 10), {
-    timeout: 15_000,
-    interval: 200,
-  });
+  await eventually(async () => expect(await reads()).toBeGreaterThanOrEqual(before + 10));
 });

@@ -1,4 +1,5 @@
-import { expect, it, vi } from "vitest";
+import { beforeEach, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { useStack } from "./support.ts";
 
 /** Five Workers that share nothing but the breaker: each runs in an isolate of its own. */
@@ -16,14 +17,18 @@ const neighbours = names.map((name) => ({
   },
 }));
 // An open time that a test can wait for.
-const stack = useStack({ BREAKER_OPEN_SECONDS: "2" }, neighbours);
+const stack = useStack({ BREAKER_OPEN_SECONDS: "2" }, neighbours, "file");
 const { call, send, until } = stack;
 const path = "/api/admin/circuit-breakers";
+
+/** Each test has one of its own. */
+let breaker = "";
+beforeEach(({ task }) => void (breaker = `shared-${task.id}`));
 
 async function ask(name: string, what: string): Promise<Record<string, unknown>> {
   const response = await stack.server
     .getWorker(name)
-    .fetch(`http://neighbour.test/${what}?breaker=shared`);
+    .fetch(`http://neighbour.test/${what}?breaker=${breaker}`);
   return (await response.json()) as Record<string, unknown>;
 }
 
@@ -34,11 +39,10 @@ it("five isolates with one failure each open the breaker, though its object is d
   for (const [n, name] of names.entries()) {
     expect(await ask(name, "fail")).toEqual({ answer: "failure" });
     const expected = n < 4 ? { state: "CLOSED", failures: n + 1 } : { epoch: 2 };
-    await vi.waitFor(
-      async () => expect(await ask("neighbour-1", "inspect")).toMatchObject(expected),
-      10_000,
+    await eventually(async () =>
+      expect(await ask("neighbour-1", "inspect")).toMatchObject(expected),
     );
-    await evict("shared");
+    await evict(breaker);
   }
   expect(await ask("neighbour-1", "history")).toMatchObject({
     value: [{ from: "CLOSED", to: "OPEN", cause: "threshold" }],
@@ -48,23 +52,17 @@ it("five isolates with one failure each open the breaker, though its object is d
 it("an operator's verbs by RPC from another Worker reach every isolate, and stand in the history", async () => {
   for (const name of names) await ask(name, "succeed");
   expect(await ask("neighbour-1", "open")).toMatchObject({ ok: true, value: { state: "OPEN" } });
-  await evict("shared");
-  await vi.waitFor(
-    async () => {
-      const answers = await Promise.all(names.map((name) => ask(name, "succeed")));
-      expect(answers.map(({ answer }) => answer)).toEqual(names.map(() => "rejected"));
-    },
-    { timeout: 10_000, interval: 100 },
-  );
+  await evict(breaker);
+  await eventually(async () => {
+    const answers = await Promise.all(names.map((name) => ask(name, "succeed")));
+    expect(answers.map(({ answer }) => answer)).toEqual(names.map(() => "rejected"));
+  });
   for (const verb of ["close", "disable", "enable", "reset"])
     expect(await ask("neighbour-2", verb)).toMatchObject({ ok: true });
-  await vi.waitFor(
-    async () => {
-      const answers = await Promise.all(names.map((name) => ask(name, "succeed")));
-      expect(answers.map(({ answer }) => answer)).toEqual(names.map(() => "success"));
-    },
-    { timeout: 10_000, interval: 100 },
-  );
+  await eventually(async () => {
+    const answers = await Promise.all(names.map((name) => ask(name, "succeed")));
+    expect(answers.map(({ answer }) => answer)).toEqual(names.map(() => "success"));
+  });
   const { value } = (await ask("neighbour-3", "history")) as {
     value: { cause: string; actor: string }[];
   };
@@ -81,21 +79,15 @@ it("a mail server that dies opens its breaker: mails wait and burn no attempt; w
     (await call("GET", path)).body.items.find(
       (item: { name: string }) => item.name === "email:smtp",
     );
-  await vi.waitFor(async () => expect((await smtp()).state).not.toBe("CLOSED"), {
-    timeout: 20_000,
-    interval: 100,
+  await eventually(async () => expect((await smtp()).state).not.toBe("CLOSED"));
+  await eventually(async () => {
+    const mails = await Promise.all(ids.map((id) => stack.email(id)));
+    expect(
+      mails.some(
+        ({ status, lastError }) => status === "queued" && lastError?.phase === "circuit-breaker",
+      ),
+    ).toBe(true);
   });
-  await vi.waitFor(
-    async () => {
-      const mails = await Promise.all(ids.map((id) => stack.email(id)));
-      expect(
-        mails.some(
-          ({ status, lastError }) => status === "queued" && lastError?.phase === "circuit-breaker",
-        ),
-      ).toBe(true);
-    },
-    { timeout: 20_000, interval: 100 },
-  );
   expect((await call("GET", "/health")).body.status).toBe("degraded");
 
   await stack.restartSink(port);
@@ -114,7 +106,7 @@ it("a mail server that dies opens its breaker: mails wait and burn no attempt; w
   expect(causes.join()).toMatch(
     /^threshold(,probe-permitted,probe-failed)*,probe-permitted,probe-succeeded$/,
   );
-}, 90_000);
+});
 
 it("what a server says of one recipient never opens it", async () => {
   stack.sink.fault = (phase) =>

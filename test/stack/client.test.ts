@@ -1,4 +1,4 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { createClient, type Client } from "../../shared/contract/client/client.ts";
 import { getEmail, listEmails, sendEmail } from "../../shared/contract/emails.ts";
 import {
@@ -17,6 +17,7 @@ import {
   listUsers,
   updateUser,
 } from "../../shared/contract/users.ts";
+import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { useStack } from "./support.ts";
 
@@ -75,9 +76,8 @@ it("leads a product's life through the typed client: sign-up, team, usage, a mai
     bodyOf(await asAda(sendEmail, mail)),
   ];
   expect(repeated.id).toBe(id);
-  await vi.waitFor(
-    async () => expect(bodyOf(await asAda(getEmail, { params: { id } })).status).toBe("sent"),
-    { timeout: 20_000 },
+  await eventually(async () =>
+    expect(bodyOf(await asAda(getEmail, { params: { id } })).status).toBe("sent"),
   );
   expect(stack.sink.copiesOf(id)).toBe(1);
   expect(bodyOf(await asAda(listEmails)).items.map((item) => item.id)).toContain(id);

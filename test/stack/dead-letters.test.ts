@@ -1,7 +1,8 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { useStack } from "./support.ts";
 
-const stack = useStack({ EMAIL_MAX_RETRIES: "1" });
+const stack = useStack({ EMAIL_MAX_RETRIES: "1" }, [], "file");
 const { call, send, until } = stack;
 
 it("buries a mail whose attempts ran out, and replays it once the mail server is back", async () => {
@@ -9,12 +10,10 @@ it("buries a mail whose attempts ran out, and replays it once the mail server is
   const id = await send("ada@example.com");
   const dead = await until(id, "dead");
   expect(dead).toMatchObject({ attempts: 2, lastError: { transport: "smtp", phase: "CONN" } });
-  await vi.waitFor(
-    async () =>
-      expect((await call("GET", "/api/admin/email/dlq")).body.items).toMatchObject([
-        { id, reason: "exhausted" },
-      ]),
-    20_000,
+  await eventually(async () =>
+    expect((await call("GET", "/api/admin/email/dlq")).body.items).toMatchObject([
+      { id, reason: "exhausted" },
+    ]),
   );
 
   await stack.restartSink(port);
@@ -64,7 +63,7 @@ it("buries a poison message with its body and delivers the mails of its batch", 
   const id = await send("carol@example.com");
 
   await until(id, "sent");
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const { body } = await call("GET", "/api/admin/email/dlq");
     expect(
       body.items
@@ -74,7 +73,7 @@ it("buries a poison message with its body and delivers the mails of its batch", 
       ["poison", '"not even an object"'],
       ["poison", '{"hello":"world"}'],
     ]);
-  }, 20_000);
+  });
   // Only mails can be replayed.
   expect((await call("POST", "/api/admin/email/process-dlq")).body.processed).toBe(0);
 });
@@ -93,14 +92,11 @@ it("loses nothing when the runtime itself dead-letters a doorbell, because the r
 
   // Claiming fails each time, so the runtime's own max_retries run out and its dead_letter_queue
   // gets the doorbell.
-  await vi.waitFor(
-    () => {
-      const log = stack.server.getLogs().map((entry) => entry.message);
-      expect(log.filter((line) => line.includes("email.claim_failed"))).toHaveLength(4);
-      expect(log.filter((line) => line.includes("dead_letter.doorbell"))).toHaveLength(1);
-    },
-    { timeout: 40_000, interval: 250 },
-  );
+  await eventually(() => {
+    const log = stack.server.getLogs().map((entry) => entry.message);
+    expect(log.filter((line) => line.includes("email.claim_failed"))).toHaveLength(4);
+    expect(log.filter((line) => line.includes("dead_letter.doorbell"))).toHaveLength(1);
+  });
   await db.prepare("ALTER TABLE gone RENAME TO email_events").run();
   expect(await stack.sweep()).toMatchObject({ rung: 1 });
   await until("m1", "sent");

@@ -1,14 +1,15 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import type { Fault } from "../support/sink.ts";
 import { useStack } from "./support.ts";
 
-const stack = useStack();
+const stack = useStack({}, [], "file");
 const { call, send, until } = stack;
 
 it("brings a new user's welcome mail into the mailbox: multipart, with the right headers", async () => {
   const created = await call("POST", "/api/users", { userId: "ada", email: "Ada@Example.com" });
   expect(created.status).toBe(201);
-  await vi.waitFor(() => expect(stack.sink.delivered).toHaveLength(1), { timeout: 20_000 });
+  await eventually(() => expect(stack.sink.delivered).toHaveLength(1));
 
   const [{ mail, raw, to, id }] = stack.sink.delivered as [(typeof stack.sink.delivered)[0]];
   expect(to).toBe("ada@example.com");
@@ -110,7 +111,7 @@ it("does not retry a permanent refusal: it goes through the dead-letter queue an
   expect(dead.attempts).toBe(1);
   expect(dead.lastError).toMatchObject({ phase: "RCPT TO", code: 550, enhancedCode: "5.1.1" });
 
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const { body } = await call("GET", "/api/admin/email/dlq");
     expect(body.items).toMatchObject([
       {
@@ -125,7 +126,7 @@ it("does not retry a permanent refusal: it goes through the dead-letter queue an
     const days =
       (Date.parse(body.items[0].expiresAt) - Date.parse(body.items[0].buriedAt)) / 86_400_000;
     expect(days).toBe(7);
-  }, 20_000);
+  });
 });
 
 it("calls a mail unknown, and sends it again only when an operator says so, when the server took it and vanished before answering", async () => {

@@ -1,4 +1,5 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { useStack } from "./support.ts";
 
 const stack = useStack({}, [
@@ -32,26 +33,18 @@ it("another Worker's mail arrives once, by queue and by RPC, however often it is
     error: { tag: "invalid", errors: [{ path: "to" }] },
   });
   await ask("queue?to=nobody&key=queued-2");
-  await vi.waitFor(
-    () =>
-      expect(stack.sink.delivered.map(({ to }) => to).toSorted()).toEqual([
-        "ada@example.com",
-        "eve@example.com",
-      ]),
-    {
-      timeout: 20_000,
-      interval: 100,
-    },
+  await eventually(() =>
+    expect(stack.sink.delivered.map(({ to }) => to).toSorted()).toEqual([
+      "ada@example.com",
+      "eve@example.com",
+    ]),
   );
-  await vi.waitFor(
-    async () => {
-      const { items } = (await stack.call("GET", "/api/admin/email/dlq?kind=poison")).body;
-      expect(items).toMatchObject([
-        { reason: expect.stringContaining("to must be one plain email address") },
-      ]);
-    },
-    { timeout: 20_000, interval: 100 },
-  );
+  await eventually(async () => {
+    const { items } = (await stack.call("GET", "/api/admin/email/dlq?kind=poison")).body;
+    expect(items).toMatchObject([
+      { reason: expect.stringContaining("to must be one plain email address") },
+    ]);
+  });
   const { items } = (await stack.call("GET", "/api/emails")).body;
   const traces = items.map(({ to, traceId }: { to: string; traceId: string }) => [to, traceId]);
   expect(Object.fromEntries(traces)).toEqual({

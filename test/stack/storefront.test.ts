@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
-import { afterAll, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, beforeEach, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { useStack } from "./support.ts";
 
@@ -16,13 +17,17 @@ await new Promise<void>((resolve) => prices.listen(0, "127.0.0.1", resolve));
 const { port } = prices.address() as { port: number };
 afterAll(() => void prices.close());
 
-const stack = useStack({}, [
-  {
-    configPath: "./examples/storefront/wrangler.toml",
-    vars: { PRICES_URL: `http://127.0.0.1:${port}` },
-    secrets: { ADMIN_TOKEN },
-  },
-]);
+const stack = useStack(
+  {},
+  [
+    {
+      configPath: "./examples/storefront/wrangler.toml",
+      vars: { PRICES_URL: `http://127.0.0.1:${port}` },
+      secrets: { ADMIN_TOKEN },
+    },
+  ],
+  "file",
+);
 beforeEach(() => {
   answer = { status: 200, cents: 100 };
   asked = 0;
@@ -48,13 +53,11 @@ it("signs a customer up by RPC and sends the receipt by queue, once however ofte
     type: "urn:luna:problem:invalid",
     errors: [{ path: "userId" }, { path: "email" }],
   });
-  await vi.waitFor(
-    () =>
-      expect(stack.sink.delivered.map(({ mail }) => mail.subject).toSorted()).toEqual([
-        "Welcome to Luna, ada",
-        "Your order 1",
-      ]),
-    { timeout: 20_000, interval: 100 },
+  await eventually(() =>
+    expect(stack.sink.delivered.map(({ mail }) => mail.subject).toSorted()).toEqual([
+      "Welcome to Luna, ada",
+      "Your order 1",
+    ]),
   );
   expect((await stack.call("GET", "/api/users/ada")).body.user).toMatchObject({
     email: "ada@example.com",
@@ -77,12 +80,8 @@ it("stops asking a service that is down, for the whole fleet, and an operator se
   answer.status = 500;
   for (let n = 0; n < 8; n += 1)
     expect((await ask("GET", `/price?sku=none-${n}`)).status).toBe(503);
-  await vi.waitFor(
-    async () => expect((await ask("GET", "/prices-health")).body).toMatchObject({ state: "OPEN" }),
-    {
-      timeout: 10_000,
-      interval: 100,
-    },
+  await eventually(async () =>
+    expect((await ask("GET", "/prices-health")).body).toMatchObject({ state: "OPEN" }),
   );
   const before = asked;
   expect((await ask("GET", "/price?sku=another")).status).toBe(503);

@@ -1,10 +1,11 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { createTestHarness, type TestHarnessOptions } from "wrangler";
 import { writeLocalConfigs } from "../../scripts/local-configs.ts";
 import type { ApiEnv } from "../../workers/env.ts";
+import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN, call as callApi, type Answer } from "../support/http.ts";
 import { wrongWithLine } from "../support/log-rules.ts";
 import { SmtpSink } from "../support/sink.ts";
@@ -19,8 +20,14 @@ const configs = writeLocalConfigs(mkdtempSync(join(tmpdir(), "luna-stack-")), {}
  * misbehaves on command.
  *
  * @param neighbours further Workers that bind what these offer
+ * @param startedFor each test has a stack of its own, or all of a file share one, which takes a
+ *   second and a half less for each
  */
-export function useStack(vars: Record<string, string> = {}, neighbours: WorkerInput[] = []) {
+export function useStack(
+  vars: Record<string, string> = {},
+  neighbours: WorkerInput[] = [],
+  startedFor: "test" | "file" = "test",
+) {
   const server = createTestHarness();
   const api = server.getWorker<ApiEnv>("luna-api");
   let sink = new SmtpSink();
@@ -40,9 +47,12 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
         .map((configPath): WorkerInput => ({ configPath, vars, secrets }))
         .concat(neighbours),
     });
-    await server.listen();
   });
+  let started = false;
   beforeEach(async () => {
+    if (started) return;
+    await server.listen();
+    started = true;
     await api.applyD1Migrations("DB");
   });
   afterEach(async () => {
@@ -50,7 +60,11 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
     sink.delivered.length = 0;
     sink.attempts.length = 0;
     const wrong = server.getLogs().flatMap(({ message }) => wrongWithLine(message));
-    await server.reset();
+    if (startedFor === "file") server.clearLogs();
+    else {
+      await server.close();
+      started = false;
+    }
     expect(wrong, "log lines").toEqual([]);
   });
   afterAll(async () => {
@@ -109,17 +123,12 @@ export function useStack(vars: Record<string, string> = {}, neighbours: WorkerIn
     },
     /** Waits until a mail has a status, however long the queue takes. */
     async until(id: string, status: string): Promise<Answer["body"]> {
-      return await vi.waitFor(
-        async () => {
-          const { body } = await call("GET", `/api/emails/${id}`);
-          if (body.status !== status)
-            throw new Error(
-              `${id} is ${body.status}, not ${status}: ${JSON.stringify(body.events)}`,
-            );
-          return body;
-        },
-        { timeout: 30_000, interval: 100 },
-      );
+      return await eventually(async () => {
+        const { body } = await call("GET", `/api/emails/${id}`);
+        if (body.status !== status)
+          throw new Error(`${id} is ${body.status}, not ${status}: ${JSON.stringify(body.events)}`);
+        return body;
+      });
     },
     /** Lets time pass for every mail: its leases, due times and rings move into the past. */
     async timePasses(ms: number): Promise<void> {

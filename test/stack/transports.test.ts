@@ -36,12 +36,13 @@ afterAll(() => void resend.close());
 const typesOf = (mail: { events: { type: string }[] }) => mail.events.map(({ type }) => type);
 
 describe("EMAIL_TRANSPORTS=resend,smtp", () => {
-  const stack = useStack({
+  const vars = {
     EMAIL_TRANSPORTS: "resend,smtp",
     RESEND_API_KEY: "re_test",
     RESEND_BASE_URL: `http://127.0.0.1:${port}`,
     RESEND_RATE_PER_SECOND: "100",
-  });
+  };
+  const stack = useStack(vars, [], "file");
   beforeEach(() => {
     taken.length = 0;
     answer = () => ({ status: 200, body: { id: `re-${taken.length}` } });

@@ -1,4 +1,4 @@
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { step, steps, type Part } from "../support/runbooks.ts";
 import type { useStack } from "./support.ts";
 
@@ -48,7 +48,5 @@ export function walkerOn({ call, db }: ReturnType<typeof useStack>) {
         `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)
          VALUES ('${id}', 'admin', 0, 'queued', 'Luna <hello@luna.example>', 'ada@example.com', 'Hello', 'Hi', 0, ${Date.now() + 900_000}, 0, 0)`,
       ),
-    eventually: (condition: () => Promise<void>) =>
-      vi.waitFor(condition, { timeout: 30_000, interval: 100 }),
   };
 }

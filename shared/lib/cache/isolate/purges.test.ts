@@ -304,7 +304,7 @@ describe("questions to the index", () => {
     expect(isolate.counts.hitsL1).toBeGreaterThan(990_000);
     expect(backends.indexRequests).toBeLessThanOrEqual(1_100);
     expect(backends.indexRequests).toBeGreaterThan(900);
-  }, 60_000);
+  });
 
   it("are at most one a second while it fails, fewer and fewer, and no read waits for it longer than once", async () => {
     await read();

@@ -8,6 +8,7 @@ import {
   type SimulatedIsolate,
   type Weather,
 } from "../../../../test/support/cache-fleet.ts";
+import { runs } from "../../../../test/support/seed.ts";
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
 import { fail, ok, type Result } from "../../base/result.ts";
 import type { Consistency, ReadOptions } from "../rules/read.ts";
@@ -18,7 +19,6 @@ import type { PurgeTags } from "../tags/rules/rpc.ts";
  * D1, whose questions and answers fast-check's scheduler delivers in any order. Whoever reads,
  * however it comes about, is never answered what a finished purge forbids.
  */
-const runs = process.env["DEEP"] === undefined ? 2_000 : 100_000;
 const BOUND_MS = 2_000;
 const keys = ["user:1", "user:1:usage", "email:1", "user:2"] as const;
 type Key = (typeof keys)[number];
@@ -309,49 +309,45 @@ const steps: fc.Arbitrary<Step>[] = [
   isolate.map((n) => step("dies", n, (world, which) => world.replace(which))),
 ];
 
-it(
-  "no read of any isolate, by whichever path, is answered what was purged",
-  { timeout: 3_600_000 },
-  async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.scheduler(),
-        fc.array(
-          fc.tuple(fc.oneof(...steps), fc.oneof(fc.nat(6), fc.constant(100), fc.constant(100))),
-          {
-            minLength: 10,
-            maxLength: 80,
-            size: "max",
-          },
-        ),
-        async (scheduler, history) => {
-          const world = new World(scheduler);
-          for (const [{ run }, deliveries] of history) {
-            await run(world);
-            await world.clock.advance(0);
-            for (let n = 0; n < deliveries && scheduler.count() > 0; n += 1) {
-              await scheduler.waitOne();
-              await world.clock.advance(0);
-            }
-          }
-          // Whatever happened, every read comes to an end.
-          for (let n = 0; n < 40 && world.reads > 0; n += 1) {
-            while (scheduler.count() > 0) {
-              await scheduler.waitOne();
-              await world.clock.advance(0);
-            }
-            await world.clock.advance(1_000);
-          }
-          await world.clock.advance(0);
-          if (world.failures.length > 0) throw world.failures[0];
-          expect(world.reads, "reads that never ended").toBe(0);
-          expect(rejections).toEqual([]);
+it("no read of any isolate, by whichever path, is answered what was purged", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.scheduler(),
+      fc.array(
+        fc.tuple(fc.oneof(...steps), fc.oneof(fc.nat(6), fc.constant(100), fc.constant(100))),
+        {
+          minLength: 10,
+          maxLength: 80,
+          size: "max",
         },
       ),
-      { numRuns: runs },
-    );
-  },
-);
+      async (scheduler, history) => {
+        const world = new World(scheduler);
+        for (const [{ run }, deliveries] of history) {
+          await run(world);
+          await world.clock.advance(0);
+          for (let n = 0; n < deliveries && scheduler.count() > 0; n += 1) {
+            await scheduler.waitOne();
+            await world.clock.advance(0);
+          }
+        }
+        // Whatever happened, every read comes to an end.
+        for (let n = 0; n < 40 && world.reads > 0; n += 1) {
+          while (scheduler.count() > 0) {
+            await scheduler.waitOne();
+            await world.clock.advance(0);
+          }
+          await world.clock.advance(1_000);
+        }
+        await world.clock.advance(0);
+        if (world.failures.length > 0) throw world.failures[0];
+        expect(world.reads, "reads that never ended").toBe(0);
+        expect(rejections).toEqual([]);
+      },
+    ),
+    { numRuns: runs },
+  );
+});
 
 afterAll(() => {
   // Histories in which nothing is ever served would prove nothing.

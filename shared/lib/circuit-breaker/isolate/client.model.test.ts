@@ -11,6 +11,7 @@ import {
   succeed,
   type Weather,
 } from "../../../../test/support/fleet.ts";
+import { runs } from "../../../../test/support/seed.ts";
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
 import { defaultSettings as settings } from "../rules/settings.ts";
 import type { Transition } from "../rules/state.ts";
@@ -22,7 +23,6 @@ import type { BreakerClient } from "./client.ts";
  * delays and loses, with isolates that die, an object that is evicted and away, and operators that
  * interfere.
  */
-const runs = process.env["DEEP"] === undefined ? 2_000 : 100_000;
 
 const mayClose = new Set<Transition["cause"]>([
   "probe-succeeded",
@@ -260,4 +260,4 @@ it(`fleets of 1 to 50 isolates, whatever happens to calls, messages, isolates, o
     ),
     { numRuns: runs },
   );
-}, 7_200_000);
+});

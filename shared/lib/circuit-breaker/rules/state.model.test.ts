@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { anyCommand } from "../../../../test/support/any-command.ts";
+import { runs } from "../../../../test/support/seed.ts";
 import { anchor, initialBreaker, snapshot, type Breaker } from "./phase.ts";
 import { defaultSettings as settings } from "./settings.ts";
 import { decide, type Decision, type Event } from "./state.ts";
 
 const PERMIT_MS = 10_000;
-const runs = process.env["DEEP"] === undefined ? 2_000 : 100_000;
 
 type Call = { epoch: number; permitId: string | null };
 type Grant = { id: string; at: number; ended: boolean };
@@ -203,4 +203,4 @@ it(`whatever the fleet, the network, the operator and the clock do: one permit a
     }),
     { numRuns: runs },
   );
-}, 600_000);
+});
