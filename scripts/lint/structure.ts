@@ -7,7 +7,7 @@ type Context = {
   filename: string;
   cwd: string;
   options: unknown[];
-  report(problem: { node: unknown; message: string }): void;
+  report(problem: { node?: unknown; loc?: unknown; message: string }): void;
 };
 
 /** Calls `check` with each module that a file imports, types included. Paths are from the root. */
@@ -104,8 +104,30 @@ const pure = {
   },
 };
 
+const MAX_COLUMNS = 100;
+/** What cannot be broken: a URL, and the module of an import. */
+const unbreakable = /https?:\/\/|^\s*(import|export|\}) .*from "/;
+
+/** A line has at most 100 columns. */
+const columns = {
+  create(context: Context & { sourceCode: { text: string } }) {
+    return {
+      Program() {
+        for (const [index, text] of context.sourceCode.text.split("\n").entries()) {
+          if (text.length <= MAX_COLUMNS || unbreakable.test(text)) continue;
+          const loc = { line: index + 1, column: MAX_COLUMNS };
+          context.report({
+            loc: { start: loc, end: { line: index + 1, column: text.length } },
+            message: `the line has ${text.length} columns, more than ${MAX_COLUMNS}`,
+          });
+        }
+      },
+    };
+  },
+};
+
 // oxlint-disable-next-line import/no-default-export -- the plugin interface asks for one
 export default {
   meta: { name: "structure" },
-  rules: { layers, "library-entry": libraryEntry, pure },
+  rules: { columns, layers, "library-entry": libraryEntry, pure },
 };
