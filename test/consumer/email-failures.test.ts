@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import page from "../../docs/email-failures.md?raw";
 import { retryPolicy } from "../../shared/email/settings.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
-import { leaseOn } from "../../shared/lib/circuit-breaker/guard.ts";
+import { isolateBreaker } from "../../shared/lib/circuit-breaker/guard.ts";
 import type { SyncRequest } from "../../shared/lib/circuit-breaker/rules/rpc.ts";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
@@ -461,10 +461,10 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
 
   const { status, attempts } = await current();
   const seen = (await server?.report()) ?? null;
-  const lease = leaseOn(bindings, `email:${row.transport}`);
-  const counted = (): number => reported() + lease.tally.failures;
+  const breaker = isolateBreaker(bindings, `email:${row.transport}`);
+  const counted = (): number => reported() + breaker.tally.failures;
   // The breaker hears of an outcome in the background.
-  await eventually(() => expect(lease.isCold).toBe(false));
+  await eventually(() => expect(breaker.isCold).toBe(false));
   await scheduler.wait(0);
   return {
     cells: [first.join(", then "), status, attempts, seen?.copies.length ?? 0, counted()].join(

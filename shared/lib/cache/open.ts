@@ -3,7 +3,7 @@ import { systemClock } from "../base/clock.ts";
 import type { Result } from "../base/result.ts";
 import { guard, type BreakerEnv } from "../circuit-breaker/index.ts";
 import { describeError, log } from "../worker/log.ts";
-import { objectNamed } from "../worker/placement.ts";
+import { getStub } from "../worker/placement.ts";
 import { listFields, type Invalid } from "../worker/validate.ts";
 import { configuredCacheSettings } from "./configured.ts";
 import { kvTier } from "./isolate/kv.ts";
@@ -75,7 +75,7 @@ function open(env: CacheEnv): Opened {
     retries: { retries, ...KV_RETRIES, deadlineMs: timeoutMs + RETRY_MARGIN_MS },
     onRejected: (dependency) => hooks.onRejected?.(dependency),
   });
-  const index = () => objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
+  const index = () => getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
   const tags = new TagIndexClient({
     ...ports,
     boundMs: settings.stalenessMs,

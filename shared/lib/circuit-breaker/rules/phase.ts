@@ -1,5 +1,5 @@
 import type { BreakerSettings } from "./settings.ts";
-import { anchorWindow, emptyWindow, type Window } from "./window.ts";
+import { clampWindowToNow, emptyWindow, type Window } from "./window.ts";
 
 /** What a breaker is, and what it tells callers. Pure; `state.ts` decides what it becomes. */
 export type Breaker = {
@@ -63,13 +63,13 @@ export const initialBreaker: Breaker = {
 
 /** What a caller needs to know for the next lease. */
 export function snapshot(breaker: Breaker, settings: BreakerSettings, now: number): Snapshot {
-  const anchored = anchor(breaker, settings, now);
-  const { epoch, phase, override } = anchored;
+  const clamped = clampToNow(breaker, settings, now);
+  const { epoch, phase, override } = clamped;
   return {
     state: phase.state,
     epoch,
     leaseMs: settings.leaseMs,
-    retryAfterMs: retryAfterMs(anchored, settings, now),
+    retryAfterMs: retryAfterMs(clamped, settings, now),
     override,
   };
 }
@@ -99,9 +99,9 @@ export function permitLeftMs({ grantedAt, lastsMs }: Permit, now: number): numbe
  * Lifts an override whose time is over, and takes times that lie in the future for now: the clock
  * was set back.
  */
-export function anchor(breaker: Breaker, settings: BreakerSettings, now: number): Breaker {
+export function clampToNow(breaker: Breaker, settings: BreakerSettings, now: number): Breaker {
   const { override } = breaker;
-  const phase = anchorPhase(breaker.phase, settings, now);
+  const phase = clampPhaseToNow(breaker.phase, settings, now);
   const lapsed =
     override.kind === "forced-open" &&
     override.ends &&
@@ -111,10 +111,10 @@ export function anchor(breaker: Breaker, settings: BreakerSettings, now: number)
   return { ...breaker, phase, override: lapsed ? { kind: "none" } : override };
 }
 
-function anchorPhase(phase: Phase, settings: BreakerSettings, now: number): Phase {
+function clampPhaseToNow(phase: Phase, settings: BreakerSettings, now: number): Phase {
   switch (phase.state) {
     case "CLOSED": {
-      const window = anchorWindow(phase.window, settings.windowMs, now);
+      const window = clampWindowToNow(phase.window, settings.windowMs, now);
       return window === phase.window ? phase : { ...phase, window };
     }
     case "OPEN":

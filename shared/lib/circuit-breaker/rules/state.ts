@@ -1,5 +1,5 @@
 import {
-  anchor,
+  clampToNow,
   permitLeftMs,
   retryAfterMs,
   type Breaker,
@@ -91,13 +91,13 @@ export function decide(
   settings: BreakerSettings,
   now: number,
 ): Decision {
-  const current = anchor(breaker, settings, now);
-  const decision = decideAnchored(current, event, settings, now);
+  const current = clampToNow(breaker, settings, now);
+  const decision = decideClamped(current, event, settings, now);
   // A corrected time that is forgotten would be corrected for ever.
   return current === breaker ? decision : { ...decision, persist: true };
 }
 
-function decideAnchored(
+function decideClamped(
   breaker: Breaker,
   event: Event,
   settings: BreakerSettings,
@@ -113,7 +113,7 @@ function decideAnchored(
     case "probe-ended":
       return probeEnded(breaker, event, settings, now);
     case "command":
-      return obey(breaker, event, now);
+      return applyCommand(breaker, event, now);
   }
 }
 
@@ -204,7 +204,7 @@ function probeEnded(
   }
 }
 
-function obey(
+function applyCommand(
   breaker: Breaker,
   { command, actor, reason }: Extract<Event, { type: "command" }>,
   now: number,

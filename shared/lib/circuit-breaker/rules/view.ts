@@ -12,7 +12,7 @@ export type View = {
    * longer.
    */
   askedAt: number;
-  toldAt: number;
+  receivedAt: number;
 };
 
 /**
@@ -21,17 +21,17 @@ export type View = {
 export type Admission = { do: "allow" } | { do: "reject"; retryAfterMs: number } | { do: "probe" };
 
 export function admissionUnder(view: View, now: number): Admission {
-  const { snapshot, toldAt } = view;
+  const { snapshot, receivedAt } = view;
   if (snapshot.state === "CLOSED") return { do: "allow" };
   const { override, retryAfterMs } = snapshot;
   // Only an operator ends this one, and renewals tell of that.
   const endless = override.kind === "forced-open" && !override.ends;
-  const leftMs = endless ? retryAfterMs : retryAfterMs - elapsedMs(toldAt, now);
+  const leftMs = endless ? retryAfterMs : retryAfterMs - elapsedMs(receivedAt, now);
   if (leftMs <= 0) return { do: "probe" };
   // What holds by now is known in a moment: the renewal is under way.
   return {
     do: "reject",
-    retryAfterMs: leaseIsOver(view, now)
+    retryAfterMs: isOutdated(view, now)
       ? Math.min(leftMs, NEWS_MS)
       : suggestedRetryMs(snapshot, leftMs),
   };
@@ -44,7 +44,7 @@ export function suggestedRetryMs({ state, leaseMs }: Snapshot, leftMs: number): 
   return state === "HALF_OPEN" ? Math.min(leftMs, leaseMs) : leftMs;
 }
 
-export function leaseIsOver({ snapshot, askedAt }: View, now: number): boolean {
+export function isOutdated({ snapshot, askedAt }: View, now: number): boolean {
   return elapsedMs(askedAt, now) >= snapshot.leaseMs;
 }
 
@@ -67,7 +67,7 @@ export function breakerFrom(
       settings,
       now,
     );
-  const durationMs = Math.max(retryAfterMs - elapsedMs(view.toldAt, now), 0);
+  const durationMs = Math.max(retryAfterMs - elapsedMs(view.receivedAt, now), 0);
   return { epoch, override, phase: { state: "OPEN", openedAt: now, durationMs, reopens: 0 } };
 }
 

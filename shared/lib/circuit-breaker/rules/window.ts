@@ -33,7 +33,7 @@ export function countWindow(window: Window, windowMs: number, now: number): Coun
  *
  * @returns the same window if nothing does
  */
-export function anchorWindow(window: Window, windowMs: number, now: number): Window {
+export function clampWindowToNow(window: Window, windowMs: number, now: number): Window {
   const current = bucketStart(windowMs, now);
   return window.some(({ start }) => start > current)
     ? [{ start: current, ...sumOf(window) }]
