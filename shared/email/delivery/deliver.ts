@@ -94,7 +94,7 @@ export function routesOf(
 ): Route[] {
   return transports.map((transport) => {
     const { name, everyMs } = transport;
-    return { name, everyMs, stance: transport.stance(), pacedUntil: paced.get(name) ?? 0 };
+    return { name, everyMs, admission: transport.admission(), pacedUntil: paced.get(name) ?? 0 };
   });
 }
 

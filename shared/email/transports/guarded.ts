@@ -44,7 +44,7 @@ export function guardTransport(
     everyMs,
     deadlineMs: transport.deadlineMs + ASK_MS,
     refresh: () => breaker.lease.refresh(ASK_MS),
-    stance: () => breaker.stance(),
+    admission: () => breaker.admission(),
     close: () => transport.close?.(),
     async send(mail) {
       try {
