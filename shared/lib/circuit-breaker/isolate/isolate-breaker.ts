@@ -222,7 +222,7 @@ export class IsolateBreaker {
     const now = clock.now();
     this.#timeouts += 1;
     if (this.local === null && (this.view === null || this.#timeouts >= TIMEOUTS_UNTIL_LOCAL)) {
-      // Calls that began before the first snapshot belong to no epoch that a later reply could name.
+      // Calls from before the first snapshot belong to no epoch that a later reply could name.
       this.#addLost(this.tally.drain());
       this.tally = this.#newTally(null);
     }
