@@ -91,7 +91,7 @@ const outlivesItsLease = async ({ id, server, deliver }: World): Promise<string>
 };
 
 const smtpRows: Row[] = [
-  smtp("none", "takes every mail", []),
+  smtp("none", "takes every email", []),
   smtp("connect", "is not there", null),
   ...dropsOrHangs("connect", "connect"),
   smtp("connect", "drops the connection, the first time", [
@@ -207,7 +207,7 @@ const smtpRows: Row[] = [
   smtp("after the dot", "keeps it, sends bytes that never become a line", [
     { phase: "body", do: "babble", of: "bytes", keeps: true },
   ]),
-  smtp("after the dot", "keeps it, `250-more` for ever", [
+  smtp("after the dot", "keeps it, `250-more` without end", [
     { phase: "body", do: "babble", of: "continuation lines", keeps: true },
   ]),
   smtp("after the dot", "keeps it, sends bytes as fast as it can", [
@@ -274,7 +274,7 @@ const once = (does: string, fault: HttpFault, more: Partial<Row> = {}): Row =>
 const inTwoMinutes = new Date(Date.now() + 120_000).toUTCString();
 
 const httpRows: Row[] = [
-  http("none", "takes every mail", []),
+  http("none", "takes every email", []),
   http("connect", "is not there", null),
   http("request", "drops the connection, unread", [{ do: "drop", unread: true }]),
   http("request", "drops the connection, unread, the first time", [
