@@ -6,6 +6,7 @@
  * Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
  * runtime.
  */
+export { fail, ok, type Result } from "../base/result.ts";
 export {
   breakerClient,
   guard,
@@ -13,6 +14,7 @@ export {
   type BreakerEnv,
   type BreakerOptions,
   type Guard,
+  type GuardOptions,
 } from "./guard.ts";
 export type { CallOptions, CallPolicy } from "./isolate/executor.ts";
 export { CircuitOpen } from "./isolate/circuit-open.ts";
