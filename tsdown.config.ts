@@ -15,7 +15,7 @@ export default defineConfig({
   platform: "neutral",
   target: "es2024",
   dts: true,
-  deps: { neverBundle: [/^(cloudflare|node):/] },
+  deps: { neverBundle: [/^(cloudflare|node):/], onlyBundle: [] },
   // Nothing in these modules acts when it is imported: what an entry does not use must not come
   // along, such as the renderer of templates with the names of templates.
   treeshake: { moduleSideEffects: false },
