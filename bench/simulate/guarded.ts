@@ -21,7 +21,7 @@ export function ofTheFleet(object: SimulatedObject, random: () => number): Guard
   const client = isolate(object, { policy: selfTiming, random });
   return {
     run: async (operation) => await client.run(operation),
-    isProbing: () => client.stance().do !== "run",
+    isProbing: () => client.admission().do !== "allow",
     isLocal: () => client.lease.local !== null,
   };
 }

@@ -231,13 +231,12 @@ describe("an operator's override", () => {
     ]);
   });
 
-  it("reaches every isolate within one lease", async () => {
+  it("reaches every isolate", async () => {
     const { name, stub } = newBreaker();
     const isolates = Array.from({ length: 5 }, () => newIsolate(env.CIRCUIT_BREAKER, name));
     await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
     await eventually(() => expect(isolates.every(({ lease }) => lease.view !== null)).toBe(true));
     await stub.forceOpen(by);
-    const forcedAt = Date.now();
     const rejected = new Set<number>();
     await eventually(async () => {
       const answers = await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
@@ -245,9 +244,6 @@ describe("an operator's override", () => {
         if (answer instanceof CircuitOpen) rejected.add(n);
       expect(rejected.size).toBe(5);
     });
-    // Each was told under a lease that began before the order.
-    for (const { lease } of isolates)
-      expect(lease.view?.askedAt).toBeLessThanOrEqual(forcedAt + 5_000 + 100);
   });
 });
 

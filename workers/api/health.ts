@@ -1,5 +1,5 @@
 import { version } from "../../package.json";
-import { owedPurges } from "../../shared/database/purge-outbox/purge-intents.ts";
+import { countPurges } from "../../shared/database/purge-outbox/pending-purges.ts";
 import { dependencies } from "../../shared/dependencies/dependencies.ts";
 import { MAX_DUE_AGE_MS } from "../../shared/email/rules/retry-policy.ts";
 import { emailBacklog, type EmailBacklog } from "../../shared/email/sql/emails.ts";
@@ -28,12 +28,12 @@ export const health: Handler = async ({ env, now }: Call) => {
   const breakers = breakerCheck(env);
   const tasks = taskCheck(env);
   let backlog: EmailBacklog;
-  let purges: Awaited<ReturnType<typeof owedPurges>>;
+  let purges: Awaited<ReturnType<typeof countPurges>>;
   try {
     // Past the breaker: this must see what is there.
     [backlog, purges] = await within(
       DATABASE_TIMEOUT_MS,
-      Promise.all([emailBacklog(env.DB, now), owedPurges(env.DB)]),
+      Promise.all([emailBacklog(env.DB, now), countPurges(env.DB)]),
     );
   } catch (error) {
     log("error", "health.database_down", describeError(error));
@@ -62,11 +62,11 @@ function emailCheck({ oldestDueAt, ...counts }: EmailBacklog, now: number) {
   return { status, oldestDueSeconds, ...counts };
 }
 
-function cacheCheck({ owed, oldestAt }: Awaited<ReturnType<typeof owedPurges>>, now: number) {
+function cacheCheck({ pending, oldestAt }: Awaited<ReturnType<typeof countPurges>>, now: number) {
   const oldestOwedSeconds =
     oldestAt === null ? 0 : Math.max(Math.floor((now - oldestAt) / 1_000), 0);
   const status: Status = oldestOwedSeconds > MAX_OWED_AGE_SECONDS ? "degraded" : "ok";
-  return { status, owedPurges: owed, oldestOwedSeconds };
+  return { status, owedPurges: pending, oldestOwedSeconds };
 }
 
 /**

@@ -22,4 +22,4 @@ export { defaultRetries, type GuardFailure, type RetrySettings } from "./isolate
 export { CircuitBreaker } from "./object/object.ts";
 export type { CircuitBreakerRpc, Inspection, Order, RecordedTransition } from "./rules/rpc.ts";
 export type { BreakerVariables } from "./rules/variables.ts";
-export type { Stance } from "./rules/view.ts";
+export type { Admission } from "./rules/view.ts";

@@ -1,11 +1,11 @@
-import { deliverPurges as deliver } from "../../../shared/database/purge-outbox/flush.ts";
+import { flushPurgeOutbox } from "../../../shared/database/purge-outbox/flush.ts";
 import type { Result } from "../../../shared/lib/base/result.ts";
 import { INDEX_NAME, type PurgeReply } from "../../../shared/lib/cache/index.ts";
 import { objectNamed } from "../../../shared/lib/worker/placement.ts";
 import type { Invalid } from "../../../shared/lib/worker/validate.ts";
 import type { CronTask } from "../task.ts";
 
-/** Delivers to the tag index the purges that whoever wrote could not. */
+/** Delivers purges to the tag index that their writers could not deliver. */
 export const deliverPurges: CronTask = {
   name: "deliver-purges",
   cron: "* * * * *",
@@ -17,6 +17,6 @@ export const deliverPurges: CronTask = {
     // RPC's types lose tuples.
     const purge = async (request: Parameters<typeof index.purge>[0]) =>
       (await index.purge(request)) as Result<PurgeReply, Invalid>;
-    return await deliver({ db: env.DB, purge }, Date.now());
+    return await flushPurgeOutbox({ db: env.DB, purge }, Date.now());
   },
 };

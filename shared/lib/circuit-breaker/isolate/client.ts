@@ -1,7 +1,7 @@
 import { elapsedMs, type Clock } from "../../base/clock.ts";
 import type { SyncReply } from "../rules/rpc.ts";
 import type { ProbeOutcome } from "../rules/state.ts";
-import { adviceMs, stanceUnder, type Stance, type View } from "../rules/view.ts";
+import { suggestedRetryMs, admissionUnder, type Admission, type View } from "../rules/view.ts";
 import { attempt, type Operation } from "./attempt.ts";
 import { CircuitOpen } from "./circuit-open.ts";
 import { Caller, type CallOptions, type CallPolicy } from "./executor.ts";
@@ -78,26 +78,27 @@ export class BreakerClient {
     lease.renewIfDue(now);
     const spare = lease.takeSpare(this.#ports.policy.timeoutMs + RETURN_MS, now);
     if (spare !== null) return this.#probe(operation, options, spare);
-    const stance = stanceUnder(lease.view, now);
-    switch (stance.do) {
-      case "run":
+    const admission = admissionUnder(lease.view, now);
+    switch (admission.do) {
+      case "allow":
         this.#rememberClosed(lease.view);
         return this.#observe(operation, options);
       case "reject":
-        return Promise.resolve(this.#rejection(stance.retryAfterMs));
-      case "ask":
+        return Promise.resolve(this.#rejection(admission.retryAfterMs));
+      case "probe":
         return this.#askUnlessAborted(operation, options, now);
     }
   }
 
   /** What a call would meet now. While nothing is known it would run. */
-  stance(): Stance {
+  admission(): Admission {
     const { view, local } = this.lease;
-    if (local === null) return view === null ? { do: "run" } : stanceUnder(view, this.#clock.now());
+    if (local === null)
+      return view === null ? { do: "allow" } : admissionUnder(view, this.#clock.now());
     const { snapshot } = local;
-    if (snapshot.state === "CLOSED") return { do: "run" };
-    const retryAfterMs = adviceMs(snapshot, snapshot.retryAfterMs);
-    return retryAfterMs > 0 ? { do: "reject", retryAfterMs } : { do: "ask" };
+    if (snapshot.state === "CLOSED") return { do: "allow" };
+    const retryAfterMs = suggestedRetryMs(snapshot, snapshot.retryAfterMs);
+    return retryAfterMs > 0 ? { do: "reject", retryAfterMs } : { do: "probe" };
   }
 
   /** Whether what `run` threw counts against the dependency. */
@@ -217,9 +218,9 @@ export class BreakerClient {
     if (reply?.granted) return await this.#probe(operation, options, permit);
     const { view, local } = this.lease;
     if (local !== null) return await this.#runLocally(operation, options, this.#clock.now(), local);
-    const stance = view === null ? null : stanceUnder(view, this.#clock.now());
-    if (stance?.do === "run") return await this.#observe(operation, options);
-    return this.#rejection(stance?.do === "reject" ? stance.retryAfterMs : 0);
+    const admission = view === null ? null : admissionUnder(view, this.#clock.now());
+    if (admission?.do === "allow") return await this.#observe(operation, options);
+    return this.#rejection(admission?.do === "reject" ? admission.retryAfterMs : 0);
   }
 
   /** One attempt, which ends with its permit. */
@@ -259,7 +260,7 @@ export class BreakerClient {
     }
     const { snapshot } = local;
     if (snapshot.state !== "CLOSED")
-      return Promise.resolve(this.#rejection(adviceMs(snapshot, snapshot.retryAfterMs)));
+      return Promise.resolve(this.#rejection(suggestedRetryMs(snapshot, snapshot.retryAfterMs)));
     return this.#observe(operation, options, local.outcomes());
   }
 

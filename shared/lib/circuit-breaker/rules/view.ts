@@ -18,27 +18,29 @@ export type View = {
 /**
  * What a call does under a view. `ask`: the open time is over, so the object decides who may try.
  */
-export type Stance = { do: "run" } | { do: "reject"; retryAfterMs: number } | { do: "ask" };
+export type Admission = { do: "allow" } | { do: "reject"; retryAfterMs: number } | { do: "probe" };
 
-export function stanceUnder(view: View, now: number): Stance {
+export function admissionUnder(view: View, now: number): Admission {
   const { snapshot, toldAt } = view;
-  if (snapshot.state === "CLOSED") return { do: "run" };
+  if (snapshot.state === "CLOSED") return { do: "allow" };
   const { override, retryAfterMs } = snapshot;
   // Only an operator ends this one, and renewals tell of that.
   const endless = override.kind === "forced-open" && !override.ends;
   const leftMs = endless ? retryAfterMs : retryAfterMs - elapsedMs(toldAt, now);
-  if (leftMs <= 0) return { do: "ask" };
+  if (leftMs <= 0) return { do: "probe" };
   // What holds by now is known in a moment: the renewal is under way.
   return {
     do: "reject",
-    retryAfterMs: leaseIsOver(view, now) ? Math.min(leftMs, NEWS_MS) : adviceMs(snapshot, leftMs),
+    retryAfterMs: leaseIsOver(view, now)
+      ? Math.min(leftMs, NEWS_MS)
+      : suggestedRetryMs(snapshot, leftMs),
   };
 }
 
 const NEWS_MS = 1_000;
 
 /** A probe mostly ends long before its permit does, and within a lease of that everybody knows. */
-export function adviceMs({ state, leaseMs }: Snapshot, leftMs: number): number {
+export function suggestedRetryMs({ state, leaseMs }: Snapshot, leftMs: number): number {
   return state === "HALF_OPEN" ? Math.min(leftMs, leaseMs) : leftMs;
 }
 
