@@ -23,8 +23,10 @@ export default {
           schema: rate,
           tags: ["rates"],
           load: async () => {
-            const asked = await rates(async () => {
-              const response = await fetch(`${env.RATES_URL}/${encodeURIComponent(currency)}`);
+            const asked = await rates(async (signal) => {
+              const response = await fetch(`${env.RATES_URL}/${encodeURIComponent(currency)}`, {
+                signal: signal ?? null,
+              });
               if (!response.ok) throw new Error(`the rates answered ${response.status}`);
               return v.parse(rate, await response.json());
             });

@@ -38,10 +38,9 @@ async function loadPrice(env: Env, sku: string): Promise<Result<Price | null, "p
     isFault: () => true,
   });
   const asked = await prices(async (signal) => {
-    const response = await fetch(
-      `${env.PRICES_URL}/${encodeURIComponent(sku)}`,
-      signal === undefined ? {} : { signal },
-    );
+    const response = await fetch(`${env.PRICES_URL}/${encodeURIComponent(sku)}`, {
+      signal: signal ?? null,
+    });
     if (response.status === 404) return null;
     if (!response.ok) throw new Error(`the price service answered ${response.status}`);
     return v.parse(price, await response.json());

@@ -20,6 +20,14 @@ const installed = join(project, "node_modules/luna-backend");
 for (const example of ["storefront", "standalone"])
   cpSync(join("examples", example), join(project, example), { recursive: true });
 
+/** The Worker that docs/install.md makes. */
+const page = readFileSync("docs/install.md", "utf8");
+const block = (language: string): string =>
+  new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "ms").exec(page)?.[1] ?? "";
+cpSync("examples/standalone/tsconfig.json", join(project, "page/tsconfig.json"));
+writeFileSync(join(project, "page/index.ts"), block("ts"));
+writeFileSync(join(project, "page/wrangler.toml"), block("toml"));
+
 const text = (file: string): string => readFileSync(join(installed, "dist/lib", file), "utf8");
 const built = readdirSync(join(installed, "dist/lib")).toSorted();
 const isScript = (file: string): boolean => file.endsWith(".js");
@@ -76,6 +84,10 @@ const stack = useStack(
     {
       configPath: join(project, "standalone/wrangler.toml"),
       vars: { RATES_URL: `http://127.0.0.1:${port}/rates` },
+    },
+    {
+      configPath: join(project, "page/wrangler.toml"),
+      vars: { PRICES_URL: `http://127.0.0.1:${port}/prices/tea` },
     },
   ],
   "file",
@@ -153,7 +165,7 @@ describe("a project that installs it", () => {
     );
   };
 
-  it.each(["storefront", "standalone"])(
+  it.each(["storefront", "standalone", "page"])(
     "type-checks under strict, the declarations of the package too: %s",
     async (example) => {
       expect(await check(example)).toBe("");
@@ -269,4 +281,16 @@ describe("a Worker that hosts the objects itself", () => {
     const breakers = (await stack.call("GET", "/api/admin/circuit-breakers")).body;
     expect(JSON.stringify(breakers)).not.toContain('"rates"');
   });
+});
+
+it("the page about installing ends with a Worker that runs, and that stops asking a service which is down", async () => {
+  const ask = askWorker("guarded");
+  expect(await ask("GET", "/")).toMatchObject({ status: 200, body: { cents: 100 } });
+  answer.status = 500;
+  await eventually(async () =>
+    expect((await ask("GET", "/")).body).toEqual({ error: "circuit-open" }),
+  );
+  const before = asked;
+  expect((await ask("GET", "/")).status).toBe(503);
+  expect(asked).toBe(before);
 });

@@ -22,7 +22,7 @@ export function manifestIn(folder: string): Manifest {
 export async function projectWithTarball(others: string[]): Promise<string> {
   const project = mkdtempSync(join(tmpdir(), "luna-installed-"));
   await run("npm", ["pack", "--silent", "--pack-destination", project]);
-  const [tarball = ""] = readdirSync(project).filter((name) => name.endsWith(".tgz"));
+  const tarball = readdirSync(project).find((name) => name.endsWith(".tgz")) ?? "";
   const installed = join(project, "node_modules/luna-backend");
   mkdirSync(installed, { recursive: true });
   await run("tar", ["-xzf", join(project, tarball), "-C", installed, "--strip-components=1"]);

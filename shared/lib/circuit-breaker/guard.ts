@@ -121,7 +121,7 @@ export type GuardOptions = BreakerOptions & { retries?: Partial<RetrySettings> }
  *           isFault: () => true,
  *         });
  *         const answer = await prices((signal) =>
- *           fetch("https://prices.example.com/tea", signal === undefined ? {} : { signal }),
+ *           fetch("https://prices.example.com/tea", { signal: signal ?? null }),
  *         );
  *         if (answer.ok) return answer.value;
  *         return new Response(null, {

@@ -3,6 +3,19 @@
  * the failures of all isolates. Each isolate decides from a snapshot, so a call never waits for the
  * object while the breaker is closed.
  *
+ * A Worker hosts the object by exporting its class, with a binding and a migration in its
+ * `wrangler.toml`. With `script_name = "luna-api"` in the binding it shares Luna's objects, and
+ * needs neither the export nor the migration:
+ *
+ *     export { CircuitBreaker } from "luna-backend/circuit-breaker";
+ *
+ *     [[durable_objects.bindings]]
+ *     name = "CIRCUIT_BREAKER"
+ *     class_name = "CircuitBreaker"
+ *     [[migrations]]
+ *     tag = "v1"
+ *     new_sqlite_classes = ["CircuitBreaker"]
+ *
  * Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
  * runtime.
  */
