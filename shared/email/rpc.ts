@@ -10,13 +10,15 @@ export type EmailInput = v.InferInput<typeof emailRequest>;
 /**
  * What other Workers may call through a service binding to the entrypoint `Emails` of `luna-api`:
  *
- *     // Env: { EMAILS: Fetcher & EmailsRpc }
- *     const sent = await env.EMAILS.send(
- *       { to: "ada@example.com", subject: "Your receipt", text: "Thank you." },
- *       { idempotencyKey: "receipt-1" },
- *     );
- *     if (sent.ok) console.log(sent.value.id);
- *     else console.error(sent.error.tag);
+ *     import type { EmailsRpc } from "luna-backend/rpc";
+ *
+ *     export async function sendReceipt(env: { EMAILS: Fetcher & EmailsRpc }) {
+ *       const sent = await env.EMAILS.send(
+ *         { to: "ada@example.com", subject: "Your receipt", text: "Thank you." },
+ *         { idempotencyKey: "receipt-1" },
+ *       );
+ *       return sent.ok ? sent.value.id : sent.error.tag;
+ *     }
  *
  * `message` is under the same checks and guarantees as `POST /api/emails`. `ok` means that the
  * database has the email. With the same `idempotencyKey` a repeated call sends no second copy.

@@ -28,6 +28,22 @@ cpSync("examples/standalone/tsconfig.json", join(project, "page/tsconfig.json"))
 writeFileSync(join(project, "page/index.ts"), block("ts"));
 writeFileSync(join(project, "page/wrangler.toml"), block("toml"));
 
+/** The examples in the docstrings of what the package exports, each as a file. */
+const documented = [
+  "shared/lib/circuit-breaker/guard.ts",
+  "shared/lib/cache/open.ts",
+  "shared/contract/client/index.ts",
+  "shared/contract/client/rpc.ts",
+  "shared/email/rpc.ts",
+];
+const docstringExamples = documented.flatMap((file) =>
+  [...readFileSync(file, "utf8").matchAll(/^ \* {5}import (?:.*\n)(?: \*(?: {5}.*)?\n)*/gm)].map(
+    ([example]) => example.replaceAll(/^ \*(?: {5})?/gm, ""),
+  ),
+);
+for (const [n, example] of docstringExamples.entries())
+  writeFileSync(join(project, `page/docstring-${n}.ts`), example);
+
 const text = (file: string): string => readFileSync(join(installed, "dist/lib", file), "utf8");
 const built = readdirSync(join(installed, "dist/lib")).toSorted();
 const isScript = (file: string): boolean => file.endsWith(".js");
@@ -164,6 +180,10 @@ describe("a project that installs it", () => {
       (error: { stdout: string }) => error.stdout,
     );
   };
+
+  it("has an example in each docstring that introduces an export", () => {
+    expect(docstringExamples.length).toBeGreaterThan(documented.length);
+  });
 
   it.each(["storefront", "standalone", "page"])(
     "type-checks under strict, the declarations of the package too: %s",

@@ -4,13 +4,15 @@
  *
  *     import { createClient, sendEmail } from "luna-backend/client";
  *
- *     const luna = createClient({ baseUrl: "https://luna.example.com", token });
- *     const sent = await luna(sendEmail, {
- *       body: { to: "ada@example.com", subject: "Your receipt", text: "Thank you." },
- *       idempotencyKey: "receipt-1",
- *     });
- *     if (sent.ok) console.log(sent.body.id);
- *     else console.error(sent.problem.type, sent.problem.detail);
+ *     export async function sendReceipt(token: string): Promise<string> {
+ *       const luna = createClient({ baseUrl: "https://luna.example.com", token });
+ *       const sent = await luna(sendEmail, {
+ *         body: { to: "ada@example.com", subject: "Your receipt", text: "Thank you." },
+ *         idempotencyKey: "receipt-1",
+ *       });
+ *       if (!sent.ok) throw new Error(sent.problem.detail);
+ *       return sent.body.id;
+ *     }
  *
  * Each operation of docs/api.md is an export under its id.
  */

@@ -39,12 +39,15 @@ export type LunaRequest<Called extends Operation> = ClientRequest<Called> & { to
  * each operation of the HTTP API by its name, under the same checks, limits and guarantees, without
  * a hop over the network:
  *
- *     // Env: { LUNA: Fetcher & LunaRpc; ADMIN_TOKEN: string }
- *     const created = await env.LUNA.createUser({
- *       token: env.ADMIN_TOKEN,
- *       body: { userId: "ada", email: "ada@example.com" },
- *     });
- *     if (!created.ok) console.error(created.problem.detail);
+ *     import type { LunaRpc } from "luna-backend/rpc";
+ *
+ *     export async function signUp(env: { LUNA: Fetcher & LunaRpc; ADMIN_TOKEN: string }) {
+ *       const created = await env.LUNA.createUser({
+ *         token: env.ADMIN_TOKEN,
+ *         body: { userId: "ada", email: "ada@example.com" },
+ *       });
+ *       return created.ok ? created.body.apiKey : created.problem.detail;
+ *     }
  *
  * An answer of the API never throws: a problem is a value. The call rejects only if the binding
  * itself fails.
@@ -58,13 +61,16 @@ export type LunaRpc = {
 /**
  * What another Worker sends to the queue `luna-email`:
  *
- *     // Env: { EMAIL_QUEUE: Queue<EmailQueueMessage> }
- *     await env.EMAIL_QUEUE.send({
- *       v: 1,
- *       type: "email.send",
- *       idempotencyKey: "welcome-ada",
- *       message: { to: "ada@example.com", subject: "Welcome", text: "Hello, Ada." },
- *     });
+ *     import type { EmailQueueMessage } from "luna-backend/rpc";
+ *
+ *     export async function welcome(env: { EMAIL_QUEUE: Queue<EmailQueueMessage> }) {
+ *       await env.EMAIL_QUEUE.send({
+ *         v: 1,
+ *         type: "email.send",
+ *         idempotencyKey: "welcome-ada",
+ *         message: { to: "ada@example.com", subject: "Welcome", text: "Hello, Ada." },
+ *       });
+ *     }
  *
  * The guarantees begin when the database has the email. Until then the message is retried, and its
  * key keeps repetitions from sending it twice. A message that is refused becomes a dead letter with

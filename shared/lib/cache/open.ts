@@ -96,9 +96,15 @@ export async function readCached<Value, Problem>(
 /**
  * The cache of this isolate, to purge by tag, by key or by pattern (`price:*`):
  *
- *     const purged = await cacheOf(env).purge(["prices"]);
- *     if (!purged.ok) console.error("purge again: the tag index did not answer");
+ *     import { cacheOf, type CacheEnv } from "luna-backend/cache";
  *
+ *     export async function pricesChanged(env: CacheEnv): Promise<boolean> {
+ *       const purged = await cacheOf(env).purge(["prices"]);
+ *       if (!purged.ok) console.error(purged.error.tag, purged.error.error);
+ *       return purged.ok;
+ *     }
+ *
+ * After `unreachable`, purge again: the tag index did not answer. `refused`: the names are wrong.
  * `hard`, the default: what was purged is not served again. `soft`: it may be served while it is
  * loaded again. At most 1,000 names per purge. The settings are those of the first call in an
  * isolate.
