@@ -6,7 +6,8 @@ import { sendRequest, type PlainRequest, type RequestSettings } from "./request.
  * A typed client of the HTTP API, from the same operations that the server validates with:
  *
  *     const luna = createClient({ baseUrl: "http://localhost:8787", token });
- *     const sent = await luna(sendEmail, { body: { to, subject, text }, idempotencyKey: "receipt-1" });
+ *     const body = { to, subject, text };
+ *     const sent = await luna(sendEmail, { body, idempotencyKey: "receipt-1" });
  *     if (sent.ok) console.log(sent.body.id); else console.error(sent.problem.detail);
  */
 export type Client = <const Called extends Operation>(
@@ -83,7 +84,8 @@ async function read(operation: Operation, response: Response): Promise<unknown> 
   const parsed = v.safeParse(described, parsedJson(text));
   if (!parsed.success)
     throw new TypeError(
-      `${operation.id} answered what it does not describe: ${v.getDotPath(parsed.issues[0]) ?? "body"}`,
+      `${operation.id} answered what it does not describe: ` +
+        (v.getDotPath(parsed.issues[0]) ?? "body"),
     );
   return { ok: true, status, headers, body: parsed.output };
 }
