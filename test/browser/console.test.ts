@@ -37,7 +37,7 @@ async function deadEmail(to: string): Promise<string> {
 }
 
 describe("signing in", () => {
-  it("takes a token by keyboard alone, keeps it over a reload, and forgets it with the tab", async () => {
+  it("takes a token by keyboard, keeps it over a reload, and forgets it with the tab", async () => {
     const page = await open("#/tasks");
     await page.getByLabel("Token").waitFor();
     await page.keyboard.type(stage.luna.token);
@@ -92,7 +92,7 @@ it("an operator sees, understands and resets a breaker that opens because KV fai
   await api("POST", "/api/users", { userId: "kv", email: "kv@example.com" });
   await eventually(async () => {
     await api("GET", "/api/users/kv");
-    await lockStore(stage.stateDir, "kv").mend();
+    await lockStore(stage.stateDir, "kv").restore();
   });
   const page = await signedIn();
   const kv = lockStore(stage.stateDir, "kv");
@@ -106,7 +106,7 @@ it("an operator sees, understands and resets a breaker that opens because KV fai
     }
     await screenshot(page, "overview-kv-down");
   } finally {
-    await kv.mend();
+    await kv.restore();
   }
   await page.getByRole("link", { name: "Runbook", exact: true }).first().click();
   await page.getByRole("heading", { level: 1, name: "KV is down, or slow" }).waitFor();
@@ -126,7 +126,7 @@ it("an operator sees, understands and resets a breaker that opens because KV fai
   await page.getByRole("cell", { name: "resetCircuitBreaker" }).first().waitFor();
 });
 
-it("an operator finds a dead email by its recipient and replays it, and it arrives once", async () => {
+it("an operator finds a dead email by recipient and replays it; it arrives once", async () => {
   const id = await deadEmail("late@example.com");
   const page = await signedIn("#/email");
   await page.getByLabel("Recipient or id of an email").fill("Late@example.com");
@@ -145,7 +145,7 @@ it("an operator finds a dead email by its recipient and replays it, and it arriv
   await screenshot(page, "one-email-1440-light");
 });
 
-it("all dead letters of a filter are replayed with progress, and a discarded one is not", async () => {
+it("dead letters of a filter are replayed with progress, discarded ones are not", async () => {
   const ids = await Promise.all([1, 2, 3].map((n) => deadEmail(`many-${n}@example.com`)));
   const page = await signedIn("#/dead-letters");
   await page.getByRole("link", { name: "many-1@example.com" }).click();
@@ -238,7 +238,7 @@ it("a new filter begins at its first page", async () => {
   expect(filtered.url()).not.toContain("cursor=");
 });
 
-it("while the API does not answer the last answer stays, with its age, and polling continues", async () => {
+it("while the API does not answer the last answer stays, and polling continues", async () => {
   const page = await signedIn("#/breakers");
   await card(page, "database").waitFor();
   await page.route("**/api/admin/circuit-breakers", (route) =>

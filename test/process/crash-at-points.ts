@@ -240,8 +240,8 @@ async function survives(crash: Crash): Promise<void> {
 
   // A queue that outlived the crash delivers again whatever was not acknowledged.
   const last = { id: `end-of-${mine.key}`, generation: 1 };
-  const again = ["delivery: before the batch ends", "dead letter: before the batch ends"].map((point) =>
-    crashPoints.next(point, last.id),
+  const again = ["delivery: before the batch ends", "dead letter: before the batch ends"].map(
+    (point) => crashPoints.next(point, last.id),
   );
   await luna.redeliver([...settled, last]);
   await Promise.all(again);

@@ -24,7 +24,7 @@ describe("a fragment", () => {
   });
 });
 
-it("polling slows down after each failure, to a minute at most, and honors the server's wish", () => {
+it("polling slows down after failures, and never outruns the server's Retry-After", () => {
   expect(
     [0, 1, 2, 3, 4, 5, 6, 60].map((failures) => nextDelayMs(2_000, failures, null, 0.5)),
   ).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);

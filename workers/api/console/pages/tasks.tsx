@@ -157,11 +157,12 @@ function Executions() {
 
 function Execution({ execution }: { execution: History["recentExecutions"][number] }) {
   const { startedAt, trigger, duration, results, failed } = execution;
+  const outcome = failed > 0 ? `${failed} failed` : "ok";
   return (
     <details open={failed > 0}>
       <summary>
-        <State tone={failed > 0 ? "bad" : "good"}>{failed > 0 ? `${failed} failed` : "ok"}</State>{" "}
-        <Time at={startedAt} />, by {trigger}, {countText(results.length, "task")}
+        <State tone={failed > 0 ? "bad" : "good"}>{outcome}</State> <Time at={startedAt} />, by{" "}
+        {trigger}, {countText(results.length, "task")}
         {duration !== undefined && `, ${durationText(duration)}`}
       </summary>
       <ul class="runs">
