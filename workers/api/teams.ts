@@ -1,10 +1,10 @@
 import { relatedKey } from "../../shared/accounts/rules/keys.ts";
 import {
-  whyNotCreateTeam,
-  whyNotCreateWorkspace,
-  whyNotMake,
-  whyNotRead,
-  whyNotRemove,
+  denyReasonForNewTeam,
+  denyReasonForNewWorkspace,
+  denyReasonForSaving,
+  denyReasonForReading,
+  denyReasonForRemoving,
 } from "../../shared/accounts/rules/teams.ts";
 import * as store from "../../shared/accounts/sql/teams.ts";
 import {
@@ -33,11 +33,11 @@ export const createTeam: Handler = async ({ request, env, caller, now }) => {
   const team = { teamId: crypto.randomUUID(), name: wanted.value.name, ownerId: userId };
   const created = await decide(env, {
     read: () => store.findCreatorFacts(env.DB, userId),
-    whyNot: whyNotCreateTeam,
+    whyNot: denyReasonForNewTeam,
     write: (facts) =>
       purgingAfter(purging(env), store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
-          () => store.insertTeam(env.DB, team, facts, intentId, now),
+          () => store.insertTeam(env.DB, team, facts, { intentId, now }),
           async () => (await store.findTeam(env.DB, team.teamId))?.team ?? null,
         ),
       ),
@@ -55,7 +55,7 @@ export const getTeam: Handler = async ({ params, env, caller }) => {
   if (found.value === null) return fail(noTeam);
   const callerId = userIdOf(caller);
   const member = found.value.members.find(({ userId }) => userId === callerId);
-  const refusal = caller.role === "admin" ? null : whyNotRead(member?.role ?? null);
+  const refusal = caller.role === "admin" ? null : denyReasonForReading(member?.role ?? null);
   return refusal === null ? json(found.value) : fail(refusal);
 };
 
@@ -66,11 +66,11 @@ export const addMember: Handler = async ({ request, params, env, caller, now }) 
   const { userId, role } = wanted.value;
   const member = await decide(env, {
     read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
-    whyNot: (facts) => whyNotMake(facts, role),
+    whyNot: (facts) => denyReasonForSaving(facts, role),
     write: (facts) =>
       purgingAfter(purging(env), store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
-          () => store.saveMember(env.DB, teamId, facts, role, intentId, now),
+          () => store.saveMember(env.DB, { teamId, role }, facts, { intentId, now }),
           async () => {
             const found = await store.findMember(env.DB, teamId, userId);
             return found?.role === role ? found : null;
@@ -85,11 +85,11 @@ export const removeMember: Handler = async ({ params, env, caller, now }) => {
   const { teamId = "", userId = "" } = params;
   const removed = await decide(env, {
     read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
-    whyNot: whyNotRemove,
+    whyNot: denyReasonForRemoving,
     write: (facts) =>
       purgingAfter(purging(env), store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
-          () => store.deleteMember(env.DB, teamId, facts, intentId, now),
+          () => store.deleteMember(env.DB, teamId, facts, { intentId, now }),
           async () => ((await store.findMember(env.DB, teamId, userId)) === null ? true : null),
         ),
       ),
@@ -105,7 +105,7 @@ export const createWorkspace: Handler = async ({ request, env, caller, now }) =>
   const workspaceId = crypto.randomUUID();
   const created = await decide(env, {
     read: () => findWorkspaceFacts(env.DB, userId, wanted.value.teamId ?? null),
-    whyNot: whyNotCreateWorkspace,
+    whyNot: denyReasonForNewWorkspace,
     write: (facts) =>
       purgingAfter(
         purging(env),
@@ -113,13 +113,10 @@ export const createWorkspace: Handler = async ({ request, env, caller, now }) =>
         (intentId) =>
           writeDatabase(
             () =>
-              insertWorkspace(
-                env.DB,
-                { ...wanted.value, workspaceId, ownerId: userId },
-                facts,
+              insertWorkspace(env.DB, { ...wanted.value, workspaceId, ownerId: userId }, facts, {
                 intentId,
                 now,
-              ),
+              }),
             () => findCreated(env.DB, workspaceId, intentId),
           ),
         (written) => written?.tags ?? [],

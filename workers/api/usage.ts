@@ -33,7 +33,7 @@ export const addUsage: Handler = async ({ request, params, env, now }) => {
   const userId = params["userId"] ?? "";
   const counted = await purgingAfter(purging(env), [relatedKey(userId, "usage")], (intentId) =>
     writeDatabase(
-      () => count(env.DB, userId, wanted.value, intentId, now),
+      () => count(env.DB, userId, wanted.value, { intentId, now }),
       async () => {
         const found = await findCounted(env.DB, userId, metric, intentId);
         if (found === null && Date.now() - now > INTENT_IS_THERE_MS)

@@ -51,7 +51,10 @@ export const createUser: Handler = async ({ request, env, now }) => {
       mode: "hard",
       createdAt: now,
     });
-    return signUp({ db: env.DB, queue: env.EMAIL_QUEUE }, user.value, key, from.value, intent, now);
+    return signUp(
+      { db: env.DB, queue: env.EMAIL_QUEUE },
+      { user: user.value, key, from: from.value, intent, now },
+    );
   });
   if (!created.ok) return created;
   return json(created.value, { status: 201, headers: { Location: `/api/users/${userId}` } });
@@ -106,7 +109,7 @@ export const patchUser: Handler = async ({ request, params, env, caller, now }) 
   const { email } = changes.value;
   const names = [userKey(userId), ...(email === undefined ? [] : [emailKey(email)])];
   const user = await purgingAfter(purging(env), names, (intentId) =>
-    writeDatabase(() => updateUser(env.DB, userId, changes.value, intentId, now)),
+    writeDatabase(() => updateUser(env.DB, userId, changes.value, { intentId, now })),
   );
   return user.ok ? answer(user.value) : user;
 };
@@ -115,7 +118,7 @@ export const removeUser: Handler = async ({ params, env, now }) => {
   const userId = params["userId"] ?? "";
   const deleted = await purgingAfter(purging(env), [userKey(userId)], (intentId) =>
     writeDatabase(
-      () => deleteUser(env.DB, userId, intentId, now),
+      () => deleteUser(env.DB, userId, { intentId, now }),
       async (): Promise<Deletion | null> => {
         const deletedAt = await findDeletion(env.DB, userId);
         if (deletedAt === null) return null;
@@ -146,7 +149,7 @@ export const rotateApiKey: Handler = async ({ params, env, now }) => {
     [userKey(userId), apiKeyKey(key.hash)],
     (intentId) =>
       writeDatabase(
-        () => replaceApiKey(env.DB, userId, key, intentId, now),
+        () => replaceApiKey(env.DB, userId, key, { intentId, now }),
         // Without this a lost reply would lock the user out: the old key refused, the new one never
         // shown.
         () => lookUp(env.DB, { by: "apiKeyHash", value: key.hash }),
@@ -162,7 +165,7 @@ export const revokeApiKey: Handler = async ({ params, env, now }) => {
   const userId = params["userId"] ?? "";
   const revoked = await purgingAfter(purging(env), [userKey(userId)], (intentId) =>
     writeDatabase(
-      () => takeKeyAway(env.DB, userId, intentId, now),
+      () => takeKeyAway(env.DB, userId, { intentId, now }),
       async () => {
         const user = await lookUp(env.DB, { by: "userId", value: userId });
         if (user === null) return false;
