@@ -5,6 +5,7 @@ import { time } from "../http/time.ts";
 import type { CacheCounts } from "../lib/cache/rules/index.ts";
 import {
   noCounts,
+  inspectRequest,
   isPattern,
   MAX_TAGS_PER_PURGE,
   purgeMode,
@@ -60,7 +61,7 @@ export const inspectTag = operation({
   access: "viewer",
   tag,
   summary: "A tag, key or pattern with what is stored under it, in the order of the keys.",
-  params: { tag: cacheTag },
+  params: { tag: { schema: inspectRequest.entries.tag, encoded: true } },
   query: v.strictObject({ limit: pageOf.entries.limit, cursor: v.optional(cacheTag) }),
   answers: {
     200: v.strictObject({

@@ -22,6 +22,8 @@ const filter = {
   buriedBefore: v.optional(timestamp),
 };
 
+const params = { id: { schema: v.string(), names: "dead letter", encoded: true } } as const;
+
 const letter = {
   id: v.string(),
   kind: v.picklist(["email", "poison"]),
@@ -56,8 +58,9 @@ export const getDeadLetter = operation({
   tag,
   summary:
     "A dead letter with the answer to each attempt, or the body of a message that nobody understood.",
+  params,
   answers: { 200: v.strictObject({ ...letter, events: emailEvents }) },
-  problems: ["not-found", "unavailable"],
+  problems: ["unavailable"],
 });
 
 export const discardDeadLetter = operation({
@@ -67,8 +70,9 @@ export const discardDeadLetter = operation({
   access: "admin",
   tag,
   summary: "Throw a dead letter away, and its mail with it: that is discarded, for good.",
+  params,
   answers: { 204: null },
-  problems: ["not-found", "unavailable", "outcome-unknown"],
+  problems: ["unavailable", "outcome-unknown"],
 });
 
 const wholeNumber = (fallback: number, max: number) =>

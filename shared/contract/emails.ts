@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { address } from "../email/rules/address.ts";
 import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { emailBatch, emailQuery, emailRequest, resolution } from "../email/schemas.ts";
+import { templateName } from "../email/templates/templates.ts";
 import { pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
 import { count, emailEvents, operation, page, problem } from "./operation.ts";
@@ -18,7 +19,7 @@ const attemptDetail = v.strictObject({
   providerId: v.optional(v.string()),
 });
 
-const email = {
+const email = v.strictObject({
   id: v.string(),
   status,
   to: v.string(),
@@ -34,7 +35,15 @@ const email = {
   sentAt: v.optional(time),
   lastError: v.optional(attemptDetail),
   traceId: v.optional(v.string()),
-};
+});
+
+/**
+ * An email as the HTTP API shows it. `dueAt`: when it is tried next, only while `scheduled`,
+ * `queued` or `pinned`. `traceId`: also in the log lines about it; emails of earlier releases have
+ * none.
+ */
+export type EmailView = v.InferOutput<typeof email>;
+
 const accepted = v.strictObject({ id: v.string(), status });
 
 export const sendEmail = operation({
@@ -83,7 +92,7 @@ export const listEmails = operation({
   tag,
   summary: "The caller's mails, newest first; for who may look at everything, everybody's.",
   query: emailQuery,
-  answers: { 200: page(v.strictObject(email)) },
+  answers: { 200: page(email) },
   problems: ["unavailable"],
 });
 
@@ -94,7 +103,7 @@ export const getEmail = operation({
   access: "reader",
   tag,
   summary: "A mail with its timeline: each attempt with what the server said.",
-  answers: { 200: v.strictObject({ ...email, events: emailEvents }) },
+  answers: { 200: v.strictObject({ ...email.entries, events: emailEvents }) },
   problems: ["not-found", "unavailable"],
 });
 
@@ -139,6 +148,7 @@ export const previewTemplate = operation({
   access: "viewer",
   tag: "operations",
   summary: "A template with its example, as HTML, text or JSON.",
+  params: { name: { schema: templateName, names: "template" } },
   query: v.strictObject({
     format: v.optional(
       v.picklist(["html", "text", "json"], 'must be "html", "text" or "json"'),
@@ -146,7 +156,7 @@ export const previewTemplate = operation({
     ),
   }),
   answers: { 200: { mediaType: "text/html" } },
-  problems: ["not-found"],
+  problems: [],
 });
 
 const suppression = v.strictObject({
@@ -195,9 +205,9 @@ export const unsuppress = operation({
   access: "admin",
   tag: "operations",
   summary: "Lift every suppression of an address.",
-  params: { address },
+  params: { address: { schema: address, encoded: true } },
   answers: { 204: null },
-  problems: ["not-found", "invalid", "unavailable", "outcome-unknown"],
+  problems: ["not-found", "unavailable", "outcome-unknown"],
 });
 
 export const takeWebhook = operation({

@@ -91,7 +91,7 @@ function operationObject(operation: Operation): Json {
 
 function parametersOf({ path, params, query, idempotent }: Operation): Json[] {
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => {
-    const schema = params?.[name];
+    const schema = params?.[name]?.schema;
     return {
       name,
       in: "path",

@@ -12,8 +12,8 @@ export type Operation = {
   access: Access;
   tag: string;
   summary: string;
-  /** What the parameters of the path must look like; text where nothing is said. */
-  params?: Record<string, v.GenericSchema>;
+  /** Parameters of the path that are more than text as it stands in the URL. */
+  params?: Record<string, Parameter>;
   query?: v.GenericSchema;
   body?: v.GenericSchema;
   /** Takes an Idempotency-Key. */
@@ -27,6 +27,18 @@ export type Operation = {
   answers: Record<number, Answer>;
   /** How it may fail beyond what follows from its access, parameters, query and body. */
   problems: readonly Failure["tag"][];
+};
+
+/** A parameter of the path. */
+export type Parameter = {
+  schema: v.GenericSchema<string>;
+  /**
+   * What the value names. A value that the schema refuses is answered 404 with this word, and 422
+   * where there is none.
+   */
+  names?: string;
+  /** The value is percent-encoded text. Other values are compared as they stand in the URL. */
+  encoded?: true;
 };
 
 export type Answer =
@@ -51,6 +63,36 @@ export type Access =
   | "self"
   /** The admin, or a user whose key has the scope `emails:send`. */
   | "mailer";
+
+type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParameterNames<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+type OutputOf<Schema> = Schema extends v.GenericSchema ? v.InferOutput<Schema> : undefined;
+
+/** Text for each parameter of a path. */
+export type PathParameters<Called extends Operation> = Record<
+  ParameterNames<Called["path"]>,
+  string
+>;
+
+/** The parameters of the path as a handler gets them: validated. */
+export type ParamsOf<Called extends Operation> = {
+  [Name in ParameterNames<Called["path"]>]: Called["params"] extends Record<
+    Name,
+    { schema: infer Schema extends v.GenericSchema }
+  >
+    ? v.InferOutput<Schema>
+    : string;
+};
+
+/** The query as a handler gets it; undefined for an operation that takes none. */
+export type QueryOf<Called extends Operation> = OutputOf<Called["query"]>;
+
+/** The body as a handler gets it; undefined for an operation that takes none. */
+export type BodyOf<Called extends Operation> = OutputOf<Called["body"]>;
 
 export function operation<const Defined extends Operation>(defined: Defined): Defined {
   return defined;

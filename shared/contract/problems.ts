@@ -15,8 +15,9 @@ export function problemsOf({ access, params, query, body, problems, unlimited }:
   // A user's key is looked up, in the cache and then in D1.
   if (access !== "anyone") add("unauthenticated", "misconfigured", "unavailable");
   if (access !== "anyone" && access !== "reader") add("forbidden");
-  if (params?.["userId"] !== undefined) add("not-found");
-  if (query !== undefined || params?.["tag"] !== undefined) add("invalid");
+  for (const { names } of Object.values(params ?? {}))
+    add(names === undefined ? "invalid" : "not-found");
+  if (query !== undefined) add("invalid");
   if (body !== undefined)
     add("invalid", "malformed-json", "unsupported-media-type", "body-too-large");
   if (tags.has("unavailable")) add("circuit-open");

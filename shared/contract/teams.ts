@@ -10,7 +10,6 @@ import {
 } from "../accounts/rules/schemas.ts";
 import { operation } from "./operation.ts";
 
-const params = { teamId: v.string() };
 const tag = "teams";
 
 export const createTeam = operation({
@@ -32,7 +31,6 @@ export const getTeam = operation({
   access: "caller",
   tag,
   summary: "A team with its members, for its members and the admin.",
-  params,
   answers: { 200: v.strictObject({ team, members: v.array(teamMember) }) },
   problems: ["not-found", "unavailable"],
 });
@@ -45,7 +43,6 @@ export const addMember = operation({
   tag,
   summary:
     "Add a member, or change one's role. For owners, the team's admins (members only) and the admin. The last owner keeps the role.",
-  params,
   body: newMember,
   answers: { 200: v.strictObject({ member: teamMember }) },
   problems: ["not-found", "forbidden", "wrong-state", "unavailable", "outcome-unknown"],
@@ -58,7 +55,7 @@ export const removeMember = operation({
   access: "caller",
   tag,
   summary: "Remove a member, or leave. The last owner cannot leave.",
-  params: { ...params, userId },
+  params: { userId: { schema: userId, names: "user" } },
   answers: { 204: null },
   problems: ["not-found", "forbidden", "wrong-state", "unavailable", "outcome-unknown"],
 });

@@ -17,7 +17,7 @@ import {
 import { pageOf } from "../http/lists.ts";
 import { operation, page } from "./operation.ts";
 
-const params = { userId };
+const params = { userId: { schema: userId, names: "user" } };
 const found = v.strictObject({ user });
 const withKey = v.strictObject({ user, apiKey: v.string() });
 const tag = "accounts";
@@ -112,8 +112,8 @@ export const revokeApiKey = operation({
   problems: ["unavailable", "outcome-unknown"],
 });
 
-const related = <const Schema extends v.GenericSchema>(
-  id: string,
+const related = <const Id extends string, const Schema extends v.GenericSchema>(
+  id: Id,
   what: string,
   summary: string,
   schema: Schema,

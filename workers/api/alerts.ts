@@ -6,7 +6,7 @@ const RECENT = 50;
 const iso = (at: number): string => new Date(at).toISOString();
 
 /** What is wrong now, and what was said of it lately. */
-export const alerts: Handler = async ({ env }) => {
+export const listAlerts: Handler<"listAlerts"> = async ({ env }) => {
   const read = await readDatabase(env, () =>
     Promise.all([readAlerts(env.DB), recentNotices(env.DB, RECENT)]),
   );

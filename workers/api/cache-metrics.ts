@@ -1,10 +1,8 @@
-import { cacheMetrics as contract } from "../../shared/contract/cache.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { noCounts, type CacheCounts } from "../../shared/lib/cache/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { objectNamed } from "../../shared/lib/worker/placement.ts";
-import { validate } from "../../shared/lib/worker/validate.ts";
 import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
 import { json, type Handler } from "./call.ts";
 
@@ -15,9 +13,7 @@ const OBJECT_TIMEOUT_MS = 2_000;
  * all reads; `errors` are failures of the cache itself: KV, the tag index, corrupt or oversized
  * entries.
  */
-export const cacheMetrics: Handler = async ({ env, url }) => {
-  const query = validate(contract.query, Object.fromEntries(url.searchParams));
-  if (!query.ok) return query;
+export const cacheMetrics: Handler<"cacheMetrics"> = async ({ env }) => {
   // One that does not answer hides nothing of the other.
   const [totals, breaker] = await Promise.allSettled([
     within(OBJECT_TIMEOUT_MS, objectNamed(env.TELEMETRY, TELEMETRY_NAME, env).totals()),

@@ -1,4 +1,3 @@
-import type * as v from "valibot";
 import { cacheOf } from "../../shared/accounts/cache.ts";
 import {
   apiKeyKey,
@@ -12,16 +11,15 @@ import * as contract from "../../shared/contract/cache.ts";
 import { insertPurge } from "../../shared/database/purge-outbox/pending-purges.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readJson } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { INDEX_NAME, type PurgeReply, type TagInspection } from "../../shared/lib/cache/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { objectNamed } from "../../shared/lib/worker/placement.ts";
-import { type Invalid, validate } from "../../shared/lib/worker/validate.ts";
+import type { Invalid } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, pathParam, type Handler } from "./call.ts";
+import { json, type Call, type Handler } from "./call.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
 
@@ -31,7 +29,7 @@ const MAX_DELETIONS = 200;
 /** Of these a purge names one. */
 const selectors = Object.keys(contract.invalidate.body.entries).filter((name) => name !== "mode");
 
-type Invalidation = v.InferOutput<typeof contract.invalidate.body>;
+type Invalidation = Call<"invalidate">["body"];
 
 /**
  * Purges. `invalidated` of the names in `keys` are purged: what is stored under them is not served
@@ -39,18 +37,16 @@ type Invalidation = v.InferOutput<typeof contract.invalidate.body>;
  * deleted at once, or which the tag index could not be told of; the reason says which. `pending`
  * counts entries, up to 100, whose space is still to be reclaimed.
  */
-export const invalidate: Handler = async ({ request, env, caller, now }) => {
-  const wanted = await readJson(request, contract.invalidate.body);
-  if (!wanted.ok) return wanted;
-  const names = await namesOf(env, wanted.value);
+export const invalidate: Handler<"invalidate"> = async ({ body, env, caller, now }) => {
+  const names = await namesOf(env, body);
   if (!names.ok) return names;
   const { tags, keys } = names.value;
-  const { mode } = wanted.value;
+  const { mode } = body;
   const cache = cacheOf(env);
   const purged = await cache.purge(tags, mode);
-  const by = selectors.find((name) => name in wanted.value);
+  const by = selectors.find((name) => name in body);
   log("info", "cache.purged_by_operator", {
-    actor: caller.role === "admin" ? caller.actor : caller.role,
+    actor: caller.actor,
     by,
     mode,
     names: tags.length,
@@ -137,14 +133,9 @@ function nonEmpty(
  * A tag, key or pattern with what is stored under it, in the order of the keys. `nextCursor` is
  * there while more follow.
  */
-export const inspectTag: Handler = async ({ env, params, url }) => {
-  const query = validate(contract.inspectTag.query, Object.fromEntries(url.searchParams));
-  if (!query.ok) return query;
-  const { limit, cursor } = query.value;
-  const name = pathParam(params, "tag");
-  if (name === null)
-    return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
-  const asked = { tag: name, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
+export const inspectTag: Handler<"inspectTag"> = async ({ env, params: { tag }, query }) => {
+  const { limit, cursor } = query;
+  const asked = { tag, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
   try {
     const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     const inspected = await within(

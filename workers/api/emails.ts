@@ -1,32 +1,28 @@
-import * as v from "valibot";
+import type { EmailView } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { acceptEmails, type Sender } from "../../shared/email/outbox.ts";
+import { cancelEmail as cancel } from "../../shared/email/sql/cancel.ts";
 import {
-  emailBatch,
-  emailQuery,
-  idempotencyKey,
-  type EmailView,
-} from "../../shared/email/schemas.ts";
-import { cancelEmail } from "../../shared/email/sql/cancel.ts";
-import { findEmail, listEmails, type StoredEmail } from "../../shared/email/sql/emails.ts";
-import { submissionOf } from "../../shared/email/submission.ts";
-import { readJson } from "../../shared/http/body.ts";
-import type { Failure } from "../../shared/http/failure.ts";
+  findEmail,
+  listEmails as readEmails,
+  type StoredEmail,
+} from "../../shared/email/sql/emails.ts";
+import { submissionFrom, submissionOf } from "../../shared/email/submission.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { problemOf } from "../../shared/http/problem.ts";
-import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
-import { validate } from "../../shared/lib/worker/validate.ts";
+import { fail } from "../../shared/lib/base/result.ts";
 import { json, type Caller, type Handler } from "./call.ts";
 
 /** 202 once the mail is in D1; the delivery shows on `GET /api/emails/:id`. */
-export const sendEmail: Handler = async ({ request, env, caller, now }) => {
-  const key = keyOf(request);
-  if (!key.ok) return key;
-  // Whatever JSON it is: `submissionOf` looks at it.
-  const wanted = await readJson(request, v.unknown());
-  if (!wanted.ok) return wanted;
-  const mail = submissionOf(env, wanted.value, senderOf(caller, key.value), now);
+export const sendEmail: Handler<"sendEmail"> = async ({
+  body,
+  idempotencyKey,
+  env,
+  caller,
+  now,
+}) => {
+  const mail = submissionFrom(env, body, senderOf(caller, idempotencyKey), now);
   if (!mail.ok) return mail;
   const [accepted] = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, [mail.value], now);
   if (accepted === undefined) return fail({ tag: "internal" });
@@ -44,16 +40,18 @@ export const sendEmail: Handler = async ({ request, env, caller, now }) => {
  * their order. An Idempotency-Key holds for each mail at its place, so that the whole request can
  * be repeated.
  */
-export const sendEmails: Handler = async ({ request, env, caller, now }) => {
-  const key = keyOf(request);
-  if (!key.ok) return key;
-  const batch = await readJson(request, emailBatch);
-  if (!batch.ok) return batch;
-  const checked = batch.value.emails.map((email, n) =>
+export const sendEmails: Handler<"sendEmails"> = async ({
+  body,
+  idempotencyKey,
+  env,
+  caller,
+  now,
+}) => {
+  const checked = body.emails.map((email, n) =>
     submissionOf(
       env,
       email,
-      senderOf(caller, key.value === null ? null : `${key.value}#${n}`),
+      senderOf(caller, idempotencyKey === null ? null : `${idempotencyKey}#${n}`),
       now,
     ),
   );
@@ -76,10 +74,9 @@ export const sendEmails: Handler = async ({ request, env, caller, now }) => {
 };
 
 /** Ends a mail that has not left. Of a cancel and a delivery that race, one wins. */
-export const cancel: Handler = async ({ params, env, caller, now }) => {
-  const id = params["id"] ?? "";
+export const cancelEmail: Handler<"cancelEmail"> = async ({ params: { id }, env, caller, now }) => {
   const tenant = caller.role === "admin" ? null : tenantOf(caller);
-  const write = () => cancelEmail(env.DB, id, tenant, now);
+  const write = () => cancel(env.DB, id, tenant, now);
   const cancelled = await writeDatabase(write, write);
   if (!cancelled.ok) return cancelled;
   if (cancelled.value === null) return fail({ tag: "not-found", what: "email" });
@@ -92,24 +89,13 @@ export const cancel: Handler = async ({ params, env, caller, now }) => {
   return json({ id, status: "cancelled" });
 };
 
-function keyOf(request: Request): Result<string | null, Failure> {
-  const key = request.headers.get("Idempotency-Key");
-  if (key === null) return ok(null);
-  const checked = validate(idempotencyKey, key);
-  if (checked.ok) return checked;
-  return fail({
-    tag: "invalid",
-    errors: checked.error.errors.map(({ message }) => ({ path: "Idempotency-Key", message })),
-  });
-}
-
 function senderOf(caller: Caller, key: string | null): Omit<Sender, "from"> {
   return { tenant: tenantOf(caller), ...(key !== null && { idempotencyKey: key }) };
 }
 
 /** A mail of another tenant is as absent as one that never was. */
-export const getEmail: Handler = async ({ params, env, caller }) => {
-  const found = await readDatabase(env, () => findEmail(env.DB, params["id"] ?? ""));
+export const getEmail: Handler<"getEmail"> = async ({ params: { id }, env, caller }) => {
+  const found = await readDatabase(env, () => findEmail(env.DB, id));
   if (!found.ok) return found;
   if (
     found.value === null ||
@@ -121,13 +107,11 @@ export const getEmail: Handler = async ({ params, env, caller }) => {
 };
 
 /** The caller's mails, newest first; for the admin everybody's. */
-export const getEmails: Handler = async ({ url, env, caller }) => {
-  const query = validate(emailQuery, Object.fromEntries(url.searchParams));
-  if (!query.ok) return query;
-  const { limit, cursor, status, to } = query.value;
+export const listEmails: Handler<"listEmails"> = async ({ query, env, caller }) => {
+  const { limit, cursor, status, to } = query;
   const tenant = caller.role === "user" ? tenantOf(caller) : null;
   const filter = { tenant, status: status ?? null, to: to ?? null, before: cursor ?? null };
-  const found = await readDatabase(env, () => listEmails(env.DB, filter, limit + 1));
+  const found = await readDatabase(env, () => readEmails(env.DB, filter, limit + 1));
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, (mail) => mail.createdAt);
   return json({ items: rows.map(emailView), ...next });

@@ -9,7 +9,7 @@ import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { objectNamed } from "../../shared/lib/worker/placement.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, type Call, type Handler } from "./call.ts";
+import { json, type Handler } from "./call.ts";
 
 type Status = "ok" | "degraded";
 
@@ -24,7 +24,7 @@ const WATCHDOG_TIMEOUT_MS = 1_000;
  * 200 `ok` or `degraded`; 503 `down` only when D1 does not answer, because nothing can be done
  * without it.
  */
-export const health: Handler = async ({ env, now }: Call) => {
+export const getHealth: Handler<"getHealth"> = async ({ env, now }) => {
   const breakers = breakerCheck(env);
   const tasks = taskCheck(env);
   let backlog: EmailBacklog;

@@ -23,7 +23,7 @@ const PART_TIMEOUT_MS = 2_000;
  * Everything that is counted and measured, for Prometheus. A part that does not answer hides no
  * other: `luna_scrape_ok` tells of it.
  */
-export const scrapeMetrics: Handler = async ({ env, now }) => {
+export const scrapeMetrics: Handler<"scrapeMetrics"> = async ({ env, now }) => {
   const [fleet, breakers, email, tasks] = await Promise.all([
     part("telemetry", () => fleetPart(env)),
     breakersPart(env),

@@ -1,7 +1,7 @@
 import { version } from "../../package.json";
 import { openApiDocument } from "../../shared/contract/openapi.ts";
 import { operations } from "../../shared/contract/operations.ts";
-import { ok, type Result } from "../../shared/lib/base/result.ts";
+import { ok } from "../../shared/lib/base/result.ts";
 import type { Handler } from "./call.ts";
 import { docsPage, type OpenApi } from "./docs-page.ts";
 import { pageResponse } from "./page.ts";
@@ -20,10 +20,10 @@ function documents(): { json: string; document: OpenApi } {
 /** It changes with a release. */
 const headers = { "Cache-Control": "public, max-age=300" };
 
-export const openApi: Handler = async (): Promise<Result<Response, never>> =>
+export const getOpenApi: Handler<"getOpenApi"> = async () =>
   ok(
     new Response(documents().json, { headers: { ...headers, "Content-Type": "application/json" } }),
   );
 
-export const docs: Handler = async () =>
+export const getDocs: Handler<"getDocs"> = async () =>
   await pageResponse(docsPage(documents().document), headers);

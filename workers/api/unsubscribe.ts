@@ -12,8 +12,8 @@ import { pageResponse } from "./page.ts";
 const noSuchLink: Failure = { tag: "not-found", what: "link" };
 
 /** Asks first: scanners and previews follow links, and must not unsubscribe anybody. */
-export const askToUnsubscribe: Handler = async ({ params, env }) => {
-  const recipient = await recipientOfToken(env, params["token"] ?? "");
+export const askToUnsubscribe: Handler<"askToUnsubscribe"> = async ({ params, env }) => {
+  const recipient = await recipientOfToken(env, params.token);
   if (!recipient.ok) return recipient;
   return page(
     "Unsubscribe",
@@ -23,8 +23,8 @@ export const askToUnsubscribe: Handler = async ({ params, env }) => {
 };
 
 /** One click (RFC 8058), by a person or by their reader of mails. Again is as good as once. */
-export const unsubscribe: Handler = async ({ params, env, now }) => {
-  const recipient = await recipientOfToken(env, params["token"] ?? "");
+export const unsubscribe: Handler<"unsubscribe"> = async ({ params, env, now }) => {
+  const recipient = await recipientOfToken(env, params.token);
   if (!recipient.ok) return recipient;
   const write = async (): Promise<true> => {
     await saveSuppression(env.DB, {

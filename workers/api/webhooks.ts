@@ -19,8 +19,8 @@ const MAX_EVENT_BYTES = 65_536;
  * come again for days: a repeat, a mail that is not ours and an event that says nothing of a
  * delivery change nothing.
  */
-export const webhook: Handler = async ({ params, request, env, now }) => {
-  if (params["provider"] !== "resend") return fail({ tag: "not-found", what: "provider" });
+export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env, now }) => {
+  if (params.provider !== "resend") return fail({ tag: "not-found", what: "provider" });
   const secret = resendWebhookSecret(env);
   if (!secret.ok) return secret;
   const body = await readText(request, MAX_EVENT_BYTES);

@@ -1,24 +1,6 @@
-import type * as cache from "../cache.ts";
-import type * as circuitBreakers from "../circuit-breakers.ts";
-import type * as deadLetters from "../dead-letters.ts";
-import type * as emails from "../emails.ts";
 import type { Operation } from "../operation.ts";
-import type * as scheduledTasks from "../scheduled-tasks.ts";
-import type * as system from "../system.ts";
-import type * as teams from "../teams.ts";
-import type * as telemetry from "../telemetry.ts";
-import type * as users from "../users.ts";
+import type { Operations } from "../operations.ts";
 import type { ClientAnswer, ClientRequest } from "./client.ts";
-
-type Operations = typeof users &
-  typeof teams &
-  typeof emails &
-  typeof cache &
-  typeof circuitBreakers &
-  typeof deadLetters &
-  typeof scheduledTasks &
-  typeof system &
-  typeof telemetry;
 
 /** An operation as a Worker calls it: by whose `token`, and what the HTTP API takes. */
 export type LunaRequest<Called extends Operation> = ClientRequest<Called> & { token?: string };
