@@ -24,7 +24,7 @@ const filter = {
 
 const params = { id: { schema: v.string(), names: "dead letter", encoded: true } } as const;
 
-const letter = {
+const deadLetter = {
   id: v.string(),
   kind: v.picklist(["email", "poison"]),
   generation: v.optional(count),
@@ -46,7 +46,7 @@ export const listDeadLetters = operation({
   tag,
   summary: "Dead letters, oldest first.",
   query: v.strictObject({ ...pageOf.entries, ...filter }),
-  answers: { 200: page(v.strictObject(letter)) },
+  answers: { 200: page(v.strictObject(deadLetter)) },
   problems: ["unavailable"],
 });
 
@@ -56,10 +56,9 @@ export const getDeadLetter = operation({
   path: "/api/admin/email/dlq/:id",
   access: "viewer",
   tag,
-  summary:
-    "A dead letter with the answer to each attempt, or the body of a message that nobody understood.",
+  summary: "A dead letter with the answer to each attempt, or with the body of an invalid message.",
   params,
-  answers: { 200: v.strictObject({ ...letter, events: emailEvents }) },
+  answers: { 200: v.strictObject({ ...deadLetter, events: emailEvents }) },
   problems: ["unavailable"],
 });
 
@@ -69,7 +68,7 @@ export const discardDeadLetter = operation({
   path: "/api/admin/email/dlq/:id",
   access: "admin",
   tag,
-  summary: "Throw a dead letter away, and its mail with it: that is discarded, for good.",
+  summary: "Delete a dead letter. Its email becomes discarded permanently.",
   params,
   answers: { 204: null },
   problems: ["unavailable", "outcome-unknown"],
@@ -92,7 +91,7 @@ export const processDeadLetters = operation({
   path: "/api/admin/email/process-dlq",
   access: "admin",
   tag,
-  summary: "Queue dead mails again. success means requeued: whether it arrives shows on the mail.",
+  summary: "Queue dead emails again. success means requeued; the email shows its delivery.",
   body: v.pipe(
     v.strictObject({
       limit: wholeNumber(10, 1_000),

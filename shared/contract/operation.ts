@@ -12,20 +12,19 @@ export type Operation = {
   access: Access;
   tag: string;
   summary: string;
-  /** Parameters of the path that are more than text as it stands in the URL. */
+  /** Parameters of the path with a schema. Other parameters are text as it stands in the URL. */
   params?: Record<string, Parameter>;
   query?: v.GenericSchema;
   body?: v.GenericSchema;
   /** Takes an Idempotency-Key. */
   idempotent?: boolean;
   /**
-   * Is not limited in its rate: providers call it as often as there were mails, and sign what they
-   * say.
+   * No rate limit applies: a provider sends one signed request per event.
    */
   unlimited?: boolean;
   /** The answers to a request that was accepted, by status; null has no body. */
   answers: Record<number, Answer>;
-  /** How it may fail beyond what follows from its access, parameters, query and body. */
+  /** Failures beyond those that follow from its access, parameters, query and body. */
   problems: readonly Failure["tag"][];
 };
 
@@ -51,11 +50,11 @@ export type Access =
   | "anyone"
   /** The admin. */
   | "admin"
-  /** Who may look at everything and change nothing: the admin, or the token for reading. */
+  /** The admin, or the read-only token. */
   | "viewer"
-  /** Any user, with their key; not the admin, who is none. */
+  /** Any user, with their key. The admin is not a user. */
   | "user"
-  /** Any valid token; what it shows is the caller's own, and everybody's to a viewer. */
+  /** Any valid token. It shows the caller's own objects, and all objects to a viewer. */
   | "reader"
   /** The admin or any user. */
   | "caller"
@@ -104,7 +103,7 @@ export const count = v.pipe(v.number(), v.integer());
 export const page = <Item extends v.GenericSchema>(item: Item) =>
   v.strictObject({ items: v.array(item), nextCursor: v.optional(v.string()) });
 
-/** RFC 9457. `errors` names each field that is to blame. */
+/** RFC 9457. `errors` names each refused field. */
 export const problem = v.strictObject({
   type: v.pipe(v.string(), v.startsWith("urn:luna:problem:")),
   title: v.string(),
@@ -113,7 +112,7 @@ export const problem = v.strictObject({
   errors: v.optional(v.array(v.strictObject({ path: v.string(), message: v.string() }))),
 });
 
-/** The timeline of a mail: each change, and each attempt with what the server said. */
+/** The timeline of an email: each change, and each attempt with the server's answer. */
 export const emailEvents = v.array(
   v.strictObject({
     type: v.string(),

@@ -42,7 +42,8 @@ export const addMember = operation({
   access: "caller",
   tag,
   summary:
-    "Add a member, or change one's role. For owners, the team's admins (members only) and the admin. The last owner keeps the role.",
+    "Add a member or change a member's role. For owners, the admin, and admins of the team " +
+    "(plain members only). The last owner keeps the role.",
   body: newMember,
   answers: { 200: v.strictObject({ member: teamMember }) },
   problems: ["not-found", "forbidden", "wrong-state", "unavailable", "outcome-unknown"],
@@ -67,7 +68,8 @@ export const createWorkspace = operation({
   access: "user",
   tag,
   summary:
-    "Create a workspace, personal or of a team. Needs the permission workspaces:create, in a team the role of owner or admin.",
+    "Create a workspace, personal or of a team. Needs the permission workspaces:create and, " +
+    "in a team, the role owner or admin.",
   body: newWorkspace,
   answers: { 201: v.strictObject({ workspace }) },
   problems: ["not-found", "forbidden", "wrong-state", "unavailable", "outcome-unknown"],

@@ -22,11 +22,11 @@ export function authorize(
     case "admin":
       return isAdmin ? null : forbidden("This needs the admin token.");
     case "viewer":
-      return isViewer ? null : forbidden("This needs the admin token, or the one for reading.");
+      return isViewer ? null : forbidden("This needs the admin token or the read-only token.");
     case "reader":
       return null;
     case "user":
-      return isUser ? null : forbidden("This needs the key of a user: this token belongs to none.");
+      return isUser ? null : forbidden("This needs the key of a user.");
     case "caller":
       return isAdmin || isUser ? null : readOnly;
     case "self":
@@ -41,10 +41,11 @@ export function authorize(
       return caller.user.scopes.includes("emails:send")
         ? null
         : forbidden(
-            "This key lacks the scope emails:send. The admin grants it with PATCH /api/users/:userId.",
+            "This key lacks the scope emails:send. " +
+              "The admin grants it with PATCH /api/users/:userId.",
           );
   }
 }
 
 const forbidden = (detail: string): Failure => ({ tag: "forbidden", detail });
-const readOnly = forbidden("This token may look at what operators look at, and nothing else.");
+const readOnly = forbidden("The read-only token may only read what operators read.");

@@ -16,24 +16,24 @@ import { within } from "../../shared/lib/base/deadline.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { INDEX_NAME, type PurgeReply, type TagInspection } from "../../shared/lib/cache/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import type { Invalid } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, type Call, type Handler } from "./call.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
 
-/** Calls of KV in one request. */
+/** Calls to KV in one request. */
 const MAX_DELETIONS = 200;
 
-/** Of these a purge names one. */
+/** A purge names one of these. */
 const selectors = Object.keys(contract.invalidate.body.entries).filter((name) => name !== "mode");
 
 type Invalidation = Call<"invalidate">["body"];
 
 /**
- * Purges. `invalidated` of the names in `keys` are purged: what is stored under them is not served
- * here any more, nor elsewhere after the bound. `failures` are those whose copy in KV could not be
+ * Purges. `invalidated` counts the names in `keys` that are purged: entries under them are no longer
+ * served here, nor elsewhere after the staleness bound. `failures` are those whose copy in KV could not be
  * deleted at once, or which the tag index could not be told of; the reason says which. `pending`
  * counts entries, up to 100, whose space is still to be reclaimed.
  */
@@ -97,7 +97,7 @@ function answer(
   };
 }
 
-/** What is to be purged, and which keys are known to lie under it. */
+/** What to purge, and the known keys under it. */
 async function namesOf(
   env: ApiEnv,
   wanted: Invalidation,
@@ -108,7 +108,7 @@ async function namesOf(
   if (wanted.keys !== undefined) return nonEmpty("keys", wanted.keys, wanted.keys);
   const id = wanted.userId ?? "";
   const found = await readDatabase(env, () => findNames(env.DB, id));
-  // Without D1 the tag still covers whatever is stored of the user.
+  // Without D1 the tag still covers every entry of the user.
   const names = found.ok ? found.value : null;
   const keys = [
     userKey(id),
@@ -130,14 +130,14 @@ function nonEmpty(
 }
 
 /**
- * A tag, key or pattern with what is stored under it, in the order of the keys. `nextCursor` is
- * there while more follow.
+ * A tag, key or pattern with the entries under it, ordered by key. `nextCursor` is present while
+ * more follow.
  */
 export const inspectTag: Handler<"inspectTag"> = async ({ env, params: { tag }, query }) => {
   const { limit, cursor } = query;
   const asked = { tag, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
   try {
-    const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
+    const index = getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     const inspected = await within(
       OBJECT_TIMEOUT_MS,
       (async (): Promise<Result<TagInspection, Invalid>> => await index.inspect(asked))(),

@@ -9,17 +9,17 @@ import type {
   RecordedTransition,
 } from "../../shared/lib/circuit-breaker/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import type { Invalid } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, type CallerOf, type Handler } from "./call.ts";
 
-/** An operator would rather hear that the object does not answer than wait. */
+/** After this an operator gets an error instead of waiting for the object. */
 const OBJECT_TIMEOUT_MS = 2_000;
 
 type Stub = DurableObjectStub<CircuitBreaker>;
 
-/** Every breaker as its object has it. One that does not answer says so and hides no other. */
+/** Every breaker. One whose object does not answer is UNREACHABLE and hides no other. */
 export const listCircuitBreakers: Handler<"listCircuitBreakers"> = async ({ env }) => {
   const breakers = await inspectAll(env);
   return json({
@@ -29,7 +29,7 @@ export const listCircuitBreakers: Handler<"listCircuitBreakers"> = async ({ env 
   });
 };
 
-/** Transitions, newest first. `nextCursor` is there while more follow. */
+/** Transitions, newest first. `nextCursor` is present while more follow. */
 export const circuitBreakerHistory: Handler<"circuitBreakerHistory"> = async ({
   env,
   params: { name },
@@ -91,9 +91,7 @@ async function ask<Reply>(
   unanswered: Failure = { tag: "unavailable", dependency: "circuit breaker" },
 ): Promise<Result<Reply, Failure>> {
   try {
-    return ok(
-      await within(OBJECT_TIMEOUT_MS, question(objectNamed(env.CIRCUIT_BREAKER, name, env))),
-    );
+    return ok(await within(OBJECT_TIMEOUT_MS, question(getStub(env.CIRCUIT_BREAKER, name, env))));
   } catch (error) {
     log("error", "circuit_breaker.unreachable", { dependency: name, ...describeError(error) });
     return fail(unanswered);

@@ -14,9 +14,9 @@ import { pageFrom } from "../../shared/http/lists.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, noContent, type Handler } from "./call.ts";
 
-const noSuchLetter: Failure = { tag: "not-found", what: "dead letter" };
+const noSuchDeadLetter: Failure = { tag: "not-found", what: "dead letter" };
 
-/** Dead letters, oldest first. `nextCursor` is there while more follow. */
+/** Dead letters, oldest first. `nextCursor` is present while more follow. */
 export const listDeadLetters: Handler<"listDeadLetters"> = async ({ query, env }) => {
   const { limit, cursor, ...wanted } = query;
   const letters = await readDatabase(env, () =>
@@ -27,19 +27,17 @@ export const listDeadLetters: Handler<"listDeadLetters"> = async ({ query, env }
   return json({ items: rows.map(deadLetterView), ...next });
 };
 
-/**
- * One dead letter with the answer to each attempt, or the body of a message that nobody understood.
- */
+/** One dead letter with the answer to each attempt, or with the body of an invalid message. */
 export const getDeadLetter: Handler<"getDeadLetter"> = async ({ params: { id }, env }) => {
   const letter = await readDatabase(env, () => findDeadLetter(env.DB, id));
   if (!letter.ok) return letter;
-  if (letter.value === null) return fail(noSuchLetter);
+  if (letter.value === null) return fail(noSuchDeadLetter);
   const mail = await readDatabase(env, () => findEmail(env.DB, id));
   if (!mail.ok) return mail;
   return json({ ...deadLetterView(letter.value), events: mail.value?.events ?? [] });
 };
 
-/** Throws a dead letter away, and its mail with it: that is `discarded`, for good. */
+/** Deletes a dead letter. Its email becomes `discarded` permanently. */
 export const discardDeadLetter: Handler<"discardDeadLetter"> = async ({
   params: { id },
   env,
@@ -50,7 +48,7 @@ export const discardDeadLetter: Handler<"discardDeadLetter"> = async ({
     async () => ((await findDeadLetter(env.DB, id)) === null ? true : null),
   );
   if (!discarded.ok) return discarded;
-  return discarded.value ? noContent() : fail(noSuchLetter);
+  return discarded.value ? noContent() : fail(noSuchDeadLetter);
 };
 
 function deadLetterView(letter: DeadLetter): Record<string, unknown> {
@@ -62,7 +60,7 @@ function deadLetterView(letter: DeadLetter): Record<string, unknown> {
   };
 }
 
-/** Queues dead mails again. `success` means requeued: whether it arrives shows on the mail. */
+/** Queues dead emails again. `success` means requeued; the email shows its delivery. */
 export const processDeadLetters: Handler<"processDeadLetters"> = async ({ body, env, now }) => {
   const { dryRun, ratePerSecond, ...which } = body;
   const ids = await readDatabase(env, () => wantedMails(env.DB, which));

@@ -14,7 +14,7 @@ import { problemOf } from "../../shared/http/problem.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, type Caller, type Handler } from "./call.ts";
 
-/** 202 once the mail is in D1; the delivery shows on `GET /api/emails/:id`. */
+/** 202 once the email is in D1. `GET /api/emails/:id` shows its delivery. */
 export const sendEmail: Handler<"sendEmail"> = async ({
   body,
   idempotencyKey,
@@ -22,9 +22,13 @@ export const sendEmail: Handler<"sendEmail"> = async ({
   caller,
   now,
 }) => {
-  const mail = submissionFrom(env, body, senderOf(caller, idempotencyKey), now);
-  if (!mail.ok) return mail;
-  const [accepted] = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, [mail.value], now);
+  const submission = submissionFrom(env, body, senderOf(caller, idempotencyKey), now);
+  if (!submission.ok) return submission;
+  const [accepted] = await acceptEmails(
+    { db: env.DB, queue: env.EMAIL_QUEUE },
+    [submission.value],
+    now,
+  );
   if (accepted === undefined) return fail({ tag: "internal" });
   if (!accepted.ok) return accepted;
   const { id, status, replayed } = accepted.value;
@@ -36,9 +40,8 @@ export const sendEmail: Handler<"sendEmail"> = async ({
 };
 
 /**
- * Up to a hundred mails, each accepted or refused by itself: `items` has an answer for each, in
- * their order. An Idempotency-Key holds for each mail at its place, so that the whole request can
- * be repeated.
+ * Accepts up to 100 emails, each on its own. `items` has an answer for each, in their order. The
+ * Idempotency-Key with the position identifies an email, so that the whole request can be repeated.
  */
 export const sendEmails: Handler<"sendEmails"> = async ({
   body,
@@ -55,17 +58,17 @@ export const sendEmails: Handler<"sendEmails"> = async ({
       now,
     ),
   );
-  const mails = checked.flatMap((mail, n) => (mail.ok ? [{ n, ...mail.value }] : []));
-  const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, mails, now);
-  const answers = new Map(mails.map(({ n }, place) => [n, accepted[place]]));
-  const items = checked.map((message, n) => {
-    const answer = message.ok ? answers.get(n) : message;
+  const submissions = checked.flatMap((one, n) => (one.ok ? [{ n, ...one.value }] : []));
+  const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, submissions, now);
+  const answers = new Map(submissions.map(({ n }, place) => [n, accepted[place]]));
+  const items = checked.map((one, n) => {
+    const answer = one.ok ? answers.get(n) : one;
     if (answer?.ok) return { id: answer.value.id, status: answer.value.status };
     return { error: problemOf(answer?.error ?? { tag: "internal" }) };
   });
   return json(
     {
-      accepted: accepted.filter((mail) => mail.ok).length,
+      accepted: accepted.filter((one) => one.ok).length,
       refused: items.filter((item) => "error" in item).length,
       items,
     },
@@ -73,7 +76,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
   );
 };
 
-/** Ends a mail that has not left. Of a cancel and a delivery that race, one wins. */
+/** Cancels an email that has not left. If a cancel and a delivery race, one wins. */
 export const cancelEmail: Handler<"cancelEmail"> = async ({ params: { id }, env, caller, now }) => {
   const tenant = caller.role === "admin" ? null : tenantOf(caller);
   const write = () => cancel(env.DB, id, tenant, now);
@@ -83,7 +86,9 @@ export const cancelEmail: Handler<"cancelEmail"> = async ({ params: { id }, env,
   if (!cancelled.value.cancelled) {
     return fail({
       tag: "wrong-state",
-      detail: `Only a scheduled or queued mail can be cancelled; this one is ${cancelled.value.status}.`,
+      detail:
+        "Only a scheduled or queued email can be cancelled; " +
+        `this one is ${cancelled.value.status}.`,
     });
   }
   return json({ id, status: "cancelled" });
@@ -93,7 +98,7 @@ function senderOf(caller: Caller, key: string | null): Omit<Sender, "from"> {
   return { tenant: tenantOf(caller), ...(key !== null && { idempotencyKey: key }) };
 }
 
-/** A mail of another tenant is as absent as one that never was. */
+/** An email of another tenant is answered like one that does not exist. */
 export const getEmail: Handler<"getEmail"> = async ({ params: { id }, env, caller }) => {
   const found = await readDatabase(env, () => findEmail(env.DB, id));
   if (!found.ok) return found;
@@ -106,14 +111,14 @@ export const getEmail: Handler<"getEmail"> = async ({ params: { id }, env, calle
   return json({ ...emailView(found.value.mail), events: found.value.events });
 };
 
-/** The caller's mails, newest first; for the admin everybody's. */
+/** The caller's emails, newest first; all emails for the admin or the read-only token. */
 export const listEmails: Handler<"listEmails"> = async ({ query, env, caller }) => {
   const { limit, cursor, status, to } = query;
   const tenant = caller.role === "user" ? tenantOf(caller) : null;
   const filter = { tenant, status: status ?? null, to: to ?? null, before: cursor ?? null };
   const found = await readDatabase(env, () => readEmails(env.DB, filter, limit + 1));
   if (!found.ok) return found;
-  const { rows, ...next } = pageFrom(found.value, limit, (mail) => mail.createdAt);
+  const { rows, ...next } = pageFrom(found.value, limit, (email) => email.createdAt);
   return json({ items: rows.map(emailView), ...next });
 };
 
@@ -122,24 +127,24 @@ function tenantOf(caller: Caller): string {
   return caller.role === "user" ? `user:${caller.user.userId}` : "admin";
 }
 
-function emailView(mail: StoredEmail): EmailView {
+function emailView(email: StoredEmail): EmailView {
   return {
-    id: mail.id,
-    status: mail.status,
-    to: mail.to,
-    subject: mail.subject,
-    generation: mail.generation,
-    attempts: mail.attempts,
-    onUnknown: mail.onUnknown,
-    category: mail.category,
-    ...(mail.tags.length === 0 ? {} : { tags: mail.tags }),
-    createdAt: new Date(mail.createdAt).toISOString(),
-    updatedAt: new Date(mail.updatedAt).toISOString(),
-    ...(["queued", "scheduled", "pinned"].includes(mail.status)
-      ? { dueAt: new Date(mail.dueAt).toISOString() }
+    id: email.id,
+    status: email.status,
+    to: email.to,
+    subject: email.subject,
+    generation: email.generation,
+    attempts: email.attempts,
+    onUnknown: email.onUnknown,
+    category: email.category,
+    ...(email.tags.length === 0 ? {} : { tags: email.tags }),
+    createdAt: new Date(email.createdAt).toISOString(),
+    updatedAt: new Date(email.updatedAt).toISOString(),
+    ...(["queued", "scheduled", "pinned"].includes(email.status)
+      ? { dueAt: new Date(email.dueAt).toISOString() }
       : {}),
-    ...(mail.sentAt === null ? {} : { sentAt: new Date(mail.sentAt).toISOString() }),
-    ...(mail.lastError === null ? {} : { lastError: mail.lastError }),
-    ...(mail.traceId === null ? {} : { traceId: mail.traceId }),
+    ...(email.sentAt === null ? {} : { sentAt: new Date(email.sentAt).toISOString() }),
+    ...(email.lastError === null ? {} : { lastError: email.lastError }),
+    ...(email.traceId === null ? {} : { traceId: email.traceId }),
   };
 }

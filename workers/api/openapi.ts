@@ -6,7 +6,7 @@ import type { Handler } from "./call.ts";
 import { docsPage, type OpenApi } from "./docs-page.ts";
 import { pageResponse } from "./page.ts";
 
-/** Made when somebody first asks, and the same from then on. */
+/** Made at the first request and kept: it changes only with a release. */
 let made: { json: string; document: OpenApi } | null = null;
 
 function documents(): { json: string; document: OpenApi } {
@@ -17,7 +17,6 @@ function documents(): { json: string; document: OpenApi } {
   return made;
 }
 
-/** It changes with a release. */
 const headers = { "Cache-Control": "public, max-age=300" };
 
 export const getOpenApi: Handler<"getOpenApi"> = async () =>

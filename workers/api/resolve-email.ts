@@ -4,7 +4,7 @@ import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, type Handler } from "./call.ts";
 
-/** An operator found out what became of an unknown mail, or decides. */
+/** Sets the outcome of an unknown or pinned email, as an operator found or decided it. */
 export const resolveEmail: Handler<"resolveEmail"> = async ({ params: { id }, body, env, now }) => {
   const resolved = await writeDatabase(() => resolveUnknown(env.DB, id, body.status, now));
   if (!resolved.ok) return resolved;

@@ -24,8 +24,8 @@ export const listScheduledTasks: Handler<"listScheduledTasks"> = async ({ env })
 };
 
 /**
- * What ran, newest first. `total`, `successful` and `failed` count the executions that are kept;
- * one has failed if any run of it has.
+ * Executions, newest first. `total`, `successful` and `failed` count the stored executions; an
+ * execution has failed if any of its runs has.
  */
 export const scheduledTaskHistory: Handler<"scheduledTaskHistory"> = async ({ query, env }) => {
   const { limit, cursor } = query;
@@ -36,7 +36,7 @@ export const scheduledTaskHistory: Handler<"scheduledTaskHistory"> = async ({ qu
   const recentExecutions = rows.map(({ id, startedAt, endedAt, runs, ...counts }) => ({
     executionId: id,
     ...counts,
-    // The newest slot that it ran for: others were owed from before.
+    // The newest slot that it ran for: the others were overdue.
     ...(runs.length > 0 && {
       scheduledTime: iso(Math.max(...runs.map(({ scheduledAt }) => scheduledAt))),
     }),
@@ -72,7 +72,7 @@ function runView({
   };
 }
 
-/** Runs one task now, whatever its schedule says. */
+/** Runs one task now, regardless of its schedule. */
 export const runTask: Handler<"runTask"> = async ({ params, env }) => {
   const ran = await askScheduler(() => env.CRON.run(params.name));
   if (!ran.ok) return ran;
@@ -95,9 +95,7 @@ export const retryRun: Handler<"retryRun"> = async ({ params, env }) => {
   return json(ran.value);
 };
 
-/**
- * What the platform's cron trigger does each minute: for where there is none, or while it fails.
- */
+/** Does what the platform's cron trigger does each minute, where there is none or it fails. */
 export const tick: Handler<"tick"> = async ({ env }) => {
   const ticked = await askScheduler(() => env.CRON.tick());
   return ticked.ok ? json(summaryView(ticked.value)) : ticked;

@@ -10,7 +10,7 @@ import { pageFrom } from "../../shared/http/lists.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, noContent, type Handler } from "./call.ts";
 
-/** Who gets no mail, oldest first. `nextCursor` is there while more follow. */
+/** Suppressed addresses, oldest first. `nextCursor` is present while more follow. */
 export const listSuppressions: Handler<"listSuppressions"> = async ({ query, env }) => {
   const { limit, cursor, address } = query;
   const found = await readDatabase(env, () =>
@@ -21,11 +21,11 @@ export const listSuppressions: Handler<"listSuppressions"> = async ({ query, env
   return json({ items: rows.map(view), ...next });
 };
 
-/** Suppresses an address by hand. What is queued for it is not sent any more. */
+/** Suppresses an address. Emails queued for it are no longer sent. */
 export const suppress: Handler<"suppress"> = async ({ body: { note, ...rest }, env, now }) => {
   const write = () =>
     saveSuppression(env.DB, { ...rest, reason: "manual", note: note ?? null, createdAt: now });
-  // To write it twice is to write it once.
+  // Writing it twice has the effect of writing it once.
   const written = await writeDatabase(write, write);
   return written.ok ? json(view(written.value), { status: 201 }) : written;
 };

@@ -121,7 +121,7 @@ export const createWorkspace: Handler<"createWorkspace"> = async ({ body, env, c
   return created.ok ? json({ workspace: created.value.workspace }, { status: 201 }) : created;
 };
 
-/** Null for the admin, who is none. */
+/** Null for the admin, who is not a user. */
 function userIdOf(caller: Caller): string | null {
   return caller.role === "user" ? caller.user.userId : null;
 }

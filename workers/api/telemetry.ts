@@ -1,7 +1,7 @@
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import { listFields } from "../../shared/lib/worker/validate.ts";
 import { chartsFrom, startOf } from "../../shared/telemetry/rules/history.ts";
 import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
@@ -18,7 +18,7 @@ export const getTelemetry: Handler<"getTelemetry"> = async ({ env, query, now })
   try {
     const points = await within(
       OBJECT_TIMEOUT_MS,
-      Promise.resolve(objectNamed(env.TELEMETRY, TELEMETRY_NAME, env).points({ stepMs, from })),
+      getStub(env.TELEMETRY, TELEMETRY_NAME, env).points({ stepMs, from }),
     );
     if (!points.ok) throw new TypeError(listFields(points.error.errors));
     const series = chartsFrom(points.value, from, stepMs, length);

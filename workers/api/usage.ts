@@ -14,10 +14,7 @@ import { fail, type Result } from "../../shared/lib/base/result.ts";
 import { json, type Handler } from "./call.ts";
 import { purgingAfter } from "./purging.ts";
 
-/**
- * For so long after the request came no sweep has taken its intent, also where the clocks differ by
- * a second or two.
- */
+/** No sweep takes a request's purge earlier than this, even if clocks differ by two seconds. */
 const INTENT_IS_THERE_MS = OWN_DELIVERY_MS - 2_000;
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
@@ -52,12 +49,12 @@ function answerCount(metric: string, counted: Counted): Result<Response, Failure
     case "too-much":
       return fail({
         tag: "wrong-state",
-        detail: `The counter stands at ${counted.amount}: with this it would no longer be exact.`,
+        detail: `The counter is at ${counted.amount}: a larger sum would not be exact.`,
       });
   }
 }
 
-/** What a user used by day or month, newest first. */
+/** A user's usage by day or month, newest first. */
 export const usageHistory: Handler<"usageHistory"> = async ({ params: { userId }, query, env }) => {
   const { by, metric, limit } = query;
   const found = await readDatabase(env, () =>

@@ -30,7 +30,7 @@ export const createUser: Handler<"createUser"> = async ({ body: user, env, now }
   if (!from.ok) return from;
   const { userId, email } = user;
   const key = await newApiKey();
-  // That there was no such user may be cached.
+  // The absence of the user may be cached.
   const names = [userKey(userId), emailKey(email), apiKeyKey(key.hash)];
   const created = await purgingAfter(env, names, (intentId) => {
     const intent = insertPurge(env.DB, {
@@ -120,7 +120,8 @@ export const deleteUser: Handler<"deleteUser"> = async ({ params: { userId }, en
       return fail({
         tag: "wrong-state",
         detail:
-          "The user is the last owner of a team that has other members: make one of them an owner, or remove them.",
+          "The user is the last owner of a team that has other members: " +
+          "make one of them an owner, or remove them.",
       });
   }
 };
@@ -130,8 +131,8 @@ export const rotateApiKey: Handler<"rotateApiKey"> = async ({ params: { userId }
   const user = await purgingAfter(env, [userKey(userId), apiKeyKey(key.hash)], (intentId) =>
     writeDatabase(
       () => store.replaceApiKey(env.DB, userId, key, intentId, now),
-      // Without this a lost reply would lock the user out: the old key refused, the new one never
-      // shown.
+      // Without this a lost reply would lock the user out: the old key is refused, and the
+      // new one was never shown.
       () => store.findUser(env.DB, { by: "apiKeyHash", value: key.hash }),
     ),
   );
@@ -156,14 +157,14 @@ export const revokeApiKey: Handler<"revokeApiKey"> = async ({ params: { userId }
   return revoked.value ? noContent() : fail(noSuchUser);
 };
 
-/** Straight from D1: what somebody takes along must not be older than what they did last. */
+/** Read from D1 and not from the cache: an export must not be older than the last write. */
 export const exportUser: Handler<"exportUser"> = async ({ params: { userId }, env, now }) => {
   const found = await readDatabase(env, () => findExport(env.DB, userId, now));
   if (!found.ok) return found;
   return found.value === null ? fail(noSuchUser) : json(found.value);
 };
 
-/** Every user, newest first. `nextCursor` is there while more follow. */
+/** Every user, newest first. `nextCursor` is present while more follow. */
 export const listUsers: Handler<"listUsers"> = async ({ query: { limit, cursor }, env }) => {
   const found = await readDatabase(env, () => store.listUsers(env.DB, cursor ?? null, limit + 1));
   if (!found.ok) return found;
