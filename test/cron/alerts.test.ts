@@ -7,7 +7,7 @@ import { alertSettings } from "../../shared/alerts/settings.ts";
 import { readFacts, recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
 import { noteFindings, sayNotices, type Say } from "../../shared/alerts/watch.ts";
 import { eventually } from "../support/eventually.ts";
-import { fakeQueue, queueMail } from "../support/mails.ts";
+import { fakeQueue, queueEmail } from "../support/mails.ts";
 
 /** What somebody is told, and what becomes of that when a channel is broken, on a real D1. */
 
@@ -429,7 +429,7 @@ describe("what is found", () => {
   });
 
   it("are mails that nobody delivers, whose fate is unknown, and dead letters, before they expire", async () => {
-    const due = await queueMail(db, start - 6 * MINUTE_MS);
+    const due = await queueEmail(db, start - 6 * MINUTE_MS);
     expect(await holding()).toEqual(["email:due"]);
     await db.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(due).run();
     expect(await holding()).toEqual(["email:unknown"]);

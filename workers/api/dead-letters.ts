@@ -1,8 +1,8 @@
 import * as contract from "../../shared/contract/dead-letters.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { ring } from "../../shared/email/outbox.ts";
-import { previewReplay, replayDeadLetters, wantedMails } from "../../shared/email/replay.ts";
+import { notify } from "../../shared/email/outbox.ts";
+import { previewReplay, replayDeadLetters, wantedEmails } from "../../shared/email/replay.ts";
 import {
   discardDeadLetter,
   findDeadLetter,
@@ -70,7 +70,7 @@ export const processDeadLetters: Handler = async ({ request, env, now }) => {
   const wanted = await readJson(request, contract.processDeadLetters.body);
   if (!wanted.ok) return wanted;
   const { dryRun, ratePerSecond, ...which } = wanted.value;
-  const ids = await readDatabase(env, () => wantedMails(env.DB, which));
+  const ids = await readDatabase(env, () => wantedEmails(env.DB, which));
   if (!ids.ok) return ids;
   if (dryRun) {
     const preview = await readDatabase(env, () => previewReplay(env.DB, ids.value));
@@ -80,6 +80,6 @@ export const processDeadLetters: Handler = async ({ request, env, now }) => {
     replayDeadLetters(env.DB, ids.value, ratePerSecond, now),
   );
   if (!replayed.ok) return replayed;
-  await ring({ db: env.DB, queue: env.EMAIL_QUEUE }, replayed.value.requeued, now);
+  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, replayed.value.requeued, now);
   return json(replayed.value.processed);
 };

@@ -113,11 +113,11 @@ export const getEmail: Handler = async ({ params, env, caller }) => {
   if (!found.ok) return found;
   if (
     found.value === null ||
-    (caller.role === "user" && found.value.mail.tenant !== tenantOf(caller))
+    (caller.role === "user" && found.value.email.tenant !== tenantOf(caller))
   ) {
     return fail({ tag: "not-found", what: "email" });
   }
-  return json({ ...emailView(found.value.mail), events: found.value.events });
+  return json({ ...emailView(found.value.email), events: found.value.events });
 };
 
 /** The caller's mails, newest first; for the admin everybody's. */

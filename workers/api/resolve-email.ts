@@ -1,5 +1,5 @@
 import { writeDatabase } from "../../shared/database/write.ts";
-import { ring } from "../../shared/email/outbox.ts";
+import { notify } from "../../shared/email/outbox.ts";
 import { resolution } from "../../shared/email/schemas.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { readJson } from "../../shared/http/body.ts";
@@ -16,6 +16,6 @@ export const resolveEmail: Handler = async ({ request, params, env, now }) => {
   if (!resolved.ok) return resolved;
   if (resolved.value === null) return fail({ tag: "not-found", what: "unknown email" });
   if (resolved.value.status === "queued")
-    await ring({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ ...resolved.value, dueAt: now }], now);
+    await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ ...resolved.value, dueAt: now }], now);
   return json(resolved.value);
 };

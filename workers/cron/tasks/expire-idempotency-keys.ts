@@ -1,4 +1,4 @@
-import { deleteExpiredIdempotencyKeys } from "../../../shared/email/sql/emails.ts";
+import { deleteExpiredIdempotencyKeys } from "../../../shared/email/sql/idempotency-keys.ts";
 import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
 import type { CronTask } from "../task.ts";
 
