@@ -307,10 +307,10 @@ class World {
             {
               name,
               everyMs: name === "resend" ? this.setting.everyMs : null,
-              stance: () =>
+              admission: () =>
                 (open as string[]).includes(name)
                   ? { do: "reject", retryAfterMs: 20_000 }
-                  : { do: "run" },
+                  : { do: "allow" },
             },
           ),
         ),

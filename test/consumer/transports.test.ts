@@ -100,7 +100,7 @@ const stored = (id: string) =>
     .prepare("SELECT transport, pinned_until, provider_id, last_error FROM emails WHERE id = ?")
     .bind(id)
     .first();
-const reject = { stance: () => ({ do: "reject" as const, retryAfterMs: 30_000 }) };
+const reject = { admission: () => ({ do: "reject" as const, retryAfterMs: 30_000 }) };
 
 describe("a mail that its transport refuses", () => {
   it.each([

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { deliverPurges, type Delivery } from "../../shared/database/purge-outbox/flush.ts";
-import { insertIntent } from "../../shared/database/purge-outbox/purge-intents.ts";
+import { flushPurgeOutbox, type FlushPorts } from "../../shared/database/purge-outbox/flush.ts";
+import { insertPurge } from "../../shared/database/purge-outbox/pending-purges.ts";
 import type { Result } from "../../shared/lib/base/result.ts";
 import type { PurgeReply, PurgeRequest } from "../../shared/lib/cache/tags/rules/rpc.ts";
 import type { Invalid } from "../../shared/lib/worker/validate.ts";
@@ -12,7 +12,7 @@ const start = 1_700_000_000_000;
 const index = env.CACHE_TAG_INDEX.getByName("sweep");
 
 const asked: PurgeRequest[] = [];
-const delivery: Delivery = {
+const delivery: FlushPorts = {
   db,
   purge: async (request) => {
     asked.push(request);
@@ -24,7 +24,7 @@ const intend = (
   tags: string[] | "everything",
   mode: "hard" | "soft" = "hard",
   at = start,
-) => insertIntent(db, id, tags, mode, at).run();
+) => insertPurge(db, { id, tags, mode, createdAt: at }).run();
 const left = async (): Promise<string[]> =>
   (await db.prepare("SELECT id FROM purge_intents ORDER BY id").all<{ id: string }>()).results.map(
     ({ id }) => id,
@@ -41,8 +41,8 @@ describe("the sweep of purges", () => {
     await intend("b", ["user:1", "user:2"]);
     await intend("c", ["user:3"], "soft");
     await intend("fresh", ["user:4"], "hard", start + 1);
-    expect(await deliverPurges(delivery, start + 9_999)).toEqual({ delivered: 0, purges: 0 });
-    expect(await deliverPurges(delivery, start + 10_000)).toEqual({ delivered: 3, purges: 2 });
+    expect(await flushPurgeOutbox(delivery, start + 9_999)).toEqual({ delivered: 0, purges: 0 });
+    expect(await flushPurgeOutbox(delivery, start + 10_000)).toEqual({ delivered: 3, purges: 2 });
     expect(asked).toEqual([
       { since: null, tags: ["user:1", "email:a", "user:2"], mode: "hard" },
       { since: null, tags: ["user:3"], mode: "soft" },
@@ -53,10 +53,10 @@ describe("the sweep of purges", () => {
   it("splits what does not fit into one purge, and lets everything stand for all", async () => {
     const tags = (n: number) => Array.from({ length: 400 }, (_, tag) => `${n}:${tag}`);
     for (let n = 0; n < 5; n += 1) await intend(`big-${n}`, tags(n));
-    expect(await deliverPurges(delivery, start + 60_000)).toEqual({ delivered: 5, purges: 3 });
+    expect(await flushPurgeOutbox(delivery, start + 60_000)).toEqual({ delivered: 5, purges: 3 });
     await intend("all", "everything");
     await intend("one", ["user:1"]);
-    expect(await deliverPurges(delivery, start + 60_000)).toEqual({ delivered: 2, purges: 1 });
+    expect(await flushPurgeOutbox(delivery, start + 60_000)).toEqual({ delivered: 2, purges: 1 });
     expect(asked.at(-1)?.tags).toBe("everything");
   });
 
@@ -65,9 +65,11 @@ describe("the sweep of purges", () => {
     const down = async (): Promise<never> => {
       throw new Error("Durable Object is overloaded.");
     };
-    await expect(deliverPurges({ db, purge: down }, start + 60_000)).rejects.toThrow("overloaded");
+    await expect(flushPurgeOutbox({ db, purge: down }, start + 60_000)).rejects.toThrow(
+      "overloaded",
+    );
     expect(await left()).toEqual(["a"]);
-    expect(await deliverPurges(delivery, start + 60_000)).toMatchObject({ delivered: 1 });
+    expect(await flushPurgeOutbox(delivery, start + 60_000)).toMatchObject({ delivered: 1 });
   });
 
   it("purges again, which harms nobody, when it dies between the purge and the deletion", async () => {
@@ -77,8 +79,8 @@ describe("the sweep of purges", () => {
       return db.prepare(sql);
     };
     const dying = { ...delivery, db: { prepare } as D1Database };
-    await expect(deliverPurges(dying, start + 60_000)).rejects.toThrow("dies");
-    expect(await deliverPurges(delivery, start + 60_000)).toMatchObject({ delivered: 1 });
+    await expect(flushPurgeOutbox(dying, start + 60_000)).rejects.toThrow("dies");
+    expect(await flushPurgeOutbox(delivery, start + 60_000)).toMatchObject({ delivered: 1 });
     expect(asked).toHaveLength(2);
     expect(await left()).toEqual([]);
   });
@@ -88,7 +90,7 @@ describe("the sweep of purges", () => {
     await intend("good", ["user:1"]);
     await intend("bad", ["x".repeat(2_000)]);
     await intend("also-good", ["user:2"]);
-    expect(await deliverPurges(delivery, start + 60_000)).toEqual({ delivered: 2, purges: 2 });
+    expect(await flushPurgeOutbox(delivery, start + 60_000)).toEqual({ delivered: 2, purges: 2 });
     expect(await left()).toEqual([]);
     expect(logged.mock.calls.join()).toContain("purge_intent.refused");
     logged.mockRestore();
@@ -97,7 +99,7 @@ describe("the sweep of purges", () => {
   it("is a scheduled task", async () => {
     await intend("a", ["user:task"]);
     const context = {
-      given: env,
+      context: env,
       trigger: "cron" as const,
       signal: new AbortController().signal,
       waitUntil: () => undefined,

@@ -24,7 +24,7 @@ export function fakeTransport(
     deadlineMs: 30_000,
     send,
     refresh: async () => undefined,
-    stance: () => ({ do: "run" }),
+    admission: () => ({ do: "allow" }),
     ...changes,
   };
 }

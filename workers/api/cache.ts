@@ -9,7 +9,7 @@ import {
 } from "../../shared/accounts/rules/keys.ts";
 import { findNames } from "../../shared/accounts/sql/users.ts";
 import * as contract from "../../shared/contract/cache.ts";
-import { insertIntent } from "../../shared/database/purge-outbox/purge-intents.ts";
+import { insertPurge } from "../../shared/database/purge-outbox/pending-purges.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { readJson } from "../../shared/http/body.ts";
@@ -18,7 +18,7 @@ import { within } from "../../shared/lib/base/deadline.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { INDEX_NAME, type PurgeReply, type TagInspection } from "../../shared/lib/cache/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import { type Invalid, validate } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, pathParam, type Handler } from "./call.ts";
@@ -60,14 +60,14 @@ export const invalidate: Handler = async ({ request, env, caller, now }) => {
   if (!purged.ok)
     return purged.error.tag === "refused"
       ? fail({ tag: "internal" })
-      : await owePurge(env, tags, mode, all, now);
+      : await queuePurge(env, tags, mode, all, now);
   // The index reclaims the rest.
   const failures = mode === "hard" ? await cache.deleteFromKv(keys.slice(0, MAX_DELETIONS)) : [];
   return json(answer(all, all.length, failures, purged.value));
 };
 
-/** The index does not answer: the purge is written down, and delivered when it does. */
-async function owePurge(
+/** The index does not answer: the purge goes to the outbox, which delivers it when the index is back. */
+async function queuePurge(
   env: ApiEnv,
   tags: readonly string[] | "everything",
   mode: "hard" | "soft",
@@ -75,7 +75,7 @@ async function owePurge(
   now: number,
 ): Promise<Result<Response, Failure>> {
   const written = await writeDatabase(() =>
-    insertIntent(env.DB, crypto.randomUUID(), tags, mode, now).run(),
+    insertPurge(env.DB, { id: crypto.randomUUID(), tags, mode, createdAt: now }).run(),
   );
   if (!written.ok) return written;
   const failures = all.map((key) => ({
@@ -146,7 +146,7 @@ export const inspectTag: Handler = async ({ env, params, url }) => {
     return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
   const asked = { tag: name, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
   try {
-    const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
+    const index = getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     const inspected = await within(
       OBJECT_TIMEOUT_MS,
       (async (): Promise<Result<TagInspection, Invalid>> => await index.inspect(asked))(),

@@ -18,7 +18,7 @@ import {
   updateUser,
 } from "../../shared/accounts/sql/users.ts";
 import * as contract from "../../shared/contract/users.ts";
-import { insertIntent } from "../../shared/database/purge-outbox/purge-intents.ts";
+import { insertPurge } from "../../shared/database/purge-outbox/pending-purges.ts";
 import { purgingAfter } from "../../shared/database/purge-outbox/purging-after.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
@@ -45,7 +45,12 @@ export const createUser: Handler = async ({ request, env, now }) => {
   // That there was no such user may be cached.
   const names = [userKey(userId), emailKey(email), apiKeyKey(key.hash)];
   const created = await purgingAfter(purging(env), names, (intentId) => {
-    const intent = insertIntent(env.DB, intentId, names, "hard", now);
+    const intent = insertPurge(env.DB, {
+      id: intentId,
+      tags: names,
+      mode: "hard",
+      createdAt: now,
+    });
     return signUp({ db: env.DB, queue: env.EMAIL_QUEUE }, user.value, key, from.value, intent, now);
   });
   if (!created.ok) return created;

@@ -51,7 +51,7 @@ async function runOne(
 }
 
 function schedulerOf(env: CronEnv): Scheduler<CronEnv> {
-  return { db: env.DB, given: env, clock: systemClock, newId: () => crypto.randomUUID() };
+  return { db: env.DB, context: env, clock: systemClock, newId: () => crypto.randomUUID() };
 }
 
 /** What other Workers may call through a service binding. */

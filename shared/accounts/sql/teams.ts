@@ -1,3 +1,4 @@
+import { insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
 import { relatedKey } from "../rules/keys.ts";
 import type { Role, Team, TeamMember, Tier } from "../rules/schemas.ts";
 import { MAX_MEMBERS_OF_TEAM, MAX_TEAMS_OF_USER, type MemberFacts } from "../rules/teams.ts";
@@ -233,8 +234,6 @@ function intend(
   values: readonly string[],
 ): D1PreparedStatement {
   return db
-    .prepare(
-      `INSERT INTO purge_intents (id, tags, mode, created_at) SELECT ?1, ?2, 'hard', ?3 WHERE ${isSo}`,
-    )
+    .prepare(insertPurgeSql({ id: "?1", tags: "?2", createdAt: "?3", from: `WHERE ${isSo}` }))
     .bind(intentId, JSON.stringify(tags), now, ...values);
 }

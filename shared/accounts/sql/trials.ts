@@ -1,3 +1,4 @@
+import { insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
 import { userKey } from "../rules/keys.ts";
 
 /** SQL of telling users that their trial ends. */
@@ -52,8 +53,12 @@ export async function endTrials(
   const [, , ended] = await db.batch([
     db
       .prepare(
-        `INSERT INTO purge_intents (id, tags, mode, created_at)
-         SELECT ?3, json_group_array(?4 || user_id), 'hard', ?1 FROM (${over}) HAVING COUNT(*) > 0`,
+        insertPurgeSql({
+          id: "?3",
+          tags: "json_group_array(?4 || user_id)",
+          createdAt: "?1",
+          from: `FROM (${over}) HAVING COUNT(*) > 0`,
+        }),
       )
       .bind(now, limit, intentId, userKey("")),
     db

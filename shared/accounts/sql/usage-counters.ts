@@ -1,3 +1,4 @@
+import { insertPurgeSql, purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
 import { relatedKey } from "../rules/keys.ts";
 import type { UsageIncrement } from "../rules/schemas.ts";
 
@@ -40,9 +41,7 @@ export async function addUsage(
     // Before the counter, while the condition tells the same of both: who finds it knows that it
     // was counted.
     db
-      .prepare(
-        `INSERT INTO purge_intents (id, tags, mode, created_at) SELECT ?7, ?8, 'hard', ?4 WHERE ${mayCount}`,
-      )
+      .prepare(insertPurgeSql({ id: "?7", tags: "?8", createdAt: "?4", from: `WHERE ${mayCount}` }))
       .bind(...bound, intentId, JSON.stringify([relatedKey(userId, "usage")])),
     db
       .prepare(
@@ -72,7 +71,8 @@ export async function findCounted(
 ): Promise<Counted | null> {
   const row = await db
     .prepare(
-      "SELECT amount FROM usage_metrics WHERE user_id = ?1 AND metric = ?2 AND EXISTS (SELECT 1 FROM purge_intents WHERE id = ?3)",
+      `SELECT amount FROM usage_metrics
+       WHERE user_id = ?1 AND metric = ?2 AND ${purgeTagsSql("?3")} IS NOT NULL`,
     )
     .bind(userId, metric, intentId)
     .first<{ amount: number }>();

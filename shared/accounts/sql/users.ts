@@ -1,3 +1,4 @@
+import { insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
 import type { Cursor } from "../../http/lists.ts";
 import type { NewApiKey } from "../api-key.ts";
 import { apiKeyKey, emailKey, userKey } from "../rules/keys.ts";
@@ -91,11 +92,16 @@ export function intendPurge(
 ): D1PreparedStatement {
   return db
     .prepare(
-      `INSERT INTO purge_intents (id, tags, mode, created_at)
-       SELECT ?1, (SELECT json_group_array(value) FROM (
-         SELECT value FROM json_each(json_array(?4 || user_id, ?5 || email, ?6 || api_key_hash)) WHERE value IS NOT NULL
-         UNION SELECT value FROM json_each(?3))), 'hard', ?7
-       FROM users WHERE user_id = ?2 AND deleted_at IS NULL AND ${onlyIf}`,
+      insertPurgeSql({
+        id: "?1",
+        tags: `(SELECT json_group_array(value) FROM (
+          SELECT value
+          FROM json_each(json_array(?4 || user_id, ?5 || email, ?6 || api_key_hash))
+          WHERE value IS NOT NULL
+          UNION SELECT value FROM json_each(?3)))`,
+        createdAt: "?7",
+        from: `FROM users WHERE user_id = ?2 AND deleted_at IS NULL AND ${onlyIf}`,
+      }),
     )
     .bind(
       intentId,

@@ -1,3 +1,4 @@
+import { insertPurgeSql, purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
 import { relatedKey } from "../rules/keys.ts";
 import type { NewWorkspace, Role, Tier, Workspace } from "../rules/schemas.ts";
 import { MAX_WORKSPACES_OF_USER } from "../rules/teams.ts";
@@ -62,10 +63,14 @@ export async function insertWorkspace(
     // Whoever is a member at this moment: nobody can join between the two statements.
     db
       .prepare(
-        `INSERT INTO purge_intents (id, tags, mode, created_at)
-         SELECT ?1, (SELECT json_group_array(REPLACE(?3, '*', user_id)) FROM (
-           SELECT owner_id AS user_id UNION SELECT user_id FROM team_members m WHERE m.team_id = w.team_id)), 'hard', ?4
-         FROM workspaces w WHERE w.workspace_id = ?2 RETURNING tags`,
+        insertPurgeSql({
+          id: "?1",
+          tags: `(SELECT json_group_array(REPLACE(?3, '*', user_id)) FROM (
+            SELECT owner_id AS user_id
+            UNION SELECT user_id FROM team_members m WHERE m.team_id = w.team_id))`,
+          createdAt: "?4",
+          from: "FROM workspaces w WHERE w.workspace_id = ?2 RETURNING tags",
+        }),
       )
       .bind(intentId, workspaceId, relatedKey("*", "workspaces"), now),
   ]);
@@ -83,7 +88,7 @@ export async function findCreated(
 ): Promise<Created | null> {
   const row = await db
     .prepare(
-      `SELECT name, team_id AS teamId, created_at AS createdAt, (SELECT tags FROM purge_intents WHERE id = ?2) AS tags
+      `SELECT name, team_id AS teamId, created_at AS createdAt, ${purgeTagsSql("?2")} AS tags
        FROM workspaces WHERE workspace_id = ?1`,
     )
     .bind(workspaceId, intentId)

@@ -1,7 +1,7 @@
 import type { Result } from "../../lib/base/result.ts";
 import type { Cache } from "../../lib/cache/index.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
-import { deleteIntents } from "./purge-intents.ts";
+import { deletePurges } from "./pending-purges.ts";
 
 export type PurgePorts = {
   db: D1Database;
@@ -10,39 +10,41 @@ export type PurgePorts = {
 };
 
 /**
- * Writes, and purges what the write makes old, whatever became of it: a batch that was rolled back,
- * or whose reply was lost, purges too. From before the write until the index has the purge, this
- * isolate serves nothing with these tags.
+ * Writes, and then purges what the write makes old. It also purges after a write that was rolled
+ * back or whose reply was lost. From before the write until the index has the purge, this isolate
+ * serves nothing with `tags`.
  *
  * @param tags what the write makes old, new names included: "there is no such user" may be cached
  *   under them
- * @param write puts an intent with the id that it gets into its own batch: it delivers the purge if
- *   this cannot
- * @param tagsOf what else the write made old, which only it could tell; served here until it is
- *   purged, as it is elsewhere
+ * @param write adds a purge with the id that it gets to the outbox, in its own batch. The sweep
+ *   delivers that purge if this function cannot
+ * @param tagsOf further tags that only the write can tell. They are served here until they are
+ *   purged, as in every other isolate
+ * @returns what `write` returns
+ * @throws what `write` throws
  */
-export async function purgingAfter<Value, Failure>(
+export async function purgingAfter<Value, Problem>(
   ports: PurgePorts,
   tags: readonly string[],
-  write: (intentId: string) => Promise<Result<Value, Failure>>,
+  write: (intentId: string) => Promise<Result<Value, Problem>>,
   tagsOf: (written: Value) => readonly string[] = () => [],
-): Promise<Result<Value, Failure>> {
+): Promise<Result<Value, Problem>> {
   const work = writeAndPurge(ports, tags, write, tagsOf);
-  // A caller that goes away must leave neither a write without its purge nor a doubt without its
-  // end.
+  // A caller that goes away must not leave a write without its purge, or a pending invalidation
+  // without an end.
   ports.background(work.catch(() => undefined));
   return await work;
 }
 
-async function writeAndPurge<Value, Failure>(
+async function writeAndPurge<Value, Problem>(
   { db, cache, background }: PurgePorts,
   tags: readonly string[],
-  write: (intentId: string) => Promise<Result<Value, Failure>>,
+  write: (intentId: string) => Promise<Result<Value, Problem>>,
   tagsOf: (written: Value) => readonly string[],
-): Promise<Result<Value, Failure>> {
+): Promise<Result<Value, Problem>> {
   const intentId = crypto.randomUUID();
-  const settle = cache.tags.doubt(tags);
-  let written: Result<Value, Failure> | null = null;
+  const endInvalidation = cache.tags.doubt(tags);
+  let written: Result<Value, Problem> | null = null;
   try {
     written = await write(intentId);
     return written;
@@ -50,9 +52,9 @@ async function writeAndPurge<Value, Failure>(
     const purged = await cache.purge(
       written?.ok ? [...new Set([...tags, ...tagsOf(written.value)])] : tags,
     );
-    settle();
-    // Of a write with an unknown outcome the batch may still be under way, and its intent with it.
-    if (purged.ok && written?.ok) background(deleteIntents(db, [intentId]).catch(logLeftBehind));
+    endInvalidation();
+    // If the outcome is unknown, the batch may still commit, and its purge with it.
+    if (purged.ok && written?.ok) background(deletePurges(db, [intentId]).catch(logLeftBehind));
   }
 }
 

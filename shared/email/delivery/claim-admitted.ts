@@ -3,7 +3,7 @@ import { WRITE_TIMEOUT_MS } from "../../database/write.ts";
 import { within } from "../../lib/base/deadline.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
 import type { Notification } from "../queue-messages.ts";
-import { admission, breakerIsOpen } from "../rules/plan.ts";
+import { breakerIsOpen, claimLimit } from "../rules/plan.ts";
 import type { TransportName } from "../rules/transports.ts";
 import { claim, claimedBy, postpone, type Claim } from "../sql/claim.ts";
 import { LEASE_MS } from "./lease.ts";
@@ -22,7 +22,7 @@ export async function claimAdmitted(
   token: string,
 ): Promise<Claim | null> {
   await Promise.all(transports.map((transport) => transport.refresh()));
-  const { open, limit, waitMs } = admission(routesOf(transports));
+  const { open, limit, waitMs } = claimLimit(routesOf(transports));
   const now = clock();
   const claimed =
     limit === 0

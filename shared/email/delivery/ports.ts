@@ -28,6 +28,11 @@ export function routesOf(
 ): Route[] {
   return transports.map((transport) => {
     const { name, everyMs } = transport;
-    return { name, everyMs, stance: transport.stance(), pacedUntil: pacedUntil.get(name) ?? 0 };
+    return {
+      name,
+      everyMs,
+      admission: transport.admission(),
+      pacedUntil: pacedUntil.get(name) ?? 0,
+    };
   });
 }

@@ -45,8 +45,8 @@ export function guardTransport(
     name,
     everyMs,
     deadlineMs: transport.deadlineMs + ASK_MS,
-    refresh: () => breaker.lease.refresh(ASK_MS),
-    stance: () => breaker.stance(),
+    refresh: () => breaker.refresh(ASK_MS),
+    admission: () => breaker.admission(),
     close: () => transport.close?.(),
     async send(mail) {
       try {

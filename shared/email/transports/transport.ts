@@ -1,4 +1,4 @@
-import type { Stance } from "../../lib/circuit-breaker/index.ts";
+import type { Admission } from "../../lib/circuit-breaker/index.ts";
 import { LEASE_MS } from "../delivery/lease.ts";
 import type { Mailbox } from "../rules/address.ts";
 import type { Outcome } from "../rules/outcome.ts";
@@ -54,5 +54,5 @@ export type GuardedTransport = Transport & {
   /** Asks the breaker again if what it said is too old, for a moment. */
   refresh(): Promise<void>;
   /** What a hand-over would meet now. */
-  stance(): Stance;
+  admission(): Admission;
 };

@@ -1,22 +1,22 @@
-import { deliverPurges as deliver } from "../../../shared/database/purge-outbox/flush.ts";
+import { flushPurgeOutbox } from "../../../shared/database/purge-outbox/flush.ts";
 import type { Result } from "../../../shared/lib/base/result.ts";
 import { INDEX_NAME, type PurgeReply } from "../../../shared/lib/cache/index.ts";
-import { objectNamed } from "../../../shared/lib/worker/placement.ts";
+import { getStub } from "../../../shared/lib/worker/placement.ts";
 import type { Invalid } from "../../../shared/lib/worker/validate.ts";
 import type { CronTask } from "../task.ts";
 
-/** Delivers to the tag index the purges that whoever wrote could not. */
+/** Delivers purges to the tag index that their writers could not deliver. */
 export const deliverPurges: CronTask = {
   name: "deliver-purges",
   cron: "* * * * *",
   timeoutMs: 50_000,
   graceMs: 120_000,
   overlap: "skip",
-  async run({ given: env }) {
-    const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
+  async run({ context: env }) {
+    const index = getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     // RPC's types lose tuples.
     const purge = async (request: Parameters<typeof index.purge>[0]) =>
       (await index.purge(request)) as Result<PurgeReply, Invalid>;
-    return await deliver({ db: env.DB, purge }, Date.now());
+    return await flushPurgeOutbox({ db: env.DB, purge }, Date.now());
   },
 };

@@ -26,7 +26,7 @@ export const rollUpUsage: CronTask = {
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
-  async run({ given: { DB }, signal }) {
+  async run({ context: { DB }, signal }) {
     const now = Date.now();
     const [day, keptFrom] = [dayOf(now - DAY_MS), dayOf(now - KEPT_MS)];
     let [rolledUp, inMonths, pages] = [0, 0, 0];

@@ -18,7 +18,7 @@ export const sendDigest: CronTask = {
   timeoutMs: 60_000,
   graceMs: 1_800_000,
   overlap: "skip",
-  async run({ given: env }) {
+  async run({ context: env }) {
     const { email } = alertSettings(env);
     if (email === null) return { sent: 0 };
     const now = Date.now();

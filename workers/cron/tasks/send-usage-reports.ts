@@ -16,7 +16,7 @@ export const sendUsageReports: CronTask = {
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
-  async run({ given: env }) {
+  async run({ context: env }) {
     const now = Date.now();
     const sinceMonday = (new Date(now).getUTCDay() + 6) % 7;
     const monday = now - (sinceMonday + 7) * DAY_MS;

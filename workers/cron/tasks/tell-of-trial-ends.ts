@@ -16,7 +16,7 @@ export const tellOfTrialEnds: CronTask = {
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
-  async run({ given: env }) {
+  async run({ context: env }) {
     const now = Date.now();
     const trials = await untoldTrials(env.DB, now, now + AHEAD_MS, LIMIT);
     const keyOf = ({ userId, trialEndsAt }: (typeof trials)[number]): string =>
