@@ -1,7 +1,7 @@
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { ring } from "../../shared/email/outbox.ts";
-import { previewReplay, replayDeadLetters, wantedMails } from "../../shared/email/replay.ts";
+import { notify } from "../../shared/email/outbox.ts";
+import { previewReplay, replayDeadLetters, wantedEmails } from "../../shared/email/replay.ts";
 import {
   discardDeadLetter as discard,
   findDeadLetter,
@@ -63,7 +63,7 @@ function deadLetterView(letter: DeadLetter): Record<string, unknown> {
 /** Queues dead emails again. `success` means requeued; the email shows its delivery. */
 export const processDeadLetters: Handler<"processDeadLetters"> = async ({ body, env, now }) => {
   const { dryRun, ratePerSecond, ...which } = body;
-  const ids = await readDatabase(env, () => wantedMails(env.DB, which));
+  const ids = await readDatabase(env, () => wantedEmails(env.DB, which));
   if (!ids.ok) return ids;
   if (dryRun) {
     const preview = await readDatabase(env, () => previewReplay(env.DB, ids.value));
@@ -73,6 +73,6 @@ export const processDeadLetters: Handler<"processDeadLetters"> = async ({ body, 
     replayDeadLetters(env.DB, ids.value, ratePerSecond, now),
   );
   if (!replayed.ok) return replayed;
-  await ring({ db: env.DB, queue: env.EMAIL_QUEUE }, replayed.value.requeued, now);
+  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, replayed.value.requeued, now);
   return json(replayed.value.processed);
 };

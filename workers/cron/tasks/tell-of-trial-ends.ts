@@ -1,5 +1,5 @@
 import { markNotified, unnotifiedTrials } from "../../../shared/accounts/sql/trials.ts";
-import { sendSystemMails, throwIfRefused } from "../../../shared/email/system-emails.ts";
+import { sendSystemEmails, throwIfRefused } from "../../../shared/email/system-emails.ts";
 import { dateText } from "../date-text.ts";
 import type { CronTask } from "../task.ts";
 
@@ -33,7 +33,7 @@ export const tellOfTrialEnds: CronTask = {
         },
       },
     }));
-    const sent = await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
+    const sent = await sendSystemEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
     const settled = new Set([...sent.accepted, ...sent.suppressed]);
     // Within a day the key keeps a mail from going out twice, if the process dies before this.
     await markNotified(
