@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { problem, type Answer, type Operation } from "../operation.ts";
+import { problem, type Answer, type Operation, type PathParameters } from "../operation.ts";
 import { sendRequest, type PlainRequest, type RequestSettings } from "./request.ts";
 
 /**
@@ -15,15 +15,9 @@ export type Client = <const Called extends Operation>(
   request?: ClientRequest<Called>,
 ) => Promise<ClientAnswer<Called>>;
 
-type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
-  ? Name | ParameterNames<`/${Rest}`>
-  : Path extends `${string}:${infer Name}`
-    ? Name
-    : never;
-
 /** What an operation takes. Query values are text, as they stand in a URL. */
 export type ClientRequest<Called extends Operation> = {
-  params?: Record<ParameterNames<Called["path"]>, string>;
+  params?: PathParameters<Called>;
   query?: Called["query"] extends v.GenericSchema ? v.InferInput<Called["query"]> : never;
   body?: Called["body"] extends v.GenericSchema ? v.InferInput<Called["body"]> : never;
   idempotencyKey?: string;
@@ -31,7 +25,7 @@ export type ClientRequest<Called extends Operation> = {
   signal?: AbortSignal;
 };
 
-type BodyOf<Given extends Answer> = Given extends v.GenericSchema
+type AnswerBodyOf<Given extends Answer> = Given extends v.GenericSchema
   ? v.InferOutput<Given>
   : Given extends null
     ? null
@@ -48,7 +42,7 @@ export type ClientAnswer<Called extends Operation> =
         ok: true;
         status: Status;
         headers: Headers;
-        body: BodyOf<Called["answers"][Status]>;
+        body: AnswerBodyOf<Called["answers"][Status]>;
       };
     }[keyof Called["answers"] & Success]
   | { ok: false; status: number; headers: Headers; problem: v.InferOutput<typeof problem> };
