@@ -45,7 +45,7 @@ export function guardTransport(
     name,
     everyMs,
     deadlineMs: transport.deadlineMs + ASK_MS,
-    refresh: () => breaker.lease.refresh(ASK_MS),
+    refresh: () => breaker.refresh(ASK_MS),
     admission: () => breaker.admission(),
     close: () => transport.close?.(),
     async send(mail) {
