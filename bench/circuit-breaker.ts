@@ -9,7 +9,7 @@ import {
 import Opossum from "opossum";
 import { systemClock } from "../shared/lib/base/clock.ts";
 import { BreakerClient } from "../shared/lib/circuit-breaker/isolate/client.ts";
-import { Lease } from "../shared/lib/circuit-breaker/isolate/snapshot.ts";
+import { IsolateBreaker } from "../shared/lib/circuit-breaker/isolate/isolate-breaker.ts";
 import type { Snapshot } from "../shared/lib/circuit-breaker/rules/phase.ts";
 import { defaultSettings } from "../shared/lib/circuit-breaker/rules/settings.ts";
 import { nsPerCall, ratios, type Ratio } from "./measure.ts";
@@ -35,10 +35,15 @@ async function luna(state: "CLOSED" | "OPEN", calleeTimesOut = true): Promise<Br
     endProbe: async () => ({ snapshot, granted: false }),
   };
   const ports = { clock: systemClock, random: Math.random, background: (): void => undefined };
-  const lease = new Lease({ ...ports, object, settings: defaultSettings, notify: () => undefined });
-  await lease.refresh(1_000);
+  const breaker = new IsolateBreaker({
+    ...ports,
+    object,
+    settings: defaultSettings,
+    notify: () => undefined,
+  });
+  await breaker.refresh(1_000);
   const policy = { timeoutMs: TIMEOUT_MS, calleeTimesOut, isFault: (): boolean => true };
-  return new BreakerClient({ ...ports, dependency: "bench", policy, lease, newId: () => "id" });
+  return new BreakerClient({ ...ports, dependency: "bench", policy, breaker, newId: () => "id" });
 }
 
 async function cockatiel(state: "CLOSED" | "OPEN") {

@@ -6,12 +6,11 @@ import { checkAlertSettings } from "../shared/alerts/settings.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
-  resendSettings,
   resendWebhookSecret,
   retryPolicy,
   sender,
-  smtpSettings,
   transportRates,
+  transportSettings,
   unsubscribeSettings,
 } from "../shared/email/settings.ts";
 import { cacheSettings } from "../shared/lib/cache/rules/index.ts";
@@ -116,8 +115,7 @@ export function badVariables(vars: Variables): Misconfigured[] {
     deadLetterRetentionDays,
     emailTransports,
     transportRates,
-    ...(named.includes("smtp") ? [smtpSettings] : []),
-    ...(named.includes("resend") ? [resendSettings] : []),
+    ...named.map((name) => (env: Variables) => transportSettings(env, name)),
     ...(vars.WEBHOOK_SECRET_RESEND === undefined ? [] : [resendWebhookSecret]),
     checkAlertSettings,
     breakerSettings,

@@ -1,6 +1,6 @@
-import type { Operation } from "../../shared/lib/circuit-breaker/isolate/attempt.ts";
+import type { GuardedCall } from "../../shared/lib/circuit-breaker/isolate/bounded-call.ts";
 import { CircuitOpen } from "../../shared/lib/circuit-breaker/isolate/circuit-open.ts";
-import { LocalBreaker } from "../../shared/lib/circuit-breaker/isolate/local.ts";
+import { LocalBreaker } from "../../shared/lib/circuit-breaker/isolate/local-breaker.ts";
 import { initialBreaker } from "../../shared/lib/circuit-breaker/rules/phase.ts";
 import type { BreakerSettings } from "../../shared/lib/circuit-breaker/rules/settings.ts";
 import { isolate, selfTiming, type SimulatedObject } from "../../test/support/fleet.ts";
@@ -11,18 +11,18 @@ import type { VirtualClock } from "../../test/support/virtual-clock.ts";
  * `isLocal`: whether it goes by a breaker of its own.
  */
 export type Guarded = {
-  run(operation: Operation<null>): Promise<null | CircuitOpen>;
+  run(operation: GuardedCall<null>): Promise<null | CircuitOpen>;
   isProbing(): boolean;
   isLocal(): boolean;
 };
 
-/** The fleet's breaker: the real client and lease, and the object's real decisions. */
+/** The fleet's breaker: the real client and breaker, and the object's real decisions. */
 export function ofTheFleet(object: SimulatedObject, random: () => number): Guarded {
   const client = isolate(object, { policy: selfTiming, random });
   return {
     run: async (operation) => await client.run(operation),
-    isProbing: () => client.stance().do !== "run",
-    isLocal: () => client.lease.local !== null,
+    isProbing: () => client.admission().do !== "allow",
+    isLocal: () => client.breaker.local !== null,
   };
 }
 

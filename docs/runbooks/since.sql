@@ -1,5 +1,5 @@
--- Before a restore from Time Travel: what has happened since :moment that has to hold afterwards too. `redo` is the SQL that does it again;
--- where there is none the page says what to do.
+-- Before a restore from Time Travel: what happened since :moment and must stay true afterwards. `redo` is the SQL that repeats it;
+-- without it the page describes the step.
 SELECT 'key' AS what, user_id AS id, api_key_prefix AS detail,
   'UPDATE users SET api_key_hash = ' || quote(api_key_hash) || ', api_key_prefix = ' || quote(api_key_prefix) || ' WHERE user_id = ' || quote(user_id) || ';' AS redo
 FROM users WHERE deleted_at IS NULL AND created_at < unixepoch(:moment) * 1000 AND updated_at >= unixepoch(:moment) * 1000;
@@ -13,4 +13,4 @@ SELECT 'trial-end-told' AS what, user_id AS id, NULL AS detail, 'UPDATE subscrip
 FROM subscriptions WHERE told_of_trial_end >= unixepoch(:moment) * 1000;
 SELECT 'deleted-account' AS what, user_id AS id, NULL AS detail, NULL AS redo FROM users WHERE deleted_at >= unixepoch(:moment) * 1000;
 SELECT 'new-account' AS what, user_id AS id, email AS detail, NULL AS redo FROM users WHERE deleted_at IS NULL AND created_at >= unixepoch(:moment) * 1000;
-SELECT 'mail' AS what, id, status AS detail, NULL AS redo FROM emails WHERE updated_at >= unixepoch(:moment) * 1000
+SELECT 'email' AS what, id, status AS detail, NULL AS redo FROM emails WHERE updated_at >= unixepoch(:moment) * 1000

@@ -1,9 +1,16 @@
+import {
+  transportNames,
+  transports,
+  type TransportName,
+  type TransportVariables,
+} from "../../shared/email/rules/transports.ts";
 import { emailTransports } from "../../shared/email/settings.ts";
+import type { VariableNote } from "../../shared/email/transports/rules/definition.ts";
 import type { Variables } from "../../workers/env.ts";
 import type { Worker } from "./environments.ts";
 
 /** When a deployment cannot do without it. */
-type Need = "always" | "by smtp" | "by resend" | "no";
+type Need = "always" | `by ${TransportName}` | "no";
 export type Variable = { name: keyof Variables; secret: boolean; need: Need; meaning: string };
 
 /** The variables that one function of the settings validates, and the Workers that call it. */
@@ -21,6 +28,12 @@ const plain = (name: keyof Variables, need: Need, meaning: string): Variable => 
   need,
   meaning,
 });
+
+function noteEntries(notes: {
+  readonly [Name in keyof TransportVariables]?: VariableNote;
+}): [keyof TransportVariables, VariableNote][] {
+  return Object.entries(notes) as [keyof TransportVariables, VariableNote][];
+}
 
 /** Every variable of `workers/env.ts`, once. `docs/configuration.md` has its table from here. */
 export const groups: Group[] = [
@@ -92,37 +105,28 @@ export const groups: Group[] = [
       plain(
         "EMAIL_TRANSPORTS",
         "no",
-        "`smtp`, `resend` and `cloudflare`, in the order in which they are tried",
+        `some of ${transportNames.join(", ")}, in the order in which they are tried`,
       ),
     ],
   },
   {
     reader: "transportRates",
     workers: ["consumer"],
-    variables: [
-      plain("SMTP_RATE_PER_SECOND", "no", "mails a second of the whole fleet; 0 for no limit"),
-      plain("CLOUDFLARE_RATE_PER_SECOND", "no", "the same for Cloudflare"),
-      plain("RESEND_RATE_PER_SECOND", "no", "the same for Resend"),
-    ],
+    variables: Object.values(transports).map(({ name, rate: { variable } }) =>
+      plain(variable, "no", `emails per second of the whole fleet by \`${name}\`; 0 for no limit`),
+    ),
   },
   {
-    reader: "smtpSettings",
+    reader: "transportSettings",
     workers: ["consumer"],
-    variables: [
-      plain("SMTP_HOST", "by smtp", "the SMTP server; as a variable or a secret"),
-      plain("SMTP_PORT", "no", "its port: 587 or another, but not 25, which Workers cannot reach"),
-      plain("SMTP_SECURITY", "no", "`starttls` or `tls`"),
-      secret("SMTP_USERNAME", "no", "with `SMTP_PASSWORD`"),
-      secret("SMTP_PASSWORD", "no", "with `SMTP_USERNAME`"),
-    ],
-  },
-  {
-    reader: "resendSettings",
-    workers: ["consumer"],
-    variables: [
-      secret("RESEND_API_KEY", "by resend", "API key of Resend"),
-      plain("RESEND_BASE_URL", "no", "where Resend is reached"),
-    ],
+    variables: Object.values(transports).flatMap(({ name, notes }) =>
+      noteEntries(notes).map(([variable, { meaning, isSecret = false, isRequired = false }]) => ({
+        name: variable,
+        secret: isSecret,
+        need: isRequired ? (`by ${name}` as const) : ("no" as const),
+        meaning,
+      })),
+    ),
   },
   {
     reader: "resendWebhookSecret",
@@ -201,19 +205,9 @@ export const variableNames: ReadonlySet<string> = new Set(
 
 /** What the Worker cannot do without, given which transports take mails. */
 export function neededBy(worker: Worker, vars: Variables): Variable[] {
-  const transports = emailTransports(vars);
-  const named: string[] = transports.ok ? transports.value : [];
-  const isNeeded = (need: Need): boolean => {
-    switch (need) {
-      case "always":
-        return true;
-      case "by smtp":
-        return named.includes("smtp");
-      case "by resend":
-        return named.includes("resend");
-      case "no":
-        return false;
-    }
-  };
+  const configured = emailTransports(vars);
+  const named = configured.ok ? configured.value : [];
+  const isNeeded = (need: Need): boolean =>
+    need === "always" || named.some((name) => need === `by ${name}`);
   return variablesOf(worker).filter(({ need }) => isNeeded(need));
 }

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { pageOf } from "../http/lists.ts";
 import { time, timestamp } from "../http/time.ts";
-import { order } from "../lib/circuit-breaker/rules/index.ts";
+import { commandOrigin } from "../lib/circuit-breaker/rules/index.ts";
 import { count, operation, page } from "./operation.ts";
 
 const tag = "operations";
@@ -68,7 +68,7 @@ export const circuitBreakerHistory = operation({
   problems: ["not-found", "unavailable"],
 });
 
-const { reason } = order.entries;
+const { reason } = commandOrigin.entries;
 
 const verb = <const Body extends v.GenericSchema>(
   id: string,

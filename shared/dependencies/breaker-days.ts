@@ -1,7 +1,7 @@
 import type { BreakerDay } from "../alerts/rules/digest-text.ts";
 import { within } from "../lib/base/deadline.ts";
 import type { BreakerEnv } from "../lib/circuit-breaker/index.ts";
-import { objectNamed } from "../lib/worker/placement.ts";
+import { getStub } from "../lib/worker/placement.ts";
 import { dependencies } from "./dependencies.ts";
 
 const TIMEOUT_MS = 2_000;
@@ -28,7 +28,7 @@ async function breakerDay(
   from: number,
   until: number,
 ): Promise<BreakerDay> {
-  const breaker = objectNamed(env.CIRCUIT_BREAKER, name, env);
+  const breaker = getStub(env.CIRCUIT_BREAKER, name, env);
   const [{ state }, history] = await Promise.all([
     breaker.inspect(),
     breaker.history({ limit: MAX_TRANSITIONS }),

@@ -1,7 +1,7 @@
 import { within } from "../lib/base/deadline.ts";
 import type { BreakerEnv, Inspection } from "../lib/circuit-breaker/index.ts";
 import { describeError, log } from "../lib/worker/log.ts";
-import { objectNamed } from "../lib/worker/placement.ts";
+import { getStub } from "../lib/worker/placement.ts";
 import { dependencies, type Dependency } from "./dependencies.ts";
 
 /** Whoever looks at all breakers waits for none of them for longer than this. */
@@ -18,10 +18,7 @@ export async function inspectAll(
 
 async function inspect(env: BreakerEnv, name: Dependency): Promise<Inspection | null> {
   try {
-    return await within(
-      TIMEOUT_MS,
-      Promise.resolve(objectNamed(env.CIRCUIT_BREAKER, name, env).inspect()),
-    );
+    return await within(TIMEOUT_MS, getStub(env.CIRCUIT_BREAKER, name, env).inspect());
   } catch (error) {
     log("error", "circuit_breaker.unreachable", { dependency: name, ...describeError(error) });
     return null;

@@ -5,7 +5,8 @@ import { timestamp } from "../http/time.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
 import type { FieldError } from "../lib/worker/validate.ts";
 import { address, headerText } from "./rules/address.ts";
-import type { AttemptDetail, EmailStatus, OnUnknown } from "./rules/lifecycle.ts";
+import type { EmailStatus, OnUnknown } from "./rules/lifecycle.ts";
+import type { AttemptDetail } from "./rules/outcome.ts";
 import { renderNamed, templateName } from "./templates/templates.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */

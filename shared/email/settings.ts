@@ -1,7 +1,6 @@
 import * as v from "valibot";
 import { ok, type Result } from "../lib/base/result.ts";
 import {
-  loopback,
   readVariables,
   required,
   token,
@@ -11,9 +10,14 @@ import {
 } from "../lib/worker/variables.ts";
 import { formatMailbox, mailbox } from "./rules/address.ts";
 import type { RetryPolicy } from "./rules/retry-policy.ts";
-import { transportNames, type TransportName } from "./rules/transports.ts";
-import type { ResendSettings } from "./transports/resend.ts";
-import type { SmtpSettings } from "./transports/smtp-session.ts";
+import {
+  byTransport,
+  transportNames,
+  transports,
+  type SettingsOf,
+  type TransportName,
+  type TransportVariables,
+} from "./rules/transports.ts";
 import type { UnsubscribeSettings } from "./unsubscribe.ts";
 
 const senderVariables = v.object({ EMAIL_FROM: v.pipe(required, mailbox) });
@@ -36,33 +40,6 @@ const unsubscribeVariables = v.object({
   UNSUBSCRIBE_SECRET: token,
 });
 
-const smtpVariables = v.pipe(
-  v.object({
-    SMTP_HOST: required,
-    SMTP_PORT: wholeNumber(587, 1, 65_535),
-    SMTP_SECURITY: v.optional(
-      v.picklist(["none", "starttls", "tls"], 'must be "none", "starttls" or "tls"'),
-      "starttls",
-    ),
-    SMTP_USERNAME: v.optional(v.string(), ""),
-    SMTP_PASSWORD: v.optional(v.string(), ""),
-  }),
-  v.forward(
-    v.check(
-      (smtp) => smtp.SMTP_SECURITY !== "none" || loopback.test(smtp.SMTP_HOST),
-      '"none" is for loopback hosts only',
-    ),
-    ["SMTP_SECURITY"],
-  ),
-  v.forward(
-    v.check(
-      (smtp) => (smtp.SMTP_USERNAME === "") === (smtp.SMTP_PASSWORD === ""),
-      "must be set together with SMTP_USERNAME",
-    ),
-    ["SMTP_PASSWORD"],
-  ),
-);
-
 const transportVariables = v.object({
   EMAIL_TRANSPORTS: v.optional(
     v.pipe(
@@ -80,35 +57,12 @@ const transportVariables = v.object({
   ),
 });
 
-/**
- * Mails a second, of the whole fleet; 0 for no limit. Resend allows five requests a second to begin
- * with.
- */
-const rateVariables = v.object({
-  SMTP_RATE_PER_SECOND: wholeNumber(0, 0, 10_000),
-  CLOUDFLARE_RATE_PER_SECOND: wholeNumber(0, 0, 10_000),
-  RESEND_RATE_PER_SECOND: wholeNumber(5, 0, 10_000),
-});
-
-const resendVariables = v.pipe(
-  v.object({
-    RESEND_API_KEY: v.pipe(required, v.regex(/^[\u0021-\u007e]+$/, "must be one word")),
-    RESEND_BASE_URL: v.optional(
-      v.pipe(
-        v.string(),
-        v.url("must be a URL"),
-        v.transform((url) => url.replace(/\/$/, "")),
-      ),
-      "https://api.resend.com",
-    ),
-  }),
-  v.forward(
-    v.check(
-      ({ RESEND_BASE_URL: url }) =>
-        url.startsWith("https://") || loopback.test(new URL(url).hostname),
-      "must be https, but on loopback",
-    ),
-    ["RESEND_BASE_URL"],
+const rateVariables = v.object(
+  Object.fromEntries(
+    Object.values(transports).map(({ rate: { variable, perSecond } }) => [
+      variable,
+      wholeNumber(perSecond, 0, 10_000),
+    ]),
   ),
 );
 
@@ -126,10 +80,8 @@ export type EmailVariables = VariablesOf<typeof senderVariables> &
   VariablesOf<typeof retryVariables> &
   VariablesOf<typeof deadLetterVariables> &
   VariablesOf<typeof unsubscribeVariables> &
-  VariablesOf<typeof smtpVariables> &
   VariablesOf<typeof transportVariables> &
-  VariablesOf<typeof rateVariables> &
-  VariablesOf<typeof resendVariables> &
+  TransportVariables &
   VariablesOf<typeof webhookVariables>;
 
 /** How often and how fast a refused mail is tried again. */
@@ -155,21 +107,6 @@ export function unsubscribeSettings(
   return ok({ publicUrl: variables.value.PUBLIC_URL, secret: variables.value.UNSUBSCRIBE_SECRET });
 }
 
-export function smtpSettings(
-  env: VariablesOf<typeof smtpVariables>,
-): Result<SmtpSettings, Misconfigured> {
-  const variables = readVariables(smtpVariables, env);
-  if (!variables.ok) return variables;
-  const {
-    SMTP_HOST: host,
-    SMTP_PORT: port,
-    SMTP_SECURITY: security,
-    SMTP_USERNAME: user,
-    SMTP_PASSWORD: pass,
-  } = variables.value;
-  return ok({ host, port, security, credentials: user === "" ? null : { user, pass } });
-}
-
 /** Which transports take mails, in the order in which they are tried. */
 export function emailTransports(
   env: VariablesOf<typeof transportVariables>,
@@ -178,30 +115,26 @@ export function emailTransports(
   return variables.ok ? ok(variables.value.EMAIL_TRANSPORTS) : variables;
 }
 
-function everyMs(perSecond: number): number | null {
-  return perSecond === 0 ? null : 1_000 / perSecond;
+/** The settings of one transport. */
+export function transportSettings<Name extends TransportName>(
+  env: TransportVariables,
+  name: Name,
+): Result<SettingsOf<Name>, Misconfigured> {
+  return transports[name].readSettings(env) as Result<SettingsOf<Name>, Misconfigured>;
 }
 
-/** How fast the fleet hands mails over, in milliseconds a mail; null for no limit. */
+/** How fast the fleet hands emails over, in milliseconds per email; null for no limit. */
 export function transportRates(
-  env: VariablesOf<typeof rateVariables>,
+  env: TransportVariables,
 ): Result<Record<TransportName, number | null>, Misconfigured> {
   const variables = readVariables(rateVariables, env);
   if (!variables.ok) return variables;
-  return ok({
-    smtp: everyMs(variables.value.SMTP_RATE_PER_SECOND),
-    cloudflare: everyMs(variables.value.CLOUDFLARE_RATE_PER_SECOND),
-    resend: everyMs(variables.value.RESEND_RATE_PER_SECOND),
-  });
-}
-
-export function resendSettings(
-  env: VariablesOf<typeof resendVariables>,
-): Result<ResendSettings, Misconfigured> {
-  const variables = readVariables(resendVariables, env);
-  return variables.ok
-    ? ok({ apiKey: variables.value.RESEND_API_KEY, baseUrl: variables.value.RESEND_BASE_URL })
-    : variables;
+  return ok(
+    byTransport(({ rate: { variable } }) => {
+      const perSecond = variables.value[variable] ?? 0;
+      return perSecond === 0 ? null : 1_000 / perSecond;
+    }),
+  );
 }
 
 /** What signs the feedback of a provider. */

@@ -1,7 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { systemClock } from "../lib/base/clock.ts";
 import { describeError, log } from "../lib/worker/log.ts";
-import { objectNamed, type PlacementEnv } from "../lib/worker/placement.ts";
+import { getStub, type PlacementEnv } from "../lib/worker/placement.ts";
 import { listFields } from "../lib/worker/validate.ts";
 import { AnalyticsPoints } from "./analytics.ts";
 import { TelemetryClient } from "./client.ts";
@@ -54,7 +54,7 @@ function reporterOf(env: TelemetryEnv): Reporter {
   const points = new AnalyticsPoints();
   const client = new TelemetryClient({
     send: async (report) => {
-      const reply = await objectNamed(namespace, TELEMETRY_NAME, env).report({
+      const reply = await getStub(namespace, TELEMETRY_NAME, env).report({
         ...report,
         ...(worker !== undefined && { worker }),
       });

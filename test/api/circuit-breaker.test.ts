@@ -1,6 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { breakerClient } from "../../shared/lib/circuit-breaker/guard.ts";
 import { CircuitOpen } from "../../shared/lib/circuit-breaker/isolate/circuit-open.ts";
 import type {
   ProbeReport,
@@ -89,12 +90,12 @@ describe("the breaker of the fleet", () => {
     warned.mockRestore();
   });
 
-  it("is asked once in a lease, and once more for each report of failures, however many calls there are", async () => {
+  it("is asked once in a breaker, and once more for each report of failures, however many calls there are", async () => {
     const { name, stub } = newBreaker();
     const { binding, requests } = brokenBreakers("works", env.CIRCUIT_BREAKER);
     const isolate = newIsolate(binding, name);
     await isolate.run(succeed);
-    await eventually(() => expect(isolate.lease.view).not.toBeNull());
+    await eventually(() => expect(isolate.breaker.view).not.toBeNull());
     for (let n = 0; n < 10_000; n += 1)
       await isolate.run(n % 5_000 === 100 ? fail : succeed).catch(() => undefined);
     await eventually(async () => expect(await stub.inspect()).toMatchObject({ failures: 2 }));
@@ -103,7 +104,7 @@ describe("the breaker of the fleet", () => {
     await stub.forceOpen(by);
     const before = requests();
     const openIsolate = newIsolate(binding, name);
-    await openIsolate.lease.refresh(1_000);
+    await openIsolate.breaker.refresh(1_000);
     for (let n = 0; n < 10_000; n += 1)
       expect(await openIsolate.run(succeed)).toBeInstanceOf(CircuitOpen);
     expect(requests() - before).toBe(1);
@@ -119,7 +120,7 @@ describe("the breaker of the fleet", () => {
       for (let n = 0; n < 5; n += 1) await isolate.run(fail).catch(() => undefined);
       await eventually(async () => {
         await isolate.run(fail).catch(() => undefined);
-        expect(isolate.lease.local?.snapshot.state).toBe("OPEN");
+        expect(isolate.breaker.local?.snapshot.state).toBe("OPEN");
       });
       expect(await isolate.run(succeed)).toBeInstanceOf(CircuitOpen);
     },
@@ -231,13 +232,14 @@ describe("an operator's override", () => {
     ]);
   });
 
-  it("reaches every isolate within one lease", async () => {
+  it("reaches every isolate", async () => {
     const { name, stub } = newBreaker();
     const isolates = Array.from({ length: 5 }, () => newIsolate(env.CIRCUIT_BREAKER, name));
     await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
-    await eventually(() => expect(isolates.every(({ lease }) => lease.view !== null)).toBe(true));
+    await eventually(() =>
+      expect(isolates.every(({ breaker }) => breaker.view !== null)).toBe(true),
+    );
     await stub.forceOpen(by);
-    const forcedAt = Date.now();
     const rejected = new Set<number>();
     await eventually(async () => {
       const answers = await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
@@ -245,9 +247,6 @@ describe("an operator's override", () => {
         if (answer instanceof CircuitOpen) rejected.add(n);
       expect(rejected.size).toBe(5);
     });
-    // Each was told under a lease that began before the order.
-    for (const { lease } of isolates)
-      expect(lease.view?.askedAt).toBeLessThanOrEqual(forcedAt + 5_000 + 100);
   });
 });
 
@@ -345,5 +344,42 @@ describe("what is stored", () => {
     ).toEqual(["reset 1003"]);
     expect(await history(breaker, { before: 6 })).toEqual([]);
     expect(await history(breaker, { before: 7 })).toMatchObject([{ reason: "reset 6" }]);
+  });
+});
+
+describe("options of a later call with the same name", () => {
+  const policy = { timeoutMs: 5_000, calleeTimesOut: false, isFault: () => true };
+  const warningsAbout = (name: string, warned: { mock: { calls: unknown[][] } }): unknown[] =>
+    warned.mock.calls
+      .map(([line]) => JSON.parse(String(line)) as { event: string; dependency?: string })
+      .filter(({ dependency }) => dependency === name);
+
+  it.each([
+    ["timeoutMs", { timeoutMs: 1_000 }],
+    ["calleeTimesOut", { calleeTimesOut: true }],
+  ])("that bring another %s are ignored, and logged once", (_, changes) => {
+    const { name } = newBreaker();
+    const warned = vi.spyOn(console, "warn").mockReturnValue();
+    const first = breakerClient(env, name, policy);
+    for (let n = 0; n < 3; n += 1)
+      expect(breakerClient(env, name, { ...policy, ...changes })).toBe(first);
+    expect(warningsAbout(name, warned)).toMatchObject([
+      {
+        level: "warn",
+        event: "circuit_breaker.options_differ",
+        dependency: name,
+        timeoutMs: 5_000,
+        calleeTimesOut: false,
+      },
+    ]);
+    warned.mockRestore();
+  });
+
+  it("that are the same are not logged", () => {
+    const { name } = newBreaker();
+    const warned = vi.spyOn(console, "warn").mockReturnValue();
+    for (let n = 0; n < 2; n += 1) breakerClient(env, name, { ...policy, isFault: () => false });
+    expect(warningsAbout(name, warned)).toEqual([]);
+    warned.mockRestore();
   });
 });

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import type { Outcome } from "../../shared/email/rules/lifecycle.ts";
+import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import { claim } from "../../shared/email/sql/claim.ts";
 import { replay } from "../../shared/email/sql/dead-letters.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import page from "../../docs/email-failures.md?raw";
 import { retryPolicy } from "../../shared/email/settings.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
-import { leaseOn } from "../../shared/lib/circuit-breaker/guard.ts";
+import { isolateBreaker } from "../../shared/lib/circuit-breaker/guard.ts";
 import type { SyncRequest } from "../../shared/lib/circuit-breaker/rules/rpc.ts";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
@@ -91,7 +91,7 @@ const outlivesItsLease = async ({ id, server, deliver }: World): Promise<string>
 };
 
 const smtpRows: Row[] = [
-  smtp("none", "takes every mail", []),
+  smtp("none", "takes every email", []),
   smtp("connect", "is not there", null),
   ...dropsOrHangs("connect", "connect"),
   smtp("connect", "drops the connection, the first time", [
@@ -207,7 +207,7 @@ const smtpRows: Row[] = [
   smtp("after the dot", "keeps it, sends bytes that never become a line", [
     { phase: "body", do: "babble", of: "bytes", keeps: true },
   ]),
-  smtp("after the dot", "keeps it, `250-more` for ever", [
+  smtp("after the dot", "keeps it, `250-more` without end", [
     { phase: "body", do: "babble", of: "continuation lines", keeps: true },
   ]),
   smtp("after the dot", "keeps it, sends bytes as fast as it can", [
@@ -274,7 +274,7 @@ const once = (does: string, fault: HttpFault, more: Partial<Row> = {}): Row =>
 const inTwoMinutes = new Date(Date.now() + 120_000).toUTCString();
 
 const httpRows: Row[] = [
-  http("none", "takes every mail", []),
+  http("none", "takes every email", []),
   http("connect", "is not there", null),
   http("request", "drops the connection, unread", [{ do: "drop", unread: true }]),
   http("request", "drops the connection, unread, the first time", [
@@ -461,10 +461,10 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
 
   const { status, attempts } = await current();
   const seen = (await server?.report()) ?? null;
-  const lease = leaseOn(bindings, `email:${row.transport}`);
-  const counted = (): number => reported() + lease.tally.failures;
+  const breaker = isolateBreaker(bindings, `email:${row.transport}`);
+  const counted = (): number => reported() + breaker.tally.failures;
   // The breaker hears of an outcome in the background.
-  await eventually(() => expect(lease.isCold).toBe(false));
+  await eventually(() => expect(breaker.isCold).toBe(false));
   await scheduler.wait(0);
   return {
     cells: [first.join(", then "), status, attempts, seen?.copies.length ?? 0, counted()].join(

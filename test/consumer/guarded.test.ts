@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Outcome } from "../../shared/email/rules/lifecycle.ts";
+import type { Outcome } from "../../shared/email/rules/outcome.ts";
+import { transports } from "../../shared/email/rules/transports.ts";
 import { guardTransport } from "../../shared/email/transports/guarded.ts";
-import { speaksAgainstServer } from "../../shared/email/transports/rules/smtp-outcome.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
 import { eventually } from "../support/eventually.ts";
@@ -33,7 +33,6 @@ beforeEach(() => {
   handOvers = 0;
   const server: Transport = {
     deadlineMs: 30_000,
-    speaksAgainst: speaksAgainstServer,
     send: async () => {
       handOvers += 1;
       return outcome;
@@ -41,7 +40,7 @@ beforeEach(() => {
   };
   transport = guardTransport(
     { CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"] },
-    "smtp",
+    transports.smtp,
     server,
     null,
   );
@@ -98,11 +97,10 @@ describe("a guarded transport", () => {
       {
         CIRCUIT_BREAKER: { getByName: () => breaker } as unknown as ConsumerEnv["CIRCUIT_BREAKER"],
       },
-      "smtp",
+      transports.smtp,
       {
         deadlineMs: 1_000,
         send: () => Promise.reject(new TypeError("a defect")),
-        speaksAgainst: speaksAgainstServer,
       },
       null,
     );

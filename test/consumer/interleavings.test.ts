@@ -4,7 +4,8 @@ import { expect, inject, it } from "vitest";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import type { Bury, Doorbell } from "../../shared/email/queue-messages.ts";
-import type { EmailStatus, Outcome } from "../../shared/email/rules/lifecycle.ts";
+import type { EmailStatus } from "../../shared/email/rules/lifecycle.ts";
+import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import { transitions } from "../../shared/email/rules/transitions.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
 import { cancelEmail } from "../../shared/email/sql/cancel.ts";
@@ -305,10 +306,10 @@ class World {
             {
               name,
               everyMs: name === "resend" ? this.setting.everyMs : null,
-              stance: () =>
+              admission: () =>
                 (open as string[]).includes(name)
                   ? { do: "reject", retryAfterMs: 20_000 }
-                  : { do: "run" },
+                  : { do: "allow" },
             },
           ),
         ),

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import type { Outcome } from "../../shared/email/rules/lifecycle.ts";
+import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
 import { cancelEmail } from "../../shared/email/sql/cancel.ts";
 import { claim, postpone } from "../../shared/email/sql/claim.ts";
@@ -100,7 +100,7 @@ const stored = (id: string) =>
     .prepare("SELECT transport, pinned_until, provider_id, last_error FROM emails WHERE id = ?")
     .bind(id)
     .first();
-const reject = { stance: () => ({ do: "reject" as const, retryAfterMs: 30_000 }) };
+const reject = { admission: () => ({ do: "reject" as const, retryAfterMs: 30_000 }) };
 
 describe("a mail that its transport refuses", () => {
   it.each([

@@ -59,7 +59,7 @@ describe("tell-of-trial-ends", () => {
     await user("later", monday + 4 * DAY_MS);
     await user("over", monday - 1);
     await user("paying");
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 1, left: 0 });
     expect(await mails()).toEqual([
       {
         to: "soon@example.com",
@@ -69,7 +69,7 @@ describe("tell-of-trial-ends", () => {
       },
     ]);
     vi.setSystemTime(monday + 1.5 * DAY_MS);
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 1, left: 0 });
     expect((await mails()).map(({ to }) => to)).toEqual(["later@example.com", "soon@example.com"]);
   });
 
@@ -82,7 +82,7 @@ describe("tell-of-trial-ends", () => {
       .prepare("UPDATE subscriptions SET trial_ends_at = ?1 WHERE user_id = 'ada'")
       .bind(monday + 2 * DAY_MS)
       .run();
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 1, left: 0 });
     expect(await mails()).toHaveLength(2);
   });
 
@@ -107,9 +107,9 @@ describe("tell-of-trial-ends", () => {
         "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'all', 'bounce', 0)",
       )
       .run();
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 2, left: 0 });
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 2, left: 0 });
     expect((await mails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 0, left: 0 });
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 0, left: 0 });
   });
 
   it("leaves for the next run what D1 did not take", async () => {
@@ -120,10 +120,10 @@ describe("tell-of-trial-ends", () => {
       batch: () => Promise.reject(new Error("D1 is down")),
     };
     expect(await run("tell-of-trial-ends", { DB: failing as unknown as D1Database })).toEqual({
-      told: 0,
+      notified: 0,
       left: 1,
     });
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 1, left: 0 });
   });
 });
 

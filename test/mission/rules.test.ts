@@ -94,14 +94,13 @@ describe("an operation of the cache", () => {
       triedAt.push(clock.now() - began);
       throw new DependencyDown("down");
     };
-    const ports = { clock, random: () => 0.5 };
-    const answer = callWithRetries(
+    const answer = callWithRetries(operation, {
       client,
-      operation,
-      { ...defaultRetries, retries },
-      new RetryBudget(),
-      ports,
-    );
+      settings: { ...defaultRetries, retries },
+      budget: new RetryBudget(),
+      clock,
+      random: () => 0.5,
+    });
     await clock.advance(2_000);
     expect(await answer).toMatchObject({ ok: false });
     return triedAt;

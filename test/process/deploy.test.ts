@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   chmodSync,
@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FakeAccount } from "../support/fake-wrangler.ts";
+import { flagsOf } from "../support/wrangler-commands.ts";
 
 /**
  * A project with the TOMLs of this one, a wrangler that has an account of its own, and a smoke test
@@ -221,7 +221,7 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     },
   );
 
-  it("calls nothing that the real wrangler does not have", async () => {
+  it("calls nothing that the real wrangler does not have", () => {
     const used = new Map<string, Set<string>>();
     for (const args of calls()) {
       const command =
@@ -231,19 +231,11 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
       used.set(command, new Set([...(used.get(command) ?? []), ...flags]));
     }
     expect([...used.keys()].toSorted()).toEqual(commands.toSorted());
-    const helps = await Promise.all(
-      [...used].map(async ([command, flags]) => {
-        const { stdout } = await promisify(execFile)("node_modules/.bin/wrangler", [
-          ...command.split(" "),
-          "--help",
-        ]);
-        return { command, flags, help: stdout };
-      }),
-    );
-    for (const { command, flags, help } of helps) {
-      expect(help).toContain(`wrangler ${command}`);
+    for (const [command, flags] of used) {
+      const known = flagsOf(command);
+      expect(known, command).not.toBeNull();
       for (const flag of flags)
-        expect(help, command).toMatch(new RegExp(`(^|[ ,])${flag}[ ,]`, "m"));
+        expect(known, command).toContain(flag.replace(/^--?/, "").replace(/=.*/, ""));
     }
   });
 

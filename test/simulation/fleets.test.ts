@@ -79,6 +79,8 @@ it("the same seed gives the same tables and plots, another seed others, and the 
     breakerFleets: [20],
     indexFleets: [20],
     measuredMs: 2_000,
+    troublesMs: [10_000],
+    afterMs: 20_000,
   };
   const [one, again, other] = await Promise.all(
     [1, 1, 2].map(async (of) => await allReports({ ...tiny, seed: of })),

@@ -253,7 +253,7 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   expect(since).toContainEqual(expect.objectContaining({ what: "deleted-account", id: "leaves" }));
   expect(since).toContainEqual(expect.objectContaining({ what: "new-account", id: "newcomer" }));
   expect(since).toContainEqual(
-    expect.objectContaining({ what: "mail", id: "leaves-since", detail: "sent" }),
+    expect.objectContaining({ what: "email", id: "leaves-since", detail: "sent" }),
   );
   const redo = since.flatMap((row) => row.redo ?? []);
   expect(redo).toHaveLength(4);
@@ -281,7 +281,7 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   ]);
   expect(stack.sink.copiesOf("leaves-since"), "nobody has sent it again").toBe(1);
   for (const { id } of items) {
-    const said = since.find((row) => row.what === "mail" && row.id === id)?.detail ?? "no line";
+    const said = since.find((row) => row.what === "email" && row.id === id)?.detail ?? "no line";
     await walk("restore-from-time-travel", "press", "resolveEmail", {
       id,
       status: settledAs[said] ?? "",

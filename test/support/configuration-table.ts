@@ -1,11 +1,9 @@
 import { groups, type Variable } from "../../scripts/deploy/variables.ts";
 
-const needs: Record<Variable["need"], string> = {
-  always: "yes",
-  "by smtp": "for `smtp`",
-  "by resend": "for `resend`",
-  no: "",
-};
+function needed(need: Variable["need"]): string {
+  if (need === "always") return "yes";
+  return need === "no" ? "" : `for \`${need.replace("by ", "")}\``;
+}
 
 /**
  * The rows of docs/configuration.md.
@@ -16,7 +14,7 @@ export function configurationRows(defaults: ReadonlyMap<string, string>): string
   return groups.flatMap(({ workers, variables }) =>
     variables.map(({ name, secret, need, meaning }) => {
       const fallback = defaults.get(name);
-      return `| \`${name}\` | ${secret ? "secret" : "variable"} | ${workers.join(", ")} | ${needs[need]} | ${fallback === undefined ? "" : `\`${fallback}\``} | ${meaning} |`;
+      return `| \`${name}\` | ${secret ? "secret" : "variable"} | ${workers.join(", ")} | ${needed(need)} | ${fallback === undefined ? "" : `\`${fallback}\``} | ${meaning} |`;
     }),
   );
 }

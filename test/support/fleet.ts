@@ -1,6 +1,6 @@
 import { BreakerClient } from "../../shared/lib/circuit-breaker/isolate/client.ts";
 import type { CallPolicy } from "../../shared/lib/circuit-breaker/isolate/executor.ts";
-import { Lease } from "../../shared/lib/circuit-breaker/isolate/snapshot.ts";
+import { IsolateBreaker } from "../../shared/lib/circuit-breaker/isolate/isolate-breaker.ts";
 import {
   initialBreaker,
   snapshot,
@@ -126,7 +126,7 @@ export function isolate(
   const random = options.random ?? (() => 0.5);
   const background = (work: Promise<unknown>): void =>
     void work.catch((error: unknown) => rejections.push(error));
-  const lease = new Lease({
+  const breaker = new IsolateBreaker({
     object,
     settings,
     background,
@@ -137,7 +137,7 @@ export function isolate(
   return new BreakerClient({
     dependency: "test",
     policy: options.policy ?? policy,
-    lease,
+    breaker,
     background,
     clock,
     random,

@@ -1,5 +1,6 @@
 import type { QueueMessage } from "../../shared/email/queue-messages.ts";
-import type { Outcome, Settlement } from "../../shared/email/rules/lifecycle.ts";
+import type { Settlement } from "../../shared/email/rules/lifecycle.ts";
+import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
 import { advance } from "../../shared/email/sql/delivery.ts";
 import { insertEmail } from "../../shared/email/sql/emails.ts";
@@ -23,7 +24,7 @@ export function fakeTransport(
     deadlineMs: 30_000,
     send,
     refresh: async () => undefined,
-    stance: () => ({ do: "run" }),
+    admission: () => ({ do: "allow" }),
     ...changes,
   };
 }

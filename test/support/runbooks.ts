@@ -6,7 +6,7 @@ import { operationOf } from "./conformance.ts";
 export const FOLDER = "docs/runbooks";
 
 /** What every runbook has, in this order. */
-export const HEADINGS = {
+const HEADINGS = {
   notice: "How you notice",
   look: "What to look at",
   press: "What to press",
@@ -24,7 +24,6 @@ export type Step = { part: Part; method: string; path: string; body: string | nu
 export type Runbook = {
   name: string;
   text: string;
-  headings: string[];
   parts: Record<Part, string>;
   /** The lines of its shell blocks, continued ones joined. */
   shell: { part: Part; line: string }[];
@@ -48,7 +47,6 @@ function parse(name: string, text: string): Runbook {
   return {
     name,
     text,
-    headings: [...bodies.keys()],
     parts,
     shell,
     steps: shell.flatMap(({ part, line }) => stepOf(part, line) ?? []),

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
+import { transportNames, transports } from "../../shared/email/rules/transports.ts";
 
 /** Where each part names the variables that it validates. */
 export const settingsFiles = [
   "workers/api/settings.ts",
   "shared/alerts/settings.ts",
   "shared/email/settings.ts",
+  ...transportNames.map((name) => `shared/email/transports/rules/${name}.ts`),
   "shared/lib/cache/rules/variables.ts",
   "shared/lib/circuit-breaker/rules/variables.ts",
   "shared/lib/worker/placement.ts",
@@ -19,4 +21,5 @@ export const validatedVariables: readonly string[] = [
       ),
     ),
   ),
+  ...Object.values(transports).map(({ rate }) => rate.variable),
 ];

@@ -3,7 +3,7 @@ import { within } from "../../shared/lib/base/deadline.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { noCounts, type CacheCounts } from "../../shared/lib/cache/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import { validate } from "../../shared/lib/worker/validate.ts";
 import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
 import { json, type Handler } from "./call.ts";
@@ -20,8 +20,8 @@ export const cacheMetrics: Handler = async ({ env, url }) => {
   if (!query.ok) return query;
   // One that does not answer hides nothing of the other.
   const [totals, breaker] = await Promise.allSettled([
-    within(OBJECT_TIMEOUT_MS, objectNamed(env.TELEMETRY, TELEMETRY_NAME, env).totals()),
-    within(OBJECT_TIMEOUT_MS, objectNamed(env.CIRCUIT_BREAKER, "cache", env).inspect()),
+    within(OBJECT_TIMEOUT_MS, getStub(env.TELEMETRY, TELEMETRY_NAME, env).totals()),
+    within(OBJECT_TIMEOUT_MS, getStub(env.CIRCUIT_BREAKER, "cache", env).inspect()),
   ]);
   if (totals.status === "rejected") {
     log("error", "telemetry.unreachable", describeError(totals.reason));

@@ -18,7 +18,7 @@ import { within } from "../../shared/lib/base/deadline.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { INDEX_NAME, type PurgeReply, type TagInspection } from "../../shared/lib/cache/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import { type Invalid, validate } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, pathParam, type Handler } from "./call.ts";
@@ -146,7 +146,7 @@ export const inspectTag: Handler = async ({ env, params, url }) => {
     return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
   const asked = { tag: name, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
   try {
-    const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
+    const index = getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     const inspected = await within(
       OBJECT_TIMEOUT_MS,
       (async (): Promise<Result<TagInspection, Invalid>> => await index.inspect(asked))(),

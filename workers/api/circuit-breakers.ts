@@ -9,11 +9,11 @@ import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type {
   CircuitBreaker,
   Inspection,
-  Order,
+  CommandOrigin,
   RecordedTransition,
 } from "../../shared/lib/circuit-breaker/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import { type Invalid, validate } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, pathParam, type Call, type Handler } from "./call.ts";
@@ -79,7 +79,10 @@ export const openCircuitBreaker = verb(contract.openCircuitBreaker.body, (stub, 
 /** An operator's verb: who and why go into the history, and the breaker as it is now comes back. */
 function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
   schema: Schema,
-  give: (stub: Stub, by: Order & v.InferOutput<Schema>) => Promise<Result<Inspection, Invalid>>,
+  give: (
+    stub: Stub,
+    by: CommandOrigin & v.InferOutput<Schema>,
+  ) => Promise<Result<Inspection, Invalid>>,
 ): Handler {
   return async ({ request, env, params, caller }: Call) => {
     const name = nameOf(params);
@@ -87,7 +90,7 @@ function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
     const body = await readJson(request, schema);
     if (!body.ok) return body;
     const actor = caller.role === "admin" ? caller.actor : caller.role;
-    // An order whose answer does not come may have been obeyed all the same.
+    // A command without a reply may have taken effect.
     const obeyed = await ask(env, name, (stub) => give(stub, { ...body.value, actor }), {
       tag: "outcome-unknown",
     });
@@ -109,9 +112,7 @@ async function ask<Reply>(
   unanswered: Failure = { tag: "unavailable", dependency: "circuit breaker" },
 ): Promise<Result<Reply, Failure>> {
   try {
-    return ok(
-      await within(OBJECT_TIMEOUT_MS, question(objectNamed(env.CIRCUIT_BREAKER, name, env))),
-    );
+    return ok(await within(OBJECT_TIMEOUT_MS, question(getStub(env.CIRCUIT_BREAKER, name, env))));
   } catch (error) {
     log("error", "circuit_breaker.unreachable", { dependency: name, ...describeError(error) });
     return fail(unanswered);

@@ -4,9 +4,9 @@ import { dependencies } from "../../shared/dependencies/dependencies.ts";
 import { MAX_DUE_AGE_MS } from "../../shared/email/rules/retry-policy.ts";
 import { emailBacklog, type EmailBacklog } from "../../shared/email/sql/emails.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
-import { leaseOn } from "../../shared/lib/circuit-breaker/index.ts";
+import { isolateBreaker } from "../../shared/lib/circuit-breaker/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, type Call, type Handler } from "./call.ts";
@@ -77,9 +77,9 @@ async function taskCheck(env: ApiEnv) {
   try {
     const { watched, overdue } = await within(
       WATCHDOG_TIMEOUT_MS,
-      Promise.resolve(objectNamed(env.TASK_WATCHDOG, WATCHDOG_NAME, env).inspect()),
+      getStub(env.TASK_WATCHDOG, WATCHDOG_NAME, env).inspect(),
     );
-    if (watched === 0) await within(WATCHDOG_TIMEOUT_MS, Promise.resolve(env.CRON.register()));
+    if (watched === 0) await within(WATCHDOG_TIMEOUT_MS, env.CRON.register());
     const late = overdue.map(({ task, dueBy }) => ({ task, dueBy: new Date(dueBy).toISOString() }));
     const status: Status = late.length > 0 ? "degraded" : "ok";
     return { status, overdue: late };
@@ -90,19 +90,19 @@ async function taskCheck(env: ApiEnv) {
 }
 
 /**
- * What this isolate knows of each breaker, about a lease old at most. `unreachable` names those
- * whose object does not answer it.
+ * What this isolate knows of each breaker, some 5 s old at most. `unreachable` names those
+ * whose object does not answer.
  */
 async function breakerCheck(env: ApiEnv) {
   const known = await Promise.all(
     dependencies.map(async (name) => {
-      const lease = leaseOn(env, name);
-      await lease.refresh(BREAKER_TIMEOUT_MS);
-      const { view, local } = lease;
+      const breaker = isolateBreaker(env, name);
+      await breaker.refresh(BREAKER_TIMEOUT_MS);
+      const { view, local } = breaker;
       return {
         name,
         state: (local?.snapshot ?? view?.snapshot)?.state ?? "UNKNOWN",
-        reached: lease.reached,
+        reached: breaker.reached,
       };
     }),
   );

@@ -4,7 +4,7 @@ import { emailBacklog } from "../../shared/email/sql/emails.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { ok } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import {
   exposition,
@@ -69,7 +69,7 @@ const sample = <Name extends MetricName>(
 async function fleetPart(
   env: ApiEnv,
 ): Promise<{ totals: Record<string, number>; samples: Sample[] }> {
-  const { totals, isolates, reportedAt } = await objectNamed(
+  const { totals, isolates, reportedAt } = await getStub(
     env.TELEMETRY,
     TELEMETRY_NAME,
     env,
@@ -127,7 +127,7 @@ async function emailPart(env: ApiEnv, now: number): Promise<Sample[]> {
 }
 
 async function tasksPart(env: ApiEnv): Promise<Sample[]> {
-  const { watched, overdue } = await objectNamed(env.TASK_WATCHDOG, WATCHDOG_NAME, env).inspect();
+  const { watched, overdue } = await getStub(env.TASK_WATCHDOG, WATCHDOG_NAME, env).inspect();
   return [
     sample("luna_tasks_watched", {}, watched),
     sample("luna_tasks_overdue", {}, overdue.length),

@@ -2,16 +2,19 @@ import { describe, expect, it } from "vitest";
 import {
   deadLetterRetentionDays,
   emailTransports,
-  resendSettings,
   retryPolicy,
   sender,
-  smtpSettings,
   transportRates,
+  transportSettings,
 } from "../../shared/email/settings.ts";
 import { breakerSettings } from "../../shared/lib/circuit-breaker/rules/variables.ts";
+import type { Variables } from "../env.ts";
 import { authSettings } from "./settings.ts";
 
 const bad = (variable: string) => ({ ok: false, error: { tag: "misconfigured", variable } });
+
+const smtpSettings = (vars: Variables) => transportSettings(vars, "smtp");
+const resendSettings = (vars: Variables) => transportSettings(vars, "resend");
 
 describe("the variables", () => {
   it("of the retries have the mission's defaults", () => {

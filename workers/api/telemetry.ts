@@ -2,7 +2,7 @@ import { getTelemetry as contract } from "../../shared/contract/telemetry.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import { validate, listFields } from "../../shared/lib/worker/validate.ts";
 import { chartsFrom, startOf } from "../../shared/telemetry/rules/history.ts";
 import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
@@ -21,7 +21,7 @@ export const getTelemetry: Handler = async ({ env, url, now }) => {
   try {
     const points = await within(
       OBJECT_TIMEOUT_MS,
-      Promise.resolve(objectNamed(env.TELEMETRY, TELEMETRY_NAME, env).points({ stepMs, from })),
+      getStub(env.TELEMETRY, TELEMETRY_NAME, env).points({ stepMs, from }),
     );
     if (!points.ok) throw new TypeError(listFields(points.error.errors));
     const series = chartsFrom(points.value, from, stepMs, length);

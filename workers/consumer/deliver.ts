@@ -5,7 +5,7 @@ import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import { observeClaimed } from "../../shared/email/delivery/observe.ts";
 import { ring } from "../../shared/email/outbox.ts";
 import { parseMessage, poisonFor, type Doorbell } from "../../shared/email/queue-messages.ts";
-import { admission, breakerIsOpen, type Admission } from "../../shared/email/rules/plan.ts";
+import { claimLimit, breakerIsOpen, type ClaimLimit } from "../../shared/email/rules/plan.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
 import { retryPolicy, unsubscribeSettings } from "../../shared/email/settings.ts";
 import { claim, claimedBy, postpone, type Claim } from "../../shared/email/sql/claim.ts";
@@ -78,7 +78,7 @@ async function claimAdmitted(
   token: string,
 ): Promise<Claim | null> {
   await Promise.all(transports.map((transport) => transport.refresh()));
-  const { open, limit, waitMs }: Admission = admission(routesOf(transports));
+  const { open, limit, waitMs }: ClaimLimit = claimLimit(routesOf(transports));
   const now = Date.now();
   const claimed =
     limit === 0

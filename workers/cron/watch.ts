@@ -7,7 +7,7 @@ import { isDependency } from "../../shared/dependencies/dependencies.ts";
 import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { objectNamed } from "../../shared/lib/worker/placement.ts";
+import { getStub } from "../../shared/lib/worker/placement.ts";
 import { listFields } from "../../shared/lib/worker/validate.ts";
 import { nextSlot } from "../../shared/schedule/rules/due.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
@@ -78,12 +78,12 @@ const WATCHDOG_TIMEOUT_MS = 5_000;
 export async function reportToWatchdog(env: CronEnv): Promise<void> {
   const now = Date.now();
   try {
-    const watchdog = objectNamed(env.TASK_WATCHDOG, WATCHDOG_NAME, env);
+    const watchdog = getStub(env.TASK_WATCHDOG, WATCHDOG_NAME, env);
     const report = tasks.map(({ name, cron, graceMs }) => ({
       task: name,
       dueBy: nextSlot(cron, now) + graceMs,
     }));
-    const reply = await within(WATCHDOG_TIMEOUT_MS, Promise.resolve(watchdog.report(report)));
+    const reply = await within(WATCHDOG_TIMEOUT_MS, watchdog.report(report));
     if (!reply.ok) throw new Error(listFields(reply.error.errors));
   } catch (error) {
     log("error", "watchdog.unreached", describeError(error));

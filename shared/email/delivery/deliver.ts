@@ -6,7 +6,8 @@ import { counters } from "../../telemetry/counters.ts";
 import { QUEUE_TIMEOUT_MS, ring, sendAll, type Outbox } from "../outbox.ts";
 import { buryFor, type QueueMessage } from "../queue-messages.ts";
 import type { Claimed } from "../rules/claimed.ts";
-import { refusalsWith, settle, withoutFailover, type Outcome } from "../rules/lifecycle.ts";
+import { refusalsWith, settle, withoutFailover } from "../rules/lifecycle.ts";
+import type { Outcome } from "../rules/outcome.ts";
 import {
   chooseTransport,
   planGroup,
@@ -94,7 +95,7 @@ export function routesOf(
 ): Route[] {
   return transports.map((transport) => {
     const { name, everyMs } = transport;
-    return { name, everyMs, stance: transport.stance(), pacedUntil: paced.get(name) ?? 0 };
+    return { name, everyMs, admission: transport.admission(), pacedUntil: paced.get(name) ?? 0 };
   });
 }
 

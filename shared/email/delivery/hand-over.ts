@@ -1,6 +1,6 @@
 import { describeError, log } from "../../lib/worker/log.ts";
 import { parseMailbox } from "../rules/address.ts";
-import type { AttemptDetail, Outcome } from "../rules/lifecycle.ts";
+import type { AttemptDetail, Outcome } from "../rules/outcome.ts";
 import type { MailInHandOver } from "../sql/delivery.ts";
 import type { Attachment, GuardedTransport, OutgoingMail } from "../transports/transport.ts";
 import { offersUnsubscribe, unsubscribeUrl, type UnsubscribeSettings } from "../unsubscribe.ts";

@@ -5,11 +5,10 @@ import {
   putBack,
   settle,
   withoutFailover,
-  type AttemptDetail,
   type OnUnknown,
-  type Outcome,
   type Refusals,
 } from "./lifecycle.ts";
+import type { AttemptDetail, Outcome } from "./outcome.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { TransportName } from "./transports.ts";
 

@@ -1,3 +1,4 @@
+import type { AttemptDetail, Outcome } from "./outcome.ts";
 import { repeatDelayMs, retryDelayMs, type RetryPolicy } from "./retry-policy.ts";
 import { idempotentForMs, type TransportName } from "./transports.ts";
 
@@ -37,29 +38,6 @@ export type EmailStatus = (typeof emailStatuses)[number];
  * again (never lost).
  */
 export type OnUnknown = "hold" | "resend";
-
-/**
- * What was said about an attempt. Kept in D1 for people; never logged, since a server's text may
- * repeat an address.
- */
-export type AttemptDetail = {
-  transport: string;
-  phase: string;
-  code?: number | string;
-  enhancedCode?: string;
-  text: string;
-  /** What the provider calls the mail. */
-  providerId?: string;
-};
-
-/** How a hand-over to a transport ended. Only what was observed: a lost answer is `unknown`. */
-export type Outcome =
-  | { kind: "accepted"; detail: AttemptDetail }
-  | { kind: "refused_transient"; detail: AttemptDetail; retryAfterMs?: number }
-  | { kind: "refused_permanent"; detail: AttemptDetail }
-  | { kind: "unknown"; detail: AttemptDetail }
-  /** The hand-over never began, so it burns no attempt. */
-  | { kind: "deferred"; detail: AttemptDetail; retryAfterMs?: number };
 
 export type Settlement =
   | { status: "sent"; attempts: number }

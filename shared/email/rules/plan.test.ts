@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { admission, chooseTransport, planGroup, type Route, type Waiting } from "./plan.ts";
+import { claimLimit, chooseTransport, planGroup, type Route, type Waiting } from "./plan.ts";
 import type { TransportName } from "./transports.ts";
 
 const now = 1_000_000;
 const route = (
   name: TransportName,
-  stance: Route["stance"]["do"] = "run",
+  admission: Route["admission"]["do"] = "allow",
   changes: Partial<Route> = {},
 ): Route => ({
   name,
-  stance: stance === "reject" ? { do: "reject", retryAfterMs: 30_000 } : { do: stance },
+  admission: admission === "reject" ? { do: "reject", retryAfterMs: 30_000 } : { do: admission },
   pacedUntil: 0,
   everyMs: null,
   ...changes,
@@ -47,13 +47,15 @@ describe("a mail goes", () => {
   });
 
   it("nowhere while all breakers are open: it is put back until the first may close, for a minute at most", () => {
-    const soon = route("smtp", "reject", { stance: { do: "reject", retryAfterMs: 7_000 } });
+    const soon = route("smtp", "reject", { admission: { do: "reject", retryAfterMs: 7_000 } });
     expect(plan([waiting("a")], [route("resend", "reject"), soon])).toEqual({
       marks: [],
       putBack: [["a", now + 7_000, "circuit-breaker"]],
       rest: [],
     });
-    const endless = route("smtp", "reject", { stance: { do: "reject", retryAfterMs: 86_400_000 } });
+    const endless = route("smtp", "reject", {
+      admission: { do: "reject", retryAfterMs: 86_400_000 },
+    });
     expect(plan([waiting("a")], [endless]).putBack).toEqual([
       ["a", now + 60_000, "circuit-breaker"],
     ]);
@@ -61,12 +63,12 @@ describe("a mail goes", () => {
 
   it("to a transport that may be probed, alone; the others pass it by, or wait for the news", () => {
     const mails = [waiting("a"), waiting("b"), waiting("c")];
-    expect(plan(mails, [route("resend", "ask"), route("smtp")]).marks).toEqual([
+    expect(plan(mails, [route("resend", "probe"), route("smtp")]).marks).toEqual([
       ["a", "resend"],
       ["b", "smtp"],
       ["c", "smtp"],
     ]);
-    expect(plan(mails, [route("smtp", "ask")])).toMatchObject({
+    expect(plan(mails, [route("smtp", "probe")])).toMatchObject({
       marks: [["a", "smtp"]],
       putBack: [
         ["b", now + 1_000, "circuit-breaker"],
@@ -130,7 +132,7 @@ describe("a group", () => {
   });
 
   it("spreads what comes too fast over the turns to come", () => {
-    const paced = route("resend", "run", { pacedUntil: now + 4_000, everyMs: 200 });
+    const paced = route("resend", "allow", { pacedUntil: now + 4_000, everyMs: 200 });
     expect(
       plan([waiting("a"), waiting("b"), waiting("c")], [paced, route("smtp")]).putBack,
     ).toEqual([
@@ -142,22 +144,22 @@ describe("a group", () => {
 });
 
 it("a batch claims all while a transport takes mails, one while one may be probed, and else none", () => {
-  expect(admission([route("resend"), route("smtp")])).toEqual({
+  expect(claimLimit([route("resend"), route("smtp")])).toEqual({
     open: ["resend", "smtp"],
     limit: Infinity,
     waitMs: 0,
   });
-  expect(admission([route("resend", "reject"), route("smtp")])).toEqual({
+  expect(claimLimit([route("resend", "reject"), route("smtp")])).toEqual({
     open: ["smtp"],
     limit: Infinity,
     waitMs: 30_000,
   });
-  expect(admission([route("resend", "reject"), route("smtp", "ask")])).toEqual({
+  expect(claimLimit([route("resend", "reject"), route("smtp", "probe")])).toEqual({
     open: ["smtp"],
     limit: 1,
     waitMs: 1_000,
   });
-  expect(admission([route("resend", "reject"), route("smtp", "reject")])).toEqual({
+  expect(claimLimit([route("resend", "reject"), route("smtp", "reject")])).toEqual({
     open: [],
     limit: 0,
     waitMs: 30_000,

@@ -1,13 +1,8 @@
-import type { Stance } from "../../lib/circuit-breaker/rules/index.ts";
+import type { Admission } from "../../lib/circuit-breaker/rules/index.ts";
 import { offersUnsubscribe } from "../unsubscribe.ts";
 import type { Claimed } from "./claimed.ts";
-import {
-  keyForgotten,
-  putBack,
-  type AttemptDetail,
-  type Refusals,
-  type Settlement,
-} from "./lifecycle.ts";
+import { keyForgotten, putBack, type Refusals, type Settlement } from "./lifecycle.ts";
+import type { AttemptDetail } from "./outcome.ts";
 import { MAX_DEFERRAL_MS } from "./retry-policy.ts";
 import type { TransportName } from "./transports.ts";
 
@@ -19,7 +14,7 @@ import type { TransportName } from "./transports.ts";
  */
 export type Route = {
   name: TransportName;
-  stance: Stance;
+  admission: Admission;
   pacedUntil: number;
   everyMs: number | null;
 };
@@ -64,8 +59,9 @@ export function chooseTransport(
   const open = routes.filter(
     ({ name }) => (pinnedTo === null || name === pinnedTo) && !tried.includes(name),
   );
-  for (const { name, stance } of open) {
-    if (stance.do === "run" || (stance.do === "ask" && !probing.has(name))) return { use: name };
+  for (const { name, admission } of open) {
+    if (admission.do === "allow" || (admission.do === "probe" && !probing.has(name)))
+      return { use: name };
   }
   const [first] = open;
   if (first === undefined) {
@@ -81,8 +77,8 @@ export function chooseTransport(
 
 /** Until the first of them takes mails again. */
 function waitOf(routes: readonly Route[]): number {
-  const waits = routes.map(({ stance }) =>
-    stance.do === "reject" ? stance.retryAfterMs : NEWS_MS,
+  const waits = routes.map(({ admission }) =>
+    admission.do === "reject" ? admission.retryAfterMs : NEWS_MS,
   );
   return Math.min(Math.max(Math.min(...waits), NEWS_MS), MAX_DEFERRAL_MS);
 }
@@ -152,7 +148,7 @@ export function planGroup(
       });
       continue;
     }
-    if (route?.stance.do === "ask") probing.add(choice.use);
+    if (route?.admission.do === "probe") probing.add(choice.use);
     plan.marks.push({ mail, transport: choice.use });
   }
   return plan;
@@ -165,16 +161,16 @@ const noLink: AttemptDetail = {
 };
 
 /** How many mails a batch may claim now, for which transports, and how long the others wait. */
-export type Admission = { open: TransportName[]; limit: number; waitMs: number };
+export type ClaimLimit = { open: TransportName[]; limit: number; waitMs: number };
 
 /**
  * Asks before the claim: what no transport takes need not be claimed. While one may only be probed,
  * one mail is enough for that.
  */
-export function admission(routes: readonly Route[]): Admission {
-  const open = routes.flatMap(({ name, stance }) => (stance.do === "reject" ? [] : [name]));
-  const runs = routes.some(({ stance }) => stance.do === "run");
-  const closed = routes.filter(({ stance }) => stance.do !== "run");
+export function claimLimit(routes: readonly Route[]): ClaimLimit {
+  const open = routes.flatMap(({ name, admission }) => (admission.do === "reject" ? [] : [name]));
+  const runs = routes.some(({ admission }) => admission.do === "allow");
+  const closed = routes.filter(({ admission }) => admission.do !== "allow");
   return {
     open,
     limit: runs ? Infinity : Math.min(open.length, 1),

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { AttemptDetail } from "./lifecycle.ts";
+import type { AttemptDetail } from "./outcome.ts";
 import { mailOfTag } from "./tag.ts";
 import type { Feedback } from "./transitions.ts";
 

@@ -1,29 +1,60 @@
-/**
- * The transports there are, by the names that `EMAIL_TRANSPORTS` and the breakers `email:<name>`
- * use.
- */
-export const transportNames = ["smtp", "cloudflare", "resend"] as const;
-export type TransportName = (typeof transportNames)[number];
+import { cloudflare } from "../transports/rules/cloudflare.ts";
+import { resend } from "../transports/rules/resend.ts";
+import { smtp } from "../transports/rules/smtp.ts";
+
+/** The transports there are. Names, variables, rates and breakers follow from this list. */
+const definitions = [smtp, cloudflare, resend] as const;
+
+type Definition = (typeof definitions)[number];
+export type TransportName = Definition["name"];
+
+/** By name, in the order of the list. */
+export const transports = byTransport((definition) => definition) as {
+  readonly [Name in TransportName]: Extract<Definition, { name: Name }>;
+};
+export const transportNames: readonly TransportName[] = definitions.map(({ name }) => name);
+
+export type SettingsOf<Name extends TransportName> =
+  ReturnType<(typeof transports)[Name]["readSettings"]> extends infer Read
+    ? Extract<Read, { ok: true }> extends { value: infer Settings }
+      ? Settings
+      : never
+    : never;
+
+type VariableOf<One> = One extends Definition
+  ? keyof One["notes"] | One["rate"]["variable"]
+  : never;
+
+/** The variables of all transports, as an environment has them. */
+export type TransportVariables = {
+  readonly [Name in VariableOf<Definition>]?: string | undefined;
+};
+
+/** One value per transport, by its name. */
+export function byTransport<Value>(
+  valueOf: (definition: Definition) => Value,
+): Record<TransportName, Value> {
+  return Object.fromEntries(
+    definitions.map((definition) => [definition.name, valueOf(definition)]),
+  ) as Record<TransportName, Value>;
+}
 
 const HOUR_MS = 3_600_000;
 /**
- * A repeat that arrives as the provider forgets would be a second mail: less an hour for clocks
- * that disagree and slow requests.
+ * A repeat that arrives when the provider has just forgotten the key would be a second email. The
+ * hour covers clocks that disagree and slow requests.
  */
-const FORGETFUL_MS = HOUR_MS;
+const MARGIN_MS = HOUR_MS;
 
 /**
- * For how long after a hand-over a provider knows a repeat under the same key `id:generation` from
- * a new mail; null where it never does. Resend: 24 hours
- * (https://resend.com/docs/dashboard/emails/idempotency-keys).
+ * For how long after a hand-over an email may be repeated under the same key `id:generation`
+ * without becoming a second email, in milliseconds; null if the provider knows no keys.
  */
-export const idempotentForMs: Record<TransportName, number | null> = {
-  smtp: null,
-  cloudflare: null,
-  resend: 24 * HOUR_MS - FORGETFUL_MS,
-};
+export const idempotentForMs: Record<TransportName, number | null> = byTransport(
+  ({ idempotentForMs: documented }) => (documented === null ? null : documented - MARGIN_MS),
+);
 
-/** The breaker of a transport. */
+/** The name of a transport's breaker. */
 export function emailBreaker<Name extends TransportName>(name: Name): `email:${Name}` {
   return `email:${name}`;
 }

@@ -1,5 +1,5 @@
 import type { Cursor } from "../../http/lists.ts";
-import type { AttemptDetail } from "../rules/lifecycle.ts";
+import type { AttemptDetail } from "../rules/outcome.ts";
 import { ringAfter } from "../rules/retry-policy.ts";
 import { isTroubled, type RungMail } from "./emails.ts";
 

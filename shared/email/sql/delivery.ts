@@ -1,4 +1,5 @@
-import type { AttemptDetail, OnUnknown } from "../rules/lifecycle.ts";
+import type { OnUnknown } from "../rules/lifecycle.ts";
+import type { AttemptDetail } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
 import type { EmailCategory } from "../schemas.ts";
 import { hasTurn, readPace, takeTurn, type Pace, type Turn } from "./pace.ts";

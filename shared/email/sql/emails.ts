@@ -1,5 +1,6 @@
 import type { Cursor } from "../../http/lists.ts";
-import type { AttemptDetail, EmailStatus, OnUnknown } from "../rules/lifecycle.ts";
+import type { EmailStatus, OnUnknown } from "../rules/lifecycle.ts";
+import type { AttemptDetail } from "../rules/outcome.ts";
 import { ringAfter } from "../rules/retry-policy.ts";
 import type { EmailCategory, EmailEvent, EmailMessage } from "../schemas.ts";
 

@@ -1,4 +1,5 @@
-import type { AttemptDetail, Settlement } from "../rules/lifecycle.ts";
+import type { Settlement } from "../rules/lifecycle.ts";
+import type { AttemptDetail } from "../rules/outcome.ts";
 import { ringAfter } from "../rules/retry-policy.ts";
 
 /**

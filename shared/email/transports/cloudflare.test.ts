@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
 import { cloudflareTransport } from "./cloudflare.ts";
-import { speaksAgainstCloudflare } from "./rules/cloudflare-outcome.ts";
+import { countsAsCloudflareFailure } from "./rules/cloudflare-outcome.ts";
 
 /** A binding that does as told, and keeps what it was given. */
 function binding(answer: () => Promise<EmailSendResult>) {
@@ -82,7 +82,7 @@ describe("the send_email binding", () => {
       kind,
       detail: { transport: "cloudflare", code, text: "said Cloudflare" },
     });
-    expect(speaksAgainstCloudflare(outcome)).toBe(against);
+    expect(countsAsCloudflareFailure(outcome)).toBe(against);
   });
 
   it("that fails without a code, or with one that is none, leaves the fate open", async () => {

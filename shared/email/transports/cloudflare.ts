@@ -1,13 +1,7 @@
 import { within } from "../../lib/base/deadline.ts";
 import { headersOf } from "./compose.ts";
-import { cloudflareError, speaksAgainstCloudflare } from "./rules/cloudflare-outcome.ts";
-import type { OutgoingMail, Transport } from "./transport.ts";
-
-/**
- * Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under
- * it.
- */
-const DEADLINE_MS = 30_000;
+import { cloudflareError } from "./rules/cloudflare-outcome.ts";
+import { HAND_OVER_MS, type OutgoingMail, type Transport } from "./transport.ts";
 
 /**
  * Hands mails to Cloudflare's Email Service through a `send_email` binding. It sets Message-ID and
@@ -15,11 +9,10 @@ const DEADLINE_MS = 30_000;
  */
 export function cloudflareTransport(binding: SendEmail): Transport {
   return {
-    deadlineMs: DEADLINE_MS,
-    speaksAgainst: speaksAgainstCloudflare,
+    deadlineMs: HAND_OVER_MS,
     async send(mail) {
       try {
-        const { messageId } = await within(DEADLINE_MS, binding.send(messageOf(mail)));
+        const { messageId } = await within(HAND_OVER_MS, binding.send(messageOf(mail)));
         return {
           kind: "accepted",
           detail: {

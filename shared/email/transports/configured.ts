@@ -1,13 +1,12 @@
 import { fail, ok, type Result } from "../../lib/base/result.ts";
 import type { BreakerEnv } from "../../lib/circuit-breaker/index.ts";
 import type { Misconfigured } from "../../lib/worker/variables.ts";
-import type { TransportName } from "../rules/transports.ts";
+import { transports, type SettingsOf, type TransportName } from "../rules/transports.ts";
 import {
-  type EmailVariables,
   emailTransports,
-  resendSettings,
-  smtpSettings,
   transportRates,
+  transportSettings,
+  type EmailVariables,
 } from "../settings.ts";
 import { cloudflareTransport } from "./cloudflare.ts";
 import { guardTransport } from "./guarded.ts";
@@ -17,41 +16,51 @@ import type { GuardedTransport, Transport } from "./transport.ts";
 
 type TransportEnv = BreakerEnv & EmailVariables & { EMAIL?: SendEmail };
 
+type Factory<Name extends TransportName> = (
+  settings: SettingsOf<Name>,
+  env: TransportEnv,
+) => Result<Transport, Misconfigured>;
+
+/**
+ * The code that sends, for each transport of `rules/transports.ts`. It stands apart from the
+ * definitions because only the consumer loads the libraries that it needs.
+ */
+const factories: { readonly [Name in TransportName]: Factory<Name> } = {
+  smtp: (settings) => ok(smtpTransport(settings)),
+  cloudflare: (_settings, { EMAIL: binding }) =>
+    binding === undefined
+      ? fail({
+          tag: "misconfigured",
+          variable: "EMAIL",
+          message: "is not bound: the transport needs it",
+        })
+      : ok(cloudflareTransport(binding)),
+  resend: (settings) => ok(resendTransport(settings)),
+};
+
 /**
  * The transports that `EMAIL_TRANSPORTS` names, in that order, each behind its breaker. For one
- * batch of mails.
+ * batch of emails.
  */
 export function configuredTransports(env: TransportEnv): Result<GuardedTransport[], Misconfigured> {
   const names = emailTransports(env);
   if (!names.ok) return names;
   const rates = transportRates(env);
   if (!rates.ok) return rates;
-  const transports: GuardedTransport[] = [];
+  const configured: GuardedTransport[] = [];
   for (const name of names.value) {
-    const transport = transportOf(env, name);
+    const transport = create(env, name, factories[name]);
     if (!transport.ok) return transport;
-    transports.push(guardTransport(env, name, transport.value, rates.value[name]));
+    configured.push(guardTransport(env, transports[name], transport.value, rates.value[name]));
   }
-  return ok(transports);
+  return ok(configured);
 }
 
-function transportOf(env: TransportEnv, name: TransportName): Result<Transport, Misconfigured> {
-  switch (name) {
-    case "smtp": {
-      const settings = smtpSettings(env);
-      return settings.ok ? ok(smtpTransport(settings.value)) : settings;
-    }
-    case "cloudflare":
-      if (env.EMAIL === undefined)
-        return fail({
-          tag: "misconfigured",
-          variable: "EMAIL",
-          message: "is not bound: the transport needs it",
-        });
-      return ok(cloudflareTransport(env.EMAIL));
-    case "resend": {
-      const settings = resendSettings(env);
-      return settings.ok ? ok(resendTransport(settings.value)) : settings;
-    }
-  }
+function create<Name extends TransportName>(
+  env: TransportEnv,
+  name: Name,
+  factory: Factory<Name>,
+): Result<Transport, Misconfigured> {
+  const settings = transportSettings(env, name);
+  return settings.ok ? factory(settings.value, env) : settings;
 }

@@ -1,6 +1,6 @@
 import { CircuitOpen, breakerClient, type BreakerEnv } from "../../lib/circuit-breaker/index.ts";
 import { countRejection } from "../../telemetry/counters.ts";
-import type { Outcome } from "../rules/lifecycle.ts";
+import type { Outcome } from "../rules/outcome.ts";
 import { MAX_DEFERRAL_MS } from "../rules/retry-policy.ts";
 import { emailBreaker, type TransportName } from "../rules/transports.ts";
 import type { GuardedTransport, Transport } from "./transport.ts";
@@ -21,6 +21,8 @@ class ProviderFault extends Error {
   }
 }
 
+type GuardedDefinition = { name: TransportName; countsAsFailure: (outcome: Outcome) => boolean };
+
 /**
  * A transport behind the fleet's breaker `email:<name>`. While that is open mails are deferred,
  * which burns no attempt.
@@ -29,7 +31,7 @@ class ProviderFault extends Error {
  */
 export function guardTransport(
   env: BreakerEnv,
-  name: TransportName,
+  { name, countsAsFailure }: GuardedDefinition,
   transport: Transport,
   everyMs: number | null,
 ): GuardedTransport {
@@ -43,14 +45,14 @@ export function guardTransport(
     name,
     everyMs,
     deadlineMs: transport.deadlineMs + ASK_MS,
-    refresh: () => breaker.lease.refresh(ASK_MS),
-    stance: () => breaker.stance(),
+    refresh: () => breaker.refresh(ASK_MS),
+    admission: () => breaker.admission(),
     close: () => transport.close?.(),
     async send(mail) {
       try {
         const answer = await breaker.run(async () => {
           const outcome = await transport.send(mail);
-          if (transport.speaksAgainst(outcome)) throw new ProviderFault(outcome);
+          if (countsAsFailure(outcome)) throw new ProviderFault(outcome);
           return outcome;
         });
         return answer instanceof CircuitOpen ? deferred(name, answer.retryAfterMs) : answer;

@@ -2,16 +2,9 @@ import { describeError } from "../../lib/worker/log.ts";
 import { formatMailbox } from "../rules/address.ts";
 import { feedbackTag } from "../rules/tag.ts";
 import { headersOf } from "./compose.ts";
-import { noAnswer, resendOutcome, speaksAgainstResend } from "./rules/resend-outcome.ts";
-import type { OutgoingMail, Transport } from "./transport.ts";
-
-export type ResendSettings = { apiKey: string; baseUrl: string };
-
-/**
- * Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under
- * it.
- */
-const DEADLINE_MS = 30_000;
+import { noAnswer, resendOutcome } from "./rules/resend-outcome.ts";
+import type { ResendSettings } from "./rules/resend.ts";
+import { HAND_OVER_MS, type OutgoingMail, type Transport } from "./transport.ts";
 
 /**
  * Hands mails to Resend (https://resend.com/docs/api-reference/emails/send-email) under the key
@@ -19,11 +12,10 @@ const DEADLINE_MS = 30_000;
  */
 export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport {
   return {
-    deadlineMs: DEADLINE_MS,
-    speaksAgainst: speaksAgainstResend,
+    deadlineMs: HAND_OVER_MS,
     async send(mail) {
       // One signal for the answer and its body: a provider that stops in the middle keeps nobody.
-      const signal = AbortSignal.timeout(DEADLINE_MS);
+      const signal = AbortSignal.timeout(HAND_OVER_MS);
       try {
         const response = await fetch(`${baseUrl}/emails`, {
           method: "POST",

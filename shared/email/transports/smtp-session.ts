@@ -1,12 +1,6 @@
 import { Readable } from "node:stream";
 import SMTPConnection, { type Options } from "nodemailer/lib/smtp-connection";
-
-export type SmtpSettings = {
-  host: string;
-  port: number;
-  security: "none" | "starttls" | "tls";
-  credentials: { user: string; pass: string } | null;
-};
+import type { SmtpSettings } from "./rules/smtp.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /**

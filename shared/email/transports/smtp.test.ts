@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
-import { speaksAgainstServer } from "./rules/smtp-outcome.ts";
+import { countsAsSmtpFailure } from "./rules/smtp-outcome.ts";
 import { smtpTransport } from "./smtp.ts";
 
 let server: Server;
@@ -195,7 +195,7 @@ describe("what an SMTP server does, and what becomes of the mail", () => {
       kind: "refused_transient",
       detail: { phase: "API", text: "the mail cannot be composed" },
     });
-    expect(speaksAgainstServer(outcome)).toBe(false);
+    expect(countsAsSmtpFailure(outcome)).toBe(false);
   });
 
   it("nothing listens: refused for now", async () => {

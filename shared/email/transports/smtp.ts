@@ -1,14 +1,9 @@
-import type { Outcome } from "../rules/lifecycle.ts";
+import type { Outcome } from "../rules/outcome.ts";
 import { compose } from "./compose.ts";
-import { classifySmtpError, refusesThisMail, speaksAgainstServer } from "./rules/smtp-outcome.ts";
-import { SmtpSession, type SmtpSettings } from "./smtp-session.ts";
-import type { OutgoingMail, Transport } from "./transport.ts";
-
-/**
- * Half of a mail's lease: an outcome that arrives at the last moment can still be recorded under
- * it.
- */
-const DEADLINE_MS = 30_000;
+import { classifySmtpError, refusesThisMail } from "./rules/smtp-outcome.ts";
+import type { SmtpSettings } from "./rules/smtp.ts";
+import { SmtpSession } from "./smtp-session.ts";
+import { HAND_OVER_MS, type OutgoingMail, type Transport } from "./transport.ts";
 
 /**
  * Hands mails to an SMTP server. A connection whose mail was accepted takes the next one, for as
@@ -17,9 +12,8 @@ const DEADLINE_MS = 30_000;
 export function smtpTransport(settings: SmtpSettings): Transport {
   const idle: SmtpSession[] = [];
   return {
-    deadlineMs: DEADLINE_MS,
+    deadlineMs: HAND_OVER_MS,
     send: (mail) => handOver(settings, idle, mail),
-    speaksAgainst: speaksAgainstServer,
     close() {
       for (const session of idle.splice(0)) session.quit();
     },
@@ -35,8 +29,8 @@ async function handOver(
   let expire: ReturnType<typeof setTimeout> | undefined;
   const expired = new Promise<Outcome>((resolve) => {
     expire = setTimeout(
-      () => resolve(attempt.failed(new Error(`no answer within ${DEADLINE_MS} ms`))),
-      DEADLINE_MS,
+      () => resolve(attempt.failed(new Error(`no answer within ${HAND_OVER_MS} ms`))),
+      HAND_OVER_MS,
     );
   });
   const outcome = await Promise.race([
@@ -84,7 +78,7 @@ class Attempt {
       }
     }
     if (this.#isOver) throw new Error("given up");
-    const session = new SmtpSession(this.#settings, DEADLINE_MS);
+    const session = new SmtpSession(this.#settings, HAND_OVER_MS);
     this.#session = session;
     await session.open();
     return await this.#send(session, bytes);

@@ -1,7 +1,14 @@
-import type { Stance } from "../../lib/circuit-breaker/index.ts";
+import type { Admission } from "../../lib/circuit-breaker/index.ts";
+import { LEASE_MS } from "../delivery/lease.ts";
 import type { Mailbox } from "../rules/address.ts";
-import type { Outcome } from "../rules/lifecycle.ts";
+import type { Outcome } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
+
+/**
+ * The longest that a hand-over may take: half of an email's lease, so that an outcome that arrives
+ * at the last moment can still be recorded under it.
+ */
+export const HAND_OVER_MS = LEASE_MS / 2;
 
 /** `content` in base64. */
 export type Attachment = { filename: string; contentType: string; content: string };
@@ -35,17 +42,12 @@ export type Transport = {
   deadlineMs: number;
   /** Never throws, and settles within the deadline. */
   send(mail: OutgoingMail): Promise<Outcome>;
-  /**
-   * Whether an outcome counts as a failure of the provider, for its breaker. What it says of one
-   * mail does not.
-   */
-  speaksAgainst(outcome: Outcome): boolean;
   /** Ends what it holds open between mails. A mail after that opens it anew. */
   close?(): void;
 };
 
 /** A transport behind the fleet's breaker, as a delivery sees it. */
-export type GuardedTransport = Omit<Transport, "speaksAgainst"> & {
+export type GuardedTransport = Transport & {
   name: TransportName;
   /**
    * How fast the whole fleet hands mails over, in milliseconds a mail; null for as fast as it can.
@@ -54,5 +56,5 @@ export type GuardedTransport = Omit<Transport, "speaksAgainst"> & {
   /** Asks the breaker again if what it said is too old, for a moment. */
   refresh(): Promise<void>;
   /** What a hand-over would meet now. */
-  stance(): Stance;
+  admission(): Admission;
 };

@@ -3,13 +3,13 @@ import { systemClock, type Clock } from "./clock.ts";
 /**
  * Waits for a promise, but not for longer than `ms`.
  *
- * @throws DOMException `TimeoutError` when the time is over; what the promise does later is ignored
+ * @throws DOMException `TimeoutError` when the time is over; the promise is ignored from then on
  */
-export async function within<Value>(
+export async function within<Work extends PromiseLike<unknown>>(
   ms: number,
-  promise: Promise<Value>,
+  promise: Work,
   clock: Clock = systemClock,
-): Promise<Value> {
+): Promise<Awaited<Work>> {
   let cancel: (() => void) | undefined;
   const timeout = new Promise<never>((_, reject) => {
     cancel = clock.after(ms, () =>

@@ -3,8 +3,8 @@ import { defaultSettings, type BreakerSettings } from "./rules/settings.ts";
 import { breakerSettings, type BreakerVariables } from "./rules/variables.ts";
 
 /**
- * The settings from the variables. With a bad one the defaults hold: a breaker must never be why a
- * call fails.
+ * Reads the settings from the variables. If a variable is bad, it is logged and all defaults are
+ * used: a breaker must not make calls fail.
  */
 export function configuredSettings(env: BreakerVariables): BreakerSettings {
   const settings = breakerSettings(env);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { objectLocation, objectNamed } from "./placement.ts";
+import { objectLocation, getStub } from "./placement.ts";
 
 const asked: unknown[][] = [];
 const namespace = {
@@ -7,11 +7,7 @@ const namespace = {
 } as unknown as DurableObjectNamespace;
 const ask = (OBJECT_LOCATION_HINT?: string): unknown[] => {
   asked.length = 0;
-  objectNamed(
-    namespace,
-    "cache",
-    OBJECT_LOCATION_HINT === undefined ? {} : { OBJECT_LOCATION_HINT },
-  );
+  getStub(namespace, "cache", OBJECT_LOCATION_HINT === undefined ? {} : { OBJECT_LOCATION_HINT });
   return asked;
 };
 

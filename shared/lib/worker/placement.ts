@@ -41,7 +41,7 @@ export function objectLocation(
  * each may be the first. A bad variable keeps nobody from an object: `npm start` and `npm run
  * deploy` refuse it.
  */
-export function objectNamed<Kind extends Rpc.DurableObjectBranded | undefined>(
+export function getStub<Kind extends Rpc.DurableObjectBranded | undefined>(
   namespace: DurableObjectNamespace<Kind>,
   name: string,
   env: PlacementEnv,

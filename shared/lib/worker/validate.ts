@@ -40,3 +40,16 @@ function fieldError(issue: v.BaseIssue<unknown>): FieldError {
 export function listFields(errors: readonly FieldError[]): string {
   return errors.map((error) => `${error.path} ${error.message}`).join("; ");
 }
+
+/**
+ * The value of an RPC reply.
+ *
+ * @throws `Refused` with the fields that the callee refused
+ */
+export function valueOrThrow<Value>(
+  reply: Result<Value, Invalid>,
+  Refused: new (message: string) => Error = TypeError,
+): Value {
+  if (reply.ok) return reply.value;
+  throw new Refused(listFields(reply.error.errors));
+}

@@ -1,7 +1,7 @@
 import { flushPurgeOutbox } from "../../../shared/database/purge-outbox/flush.ts";
 import type { Result } from "../../../shared/lib/base/result.ts";
 import { INDEX_NAME, type PurgeReply } from "../../../shared/lib/cache/index.ts";
-import { objectNamed } from "../../../shared/lib/worker/placement.ts";
+import { getStub } from "../../../shared/lib/worker/placement.ts";
 import type { Invalid } from "../../../shared/lib/worker/validate.ts";
 import type { CronTask } from "../task.ts";
 
@@ -13,8 +13,8 @@ export const deliverPurges: CronTask = {
   graceMs: 120_000,
   overlap: "skip",
   async run({ context: env }) {
-    const index = objectNamed(env.CACHE_TAG_INDEX, INDEX_NAME, env);
-    // RPC's types lose tuples.
+    const index = getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
+    // The types of RPC do not preserve tuples.
     const purge = async (request: Parameters<typeof index.purge>[0]) =>
       (await index.purge(request)) as Result<PurgeReply, Invalid>;
     return await flushPurgeOutbox({ db: env.DB, purge }, Date.now());

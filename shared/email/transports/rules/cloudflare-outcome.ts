@@ -1,4 +1,4 @@
-import type { AttemptDetail, Outcome } from "../../rules/lifecycle.ts";
+import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
 
 /**
  * What an error of the `send_email` binding means for the mail, by its code
@@ -33,7 +33,7 @@ export function cloudflareError(error: unknown): Outcome {
  * Whether an outcome speaks against the service, against how it is set up, or says that a limit is
  * reached: it takes no mail.
  */
-export function speaksAgainstCloudflare({ kind, detail }: Outcome): boolean {
+export function countsAsCloudflareFailure({ kind, detail }: Outcome): boolean {
   switch (kind) {
     case "accepted":
     case "deferred":

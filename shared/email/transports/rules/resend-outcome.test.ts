@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { noAnswer, resendOutcome, retryAfterMsOf, speaksAgainstResend } from "./resend-outcome.ts";
+import {
+  noAnswer,
+  resendOutcome,
+  retryAfterMsOf,
+  countsAsResendFailure,
+} from "./resend-outcome.ts";
 
 const now = Date.parse("2026-11-25T10:00:00Z");
 const error = (status: number, name: string, retryAfter: string | null = null) =>
@@ -51,14 +56,14 @@ describe("an answer of Resend", () => {
       code: name === "" ? status : name,
       text: "said Resend",
     });
-    expect(speaksAgainstResend(outcome)).toBe(against);
+    expect(countsAsResendFailure(outcome)).toBe(against);
   });
 
   // RFC 9110, 15.5: the client erred, so that the request was not carried out.
   it("of 4xx is never open and opens no breaker, but for those that are about more than this email", () => {
     const about = (status: number): string => {
       const outcome = error(status, "");
-      return `${outcome.kind}${speaksAgainstResend(outcome) ? ", against the provider" : ""}`;
+      return `${outcome.kind}${countsAsResendFailure(outcome) ? ", against the provider" : ""}`;
     };
     const others = new Map<string, number[]>();
     for (let status = 400; status < 500; status += 1)

@@ -1,4 +1,4 @@
-import type { AttemptDetail, Outcome } from "../../rules/lifecycle.ts";
+import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
 
 /**
  * What an answer of Resend means for the mail (https://resend.com/docs/api-reference/errors,
@@ -61,7 +61,7 @@ export function noAnswer(text: string): Outcome {
  * Whether an outcome speaks against the provider: it did not answer, failed, or refuses all that we
  * send, for a limit is reached.
  */
-export function speaksAgainstResend({ kind, detail }: Outcome): boolean {
+export function countsAsResendFailure({ kind, detail }: Outcome): boolean {
   switch (kind) {
     case "accepted":
     case "deferred":

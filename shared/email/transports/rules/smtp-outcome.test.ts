@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { classifySmtpError, speaksAgainstServer } from "./smtp-outcome.ts";
+import { classifySmtpError, countsAsSmtpFailure } from "./smtp-outcome.ts";
 
 type Fields = { code?: string; command?: string; responseCode?: number; response?: string };
 const error = (fields: Fields): Error => Object.assign(new Error("it failed"), fields);
@@ -125,7 +125,7 @@ it("takes anything that can be thrown", () => {
 
 describe("for the circuit breaker", () => {
   const against = (fields: Fields, handedOver = false): boolean =>
-    speaksAgainstServer(classifySmtpError(error(fields), handedOver));
+    countsAsSmtpFailure(classifySmtpError(error(fields), handedOver));
 
   it.each<[string, Fields]>([
     ["nobody listens", { code: "ESOCKET", command: "CONN" }],
@@ -181,7 +181,7 @@ describe("for the circuit breaker", () => {
 
   it("neither an accepted nor a deferred mail speaks against the server", () => {
     const detail = { transport: "smtp", phase: "CONN", text: "" };
-    expect(speaksAgainstServer({ kind: "accepted", detail })).toBe(false);
-    expect(speaksAgainstServer({ kind: "deferred", detail })).toBe(false);
+    expect(countsAsSmtpFailure({ kind: "accepted", detail })).toBe(false);
+    expect(countsAsSmtpFailure({ kind: "deferred", detail })).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-import type { AttemptDetail, Outcome } from "../../rules/lifecycle.ts";
+import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
 
 /**
  * What an SMTP failure means for the mail, by phase and code (RFC 5321, 4.2.1 and 4.3.2; enhanced
@@ -47,7 +47,7 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
  * says that the mail system is (RFC 3463, 3.4: X.3.0 other, X.3.1 full, X.3.2 not accepting, X.3.5
  * misconfigured).
  */
-export function speaksAgainstServer({ kind, detail }: Outcome): boolean {
+export function countsAsSmtpFailure({ kind, detail }: Outcome): boolean {
   switch (kind) {
     case "accepted":
     case "deferred":

@@ -44,8 +44,8 @@ beforeEach(async () => {
   });
   tier = kvTier({
     kv: counted as unknown as KVNamespace,
-    guard: (operation) =>
-      callWithRetries(client, operation, retries, budget, { clock, random: () => 0.5 }),
+    guard: (call) =>
+      callWithRetries(call, { client, settings: retries, budget, clock, random: () => 0.5 }),
     counts,
     clock,
     background: (work) => void work.catch(() => expect.fail("rejected in the background")),

@@ -1,14 +1,13 @@
 /**
- * What a guarded call answers when the breaker did not let it through. A value, not an exception:
- * the one that is thrown costs ten times as much, and this is what a failing dependency's callers
- * meet most.
+ * The result of a guarded call that the breaker rejected. It is a value and not an exception: to
+ * throw costs ten times as much, and rejections are what callers of a failing dependency get most.
  */
 export class CircuitOpen {
   readonly tag = "circuit-open";
   readonly dependency: string;
   /**
-   * When it is worth another try. Jittered, so that those who were rejected together do not come
-   * back together.
+   * Milliseconds until another try is worth while. Jittered, so that callers that were rejected
+   * together do not come back together.
    */
   readonly retryAfterMs: number;
 

@@ -82,12 +82,12 @@ class World {
   }
 
   async #operation(
-    { lease }: BreakerClient,
+    { breaker }: BreakerClient,
     end: End,
     ms: number,
     signal: AbortSignal | undefined,
   ): Promise<string> {
-    const isProbe = lease.view !== null && lease.view.snapshot.state !== "CLOSED";
+    const isProbe = breaker.view !== null && breaker.view.snapshot.state !== "CLOSED";
     if (isProbe) this.#mostProbes = Math.max((this.#probes += 1), this.#mostProbes);
     // One that times out by itself does so without a signal.
     const aborted =
@@ -134,7 +134,7 @@ const step = <Choice>(
   async run(model, world) {
     await run(world, choice);
     world.check();
-    const epochs = world.clients.map(({ lease }) => lease.view?.snapshot.epoch ?? 0);
+    const epochs = world.clients.map(({ breaker }) => breaker.view?.snapshot.epoch ?? 0);
     // One assertion a step: a million of them are most of the time that this takes.
     const wentBack = epochs.flatMap((epoch, n) =>
       epoch > 0 && epoch < (model.epochs[n] ?? 0) ? [n] : [],
@@ -220,7 +220,7 @@ async function recover(world: World): Promise<void> {
     false,
   );
   expect(
-    world.clients.every(({ lease }) => lease.local === null),
+    world.clients.every(({ breaker }) => breaker.local === null),
     "and the object has won everywhere",
   ).toBe(true);
 

@@ -160,7 +160,7 @@ describe("a call while closed", () => {
     const ended = ending(client, () => new Promise(() => undefined), { signal: controller.signal });
     controller.abort(new DependencyDown("so says the caller"));
     expect(await ended).toBe("Error");
-    expect(client.lease.tally.failures).toBe(0);
+    expect(client.breaker.tally.failures).toBe(0);
   });
 
   it("tells the operation when its time is over", async () => {
@@ -307,7 +307,7 @@ describe("the probe", () => {
     void client.run(() => clock.sleep(4_000));
     await clock.advance(50);
     const rejected = await client.run(succeed);
-    expect(client.lease.view?.snapshot.retryAfterMs).toBe(10_000);
+    expect(client.breaker.view?.snapshot.retryAfterMs).toBe(10_000);
     expect(rejected).toHaveProperty("retryAfterMs", 5_500);
   });
 
@@ -401,7 +401,7 @@ describe("the probe", () => {
     });
     await clock.advance(100);
     expect(await probe).toBe("value");
-    expect(client.lease.reached).toBe(false);
+    expect(client.breaker.reached).toBe(false);
   });
 
   it("that does not count gives its permit back", async () => {
@@ -457,7 +457,7 @@ describe("one that asks", () => {
     const before = object.requests;
     const answers = Array.from({ length: 20 }, () => client.run(succeed));
     await clock.advance(100);
-    // Its question, the renewal of the lease, and how its probe ended.
+    // Its question, the renewal of the breaker, and how its probe ended.
     expect(object.requests - before).toBeLessThanOrEqual(3);
     expect((await Promise.all(answers)).filter((answer) => answer === "value")).toHaveLength(1);
   });
@@ -485,7 +485,7 @@ describe("one that asks", () => {
     }
     // The first call's renewal and its question, and the second call's question.
     expect(answers).toEqual([expect.any(CircuitOpen), "value"]);
-    expect(client.lease.local).not.toBeNull();
+    expect(client.breaker.local).not.toBeNull();
   });
 
   it("ends with its permit though its call should have ended itself, and that is a failure", async () => {
@@ -525,7 +525,7 @@ describe("a call on the fast path, whose callee times itself out", () => {
       await client.run(mistake).catch(() => undefined);
       await client.run(succeed);
     }
-    expect([client.lease.tally.failures, client.lease.tally.calls]).toEqual([4, 9]);
+    expect([client.breaker.tally.failures, client.breaker.tally.calls]).toEqual([4, 9]);
   });
 
   it("renews the lease when it is over, also after the clock was set back", async () => {
@@ -543,7 +543,7 @@ describe("a call on the fast path, whose callee times itself out", () => {
   it("goes by the view of now, not by the one of its last call", async () => {
     const client = await fast();
     object.command({ do: "open", forMs: null });
-    void client.lease.acquire("somebody", 1_000, 1_000);
+    void client.breaker.acquire("somebody", 1_000, 1_000);
     await clock.advance(50);
     expect(await client.run(succeed)).toBeInstanceOf(CircuitOpen);
   });
@@ -564,7 +564,7 @@ describe("a call on the fast path, whose callee times itself out", () => {
     const ended = ending(client, () => new Promise(() => undefined), { signal: controller.signal });
     controller.abort();
     expect(await ended).toBe("AbortError");
-    expect(client.lease.tally.failures).toBe(0);
+    expect(client.breaker.tally.failures).toBe(0);
   });
 
   it("fails like any other when it throws before it returns a promise", async () => {
@@ -573,7 +573,7 @@ describe("a call on the fast path, whose callee times itself out", () => {
       throw new DependencyDown("at once");
     });
     await expect(thrown).rejects.toThrow(DependencyDown);
-    expect(client.lease.tally.failures).toBe(1);
+    expect(client.breaker.tally.failures).toBe(1);
   });
 
   it("opens the breaker and is rejected", async () => {
@@ -620,9 +620,9 @@ describe("outcomes from before", () => {
     object.latencyMs = 20;
     await client.run(failing).catch(() => undefined);
     await clock.advance(200);
-    expect(client.lease.view?.snapshot.state).toBe("OPEN");
+    expect(client.breaker.view?.snapshot.state).toBe("OPEN");
     await clock.advance(1_000);
-    expect(client.lease.view?.snapshot.state).toBe("OPEN");
+    expect(client.breaker.view?.snapshot.state).toBe("OPEN");
   });
 });
 
@@ -637,11 +637,11 @@ describe("an isolate without the object", () => {
         await client.run(failing).catch(() => undefined);
         await clock.advance(1_000);
       }
-      expect(client.lease.local?.snapshot.state).toBe("OPEN");
+      expect(client.breaker.local?.snapshot.state).toBe("OPEN");
       expect(await ending(client, succeed)).toBeInstanceOf(CircuitOpen);
       await clock.advance(31_000);
       expect(await ending(client, succeed)).toBe("success");
-      expect(client.lease.local?.snapshot.state).toBe("CLOSED");
+      expect(client.breaker.local?.snapshot.state).toBe("CLOSED");
     },
   );
 
@@ -661,7 +661,7 @@ describe("an isolate without the object", () => {
       await client.run(succeed);
       await clock.advance(1_000);
     }
-    expect(client.lease.local).toBeNull();
+    expect(client.breaker.local).toBeNull();
     expect(await ending(client, succeed)).toBeInstanceOf(CircuitOpen);
   });
 
@@ -680,7 +680,7 @@ describe("an isolate without the object", () => {
       expect(await ending(disabled, failing)).toBe("Error");
       await clock.advance(2_000);
     }
-    expect([open.lease.local, disabled.lease.local]).not.toContain(null);
+    expect([open.breaker.local, disabled.breaker.local]).not.toContain(null);
     expect(await ending(open, succeed)).toBeInstanceOf(CircuitOpen);
     expect(await ending(disabled, succeed)).toBe("success");
   });

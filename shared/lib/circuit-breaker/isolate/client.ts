@@ -1,51 +1,51 @@
 import { elapsedMs, type Clock } from "../../base/clock.ts";
 import type { SyncReply } from "../rules/rpc.ts";
 import type { ProbeOutcome } from "../rules/state.ts";
-import { adviceMs, stanceUnder, type Stance, type View } from "../rules/view.ts";
-import { attempt, type Operation } from "./attempt.ts";
+import { admissionUnder, suggestedRetryMs, type Admission, type View } from "../rules/view.ts";
+import { boundedCall, type GuardedCall } from "./bounded-call.ts";
 import { CircuitOpen } from "./circuit-open.ts";
-import { Caller, type CallOptions, type CallPolicy } from "./executor.ts";
-import type { LocalBreaker } from "./local.ts";
-import { type LeasePorts, type Permit, leftMs } from "./snapshot-ports.ts";
-import type { Lease } from "./snapshot.ts";
+import { Executor, type CallOptions, type CallPolicy } from "./executor.ts";
+import { leftMs, type HeldPermit, type IsolateBreakerPorts } from "./isolate-breaker-ports.ts";
+import type { IsolateBreaker } from "./isolate-breaker.ts";
+import type { LocalBreaker } from "./local-breaker.ts";
 import type { Outcomes } from "./tally.ts";
 
-export type ClientPorts = Pick<LeasePorts, "background" | "clock" | "random"> & {
+export type ClientPorts = Pick<IsolateBreakerPorts, "background" | "clock" | "random"> & {
   dependency: string;
   policy: CallPolicy;
-  lease: Lease;
+  breaker: IsolateBreaker;
   newId: () => string;
-  /** Hears of each call that is not let through. */
+  /** Called for each call that is rejected. */
   rejected?: () => void;
 };
 
 type Closed = {
   view: View;
   askedAt: number;
-  leaseMs: number;
+  freshMs: number;
   succeeded: <Value>(value: Value) => Value;
   failed: (error: unknown) => never;
 };
 
-/** The one wait for the object that a caller ever has: of the call that may become the probe. */
+/** The only wait for the object that a caller ever has: for the permit of its probe. */
 const ASK_TIMEOUT_MS = 1_000;
-/** A permit outlasts the call it is for, by the wait for it and the way back of its outcome. */
+/** A permit outlasts its call by this: for the wait before it, and for the report after it. */
 const PERMIT_MARGIN_MS = 5_000;
-/** An outcome that reaches the object after its permit has expired is worth nothing. */
+/** A probe ends this long before its permit, so that its outcome reaches the object in time. */
 const RETURN_MS = 500;
-/** Those who were rejected together come back spread over this. */
+/** Callers that were rejected together come back spread over this. */
 const JITTER_MS = 1_000;
 const MIN_RETRY_AFTER_MS = 100;
 
 /**
- * Guards the calls of one isolate to one dependency. Under a lease, CLOSED costs one comparison and
- * OPEN a rejection; neither ever waits for the object.
+ * Guards the calls of one isolate to one dependency. Under a fresh snapshot, CLOSED costs one
+ * comparison and OPEN one rejection. Neither waits for the object.
  */
 export class BreakerClient {
-  readonly lease: Lease;
+  readonly breaker: IsolateBreaker;
   readonly #ports: ClientPorts;
   readonly #clock: Clock;
-  readonly #caller: Caller;
+  readonly #executor: Executor;
   readonly #permitMs: number;
   #askingSince: number | null = null;
   #closed: Closed | null = null;
@@ -53,69 +53,75 @@ export class BreakerClient {
   constructor(ports: ClientPorts) {
     this.#ports = ports;
     this.#clock = ports.clock;
-    this.#caller = new Caller(ports.policy, ports.clock);
+    this.#executor = new Executor(ports.policy, ports.clock);
     this.#permitMs = ports.policy.timeoutMs + PERMIT_MARGIN_MS;
-    this.lease = ports.lease;
+    this.breaker = ports.breaker;
   }
 
   /**
-   * Runs a call if the breaker lets it through.
+   * Runs a call if the breaker admits it.
    *
    * @returns what the call returns, or `CircuitOpen`
    * @throws what the call throws; CallTimeout; the reason of the caller's signal
    */
-  run<Value>(operation: Operation<Value>, options?: CallOptions): Promise<Value | CircuitOpen> {
-    const { lease } = this;
+  run<Value>(call: GuardedCall<Value>, options?: CallOptions): Promise<Value | CircuitOpen> {
+    const { breaker } = this;
     const now = this.#clock.now();
     const closed = this.#closed;
-    if (closed !== null && closed.view === lease.view && options === undefined) {
+    if (closed !== null && closed.view === breaker.view && options === undefined) {
       const ageMs = now - closed.askedAt;
-      if (ageMs >= 0 && ageMs < closed.leaseMs)
-        return called(operation).then(closed.succeeded, closed.failed);
+      if (ageMs >= 0 && ageMs < closed.freshMs)
+        return started(call).then(closed.succeeded, closed.failed);
     }
-    if (lease.local !== null) return this.#runLocally(operation, options, now, lease.local);
-    if (lease.view === null) return this.#runCold(operation, options, now);
-    lease.renewIfDue(now);
-    const spare = lease.takeSpare(this.#ports.policy.timeoutMs + RETURN_MS, now);
-    if (spare !== null) return this.#probe(operation, options, spare);
-    const stance = stanceUnder(lease.view, now);
-    switch (stance.do) {
-      case "run":
-        this.#rememberClosed(lease.view);
-        return this.#observe(operation, options);
+    if (breaker.local !== null) return this.#runLocally(call, options, now, breaker.local);
+    if (breaker.view === null) return this.#runCold(call, options, now);
+    breaker.renewIfDue(now);
+    const unused = breaker.takeUnusedPermit(this.#ports.policy.timeoutMs + RETURN_MS, now);
+    if (unused !== null) return this.#probe(call, options, unused);
+    const admission = admissionUnder(breaker.view, now);
+    switch (admission.do) {
+      case "allow":
+        this.#rememberClosed(breaker.view);
+        return this.#observe(call, options);
       case "reject":
-        return Promise.resolve(this.#rejection(stance.retryAfterMs));
-      case "ask":
-        return this.#askUnlessAborted(operation, options, now);
+        return Promise.resolve(this.#rejection(admission.retryAfterMs));
+      case "probe":
+        return this.#askUnlessAborted(call, options, now);
     }
   }
 
-  /** What a call would meet now. While nothing is known it would run. */
-  stance(): Stance {
-    const { view, local } = this.lease;
-    if (local === null) return view === null ? { do: "run" } : stanceUnder(view, this.#clock.now());
+  /** What the breaker would decide about a call now. It allows calls while nothing is known. */
+  admission(): Admission {
+    const { view, local } = this.breaker;
+    if (local === null)
+      return view === null ? { do: "allow" } : admissionUnder(view, this.#clock.now());
     const { snapshot } = local;
-    if (snapshot.state === "CLOSED") return { do: "run" };
-    const retryAfterMs = adviceMs(snapshot, snapshot.retryAfterMs);
-    return retryAfterMs > 0 ? { do: "reject", retryAfterMs } : { do: "ask" };
+    if (snapshot.state === "CLOSED") return { do: "allow" };
+    const retryAfterMs = suggestedRetryMs(snapshot, snapshot.retryAfterMs);
+    return retryAfterMs > 0 ? { do: "reject", retryAfterMs } : { do: "probe" };
   }
 
-  /** Whether what `run` threw counts against the dependency. */
+  /** Renews an outdated snapshot, and waits for that for at most `timeoutMs`. Never rejects. */
+  async refresh(timeoutMs: number): Promise<void> {
+    await this.breaker.refresh(timeoutMs);
+  }
+
+  /** Whether what `run` threw counts as a failure of the dependency. */
   isFailure(error: unknown, options?: CallOptions): boolean {
-    return this.#caller.outcomeOf(error, options) === "failure";
+    return this.#executor.outcomeOf(error, options) === "failure";
   }
 
   /**
-   * The handlers of the calls of one lease, so that a call does not make its own. Calls that need a
-   * timer or a signal do.
+   * Prepares the handlers that all calls under one snapshot share, so that a call need not make its
+   * own. Calls that need a timer or a signal make their own.
    */
   #rememberClosed(view: View): void {
     if (!this.#ports.policy.calleeTimesOut || this.#closed?.view === view) return;
-    const { tally } = this.lease;
+    const { tally } = this.breaker;
     this.#closed = {
       view,
       askedAt: view.askedAt,
-      leaseMs: view.snapshot.leaseMs,
+      freshMs: view.snapshot.leaseMs,
       succeeded: (value) => {
         tally.calls += 1;
         return value;
@@ -127,40 +133,40 @@ export class BreakerClient {
     };
   }
 
-  /** Runs a call that was admitted while closed. */
+  /** Runs a call that was admitted while closed, and counts its outcome. */
   #observe<Value>(
-    operation: Operation<Value>,
+    call: GuardedCall<Value>,
     options: CallOptions | undefined,
-    tally: Outcomes = this.lease.tally,
+    outcomes: Outcomes = this.breaker.tally,
   ): Promise<Value> {
-    return this.#caller.call(operation, options).then(
+    return this.#executor.run(call, options).then(
       (value) => {
-        tally.success();
+        outcomes.success();
         return value;
       },
       (error: unknown) => {
-        if (this.isFailure(error, options)) tally.failure();
+        if (this.isFailure(error, options)) outcomes.failure();
         throw error;
       },
     );
   }
 
-  /** Nothing is known yet: the call runs beside the question, and counts under its answer. */
+  /** Nothing is known yet. The call runs while the object is asked, and counts under its reply. */
   #runCold<Value>(
-    operation: Operation<Value>,
+    call: GuardedCall<Value>,
     options: CallOptions | undefined,
     now: number,
   ): Promise<Value> {
     const permitId = this.#ports.newId();
-    const asked = this.lease.acquireBeside(permitId, this.#permitMs, now);
-    if (asked === null) return this.#observe(operation, options);
-    const call = this.#caller.call(operation, options);
-    const ended = call.then(
+    const asked = this.breaker.acquireBeside(permitId, this.#permitMs, now);
+    if (asked === null) return this.#observe(call, options);
+    const answer = this.#executor.run(call, options);
+    const ended = answer.then(
       () => "success" as const,
-      (error: unknown) => this.#caller.outcomeOf(error, options),
+      (error: unknown) => this.#executor.outcomeOf(error, options),
     );
     this.#ports.background(this.#settleCold(permitId, asked, ended));
-    return call;
+    return answer;
   }
 
   async #settleCold(
@@ -169,9 +175,9 @@ export class BreakerClient {
     ended: Promise<ProbeOutcome>,
   ): Promise<void> {
     const reply = await asked;
-    const { tally, local } = this.lease;
+    const { tally, local } = this.breaker;
     const outcome = await ended;
-    if (reply?.granted) await this.lease.endProbe(permitId, outcome);
+    if (reply?.granted) await this.breaker.endProbe(permitId, outcome);
     else if (reply === null && local === null) {
       if (outcome === "failure") tally.failure();
       if (outcome === "success") tally.success();
@@ -184,26 +190,26 @@ export class BreakerClient {
   }
 
   /**
-   * A caller that no longer wants the answer does not wait for the object either; a permit that
-   * comes all the same is given back.
+   * A caller that aborts does not wait for the object either. A permit that comes afterwards is
+   * given back.
    */
   #askUnlessAborted<Value>(
-    operation: Operation<Value>,
+    call: GuardedCall<Value>,
     options: CallOptions | undefined,
     now: number,
   ): Promise<Value | CircuitOpen> {
-    const asked = this.#ask(operation, options, now);
+    const asked = this.#ask(call, options, now);
     if (options?.signal === undefined) return asked;
     this.#ports.background(asked.catch(() => undefined));
-    return attempt(() => asked, null, options.signal, this.#clock);
+    return boundedCall(() => asked, null, options.signal, this.#clock);
   }
 
   /**
-   * The open time is over: one call of the isolate asks the object, which lets one call of the
+   * The open time is over. One call of the isolate asks the object, which lets one call of the
    * fleet probe.
    */
   async #ask<Value>(
-    operation: Operation<Value>,
+    call: GuardedCall<Value>,
     options: CallOptions | undefined,
     now: number,
   ): Promise<Value | CircuitOpen> {
@@ -212,68 +218,67 @@ export class BreakerClient {
     options?.signal?.throwIfAborted();
     this.#askingSince = now;
     const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs };
-    const reply = await this.lease.acquire(permit.id, permit.lastsMs, ASK_TIMEOUT_MS);
+    const reply = await this.breaker.acquire(permit.id, permit.lastsMs, ASK_TIMEOUT_MS);
     this.#askingSince = null;
-    if (reply?.granted) return await this.#probe(operation, options, permit);
-    const { view, local } = this.lease;
-    if (local !== null) return await this.#runLocally(operation, options, this.#clock.now(), local);
-    const stance = view === null ? null : stanceUnder(view, this.#clock.now());
-    if (stance?.do === "run") return await this.#observe(operation, options);
-    return this.#rejection(stance?.do === "reject" ? stance.retryAfterMs : 0);
+    if (reply?.granted) return await this.#probe(call, options, permit);
+    const { view, local } = this.breaker;
+    if (local !== null) return await this.#runLocally(call, options, this.#clock.now(), local);
+    const admission = view === null ? null : admissionUnder(view, this.#clock.now());
+    if (admission?.do === "allow") return await this.#observe(call, options);
+    return this.#rejection(admission?.do === "reject" ? admission.retryAfterMs : 0);
   }
 
-  /** One attempt, which ends with its permit. */
+  /** Runs a call as the probe. It ends no later than its permit. */
   async #probe<Value>(
-    operation: Operation<Value>,
+    call: GuardedCall<Value>,
     options: CallOptions | undefined,
-    permit: Permit,
+    permit: HeldPermit,
     end: (outcome: ProbeOutcome) => void = (outcome) =>
-      this.#ports.background(this.lease.endProbe(permit.id, outcome)),
+      this.#ports.background(this.breaker.endProbe(permit.id, outcome)),
   ): Promise<Value> {
     try {
-      const value = await this.#caller.call(
-        operation,
+      const value = await this.#executor.run(
+        call,
         options,
         Math.max(leftMs(permit, this.#clock.now()) - RETURN_MS, 0),
       );
       end("success");
       return value;
     } catch (error) {
-      end(this.#caller.outcomeOf(error, options));
+      end(this.#executor.outcomeOf(error, options));
       throw error;
     }
   }
 
   #runLocally<Value>(
-    operation: Operation<Value>,
+    call: GuardedCall<Value>,
     options: CallOptions | undefined,
     now: number,
     local: LocalBreaker,
   ): Promise<Value | CircuitOpen> {
-    this.lease.renewIfDue(now);
+    this.breaker.renewIfDue(now);
     const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs };
     if (local.acquire(permit.id, permit.lastsMs)) {
-      return this.#probe(operation, options, permit, (outcome) =>
-        local.endProbe(permit.id, outcome),
-      );
+      return this.#probe(call, options, permit, (outcome) => local.endProbe(permit.id, outcome));
     }
     const { snapshot } = local;
     if (snapshot.state !== "CLOSED")
-      return Promise.resolve(this.#rejection(adviceMs(snapshot, snapshot.retryAfterMs)));
-    return this.#observe(operation, options, local.outcomes());
+      return Promise.resolve(this.#rejection(suggestedRetryMs(snapshot, snapshot.retryAfterMs)));
+    return this.#observe(call, options, local.outcomes());
   }
 
   #rejection(retryAfterMs: number): CircuitOpen {
     this.#ports.rejected?.();
-    const spread = Math.max(retryAfterMs, MIN_RETRY_AFTER_MS) + this.#ports.random() * JITTER_MS;
-    return new CircuitOpen(this.#ports.dependency, Math.ceil(spread));
+    const jitteredMs =
+      Math.max(retryAfterMs, MIN_RETRY_AFTER_MS) + this.#ports.random() * JITTER_MS;
+    return new CircuitOpen(this.#ports.dependency, Math.ceil(jitteredMs));
   }
 }
 
-/** One that throws before it returns a promise fails like any other. */
-function called<Value>(operation: Operation<Value>): Promise<Value> {
+/** Starts a call. One that throws before it returns a promise fails like any other. */
+function started<Value>(call: GuardedCall<Value>): Promise<Value> {
   try {
-    return operation(undefined);
+    return call(undefined);
   } catch (error) {
     return Promise.reject(error);
   }

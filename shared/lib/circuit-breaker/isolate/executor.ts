@@ -1,30 +1,30 @@
 import type { Clock } from "../../base/clock.ts";
-import { attempt, CallTimeout, type Operation } from "./attempt.ts";
+import { boundedCall, CallTimeout, type GuardedCall } from "./bounded-call.ts";
 
 /** How a dependency is called. */
 export type CallPolicy = {
-  /** The longest that one call takes. */
+  /** The longest that one call takes, in milliseconds. */
   timeoutMs: number;
   /**
-   * Whether calls end by themselves within `timeoutMs`. If not the breaker ends them, which costs a
-   * timer each.
+   * Whether calls end by themselves within `timeoutMs`. If not, the breaker ends them, which costs
+   * one timer per call.
    */
   calleeTimesOut: boolean;
   /**
-   * Whether an error speaks against the dependency. The caller's own mistakes do not, nor does a
-   * value that is corrupt. Not asked for what the caller aborted, which never counts, nor for a
-   * call that the breaker had to end, which always does.
+   * Whether an error counts as a failure of the dependency. Mistakes of the caller and corrupt
+   * values should not. It is not asked about a call that the caller aborted, which never counts,
+   * or about a call that exceeded `timeoutMs`, which always counts.
    */
   isFault: (error: unknown) => boolean;
 };
 
 export type CallOptions = {
-  /** The caller's. What it aborts does not count. */
+  /** The caller's signal. A call that it aborts does not count. */
   signal?: AbortSignal;
 };
 
-/** Calls a dependency within its time, and says what an error makes of the breaker. */
-export class Caller {
+/** Runs calls within their timeout, and decides whether an error is the dependency's failure. */
+export class Executor {
   readonly #policy: CallPolicy;
   readonly #clock: Clock;
 
@@ -33,18 +33,21 @@ export class Caller {
     this.#clock = clock;
   }
 
-  /** @param atMostMs ends also a call that should have ended by itself */
-  async call<Value>(
-    operation: Operation<Value>,
+  /**
+   * @param atMostMs a limit that holds even if the callee times out by itself
+   * @throws CallTimeout; the reason of the caller's signal; else what the call throws
+   */
+  async run<Value>(
+    call: GuardedCall<Value>,
     options?: CallOptions,
     atMostMs = Number.POSITIVE_INFINITY,
   ): Promise<Value> {
     const { timeoutMs, calleeTimesOut } = this.#policy;
     const limitMs = Math.min(calleeTimesOut ? Number.POSITIVE_INFINITY : timeoutMs, atMostMs);
     if (limitMs === Number.POSITIVE_INFINITY && options?.signal === undefined)
-      return await operation(undefined);
-    return await attempt(
-      operation,
+      return await call(undefined);
+    return await boundedCall(
+      call,
       limitMs === Number.POSITIVE_INFINITY ? null : limitMs,
       options?.signal,
       this.#clock,

@@ -7,7 +7,7 @@ import {
   succeed,
 } from "../../../../test/support/fleet.ts";
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
-import type { Operation } from "./attempt.ts";
+import type { GuardedCall } from "./bounded-call.ts";
 import type { BreakerClient } from "./client.ts";
 import { callWithRetries, defaultRetries, RetryBudget, type RetrySettings } from "./retry.ts";
 
@@ -24,9 +24,18 @@ beforeEach(async () => {
   await clock.advance(50);
 });
 
-const ports = () => ({ clock, random: () => 0.5 });
-const guarded = <Value>(operation: Operation<Value>, settings: RetrySettings = defaultRetries) =>
-  callWithRetries(client, operation, settings, budget, ports());
+const ports = (settings: RetrySettings = defaultRetries) => ({
+  client,
+  settings,
+  budget,
+  clock,
+  random: () => 0.5,
+});
+/** A call of an isolate that knows nothing yet. */
+const coldly = <Value>(call: GuardedCall<Value>) =>
+  callWithRetries(call, { ...ports(), client: isolate(object), budget: new RetryBudget() });
+const guarded = <Value>(call: GuardedCall<Value>, settings?: RetrySettings) =>
+  callWithRetries(call, ports(settings));
 
 /** Fails so many times, then succeeds; remembers when it was tried. */
 function flaky(failures: number) {
@@ -54,10 +63,7 @@ describe("a guarded call with retries", () => {
 
   it("spreads its delays by a fifth", async () => {
     const { operation, delays } = flaky(2);
-    const answer = callWithRetries(client, operation, defaultRetries, budget, {
-      ...ports(),
-      random: () => 0,
-    });
+    const answer = callWithRetries(operation, { ...ports(), random: () => 0 });
     await clock.advance(1_000);
     expect(await answer).toMatchObject({ ok: true });
     expect(delays()).toEqual([80, 160]);
@@ -167,7 +173,7 @@ describe("a call of an isolate that has not heard from the breaker yet", () => {
     object.latencyMs = 400;
     const { operation, triedAt } = flaky(Number.POSITIVE_INFINITY);
     for (let n = 0; n < 100; n += 1) {
-      void callWithRetries(isolate(object), operation, defaultRetries, new RetryBudget(), ports());
+      void coldly(operation);
       await clock.advance(10);
     }
     await clock.advance(10_000);
@@ -179,7 +185,7 @@ describe("a call of an isolate that has not heard from the breaker yet", () => {
     object.latencyMs = 400;
     await clock.advance(1_000);
     const { operation, triedAt } = flaky(9);
-    void callWithRetries(isolate(object), operation, defaultRetries, new RetryBudget(), ports());
+    void coldly(operation);
     await clock.advance(10_000);
     expect(object.transitions.at(-1)).toMatchObject({ cause: "probe-failed" });
     expect(triedAt).toHaveLength(1);
@@ -187,13 +193,7 @@ describe("a call of an isolate that has not heard from the breaker yet", () => {
 
   it("is tried again once the answer is there", async () => {
     const { operation, triedAt } = flaky(1);
-    const answer = callWithRetries(
-      isolate(object),
-      operation,
-      defaultRetries,
-      new RetryBudget(),
-      ports(),
-    );
+    const answer = coldly(operation);
     await clock.advance(1_000);
     expect(await answer).toEqual({ ok: true, value: "value" });
     expect(triedAt).toHaveLength(2);

@@ -1,17 +1,18 @@
 import { backoffMs } from "../../base/backoff.ts";
 import { sleep, type Clock } from "../../base/clock.ts";
 import { fail, ok, type Result } from "../../base/result.ts";
-import { withDeadline, type Operation } from "./attempt.ts";
+import { withDeadline, type GuardedCall } from "./bounded-call.ts";
 import { CircuitOpen } from "./circuit-open.ts";
 import type { BreakerClient } from "./client.ts";
 
+/** Durations in milliseconds. */
 export type RetrySettings = {
-  /** Attempts after the first. */
+  /** Tries after the first. */
   retries: number;
-  /** The first delay; each further one is twice as long, up to `maxMs`, with jitter. */
+  /** The first delay. Each further one is twice as long, up to `maxMs`, with jitter. */
   baseMs: number;
   maxMs: number;
-  /** The longest that a call may take with all its attempts and delays. */
+  /** The longest that a call may take with all its tries and delays. */
   deadlineMs: number;
 };
 
@@ -22,20 +23,20 @@ export const defaultRetries: RetrySettings = {
   deadlineMs: 10_000,
 };
 
-/** Why a guarded call has no value. `call-failed` has what the last attempt threw. */
+/** Why a guarded call has no value. `call-failed` has what the last try threw. */
 export type GuardFailure = CircuitOpen | CallFailed;
 
 type CallFailed = { tag: "call-failed"; error: unknown };
 
-/** Each call that reaches the dependency earns this much of a retry... */
+/** Each call that reaches the dependency earns this share of a retry. */
 const RETRIES_PER_CALL = 0.2;
-/** ...and no more than this many are ever saved. */
+/** At most so many retries are saved. */
 const RESERVE = 10;
 
 /**
- * Limits the retries of one isolate to 20 % of the calls that it makes plus a reserve of 10, in
- * every stretch of time: a token bucket that calls fill, so that a dependency which is down for
- * everybody is not asked three times by each.
+ * Limits the retries of one isolate to 20 % of its calls plus a reserve of 10, over any stretch of
+ * time. It is a token bucket that calls fill, so that a dependency which fails for all callers does
+ * not get three times its load.
  */
 export class RetryBudget {
   #tokens = RESERVE;
@@ -44,7 +45,7 @@ export class RetryBudget {
     this.#tokens = Math.min(this.#tokens + RETRIES_PER_CALL, RESERVE);
   }
 
-  /** @returns whether there was one to spend */
+  /** @returns whether there was a retry to spend */
   spend(): boolean {
     if (this.#tokens < 1) return false;
     this.#tokens -= 1;
@@ -52,37 +53,40 @@ export class RetryBudget {
   }
 }
 
-/** `random` in [0, 1). */
-export type RetryPorts = { clock: Clock; random: () => number };
+export type RetryPorts = {
+  client: BreakerClient;
+  settings: RetrySettings;
+  budget: RetryBudget;
+  clock: Clock;
+  /** In [0, 1). */
+  random: () => number;
+};
 
 /**
- * Calls through a breaker, and again after a failure that is the dependency's. Each attempt is
- * admitted and counted by the breaker of its own, so retries stop as soon as it opens, and a probe
- * has no second attempt. Nor has a call of an isolate that has not heard from the breaker yet: it
- * may be that probe, or one of thousands.
+ * Calls through a breaker, and repeats the call after a failure of the dependency. The breaker
+ * admits and counts each try separately. So retries stop when it opens, and a probe is never
+ * repeated. A call of a cold isolate is not repeated either: it may be that probe, or one of
+ * thousands. Never throws.
  */
 export async function callWithRetries<Value>(
-  breaker: BreakerClient,
-  operation: Operation<Value>,
-  settings: RetrySettings,
-  budget: RetryBudget,
-  { clock, random }: RetryPorts,
+  call: GuardedCall<Value>,
+  { client, settings, budget, clock, random }: RetryPorts,
 ): Promise<Result<Value, GuardFailure>> {
   let failed: CallFailed | null = null;
   const tries = async (signal: AbortSignal): Promise<Result<Value, GuardFailure>> => {
     for (let retry = 1; ; retry += 1) {
       try {
-        const answer = await breaker.run(operation, { signal });
-        // The error says more than that the breaker has opened since.
+        const answer = await client.run(call, { signal });
+        // The error is a better answer than that the breaker has opened since.
         if (answer instanceof CircuitOpen) return fail(failed ?? answer);
         if (failed === null) budget.earn();
         return ok(answer);
       } catch (error) {
         if (failed === null) budget.earn();
         failed = { tag: "call-failed", error };
-        if (retry > settings.retries || !breaker.isFailure(error, { signal })) return fail(failed);
+        if (retry > settings.retries || !client.isFailure(error, { signal })) return fail(failed);
         await sleep(clock, backoffMs(settings, retry, random()));
-        if (breaker.lease.isCold || signal.aborted || !budget.spend()) return fail(failed);
+        if (client.breaker.isCold || signal.aborted || !budget.spend()) return fail(failed);
       }
     }
   };

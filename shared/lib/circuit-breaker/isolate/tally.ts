@@ -1,13 +1,13 @@
-/** Where the outcome of a call that was admitted while closed goes. */
+/** Takes the outcome of a call that was admitted while the breaker was closed. */
 export type Outcomes = { success(): void; failure(): void };
 
 /**
- * What an isolate counts between two reports, for the calls that were admitted under one epoch. A
- * call keeps the tally it began with, so an outcome that arrives after the epoch has changed lands
- * where nobody looks any more.
+ * What an isolate counts between two reports, for calls that were admitted under one epoch. A call
+ * keeps the tally that it began with. So an outcome that comes after the epoch has changed is
+ * dropped.
  */
 export class Tally implements Outcomes {
-  /** Null until the first answer of the object says under which epoch these calls run. */
+  /** The epoch of these calls. Null until the object's first reply. */
   epoch: number | null;
   failures = 0;
   calls = 0;
@@ -28,19 +28,19 @@ export class Tally implements Outcomes {
     this.#onFailure();
   }
 
-  /** Of a call that the object counted when it began: only a failure is news. */
+  /** A cold call failed. The object counted the call when it began, so only the failure is new. */
   coldFailure(): void {
     this.failures += 1;
     this.#onFailure();
   }
 
-  /** The object counted it when it began, and it does not count after all. */
+  /** A cold call does not count after all: takes back what the object counted when it began. */
   coldIgnored(): void {
     this.calls -= 1;
   }
 
   /** Empties the tally. */
-  take(): { failures: number; calls: number } {
+  drain(): { failures: number; calls: number } {
     const { failures, calls } = this;
     this.failures = 0;
     this.calls = 0;

@@ -6,13 +6,13 @@ import { configuredSettings } from "../configured.ts";
 import { snapshot, type Breaker } from "../rules/phase.ts";
 import {
   historyPage,
-  openOrder,
-  order,
+  openCommand,
+  commandOrigin,
   probeReport,
   syncRequest,
   type CircuitBreakerRpc,
   type Inspection,
-  type Order,
+  type CommandOrigin,
   type ProbeReport,
   type RecordedTransition,
   type SyncReply,
@@ -33,13 +33,14 @@ import {
 const MAX_FORCED_OPEN_MS = 30 * 86_400_000;
 
 /**
- * The circuit breaker of one dependency for the whole fleet. It only loads, decides and persists:
+ * The circuit breaker of one dependency for the whole fleet. It loads, decides and persists.
  * `state.ts` has the rules.
  *
- * Consistency: one object takes every event in turn, so each failure is counted once and there is
- * one opener and one permit. What it answers is written before the answer leaves. Failures,
- * transitions, overrides and the permit survive its eviction; calls that were reported since the
- * last failure do not, which can only make the share of failures look larger than it is.
+ * Consistency: one object handles all events one after another. So each failure is counted once,
+ * the breaker opens once, and there is one permit. A reply leaves only after its state is written.
+ * Failures, transitions, overrides and the permit survive an eviction of the object. Calls that
+ * were reported since the last failure do not, which can only make the share of failures look
+ * larger than it is.
  */
 export class CircuitBreaker extends DurableObject<BreakerVariables> implements CircuitBreakerRpc {
   readonly #sql: SqlStorage;
@@ -93,17 +94,17 @@ export class CircuitBreaker extends DurableObject<BreakerVariables> implements C
     return ok(listTransitions(this.#sql, limit, before));
   }
 
-  async reset(by: Order): Promise<Result<Inspection, Invalid>> {
-    return await this.#obey({ do: "reset" }, by);
+  async reset(by: CommandOrigin): Promise<Result<Inspection, Invalid>> {
+    return await this.#applyCommand({ do: "reset" }, by);
   }
 
   async forceOpen(
-    by: Order & { until?: number | undefined },
+    by: CommandOrigin & { until?: number | undefined },
   ): Promise<Result<Inspection, Invalid>> {
-    const checked = validate(openOrder, by);
+    const checked = validate(openCommand, by);
     if (!checked.ok) return checked;
-    const { until, ...given } = checked.value;
-    if (until === undefined) return await this.#obey({ do: "open", forMs: null }, given);
+    const { until, ...origin } = checked.value;
+    if (until === undefined) return await this.#applyCommand({ do: "open", forMs: null }, origin);
     const forMs = until - this.clock();
     if (forMs <= 0)
       return fail({
@@ -115,23 +116,23 @@ export class CircuitBreaker extends DurableObject<BreakerVariables> implements C
         tag: "invalid",
         errors: [{ path: "until", message: "must be at most 30 days ahead" }],
       });
-    return await this.#obey({ do: "open", forMs }, given);
+    return await this.#applyCommand({ do: "open", forMs }, origin);
   }
 
-  async forceClose(by: Order): Promise<Result<Inspection, Invalid>> {
-    return await this.#obey({ do: "close" }, by);
+  async forceClose(by: CommandOrigin): Promise<Result<Inspection, Invalid>> {
+    return await this.#applyCommand({ do: "close" }, by);
   }
 
-  async disable(by: Order): Promise<Result<Inspection, Invalid>> {
-    return await this.#obey({ do: "disable" }, by);
+  async disable(by: CommandOrigin): Promise<Result<Inspection, Invalid>> {
+    return await this.#applyCommand({ do: "disable" }, by);
   }
 
-  async enable(by: Order): Promise<Result<Inspection, Invalid>> {
-    return await this.#obey({ do: "enable" }, by);
+  async enable(by: CommandOrigin): Promise<Result<Inspection, Invalid>> {
+    return await this.#applyCommand({ do: "enable" }, by);
   }
 
-  async #obey(command: Command, by: Order): Promise<Result<Inspection, Invalid>> {
-    const checked = validate(order, by);
+  async #applyCommand(command: Command, by: CommandOrigin): Promise<Result<Inspection, Invalid>> {
+    const checked = validate(commandOrigin, by);
     if (!checked.ok) return checked;
     this.#apply({ type: "command", command, ...checked.value });
     return ok(await this.inspect());
@@ -145,7 +146,7 @@ export class CircuitBreaker extends DurableObject<BreakerVariables> implements C
       this.#settings,
       this.clock(),
     );
-    // What one event changes is written as one, and what could not be written did not happen.
+    // The changes of one event are written together. If that fails, the event did not happen.
     if (persist) {
       this.ctx.storage.transactionSync(() => {
         saveBreaker(this.#sql, breaker);

@@ -4,7 +4,7 @@ import { initialBreaker, type Breaker } from "../rules/phase.ts";
 import type { RecordedTransition } from "../rules/rpc.ts";
 import type { Transition } from "../rules/state.ts";
 
-/** SQL of one circuit breaker, in its own object's storage. */
+/** SQL of one circuit breaker, in the storage of its object. */
 
 /** Older transitions are dropped. */
 const MAX_TRANSITIONS = 1_000;
@@ -29,16 +29,19 @@ const override = v.variant("kind", [
 const stored = v.object({ phase, override });
 
 export function createTables(sql: SqlStorage): void {
-  sql.exec(`CREATE TABLE IF NOT EXISTS breaker (id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, state TEXT NOT NULL) STRICT;
+  sql.exec(`CREATE TABLE IF NOT EXISTS breaker (
+      id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, state TEXT NOT NULL
+    ) STRICT;
     CREATE TABLE IF NOT EXISTS transitions (
-      id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,
-      epoch INTEGER NOT NULL, cause TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT
+      id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, from_state TEXT NOT NULL,
+      to_state TEXT NOT NULL, epoch INTEGER NOT NULL, cause TEXT NOT NULL, actor TEXT NOT NULL,
+      reason TEXT
     ) STRICT;`);
 }
 
 /**
- * What was written last. State that this version cannot read is closed, under an epoch of its own,
- * since epochs never go back.
+ * Loads the breaker. If this version cannot read its state, the breaker is closed under a new
+ * epoch, since epochs never go back.
  */
 export function loadBreaker(sql: SqlStorage): Breaker {
   const [row] = sql
@@ -55,7 +58,8 @@ export function loadBreaker(sql: SqlStorage): Breaker {
 
 export function saveBreaker(sql: SqlStorage, { epoch, ...state }: Breaker): void {
   sql.exec(
-    "INSERT INTO breaker (id, epoch, state) VALUES (1, ?1, ?2) ON CONFLICT (id) DO UPDATE SET epoch = ?1, state = ?2",
+    `INSERT INTO breaker (id, epoch, state) VALUES (1, ?1, ?2)
+     ON CONFLICT (id) DO UPDATE SET epoch = ?1, state = ?2`,
     epoch,
     JSON.stringify(state),
   );
@@ -66,7 +70,8 @@ export function saveTransition(
   { at, from, to, epoch, cause, actor, reason }: Transition,
 ): void {
   sql.exec(
-    "INSERT INTO transitions (at, from_state, to_state, epoch, cause, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    `INSERT INTO transitions (at, from_state, to_state, epoch, cause, actor, reason)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
     at,
     from,
     to,
@@ -81,7 +86,7 @@ export function saveTransition(
   );
 }
 
-/** Newest first. */
+/** Transitions with an id below `before`, newest first. */
 export function listTransitions(
   sql: SqlStorage,
   limit: number,
@@ -89,7 +94,8 @@ export function listTransitions(
 ): RecordedTransition[] {
   return sql
     .exec<Row>(
-      `SELECT id, at, from_state AS "from", to_state AS "to", epoch, cause, actor, reason FROM transitions WHERE id < ? ORDER BY id DESC LIMIT ?`,
+      `SELECT id, at, from_state AS "from", to_state AS "to", epoch, cause, actor, reason
+       FROM transitions WHERE id < ? ORDER BY id DESC LIMIT ?`,
       before,
       limit,
     )

@@ -1,4 +1,4 @@
-/** The part of the breaker that needs no Workers runtime: for contracts, scripts and clients. */
-export { order } from "./rpc.ts";
+/** The part of the breaker that needs no Workers runtime, for contracts, scripts and clients. */
+export { commandOrigin } from "./rpc.ts";
 export { breakerSettings } from "./variables.ts";
-export type { Stance } from "./view.ts";
+export type { Admission } from "./view.ts";

@@ -1,7 +1,7 @@
 import type { BreakerSettings } from "./settings.ts";
-import { anchorWindow, emptyWindow, type Window } from "./window.ts";
+import { clampWindowToNow, emptyWindow, type Window } from "./window.ts";
 
-/** What a breaker is, and what it tells callers. Pure; `state.ts` decides what it becomes. */
+/** The state of a breaker. `state.ts` has the transitions. Times in milliseconds. */
 export type Breaker = {
   readonly epoch: number;
   readonly phase: Phase;
@@ -11,8 +11,8 @@ export type Breaker = {
 export type Phase =
   | { readonly state: "CLOSED"; readonly window: Window }
   /**
-   * `reopens` counts failed probes since it was last closed; -1 when an operator opened it, so that
-   * the first does not make it longer.
+   * `reopens` counts failed probes since the breaker was last closed. It is -1 after an operator
+   * opened it, so that the first failed probe does not double the open time.
    */
   | {
       readonly state: "OPEN";
@@ -20,32 +20,26 @@ export type Phase =
       readonly durationMs: number;
       readonly reopens: number;
     }
-  /** Without a permit the next waiting call gets one. */
+  /** `permit`: null if the next call that asks gets one. */
   | { readonly state: "HALF_OPEN"; readonly reopens: number; readonly permit: Permit | null };
 
 export type Permit = { readonly id: string; readonly grantedAt: number; readonly lastsMs: number };
 
-/** What an operator has decided. It stands until it is lifted, or until its time is over. */
+/** What an operator has decided. It holds until it is lifted or its time is over. */
 export type Override =
   | { readonly kind: "none" }
-  /**
-   * Rejects everything. One that `ends` does so with the open time: the first call afterwards is a
-   * probe.
-   */
+  /** Rejects all calls. If it `ends`, it ends with the open time, and the next call is a probe. */
   | { readonly kind: "forced-open"; readonly ends: boolean }
-  /**
-   * Lets everything through and never opens, but goes on counting. The phase is CLOSED as long as
-   * this stands.
-   */
+  /** Allows all calls and never opens, but still counts. The phase stays CLOSED. */
   | { readonly kind: "forced-closed" }
-  /** Lets everything through and counts nothing. The phase is CLOSED as long as this stands. */
+  /** Allows all calls and counts nothing. The phase stays CLOSED. */
   | { readonly kind: "disabled" };
 
 export type StateName = Phase["state"];
 
 /**
- * What callers are told: relative durations only, since clocks differ. `retryAfterMs` is 0 where a
- * call may try now.
+ * What isolates get. It has durations and no times, since clocks differ. `leaseMs`: for how long an
+ * isolate may use it without asking again. `retryAfterMs`: 0 if a call may try now.
  */
 export type Snapshot = {
   state: StateName;
@@ -61,20 +55,20 @@ export const initialBreaker: Breaker = {
   override: { kind: "none" },
 };
 
-/** What a caller needs to know for the next lease. */
+/** The snapshot of a breaker at `now`. */
 export function snapshot(breaker: Breaker, settings: BreakerSettings, now: number): Snapshot {
-  const anchored = anchor(breaker, settings, now);
-  const { epoch, phase, override } = anchored;
+  const clamped = clampToNow(breaker, settings, now);
+  const { epoch, phase, override } = clamped;
   return {
     state: phase.state,
     epoch,
     leaseMs: settings.leaseMs,
-    retryAfterMs: retryAfterMs(anchored, settings, now),
+    retryAfterMs: retryAfterMs(clamped, settings, now),
     override,
   };
 }
 
-/** How long until a call may try; 0 is now. */
+/** How long until a call may try. 0: now. */
 export function retryAfterMs(
   { phase, override }: Breaker,
   settings: BreakerSettings,
@@ -96,12 +90,12 @@ export function permitLeftMs({ grantedAt, lastsMs }: Permit, now: number): numbe
 }
 
 /**
- * Lifts an override whose time is over, and takes times that lie in the future for now: the clock
+ * Lifts an override whose time is over, and sets times that lie in the future to `now`: the clock
  * was set back.
  */
-export function anchor(breaker: Breaker, settings: BreakerSettings, now: number): Breaker {
+export function clampToNow(breaker: Breaker, settings: BreakerSettings, now: number): Breaker {
   const { override } = breaker;
-  const phase = anchorPhase(breaker.phase, settings, now);
+  const phase = clampPhaseToNow(breaker.phase, settings, now);
   const lapsed =
     override.kind === "forced-open" &&
     override.ends &&
@@ -111,10 +105,10 @@ export function anchor(breaker: Breaker, settings: BreakerSettings, now: number)
   return { ...breaker, phase, override: lapsed ? { kind: "none" } : override };
 }
 
-function anchorPhase(phase: Phase, settings: BreakerSettings, now: number): Phase {
+function clampPhaseToNow(phase: Phase, settings: BreakerSettings, now: number): Phase {
   switch (phase.state) {
     case "CLOSED": {
-      const window = anchorWindow(phase.window, settings.windowMs, now);
+      const window = clampWindowToNow(phase.window, settings.windowMs, now);
       return window === phase.window ? phase : { ...phase, window };
     }
     case "OPEN":

@@ -6,18 +6,22 @@ import type { Transition } from "./state.ts";
 
 /**
  * The RPC surface of the Durable Object `CircuitBreaker`: one object per dependency, by name.
- * `sync` and `endProbe` are what `client.ts` speaks; the rest is for operators, over HTTP or from
- * any Worker that binds the namespace:
+ * Isolates use `sync` and `endProbe`. The other methods are for operators, over HTTP or from any
+ * Worker that binds the namespace:
  *
- *     await env.CIRCUIT_BREAKER.getByName("database").forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 600_000 })
+ *     await env.CIRCUIT_BREAKER.getByName("database").forceOpen({
+ *       actor: "ada",
+ *       reason: "maintenance",
+ *       until: Date.now() + 600_000,
+ *     });
  *
- * Every operator's verb takes effect fleet-wide within one lease and stands in the history. A
- * request with a bad field changes nothing and answers `invalid` with the field's name.
+ * A command takes effect in the whole fleet within `leaseMs` and goes into the history. A request
+ * with a bad field changes nothing and returns `invalid` with the field's name.
  */
 export interface CircuitBreakerRpc {
-  /** Takes a caller's counts, then perhaps a permit, and tells what holds for the next lease. */
+  /** Adds an isolate's counts, then gives a permit if asked and due. Returns a new snapshot. */
   sync(request: SyncRequest): Promise<Result<SyncReply, Invalid>>;
-  /** Ends the probe that holds this permit. With any other permit it changes nothing. */
+  /** Ends the probe that holds this permit. Any other permit changes nothing. */
   endProbe(request: ProbeReport): Promise<Result<SyncReply, Invalid>>;
 
   inspect(): Promise<Inspection>;
@@ -26,19 +30,21 @@ export interface CircuitBreakerRpc {
     limit?: number;
     before?: number;
   }): Promise<Result<RecordedTransition[], Invalid>>;
-  /** Closed, nothing counted, no override. */
-  reset(by: Order): Promise<Result<Inspection, Invalid>>;
+  /** Closes the breaker, clears its counts and lifts any override. */
+  reset(by: CommandOrigin): Promise<Result<Inspection, Invalid>>;
   /**
-   * Rejects everything, until a time (milliseconds since the epoch, at most 30 days ahead) or until
-   * another verb lifts it.
+   * Rejects all calls until `until` (milliseconds since the epoch, at most 30 days ahead), or
+   * without it until another command lifts this.
    */
-  forceOpen(by: Order & { until?: number | undefined }): Promise<Result<Inspection, Invalid>>;
-  /** Lets everything through and never opens, but goes on counting. */
-  forceClose(by: Order): Promise<Result<Inspection, Invalid>>;
-  /** Lets everything through and counts nothing. */
-  disable(by: Order): Promise<Result<Inspection, Invalid>>;
-  /** Lifts any override: closed, and counting from nothing. */
-  enable(by: Order): Promise<Result<Inspection, Invalid>>;
+  forceOpen(
+    by: CommandOrigin & { until?: number | undefined },
+  ): Promise<Result<Inspection, Invalid>>;
+  /** Allows all calls and never opens, but still counts. */
+  forceClose(by: CommandOrigin): Promise<Result<Inspection, Invalid>>;
+  /** Allows all calls and counts nothing. */
+  disable(by: CommandOrigin): Promise<Result<Inspection, Invalid>>;
+  /** Lifts any override, closes the breaker and clears its counts. */
+  enable(by: CommandOrigin): Promise<Result<Inspection, Invalid>>;
 }
 
 const count = (min: number) =>
@@ -57,7 +63,7 @@ const text = (maxLength: number) =>
   );
 const permitId = text(64);
 
-/** A permit that nobody ends keeps the fleet out for this long. */
+/** A permit whose probe never ends blocks the fleet for this long. */
 const MAX_PERMIT_MS = 300_000;
 
 export const syncRequest = v.strictObject({
@@ -85,12 +91,12 @@ export type SyncReply = { snapshot: Snapshot; granted: boolean };
 
 const MAX_REASON_LENGTH = 500;
 
-/** Who asks, and why: both stand in the history. */
-export const order = v.strictObject({ actor: text(200), reason: text(MAX_REASON_LENGTH) });
-export type Order = v.InferOutput<typeof order>;
+/** Who gives a command, and why. Both go into the history. */
+export const commandOrigin = v.strictObject({ actor: text(200), reason: text(MAX_REASON_LENGTH) });
+export type CommandOrigin = v.InferOutput<typeof commandOrigin>;
 
-export const openOrder = v.strictObject({
-  ...order.entries,
+export const openCommand = v.strictObject({
+  ...commandOrigin.entries,
   until: v.optional(
     v.pipe(
       v.number("must be a time in milliseconds since the epoch"),
@@ -105,8 +111,8 @@ export const historyPage = v.strictObject({
 });
 
 /**
- * What an operator sees. `failures` and `calls` are those of the rolling window; `last` is the
- * transition that led here.
+ * What an operator sees. `failures` and `calls` are the counts of the window. `last` is the latest
+ * transition.
  */
 export type Inspection = Snapshot & {
   failures: number;

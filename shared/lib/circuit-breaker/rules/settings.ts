@@ -1,14 +1,14 @@
 /** When a breaker opens and for how long. All durations in milliseconds. */
 export type BreakerSettings = {
-  /** This many failures in the window open it... */
+  /** The breaker opens after this many failures in the window... */
   failures: number;
-  /** ...if they are at least this share of the calls reported in the window. */
+  /** ...if they are at least this share of the calls in the window. */
   failureRatio: number;
   windowMs: number;
   openMs: number;
-  /** Each re-open doubles the open time up to this. */
+  /** Each failed probe doubles the open time, up to this. */
   maxOpenMs: number;
-  /** For how long a caller may act on what it was told without asking again. */
+  /** For how long an isolate may use a snapshot without asking again. */
   leaseMs: number;
 };
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { anyCommand } from "../../../../test/support/any-command.ts";
 import { runs } from "../../../../test/support/seed.ts";
-import { anchor, initialBreaker, snapshot, type Breaker } from "./phase.ts";
+import { clampToNow, initialBreaker, snapshot, type Breaker } from "./phase.ts";
 import { defaultSettings as settings } from "./settings.ts";
 import { decide, type Decision, type Event } from "./state.ts";
 
@@ -84,7 +84,7 @@ class Fleet {
       expect(transition, "an older epoch moves nothing").toBeNull();
       if (before.phase.state === "CLOSED")
         expect(breaker.phase, "an older epoch counts nothing").toEqual(
-          anchor(before, settings, this.now).phase,
+          clampToNow(before, settings, this.now).phase,
         );
     }
     if (event.type === "probe-ended")

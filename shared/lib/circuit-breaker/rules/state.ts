@@ -1,5 +1,5 @@
 import {
-  anchor,
+  clampToNow,
   permitLeftMs,
   retryAfterMs,
   type Breaker,
@@ -12,39 +12,38 @@ import { addToWindow, countWindow, emptyWindow, type Counts } from "./window.ts"
 
 /**
  * The circuit breaker of one dependency, as pure decisions. The Durable Object keeps the state for
- * the whole fleet; an isolate that cannot reach the object runs the same functions on a state of
+ * the whole fleet. An isolate that cannot reach the object uses the same functions on a state of
  * its own.
  *
  *     CLOSED -> OPEN        failures reach the threshold
  *     OPEN -> HALF_OPEN     the open time is over and a waiting call takes the permit
  *     HALF_OPEN -> CLOSED   the permitted call succeeds
- *     HALF_OPEN -> OPEN     it fails: open for twice as long
+ *     HALF_OPEN -> OPEN     the permitted call fails: open for twice as long
  *
- * Each transition raises the epoch. An outcome counts only under the epoch in which its call was
- * admitted, and a probe's only with its live permit, so that late, repeated and forged outcomes
- * change nothing.
+ * Each transition raises the epoch. The outcome of a call counts only under the epoch that admitted
+ * the call. The outcome of a probe counts only with its current permit. So late, repeated and
+ * forged outcomes change nothing.
  */
 export type Event =
-  /**
-   * Somebody asks what holds. Changes nothing but a time that the clock has made wrong, and an
-   * override whose time is over.
-   */
+  /** Reads the state. Corrects only times that lie in the future and expired overrides. */
   | { type: "look" }
-  /** Outcomes of calls that were admitted while CLOSED. `calls` may be below zero: see `cold`. */
+  /**
+   * Outcomes of calls that were admitted while CLOSED. `calls` is negative if cold calls did not
+   * count after all.
+   */
   | ({ type: "report"; epoch: number } & Counts)
   /**
-   * A call that waits for the answer asks for the permit. `id` is random. One that is `cold` runs
-   * already and counts as a call here and now, since the isolates of a slow service serve one call
-   * each and never report a success.
+   * A call asks for the permit. `id` is random. A `cold` call already runs, and counts as a call
+   * now: the isolates of a slow service serve one call each and never report a success.
    */
   | { type: "acquire"; id: string; lastsMs: number; cold: boolean }
-  /** How the permitted call ended. `ignored`: aborted, or not the dependency's fault. */
+  /** The permitted call ended. `ignored`: aborted, or not the dependency's fault. */
   | { type: "probe-ended"; permitId: string; outcome: ProbeOutcome }
   | { type: "command"; command: Command; actor: string; reason: string };
 
 export type ProbeOutcome = "success" | "failure" | "ignored";
 
-/** `forMs`: null for as long as nobody lifts it. */
+/** What an operator does to a breaker. `forMs`: null until another command lifts it. */
 export type Command =
   | { do: "reset" }
   | { do: "open"; forMs: number | null }
@@ -55,8 +54,8 @@ export type Command =
 type Cause = "threshold" | "probe-permitted" | "probe-succeeded" | "probe-failed" | Command["do"];
 
 /**
- * Who did it and why; for transitions of the breaker itself the actor is `breaker`, and the reason
- * of a threshold is its counts.
+ * A change of the state, with who made it and why. The actor of the breaker's own transitions is
+ * `breaker`; the reason of a threshold is its counts.
  */
 export type Transition = {
   from: StateName;
@@ -69,8 +68,8 @@ export type Transition = {
 };
 
 /**
- * `granted` is there when this event took the permit. `persist` is false where losing the new state
- * loses nothing but successes.
+ * `granted`: the event took the permit. `persist`: the new state must be written; if it is false,
+ * losing the state loses only successes.
  */
 export type Decision = {
   breaker: Breaker;
@@ -80,10 +79,9 @@ export type Decision = {
 };
 
 /**
- * Decides what an event makes of the breaker.
+ * Decides the next state of a breaker after an event.
  *
- * @param now milliseconds since the epoch; may go back, in which case times in the future are taken
- *   for now
+ * @param now milliseconds since the epoch. It may go back; then times in the future become `now`
  */
 export function decide(
   breaker: Breaker,
@@ -91,13 +89,13 @@ export function decide(
   settings: BreakerSettings,
   now: number,
 ): Decision {
-  const current = anchor(breaker, settings, now);
-  const decision = decideAnchored(current, event, settings, now);
-  // A corrected time that is forgotten would be corrected for ever.
+  const current = clampToNow(breaker, settings, now);
+  const decision = decideClamped(current, event, settings, now);
+  // A corrected time is written, or it would have to be corrected at each event.
   return current === breaker ? decision : { ...decision, persist: true };
 }
 
-function decideAnchored(
+function decideClamped(
   breaker: Breaker,
   event: Event,
   settings: BreakerSettings,
@@ -113,7 +111,7 @@ function decideAnchored(
     case "probe-ended":
       return probeEnded(breaker, event, settings, now);
     case "command":
-      return obey(breaker, event, now);
+      return applyCommand(breaker, event, now);
   }
 }
 
@@ -139,18 +137,10 @@ function report(
     reported > 0 && failures >= settings.failures && failures >= settings.failureRatio * calls;
   if (!tripped || override.kind === "forced-closed")
     return { breaker: counted, transition: null, granted: false, persist: reported > 0 };
-  // An eviction forgets calls, never failures.
+  // An eviction of the object drops calls but no failures, so calls may be the smaller number.
   const reason = `${failures} of ${Math.max(calls, failures)} calls failed`;
-  return moved(
-    counted,
-    { state: "OPEN", openedAt: now, durationMs: settings.openMs, reopens: 0 },
-    "threshold",
-    now,
-    {
-      actor: "breaker",
-      reason,
-    },
-  );
+  const open: Phase = { state: "OPEN", openedAt: now, durationMs: settings.openMs, reopens: 0 };
+  return moved(counted, open, { cause: "threshold", at: now, reason });
 }
 
 function acquire(
@@ -170,7 +160,7 @@ function acquire(
   const halfOpen: Phase = { state: "HALF_OPEN", reopens: phase.reopens, permit };
   const decision =
     phase.state === "OPEN"
-      ? moved(breaker, halfOpen, "probe-permitted", now)
+      ? moved(breaker, halfOpen, { cause: "probe-permitted", at: now })
       : changed({ ...breaker, phase: halfOpen });
   return { ...decision, granted: true };
 }
@@ -183,20 +173,23 @@ function probeEnded(
 ): Decision {
   const { phase } = breaker;
   if (phase.state !== "HALF_OPEN" || phase.permit?.id !== event.permitId) return unchanged(breaker);
-  // Gone for good, or a clock that is set back would make it live again.
+  // The permit has expired. It is removed, or a clock that is set back would revive it.
   if (permitLeftMs(phase.permit, now) === 0)
     return changed({ ...breaker, phase: { ...phase, permit: null } });
   switch (event.outcome) {
     case "success":
-      return moved(breaker, { state: "CLOSED", window: emptyWindow }, "probe-succeeded", now);
+      return moved(
+        breaker,
+        { state: "CLOSED", window: emptyWindow },
+        { cause: "probe-succeeded", at: now },
+      );
     case "failure": {
       const reopens = phase.reopens + 1;
       const durationMs = Math.min(settings.openMs * 2 ** reopens, settings.maxOpenMs);
       return moved(
         breaker,
         { state: "OPEN", openedAt: now, durationMs, reopens },
-        "probe-failed",
-        now,
+        { cause: "probe-failed", at: now },
       );
     }
     case "ignored":
@@ -204,13 +197,13 @@ function probeEnded(
   }
 }
 
-function obey(
+function applyCommand(
   breaker: Breaker,
   { command, actor, reason }: Extract<Event, { type: "command" }>,
   now: number,
 ): Decision {
   const move = (override: Override, phase: Phase): Decision =>
-    moved({ ...breaker, override }, phase, command.do, now, { actor, reason });
+    moved({ ...breaker, override }, phase, { cause: command.do, at: now, actor, reason });
   const closed: Phase = { state: "CLOSED", window: emptyWindow };
   switch (command.do) {
     case "reset":
@@ -221,8 +214,7 @@ function obey(
     case "disable":
       return move({ kind: "disabled" }, closed);
     case "open": {
-      // No probe has failed: should the first one fail, it is open for as long as after the
-      // threshold.
+      // No probe has failed yet. After the first failed one, the breaker is open for `openMs`.
       const open: Phase = {
         state: "OPEN",
         openedAt: now,
@@ -237,18 +229,18 @@ function obey(
 function moved(
   breaker: Breaker,
   phase: Phase,
-  cause: Cause,
-  now: number,
-  by: { actor: string; reason?: string } = { actor: "breaker" },
+  why: { cause: Cause; at: number; actor?: string; reason?: string },
 ): Decision {
   const epoch = breaker.epoch + 1;
+  const { cause, at, actor = "breaker", reason } = why;
   const transition: Transition = {
     from: breaker.phase.state,
     to: phase.state,
     epoch,
-    at: now,
+    at,
     cause,
-    ...by,
+    actor,
+    ...(reason !== undefined && { reason }),
   };
   return { ...changed({ ...breaker, epoch, phase }), transition };
 }

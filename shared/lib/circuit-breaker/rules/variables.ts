@@ -24,7 +24,7 @@ const breakerVariables = v.object({
 
 export type BreakerVariables = VariablesOf<typeof breakerVariables>;
 
-/** When a circuit breaker opens, and for how long. */
+/** Reads when a circuit breaker opens, and for how long. Unset variables get the defaults. */
 export function breakerSettings(env: BreakerVariables): Result<BreakerSettings, Misconfigured> {
   const variables = readVariables(breakerVariables, env);
   if (!variables.ok) return variables;

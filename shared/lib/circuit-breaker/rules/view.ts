@@ -4,51 +4,55 @@ import type { BreakerSettings } from "./settings.ts";
 import { decide } from "./state.ts";
 import { emptyWindow, type Counts } from "./window.ts";
 
-/** What an isolate was told about a breaker, and what follows from it at a later time. Pure. */
+/** A snapshot that an isolate has received, and what follows from it at a later time. */
 export type View = {
   snapshot: Snapshot;
-  /**
-   * When the question left: the lease counts from here, so that a slow answer never makes it
-   * longer.
-   */
+  /** When the request was sent. The snapshot ages from here, so a slow reply does not extend it. */
   askedAt: number;
-  toldAt: number;
+  receivedAt: number;
 };
 
 /**
- * What a call does under a view. `ask`: the open time is over, so the object decides who may try.
+ * The decision on one call. `probe`: the open time is over, so the object decides which call may
+ * probe. `retryAfterMs` in milliseconds.
  */
-export type Stance = { do: "run" } | { do: "reject"; retryAfterMs: number } | { do: "ask" };
+export type Admission = { do: "allow" } | { do: "reject"; retryAfterMs: number } | { do: "probe" };
 
-export function stanceUnder(view: View, now: number): Stance {
-  const { snapshot, toldAt } = view;
-  if (snapshot.state === "CLOSED") return { do: "run" };
+export function admissionUnder(view: View, now: number): Admission {
+  const { snapshot, receivedAt } = view;
+  if (snapshot.state === "CLOSED") return { do: "allow" };
   const { override, retryAfterMs } = snapshot;
-  // Only an operator ends this one, and renewals tell of that.
+  // Only an operator ends this override, and the next snapshot will show it.
   const endless = override.kind === "forced-open" && !override.ends;
-  const leftMs = endless ? retryAfterMs : retryAfterMs - elapsedMs(toldAt, now);
-  if (leftMs <= 0) return { do: "ask" };
-  // What holds by now is known in a moment: the renewal is under way.
+  const leftMs = endless ? retryAfterMs : retryAfterMs - elapsedMs(receivedAt, now);
+  if (leftMs <= 0) return { do: "probe" };
+  // A renewal is under way: a newer snapshot will be here soon.
   return {
     do: "reject",
-    retryAfterMs: leaseIsOver(view, now) ? Math.min(leftMs, NEWS_MS) : adviceMs(snapshot, leftMs),
+    retryAfterMs: isOutdated(view, now)
+      ? Math.min(leftMs, RENEWAL_MS)
+      : suggestedRetryMs(snapshot, leftMs),
   };
 }
 
-const NEWS_MS = 1_000;
+const RENEWAL_MS = 1_000;
 
-/** A probe mostly ends long before its permit does, and within a lease of that everybody knows. */
-export function adviceMs({ state, leaseMs }: Snapshot, leftMs: number): number {
+/**
+ * When a rejected call should try again. A probe usually ends long before its permit, and all
+ * isolates have the result within `leaseMs`.
+ */
+export function suggestedRetryMs({ state, leaseMs }: Snapshot, leftMs: number): number {
   return state === "HALF_OPEN" ? Math.min(leftMs, leaseMs) : leftMs;
 }
 
-export function leaseIsOver({ snapshot, askedAt }: View, now: number): boolean {
+/** Whether a snapshot is older than the time for which it is fresh. */
+export function isOutdated({ snapshot, askedAt }: View, now: number): boolean {
   return elapsedMs(askedAt, now) >= snapshot.leaseMs;
 }
 
 /**
- * A breaker for an isolate that cannot reach the object: it begins where the view left off, with
- * the operator's override and with what the isolate has counted under it.
+ * A breaker for an isolate that cannot reach the object. It continues from the last snapshot, with
+ * the operator's override and the isolate's own counts.
  */
 export function breakerFrom(
   view: View | null,
@@ -56,20 +60,25 @@ export function breakerFrom(
   settings: BreakerSettings,
   now: number,
 ): Breaker {
-  if (view === null) return seeded(initialBreaker, counts, settings, now);
+  if (view === null) return withCounts(initialBreaker, counts, settings, now);
   const { epoch, override, state, retryAfterMs } = view.snapshot;
   if (state === "CLOSED")
-    return seeded(
+    return withCounts(
       { epoch, override, phase: { state, window: emptyWindow } },
       counts,
       settings,
       now,
     );
-  const durationMs = Math.max(retryAfterMs - elapsedMs(view.toldAt, now), 0);
+  const durationMs = Math.max(retryAfterMs - elapsedMs(view.receivedAt, now), 0);
   return { epoch, override, phase: { state: "OPEN", openedAt: now, durationMs, reopens: 0 } };
 }
 
-function seeded(breaker: Breaker, counts: Counts, settings: BreakerSettings, now: number): Breaker {
+function withCounts(
+  breaker: Breaker,
+  counts: Counts,
+  settings: BreakerSettings,
+  now: number,
+): Breaker {
   return decide(breaker, { type: "report", epoch: breaker.epoch, ...counts }, settings, now)
     .breaker;
 }

@@ -1,15 +1,15 @@
 /**
- * A rolling count of calls in buckets, so that its size does not depend on the traffic. Times are
- * milliseconds.
+ * A rolling count of calls. It is kept in buckets, so that its size does not depend on the traffic.
+ * Times in milliseconds.
  */
 export type Window = readonly Bucket[];
 
 type Bucket = { readonly start: number } & Readonly<Counts>;
 
-/** `failures` are among the `calls`. */
+/** `calls` include the `failures`. */
 export type Counts = { failures: number; calls: number };
 
-/** A window of 60 s forgets in steps of 5 s. */
+/** A window of 60 s drops old calls in steps of 5 s. */
 const BUCKETS = 12;
 
 export const emptyWindow: Window = [];
@@ -23,17 +23,17 @@ export function addToWindow(window: Window, counts: Counts, windowMs: number, no
   return [...kept.slice(0, -1), { start, ...sumOf([last, counts]) }];
 }
 
-/** What the window holds at `now`. */
+/** The counts of the window at `now`. */
 export function countWindow(window: Window, windowMs: number, now: number): Counts {
   return sumOf(dropOld(window, windowMs, now));
 }
 
 /**
- * Takes what lies in the future for just now: the clock was set back, and it has to end some day.
+ * Moves counts that lie in the future to `now`: the clock was set back, and they must expire.
  *
- * @returns the same window if nothing does
+ * @returns the same window if none does
  */
-export function anchorWindow(window: Window, windowMs: number, now: number): Window {
+export function clampWindowToNow(window: Window, windowMs: number, now: number): Window {
   const current = bucketStart(windowMs, now);
   return window.some(({ start }) => start > current)
     ? [{ start: current, ...sumOf(window) }]

@@ -1,12 +1,12 @@
 import type { Clock } from "../../base/clock.ts";
 
 /**
- * A call to a dependency. It should stop when the signal aborts; whether it does or not, its late
- * result is ignored.
+ * A call to a dependency. It should stop when the signal aborts. A result that comes later is
+ * ignored in any case.
  */
-export type Operation<Value> = (signal: AbortSignal | undefined) => Promise<Value>;
+export type GuardedCall<Value> = (signal: AbortSignal | undefined) => Promise<Value>;
 
-/** A dependency that did not answer in its time. Always its fault. */
+/** The dependency did not answer within its timeout. Always counts as its failure. */
 export class CallTimeout extends Error {
   override readonly name = "TimeoutError";
 
@@ -15,7 +15,7 @@ export class CallTimeout extends Error {
   }
 }
 
-/** A call that was ended since its caller has no more time. Says nothing about the dependency. */
+/** The caller has no time left. This is no evidence about the dependency. */
 class DeadlineExceeded extends Error {
   override readonly name = "DeadlineExceeded";
 
@@ -25,13 +25,12 @@ class DeadlineExceeded extends Error {
 }
 
 /**
- * Runs an operation for at most `timeoutMs` (null: as long as it takes) and for as long as the
- * caller wants it.
+ * Runs a call for at most `timeoutMs` (null: no limit), and until the caller aborts it.
  *
- * @throws CallTimeout, the signal's reason when the caller aborts, else what the operation throws
+ * @throws CallTimeout; the signal's reason when the caller aborts; else what the call throws
  */
-export async function attempt<Value>(
-  operation: Operation<Value>,
+export async function boundedCall<Value>(
+  call: GuardedCall<Value>,
   timeoutMs: number | null,
   signal: AbortSignal | undefined,
   clock: Clock,
@@ -41,15 +40,15 @@ export async function attempt<Value>(
     timeoutMs === null ? null : { ms: timeoutMs, error: CallTimeout },
     signal,
     clock,
-    operation,
+    call,
   );
 }
 
 /**
- * Gives work a signal that aborts after `ms`, by a timer: a clock that is set back makes it no
- * longer.
+ * Gives work a signal that aborts after `ms`. It uses a timer, so a clock that is set back does not
+ * make it longer.
  *
- * @throws DeadlineExceeded, though the work goes on
+ * @throws DeadlineExceeded; the work may go on after that
  */
 export async function withDeadline<Value>(
   ms: number,
@@ -60,7 +59,7 @@ export async function withDeadline<Value>(
 }
 
 async function abortable<Value>(
-  // The error is made when the time is over: its stack would be most of what a call costs that
+  // A class and not an error: an error has a stack, which would be most of the cost of a call that
   // needs none.
   limit: { ms: number; error: new (ms: number) => Error } | null,
   signal: AbortSignal | undefined,

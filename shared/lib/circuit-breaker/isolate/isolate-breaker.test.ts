@@ -55,7 +55,7 @@ describe("a lease", () => {
     const askedAt = clock.now();
     void client.run(succeed);
     await clock.advance(1_950);
-    expect(client.lease.view).toMatchObject({ askedAt, toldAt: askedAt + 1_900 });
+    expect(client.breaker.view).toMatchObject({ askedAt, receivedAt: askedAt + 1_900 });
   });
 
   it("is renewed although the request that was to renew it has died", async () => {
@@ -93,14 +93,14 @@ describe("a lease", () => {
     const client = await warm();
     await clock.advance(5_000);
     object.latencyMs = 1_800;
-    void client.lease.refresh(2_000);
+    void client.breaker.refresh(2_000);
     await clock.advance(100);
     object.latencyMs = 20;
-    void client.lease.refresh(2_000);
+    void client.breaker.refresh(2_000);
     await clock.advance(100);
-    const { view } = client.lease;
+    const { view } = client.breaker;
     await clock.advance(1_900);
-    expect(client.lease.view).toBe(view);
+    expect(client.breaker.view).toBe(view);
   });
 
   it("asks for nothing that the object would drop: while it is disabled or open no failure is reported", async () => {
@@ -143,7 +143,7 @@ describe("before the first answer", () => {
     };
     await mistaken.run(mistake).catch(() => undefined);
     await clock.advance(50);
-    expect(mistaken.lease.tally.calls).toBe(-1);
+    expect(mistaken.breaker.tally.calls).toBe(-1);
     await fail(mistaken, 1);
     await clock.advance(1_200);
     expect(object.memory.phase).toMatchObject({ window: [{ failures: 1, calls: 1 }] });
@@ -158,12 +158,12 @@ describe("before the first answer", () => {
     void call.catch(() => undefined);
     await clock.advance(100);
     object.command({ do: "reset" });
-    void client.lease.acquire("p", 1_000, 1_000);
+    void client.breaker.acquire("p", 1_000, 1_000);
     await clock.advance(6_000);
     await client.run(succeed);
     await clock.advance(1_500);
     expect(object.memory.phase).toMatchObject({ state: "CLOSED" });
-    expect(client.lease.tally.failures).toBe(0);
+    expect(client.breaker.tally.failures).toBe(0);
     expect(JSON.stringify(object.memory.phase)).not.toContain('"failures":1');
   });
 
@@ -186,10 +186,10 @@ describe("before the first answer", () => {
     await clock.advance(1_000);
     object.command({ do: "reset" });
     object.latencyMs = 20;
-    void client.lease.refresh(1_000);
+    void client.breaker.refresh(1_000);
     await clock.advance(3_000);
-    expect(client.lease.view?.snapshot.epoch).toBe(2);
-    expect(client.lease.tally.failures).toBe(0);
+    expect(client.breaker.view?.snapshot.epoch).toBe(2);
+    expect(client.breaker.tally.failures).toBe(0);
     expect(JSON.stringify(object.memory.phase)).not.toContain('"failures":1');
   });
 
@@ -257,9 +257,9 @@ describe("an object that is slow", () => {
       await fail(client, 2);
       await clock.advance(100);
     }
-    expect(client.lease.local?.snapshot.state).toBe("OPEN");
+    expect(client.breaker.local?.snapshot.state).toBe("OPEN");
     await clock.advance(15_000);
-    expect(client.lease.local?.snapshot.state).toBe("OPEN");
+    expect(client.breaker.local?.snapshot.state).toBe("OPEN");
   });
 });
 
@@ -275,15 +275,15 @@ describe("an object that does not answer", () => {
       await client.run(succeed);
       await clock.advance(50);
     }
-    expect([client.lease.local, client.lease.reached, events]).toEqual([null, true, []]);
+    expect([client.breaker.local, client.breaker.reached, events]).toEqual([null, true, []]);
 
     object.weather = "throws";
     await clock.advance(5_000);
     for (const expected of [null, null, "CLOSED"]) {
       await client.run(succeed);
       await clock.advance(50);
-      expect(client.lease.local?.snapshot.state ?? null).toBe(expected);
-      expect(client.lease.reached).toBe(false);
+      expect(client.breaker.local?.snapshot.state ?? null).toBe(expected);
+      expect(client.breaker.reached).toBe(false);
     }
     expect(events).toEqual(["object_lost"]);
     object.weather = "up";
@@ -304,7 +304,7 @@ describe("an object that does not answer", () => {
       await client.run(succeed);
     }
     await clock.advance(50);
-    expect(client.lease.local?.snapshot.state).toBe("OPEN");
+    expect(client.breaker.local?.snapshot.state).toBe("OPEN");
   });
 
   it("leaves it nothing that the object has counted", async () => {
@@ -317,7 +317,7 @@ describe("an object that does not answer", () => {
       await client.run(succeed);
     }
     await fail(client, 4);
-    expect(client.lease.local?.snapshot.state).toBe("CLOSED");
+    expect(client.breaker.local?.snapshot.state).toBe("CLOSED");
   });
 
   it("and never did leaves a cold isolate to its own rules: it opens", async () => {
@@ -327,7 +327,7 @@ describe("an object that does not answer", () => {
       await fail(client, 1);
       await clock.advance(10);
     }
-    expect(client.lease.local?.snapshot.state).toBe("OPEN");
+    expect(client.breaker.local?.snapshot.state).toBe("OPEN");
   });
 
   it("is not needed to stay closed while one call in a hundred fails", async () => {
@@ -337,7 +337,7 @@ describe("an object that does not answer", () => {
       await (n % 100 === 0 ? fail(client, 1) : client.run(succeed));
       if (n % 100 === 0) await clock.advance(1_000);
     }
-    expect(client.lease.local?.snapshot.state).toBe("CLOSED");
+    expect(client.breaker.local?.snapshot.state).toBe("CLOSED");
   });
 
   it("is replaced by a breaker that is fenced too: failures from before it opened do not open it again once it has closed", async () => {
@@ -354,11 +354,11 @@ describe("an object that does not answer", () => {
     };
     const calls = Promise.allSettled(Array.from({ length: 10 }, () => client.run(slow)));
     await fail(client, 20);
-    expect(client.lease.local?.snapshot.state).toBe("OPEN");
+    expect(client.breaker.local?.snapshot.state).toBe("OPEN");
     await clock.advance(31_000);
     expect(await client.run(succeed)).toBe("value");
     for (const end of ends) end();
     await calls;
-    expect(client.lease.local?.snapshot.state).toBe("CLOSED");
+    expect(client.breaker.local?.snapshot.state).toBe("CLOSED");
   });
 });

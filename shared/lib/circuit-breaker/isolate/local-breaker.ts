@@ -4,10 +4,7 @@ import type { BreakerSettings } from "../rules/settings.ts";
 import { decide, type Event, type ProbeOutcome } from "../rules/state.ts";
 import type { Outcomes } from "./tally.ts";
 
-/**
- * A breaker for one isolate, by the rules of the fleet's, for as long as the object cannot be
- * reached.
- */
+/** A breaker of one isolate, under the fleet's rules. Used while the object does not answer. */
 export class LocalBreaker {
   #breaker: Breaker;
   readonly #settings: BreakerSettings;
@@ -23,20 +20,17 @@ export class LocalBreaker {
     return snapshot(this.#breaker, this.#settings, this.#clock.now());
   }
 
-  /** @returns whether the call that asks may probe */
+  /** @returns whether the call may probe */
   acquire(id: string, lastsMs: number): boolean {
     return this.#apply({ type: "acquire", id, lastsMs, cold: false });
   }
 
-  /**
-   * For a call that is admitted now, while closed: its outcome counts only as long as the epoch
-   * lasts.
-   */
+  /** Takes the outcome of a call that is admitted now. It counts only under the present epoch. */
   outcomes(): Outcomes {
     const { epoch } = this.#breaker;
-    const report = (failures: number) => (): void =>
+    const report = (failures: number): void =>
       void this.#apply({ type: "report", epoch, failures, calls: 1 });
-    return { success: report(0), failure: report(1) };
+    return { success: () => report(0), failure: () => report(1) };
   }
 
   endProbe(permitId: string, outcome: ProbeOutcome): void {
