@@ -16,9 +16,9 @@ const MAX_PAGES = 20;
 const KEPT_MS = 400 * DAY_MS;
 
 /**
- * Rolls up the day that has just ended, and each month whose days are all rolled up. A run continues
- * where the last one stopped or crashed. Usage that no run of the night reaches counts for the next
- * day.
+ * Rolls up the day that has just ended, and each month whose days are all rolled up. A run
+ * continues where the last one stopped or crashed. Usage that no run of the night reaches counts
+ * for the next day.
  */
 export const rollUpUsage: CronTask = {
   name: "roll-up-usage",
