@@ -49,7 +49,7 @@ describe("an isolate's counters", () => {
 });
 
 describe("the name of a series", () => {
-  it("is parsed as it was written, whatever its labels contain", () => {
+  it("is parsed as it was written, with any characters in its labels", () => {
     const odd = seriesOf("luna_x_total", { task: `a,b={}"\n${"x".repeat(100)}`, le: "+Inf" });
     expect(odd).toMatch(SERIES);
     expect(parseSeries(odd)).toEqual({

@@ -41,7 +41,7 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
   readonly #sql: SqlStorage;
   #tidiedAt = Number.NEGATIVE_INFINITY;
   readonly #reportedAt = new Map<WorkerName, number>();
-  /** The sums, computed at the first read and then updated: summing hundreds of isolates is slow. */
+  /** The sums, updated after the first read: summing up hundreds of isolates is slow. */
   #totals: Counts | null = null;
   /** Replaced by tests. */
   clock: () => number = Date.now;

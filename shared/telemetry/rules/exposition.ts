@@ -166,8 +166,8 @@ function seriesIn(totals: Readonly<Record<string, number>>): Valued[] {
     value,
   }));
   const cache = (name: string): number => totals[`cache.${name}`] ?? 0;
-  // Each read counts once, by its source. The cache also counts reads that the origin did not answer
-  // as misses.
+  // Each read counts once, by its source. The cache also counts as misses those reads that the
+  // origin did not answer.
   const tiers = {
     l1: cache("hitsL1"),
     l2: cache("hitsL2"),

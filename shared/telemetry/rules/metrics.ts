@@ -17,8 +17,8 @@ export type Metric =
   /** Read at each scrape. */
   | (Common & { kind: "gauge" })
   /**
-   * `per`: how many observed units (such as milliseconds) make one exposed unit. `bounds`: the upper
-   * bounds, in the exposed unit.
+   * `per`: how many observed units (such as milliseconds) make one exposed unit. `bounds`: the
+   * upper bounds, in the exposed unit.
    */
   | (Common & { kind: "histogram"; per: number; bounds: readonly number[] });
 
