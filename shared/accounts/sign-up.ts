@@ -1,12 +1,8 @@
 import { writeDatabase, type WriteFailure } from "../database/write.ts";
-import { ring, type Outbox } from "../email/outbox.ts";
-import { insertEmail } from "../email/sql/emails.ts";
+import { ADMIN_TENANT, newEmail, notify, type Outbox } from "../email/outbox.ts";
 import { renderTemplate } from "../email/templates/render.ts";
 import { welcome as template } from "../email/templates/welcome.ts";
 import { ok, type Result } from "../lib/base/result.ts";
-import { log } from "../lib/worker/log.ts";
-import { currentTraceId } from "../lib/worker/trace.ts";
-import { counters } from "../telemetry/counters.ts";
 import type { NewApiKey } from "./api-key.ts";
 import type { NewUser, User } from "./rules/schemas.ts";
 import { findUser, insertUser } from "./sql/users.ts";
@@ -31,20 +27,20 @@ export async function signUp(
   { user, key, from, intent, now }: SignUp,
 ): Promise<Result<{ user: User; apiKey: string }, WriteFailure>> {
   const { db } = outbox;
-  const emailId = crypto.randomUUID();
-  const text = renderTemplate(template, user);
-  const welcome = {
-    id: emailId,
-    tenant: "admin",
-    from,
-    to: user.email,
-    onUnknown: "hold" as const,
-    traceId: currentTraceId(),
-    ...text,
-  };
+  const welcome = newEmail(
+    db,
+    {
+      tenant: ADMIN_TENANT,
+      from,
+      to: user.email,
+      onUnknown: "hold",
+      ...renderTemplate(template, user),
+    },
+    now,
+  );
   const written = await writeDatabase(
     async () => {
-      await db.batch([...insertUser(db, user, key, now), ...insertEmail(db, welcome, now), intent]);
+      await db.batch([...insertUser(db, user, key, now), ...welcome.statements, intent]);
       return true as const;
     },
     // The batch was committed if a user has this key.
@@ -52,9 +48,8 @@ export async function signUp(
       (await findUser(db, { by: "apiKeyHash", value: key.hash })) === null ? null : true,
   );
   if (!written.ok) return written;
-  counters.count("luna_emails_accepted_total", {});
-  log("info", "email.accepted", { emailId });
-  await ring(outbox, [{ id: emailId, generation: 1, dueAt: now }], now);
+  welcome.accepted();
+  await notify(outbox, [{ id: welcome.id, generation: 1, dueAt: now }], now);
   const at = new Date(now).toISOString();
   return ok({
     user: { ...user, scopes: [], apiKeyPrefix: key.prefix, createdAt: at, updatedAt: at },

@@ -1,6 +1,6 @@
 import type { Outbox } from "../email/outbox.ts";
 import type { EmailVariables } from "../email/settings.ts";
-import { sendSystemMails, throwIfRefused } from "../email/system-emails.ts";
+import { sendSystemEmails, throwIfRefused } from "../email/system-emails.ts";
 
 /** An email to `ALERT_EMAIL`. `key`: the same key is sent once within a day. */
 export type OperatorEmail = { key: string; to: string; subject: string; text: string };
@@ -16,7 +16,7 @@ export async function sendToOperator(
   { key, ...mail }: OperatorEmail,
   now: number,
 ): Promise<void> {
-  const sent = await sendSystemMails(outbox, env, [{ key, mail }], now);
+  const sent = await sendSystemEmails(outbox, env, [{ key, mail }], now);
   throwIfRefused(sent);
   if (sent.suppressed.length > 0) throw new Error("the address of ALERT_EMAIL is suppressed");
   if (sent.accepted.length === 0) throw new Error("the email was not accepted");

@@ -8,7 +8,7 @@ import { recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
 import { readFacts } from "../../shared/alerts/sql/facts.ts";
 import { deliverNotices, recordConditions, type Notifier } from "../../shared/alerts/watch.ts";
 import { eventually } from "../support/eventually.ts";
-import { fakeQueue, queueMail } from "../support/mails.ts";
+import { fakeQueue, queueEmail } from "../support/mails.ts";
 
 /** Alerts and the delivery of their notices, also when a channel fails, on a real D1. */
 
@@ -450,7 +450,7 @@ describe("the alert conditions that hold", () => {
   });
 
   it("are overdue emails, unknown emails, and dead letters, also before they expire", async () => {
-    const due = await queueMail(db, start - 6 * MINUTE_MS);
+    const due = await queueEmail(db, start - 6 * MINUTE_MS);
     expect(await holding()).toEqual(["email:due"]);
     await db.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(due).run();
     expect(await holding()).toEqual(["email:unknown"]);

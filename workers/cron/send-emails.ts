@@ -1,12 +1,12 @@
 import {
-  sendSystemMails,
+  sendSystemEmails,
   throwIfRefused,
-  type SystemMail,
+  type SystemEmail,
 } from "../../shared/email/system-emails.ts";
 import type { CronEnv } from "../env.ts";
 
 type EmailsOf<Item> = {
-  emailOf: (item: Item) => SystemMail;
+  emailOf: (item: Item) => SystemEmail;
   mark: (items: Item[]) => Promise<void>;
 };
 
@@ -24,7 +24,7 @@ export async function sendAndMark<Item>(
 ): Promise<{ marked: number; left: number }> {
   const emails = items.map(emailOf);
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
-  const sent = await sendSystemMails(outbox, env, emails, Date.now());
+  const sent = await sendSystemEmails(outbox, env, emails, Date.now());
   const settled = new Set([...sent.accepted, ...sent.suppressed]);
   const marked = items.filter((_, n) => settled.has(emails[n]?.key ?? ""));
   await mark(marked);
