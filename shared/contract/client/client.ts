@@ -6,7 +6,8 @@ import { sendRequest, type PlainRequest, type RequestSettings } from "./request.
  * A typed client of the HTTP API, from the same operations that the server validates with:
  *
  *     const luna = createClient({ baseUrl: "http://localhost:8787", token });
- *     const sent = await luna(sendEmail, { body: { to, subject, text }, idempotencyKey: "receipt-1" });
+ *     const body = { to, subject, text };
+ *     const sent = await luna(sendEmail, { body, idempotencyKey: "receipt-1" });
  *     if (sent.ok) console.log(sent.body.id); else console.error(sent.problem.detail);
  */
 export type Client = <const Called extends Operation>(
