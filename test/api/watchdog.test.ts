@@ -59,7 +59,7 @@ describe("the watchdog", () => {
     expect(await stub().inspect()).toEqual({ watched: 2, overdue: [] });
   });
 
-  it("tells once when a task is overdue, looks each minute, and tells when it runs again", async () => {
+  it("notifies once of an overdue task, checks each minute, and reports recovery", async () => {
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     for (let minute = 1; minute < 5; minute += 1) {
       now = start + minute * MINUTE_MS;
@@ -133,7 +133,7 @@ describe("the watchdog", () => {
 
   const texts = () => posted.map(({ text }) => text.split(":")[0]);
 
-  it("does not tell again what the webhook heard while D1 was down, and tells once when it is over", async () => {
+  it("does not repeat a webhook sent while D1 was down, and notifies once at the end", async () => {
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     now = start + MINUTE_MS;
     await wakeUp({ DB: deadDatabase });
