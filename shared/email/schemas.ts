@@ -35,6 +35,9 @@ const attachment = v.strictObject({
   content: v.pipe(v.string("must be text"), v.nonEmpty("is empty"), v.base64("must be base64")),
 });
 
+/** `content` in base64. */
+export type Attachment = v.InferOutput<typeof attachment>;
+
 const categories = ["transactional", "notification", "marketing"] as const;
 export type EmailCategory = (typeof categories)[number];
 

@@ -115,7 +115,7 @@ const fingerprintSql = `SELECT json_array(${columns.join(", ")}) AS n`;
 const fingerprint = async (): Promise<string> =>
   (await env.DB.prepare(fingerprintSql).first<string>("n")) ?? "";
 
-it(`${REQUESTS} random requests get documented answers, no 5xx, and no row if refused`, async () => {
+it(`${REQUESTS} random requests: documented answers, no 5xx, no row by a refused one`, async () => {
   const sample = fc.sample(requests(openApiDocument(operations, "1"), known), {
     numRuns: REQUESTS,
     seed,

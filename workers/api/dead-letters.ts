@@ -1,7 +1,7 @@
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { ring } from "../../shared/email/outbox.ts";
-import { previewReplay, replayDeadLetters, wantedMails } from "../../shared/email/replay.ts";
+import { notify } from "../../shared/email/outbox.ts";
+import { previewReplay, replayDeadLetters, wantedEmails } from "../../shared/email/replay.ts";
 import {
   discardDeadLetter as discard,
   findDeadLetter,
@@ -19,22 +19,22 @@ const noSuchDeadLetter: Failure = { tag: "not-found", what: "dead letter" };
 /** Dead letters, oldest first. `nextCursor` is present while more follow. */
 export const listDeadLetters: Handler<"listDeadLetters"> = async ({ query, env }) => {
   const { limit, cursor, ...wanted } = query;
-  const letters = await readDatabase(env, () =>
+  const found = await readDatabase(env, () =>
     readDeadLetters(env.DB, wanted, cursor ?? null, limit + 1),
   );
-  if (!letters.ok) return letters;
-  const { rows, ...next } = pageFrom(letters.value, limit, (letter) => letter.buriedAt);
+  if (!found.ok) return found;
+  const { rows, ...next } = pageFrom(found.value, limit, (one) => one.buriedAt);
   return json({ items: rows.map(deadLetterView), ...next });
 };
 
 /** One dead letter with the answer to each attempt, or with the body of an invalid message. */
 export const getDeadLetter: Handler<"getDeadLetter"> = async ({ params: { id }, env }) => {
-  const letter = await readDatabase(env, () => findDeadLetter(env.DB, id));
-  if (!letter.ok) return letter;
-  if (letter.value === null) return fail(noSuchDeadLetter);
-  const mail = await readDatabase(env, () => findEmail(env.DB, id));
-  if (!mail.ok) return mail;
-  return json({ ...deadLetterView(letter.value), events: mail.value?.events ?? [] });
+  const deadLetter = await readDatabase(env, () => findDeadLetter(env.DB, id));
+  if (!deadLetter.ok) return deadLetter;
+  if (deadLetter.value === null) return fail(noSuchDeadLetter);
+  const email = await readDatabase(env, () => findEmail(env.DB, id));
+  if (!email.ok) return email;
+  return json({ ...deadLetterView(deadLetter.value), events: email.value?.events ?? [] });
 };
 
 /** Deletes a dead letter. Its email becomes `discarded` permanently. */
@@ -51,19 +51,19 @@ export const discardDeadLetter: Handler<"discardDeadLetter"> = async ({
   return discarded.value ? noContent() : fail(noSuchDeadLetter);
 };
 
-function deadLetterView(letter: DeadLetter): Record<string, unknown> {
-  const known = Object.entries(letter).filter(([, value]) => value !== null);
+function deadLetterView(deadLetter: DeadLetter): Record<string, unknown> {
+  const known = Object.entries(deadLetter).filter(([, value]) => value !== null);
   return {
     ...Object.fromEntries(known),
-    buriedAt: new Date(letter.buriedAt).toISOString(),
-    expiresAt: new Date(letter.expiresAt).toISOString(),
+    buriedAt: new Date(deadLetter.buriedAt).toISOString(),
+    expiresAt: new Date(deadLetter.expiresAt).toISOString(),
   };
 }
 
 /** Queues dead emails again. `success` means requeued; the email shows its delivery. */
 export const processDeadLetters: Handler<"processDeadLetters"> = async ({ body, env, now }) => {
   const { dryRun, ratePerSecond, ...which } = body;
-  const ids = await readDatabase(env, () => wantedMails(env.DB, which));
+  const ids = await readDatabase(env, () => wantedEmails(env.DB, which));
   if (!ids.ok) return ids;
   if (dryRun) {
     const preview = await readDatabase(env, () => previewReplay(env.DB, ids.value));
@@ -73,6 +73,6 @@ export const processDeadLetters: Handler<"processDeadLetters"> = async ({ body, 
     replayDeadLetters(env.DB, ids.value, ratePerSecond, now),
   );
   if (!replayed.ok) return replayed;
-  await ring({ db: env.DB, queue: env.EMAIL_QUEUE }, replayed.value.requeued, now);
+  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, replayed.value.requeued, now);
   return json(replayed.value.processed);
 };

@@ -104,11 +104,11 @@ export const getEmail: Handler<"getEmail"> = async ({ params: { id }, env, calle
   if (!found.ok) return found;
   if (
     found.value === null ||
-    (caller.role === "user" && found.value.mail.tenant !== tenantOf(caller))
+    (caller.role === "user" && found.value.email.tenant !== tenantOf(caller))
   ) {
     return fail({ tag: "not-found", what: "email" });
   }
-  return json({ ...emailView(found.value.mail), events: found.value.events });
+  return json({ ...emailView(found.value.email), events: found.value.events });
 };
 
 /** The caller's emails, newest first; all emails for the admin or the read-only token. */

@@ -1,5 +1,5 @@
 import { writeDatabase } from "../../shared/database/write.ts";
-import { ring } from "../../shared/email/outbox.ts";
+import { notify } from "../../shared/email/outbox.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, type Handler } from "./call.ts";
@@ -10,6 +10,6 @@ export const resolveEmail: Handler<"resolveEmail"> = async ({ params: { id }, bo
   if (!resolved.ok) return resolved;
   if (resolved.value === null) return fail({ tag: "not-found", what: "unknown email" });
   if (resolved.value.status === "queued")
-    await ring({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ ...resolved.value, dueAt: now }], now);
+    await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ ...resolved.value, dueAt: now }], now);
   return json(resolved.value);
 };

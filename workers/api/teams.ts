@@ -1,10 +1,10 @@
 import { relatedKey } from "../../shared/accounts/rules/keys.ts";
 import {
-  whyNotCreateTeam,
-  whyNotCreateWorkspace,
-  whyNotMake,
-  whyNotRead,
-  whyNotRemove,
+  denyReasonForNewTeam,
+  denyReasonForNewWorkspace,
+  denyReasonForSaving,
+  denyReasonForReading,
+  denyReasonForRemoving,
 } from "../../shared/accounts/rules/teams.ts";
 import * as store from "../../shared/accounts/sql/teams.ts";
 import {
@@ -27,11 +27,11 @@ export const createTeam: Handler<"createTeam"> = async ({ body, env, caller, now
   const team = { teamId: crypto.randomUUID(), name: body.name, ownerId: userId };
   const created = await decide(env, {
     read: () => store.findCreatorFacts(env.DB, userId),
-    whyNot: whyNotCreateTeam,
+    whyNot: denyReasonForNewTeam,
     write: (facts) =>
       purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
-          () => store.insertTeam(env.DB, team, facts, intentId, now),
+          () => store.insertTeam(env.DB, team, facts, { intentId, now }),
           async () => (await store.findTeam(env.DB, team.teamId))?.team ?? null,
         ),
       ),
@@ -49,7 +49,7 @@ export const getTeam: Handler<"getTeam"> = async ({ params: { teamId }, env, cal
   if (found.value === null) return fail(noTeam);
   const callerId = userIdOf(caller);
   const member = found.value.members.find(({ userId }) => userId === callerId);
-  const refusal = caller.role === "admin" ? null : whyNotRead(member?.role ?? null);
+  const refusal = caller.role === "admin" ? null : denyReasonForReading(member?.role ?? null);
   return refusal === null ? json(found.value) : fail(refusal);
 };
 
@@ -62,11 +62,11 @@ export const addMember: Handler<"addMember"> = async ({
 }) => {
   const member = await decide(env, {
     read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
-    whyNot: (facts) => whyNotMake(facts, role),
+    whyNot: (facts) => denyReasonForSaving(facts, role),
     write: (facts) =>
       purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
-          () => store.saveMember(env.DB, teamId, facts, role, intentId, now),
+          () => store.saveMember(env.DB, { teamId, role }, facts, { intentId, now }),
           async () => {
             const found = await store.findMember(env.DB, teamId, userId);
             return found?.role === role ? found : null;
@@ -81,11 +81,11 @@ export const removeMember: Handler<"removeMember"> = async ({ params, env, calle
   const { teamId, userId } = params;
   const removed = await decide(env, {
     read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
-    whyNot: whyNotRemove,
+    whyNot: denyReasonForRemoving,
     write: (facts) =>
       purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
-          () => store.deleteMember(env.DB, teamId, facts, intentId, now),
+          () => store.deleteMember(env.DB, teamId, facts, { intentId, now }),
           async () => ((await store.findMember(env.DB, teamId, userId)) === null ? true : null),
         ),
       ),
@@ -98,7 +98,7 @@ export const createWorkspace: Handler<"createWorkspace"> = async ({ body, env, c
   const workspaceId = crypto.randomUUID();
   const created = await decide(env, {
     read: () => findWorkspaceFacts(env.DB, userId, body.teamId ?? null),
-    whyNot: whyNotCreateWorkspace,
+    whyNot: denyReasonForNewWorkspace,
     write: (facts) =>
       purgingAfter(
         env,
@@ -106,13 +106,10 @@ export const createWorkspace: Handler<"createWorkspace"> = async ({ body, env, c
         (intentId) =>
           writeDatabase(
             () =>
-              insertWorkspace(
-                env.DB,
-                { ...body, workspaceId, ownerId: userId },
-                facts,
+              insertWorkspace(env.DB, { ...body, workspaceId, ownerId: userId }, facts, {
                 intentId,
                 now,
-              ),
+              }),
             () => findCreated(env.DB, workspaceId, intentId),
           ),
         (written) => written?.tags ?? [],

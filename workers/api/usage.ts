@@ -23,7 +23,7 @@ export const addUsage: Handler<"addUsage"> = async ({ params: { userId }, body, 
   const { metric } = body;
   const counted = await purgingAfter(env, [relatedKey(userId, "usage")], (intentId) =>
     writeDatabase(
-      () => count(env.DB, userId, body, intentId, now),
+      () => count(env.DB, userId, body, { intentId, now }),
       async () => {
         const found = await findCounted(env.DB, userId, metric, intentId);
         if (found === null && Date.now() - now > INTENT_IS_THERE_MS)

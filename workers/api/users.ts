@@ -39,7 +39,10 @@ export const createUser: Handler<"createUser"> = async ({ body: user, env, now }
       mode: "hard",
       createdAt: now,
     });
-    return signUp({ db: env.DB, queue: env.EMAIL_QUEUE }, user, key, from.value, intent, now);
+    return signUp(
+      { db: env.DB, queue: env.EMAIL_QUEUE },
+      { user, key, from: from.value, intent, now },
+    );
   });
   if (!created.ok) return created;
   return json(created.value, { status: 201, headers: { Location: `/api/users/${userId}` } });
@@ -94,7 +97,7 @@ export const updateUser: Handler<"updateUser"> = async ({
   const { email } = changes;
   const names = [userKey(userId), ...(email === undefined ? [] : [emailKey(email)])];
   const user = await purgingAfter(env, names, (intentId) =>
-    writeDatabase(() => store.updateUser(env.DB, userId, changes, intentId, now)),
+    writeDatabase(() => store.updateUser(env.DB, userId, changes, { intentId, now })),
   );
   return user.ok ? answer(user.value) : user;
 };
@@ -102,7 +105,7 @@ export const updateUser: Handler<"updateUser"> = async ({
 export const deleteUser: Handler<"deleteUser"> = async ({ params: { userId }, env, now }) => {
   const deleted = await purgingAfter(env, [userKey(userId)], (intentId) =>
     writeDatabase(
-      () => deletion.deleteUser(env.DB, userId, intentId, now),
+      () => deletion.deleteUser(env.DB, userId, { intentId, now }),
       async (): Promise<deletion.Deletion | null> => {
         const deletedAt = await deletion.findDeletion(env.DB, userId);
         if (deletedAt === null) return null;
@@ -130,7 +133,7 @@ export const rotateApiKey: Handler<"rotateApiKey"> = async ({ params: { userId }
   const key = await newApiKey();
   const user = await purgingAfter(env, [userKey(userId), apiKeyKey(key.hash)], (intentId) =>
     writeDatabase(
-      () => store.replaceApiKey(env.DB, userId, key, intentId, now),
+      () => store.replaceApiKey(env.DB, userId, key, { intentId, now }),
       // Without this a lost reply would lock the user out: the old key is refused, and the
       // new one was never shown.
       () => store.findUser(env.DB, { by: "apiKeyHash", value: key.hash }),
@@ -145,7 +148,7 @@ export const rotateApiKey: Handler<"rotateApiKey"> = async ({ params: { userId }
 export const revokeApiKey: Handler<"revokeApiKey"> = async ({ params: { userId }, env, now }) => {
   const revoked = await purgingAfter(env, [userKey(userId)], (intentId) =>
     writeDatabase(
-      () => store.revokeApiKey(env.DB, userId, intentId, now),
+      () => store.revokeApiKey(env.DB, userId, { intentId, now }),
       async () => {
         const user = await store.findUser(env.DB, { by: "userId", value: userId });
         if (user === null) return false;

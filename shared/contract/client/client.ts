@@ -78,7 +78,8 @@ async function read(operation: Operation, response: Response): Promise<unknown> 
   const parsed = v.safeParse(described, parsedJson(text));
   if (!parsed.success)
     throw new TypeError(
-      `${operation.id} answered what it does not describe: ${v.getDotPath(parsed.issues[0]) ?? "body"}`,
+      `${operation.id} answered what it does not describe: ` +
+        (v.getDotPath(parsed.issues[0]) ?? "body"),
     );
   return { ok: true, status, headers, body: parsed.output };
 }

@@ -73,15 +73,15 @@ const RETRY_MARGIN_MS = 500;
  *       },
  *     } satisfies ExportedHandler<CacheEnv>;
  *
- * - Never throws because of the cache, of `load` or of `fallback`. `error` is what `load` failed with,
- *   or a `CacheFailure`: `timed-out`, `overloaded`, or `threw` with what `load` has thrown.
+ * - Never throws because of the cache, of `load` or of `fallback`. `error` is what `load` failed
+ *   with, or a `CacheFailure`: `timed-out`, `overloaded`, or `threw` with what `load` has thrown.
  * - The value is frozen, and `null` where `load` found nothing.
  * - `stale-ok`, the default: a value is fresh for 5 minutes (`ttlMs`), may be served for one more
  *   minute while it is loaded again (`staleWhileRevalidateMs`), and for an hour if `load` fails
  *   (`staleIfErrorMs`). `null` is kept for 10 seconds (`negativeTtlMs`).
  * - Once a purge has returned, its isolate does not serve what was purged; others stop within 2
- *   seconds while the tag index answers. A load that was running during a purge never brings the old
- *   value back.
+ *   seconds while the tag index answers. A load that was running during a purge never brings the
+ *   old value back.
  * - Reads of one key that miss together share one load per isolate.
  * - If KV fails, reads go on without it, behind the breaker `cache`.
  */

@@ -1,4 +1,4 @@
-import { deleteExpiredIdempotencyKeys } from "../../../shared/email/sql/emails.ts";
+import { deleteExpiredIdempotencyKeys } from "../../../shared/email/sql/idempotency-keys.ts";
 import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 

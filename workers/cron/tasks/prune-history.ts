@@ -1,4 +1,4 @@
-import { forgetReports } from "../../../shared/accounts/sql/usage-reports.ts";
+import { deleteReports } from "../../../shared/accounts/sql/usage-reports.ts";
 import { deleteNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { deleteAudit } from "../../../shared/audit/audit-log.ts";
 import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
@@ -26,7 +26,7 @@ export const pruneHistory: CronTask = {
     const executions = await drainInBatches((limit) => deleteExecutions(DB, before, limit), signal);
     const notices = await drainInBatches((limit) => deleteNotices(DB, before, limit), signal);
     const reports = await drainInBatches(
-      (limit) => forgetReports(DB, dayOf(before), limit),
+      (limit) => deleteReports(DB, dayOf(before), limit),
       signal,
     );
     const audited = await drainInBatches(

@@ -1,5 +1,5 @@
 import {
-  forgetDays,
+  deleteDayProgress,
   monthToRollUp,
   rollUpDay,
   rollUpMonth,
@@ -42,7 +42,7 @@ export const rollUpUsage: CronTask = {
       if (month === null || month >= day.slice(0, 7)) break;
       inMonths += (await rollUpMonth(DB, month, PAGE)).rolledUp;
     }
-    await forgetDays(DB, keptFrom);
+    await deleteDayProgress(DB, keptFrom);
     return { rolledUp, inMonths };
   },
 };

@@ -1,5 +1,5 @@
 import { markReported, unreportedUsage } from "../../../shared/accounts/sql/usage-reports.ts";
-import { sendSystemMails, throwIfRefused } from "../../../shared/email/system-emails.ts";
+import { sendSystemEmails, throwIfRefused } from "../../../shared/email/system-emails.ts";
 import { dateText, dayOf } from "../date-text.ts";
 import type { CronTask } from "../task.ts";
 
@@ -36,7 +36,7 @@ export const sendUsageReports: CronTask = {
         },
       },
     }));
-    const sent = await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
+    const sent = await sendSystemEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
     const settled = new Set([...sent.accepted, ...sent.suppressed]);
     const reported = users
       .map(({ userId }) => userId)
