@@ -135,13 +135,13 @@ class World {
   }
 
   /**
-   * A write as the API does it: doubt, one batch of the write and its intent, the purge, the
+   * A write as the API does it: a pending invalidation, one batch of the write and its purge, the purge, the
    * intent's end.
    */
   async write(n: number, key: Key, dies: boolean): Promise<void> {
     const isolate = this.at(n);
     const tags = [ownerOf(key), `unused:${this.order % 5}`];
-    const settle = isolate.tags.doubt(tags);
+    const endInvalidation = isolate.tags.beginInvalidation(tags);
     const affects = keys
       .filter((other) => ownerOf(other) === ownerOf(key))
       .map((other) => ({ key: other, version: this.version(other) + 1 }));
@@ -153,7 +153,7 @@ class World {
       return;
     }
     const purged = await isolate.cache.purge(tags);
-    settle();
+    endInvalidation();
     if (purged.ok) this.intents.delete(intent);
     // It holds to its write either way; others do when the purge has succeeded.
     this.finish(
