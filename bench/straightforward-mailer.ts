@@ -1,6 +1,6 @@
 import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
-import { doorbellFor } from "../shared/email/queue-messages.ts";
+import { notificationFor } from "../shared/email/queue-messages.ts";
 import type { ConsumerEnv } from "../workers/env.ts";
 
 /**
@@ -24,7 +24,7 @@ export async function acceptPlainly(env: ConsumerEnv, mails: PlainMail[]): Promi
     )
       .bind(id, to, subject, text)
       .run();
-    await env.EMAIL_QUEUE.send(doorbellFor({ id, generation: 1 }));
+    await env.EMAIL_QUEUE.send(notificationFor({ id, generation: 1 }));
     ids.push(id);
   }
   return ids;

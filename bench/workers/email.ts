@@ -1,5 +1,5 @@
 import { acceptEmails } from "../../shared/email/outbox.ts";
-import { doorbellFor } from "../../shared/email/queue-messages.ts";
+import { notificationFor } from "../../shared/email/queue-messages.ts";
 import { submissionOf } from "../../shared/email/submission.ts";
 import { deliverBatch } from "../../workers/consumer/deliver.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
@@ -84,7 +84,7 @@ function queueBatch(ids: string[]): MessageBatch {
   const messages = ids.map((id) => ({
     id,
     timestamp: new Date(),
-    body: doorbellFor({ id, generation: 1 }),
+    body: notificationFor({ id, generation: 1 }),
     attempts: 1,
     ack: () => undefined,
     retry: refuse,

@@ -1,23 +1,25 @@
-import * as v from "valibot";
-import type { LunaRpc } from "../../shared/contract/client/rpc.ts";
-import type { QueueMessage } from "../../shared/email/queue-messages.ts";
-import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import {
   cacheOf,
+  cacheStatusField,
+  fail,
+  ok,
   readCached,
   type CacheEnv,
-  cacheStatusField,
-} from "../../shared/lib/cache/index.ts";
-import { guard, defaultRetries } from "../../shared/lib/circuit-breaker/index.ts";
+  type Result,
+} from "luna-backend/cache";
+import { guard } from "luna-backend/circuit-breaker";
+import type { EmailQueueMessage, EmailsRpc, LunaRpc } from "luna-backend/rpc";
+import * as v from "valibot";
 
 /**
- * A shop that stands on Luna: its users and mails are Luna's, its prices come from a service that
- * fails now and then.
+ * A shop beside Luna: its users and emails are Luna's, its prices come from a service that fails
+ * now and then.
  */
 
 type Env = CacheEnv & {
-  LUNA: LunaRpc;
-  EMAIL_QUEUE: Queue<QueueMessage>;
+  LUNA: Fetcher & LunaRpc;
+  EMAILS: Fetcher & EmailsRpc;
+  EMAIL_QUEUE: Queue<EmailQueueMessage>;
   PRICES_URL: string;
   ADMIN_TOKEN: string;
 };
@@ -34,13 +36,11 @@ async function loadPrice(env: Env, sku: string): Promise<Result<Price | null, "p
     timeoutMs: 2_000,
     calleeTimesOut: false,
     isFault: () => true,
-    retries: defaultRetries,
   });
   const asked = await prices(async (signal) => {
-    const response = await fetch(
-      `${env.PRICES_URL}/${encodeURIComponent(sku)}`,
-      signal === undefined ? {} : { signal },
-    );
+    const response = await fetch(`${env.PRICES_URL}/${encodeURIComponent(sku)}`, {
+      signal: signal ?? null,
+    });
     if (response.status === 404) return null;
     if (!response.ok) throw new Error(`the price service answered ${response.status}`);
     return v.parse(price, await response.json());
@@ -48,7 +48,7 @@ async function loadPrice(env: Env, sku: string): Promise<Result<Price | null, "p
   return asked.ok ? ok(asked.value) : fail("prices are down");
 }
 
-/** From the fleet's cache; an old price if the service is down. */
+/** Reads through the fleet's cache: an old price if the service is down. */
 async function getPrice(env: Env, sku: string): Promise<Response> {
   const read = await readCached(env, `price:${sku}`, {
     schema: price,
@@ -63,7 +63,7 @@ async function getPrice(env: Env, sku: string): Promise<Response> {
 }
 
 /**
- * Signs a customer up by RPC, and sends a receipt by queue: once, however often the order is
+ * Signs a customer up by RPC, and sends a receipt by queue: one receipt, also if the order is
  * repeated.
  */
 async function order(
@@ -88,6 +88,17 @@ async function order(
   return Response.json({ orderId, isNew: !isKnown }, { status: 202 });
 }
 
+/** Sends by RPC, where the answer says whether Luna has accepted the email. */
+async function ship(env: Env, email: string, orderId: string): Promise<Response> {
+  const sent = await env.EMAILS.send(
+    { to: email, subject: `Order ${orderId} is on its way`, text: "It arrives tomorrow." },
+    { idempotencyKey: `shipped:${orderId}` },
+  );
+  return sent.ok
+    ? Response.json({ id: sent.value.id }, { status: 202 })
+    : Response.json({ error: sent.error.tag }, { status: 422 });
+}
+
 export default {
   async fetch(request, env) {
     const { pathname, searchParams } = new URL(request.url);
@@ -99,8 +110,10 @@ export default {
         return Response.json(await cacheOf(env).purge(["prices"]));
       case "POST /order":
         return await order(env, param("customer"), param("email"), param("id"));
+      case "POST /shipped":
+        return await ship(env, param("email"), param("id"));
       case "GET /prices-health":
-        // The objects' own surface: see shared/lib/circuit-breaker/rules/rpc.ts.
+        // The methods of the object are the interface CircuitBreakerRpc.
         return Response.json(await env.CIRCUIT_BREAKER.getByName("prices").inspect());
       default:
         return new Response(null, { status: 404 });

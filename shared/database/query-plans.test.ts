@@ -7,7 +7,7 @@ import { listAudit } from "../audit/audit-log.ts";
 import { operations } from "../contract/operations.ts";
 import {
   listDeadLetters,
-  oldestDeadMails,
+  oldestDeadEmails,
   type DeadLetterFilter,
 } from "../email/sql/dead-letters.ts";
 import { listEmails } from "../email/sql/emails.ts";
@@ -80,7 +80,7 @@ const ofLetters = (
       by,
       walks,
       allowed: fromTheOldest,
-      run: (db) => oldestDeadMails(db, filter, LIMIT),
+      run: (db) => oldestDeadEmails(db, filter, LIMIT),
     },
   ];
 });

@@ -7,17 +7,12 @@ import { fail, ok, type Result } from "../lib/base/result.ts";
 import { describeError, log } from "../lib/worker/log.ts";
 import { currentTraceId } from "../lib/worker/trace.ts";
 import { counters } from "../telemetry/counters.ts";
-import { doorbellFor, type QueueMessage } from "./queue-messages.ts";
-import { doorbellDelaySeconds } from "./rules/retry-policy.ts";
+import { notificationFor, type QueueMessage } from "./queue-messages.ts";
+import { notificationDelaySeconds } from "./rules/retry-policy.ts";
 import type { EmailMessage, EmailRequest } from "./schemas.ts";
-import {
-  acceptedAs,
-  emailExists,
-  findIdempotencyKey,
-  insertEmail,
-  insertIdempotencyKey,
-  ringSoon,
-} from "./sql/emails.ts";
+import { acceptedAs, emailExists, insertEmail, type NewEmail } from "./sql/emails.ts";
+import { findIdempotencyKey, insertIdempotencyKey } from "./sql/idempotency-keys.ts";
+import { notifySoon } from "./sql/notifications.ts";
 import { findSuppressed } from "./sql/suppressions.ts";
 
 export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
@@ -41,6 +36,9 @@ type Acceptance = Extract<
 
 /** A mail to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
 export type Submission = { request: EmailRequest; message: EmailMessage; sender: Sender };
+
+/** The tenant of emails that belong to the operator. */
+export const ADMIN_TENANT = "admin";
 
 export type Sender = { tenant: string; from: string; idempotencyKey?: string };
 
@@ -71,7 +69,7 @@ export async function acceptEmails(
     });
     accepted.push(...(await Promise.all(written)));
   }
-  const bells = accepted.flatMap((mail, n) =>
+  const due = accepted.flatMap((mail, n) =>
     mail.ok && !mail.value.replayed
       ? [
           {
@@ -82,7 +80,7 @@ export async function acceptEmails(
         ]
       : [],
   );
-  await ring(outbox, bells, now);
+  await notify(outbox, due, now);
   return accepted;
 }
 
@@ -148,12 +146,7 @@ async function write(
   now: number,
 ): Promise<Result<Accepted, Acceptance>> {
   const { tenant, from, idempotencyKey: key } = sender;
-  const id = crypto.randomUUID();
-  const statements = insertEmail(
-    db,
-    { ...message, id, tenant, from, traceId: currentTraceId() },
-    now,
-  );
+  const { id, statements, accepted } = newEmail(db, { ...message, tenant, from }, now);
   const requestHash = key === undefined ? "" : await hashOf(request);
   if (key !== undefined)
     statements.unshift(
@@ -192,16 +185,36 @@ async function write(
     }
   }
   countTransaction("committed");
-  counters.count("luna_emails_accepted_total", {});
-  log("info", "email.accepted", { emailId: id });
+  accepted();
   return ok({ id, status: acceptedAs(message, now), replayed: false });
+}
+
+/**
+ * A new email for a batch of the caller's own.
+ *
+ * @returns the statements, and what to call once they are committed
+ */
+export function newEmail(
+  db: D1Database,
+  email: Omit<NewEmail, "id" | "traceId">,
+  now: number,
+): { id: string; statements: D1PreparedStatement[]; accepted: () => void } {
+  const id = crypto.randomUUID();
+  return {
+    id,
+    statements: insertEmail(db, { ...email, id, traceId: currentTraceId() }, now),
+    accepted() {
+      counters.count("luna_emails_accepted_total", {});
+      log("info", "email.accepted", { emailId: id });
+    },
+  };
 }
 
 /**
  * Rings for mails at their due time. A doorbell that cannot be rung is not an error: the sweeper
  * rings instead.
  */
-export async function ring(
+export async function notify(
   outbox: Outbox,
   mails: { id: string; generation: number; dueAt: number }[],
   now: number,
@@ -213,15 +226,15 @@ export async function ring(
       sendAll(
         outbox.queue,
         mails.map((mail) => ({
-          body: doorbellFor(mail),
-          delaySeconds: doorbellDelaySeconds(mail.dueAt, now),
+          body: notificationFor(mail),
+          delaySeconds: notificationDelaySeconds(mail.dueAt, now),
         })),
       ),
     );
   } catch (error) {
     log("warn", "email.doorbell_failed", { mails: mails.length, ...describeError(error) });
     const ids = mails.map((mail) => mail.id);
-    await within(QUEUE_TIMEOUT_MS, ringSoon(outbox.db, ids, now)).catch((later: unknown) =>
+    await within(QUEUE_TIMEOUT_MS, notifySoon(outbox.db, ids, now)).catch((later: unknown) =>
       log("warn", "email.ring_soon_failed", describeError(later)),
     );
   }

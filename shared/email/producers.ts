@@ -2,7 +2,10 @@ import { MAX_BODY_BYTES } from "../http/body.ts";
 import type { Failure } from "../http/failure.ts";
 import { problemOf } from "../http/problem.ts";
 import { fail, type Result } from "../lib/base/result.ts";
+import { log } from "../lib/worker/log.ts";
+import { newTraceId, traced, traceIdOf } from "../lib/worker/trace.ts";
 import { acceptEmails, type Accepted, type Outbox } from "./outbox.ts";
+import type { EmailSend } from "./queue-messages.ts";
 import type { EmailVariables } from "./settings.ts";
 import { submissionOf } from "./submission.ts";
 
@@ -36,14 +39,43 @@ export async function acceptProduced(
   return accepted ?? fail({ tag: "internal" });
 }
 
-/** Whether to hand it in again could end otherwise. */
-export function isWorthARetry(failure: Failure): boolean {
-  return ["unavailable", "outcome-unknown", "circuit-open", "misconfigured", "internal"].includes(
-    failure.tag,
-  );
+/** What becomes of a message that brings an email. */
+export type AcceptedMessage =
+  | { do: "acknowledge" }
+  /** Later it may be accepted. Its key makes that safe. */
+  | { do: "retry" }
+  /** It never will be. The reason is for the dead letter. */
+  | { do: "refuse"; reason: string };
+
+/** Accepts an email that another Worker put on the queue, as a part of its trace. */
+export async function acceptQueued(
+  outbox: Outbox,
+  env: EmailVariables,
+  { idempotencyKey, message, traceparent }: EmailSend,
+): Promise<AcceptedMessage> {
+  const traceId = traceIdOf(traceparent ?? "") ?? newTraceId();
+  return await traced({ traceId }, async () => {
+    const accepted = await acceptProduced(outbox, env, message, idempotencyKey, Date.now());
+    if (accepted.ok) {
+      const { id: emailId, replayed } = accepted.value;
+      log("info", "producer.accepted", { emailId, replayed });
+      return { do: "acknowledge" };
+    }
+    const { error } = accepted;
+    if (worthARetry.has(error.tag)) {
+      log("warn", "producer.retried", { problem: error.tag });
+      return { do: "retry" };
+    }
+    log("warn", "producer.refused", { problem: error.tag });
+    return { do: "refuse", reason: `refused: ${problemOf(error).detail}`.slice(0, 500) };
+  });
 }
 
-/** Why a message was refused, for the dead letter that tells of it. */
-export function refusalOf(failure: Failure): string {
-  return `refused: ${problemOf(failure).detail}`.slice(0, 500);
-}
+/** Failures that may be over when the email is handed in again. */
+const worthARetry: ReadonlySet<Failure["tag"]> = new Set<Failure["tag"]>([
+  "unavailable",
+  "outcome-unknown",
+  "circuit-open",
+  "misconfigured",
+  "internal",
+]);

@@ -37,20 +37,20 @@ const poison = v.strictObject({
   raw: v.string(),
 });
 
-export type Doorbell = v.InferOutput<typeof doorbell>;
-export type Bury = v.InferOutput<typeof bury>;
+export type Notification = v.InferOutput<typeof doorbell>;
+export type DeadLetterMessage = v.InferOutput<typeof bury>;
 export type Poison = v.InferOutput<typeof poison>;
 export type EmailSend = v.InferOutput<typeof emailSend>;
-export type QueueMessage = Doorbell | Bury | Poison | EmailSend;
+export type QueueMessage = Notification | DeadLetterMessage | Poison | EmailSend;
 
 export const parseMessage = v.safeParser(v.union([doorbell, emailSend]));
 export const parseDeadLetter = v.safeParser(v.union([bury, poison, doorbell, emailSend]));
 
-export function doorbellFor(mail: { id: string; generation: number }): Doorbell {
+export function notificationFor(mail: { id: string; generation: number }): Notification {
   return { v: 1, emailId: mail.id, generation: mail.generation };
 }
 
-export function buryFor(mail: { id: string; generation: number }): Bury {
+export function deadLetterMessageFor(mail: { id: string; generation: number }): DeadLetterMessage {
   return { v: 1, type: "bury", emailId: mail.id, generation: mail.generation };
 }
 

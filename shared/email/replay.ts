@@ -1,5 +1,5 @@
 import {
-  oldestDeadMails,
+  oldestDeadEmails,
   replay,
   statusOf,
   type DeadLetterFilter,
@@ -29,11 +29,11 @@ export type Wanted = {
 const SECOND_MS = 1_000;
 
 /** Those that are named, else the `limit` oldest that match. */
-export async function wantedMails(
+export async function wantedEmails(
   db: D1Database,
   { ids, filter, limit }: Wanted,
 ): Promise<string[]> {
-  return [...new Set(ids ?? (await oldestDeadMails(db, filter ?? {}, limit)))];
+  return [...new Set(ids ?? (await oldestDeadEmails(db, filter ?? {}, limit)))];
 }
 
 /** What a replay would do. */

@@ -5,8 +5,6 @@ import { timestamp } from "../http/time.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
 import type { FieldError } from "../lib/worker/validate.ts";
 import { address, headerText } from "./rules/address.ts";
-import type { EmailStatus, OnUnknown } from "./rules/lifecycle.ts";
-import type { AttemptDetail } from "./rules/outcome.ts";
 import { renderNamed, templateName } from "./templates/templates.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
@@ -36,6 +34,9 @@ const attachment = v.strictObject({
   ),
   content: v.pipe(v.string("must be text"), v.nonEmpty("is empty"), v.base64("must be base64")),
 });
+
+/** `content` in base64. */
+export type Attachment = v.InferOutput<typeof attachment>;
 
 const categories = ["transactional", "notification", "marketing"] as const;
 export type EmailCategory = (typeof categories)[number];
@@ -169,28 +170,5 @@ export const idempotencyKey = v.pipe(
  * `shared/lib/worker/trace.ts`.
  */
 export const traceparent = v.pipe(v.string(), v.maxLength(512, "must have at most 512 characters"));
-
-/** A mail as the HTTP API shows it. Times are ISO 8601. */
-export type EmailView = {
-  id: string;
-  status: EmailStatus;
-  to: string;
-  subject: string;
-  generation: number;
-  attempts: number;
-  onUnknown: OnUnknown;
-  createdAt: string;
-  updatedAt: string;
-  category: EmailCategory;
-  tags?: string[];
-  /** When it is tried next; only while `scheduled`, `queued` or `pinned`. */
-  dueAt?: string;
-  sentAt?: string;
-  lastError?: AttemptDetail;
-  /**
-   * Of what brought it: the log lines about it have it too. Mails of earlier releases have none.
-   */
-  traceId?: string;
-};
 
 export type EmailEvent = { type: string; at: string; generation: number; detail?: unknown };

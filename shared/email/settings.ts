@@ -28,7 +28,11 @@ const retryVariables = v.object({
   EMAIL_MAX_DELAY_SECONDS: wholeNumber(60, 1, 43_200),
 });
 
-const deadLetterVariables = v.object({ DLQ_RETENTION_DAYS: wholeNumber(7, 1, 365) });
+/** How long dead letters are kept, in days, unless `DLQ_RETENTION_DAYS` says otherwise. */
+export const defaultRetentionDays = 7;
+const deadLetterVariables = v.object({
+  DLQ_RETENTION_DAYS: wholeNumber(defaultRetentionDays, 1, 365),
+});
 
 const unsubscribeVariables = v.object({
   PUBLIC_URL: v.pipe(

@@ -2,13 +2,17 @@ import { describeError } from "../lib/worker/log.ts";
 import { LEASE_MS } from "./delivery/lease.ts";
 import { observeSettled } from "./delivery/observe.ts";
 import { sendAll } from "./outbox.ts";
-import { buryFor, doorbellFor, type QueueMessage } from "./queue-messages.ts";
+import { deadLetterMessageFor, notificationFor, type QueueMessage } from "./queue-messages.ts";
 import { expireLease, keyForgotten, leaseExpired, putBack } from "./rules/lifecycle.ts";
 import type { RetryPolicy } from "./rules/retry-policy.ts";
 import { promoteDue } from "./sql/claim.ts";
-import { unburied } from "./sql/dead-letters.ts";
-import { dueMails, mailsToRing, recordRings } from "./sql/emails.ts";
 import { expiredLeases, forgottenPins, settleExpired, settleForgotten } from "./sql/expiry.ts";
+import {
+  dueEmails,
+  emailsToNotify,
+  missingDeadLetters,
+  recordNotifications,
+} from "./sql/notifications.ts";
 import type { Settled } from "./sql/settle.ts";
 
 /** `everything`: also what was rung for lately, for an operator who has just mended something. */
@@ -39,7 +43,7 @@ const LIMIT = 1_000;
 export async function sweepOutbox(sweep: Sweep, now: number, random: () => number): Promise<Swept> {
   const [reclaimed, buried] = await Promise.allSettled([
     reclaimAndRing(sweep, now, random),
-    buryAgain(sweep, now),
+    sendMissingDeadLetters(sweep, now),
   ]);
   if (reclaimed.status === "fulfilled" && buried.status === "fulfilled")
     return { ...reclaimed.value, buried: buried.value };
@@ -80,24 +84,27 @@ async function reclaimAndRing(
   observeSettled([...settled, ...forgotten]);
   await promoteDue(db, now, LIMIT);
 
-  const due = everything ? await dueMails(db, now, LIMIT) : await mailsToRing(db, now, LIMIT);
+  const due = everything ? await dueEmails(db, now, LIMIT) : await emailsToNotify(db, now, LIMIT);
   await sendAll(
     queue,
-    due.map((mail) => ({ body: doorbellFor(mail) })),
+    due.map((mail) => ({ body: notificationFor(mail) })),
   );
-  await recordRings(db, due, now);
+  await recordNotifications(db, due, now);
 
   const became = (...statuses: string[]): number =>
     [...settled, ...forgotten].filter((mail) => statuses.includes(mail.settlement.status)).length;
   return { released: became("queued", "pinned"), unknown: became("unknown"), rung: due.length };
 }
 
-async function buryAgain({ db, deadLetterQueue }: Sweep, now: number): Promise<number> {
-  const graves = await unburied(db, now, LIMIT);
+async function sendMissingDeadLetters(
+  { db, deadLetterQueue }: Sweep,
+  now: number,
+): Promise<number> {
+  const graves = await missingDeadLetters(db, now, LIMIT);
   await sendAll(
     deadLetterQueue,
-    graves.map((grave) => ({ body: buryFor(grave) })),
+    graves.map((grave) => ({ body: deadLetterMessageFor(grave) })),
   );
-  await recordRings(db, graves, now);
+  await recordNotifications(db, graves, now);
   return graves.length;
 }

@@ -1,5 +1,5 @@
 import { problemOf } from "../http/problem.ts";
-import { counted } from "../lib/base/pluralize.ts";
+import { pluralize } from "../lib/base/pluralize.ts";
 import { acceptEmails, type Outbox } from "./outbox.ts";
 import type { EmailVariables } from "./settings.ts";
 import { submissionOf } from "./submission.ts";
@@ -11,26 +11,26 @@ const SYSTEM_TENANT = "system";
  * A mail of Luna's own: what `POST /api/emails` takes, under a key that keeps it from being sent
  * twice within a day.
  */
-export type SystemMail = { key: string; mail: unknown };
+export type SystemEmail = { key: string; mail: unknown };
 
 /**
  * What became of mails, by their keys. `accepted`: now or before. `suppressed`: never to be sent.
  * `refused`: no valid mail, or a variable is missing, and why. Of the others D1 did not tell.
  */
-export type SystemMailsSent = {
+export type SystemEmailsSent = {
   accepted: string[];
   suppressed: string[];
   refused: { key: string; reason: string }[];
 };
 
 /** Sends mails of Luna's own. One that is refused keeps no other from being sent. */
-export async function sendSystemMails(
+export async function sendSystemEmails(
   outbox: Outbox,
   env: EmailVariables,
-  mails: SystemMail[],
+  mails: SystemEmail[],
   now: number,
-): Promise<SystemMailsSent> {
-  const sent: SystemMailsSent = { accepted: [], suppressed: [], refused: [] };
+): Promise<SystemEmailsSent> {
+  const sent: SystemEmailsSent = { accepted: [], suppressed: [], refused: [] };
   const submissions = mails.flatMap(({ key, mail }) => {
     const submission = submissionOf(env, mail, { tenant: SYSTEM_TENANT, idempotencyKey: key }, now);
     if (submission.ok) return [{ key, submission: submission.value }];
@@ -53,10 +53,10 @@ export async function sendSystemMails(
 }
 
 /** @throws Error with the first reason, if any was refused: whoever ran this must hear of it */
-export function throwIfRefused({ refused }: SystemMailsSent): void {
+export function throwIfRefused({ refused }: SystemEmailsSent): void {
   const [first] = refused;
   if (first !== undefined)
     throw new Error(
-      `${counted(refused.length, "mail")} refused, the first because ${first.reason}`,
+      `${pluralize(refused.length, "mail")} refused, the first because ${first.reason}`,
     );
 }

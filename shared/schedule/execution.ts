@@ -2,37 +2,38 @@ import { countTransaction } from "../database/transactions.ts";
 import { sleep, type Clock } from "../lib/base/clock.ts";
 import { within } from "../lib/base/deadline.ts";
 import { describeError, log } from "../lib/worker/log.ts";
-import { owedBy, type Missed } from "./rules/due.ts";
+import { dueRun, type MissedSlots } from "./rules/due.ts";
 import type { TaskError, Trigger } from "./rules/runs.ts";
-import { runToEnd, type RunContext } from "./runner.ts";
+import { runToEnd, type RunControls } from "./runner.ts";
 import {
   beginRun,
   claimSlots,
   finishRun,
   taskStates,
-  type Claim,
+  type RunOutcome,
+  type SlotClaim,
   type TaskState,
 } from "./sql/executions.ts";
 
-/** A scheduled task, of whatever it is given besides. */
-export type Task<Given> = {
+/** A scheduled task. `Context`: what its runs need besides, such as a Worker's bindings. */
+export type Task<Context> = {
   name: string;
   /** Five fields, in UTC. */
   cron: string;
-  /** Its signal is aborted then, and what it does later counts for nothing. */
+  /** When a run's signal is aborted. Its later results are ignored. */
   timeoutMs: number;
-  /** How late a run may be before somebody is told. */
+  /** How late a run may be before the watchdog alerts. */
   graceMs: number;
-  /** What becomes of a slot that comes while the run before it goes on. */
+  /** Whether a slot is skipped, or run as well, while an earlier run of the task is running. */
   overlap: "skip" | "allow";
-  /** Answers with counts for the record. Must be safe to run twice, and to end anywhere. */
-  run(context: RunContext & { given: Given; trigger: Trigger }): Promise<Record<string, number>>;
+  /** Returns counts for the record. Must be idempotent, and may be interrupted anywhere. */
+  run(input: RunControls & { context: Context; trigger: Trigger }): Promise<Record<string, number>>;
 };
 
 export type TaskResult =
   | { task: string; runId: string; status: "success"; duration: number; result: unknown }
   | { task: string; runId: string; status: "failure"; duration: number; error: TaskError }
-  | { task: string; status: "missed"; missed: Missed }
+  | { task: string; status: "missed"; missed: MissedSlots }
   | { task: string; status: "skipped" };
 
 /** What one trigger did. Durations in milliseconds; the names are those of the HTTP API. */
@@ -46,42 +47,41 @@ export type ExecutionSummary = {
   results: TaskResult[];
 };
 
-export type Scheduler<Given> = { db: D1Database; given: Given; clock: Clock; newId: () => string };
+export type Scheduler<Context> = {
+  db: D1Database;
+  context: Context;
+  clock: Clock;
+  newId: () => string;
+};
 
-/** A run keeps its slot for as long as it may take, and a while for its record. */
+/** A run's lease lasts for its timeout plus this, the time to record its outcome. */
 const RECORD_MS = 60_000;
 
-/**
- * Two triggers at the same moment: the one that loses looks once more whether anything is left for
- * it.
- */
+/** If another trigger claims at the same moment, the loser checks once more what is due. */
 const MAX_TRIES = 2;
 
-/** D1 may not answer at all. */
+/** The limit of one call to D1, which may never reply. */
 const D1_TIMEOUT_MS = 10_000;
 
-/**
- * Does what is safe to repeat once more if it failed or was not answered: its reply may be lost,
- * and then it is done.
- */
-async function twice<Reply>(clock: Clock, ask: () => Promise<Reply>): Promise<Reply> {
+/** Repeats an idempotent call once if it failed or timed out: its reply may have been lost. */
+async function retryOnce<Reply>(clock: Clock, call: () => Promise<Reply>): Promise<Reply> {
   try {
-    return await within(D1_TIMEOUT_MS, ask(), clock);
+    return await within(D1_TIMEOUT_MS, call(), clock);
   } catch (error) {
-    log("warn", "task.database_asked_again", describeError(error));
-    return await within(D1_TIMEOUT_MS, ask(), clock);
+    log("warn", "task.database_retried", describeError(error));
+    return await within(D1_TIMEOUT_MS, call(), clock);
   }
 }
 
 /**
- * Runs what is due, each task once per slot however many triggers come. One that fails stops no
- * other.
+ * Runs what is due. Each slot of a task is run once, whatever the number of triggers. A task that
+ * fails does not stop the others.
  *
- * @throws Error if D1 does not answer: then nothing has run, or the run is found abandoned
+ * @throws Error if D1 does not answer: nothing has run, or runs are failed as abandoned later
  */
-export async function runDue<Given>(
-  scheduler: Scheduler<Given>,
-  tasks: readonly Task<Given>[],
+export async function runDue<Context>(
+  scheduler: Scheduler<Context>,
+  tasks: readonly Task<Context>[],
 ): Promise<ExecutionSummary> {
   const { clock, newId } = scheduler;
   const startedAt = clock.now();
@@ -107,25 +107,27 @@ export async function runDue<Given>(
   };
 }
 
-/** What an execution has to run, and what is known already of slots that it does not. */
-type Claimed<Given> = { runs: { task: Task<Given>; runId: string }[]; others: TaskResult[] };
+/** The runs that an execution has claimed, and its skipped and missed slots. */
+type ClaimedRuns<Context> = {
+  runs: { task: Task<Context>; runId: string }[];
+  others: TaskResult[];
+};
 
-async function claimDue<Given>(
-  scheduler: Scheduler<Given>,
-  tasks: readonly Task<Given>[],
+async function claimDue<Context>(
+  scheduler: Scheduler<Context>,
+  tasks: readonly Task<Context>[],
   executionId: string,
-): Promise<Claimed<Given>> {
+): Promise<ClaimedRuns<Context>> {
   const { db, clock } = scheduler;
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const now = clock.now();
-    const claims = (await twice(clock, () => taskStates(db, [...tasks], now))).flatMap((state) =>
-      claimOf(scheduler, tasks, state, now),
-    );
+    const states = await retryOnce(clock, () => taskStates(db, [...tasks], now));
+    const claims = states.flatMap((state) => slotClaim(scheduler, tasks, state, now) ?? []);
     if (claims.length === 0) break;
-    const got = await twice(clock, () => claimSlots(db, executionId, claims, now));
+    const claimed = await retryOnce(clock, () => claimSlots(db, executionId, claims, now));
+    if (claimed.length === 0) continue;
     const has = (id: string, status: string) =>
-      got.some((one) => one.id === id && one.status === status);
-    if (got.length === 0) continue;
+      claimed.some((row) => row.id === id && row.status === status);
     return {
       runs: claims.flatMap(({ task, runId }) =>
         has(runId, "running")
@@ -143,33 +145,30 @@ async function claimDue<Given>(
   return { runs: [], others: [] };
 }
 
-function claimOf<Given>(
-  { newId }: Scheduler<Given>,
-  tasks: readonly Task<Given>[],
-  { task, ...was }: TaskState,
+function slotClaim<Context>(
+  { newId }: Scheduler<Context>,
+  tasks: readonly Task<Context>[],
+  { task, ...readState }: TaskState,
   now: number,
-): Claim[] {
+): SlotClaim | null {
   const registered = tasks.find(({ name }) => name === task);
-  const owed = owedBy(was, registered?.cron ?? null, now);
-  if (owed === null) return [];
-  const leaseExpiresAt = now + (registered?.timeoutMs ?? 0) + RECORD_MS;
-  return [
-    {
-      ...owed,
-      task,
-      was,
-      runId: newId(),
-      missedId: newId(),
-      leaseExpiresAt,
-      mayOverlap: registered?.overlap === "allow",
-    },
-  ];
+  const due = dueRun(readState, registered?.cron ?? null, now);
+  if (due === null) return null;
+  return {
+    ...due,
+    task,
+    readState,
+    runId: newId(),
+    missedId: newId(),
+    leaseExpiresAt: now + (registered?.timeoutMs ?? 0) + RECORD_MS,
+    mayOverlap: registered?.overlap === "allow",
+  };
 }
 
-/** Runs one task now, whatever its schedule says. */
-export async function runNow<Given>(
-  scheduler: Scheduler<Given>,
-  task: Task<Given>,
+/** Runs one task now, whatever its schedule. */
+export async function runNow<Context>(
+  scheduler: Scheduler<Context>,
+  task: Task<Context>,
   trigger: Trigger,
   attempt: number,
 ): Promise<TaskResult> {
@@ -182,18 +181,18 @@ export async function runNow<Given>(
     attempt,
     leaseExpiresAt: now + task.timeoutMs + RECORD_MS,
   };
-  await twice(clock, () => beginRun(db, begun, now));
+  await retryOnce(clock, () => beginRun(db, begun, now));
   return await runAndRecord(scheduler, task, run);
 }
 
-async function runAndRecord<Given>(
-  scheduler: Scheduler<Given>,
-  task: Task<Given>,
+async function runAndRecord<Context>(
+  scheduler: Scheduler<Context>,
+  task: Task<Context>,
   { runId, executionId, trigger }: { runId: string; executionId: string; trigger: Trigger },
 ): Promise<TaskResult> {
-  const { given, clock } = scheduler;
+  const { context, clock } = scheduler;
   const ended = await runToEnd(
-    (context) => task.run({ ...context, given, trigger }),
+    (controls) => task.run({ ...controls, context, trigger }),
     task.timeoutMs,
     clock,
   );
@@ -218,20 +217,20 @@ async function runAndRecord<Given>(
   return { task: task.name, runId, ...ended };
 }
 
-/** A result that is not recorded leaves the run to be found abandoned, so D1 is asked again. */
+/** A run whose outcome is not recorded is failed as abandoned later, so the record is retried. */
 const RECORD_RETRIES_MS = [100, 1_000, 5_000];
 
-async function record<Given>(
-  { db, clock }: Scheduler<Given>,
-  ending: Parameters<typeof finishRun>[1],
+async function record<Context>(
+  { db, clock }: Scheduler<Context>,
+  outcome: RunOutcome,
 ): Promise<void> {
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     try {
-      await within(D1_TIMEOUT_MS, finishRun(db, ending, clock.now()), clock);
+      await within(D1_TIMEOUT_MS, finishRun(db, outcome, clock.now()), clock);
       countTransaction("committed");
       return;
     } catch (error) {
-      log("error", "task.record_failed", { runId: ending.runId, ...describeError(error) });
+      log("error", "task.record_failed", { runId: outcome.runId, ...describeError(error) });
       if (delayMs !== null) await sleep(clock, delayMs);
     }
   }

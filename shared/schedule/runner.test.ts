@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
-import { runToEnd, taskError, type Ended, type RunContext } from "./runner.ts";
+import { runToEnd, taskError, type Ended, type RunControls } from "./runner.ts";
 
 const MINUTE_MS = 60_000;
 const unhandled: unknown[] = [];
@@ -11,7 +11,7 @@ afterEach(() => {
   expect(unhandled.splice(0)).toEqual([]);
 });
 
-async function run(task: (context: RunContext) => unknown, waitMs = 0): Promise<Ended> {
+async function run(task: (controls: RunControls) => unknown, waitMs = 0): Promise<Ended> {
   const clock = new VirtualClock();
   const ended = runToEnd(task, MINUTE_MS, clock);
   await clock.advance(waitMs);
@@ -21,7 +21,7 @@ async function run(task: (context: RunContext) => unknown, waitMs = 0): Promise<
 }
 
 describe("a task", () => {
-  it("that ends well has its result and duration", async () => {
+  it("that succeeds has its result and duration", async () => {
     expect(await run(() => ({ done: 3 }))).toEqual({
       status: "success",
       duration: 0,
@@ -47,7 +47,7 @@ describe("a task", () => {
     ["throws an object", () => Promise.reject({ code: 7 }), '{"code":7}'],
     ["throws nothing", () => Promise.reject(undefined), "undefined"],
     ["throws an error without a message", () => Promise.reject(new TypeError("")), "TypeError"],
-  ])("that %s has failed, with what it said", async (_, task, message) => {
+  ])("that %s has failed, with the thrown value as its message", async (_, task, message) => {
     expect(await run(task)).toMatchObject({ status: "failure", error: { message } });
   });
 
@@ -56,7 +56,7 @@ describe("a task", () => {
     expect(failed).toMatchObject({ error: { stack: expect.stringContaining("runner.test") } });
   });
 
-  it("that never settles fails when its time is over, is told, and what it does afterwards counts for nothing", async () => {
+  it("that never settles is aborted and fails at its timeout, for good", async () => {
     let reason: unknown;
     let late: (value: string) => void = () => undefined;
     const ended = await run(async ({ signal }) => {
@@ -74,7 +74,7 @@ describe("a task", () => {
     expect(ended.status).toBe("failure");
   });
 
-  it("ends when what it left behind has ended, and fails if that does, also in what that left behind in turn", async () => {
+  it("ends when its waitUntil work has ended, and fails if that fails", async () => {
     const clock = new VirtualClock();
     let ended = false;
     const good = runToEnd(
@@ -93,7 +93,7 @@ describe("a task", () => {
     expect(bad).toMatchObject({ status: "failure", error: { message: "deep down" } });
   });
 
-  it("whose work fails although it failed itself, or after its time, disturbs nobody", async () => {
+  it("leaves no unhandled rejection when its work fails late", async () => {
     const failed = await run(({ waitUntil }) => {
       waitUntil(Promise.reject(new Error("unheard")));
       throw new Error("first");

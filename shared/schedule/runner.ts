@@ -1,15 +1,12 @@
 import type { Clock } from "../lib/base/clock.ts";
 import type { TaskError } from "./rules/runs.ts";
 
-/**
- * What a task is given. `signal` is aborted when its time is over: what it does afterwards counts
- * for nothing.
- */
-export type RunContext = {
+/** `signal` is aborted at the run's timeout. What the task does afterwards is ignored. */
+export type RunControls = {
   signal: AbortSignal;
   /**
-   * Work that may go on after the task's own promise has settled; the run ends when it has. If it
-   * fails, so has the run.
+   * Adds work that may outlive the task's own promise. The run ends when this work has ended, and
+   * fails if it fails.
    */
   waitUntil: (work: Promise<unknown>) => void;
 };
@@ -19,18 +16,18 @@ export type Ended =
   | { status: "failure"; duration: number; error: TaskError };
 
 /**
- * Runs a task to its end, or until its time is over. Never rejects, whatever the task does: throws
- * what is no Error, throws before it returns a promise, never settles, or fails in work that it
- * left behind.
+ * Runs a task to its end or its timeout. Never rejects, even if the task throws a value that is not
+ * an Error, throws before it returns a promise, never settles, or fails in work passed to
+ * `waitUntil`.
  */
 export async function runToEnd(
-  run: (context: RunContext) => unknown,
+  run: (controls: RunControls) => unknown,
   timeoutMs: number,
   clock: Clock,
 ): Promise<Ended> {
   const startedAt = clock.now();
   const abort = new AbortController();
-  const left: Promise<unknown>[] = [];
+  const pending: Promise<unknown>[] = [];
   const durationMs = (): number => Math.max(clock.now() - startedAt, 0);
   let cancel: (() => void) | undefined;
   const timeout = new Promise<never>((_, reject) => {
@@ -41,14 +38,14 @@ export async function runToEnd(
     });
   });
   const waitUntil = (work: Promise<unknown>): void => {
-    // It may fail before anybody looks, or after everybody has left.
+    // It may fail before it is awaited, or after the timeout.
     work.catch(() => undefined);
-    left.push(work);
+    pending.push(work);
   };
   const work = async (): Promise<unknown> => {
     const result = await run({ signal: abort.signal, waitUntil });
-    await settled(left);
-    // What cannot be written down would break whoever records it.
+    await settled(pending);
+    // Throws here, in the task's run, if the result cannot be recorded.
     JSON.stringify(result);
     return result;
   };
@@ -62,10 +59,10 @@ export async function runToEnd(
   }
 }
 
-/** Work may leave more work behind. */
-async function settled(left: Promise<unknown>[]): Promise<void> {
-  for (let done = 0; done < left.length;) {
-    const round = await Promise.allSettled(left.slice(done));
+/** Waits for all pending work, including work that it adds meanwhile. */
+async function settled(pending: Promise<unknown>[]): Promise<void> {
+  for (let done = 0; done < pending.length;) {
+    const round = await Promise.allSettled(pending.slice(done));
     done += round.length;
     const failed = round.find((one) => one.status === "rejected");
     if (failed !== undefined) throw failed.reason;
@@ -74,14 +71,14 @@ async function settled(left: Promise<unknown>[]): Promise<void> {
 
 const MAX_TEXT_LENGTH = 4_000;
 
-/** Whatever was thrown, as something to read. */
+/** Any thrown value as a readable error. */
 export function taskError(thrown: unknown): TaskError {
   if (!(thrown instanceof Error) && !(thrown instanceof DOMException))
     return { message: textOf(thrown).slice(0, MAX_TEXT_LENGTH) };
-  // Code that throws may have put anything there, whatever its type says.
-  const said: unknown = thrown.message === "" ? thrown.name : thrown.message;
+  // At run time these may be any value, despite their types.
+  const message: unknown = thrown.message === "" ? thrown.name : thrown.message;
   const stack: unknown = thrown.stack;
-  const error: TaskError = { message: textOf(said).slice(0, MAX_TEXT_LENGTH) };
+  const error: TaskError = { message: textOf(message).slice(0, MAX_TEXT_LENGTH) };
   return typeof stack === "string" ? { ...error, stack: stack.slice(0, MAX_TEXT_LENGTH) } : error;
 }
 

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { bury, buryPoison } from "../../shared/email/sql/dead-letters.ts";
+import { recordDeadLetters, recordPoison } from "../../shared/email/sql/dead-letters.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { queueMail } from "../support/mails.ts";
+import { queueEmail } from "../support/mails.ts";
 import { call, callWith } from "./support.ts";
 
 const db = env.DB;
@@ -26,7 +26,7 @@ async function deadMail(
     to = "ada@example.com",
     at = Date.now() - 1_000,
   } = changes;
-  const id = await queueMail(db, at);
+  const id = await queueEmail(db, at);
   const detail = JSON.stringify({
     transport: "smtp",
     phase: "RCPT",
@@ -45,7 +45,7 @@ async function deadMail(
       )
       .bind(id, at, detail),
   ]);
-  await bury(db, [{ id, generation: 1 }], 7, at);
+  await recordDeadLetters(db, [{ id, generation: 1 }], 7, at);
   return id;
 }
 const listed = async (query = ""): Promise<string[]> =>
@@ -58,7 +58,7 @@ describe("GET /api/admin/email/dlq", () => {
     const old = await deadMail({ at: Date.now() - 2 * DAY_MS });
     const permanent = await deadMail({ reason: "permanent" });
     const eve = await deadMail({ tenant: "user:eve", to: "eve@example.com" });
-    await buryPoison(
+    await recordPoison(
       db,
       { messageId: "m1", reason: "not a doorbell", rawBody: "{}", attempts: 1 },
       7,
@@ -127,7 +127,7 @@ describe("one dead letter", () => {
     });
     expect(body.events.map((event: { type: string }) => event.type)).toEqual(["queued", "dead"]);
     expect(body.events[1].detail).toMatchObject({ phase: "RCPT" });
-    await buryPoison(
+    await recordPoison(
       db,
       { messageId: "m2", reason: "not a doorbell", rawBody: '{"x":1}', attempts: 3 },
       7,
@@ -188,7 +188,7 @@ describe("POST /api/admin/email/process-dlq", () => {
 
   it("with dryRun tells what it would do, and does nothing", async () => {
     const id = await deadMail();
-    const alive = await queueMail(db, Date.now());
+    const alive = await queueEmail(db, Date.now());
     const before = (await call("GET", `/api/emails/${id}`)).body;
     const { body } = await call("POST", process, { ids: [id, alive, "no-such"], dryRun: true });
     expect(body).toMatchObject({

@@ -25,7 +25,7 @@ describe("a suppressed recipient", () => {
           errors: [{ path: "to", message: "is suppressed" }],
         },
       });
-      expect(refused.body.detail).toContain("an operator said so");
+      expect(refused.body.detail).toContain("an operator suppressed the address");
     }
     expect(await rowsInAll()).toEqual(before);
     expect((await call("POST", "/api/emails", { ...mail, to: "eve@example.com" })).status).toBe(

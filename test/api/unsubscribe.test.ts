@@ -44,7 +44,9 @@ describe("an unsubscribe link", () => {
     expect((await call("GET", "/api/admin/email/suppressions")).body.items).toMatchObject([
       { address: "ada@example.com", scope: "non-transactional", reason: "unsubscribe" },
     ]);
-    expect((await call("POST", "/api/emails", mail)).body.detail).toContain("they unsubscribed");
+    expect((await call("POST", "/api/emails", mail)).body.detail).toContain(
+      "the recipient unsubscribed",
+    );
     expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(
       202,
     );

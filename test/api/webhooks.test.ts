@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { losingReplies } from "../support/lossy-database.ts";
-import { eventTypes, mailRow, queueMail } from "../support/mails.ts";
+import { eventTypes, emailRow, queueEmail } from "../support/mails.ts";
 import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
 
 /** The secret in vitest.config.ts. */
@@ -57,7 +57,7 @@ const bounce = (kind: string) => ({
 });
 
 async function mailThat(is: string): Promise<string> {
-  const id = await queueMail(db, Date.now());
+  const id = await queueEmail(db, Date.now());
   await db
     .prepare("UPDATE emails SET status = ?2, transport = 'resend', attempts = 1 WHERE id = ?1")
     .bind(id, is)
@@ -87,7 +87,7 @@ describe("feedback of a provider", () => {
     for (const is of ["unknown", "pinned", "claimed", "sending"]) {
       const id = await mailThat(is);
       expect((await deliver(about(id, "sent"))).body.status).toBe("sent");
-      expect(await mailRow(db, id)).toMatchObject({ status: "sent", lease_token: null });
+      expect(await emailRow(db, id)).toMatchObject({ status: "sent", lease_token: null });
     }
   });
 
@@ -153,7 +153,7 @@ describe("feedback of a provider", () => {
     expect(
       (await deliver(about(unknown, "failed", { failed: { reason: "quota" } }))).body.status,
     ).toBe("dead");
-    expect(await mailRow(db, unknown)).toMatchObject({
+    expect(await emailRow(db, unknown)).toMatchObject({
       status: "dead",
       dead_reason: "permanent",
       buried_at: null,
@@ -260,7 +260,7 @@ describe("a message that comes again", () => {
     expect(
       (await deliver(about(id, "delivered"), { id: "msg_lost" })).body.status ?? "repeated",
     ).toMatch(/delivered|repeated/);
-    expect((await mailRow(db, id)).status).toBe("delivered");
+    expect((await emailRow(db, id)).status).toBe("delivered");
     vi.restoreAllMocks();
   });
 
@@ -294,7 +294,7 @@ describe("a message that is not signed", () => {
       body: { type: "urn:luna:problem:bad-signature" },
     });
     expect(await rowsInAll()).toEqual(before);
-    expect((await mailRow(db, id)).status).toBe("sent");
+    expect((await emailRow(db, id)).status).toBe("sent");
   });
 
   it("at all is refused, and so is one that is no event, too large, or of a provider that we do not have", async () => {

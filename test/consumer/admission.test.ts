@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
 import { eventually } from "../support/eventually.ts";
-import { doorbell, eventTypes, fakeQueue, mailRow, queueMail } from "../support/mails.ts";
+import { doorbell, eventTypes, fakeQueue, emailRow, queueEmail } from "../support/mails.ts";
 
 /**
  * What a batch of doorbells does while the breaker of the only transport is not closed. Nothing
@@ -48,11 +48,11 @@ describe("a batch of doorbells", () => {
   it("meets an open breaker, of which this isolate knew nothing: nothing is claimed, nothing happens to the mails, and they are rung for later", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 20_000 });
     const now = Date.now();
-    const ids = await Promise.all(Array.from({ length: 10 }, () => queueMail(db, now)));
-    const later = await queueMail(db, now + 3_600_000);
+    const ids = await Promise.all(Array.from({ length: 10 }, () => queueEmail(db, now)));
+    const later = await queueEmail(db, now + 3_600_000);
     expect(await consume([...ids, later])).toBe(11);
     for (const id of ids) {
-      const row = await mailRow(db, id);
+      const row = await emailRow(db, id);
       expect(row).toMatchObject({ status: "queued", attempts: 0, lease_token: null });
       expect(row.due_at - now).toSatisfy((ms: number) => ms > 15_000 && ms <= 21_000);
       expect(await eventTypes(db, id)).toEqual(["queued"]);
@@ -67,12 +67,12 @@ describe("a batch of doorbells", () => {
       text: "the circuit breaker is open",
     });
     expect(doorbells.sent).toHaveLength(11);
-    expect((await mailRow(db, later)).due_at).toBe(now + 3_600_000);
+    expect((await emailRow(db, later)).due_at).toBe(now + 3_600_000);
   });
 
   it("meets one that may be probed: one mail is the probe, the others wait for the news", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 1_000 });
-    const ids = await Promise.all(Array.from({ length: 10 }, () => queueMail(db, Date.now())));
+    const ids = await Promise.all(Array.from({ length: 10 }, () => queueEmail(db, Date.now())));
     await eventually(async () => expect((await breaker.inspect()).retryAfterMs).toBe(0));
     expect(await consume(ids)).toBe(10);
     const timelines = await Promise.all(ids.map((id) => eventTypes(db, id)));
@@ -89,7 +89,7 @@ describe("a batch of doorbells", () => {
         getByName: () => ({ sync: gone, endProbe: gone }),
       } as unknown as ConsumerEnv["CIRCUIT_BREAKER"],
     };
-    const ids = await Promise.all(Array.from({ length: 3 }, () => queueMail(db, Date.now())));
+    const ids = await Promise.all(Array.from({ length: 3 }, () => queueEmail(db, Date.now())));
     await consume(ids);
     for (const id of ids)
       expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "queued"]);
@@ -97,10 +97,10 @@ describe("a batch of doorbells", () => {
 
   it("is acknowledged all the same when the mails cannot be put off: the sweeper rings for them", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 20_000 });
-    const id = await queueMail(db, Date.now());
+    const id = await queueEmail(db, Date.now());
     bindings = { ...bindings, EMAIL_QUEUE: fakeQueue(true).queue };
     expect(await consume([id])).toBe(1);
-    expect((await mailRow(db, id)).status).toBe("queued");
+    expect((await emailRow(db, id)).status).toBe("queued");
   });
 });
 
@@ -130,15 +130,15 @@ describe("with two transports", () => {
     });
     await at("email:smtp").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 1_000 });
     const pinned = await Promise.all(
-      Array.from({ length: 30 }, () => queueMail(db, Date.now() - 10_000)),
+      Array.from({ length: 30 }, () => queueEmail(db, Date.now() - 10_000)),
     );
     for (const id of pinned) await pin(id);
-    const free = await queueMail(db, Date.now() - 1_000);
+    const free = await queueEmail(db, Date.now() - 1_000);
     await eventually(async () => expect((await at("email:smtp").inspect()).retryAfterMs).toBe(0));
     await consume([...pinned, free]);
     expect(await eventTypes(db, free)).toContain("sending");
     for (const id of pinned) expect(await eventTypes(db, id)).toEqual(["queued"]);
-    expect((await mailRow(db, pinned[0] ?? "")).due_at).toBeGreaterThan(Date.now());
+    expect((await emailRow(db, pinned[0] ?? "")).due_at).toBeGreaterThan(Date.now());
   });
 
   it("doorbells are tried again when neither can be claimed nor put off: D1 does not answer", async () => {
@@ -149,7 +149,7 @@ describe("with two transports", () => {
     });
     await at("email:smtp").forceOpen({ actor: "ada", reason: "down", until: Date.now() + 120_000 });
     vi.spyOn(console, "error").mockReturnValue();
-    const id = await queueMail(db, Date.now());
+    const id = await queueEmail(db, Date.now());
     bindings = {
       ...bindings,
       DB: {

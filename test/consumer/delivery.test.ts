@@ -1,12 +1,13 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
+import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
+import type { Delivery } from "../../shared/email/delivery/ports.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import { claim } from "../../shared/email/sql/claim.ts";
 import { replay } from "../../shared/email/sql/dead-letters.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
-import type { OutgoingMail } from "../../shared/email/transports/transport.ts";
+import type { OutgoingEmail } from "../../shared/email/transports/transport.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import {
   accepted,
@@ -14,8 +15,8 @@ import {
   eventTypes,
   fakeQueue,
   fakeTransport,
-  mailRow,
-  queueMail,
+  emailRow,
+  queueEmail,
   record,
   refused,
   refusedForGood,
@@ -26,8 +27,8 @@ const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
 const start = 1_700_000_000_000;
 
 let now = start;
-let sent: OutgoingMail[] = [];
-let answer: (mail: OutgoingMail) => Outcome | Promise<Outcome> = () => accepted;
+let sent: OutgoingEmail[] = [];
+let answer: (mail: OutgoingEmail) => Outcome | Promise<Outcome> = () => accepted;
 let doorbells = fakeQueue();
 let deadLetters = fakeQueue();
 
@@ -61,14 +62,13 @@ const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
 });
 
 const claimNow = async (token: string, ids: string[]) =>
-  await claim(
-    db,
-    ids.map((id) => doorbell(id)),
+  await claim(db, {
+    notifications: ids.map((id) => doorbell(id)),
     token,
     now,
-    now + LEASE_MS,
-    ["smtp"],
-  );
+    leaseExpiresAt: now + LEASE_MS,
+    open: ["smtp"],
+  });
 const sweep = () =>
   sweepOutbox(
     { db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, everything: false },
@@ -86,20 +86,20 @@ const suppress = (address: string, scope: "all" | "non-transactional") =>
 
 describe("a mail whose recipient was suppressed since it was accepted", () => {
   it("is never handed over: it is suppressed, says why, and nobody buries it; what is transactional goes on", async () => {
-    const id = await queueMail(db, start);
-    const bulk = await queueMail(db, start);
+    const id = await queueEmail(db, start);
+    const bulk = await queueEmail(db, start);
     await db
       .prepare("UPDATE emails SET to_address = 'Eve@Example.com' WHERE id = ?")
       .bind(id)
       .run();
     await db.prepare("UPDATE emails SET category = 'marketing' WHERE id = ?").bind(bulk).run();
-    const transactional = await queueMail(db, start);
+    const transactional = await queueEmail(db, start);
     await suppress("eve@example.com", "all");
     await suppress("ada@example.com", "non-transactional");
     const { claimed } = await claimNow("token", [id, bulk, transactional]);
     expect(claimed.map((mail) => mail.id)).toEqual([transactional]);
     for (const suppressed of [id, bulk]) {
-      expect(await mailRow(db, suppressed)).toMatchObject({
+      expect(await emailRow(db, suppressed)).toMatchObject({
         status: "suppressed",
         attempts: 0,
         lease_token: null,
@@ -119,7 +119,7 @@ async function deliver(token: string, ids: string[]): Promise<void> {
 
 describe("twenty concurrent deliveries of the same doorbells", () => {
   it("send each mail once", async () => {
-    const ids = await Promise.all([1, 2, 3].map(() => queueMail(db, now)));
+    const ids = await Promise.all([1, 2, 3].map(() => queueEmail(db, now)));
     await Promise.all(Array.from({ length: 20 }, (_, n) => deliver(`token-${n}`, ids)));
     expect(sent.map((mail) => mail.id).toSorted()).toEqual(ids.toSorted());
     for (const id of ids)
@@ -129,7 +129,7 @@ describe("twenty concurrent deliveries of the same doorbells", () => {
 
 describe("a batch", () => {
   it("has at most five mails in hand-over: the others are only claimed", async () => {
-    const ids = await Promise.all(Array.from({ length: 12 }, () => queueMail(db, now)));
+    const ids = await Promise.all(Array.from({ length: 12 }, () => queueEmail(db, now)));
     const inHandOver: number[] = [];
     answer = async () => {
       inHandOver.push(
@@ -146,21 +146,21 @@ describe("a batch", () => {
 
   it("records each mail's own outcome, rings for retries and sends the dead to be buried", async () => {
     const [ok, later, never] = await Promise.all([
-      queueMail(db, now),
-      queueMail(db, now),
-      queueMail(db, now),
+      queueEmail(db, now),
+      queueEmail(db, now),
+      queueEmail(db, now),
     ]);
     answer = ({ id }) => (id === ok ? accepted : id === later ? refused : refusedForGood);
     await deliver("token", [ok, later, never]);
 
-    expect((await mailRow(db, ok)).status).toBe("sent");
-    expect(await mailRow(db, later)).toMatchObject({
+    expect((await emailRow(db, ok)).status).toBe("sent");
+    expect(await emailRow(db, later)).toMatchObject({
       status: "queued",
       due_at: now + 1_000,
       attempts: 1,
       lease_token: null,
     });
-    expect((await mailRow(db, never)).status).toBe("dead");
+    expect((await emailRow(db, never)).status).toBe("dead");
     expect(doorbells.sent).toEqual([{ body: doorbell(later), delaySeconds: 1 }]);
     expect(deadLetters.sent).toEqual([
       { body: { v: 1, type: "bury", emailId: never, generation: 1 } },
@@ -168,7 +168,7 @@ describe("a batch", () => {
   });
 
   it("loses nothing when neither queue can be reached: the next sweeps ring and bury", async () => {
-    const [later, never] = await Promise.all([queueMail(db, now), queueMail(db, now)]);
+    const [later, never] = await Promise.all([queueEmail(db, now), queueEmail(db, now)]);
     answer = ({ id }) => (id === later ? refused : refusedForGood);
     const down = fakeQueue(true).queue;
     const { claimed } = await claimNow("token", [later, never]);
@@ -183,7 +183,7 @@ describe("a batch", () => {
 
 describe("a doorbell", () => {
   it("that rings long before its mail is due claims nothing and is told when", async () => {
-    const id = await queueMail(db, now + 61_000);
+    const id = await queueEmail(db, now + 61_000);
     expect(await claimNow("token", [id])).toEqual({
       claimed: [],
       early: [{ id, generation: 1, dueAt: now + 61_000 }],
@@ -191,16 +191,24 @@ describe("a doorbell", () => {
   });
 
   it("that rings within a minute of that is forgotten: there is another, and without it the sweeper's", async () => {
-    const id = await queueMail(db, now + 60_000);
+    const id = await queueEmail(db, now + 60_000);
     expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [] });
     now += 120_000;
     expect(await sweep()).toMatchObject({ rung: 1 });
   });
 
   it("of another generation, or for no mail at all, does nothing", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     const bells = [doorbell(id, 2), doorbell("no-such-mail")];
-    expect(await claim(db, bells, "token", now, now + LEASE_MS, ["smtp"])).toEqual({
+    expect(
+      await claim(db, {
+        notifications: bells,
+        token: "token",
+        now,
+        leaseExpiresAt: now + LEASE_MS,
+        open: ["smtp"],
+      }),
+    ).toEqual({
       claimed: [],
       early: [],
     });
@@ -209,13 +217,13 @@ describe("a doorbell", () => {
 
 describe("when the reply of D1 is lost", () => {
   it("recording and marking again counts and sends nothing twice", async () => {
-    const ids = await Promise.all([queueMail(db, now), queueMail(db, now)]);
+    const ids = await Promise.all([queueEmail(db, now), queueEmail(db, now)]);
     const { claimed } = await claimNow("token", ids);
     await deliverClaimed(delivery({ db: losingReplies(db, 2) }), "token", claimed);
 
     expect(sent).toHaveLength(2);
     for (const id of ids) {
-      expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+      expect(await emailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
       expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sent"]);
     }
   });
@@ -223,7 +231,7 @@ describe("when the reply of D1 is lost", () => {
 
 describe("when D1 fails from the hand-over on", () => {
   it("the outcome is recorded again for 20 s; then the lease ends and the mail is unknown, and is not sent again", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     let isDown = false;
     answer = () => {
       isDown = true;
@@ -244,31 +252,31 @@ describe("when D1 fails from the hand-over on", () => {
     const { claimed } = await claimNow("token", [id]);
     await deliverClaimed(delivery({ db: failing, sleep }), "token", claimed);
     expect(pauses).toEqual([100, 300, 1_000, 3_000, 5_000, 10_000]);
-    expect(await mailRow(db, id)).toMatchObject({ status: "sending", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "sending", attempts: 1 });
     expect(await sweep(), "while the lease lasts").toMatchObject({ unknown: 0 });
 
     now = start + LEASE_MS;
     expect(await sweep()).toMatchObject({ unknown: 1, rung: 0 });
-    expect((await mailRow(db, id)).status).toBe("unknown");
+    expect((await emailRow(db, id)).status).toBe("unknown");
     await deliver("another", [id]);
     expect(sent).toHaveLength(1);
   });
 });
 
 it("a transport that breaks its promise and throws makes its mail unknown and spares the others", async () => {
-  const [bad, good] = await Promise.all([queueMail(db, now), queueMail(db, now)]);
+  const [bad, good] = await Promise.all([queueEmail(db, now), queueEmail(db, now)]);
   answer = ({ id }) => {
     if (id === bad) throw new Error("a defect");
     return accepted;
   };
   await deliver("token", [bad, good]);
-  expect((await mailRow(db, bad)).status).toBe("unknown");
-  expect((await mailRow(db, good)).status).toBe("sent");
+  expect((await emailRow(db, bad)).status).toBe("unknown");
+  expect((await emailRow(db, good)).status).toBe("sent");
 });
 
 describe("a lease", () => {
   it("that ran out before the hand-over gives the mail back, and the late claimer sends nothing", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     const { claimed } = await claimNow("slow", [id]);
     now += LEASE_MS;
     expect(await sweep()).toMatchObject({ released: 1, rung: 1 });
@@ -280,20 +288,20 @@ describe("a lease", () => {
   });
 
   it("that ran out during the hand-over makes the mail unknown; the late outcome of the same attempt resolves it", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     answer = async () => {
       now += LEASE_MS;
       await sweep();
-      expect((await mailRow(db, id)).status).toBe("unknown");
+      expect((await emailRow(db, id)).status).toBe("unknown");
       return accepted;
     };
     await deliver("slow", [id]);
-    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
     expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "unknown", "sent"]);
   });
 
   it("with less left than a hand-over may take begins none, and burns no attempt", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     const { claimed } = await claimNow("token", [id]);
     let reads = 0;
     // D1 answers so late that 31 of the lease's 60 s are gone.
@@ -303,24 +311,24 @@ describe("a lease", () => {
       claimed,
     );
     expect(sent).toEqual([]);
-    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 0 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 0 });
   });
 
   it("of an earlier generation settles nothing any more", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     answer = () => refusedForGood;
     await deliver("first", [id]);
     await replay(db, [id], 0, now);
     await record(db, "first", id, { status: "sent", attempts: 1 }, now);
-    expect(await mailRow(db, id)).toMatchObject({ status: "queued", generation: 2, attempts: 0 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued", generation: 2, attempts: 0 });
   });
 });
 
 describe("a mail that is not purely transactional", () => {
   it("carries a link to unsubscribe, the same for each attempt; another carries none", async () => {
-    const bulk = await queueMail(db, start);
+    const bulk = await queueEmail(db, start);
     await db.prepare("UPDATE emails SET category = 'notification' WHERE id = ?").bind(bulk).run();
-    const other = await queueMail(db, start);
+    const other = await queueEmail(db, start);
     await deliver("token", [bulk, other]);
     const byId = sent.toSorted((one, two) => (one.id === bulk ? -1 : two.id === bulk ? 1 : 0));
     expect(byId.map(({ id, unsubscribeUrl }) => [id, unsubscribeUrl])).toEqual([
@@ -333,12 +341,12 @@ describe("a mail that is not purely transactional", () => {
   });
 
   it("waits while the links are not configured, burns no attempt and says why", async () => {
-    const bulk = await queueMail(db, start);
+    const bulk = await queueEmail(db, start);
     await db.prepare("UPDATE emails SET category = 'notification' WHERE id = ?").bind(bulk).run();
     const { claimed } = await claimNow("token", [bulk]);
     await deliverClaimed(delivery({ unsubscribe: null }), "token", claimed);
     expect(sent).toEqual([]);
-    expect(await mailRow(db, bulk)).toMatchObject({
+    expect(await emailRow(db, bulk)).toMatchObject({
       status: "queued",
       attempts: 0,
       due_at: now + 60_000,

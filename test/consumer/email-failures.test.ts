@@ -9,7 +9,7 @@ import type { SyncRequest } from "../../shared/lib/circuit-breaker/rules/rpc.ts"
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
 import { eventually } from "../support/eventually.ts";
-import { doorbell, fakeQueue, mailRow, queueMail, type MailRow } from "../support/mails.ts";
+import { doorbell, fakeQueue, emailRow, queueEmail, type EmailRow } from "../support/mails.ts";
 import { startServer, type ScriptedServer } from "../support/scripted-client.ts";
 import type { HttpFault } from "../support/scripted-http.ts";
 import type { SmtpFault, SmtpPhase } from "../support/scripted-smtp.ts";
@@ -81,7 +81,7 @@ const outlivesItsLease = async ({ id, server, deliver }: World): Promise<string>
     Date.now(),
     Math.random,
   );
-  const { status } = await mailRow(env.DB, id);
+  const { status } = await emailRow(env.DB, id);
   if (isWaiting({ status })) {
     await makeDue(id);
     await deliver();
@@ -91,7 +91,7 @@ const outlivesItsLease = async ({ id, server, deliver }: World): Promise<string>
 };
 
 const smtpRows: Row[] = [
-  smtp("none", "takes every mail", []),
+  smtp("none", "takes every email", []),
   smtp("connect", "is not there", null),
   ...dropsOrHangs("connect", "connect"),
   smtp("connect", "drops the connection, the first time", [
@@ -207,7 +207,7 @@ const smtpRows: Row[] = [
   smtp("after the dot", "keeps it, sends bytes that never become a line", [
     { phase: "body", do: "babble", of: "bytes", keeps: true },
   ]),
-  smtp("after the dot", "keeps it, `250-more` for ever", [
+  smtp("after the dot", "keeps it, `250-more` without end", [
     { phase: "body", do: "babble", of: "continuation lines", keeps: true },
   ]),
   smtp("after the dot", "keeps it, sends bytes as fast as it can", [
@@ -274,7 +274,7 @@ const once = (does: string, fault: HttpFault, more: Partial<Row> = {}): Row =>
 const inTwoMinutes = new Date(Date.now() + 120_000).toUTCString();
 
 const httpRows: Row[] = [
-  http("none", "takes every mail", []),
+  http("none", "takes every email", []),
   http("connect", "is not there", null),
   http("request", "drops the connection, unread", [{ do: "drop", unread: true }]),
   http("request", "drops the connection, unread, the first time", [
@@ -364,7 +364,7 @@ const makeDue = (id: string): Promise<unknown> =>
 
 /** All that a mail knows of time is a day and an hour longer ago. */
 async function letADayPass(id: string): Promise<void> {
-  const row: object = await mailRow(env.DB, id);
+  const row: object = await emailRow(env.DB, id);
   const times = Object.keys(row).filter((name) => /_(at|until|after)$/.test(name));
   const shifted = times.map((name) => `${name} = ${name} - 90000000`).join(", ");
   await env.DB.prepare(`UPDATE emails SET ${shifted} WHERE id = ?`).bind(id).run();
@@ -377,7 +377,7 @@ async function letADayPass(id: string): Promise<void> {
 function waitOf({
   due_at: dueAt,
   updated_at: updatedAt,
-}: MailRow & { updated_at: number }): string {
+}: EmailRow & { updated_at: number }): string {
   const seconds = (dueAt - updatedAt) / 1_000;
   if (seconds > 0.7 && seconds <= 1.2) return "1 s";
   return seconds > 86_000 && seconds <= 86_400 ? "a day" : `${Math.round(seconds / 30) * 30} s`;
@@ -434,14 +434,14 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
     }),
     ...row.variables,
   };
-  const id = await queueMail(env.DB, Date.now(), { onUnknown: row.onUnknown });
+  const id = await queueEmail(env.DB, Date.now(), { onUnknown: row.onUnknown });
   const deliver = async (): Promise<void> => {
     const batch = createMessageBatch("luna-email", [
       { id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body: doorbell(id) },
     ]);
     await worker.queue(batch, bindings);
   };
-  const current = async () => (await mailRow(env.DB, id)) as MailRow & { updated_at: number };
+  const current = async () => (await emailRow(env.DB, id)) as EmailRow & { updated_at: number };
 
   const first: string[] = [];
   const world: World | null = server === null ? null : { id, server, deliver };

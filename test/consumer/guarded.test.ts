@@ -6,7 +6,7 @@ import { guardTransport } from "../../shared/email/transports/guarded.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
 import { eventually } from "../support/eventually.ts";
-import { outgoingMail as mail } from "../support/outgoing-mail.ts";
+import { outgoingEmail as mail } from "../support/outgoing-mail.ts";
 
 /** The transport behind a real breaker, with a server that answers as told. */
 

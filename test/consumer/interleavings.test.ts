@@ -3,14 +3,14 @@ import fc from "fast-check";
 import { expect, inject, it } from "vitest";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
-import type { Bury, Doorbell } from "../../shared/email/queue-messages.ts";
+import type { DeadLetterMessage, Notification } from "../../shared/email/queue-messages.ts";
 import type { EmailStatus } from "../../shared/email/rules/lifecycle.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import { transitions } from "../../shared/email/rules/transitions.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
 import { cancelEmail } from "../../shared/email/sql/cancel.ts";
 import { claim } from "../../shared/email/sql/claim.ts";
-import { bury, replay } from "../../shared/email/sql/dead-letters.ts";
+import { recordDeadLetters, replay } from "../../shared/email/sql/dead-letters.ts";
 import { takeFeedback } from "../../shared/email/sql/feedback.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
@@ -20,7 +20,7 @@ import {
   detail,
   fakeQueue,
   fakeTransport,
-  queueMail,
+  queueEmail,
   refused,
   refusedForGood,
 } from "../support/mails.ts";
@@ -146,7 +146,7 @@ class World {
     switch (command.do) {
       case "accept": {
         const { onUnknown, laterByMs } = command;
-        const id = await queueMail(this.db, this.now, {
+        const id = await queueEmail(this.db, this.now, {
           onUnknown,
           ...(laterByMs > 0 && { sendAt: this.now + laterByMs }),
         });
@@ -180,8 +180,10 @@ class World {
         this.deadLetters.sent.length = 0;
         return;
       case "bury": {
-        const burials = this.deadLetters.sent.splice(0).map(({ body }) => body as Bury);
-        await bury(
+        const burials = this.deadLetters.sent
+          .splice(0)
+          .map(({ body }) => body as DeadLetterMessage);
+        await recordDeadLetters(
           this.db,
           burials.map(({ emailId, generation }) => ({ id: emailId, generation })),
           7,
@@ -259,17 +261,16 @@ class World {
     cancels,
     open,
   }: Extract<Command, { do: "deliver" }>): Promise<void> {
-    const rung = this.doorbells.sent.slice(0, doorbells).map(({ body }) => body as Doorbell);
+    const rung = this.doorbells.sent.slice(0, doorbells).map(({ body }) => body as Notification);
     if (!again) this.doorbells.sent.splice(0, doorbells);
     const token = `token-${(this.#tokens += 1)}`;
-    const { claimed } = await claim(
-      this.db,
-      rung,
+    const { claimed } = await claim(this.db, {
+      notifications: rung,
       token,
-      this.now,
-      this.now + LEASE_MS,
-      this.setting.order.filter((name) => !(open as string[]).includes(name)),
-    );
+      now: this.now,
+      leaseExpiresAt: this.now + LEASE_MS,
+      open: this.setting.order.filter((name) => !(open as string[]).includes(name)),
+    });
     let calls = 0;
     const db = new Proxy(this.db, {
       get: (target, name) => {
@@ -414,10 +415,10 @@ it("whatever dies, stalls, repeats or is lost between accept and record: no mail
           ([, status]) => ![...left, "unknown", "dead", "cancelled"].includes(status),
         );
         expect(open).toEqual([]);
-        const unburied = await env.DB.prepare(
+        const missingDeadLetters = await env.DB.prepare(
           "SELECT id FROM emails WHERE status = 'dead' AND buried_at IS NULL",
         ).all();
-        expect(unburied.results).toEqual([]);
+        expect(missingDeadLetters.results).toEqual([]);
       },
     ),
     { numRuns: databaseRuns(inject("runs")), seed: inject("seed"), endOnFailure: false },

@@ -172,7 +172,7 @@ describe("a mail that another Worker puts on the queue", () => {
       produced({ ...mail, subject: "Other" }),
     ]);
     expect(deadLetters.sent.map(({ body }) => ("reason" in body ? body.reason : ""))).toEqual([
-      expect.stringContaining("an operator said so"),
+      expect.stringContaining("an operator suppressed the address"),
       expect.stringContaining("Idempotency-Key"),
     ]);
     expect(await mails()).toHaveLength(1);

@@ -1,12 +1,13 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { deliverClaimed, type Delivery } from "../../shared/email/delivery/deliver.ts";
+import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
+import type { Delivery } from "../../shared/email/delivery/ports.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
 import { cancelEmail } from "../../shared/email/sql/cancel.ts";
 import { claim, postpone } from "../../shared/email/sql/claim.ts";
-import { queueUp } from "../../shared/email/sql/pace.ts";
+import { reserveBacklog } from "../../shared/email/sql/pace.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
@@ -18,8 +19,8 @@ import {
   eventTypes,
   fakeQueue,
   fakeTransport,
-  mailRow,
-  queueMail,
+  emailRow,
+  queueEmail,
   refused,
   refusedForGood,
 } from "../support/mails.ts";
@@ -71,14 +72,13 @@ async function deliver(
   changes: Partial<Delivery> = {},
 ): Promise<void> {
   const name = `token-${(token += 1)}`;
-  const { claimed } = await claim(
-    db,
-    ids.map((id) => doorbell(id)),
-    name,
+  const { claimed } = await claim(db, {
+    notifications: ids.map((id) => doorbell(id)),
+    token: name,
     now,
-    now + LEASE_MS,
-    transports.map(({ name: to }) => to),
-  );
+    leaseExpiresAt: now + LEASE_MS,
+    open: transports.map(({ name: to }) => to),
+  });
   const delivery = {
     db,
     queue: doorbells.queue,
@@ -107,13 +107,13 @@ describe("a mail that its transport refuses", () => {
     ["for now", refused],
     ["for good", refusedForGood],
   ])("%s goes on to the next in the same attempt, and the timeline says so", async (_, answer) => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [answer]), transport("smtp", [accepted])]);
     expect(handOvers).toEqual([
       ["resend", id],
       ["smtp", id],
     ]);
-    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
     expect(await stored(id)).toMatchObject({ transport: "smtp" });
     expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sending", "sent"]);
     const { results } = await db
@@ -129,37 +129,37 @@ describe("a mail that its transport refuses", () => {
   });
 
   it("waits for the next one while its breaker is open, though this one refused it for good", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver(
       [id],
       [transport("resend", [refusedForGood]), transport("smtp", [accepted], reject)],
     );
-    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
   });
 
   it("is tried again later when all refuse it, at most 1 + 3 times in all", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     const both = [transport("resend", [refused]), transport("smtp", [refused])];
     for (let attempt = 0; attempt < 6; attempt += 1) {
       await deliver([id], both);
       now += HOUR_MS;
     }
     expect(handOvers).toHaveLength(8);
-    expect(await mailRow(db, id)).toMatchObject({ status: "dead", attempts: 4 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "dead", attempts: 4 });
   });
 
   it("does not count, or go out, twice when D1 loses the replies", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [refused]), transport("smtp", [accepted])], {
       db: losingReplies(db, 3),
     });
     expect(handOvers).toHaveLength(2);
-    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
     expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sending", "sent"]);
   });
 
   it("keeps its refusal when the sweeper took it back before it could go on, and goes to nobody else", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     const slow = fakeTransport(
       async () => {
         now += LEASE_MS;
@@ -171,12 +171,12 @@ describe("a mail that its transport refuses", () => {
     );
     await deliver([id], [slow, transport("resend", [accepted])]);
     expect(handOvers).toEqual([]);
-    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
     expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "unknown", "queued"]);
   });
 
   it("goes to the next at once while the first one's breaker is open", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [accepted], reject), transport("smtp", [accepted])]);
     expect(handOvers).toEqual([["smtp", id]]);
   });
@@ -189,7 +189,7 @@ it("a mail that found no turn at the next transport does not go back to the one 
     )
     .bind(now + 6_000)
     .run();
-  const ids = await Promise.all([1, 2, 3].map(() => queueMail(db, now)));
+  const ids = await Promise.all([1, 2, 3].map(() => queueEmail(db, now)));
   await deliver(ids, [
     transport("smtp", [refused]),
     transport("resend", [accepted], { everyMs: 200 }),
@@ -199,14 +199,14 @@ it("a mail that found no turn at the next transport does not go back to the one 
 
 describe("a mail whose fate is open", () => {
   it("never goes to another transport", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("smtp", [unclear]), transport("resend", [accepted])]);
     expect(handOvers).toEqual([["smtp", id]]);
-    expect((await mailRow(db, id)).status).toBe("unknown");
+    expect((await emailRow(db, id)).status).toBe("unknown");
   });
 
   it("stays with a provider that knows its key, which settles it", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     const resend = transport("resend", [
       unclear,
       unclear,
@@ -214,7 +214,7 @@ describe("a mail whose fate is open", () => {
     ]);
     const both = [resend, transport("smtp", [accepted])];
     await deliver([id], both);
-    expect(await mailRow(db, id)).toMatchObject({
+    expect(await emailRow(db, id)).toMatchObject({
       status: "pinned",
       attempts: 1,
       due_at: now + 1_000,
@@ -228,12 +228,12 @@ describe("a mail whose fate is open", () => {
       await deliver([id], both);
     }
     expect(handOvers.map(([name]) => name)).toEqual(["resend", "resend", "resend"]);
-    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 3 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent", attempts: 3 });
     expect(await stored(id)).toMatchObject({ pinned_until: null, provider_id: "re-1" });
   });
 
   it("is pinned from the moment at which it was handed over, however long the answer took", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     const slow = fakeTransport(
       async () => {
         now += 20_000;
@@ -246,12 +246,12 @@ describe("a mail whose fate is open", () => {
   });
 
   it("waits for that provider's breaker, though another transport would take it", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
     now += 1_000;
     await deliver([id], [transport("resend", [accepted], reject), transport("smtp", [accepted])]);
     expect(handOvers).toEqual([["resend", id]]);
-    expect(await mailRow(db, id)).toMatchObject({
+    expect(await emailRow(db, id)).toMatchObject({
       status: "pinned",
       attempts: 1,
       due_at: now + 30_000,
@@ -260,18 +260,18 @@ describe("a mail whose fate is open", () => {
   });
 
   it("is unknown once the provider has forgotten the key, without another hand-over", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
     now += 23 * HOUR_MS;
     await deliver([id], [transport("resend", [accepted])]);
     expect(handOvers).toHaveLength(1);
-    expect(await mailRow(db, id)).toMatchObject({ status: "unknown", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "unknown", attempts: 1 });
   });
 
   it.each(["sent", "queued", "dead"] as const)(
     "can be settled by an operator who does not wait for the provider: %s",
     async (status) => {
-      const id = await queueMail(db, now);
+      const id = await queueEmail(db, now);
       await deliver([id], [transport("resend", [unclear])]);
       expect(await resolveUnknown(db, id, status, now)).toMatchObject({
         status,
@@ -286,13 +286,13 @@ describe("a mail whose fate is open", () => {
   );
 
   it("cannot be cancelled as if it had not left", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
     expect(await cancelEmail(db, id, null, now)).toEqual({ cancelled: false, status: "pinned" });
   });
 
   it("is not called suppressed when its recipient was suppressed since", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
     await db
       .prepare(
@@ -302,12 +302,12 @@ describe("a mail whose fate is open", () => {
     now += 1_000;
     await deliver([id], [transport("resend", [accepted])]);
     expect(handOvers).toHaveLength(1);
-    expect((await mailRow(db, id)).status).toBe("unknown");
+    expect((await emailRow(db, id)).status).toBe("unknown");
     await db.prepare("DELETE FROM suppressions").run();
   });
 
   it("is pinned by the sweeper too, when whoever handed it over died", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     const dying = fakeTransport(
       async () => {
         now += LEASE_MS;
@@ -337,7 +337,7 @@ describe("a mail whose fate is open", () => {
 
 describe("while no transport takes mails", () => {
   it("a claimed batch is put back in one go, with one event each and no attempt", async () => {
-    const ids = await Promise.all(Array.from({ length: 12 }, () => queueMail(db, now)));
+    const ids = await Promise.all(Array.from({ length: 12 }, () => queueEmail(db, now)));
     let batches = 0;
     const counting = new Proxy(db, {
       get: (target, name) => {
@@ -348,7 +348,7 @@ describe("while no transport takes mails", () => {
     await deliver(ids, [transport("smtp", [accepted], reject)], { db: counting });
     expect(batches).toBe(1);
     for (const id of ids) {
-      expect(await mailRow(db, id)).toMatchObject({
+      expect(await emailRow(db, id)).toMatchObject({
         status: "queued",
         attempts: 0,
         due_at: now + 30_000,
@@ -362,14 +362,14 @@ describe("while no transport takes mails", () => {
 
 describe("a transport with a rate", () => {
   it("gets its mails one after another, at that rate", async () => {
-    const ids = await Promise.all(Array.from({ length: 5 }, () => queueMail(db, now)));
+    const ids = await Promise.all(Array.from({ length: 5 }, () => queueEmail(db, now)));
     await deliver(ids, [transport("resend", [accepted], { everyMs: 200 })]);
     expect(handOvers).toHaveLength(5);
     expect(slept.toSorted((one, two) => one - two)).toEqual([200, 400, 600, 800]);
   });
 
   it("shares it with the whole fleet: what finds no turn within five seconds is put back for its own", async () => {
-    const ids = await Promise.all(Array.from({ length: 40 }, () => queueMail(db, now)));
+    const ids = await Promise.all(Array.from({ length: 40 }, () => queueEmail(db, now)));
     await deliver(ids.slice(0, 30), [transport("resend", [accepted], { everyMs: 200 })]);
     expect(handOvers).toHaveLength(30);
     await deliver(ids.slice(30), [
@@ -389,20 +389,20 @@ describe("a transport with a rate", () => {
   });
 
   it("takes no second turn when D1 loses the reply of the first", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [accepted], { everyMs: 200 })], {
       db: losingReplies(db, 2),
     });
     expect(await db.prepare("SELECT free_at FROM transport_pace").first("free_at")).toBe(now + 200);
-    expect(await mailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
   });
 });
 
 it("connections are closed when a group does not need them, and at the end of a batch, whatever happened in it", async () => {
   let closed = 0;
   const closing = { close: () => void (closed += 1) };
-  await deliver([await queueMail(db, now)], [transport("smtp", [accepted], closing)]);
-  await deliver([await queueMail(db, now)], [transport("smtp", [accepted], closing)], {
+  await deliver([await queueEmail(db, now)], [transport("smtp", [accepted], closing)]);
+  await deliver([await queueEmail(db, now)], [transport("smtp", [accepted], closing)], {
     db: losingReplies(db, 100),
   });
   expect(closed).toBe(3);
@@ -418,15 +418,15 @@ describe("a rate", () => {
       )
       .bind(now + 6_000)
       .run();
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("smtp", [refusedForGood]), rated()]);
-    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
     expect(handOvers).toEqual([["smtp", id]]);
   });
 
   it("lets a backlog wait in line: each mail of a thousand is claimed two or three times, however many consumers there are", async () => {
     const ids: string[] = [];
-    for (let n = 0; n < 1_000; n += 1) ids.push(await queueMail(db, now));
+    for (let n = 0; n < 1_000; n += 1) ids.push(await queueEmail(db, now));
     const dueNow = async (): Promise<string[]> =>
       (
         await db
@@ -454,7 +454,7 @@ describe("a rate", () => {
   });
 
   it("counts a mail's own place among those of its transport", async () => {
-    const ids = await Promise.all(Array.from({ length: 5 }, () => queueMail(db, now)));
+    const ids = await Promise.all(Array.from({ length: 5 }, () => queueEmail(db, now)));
     const last = ids.toSorted().at(-1);
     await db
       .prepare(
@@ -469,11 +469,11 @@ describe("a rate", () => {
 
   it("is not stopped by a clock that was an hour ahead", async () => {
     now += HOUR_MS;
-    await deliver([await queueMail(db, now)], [rated()]);
+    await deliver([await queueEmail(db, now)], [rated()]);
     now -= HOUR_MS;
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [rated()]);
-    expect((await mailRow(db, id)).status).toBe("sent");
+    expect((await emailRow(db, id)).status).toBe("sent");
   });
 
   it("does not send a backlog behind a turn that a clock an hour ahead took", async () => {
@@ -483,25 +483,32 @@ describe("a rate", () => {
       )
       .bind(now + HOUR_MS)
       .run();
-    expect(await queueUp(db, "resend", 1_000, now)).toBe(now);
+    expect(await reserveBacklog(db, "resend", 1_000, now)).toBe(now);
   });
 
   it("does not save up turns that nobody took", async () => {
-    await deliver([await queueMail(db, now)], [rated()]);
+    await deliver([await queueEmail(db, now)], [rated()]);
     now += HOUR_MS;
-    await deliver(await Promise.all([queueMail(db, now), queueMail(db, now)]), [rated()]);
+    await deliver(await Promise.all([queueEmail(db, now), queueEmail(db, now)]), [rated()]);
     expect(slept).toEqual([200]);
   });
 });
 
 describe("doorbells", () => {
   it("of a mail that waits for a breaker do not become more, though the queue is a minute late each time", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     let ringing = 1;
     for (let cycle = 0; cycle < 10; cycle += 1) {
       let again = 0;
       for (let n = 0; n < ringing; n += 1)
-        again += (await postpone(db, [doorbell(id)], now + 30_000, "{}", now)).length;
+        again += (
+          await postpone(db, {
+            notifications: [doorbell(id)],
+            until: now + 30_000,
+            detail: "{}",
+            now,
+          })
+        ).length;
       now += 91_000;
       doorbells = fakeQueue();
       await sweepOutbox(
@@ -523,7 +530,7 @@ describe("doorbells", () => {
 
 describe("the release before this one, beside it or after a rollback,", () => {
   it("never sends what is pinned", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
     now += 1_000;
     expect(
@@ -532,7 +539,7 @@ describe("the release before this one, beside it or after a rollback,", () => {
   });
 
   it("hands a mail to SMTP that this one may pin to nobody", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [refused])]);
     now += 1_000;
     const { claimed } = await previous.claim(db, [doorbell(id)], "previous", now, now + LEASE_MS);
@@ -543,6 +550,6 @@ describe("the release before this one, beside it or after a rollback,", () => {
       now,
       () => 0.5,
     );
-    expect((await mailRow(db, id)).status).toBe("unknown");
+    expect((await emailRow(db, id)).status).toBe("unknown");
   });
 });

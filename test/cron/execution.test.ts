@@ -16,7 +16,7 @@ let ids = 0;
 let ran: string[] = [];
 const scheduler = (changes: Partial<Scheduler<null>> = {}): Scheduler<null> => ({
   db,
-  given: null,
+  context: null,
   clock,
   newId: () => `id-${(ids += 1)}`,
   ...changes,
@@ -51,13 +51,14 @@ const runs = async () =>
   (
     await db
       .prepare(
-        "SELECT task, scheduled_at AS slot, status, missed_count AS missed FROM task_runs ORDER BY scheduled_at, task, status",
+        `SELECT task, scheduled_at AS slot, status, missed_count AS missed
+         FROM task_runs ORDER BY scheduled_at, task, status`,
       )
       .all()
   ).results;
 
 describe("a trigger", () => {
-  it("runs what is due, once per slot, however many triggers come at the same moment", async () => {
+  it("runs each due slot once, however many triggers come at the same moment", async () => {
     const tasks = [task("one"), task("two"), task("later", { cron: "0 12 * * *" })];
     const summaries = await Promise.all(
       Array.from({ length: 10 }, () => runDue(scheduler(), tasks)),
@@ -71,7 +72,7 @@ describe("a trigger", () => {
     expect(await runDue(scheduler(), tasks)).toMatchObject({ total: 0, results: [] });
   });
 
-  it("answers with a summary, and one failure stops no other", async () => {
+  it("returns a summary, and a failed task does not stop the others", async () => {
     const failing = task("bad", { run: () => Promise.reject(new Error("it broke")) });
     const summary = await runDue(scheduler(), [failing, task("good")]);
     expect(summary).toMatchObject({ total: 2, successful: 1, failed: 1, startedAt: start });
@@ -96,7 +97,7 @@ describe("a trigger", () => {
     ]);
   });
 
-  it("after an outage runs the latest slot, and the others stand in the history as missed", async () => {
+  it("after an outage runs the latest slot and records the others as missed", async () => {
     await runDue(scheduler(), [task("one")]);
     await clock.advance(10 * MINUTE_MS);
     await runDue(scheduler(), [task("one")]);
@@ -108,7 +109,7 @@ describe("a trigger", () => {
     ]);
   });
 
-  it("finds no past to make up for in a task that is new, but the slot that it came for", async () => {
+  it("backfills nothing for a new task, except the slot of its own minute", async () => {
     await runDue(scheduler(), [
       task("daily", { cron: "0 9 * * *" }),
       task("gone by", { cron: "30 8 * * *" }),
@@ -118,7 +119,7 @@ describe("a trigger", () => {
 });
 
 describe("after a deployment", () => {
-  it("a task that is gone has missed what it owed, and one that comes back starts anew", async () => {
+  it("a removed task has missed its slots, and backfills none when it comes back", async () => {
     await runDue(scheduler(), [task("one"), task("two")]);
     await clock.advance(3 * MINUTE_MS);
     const [gone] = await Promise.all([1, 2, 3].map(() => runDue(scheduler(), [task("two")])));
@@ -136,7 +137,7 @@ describe("after a deployment", () => {
     ]);
   });
 
-  it("a task has its new schedule from then on, while two releases trigger by turns each slot is run once", async () => {
+  it("two releases that trigger by turns run each slot of a task once", async () => {
     const [older, newer] = [[task("one", { cron: "*/2 * * * *" })], [task("one")]];
     for (let minute = 0; minute < 6; minute += 1) {
       await Promise.all([
@@ -149,7 +150,7 @@ describe("after a deployment", () => {
     expect((await runs()).every(({ status }) => status === "success")).toBe(true);
   });
 
-  it("to a release that writes its schedule down, a state of the one before it means the same schedule", async () => {
+  it("a state stored without a schedule continues the registered one", async () => {
     await db
       .prepare("INSERT INTO task_states (task, last_slot, first_seen_at) VALUES ('one', ?1, 0)")
       .bind(start - 2 * MINUTE_MS)
@@ -162,8 +163,8 @@ describe("after a deployment", () => {
   });
 });
 
-describe("a slot that comes while the run before it goes on", () => {
-  it("is skipped, and says so; where the task allows it both run", async () => {
+describe("a slot that comes while an earlier run is running", () => {
+  it("is recorded as skipped; where the task allows overlap, both run", async () => {
     let end: () => void = () => undefined;
     const slow = (name: string, overlap: "skip" | "allow") =>
       task(name, {
@@ -202,12 +203,12 @@ describe("a slot that comes while the run before it goes on", () => {
     ]);
   });
 
-  it("is run again once the one that died has been abandoned: it never blocks the task", async () => {
+  it("is run once the lease of a run that died has expired", async () => {
     const dying = task("dies", { run: () => new Promise(() => undefined) });
     void runDue(scheduler(), [dying]);
     await vitestUntil(async () => (await runs()).length === 1);
     await clock.advance(0);
-    // The process is gone: nobody records anything. Its lease is the timeout and a minute.
+    // The process has died, so nothing is recorded. The lease is the timeout plus a minute.
     await clock.advance(MINUTE_MS + 29_999);
     await db
       .prepare("UPDATE task_runs SET status = 'running', lease_expires_at = ?1, ended_at = NULL")
@@ -229,7 +230,7 @@ async function vitestUntil(condition: () => boolean | Promise<boolean>): Promise
 }
 
 describe("a run", () => {
-  it("that is over its time has failed, and what it answers later is not believed", async () => {
+  it("that times out has failed, and its late result is ignored", async () => {
     let answer: (result: Record<string, number>) => void = () => undefined;
     const late = task("late", { run: () => new Promise((resolve) => (answer = resolve)) });
     const execution = runDue(scheduler(), [late]);
@@ -244,14 +245,14 @@ describe("a run", () => {
     expect((await runs()).map(({ status }) => status)).toEqual(["failure"]);
   });
 
-  it("runs and stands in the history once although D1 loses every other reply", async () => {
+  it("runs and is recorded once although D1 loses every other reply", async () => {
     await runDue(scheduler({ db: losingReplies(db, 1) }), [task("one")]).catch(() => undefined);
     await runDue(scheduler(), [task("one")]);
     expect(ran).toEqual(["one"]);
     expect(await runs()).toEqual([{ task: "one", slot: start, status: "success", missed: null }]);
   });
 
-  it("goes on being recorded until D1 answers, and D1 that never answers keeps nobody waiting for ever", async () => {
+  it("is recorded by a retry when one call to D1 never replies", async () => {
     let calls = 0;
     const hanging = {
       prepare: db.prepare.bind(db),
@@ -266,7 +267,7 @@ describe("a run", () => {
     expect(await runs()).toMatchObject([{ status: "success" }]);
   });
 
-  it("that was found abandoned stays so, whatever it says later", async () => {
+  it("that was failed as abandoned stays failed when it succeeds later", async () => {
     let finish: () => void = () => undefined;
     const execution = runDue(scheduler(), [
       task("one", { run: () => new Promise((resolve) => (finish = () => resolve({ done: 1 }))) }),
@@ -278,14 +279,14 @@ describe("a run", () => {
     expect(await runs()).toMatchObject([{ status: "failure" }]);
   });
 
-  it("of an operator begins although the reply to that is lost", async () => {
+  it("of an operator begins although D1's reply is lost", async () => {
     expect(
       await runNow(scheduler({ db: losingReplies(db, 1) }), task("one"), "operator", 1),
     ).toMatchObject({ status: "success" });
     expect(await runs()).toMatchObject([{ status: "success" }]);
   });
 
-  it("whose result or error cannot be written down has failed, and stops no other", async () => {
+  it("whose result or error cannot be serialized has failed, and stops no other", async () => {
     const odd = new Error("x");
     Object.defineProperty(odd, "message", { value: { not: "text" } });
     const tasks = [
@@ -296,7 +297,7 @@ describe("a run", () => {
     expect(await runDue(scheduler(), tasks)).toMatchObject({ successful: 1, failed: 2 });
   });
 
-  it("comes again although a clock that was ahead has moved its task into the future, and no slot that it ran then is run again", async () => {
+  it("is due again after a clock was ahead, and no slot that ran then is run twice", async () => {
     await runDue(scheduler(), [task("one")]);
     await db
       .prepare("UPDATE task_states SET last_slot = ?1")
@@ -304,7 +305,9 @@ describe("a run", () => {
       .run();
     await db
       .prepare(
-        "INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at) SELECT 'ahead', execution_id, 'one', 'cron', ?1, 'success', 0 FROM task_executions",
+        `INSERT INTO task_runs
+           (run_id, execution_id, task, trigger, scheduled_at, status, started_at)
+         SELECT 'ahead', execution_id, 'one', 'cron', ?1, 'success', 0 FROM task_executions`,
       )
       .bind(start + 2 * MINUTE_MS)
       .run();
@@ -332,7 +335,7 @@ describe("a run", () => {
     expect(ran).toEqual(["one"]);
   });
 
-  it("can be asked for by an operator, and then says how it ended and leaves the schedule alone", async () => {
+  it("on an operator's request returns its outcome and leaves the schedule alone", async () => {
     const daily = task("daily", { cron: "0 12 * * *" });
     expect(await runNow(scheduler(), daily, "operator", 1)).toMatchObject({
       task: "daily",
@@ -354,7 +357,7 @@ describe("a run", () => {
   });
 });
 
-it("while D1 is down nothing runs, and the slot is run or missed when it is back", async () => {
+it("while D1 is down nothing runs", async () => {
   const down = {
     prepare: db.prepare.bind(db),
     batch: () => Promise.reject(new Error("D1_ERROR: Network connection lost.")),
@@ -365,7 +368,7 @@ it("while D1 is down nothing runs, and the slot is run or missed when it is back
   expect(ran).toEqual([]);
 });
 
-it("the history forgets what is old, with its runs, a page at a time", async () => {
+it("old executions are deleted with their runs, a page at a time", async () => {
   for (let n = 0; n < 5; n += 1) {
     await runDue(scheduler(), [task("one")]);
     await clock.advance(MINUTE_MS);

@@ -99,7 +99,7 @@ describe("the sweep of purges", () => {
   it("is a scheduled task", async () => {
     await intend("a", ["user:task"]);
     const context = {
-      given: env,
+      context: env,
       trigger: "cron" as const,
       signal: new AbortController().signal,
       waitUntil: () => undefined,

@@ -1,16 +1,16 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { claim } from "../../shared/email/sql/claim.ts";
-import { mailsToRing, recordRings } from "../../shared/email/sql/emails.ts";
 import { expiredLeases, settleExpired } from "../../shared/email/sql/expiry.ts";
+import { emailsToNotify, recordNotifications } from "../../shared/email/sql/notifications.ts";
 import { sweepOutbox, type Sweep } from "../../shared/email/sweep.ts";
 import {
   detail,
   doorbell,
   fakeQueue,
-  mailRow,
+  emailRow,
   markSending,
-  queueMail,
+  queueEmail,
   record,
 } from "../support/mails.ts";
 
@@ -48,14 +48,14 @@ const sweep = (now: number, changes: Partial<Sweep> = {}) => {
 
 describe("the sweeper rings", () => {
   it("for a mail whose doorbell was lost, once a minute has passed", async () => {
-    const id = await queueMail(db, start);
+    const id = await queueEmail(db, start);
     expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ rung: 0 });
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ rung: 1 });
     expect(doorbells.sent).toEqual([{ body: doorbell(id) }]);
   });
 
   it("less and less often for a backlog that nobody takes: after 1, 2, 4, 8, 16 minutes", async () => {
-    await queueMail(db, start);
+    await queueEmail(db, start);
     const rungAt: number[] = [];
     for (let minute = 0; minute <= 40; minute += 1) {
       if ((await sweep(start + minute * MINUTE_MS)).rung > 0) rungAt.push(minute);
@@ -64,8 +64,8 @@ describe("the sweeper rings", () => {
   });
 
   it("for everything that is due when an operator asks, however often it was rung for", async () => {
-    await queueMail(db, start);
-    await queueMail(db, start + MINUTE_MS);
+    await queueEmail(db, start);
+    await queueEmail(db, start + MINUTE_MS);
     expect(await sweep(start + 1, { everything: true })).toMatchObject({ rung: 1 });
     expect(await sweep(start + 2, { everything: true })).toMatchObject({ rung: 1 });
   });
@@ -86,7 +86,7 @@ describe("the sweeper rings", () => {
   });
 
   it("again next time for mails whose doorbells it could not ring", async () => {
-    await queueMail(db, start);
+    await queueEmail(db, start);
     await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow(
       "the queue is down",
     );
@@ -100,8 +100,14 @@ describe("the sweeper reclaims", () => {
     sending: boolean,
     onUnknown: "hold" | "resend" = "hold",
   ): Promise<string> {
-    const id = await queueMail(db, now, { onUnknown });
-    await claim(db, [doorbell(id)], id, now, now + MINUTE_MS, ["smtp"]);
+    const id = await queueEmail(db, now, { onUnknown });
+    await claim(db, {
+      notifications: [doorbell(id)],
+      token: id,
+      now,
+      leaseExpiresAt: now + MINUTE_MS,
+      open: ["smtp"],
+    });
     if (sending) await markSending(db, id, [id], now, now + MINUTE_MS);
     return id;
   }
@@ -115,7 +121,7 @@ describe("the sweeper reclaims", () => {
   it("a claimed mail, which has not left, and rings for it at once", async () => {
     const id = await leased(start, false);
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 0, rung: 1 });
-    expect(await mailRow(db, id)).toMatchObject({
+    expect(await emailRow(db, id)).toMatchObject({
       status: "queued",
       attempts: 0,
       lease_token: null,
@@ -126,13 +132,13 @@ describe("the sweeper reclaims", () => {
     const held = await leased(start, true);
     const resent = await leased(start, true, "resend");
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 1 });
-    expect(await mailRow(db, held)).toMatchObject({ status: "unknown", attempts: 1 });
-    expect(await mailRow(db, resent)).toMatchObject({ status: "queued", attempts: 1 });
+    expect(await emailRow(db, held)).toMatchObject({ status: "unknown", attempts: 1 });
+    expect(await emailRow(db, resent)).toMatchObject({ status: "queued", attempts: 1 });
   });
 
   it("a pinned mail once its provider has forgotten the key: unknown, or dead where its sender wants it replayed", async () => {
     const pin = async (onUnknown: "hold" | "resend", until: number): Promise<string> => {
-      const id = await queueMail(db, start, { onUnknown });
+      const id = await queueEmail(db, start, { onUnknown });
       await db
         .prepare(
           "UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2, attempts = 9 WHERE id = ?1",
@@ -147,9 +153,9 @@ describe("the sweeper reclaims", () => {
       await pin("hold", start + 1),
     ];
     expect(await sweep(start)).toMatchObject({ unknown: 1 });
-    expect(await mailRow(db, held)).toMatchObject({ status: "unknown", attempts: 9 });
-    expect(await mailRow(db, resent)).toMatchObject({ status: "dead" });
-    expect(await mailRow(db, open)).toMatchObject({ status: "pinned" });
+    expect(await emailRow(db, held)).toMatchObject({ status: "unknown", attempts: 9 });
+    expect(await emailRow(db, resent)).toMatchObject({ status: "dead" });
+    expect(await emailRow(db, open)).toMatchObject({ status: "pinned" });
   });
 
   it("nothing whose lease was renewed after the sweep had read it", async () => {
@@ -163,7 +169,7 @@ describe("the sweeper reclaims", () => {
       now,
     );
     expect(seen).toMatchObject({ id, status: "claimed" });
-    expect(await mailRow(db, id)).toMatchObject({ status: "sending", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "sending", attempts: 1 });
   });
 
   it("once, when two sweeps run at the same moment", async () => {
@@ -178,11 +184,17 @@ describe("the sweeper reclaims", () => {
 });
 
 it("the sweeper sends a dead mail to be buried again when its burial was lost, and goes on although another step fails", async () => {
-  const id = await queueMail(db, start);
-  await claim(db, [doorbell(id)], id, start, start + MINUTE_MS, ["smtp"]);
+  const id = await queueEmail(db, start);
+  await claim(db, {
+    notifications: [doorbell(id)],
+    token: id,
+    now: start,
+    leaseExpiresAt: start + MINUTE_MS,
+    open: ["smtp"],
+  });
   await markSending(db, id, [id], start, start + MINUTE_MS);
   await record(db, id, id, { status: "dead", attempts: 1, reason: "permanent" }, start);
-  await queueMail(db, start);
+  await queueEmail(db, start);
 
   expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ buried: 0 });
   await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow(
@@ -205,13 +217,19 @@ it("the sweeper sends burials less and less often, so that none of many starves"
 });
 
 it("the sweeper leaves the time of a mail alone that moved on after it was read", async () => {
-  const id = await queueMail(db, start);
+  const id = await queueEmail(db, start);
   const now = start + MINUTE_MS;
-  const read = await mailsToRing(db, now, 10);
-  await claim(db, [doorbell(id)], id, now, now + MINUTE_MS, ["smtp"]);
+  const read = await emailsToNotify(db, now, 10);
+  await claim(db, {
+    notifications: [doorbell(id)],
+    token: id,
+    now,
+    leaseExpiresAt: now + MINUTE_MS,
+    open: ["smtp"],
+  });
   await markSending(db, id, [id], now, now + MINUTE_MS);
   const later = now + 3_600_000;
   await record(db, id, id, { status: "queued", attempts: 1, dueAt: later }, now);
-  await recordRings(db, read, now);
-  expect(await mailRow(db, id)).toMatchObject({ rings: 0, ring_after: later + MINUTE_MS });
+  await recordNotifications(db, read, now);
+  expect(await emailRow(db, id)).toMatchObject({ rings: 0, ring_after: later + MINUTE_MS });
 });

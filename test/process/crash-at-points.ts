@@ -33,12 +33,12 @@ const killedBefore = new Map([
   ["sweep: after the reclaim", "hand-over: connected"],
   ["sweep: before the promotion", "claim: after the batch"],
   ["sweep: after the promotion", "claim: after the ack"],
-  ["sweep: before the doorbells", "hand-over: MAIL"],
-  ["sweep: after the doorbells", "hand-over: RCPT"],
-  ["sweep: before the rings are noted", "hand-over: DATA"],
-  ["sweep: after the rings are noted", "hand-over: after the dot"],
-  ["sweep: before the dead letters", "retry: before the doorbell"],
-  ["sweep: after the dead letters", "retry: after the doorbell"],
+  ["sweep: before the notifications", "hand-over: MAIL"],
+  ["sweep: after the notifications", "hand-over: RCPT"],
+  ["sweep: before the notifications are noted", "hand-over: DATA"],
+  ["sweep: after the notifications are noted", "hand-over: after the dot"],
+  ["sweep: before the dead letters", "retry: before the notification"],
+  ["sweep: after the dead letters", "retry: after the notification"],
 ]);
 
 /**
@@ -46,10 +46,10 @@ const killedBefore = new Map([
  * copy, or none.
  */
 const notBefore = new Map([
-  ["accept: before the batch", "accept: before the doorbell"],
+  ["accept: before the batch", "accept: before the notification"],
   ["claim: before the batch", "claim: after the ack"],
   ["record: before the batch", "delivery: before the batch ends"],
-  ["bury: before the record", "bury: after the ack"],
+  ["dead letter: before the record", "dead letter: after the ack"],
 ]);
 /** A run that is killed at `first`, and the one after it at `again`. */
 export type Crash = { first: string; again: string | null; where: string };
@@ -68,7 +68,7 @@ export const crashes: readonly Crash[] = points
  * afterwards depends on who was faster.
  */
 function heldAt(point: string): RegExp {
-  if (isSweep(point)) return /^(claim|bury):/;
+  if (isSweep(point)) return /^(claim|dead letter):/;
   return point.startsWith("hand-over:") ? /^record/ : /^(?!)/;
 }
 
@@ -131,7 +131,7 @@ let round = 0;
  */
 function newRound(first: string) {
   round += 1;
-  const goodOnes = /^(record|retry|bury|delivery):/.test(first)
+  const goodOnes = /^(record|retry|dead letter|delivery):/.test(first)
     ? ["good0", "good1"]
     : ["good0", "good1", "good2", "good3", "good4"];
   const recipients = ["never", "later", ...goodOnes].map(
@@ -240,8 +240,8 @@ async function survives(crash: Crash): Promise<void> {
 
   // A queue that outlived the crash delivers again whatever was not acknowledged.
   const last = { id: `end-of-${mine.key}`, generation: 1 };
-  const again = ["delivery: before the batch ends", "bury: before the batch ends"].map((point) =>
-    crashPoints.next(point, last.id),
+  const again = ["delivery: before the batch ends", "dead letter: before the batch ends"].map(
+    (point) => crashPoints.next(point, last.id),
   );
   await luna.redeliver([...settled, last]);
   await Promise.all(again);

@@ -2,7 +2,7 @@ import type { QueueMessage } from "../../shared/email/queue-messages.ts";
 import type { Settlement } from "../../shared/email/rules/lifecycle.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
-import { advance } from "../../shared/email/sql/delivery.ts";
+import { recordAndMarkSending } from "../../shared/email/sql/delivery.ts";
 import { insertEmail } from "../../shared/email/sql/emails.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 
@@ -31,7 +31,7 @@ export function fakeTransport(
 
 let next = 0;
 
-export async function queueMail(
+export async function queueEmail(
   db: D1Database,
   now: number,
   fields: { onUnknown?: "hold" | "resend"; sendAt?: number } = {},
@@ -62,7 +62,14 @@ export async function markSending(
   transport: TransportName = "smtp",
 ): Promise<void> {
   const marks = ids.map((id) => ({ id, transport, failover: null }));
-  await advance(db, token, [], marks, [], now, leaseExpiresAt);
+  await recordAndMarkSending(db, {
+    token,
+    settled: [],
+    marks,
+    reservations: [],
+    now,
+    leaseExpiresAt,
+  });
 }
 
 /** Records what became of a mail under its lease. */
@@ -74,10 +81,18 @@ export async function record(
   now: number,
   generation = 1,
 ): Promise<void> {
-  await advance(db, token, [{ id, generation, settlement, detail }], [], [], now, now);
+  const settled = [{ id, generation, settlement, detail }];
+  await recordAndMarkSending(db, {
+    token,
+    settled,
+    marks: [],
+    reservations: [],
+    now,
+    leaseExpiresAt: now,
+  });
 }
 
-export type MailRow = {
+export type EmailRow = {
   status: string;
   attempts: number;
   generation: number;
@@ -90,8 +105,8 @@ export type MailRow = {
   buried_at: number | null;
 };
 
-export async function mailRow(db: D1Database, id: string): Promise<MailRow> {
-  const row = await db.prepare("SELECT * FROM emails WHERE id = ?").bind(id).first<MailRow>();
+export async function emailRow(db: D1Database, id: string): Promise<EmailRow> {
+  const row = await db.prepare("SELECT * FROM emails WHERE id = ?").bind(id).first<EmailRow>();
   if (row === null) throw new Error(`no mail ${id}`);
   return row;
 }

@@ -1,7 +1,7 @@
-import type { OutgoingMail } from "../../shared/email/transports/transport.ts";
+import type { OutgoingEmail } from "../../shared/email/transports/transport.ts";
 
 /** A mail as a transport gets it. */
-export const outgoingMail: OutgoingMail = {
+export const outgoingEmail: OutgoingEmail = {
   messageId: "<m1@luna.example>",
   id: "m1",
   generation: 2,

@@ -1,4 +1,4 @@
-import type { Doorbell } from "../../shared/email/queue-messages.ts";
+import type { Notification } from "../../shared/email/queue-messages.ts";
 
 /**
  * How the release before several transports claimed mails and marked them, frozen: it runs beside
@@ -7,7 +7,7 @@ import type { Doorbell } from "../../shared/email/queue-messages.ts";
 
 export async function claim(
   db: D1Database,
-  doorbells: Doorbell[],
+  doorbells: Notification[],
   token: string,
   now: number,
   leaseExpiresAt: number,

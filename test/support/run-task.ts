@@ -11,7 +11,7 @@ export async function runTask(
   const task = tasks.find((one) => one.name === name);
   if (task === undefined) throw new Error(`no task ${name}`);
   return await task.run({
-    given: { ...env, ...changes },
+    context: { ...env, ...changes },
     trigger: "cron",
     signal,
     waitUntil: () => undefined,

@@ -5,19 +5,16 @@ import type { ApiEnv } from "../env.ts";
 
 const MAX_RETRIES = 3;
 
-/** A write that depends on what was read before it. */
+/** A write that depends on facts read before it. */
 export type Decision<Facts, Value> = {
   read: () => Promise<Facts>;
-  /** The rule. */
+  /** The rule: why the write is refused, or null. */
   whyNot: (facts: Facts) => Failure | null;
-  /** Takes place only if the facts are still so; null if they are not, and nothing was written. */
+  /** Writes only if the facts have not changed; null if they have, and nothing was written. */
   write: (facts: Facts) => Promise<Result<Value | null, Failure>>;
 };
 
-/**
- * Reads, decides, and writes what was decided: anew if others changed meanwhile what it was decided
- * over.
- */
+/** Reads facts, decides and writes. Repeats if others changed the facts in between. */
 export async function decide<Facts, Value>(
   env: ApiEnv,
   { read, whyNot, write }: Decision<Facts, Value>,
@@ -33,6 +30,7 @@ export async function decide<Facts, Value>(
   }
   return fail({
     tag: "wrong-state",
-    detail: "Others changed the same at the same moment. Nothing was written: try again.",
+    detail:
+      "Other requests changed the same data at the same time. Nothing was written: try again.",
   });
 }

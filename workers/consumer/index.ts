@@ -2,7 +2,7 @@ import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { counters } from "../../shared/telemetry/counters.ts";
 import { reportSoon, setWorkerName } from "../../shared/telemetry/isolate.ts";
 import type { ConsumerEnv } from "../env.ts";
-import { buryBatch } from "./bury.ts";
+import { deadLetterBatch } from "./dead-letter.ts";
 import { deliverBatch } from "./deliver.ts";
 
 /**
@@ -11,7 +11,7 @@ import { deliverBatch } from "./deliver.ts";
  */
 const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promise<void>> = {
   "-email": deliverBatch,
-  "-email-dlq": buryBatch,
+  "-email-dlq": deadLetterBatch,
 };
 
 setWorkerName("consumer");

@@ -1,8 +1,9 @@
 import { describeError, log } from "../../lib/worker/log.ts";
 import { parseMailbox } from "../rules/address.ts";
 import type { AttemptDetail, Outcome } from "../rules/outcome.ts";
-import type { MailInHandOver } from "../sql/delivery.ts";
-import type { Attachment, GuardedTransport, OutgoingMail } from "../transports/transport.ts";
+import { fromJson } from "../sql/columns.ts";
+import type { EmailInHandOver } from "../sql/delivery.ts";
+import type { GuardedTransport, OutgoingEmail } from "../transports/transport.ts";
 import { offersUnsubscribe, unsubscribeUrl, type UnsubscribeSettings } from "../unsubscribe.ts";
 
 /**
@@ -13,11 +14,11 @@ import { offersUnsubscribe, unsubscribeUrl, type UnsubscribeSettings } from "../
  */
 export async function handOver(
   transport: GuardedTransport,
-  mail: MailInHandOver,
+  mail: EmailInHandOver,
   unsubscribe: UnsubscribeSettings | null,
   now: number,
 ): Promise<Outcome> {
-  const outcome = await attempt(transport, mail, unsubscribe, now);
+  const outcome = await send(transport, mail, unsubscribe, now);
   log(outcome.kind === "accepted" ? "info" : "warn", "email.attempt", {
     emailId: mail.id,
     ...(mail.traceId !== null && { traceId: mail.traceId }),
@@ -31,15 +32,15 @@ export async function handOver(
   return outcome;
 }
 
-async function attempt(
+async function send(
   transport: GuardedTransport,
-  mail: MailInHandOver,
+  mail: EmailInHandOver,
   unsubscribe: UnsubscribeSettings | null,
   now: number,
 ): Promise<Outcome> {
   if (mail.leaseExpiresAt - now < transport.deadlineMs)
     return { kind: "deferred", detail: leaseTooShort };
-  let message: OutgoingMail;
+  let message: OutgoingEmail;
   try {
     const url =
       unsubscribe !== null && offersUnsubscribe(mail.category)
@@ -71,7 +72,7 @@ const leaseTooShort: AttemptDetail = {
   text: "too little of the lease was left to begin",
 };
 
-function outgoing(mail: MailInHandOver, link: string | null): OutgoingMail {
+function outgoing(mail: EmailInHandOver, link: string | null): OutgoingEmail {
   const from = parseMailbox(mail.from);
   const domain = from.address.slice(from.address.indexOf("@") + 1);
   return {
@@ -85,7 +86,7 @@ function outgoing(mail: MailInHandOver, link: string | null): OutgoingMail {
     subject: mail.subject,
     html: mail.html,
     text: mail.text,
-    attachments: mail.attachments === null ? [] : (JSON.parse(mail.attachments) as Attachment[]),
+    attachments: mail.attachments === null ? [] : fromJson(mail.attachments),
     unsubscribeUrl: link,
   };
 }

@@ -160,7 +160,7 @@ function afterRefusal(
   random: number,
 ): Settlement {
   return transient
-    ? retryOrBury(attempts, policy, now, random, retryAfterMs)
+    ? retryOrDeadLetter(attempts, policy, now, random, retryAfterMs)
     : { status: "dead", attempts, reason: "permanent" };
 }
 
@@ -184,7 +184,7 @@ function unknown(
   if (pinnedUntil !== null && dueAt < pinnedUntil)
     return { status: "pinned", attempts, dueAt, pinnedUntil };
   if (pinnedUntil === null && onUnknown === "resend")
-    return retryOrBury(attempts, policy, now, random);
+    return retryOrDeadLetter(attempts, policy, now, random);
   return held(mail, "exhausted");
 }
 
@@ -217,7 +217,7 @@ export function putBack(
     : held(mail, "exhausted");
 }
 
-function retryOrBury(
+function retryOrDeadLetter(
   attempts: number,
   policy: RetryPolicy,
   now: number,

@@ -25,12 +25,12 @@ const waiting = (id: string, pinned: Waiting["pinned"] = null): Waiting => ({
   pinned,
   failover: null,
 });
-const plan = (mails: Waiting[], routes: Route[], hasLinks = true) => {
-  const { marks, putBack, rest } = planGroup(mails, routes, 5, hasLinks, now);
+const plan = (emails: Waiting[], routes: Route[], hasLinks = true) => {
+  const { marks, putBack, rest } = planGroup(emails, routes, 5, hasLinks, now);
   return {
-    marks: marks.map(({ mail, transport }) => [mail.id, transport]),
-    putBack: putBack.map(({ mail, settlement, detail }) => [
-      mail.id,
+    marks: marks.map(({ email, transport }) => [email.id, transport]),
+    putBack: putBack.map(({ email, settlement, detail }) => [
+      email.id,
       "dueAt" in settlement ? settlement.dueAt : settlement.status,
       detail.phase,
     ]),
@@ -38,8 +38,8 @@ const plan = (mails: Waiting[], routes: Route[], hasLinks = true) => {
   };
 };
 
-describe("a mail goes", () => {
-  it("to the first transport that takes mails", () => {
+describe("an email goes", () => {
+  it("to the first transport that takes emails", () => {
     expect(plan([waiting("a")], [route("resend"), route("smtp")]).marks).toEqual([["a", "resend"]]);
     expect(plan([waiting("a")], [route("resend", "reject"), route("smtp")]).marks).toEqual([
       ["a", "smtp"],
@@ -62,13 +62,13 @@ describe("a mail goes", () => {
   });
 
   it("to a transport that may be probed, alone; the others pass it by, or wait for the news", () => {
-    const mails = [waiting("a"), waiting("b"), waiting("c")];
-    expect(plan(mails, [route("resend", "probe"), route("smtp")]).marks).toEqual([
+    const emails = [waiting("a"), waiting("b"), waiting("c")];
+    expect(plan(emails, [route("resend", "probe"), route("smtp")]).marks).toEqual([
       ["a", "resend"],
       ["b", "smtp"],
       ["c", "smtp"],
     ]);
-    expect(plan(mails, [route("smtp", "probe")])).toMatchObject({
+    expect(plan(emails, [route("smtp", "probe")])).toMatchObject({
       marks: [["a", "smtp"]],
       putBack: [
         ["b", now + 1_000, "circuit-breaker"],
@@ -120,10 +120,10 @@ describe("a mail goes", () => {
 
 describe("a group", () => {
   it("has at most its size in hand-over, but puts back whatever it passes", () => {
-    const mails = Array.from({ length: 9 }, (_, n) => waiting(`m${n}`));
+    const emails = Array.from({ length: 9 }, (_, n) => waiting(`m${n}`));
     const pinned = waiting("p", { to: "resend", until: now + 100_000 });
     const planned = plan(
-      [mails[0] ?? pinned, pinned, ...mails.slice(1)],
+      [emails[0] ?? pinned, pinned, ...emails.slice(1)],
       [route("smtp"), route("resend", "reject")],
     );
     expect(planned.marks).toHaveLength(5);
@@ -143,7 +143,7 @@ describe("a group", () => {
   });
 });
 
-it("a batch claims all while a transport takes mails, one while one may be probed, and else none", () => {
+it("a batch claims all while a transport takes emails, one while one may be probed, and else none", () => {
   expect(claimLimit([route("resend"), route("smtp")])).toEqual({
     open: ["resend", "smtp"],
     limit: Infinity,

@@ -6,7 +6,7 @@ import type { AttemptDetail } from "./outcome.ts";
 import { MAX_DEFERRAL_MS } from "./retry-policy.ts";
 import type { TransportName } from "./transports.ts";
 
-/** Decides which transport a mail goes to, and which mails go next. Pure. */
+/** Decides which transport an email goes to, and which emails go next. Pure. */
 
 /**
  * A transport as the plan sees it. `pacedUntil`: its turns are taken until then, in milliseconds
@@ -20,7 +20,7 @@ export type Route = {
 };
 
 /**
- * A mail that a transport refused, on its way to another. `otherwise` is what it becomes if that
+ * An email that a transport refused, on its way to another. `otherwise` is what it becomes if that
  * does not come to pass.
  */
 export type Failover = {
@@ -45,10 +45,10 @@ const NEWS_MS = 1_000;
 const ORPHAN_MS = 3_600_000;
 
 /**
- * The first transport that takes mails. One that may be probed takes one mail, and only if nothing
- * before it takes any; a pinned mail has no choice.
+ * The first transport that takes emails. One that may be probed takes one email, and only if nothing
+ * before it takes any; a pinned email has no choice.
  *
- * @param probing transports that get their one mail already
+ * @param probing transports that get their one email already
  */
 export function chooseTransport(
   pinnedTo: TransportName | null,
@@ -68,14 +68,14 @@ export function chooseTransport(
     const detail = {
       transport: pinnedTo ?? "none",
       phase: "configuration",
-      text: "the transport that has this mail is not configured",
+      text: "the transport that has this email is not configured",
     };
     return { waitMs: ORPHAN_MS, detail };
   }
   return { waitMs: waitOf(open), detail: breakerIsOpen(first.name) };
 }
 
-/** Until the first of them takes mails again. */
+/** Until the first of them takes emails again. */
 function waitOf(routes: readonly Route[]): number {
   const waits = routes.map(({ admission }) =>
     admission.do === "reject" ? admission.retryAfterMs : NEWS_MS,
@@ -87,13 +87,13 @@ export function breakerIsOpen(transport: TransportName): AttemptDetail {
   return { transport, phase: "circuit-breaker", text: "the circuit breaker is open" };
 }
 
-type PlannedMark = { mail: Waiting; transport: TransportName };
-type PutBack = { mail: Waiting; settlement: Settlement; detail: AttemptDetail };
+type PlannedMark = { email: Waiting; transport: TransportName };
+type PutBack = { email: Waiting; settlement: Settlement; detail: AttemptDetail };
 
 export type Plan = { marks: PlannedMark[]; putBack: PutBack[]; rest: Waiting[] };
 
 /**
- * Takes mails from the front until `groupSize` of them have a transport. What has none now is put
+ * Takes emails from the front until `groupSize` of them have a transport. What has none now is put
  * back, without an attempt.
  *
  * @param hasLinks whether unsubscribe links can be made: what needs one waits until then
@@ -108,31 +108,31 @@ export function planGroup(
   const plan: Plan = { marks: [], putBack: [], rest: [] };
   const probing = new Set<TransportName>();
   const freeAt = new Map(routes.map(({ name, pacedUntil }) => [name, pacedUntil]));
-  for (const [place, mail] of waiting.entries()) {
+  for (const [place, email] of waiting.entries()) {
     if (plan.marks.length === groupSize) {
       plan.rest = waiting.slice(place);
       break;
     }
-    if (mail.failover !== null) {
-      plan.marks.push({ mail, transport: mail.failover.to });
+    if (email.failover !== null) {
+      plan.marks.push({ email, transport: email.failover.to });
       continue;
     }
     const back = (dueAt: number, detail: AttemptDetail): void => {
       plan.putBack.push({
-        mail,
-        settlement: putBack({ ...mail, pinnedUntil: mail.pinned?.until ?? null }, dueAt),
+        email,
+        settlement: putBack({ ...email, pinnedUntil: email.pinned?.until ?? null }, dueAt),
         detail,
       });
     };
-    if (mail.pinned !== null && mail.pinned.until <= now) {
-      back(now, keyForgotten(mail.pinned.to));
+    if (email.pinned !== null && email.pinned.until <= now) {
+      back(now, keyForgotten(email.pinned.to));
       continue;
     }
-    if (!hasLinks && offersUnsubscribe(mail.category)) {
+    if (!hasLinks && offersUnsubscribe(email.category)) {
       back(now + MAX_DEFERRAL_MS, noLink);
       continue;
     }
-    const choice = chooseTransport(mail.pinned?.to ?? null, [], routes, probing);
+    const choice = chooseTransport(email.pinned?.to ?? null, [], routes, probing);
     if ("waitMs" in choice) {
       back(now + choice.waitMs, choice.detail);
       continue;
@@ -149,7 +149,7 @@ export function planGroup(
       continue;
     }
     if (route?.admission.do === "probe") probing.add(choice.use);
-    plan.marks.push({ mail, transport: choice.use });
+    plan.marks.push({ email, transport: choice.use });
   }
   return plan;
 }
@@ -157,15 +157,15 @@ export function planGroup(
 const noLink: AttemptDetail = {
   transport: "none",
   phase: "configuration",
-  text: "PUBLIC_URL or UNSUBSCRIBE_SECRET is missing or bad, and the mail needs an unsubscribe link",
+  text: "PUBLIC_URL or UNSUBSCRIBE_SECRET is missing or bad, and the email needs an unsubscribe link",
 };
 
-/** How many mails a batch may claim now, for which transports, and how long the others wait. */
+/** How many emails a batch may claim now, for which transports, and how long the others wait. */
 export type ClaimLimit = { open: TransportName[]; limit: number; waitMs: number };
 
 /**
  * Asks before the claim: what no transport takes need not be claimed. While one may only be probed,
- * one mail is enough for that.
+ * one email is enough for that.
  */
 export function claimLimit(routes: readonly Route[]): ClaimLimit {
   const open = routes.flatMap(({ name, admission }) => (admission.do === "reject" ? [] : [name]));

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { AttemptDetail } from "./outcome.ts";
-import { mailOfTag } from "./tag.ts";
+import { emailOfTag } from "./tag.ts";
 import type { Feedback } from "./transitions.ts";
 
 /**
@@ -86,7 +86,7 @@ function mailOf({ tags = [] }: Data): Report["mail"] {
     : Object.entries(tags);
   return (
     pairs
-      .map(([name, value]) => (typeof value === "string" ? mailOfTag(name, value) : null))
+      .map(([name, value]) => (typeof value === "string" ? emailOfTag(name, value) : null))
       .find((mail) => mail !== null) ?? null
   );
 }

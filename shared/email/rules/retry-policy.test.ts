@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { doorbellDelaySeconds, retryDelayMs, ringAfter, type RetryPolicy } from "./retry-policy.ts";
+import {
+  notificationDelaySeconds,
+  retryDelayMs,
+  nextNotificationAt,
+  type RetryPolicy,
+} from "./retry-policy.ts";
 
 const policy: RetryPolicy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
 const noJitter = 0.5;
@@ -44,22 +49,22 @@ describe("a doorbell's delay", () => {
         fc.integer({ min: 0, max: 2 ** 41 }),
         fc.integer({ min: -100_000, max: 43_200_000 }),
         (now, waitMs) => {
-          const delaySeconds = doorbellDelaySeconds(now + waitMs, now);
+          const delaySeconds = notificationDelaySeconds(now + waitMs, now);
           expect(delaySeconds * 1_000).toBeGreaterThanOrEqual(waitMs);
           expect(delaySeconds).toBeGreaterThanOrEqual(0);
         },
       ),
     );
-    expect(doorbellDelaySeconds(90_000_000, 0)).toBe(43_200);
+    expect(notificationDelaySeconds(90_000_000, 0)).toBe(43_200);
   });
 });
 
 describe("the sweeper", () => {
   it("rings a minute after the mail was due, then after twice as long each time", () => {
-    expect([0, 1, 2, 3].map((rings) => ringAfter(0, 0, rings))).toEqual([
+    expect([0, 1, 2, 3].map((rings) => nextNotificationAt(0, 0, rings))).toEqual([
       60_000, 120_000, 240_000, 480_000,
     ]);
-    expect(ringAfter(5_000, 1_000, 0)).toBe(65_000);
-    expect(ringAfter(0, 0, 1_000)).toBe(960_000);
+    expect(nextNotificationAt(5_000, 1_000, 0)).toBe(65_000);
+    expect(nextNotificationAt(0, 0, 1_000)).toBe(960_000);
   });
 });

@@ -63,25 +63,28 @@ export const MAX_DEFERRAL_MS = 60_000;
  * Queues delay by whole seconds: rounded up, because a doorbell that rings before the mail is due
  * rings for nothing.
  */
-export function doorbellDelaySeconds(dueAt: number, now: number): number {
-  return Math.min(Math.max(Math.ceil((dueAt - now) / 1_000), 0), MAX_DOORBELL_DELAY_SECONDS);
+export function notificationDelaySeconds(dueAt: number, now: number): number {
+  return Math.min(Math.max(Math.ceil((dueAt - now) / 1_000), 0), MAX_NOTIFICATION_DELAY_SECONDS);
 }
 
 /**
  * The longest delay on which the queue's documentation agrees with itself; the sweeper rings for
  * what is due later.
  */
-const MAX_DOORBELL_DELAY_SECONDS = 43_200;
+const MAX_NOTIFICATION_DELAY_SECONDS = 43_200;
 
-const FIRST_RING_AFTER_MS = 60_000;
-const MAX_RING_DOUBLINGS = 4;
+const FIRST_NOTIFICATION_AFTER_MS = 60_000;
+const MAX_NOTIFICATION_DOUBLINGS = 4;
 
 /**
  * When the sweeper may ring again for a row that nobody took: 60 s * 2^rings after it was due or
  * rung for, 16 minutes at most.
  */
-export function ringAfter(dueAt: number, now: number, rings: number): number {
-  return Math.max(dueAt, now) + FIRST_RING_AFTER_MS * 2 ** Math.min(rings, MAX_RING_DOUBLINGS);
+export function nextNotificationAt(dueAt: number, now: number, rings: number): number {
+  return (
+    Math.max(dueAt, now) +
+    FIRST_NOTIFICATION_AFTER_MS * 2 ** Math.min(rings, MAX_NOTIFICATION_DOUBLINGS)
+  );
 }
 
 /** A mail that has been due for longer means that nobody delivers: health and alerts say so. */

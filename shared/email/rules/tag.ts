@@ -14,7 +14,7 @@ export function feedbackTag({ id, generation }: { id: string; generation: number
 }
 
 /** Which mail a tag names; null if it is none of ours. */
-export function mailOfTag(name: string, value: string): { id: string; generation: number } | null {
+export function emailOfTag(name: string, value: string): { id: string; generation: number } | null {
   const parts = name === NAME ? /^([\w-]{1,64})_([1-9]\d{0,8})$/.exec(value) : null;
   return parts === null ? null : { id: parts[1] ?? "", generation: Number(parts[2]) };
 }

@@ -1,25 +1,25 @@
 import type { Cursor } from "../../http/lists.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
-import { ringAfter } from "../rules/retry-policy.ts";
-import { isTroubled, type RungMail } from "./emails.ts";
+import { nextNotificationAt } from "../rules/retry-policy.ts";
+import { isTroubled } from "./emails.ts";
 
 /** SQL of burying dead mails, showing them and replaying them. */
 
 const DAY_MS = 86_400_000;
 
-export type Grave = { id: string; generation: number };
+export type DeadEmail = { id: string; generation: number };
 
 /**
  * Records dead mails as dead letters. Burying twice, burying an older generation or one that was
  * replayed meanwhile changes nothing.
  */
-export async function bury(
+export async function recordDeadLetters(
   db: D1Database,
-  graves: Grave[],
+  emails: DeadEmail[],
   retentionDays: number,
   now: number,
 ): Promise<void> {
-  const buried = JSON.stringify(graves);
+  const buried = JSON.stringify(emails);
   const matching = `SELECT e.id FROM json_each(?1) g JOIN emails e ON e.id = g.value ->> 'id' AND e.generation = g.value ->> 'generation'
                     WHERE e.status = 'dead' AND e.buried_at IS NULL`;
   await db.batch([
@@ -33,12 +33,17 @@ export async function bury(
   ]);
 }
 
-export type PoisonLetter = { messageId: string; reason: string; rawBody: string; attempts: number };
+export type PoisonMessage = {
+  messageId: string;
+  reason: string;
+  rawBody: string;
+  attempts: number;
+};
 
 /** Keeps a message that nobody understood, once per message. */
-export async function buryPoison(
+export async function recordPoison(
   db: D1Database,
-  poison: PoisonLetter,
+  poison: PoisonMessage,
   retentionDays: number,
   now: number,
 ): Promise<void> {
@@ -56,18 +61,6 @@ export async function buryPoison(
       now + retentionDays * DAY_MS,
     )
     .run();
-}
-
-/** Dead mails whose dead letter is overdue, longest overdue first. */
-export async function unburied(db: D1Database, now: number, limit: number): Promise<RungMail[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT id, generation, rings FROM emails
-       WHERE status = 'dead' AND buried_at IS NULL AND ring_after <= ?1 ORDER BY ring_after LIMIT ?2`,
-    )
-    .bind(now, limit)
-    .all<RungMail>();
-  return results;
 }
 
 /**
@@ -172,7 +165,7 @@ export async function findDeadLetter(db: D1Database, id: string): Promise<DeadLe
 }
 
 /** The oldest buried mails that match, by id. */
-export async function oldestDeadMails(
+export async function oldestDeadEmails(
   db: D1Database,
   filter: DeadLetterFilter,
   limit: number,
@@ -247,7 +240,7 @@ export async function replay(
   const times = JSON.stringify(
     ids.map((id, n) => {
       const dueAt = Math.floor(now + n * everyMs);
-      return { id, dueAt, ringAfter: ringAfter(dueAt, now, 0) };
+      return { id, dueAt, ringAfter: nextNotificationAt(dueAt, now, 0) };
     }),
   );
   const dead = "status = 'dead' AND id IN (SELECT value FROM json_each(?1))";

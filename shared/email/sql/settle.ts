@@ -1,10 +1,8 @@
 import type { Settlement } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
-import { ringAfter } from "../rules/retry-policy.ts";
+import { nextNotificationAt } from "../rules/retry-policy.ts";
 
-/**
- * SQL of what mails become, each under a guard of its caller's, with its event in the same batch.
- */
+/** SQL of what emails become, each under a guard, with its event in the same batch. */
 
 /** `putBack`: it was claimed, and is not handed over after all. */
 export type Settled = {
@@ -15,34 +13,66 @@ export type Settled = {
   putBack?: boolean;
 };
 
-/** When the sweeper may ring: a while after a doorbell that rings on time... */
-export const afterDoorbell = (now: number) => (dueAt: number) => ringAfter(dueAt, now, 0);
-/** ...or on time itself, where nobody else does. */
-export const onTime = () => (dueAt: number) => dueAt;
+/** Under which condition an email is settled. `value` is bound in its place. */
+type Guard = { sql: string; value: string | number };
+const guards = {
+  /**
+   * A late outcome of the same lease resolves an email that the sweeper had to call `unknown`. A
+   * claimed one is put back.
+   */
+  lease: `+e.lease_token = ?3 AND (e.status = 'sending'
+    OR (e.status = 'unknown' AND o.value ->> 'status' NOT IN ('unknown', 'pinned'))
+    OR (e.status = 'claimed' AND o.value ->> 'putBack' = 1))`,
+  leaseExpired: "e.status IN ('claimed', 'sending') AND e.lease_expires_at <= ?3",
+  pinEnded: "e.status = 'pinned' AND e.pinned_until <= ?3",
+};
 
-/**
- * @param guard SQL over the row `e` and the outcome `o.value`, with `?3` as `guardValue`: who
- * settles what may be settled
- */
-export function settle(
+/** Settles emails that a lease holds. A notification of what goes back to the queue follows. */
+export function settleUnderLease(
   db: D1Database,
   settled: Settled[],
+  token: string,
   now: number,
-  guard: string,
-  guardValue: string | number,
-  ringAfterOf: (dueAt: number) => number,
 ): D1PreparedStatement[] {
-  if (settled.length === 0) return [];
-  const outcomes = JSON.stringify(settled.map((one) => settledRow(one, now, ringAfterOf)));
+  const rows = settled.map((one) =>
+    settledRow(one, now, (dueAt) => nextNotificationAt(dueAt, now, 0)),
+  );
+  return settle(db, rows, { sql: guards.lease, value: token }, now);
+}
+
+/**
+ * Settles emails whose lease has expired or whose pin has ended. The sweeper notifies of what goes
+ * back to the queue as soon as it is due, because nothing else does.
+ */
+export function settleEnded(
+  db: D1Database,
+  settled: Settled[],
+  ended: "leaseExpired" | "pinEnded",
+  now: number,
+): D1PreparedStatement[] {
+  const rows = settled.map((one) => settledRow(one, now, (dueAt) => dueAt));
+  return settle(db, rows, { sql: guards[ended], value: now }, now);
+}
+
+function settle(
+  db: D1Database,
+  rows: SettledRow[],
+  guard: Guard,
+  now: number,
+): D1PreparedStatement[] {
+  if (rows.length === 0) return [];
+  const outcomes = JSON.stringify(rows);
   const from = "json_each(?1) AS o";
-  const matching = `e.id = o.value ->> 'id' AND e.generation = o.value ->> 'generation' AND ${guard}`;
+  const matching = `e.id = o.value ->> 'id' AND e.generation = o.value ->> 'generation'
+    AND ${guard.sql}`;
   return [
     db
       .prepare(
         `INSERT INTO email_events (email_id, generation, type, at, detail)
-         SELECT e.id, e.generation, o.value ->> 'status', ?2, o.value ->> 'detail' FROM ${from} JOIN emails AS e ON ${matching}`,
+         SELECT e.id, e.generation, o.value ->> 'status', ?2, o.value ->> 'detail'
+         FROM ${from} JOIN emails AS e ON ${matching}`,
       )
-      .bind(outcomes, now, guardValue),
+      .bind(outcomes, now, guard.value),
     db
       .prepare(
         `UPDATE emails AS e SET
@@ -52,7 +82,8 @@ export function settle(
            ring_after = COALESCE(o.value ->> 'ringAfter', e.ring_after),
            rings = 0,
            dead_reason = o.value ->> 'reason',
-           last_error = CASE WHEN o.value ->> 'status' = 'sent' THEN NULL ELSE o.value ->> 'detail' END,
+           last_error = CASE WHEN o.value ->> 'status' = 'sent' THEN NULL
+                             ELSE o.value ->> 'detail' END,
            sent_at = CASE WHEN o.value ->> 'status' = 'sent' THEN ?2 END,
            pinned_until = o.value ->> 'pinnedUntil',
            transport = CASE WHEN o.value ->> 'status' = 'queued' THEN NULL ELSE e.transport END,
@@ -62,7 +93,7 @@ export function settle(
            updated_at = ?2
          FROM ${from} WHERE ${matching}`,
       )
-      .bind(outcomes, now, guardValue),
+      .bind(outcomes, now, guard.value),
   ];
 }
 
@@ -83,7 +114,7 @@ type SettledRow = {
 function settledRow(
   { id, generation, settlement, detail, putBack = false }: Settled,
   now: number,
-  ringAfterOf: (dueAt: number) => number,
+  notifyAt: (dueAt: number) => number,
 ): SettledRow {
   const row = {
     id,
@@ -96,16 +127,16 @@ function settledRow(
   };
   switch (settlement.status) {
     case "queued":
-      return { ...row, dueAt: settlement.dueAt, ringAfter: ringAfterOf(settlement.dueAt) };
+      return { ...row, dueAt: settlement.dueAt, ringAfter: notifyAt(settlement.dueAt) };
     case "pinned":
       return {
         ...row,
         dueAt: settlement.dueAt,
-        ringAfter: ringAfterOf(settlement.dueAt),
+        ringAfter: notifyAt(settlement.dueAt),
         pinnedUntil: settlement.pinnedUntil,
       };
     case "dead":
-      return { ...row, reason: settlement.reason, ringAfter: ringAfterOf(now) };
+      return { ...row, reason: settlement.reason, ringAfter: notifyAt(now) };
     case "sent":
     case "unknown":
       return row;

@@ -1,4 +1,4 @@
-import { ringAfter } from "../rules/retry-policy.ts";
+import { nextNotificationAt } from "../rules/retry-policy.ts";
 
 /** SQL of what an operator decides about a mail whose fate was not observed. */
 
@@ -38,7 +38,7 @@ export async function resolveUnknown(
            dead_reason = CASE WHEN ?2 = 'dead' THEN 'operator' END
          WHERE id = ?1 AND status IN ('unknown', 'pinned') RETURNING id, status, generation`,
       )
-      .bind(id, resolution, now, again ? 1 : 0, again ? ringAfter(now, now, 0) : now),
+      .bind(id, resolution, now, again ? 1 : 0, again ? nextNotificationAt(now, now, 0) : now),
   ]);
   return resolved?.results[0] ?? null;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
+import { outgoingEmail as mail } from "../../../test/support/outgoing-mail.ts";
 import { cloudflareTransport } from "./cloudflare.ts";
 import { countsAsCloudflareFailure } from "./rules/cloudflare-outcome.ts";
 

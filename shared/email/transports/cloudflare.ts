@@ -1,7 +1,7 @@
 import { within } from "../../lib/base/deadline.ts";
-import { headersOf } from "./compose.ts";
+import { headersOf } from "./headers.ts";
 import { cloudflareError } from "./rules/cloudflare-outcome.ts";
-import { HAND_OVER_MS, type OutgoingMail, type Transport } from "./transport.ts";
+import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 
 /**
  * Hands mails to Cloudflare's Email Service through a `send_email` binding. It sets Message-ID and
@@ -29,19 +29,33 @@ export function cloudflareTransport(binding: SendEmail): Transport {
   };
 }
 
-function messageOf(mail: OutgoingMail): EmailMessageBuilder {
+function messageOf(email: OutgoingEmail): EmailMessageBuilder {
+  const {
+    from,
+    to,
+    replyTo,
+    subject,
+    html,
+    text,
+    attachments,
+    id,
+    generation,
+    unsubscribeUrl,
+    // The service sets both itself.
+    messageId: _messageId,
+    date: _date,
+    ...rest
+  } = email;
+  assertAllHandled(rest);
   return {
-    from:
-      mail.from.name === ""
-        ? mail.from.address
-        : { name: mail.from.name, email: mail.from.address },
-    to: mail.to,
-    subject: mail.subject,
-    ...(mail.html !== null && { html: mail.html }),
-    ...(mail.text !== null && { text: mail.text }),
-    ...(mail.replyTo !== null && { replyTo: mail.replyTo }),
-    headers: headersOf(mail),
-    attachments: mail.attachments.map(({ filename, contentType, content }) => ({
+    from: from.name === "" ? from.address : { name: from.name, email: from.address },
+    to,
+    subject,
+    ...(html !== null && { html }),
+    ...(text !== null && { text }),
+    ...(replyTo !== null && { replyTo }),
+    headers: headersOf({ id, generation, unsubscribeUrl }),
+    attachments: attachments.map(({ filename, contentType, content }) => ({
       disposition: "attachment",
       filename,
       type: contentType,

@@ -1,6 +1,7 @@
 import { convert } from "html-to-text";
 import MailComposer from "nodemailer/lib/mail-composer";
-import type { OutgoingMail } from "./transport.ts";
+import { headersOf } from "./headers.ts";
+import { assertAllHandled, type OutgoingEmail } from "./transport.ts";
 
 /**
  * Nested or unclosed tags cost html-to-text time that grows with the square of the input, and in
@@ -9,51 +10,57 @@ import type { OutgoingMail } from "./transport.ts";
 const MAX_HTML_FOR_TEXT = 100_000;
 const MAX_DEPTH = 64;
 
+export type ComposedEmail = {
+  /** Whom the server is told that it is from and for (RFC 5321), whatever the headers have. */
+  envelope: { from: string; to: string[] };
+  /** RFC 5322. */
+  bytes: Uint8Array;
+};
+
 /**
- * The mail as RFC 5322 bytes. HTML without text gets its text from the HTML, so that readers
- * without HTML see it too.
+ * The email for a server that takes bytes. HTML without text gets its text from the HTML, so that
+ * readers without HTML see it too.
  */
-export async function compose(mail: OutgoingMail): Promise<Uint8Array> {
-  const text = mail.text ?? textOf(mail.html ?? "");
-  const composer = new MailComposer({
-    messageId: mail.messageId,
-    date: mail.date,
-    from: mail.from,
-    to: { name: "", address: mail.to },
-    ...(mail.replyTo === null ? {} : { replyTo: { name: "", address: mail.replyTo } }),
-    subject: mail.subject,
+export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
+  const {
+    messageId,
+    date,
+    from,
+    to,
+    replyTo,
+    subject,
+    html,
     text,
-    ...(mail.html === null ? {} : { html: mail.html }),
-    attachments: mail.attachments.map(({ filename, contentType, content }) => ({
+    attachments,
+    id,
+    generation,
+    unsubscribeUrl,
+    ...rest
+  } = email;
+  assertAllHandled(rest);
+  const composer = new MailComposer({
+    messageId,
+    date,
+    from,
+    to: { name: "", address: to },
+    ...(replyTo === null ? {} : { replyTo: { name: "", address: replyTo } }),
+    subject,
+    text: text ?? textOf(html ?? ""),
+    ...(html === null ? {} : { html }),
+    attachments: attachments.map(({ filename, contentType, content }) => ({
       filename,
       contentType,
       content,
       encoding: "base64",
     })),
-    headers: {
-      ...headersOf(mail),
-    },
+    headers: headersOf({ id, generation, unsubscribeUrl }),
     // The bodies come from outside: never let one name a file or a URL to read.
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return await composer.compile().build();
-}
-
-/** The headers that a mail has whatever transport it takes. */
-export function headersOf({
-  id,
-  generation,
-  unsubscribeUrl,
-}: OutgoingMail): Record<string, string> {
   return {
-    ...(unsubscribeUrl !== null && {
-      // RFC 8058: a reader of mails unsubscribes with one POST, without asking the person again.
-      "List-Unsubscribe": `<${unsubscribeUrl}>`,
-      "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-    }),
-    "X-Luna-Email": `${id}:${generation}`,
-    "Auto-Submitted": "auto-generated",
+    envelope: { from: from.address, to: [to] },
+    bytes: await composer.compile().build(),
   };
 }
 
@@ -65,7 +72,7 @@ function textOf(html: string): string {
       limits: { maxDepth: MAX_DEPTH },
     });
   } catch {
-    // Not worth a mail: it goes out as HTML alone.
+    // The email leaves with its HTML alone: that is better than not at all.
     return "";
   }
 }

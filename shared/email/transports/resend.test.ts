@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
+import { outgoingEmail as mail } from "../../../test/support/outgoing-mail.ts";
 import { resendTransport } from "./resend.ts";
 
 const transport = resendTransport({ apiKey: "re_secret", baseUrl: "https://resend.example" });

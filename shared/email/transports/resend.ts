@@ -1,10 +1,10 @@
 import { describeError } from "../../lib/worker/log.ts";
 import { formatMailbox } from "../rules/address.ts";
 import { feedbackTag } from "../rules/tag.ts";
-import { headersOf } from "./compose.ts";
+import { headersOf } from "./headers.ts";
 import { noAnswer, resendOutcome } from "./rules/resend-outcome.ts";
 import type { ResendSettings } from "./rules/resend.ts";
-import { HAND_OVER_MS, type OutgoingMail, type Transport } from "./transport.ts";
+import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 
 /**
  * Hands mails to Resend (https://resend.com/docs/api-reference/emails/send-email) under the key
@@ -50,18 +50,35 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
  * a repeat whose body differs. Only an unsubscribe link changes with `PUBLIC_URL` or its secret:
  * then a mail that is pinned stays open until its key is forgotten.
  */
-function payloadOf(mail: OutgoingMail): Record<string, unknown> {
+function payloadOf(email: OutgoingEmail): Record<string, unknown> {
+  const {
+    from,
+    to,
+    replyTo,
+    subject,
+    html,
+    text,
+    attachments,
+    id,
+    generation,
+    unsubscribeUrl,
+    // Resend sets both itself.
+    messageId: _messageId,
+    date: _date,
+    ...rest
+  } = email;
+  assertAllHandled(rest);
   return {
-    from: formatMailbox(mail.from),
-    to: [mail.to],
-    subject: mail.subject,
-    ...(mail.html !== null && { html: mail.html }),
-    ...(mail.text !== null && { text: mail.text }),
-    ...(mail.replyTo !== null && { reply_to: mail.replyTo }),
-    headers: headersOf(mail),
-    tags: [feedbackTag(mail)],
-    ...(mail.attachments.length > 0 && {
-      attachments: mail.attachments.map(({ filename, contentType, content }) => ({
+    from: formatMailbox(from),
+    to: [to],
+    subject,
+    ...(html !== null && { html }),
+    ...(text !== null && { text }),
+    ...(replyTo !== null && { reply_to: replyTo }),
+    headers: headersOf({ id, generation, unsubscribeUrl }),
+    tags: [feedbackTag({ id, generation })],
+    ...(attachments.length > 0 && {
+      attachments: attachments.map(({ filename, contentType, content }) => ({
         filename,
         content,
         content_type: contentType,

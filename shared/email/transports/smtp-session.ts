@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import SMTPConnection, { type Options } from "nodemailer/lib/smtp-connection";
+import type { ComposedEmail } from "./compose.ts";
 import type { SmtpSettings } from "./rules/smtp.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -50,7 +51,7 @@ export class SmtpSession {
    *   a lost connection leaves the mail's fate open
    * @returns what the server said
    */
-  async send(from: string, to: string, bytes: Uint8Array, onBody: () => void): Promise<string> {
+  async send({ envelope, bytes }: ComposedEmail, onBody: () => void): Promise<string> {
     const body = new Readable({
       read() {
         onBody();
@@ -58,9 +59,8 @@ export class SmtpSession {
         this.push(null);
       },
     });
-    const envelope = { from, to: [to], size: bytes.byteLength };
     const info = await this.#step<{ response?: string } | undefined>((done) =>
-      this.#connection.send(envelope, body, done),
+      this.#connection.send({ ...envelope, size: bytes.byteLength }, body, done),
     );
     return info?.response ?? "";
   }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { outgoingMail as mail } from "../../../test/support/outgoing-mail.ts";
+import { outgoingEmail as mail } from "../../../test/support/outgoing-mail.ts";
 import { countsAsSmtpFailure } from "./rules/smtp-outcome.ts";
 import { smtpTransport } from "./smtp.ts";
 

@@ -1,9 +1,9 @@
 import type { Outcome } from "../rules/outcome.ts";
-import { compose } from "./compose.ts";
+import { compose, type ComposedEmail } from "./compose.ts";
 import { classifySmtpError, refusesThisMail } from "./rules/smtp-outcome.ts";
 import type { SmtpSettings } from "./rules/smtp.ts";
 import { SmtpSession } from "./smtp-session.ts";
-import { HAND_OVER_MS, type OutgoingMail, type Transport } from "./transport.ts";
+import { HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 
 /**
  * Hands mails to an SMTP server. A connection whose mail was accepted takes the next one, for as
@@ -13,17 +13,17 @@ export function smtpTransport(settings: SmtpSettings): Transport {
   const idle: SmtpSession[] = [];
   return {
     deadlineMs: HAND_OVER_MS,
-    send: (mail) => handOver(settings, idle, mail),
+    send: (mail) => sendWithinDeadline(settings, idle, mail),
     close() {
       for (const session of idle.splice(0)) session.quit();
     },
   };
 }
 
-async function handOver(
+async function sendWithinDeadline(
   settings: SmtpSettings,
   idle: SmtpSession[],
-  mail: OutgoingMail,
+  mail: OutgoingEmail,
 ): Promise<Outcome> {
   const attempt = new Attempt(settings, mail);
   let expire: ReturnType<typeof setTimeout> | undefined;
@@ -47,19 +47,19 @@ async function handOver(
 /** One hand-over of one mail. */
 class Attempt {
   readonly #settings: SmtpSettings;
-  readonly #mail: OutgoingMail;
+  readonly #mail: OutgoingEmail;
   #session: SmtpSession | null = null;
   #handedOver = false;
   #isOver = false;
 
-  constructor(settings: SmtpSettings, mail: OutgoingMail) {
+  constructor(settings: SmtpSettings, mail: OutgoingEmail) {
     this.#settings = settings;
     this.#mail = mail;
   }
 
   /** @throws whatever nodemailer reports */
   async run(idle: SmtpSession[]): Promise<Outcome> {
-    const bytes = await compose(this.#mail).catch((error: unknown) => {
+    const composed = await compose(this.#mail).catch((error: unknown) => {
       // Before anybody was asked: it says nothing about the server.
       throw Object.assign(new Error("the mail cannot be composed", { cause: error }), {
         command: "API",
@@ -69,7 +69,7 @@ class Attempt {
     const used = idle.pop();
     if (used !== undefined) {
       try {
-        return await this.#send(used, bytes);
+        return await this.#send(used, composed);
       } catch (error) {
         // The server may have given up a connection that it finds old. The mail has not left: a new
         // one decides.
@@ -81,13 +81,12 @@ class Attempt {
     const session = new SmtpSession(this.#settings, HAND_OVER_MS);
     this.#session = session;
     await session.open();
-    return await this.#send(session, bytes);
+    return await this.#send(session, composed);
   }
 
-  async #send(session: SmtpSession, bytes: Uint8Array): Promise<Outcome> {
+  async #send(session: SmtpSession, composed: ComposedEmail): Promise<Outcome> {
     this.#session = session;
-    const { from, to } = this.#mail;
-    const text = await session.send(from.address, to, bytes, () => {
+    const text = await session.send(composed, () => {
       this.#handedOver = true;
     });
     return { kind: "accepted", detail: { transport: "smtp", phase: "BODY", code: 250, text } };

@@ -3,6 +3,8 @@ import { LEASE_MS } from "../delivery/lease.ts";
 import type { Mailbox } from "../rules/address.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
+import type { Attachment } from "../schemas.ts";
+import type { contentColumns, RowOf } from "../sql/columns.ts";
 
 /**
  * The longest that a hand-over may take: half of an email's lease, so that an outcome that arrives
@@ -10,38 +12,34 @@ import type { TransportName } from "../rules/transports.ts";
  */
 export const HAND_OVER_MS = LEASE_MS / 2;
 
-/** `content` in base64. */
-export type Attachment = { filename: string; contentType: string; content: string };
-
 /**
- * A mail as a transport hands it over: the same bytes' worth of fields for every attempt of a
- * generation.
+ * An email as a transport hands it over: the content that was stored, and the same bytes for every
+ * attempt of a generation.
  */
-export type OutgoingMail = {
-  /**
-   * `<id@domain>`: the same for every attempt and generation, so that a receiver can tell a copy.
-   */
+export type OutgoingEmail = Omit<RowOf<typeof contentColumns>, "from" | "attachments"> & {
+  from: Mailbox;
+  attachments: Attachment[];
+  /** `<id@domain>`: the same for every attempt and generation, so that a receiver sees a copy. */
   messageId: string;
   id: string;
   generation: number;
   date: Date;
-  from: Mailbox;
-  to: string;
-  replyTo: string | null;
-  subject: string;
-  html: string | null;
-  text: string | null;
-  attachments: Attachment[];
   /** For what is not purely transactional. */
   unsubscribeUrl: string | null;
 };
+
+/**
+ * Takes the fields that a transport has not named. A field that `OutgoingEmail` gets fails to
+ * compile in each transport until that transport handles it.
+ */
+export function assertAllHandled(_rest: Record<string, never>): void {}
 
 /** Hands mails over and says what was observed. */
 export type Transport = {
   /** The longest a hand-over may take, in milliseconds. */
   deadlineMs: number;
   /** Never throws, and settles within the deadline. */
-  send(mail: OutgoingMail): Promise<Outcome>;
+  send(mail: OutgoingEmail): Promise<Outcome>;
   /** Ends what it holds open between mails. A mail after that opens it anew. */
   close?(): void;
 };

@@ -3,9 +3,23 @@
  * pattern go to one Durable Object. A load that runs during a purge does not bring the old value
  * back.
  *
+ * A Worker hosts the object by exporting its class, with a binding and a migration in its
+ * `wrangler.toml`. With `script_name = "luna-api"` in the binding it shares Luna's objects, and
+ * needs neither the export nor the migration:
+ *
+ *     export { CacheTagIndex } from "luna-backend/cache";
+ *
+ *     [[durable_objects.bindings]]
+ *     name = "CACHE_TAG_INDEX"
+ *     class_name = "CacheTagIndex"
+ *     [[migrations]]
+ *     tag = "v1"
+ *     new_sqlite_classes = ["CacheTagIndex"]
+ *
  * Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
  * runtime.
  */
+export { fail, ok, type Result } from "../base/result.ts";
 export { cacheOf, readCached, type CacheEnv, type CacheHooks } from "./open.ts";
 export type { Cache } from "./isolate/read-through.ts";
 export { cacheStatusField, type CacheStatus } from "./rules/cache-status.ts";

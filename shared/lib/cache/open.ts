@@ -18,11 +18,14 @@ import { RequestRefused } from "./tags/isolate/request-refused.ts";
 import type { CacheTagIndex } from "./tags/object/object.ts";
 import { INDEX_NAME, type IndexReply, type PurgeReply } from "./tags/rules/rpc.ts";
 
-/** The bindings of a cache: KV, the tag index and the breakers. Its variables are optional. */
+/**
+ * The bindings of a cache: a KV namespace, the tag index and the breakers. Its variables are
+ * optional. Workers that bind the same three share one cache.
+ */
 export type CacheEnv = CacheVariables &
   BreakerEnv & { CACHE: KVNamespace; CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex> };
 
-/** Functions that the cache calls. A hook of a later call replaces that of an earlier one. */
+/** Hooks of a cache. A later call of `cacheOf` in the same isolate may add or replace them. */
 export type CacheHooks = {
   /** Called once, with a function that reads the counts of the cache. They only grow. */
   onCounts?: (totals: () => Record<string, number>) => void;
@@ -44,7 +47,43 @@ const KV_RETRIES = { baseMs: 100, maxMs: 400 };
  */
 const RETRY_MARGIN_MS = 500;
 
-/** Reads through the cache of this isolate. Never throws. */
+/**
+ * Reads through the cache: memory of this isolate, then KV, then `load`.
+ *
+ *     import { fail, ok, readCached, type CacheEnv } from "luna-backend/cache";
+ *     import * as v from "valibot";
+ *
+ *     const price = v.strictObject({ sku: v.string(), cents: v.number() });
+ *
+ *     export default {
+ *       async fetch(_request, env) {
+ *         const read = await readCached(env, "price:tea", {
+ *           schema: price,
+ *           tags: ["prices"],
+ *           load: async () => {
+ *             const response = await fetch("https://prices.example.com/tea");
+ *             if (response.status === 404) return ok(null);
+ *             if (!response.ok) return fail("down" as const);
+ *             return ok(v.parse(price, await response.json()));
+ *           },
+ *         });
+ *         if (!read.ok) return new Response(null, { status: 503 });
+ *         return Response.json(read.value);
+ *       },
+ *     } satisfies ExportedHandler<CacheEnv>;
+ *
+ * - Never throws because of the cache, of `load` or of `fallback`. `error` is what `load` failed
+ *   with, or a `CacheFailure`: `timed-out`, `overloaded`, or `threw` with what `load` has thrown.
+ * - The value is frozen, and `null` where `load` found nothing.
+ * - `stale-ok`, the default: a value is fresh for 5 minutes (`ttlMs`), may be served for one more
+ *   minute while it is loaded again (`staleWhileRevalidateMs`), and for an hour if `load` fails
+ *   (`staleIfErrorMs`). `null` is kept for 10 seconds (`negativeTtlMs`).
+ * - Once a purge has returned, its isolate does not serve what was purged; others stop within 2
+ *   seconds while the tag index answers. A load that was running during a purge never brings the
+ *   old value back.
+ * - Reads of one key that miss together share one load per isolate.
+ * - If KV fails, reads go on without it, behind the breaker `cache`.
+ */
 export async function readCached<Value, Problem>(
   env: CacheEnv,
   key: string,
@@ -53,7 +92,22 @@ export async function readCached<Value, Problem>(
   return await cacheOf(env).read(key, options);
 }
 
-/** The cache of this isolate. */
+/**
+ * The cache of this isolate, to purge by tag, by key or by pattern (`price:*`):
+ *
+ *     import { cacheOf, type CacheEnv } from "luna-backend/cache";
+ *
+ *     export async function pricesChanged(env: CacheEnv): Promise<boolean> {
+ *       const purged = await cacheOf(env).purge(["prices"]);
+ *       if (!purged.ok) console.error(purged.error.tag, purged.error.error);
+ *       return purged.ok;
+ *     }
+ *
+ * After `unreachable`, purge again: the tag index did not answer. `refused`: the names are wrong.
+ * `hard`, the default: what was purged is not served again. `soft`: it may be served while it is
+ * loaded again. At most 1,000 names per purge. The settings are those of the first call in an
+ * isolate.
+ */
 export function cacheOf(env: CacheEnv, given: CacheHooks = {}): Cache {
   const { cache, counts, hooks } = opened.get(env.CACHE_TAG_INDEX) ?? open(env);
   if (hooks.onCounts === undefined) given.onCounts?.(() => prefixed(counts));

@@ -12,6 +12,7 @@ import type { IsolateBreakerEvent } from "./isolate/isolate-breaker-ports.ts";
 import { IsolateBreaker } from "./isolate/isolate-breaker.ts";
 import {
   callWithRetries,
+  defaultRetries,
   RetryBudget,
   type GuardFailure,
   type RetrySettings,
@@ -125,25 +126,55 @@ function differs(one: Timing, other: Timing): boolean {
   return one.timeoutMs !== other.timeoutMs || one.calleeTimesOut !== other.calleeTimesOut;
 }
 
+/** Options of `guard`. What `retries` leaves out is as in `defaultRetries`. */
+export type GuardOptions = BreakerOptions & { retries?: Partial<RetrySettings> };
+
 /**
  * Guards a dependency whose calls may be repeated, by the fleet's breaker of that name:
  *
- *     const prices = guard(env, "prices", {
- *       timeoutMs: 2_000,
- *       calleeTimesOut: false,
- *       isFault: () => true,
- *       retries: defaultRetries,
- *     });
- *     const answer = await prices((signal) => fetchPrice(sku, signal));
+ *     import { guard, type BreakerEnv } from "luna-backend/circuit-breaker";
  *
- * The name stands for one set of options: see `breakerClient`.
+ *     export default {
+ *       async fetch(_request, env) {
+ *         const prices = guard(env, "prices", {
+ *           timeoutMs: 2_000,
+ *           calleeTimesOut: false,
+ *           isFault: () => true,
+ *         });
+ *         const answer = await prices((signal) =>
+ *           fetch("https://prices.example.com/tea", { signal: signal ?? null }),
+ *         );
+ *         if (answer.ok) return answer.value;
+ *         return new Response(null, {
+ *           status: 503,
+ *           headers:
+ *             answer.error.tag === "circuit-open"
+ *               ? { "Retry-After": String(Math.ceil(answer.error.retryAfterMs / 1_000)) }
+ *               : {},
+ *         });
+ *       },
+ *     } satisfies ExportedHandler<BreakerEnv>;
+ *
+ * - Never throws. `circuit-open`: the breaker rejected the call; try again after `retryAfterMs`.
+ *   `call-failed`: `error` is what the last try threw, a `TimeoutError` if it had no answer within
+ *   `timeoutMs`.
+ * - At most `1 + retries` tries within `deadlineMs`: by default 3 within 10 s. Each passes the
+ *   breaker, so that retries end as soon as it opens. A probe is not repeated. The retries of an
+ *   isolate are at most 20 % of its calls, plus 10.
+ * - The breaker opens after 5 failures in 60 s if they are half of the calls, for 30 s at first and
+ *   for 5 minutes at most. The variables `BREAKER_*` of the Worker that hosts the objects change
+ *   that.
+ * - While the breaker is closed, no call waits for its object. Another isolate acts on a change
+ *   within 5 s. If the object cannot be reached, the isolate counts and decides on its own.
+ * - The name stands for one set of options: see `breakerClient`. `retries` may differ.
  */
 export function guard(
   env: BreakerEnv,
   dependency: string,
-  { retries, ...options }: BreakerOptions & { retries: RetrySettings },
+  { retries, ...options }: GuardOptions,
 ): Guard {
   const client = breakerClient(env, dependency, options);
   const { budget } = breakerFor(env, dependency);
-  return (call) => callWithRetries(call, { ...ports, client, settings: retries, budget });
+  const settings = { ...defaultRetries, ...retries };
+  return (call) => callWithRetries(call, { ...ports, client, settings, budget });
 }

@@ -3,9 +3,23 @@
  * the failures of all isolates. Each isolate decides from a snapshot, so a call does not wait for
  * the object while the breaker is closed.
  *
+ * A Worker hosts the object by exporting its class, with a binding and a migration in its
+ * `wrangler.toml`. With `script_name = "luna-api"` in the binding it shares Luna's objects, and
+ * needs neither the export nor the migration:
+ *
+ *     export { CircuitBreaker } from "luna-backend/circuit-breaker";
+ *
+ *     [[durable_objects.bindings]]
+ *     name = "CIRCUIT_BREAKER"
+ *     class_name = "CircuitBreaker"
+ *     [[migrations]]
+ *     tag = "v1"
+ *     new_sqlite_classes = ["CircuitBreaker"]
+ *
  * Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
  * runtime.
  */
+export { fail, ok, type Result } from "../base/result.ts";
 export {
   breakerClient,
   guard,
@@ -13,6 +27,7 @@ export {
   type BreakerEnv,
   type BreakerOptions,
   type Guard,
+  type GuardOptions,
 } from "./guard.ts";
 export type { CallOptions, CallPolicy } from "./isolate/executor.ts";
 export { CircuitOpen } from "./isolate/circuit-open.ts";

@@ -3,31 +3,29 @@ import { Cron } from "croner";
 /** When tasks are due, in UTC. Pure. */
 
 /** A slot is a time at which a task should run, in milliseconds since the epoch. */
-export type Due = {
+export type DueSlots = {
   /** The latest slot that has come: the one to run. */
   slot: number;
-  /**
-   * The slots before it for which nothing ran. They are not made up for, but they stand in the
-   * history.
-   */
-  missed: Missed | null;
+  /** The earlier slots that nothing ran. They are not run later; the history lists them. */
+  missed: MissedSlots | null;
 };
 
 /** `count` slots from `from` to `until`, both included. */
-export type Missed = { from: number; until: number; count: number };
+export type MissedSlots = { from: number; until: number; count: number };
 
 /**
- * What a task owes at a moment. However long nothing ran, it owes one run: of its latest slot.
+ * The slots of a schedule that have come since `after`. However long nothing ran, only the latest
+ * slot is run.
  *
  * @param cron five fields (https://pubs.opengroup.org/onlinepubs/9799919799/utilities/crontab.html)
- * @param after the slot that was dealt with last, or when the task was first seen
+ * @param after the last slot that was run or missed, or when the task was first seen
  * @returns null if no slot has come since
  */
-export function dueAt(cron: string, after: number, now: number): Due | null {
+export function dueSlots(cron: string, after: number, now: number): DueSlots | null {
   const schedule = parsed(cron);
   const first = schedule.nextRun(new Date(after))?.getTime();
   if (first === undefined || first > now) return null;
-  // The reference itself is left out.
+  // `before` excludes its own moment.
   const slot = before(schedule, now + 1) ?? first;
   if (slot <= first) return { slot: first, missed: null };
   const until = before(schedule, slot) ?? first;
@@ -38,42 +36,44 @@ export function dueAt(cron: string, after: number, now: number): Due | null {
 }
 
 /**
- * Where a task stands: the slot that was dealt with last, and under which schedule. `cron`: null if
- * a release reached it that did not write that down. `retiredAt`: since when no task of that name
- * is registered.
+ * How far a task has come: its last slot that was run, skipped or missed, and under which schedule.
+ * `cron`: null if it was stored by a release that did not store the schedule. `retiredAt`: since
+ * when no task of that name is registered.
  */
-export type Standing = { lastSlot: number; cron: string | null; retiredAt: number | null };
-
-/** What a task owes, and where it stands once that is dealt with. `slot`: the one to run. */
-export type Owed = { slot: number | null; missed: Missed | null; next: Standing };
+export type ScheduleState = { lastSlot: number; cron: string | null; retiredAt: number | null };
 
 /**
- * The trigger of a slot comes within its minute: a schedule that is new then has that slot, and
- * none before it.
+ * What is due for a task, and its state once that is recorded. `slot`: the slot to run; null if
+ * only missed slots or a new state are to be recorded.
+ */
+export type DueRun = { slot: number | null; missed: MissedSlots | null; next: ScheduleState };
+
+/**
+ * The trigger of a slot comes within a minute after it. A new schedule runs a slot of the last
+ * minute, and no earlier one.
  */
 export const FIRST_SLOT_MS = 60_000;
 
 /**
- * What a task owes under the schedule that is registered now. What its earlier schedule owed until
- * then was missed; before that the new one owes nothing.
+ * What is due for a task under the schedule that is registered now. Unrun slots of its earlier
+ * schedule count as missed. A new schedule does not backfill earlier slots.
  *
  * @param cron null if no task of that name is registered any more
- * @returns null if there is nothing to do
+ * @returns null if there is nothing to run or to record
  */
-export function owedBy(standing: Standing, cron: string | null, now: number): Owed | null {
-  const { retiredAt } = standing;
-  // A clock that was ahead must not keep the task from running until the others have caught up.
-  const lastSlot =
-    standing.lastSlot > now + FIRST_SLOT_MS ? now - FIRST_SLOT_MS : standing.lastSlot;
-  const earlier = standing.cron ?? cron;
+export function dueRun(state: ScheduleState, cron: string | null, now: number): DueRun | null {
+  const { retiredAt } = state;
+  // A clock that was ahead must not stop the task until the other clocks catch up.
+  const lastSlot = state.lastSlot > now + FIRST_SLOT_MS ? now - FIRST_SLOT_MS : state.lastSlot;
+  const earlier = state.cron ?? cron;
   if (retiredAt === null && cron !== null && cron === earlier) {
-    const due = dueAt(cron, lastSlot, now);
+    const due = dueSlots(cron, lastSlot, now);
     return due === null ? null : { ...due, next: { lastSlot: due.slot, cron, retiredAt: null } };
   }
   if (cron === null && retiredAt !== null) return null;
   const begins = Math.max(lastSlot, now - FIRST_SLOT_MS);
-  const slot = cron === null ? null : (dueAt(cron, begins, now)?.slot ?? null);
-  // A slot that both schedules have is run.
+  const slot = cron === null ? null : (dueSlots(cron, begins, now)?.slot ?? null);
+  // A slot that both schedules have is run, not missed.
   const missed =
     retiredAt === null && earlier !== null
       ? slotsAfter(earlier, lastSlot, slot === null ? now : slot - 1)
@@ -91,9 +91,9 @@ export function owedBy(standing: Standing, cron: string | null, now: number): Ow
   };
 }
 
-/** Every slot after one moment, up to another; null if there is none. */
-function slotsAfter(cron: string, after: number, until: number): Missed | null {
-  const due = dueAt(cron, after, until);
+/** Every slot after one moment, up to and including another; null if there is none. */
+function slotsAfter(cron: string, after: number, until: number): MissedSlots | null {
+  const due = dueSlots(cron, after, until);
   if (due === null) return null;
   const { slot, missed } = due;
   return missed === null
@@ -112,9 +112,9 @@ export function nextSlot(cron: string, after: number): number {
   return next.getTime();
 }
 
-/** @throws Error for what is no schedule of five fields */
+/** @throws Error if `cron` is not a schedule of five fields */
 function parsed(cron: string): Cron {
-  // As an offset, UTC is spared the calendar of time zones, which takes several times as long.
+  // With a fixed offset croner skips its time zone calendar, which is several times slower.
   return new Cron(cron, { utcOffset: 0, mode: "5-part", paused: true });
 }
 
@@ -123,21 +123,21 @@ function before(schedule: Cron, moment: number): number | undefined {
 }
 
 /**
- * How many slots there are from one to another, both included. Most schedules repeat, so that only
- * one period has to be gone through.
+ * The number of slots from one to another, both included. Most schedules are periodic, so only one
+ * period and the remainder are counted one by one.
  */
 function countBetween(schedule: Cron, cron: string, from: number, until: number): number {
   const periodMs = periodOf(cron);
-  if (periodMs === null || until - from < periodMs) return walk(schedule, from, until);
+  if (periodMs === null || until - from < periodMs) return countRuns(schedule, from, until);
   const periods = Math.floor((until - from) / periodMs);
   return (
-    periods * walk(schedule, from, from + periodMs - 1) +
-    walk(schedule, from + periods * periodMs, until)
+    periods * countRuns(schedule, from, from + periodMs - 1) +
+    countRuns(schedule, from + periods * periodMs, until)
   );
 }
 
-/** @param from a slot */
-function walk(schedule: Cron, from: number, until: number): number {
+/** Counts the slots one by one. @param from a slot */
+function countRuns(schedule: Cron, from: number, until: number): number {
   let count = 0;
   for (let slot: number | undefined = from; slot !== undefined && slot <= until; count += 1) {
     slot = schedule.nextRun(new Date(slot))?.getTime();
@@ -148,8 +148,8 @@ function walk(schedule: Cron, from: number, until: number): number {
 const HOUR_MS = 3_600_000;
 
 /**
- * After how long a schedule repeats itself; null for one that goes by the days of months, which are
- * few. In UTC every day is as long as any other.
+ * The period of a schedule, in milliseconds. Null for a schedule by days of the month, which has
+ * few slots. In UTC all days have the same length.
  */
 function periodOf(cron: string): number | null {
   const [, hour, day, month, weekday] = cron.trim().split(/\s+/);

@@ -1,5 +1,5 @@
-/** How a run came to be. */
+/** What started a run. */
 export type Trigger = "cron" | "operator" | "retry";
 
-/** What a task failed with. `stack` where there is one. */
+/** The error of a failed run. */
 export type TaskError = { message: string; stack?: string };

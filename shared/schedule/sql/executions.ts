@@ -1,13 +1,13 @@
-import { FIRST_SLOT_MS, type Owed, type Standing } from "../rules/due.ts";
+import { FIRST_SLOT_MS, type DueRun, type ScheduleState } from "../rules/due.ts";
 import type { TaskError, Trigger } from "../rules/runs.ts";
 
-/** SQL of claiming and finishing the runs of scheduled tasks. */
+/** SQL that claims and finishes the runs of scheduled tasks. */
 
-export type TaskState = Standing & { task: string };
+export type TaskState = ScheduleState & { task: string };
 
 /**
- * Where each task stands, also those that are no longer registered until that is written down. One
- * that was never seen is first seen now: what lay before that was not missed.
+ * The schedule state of each task, including removed tasks until their end is recorded. An unknown
+ * task is first seen now, so that its earlier slots do not count as missed.
  */
 export async function taskStates(
   db: D1Database,
@@ -19,7 +19,8 @@ export async function taskStates(
     db
       .prepare(
         `INSERT INTO task_states (task, last_slot, first_seen_at, cron)
-         SELECT value ->> 'name', ?2 - ?3, ?2, value ->> 'cron' FROM json_each(?1) WHERE TRUE ON CONFLICT (task) DO NOTHING`,
+         SELECT value ->> 'name', ?2 - ?3, ?2, value ->> 'cron'
+         FROM json_each(?1) WHERE TRUE ON CONFLICT (task) DO NOTHING`,
       )
       .bind(registered, now, FIRST_SLOT_MS),
     db
@@ -33,84 +34,90 @@ export async function taskStates(
 }
 
 /**
- * What a task owes. `was`: where it stood when that was found out. `mayOverlap`: another run of it
- * may still be going on.
+ * A due run to be claimed. `readState`: the state for which it is due. `mayOverlap`: it may run
+ * beside an earlier run of the task.
  */
-export type Claim = Owed & {
+export type SlotClaim = DueRun & {
   task: string;
   runId: string;
   missedId: string;
-  was: Standing;
+  readState: ScheduleState;
   leaseExpiresAt: number;
   mayOverlap: boolean;
 };
 
+/** A row of `task_runs` that a claim has inserted. */
+export type ClaimedRow = { id: string; status: "running" | "skipped" | "missed" };
+
+const isUnchanged = `s.last_slot = c.value -> 'readState' ->> 'lastSlot'
+  AND s.cron IS c.value -> 'readState' ->> 'cron'
+  AND s.retired_at IS c.value -> 'readState' ->> 'retiredAt'`;
+
+/** The claims of `?1` whose task is still in the state that was read. */
+const claimable = `json_each(?1) AS c
+  JOIN task_states AS s ON s.task = c.value ->> 'task' AND ${isUnchanged}`;
+
+const mustSkip = `c.value ->> 'mayOverlap' = 0
+  AND EXISTS (SELECT 1 FROM task_runs r WHERE r.task = s.task AND r.status = 'running')`;
+
+const insertExecution = `INSERT INTO task_executions (execution_id, trigger, started_at, total)
+  SELECT ?2, 'cron', ?3, 0
+  WHERE EXISTS (SELECT 1 FROM ${claimable}
+                WHERE COALESCE(c.value ->> 'slot', c.value ->> 'missed') IS NOT NULL)
+  ON CONFLICT (execution_id) DO NOTHING`;
+
+const insertMissed = `INSERT INTO task_runs
+    (run_id, execution_id, task, trigger, scheduled_at, status, started_at, ended_at,
+     missed_until, missed_count)
+  SELECT c.value ->> 'missedId', ?2, s.task, 'cron', c.value -> 'missed' ->> 'from', 'missed',
+         ?3, ?3, c.value -> 'missed' ->> 'until', c.value -> 'missed' ->> 'count'
+  FROM ${claimable} WHERE c.value ->> 'missed' IS NOT NULL`;
+
+const insertRuns = `INSERT INTO task_runs
+    (run_id, execution_id, task, trigger, scheduled_at, status, started_at, lease_expires_at,
+     ended_at)
+  SELECT c.value ->> 'runId', ?2, s.task, 'cron', c.value ->> 'slot',
+         CASE WHEN ${mustSkip} THEN 'skipped' ELSE 'running' END, ?3,
+         CASE WHEN ${mustSkip} THEN NULL ELSE c.value ->> 'leaseExpiresAt' END,
+         CASE WHEN ${mustSkip} THEN ?3 END
+  FROM ${claimable} WHERE c.value ->> 'slot' IS NOT NULL ON CONFLICT DO NOTHING`;
+
+const updateStates = `UPDATE task_states AS s
+  SET last_slot = c.value -> 'next' ->> 'lastSlot', cron = c.value -> 'next' ->> 'cron',
+      retired_at = c.value -> 'next' ->> 'retiredAt'
+  FROM json_each(?1) AS c WHERE s.task = c.value ->> 'task' AND ${isUnchanged}`;
+
+const selectClaimed = `SELECT run_id AS id, status FROM task_runs
+  WHERE execution_id = ?1 AND status IN ('running', 'skipped', 'missed')`;
+
 /**
- * Claims slots, in one batch: what is due runs, or is skipped while the run before it goes on, and
- * what was missed stands in the history. A claim whose task has moved on since changes nothing, so
- * that of two triggers for the same slot one runs it; nor is a slot run again that a clock which
- * was ahead has run. Safe to repeat when its reply was lost.
+ * Claims slots in one batch: a due slot is run, or skipped while an earlier run of its task is
+ * running, and missed slots are recorded. A claim changes nothing if the state of its task is no
+ * longer as read, so of two triggers for one slot only one runs it. A slot that a clock ahead of
+ * time has run already is not run again. Safe to repeat if its reply was lost.
  *
- * @returns what the execution has: runs that it is to do, that are skipped, and rows of what was
- *   missed
+ * @returns the rows of this execution: runs to do, skipped runs and missed slots
  */
 export async function claimSlots(
   db: D1Database,
   executionId: string,
-  claims: Claim[],
+  claims: SlotClaim[],
   now: number,
-): Promise<{ id: string; status: "running" | "skipped" | "missed" }[]> {
+): Promise<ClaimedRow[]> {
   const wanted = JSON.stringify(claims);
-  const from = `json_each(?1) AS c JOIN task_states AS s ON s.task = c.value ->> 'task' AND ${isAsItWas}`;
-  const goesOn =
-    "c.value ->> 'mayOverlap' = 0 AND EXISTS (SELECT 1 FROM task_runs r WHERE r.task = s.task AND r.status = 'running')";
-  const replies = await db.batch([
-    ...abandon(db, now),
-    db
-      .prepare(
-        `INSERT INTO task_executions (execution_id, trigger, started_at, total) SELECT ?2, 'cron', ?3, 0
-         WHERE EXISTS (SELECT 1 FROM ${from} WHERE COALESCE(c.value ->> 'slot', c.value ->> 'missed') IS NOT NULL)
-         ON CONFLICT (execution_id) DO NOTHING`,
-      )
-      .bind(wanted, executionId, now),
-    db
-      .prepare(
-        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at, ended_at, missed_until, missed_count)
-         SELECT c.value ->> 'missedId', ?2, s.task, 'cron', c.value -> 'missed' ->> 'from', 'missed', ?3, ?3,
-                c.value -> 'missed' ->> 'until', c.value -> 'missed' ->> 'count'
-         FROM ${from} WHERE c.value ->> 'missed' IS NOT NULL`,
-      )
-      .bind(wanted, executionId, now),
-    db
-      .prepare(
-        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at, lease_expires_at, ended_at)
-         SELECT c.value ->> 'runId', ?2, s.task, 'cron', c.value ->> 'slot', CASE WHEN ${goesOn} THEN 'skipped' ELSE 'running' END, ?3,
-                CASE WHEN ${goesOn} THEN NULL ELSE c.value ->> 'leaseExpiresAt' END, CASE WHEN ${goesOn} THEN ?3 END
-         FROM ${from} WHERE c.value ->> 'slot' IS NOT NULL ON CONFLICT DO NOTHING`,
-      )
-      .bind(wanted, executionId, now),
-    db
-      .prepare(
-        `UPDATE task_states AS s SET last_slot = c.value -> 'next' ->> 'lastSlot', cron = c.value -> 'next' ->> 'cron',
-           retired_at = c.value -> 'next' ->> 'retiredAt'
-         FROM json_each(?1) AS c WHERE s.task = c.value ->> 'task' AND ${isAsItWas}`,
-      )
-      .bind(wanted),
-    sumUp(db, "execution_id = ?1", executionId, now),
-    db
-      .prepare(
-        "SELECT run_id AS id, status FROM task_runs WHERE execution_id = ?1 AND status IN ('running', 'skipped', 'missed')",
-      )
-      .bind(executionId),
-  ]);
-  return (replies.at(-1)?.results ?? []) as {
-    id: string;
-    status: "running" | "skipped" | "missed";
-  }[];
+  const claimed = db.prepare(selectClaimed).bind(executionId);
+  const statements = [
+    ...failAbandoned(db, now),
+    db.prepare(insertExecution).bind(wanted, executionId, now),
+    db.prepare(insertMissed).bind(wanted, executionId, now),
+    db.prepare(insertRuns).bind(wanted, executionId, now),
+    db.prepare(updateStates).bind(wanted),
+    recountExecution(db, executionId, now),
+    claimed,
+  ];
+  const replies = await db.batch(statements);
+  return (replies[statements.indexOf(claimed)]?.results ?? []) as ClaimedRow[];
 }
-
-const isAsItWas = `s.last_slot = c.value -> 'was' ->> 'lastSlot' AND s.cron IS c.value -> 'was' ->> 'cron'
-                   AND s.retired_at IS c.value -> 'was' ->> 'retiredAt'`;
 
 export type NewRun = {
   runId: string;
@@ -122,20 +129,22 @@ export type NewRun = {
 };
 
 /**
- * Begins a run that somebody asked for. It may overlap with others: whoever asks knows why. Safe to
- * repeat when its reply was lost.
+ * Begins a run on request. It may overlap with other runs of its task. Safe to repeat if its reply
+ * was lost.
  */
 export async function beginRun(db: D1Database, run: NewRun, now: number): Promise<void> {
   await db.batch([
-    ...abandon(db, now),
+    ...failAbandoned(db, now),
     db
       .prepare(
-        "INSERT INTO task_executions (execution_id, trigger, started_at, total) VALUES (?1, ?2, ?3, 1) ON CONFLICT (execution_id) DO NOTHING",
+        `INSERT INTO task_executions (execution_id, trigger, started_at, total)
+         VALUES (?1, ?2, ?3, 1) ON CONFLICT (execution_id) DO NOTHING`,
       )
       .bind(run.executionId, run.trigger, now),
     db
       .prepare(
-        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, attempt, status, started_at, lease_expires_at)
+        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, attempt,
+           status, started_at, lease_expires_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?5, ?7) ON CONFLICT (run_id) DO NOTHING`,
       )
       .bind(
@@ -154,34 +163,41 @@ const abandoned = JSON.stringify({
   message: "abandoned: it did not end within its lease",
 } satisfies TaskError);
 
-/** Whoever ran these is gone: they have failed, and hold up nothing any more. */
-function abandon(db: D1Database, now: number): D1PreparedStatement[] {
+/** Fails runs whose lease has expired: their process has ended, and they must block no other. */
+function failAbandoned(db: D1Database, now: number): D1PreparedStatement[] {
   return [
     db
       .prepare(
-        "UPDATE task_runs SET status = 'failure', ended_at = ?1, lease_expires_at = NULL, error = ?2 WHERE status = 'running' AND lease_expires_at <= ?1",
+        `UPDATE task_runs
+         SET status = 'failure', ended_at = ?1, lease_expires_at = NULL, error = ?2
+         WHERE status = 'running' AND lease_expires_at <= ?1`,
       )
       .bind(now, abandoned),
-    // Those that it has just ended have no lease any more.
-    sumUp(db, "ended_at IS NULL AND ?1 = ?1", "all", now),
+    // Which executions these runs belong to is no longer known: their lease is gone.
+    db.prepare(`${recount} WHERE ended_at IS NULL`).bind(now),
   ];
 }
 
-const count = (condition: string): string =>
-  `(SELECT COUNT(*) FROM task_runs r WHERE r.execution_id = task_executions.execution_id AND ${condition})`;
+const countRuns = (condition: string): string =>
+  `(SELECT COUNT(*) FROM task_runs r
+    WHERE r.execution_id = task_executions.execution_id AND ${condition})`;
 
-/** Counts the runs of executions anew: however often, and in which order, they end. */
-function sumUp(db: D1Database, which: string, bound: string, now: number): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE task_executions SET total = ${count("r.status IN ('running', 'success', 'failure')")}, successful = ${count("r.status = 'success'")},
-         failed = ${count("r.status = 'failure'")}, ended_at = CASE WHEN ${count("r.status = 'running'")} = 0 THEN COALESCE(ended_at, ?2) END
-       WHERE ${which}`,
-    )
-    .bind(bound, now);
+/**
+ * Counts the runs of executions from their rows, so the order in which runs end, and repeats, do
+ * not matter. `?1`: now.
+ */
+const recount = `UPDATE task_executions
+  SET total = ${countRuns("r.status IN ('running', 'success', 'failure')")},
+      successful = ${countRuns("r.status = 'success'")},
+      failed = ${countRuns("r.status = 'failure'")},
+      ended_at = CASE WHEN ${countRuns("r.status = 'running'")} = 0
+                      THEN COALESCE(ended_at, ?1) END`;
+
+function recountExecution(db: D1Database, executionId: string, now: number): D1PreparedStatement {
+  return db.prepare(`${recount} WHERE execution_id = ?2`).bind(now, executionId);
 }
 
-export type Ending = {
+export type RunOutcome = {
   runId: string;
   executionId: string;
   status: "success" | "failure";
@@ -190,18 +206,19 @@ export type Ending = {
 };
 
 /**
- * Records how a run ended. One that was abandoned meanwhile stays so: its late result is not
- * believed. Safe to repeat when its reply was lost.
+ * Records how a run ended. A run that was failed as abandoned stays failed, whatever its late
+ * result. Safe to repeat if its reply was lost.
  */
 export async function finishRun(
   db: D1Database,
-  { runId, executionId, status, result, error }: Ending,
+  { runId, executionId, status, result, error }: RunOutcome,
   now: number,
 ): Promise<void> {
   await db.batch([
     db
       .prepare(
-        `UPDATE task_runs SET status = ?2, ended_at = ?3, lease_expires_at = NULL, result = ?4, error = ?5
+        `UPDATE task_runs
+         SET status = ?2, ended_at = ?3, lease_expires_at = NULL, result = ?4, error = ?5
          WHERE run_id = ?1 AND status = 'running'`,
       )
       .bind(
@@ -211,6 +228,6 @@ export async function finishRun(
         result === undefined ? null : JSON.stringify(result),
         error === null ? null : JSON.stringify(error),
       ),
-    sumUp(db, "execution_id = ?1", executionId, now),
+    recountExecution(db, executionId, now),
   ]);
 }

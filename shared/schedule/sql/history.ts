@@ -1,7 +1,7 @@
 import type { Cursor } from "../../http/lists.ts";
 import type { TaskError, Trigger } from "../rules/runs.ts";
 
-/** SQL of showing what ran, and of forgetting it. */
+/** SQL that reads and deletes the history of runs. */
 
 export type RunRow = {
   runId: string;
@@ -21,8 +21,9 @@ export type RunRow = {
 
 type StoredRun = Omit<RunRow, "result" | "error"> & { result: string | null; error: string | null };
 
-const columns = `run_id AS runId, execution_id AS executionId, task, trigger, scheduled_at AS scheduledAt, attempt, status, started_at AS startedAt,
-                 ended_at AS endedAt, result, error, missed_until AS missedUntil, missed_count AS missedCount`;
+const columns = `run_id AS runId, execution_id AS executionId, task, trigger,
+  scheduled_at AS scheduledAt, attempt, status, started_at AS startedAt, ended_at AS endedAt,
+  result, error, missed_until AS missedUntil, missed_count AS missedCount`;
 
 function runRow({ result, error, ...row }: StoredRun): RunRow {
   return {
@@ -43,7 +44,7 @@ type ExecutionRow = {
 };
 
 export type History = {
-  /** Of all executions that are kept. */
+  /** All executions in the history. */
   executions: number;
   failedExecutions: number;
   recent: (ExecutionRow & { runs: RunRow[] })[];
@@ -57,14 +58,13 @@ export async function readHistory(
 ): Promise<History> {
   const [counts, executions, runs] = await db.batch([
     db.prepare(
-      "SELECT COUNT(*) AS executions, COALESCE(SUM(failed > 0), 0) AS failedExecutions FROM task_executions",
+      `SELECT COUNT(*) AS executions, COALESCE(SUM(failed > 0), 0) AS failedExecutions
+       FROM task_executions`,
     ),
-    db
-      .prepare(`${page} ORDER BY started_at DESC, execution_id DESC LIMIT ?3`)
-      .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", limit),
+    db.prepare(page).bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", limit),
     db
       .prepare(
-        `SELECT ${columns} FROM task_runs WHERE execution_id IN (SELECT id FROM (${page} ORDER BY started_at DESC, execution_id DESC LIMIT ?3))
+        `SELECT ${columns} FROM task_runs WHERE execution_id IN (SELECT id FROM (${page}))
          ORDER BY task, scheduled_at`,
       )
       .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", limit),
@@ -84,15 +84,19 @@ export async function readHistory(
   };
 }
 
-const page = `SELECT execution_id AS id, trigger, started_at AS startedAt, ended_at AS endedAt, total, successful, failed
-              FROM task_executions WHERE (started_at, execution_id) < (?1, ?2)`;
+const page = `SELECT execution_id AS id, trigger, started_at AS startedAt, ended_at AS endedAt,
+    total, successful, failed
+  FROM task_executions WHERE (started_at, execution_id) < (?1, ?2)
+  ORDER BY started_at DESC, execution_id DESC LIMIT ?3`;
 
-/** The newest run of each task that has one: it runs, or has ended. */
+/** The newest run of each task that has one, running or ended. */
 export async function lastRuns(db: D1Database, tasks: string[]): Promise<RunRow[]> {
   const { results } = await db
     .prepare(
       `SELECT ${columns} FROM json_each(?1) AS t JOIN task_runs ON run_id =
-         (SELECT run_id FROM task_runs WHERE task = t.value AND status IN ('running', 'success', 'failure') ORDER BY started_at DESC LIMIT 1)`,
+         (SELECT run_id FROM task_runs
+          WHERE task = t.value AND status IN ('running', 'success', 'failure')
+          ORDER BY started_at DESC LIMIT 1)`,
     )
     .bind(JSON.stringify(tasks))
     .all<StoredRun>();
@@ -107,14 +111,18 @@ export async function findRun(db: D1Database, runId: string): Promise<RunRow | n
   return row === null ? null : runRow(row);
 }
 
-/** Forgets executions that began before a time, oldest first, with their runs. @returns how many */
+/**
+ * Deletes the oldest executions that started before a time and have ended, with their runs.
+ *
+ * @returns how many executions
+ */
 export async function deleteExecutions(
   db: D1Database,
   startedBefore: number,
   limit: number,
 ): Promise<number> {
-  const old =
-    "SELECT execution_id FROM task_executions WHERE started_at < ?1 AND ended_at IS NOT NULL ORDER BY started_at LIMIT ?2";
+  const old = `SELECT execution_id FROM task_executions
+    WHERE started_at < ?1 AND ended_at IS NOT NULL ORDER BY started_at LIMIT ?2`;
   const [, deleted] = await db.batch([
     db.prepare(`DELETE FROM task_runs WHERE execution_id IN (${old})`).bind(startedBefore, limit),
     db

@@ -12,7 +12,7 @@ export const deliverPurges: CronTask = {
   timeoutMs: 50_000,
   graceMs: 120_000,
   overlap: "skip",
-  async run({ given: env }) {
+  async run({ context: env }) {
     const index = getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     // RPC's types lose tuples.
     const purge = async (request: Parameters<typeof index.purge>[0]) =>

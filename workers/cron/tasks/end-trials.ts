@@ -1,5 +1,5 @@
 import { endTrials as endSome } from "../../../shared/accounts/sql/trials.ts";
-import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 
 /**
@@ -12,10 +12,10 @@ export const endTrials: CronTask = {
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
-  async run({ given: { DB }, signal }) {
+  async run({ context: { DB }, signal }) {
     const now = Date.now();
     return {
-      ended: await untilNoneIsLeft((limit) => endSome(DB, crypto.randomUUID(), now, limit), signal),
+      ended: await drainInBatches((limit) => endSome(DB, crypto.randomUUID(), now, limit), signal),
     };
   },
 };

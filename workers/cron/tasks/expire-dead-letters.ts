@@ -1,5 +1,5 @@
 import { deleteExpiredDeadLetters } from "../../../shared/email/sql/dead-letters.ts";
-import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 
 /** Dead letters are kept for `DLQ_RETENTION_DAYS`; their mails stay. */
@@ -9,10 +9,10 @@ export const expireDeadLetters: CronTask = {
   timeoutMs: 60_000,
   graceMs: 600_000,
   overlap: "skip",
-  async run({ given: { DB }, signal }) {
+  async run({ context: { DB }, signal }) {
     const now = Date.now();
     return {
-      deleted: await untilNoneIsLeft((limit) => deleteExpiredDeadLetters(DB, now, limit), signal),
+      deleted: await drainInBatches((limit) => deleteExpiredDeadLetters(DB, now, limit), signal),
     };
   },
 };

@@ -1,5 +1,5 @@
-import { deleteExpiredIdempotencyKeys } from "../../../shared/email/sql/emails.ts";
-import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import { deleteExpiredIdempotencyKeys } from "../../../shared/email/sql/idempotency-keys.ts";
+import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 
 /** An expired key binds nobody any more: this gives its space back. Up to 20,000 each run. */
@@ -9,10 +9,10 @@ export const expireIdempotencyKeys: CronTask = {
   timeoutMs: 60_000,
   graceMs: 600_000,
   overlap: "skip",
-  async run({ given: { DB }, signal }) {
+  async run({ context: { DB }, signal }) {
     const now = Date.now();
     return {
-      deleted: await untilNoneIsLeft(
+      deleted: await drainInBatches(
         (limit) => deleteExpiredIdempotencyKeys(DB, now, limit),
         signal,
       ),

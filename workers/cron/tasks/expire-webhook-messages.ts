@@ -1,5 +1,5 @@
 import { forgetFeedback } from "../../../shared/email/sql/feedback.ts";
-import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 
 /** A provider sends a message again for days if it missed our answer. */
@@ -12,8 +12,8 @@ export const expireWebhookMessages: CronTask = {
   timeoutMs: 60_000,
   graceMs: 600_000,
   overlap: "skip",
-  async run({ given: { DB }, signal }) {
+  async run({ context: { DB }, signal }) {
     const before = Date.now() - MEMORY_MS;
-    return { deleted: await untilNoneIsLeft((limit) => forgetFeedback(DB, before, limit), signal) };
+    return { deleted: await drainInBatches((limit) => forgetFeedback(DB, before, limit), signal) };
   },
 };

@@ -1,7 +1,7 @@
-import { forgetReports } from "../../../shared/accounts/sql/usage-reports.ts";
+import { deleteReports } from "../../../shared/accounts/sql/usage-reports.ts";
 import { deleteNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { deleteAudit } from "../../../shared/audit/audit-log.ts";
-import { untilNoneIsLeft } from "../../../shared/schedule/bounded.ts";
+import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import { deleteExecutions } from "../../../shared/schedule/sql/history.ts";
 import { dayOf } from "../date-text.ts";
 import type { CronTask } from "../task.ts";
@@ -20,19 +20,16 @@ export const pruneHistory: CronTask = {
   timeoutMs: 60_000,
   graceMs: 600_000,
   overlap: "skip",
-  async run({ given: { DB }, signal }) {
+  async run({ context: { DB }, signal }) {
     const now = Date.now();
     const before = now - KEPT_MS;
-    const executions = await untilNoneIsLeft(
-      (limit) => deleteExecutions(DB, before, limit),
+    const executions = await drainInBatches((limit) => deleteExecutions(DB, before, limit), signal);
+    const notices = await drainInBatches((limit) => deleteNotices(DB, before, limit), signal);
+    const reports = await drainInBatches(
+      (limit) => deleteReports(DB, dayOf(before), limit),
       signal,
     );
-    const notices = await untilNoneIsLeft((limit) => deleteNotices(DB, before, limit), signal);
-    const reports = await untilNoneIsLeft(
-      (limit) => forgetReports(DB, dayOf(before), limit),
-      signal,
-    );
-    const audited = await untilNoneIsLeft(
+    const audited = await drainInBatches(
       (limit) => deleteAudit(DB, now - AUDIT_KEPT_MS, limit),
       signal,
     );

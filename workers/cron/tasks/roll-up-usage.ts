@@ -1,5 +1,5 @@
 import {
-  forgetDays,
+  deleteDayProgress,
   monthToRollUp,
   rollUpDay,
   rollUpMonth,
@@ -26,7 +26,7 @@ export const rollUpUsage: CronTask = {
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
-  async run({ given: { DB }, signal }) {
+  async run({ context: { DB }, signal }) {
     const now = Date.now();
     const [day, keptFrom] = [dayOf(now - DAY_MS), dayOf(now - KEPT_MS)];
     let [rolledUp, inMonths, pages] = [0, 0, 0];
@@ -42,7 +42,7 @@ export const rollUpUsage: CronTask = {
       if (month === null || month >= day.slice(0, 7)) break;
       inMonths += (await rollUpMonth(DB, month, PAGE)).rolledUp;
     }
-    await forgetDays(DB, keptFrom);
+    await deleteDayProgress(DB, keptFrom);
     return { rolledUp, inMonths };
   },
 };

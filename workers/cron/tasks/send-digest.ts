@@ -2,7 +2,7 @@ import { digestText } from "../../../shared/alerts/rules/digest-text.ts";
 import { alertSettings } from "../../../shared/alerts/settings.ts";
 import { readDay } from "../../../shared/alerts/sql/digest.ts";
 import { breakerDays } from "../../../shared/dependencies/breaker-days.ts";
-import { sendSystemMails, throwIfRefused } from "../../../shared/email/system-emails.ts";
+import { sendSystemEmails, throwIfRefused } from "../../../shared/email/system-emails.ts";
 import { dateText, dayOf } from "../date-text.ts";
 import type { CronTask } from "../task.ts";
 
@@ -18,7 +18,7 @@ export const sendDigest: CronTask = {
   timeoutMs: 60_000,
   graceMs: 1_800_000,
   overlap: "skip",
-  async run({ given: env }) {
+  async run({ context: env }) {
     const { email } = alertSettings(env);
     if (email === null) return { sent: 0 };
     const now = Date.now();
@@ -31,7 +31,7 @@ export const sendDigest: CronTask = {
     const mail = { to: email, ...digestText(dateText.format(from), facts, breakers) };
     const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
     const key = `digest:${dayOf(from)}`;
-    const sent = await sendSystemMails(outbox, env, [{ key, mail }], now);
+    const sent = await sendSystemEmails(outbox, env, [{ key, mail }], now);
     throwIfRefused(sent);
     if (sent.accepted.length === 0)
       throw new Error(

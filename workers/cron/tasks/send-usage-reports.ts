@@ -1,5 +1,5 @@
 import { markReported, unreportedUsage } from "../../../shared/accounts/sql/usage-reports.ts";
-import { sendSystemMails, throwIfRefused } from "../../../shared/email/system-emails.ts";
+import { sendSystemEmails, throwIfRefused } from "../../../shared/email/system-emails.ts";
 import { dateText, dayOf } from "../date-text.ts";
 import type { CronTask } from "../task.ts";
 
@@ -16,7 +16,7 @@ export const sendUsageReports: CronTask = {
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
-  async run({ given: env }) {
+  async run({ context: env }) {
     const now = Date.now();
     const sinceMonday = (new Date(now).getUTCDay() + 6) % 7;
     const monday = now - (sinceMonday + 7) * DAY_MS;
@@ -36,7 +36,7 @@ export const sendUsageReports: CronTask = {
         },
       },
     }));
-    const sent = await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
+    const sent = await sendSystemEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
     const settled = new Set([...sent.accepted, ...sent.suppressed]);
     const reported = users
       .map(({ userId }) => userId)

@@ -12,7 +12,7 @@ export const sweepOutbox: CronTask = {
   timeoutMs: 50_000,
   graceMs: 120_000,
   overlap: "skip",
-  async run({ given: env, trigger }) {
+  async run({ context: env, trigger }) {
     const policy = retryPolicy(env);
     if (!policy.ok) throw new Error(`${policy.error.variable} ${policy.error.message}`);
     const what = {

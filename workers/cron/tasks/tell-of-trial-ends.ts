@@ -1,5 +1,5 @@
-import { markTold, untoldTrials } from "../../../shared/accounts/sql/trials.ts";
-import { sendSystemMails, throwIfRefused } from "../../../shared/email/system-emails.ts";
+import { markNotified, unnotifiedTrials } from "../../../shared/accounts/sql/trials.ts";
+import { sendSystemEmails, throwIfRefused } from "../../../shared/email/system-emails.ts";
 import { dateText } from "../date-text.ts";
 import type { CronTask } from "../task.ts";
 
@@ -16,9 +16,9 @@ export const tellOfTrialEnds: CronTask = {
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
-  async run({ given: env }) {
+  async run({ context: env }) {
     const now = Date.now();
-    const trials = await untoldTrials(env.DB, now, now + AHEAD_MS, LIMIT);
+    const trials = await unnotifiedTrials(env.DB, now, now + AHEAD_MS, LIMIT);
     const keyOf = ({ userId, trialEndsAt }: (typeof trials)[number]): string =>
       `trial-expiry:${userId}:${trialEndsAt}`;
     const mails = trials.map((trial) => ({
@@ -33,10 +33,10 @@ export const tellOfTrialEnds: CronTask = {
         },
       },
     }));
-    const sent = await sendSystemMails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
+    const sent = await sendSystemEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
     const settled = new Set([...sent.accepted, ...sent.suppressed]);
     // Within a day the key keeps a mail from going out twice, if the process dies before this.
-    await markTold(
+    await markNotified(
       env.DB,
       trials.filter((trial) => settled.has(keyOf(trial))),
     );

@@ -22,7 +22,7 @@ export const warmCache: CronTask = {
   timeoutMs: 60_000,
   graceMs: 600_000,
   overlap: "skip",
-  async run({ given: env, signal }) {
+  async run({ context: env, signal }) {
     const now = Date.now();
     const users = await activeUsers(env.DB, now - ACTIVE_MS, LIMIT);
     const counts = { users: 0, warm: 0, loaded: 0, failed: 0 };

@@ -3,4 +3,4 @@ export { noCounts, type CacheCounts } from "./counts.ts";
 export { CACHE_BREAKER } from "./faults.ts";
 export { isPattern } from "./keys.ts";
 export { cacheSettings } from "./variables.ts";
-export { MAX_TAGS_PER_PURGE, purgeMode, tag } from "../tags/rules/rpc.ts";
+export { inspectRequest, MAX_TAGS_PER_PURGE, purgeMode, tag } from "../tags/rules/rpc.ts";

@@ -5,7 +5,7 @@ import { claim } from "../../shared/email/sql/claim.ts";
 import { listDeadLetters, replay } from "../../shared/email/sql/dead-letters.ts";
 import worker from "../../workers/consumer/index.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { detail, doorbell, mailRow, markSending, queueMail, record } from "../support/mails.ts";
+import { detail, doorbell, emailRow, markSending, queueEmail, record } from "../support/mails.ts";
 
 const db = env.DB;
 const now = Date.now();
@@ -17,8 +17,14 @@ beforeEach(async () => {
 });
 
 async function deadMail(): Promise<string> {
-  const id = await queueMail(db, now);
-  await claim(db, [doorbell(id)], id, now, now + 60_000, ["smtp"]);
+  const id = await queueEmail(db, now);
+  await claim(db, {
+    notifications: [doorbell(id)],
+    token: id,
+    now,
+    leaseExpiresAt: now + 60_000,
+    open: ["smtp"],
+  });
   await markSending(db, id, [id], now, now + 60_000);
   await record(db, id, id, { status: "dead", attempts: 4, reason: "exhausted" }, now);
   return id;
@@ -81,7 +87,7 @@ describe("the dead-letter queue's consumer", () => {
   it("ignores a burial that comes after a replay, and one of a mail that never died", async () => {
     const replayed = await deadMail();
     await replay(db, [replayed], 0, now);
-    const alive = await queueMail(db, now);
+    const alive = await queueEmail(db, now);
     const result = await consume("luna-email-dlq", [
       burial(replayed),
       burial(replayed, 2),
@@ -90,7 +96,7 @@ describe("the dead-letter queue's consumer", () => {
     ]);
     expect(result.retried).toEqual([]);
     expect(await letters()).toEqual([]);
-    expect((await mailRow(db, replayed)).status).toBe("queued");
+    expect((await emailRow(db, replayed)).status).toBe("queued");
   });
 
   it("keeps a mail that cannot be accepted, hour after hour, and buries it before its queue would delete it", async () => {
@@ -118,12 +124,12 @@ describe("the dead-letter queue's consumer", () => {
   });
 
   it("acknowledges a doorbell that the runtime dead-lettered: the row is still due", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     expect(await consume("luna-email-dlq", [doorbell(id)])).toEqual({
       acked: ["message-0"],
       retried: [],
     });
-    expect((await mailRow(db, id)).status).toBe("queued");
+    expect((await emailRow(db, id)).status).toBe("queued");
   });
 
   it.each([
@@ -172,7 +178,7 @@ describe("the dead-letter queue's consumer", () => {
 
 describe("the mail queue's consumer", () => {
   it("rings again later while D1 cannot be reached, and never throws", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await db.prepare("ALTER TABLE email_events RENAME TO gone").run();
     const result = await consume("luna-email", [doorbell(id)]);
     await db.prepare("ALTER TABLE gone RENAME TO email_events").run();
@@ -180,11 +186,11 @@ describe("the mail queue's consumer", () => {
   });
 
   it("goes on with what it claimed although the reply of the claim was lost", async () => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     const result = await consume("luna-email", [doorbell(id)], { DB: losingReplies(db) });
     expect(result).toEqual({ acked: ["message-0"], retried: [] });
     // Nothing listens on the test's SMTP port.
-    expect(await mailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
   });
 
   it.each([
@@ -192,8 +198,8 @@ describe("the mail queue's consumer", () => {
     ["SMTP_PORT", "many"],
     ["EMAIL_MAX_RETRIES", "-1"],
   ])("keeps every message while %s is %j", async (variable, value) => {
-    const id = await queueMail(db, now);
+    const id = await queueEmail(db, now);
     await consume("luna-email", [doorbell(id)], { [variable]: value });
-    expect((await mailRow(db, id)).status).toBe("queued");
+    expect((await emailRow(db, id)).status).toBe("queued");
   });
 });

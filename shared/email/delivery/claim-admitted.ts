@@ -1,0 +1,86 @@
+import { countTransaction } from "../../database/transactions.ts";
+import { WRITE_TIMEOUT_MS } from "../../database/write.ts";
+import { within } from "../../lib/base/deadline.ts";
+import { describeError, log } from "../../lib/worker/log.ts";
+import type { Notification } from "../queue-messages.ts";
+import { breakerIsOpen, claimLimit } from "../rules/plan.ts";
+import type { TransportName } from "../rules/transports.ts";
+import { claim, claimedBy, postpone, type Claim } from "../sql/claim.ts";
+import { LEASE_MS } from "./lease.ts";
+import { routesOf, type Delivery } from "./ports.ts";
+
+type Claiming = Pick<Delivery, "db" | "transports" | "clock">;
+
+/**
+ * Claims what the transports take now, and postpones the rest.
+ *
+ * @returns null if D1 did not answer: then the notifications must be delivered again
+ */
+export async function claimAdmitted(
+  { db, transports, clock }: Claiming,
+  notifications: Notification[],
+  token: string,
+): Promise<Claim | null> {
+  await Promise.all(transports.map((transport) => transport.refresh()));
+  const { open, limit, waitMs } = claimLimit(routesOf(transports));
+  const now = clock();
+  const claimed =
+    limit === 0
+      ? { claimed: [], early: [] }
+      : await claimOrReread(db, { notifications, token, now, open, limit });
+  if (claimed === null || waitMs === 0 || claimed.claimed.length === notifications.length)
+    return claimed;
+  const closed = transports.find(({ name }) => !open.includes(name)) ?? transports[0];
+  try {
+    const detail = JSON.stringify(breakerIsOpen(closed?.name ?? "smtp"));
+    const later = await within(
+      WRITE_TIMEOUT_MS,
+      postpone(db, { notifications, until: now + waitMs, detail, now }),
+    );
+    log("info", "email.postponed", { mails: later.length, waitMs });
+    return { claimed: claimed.claimed, early: later };
+  } catch (error) {
+    log("error", "email.postpone_failed", {
+      doorbells: notifications.length,
+      ...describeError(error),
+    });
+    // What was claimed must be handed over. The sweeper notifies of the others.
+    return claimed.claimed.length === 0 ? null : claimed;
+  }
+}
+
+type Wanted = {
+  notifications: Notification[];
+  token: string;
+  now: number;
+  open: TransportName[];
+  limit: number;
+};
+
+/**
+ * A claim whose reply was lost may hold emails: unless it is read, they wait until its lease
+ * expires.
+ */
+async function claimOrReread(db: D1Database, wanted: Wanted): Promise<Claim | null> {
+  const { notifications, token, now } = wanted;
+  try {
+    const claimed = await within(
+      WRITE_TIMEOUT_MS,
+      claim(db, {
+        ...wanted,
+        leaseExpiresAt: now + LEASE_MS,
+        limit: Math.min(wanted.limit, notifications.length),
+      }),
+    );
+    countTransaction("committed");
+    return claimed;
+  } catch (error) {
+    log("error", "email.claim_failed", {
+      doorbells: notifications.length,
+      ...describeError(error),
+    });
+    const claimed = await within(WRITE_TIMEOUT_MS, claimedBy(db, token)).catch(() => null);
+    countTransaction(claimed === null ? "unknown" : claimed.length === 0 ? "failed" : "committed");
+    return claimed === null || claimed.length === 0 ? null : { claimed, early: [] };
+  }
+}

@@ -1,0 +1,38 @@
+import type { Outbox } from "../outbox.ts";
+import type { QueueMessage } from "../queue-messages.ts";
+import type { Route } from "../rules/plan.ts";
+import type { RetryPolicy } from "../rules/retry-policy.ts";
+import type { TransportName } from "../rules/transports.ts";
+import type { GuardedTransport } from "../transports/transport.ts";
+import type { UnsubscribeSettings } from "../unsubscribe.ts";
+
+/** What a delivery needs from outside. */
+export type Delivery = Outbox & {
+  deadLetterQueue: Queue<QueueMessage>;
+  /** In the order in which they are tried. */
+  transports: GuardedTransport[];
+  policy: RetryPolicy;
+  /** Milliseconds since the epoch. */
+  clock: () => number;
+  /** In [0, 1). */
+  random: () => number;
+  sleep: (ms: number) => Promise<void>;
+  /** Null while the links are not configured: then emails that need one wait. */
+  unsubscribe: UnsubscribeSettings | null;
+};
+
+/** @param pacedUntil from when on a transport has free capacity; absent if it has some now */
+export function routesOf(
+  transports: GuardedTransport[],
+  pacedUntil: ReadonlyMap<TransportName, number> = new Map(),
+): Route[] {
+  return transports.map((transport) => {
+    const { name, everyMs } = transport;
+    return {
+      name,
+      everyMs,
+      admission: transport.admission(),
+      pacedUntil: pacedUntil.get(name) ?? 0,
+    };
+  });
+}

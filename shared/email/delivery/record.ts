@@ -1,0 +1,79 @@
+import { countTransaction } from "../../database/transactions.ts";
+import { WRITE_TIMEOUT_MS } from "../../database/write.ts";
+import { within } from "../../lib/base/deadline.ts";
+import { describeError, log } from "../../lib/worker/log.ts";
+import { notify, QUEUE_TIMEOUT_MS, sendAll } from "../outbox.ts";
+import { deadLetterMessageFor } from "../queue-messages.ts";
+import type { Plan } from "../rules/plan.ts";
+import { recordAndMarkSending, type Marked } from "../sql/delivery.ts";
+import type { Settled } from "../sql/settle.ts";
+import { LEASE_MS } from "./lease.ts";
+import type { Delivery } from "./ports.ts";
+
+/**
+ * An outcome that is not recorded leaves a sent email `unknown`, so D1 is asked again. Repeating is
+ * safe: see `recordAndMarkSending`.
+ */
+const RECORD_RETRIES_MS = [100, 300, 1_000, 3_000, 5_000, 10_000];
+
+type Recording = { token: string; settled: Settled[]; marks: Plan["marks"]; grant: string };
+
+/** @returns null if D1 did not answer: the leases expire, and the sweeper takes over */
+export async function recordAndMark(
+  { db, clock, sleep, transports }: Delivery,
+  { token, settled, marks, grant }: Recording,
+): Promise<Marked | null> {
+  const next = marks.map(({ email: { id, failover }, transport }) => ({ id, transport, failover }));
+  const reservations = transports.flatMap(({ name, everyMs }) => {
+    const emails = marks.filter(({ transport }) => transport === name).length;
+    return everyMs === null || emails === 0 ? [] : [{ transport: name, emails, everyMs, grant }];
+  });
+  for (const delayMs of [...RECORD_RETRIES_MS, null]) {
+    const now = clock();
+    try {
+      const marked = await within(
+        WRITE_TIMEOUT_MS,
+        recordAndMarkSending(db, {
+          token,
+          settled,
+          marks: next,
+          reservations,
+          now,
+          leaseExpiresAt: now + LEASE_MS,
+        }),
+      );
+      countTransaction("committed");
+      return marked;
+    } catch (error) {
+      log("error", "email.record_failed", {
+        settled: settled.length,
+        next: next.length,
+        ...describeError(error),
+      });
+      if (delayMs !== null) await sleep(delayMs);
+    }
+  }
+  countTransaction("unknown");
+  return null;
+}
+
+/**
+ * Notifies of what is tried again, and sends the dead to the dead-letter queue. The sweeper sends
+ * what cannot be sent now.
+ */
+export async function announce(delivery: Delivery, settled: Settled[]): Promise<void> {
+  const again = settled.flatMap(({ id, generation, settlement }) =>
+    settlement.status === "queued" || settlement.status === "pinned"
+      ? [{ id, generation, dueAt: settlement.dueAt }]
+      : [],
+  );
+  const dead = settled.flatMap((email) =>
+    email.settlement.status === "dead" ? [{ body: deadLetterMessageFor(email) }] : [],
+  );
+  // The next group is marked already, so each second here is taken from its lease.
+  const deadLettered = within(QUEUE_TIMEOUT_MS, sendAll(delivery.deadLetterQueue, dead)).catch(
+    (error: unknown) =>
+      log("warn", "email.burial_failed", { mails: dead.length, ...describeError(error) }),
+  );
+  await Promise.all([notify(delivery, again, delivery.clock()), deadLettered]);
+}

@@ -1,0 +1,18 @@
+import type { OutgoingEmail } from "./transport.ts";
+
+/** The headers that an email has by any transport. */
+export function headersOf({
+  id,
+  generation,
+  unsubscribeUrl,
+}: Pick<OutgoingEmail, "id" | "generation" | "unsubscribeUrl">): Record<string, string> {
+  return {
+    ...(unsubscribeUrl !== null && {
+      // RFC 8058: a mail client unsubscribes with one POST, without asking the person again.
+      "List-Unsubscribe": `<${unsubscribeUrl}>`,
+      "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }),
+    "X-Luna-Email": `${id}:${generation}`,
+    "Auto-Submitted": "auto-generated",
+  };
+}
