@@ -1,7 +1,7 @@
 /**
  * A read-through cache: memory of the isolate, then KV, then the origin. Purges by key, tag or
- * pattern go to one Durable Object. A load that was running during a purge never brings back the
- * old value.
+ * pattern go to one Durable Object. A load that runs during a purge does not bring the old value
+ * back.
  *
  * A Worker hosts the object by exporting its class, with a binding and a migration in its
  * `wrangler.toml`. With `script_name = "luna-api"` in the binding it shares Luna's objects, and
