@@ -27,7 +27,7 @@ export function byEmail(outbox: Outbox, env: EmailVariables, to: string, clock: 
     const sent = await sendSystemEmails(
       outbox,
       env,
-      [{ key: `alert:${notice.id}`, mail }],
+      [{ key: `alert:${notice.id}`, email: mail }],
       clock(),
     );
     throwIfRefused(sent);

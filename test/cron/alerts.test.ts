@@ -6,8 +6,8 @@ import type { Finding } from "../../shared/alerts/rules/evaluate.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
 import { readFacts, recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
 import { noteFindings, sayNotices, type Say } from "../../shared/alerts/watch.ts";
+import { fakeQueue, queueEmail } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
-import { fakeQueue, queueEmail } from "../support/mails.ts";
 
 /** What somebody is told, and what becomes of that when a channel is broken, on a real D1. */
 

@@ -31,13 +31,13 @@ export const sendDigest: CronTask = {
     const mail = { to: email, ...digestText(dateText.format(from), facts, breakers) };
     const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
     const key = `digest:${dayOf(from)}`;
-    const sent = await sendSystemEmails(outbox, env, [{ key, mail }], now);
+    const sent = await sendSystemEmails(outbox, env, [{ key, email: mail }], now);
     throwIfRefused(sent);
     if (sent.accepted.length === 0)
       throw new Error(
         sent.suppressed.length > 0
           ? "the address of ALERT_EMAIL is suppressed"
-          : "the mail was not accepted",
+          : "the email was not accepted",
       );
     return { sent: 1 };
   },

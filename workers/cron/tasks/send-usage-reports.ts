@@ -25,7 +25,7 @@ export const sendUsageReports: CronTask = {
     const keyOf = (userId: string): string => `usage-report:${userId}:${dayOf(monday)}`;
     const mails = users.map(({ userId, email, metrics }) => ({
       key: keyOf(userId),
-      mail: {
+      email: {
         to: email,
         template: "usage-report",
         category: "notification",

@@ -23,7 +23,7 @@ export const tellOfTrialEnds: CronTask = {
       `trial-expiry:${userId}:${trialEndsAt}`;
     const mails = trials.map((trial) => ({
       key: keyOf(trial),
-      mail: {
+      email: {
         to: trial.email,
         template: "trial-expiry",
         data: {
@@ -35,7 +35,7 @@ export const tellOfTrialEnds: CronTask = {
     }));
     const sent = await sendSystemEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
     const settled = new Set([...sent.accepted, ...sent.suppressed]);
-    // Within a day the key keeps a mail from going out twice, if the process dies before this.
+    // Within a day the key keeps an email from leaving twice, if the process dies before this.
     await markTold(
       env.DB,
       trials.filter((trial) => settled.has(keyOf(trial))),
