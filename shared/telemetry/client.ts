@@ -1,9 +1,9 @@
 import { elapsedMs, sleep, type Clock } from "../lib/base/clock.ts";
 import { within } from "../lib/base/deadline.ts";
-import type { Report } from "./rules/rpc.ts";
+import type { CounterReport } from "./rules/rpc.ts";
 
 export type TelemetryPorts = {
-  send: (report: Report) => Promise<void>;
+  send: (report: CounterReport) => Promise<void>;
   /** The totals of this isolate since it started, by series. They only grow. */
   totals: () => Record<string, number>;
   clock: Clock;
@@ -14,7 +14,7 @@ export type TelemetryPorts = {
   onReported: (increments: Record<string, number>) => void;
 };
 
-/** Counts are reported after this delay, together with those that were added meanwhile. */
+/** SeriesCounts are reported after this delay, together with those that were added meanwhile. */
 const DELAY_MS = 2_000;
 const TIMEOUT_MS = 5_000;
 /**

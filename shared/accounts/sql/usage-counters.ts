@@ -8,7 +8,7 @@ import type { WithPurge } from "./user-purge.ts";
 export const MAX_METRICS_OF_USER = 100;
 
 /** The outcome of counting usage. `too-much`: the counter would exceed the exact integers. */
-export type Counted =
+export type UsageOutcome =
   | { tag: "counted"; amount: number }
   | { tag: "no-user" }
   | { tag: "too-many-metrics" }
@@ -26,7 +26,7 @@ export async function addUsage(
   userId: string,
   { metric, amount }: UsageIncrement,
   { intentId, now }: WithPurge,
-): Promise<Counted> {
+): Promise<UsageOutcome> {
   const bound = [
     userId,
     metric,
@@ -72,7 +72,7 @@ export async function findCounted(
   userId: string,
   metric: string,
   intentId: string,
-): Promise<Counted | null> {
+): Promise<UsageOutcome | null> {
   const row = await db
     .prepare(
       `SELECT amount FROM usage_metrics

@@ -6,7 +6,7 @@
  */
 
 /** How many rows a page wrote, and whether more counters follow. */
-export type Page = { rolledUp: number; left: boolean };
+export type RollUpPage = { rolledUp: number; left: boolean };
 
 /** The next counters for the period `?1`, at most `?2`; none once the period is finished. */
 const page = `SELECT user_id, metric, amount FROM usage_metrics
@@ -54,7 +54,7 @@ export async function rollUpDay(
   day: string,
   keptFrom: string,
   limit: number,
-): Promise<Page> {
+): Promise<RollUpPage> {
   return await rollUp(db, day, limit, {
     insert: db.prepare(insertDays).bind(day, limit),
     cleanUp: [db.prepare(deleteDays).bind(day, limit, keptFrom)],
@@ -65,7 +65,11 @@ export async function rollUpDay(
  * Rolls up one page of counters for a month: the sum of its days. Must be called only when all days
  * of the month are rolled up.
  */
-export async function rollUpMonth(db: D1Database, month: string, limit: number): Promise<Page> {
+export async function rollUpMonth(
+  db: D1Database,
+  month: string,
+  limit: number,
+): Promise<RollUpPage> {
   return await rollUp(db, month, limit, {
     insert: db.prepare(insertMonths).bind(month, limit),
     cleanUp: [],
@@ -78,7 +82,7 @@ async function rollUp(
   period: string,
   limit: number,
   { insert, cleanUp }: { insert: D1PreparedStatement; cleanUp: D1PreparedStatement[] },
-): Promise<Page> {
+): Promise<RollUpPage> {
   const begin = db
     .prepare(
       `INSERT INTO usage_roll_ups (period, after_user, after_metric, finished)
