@@ -19,7 +19,7 @@ const scale: BreakerScale = {
   seed,
   fleets: [100],
   isolates: 100,
-  troublesMs: [75_000],
+  outagesMs: [75_000],
   afterMs: 60_000,
 };
 
@@ -79,7 +79,7 @@ it("the seed determines the tables and plots, and the page has a place for each"
     breakerFleets: [20],
     indexFleets: [20],
     measuredMs: 2_000,
-    troublesMs: [10_000],
+    outagesMs: [10_000],
     afterMs: 20_000,
   };
   const [one, again, other] = await Promise.all(

@@ -22,8 +22,8 @@ export async function decide<Facts, Value>(
   for (let retries = 0; retries <= MAX_RETRIES; retries += 1) {
     const facts = await readDatabase(env, read);
     if (!facts.ok) return facts;
-    const reason = denyReason(facts.value);
-    if (reason !== null) return fail(reason);
+    const denied = denyReason(facts.value);
+    if (denied !== null) return fail(denied);
     const written = await write(facts.value);
     if (!written.ok) return written;
     if (written.value !== null) return ok(written.value);

@@ -8,12 +8,13 @@ import { fail } from "../../shared/lib/base/result.ts";
 import { log } from "../../shared/lib/worker/log.ts";
 import { json, type Handler } from "./call.ts";
 
-/** An event names one email and is smaller than this. It is read before its signature is checked. */
+/** An event of one email is smaller. It is read before its signature is checked. */
 const MAX_EVENT_BYTES = 65_536;
 
 /**
- * Takes a provider's delivery events. Every signed event is answered 200, because a provider repeats
- * others for days. A repeat, an unknown email and an event about no delivery change nothing.
+ * Takes a provider's delivery events. Every signed event is answered 200, because a provider
+ * repeats others for days. A repeat, an unknown email and an event about no delivery change
+ * nothing.
  */
 export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env, now }) => {
   if (params.provider !== "resend") return fail({ tag: "not-found", what: "provider" });
@@ -26,14 +27,14 @@ export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env
 
   const report = resendReport(event.payload);
   if (report === null) return json({ taken: "ignored" });
-  const take = () => takeFeedback(env.DB, "resend", event.id, report, now);
+  const take = () => takeFeedback(env.DB, { provider: "resend", messageId: event.id, report }, now);
   const taken = await writeDatabase(take, take);
   if (!taken.ok) return taken;
   log("info", "email.feedback", {
     provider: "resend",
     feedback: report.feedback,
     taken: taken.value.taken,
-    emailId: report.mail?.id,
+    emailId: report.email?.id,
   });
   return json(taken.value);
 };

@@ -1,4 +1,4 @@
-/** The part of the cache that needs no Workers runtime: for contracts, scripts and clients. */
+/** The part of the cache that needs no Workers runtime, for contracts, scripts and clients. */
 export { noCounts, type CacheCounts } from "./counts.ts";
 export { CACHE_BREAKER } from "./faults.ts";
 export { isPattern } from "./keys.ts";
