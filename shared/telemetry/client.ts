@@ -14,7 +14,7 @@ export type TelemetryPorts = {
   onReported: (increments: Record<string, number>) => void;
 };
 
-/** SeriesCounts are reported after this delay, together with those that were added meanwhile. */
+/** Counts are reported after this delay, together with those that were added meanwhile. */
 const DELAY_MS = 2_000;
 const TIMEOUT_MS = 5_000;
 /**

@@ -54,7 +54,7 @@ const DROPPED = "luna_telemetry_dropped_total" satisfies CounterName;
 /** The counters of this isolate. They are plain numbers, not tied to a request. */
 export const counters = new Counters();
 
-/** SeriesCounts a call that the circuit breaker of a dependency rejected. */
+/** Counts a call that the circuit breaker of a dependency rejected. */
 export function countRejection(dependency: string): void {
   counters.count("luna_circuit_breaker_rejections_total", { dependency });
 }

@@ -75,7 +75,7 @@ function histogramLines(
   if (Object.keys(labels).length === 0 && buckets.size === 0) buckets.set("", []);
   return [...buckets].flatMap(([key, each]) => {
     const own = each[0] === undefined ? {} : withoutBound(each[0].labels);
-    // Cumulative, by the bounds of this release. SeriesCounts of another release, under other bounds, go
+    // Cumulative, by the bounds of this release. Counts of another release, under other bounds, go
     // to the next higher bound.
     const upTo = (bound: number): number =>
       each.reduce(

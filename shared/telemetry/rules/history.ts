@@ -21,7 +21,7 @@ export const chartNames = [
 export type ChartName = (typeof chartNames)[number];
 
 /**
- * SeriesCounts of one step, by chart. `latency:<bound>`: the requests whose duration in seconds was at
+ * Counts of one step, by chart. `latency:<bound>`: the requests whose duration in seconds was at
  * most this bound and above the next lower one.
  */
 export type SeriesCounts = Record<string, number>;
