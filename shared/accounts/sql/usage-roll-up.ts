@@ -1,3 +1,5 @@
+import { runBatch } from "../../database/run-batch.ts";
+
 /**
  * SQL that rolls the counters up into days and months, in UTC: `2026-11-25` and `2026-11`.
  *
@@ -90,12 +92,11 @@ async function rollUp(
     )
     .bind(period);
   const advance = db.prepare(advanceRollUp).bind(period, limit);
-  const statements = [begin, insert, ...cleanUp, advance];
-  const replies = await db.batch<{ finished: number }>(statements);
-  const replyTo = (statement: D1PreparedStatement) => replies[statements.indexOf(statement)];
+  const replyTo = await runBatch(db, [begin, insert, ...cleanUp, advance]);
+  const [progress] = (replyTo(advance)?.results ?? []) as { finished: number }[];
   return {
     rolledUp: replyTo(insert)?.meta.changes ?? 0,
-    left: replyTo(advance)?.results[0]?.finished === 0,
+    left: progress?.finished === 0,
   };
 }
 
