@@ -1,8 +1,8 @@
 import type { Outbox } from "../email/outbox.ts";
 import type { EmailVariables } from "../email/settings.ts";
-import { sendSystemEmails, throwIfRefused } from "../email/system-emails.ts";
 import { CircuitOpen, breakerClient, type BreakerEnv } from "../lib/circuit-breaker/index.ts";
 import { countRejection } from "../telemetry/counters.ts";
+import { sendToOperator } from "./operator-email.ts";
 import { WEBHOOK_BREAKER } from "./rules/conditions.ts";
 import type { AlertSettings } from "./settings.ts";
 import type { Channel, Notice } from "./sql/alerts.ts";
@@ -28,16 +28,8 @@ export function byEmail(
 ): Notifier {
   return async (notice) => {
     const text = `${lineOf(notice)}\n\n${notice.key}, ${new Date(notice.at).toISOString()}\n`;
-    const mail = { to, subject: `[Luna] ${lineOf(notice)}`.slice(0, 200), text };
-    const sent = await sendSystemEmails(
-      outbox,
-      env,
-      [{ key: `alert:${notice.id}`, mail }],
-      clock(),
-    );
-    throwIfRefused(sent);
-    if (sent.suppressed.length > 0) throw new Error("the address of ALERT_EMAIL is suppressed");
-    if (sent.accepted.length === 0) throw new Error("the email was not accepted");
+    const subject = `[Luna] ${lineOf(notice)}`.slice(0, 200);
+    await sendToOperator(outbox, env, { key: `alert:${notice.id}`, to, subject, text }, clock());
   };
 }
 

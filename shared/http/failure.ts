@@ -1,7 +1,7 @@
 import type { Invalid } from "../lib/worker/validate.ts";
 import type { Misconfigured } from "../lib/worker/variables.ts";
 
-/** Every failure of a request, as a tagged value. `problem.ts` turns it into its RFC 9457 answer. */
+/** Every failure of a request, as a tagged value. `problem.ts` makes the RFC 9457 answer. */
 export type Failure =
   | Invalid
   | { tag: "malformed-json"; detail: string }

@@ -7,7 +7,7 @@ import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
 const user = { userId: "ada", email: "ada@example.com" };
 const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
 
-describe("a request that is not valid is refused by the name of its field, and nothing is written", () => {
+describe("an invalid request is refused by the name of its field, and nothing is written", () => {
   it.each<[string, string, unknown, string]>([
     ["an unknown field", "/api/users", { ...user, admin: true }, "admin"],
     ["a missing field", "/api/users", { userId: "ada" }, "email"],
@@ -66,7 +66,7 @@ describe("a request that is not valid is refused by the name of its field, and n
     ["PATCH", "/api/users/ada", "scopes"],
     ["POST", "/api/admin/email/process-dlq", "ids"],
   ])(
-    "a list of half a million wrong entries is refused for its length, before anything looks at them: %s %s",
+    "a list of half a million wrong entries is refused for its length alone: %s %s",
     async (method, path, field) => {
       const refused = await call(method, path, {
         [field]: Array.from({ length: 500_000 }, () => 1),
@@ -132,7 +132,7 @@ describe("a body", () => {
     expect((await call("POST", "/api/admin/email/process-dlq", "")).status).toBe(200);
   });
 
-  it("over 1 MiB is refused with 413 and nothing written, also when its length is not announced", async () => {
+  it("over 1 MiB is refused with 413, also without a Content-Length", async () => {
     const before = await rowsInAll();
     const text = "x".repeat(1_048_577);
     expect((await call("POST", "/api/emails", { ...mail, text })).status).toBe(413);

@@ -22,7 +22,7 @@ const getUser: Handler<"getUser"> = async ({ params, query, caller }) => {
   throw new Error("unused");
 };
 
-it("a handler under another operation's name does not compile, even one with the same input", () => {
+it("a handler under another operation's id does not compile, even with the same input", () => {
   // @ts-expect-error -- swapped
   const otherInput: Handlers = { ...handlers, getTeam: handlers.getUser };
   // @ts-expect-error -- swapped

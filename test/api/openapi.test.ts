@@ -70,9 +70,13 @@ describe("GET /docs", () => {
     const page = await get("/docs");
     const html = await page.text();
     for (const { id } of operations) expect(html).toContain(`id="${id}"`);
-    expect(page.headers.get("Content-Security-Policy")).toMatch(
-      /^default-src 'none'; style-src 'sha256-[\w+/=]+'; form-action 'self'; frame-ancestors 'none'$/,
-    );
+    const [first, style, ...rest] = page.headers.get("Content-Security-Policy")?.split("; ") ?? [];
+    expect([first, ...rest]).toEqual([
+      "default-src 'none'",
+      "form-action 'self'",
+      "frame-ancestors 'none'",
+    ]);
+    expect(style).toMatch(/^style-src 'sha256-[\w+/=]+'$/);
   });
 });
 

@@ -11,7 +11,10 @@ import { describeError, log } from "../../shared/lib/worker/log.ts";
 const HEADER = "Cf-Access-Jwt-Assertion";
 const TIMEOUT_MS = 3_000;
 const KEEP_MS = 3_600_000;
-/** Keys rotate every six weeks, and the old ones stay valid for a week: they serve while Access fails. */
+/**
+ * Keys rotate every six weeks, and the old ones stay valid for a week: they serve while Access
+ * fails.
+ */
 const VALID_MS = 7 * 86_400_000;
 /** A token with an unknown key causes a new load of the keys, at most once in this time. */
 const LOOK_AGAIN_MS = 60_000;

@@ -9,9 +9,9 @@ import { json, type Handler } from "./call.ts";
 const OBJECT_TIMEOUT_MS = 2_000;
 
 /**
- * Cache counters of the whole fleet since the first deployment, at most a few seconds old. Rates are
- * of all reads. `errors` are failures of the cache itself: KV, the tag index, corrupt or oversized
- * entries.
+ * Cache counters of the whole fleet since the first deployment, at most a few seconds old. Rates
+ * are of all reads. `errors` are failures of the cache itself: KV, the tag index, corrupt or
+ * oversized entries.
  */
 export const cacheMetrics: Handler<"cacheMetrics"> = async ({ env }) => {
   // If one does not answer, the other is still shown.

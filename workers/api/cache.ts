@@ -32,10 +32,10 @@ const selectors = Object.keys(contract.invalidate.body.entries).filter((name) =>
 type Invalidation = Call<"invalidate">["body"];
 
 /**
- * Purges. `invalidated` counts the names in `keys` that are purged: entries under them are no longer
- * served here, nor elsewhere after the staleness bound. `failures` are those whose copy in KV could not be
- * deleted at once, or which the tag index could not be told of; the reason says which. `pending`
- * counts entries, up to 100, whose space is still to be reclaimed.
+ * Purges. `invalidated` counts the names in `keys` that are purged: entries under them are no
+ * longer served here, nor elsewhere after the staleness bound. `failures` are names whose copy in
+ * KV could not be deleted at once, or that did not reach the tag index; `error` has the reason.
+ * `pending` counts entries, up to 100, whose space is still to be reclaimed.
  */
 export const invalidate: Handler<"invalidate"> = async ({ body, env, caller, now }) => {
   const names = await namesOf(env, body);
@@ -62,7 +62,7 @@ export const invalidate: Handler<"invalidate"> = async ({ body, env, caller, now
   return json(answer(all, all.length, failures, purged.value));
 };
 
-/** The index does not answer: the purge goes to the outbox, which delivers it when the index is back. */
+/** While the index does not answer, the purge waits in the outbox. */
 async function queuePurge(
   env: ApiEnv,
   tags: readonly string[] | "everything",

@@ -14,8 +14,8 @@ import type { ApiEnv } from "../env.ts";
 
 /**
  * Who calls, as `authenticate` found it. `viewer` holds the read-only token. `actor` names the
- * caller in histories: an operator's address, or the fingerprint of a token. `byCookie`: the browser
- * sends this credential automatically, including on cross-site requests.
+ * caller in histories: an operator's address, or the fingerprint of a token. `byCookie`: the
+ * browser sends this credential automatically, including on cross-site requests.
  */
 export type Caller =
   | { role: "anonymous" }

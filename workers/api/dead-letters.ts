@@ -19,22 +19,22 @@ const noSuchDeadLetter: Failure = { tag: "not-found", what: "dead letter" };
 /** Dead letters, oldest first. `nextCursor` is present while more follow. */
 export const listDeadLetters: Handler<"listDeadLetters"> = async ({ query, env }) => {
   const { limit, cursor, ...wanted } = query;
-  const letters = await readDatabase(env, () =>
+  const found = await readDatabase(env, () =>
     readDeadLetters(env.DB, wanted, cursor ?? null, limit + 1),
   );
-  if (!letters.ok) return letters;
-  const { rows, ...next } = pageFrom(letters.value, limit, (letter) => letter.buriedAt);
+  if (!found.ok) return found;
+  const { rows, ...next } = pageFrom(found.value, limit, (one) => one.buriedAt);
   return json({ items: rows.map(deadLetterView), ...next });
 };
 
 /** One dead letter with the answer to each attempt, or with the body of an invalid message. */
 export const getDeadLetter: Handler<"getDeadLetter"> = async ({ params: { id }, env }) => {
-  const letter = await readDatabase(env, () => findDeadLetter(env.DB, id));
-  if (!letter.ok) return letter;
-  if (letter.value === null) return fail(noSuchDeadLetter);
-  const mail = await readDatabase(env, () => findEmail(env.DB, id));
-  if (!mail.ok) return mail;
-  return json({ ...deadLetterView(letter.value), events: mail.value?.events ?? [] });
+  const deadLetter = await readDatabase(env, () => findDeadLetter(env.DB, id));
+  if (!deadLetter.ok) return deadLetter;
+  if (deadLetter.value === null) return fail(noSuchDeadLetter);
+  const email = await readDatabase(env, () => findEmail(env.DB, id));
+  if (!email.ok) return email;
+  return json({ ...deadLetterView(deadLetter.value), events: email.value?.events ?? [] });
 };
 
 /** Deletes a dead letter. Its email becomes `discarded` permanently. */
@@ -51,12 +51,12 @@ export const discardDeadLetter: Handler<"discardDeadLetter"> = async ({
   return discarded.value ? noContent() : fail(noSuchDeadLetter);
 };
 
-function deadLetterView(letter: DeadLetter): Record<string, unknown> {
-  const known = Object.entries(letter).filter(([, value]) => value !== null);
+function deadLetterView(deadLetter: DeadLetter): Record<string, unknown> {
+  const known = Object.entries(deadLetter).filter(([, value]) => value !== null);
   return {
     ...Object.fromEntries(known),
-    buriedAt: new Date(letter.buriedAt).toISOString(),
-    expiresAt: new Date(letter.expiresAt).toISOString(),
+    buriedAt: new Date(deadLetter.buriedAt).toISOString(),
+    expiresAt: new Date(deadLetter.expiresAt).toISOString(),
   };
 }
 

@@ -9,7 +9,7 @@ const MAX_RETRIES = 3;
 export type Decision<Facts, Value> = {
   read: () => Promise<Facts>;
   /** The rule: why the write is refused, or null. */
-  whyNot: (facts: Facts) => Failure | null;
+  denyReason: (facts: Facts) => Failure | null;
   /** Writes only if the facts have not changed; null if they have, and nothing was written. */
   write: (facts: Facts) => Promise<Result<Value | null, Failure>>;
 };
@@ -17,13 +17,13 @@ export type Decision<Facts, Value> = {
 /** Reads facts, decides and writes. Repeats if others changed the facts in between. */
 export async function decide<Facts, Value>(
   env: ApiEnv,
-  { read, whyNot, write }: Decision<Facts, Value>,
+  { read, denyReason, write }: Decision<Facts, Value>,
 ): Promise<Result<Value, Failure>> {
   for (let retries = 0; retries <= MAX_RETRIES; retries += 1) {
     const facts = await readDatabase(env, read);
     if (!facts.ok) return facts;
-    const refusal = whyNot(facts.value);
-    if (refusal !== null) return fail(refusal);
+    const denied = denyReason(facts.value);
+    if (denied !== null) return fail(denied);
     const written = await write(facts.value);
     if (!written.ok) return written;
     if (written.value !== null) return ok(written.value);

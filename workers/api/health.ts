@@ -69,7 +69,10 @@ function cacheCheck({ pending, oldestAt }: Awaited<ReturnType<typeof countPurges
   return { status, owedPurges: pending, oldestOwedSeconds };
 }
 
-/** Tasks that have not run in time. If none is watched, as after the first deployment, registers them. */
+/**
+ * Tasks that have not run in time. Registers the tasks if none is watched, as after the first
+ * deployment.
+ */
 async function taskCheck(env: ApiEnv) {
   try {
     const { watched, overdue } = await within(

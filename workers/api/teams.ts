@@ -27,7 +27,7 @@ export const createTeam: Handler<"createTeam"> = async ({ body, env, caller, now
   const team = { teamId: crypto.randomUUID(), name: body.name, ownerId: userId };
   const created = await decide(env, {
     read: () => store.findCreatorFacts(env.DB, userId),
-    whyNot: denyReasonForNewTeam,
+    denyReason: denyReasonForNewTeam,
     write: (facts) =>
       purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
@@ -62,7 +62,7 @@ export const addMember: Handler<"addMember"> = async ({
 }) => {
   const member = await decide(env, {
     read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
-    whyNot: (facts) => denyReasonForSaving(facts, role),
+    denyReason: (facts) => denyReasonForSaving(facts, role),
     write: (facts) =>
       purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
@@ -81,7 +81,7 @@ export const removeMember: Handler<"removeMember"> = async ({ params, env, calle
   const { teamId, userId } = params;
   const removed = await decide(env, {
     read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
-    whyNot: denyReasonForRemoving,
+    denyReason: denyReasonForRemoving,
     write: (facts) =>
       purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
@@ -98,7 +98,7 @@ export const createWorkspace: Handler<"createWorkspace"> = async ({ body, env, c
   const workspaceId = crypto.randomUUID();
   const created = await decide(env, {
     read: () => findWorkspaceFacts(env.DB, userId, body.teamId ?? null),
-    whyNot: denyReasonForNewWorkspace,
+    denyReason: denyReasonForNewWorkspace,
     write: (facts) =>
       purgingAfter(
         env,

@@ -8,12 +8,13 @@ import { fail } from "../../shared/lib/base/result.ts";
 import { log } from "../../shared/lib/worker/log.ts";
 import { json, type Handler } from "./call.ts";
 
-/** An event names one email and is smaller than this. It is read before its signature is checked. */
+/** An event of one email is smaller. It is read before its signature is checked. */
 const MAX_EVENT_BYTES = 65_536;
 
 /**
- * Takes a provider's delivery events. Every signed event is answered 200, because a provider repeats
- * others for days. A repeat, an unknown email and an event about no delivery change nothing.
+ * Takes a provider's delivery events. Every signed event is answered 200, because a provider
+ * repeats others for days. A repeat, an unknown email and an event about no delivery change
+ * nothing.
  */
 export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env, now }) => {
   if (params.provider !== "resend") return fail({ tag: "not-found", what: "provider" });

@@ -63,7 +63,7 @@ describe("saving a member", () => {
       }
   });
 
-  it("answers non-members as if the team did not exist, whoever the target is", () => {
+  it("answers non-members as if the team did not exist", () => {
     for (const exists of [true, false])
       for (const target of roles) {
         expect(make({ actor: null, target, exists }, "member")).toBe("no team");

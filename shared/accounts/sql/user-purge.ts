@@ -7,7 +7,7 @@ export type WithPurge = { intentId: string; now: number };
 /**
  * A statement that adds the purge of a user's cache entries, for the batch of a write to the user
  * and before its other statements. It purges the user's id, email and key as they are before the
- * write, whatever concurrent writes do. Without such a user it adds nothing.
+ * write, also beside concurrent writes. Without such a user it adds nothing.
  *
  * @param newNames tags of the user's new email or key
  * @param condition SQL over the row of `users` that the write requires, too

@@ -1,3 +1,5 @@
+import { DAY_MS } from "../../lib/base/clock.ts";
+
 /**
  * When operators are notified of an alert condition: when it begins to hold, once a day while it
  * holds, and when it no longer holds. Pure.
@@ -29,7 +31,7 @@ export type NoticeKind = "fired" | "reminder" | "recovered";
 
 export const quiet: Alert = { holdsSince: null, firedAt: null, remindedAt: null };
 
-const REMIND_MS = 86_400_000;
+const REMIND_MS = DAY_MS;
 /** New occurrences are reported at most once per hour. */
 const NEWS_MS = 3_600_000;
 

@@ -1,3 +1,4 @@
+import { DAY_MS } from "../../lib/base/clock.ts";
 import type { Alert, AlertCondition, NoticeKind } from "../rules/evaluate.ts";
 
 /** SQL of alerts and their notices. */
@@ -72,7 +73,7 @@ export type Channel = "email" | "webhook";
 export type Notice = { id: string; key: string; kind: NoticeKind; summary: string; at: number };
 
 /** Older notices are not delivered: a new channel must not receive a month of history. */
-const MAX_NOTICE_AGE_MS = 7 * 86_400_000;
+const MAX_NOTICE_AGE_MS = 7 * DAY_MS;
 
 /** What a channel has not delivered yet: notices of firing alerts first, then oldest first. */
 export async function undeliveredNotices(

@@ -1,8 +1,8 @@
+import { DAY_MS } from "../../lib/base/clock.ts";
 import type { Facts, Streak } from "../rules/conditions.ts";
 
 /** SQL of the counts that alert conditions are derived from. Reads only. */
 
-const DAY_MS = 86_400_000;
 /** Executions that end within this of each other are compared, so that none hides a worse one. */
 const RECENT_MS = 120_000;
 

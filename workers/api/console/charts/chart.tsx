@@ -1,10 +1,10 @@
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import UPlot from "uplot";
 import { exactText, numberText } from "../format.ts";
 import "uplot/dist/uPlot.min.css";
-// Before the chart library, which does not load if the browser's language is no valid tag.
 import { OWN_LANGUAGE } from "./language.ts";
+// After `language.ts`, see there.
+import { UPlot } from "./uplot.ts";
 
 type Line = { label: string; values: readonly (number | null)[]; color: "a" | "b" | "c" | "bad" };
 
