@@ -13,10 +13,10 @@ export type OperatorEmail = { key: string; to: string; subject: string; text: st
 export async function sendToOperator(
   outbox: Outbox,
   env: EmailVariables,
-  { key, ...mail }: OperatorEmail,
+  { key, ...email }: OperatorEmail,
   now: number,
 ): Promise<void> {
-  const sent = await sendSystemEmails(outbox, env, [{ key, mail }], now);
+  const sent = await sendSystemEmails(outbox, env, [{ key, email }], now);
   throwIfRefused(sent);
   if (sent.suppressed.length > 0) throw new Error("the address of ALERT_EMAIL is suppressed");
   if (sent.accepted.length === 0) throw new Error("the email was not accepted");

@@ -19,8 +19,7 @@ export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
 
 const IDEMPOTENCY_MS = 86_400_000;
 /**
- * Nobody who sends a mail, and no mail that is being handed over, waits longer than this for a
- * queue.
+ * The longest that a request, or an email that is being handed over, waits for a queue.
  */
 export const QUEUE_TIMEOUT_MS = 2_000;
 const SUPPRESSIONS_TIMEOUT_MS = 2_000;
@@ -34,7 +33,7 @@ type Acceptance = Extract<
   { tag: "suppressed" | "idempotency-key-reused" | "unavailable" | "outcome-unknown" }
 >;
 
-/** A mail to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
+/** An email to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
 export type Submission = { request: EmailRequest; message: EmailMessage; sender: Sender };
 
 /** The tenant of emails that belong to the operator. */
@@ -42,40 +41,40 @@ export const ADMIN_TENANT = "admin";
 
 export type Sender = { tenant: string; from: string; idempotencyKey?: string };
 
-/** D1 batches at a time: a hundred mails would otherwise wait for each other one by one. */
+/** D1 batches at a time: a hundred emails would otherwise wait for each other one by one. */
 const AT_ONCE = 10;
 
 /**
- * Accepts mails: a D1 batch each, then the doorbells together. Once this returns `ok` for a mail it
+ * Accepts emails: a D1 batch each, then the notifications together. Once this returns `ok` for an email it
  * is not lost, whatever else fails; when it fails nothing was written of it, except after
  * `outcome-unknown`, which the same Idempotency-Key makes safe to repeat.
  *
- * @returns in the order of `mails`
+ * @returns in the order of `emails`
  */
 export async function acceptEmails(
   outbox: Outbox,
-  mails: Submission[],
+  emails: Submission[],
   now: number,
 ): Promise<Result<Accepted, Acceptance>[]> {
-  const suppressed = await suppressedAmong(outbox.db, mails);
+  const suppressed = await suppressedAmong(outbox.db, emails);
   const accepted: Result<Accepted, Acceptance>[] = [];
-  for (let start = 0; start < mails.length; start += AT_ONCE) {
-    const group = mails.slice(start, start + AT_ONCE);
-    const written = group.map(async (mail, n) => {
+  for (let start = 0; start < emails.length; start += AT_ONCE) {
+    const group = emails.slice(start, start + AT_ONCE);
+    const written = group.map(async (email, n) => {
       const reason = suppressed.get(start + n);
       return reason === undefined
-        ? await write(outbox.db, mail, now)
-        : await refuseUnlessReplayed(outbox.db, mail, reason, now);
+        ? await write(outbox.db, email, now)
+        : await refuseUnlessReplayed(outbox.db, email, reason, now);
     });
     accepted.push(...(await Promise.all(written)));
   }
-  const due = accepted.flatMap((mail, n) =>
-    mail.ok && !mail.value.replayed
+  const due = accepted.flatMap((email, n) =>
+    email.ok && !email.value.replayed
       ? [
           {
-            id: mail.value.id,
+            id: email.value.id,
             generation: 1,
-            dueAt: Math.max(mails[n]?.message.sendAt ?? now, now),
+            dueAt: Math.max(emails[n]?.message.sendAt ?? now, now),
           },
         ]
       : [],
@@ -84,13 +83,13 @@ export async function acceptEmails(
   return accepted;
 }
 
-/** The claim looks again: a list that cannot be read now keeps nobody from accepting. */
+/** If the list cannot be read, emails are accepted anyway: the claim checks it again. */
 async function suppressedAmong(
   db: D1Database,
-  mails: { message: EmailMessage }[],
+  emails: { message: EmailMessage }[],
 ): ReturnType<typeof findSuppressed> {
   try {
-    const recipients = mails.map(({ message: { to, category } }) => ({ to, category }));
+    const recipients = emails.map(({ message: { to, category } }) => ({ to, category }));
     return await within(SUPPRESSIONS_TIMEOUT_MS, findSuppressed(db, recipients));
   } catch (error) {
     log("warn", "email.suppressions_unread", describeError(error));
@@ -99,7 +98,7 @@ async function suppressedAmong(
 }
 
 /**
- * Whoever repeats a mail under its key hears what became of it then, also if its recipient was
+ * A repeat under the same key gets the answer of the first request, also if the recipient was
  * suppressed since.
  */
 async function refuseUnlessReplayed(
@@ -160,8 +159,8 @@ async function write(
   try {
     await within(WRITE_TIMEOUT_MS, db.batch(statements));
   } catch (error) {
-    // Either the key was used before, or D1 failed, perhaps after it had written: only reading
-    // tells.
+    // Either the key was used before, or D1 failed, perhaps after it had written. Only a read shows
+    // which.
     try {
       const earlier =
         key === undefined
@@ -172,7 +171,7 @@ async function write(
         return replayed(earlier, message, requestHash);
       }
       if (!(await within(WRITE_TIMEOUT_MS, emailExists(db, id)))) {
-        // What was given up on may still land.
+        // A write that timed out may still be committed.
         if (isTimeout(error)) throw error;
         countTransaction("failed");
         log("error", "email.accept_failed", describeError(error));
@@ -211,31 +210,31 @@ export function newEmail(
 }
 
 /**
- * Rings for mails at their due time. A doorbell that cannot be rung is not an error: the sweeper
- * rings instead.
+ * Notifies the consumer of emails at their due time. If the queue takes no notification, that is
+ * not an error: the sweeper notifies instead.
  */
 export async function notify(
   outbox: Outbox,
-  mails: { id: string; generation: number; dueAt: number }[],
+  emails: { id: string; generation: number; dueAt: number }[],
   now: number,
 ): Promise<void> {
-  if (mails.length === 0) return;
+  if (emails.length === 0) return;
   try {
     await within(
       QUEUE_TIMEOUT_MS,
       sendAll(
         outbox.queue,
-        mails.map((mail) => ({
-          body: notificationFor(mail),
-          delaySeconds: notificationDelaySeconds(mail.dueAt, now),
+        emails.map((email) => ({
+          body: notificationFor(email),
+          delaySeconds: notificationDelaySeconds(email.dueAt, now),
         })),
       ),
     );
   } catch (error) {
-    log("warn", "email.doorbell_failed", { mails: mails.length, ...describeError(error) });
-    const ids = mails.map((mail) => mail.id);
+    log("warn", "email.notification_failed", { emails: emails.length, ...describeError(error) });
+    const ids = emails.map((email) => email.id);
     await within(QUEUE_TIMEOUT_MS, notifySoon(outbox.db, ids, now)).catch((later: unknown) =>
-      log("warn", "email.ring_soon_failed", describeError(later)),
+      log("warn", "email.notify_soon_failed", describeError(later)),
     );
   }
 }

@@ -10,14 +10,14 @@ import type { EmailVariables } from "./settings.ts";
 import { submissionOf } from "./submission.ts";
 
 /**
- * Mails that other Workers of this account hand in, by queue or by RPC: under the checks and
+ * Emails that other Workers of this account hand in, by queue or by RPC: under the checks and
  * guarantees of `POST /api/emails`.
  */
 
-/** Whose mails they are: a binding is not a user's key. */
+/** Whose emails they are: a binding is not a user's key. */
 const PRODUCER_TENANT = "producer";
 
-/** Accepts one mail of a producer. */
+/** Accepts one email of a producer. */
 export async function acceptProduced(
   outbox: Outbox,
   env: EmailVariables,

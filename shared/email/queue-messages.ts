@@ -10,11 +10,11 @@ const MAX_RAW_CHARACTERS = 30_000;
 const emailId = v.pipe(v.string(), v.maxLength(64));
 const generation = v.pipe(v.number(), v.integer(), v.minValue(1));
 
-/** "Look at this row": carries no mail, so losing it loses none. */
-const doorbell = v.strictObject({ v: v.literal(1), emailId, generation });
+/** "Look at this row": carries no email, so losing it loses none. */
+const notification = v.strictObject({ v: v.literal(1), emailId, generation });
 
-/** "This row is dead, record it": sent to the dead-letter queue after D1 says `dead`. */
-const bury = v.strictObject({ v: v.literal(1), type: v.literal("bury"), emailId, generation });
+/** "This row is dead, record it": sent to the dead-letter queue after D1 has it as `dead`. */
+const deadEmail = v.strictObject({ v: v.literal(1), type: v.literal("bury"), emailId, generation });
 
 /**
  * "Send this": what another Worker puts on the queue. `message` is what `POST /api/emails` takes.
@@ -29,7 +29,7 @@ const emailSend = v.strictObject({
   traceparent: v.optional(traceparent),
 });
 
-/** A message that no consumer understood, on its way to the dead letters. */
+/** A message that no schema accepts, on its way to the dead letters. */
 const poison = v.strictObject({
   v: v.literal(1),
   type: v.literal("poison"),
@@ -37,21 +37,21 @@ const poison = v.strictObject({
   raw: v.string(),
 });
 
-export type Notification = v.InferOutput<typeof doorbell>;
-export type DeadLetterMessage = v.InferOutput<typeof bury>;
+export type Notification = v.InferOutput<typeof notification>;
+export type DeadLetterMessage = v.InferOutput<typeof deadEmail>;
 export type Poison = v.InferOutput<typeof poison>;
 export type EmailSend = v.InferOutput<typeof emailSend>;
 export type QueueMessage = Notification | DeadLetterMessage | Poison | EmailSend;
 
-export const parseMessage = v.safeParser(v.union([doorbell, emailSend]));
-export const parseDeadLetter = v.safeParser(v.union([bury, poison, doorbell, emailSend]));
+export const parseMessage = v.safeParser(v.union([notification, emailSend]));
+export const parseDeadLetter = v.safeParser(v.union([deadEmail, poison, notification, emailSend]));
 
-export function notificationFor(mail: { id: string; generation: number }): Notification {
-  return { v: 1, emailId: mail.id, generation: mail.generation };
+export function notificationFor(email: { id: string; generation: number }): Notification {
+  return { v: 1, emailId: email.id, generation: email.generation };
 }
 
-export function deadLetterMessageFor(mail: { id: string; generation: number }): DeadLetterMessage {
-  return { v: 1, type: "bury", emailId: mail.id, generation: mail.generation };
+export function deadLetterMessageFor(email: { id: string; generation: number }): DeadLetterMessage {
+  return { v: 1, type: "bury", emailId: email.id, generation: email.generation };
 }
 
 /**
@@ -62,7 +62,7 @@ export function poisonFor(body: unknown, reason: string): Poison {
 }
 
 /**
- * Whatever a producer put on a queue, as text for people. Never throws: queue bodies are structured
+ * The body of any message, as text for people. Never throws: queue bodies are structured
  * clones, not just JSON.
  */
 export function rawText(body: unknown): string {

@@ -38,21 +38,21 @@ export async function wantedEmails(
 
 /** What a replay would do. */
 export async function previewReplay(db: D1Database, ids: string[]): Promise<Processed> {
-  const mails = await statusOf(db, ids);
+  const emails = await statusOf(db, ids);
   const [dead, refused] = [
-    mails.filter(({ status }) => status === "dead"),
-    mails.filter(({ status }) => status !== "dead"),
+    emails.filter(({ status }) => status === "dead"),
+    emails.filter(({ status }) => status !== "dead"),
   ];
   return summary(ids, dead, refused, "dead");
 }
 
 /**
- * Queues dead mails again. What is not dead (any more) is refused by name, so replaying twice at
+ * Queues dead emails again. What is not dead (any more) is refused by name, so replaying twice at
  * the same moment sends once. One batch: a process that dies before it has replayed nothing, one
- * that dies after it all, and whoever asks again goes on with what is still dead.
+ * that dies after it all. A repeat goes on with what is still dead.
  *
- * @returns what became of each, and what is to be rung for
- * @param ratePerSecond mails a second that become due, so that a backlog does not meet the provider
+ * @returns what became of each, and what to notify of
+ * @param ratePerSecond emails a second that become due, so that a backlog does not meet the provider
  *   all at once
  */
 export async function replayDeadLetters(
@@ -72,11 +72,11 @@ function summary(
   status: "queued" | "dead",
 ): Processed {
   const known = new Map<string, ProcessedItem>();
-  for (const mail of refused)
-    known.set(mail.id, {
-      ...mail,
+  for (const email of refused)
+    known.set(email.id, {
+      ...email,
       success: false,
-      error: `only dead mails are replayed; this one is ${mail.status}`,
+      error: `only dead emails are replayed; this one is ${email.status}`,
     });
   for (const { id, attempts } of done) known.set(id, { id, success: true, status, attempts });
   const items = ids.map(
@@ -86,7 +86,7 @@ function summary(
         success: false,
         status: "not-found",
         attempts: 0,
-        error: "there is no such mail",
+        error: "there is no such email",
       },
   );
   return { processed: done.length, errors: items.length - done.length, items };

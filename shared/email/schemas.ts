@@ -17,7 +17,7 @@ const body = v.pipe(
   v.regex(/^[^\u0000]*$/, "must not contain NUL"),
 );
 
-/** A file in the mail. Its base64 counts towards the limit of the body. */
+/** A file in the email. Its base64 counts towards the limit of the body. */
 const attachment = v.strictObject({
   filename: v.pipe(
     headerText(200),
@@ -76,34 +76,38 @@ export const emailRequest = v.pipe(
     attachments: v.optional(shortList(attachment, 20)),
   }),
   v.forward(
-    v.check((mail) => mail.template !== undefined || mail.subject !== undefined, "is required"),
+    v.check((email) => email.template !== undefined || email.subject !== undefined, "is required"),
     ["subject"],
   ),
   v.forward(
     v.check(
-      (mail) => mail.template !== undefined || mail.html !== undefined || mail.text !== undefined,
+      (email) =>
+        email.template !== undefined || email.html !== undefined || email.text !== undefined,
       "is required unless there is html or a template",
     ),
     ["text"],
   ),
   v.forward(
     v.check(
-      (mail) =>
-        mail.template === undefined ||
-        (mail.subject === undefined && mail.html === undefined && mail.text === undefined),
+      (email) =>
+        email.template === undefined ||
+        (email.subject === undefined && email.html === undefined && email.text === undefined),
       "brings subject, html and text: leave them out",
     ),
     ["template"],
   ),
   v.forward(
-    v.check((mail) => mail.data === undefined || mail.template !== undefined, "is for a template"),
+    v.check(
+      (email) => email.data === undefined || email.template !== undefined,
+      "is for a template",
+    ),
     ["data"],
   ),
 );
 
 export type EmailRequest = v.InferOutput<typeof emailRequest>;
 
-/** A mail as it is accepted: with its own bytes, whatever a template says in the next release. */
+/** An email as it is accepted: with its own bytes, independent of later changes of a template. */
 export type EmailMessage = Omit<EmailRequest, "subject" | "template" | "data"> & {
   subject: string;
 };
@@ -120,7 +124,7 @@ export function messageOf(
   return rendered.ok ? ok({ ...request, ...rendered.value }) : rendered;
 }
 
-/** How far ahead a mail can be scheduled. */
+/** How far ahead an email can be scheduled. */
 const MAX_AHEAD_MS = 30 * 86_400_000;
 
 /** A time in the past means now. */
@@ -131,7 +135,7 @@ function checkSendAt({ sendAt }: Pick<EmailRequest, "sendAt">, now: number): Fie
 }
 
 /**
- * What `POST /api/emails/batch` accepts. Each mail is looked at by itself, so that a bad one
+ * What `POST /api/emails/batch` accepts. Each email is looked at by itself, so that a bad one
  * refuses no other.
  */
 export const emailBatch = v.strictObject({
@@ -143,7 +147,7 @@ export const emailBatch = v.strictObject({
 });
 
 /**
- * What `GET /api/emails` takes. The statuses are those that need a person: few mails have them, and
+ * What `GET /api/emails` takes. The statuses are those that need a person: few emails have them, and
  * an index finds those.
  */
 export const emailQuery = v.strictObject({
@@ -154,7 +158,7 @@ export const emailQuery = v.strictObject({
   to: v.optional(address),
 });
 
-/** What an operator makes of an `unknown` mail. */
+/** What an operator makes of an `unknown` email. */
 export const resolution = v.strictObject({
   status: v.picklist(["sent", "queued", "dead"], 'must be "sent", "queued" or "dead"'),
 });

@@ -88,7 +88,7 @@ export type EmailVariables = VariablesOf<typeof senderVariables> &
   TransportVariables &
   VariablesOf<typeof webhookVariables>;
 
-/** How often and how fast a refused mail is tried again. */
+/** How often and how fast a refused email is tried again. */
 export function retryPolicy(
   env: VariablesOf<typeof retryVariables>,
 ): Result<RetryPolicy, Misconfigured> {
@@ -111,7 +111,7 @@ export function unsubscribeSettings(
   return ok({ publicUrl: variables.value.PUBLIC_URL, secret: variables.value.UNSUBSCRIBE_SECRET });
 }
 
-/** Which transports take mails, in the order in which they are tried. */
+/** Which transports take emails, in the order in which they are tried. */
 export function emailTransports(
   env: VariablesOf<typeof transportVariables>,
 ): Result<TransportName[], Misconfigured> {
@@ -157,7 +157,7 @@ export function deadLetterRetentionDays(
   return variables.ok ? ok(variables.value.DLQ_RETENTION_DAYS) : variables;
 }
 
-/** The sender of every mail. */
+/** The sender of every email. */
 export function sender(env: VariablesOf<typeof senderVariables>): Result<string, Misconfigured> {
   const variables = readVariables(senderVariables, env);
   return variables.ok ? ok(formatMailbox(variables.value.EMAIL_FROM)) : variables;

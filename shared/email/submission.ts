@@ -7,11 +7,11 @@ import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts"
 import { offersUnsubscribe } from "./unsubscribe.ts";
 
 /**
- * Checks a mail that somebody wants to send, and makes its bytes: the same for every way in.
+ * Checks an email and renders it: the same for HTTP, RPC and queue.
  *
  * @param input what `POST /api/emails` takes
  * @returns `invalid` with the fields that are wrong, or `misconfigured` with the variable that this
- *   mail would need
+ *   email would need
  */
 export function submissionOf(
   env: EmailVariables,

@@ -15,7 +15,7 @@ import {
 } from "./sql/notifications.ts";
 import type { Settled } from "./sql/settle.ts";
 
-/** `everything`: also what was rung for lately, for an operator who has just mended something. */
+/** `everything`: also what was notified of lately, for an operator who has just fixed something. */
 export type Sweep = {
   db: D1Database;
   queue: Queue<QueueMessage>;
@@ -24,7 +24,7 @@ export type Sweep = {
   everything: boolean;
 };
 
-/** What one sweep did, in mails. */
+/** What one sweep did, in emails. */
 export type Swept = { released: number; unknown: number; rung: number; buried: number };
 
 /** Rows of each kind in one run; the next minute takes the rest. */
@@ -32,17 +32,17 @@ const LIMIT = 1_000;
 
 /**
  * Recovers what a crash or a lost message left behind: reclaims expired leases, queues what was
- * scheduled, rings for due mails that nobody rang for, and buries the dead whose dead letter never
+ * scheduled, notifies of due emails, and sends the dead again whose dead letter never
  * arrived. Safe to run twice and at the same time as anything else: every change is guarded by the
- * state it starts from, and a doorbell too many rings for nothing. One step that fails does not
+ * state it starts from, and a notification too many has no effect. One step that fails does not
  * stop the other.
  *
- * @param random in [0, 1), for each mail's jitter
+ * @param random in [0, 1), for each email's jitter
  * @throws AggregateError of the steps that failed, after both ran
  */
 export async function sweepOutbox(sweep: Sweep, now: number, random: () => number): Promise<Swept> {
   const [reclaimed, buried] = await Promise.allSettled([
-    reclaimAndRing(sweep, now, random),
+    reclaimAndNotify(sweep, now, random),
     sendMissingDeadLetters(sweep, now),
   ]);
   if (reclaimed.status === "fulfilled" && buried.status === "fulfilled")
@@ -56,17 +56,17 @@ export async function sweepOutbox(sweep: Sweep, now: number, random: () => numbe
   );
 }
 
-async function reclaimAndRing(
+async function reclaimAndNotify(
   { db, queue, policy, everything }: Sweep,
   now: number,
   random: () => number,
 ): Promise<Pick<Swept, "released" | "unknown" | "rung">> {
   const expired = await expiredLeases(db, now, LIMIT);
-  const settled = expired.map(({ leaseExpiresAt, ...mail }): Settled => ({
-    id: mail.id,
-    generation: mail.generation,
+  const settled = expired.map(({ leaseExpiresAt, ...email }): Settled => ({
+    id: email.id,
+    generation: email.generation,
     settlement: expireLease(
-      { ...mail, handOverAt: leaseExpiresAt - LEASE_MS },
+      { ...email, handOverAt: leaseExpiresAt - LEASE_MS },
       policy,
       now,
       random(),
@@ -74,11 +74,11 @@ async function reclaimAndRing(
     detail: leaseExpired,
   }));
   await settleExpired(db, settled, now);
-  const forgotten = (await forgottenPins(db, now, LIMIT)).map((mail): Settled => ({
-    id: mail.id,
-    generation: mail.generation,
-    settlement: putBack(mail, now),
-    detail: keyForgotten(mail.transport),
+  const forgotten = (await forgottenPins(db, now, LIMIT)).map((email): Settled => ({
+    id: email.id,
+    generation: email.generation,
+    settlement: putBack(email, now),
+    detail: keyForgotten(email.transport),
   }));
   await settleForgotten(db, forgotten, now);
   observeSettled([...settled, ...forgotten]);
@@ -87,12 +87,12 @@ async function reclaimAndRing(
   const due = everything ? await dueEmails(db, now, LIMIT) : await emailsToNotify(db, now, LIMIT);
   await sendAll(
     queue,
-    due.map((mail) => ({ body: notificationFor(mail) })),
+    due.map((email) => ({ body: notificationFor(email) })),
   );
   await recordNotifications(db, due, now);
 
   const became = (...statuses: string[]): number =>
-    [...settled, ...forgotten].filter((mail) => statuses.includes(mail.settlement.status)).length;
+    [...settled, ...forgotten].filter((email) => statuses.includes(email.settlement.status)).length;
   return { released: became("queued", "pinned"), unknown: became("unknown"), rung: due.length };
 }
 
@@ -100,11 +100,11 @@ async function sendMissingDeadLetters(
   { db, deadLetterQueue }: Sweep,
   now: number,
 ): Promise<number> {
-  const graves = await missingDeadLetters(db, now, LIMIT);
+  const dead = await missingDeadLetters(db, now, LIMIT);
   await sendAll(
     deadLetterQueue,
-    graves.map((grave) => ({ body: deadLetterMessageFor(grave) })),
+    dead.map((email) => ({ body: deadLetterMessageFor(email) })),
   );
-  await recordNotifications(db, graves, now);
-  return graves.length;
+  await recordNotifications(db, dead, now);
+  return dead.length;
 }

@@ -4,18 +4,18 @@ import { acceptEmails, type Outbox } from "./outbox.ts";
 import type { EmailVariables } from "./settings.ts";
 import { submissionOf } from "./submission.ts";
 
-/** The tenant of the mails that Luna sends of itself. */
+/** The tenant of the emails that Luna sends of itself. */
 const SYSTEM_TENANT = "system";
 
 /**
- * A mail of Luna's own: what `POST /api/emails` takes, under a key that keeps it from being sent
+ * An email of Luna's own: what `POST /api/emails` takes, under a key that keeps it from being sent
  * twice within a day.
  */
-export type SystemEmail = { key: string; mail: unknown };
+export type SystemEmail = { key: string; email: unknown };
 
 /**
- * What became of mails, by their keys. `accepted`: now or before. `suppressed`: never to be sent.
- * `refused`: no valid mail, or a variable is missing, and why. Of the others D1 did not tell.
+ * What became of emails, by their keys. `accepted`: now or before. `suppressed`: never to be sent.
+ * `refused`: no valid email, or a variable is missing, and why. For the others D1 did not answer.
  */
 export type SystemEmailsSent = {
   accepted: string[];
@@ -23,16 +23,21 @@ export type SystemEmailsSent = {
   refused: { key: string; reason: string }[];
 };
 
-/** Sends mails of Luna's own. One that is refused keeps no other from being sent. */
+/** Sends emails of Luna's own. One that is refused keeps no other from being sent. */
 export async function sendSystemEmails(
   outbox: Outbox,
   env: EmailVariables,
-  mails: SystemEmail[],
+  emails: SystemEmail[],
   now: number,
 ): Promise<SystemEmailsSent> {
   const sent: SystemEmailsSent = { accepted: [], suppressed: [], refused: [] };
-  const submissions = mails.flatMap(({ key, mail }) => {
-    const submission = submissionOf(env, mail, { tenant: SYSTEM_TENANT, idempotencyKey: key }, now);
+  const submissions = emails.flatMap(({ key, email }) => {
+    const submission = submissionOf(
+      env,
+      email,
+      { tenant: SYSTEM_TENANT, idempotencyKey: key },
+      now,
+    );
     if (submission.ok) return [{ key, submission: submission.value }];
     sent.refused.push({ key, reason: problemOf(submission.error).detail });
     return [];
@@ -52,11 +57,11 @@ export async function sendSystemEmails(
   return sent;
 }
 
-/** @throws Error with the first reason, if any was refused: whoever ran this must hear of it */
+/** @throws Error with the first reason, if any was refused: the run must fail */
 export function throwIfRefused({ refused }: SystemEmailsSent): void {
   const [first] = refused;
   if (first !== undefined)
     throw new Error(
-      `${pluralize(refused.length, "mail")} refused, the first because ${first.reason}`,
+      `${pluralize(refused.length, "email")} refused, the first because ${first.reason}`,
     );
 }

@@ -2,7 +2,7 @@ import { hmacSha256, hmacVerify } from "../lib/base/hash.ts";
 import type { EmailCategory } from "./schemas.ts";
 
 /**
- * Links by which people unsubscribe (RFC 8058). They name the mail and no address, and are worth
+ * Links by which people unsubscribe (RFC 8058). They name the email and no address, and are worth
  * nothing without the signature.
  */
 
@@ -10,7 +10,7 @@ export type UnsubscribeSettings = { publicUrl: string; secret: string };
 
 const signed = (emailId: string): string => `unsubscribe:${emailId}`;
 
-/** The link of one mail. */
+/** The link of one email. */
 export async function unsubscribeUrl(
   { publicUrl, secret }: UnsubscribeSettings,
   emailId: string,
@@ -18,13 +18,13 @@ export async function unsubscribeUrl(
   return `${publicUrl}/unsubscribe/${emailId}.${await hmacSha256(secret, signed(emailId))}`;
 }
 
-/** @returns the mail that a link's token was made for, or null if nobody made it */
+/** @returns the email that a link's token was made for, or null if the token is not ours */
 export async function emailOfToken(secret: string, token: string): Promise<string | null> {
   const [emailId = "", signature = ""] = token.split(".");
   return (await hmacVerify(secret, signed(emailId), signature)) ? emailId : null;
 }
 
-/** Whether a mail must offer a way out. */
+/** Whether an email must have an unsubscribe link. */
 export function offersUnsubscribe(category: EmailCategory | undefined): boolean {
   return category !== undefined && category !== "transactional";
 }

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { recordDeadLetters, recordPoison } from "../../shared/email/sql/dead-letters.ts";
+import { queueEmail } from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { queueEmail } from "../support/mails.ts";
 import { call, callWith } from "./support.ts";
 
 const db = env.DB;

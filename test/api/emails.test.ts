@@ -1,10 +1,10 @@
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { QueueMessage } from "../../shared/email/queue-messages.ts";
+import { fakeQueue } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { fakeQueue } from "../support/mails.ts";
 import { call, callWith, deadDatabase, rows, rowsInAll } from "./support.ts";
 
 const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };

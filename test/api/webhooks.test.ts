@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { eventTypes, emailRow, queueEmail } from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { eventTypes, emailRow, queueEmail } from "../support/mails.ts";
 import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
 
 /** The secret in vitest.config.ts. */

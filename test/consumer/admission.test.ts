@@ -3,12 +3,12 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
+import { doorbell, eventTypes, fakeQueue, emailRow, queueEmail } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
-import { doorbell, eventTypes, fakeQueue, emailRow, queueEmail } from "../support/mails.ts";
 
 /**
  * What a batch of doorbells does while the breaker of the only transport is not closed. Nothing
- * listens where the mails would go.
+ * listens where the emails would go.
  */
 
 const db = env.DB;
@@ -45,7 +45,7 @@ async function consume(ids: string[]): Promise<number> {
 }
 
 describe("a batch of doorbells", () => {
-  it("meets an open breaker, of which this isolate knew nothing: nothing is claimed, nothing happens to the mails, and they are rung for later", async () => {
+  it("meets an open breaker, of which this isolate knew nothing: nothing is claimed, nothing happens to the emails, and they are rung for later", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 20_000 });
     const now = Date.now();
     const ids = await Promise.all(Array.from({ length: 10 }, () => queueEmail(db, now)));
@@ -70,7 +70,7 @@ describe("a batch of doorbells", () => {
     expect((await emailRow(db, later)).due_at).toBe(now + 3_600_000);
   });
 
-  it("meets one that may be probed: one mail is the probe, the others wait for the news", async () => {
+  it("meets one that may be probed: one email is the probe, the others wait for the news", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 1_000 });
     const ids = await Promise.all(Array.from({ length: 10 }, () => queueEmail(db, Date.now())));
     await eventually(async () => expect((await breaker.inspect()).retryAfterMs).toBe(0));
@@ -81,7 +81,7 @@ describe("a batch of doorbells", () => {
     await eventually(async () => expect((await breaker.inspect()).state).toBe("OPEN"));
   });
 
-  it("is claimed whole when the breaker cannot be reached: a helper that is down stops no mail", async () => {
+  it("is claimed whole when the breaker cannot be reached: a helper that is down stops no email", async () => {
     const gone = () => Promise.reject(new Error("Durable Object is overloaded."));
     bindings = {
       ...bindings,
@@ -95,7 +95,7 @@ describe("a batch of doorbells", () => {
       expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "queued"]);
   });
 
-  it("is acknowledged all the same when the mails cannot be put off: the sweeper rings for them", async () => {
+  it("is acknowledged all the same when the emails cannot be put off: the sweeper rings for them", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 20_000 });
     const id = await queueEmail(db, Date.now());
     bindings = { ...bindings, EMAIL_QUEUE: fakeQueue(true).queue };
@@ -122,7 +122,7 @@ describe("with two transports", () => {
     };
   });
 
-  it("the mails that are pinned to the one that is down keep nobody from probing the other, and nothing happens to them", async () => {
+  it("the emails that are pinned to the one that is down keep nobody from probing the other, and nothing happens to them", async () => {
     await at("email:resend").forceOpen({
       actor: "ada",
       reason: "down",

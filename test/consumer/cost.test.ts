@@ -7,9 +7,9 @@ import page from "../../docs/cost.md?raw";
 import { insertEmail } from "../../shared/email/sql/emails.ts";
 import worker from "../../workers/consumer/index.ts";
 import { CountedPlatform, queueOperationsOf } from "../support/counted-platform.ts";
-import { doorbell } from "../support/mails.ts";
+import { doorbell } from "../support/emails.ts";
 
-/** What a queue batch of mails makes the platform do: the counts of docs/cost.md. */
+/** What a queue batch of emails makes the platform do: the counts of docs/cost.md. */
 
 let platform: CountedPlatform;
 let bindings: typeof env;
@@ -29,10 +29,10 @@ beforeEach(() => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-/** Queues so many mails and delivers them as one batch. @returns their ids */
-async function deliver(mails: number): Promise<string[]> {
-  const ids = Array.from({ length: mails }, () => crypto.randomUUID());
-  const mail = {
+/** Queues so many emails and delivers them as one batch. @returns their ids */
+async function deliver(emails: number): Promise<string[]> {
+  const ids = Array.from({ length: emails }, () => crypto.randomUUID());
+  const email = {
     tenant: "admin",
     from: "Luna <hello@luna.example>",
     to: "ada@example.com",
@@ -40,7 +40,7 @@ async function deliver(mails: number): Promise<string[]> {
     text: "Hi",
     onUnknown: "hold" as const,
   };
-  await env.DB.batch(ids.flatMap((id) => insertEmail(env.DB, { ...mail, id }, Date.now())));
+  await env.DB.batch(ids.flatMap((id) => insertEmail(env.DB, { ...email, id }, Date.now())));
   const messages = ids.map((id) => ({
     id,
     timestamp: new Date(),
@@ -51,7 +51,7 @@ async function deliver(mails: number): Promise<string[]> {
   platform.add("requests", 1);
   await worker.queue(batch, bindings);
   const { explicitAcks } = await getQueueResult(batch, createExecutionContext());
-  expect(explicitAcks).toHaveLength(mails);
+  expect(explicitAcks).toHaveLength(emails);
   // Each is read once, and deleted once it is acknowledged.
   for (const { body } of messages) platform.add("queueOperations", 2 * queueOperationsOf(body));
   return ids;
@@ -68,19 +68,19 @@ describe("an isolate that has its lease makes the platform do what the page says
     [10, "queue batch of 10 delivered"],
     [100, "queue batch of 100 delivered"],
   ] satisfies [number, Operation][])(
-    "a batch of %i mails, all taken at the first attempt",
-    async (mails, name) => {
+    "a batch of %i emails, all taken at the first attempt",
+    async (emails, name) => {
       await deliver(1);
       await platform.take();
       const [sentBefore, bytesBefore] = [(await sent()) ?? 0, await size()];
-      await deliver(mails);
+      await deliver(emails);
       expect(rowHeldTo(page, name, await platform.take())).toBe(rowOn(page, name));
-      expect(await sent()).toBe(sentBefore + mails);
-      if (mails < 100) return;
+      expect(await sent()).toBe(sentBefore + emails);
+      if (emails < 100) return;
       // The page says: far below what an invocation may ask, and no more space in D1, besides the
       // body, than is assumed.
       expect(platform.d1Statements).toBeLessThan(D1_QUERIES_PER_INVOCATION / 4);
-      const bytes = ((await size()) - bytesBefore) / mails;
+      const bytes = ((await size()) - bytesBefore) / emails;
       expect(bytes).toBeLessThanOrEqual(assumptions.mailBytesBesidesBody);
       expect(bytes).toBeGreaterThan(assumptions.mailBytesBesidesBody / 2);
     },

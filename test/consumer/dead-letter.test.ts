@@ -4,8 +4,8 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { claim } from "../../shared/email/sql/claim.ts";
 import { listDeadLetters, replay } from "../../shared/email/sql/dead-letters.ts";
 import worker from "../../workers/consumer/index.ts";
+import { detail, doorbell, emailRow, markSending, queueEmail, record } from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { detail, doorbell, emailRow, markSending, queueEmail, record } from "../support/mails.ts";
 
 const db = env.DB;
 const now = Date.now();
@@ -16,7 +16,7 @@ beforeEach(async () => {
   );
 });
 
-async function deadMail(): Promise<string> {
+async function deadEmail(): Promise<string> {
   const id = await queueEmail(db, now);
   await claim(db, {
     notifications: [doorbell(id)],
@@ -56,13 +56,13 @@ const letters = () => listDeadLetters(db, {}, null, 100);
 
 describe("the dead-letter queue's consumer", () => {
   it("is found by the end of the queue's name, in whichever environment", async () => {
-    const id = await deadMail();
+    const id = await deadEmail();
     await consume("luna-staging-email-dlq", [burial(id)]);
     expect((await letters()).length).toBe(1);
   });
 
-  it("buries a dead mail with reason, last error and attempts, kept for seven days", async () => {
-    const id = await deadMail();
+  it("buries a dead email with reason, last error and attempts, kept for seven days", async () => {
+    const id = await deadEmail();
     const result = await consume("luna-email-dlq", [burial(id)]);
     expect(result).toEqual({ acked: ["message-0"], retried: [] });
     const [letter] = await letters();
@@ -78,14 +78,14 @@ describe("the dead-letter queue's consumer", () => {
   });
 
   it("buries once however often it is told, in one batch or in two", async () => {
-    const id = await deadMail();
+    const id = await deadEmail();
     await consume("luna-email-dlq", [burial(id), burial(id)]);
     await consume("luna-email-dlq", [burial(id)]);
     expect(await letters()).toHaveLength(1);
   });
 
-  it("ignores a burial that comes after a replay, and one of a mail that never died", async () => {
-    const replayed = await deadMail();
+  it("ignores a burial that comes after a replay, and one of an email that never died", async () => {
+    const replayed = await deadEmail();
     await replay(db, [replayed], 0, now);
     const alive = await queueEmail(db, now);
     const result = await consume("luna-email-dlq", [
@@ -99,7 +99,7 @@ describe("the dead-letter queue's consumer", () => {
     expect((await emailRow(db, replayed)).status).toBe("queued");
   });
 
-  it("keeps a mail that cannot be accepted, hour after hour, and buries it before its queue would delete it", async () => {
+  it("keeps an email that cannot be accepted, hour after hour, and buries it before its queue would delete it", async () => {
     const send = {
       v: 1,
       type: "email.send",
@@ -153,7 +153,7 @@ describe("the dead-letter queue's consumer", () => {
     ["nothing", undefined, "undefined"],
     ["very much", "x".repeat(100_000), `"${"x".repeat(29_999)}`],
   ])("keeps a message that holds %s, and the letters beside it", async (_, body, rawBody) => {
-    const id = await deadMail();
+    const id = await deadEmail();
     expect((await consume("luna-email-dlq", [body, burial(id)])).retried).toEqual([]);
     expect((await letters()).map((letter) => letter.rawBody ?? letter.id).toSorted()).toEqual(
       [rawBody, id].toSorted(),
@@ -161,14 +161,14 @@ describe("the dead-letter queue's consumer", () => {
   });
 
   it("records letters also while DLQ_RETENTION_DAYS is bad: for seven days", async () => {
-    const id = await deadMail();
+    const id = await deadEmail();
     await consume("luna-email-dlq", [burial(id)], { DLQ_RETENTION_DAYS: "forever" });
     const [letter] = await letters();
     expect((letter?.expiresAt ?? 0) - (letter?.buriedAt ?? 0)).toBe(7 * 86_400_000);
   });
 
   it("acknowledges nothing that D1 does not hold", async () => {
-    const id = await deadMail();
+    const id = await deadEmail();
     await db.prepare("ALTER TABLE dead_letters RENAME TO gone").run();
     const result = await consume("luna-email-dlq", [burial(id), "poison", doorbell(id)]);
     await db.prepare("ALTER TABLE gone RENAME TO dead_letters").run();
@@ -176,7 +176,7 @@ describe("the dead-letter queue's consumer", () => {
   });
 });
 
-describe("the mail queue's consumer", () => {
+describe("the email queue's consumer", () => {
   it("rings again later while D1 cannot be reached, and never throws", async () => {
     const id = await queueEmail(db, now);
     await db.prepare("ALTER TABLE email_events RENAME TO gone").run();

@@ -8,7 +8,6 @@ import { claim } from "../../shared/email/sql/claim.ts";
 import { replay } from "../../shared/email/sql/dead-letters.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { OutgoingEmail } from "../../shared/email/transports/transport.ts";
-import { losingReplies } from "../support/lossy-database.ts";
 import {
   accepted,
   doorbell,
@@ -20,7 +19,8 @@ import {
   record,
   refused,
   refusedForGood,
-} from "../support/mails.ts";
+} from "../support/emails.ts";
+import { losingReplies } from "../support/lossy-database.ts";
 
 const db = env.DB;
 const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
@@ -28,7 +28,7 @@ const start = 1_700_000_000_000;
 
 let now = start;
 let sent: OutgoingEmail[] = [];
-let answer: (mail: OutgoingEmail) => Outcome | Promise<Outcome> = () => accepted;
+let answer: (email: OutgoingEmail) => Outcome | Promise<Outcome> = () => accepted;
 let doorbells = fakeQueue();
 let deadLetters = fakeQueue();
 
@@ -48,9 +48,9 @@ const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
   queue: doorbells.queue,
   deadLetterQueue: deadLetters.queue,
   transports: [
-    fakeTransport(async (mail) => {
-      sent.push(mail);
-      return await answer(mail);
+    fakeTransport(async (email) => {
+      sent.push(email);
+      return await answer(email);
     }),
   ],
   policy,
@@ -84,7 +84,7 @@ const suppress = (address: string, scope: "all" | "non-transactional") =>
     .bind(address, scope)
     .run();
 
-describe("a mail whose recipient was suppressed since it was accepted", () => {
+describe("an email whose recipient was suppressed since it was accepted", () => {
   it("is never handed over: it is suppressed, says why, and nobody buries it; what is transactional goes on", async () => {
     const id = await queueEmail(db, start);
     const bulk = await queueEmail(db, start);
@@ -97,7 +97,7 @@ describe("a mail whose recipient was suppressed since it was accepted", () => {
     await suppress("eve@example.com", "all");
     await suppress("ada@example.com", "non-transactional");
     const { claimed } = await claimNow("token", [id, bulk, transactional]);
-    expect(claimed.map((mail) => mail.id)).toEqual([transactional]);
+    expect(claimed.map((email) => email.id)).toEqual([transactional]);
     for (const suppressed of [id, bulk]) {
       expect(await emailRow(db, suppressed)).toMatchObject({
         status: "suppressed",
@@ -118,17 +118,17 @@ async function deliver(token: string, ids: string[]): Promise<void> {
 }
 
 describe("twenty concurrent deliveries of the same doorbells", () => {
-  it("send each mail once", async () => {
+  it("send each email once", async () => {
     const ids = await Promise.all([1, 2, 3].map(() => queueEmail(db, now)));
     await Promise.all(Array.from({ length: 20 }, (_, n) => deliver(`token-${n}`, ids)));
-    expect(sent.map((mail) => mail.id).toSorted()).toEqual(ids.toSorted());
+    expect(sent.map((email) => email.id).toSorted()).toEqual(ids.toSorted());
     for (const id of ids)
       expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sent"]);
   });
 });
 
 describe("a batch", () => {
-  it("has at most five mails in hand-over: the others are only claimed", async () => {
+  it("has at most five emails in hand-over: the others are only claimed", async () => {
     const ids = await Promise.all(Array.from({ length: 12 }, () => queueEmail(db, now)));
     const inHandOver: number[] = [];
     answer = async () => {
@@ -144,7 +144,7 @@ describe("a batch", () => {
     expect(Math.max(...inHandOver)).toBe(5);
   });
 
-  it("records each mail's own outcome, rings for retries and sends the dead to be buried", async () => {
+  it("records each email's own outcome, rings for retries and sends the dead to be buried", async () => {
     const [ok, later, never] = await Promise.all([
       queueEmail(db, now),
       queueEmail(db, now),
@@ -182,7 +182,7 @@ describe("a batch", () => {
 });
 
 describe("a doorbell", () => {
-  it("that rings long before its mail is due claims nothing and is told when", async () => {
+  it("that rings long before its email is due claims nothing and is told when", async () => {
     const id = await queueEmail(db, now + 61_000);
     expect(await claimNow("token", [id])).toEqual({
       claimed: [],
@@ -197,7 +197,7 @@ describe("a doorbell", () => {
     expect(await sweep()).toMatchObject({ rung: 1 });
   });
 
-  it("of another generation, or for no mail at all, does nothing", async () => {
+  it("of another generation, or for no email at all, does nothing", async () => {
     const id = await queueEmail(db, now);
     const bells = [doorbell(id, 2), doorbell("no-such-mail")];
     expect(
@@ -230,7 +230,7 @@ describe("when the reply of D1 is lost", () => {
 });
 
 describe("when D1 fails from the hand-over on", () => {
-  it("the outcome is recorded again for 20 s; then the lease ends and the mail is unknown, and is not sent again", async () => {
+  it("the outcome is recorded again for 20 s; then the lease ends and the email is unknown, and is not sent again", async () => {
     const id = await queueEmail(db, now);
     let isDown = false;
     answer = () => {
@@ -263,7 +263,7 @@ describe("when D1 fails from the hand-over on", () => {
   });
 });
 
-it("a transport that breaks its promise and throws makes its mail unknown and spares the others", async () => {
+it("a transport that breaks its promise and throws makes its email unknown and spares the others", async () => {
   const [bad, good] = await Promise.all([queueEmail(db, now), queueEmail(db, now)]);
   answer = ({ id }) => {
     if (id === bad) throw new Error("a defect");
@@ -275,7 +275,7 @@ it("a transport that breaks its promise and throws makes its mail unknown and sp
 });
 
 describe("a lease", () => {
-  it("that ran out before the hand-over gives the mail back, and the late claimer sends nothing", async () => {
+  it("that ran out before the hand-over gives the email back, and the late claimer sends nothing", async () => {
     const id = await queueEmail(db, now);
     const { claimed } = await claimNow("slow", [id]);
     now += LEASE_MS;
@@ -287,7 +287,7 @@ describe("a lease", () => {
     expect(sent).toHaveLength(1);
   });
 
-  it("that ran out during the hand-over makes the mail unknown; the late outcome of the same attempt resolves it", async () => {
+  it("that ran out during the hand-over makes the email unknown; the late outcome of the same attempt resolves it", async () => {
     const id = await queueEmail(db, now);
     answer = async () => {
       now += LEASE_MS;
@@ -324,7 +324,7 @@ describe("a lease", () => {
   });
 });
 
-describe("a mail that is not purely transactional", () => {
+describe("an email that is not purely transactional", () => {
   it("carries a link to unsubscribe, the same for each attempt; another carries none", async () => {
     const bulk = await queueEmail(db, start);
     await db.prepare("UPDATE emails SET category = 'notification' WHERE id = ?").bind(bulk).run();

@@ -8,15 +8,15 @@ import { isolateBreaker } from "../../shared/lib/circuit-breaker/guard.ts";
 import type { SyncRequest } from "../../shared/lib/circuit-breaker/rules/rpc.ts";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
+import { doorbell, fakeQueue, emailRow, queueEmail, type EmailRow } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
-import { doorbell, fakeQueue, emailRow, queueEmail, type EmailRow } from "../support/mails.ts";
 import { startServer, type ScriptedServer } from "../support/scripted-client.ts";
 import type { HttpFault } from "../support/scripted-http.ts";
 import type { SmtpFault, SmtpPhase } from "../support/scripted-smtp.ts";
 
 /**
  * The failure matrix of docs/email-failures.md, as it stands there: each row is what a server does
- * to a mail. Every row runs through the whole consumer, on a real D1 and real breakers, against a
+ * to an email. Every row runs through the whole consumer, on a real D1 and real breakers, against a
  * server of its own that does just that.
  */
 
@@ -30,9 +30,9 @@ type Row = {
   faults: (SmtpFault | HttpFault)[] | null;
   startTls?: boolean;
   variables?: Partial<ConsumerEnv>;
-  /** What happens while the first hand-over is under way. Tells what the mail was by then. */
+  /** What happens while the first hand-over is under way. Tells what the email was by then. */
   meanwhile?: (world: World) => Promise<string>;
-  /** What happens before the mail is handed over for the n-th time. */
+  /** What happens before the email is handed over for the n-th time. */
   before?: (round: number, world: World) => Promise<void>;
 };
 type World = { id: string; server: ScriptedServer; deliver: () => Promise<void> };
@@ -348,7 +348,7 @@ const documented = new Map(
 );
 
 /**
- * With one retry this is more than any mail needs: one that is still not settled by then goes round
+ * With one retry this is more than any email needs: one that is still not settled by then goes round
  * in circles.
  */
 const MAX_ROUNDS = 6;
@@ -362,7 +362,7 @@ const makeDue = (id: string): Promise<unknown> =>
     .bind(id)
     .run();
 
-/** All that a mail knows of time is a day and an hour longer ago. */
+/** All that an email knows of time is a day and an hour longer ago. */
 async function letADayPass(id: string): Promise<void> {
   const row: object = await emailRow(env.DB, id);
   const times = Object.keys(row).filter((name) => /_(at|until|after)$/.test(name));
@@ -371,7 +371,7 @@ async function letADayPass(id: string): Promise<void> {
 }
 
 /**
- * For how long a mail waits that is to be tried again, without the jitter and what the test itself
+ * For how long an email waits that is to be tried again, without the jitter and what the test itself
  * took.
  */
 function waitOf({
@@ -449,11 +449,11 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
     if (world !== null) await row.before?.(round, world);
     const meanwhile = round === 1 && world !== null ? row.meanwhile?.(world) : undefined;
     await Promise.all([deliver(), meanwhile?.then((status) => first.push(status))]);
-    const mail = await current();
+    const email = await current();
     if (round === 1)
-      first.push(isWaiting(mail) ? `${mail.status} for ${waitOf(mail)}` : mail.status);
-    if (!isWaiting(mail)) break;
-    // What is still open when a mail's retries are over is open for as long as the provider knows
+      first.push(isWaiting(email) ? `${email.status} for ${waitOf(email)}` : email.status);
+    if (!isWaiting(email)) break;
+    // What is still open when an email's retries are over is open for as long as the provider knows
     // its key.
     if (round > MAX_RETRIES && row.before === undefined) await letADayPass(id);
     await makeDue(id);
@@ -513,7 +513,7 @@ describe("the failure matrix of emails", () => {
   });
 
   describe.each(rows.map(nameOf))("%s", (name) => {
-    // A server may take commands one by one or many at once: that changes nothing for the mail.
+    // A server may take commands one by one or many at once: that changes nothing for the email.
     it("is what the page says, with pipelining and without", () => {
       for (const { cells } of measured.get(name) ?? [])
         expect(`| ${name} | ${cells} |`).toBe(`| ${name} | ${documented.get(name)} |`);
@@ -539,7 +539,7 @@ describe("the provider that the rows are run against", () => {
     const response = await fetch(`http://127.0.0.1:${port}/emails`, init);
     return { status: response.status, body: await response.json<{ id?: string; name?: string }>() };
   };
-  const mail = {
+  const email = {
     from: "Luna <hello@luna.example>",
     to: "ada@example.com",
     subject: "Hi",
@@ -547,11 +547,11 @@ describe("the provider that the rows are run against", () => {
   };
   const key = { "Idempotency-Key": "mail-1:1" };
 
-  it("answers a key that it knows as before and keeps one copy, and refuses another mail under it", async () => {
+  it("answers a key that it knows as before and keeps one copy, and refuses another email under it", async () => {
     const server = await startServer({ kind: "http", script: {} });
-    const [one, again] = [await post(server.port, mail, key), await post(server.port, mail, key)];
+    const [one, again] = [await post(server.port, email, key), await post(server.port, email, key)];
     expect(again).toEqual(one);
-    expect(await post(server.port, { ...mail, subject: "Other" }, key)).toMatchObject({
+    expect(await post(server.port, { ...email, subject: "Other" }, key)).toMatchObject({
       status: 409,
       body: { name: "invalid_idempotent_request" },
     });
@@ -563,24 +563,24 @@ describe("the provider that the rows are run against", () => {
       kind: "http",
       script: { faults: [{ do: "wait", times: 1 }] },
     });
-    const first = post(server.port, mail, key);
+    const first = post(server.port, email, key);
     await eventually(async () => expect((await server.report()).handOvers).toBe(1));
-    expect(await post(server.port, mail, key)).toMatchObject({
+    expect(await post(server.port, email, key)).toMatchObject({
       status: 409,
       body: { name: "concurrent_idempotent_requests" },
     });
     await server.release();
-    expect(await first).toEqual(await post(server.port, mail, key));
+    expect(await first).toEqual(await post(server.port, email, key));
     expect((await server.report()).copies).toEqual(["mail-1:1"]);
   });
 
   it("takes no request without a key to it, or without a recipient", async () => {
     const { port } = await startServer({ kind: "http", script: {} });
-    expect(await post(port, mail, { Authorization: "" })).toMatchObject({
+    expect(await post(port, email, { Authorization: "" })).toMatchObject({
       status: 401,
       body: { name: "missing_api_key" },
     });
-    expect(await post(port, { ...mail, to: undefined })).toMatchObject({
+    expect(await post(port, { ...email, to: undefined })).toMatchObject({
       status: 422,
       body: { name: "missing_required_field" },
     });

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeEach, expect, inject, it, vi } from "vitest";
 import worker from "../../workers/consumer/index.ts";
-import { fakeQueue } from "../support/mails.ts";
+import { fakeQueue } from "../support/emails.ts";
 
 /**
  * Queue messages at random: none takes its batch down, and every one is settled: acknowledged, or

@@ -6,7 +6,7 @@ import { guardTransport } from "../../shared/email/transports/guarded.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
 import { eventually } from "../support/eventually.ts";
-import { outgoingEmail as mail } from "../support/outgoing-mail.ts";
+import { outgoingEmail as email } from "../support/outgoing-email.ts";
 
 /** The transport behind a real breaker, with a server that answers as told. */
 
@@ -48,23 +48,23 @@ beforeEach(() => {
 
 async function openUp(): Promise<void> {
   outcome = atConnect;
-  for (let n = 0; n < 5; n += 1) expect(await transport.send(mail)).toEqual(atConnect);
+  for (let n = 0; n < 5; n += 1) expect(await transport.send(email)).toEqual(atConnect);
   await eventually(async () => expect((await breaker.inspect()).state).toBe("OPEN"));
-  await eventually(async () => expect((await transport.send(mail)).kind).toBe("deferred"));
+  await eventually(async () => expect((await transport.send(email)).kind).toBe("deferred"));
 }
 
 describe("a guarded transport", () => {
   it("tells what the server said as it is", async () => {
     for (const said of [accepted, atConnect, { ...atConnect, kind: "unknown" as const }]) {
       outcome = said;
-      expect(await transport.send(mail)).toEqual(said);
+      expect(await transport.send(email)).toEqual(said);
     }
   });
 
-  it("defers a mail while the breaker is open: no hand-over, no attempt, and a time to look again", async () => {
+  it("defers an email while the breaker is open: no hand-over, no attempt, and a time to look again", async () => {
     await openUp();
     const before = handOvers;
-    expect(await transport.send(mail)).toMatchObject({
+    expect(await transport.send(email)).toMatchObject({
       kind: "deferred",
       retryAfterMs: expect.toSatisfy((ms: number) => ms > 20_000 && ms <= 31_000),
       detail: { transport: "smtp", phase: "circuit-breaker" },
@@ -79,16 +79,16 @@ describe("a guarded transport", () => {
       until: Date.now() + 86_400_000,
     });
     await eventually(async () =>
-      expect(await transport.send(mail)).toMatchObject({ kind: "deferred", retryAfterMs: 60_000 }),
+      expect(await transport.send(email)).toMatchObject({ kind: "deferred", retryAfterMs: 60_000 }),
     );
   });
 
-  it("does not count what the server says of one mail", async () => {
+  it("does not count what the server says of one email", async () => {
     outcome = {
       kind: "refused_permanent",
       detail: { transport: "smtp", phase: "RCPT TO", code: 550, text: "no such user" },
     };
-    for (let n = 0; n < 20; n += 1) expect(await transport.send(mail)).toEqual(outcome);
+    for (let n = 0; n < 20; n += 1) expect(await transport.send(email)).toEqual(outcome);
     expect(await breaker.inspect()).toMatchObject({ state: "CLOSED", failures: 0 });
   });
 
@@ -104,7 +104,7 @@ describe("a guarded transport", () => {
       },
       null,
     );
-    for (let n = 0; n < 6; n += 1) await expect(broken.send(mail)).rejects.toThrow("a defect");
+    for (let n = 0; n < 6; n += 1) await expect(broken.send(email)).rejects.toThrow("a defect");
     expect(await breaker.inspect()).toMatchObject({ state: "CLOSED", failures: 0 });
   });
 

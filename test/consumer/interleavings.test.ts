@@ -23,7 +23,7 @@ import {
   queueEmail,
   refused,
   refusedForGood,
-} from "../support/mails.ts";
+} from "../support/emails.ts";
 
 /** What a mail server does with one hand-over, and whether it keeps a copy. */
 const answers: Record<string, { outcome: Outcome; copy: boolean }> = {
@@ -56,7 +56,7 @@ const anyCommand = fc.oneof(
       // During the first hand-over so much time passes, and the cron sweeps and somebody else is
       // delivered to.
       stallsMs: fc.constantFrom(0, 0, 0, 25_000, 61_000),
-      // And the operator settles the mail that stalls, before its outcome arrives.
+      // And the operator settles the email that stalls, before its outcome arrives.
       settledAs: fc.constantFrom(null, null, "queued" as const, "dead" as const),
       // Or the sender cancels everything at that moment.
       cancels: fc.boolean(),
@@ -81,7 +81,7 @@ const anyCommand = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("sweep" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("replay" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), nth: fc.nat(20) }) },
-  // The provider tells of a mail that it has, in any order, and again.
+  // The provider tells of an email that it has, in any order, and again.
   {
     weight: 2,
     arbitrary: fc.record({
@@ -128,11 +128,11 @@ class World {
   now = 1_700_000_000_000;
   doorbells = fakeQueue();
   deadLetters = fakeQueue();
-  mails = new Map<string, "hold" | "resend">();
+  emails = new Map<string, "hold" | "resend">();
   copies = new Map<string, number>();
   handOvers: { id: string; generation: number }[] = [];
   readonly cancelled = new Set<string>();
-  /** When the provider that knows its keys took a mail. It forgets after a day. */
+  /** When the provider that knows its keys took an email. It forgets after a day. */
   readonly taken = new Map<string, number>();
   readonly setting: Setting;
   #tokens = 0;
@@ -150,7 +150,7 @@ class World {
           onUnknown,
           ...(laterByMs > 0 && { sendAt: this.now + laterByMs }),
         });
-        this.mails.set(id, command.onUnknown);
+        this.emails.set(id, command.onUnknown);
         this.doorbells.sent.push({ body: { v: 1, emailId: id, generation: 1 } });
         return;
       }
@@ -162,14 +162,15 @@ class World {
       case "sweep":
         return await this.sweep();
       case "replay":
-        // An operator may name any mail.
-        await replay(this.db, [...this.mails.keys()], 0, this.now);
+        // An operator may name any email.
+        await replay(this.db, [...this.emails.keys()], 0, this.now);
         return;
       case "resolve":
-        for (const id of this.mails.keys()) await resolveUnknown(this.db, id, command.to, this.now);
+        for (const id of this.emails.keys())
+          await resolveUnknown(this.db, id, command.to, this.now);
         return;
       case "cancel": {
-        const id = [...this.mails.keys()][command.nth % Math.max(this.mails.size, 1)];
+        const id = [...this.emails.keys()][command.nth % Math.max(this.emails.size, 1)];
         if (id !== undefined) await this.cancel(id);
         return;
       }
@@ -199,17 +200,21 @@ class World {
     const [id = "", generation = ""] = key.split(":");
     const report = {
       feedback,
-      mail: { id, generation: Number(generation) },
+      email: { id, generation: Number(generation) },
       providerId: key,
       suppress: null,
       detail,
     };
     if (!again) this.#messages += 1;
-    await takeFeedback(this.db, "resend", `message-${this.#messages}`, report, this.now);
+    await takeFeedback(
+      this.db,
+      { provider: "resend", messageId: `message-${this.#messages}`, report },
+      this.now,
+    );
   }
 
   /**
-   * A hand-over to either transport: they keep copies, and one of them knows a mail that it has
+   * A hand-over to either transport: they keep copies, and one of them knows an email that it has
    * had.
    */
   answer(transport: TransportName, key: string, script: string): Outcome {
@@ -228,7 +233,7 @@ class World {
   }
 
   /**
-   * Who cancels is told the truth: a mail that was cancelled is never handed over any more, and
+   * Who cancels is told the truth: an email that was cancelled is never handed over any more, and
    * another goes on.
    */
   async cancel(id: string): Promise<void> {
@@ -300,7 +305,7 @@ class World {
                 this.now += stallsMs;
                 await this.sweep();
                 if (settledAs !== null) await resolveUnknown(this.db, id, settledAs, this.now);
-                if (cancels) for (const mail of this.mails.keys()) await this.cancel(mail);
+                if (cancels) for (const email of this.emails.keys()) await this.cancel(email);
               }
               return this.answer(name, `${id}:${generation}`, scripted);
             },
@@ -330,10 +335,10 @@ class World {
   /** What holds after every step. */
   async check(sentBefore: Set<string>): Promise<Set<string>> {
     const statuses = await this.statuses();
-    expect(new Set(statuses.keys())).toEqual(new Set(this.mails.keys()));
+    expect(new Set(statuses.keys())).toEqual(new Set(this.emails.keys()));
     for (const [key, count] of this.copies) {
       const [id = ""] = key.split(":");
-      if (this.mails.get(id) === "hold") expect(count, `copies of ${key}`).toBeLessThanOrEqual(1);
+      if (this.emails.get(id) === "hold") expect(count, `copies of ${key}`).toBeLessThanOrEqual(1);
     }
     for (const id of this.cancelled)
       expect(["cancelled", ...left], `${id} was cancelled`).toContain(statuses.get(id));
@@ -351,7 +356,7 @@ class World {
         "SELECT e.id FROM emails e WHERE e.status <> (SELECT type FROM email_events v WHERE v.email_id = e.id ORDER BY v.id DESC LIMIT 1)",
       )
       .all();
-    expect(lastEvents.results, "each mail's last event is its status").toEqual([]);
+    expect(lastEvents.results, "each email's last event is its status").toEqual([]);
     const steps = await this.db
       .prepare(
         "SELECT DISTINCT LAG(type) OVER (PARTITION BY email_id ORDER BY id) AS before, type AS after FROM email_events",
@@ -365,11 +370,13 @@ class World {
         "SELECT id FROM emails WHERE (status IN ('claimed', 'sending')) <> (lease_token IS NOT NULL AND lease_expires_at IS NOT NULL)",
       )
       .all();
-    expect(leases.results, "whoever hands a mail over has its lease, and nobody else").toEqual([]);
+    expect(leases.results, "whoever hands an email over has its lease, and nobody else").toEqual(
+      [],
+    );
     return sent;
   }
 
-  /** Nothing fails any more: every mail finds its end. */
+  /** Nothing fails any more: every email finds its end. */
   async drain(): Promise<void> {
     for (let minute = 0; minute < 8; minute += 1) {
       this.now += 70_000 * 2 ** minute;
@@ -392,7 +399,7 @@ class World {
   }
 }
 
-it("whatever dies, stalls, repeats or is lost between accept and record: no mail is lost, none sent twice, and the timeline tells the truth", async () => {
+it("whatever dies, stalls, repeats or is lost between accept and record: no email is lost, none sent twice, and the timeline tells the truth", async () => {
   await fc.assert(
     fc.asyncProperty(
       anySetting,

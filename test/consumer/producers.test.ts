@@ -3,12 +3,12 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { listDeadLetters } from "../../shared/email/sql/dead-letters.ts";
 import worker from "../../workers/consumer/index.ts";
+import { fakeQueue } from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
-import { fakeQueue } from "../support/mails.ts";
 
 const db = env.DB;
-const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
-const produced = (message: unknown = mail, idempotencyKey = "order-1") => ({
+const email = { to: "ada@example.com", subject: "Hello", text: "Hi" };
+const produced = (message: unknown = email, idempotencyKey = "order-1") => ({
   v: 1,
   type: "email.send",
   idempotencyKey,
@@ -46,7 +46,7 @@ async function consume(queue: string, bodies: unknown[], changes: Partial<typeof
   const result = await getQueueResult(batch, createExecutionContext());
   return { acked: result.explicitAcks, retried: result.retryMessages.map(({ msgId }) => msgId) };
 }
-const mails = async () =>
+const emails = async () =>
   (
     await db
       .prepare("SELECT id, tenant, status, subject FROM emails")
@@ -60,13 +60,13 @@ async function down(): Promise<never> {
   throw new Error("Network connection lost.");
 }
 
-describe("a mail that another Worker puts on the queue", () => {
+describe("an email that another Worker puts on the queue", () => {
   it("is accepted as over HTTP: in D1, with its doorbell, under the producers' tenant", async () => {
     expect(await consume("luna-email", [produced()])).toEqual({
       acked: ["message-0"],
       retried: [],
     });
-    const [row] = await mails();
+    const [row] = await emails();
     expect(row).toMatchObject({ tenant: "producer", status: "queued", subject: "Hello" });
     expect(doorbells.sent).toEqual([
       { body: { v: 1, emailId: row?.id, generation: 1 }, delaySeconds: 0 },
@@ -77,7 +77,7 @@ describe("a mail that another Worker puts on the queue", () => {
     await consume("luna-email", [produced(), produced()]);
     await consume("luna-email", [produced()]);
     await consume("luna-email-dlq", [produced()]);
-    expect(await mails()).toHaveLength(1);
+    expect(await emails()).toHaveLength(1);
     expect(doorbells.sent).toHaveLength(1);
   });
 
@@ -99,7 +99,7 @@ describe("a mail that another Worker puts on the queue", () => {
       "message-1",
       "message-2",
     ]);
-    expect((await mails()).map(({ subject }) => subject).toSorted()).toEqual([
+    expect((await emails()).map(({ subject }) => subject).toSorted()).toEqual([
       "Hello",
       "Welcome to Luna, eve",
     ]);
@@ -113,7 +113,7 @@ describe("a mail that another Worker puts on the queue", () => {
       });
     }
     expect((await consume("luna-email-dlq", [produced()])).acked).toEqual(["message-0"]);
-    expect(await mails()).toHaveLength(1);
+    expect(await emails()).toHaveLength(1);
   });
 
   it("is acknowledged although the reply of D1 is lost, and accepted once", async () => {
@@ -121,23 +121,27 @@ describe("a mail that another Worker puts on the queue", () => {
       "message-0",
     ]);
     await consume("luna-email", [produced()]);
-    expect(await mails()).toHaveLength(1);
+    expect(await emails()).toHaveLength(1);
   });
 
   it.each([
     [
       "a field that is wrong",
-      produced({ ...mail, to: "nobody" }),
+      produced({ ...email, to: "nobody" }),
       "to must be one plain email address",
     ],
-    ["a field that nobody knows", produced({ ...mail, bcc: "x@y.zz" }), "bcc is not a known field"],
+    [
+      "a field that nobody knows",
+      produced({ ...email, bcc: "x@y.zz" }),
+      "bcc is not a known field",
+    ],
     [
       "data that does not fit",
-      produced({ to: mail.to, template: "welcome", data: {} }),
+      produced({ to: email.to, template: "welcome", data: {} }),
       "data.userId is required",
     ],
   ])("that has %s becomes a dead letter that says so, with its body", async (_, body, reason) => {
-    expect(await consume("luna-email", [body, produced(mail, "good")])).toEqual({
+    expect(await consume("luna-email", [body, produced(email, "good")])).toEqual({
       acked: ["message-0", "message-1"],
       retried: [],
     });
@@ -150,7 +154,7 @@ describe("a mail that another Worker puts on the queue", () => {
         },
       },
     ]);
-    expect(await mails()).toHaveLength(1);
+    expect(await emails()).toHaveLength(1);
     await consume(
       "luna-email-dlq",
       deadLetters.sent.map((sent) => sent.body),
@@ -160,7 +164,7 @@ describe("a mail that another Worker puts on the queue", () => {
     ]);
   });
 
-  it("to a suppressed recipient, or under a key of another mail, becomes a dead letter too", async () => {
+  it("to a suppressed recipient, or under a key of another email, becomes a dead letter too", async () => {
     await db
       .prepare(
         "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('eve@example.com', 'all', 'manual', 0)",
@@ -168,40 +172,40 @@ describe("a mail that another Worker puts on the queue", () => {
       .run();
     await consume("luna-email", [produced()]);
     await consume("luna-email", [
-      produced({ ...mail, to: "eve@example.com" }, "eve"),
-      produced({ ...mail, subject: "Other" }),
+      produced({ ...email, to: "eve@example.com" }, "eve"),
+      produced({ ...email, subject: "Other" }),
     ]);
     expect(deadLetters.sent.map(({ body }) => ("reason" in body ? body.reason : ""))).toEqual([
       expect.stringContaining("an operator suppressed the address"),
       expect.stringContaining("Idempotency-Key"),
     ]);
-    expect(await mails()).toHaveLength(1);
+    expect(await emails()).toHaveLength(1);
   });
 
   it("that needs an unsubscribe link waits on the queue while links are not configured, and is accepted then", async () => {
-    const news = produced({ ...mail, category: "marketing" });
+    const news = produced({ ...email, category: "marketing" });
     expect(await consume("luna-email", [news], { UNSUBSCRIBE_SECRET: "" })).toEqual({
       acked: [],
       retried: ["message-0"],
     });
-    expect(await mails()).toEqual([]);
+    expect(await emails()).toEqual([]);
     expect((await consume("luna-email", [news])).acked).toEqual(["message-0"]);
   });
 
   it("that lands on the dead-letter queue and is refused there is kept with its reason", async () => {
-    expect((await consume("luna-email-dlq", [produced({ ...mail, to: "nobody" })])).acked).toEqual([
-      "message-0",
-    ]);
+    expect((await consume("luna-email-dlq", [produced({ ...email, to: "nobody" })])).acked).toEqual(
+      ["message-0"],
+    );
     expect(await listDeadLetters(db, {}, null, 10)).toMatchObject([
       { kind: "poison", reason: expect.stringContaining("to must be") },
     ]);
   });
 
   it("without a key is no message of this queue", async () => {
-    await consume("luna-email", [{ v: 1, type: "email.send", message: mail }]);
+    await consume("luna-email", [{ v: 1, type: "email.send", message: email }]);
     expect(deadLetters.sent).toMatchObject([
       { body: { type: "poison", reason: "not a message of this queue" } },
     ]);
-    expect(await mails()).toEqual([]);
+    expect(await emails()).toEqual([]);
   });
 });

@@ -11,7 +11,6 @@ import { reserveBacklog } from "../../shared/email/sql/pace.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
-import { losingReplies } from "../support/lossy-database.ts";
 import {
   accepted,
   detail,
@@ -23,10 +22,11 @@ import {
   queueEmail,
   refused,
   refusedForGood,
-} from "../support/mails.ts";
+} from "../support/emails.ts";
+import { losingReplies } from "../support/lossy-database.ts";
 import * as previous from "../support/previous-release.ts";
 
-/** Mails that several transports could take, on a real D1. */
+/** Emails that several transports could take, on a real D1. */
 
 const db = env.DB;
 const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
@@ -102,7 +102,7 @@ const stored = (id: string) =>
     .first();
 const reject = { admission: () => ({ do: "reject" as const, retryAfterMs: 30_000 }) };
 
-describe("a mail that its transport refuses", () => {
+describe("an email that its transport refuses", () => {
   it.each([
     ["for now", refused],
     ["for good", refusedForGood],
@@ -182,7 +182,7 @@ describe("a mail that its transport refuses", () => {
   });
 });
 
-it("a mail that found no turn at the next transport does not go back to the one that refused it in the same attempt", async () => {
+it("an email that found no turn at the next transport does not go back to the one that refused it in the same attempt", async () => {
   await db
     .prepare(
       "INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')",
@@ -197,7 +197,7 @@ it("a mail that found no turn at the next transport does not go back to the one 
   expect(handOvers.map(([name]) => name)).toEqual(["smtp", "smtp", "smtp"]);
 });
 
-describe("a mail whose fate is open", () => {
+describe("an email whose fate is open", () => {
   it("never goes to another transport", async () => {
     const id = await queueEmail(db, now);
     await deliver([id], [transport("smtp", [unclear]), transport("resend", [accepted])]);
@@ -335,7 +335,7 @@ describe("a mail whose fate is open", () => {
   });
 });
 
-describe("while no transport takes mails", () => {
+describe("while no transport takes emails", () => {
   it("a claimed batch is put back in one go, with one event each and no attempt", async () => {
     const ids = await Promise.all(Array.from({ length: 12 }, () => queueEmail(db, now)));
     let batches = 0;
@@ -361,7 +361,7 @@ describe("while no transport takes mails", () => {
 });
 
 describe("a transport with a rate", () => {
-  it("gets its mails one after another, at that rate", async () => {
+  it("gets its emails one after another, at that rate", async () => {
     const ids = await Promise.all(Array.from({ length: 5 }, () => queueEmail(db, now)));
     await deliver(ids, [transport("resend", [accepted], { everyMs: 200 })]);
     expect(handOvers).toHaveLength(5);
@@ -411,7 +411,7 @@ it("connections are closed when a group does not need them, and at the end of a 
 describe("a rate", () => {
   const rated = (answers: Outcome[] = [accepted]) => transport("resend", answers, { everyMs: 200 });
 
-  it("never gives up a mail that another transport refused for good: this one may still take it", async () => {
+  it("never gives up an email that another transport refused for good: this one may still take it", async () => {
     await db
       .prepare(
         "INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')",
@@ -424,7 +424,7 @@ describe("a rate", () => {
     expect(handOvers).toEqual([["smtp", id]]);
   });
 
-  it("lets a backlog wait in line: each mail of a thousand is claimed two or three times, however many consumers there are", async () => {
+  it("lets a backlog wait in line: each email of a thousand is claimed two or three times, however many consumers there are", async () => {
     const ids: string[] = [];
     for (let n = 0; n < 1_000; n += 1) ids.push(await queueEmail(db, now));
     const dueNow = async (): Promise<string[]> =>
@@ -453,7 +453,7 @@ describe("a rate", () => {
     expect(claims).toBeLessThan(3_000);
   });
 
-  it("counts a mail's own place among those of its transport", async () => {
+  it("counts an email's own place among those of its transport", async () => {
     const ids = await Promise.all(Array.from({ length: 5 }, () => queueEmail(db, now)));
     const last = ids.toSorted().at(-1);
     await db
@@ -495,7 +495,7 @@ describe("a rate", () => {
 });
 
 describe("doorbells", () => {
-  it("of a mail that waits for a breaker do not become more, though the queue is a minute late each time", async () => {
+  it("of an email that waits for a breaker do not become more, though the queue is a minute late each time", async () => {
     const id = await queueEmail(db, now);
     let ringing = 1;
     for (let cycle = 0; cycle < 10; cycle += 1) {
@@ -538,7 +538,7 @@ describe("the release before this one, beside it or after a rollback,", () => {
     ).toEqual([]);
   });
 
-  it("hands a mail to SMTP that this one may pin to nobody", async () => {
+  it("hands an email to SMTP that this one may pin to nobody", async () => {
     const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [refused])]);
     now += 1_000;

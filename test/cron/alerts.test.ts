@@ -7,8 +7,8 @@ import { alertSettings } from "../../shared/alerts/settings.ts";
 import { recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
 import { readFacts } from "../../shared/alerts/sql/facts.ts";
 import { deliverNotices, recordConditions, type Notifier } from "../../shared/alerts/watch.ts";
+import { fakeQueue, queueEmail } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
-import { fakeQueue, queueEmail } from "../support/mails.ts";
 
 /** Alerts and the delivery of their notices, also when a channel fails, on a real D1. */
 

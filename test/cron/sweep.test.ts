@@ -12,7 +12,7 @@ import {
   markSending,
   queueEmail,
   record,
-} from "../support/mails.ts";
+} from "../support/emails.ts";
 
 const db = env.DB;
 const start = 1_700_000_000_000;
@@ -47,7 +47,7 @@ const sweep = (now: number, changes: Partial<Sweep> = {}) => {
 };
 
 describe("the sweeper rings", () => {
-  it("for a mail whose doorbell was lost, once a minute has passed", async () => {
+  it("for an email whose doorbell was lost, once a minute has passed", async () => {
     const id = await queueEmail(db, start);
     expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ rung: 0 });
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ rung: 1 });
@@ -70,7 +70,7 @@ describe("the sweeper rings", () => {
     expect(await sweep(start + 2, { everything: true })).toMatchObject({ rung: 1 });
   });
 
-  it("for at most a thousand mails in one run, longest waiting first, and for the rest in the next", async () => {
+  it("for at most a thousand emails in one run, longest waiting first, and for the rest in the next", async () => {
     const row =
       "INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)";
     await db
@@ -85,7 +85,7 @@ describe("the sweeper rings", () => {
     expect(await sweep(start)).toMatchObject({ rung: 0 });
   });
 
-  it("again next time for mails whose doorbells it could not ring", async () => {
+  it("again next time for emails whose doorbells it could not ring", async () => {
     await queueEmail(db, start);
     await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow(
       "the queue is down",
@@ -118,7 +118,7 @@ describe("the sweeper reclaims", () => {
     expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ released: 0, unknown: 0 });
   });
 
-  it("a claimed mail, which has not left, and rings for it at once", async () => {
+  it("a claimed email, which has not left, and rings for it at once", async () => {
     const id = await leased(start, false);
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 0, rung: 1 });
     expect(await emailRow(db, id)).toMatchObject({
@@ -128,7 +128,7 @@ describe("the sweeper reclaims", () => {
     });
   });
 
-  it("a mail in hand-over as unknown, or into the queue where the sender chose that", async () => {
+  it("an email in hand-over as unknown, or into the queue where the sender chose that", async () => {
     const held = await leased(start, true);
     const resent = await leased(start, true, "resend");
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 1 });
@@ -136,7 +136,7 @@ describe("the sweeper reclaims", () => {
     expect(await emailRow(db, resent)).toMatchObject({ status: "queued", attempts: 1 });
   });
 
-  it("a pinned mail once its provider has forgotten the key: unknown, or dead where its sender wants it replayed", async () => {
+  it("a pinned email once its provider has forgotten the key: unknown, or dead where its sender wants it replayed", async () => {
     const pin = async (onUnknown: "hold" | "resend", until: number): Promise<string> => {
       const id = await queueEmail(db, start, { onUnknown });
       await db
@@ -183,7 +183,7 @@ describe("the sweeper reclaims", () => {
   });
 });
 
-it("the sweeper sends a dead mail to be buried again when its burial was lost, and goes on although another step fails", async () => {
+it("the sweeper sends a dead email to be buried again when its burial was lost, and goes on although another step fails", async () => {
   const id = await queueEmail(db, start);
   await claim(db, {
     notifications: [doorbell(id)],
@@ -216,7 +216,7 @@ it("the sweeper sends burials less and less often, so that none of many starves"
   expect(await sweep(start + 2)).toMatchObject({ buried: 0 });
 });
 
-it("the sweeper leaves the time of a mail alone that moved on after it was read", async () => {
+it("the sweeper leaves the time of an email alone that moved on after it was read", async () => {
   const id = await queueEmail(db, start);
   const now = start + MINUTE_MS;
   const read = await emailsToNotify(db, now, 10);

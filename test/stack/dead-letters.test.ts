@@ -95,7 +95,7 @@ it("loses nothing when the runtime itself dead-letters a doorbell, because the r
   await eventually(() => {
     const log = stack.server.getLogs().map((entry) => entry.message);
     expect(log.filter((line) => line.includes("email.claim_failed"))).toHaveLength(4);
-    expect(log.filter((line) => line.includes("dead_letter.doorbell"))).toHaveLength(1);
+    expect(log.filter((line) => line.includes("dead_letter.notification"))).toHaveLength(1);
   });
   await db.prepare("ALTER TABLE gone RENAME TO email_events").run();
   expect(await stack.sweep()).toMatchObject({ rung: 1 });

@@ -125,7 +125,7 @@ export class ScriptedHttp {
   }
 
   /**
-   * @returns the id of the mail: under a known key that of the first, and then there is no second
+   * @returns the id of the email: under a known key that of the first, and then there is no second
    * copy
    */
   #keep(key: string, body: string): string {

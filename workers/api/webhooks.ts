@@ -27,14 +27,14 @@ export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env
 
   const report = resendReport(event.payload);
   if (report === null) return json({ taken: "ignored" });
-  const take = () => takeFeedback(env.DB, "resend", event.id, report, now);
+  const take = () => takeFeedback(env.DB, { provider: "resend", messageId: event.id, report }, now);
   const taken = await writeDatabase(take, take);
   if (!taken.ok) return taken;
   log("info", "email.feedback", {
     provider: "resend",
     feedback: report.feedback,
     taken: taken.value.taken,
-    emailId: report.mail?.id,
+    emailId: report.email?.id,
   });
   return json(taken.value);
 };

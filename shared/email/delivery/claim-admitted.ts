@@ -37,11 +37,11 @@ export async function claimAdmitted(
       WRITE_TIMEOUT_MS,
       postpone(db, { notifications, until: now + waitMs, detail, now }),
     );
-    log("info", "email.postponed", { mails: later.length, waitMs });
+    log("info", "email.postponed", { emails: later.length, waitMs });
     return { claimed: claimed.claimed, early: later };
   } catch (error) {
     log("error", "email.postpone_failed", {
-      doorbells: notifications.length,
+      notifications: notifications.length,
       ...describeError(error),
     });
     // What was claimed must be handed over. The sweeper notifies of the others.
@@ -76,7 +76,7 @@ async function claimOrReread(db: D1Database, wanted: Wanted): Promise<Claim | nu
     return claimed;
   } catch (error) {
     log("error", "email.claim_failed", {
-      doorbells: notifications.length,
+      notifications: notifications.length,
       ...describeError(error),
     });
     const claimed = await within(WRITE_TIMEOUT_MS, claimedBy(db, token)).catch(() => null);

@@ -7,23 +7,23 @@ import type { GuardedTransport, OutgoingEmail } from "../transports/transport.ts
 import { offersUnsubscribe, unsubscribeUrl, type UnsubscribeSettings } from "../unsubscribe.ts";
 
 /**
- * Hands one mail over. Never throws.
+ * Hands one email over. Never throws.
  *
- * @param unsubscribe null while the links are not configured: then no mail comes here that needs
+ * @param unsubscribe null while the links are not configured: then no email comes here that needs
  *   one
  */
 export async function handOver(
   transport: GuardedTransport,
-  mail: EmailInHandOver,
+  email: EmailInHandOver,
   unsubscribe: UnsubscribeSettings | null,
   now: number,
 ): Promise<Outcome> {
-  const outcome = await send(transport, mail, unsubscribe, now);
+  const outcome = await send(transport, email, unsubscribe, now);
   log(outcome.kind === "accepted" ? "info" : "warn", "email.attempt", {
-    emailId: mail.id,
-    ...(mail.traceId !== null && { traceId: mail.traceId }),
-    generation: mail.generation,
-    attempt: mail.attempts,
+    emailId: email.id,
+    ...(email.traceId !== null && { traceId: email.traceId }),
+    generation: email.generation,
+    attempt: email.attempts,
     transport: transport.name,
     phase: outcome.detail.phase,
     code: outcome.detail.code,
@@ -34,19 +34,19 @@ export async function handOver(
 
 async function send(
   transport: GuardedTransport,
-  mail: EmailInHandOver,
+  email: EmailInHandOver,
   unsubscribe: UnsubscribeSettings | null,
   now: number,
 ): Promise<Outcome> {
-  if (mail.leaseExpiresAt - now < transport.deadlineMs)
+  if (email.leaseExpiresAt - now < transport.deadlineMs)
     return { kind: "deferred", detail: leaseTooShort };
   let message: OutgoingEmail;
   try {
     const url =
-      unsubscribe !== null && offersUnsubscribe(mail.category)
-        ? await unsubscribeUrl(unsubscribe, mail.id)
+      unsubscribe !== null && offersUnsubscribe(email.category)
+        ? await unsubscribeUrl(unsubscribe, email.id)
         : null;
-    message = outgoing(mail, url);
+    message = outgoing(email, url);
   } catch (error) {
     return {
       kind: "refused_transient",
@@ -72,21 +72,21 @@ const leaseTooShort: AttemptDetail = {
   text: "too little of the lease was left to begin",
 };
 
-function outgoing(mail: EmailInHandOver, link: string | null): OutgoingEmail {
-  const from = parseMailbox(mail.from);
+function outgoing(email: EmailInHandOver, link: string | null): OutgoingEmail {
+  const from = parseMailbox(email.from);
   const domain = from.address.slice(from.address.indexOf("@") + 1);
   return {
-    messageId: `<${mail.id}@${domain}>`,
-    id: mail.id,
-    generation: mail.generation,
-    date: new Date(mail.generationAt),
+    messageId: `<${email.id}@${domain}>`,
+    id: email.id,
+    generation: email.generation,
+    date: new Date(email.generationAt),
     from,
-    to: mail.to,
-    replyTo: mail.replyTo,
-    subject: mail.subject,
-    html: mail.html,
-    text: mail.text,
-    attachments: mail.attachments === null ? [] : fromJson(mail.attachments),
+    to: email.to,
+    replyTo: email.replyTo,
+    subject: email.subject,
+    html: email.html,
+    text: email.text,
+    attachments: email.attachments === null ? [] : fromJson(email.attachments),
     unsubscribeUrl: link,
   };
 }

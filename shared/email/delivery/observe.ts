@@ -3,7 +3,7 @@ import { counters } from "../../telemetry/counters.ts";
 import type { Claimed } from "../rules/claimed.ts";
 import type { Settled } from "../sql/settle.ts";
 
-/** Counts what becomes of mails, once D1 has it. */
+/** Counts what becomes of emails, once D1 has it. */
 
 export function observeClaimed(claimed: readonly Claimed[], now: number): void {
   for (const { id, generation, dueAt, traceId } of claimed) {

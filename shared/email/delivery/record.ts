@@ -73,7 +73,7 @@ export async function announce(delivery: Delivery, settled: Settled[]): Promise<
   // The next group is marked already, so each second here is taken from its lease.
   const deadLettered = within(QUEUE_TIMEOUT_MS, sendAll(delivery.deadLetterQueue, dead)).catch(
     (error: unknown) =>
-      log("warn", "email.burial_failed", { mails: dead.length, ...describeError(error) }),
+      log("warn", "email.dead_letter_failed", { emails: dead.length, ...describeError(error) }),
   );
   await Promise.all([notify(delivery, again, delivery.clock()), deadLettered]);
 }

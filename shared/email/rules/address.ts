@@ -21,7 +21,7 @@ export const headerText = (maxLength: number) =>
 
 /**
  * One plain ASCII address such as `ada@example.com`: no display name, list, comment, quoting or
- * IDN, because parsers disagree about those and the one that disagrees sends the mail to somebody
+ * IDN, because parsers disagree about those and the one that disagrees sends the email to somebody
  * else.
  */
 export const address = v.pipe(

@@ -3,7 +3,7 @@ import type { OnUnknown } from "./lifecycle.ts";
 import type { TransportName } from "./transports.ts";
 
 /**
- * An email under a lease. `pinned`: its fate is open at that transport, which knows a repeat by its
+ * An email under a lease. `pinned`: its outcome is open at that transport, which knows a repeat by its
  * key until then.
  */
 export type Claimed = {

@@ -28,7 +28,7 @@ const inHandOver = {
 const after = (attempts: number, outcome: Outcome, onUnknown: OnUnknown = "hold") =>
   settle({ ...inHandOver, attempts, onUnknown }, outcome, policy, now, 0.5);
 
-describe("a mail whose hand-over ended", () => {
+describe("an email whose hand-over ended", () => {
   it("is sent only when the transport accepted it", () => {
     expect(after(1, { kind: "accepted", detail })).toEqual({ status: "sent", attempts: 1 });
   });
@@ -65,7 +65,7 @@ describe("a mail whose hand-over ended", () => {
     });
   });
 
-  it("is unknown when its fate was not observed, and sent again only where the sender chose that", () => {
+  it("is unknown when its outcome was not observed, and sent again only where the sender chose that", () => {
     expect(after(1, { kind: "unknown", detail })).toEqual({ status: "unknown", attempts: 1 });
     expect(after(1, { kind: "unknown", detail }, "resend")).toEqual({
       status: "queued",
@@ -89,7 +89,7 @@ describe("a mail whose hand-over ended", () => {
   });
 });
 
-describe("a mail whose lease ran out", () => {
+describe("an email whose lease ran out", () => {
   it("goes back to the queue at once if it had not left", () => {
     expect(
       expireLease(
@@ -132,7 +132,7 @@ const HOUR_MS = 3_600_000;
 const openAt = { ...inHandOver, transport: "resend" as const };
 const unclear: Outcome = { kind: "unknown", detail };
 
-describe("a mail whose fate is open at a provider that knows repeats by their key", () => {
+describe("an email whose outcome is open at a provider that knows repeats by their key", () => {
   it("is pinned to it until the provider forgets the key, and asked about again, ever more slowly", () => {
     const first = settle({ ...openAt, attempts: 1 }, unclear, policy, now, 0.5);
     expect(first).toEqual({
@@ -212,7 +212,7 @@ describe("a mail whose fate is open at a provider that knows repeats by their ke
   });
 });
 
-describe("a mail that another transport could take", () => {
+describe("an email that another transport could take", () => {
   const withAlternative = { ...inHandOver, hasAlternative: true };
 
   it.each(["refused_transient", "refused_permanent"] as const)(
@@ -224,7 +224,7 @@ describe("a mail that another transport could take", () => {
     },
   );
 
-  it("never does when its fate is open", () => {
+  it("never does when its outcome is open", () => {
     expect(settle(withAlternative, unclear, policy, now, 0.5)).toEqual({
       status: "unknown",
       attempts: 1,
@@ -354,7 +354,7 @@ describe("over any sequence of outcomes", () => {
     { kind: "deferred", detail },
   );
 
-  it("a held mail reaches the transport at most once without a definite refusal in between, and at most 1 + maxRetries times", () => {
+  it("a held email reaches the transport at most once without a definite refusal in between, and at most 1 + maxRetries times", () => {
     fc.assert(
       fc.property(
         fc.array(outcome, { maxLength: 30 }),

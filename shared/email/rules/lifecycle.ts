@@ -3,17 +3,17 @@ import { repeatDelayMs, retryDelayMs, type RetryPolicy } from "./retry-policy.ts
 import { idempotentForMs, type TransportName } from "./transports.ts";
 
 /**
- * The life of an accepted mail, as pure decisions; the stores apply them, each guarded by the
+ * The life of an accepted email, as pure decisions; the stores apply them, each guarded by the
  * status that it starts from. `transitions.ts` lists every change that may happen.
  *
  *     scheduled -> queued -> claimed -> sending -> sent -> delivered | bounced | complained
  *                   ^ ^         |        | | |
- *                   | |---------|        | | |---> unknown   fate not observed
+ *                   | |---------|        | | |---> unknown   outcome not observed
  *                   |-------------------'  '-----> dead      refused for good, or attempts exhausted
  *
- * A mail whose fate is open at a provider that knows repeats by their key is `pinned`: it is asked
+ * An email whose outcome is open at a provider that knows repeats by their key is `pinned`: it is asked
  * about there, and nowhere else, until the provider forgets the key. Everything else that is open
- * stays `unknown` until the provider's feedback or an operator says what it was.
+ * stays `unknown` until the provider's feedback or an operator resolves it.
  */
 export const emailStatuses = [
   "scheduled",
@@ -34,7 +34,7 @@ export const emailStatuses = [
 export type EmailStatus = (typeof emailStatuses)[number];
 
 /**
- * What a mail becomes when its fate stays unknown: held for a person (never sent twice), or sent
+ * What an email becomes when its outcome stays unknown: held for a person (never sent twice), or sent
  * again (never lost).
  */
 export type OnUnknown = "hold" | "resend";
@@ -49,10 +49,10 @@ export type Settlement =
 /** The same attempt goes on with another transport. */
 export type FailsOver = { status: "sending" };
 
-/** What other transports said of a mail in the same attempt. */
+/** What other transports answered for an email in the same attempt. */
 export type Refusals = { transient: boolean; retryAfterMs: number };
 
-/** A mail in hand-over to `transport` since `handOverAt`; `attempts` includes this one. */
+/** An email in hand-over to `transport` since `handOverAt`; `attempts` includes this one. */
 type InHandOver = {
   attempts: number;
   onUnknown: OnUnknown;
@@ -60,54 +60,54 @@ type InHandOver = {
   handOverAt: number;
   pinnedUntil: number | null;
   refusals: Refusals | null;
-  /** Whether another transport takes mails, and has not had this one. */
+  /** Whether another transport takes emails, and has not had this one. */
   hasAlternative: boolean;
   /** Whether there is another that has not had it, though its breaker may be open. */
   hasUntried: boolean;
 };
 
 /**
- * Decides what a mail in `sending` becomes.
+ * Decides what an email in `sending` becomes.
  *
  * @param now milliseconds since the epoch
  * @param random in [0, 1), for jitter
  */
 export function settle(
-  mail: InHandOver,
+  email: InHandOver,
   outcome: Outcome,
   policy: RetryPolicy,
   now: number,
   random: number,
 ): Settlement | FailsOver {
-  const { attempts, refusals } = mail;
+  const { attempts, refusals } = email;
   switch (outcome.kind) {
     case "accepted":
       return { status: "sent", attempts };
     case "unknown":
-      return unknown(mail, policy, now, random, 0);
+      return unknown(email, policy, now, random, 0);
     case "deferred": {
       const retryAfterMs = outcome.retryAfterMs ?? 0;
       // Another transport has refused it, so there was an attempt. This one may still take it.
       if (refusals !== null)
-        return afterRefusal(mail, refusalsWith(refusals, true, retryAfterMs), policy, now, random);
+        return afterRefusal(email, refusalsWith(refusals, true, retryAfterMs), policy, now, random);
       const dueAt = now + Math.max(policy.baseDelayMs, retryAfterMs);
-      return waiting(attempts - 1, dueAt, mail.pinnedUntil);
+      return waiting(attempts - 1, dueAt, email.pinnedUntil);
     }
     case "refused_transient":
     case "refused_permanent": {
       const retryAfterMs = "retryAfterMs" in outcome ? (outcome.retryAfterMs ?? 0) : 0;
-      // It refuses this request: of the one before, whose fate is open, it says nothing.
-      if (mail.pinnedUntil !== null) {
+      // It refuses this request. The outcome of the one before stays open.
+      if (email.pinnedUntil !== null) {
         return outcome.kind === "refused_transient"
-          ? unknown(mail, policy, now, random, retryAfterMs)
-          : held(mail, "permanent");
+          ? unknown(email, policy, now, random, retryAfterMs)
+          : held(email, "permanent");
       }
-      if (mail.hasAlternative && !isAboutRecipient(outcome.detail)) return { status: "sending" };
+      if (email.hasAlternative && !isAboutRecipient(outcome.detail)) return { status: "sending" };
       const mayGoElsewhere =
-        (refusals?.transient === true || mail.hasUntried) && !isAboutRecipient(outcome.detail);
+        (refusals?.transient === true || email.hasUntried) && !isAboutRecipient(outcome.detail);
       const transient = outcome.kind === "refused_transient" || mayGoElsewhere;
       return afterRefusal(
-        mail,
+        email,
         refusalsWith(refusals, transient, retryAfterMs),
         policy,
         now,
@@ -118,22 +118,22 @@ export function settle(
 }
 
 /**
- * Decides what a mail becomes that was refused, and that cannot go on to the transport which might
+ * Decides what an email becomes that was refused, and that cannot go on to the transport which might
  * take it: there it is tried later.
  */
 export function withoutFailover(
-  mail: Pick<InHandOver, "attempts">,
+  email: Pick<InHandOver, "attempts">,
   refusals: Refusals,
   policy: RetryPolicy,
   now: number,
   random: number,
 ): Settlement {
-  return afterRefusal(mail, { ...refusals, transient: true }, policy, now, random);
+  return afterRefusal(email, { ...refusals, transient: true }, policy, now, random);
 }
 
 /**
- * What all transports of one attempt said together: the mail waits as long as the one that asks for
- * most.
+ * The answers of all transports of one attempt together: the email waits for the longest time that
+ * one of them asks for.
  */
 export function refusalsWith(
   before: Refusals | null,
@@ -167,25 +167,25 @@ function afterRefusal(
 type Open = Pick<InHandOver, "attempts" | "onUnknown" | "transport" | "handOverAt" | "pinnedUntil">;
 
 /**
- * Where the provider knows a repeat by its key the mail is pinned there and asked about again;
+ * Where the provider knows a repeat by its key the email is pinned there and asked about again;
  * elsewhere it is what its sender chose.
  */
 function unknown(
-  mail: Open,
+  email: Open,
   policy: RetryPolicy,
   now: number,
   random: number,
   retryAfterMs: number,
 ): Settlement {
-  const { attempts, onUnknown, transport, handOverAt } = mail;
+  const { attempts, onUnknown, transport, handOverAt } = email;
   const memoryMs = idempotentForMs[transport];
-  const pinnedUntil = mail.pinnedUntil ?? (memoryMs === null ? null : handOverAt + memoryMs);
+  const pinnedUntil = email.pinnedUntil ?? (memoryMs === null ? null : handOverAt + memoryMs);
   const dueAt = now + repeatDelayMs(policy, attempts, random, retryAfterMs);
   if (pinnedUntil !== null && dueAt < pinnedUntil)
     return { status: "pinned", attempts, dueAt, pinnedUntil };
   if (pinnedUntil === null && onUnknown === "resend")
     return retryOrDeadLetter(attempts, policy, now, random);
-  return held(mail, "exhausted");
+  return held(email, "exhausted");
 }
 
 function waiting(attempts: number, dueAt: number, pinnedUntil: number | null): Settlement {
@@ -194,7 +194,7 @@ function waiting(attempts: number, dueAt: number, pinnedUntil: number | null): S
     : { status: "pinned", attempts, dueAt, pinnedUntil };
 }
 
-/** Nobody will say any more what became of it. */
+/** No provider will report its outcome any more. */
 function held(
   { attempts, onUnknown }: Pick<Open, "attempts" | "onUnknown">,
   reason: "exhausted" | "permanent",
@@ -205,16 +205,16 @@ function held(
 }
 
 /**
- * Decides what a claimed mail becomes that cannot be handed over now, or no longer under its key.
+ * Decides what a claimed email becomes that cannot be handed over now, or no longer under its key.
  */
 export function putBack(
-  mail: { attempts: number; onUnknown: OnUnknown; pinnedUntil: number | null },
+  email: { attempts: number; onUnknown: OnUnknown; pinnedUntil: number | null },
   dueAt: number,
 ): Settlement {
-  const { attempts, pinnedUntil } = mail;
+  const { attempts, pinnedUntil } = email;
   return pinnedUntil === null || dueAt < pinnedUntil
     ? waiting(attempts, dueAt, pinnedUntil)
-    : held(mail, "exhausted");
+    : held(email, "exhausted");
 }
 
 function retryOrDeadLetter(
@@ -235,25 +235,25 @@ function retryOrDeadLetter(
 type Leased = Open & { status: "claimed" | "sending" };
 
 /**
- * Decides what a mail becomes whose lease ran out: a claimed one has not left; one in hand-over may
+ * Decides what an email becomes whose lease ran out: a claimed one has not left; one in hand-over may
  * have.
  */
 export function expireLease(
-  mail: Leased,
+  email: Leased,
   policy: RetryPolicy,
   now: number,
   random: number,
 ): Settlement {
-  switch (mail.status) {
+  switch (email.status) {
     case "claimed":
-      return putBack(mail, now);
+      return putBack(email, now);
     case "sending":
-      return unknown(mail, policy, now, random, 0);
+      return unknown(email, policy, now, random, 0);
   }
 }
 
 export function keyForgotten(transport: TransportName): AttemptDetail {
-  return { transport, phase: "key", text: "the provider no longer knows the mail by its key" };
+  return { transport, phase: "key", text: "the provider no longer knows the email by its key" };
 }
 
 export const leaseExpired: AttemptDetail = {

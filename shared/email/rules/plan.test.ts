@@ -85,7 +85,7 @@ describe("an email goes", () => {
     ]);
   });
 
-  it("to nobody once the key by which its provider knows it is forgotten: then its fate stays unknown", () => {
+  it("to nobody once the key by which its provider knows it is forgotten: then its outcome stays unknown", () => {
     expect(plan([waiting("a", { to: "resend", until: now })], [route("resend")])).toMatchObject({
       marks: [],
       putBack: [["a", "unknown", "key"]],

@@ -4,20 +4,19 @@ import { emailOfTag } from "./tag.ts";
 import type { Feedback } from "./transitions.ts";
 
 /**
- * What a provider told of one mail. `mail` by our tag, if it has one; `providerId` is what the
- * provider calls it.
+ * What a provider reported about one email. `email` comes from our tag, if the event has one.
  */
 export type Report = {
   feedback: Feedback;
-  mail: { id: string; generation: number } | null;
+  email: { id: string; generation: number } | null;
   providerId: string;
-  /** Whether no mail can ever arrive at that address, or its owner wants none. */
+  /** Whether no email can arrive at that address, or its owner wants none. */
   suppress: "bounce" | "complaint" | null;
   detail: AttemptDetail;
 };
 
 const text = v.pipe(v.string(), v.maxLength(1_000));
-/** What is only told besides must not cost the event: a field of another shape counts as absent. */
+/** An optional field of another shape counts as absent, so that the event is still read. */
 const perhaps = <Schema extends v.GenericSchema>(schema: Schema) =>
   v.fallback(v.optional(schema), undefined);
 
@@ -56,7 +55,7 @@ const MAX_TEXT_LENGTH = 500;
 /**
  * Reads an event of Resend.
  *
- * @returns null for one that says nothing about what became of a mail, such as that it was opened,
+ * @returns null for an event that is not about the outcome of an email, such as that it was opened,
  *   or that has another shape
  */
 export function resendReport(body: unknown): Report | null {
@@ -73,26 +72,26 @@ export function resendReport(body: unknown): Report | null {
   };
   return {
     feedback,
-    mail: mailOf(data),
+    email: mailOf(data),
     providerId: data.email_id,
     suppress: suppressionOf(type, data),
     detail,
   };
 }
 
-function mailOf({ tags = [] }: Data): Report["mail"] {
+function mailOf({ tags = [] }: Data): Report["email"] {
   const pairs = Array.isArray(tags)
     ? tags.map(({ name, value }) => [name, value] as const)
     : Object.entries(tags);
   return (
     pairs
       .map(([name, value]) => (typeof value === "string" ? emailOfTag(name, value) : null))
-      .find((mail) => mail !== null) ?? null
+      .find((email) => email !== null) ?? null
   );
 }
 
 /**
- * A full mailbox or an out-of-office answer bounces too, but may take the next mail: only
+ * A full mailbox or an out-of-office answer bounces too, but may take the next email: only
  * `Permanent` is for good.
  */
 function suppressionOf(type: string, { bounce }: Data): Report["suppress"] {

@@ -43,7 +43,7 @@ describe("the delay before a retry", () => {
 });
 
 describe("a doorbell's delay", () => {
-  it("never rings before the mail is due, unless the wait is longer than a queue can hold", () => {
+  it("never rings before the email is due, unless the wait is longer than a queue can hold", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 2 ** 41 }),
@@ -60,7 +60,7 @@ describe("a doorbell's delay", () => {
 });
 
 describe("the sweeper", () => {
-  it("rings a minute after the mail was due, then after twice as long each time", () => {
+  it("rings a minute after the email was due, then after twice as long each time", () => {
     expect([0, 1, 2, 3].map((rings) => nextNotificationAt(0, 0, rings))).toEqual([
       60_000, 120_000, 240_000, 480_000,
     ]);

@@ -1,6 +1,6 @@
 import { backoffMs } from "../../lib/base/backoff.ts";
 
-/** When a mail that was refused is tried again. Pure: the random number comes from the caller. */
+/** When an email that was refused is tried again. Pure: the random number comes from the caller. */
 export type RetryPolicy = {
   /** Attempts after the first. */
   maxRetries: number;
@@ -34,7 +34,7 @@ export function retryDelayMs(
 const HOUR_MS = 3_600_000;
 
 /**
- * When a provider is asked again about a mail whose fate is open, under the same key: like a retry,
+ * When a provider is asked again about an email whose outcome is open, under the same key: like a retry,
  * but doubling up to an hour, since it may go on for a day.
  *
  * @param attempts how often it was handed over
@@ -54,22 +54,22 @@ export function repeatDelayMs(
 }
 
 /**
- * How long a mail waits for a circuit breaker at most before it looks again: an operator may close
- * that sooner than it said.
+ * How long an email waits for a circuit breaker at most before it looks again: an operator may close
+ * it earlier than it announced.
  */
 export const MAX_DEFERRAL_MS = 60_000;
 
 /**
- * Queues delay by whole seconds: rounded up, because a doorbell that rings before the mail is due
- * rings for nothing.
+ * Queues delay by whole seconds. Rounded up, because a notification before the email is due has no
+ * effect.
  */
 export function notificationDelaySeconds(dueAt: number, now: number): number {
   return Math.min(Math.max(Math.ceil((dueAt - now) / 1_000), 0), MAX_NOTIFICATION_DELAY_SECONDS);
 }
 
 /**
- * The longest delay on which the queue's documentation agrees with itself; the sweeper rings for
- * what is due later.
+ * The longest delay on which the queue's documentation agrees with itself. The sweeper notifies
+ * of what is due later.
  */
 const MAX_NOTIFICATION_DELAY_SECONDS = 43_200;
 
@@ -77,8 +77,8 @@ const FIRST_NOTIFICATION_AFTER_MS = 60_000;
 const MAX_NOTIFICATION_DOUBLINGS = 4;
 
 /**
- * When the sweeper may ring again for a row that nobody took: 60 s * 2^rings after it was due or
- * rung for, 16 minutes at most.
+ * When the sweeper may notify again of a row that was not claimed: 60 s * 2^rings after it was due
+ * or notified of, 16 minutes at most.
  */
 export function nextNotificationAt(dueAt: number, now: number, rings: number): number {
   return (
@@ -87,5 +87,5 @@ export function nextNotificationAt(dueAt: number, now: number, rings: number): n
   );
 }
 
-/** A mail that has been due for longer means that nobody delivers: health and alerts say so. */
+/** An email that has been due for longer means that delivery has stopped: health and alerts report it. */
 export const MAX_DUE_AGE_MS = 300_000;

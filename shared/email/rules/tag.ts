@@ -1,5 +1,5 @@
 /**
- * How a provider's feedback names the mail that it is about: a tag that goes out with the mail and
+ * How a provider's feedback names the email that it is about: a tag that goes out with the email and
  * comes back.
  */
 
@@ -13,7 +13,7 @@ export function feedbackTag({ id, generation }: { id: string; generation: number
   return { name: NAME, value: `${id}_${generation}` };
 }
 
-/** Which mail a tag names; null if it is none of ours. */
+/** Which email a tag names; null if it is none of ours. */
 export function emailOfTag(name: string, value: string): { id: string; generation: number } | null {
   const parts = name === NAME ? /^([\w-]{1,64})_([1-9]\d{0,8})$/.exec(value) : null;
   return parts === null ? null : { id: parts[1] ?? "", generation: Number(parts[2]) };

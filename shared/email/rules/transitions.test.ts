@@ -86,13 +86,13 @@ describe("what a provider tells later on", () => {
     ],
   ];
 
-  it.each(rows)("of a mail that is %s", (status, expected) => {
+  it.each(rows)("of an email that is %s", (status, expected) => {
     for (const [feedback, next] of Object.entries(expected)) {
       expect(afterFeedback(status, feedback as Feedback), feedback).toBe(next);
     }
   });
 
-  it("never takes a mail that was sent back to where it could be sent again", () => {
+  it("never takes an email that was sent back to where it could be sent again", () => {
     for (const status of ["sent", "delivered", "bounced", "complained"] as const) {
       for (const next of transitions[status])
         expect(["delivered", "bounced", "complained"]).toContain(next);

@@ -1,10 +1,10 @@
 import type { EmailStatus } from "./lifecycle.ts";
 
-/** Every change of status that may happen: what the timeline of any mail consists of. */
+/** Every change of status that may happen: what the timeline of any email consists of. */
 export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
   scheduled: ["queued", "cancelled"],
   queued: ["claimed", "suppressed", "cancelled"],
-  // A provider's feedback may come before its answer was recorded, and while the mail waits to be
+  // A provider's feedback may come before its answer was recorded, and while the email waits to be
   // asked about again.
   pinned: ["claimed", "queued", "unknown", "dead", "sent", "delivered", "bounced", "complained"],
   claimed: [
@@ -34,7 +34,7 @@ export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
   bounced: [],
   complained: [],
   unknown: ["sent", "queued", "dead", "delivered", "bounced", "complained"],
-  // By a replay, as the next generation; or the provider says that it has left after all.
+  // By a replay, as the next generation; or the provider reports that it has left after all.
   dead: ["queued", "discarded", "sent", "delivered", "bounced", "complained"],
   discarded: [],
   cancelled: [],
@@ -42,12 +42,12 @@ export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
 };
 
 /**
- * What a provider says of a mail later on. `failed`: it took the mail, and then could not send it.
+ * What a provider reports about an email later. `failed`: it took the email, and then could not send it.
  */
 export type Feedback = "accepted" | "delivered" | "bounced" | "complained" | "failed";
 
 /**
- * What a mail becomes by its provider's feedback; null if that changes nothing: it is old news,
+ * What an email becomes by its provider's feedback; null if that changes nothing: it is old news,
  * arrives in the wrong order or contradicts what is settled.
  */
 export function afterFeedback(status: EmailStatus, feedback: Feedback): EmailStatus | null {

@@ -1,17 +1,19 @@
+import { runBatch } from "../../database/batch.ts";
 import type { Cursor } from "../../http/lists.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
+import { pick, selectionOf, type EmailRow } from "./columns.ts";
 import { isTroubled } from "./emails.ts";
 
-/** SQL of burying dead mails, showing them and replaying them. */
+/** SQL of dead letters: recording, showing and replaying them. */
 
 const DAY_MS = 86_400_000;
 
 export type DeadEmail = { id: string; generation: number };
 
 /**
- * Records dead mails as dead letters. Burying twice, burying an older generation or one that was
- * replayed meanwhile changes nothing.
+ * Records dead emails as dead letters. A repeat, an older generation or an email that was replayed
+ * meanwhile changes nothing.
  */
 export async function recordDeadLetters(
   db: D1Database,
@@ -19,17 +21,20 @@ export async function recordDeadLetters(
   retentionDays: number,
   now: number,
 ): Promise<void> {
-  const buried = JSON.stringify(emails);
-  const matching = `SELECT e.id FROM json_each(?1) g JOIN emails e ON e.id = g.value ->> 'id' AND e.generation = g.value ->> 'generation'
-                    WHERE e.status = 'dead' AND e.buried_at IS NULL`;
+  const named = JSON.stringify(emails);
+  const matching = `SELECT e.id FROM json_each(?1) d
+    JOIN emails e ON e.id = d.value ->> 'id' AND e.generation = d.value ->> 'generation'
+    WHERE e.status = 'dead' AND e.buried_at IS NULL`;
   await db.batch([
     db
       .prepare(
-        `INSERT INTO dead_letters (id, kind, generation, reason, last_error, attempts, buried_at, expires_at)
-         SELECT id, 'email', generation, dead_reason, last_error, attempts, ?2, ?3 FROM emails WHERE id IN (${matching})`,
+        `INSERT INTO dead_letters
+           (id, kind, generation, reason, last_error, attempts, buried_at, expires_at)
+         SELECT id, 'email', generation, dead_reason, last_error, attempts, ?2, ?3
+         FROM emails WHERE id IN (${matching})`,
       )
-      .bind(buried, now, now + retentionDays * DAY_MS),
-    db.prepare(`UPDATE emails SET buried_at = ?2 WHERE id IN (${matching})`).bind(buried, now),
+      .bind(named, now, now + retentionDays * DAY_MS),
+    db.prepare(`UPDATE emails SET buried_at = ?2 WHERE id IN (${matching})`).bind(named, now),
   ]);
 }
 
@@ -40,7 +45,7 @@ export type PoisonMessage = {
   attempts: number;
 };
 
-/** Keeps a message that nobody understood, once per message. */
+/** Keeps a message that no schema accepts, once per message. */
 export async function recordPoison(
   db: D1Database,
   poison: PoisonMessage,
@@ -63,10 +68,7 @@ export async function recordPoison(
     .run();
 }
 
-/**
- * Dead letters are for people, for as long as `DLQ_RETENTION_DAYS` says; the mail itself stays
- * `dead`.
- */
+/** Deletes dead letters that are older than `DLQ_RETENTION_DAYS`. The emails stay `dead`. */
 export async function deleteExpiredDeadLetters(
   db: D1Database,
   now: number,
@@ -74,7 +76,8 @@ export async function deleteExpiredDeadLetters(
 ): Promise<number> {
   const done = await db
     .prepare(
-      "DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE expires_at <= ?1 LIMIT ?2)",
+      `DELETE FROM dead_letters
+       WHERE id IN (SELECT id FROM dead_letters WHERE expires_at <= ?1 LIMIT ?2)`,
     )
     .bind(now, limit)
     .run();
@@ -108,30 +111,34 @@ export type DeadLetterFilter = {
 };
 
 /**
- * A filter as SQL over `d` (the letter) and `e` (its mail), with `?1` the filter as JSON. All but
- * the recipient: what they leave out is gone through, and there is no more than a few days of it.
+ * A filter as SQL over `d` (the dead letter) and `e` (its email), with the filter as JSON in `?1`.
+ * The recipient is not among these conditions. No index has them: SQLite reads every dead letter,
+ * of which there are a few days' worth.
  */
-const matchesRest = `(?1 ->> 'kind' IS NULL OR d.kind = ?1 ->> 'kind') AND (?1 ->> 'reason' IS NULL OR d.reason = ?1 ->> 'reason')
+const matchesRest = `(?1 ->> 'kind' IS NULL OR d.kind = ?1 ->> 'kind')
+  AND (?1 ->> 'reason' IS NULL OR d.reason = ?1 ->> 'reason')
   AND (?1 ->> 'tenant' IS NULL OR e.tenant = ?1 ->> 'tenant')
   AND (?1 ->> 'buriedBefore' IS NULL OR d.buried_at < ?1 ->> 'buriedBefore')`;
 
 /**
- * The letters of a recipient are found by their emails: the order of a CROSS JOIN is the order that
- * SQLite goes by.
+ * The dead letters of a recipient are found by their emails: SQLite keeps to the order of a CROSS
+ * JOIN.
  *
  * @param join `CROSS`: without those that have no email
  */
-const lettersOf = ({ to }: DeadLetterFilter, join: "LEFT" | "CROSS"): string =>
+const deadLettersOf = ({ to }: DeadLetterFilter, join: "LEFT" | "CROSS"): string =>
   to === undefined
     ? `dead_letters d ${join} JOIN emails e ON e.id = d.id WHERE ${matchesRest}`
     : `emails e CROSS JOIN dead_letters d ON d.id = e.id
-       WHERE LOWER(e.to_address) = LOWER(?1 ->> 'to') AND e.status = 'dead' AND e.${isTroubled} AND ${matchesRest}`;
+       WHERE LOWER(e.to_address) = LOWER(?1 ->> 'to') AND e.status = 'dead' AND e.${isTroubled}
+         AND ${matchesRest}`;
 
-const letterColumns = `d.id, d.kind, d.generation, d.reason, d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
-                       d.raw_body AS rawBody, d.buried_at AS buriedAt, d.expires_at AS expiresAt`;
-type LetterRow = Omit<DeadLetter, "lastError"> & { lastError: string | null };
+const deadLetterColumns = `d.id, d.kind, d.generation, d.reason,
+  d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
+  d.raw_body AS rawBody, d.buried_at AS buriedAt, d.expires_at AS expiresAt`;
+type DeadLetterRow = Omit<DeadLetter, "lastError"> & { lastError: string | null };
 
-function deadLetter(row: LetterRow): DeadLetter {
+function deadLetter(row: DeadLetterRow): DeadLetter {
   return {
     ...row,
     lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail),
@@ -147,24 +154,26 @@ export async function listDeadLetters(
 ): Promise<DeadLetter[]> {
   const { results } = await db
     .prepare(
-      `SELECT ${letterColumns} FROM ${lettersOf(filter, "LEFT")} AND (d.buried_at, d.id) > (?2, ?3) ORDER BY d.buried_at, d.id LIMIT ?4`,
+      `SELECT ${deadLetterColumns} FROM ${deadLettersOf(filter, "LEFT")}
+         AND (d.buried_at, d.id) > (?2, ?3) ORDER BY d.buried_at, d.id LIMIT ?4`,
     )
     .bind(JSON.stringify(filter), after?.at ?? 0, after?.id ?? "", limit)
-    .all<LetterRow>();
+    .all<DeadLetterRow>();
   return results.map(deadLetter);
 }
 
 export async function findDeadLetter(db: D1Database, id: string): Promise<DeadLetter | null> {
   const row = await db
     .prepare(
-      `SELECT ${letterColumns} FROM dead_letters d LEFT JOIN emails e ON e.id = d.id WHERE d.id = ?1`,
+      `SELECT ${deadLetterColumns} FROM dead_letters d
+       LEFT JOIN emails e ON e.id = d.id WHERE d.id = ?1`,
     )
     .bind(id)
-    .first<LetterRow>();
+    .first<DeadLetterRow>();
   return row === null ? null : deadLetter(row);
 }
 
-/** The oldest buried mails that match, by id. */
+/** The emails of the oldest dead letters that match, by id. */
 export async function oldestDeadEmails(
   db: D1Database,
   filter: DeadLetterFilter,
@@ -172,7 +181,8 @@ export async function oldestDeadEmails(
 ): Promise<string[]> {
   const { results } = await db
     .prepare(
-      `SELECT d.id FROM ${lettersOf(filter, "CROSS")} AND d.kind = 'email' ORDER BY d.buried_at, d.id LIMIT ?2`,
+      `SELECT d.id FROM ${deadLettersOf(filter, "CROSS")} AND d.kind = 'email'
+       ORDER BY d.buried_at, d.id LIMIT ?2`,
     )
     .bind(JSON.stringify(filter), limit)
     .all<{ id: string }>();
@@ -180,55 +190,58 @@ export async function oldestDeadEmails(
 }
 
 /**
- * Throws a dead letter away, and its mail with it: for good.
+ * Discards a dead letter and its email. This cannot be undone.
  *
  * @returns whether there was one
  */
 export async function discardDeadLetter(db: D1Database, id: string, now: number): Promise<boolean> {
-  const [, , deleted] = await db.batch([
-    db
+  const replies = await runBatch(db, {
+    event: db
       .prepare(
         `INSERT INTO email_events (email_id, generation, type, at)
-         SELECT e.id, e.generation, 'discarded', ?2 FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.id = ?1 AND e.status = 'dead'`,
+         SELECT e.id, e.generation, 'discarded', ?2
+         FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.id = ?1 AND e.status = 'dead'`,
       )
       .bind(id, now),
-    db
+    email: db
       .prepare(
-        "UPDATE emails SET status = 'discarded', updated_at = ?2 WHERE status = 'dead' AND id IN (SELECT id FROM dead_letters WHERE id = ?1)",
+        `UPDATE emails SET status = 'discarded', updated_at = ?2
+         WHERE status = 'dead' AND id IN (SELECT id FROM dead_letters WHERE id = ?1)`,
       )
       .bind(id, now),
-    db.prepare("DELETE FROM dead_letters WHERE id = ?1").bind(id),
-  ]);
-  return (deleted?.meta.changes ?? 0) > 0;
+    deleted: db.prepare("DELETE FROM dead_letters WHERE id = ?1").bind(id),
+  });
+  return replies.deleted.meta.changes > 0;
 }
 
-/** What mails are that somebody wants to replay. */
-export async function statusOf(
-  db: D1Database,
-  ids: string[],
-): Promise<{ id: string; status: string; attempts: number }[]> {
+type EmailStatusRow = { id: string; status: string; attempts: number };
+
+/** The status of emails that an operator wants to replay. */
+export async function statusOf(db: D1Database, ids: string[]): Promise<EmailStatusRow[]> {
   const { results } = await db
     .prepare(
       "SELECT id, status, attempts FROM emails WHERE id IN (SELECT value FROM json_each(?1))",
     )
     .bind(JSON.stringify(ids))
-    .all<{ id: string; status: string; attempts: number }>();
+    .all<EmailStatusRow>();
   return results;
 }
 
+const requeued = selectionOf(pick("id", "generation", "attempts", "dueAt"));
+
 export type Replay = {
-  requeued: { id: string; generation: number; attempts: number; dueAt: number }[];
-  /** What the others are instead of dead. */
-  refused: { id: string; status: string; attempts: number }[];
+  requeued: EmailRow<"id" | "generation" | "attempts" | "dueAt">[];
+  /** The emails that are not dead, with what they are. */
+  refused: EmailStatusRow[];
 };
 
 /**
- * Queues dead mails again as their next generation and removes their dead letters, in one batch. Of
- * two replays at the same moment one requeues a mail and the other finds it refused; only `dead`
- * mails are ever replayed.
+ * Queues dead emails again as their next generation and removes their dead letters, in one batch.
+ * If two replays run at the same time, one requeues an email and the other finds it refused: only
+ * `dead` emails are replayed.
  *
- * @param everyMs the mails become due this far apart, in the order of `ids`, so that a thousand of
- *   them do not meet the provider at once
+ * @param everyMs the emails become due this far apart, in the order of `ids`, so that the provider
+ *   does not get a thousand at once
  */
 export async function replay(
   db: D1Database,
@@ -244,35 +257,35 @@ export async function replay(
     }),
   );
   const dead = "status = 'dead' AND id IN (SELECT value FROM json_each(?1))";
-  const [refused, , , requeued] = await db.batch<{
-    id: string;
-    generation: number;
-    status: string;
-    attempts: number;
-    dueAt: number;
-  }>([
-    db
+  const replies = await runBatch(db, {
+    refused: db
       .prepare(
-        "SELECT id, status, attempts FROM emails WHERE status <> 'dead' AND id IN (SELECT value FROM json_each(?1))",
+        `SELECT id, status, attempts FROM emails
+         WHERE status <> 'dead' AND id IN (SELECT value FROM json_each(?1))`,
       )
       .bind(wanted),
-    db
+    events: db
       .prepare(
         `INSERT INTO email_events (email_id, generation, type, at, detail)
          SELECT id, generation + 1, 'queued', ?2, '{"replayed":true}' FROM emails WHERE ${dead}`,
       )
       .bind(wanted, now),
-    db
+    deadLetters: db
       .prepare(`DELETE FROM dead_letters WHERE id IN (SELECT id FROM emails WHERE ${dead})`)
       .bind(wanted),
-    db
+    requeued: db
       .prepare(
-        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2, attempts = 0, transport = NULL, pinned_until = NULL, provider_id = NULL, due_at = t.value ->> 'dueAt',
-                           ring_after = t.value ->> 'ringAfter', rings = 0, buried_at = NULL, dead_reason = NULL, updated_at = ?2
+        `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2,
+           attempts = 0, transport = NULL, pinned_until = NULL, provider_id = NULL,
+           due_at = t.value ->> 'dueAt', ring_after = t.value ->> 'ringAfter', rings = 0,
+           buried_at = NULL, dead_reason = NULL, updated_at = ?2
          FROM json_each(?1) AS t WHERE emails.id = t.value ->> 'id' AND status = 'dead'
-         RETURNING emails.id, generation, attempts, due_at AS dueAt`,
+         RETURNING ${requeued.list("emails")}`,
       )
       .bind(times, now),
-  ]);
-  return { requeued: requeued?.results ?? [], refused: refused?.results ?? [] };
+  });
+  return {
+    requeued: requeued.rows(replies.requeued),
+    refused: replies.refused.results as EmailStatusRow[],
+  };
 }

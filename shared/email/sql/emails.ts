@@ -24,7 +24,7 @@ export type NewEmail = EmailMessage & {
   traceId?: string | null;
 };
 
-/** What a mail is that is accepted at that time. */
+/** What an email is that is accepted at that time. */
 export function acceptedAs(
   { sendAt }: Pick<EmailMessage, "sendAt">,
   acceptedAt: number,
@@ -120,7 +120,7 @@ function storedEmail(row: StoredRow): StoredEmail {
   };
 }
 
-/** `before`: the page begins after this mail. The others are null for all. */
+/** `before`: the page begins after this email. The others are null for all. */
 export type EmailFilter = {
   tenant: string | null;
   status: "unknown" | "pinned" | "dead" | null;
@@ -132,7 +132,7 @@ export type EmailFilter = {
 /** As the indexes `emails_troubled_...` have it, word for word. */
 export const isTroubled = "status IN ('unknown', 'pinned', 'dead')";
 
-/** One page of mails, newest first. */
+/** One page of emails, newest first. */
 export async function listEmails(
   db: D1Database,
   { tenant, status, to, before }: EmailFilter,

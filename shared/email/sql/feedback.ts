@@ -1,133 +1,161 @@
+import { runBatch } from "../../database/batch.ts";
 import type { EmailStatus } from "../rules/lifecycle.ts";
 import type { Report } from "../rules/resend-feedback.ts";
 import { afterFeedback } from "../rules/transitions.ts";
+import { pick, selectionOf, type EmailRow } from "./columns.ts";
 
-/** SQL of what providers tell later on. */
+/** SQL of what providers report later. */
 
 export type Taken =
-  /** What the mail is now. `changed`: by this message. */
+  /** The status of the email now. `changed`: by this message. */
   | { taken: "applied"; id: string; status: EmailStatus; changed: boolean }
-  /** It was here before. */
+  /** The message was taken before. */
   | { taken: "repeated" }
-  /** It is about no mail of ours. */
+  /** The message names no email of ours. */
   | { taken: "unknown-mail" };
 
-type Row = { id: string; generation: number; status: EmailStatus; transport: string | null };
+type Row = EmailRow<"id" | "generation" | "status" | "transport">;
+const columns = selectionOf(pick("id", "generation", "status", "transport"));
 
-/** A mail that moves on between the look and the write is looked at again. */
+type Message = { provider: string; messageId: string; report: Report };
+
+/** An email that changes between the read and the write is read again. */
 const MAX_TRIES = 5;
 
 /**
- * Takes one message of a provider: changes the mail, suppresses its recipient and remembers the
+ * Takes one message of a provider: changes the email, suppresses its recipient and remembers the
  * message, in one batch. Of two deliveries of the same message one has an effect.
  *
- * @throws Error if the mail moves on each time it is looked at
+ * @throws Error if the email changes each time after it is read
  */
-export async function takeFeedback(
-  db: D1Database,
-  provider: string,
-  messageId: string,
-  report: Report,
-  now: number,
-): Promise<Taken> {
+export async function takeFeedback(db: D1Database, message: Message, now: number): Promise<Taken> {
+  const { provider, report } = message;
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-    const { row, repeated } = await look(db, provider, messageId, report);
+    const { row, repeated } = await look(db, message);
     if (repeated) return { taken: "repeated" };
     if (row === null) return { taken: "unknown-mail" };
-    // Of a generation that was replayed since, or that another transport has by now, only the
+    // For a generation that was replayed since, or that another transport has by now, only the
     // suppression still matters.
     const isCurrent =
       row.transport === provider &&
-      (report.mail === null || report.mail.generation === row.generation);
+      (report.email === null || report.email.generation === row.generation);
     const next = isCurrent ? afterFeedback(row.status, report.feedback) : null;
-    if (await apply(db, provider, messageId, report, row, next, now)) {
+    if (await apply(db, { ...message, row, next, now }))
       return { taken: "applied", id: row.id, status: next ?? row.status, changed: next !== null };
-    }
   }
-  throw new Error("the mail did not hold still");
+  throw new Error("the email changed each time after it was read");
 }
 
 async function look(
   db: D1Database,
-  provider: string,
-  messageId: string,
-  { mail, providerId }: Report,
+  { provider, messageId, report: { email, providerId } }: Message,
 ): Promise<{ row: Row | null; repeated: boolean }> {
-  const columns = "id, generation, status, transport";
-  const [known, found] = await db.batch([
-    db
+  const replies = await runBatch(db, {
+    known: db
       .prepare("SELECT 1 FROM webhook_messages WHERE provider = ?1 AND message_id = ?2")
       .bind(provider, messageId),
-    mail === null
-      ? db
-          .prepare(`SELECT ${columns} FROM emails WHERE provider_id = ?1 AND transport = ?2`)
-          .bind(providerId, provider)
-      : db.prepare(`SELECT ${columns} FROM emails WHERE id = ?1`).bind(mail.id),
-  ]);
+    email:
+      email === null
+        ? db
+            .prepare(
+              `SELECT ${columns.list()} FROM emails WHERE provider_id = ?1 AND transport = ?2`,
+            )
+            .bind(providerId, provider)
+        : db.prepare(`SELECT ${columns.list()} FROM emails WHERE id = ?1`).bind(email.id),
+  });
   return {
-    row: (found?.results[0] as Row | undefined) ?? null,
-    repeated: (known?.results.length ?? 0) > 0,
+    row: columns.rows(replies.email)[0] ?? null,
+    repeated: replies.known.results.length > 0,
   };
 }
 
-/** @returns whether the mail still was what it was taken for: else nothing was written */
+type Change = Message & { row: Row; next: EmailStatus | null; now: number };
+
+/** @returns whether the email was unchanged since it was read: else nothing was written */
 async function apply(
   db: D1Database,
-  provider: string,
-  messageId: string,
-  { providerId, suppress, detail }: Report,
-  { id, generation, status }: Row,
-  next: EmailStatus | null,
-  now: number,
+  { provider, messageId, report, row, next, now }: Change,
 ): Promise<boolean> {
-  const same = "emails.id = ?1 AND emails.generation = ?2 AND emails.status = ?3";
-  const details = JSON.stringify({ ...detail, providerId });
-  const statements = [
-    db
+  const { providerId, suppress, detail } = report;
+  const { id, generation, status } = row;
+  const unchanged = "emails.id = ?1 AND emails.generation = ?2 AND emails.status = ?3";
+  const replies = await runBatch(db, {
+    remembered: db
       .prepare(
-        `INSERT INTO webhook_messages (provider, message_id, received_at) SELECT ?4, ?5, ?6 FROM emails WHERE ${same}
+        `INSERT INTO webhook_messages (provider, message_id, received_at)
+         SELECT ?4, ?5, ?6 FROM emails WHERE ${unchanged}
          ON CONFLICT (provider, message_id) DO NOTHING`,
       )
       .bind(id, generation, status, provider, messageId, now),
-  ];
-  if (suppress !== null) {
-    statements.push(
-      db
-        .prepare(
-          `INSERT INTO suppressions (address, scope, reason, note, created_at) SELECT LOWER(to_address), 'all', ?4, ?5, ?6 FROM emails WHERE ${same}
-           ON CONFLICT (address, scope) DO NOTHING`,
-        )
-        .bind(id, generation, status, suppress, detail.text, now),
-    );
-  }
-  if (next !== null) {
-    statements.push(
-      db
-        .prepare(
-          `INSERT INTO email_events (email_id, generation, type, at, detail) SELECT id, generation, ?4, ?5, ?6 FROM emails WHERE ${same}`,
-        )
-        .bind(id, generation, status, next, now, details),
-      db
-        .prepare(
-          `DELETE FROM dead_letters WHERE id IN (SELECT id FROM emails WHERE ${same} AND status = 'dead')`,
-        )
-        .bind(id, generation, status),
-      db
-        .prepare(
-          `UPDATE emails SET status = ?4, lease_token = NULL, lease_expires_at = NULL, pinned_until = NULL, provider_id = ?6, updated_at = ?5,
-             buried_at = NULL, rings = 0, ring_after = ?5, last_error = CASE WHEN ?4 IN ('sent', 'delivered') THEN NULL ELSE ?7 END,
-             dead_reason = CASE WHEN ?4 = 'dead' THEN 'permanent' END,
-             sent_at = CASE WHEN ?4 = 'dead' THEN NULL ELSE COALESCE(sent_at, ?5) END
-           WHERE ${same}`,
-        )
-        .bind(id, generation, status, next, now, providerId, details),
-    );
-  }
-  const [remembered] = await db.batch(statements);
-  return (remembered?.meta.changes ?? 0) > 0;
+    suppress:
+      suppress === null
+        ? []
+        : [
+            db
+              .prepare(
+                `INSERT INTO suppressions (address, scope, reason, note, created_at)
+                 SELECT LOWER(to_address), 'all', ?4, ?5, ?6 FROM emails WHERE ${unchanged}
+                 ON CONFLICT (address, scope) DO NOTHING`,
+              )
+              .bind(id, generation, status, suppress, detail.text, now),
+          ],
+    change:
+      next === null
+        ? []
+        : changeStatus(db, {
+            unchanged,
+            row,
+            next,
+            details: JSON.stringify({ ...detail, providerId }),
+            providerId,
+            now,
+          }),
+  });
+  return replies.remembered.meta.changes > 0;
 }
 
-/** Messages older than their signature lives need not be remembered. */
+type StatusChange = {
+  /** SQL with the id, generation and status of `row` as `?1` to `?3`. */
+  unchanged: string;
+  row: Row;
+  next: EmailStatus;
+  details: string;
+  providerId: string;
+  now: number;
+};
+
+function changeStatus(
+  db: D1Database,
+  { unchanged, row: { id, generation, status }, next, details, providerId, now }: StatusChange,
+): D1PreparedStatement[] {
+  return [
+    db
+      .prepare(
+        `INSERT INTO email_events (email_id, generation, type, at, detail)
+         SELECT id, generation, ?4, ?5, ?6 FROM emails WHERE ${unchanged}`,
+      )
+      .bind(id, generation, status, next, now, details),
+    db
+      .prepare(
+        `DELETE FROM dead_letters
+         WHERE id IN (SELECT id FROM emails WHERE ${unchanged} AND status = 'dead')`,
+      )
+      .bind(id, generation, status),
+    db
+      .prepare(
+        `UPDATE emails SET status = ?4, lease_token = NULL, lease_expires_at = NULL,
+           pinned_until = NULL, provider_id = ?6, updated_at = ?5,
+           buried_at = NULL, rings = 0, ring_after = ?5,
+           last_error = CASE WHEN ?4 IN ('sent', 'delivered') THEN NULL ELSE ?7 END,
+           dead_reason = CASE WHEN ?4 = 'dead' THEN 'permanent' END,
+           sent_at = CASE WHEN ?4 = 'dead' THEN NULL ELSE COALESCE(sent_at, ?5) END
+         WHERE ${unchanged}`,
+      )
+      .bind(id, generation, status, next, now, providerId, details),
+  ];
+}
+
+/** Messages whose signature is too old to be accepted need not be remembered. */
 export async function forgetFeedback(
   db: D1Database,
   before: number,

@@ -1,25 +1,30 @@
 import type { Cursor } from "../../http/lists.ts";
 import type { EmailCategory } from "../schemas.ts";
 
-/** SQL of who gets no mail. Addresses are compared without case. */
+/** SQL of suppressed addresses. They are compared without case. */
 
 export type Suppression = {
   address: string;
-  /** `all`: no mail at all. `non-transactional`: only what is purely transactional. */
+  /** `all`: no email at all. `non-transactional`: only what is purely transactional. */
   scope: "all" | "non-transactional";
   reason: "bounce" | "complaint" | "unsubscribe" | "manual";
   note: string | null;
   createdAt: number;
 };
 
-/** Suppresses an address, or changes why it is, but not since when. @returns what there is now */
+/**
+ * Suppresses an address, or changes the reason and the note of a suppression.
+ *
+ * @returns the suppression as it is stored
+ */
 export async function saveSuppression(
   db: D1Database,
   { address, scope, reason, note, createdAt }: Suppression,
 ): Promise<Suppression> {
   const saved = await db
     .prepare(
-      `INSERT INTO suppressions (address, scope, reason, note, created_at) VALUES (LOWER(?1), ?2, ?3, ?4, ?5)
+      `INSERT INTO suppressions (address, scope, reason, note, created_at)
+       VALUES (LOWER(?1), ?2, ?3, ?4, ?5)
        ON CONFLICT (address, scope) DO UPDATE SET reason = ?3, note = ?4
        RETURNING address, scope, reason, note, created_at AS createdAt`,
     )
@@ -29,7 +34,7 @@ export async function saveSuppression(
   return saved;
 }
 
-/** Whose mail this was, for whoever unsubscribes from it. */
+/** The recipient of an email, who unsubscribes from it. */
 export async function recipientOf(db: D1Database, emailId: string): Promise<string | null> {
   return await db
     .prepare("SELECT to_address FROM emails WHERE id = ?1")
@@ -55,23 +60,27 @@ export async function listSuppressions(
 ): Promise<(Suppression & { id: string })[]> {
   const { results } = await db
     .prepare(
-      `SELECT CAST(id AS TEXT) AS id, address, scope, reason, note, created_at AS createdAt FROM suppressions
-       WHERE ${address === null ? "?1 IS NULL" : "address = LOWER(?1)"} AND suppressions.id > CAST(?2 AS INTEGER) ORDER BY suppressions.id LIMIT ?3`,
+      `SELECT CAST(id AS TEXT) AS id, address, scope, reason, note, created_at AS createdAt
+       FROM suppressions
+       WHERE ${address === null ? "?1 IS NULL" : "address = LOWER(?1)"}
+         AND suppressions.id > CAST(?2 AS INTEGER) ORDER BY suppressions.id LIMIT ?3`,
     )
     .bind(address, after?.id ?? "0", limit)
     .all<Suppression & { id: string }>();
   return results;
 }
 
-/** Which of these recipients get no mail of that category, and why: by their place in the list. */
+/** Which of these recipients get no email of that category, and why: by their place in the list. */
 export async function findSuppressed(
   db: D1Database,
   recipients: { to: string; category: EmailCategory | undefined }[],
 ): Promise<Map<number, Suppression["reason"]>> {
   const { results } = await db
     .prepare(
-      `SELECT r.key AS place, s.reason FROM json_each(?1) AS r JOIN suppressions AS s ON s.address = LOWER(r.value ->> 'to')
-       WHERE s.scope = 'all' OR COALESCE(r.value ->> 'category', 'transactional') <> 'transactional'`,
+      `SELECT r.key AS place, s.reason FROM json_each(?1) AS r
+       JOIN suppressions AS s ON s.address = LOWER(r.value ->> 'to')
+       WHERE s.scope = 'all'
+         OR COALESCE(r.value ->> 'category', 'transactional') <> 'transactional'`,
     )
     .bind(JSON.stringify(recipients))
     .all<{ place: number; reason: Suppression["reason"] }>();

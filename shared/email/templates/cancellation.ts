@@ -21,7 +21,7 @@ export const cancellation: Template<typeof data> = {
       ),
     ].join("\n"),
     reason:
-      "You get this mail because your subscription was cancelled. If that was not you, reply at once.",
+      "You get this email because your subscription was cancelled. If that was not you, reply at once.",
   }),
   text: `Your subscription ends on {{endsOn}}
 
@@ -31,7 +31,7 @@ until {{endsOn}}.
 After that the account moves to the free plan, and your data stays. To change
 your mind, choose a plan again at any time.
 
-You get this mail because your subscription was cancelled. If that was not
+You get this email because your subscription was cancelled. If that was not
 you, reply at once.
 `,
 };

@@ -31,7 +31,7 @@ export const enterpriseContact: Template<typeof data> = {
       paragraph("You wrote:"),
       `<blockquote style="margin:0 0 16px;padding:0 0 0 16px;border-left:3px solid #e4e4ec;color:#5c5c70;white-space:pre-line">{{message}}</blockquote>`,
     ].join("\n"),
-    reason: "You get this mail because you asked about the enterprise plan.",
+    reason: "You get this email because you asked about the enterprise plan.",
   }),
   text: `Thank you, {{name}}
 
@@ -41,6 +41,6 @@ You wrote:
 
 {{message}}
 
-You get this mail because you asked about the enterprise plan.
+You get this email because you asked about the enterprise plan.
 `,
 };

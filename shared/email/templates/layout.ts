@@ -1,5 +1,5 @@
 /**
- * The frame of every mail, for readers that know tables and inline styles and little else. `body`
+ * The frame of every email, for readers that know tables and inline styles and little else. `body`
  * is trusted: it comes from a template. The preheader is what an inbox shows beside the subject.
  */
 export function layout({

@@ -35,7 +35,7 @@ export const paymentSuccess: Template<typeof data> = {
         ].join(""),
       ),
     ].join("\n"),
-    reason: "You get this mail because a payment was made for your account.",
+    reason: "You get this email because a payment was made for your account.",
   }),
   text: `Thank you for your payment
 
@@ -46,6 +46,6 @@ Plan:     {{plan}}
 Paid on:  {{paidOn}}
 Invoice:  {{invoiceNumber}}
 
-You get this mail because a payment was made for your account.
+You get this email because a payment was made for your account.
 `,
 };

@@ -1,10 +1,10 @@
 import Mustache from "mustache";
 import type * as v from "valibot";
 
-export type RenderedMail = { subject: string; html: string; text: string };
+export type RenderedEmail = { subject: string; html: string; text: string };
 
-/** A mail with `{{placeholders}}`, what fills them, and an example of that for a preview. */
-export type Template<Schema extends v.GenericSchema<unknown, object>> = RenderedMail & {
+/** An email with `{{placeholders}}`, what fills them, and an example of that for a preview. */
+export type Template<Schema extends v.GenericSchema<unknown, object>> = RenderedEmail & {
   data: Schema;
   example: v.InferInput<Schema>;
 };
@@ -12,9 +12,9 @@ export type Template<Schema extends v.GenericSchema<unknown, object>> = Rendered
 /**
  * Fills the `{{placeholders}}` of a template: escaped in `html`, verbatim in `subject` and `text`.
  */
-export function renderTemplate(template: RenderedMail, data: object): RenderedMail {
+export function renderTemplate(template: RenderedEmail, data: object): RenderedEmail {
   return {
-    // A subject is one line, whatever fills it.
+    // A subject is one line, also if a value has line breaks.
     subject: Mustache.render(template.subject, data, {}, asIs).replaceAll(/\s+/g, " "),
     html: Mustache.render(template.html, data),
     text: Mustache.render(template.text, data, {}, asIs),

@@ -22,8 +22,8 @@ const fields: Record<TemplateName, object> = {
   "enterprise-contact": { name: hostile, company: hostile, message: `${hostile}\nsecond line` },
 };
 const rendered = (name: TemplateName, data: unknown) => {
-  const mail = renderNamed(name, data);
-  return mail.ok ? mail.value : expect.fail(JSON.stringify(mail.error));
+  const email = renderNamed(name, data);
+  return email.ok ? email.value : expect.fail(JSON.stringify(email.error));
 };
 
 describe.each(templateNames)("the template %s", (name) => {

@@ -5,7 +5,7 @@ import { validate } from "../../lib/worker/validate.ts";
 import { cancellation } from "./cancellation.ts";
 import { enterpriseContact } from "./enterprise-contact.ts";
 import { paymentSuccess } from "./payment-success.ts";
-import { renderTemplate, type RenderedMail, type Template } from "./render.ts";
+import { renderTemplate, type RenderedEmail, type Template } from "./render.ts";
 import { trialExpiry } from "./trial-expiry.ts";
 import { usageReport } from "./usage-report.ts";
 import { welcome } from "./welcome.ts";
@@ -25,11 +25,11 @@ export const templateNames = Object.keys(templates) as [TemplateName, ...Templat
 
 export const templateName = v.picklist(templateNames, `must be one of ${templateNames.join(", ")}`);
 
-/** @returns the mail, or `invalid` with the path of each field of `data` that is wrong */
+/** @returns the email, or `invalid` with the path of each field of `data` that is wrong */
 export function renderNamed(
   name: TemplateName,
   data: unknown,
-): Result<RenderedMail, Extract<Failure, { tag: "invalid" }>> {
+): Result<RenderedEmail, Extract<Failure, { tag: "invalid" }>> {
   const template = templates[name] as Template<v.GenericSchema<unknown, object>>;
   const checked = validate(template.data, data ?? {});
   if (checked.ok) return ok(renderTemplate(template, checked.value));
@@ -40,8 +40,8 @@ export function renderNamed(
   return fail({ tag: "invalid", errors });
 }
 
-/** The mail with its example. */
-export function preview(name: TemplateName): RenderedMail {
+/** The email with its example. */
+export function preview(name: TemplateName): RenderedEmail {
   const template = templates[name];
   return renderTemplate(template, template.example);
 }

@@ -28,7 +28,7 @@ export const trialExpiry: Template<typeof data> = {
         "Choose a plan until then and everything goes on as it is. If you do not, the account moves to the free plan: nothing is deleted.",
       ),
     ].join("\n"),
-    reason: "You get this mail because your account is on a trial.",
+    reason: "You get this email because your account is on a trial.",
   }),
   text: `Your trial ends on {{trialEndsOn}}
 
@@ -37,6 +37,6 @@ Hello {{userId}}, your trial ends soon. Days left: {{daysLeft}}.
 Choose a plan until then and everything goes on as it is. If you do not, the
 account moves to the free plan: nothing is deleted.
 
-You get this mail because your account is on a trial.
+You get this email because your account is on a trial.
 `,
 };

@@ -20,7 +20,7 @@ export const usageReport: Template<typeof data> = {
     period: "16 to 22 November 2026",
     metrics: [
       { name: "API requests", amount: "12,403" },
-      { name: "Mails sent", amount: "310" },
+      { name: "Emails sent", amount: "310" },
     ],
   },
   subject: "Your usage, {{period}}",
@@ -31,7 +31,7 @@ export const usageReport: Template<typeof data> = {
       paragraph("Hello {{userId}}, this is what your account used."),
       rows(`{{#metrics}}${row("{{name}}", "{{amount}}")}{{/metrics}}`),
     ].join("\n"),
-    reason: "You get this mail once a week because usage reports are on for your account.",
+    reason: "You get this email once a week because usage reports are on for your account.",
   }),
   text: `Your usage, {{period}}
 
@@ -41,6 +41,6 @@ Hello {{userId}}, this is what your account used.
 {{name}}: {{amount}}
 {{/metrics}}
 
-You get this mail once a week because usage reports are on for your account.
+You get this email once a week because usage reports are on for your account.
 `,
 };

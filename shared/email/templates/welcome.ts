@@ -19,7 +19,7 @@ export const welcome: Template<typeof data> = {
       ),
     ].join("\n"),
     reason:
-      "You get this mail because an account was created with your address. If that was not you, reply and we will remove it.",
+      "You get this email because an account was created with your address. If that was not you, reply and we will remove it.",
   }),
   text: `Welcome, {{userId}}
 
@@ -28,7 +28,7 @@ Your account is ready on the {{tier}} plan.
 Your API key was shown once when the account was created. If it got lost,
 ask for a new one: the old one stops working at that moment.
 
-You get this mail because an account was created with your address. If that
+You get this email because an account was created with your address. If that
 was not you, reply and we will remove it.
 `,
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { outgoingEmail as mail } from "../../../test/support/outgoing-mail.ts";
+import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts";
 import { cloudflareTransport } from "./cloudflare.ts";
 import { countsAsCloudflareFailure } from "./rules/cloudflare-outcome.ts";
 
@@ -14,11 +14,11 @@ function binding(answer: () => Promise<EmailSendResult>) {
 }
 
 describe("the send_email binding", () => {
-  it("gets each field by itself, so that none can become another, and names the mail", async () => {
+  it("gets each field by itself, so that none can become another, and names the email", async () => {
     const { sent, transport } = binding(async () => ({ messageId: "m-1" }));
     const attachments = [{ filename: "a.txt", contentType: "text/plain", content: "SGk=" }];
     const outcome = await transport.send({
-      ...mail,
+      ...email,
       html: "<p>Hi</p>",
       replyTo: "help@luna.example",
       attachments,
@@ -77,7 +77,7 @@ describe("the send_email binding", () => {
     const { transport } = binding(() =>
       Promise.reject(Object.assign(new Error("said Cloudflare"), { code })),
     );
-    const outcome = await transport.send(mail);
+    const outcome = await transport.send(email);
     expect(outcome).toMatchObject({
       kind,
       detail: { transport: "cloudflare", code, text: "said Cloudflare" },
@@ -85,14 +85,14 @@ describe("the send_email binding", () => {
     expect(countsAsCloudflareFailure(outcome)).toBe(against);
   });
 
-  it("that fails without a code, or with one that is none, leaves the fate open", async () => {
+  it("that fails without a code, or with one that is none, leaves the outcome open", async () => {
     for (const error of [
       new Error("internal error"),
       "a text",
       Object.assign(new Error("x"), { code: "ada@example.com" }),
     ]) {
       const { transport } = binding(() => Promise.reject(error));
-      expect((await transport.send(mail)).kind).toBe("unknown");
+      expect((await transport.send(email)).kind).toBe("unknown");
     }
   });
 });

@@ -4,15 +4,15 @@ import { cloudflareError } from "./rules/cloudflare-outcome.ts";
 import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 
 /**
- * Hands mails to Cloudflare's Email Service through a `send_email` binding. It sets Message-ID and
+ * Hands emails to Cloudflare's Email Service through a `send_email` binding. It sets Message-ID and
  * Date itself.
  */
 export function cloudflareTransport(binding: SendEmail): Transport {
   return {
     deadlineMs: HAND_OVER_MS,
-    async send(mail) {
+    async send(email) {
       try {
-        const { messageId } = await within(HAND_OVER_MS, binding.send(messageOf(mail)));
+        const { messageId } = await within(HAND_OVER_MS, binding.send(messageOf(email)));
         return {
           kind: "accepted",
           detail: {

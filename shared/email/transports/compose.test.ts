@@ -2,17 +2,17 @@ import fc from "fast-check";
 import PostalMime from "postal-mime";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
-import { outgoingEmail as mail } from "../../../test/support/outgoing-mail.ts";
+import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts";
 import { emailRequest } from "../schemas.ts";
 import { compose } from "./compose.ts";
 import type { OutgoingEmail } from "./transport.ts";
 
-const bytesOf = async (email: OutgoingEmail): Promise<Uint8Array> => (await compose(email)).bytes;
+const bytesOf = async (sent: OutgoingEmail): Promise<Uint8Array> => (await compose(sent)).bytes;
 
-describe("a composed mail", () => {
+describe("a composed email", () => {
   it("has the same identity and date for every attempt", async () => {
     const [first, second] = await Promise.all(
-      [bytesOf(mail), bytesOf(mail)].map(async (bytes) => PostalMime.parse(await bytes)),
+      [bytesOf(email), bytesOf(email)].map(async (bytes) => PostalMime.parse(await bytes)),
     );
     expect(first).toMatchObject({
       messageId: "<m1@luna.example>",
@@ -27,12 +27,12 @@ describe("a composed mail", () => {
 
   it("offers one-click unsubscribe where it has a link, and else does not speak of it", async () => {
     const parsed = await PostalMime.parse(
-      await bytesOf({ ...mail, unsubscribeUrl: "https://luna.example/unsubscribe/m1.x" }),
+      await bytesOf({ ...email, unsubscribeUrl: "https://luna.example/unsubscribe/m1.x" }),
     );
     const headerOf = (name: string) => parsed.headers.find(({ key }) => key === name)?.value;
     expect(headerOf("list-unsubscribe")).toBe("<https://luna.example/unsubscribe/m1.x>");
     expect(headerOf("list-unsubscribe-post")).toBe("List-Unsubscribe=One-Click");
-    expect(new TextDecoder().decode(await bytesOf(mail))).not.toMatch(/unsubscribe/i);
+    expect(new TextDecoder().decode(await bytesOf(email))).not.toMatch(/unsubscribe/i);
   });
 
   it("carries its attachments, byte for byte, under their names", async () => {
@@ -43,7 +43,7 @@ describe("a composed mail", () => {
       { filename: "a.txt", contentType: "text/plain", content: "SGk=" },
     ];
     const parsed = await PostalMime.parse(
-      await bytesOf({ ...mail, html: "<p>Hi</p>", attachments }),
+      await bytesOf({ ...email, html: "<p>Hi</p>", attachments }),
     );
     expect(parsed.attachments.map(({ filename, mimeType }) => [filename, mimeType])).toEqual([
       ["Rechnung März.pdf", "application/pdf"],
@@ -55,13 +55,13 @@ describe("a composed mail", () => {
 
   it("gets a text part from its HTML", async () => {
     const parsed = await PostalMime.parse(
-      await bytesOf({ ...mail, text: null, html: "<h1>Hi</h1><p>there &amp; back</p>" }),
+      await bytesOf({ ...email, text: null, html: "<h1>Hi</h1><p>there &amp; back</p>" }),
     );
     expect(parsed.text).toMatch(/hi\s+there & back/i);
     expect(parsed.html).toContain("<h1>Hi</h1>");
     const long = await PostalMime.parse(
       await bytesOf({
-        ...mail,
+        ...email,
         text: null,
         html: `<p>${"word ".repeat(10_000)}</p><p>the end</p>`,
       }),
@@ -77,7 +77,7 @@ describe("a composed mail", () => {
   ])(
     "is made of any HTML up to the body limit, however hard it is to read as text: %s tags",
     async (_, html) => {
-      const bytes = await bytesOf({ ...mail, text: null, html });
+      const bytes = await bytesOf({ ...email, text: null, html });
       expect(bytes.byteLength).toBeGreaterThan(html.length);
     },
   );
@@ -98,7 +98,7 @@ describe("a composed mail", () => {
           });
           fc.pre(accepted.success);
           const parsed = await PostalMime.parse(
-            await bytesOf({ ...mail, subject, text: body, html: html ?? null }),
+            await bytesOf({ ...email, subject, text: body, html: html ?? null }),
           );
           expect(parsed.subject?.replaceAll(/\s+/g, " ").trim()).toBe(
             subject.replaceAll(/\s+/g, " ").trim(),

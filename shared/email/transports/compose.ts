@@ -11,7 +11,7 @@ const MAX_HTML_FOR_TEXT = 100_000;
 const MAX_DEPTH = 64;
 
 export type ComposedEmail = {
-  /** Whom the server is told that it is from and for (RFC 5321), whatever the headers have. */
+  /** Sender and recipients for MAIL and RCPT (RFC 5321), independent of the headers. */
   envelope: { from: string; to: string[] };
   /** RFC 5322. */
   bytes: Uint8Array;

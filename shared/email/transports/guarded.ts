@@ -24,10 +24,10 @@ class ProviderFault extends Error {
 type GuardedDefinition = { name: TransportName; countsAsFailure: (outcome: Outcome) => boolean };
 
 /**
- * A transport behind the fleet's breaker `email:<name>`. While that is open mails are deferred,
+ * A transport behind the fleet's breaker `email:<name>`. While that is open emails are deferred,
  * which burns no attempt.
  *
- * @param everyMs how fast the fleet hands mails over; null for no limit
+ * @param everyMs how fast the fleet hands emails over; null for no limit
  */
 export function guardTransport(
   env: BreakerEnv,
@@ -48,10 +48,10 @@ export function guardTransport(
     refresh: () => breaker.refresh(ASK_MS),
     admission: () => breaker.admission(),
     close: () => transport.close?.(),
-    async send(mail) {
+    async send(email) {
       try {
         const answer = await breaker.run(async () => {
-          const outcome = await transport.send(mail);
+          const outcome = await transport.send(email);
           if (countsAsFailure(outcome)) throw new ProviderFault(outcome);
           return outcome;
         });

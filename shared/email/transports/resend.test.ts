@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { outgoingEmail as mail } from "../../../test/support/outgoing-mail.ts";
+import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts";
 import { resendTransport } from "./resend.ts";
 
 const transport = resendTransport({ apiKey: "re_secret", baseUrl: "https://resend.example" });
 afterEach(() => void vi.restoreAllMocks());
 
 describe("a hand-over to Resend", () => {
-  it("names the mail by its key, carries each field by itself, and is never led elsewhere with the key and the mail", async () => {
+  it("names the email by its key, carries each field by itself, and is never led elsewhere with the key and the email", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(Response.json({ id: "re-1" }));
-    expect(await transport.send({ ...mail, replyTo: "help@luna.example" })).toMatchObject({
+    expect(await transport.send({ ...email, replyTo: "help@luna.example" })).toMatchObject({
       kind: "accepted",
       detail: { providerId: "re-1" },
     });
@@ -38,18 +38,18 @@ describe("a hand-over to Resend", () => {
       bodies.push(init?.body);
       return Response.json({ id: "re-1" });
     });
-    await transport.send(mail);
-    await transport.send({ ...mail });
+    await transport.send(email);
+    await transport.send({ ...email });
     expect(bodies[1]).toBe(bodies[0]);
   });
 
-  it("leaves the fate open when it is led elsewhere, and when nothing answers", async () => {
+  it("leaves the outcome open when it is led elsewhere, and when nothing answers", async () => {
     vi.spyOn(globalThis, "fetch").mockResolvedValue(
       new Response(null, { status: 307, headers: { Location: "https://evil.example" } }),
     );
-    expect((await transport.send(mail)).kind).toBe("unknown");
+    expect((await transport.send(email)).kind).toBe("unknown");
     vi.spyOn(globalThis, "fetch").mockRejectedValue(new TypeError("fetch failed"));
-    expect(await transport.send(mail)).toMatchObject({
+    expect(await transport.send(email)).toMatchObject({
       kind: "unknown",
       detail: { text: "fetch failed" },
     });

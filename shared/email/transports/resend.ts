@@ -7,14 +7,14 @@ import type { ResendSettings } from "./rules/resend.ts";
 import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 
 /**
- * Hands mails to Resend (https://resend.com/docs/api-reference/emails/send-email) under the key
+ * Hands emails to Resend (https://resend.com/docs/api-reference/emails/send-email) under the key
  * `id:generation`.
  */
 export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport {
   return {
     deadlineMs: HAND_OVER_MS,
-    async send(mail) {
-      // One signal for the answer and its body: a provider that stops in the middle keeps nobody.
+    async send(email) {
+      // One signal for the answer and its body: a provider may stop in the middle.
       const signal = AbortSignal.timeout(HAND_OVER_MS);
       try {
         const response = await fetch(`${baseUrl}/emails`, {
@@ -22,13 +22,13 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
           headers: {
             Authorization: `Bearer ${apiKey}`,
             "Content-Type": "application/json",
-            // Workers send none of their own, and Resend refuses who has none
+            // Workers send none of their own, and Resend refuses requests without one
             // (https://resend.com/docs/api-reference/introduction).
             "User-Agent": "luna-backend",
-            "Idempotency-Key": `${mail.id}:${mail.generation}`,
+            "Idempotency-Key": `${email.id}:${email.generation}`,
           },
-          body: JSON.stringify(payloadOf(mail)),
-          // A redirect would hand the key and the mail to somebody else.
+          body: JSON.stringify(payloadOf(email)),
+          // A redirect would send the key and the email to another host.
           redirect: "manual",
           signal,
         });
@@ -46,9 +46,9 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
 }
 
 /**
- * The same for every attempt of a generation, for what the row holds never changes: Resend refuses
+ * The same for every attempt of a generation, because the row's content never changes: Resend refuses
  * a repeat whose body differs. Only an unsubscribe link changes with `PUBLIC_URL` or its secret:
- * then a mail that is pinned stays open until its key is forgotten.
+ * then an email that is pinned stays open until its key is forgotten.
  */
 function payloadOf(email: OutgoingEmail): Record<string, unknown> {
   const {
@@ -87,7 +87,7 @@ function payloadOf(email: OutgoingEmail): Record<string, unknown> {
   };
 }
 
-/** An answer that is no JSON is an answer all the same. */
+/** @returns null for an answer that is not JSON: its status still counts */
 async function jsonOf(response: Response): Promise<unknown> {
   const text = await response.text();
   try {

@@ -11,7 +11,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const QUIT_GRACE_MS = 1_000;
 
 /**
- * One connection to an SMTP server, for one mail at a time. Every step rejects with whatever
+ * One connection to an SMTP server, for one email at a time. Every step rejects with what
  * nodemailer reports, also when it is lost.
  */
 export class SmtpSession {
@@ -25,7 +25,7 @@ export class SmtpSession {
     this.#settings = settings;
     this.#connection = new SMTPConnection(optionsOf(settings, idleMs));
     this.#connection.on("error", (error) => this.#end(error));
-    // After a 421 nodemailer ends the connection before it reports what the server said: let the
+    // After a 421 nodemailer ends the connection before it reports the server's reply: let the
     // report come first.
     this.#connection.once("end", () =>
       setTimeout(() => this.#end(new Error("the connection ended early")), 0),
@@ -45,11 +45,11 @@ export class SmtpSession {
   }
 
   /**
-   * Sends one mail.
+   * Sends one email.
    *
-   * @param onBody told when the body is first read: only after the server's 354, and from there on
-   *   a lost connection leaves the mail's fate open
-   * @returns what the server said
+   * @param onBody called when the body is first read: only after the server's 354, and from there on
+   *   a lost connection leaves the email's outcome open
+   * @returns the server's reply
    */
   async send({ envelope, bytes }: ComposedEmail, onBody: () => void): Promise<string> {
     const body = new Readable({
@@ -65,7 +65,7 @@ export class SmtpSession {
     return info?.response ?? "";
   }
 
-  /** Takes leave of the server, without waiting for it. */
+  /** Sends QUIT, and does not wait for the reply. */
   quit(): void {
     this.#connection.quit();
     setTimeout(() => this.#connection.close(), QUIT_GRACE_MS);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { outgoingEmail as mail } from "../../../test/support/outgoing-mail.ts";
+import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts";
 import { countsAsSmtpFailure } from "./rules/smtp-outcome.ts";
 import { smtpTransport } from "./smtp.ts";
 
@@ -81,11 +81,11 @@ const local = (port: number) =>
 async function outcomeOf(script: Script) {
   const port = await listen(script);
   return await smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null }).send(
-    mail,
+    email,
   );
 }
 
-describe("what an SMTP server does, and what becomes of the mail", () => {
+describe("what an SMTP server does, and what becomes of the email", () => {
   it.each<[string, Script, string, object]>([
     ["takes it", {}, "accepted", { phase: "BODY", code: 250, text: "250 2.0.0 queued" }],
     ["drops the connection at once", { banner: drop }, "refused_transient", { phase: "CONN" }],
@@ -180,7 +180,7 @@ describe("what an SMTP server does, and what becomes of the mail", () => {
     expect(outcome.detail).toMatchObject({ transport: "smtp", ...detail });
   });
 
-  it("a mail that cannot be composed never reaches the server, and does not speak against it", async () => {
+  it("an email that cannot be composed never reaches the server, and does not speak against it", async () => {
     const port = await listen({});
     const outcome = await smtpTransport({
       host: "127.0.0.1",
@@ -188,12 +188,12 @@ describe("what an SMTP server does, and what becomes of the mail", () => {
       security: "none",
       credentials: null,
     }).send({
-      ...mail,
+      ...email,
       text: 5 as unknown as string,
     });
     expect(outcome).toMatchObject({
       kind: "refused_transient",
-      detail: { phase: "API", text: "the mail cannot be composed" },
+      detail: { phase: "API", text: "the email cannot be composed" },
     });
     expect(countsAsSmtpFailure(outcome)).toBe(false);
   });
@@ -206,30 +206,30 @@ describe("what an SMTP server does, and what becomes of the mail", () => {
       port,
       security: "none",
       credentials: null,
-    }).send(mail);
+    }).send(email);
     expect(outcome.kind).toBe("refused_transient");
   });
 
-  it("asked for STARTTLS, it offers none: refused for now, and neither mail nor password is sent in clear", async () => {
+  it("asked for STARTTLS, it offers none: refused for now, and neither email nor password is sent in clear", async () => {
     const port = await listen({ MAIL: drop });
     const outcome = await smtpTransport({
       host: "127.0.0.1",
       port,
       security: "starttls",
       credentials: { user: "u", pass: "p" },
-    }).send(mail);
+    }).send(email);
     expect(outcome.kind).toBe("refused_transient");
     expect(outcome.detail).toMatchObject({ phase: "STARTTLS", code: 502 });
   });
 });
 
 describe("the connections of one batch", () => {
-  it("take one mail after another, one connection each at a time", async () => {
+  it("take one email after another, one connection each at a time", async () => {
     connections = 0;
     const transport = local(await listen({ banner: count }));
-    for (let n = 0; n < 10; n += 1) expect((await transport.send(mail)).kind).toBe("accepted");
+    for (let n = 0; n < 10; n += 1) expect((await transport.send(email)).kind).toBe("accepted");
     expect(connections).toBe(1);
-    const five = Array.from({ length: 5 }, () => transport.send(mail));
+    const five = Array.from({ length: 5 }, () => transport.send(email));
     for (const outcome of await Promise.all(five)) expect(outcome.kind).toBe("accepted");
     expect(connections).toBe(5);
     transport.close?.();
@@ -237,15 +237,15 @@ describe("the connections of one batch", () => {
 
   it("are not used again after a refusal, of whose state nobody knows", async () => {
     connections = 0;
-    let mails = 0;
+    let emails = 0;
     const transport = local(
       await listen({
         banner: count,
-        RCPT: (socket) => socket.write((mails += 1) === 2 ? "450 4.2.0 later\r\n" : "250 ok\r\n"),
+        RCPT: (socket) => socket.write((emails += 1) === 2 ? "450 4.2.0 later\r\n" : "250 ok\r\n"),
       }),
     );
     const kinds = [];
-    for (let n = 0; n < 3; n += 1) kinds.push((await transport.send(mail)).kind);
+    for (let n = 0; n < 3; n += 1) kinds.push((await transport.send(email)).kind);
     expect(kinds).toEqual(["accepted", "refused_transient", "accepted"]);
     expect(connections).toBe(2);
     transport.close?.();
@@ -256,20 +256,20 @@ describe("the connections of one batch", () => {
     ["drops it", drop],
     ["closes it", close],
   ])(
-    "are made anew when the server %s before the next mail has left: nothing was handed over",
+    "are made anew when the server %s before the next email has left: nothing was handed over",
     async (_, later) => {
       connections = 0;
-      let mails = 0;
+      let emails = 0;
       const MAIL = (socket: Socket): void => {
-        mails += 1;
-        if (mails !== 2) socket.write("250 2.1.0 ok\r\n");
+        emails += 1;
+        if (emails !== 2) socket.write("250 2.1.0 ok\r\n");
         else if (typeof later === "string") socket.end(`${later}\r\n`);
         else later?.(socket);
       };
       const transport = local(await listen({ banner: count, MAIL }));
-      expect((await transport.send(mail)).kind).toBe("accepted");
-      expect(await transport.send(mail)).toMatchObject({ kind: "accepted" });
-      expect([connections, mails]).toEqual([2, 3]);
+      expect((await transport.send(email)).kind).toBe("accepted");
+      expect(await transport.send(email)).toMatchObject({ kind: "accepted" });
+      expect([connections, emails]).toEqual([2, 3]);
       transport.close?.();
     },
   );
@@ -277,31 +277,31 @@ describe("the connections of one batch", () => {
   it("are made anew when the server closed an idle one meanwhile", async () => {
     connections = 0;
     const transport = local(await listen({ banner: count }));
-    expect((await transport.send(mail)).kind).toBe("accepted");
+    expect((await transport.send(email)).kind).toBe("accepted");
     const closed = [...sockets].map((socket) => once(socket, "close"));
     for (const socket of sockets) socket.destroy();
     await Promise.all(closed);
-    expect((await transport.send(mail)).kind).toBe("accepted");
+    expect((await transport.send(email)).kind).toBe("accepted");
     expect(connections).toBe(2);
     transport.close?.();
   });
 
-  it("leave the fate open of a mail that was on its way when one broke: it is not sent again", async () => {
+  it("leave the outcome open of an email that was on its way when one broke: it is not sent again", async () => {
     connections = 0;
-    let mails = 0;
+    let emails = 0;
     const body = (socket: Socket): void => {
-      mails += 1;
-      if (mails === 2) socket.destroy();
+      emails += 1;
+      if (emails === 2) socket.destroy();
       else socket.write("250 2.0.0 queued\r\n");
     };
     const transport = local(await listen({ banner: count, body }));
-    expect((await transport.send(mail)).kind).toBe("accepted");
-    expect((await transport.send(mail)).kind).toBe("unknown");
-    expect([connections, mails]).toEqual([1, 2]);
+    expect((await transport.send(email)).kind).toBe("accepted");
+    expect((await transport.send(email)).kind).toBe("unknown");
+    expect([connections, emails]).toEqual([1, 2]);
     transport.close?.();
   });
 
-  it("end with QUIT when the batch does, and a mail after that has one of its own", async () => {
+  it("end with QUIT when the batch does, and an email after that has one of its own", async () => {
     connections = 0;
     let quits = 0;
     const QUIT = (socket: Socket): void => {
@@ -309,12 +309,12 @@ describe("the connections of one batch", () => {
       socket.end("221 bye\r\n");
     };
     const transport = local(await listen({ banner: count, QUIT }));
-    await transport.send(mail);
+    await transport.send(email);
     const [socket] = sockets;
     transport.close?.();
     if (socket !== undefined && !socket.destroyed) await once(socket, "close");
     expect(quits).toBe(1);
-    expect((await transport.send(mail)).kind).toBe("accepted");
+    expect((await transport.send(email)).kind).toBe("accepted");
     expect(connections).toBe(2);
     transport.close?.();
   });

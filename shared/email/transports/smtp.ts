@@ -1,19 +1,19 @@
 import type { Outcome } from "../rules/outcome.ts";
 import { compose, type ComposedEmail } from "./compose.ts";
-import { classifySmtpError, refusesThisMail } from "./rules/smtp-outcome.ts";
+import { classifySmtpError, refusesThisEmail } from "./rules/smtp-outcome.ts";
 import type { SmtpSettings } from "./rules/smtp.ts";
 import { SmtpSession } from "./smtp-session.ts";
 import { HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 
 /**
- * Hands mails to an SMTP server. A connection whose mail was accepted takes the next one, for as
- * long as the transport is open: at most as many connections as mails are in hand-over at once.
+ * Hands emails to an SMTP server. A connection whose email was accepted takes the next one, for as
+ * long as the transport is open: at most as many connections as emails are in hand-over at once.
  */
 export function smtpTransport(settings: SmtpSettings): Transport {
   const idle: SmtpSession[] = [];
   return {
     deadlineMs: HAND_OVER_MS,
-    send: (mail) => sendWithinDeadline(settings, idle, mail),
+    send: (email) => sendWithinDeadline(settings, idle, email),
     close() {
       for (const session of idle.splice(0)) session.quit();
     },
@@ -23,9 +23,9 @@ export function smtpTransport(settings: SmtpSettings): Transport {
 async function sendWithinDeadline(
   settings: SmtpSettings,
   idle: SmtpSession[],
-  mail: OutgoingEmail,
+  email: OutgoingEmail,
 ): Promise<Outcome> {
-  const attempt = new Attempt(settings, mail);
+  const attempt = new Attempt(settings, email);
   let expire: ReturnType<typeof setTimeout> | undefined;
   const expired = new Promise<Outcome>((resolve) => {
     expire = setTimeout(
@@ -44,24 +44,24 @@ async function sendWithinDeadline(
   return outcome;
 }
 
-/** One hand-over of one mail. */
+/** One hand-over of one email. */
 class Attempt {
   readonly #settings: SmtpSettings;
-  readonly #mail: OutgoingEmail;
+  readonly #email: OutgoingEmail;
   #session: SmtpSession | null = null;
   #handedOver = false;
   #isOver = false;
 
-  constructor(settings: SmtpSettings, mail: OutgoingEmail) {
+  constructor(settings: SmtpSettings, email: OutgoingEmail) {
     this.#settings = settings;
-    this.#mail = mail;
+    this.#email = email;
   }
 
-  /** @throws whatever nodemailer reports */
+  /** @throws what nodemailer reports */
   async run(idle: SmtpSession[]): Promise<Outcome> {
-    const composed = await compose(this.#mail).catch((error: unknown) => {
-      // Before anybody was asked: it says nothing about the server.
-      throw Object.assign(new Error("the mail cannot be composed", { cause: error }), {
+    const composed = await compose(this.#email).catch((error: unknown) => {
+      // No server was involved yet, so this is no failure of a server.
+      throw Object.assign(new Error("the email cannot be composed", { cause: error }), {
         command: "API",
       });
     });
@@ -71,9 +71,9 @@ class Attempt {
       try {
         return await this.#send(used, composed);
       } catch (error) {
-        // The server may have given up a connection that it finds old. The mail has not left: a new
+        // The server may have given up a connection that it finds old. The email has not left: a new
         // one decides.
-        if (this.#handedOver || refusesThisMail(error)) throw error;
+        if (this.#handedOver || refusesThisEmail(error)) throw error;
         used.close();
       }
     }
@@ -96,7 +96,7 @@ class Attempt {
     return classifySmtpError(error, this.#handedOver);
   }
 
-  /** @returns the connection, for whoever needs it next */
+  /** @returns the connection, for the next email */
   end(): SmtpSession | null {
     this.#isOver = true;
     return this.#session;

@@ -34,13 +34,13 @@ export type OutgoingEmail = Omit<RowOf<typeof contentColumns>, "from" | "attachm
  */
 export function assertAllHandled(_rest: Record<string, never>): void {}
 
-/** Hands mails over and says what was observed. */
+/** Hands emails over and reports what was observed. */
 export type Transport = {
   /** The longest a hand-over may take, in milliseconds. */
   deadlineMs: number;
   /** Never throws, and settles within the deadline. */
-  send(mail: OutgoingEmail): Promise<Outcome>;
-  /** Ends what it holds open between mails. A mail after that opens it anew. */
+  send(email: OutgoingEmail): Promise<Outcome>;
+  /** Closes connections that are open between emails. The next email opens a new one. */
   close?(): void;
 };
 
@@ -48,10 +48,10 @@ export type Transport = {
 export type GuardedTransport = Transport & {
   name: TransportName;
   /**
-   * How fast the whole fleet hands mails over, in milliseconds a mail; null for as fast as it can.
+   * How fast the whole fleet hands emails over, in milliseconds an email; null for as fast as it can.
    */
   everyMs: number | null;
-  /** Asks the breaker again if what it said is too old, for a moment. */
+  /** Asks the breaker again if its last answer is too old. Waits for it only briefly. */
   refresh(): Promise<void>;
   /** What a hand-over would meet now. */
   admission(): Admission;

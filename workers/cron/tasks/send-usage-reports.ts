@@ -31,7 +31,7 @@ export const sendUsageReports: CronTask = {
     const { marked, left } = await sendAndMark(env, users, {
       emailOf: (user) => ({
         key: `usage-report:${user.userId}:${week}`,
-        mail: reportEmail(user, period),
+        email: reportEmail(user, period),
       }),
       mark: async (reported) => {
         const userIds = reported.map(({ userId }) => userId);

@@ -25,7 +25,7 @@ export const notifyOfTrialEnds: CronTask = {
     const { marked, left } = await sendAndMark(env, trials, {
       emailOf: ({ userId, email, trialEndsAt }) => ({
         key: `trial-expiry:${userId}:${trialEndsAt}`,
-        mail: {
+        email: {
           to: email,
           template: "trial-expiry",
           data: {

@@ -1,14 +1,14 @@
 import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
 
 /**
- * What an error of the `send_email` binding means for the mail, by its code
+ * What an error of the `send_email` binding means for the email, by its code
  * (https://developers.cloudflare.com/email-service/api/send-emails/workers-api/#error-codes).
  *
  * | Observed | Outcome |
  * |---|---|
  * | the payload, a header or the size is wrong (`E_VALIDATION_ERROR`, `E_FIELD_MISSING`, `E_TOO_MANY_*`, `E_CONTENT_TOO_LARGE`, `E_HEADER_*`, `E_HEADERS_*`) | refused for good |
  * | the recipient is suppressed or not allowed (`E_RECIPIENT_SUPPRESSED`, `E_RECIPIENT_NOT_ALLOWED`, spelled `RCPT_NOT_ALLOWED` by the runtime) | refused for good |
- * | the sender or its domain is not set up (`E_SENDER_NOT_VERIFIED`, `E_SENDER_DOMAIN_NOT_AVAILABLE`) | refused for now: it says nothing about this mail |
+ * | the sender or its domain is not set up (`E_SENDER_NOT_VERIFIED`, `E_SENDER_DOMAIN_NOT_AVAILABLE`) | refused for now: it says nothing about this email |
  * | a limit is reached (`E_RATE_LIMIT_EXCEEDED`, `E_DAILY_LIMIT_EXCEEDED`) | refused for now |
  * | it could not be delivered (`E_DELIVERY_FAILED`) | refused for now |
  * | `E_INTERNAL_SERVER_ERROR`, any other code, none, or no answer | unknown: it may have been sent |
@@ -30,8 +30,8 @@ export function cloudflareError(error: unknown): Outcome {
 }
 
 /**
- * Whether an outcome speaks against the service, against how it is set up, or says that a limit is
- * reached: it takes no mail.
+ * Whether an outcome is a failure of the service or of its configuration, or a limit is reached: in
+ * all three cases it takes no email.
  */
 export function countsAsCloudflareFailure({ kind, detail }: Outcome): boolean {
   switch (kind) {

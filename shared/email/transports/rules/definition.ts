@@ -7,7 +7,7 @@ import {
 } from "../../../lib/worker/variables.ts";
 import type { Outcome } from "../../rules/outcome.ts";
 
-/** What an operator must know of a variable. `isRequired`: by whoever uses the transport. */
+/** What an operator must know of a variable. `isRequired`: if the transport is in use. */
 export type VariableNote = { meaning: string; isSecret?: boolean; isRequired?: boolean };
 
 type Given<Name extends string, Rate extends string, Schema extends v.GenericSchema, Settings> = {

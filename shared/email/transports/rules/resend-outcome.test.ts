@@ -12,7 +12,7 @@ const error = (status: number, name: string, retryAfter: string | null = null) =
   resendOutcome(status, { statusCode: status, name, message: "said Resend" }, retryAfter, now);
 
 describe("an answer of Resend", () => {
-  it("with an id means that it has the mail", () => {
+  it("with an id means that it has the email", () => {
     expect(resendOutcome(200, { id: "49a3999c" }, null, now)).toEqual({
       kind: "accepted",
       detail: {
@@ -79,7 +79,7 @@ describe("an answer of Resend", () => {
     ]);
   });
 
-  it("that cannot be read leaves the fate open, whatever its shape", () => {
+  it("that cannot be read leaves the outcome open, whatever its shape", () => {
     for (const body of [null, "", [], {}, { id: "" }, { id: 5 }])
       expect(resendOutcome(200, body, null, now).kind).toBe("unknown");
     expect(noAnswer("the connection was lost")).toMatchObject({ kind: "unknown" });

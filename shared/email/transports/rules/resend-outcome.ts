@@ -1,7 +1,7 @@
 import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
 
 /**
- * What an answer of Resend means for the mail (https://resend.com/docs/api-reference/errors,
+ * What an answer of Resend means for the email (https://resend.com/docs/api-reference/errors,
  * .../idempotency-keys; RFC 9110, 15).
  *
  * | Observed | Outcome |
@@ -58,8 +58,8 @@ export function noAnswer(text: string): Outcome {
 }
 
 /**
- * Whether an outcome speaks against the provider: it did not answer, failed, or refuses all that we
- * send, for a limit is reached.
+ * Whether an outcome is a failure of the provider: it did not answer, failed, or refuses all emails
+ * because a limit is reached.
  */
 export function countsAsResendFailure({ kind, detail }: Outcome): boolean {
   switch (kind) {
@@ -80,7 +80,7 @@ const KEY_CONFLICT = 409;
 const notProcessed = new Set([
   401, 402, 403, 404, 405, 407, 408, 410, 421, 425, 429, 521, 523, 525, 526, 530,
 ]);
-/** When to look again after a quota of a day or a month, if the provider does not say. */
+/** When to look again after a quota of a day or a month, if the provider names no time. */
 const QUOTA_RETRY_MS = 3_600_000;
 const quotas = new Set(["daily_quota_exceeded", "monthly_quota_exceeded"]);
 const aboutTheKey = new Set([
@@ -100,7 +100,7 @@ function fieldsOf(body: unknown): { id?: string; name?: string; message?: string
   };
 }
 
-/** RFC 9110, 10.2.3: seconds or an HTTP date; anything else counts as not said. */
+/** RFC 9110, 10.2.3: seconds or an HTTP date; anything else counts as absent. */
 export function retryAfterMsOf(header: string | null, now: number): number | null {
   const text = header?.trim() ?? "";
   if (/^\d+$/.test(text)) return Number(text) * 1_000;

@@ -58,7 +58,7 @@ describe("before the body began", () => {
       "refused_permanent",
     ],
     [
-      "the mail is larger than SIZE",
+      "the email is larger than SIZE",
       { code: "EMESSAGE", command: "MAIL FROM" },
       "refused_permanent",
     ],
@@ -68,7 +68,7 @@ describe("before the body began", () => {
       { code: "EENVELOPE", command: "MAIL FROM", response: "xx yy" },
       "refused_transient",
     ],
-    ["the mail cannot be composed", { command: "API" }, "refused_transient"],
+    ["the email cannot be composed", { command: "API" }, "refused_transient"],
   ])("%s", (_, fields, expected) => {
     expect(classifySmtpError(error(fields), false).kind).toBe(expected);
   });
@@ -142,14 +142,14 @@ describe("for the circuit breaker", () => {
     ],
     ["it does not speak SMTP", { code: "EENVELOPE", command: "MAIL FROM", response: "xx yy" }],
     [
-      "it accepts no mail now",
+      "it accepts no email now",
       { command: "RCPT TO", responseCode: 451, response: "451 4.3.2 try later" },
     ],
   ])("the server is at fault when %s", (_, fields) => {
     expect(against(fields)).toBe(true);
   });
 
-  it("the server is at fault when it does not say what became of a mail", () => {
+  it("the server is at fault when it does not say what became of an email", () => {
     expect(against({ code: "ETIMEDOUT", command: "CONN" }, true)).toBe(true);
   });
 
@@ -167,19 +167,19 @@ describe("for the circuit breaker", () => {
       { command: "RCPT TO", responseCode: 452, response: "452 4.2.2 mailbox full" },
     ],
     [
-      "finds the mail too large",
+      "finds the email too large",
       { command: "MAIL FROM", responseCode: 552, response: "552 5.3.4 message too big" },
     ],
-    ["calls the mail spam", { command: "DATA", responseCode: 554, response: "554 5.7.1 spam" }],
+    ["calls the email spam", { command: "DATA", responseCode: 554, response: "554 5.7.1 spam" }],
   ])("the server is there and answers when it %s", (_, fields) => {
     expect(against(fields)).toBe(false);
   });
 
-  it("a mail that cannot be composed speaks against nobody", () => {
+  it("an email that cannot be composed speaks against nobody", () => {
     expect(against({ command: "API" })).toBe(false);
   });
 
-  it("neither an accepted nor a deferred mail speaks against the server", () => {
+  it("neither an accepted nor a deferred email speaks against the server", () => {
     const detail = { transport: "smtp", phase: "CONN", text: "" };
     expect(countsAsSmtpFailure({ kind: "accepted", detail })).toBe(false);
     expect(countsAsSmtpFailure({ kind: "deferred", detail })).toBe(false);

@@ -1,18 +1,18 @@
 import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
 
 /**
- * What an SMTP failure means for the mail, by phase and code (RFC 5321, 4.2.1 and 4.3.2; enhanced
+ * What an SMTP failure means for the email, by phase and code (RFC 5321, 4.2.1 and 4.3.2; enhanced
  * codes: RFC 3463).
  *
  * | Observed | Outcome |
  * |---|---|
- * | connection, banner, EHLO, STARTTLS or AUTH failed, whatever the code | refused for now: it says nothing about this mail |
+ * | connection, banner, EHLO, STARTTLS or AUTH failed, whatever the code | refused for now: it says nothing about this email |
  * | 4yz to MAIL, RCPT, DATA or the body | refused for now |
  * | 5yz to MAIL, RCPT, DATA or the body | refused for good |
  * | larger than the server's SIZE, or a recipient that it cannot express | refused for good, by the client |
  * | what answers does not speak SMTP | refused for now |
  * | 421 at any time | refused for now: the server is shutting down |
- * | a refusal with X.3.0, X.3.1, X.3.2 or X.3.5 | refused for now: the mail system is in trouble, not this mail |
+ * | a refusal with X.3.0, X.3.1, X.3.2 or X.3.5 | refused for now: the mail system is in trouble, not this email |
  * | no reply after the body began, or one that is no refusal | unknown: the server may have it |
  * | no reply before the body | refused for now |
  */
@@ -33,7 +33,7 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
 
   const refusal = responseCode !== undefined && responseCode >= 400;
   if (handedOver && !refusal) return { kind: "unknown", detail };
-  if (!aboutThisMail.has(detail.phase)) return { kind: "refused_transient", detail };
+  if (!aboutThisEmail.has(detail.phase)) return { kind: "refused_transient", detail };
   const permanent = refusal
     ? responseCode >= 500 && !isSystemStatus(detail)
     : code === "EMESSAGE" || code === "EENVELOPE";
@@ -41,8 +41,8 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
 }
 
 /**
- * Whether an outcome speaks against the server, for its circuit breaker. A refusal of this mail
- * shows that the server is there and answers: greylisting, an unknown user, a mail too large. It is
+ * Whether an outcome is a failure of the server, for its circuit breaker. A refusal of this email
+ * shows that the server is there and answers: greylisting, an unknown user, an email too large. It is
  * the server that is in trouble when it cannot be reached or does not answer, shuts down (421), or
  * says that the mail system is (RFC 3463, 3.4: X.3.0 other, X.3.1 full, X.3.2 not accepting, X.3.5
  * misconfigured).
@@ -56,28 +56,28 @@ export function countsAsSmtpFailure({ kind, detail }: Outcome): boolean {
       return true;
     case "refused_transient":
     case "refused_permanent":
-      return !aboutThisMail.has(detail.phase) || detail.code === 421 || isSystemStatus(detail);
+      return !aboutThisEmail.has(detail.phase) || detail.code === 421 || isSystemStatus(detail);
   }
 }
 
-/** Whether the server refused a mail, and not the connection that it came by. */
-export function refusesThisMail(error: unknown): boolean {
+/** Whether the server refused an email, and not the connection that it came by. */
+export function refusesThisEmail(error: unknown): boolean {
   const { responseCode, command, code } = describe(error);
   const refused =
     responseCode === undefined
       ? code === "EMESSAGE" || code === "EENVELOPE"
       : responseCode >= 400 && responseCode !== 421;
-  return refused && aboutThisMail.has(phaseOf(command, false));
+  return refused && aboutThisEmail.has(phaseOf(command, false));
 }
 
-/** RFC 3463, 3.4: of the mail system as a whole. X.3.4, too big, is about the mail. */
+/** RFC 3463, 3.4: of the mail system as a whole. X.3.4, too big, is about the email. */
 function isSystemStatus({ enhancedCode }: AttemptDetail): boolean {
   return /^[45]\.3\.[0125]$/.test(enhancedCode ?? "");
 }
 
 const MAX_TEXT_LENGTH = 500;
 /** "API" is nodemailer's own check of the envelope. */
-const aboutThisMail = new Set(["API", "MAIL FROM", "RCPT TO", "DATA", "BODY"]);
+const aboutThisEmail = new Set(["API", "MAIL FROM", "RCPT TO", "DATA", "BODY"]);
 
 function phaseOf(command: string | undefined, handedOver: boolean): string {
   if (handedOver) return "BODY";

@@ -1,6 +1,6 @@
 import type { OutgoingEmail } from "../../shared/email/transports/transport.ts";
 
-/** A mail as a transport gets it. */
+/** An email as a transport gets it. */
 export const outgoingEmail: OutgoingEmail = {
   messageId: "<m1@luna.example>",
   id: "m1",

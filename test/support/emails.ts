@@ -6,7 +6,7 @@ import { recordAndMarkSending } from "../../shared/email/sql/delivery.ts";
 import { insertEmail } from "../../shared/email/sql/emails.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 
-/** Mails in a real D1, for tests inside workerd. */
+/** Emails in a real D1, for tests inside workerd. */
 
 export const detail = { transport: "test", phase: "DATA", text: "said the test" };
 export const accepted: Outcome = { kind: "accepted", detail };
@@ -38,7 +38,7 @@ export async function queueEmail(
 ): Promise<string> {
   next += 1;
   const id = `mail-${next}`;
-  const mail = {
+  const email = {
     id,
     tenant: "admin",
     from: "Luna <hello@luna.example>",
@@ -47,12 +47,12 @@ export async function queueEmail(
     text: "Hi",
   };
   await db.batch(
-    insertEmail(db, { ...mail, ...fields, onUnknown: fields.onUnknown ?? "hold" }, now),
+    insertEmail(db, { ...email, ...fields, onUnknown: fields.onUnknown ?? "hold" }, now),
   );
   return id;
 }
 
-/** Marks claimed mails as being handed over. */
+/** Marks claimed emails as being handed over. */
 export async function markSending(
   db: D1Database,
   token: string,
@@ -72,7 +72,7 @@ export async function markSending(
   });
 }
 
-/** Records what became of a mail under its lease. */
+/** Records what became of an email under its lease. */
 export async function record(
   db: D1Database,
   token: string,
@@ -107,7 +107,7 @@ export type EmailRow = {
 
 export async function emailRow(db: D1Database, id: string): Promise<EmailRow> {
   const row = await db.prepare("SELECT * FROM emails WHERE id = ?").bind(id).first<EmailRow>();
-  if (row === null) throw new Error(`no mail ${id}`);
+  if (row === null) throw new Error(`no email ${id}`);
   return row;
 }
 
