@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: ratios against peers on one machine; `node bench/bench.ts email` only those
+ * `npm run bench`: ratios against baselines on one machine; `node bench/bench.ts email` only those
  * named. What each row means, and how it could mislead: bench/README.md.
  */
 import { cpus } from "node:os";
@@ -53,9 +53,10 @@ const named = [
   "cacheable",
   "wrangler",
 ] as const;
-const peers = named.map((name) => `${name} ${versions[name]}`);
+const baselines = named.map((name) => `${name} ${versions[name]}`);
 process.stdout.write(
-  `Node ${process.version}, ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}; ${peers.join(", ")}\n\n`,
+  `Node ${process.version}, ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}; ` +
+    `${baselines.join(", ")}\n\n`,
 );
 const isFirst = ({ what }: Ratio, n: number): boolean => rows[n - 1]?.what !== what;
 process.stdout.write(

@@ -27,7 +27,12 @@ export async function bundleRows(): Promise<Ratio[]> {
     const bare = join(directory, "wrangler.toml");
     writeFileSync(
       bare,
-      `name = "bare"\nmain = ${JSON.stringify(resolve("bench/workers/empty.ts"))}\ncompatibility_date = "2026-11-01"\n`,
+      [
+        'name = "bare"',
+        `main = ${JSON.stringify(resolve("bench/workers/empty.ts"))}`,
+        'compatibility_date = "2026-11-01"',
+        "",
+      ].join("\n"),
     );
     const workers: [string, string][] = [
       ["bare Worker", bare],

@@ -7,7 +7,7 @@ import { ok } from "../shared/lib/base/result.ts";
 import { DAY_MS, lunaCache, schema, value } from "./cache-fixture.ts";
 import { nsPerCall, ratios, type Ratio } from "./measure.ts";
 
-/** A hit in memory, with none, one and five tags, beside the peers. */
+/** A hit in memory, with none, one and five tags, beside the baselines. */
 
 const tags = (count: number): string[] => Array.from({ length: count }, (_, n) => `tag:${n}`);
 

@@ -21,7 +21,7 @@ const failing = async (): Promise<number> => {
   throw new Error("down");
 };
 
-/** A client under a lease that outlasts the run, as between two renewals. */
+/** A client with a snapshot that stays fresh for the whole run. */
 async function luna(state: "CLOSED" | "OPEN", calleeTimesOut = true): Promise<BreakerClient> {
   const snapshot: Snapshot = {
     state,
@@ -72,7 +72,7 @@ const quietly = (call: () => Promise<unknown>) => async (): Promise<void> => {
 
 /**
  * A guarded call that succeeds, without and with a timeout that the breaker keeps, and one that is
- * rejected, beside the peers in this process.
+ * rejected, beside the baselines in this process.
  */
 export async function circuitBreakerRows(): Promise<Ratio[]> {
   const closed = {

@@ -33,25 +33,25 @@ async function elapsedMs(call: () => Promise<unknown>, calls: number): Promise<n
   return performance.now() - start;
 }
 
-/** One way to do a thing, over its peer that was measured beside it. */
+/** One way to do a thing, over its baseline that was measured beside it. */
 export type Ratio = { what: string; way: string; measured: string; ratio: string };
 
 /**
- * How several ways to do one thing compare to the one that is named `peer`.
+ * How several ways to do one thing compare to the one that is named `baseline`.
  *
  * @param unit of what was measured: "ns", "a second"
  */
 export function ratios<Way extends string>(
   what: string,
   unit: string,
-  peer: NoInfer<Way>,
+  baseline: NoInfer<Way>,
   measured: Record<Way, number>,
 ): Ratio[] {
   return (Object.entries(measured) as [Way, number][]).map(([way, value]) => ({
     what,
     way,
     measured: `${figures(value)} ${unit}`,
-    ratio: `${figures(value / measured[peer])}x`,
+    ratio: `${figures(value / measured[baseline])}x`,
   }));
 }
 

@@ -59,7 +59,8 @@ async function insertUsers(db: D1Database): Promise<void> {
   await db
     .prepare(
       `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
-       INSERT INTO users (user_id, email, tier, created_at, updated_at) SELECT 'user-' || n, 'user-' || n || '@example.com', 'pro', 0, 0 FROM numbers`,
+       INSERT INTO users (user_id, email, tier, created_at, updated_at)
+       SELECT 'user-' || n, 'user-' || n || '@example.com', 'pro', 0, 0 FROM numbers`,
     )
     .bind(USERS)
     .run();

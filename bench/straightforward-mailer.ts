@@ -10,7 +10,8 @@ import type { ConsumerEnv } from "../workers/env.ts";
  */
 
 export const straightforwardTable = `CREATE TABLE IF NOT EXISTS plain_emails
-  (id TEXT PRIMARY KEY, recipient TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL, status TEXT NOT NULL) STRICT`;
+  (id TEXT PRIMARY KEY, recipient TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
+   status TEXT NOT NULL) STRICT`;
 
 export type PlainMail = { to: string; subject: string; text: string };
 type Row = PlainMail & { status: string };
@@ -20,7 +21,8 @@ export async function acceptPlainly(env: ConsumerEnv, mails: PlainMail[]): Promi
   for (const { to, subject, text } of mails) {
     const id = crypto.randomUUID();
     await env.DB.prepare(
-      "INSERT INTO plain_emails (id, recipient, subject, text, status) VALUES (?1, ?2, ?3, ?4, 'queued')",
+      `INSERT INTO plain_emails (id, recipient, subject, text, status)
+       VALUES (?1, ?2, ?3, ?4, 'queued')`,
     )
       .bind(id, to, subject, text)
       .run();

@@ -33,11 +33,13 @@ export function explained(given: Assumptions): [string, string][] {
   return [
     [
       "of all requests",
-      `${percent(given.reads)} are reads of a user with their own key, ${percent(given.writes)} writes, ${percent(given.mails)} mails`,
+      `${percent(given.reads)} are reads of a user with their own key, ` +
+        `${percent(given.writes)} writes, ${percent(given.mails)} mails`,
     ],
     [
       "of all reads",
-      `${percent(given.fromMemory)} are answered from memory, ${percent(given.fromKv)} from KV, ${percent(given.fromD1)} from D1`,
+      `${percent(given.fromMemory)} are answered from memory, ` +
+        `${percent(given.fromKv)} from KV, ${percent(given.fromD1)} from D1`,
     ],
     ["first request of a user in an hour, in an isolate", percent(given.usersSeen)],
     ["requests a second of a busy isolate", String(given.requestsPerIsolateSecond)],
@@ -48,11 +50,13 @@ export function explained(given: Assumptions): [string, string][] {
     ],
     [
       "a log event",
-      `${given.bytesPerLogEvent} bytes: one for each invocation, also of an object, and one for each line; none is sampled away`,
+      `${given.bytesPerLogEvent} bytes: one for each invocation, also of an object, ` +
+        `and one for each line; none is sampled away`,
     ],
     [
       "a mail in D1",
-      `${given.mailBodyBytes} bytes of body and ${given.mailBytesBesidesBody} of the rest, kept for a month`,
+      `${given.mailBodyBytes} bytes of body and ${given.mailBytesBesidesBody} of the ` +
+        `rest, kept for a month`,
     ],
     ["D1 is busy", `${given.d1MsPerRead} ms with a read and ${given.d1MsPerWrite} ms with a write`],
     ["the busiest second", `${given.peak} times the mean`],

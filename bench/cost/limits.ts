@@ -34,7 +34,9 @@ export const limits: readonly Limit[] = [
     name: "D1, one query at a time",
     limit: "a second of work a second",
     source: D1_LIMITS,
-    lift: "mails in a database of their own, then users by tenant over several: no batch but the sign-up's spans both",
+    lift:
+      "mails in a database of their own, then users by tenant over several: no batch " +
+      "but the sign-up's spans both",
     share: (design, requests, counts, given) => {
       const { d1Reads, d1Writes } = operationsOf(
         design,
@@ -53,7 +55,9 @@ export const limits: readonly Limit[] = [
     name: "D1, size: mails of a month",
     limit: "10 GB",
     source: D1_LIMITS,
-    lift: "erase the bodies of mails that are over, which nothing does yet; then a database of mails for each month or tenant",
+    lift:
+      "erase the bodies of mails that are over, which nothing does yet; then a " +
+      "database of mails for each month or tenant",
     share: (_, requests, __, given) =>
       (requests * given.mails * (given.mailBodyBytes + given.mailBytesBesidesBody)) / D1_BYTES,
   },
@@ -61,7 +65,9 @@ export const limits: readonly Limit[] = [
     name: "tag index, one object",
     limit: "about 1,000 requests a second",
     source: DO_LIMITS,
-    lift: "a view that the isolates of one location share, or relay objects that sync for them; syncs each two seconds halve it, and double the bound",
+    lift:
+      "a view that the isolates of one location share, or relay objects that sync " +
+      "for them; syncs each two seconds halve it, and double the bound",
     share: (design, requests, counts, given) => {
       const load = loadOf(requests, design, given);
       const asked =
@@ -74,7 +80,9 @@ export const limits: readonly Limit[] = [
     name: "counters, one object",
     limit: "about 1,000 requests a second",
     source: DO_LIMITS,
-    lift: "an object for each of several shares of the isolates, summed up when somebody asks; or reports each ten seconds",
+    lift:
+      "an object for each of several shares of the isolates, summed up when somebody " +
+      "asks; or reports each ten seconds",
     share: (design, requests, counts, given) =>
       perSecond(
         askedOf(design, loadOf(requests, design, given), counts, given).telemetry.objectRequests,
@@ -96,7 +104,9 @@ export const limits: readonly Limit[] = [
     name: "queue of mails",
     limit: "5,000 messages a second",
     source: "https://developers.cloudflare.com/queues/platform/limits/",
-    lift: "several queues, chosen by the mail's id: a message is a doorbell, and any queue may ring",
+    lift:
+      "several queues, chosen by the mail's id: a message is a doorbell, and any " +
+      "queue may ring",
     share: (_, requests, __, given) =>
       perSecond(requests * given.mails, given) / QUEUE_MESSAGES_PER_SECOND,
   },

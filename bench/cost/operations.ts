@@ -107,7 +107,10 @@ export function countsOn(page: string): Record<Operation, Operations> {
 
 /** One row of the page, as `countsOn` reads it. */
 function rowFor(name: Operation, counted: Operations): string {
-  return `| ${[name, ...columnNames.map((column) => (counted[column] === 0 ? "–" : String(counted[column])))].join(" | ")} |`;
+  const counts = columnNames.map((column) =>
+    counted[column] === 0 ? "–" : String(counted[column]),
+  );
+  return `| ${[name, ...counts].join(" | ")} |`;
 }
 
 /** The row of the page that a count is held to. */

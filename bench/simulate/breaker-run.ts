@@ -9,25 +9,24 @@ import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { arrive } from "./arrivals.ts";
 import { ofItsOwn, ofTheFleet, type Guarded } from "./guarded.ts";
 import { ObjectQueue } from "./object-queue.ts";
-import { dependencyIn, type Scenario } from "./scenario.ts";
+import { dependencyIn, type Dependency, type Scenario } from "./scenario.ts";
 
 export type BreakerKind = "fleet" | "isolate";
 
 export type BreakerPlan = {
   breaker: BreakerKind;
   isolates: number;
-  /** Of each isolate. */
+  /** Per isolate. */
   callsPerSecond: number;
   /**
-   * How many calls an isolate lives for, on average; then another takes its place that knows
-   * nothing.
+   * The mean number of calls in an isolate's life. Then a cold isolate replaces it.
    */
   lifeCalls?: number;
   scenario: Scenario;
   outageMs: number;
   afterMs: number;
   seed: number;
-  /** Null, the default: an object that takes whatever comes. */
+  /** The capacity of the object. Null, the default: no limit. */
   requestsPerSecond?: number | null;
   settings?: Partial<BreakerSettings>;
 };
@@ -37,18 +36,18 @@ type Second = { calls: number; errors: number; rejected: number };
 
 export type BreakerRun = {
   calls: number;
-  /** What callers saw fail: probes that failed are not among them. */
+  /** Calls that failed, without failed probes. */
   errors: number;
   probes: number;
-  /** Of calls that were turned away while the dependency would have answered them. */
+  /** Calls that were rejected although the dependency would have answered. */
   turnedAway: number;
   /**
-   * From the end of the trouble to the last call that failed or was turned away; null if they still
-   * were in the end.
+   * From the end of the outage to the last call that failed or was rejected. Null if calls still
+   * failed or were rejected at the end of the run.
    */
   recoveryMs: number | null;
   objectRequests: number;
-  /** Of the isolates, when the trouble begins. */
+  /** The share of isolates with a local breaker when the outage begins. */
   localShare: number;
   seconds: Second[];
   queue: ObjectQueue | null;
@@ -56,44 +55,67 @@ export type BreakerRun = {
 
 export const WARM_UP_MS = 60_000;
 const CALL_MS = 20;
-/** Who was turned away this shortly before the end had not recovered. */
+/** A rejection so shortly before the end shows that the fleet has not recovered. */
 const SETTLED_MS = 10_000;
 
 /** A fleet before, in and after an outage. The same plan has the same run. */
 export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
-  const {
-    isolates,
-    scenario,
-    outageMs,
-    afterMs,
-    lifeCalls = Number.POSITIVE_INFINITY,
-    requestsPerSecond = null,
-  } = plan;
-  const random = randomFrom(plan.seed);
-  const clock = new VirtualClock(0);
-  const settings = { ...defaultSettings, ...plan.settings };
-  const object = new SimulatedObject(clock, settings);
-  const queue = requestsPerSecond === null ? null : new ObjectQueue(clock, requestsPerSecond);
-  if (queue !== null) object.turn = queue.turn;
-  const perSecond = isolates * plan.callsPerSecond;
-  const dependency = dependencyIn(scenario, outageMs, isolates, perSecond);
-  const born = (): Guarded =>
-    plan.breaker === "fleet" ? ofTheFleet(object, random) : ofItsOwn(clock, settings);
-  const fleet = Array.from({ length: isolates }, born);
-  const run = {
-    calls: 0,
-    errors: 0,
-    probes: 0,
-    turnedAway: 0,
-    localShare: 0,
-    seconds: [] as Second[],
-  };
+  const fleet = new Fleet(plan);
+  const { isolates, outageMs, afterMs } = plan;
+  const { clock, run } = fleet;
+  const arrivals = { perSecond: isolates * plan.callsPerSecond, random: fleet.random };
+  const call = (): void => fleet.call();
+  await arrive(clock, { ...arrivals, forMs: WARM_UP_MS }, call);
+  const localShare = fleet.localShare();
+  await arrive(clock, { ...arrivals, forMs: outageMs + afterMs }, call);
   const upAgainAt = WARM_UP_MS + outageMs;
-  let lastIssueAt = 0;
+  const isOver = fleet.lastIssueAt < upAgainAt + afterMs - SETTLED_MS;
+  return {
+    ...run,
+    localShare,
+    objectRequests: fleet.object.requests,
+    recoveryMs: isOver ? Math.max(fleet.lastIssueAt - upAgainAt, 0) : null,
+    queue: fleet.queue,
+  };
+}
 
-  const call = (): void => {
-    const n = Math.floor(random() * isolates);
-    const guarded = fleet[n];
+/** The isolates with what they share, and what happened to their calls. */
+class Fleet {
+  readonly random: () => number;
+  readonly clock = new VirtualClock(0);
+  readonly object: SimulatedObject;
+  readonly queue: ObjectQueue | null;
+  readonly run = { calls: 0, errors: 0, probes: 0, turnedAway: 0, seconds: [] as Second[] };
+  /** When the last call was made that failed or was rejected. */
+  lastIssueAt = 0;
+  readonly #plan: BreakerPlan;
+  readonly #settings: BreakerSettings;
+  readonly #dependency: Dependency;
+  readonly #isolates: Guarded[];
+
+  constructor(plan: BreakerPlan) {
+    const { isolates, scenario, outageMs, requestsPerSecond = null } = plan;
+    this.#plan = plan;
+    this.random = randomFrom(plan.seed);
+    this.#settings = { ...defaultSettings, ...plan.settings };
+    this.object = new SimulatedObject(this.clock, this.#settings);
+    this.queue = requestsPerSecond === null ? null : new ObjectQueue(this.clock, requestsPerSecond);
+    if (this.queue !== null) this.object.turn = this.queue.turn;
+    const perSecond = isolates * plan.callsPerSecond;
+    this.#dependency = dependencyIn(scenario, outageMs, isolates, perSecond);
+    this.#isolates = Array.from({ length: isolates }, () => this.#newIsolate());
+  }
+
+  localShare(): number {
+    return this.#isolates.filter((guarded) => guarded.isLocal()).length / this.#plan.isolates;
+  }
+
+  /** A call of a random isolate, which may end the isolate's life. */
+  call(): void {
+    const { isolates, scenario, outageMs, lifeCalls = Number.POSITIVE_INFINITY } = this.#plan;
+    const { run, clock } = this;
+    const n = Math.floor(this.random() * isolates);
+    const guarded = this.#isolates[n];
     if (guarded === undefined) return;
     const calledAt = clock.now();
     const second = (run.seconds[Math.floor(calledAt / 1_000)] ??= {
@@ -101,45 +123,44 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
       errors: 0,
       rejected: 0,
     });
-    const chance = random();
-    let isProbe = false;
-    const operation = async (): Promise<null> => {
-      isProbe = guarded.isProbing();
-      if (isProbe) run.probes += 1;
-      const answer = dependency({ isolate: n, atMs: clock.now() - WARM_UP_MS, random: chance });
+    const probe = { isProbe: false };
+    run.calls += 1;
+    second.calls += 1;
+    void settled(guarded.run(this.#operation(n, guarded, probe))).then((outcome) => {
+      if (outcome === "answered") return null;
+      this.lastIssueAt = Math.max(this.lastIssueAt, calledAt);
+      if (outcome === "rejected") {
+        second.rejected += 1;
+        const atMs = calledAt - WARM_UP_MS;
+        if (wouldAnswer(scenario, { isolate: n, isolates, atMs, outageMs })) run.turnedAway += 1;
+      } else {
+        second.errors += 1;
+        if (!probe.isProbe) run.errors += 1;
+      }
+      return null;
+    });
+    if (this.random() < 1 / lifeCalls) this.#isolates[n] = this.#newIsolate();
+  }
+
+  #operation(n: number, guarded: Guarded, probe: { isProbe: boolean }): () => Promise<null> {
+    const { clock, run } = this;
+    const chance = this.random();
+    return async () => {
+      probe.isProbe = guarded.isProbing();
+      if (probe.isProbe) run.probes += 1;
+      const atMs = clock.now() - WARM_UP_MS;
+      const answer = this.#dependency({ isolate: n, atMs, random: chance });
       await clock.sleep(answer === "hangs" ? selfTiming.timeoutMs : CALL_MS);
       if (answer !== "answers") throw new DependencyDown(answer);
       return null;
     };
-    run.calls += 1;
-    second.calls += 1;
-    void settled(guarded.run(operation)).then((outcome) => {
-      if (outcome === "answered") return null;
-      lastIssueAt = Math.max(lastIssueAt, calledAt);
-      if (outcome === "rejected") {
-        second.rejected += 1;
-        if (dependencyWould(scenario, n, isolates, calledAt - WARM_UP_MS, outageMs))
-          run.turnedAway += 1;
-      } else {
-        second.errors += 1;
-        if (!isProbe) run.errors += 1;
-      }
-      return null;
-    });
-    if (random() < 1 / lifeCalls) fleet[n] = born();
-  };
+  }
 
-  const arrivals = { perSecond, random };
-  await arrive(clock, { ...arrivals, forMs: WARM_UP_MS }, call);
-  run.localShare = fleet.filter((guarded) => guarded.isLocal()).length / isolates;
-  await arrive(clock, { ...arrivals, forMs: outageMs + afterMs }, call);
-  const isOver = lastIssueAt < upAgainAt + afterMs - SETTLED_MS;
-  return {
-    ...run,
-    objectRequests: object.requests,
-    recoveryMs: isOver ? Math.max(lastIssueAt - upAgainAt, 0) : null,
-    queue,
-  };
+  #newIsolate(): Guarded {
+    return this.#plan.breaker === "fleet"
+      ? ofTheFleet(this.object, this.random)
+      : ofItsOwn(this.clock, this.#settings);
+  }
 }
 
 async function settled(
@@ -152,17 +173,12 @@ async function settled(
   }
 }
 
-/**
- * Whether a call that was turned away would have been answered: for errors by chance, never
- * counted.
- */
-function dependencyWould(
+/** Whether the dependency would have answered a rejected call. False for random errors. */
+function wouldAnswer(
   scenario: Scenario,
-  isolate: number,
-  isolates: number,
-  atMs: number,
-  outageMs: number,
+  call: { isolate: number; isolates: number; atMs: number; outageMs: number },
 ): boolean {
+  const { isolate, isolates, atMs, outageMs } = call;
   if (atMs < 0 || atMs >= outageMs) return true;
   return scenario.kind === "unreachable-for" && isolate >= scenario.share * isolates;
 }

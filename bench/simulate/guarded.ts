@@ -27,8 +27,8 @@ export function ofTheFleet(object: SimulatedObject, random: () => number): Guard
 }
 
 /**
- * The peer: each isolate runs the same state machine with the same settings for itself, and nobody
- * tells it anything.
+ * The baseline: each isolate runs the same state machine with the same settings for itself and
+ * shares nothing.
  */
 export function ofItsOwn(clock: VirtualClock, settings: BreakerSettings): Guarded {
   const breaker = new LocalBreaker(initialBreaker, settings, clock);

@@ -1,25 +1,25 @@
 /**
- * What the dependency does with a call. `atMs` counts from when the trouble begins, and is below
- * zero before.
+ * What the dependency does with a call. `atMs` counts from the beginning of the outage and is
+ * negative before it.
  */
 type Answer = "answers" | "fails" | "hangs";
 type Call = { isolate: number; atMs: number; random: number };
 export type Dependency = (call: Call) => Answer;
 
-/** `share`: of isolates or of calls, from 0 to 1. */
+/** How a dependency fails. `share`: of the isolates or of the calls, from 0 to 1. */
 export type Scenario =
   | { kind: "down" | "hangs" }
   | { kind: "unreachable-for"; share: number }
   | { kind: "errors"; share: number }
   /**
-   * Down; afterwards it takes `share` of the load and each second some more, until after a minute
-   * it takes all.
+   * Down. After the outage it takes `share` of the load, and more each second, until it takes all
+   * after a minute.
    */
   | { kind: "comes-back-slowly"; share: number };
 
 const RECOVERY_MS = 60_000;
 
-/** A dependency that is in trouble for `forMs`. */
+/** A dependency with an outage of `forMs`. */
 export function dependencyIn(
   scenario: Scenario,
   forMs: number,
@@ -42,8 +42,11 @@ export function dependencyIn(
         return random < scenario.share ? "fails" : "answers";
       case "comes-back-slowly": {
         if (!over || atMs >= forMs + RECOVERY_MS) return over ? "answers" : "fails";
-        if (Math.floor(atMs / 1_000) !== second)
-          [second, takenInIt] = [Math.floor(atMs / 1_000), 0];
+        const now = Math.floor(atMs / 1_000);
+        if (now !== second) {
+          second = now;
+          takenInIt = 0;
+        }
         const share = scenario.share + ((1 - scenario.share) * (atMs - forMs)) / RECOVERY_MS;
         return (takenInIt += 1) <= share * callsPerSecond ? "answers" : "fails";
       }

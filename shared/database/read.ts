@@ -15,7 +15,7 @@ export type ReadFailure = Extract<Failure, { tag: "circuit-open" | "unavailable"
 /** D1 has no timeout that a Worker could set. */
 const TIMEOUT_MS = 5_000;
 
-/** Reads of D1 behind the fleet's breaker `database`. For reads alone: they may be repeated. */
+/** Reads D1 behind the fleet's breaker `database`. For reads only, since it repeats them. */
 function databaseGuard(env: BreakerEnv): Guard {
   return guard(env, DATABASE_BREAKER, {
     timeoutMs: TIMEOUT_MS,

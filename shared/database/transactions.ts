@@ -1,8 +1,8 @@
 import { counters } from "../telemetry/counters.ts";
 
 /**
- * How a write to D1 ended. `refused`: D1 would not have it, as a name that is taken; `failed`: it
- * did not take place; `unknown`: nobody can tell.
+ * How a write to D1 ended. `refused`: D1 refused it, for example because a name is taken. `failed`:
+ * it did not take place. `unknown`: whether it took place was not observed.
  */
 export type TransactionOutcome = "committed" | "refused" | "failed" | "unknown";
 

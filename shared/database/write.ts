@@ -5,7 +5,7 @@ import { describeError, log } from "../lib/worker/log.ts";
 import { takenField } from "./rules/faults.ts";
 import { countTransaction } from "./transactions.ts";
 
-/** D1 has no timeout that a Worker could set, and a caller who hears nothing learns nothing. */
+/** D1 has no timeout that a Worker could set, and a caller must get an answer. */
 export const WRITE_TIMEOUT_MS = 5_000;
 
 export type WriteFailure = Extract<
@@ -14,12 +14,13 @@ export type WriteFailure = Extract<
 >;
 
 /**
- * Runs one write, for at most 5 s, and again as long to look what became of it. A lost reply does
- * not tell whether it took place: `reread` looks, if it is given.
+ * Runs one write for at most 5 s. If its reply is lost, `reread` finds out for at most another 5 s
+ * whether it took place. Never throws.
  *
- * @param reread what the write would have answered if it took place, else null; throws if it cannot
- *   tell
- * @returns `unavailable` if it did not take place, `outcome-unknown` if nobody can tell
+ * @param reread returns what the write would have returned if it took place, else null; throws if
+ *   it cannot tell
+ * @returns `conflict` if a name is taken, `unavailable` if the write did not take place,
+ *   `outcome-unknown` if that was not observed
  */
 export async function writeDatabase<Value>(
   write: () => Promise<Value>,
@@ -36,9 +37,9 @@ export async function writeDatabase<Value>(
       return fail({ tag: "conflict", field });
     }
     log("error", "database.write_failed", describeError(error));
-    // Past the breaker: a read that it spares the database would cost the caller a definite answer.
+    // Not behind the breaker: a rejected read would cost the caller a definite answer.
     const found = reread === undefined ? outcomeUnknown : await lookAgain(reread);
-    // What was given up on may still land: that it is not there yet says nothing.
+    // After a timeout the write may still commit, so its absence proves nothing.
     const answer = found.ok && found.value === null && isTimeout(error) ? outcomeUnknown : found;
     countTransaction(!answer.ok ? "unknown" : answer.value === null ? "failed" : "committed");
     if (!answer.ok) return answer;

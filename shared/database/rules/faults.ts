@@ -2,16 +2,18 @@
 export const DATABASE_BREAKER = "database";
 
 /**
- * Whether an error of a D1 call speaks against the database. D1 puts `D1_ERROR:` before what it
- * reports and ends what SQLite refused with SQLite's result code
- * (developers.cloudflare.com/d1/observability/debug-d1, sqlite.org/rescode.html). A D1 that cannot
- * be reached reports nothing: then it is the runtime that does, without the prefix.
+ * Whether an error of a D1 call counts as a failure of the database. D1's own errors begin with
+ * `D1_ERROR:` and end with SQLite's result code
+ * (developers.cloudflare.com/d1/observability/debug-d1, sqlite.org/rescode.html). If D1 cannot be
+ * reached, the runtime reports that without the prefix.
  *
  * | Message | Fault of |
  * |---|---|
  * | `TimeoutError`; what the runtime calls `retryable` or `overloaded` | the database |
- * | network lost, overloaded, reset, exceeded its limits; SQLITE_BUSY, _FULL, _IOERR, _CORRUPT, _NOMEM | the database |
- * | SQLITE_ERROR, _CONSTRAINT, _MISMATCH, _RANGE, _TOOBIG, _AUTH; wrong types or number of parameters | the caller |
+ * | network lost, overloaded, reset, exceeded its limits | the database |
+ * | SQLITE_BUSY, _FULL, _IOERR, _CORRUPT, _NOMEM | the database |
+ * | SQLITE_ERROR, _CONSTRAINT, _MISMATCH, _RANGE, _TOOBIG, _AUTH | the caller |
+ * | wrong types or number of parameters | the caller |
  * | anything else: a row that does not parse, a defect of ours | the caller |
  */
 export function isDatabaseFault(error: unknown): boolean {
@@ -22,18 +24,21 @@ export function isDatabaseFault(error: unknown): boolean {
     error.name === "TimeoutError" ||
     retryable === true ||
     overloaded === true ||
-    databaseTrouble.test(error.message)
+    databaseFailure.test(error.message)
   );
 }
 
-const databaseTrouble = /^D1_ERROR|^network connection lost|^internal error|\boverloaded\b/i;
+const databaseFailure = /^D1_ERROR|^network connection lost|^internal error|\boverloaded\b/i;
 
-const callersMistake =
-  /SQLITE_(ERROR|CONSTRAINT|MISMATCH|RANGE|TOOBIG|AUTH|MISUSE)|D1_TYPE_ERROR|wrong number of parameter/i;
+const callersMistake = new RegExp(
+  "SQLITE_(ERROR|CONSTRAINT|MISMATCH|RANGE|TOOBIG|AUTH|MISUSE)|" +
+    "D1_TYPE_ERROR|wrong number of parameter",
+  "i",
+);
 
 /**
- * The API's field behind a UNIQUE constraint that a write broke, or null if that is not why it
- * failed.
+ * The API's field whose UNIQUE constraint a write violated. Null if the write failed for another
+ * reason.
  */
 export function takenField(error: unknown): "userId" | "email" | null {
   if (!(error instanceof Error)) return null;

@@ -1,10 +1,10 @@
-/** Spread by up to a fifth either way, so that what failed together does not come back together. */
+/** Up to a fifth more or less, so that callers that failed together do not come back together. */
 const JITTER = 0.2;
 
 /**
- * Exponential back-off: `min(base * 2^(retry - 1), max)` with +-20 % jitter.
+ * Exponential back-off in milliseconds: `min(base * 2^(retry - 1), max)` with +-20 % jitter.
  *
- * @param retry 1 for the first
+ * @param retry 1 for the first retry
  * @param random in [0, 1)
  */
 export function backoffMs(

@@ -1,4 +1,4 @@
-/** Time as the shells see it, so that tests can bring their own. */
+/** The time and timers of an isolate. Tests have their own. */
 export type Clock = {
   /** Milliseconds since the epoch. May go back. */
   now(): number;
@@ -22,8 +22,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * A time that lies in the future means that the clock was set back: then everything that waits for
- * time to pass is over.
+ * How long ago a time was, in milliseconds. Infinite if the time lies in the future: the clock was
+ * set back, and all waits are over.
  */
 export function elapsedMs(since: number, now: number): number {
   return now < since ? Number.POSITIVE_INFINITY : now - since;

@@ -3,7 +3,7 @@ export async function sha256Hex(text: string): Promise<string> {
   return hex(await sha256(text));
 }
 
-// Not toHex(): Node, where some of this runs too, does not have it yet.
+// Not toHex(): Node, where some of this also runs, does not have it yet.
 const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 export function hex(digest: ArrayBuffer): string {
@@ -38,7 +38,7 @@ export async function hmacSha256(secret: string, text: string): Promise<string> 
   return new Uint8Array(signature).toBase64(base64url);
 }
 
-/** Compares in constant time. What is no base64url is no signature. */
+/** Compares in constant time. A text that is not base64url is not a signature. */
 export async function hmacVerify(
   secret: string,
   text: string,

@@ -1,6 +1,6 @@
 /**
- * What a function returns when it can fail in ways that its caller must handle: errors are values,
- * tagged by `tag`.
+ * The return type of a function that can fail in ways that its caller must handle. Errors are
+ * values with a `tag`.
  */
 export type Result<Value, Failure> = { ok: true; value: Value } | { ok: false; error: Failure };
 

@@ -35,7 +35,8 @@ export type CacheHooks = {
 
 /**
  * Plain state of this isolate, which its requests share. It holds no I/O of any of them: stubs are
- * made where they are used. Keyed by the binding, so that each stand-in of a test gets its own cache.
+ * made where they are used. Keyed by the binding, so that each stand-in of a test gets its own
+ * cache.
  */
 const opened = new WeakMap<CacheEnv["CACHE_TAG_INDEX"], Opened>();
 type Opened = { cache: Cache; counts: CacheCounts; hooks: CacheHooks };

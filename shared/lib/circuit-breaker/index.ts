@@ -17,7 +17,8 @@
  *     new_sqlite_classes = ["CircuitBreaker"]
  */
 
-// Outside this folder, import from here, or from `rules/index.ts` where there is no Workers runtime.
+// Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
+// runtime.
 export { fail, ok, type Result } from "../base/result.ts";
 export {
   breakerClient,

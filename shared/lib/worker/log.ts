@@ -3,14 +3,14 @@ type Field = string | number | boolean | null | undefined | Record<string, numbe
 
 let context: () => Record<string, Field> = () => ({});
 
-/** What every line says besides, such as the id of the request that it belongs to. */
+/** Sets the fields that each line has besides its own, such as the id of its request. */
 export function setLogContext(read: () => Record<string, Field>): void {
   context = read;
 }
 
 let observe: (level: Level, line: string) => void = () => undefined;
 
-/** Sees every line that is written. */
+/** Sets a function that sees each line. */
 export function observeLog(observer: typeof observe): void {
   observe = observer;
 }
@@ -18,8 +18,7 @@ export function observeLog(observer: typeof observe): void {
 /**
  * Writes one structured line (JSON) to the Worker's log.
  *
- * Callers never pass an address, a key, a token or a mail's text: identifiers, codes and counts
- * only.
+ * Callers pass identifiers, codes and counts only: no address, key, token or text of an email.
  */
 export function log(level: Level, event: string, fields: Record<string, Field> = {}): void {
   const line = JSON.stringify({ level, event, ...context(), ...fields });
@@ -28,7 +27,7 @@ export function log(level: Level, event: string, fields: Record<string, Field> =
   console[level](line);
 }
 
-/** What may be logged of something that was thrown: its message and its stack. */
+/** What may be logged about an error: its message and its stack. */
 export function describeError(error: unknown): { message: string; stack?: string } {
   if (!(error instanceof Error)) return { message: String(error) };
   return error.stack === undefined

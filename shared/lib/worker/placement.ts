@@ -27,7 +27,7 @@ const placementVariables = v.object({
 
 export type PlacementEnv = VariablesOf<typeof placementVariables>;
 
-/** Near where objects are made; null: near whoever asks first. */
+/** Near which place objects are made. null: near the first request. */
 export function objectLocation(
   env: PlacementEnv,
 ): Result<(typeof locations)[number] | null, Misconfigured> {
@@ -37,9 +37,9 @@ export function objectLocation(
 }
 
 /**
- * The object of that name. Where it lives is decided by its very first request, and by no other; so
- * each may be the first. A bad variable keeps nobody from an object: `npm start` and `npm run
- * deploy` refuse it.
+ * The stub of the object with that name. The first request decides where the object lives, so each
+ * request carries the hint. A bad variable is ignored here: `npm start` and `npm run deploy` refuse
+ * it.
  */
 export function getStub<Kind extends Rpc.DurableObjectBranded | undefined>(
   namespace: DurableObjectNamespace<Kind>,

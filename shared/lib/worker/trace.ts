@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { setLogContext } from "./log.ts";
 
 /**
- * Which trace the work belongs to that runs now: one id from a request to the queue and the
- * transport of the mails that it brings. Each line of the log tells it.
+ * The trace of the work that runs now: one id from a request to the delivery of its emails. Each
+ * log line has it.
  */
 
 type Trace = { traceId: string; requestId?: string };
@@ -11,17 +11,17 @@ type Trace = { traceId: string; requestId?: string };
 const current = new AsyncLocalStorage<Trace>();
 setLogContext(() => current.getStore() ?? {});
 
-/** Runs work, and whatever it begins, as a part of a trace. */
+/** Runs work, and all that it starts, as part of a trace. */
 export function traced<Value>(trace: Trace, work: () => Value): Value {
   return current.run(trace, work);
 }
 
-/** Null outside of any trace. */
+/** Null outside a trace. */
 export function currentTraceId(): string | null {
   return current.getStore()?.traceId ?? null;
 }
 
-/** 32 hexadecimal digits, as W3C Trace Context has them. */
+/** 32 hexadecimal digits, as in W3C Trace Context. */
 export function newTraceId(): string {
   return crypto.randomUUID().replaceAll("-", "");
 }
@@ -30,11 +30,11 @@ const TRACEPARENT =
   /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(-.*)?$/;
 
 /**
- * The trace that a caller is in, by its `traceparent`
- * (https://www.w3.org/TR/trace-context/#traceparent-header): later versions may say more behind it,
+ * The trace of a caller, by its `traceparent`
+ * (https://www.w3.org/TR/trace-context/#traceparent-header). Later versions may have more fields,
  * version 00 may not.
  *
- * @returns null for one that is malformed, which is to be ignored
+ * @returns null if it is malformed; such a header is ignored
  */
 export function traceIdOf(traceparent: string): string | null {
   const [, traceId = null, more] = TRACEPARENT.exec(traceparent) ?? [];

@@ -3,15 +3,15 @@ import { fail, ok, type Result } from "../base/result.ts";
 
 export type FieldError = { path: string; message: string };
 
-/** Input that was refused. `errors` names each field that is wrong. */
+/** Input that was refused. `errors` names each wrong field. */
 export type Invalid = { tag: "invalid"; errors: FieldError[] };
 
-/** A body with a thousand bad fields gets a readable answer. */
+/** A body with a thousand bad fields still gets a readable answer. */
 const MAX_ERRORS = 20;
-/** A field's name comes from the caller too. */
+/** The name of a field comes from the caller, so it is cut. */
 const MAX_PATH_LENGTH = 100;
 
-/** Validates anything that came from outside. */
+/** Validates input from outside. */
 export function validate<Schema extends v.GenericSchema>(
   schema: Schema,
   input: unknown,

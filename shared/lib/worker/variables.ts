@@ -3,10 +3,10 @@ import { fail, ok, type Result } from "../base/result.ts";
 
 /** Building blocks for the settings of one part of a Worker. */
 
-/** A variable that is missing or bad. `message` never has its value: it may be a secret. */
+/** A variable that is missing or bad. `message` does not have its value, which may be a secret. */
 export type Misconfigured = { tag: "misconfigured"; variable: string; message: string };
 
-/** The variables that a schema reads, as an environment has them: text that nothing has checked. */
+/** The variables that a schema reads, as an environment has them: unchecked text. */
 export type VariablesOf<Schema extends v.GenericSchema> = {
   readonly [Name in keyof v.InferInput<Schema>]?: string | undefined;
 };
@@ -25,7 +25,7 @@ export const wholeNumber = (fallback: number, min: number, max: number) =>
 
 export const required = v.pipe(v.optional(v.string(), ""), v.nonEmpty("is not set"));
 
-/** Shorter tokens could be guessed. */
+/** A token. Shorter ones could be guessed. */
 export const token = v.pipe(required, v.minLength(32, "must have at least 32 characters"));
 
 /** The hosts to which nothing on the way can listen. */

@@ -38,7 +38,10 @@ export type KvPorts = {
 const SLOW_MS = 1_000;
 
 export function kvTier({ kv, guard, counts, clock, background }: KvPorts): KvTier {
-  /** @returns `open` if the breaker rejected the call, `error` if KV failed; both are logged or counted */
+  /**
+   * @returns `open` if the breaker rejected the call, `error` if KV failed; both are logged or
+   * counted
+   */
   async function guarded<Value>(
     verb: string,
     call: () => Promise<Value>,

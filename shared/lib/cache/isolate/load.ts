@@ -24,8 +24,8 @@ export type LoadOutcome<Problem> =
   | { kind: "failed"; error: Problem | CacheFailure };
 
 /**
- * `miss`: any fresh value of KV will do. `refresh`: only one that is newer than the value in memory.
- * `origin`: the freshness of cached values is unknown, so only the origin will do.
+ * `miss`: any fresh value of KV will do. `refresh`: only one that is newer than the value in
+ * memory. `origin`: the freshness of cached values is unknown, so only the origin will do.
  */
 export type LoadMode = "miss" | "refresh" | "origin";
 

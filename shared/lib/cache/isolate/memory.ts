@@ -11,8 +11,8 @@ const ABSENCES_SHARE = 16;
 export class Memory {
   readonly #values: LRUCache<string, Entry>;
   /**
-   * Negative entries, with a limit of their own: strangers can ask for any number of missing things,
-   * and must not evict values.
+   * Negative entries, with a limit of their own: strangers can ask for any number of missing
+   * things, and must not evict values.
    */
   readonly #absences: LRUCache<string, Entry>;
 

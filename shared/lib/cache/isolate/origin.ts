@@ -15,8 +15,8 @@ const BACK_OFF = { baseMs: 200, maxMs: 5_000 };
 const MAX_FAILING = 10_000;
 
 /**
- * Protects the origin. It limits the concurrent loads, and pauses a key whose last load failed, with
- * exponential back-off.
+ * Protects the origin. It limits the concurrent loads, and pauses a key whose last load failed,
+ * with exponential back-off.
  */
 export class Origin {
   readonly #clock: Clock;
@@ -68,8 +68,8 @@ export class Origin {
   }
 
   /**
-   * Waits for a free slot by polling, and not for a call by the load before: that load's request may
-   * have died.
+   * Waits for a free slot by polling, and not for a call by the load before: that load's request
+   * may have died.
    *
    * @returns null if there is none in time
    */

@@ -135,8 +135,8 @@ class World {
   }
 
   /**
-   * A write as the API does it: a pending invalidation, one batch of the write and its purge, the purge, the
-   * intent's end.
+   * A write as the API does it: a pending invalidation, one batch of the write and its purge, the
+   * purge, the intent's end.
    */
   async write(n: number, key: Key, dies: boolean): Promise<void> {
     const isolate = this.at(n);

@@ -3,8 +3,8 @@ export type CacheStatus =
   /** From the cache. `ttlMs` is negative for a stale value that is being revalidated. */
   | { kind: "hit"; tier: Tier; ttlMs: number }
   /**
-   * The origin was asked. `stored`: the cache keeps its answer. `collapsed`: the load was shared with
-   * another read.
+   * The origin was asked. `stored`: the cache keeps its answer. `collapsed`: the load was shared
+   * with another read.
    */
   | {
       kind: "forwarded";
@@ -18,14 +18,14 @@ export type CacheStatus =
 export type Tier = "l1" | "l2";
 
 /**
- * `stale`: the cached value is too old or was purged. `bypass`: its freshness is unknown. `request`:
- * the caller asked for it.
+ * `stale`: the cached value is too old or was purged. `bypass`: its freshness is unknown.
+ * `request`: the caller asked for it.
  */
 export type ForwardReason = "uri-miss" | "stale" | "bypass" | "request";
 
 /**
- * What went wrong. `origin-error`: the origin failed, and an older value was served. `fallback`: the
- * caller's fallback was served. `no-answer`: the read failed.
+ * What went wrong. `origin-error`: the origin failed, and an older value was served. `fallback`:
+ * the caller's fallback was served. `no-answer`: the read failed.
  */
 export type Detail = "origin-error" | "fallback" | "no-answer" | "tags-unreachable" | KvDetail;
 export type KvDetail = "kv-error" | "kv-open" | "kv-slow" | "kv-corrupt";

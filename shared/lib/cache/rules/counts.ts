@@ -1,5 +1,6 @@
 /**
- * What an isolate counts about its cache. Plain numbers, so that counting a hit costs almost nothing.
+ * What an isolate counts about its cache. Plain numbers, so that counting a hit costs almost
+ * nothing.
  */
 export type CacheCounts = {
   hitsL1: number;

@@ -84,8 +84,8 @@ export function entryFrom(
 }
 
 /**
- * How long an entry still lives, in milliseconds; negative once it has expired. A clock that was set
- * back does not extend a life.
+ * How long an entry still lives, in milliseconds; negative once it has expired. A clock that was
+ * set back does not extend a life.
  */
 export function freshForMs({ createdAt, expiresAt }: Entry, now: number): number {
   return now < createdAt - MAX_SKEW_MS ? -elapsedMs(createdAt, now) : expiresAt - now;

@@ -5,7 +5,9 @@ import { sha256Hex } from "../../base/hash.ts";
 /** A pattern: all keys that begin with the text before the star. */
 const pattern = /^[^*]+:\*$/;
 
-/** Whether a text is a pattern. Patterns end at a colon, since entries carry those prefixes as tags. */
+/**
+ * Whether a text is a pattern. Patterns end at a colon, since entries carry those prefixes as tags.
+ */
 export function isPattern(text: string): boolean {
   return pattern.test(text);
 }

@@ -6,8 +6,8 @@ import type { CacheStatus } from "./cache-status.ts";
  * How much a read may trust the cache.
  *
  * - `stale-ok`: a stale value may be served while it is revalidated, or if the origin fails.
- * - `bounded`: no value that was purged longer ago than the staleness bound, whatever fails. If that
- *   is unknown, the origin is asked.
+ * - `bounded`: no value that was purged longer ago than the staleness bound, whatever fails. If
+ *   that is unknown, the origin is asked.
  * - `strict`: no value that was purged before this read began. Costs a request to the tag index.
  */
 export type Consistency = "stale-ok" | "bounded" | "strict";
@@ -15,16 +15,16 @@ export type Consistency = "stale-ok" | "bounded" | "strict";
 /** How one kind of thing is read through the cache. Durations in milliseconds. */
 export type ReadOptions<Value, Problem> = {
   /**
-   * Validates values from every tier. It must accept its own output, since a value is validated more
-   * than once. Create it once: a new schema per read costs a validation per read. Values are stored
-   * as JSON.
+   * Validates values from every tier. It must accept its own output, since a value is validated
+   * more than once. Create it once: a new schema per read costs a validation per read. Values are
+   * stored as JSON.
    */
   schema: v.GenericSchema<unknown, Value>;
   /** Asks the origin. `null`: there is no such thing, which is cached for `negativeTtlMs`. */
   load: () => Promise<Result<Value | null, Problem>>;
   /**
-   * Tags by which the value can be purged, besides its key and the patterns of the key. A function if
-   * they depend on the value.
+   * Tags by which the value can be purged, besides its key and the patterns of the key. A function
+   * if they depend on the value.
    */
   tags: readonly string[] | ((value: Value | null) => readonly string[]);
   consistency?: Consistency;
@@ -33,7 +33,9 @@ export type ReadOptions<Value, Problem> = {
   ttlMs?: number;
   /** For how long a `null` is cached. */
   negativeTtlMs?: number;
-  /** Where a `null` is cached. `memory`: strangers who ask for many missing things do not fill KV. */
+  /**
+   * Where a `null` is cached. `memory`: strangers who ask for many missing things do not fill KV.
+   */
   negativeIn?: "everywhere" | "memory";
   /** For how long after its end of life a value is served while it is revalidated. */
   staleWhileRevalidateMs?: number;

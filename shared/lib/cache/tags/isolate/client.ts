@@ -38,8 +38,9 @@ export type TagClientPorts = {
 };
 
 /**
- * `unreachable`: the index did not answer. A hard purge is applied in this isolate, and is sent again
- * with its next sync. `refused`: it names a tag that no entry can carry, so there is nothing to purge.
+ * `unreachable`: the index did not answer. A hard purge is applied in this isolate, and is sent
+ * again with its next sync. `refused`: it names a tag that no entry can carry, so there is nothing
+ * to purge.
  */
 export type PurgeFailure = { tag: "unreachable" | "refused"; error: unknown };
 

@@ -39,7 +39,8 @@ import {
 /** A view that lacks more purges than this gets a cold reply: `since` null and no purges. */
 const MAX_PURGES_PER_REPLY = 5_000;
 /**
- * Longer than any entry lives (`MAX_LIFE_MS` in `rules/entry.ts`), so older purges can be forgotten.
+ * Longer than any entry lives (`MAX_LIFE_MS` in `rules/entry.ts`), so older purges can be
+ * forgotten.
  */
 const TAG_RETENTION_MS = 48 * 3_600_000;
 const CLEAN_UP_MS = 3_600_000;
@@ -49,12 +50,12 @@ const RETRY = { baseMs: 5_000, maxMs: 300_000 };
 const LIMIT = 1_000;
 
 /**
- * The tag index of the cache: sequences, the last purges of tags, and the keys that are stored under
- * tags. `sequence.ts` has the rules.
+ * The tag index of the cache: sequences, the last purges of tags, and the keys that are stored
+ * under tags. `sequence.ts` has the rules.
  *
- * Consistency: one object handles all purges one after another, and its replies hold only what is on
- * its disk. A purge writes only its tags. The alarm deletes the purged entries from KV afterwards,
- * and forgets what has expired.
+ * Consistency: one object handles all purges one after another, and its replies hold only what is
+ * on its disk. A purge writes only its tags. The alarm deletes the purged entries from KV
+ * afterwards, and forgets what has expired.
  */
 export class CacheTagIndex
   extends DurableObject<{ CACHE: KVNamespace }>
@@ -112,8 +113,8 @@ export class CacheTagIndex
   }
 
   /**
-   * Deletes purged entries from KV and cleans up, a limited amount at a time, until nothing is left.
-   * The platform repeats an alarm that dies.
+   * Deletes purged entries from KV and cleans up, a limited amount at a time, until nothing is
+   * left. The platform repeats an alarm that dies.
    */
   override async alarm(): Promise<void> {
     const more = this.#cleanUp();

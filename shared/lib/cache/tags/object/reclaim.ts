@@ -22,9 +22,9 @@ const TIMEOUT_MS = 5_000;
 export type Reclaimed = { deleted: number; failures: number; down: boolean };
 
 /**
- * Deletes purged entries from KV, so that they take no space. It resumes where it stopped. A key that
- * KV does not delete is left to its expiry and does not stop the others. A key that is stored again
- * meanwhile may be deleted, too, which costs one miss.
+ * Deletes purged entries from KV, so that they take no space. It resumes where it stopped. A key
+ * that KV does not delete is left to its expiry and does not stop the others. A key that is stored
+ * again meanwhile may be deleted, too, which costs one miss.
  */
 export async function reclaimSome(
   sql: SqlStorage,

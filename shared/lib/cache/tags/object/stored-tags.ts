@@ -139,8 +139,8 @@ const columns = "entries.key, entries.seq, entries.expires_at AS expiresAt";
 
 /**
  * Keys under a tag, in order, that follow `after`: those that were given the tag, those that the
- * pattern matches, and the key itself. Each query walks an index in order, so the cost of a page does
- * not depend on how much is stored.
+ * pattern matches, and the key itself. Each query walks an index in order, so the cost of a page
+ * does not depend on how much is stored.
  */
 export function keysUnder(sql: SqlStorage, tag: string, after: string, limit: number): KeyRow[] {
   if (tag === EVERYTHING)
@@ -211,8 +211,8 @@ export function advanceReclaim(sql: SqlStorage, { tag, seq }: Reclaim, after: st
 }
 
 /**
- * Puts a purge behind those that were tried less often, so that one key that KV does not delete does
- * not stop other purges.
+ * Puts a purge behind those that were tried less often, so that one key that KV does not delete
+ * does not stop other purges.
  */
 export function postponeReclaim(sql: SqlStorage, { tag, seq }: Reclaim): void {
   sql.exec("UPDATE reclaims SET attempts = attempts + 1 WHERE tag = ? AND seq = ?", tag, seq);

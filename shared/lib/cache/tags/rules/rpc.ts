@@ -15,8 +15,8 @@ import { EVERYTHING, type SyncReply } from "./view.ts";
  */
 export interface CacheTagIndexRpc {
   /**
-   * Returns the purges since a sequence, and those of the tags in `lookUp`. Registers the entries in
-   * `stored`.
+   * Returns the purges since a sequence, and those of the tags in `lookUp`. Registers the entries
+   * in `stored`.
    */
   sync(request: SyncRequest): Promise<Result<IndexReply, Invalid>>;
   /** Purges. It writes one row per tag, however many entries are stored under the tags. */

@@ -1,8 +1,8 @@
 /**
- * Sequence numbers order purges and loads, without a clock. A purge raises the sequence of the index
- * and writes it to its tags. An entry is stamped with the sequence that was known before its load
- * began. So an entry is older than a purge exactly if its stamp is smaller, however long the load
- * took. A load that runs during a purge cannot undo the purge.
+ * Sequence numbers order purges and loads, without a clock. A purge raises the sequence of the
+ * index and writes it to its tags. An entry is stamped with the sequence that was known before its
+ * load began. So an entry is older than a purge exactly if its stamp is smaller, however long the
+ * load took. A load that runs during a purge cannot undo the purge.
  */
 
 /** Hard: never serve an older entry. Soft: serve it as stale while it is reloaded. */
