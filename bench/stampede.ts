@@ -4,7 +4,7 @@ import { memoryDriver } from "bentocache/drivers/memory";
 import { Cacheable } from "cacheable";
 import { LRUCache } from "lru-cache";
 import { ok } from "../shared/lib/base/result.ts";
-import { DAY_MS, lunaCache, schema, value } from "./cache-peers.ts";
+import { DAY_MS, lunaCache, schema, value } from "./cache-fixture.ts";
 import { median, ratios, type Ratio } from "./measure.ts";
 
 /**

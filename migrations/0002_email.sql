@@ -1,9 +1,10 @@
--- Transactional email. The row is the truth; the queue message is only a doorbell. Times are milliseconds since the epoch.
+-- Transactional email. The row is the truth; the queue message is only a notification.
+-- Times are milliseconds since the epoch.
 CREATE TABLE emails (
   id TEXT PRIMARY KEY,
   tenant TEXT NOT NULL, -- 'admin' or 'user:<id>': the owner of the key that sent it
   generation INTEGER NOT NULL DEFAULT 1, -- raised by each replay
-  generation_at INTEGER NOT NULL, -- when this generation was queued: the mail's Date header
+  generation_at INTEGER NOT NULL, -- when this generation was queued: the email's Date header
   status TEXT NOT NULL CHECK (status IN ('queued', 'claimed', 'sending', 'sent', 'unknown', 'dead')),
   from_address TEXT NOT NULL,
   to_address TEXT NOT NULL,
@@ -12,10 +13,10 @@ CREATE TABLE emails (
   html TEXT,
   text TEXT,
   on_unknown TEXT NOT NULL DEFAULT 'hold' CHECK (on_unknown IN ('hold', 'resend')),
-  attempts INTEGER NOT NULL DEFAULT 0, -- hand-overs begun in this generation
+  attempts INTEGER NOT NULL DEFAULT 0, -- attempts started in this generation
   due_at INTEGER NOT NULL,
-  ring_after INTEGER NOT NULL, -- from here on the sweeper rings again, or sends a dead row to be buried again
-  rings INTEGER NOT NULL DEFAULT 0, -- by the sweeper, since the row was queued or dead
+  ring_after INTEGER NOT NULL, -- when the sweep notifies the queue again, or sends a dead row again
+  rings INTEGER NOT NULL DEFAULT 0, -- notifications by the sweep, since the row was queued or dead
   lease_token TEXT,
   lease_expires_at INTEGER,
   last_error TEXT, -- JSON
@@ -48,7 +49,7 @@ CREATE TABLE email_events (
 CREATE INDEX email_events_of ON email_events (email_id, id);
 
 CREATE TABLE dead_letters (
-  id TEXT PRIMARY KEY, -- the mail's id, or 'poison:<message id>'
+  id TEXT PRIMARY KEY, -- the email's id, or 'poison:<message id>'
   kind TEXT NOT NULL CHECK (kind IN ('email', 'poison')),
   generation INTEGER,
   reason TEXT NOT NULL,

@@ -1,4 +1,5 @@
--- What the cached reads of an account need, and the purges that writes owe the cache. Times are milliseconds since the epoch.
+-- Tables for the cached reads of an account, and the purge outbox.
+-- Times are milliseconds since the epoch.
 CREATE TABLE teams (
   team_id TEXT PRIMARY KEY,
   name TEXT NOT NULL,
@@ -26,7 +27,8 @@ CREATE TABLE workspaces (
 CREATE INDEX workspaces_by_owner ON workspaces (owner_id);
 CREATE INDEX workspaces_by_team ON workspaces (team_id);
 
--- In the batch of the write that they are about: delivered to the tag index at once, and by a scheduled task if that failed.
+-- Purges, inserted in the batch of their write. They are delivered to the tag index at once, or by a
+-- scheduled task if that failed.
 CREATE TABLE purge_intents (
   id TEXT PRIMARY KEY,
   tags TEXT NOT NULL, -- JSON array, or '"everything"'

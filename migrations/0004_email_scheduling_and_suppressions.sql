@@ -1,10 +1,10 @@
--- Mails that can be cancelled, are sent later, and carry attachments, tags and a category. SQLite cannot change a CHECK, so the table is
--- made anew with the rows that it has.
+-- Emails that can be cancelled or sent later, with attachments, tags and a category. SQLite cannot
+-- change a CHECK, so the table is rebuilt with its rows.
 CREATE TABLE emails_new (
   id TEXT PRIMARY KEY,
   tenant TEXT NOT NULL, -- 'admin' or 'user:<id>': the owner of the key that sent it
   generation INTEGER NOT NULL DEFAULT 1, -- raised by each replay
-  generation_at INTEGER NOT NULL, -- when this generation was queued: the mail's Date header
+  generation_at INTEGER NOT NULL, -- when this generation was queued: the email's Date header
   status TEXT NOT NULL CHECK (status IN ('queued', 'claimed', 'sending', 'sent', 'unknown', 'dead', 'cancelled')),
   from_address TEXT NOT NULL,
   to_address TEXT NOT NULL,
@@ -16,10 +16,10 @@ CREATE TABLE emails_new (
   category TEXT NOT NULL DEFAULT 'transactional',
   tags TEXT NOT NULL DEFAULT '[]', -- JSON array
   on_unknown TEXT NOT NULL DEFAULT 'hold' CHECK (on_unknown IN ('hold', 'resend')),
-  attempts INTEGER NOT NULL DEFAULT 0, -- hand-overs begun in this generation
+  attempts INTEGER NOT NULL DEFAULT 0, -- attempts started in this generation
   due_at INTEGER NOT NULL,
-  ring_after INTEGER NOT NULL, -- from here on the sweeper rings again, or sends a dead row to be buried again
-  rings INTEGER NOT NULL DEFAULT 0, -- by the sweeper, since the row was queued or dead
+  ring_after INTEGER NOT NULL, -- when the sweep notifies the queue again, or sends a dead row again
+  rings INTEGER NOT NULL DEFAULT 0, -- notifications by the sweep, since the row was queued or dead
   lease_token TEXT,
   lease_expires_at INTEGER,
   last_error TEXT, -- JSON
@@ -38,7 +38,7 @@ SELECT id, tenant, generation, generation_at, status, from_address, to_address, 
 DROP TABLE emails;
 ALTER TABLE emails_new RENAME TO emails;
 
--- Who gets no mail, or none that is not purely transactional.
+-- Addresses that receive no email, or transactional email only.
 CREATE TABLE suppressions (
   id INTEGER PRIMARY KEY,
   address TEXT NOT NULL, -- in lower case

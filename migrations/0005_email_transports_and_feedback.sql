@@ -1,10 +1,10 @@
--- Mails that go out by several transports, are scheduled, suppressed or discarded by a status of their own, and hear from their provider what
--- became of them. SQLite cannot change a CHECK, so the table is made anew with the rows that it has.
+-- Emails over several transports, statuses for scheduled, suppressed and discarded emails, and
+-- feedback from providers. SQLite cannot change a CHECK, so the table is rebuilt with its rows.
 CREATE TABLE emails_new (
   id TEXT PRIMARY KEY,
   tenant TEXT NOT NULL, -- 'admin', 'producer' or 'user:<id>': the owner of the key that sent it
   generation INTEGER NOT NULL DEFAULT 1, -- raised by each replay
-  generation_at INTEGER NOT NULL, -- when this generation was queued: the mail's Date header
+  generation_at INTEGER NOT NULL, -- when this generation was queued: the email's Date header
   status TEXT NOT NULL CHECK (status IN ('scheduled', 'queued', 'pinned', 'claimed', 'sending', 'sent', 'delivered', 'bounced', 'complained', 'unknown',
                                          'dead', 'discarded', 'cancelled', 'suppressed')),
   from_address TEXT NOT NULL,
@@ -17,17 +17,17 @@ CREATE TABLE emails_new (
   category TEXT NOT NULL DEFAULT 'transactional',
   tags TEXT NOT NULL DEFAULT '[]', -- JSON array
   on_unknown TEXT NOT NULL DEFAULT 'hold' CHECK (on_unknown IN ('hold', 'resend')),
-  attempts INTEGER NOT NULL DEFAULT 0, -- begun in this generation
-  due_at INTEGER NOT NULL, -- of a pinned mail: when it is asked about again
-  ring_after INTEGER NOT NULL, -- from here on the sweeper rings again, or sends a dead row to be buried again
-  rings INTEGER NOT NULL DEFAULT 0, -- by the sweeper, since the row was queued or dead
+  attempts INTEGER NOT NULL DEFAULT 0, -- started in this generation
+  due_at INTEGER NOT NULL, -- of a pinned email: when it is tried again
+  ring_after INTEGER NOT NULL, -- when the sweep notifies the queue again, or sends a dead row again
+  rings INTEGER NOT NULL DEFAULT 0, -- notifications by the sweep, since the row was queued or dead
   lease_token TEXT,
   lease_expires_at INTEGER,
-  transport TEXT, -- which has it, or may have it; NULL while it waits for any
-  pinned_until INTEGER, -- its fate is open at `transport`, which knows a repeat by its key until then: no other may have it
-  provider_id TEXT, -- what the provider calls it
+  transport TEXT, -- that has or may have the email; NULL while any may take it
+  pinned_until INTEGER, -- until then `transport` recognizes a repeat; no other may take it
+  provider_id TEXT, -- the provider's id of the email
   last_error TEXT, -- JSON
-  dead_reason TEXT CHECK (dead_reason IN ('exhausted', 'permanent', 'operator', 'suppressed')), -- 'suppressed' by the release before
+  dead_reason TEXT CHECK (dead_reason IN ('exhausted', 'permanent', 'operator', 'suppressed')), -- 'suppressed': from an older release
   buried_at INTEGER,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
@@ -58,15 +58,15 @@ CREATE INDEX emails_by_tenant ON emails (tenant, created_at, id);
 CREATE INDEX emails_unburied ON emails (ring_after) WHERE status = 'dead' AND buried_at IS NULL;
 CREATE INDEX emails_by_provider_id ON emails (provider_id) WHERE provider_id IS NOT NULL;
 
--- How fast the fleet hands mails to a transport that has a rate.
+-- The rate limit of each transport that has one, for the whole fleet.
 CREATE TABLE transport_pace (
   transport TEXT PRIMARY KEY,
-  free_at INTEGER NOT NULL, -- from here on the next mail may go
-  backlog_at INTEGER NOT NULL DEFAULT 0, -- from here on those come back that found no turn
-  granted_to TEXT NOT NULL -- the group of mails that took the last turn
+  free_at INTEGER NOT NULL, -- when the next email may be sent
+  backlog_at INTEGER NOT NULL DEFAULT 0, -- when the emails return for which there was no slot
+  granted_to TEXT NOT NULL -- the group of emails that took the last slot
 ) STRICT, WITHOUT ROWID;
 
--- Feedback that was taken, so that a repeat changes nothing.
+-- Processed feedback, so that a repeat changes nothing.
 CREATE TABLE webhook_messages (
   provider TEXT NOT NULL,
   message_id TEXT NOT NULL,

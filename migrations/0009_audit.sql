@@ -6,7 +6,7 @@ CREATE TABLE audit_log (
   operation TEXT NOT NULL,
   path TEXT NOT NULL,
   request_id TEXT NOT NULL,
-  status INTEGER -- NULL: while it goes on, or if nobody could write down how it ended
+  status INTEGER -- NULL: while it runs, or if its outcome could not be stored
 ) STRICT;
 
 CREATE INDEX audit_log_by_age ON audit_log (at, id);

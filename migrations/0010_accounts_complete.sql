@@ -1,6 +1,8 @@
--- Teams that can be deleted, users in the order of their sign-up, and usage by month. Times are milliseconds since the epoch.
+-- Teams that can be deleted, users in the order of their sign-up, and usage by month.
+-- Times are milliseconds since the epoch.
 
--- Members and workspaces go with their team. SQLite changes a reference only by making its table anew.
+-- Members and workspaces are deleted with their team. SQLite cannot change a reference, so their
+-- tables are rebuilt.
 CREATE TABLE new_team_members (
   team_id TEXT NOT NULL REFERENCES teams (team_id) ON DELETE CASCADE,
   user_id TEXT NOT NULL REFERENCES users (user_id),
@@ -48,7 +50,7 @@ CREATE INDEX usage_monthly_by_month ON usage_monthly (month, user_id, metric);
 CREATE INDEX usage_monthly_by_user ON usage_monthly (user_id, month);
 CREATE INDEX usage_daily_by_user ON usage_daily (user_id, day);
 
--- How far the counters are rolled up for a day or a month: a run goes on where the one before it stopped.
+-- How far the counters are rolled up for a day or month. A run continues where the last one stopped.
 CREATE TABLE usage_roll_ups (
   period TEXT PRIMARY KEY, -- '2026-11-25' or '2026-11'
   after_user TEXT NOT NULL,

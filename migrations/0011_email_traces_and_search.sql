@@ -1,5 +1,6 @@
--- The trace of the request that brought a mail: 32 hexadecimal digits. NULL: accepted by a release that kept none.
+-- The trace of the request that created the email: 32 hexadecimal digits. NULL: from a release
+-- without traces.
 ALTER TABLE emails ADD COLUMN trace_id TEXT;
 
--- An operator looks for the mails of one recipient.
+-- For searches by recipient.
 CREATE INDEX emails_by_recipient ON emails (LOWER(to_address), created_at, id);

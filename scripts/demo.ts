@@ -1,11 +1,11 @@
 /**
- * A guided tour of a running `npm start`: breaks it for real, and shows how it mends. README.md
- * says what it honours.
+ * A guided tour of a running `npm start`: breaks it for real, and shows how it recovers. README.md
+ * lists its variables.
  */
 import { listCircuitBreakers } from "../shared/contract/circuit-breakers.ts";
 import { getHealth } from "../shared/contract/system.ts";
 import { cachedReads } from "./demo/chapters/cached-reads.ts";
-import { countMails } from "./demo/chapters/count.ts";
+import { countEmails } from "./demo/chapters/count.ts";
 import { databaseDown } from "./demo/chapters/database.ts";
 import { failingTask } from "./demo/chapters/failing-task.ts";
 import { kvDown } from "./demo/chapters/kv.ts";
@@ -19,13 +19,13 @@ import { durationText, Narrator } from "./narrator.ts";
 import { startSettings } from "./settings.ts";
 
 const INTERRUPTED = "interrupted";
-const HEARD_WITHIN_MS = 15_000;
+const LEARNED_WITHIN_MS = 15_000;
 
 const interrupt = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   process.on(signal, () => interrupt.abort(new Error(INTERRUPTED)));
 
-/** @returns what was counted, for the last line */
+/** @returns the counts, for the last line */
 async function tour(stage: Stage): Promise<string> {
   const userId = await signUp(stage);
   await cachedReads(stage, userId);
@@ -34,11 +34,11 @@ async function tour(stage: Stage): Promise<string> {
   const { alerts } = await failingTask(stage, userId);
   const { asked, answered } = await kvDown(stage, userId);
   await databaseDown(stage, userId);
-  const { accepted, sent, arrived, twice } = await countMails(stage);
+  const { accepted, sent, arrived, twice } = await countEmails(stage);
   return [
-    `${accepted} mails accepted, ${sent} sent, ${arrived} arrived, ${twice} twice`,
+    `${accepted} emails accepted, ${sent} sent, ${arrived} arrived, ${twice} twice`,
     `${probes} ${probes === 1 ? "probe" : "probes"}`,
-    `${alerts} alert mails`,
+    `${alerts} alert emails`,
     `${asked} reads while KV failed, ${answered} answered`,
   ].join("; ");
 }
@@ -50,7 +50,7 @@ async function openBreakers(stage: Stage): Promise<string[]> {
     .map(({ name, state }) => `${name} is ${state}`);
 }
 
-/** What luna-api knows of them, which may be a lease old. */
+/** What luna-api knows about them: its snapshot may be a few seconds old. */
 async function openInHealth(stage: Stage): Promise<string[]> {
   const { body } = await stage.call(getHealth);
   return Object.entries(body.checks.breakers.states).flatMap(([name, state]) =>
@@ -60,30 +60,24 @@ async function openInHealth(stage: Stage): Promise<string[]> {
 
 async function leave(stage: Stage): Promise<void> {
   const { narrator } = stage;
-  narrator.chapter("Leave it as it was");
-  await narrator.step(
-    "what was broken is mended, and the users of the tour are deleted",
-    async () => {
-      const left = await stage.cleanUp();
-      expectThat(left.length === 0, left.join("; "));
-    },
-  );
-  await narrator.step(
-    "every circuit breaker is closed, and whoever uses one has heard it",
-    async (waitFor) => {
-      // Also of a tour that was interrupted.
-      await until(
-        "/health without a breaker that is open",
-        HEARD_WITHIN_MS,
-        new AbortController().signal,
-        async () => {
-          const open = [...(await openBreakers(stage)), ...(await openInHealth(stage))];
-          waitFor(open.join(", "));
-          return open.length === 0 ? true : null;
-        },
-      );
-    },
-  );
+  narrator.chapter("Clean up");
+  await narrator.step("everything works again, and the users of the tour are deleted", async () => {
+    const left = await stage.cleanUp();
+    expectThat(left.length === 0, left.join("; "));
+  });
+  await narrator.step("every circuit breaker is closed, and luna-api knows it", async (waitFor) => {
+    // This also runs after a tour that was interrupted.
+    await until(
+      "/health without an open breaker",
+      LEARNED_WITHIN_MS,
+      new AbortController().signal,
+      async () => {
+        const open = [...(await openBreakers(stage)), ...(await openInHealth(stage))];
+        waitFor(open.join(", "));
+        return open.length === 0 ? true : null;
+      },
+    );
+  });
 }
 
 async function main(): Promise<number> {
@@ -101,15 +95,15 @@ async function main(): Promise<number> {
   if (interrupt.signal.aborted) {
     const others = wrong.filter((one) => !one.startsWith(INTERRUPTED));
     narrator.line(
-      `\nInterrupted after ${took}. ${others.join("; ") || "What was broken is mended."}`,
+      `\nInterrupted after ${took}. ${others.join("; ") || "Everything was restored."}`,
     );
     return 130;
   }
   if (wrong.length > 0) {
-    narrator.line(`\nSomething did not hold, after ${took}: ${wrong.join("; ")}`);
+    narrator.line(`\nThe tour failed after ${took}: ${wrong.join("; ")}`);
     return 1;
   }
-  narrator.line(`\nAll ${narrator.held} things held, in ${took}: ${numbers ?? ""}`);
+  narrator.line(`\nAll ${narrator.held} checks passed in ${took}: ${numbers ?? ""}`);
   return 0;
 }
 

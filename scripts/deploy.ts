@@ -1,8 +1,8 @@
 /**
  * Deploys the three Workers to Cloudflare: `npm run deploy -- --env staging`, for the first time
  * with `--secrets <file>`; `npm run deploy -- --dry-run` builds everything without an account,
- * checks the sizes and prints what a deployment would do. What a deployment needs stands in
- * docs/configuration.md, why it is done in this way in docs/adr/0008-deployments.md.
+ * checks the sizes and prints what a deployment would do. docs/configuration.md has what
+ * a deployment needs, docs/adr/0008-deployments.md the reasons.
  */
 import { spawnSync } from "node:child_process";
 import { setTimeout } from "node:timers/promises";
@@ -14,9 +14,9 @@ import { environmentNames, type EnvironmentName } from "./deploy/environments.ts
 import { wranglerAt } from "./deploy/wrangler.ts";
 import { badVariables } from "./settings.ts";
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** @throws Error if the smoke test, which says why itself, does not pass */
+/** @throws Error if the smoke test fails; it prints the reason itself */
 function smoke(url: string, token: string | undefined, override: string | null): void {
   const done = spawnSync(process.execPath, ["scripts/smoke.ts", url], {
     stdio: ["ignore", "inherit", "inherit"],
@@ -45,10 +45,10 @@ async function main(): Promise<void> {
   if (!isEnvironment(environment))
     throw new Error(`--env must be one of ${environmentNames.join(", ")}`);
   const wrangler = wranglerAt(["wrangler"], process.env);
-  if (values["dry-run"] === true) return dryRun(environment, secretsFile, wrangler, say);
+  if (values["dry-run"] === true) return dryRun(environment, secretsFile, wrangler, print);
 
-  // Ctrl-C, a terminal that is closed and a job that is cancelled end the step that is being done,
-  // as a failure: the runner then gives the traffic back.
+  // Ctrl-C, a closed terminal and a cancelled job make the current step fail: the runner then gives
+  // the traffic back.
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => stop.abort());
@@ -56,22 +56,22 @@ async function main(): Promise<void> {
     environment,
     secretsFile,
     wrangler,
-    build: () => build(wrangler, say),
+    build: () => build(wrangler, print),
     smoke,
     pause: async (seconds) => {
       await setTimeout(seconds * 1_000, undefined, { signal: stop.signal }).catch(() =>
         Promise.reject(new Error("interrupted")),
       );
     },
-    say,
+    say: print,
     directories: { environments: "environments", generated: "dist/deploy" },
     badVariables,
   });
-  if (outcome.ok) return say(`${environment} has this release`);
+  if (outcome.ok) return print(`${environment} has this release`);
   const { back, notBack, reason } = outcome;
-  if (back.length > 0) say(`back to the release before: ${back.join(", ")}`);
+  if (back.length > 0) print(`back to the previous release: ${back.join(", ")}`);
   if (notBack.length > 0)
-    say(`NOT back, and now with the new release: ${notBack.join(", ")}. See docs/operations.md`);
+    print(`NOT back, still with the new release: ${notBack.join(", ")}. See docs/operations.md`);
   throw new Error(reason);
 }
 

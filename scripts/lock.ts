@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 /**
- * Takes a state directory for this process. The lock is SQLite's, so the system releases it however
- * the process ends.
+ * Takes a state directory for this process. The lock is SQLite's, so the system releases it when
+ * the process ends in any way.
  *
  * @throws Error when another run has it
  */
@@ -14,9 +14,8 @@ export function lockState(stateDir: string): DatabaseSync {
   try {
     lock.exec("BEGIN EXCLUSIVE");
   } catch {
-    throw new Error(
-      `another npm start uses ${stateDir}. Stop it, or choose another directory: STATE_DIR=<directory> npm start`,
-    );
+    const advice = "Stop it, or choose another directory: STATE_DIR=<directory> npm start";
+    throw new Error(`another npm start uses ${stateDir}. ${advice}`);
   }
   return lock;
 }

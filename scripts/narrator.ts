@@ -3,14 +3,14 @@ const FRAME_MS = 100;
 const LABEL_WIDTH = 64;
 const NARROWEST = 80;
 
-/** What the tour is told through: a terminal, or whatever reads lines. */
+/** The output: a terminal, or a stream of lines. */
 export type Screen = { write(text: string): unknown; isTTY?: boolean; columns?: number };
 
 /**
- * Tells what happens, a line for each step; on a terminal the step that goes on says what it waits
- * for.
+ * Prints one line per step. On a terminal the running step shows what it waits for.
  */
 export class Narrator {
+  /** Steps that succeeded. */
   held = 0;
   readonly #screen: Screen;
   readonly #now: () => number;
@@ -29,10 +29,10 @@ export class Narrator {
   }
 
   /**
-   * One thing that has to hold.
+   * Runs one check.
    *
-   * @param run throws if it does not; may tell what it waits for
-   * @param note what there is to say of its value
+   * @param run throws if the check fails; may report what it waits for
+   * @param note the text about its value
    */
   async step<Value>(
     what: string,
@@ -46,19 +46,20 @@ export class Narrator {
       const value = await run((now) => (waitsFor = now));
       stopSpinning();
       this.held += 1;
-      this.line(
-        `  ${this.#styled("32", "✓")} ${what.padEnd(LABEL_WIDTH)} ${durationText(this.#now() - startedAt).padStart(7)}  ${note(value)}`.trimEnd(),
-      );
+      this.line(`${this.#result("32", "✓", what, startedAt)}  ${note(value)}`.trimEnd());
       return value;
     } catch (error) {
       stopSpinning();
-      this.line(
-        `  ${this.#styled("31", "✗")} ${what.padEnd(LABEL_WIDTH)} ${durationText(this.#now() - startedAt).padStart(7)}`,
-      );
+      this.line(this.#result("31", "✗", what, startedAt));
       throw waitsFor === "" || !(error instanceof Error)
         ? error
         : new Error(`${error.message} (last seen: ${waitsFor})`, { cause: error });
     }
+  }
+
+  #result(color: string, mark: string, what: string, startedAt: number): string {
+    const took = durationText(this.#now() - startedAt).padStart(7);
+    return `  ${this.#styled(color, mark)} ${what.padEnd(LABEL_WIDTH)} ${took}`;
   }
 
   #spin(what: string, waitsFor: () => string, startedAt: number): () => void {
@@ -66,8 +67,9 @@ export class Narrator {
     let frame = 0;
     const draw = (): void => {
       const seconds = `${Math.floor((this.#now() - startedAt) / 1_000)} s`;
-      const line = `  ${FRAMES[frame % FRAMES.length]} ${[what, seconds, waitsFor()].filter(Boolean).join(" · ")}`;
-      // A line that is broken could not be taken away again.
+      const text = [what, seconds, waitsFor()].filter(Boolean).join(" · ");
+      const line = `  ${FRAMES[frame % FRAMES.length]} ${text}`;
+      // A wrapped line could not be erased.
       this.#screen.write(`\r\u001b[2K${line.slice(0, (this.#screen.columns ?? NARROWEST) - 1)}`);
       frame += 1;
     };

@@ -35,7 +35,7 @@ const breakIt = async (): Promise<Socket> => {
   return socket;
 };
 
-it("the mailbox is down for as long as somebody holds the line, who hears when it is back", async () => {
+it("the mailbox is down while a client is connected, which learns when it is back", async () => {
   const socket = await breakIt();
   expect(happened).toEqual(["down"]);
   socket.end();

@@ -2,12 +2,12 @@ import { rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join, relative } from "node:path";
 
-/** What an outage is of: it ends, and begins again. */
+/** Something that can be stopped and started again. */
 export type Breakable = { goDown(): Promise<void>; comeBack(): Promise<void> };
 
 /**
- * Where a local run can be asked to let its mailbox die. A socket's path must be short, so it is
- * told from here.
+ * The socket through which the mailbox of a local run is stopped. The path of a socket must be
+ * short, so it is relative to the working directory if that is shorter.
  */
 export function outageSocket(stateDir: string): string {
   const path = join(stateDir, "mailbox.sock");
@@ -16,17 +16,17 @@ export function outageSocket(stateDir: string): string {
 }
 
 /**
- * Lets the mailbox of a local run die for as long as somebody is connected to a socket, so that it
- * comes back however they end. Says `down`, and when they have ended their side, `up`. This is no
+ * Stops the mailbox of a local run while a client is connected to a socket, so that it comes back
+ * even if the client is killed. Sends `down`, and `up` after the client has ended its side. Not
  * part of the Workers.
  */
 export function serveOutages(path: string, mailbox: Breakable): Server {
   let connected = 0;
-  // One after the other: whoever comes while it is on its way back waits for that.
-  let turn = Promise.resolve();
-  const inTurn = (step: () => Promise<void>): Promise<void> => {
-    turn = turn.then(step);
-    return turn;
+  // Steps run one after the other: a new outage waits until the mailbox is back.
+  let last = Promise.resolve();
+  const inOrder = (step: () => Promise<void>): Promise<void> => {
+    last = last.then(step);
+    return last;
   };
   rmSync(path, { force: true });
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -36,13 +36,13 @@ export function serveOutages(path: string, mailbox: Breakable): Server {
       if (isOver) return;
       isOver = true;
       connected -= 1;
-      void inTurn(async () => {
+      void inOrder(async () => {
         if (connected === 0) await mailbox.comeBack();
         socket.end("up\n");
       });
     };
     socket.resume().on("end", over).on("error", over).on("close", over);
-    void inTurn(async () => {
+    void inOrder(async () => {
       if (connected > 0) await mailbox.goDown();
       if (socket.writable) socket.write("down\n");
     });

@@ -2,10 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Marked, type Tokens } from "marked";
 
-/**
- * The runbooks as pages beside the console: files alone, so that they are there whatever of Luna is
- * not.
- */
+/** The runbooks as static pages beside the console, so that they work while Luna does not. */
 
 /** @param outDir a folder of the console's assets */
 export function writeRunbookPages(source: string, outDir: string): void {
@@ -52,8 +49,8 @@ ${body}
 }
 
 /**
- * A link to another runbook leads to its page; one to a file of the repository is its name. What is
- * wider than the page scrolls by itself.
+ * A link to another runbook leads to its page; a link to a file of the repository becomes its name.
+ * Wide tables and code scroll.
  */
 const markdown = new Marked({
   renderer: {
@@ -67,10 +64,18 @@ const markdown = new Marked({
       return `<pre tabindex="0"><code>${escaped(text)}</code></pre>\n`;
     },
     table(token: Tokens.Table): string {
-      const row = (cells: Tokens.TableCell[], tag: "th" | "td"): string =>
-        `<tr>${cells.map((cell) => `<${tag}>${this.parser.parseInline(cell.tokens)}</${tag}>`).join("")}</tr>`;
+      const row = (cells: Tokens.TableCell[], tag: "th" | "td"): string => {
+        const inner = cells.map(
+          (cell) => `<${tag}>${this.parser.parseInline(cell.tokens)}</${tag}>`,
+        );
+        return `<tr>${inner.join("")}</tr>`;
+      };
       const body = token.rows.map((cells) => row(cells, "td")).join("\n");
-      return `<div class="scrolls" tabindex="0" role="region" aria-label="Table"><table><thead>${row(token.header, "th")}</thead><tbody>${body}</tbody></table></div>\n`;
+      return [
+        `<div class="scrolls" tabindex="0" role="region" aria-label="Table"><table>`,
+        `<thead>${row(token.header, "th")}</thead><tbody>${body}</tbody>`,
+        `</table></div>\n`,
+      ].join("");
     },
   },
 });

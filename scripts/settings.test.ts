@@ -57,7 +57,7 @@ describe("the settings of npm start", () => {
 });
 
 describe("variables", () => {
-  it("of the Workers are taken from the environment, each of them but the token, and nothing else is", () => {
+  it("of the Workers are taken from the environment, except the token, and nothing else", () => {
     const taken = {
       OBJECT_LOCATION_HINT: "weur",
       ADMIN_TOKEN_PREVIOUS: "x".repeat(32),

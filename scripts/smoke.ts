@@ -1,7 +1,7 @@
 /**
- * Looks at a deployment from outside: `npm run smoke -- <url>`. The token may also be in
- * LUNA_TOKEN, where other users of the machine do not see it; LUNA_VERSION_OVERRIDES pins every
- * request to versions, in the form of the header `Cloudflare-Workers-Version-Overrides`.
+ * Checks a deployment from outside: `npm run smoke -- <url>`. The token may also be in
+ * LUNA_TOKEN, which other users of the machine cannot see. LUNA_VERSION_OVERRIDES pins every
+ * request to versions, in the format of the header `Cloudflare-Workers-Version-Overrides`.
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -9,7 +9,7 @@ import { durationText, Narrator } from "./narrator.ts";
 import { operatorChecks } from "./smoke/operator-checks.ts";
 import { publicChecks } from "./smoke/public-checks.ts";
 import { Target, type Check } from "./smoke/target.ts";
-import { mailCheck, writeChecks } from "./smoke/write-checks.ts";
+import { emailCheck, writeChecks } from "./smoke/write-checks.ts";
 
 const USAGE = "npm run smoke -- <url> [--token <token>] [--write] [--mail-to <address>]";
 
@@ -29,13 +29,14 @@ function checksFor({
     ...publicChecks,
     ...(token === null ? [] : operatorChecks),
     ...(write ? writeChecks(tag) : []),
-    ...(mailTo === undefined ? [] : [mailCheck(tag, mailTo)]),
+    ...(mailTo === undefined ? [] : [emailCheck(tag, mailTo)]),
   ];
 }
 
 /**
- * @returns how many checks failed; one that fails keeps no other from being made, unless nothing is
- * there to check
+ * Runs every check even if one fails, unless nothing answers.
+ *
+ * @returns the number of failed checks
  */
 async function run(target: Target, checks: Check[]): Promise<number> {
   const startedAt = performance.now();
@@ -52,7 +53,7 @@ async function run(target: Target, checks: Check[]): Promise<number> {
       failed += 1;
       narrator.line(`    ${reasonOf(error)}`);
       if (!target.hasAnswered) {
-        narrator.line(`\nnothing answers at ${target.url}: no other check was made`);
+        narrator.line(`\nnothing answers at ${target.url}: the other checks were skipped`);
         return failed;
       }
     }
@@ -66,7 +67,7 @@ async function run(target: Target, checks: Check[]): Promise<number> {
   return failed;
 }
 
-/** That a fetch has failed is all that its message says; why is in its cause. */
+/** The message of a failed fetch does not have the reason; its cause does. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause as { code?: string; message?: string } | undefined;

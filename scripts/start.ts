@@ -1,6 +1,4 @@
-/**
- * Runs all of Luna on this machine: `npm start`. README.md says what it does and what it honours.
- */
+/** Runs all of Luna on this machine: `npm start`. README.md lists its variables. */
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { ensureConsole } from "./build-console.ts";
@@ -23,7 +21,7 @@ import {
 } from "./settings.ts";
 
 const LOCAL_OPERATOR = "oncall@luna.example";
-/** Only a hang takes so long: Workers that end are noticed at once. */
+/** Only a hang takes this long: the end of the Workers is noticed at once. */
 const READY_TIMEOUT_MS = 300_000;
 const MINUTE_MS = 60_000;
 
@@ -50,7 +48,7 @@ async function main(): Promise<void> {
     SMTP_PASSWORD: "",
   };
   await ensureConsole();
-  // Alerts are mails: without an address of yours they are in the local mailbox, beside all others.
+  // Without an ALERT_EMAIL of the developer, alerts go to the local mailbox.
   const withMailbox =
     ownServer === undefined ? { ALERT_EMAIL: LOCAL_OPERATOR, ...given, ...local } : given;
   const lock = lockState(settings.stateDir);
@@ -83,7 +81,7 @@ async function main(): Promise<void> {
   tickEachMinute(settings, token);
 }
 
-/** A variable that is left empty, as in the example, counts as not set. */
+/** An empty variable, as in the example file, counts as not set. */
 function withoutEmpty(
   variables: Record<string, string | undefined>,
 ): Record<string, string | undefined> {
@@ -107,9 +105,8 @@ async function refuseTakenPorts(
   const taken = checked.flat();
   if (taken.length === 0) return;
   const which = taken.map(({ number }) => `port ${number} is taken`).join(", ");
-  throw new Error(
-    `${which}. Stop what listens there, or choose another: ${taken.map(({ name }) => `${name}=<port>`).join(" ")} npm start`,
-  );
+  const other = taken.map(({ name }) => `${name}=<port>`).join(" ");
+  throw new Error(`${which}. Stop what listens there, or choose another: ${other} npm start`);
 }
 
 async function migrate({ stateDir }: StartSettings, [apiConfig = ""]: string[]): Promise<void> {
@@ -152,15 +149,15 @@ async function runWorkers({ port, stateDir }: StartSettings, configs: string[]):
     ...where,
     "--show-interactive-dev-session=false",
   ];
-  // Of another run's Workers with the same names these hear nothing.
+  // A registry of its own separates this run from other runs with the same names.
   const env = { ...quietly, WRANGLER_REGISTRY_PATH: registryPath(stateDir) };
   const code = await processes.run("wrangler", args, env, pass);
   throw new Error(`the Workers ended (exit code ${code})\n${startUp.join("\n")}`);
 }
 
 /**
- * Wrangler's many lines before it serves are kept for when it fails; afterwards each log line of
- * the Workers is passed on.
+ * Wrangler's lines before it serves are kept for an error message; later each log line of the
+ * Workers is passed on.
  */
 const startUp: string[] = [];
 let serving = false;
@@ -191,9 +188,8 @@ async function untilHealthy({ port }: StartSettings): Promise<void> {
 }
 
 /**
- * The platform's cron trigger for local use: the local runtime gives triggers to the first Worker
- * only, and that one has none. The local queues have just begun, empty, so that the first call
- * rings for every mail that is due.
+ * The cron trigger for local use: the local runtime triggers only the first Worker, which has no
+ * schedule. The local queues start empty, so the first call notifies for every due email.
  */
 function tickEachMinute({ port }: StartSettings, token: string): void {
   const post = (what: string): void => {
@@ -231,7 +227,7 @@ async function end(reason: string | null): Promise<void> {
   process.exit(reason === null ? 0 : 1);
 }
 
-// npm that is killed outright cannot pass a signal on; whoever adopts this process then is not npm.
+// A killed npm cannot pass a signal on; this process then gets another parent.
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || void end(null), 1_000).unref();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)

@@ -57,5 +57,5 @@ export async function begin(
     return () => mail.comeBack();
   }
   const broken = lockStore(stateDir, stores[name]);
-  return () => broken.mend();
+  return () => broken.restore();
 }

@@ -1,4 +1,4 @@
-import { judge, type Stamp } from "../../shared/lib/cache/tags/rules/sequence.ts";
+import { stampFreshness, type Stamp } from "../../shared/lib/cache/tags/rules/sequence.ts";
 import type { SimulatedBackends } from "../../test/support/cache-fleet.ts";
 
 /**
@@ -18,7 +18,7 @@ export class AskingReader {
     const held = this.#held.get(key);
     if (reply !== null && held !== undefined) {
       const purges = reply.lookedUp.map(([, purge]) => purge);
-      if (judge(held.stamp, reply.meta, purges) === "fresh") return held.version;
+      if (stampFreshness(held.stamp, reply.meta, purges) === "fresh") return held.version;
     }
     const version = await this.#backends.loadVersion(key);
     if (reply !== null)

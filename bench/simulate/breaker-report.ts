@@ -7,7 +7,7 @@ import {
   rateRows,
   settingsRows,
   SHORT_LIFE_CALLS,
-  weatherRows,
+  scenarioRows,
   type BreakerScale,
 } from "./breaker-sections.ts";
 import { lines, type Line } from "./plot.ts";
@@ -33,7 +33,7 @@ export async function breakerReport(scale: BreakerScale): Promise<Report> {
         await settingsRows(scale),
         scale,
       ),
-      "breaker-weathers": breakerTable(["trouble", "breaker"], await weatherRows(scale), scale),
+      "breaker-weathers": breakerTable(["trouble", "breaker"], await scenarioRows(scale), scale),
       "breaker-rates": breakerTable(["calls a second of each isolate", "breaker"], byRate, scale),
     },
     images: {
@@ -59,7 +59,7 @@ export async function breakerReport(scale: BreakerScale): Promise<Report> {
 
 /** What callers see of one outage of 75 s, with a fleet of isolates that live for a few calls. */
 async function timeline(seed: number): Promise<string> {
-  const troubleMs = 75_000;
+  const outageMs = 75_000;
   const series: Line[] = [];
   for (const breaker of ["fleet", "isolate"] satisfies BreakerKind[]) {
     const plan = {
@@ -70,8 +70,8 @@ async function timeline(seed: number): Promise<string> {
     } as const;
     const { seconds } = await runBreakers({
       ...plan,
-      weather: { kind: "down" },
-      troubleMs,
+      scenario: { kind: "down" },
+      outageMs,
       afterMs: 90_000,
       seed,
     });

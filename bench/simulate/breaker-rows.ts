@@ -18,15 +18,15 @@ export type BreakerRow = {
   requestsPerMillionCalls: number;
 };
 
-export type Lengths = { troublesMs: readonly number[]; afterMs: number };
+export type Lengths = { outagesMs: readonly number[]; afterMs: number };
 
 export async function breakerRow(
   names: string[],
-  plan: Omit<BreakerPlan, "troubleMs" | "afterMs">,
-  { troublesMs, afterMs }: Lengths,
+  plan: Omit<BreakerPlan, "outageMs" | "afterMs">,
+  { outagesMs, afterMs }: Lengths,
 ): Promise<BreakerRow> {
   const runs: BreakerRun[] = [];
-  for (const troubleMs of troublesMs) runs.push(await runBreakers({ ...plan, troubleMs, afterMs }));
+  for (const outageMs of outagesMs) runs.push(await runBreakers({ ...plan, outageMs, afterMs }));
   const callsPerMs = (plan.isolates * plan.callsPerSecond) / 1_000;
   const of = (value: (run: BreakerRun) => number): number => mean(runs.map(value));
   const recoveries = runs.map(({ recoveryMs }) => recoveryMs ?? Number.POSITIVE_INFINITY);
@@ -46,9 +46,9 @@ export async function breakerRow(
 export function breakerTable(
   nameHeads: string[],
   rows: readonly BreakerRow[],
-  { troublesMs, afterMs }: Lengths,
+  { outagesMs, afterMs }: Lengths,
 ): string {
-  const troubleMs = mean(troublesMs);
+  const outageMs = mean(outagesMs);
   const head = [
     ...nameHeads,
     "errors",
@@ -61,7 +61,7 @@ export function breakerTable(
   const cells = rows.map((row) => [
     ...row.names,
     number(row.errors),
-    percent(row.exposedMs / troubleMs),
+    percent(row.exposedMs / outageMs),
     number(row.probes),
     row.recoveryMs === null ? `> ${seconds(afterMs)}` : seconds(row.recoveryMs),
     seconds(row.turnedAwayMs),

@@ -9,7 +9,7 @@ import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { arrive } from "./arrivals.ts";
 import { ofItsOwn, ofTheFleet, type Guarded } from "./guarded.ts";
 import { ObjectQueue } from "./object-queue.ts";
-import { dependencyIn, type Weather } from "./weather.ts";
+import { dependencyIn, type Scenario } from "./scenario.ts";
 
 export type BreakerKind = "fleet" | "isolate";
 
@@ -23,8 +23,8 @@ export type BreakerPlan = {
    * nothing.
    */
   lifeCalls?: number;
-  weather: Weather;
-  troubleMs: number;
+  scenario: Scenario;
+  outageMs: number;
   afterMs: number;
   seed: number;
   /** Null, the default: an object that takes whatever comes. */
@@ -63,8 +63,8 @@ const SETTLED_MS = 10_000;
 export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
   const {
     isolates,
-    weather,
-    troubleMs,
+    scenario,
+    outageMs,
     afterMs,
     lifeCalls = Number.POSITIVE_INFINITY,
     requestsPerSecond = null,
@@ -76,7 +76,7 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
   const queue = requestsPerSecond === null ? null : new ObjectQueue(clock, requestsPerSecond);
   if (queue !== null) object.turn = queue.turn;
   const perSecond = isolates * plan.callsPerSecond;
-  const dependency = dependencyIn(weather, troubleMs, isolates, perSecond);
+  const dependency = dependencyIn(scenario, outageMs, isolates, perSecond);
   const born = (): Guarded =>
     plan.breaker === "fleet" ? ofTheFleet(object, random) : ofItsOwn(clock, settings);
   const fleet = Array.from({ length: isolates }, born);
@@ -88,8 +88,8 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
     localShare: 0,
     seconds: [] as Second[],
   };
-  const upAgainAt = WARM_UP_MS + troubleMs;
-  let lastTroubleAt = 0;
+  const upAgainAt = WARM_UP_MS + outageMs;
+  let lastIssueAt = 0;
 
   const call = (): void => {
     const n = Math.floor(random() * isolates);
@@ -115,10 +115,10 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
     second.calls += 1;
     void settled(guarded.run(operation)).then((outcome) => {
       if (outcome === "answered") return null;
-      lastTroubleAt = Math.max(lastTroubleAt, calledAt);
+      lastIssueAt = Math.max(lastIssueAt, calledAt);
       if (outcome === "rejected") {
         second.rejected += 1;
-        if (dependencyWould(weather, n, isolates, calledAt - WARM_UP_MS, troubleMs))
+        if (dependencyWould(scenario, n, isolates, calledAt - WARM_UP_MS, outageMs))
           run.turnedAway += 1;
       } else {
         second.errors += 1;
@@ -132,12 +132,12 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
   const arrivals = { perSecond, random };
   await arrive(clock, { ...arrivals, forMs: WARM_UP_MS }, call);
   run.localShare = fleet.filter((guarded) => guarded.isLocal()).length / isolates;
-  await arrive(clock, { ...arrivals, forMs: troubleMs + afterMs }, call);
-  const isOver = lastTroubleAt < upAgainAt + afterMs - SETTLED_MS;
+  await arrive(clock, { ...arrivals, forMs: outageMs + afterMs }, call);
+  const isOver = lastIssueAt < upAgainAt + afterMs - SETTLED_MS;
   return {
     ...run,
     objectRequests: object.requests,
-    recoveryMs: isOver ? Math.max(lastTroubleAt - upAgainAt, 0) : null,
+    recoveryMs: isOver ? Math.max(lastIssueAt - upAgainAt, 0) : null,
     queue,
   };
 }
@@ -157,12 +157,12 @@ async function settled(
  * counted.
  */
 function dependencyWould(
-  weather: Weather,
+  scenario: Scenario,
   isolate: number,
   isolates: number,
   atMs: number,
-  troubleMs: number,
+  outageMs: number,
 ): boolean {
-  if (atMs < 0 || atMs >= troubleMs) return true;
-  return weather.kind === "unreachable-for" && isolate >= weather.share * isolates;
+  if (atMs < 0 || atMs >= outageMs) return true;
+  return scenario.kind === "unreachable-for" && isolate >= scenario.share * isolates;
 }

@@ -2,7 +2,7 @@ import type { BreakerSettings } from "../../shared/lib/circuit-breaker/rules/set
 import { breakerRow, type BreakerRow, type Lengths } from "./breaker-rows.ts";
 import type { BreakerKind, BreakerPlan } from "./breaker-run.ts";
 import { REQUESTS_PER_SECOND } from "./object-queue.ts";
-import type { Weather } from "./weather.ts";
+import type { Scenario } from "./scenario.ts";
 
 /** `isolates`: the fleet of the tables that vary something else. */
 export type BreakerScale = Lengths & { seed: number; fleets: readonly number[]; isolates: number };
@@ -16,7 +16,7 @@ const MOST_WHEN_BUSY = 20;
 
 export const labels: Record<BreakerKind, string> = { fleet: "fleet-wide", isolate: "per isolate" };
 const kinds: readonly BreakerKind[] = ["fleet", "isolate"];
-const down: Weather = { kind: "down" };
+const down: Scenario = { kind: "down" };
 
 /** Fleets by size and by how long an isolate lives, in an outage of everything. */
 export async function fleetRows({ seed, fleets, ...lengths }: BreakerScale): Promise<BreakerRow[]> {
@@ -27,7 +27,7 @@ export async function fleetRows({ seed, fleets, ...lengths }: BreakerScale): Pro
   const rows: BreakerRow[] = [];
   for (const { name, lifeCalls } of lives) {
     for (const isolates of fleets) {
-      const plan = { isolates, lifeCalls, callsPerSecond: CALLS_PER_SECOND, weather: down, seed };
+      const plan = { isolates, lifeCalls, callsPerSecond: CALLS_PER_SECOND, scenario: down, seed };
       const row = async (
         label: string,
         more: Pick<BreakerPlan, "breaker" | "requestsPerSecond">,
@@ -68,7 +68,7 @@ export async function settingsRows({
         breaker,
         isolates,
         callsPerSecond: CALLS_PER_SECOND,
-        weather: down,
+        scenario: down,
         seed,
         settings: changed,
       };
@@ -79,31 +79,31 @@ export async function settingsRows({
 }
 
 /** Other kinds of trouble, also those for which one breaker for everybody is the wrong thing. */
-export async function weatherRows({
+export async function scenarioRows({
   seed,
   isolates,
   ...lengths
 }: BreakerScale): Promise<BreakerRow[]> {
-  const weathers: { name: string; weather: Weather }[] = [
-    { name: "calls hang", weather: { kind: "hangs" } },
+  const scenarios: { name: string; scenario: Scenario }[] = [
+    { name: "calls hang", scenario: { kind: "hangs" } },
     {
       name: "unreachable for 10 % of the isolates",
-      weather: { kind: "unreachable-for", share: 0.1 },
+      scenario: { kind: "unreachable-for", share: 0.1 },
     },
     {
       name: "unreachable for 70 % of the isolates",
-      weather: { kind: "unreachable-for", share: 0.7 },
+      scenario: { kind: "unreachable-for", share: 0.7 },
     },
-    { name: "30 % of all calls fail", weather: { kind: "errors", share: 0.3 } },
+    { name: "30 % of all calls fail", scenario: { kind: "errors", share: 0.3 } },
     {
       name: "comes back with 10 % of its strength",
-      weather: { kind: "comes-back-slowly", share: 0.1 },
+      scenario: { kind: "comes-back-slowly", share: 0.1 },
     },
   ];
   const rows: BreakerRow[] = [];
-  for (const { name, weather } of weathers) {
+  for (const { name, scenario } of scenarios) {
     for (const breaker of kinds) {
-      const plan = { breaker, isolates, callsPerSecond: CALLS_PER_SECOND, weather, seed };
+      const plan = { breaker, isolates, callsPerSecond: CALLS_PER_SECOND, scenario, seed };
       rows.push(await breakerRow([name, labels[breaker]], plan, lengths));
     }
   }
@@ -119,7 +119,7 @@ export async function rateRows(
   const rows: (BreakerRow & { rate: number })[] = [];
   for (const rate of rates) {
     for (const breaker of kinds) {
-      const plan = { breaker, isolates, callsPerSecond: rate, weather: down, seed: scale.seed };
+      const plan = { breaker, isolates, callsPerSecond: rate, scenario: down, seed: scale.seed };
       rows.push({ rate, ...(await breakerRow([`${rate}`, labels[breaker]], plan, scale)) });
     }
   }

@@ -35,12 +35,12 @@ async function breakerLoads({ seed, breakerFleets }: SaturationScale): Promise<B
       breaker: "fleet",
       isolates,
       callsPerSecond: CALLS_PER_SECOND,
-      weather: { kind: "down" },
+      scenario: { kind: "down" },
       seed,
     } as const;
     const run = await runBreakers({
       ...plan,
-      troubleMs: TROUBLE_MS,
+      outageMs: TROUBLE_MS,
       afterMs: AFTER_MS,
       requestsPerSecond: REQUESTS_PER_SECOND,
     });

@@ -7,7 +7,7 @@ export type Scale = Omit<BreakerScale & PurgeScale & SaturationScale, "seed">;
 export const fullScale: Scale = {
   fleets: [10, 1_000, 10_000],
   isolates: 1_000,
-  troublesMs: [45_000, 105_000],
+  outagesMs: [45_000, 105_000],
   afterMs: 120_000,
   measuredMs: 30_000,
   breakerFleets: [1_000, 4_000, 7_000, 8_000, 10_000, 14_000],
@@ -18,7 +18,7 @@ export const fullScale: Scale = {
 export const quickScale: Scale = {
   fleets: [10, 100],
   isolates: 50,
-  troublesMs: [45_000],
+  outagesMs: [45_000],
   afterMs: 90_000,
   measuredMs: 20_000,
   breakerFleets: [100, 500],

@@ -2,7 +2,7 @@ import { cacheOf, cacheStatusField, fail, ok, readCached, type CacheEnv } from "
 import { guard } from "luna-backend/circuit-breaker";
 import * as v from "valibot";
 
-/** A Worker that hosts its own circuit breakers and its own tag index: nothing else of Luna runs. */
+/** A Worker that hosts its own circuit breakers and tag index: nothing else of Luna runs. */
 export { CacheTagIndex } from "luna-backend/cache";
 export { CircuitBreaker } from "luna-backend/circuit-breaker";
 

@@ -7,48 +7,47 @@ import { within } from "../../shared/lib/base/deadline.ts";
 import { outageSocket } from "../outages.ts";
 
 /**
- * Something that is broken until it is mended. However this process ends, the system mends it then.
+ * Something that is broken until it is restored. If this process ends in any way, the system
+ * restores it.
  */
-export type Broken = { mend(): Promise<void> };
+export type Broken = { restore(): Promise<void> };
 
-/** So long the mail server may take to end, and to begin again. */
+/** The mail server may take this long to stop, and to start again. */
 const MAILBOX_TIMEOUT_MS = 20_000;
 
-/**
- * Lets the mail server of `npm start` die. It stays dead for as long as this connection is held.
- */
+/** Stops the mail server of `npm start`. It stays down while this connection is open. */
 export async function killMailbox(stateDir: string): Promise<Broken> {
   const socket = connect({ path: outageSocket(stateDir), allowHalfOpen: true }).setEncoding("utf8");
-  let said = "";
-  socket.on("data", (text: string) => (said += text));
-  const heard = async (word: string): Promise<void> => {
-    while (!said.includes(word)) {
+  let received = "";
+  socket.on("data", (text: string) => (received += text));
+  const receive = async (word: string): Promise<void> => {
+    while (!received.includes(word)) {
       const closed = once(socket, "close").then(() => "closed");
-      if ((await Promise.race([once(socket, "data"), closed])) === "closed" && !said.includes(word))
-        throw new Error("npm start ended while its mailbox was down");
+      if ((await Promise.race([once(socket, "data"), closed])) !== "closed") continue;
+      if (!received.includes(word)) throw new Error("npm start ended while its mailbox was down");
     }
   };
-  const hears = async (word: string): Promise<void> =>
-    await within(MAILBOX_TIMEOUT_MS, heard(word));
+  const awaitWord = async (word: string): Promise<void> =>
+    await within(MAILBOX_TIMEOUT_MS, receive(word));
   await once(socket, "connect");
-  await hears("down\n").catch((error: unknown) => {
+  await awaitWord("down\n").catch((error: unknown) => {
     socket.destroy();
     throw error;
   });
-  let mending: Promise<void> | null = null;
-  const mend = async (): Promise<void> => {
+  let restoring: Promise<void> | null = null;
+  const restore = async (): Promise<void> => {
     socket.end();
-    await hears("up\n");
+    await awaitWord("up\n");
   };
-  return { mend: () => (mending ??= mend()) };
+  return { restore: () => (restoring ??= restore()) };
 }
 
-/** How long whoever writes just now may take to end. */
+/** A write in progress may take this long. */
 const LOCK_TIMEOUT_MS = 5_000;
 
 /**
- * Lets every write to a local store fail, as `SQLITE_BUSY`: the runtime keeps each of its stores in
- * SQLite files, and this holds their locks. Nothing is written to them.
+ * Makes every write to a local store fail with `SQLITE_BUSY`: the runtime keeps each store in
+ * SQLite files, and this holds their locks without writing to them.
  *
  * @param store a folder of the local runtime's state, such as `kv`
  */
@@ -72,5 +71,5 @@ export function lockStore(stateDir: string, store: string): Broken {
     release();
     throw error;
   }
-  return { mend: async () => release() };
+  return { restore: async () => release() };
 }

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 
-const mails = v.array(
+const emails = v.array(
   v.object({
     id: v.string(),
     subject: v.optional(v.string(), ""),
@@ -9,13 +9,13 @@ const mails = v.array(
   }),
 );
 
-/** A mail that has arrived. `emailId`: the id that Luna knows it by. */
+/** An email in the mailbox. `emailId`: its id in Luna. */
 export type Arrived = { id: string; emailId: string; subject: string; to: string[] };
 
-/** What is in the mailbox of a local run: what arrived, not what anybody believes to have sent. */
+/** The emails in the mailbox of a local run. */
 export async function arrived(mailboxUrl: string): Promise<Arrived[]> {
   const response = await fetch(`${mailboxUrl}/api/email`, { signal: AbortSignal.timeout(5_000) });
-  return v.parse(mails, await response.json()).map(({ id, subject, to, headers }) => ({
+  return v.parse(emails, await response.json()).map(({ id, subject, to, headers }) => ({
     id,
     subject,
     to: to.map(({ address }) => address),

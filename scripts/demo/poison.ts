@@ -8,8 +8,8 @@ import { registryPath } from "../settings.ts";
 const SEND_TIMEOUT_MS = 20_000;
 
 /**
- * Puts something on the queue of the local run, as any Worker of the account could: from another
- * process, by a producer's binding.
+ * Sends a message to the queue of the local run through a producer's binding, as any Worker of the
+ * account can.
  */
 export async function putOnQueue(stateDir: string, body: unknown): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "luna-producer-"));
@@ -19,7 +19,7 @@ export async function putOnQueue(stateDir: string, body: unknown): Promise<void>
     configPath,
     JSON.stringify({ name: "luna-demo-producer", compatibility_date: "2026-11-01", queues }),
   );
-  // Wrangler reads it from here alone.
+  // Wrangler reads it only from the environment.
   process.env["WRANGLER_REGISTRY_PATH"] = registryPath(stateDir);
   process.env["WRANGLER_SEND_METRICS"] = "false";
   const proxy = await getPlatformProxy<{ EMAIL_QUEUE: Queue }>({

@@ -10,7 +10,7 @@ import { Stage } from "./stage.ts";
 
 const CALL_TIMEOUT_MS = 20_000;
 
-/** @throws Error that says what to do, when there is nothing to show the tour on */
+/** @throws Error with what to do, if the local run is not ready for the tour */
 export async function prepare(
   settings: StartSettings,
   narrator: Narrator,
@@ -20,22 +20,26 @@ export async function prepare(
   const url = `http://localhost:${port}`;
   if (!(await isListening(port))) {
     throw new Error(
-      `nothing answers at ${url}. Run npm start in another terminal first; if it has a PORT, give the tour the same`,
+      [
+        `nothing answers at ${url}. Run npm start in another terminal first;`,
+        "if it has a PORT, set the same for the tour",
+      ].join(" "),
     );
   }
   const token = readDevVars(DEV_VARS)["ADMIN_TOKEN"];
   if (!token)
-    throw new Error(
-      `${DEV_VARS} names no ADMIN_TOKEN. Give the tour in the directory in which npm start runs`,
-    );
+    throw new Error(`${DEV_VARS} has no ADMIN_TOKEN. Run the tour in the directory of npm start`);
   if (!existsSync(outageSocket(stateDir))) {
     throw new Error(
-      `the npm start at ${url} does not use ${stateDir}, or has no mailbox of its own. Give the tour the same STATE_DIR; there must be no SMTP_HOST`,
+      [
+        `the npm start at ${url} does not use ${stateDir}, or has no mailbox of its own.`,
+        "Set the same STATE_DIR for the tour, and no SMTP_HOST",
+      ].join(" "),
     );
   }
   if (!(await isListening(mailboxPort))) {
     throw new Error(
-      `no mailbox answers at http://localhost:${mailboxPort}. Give the tour the MAILBOX_PORT of npm start`,
+      `no mailbox answers at http://localhost:${mailboxPort}. Set the MAILBOX_PORT of npm start`,
     );
   }
   const stage = new Stage({
@@ -55,7 +59,10 @@ export async function prepare(
   if (notClosed !== undefined) {
     const { name, state } = notClosed;
     throw new Error(
-      `the tour begins where all is well, but the circuit breaker ${name} is ${state}. The next call after its deadline may close it, or you: POST /api/admin/circuit-breakers/${name}/reset`,
+      [
+        `the tour needs closed breakers, but ${name} is ${state}. Wait for its next probe, or:`,
+        `POST /api/admin/circuit-breakers/${name}/reset`,
+      ].join(" "),
     );
   }
   narrator.line(

@@ -22,17 +22,17 @@ export type StageSettings = {
 };
 
 /**
- * What a chapter of the tour has to hand. What it breaks or makes is mended or taken away at the
- * end, however that comes.
+ * What the chapters of the tour share. At the end, in any case, everything they broke is restored
+ * and everything they created is deleted.
  */
 export class Stage {
   readonly narrator: Narrator;
   readonly client: Client;
   readonly stateDir: string;
-  /** In the name of everything that this tour makes. */
+  /** Part of every name that this tour creates. */
   readonly tag: string;
   readonly signal: AbortSignal;
-  /** The mails that this tour had accepted. */
+  /** The ids of the emails that this tour sent. */
   readonly accepted: string[] = [];
   readonly #mailboxUrl: string;
   readonly #cleanUp: { what: string; run: () => Promise<unknown> }[] = [];
@@ -46,7 +46,7 @@ export class Stage {
     this.#mailboxUrl = mailboxUrl;
   }
 
-  /** @throws Error with the problem, if the answer is none of its successes */
+  /** @throws Error with the problem, if the call fails */
   async call<const Called extends Operation>(operation: Called, request?: ClientRequest<Called>) {
     return await call(this.client, operation, request);
   }
@@ -63,7 +63,7 @@ export class Stage {
     return await until(what, withinMs, this.signal, look);
   }
 
-  /** Signs up a user who is gone after the tour. */
+  /** Signs up a user, who is deleted after the tour. */
   async signUp(name: string): Promise<{ userId: string; email: string }> {
     const userId = `demo-${this.tag}-${name}`;
     const email = `${userId}@example.com`;
@@ -73,8 +73,8 @@ export class Stage {
   }
 
   /**
-   * Breaks something. At the end it is mended, then the breaker that guards it is reset unless it
-   * has closed by itself.
+   * Breaks something. At the end it is restored, then its breaker is reset unless it has closed by
+   * itself.
    */
   async breaks(
     what: string,
@@ -84,7 +84,7 @@ export class Stage {
     if (guardedBy !== null)
       this.atEnd(`reset the breaker ${guardedBy}`, () => this.#resetUnlessClosed(guardedBy));
     const broken = await breakIt();
-    this.atEnd(`mend ${what}`, () => broken.mend());
+    this.atEnd(`restore ${what}`, () => broken.restore());
     return broken;
   }
 
@@ -97,12 +97,12 @@ export class Stage {
     });
   }
 
-  /** What was last to come is first to be undone. */
+  /** Runs at the end, in reverse order. */
   atEnd(what: string, run: () => Promise<unknown>): void {
     this.#cleanUp.push({ what, run });
   }
 
-  /** @returns what could not be mended or taken away, and why */
+  /** @returns what could not be undone, and why */
   async cleanUp(): Promise<string[]> {
     const left: string[] = [];
     for (const { what, run } of this.#cleanUp.splice(0).toReversed()) {
@@ -112,7 +112,7 @@ export class Stage {
   }
 }
 
-/** @throws Error that says what does not hold */
+/** @throws Error with `what`, unless `holds` */
 export function expectThat(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(what);
 }

@@ -1,10 +1,10 @@
 const LOOK_EACH_MS = 200;
 
 /**
- * Looks again and again until there is something to see.
+ * Polls until `look` returns a value.
  *
- * @param what what is waited for, for whoever reads why it ended
- * @throws Error when it was not there in time, or the signal's reason
+ * @param what names the condition in the error
+ * @throws Error after `withinMs`, or the signal's reason
  */
 export async function until<Value>(
   what: string,

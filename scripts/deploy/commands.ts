@@ -7,7 +7,8 @@ export type ConfigFile = (worker: Worker, without?: "nothing" | "services") => s
 type WranglerStep = Exclude<Step, { kind: "build" | "configure" | "smoke" | "pause" }>;
 
 /**
- * A step as arguments of wrangler. `versions`: what `upload` made, and what had the traffic before.
+ * A step as arguments of wrangler. `versions`: the uploaded one, and the one that had the traffic
+ * before.
  */
 export function argumentsOf(
   step: WranglerStep,
@@ -52,8 +53,8 @@ function shiftTo(
 }
 
 /**
- * Objects get other code within minutes by default, when they are idle: what is broken must not run
- * for so long.
+ * By default objects change their code within minutes, when they are idle. A broken release must
+ * not run that long.
  */
 export function backTo(before: string, config: string): string[] {
   return [
@@ -68,14 +69,17 @@ export function backTo(before: string, config: string): string[] {
   ];
 }
 
-/** A step in words. */
+/** The text of a step. */
 export function describeStep(step: Step, environment: EnvironmentName): string {
   const name = (worker: Worker): string => namesOf(environment).worker(worker);
   switch (step.kind) {
     case "build":
       return "build the console and the three Workers, and check their sizes";
     case "create-database":
-      return `create the D1 database ${step.name}${step.location === null ? "" : ` in ${step.location}`}`;
+      return [
+        `create the D1 database ${step.name}`,
+        ...(step.location === null ? [] : [`in ${step.location}`]),
+      ].join(" ");
     case "create-namespace":
       return `create the KV namespace ${step.name}`;
     case "create-queue":
@@ -85,7 +89,12 @@ export function describeStep(step: Step, environment: EnvironmentName): string {
     case "migrate":
       return "apply the migrations of the database";
     case "deploy":
-      return `deploy ${name(step.worker)}${step.without === "services" ? " without its service bindings" : ""}, all traffic at once`;
+      return [
+        `deploy ${name(step.worker)}`,
+        ...(step.without === "services" ? ["without its service bindings"] : []),
+      ]
+        .join(" ")
+        .concat(", all traffic at once");
     case "upload":
       return `upload a version of ${name(step.worker)}, without traffic`;
     case "shift":

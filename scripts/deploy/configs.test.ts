@@ -51,7 +51,7 @@ describe("the configuration of one environment", () => {
   });
 
   it.each(workers)(
-    "is that of wrangler.%s.toml but for names, ids, paths, variables and what is reached from outside",
+    "is wrangler.%s.toml with other names, ids, paths, variables and routes",
     (worker) => {
       const {
         main,
@@ -90,7 +90,7 @@ describe("the configuration of one environment", () => {
     ]);
   });
 
-  it("has the sender of the environment and never the one of local runs, which would stand beside one that is a secret", () => {
+  it("has the sender of the environment, never the one of local runs", () => {
     expect(workers.map((worker) => toml(worker)["vars"])).toEqual(
       workers.map(() => expect.objectContaining({ EMAIL_FROM: expect.any(String) })),
     );

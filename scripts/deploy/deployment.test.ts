@@ -6,6 +6,10 @@ import { FakeWrangler, type FakeAccount } from "../../test/support/fake-wrangler
 import { badVariables } from "../settings.ts";
 import { deploy } from "./deployment.ts";
 
+/** Commands of wrangler that change nothing. */
+const READS =
+  /^(d1 list|kv namespace list|queues info|deployments status|versions view|secret list)/;
+
 const nothing: FakeAccount = { databases: [], namespaces: [], queues: [], workers: {} };
 const ADMIN_TOKEN = "a".repeat(32);
 const SENDER = 'EMAIL_FROM = "Luna <hello@example.com>"';
@@ -24,7 +28,12 @@ beforeEach(() => {
   for (const name of ["production", "staging"]) writeEnvironment(name);
   writeFileSync(
     join(directory, "secrets"),
-    `ADMIN_TOKEN=${ADMIN_TOKEN}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\nSMTP_PASSWORD='p$w'\nSMTP_USERNAME=luna\n`,
+    [
+      `ADMIN_TOKEN=${ADMIN_TOKEN}`,
+      `UNSUBSCRIBE_SECRET=${"u".repeat(32)}`,
+      "SMTP_PASSWORD='p$w'",
+      "SMTP_USERNAME=luna\n",
+    ].join("\n"),
   );
 });
 afterEach(() => rmSync(directory, { recursive: true }));
@@ -74,12 +83,7 @@ function changesOf(calls: string[][]): string[] {
         .replaceAll(/\S*\/wrangler\.(\S+)\.json/g, "$1")
         .replace(/ --secrets-file \S+/, " +secrets"),
     )
-    .filter(
-      (line) =>
-        !/^(d1 list|kv namespace list|queues info|deployments status|versions view|secret list)/.test(
-          line,
-        ),
-    );
+    .filter((line) => !READS.test(line));
 }
 
 /** The account after its first deployment. */
@@ -145,7 +149,7 @@ describe("the first deployment", () => {
     expect(account).toEqual(deployed);
   });
 
-  it("gives each Worker the secrets that it reads, from a file that nobody else can read and that is gone afterwards", async () => {
+  it("gives each Worker only its secrets, from a private file that it deletes", async () => {
     const { account } = await deployTo(nothing, { secrets: true });
     const secrets = Object.values(account.workers).map((one) => one.secrets);
     expect(secrets).toEqual(Object.values(deployed.workers).map((one) => one.secrets));
@@ -155,7 +159,7 @@ describe("the first deployment", () => {
     expect(said.join("\n")).not.toContain(ADMIN_TOKEN);
   });
 
-  it("is refused before anything changes when something is not set: all of it is named", async () => {
+  it("is refused before anything changes and names every missing value", async () => {
     writeEnvironment("production", "", "");
     const { outcome, changes: done } = await deployTo(nothing);
     expect((outcome as Error).message).toContain(
@@ -189,7 +193,10 @@ describe("the first deployment", () => {
     );
     const { outcome, changes: done } = await deployTo(nothing, { secrets: true });
     expect((outcome as Error).message).toContain(
-      "EMAIL_FROM of luna-api, luna-consumer, luna-cron: into [vars] of environments/production.toml",
+      [
+        "EMAIL_FROM of luna-api, luna-consumer, luna-cron:",
+        "into [vars] of environments/production.toml",
+      ].join(" "),
     );
     expect(done).toEqual([]);
   });
@@ -205,12 +212,17 @@ describe("the first deployment", () => {
     expect(done).toEqual([]);
   });
 
-  it("is refused for a bad value also when it is not the first: whose secrets are there already are not asked for again", async () => {
+  it("is refused for an invalid value, and does not ask again for secrets it has", async () => {
     expect((await deployTo(deployed)).outcome).toEqual({ ok: true });
     writeEnvironment(
       "production",
       "",
-      `${SENDER}\nPUBLIC_URL = "https://a.example"\nSMTP_HOST = "smtp.example"\nEMAIL_MAX_RETRIES = "three"`,
+      [
+        SENDER,
+        'PUBLIC_URL = "https://a.example"',
+        'SMTP_HOST = "smtp.example"',
+        'EMAIL_MAX_RETRIES = "three"',
+      ].join("\n"),
     );
     const { outcome, changes: done } = await deployTo(deployed);
     expect((outcome as Error).message).toContain("EMAIL_MAX_RETRIES");
@@ -241,7 +253,7 @@ describe("the first deployment", () => {
 });
 
 describe("each deployment after that", () => {
-  it("gives luna-api more traffic step by step, each after a smoke test of the new version itself", async () => {
+  it("gives luna-api traffic step by step, each after a smoke test of the version", async () => {
     const { outcome, changes: done, pauses, account } = await deployTo(deployed);
     expect(outcome).toEqual({ ok: true });
     expect(done).toEqual([
@@ -272,7 +284,7 @@ describe("each deployment after that", () => {
     expect(trafficOf(account, "luna-api")).toEqual({ "luna-api-version-3": 100 });
   });
 
-  it("sends a secret that is given along with the Workers that read it, and leaves all others as they are", async () => {
+  it("sends a given secret to the Workers that read it, and leaves the others", async () => {
     writeFileSync(join(directory, "secrets"), `READONLY_TOKEN=${"r".repeat(32)}\n`);
     const { outcome, changes: done, account } = await deployTo(deployed, { secrets: true });
     expect(outcome).toEqual({ ok: true });
@@ -305,7 +317,10 @@ describe("each deployment after that", () => {
       });
       expect(trafficOf(account, "luna-api")).toEqual({ "luna-api-version-2": 100 });
       expect(done.at(-1)).toBe(
-        "versions deploy luna-api-version-2@100 --durable-objects-code-update-mode immediate --yes -c api",
+        [
+          "versions deploy luna-api-version-2@100",
+          "--durable-objects-code-update-mode immediate --yes -c api",
+        ].join(" "),
       );
       expect(
         done.filter((line) => line.includes("-c consumer") || line.includes("-c cron")),
@@ -313,7 +328,7 @@ describe("each deployment after that", () => {
     },
   );
 
-  it("gives back the traffic of all of them, in reverse order, when the last one fails", async () => {
+  it("gives all traffic back, in reverse order, when the last Worker fails", async () => {
     failingSmoke = 6;
     const { outcome, account } = await deployTo(deployed);
     expect(outcome).toMatchObject({ ok: false, back: ["cron", "consumer", "api"], notBack: [] });
@@ -347,7 +362,7 @@ describe("each deployment after that", () => {
     expect(outcome).toMatchObject({ ok: false, back: [], notBack: ["api"] });
   });
 
-  it("deploys luna-api at once when its objects migrate, since nobody can go back behind that", async () => {
+  it("deploys luna-api at once when its objects migrate: that has no way back", async () => {
     const { outcome, changes: done } = await deployTo(withApi({ tag: "v2" }));
     expect(outcome).toEqual({ ok: true });
     expect(done.filter((line) => line.endsWith("-c api"))).toEqual([
@@ -366,7 +381,7 @@ describe("each deployment after that", () => {
     ];
     const { outcome, changes: done } = await deployTo(withApi({ traffic }));
     expect((outcome as Error).message).toContain(
-      "npx wrangler versions deploy luna-api-version-2@100 --yes --name luna-api   # has 60 % now",
+      "npx wrangler versions deploy luna-api-version-2@100 --yes --name luna-api   # now 60 %",
     );
     expect(done).toEqual([]);
   });

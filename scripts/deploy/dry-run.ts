@@ -17,9 +17,8 @@ import { explainRefusal } from "./refusal.ts";
 import type { Wrangler } from "./wrangler.ts";
 
 /**
- * What a deployment would do, without an account: builds everything, the generated configurations
- * too, and prints the plans for an account that has nothing and for one that has the release
- * before.
+ * Needs no account: builds everything, the generated configurations too, and prints the plans for
+ * an empty account and for one with the previous release.
  */
 export function dryRun(
   name: EnvironmentName,
@@ -54,7 +53,7 @@ export function dryRun(
   for (const [title, account] of [
     [`The first deployment of ${name}:`, emptyAccount],
     [
-      `Each one after that, unless it has Durable Object migrations, which go to all traffic at once:`,
+      "Later deployments (with Durable Object migrations luna-api gets all traffic at once):",
       before,
     ],
   ] as const) {

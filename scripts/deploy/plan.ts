@@ -4,8 +4,8 @@ import { namesOf, workers, type Environment, type Worker } from "./environments.
 import { neededBy } from "./variables.ts";
 
 /**
- * One thing that a deployment does. `deploy` takes all traffic at once; `upload` takes none, and
- * `shift` gives it some.
+ * One step of a deployment. `deploy` takes all traffic at once; `upload` takes none, and `shift`
+ * gives it a share.
  */
 export type Step =
   | { kind: "build" }
@@ -21,7 +21,7 @@ export type Step =
   | { kind: "smoke"; pinned: Worker | null }
   | { kind: "pause"; seconds: number };
 
-/** Why nothing is done at all. */
+/** Why a deployment does not start. */
 export type Refusal =
   | { tag: "missing"; variables: { worker: Worker; name: string; secret: boolean }[] }
   | { tag: "twice"; names: string[] }
@@ -33,22 +33,19 @@ export type Wanted = {
   environment: Environment;
   /** The [vars] of the TOMLs with those of the environment. */
   vars: Variables;
-  /** The names in the file of secrets that goes along, if any. */
+  /** The names in the file of secrets, if one is given. */
   secrets: string[];
   /** The tag of the last [[migrations]] of luna-api. */
   objects: string;
 };
 
-/**
- * What brings the account from the state that it is in to this release, or why it must not be
- * begun.
- */
+/** The steps from the account's current state to this release, or why it must not start. */
 export function plan(account: Account, wanted: Wanted): Plan {
   const refusal = refusalOf(account, wanted);
   return refusal === null ? { ok: true, steps: stepsFor(account, wanted) } : { ok: false, refusal };
 }
 
-/** The same without asking whether it may be begun. */
+/** The steps alone, without the checks. */
 export function stepsFor(account: Account, wanted: Wanted): Step[] {
   const first = workers.some((worker) => account.workers[worker] === null);
   return [
@@ -64,7 +61,7 @@ export function refusalOf(account: Account, { vars, secrets }: Wanted): Refusal 
   const twice = secrets.filter((name) => Object.hasOwn(vars, name));
   if (twice.length > 0) return { tag: "twice", names: twice };
   const missing = workers.flatMap((worker) => {
-    // The smoke test has to be told the URL, and nobody can read it where it is a secret already.
+    // The smoke test needs the URL, and a value that is already a secret cannot be read.
     const there = (account.workers[worker]?.secrets ?? []).filter((name) => name !== "PUBLIC_URL");
     const known = new Set([...Object.keys(vars), ...secrets, ...there]);
     return neededBy(worker, vars)
@@ -102,8 +99,8 @@ function missingResources(account: Account, environment: Environment): Step[] {
 }
 
 /**
- * `luna-api` binds `luna-cron`, which binds the objects of `luna-api`: it goes up without that, and
- * once more at the end.
+ * `luna-api` binds `luna-cron`, which binds the objects of `luna-api`: so `luna-api` is deployed
+ * without that binding first, and once more at the end.
  */
 function firstRelease(environment: Environment): Step[] {
   return [
@@ -116,8 +113,8 @@ function firstRelease(environment: Environment): Step[] {
 }
 
 function release(account: Account, { environment, objects }: Wanted): Step[] {
-  // Cloudflare migrates the classes of objects only with all of the traffic, and lets nobody go
-  // back behind that.
+  // Cloudflare migrates classes of objects only with all of the traffic, and does not roll back
+  // past a migration.
   const migratesObjects = account.workers.api?.objects !== objects;
   return [
     ...(migratesObjects ? atOnce(environment) : gradually(environment)),
@@ -151,7 +148,7 @@ function gradually(environment: Environment): Step[] {
   ];
 }
 
-/** It takes some seconds until all of Cloudflare's locations know who has which traffic. */
+/** Cloudflare's locations need some seconds to learn the new split of traffic. */
 function smokeTests({ pauseSeconds }: Environment, pinned: (Worker | null)[]): Step[] {
   return [
     ...(pauseSeconds > 0 ? [{ kind: "pause" as const, seconds: pauseSeconds }] : []),

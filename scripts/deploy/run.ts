@@ -4,20 +4,18 @@ import { namesOf, workers, type EnvironmentName, type Worker } from "./environme
 import type { Step } from "./plan.ts";
 import type { Wrangler } from "./wrangler.ts";
 
-/** What the steps need from outside. Each throws an Error that says what failed. */
+/** What the steps need from outside. Each throws an Error with what failed. */
 export type Tools = {
   wrangler: Wrangler;
   build: () => void;
   /** Writes the configurations, once the resources are there. */
   configure: () => void;
   config: ConfigFile;
-  /**
-   * Calls `use` with the arguments that send the secrets of this Worker along, if there are any.
-   */
+  /** Calls `use` with the arguments that pass the secrets of this Worker, if it has any. */
   withSecrets: <T>(worker: Worker, use: (args: string[]) => T) => T;
   /** @param override the value of the header that pins a request to one version */
   smoke: (override: string | null) => void;
-  /** Rejects when the operator wants to stop, also with 0. */
+  /** Rejects when the operator interrupts, also with 0. */
   pause: (seconds: number) => Promise<void>;
   say: (line: string) => void;
 };
@@ -28,8 +26,8 @@ export type Outcome =
   | { ok: false; reason: string; back: Worker[]; notBack: Worker[] };
 
 /**
- * Does one step after the other. When one fails, whatever has got traffic gives it back to what had
- * it before.
+ * Takes the steps in order. If one fails, each Worker that got traffic gives it back to the version
+ * that had it before.
  */
 export async function run(
   steps: Step[],
@@ -85,7 +83,7 @@ async function take(
       const version = tools.withSecrets(step.worker, (secrets) =>
         wrangler.run([...argumentsOf(step, config, none), ...secrets]),
       );
-      if (version === null) throw new Error("wrangler did not say which version it has uploaded");
+      if (version === null) throw new Error("wrangler did not report the uploaded version");
       fresh.set(step.worker, version);
       return;
     }
@@ -113,7 +111,8 @@ async function take(
 
 function versionBefore(account: Account, worker: Worker): string {
   const before = account.workers[worker]?.traffic.find(({ percentage }) => percentage === 100);
-  if (before === undefined) throw new Error(`nothing had all of the traffic of ${worker} before`);
+  if (before === undefined)
+    throw new Error(`no version had all of the traffic of ${worker} before`);
   return before.versionId;
 }
 
@@ -128,7 +127,7 @@ function overrideOf(
   return `${namesOf(environment).worker(worker)}="${fresh.get(worker) ?? ""}"`;
 }
 
-/** @returns the Workers that are back; one that cannot be must not keep the others from it */
+/** @returns the Workers that are back. If one fails, the others still go back. */
 function goBack(
   shifted: Worker[],
   account: Account,
@@ -136,7 +135,7 @@ function goBack(
   environment: EnvironmentName,
 ): Worker[] {
   return shifted.filter((worker) => {
-    tools.say(`back to the version before of ${namesOf(environment).worker(worker)}`);
+    tools.say(`back to the previous version of ${namesOf(environment).worker(worker)}`);
     try {
       tools.wrangler.run(backTo(versionBefore(account, worker), tools.config(worker)));
       return true;

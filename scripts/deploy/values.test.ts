@@ -21,7 +21,7 @@ const deployed: Account = {
 const bad = (given: Record<string, string>, account = deployed) =>
   badValue({ ...vars, ...given }, account, badVariables)?.variable;
 
-describe("what is given to a deployment, beside secrets that the account has and nobody can read", () => {
+describe("values of a deployment, with secrets in the account that cannot be read", () => {
   it("is fine when a Worker would take it", () => {
     expect(bad({})).toBeUndefined();
     expect(bad({ EMAIL_TRANSPORTS: "resend,smtp" })).toBeUndefined();

@@ -29,7 +29,7 @@ async function problems(): Promise<string[]> {
   return diagnostics.map(({ filename, code }) => `${filename}: ${code}`).toSorted();
 }
 
-it("names each import that breaks the layers, the entry of a library or the purity of rules", async () => {
+it("names each import that breaks layers, library entries or the purity of rules", async () => {
   write({
     ".oxlintrc.json": JSON.stringify({
       categories: { correctness: "off" },

@@ -6,7 +6,7 @@ import { listAlerts } from "../../shared/contract/system.ts";
 import { scrapeMetrics } from "../../shared/contract/telemetry.ts";
 import type { Check } from "./target.ts";
 
-/** What whoever may look at everything sees; the token for reading will do. */
+/** Reads of an operator. The read-only token is enough. */
 export const operatorChecks: Check[] = [
   {
     name: "every circuit breaker answers",
@@ -47,14 +47,15 @@ export const operatorChecks: Check[] = [
     },
   },
   {
-    name: "/metrics has the numbers of every part",
+    name: "/metrics has the metrics of every part",
     async run(target) {
       const { body } = await target.call(scrapeMetrics);
       const parts = [...body.matchAll(/^luna_scrape_ok\{part="(\w+)"\} ([01])$/gm)];
       const silent = parts.flatMap(([, part = "", answered]) => (answered === "1" ? [] : [part]));
       if (parts.length === 0 || silent.length > 0)
         throw new Error(`no answer from ${silent.join(", ") || "any"}`);
-      return `${parts.length} parts, ${body.split("\n").filter((line) => /^\w/.test(line)).length} series`;
+      const series = body.split("\n").filter((line) => /^\w/.test(line)).length;
+      return `${parts.length} parts, ${series} series`;
     },
   },
   {

@@ -5,7 +5,7 @@ import { getHealth } from "../../shared/contract/system.ts";
 import { securityHeaders } from "../../workers/api/headers.ts";
 import type { Check, Target } from "./target.ts";
 
-/** What anybody may see. */
+/** Checks that need no token. */
 export const publicChecks: Check[] = [
   {
     name: "/health answers, and is not down",
@@ -18,7 +18,7 @@ export const publicChecks: Check[] = [
     },
   },
   {
-    name: "the document describes every operation of this release",
+    name: "/openapi.json describes every operation of this release",
     async run(target) {
       const response = await target.fetch("/openapi.json");
       const document = v.parse(
@@ -40,7 +40,7 @@ export const publicChecks: Check[] = [
     run: (target) => refused(target, { Authorization: `Bearer ${"wrong".repeat(8)}` }),
   },
   {
-    name: "without a token nobody operates it",
+    name: "without a token operators' routes refuse",
     async run(target) {
       const response = await target.fetch("/api/admin/cache/invalidate", {
         method: "POST",
@@ -51,7 +51,7 @@ export const publicChecks: Check[] = [
     },
   },
   {
-    name: "what is not there is a problem document",
+    name: "an unknown path answers with a problem document",
     run: async (target) => await refusal(await target.fetch("/api/no-such-thing"), 404),
   },
   {
@@ -69,12 +69,12 @@ export const publicChecks: Check[] = [
     },
   },
   {
-    name: "the console is there, and may run nothing but its own",
+    name: "the console loads, and may run only its own scripts",
     async run(target) {
       const page = await target.fetch("/console/");
       const script = /src="\.\/(assets\/[\w.-]+\.js)"/.exec(await page.text())?.[1];
       if (page.status !== 200 || script === undefined)
-        throw new Error(`/console/ answered ${page.status}, and is not the console`);
+        throw new Error(`/console/ answered ${page.status}, but is not the console`);
       const policy = page.headers.get("Content-Security-Policy") ?? "";
       if (!policy.includes("default-src 'none'") || policy.includes("unsafe"))
         throw new Error(`its policy is "${policy}"`);
@@ -93,6 +93,6 @@ async function refusal(response: Response, status: number): Promise<string> {
   const text = await response.text();
   if (response.status !== status) throw new Error(`it was answered with ${response.status}`);
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), problem), text);
-  if (!parsed.success) throw new Error("the refusal is no problem document");
+  if (!parsed.success) throw new Error("the refusal is not a problem document");
   return `${status} ${parsed.output.type}`;
 }

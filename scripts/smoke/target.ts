@@ -10,17 +10,17 @@ const TIMEOUT_MS = 15_000;
 
 export type TargetSettings = { url: string; token: string | null; versions: string | null };
 
-/** A deployment, as it is seen from outside. */
+/** A deployment, seen from outside. */
 export class Target {
   readonly url: string;
   readonly token: string | null;
-  /** Whether anything at all has come from there. */
+  /** Whether any request got an answer. */
   hasAnswered = false;
   readonly #headers: Record<string, string>;
 
   /**
-   * @param settings `versions`: which of them are to answer, as
-   * `Cloudflare-Workers-Version-Overrides` says it
+   * @param settings `versions`: the versions that must answer, in the format of
+   * `Cloudflare-Workers-Version-Overrides`
    */
   constructor({ url, token, versions }: TargetSettings) {
     this.url = url.replace(/\/$/, "");
@@ -39,7 +39,7 @@ export class Target {
     return response;
   }
 
-  /** Calls with the operator's token unless told otherwise. */
+  /** Uses the operator's token by default. */
   client(token = this.token): Client {
     return createClient({
       baseUrl: this.url,
@@ -58,7 +58,5 @@ export class Target {
   }
 }
 
-/**
- * One thing that has to hold; throws if it does not, and answers with what there is to say of it.
- */
+/** One check. `run` throws if it fails, and returns a note if it succeeds. */
 export type Check = { name: string; run: (target: Target) => Promise<string> };

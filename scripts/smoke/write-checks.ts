@@ -9,25 +9,26 @@ import {
 import { createUser, deleteUser, getMe, getUser } from "../../shared/contract/users.ts";
 import type { Check, Target } from "./target.ts";
 
-/** Other isolates answer too, and each has to read first. */
+/** Several isolates answer, and each must load the entry first. */
 const READS = 20;
-const MAIL_WITHIN_MS = 120_000;
+const SENT_WITHIN_MS = 120_000;
 const LOOK_EACH_MS = 500;
 
 /**
- * A user comes and goes. Nobody gets a mail: the address, which cannot exist, is suppressed before.
+ * Signs up a user and deletes them. No email is sent: the address, which cannot exist, is
+ * suppressed first.
  *
- * @param tag tells this run's user from any other
+ * @param tag makes the user's id unique
  */
 export function writeChecks(tag: string): Check[] {
   const userId = `smoke-${tag}`;
   const email = `${userId}@example.com`;
   const params = { userId };
   let apiKey = "";
-  let isHeldBack = false;
+  let isSuppressed = false;
   return [
     {
-      name: "a throwaway user signs up",
+      name: "a temporary user signs up",
       async run(target) {
         await target.call(suppress, { body: { address: email, note: "smoke test" } });
         ({ apiKey } = (await target.call(createUser, { body: { userId, email } })).body);
@@ -35,7 +36,7 @@ export function writeChecks(tag: string): Check[] {
       },
     },
     {
-      name: "its first read asks the database, one of the next the cache",
+      name: "its first read asks the database, a later one hits the cache",
       async run(target) {
         const seen: string[] = [];
         for (let n = 0; n < READS; n += 1) {
@@ -54,13 +55,13 @@ export function writeChecks(tag: string): Check[] {
       run: async (target) => (await target.call(getMe, {}, apiKey)).body.user.userId,
     },
     {
-      name: "luna-consumer holds its mail back: its address is suppressed",
+      name: "luna-consumer does not send its email: its address is suppressed",
       async run(target) {
-        const id = await newestMailTo(target, email);
+        const id = await newestEmailTo(target, email);
         return await until(async () => {
           const { status } = (await target.call(getEmail, { params: { id } })).body;
-          isHeldBack = status === "suppressed";
-          return { over: isHeldBack, seen: status };
+          isSuppressed = status === "suppressed";
+          return { over: isSuppressed, seen: status };
         });
       },
     },
@@ -68,8 +69,8 @@ export function writeChecks(tag: string): Check[] {
       name: "it is deleted, and its key is refused at once",
       async run(target) {
         await target.call(deleteUser, { params });
-        // Before that it would be sent.
-        if (isHeldBack) await target.call(unsuppress, { params: { address: email } });
+        // Otherwise the email would be sent.
+        if (isSuppressed) await target.call(unsuppress, { params: { address: email } });
         const { status } = await target.client(apiKey)(getMe);
         if (status !== 401) throw new Error(`the key was answered with ${status}`);
         return "401";
@@ -78,23 +79,23 @@ export function writeChecks(tag: string): Check[] {
   ];
 }
 
-async function newestMailTo(target: Target, to: string): Promise<string> {
-  const [mail] = (await target.call(listEmails, { query: { to, limit: "1" } })).body.items;
-  if (mail === undefined) throw new Error("its mail is not there");
-  return mail.id;
+async function newestEmailTo(target: Target, to: string): Promise<string> {
+  const [email] = (await target.call(listEmails, { query: { to, limit: "1" } })).body.items;
+  if (email === undefined) throw new Error("its email does not exist");
+  return email.id;
 }
 
-/** A mail to somebody who waits for it. */
-export function mailCheck(tag: string, to: string): Check {
+/** Sends an email to a recipient who expects it. */
+export function emailCheck(tag: string, to: string): Check {
   return {
-    name: "a mail is sent",
+    name: "an email is sent",
     async run(target: Target) {
-      const mail = {
+      const email = {
         to,
         subject: `Luna smoke test ${tag}`,
         text: `Sent by npm run smoke against ${target.url}.`,
       };
-      const { id } = (await target.call(sendEmail, { body: mail, idempotencyKey: `smoke-${tag}` }))
+      const { id } = (await target.call(sendEmail, { body: email, idempotencyKey: `smoke-${tag}` }))
         .body;
       return await until(async () => {
         const { status, attempts } = (await target.call(getEmail, { params: { id } })).body;
@@ -107,13 +108,13 @@ export function mailCheck(tag: string, to: string): Check {
   };
 }
 
-/** @returns what was seen at last */
+/** @returns the last state */
 async function until(look: () => Promise<{ over: boolean; seen: string }>): Promise<string> {
-  const deadline = performance.now() + MAIL_WITHIN_MS;
+  const deadline = performance.now() + SENT_WITHIN_MS;
   for (;;) {
     const { over, seen } = await look();
     if (over) return seen;
-    if (performance.now() > deadline) throw new Error(`${seen} after ${MAIL_WITHIN_MS / 1_000} s`);
+    if (performance.now() > deadline) throw new Error(`${seen} after ${SENT_WITHIN_MS / 1_000} s`);
     await sleep(LOOK_EACH_MS);
   }
 }

@@ -8,7 +8,7 @@ import {
 import { countRejection } from "../telemetry/counters.ts";
 import { addSource, reportSoon, type TelemetryEnv } from "../telemetry/isolate.ts";
 
-/** The cache of the product: the library's, with its counts among the fleet's metrics. */
+/** The library's cache, with its counts reported in the fleet's metrics. */
 
 export type CountedCacheEnv = CacheEnv & TelemetryEnv;
 
@@ -20,7 +20,7 @@ export function cacheOf(env: CountedCacheEnv): Cache {
   });
 }
 
-/** Reads through the cache of this isolate, and reports the counts soon after. */
+/** Reads through the cache of this isolate and reports the counts afterwards. */
 export async function readCached<Value, Problem>(
   env: CountedCacheEnv,
   key: string,

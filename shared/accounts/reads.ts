@@ -29,11 +29,11 @@ import {
 import { findUser } from "./sql/users.ts";
 
 /**
- * Every read of an account, through the cache. Whatever is kept of a user carries the tag
- * `user:{id}`: a write purges that.
+ * Every read of an account, through the cache. Every entry about a user carries the tag
+ * `user:{id}`, which each write to the user purges.
  */
 
-/** What a read of an account needs. */
+/** The bindings that a read of an account needs. */
 export type AccountEnv = CountedCacheEnv & { DB: D1Database };
 
 export async function readUser(
@@ -60,8 +60,8 @@ export async function readUserByEmail(
 }
 
 /**
- * A key that was revoked must not work for longer than the bound, and keys that nobody has must not
- * fill KV.
+ * Reads the user of an API key. Reads are at least bounded: a revoked key must not work for longer.
+ * Absence is cached in memory only, so that invalid keys do not fill KV.
  */
 export async function readUserByApiKey(
   env: AccountEnv,
@@ -85,13 +85,13 @@ const tagsOfFound = (found: User | null): string[] =>
 type Related<Value> = {
   schema: v.GenericSchema<unknown, Value>;
   find: (db: D1Database, userId: string) => Promise<Value | null>;
-  /** What else it is about. */
+  /** Further tags, besides the user's. */
   tags: (value: Value) => string[];
-  /** Permissions are never stale, like keys. */
+  /** The default. Permissions, like API keys, are never served stale. */
   consistency: Consistency;
 };
 
-const nothingElse = (): string[] => [];
+const noFurtherTags = (): string[] => [];
 
 const ofTeams = (found: { teams: readonly { teamId: string }[] }): string[] =>
   found.teams.map(({ teamId }) => teamKey(teamId));
@@ -106,13 +106,13 @@ const related = {
   subscription: {
     schema: subscription,
     find: findSubscription,
-    tags: nothingElse,
+    tags: noFurtherTags,
     consistency: "stale-ok",
   } satisfies Related<v.InferOutput<typeof subscription>>,
   usage: {
     schema: usage,
     find: findUsage,
-    tags: nothingElse,
+    tags: noFurtherTags,
     consistency: "stale-ok",
   } satisfies Related<v.InferOutput<typeof usage>>,
   teams: {

@@ -7,21 +7,24 @@ import type { NewApiKey } from "./api-key.ts";
 import type { NewUser, User } from "./rules/schemas.ts";
 import { findUser, insertUser } from "./sql/users.ts";
 
+/** `from`: the sender of the welcome email. `intent`: the purge of the new names. */
+type SignUp = {
+  user: NewUser;
+  key: NewApiKey;
+  from: string;
+  intent: D1PreparedStatement;
+  now: number;
+};
+
 /**
- * Creates a user with usage metrics, subscription and welcome email in one D1 batch: all of it or
- * nothing.
+ * Creates a user with usage metrics, subscription, welcome email and purge, atomically in one D1
+ * batch.
  *
- * @param from the sender of the welcome email
- * @param intent the purge of the new names, for the same batch
  * @returns the user and the only copy of the API key
  */
 export async function signUp(
   outbox: Outbox,
-  user: NewUser,
-  key: NewApiKey,
-  from: string,
-  intent: D1PreparedStatement,
-  now: number,
+  { user, key, from, intent, now }: SignUp,
 ): Promise<Result<{ user: User; apiKey: string }, WriteFailure>> {
   const { db } = outbox;
   const welcome = newEmail(
@@ -40,7 +43,7 @@ export async function signUp(
       await db.batch([...insertUser(db, user, key, now), ...welcome.statements, intent]);
       return true as const;
     },
-    // This key's hash tells whether it took place.
+    // The batch was committed if a user has this key.
     async () =>
       (await findUser(db, { by: "apiKeyHash", value: key.hash })) === null ? null : true,
   );

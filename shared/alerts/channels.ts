@@ -1,48 +1,45 @@
 import type { Outbox } from "../email/outbox.ts";
 import type { EmailVariables } from "../email/settings.ts";
-import { sendSystemEmails, throwIfRefused } from "../email/system-emails.ts";
 import { CircuitOpen, breakerClient, type BreakerEnv } from "../lib/circuit-breaker/index.ts";
 import { countRejection } from "../telemetry/counters.ts";
+import { sendToOperator } from "./operator-email.ts";
 import { WEBHOOK_BREAKER } from "./rules/conditions.ts";
 import type { AlertSettings } from "./settings.ts";
 import type { Channel, Notice } from "./sql/alerts.ts";
-import type { Say } from "./watch.ts";
+import type { Notifier } from "./watch.ts";
 
 const titles: Record<Notice["kind"], string> = {
   fired: "Alert",
-  reminder: "Still",
+  reminder: "Reminder",
   recovered: "Recovered",
 };
 
-/** A notice in one line. */
+/** A notice as one line of text. */
 function lineOf({ kind, summary }: Notice): string {
   return `${titles[kind]}: ${summary}`;
 }
 
-/** Says a notice by mail, through our own queue: once, however often it is asked. */
-export function byEmail(outbox: Outbox, env: EmailVariables, to: string, clock: () => number): Say {
+/** Emails a notice through Luna's own queue, once however often it is called for it. */
+export function byEmail(
+  outbox: Outbox,
+  env: EmailVariables,
+  to: string,
+  clock: () => number,
+): Notifier {
   return async (notice) => {
     const text = `${lineOf(notice)}\n\n${notice.key}, ${new Date(notice.at).toISOString()}\n`;
-    const mail = { to, subject: `[Luna] ${lineOf(notice)}`.slice(0, 200), text };
-    const sent = await sendSystemEmails(
-      outbox,
-      env,
-      [{ key: `alert:${notice.id}`, email: mail }],
-      clock(),
-    );
-    throwIfRefused(sent);
-    if (sent.suppressed.length > 0) throw new Error("the address of ALERT_EMAIL is suppressed");
-    if (sent.accepted.length === 0) throw new Error("the mail was not accepted");
+    const subject = `[Luna] ${lineOf(notice)}`.slice(0, 200);
+    await sendToOperator(outbox, env, { key: `alert:${notice.id}`, to, subject, text }, clock());
   };
 }
 
 const WEBHOOK_TIMEOUT_MS = 5_000;
 
 /**
- * Says a notice to a webhook: JSON with `text`, as Slack and its like take it, and the notice
- * itself. It may be said twice, with the same `Idempotency-Key`, when its answer is lost.
+ * Posts a notice to a webhook: JSON with `text`, as Slack accepts it, and the notice itself. A
+ * notice may be posted twice, with the same `Idempotency-Key`, if the first response was lost.
  */
-export function byWebhook(env: BreakerEnv, url: string): Say {
+export function byWebhook(env: BreakerEnv, url: string): Notifier {
   const breaker = breakerClient(env, WEBHOOK_BREAKER, {
     timeoutMs: WEBHOOK_TIMEOUT_MS,
     calleeTimesOut: false,
@@ -72,11 +69,11 @@ export function byWebhook(env: BreakerEnv, url: string): Say {
 export type AlertEnv = BreakerEnv &
   EmailVariables & { DB: D1Database; EMAIL_QUEUE: Outbox["queue"] };
 
-/** The channels that are set. */
+/** The channels that are configured. */
 export function alertChannels(
   env: AlertEnv,
   { email, webhookUrl }: AlertSettings,
-): Partial<Record<Channel, Say>> {
+): Partial<Record<Channel, Notifier>> {
   return {
     ...(email !== null && {
       email: byEmail({ db: env.DB, queue: env.EMAIL_QUEUE }, env, email, Date.now),

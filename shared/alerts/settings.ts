@@ -9,10 +9,11 @@ import {
   type VariablesOf,
 } from "../lib/worker/variables.ts";
 
-/** Whom to tell, and from how many failures on. A channel that is not set is not used. */
+/** Whom to notify, and from how many failures on. Null: the channel is not used. */
 export type AlertSettings = { failures: number; email: string | null; webhookUrl: string | null };
 
-const failures = v.object({ ALERT_FAILURES: wholeNumber(3, 1, 100) });
+const DEFAULT_FAILURES = 3;
+const failures = v.object({ ALERT_FAILURES: wholeNumber(DEFAULT_FAILURES, 1, 100) });
 const email = v.object({
   ALERT_EMAIL: v.optional(v.union([v.literal(""), address], "must be one plain email address"), ""),
 });
@@ -26,7 +27,7 @@ const webhook = v.pipe(
   v.forward(
     v.check(
       ({ ALERT_WEBHOOK_URL: url }) => url === "" || isSafe(new URL(url)),
-      "must be https, but on loopback",
+      "must be https, except on loopback",
     ),
     ["ALERT_WEBHOOK_URL"],
   ),
@@ -40,10 +41,8 @@ export type AlertVariables = VariablesOf<typeof failures> &
   VariablesOf<typeof webhook>;
 
 /**
- * What can be used of the settings, whatever is wrong with the rest: a bad one must not silence
- * what the others would say.
- *
- * @returns in `wrong` what is wrong, if anything
+ * The valid settings. An invalid one must not silence the other channels: it gets its default and
+ * is listed in `wrong`.
  */
 export function alertSettings(env: AlertVariables): AlertSettings & { wrong: Misconfigured[] } {
   const read = [
@@ -53,14 +52,14 @@ export function alertSettings(env: AlertVariables): AlertSettings & { wrong: Mis
   ] as const;
   const [count, to, url] = read;
   return {
-    failures: count.ok ? count.value.ALERT_FAILURES : 3,
+    failures: count.ok ? count.value.ALERT_FAILURES : DEFAULT_FAILURES,
     email: to.ok && to.value.ALERT_EMAIL !== "" ? to.value.ALERT_EMAIL : null,
     webhookUrl: url.ok && url.value.ALERT_WEBHOOK_URL !== "" ? url.value.ALERT_WEBHOOK_URL : null,
     wrong: read.flatMap((one) => (one.ok ? [] : [one.error])),
   };
 }
 
-/** The same for whoever starts Luna: a bad one is told before anything runs. */
+/** For the start and for deployments, which stop at the first invalid setting. */
 export function checkAlertSettings(env: AlertVariables): Result<null, Misconfigured> {
   const [wrong] = alertSettings(env).wrong;
   return wrong === undefined ? ok(null) : { ok: false, error: wrong };

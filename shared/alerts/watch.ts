@@ -1,95 +1,106 @@
 import { describeError, log } from "../lib/worker/log.ts";
 import { counters } from "../telemetry/counters.ts";
-import { judge, quiet, type Finding } from "./rules/evaluate.ts";
+import { evaluate, quiet, type AlertCondition } from "./rules/evaluate.ts";
 import {
-  dropNotice,
-  markSaid,
+  leaseNotice,
+  markDelivered,
   readAlerts,
-  saveJudged,
-  takeNotice,
-  unsaid,
+  releaseNotice,
+  saveEvaluations,
+  undeliveredNotices,
   type Channel,
   type Notice,
 } from "./sql/alerts.ts";
 
 /**
- * Says one notice. Rejects if it could not: then it is said later. Must bear to be asked twice for
- * the same notice.
+ * Delivers one notice on a channel. Rejects on failure: the notice is then delivered later. Must be
+ * idempotent for the same notice.
  */
-export type Say = (notice: Notice) => Promise<void>;
+export type Notifier = (notice: Notice) => Promise<void>;
 
-/** Notices of one round: an outage that ends must not flood anybody. */
+/** Notices per round: an outage that ends must not flood operators. */
 const PER_ROUND = 20;
 
-/**
- * Judges what was found, and writes down what is to be said.
- *
- * @param overBecause why an alert is over of which nothing was found; null while that tells nothing
- */
-export async function noteFindings(
+/** `resolvedReason`: why an alert without a condition has recovered; null if it may still hold. */
+type EvaluationOptions = {
+  now: number;
+  newId: () => string;
+  resolvedReason?: (key: string) => string | null;
+};
+
+/** Evaluates alert conditions and records the notices to deliver. */
+export async function recordConditions(
   db: D1Database,
-  findings: Finding[],
-  now: number,
-  newId: () => string,
-  overBecause: (key: string) => string | null = () => null,
+  conditions: AlertCondition[],
+  { now, newId, resolvedReason = () => null }: EvaluationOptions,
 ): Promise<void> {
-  const known = new Map((await readAlerts(db)).map((alert) => [alert.key, alert]));
-  const gone = [...known.keys()].flatMap((key): Finding[] => {
-    const over = findings.some((finding) => finding.key === key) ? null : overBecause(key);
-    return over === null ? [] : [{ key, holds: false, forMs: 0, summary: "", over }];
+  const stored = new Map((await readAlerts(db)).map((alert) => [alert.key, alert]));
+  const given = new Set(conditions.map(({ key }) => key));
+  const resolved = [...stored.keys()].flatMap((key): AlertCondition[] => {
+    const reason = given.has(key) ? null : resolvedReason(key);
+    return reason === null
+      ? []
+      : [{ key, holds: false, forMs: 0, summary: "", resolvedReason: reason }];
   });
-  const judged = [...findings, ...gone].flatMap((finding) => {
-    const before = known.get(finding.key) ?? null;
-    const { alert, say } = judge(before ?? quiet, finding, now);
+  const evaluations = [...conditions, ...resolved].flatMap((condition) => {
+    const before = stored.get(condition.key) ?? null;
+    const { alert, notice } = evaluate(before ?? quiet, condition, now);
     const isSame =
       alert.holdsSince === (before?.holdsSince ?? null) &&
       alert.firedAt === (before?.firedAt ?? null);
-    return say === null && isSame ? [] : [{ finding, before, alert, say, noticeId: newId() }];
+    return notice === null && isSame
+      ? []
+      : [{ condition, before, alert, notice, noticeId: newId() }];
   });
-  if (judged.length > 0) await saveJudged(db, judged, now);
+  if (evaluations.length > 0) await saveEvaluations(db, evaluations, now);
 }
 
 /**
- * Says what is to be said, each channel for itself: one that is broken says it later, and keeps no
- * other from saying it now.
+ * Delivers the recorded notices on each channel. A channel that fails delivers later and does not
+ * delay the others.
  */
-export async function sayNotices(
+export async function deliverNotices(
   db: D1Database,
-  channels: Partial<Record<Channel, Say>>,
+  channels: Partial<Record<Channel, Notifier>>,
   clock: () => number,
 ): Promise<void> {
+  const deliverOn = async (channel: Channel, notify: Notifier): Promise<void> => {
+    try {
+      for (const notice of await undeliveredNotices(db, channel, clock(), PER_ROUND))
+        await deliverNotice({ db, channel, notify, clock }, notice);
+    } catch (error) {
+      log("error", "alert.channel_failed", { channel, ...describeError(error) });
+    }
+  };
   await Promise.all(
-    Object.entries(channels).map(async ([name, say]) => {
-      const channel = name as Channel;
-      try {
-        for (const notice of await unsaid(db, channel, clock(), PER_ROUND))
-          await sayOne(db, channel, notice, say, clock);
-      } catch (error) {
-        log("error", "alert.channel_failed", { channel, ...describeError(error) });
-      }
-    }),
+    Object.entries(channels).map(([channel, notify]) => deliverOn(channel as Channel, notify)),
   );
 }
 
-/** Another round may be at it, and must not say it too. */
+/** Keeps a concurrent round from delivering the same notice. */
 const LEASE_MS = 60_000;
 
-async function sayOne(
-  db: D1Database,
-  channel: Channel,
+type NoticeDelivery = {
+  db: D1Database;
+  channel: Channel;
+  notify: Notifier;
+  clock: () => number;
+};
+
+async function deliverNotice(
+  { db, channel, notify, clock }: NoticeDelivery,
   notice: Notice,
-  say: Say,
-  clock: () => number,
 ): Promise<void> {
   const now = clock();
-  if (!(await takeNotice(db, channel, notice.id, now, now + LEASE_MS))) return;
+  const lease = { now, until: now + LEASE_MS };
+  if (!(await leaseNotice(db, channel, notice.id, lease))) return;
   try {
-    await say(notice);
+    await notify(notice);
   } catch (error) {
     counters.count("luna_alert_failures_total", { channel });
-    await dropNotice(db, channel, notice.id);
+    await releaseNotice(db, channel, notice.id);
     throw error;
   }
   counters.count("luna_alerts_sent_total", { channel });
-  await markSaid(db, channel, notice.id, clock());
+  await markDelivered(db, channel, notice.id, clock());
 }

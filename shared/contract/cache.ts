@@ -5,6 +5,7 @@ import { time } from "../http/time.ts";
 import type { CacheCounts } from "../lib/cache/rules/index.ts";
 import {
   noCounts,
+  inspectRequest,
   isPattern,
   MAX_TAGS_PER_PURGE,
   purgeMode,
@@ -14,7 +15,7 @@ import { count, operation } from "./operation.ts";
 
 const tag = "operations";
 
-/** What is to be purged: exactly one of these. */
+/** What to purge: exactly one of these. */
 const selectors = {
   keys: v.optional(shortList(cacheTag, MAX_TAGS_PER_PURGE)),
   tags: v.optional(shortList(cacheTag, MAX_TAGS_PER_PURGE)),
@@ -41,7 +42,8 @@ export const invalidate = operation({
   access: "admin",
   tag,
   summary:
-    "Purge by keys, tags, pattern or user, or everything. 202: the tag index does not answer; the purge is delivered when it does.",
+    "Purge by keys, tags, pattern or user, or purge everything. " +
+    "202: the tag index does not answer; the purge is delivered when it does.",
   body: v.pipe(
     v.strictObject({ ...selectors, mode: v.optional(purgeMode, "hard") }),
     v.check(
@@ -59,8 +61,8 @@ export const inspectTag = operation({
   path: "/api/admin/cache/tags/:tag",
   access: "viewer",
   tag,
-  summary: "A tag, key or pattern with what is stored under it, in the order of the keys.",
-  params: { tag: cacheTag },
+  summary: "A tag, key or pattern with the entries under it, ordered by key.",
+  params: { tag: { schema: inspectRequest.entries.tag, encoded: true } },
   query: v.strictObject({ limit: pageOf.entries.limit, cursor: v.optional(cacheTag) }),
   answers: {
     200: v.strictObject({
@@ -89,7 +91,8 @@ export const cacheMetrics = operation({
   path: "/api/cache/metrics",
   access: "viewer",
   tag,
-  summary: "The cache of the whole fleet since it was first deployed, a few seconds old at most.",
+  summary:
+    "Cache counters of the whole fleet since the first deployment, at most a few seconds old.",
   query: v.strictObject({}),
   answers: {
     200: v.strictObject({

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { isDependency } from "../dependencies/dependencies.ts";
 import { pageOf } from "../http/lists.ts";
 import { time, timestamp } from "../http/time.ts";
 import { commandOrigin } from "../lib/circuit-breaker/rules/index.ts";
@@ -6,6 +7,12 @@ import { count, operation, page } from "./operation.ts";
 
 const tag = "operations";
 const state = v.picklist(["CLOSED", "OPEN", "HALF_OPEN"]);
+
+const name = {
+  schema: v.pipe(v.string(), v.check(isDependency)),
+  names: "circuit breaker",
+  encoded: true,
+} as const;
 
 const transition = v.strictObject({
   id: count,
@@ -36,7 +43,7 @@ export const listCircuitBreakers = operation({
   access: "viewer",
   tag,
   summary:
-    "Every breaker as its object has it. One that does not answer is UNREACHABLE, and hides no other.",
+    "Every breaker. A breaker whose object does not answer is UNREACHABLE; the others are listed.",
   answers: {
     200: v.strictObject({
       items: v.array(
@@ -53,7 +60,8 @@ export const circuitBreakerHistory = operation({
   path: "/api/admin/circuit-breakers/:name/history",
   access: "viewer",
   tag,
-  summary: "Transitions of a breaker, newest first.",
+  summary: "A breaker's transitions, newest first.",
+  params: { name },
   query: v.strictObject({
     limit: pageOf.entries.limit,
     cursor: v.optional(
@@ -65,59 +73,60 @@ export const circuitBreakerHistory = operation({
     ),
   }),
   answers: { 200: page(transition) },
-  problems: ["not-found", "unavailable"],
+  problems: ["unavailable"],
 });
 
 const { reason } = commandOrigin.entries;
 
-const verb = <const Body extends v.GenericSchema>(
-  id: string,
-  name: string,
+const command = <const Id extends string, const Body extends v.GenericSchema>(
+  id: Id,
+  action: string,
   summary: string,
   body: Body,
 ) =>
   operation({
     id,
     method: "POST",
-    path: `/api/admin/circuit-breakers/:name/${name}`,
+    path: `/api/admin/circuit-breakers/:name/${action}`,
     access: "admin",
     tag,
     summary,
+    params: { name },
     body,
     answers: { 200: breaker },
-    problems: ["not-found", "outcome-unknown"],
+    problems: ["outcome-unknown"],
   });
 
 const why = v.strictObject({ reason });
 
-export const resetCircuitBreaker = verb(
+export const resetCircuitBreaker = command(
   "resetCircuitBreaker",
   "reset",
-  "Closed, counting from nothing, no override.",
+  "Close the breaker, clear its counts and lift any override.",
   why,
 );
-export const closeCircuitBreaker = verb(
+export const closeCircuitBreaker = command(
   "closeCircuitBreaker",
   "close",
-  "Let everything through and never open, but count.",
+  "Force the breaker closed: let every call through, but count failures.",
   why,
 );
-export const disableCircuitBreaker = verb(
+export const disableCircuitBreaker = command(
   "disableCircuitBreaker",
   "disable",
-  "Let everything through and count nothing.",
+  "Disable the breaker: let every call through and count nothing.",
   why,
 );
-export const enableCircuitBreaker = verb(
+export const enableCircuitBreaker = command(
   "enableCircuitBreaker",
   "enable",
   "Lift any override.",
   why,
 );
-export const openCircuitBreaker = verb(
+export const openCircuitBreaker = command(
   "openCircuitBreaker",
   "open",
-  "Reject every guarded call, until a time (at most 30 days ahead) or until another verb.",
+  "Force the breaker open until a time (at most 30 days ahead) or until another command.",
   v.strictObject({ reason, until: v.optional(timestamp) }),
 );
 
@@ -127,7 +136,7 @@ export const resetCacheBreaker = operation({
   path: "/api/admin/cache/reset-circuit-breaker",
   access: "admin",
   tag,
-  summary: "Reset the breaker of the cache, without having to know its name or to give a reason.",
+  summary: "Reset the breaker of the cache. Needs neither its name nor a reason.",
   body: v.strictObject({
     reason: v.optional(reason, "reset through POST /api/admin/cache/reset-circuit-breaker"),
   }),

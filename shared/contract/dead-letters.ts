@@ -22,7 +22,9 @@ const filter = {
   buriedBefore: v.optional(timestamp),
 };
 
-const letter = {
+const params = { id: { schema: v.string(), names: "dead letter", encoded: true } } as const;
+
+const deadLetter = {
   id: v.string(),
   kind: v.picklist(["email", "poison"]),
   generation: v.optional(count),
@@ -44,7 +46,7 @@ export const listDeadLetters = operation({
   tag,
   summary: "Dead letters, oldest first.",
   query: v.strictObject({ ...pageOf.entries, ...filter }),
-  answers: { 200: page(v.strictObject(letter)) },
+  answers: { 200: page(v.strictObject(deadLetter)) },
   problems: ["unavailable"],
 });
 
@@ -54,10 +56,10 @@ export const getDeadLetter = operation({
   path: "/api/admin/email/dlq/:id",
   access: "viewer",
   tag,
-  summary:
-    "A dead letter with the answer to each attempt, or the body of a message that nobody understood.",
-  answers: { 200: v.strictObject({ ...letter, events: emailEvents }) },
-  problems: ["not-found", "unavailable"],
+  summary: "A dead letter with the answer to each attempt, or with the body of an invalid message.",
+  params,
+  answers: { 200: v.strictObject({ ...deadLetter, events: emailEvents }) },
+  problems: ["unavailable"],
 });
 
 export const discardDeadLetter = operation({
@@ -66,9 +68,10 @@ export const discardDeadLetter = operation({
   path: "/api/admin/email/dlq/:id",
   access: "admin",
   tag,
-  summary: "Throw a dead letter away, and its mail with it: that is discarded, for good.",
+  summary: "Delete a dead letter. Its email becomes discarded permanently.",
+  params,
   answers: { 204: null },
-  problems: ["not-found", "unavailable", "outcome-unknown"],
+  problems: ["unavailable", "outcome-unknown"],
 });
 
 const wholeNumber = (fallback: number, max: number) =>
@@ -88,7 +91,7 @@ export const processDeadLetters = operation({
   path: "/api/admin/email/process-dlq",
   access: "admin",
   tag,
-  summary: "Queue dead mails again. success means requeued: whether it arrives shows on the mail.",
+  summary: "Queue dead emails again. success means requeued; the email shows its delivery.",
   body: v.pipe(
     v.strictObject({
       limit: wholeNumber(10, 1_000),

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { address } from "../email/rules/address.ts";
 import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { emailBatch, emailQuery, emailRequest, resolution } from "../email/schemas.ts";
+import { templateName } from "../email/templates/templates.ts";
 import { pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
 import { count, emailEvents, operation, page, problem } from "./operation.ts";
@@ -18,7 +19,7 @@ const attemptDetail = v.strictObject({
   providerId: v.optional(v.string()),
 });
 
-const email = {
+const email = v.strictObject({
   id: v.string(),
   status,
   to: v.string(),
@@ -34,7 +35,15 @@ const email = {
   sentAt: v.optional(time),
   lastError: v.optional(attemptDetail),
   traceId: v.optional(v.string()),
-};
+});
+
+/**
+ * An email as the HTTP API shows it. `dueAt`: when it is tried next, only while `scheduled`,
+ * `queued` or `pinned`. `traceId`: also in the log lines about it; emails of earlier releases have
+ * none.
+ */
+export type EmailView = v.InferOutput<typeof email>;
+
 const accepted = v.strictObject({ id: v.string(), status });
 
 export const sendEmail = operation({
@@ -43,7 +52,7 @@ export const sendEmail = operation({
   path: "/api/emails",
   access: "mailer",
   tag,
-  summary: "Accept a mail: 202 once it is in D1. Its delivery shows on the mail.",
+  summary: "Accept an email: 202 once it is in D1. GET /api/emails/:id shows its delivery.",
   idempotent: true,
   body: emailRequest,
   answers: { 202: accepted },
@@ -62,7 +71,7 @@ export const sendEmails = operation({
   path: "/api/emails/batch",
   access: "mailer",
   tag,
-  summary: "Up to a hundred mails, each accepted or refused by itself, answered in their order.",
+  summary: "Accept up to 100 emails, each accepted or refused on its own, answered in their order.",
   idempotent: true,
   body: emailBatch,
   answers: {
@@ -81,9 +90,9 @@ export const listEmails = operation({
   path: "/api/emails",
   access: "reader",
   tag,
-  summary: "The caller's mails, newest first; for who may look at everything, everybody's.",
+  summary: "The caller's emails, newest first; all emails for the admin or the read-only token.",
   query: emailQuery,
-  answers: { 200: page(v.strictObject(email)) },
+  answers: { 200: page(email) },
   problems: ["unavailable"],
 });
 
@@ -93,8 +102,8 @@ export const getEmail = operation({
   path: "/api/emails/:id",
   access: "reader",
   tag,
-  summary: "A mail with its timeline: each attempt with what the server said.",
-  answers: { 200: v.strictObject({ ...email, events: emailEvents }) },
+  summary: "An email with its timeline: each attempt with the server's answer.",
+  answers: { 200: v.strictObject({ ...email.entries, events: emailEvents }) },
   problems: ["not-found", "unavailable"],
 });
 
@@ -104,7 +113,7 @@ export const cancelEmail = operation({
   path: "/api/emails/:id/cancel",
   access: "caller",
   tag,
-  summary: "End a mail that has not left.",
+  summary: "Cancel an email that has not left.",
   answers: { 200: v.strictObject({ id: v.string(), status: v.literal("cancelled") }) },
   problems: ["not-found", "wrong-state", "unavailable", "outcome-unknown"],
 });
@@ -115,7 +124,7 @@ export const resolveEmail = operation({
   path: "/api/admin/email/:id/resolve",
   access: "admin",
   tag: "operations",
-  summary: "Say what became of an unknown or pinned mail.",
+  summary: "Set the outcome of an unknown or pinned email.",
   body: resolution,
   answers: { 200: v.strictObject({ id: v.string(), status, generation: count }) },
   problems: ["not-found", "unavailable", "outcome-unknown"],
@@ -127,7 +136,7 @@ export const listTemplates = operation({
   path: "/api/admin/email/templates",
   access: "viewer",
   tag: "operations",
-  summary: "The names that the template of a mail may have.",
+  summary: "The names of the templates.",
   answers: { 200: v.strictObject({ items: v.array(v.strictObject({ name: v.string() })) }) },
   problems: [],
 });
@@ -138,7 +147,8 @@ export const previewTemplate = operation({
   path: "/api/admin/email/templates/:name/preview",
   access: "viewer",
   tag: "operations",
-  summary: "A template with its example, as HTML, text or JSON.",
+  summary: "A template with example data, as HTML, text or JSON.",
+  params: { name: { schema: templateName, names: "template" } },
   query: v.strictObject({
     format: v.optional(
       v.picklist(["html", "text", "json"], 'must be "html", "text" or "json"'),
@@ -146,7 +156,7 @@ export const previewTemplate = operation({
     ),
   }),
   answers: { 200: { mediaType: "text/html" } },
-  problems: ["not-found"],
+  problems: [],
 });
 
 const suppression = v.strictObject({
@@ -163,7 +173,7 @@ export const listSuppressions = operation({
   path: "/api/admin/email/suppressions",
   access: "viewer",
   tag: "operations",
-  summary: "Who gets no mail, oldest first.",
+  summary: "Suppressed addresses, oldest first.",
   query: v.strictObject({ ...pageOf.entries, address: v.optional(address) }),
   answers: { 200: page(suppression) },
   problems: ["unavailable"],
@@ -175,7 +185,7 @@ export const suppress = operation({
   path: "/api/admin/email/suppressions",
   access: "admin",
   tag: "operations",
-  summary: "Suppress an address. What is queued for it is not sent any more.",
+  summary: "Suppress an address. Emails queued for it are no longer sent.",
   body: v.strictObject({
     address,
     scope: v.optional(
@@ -195,9 +205,9 @@ export const unsuppress = operation({
   access: "admin",
   tag: "operations",
   summary: "Lift every suppression of an address.",
-  params: { address },
+  params: { address: { schema: address, encoded: true } },
   answers: { 204: null },
-  problems: ["not-found", "invalid", "unavailable", "outcome-unknown"],
+  problems: ["not-found", "unavailable", "outcome-unknown"],
 });
 
 export const takeWebhook = operation({
@@ -208,7 +218,7 @@ export const takeWebhook = operation({
   tag: "webhooks",
   unlimited: true,
   summary:
-    "What a provider says of our mails later on, signed by it (Standard Webhooks). The provider is resend.",
+    "Delivery events from a provider, signed by it (Standard Webhooks). The provider is resend.",
   answers: {
     200: v.union([
       v.strictObject({ taken: v.picklist(["repeated", "unknown-mail", "ignored"]) }),
@@ -231,7 +241,7 @@ export const askToUnsubscribe = operation({
   path: "/unsubscribe/:token",
   access: "anyone",
   tag: "webhooks",
-  summary: "A page that asks whether to unsubscribe.",
+  summary: "A page that asks for confirmation to unsubscribe.",
   answers: { 200: { mediaType: "text/html" } },
   problems: ["not-found", "unavailable", "misconfigured"],
 });

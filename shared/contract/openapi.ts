@@ -13,24 +13,23 @@ type Json = { [name: string]: unknown };
 const accessText: Record<Access, string> = {
   anyone: "Anyone.",
   admin: "The admin.",
-  viewer: "The admin, or the token for reading.",
+  viewer: "The admin, or the read-only token.",
   user: "A user's key.",
-  reader: "A user's key, the admin, or the token for reading.",
+  reader: "A user's key, the admin, or the read-only token.",
   caller: "A user's key, or the admin.",
   self: "The admin, or the key of the user in the path.",
   mailer: "The admin, or a key with the scope emails:send.",
 };
 
 const tags = [
-  { name: "accounts", description: "Users, and what is read of them through the cache." },
+  { name: "accounts", description: "Users and their data, read through the cache." },
   { name: "teams", description: "Teams, their members, and workspaces." },
   {
     name: "emails",
-    description:
-      "Transactional mails: accepted once, sent once, or in plain sight as dead or unknown.",
+    description: "Transactional emails: accepted once, sent once, or listed as dead or unknown.",
   },
-  { name: "operations", description: "What operators see and press." },
-  { name: "webhooks", description: "What providers and recipients call." },
+  { name: "operations", description: "Operators' views and commands." },
+  { name: "webhooks", description: "Calls by providers and recipients." },
 ];
 
 export function openApiDocument(operations: readonly Operation[], version: string): Json {
@@ -45,7 +44,8 @@ export function openApiDocument(operations: readonly Operation[], version: strin
       title: "Luna",
       version,
       description:
-        "Accounts, teams, cache, transactional email and scheduled work on Cloudflare Workers. Errors are RFC 9457 problem documents.",
+        "Accounts, teams, cache, transactional email and scheduled work on Cloudflare Workers. " +
+        "Errors are RFC 9457 problem documents.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],
@@ -91,7 +91,7 @@ function operationObject(operation: Operation): Json {
 
 function parametersOf({ path, params, query, idempotent }: Operation): Json[] {
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => {
-    const schema = params?.[name];
+    const schema = params?.[name]?.schema;
     return {
       name,
       in: "path",
@@ -140,11 +140,11 @@ function problemObject(problemTags: readonly string[]): Json {
 const config: ConversionConfig = {
   target: "draft-2020-12",
   typeMode: "input",
-  // What JSON Schema cannot say, such as that of two fields only one may be there, the server says
-  // with the field's name.
+  // JSON Schema cannot express every rule, such as "only one of two fields". The server names the
+  // field in its answer.
   errorMode: "ignore",
   overrideSchema({ valibotSchema, jsonSchema: converted }) {
-    // A list whose length is checked before its entries: what it takes stands last.
+    // `shortList` checks the length first: its last schema describes the entries.
     const pipe = (valibotSchema as { pipe?: v.GenericSchema[] }).pipe ?? [];
     const schemas = pipe.filter(({ kind }) => kind === "schema");
     const last = schemas.at(-1);

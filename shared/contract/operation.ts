@@ -12,21 +12,32 @@ export type Operation = {
   access: Access;
   tag: string;
   summary: string;
-  /** What the parameters of the path must look like; text where nothing is said. */
-  params?: Record<string, v.GenericSchema>;
+  /** Parameters of the path with a schema. Other parameters are text as it stands in the URL. */
+  params?: Record<string, Parameter>;
   query?: v.GenericSchema;
   body?: v.GenericSchema;
   /** Takes an Idempotency-Key. */
   idempotent?: boolean;
   /**
-   * Is not limited in its rate: providers call it as often as there were mails, and sign what they
-   * say.
+   * No rate limit applies: a provider sends one signed request per event.
    */
   unlimited?: boolean;
   /** The answers to a request that was accepted, by status; null has no body. */
   answers: Record<number, Answer>;
-  /** How it may fail beyond what follows from its access, parameters, query and body. */
+  /** Failures beyond those that follow from its access, parameters, query and body. */
   problems: readonly Failure["tag"][];
+};
+
+/** A parameter of the path. */
+export type Parameter = {
+  schema: v.GenericSchema<string>;
+  /**
+   * What the value names. A value that the schema refuses is answered 404 with this word, and 422
+   * where there is none.
+   */
+  names?: string;
+  /** The value is percent-encoded text. Other values are compared as they stand in the URL. */
+  encoded?: true;
 };
 
 export type Answer =
@@ -39,11 +50,11 @@ export type Access =
   | "anyone"
   /** The admin. */
   | "admin"
-  /** Who may look at everything and change nothing: the admin, or the token for reading. */
+  /** The admin, or the read-only token. */
   | "viewer"
-  /** Any user, with their key; not the admin, who is none. */
+  /** Any user, with their key. The admin is not a user. */
   | "user"
-  /** Any valid token; what it shows is the caller's own, and everybody's to a viewer. */
+  /** Any valid token. It shows the caller's own objects, and all objects to a viewer. */
   | "reader"
   /** The admin or any user. */
   | "caller"
@@ -51,6 +62,36 @@ export type Access =
   | "self"
   /** The admin, or a user whose key has the scope `emails:send`. */
   | "mailer";
+
+type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParameterNames<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+type OutputOf<Schema> = Schema extends v.GenericSchema ? v.InferOutput<Schema> : undefined;
+
+/** Text for each parameter of a path. */
+export type PathParameters<Called extends Operation> = Record<
+  ParameterNames<Called["path"]>,
+  string
+>;
+
+/** The parameters of the path as a handler gets them: validated. */
+export type ParamsOf<Called extends Operation> = {
+  [Name in ParameterNames<Called["path"]>]: Called["params"] extends Record<
+    Name,
+    { schema: infer Schema extends v.GenericSchema }
+  >
+    ? v.InferOutput<Schema>
+    : string;
+};
+
+/** The query as a handler gets it; undefined for an operation that takes none. */
+export type QueryOf<Called extends Operation> = OutputOf<Called["query"]>;
+
+/** The body as a handler gets it; undefined for an operation that takes none. */
+export type BodyOf<Called extends Operation> = OutputOf<Called["body"]>;
 
 export function operation<const Defined extends Operation>(defined: Defined): Defined {
   return defined;
@@ -62,7 +103,7 @@ export const count = v.pipe(v.number(), v.integer());
 export const page = <Item extends v.GenericSchema>(item: Item) =>
   v.strictObject({ items: v.array(item), nextCursor: v.optional(v.string()) });
 
-/** RFC 9457. `errors` names each field that is to blame. */
+/** RFC 9457. `errors` names each refused field. */
 export const problem = v.strictObject({
   type: v.pipe(v.string(), v.startsWith("urn:luna:problem:")),
   title: v.string(),
@@ -71,7 +112,7 @@ export const problem = v.strictObject({
   errors: v.optional(v.array(v.strictObject({ path: v.string(), message: v.string() }))),
 });
 
-/** The timeline of a mail: each change, and each attempt with what the server said. */
+/** The timeline of an email: each change, and each attempt with the server's answer. */
 export const emailEvents = v.array(
   v.strictObject({
     type: v.string(),

@@ -9,7 +9,7 @@ import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
 import * as users from "./users.ts";
 
-/** Of which each export is an operation. */
+/** Modules of which each export is an operation, under its id. */
 export const modules = [
   users,
   teams,
@@ -21,12 +21,23 @@ export const modules = [
   system,
   telemetry,
 ];
+
+/** Every operation by its id. */
+export type Operations = typeof users &
+  typeof teams &
+  typeof emails &
+  typeof cache &
+  typeof circuitBreakers &
+  typeof deadLetters &
+  typeof scheduledTasks &
+  typeof system &
+  typeof telemetry;
+
+export type OperationId = keyof Operations;
+
 const place = ({ path, method }: Operation): string => `${path} ${method}`;
 
-/**
- * Every operation of the HTTP API, by path: what the document, the tests and the fuzz go through.
- * These modules export nothing else, and each under its id.
- */
+/** Every operation of the HTTP API, ordered by path. */
 export const operations: readonly Operation[] = modules
   .flatMap((module): Operation[] => Object.values(module))
   .toSorted((one, other) => (place(one) < place(other) ? -1 : 1));

@@ -5,25 +5,26 @@ import type { Operation } from "./operation.ts";
 type Tag = Failure["tag"];
 
 /**
- * Every way in which an operation may fail: what it says itself, and what follows from its access,
+ * Every failure of an operation: those that it declares, and those that follow from its access,
  * parameters, query and body.
  */
 export function problemsOf({ access, params, query, body, problems, unlimited }: Operation): Tag[] {
   const tags = new Set<Tag>([...problems, "internal", "uri-too-long", "headers-too-large"]);
   const add = (...more: Tag[]): void => more.forEach((tag) => tags.add(tag));
   if (unlimited !== true) add("rate-limited");
-  // A user's key is looked up, in the cache and then in D1.
+  // Authentication looks a user's key up in the cache and then in D1.
   if (access !== "anyone") add("unauthenticated", "misconfigured", "unavailable");
   if (access !== "anyone" && access !== "reader") add("forbidden");
-  if (params?.["userId"] !== undefined) add("not-found");
-  if (query !== undefined || params?.["tag"] !== undefined) add("invalid");
+  for (const { names } of Object.values(params ?? {}))
+    add(names === undefined ? "invalid" : "not-found");
+  if (query !== undefined) add("invalid");
   if (body !== undefined)
     add("invalid", "malformed-json", "unsupported-media-type", "body-too-large");
   if (tags.has("unavailable")) add("circuit-open");
   return [...tags];
 }
 
-/** The same by the status of the answer, ascending. */
+/** The same, grouped by status in ascending order. */
 export function problemsByStatus(operation: Operation): Map<number, Tag[]> {
   const byStatus = new Map<number, Tag[]>();
   for (const tag of problemsOf(operation).toSorted(

@@ -72,7 +72,8 @@ export const scheduledTaskHistory = operation({
   access: "viewer",
   tag,
   summary:
-    "What ran, newest first. total, successful and failed count the executions that are kept; one has failed if any run of it has.",
+    "Executions, newest first. total, successful and failed count the stored executions; " +
+    "an execution has failed if any of its runs has.",
   query: v.strictObject(pageOf.entries),
   answers: {
     200: v.strictObject({
@@ -115,7 +116,7 @@ export const runTask = operation({
   path: "/api/admin/scheduled-tasks/:name/run",
   access: "admin",
   tag,
-  summary: "Run a task now, whatever its schedule says.",
+  summary: "Run a task now, regardless of its schedule.",
   answers: { 200: ended },
   problems: ["not-found", "unavailable"],
 });
@@ -127,7 +128,7 @@ export const tick = operation({
   access: "admin",
   tag,
   summary:
-    "What the platform's cron trigger does each minute: for where there is none, or while it fails.",
+    "Do what the platform's cron trigger does each minute, where there is no trigger or it fails.",
   answers: {
     200: v.strictObject({
       executionId: v.string(),

@@ -23,8 +23,7 @@ export const getHealth = operation({
   path: "/health",
   access: "anyone",
   tag,
-  summary:
-    "Whether Luna is well: ok, degraded, or down (503), which it is only when D1 does not answer.",
+  summary: "Luna's health: ok, degraded, or down (503). It is down only when D1 does not answer.",
   answers: {
     200: v.strictObject({
       status: health,
@@ -88,7 +87,7 @@ export const getOperator = operation({
   path: "/api/admin/me",
   access: "viewer",
   tag,
-  summary: "Who calls, and whether they may write or only look.",
+  summary: "The caller, and whether they may write or only read.",
   answers: { 200: v.strictObject({ role: v.picklist(["admin", "viewer"]), actor: v.string() }) },
   problems: [],
 });
@@ -99,7 +98,7 @@ export const listAlerts = operation({
   path: "/api/admin/alerts",
   access: "viewer",
   tag,
-  summary: "What is wrong now, and what was said of it lately.",
+  summary: "Alerts that are firing, and the latest notices.",
   answers: {
     200: v.strictObject({
       firing: v.array(

@@ -10,7 +10,6 @@ import {
 } from "../accounts/rules/schemas.ts";
 import { operation } from "./operation.ts";
 
-const params = { teamId: v.string() };
 const tag = "teams";
 
 export const createTeam = operation({
@@ -32,7 +31,6 @@ export const getTeam = operation({
   access: "caller",
   tag,
   summary: "A team with its members, for its members and the admin.",
-  params,
   answers: { 200: v.strictObject({ team, members: v.array(teamMember) }) },
   problems: ["not-found", "unavailable"],
 });
@@ -44,8 +42,8 @@ export const addMember = operation({
   access: "caller",
   tag,
   summary:
-    "Add a member, or change one's role. For owners, the team's admins (members only) and the admin. The last owner keeps the role.",
-  params,
+    "Add a member or change a member's role. For owners, the admin, and admins of the team " +
+    "(plain members only). The last owner keeps the role.",
   body: newMember,
   answers: { 200: v.strictObject({ member: teamMember }) },
   problems: ["not-found", "forbidden", "wrong-state", "unavailable", "outcome-unknown"],
@@ -58,7 +56,7 @@ export const removeMember = operation({
   access: "caller",
   tag,
   summary: "Remove a member, or leave. The last owner cannot leave.",
-  params: { ...params, userId },
+  params: { userId: { schema: userId, names: "user" } },
   answers: { 204: null },
   problems: ["not-found", "forbidden", "wrong-state", "unavailable", "outcome-unknown"],
 });
@@ -70,7 +68,8 @@ export const createWorkspace = operation({
   access: "user",
   tag,
   summary:
-    "Create a workspace, personal or of a team. Needs the permission workspaces:create, in a team the role of owner or admin.",
+    "Create a workspace, personal or of a team. Needs the permission workspaces:create and, " +
+    "in a team, the role owner or admin.",
   body: newWorkspace,
   answers: { 201: v.strictObject({ workspace }) },
   problems: ["not-found", "forbidden", "wrong-state", "unavailable", "outcome-unknown"],

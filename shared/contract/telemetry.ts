@@ -27,7 +27,8 @@ export const scrapeMetrics = operation({
   access: "viewer",
   tag,
   summary:
-    "Everything that is counted and measured, in the text format of Prometheus. luna_scrape_ok tells which part did not answer.",
+    "All metrics in the Prometheus text format. " +
+    "luna_scrape_ok is 0 for a part that did not answer.",
   answers: { 200: { mediaType: "text/plain" } },
   problems: [],
 });
@@ -39,7 +40,8 @@ export const getTelemetry = operation({
   access: "viewer",
   tag,
   summary:
-    "What the whole fleet counted in each minute (of the last 60, or of so many) or hour, oldest first; the last one still runs. A few seconds old at most.",
+    "The counts of the whole fleet by minute (60 by default) or by hour, oldest first. The last " +
+    "period is still running. At most a few seconds old.",
   query: v.pipe(
     v.strictObject({
       minutes: v.optional(upTo(1_440, "must be from 1 to 1440")),

@@ -17,7 +17,7 @@ import {
 import { pageOf } from "../http/lists.ts";
 import { operation, page } from "./operation.ts";
 
-const params = { userId };
+const params = { userId: { schema: userId, names: "user" } };
 const found = v.strictObject({ user });
 const withKey = v.strictObject({ user, apiKey: v.string() });
 const tag = "accounts";
@@ -29,7 +29,8 @@ export const createUser = operation({
   access: "admin",
   tag,
   summary:
-    "Sign a user up: user, usage metrics, subscription with trial and welcome mail in one transaction. The key is shown once.",
+    "Sign up a user: user, usage metrics, subscription with trial and welcome email " +
+    "in one transaction. The key is shown once.",
   body: newUser,
   answers: { 201: withKey },
   problems: ["conflict", "unavailable", "outcome-unknown", "misconfigured"],
@@ -43,7 +44,7 @@ export const findUser = operation({
   path: "/api/users",
   access: "caller",
   tag,
-  summary: "A user by address; a user's key finds its own alone.",
+  summary: "A user by email address. A user's key finds only its own user.",
   query: v.strictObject({ email: accountEmail }),
   answers: { 200: found },
   problems: ["not-found", "forbidden", "unavailable"],
@@ -68,7 +69,8 @@ export const updateUser = operation({
   access: "self",
   tag,
   summary:
-    "Change a user. Tier and scopes are the admin's to change; to name a tier, also the one that there is, ends a trial.",
+    "Change a user. Only the admin may change tier and scopes. " +
+    "Naming a tier ends a trial, even if the tier stays the same.",
   params,
   body: userChanges,
   answers: { 200: found },
@@ -82,7 +84,8 @@ export const deleteUser = operation({
   access: "self",
   tag,
   summary:
-    "Delete a user: address and key are erased, the id stays taken. Refused while they are the last owner of a team that has other members.",
+    "Delete a user: address and key are erased, the id stays taken. " +
+    "Refused while the user is the last owner of a team that has other members.",
   params,
   answers: { 204: null },
   problems: ["wrong-state", "unavailable", "outcome-unknown"],
@@ -94,7 +97,7 @@ export const rotateApiKey = operation({
   path: "/api/users/:userId/api-key",
   access: "self",
   tag,
-  summary: "Replace a user's key. The old one is refused from now on; the new one is shown once.",
+  summary: "Replace a user's key. The old key is refused from now on; the new key is shown once.",
   params,
   answers: { 201: withKey },
   problems: ["unavailable", "outcome-unknown"],
@@ -106,14 +109,14 @@ export const revokeApiKey = operation({
   path: "/api/users/:userId/api-key",
   access: "self",
   tag,
-  summary: "Revoke a user's key without a new one. The admin can make one.",
+  summary: "Revoke a user's key. The admin can create a new one.",
   params,
   answers: { 204: null },
   problems: ["unavailable", "outcome-unknown"],
 });
 
-const related = <const Schema extends v.GenericSchema>(
-  id: string,
+const related = <const Id extends string, const Schema extends v.GenericSchema>(
+  id: Id,
   what: string,
   summary: string,
   schema: Schema,
@@ -133,7 +136,7 @@ const related = <const Schema extends v.GenericSchema>(
 export const getPermissions = related(
   "getPermissions",
   "permissions",
-  "What a user may do: by tier, scopes and roles. Never stale.",
+  "A user's permissions, by tier, scopes and roles. Never stale.",
   permissions,
 );
 export const getSubscription = related(
@@ -152,7 +155,7 @@ export const getTeams = related(
 export const getWorkspaces = related(
   "getWorkspaces",
   "workspaces",
-  "A user's own workspaces, and those of their teams.",
+  "A user's own workspaces and those of their teams.",
   workspaces,
 );
 
@@ -162,7 +165,7 @@ export const addUsage = operation({
   path: "/api/users/:userId/usage",
   access: "self",
   tag,
-  summary: "Add to one of a user's counters, atomically. A user has at most a hundred.",
+  summary: "Add to one of a user's counters, atomically. A user has at most 100 counters.",
   params,
   body: usageIncrement,
   answers: { 200: v.strictObject({ metric: v.string(), amount: v.number() }) },
@@ -177,7 +180,7 @@ export const usageHistory = operation({
   path: "/api/users/:userId/usage/history",
   access: "self",
   tag,
-  summary: "What a user used on each day, or in each month, that has ended (UTC), newest first.",
+  summary: "A user's usage by day or month (UTC), newest first. Only periods that have ended.",
   params,
   query: v.strictObject({
     by: v.optional(v.picklist(["day", "month"], 'must be "day" or "month"'), "day"),
@@ -195,7 +198,8 @@ export const exportUser = operation({
   access: "self",
   tag,
   summary:
-    "Everything that is kept of a user, for them to take along. Mails that they sent: the newest thousand, without their bodies. Days: the newest ten thousand rows.",
+    "Export all data of a user. It has the newest 1,000 emails that the user sent, without " +
+    "bodies, and the newest 10,000 rows of usage by day.",
   params,
   answers: {
     200: userExport,
@@ -209,7 +213,7 @@ export const getMe = operation({
   path: "/api/me",
   access: "user",
   tag,
-  summary: "The user whose key this is.",
+  summary: "The user that the key belongs to.",
   answers: { 200: found },
   problems: ["unavailable"],
 });

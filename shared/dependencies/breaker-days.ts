@@ -7,7 +7,7 @@ import { dependencies } from "./dependencies.ts";
 const TIMEOUT_MS = 2_000;
 const MAX_TRANSITIONS = 1_000;
 
-/** How each breaker stands, and how often it opened from one moment until before another. */
+/** The state of each breaker, and how often it opened from one time (included) to another. */
 export async function breakerDays(
   env: BreakerEnv,
   from: number,

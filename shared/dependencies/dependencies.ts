@@ -3,7 +3,7 @@ import { DATABASE_BREAKER } from "../database/rules/faults.ts";
 import { emailBreaker, transportNames } from "../email/rules/transports.ts";
 import { CACHE_BREAKER } from "../lib/cache/rules/index.ts";
 
-/** Luna's own dependencies that have a breaker, by the names of their objects. */
+/** Luna's own dependencies that have a circuit breaker, by the names of their objects. */
 export const dependencies = [
   DATABASE_BREAKER,
   ...transportNames.map(emailBreaker),
@@ -17,5 +17,5 @@ export function isDependency(name: string): name is Dependency {
   return (dependencies as readonly string[]).includes(name);
 }
 
-/** Label values that metrics name only by kind: their series are shown before anything was counted. */
+/** Values of metric labels. Their series are exposed before anything is counted. */
 export const knownNames = { dependency: dependencies, transport: transportNames } as const;

@@ -4,10 +4,10 @@ import { describeError, log } from "../lib/worker/log.ts";
 import { getStub } from "../lib/worker/placement.ts";
 import { dependencies, type Dependency } from "./dependencies.ts";
 
-/** Whoever looks at all breakers waits for none of them for longer than this. */
+/** The limit per breaker, so that one that hangs does not delay the others. */
 const TIMEOUT_MS = 2_000;
 
-/** Every breaker as its object has it. Null for one that does not answer: it hides no other. */
+/** Inspects every breaker. `inspection` is null if its object does not answer. */
 export async function inspectAll(
   env: BreakerEnv,
 ): Promise<{ name: Dependency; inspection: Inspection | null }[]> {

@@ -5,8 +5,6 @@ import { timestamp } from "../http/time.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
 import type { FieldError } from "../lib/worker/validate.ts";
 import { address, headerText } from "./rules/address.ts";
-import type { EmailStatus, OnUnknown } from "./rules/lifecycle.ts";
-import type { AttemptDetail } from "./rules/outcome.ts";
 import { renderNamed, templateName } from "./templates/templates.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
@@ -176,28 +174,5 @@ export const idempotencyKey = v.pipe(
  * `shared/lib/worker/trace.ts`.
  */
 export const traceparent = v.pipe(v.string(), v.maxLength(512, "must have at most 512 characters"));
-
-/** An email as the HTTP API shows it. Times are ISO 8601. */
-export type EmailView = {
-  id: string;
-  status: EmailStatus;
-  to: string;
-  subject: string;
-  generation: number;
-  attempts: number;
-  onUnknown: OnUnknown;
-  createdAt: string;
-  updatedAt: string;
-  category: EmailCategory;
-  tags?: string[];
-  /** When it is tried next; only while `scheduled`, `queued` or `pinned`. */
-  dueAt?: string;
-  sentAt?: string;
-  lastError?: AttemptDetail;
-  /**
-   * Of what brought it: the log lines about it have it too. Emails of earlier releases have none.
-   */
-  traceId?: string;
-};
 
 export type EmailEvent = { type: string; at: string; generation: number; detail?: unknown };

@@ -2,7 +2,7 @@ import type { Failure } from "../http/failure.ts";
 import { ok, type Result } from "../lib/base/result.ts";
 import { validate } from "../lib/worker/validate.ts";
 import type { Sender, Submission } from "./outbox.ts";
-import { emailRequest, messageOf } from "./schemas.ts";
+import { emailRequest, messageOf, type EmailRequest } from "./schemas.ts";
 import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts";
 import { offersUnsubscribe } from "./unsubscribe.ts";
 
@@ -20,15 +20,24 @@ export function submissionOf(
   now: number,
 ): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
   const request = validate(emailRequest, input);
-  if (!request.ok) return request;
-  const message = messageOf(request.value, now);
+  return request.ok ? submissionFrom(env, request.value, who, now) : request;
+}
+
+/** The same for a request that was validated already. */
+export function submissionFrom(
+  env: EmailVariables,
+  request: EmailRequest,
+  who: Omit<Sender, "from">,
+  now: number,
+): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
+  const message = messageOf(request, now);
   if (!message.ok) return message;
   const links = offersUnsubscribe(message.value.category) ? unsubscribeSettings(env) : ok(null);
   if (!links.ok) return links;
   const from = sender(env);
   if (!from.ok) return from;
   return ok({
-    request: request.value,
+    request,
     message: message.value,
     sender: { ...who, from: from.value },
   });

@@ -1,5 +1,5 @@
 import { problemOf } from "../http/problem.ts";
-import { counted } from "../lib/base/pluralize.ts";
+import { pluralize } from "../lib/base/pluralize.ts";
 import { acceptEmails, type Outbox } from "./outbox.ts";
 import type { EmailVariables } from "./settings.ts";
 import { submissionOf } from "./submission.ts";
@@ -62,6 +62,6 @@ export function throwIfRefused({ refused }: SystemEmailsSent): void {
   const [first] = refused;
   if (first !== undefined)
     throw new Error(
-      `${counted(refused.length, "email")} refused, the first because ${first.reason}`,
+      `${pluralize(refused.length, "email")} refused, the first because ${first.reason}`,
     );
 }

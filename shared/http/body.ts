@@ -30,13 +30,13 @@ export async function readJson<Schema extends v.GenericSchema>(
   } catch {
     return fail({ tag: "malformed-json", detail: "The body must be one JSON value in UTF-8." });
   }
-  // valibot takes a list for an object without fields.
+  // valibot accepts a list as an object without fields.
   if (Array.isArray(json))
     return fail({ tag: "invalid", errors: [{ path: "body", message: "must be an object" }] });
   return validate(schema, json);
 }
 
-/** Reads a body as text, as its sender signed it. */
+/** Reads a body as text, unchanged, so that its signature can be verified. */
 export async function readText(
   request: Request,
   limitBytes: number,
@@ -47,7 +47,7 @@ export async function readText(
     : ok(new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes));
 }
 
-/** Stops reading at the limit: a Content-Length may lie or be absent. */
+/** Stops reading at the limit: a Content-Length may be wrong or absent. */
 async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array | null> {
   if (Number(request.headers.get("Content-Length") ?? 0) > limitBytes) return null;
   const chunks: Uint8Array[] = [];

@@ -1,9 +1,8 @@
 import * as v from "valibot";
 
 /**
- * A list of at most `maxLength` entries. The length is checked before the entries are looked at: a
- * body of 1 MiB can hold half a million wrong ones, and an issue for each would not fit into an
- * isolate.
+ * A list of at most `maxLength` entries. The length is checked before the entries: a body of 1 MiB
+ * can hold half a million wrong entries, and an issue for each would not fit into an isolate.
  */
 export const shortList = <const Item extends v.GenericSchema>(item: Item, maxLength: number) =>
   v.pipe(
@@ -12,10 +11,7 @@ export const shortList = <const Item extends v.GenericSchema>(item: Item, maxLen
     v.array(item, "must be a list"),
   );
 
-/**
- * The query of a paged list. A cursor is `<ms since the epoch>~<id>` of the last item that was
- * shown.
- */
+/** The query of a paged list. A cursor is `<ms since the epoch>~<id>` of the last item shown. */
 export const pageOf = v.strictObject({
   limit: v.optional(
     v.pipe(v.string(), v.regex(/^([1-9]\d?|100)$/, "must be from 1 to 100"), v.transform(Number)),
@@ -36,9 +32,9 @@ export const pageOf = v.strictObject({
 export type Cursor = { at: number; id: string };
 
 /**
- * Cuts a page out of `limit + 1` rows: `nextCursor` is there while more follow.
+ * Takes one page of `limit + 1` rows. `nextCursor` is present while more rows follow.
  *
- * @param at the time that the list is ordered by
+ * @param at the time that orders the list
  */
 export function pageFrom<Row extends { id: string }>(
   rows: Row[],

@@ -38,7 +38,7 @@ describe.each(failures)("the answer to $tag", (failure) => {
   });
 });
 
-it("what may pass says when to come back, what needs a token says which, what needs another method says which", () => {
+it("an answer names the time to retry, the token to send or the methods to use", () => {
   expect(
     problemResponse({ tag: "unavailable", dependency: "database" }).headers.get("Retry-After"),
   ).toBe("5");

@@ -1,7 +1,7 @@
 import { listFields, type FieldError } from "../lib/worker/validate.ts";
 import type { Failure } from "./failure.ts";
 
-/** An RFC 9457 problem document. `errors` names every field that was refused. */
+/** An RFC 9457 problem document. `errors` names every refused field. */
 type Problem = {
   type: string;
   title: string;
@@ -35,133 +35,116 @@ export const statusOf = {
   internal: 500,
 } as const satisfies Record<Failure["tag"], number>;
 
-/** The one place where a failure becomes wire text. */
-export function problemOf(failure: Failure): Problem {
-  switch (failure.tag) {
-    case "invalid":
-      return {
-        ...problem(failure.tag, "The request is not valid", listFields(failure.errors)),
-        errors: failure.errors,
-      };
-    case "malformed-json":
-      return problem(failure.tag, "The body is not JSON", failure.detail);
-    case "unsupported-media-type":
-      return problem(
-        failure.tag,
-        "Unsupported content type",
-        `Content-Type must be ${failure.expected}.`,
-      );
-    case "body-too-large":
-      return problem(
-        failure.tag,
-        "The body is too large",
-        `The body may have at most ${failure.limitBytes} bytes.`,
-      );
-    case "unauthenticated":
-      return problem(
-        failure.tag,
-        "Not authenticated",
-        "Send a valid token as Authorization: Bearer <token>.",
-      );
-    case "bad-signature":
-      return problem(
-        failure.tag,
-        "The signature is not valid",
-        "The message is not signed with this endpoint's secret, or too old.",
-      );
-    case "forbidden":
-      return problem(failure.tag, "Not allowed", failure.detail);
-    case "not-found":
-      return problem(failure.tag, "Not found", `There is no such ${failure.what}.`);
-    case "method-not-allowed":
-      return problem(
-        failure.tag,
-        "Method not allowed",
-        `This path answers ${failure.allow.join(", ")}.`,
-      );
-    case "conflict":
-      return {
-        ...problem(failure.tag, "Already taken", `This ${failure.field} is already in use.`),
-        errors: [{ path: failure.field, message: "is already in use" }],
-      };
-    case "wrong-state":
-      return problem(failure.tag, "Not possible any more", failure.detail);
-    case "suppressed":
-      return {
-        ...problem(
-          failure.tag,
-          "The recipient is suppressed",
-          `The recipient gets no such mail: ${suppressedBy[failure.reason]}.`,
-        ),
-        errors: [{ path: "to", message: "is suppressed" }],
-      };
-    case "idempotency-key-reused":
-      return problem(
-        failure.tag,
-        "Idempotency-Key reused",
-        "This Idempotency-Key was used with another body.",
-      );
-    case "rate-limited":
-      return problem(
-        failure.tag,
-        "Too many requests",
-        "There were too many requests in the last minute. Retry-After says when to come back.",
-      );
-    case "uri-too-long":
-      return problem(
-        failure.tag,
-        "The URI is too long",
-        `The URI may have at most ${failure.limitBytes} bytes.`,
-      );
-    case "headers-too-large":
-      return problem(
-        failure.tag,
-        "The header fields are too large",
-        `All header fields together may have at most ${failure.limitBytes} bytes.`,
-      );
-    case "unavailable":
-      return problem(
-        failure.tag,
-        "Temporarily unavailable",
-        `The ${failure.dependency} did not answer. Nothing was written.`,
-      );
-    case "circuit-open":
-      return problem(
-        failure.tag,
-        "Temporarily unavailable",
-        `The circuit breaker of ${failure.dependency} is open: it is not asked until it may have recovered. Nothing was written.`,
-      );
-    case "outcome-unknown":
-      return problem(
-        failure.tag,
-        "Outcome unknown",
-        "The write was not confirmed: it may or may not have happened. Look before you repeat it; with an Idempotency-Key, repeating is safe.",
-      );
-    case "misconfigured":
-      return problem(
-        failure.tag,
-        "Misconfigured",
-        `The variable ${failure.variable} ${failure.message}.`,
-      );
-    case "internal":
-      return problem(
-        failure.tag,
-        "Internal error",
-        "The request failed unexpectedly. The log holds the cause under its request id.",
-      );
-  }
-}
+type Wording = { title: string; detail: string; errors?: FieldError[] };
 
 const suppressedBy = {
-  bounce: "an earlier one could not be delivered for good",
-  complaint: "they reported an earlier one as spam",
-  unsubscribe: "they unsubscribed",
-  manual: "an operator said so",
+  bounce: "an earlier email permanently failed",
+  complaint: "the recipient reported an earlier email as spam",
+  unsubscribe: "the recipient unsubscribed",
+  manual: "an operator suppressed the address",
 };
+
+/** What a caller reads about each failure. */
+const wordings: {
+  [Tag in Failure["tag"]]: (failure: Extract<Failure, { tag: Tag }>) => Wording;
+} = {
+  invalid: ({ errors }) => ({
+    title: "The request is not valid",
+    detail: listFields(errors),
+    errors,
+  }),
+  "malformed-json": ({ detail }) => ({ title: "The body is not JSON", detail }),
+  "unsupported-media-type": ({ expected }) => ({
+    title: "Unsupported content type",
+    detail: `Content-Type must be ${expected}.`,
+  }),
+  "body-too-large": ({ limitBytes }) => ({
+    title: "The body is too large",
+    detail: `The body may have at most ${limitBytes} bytes.`,
+  }),
+  unauthenticated: () => ({
+    title: "Not authenticated",
+    detail: "Send a valid token as Authorization: Bearer <token>.",
+  }),
+  "bad-signature": () => ({
+    title: "The signature is not valid",
+    detail: "The message is not signed with this endpoint's secret, or the signature is too old.",
+  }),
+  forbidden: ({ detail }) => ({ title: "Not allowed", detail }),
+  "not-found": ({ what }) => ({ title: "Not found", detail: `There is no such ${what}.` }),
+  "method-not-allowed": ({ allow }) => ({
+    title: "Method not allowed",
+    detail: `This path supports ${allow.join(", ")}.`,
+  }),
+  conflict: ({ field }) => ({
+    title: "Already taken",
+    detail: `This ${field} is already in use.`,
+    errors: [{ path: field, message: "is already in use" }],
+  }),
+  "wrong-state": ({ detail }) => ({ title: "Not possible in this state", detail }),
+  suppressed: ({ reason }) => ({
+    title: "The recipient is suppressed",
+    detail: `The recipient gets no such email: ${suppressedBy[reason]}.`,
+    errors: [{ path: "to", message: "is suppressed" }],
+  }),
+  "idempotency-key-reused": () => ({
+    title: "Idempotency-Key reused",
+    detail: "This Idempotency-Key was used with another body.",
+  }),
+  "rate-limited": () => ({
+    title: "Too many requests",
+    detail: "There were too many requests in the last minute. Retry after the time in Retry-After.",
+  }),
+  "uri-too-long": ({ limitBytes }) => ({
+    title: "The URI is too long",
+    detail: `The URI may have at most ${limitBytes} bytes.`,
+  }),
+  "headers-too-large": ({ limitBytes }) => ({
+    title: "The header fields are too large",
+    detail: `All header fields together may have at most ${limitBytes} bytes.`,
+  }),
+  unavailable: ({ dependency }) => ({
+    title: "Temporarily unavailable",
+    detail: `The ${dependency} did not answer. Nothing was written.`,
+  }),
+  "circuit-open": ({ dependency }) => ({
+    title: "Temporarily unavailable",
+    detail: `The circuit breaker of ${dependency} is open. Nothing was called or written.`,
+  }),
+  "outcome-unknown": () => ({
+    title: "Outcome unknown",
+    detail:
+      "The write was not confirmed: it may or may not have happened. " +
+      "Check before you repeat it; with an Idempotency-Key, repeating is safe.",
+  }),
+  misconfigured: ({ variable, message }) => ({
+    title: "Misconfigured",
+    detail: `The variable ${variable} ${message}.`,
+  }),
+  internal: () => ({
+    title: "Internal error",
+    detail: "The request failed unexpectedly. The log has the cause under its request id.",
+  }),
+};
+
+/** The one place where a failure becomes wire text. */
+export function problemOf(failure: Failure): Problem {
+  const { tag } = failure;
+  // The tag chooses the wording that takes this failure.
+  const wording = wordings[tag] as (failure: Failure) => Wording;
+  const { title, detail, errors } = wording(failure);
+  return {
+    type: `urn:luna:problem:${tag}`,
+    title,
+    status: statusOf[tag],
+    detail,
+    ...(errors !== undefined && { errors }),
+  };
+}
 
 const RETRY_AFTER_SECONDS = 5;
 
-/** Rounded up: who comes back a fraction early is rejected again. */
+/** Rounded up: a caller that comes back a fraction early is rejected again. */
 function retryAfterSeconds(failure: Failure): number {
   return failure.tag === "circuit-open" || failure.tag === "rate-limited"
     ? Math.max(Math.ceil(failure.retryAfterMs / 1_000), 1)
@@ -169,8 +152,8 @@ function retryAfterSeconds(failure: Failure): number {
 }
 
 /**
- * The answer to a failed request: `application/problem+json` with the headers that its status asks
- * for.
+ * The answer to a failed request: `application/problem+json` with the headers that its status
+ * requires.
  */
 export function problemResponse(failure: Failure): Response {
   const body = problemOf(failure);
@@ -183,8 +166,4 @@ export function problemResponse(failure: Failure): Response {
   if (failure.tag === "unauthenticated") headers.set("WWW-Authenticate", 'Bearer realm="luna"');
   if (failure.tag === "method-not-allowed") headers.set("Allow", failure.allow.join(", "));
   return new Response(JSON.stringify(body), { status: body.status, headers });
-}
-
-function problem(tag: Failure["tag"], title: string, detail: string): Problem {
-  return { type: `urn:luna:problem:${tag}`, title, status: statusOf[tag], detail };
 }

@@ -15,7 +15,7 @@ export const timestamp = v.pipe(
 function isTime(text: string): boolean {
   if (!v.is(v.pipe(v.string(), v.isoTimestamp()), text) || Number.isNaN(Date.parse(text)))
     return false;
-  // `Date.parse` takes 31 November for 1 December.
+  // `Date.parse` reads 31 November as 1 December.
   const date = text.slice(0, 10);
   return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
 }

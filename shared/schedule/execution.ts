@@ -74,7 +74,7 @@ async function retryOnce<Reply>(clock: Clock, call: () => Promise<Reply>): Promi
 }
 
 /**
- * Runs what is due. Each slot of a task is run once, whatever the number of triggers. A task that
+ * Runs what is due. Each slot of a task is run once, also by many triggers. A task that
  * fails does not stop the others.
  *
  * @throws Error if D1 does not answer: nothing has run, or runs are failed as abandoned later
@@ -165,7 +165,7 @@ function slotClaim<Context>(
   };
 }
 
-/** Runs one task now, whatever its schedule. */
+/** Runs one task now, independent of its schedule. */
 export async function runNow<Context>(
   scheduler: Scheduler<Context>,
   task: Task<Context>,

@@ -8,7 +8,7 @@ const increments = (count: (counters: Counters) => void): Record<string, number>
   return counters.totals();
 };
 
-it("a counter is a point with its labels, and by how much it grew", () => {
+it("a counter is a point with its labels and its increment", () => {
   const points = new AnalyticsPoints();
   points.add(
     increments((all) =>
@@ -30,7 +30,7 @@ it("a counter is a point with its labels, and by how much it grew", () => {
   ]);
 });
 
-it("a histogram is one point: how many there were, and their sum in the metric's unit", () => {
+it("a histogram is one point, with its count and its sum in the metric's unit", () => {
   const points = new AnalyticsPoints();
   points.add(
     increments((all) => {
@@ -47,7 +47,7 @@ it("a histogram is one point: how many there were, and their sum in the metric's
   ]);
 });
 
-it("at most 25 points are written at once; the rest, and what it grows by meanwhile, comes with the next, each once", () => {
+it("at most 25 points are written at once, the others next, each increment once", () => {
   const points = new AnalyticsPoints();
   const all = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`of.${n}`, 1]));
   points.add(all);
@@ -64,7 +64,7 @@ it("at most 25 points are written at once; the rest, and what it grows by meanwh
   expect(written.reduce((sum, { doubles: [count = 0] }) => sum + count, 0)).toBe(120);
 });
 
-it("what is owed is bounded", () => {
+it("the number of pending points is bounded", () => {
   const points = new AnalyticsPoints();
   points.add(Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`of.${n}`, 1])));
   let written = 0;

@@ -2,25 +2,25 @@ import type { Counts } from "./rules/history.ts";
 import { metricOf } from "./rules/metrics.ts";
 import { parseSeries } from "./rules/series.ts";
 
-/** What an isolate counted, as data points of Workers Analytics Engine. Pure. */
+/** The counts of an isolate as data points of Workers Analytics Engine. Pure. */
 
 /**
- * What one call of a Worker may write
- * (https://developers.cloudflare.com/analytics/analytics-engine/limits/). A report belongs to one.
+ * The limit per invocation of a Worker
+ * (https://developers.cloudflare.com/analytics/analytics-engine/limits/).
  */
 const MAX_POINTS = 25;
-/** What is owed beyond is let go: it is counted in the fleet's own counters all the same. */
-const MAX_OWED = 1_000;
+/** Pending points beyond this are dropped. The fleet's own counters still have their counts. */
+const MAX_PENDING = 1_000;
 
 /**
- * `indexes`: the metric. `blobs`: the metric, then its labels as `name=value`. `doubles`: by how
- * much it grew, and, for a histogram, by how much its sum grew, in its own unit.
+ * `indexes`: the metric. `blobs`: the metric, then its labels as `name=value`. `doubles`: the
+ * increment of its count and, for a histogram, of its sum, in the metric's unit.
  */
 type Point = { indexes: [string]; blobs: string[]; doubles: number[] };
 
-/** Increments that are yet to be written, a point for each series; a histogram is one. */
+/** Increments to write: one point per series. A histogram is one series. */
 export class AnalyticsPoints {
-  readonly #owed = new Map<string, Point>();
+  readonly #pending = new Map<string, Point>();
 
   add(increments: Counts): void {
     for (const [series, increment] of Object.entries(increments)) {
@@ -29,18 +29,18 @@ export class AnalyticsPoints {
       const { le: _, ...own } = labels;
       const blobs = [metric, ...Object.entries(own).map(([label, value]) => `${label}=${value}`)];
       const key = blobs.join();
-      const point = this.#owed.get(key) ?? { indexes: [metric], blobs, doubles: [0, 0] };
+      const point = this.#pending.get(key) ?? { indexes: [metric], blobs, doubles: [0, 0] };
       const [count = 0, sum = 0] = point.doubles;
       point.doubles =
         part === "sum" ? [count, sum + increment / unitOf(metric)] : [count + increment, sum];
-      if (this.#owed.size < MAX_OWED) this.#owed.set(key, point);
+      if (this.#pending.size < MAX_PENDING) this.#pending.set(key, point);
     }
   }
 
-  /** What may be written now; the rest comes with the next. */
+  /** Removes and returns the points to write now. The others follow at the next call. */
   take(): Point[] {
-    const taken = [...this.#owed].slice(0, MAX_POINTS);
-    for (const [key] of taken) this.#owed.delete(key);
+    const taken = [...this.#pending].slice(0, MAX_POINTS);
+    for (const [key] of taken) this.#pending.delete(key);
     return taken.map(([, point]) => point);
   }
 }

@@ -31,8 +31,8 @@ beforeEach(() => {
     clock,
     background: (work) => void work.catch((error: unknown) => errors.push(error)),
     newId: () => `isolate-${(names += 1)}`,
-    notify: (error) => errors.push(error),
-    arrived: (grown) => increments.push(grown),
+    onError: (error) => errors.push(error),
+    onReported: (grown) => increments.push(grown),
   });
 });
 
@@ -42,7 +42,7 @@ const hit = (times = 1): void => {
     client.touch();
   }
 };
-/** What the object has in all: the most that each isolate said. */
+/** The object's totals: the highest report of each isolate. */
 const sum = (): number => {
   const most = new Map<string, number>();
   for (const { isolate, totals } of reports)
@@ -50,8 +50,8 @@ const sum = (): number => {
   return [...most.values()].reduce((total, each) => total + each, 0);
 };
 
-describe("what an isolate counts", () => {
-  it("is reported together, two seconds after the first of it, as totals", async () => {
+describe("a count of an isolate", () => {
+  it("is reported after two seconds, together with later ones, as totals", async () => {
     hit(1_000);
     await clock.advance(1_999);
     expect(reports).toEqual([]);
@@ -64,7 +64,7 @@ describe("what an isolate counts", () => {
     ]);
   });
 
-  it("is told once: what is known to have arrived is left out of the next report", async () => {
+  it("is left out of the next report once it was acknowledged", async () => {
     hit(2);
     counted["misses"] = 1;
     await clock.advance(2_000);
@@ -74,7 +74,7 @@ describe("what an isolate counts", () => {
     expect(increments).toEqual([{ hits: 2, misses: 1 }, { hits: 1 }]);
   });
 
-  it("is reported again when the report failed, and counts once", async () => {
+  it("is reported again if the report failed, and counts once", async () => {
     how = "loses";
     hit(3);
     await clock.advance(2_000);
@@ -86,7 +86,7 @@ describe("what an isolate counts", () => {
     expect(increments).toEqual([{ hits: 4 }]);
   });
 
-  it("never falls: a report that arrives after a later one tells nothing new", async () => {
+  it("never decreases when a report arrives after a later one", async () => {
     const answers: (() => void)[] = [];
     const slow = new TelemetryClient({
       send: async (report) => {
@@ -97,8 +97,8 @@ describe("what an isolate counts", () => {
       clock,
       background: (work) => void work.catch((error: unknown) => errors.push(error)),
       newId: () => "isolate-1",
-      notify: (error) => errors.push(error),
-      arrived: (grown) => increments.push(grown),
+      onError: (error) => errors.push(error),
+      onReported: (grown) => increments.push(grown),
     });
     for (const hits of [10, 15]) {
       counted["hits"] = hits;
@@ -112,7 +112,7 @@ describe("what an isolate counts", () => {
     expect(increments).toEqual([{ hits: 15 }, {}]);
   });
 
-  it("is reported although a report never comes back", async () => {
+  it("is reported although an earlier report never got a reply", async () => {
     how = "hangs";
     hit();
     await clock.advance(8_000);
@@ -122,7 +122,7 @@ describe("what an isolate counts", () => {
     expect(sum()).toBe(2);
   });
 
-  it("counts under a new name after an hour of silence, from zero: the old one may have been added up", async () => {
+  it("is reported under a new name, from zero, after an hour without reports", async () => {
     hit(7);
     await clock.advance(2_000);
     await clock.advance(2 * HOUR_MS);
@@ -132,7 +132,7 @@ describe("what an isolate counts", () => {
     expect(sum()).toBe(9);
   });
 
-  it("is never counted twice: not when a report arrived, its answer was lost and the isolate fell silent", async () => {
+  it("counts once although a reply was lost and the isolate was then idle", async () => {
     hit(1_000);
     how = "loses";
     await clock.advance(2_000);
@@ -143,7 +143,7 @@ describe("what an isolate counts", () => {
     expect(sum()).toBe(1_011);
   });
 
-  it("is scheduled anew when the request that was to report has died", async () => {
+  it("is reported by a later request if the first one ended early", async () => {
     const { after } = clock;
     clock.after = () => () => undefined;
     hit();

@@ -15,7 +15,7 @@ describe("an isolate's counters", () => {
     });
   });
 
-  it("observe into the bucket whose bound is the first that is not below, and sum up", () => {
+  it("observe into the bucket of the first bound that is not lower, and add to the sum", () => {
     const counters = new Counters();
     for (const ms of [5, 5.4, 6, 9_999, 10_001])
       counters.observe("luna_http_request_duration_seconds", { operation: "getUser" }, ms);
@@ -34,7 +34,7 @@ describe("an isolate's counters", () => {
     });
   });
 
-  it("have room for so many series; what is beyond is counted, not thrown", () => {
+  it("have a limit of series; counts beyond it are counted as dropped", () => {
     const counters = new Counters(3);
     for (let n = 0; n < 5; n += 1)
       counters.count("luna_task_missed_slots_total", { task: `task-${n}` });
@@ -49,7 +49,7 @@ describe("an isolate's counters", () => {
 });
 
 describe("the name of a series", () => {
-  it("is read back as it was written, whatever a label had", () => {
+  it("is parsed as it was written, with any characters in its labels", () => {
     const odd = seriesOf("luna_x_total", { task: `a,b={}"\n${"x".repeat(100)}`, le: "+Inf" });
     expect(odd).toMatch(SERIES);
     expect(parseSeries(odd)).toEqual({
@@ -59,7 +59,7 @@ describe("the name of a series", () => {
     expect(parseSeries("cache.hitsL1")).toEqual({ name: "cache.hitsL1", labels: {} });
   });
 
-  it("fits into a report for every metric with labels as long as they may be", () => {
+  it("is valid in a report for every metric, with labels of the greatest length", () => {
     for (const [name, { labels }] of Object.entries(metrics)) {
       const longest = Object.fromEntries(
         Object.keys(labels).map((label) => [label, "x".repeat(64)]),

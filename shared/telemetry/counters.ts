@@ -7,12 +7,10 @@ import {
 } from "./rules/metrics.ts";
 import { seriesOf } from "./rules/series.ts";
 
-/**
- * More series than all operations, tasks and transports have. What is beyond is counted as dropped.
- */
+/** More than the series of all operations, tasks and transports. Further ones are dropped. */
 const MAX_SERIES = 2_000;
 
-/** What one isolate has counted since it began. Numbers only grow. */
+/** The counts of one isolate since it started. They only grow. */
 export class Counters {
   readonly #counted = new Map<string, number>();
   readonly #maxSeries: number;
@@ -26,8 +24,8 @@ export class Counters {
   }
 
   /**
-   * Observes a value, in what is observed: see `per` of the metric. Rounded, since reports hold
-   * whole numbers.
+   * Observes a value in the observed unit (see `per` of the metric). It is rounded, since reports
+   * contain whole numbers.
    */
   observe<Name extends HistogramName>(name: Name, labels: Labels<Name>, value: number): void {
     const { bounds, per }: Metric & { kind: "histogram" } = metrics[name];
@@ -53,10 +51,10 @@ export class Counters {
 
 const DROPPED = "luna_telemetry_dropped_total" satisfies CounterName;
 
-/** Those of this isolate. Plain numbers: they hold no I/O of any request. */
+/** The counters of this isolate. They are plain numbers, not tied to a request. */
 export const counters = new Counters();
 
-/** Counts a call that the breaker of a dependency rejected. */
+/** Counts a call that the circuit breaker of a dependency rejected. */
 export function countRejection(dependency: string): void {
   counters.count("luna_circuit_breaker_rejections_total", { dependency });
 }

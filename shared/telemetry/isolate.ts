@@ -10,34 +10,28 @@ import type { Telemetry } from "./object.ts";
 import type { WorkerName } from "./rules/metrics.ts";
 import { TELEMETRY_NAME } from "./rules/rpc.ts";
 
-/** `ANALYTICS`: where what is counted goes besides, for whoever wants to ask by SQL. */
+/** `ANALYTICS`: optional. All counts are also written there, for queries in SQL. */
 export type TelemetryEnv = PlacementEnv & {
   TELEMETRY: DurableObjectNamespace<Telemetry>;
   ANALYTICS?: AnalyticsEngineDataset;
 };
 
-/**
- * Plain state of this isolate. Keyed by the binding, so that a test's stand-in is told what it
- * would be told alone.
- */
+/** State of this isolate. Keyed by binding, so that each test's stand-in has its own reporter. */
 const reporters = new WeakMap<TelemetryEnv["TELEMETRY"], Reporter>();
 type Reporter = { client: TelemetryClient; sources: (() => Record<string, number>)[] };
 let worker: WorkerName | undefined;
 
-/** What this Worker's reports say of who sends them. */
+/** Sets the Worker's name in the reports of this isolate. */
 export function setWorkerName(name: WorkerName): void {
   worker = name;
 }
 
-/** What counts by itself is reported with the rest. Numbers may only grow. */
+/** Adds the totals of a part with its own counts to the reports. They may only grow. */
 export function addSource(env: TelemetryEnv, totals: () => Record<string, number>): void {
   reporterOf(env).sources.push(totals);
 }
 
-/**
- * To be called when something was counted: it is reported a moment later, off the path of the
- * request. Never throws.
- */
+/** To be called after counting. The report follows in the background. Never throws. */
 export function reportSoon(env: TelemetryEnv): void {
   try {
     reporterOf(env).client.touch();
@@ -64,8 +58,8 @@ function reporterOf(env: TelemetryEnv): Reporter {
     clock: systemClock,
     background: waitUntil,
     newId: () => crypto.randomUUID(),
-    notify: (error) => log("warn", "telemetry.report_failed", describeError(error)),
-    arrived: (increments) => {
+    onError: (error) => log("warn", "telemetry.report_failed", describeError(error)),
+    onReported: (increments) => {
       if (dataset === undefined) return;
       points.add(increments);
       for (const point of points.take()) dataset.writeDataPoint(point);

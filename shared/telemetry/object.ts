@@ -24,30 +24,24 @@ import {
   saveReportedAt,
 } from "./stored-series.ts";
 
-/**
- * An isolate that has not reported for this long has ended. It would begin anew: see `client.ts`.
- */
+/** An isolate without a report for this long has ended, or takes a new name: see `client.ts`. */
 const ENDED_AFTER_MS = 2 * 3_600_000;
 const TIDY_EACH_MS = 600_000;
-/** When a Worker last reported is written at most this often: nobody asks for it to the second. */
+/** The time of a Worker's last report is stored at most this often. */
 const REPORTED_EACH_MS = 10_000;
 
 /**
- * Counters of the whole fleet, and how they grew over time.
+ * The counters of the whole fleet, and their history.
  *
- * Consistency: what a report said is on disk before it is answered, and no isolate is counted
- * twice. What an isolate counted in its last moments, or while this object could not be reached,
- * may never arrive. What a report brings is counted in the step in which it comes, a few seconds
- * after it took place.
+ * Consistency: a report is stored before it is acknowledged, and no isolate is counted twice. The
+ * last counts of an isolate, or those while this object was unreachable, may be lost. The counts of
+ * a report belong to the step in which it arrives, a few seconds after the events.
  */
 export class Telemetry extends DurableObject<object> implements TelemetryRpc {
   readonly #sql: SqlStorage;
   #tidiedAt = Number.NEGATIVE_INFINITY;
   readonly #reportedAt = new Map<WorkerName, number>();
-  /**
-   * The sums, kept up to date once somebody has asked: to add up hundreds of isolates takes a
-   * while.
-   */
+  /** The sums, updated after the first read: summing up hundreds of isolates is slow. */
   #totals: Counts | null = null;
   /** Replaced by tests. */
   clock: () => number = Date.now;
@@ -58,8 +52,8 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
     createTables(this.#sql);
   }
 
-  async report(given: Report): ReturnType<TelemetryRpc["report"]> {
-    const checked = validate(report, given);
+  async report(received: Report): ReturnType<TelemetryRpc["report"]> {
+    const checked = validate(report, received);
     if (!checked.ok) return checked;
     const { isolate, totals, worker } = checked.value;
     const now = this.clock();

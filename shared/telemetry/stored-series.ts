@@ -2,21 +2,32 @@ import { add, type Counts, type Point } from "./rules/history.ts";
 import type { WorkerName } from "./rules/metrics.ts";
 
 /**
- * SQL of the fleet's counters, in their object's storage. A row per isolate and a row per step, so
- * that a report costs few writes.
+ * SQL of the fleet's counters, in their object's storage. One row per isolate and one per step, so
+ * that a report needs few writes.
  */
 
+const tables = `
+  CREATE TABLE IF NOT EXISTS isolates (
+    id TEXT PRIMARY KEY, seen_at INTEGER NOT NULL, totals TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS ended (
+    name TEXT PRIMARY KEY, total INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS workers (
+    name TEXT PRIMARY KEY, reported_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS points (
+    step_ms INTEGER NOT NULL, at INTEGER NOT NULL, counts TEXT NOT NULL, PRIMARY KEY (step_ms, at)
+  ) STRICT, WITHOUT ROWID;`;
+
 export function createTables(sql: SqlStorage): void {
-  sql.exec(`CREATE TABLE IF NOT EXISTS isolates (id TEXT PRIMARY KEY, seen_at INTEGER NOT NULL, totals TEXT NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS ended (name TEXT PRIMARY KEY, total INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS workers (name TEXT PRIMARY KEY, reported_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS points (step_ms INTEGER NOT NULL, at INTEGER NOT NULL, counts TEXT NOT NULL, PRIMARY KEY (step_ms, at)) STRICT, WITHOUT ROWID;`);
+  sql.exec(tables);
 }
 
 /**
- * Counters never go back: what an isolate said before is kept where that was more.
+ * Stores the totals of an isolate. Counters never decrease: a lower total is ignored.
  *
- * @returns by how much each has grown
+ * @returns the increment of each series that has grown
  */
 export function saveReport(
   sql: SqlStorage,
@@ -36,7 +47,8 @@ export function saveReport(
     known[name] = total;
   }
   sql.exec(
-    "INSERT INTO isolates (id, seen_at, totals) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET seen_at = ?2, totals = ?3",
+    `INSERT INTO isolates (id, seen_at, totals) VALUES (?1, ?2, ?3)
+     ON CONFLICT (id) DO UPDATE SET seen_at = ?2, totals = ?3`,
     isolate,
     now,
     JSON.stringify(known),
@@ -44,16 +56,14 @@ export function saveReport(
   return grown;
 }
 
-const sums =
-  "SELECT each.key AS name, SUM(each.value) AS total FROM isolates, json_each(isolates.totals) AS each";
+const sums = `SELECT each.key AS name, SUM(each.value) AS total
+  FROM isolates, json_each(isolates.totals) AS each`;
 
-/**
- * Adds what was counted by isolates that have ended to the sum of those, in one transaction of the
- * caller's.
- */
+/** Adds the totals of ended isolates to their sum. To be called in a transaction. */
 export function foldEnded(sql: SqlStorage, before: number): void {
   sql.exec(
-    `INSERT INTO ended (name, total) SELECT * FROM (${sums} WHERE seen_at < ? GROUP BY each.key) WHERE TRUE
+    `INSERT INTO ended (name, total)
+     SELECT * FROM (${sums} WHERE seen_at < ? GROUP BY each.key) WHERE TRUE
      ON CONFLICT (name) DO UPDATE SET total = total + excluded.total`,
     before,
   );
@@ -63,7 +73,9 @@ export function foldEnded(sql: SqlStorage, before: number): void {
 export function readTotals(sql: SqlStorage): Record<string, number> {
   const rows = sql
     .exec<{ name: string; total: number }>(
-      `SELECT name, SUM(total) AS total FROM (SELECT name, total FROM ended UNION ALL SELECT * FROM (${sums} GROUP BY each.key)) GROUP BY name`,
+      `SELECT name, SUM(total) AS total
+       FROM (SELECT name, total FROM ended UNION ALL SELECT * FROM (${sums} GROUP BY each.key))
+       GROUP BY name`,
     )
     .toArray();
   return Object.fromEntries(rows.map(({ name, total }) => [name, total]));
@@ -75,7 +87,8 @@ export function countIsolates(sql: SqlStorage): number {
 
 export function saveReportedAt(sql: SqlStorage, worker: WorkerName, now: number): void {
   sql.exec(
-    "INSERT INTO workers (name, reported_at) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET reported_at = ?2",
+    `INSERT INTO workers (name, reported_at) VALUES (?1, ?2)
+     ON CONFLICT (name) DO UPDATE SET reported_at = ?2`,
     worker,
     now,
   );
@@ -94,7 +107,8 @@ export function addToPoint(sql: SqlStorage, stepMs: number, at: number, counts: 
     .toArray();
   const all = row === undefined ? counts : add(JSON.parse(row.counts) as Counts, counts);
   sql.exec(
-    "INSERT INTO points (step_ms, at, counts) VALUES (?1, ?2, ?3) ON CONFLICT (step_ms, at) DO UPDATE SET counts = ?3",
+    `INSERT INTO points (step_ms, at, counts) VALUES (?1, ?2, ?3)
+     ON CONFLICT (step_ms, at) DO UPDATE SET counts = ?3`,
     stepMs,
     at,
     JSON.stringify(all),

@@ -78,7 +78,9 @@ async function prepare(failing: Faults, column: Column): Promise<Case> {
       : `/api/users/${userId}`;
   await env.DB.batch([
     env.DB.prepare(
-      "INSERT INTO users (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at) VALUES (?1, ?1 || '@x.y', 'free', ?1, 'luna_', 0, 0)",
+      `INSERT INTO users
+         (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at)
+       VALUES (?1, ?1 || '@x.y', 'free', ?1, 'luna_', 0, 0)`,
     ).bind(userId),
   ]);
   // Whatever is read first waits for the breaker's first answer; the isolate under test has had it.

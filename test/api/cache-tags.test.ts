@@ -65,7 +65,7 @@ async function untilReclaimed(): Promise<number> {
 }
 
 describe("the tag index", () => {
-  it("tells a purge to whoever syncs from before it, with the tags and nothing else, and outlives its eviction", async () => {
+  it("sends a purge with its tags to a client that is behind, also after eviction", async () => {
     const cold = await sync({ since: null });
     expect(cold).toMatchObject({
       meta: { seq: 0, floor: 0, softFloor: 0 },
@@ -113,7 +113,7 @@ describe("the tag index", () => {
     expect(await purge("everything")).toMatchObject({ meta: { floor: 4, softFloor: 3 } });
   });
 
-  it("answers who is further behind than it tells, or ahead of it, as if they knew nothing", async () => {
+  it("answers a client that is too far behind, or ahead of it, as a new client", async () => {
     for (let n = 0; n < 6; n += 1)
       await purge(Array.from({ length: 1_000 }, (_, tag) => `${n}:${tag}`));
     expect(await sync({ since: await seen(0) })).toMatchObject({
@@ -167,11 +167,12 @@ describe("a purge", () => {
       return { written, read };
     });
 
-  it("of a tag with 100,000 members writes what one of a tag with one member does, and reads no more than its count of pending needs", async () => {
+  it("writes as much for 100,000 members as for one, and reads a bounded count", async () => {
     await sync({ since: null, stored: [entry("one", ["small"])] });
     await runInDurableObject(index, (_, { storage }) => {
       storage.sql.exec(
-        `INSERT INTO entries (key, seq, expires_at, tags) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+        `INSERT INTO entries (key, seq, expires_at, tags)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
          SELECT 'k:' || i, 0, ?, '["large"]' FROM n`,
         far,
       );
@@ -238,7 +239,8 @@ describe("what is stored", () => {
     await sync({ since: null });
     const read = await runInDurableObject(index, (_, { storage }) => {
       storage.sql.exec(
-        `INSERT INTO entries (key, seq, expires_at, tags) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        `INSERT INTO entries (key, seq, expires_at, tags)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
          SELECT 'k:' || i, 0, ?, '["large"]' FROM n`,
         far,
       );
@@ -325,7 +327,7 @@ describe("space in KV", () => {
     expect(await env.CACHE.get("user:10")).toBeNull();
   });
 
-  it("is reclaimed a part at a time, though the object is evicted between the parts and KV fails on the way", async () => {
+  it("is reclaimed in parts, also if the object is evicted and KV fails in between", async () => {
     const stored = Array.from({ length: 500 }, (_, n) => n);
     for (let batch = 0; batch < 3; batch += 1)
       await sync({ since: null, stored: stored.map((n) => entry(`${batch}:${n}`, ["large"])) });
@@ -350,7 +352,7 @@ describe("space in KV", () => {
     expect(await env.CACHE.get("2:499")).toBeNull();
   });
 
-  it("is reclaimed of everything else though KV refuses one key, and of what was stored again not at all", async () => {
+  it("is reclaimed although KV refuses one key, and an entry stored again is kept", async () => {
     vi.spyOn(console, "warn").mockReturnValue();
     await sync({
       since: null,
@@ -379,7 +381,7 @@ describe("space in KV", () => {
     expect(await keysUnder("many")).toHaveLength(100);
   });
 
-  it("is forgotten when KV itself has dropped it, so that the index cleans up after itself and then sleeps", async () => {
+  it("is forgotten once KV has dropped it: the index cleans up and then sleeps", async () => {
     await sync({
       since: null,
       stored: [entry("old", ["t"]), { ...entry("new", ["t"]), expiresAt: far + 1_000 }],
@@ -404,7 +406,7 @@ describe("space in KV", () => {
 });
 
 describe("a tag that was purged long ago", () => {
-  it("is forgotten, oldest first, and what could not be told from it any more counts as purged", async () => {
+  it("is forgotten, oldest first, and entries that it could affect count as purged", async () => {
     await purge(["a"]);
     await purge(["b"]);
     await runInDurableObject(index, (object) => {

@@ -73,7 +73,7 @@ describe("every read of an account", () => {
     );
   });
 
-  it("tells what there is of the user: permissions, subscription, usage, teams and workspaces", async () => {
+  it("serves a user's permissions, subscription, usage, teams and workspaces", async () => {
     const { userId } = await signUp();
     await call("PATCH", `/api/users/${userId}`, { tier: "pro", scopes: ["emails:send"] });
     const at = 1_700_000_000_000;
@@ -162,7 +162,7 @@ describe("every read of an account", () => {
       expect(JSON.stringify((await call("GET", path)).body)).not.toContain(ada.userId);
   });
 
-  it("of a user that there is not is a 404 that is cached for a moment, until there is one", async () => {
+  it("of an absent user is a 404 that is cached briefly, until the user exists", async () => {
     const user = newUser();
     const paths = pathsOf(user);
     for (const path of paths) {
@@ -282,7 +282,7 @@ describe("a write to an account", () => {
     await eventually(async () => expect(await intents()).toEqual([]));
   });
 
-  it("is answered though the index is down: the intent stands in D1 with every name, and this isolate holds to the write", async () => {
+  it("succeeds while the index is down: the outbox has every name", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     vi.spyOn(console, "warn").mockReturnValue();
     const index = switchedIndex();
@@ -331,7 +331,7 @@ describe("a write to an account", () => {
 });
 
 describe("a key that was revoked, and permissions that were taken", () => {
-  it("are judged by D1 or not at all while the index is down: never by what is cached", async () => {
+  it("come from D1 or are refused while the index is down, and never from the cache", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     vi.spyOn(console, "warn").mockReturnValue();
     const index = switchedIndex();
@@ -413,7 +413,7 @@ describe("POST /api/admin/cache/invalidate", () => {
       expect(await how(at), at).toMatch(purged.some((pattern) => pattern.test(at)) ? /fwd/ : /hit/);
   });
 
-  it("of a user names every key under which there may be something, and deletes it from KV", async () => {
+  it("of a user names every key that may have an entry, and deletes it from KV", async () => {
     const user = await signUp();
     for (const at of pathsOf(user)) await call("GET", at);
     await eventually(async () =>

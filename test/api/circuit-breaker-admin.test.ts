@@ -38,7 +38,7 @@ describe("GET /api/admin/circuit-breakers", () => {
     );
   });
 
-  it("says of an object that does not answer that it is unreachable, and hides no other", async () => {
+  it("shows a breaker as unreachable if its object is down, and hides no other", async () => {
     const { body } = await callWith({
       CIRCUIT_BREAKER: brokenBreakers("throws", env.CIRCUIT_BREAKER).binding,
     })("GET", path);
@@ -212,7 +212,7 @@ describe("reads of the database", () => {
     });
   };
 
-  it("open the breaker when D1 fails; then it is spared, callers hear at once when to come back, and a reset lets them through", async () => {
+  it("open the breaker when D1 fails; calls are then rejected at once until a reset", async () => {
     const binding = freshBreakers();
     const database = countingDatabase();
     const api = callWith({ DB: database.binding, CIRCUIT_BREAKER: binding });
@@ -240,7 +240,7 @@ describe("reads of the database", () => {
     expect(items.map((item: { cause: string }) => item.cause)).toEqual(["reset", "threshold"]);
   });
 
-  it("are refused while the breaker is open, and writes are not: they try all the same", async () => {
+  it("are refused while the breaker is open, and writes are still tried", async () => {
     const { call: api } = admin();
     const refused = { status: 503, body: { type: "urn:luna:problem:circuit-open" } };
     await api("POST", `${path}/database/open`, { reason: "maintenance" });
@@ -323,7 +323,7 @@ describe("GET /health", () => {
     });
   });
 
-  it("says that the database is down when it does not answer at all, within two seconds", async () => {
+  it("reports the database as down within two seconds if it does not answer", async () => {
     const never = () => new Promise(() => undefined);
     const statement = { bind: () => statement, first: never, all: never, run: never };
     const api = callWith({

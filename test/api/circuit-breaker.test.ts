@@ -47,7 +47,7 @@ const history = async (
 };
 
 describe("the breaker of the fleet", () => {
-  it("opens at five failures of five isolates with one call each, though it is dropped from memory after each", async () => {
+  it("opens at five failures of five isolates, also if it is evicted after each", async () => {
     const { name, stub } = newBreaker();
     for (let n = 1; n <= 5; n += 1) {
       await expect(newIsolate(env.CIRCUIT_BREAKER, name).run(fail)).rejects.toThrow(DependencyDown);
@@ -63,7 +63,7 @@ describe("the breaker of the fleet", () => {
     });
   });
 
-  it("opens once when many isolates reach the threshold at the same moment, and tells of it once", async () => {
+  it("opens once and records it once if many isolates reach the threshold together", async () => {
     const { name, stub } = newBreaker();
     const warned = vi.spyOn(console, "warn");
     await Promise.allSettled(
@@ -90,7 +90,7 @@ describe("the breaker of the fleet", () => {
     warned.mockRestore();
   });
 
-  it("is asked once in a breaker, and once more for each report of failures, however many calls there are", async () => {
+  it("is called once per snapshot and once per report, for any number of calls", async () => {
     const { name, stub } = newBreaker();
     const { binding, requests } = brokenBreakers("works", env.CIRCUIT_BREAKER);
     const isolate = newIsolate(binding, name);
@@ -303,12 +303,13 @@ describe("what is not valid", () => {
 });
 
 describe("what is stored", () => {
-  it("is all of what an event changes or nothing of it, and what could not be written did not happen", async () => {
+  it("stores all changes of an event or none, and a failed write has no effect", async () => {
     const { stub } = newBreaker();
     await stub.inspect();
     await runInDurableObject(stub, async (instance, { storage }) => {
       storage.sql.exec(
-        "CREATE TRIGGER full BEFORE INSERT ON transitions BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        `CREATE TRIGGER full BEFORE INSERT ON transitions
+         BEGIN SELECT RAISE(ABORT, 'disk full'); END`,
       );
       await expect(instance.forceOpen(by)).rejects.toThrow("disk full");
     });

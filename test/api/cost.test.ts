@@ -93,7 +93,7 @@ async function warmIsolate(fleet = newFleet()): Promise<Isolate> {
   return isolate;
 }
 
-describe("by a user with their own key, an isolate that is warm makes the platform do what the page says for", () => {
+describe("a warm isolate uses what the page says, called with a user's own key, for", () => {
   it("a read from memory", async () => {
     const isolate = await warmIsolate();
     expect(await readUser(isolate)).toContain("detail=l1");
@@ -107,7 +107,7 @@ describe("by a user with their own key, an isolate that is warm makes the platfo
     await expectRow("read from KV");
   });
 
-  it("a read from D1, with what the index writes of the two entries: by the next sync, and to drop them when KV has", async () => {
+  it("a read from D1, with the index's writes for the two entries", async () => {
     // That the user was seen is a row of its own.
     await callWith({})("GET", "/api/me", undefined, { token: user.token });
     const fleet = newFleet();
@@ -135,7 +135,7 @@ describe("by a user with their own key, an isolate that is warm makes the platfo
     expect(rowHeldTo(page, "user seen", added as typeof seen)).toBe(rowOn(page, "user seen"));
   });
 
-  it("a write with its purge, the alarm that reclaims what it made worthless, and what the index forgets two days later", async () => {
+  it("a write with its purge, the alarm that reclaims, and the later cleanup", async () => {
     const fleet = newFleet();
     const isolate = await warmIsolate(fleet);
     await eventually(() => expect(platform.asked(SYNC)).toBe(1));
@@ -171,7 +171,7 @@ describe("by a user with their own key, an isolate that is warm makes the platfo
   });
 });
 
-it("in a minute a busy isolate sends to each object, however many requests it has, what the page says", async () => {
+it("a busy isolate sends each object what the page says, for any number of requests", async () => {
   const STEP_MS = 500;
   const isolate = newIsolate(newFleet());
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] });

@@ -36,12 +36,15 @@ async function deadMail(
   await db.batch([
     db
       .prepare(
-        "UPDATE emails SET status = 'dead', dead_reason = ?2, tenant = ?3, to_address = ?4, attempts = 4, last_error = ?5 WHERE id = ?1",
+        `UPDATE emails SET status = 'dead', dead_reason = ?2, tenant = ?3, to_address = ?4,
+           attempts = 4, last_error = ?5
+         WHERE id = ?1`,
       )
       .bind(id, reason, tenant, to, detail),
     db
       .prepare(
-        "INSERT INTO email_events (email_id, generation, type, at, detail) VALUES (?1, 1, 'dead', ?2, ?3)",
+        `INSERT INTO email_events (email_id, generation, type, at, detail)
+         VALUES (?1, 1, 'dead', ?2, ?3)`,
       )
       .bind(id, at, detail),
   ]);
@@ -114,7 +117,7 @@ describe("GET /api/admin/email/dlq", () => {
 });
 
 describe("one dead letter", () => {
-  it("is inspected with its reason and the answer to each attempt; a poison message with its body", async () => {
+  it("shows its reason and each attempt's answer; a poison message shows its body", async () => {
     const id = await deadMail();
     const { status, body } = await call("GET", `${path}/${id}`);
     expect(status).toBe(200);
@@ -207,7 +210,7 @@ describe("POST /api/admin/email/process-dlq", () => {
     ]);
   });
 
-  it("makes a backlog due a few mails a second, so that the provider does not meet it all at once", async () => {
+  it("spreads a backlog over time, so that the provider does not get it all at once", async () => {
     for (let n = 0; n < 30; n += 1) await deadMail({ at: Date.now() - 60_000 + n });
     const startedAt = Date.now();
     const { body } = await call("POST", process, { limit: 1_000, ratePerSecond: 10 });

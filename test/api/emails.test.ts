@@ -21,7 +21,7 @@ async function sender(scopes: string[]): Promise<{ token: string; userId: string
 describe("POST /api/emails with sendAt", () => {
   const at = (ms: number) => new Date(Date.now() + ms).toISOString();
 
-  it("is due at its time and not before, and rings at most twelve hours ahead: the sweep does the rest", async () => {
+  it("is due at its time and notifies at most twelve hours ahead", async () => {
     const doorbells = fakeQueue();
     const sendAt = at(20 * 86_400_000);
     const { body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", "/api/emails", {
@@ -39,7 +39,7 @@ describe("POST /api/emails with sendAt", () => {
     expect(row?.ring_after).toBeGreaterThan(row?.due_at ?? Number.POSITIVE_INFINITY);
   });
 
-  it("is scheduled, and a repeat under its Idempotency-Key says so too, whatever became of it", async () => {
+  it("is scheduled, and a repeat under its Idempotency-Key gets the same answer", async () => {
     const send = () =>
       call(
         "POST",
@@ -178,7 +178,7 @@ describe("POST /api/emails with a template", () => {
     expect(await rowsInAll()).toEqual(before);
   });
 
-  it("can be previewed by the admin, as HTML, text or JSON, in a page that runs nothing", async () => {
+  it("is previewed by the admin as HTML, text or JSON, in a page without scripts", async () => {
     const { items } = (await call("GET", "/api/admin/email/templates")).body;
     expect(items.map(({ name }: { name: string }) => name)).toEqual([
       "welcome",
@@ -222,7 +222,7 @@ describe("POST /api/emails with a template", () => {
 describe("POST /api/emails/batch", () => {
   const path = "/api/emails/batch";
 
-  it("accepts a hundred, each with its answer in its place, and rings for all of them together", async () => {
+  it("accepts 100 emails, answers each in its place, and notifies once for all", async () => {
     const doorbells = fakeQueue();
     const emails = Array.from({ length: 100 }, (_, n) =>
       n % 10 === 3 ? { ...mail, to: "nobody" } : { ...mail, subject: `No ${n}` },
@@ -243,7 +243,7 @@ describe("POST /api/emails/batch", () => {
     expect(subjects).toEqual(emails.map((_, n) => (n % 10 === 3 ? "to" : `No ${n}`)));
   });
 
-  it("is safe to repeat under one Idempotency-Key: the same mails, and another one in a place is refused there", async () => {
+  it("is safe to repeat under one Idempotency-Key, and a changed email is refused", async () => {
     const headers = { "Idempotency-Key": "batch-1" };
     const emails = [
       { ...mail, subject: "One" },
@@ -348,7 +348,7 @@ describe("POST /api/emails/:id/cancel", () => {
 });
 
 describe("POST /api/emails", () => {
-  it("accepts a mail with its first event in one batch and answers 202 with where to look", async () => {
+  it("writes an email and its first event in one batch and answers 202", async () => {
     const accepted = await call("POST", "/api/emails", mail);
     expect(accepted).toMatchObject({ status: 202, body: { status: "queued" } });
     expect(accepted.headers.get("Location")).toBe(`/api/emails/${accepted.body.id}`);
@@ -410,7 +410,8 @@ describe("POST /api/emails", () => {
   it("writes neither mail nor event nor key when a statement fails", async () => {
     const before = await rowsInAll();
     await env.DB.prepare(
-      "CREATE TRIGGER refuse BEFORE INSERT ON email_events BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+      `CREATE TRIGGER refuse BEFORE INSERT ON email_events
+       BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
     ).run();
     const refused = await call("POST", "/api/emails", mail, {
       headers: { "Idempotency-Key": "atomic" },
@@ -502,7 +503,8 @@ describe("an Idempotency-Key", () => {
       .bind(Date.now())
       .run();
     await env.DB.prepare(
-      "CREATE TRIGGER refuse BEFORE INSERT ON emails BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+      `CREATE TRIGGER refuse BEFORE INSERT ON emails
+       BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
     ).run();
     const refused = await send("order-7");
     await env.DB.prepare("DROP TRIGGER refuse").run();
@@ -583,7 +585,7 @@ describe("GET /api/emails", () => {
 });
 
 describe("GET /api/emails?to=", () => {
-  it("finds the mails of one recipient in any case, page by page, and of other tenants only for an operator", async () => {
+  it("finds emails by recipient in any case, and all tenants' for operators only", async () => {
     const { token } = await sender(["emails:send"]);
     const mine = (
       await call("POST", "/api/emails", { ...mail, to: "Wanted@example.com" }, { token })
@@ -613,7 +615,9 @@ describe("GET /api/emails?to=", () => {
 
   it("reads by an index, whatever else there is", async () => {
     const { results } = await env.DB.prepare(
-      "EXPLAIN QUERY PLAN SELECT id FROM emails WHERE (created_at, id) < (1, '') AND 1 AND LOWER(to_address) = 'a' ORDER BY created_at DESC, id DESC LIMIT 1",
+      `EXPLAIN QUERY PLAN SELECT id FROM emails
+       WHERE (created_at, id) < (1, '') AND 1 AND LOWER(to_address) = 'a'
+       ORDER BY created_at DESC, id DESC LIMIT 1`,
     ).all<{ detail: string }>();
     expect(results.map(({ detail }) => detail).join()).toContain("emails_by_recipient");
   });
@@ -630,7 +634,8 @@ describe("POST /api/admin/email/:id/resolve", () => {
     expect((await call("POST", path, { status })).status).toBe(404);
     await env.DB.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(body.id).run();
     await env.DB.prepare(
-      "UPDATE emails SET attempts = 3, generation_at = 0, due_at = 0, lease_token = 'old' WHERE id = ?",
+      `UPDATE emails SET attempts = 3, generation_at = 0, due_at = 0, lease_token = 'old'
+       WHERE id = ?`,
     )
       .bind(body.id)
       .run();
@@ -652,7 +657,9 @@ describe("POST /api/admin/email/:id/resolve", () => {
         .first(),
     ).toEqual(before);
     const row = await env.DB.prepare(
-      "SELECT attempts, generation_at > 0 AS dated, due_at > 0 AS due, sent_at > 0 AS sent, lease_token FROM emails WHERE id = ?",
+      `SELECT attempts, generation_at > 0 AS dated, due_at > 0 AS due, sent_at > 0 AS sent,
+         lease_token
+       FROM emails WHERE id = ?`,
     )
       .bind(body.id)
       .first();

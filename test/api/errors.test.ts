@@ -7,7 +7,7 @@ import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
 const user = { userId: "ada", email: "ada@example.com" };
 const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
 
-describe("a request that is not valid is refused by the name of its field, and nothing is written", () => {
+describe("an invalid request is refused by the name of its field, and nothing is written", () => {
   it.each<[string, string, unknown, string]>([
     ["an unknown field", "/api/users", { ...user, admin: true }, "admin"],
     ["a missing field", "/api/users", { userId: "ada" }, "email"],
@@ -66,7 +66,7 @@ describe("a request that is not valid is refused by the name of its field, and n
     ["PATCH", "/api/users/ada", "scopes"],
     ["POST", "/api/admin/email/process-dlq", "ids"],
   ])(
-    "a list of half a million wrong entries is refused for its length, before anything looks at them: %s %s",
+    "a list of half a million wrong entries is refused for its length alone: %s %s",
     async (method, path, field) => {
       const refused = await call(method, path, {
         [field]: Array.from({ length: 500_000 }, () => 1),
@@ -132,7 +132,7 @@ describe("a body", () => {
     expect((await call("POST", "/api/admin/email/process-dlq", "")).status).toBe(200);
   });
 
-  it("over 1 MiB is refused with 413 and nothing written, also when its length is not announced", async () => {
+  it("over 1 MiB is refused with 413, also without a Content-Length", async () => {
     const before = await rowsInAll();
     const text = "x".repeat(1_048_577);
     expect((await call("POST", "/api/emails", { ...mail, text })).status).toBe(413);
@@ -169,6 +169,50 @@ describe("a token", () => {
 });
 
 describe("a path", () => {
+  const named = (what: string) => ({ detail: `There is no such ${what}.` });
+  const wrong = (path: string, message: string) => ({ errors: [{ path, message }] });
+
+  it.each<[string, string, number, object]>([
+    ["GET", "/api/users/a:b", 404, named("user")],
+    ["GET", "/api/users/%61da", 404, named("user")],
+    ["PATCH", "/api/users/a:b", 404, named("user")],
+    ["DELETE", "/api/teams/x/members/a:b", 404, named("user")],
+    ["POST", "/api/admin/circuit-breakers/x/reset", 404, named("circuit breaker")],
+    ["POST", "/api/admin/circuit-breakers/%zz/reset", 404, named("circuit breaker")],
+    ["GET", "/api/admin/circuit-breakers/x/history?limit=0", 404, named("circuit breaker")],
+    ["GET", "/api/admin/circuit-breakers/email%3Aresend/history", 200, { items: [] }],
+    ["GET", "/api/admin/email/templates/x/preview?format=x", 404, named("template")],
+    ["GET", "/api/admin/email/templates/%77elcome/preview", 404, named("template")],
+    ["GET", "/api/admin/email/dlq/%zz", 404, named("dead letter")],
+    ["GET", "/api/admin/cache/tags/%zz", 422, wrong("tag", "is not properly encoded")],
+    ["GET", "/api/admin/cache/tags/%zz?limit=0", 422, wrong("limit", "must be from 1 to 100")],
+    [
+      "DELETE",
+      "/api/admin/email/suppressions/x",
+      422,
+      wrong("address", "must be one plain email address"),
+    ],
+    ["POST", "/api/webhooks/x", 404, named("provider")],
+  ])("%s %s is answered %i by what its parameter names", async (method, path, status, body) => {
+    expect(await call(method, path)).toMatchObject({ status, body });
+  });
+
+  it("with a parameter that names nothing is answered only to those who may ask", async () => {
+    for (const path of ["/api/users/a:b", "/api/admin/circuit-breakers/x/history"]) {
+      expect((await call("GET", path, undefined, { token: null })).status).toBe(401);
+      expect((await call("GET", path, undefined, { token: "luna_x" })).status).toBe(401);
+    }
+  });
+
+  it("with an Idempotency-Key that is not valid is refused before its body is read", async () => {
+    const headers = { "Idempotency-Key": "a b" };
+    for (const path of ["/api/emails", "/api/emails/batch"])
+      expect(await call("POST", path, "{", { headers })).toMatchObject({
+        status: 422,
+        body: { errors: [{ path: "Idempotency-Key" }] },
+      });
+  });
+
   it("that does not exist is answered with 404", async () => {
     expect(await call("GET", "/api/nothing")).toMatchObject({
       status: 404,

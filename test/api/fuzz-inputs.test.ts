@@ -49,7 +49,7 @@ it("whatever stands in KV, a read answers what D1 has", async () => {
   );
 });
 
-it("whatever a provider signs is answered, and what nobody signed is refused; neither is a 5xx", async () => {
+it("any signed event is answered, any unsigned one is refused, and none with a 5xx", async () => {
   const signer = new Webhook(env.WEBHOOK_SECRET_RESEND ?? "");
   const event = fc.oneof(
     fc.jsonValue(),

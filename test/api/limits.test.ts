@@ -18,7 +18,7 @@ function limiter(room: number) {
 }
 
 describe("too many requests", () => {
-  it("with a key are answered 429 and say when to come back, and others' are answered", async () => {
+  it("with a key are answered 429 with Retry-After, and other keys are not limited", async () => {
     const keys = limiter(1);
     const limited = callWith({ RATE_LIMIT_KEY: keys });
     expect((await limited("GET", "/api/admin/alerts")).status).toBe(200);
@@ -53,7 +53,7 @@ describe("too many requests", () => {
     expect((await from("192.0.2.2")).headers.get("RateLimit-Policy")).toBe('"ip";q=120;w=60');
   });
 
-  it("are not what a provider's webhooks are: they are signed, and as many as the mails were", async () => {
+  it("do not limit a provider's webhooks, which are signed and as many as the emails", async () => {
     const none = limiter(0);
     expect(
       (
@@ -93,7 +93,7 @@ describe("a browser", () => {
     "Access-Control-Request-Headers": "authorization",
   };
 
-  it("of an allowed origin may call, and reads the answer with the headers that matter", async () => {
+  it("of an allowed origin may call, and reads the answer with its exposed headers", async () => {
     const answer = await allowing("OPTIONS", "/api/users/ada", undefined, {
       token: null,
       headers: preflight,

@@ -11,7 +11,8 @@ import { callWith, signUpAs, type TestUser } from "./support.ts";
 const STORED = 3_000;
 /** A page of 20 and one more, each with its index entry, and who asks. */
 const MAX_ROWS_READ = 60;
-const numbers = `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${STORED})`;
+const numbers = `WITH RECURSIVE numbers (n) AS
+  (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${STORED})`;
 
 let user: TestUser;
 let platform: CountedPlatform;
@@ -23,15 +24,19 @@ beforeAll(async () => {
     .join(" ");
   await env.DB.batch([
     env.DB.prepare(
-      `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, due_at, ring_after, created_at, updated_at)
-       ${numbers} SELECT 'stored-' || n, 'user:other', 1, CASE n % 4 ${statuses} END, 'a@b.cc', 'Popular@example.com', 'Hi', 1, 1, n, n FROM numbers`,
+      `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject,
+         due_at, ring_after, created_at, updated_at)
+       ${numbers} SELECT 'stored-' || n, 'user:other', 1, CASE n % 4 ${statuses} END,
+         'a@b.cc', 'Popular@example.com', 'Hi', 1, 1, n, n
+       FROM numbers`,
     ),
     env.DB.prepare(
       `INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at, expires_at)
        SELECT id, 'email', 1, 'exhausted', 1, created_at, 9e15 FROM emails WHERE status = 'dead'`,
     ),
     env.DB.prepare(
-      `INSERT INTO suppressions (address, scope, reason, created_at) ${numbers} SELECT n || '@example.com', 'all', 'bounce', n FROM numbers`,
+      `INSERT INTO suppressions (address, scope, reason, created_at)
+       ${numbers} SELECT n || '@example.com', 'all', 'bounce', n FROM numbers`,
     ),
     env.DB.prepare(
       `INSERT INTO audit_log (id, at, actor, operation, path, request_id)

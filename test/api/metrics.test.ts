@@ -28,7 +28,7 @@ async function scrape(changes: Partial<ApiEnv> = {}): Promise<ReturnType<typeof 
 const never = { getByName: () => new Proxy({}, { get: () => () => new Promise(() => undefined) }) };
 
 describe("GET /metrics", () => {
-  it("counts requests by operation, method and status, and how long they took, a few seconds later", async () => {
+  it("counts requests by operation, method and status, and their duration", async () => {
     await call("GET", "/api/users/nobody");
     await call("HEAD", "/api/users/nobody");
     await call("GET", "/no-such-path");

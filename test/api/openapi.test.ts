@@ -1,17 +1,15 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { operations } from "../../shared/contract/operations.ts";
-import { routes } from "../../workers/api/routes.ts";
+import { handlers } from "../../workers/api/routes.ts";
 import { undocumented } from "../support/conformance.ts";
 
 const get = async (path: string): Promise<Response> =>
   await exports.default.fetch(new Request(`http://luna.test${path}`));
 
 describe("the contract", () => {
-  it("is what is routed: every operation, once, and nothing else", () => {
-    expect(routes.map(({ id }) => id).toSorted()).toEqual(
-      operations.map(({ id }) => id).toSorted(),
-    );
+  it("is what is routed: a handler for every operation, and nothing else", () => {
+    expect(Object.keys(handlers).toSorted()).toEqual(operations.map(({ id }) => id).toSorted());
     expect(new Set(operations.map(({ id }) => id)).size).toBe(operations.length);
     expect(
       new Set(operations.map(({ method, path }) => `${method} ${path.replace(/:\w+/g, ":")}`)).size,
@@ -72,9 +70,13 @@ describe("GET /docs", () => {
     const page = await get("/docs");
     const html = await page.text();
     for (const { id } of operations) expect(html).toContain(`id="${id}"`);
-    expect(page.headers.get("Content-Security-Policy")).toMatch(
-      /^default-src 'none'; style-src 'sha256-[\w+/=]+'; form-action 'self'; frame-ancestors 'none'$/,
-    );
+    const [first, style, ...rest] = page.headers.get("Content-Security-Policy")?.split("; ") ?? [];
+    expect([first, ...rest]).toEqual([
+      "default-src 'none'",
+      "form-action 'self'",
+      "frame-ancestors 'none'",
+    ]);
+    expect(style).toMatch(/^style-src 'sha256-[\w+/=]+'$/);
   });
 });
 

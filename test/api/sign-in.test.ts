@@ -19,7 +19,7 @@ afterEach(() => void vi.restoreAllMocks());
 describe("an admin token", () => {
   const rotating = callWith({ ADMIN_TOKEN_PREVIOUS: PREVIOUS });
 
-  it("works beside the one before it while both are set, and each acts under its own name", async () => {
+  it("works beside the previous one while both are set, each under its own name", async () => {
     for (const token of [ADMIN_TOKEN, PREVIOUS])
       expect((await rotating("POST", reset, { reason: "rotation" }, { token })).status).toBe(200);
     const { items } = (await rotating("GET", "/api/admin/circuit-breakers/cache/history?limit=2"))
@@ -138,7 +138,7 @@ describe("Cloudflare Access", () => {
     });
   };
 
-  it("signs an operator in, who acts under their address, and whose team's keys are fetched once", async () => {
+  it("signs in an operator under their address, and fetches the keys once", async () => {
     expect((await ask(await token(0), "POST", reset, { reason: "mended" })).status).toBe(200);
     expect((await ask(await token(1))).status).toBe(200);
     expect(asked).toBe(1);
@@ -167,7 +167,7 @@ describe("Cloudflare Access", () => {
     expect((await ask(await made())).status).toBe(401);
   });
 
-  it("lets no page of another site write with the operator's cookie, and reads nothing into its own", async () => {
+  it("refuses a write by a page of another site, and allows one by its own page", async () => {
     const cross = { Origin: "https://evil.example" };
     expect(
       (
@@ -248,7 +248,7 @@ describe("the audit log", () => {
     expect(await entries("?actor=nobody")).toEqual([]);
   });
 
-  it("has nothing of what was refused, of what was only read, and of what users do themselves", async () => {
+  it("has no entry for refused writes, for reads, or for requests of users", async () => {
     const { body } = await call("POST", "/api/users", {
       userId: "quiet",
       email: "quiet@example.com",
@@ -261,7 +261,7 @@ describe("the audit log", () => {
     await eventually(async () => expect(await entries()).toEqual([]));
   });
 
-  it("keeps nobody from mending things while D1 is down, and the Worker's log says what it lacks", async () => {
+  it("does not stop an operator while D1 is down, and logs the missing entry", async () => {
     const logged = vi.spyOn(console, "error").mockReturnValue();
     const batch = () => Promise.reject(new Error("Network connection lost."));
     const statement = { bind: () => statement, run: batch, first: batch, all: batch };
@@ -292,7 +292,8 @@ describe("the audit log", () => {
 
   it("shows what was begun by somebody who died: its end is not there", async () => {
     await env.DB.prepare(
-      "INSERT INTO audit_log (id, at, actor, operation, path, request_id) VALUES ('dead', ?1, 'admin:x', 'tick', '/', 'r')",
+      `INSERT INTO audit_log (id, at, actor, operation, path, request_id)
+       VALUES ('dead', ?1, 'admin:x', 'tick', '/', 'r')`,
     )
       .bind(Date.now() + 1_000)
       .run();

@@ -25,7 +25,7 @@ describe("a suppressed recipient", () => {
           errors: [{ path: "to", message: "is suppressed" }],
         },
       });
-      expect(refused.body.detail).toContain("an operator said so");
+      expect(refused.body.detail).toContain("an operator suppressed the address");
     }
     expect(await rowsInAll()).toEqual(before);
     expect((await call("POST", "/api/emails", { ...mail, to: "eve@example.com" })).status).toBe(
@@ -33,7 +33,7 @@ describe("a suppressed recipient", () => {
     );
   });
 
-  it("was not when a mail was accepted: whoever repeats it under its key hears that again, and nobody sends another under it", async () => {
+  it("after acceptance leaves a repeat's answer unchanged, and refuses new emails", async () => {
     const keyed = { headers: { "Idempotency-Key": "before-the-bounce" } };
     const first = await call("POST", "/api/emails", mail, keyed);
     await call("POST", path, { address: mail.to });
@@ -135,7 +135,7 @@ describe("the list", () => {
     ]);
   });
 
-  it("holds an address once, however often it is suppressed, also when a reply of D1 is lost", async () => {
+  it("holds an address once, also if it is suppressed twice or a reply of D1 is lost", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     await call("POST", path, { address: mail.to });
     expect(

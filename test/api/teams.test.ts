@@ -60,7 +60,7 @@ async function fullTeam() {
 }
 
 describe("POST /api/teams", () => {
-  it("makes the caller the owner, and their teams and permissions say so at once, cached as they were", async () => {
+  it("makes the caller the owner, and cached teams and permissions show it at once", async () => {
     const owner = await signUpAs("pro");
     expect([
       (await related(owner, "teams")).teams,
@@ -110,7 +110,8 @@ describe("POST /api/teams", () => {
         .bind(owner.userId),
       db
         .prepare(
-          "INSERT INTO team_members SELECT team_id, ?1, 'owner', 0 FROM teams WHERE team_id LIKE ?1 || '-%'",
+          `INSERT INTO team_members SELECT team_id, ?1, 'owner', 0 FROM teams
+           WHERE team_id LIKE ?1 || '-%'`,
         )
         .bind(owner.userId),
     ]);
@@ -165,7 +166,7 @@ describe("a team", () => {
       ).toMatchObject(no("team"));
   });
 
-  it("obeys roles: what each may do to the others is what the rules say, and what is refused writes nothing", async () => {
+  it("lets each role do what the rules say, and a refusal writes nothing", async () => {
     const { teamId, owner, admin, member, stranger } = await fullTeam();
     const rows = await rowsInAll();
     const refused = await Promise.all([
@@ -216,7 +217,7 @@ describe("a team", () => {
     expect(await shown()).toEqual([[], [], []]);
   });
 
-  it("knows of targets: absent and deleted users are none, a stranger is no member, an inviter without the tier may not", async () => {
+  it("refuses absent and deleted users, strangers, and inviters without the tier", async () => {
     const { teamId, owner, stranger } = await fullTeam();
     const deleted = await signUpAs("free");
     await call("DELETE", `/api/users/${deleted.userId}`);
@@ -236,17 +237,20 @@ describe("a team", () => {
     await db.batch([
       db.prepare(
         `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 210)
-         INSERT INTO users (user_id, tier, created_at, updated_at) SELECT 'crowd-' || i, 'free', 0, 0 FROM n`,
+         INSERT INTO users (user_id, tier, created_at, updated_at)
+         SELECT 'crowd-' || i, 'free', 0, 0 FROM n`,
       ),
       db
         .prepare(
-          "INSERT INTO team_members SELECT ?1, user_id, 'member', 0 FROM users WHERE user_id LIKE 'crowd-%' ORDER BY user_id LIMIT 197",
+          `INSERT INTO team_members SELECT ?1, user_id, 'member', 0 FROM users
+           WHERE user_id LIKE 'crowd-%' ORDER BY user_id LIMIT 197`,
         )
         .bind(teamId),
     ]);
     const { results } = await db
       .prepare(
-        "SELECT user_id AS userId FROM users WHERE user_id LIKE 'crowd-%' AND user_id NOT IN (SELECT user_id FROM team_members)",
+        `SELECT user_id AS userId FROM users
+         WHERE user_id LIKE 'crowd-%' AND user_id NOT IN (SELECT user_id FROM team_members)`,
       )
       .all<{ userId: string }>();
     const answers = await Promise.all(
@@ -257,7 +261,7 @@ describe("a team", () => {
     expect(Object.keys(await rolesIn(teamId))).toHaveLength(200);
   });
 
-  it("gives a definite answer although the reply of D1 was lost, and says when there is none", async () => {
+  it("gives a definite answer after a lost reply of D1, or an unknown outcome", async () => {
     const { teamId, owner, member, stranger } = await fullTeam();
     const lossy = () => callWith({ DB: losingReplies(db) });
     const created = await lossy()("POST", "/api/teams", { name: "Lost" }, owner);
@@ -305,7 +309,8 @@ describe("a workspace", () => {
           const reply = await target.batch(statements);
           const row = await target
             .prepare(
-              "SELECT tags FROM purge_intents WHERE tags LIKE '%:workspaces%' AND tags NOT LIKE '%:teams%'",
+              `SELECT tags FROM purge_intents
+               WHERE tags LIKE '%:workspaces%' AND tags NOT LIKE '%:teams%'`,
             )
             .first<string>("tags");
           if (row !== null) owed = JSON.parse(row) as string[];
@@ -319,7 +324,7 @@ describe("a workspace", () => {
     );
   });
 
-  it("is personal without a team; nobody owns more than a hundred, though they create many at once", async () => {
+  it("is personal without a team; a user owns at most 100, also concurrently", async () => {
     const ada = await signUpAs("free");
     expect(
       (await call("POST", "/api/workspaces", { name: "Mine" }, ada)).body.workspace,
@@ -342,7 +347,7 @@ describe("a workspace", () => {
 });
 
 describe("the last owner", () => {
-  it("can neither leave nor be demoted nor be removed nor delete their account, whoever asks", async () => {
+  it("can neither leave nor be demoted nor be removed nor delete their account", async () => {
     const { teamId, owner } = await fullTeam();
     for (const as of [owner, undefined]) {
       expect(await remove(teamId, owner, as)).toMatchObject(wrongState);
@@ -414,7 +419,8 @@ describe("the last owner", () => {
             expect(Object.values(roles).includes("owner")).toBe(stands);
             const { results } = await db
               .prepare(
-                "SELECT user_id AS id FROM team_members JOIN users USING (user_id) WHERE deleted_at IS NOT NULL",
+                `SELECT user_id AS id FROM team_members JOIN users USING (user_id)
+                 WHERE deleted_at IS NOT NULL`,
               )
               .all();
             expect(results).toEqual([]);
@@ -434,7 +440,7 @@ describe("what others change between the reading and the writing of a request", 
   const racing = (act: () => Promise<unknown>, times?: number) =>
     callWith({ DB: withOthers(db, act, times) });
 
-  it("is decided over anew: the other owner leaves, the actor is removed, the target becomes an admin or deletes the account", async () => {
+  it("is decided again: an owner leaves, the actor is removed, or the target changes", async () => {
     const { teamId, owner, admin, member, stranger } = await fullTeam();
     await add(teamId, member, "owner");
     expect(
@@ -483,7 +489,7 @@ describe("what others change between the reading and the writing of a request", 
     });
   });
 
-  it("counts for permissions too: the tier that allowed it, the role in which a workspace was to be created", async () => {
+  it("counts for permissions too: the tier, and the role that allows a workspace", async () => {
     const { teamId, owner, admin, stranger } = await fullTeam();
     const lapses = () => call("PATCH", `/api/users/${owner.userId}`, { tier: "free" });
     expect(await add(teamId, stranger, "member", owner, racing(lapses))).toMatchObject({

@@ -9,7 +9,7 @@ let next = 0;
 const newObject = () => env.TELEMETRY.getByName(`telemetry-${(next += 1)}`);
 
 describe("the fleet's counters", () => {
-  it("are the sums over all isolates, however often each reports, and outlive an eviction", async () => {
+  it("are the sums over all isolates and their reports, and outlive an eviction", async () => {
     const object = newObject();
     await object.report({ isolate: "a", totals: { "cache.hitsL1": 5, "cache.misses": 1 } });
     await object.report({ isolate: "b", totals: { "cache.hitsL1": 10 } });
@@ -69,7 +69,7 @@ describe("the history", () => {
       instance.clock = () => now;
     });
 
-  it("is by how much the counters grew in each minute and hour, however often and late each isolate reports", async () => {
+  it("is the counters' growth per minute and hour, also for late reports", async () => {
     const object = newObject();
     const start = Math.floor(Date.now() / 3_600_000) * 3_600_000;
     await at(object, start);
@@ -119,7 +119,7 @@ describe("the history", () => {
 });
 
 describe("GET /api/admin/telemetry", () => {
-  it("tells the last hour by minutes; the requests before it are in it a few seconds later", async () => {
+  it("shows the last hour by minutes; earlier requests are in it a few seconds later", async () => {
     await call("GET", "/api/users/nobody");
     await eventually(async () => {
       const { status, body } = await call("GET", "/api/admin/telemetry");

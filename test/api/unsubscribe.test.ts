@@ -30,7 +30,7 @@ describe("an unsubscribe link", () => {
     expect((await call("POST", "/api/emails", mail)).status).toBe(202);
   });
 
-  it("unsubscribes with one POST and no sign-in, as a reader of mails sends it, and again is as good as once", async () => {
+  it("unsubscribes with one POST and no sign-in, and a repeat changes nothing", async () => {
     const link = await linkOf();
     for (let n = 0; n < 2; n += 1) {
       const done = await fetchRaw(link, {
@@ -44,13 +44,15 @@ describe("an unsubscribe link", () => {
     expect((await call("GET", "/api/admin/email/suppressions")).body.items).toMatchObject([
       { address: "ada@example.com", scope: "non-transactional", reason: "unsubscribe" },
     ]);
-    expect((await call("POST", "/api/emails", mail)).body.detail).toContain("they unsubscribed");
+    expect((await call("POST", "/api/emails", mail)).body.detail).toContain(
+      "the recipient unsubscribed",
+    );
     expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(
       202,
     );
   });
 
-  it("that nobody signed, that was signed for another mail or with another secret is a 404 and changes nothing", async () => {
+  it("with a wrong signature, email or secret is a 404 and changes nothing", async () => {
     const link = await linkOf();
     const [, token = ""] = link.split("/unsubscribe/");
     const [id = "", signature = ""] = token.split(".");
@@ -80,7 +82,7 @@ describe("an unsubscribe link", () => {
 });
 
 describe("a mail that needs such a link", () => {
-  it("is not accepted while the links are not configured, and the variable is named; a transactional one is", async () => {
+  it("needs configured links unless it is transactional, and names the variable", async () => {
     const api = callWith({ PUBLIC_URL: "" });
     const before = await rowsInAll();
     const refused = await api("POST", "/api/emails", mail);

@@ -17,7 +17,7 @@ const usageOf = async ({ userId }: TestUser) =>
 const wrongState = { status: 409, body: { type: "urn:luna:problem:wrong-state" } };
 
 describe("POST /api/users/:userId/usage", () => {
-  it("adds to a counter, for the user and the admin, and the cached counters show it at once", async () => {
+  it("adds to a counter for user and admin, and cached counters show it at once", async () => {
     const ada = await signUpAs("free");
     expect(await usageOf(ada)).toEqual({ apiRequests: 0, emailsSent: 0, storageBytes: 0 });
     expect((await add(ada, "apiRequests", 5, ada)).body).toEqual({
@@ -61,7 +61,7 @@ describe("POST /api/users/:userId/usage", () => {
     expect(refused.body.errors[0].path).toBe(field);
   });
 
-  it("keeps a counter exact: what it could not hold is refused, and the counter stays as it is", async () => {
+  it("keeps a counter exact: a sum that is too large is refused and changes nothing", async () => {
     const ada = await signUpAs("free");
     const most = Number.MAX_SAFE_INTEGER;
     await db
@@ -74,7 +74,7 @@ describe("POST /api/users/:userId/usage", () => {
     expect(await usageOf(ada)).toMatchObject({ apiRequests: most });
   });
 
-  it("lets a user have a hundred metrics and no more, though many are new at once; those that there are go on", async () => {
+  it("allows a user 100 metrics, also concurrently, and counts existing ones", async () => {
     const ada = await signUpAs("free");
     await db
       .prepare(
@@ -91,7 +91,7 @@ describe("POST /api/users/:userId/usage", () => {
     expect((await add(ada, "m1", 1)).status).toBe(200);
   });
 
-  it("counts once, and says so, although the reply of D1 was lost; of a silent D1 it knows nothing", async () => {
+  it("counts once after a lost reply of D1; with a silent D1 the outcome is unknown", async () => {
     const ada = await signUpAs("free");
     const lossy = callWith({ DB: losingReplies(db) });
     expect((await add(ada, "apiRequests", 5, undefined, lossy)).body).toEqual({
@@ -120,7 +120,7 @@ describe("POST /api/users/:userId/usage", () => {
     ).toBe(5);
   });
 
-  it("does not say that it counted nothing when a sweep may have taken what proves it: whoever repeats that would count twice", async () => {
+  it("reports an unknown outcome if a sweep may have taken the proof of the count", async () => {
     const ada = await signUpAs("free");
     const late = {
       prepare: (sql: string) => db.prepare(sql),
@@ -158,7 +158,7 @@ describe("POST /api/users/:userId/usage", () => {
 });
 
 describe("GET /api/users/:userId/usage/history", () => {
-  it("tells what was used on each day or in each month, newest first, of one metric or all", async () => {
+  it("shows the usage by day or month, newest first, of one metric or all", async () => {
     const ada = await signUpAs("free");
     const day = (metric: string, at: string, amount: number) =>
       db

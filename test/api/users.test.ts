@@ -19,7 +19,7 @@ async function signUp(): Promise<{ userId: string; email: string; apiKey: string
 }
 
 describe("POST /api/users", () => {
-  it("writes user, usage metrics, subscription and welcome mail, and shows the API key once", async () => {
+  it("writes user, metrics, subscription and welcome email, and shows the key once", async () => {
     const user = newUser();
     const created = await call("POST", "/api/users", { ...user, tier: "pro" });
 
@@ -54,7 +54,7 @@ describe("POST /api/users", () => {
     expect(mail).toEqual({ status: "queued", subject: `Welcome to Luna, ${user.userId}` });
   });
 
-  it("begins with a trial of fourteen days in the tiers that are paid for, and with none in the free one", async () => {
+  it("begins with a trial of 14 days in paid tiers, and without one in the free tier", async () => {
     for (const [tier, status] of [
       ["free", "active"],
       ["pro", "trialing"],
@@ -85,7 +85,8 @@ describe("POST /api/users", () => {
       const user = newUser();
       const before = await rowsInAll();
       await env.DB.prepare(
-        `CREATE TRIGGER refuse BEFORE INSERT ON ${table} BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
+        `CREATE TRIGGER refuse BEFORE INSERT ON ${table}
+         BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
       ).run();
       const refused = await call("POST", "/api/users", user);
       await env.DB.prepare("DROP TRIGGER refuse").run();
@@ -97,7 +98,7 @@ describe("POST /api/users", () => {
     });
   });
 
-  it("knows that it succeeded although the reply of D1 was lost, and says that it cannot know when D1 stays silent", async () => {
+  it("succeeds after a lost reply of D1; with a silent D1 the outcome is unknown", async () => {
     const user = newUser();
     const created = await callWith({ DB: losingReplies(env.DB) })("POST", "/api/users", user);
     expect(created.status).toBe(201);
@@ -223,7 +224,7 @@ describe("an account", () => {
     ).toBe(user.userId);
   });
 
-  it("has no trial any more once the admin names its tier, and a subscription that is active from then on", async () => {
+  it("has an active subscription without a trial once the admin names its tier", async () => {
     const subscription = async ({ userId }: { userId: string }) =>
       (await call("GET", `/api/users/${userId}/subscription`)).body;
     for (const tier of ["free", "pro", "enterprise"] as const) {
@@ -240,7 +241,8 @@ describe("an account", () => {
       });
     }
     await env.DB.prepare(
-      "UPDATE subscriptions SET status = 'cancelled', started_at = 0, ended_at = 1 WHERE user_id = ?",
+      `UPDATE subscriptions SET status = 'cancelled', started_at = 0, ended_at = 1
+       WHERE user_id = ?`,
     )
       .bind(user.userId)
       .run();
@@ -255,7 +257,8 @@ describe("an account", () => {
   it("keeps its trial if the batch that changes its tier fails", async () => {
     const trying = await signUpAs("pro");
     await env.DB.prepare(
-      "CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+      `CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions
+       BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
     ).run();
     const failed = await call("PATCH", `/api/users/${trying.userId}`, { tier: "enterprise" });
     await env.DB.prepare("DROP TRIGGER refuse").run();
@@ -266,7 +269,7 @@ describe("an account", () => {
     expect(body).toMatchObject({ tier: "pro", status: "trialing" });
   });
 
-  it("loses its key when that is revoked, until the admin makes one, and is changed meanwhile like any other", async () => {
+  it("loses a revoked key until the admin creates one, and can still be changed", async () => {
     const own = { token: user.apiKey };
     expect((await call("GET", "/api/me", undefined, own)).body.user.apiKeyPrefix).toBe(
       user.apiKey.slice(0, 12),
@@ -364,7 +367,7 @@ describe("an account", () => {
     ).toBe(201);
   });
 
-  it("leaves its teams when it is deleted, and takes along the workspaces and the teams that are its own alone", async () => {
+  it("leaves its teams when deleted, and deletes its workspaces and solo teams", async () => {
     const [gone, other] = [await signUpAs("enterprise"), await signUpAs("pro")];
     const team = async (name: string, owner: { token: string }) => {
       const { body } = await call("POST", "/api/teams", { name }, owner);
@@ -405,7 +408,7 @@ describe("an account", () => {
     ).toHaveLength(2);
   });
 
-  it("stays whole while a team with others would be left without an owner, and goes once another has become one", async () => {
+  it("is not deleted while it is the last owner of a team with other members", async () => {
     const [owner, member] = [await signUpAs("pro"), await signUpAs("free")];
     const { body } = await call("POST", "/api/teams", { name: "Core" }, owner);
     const members = `/api/teams/${body.team.teamId}/members`;
@@ -432,7 +435,8 @@ describe("an account", () => {
     await call("POST", "/api/workspaces", { name: "Mine" }, gone);
     const before = await rowsInAll();
     await env.DB.prepare(
-      "CREATE TRIGGER refuse BEFORE DELETE ON workspaces BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+      `CREATE TRIGGER refuse BEFORE DELETE ON workspaces
+       BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
     ).run();
     const failed = await call("DELETE", `/api/users/${gone.userId}`);
     await env.DB.prepare("DROP TRIGGER refuse").run();
@@ -465,7 +469,7 @@ describe("an account", () => {
 });
 
 describe("GET /api/users/:userId/export", () => {
-  it("is everything that is kept of the user and nothing of others, as it is in D1 now, until they are deleted", async () => {
+  it("has all data of the user and of no other, straight from D1", async () => {
     const [ada, bob] = [await signUpAs("pro"), await signUpAs("pro")];
     const { team } = (await call("POST", "/api/teams", { name: "Core" }, ada)).body;
     const { workspace } = (await call("POST", "/api/workspaces", { name: "Mine" }, ada)).body;
@@ -521,12 +525,13 @@ describe("GET /api/users/:userId/export", () => {
 });
 
 describe("GET /api/admin/users", () => {
-  it("lists every user that there is, newest first, page by page, whatever was created at the same moment", async () => {
+  it("lists every user, newest first, also those created at the same moment", async () => {
     await env.DB.batch([
       env.DB.prepare(
         `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7)
          INSERT INTO users (user_id, email, tier, created_at, updated_at, deleted_at)
-         SELECT 'listed-' || i, 'listed-' || i, 'free', 4e12 + i / 3, 0, IIF(i = 4, 1, NULL) FROM n`,
+         SELECT 'listed-' || i, 'listed-' || i, 'free', 4e12 + i / 3, 0, IIF(i = 4, 1, NULL)
+         FROM n`,
       ),
     ]);
     const seen: string[] = [];
@@ -546,7 +551,8 @@ describe("GET /api/admin/users", () => {
     ).first("n");
     expect(seen).toHaveLength(Number(alive));
     const { results } = await env.DB.prepare(
-      `EXPLAIN QUERY PLAN SELECT user_id FROM users WHERE deleted_at IS NULL AND (created_at, user_id) < (1, 'x')
+      `EXPLAIN QUERY PLAN SELECT user_id FROM users
+       WHERE deleted_at IS NULL AND (created_at, user_id) < (1, 'x')
        ORDER BY created_at DESC, user_id DESC LIMIT 5`,
     ).all();
     expect(JSON.stringify(results)).toContain("users_by_age");
@@ -561,7 +567,7 @@ describe("when a user was last seen", () => {
       .bind(userId)
       .first<number>("at");
 
-  it("is noted beside a request with their key, not with the admin's, and forgotten with the account", async () => {
+  it("is noted for the user's key, not the admin's, and deleted with the user", async () => {
     const { userId, apiKey } = await signUp();
     await call("GET", `/api/users/${userId}`);
     expect(await seen(userId)).toBeNull();

@@ -2,12 +2,12 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
-import { nextLook, overdueFindings } from "../../shared/schedule/watchdog/rules/overdue.ts";
+import { nextCheck, overdueConditions } from "../../shared/schedule/watchdog/rules/overdue.ts";
 import type { Watched } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { callWith, deadDatabase } from "./support.ts";
 
-/** The real object, at a time that the test sets. */
+/** The real object, with a clock that the test sets. */
 
 const MINUTE_MS = 60_000;
 const start = Date.parse("2030-01-01T09:00:00Z");
@@ -33,7 +33,7 @@ afterEach(() => void vi.restoreAllMocks());
 
 const stub = () => env.TASK_WATCHDOG.getByName(name);
 
-/** The object with its clock and with bindings that the test chooses. */
+/** Calls the object with the test's clock and bindings. */
 async function inside<Value>(
   act: (watchdog: TaskWatchdog) => Promise<Value>,
   changes: object = {},
@@ -50,7 +50,7 @@ const wakeUp = (changes: object = {}) => inside((watchdog) => watchdog.alarm(), 
 const alarmAt = () => runInDurableObject(stub(), (_, state) => state.storage.getAlarm());
 
 describe("the watchdog", () => {
-  it("is woken at the earliest moment by which a task should have run", async () => {
+  it("sets its alarm to the earliest deadline", async () => {
     await report([
       { task: "late", dueBy: start + 10 * MINUTE_MS },
       { task: "early", dueBy: start + MINUTE_MS },
@@ -59,7 +59,7 @@ describe("the watchdog", () => {
     expect(await stub().inspect()).toEqual({ watched: 2, overdue: [] });
   });
 
-  it("tells once when a task is overdue, looks each minute, and tells when it runs again", async () => {
+  it("notifies once that a task is overdue, and once that it runs again", async () => {
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     for (let minute = 1; minute < 5; minute += 1) {
       now = start + minute * MINUTE_MS;
@@ -67,7 +67,7 @@ describe("the watchdog", () => {
       expect(await alarmAt()).toBe(now + MINUTE_MS);
     }
     expect(posted.map(({ text }) => text)).toEqual([
-      "Alert: the task backup has not run: it should have by 2030-01-01T09:01:00.000Z",
+      "Alert: the task backup is overdue: it should have run by 2030-01-01T09:01:00.000Z",
     ]);
     await report([{ task: "backup", dueBy: start + 60 * MINUTE_MS }]);
     expect(await alarmAt()).toBe(now);
@@ -78,7 +78,7 @@ describe("the watchdog", () => {
     expect(await alarmAt()).toBe(start + 60 * MINUTE_MS);
   });
 
-  it("tells of each task by itself, and no more of one that is no longer registered", async () => {
+  it("notifies each task by itself, and the recovery of one that was removed", async () => {
     await report([
       { task: "one", dueBy: start },
       { task: "two", dueBy: start },
@@ -91,7 +91,7 @@ describe("the watchdog", () => {
     expect(await stub().inspect()).toEqual({ watched: 1, overdue: [] });
   });
 
-  it("tells the webhook though D1 is down, once, and goes on looking", async () => {
+  it("notifies the webhook once while D1 is down, and goes on checking", async () => {
     await report([{ task: "backup", dueBy: start }]);
     for (let minute = 0; minute < 3; minute += 1) {
       now = start + minute * MINUTE_MS;
@@ -101,7 +101,7 @@ describe("the watchdog", () => {
     expect(posted.map(({ alert }) => alert.id)).toEqual([`overdue:backup:${start}`]);
   });
 
-  it("tells the webhook though D1 never answers", async () => {
+  it("notifies the webhook although D1 never answers", async () => {
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     now = start + MINUTE_MS;
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -124,7 +124,7 @@ describe("the watchdog", () => {
     { ALERT_EMAIL: "nonsense" },
     { ALERT_FAILURES: "three" },
     { ALERT_WEBHOOK_URL: "HTTPS://hooks.example/x" },
-  ])("tells whomever it can although a setting is odd: %j", async (setting) => {
+  ])("notifies on the valid channels although a setting is invalid: %j", async (setting) => {
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     now = start + MINUTE_MS;
     await wakeUp(setting);
@@ -133,7 +133,7 @@ describe("the watchdog", () => {
 
   const texts = () => posted.map(({ text }) => text.split(":")[0]);
 
-  it("does not tell again what the webhook heard while D1 was down, and tells once when it is over", async () => {
+  it("does not repeat a notice that it sent while D1 was down", async () => {
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     now = start + MINUTE_MS;
     await wakeUp({ DB: deadDatabase });
@@ -146,7 +146,7 @@ describe("the watchdog", () => {
     expect(texts()).toEqual(["Alert", "Recovered"]);
   });
 
-  it("tells that it is over also where D1 never heard that it began", async () => {
+  it("notifies a recovery although D1 never recorded that the task was overdue", async () => {
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     now = start + MINUTE_MS;
     await wakeUp({ DB: deadDatabase });
@@ -156,7 +156,7 @@ describe("the watchdog", () => {
     expect(texts()).toEqual(["Alert", "Recovered"]);
   });
 
-  it("tells the webhook past D1 also what D1 has and has not let it say", async () => {
+  it("notifies the webhook directly of a notice that D1 has and did not deliver", async () => {
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     now = start + MINUTE_MS;
     vi.mocked(globalThis.fetch).mockRejectedValueOnce(new Error("a blip"));
@@ -167,7 +167,7 @@ describe("the watchdog", () => {
     expect(texts()).toEqual(["Alert"]);
   });
 
-  it("tells of the next time too although D1's reply was lost the first time", async () => {
+  it("notifies the second time too although D1's reply was lost the first time", async () => {
     const by = { ALERT_WEBHOOK_URL: "" };
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     now = start + MINUTE_MS;
@@ -182,7 +182,7 @@ describe("the watchdog", () => {
     expect(results.map(({ kind }) => kind).toSorted()).toEqual(["fired", "fired", "recovered"]);
   });
 
-  it("is set again although telling fails in every way", async () => {
+  it("sets its alarm again although every channel fails", async () => {
     vi.mocked(globalThis.fetch).mockRejectedValue(new Error("no network"));
     await report([{ task: "backup", dueBy: start }]);
     await wakeUp({ DB: deadDatabase, ALERT_WEBHOOK_URL: "not a URL" });
@@ -191,7 +191,7 @@ describe("the watchdog", () => {
     expect(await alarmAt()).toBe(now + MINUTE_MS);
   });
 
-  it("really wakes up", async () => {
+  it("is woken by its real alarm", async () => {
     await runInDurableObject(stub(), (watchdog: TaskWatchdog) =>
       watchdog.report([{ task: "backup", dueBy: 0 }]),
     );
@@ -203,9 +203,9 @@ describe("the watchdog", () => {
 
   it.each([
     ["a task without a name", [{ task: "", dueBy: 0 }]],
-    ["a time that is none", [{ task: "backup", dueBy: Number.NaN }]],
-    ["no list", "backup"],
-  ])("refuses %s, and watches what it watched", async (_, tasks) => {
+    ["an invalid time", [{ task: "backup", dueBy: Number.NaN }]],
+    ["a text instead of a list", "backup"],
+  ])("refuses %s, and goes on watching the same tasks", async (_, tasks) => {
     await report([{ task: "backup", dueBy: start }]);
     expect(await inside((watchdog) => watchdog.report(tasks as Watched[]))).toMatchObject({
       ok: false,
@@ -226,7 +226,7 @@ describe("GET /health", () => {
     );
   };
 
-  it("is degraded and names the task that is overdue", async () => {
+  it("is degraded and names the overdue task", async () => {
     expect(await health([{ task: "backup", dueBy: start }])).toMatchObject({
       status: 200,
       body: {
@@ -242,7 +242,7 @@ describe("GET /health", () => {
     expect((await health([])).body.checks.tasks).toEqual({ status: "ok", overdue: [] });
   });
 
-  it("registers the tasks when none is watched yet, and is degraded while it cannot", async () => {
+  it("registers the tasks when none is watched, and is degraded if that fails", async () => {
     const register = vi.fn<() => Promise<void>>(async () => undefined);
     const watchdog = { getByName: () => ({ inspect: async () => ({ watched: 0, overdue: [] }) }) };
     const bindings = { TASK_WATCHDOG: watchdog as unknown as typeof env.TASK_WATCHDOG };
@@ -267,10 +267,10 @@ describe("GET /health", () => {
   });
 });
 
-it("nothing is looked for while nothing is watched and nobody waits to hear", () => {
-  expect(nextLook([], [], start)).toBeNull();
-  expect(nextLook([], [{ task: "gone", dueBy: 0 }], start)).toBe(start + MINUTE_MS);
-  expect(overdueFindings([], [{ task: "gone", dueBy: 0 }], start)).toMatchObject([
+it("no check is scheduled while no task is watched and no recovery is to be notified", () => {
+  expect(nextCheck([], [], start)).toBeNull();
+  expect(nextCheck([], [{ task: "gone", dueBy: 0 }], start)).toBe(start + MINUTE_MS);
+  expect(overdueConditions([], [{ task: "gone", dueBy: 0 }], start)).toMatchObject([
     { key: "overdue:gone", holds: false },
   ]);
 });

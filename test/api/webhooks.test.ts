@@ -131,7 +131,7 @@ describe("feedback of a provider", () => {
     expect((await eventTypes(db, id)).filter((type) => type !== "queued")).toEqual(["complained"]);
   });
 
-  it("of a generation that was replayed since does not touch the new one, but a complaint still counts", async () => {
+  it("of an earlier generation changes nothing, but a complaint still counts", async () => {
     const id = await mailThat("queued");
     await db
       .prepare("UPDATE emails SET transport = NULL, generation = 2 WHERE id = ?")
@@ -148,7 +148,7 @@ describe("feedback of a provider", () => {
     expect(await suppressed()).toHaveLength(1);
   });
 
-  it("that it could not send the mail after all makes it a dead letter to replay, unless it was called sent", async () => {
+  it("that the provider failed makes an unknown email dead and a sent one bounced", async () => {
     const unknown = await mailThat("unknown");
     expect(
       (await deliver(about(unknown, "failed", { failed: { reason: "quota" } }))).body.status,
@@ -162,11 +162,13 @@ describe("feedback of a provider", () => {
     expect((await deliver(about(sent, "failed"))).body.status).toBe("bounced");
   });
 
-  it("that a dead mail has arrived takes its dead letter away, so that nobody replays it", async () => {
+  it("that a dead email has arrived deletes its dead letter", async () => {
     const id = await mailThat("dead");
     await db
       .prepare(
-        "INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at, expires_at) VALUES (?1, 'email', 1, 'exhausted', 4, 1, 2)",
+        `INSERT INTO dead_letters
+           (id, kind, generation, reason, attempts, buried_at, expires_at)
+         VALUES (?1, 'email', 1, 'exhausted', 4, 1, 2)`,
       )
       .bind(id)
       .run();
@@ -174,7 +176,7 @@ describe("feedback of a provider", () => {
     expect(await db.prepare("SELECT COUNT(*) AS n FROM dead_letters").first("n")).toBe(0);
   });
 
-  it("of a mail that another transport has by now changes nothing: it is not this provider's", async () => {
+  it("of an email that another transport has now changes nothing", async () => {
     const id = await mailThat("sending");
     await db.prepare("UPDATE emails SET transport = 'smtp' WHERE id = ?").bind(id).run();
     expect((await deliver(about(id, "failed"))).body).toMatchObject({
@@ -196,7 +198,7 @@ describe("feedback of a provider", () => {
     expect(await suppressed()).toHaveLength(1);
   });
 
-  it("names its mail by our tag, as a list or as an object, or by the provider's own id", async () => {
+  it("names its email by our tag, as a list or as an object, or by the provider's id", async () => {
     const id = await mailThat("sent");
     expect(
       (await deliver(about(id, "delivered", { tags: [{ name: "luna_email", value: `${id}_1` }] })))
@@ -297,7 +299,7 @@ describe("a message that is not signed", () => {
     expect((await emailRow(db, id)).status).toBe("sent");
   });
 
-  it("at all is refused, and so is one that is no event, too large, or of a provider that we do not have", async () => {
+  it("is refused if unsigned, too large, or of an unknown provider", async () => {
     expect((await call("POST", path, event, { token: null })).status).toBe(400);
     expect((await deliver(event, { body: "x".repeat(70_000) })).status).toBe(413);
     expect((await call("POST", "/api/webhooks/sendgrid", event, { token: null })).status).toBe(404);

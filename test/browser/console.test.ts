@@ -24,7 +24,7 @@ const write = async (page: Page, button: string, reason?: string): Promise<void>
   await dialog.waitFor({ state: "detached" });
 };
 
-async function deadMail(to: string): Promise<string> {
+async function deadEmail(to: string): Promise<string> {
   sink.fault = (phase) =>
     phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null;
   const { id } = (await api("POST", "/api/emails", { to, subject: "Your receipt", text: "Thanks" }))
@@ -37,7 +37,7 @@ async function deadMail(to: string): Promise<string> {
 }
 
 describe("signing in", () => {
-  it("takes a token by keyboard alone, keeps it over a reload, and forgets it with the tab", async () => {
+  it("takes a token by keyboard, keeps it over a reload, and forgets it with the tab", async () => {
     const page = await open("#/tasks");
     await page.getByLabel("Token").waitFor();
     await page.keyboard.type(stage.luna.token);
@@ -51,23 +51,23 @@ describe("signing in", () => {
     await other.getByLabel("Token").waitFor();
   });
 
-  it("says what is wrong with a token, and shows nothing", async () => {
+  it("gives the reason why a token is refused, and shows nothing", async () => {
     const page = await open();
     await page.getByLabel("Token").fill("wrong-token-0123456789-0123456789-01");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.getByRole("alert").getByText("This token is not valid here.").waitFor();
+    await page.getByRole("alert").getByText("This token is not valid.").waitFor();
     expect(await page.getByRole("navigation").count()).toBe(0);
   });
 
-  it("with the token for reading shows everything, and lets nothing be pressed", async () => {
+  it("with the read-only token shows everything, and disables every action", async () => {
     const page = await signedIn("#/breakers", {}, READONLY_TOKEN);
     const reset = page.getByRole("button", { name: "Reset cache" });
     await reset.waitFor();
     expect(await reset.isDisabled()).toBe(true);
-    expect(await reset.getAttribute("title")).toBe("This token is for reading only.");
+    expect(await reset.getAttribute("title")).toBe("This token is read-only.");
   });
 
-  it("comes again, on the same page, when the token is not valid any more", async () => {
+  it("is asked again, on the same page, when the token is no longer valid", async () => {
     const page = await signedIn("#/alerts");
     await page.getByRole("heading", { name: "Firing" }).waitFor();
     await page.route("**/api/admin/alerts", (route) =>
@@ -88,11 +88,11 @@ it("a browser whose language is no language tag shows the console with its chart
   expect(await page.evaluate("navigator.language")).toBe("en-GB");
 });
 
-it("a breaker that opens since KV fails is seen, explained and reset", async () => {
+it("an operator sees, understands and resets a breaker that opens because KV fails", async () => {
   await api("POST", "/api/users", { userId: "kv", email: "kv@example.com" });
   await eventually(async () => {
     await api("GET", "/api/users/kv");
-    await lockStore(stage.stateDir, "kv").mend();
+    await lockStore(stage.stateDir, "kv").restore();
   });
   const page = await signedIn();
   const kv = lockStore(stage.stateDir, "kv");
@@ -106,14 +106,14 @@ it("a breaker that opens since KV fails is seen, explained and reset", async () 
     }
     await screenshot(page, "overview-kv-down");
   } finally {
-    await kv.mend();
+    await kv.restore();
   }
   await page.getByRole("link", { name: "Runbook", exact: true }).first().click();
   await page.getByRole("heading", { level: 1, name: "KV is down, or slow" }).waitFor();
   expect(await accessibilityProblems(page)).toEqual([]);
   await screenshot(page, "runbook-1440-light");
   await page.goBack();
-  await page.getByRole("link", { name: "Look at it" }).first().click();
+  await page.getByRole("link", { name: "See the breaker" }).first().click();
   await card(page, "cache").getByText("Open", { exact: true }).waitFor();
   await write(page, "Reset cache", "KV answers again");
   await card(page, "cache").getByText("Closed", { exact: true }).waitFor();
@@ -126,10 +126,10 @@ it("a breaker that opens since KV fails is seen, explained and reset", async () 
   await page.getByRole("cell", { name: "resetCircuitBreaker" }).first().waitFor();
 });
 
-it("a dead mail is found by its recipient, understood, replayed, and arrives", async () => {
-  const id = await deadMail("late@example.com");
+it("an operator finds a dead email by recipient and replays it; it arrives once", async () => {
+  const id = await deadEmail("late@example.com");
   const page = await signedIn("#/email");
-  await page.getByLabel("Recipient or id of a mail").fill("Late@example.com");
+  await page.getByLabel("Recipient or id of an email").fill("Late@example.com");
   await page.getByRole("button", { name: "Find" }).click();
   await page.getByRole("link", { name: "late@example.com" }).click();
   await page.getByText("550 5.1.1", { exact: false }).first().waitFor();
@@ -138,21 +138,21 @@ it("a dead mail is found by its recipient, understood, replayed, and arrives", a
   await screenshot(page, "dead-letter-1440-light");
   expect(await accessibilityProblems(page)).toEqual([]);
   await write(page, "Replay");
-  await page.getByRole("heading", { level: 1, name: "Mail" }).waitFor();
+  await page.getByRole("heading", { level: 1, name: "One email" }).waitFor();
   await page.locator(".lead").getByText("sent").waitFor();
   expect(sink.delivered.map(({ to }) => to)).toEqual(["late@example.com"]);
   expect(sink.copiesOf(id)).toBe(1);
-  await screenshot(page, "mail-1440-light");
+  await screenshot(page, "one-email-1440-light");
 });
 
-it("all dead letters of a filter are replayed with progress, and one that is unwanted is discarded", async () => {
-  const ids = await Promise.all([1, 2, 3].map((n) => deadMail(`many-${n}@example.com`)));
+it("dead letters of a filter are replayed with progress, discarded ones are not", async () => {
+  const ids = await Promise.all([1, 2, 3].map((n) => deadEmail(`many-${n}@example.com`)));
   const page = await signedIn("#/dead-letters");
   await page.getByRole("link", { name: "many-1@example.com" }).click();
   await write(page, "Discard");
   await page.getByRole("heading", { level: 1, name: "Dead letters" }).waitFor();
   await page.getByRole("button", { name: "Count what would be replayed" }).click();
-  await page.getByRole("button", { name: "Replay 2 mails" }).click();
+  await page.getByRole("button", { name: "Replay 2 emails" }).click();
   await page.getByText("Done: 2 of 2 queued again.").waitFor();
   await eventually(() =>
     expect(sink.delivered.map(({ to }) => to).toSorted()).toEqual([
@@ -171,20 +171,20 @@ it("a task is run now, a user is purged and an address suppressed", async () => 
   await page.getByRole("link", { name: "Cache" }).click();
   await page.getByLabel("User", { exact: true }).fill("kv");
   await write(page, "Purge user kv");
-  await page.getByText("The purge is number").waitFor();
+  await page.getByText("The purge has number").waitFor();
   await page.getByRole("link", { name: "Suppressions" }).click();
   await page.getByRole("textbox", { name: "Address" }).fill("gone@example.com");
   await write(page, "Suppress gone@example.com", "asked by phone");
   await page.getByRole("cell", { name: "gone@example.com", exact: true }).waitFor();
   await write(page, "Lift gone@example.com");
-  await page.getByText("Nobody is suppressed.").waitFor();
+  await page.getByText("No address is suppressed.").waitFor();
   const done = (await api("GET", "/api/admin/audit")).body.items.map(
     ({ operation }: { operation: string }) => operation,
   );
   expect(done.slice(0, 4)).toEqual(["unsuppress", "suppress", "invalidate", "runTask"]);
 });
 
-it("a write that fails after its dialog was left is told all the same", async () => {
+it("a write that fails after its dialog was closed is announced", async () => {
   const page = await signedIn("#/tasks");
   const { promise: left, resolve: leave } = Promise.withResolvers<void>();
   await page.route("**/prune-history/run", async (route) => {
@@ -201,20 +201,22 @@ it("a write that fails after its dialog was left is told all the same", async ()
   );
 });
 
-it("a breaker that somebody disabled is said on the overview, though it looks closed, and the charts go back a month", async () => {
+it("the overview shows a disabled breaker, which looks closed, and charts of a month", async () => {
   await api("POST", "/api/admin/circuit-breakers/email:resend/disable", { reason: "a drill" });
   const page = await signedIn();
-  await page.getByText("An operator holds the circuit breaker of email:resend: disabled").waitFor();
-  await page.getByRole("link", { name: "Lift it" }).click();
+  await page
+    .getByText("An operator overrides the circuit breaker of email:resend: disabled")
+    .waitFor();
+  await page.getByRole("link", { name: "Lift the override" }).click();
   await write(page, "Lift override email:resend", "the drill is over");
   await page.getByRole("link", { name: "Overview" }).click();
-  await page.getByText("All is well").waitFor();
+  await page.getByText("Everything works").waitFor();
   await page.getByLabel("How far back").selectOption("last 30 days");
-  await page.getByText("Requests an hour").waitFor();
+  await page.getByText("Requests per hour").waitFor();
   expect(await accessibilityProblems(page)).toEqual([]);
 });
 
-it("a filter begins at its first page, wherever the list was before", async () => {
+it("a new filter begins at its first page", async () => {
   await api("POST", "/api/admin/circuit-breakers/cache/reset", { reason: "a drill" });
   const page = await signedIn();
   await page.route("**/api/admin/audit?*", async (route) => {
@@ -236,13 +238,13 @@ it("a filter begins at its first page, wherever the list was before", async () =
   expect(filtered.url()).not.toContain("cursor=");
 });
 
-it("while the API does not answer what was read stays, with its age, and reading goes on by itself", async () => {
+it("while the API does not answer the last answer stays, and polling continues", async () => {
   const page = await signedIn("#/breakers");
   await card(page, "database").waitFor();
   await page.route("**/api/admin/circuit-breakers", (route) =>
     route.fulfill({ status: 503, json: { title: "Unavailable", detail: "Gone." } }),
   );
-  await page.getByRole("alert").getByText("What is shown was read").waitFor();
+  await page.getByRole("alert").getByText("The page shows an answer of").waitFor();
   expect(await card(page, "database").isVisible()).toBe(true);
   expect(await accessibilityProblems(page)).toEqual([]);
   await page.unroute("**/api/admin/circuit-breakers");

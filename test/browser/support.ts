@@ -80,8 +80,9 @@ export function useConsole() {
     contexts.push(context);
     context.setDefaultTimeout(CONDITION_TIMEOUT_MS);
     if (language !== undefined) {
+      const getter = `{ get: () => ${JSON.stringify(language)} }`;
       await context.addInitScript(
-        `Object.defineProperty(Navigator.prototype, "language", { get: () => ${JSON.stringify(language)} })`,
+        `Object.defineProperty(Navigator.prototype, "language", ${getter})`,
       );
     }
     const page = await context.newPage();

@@ -177,7 +177,7 @@ describe("an email that another Worker puts on the queue", () => {
       produced({ ...email, subject: "Other" }),
     ]);
     expect(deadLetters.sent.map(({ body }) => ("reason" in body ? body.reason : ""))).toEqual([
-      expect.stringContaining("an operator said so"),
+      expect.stringContaining("an operator suppressed the address"),
       expect.stringContaining("Idempotency-Key"),
     ]);
     expect(await emails()).toHaveLength(1);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { losingReplies } from "../support/lossy-database.ts";
 import { runTask as run } from "../support/run-task.ts";
 
-/** The tasks that look after accounts, on real rows in a real D1, at a time that the test sets. */
+/** The tasks for accounts, on rows of a real D1, with a clock that the test sets. */
 
 const db = env.DB;
 const DAY_MS = 86_400_000;
@@ -34,17 +34,19 @@ async function user(id: string, trialEndsAt: number | null = null): Promise<void
   await db.batch([
     db
       .prepare(
-        "INSERT INTO users (user_id, email, tier, created_at, updated_at) VALUES (?1, ?2, 'pro', 0, 0)",
+        `INSERT INTO users (user_id, email, tier, created_at, updated_at)
+         VALUES (?1, ?2, 'pro', 0, 0)`,
       )
       .bind(id, `${id}@example.com`),
     db
       .prepare(
-        "INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at) VALUES (?1, ?2, 0, ?3)",
+        `INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at)
+         VALUES (?1, ?2, 0, ?3)`,
       )
       .bind(id, trialEndsAt === null ? "active" : "trialing", trialEndsAt),
   ]);
 }
-const mails = async () =>
+const emails = async () =>
   (
     await db
       .prepare(
@@ -54,13 +56,13 @@ const mails = async () =>
   ).results;
 
 describe("tell-of-trial-ends", () => {
-  it("tells each user once, three days before, and nobody whose trial is over, far away or not there", async () => {
+  it("notifies each user once, three days before the end of their trial", async () => {
     await user("soon", monday + 2.5 * DAY_MS);
     await user("later", monday + 4 * DAY_MS);
     await user("over", monday - 1);
     await user("paying");
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
-    expect(await mails()).toEqual([
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 1, left: 0 });
+    expect(await emails()).toEqual([
       {
         to: "soon@example.com",
         subject: "Your Luna trial ends on 2 December 2026",
@@ -69,11 +71,11 @@ describe("tell-of-trial-ends", () => {
       },
     ]);
     vi.setSystemTime(monday + 1.5 * DAY_MS);
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
-    expect((await mails()).map(({ to }) => to)).toEqual(["later@example.com", "soon@example.com"]);
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 1, left: 0 });
+    expect((await emails()).map(({ to }) => to)).toEqual(["later@example.com", "soon@example.com"]);
   });
 
-  it("tells again of a trial that was prolonged, and of none whose account was deleted", async () => {
+  it("notifies again of an extended trial, and no deleted user", async () => {
     await user("ada", monday + DAY_MS);
     await user("gone", monday + DAY_MS);
     await db.prepare("UPDATE users SET email = NULL WHERE user_id = 'gone'").run();
@@ -82,11 +84,11 @@ describe("tell-of-trial-ends", () => {
       .prepare("UPDATE subscriptions SET trial_ends_at = ?1 WHERE user_id = 'ada'")
       .bind(monday + 2 * DAY_MS)
       .run();
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
-    expect(await mails()).toHaveLength(2);
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 1, left: 0 });
+    expect(await emails()).toHaveLength(2);
   });
 
-  it("sends one mail though the process dies before it notes so, and though two run at once", async () => {
+  it("sends one email although a process dies before it marks it, or two run at once", async () => {
     await user("ada", monday + DAY_MS);
     const dying = {
       prepare: (sql: string) => (sql.startsWith("UPDATE subscriptions") ? fail() : db.prepare(sql)),
@@ -96,23 +98,24 @@ describe("tell-of-trial-ends", () => {
       "died",
     );
     await Promise.all([run("tell-of-trial-ends"), run("tell-of-trial-ends")]);
-    expect(await mails()).toHaveLength(1);
+    expect(await emails()).toHaveLength(1);
   });
 
-  it("does not stop for a recipient who gets no mail", async () => {
+  it("marks a suppressed recipient and goes on", async () => {
     await user("ada", monday + DAY_MS);
     await user("bob", monday + DAY_MS);
     await db
       .prepare(
-        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'all', 'bounce', 0)",
+        `INSERT INTO suppressions (address, scope, reason, created_at)
+         VALUES ('ada@example.com', 'all', 'bounce', 0)`,
       )
       .run();
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 2, left: 0 });
-    expect((await mails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 0, left: 0 });
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 2, left: 0 });
+    expect((await emails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 0, left: 0 });
   });
 
-  it("leaves for the next run what D1 did not take", async () => {
+  it("leaves to the next run what D1 did not accept", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     await user("ada", monday + DAY_MS);
     const failing = {
@@ -120,10 +123,10 @@ describe("tell-of-trial-ends", () => {
       batch: () => Promise.reject(new Error("D1 is down")),
     };
     expect(await run("tell-of-trial-ends", { DB: failing as unknown as D1Database })).toEqual({
-      told: 0,
+      notified: 0,
       left: 1,
     });
-    expect(await run("tell-of-trial-ends")).toEqual({ told: 1, left: 0 });
+    expect(await run("tell-of-trial-ends")).toEqual({ notified: 1, left: 0 });
   });
 });
 
@@ -132,16 +135,17 @@ describe("end-trials", () => {
     (
       await db
         .prepare(
-          "SELECT user_id AS id, tier, status, trial_ends_at AS trialEndsAt, ended_at AS endedAt FROM users JOIN subscriptions USING (user_id) ORDER BY id",
+          `SELECT user_id AS id, tier, status, trial_ends_at AS trialEndsAt, ended_at AS endedAt
+           FROM users JOIN subscriptions USING (user_id) ORDER BY id`,
         )
         .all()
     ).results;
-  const owed = async () =>
+  const pendingPurges = async () =>
     (await db.prepare("SELECT tags FROM purge_intents").all<{ tags: string }>()).results.map(
       ({ tags }) => JSON.parse(tags) as string[],
     );
 
-  it("ends each trial that is over as of its end, back in the free tier, and leaves those that go on, were converted or were deleted", async () => {
+  it("ends each trial that is over, as of its end, and no other subscription", async () => {
     await user("over", monday - 5);
     await user("now", monday);
     await user("later", monday + 1);
@@ -169,45 +173,49 @@ describe("end-trials", () => {
     ];
     expect(await run("end-trials")).toEqual({ ended: 2 });
     expect(await states()).toEqual(expected);
-    expect(await owed()).toEqual([["user:over", "user:now"]]);
+    expect(await pendingPurges()).toEqual([["user:over", "user:now"]]);
     expect(await run("end-trials")).toEqual({ ended: 0 });
     expect(await states()).toEqual(expected);
-    expect(await owed()).toHaveLength(1);
+    expect(await pendingPurges()).toHaveLength(1);
   });
 
-  it("owes the cache its purge in the same batch: both or neither, and deliver-purges delivers it", async () => {
+  it("adds the cache purge in the same batch, and deliver-purges delivers it", async () => {
     await user("over", monday - 5);
     await db
       .prepare(
-        "CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        `CREATE TRIGGER refuse BEFORE UPDATE ON subscriptions
+         BEGIN SELECT RAISE(ABORT, 'refused'); END`,
       )
       .run();
     await expect(run("end-trials")).rejects.toThrow("refused");
     await db.prepare("DROP TRIGGER refuse").run();
     expect(await states()).toMatchObject([{ tier: "pro", status: "trialing" }]);
-    expect(await owed()).toEqual([]);
+    expect(await pendingPurges()).toEqual([]);
     await run("end-trials", { DB: losingReplies(db, 1) }).catch(() => undefined);
     expect(await states()).toMatchObject([{ tier: "free", status: "cancelled" }]);
     vi.setSystemTime(monday + 60_000);
     expect(await run("deliver-purges")).toEqual({ delivered: 1, purges: 1 });
-    expect(await owed()).toEqual([]);
+    expect(await pendingPurges()).toEqual([]);
   });
 
-  it("takes more than one statement does, each with a purge that the index takes, and ends none twice though two run at once", async () => {
+  it("ends each of many trials once although two run at once", async () => {
     await db.batch(
       [
-        "INSERT INTO users (user_id, tier, created_at, updated_at) SELECT 'u' || i, 'pro', 0, 0 FROM n",
-        "INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at) SELECT 'u' || i, 'trialing', 0, 1 FROM n",
+        `INSERT INTO users (user_id, tier, created_at, updated_at)
+         SELECT 'u' || i, 'pro', 0, 0 FROM n`,
+        `INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at)
+         SELECT 'u' || i, 'trialing', 0, 1 FROM n`,
       ].map((insert) =>
         db.prepare(
-          `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2300) ${insert}`,
+          `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2300)
+           ${insert}`,
         ),
       ),
     );
     const runs = await Promise.all([run("end-trials"), run("end-trials")]);
     expect(runs.reduce((sum, { ended }) => sum + (ended ?? 0), 0)).toBe(2_300);
-    expect(Math.max(...(await owed()).map(({ length }) => length))).toBe(1_000);
-    expect(new Set((await owed()).flat()).size).toBe(2_300);
+    expect(Math.max(...(await pendingPurges()).map(({ length }) => length))).toBe(1_000);
+    expect(new Set((await pendingPurges()).flat()).size).toBe(2_300);
     expect(await run("end-trials", {}, AbortSignal.abort())).toEqual({ ended: 0 });
   });
 });
@@ -225,7 +233,7 @@ describe("send-usage-reports", () => {
       .bind(id, metric, day, amount)
       .run();
 
-  it("sends each user once what they used in the week before, and nobody who used nothing in it", async () => {
+  it("sends each user with usage in the week before one report", async () => {
     for (const id of ["ada", "bob", "eve"]) await user(id);
     await used("ada", "requests", "2026-11-23", 1_000);
     await used("ada", "requests", "2026-11-29", 234);
@@ -235,7 +243,7 @@ describe("send-usage-reports", () => {
     await used("eve", "requests", "2026-11-25", 0);
     expect(await run("send-usage-reports")).toEqual({ sent: 1, left: 0 });
     expect(await run("send-usage-reports")).toEqual({ sent: 0, left: 0 });
-    expect(await mails()).toEqual([
+    expect(await emails()).toEqual([
       {
         to: "ada@example.com",
         subject: "Your usage, 23 November 2026 to 29 November 2026",
@@ -247,20 +255,21 @@ describe("send-usage-reports", () => {
     expect(text).toContain("1,234");
   });
 
-  it("sends none to who has unsubscribed, and does not come back to them", async () => {
+  it("sends no report to a user who has unsubscribed, and marks them", async () => {
     await user("ada");
     await used("ada", "requests", "2026-11-25", 1);
     await db
       .prepare(
-        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'non-transactional', 'unsubscribe', 0)",
+        `INSERT INTO suppressions (address, scope, reason, created_at)
+         VALUES ('ada@example.com', 'non-transactional', 'unsubscribe', 0)`,
       )
       .run();
     expect(await run("send-usage-reports")).toEqual({ sent: 1, left: 0 });
-    expect(await mails()).toEqual([]);
+    expect(await emails()).toEqual([]);
     expect(await run("send-usage-reports")).toEqual({ sent: 0, left: 0 });
   });
 
-  it("sends the others although one cannot be made into a mail, and says so", async () => {
+  it("sends the others although one email is invalid, and fails with the reason", async () => {
     await user("ada");
     await user("bob");
     await used("ada", "x".repeat(201), "2026-11-25", 1);
@@ -268,10 +277,10 @@ describe("send-usage-reports", () => {
     await expect(run("send-usage-reports")).rejects.toThrow(
       "1 mail refused, the first because data.metrics.0.name must have at most 200 characters",
     );
-    expect((await mails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
+    expect((await emails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
   });
 
-  it("says which variable is missing, and sends the reports when it is there", async () => {
+  it("fails with the missing variable, and sends the reports once it is set", async () => {
     await user("ada");
     await used("ada", "requests", "2026-11-25", 1);
     await expect(run("send-usage-reports", { UNSUBSCRIBE_SECRET: "" })).rejects.toThrow(

@@ -1,15 +1,16 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { byEmail, byWebhook } from "../../shared/alerts/channels.ts";
-import { findingsOf } from "../../shared/alerts/rules/conditions.ts";
-import type { Finding } from "../../shared/alerts/rules/evaluate.ts";
+import { alertConditions } from "../../shared/alerts/rules/conditions.ts";
+import type { AlertCondition } from "../../shared/alerts/rules/evaluate.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
-import { readFacts, recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
-import { noteFindings, sayNotices, type Say } from "../../shared/alerts/watch.ts";
+import { recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
+import { readFacts } from "../../shared/alerts/sql/facts.ts";
+import { deliverNotices, recordConditions, type Notifier } from "../../shared/alerts/watch.ts";
 import { fakeQueue, queueEmail } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
 
-/** What somebody is told, and what becomes of that when a channel is broken, on a real D1. */
+/** Alerts and the delivery of their notices, also when a channel fails, on a real D1. */
 
 const db = env.DB;
 const MINUTE_MS = 60_000;
@@ -32,126 +33,128 @@ beforeEach(async () => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-const finding = (holds: boolean): Finding => ({
+const condition = (holds: boolean): AlertCondition => ({
   key: "task:backup",
   holds,
   forMs: 0,
-  summary: "the task backup failed 3 times running",
+  summary: "the task backup failed 3 times in a row",
 });
 
-/** A channel that keeps what it said, and can be broken. */
+/** A channel that records what it delivered, and can be made to fail. */
 function channel() {
-  const said: string[] = [];
-  const state = { broken: false, said };
-  const say: Say = async ({ kind, key }) => {
+  const delivered: string[] = [];
+  const state = { broken: false };
+  const notify: Notifier = async ({ kind, key }) => {
     if (state.broken) throw new Error("the channel is broken");
-    said.push(`${kind} ${key}`);
+    delivered.push(`${kind} ${key}`);
   };
-  return { ...state, state, say };
+  return { delivered, state, notify };
 }
 
 describe("an alert", () => {
-  it("is said once when it fires and once when it is over, on every channel", async () => {
+  it("is notified once when it fires and once when it recovers, on every channel", async () => {
     const [email, webhook] = [channel(), channel()];
     for (const [minute, holds] of [true, true, true, false, false, true].entries()) {
-      await noteFindings(db, [finding(holds)], start + minute * MINUTE_MS, newId);
-      await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
+      await recordConditions(db, [condition(holds)], { now: start + minute * MINUTE_MS, newId });
+      await deliverNotices(db, { email: email.notify, webhook: webhook.notify }, () => start);
     }
-    expect(email.said).toEqual(["fired task:backup", "recovered task:backup", "fired task:backup"]);
-    expect(webhook.said).toEqual(email.said);
+    expect(email.delivered).toEqual([
+      "fired task:backup",
+      "recovered task:backup",
+      "fired task:backup",
+    ]);
+    expect(webhook.delivered).toEqual(email.delivered);
     const recovered = (await recentNotices(db, 50)).find(({ kind }) => kind === "recovered");
-    expect(recovered?.summary, "it says what is over").toBe(
-      "the task backup failed 3 times running",
+    expect(recovered?.summary, "the recovery names the alert").toBe(
+      "the task backup failed 3 times in a row",
     );
   });
 
-  it("is said by the other channel while one is broken, and by that one when it is mended, in order", async () => {
+  it("is delivered by a channel that failed once it works again, in order", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     const [email, webhook] = [channel(), channel()];
     email.state.broken = true;
-    await noteFindings(db, [finding(true)], start, newId);
-    await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
-    await noteFindings(db, [finding(false)], start + MINUTE_MS, newId);
-    await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
-    expect([email.said, webhook.said]).toEqual([
+    await recordConditions(db, [condition(true)], { now: start, newId });
+    await deliverNotices(db, { email: email.notify, webhook: webhook.notify }, () => start);
+    await recordConditions(db, [condition(false)], { now: start + MINUTE_MS, newId });
+    await deliverNotices(db, { email: email.notify, webhook: webhook.notify }, () => start);
+    expect([email.delivered, webhook.delivered]).toEqual([
       [],
       ["fired task:backup", "recovered task:backup"],
     ]);
     email.state.broken = false;
-    await sayNotices(db, { email: email.say, webhook: webhook.say }, () => start);
-    expect(email.said).toEqual(webhook.said);
+    await deliverNotices(db, { email: email.notify, webhook: webhook.notify }, () => start);
+    expect(email.delivered).toEqual(webhook.delivered);
   });
 
-  it("of something that is gone is over, and says why", async () => {
-    await noteFindings(db, [finding(true)], start, newId);
-    const gone = (key: string) =>
+  it("recovers with a reason when its subject no longer exists", async () => {
+    await recordConditions(db, [condition(true)], { now: start, newId });
+    const resolvedReason = (key: string) =>
       key === "task:backup" ? "the task backup is no longer registered" : null;
-    await noteFindings(db, [], start, newId);
-    await noteFindings(db, [finding(true)], start, newId, gone);
+    await recordConditions(db, [], { now: start, newId });
+    await recordConditions(db, [condition(true)], { now: start, newId, resolvedReason });
     expect(await recentNotices(db, 50)).toHaveLength(1);
-    await noteFindings(db, [], start + 1, newId, gone);
-    await noteFindings(db, [], start + 2, newId, gone);
+    await recordConditions(db, [], { now: start + 1, newId, resolvedReason });
+    await recordConditions(db, [], { now: start + 2, newId, resolvedReason });
     expect((await recentNotices(db, 50)).map(({ kind, summary }) => [kind, summary])).toEqual([
       ["recovered", "the task backup is no longer registered"],
-      ["fired", "the task backup failed 3 times running"],
+      ["fired", "the task backup failed 3 times in a row"],
     ]);
   });
 
-  it("is said once although many judge it at the same moment", async () => {
+  it("makes one notice although many evaluate it at the same moment", async () => {
     await Promise.all(
-      Array.from({ length: 10 }, () => noteFindings(db, [finding(true)], start, newId)),
+      Array.from({ length: 10 }, () =>
+        recordConditions(db, [condition(true)], { now: start, newId }),
+      ),
     );
     expect(await recentNotices(db, 50)).toHaveLength(1);
   });
 });
 
 describe("a channel", () => {
-  it("that is slow says a notice once although two rounds come at the same moment", async () => {
-    const said: string[] = [];
-    const slow: Say = async ({ id }) => {
+  it("that is slow delivers a notice once although three rounds run at once", async () => {
+    const delivered: string[] = [];
+    const slow: Notifier = async ({ id }) => {
       await new Promise((resolve) => setTimeout(resolve, 50));
-      said.push(id);
+      delivered.push(id);
     };
-    await noteFindings(db, [finding(true)], start, newId);
-    await Promise.all([1, 2, 3].map(() => sayNotices(db, { webhook: slow }, () => start)));
-    expect(said).toHaveLength(1);
+    await recordConditions(db, [condition(true)], { now: start, newId });
+    await Promise.all([1, 2, 3].map(() => deliverNotices(db, { webhook: slow }, () => start)));
+    expect(delivered).toHaveLength(1);
   });
 
-  it("whose process died while it said a notice says it a minute later", async () => {
-    const { said, say } = channel();
-    await noteFindings(db, [finding(true)], start, newId);
+  it("whose process died in a delivery delivers the notice a minute later", async () => {
+    const { delivered, notify } = channel();
+    await recordConditions(db, [condition(true)], { now: start, newId });
     await db
       .prepare("UPDATE alert_notices SET webhook_lease = ?1")
       .bind(start + MINUTE_MS)
       .run();
-    await sayNotices(db, { webhook: say }, () => start + MINUTE_MS - 1);
-    expect(said).toEqual([]);
-    await sayNotices(db, { webhook: say }, () => start + MINUTE_MS);
-    expect(said).toEqual(["fired task:backup"]);
+    await deliverNotices(db, { webhook: notify }, () => start + MINUTE_MS - 1);
+    expect(delivered).toEqual([]);
+    await deliverNotices(db, { webhook: notify }, () => start + MINUTE_MS);
+    expect(delivered).toEqual(["fired task:backup"]);
   });
 
-  it("that is new says what is wrong now, and nothing of weeks ago", async () => {
+  it("that is new delivers what fires now, and nothing of weeks ago", async () => {
     for (let day = 0; day < 30; day += 1) {
-      await noteFindings(
-        db,
-        [{ ...finding(day % 2 === 0), key: "task:old" }],
-        start - (40 - day) * 86_400_000,
+      await recordConditions(db, [{ ...condition(day % 2 === 0), key: "task:old" }], {
+        now: start - (40 - day) * 86_400_000,
         newId,
-      );
+      });
     }
     for (let n = 0; n < 30; n += 1) {
-      await noteFindings(
-        db,
-        [{ ...finding(n % 2 === 0), key: "task:flapping" }],
-        start - (30 - n) * MINUTE_MS,
+      await recordConditions(db, [{ ...condition(n % 2 === 0), key: "task:flapping" }], {
+        now: start - (30 - n) * MINUTE_MS,
         newId,
-      );
+      });
     }
-    await noteFindings(db, [finding(true)], start, newId);
-    const { said, say } = channel();
-    await sayNotices(db, { webhook: say }, () => start);
-    expect(said).toContain("fired task:backup");
-    expect(said.filter((one) => one.endsWith("task:old"))).toEqual([]);
+    await recordConditions(db, [condition(true)], { now: start, newId });
+    const { delivered, notify } = channel();
+    await deliverNotices(db, { webhook: notify }, () => start);
+    expect(delivered).toContain("fired task:backup");
+    expect(delivered.filter((one) => one.endsWith("task:old"))).toEqual([]);
   });
 });
 
@@ -160,20 +163,20 @@ describe("by email", () => {
     id: "n1",
     key: "task:backup",
     kind: "fired",
-    summary: "the task backup failed 3 times running",
+    summary: "the task backup failed 3 times in a row",
     at: start,
   };
 
-  it("is a mail of our own queue, one however often it is asked for", async () => {
+  it("a notice is sent once through Luna's own queue, however often it is asked for", async () => {
     const doorbells = fakeQueue();
-    const say = byEmail(
+    const notify = byEmail(
       { db, queue: doorbells.queue },
       { EMAIL_FROM: "Luna <hello@luna.example>" },
       "oncall@example.com",
       Date.now,
     );
-    await say(notice);
-    await say(notice);
+    await notify(notice);
+    await notify(notice);
     const { results } = await db
       .prepare('SELECT tenant, to_address AS "to", subject FROM emails')
       .all();
@@ -181,33 +184,39 @@ describe("by email", () => {
       {
         tenant: "system",
         to: "oncall@example.com",
-        subject: "[Luna] Alert: the task backup failed 3 times running",
+        subject: "[Luna] Alert: the task backup failed 3 times in a row",
       },
     ]);
     expect(doorbells.sent).toHaveLength(1);
   });
 
-  it("has not said what did not reach anybody: the address is suppressed", async () => {
+  it("a notice to a suppressed address is not delivered, which is an alert itself", async () => {
     await db
       .prepare(
-        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('oncall@example.com', 'all', 'bounce', 0)",
+        `INSERT INTO suppressions (address, scope, reason, created_at)
+         VALUES ('oncall@example.com', 'all', 'bounce', 0)`,
       )
       .run();
-    const say = byEmail(
+    const notify = byEmail(
       { db, queue: fakeQueue().queue },
       { EMAIL_FROM: "Luna <hello@luna.example>" },
       "oncall@example.com",
       Date.now,
     );
-    await expect(say(notice)).rejects.toThrow("suppressed");
-    const facts = await readFacts(db, [], 3, "OnCall@example.com", start);
+    await expect(notify(notice)).rejects.toThrow("suppressed");
+    const facts = await readFacts(db, {
+      tasks: [],
+      failures: 3,
+      operator: "OnCall@example.com",
+      now: start,
+    });
     expect(
-      findingsOf(facts, [], { failures: 3, wrong: [] }, start).filter(({ holds }) => holds),
+      alertConditions(facts, [], { failures: 3, wrong: [] }, start).filter(({ holds }) => holds),
     ).toMatchObject([{ key: "channel:email" }]);
     await db.prepare("DELETE FROM suppressions").run();
   });
 
-  it("says why when it cannot", async () => {
+  it("fails with the reason", async () => {
     await expect(
       byEmail({ db, queue: fakeQueue().queue }, {}, "oncall@example.com", Date.now)(notice),
     ).rejects.toThrow("EMAIL_FROM");
@@ -223,7 +232,7 @@ describe("by webhook", () => {
     at: start,
   };
 
-  it("is JSON that Slack takes, with the notice beside it and a key that tells a repeat", async () => {
+  it("a notice is JSON that Slack accepts, with an idempotency key", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("ok"));
     await byWebhook(env, "https://hooks.example/x")(notice);
     const [url, init] = fetched.mock.calls[0] as [string, RequestInit];
@@ -235,7 +244,7 @@ describe("by webhook", () => {
     });
   });
 
-  it("is said later while the breaker of the webhook is open, and goes nowhere else than it was sent", async () => {
+  it("a notice waits while the webhook's breaker is open, and follows no redirect", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("ok"));
     await byWebhook(env, "https://hooks.example/x")(notice);
     expect(fetched.mock.calls[0]?.[1]).toMatchObject({
@@ -250,44 +259,52 @@ describe("by webhook", () => {
         getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(name),
       } as unknown as typeof env.CIRCUIT_BREAKER,
     };
-    const say = byWebhook(elsewhere, "https://hooks.example/x");
+    const notify = byWebhook(elsewhere, "https://hooks.example/x");
     await eventually(() =>
-      expect(say(notice)).rejects.toThrow("circuit breaker of the webhook is open"),
+      expect(notify(notice)).rejects.toThrow("circuit breaker of the webhook is open"),
     );
     await breaker.reset({ actor: "test", reason: "test" });
   });
 
-  it("is said later when the answer is none that is well", async () => {
+  it("a notice fails with the status of an error response", async () => {
     vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("no", { status: 500 }));
     await expect(byWebhook(env, "https://hooks.example/x")(notice)).rejects.toThrow("500");
   });
 });
 
-describe("what is found", () => {
+describe("the alert conditions that hold", () => {
   const holding = async (breakers: { name: string; state: string }[] = [], now = start) => {
-    const facts = await readFacts(db, ["backup", "report"], 3, "oncall@example.com", now);
-    return findingsOf(facts, breakers, { failures: 3, wrong: [] }, now).flatMap(({ key, holds }) =>
-      holds ? [key] : [],
+    const facts = await readFacts(db, {
+      tasks: ["backup", "report"],
+      failures: 3,
+      operator: "oncall@example.com",
+      now,
+    });
+    return alertConditions(facts, breakers, { failures: 3, wrong: [] }, now).flatMap(
+      ({ key, holds }) => (holds ? [key] : []),
     );
   };
   const execution = async (id: string, endedAt: number, failed: string[]): Promise<void> => {
     await db.batch([
       db
         .prepare(
-          "INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total, failed) VALUES (?1, 'cron', ?2, ?2, 5, ?3)",
+          `INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total, failed)
+           VALUES (?1, 'cron', ?2, ?2, 5, ?3)`,
         )
         .bind(id, endedAt, failed.length),
       ...failed.map((task) =>
         db
           .prepare(
-            "INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at) VALUES (?1, ?2, ?3, 'cron', ?4, 'failure', ?4)",
+            `INSERT INTO task_runs
+             (run_id, execution_id, task, trigger, scheduled_at, status, started_at)
+           VALUES (?1, ?2, ?3, 'cron', ?4, 'failure', ?4)`,
           )
           .bind(`${id}-${task}`, id, task, endedAt),
       ),
     ]);
   };
 
-  it("is nothing while all is well", async () => {
+  it("are none without issues", async () => {
     expect(await holding()).toEqual([]);
     await execution("e1", start, ["a", "b"]);
     expect(await holding([{ name: "cache", state: "CLOSED" }])).toEqual([]);
@@ -301,7 +318,7 @@ describe("what is found", () => {
     ]);
   });
 
-  it("are three failures of one execution also behind one that ended just after it, and however long nobody looked", async () => {
+  it("are three failures of one execution, also if a better one ended just after it", async () => {
     await execution("bad", start, ["a", "b", "c"]);
     expect(await holding([], start + 9 * 3_600_000)).toEqual(["execution"]);
     await execution("good", start + 1_000, []);
@@ -310,12 +327,13 @@ describe("what is found", () => {
     expect(await holding([], start + 3 * MINUTE_MS)).toEqual([]);
   });
 
-  it("are failures of runs that nobody ended, before anybody has written that down", async () => {
+  it("are failures of abandoned runs, before they are recorded", async () => {
     await execution("e1", start, ["backup"]);
     await execution("e2", start + 1, ["backup"]);
     await db
       .prepare(
-        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at, lease_expires_at)
+        `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status,
+           started_at, lease_expires_at)
          VALUES ('r', 'e2', 'backup', 'cron', ?1, 'running', ?1, ?1)`,
       )
       .bind(start + MINUTE_MS)
@@ -324,16 +342,19 @@ describe("what is found", () => {
     expect(await holding([], start + MINUTE_MS)).toEqual(["task:backup"]);
   });
 
-  it("are three failures of one task running, and no more once it has succeeded", async () => {
+  it("are three failures of one task in a row, until it succeeds", async () => {
     const run = (n: number, task: string, status: string) =>
       db
         .prepare(
-          "INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at) VALUES (?1, 'e', ?2, 'cron', ?3, ?4, ?3)",
+          `INSERT INTO task_runs
+             (run_id, execution_id, task, trigger, scheduled_at, status, started_at)
+           VALUES (?1, 'e', ?2, 'cron', ?3, ?4, ?3)`,
         )
         .bind(`${task}-${n}`, task, n, status);
     await db
       .prepare(
-        "INSERT INTO task_executions (execution_id, trigger, started_at, total) VALUES ('e', 'cron', 0, 0)",
+        `INSERT INTO task_executions (execution_id, trigger, started_at, total)
+         VALUES ('e', 'cron', 0, 0)`,
       )
       .run();
     await db.batch([
@@ -353,7 +374,7 @@ describe("what is found", () => {
     expect(await holding()).toEqual([]);
   });
 
-  it("is a setting that cannot be used, by its name", () => {
+  it("are invalid settings, by name", () => {
     const { wrong } = alertSettings({
       ALERT_EMAIL: "nonsense",
       ALERT_WEBHOOK_URL: "http://hooks.example",
@@ -361,7 +382,7 @@ describe("what is found", () => {
     const facts = {
       streaks: [],
       failed: [],
-      mails: {
+      emails: {
         oldestDueAt: null,
         unknown: 0,
         dead: 0,
@@ -370,79 +391,80 @@ describe("what is found", () => {
         operatorIsSuppressed: 0,
       },
     };
-    const found = findingsOf(facts, [], { failures: 3, wrong }, start).filter(({ holds }) => holds);
+    const found = alertConditions(facts, [], { failures: 3, wrong }, start).filter(
+      ({ holds }) => holds,
+    );
     expect(found).toMatchObject([
       {
         key: "settings",
         summary:
-          "ALERT_EMAIL must be one plain email address; ALERT_WEBHOOK_URL must be https, but on loopback",
+          "ALERT_EMAIL must be one plain email address; " +
+          "ALERT_WEBHOOK_URL must be https, except on loopback",
       },
     ]);
   });
 
-  it("are breakers that have been open for five minutes, and none that opens and closes", async () => {
+  it("are breakers that have been open for five minutes", async () => {
     const open = [{ name: "cache", state: "OPEN" }];
-    const facts = await readFacts(db, [], 3, null, start);
-    const judgeAt = async (minutes: number, breakers: { name: string; state: string }[]) => {
-      await noteFindings(
+    const facts = await readFacts(db, { tasks: [], failures: 3, operator: null, now: start });
+    const noticesAt = async (minutes: number, breakers: { name: string; state: string }[]) => {
+      await recordConditions(
         db,
-        findingsOf(facts, breakers, { failures: 3, wrong: [] }, start),
-        start + minutes * MINUTE_MS,
-        newId,
+        alertConditions(facts, breakers, { failures: 3, wrong: [] }, start),
+        { now: start + minutes * MINUTE_MS, newId },
       );
       return (await recentNotices(db, 50)).length;
     };
-    expect(await judgeAt(0, open)).toBe(0);
-    expect(await judgeAt(4, open)).toBe(0);
-    expect(await judgeAt(5, open)).toBe(1);
-    expect(await judgeAt(6, [])).toBe(1);
+    expect(await noticesAt(0, open)).toBe(0);
+    expect(await noticesAt(4, open)).toBe(0);
+    expect(await noticesAt(5, open)).toBe(1);
+    expect(await noticesAt(6, [])).toBe(1);
   });
 
-  it("are new dead letters, also beside old ones, within an hour", async () => {
-    const letter = (n: number, buriedAt: number) =>
+  it("are new dead letters, within an hour, also beside old ones", async () => {
+    const deadLetter = (n: number, buriedAt: number) =>
       db
         .prepare(
-          "INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?1, 'poison', '', 1, ?2, ?3)",
+          `INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at)
+           VALUES (?1, 'poison', '', 1, ?2, ?3)`,
         )
         .bind(`poison:${n}`, buriedAt, start + 9 * 86_400_000)
         .run();
-    const judgeAt = async (minutes: number) => {
+    const noticesAt = async (minutes: number) => {
       const now = start + minutes * MINUTE_MS;
-      await noteFindings(
-        db,
-        findingsOf(await readFacts(db, [], 3, null, now), [], { failures: 3, wrong: [] }, now),
-        now,
-        newId,
-      );
+      const facts = await readFacts(db, { tasks: [], failures: 3, operator: null, now });
+      const conditions = alertConditions(facts, [], { failures: 3, wrong: [] }, now);
+      await recordConditions(db, conditions, { now, newId });
       return (await recentNotices(db, 50)).map(({ summary }) => summary);
     };
-    await letter(1, start);
-    expect(await judgeAt(1)).toHaveLength(1);
-    expect(await judgeAt(90)).toHaveLength(1);
-    await letter(2, start + 91 * MINUTE_MS);
-    const said = await judgeAt(92);
-    expect(said).toHaveLength(2);
-    expect(said).toContain("2 dead letters to be looked at");
-    await letter(3, start + 93 * MINUTE_MS);
-    expect(await judgeAt(94)).toHaveLength(2);
-    expect(await judgeAt(152)).toHaveLength(3);
+    await deadLetter(1, start);
+    expect(await noticesAt(1)).toHaveLength(1);
+    expect(await noticesAt(90)).toHaveLength(1);
+    await deadLetter(2, start + 91 * MINUTE_MS);
+    const summaries = await noticesAt(92);
+    expect(summaries).toHaveLength(2);
+    expect(summaries).toContain("2 dead letters to replay or discard");
+    await deadLetter(3, start + 93 * MINUTE_MS);
+    expect(await noticesAt(94)).toHaveLength(2);
+    expect(await noticesAt(152)).toHaveLength(3);
   });
 
-  it("are mails that nobody delivers, whose fate is unknown, and dead letters, before they expire", async () => {
+  it("are overdue emails, unknown emails, and dead letters, also before they expire", async () => {
     const due = await queueEmail(db, start - 6 * MINUTE_MS);
     expect(await holding()).toEqual(["email:due"]);
     await db.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(due).run();
     expect(await holding()).toEqual(["email:unknown"]);
     await db.prepare("DELETE FROM emails").run();
-    const letter = (id: string, expiresAt: number) =>
+    const deadLetter = (id: string, expiresAt: number) =>
       db
         .prepare(
-          "INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?1, 'poison', '', 1, 0, ?2)",
+          `INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at)
+           VALUES (?1, 'poison', '', 1, 0, ?2)`,
         )
         .bind(id, expiresAt);
-    await letter("poison:1", start + 3 * 86_400_000).run();
+    await deadLetter("poison:1", start + 3 * 86_400_000).run();
     expect(await holding()).toEqual(["email:dead"]);
-    await letter("poison:2", start + 3_600_000).run();
+    await deadLetter("poison:2", start + 3_600_000).run();
     expect(await holding()).toEqual(["email:dead", "email:expiring"]);
   });
 });

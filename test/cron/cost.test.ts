@@ -6,7 +6,7 @@ import page from "../../docs/cost.md?raw";
 import worker from "../../workers/cron/index.ts";
 import { CountedPlatform } from "../support/counted-platform.ts";
 
-/** What scheduled tasks cost when there is nothing for them to do: the counts of docs/cost.md. */
+/** The cost of scheduled tasks without work: the counts of docs/cost.md. */
 
 const MINUTE_MS = 60_000;
 /** Ahead of the real time, by which alarms run. */
@@ -27,7 +27,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it("two minutes of cron, with no mail due and nothing to tell, make the platform do what the page says", async () => {
+it("two minutes of cron without work cost what the page says", async () => {
   const platform = new CountedPlatform();
   const bindings = {
     ...env,
@@ -47,7 +47,7 @@ it("two minutes of cron, with no mail due and nothing to tell, make the platform
     await vi.advanceTimersByTimeAsync(5_000);
     await platform.settled();
   };
-  // The first registers what there is, and looks at every object for the first time.
+  // The first ticks register the tasks and call every object for the first time.
   for (const minute of [-2, -1]) await tick(minute);
   await platform.take();
   for (const minute of [0, 1]) await tick(minute);

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runTask } from "../support/run-task.ts";
 
-/** What the operator reads each morning, from real rows and real breakers. */
+/** The daily digest, from real rows and real breakers. */
 
 const db = env.DB;
 const HOUR_MS = 3_600_000;
@@ -41,13 +41,15 @@ async function execution(
   await db.batch([
     db
       .prepare(
-        "INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total) VALUES (?1, 'cron', ?2, ?2, 0)",
+        `INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total)
+         VALUES (?1, 'cron', ?2, ?2, 0)`,
       )
       .bind(id, at),
     ...runs.map(([task, status, missed]) =>
       db
         .prepare(
-          `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status, started_at, missed_count)
+          `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, status,
+             started_at, missed_count)
            VALUES (?1, ?2, ?3, 'cron', ?4, ?5, ?4, ?6)`,
         )
         .bind(crypto.randomUUID(), id, task, at, status, missed ?? null),
@@ -56,7 +58,7 @@ async function execution(
 }
 
 describe("send-digest", () => {
-  it("tells of yesterday, and of nothing before or after", async () => {
+  it("reports the day before, and nothing earlier or later", async () => {
     await execution(morning - 31 * HOUR_MS - 60_000, [["backup", "failure"]]);
     await execution(morning - 20 * HOUR_MS, [
       ["backup", "success"],
@@ -65,16 +67,14 @@ describe("send-digest", () => {
     await execution(morning - 10 * HOUR_MS, [["report", "missed", 7]]);
     await execution(morning - HOUR_MS, [["backup", "failure"]]);
     expect(await runTask("send-digest", to)).toEqual({ sent: 1 });
-    const [mail] = await sent();
-    expect(mail?.subject).toBe("[Luna] 24 November 2026: 2 things to look at");
-    expect(mail?.text).toContain(
-      "the task report failed once\n  the task report was missed 7 times",
-    );
-    expect(mail?.text).toContain("backup: 1 succeeded, 0 failed, 0 skipped, 0 missed");
-    expect(mail?.text).toContain("email:smtp: CLOSED, opened never");
+    const [email] = await sent();
+    expect(email?.subject).toBe("[Luna] 24 November 2026: 2 issues");
+    expect(email?.text).toContain("the task report failed once\n  the task report missed 7 runs");
+    expect(email?.text).toContain("backup: 1 succeeded, 0 failed, 0 skipped, 0 missed");
+    expect(email?.text).toContain("email:smtp: CLOSED, never opened");
   });
 
-  it("comes once a day, though it runs three times and though the process dies in between", async () => {
+  it("is sent once a day although its task runs three times", async () => {
     for (const hours of [0, 1, 2]) {
       vi.setSystemTime(morning + hours * HOUR_MS);
       await execution(morning - 20 * HOUR_MS + hours, [["backup", "failure"]]);
@@ -86,16 +86,17 @@ describe("send-digest", () => {
     expect(await sent()).toHaveLength(2);
   });
 
-  it("is not sent where nobody is to be told", async () => {
+  it("is not sent without ALERT_EMAIL", async () => {
     expect(await runTask("send-digest")).toEqual({ sent: 0 });
     expect(await sent()).toEqual([]);
   });
 
-  it("fails by name where it cannot be sent", async () => {
+  it("fails with the reason if it cannot be sent", async () => {
     await expect(runTask("send-digest", { ...to, EMAIL_FROM: "" })).rejects.toThrow("EMAIL_FROM");
     await db
       .prepare(
-        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('oncall@example.com', 'all', 'bounce', 0)",
+        `INSERT INTO suppressions (address, scope, reason, created_at)
+         VALUES ('oncall@example.com', 'all', 'bounce', 0)`,
       )
       .run();
     await expect(runTask("send-digest", to)).rejects.toThrow(

@@ -16,7 +16,7 @@ async function execution(error: Error): Promise<unknown> {
   }
 }
 
-it("an execution that a defect ends is an uncaught exception; one that D1 does not let begin is none; whoever asked hears of both", async () => {
+it("a defect is an uncaught exception, D1 being down is not; both are thrown", async () => {
   const before = uncaught();
   const silent = new Error("D1_ERROR: database is locked: SQLITE_BUSY");
   expect(await execution(silent)).toBe(silent);

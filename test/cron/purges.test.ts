@@ -36,7 +36,7 @@ beforeEach(async () => {
 });
 
 describe("the sweep of purges", () => {
-  it("delivers what is left after ten seconds, in as few purges as there are modes, and forgets it", async () => {
+  it("delivers purges that are ten seconds old, one for each mode, and deletes them", async () => {
     await intend("a", ["user:1", "email:a"]);
     await intend("b", ["user:1", "user:2"]);
     await intend("c", ["user:3"], "soft");
@@ -50,7 +50,7 @@ describe("the sweep of purges", () => {
     expect(await left()).toEqual(["fresh"]);
   });
 
-  it("splits what does not fit into one purge, and lets everything stand for all", async () => {
+  it("splits what exceeds one purge, and merges all into a purge of everything", async () => {
     const tags = (n: number) => Array.from({ length: 400 }, (_, tag) => `${n}:${tag}`);
     for (let n = 0; n < 5; n += 1) await intend(`big-${n}`, tags(n));
     expect(await flushPurgeOutbox(delivery, start + 60_000)).toEqual({ delivered: 5, purges: 3 });
@@ -60,7 +60,7 @@ describe("the sweep of purges", () => {
     expect(asked.at(-1)?.tags).toBe("everything");
   });
 
-  it("keeps what the index did not take, and delivers it the next time", async () => {
+  it("keeps what the index did not accept, and delivers it the next time", async () => {
     await intend("a", ["user:1"]);
     const down = async (): Promise<never> => {
       throw new Error("Durable Object is overloaded.");
@@ -72,7 +72,7 @@ describe("the sweep of purges", () => {
     expect(await flushPurgeOutbox(delivery, start + 60_000)).toMatchObject({ delivered: 1 });
   });
 
-  it("purges again, which harms nobody, when it dies between the purge and the deletion", async () => {
+  it("purges again if it dies between the purge and the deletion", async () => {
     await intend("a", ["user:1"]);
     const prepare = (sql: string): D1PreparedStatement => {
       if (sql.startsWith("DELETE")) throw new Error("dies");
@@ -85,7 +85,7 @@ describe("the sweep of purges", () => {
     expect(await left()).toEqual([]);
   });
 
-  it("sets aside what the index refuses, tells of it and delivers the rest", async () => {
+  it("drops and logs what the index refuses, and delivers the rest", async () => {
     const logged = vi.spyOn(console, "error").mockReturnValue();
     await intend("good", ["user:1"]);
     await intend("bad", ["x".repeat(2_000)]);

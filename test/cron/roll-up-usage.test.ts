@@ -16,7 +16,8 @@ beforeEach(async () => {
     ["ada", "bob"].map((id) =>
       db
         .prepare(
-          "INSERT INTO users (user_id, email, tier, created_at, updated_at) VALUES (?1, ?1, 'pro', 0, 0)",
+          `INSERT INTO users (user_id, email, tier, created_at, updated_at)
+         VALUES (?1, ?1, 'pro', 0, 0)`,
         )
         .bind(id),
     ),
@@ -29,16 +30,18 @@ afterEach(() => {
 const count = (id: string, metric: string, amount: number) =>
   db
     .prepare(
-      "INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, ?2, ?3, 0) ON CONFLICT (user_id, metric) DO UPDATE SET amount = ?3",
+      `INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, ?2, ?3, 0)
+       ON CONFLICT (user_id, metric) DO UPDATE SET amount = ?3`,
     )
     .bind(id, metric, amount)
     .run();
-/** Counters of ada, each at the same number. */
+/** That many counters of ada, all with the same amount. */
 const countMany = (counters: number, amount: number) =>
   db
     .prepare(
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-       INSERT INTO usage_metrics (user_id, metric, amount, updated_at) SELECT 'ada', 'm' || i, ?2, 0 FROM n`,
+       INSERT INTO usage_metrics (user_id, metric, amount, updated_at)
+       SELECT 'ada', 'm' || i, ?2, 0 FROM n`,
     )
     .bind(counters, amount)
     .run();
@@ -46,7 +49,8 @@ const daily = async () =>
   (
     await db
       .prepare(
-        "SELECT user_id AS user, metric, day, amount FROM usage_daily ORDER BY day, user_id, metric",
+        `SELECT user_id AS user, metric, day, amount FROM usage_daily
+         ORDER BY day, user_id, metric`,
       )
       .all()
   ).results;
@@ -59,7 +63,7 @@ function fail(): never {
 }
 
 describe("roll-up-usage", () => {
-  it("writes down what was counted since the last roll-up, once a day however often it runs", async () => {
+  it("stores the usage since the last roll-up, once per day", async () => {
     await count("ada", "requests", 100);
     expect(await run()).toEqual({ rolledUp: 1, inMonths: 0 });
     await count("ada", "requests", 130);
@@ -74,7 +78,7 @@ describe("roll-up-usage", () => {
     ]);
   });
 
-  it("writes nothing for a counter that stood still, and counts for the next day what a finished day did not have", async () => {
+  it("adds usage after a finished roll-up to the next day", async () => {
     await count("ada", "requests", 100);
     await run();
     vi.setSystemTime(monday + DAY_MS);
@@ -90,7 +94,7 @@ describe("roll-up-usage", () => {
     ]);
   });
 
-  it("loses nothing over days on which it did not run, and nothing when D1 loses its replies", async () => {
+  it("loses no usage over days without a run, or when D1 loses its replies", async () => {
     await count("ada", "requests", 10);
     await run();
     await count("ada", "requests", 70);
@@ -100,25 +104,26 @@ describe("roll-up-usage", () => {
     expect(await used()).toEqual({ used: 70, rows: 2 });
   });
 
-  it("goes through 20,000 counters in a run, and the next run goes on where it stopped", async () => {
+  it("rolls up 20,000 counters per run, and continues in the next run", async () => {
     await countMany(20_500, 3);
     expect(await run()).toEqual({ rolledUp: 20_000, inMonths: 0 });
     expect(await run()).toEqual({ rolledUp: 500, inMonths: 0 });
     expect(await used()).toEqual({ used: 61_500, rows: 20_500 });
   });
 
-  it("rolls each counter up once though two runs go on at once", async () => {
+  it("rolls each counter up once although two runs overlap", async () => {
     await countMany(4_500, 1);
     const runs = await Promise.all([run(), run()]);
     expect(runs.reduce((sum, { rolledUp }) => sum + (rolledUp ?? 0), 0)).toBe(4_500);
     expect(await used()).toEqual({ used: 4_500, rows: 4_500 });
   });
 
-  it("drops days of over 400 days ago, but the newest of a counter never: it says what the counter was", async () => {
+  it("deletes days after 400 days, except the newest of each counter", async () => {
     const row = (metric: string, day: string, total: number) =>
       db
         .prepare(
-          "INSERT INTO usage_daily (user_id, metric, day, amount, total) VALUES ('ada', ?1, ?2, 1, ?3)",
+          `INSERT INTO usage_daily (user_id, metric, day, amount, total)
+           VALUES ('ada', ?1, ?2, 1, ?3)`,
         )
         .bind(metric, day, total);
     await db.batch([
@@ -147,12 +152,13 @@ describe("roll-up-usage, of months", () => {
     (
       await db
         .prepare(
-          "SELECT user_id AS user, metric, month, amount FROM usage_monthly ORDER BY month, user_id, metric",
+          `SELECT user_id AS user, metric, month, amount FROM usage_monthly
+           ORDER BY month, user_id, metric`,
         )
         .all()
     ).results;
 
-  it("sums up a month once no day of it can be added any more, once however often it runs", async () => {
+  it("sums up a month once, after its last day was rolled up", async () => {
     await count("ada", "requests", 100);
     await count("bob", "requests", 7);
     await db.batch([
@@ -174,13 +180,14 @@ describe("roll-up-usage, of months", () => {
     expect(await monthly()).toEqual(november);
   });
 
-  it("makes up for months in which it did not run, those without usage among them, and for a run that died between two pages", async () => {
+  it("rolls up all earlier months, also after a run that died between two pages", async () => {
     await countMany(2_500, 6);
     await db.batch(
       ["2026-08-15", "2026-10-15"].map((at, n) =>
         db
           .prepare(
-            "INSERT INTO usage_daily (user_id, metric, day, amount, total) SELECT user_id, metric, ?1, 3, ?2 FROM usage_metrics",
+            `INSERT INTO usage_daily (user_id, metric, day, amount, total)
+             SELECT user_id, metric, ?1, 3, ?2 FROM usage_metrics`,
           )
           .bind(at, 3 + 3 * n),
       ),

@@ -4,7 +4,7 @@ import { nextSlot } from "../../shared/schedule/rules/due.ts";
 import { tasks } from "../../workers/cron/tasks.ts";
 import { runTask as run } from "../support/run-task.ts";
 
-/** What each task does, on real data in a real D1. */
+/** The tasks that delete old rows, on a real D1. */
 
 const db = env.DB;
 const DAY_MS = 86_400_000;
@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 
 describe("every task", () => {
-  it("has a name of its own, a schedule that comes, and ends before a lease and its grace do", () => {
+  it("has a unique name, a schedule that comes, and a grace no shorter than its timeout", () => {
     expect(new Set(tasks.map(({ name }) => name)).size).toBe(tasks.length);
     for (const { name, cron, timeoutMs, graceMs } of tasks) {
       expect(nextSlot(cron, 0), name).toBeGreaterThan(0);
@@ -36,21 +36,23 @@ describe("expire-idempotency-keys", () => {
   const insert = (key: string, expiresAt: number) =>
     db
       .prepare(
-        "INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) VALUES ('admin', ?1, '', '', ?2)",
+        `INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at)
+         VALUES ('admin', ?1, '', '', ?2)`,
       )
       .bind(key, expiresAt);
 
-  it("drops those that have expired, and no others, and may run again", async () => {
+  it("deletes expired keys, and no others", async () => {
     await db.batch([insert("old", Date.now() - 1), insert("new", Date.now() + DAY_MS)]);
     expect(await run("expire-idempotency-keys")).toEqual({ deleted: 1 });
     expect(await run("expire-idempotency-keys")).toEqual({ deleted: 0 });
     expect(await db.prepare("SELECT key FROM idempotency_keys").first("key")).toBe("new");
   });
 
-  it("drops more in one run than one statement takes, and stops when its time is over", async () => {
+  it("deletes more per run than one statement does, and stops at its timeout", async () => {
     const fill = db.prepare(
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
-       INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at) SELECT 'admin', i, '', '', 0 FROM n`,
+       INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at)
+       SELECT 'admin', i, '', '', 0 FROM n`,
     );
     await fill.run();
     expect(await run("expire-idempotency-keys", {}, AbortSignal.abort())).toEqual({ deleted: 0 });
@@ -59,9 +61,10 @@ describe("expire-idempotency-keys", () => {
 });
 
 describe("expire-dead-letters", () => {
-  it("drops those whose time is over, and no others", async () => {
+  it("deletes expired dead letters, and no others", async () => {
     const insert = db.prepare(
-      "INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at) VALUES (?, 'poison', '', 1, 0, ?)",
+      `INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at)
+       VALUES (?, 'poison', '', 1, 0, ?)`,
     );
     await db.batch([
       insert.bind("poison:old", Date.now() - 1),
@@ -73,7 +76,7 @@ describe("expire-dead-letters", () => {
 });
 
 describe("expire-webhook-messages", () => {
-  it("forgets those that can no longer come again", async () => {
+  it("deletes messages that are too old to be repeated", async () => {
     const insert = db.prepare(
       "INSERT INTO webhook_messages (provider, message_id, received_at) VALUES ('resend', ?, ?)",
     );
@@ -89,9 +92,10 @@ describe("expire-webhook-messages", () => {
 });
 
 describe("prune-history", () => {
-  it("forgets executions of over 30 days ago, but never one that still goes on", async () => {
+  it("deletes executions after 30 days, but none that is still running", async () => {
     const insert = db.prepare(
-      "INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total) VALUES (?, 'cron', ?, ?, 1)",
+      `INSERT INTO task_executions (execution_id, trigger, started_at, ended_at, total)
+       VALUES (?, 'cron', ?, ?, 1)`,
     );
     const old = Date.now() - 31 * DAY_MS;
     await db.batch([
@@ -111,9 +115,10 @@ describe("prune-history", () => {
     expect(results).toEqual([{ id: "new" }, { id: "open" }]);
   });
 
-  it("forgets what was said of alerts over 30 days ago, and nothing newer", async () => {
+  it("deletes alert notices after 30 days", async () => {
     const insert = db.prepare(
-      "INSERT INTO alert_notices (id, key, kind, summary, at) VALUES (?, 'cron.overdue', 'fired', '', ?)",
+      `INSERT INTO alert_notices (id, key, kind, summary, at)
+       VALUES (?, 'cron.overdue', 'fired', '', ?)`,
     );
     await db.batch([
       insert.bind("old", Date.now() - 31 * DAY_MS),
@@ -125,9 +130,10 @@ describe("prune-history", () => {
     ]);
   });
 
-  it("forgets which weeks were reported a month ago, and what admins did a year ago", async () => {
+  it("deletes the list of sent reports after 30 days and the audit log after 400", async () => {
     const audit = db.prepare(
-      "INSERT INTO audit_log (id, at, actor, operation, path, request_id) VALUES (?1, ?2, 'a', 'b', 'c', 'd')",
+      `INSERT INTO audit_log (id, at, actor, operation, path, request_id)
+       VALUES (?1, ?2, 'a', 'b', 'c', 'd')`,
     );
     const report = db.prepare("INSERT INTO usage_reports (user_id, week) VALUES ('ada', ?1)");
     const weekOf = (at: number): string => new Date(at).toISOString().slice(0, 10);

@@ -7,7 +7,7 @@ import type { CronEnv } from "../../workers/env.ts";
 import { eventually } from "../support/eventually.ts";
 import { runTask } from "../support/run-task.ts";
 
-/** The cache is warmed for those who were here lately, on a real D1, KV and tag index. */
+/** Warming the cache for recently active users, on a real D1, KV and tag index. */
 
 const db = env.DB;
 const HOUR_MS = 3_600_000;
@@ -26,7 +26,9 @@ async function user(id: string, seenAgoMs: number | null): Promise<void> {
   await db.batch([
     db
       .prepare(
-        "INSERT INTO users (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at) VALUES (?1, ?2, 'pro', ?3, 'luna_', 0, 0)",
+        `INSERT INTO users
+           (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at)
+         VALUES (?1, ?2, 'pro', ?3, 'luna_', 0, 0)`,
       )
       .bind(id, `${id}@example.com`, `hash-${id}`),
     db
@@ -50,7 +52,7 @@ const keysOf = (id: string) => [
 const inKv = async () => (await env.CACHE.list()).keys.map(({ name }) => name).toSorted();
 
 describe("warm-cache", () => {
-  it("puts the key, the user and the permissions of those who were seen within a day into KV, and of nobody else", async () => {
+  it("puts the key, user and permissions of users seen within a day into KV", async () => {
     await user("now", 0);
     await user("today", 23 * HOUR_MS);
     await user("yesterday", 25 * HOUR_MS);
@@ -66,7 +68,7 @@ describe("warm-cache", () => {
     );
   });
 
-  it("finds warm what it has warmed, and what was written since is not made old by it", async () => {
+  it("finds warm entries, and loads those that were purged since", async () => {
     await user("ada", 0);
     await runTask("warm-cache", cold());
     await eventually(async () => expect(await inKv()).toHaveLength(3));
@@ -84,11 +86,12 @@ describe("warm-cache", () => {
     expect(await runTask("warm-cache", cold())).toMatchObject({ warm: 0, loaded: 3 });
   });
 
-  it("takes a hundred a run, those first whose turn is longest ago", async () => {
+  it("warms a hundred users per run, the least recently warmed first", async () => {
     await db.batch([
       db.prepare(
         `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)
-         INSERT INTO users (user_id, email, tier, api_key_hash, created_at, updated_at) SELECT 'u' || i, 'u' || i, 'free', 'h' || i, 0, 0 FROM n`,
+         INSERT INTO users (user_id, email, tier, api_key_hash, created_at, updated_at)
+         SELECT 'u' || i, 'u' || i, 'free', 'h' || i, 0, 0 FROM n`,
       ),
       db
         .prepare("INSERT INTO user_activity (user_id, last_seen_at) SELECT user_id, ?1 FROM users")
@@ -101,13 +104,13 @@ describe("warm-cache", () => {
     expect(await db.prepare(warmed).first("n")).toBe(150);
   });
 
-  it("that is out of time leaves the others to the next run", async () => {
+  it("leaves the remaining users to the next run at its timeout", async () => {
     await user("ada", 0);
     expect(await runTask("warm-cache", cold(), AbortSignal.abort())).toMatchObject({ users: 0 });
     expect(await runTask("warm-cache", cold())).toMatchObject({ users: 1 });
   });
 
-  it("goes on without KV, and counts what D1 did not answer", async () => {
+  it("goes on without KV", async () => {
     vi.spyOn(console, "warn").mockReturnValue();
     await user("ada", 0);
     const kvDown = {
@@ -127,14 +130,14 @@ describe("warm-cache", () => {
   });
 });
 
-describe("that a user was seen", () => {
+describe("the time at which a user was seen", () => {
   const seen = async (id: string) =>
     await db
       .prepare("SELECT last_seen_at AS at FROM user_activity WHERE user_id = ?1")
       .bind(id)
       .first("at");
 
-  it("is noted once an hour, and never goes back", async () => {
+  it("is stored once per hour, and never goes back", async () => {
     await user("ada", null);
     await noteSeen(db, "ada", HOUR_MS);
     for (const at of [HOUR_MS + 1, 2 * HOUR_MS - 1, 0]) await noteSeen(db, "ada", at);
@@ -143,7 +146,7 @@ describe("that a user was seen", () => {
     expect(await seen("ada")).toBe(2 * HOUR_MS);
   });
 
-  it("is not noted of somebody who was deleted meanwhile", async () => {
+  it("is not stored for a deleted user", async () => {
     await user("ada", null);
     await db.prepare("UPDATE users SET deleted_at = 1 WHERE user_id = 'ada'").run();
     await noteSeen(db, "ada", HOUR_MS);

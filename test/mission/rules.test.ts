@@ -8,7 +8,7 @@ import {
   relatedReads,
   userKey,
 } from "../../shared/accounts/rules/keys.ts";
-import { findingsOf } from "../../shared/alerts/rules/conditions.ts";
+import { alertConditions } from "../../shared/alerts/rules/conditions.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
 import { settle } from "../../shared/email/rules/lifecycle.ts";
 import { retryDelayMs } from "../../shared/email/rules/retry-policy.ts";
@@ -219,9 +219,10 @@ it("three tasks that fail in one execution, or one that fails three times in a r
     const facts = {
       failed,
       streaks: [{ task: "backup", statuses }],
-      mails: nothing,
-    } as unknown as Parameters<typeof findingsOf>[0];
-    return findingsOf(facts, [], settings, start).flatMap(({ key, holds }) => (holds ? [key] : []));
+      emails: nothing,
+    } as unknown as Parameters<typeof alertConditions>[0];
+    const conditions = alertConditions(facts, [], settings, start);
+    return conditions.flatMap(({ key, holds }) => (holds ? [key] : []));
   };
   expect(firing(2)).toEqual([]);
   expect(firing(3)).toEqual(["execution", "task:backup"]);

@@ -67,7 +67,14 @@ beforeAll(() => {
   );
   writeFileSync(
     join(project, "environments/staging.toml"),
-    'steps = [0, 100]\npauseSeconds = 0\n[vars]\nEMAIL_FROM = "hello@example.com"\nPUBLIC_URL = "https://staging.example"\nSMTP_HOST = "smtp.example"\n',
+    [
+      "steps = [0, 100]",
+      "pauseSeconds = 0",
+      "[vars]",
+      'EMAIL_FROM = "hello@example.com"',
+      'PUBLIC_URL = "https://staging.example"',
+      'SMTP_HOST = "smtp.example"\n',
+    ].join("\n"),
   );
   writeFileSync(
     join(project, "environments/production.toml"),
@@ -81,14 +88,18 @@ beforeAll(() => {
     join(project, "scripts/smoke.ts"),
     `import { appendFileSync, existsSync, readFileSync } from "node:fs";
      const { LUNA_TOKEN, LUNA_VERSION_OVERRIDES } = process.env;
-     appendFileSync("smoked", JSON.stringify([process.argv[2], LUNA_TOKEN?.length ?? 0, LUNA_VERSION_OVERRIDES]) + "\\n");
+     const smoked = [process.argv[2], LUNA_TOKEN?.length ?? 0, LUNA_VERSION_OVERRIDES];
+     appendFileSync("smoked", JSON.stringify(smoked) + "\\n");
      if (existsSync("interrupt")) process.kill(process.ppid, readFileSync("interrupt", "utf8"));
      process.exitCode = existsSync("broken") && LUNA_VERSION_OVERRIDES !== "" ? 1 : 0;`,
   );
   const wrangler = join(project, "bin/wrangler");
   writeFileSync(
     wrangler,
-    `#!/bin/sh\nexec "${process.execPath}" "${resolve("test/process/fixtures/wrangler.ts")}" "$@"\n`,
+    [
+      "#!/bin/sh",
+      `exec "${process.execPath}" "${resolve("test/process/fixtures/wrangler.ts")}" "$@"\n`,
+    ].join("\n"),
   );
   chmodSync(wrangler, 0o755);
 });
@@ -125,12 +136,12 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     ["staging", "luna-staging", [0, 100]],
     ["production", "luna", [0, 30, 100]],
   ])(
-    "plans a deployment of %s with --dry-run, the first and each after it, and asks the account nothing",
+    "plans the first and later deployments of %s with --dry-run, without the account",
     (environment, name, steps) => {
       const { code, output } = deploy("--env", environment, "--dry-run");
       expect(code, output).toBe(0);
       const [first, next] =
-        output.split(`The first deployment of ${environment}:`)[1]?.split("Each one after that") ??
+        output.split(`The first deployment of ${environment}:`)[1]?.split("Later deployments") ??
         [];
       expect(first).toContain(`create the D1 database ${name}\n`);
       expect(first).toContain(`deploy ${name}-cron, all traffic at once`);
@@ -143,7 +154,7 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     },
   );
 
-  it("plans nothing that could not be deployed: a bundle that is too large ends with 1, by name", () => {
+  it("plans nothing if a bundle is too large: it exits 1 and names the bundle", () => {
     // More than luna-cron may have, and less than the others: what is random does not get smaller.
     writeFileSync(join(project, "bundle"), randomBytes(120 * 1_024));
     const { code, output } = deploy("--dry-run");
@@ -156,12 +167,12 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
   it("refuses to begin without secrets, by name", () => {
     const { code, output } = deploy();
     expect(code, output).toBe(1);
-    expect(output).toContain("luna: not set, and Luna cannot do without");
+    expect(output).toContain("luna: not set, but required");
     expect(output).toContain("ADMIN_TOKEN of luna-staging-api");
     expect(Object.keys(account().workers)).toEqual([]);
   });
 
-  it("deploys everything the first time, smoke-tests it with the token that it was given, and prints no secret", () => {
+  it("deploys everything the first time, smoke-tests it with the token, prints no secret", () => {
     const { code, output, smoked } = deploy("--secrets", "secrets");
     expect(code, output).toBe(0);
     expect(output).toContain("staging has this release");
@@ -179,7 +190,7 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     writeFileSync(join(project, "broken"), "");
     const { code, output, smoked } = deploy();
     expect(code, output).toBe(1);
-    expect(output).toContain("back to the release before: api");
+    expect(output).toContain("back to the previous release: api");
     expect(output).toContain("luna: the smoke test failed");
     expect(smoked).toEqual([
       ["https://staging.example", 0, 'luna-staging-api="luna-staging-api-version-3"'],
@@ -190,7 +201,7 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     expect(account().workers["luna-staging-cron"]).toEqual(before.workers["luna-staging-cron"]);
   });
 
-  it("brings all three to the next release once it is mended", () => {
+  it("brings all three to the next release once it is fixed", () => {
     rmSync(join(project, "broken"));
     const { code, output, smoked } = deploy();
     expect(code, output).toBe(0);

@@ -19,7 +19,7 @@ const scale: BreakerScale = {
   seed,
   fleets: [100],
   isolates: 100,
-  troublesMs: [75_000],
+  outagesMs: [75_000],
   afterMs: 60_000,
 };
 
@@ -29,7 +29,7 @@ const rowOf = (rows: readonly BreakerRow[], ...names: string[]): BreakerRow => {
   return row;
 };
 
-it("isolates that live for a few calls let fewer errors through under the fleet's breaker than under their own", async () => {
+it("short-lived isolates see fewer errors under the fleet's breaker than their own", async () => {
   const rows = await fleetRows(scale);
   const [fleet, own] = [
     rowOf(rows, "5 calls", "fleet-wide"),
@@ -43,7 +43,7 @@ it("isolates that live for a few calls let fewer errors through under the fleet'
   expect(own.requestsPerMillionCalls).toBe(0);
 });
 
-it("at any five failures the fleet's breaker lets through less than half of what those of the isolates do", async () => {
+it("the fleet's breaker lets through under half the errors of the isolates' own", async () => {
   const rows = await settingsRows(scale);
   const [fleet, own] = [
     rowOf(rows, "any five in 60 s", "fleet-wide"),
@@ -52,7 +52,7 @@ it("at any five failures the fleet's breaker lets through less than half of what
   expect(fleet.errors).toBeLessThan(own.errors / 2);
 });
 
-it("no read is staler than the bound, and the index is asked less often than on every read", async () => {
+it("no read is staler than the bound, with fewer index requests than reads", async () => {
   const purges = { seed, fleets: [20], isolates: 20, measuredMs: 30_000 };
   const bounds = await boundRows(purges);
   for (const { boundMs, worstStalenessMs } of bounds)
@@ -65,13 +65,13 @@ it("no read is staler than the bound, and the index is asked less often than on 
   expect(view?.requestsPerMillionReads).toBeLessThan((asked?.requestsPerMillionReads ?? 0) * 0.8);
 });
 
-it("no read is staler than the bound when the index is full either: reads go to the origin", async () => {
+it("no read is staler than the bound when the index is full", async () => {
   const [row] = await indexLoads({ seed, indexFleets: [60], measuredMs: 20_000 }, 20);
   expect(row?.worstStalenessMs).toBeLessThanOrEqual(2_000);
   expect(row?.loadsPerMillionReads).toBeGreaterThan(200_000);
 });
 
-it("the same seed gives the same tables and plots, another seed others, and the page has a place for each", async () => {
+it("the seed determines the tables and plots, and the page has a place for each", async () => {
   const tiny = {
     ...quickScale,
     fleets: [10],
@@ -79,7 +79,7 @@ it("the same seed gives the same tables and plots, another seed others, and the 
     breakerFleets: [20],
     indexFleets: [20],
     measuredMs: 2_000,
-    troublesMs: [10_000],
+    outagesMs: [10_000],
     afterMs: 20_000,
   };
   const [one, again, other] = await Promise.all(

@@ -7,12 +7,12 @@ import { objectStorage, SqliteD1, type Disturb } from "../support/sqlite.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { hasSlot, isIn, outages, type Interval } from "./outages.ts";
 
-/** What the mocked modules see. */
+/** What the mocked modules use. */
 export type World = {
   clock: VirtualClock;
   tasks: Task<CronEnv>[];
   channels: object;
-  judged: (ok: boolean) => void;
+  onEvaluated: (ok: boolean) => void;
 };
 
 export type RunRow = {
@@ -32,19 +32,14 @@ export type Life = {
   start: number;
   end: number;
   triggers: number;
-  /** Each time that a task's own code began. */
+  /** Each start of a task's own code. */
   invocations: { task: string; at: number }[];
-  /**
-   * A task has this schedule from then on (null: it is gone), and D1 knows of it from `noticedAt`.
-   */
+  /** From `at` on a task has this schedule (null: it is removed). D1 has it from `noticedAt` on. */
   deployments: { task: string; cron: string | null; at: number; noticedAt: number | null }[];
-  /**
-   * Each time that the alerts were judged, with the tasks that were registered then. `ok`: whether
-   * D1's answer was heard.
-   */
-  judged: { at: number; ok: boolean; tasks: string[] }[];
+  /** Each evaluation of the alerts, with the registered tasks. `ok`: whether D1's reply arrived. */
+  evaluations: { at: number; ok: boolean; tasks: string[] }[];
   reports: { at: number; tasks: Watched[] }[];
-  said: (Notice & { channel: "email" | "webhook"; saidAt: number })[];
+  delivered: (Notice & { channel: "email" | "webhook"; deliveredAt: number })[];
   out: Record<"cron" | "d1" | "email" | "webhook", Interval[]>;
   runs: RunRow[];
   notices: (Notice & { emailAt: number | null; webhookAt: number | null })[];
@@ -69,7 +64,7 @@ const crons = [
 ];
 const names = ["hourly", "quarterly", "nightly", "daily", "weekly", "slow", "overlapping"];
 
-/** Lives through so many days. */
+/** Simulates that many days. */
 export async function simulate(world: World, days: number, random: () => number): Promise<Life> {
   const start = Date.parse("2027-12-30T00:00:30Z");
   const end = start + days * DAY_MS;
@@ -93,9 +88,9 @@ export async function simulate(world: World, days: number, random: () => number)
     triggers: 0,
     invocations: [],
     deployments: [],
-    judged: [],
+    evaluations: [],
     reports: [],
-    said: [],
+    delivered: [],
     out,
     runs: [],
     notices: [],
@@ -115,18 +110,18 @@ export async function simulate(world: World, days: number, random: () => number)
     };
   };
 
-  const say = (channel: "email" | "webhook") => async (notice: Notice) => {
+  const notifier = (channel: "email" | "webhook") => async (notice: Notice) => {
     if (isOut(channel)) throw new Error(`${channel} is down`);
-    life.said.push({ ...notice, channel, saidAt: clock.now() });
-    if (random() < 0.02) throw new Error("it was said, and the reply was lost");
+    life.delivered.push({ ...notice, channel, deliveredAt: clock.now() });
+    if (random() < 0.02) throw new Error("delivered, and the reply was lost");
   };
-  const judged = (ok: boolean): void => {
-    life.judged.push({ at: clock.now(), ok, tasks: world.tasks.map(({ name }) => name) });
+  const onEvaluated = (ok: boolean): void => {
+    life.evaluations.push({ at: clock.now(), ok, tasks: world.tasks.map(({ name }) => name) });
   };
   Object.assign(world, {
     clock,
-    channels: { email: say("email"), webhook: say("webhook") },
-    judged,
+    channels: { email: notifier("email"), webhook: notifier("webhook") },
+    onEvaluated,
   });
 
   const watchdog = await startWatchdog(clock, d1.binding(failsWith(0)), random);
@@ -173,7 +168,7 @@ export async function simulate(world: World, days: number, random: () => number)
   const tick = async (): Promise<void> => {
     if (isOut("cron")) return;
     life.triggers += 1;
-    // The process is killed after so many calls to D1.
+    // The process is killed after that many calls to D1.
     let callsLeft = random() < 0.01 ? Math.floor(random() * 12) : Infinity;
     const disturb = failsWith(0.003);
     const DB = d1.binding((moment, isWrite) => {
@@ -194,7 +189,7 @@ export async function simulate(world: World, days: number, random: () => number)
     await cron.scheduled({} as ScheduledController, env as unknown as CronEnv);
   };
 
-  /** A trigger begins then: what it does goes on for as long as its tasks take. */
+  /** Starts a trigger at that time. It runs for as long as its tasks do. */
   const trigger = async (at: number): Promise<void> => {
     await clock.advance(Math.max(at - clock.now(), 0));
     const times = random() < 0.03 ? 3 : 1;
@@ -202,7 +197,7 @@ export async function simulate(world: World, days: number, random: () => number)
     await clock.advance(0);
     notice();
   };
-  /** What D1 knows of the deployments. */
+  /** Notes which deployments D1 has. */
   const notice = (): void => {
     const open = life.deployments.filter(({ noticedAt }) => noticedAt === null);
     if (open.length === 0) return;
@@ -225,7 +220,7 @@ export async function simulate(world: World, days: number, random: () => number)
   const ends = Object.values(out).flatMap((intervals) => intervals.map(({ until }) => until));
   for (let day = start - (start % DAY_MS); day < end; day += DAY_MS) {
     if (random() < 0.05) {
-      // Never in the very millisecond of a trigger: nobody could tell which registry that had.
+      // Never in the millisecond of a trigger, whose registry would then be uncertain.
       await clock.advance(Math.max(day + Math.floor(random() * 3 * HOUR_MS) - clock.now(), 1));
       deploy(pick(names), random() < 0.3 ? null : pick(crons));
     }
@@ -233,15 +228,16 @@ export async function simulate(world: World, days: number, random: () => number)
       if (at > clock.now() && at < end) await trigger(at);
   }
   await clock.advance(Math.max(end - clock.now(), 0));
-  // Whatever was broken is mended, and luna-cron has time to say what is left to say.
+  // Every outage is over, and luna-cron has time to deliver the remaining notices.
   for (let minute = 0; minute < 60; minute += 1) await trigger(clock.now() + MINUTE_MS);
   await clock.advance(SLOW_TIMEOUT_MS);
 
-  life.runs =
-    d1.rows(`SELECT task, trigger, scheduled_at AS slot, status, started_at AS startedAt, ended_at AS endedAt, error,
-                              missed_until AS missedUntil, missed_count AS missedCount FROM task_runs ORDER BY started_at`);
+  life.runs = d1.rows(`SELECT task, trigger, scheduled_at AS slot, status, started_at AS startedAt,
+      ended_at AS endedAt, error, missed_until AS missedUntil, missed_count AS missedCount
+    FROM task_runs ORDER BY started_at`);
   life.notices = d1.rows(
-    "SELECT id, key, kind, summary, at, email_at AS emailAt, webhook_at AS webhookAt FROM alert_notices ORDER BY at, id",
+    `SELECT id, key, kind, summary, at, email_at AS emailAt, webhook_at AS webhookAt
+     FROM alert_notices ORDER BY at, id`,
   );
   life.executions = d1.rows(
     "SELECT total, successful, failed, ended_at AS endedAt FROM task_executions",
@@ -250,8 +246,8 @@ export async function simulate(world: World, days: number, random: () => number)
 }
 
 /**
- * The minutes of a day at which something is due, each with the one after it; and the first one
- * after each outage, as the platform's trigger comes each minute.
+ * The minutes of a day in which a task is due, each with the next minute, and the first minute
+ * after each outage. (The platform triggers each minute; the others would do nothing.)
  */
 function triggersOf(
   day: number,
@@ -276,7 +272,7 @@ function triggersOf(
     .toSorted((one, other) => one - other);
 }
 
-/** The real object, which is evicted now and then: what it knows is in its storage. */
+/** The real object, which is evicted at random: its state is in its storage. */
 async function startWatchdog(clock: VirtualClock, DB: D1Database, random: () => number) {
   const { TaskWatchdog } = await import("../../shared/schedule/watchdog/object.ts");
   let cancel: () => void = () => undefined;

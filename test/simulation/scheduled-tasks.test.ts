@@ -15,16 +15,16 @@ import {
 import { isIn, latestSlot, slotsBetween, type Interval } from "./outages.ts";
 
 /**
- * Up to a thousand days of luna-cron and its watchdog: the real code on a virtual clock, with
- * outages of the trigger, of D1 and of both alert channels, processes that die, replies that are
- * lost, tasks that fail for days, hang or take hours, and deployments that change them.
+ * Simulates up to a thousand days of luna-cron and its watchdog: the real code on a virtual clock.
+ * There are outages of the trigger, of D1 and of both alert channels, processes that die, lost
+ * replies, tasks that fail for days, hang or take hours, and deployments that change them.
  */
 
 const world: World = vi.hoisted(() => ({
   clock: null as unknown as VirtualClock,
   tasks: [] as Task<CronEnv>[],
   channels: {},
-  judged: () => undefined,
+  onEvaluated: () => undefined,
 }));
 vi.mock("cloudflare:workers", () => {
   class Base {
@@ -47,18 +47,19 @@ vi.mock("../../shared/lib/base/clock.ts", async (original) => ({
 vi.mock("../../shared/alerts/channels.ts", () => ({ alertChannels: () => world.channels }));
 vi.mock("../../shared/alerts/watch.ts", async (original) => {
   const real = await original<typeof import("../../shared/alerts/watch.ts")>();
-  const noteFindings: typeof real.noteFindings = async (...given) => {
-    // luna-cron alone says what is over because it is gone; the watchdog judges other things.
-    const judged = given[4] === undefined ? () => undefined : world.judged;
-    await real.noteFindings(...given).then(
-      () => judged(true),
+  const recordConditions: typeof real.recordConditions = async (db, conditions, options) => {
+    // Only luna-cron passes `resolvedReason`; the watchdog evaluates other conditions.
+    const isCron = options.resolvedReason !== undefined;
+    const onEvaluated = isCron ? world.onEvaluated : () => undefined;
+    await real.recordConditions(db, conditions, options).then(
+      () => onEvaluated(true),
       (error: unknown) => {
-        judged(false);
+        onEvaluated(false);
         throw error;
       },
     );
   };
-  return { ...real, noteFindings };
+  return { ...real, recordConditions };
 });
 vi.mock("../../workers/cron/tasks.ts", () => ({ tasks: world.tasks }));
 
@@ -72,13 +73,15 @@ beforeAll(async () => {
   life = await simulate(world, DAYS, randomFrom(seed));
   vi.restoreAllMocks();
   process.stderr.write(
-    `${life.triggers} triggers, ${life.runs.length} runs, ${life.notices.length} notices, ${Math.round(performance.now() - began)} ms\n`,
+    `${life.triggers} triggers, ${life.runs.length} runs, ${life.notices.length} notices, ` +
+      `${Math.round(performance.now() - began)} ms\n`,
   );
 });
 
+const isoOf = (at: number): string => new Date(at).toISOString();
 const namesOf = (): string[] => [...new Set(life.deployments.map(({ task }) => task))];
 
-/** When each schedule of a task was in force for sure, and when it was being replaced. */
+/** The intervals in which each schedule of a task was certainly in force. */
 function reigns(task: string): { cron: string | null; from: number; until: number }[] {
   const own = life.deployments.filter((one) => one.task === task);
   return own.map(({ cron, noticedAt }, n) => ({
@@ -89,7 +92,7 @@ function reigns(task: string): { cron: string | null; from: number; until: numbe
 }
 
 describe(`over ${DAYS} days`, () => {
-  it("enough has happened for this to mean something", () => {
+  it("there were enough runs, failures and alerts for the tests to mean something", () => {
     expect(life.runs.filter(({ status }) => status === "success").length).toBeGreaterThan(DAYS * 5);
     for (const status of ["missed", "failure"]) {
       expect(life.runs.filter((run) => run.status === status).length, status).toBeGreaterThan(
@@ -112,8 +115,7 @@ describe(`over ${DAYS} days`, () => {
     const seen = new Map<string, number>();
     const twice: string[] = [];
     for (const { task, at } of life.invocations) {
-      // Which slot it was for: a run begins in the moment in which it is claimed, for the latest
-      // slot that has come.
+      // A run starts in the millisecond in which its slot, the latest one, is claimed.
       const cron =
         life.deployments.findLast((one) => one.task === task && one.at <= at)?.cron ?? "";
       const slot = latestSlot(cron, at);
@@ -125,11 +127,11 @@ describe(`over ${DAYS} days`, () => {
     const recorded = life.runs.filter(({ status }) => status === "success" || status === "failure");
     expect(
       recorded.length,
-      "every run stands in the history, and those that died before they began",
+      "every run is recorded, also one that died before its task started",
     ).toBeGreaterThanOrEqual(life.invocations.length);
   });
 
-  it("every slot was run, skipped or missed, and stands in the history as exactly that", () => {
+  it("every slot is recorded once, as run, skipped or missed", () => {
     const wrong: string[] = [];
     for (const task of namesOf()) {
       const rows = life.runs.filter((run) => run.task === task);
@@ -144,7 +146,7 @@ describe(`over ${DAYS} days`, () => {
           const times =
             (covered.get(slot) ?? 0) +
             ranges.filter((range) => range.slot <= slot && slot <= (range.missedUntil ?? 0)).length;
-          // What came last before a deployment or the end may be dealt with after it.
+          // The last slot before a deployment or the end may be recorded after it.
           if (times !== 1 && !(times === 0 && slot === last))
             wrong.push(`${task} ${new Date(slot).toISOString()} ${times} times`);
         }
@@ -153,16 +155,14 @@ describe(`over ${DAYS} days`, () => {
         )) {
           const count = slotsBetween(cron ?? "", range.slot - 1, range.missedUntil ?? 0).length;
           if (count !== range.missedCount)
-            wrong.push(
-              `${task} ${new Date(range.slot).toISOString()} counts ${range.missedCount}, not ${count}`,
-            );
+            wrong.push(`${task} ${isoOf(range.slot)} counts ${range.missedCount}, not ${count}`);
         }
       }
     }
     expect(wrong).toEqual([]);
   });
 
-  it("every execution has ended, and counts what its runs were", () => {
+  it("every execution has ended, and its counts are those of its runs", () => {
     expect(
       life.executions.filter(
         ({ total, successful, failed, endedAt }) =>
@@ -173,7 +173,7 @@ describe(`over ${DAYS} days`, () => {
   });
 });
 
-/** When a run had ended for whoever looks: one that nobody ended has when its lease was over. */
+/** When a run had visibly ended: an abandoned run ends when its lease expires. */
 function endOf({ task, startedAt, endedAt, error }: RunRow): number {
   const timeoutMs = task === "slow" || task === "overlapping" ? SLOW_TIMEOUT_MS : TIMEOUT_MS;
   return error?.includes("abandoned") === true
@@ -187,7 +187,7 @@ const ended = (task: string): RunRow[] =>
   );
 
 describe("of failing tasks", () => {
-  it("somebody is told when a streak of three is seen, once, and once when it is over", () => {
+  it("a streak of three failures is notified once, and its end once", () => {
     const wrong: string[] = [];
     for (const task of namesOf()) {
       const runs = ended(task).map((run) => ({
@@ -201,10 +201,10 @@ describe("of failing tasks", () => {
       const expected: string[] = [];
       let firing = false;
       let past = 0;
-      for (const { at, ok, tasks } of life.judged) {
-        // If the reply was lost, it was judged if it shows.
+      for (const { at, ok, tasks } of life.evaluations) {
+        // If the reply was lost, the evaluation counts if its notice is there.
         if (!ok && !notices.some((notice) => notice.at === at)) continue;
-        // Runs take hours at most: what began long before has ended.
+        // Runs take a few hours at most, so earlier runs have ended.
         while ((runs[past]?.startedAt ?? Infinity) <= at) past += 1;
         const newest = runs
           .slice(Math.max(past - 20, 0), past)
@@ -220,16 +220,17 @@ describe("of failing tasks", () => {
       if (JSON.stringify(found) !== JSON.stringify(expected)) {
         const at = expected.findIndex((one, n) => one !== found[n]);
         wrong.push(
-          `${task}: expected ${expected[at]}, found ${found[at]}, ${expected.length} and ${found.length} in all`,
+          `${task}: expected ${expected[at]}, found ${found[at]}, ` +
+            `${expected.length} and ${found.length} in all`,
         );
       }
     }
     expect(wrong).toEqual([]);
   });
 
-  it("no streak of three goes by unseen", () => {
+  it("no streak of three failures is missed", () => {
     let streaks = 0;
-    const unseen: string[] = [];
+    const missed: string[] = [];
     for (const task of namesOf()) {
       const runs = ended(task);
       for (let from = 0; from < runs.length; from += 1) {
@@ -242,7 +243,7 @@ describe("of failing tasks", () => {
           endOf(third),
           over === null || over === undefined ? life.end : endOf(over),
         ];
-        // Of runs that overlap a later one may have succeeded before the third has failed.
+        // If runs overlap, a later one may have succeeded before the third has failed.
         if (begins >= ends) continue;
         streaks += 1;
         const fired = life.notices.findLast(
@@ -252,7 +253,8 @@ describe("of failing tasks", () => {
           ({ key, kind, at }) =>
             key === `task:${task}` && kind === "recovered" && at >= (fired?.at ?? 0),
         );
-        const isTold = fired !== undefined && (recovered === undefined || recovered.at >= begins);
+        const isNotified =
+          fired !== undefined && (recovered === undefined || recovered.at >= begins);
         const retired = life.deployments.some(
           (one) =>
             one.task === task &&
@@ -260,38 +262,38 @@ describe("of failing tasks", () => {
             one.at >= (runs[from]?.startedAt ?? 0) &&
             one.at <= ends,
         );
-        if (!isTold && !retired)
-          unseen.push(
+        if (!isNotified && !retired)
+          missed.push(
             `${task} ${new Date(begins).toISOString()} to ${new Date(ends).toISOString()}`,
           );
       }
     }
     expect(streaks).toBeGreaterThan(DAYS / 50);
-    expect(unseen).toEqual([]);
+    expect(missed).toEqual([]);
   });
 });
 
-describe("what is to be said", () => {
-  it("is said on both channels, though each was out for days, and by mail once", () => {
+describe("a notice", () => {
+  it("is delivered on both channels, although each was out for days", () => {
     expect(
       life.notices.filter(({ emailAt, webhookAt }) => emailAt === null || webhookAt === null),
     ).toEqual([]);
-    const heard = (channel: string) =>
-      new Set(life.said.filter((one) => one.channel === channel).map(({ id }) => id));
-    // What the webhook heard past D1 has another id there.
+    const deliveredOn = (channel: string) =>
+      new Set(life.delivered.filter((one) => one.channel === channel).map(({ id }) => id));
+    // A notice that the watchdog delivered without D1 has another id.
     const isDirect = ({ key, kind }: { key: string; kind: string }) =>
       key.startsWith("overdue:") && kind === "fired";
-    const unheard = (channel: string) =>
+    const undelivered = (channel: string) =>
       life.notices.filter(
-        (one) => !heard(channel).has(one.id) && !(channel === "webhook" && isDirect(one)),
+        (one) => !deliveredOn(channel).has(one.id) && !(channel === "webhook" && isDirect(one)),
       );
-    for (const channel of ["email", "webhook"]) expect(unheard(channel), channel).toEqual([]);
+    for (const channel of ["email", "webhook"]) expect(undelivered(channel), channel).toEqual([]);
   });
 });
 
 describe("while luna-cron is dead", () => {
-  it("the watchdog is silent for no longer than the grace and a minute in which it could have spoken", () => {
-    const { out, reports, said } = life;
+  it("the watchdog notifies within the grace and one minute in which a channel worked", () => {
+    const { out, reports, delivered } = life;
     const isUp = {
       webhook: (at: number) => !isIn(out.webhook, at),
       email: (at: number) => !isIn(out.email, at) && !isIn(out.d1, at),
@@ -304,14 +306,17 @@ describe("while luna-cron is dead", () => {
     });
     const silent: string[] = [];
     for (const { task, from, until } of overdue) {
-      const about = said.filter(({ key, saidAt }) => key === `overdue:${task}` && saidAt <= until);
-      const told = about.find(({ kind, saidAt }) => kind === "fired" && saidAt >= from)?.saidAt;
-      const stillTold = about.findLast(({ saidAt }) => saidAt < from)?.kind === "fired";
-      const bySecond = firstMinuteWithin(from, until, Object.values(isUp));
-      if (!stillTold && bySecond !== null && (told ?? Infinity) > bySecond) {
-        silent.push(
-          `${task} from ${new Date(from).toISOString()} until ${new Date(told ?? until).toISOString()}`,
-        );
+      const about = delivered.filter(
+        ({ key, deliveredAt }) => key === `overdue:${task}` && deliveredAt <= until,
+      );
+      const notifiedAt = about.find(
+        ({ kind, deliveredAt }) => kind === "fired" && deliveredAt >= from,
+      )?.deliveredAt;
+      const isStillFiring =
+        about.findLast(({ deliveredAt }) => deliveredAt < from)?.kind === "fired";
+      const deadline = firstMinuteWithin(from, until, Object.values(isUp));
+      if (!isStillFiring && deadline !== null && (notifiedAt ?? Infinity) > deadline) {
+        silent.push(`${task} from ${isoOf(from)} until ${isoOf(notifiedAt ?? until)}`);
       }
     }
     expect(overdue.length).toBeGreaterThan(DAYS / 20);
@@ -319,7 +324,7 @@ describe("while luna-cron is dead", () => {
   });
 });
 
-/** The end of the first minute throughout which one of the ways is open; null if there is none. */
+/** The end of the first full minute in which one of the channels works; null if there is none. */
 function firstMinuteWithin(
   from: number,
   until: number,

@@ -51,7 +51,7 @@ it("while luna-cron is dead the watchdog tells by mail and by webhook, /health n
     { task: "sweep-outbox", dueBy: Date.now() + 500 },
     { task: "prune-history", dueBy: Date.now() + 3_600_000 },
   ]);
-  const overdue = /^Alert: the task sweep-outbox has not run: it should have by /;
+  const overdue = /^Alert: the task sweep-outbox is overdue: it should have run by /;
   await eventually(() => {
     expect(mailed()).toEqual([expect.stringMatching(overdue)]);
     expect(posted.map(({ text }) => text)).toEqual([expect.stringMatching(overdue)]);
@@ -85,7 +85,7 @@ it("a webhook that is broken breaks no run and keeps no mail back, and says what
     .run();
   answer = 500;
   expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
-  await eventually(() => expect(mailed()).toEqual(["Alert: 1 mail may or may not have arrived"]));
+  await eventually(() => expect(mailed()).toEqual(["Alert: 1 email may or may not have arrived"]));
   expect(posted.length).toBeGreaterThan(0);
   const before = (await call("GET", "/api/admin/alerts")).body;
   expect(before.firing).toMatchObject([{ key: "email:unknown" }]);
@@ -96,7 +96,7 @@ it("a webhook that is broken breaks no run and keeps no mail back, and says what
   posted = [];
   expect((await call("POST", "/api/admin/scheduled-tasks/tick")).body).toMatchObject({ failed: 0 });
   expect(posted).toEqual([
-    { text: "Alert: 1 mail may or may not have arrived", key: before.notices[0].id },
+    { text: "Alert: 1 email may or may not have arrived", key: before.notices[0].id },
   ]);
   expect((await call("GET", "/api/admin/alerts")).body.notices).toMatchObject([
     { webhookAt: expect.any(String) },

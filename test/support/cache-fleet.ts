@@ -7,7 +7,7 @@ import { TagView } from "../../shared/lib/cache/tags/rules/view.ts";
 import { SimulatedIndex } from "./simulated-index.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
-export type Weather = "up" | "throws" | "hangs" | "loses-replies";
+export type Condition = "up" | "throws" | "hangs" | "loses-replies";
 
 /** What is between an isolate and everything else. A test may decide what arrives when. */
 export type Hop = (label: string) => Promise<void>;
@@ -16,7 +16,7 @@ export type Hop = (label: string) => Promise<void>;
 export class SimulatedBackends {
   readonly clock: VirtualClock;
   readonly index = new SimulatedIndex();
-  readonly weather: Record<"index" | "kv" | "database", Weather> = {
+  readonly condition: Record<"index" | "kv" | "database", Condition> = {
     index: "up",
     kv: "up",
     database: "up",
@@ -35,15 +35,15 @@ export class SimulatedBackends {
   }
 
   async reach<Reply>(
-    what: keyof SimulatedBackends["weather"],
+    what: keyof SimulatedBackends["condition"],
     answer: () => Reply,
   ): Promise<Reply> {
     await this.hop(`to ${what}`);
-    const weather = this.weather[what];
-    if (weather === "throws") throw new Error(`${what} is down`);
-    if (weather === "hangs") return await new Promise(() => undefined);
+    const condition = this.condition[what];
+    if (condition === "throws") throw new Error(`${what} is down`);
+    if (condition === "hangs") return await new Promise(() => undefined);
     const reply = answer();
-    if (weather === "loses-replies") throw new Error("the reply was lost");
+    if (condition === "loses-replies") throw new Error("the reply was lost");
     await this.hop(`from ${what}`);
     return reply;
   }
@@ -105,7 +105,7 @@ export function newIsolate(
   const kv: KvTier = {
     async read(key): Promise<KvRead> {
       backends.kvReads += 1;
-      if (backends.weather.kv === "hangs") {
+      if (backends.condition.kv === "hangs") {
         await clock.sleep(1_000);
         return { kind: "failed", detail: "kv-slow" };
       }

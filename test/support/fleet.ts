@@ -35,7 +35,7 @@ export const policy: CallPolicy = {
 /** The same for a dependency whose calls end by themselves: these take the fast path. */
 export const selfTiming: CallPolicy = { ...policy, calleeTimesOut: true };
 
-export type Weather = "up" | "throws" | "hangs" | "loses-replies";
+export type Condition = "up" | "throws" | "hangs" | "loses-replies";
 
 /**
  * The Durable Object as the fleet meets it: the real decisions behind a network that delays, loses
@@ -43,7 +43,7 @@ export type Weather = "up" | "throws" | "hangs" | "loses-replies";
  */
 export class SimulatedObject {
   readonly clock: VirtualClock;
-  weather: Weather = "up";
+  condition: Condition = "up";
   latencyMs = 20;
   requests = 0;
   /** What a request waits for at the object before it is answered. */
@@ -103,13 +103,13 @@ export class SimulatedObject {
 
   async #serve<Reply>(answer: () => Reply): Promise<Reply> {
     this.requests += 1;
-    const { weather } = this;
-    if (weather === "throws") throw new Error("Durable Object is overloaded.");
+    const { condition } = this;
+    if (condition === "throws") throw new Error("Durable Object is overloaded.");
     await this.clock.sleep(this.latencyMs / 2);
-    if (weather === "hangs") return await new Promise(() => undefined);
+    if (condition === "hangs") return await new Promise(() => undefined);
     if (this.turn !== null) await this.turn();
     const reply = answer();
-    if (weather === "loses-replies") return await new Promise(() => undefined);
+    if (condition === "loses-replies") return await new Promise(() => undefined);
     await this.clock.sleep(this.latencyMs / 2);
     return reply;
   }

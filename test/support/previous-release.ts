@@ -1,8 +1,8 @@
 import type { Notification } from "../../shared/email/queue-messages.ts";
 
 /**
- * How the release before several transports claimed mails and marked them, frozen: it runs beside
- * this one during a rollout, and again after a rollback. It knew of no pins and no transports.
+ * How the release before several transports claimed emails and marked them, frozen. It runs beside
+ * this one during a rollout, and again after a rollback. It had neither pins nor transports.
  */
 
 export async function claim(
@@ -17,16 +17,19 @@ export async function claim(
   );
   const { results } = await db
     .prepare(
-      `UPDATE emails SET status = 'claimed', lease_token = ?3, lease_expires_at = ?4, updated_at = ?2
-       WHERE id IN (SELECT e.id FROM json_each(?1) bell JOIN emails e ON e.id = bell.value ->> 'id' AND e.generation = bell.value ->> 'generation'
-                    WHERE e.status = 'queued' AND e.due_at <= ?2) RETURNING id`,
+      `UPDATE emails
+       SET status = 'claimed', lease_token = ?3, lease_expires_at = ?4, updated_at = ?2
+       WHERE id IN (
+         SELECT e.id FROM json_each(?1) n
+         JOIN emails e ON e.id = n.value ->> 'id' AND e.generation = n.value ->> 'generation'
+         WHERE e.status = 'queued' AND e.due_at <= ?2) RETURNING id`,
     )
     .bind(rung, now, token, leaseExpiresAt)
     .all<{ id: string }>();
   return { claimed: results.map(({ id }) => id) };
 }
 
-/** @returns the mails that it would hand to SMTP now */
+/** @returns the emails that it would hand to SMTP now */
 export async function mark(
   db: D1Database,
   token: string,
@@ -36,8 +39,10 @@ export async function mark(
 ): Promise<string[]> {
   const { results } = await db
     .prepare(
-      `UPDATE emails SET status = 'sending', attempts = attempts + 1, lease_expires_at = ?4, updated_at = ?2
-       WHERE lease_token = ?3 AND status = 'claimed' AND id IN (SELECT value FROM json_each(?1)) RETURNING id`,
+      `UPDATE emails SET status = 'sending', attempts = attempts + 1, lease_expires_at = ?4,
+         updated_at = ?2
+       WHERE lease_token = ?3 AND status = 'claimed' AND id IN (SELECT value FROM json_each(?1))
+       RETURNING id`,
     )
     .bind(JSON.stringify(ids), now, token, leaseExpiresAt)
     .all<{ id: string }>();

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeAll } from "vitest";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 
-/** luna-cron, which registers the tasks, does not run beside the Worker under test. */
+/** Registers a task, because luna-cron does not run beside the Worker under test. */
 beforeAll(async () => {
   await env.TASK_WATCHDOG.getByName(WATCHDOG_NAME).report([
     { task: "sweep-outbox", dueBy: Date.UTC(2100) },

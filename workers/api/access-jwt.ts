@@ -12,24 +12,24 @@ const HEADER = "Cf-Access-Jwt-Assertion";
 const TIMEOUT_MS = 3_000;
 const KEEP_MS = 3_600_000;
 /**
- * Keys rotate every six weeks, and the old ones stay valid for a week: for so long they serve while
- * Access does not give the new ones.
+ * Keys rotate every six weeks, and the old ones stay valid for a week: they serve while Access
+ * fails.
  */
 const VALID_MS = 7 * 86_400_000;
-/** A token with a key that is not there makes us look again, but not for each such token. */
+/** A token with an unknown key causes a new load of the keys, at most once in this time. */
 const LOOK_AGAIN_MS = 60_000;
 
 const keySet = v.object({ keys: v.array(v.looseObject({ kid: v.string(), kty: v.string() })) });
 const claims = v.object({ email: v.pipe(v.string(), v.email()) });
 
-/** Plain data, so that no request waits for what another began. */
+/** Plain data, so that no request awaits the promise of another. */
 let kept: { teamDomain: string; at: number; failedAt: number; keys: JSONWebKeySet } | null = null;
 
 /**
- * Who signed in through Access.
+ * The address of an operator who signed in through Access.
  *
- * @returns null without a token, or with one that is not Access's for this application, or has
- *   expired, or whose keys cannot be had
+ * @returns null without a token, or with one that is not Access's for this application, that has
+ *   expired, or whose keys cannot be loaded
  */
 export async function accessEmail(
   request: Request,
@@ -66,7 +66,7 @@ export async function accessEmail(
 }
 
 async function keysOf(teamDomain: string, keepMs: number, now: number): Promise<JSONWebKeySet> {
-  // While Access gives none, not each request waits for it.
+  // While Access fails, not every request waits for it.
   if (
     kept?.teamDomain === teamDomain &&
     (now - kept.at < keepMs || now - kept.failedAt < LOOK_AGAIN_MS)

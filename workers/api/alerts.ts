@@ -5,8 +5,8 @@ import { json, type Handler } from "./call.ts";
 const RECENT = 50;
 const iso = (at: number): string => new Date(at).toISOString();
 
-/** What is wrong now, and what was said of it lately. */
-export const alerts: Handler = async ({ env }) => {
+/** Alerts that are firing, and the latest notices. */
+export const listAlerts: Handler<"listAlerts"> = async ({ env }) => {
   const read = await readDatabase(env, () =>
     Promise.all([readAlerts(env.DB), recentNotices(env.DB, RECENT)]),
   );

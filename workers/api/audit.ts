@@ -1,31 +1,34 @@
 import { waitUntil } from "cloudflare:workers";
-import { beginAudit, dropAudit, endAudit, listAudit } from "../../shared/audit/audit-log.ts";
-import { listAudit as contract } from "../../shared/contract/system.ts";
-import { readDatabase } from "../../shared/database/read.ts";
+import { beginAudit, dropAudit, endAudit } from "../../shared/audit/audit-log.ts";
 import type { Failure } from "../../shared/http/failure.ts";
-import { pageFrom } from "../../shared/http/lists.ts";
 import { statusOf } from "../../shared/http/problem.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import type { Result } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { validate } from "../../shared/lib/worker/validate.ts";
-import { json, type Call, type Handler } from "./call.ts";
+import type { ApiEnv } from "../env.ts";
+import type { Caller } from "./call.ts";
 
-/** An operator who mends something does not wait longer for a D1 that says nothing. */
+/** How long an operator waits for the log while D1 does not answer. */
 const TIMEOUT_MS = 2_000;
 
+type Audited = {
+  env: ApiEnv;
+  caller: Caller;
+  url: URL;
+  now: number;
+  operation: string;
+  requestId: string;
+};
+
 /**
- * Writes down what an admin does: before it is done, so that a death in between hides nothing, and
- * how it ended. What is refused leaves no entry. Whatever happens to the log, the request gets its
- * answer: with D1 down an operator has to reset breakers all the same.
+ * Logs a write by an admin before it runs, so that a crash in between leaves an entry, and how it
+ * ended. A refused write leaves no entry. A failure of the log does not fail the request: while D1
+ * is down an operator must still be able to reset breakers.
  */
 export async function audited(
-  call: Call,
-  operation: string,
-  requestId: string,
+  { env, caller, url, now, operation, requestId }: Audited,
   handle: () => Promise<Result<Response, Failure>>,
 ): Promise<Result<Response, Failure>> {
-  const { env, caller, url, now } = call;
   if (caller.role !== "admin") return await handle();
   const id = crypto.randomUUID();
   const { actor } = caller;
@@ -35,7 +38,7 @@ export async function audited(
       beginAudit(env.DB, { id, at: now, actor, operation, path: url.pathname, requestId }),
     );
   } catch (error) {
-    // It may be there all the same, or come late: its end is written in any case.
+    // The entry may still be written, or arrive late: its end is written in any case.
     log("error", "audit.failed", { actor, operation, ...describeError(error) });
   }
   let status: number = statusOf.internal;
@@ -53,19 +56,3 @@ export async function audited(
     );
   }
 }
-
-/** What admins did, newest first. */
-export const auditLog: Handler = async ({ url, env }) => {
-  const query = validate(contract.query, Object.fromEntries(url.searchParams));
-  if (!query.ok) return query;
-  const { limit, cursor, actor } = query.value;
-  const found = await readDatabase(env, () =>
-    listAudit(env.DB, actor ?? null, cursor ?? null, limit + 1),
-  );
-  if (!found.ok) return found;
-  const { rows, ...next } = pageFrom(found.value, limit, ({ at }) => at);
-  return json({
-    items: rows.map(({ at, ...entry }) => ({ ...entry, at: new Date(at).toISOString() })),
-    ...next,
-  });
-};

@@ -1,24 +1,20 @@
-import { cacheMetrics as contract } from "../../shared/contract/cache.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { noCounts, type CacheCounts } from "../../shared/lib/cache/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
-import { validate } from "../../shared/lib/worker/validate.ts";
 import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
 import { json, type Handler } from "./call.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
 
 /**
- * The cache of the whole fleet since it was first deployed, a few seconds old at most. Rates are of
- * all reads; `errors` are failures of the cache itself: KV, the tag index, corrupt or oversized
- * entries.
+ * Cache counters of the whole fleet since the first deployment, at most a few seconds old. Rates
+ * are of all reads. `errors` are failures of the cache itself: KV, the tag index, corrupt or
+ * oversized entries.
  */
-export const cacheMetrics: Handler = async ({ env, url }) => {
-  const query = validate(contract.query, Object.fromEntries(url.searchParams));
-  if (!query.ok) return query;
-  // One that does not answer hides nothing of the other.
+export const cacheMetrics: Handler<"cacheMetrics"> = async ({ env }) => {
+  // If one does not answer, the other is still shown.
   const [totals, breaker] = await Promise.allSettled([
     within(OBJECT_TIMEOUT_MS, getStub(env.TELEMETRY, TELEMETRY_NAME, env).totals()),
     within(OBJECT_TIMEOUT_MS, getStub(env.CIRCUIT_BREAKER, "cache", env).inspect()),

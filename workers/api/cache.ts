@@ -1,4 +1,3 @@
-import type * as v from "valibot";
 import { cacheOf } from "../../shared/accounts/cache.ts";
 import {
   apiKeyKey,
@@ -12,45 +11,42 @@ import * as contract from "../../shared/contract/cache.ts";
 import { insertPurge } from "../../shared/database/purge-outbox/pending-purges.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readJson } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { INDEX_NAME, type PurgeReply, type TagInspection } from "../../shared/lib/cache/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
-import { type Invalid, validate } from "../../shared/lib/worker/validate.ts";
+import type { Invalid } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, pathParam, type Handler } from "./call.ts";
+import { json, type Call, type Handler } from "./call.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
 
-/** Calls of KV in one request. */
+/** Calls to KV in one request. */
 const MAX_DELETIONS = 200;
 
-/** Of these a purge names one. */
+/** A purge names one of these. */
 const selectors = Object.keys(contract.invalidate.body.entries).filter((name) => name !== "mode");
 
-type Invalidation = v.InferOutput<typeof contract.invalidate.body>;
+type Invalidation = Call<"invalidate">["body"];
 
 /**
- * Purges. `invalidated` of the names in `keys` are purged: what is stored under them is not served
- * here any more, nor elsewhere after the bound. `failures` are those whose copy in KV could not be
- * deleted at once, or which the tag index could not be told of; the reason says which. `pending`
- * counts entries, up to 100, whose space is still to be reclaimed.
+ * Purges. `invalidated` counts the names in `keys` that are purged: entries under them are no
+ * longer served here, nor elsewhere after the staleness bound. `failures` are names whose copy in
+ * KV could not be deleted at once, or that did not reach the tag index; `error` has the reason.
+ * `pending` counts entries, up to 100, whose space is still to be reclaimed.
  */
-export const invalidate: Handler = async ({ request, env, caller, now }) => {
-  const wanted = await readJson(request, contract.invalidate.body);
-  if (!wanted.ok) return wanted;
-  const names = await namesOf(env, wanted.value);
+export const invalidate: Handler<"invalidate"> = async ({ body, env, caller, now }) => {
+  const names = await namesOf(env, body);
   if (!names.ok) return names;
   const { tags, keys } = names.value;
-  const { mode } = wanted.value;
+  const { mode } = body;
   const cache = cacheOf(env);
   const purged = await cache.purge(tags, mode);
-  const by = selectors.find((name) => name in wanted.value);
+  const by = selectors.find((name) => name in body);
   log("info", "cache.purged_by_operator", {
-    actor: caller.role === "admin" ? caller.actor : caller.role,
+    actor: caller.actor,
     by,
     mode,
     names: tags.length,
@@ -66,7 +62,7 @@ export const invalidate: Handler = async ({ request, env, caller, now }) => {
   return json(answer(all, all.length, failures, purged.value));
 };
 
-/** The index does not answer: the purge goes to the outbox, which delivers it when the index is back. */
+/** While the index does not answer, the purge waits in the outbox. */
 async function queuePurge(
   env: ApiEnv,
   tags: readonly string[] | "everything",
@@ -101,7 +97,7 @@ function answer(
   };
 }
 
-/** What is to be purged, and which keys are known to lie under it. */
+/** What to purge, and the known keys under it. */
 async function namesOf(
   env: ApiEnv,
   wanted: Invalidation,
@@ -112,7 +108,7 @@ async function namesOf(
   if (wanted.keys !== undefined) return nonEmpty("keys", wanted.keys, wanted.keys);
   const id = wanted.userId ?? "";
   const found = await readDatabase(env, () => findNames(env.DB, id));
-  // Without D1 the tag still covers whatever is stored of the user.
+  // Without D1 the tag still covers every entry of the user.
   const names = found.ok ? found.value : null;
   const keys = [
     userKey(id),
@@ -134,17 +130,12 @@ function nonEmpty(
 }
 
 /**
- * A tag, key or pattern with what is stored under it, in the order of the keys. `nextCursor` is
- * there while more follow.
+ * A tag, key or pattern with the entries under it, ordered by key. `nextCursor` is present while
+ * more follow.
  */
-export const inspectTag: Handler = async ({ env, params, url }) => {
-  const query = validate(contract.inspectTag.query, Object.fromEntries(url.searchParams));
-  if (!query.ok) return query;
-  const { limit, cursor } = query.value;
-  const name = pathParam(params, "tag");
-  if (name === null)
-    return fail({ tag: "invalid", errors: [{ path: "tag", message: "is not properly encoded" }] });
-  const asked = { tag: name, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
+export const inspectTag: Handler<"inspectTag"> = async ({ env, params: { tag }, query }) => {
+  const { limit, cursor } = query;
+  const asked = { tag, limit: limit + 1, ...(cursor !== undefined && { after: cursor }) };
   try {
     const index = getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
     const inspected = await within(

@@ -11,8 +11,8 @@ import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { json } from "./call.ts";
 
 /**
- * Answers what was read through the cache: whatever the answer is, `Cache-Status` says how it came
- * about.
+ * Answers with a value that was read through the cache. Every answer has `Cache-Status`, also an
+ * error.
  */
 export function answerRead<Value>(
   read: CacheRead<Value, Failure>,
@@ -26,7 +26,7 @@ export function answerRead<Value>(
   return ok(response);
 }
 
-/** What the caller is told when neither cache nor origin has an answer. */
+/** The failure to answer with when neither cache nor origin has a value. */
 export function failureOf(error: Failure | CacheFailure): Failure {
   if (error.tag === "timed-out" || error.tag === "overloaded")
     return { tag: "unavailable", dependency: "database" };
@@ -35,7 +35,7 @@ export function failureOf(error: Failure | CacheFailure): Failure {
   return { tag: "internal" };
 }
 
-/** Who sends `Cache-Control: no-cache` wants nothing that was purged by now (RFC 9111, 5.2.1.4). */
+/** `Cache-Control: no-cache` asks for no purged value (RFC 9111, 5.2.1.4). */
 export function consistencyOf(request: Request): Consistency {
   const wanted = request.headers.get("Cache-Control")?.toLowerCase() ?? "";
   return /(^|[\s,])(no-cache|no-store|max-age=0)([\s,]|$)/.test(wanted) ? "strict" : "stale-ok";

@@ -1,13 +1,21 @@
 import type { User } from "../../shared/accounts/rules/schemas.ts";
+import type {
+  Access,
+  BodyOf,
+  Operation,
+  ParamsOf,
+  QueryOf,
+} from "../../shared/contract/operation.ts";
+import type { OperationId, Operations } from "../../shared/contract/operations.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { ok, type Result } from "../../shared/lib/base/result.ts";
 import type { CacheStatus } from "../../shared/lib/cache/index.ts";
 import type { ApiEnv } from "../env.ts";
 
 /**
- * Who calls: found by `auth.ts` before the handler runs. `viewer` holds the token for reading.
- * `actor` names who acts in histories: an operator's address, or a token without telling it.
- * `byCookie`: a browser signs in by itself, also for pages of others.
+ * Who calls, as `authenticate` found it. `viewer` holds the read-only token. `actor` names the
+ * caller in histories: an operator's address, or the fingerprint of a token. `byCookie`: the
+ * browser sends this credential automatically, including on cross-site requests.
  */
 export type Caller =
   | { role: "anonymous" }
@@ -15,29 +23,58 @@ export type Caller =
   | { role: "viewer"; actor: string }
   | { role: "user"; user: User; cacheStatus: CacheStatus };
 
-/** One HTTP request on its way to a handler. `now` is its time in milliseconds since the epoch. */
-export type Call = {
+/** The roles that `authorize` lets through. */
+type RoleOf = {
+  anyone: "anonymous";
+  admin: "admin";
+  viewer: "admin" | "viewer";
+  user: "user";
+  reader: "admin" | "viewer" | "user";
+  caller: "admin" | "user";
+  self: "admin" | "user";
+  mailer: "admin" | "user";
+};
+
+export type CallerOf<Needed extends Access> = Extract<Caller, { role: RoleOf[Needed] }>;
+
+type KeyOf<Called extends Operation> = Called extends { idempotent: true }
+  ? string | null
+  : undefined;
+
+/** What every handler gets. `now`: the request's time in milliseconds since the epoch. */
+type AnyCall = {
+  operation: Operation;
   request: Request;
   url: URL;
-  params: Record<string, string>;
   env: ApiEnv;
   caller: Caller;
   now: number;
+  params: Record<string, string>;
+  query: unknown;
+  body: unknown;
+  /** The Idempotency-Key; null if the request has none. */
+  idempotencyKey: string | null | undefined;
 };
 
-export type Handler = (call: Call) => Promise<Result<Response, Failure>>;
-
 /**
- * A part of the path as its sender meant it; null if it is not properly encoded. The router leaves
- * it as it came.
+ * A request on its way to the handler of one operation. Params, query, body and caller are what the
+ * operation demands. `operation` ties a handler to its own operation.
  */
-export function pathParam(params: Record<string, string>, name: string): string | null {
-  try {
-    return decodeURIComponent(params[name] ?? "");
-  } catch {
-    return null;
-  }
-}
+export type Call<Id extends OperationId> = AnyCall & {
+  operation: Operations[Id];
+  caller: CallerOf<Operations[Id]["access"]>;
+  params: ParamsOf<Operations[Id]>;
+  query: QueryOf<Operations[Id]>;
+  body: BodyOf<Operations[Id]>;
+  idempotencyKey: KeyOf<Operations[Id]>;
+};
+
+type Answer = Promise<Result<Response, Failure>>;
+export type Handler<Id extends OperationId> = (call: Call<Id>) => Answer;
+/** A handler for each operation, under the operation's id. */
+export type Handlers = { readonly [Id in OperationId]: Handler<Id> };
+/** Some handler. Only `dispatch` calls one, with a call that it made for this operation. */
+export type AnyHandler = (call: AnyCall) => Answer;
 
 /** A JSON answer that no cache on the way may keep. */
 export function json(
@@ -51,3 +88,5 @@ export function json(
     }),
   );
 }
+
+export const noContent = (): Result<Response, never> => ok(new Response(null, { status: 204 }));

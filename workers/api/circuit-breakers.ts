@@ -1,30 +1,26 @@
-import type * as v from "valibot";
-import * as contract from "../../shared/contract/circuit-breakers.ts";
-import { isDependency } from "../../shared/dependencies/dependencies.ts";
 import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
-import { readJson } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import { CACHE_BREAKER } from "../../shared/lib/cache/rules/index.ts";
 import type {
   CircuitBreaker,
   Inspection,
-  CommandOrigin,
   RecordedTransition,
 } from "../../shared/lib/circuit-breaker/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
-import { type Invalid, validate } from "../../shared/lib/worker/validate.ts";
+import type { Invalid } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, pathParam, type Call, type Handler } from "./call.ts";
+import { json, type CallerOf, type Handler } from "./call.ts";
 
-/** An operator would rather hear that the object does not answer than wait. */
+/** After this an operator gets an error instead of waiting for the object. */
 const OBJECT_TIMEOUT_MS = 2_000;
 
 type Stub = DurableObjectStub<CircuitBreaker>;
 
-/** Every breaker as its object has it. One that does not answer says so and hides no other. */
-export const listCircuitBreakers: Handler = async ({ env }) => {
+/** Every breaker. One whose object does not answer is UNREACHABLE and hides no other. */
+export const listCircuitBreakers: Handler<"listCircuitBreakers"> = async ({ env }) => {
   const breakers = await inspectAll(env);
   return json({
     items: breakers.map(({ name, inspection }) =>
@@ -33,16 +29,12 @@ export const listCircuitBreakers: Handler = async ({ env }) => {
   });
 };
 
-/** Transitions, newest first. `nextCursor` is there while more follow. */
-export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
-  const name = nameOf(params);
-  if (name === null) return fail(noSuchBreaker);
-  const query = validate(
-    contract.circuitBreakerHistory.query,
-    Object.fromEntries(url.searchParams),
-  );
-  if (!query.ok) return query;
-  const { limit, cursor } = query.value;
+/** Transitions, newest first. `nextCursor` is present while more follow. */
+export const circuitBreakerHistory: Handler<"circuitBreakerHistory"> = async ({
+  env,
+  params: { name },
+  query: { limit, cursor },
+}) => {
   const page = await ask(
     env,
     name,
@@ -60,50 +52,37 @@ export const circuitBreakerHistory: Handler = async ({ env, params, url }) => {
   });
 };
 
-export const resetCircuitBreaker = verb(contract.resetCircuitBreaker.body, (stub, by) =>
-  stub.reset(by),
-);
-export const closeCircuitBreaker = verb(contract.closeCircuitBreaker.body, (stub, by) =>
-  stub.forceClose(by),
-);
-export const disableCircuitBreaker = verb(contract.disableCircuitBreaker.body, (stub, by) =>
-  stub.disable(by),
-);
-export const enableCircuitBreaker = verb(contract.enableCircuitBreaker.body, (stub, by) =>
-  stub.enable(by),
-);
-export const openCircuitBreaker = verb(contract.openCircuitBreaker.body, (stub, by) =>
-  stub.forceOpen(by),
-);
+export const resetCircuitBreaker: Handler<"resetCircuitBreaker"> = (call) =>
+  applyCommand(call, call.params.name, (stub, by) => stub.reset(by));
+export const closeCircuitBreaker: Handler<"closeCircuitBreaker"> = (call) =>
+  applyCommand(call, call.params.name, (stub, by) => stub.forceClose(by));
+export const disableCircuitBreaker: Handler<"disableCircuitBreaker"> = (call) =>
+  applyCommand(call, call.params.name, (stub, by) => stub.disable(by));
+export const enableCircuitBreaker: Handler<"enableCircuitBreaker"> = (call) =>
+  applyCommand(call, call.params.name, (stub, by) => stub.enable(by));
+export const openCircuitBreaker: Handler<"openCircuitBreaker"> = (call) =>
+  applyCommand(call, call.params.name, (stub, by) => stub.forceOpen(by));
 
-/** An operator's verb: who and why go into the history, and the breaker as it is now comes back. */
-function verb<Schema extends v.GenericSchema<unknown, { reason: string }>>(
-  schema: Schema,
-  give: (
-    stub: Stub,
-    by: CommandOrigin & v.InferOutput<Schema>,
-  ) => Promise<Result<Inspection, Invalid>>,
-): Handler {
-  return async ({ request, env, params, caller }: Call) => {
-    const name = nameOf(params);
-    if (name === null) return fail(noSuchBreaker);
-    const body = await readJson(request, schema);
-    if (!body.ok) return body;
-    const actor = caller.role === "admin" ? caller.actor : caller.role;
-    // A command without a reply may have taken effect.
-    const obeyed = await ask(env, name, (stub) => give(stub, { ...body.value, actor }), {
-      tag: "outcome-unknown",
-    });
-    if (!obeyed.ok) return obeyed;
-    return obeyed.value.ok ? json(inspectionView(name, obeyed.value.value)) : obeyed.value;
-  };
+/** Resets the breaker of the cache. The caller needs neither its name nor a reason. */
+export const resetCacheBreaker: Handler<"resetCacheBreaker"> = (call) =>
+  applyCommand(call, CACHE_BREAKER, (stub, by) => stub.reset(by));
+
+/**
+ * Applies an operator's command. The actor and the reason go into the breaker's history; the answer
+ * is the breaker after the command.
+ */
+async function applyCommand<Body extends { reason: string }>(
+  { env, body, caller }: { env: ApiEnv; body: Body; caller: CallerOf<"admin"> },
+  name: string,
+  apply: (stub: Stub, by: Body & { actor: string }) => Promise<Result<Inspection, Invalid>>,
+): Promise<Result<Response, Failure>> {
+  // A command whose reply does not arrive may have been applied.
+  const applied = await ask(env, name, (stub) => apply(stub, { ...body, actor: caller.actor }), {
+    tag: "outcome-unknown",
+  });
+  if (!applied.ok) return applied;
+  return applied.value.ok ? json(inspectionView(name, applied.value.value)) : applied.value;
 }
-
-const resetCache = verb(contract.resetCacheBreaker.body, (stub, by) => stub.reset(by));
-
-/** Resets the breaker of the cache, without having to know its name or to give a reason. */
-export const resetCacheBreaker: Handler = (call) =>
-  resetCache({ ...call, params: { name: "cache" } });
 
 async function ask<Reply>(
   env: ApiEnv,
@@ -117,13 +96,6 @@ async function ask<Reply>(
     log("error", "circuit_breaker.unreachable", { dependency: name, ...describeError(error) });
     return fail(unanswered);
   }
-}
-
-const noSuchBreaker: Failure = { tag: "not-found", what: "circuit breaker" };
-
-function nameOf(params: Record<string, string>): string | null {
-  const name = pathParam(params, "name") ?? "";
-  return isDependency(name) ? name : null;
 }
 
 function inspectionView(

@@ -9,10 +9,11 @@ import { corsOrigins } from "./settings.ts";
 
 const ALLOW_HEADERS = "Authorization, Content-Type, Idempotency-Key, Cache-Control";
 const EXPOSE_HEADERS =
-  "X-Request-Id, Location, Retry-After, RateLimit-Policy, Cache-Status, Idempotency-Replayed, Allow";
+  "X-Request-Id, Location, Retry-After, RateLimit-Policy, Cache-Status, Idempotency-Replayed, " +
+  "Allow";
 const MAX_AGE_SECONDS = 7_200;
 
-/** Tells a browser whether the page may read the answer. */
+/** Adds the headers that let a browser's page read the answer. */
 export function addCorsHeaders(headers: Headers, request: Request, env: ApiEnv): void {
   headers.append("Vary", "Origin");
   const origin = allowedOrigin(request, env);
@@ -37,8 +38,8 @@ export function answerOptions(request: Request, env: ApiEnv, allow: string[]): R
 }
 
 /**
- * Whether a browser sent this from a page of another site. Who signed in by cookie must not be made
- * to write by one.
+ * Whether a browser sent this from a page of another site. Such a page must not write with the
+ * cookie of an operator.
  */
 export function isCrossSite(request: Request): boolean {
   const origin = request.headers.get("Origin");

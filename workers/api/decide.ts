@@ -5,34 +5,32 @@ import type { ApiEnv } from "../env.ts";
 
 const MAX_RETRIES = 3;
 
-/** A write that depends on what was read before it. */
+/** A write that depends on facts read before it. */
 export type Decision<Facts, Value> = {
   read: () => Promise<Facts>;
-  /** The rule. */
-  whyNot: (facts: Facts) => Failure | null;
-  /** Takes place only if the facts are still so; null if they are not, and nothing was written. */
+  /** The rule: why the write is refused, or null. */
+  denyReason: (facts: Facts) => Failure | null;
+  /** Writes only if the facts have not changed; null if they have, and nothing was written. */
   write: (facts: Facts) => Promise<Result<Value | null, Failure>>;
 };
 
-/**
- * Reads, decides, and writes what was decided: anew if others changed meanwhile what it was decided
- * over.
- */
+/** Reads facts, decides and writes. Repeats if others changed the facts in between. */
 export async function decide<Facts, Value>(
   env: ApiEnv,
-  { read, whyNot, write }: Decision<Facts, Value>,
+  { read, denyReason, write }: Decision<Facts, Value>,
 ): Promise<Result<Value, Failure>> {
   for (let retries = 0; retries <= MAX_RETRIES; retries += 1) {
     const facts = await readDatabase(env, read);
     if (!facts.ok) return facts;
-    const refusal = whyNot(facts.value);
-    if (refusal !== null) return fail(refusal);
+    const denied = denyReason(facts.value);
+    if (denied !== null) return fail(denied);
     const written = await write(facts.value);
     if (!written.ok) return written;
     if (written.value !== null) return ok(written.value);
   }
   return fail({
     tag: "wrong-state",
-    detail: "Others changed the same at the same moment. Nothing was written: try again.",
+    detail:
+      "Other requests changed the same data at the same time. Nothing was written: try again.",
   });
 }

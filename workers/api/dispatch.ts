@@ -1,6 +1,5 @@
 import { Router, type IRequest } from "itty-router";
-import * as v from "valibot";
-import { userId } from "../../shared/accounts/rules/schemas.ts";
+import type { Operation } from "../../shared/contract/operation.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { problemResponse } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
@@ -9,26 +8,30 @@ import { newTraceId, traced, traceIdOf } from "../../shared/lib/worker/trace.ts"
 import { counters } from "../../shared/telemetry/counters.ts";
 import type { ApiEnv } from "../env.ts";
 import { audited } from "./audit.ts";
-import { authenticate, authorize } from "./auth.ts";
+import { authenticate } from "./authenticate.ts";
+import { authorize } from "./authorize.ts";
 import type { Caller } from "./call.ts";
 import { addCorsHeaders, answerOptions, isCrossSite } from "./cors.ts";
 import { addSecurityHeaders, headerBytes, MAX_HEADER_BYTES, MAX_URI_BYTES } from "./headers.ts";
+import { readBody, readParams, readQuery } from "./input.ts";
 import { noteUser } from "./last-seen.ts";
 import { observeRequest } from "./observe.ts";
 import { hasRoom, limits, policyField } from "./rate-limits.ts";
 import { routes, type Route } from "./routes.ts";
 
+/** `params` as they stand in the URL. */
 type Match = { route: Route; params: Record<string, string> };
+type Method = Route["operation"]["method"];
 
 const router = Router<IRequest, []>();
 for (const route of routes) {
-  router[route.method.toLowerCase() as Lowercase<Route["method"]>](
-    route.path,
+  router[route.operation.method.toLowerCase() as Lowercase<Method>](
+    route.operation.path,
     ({ params }): Match => ({ route, params }),
   );
 }
 
-/** One request, by which limit it is counted, and what it asks for once that is known. */
+/** `countedBy`: the limit that counts the request. `operation`: its id, null until it is known. */
 type Incoming = {
   request: Request;
   url: URL;
@@ -40,8 +43,8 @@ type Incoming = {
 };
 
 /**
- * Answers a request: finds its route, then who calls, then whether they may, then the handler.
- * Never throws.
+ * Answers a request: finds its route, authenticates the caller, checks their access, validates the
+ * input and calls the handler. Never throws.
  */
 export async function dispatch(request: Request, env: ApiEnv): Promise<Response> {
   const requestId = crypto.randomUUID();
@@ -79,7 +82,7 @@ export async function dispatch(request: Request, env: ApiEnv): Promise<Response>
 }
 
 async function answerTo(incoming: Incoming): Promise<Result<Response, Failure>> {
-  const { request, url, env, now, requestId } = incoming;
+  const { request, url } = incoming;
   if (request.url.length > MAX_URI_BYTES)
     return fail({ tag: "uri-too-long", limitBytes: MAX_URI_BYTES });
   if (headerBytes(request.headers) > MAX_HEADER_BYTES)
@@ -87,30 +90,47 @@ async function answerTo(incoming: Incoming): Promise<Result<Response, Failure>> 
   // HEAD is GET without the body (RFC 9110, 9.3.2), which the runtime leaves out.
   const match = await findRoute(request.method === "HEAD" ? "GET" : request.method, url);
   if (match === null) return (await limitByAddress(incoming)) ?? (await withoutRoute(incoming));
-  const { route, params } = match;
-  incoming.operation = route.id;
-  const caller = await identify(incoming, route);
+  incoming.operation = match.route.operation.id;
+  const caller = await identify(incoming, match.route.operation);
   if (!caller.ok) return caller;
+  const { access } = match.route.operation;
   const refused =
-    authorize(route.access, caller.value, params) ?? refuseCrossSite(request, caller.value);
-  if (refused !== null) return fail(refused);
-  // Nobody has it, and it must not become a part of a cache key.
-  if (params["userId"] !== undefined && !v.is(userId, params["userId"]))
-    return fail({ tag: "not-found", what: "user" });
-  const call = { request, url, params, env, caller: caller.value, now };
-  return route.method === "GET"
-    ? await route.handler(call)
-    : await audited(call, route.id, requestId, () => route.handler(call));
+    authorize(access, caller.value, match.params) ?? refuseCrossSite(request, caller.value);
+  return refused === null ? await callHandler(incoming, match, caller.value) : fail(refused);
+}
+
+/** A write is audited from before its input is read. */
+async function callHandler(
+  { request, url, env, now, requestId }: Incoming,
+  { route: { operation, handler }, params: raw }: Match,
+  caller: Caller,
+): Promise<Result<Response, Failure>> {
+  const params = readParams(operation, raw);
+  if (!params.ok && params.error.tag === "not-found") return params;
+  const handle = async (): Promise<Result<Response, Failure>> => {
+    const query = readQuery(operation, url);
+    if (!query.ok) return query;
+    if (!params.ok) return params;
+    const body = await readBody(operation, request);
+    if (!body.ok) return body;
+    const input = { params: params.value, query: query.value, ...body.value };
+    return await handler({ operation, request, url, env, caller, now, ...input });
+  };
+  return operation.method === "GET"
+    ? await handle()
+    : await audited({ env, caller, url, now, operation: operation.id, requestId }, handle);
 }
 
 /**
- * Who calls, if they have not called too often: counted by their key, or by their address while
- * they have shown none that is valid.
+ * Finds who calls and applies their rate limit: by key, or by address without a valid key.
  */
-async function identify(incoming: Incoming, route: Route): Promise<Result<Caller, Failure>> {
+async function identify(
+  incoming: Incoming,
+  operation: Operation,
+): Promise<Result<Caller, Failure>> {
   const { request, env, now } = incoming;
-  if (route.access === "anyone") {
-    const limited = route.unlimited === true ? null : await limitByAddress(incoming);
+  if (operation.access === "anyone") {
+    const limited = operation.unlimited === true ? null : await limitByAddress(incoming);
     return limited ?? ok({ role: "anonymous" });
   }
   const caller = await authenticate(request, env, now);
@@ -138,7 +158,7 @@ async function limitByAddress({ request, env }: Incoming): Promise<typeof tooMan
     : tooMany;
 }
 
-/** A browser sends Access's cookie along for whoever asks it to. */
+/** A browser sends Access's cookie with requests that pages of other sites make, too. */
 function refuseCrossSite(request: Request, caller: Caller): Failure | null {
   const isWrite = request.method !== "GET" && request.method !== "HEAD";
   return caller.role === "admin" && caller.byCookie && isWrite && isCrossSite(request)
@@ -153,7 +173,7 @@ async function findRoute(method: string, url: URL): Promise<Match | null> {
 
 /** OPTIONS, another method than the path has, or no such path. */
 async function withoutRoute({ request, url, env }: Incoming): Promise<Result<Response, Failure>> {
-  const methods: Route["method"][] = ["GET", "POST", "PATCH", "DELETE"];
+  const methods: Method[] = ["GET", "POST", "PATCH", "DELETE"];
   const answers = await Promise.all(methods.map((method) => findRoute(method, url)));
   const allow: string[] = methods.filter((_, index) => answers[index] !== null);
   if (allow.includes("GET")) allow.splice(1, 0, "HEAD");

@@ -27,8 +27,10 @@ h1,h2{line-height:1.2}h2{margin-top:2.5rem;text-transform:capitalize}
 details{border:1px solid var(--line);border-radius:8px;margin:.5rem 0;padding:0 1rem}
 summary{cursor:pointer;padding:.6rem 0;overflow-wrap:anywhere}
 summary b{display:inline-block;min-width:4.5rem;color:var(--accent)}
-pre{background:var(--soft);padding:1rem;border-radius:8px;overflow:auto;max-height:24rem;font-size:.85rem}
-table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid var(--line);padding:.3rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
+pre{background:var(--soft);padding:1rem;border-radius:8px}
+pre{overflow:auto;max-height:24rem;font-size:.85rem}
+table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid var(--line)}
+td,th{padding:.3rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
 a{color:var(--accent)}`;
 
 /** The document as a page to read: each operation under its tag, to unfold. */
@@ -38,9 +40,11 @@ export function docsPage({ info, tags, paths }: OpenApi): Page {
   );
   const sections = tags.map(({ name, description }) => {
     const own = operations.filter(({ operation }) => operation.tags.includes(name));
-    return `<section><h2>${escaped(name)}</h2><p>${escaped(description)}</p>${own.map(operationHtml).join("")}</section>`;
+    const heading = `<h2>${escaped(name)}</h2><p>${escaped(description)}</p>`;
+    return `<section>${heading}${own.map(operationHtml).join("")}</section>`;
   });
-  const body = `<main><h1>${escaped(info.title)} ${escaped(info.version)}</h1><p>${escaped(info.description)}
+  const body = `<main><h1>${escaped(info.title)} ${escaped(info.version)}</h1>
+<p>${escaped(info.description)}
 The same for machines: <a href="/openapi.json">openapi.json</a>.</p>${sections.join("")}</main>`;
   return { title: "Luna: the API", style, body };
 }
@@ -57,18 +61,22 @@ function operationHtml({
   const { operationId, summary, description, parameters, requestBody, responses } = operation;
   const rows = parameters.map(
     (one) =>
-      `<tr><td>${escaped(one.name)}</td><td>${one.in}${one.required ? ", required" : ""}</td><td>${schemaText(one.schema)}</td></tr>`,
+      `<tr><td>${escaped(one.name)}</td><td>${one.in}${one.required ? ", required" : ""}</td>` +
+      `<td>${schemaText(one.schema)}</td></tr>`,
   );
   const answers = Object.entries(responses).map(([status, answer]) => {
     const schema = Object.values(answer.content ?? {}).find(
       (one) => one.schema !== undefined && !isReference(one.schema),
     )?.schema;
-    return `<tr><td>${status}</td><td>${escaped(answer.description)}${schema === undefined ? "" : schemaHtml(schema)}</td></tr>`;
+    const described = schema === undefined ? "" : schemaHtml(schema);
+    return `<tr><td>${status}</td><td>${escaped(answer.description)}${described}</td></tr>`;
   });
   const body = Object.values(requestBody?.content ?? {})[0]?.schema;
-  return `<details id="${operationId}"><summary><b>${method.toUpperCase()}</b> <code>${escaped(path)}</code><br>${escaped(summary)}</summary>
+  const parameterRows = `<tr><th>Parameter</th><th>Where</th><th>Schema</th></tr>${rows.join("")}`;
+  return `<details id="${operationId}"><summary><b>${method.toUpperCase()}</b>
+<code>${escaped(path)}</code><br>${escaped(summary)}</summary>
 <p>${escaped(description)}</p>
-${rows.length === 0 ? "" : `<table><tr><th>Parameter</th><th>Where</th><th>Schema</th></tr>${rows.join("")}</table>`}
+${rows.length === 0 ? "" : `<table>${parameterRows}</table>`}
 ${body === undefined ? "" : `<p>Body</p>${schemaHtml(body)}`}
 <table><tr><th>Status</th><th>Answer</th></tr>${answers.join("")}</table></details>`;
 }

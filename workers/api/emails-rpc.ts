@@ -11,7 +11,7 @@ const sendOptions = v.strictObject({
   traceparent: v.optional(traceparent),
 });
 
-/** What the entrypoint `Emails` does. Never throws: whatever goes wrong is a value with a `tag`. */
+/** Implements the entrypoint `Emails`. Never throws: every failure is a value with a `tag`. */
 export async function sendByRpc(
   env: ApiEnv,
   message: unknown,

@@ -1,5 +1,5 @@
 /**
- * What every answer carries unless its handler has said otherwise
+ * Headers of every answer, unless its handler sets them
  * (https://owasp.org/www-project-secure-headers/).
  */
 export const securityHeaders = {

@@ -9,13 +9,13 @@ import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, type Call, type Handler } from "./call.ts";
+import { json, type Handler } from "./call.ts";
 
 type Status = "ok" | "degraded";
 
 /** The sweep delivers within two minutes what a writer could not. */
 const MAX_OWED_AGE_SECONDS = 180;
-/** Whoever asks for the health does not wait long for what does not answer. */
+/** A health check does not wait long for a part that does not answer. */
 const BREAKER_TIMEOUT_MS = 1_000;
 const DATABASE_TIMEOUT_MS = 2_000;
 const WATCHDOG_TIMEOUT_MS = 1_000;
@@ -24,13 +24,13 @@ const WATCHDOG_TIMEOUT_MS = 1_000;
  * 200 `ok` or `degraded`; 503 `down` only when D1 does not answer, because nothing can be done
  * without it.
  */
-export const health: Handler = async ({ env, now }: Call) => {
+export const getHealth: Handler<"getHealth"> = async ({ env, now }) => {
   const breakers = breakerCheck(env);
   const tasks = taskCheck(env);
   let backlog: EmailBacklog;
   let purges: Awaited<ReturnType<typeof countPurges>>;
   try {
-    // Past the breaker: this must see what is there.
+    // Past the breaker: the check must see D1 itself.
     [backlog, purges] = await within(
       DATABASE_TIMEOUT_MS,
       Promise.all([emailBacklog(env.DB, now), countPurges(env.DB)]),
@@ -70,8 +70,8 @@ function cacheCheck({ pending, oldestAt }: Awaited<ReturnType<typeof countPurges
 }
 
 /**
- * Which tasks have not run in time. If none is watched yet, as after the first deployment, they are
- * registered.
+ * Tasks that have not run in time. Registers the tasks if none is watched, as after the first
+ * deployment.
  */
 async function taskCheck(env: ApiEnv) {
   try {

@@ -6,7 +6,7 @@ import { operations } from "../../shared/contract/operations.ts";
 import type { ApiEnv } from "../env.ts";
 import { dispatch } from "./dispatch.ts";
 
-/** Only what its origin is called: nothing is sent there. */
+/** An origin for URLs. Nothing is sent there. */
 const BASE_URL = "https://luna.internal";
 
 /**
@@ -16,7 +16,7 @@ const BASE_URL = "https://luna.internal";
 export class Luna extends WorkerEntrypoint<ApiEnv> {}
 
 for (const operation of operations) {
-  // RPC calls methods of the class alone, and there is one for each operation.
+  // RPC calls only methods of the class. There is one for each operation.
   Object.defineProperty(Luna.prototype, operation.id, {
     async value(this: { env: ApiEnv }, { token, ...request }: LunaRequest<Operation> = {}) {
       const client = createClient({

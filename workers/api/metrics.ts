@@ -16,14 +16,11 @@ import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
 import type { ApiEnv } from "../env.ts";
 import type { Handler } from "./call.ts";
 
-/** A scrape waits for none of its parts for longer than this. */
+/** The longest that a scrape waits for one of its parts. */
 const PART_TIMEOUT_MS = 2_000;
 
-/**
- * Everything that is counted and measured, for Prometheus. A part that does not answer hides no
- * other: `luna_scrape_ok` tells of it.
- */
-export const scrapeMetrics: Handler = async ({ env, now }) => {
+/** All metrics, for Prometheus. `luna_scrape_ok` is 0 for a part that does not answer. */
+export const scrapeMetrics: Handler<"scrapeMetrics"> = async ({ env, now }) => {
   const [fleet, breakers, email, tasks] = await Promise.all([
     part("telemetry", () => fleetPart(env)),
     breakersPart(env),
@@ -89,7 +86,7 @@ async function fleetPart(
 const states = ["CLOSED", "OPEN", "HALF_OPEN"] as const;
 const stateLabel = { CLOSED: "closed", OPEN: "open", HALF_OPEN: "half_open" } as const;
 
-/** Those that answer are shown, also when another does not. */
+/** Shows the breakers that answer, even if another does not. */
 async function breakersPart(env: ApiEnv): Promise<{ ok: boolean; samples: Sample[] }> {
   const breakers = await inspectAll(env);
   const samples = breakers.flatMap(({ name: dependency, inspection }) => {
@@ -112,9 +109,9 @@ async function breakersPart(env: ApiEnv): Promise<{ ok: boolean; samples: Sample
 async function emailPart(env: ApiEnv, now: number): Promise<Sample[]> {
   const { scheduled, queued, pinned, due, oldestDueAt, inFlight, unknown, dead } =
     await emailBacklog(env.DB, now);
-  const mails = { scheduled, queued, pinned, due, in_flight: inFlight, unknown };
+  const backlog = { scheduled, queued, pinned, due, in_flight: inFlight, unknown };
   return [
-    ...(Object.entries(mails) as [keyof typeof mails, number][]).map(([state, number]) =>
+    ...(Object.entries(backlog) as [keyof typeof backlog, number][]).map(([state, number]) =>
       sample("luna_email_backlog", { state }, number),
     ),
     sample(

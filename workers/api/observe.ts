@@ -6,8 +6,8 @@ import type { ApiEnv } from "../env.ts";
 type Answered = { request: Request; env: ApiEnv; operation: string | null; startedAt: number };
 
 /**
- * Counts a request that has its answer. What nobody has a path for is counted together: callers
- * must not bring series along.
+ * Counts an answered request. Requests without a route share one series: callers must not be able
+ * to add series.
  */
 export function observeRequest(
   { request, env, operation, startedAt }: Answered,

@@ -1,12 +1,12 @@
 import { version } from "../../package.json";
 import { openApiDocument } from "../../shared/contract/openapi.ts";
 import { operations } from "../../shared/contract/operations.ts";
-import { ok, type Result } from "../../shared/lib/base/result.ts";
+import { ok } from "../../shared/lib/base/result.ts";
 import type { Handler } from "./call.ts";
 import { docsPage, type OpenApi } from "./docs-page.ts";
 import { pageResponse } from "./page.ts";
 
-/** Made when somebody first asks, and the same from then on. */
+/** Made at the first request and kept: it changes only with a release. */
 let made: { json: string; document: OpenApi } | null = null;
 
 function documents(): { json: string; document: OpenApi } {
@@ -17,13 +17,12 @@ function documents(): { json: string; document: OpenApi } {
   return made;
 }
 
-/** It changes with a release. */
 const headers = { "Cache-Control": "public, max-age=300" };
 
-export const openApi: Handler = async (): Promise<Result<Response, never>> =>
+export const getOpenApi: Handler<"getOpenApi"> = async () =>
   ok(
     new Response(documents().json, { headers: { ...headers, "Content-Type": "application/json" } }),
   );
 
-export const docs: Handler = async () =>
+export const getDocs: Handler<"getDocs"> = async () =>
   await pageResponse(docsPage(documents().document), headers);

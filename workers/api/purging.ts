@@ -1,9 +1,20 @@
 import { waitUntil } from "cloudflare:workers";
 import { cacheOf } from "../../shared/accounts/cache.ts";
-import type { PurgePorts } from "../../shared/database/purge-outbox/purging-after.ts";
+import { purgingAfter as purging } from "../../shared/database/purge-outbox/purging-after.ts";
+import type { Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
 
-/** What a write needs to purge what it makes old. */
-export function purging(env: ApiEnv): PurgePorts {
-  return { db: env.DB, cache: cacheOf(env), background: (work) => waitUntil(work) };
+/** Writes during a request, and then purges what the write makes old. */
+export async function purgingAfter<Value, Problem>(
+  env: ApiEnv,
+  tags: readonly string[],
+  write: (intentId: string) => Promise<Result<Value, Problem>>,
+  tagsOf?: (written: Value) => readonly string[],
+): Promise<Result<Value, Problem>> {
+  const ports = {
+    db: env.DB,
+    cache: cacheOf(env),
+    background: (work: Promise<unknown>) => waitUntil(work),
+  };
+  return await purging(ports, tags, write, tagsOf);
 }

@@ -1,10 +1,8 @@
-import { scheduledTaskHistory as contract } from "../../shared/contract/scheduled-tasks.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import { validate } from "../../shared/lib/worker/validate.ts";
 import type { ExecutionSummary, TaskResult } from "../../shared/schedule/execution.ts";
 import { lastRuns, readHistory, type RunRow } from "../../shared/schedule/sql/history.ts";
 import { json, type Handler } from "./call.ts";
@@ -12,7 +10,7 @@ import { json, type Handler } from "./call.ts";
 const iso = (at: number): string => new Date(at).toISOString();
 
 /** Every task: when it runs next, and how its last run ended. */
-export const listScheduledTasks: Handler = async ({ env }) => {
+export const listScheduledTasks: Handler<"listScheduledTasks"> = async ({ env }) => {
   const listed = await askScheduler(() => env.CRON.list());
   if (!listed.ok) return listed;
   const names = listed.value.map(({ name }) => name);
@@ -26,13 +24,11 @@ export const listScheduledTasks: Handler = async ({ env }) => {
 };
 
 /**
- * What ran, newest first. `total`, `successful` and `failed` count the executions that are kept;
- * one has failed if any run of it has.
+ * Executions, newest first. `total`, `successful` and `failed` count the stored executions; an
+ * execution has failed if any of its runs has.
  */
-export const scheduledTaskHistory: Handler = async ({ url, env }) => {
-  const query = validate(contract.query, Object.fromEntries(url.searchParams));
-  if (!query.ok) return query;
-  const { limit, cursor } = query.value;
+export const scheduledTaskHistory: Handler<"scheduledTaskHistory"> = async ({ query, env }) => {
+  const { limit, cursor } = query;
   const read = await readDatabase(env, () => readHistory(env.DB, cursor ?? null, limit + 1));
   if (!read.ok) return read;
   const { executions: total, failedExecutions: failed, recent } = read.value;
@@ -40,7 +36,7 @@ export const scheduledTaskHistory: Handler = async ({ url, env }) => {
   const recentExecutions = rows.map(({ id, startedAt, endedAt, runs, ...counts }) => ({
     executionId: id,
     ...counts,
-    // The newest slot that it ran for: others were owed from before.
+    // The newest slot that it ran for: the others were overdue.
     ...(runs.length > 0 && {
       scheduledTime: iso(Math.max(...runs.map(({ scheduledAt }) => scheduledAt))),
     }),
@@ -76,9 +72,9 @@ function runView({
   };
 }
 
-/** Runs one task now, whatever its schedule says. */
-export const runTask: Handler = async ({ params, env }) => {
-  const ran = await askScheduler(() => env.CRON.run(params["name"] ?? ""));
+/** Runs one task now, regardless of its schedule. */
+export const runTask: Handler<"runTask"> = async ({ params, env }) => {
+  const ran = await askScheduler(() => env.CRON.run(params.name));
   if (!ran.ok) return ran;
   return ran.value.status === "not-found"
     ? fail({ tag: "not-found", what: "task" })
@@ -86,8 +82,8 @@ export const runTask: Handler = async ({ params, env }) => {
 };
 
 /** Runs the task of a failed run again. */
-export const retryRun: Handler = async ({ params, env }) => {
-  const ran = await askScheduler(() => env.CRON.retry(params["runId"] ?? ""));
+export const retryRun: Handler<"retryRun"> = async ({ params, env }) => {
+  const ran = await askScheduler(() => env.CRON.retry(params.runId));
   if (!ran.ok) return ran;
   if (ran.value.status === "not-found") return fail({ tag: "not-found", what: "run" });
   if (ran.value.status === "not-failed") {
@@ -99,10 +95,8 @@ export const retryRun: Handler = async ({ params, env }) => {
   return json(ran.value);
 };
 
-/**
- * What the platform's cron trigger does each minute: for where there is none, or while it fails.
- */
-export const tick: Handler = async ({ env }) => {
+/** Does what the platform's cron trigger does each minute, where there is none or it fails. */
+export const tick: Handler<"tick"> = async ({ env }) => {
   const ticked = await askScheduler(() => env.CRON.tick());
   return ticked.ok ? json(summaryView(ticked.value)) : ticked;
 };

@@ -1,10 +1,10 @@
 import { relatedKey } from "../../shared/accounts/rules/keys.ts";
 import {
-  whyNotCreateTeam,
-  whyNotCreateWorkspace,
-  whyNotMake,
-  whyNotRead,
-  whyNotRemove,
+  denyReasonForNewTeam,
+  denyReasonForNewWorkspace,
+  denyReasonForSaving,
+  denyReasonForReading,
+  denyReasonForRemoving,
 } from "../../shared/accounts/rules/teams.ts";
 import * as store from "../../shared/accounts/sql/teams.ts";
 import {
@@ -12,32 +12,26 @@ import {
   findWorkspaceFacts,
   insertWorkspace,
 } from "../../shared/accounts/sql/workspaces.ts";
-import * as contract from "../../shared/contract/teams.ts";
-import { purgingAfter } from "../../shared/database/purge-outbox/purging-after.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readJson } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
-import { fail, ok } from "../../shared/lib/base/result.ts";
-import { json, type Caller, type Handler } from "./call.ts";
+import { fail } from "../../shared/lib/base/result.ts";
+import { json, noContent, type Caller, type Handler } from "./call.ts";
 import { decide } from "./decide.ts";
-import { purging } from "./purging.ts";
+import { purgingAfter } from "./purging.ts";
 
 const noTeam: Failure = { tag: "not-found", what: "team" };
 
-export const createTeam: Handler = async ({ request, env, caller, now }) => {
-  if (caller.role !== "user") return fail({ tag: "unauthenticated" });
-  const wanted = await readJson(request, contract.createTeam.body);
-  if (!wanted.ok) return wanted;
+export const createTeam: Handler<"createTeam"> = async ({ body, env, caller, now }) => {
   const { userId } = caller.user;
-  const team = { teamId: crypto.randomUUID(), name: wanted.value.name, ownerId: userId };
+  const team = { teamId: crypto.randomUUID(), name: body.name, ownerId: userId };
   const created = await decide(env, {
     read: () => store.findCreatorFacts(env.DB, userId),
-    whyNot: whyNotCreateTeam,
+    denyReason: denyReasonForNewTeam,
     write: (facts) =>
-      purgingAfter(purging(env), store.tagsOfMember(userId), (intentId) =>
+      purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
-          () => store.insertTeam(env.DB, team, facts, intentId, now),
+          () => store.insertTeam(env.DB, team, facts, { intentId, now }),
           async () => (await store.findTeam(env.DB, team.teamId))?.team ?? null,
         ),
       ),
@@ -49,28 +43,30 @@ export const createTeam: Handler = async ({ request, env, caller, now }) => {
   );
 };
 
-export const getTeam: Handler = async ({ params, env, caller }) => {
-  const found = await readDatabase(env, () => store.findTeam(env.DB, params["teamId"] ?? ""));
+export const getTeam: Handler<"getTeam"> = async ({ params: { teamId }, env, caller }) => {
+  const found = await readDatabase(env, () => store.findTeam(env.DB, teamId));
   if (!found.ok) return found;
   if (found.value === null) return fail(noTeam);
   const callerId = userIdOf(caller);
   const member = found.value.members.find(({ userId }) => userId === callerId);
-  const refusal = caller.role === "admin" ? null : whyNotRead(member?.role ?? null);
+  const refusal = caller.role === "admin" ? null : denyReasonForReading(member?.role ?? null);
   return refusal === null ? json(found.value) : fail(refusal);
 };
 
-export const addMember: Handler = async ({ request, params, env, caller, now }) => {
-  const wanted = await readJson(request, contract.addMember.body);
-  if (!wanted.ok) return wanted;
-  const teamId = params["teamId"] ?? "";
-  const { userId, role } = wanted.value;
+export const addMember: Handler<"addMember"> = async ({
+  params: { teamId },
+  body: { userId, role },
+  env,
+  caller,
+  now,
+}) => {
   const member = await decide(env, {
     read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
-    whyNot: (facts) => whyNotMake(facts, role),
+    denyReason: (facts) => denyReasonForSaving(facts, role),
     write: (facts) =>
-      purgingAfter(purging(env), store.tagsOfMember(userId), (intentId) =>
+      purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
-          () => store.saveMember(env.DB, teamId, facts, role, intentId, now),
+          () => store.saveMember(env.DB, { teamId, role }, facts, { intentId, now }),
           async () => {
             const found = await store.findMember(env.DB, teamId, userId);
             return found?.role === role ? found : null;
@@ -81,45 +77,39 @@ export const addMember: Handler = async ({ request, params, env, caller, now }) 
   return member.ok ? json({ member: member.value }) : member;
 };
 
-export const removeMember: Handler = async ({ params, env, caller, now }) => {
-  const { teamId = "", userId = "" } = params;
+export const removeMember: Handler<"removeMember"> = async ({ params, env, caller, now }) => {
+  const { teamId, userId } = params;
   const removed = await decide(env, {
     read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
-    whyNot: whyNotRemove,
+    denyReason: denyReasonForRemoving,
     write: (facts) =>
-      purgingAfter(purging(env), store.tagsOfMember(userId), (intentId) =>
+      purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
         writeDatabase(
-          () => store.deleteMember(env.DB, teamId, facts, intentId, now),
+          () => store.deleteMember(env.DB, teamId, facts, { intentId, now }),
           async () => ((await store.findMember(env.DB, teamId, userId)) === null ? true : null),
         ),
       ),
   });
-  return removed.ok ? ok(new Response(null, { status: 204 })) : removed;
+  return removed.ok ? noContent() : removed;
 };
 
-export const createWorkspace: Handler = async ({ request, env, caller, now }) => {
-  if (caller.role !== "user") return fail({ tag: "unauthenticated" });
-  const wanted = await readJson(request, contract.createWorkspace.body);
-  if (!wanted.ok) return wanted;
+export const createWorkspace: Handler<"createWorkspace"> = async ({ body, env, caller, now }) => {
   const { userId } = caller.user;
   const workspaceId = crypto.randomUUID();
   const created = await decide(env, {
-    read: () => findWorkspaceFacts(env.DB, userId, wanted.value.teamId ?? null),
-    whyNot: whyNotCreateWorkspace,
+    read: () => findWorkspaceFacts(env.DB, userId, body.teamId ?? null),
+    denyReason: denyReasonForNewWorkspace,
     write: (facts) =>
       purgingAfter(
-        purging(env),
+        env,
         [relatedKey(userId, "workspaces")],
         (intentId) =>
           writeDatabase(
             () =>
-              insertWorkspace(
-                env.DB,
-                { ...wanted.value, workspaceId, ownerId: userId },
-                facts,
+              insertWorkspace(env.DB, { ...body, workspaceId, ownerId: userId }, facts, {
                 intentId,
                 now,
-              ),
+              }),
             () => findCreated(env.DB, workspaceId, intentId),
           ),
         (written) => written?.tags ?? [],
@@ -128,7 +118,7 @@ export const createWorkspace: Handler = async ({ request, env, caller, now }) =>
   return created.ok ? json({ workspace: created.value.workspace }, { status: 201 }) : created;
 };
 
-/** Null for the admin, who is none. */
+/** Null for the admin, who is not a user. */
 function userIdOf(caller: Caller): string | null {
   return caller.role === "user" ? caller.user.userId : null;
 }

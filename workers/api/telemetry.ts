@@ -1,9 +1,8 @@
-import { getTelemetry as contract } from "../../shared/contract/telemetry.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
-import { validate, listFields } from "../../shared/lib/worker/validate.ts";
+import { listFields } from "../../shared/lib/worker/validate.ts";
 import { chartsFrom, startOf } from "../../shared/telemetry/rules/history.ts";
 import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
 import { json, type Handler } from "./call.ts";
@@ -11,10 +10,8 @@ import { json, type Handler } from "./call.ts";
 const OBJECT_TIMEOUT_MS = 2_000;
 const DEFAULT_MINUTES = 60;
 
-export const getTelemetry: Handler = async ({ env, url, now }) => {
-  const query = validate(contract.query, Object.fromEntries(url.searchParams));
-  if (!query.ok) return query;
-  const { hours, minutes = DEFAULT_MINUTES } = query.value;
+export const getTelemetry: Handler<"getTelemetry"> = async ({ env, query, now }) => {
+  const { hours, minutes = DEFAULT_MINUTES } = query;
   const [stepMs, length] =
     hours === undefined ? ([60_000, minutes] as const) : ([3_600_000, hours] as const);
   const from = startOf(now, stepMs) - (length - 1) * stepMs;

@@ -11,20 +11,21 @@ import { pageResponse } from "./page.ts";
 
 const noSuchLink: Failure = { tag: "not-found", what: "link" };
 
-/** Asks first: scanners and previews follow links, and must not unsubscribe anybody. */
-export const askToUnsubscribe: Handler = async ({ params, env }) => {
-  const recipient = await recipientOfToken(env, params["token"] ?? "");
+/** Asks first: scanners and previews follow links and must not unsubscribe anybody. */
+export const askToUnsubscribe: Handler<"askToUnsubscribe"> = async ({ params, env }) => {
+  const recipient = await recipientOfToken(env, params.token);
   if (!recipient.ok) return recipient;
   return page(
     "Unsubscribe",
-    `<p>You will get no more notifications and no more news at this address. Mails about your account, such as receipts, still come.</p>
+    `<p>You will get no more notifications and no more news at this address.
+Emails about your account, such as receipts, still come.</p>
 <form method="post"><button>Unsubscribe</button></form>`,
   );
 };
 
-/** One click (RFC 8058), by a person or by their reader of mails. Again is as good as once. */
-export const unsubscribe: Handler = async ({ params, env, now }) => {
-  const recipient = await recipientOfToken(env, params["token"] ?? "");
+/** One click (RFC 8058), by a person or by their email client. Idempotent. */
+export const unsubscribe: Handler<"unsubscribe"> = async ({ params, env, now }) => {
+  const recipient = await recipientOfToken(env, params.token);
   if (!recipient.ok) return recipient;
   const write = async (): Promise<true> => {
     await saveSuppression(env.DB, {
@@ -56,8 +57,11 @@ async function recipientOfToken(env: ApiEnv, token: string): Promise<Result<stri
 
 const STYLE = `body{margin:0;font:16px/1.5 system-ui,sans-serif;background:#f4f4f7;color:#1c1c28}
 main{max-width:28rem;margin:10vh auto;padding:2rem;background:#fff;border-radius:12px}
-h1{margin:0 0 1rem;font-size:1.5rem}button{font:inherit;padding:.6rem 1.2rem;border:0;border-radius:8px;background:#4b3fce;color:#fff;cursor:pointer}
-@media (prefers-color-scheme:dark){body{background:#14141c;color:#ececf4}main{background:#1f1f2b}}`;
+h1{margin:0 0 1rem;font-size:1.5rem}
+button{font:inherit;padding:.6rem 1.2rem;border:0;border-radius:8px}
+button{background:#4b3fce;color:#fff;cursor:pointer}
+@media (prefers-color-scheme:dark){body{background:#14141c;color:#ececf4}}
+@media (prefers-color-scheme:dark){main{background:#1f1f2b}}`;
 
 async function page(title: string, body: string): Promise<Result<Response, never>> {
   return await pageResponse(

@@ -6,34 +6,24 @@ import {
   MAX_METRICS_OF_USER,
   type Counted,
 } from "../../shared/accounts/sql/usage-counters.ts";
-import * as contract from "../../shared/contract/users.ts";
 import { OWN_DELIVERY_MS } from "../../shared/database/purge-outbox/flush.ts";
-import { purgingAfter } from "../../shared/database/purge-outbox/purging-after.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { readJson } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
-import { validate } from "../../shared/lib/worker/validate.ts";
 import { json, type Handler } from "./call.ts";
-import { purging } from "./purging.ts";
+import { purgingAfter } from "./purging.ts";
 
-/**
- * For so long after the request came no sweep has taken its intent, also where the clocks differ by
- * a second or two.
- */
+/** No sweep takes a request's purge earlier than this, even if clocks differ by two seconds. */
 const INTENT_IS_THERE_MS = OWN_DELIVERY_MS - 2_000;
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
 
-export const addUsage: Handler = async ({ request, params, env, now }) => {
-  const wanted = await readJson(request, contract.addUsage.body);
-  if (!wanted.ok) return wanted;
-  const { metric } = wanted.value;
-  const userId = params["userId"] ?? "";
-  const counted = await purgingAfter(purging(env), [relatedKey(userId, "usage")], (intentId) =>
+export const addUsage: Handler<"addUsage"> = async ({ params: { userId }, body, env, now }) => {
+  const { metric } = body;
+  const counted = await purgingAfter(env, [relatedKey(userId, "usage")], (intentId) =>
     writeDatabase(
-      () => count(env.DB, userId, wanted.value, intentId, now),
+      () => count(env.DB, userId, body, { intentId, now }),
       async () => {
         const found = await findCounted(env.DB, userId, metric, intentId);
         if (found === null && Date.now() - now > INTENT_IS_THERE_MS)
@@ -59,18 +49,16 @@ function answerCount(metric: string, counted: Counted): Result<Response, Failure
     case "too-much":
       return fail({
         tag: "wrong-state",
-        detail: `The counter stands at ${counted.amount}: with this it would no longer be exact.`,
+        detail: `The counter is at ${counted.amount}: a larger sum would not be exact.`,
       });
   }
 }
 
-/** What a user used by day or month, newest first. */
-export const usageHistory: Handler = async ({ url, params, env }) => {
-  const query = validate(contract.usageHistory.query, Object.fromEntries(url.searchParams));
-  if (!query.ok) return query;
-  const { by, metric, limit } = query.value;
+/** A user's usage by day or month, newest first. */
+export const usageHistory: Handler<"usageHistory"> = async ({ params: { userId }, query, env }) => {
+  const { by, metric, limit } = query;
   const found = await readDatabase(env, () =>
-    findPastUsage(env.DB, params["userId"] ?? "", { by, metric: metric ?? null }, limit),
+    findPastUsage(env.DB, userId, { by, metric: metric ?? null }, limit),
   );
   if (!found.ok) return found;
   return found.value === null ? fail(noSuchUser) : json({ items: found.value });

@@ -8,19 +8,16 @@ import { fail } from "../../shared/lib/base/result.ts";
 import { log } from "../../shared/lib/worker/log.ts";
 import { json, type Handler } from "./call.ts";
 
-/**
- * An event names one mail: what is larger is none. It is read before anybody is known to have
- * signed it.
- */
+/** An event of one email is smaller. It is read before its signature is checked. */
 const MAX_EVENT_BYTES = 65_536;
 
 /**
- * What a provider tells of our mails later on. Anything that it signed is answered 200, or it would
- * come again for days: a repeat, a mail that is not ours and an event that says nothing of a
- * delivery change nothing.
+ * Takes a provider's delivery events. Every signed event is answered 200, because a provider
+ * repeats others for days. A repeat, an unknown email and an event about no delivery change
+ * nothing.
  */
-export const webhook: Handler = async ({ params, request, env, now }) => {
-  if (params["provider"] !== "resend") return fail({ tag: "not-found", what: "provider" });
+export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env, now }) => {
+  if (params.provider !== "resend") return fail({ tag: "not-found", what: "provider" });
   const secret = resendWebhookSecret(env);
   if (!secret.ok) return secret;
   const body = await readText(request, MAX_EVENT_BYTES);
@@ -43,8 +40,8 @@ export const webhook: Handler = async ({ params, request, env, now }) => {
 };
 
 /**
- * Signed by whoever has the secret, at most five minutes ago (https://www.standardwebhooks.com);
- * Svix names the headers after itself.
+ * The event, if it was signed with the secret at most five minutes ago
+ * (https://www.standardwebhooks.com). Svix uses header names of its own.
  */
 function verified(
   secret: string,

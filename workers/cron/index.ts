@@ -16,22 +16,22 @@ import type { CronEnv } from "../env.ts";
 import { observed } from "./observe.ts";
 import type { CronTask } from "./task.ts";
 import { tasks } from "./tasks.ts";
-import { judge, reportToWatchdog, tell } from "./watch.ts";
+import { deliverAlerts, evaluateAlerts, reportToWatchdog } from "./watch.ts";
 
 setWorkerName("cron");
 
 /**
- * Runs what is due, says that it did, then looks at what is wrong. It looks before, too: what the
- * tick before it could not judge, for it was killed or D1 was down, would be covered up by what
- * runs now.
+ * Runs what is due, reports to the watchdog, then evaluates and delivers the alerts. It also
+ * evaluates first: if the previous tick could not, because it was killed or D1 was down, a success
+ * of this tick would hide the failures of that one.
  */
 async function tick(env: CronEnv): Promise<ExecutionSummary> {
   const ticked = async (): Promise<ExecutionSummary> => {
-    await judge(env);
+    await evaluateAlerts(env);
     const summary = await runDue(schedulerOf(env), tasks);
     await reportToWatchdog(env);
-    await judge(env);
-    await tell(env);
+    await evaluateAlerts(env);
+    await deliverAlerts(env);
     return summary;
   };
   return await observed(env, ticked, ({ results }) => results);

@@ -5,7 +5,7 @@ import { counters } from "../../shared/telemetry/counters.ts";
 import { reportSoon } from "../../shared/telemetry/isolate.ts";
 import type { CronEnv } from "../env.ts";
 
-/** Runs an execution as a trace of its own, and counts what it did and that it failed itself. */
+/** Runs an execution in its own trace. Counts its results and its uncaught exceptions. */
 export async function observed<Value>(
   env: CronEnv,
   work: () => Promise<Value>,
@@ -16,8 +16,8 @@ export async function observed<Value>(
     for (const result of resultsOf(value)) observe(result);
     return value;
   } catch (error) {
-    // That D1 does not answer is no surprise: nothing ran, the log says so, and the watchdog hears
-    // of what is overdue.
+    // D1 being down is expected: nothing ran, it is logged, and the watchdog alerts for overdue
+    // tasks.
     if (!isDatabaseFault(error))
       counters.count("luna_uncaught_exceptions_total", { worker: "cron" });
     throw error;

@@ -9,10 +9,10 @@ import { rollUpUsage } from "./tasks/roll-up-usage.ts";
 import { sendDigest } from "./tasks/send-digest.ts";
 import { sendUsageReports } from "./tasks/send-usage-reports.ts";
 import { sweepOutbox } from "./tasks/sweep-outbox.ts";
-import { tellOfTrialEnds } from "./tasks/tell-of-trial-ends.ts";
+import { notifyOfTrialEnds } from "./tasks/tell-of-trial-ends.ts";
 import { warmCache } from "./tasks/warm-cache.ts";
 
-/** Every task. The trigger comes each minute; what is due then is in each one's `cron`. */
+/** Every task. The trigger comes each minute and runs those whose `cron` is due. */
 export const tasks: readonly CronTask[] = [
   sweepOutbox,
   deliverPurges,
@@ -21,7 +21,7 @@ export const tasks: readonly CronTask[] = [
   expireWebhookMessages,
   pruneHistory,
   rollUpUsage,
-  tellOfTrialEnds,
+  notifyOfTrialEnds,
   endTrials,
   sendUsageReports,
   warmCache,

@@ -1,8 +1,8 @@
 import { alertChannels } from "../../shared/alerts/channels.ts";
-import { findingsOf } from "../../shared/alerts/rules/conditions.ts";
+import { alertConditions } from "../../shared/alerts/rules/conditions.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
-import { readFacts } from "../../shared/alerts/sql/alerts.ts";
-import { noteFindings, sayNotices } from "../../shared/alerts/watch.ts";
+import { readFacts } from "../../shared/alerts/sql/facts.ts";
+import { deliverNotices, recordConditions } from "../../shared/alerts/watch.ts";
 import { isDependency } from "../../shared/dependencies/dependencies.ts";
 import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
@@ -14,66 +14,66 @@ import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import type { CronEnv } from "../env.ts";
 import { tasks } from "./tasks.ts";
 
-/** D1 may not answer at all, and what it holds up is what runs the tasks. */
-const JUDGE_TIMEOUT_MS = 10_000;
-const SAY_TIMEOUT_MS = 60_000;
+/** D1 may never answer, and a hanging evaluation would delay the tasks. */
+const EVALUATE_TIMEOUT_MS = 10_000;
+const DELIVER_TIMEOUT_MS = 60_000;
 
 /**
- * Looks at what is wrong, and writes down what is to be said. Never rejects: a broken alert must
- * not break what it watches.
+ * Evaluates the alert conditions and records the notices to deliver. Never rejects: a failure of
+ * the alerts must not stop the tasks.
  */
-export async function judge(env: CronEnv): Promise<void> {
+export async function evaluateAlerts(env: CronEnv): Promise<void> {
   try {
-    await within(JUDGE_TIMEOUT_MS, judgeNow(env));
+    await within(EVALUATE_TIMEOUT_MS, evaluateNow(env));
   } catch (error) {
-    log("error", "alert.judge_failed", describeError(error));
+    log("error", "alert.evaluate_failed", describeError(error));
   }
 }
 
-/** Says what is to be said. Never rejects. */
-export async function tell(env: CronEnv): Promise<void> {
+/** Delivers the recorded notices. Never rejects. */
+export async function deliverAlerts(env: CronEnv): Promise<void> {
   try {
-    await within(
-      SAY_TIMEOUT_MS,
-      sayNotices(env.DB, alertChannels(env, alertSettings(env)), Date.now),
-    );
+    const channels = alertChannels(env, alertSettings(env));
+    await within(DELIVER_TIMEOUT_MS, deliverNotices(env.DB, channels, Date.now));
   } catch (error) {
-    log("error", "alert.tell_failed", describeError(error));
+    log("error", "alert.deliver_failed", describeError(error));
   }
 }
 
-async function judgeNow(env: CronEnv): Promise<void> {
+async function evaluateNow(env: CronEnv): Promise<void> {
   const settings = alertSettings(env);
   const now = Date.now();
-  const names = tasks.map(({ name }) => name);
   const [facts, breakers] = await Promise.all([
-    readFacts(env.DB, names, settings.failures, settings.email, now),
+    readFacts(env.DB, {
+      tasks: tasks.map(({ name }) => name),
+      failures: settings.failures,
+      operator: settings.email,
+      now,
+    }),
     breakerStates(env),
   ]);
-  await noteFindings(
-    env.DB,
-    findingsOf(facts, breakers, settings, now),
+  await recordConditions(env.DB, alertConditions(facts, breakers, settings, now), {
     now,
-    () => crypto.randomUUID(),
-    overBecause,
-  );
+    newId: () => crypto.randomUUID(),
+    resolvedReason,
+  });
 }
 
-/** Of what is gone nothing is found any more. */
-function overBecause(key: string): string | null {
+/** A removed task or breaker has no condition any more, so its alert has recovered. */
+function resolvedReason(key: string): string | null {
   const [, kind, name = ""] = /^(task|breaker):(.*)$/.exec(key) ?? [];
   if (kind === "task" && !tasks.some((task) => task.name === name))
     return `the task ${name} is no longer registered`;
   if (kind === "breaker" && !isDependency(name))
-    return `there is no circuit breaker ${name} any more`;
+    return `the circuit breaker ${name} no longer exists`;
   return null;
 }
 
 const WATCHDOG_TIMEOUT_MS = 5_000;
 
 /**
- * Tells the watchdog by when each task should run again. Never rejects: a watchdog that hears
- * nothing speaks up by itself.
+ * Reports to the watchdog by when each task should run again. Never rejects: without reports the
+ * watchdog alerts by itself.
  */
 export async function reportToWatchdog(env: CronEnv): Promise<void> {
   const now = Date.now();
@@ -83,14 +83,14 @@ export async function reportToWatchdog(env: CronEnv): Promise<void> {
       task: name,
       dueBy: nextSlot(cron, now) + graceMs,
     }));
-    const told = await within(WATCHDOG_TIMEOUT_MS, watchdog.report(report));
-    if (!told.ok) throw new Error(listFields(told.error.errors));
+    const reply = await within(WATCHDOG_TIMEOUT_MS, watchdog.report(report));
+    if (!reply.ok) throw new Error(listFields(reply.error.errors));
   } catch (error) {
     log("error", "watchdog.unreached", describeError(error));
   }
 }
 
-/** Of a breaker that does not answer nothing is known. */
+/** The states of the breakers that answer. The state of the others is unknown. */
 async function breakerStates(env: CronEnv): Promise<{ name: string; state: string }[]> {
   return (await inspectAll(env)).flatMap(({ name, inspection }) =>
     inspection === null ? [] : [{ name, state: inspection.state }],

@@ -2,7 +2,7 @@ import { invalidate } from "../../../shared/contract/cache.ts";
 import { getUser } from "../../../shared/contract/users.ts";
 import { expectThat, type Stage } from "../stage.ts";
 
-/** A read misses, the next hits, a purge holds at once. `Cache-Status` says which it was. */
+/** A read misses, the next hits, a purge takes effect at once. `Cache-Status` shows each. */
 export async function cachedReads(stage: Stage, userId: string): Promise<void> {
   const { narrator } = stage;
   const read = async (expected: RegExp): Promise<string> => {
@@ -20,7 +20,7 @@ export async function cachedReads(stage: Stage, userId: string): Promise<void> {
   );
   await narrator.step("the second is answered from memory", () => read(/^luna; hit/), String);
   await narrator.step(
-    "an operator purges all that is kept of the user",
+    "an operator purges every entry of the user",
     () => stage.call(invalidate, { body: { userId } }),
     ({ body }) => `${body.invalidated} entries`,
   );
@@ -29,5 +29,5 @@ export async function cachedReads(stage: Stage, userId: string): Promise<void> {
     () => read(/^luna; fwd=\S+; stored/),
     String,
   );
-  await narrator.step("and the one after that need not", () => read(/^luna; hit/), String);
+  await narrator.step("and the one after that is a hit again", () => read(/^luna; hit/), String);
 }

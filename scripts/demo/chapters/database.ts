@@ -5,8 +5,8 @@ import { expectThat, type Stage } from "../stage.ts";
 import { welcomed } from "./sign-up.ts";
 
 /**
- * D1 does not answer: what is kept in memory is, nothing is half done, and the same request is good
- * afterwards.
+ * D1 does not answer: entries in memory are served, nothing is half done, and the same request
+ * succeeds afterwards.
  */
 export async function databaseDown(stage: Stage, readBefore: string): Promise<void> {
   const { narrator } = stage;
@@ -15,12 +15,12 @@ export async function databaseDown(stage: Stage, readBefore: string): Promise<vo
 
   narrator.chapter("The database does not answer");
   const database = await narrator.step("its files are locked", async () => {
-    // Whatever the chapters before have left of it in memory.
+    // Puts the user into memory.
     await stage.call(getUser, { params: { userId: readBefore } });
     return await stage.breaks("the database", "database", () => lockStore(stage.stateDir, "d1"));
   });
   await narrator.step(
-    "who was read before is answered from memory",
+    "a user who was read before is served from memory",
     async () => {
       const status =
         (await stage.call(getUser, { params: { userId: readBefore } })).headers.get(
@@ -32,7 +32,7 @@ export async function databaseDown(stage: Stage, readBefore: string): Promise<vo
     String,
   );
   await narrator.step(
-    "a sign-up is not confirmed, and says to look before repeating",
+    "a sign-up answers 503 outcome-unknown",
     async () => {
       const answer = await stage.client(createUser, { body: { userId, email } });
       expectThat(!answer.ok && answer.status === 503, `it was answered with ${answer.status}`);
@@ -45,7 +45,7 @@ export async function databaseDown(stage: Stage, readBefore: string): Promise<vo
     ({ status, problem }) => `${status} ${problem.type}`,
   );
   await narrator.step(
-    "/health says so",
+    "/health is down",
     async () => {
       const health = await stage.client(getHealth);
       expectThat(health.status === 503, `it was answered with ${health.status}`);
@@ -53,9 +53,9 @@ export async function databaseDown(stage: Stage, readBefore: string): Promise<vo
     },
     String,
   );
-  await database.mend();
+  await database.restore();
   await narrator.step(
-    "it is back: nothing of the sign-up is there",
+    "D1 is back: nothing of the sign-up was written",
     async () => {
       const { status } = await stage.client(getUser, { params: { userId } });
       expectThat(status === 404, `it was answered with ${status}`);
@@ -63,6 +63,6 @@ export async function databaseDown(stage: Stage, readBefore: string): Promise<vo
     },
     String,
   );
-  await narrator.step("the same sign-up is taken", () => stage.signUp("bob"));
-  await narrator.step("one welcome mail arrives, not two", () => welcomed(stage, email));
+  await narrator.step("the same sign-up succeeds", () => stage.signUp("bob"));
+  await narrator.step("one welcome email arrives, not two", () => welcomed(stage, email));
 }

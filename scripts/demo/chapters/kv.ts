@@ -16,50 +16,34 @@ import { expectThat, type Stage } from "../stage.ts";
 
 const reads = [getUser, getPermissions, getSubscription, getUsage, getTeams, getWorkspaces];
 const OPENS_WITHIN_MS = 30_000;
-/** A lease of the breaker, and then some. */
-const HEARD_WITHIN_MS = 15_000;
+/** The lifetime of a snapshot of the breaker, with a margin. */
+const LEARNED_WITHIN_MS = 15_000;
 
-/** KV takes no writes: its breaker opens, and every read is answered all the same. */
-export async function kvDown(
-  stage: Stage,
-  userId: string,
-): Promise<{ asked: number; answered: number }> {
+type ReadCounts = { asked: number; answered: number };
+
+/** KV takes no writes: its breaker opens, and every read is still answered. */
+export async function kvDown(stage: Stage, userId: string): Promise<ReadCounts> {
   const { narrator } = stage;
-  const params = { userId };
-  const count = { asked: 0, answered: 0 };
-  const readAll = async (): Promise<string[]> => {
-    const answers = await Promise.all(reads.map((read) => stage.client(read, { params })));
+  const count: ReadCounts = { asked: 0, answered: 0 };
+  const purgeAndRead = async (): Promise<string[]> => {
+    await stage.call(invalidate, { body: { userId } });
+    const answers = await Promise.all(
+      reads.map((read) => stage.client(read, { params: { userId } })),
+    );
     count.asked += answers.length;
     count.answered += answers.filter(({ ok }) => ok).length;
     return answers.map(({ headers }) => headers.get("Cache-Status") ?? "none");
   };
-  const purgeAndRead = async (): Promise<string[]> => {
-    await stage.call(invalidate, { body: { userId } });
-    return await readAll();
-  };
-  const breaker = async () =>
-    (await stage.call(listCircuitBreakers)).body.items.find(({ name }) => name === "cache");
 
   narrator.chapter("KV fails");
   const kv = await narrator.step("its files are locked: no write succeeds", () =>
     stage.breaks("KV", "cache", () => lockStore(stage.stateDir, "kv")),
   );
-  await narrator.step(
-    "purges and reads go on until its breaker opens",
-    (waitFor) =>
-      stage.until("the breaker of the cache opens", OPENS_WITHIN_MS, async () => {
-        await purgeAndRead();
-        const now = await breaker();
-        if (now !== undefined && "failures" in now)
-          waitFor(`${now.failures} failures of ${now.calls} calls`);
-        return now?.state === "OPEN" ? now : null;
-      }),
-    (opened) => ("failures" in opened ? (opened.lastTransition?.reason ?? "") : ""),
-  );
+  await openBreaker(stage, purgeAndRead);
   await narrator.step(
     "reads no longer ask KV, and are answered from the database",
     () =>
-      stage.until("a read that goes past KV", HEARD_WITHIN_MS, async () => {
+      stage.until("a read that bypasses KV", LEARNED_WITHIN_MS, async () => {
         const statuses = await purgeAndRead();
         return statuses.every((status) => status.endsWith("detail=kv-open"))
           ? (statuses[0] ?? null)
@@ -75,22 +59,44 @@ export async function kvDown(
     },
     ({ asked, answered }) => `${answered} of ${asked}`,
   );
-  await kv.mend();
-  await narrator.step("KV is back, and an operator resets the breaker", async () => {
+  await kv.restore();
+  await recover(stage, purgeAndRead);
+  return whileDown;
+}
+
+type PurgeAndRead = () => Promise<string[]>;
+
+async function openBreaker(stage: Stage, purgeAndRead: PurgeAndRead): Promise<void> {
+  await stage.narrator.step(
+    "purges and reads go on until its breaker opens",
+    (waitFor) =>
+      stage.until("the breaker of the cache opens", OPENS_WITHIN_MS, async () => {
+        await purgeAndRead();
+        const { items } = (await stage.call(listCircuitBreakers)).body;
+        const now = items.find(({ name }) => name === "cache");
+        if (now !== undefined && "failures" in now)
+          waitFor(`${now.failures} failures of ${now.calls} calls`);
+        return now?.state === "OPEN" ? now : null;
+      }),
+    (opened) => ("failures" in opened ? (opened.lastTransition?.reason ?? "") : ""),
+  );
+}
+
+async function recover(stage: Stage, purgeAndRead: PurgeAndRead): Promise<void> {
+  await stage.narrator.step("KV is back, and an operator resets the breaker", async () => {
     const { body } = await stage.call(resetCacheBreaker, {
-      body: { reason: "the tour has mended KV" },
+      body: { reason: "the tour has restored KV" },
     });
     expectThat(body.state === "CLOSED", `it is ${body.state}`);
   });
-  await narrator.step(
-    "reads are kept in KV again",
+  await stage.narrator.step(
+    "reads are stored in KV again",
     (waitFor) =>
-      stage.until("a read that is kept", HEARD_WITHIN_MS, async () => {
+      stage.until("a read that is stored", LEARNED_WITHIN_MS, async () => {
         const statuses = await purgeAndRead();
         waitFor(statuses.join(", "));
         return statuses.every((status) => status.endsWith("stored")) ? (statuses[0] ?? null) : null;
       }),
     String,
   );
-  return whileDown;
 }

@@ -5,30 +5,27 @@ import { expectThat, type Stage } from "../stage.ts";
 
 const WITHIN_MS = 30_000;
 
-/**
- * A message that nobody understands ends among the dead letters, with its body, and keeps no mail
- * back.
- */
+/** A message that no schema accepts becomes a dead letter with its body, and delays no email. */
 export async function poisonMessage(stage: Stage): Promise<void> {
   const { narrator } = stage;
   narrator.chapter("A poison message");
-  await narrator.step("another Worker queues a message that nobody understands", () =>
+  await narrator.step("another Worker queues a message that no schema accepts", () =>
     putOnQueue(stage.stateDir, { hello: `demo ${stage.tag}` }),
   );
-  await narrator.step("a mail that is queued behind it arrives", async () => {
-    const mail = {
+  await narrator.step("an email that is queued behind it arrives", async () => {
+    const email = {
       to: `demo-${stage.tag}-poison@example.com`,
       subject: `Demo ${stage.tag}: behind the poison`,
       text: "From the tour.",
     };
-    const { body } = await stage.call(sendEmail, { body: mail });
+    const { body } = await stage.call(sendEmail, { body: email });
     stage.accepted.push(body.id);
-    await stage.until("the mail", WITHIN_MS, async () =>
+    await stage.until("the email", WITHIN_MS, async () =>
       (await stage.inbox()).some(({ emailId }) => emailId === body.id) ? true : null,
     );
   });
   const letter = await narrator.step(
-    "it is a dead letter, with its body and why",
+    "it is a dead letter, with its body and the reason",
     () =>
       stage.until("the dead letter", WITHIN_MS, async () => {
         const { body } = await stage.call(listDeadLetters, {

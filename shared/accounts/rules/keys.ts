@@ -1,6 +1,6 @@
-/** The keys and tags of accounts in the cache: the one place that builds them. */
+/** The cache keys and tags of accounts. No other file builds them. */
 
-/** What is read of a user besides the user. */
+/** The reads of a user besides the user. */
 export const relatedReads = [
   "permissions",
   "subscription",
@@ -10,12 +10,12 @@ export const relatedReads = [
 ] as const;
 export type RelatedRead = (typeof relatedReads)[number];
 
-/** Also the tag that everything of this user carries, under whichever key it is kept. */
+/** Also the tag of every entry about this user. */
 export const userKey = (userId: string): string => `user:${userId}`;
 export const relatedKey = (userId: string, what: RelatedRead): string => `user:${userId}:${what}`;
 export const emailKey = (email: string): string => `email:${email}`;
-/** Never the key itself: only its SHA-256 leaves the isolate. */
+/** Only the SHA-256 of an API key leaves the isolate, never the key. */
 export const apiKeyKey = (apiKeyHash: string): string => `api_key:${apiKeyHash}`;
 
-/** A tag: of everything that says something of a team. */
+/** The tag of every entry about this team. */
 export const teamKey = (teamId: string): string => `team:${teamId}`;

@@ -1,6 +1,6 @@
 import type { Role, Scope, Tier } from "./schemas.ts";
 
-/** What a tier may do; each includes those before it. Pure. */
+/** The permissions of each tier, which also has those of the tiers before it. Pure. */
 const ofTier = {
   free: ["account:manage", "usage:read", "workspaces:create"],
   pro: ["teams:create", "teams:invite"],
@@ -11,8 +11,8 @@ const tiers: readonly Tier[] = ["free", "pro", "enterprise"];
 export type TierPermission = (typeof ofTier)[Tier][number];
 
 /**
- * What a role may do in its team; each includes those before it. Whoever may invite adds and
- * removes plain members.
+ * The permissions of each role in its team, which also has those of the roles before it.
+ * `team:invite` allows to add and remove members with the role `member`.
  */
 const ofRole = {
   member: ["team:read"],
@@ -23,7 +23,7 @@ const roles: readonly Role[] = ["member", "admin", "owner"];
 
 export type TeamPermission = (typeof ofRole)[Role][number];
 
-/** Everything that a user may do: by tier, and by the scopes that the admin granted. */
+/** All permissions of a user: those of the tier and the scopes that the admin granted. */
 export function permissionsOf(tier: Tier, scopes: readonly Scope[]): string[] {
   return [...tiersUpTo(tier), ...scopes];
 }
@@ -32,7 +32,7 @@ export function tierAllows(tier: Tier, permission: TierPermission): boolean {
   return tiersUpTo(tier).includes(permission);
 }
 
-/** Everything that a member may do in a team by their role. */
+/** All permissions of a member in a team, by role. */
 export function permissionsIn(role: Role): TeamPermission[] {
   return roles.slice(0, roles.indexOf(role) + 1).flatMap((each) => ofRole[each]);
 }

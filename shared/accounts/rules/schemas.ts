@@ -3,16 +3,17 @@ import { address } from "../../email/rules/address.ts";
 import { shortList } from "../../http/lists.ts";
 import { time } from "../../http/time.ts";
 
-/** No colon: a user's id is a part of cache keys, where the colon separates. */
+/** Without a colon, which separates the parts of cache keys. */
 export const userId = v.pipe(
   v.string("must be text"),
   v.regex(
     /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
-    "must be 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
+    "must be 1 to 64 letters, digits, dots, dashes or underscores, " +
+      "beginning with a letter or digit",
   ),
 );
 
-/** Accounts compare addresses without case, so they are kept in lower case. */
+/** In lower case, since accounts compare addresses case-insensitively. */
 export const accountEmail = v.pipe(address, v.toLowerCase());
 
 const tier = v.picklist(["free", "pro", "enterprise"], 'must be "free", "pro" or "enterprise"');
@@ -24,7 +25,7 @@ export const newUser = v.strictObject({
   tier: v.optional(tier, "free"),
 });
 
-/** Absent fields stay as they are. */
+/** Absent fields are not changed. */
 export const userChanges = v.pipe(
   v.strictObject({
     email: v.optional(accountEmail),
@@ -43,8 +44,8 @@ export type Tier = v.InferOutput<typeof tier>;
 export type Scope = v.InferOutput<typeof scope>;
 
 /**
- * `scopes`: what the user's API key may do beyond the user's own account. `apiKeyPrefix`: its first
- * characters, to tell keys apart; null once it is revoked.
+ * `scopes`: permissions of the user's API key beyond the user's own account. `apiKeyPrefix`: the
+ * first characters of the key, to identify it; null once it is revoked.
  */
 export const user = v.strictObject({
   userId: v.string(),
@@ -60,7 +61,7 @@ export type User = v.InferOutput<typeof user>;
 const role = v.picklist(["owner", "admin", "member"], 'must be "owner", "admin" or "member"');
 export type Role = v.InferOutput<typeof role>;
 
-/** What is read of a user besides the user, as the API answers it. */
+/** The related reads of a user, as the API returns them. */
 export const permissions = v.strictObject({
   userId: v.string(),
   tier,
@@ -147,7 +148,7 @@ export const usageIncrement = v.strictObject({
 });
 export type UsageIncrement = v.InferOutput<typeof usageIncrement>;
 
-/** Everything that is kept of a user. */
+/** All data stored about a user. */
 export const userExport = v.strictObject({
   exportedAt: time,
   user,

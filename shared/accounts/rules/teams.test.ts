@@ -5,10 +5,10 @@ import {
   MAX_MEMBERS_OF_TEAM,
   MAX_TEAMS_OF_USER,
   MAX_WORKSPACES_OF_USER,
-  whyNotCreateTeam,
-  whyNotCreateWorkspace,
-  whyNotMake,
-  whyNotRemove,
+  denyReasonForNewTeam,
+  denyReasonForNewWorkspace,
+  denyReasonForSaving,
+  denyReasonForRemoving,
   type MemberFacts,
 } from "./teams.ts";
 
@@ -16,7 +16,7 @@ const roles = [null, "member", "admin", "owner"] as const;
 const name = (failure: Failure | null): string =>
   failure === null ? "may" : failure.tag === "not-found" ? `no ${failure.what}` : failure.tag;
 
-type Given = {
+type Case = {
   actor: Role | null | "operator";
   target: Role | null;
   tier?: Tier;
@@ -32,25 +32,25 @@ function facts({
   owners = 2,
   exists = true,
   self = false,
-}: Given): MemberFacts {
+}: Case): MemberFacts {
   return {
     actor: actor === "operator" ? "admin" : { userId: "ada", tier, role: actor },
     target: { userId: self ? "ada" : "bob", exists, role: target, teams: 0 },
     team: { exists: true, owners, members: 5 },
   };
 }
-const make = (given: Given, wanted: Role): string => name(whyNotMake(facts(given), wanted));
-const remove = (given: Given): string => name(whyNotRemove(facts(given)));
+const make = (one: Case, wanted: Role): string => name(denyReasonForSaving(facts(one), wanted));
+const remove = (one: Case): string => name(denyReasonForRemoving(facts(one)));
 
-describe("who may make whom what", () => {
-  it("is everything for the admin and for an owner", () => {
+describe("saving a member", () => {
+  it("is allowed to the admin and to owners, with any role", () => {
     for (const actor of ["operator", "owner"] as const)
       for (const target of roles)
         for (const wanted of ["member", "admin", "owner"] as const)
           expect(make({ actor, target }, wanted)).toBe("may");
   });
 
-  it("is plain members for an admin of the team, and nothing for a member", () => {
+  it("is allowed to the team's admins for plain members only, and not to members", () => {
     for (const target of roles)
       for (const wanted of ["member", "admin", "owner"] as const) {
         const plain = wanted === "member" && (target === null || target === "member");
@@ -63,7 +63,7 @@ describe("who may make whom what", () => {
       }
   });
 
-  it("is told to nobody from outside: to them there is no such team, whoever the target is", () => {
+  it("answers non-members as if the team did not exist", () => {
     for (const exists of [true, false])
       for (const target of roles) {
         expect(make({ actor: null, target, exists }, "member")).toBe("no team");
@@ -73,36 +73,36 @@ describe("who may make whom what", () => {
       ...facts({ actor: "operator", target: null }),
       team: { exists: false, owners: 0, members: 0 },
     };
-    expect([name(whyNotMake(gone, "member")), name(whyNotRemove(gone))]).toEqual([
+    expect([name(denyReasonForSaving(gone, "member")), name(denyReasonForRemoving(gone))]).toEqual([
       "no team",
       "no team",
     ]);
   });
 
-  it("needs teams:invite to add somebody, and not to change or remove who is there", () => {
+  it("needs teams:invite to add a member, but not to change or remove one", () => {
     const lapsed = { actor: "owner", tier: "free" } as const;
     expect(make({ ...lapsed, target: null }, "member")).toBe("forbidden");
     expect(make({ ...lapsed, target: "member" }, "admin")).toBe("may");
     expect(remove({ ...lapsed, target: "member" })).toBe("may");
   });
 
-  it("ends at users that do not exist, and at the bounds of team and user", () => {
+  it("is denied for unknown users, and at the limits of team and user", () => {
     expect(make({ actor: "owner", target: null, exists: false }, "member")).toBe("no user");
     expect(make({ actor: "member", target: null, exists: false }, "member")).toBe("forbidden");
     const given = facts({ actor: "operator", target: null });
     const full = { ...given, team: { ...given.team, members: MAX_MEMBERS_OF_TEAM } };
     const busy = { ...given, target: { ...given.target, teams: MAX_TEAMS_OF_USER } };
     for (const over of [full, busy]) {
-      expect(name(whyNotMake(over, "member"))).toBe("wrong-state");
+      expect(name(denyReasonForSaving(over, "member"))).toBe("wrong-state");
       expect(
-        whyNotMake({ ...over, target: { ...over.target, role: "member" } }, "admin"),
+        denyReasonForSaving({ ...over, target: { ...over.target, role: "member" } }, "admin"),
       ).toBeNull();
     }
   });
 });
 
 describe("the last owner", () => {
-  it("is neither demoted nor removed nor leaves, whoever asks", () => {
+  it("can be neither demoted nor removed, and cannot leave", () => {
     for (const actor of ["operator", "owner"] as const)
       for (const self of [true, false]) {
         const last = { actor, self, target: "owner", owners: 1 } as const;
@@ -117,8 +117,8 @@ describe("the last owner", () => {
   });
 });
 
-describe("who may remove whom", () => {
-  it("is anybody for owners and the admin, members for the team's admins, oneself for everybody", () => {
+describe("removing a member", () => {
+  it("is allowed to owners and the admin, to team admins for plain members, and to oneself", () => {
     for (const target of ["member", "admin", "owner"] as const) {
       expect([remove({ actor: "operator", target }), remove({ actor: "owner", target })]).toEqual([
         "may",
@@ -133,10 +133,10 @@ describe("who may remove whom", () => {
   });
 });
 
-describe("who may create", () => {
-  it("a team: who has teams:create and is not in too many", () => {
+describe("creating", () => {
+  it("a team needs teams:create and a place below the limit of teams", () => {
     const create = (tier: Tier | null, teams = 0): string =>
-      name(whyNotCreateTeam({ tier, teams }));
+      name(denyReasonForNewTeam({ tier, teams }));
     expect([create("free"), create("pro"), create("enterprise")]).toEqual([
       "forbidden",
       "may",
@@ -149,12 +149,12 @@ describe("who may create", () => {
     ]);
   });
 
-  it("a workspace: everybody for themselves, in a team its owners and admins, until they have too many", () => {
+  it("a personal workspace is allowed to all users, one of a team to its owners and admins", () => {
     const create = (
       role: Role | null | undefined,
       workspaces = 0,
       tier: Tier | null = "free",
-    ): string => name(whyNotCreateWorkspace({ tier, workspaces, role }));
+    ): string => name(denyReasonForNewWorkspace({ tier, workspaces, role }));
     expect([
       create(undefined),
       create("owner"),

@@ -3,7 +3,8 @@ import { permissionsIn, tierAllows, type TeamPermission } from "./permissions.ts
 import type { Role, Tier } from "./schemas.ts";
 
 /**
- * Who may make whom what in a team, and how much there may be. Pure: each answers why not, or null.
+ * Permissions and limits of teams and workspaces. Each function returns the reason to deny a
+ * request, or null if it is allowed. Pure.
  */
 
 export const MAX_TEAMS_OF_USER = 50;
@@ -11,12 +12,12 @@ export const MAX_MEMBERS_OF_TEAM = 200;
 export const MAX_WORKSPACES_OF_USER = 100;
 
 /**
- * Who acts: the admin, who may do everything, or a user. Without a role they are no member, without
- * a tier no user.
+ * Who makes the request: the admin, who is always allowed, or a user. `role` null: not a member of
+ * the team. `tier` null: the user does not exist.
  */
 type Actor = "admin" | { userId: string; tier: Tier | null; role: Role | null };
 
-/** What a change of a member is decided over. `teams`: how many the target is a member of. */
+/** The facts that decide a change of a member. `teams`: how many the target is a member of. */
 export type MemberFacts = {
   actor: Actor;
   target: { userId: string; exists: boolean; role: Role | null; teams: number };
@@ -27,25 +28,28 @@ const noTeam: Failure = { tag: "not-found", what: "team" };
 const noUser: Failure = { tag: "not-found", what: "user" };
 const noMember: Failure = { tag: "not-found", what: "member" };
 const lastOwner = wrongState(
-  "The team would be left without an owner: make another member one first.",
+  "The team would be left without an owner: make another member an owner first.",
 );
 const plainMembersOnly = forbidden(
-  "Only an owner of the team may give a role other than member, or change or remove who has one.",
+  "Only an owner of the team may assign a role other than member, or change or remove its holders.",
 );
 const notByRole = forbidden("Only owners and admins of the team may do this.");
 const notByTier = (permission: string): Failure =>
   forbidden(`This needs the permission ${permission}, which the user's tier does not have.`);
 
-/** Who is no member is told what they were told if there were no such team. */
-export function whyNotRead(role: Role | null): Failure | null {
+/** Non-members get the same answer as for a team that does not exist. */
+export function denyReasonForReading(role: Role | null): Failure | null {
   return role !== null && can(role, "team:read") ? null : noTeam;
 }
 
-/** Adds the target with a role, or gives them another. */
-export function whyNotMake({ actor, target, team }: MemberFacts, wanted: Role): Failure | null {
+/** For adding the target to the team with a role, or changing their role. */
+export function denyReasonForSaving(
+  { actor, target, team }: MemberFacts,
+  wanted: Role,
+): Failure | null {
   if (!team.exists) return noTeam;
-  const refusal = actor === "admin" ? null : whyActorMayNotMake(actor, target.role, wanted);
-  if (refusal !== null) return refusal;
+  const reason = actor === "admin" ? null : denyReasonOfActor(actor, target.role, wanted);
+  if (reason !== null) return reason;
   if (!target.exists) return noUser;
   if (wanted !== "owner" && isLastOwner(target.role, team.owners)) return lastOwner;
   if (target.role !== null) return null;
@@ -56,7 +60,7 @@ export function whyNotMake({ actor, target, team }: MemberFacts, wanted: Role): 
   return null;
 }
 
-function whyActorMayNotMake(
+function denyReasonOfActor(
   { role, tier }: Exclude<Actor, "admin">,
   targetRole: Role | null,
   wanted: Role,
@@ -71,8 +75,8 @@ function whyActorMayNotMake(
     : notByTier("teams:invite");
 }
 
-/** Removes the target, who leaves if they are the actor: that everybody may. */
-export function whyNotRemove({ actor, target, team }: MemberFacts): Failure | null {
+/** For removing the target from the team. Every member may remove themselves. */
+export function denyReasonForRemoving({ actor, target, team }: MemberFacts): Failure | null {
   if (!team.exists) return noTeam;
   if (actor !== "admin") {
     if (actor.role === null) return noTeam;
@@ -87,8 +91,8 @@ export function whyNotRemove({ actor, target, team }: MemberFacts): Failure | nu
   return isLastOwner(target.role, team.owners) ? lastOwner : null;
 }
 
-/** Creates a team, as a member of `teams` by now. */
-export function whyNotCreateTeam({
+/** For creating a team. `teams`: how many the user is a member of already. */
+export function denyReasonForNewTeam({
   tier,
   teams,
 }: {
@@ -103,9 +107,10 @@ export function whyNotCreateTeam({
 }
 
 /**
- * Creates a workspace, as the owner of `workspaces` by now. `role` is undefined for a personal one.
+ * For creating a workspace. `workspaces`: how many the user owns already. `role`: in the workspace's
+ * team; undefined for a personal workspace.
  */
-export function whyNotCreateWorkspace(facts: {
+export function denyReasonForNewWorkspace(facts: {
   tier: Tier | null;
   workspaces: number;
   role: Role | null | undefined;

@@ -1,11 +1,9 @@
+import { DAY_MS } from "../../lib/base/clock.ts";
 import type { Tier } from "./schemas.ts";
 
-const TRIAL_MS = 14 * 86_400_000;
+const TRIAL_MS = 14 * DAY_MS;
 
-/**
- * When the trial of somebody who signs up now ends: fourteen days from now, null for a tier that
- * has none. Pure.
- */
+/** When a trial that starts now ends: in 14 days. Null for a tier without a trial. Pure. */
 export function trialEnd(tier: Tier, now: number): number | null {
   return tier === "free" ? null : now + TRIAL_MS;
 }

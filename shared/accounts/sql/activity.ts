@@ -1,20 +1,22 @@
-/** SQL of when users were seen, and of the cache being warmed for them. */
+/** SQL of when users were last seen, and when the cache was last warmed for them. */
 
 /**
- * To this it is known when a user was seen: a write for each request would cost more than the
+ * The precision of `last_seen_at`, in milliseconds. A write per request would cost more than the
  * request.
  */
 export const SEEN_PRECISION_MS = 3_600_000;
 
 /**
- * Notes that a user was seen. Changes nothing if that was noted within the precision, or the user
- * was deleted meanwhile.
+ * Records that a user was seen. Writes nothing if the stored time is within the precision or the
+ * user was deleted.
  */
 export async function noteSeen(db: D1Database, userId: string, now: number): Promise<void> {
   await db
     .prepare(
-      `INSERT INTO user_activity (user_id, last_seen_at) SELECT user_id, ?2 FROM users WHERE user_id = ?1 AND deleted_at IS NULL
-       ON CONFLICT (user_id) DO UPDATE SET last_seen_at = excluded.last_seen_at WHERE last_seen_at <= excluded.last_seen_at - ?3`,
+      `INSERT INTO user_activity (user_id, last_seen_at)
+       SELECT user_id, ?2 FROM users WHERE user_id = ?1 AND deleted_at IS NULL
+       ON CONFLICT (user_id) DO UPDATE SET last_seen_at = excluded.last_seen_at
+         WHERE last_seen_at <= excluded.last_seen_at - ?3`,
     )
     .bind(userId, now, SEEN_PRECISION_MS)
     .run();
@@ -22,7 +24,7 @@ export async function noteSeen(db: D1Database, userId: string, now: number): Pro
 
 export type ActiveUser = { userId: string; apiKeyHash: string };
 
-/** Users who were seen since a time, those first for whom the cache was warmed longest ago. */
+/** Users who were seen since a time, the least recently warmed first. */
 export async function activeUsers(
   db: D1Database,
   seenSince: number,
@@ -30,8 +32,10 @@ export async function activeUsers(
 ): Promise<ActiveUser[]> {
   const { results } = await db
     .prepare(
-      `SELECT a.user_id AS userId, u.api_key_hash AS apiKeyHash FROM user_activity a JOIN users u ON u.user_id = a.user_id
-       WHERE a.last_seen_at >= ?1 AND u.api_key_hash IS NOT NULL ORDER BY COALESCE(a.warmed_at, 0), a.user_id LIMIT ?2`,
+      `SELECT a.user_id AS userId, u.api_key_hash AS apiKeyHash
+       FROM user_activity a JOIN users u ON u.user_id = a.user_id
+       WHERE a.last_seen_at >= ?1 AND u.api_key_hash IS NOT NULL
+       ORDER BY COALESCE(a.warmed_at, 0), a.user_id LIMIT ?2`,
     )
     .bind(seenSince, limit)
     .all<ActiveUser>();

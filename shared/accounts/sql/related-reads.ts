@@ -11,17 +11,15 @@ import type {
   workspaces,
 } from "../rules/schemas.ts";
 
-/**
- * SQL of what is read of a user besides the user. Each answers null for a user that there is not.
- */
+/** SQL of the related reads of a user. Each returns null if there is no such user. */
 
 type Of<Schema extends v.GenericSchema> = v.InferOutput<Schema>;
 
 const iso = (at: number): string => new Date(at).toISOString();
 const isoOrNull = (at: number | null): string | null => (at === null ? null : iso(at));
 
-/** The rows of a user, read together with the user, so that an empty list is told from no user. */
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the shape of a row follows from its SQL
+/** Rows of a user, read with the user, to distinguish an empty list from no such user. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the SQL gives the row type
 async function rowsOf<Row>(
   db: D1Database,
   sql: string,
@@ -65,11 +63,13 @@ type SubscriptionRow = {
   endedAt: number | null;
 };
 
-/** How each is read of the user `?1`, and what a row of it is to the API. */
+/** The SQL of each read, for the user `?1`, and the conversion of its rows for the API. */
 export const selections = {
   subscription: {
-    sql: `SELECT tier, status, started_at AS startedAt, trial_ends_at AS trialEndsAt, ended_at AS endedAt
-          FROM subscriptions JOIN users USING (user_id) WHERE user_id = ?1 AND deleted_at IS NULL`,
+    sql: `SELECT tier, status, started_at AS startedAt, trial_ends_at AS trialEndsAt,
+            ended_at AS endedAt
+          FROM subscriptions JOIN users USING (user_id)
+          WHERE user_id = ?1 AND deleted_at IS NULL`,
     view: (
       userId: string,
       { startedAt, trialEndsAt, endedAt, ...rest }: SubscriptionRow,
@@ -88,19 +88,19 @@ export const selections = {
   },
   teams: {
     sql: `SELECT team_id AS teamId, name, role, joined_at AS joinedAt
-          FROM team_members JOIN teams USING (team_id) WHERE user_id = ?1 ORDER BY joined_at, team_id`,
+          FROM team_members JOIN teams USING (team_id)
+          WHERE user_id = ?1 ORDER BY joined_at, team_id`,
     view: (row: { teamId: string; name: string; role: string; joinedAt: number }) => ({
       ...row,
       joinedAt: iso(row.joinedAt),
     }),
   },
-  /**
-   * Their personal ones, and those of their teams; not those that they created in a team which they
-   * have left.
-   */
+  /** Personal workspaces and those of the user's teams, except those of teams they have left. */
   workspaces: {
-    sql: `SELECT workspace_id AS workspaceId, name, team_id AS teamId, created_at AS createdAt FROM workspaces
-          WHERE (owner_id = ?1 AND team_id IS NULL) OR team_id IN (SELECT team_id FROM team_members WHERE user_id = ?1)
+    sql: `SELECT workspace_id AS workspaceId, name, team_id AS teamId, created_at AS createdAt
+          FROM workspaces
+          WHERE (owner_id = ?1 AND team_id IS NULL)
+            OR team_id IN (SELECT team_id FROM team_members WHERE user_id = ?1)
           ORDER BY created_at, workspace_id`,
     view: (row: {
       workspaceId: string;

@@ -1,12 +1,12 @@
 import { insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
 import { userKey } from "../rules/keys.ts";
 
-/** SQL of telling users that their trial ends. */
+/** SQL that notifies users of the end of their trial, and ends trials. */
 
 export type EndingTrial = { userId: string; email: string; trialEndsAt: number };
 
-/** Trials that end between two times, of which nobody was told, soonest first. */
-export async function untoldTrials(
+/** Trials that end between two times and were not notified yet, soonest first. */
+export async function unnotifiedTrials(
   db: D1Database,
   from: number,
   until: number,
@@ -14,35 +14,39 @@ export async function untoldTrials(
 ): Promise<EndingTrial[]> {
   const { results } = await db
     .prepare(
-      `SELECT s.user_id AS userId, u.email, s.trial_ends_at AS trialEndsAt FROM subscriptions s JOIN users u ON u.user_id = s.user_id
-       WHERE s.status = 'trialing' AND s.trial_ends_at > ?1 AND s.trial_ends_at <= ?2 AND u.email IS NOT NULL
-         AND s.told_of_trial_end IS NOT s.trial_ends_at ORDER BY s.trial_ends_at, s.user_id LIMIT ?3`,
+      `SELECT s.user_id AS userId, u.email, s.trial_ends_at AS trialEndsAt
+       FROM subscriptions s JOIN users u ON u.user_id = s.user_id
+       WHERE s.status = 'trialing' AND s.trial_ends_at > ?1 AND s.trial_ends_at <= ?2
+         AND u.email IS NOT NULL AND s.told_of_trial_end IS NOT s.trial_ends_at
+       ORDER BY s.trial_ends_at, s.user_id LIMIT ?3`,
     )
     .bind(from, until, limit)
     .all<EndingTrial>();
   return results;
 }
 
-/** Notes of whom it was told. A trial that was prolonged meanwhile is another one. */
-export async function markTold(db: D1Database, trials: EndingTrial[]): Promise<void> {
+/** Marks trials as notified, except those whose end has changed since they were read. */
+export async function markNotified(db: D1Database, trials: EndingTrial[]): Promise<void> {
   await db
     .prepare(
-      `UPDATE subscriptions AS s SET told_of_trial_end = t.value ->> 'trialEndsAt' FROM json_each(?1) AS t
+      `UPDATE subscriptions AS s SET told_of_trial_end = t.value ->> 'trialEndsAt'
+       FROM json_each(?1) AS t
        WHERE s.user_id = t.value ->> 'userId' AND s.trial_ends_at = t.value ->> 'trialEndsAt'`,
     )
     .bind(JSON.stringify(trials.map(({ userId, trialEndsAt }) => ({ userId, trialEndsAt }))))
     .run();
 }
 
-/** Trials that are over: the same in each statement of a batch, until one of them ends them. */
-const over = `SELECT user_id FROM subscriptions WHERE status = 'trialing' AND trial_ends_at <= ?1 ORDER BY trial_ends_at, user_id LIMIT ?2`;
+/** Users whose trial is over: the same in each statement of the batch, until the last ends them. */
+const overdueTrials = `SELECT user_id FROM subscriptions
+  WHERE status = 'trialing' AND trial_ends_at <= ?1 ORDER BY trial_ends_at, user_id LIMIT ?2`;
 
 /**
- * Ends trials that are over and that nobody converted: the subscription is cancelled as of their
- * end, and the tier goes back to free. With the purge that this owes the cache, in one batch.
+ * Ends trials that are over and were not converted: cancels the subscription as of the trial's end,
+ * sets the tier to free and adds the cache purge, in one batch.
  *
- * @param limit at most as many as one purge takes tags
- * @returns how many were ended
+ * @param limit at most the number of tags that one purge accepts
+ * @returns how many trials were ended
  */
 export async function endTrials(
   db: D1Database,
@@ -57,18 +61,20 @@ export async function endTrials(
           id: "?3",
           tags: "json_group_array(?4 || user_id)",
           createdAt: "?1",
-          from: `FROM (${over}) HAVING COUNT(*) > 0`,
+          from: `FROM (${overdueTrials}) HAVING COUNT(*) > 0`,
         }),
       )
       .bind(now, limit, intentId, userKey("")),
     db
       .prepare(
-        `UPDATE users SET tier = 'free', updated_at = ?1 WHERE deleted_at IS NULL AND user_id IN (${over})`,
+        `UPDATE users SET tier = 'free', updated_at = ?1
+         WHERE deleted_at IS NULL AND user_id IN (${overdueTrials})`,
       )
       .bind(now, limit),
     db
       .prepare(
-        `UPDATE subscriptions SET status = 'cancelled', ended_at = trial_ends_at WHERE user_id IN (${over})`,
+        `UPDATE subscriptions SET status = 'cancelled', ended_at = trial_ends_at
+         WHERE user_id IN (${overdueTrials})`,
       )
       .bind(now, limit),
   ]);

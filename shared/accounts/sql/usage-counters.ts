@@ -1,12 +1,13 @@
 import { insertPurgeSql, purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
 import { relatedKey } from "../rules/keys.ts";
 import type { UsageIncrement } from "../rules/schemas.ts";
+import type { WithPurge } from "./user-purge.ts";
 
-/** SQL of a user's counters, and of what they were in the past. */
+/** SQL of a user's usage counters and of their history. */
 
 export const MAX_METRICS_OF_USER = 100;
 
-/** What became of an order to count. `too-much`: the counter would no longer be exact. */
+/** The outcome of counting usage. `too-much`: the counter would exceed the exact integers. */
 export type Counted =
   | { tag: "counted"; amount: number }
   | { tag: "no-user" }
@@ -16,15 +17,15 @@ export type Counted =
 const alive = "EXISTS (SELECT 1 FROM users WHERE user_id = ?1 AND deleted_at IS NULL)";
 const counter = "FROM usage_metrics WHERE user_id = ?1 AND metric = ?2";
 const mayCount = `${alive} AND ?3 <= ?5 - COALESCE((SELECT amount ${counter}), 0)
-  AND (EXISTS (SELECT 1 ${counter}) OR (SELECT COUNT(*) FROM usage_metrics WHERE user_id = ?1) < ?6)`;
+  AND (EXISTS (SELECT 1 ${counter})
+       OR (SELECT COUNT(*) FROM usage_metrics WHERE user_id = ?1) < ?6)`;
 
-/** Adds to one of a user's counters, which begins at zero. Of any number at once none is lost. */
+/** Adds to one of a user's counters, which starts at zero. Concurrent calls lose no count. */
 export async function addUsage(
   db: D1Database,
   userId: string,
   { metric, amount }: UsageIncrement,
-  intentId: string,
-  now: number,
+  { intentId, now }: WithPurge,
 ): Promise<Counted> {
   const bound = [
     userId,
@@ -38,15 +39,18 @@ export async function addUsage(
     db
       .prepare(`SELECT ${alive} AS alive, (SELECT amount ${counter}) AS amount`)
       .bind(userId, metric),
-    // Before the counter, while the condition tells the same of both: who finds it knows that it
-    // was counted.
+    // Before the counter changes, so that the condition has the same result for both statements. A
+    // pending purge proves that the usage was counted.
     db
       .prepare(insertPurgeSql({ id: "?7", tags: "?8", createdAt: "?4", from: `WHERE ${mayCount}` }))
       .bind(...bound, intentId, JSON.stringify([relatedKey(userId, "usage")])),
     db
       .prepare(
-        `INSERT INTO usage_metrics (user_id, metric, amount, updated_at) SELECT ?1, ?2, ?3, ?4 WHERE ${mayCount}
-         ON CONFLICT (user_id, metric) DO UPDATE SET amount = amount + excluded.amount, updated_at = excluded.updated_at RETURNING amount`,
+        `INSERT INTO usage_metrics (user_id, metric, amount, updated_at)
+         SELECT ?1, ?2, ?3, ?4 WHERE ${mayCount}
+         ON CONFLICT (user_id, metric) DO UPDATE
+           SET amount = amount + excluded.amount, updated_at = excluded.updated_at
+         RETURNING amount`,
       )
       .bind(...bound),
   ]);
@@ -60,8 +64,8 @@ export async function addUsage(
 }
 
 /**
- * A count whose reply was lost, if it took place: then its intent is there, whatever was counted
- * since, until a sweep delivers it.
+ * For a count whose reply was lost: the counter, if the count was committed. Then its purge is
+ * pending until a sweep delivers it.
  */
 export async function findCounted(
   db: D1Database,
@@ -86,7 +90,7 @@ const past = {
   month: { table: "usage_monthly", column: "month" },
 } as const;
 
-/** What a user used in the past, newest first. Null: no such user. `metric` is null for all. */
+/** Past usage, newest first. `metric`: null for all. @returns null if there is no such user */
 export async function findPastUsage(
   db: D1Database,
   userId: string,
@@ -97,11 +101,11 @@ export async function findPastUsage(
     db.prepare(`SELECT ${alive} AS alive`).bind(userId),
     selectPastUsage(db, userId, wanted, limit),
   ]);
-  const alone = users?.results[0] as { alive: number } | undefined;
-  return alone?.alive === 1 ? ((rows?.results ?? []) as PastUsage[]) : null;
+  const user = users?.results[0] as { alive: number } | undefined;
+  return user?.alive === 1 ? ((rows?.results ?? []) as PastUsage[]) : null;
 }
 
-/** The same for a batch. */
+/** Selects past usage, for a batch. */
 export function selectPastUsage(
   db: D1Database,
   userId: string,
@@ -112,7 +116,8 @@ export function selectPastUsage(
   const only = metric === null ? "?2 IS NULL" : "metric = ?2";
   return db
     .prepare(
-      `SELECT metric, ${column} AS period, amount FROM ${table} WHERE user_id = ?1 AND ${only} ORDER BY ${column} DESC, metric LIMIT ?3`,
+      `SELECT metric, ${column} AS period, amount FROM ${table}
+       WHERE user_id = ?1 AND ${only} ORDER BY ${column} DESC, metric LIMIT ?3`,
     )
     .bind(userId, metric, limit);
 }

@@ -2,12 +2,13 @@ import { insertPurgeSql, purgeTagsSql } from "../../database/purge-outbox/pendin
 import { relatedKey } from "../rules/keys.ts";
 import type { NewWorkspace, Role, Tier, Workspace } from "../rules/schemas.ts";
 import { MAX_WORKSPACES_OF_USER } from "../rules/teams.ts";
+import type { WithPurge } from "./user-purge.ts";
 
-/** SQL of creating workspaces. */
+/** SQL that creates workspaces. */
 
 /**
- * What it is decided over. `role` in the team: undefined for a personal one, null for who is no
- * member.
+ * The facts that decide the creation of a workspace. `role`: in its team; undefined for a personal
+ * workspace, null for a non-member.
  */
 export type WorkspaceFacts = {
   tier: Tier | null;
@@ -32,35 +33,33 @@ export async function findWorkspaceFacts(
   return { ...facts, role: teamId === null ? undefined : facts.role };
 }
 
-/**
- * A workspace that was created, and what of the cache is old with it: the list of everybody who
- * sees it.
- */
+/** A new workspace, and the cache tags to purge: the workspace lists of all who see it. */
 export type Created = { workspace: Workspace; tags: string[] };
 
 /**
- * Creates a workspace if tier and role are as they were read, and the owner has not too many.
+ * Creates a workspace if tier and role are still as read and the owner is below the limit.
  *
- * @returns null if that has changed: nothing was written
+ * @returns null if not: nothing was written
  */
 export async function insertWorkspace(
   db: D1Database,
   wanted: NewWorkspace & { workspaceId: string; ownerId: string },
   { tier, role }: WorkspaceFacts,
-  intentId: string,
-  now: number,
+  { intentId, now }: WithPurge,
 ): Promise<Created | null> {
   const { workspaceId, ownerId, name, teamId = null } = wanted;
   const [inserted, intended] = await db.batch([
     db
       .prepare(
-        `INSERT INTO workspaces (workspace_id, team_id, owner_id, name, created_at) SELECT ?1, ?2, user_id, ?4, ?5 FROM users
+        `INSERT INTO workspaces (workspace_id, team_id, owner_id, name, created_at)
+         SELECT ?1, ?2, user_id, ?4, ?5 FROM users
          WHERE user_id = ?3 AND deleted_at IS NULL AND tier = ?6
-           AND (?2 IS NULL OR (SELECT role FROM team_members WHERE team_id = ?2 AND user_id = ?3) = ?7)
+           AND (?2 IS NULL
+                OR (SELECT role FROM team_members WHERE team_id = ?2 AND user_id = ?3) = ?7)
            AND (SELECT COUNT(*) FROM workspaces WHERE owner_id = ?3) < ?8`,
       )
       .bind(workspaceId, teamId, ownerId, name, now, tier, role ?? null, MAX_WORKSPACES_OF_USER),
-    // Whoever is a member at this moment: nobody can join between the two statements.
+    // In one batch, so that no user can join the team between the two statements.
     db
       .prepare(
         insertPurgeSql({
@@ -80,7 +79,7 @@ export async function insertWorkspace(
   return { workspace, tags: JSON.parse(tags) as string[] };
 }
 
-/** A creation whose reply was lost, if it took place. */
+/** For a creation whose reply was lost: the workspace, if it was committed. */
 export async function findCreated(
   db: D1Database,
   workspaceId: string,
@@ -94,7 +93,7 @@ export async function findCreated(
     .bind(workspaceId, intentId)
     .first<{ name: string; teamId: string | null; createdAt: number; tags: string | null }>();
   if (row === null) return null;
-  // Without an intent its purge was delivered meanwhile.
+  // Without a pending purge the tags are empty: it has been delivered.
   const workspace = {
     workspaceId,
     name: row.name,

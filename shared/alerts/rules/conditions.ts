@@ -1,101 +1,109 @@
 import { MAX_DUE_AGE_MS } from "../../email/rules/retry-policy.ts";
-import { counted } from "../../lib/base/pluralize.ts";
+import { pluralize } from "../../lib/base/pluralize.ts";
 import type { Misconfigured } from "../../lib/worker/variables.ts";
 import type { AlertSettings } from "../settings.ts";
-import type { Finding } from "./evaluate.ts";
+import type { AlertCondition } from "./evaluate.ts";
 
-/** The breaker of the webhook that takes notices. */
+/** The breaker of the webhook that receives notices. */
 export const WEBHOOK_BREAKER = "alerts:webhook";
 
-/** What is wrong, from what was counted. Pure. */
+/** The alert conditions, derived from counts. Pure. */
 
 const MINUTE_MS = 60_000;
-/**
- * Executions do not come to the millisecond: one that comes early must not put an alert off by a
- * minute.
- */
+/** Evaluations are not exactly a minute apart: an early one must not delay an alert by one. */
 const EARLY_MS = 10_000;
-/** A breaker that opens and closes again does its work. */
+/** A breaker that opens and closes again works as intended: no alert. */
 const BREAKER_OPEN_MS = 5 * MINUTE_MS - EARLY_MS;
 
 /** How the newest runs of a task ended, newest first. */
 export type Streak = { task: string; statuses: ("success" | "failure")[] };
 
-/** Counts of mails that somebody should look at. */
-type MailFacts = {
+/** Counts of emails that need an operator's attention. */
+type EmailFacts = {
   oldestDueAt: number | null;
   unknown: number;
   dead: number;
   newestDeadAt: number | null;
   expiring: number;
-  /** 1 if no mail reaches whoever is to be told. */
+  /** 1 if the address of `ALERT_EMAIL` is suppressed. */
   operatorIsSuppressed: number;
 };
 
-/** `failed`: the tasks that failed in the worst of the executions that were looked at. */
-export type Facts = { streaks: Streak[]; failed: string[]; mails: MailFacts };
+/** `failed`: the tasks that failed in the worst of the recent executions. */
+export type Facts = { streaks: Streak[]; failed: string[]; emails: EmailFacts };
 
-/** `failures`: from how many on, of one execution or of one task in a row, somebody is told. */
-export function findingsOf(
-  { streaks, failed, mails }: Facts,
+/** `failures`: the threshold for tasks of one execution, and for runs of one task in a row. */
+export function alertConditions(
+  { streaks, failed, emails }: Facts,
   breakers: { name: string; state: string }[],
   { failures, wrong }: Pick<AlertSettings & { wrong: Misconfigured[] }, "failures" | "wrong">,
   now: number,
-): Finding[] {
-  const dueMs = mails.oldestDueAt === null ? 0 : Math.max(now - mails.oldestDueAt, 0);
+): AlertCondition[] {
   return [
-    at(
+    condition(
       "execution",
       failed.length >= failures,
-      `${counted(failed.length, "task")} failed in one execution: ${failed.join(", ")}`,
+      `${pluralize(failed.length, "task")} failed in one execution: ${failed.join(", ")}`,
     ),
     ...streaks.map(({ task, statuses }) =>
-      at(
+      condition(
         `task:${task}`,
         statuses.length >= failures && statuses.every((status) => status === "failure"),
-        `the task ${task} failed ${failures} times running`,
+        `the task ${task} failed ${failures} times in a row`,
       ),
     ),
     ...breakers.map(({ name, state }) =>
-      at(
+      condition(
         `breaker:${name}`,
         state !== "CLOSED",
         `the circuit breaker ${name} is ${state}`,
         BREAKER_OPEN_MS,
       ),
     ),
-    at(
-      "email:due",
-      dueMs > MAX_DUE_AGE_MS,
-      `a mail has been due for ${Math.floor(dueMs / MINUTE_MS)} minutes`,
-    ),
-    at(
-      "email:unknown",
-      mails.unknown > 0,
-      `${counted(mails.unknown, "mail")} may or may not have arrived`,
-    ),
-    {
-      ...at("email:dead", mails.dead > 0, `${counted(mails.dead, "dead letter")} to be looked at`),
-      newestAt: mails.newestDeadAt,
-    },
-    at(
+    ...emailConditions(emails, now),
+    condition(
       "settings",
       wrong.length > 0,
       wrong.map(({ variable, message }) => `${variable} ${message}`).join("; "),
     ),
-    at(
+  ];
+}
+
+function emailConditions(emails: EmailFacts, now: number): AlertCondition[] {
+  const dueMs = emails.oldestDueAt === null ? 0 : Math.max(now - emails.oldestDueAt, 0);
+  return [
+    condition(
+      "email:due",
+      dueMs > MAX_DUE_AGE_MS,
+      `an email has been due for ${Math.floor(dueMs / MINUTE_MS)} minutes`,
+    ),
+    condition(
+      "email:unknown",
+      emails.unknown > 0,
+      `${pluralize(emails.unknown, "email")} may or may not have arrived`,
+    ),
+    {
+      ...condition("email:dead", emails.dead > 0, deadLettersText(emails.dead)),
+      newestAt: emails.newestDeadAt,
+    },
+    condition(
       "channel:email",
-      mails.operatorIsSuppressed > 0,
+      emails.operatorIsSuppressed > 0,
       "the address of ALERT_EMAIL is suppressed: no alert and no digest reaches it",
     ),
-    at(
+    condition(
       "email:expiring",
-      mails.expiring > 0,
-      `${counted(mails.expiring, "dead letter")} to expire within a day`,
+      emails.expiring > 0,
+      `${pluralize(emails.expiring, "dead letter")} will be deleted within a day`,
     ),
   ];
 }
 
-function at(key: string, holds: boolean, summary: string, forMs = 0): Finding {
+/** Also a line of the digest. */
+export function deadLettersText(count: number): string {
+  return `${pluralize(count, "dead letter")} to replay or discard`;
+}
+
+function condition(key: string, holds: boolean, summary: string, forMs = 0): AlertCondition {
   return { key, holds, forMs, summary };
 }

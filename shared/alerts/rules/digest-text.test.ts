@@ -3,40 +3,40 @@ import { digestText, type DayFacts } from "./digest-text.ts";
 
 const quiet: DayFacts = {
   tasks: [{ task: "backup", successes: 24, failures: 0, skipped: 1, missed: 0 }],
-  mails: { sent: 40, delivered: 2 },
+  emails: { sent: 40, delivered: 2 },
   now: { dead: 0, unknown: 0, due: 1 },
   firing: [],
 };
 
-it("a day on which all is well says so first, and then how it was", () => {
+it("the digest of a day without issues has counts and states", () => {
   const { subject, text } = digestText("24 November 2026", quiet, [
     { name: "cache", state: "CLOSED", opened: 0 },
   ]);
-  expect(subject).toBe("[Luna] 24 November 2026: all is well");
-  expect(text).toBe(`To look at
+  expect(subject).toBe("[Luna] 24 November 2026: no issues");
+  expect(text).toBe(`Issues
   none
 
-Alerts that are firing
+Firing alerts
   none
 
-Mails accepted that day
+Emails accepted that day
   sent: 40
   delivered: 2
 
-Mails now
+Emails now
   due: 1
   unknown: 0
   dead letters: 0
 
 Circuit breakers
-  cache: CLOSED, opened never
+  cache: CLOSED, never opened
 
 Scheduled tasks
   backup: 24 succeeded, 0 failed, 1 skipped, 0 missed
 `);
 });
 
-it("names whatever somebody should look at", () => {
+it("the digest names every issue", () => {
   const { subject, text } = digestText(
     "24 November 2026",
     {
@@ -51,15 +51,15 @@ it("names whatever somebody should look at", () => {
       { name: "email:smtp", state: null, opened: null },
     ],
   );
-  expect(subject).toBe("[Luna] 24 November 2026: 7 things to look at");
-  expect(text).toContain(`To look at
+  expect(subject).toBe("[Luna] 24 November 2026: 7 issues");
+  expect(text).toContain(`Issues
   the task backup failed once
-  the task backup was missed 3 times
+  the task backup missed 3 runs
   the circuit breaker cache is OPEN
   the circuit breaker database opened once
   the circuit breaker email:smtp does not answer
-  2 dead letters to be looked at
-  1 mail may or may not have arrived
+  2 dead letters to replay or discard
+  1 email may or may not have arrived
 `);
-  expect(text).toContain("Alerts that are firing\n  it burns\n");
+  expect(text).toContain("Firing alerts\n  it burns\n");
 });

@@ -1,6 +1,7 @@
-import { counted } from "../../lib/base/pluralize.ts";
+import { pluralize } from "../../lib/base/pluralize.ts";
+import { deadLettersText } from "./conditions.ts";
 
-/** The digest in words. Pure. */
+/** The text of the daily digest. Pure. */
 
 export type TaskDay = {
   task: string;
@@ -12,14 +13,14 @@ export type TaskDay = {
 
 export type DayFacts = {
   tasks: TaskDay[];
-  /** Mails that were accepted in that time, by what has become of them. */
-  mails: Record<string, number>;
-  /** As things stand now. */
+  /** Emails accepted on that day, counted by their present status. */
+  emails: Record<string, number>;
+  /** The state when the digest is sent. */
   now: { dead: number; unknown: number; due: number };
   firing: string[];
 };
 
-/** `opened`: how often a breaker opened in that time; null if its object did not answer. */
+/** `opened`: how often the breaker opened on that day. Nulls: its object did not answer. */
 export type BreakerDay =
   | { name: string; state: string; opened: number }
   | { name: string; state: null; opened: null };
@@ -30,17 +31,16 @@ export function digestText(
   facts: DayFacts,
   breakers: BreakerDay[],
 ): { subject: string; text: string } {
-  const concerns = concernsOf(facts, breakers);
-  const verdict =
-    concerns.length === 0 ? "all is well" : `${counted(concerns.length, "thing")} to look at`;
+  const issues = issuesOf(facts, breakers);
+  const summary = issues.length === 0 ? "no issues" : pluralize(issues.length, "issue");
   const sections = [
-    section("To look at", concerns),
-    section("Alerts that are firing", facts.firing),
+    section("Issues", issues),
+    section("Firing alerts", facts.firing),
     section(
-      "Mails accepted that day",
-      Object.entries(facts.mails).map(([status, count]) => `${status}: ${count}`),
+      "Emails accepted that day",
+      Object.entries(facts.emails).map(([status, count]) => `${status}: ${count}`),
     ),
-    section("Mails now", [
+    section("Emails now", [
       `due: ${facts.now.due}`,
       `unknown: ${facts.now.unknown}`,
       `dead letters: ${facts.now.dead}`,
@@ -48,26 +48,27 @@ export function digestText(
     section("Circuit breakers", breakers.map(breakerLine)),
     section("Scheduled tasks", facts.tasks.map(taskLine)),
   ];
-  return { subject: `[Luna] ${day}: ${verdict}`, text: sections.join("\n") };
+  return { subject: `[Luna] ${day}: ${summary}`, text: sections.join("\n") };
 }
 
 function section(title: string, lines: string[]): string {
-  return `${title}\n${(lines.length === 0 ? ["none"] : lines).map((line) => `  ${line}\n`).join("")}`;
+  const indented = (lines.length === 0 ? ["none"] : lines).map((line) => `  ${line}\n`);
+  return `${title}\n${indented.join("")}`;
 }
 
-function concernsOf({ tasks, now }: DayFacts, breakers: BreakerDay[]): string[] {
+function issuesOf({ tasks, now }: DayFacts, breakers: BreakerDay[]): string[] {
   return [
     ...tasks.flatMap(({ task, failures, missed }) => [
       ...(failures > 0 ? [`the task ${task} failed ${times(failures)}`] : []),
-      ...(missed > 0 ? [`the task ${task} was missed ${times(missed)}`] : []),
+      ...(missed > 0 ? [`the task ${task} missed ${pluralize(missed, "run")}`] : []),
     ]),
     ...breakers.flatMap(({ name, state, opened }) => {
       if (state === null) return [`the circuit breaker ${name} does not answer`];
       if (state !== "CLOSED") return [`the circuit breaker ${name} is ${state}`];
       return opened > 0 ? [`the circuit breaker ${name} opened ${times(opened)}`] : [];
     }),
-    ...(now.dead > 0 ? [`${counted(now.dead, "dead letter")} to be looked at`] : []),
-    ...(now.unknown > 0 ? [`${counted(now.unknown, "mail")} may or may not have arrived`] : []),
+    ...(now.dead > 0 ? [deadLettersText(now.dead)] : []),
+    ...(now.unknown > 0 ? [`${pluralize(now.unknown, "email")} may or may not have arrived`] : []),
   ];
 }
 
@@ -76,11 +77,11 @@ function times(count: number): string {
 }
 
 function breakerLine({ name, state, opened }: BreakerDay): string {
-  return state === null
-    ? `${name}: does not answer`
-    : `${name}: ${state}, opened ${opened === 0 ? "never" : times(opened)}`;
+  if (state === null) return `${name}: does not answer`;
+  return `${name}: ${state}, ${opened === 0 ? "never opened" : `opened ${times(opened)}`}`;
 }
 
 function taskLine({ task, successes, failures, skipped, missed }: TaskDay): string {
-  return `${task}: ${successes} succeeded, ${failures} failed, ${skipped} skipped, ${missed} missed`;
+  const counts = [`${successes} succeeded`, `${failures} failed`, `${skipped} skipped`];
+  return `${task}: ${counts.join(", ")}, ${missed} missed`;
 }

@@ -1,27 +1,26 @@
-/**
- * When somebody is told of what is wrong: on the flip, once a day while it lasts, and when it is
- * over. Pure.
- */
+import { DAY_MS } from "../../lib/base/clock.ts";
 
 /**
- * What was found out about one thing just now. `forMs`: it has to hold that long before it is worth
- * telling.
+ * When operators are notified of an alert condition: when it begins to hold, once a day while it
+ * holds, and when it no longer holds. Pure.
  */
-export type Finding = {
+
+/** A condition as it was just found. `forMs`: how long it has to hold before the alert fires. */
+export type AlertCondition = {
   key: string;
   holds: boolean;
   forMs: number;
   summary: string;
   /**
-   * When what it counts came last, in milliseconds since the epoch: something new is worth telling
-   * again.
+   * When the newest of the things that it counts occurred, in milliseconds since the epoch. A newer
+   * one is worth another notice.
    */
   newestAt?: number | null;
-  /** What to say when it is over; else what was said when it began. */
-  over?: string;
+  /** The text of the notice that the alert has recovered. Default: the text with which it fired. */
+  resolvedReason?: string;
 };
 
-/** What is known of it. `firedAt` is null while nobody was told. */
+/** The stored state of an alert. `firedAt`: null while no notice that it fired was made. */
 export type Alert = {
   holdsSince: number | null;
   firedAt: number | null;
@@ -32,30 +31,30 @@ export type NoticeKind = "fired" | "reminder" | "recovered";
 
 export const quiet: Alert = { holdsSince: null, firedAt: null, remindedAt: null };
 
-const REMIND_MS = 86_400_000;
-/** Of what is new somebody hears within this, and not for each. */
+const REMIND_MS = DAY_MS;
+/** New occurrences are reported at most once per hour. */
 const NEWS_MS = 3_600_000;
 
 /**
  * @param now milliseconds since the epoch
- * @returns what is known from now on, and what is to be said, if anything
+ * @returns the new state of the alert, and the notice to deliver, if any
  */
-export function judge(
+export function evaluate(
   alert: Alert,
-  { holds, forMs, newestAt }: Pick<Finding, "holds" | "forMs" | "newestAt">,
+  { holds, forMs, newestAt }: Pick<AlertCondition, "holds" | "forMs" | "newestAt">,
   now: number,
-): { alert: Alert; say: NoticeKind | null } {
-  if (!holds) return { alert: quiet, say: alert.firedAt === null ? null : "recovered" };
-  // A clock that was set back starts anew.
+): { alert: Alert; notice: NoticeKind | null } {
+  if (!holds) return { alert: quiet, notice: alert.firedAt === null ? null : "recovered" };
+  // If the clock was set back, the time starts again.
   const holdsSince = Math.min(alert.holdsSince ?? now, now);
   if (alert.firedAt === null) {
     if (now - holdsSince < forMs)
-      return { alert: { holdsSince, firedAt: null, remindedAt: null }, say: null };
-    return { alert: { holdsSince, firedAt: now, remindedAt: null }, say: "fired" };
+      return { alert: { holdsSince, firedAt: null, remindedAt: null }, notice: null };
+    return { alert: { holdsSince, firedAt: now, remindedAt: null }, notice: "fired" };
   }
-  const toldAt = alert.remindedAt ?? alert.firedAt;
-  const isNews = newestAt !== undefined && newestAt !== null && newestAt > toldAt;
-  if (now - toldAt < (isNews ? NEWS_MS : REMIND_MS))
-    return { alert: { ...alert, holdsSince }, say: null };
-  return { alert: { ...alert, holdsSince, remindedAt: now }, say: "reminder" };
+  const notifiedAt = alert.remindedAt ?? alert.firedAt;
+  const hasNews = newestAt !== undefined && newestAt !== null && newestAt > notifiedAt;
+  if (now - notifiedAt < (hasNews ? NEWS_MS : REMIND_MS))
+    return { alert: { ...alert, holdsSince }, notice: null };
+  return { alert: { ...alert, holdsSince, remindedAt: now }, notice: "reminder" };
 }

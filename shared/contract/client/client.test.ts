@@ -67,7 +67,7 @@ describe("the client", () => {
     expect(await answering(200, "<p>")(getDocs)).toMatchObject({ ok: true, body: "<p>" });
   });
 
-  it("answers with the problem, also where what stands before Luna answers, or Luna is down", async () => {
+  it("answers with the problem, also if a proxy answers, or Luna is down", async () => {
     const problem = {
       type: "urn:luna:problem:not-found",
       title: "Not found",

@@ -1,12 +1,13 @@
 import * as v from "valibot";
-import { problem, type Answer, type Operation } from "../operation.ts";
+import { problem, type Answer, type Operation, type PathParameters } from "../operation.ts";
 import { sendRequest, type PlainRequest, type RequestSettings } from "./request.ts";
 
 /**
  * A typed client of the HTTP API, from the same operations that the server validates with:
  *
  *     const luna = createClient({ baseUrl: "http://localhost:8787", token });
- *     const sent = await luna(sendEmail, { body: { to, subject, text }, idempotencyKey: "receipt-1" });
+ *     const body = { to, subject, text };
+ *     const sent = await luna(sendEmail, { body, idempotencyKey: "receipt-1" });
  *     if (sent.ok) console.log(sent.body.id); else console.error(sent.problem.detail);
  */
 export type Client = <const Called extends Operation>(
@@ -14,15 +15,9 @@ export type Client = <const Called extends Operation>(
   request?: ClientRequest<Called>,
 ) => Promise<ClientAnswer<Called>>;
 
-type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
-  ? Name | ParameterNames<`/${Rest}`>
-  : Path extends `${string}:${infer Name}`
-    ? Name
-    : never;
-
 /** What an operation takes. Query values are text, as they stand in a URL. */
 export type ClientRequest<Called extends Operation> = {
-  params?: Record<ParameterNames<Called["path"]>, string>;
+  params?: PathParameters<Called>;
   query?: Called["query"] extends v.GenericSchema ? v.InferInput<Called["query"]> : never;
   body?: Called["body"] extends v.GenericSchema ? v.InferInput<Called["body"]> : never;
   idempotencyKey?: string;
@@ -30,7 +25,7 @@ export type ClientRequest<Called extends Operation> = {
   signal?: AbortSignal;
 };
 
-type BodyOf<Given extends Answer> = Given extends v.GenericSchema
+type AnswerBodyOf<Given extends Answer> = Given extends v.GenericSchema
   ? v.InferOutput<Given>
   : Given extends null
     ? null
@@ -47,7 +42,7 @@ export type ClientAnswer<Called extends Operation> =
         ok: true;
         status: Status;
         headers: Headers;
-        body: BodyOf<Called["answers"][Status]>;
+        body: AnswerBodyOf<Called["answers"][Status]>;
       };
     }[keyof Called["answers"] & Success]
   | { ok: false; status: number; headers: Headers; problem: v.InferOutput<typeof problem> };
@@ -83,7 +78,8 @@ async function read(operation: Operation, response: Response): Promise<unknown> 
   const parsed = v.safeParse(described, parsedJson(text));
   if (!parsed.success)
     throw new TypeError(
-      `${operation.id} answered what it does not describe: ${v.getDotPath(parsed.issues[0]) ?? "body"}`,
+      `${operation.id} answered what it does not describe: ` +
+        (v.getDotPath(parsed.issues[0]) ?? "body"),
     );
   return { ok: true, status, headers, body: parsed.output };
 }

@@ -1,15 +1,7 @@
 import type { EmailSend } from "../../email/queue-messages.ts";
 import type { EmailInput } from "../../email/rpc.ts";
-import type * as cache from "../cache.ts";
-import type * as circuitBreakers from "../circuit-breakers.ts";
-import type * as deadLetters from "../dead-letters.ts";
-import type * as emails from "../emails.ts";
 import type { Operation } from "../operation.ts";
-import type * as scheduledTasks from "../scheduled-tasks.ts";
-import type * as system from "../system.ts";
-import type * as teams from "../teams.ts";
-import type * as telemetry from "../telemetry.ts";
-import type * as users from "../users.ts";
+import type { Operations } from "../operations.ts";
 import type { ClientAnswer, ClientRequest } from "./client.ts";
 
 export type { Failure } from "../../http/failure.ts";
@@ -20,16 +12,6 @@ export type { ClientAnswer, ClientRequest } from "./client.ts";
  * The types of what another Worker calls and sends when it binds Luna. Nothing here is code: import
  * with `import type`.
  */
-
-type Operations = typeof users &
-  typeof teams &
-  typeof emails &
-  typeof cache &
-  typeof circuitBreakers &
-  typeof deadLetters &
-  typeof scheduledTasks &
-  typeof system &
-  typeof telemetry;
 
 /** An operation as a Worker calls it: with whose `token`, and what the HTTP API takes. */
 export type LunaRequest<Called extends Operation> = ClientRequest<Called> & { token?: string };

@@ -43,7 +43,7 @@ async function writeAndPurge<Value, Problem>(
   tagsOf: (written: Value) => readonly string[],
 ): Promise<Result<Value, Problem>> {
   const intentId = crypto.randomUUID();
-  const endInvalidation = cache.tags.doubt(tags);
+  const endInvalidation = cache.tags.beginInvalidation(tags);
   let written: Result<Value, Problem> | null = null;
   try {
     written = await write(intentId);

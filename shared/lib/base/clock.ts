@@ -6,6 +6,9 @@ export type Clock = {
   after(ms: number, done: () => void): () => void;
 };
 
+/** Every day of a fixed offset, such as UTC, is this long. */
+export const DAY_MS = 86_400_000;
+
 export async function sleep(clock: Clock, ms: number): Promise<void> {
   await new Promise<void>((resolve) => clock.after(ms, resolve));
 }

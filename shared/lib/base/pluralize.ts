@@ -1,4 +1,4 @@
-/** "1 mail", "2 mails". For nouns whose plural ends with an s. Pure. */
-export function counted(count: number, noun: string): string {
+/** "1 email", "2 emails". For nouns whose plural ends with an s. Pure. */
+export function pluralize(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

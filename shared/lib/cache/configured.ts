@@ -3,7 +3,8 @@ import { defaultCacheSettings, type CacheSettings } from "./rules/settings.ts";
 import { cacheSettings, type CacheVariables } from "./rules/variables.ts";
 
 /**
- * A bad variable must not take the cache away: the log names it, and `npm start` refuses to begin.
+ * Reads the settings from the variables. If a variable is bad, it is logged and all defaults are
+ * used: a bad variable must not disable the cache.
  */
 export function configuredCacheSettings(env: CacheVariables): CacheSettings {
   const settings = cacheSettings(env);

@@ -1,7 +1,7 @@
 /**
  * A read-through cache: memory of the isolate, then KV, then the origin. Purges by key, tag or
- * pattern go to one Durable Object. A load that was running during a purge never brings back the
- * old value.
+ * pattern go to one Durable Object. A load that runs during a purge does not bring the old value
+ * back.
  *
  * A Worker hosts the object by exporting its class, with a binding and a migration in its
  * `wrangler.toml`. With `script_name = "luna-api"` in the binding it shares Luna's objects, and
@@ -15,10 +15,9 @@
  *     [[migrations]]
  *     tag = "v1"
  *     new_sqlite_classes = ["CacheTagIndex"]
- *
- * Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
- * runtime.
  */
+
+// Outside this folder, import from here, or from `rules/index.ts` where there is no Workers runtime.
 export { fail, ok, type Result } from "../base/result.ts";
 export { cacheOf, readCached, type CacheEnv, type CacheHooks } from "./open.ts";
 export type { Cache } from "./isolate/read-through.ts";

@@ -4,7 +4,7 @@ import type { Result } from "../base/result.ts";
 import { guard, type BreakerEnv } from "../circuit-breaker/index.ts";
 import { describeError, log } from "../worker/log.ts";
 import { getStub } from "../worker/placement.ts";
-import { listFields, type Invalid } from "../worker/validate.ts";
+import { valueOrThrow, type Invalid } from "../worker/validate.ts";
 import { configuredCacheSettings } from "./configured.ts";
 import { kvTier } from "./isolate/kv.ts";
 import { Memory } from "./isolate/memory.ts";
@@ -27,24 +27,23 @@ export type CacheEnv = CacheVariables &
 
 /** Hooks of a cache. A later call of `cacheOf` in the same isolate may add or replace them. */
 export type CacheHooks = {
-  /** Called once, with a function that reads the counts of the cache: they only grow. */
+  /** Called once, with a function that reads the counts of the cache. They only grow. */
   onCounts?: (totals: () => Record<string, number>) => void;
   /** Called for each call of KV that the breaker `cache` rejects. */
   onRejected?: (dependency: string) => void;
 };
 
 /**
- * Plain state of this isolate, shared by its requests. It holds no I/O of any of them: stubs are
- * made where they are used. Keyed by the binding, so that a test's stand-in gets a cache of its
- * own.
+ * Plain state of this isolate, which its requests share. It holds no I/O of any of them: stubs are
+ * made where they are used. Keyed by the binding, so that each stand-in of a test gets its own cache.
  */
 const opened = new WeakMap<CacheEnv["CACHE_TAG_INDEX"], Opened>();
 type Opened = { cache: Cache; counts: CacheCounts; hooks: CacheHooks };
 
 const KV_RETRIES = { baseMs: 100, maxMs: 400 };
 /**
- * Retries of a read end soon after its first timeout: another attempt that takes as long is worth
- * less than the origin's answer.
+ * Retries of a read end soon after its first timeout. The origin's answer is better than another
+ * try that takes as long.
  */
 const RETRY_MARGIN_MS = 500;
 
@@ -73,15 +72,15 @@ const RETRY_MARGIN_MS = 500;
  *       },
  *     } satisfies ExportedHandler<CacheEnv>;
  *
- * - Never throws because of the cache, of `load` or of `fallback`. `error` is what `load` failed with,
- *   or a `CacheFailure`: `timed-out`, `overloaded`, or `threw` with what `load` has thrown.
+ * - Never throws because of the cache, of `load` or of `fallback`. `error` is what `load` failed
+ *   with, or a `CacheFailure`: `timed-out`, `overloaded`, or `threw` with what `load` has thrown.
  * - The value is frozen, and `null` where `load` found nothing.
  * - `stale-ok`, the default: a value is fresh for 5 minutes (`ttlMs`), may be served for one more
  *   minute while it is loaded again (`staleWhileRevalidateMs`), and for an hour if `load` fails
  *   (`staleIfErrorMs`). `null` is kept for 10 seconds (`negativeTtlMs`).
  * - Once a purge has returned, its isolate does not serve what was purged; others stop within 2
- *   seconds while the tag index answers. A load that was running during a purge never brings the old
- *   value back.
+ *   seconds while the tag index answers. A load that was running during a purge never brings the
+ *   old value back.
  * - Reads of one key that miss together share one load per isolate.
  * - If KV fails, reads go on without it, behind the breaker `cache`.
  */
@@ -111,7 +110,7 @@ export async function readCached<Value, Problem>(
  */
 export function cacheOf(env: CacheEnv, given: CacheHooks = {}): Cache {
   const { cache, counts, hooks } = opened.get(env.CACHE_TAG_INDEX) ?? open(env);
-  if (hooks.onCounts === undefined) given.onCounts?.(() => named(counts));
+  if (hooks.onCounts === undefined) given.onCounts?.(() => prefixed(counts));
   Object.assign(hooks, given);
   return cache;
 }
@@ -133,12 +132,12 @@ function open(env: CacheEnv): Opened {
   const tags = new TagIndexClient({
     ...ports,
     boundMs: settings.stalenessMs,
-    // RPC's types lose tuples.
+    // The types of RPC turn tuples into arrays.
     object: {
       sync: async (request) =>
-        answered((await index().sync(request)) as Result<IndexReply, Invalid>),
+        valueOrThrow((await index().sync(request)) as Result<IndexReply, Invalid>, RequestRefused),
       purge: async (request) =>
-        answered((await index().purge(request)) as Result<PurgeReply, Invalid>),
+        valueOrThrow((await index().purge(request)) as Result<PurgeReply, Invalid>, RequestRefused),
     },
     notify: (event) => {
       if (event.event === "index_failed") counts.tagIndexErrors += 1;
@@ -153,13 +152,8 @@ function open(env: CacheEnv): Opened {
   return result;
 }
 
-function named(counts: CacheCounts): Record<string, number> {
+function prefixed(counts: CacheCounts): Record<string, number> {
   return Object.fromEntries(
     Object.entries(counts).map(([name, count]) => [`cache.${name}`, count]),
   );
-}
-
-function answered<Reply>(reply: Result<Reply, Invalid>): Reply {
-  if (reply.ok) return reply.value;
-  throw new RequestRefused(listFields(reply.error.errors));
 }

@@ -155,11 +155,11 @@ export type GuardOptions = BreakerOptions & { retries?: Partial<RetrySettings> }
  *       },
  *     } satisfies ExportedHandler<BreakerEnv>;
  *
- * - Never throws. `circuit-open`: the breaker rejected the call, and `retryAfterMs` is when another
- *   try is worth it. `call-failed`: `error` is what the last attempt threw, a `TimeoutError` if it
- *   had no answer within `timeoutMs`.
- * - At most `1 + retries` attempts within `deadlineMs`: by default 3 within 10 s. Each passes the
- *   breaker, so that retries end as soon as it opens. A probe is never repeated. The retries of an
+ * - Never throws. `circuit-open`: the breaker rejected the call; try again after `retryAfterMs`.
+ *   `call-failed`: `error` is what the last try threw, a `TimeoutError` if it had no answer within
+ *   `timeoutMs`.
+ * - At most `1 + retries` tries within `deadlineMs`: by default 3 within 10 s. Each passes the
+ *   breaker, so that retries end as soon as it opens. A probe is not repeated. The retries of an
  *   isolate are at most 20 % of its calls, plus 10.
  * - The breaker opens after 5 failures in 60 s if they are half of the calls, for 30 s at first and
  *   for 5 minutes at most. The variables `BREAKER_*` of the Worker that hosts the objects change

@@ -15,10 +15,9 @@
  *     [[migrations]]
  *     tag = "v1"
  *     new_sqlite_classes = ["CircuitBreaker"]
- *
- * Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
- * runtime.
  */
+
+// Outside this folder, import from here, or from `rules/index.ts` where there is no Workers runtime.
 export { fail, ok, type Result } from "../base/result.ts";
 export {
   breakerClient,

@@ -76,7 +76,7 @@ function slotsFrom(cron: string, from: number, until: number): number {
   return count;
 }
 
-it("whatever the triggers, each slot is run once, missed once or not due yet", () => {
+it("over random triggers, each slot is run once, missed once or not due yet", () => {
   const cron = fc.constantFrom(
     "* * * * *",
     "*/7 * * * *",
@@ -232,7 +232,7 @@ function problemsOf(
   return { wrong: checks.flatMap(([name, holds]) => (holds ? [] : [name])), last };
 }
 
-it("whatever is deployed, each slot of the current schedule is run or missed once", () => {
+it("over random deployments, each slot of the current schedule is run or missed once", () => {
   const crons = ["* * * * *", "*/7 * * * *", "0 * * * *", "15 3 * * *", "0 9 * * 1"];
   const step = fc.record({
     pauseMs: fc.integer({ min: 0, max: 30 * HOUR_MS }),

@@ -206,8 +206,8 @@ export type RunOutcome = {
 };
 
 /**
- * Records how a run ended. A run that was failed as abandoned stays failed, whatever its late
- * result. Safe to repeat if its reply was lost.
+ * Records how a run ended. A run that was failed as abandoned stays failed, and its late result
+ * is ignored. Safe to repeat if its reply was lost.
  */
 export async function finishRun(
   db: D1Database,

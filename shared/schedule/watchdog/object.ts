@@ -1,40 +1,37 @@
 import { DurableObject } from "cloudflare:workers";
 import { alertChannels, type AlertEnv } from "../../alerts/channels.ts";
-import type { Finding } from "../../alerts/rules/evaluate.ts";
+import type { AlertCondition } from "../../alerts/rules/evaluate.ts";
 import { alertSettings, type AlertVariables } from "../../alerts/settings.ts";
-import { markFiredSaid } from "../../alerts/sql/alerts.ts";
-import { noteFindings, sayNotices, type Say } from "../../alerts/watch.ts";
+import { markFiredDelivered } from "../../alerts/sql/alerts.ts";
+import { deliverNotices, recordConditions, type Notifier } from "../../alerts/watch.ts";
 import { within } from "../../lib/base/deadline.ts";
 import { ok } from "../../lib/base/result.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
 import { validate } from "../../lib/worker/validate.ts";
 import { counters } from "../../telemetry/counters.ts";
 import { reportSoon, type TelemetryEnv } from "../../telemetry/isolate.ts";
-import { nextLook, overdue, overdueFindings } from "./rules/overdue.ts";
+import { nextCheck, overdue, overdueConditions } from "./rules/overdue.ts";
 import { watched, type TaskWatchdogRpc, type Watched } from "./rules/rpc.ts";
 import {
   createTables,
-  forgetTold,
-  forgetToldDirectly,
-  readTold,
-  readToldDirectly,
+  deleteNotified,
+  readNotified,
   readWatched,
-  saveTold,
-  saveToldDirectly,
+  saveNotified,
   saveWatched,
 } from "./stored-deadlines.ts";
 
-/** What the watchdog reads and writes: D1 and the channels of alerts. */
+/** What the watchdog reads and writes: D1 and the alert channels. */
 export type WatchdogEnv = AlertEnv & TelemetryEnv & AlertVariables;
 
-/** D1 may not answer at all; then the webhook is told past it. */
+/** How long D1 may take before the webhook is notified without it. */
 const D1_TIMEOUT_MS = 5_000;
-const SAY_TIMEOUT_MS = 60_000;
+const DELIVER_TIMEOUT_MS = 60_000;
 
 /**
- * Watches that every scheduled task runs again in time. Its alarm is set for the earliest moment by
- * which one should have, so that it speaks up although nothing calls it any more: the trigger,
- * `luna-cron` or what it needs may be dead.
+ * Watches that every scheduled task runs again in time. Its alarm is set to the earliest deadline,
+ * so it notifies operators even if nothing calls it any more because the trigger, `luna-cron` or D1
+ * is down.
  */
 export class TaskWatchdog extends DurableObject<WatchdogEnv> implements TaskWatchdogRpc {
   readonly #sql: SqlStorage;
@@ -51,9 +48,8 @@ export class TaskWatchdog extends DurableObject<WatchdogEnv> implements TaskWatc
     const checked = validate(watched, tasks);
     if (!checked.ok) return checked;
     this.ctx.storage.transactionSync(() => saveWatched(this.#sql, checked.value));
-    // Those of which somebody was told are looked at at once: they run again.
-    const isTold = readTold(this.#sql).length > 0 || readToldDirectly(this.#sql).length > 0;
-    await this.#wakeUp(isTold ? this.clock() : null);
+    // A report may mean that a notified task runs again: check at once.
+    await this.#scheduleCheck(this.#notified().length > 0 ? this.clock() : null);
     return ok(null);
   }
 
@@ -64,93 +60,100 @@ export class TaskWatchdog extends DurableObject<WatchdogEnv> implements TaskWatc
 
   override async alarm(): Promise<void> {
     try {
-      await this.#tell(this.clock());
+      await this.#check(this.clock());
     } catch (error) {
       log("error", "watchdog.failed", describeError(error));
     } finally {
       reportSoon(this.env);
-      await this.#wakeUp(null);
+      await this.#scheduleCheck(null);
     }
   }
 
-  async #wakeUp(at: number | null): Promise<void> {
-    const told = [...readTold(this.#sql), ...readToldDirectly(this.#sql)];
-    const next = at ?? nextLook(readWatched(this.#sql), told, this.clock());
+  #notified(): Watched[] {
+    return [...readNotified(this.#sql, "told"), ...readNotified(this.#sql, "told_directly")];
+  }
+
+  async #scheduleCheck(at: number | null): Promise<void> {
+    const next = at ?? nextCheck(readWatched(this.#sql), this.#notified(), this.clock());
     if (next !== null) await this.ctx.storage.setAlarm(next);
   }
 
-  async #tell(now: number): Promise<void> {
+  async #check(now: number): Promise<void> {
     const tasks = readWatched(this.#sql);
-    const findings = overdueFindings(tasks, readTold(this.#sql), now);
+    const conditions = overdueConditions(tasks, readNotified(this.#sql, "told"), now);
     const late = overdue(tasks, now);
     for (const { task } of late) log("error", "task.overdue", { task });
     const settings = alertSettings(this.env);
     for (const { variable, message } of settings.wrong)
       log("error", "alert.misconfigured", { variable, problem: message });
     const channels = alertChannels(this.env, settings);
-    if (findings.length > 0) await this.#note(findings, late, channels.webhook, now);
-    // Neither a webhook nor a D1 that is broken keeps the other from saying what it can.
-    const said = await Promise.allSettled([
-      this.#sayDirectRecoveries(tasks, channels.webhook, now),
-      ...(findings.length > 0
-        ? [within(SAY_TIMEOUT_MS, sayNotices(this.env.DB, channels, this.clock))]
+    if (conditions.length > 0) await this.#record(conditions, late, channels.webhook, now);
+    // Independent: a failing webhook does not stop D1's notices, nor a failing D1 the webhook.
+    const outcomes = await Promise.allSettled([
+      this.#notifyDirectRecoveries(tasks, channels.webhook, now),
+      ...(conditions.length > 0
+        ? [within(DELIVER_TIMEOUT_MS, deliverNotices(this.env.DB, channels, this.clock))]
         : []),
     ]);
-    for (const one of said)
-      if (one.status === "rejected") log("error", "watchdog.failed", describeError(one.reason));
+    for (const outcome of outcomes)
+      if (outcome.status === "rejected")
+        log("error", "watchdog.failed", describeError(outcome.reason));
   }
 
-  /** Writes down in D1 what is to be said; where that fails, says it past D1. */
-  async #note(
-    findings: Finding[],
+  /** Records the conditions in D1. If D1 fails, notifies the webhook without it. */
+  async #record(
+    conditions: AlertCondition[],
     late: Watched[],
-    say: Say | undefined,
+    notify: Notifier | undefined,
     now: number,
   ): Promise<void> {
-    // Before D1 has it: if its reply is lost, or this dies, its end is told all the same.
-    for (const one of late) saveTold(this.#sql, one);
+    // Before D1: the recovery is notified even if D1's reply is lost or this object dies now.
+    for (const task of late) saveNotified(this.#sql, "told", task);
     try {
       await within(
         D1_TIMEOUT_MS,
-        noteFindings(this.env.DB, findings, now, () => crypto.randomUUID()),
+        recordConditions(this.env.DB, conditions, { now, newId: () => crypto.randomUUID() }),
       );
-      await this.#handOver(late, now);
+      await this.#handBack(late, now);
     } catch (error) {
-      // What says it is broken too. The webhook needs no database.
       log("error", "watchdog.database_down", describeError(error));
-      await this.#tellDirectly(late, say, now);
+      await this.#notifyDirectly(late, notify, now);
       return;
     }
-    for (const { key, holds } of findings)
-      if (!holds) forgetTold(this.#sql, key.slice("overdue:".length));
+    for (const { key, holds } of conditions)
+      if (!holds) deleteNotified(this.#sql, "told", key.slice("overdue:".length));
   }
 
-  /** D1 answers again, and has what the webhook was told past it: from now on it tells the rest. */
-  async #handOver(late: Watched[], now: number): Promise<void> {
-    const known = readToldDirectly(this.#sql).filter(({ task }) =>
+  /**
+   * D1 answers again and has recorded what the webhook was notified of directly. D1's notices take
+   * over from here.
+   */
+  async #handBack(late: Watched[], now: number): Promise<void> {
+    const known = readNotified(this.#sql, "told_directly").filter(({ task }) =>
       late.some((one) => one.task === task),
     );
     if (known.length === 0) return;
     const keys = known.map(({ task }) => `overdue:${task}`);
-    await within(D1_TIMEOUT_MS, markFiredSaid(this.env.DB, keys, now));
-    for (const { task } of known) forgetToldDirectly(this.#sql, task);
+    await within(D1_TIMEOUT_MS, markFiredDelivered(this.env.DB, keys, now));
+    for (const { task } of known) deleteNotified(this.#sql, "told_directly", task);
   }
 
-  /** Once for each time that a task is overdue. */
-  async #tellDirectly(late: Watched[], say: Say | undefined, now: number): Promise<void> {
-    const told = new Map(readToldDirectly(this.#sql).map(({ task, dueBy }) => [task, dueBy]));
-    for (const one of late.filter(({ task, dueBy }) => told.get(task) !== dueBy)) {
-      const [finding] = overdueFindings([one], [], now);
-      if (say === undefined || finding === undefined) continue;
+  /** Notifies the webhook without D1, once per missed deadline. */
+  async #notifyDirectly(late: Watched[], notify: Notifier | undefined, now: number): Promise<void> {
+    const notified = readNotified(this.#sql, "told_directly");
+    const deadlines = new Map(notified.map(({ task, dueBy }) => [task, dueBy]));
+    for (const one of late.filter(({ task, dueBy }) => deadlines.get(task) !== dueBy)) {
+      const [condition] = overdueConditions([one], [], now);
+      if (notify === undefined || condition === undefined) continue;
       try {
-        await say({
+        await notify({
           id: `overdue:${one.task}:${one.dueBy}`,
-          key: finding.key,
+          key: condition.key,
           kind: "fired",
-          summary: finding.summary,
+          summary: condition.summary,
           at: now,
         });
-        saveToldDirectly(this.#sql, one);
+        saveNotified(this.#sql, "told_directly", one);
         counters.count("luna_alerts_sent_total", { channel: "webhook" });
       } catch (error) {
         counters.count("luna_alert_failures_total", { channel: "webhook" });
@@ -160,23 +163,27 @@ export class TaskWatchdog extends DurableObject<WatchdogEnv> implements TaskWatc
   }
 
   /**
-   * Who was told past D1 that a task is overdue is told past it that it runs again: D1 may know of
-   * neither.
+   * Notifies the webhook of the recovery of tasks that it was notified of directly: D1 may have
+   * recorded neither.
    */
-  async #sayDirectRecoveries(tasks: Watched[], say: Say | undefined, now: number): Promise<void> {
-    for (const { task, dueBy } of readToldDirectly(this.#sql)) {
-      const finding = overdueFindings(tasks, [{ task, dueBy }], now).find(
+  async #notifyDirectRecoveries(
+    tasks: Watched[],
+    notify: Notifier | undefined,
+    now: number,
+  ): Promise<void> {
+    for (const { task, dueBy } of readNotified(this.#sql, "told_directly")) {
+      const recovered = overdueConditions(tasks, [{ task, dueBy }], now).find(
         ({ key, holds }) => key === `overdue:${task}` && !holds,
       );
-      if (finding === undefined) continue;
-      await say?.({
+      if (recovered === undefined) continue;
+      await notify?.({
         id: `overdue:${task}:${dueBy}:over`,
-        key: finding.key,
+        key: recovered.key,
         kind: "recovered",
-        summary: finding.over ?? "",
+        summary: recovered.resolvedReason ?? "",
         at: now,
       });
-      forgetToldDirectly(this.#sql, task);
+      deleteNotified(this.#sql, "told_directly", task);
     }
   }
 }

@@ -4,8 +4,8 @@ import { Counters } from "../counters.ts";
 import { exposition } from "./exposition.ts";
 import { metrics, type Metric } from "./metrics.ts";
 
-describe("what is scraped", () => {
-  it("is what a parser of the format reads back: counters, gauges, and histograms that are cumulative and in base units", () => {
+describe("a scrape", () => {
+  it("has counters, gauges and cumulative histograms in base units", () => {
     const counters = new Counters();
     counters.count(
       "luna_http_requests_total",
@@ -43,7 +43,7 @@ describe("what is scraped", () => {
     ]);
   });
 
-  it("has zeros for what has never happened, so that its first time is an increase", () => {
+  it("has zeros for series without counts, so that their first count is an increase", () => {
     const scrape = scraped(exposition({}, []));
     expect(valueOf(scrape, "luna_uncaught_exceptions_total", { worker: "cron" })).toBe(0);
     expect(valueOf(scrape, "luna_database_transactions_total", { outcome: "unknown" })).toBe(0);
@@ -51,14 +51,14 @@ describe("what is scraped", () => {
     expect(scrape.families.has("luna_task_runs_total")).toBe(false);
   });
 
-  it("has no counters at all while nobody knows them: zeros would look like a restart", () => {
+  it("has no counters if they could not be read: zeros would look like a reset", () => {
     const scrape = scraped(
       exposition(null, [{ name: "luna_scrape_ok", labels: { part: "telemetry" }, value: 0 }]),
     );
     expect([...scrape.families.keys()]).toEqual(["luna_scrape_ok"]);
   });
 
-  it("counts each read of the cache once, by what answered it", () => {
+  it("counts each read of the cache once, by its source", () => {
     const scrape = scraped(
       exposition(
         {
@@ -88,7 +88,7 @@ describe("what is scraped", () => {
     expect(valueOf(scrape, "luna_cache_errors_total", { kind: "kv" })).toBe(4);
   });
 
-  it("takes what another release counted: unknown series are left out, other bounds go to the next above", () => {
+  it("leaves out unknown series, and moves unknown bounds to the next higher one", () => {
     const scrape = scraped(
       exposition(
         {
@@ -109,14 +109,14 @@ describe("what is scraped", () => {
     );
   });
 
-  it("keeps labels apart from text, whatever they have", () => {
+  it("escapes label values", () => {
     const text = exposition(null, [
       { name: "luna_scrape_ok", labels: { part: 'a"b\\c\nd' }, value: 1 },
     ]);
     expect(text).toContain(String.raw`luna_scrape_ok{part="a\"b\\c\nd"} 1`);
   });
 
-  it("shows every metric that there is, under a name that says its kind", () => {
+  it("has every metric, under a name that fits its kind", () => {
     for (const [name, metric] of Object.entries(metrics) as [string, Metric][]) {
       expect(name).toMatch(/^luna_[a-z0-9_]+$/);
       expect(name.endsWith("_total")).toBe(metric.kind === "counter");

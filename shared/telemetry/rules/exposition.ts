@@ -8,19 +8,17 @@ import { parseSeries, type Series } from "./series.ts";
 
 export const EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** What a scrape has read: a gauge, or a counter that isolates do not count. */
+/** A value read at the scrape: a gauge, or a counter that isolates do not count. */
 export type Sample = { name: MetricName; labels: Record<string, string>; value: number };
 
-/**
- * By label, the values that other parts define. A series with one of them is shown from the start.
- */
+/** Label values that other parts define, by label. Their series are exposed from the start. */
 export type KnownNames = Readonly<Record<string, readonly string[]>>;
 
 type Valued = Series & { value: number };
 
 /**
- * @param totals what the fleet has counted; null if nobody could tell: then none of it is shown,
- *   since a counter that is zero for once looks like one that began anew
+ * @param totals the fleet's counters; null if they could not be read. They are left out then: a
+ *   counter that drops to zero would look like a reset
  */
 export function exposition(
   totals: Readonly<Record<string, number>> | null,
@@ -55,8 +53,8 @@ function countedLines(
   if (counted === null) return [];
   if (metric.kind === "histogram") return histogramLines(name, metric, counted);
   const known = new Map(counted.get(name)?.map((each) => [keyOf(each.labels), each]));
-  // What has never happened is zero, not absent: otherwise its first time is no increase to whoever
-  // watches.
+  // Series without a count are exposed as zero: otherwise the first count would be no increase in
+  // Prometheus.
   const all = combinations(metric, names).map(
     (labels) => known.get(keyOf(labels)) ?? { name, labels, value: 0 },
   );
@@ -77,8 +75,8 @@ function histogramLines(
   if (Object.keys(labels).length === 0 && buckets.size === 0) buckets.set("", []);
   return [...buckets].flatMap(([key, each]) => {
     const own = each[0] === undefined ? {} : withoutBound(each[0].labels);
-    // Cumulative, by the bounds of this release: what another one counted under other bounds
-    // belongs to the next above.
+    // Cumulative, by the bounds of this release. Counts of another release, under other bounds, go
+    // to the next higher bound.
     const upTo = (bound: number): number =>
       each.reduce(
         (count, { labels: { le }, value }) => (boundOf(le) <= bound ? count + value : count),
@@ -99,7 +97,7 @@ function histogramLines(
   });
 }
 
-/** Labels mean the same in any order. */
+/** The same for the same labels in any order. */
 function keyOf(labels: Record<string, string>): string {
   return labelText(
     Object.fromEntries(Object.entries(labels).toSorted(([one], [other]) => (one < other ? -1 : 1))),
@@ -113,7 +111,7 @@ function withoutBound(labels: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).filter(([label]) => label !== "le"));
 }
 
-/** Every combination of labels whose values are known here; none if those of one are not. */
+/** Every combination of label values; none if the values of a label are not known here. */
 function combinations({ labels }: Metric, names: KnownNames): Record<string, string>[] {
   let all: Record<string, string>[] = [{}];
   for (const [label, own] of Object.entries(labels)) {
@@ -148,7 +146,7 @@ function escapedHelp(help: string): string {
   return help.replace(/[\\\n]/g, (found) => escaped[found] ?? found);
 }
 
-/** The cache counts under names of its own, which `GET /api/cache/metrics` has too. */
+/** The series of the cache library's counts, which `GET /api/cache/metrics` also returns. */
 const cacheSeries: Record<string, string> = {
   "cache.kvErrors": "luna_cache_errors_total{kind=kv}",
   "cache.kvRateLimited": "luna_cache_errors_total{kind=kv_rate_limited}",
@@ -168,8 +166,8 @@ function seriesIn(totals: Readonly<Record<string, number>>): Valued[] {
     value,
   }));
   const cache = (name: string): number => totals[`cache.${name}`] ?? 0;
-  // Each read once, by what answered it: the cache counts those without an answer of the origin
-  // among the misses too.
+  // Each read counts once, by its source. The cache also counts as misses those reads that the
+  // origin did not answer.
   const tiers = {
     l1: cache("hitsL1"),
     l2: cache("hitsL2"),

@@ -4,7 +4,7 @@ import { chartNames, chartsFrom, countsOf, startOf } from "./history.ts";
 const MINUTE_MS = 60_000;
 
 describe("what a report adds to the charts", () => {
-  it("is found by series, and what is charted nowhere is left out", () => {
+  it("depends on the series; series without a chart are left out", () => {
     expect(
       countsOf({
         "luna_http_requests_total{operation=getUser,method=GET,status=2xx}": 5,
@@ -43,7 +43,7 @@ describe("what a report adds to the charts", () => {
 });
 
 describe("the charts", () => {
-  it("have a point for each step, zero where nothing was counted, oldest first", () => {
+  it("have a point per step, oldest first, and zero for steps without counts", () => {
     const from = startOf(1_700_000_000_000, MINUTE_MS);
     const points = [
       { at: from, counts: { requests: 1 } },
@@ -68,7 +68,7 @@ describe("the charts", () => {
     // Ten between 50 and 100 ms: half of them below the middle.
     [{ "latency:0.1": 10 }, 75, 99.5],
     [{ "latency:0.005": 98, "latency:1": 2 }, 2.6, 750],
-    // What lies beyond the last bound is told as that bound.
+    // A quantile above the last bound is reported as that bound.
     [{ "latency:+Inf": 3 }, 10_000, 10_000],
   ])("estimate the latencies of %j as %d and %d ms", (counts, p50, p99) => {
     const charts = chartsFrom([{ at: 0, counts }], 0, MINUTE_MS, 1);

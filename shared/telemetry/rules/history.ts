@@ -1,9 +1,9 @@
 import { metricOf } from "./metrics.ts";
 import { parseSeries } from "./series.ts";
 
-/** What of the fleet's counters is kept over time, for charts. Pure. */
+/** The history of the fleet's counters, for charts. Pure. */
 
-/** The charts of counts. Each point is what was counted in its step. */
+/** The charts of counts. Each point is the count within its step. */
 export const chartNames = [
   "requests",
   "errors5xx",
@@ -21,15 +21,15 @@ export const chartNames = [
 export type ChartName = (typeof chartNames)[number];
 
 /**
- * Counts of one step, by chart; under `latency:<bound>` the requests that took at most so many
- * seconds, and more than the bound below.
+ * Counts of one step, by chart. `latency:<bound>`: the requests whose duration in seconds was at
+ * most this bound and above the next lower one.
  */
 export type Counts = Record<string, number>;
 export type Point = { at: number; counts: Counts };
 
 const LATENCY = "latency:";
 
-/** What is kept, and for how long. */
+/** The stored steps, and how long each is kept. */
 export const steps = [
   { stepMs: 60_000, keptMs: 24 * 3_600_000 },
   { stepMs: 3_600_000, keptMs: 30 * 24 * 3_600_000 },
@@ -49,7 +49,7 @@ const cacheCharts: Record<string, ChartName> = {
   tooLarge: "cacheErrors",
 };
 
-/** Where a series is counted, if anywhere. */
+/** The charts that a series counts for. */
 function chartsOf(series: string): string[] {
   if (series.startsWith("cache.")) return [cacheCharts[series.slice("cache.".length)] ?? []].flat();
   const { name, labels } = parseSeries(series);
@@ -75,7 +75,7 @@ function chartsOf(series: string): string[] {
   }
 }
 
-/** What a report adds to the point of the step in which it arrives. */
+/** The counts that a report adds to the step in which it arrives. */
 export function countsOf(increments: Record<string, number>): Counts {
   const counts: Counts = {};
   for (const [series, increment] of Object.entries(increments)) {
@@ -84,7 +84,7 @@ export function countsOf(increments: Record<string, number>): Counts {
   return counts;
 }
 
-/** Adds to `sums` in place: there may be thousands of them. */
+/** Adds to `sums` in place, since there may be thousands of series. */
 export function add(sums: Counts, counts: Counts): Counts {
   for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
   return sums;
@@ -95,10 +95,7 @@ export type Charts = Record<ChartName, number[]> & {
   requestLatencyP99Ms: (number | null)[];
 };
 
-/**
- * The points of `length` steps from `from` on as one list a chart; steps in which nothing was
- * counted are zero.
- */
+/** One list per chart, with one value per step from `from` on. Steps without counts are zero. */
 export function chartsFrom(
   points: readonly Point[],
   from: number,
@@ -116,8 +113,8 @@ export function chartsFrom(
 }
 
 /**
- * Estimated within its bucket as `histogram_quantile` of Prometheus does: what lies beyond the last
- * bound is told as that bound.
+ * Estimated within its bucket like `histogram_quantile` of Prometheus: a quantile above the last
+ * bound is reported as that bound.
  */
 function latencyMs(counts: Counts, quantile: number): number | null {
   const metric = metricOf("luna_http_request_duration_seconds");
@@ -128,7 +125,8 @@ function latencyMs(counts: Counts, quantile: number): number | null {
   }));
   const wanted = quantile * buckets.reduce((total, { count }) => total + count, 0);
   if (wanted === 0) return null;
-  let [below, lower] = [0, 0];
+  let below = 0;
+  let lower = 0;
   for (const { bound, count } of buckets) {
     if (below + count >= wanted) {
       const seconds =

@@ -1,26 +1,24 @@
 /**
- * Every metric there is, as `GET /metrics` shows it (Prometheus naming: `_total` for counters, base
- * units). Pure.
+ * Every metric of `GET /metrics` (Prometheus naming: `_total` for counters, base units). Pure.
  */
 
 /**
- * The values that a label may have: a fixed set, or names that only code or the registered tasks
- * can bring along.
+ * The values that a label may have: a fixed set, or names that other definitions contribute.
  */
 type Values = readonly string[] | typeof NAMES;
 
-/** Operations, tasks, transports, dependencies: sets that other parts define. See `KnownNames`. */
+/** The names of operations, tasks, transports or dependencies. See `KnownNames`. */
 const NAMES = "names";
 
 type Common = { help: string; labels: Readonly<Record<string, Values>> };
 export type Metric =
-  /** Counted by isolates, unless `from` says that a scrape reads it elsewhere. */
+  /** Counted by isolates; with `from`, read elsewhere at each scrape. */
   | (Common & { kind: "counter"; from?: "scrape" })
   /** Read at each scrape. */
   | (Common & { kind: "gauge" })
   /**
-   * `per`: what is observed (milliseconds, say) makes up this many of the unit that is shown.
-   * `bounds`: upper ones, in what is shown.
+   * `per`: how many observed units (such as milliseconds) make one exposed unit. `bounds`: the
+   * upper bounds, in the exposed unit.
    */
   | (Common & { kind: "histogram"; per: number; bounds: readonly number[] });
 
@@ -28,7 +26,7 @@ const MS_PER_SECOND = 1_000;
 
 export const workers = ["api", "consumer", "cron"] as const;
 export type WorkerName = (typeof workers)[number];
-/** The parts that a scrape is made of. */
+/** The parts of a scrape. */
 const parts = ["telemetry", "breakers", "email", "tasks"] as const;
 export type Part = (typeof parts)[number];
 
@@ -46,63 +44,63 @@ export const requestMethods = [
 export const metrics = {
   luna_http_requests_total: {
     kind: "counter",
-    help: "HTTP requests by operation of the contract (none: no such path), method and class of status.",
+    help: "HTTP requests by operation (none: unknown path), method and status class.",
     labels: { operation: NAMES, method: requestMethods, status: statusClasses },
   },
   luna_http_request_duration_seconds: {
     kind: "histogram",
-    help: "Time from the arrival of a request to its answer, by operation.",
+    help: "Time from the arrival of a request to its response, by operation.",
     labels: { operation: NAMES },
     per: MS_PER_SECOND,
     bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
   },
   luna_cache_reads_total: {
     kind: "counter",
-    help: "Reads through the cache by what answered them: l1, l2, stale, the origin (miss), the fallback, or nothing (unanswered).",
+    help: "Cache reads by source: l1, l2, stale, origin (miss), fallback, or none (unanswered).",
     labels: { tier: ["l1", "l2", "stale", "miss", "fallback", "unanswered"] },
   },
   luna_cache_errors_total: {
     kind: "counter",
-    help: "Failures behind reads of the cache: of KV, of the tag index, of entries, or of the origin (load).",
+    help: "Failures during cache reads: of KV, the tag index, an entry, or the origin (load).",
     labels: { kind: ["kv", "kv_rate_limited", "tag_index", "corrupt", "too_large", "load"] },
   },
   luna_cache_loads_total: { kind: "counter", help: "Loads from the origin.", labels: {} },
   luna_cache_refreshes_total: {
     kind: "counter",
-    help: "Loads in the background of what was served meanwhile.",
+    help: "Background loads of entries that were served meanwhile.",
     labels: {},
   },
   luna_cache_writes_total: {
     kind: "counter",
-    help: "Entries that were written to KV.",
+    help: "Entries written to KV.",
     labels: {},
   },
   luna_cache_purges_total: { kind: "counter", help: "Purges.", labels: {} },
   luna_database_transactions_total: {
     kind: "counter",
-    help: "Writes to D1 by outcome; refused: a constraint held, as it should; unknown: its reply was lost, and nobody can tell.",
+    help: "Writes to D1 by outcome. refused: by a constraint; unknown: the reply was lost.",
     labels: { outcome: ["committed", "refused", "failed", "unknown"] },
   },
   luna_circuit_breaker_state: {
     kind: "gauge",
-    help: "1 for the state that the breaker of a dependency is in, 0 for the others.",
+    help: "1 for the current state of a dependency's circuit breaker, 0 for the other states.",
     labels: { dependency: NAMES, state: ["closed", "open", "half_open"] },
   },
   luna_circuit_breaker_transitions_total: {
     kind: "counter",
     from: "scrape",
-    help: "Changes of state of the breaker of a dependency.",
+    help: "State changes of a dependency's circuit breaker.",
     labels: { dependency: NAMES },
   },
   luna_circuit_breaker_rejections_total: {
     kind: "counter",
-    help: "Calls that an open breaker did not let through.",
+    help: "Calls that a circuit breaker rejected.",
     labels: { dependency: NAMES },
   },
-  luna_emails_accepted_total: { kind: "counter", help: "Mails that were accepted.", labels: {} },
+  luna_emails_accepted_total: { kind: "counter", help: "Accepted emails.", labels: {} },
   luna_email_attempts_total: {
     kind: "counter",
-    help: "Hand-overs of mails to a transport by what it said.",
+    help: "Attempts to hand an email to a transport, by outcome.",
     labels: {
       transport: NAMES,
       outcome: ["accepted", "refused_transient", "refused_permanent", "unknown", "deferred"],
@@ -110,34 +108,34 @@ export const metrics = {
   },
   luna_emails_settled_total: {
     kind: "counter",
-    help: "Mails whose hand-over ended: sent, dead, or unknown.",
+    help: "Emails whose delivery ended: sent, dead or unknown.",
     labels: { status: ["sent", "dead", "unknown"] },
   },
   luna_email_queue_age_seconds: {
     kind: "histogram",
-    help: "Time from when a mail was due to its claim.",
+    help: "Time from when an email was due to its claim.",
     labels: {},
     per: MS_PER_SECOND,
     bounds: [1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600],
   },
   luna_email_attempts: {
     kind: "histogram",
-    help: "Attempts that a mail took until it was sent or dead.",
+    help: "Attempts that an email took until it was sent or dead.",
     labels: {},
     per: 1,
     bounds: [1, 2, 3, 4, 8],
   },
   luna_email_backlog: {
     kind: "gauge",
-    help: "Mails by state now. due: those of queued that could go out.",
+    help: "Emails by current state. due: the queued emails whose time has come.",
     labels: { state: ["scheduled", "queued", "pinned", "due", "in_flight", "unknown"] },
   },
   luna_email_oldest_due_age_seconds: {
     kind: "gauge",
-    help: "For how long the longest waiting mail has been due.",
+    help: "How long the oldest due email has been due.",
     labels: {},
   },
-  luna_dead_letters: { kind: "gauge", help: "Dead letters that wait for somebody.", labels: {} },
+  luna_dead_letters: { kind: "gauge", help: "Dead letters to replay or discard.", labels: {} },
   luna_task_runs_total: {
     kind: "counter",
     help: "Runs of scheduled tasks by outcome.",
@@ -157,47 +155,47 @@ export const metrics = {
   },
   luna_tasks_overdue: {
     kind: "gauge",
-    help: "Scheduled tasks that should have run by now and have not.",
+    help: "Scheduled tasks whose deadline has passed without a run.",
     labels: {},
   },
   luna_tasks_watched: {
     kind: "gauge",
-    help: "Scheduled tasks that the watchdog knows of.",
+    help: "Scheduled tasks that the watchdog watches.",
     labels: {},
   },
   luna_uncaught_exceptions_total: {
     kind: "counter",
-    help: "Exceptions that nobody expected, by the Worker that met them at its edge.",
+    help: "Uncaught exceptions, by Worker.",
     labels: { worker: workers },
   },
   luna_alerts_sent_total: {
     kind: "counter",
-    help: "Notices that a channel took.",
+    help: "Notices that an alert channel delivered.",
     labels: { channel: ["email", "webhook"] },
   },
   luna_alert_failures_total: {
     kind: "counter",
-    help: "Notices that a channel did not take.",
+    help: "Notices that an alert channel failed to deliver.",
     labels: { channel: ["email", "webhook"] },
   },
   luna_telemetry_last_report_timestamp_seconds: {
     kind: "gauge",
-    help: "When an isolate of a Worker last reported what it had counted.",
+    help: "When an isolate of a Worker last reported its counts.",
     labels: { worker: workers },
   },
   luna_telemetry_isolates: {
     kind: "gauge",
-    help: "Isolates that reported within the last two hours or so.",
+    help: "Isolates that reported within about the last two hours.",
     labels: {},
   },
   luna_telemetry_dropped_total: {
     kind: "counter",
-    help: "Counts that had no room among an isolate's series.",
+    help: "Counts dropped because an isolate had too many series.",
     labels: {},
   },
   luna_scrape_ok: {
     kind: "gauge",
-    help: "Whether a part of this scrape was answered in time.",
+    help: "1 if this part of the scrape replied in time, else 0.",
     labels: { part: parts },
   },
 } as const satisfies Record<string, Metric>;
@@ -211,7 +209,7 @@ type OfKind<Kind extends Metric["kind"]> = {
 export type CounterName = OfKind<"counter">;
 export type HistogramName = OfKind<"histogram">;
 
-/** What the labels of a metric may be. */
+/** The labels of a metric, with their possible values. */
 export type Labels<Name extends MetricName> = {
   [
     Label in keyof Metrics[Name]["labels"]
@@ -220,7 +218,7 @@ export type Labels<Name extends MetricName> = {
     : string;
 };
 
-/** The metric of that name, if there is one. */
+/** The metric of that name; null if there is none. */
 export function metricOf(name: string): Metric | null {
   return Object.hasOwn(metrics, name) ? metrics[name as MetricName] : null;
 }

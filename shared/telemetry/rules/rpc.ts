@@ -6,24 +6,21 @@ import { workers, type WorkerName } from "./metrics.ts";
 import { SERIES } from "./series.ts";
 
 /**
- * The RPC surface of the Durable Object `Telemetry`: counters of the whole fleet, at
+ * The RPC surface of the Durable Object `Telemetry`, which has the counters of the whole fleet, at
  * `env.TELEMETRY.getByName(TELEMETRY_NAME)`.
  */
 export interface TelemetryRpc {
   /**
-   * Takes what an isolate has counted since it began, all of it or what has grown since it last was
-   * told that a report arrived. Reports are totals, not differences: one that is lost, late or
-   * comes twice changes nothing for the worse.
+   * Accepts the totals that an isolate has counted since it started: all of them, or those that
+   * have grown since the last acknowledged report. Because they are totals, not differences, lost,
+   * late and repeated reports do no harm.
    */
   report(report: Report): Promise<Result<null, Invalid>>;
-  /** The sums over all isolates, by name. */
+  /** The sums over all isolates, by series. */
   totals(): Promise<Record<string, number>>;
-  /** The same, and who reports. Times in milliseconds since the epoch. */
+  /** The totals, and which isolates report. Times in milliseconds since the epoch. */
   inspect(): Promise<TelemetryView>;
-  /**
-   * What was counted in each step from a time on, oldest first; steps in which nothing was counted
-   * are left out.
-   */
+  /** The counts of each step from a time on, oldest first. Steps without counts are left out. */
   points(asked: PointsAsked): Promise<Result<Point[], Invalid>>;
 }
 
@@ -36,7 +33,7 @@ type TelemetryView = {
 /** The one object of the fleet. */
 export const TELEMETRY_NAME = "fleet";
 
-/** More than an isolate has: see `counters.ts`, and the cache's own. */
+/** More than the series of `counters.ts` and the counts of the cache together. */
 const MAX_COUNTERS = 2_500;
 
 export const report = v.strictObject({
@@ -44,10 +41,10 @@ export const report = v.strictObject({
     v.string("must be text"),
     v.regex(/^[\w-]{1,64}$/, "must be 1 to 64 letters, digits or dashes"),
   ),
-  worker: v.optional(v.picklist(workers, "is not a Worker")),
+  worker: v.optional(v.picklist(workers, "must be the name of a Worker")),
   totals: v.pipe(
     v.record(
-      v.pipe(v.string(), v.regex(SERIES, "is not the name of a counter")),
+      v.pipe(v.string(), v.regex(SERIES, "must be the name of a counter")),
       v.pipe(
         v.number("must be a number"),
         v.integer("must be a whole number"),
@@ -65,7 +62,7 @@ export type Report = v.InferOutput<typeof report>;
 export const pointsAsked = v.strictObject({
   stepMs: v.picklist(
     steps.map(({ stepMs }) => stepMs),
-    "is not a step that is kept",
+    "must be a stored step",
   ),
   from: v.pipe(v.number("must be a number"), v.integer("must be a whole number")),
 });

@@ -1,15 +1,15 @@
 /**
- * Names of series as isolates report them: `metric{label=value,...}`, as Prometheus has them but
- * for the quotes. Pure.
+ * Names of series as isolates report them: `metric{label=value,...}`, like those of Prometheus but
+ * without quotes. Pure.
  */
 
 export type Series = { name: string; labels: Record<string, string> };
 
-/** What no label has: it keeps a name short and easy to read back. */
+/** Characters that are replaced in label values, so that series can be parsed. */
 const UNSAFE = /[^\w.:+-]/g;
 const MAX_VALUE_LENGTH = 64;
 
-/** The series of a metric. Its labels come in the order in which they are given. */
+/** The series of a metric, with its labels in the given order. */
 export function seriesOf(name: string, labels: Readonly<Record<string, string | number>>): string {
   let text = "";
   for (const label in labels)
@@ -34,5 +34,5 @@ export function parseSeries(text: string): Series {
   return { name: text.slice(0, at), labels: Object.fromEntries(pairs) };
 }
 
-/** What such a name looks like; names without labels may have dots. */
+/** The syntax of a series. A name without labels may have dots. */
 export const SERIES = /^[a-zA-Z][\w.]{0,63}(?:\{[\w.:=,+-]{1,250}\})?$/;

@@ -6,7 +6,7 @@ afterEach(() => void vi.unstubAllGlobals());
 const answering = (status: number, body: unknown): void =>
   void vi.stubGlobal("fetch", async () => Response.json(body, { status }));
 
-it("that Luna is down is an answer of /health, and that nothing reaches it is none", async () => {
+it("a 503 of /health is an answer, and a 503 of a proxy is a failure", async () => {
   const down = { status: "down", version: "1", checks: { database: { status: "down" } } };
   answering(503, down);
   expect(await callApi(null, "getHealth")).toEqual({ ok: true, status: 503, body: down });

@@ -10,8 +10,8 @@ import type * as system from "../../../shared/contract/system.ts";
 import type * as telemetry from "../../../shared/contract/telemetry.ts";
 
 /**
- * The contract, as types alone: its schemas would weigh more than the rest of the console. The
- * compiler holds each line below to it.
+ * The contract, as types only: its schemas would double the size of the console. The compiler
+ * checks each line below against it.
  */
 type Contract = typeof cache &
   typeof circuitBreakers &
@@ -61,10 +61,10 @@ export type RequestOf<Id extends OperationId> = ClientRequest<Contract[Id]>;
 export type BodyOf<Id extends OperationId> =
   | Extract<ClientAnswer<Contract[Id]>, { ok: true }>["body"]
   | (Id extends "getHealth" ? InferOutput<Contract["getHealth"]["answers"][503]> : never);
-/** What `/health` says, also while Luna is down: then with 503. */
+/** The answer of `/health`: 200, or 503 while Luna is down. */
 export type Health = BodyOf<"getHealth">;
 
-/** `status` 0: there was no answer at all. */
+/** `status` 0: no answer. */
 export type CallFailure = {
   ok: false;
   status: number;
@@ -79,7 +79,7 @@ const READ_TIMEOUT_MS = 15_000;
 /** A task may take minutes. */
 const WRITE_TIMEOUT_MS = 300_000;
 
-/** Calls the API. Never throws: what goes wrong is told. */
+/** Calls the API. Never throws: every failure is a value. */
 export async function callApi<Id extends OperationId>(
   token: string | null,
   id: Id,
@@ -103,7 +103,7 @@ export async function callApi<Id extends OperationId>(
   } catch (error) {
     const detail = signal.aborted
       ? `No answer within ${timeoutMs / 1_000} s.`
-      : `The browser could not reach it (${String(error)}).`;
+      : `The browser cannot reach it (${String(error)}).`;
     return {
       ok: false,
       status: 0,
@@ -115,11 +115,11 @@ export async function callApi<Id extends OperationId>(
   }
 }
 
-/** A 503 of something that stands before Luna says nothing of it. */
+/** A 503 from a proxy in front of Luna is not an answer of `/health`. */
 const isHealth = (body: unknown): boolean =>
   typeof body === "object" && body !== null && "checks" in body;
 
-/** What the API answered well, and is a failure all the same to who asked for it. */
+/** An answer of the API that is a failure for the operator. */
 export function failedCall(title: string, detail: string): CallFailure {
   return { ok: false, status: 200, title, detail, retryAfterMs: null, body: null };
 }

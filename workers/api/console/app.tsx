@@ -6,7 +6,7 @@ import { CachePage } from "./pages/cache.tsx";
 import { DeadLetterPage } from "./pages/dead-letter.tsx";
 import { DeadLettersPage } from "./pages/dead-letters.tsx";
 import { EmailPage } from "./pages/email.tsx";
-import { MailPage } from "./pages/mail.tsx";
+import { EmailsPage } from "./pages/emails.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { SuppressionsPage } from "./pages/suppressions.tsx";
@@ -47,7 +47,7 @@ export function App() {
 function titleOf({ page, id }: Place): string {
   if (page === "nowhere") return "No such page";
   if (id === null) return pages[page];
-  return page === "email" ? "Mail" : "Dead letter";
+  return page === "email" ? "One email" : "Dead letter";
 }
 
 function Shell({
@@ -67,7 +67,7 @@ function Shell({
   const isFirst = useRef(true);
   useEffect(() => {
     document.title = `${title} · Luna console`;
-    // A new page is read from its heading on; the first one from the top.
+    // Screen readers start a new page at its heading, and the first one at the top.
     if (!isFirst.current) heading.current?.focus();
     isFirst.current = false;
   }, [key]);
@@ -78,14 +78,14 @@ function Shell({
         href="#main"
         onClick={(event) => (event.preventDefault(), heading.current?.focus())}
       >
-        Skip to the page
+        Skip to content
       </a>
       <header class="top">
         <a class="brand" href={linkTo("overview")}>
           Luna
         </a>
         <span class="who">
-          {role === "viewer" ? "reading only, " : ""}
+          {role === "viewer" ? "read-only, " : ""}
           {actor}
         </span>
         {hasToken && (
@@ -122,7 +122,7 @@ function Page({ place: { page, id, query } }: { place: Place }) {
     case "cache":
       return <CachePage />;
     case "email":
-      return id === null ? <EmailPage query={query} /> : <MailPage id={id} />;
+      return id === null ? <EmailsPage query={query} /> : <EmailPage id={id} />;
     case "dead-letters":
       return id === null ? <DeadLettersPage query={query} /> : <DeadLetterPage id={id} />;
     case "suppressions":
@@ -136,7 +136,7 @@ function Page({ place: { page, id, query } }: { place: Place }) {
     case "nowhere":
       return (
         <p>
-          There is nothing here. <a href={linkTo("overview")}>To the overview</a>
+          There is no such page. <a href={linkTo("overview")}>Go to the overview</a>
         </p>
       );
   }

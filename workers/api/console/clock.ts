@@ -1,7 +1,7 @@
 import { useEffect } from "preact/hooks";
 import { Store, useStore } from "./store.ts";
 
-/** The time of the page, so that all that is relative to it moves together. */
+/** The time of the page, so that all relative times change together. */
 const time = new Store(Date.now());
 const EVERY_MS = 1_000;
 let ticking: ReturnType<typeof setInterval> | undefined;

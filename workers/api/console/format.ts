@@ -1,11 +1,11 @@
-/** Numbers and times as people read them. Pure: `now` comes from outside. */
+/** Numbers and times as text. Pure: `now` is an argument. */
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** `4 min`, in one unit: two figures are seldom worth more at a glance. */
+/** `4 min`: one unit is enough at a glance. */
 export function spanText(ms: number): string {
   const span = Math.abs(ms);
   if (span < SECOND) return "0 s";
@@ -27,7 +27,7 @@ export function exactText(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-/** A duration that was measured: `12 ms`, `3.4 s`. */
+/** A measured duration: `12 ms`, `3.4 s`. */
 export function durationText(ms: number): string {
   if (ms < SECOND) return `${Math.round(ms)} ms`;
   return ms < MINUTE ? `${(ms / SECOND).toFixed(1)} s` : spanText(ms);
@@ -35,7 +35,7 @@ export function durationText(ms: number): string {
 
 export const numberText = (count: number): string => count.toLocaleString("en-GB");
 
-/** `1 mail`, `2 mails`. */
+/** `1 email`, `2 emails`. */
 export const countText = (count: number, one: string, many = `${one}s`): string =>
   `${numberText(count)} ${count === 1 ? one : many}`;
 

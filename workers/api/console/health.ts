@@ -1,10 +1,10 @@
 import type { Health } from "./api.ts";
 import { useResource, type Reading } from "./resource.ts";
 
-/** Beside the pages, which come and go while the database is down. */
+/** Outside the pages, because it must outlive a change of page. */
 let downSince: string | null = null;
 
-/** `downSince`: since when it is seen here that the database does not answer. */
+/** `downSince`: when this tab first saw that the database does not answer. */
 export function useHealth(): Reading<Health> & { downSince: string | null } {
   const reading = useResource("getHealth");
   const { body, at } = reading;

@@ -1,12 +1,12 @@
-/** When to ask again, as a pure decision. */
+/** When to poll again. Pure. */
 
 const MAX_DELAY_MS = 60_000;
 
 /**
- * After failures twice as long each time, up to a minute, and never before the server wants it.
+ * The delay doubles after each failure, up to a minute, and is never shorter than the server asks.
  *
- * @param failures how many asks in a row have failed
- * @param random from 0 to 1, so that consoles that failed together do not come back together
+ * @param failures polls in a row that failed
+ * @param random from 0 to 1, so that consoles that failed together do not retry together
  */
 export function nextDelayMs(
   everyMs: number,

@@ -3,7 +3,7 @@ import { countText, durationText, exactText, percentText, relativeText } from ".
 import { nextDelayMs } from "./poll.ts";
 import { linkTo, placeOf } from "./router.ts";
 
-describe("an address", () => {
+describe("a fragment", () => {
   it.each([
     ["", { page: "overview", id: null }],
     ["#/", { page: "overview", id: null }],
@@ -17,14 +17,14 @@ describe("an address", () => {
     expect(placeOf(hash)).toMatchObject(place);
   });
 
-  it("that was made leads back to what it was made of", () => {
+  it("of a link leads back to its page, id and query", () => {
     const link = linkTo("email", "a/b?c#d", { to: "ada+1@example.com", status: "" });
     const { page, id, query } = placeOf(link);
     expect([page, id, [...query]]).toEqual(["email", "a/b?c#d", [["to", "ada+1@example.com"]]]);
   });
 });
 
-it("reading again waits twice as long after each failure, at most a minute, and never less than the server wants", () => {
+it("polling slows down after failures, and never outruns the server's Retry-After", () => {
   expect(
     [0, 1, 2, 3, 4, 5, 6, 60].map((failures) => nextDelayMs(2_000, failures, null, 0.5)),
   ).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
@@ -32,7 +32,7 @@ it("reading again waits twice as long after each failure, at most a minute, and 
   expect([nextDelayMs(2_000, 1, null, 0), nextDelayMs(2_000, 1, null, 1)]).toEqual([3_200, 4_800]);
 });
 
-it("times and numbers read as people say them", () => {
+it("times and numbers are rounded to one unit", () => {
   const now = Date.parse("2026-11-25T08:30:12Z");
   expect(
     [0, -30_000, 90_000, -7_000_000, -90_000_000, 400_000_000].map((ms) =>
@@ -41,6 +41,6 @@ it("times and numbers read as people say them", () => {
   ).toEqual(["now", "30 s ago", "in 90 s", "116 min ago", "25 h ago", "in 4 days"]);
   expect(exactText(now)).toBe("2026-11-25 08:30:12 UTC");
   expect([12, 3_400, 240_000].map(durationText)).toEqual(["12 ms", "3.4 s", "4 min"]);
-  expect([countText(1, "mail"), countText(1_200, "mail")]).toEqual(["1 mail", "1,200 mails"]);
+  expect([countText(1, "email"), countText(1_200, "email")]).toEqual(["1 email", "1,200 emails"]);
   expect([percentText(1, 3), percentText(0, 0)]).toEqual(["33.3 %", "–"]);
 });

@@ -13,7 +13,7 @@ const { Resource } = await vi.hoisted(async () => {
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it("what several look at is read as often as the most impatient of them wants, whoever came first", async () => {
+it("several watchers are served at the shortest of their intervals", async () => {
   const read = vi.fn<() => Promise<Outcome<BodyOf<"listAlerts">>>>(async () => ({
     ok: true,
     status: 200,

@@ -5,8 +5,8 @@ import { call, session } from "./session.ts";
 import { Store, useStore } from "./store.ts";
 
 /**
- * What was read last, and when; what is wrong now, and since when. What is old stays until there is
- * something new.
+ * The last answer with its time, and the current failure with its start. An old answer stays until
+ * a new one arrives.
  */
 export type Reading<Body> = {
   body: Body | null;
@@ -16,12 +16,12 @@ export type Reading<Body> = {
 
 const EVERY_MS = 5_000;
 
-/** Reads again and again while somebody looks: not in a hidden tab, more rarely while it fails. */
+/** Polls while it is watched: not in a hidden tab, less often after failures. */
 export class Resource<Id extends OperationId> {
   readonly store = new Store<Reading<BodyOf<Id>>>({ body: null, at: null, failure: null });
   readonly #read: () => Promise<Outcome<BodyOf<Id>>>;
   #failures = 0;
-  /** How often each wants it read. */
+  /** The interval that each watcher needs. */
   readonly #watchers = new Set<{ everyMs: number }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reading: Promise<void> | null = null;
@@ -34,7 +34,7 @@ export class Resource<Id extends OperationId> {
     const watcher = { everyMs };
     const isFaster = everyMs < this.#everyMs();
     this.#watchers.add(watcher);
-    // Who wants it more often does not wait for the pace of before.
+    // A faster watcher does not wait for the old interval.
     if (isFaster) void this.refresh();
     return () => {
       this.#watchers.delete(watcher);
@@ -42,12 +42,12 @@ export class Resource<Id extends OperationId> {
     };
   }
 
-  /** As often as the most impatient of them wants. */
+  /** The shortest interval of all watchers. */
   #everyMs(): number {
     return Math.min(...[...this.#watchers].map(({ everyMs }) => everyMs));
   }
 
-  /** Reads now. What is being read already may be of before: then once more. */
+  /** Reads now. A read in flight may have begun before the change, so it is followed by another. */
   async refresh(): Promise<void> {
     if (this.#watchers.size === 0) return;
     await this.#reading;
@@ -84,17 +84,17 @@ function readingAfter<Body>(
 
 const resources = new Map<string, Resource<OperationId>>();
 
-/** Reads everything on the page anew, as after a write. */
+/** Reads everything on the page again, for example after a write. */
 export async function refreshAll(): Promise<void> {
   await Promise.all([...resources.values()].map((resource) => resource.refresh()));
 }
 
 document.addEventListener("visibilitychange", () => document.hidden || void refreshAll());
 window.addEventListener("online", () => void refreshAll());
-/** What one operator has read is not another's. */
+/** The next operator must not see the answers of this one. */
 session.subscribe(() => session.value.state === "signed-out" && resources.clear());
 
-/** What an operation answers, kept up to date while it is shown. */
+/** The answer of an operation, kept up to date while it is shown. */
 export function useResource<Id extends OperationId>(
   id: Id,
   request?: RequestOf<Id>,

@@ -1,8 +1,8 @@
 import { Store } from "./store.ts";
 
 /**
- * Where the console is: behind the `#`, so that one file serves every page and a reload stays where
- * it is.
+ * The page is in the fragment (`#`), so that one file serves every page and a reload keeps the
+ * page.
  */
 
 const pages = [
@@ -19,12 +19,12 @@ const pages = [
 export type PageName = (typeof pages)[number];
 
 /**
- * `id`: of one mail or dead letter. `query`: what a page filters by, and its cursor, so that no
- * cursor outlives the filter it is of.
+ * `id`: of one email or dead letter. `query`: the filter of a page together with its cursor, so
+ * that no cursor outlives its filter.
  */
 export type Place = { page: PageName | "nowhere"; id: string | null; query: URLSearchParams };
 
-/** Which page a fragment such as `#/email/4711?to=ada@example.com` is. */
+/** The page of a fragment such as `#/email/4711?to=ada@example.com`. */
 export function placeOf(hash: string): Place {
   const [path = "", search = ""] = hash.replace(/^#?\/?/, "").split("?");
   const [name = "", id, ...more] = path.split("/");
@@ -37,7 +37,7 @@ export function placeOf(hash: string): Place {
   return { page, id: id === undefined || id === "" ? null : decoded(id), query };
 }
 
-/** The fragment of a page. What is empty is left out. */
+/** The fragment of a page. Empty values are left out. */
 export function linkTo(
   page: PageName,
   id: string | null = null,
@@ -47,7 +47,8 @@ export function linkTo(
     (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "",
   );
   const search = new URLSearchParams(given).toString();
-  return `#/${page === "overview" ? "" : page}${id === null ? "" : `/${encodeURIComponent(id)}`}${search === "" ? "" : `?${search}`}`;
+  const path = [page === "overview" ? "" : page, ...(id === null ? [] : [encodeURIComponent(id)])];
+  return `#/${path.join("/")}${search === "" ? "" : `?${search}`}`;
 }
 
 function decoded(text: string): string {

@@ -1,7 +1,7 @@
 import { callApi, type BodyOf, type OperationId, type Outcome, type RequestOf } from "./api.ts";
 import { Store, useStore } from "./store.ts";
 
-/** `token` null: signed in through Cloudflare Access, whose cookie goes along by itself. */
+/** `token` null: signed in through Cloudflare Access, whose cookie the browser sends. */
 export type Session =
   | { state: "checking" }
   | { state: "signed-out"; because: string | null }
@@ -11,7 +11,7 @@ const KEY = "luna-console-token";
 
 export const session = new Store<Session>({ state: "checking" });
 
-/** Begins with the token of this tab, or with what Access says of the browser. */
+/** Starts with the token of this tab, or with the sign-in of Cloudflare Access. */
 export async function resumeSession(): Promise<void> {
   const token = sessionStorage.getItem(KEY);
   const refused = await enter(token);
@@ -22,13 +22,13 @@ export async function resumeSession(): Promise<void> {
   };
 }
 
-/** @returns what is wrong with the token, or null once it is signed in */
+/** @returns why the token is refused, or null after sign-in */
 export async function signIn(token: string): Promise<string | null> {
   const refused = await enter(token);
   if (refused === null) return null;
-  if (refused.status === 401) return "This token is not valid here.";
+  if (refused.status === 401) return "This token is not valid.";
   if (refused.status === 403)
-    return "This token belongs to a user. The console needs the admin token or the one for reading.";
+    return "This token belongs to a user. The console needs the admin or the read-only token.";
   return `${refused.title}. ${refused.detail}`;
 }
 
@@ -47,16 +47,16 @@ export function signOut(because: string | null = null): void {
   session.value = { state: "signed-out", because };
 }
 
-/** Whether who is signed in may write, and what to say to who may not. */
-export function useMayWrite(): { mayWrite: boolean; whyNot: string | undefined } {
+/** Whether the operator may write, and if not, why. */
+export function useMayWrite(): { mayWrite: boolean; denyReason: string | undefined } {
   const who = useStore(session);
   const mayWrite = who.state === "signed-in" && who.role === "admin";
-  return { mayWrite, whyNot: mayWrite ? undefined : "This token is for reading only." };
+  return { mayWrite, denyReason: mayWrite ? undefined : "This token is read-only." };
 }
 
 /**
- * Calls the API as who is signed in. A token that is not valid any more leads back to the sign-in,
- * on the same page.
+ * Calls the API as the signed-in operator. A token that is no longer valid leads to the sign-in, on
+ * the same page.
  */
 export async function call<Id extends OperationId>(
   id: Id,
@@ -67,7 +67,7 @@ export async function call<Id extends OperationId>(
   const answer = await callApi(token, id, request);
   if (!answer.ok && answer.status === 401 && session.value === now) {
     signOut(
-      "You were signed out: the token is not valid any more. Sign in again to go on where you were.",
+      "You were signed out: the token is no longer valid. Sign in again to continue on this page.",
     );
   }
   return answer;

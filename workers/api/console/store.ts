@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-/** One value that several parts of the page look at. */
+/** One value that several parts of the page observe. */
 export class Store<Value> {
   #value: Value;
   readonly #listeners = new Set<() => void>();
@@ -18,7 +18,7 @@ export class Store<Value> {
     for (const listener of this.#listeners) listener();
   }
 
-  /** @returns how to stop */
+  /** @returns unsubscribes */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

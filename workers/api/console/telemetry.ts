@@ -2,7 +2,7 @@ import { useRef } from "preact/hooks";
 import type { BodyOf } from "./api.ts";
 import { useResource, type Reading } from "./resource.ts";
 
-/** What the fleet counted over time, and how far back. */
+/** The fleet's counts over time, and the range that is shown. */
 
 export const ranges = {
   hour: { name: "last hour", query: { minutes: "60" } },
@@ -14,8 +14,8 @@ export type Range = keyof typeof ranges;
 const EVERY_MS = 15_000;
 
 /**
- * While another range is read the one before stays: the page keeps its place, and the choice its
- * focus.
+ * While a new range loads the previous one stays, so that the page does not move and the choice
+ * keeps its focus.
  */
 export function useTelemetry(range: Range): Reading<BodyOf<"getTelemetry">> {
   const reading = useResource("getTelemetry", { query: ranges[range].query }, EVERY_MS);
@@ -25,7 +25,7 @@ export function useTelemetry(range: Range): Reading<BodyOf<"getTelemetry">> {
 }
 
 export const perStep = (stepSeconds: number): string =>
-  stepSeconds === 60 ? "a minute" : "an hour";
+  stepSeconds === 60 ? "per minute" : "per hour";
 
 export const sum = (values: readonly number[]): number =>
   values.reduce((total, value) => total + value, 0);

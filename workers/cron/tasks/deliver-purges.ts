@@ -14,7 +14,7 @@ export const deliverPurges: CronTask = {
   overlap: "skip",
   async run({ context: env }) {
     const index = getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
-    // RPC's types lose tuples.
+    // The types of RPC do not preserve tuples.
     const purge = async (request: Parameters<typeof index.purge>[0]) =>
       (await index.purge(request)) as Result<PurgeReply, Invalid>;
     return await flushPurgeOutbox({ db: env.DB, purge }, Date.now());

@@ -3,8 +3,8 @@ import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 
 /**
- * Ends the trials that are over, up to 20,000 each run. `deliver-purges` delivers what that owes
- * the cache: isolates hear of it within two minutes.
+ * Ends the trials that are over, up to 20,000 per run. `deliver-purges` delivers their cache
+ * purges, so every isolate has the new tier within two minutes.
  */
 export const endTrials: CronTask = {
   name: "end-trials",

@@ -2,7 +2,7 @@ import { deleteExpiredDeadLetters } from "../../../shared/email/sql/dead-letters
 import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 
-/** Dead letters are kept for `DLQ_RETENTION_DAYS`; their mails stay. */
+/** Deletes dead letters after `DLQ_RETENTION_DAYS`. Their emails stay. */
 export const expireDeadLetters: CronTask = {
   name: "expire-dead-letters",
   cron: "5 * * * *",

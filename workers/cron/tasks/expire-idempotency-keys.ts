@@ -2,7 +2,7 @@ import { deleteExpiredIdempotencyKeys } from "../../../shared/email/sql/idempote
 import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 
-/** An expired key binds nobody any more: this gives its space back. Up to 20,000 each run. */
+/** Deletes expired idempotency keys, which have no effect any more: up to 20,000 per run. */
 export const expireIdempotencyKeys: CronTask = {
   name: "expire-idempotency-keys",
   cron: "*/2 * * * *",

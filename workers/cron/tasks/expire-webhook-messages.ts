@@ -1,11 +1,12 @@
 import { forgetFeedback } from "../../../shared/email/sql/feedback.ts";
+import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 
-/** A provider sends a message again for days if it missed our answer. */
-const MEMORY_MS = 30 * 86_400_000;
+/** A provider may repeat a message for days if it missed the reply. */
+const KEPT_MS = 30 * DAY_MS;
 
-/** Forgets the provider messages that can no longer come again. */
+/** Deletes the ids of provider messages that are too old to be repeated. */
 export const expireWebhookMessages: CronTask = {
   name: "expire-webhook-messages",
   cron: "15 * * * *",
@@ -13,7 +14,7 @@ export const expireWebhookMessages: CronTask = {
   graceMs: 600_000,
   overlap: "skip",
   async run({ context: { DB }, signal }) {
-    const before = Date.now() - MEMORY_MS;
+    const before = Date.now() - KEPT_MS;
     return { deleted: await drainInBatches((limit) => forgetFeedback(DB, before, limit), signal) };
   },
 };

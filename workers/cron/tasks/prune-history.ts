@@ -1,18 +1,18 @@
-import { forgetReports } from "../../../shared/accounts/sql/usage-reports.ts";
+import { deleteReports } from "../../../shared/accounts/sql/usage-reports.ts";
 import { deleteNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { deleteAudit } from "../../../shared/audit/audit-log.ts";
+import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import { deleteExecutions } from "../../../shared/schedule/sql/history.ts";
-import { dayOf } from "../date-text.ts";
+import { dayOf } from "../dates.ts";
 import type { CronTask } from "../task.ts";
 
-const DAY_MS = 86_400_000;
 const KEPT_MS = 30 * DAY_MS;
 const AUDIT_KEPT_MS = 400 * DAY_MS;
 
 /**
- * The history of the tasks, and what was said to people and to whom usage was reported, is kept for
- * 30 days; what admins did for a little over a year.
+ * Deletes executions, alert notices and the list of sent usage reports after 30 days, and the audit
+ * log after 400 days.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -26,7 +26,7 @@ export const pruneHistory: CronTask = {
     const executions = await drainInBatches((limit) => deleteExecutions(DB, before, limit), signal);
     const notices = await drainInBatches((limit) => deleteNotices(DB, before, limit), signal);
     const reports = await drainInBatches(
-      (limit) => forgetReports(DB, dayOf(before), limit),
+      (limit) => deleteReports(DB, dayOf(before), limit),
       signal,
     );
     const audited = await drainInBatches(

@@ -1,24 +1,24 @@
 import {
-  forgetDays,
+  deleteDayProgress,
   monthToRollUp,
   rollUpDay,
   rollUpMonth,
 } from "../../../shared/accounts/sql/usage-roll-up.ts";
-import { dayOf } from "../date-text.ts";
+import { DAY_MS } from "../../../shared/lib/base/clock.ts";
+import { dayOf } from "../dates.ts";
 import type { CronTask } from "../task.ts";
 
-const DAY_MS = 86_400_000;
-/** Counters of one statement: more would hold up other writes. */
+/** Counters per statement: more would block other writes for too long. */
 const PAGE = 1_000;
-/** Pages of one run: the next run goes on. */
+/** Pages per run; the next run continues. */
 const MAX_PAGES = 20;
-/** Days are kept for a little over a year; months for good. */
+/** How long days are kept. Months are never deleted. */
 const KEPT_MS = 400 * DAY_MS;
 
 /**
- * Rolls up the day that has just ended, and each month whose days are all rolled up. What a run
- * does not get to, or a crash leaves, the next one does; what no run of the night gets to counts
- * for the day after.
+ * Rolls up the day that has just ended, and each month whose days are all rolled up. A run
+ * continues where the last one stopped or crashed. Usage that no run of the night reaches counts
+ * for the next day.
  */
 export const rollUpUsage: CronTask = {
   name: "roll-up-usage",
@@ -28,8 +28,11 @@ export const rollUpUsage: CronTask = {
   overlap: "skip",
   async run({ context: { DB }, signal }) {
     const now = Date.now();
-    const [day, keptFrom] = [dayOf(now - DAY_MS), dayOf(now - KEPT_MS)];
-    let [rolledUp, inMonths, pages] = [0, 0, 0];
+    const day = dayOf(now - DAY_MS);
+    const keptFrom = dayOf(now - KEPT_MS);
+    let rolledUp = 0;
+    let inMonths = 0;
+    let pages = 0;
     const mayGoOn = (): boolean => pages < MAX_PAGES && !signal.aborted;
     for (let left = true; left && mayGoOn(); pages += 1) {
       const page = await rollUpDay(DB, day, keptFrom, PAGE);
@@ -38,11 +41,11 @@ export const rollUpUsage: CronTask = {
     }
     for (; mayGoOn(); pages += 1) {
       const month = await monthToRollUp(DB);
-      // The month of that day still gets days: all before it are complete.
+      // The month of that day is not complete yet. All months before it are.
       if (month === null || month >= day.slice(0, 7)) break;
       inMonths += (await rollUpMonth(DB, month, PAGE)).rolledUp;
     }
-    await forgetDays(DB, keptFrom);
+    await deleteDayProgress(DB, keptFrom);
     return { rolledUp, inMonths };
   },
 };

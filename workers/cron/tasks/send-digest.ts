@@ -1,16 +1,14 @@
+import { sendToOperator } from "../../../shared/alerts/operator-email.ts";
 import { digestText } from "../../../shared/alerts/rules/digest-text.ts";
 import { alertSettings } from "../../../shared/alerts/settings.ts";
 import { readDay } from "../../../shared/alerts/sql/digest.ts";
 import { breakerDays } from "../../../shared/dependencies/breaker-days.ts";
-import { sendSystemEmails, throwIfRefused } from "../../../shared/email/system-emails.ts";
-import { dateText, dayOf } from "../date-text.ts";
+import { DAY_MS } from "../../../shared/lib/base/clock.ts";
+import { dateText, dayOf } from "../dates.ts";
 import type { CronTask } from "../task.ts";
 
-const DAY_MS = 86_400_000;
-
 /**
- * Sends `ALERT_EMAIL` each morning what happened the day before. What could not be sent at seven is
- * sent at eight or nine.
+ * Sends the digest of the day before to `ALERT_EMAIL` at seven, or at eight or nine if that failed.
  */
 export const sendDigest: CronTask = {
   name: "send-digest",
@@ -28,17 +26,13 @@ export const sendDigest: CronTask = {
       readDay(env.DB, from, until, now),
       breakerDays(env, from, until),
     ]);
-    const mail = { to: email, ...digestText(dateText.format(from), facts, breakers) };
-    const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
-    const key = `digest:${dayOf(from)}`;
-    const sent = await sendSystemEmails(outbox, env, [{ key, email: mail }], now);
-    throwIfRefused(sent);
-    if (sent.accepted.length === 0)
-      throw new Error(
-        sent.suppressed.length > 0
-          ? "the address of ALERT_EMAIL is suppressed"
-          : "the email was not accepted",
-      );
+    const digest = digestText(dateText.format(from), facts, breakers);
+    await sendToOperator(
+      { db: env.DB, queue: env.EMAIL_QUEUE },
+      env,
+      { key: `digest:${dayOf(from)}`, to: email, ...digest },
+      now,
+    );
     return { sent: 1 };
   },
 };

@@ -3,8 +3,8 @@ import { sweepOutbox as sweep } from "../../../shared/email/sweep.ts";
 import type { CronTask } from "../task.ts";
 
 /**
- * Rings for due mails that nobody rang for and reclaims expired leases; for an operator it rings
- * for everything that is due.
+ * Notifies the queue of due emails whose notification was lost, and reclaims expired leases. For an
+ * operator it notifies of every due email.
  */
 export const sweepOutbox: CronTask = {
   name: "sweep-outbox",

@@ -1,16 +1,19 @@
-import { markTold, untoldTrials } from "../../../shared/accounts/sql/trials.ts";
-import { sendSystemEmails, throwIfRefused } from "../../../shared/email/system-emails.ts";
-import { dateText } from "../date-text.ts";
+import { markNotified, unnotifiedTrials } from "../../../shared/accounts/sql/trials.ts";
+import { DAY_MS } from "../../../shared/lib/base/clock.ts";
+import { dateText } from "../dates.ts";
+import { sendAndMark } from "../send-emails.ts";
 import type { CronTask } from "../task.ts";
 
-const DAY_MS = 86_400_000;
-/** How long before its end a user is told. */
+/** How long before the end of the trial the email is sent. */
 const AHEAD_MS = 3 * DAY_MS;
-/** Mails of one run: the next hour's run tells the rest. */
+/** Emails per run; the next hour's run sends the rest. */
 const LIMIT = 200;
 
-/** Tells each user once that their trial ends, three days before. */
-export const tellOfTrialEnds: CronTask = {
+/**
+ * Notifies each user once that their trial ends, three days before. The task's name was released:
+ * it is the key of its row in D1.
+ */
+export const notifyOfTrialEnds: CronTask = {
   name: "tell-of-trial-ends",
   cron: "10 * * * *",
   timeoutMs: 120_000,
@@ -18,29 +21,22 @@ export const tellOfTrialEnds: CronTask = {
   overlap: "skip",
   async run({ context: env }) {
     const now = Date.now();
-    const trials = await untoldTrials(env.DB, now, now + AHEAD_MS, LIMIT);
-    const keyOf = ({ userId, trialEndsAt }: (typeof trials)[number]): string =>
-      `trial-expiry:${userId}:${trialEndsAt}`;
-    const mails = trials.map((trial) => ({
-      key: keyOf(trial),
-      email: {
-        to: trial.email,
-        template: "trial-expiry",
-        data: {
-          userId: trial.userId,
-          trialEndsOn: dateText.format(trial.trialEndsAt),
-          daysLeft: Math.ceil((trial.trialEndsAt - now) / DAY_MS),
+    const trials = await unnotifiedTrials(env.DB, now, now + AHEAD_MS, LIMIT);
+    const { marked, left } = await sendAndMark(env, trials, {
+      emailOf: ({ userId, email, trialEndsAt }) => ({
+        key: `trial-expiry:${userId}:${trialEndsAt}`,
+        email: {
+          to: email,
+          template: "trial-expiry",
+          data: {
+            userId,
+            trialEndsOn: dateText.format(trialEndsAt),
+            daysLeft: Math.ceil((trialEndsAt - now) / DAY_MS),
+          },
         },
-      },
-    }));
-    const sent = await sendSystemEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, env, mails, now);
-    const settled = new Set([...sent.accepted, ...sent.suppressed]);
-    // Within a day the key keeps an email from leaving twice, if the process dies before this.
-    await markTold(
-      env.DB,
-      trials.filter((trial) => settled.has(keyOf(trial))),
-    );
-    throwIfRefused(sent);
-    return { told: settled.size, left: trials.length - settled.size };
+      }),
+      mark: (notified) => markNotified(env.DB, notified),
+    });
+    return { notified: marked, left };
   },
 };

@@ -1,21 +1,16 @@
 import { readRelated, readUser, readUserByApiKey } from "../../../shared/accounts/reads.ts";
 import { activeUsers, markWarmed, type ActiveUser } from "../../../shared/accounts/sql/activity.ts";
+import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import type { CronEnv } from "../../env.ts";
 import type { CronTask } from "../task.ts";
 
-const ACTIVE_MS = 86_400_000;
-/**
- * Users of one run; those whose turn is longest ago come first, so that the next run goes on with
- * the others.
- */
+const ACTIVE_MS = DAY_MS;
+/** Users per run, the least recently warmed first. The next run continues with the others. */
 const LIMIT = 100;
-/** Users who are read for at the same moment: D1 and KV have requests to answer too. */
+/** Users warmed at the same time: D1 and KV must also serve requests. */
 const AT_ONCE = 5;
 
-/**
- * Keeps in the cache what a request of a recently active user needs first: the key, the user and
- * the permissions.
- */
+/** Keeps the API key, the user and the permissions of recently active users in the cache. */
 export const warmCache: CronTask = {
   name: "warm-cache",
   cron: "*/2 * * * *",

@@ -1,49 +1,38 @@
 import { elapsedMs, type Clock } from "../../base/clock.ts";
 import { within } from "../../base/deadline.ts";
+import type { Load, LoadOutcome } from "./load.ts";
 
-/**
- * What many readers of a key wait for together. `begun` orders it among the reads of this isolate.
- */
-export type Flight<Landing, Progress> = {
-  begun: number;
-  startedAt: number;
-  progress: Progress;
-  work: Promise<Landing>;
-};
-
-/** One flight a key: those who come while it is under way join it. */
-export class Flights<Landing, Progress> {
+/** The loads that are under way, at most one per key. Concurrent reads of a key share it. */
+export class InFlightLoads {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #flights = new Map<string, Flight<Landing, Progress>>();
+  readonly #loads = new Map<string, Load>();
 
-  /**
-   * @param timeoutMs one that takes longer is not joined any more: the request that leads it may
-   * have died
-   */
+  /** @param timeoutMs no read joins a load that is older: its request may have died */
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The flight to join, if there is one. */
-  at(key: string): Flight<Landing, Progress> | null {
-    const flight = this.#flights.get(key);
-    if (flight === undefined) return null;
-    return elapsedMs(flight.startedAt, this.#clock.now()) < this.#timeoutMs ? flight : null;
+  /** The load that a read of the key may join. */
+  find(key: string): Load | null {
+    const load = this.#loads.get(key);
+    if (load === undefined) return null;
+    return elapsedMs(load.startedAt, this.#clock.now()) < this.#timeoutMs ? load : null;
   }
 
-  start(key: string, flight: Flight<Landing, Progress>): void {
-    this.#flights.set(key, flight);
-    const end = (): void => {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+  /** Keeps a load until it ends. */
+  add(key: string, load: Load): void {
+    this.#loads.set(key, load);
+    const remove = (): void => {
+      if (this.#loads.get(key) === load) this.#loads.delete(key);
     };
-    flight.work.then(end, end);
+    load.outcome.then(remove, remove);
   }
 
-  /** Waits for a flight, as long as it may take. @returns null when that is over */
-  async land(flight: Flight<Landing, Progress>): Promise<Landing | null> {
-    const leftMs = Math.max(this.#timeoutMs - elapsedMs(flight.startedAt, this.#clock.now()), 0);
-    return await within(leftMs, flight.work, this.#clock).catch(() => null);
+  /** Awaits a load until its time is over. @returns null if it has not ended by then */
+  async awaitLoad(load: Load): Promise<LoadOutcome<unknown> | null> {
+    const leftMs = Math.max(this.#timeoutMs - elapsedMs(load.startedAt, this.#clock.now()), 0);
+    return await within(leftMs, load.outcome, this.#clock).catch(() => null);
   }
 }

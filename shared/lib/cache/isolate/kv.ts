@@ -13,13 +13,13 @@ export type KvRead =
   | { kind: "failed"; detail: Exclude<KvDetail, "kv-corrupt"> };
 
 /**
- * The tier that the fleet shares. Nothing here throws: a cache that fails is a miss, and counted.
+ * The tier that the fleet shares. Nothing here throws. A failure of KV is counted, and is a miss.
  */
 export interface KvTier {
   read(key: string): Promise<KvRead>;
   /** @returns whether it was written */
   write(key: string, bytes: Uint8Array, ttlSeconds: number): Promise<boolean>;
-  /** @returns whether it is gone */
+  /** @returns whether KV deleted it */
   delete(key: string): Promise<boolean>;
 }
 
@@ -32,18 +32,18 @@ export type KvPorts = {
 };
 
 /**
- * A read does not wait longer: the origin is asked instead, while KV has its timeout to answer
- * before that counts against it.
+ * A read waits no longer for KV and asks the origin instead. KV still has its whole timeout before
+ * that counts as its failure.
  */
 const SLOW_MS = 1_000;
 
 export function kvTier({ kv, guard, counts, clock, background }: KvPorts): KvTier {
-  /** @returns `open` when KV was not asked, `error` when it failed, which has been counted */
+  /** @returns `open` if the breaker rejected the call, `error` if KV failed; both are logged or counted */
   async function guarded<Value>(
     verb: string,
-    operation: () => Promise<Value>,
+    call: () => Promise<Value>,
   ): Promise<{ value: Value } | "open" | "error"> {
-    const answer = await guard(operation);
+    const answer = await guard(call);
     if (answer.ok) return { value: answer.value };
     if (answer.error.tag === "circuit-open") return "open";
     const { error } = answer.error;

@@ -1,18 +1,18 @@
 import { LRUCache } from "lru-cache";
 import type { Entry } from "../rules/entry.ts";
 
-/** Of the 128 MiB that an isolate has. */
+/** An isolate has 128 MiB. */
 const MAX_BYTES = 16 * 1_024 * 1_024;
 /** One large value must not evict everything else. */
 const MAX_ENTRY_SHARE = 8;
 const ABSENCES_SHARE = 16;
 
-/** The isolate's own tier: what was used least recently goes first. */
+/** The tier of the isolate. It evicts the least recently used entries first. */
 export class Memory {
   readonly #values: LRUCache<string, Entry>;
   /**
-   * Apart: strangers can ask without end for what there is not, and must not push out what there
-   * is.
+   * Negative entries, with a limit of their own: strangers can ask for any number of missing things,
+   * and must not evict values.
    */
   readonly #absences: LRUCache<string, Entry>;
 
@@ -25,10 +25,11 @@ export class Memory {
     return this.#values.get(key) ?? this.#absences.get(key);
   }
 
-  /** @returns whether it was kept: one that is too large is not */
+  /** @returns whether it was kept. An entry that is too large is not */
   set(entry: Entry): boolean {
-    const [its, other] =
-      entry.value === null ? [this.#absences, this.#values] : [this.#values, this.#absences];
+    const isAbsence = entry.value === null;
+    const its = isAbsence ? this.#absences : this.#values;
+    const other = isAbsence ? this.#values : this.#absences;
     other.delete(entry.key);
     its.set(entry.key, entry);
     return its.peek(entry.key) === entry;

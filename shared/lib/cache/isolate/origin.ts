@@ -6,7 +6,7 @@ import type { CacheFailure } from "../rules/read.ts";
 
 type Failing = { failures: number; failedAt: number; pauseMs: number; error: unknown };
 
-/** Loads of one isolate at a time: KV may be down, and every read a load. */
+/** Concurrent loads of one isolate. If KV is down, each read is a load. */
 const MAX_LOADS = 64;
 const POLL_MS = 20;
 /** A load that takes longer belongs to a request that has died. */
@@ -15,8 +15,8 @@ const BACK_OFF = { baseMs: 200, maxMs: 5_000 };
 const MAX_FAILING = 10_000;
 
 /**
- * Spares the origin: so many loads at a time, and none for a key whose last one failed a moment
- * ago.
+ * Protects the origin. It limits the concurrent loads, and pauses a key whose last load failed, with
+ * exponential back-off.
  */
 export class Origin {
   readonly #clock: Clock;
@@ -25,14 +25,14 @@ export class Origin {
   readonly #loading = new Map<symbol, number>();
   readonly #failing = new LRUCache<string, Failing>({ max: MAX_FAILING });
 
-  /** @param waitMs the longest that a load waits for its turn */
+  /** @param waitMs the longest that a load waits for a free slot */
   constructor(clock: Clock, random: () => number, waitMs: number) {
     this.#clock = clock;
     this.#random = random;
     this.#waitMs = waitMs;
   }
 
-  /** Whether a load of this key failed so lately that the next would be too soon. */
+  /** Whether the key is paused because its last load failed. */
   isPaused(key: string): boolean {
     const failing = this.#failing.get(key);
     return (
@@ -40,17 +40,21 @@ export class Origin {
     );
   }
 
-  /** Loads, or answers as the load that failed a moment ago. `begin` is called right before. */
-  async load<Value, Failure>(
+  /**
+   * Loads, or returns the error of the last load while the key is paused. Never throws.
+   *
+   * @param begin called right before `load`
+   */
+  async load<Value, Problem>(
     key: string,
     begin: () => void,
-    load: () => Promise<Result<Value, Failure | CacheFailure>>,
-  ): Promise<Result<Value, Failure | CacheFailure>> {
-    if (this.isPaused(key)) return fail(this.#failing.get(key)?.error as Failure | CacheFailure);
-    const ticket = await this.#takeTurn();
+    load: () => Promise<Result<Value, Problem | CacheFailure>>,
+  ): Promise<Result<Value, Problem | CacheFailure>> {
+    if (this.isPaused(key)) return fail(this.#failing.get(key)?.error as Problem | CacheFailure);
+    const ticket = await this.#takeSlot();
     if (ticket === null) return fail({ tag: "overloaded" });
     begin();
-    const loaded = await attempt(load);
+    const loaded = await caught(load);
     this.#loading.delete(ticket);
     if (loaded.ok) this.#failing.delete(key);
     else if (!isRejection(loaded.error)) this.#remember(key, loaded.error);
@@ -63,8 +67,13 @@ export class Origin {
     this.#failing.set(key, { failures, failedAt: this.#clock.now(), pauseMs, error });
   }
 
-  /** By asking again, and not by being called: who calls may be a request that has died. */
-  async #takeTurn(): Promise<symbol | null> {
+  /**
+   * Waits for a free slot by polling, and not for a call by the load before: that load's request may
+   * have died.
+   *
+   * @returns null if there is none in time
+   */
+  async #takeSlot(): Promise<symbol | null> {
     for (let waitedMs = 0; this.#loading.size >= MAX_LOADS; waitedMs += POLL_MS) {
       const now = this.#clock.now();
       for (const [ticket, since] of this.#loading)
@@ -78,16 +87,16 @@ export class Origin {
   }
 }
 
-/** What a breaker rejects cost the origin nothing, and the breaker knows best when to try again. */
+/** A rejection by a breaker does not pause a key: the breaker already decides when to try again. */
 function isRejection(error: unknown): boolean {
   return (
     typeof error === "object" && error !== null && "tag" in error && error.tag === "circuit-open"
   );
 }
 
-async function attempt<Value, Failure>(
-  load: () => Promise<Result<Value, Failure | CacheFailure>>,
-): Promise<Result<Value, Failure | CacheFailure>> {
+async function caught<Value, Problem>(
+  load: () => Promise<Result<Value, Problem | CacheFailure>>,
+): Promise<Result<Value, Problem | CacheFailure>> {
   try {
     return await load();
   } catch (error) {

@@ -160,7 +160,7 @@ describe("another isolate", () => {
   it("reads strictly from the origin, or not at all, when the index does not answer", async () => {
     const other = newIsolate(backends);
     await read({ by: other });
-    backends.weather.index = "hangs";
+    backends.condition.index = "hangs";
     const reading = read({ by: other, consistency: "strict" });
     await clock.advance(3 * SECOND);
     expect(status(await reading)).toBe("luna; fwd=request; stored; detail=tags-unreachable");
@@ -175,7 +175,7 @@ describe("another isolate", () => {
     await clock.advance(SECOND);
     write();
     await isolate.cache.purge(["user:1"]);
-    backends.weather.index = "throws";
+    backends.condition.index = "throws";
     const strict = Array.from({ length: 10 }, () =>
       read({ by: other, ms: SECOND, consistency: "strict" }),
     );
@@ -245,9 +245,9 @@ describe("a purge that the index does not hear of", () => {
 
   it.each(["throws", "hangs", "loses-replies"] as const)(
     "because it %s is held to by the isolate, and sent again with its syncs until it arrives",
-    async (weather) => {
+    async (condition) => {
       await read();
-      backends.weather.index = weather;
+      backends.condition.index = condition;
       write();
       const purging = isolate.cache.purge(["user:1"]);
       await clock.advance(3 * SECOND);
@@ -257,7 +257,7 @@ describe("a purge that the index does not hear of", () => {
         await clock.advance(2 * SECOND);
         expect(valueOf(await reading)).toBe(2);
       }
-      backends.weather.index = "up";
+      backends.condition.index = "up";
       for (let second = 0; second < 15; second += 1) {
         const reading = read();
         await clock.advance(SECOND);
@@ -270,7 +270,7 @@ describe("a purge that the index does not hear of", () => {
 
   it("of everything is held to as well", async () => {
     await read();
-    backends.weather.index = "throws";
+    backends.condition.index = "throws";
     write();
     expect((await isolate.cache.purge("everything")).ok).toBe(false);
     expect(valueOf(await read())).toBe(2);
@@ -278,9 +278,9 @@ describe("a purge that the index does not hear of", () => {
 
   it("goes together with others that did not arrive, in one request", async () => {
     await read();
-    backends.weather.index = "throws";
+    backends.condition.index = "throws";
     for (let n = 0; n < 50; n += 1) await isolate.cache.purge([`user:${n}`, `email:${n}`]);
-    backends.weather.index = "up";
+    backends.condition.index = "up";
     const before = backends.indexRequests;
     await clock.advance(15 * SECOND);
     await read();
@@ -308,7 +308,7 @@ describe("questions to the index", () => {
 
   it("are at most one a second while it fails, fewer and fewer, and no read waits for it longer than once", async () => {
     await read();
-    backends.weather.index = "hangs";
+    backends.condition.index = "hangs";
     await clock.advance(3 * SECOND);
     const before = backends.indexRequests;
     let slow = 0;

@@ -6,7 +6,7 @@ import {
   rejections,
   SimulatedBackends,
   type SimulatedIsolate,
-  type Weather,
+  type Condition,
 } from "../../../../test/support/cache-fleet.ts";
 import { runs } from "../../../../test/support/seed.ts";
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
@@ -135,13 +135,13 @@ class World {
   }
 
   /**
-   * A write as the API does it: doubt, one batch of the write and its intent, the purge, the
+   * A write as the API does it: a pending invalidation, one batch of the write and its purge, the purge, the
    * intent's end.
    */
   async write(n: number, key: Key, dies: boolean): Promise<void> {
     const isolate = this.at(n);
     const tags = [ownerOf(key), `unused:${this.order % 5}`];
-    const settle = isolate.tags.doubt(tags);
+    const endInvalidation = isolate.tags.beginInvalidation(tags);
     const affects = keys
       .filter((other) => ownerOf(other) === ownerOf(key))
       .map((other) => ({ key: other, version: this.version(other) + 1 }));
@@ -153,7 +153,7 @@ class World {
       return;
     }
     const purged = await isolate.cache.purge(tags);
-    settle();
+    endInvalidation();
     if (purged.ok) this.intents.delete(intent);
     // It holds to its write either way; others do when the purge has succeeded.
     this.finish(
@@ -182,7 +182,7 @@ class World {
 
   /** The sweeper delivers what is left. */
   sweep(): void {
-    if (this.backends.weather.index !== "up") return;
+    if (this.backends.condition.index !== "up") return;
     for (const intent of this.intents) {
       this.backends.index.answerPurge({ since: null, tags: intent.tags, mode: "hard" });
       this.finish(intent.affects, this.clock.now(), -1);
@@ -279,11 +279,11 @@ const steps: fc.Arbitrary<Step>[] = [
   fc
     .tuple(
       fc.constantFrom("index", "kv", "database"),
-      fc.constantFrom<Weather>("up", "up", "up", "throws", "hangs", "loses-replies"),
+      fc.constantFrom<Condition>("up", "up", "up", "throws", "hangs", "loses-replies"),
     )
     .map((choice) =>
-      step("weather", choice, (world, [what, weather]) => {
-        world.backends.weather[what as "index"] = weather;
+      step("condition", choice, (world, [what, condition]) => {
+        world.backends.condition[what as "index"] = condition;
       }),
     ),
   fc.constant(step("sweep", null, (world) => world.sweep())),

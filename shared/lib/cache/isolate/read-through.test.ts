@@ -207,7 +207,7 @@ describe("a crowd", () => {
   });
 
   it("makes one load though KV is down and the load outlasts the view", async () => {
-    backends.weather.kv = "throws";
+    backends.condition.kv = "throws";
     const from = origin({ ms: 2_500 });
     const reads = Array.from({ length: 1_000 }, () => read(from));
     await clock.advance(3 * SECOND);

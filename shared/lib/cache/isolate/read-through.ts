@@ -1,25 +1,26 @@
 import type { Result } from "../../base/result.ts";
 import { describeError, log } from "../../worker/log.ts";
-import type { CacheStatus, ForwardReason, Tier } from "../rules/cache-status.ts";
+import type { ForwardReason, Tier } from "../rules/cache-status.ts";
 import { fits, freshForMs, type Entry } from "../rules/entry.ts";
-import type { CacheFailure, CacheRead, ReadOptions } from "../rules/read.ts";
+import type { CacheRead, ReadOptions } from "../rules/read.ts";
 import type { CacheSettings } from "../rules/settings.ts";
 import type { PurgeFailure, TagIndexClient } from "../tags/isolate/client.ts";
 import type { PurgeTags, PurgeReply } from "../tags/rules/rpc.ts";
 import type { PurgeMode } from "../tags/rules/sequence.ts";
-import { Flights, type Flight } from "./in-flight.ts";
+import { freshnessOf, lookUpFreshness } from "./entry-freshness.ts";
+import { InFlightLoads } from "./in-flight.ts";
 import {
-  Fill,
   knownTags,
-  type FillMode,
-  type FillPorts,
-  type Landing,
-  type Progress,
+  Load,
+  type LoadMode,
+  type LoadOutcome,
+  type LoadPorts,
   type Read,
-} from "./loader.ts";
+} from "./load.ts";
 import { Origin } from "./origin.ts";
+import { withoutOrigin } from "./without-origin.ts";
 
-export type CachePorts = Omit<FillPorts, "origin"> & {
+export type CachePorts = Omit<LoadPorts, "origin"> & {
   settings: Pick<CacheSettings, "ttlMs" | "timeoutMs">;
 };
 
@@ -29,39 +30,35 @@ const STALE_IF_ERROR_MS = 3_600_000;
 
 /**
  * The cache of one isolate: its memory, then KV, then the origin. A read never fails because of the
- * cache, and after a purge it never answers what was purged: see docs/architecture.md for what
- * holds when which part fails.
+ * cache, and never returns a purged value after the purge. docs/architecture.md has the guarantees
+ * for when a part fails.
  */
 export class Cache {
   readonly tags: TagIndexClient;
-  readonly #ports: CachePorts;
-  readonly #fill: Fill;
-  readonly #origin: Origin;
-  readonly #flights: Flights<Landing<unknown>, Progress>;
+  readonly #ports: LoadPorts & CachePorts;
+  readonly #inFlight: InFlightLoads;
   /** Orders the reads and loads of this isolate. */
   #order = 0;
 
   constructor(ports: CachePorts) {
     const { clock, random, settings } = ports;
-    this.#ports = ports;
     this.tags = ports.tags;
-    this.#origin = new Origin(clock, random, settings.timeoutMs / 2);
-    this.#fill = new Fill({ ...ports, origin: this.#origin });
-    this.#flights = new Flights(clock, settings.timeoutMs);
+    this.#ports = { ...ports, origin: new Origin(clock, random, settings.timeoutMs / 2) };
+    this.#inFlight = new InFlightLoads(clock, settings.timeoutMs);
   }
 
-  /** Reads through the cache. Never throws; what it returns is frozen. */
-  async read<Value, Failure>(
+  /** Reads through the cache. Never throws. The value that it returns is frozen. */
+  async read<Value, Problem>(
     key: string,
-    options: ReadOptions<Value, Failure>,
-  ): Promise<CacheRead<Value, Failure>> {
+    options: ReadOptions<Value, Problem>,
+  ): Promise<CacheRead<Value, Problem>> {
     const { memory, clock, tags, counts } = this.#ports;
     const held = memory.get(key);
     if (held !== undefined && held.schema === options.schema && options.consistency !== "strict") {
       const now = clock.now();
       const leftMs = freshForMs(held, now);
-      if (leftMs > 0 && tags.isFresh(now) && this.#fill.verdictOn(held) === "fresh") {
-        if (now >= held.refreshAt) this.#refresh(key, this.#filledIn(options));
+      if (leftMs > 0 && tags.isFresh(now) && freshnessOf(held, tags.view) === "fresh") {
+        if (now >= held.refreshAt) this.#refresh(key, this.#withDefaults(options));
         counts.hitsL1 += 1;
         return {
           ok: true,
@@ -70,19 +67,21 @@ export class Cache {
         };
       }
     }
-    return await this.#readSlowly(key, this.#filledIn(options));
+    return await this.#readOnMiss(key, this.#withDefaults(options));
   }
 
   /**
-   * Purges by tags, keys and patterns, or everything. Once it has returned, nothing that was purged
-   * is served by this isolate.
+   * Purges by tags, keys and patterns, or everything. Once it has returned, this isolate serves
+   * nothing that was purged.
+   *
+   * @returns `PurgeFailure` if the index did not take the purge
    */
   async purge(
     tags: PurgeTags,
     mode: PurgeMode = "hard",
   ): Promise<Result<PurgeReply, PurgeFailure>> {
     const purging = this.tags.purge(tags, mode);
-    // A request that dies must not leave its doubt behind for ever.
+    // The request may die, and its pending invalidation must still end.
     this.#ports.background(purging);
     const purged = await purging;
     this.#ports.counts.purges += 1;
@@ -94,8 +93,9 @@ export class Cache {
   }
 
   /**
-   * Deletes keys that were purged from KV, so that they take no space. @returns those that KV did
-   * not delete; none is ever served
+   * Deletes purged keys from KV, so that they take no space.
+   *
+   * @returns the keys that KV did not delete. They are not served either
    */
   async deleteFromKv(keys: readonly string[]): Promise<{ key: string; error: string }[]> {
     const outcomes = await Promise.allSettled(keys.map((key) => this.#ports.kv.delete(key)));
@@ -107,10 +107,10 @@ export class Cache {
     });
   }
 
-  async #readSlowly<Value, Failure>(
+  async #readOnMiss<Value, Problem>(
     key: string,
-    read: Read<Value, Failure>,
-  ): Promise<CacheRead<Value, Failure>> {
+    read: Read<Value, Problem>,
+  ): Promise<CacheRead<Value, Problem>> {
     const began = (this.#order += 1);
     const strict = read.consistency === "strict";
     const trusted = !strict || (await this.tags.verifyStrictly());
@@ -121,59 +121,67 @@ export class Cache {
       if (hit !== null) return hit;
     }
     if (strict) reason = "request";
-    for (let overdue = 0; ;) {
-      const joined = this.#joinable(key, read, trusted, began);
-      const flight = joined ?? this.#start(key, read, trusted ? "miss" : "origin");
-      const landed = (await this.#flights.land(flight)) as Landing<Failure> | null;
-      // Who leads a flight that takes too long has a slow origin; who has joined one may have
-      // joined a request that died.
-      if (landed === null && joined !== null && (overdue += 1) === 1) continue;
-      if (flight.progress.bypass && !strict) reason = "bypass";
+    let hasRetried = false;
+    for (;;) {
+      const joined = this.#joinableLoad(key, read, trusted, began);
+      const load = joined ?? this.#start(key, read, trusted ? "miss" : "origin");
+      const outcome = (await this.#inFlight.awaitLoad(load)) as LoadOutcome<Problem> | null;
+      // A load that this read began is slow because of the origin. One that it joined may belong to
+      // a request that died, so the read tries again, once.
+      if (outcome === null && joined !== null && !hasRetried) {
+        hasRetried = true;
+        continue;
+      }
+      if (load.bypassesCache && !strict) reason = "bypass";
       const forwarded = { kind: "forwarded", reason, collapsed: joined !== null } as const;
-      if (landed === null)
-        return this.#withoutOrigin(key, read, { tag: "timed-out" }, flight.progress, forwarded);
-      if (landed.kind === "failed")
-        return this.#withoutOrigin(key, read, landed.error, flight.progress, forwarded);
-      // It may have taken so long that the view has aged.
-      if (flight.begun < began) await this.tags.verify();
-      if (!fits(landed.entry, read.schema) || !this.#mayAnswer(landed, flight, began)) continue;
-      if (landed.kind === "l2") return this.#hit(landed.entry, "l2");
+      if (outcome === null || outcome.kind === "failed") {
+        return withoutOrigin(this.#ports, read, {
+          error: outcome === null ? { tag: "timed-out" } : outcome.error,
+          candidates: [this.#held(key, read), load.older],
+          forwarded,
+        });
+      }
+      // The load may have taken so long that the view is too old.
+      if (load.order < began) await this.tags.verify();
+      if (!fits(outcome.entry, read.schema) || !this.#mayAnswer(outcome, load, began)) continue;
+      if (outcome.kind === "l2") return this.#hit(outcome.entry, "l2");
       this.#ports.counts.misses += 1;
-      const { detail } = flight.progress;
-      const status = { ...forwarded, stored: landed.stored, ...(detail !== null && { detail }) };
-      return { ok: true, value: landed.entry.value as Value | null, status };
+      const { detail } = load;
+      const status = { ...forwarded, stored: outcome.stored, ...(detail !== null && { detail }) };
+      return { ok: true, value: outcome.entry.value as Value | null, status };
     }
   }
 
   /**
-   * A flight that is under way, unless what it will bring has been purged since it began to load. A
-   * strict read without the index joins only what goes to the origin, and began after itself.
+   * The load of this key that is under way, unless its result has been purged since it asked the
+   * origin. A strict read without the index joins only a load that asks the origin and that began
+   * after the read.
    */
-  #joinable<Value, Failure>(
+  #joinableLoad<Value, Problem>(
     key: string,
-    read: Read<Value, Failure>,
+    read: Read<Value, Problem>,
     trusted: boolean,
     began: number,
-  ): Flight<Landing<unknown>, Progress> | null {
-    const flight = this.#flights.at(key);
-    if (!trusted && (flight === null || flight.begun < began || !flight.progress.bypass))
-      return null;
-    const stamp = flight?.progress.stamp ?? null;
-    return stamp !== null && this.tags.view.wasPurged(stamp, knownTags(key, read)) ? null : flight;
+  ): Load | null {
+    const load = this.#inFlight.find(key);
+    if (load === null) return null;
+    if (!trusted && (load.order < began || !load.bypassesCache)) return null;
+    const { stamp } = load;
+    return stamp !== null && this.tags.view.wasPurged(stamp, knownTags(key, read)) ? null : load;
   }
 
-  /** What memory holds, under a view that is verified first. */
-  async #tryHeld<Value, Failure>(
+  /** Answers from memory, after the view is verified. */
+  async #tryHeld<Value, Problem>(
     held: Entry,
-    read: Read<Value, Failure>,
-  ): Promise<CacheRead<Value, Failure> | null> {
+    read: Read<Value, Problem>,
+  ): Promise<CacheRead<Value, Problem> | null> {
     const { memory, clock } = this.#ports;
     const verified = await this.tags.verify(held.tags);
-    const verdict = await this.#fill.judge(held);
-    if (verdict === "purged" && memory.get(held.key) === held) memory.delete(held.key);
-    if (!verified || (verdict !== "fresh" && verdict !== "stale")) return null;
+    const freshness = await lookUpFreshness(held, this.tags);
+    if (freshness === "purged" && memory.get(held.key) === held) memory.delete(held.key);
+    if (!verified || (freshness !== "fresh" && freshness !== "stale")) return null;
     const leftMs = freshForMs(held, clock.now());
-    if (verdict === "fresh" && leftMs > 0) return this.#hit(held, "l1");
+    if (freshness === "fresh" && leftMs > 0) return this.#hit(held, "l1");
     const revalidating =
       read.consistency === "stale-ok" &&
       held.value !== null &&
@@ -189,109 +197,47 @@ export class Cache {
   }
 
   /**
-   * Whether a landing may answer a read: it is judged by what is known now, also when another read
-   * led the flight. A load that began after the read may answer it in any case, since it saw
-   * everything that had been written by then.
+   * Whether the result of a load may answer a read. Freshness is checked at return time, also when
+   * another read began the load. A load that asked the origin after the read began is always fresh
+   * enough.
    */
-  #mayAnswer(
-    landed: Landing<unknown> & { entry: Entry },
-    flight: Flight<unknown, Progress>,
-    began: number,
-  ): boolean {
+  #mayAnswer(outcome: LoadOutcome<unknown> & { entry: Entry }, load: Load, began: number): boolean {
     const now = this.#ports.clock.now();
-    if (landed.kind === "loaded" && flight.begun > began) return true;
-    const verdict = this.#fill.verdictOn(landed.entry);
-    if (verdict !== "fresh") return false;
+    if (outcome.kind === "loaded" && load.order > began) return true;
+    if (freshnessOf(outcome.entry, this.tags.view) !== "fresh") return false;
     const { boundMs } = this.tags;
     return (
       this.tags.isFresh(now) ||
-      (landed.kind === "loaded" && now - flight.startedAt <= boundMs && now >= flight.startedAt)
+      (outcome.kind === "loaded" && now - load.startedAt <= boundMs && now >= load.startedAt)
     );
   }
 
-  /** The origin did not answer: an older value, then the fallback, then nothing. */
-  #withoutOrigin<Value, Failure>(
-    key: string,
-    read: Read<Value, Failure>,
-    error: Failure | CacheFailure,
-    { older }: Progress,
-    forwarded: Omit<CacheStatus & { kind: "forwarded" }, "stored">,
-  ): CacheRead<Value, Failure> {
-    const { counts } = this.#ports;
-    counts.misses += 1;
-    const stale =
-      read.consistency === "stale-ok" ? this.#stale(read, [this.#held(key, read), older]) : null;
-    if (stale !== null) {
-      counts.staleOnError += 1;
-      const status = {
-        ...forwarded,
-        reason: "stale",
-        stored: false,
-        detail: "origin-error",
-      } as const;
-      return { ok: true, value: stale.value as Value, status };
-    }
-    const fallback = read.fallback === undefined ? null : callFallback(read.fallback);
-    if (fallback !== null) {
-      counts.fallbacks += 1;
-      return {
-        ok: true,
-        value: fallback.value,
-        status: { ...forwarded, stored: false, detail: "fallback" },
-      };
-    }
-    counts.unanswered += 1;
-    return { ok: false, error, status: { ...forwarded, stored: false, detail: "no-answer" } };
-  }
-
-  #stale<Value, Failure>(read: Read<Value, Failure>, candidates: (Entry | null)[]): Entry | null {
-    const now = this.#ports.clock.now();
-    for (const entry of candidates) {
-      if (entry === null || entry.value === null) continue;
-      const verdict = this.#fill.verdictOn(entry);
-      if (verdict !== "fresh" && verdict !== "stale") continue;
-      // Jitter shortens a life, but never the grace after it.
-      const lifeMs = Math.max(entry.ttlMs, read.ttlMs);
-      if (freshForMs(entry, now) + (lifeMs - entry.ttlMs) + read.staleIfErrorMs >= 0) return entry;
-    }
-    return null;
-  }
-
-  /** Renews in the background what is served meanwhile. */
-  #refresh<Value, Failure>(key: string, read: Read<Value, Failure>): void {
-    if (this.#flights.at(key) !== null || this.#origin.isPaused(key)) return;
+  /** Loads in the background while the present value is served. */
+  #refresh<Value, Problem>(key: string, read: Read<Value, Problem>): void {
+    if (this.#inFlight.find(key) !== null || this.#ports.origin.isPaused(key)) return;
     this.#ports.counts.refreshes += 1;
     this.#start(key, read, "refresh");
   }
 
-  #start<Value, Failure>(
-    key: string,
-    read: Read<Value, Failure>,
-    mode: FillMode,
-  ): Flight<Landing<unknown>, Progress> {
-    const bypass = mode === "origin";
-    const progress: Progress = {
-      older: null,
-      bypass,
-      detail: bypass ? "tags-unreachable" : null,
-      stamp: null,
-    };
-    const [begun, startedAt] = [(this.#order += 1), this.#ports.clock.now()];
-    const work = this.#fill.run(key, read, mode, progress);
-    // It goes on when the request that began it has its answer, or is aborted: others wait for it
-    // too.
-    this.#ports.background(work);
-    const flight = { begun, startedAt, progress, work };
-    this.#flights.start(key, flight);
-    return flight;
+  #start<Value, Problem>(key: string, read: Read<Value, Problem>, mode: LoadMode): Load {
+    const load = new Load(this.#ports, {
+      key,
+      read: read as Read<unknown, unknown>,
+      mode,
+      order: (this.#order += 1),
+    });
+    // It goes on when the request that began it has its answer or is aborted: others await it too.
+    this.#ports.background(load.outcome);
+    this.#inFlight.add(key, load);
+    return load;
   }
 
-  #held<Value, Failure>(key: string, read: Read<Value, Failure>): Entry | null {
+  #held<Value, Problem>(key: string, read: Read<Value, Problem>): Entry | null {
     const held = this.#ports.memory.get(key);
     return held !== undefined && fits(held, read.schema) ? held : null;
   }
 
-  #hit<Value, Failure>(entry: Entry, tier: Tier): CacheRead<Value, Failure> {
+  #hit<Value, Problem>(entry: Entry, tier: Tier): CacheRead<Value, Problem> {
     const { counts, clock } = this.#ports;
     if (tier === "l1") counts.hitsL1 += 1;
     else counts.hitsL2 += 1;
@@ -302,7 +248,7 @@ export class Cache {
     };
   }
 
-  #filledIn<Value, Failure>(options: ReadOptions<Value, Failure>): Read<Value, Failure> {
+  #withDefaults<Value, Problem>(options: ReadOptions<Value, Problem>): Read<Value, Problem> {
     return {
       consistency: "stale-ok",
       ttlMs: this.#ports.settings.ttlMs,
@@ -312,14 +258,5 @@ export class Cache {
       staleIfErrorMs: STALE_IF_ERROR_MS,
       ...options,
     };
-  }
-}
-
-function callFallback<Value>(fallback: () => Value): { value: Value } | null {
-  try {
-    return { value: fallback() };
-  } catch (error) {
-    log("error", "cache.fallback_failed", describeError(error));
-    return null;
   }
 }

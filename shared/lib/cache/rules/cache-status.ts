@@ -1,13 +1,10 @@
-/** How an answer came about, as `Cache-Status` tells it (RFC 9211). */
+/** How a read was answered, in the terms of `Cache-Status` (RFC 9211). */
 export type CacheStatus =
-  /**
-   * From the cache, without asking the origin. `ttlMs` is negative for what is stale and being
-   * revalidated.
-   */
+  /** From the cache. `ttlMs` is negative for a stale value that is being revalidated. */
   | { kind: "hit"; tier: Tier; ttlMs: number }
   /**
-   * The origin was asked. `stored`: and its answer is kept. `collapsed`: together with another
-   * read.
+   * The origin was asked. `stored`: the cache keeps its answer. `collapsed`: the load was shared with
+   * another read.
    */
   | {
       kind: "forwarded";
@@ -21,14 +18,14 @@ export type CacheStatus =
 export type Tier = "l1" | "l2";
 
 /**
- * `stale`: what is there is too old or was purged. `bypass`: what is there cannot be judged.
- * `request`: the caller wanted it.
+ * `stale`: the cached value is too old or was purged. `bypass`: its freshness is unknown. `request`:
+ * the caller asked for it.
  */
 export type ForwardReason = "uri-miss" | "stale" | "bypass" | "request";
 
 /**
- * What went wrong on the way. `origin-error`: the origin did not answer, and an older value does.
- * `fallback`: the caller's fallback does. `no-answer`: nothing does.
+ * What went wrong. `origin-error`: the origin failed, and an older value was served. `fallback`: the
+ * caller's fallback was served. `no-answer`: the read failed.
  */
 export type Detail = "origin-error" | "fallback" | "no-answer" | "tags-unreachable" | KvDetail;
 export type KvDetail = "kv-error" | "kv-open" | "kv-slow" | "kv-corrupt";
@@ -37,7 +34,7 @@ export type KvDetail = "kv-error" | "kv-open" | "kv-slow" | "kv-corrupt";
 export function cacheStatusField(status: CacheStatus): string {
   switch (status.kind) {
     case "hit": {
-      // Rounded down, so that one that is stale by a moment is negative.
+      // Rounded down, so that a value that has just expired is negative.
       const ttl = Math.floor(status.ttlMs / 1_000);
       return `luna; hit; ttl=${ttl}; detail=${status.tier}`;
     }

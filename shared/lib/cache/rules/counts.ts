@@ -1,6 +1,5 @@
 /**
- * What an isolate counts of its cache. Plain numbers, since a hit must not cost more than its
- * count.
+ * What an isolate counts about its cache. Plain numbers, so that counting a hit costs almost nothing.
  */
 export type CacheCounts = {
   hitsL1: number;
@@ -9,11 +8,11 @@ export type CacheCounts = {
   hitsStale: number;
   /** Reads for which the origin was asked. */
   misses: number;
-  /** Of these: answered with an older value, since the origin did not answer. */
+  /** Misses that were answered with an older value, because the origin failed. */
   staleOnError: number;
-  /** Of these: answered by the caller's fallback. */
+  /** Misses that were answered by the caller's fallback. */
   fallbacks: number;
-  /** Of these: not answered at all. */
+  /** Misses that were not answered. */
   unanswered: number;
   loads: number;
   loadErrors: number;

@@ -1,49 +1,56 @@
 import * as v from "valibot";
 import { elapsedMs } from "../../base/clock.ts";
-import type { Stamp, Verdict } from "../tags/rules/sequence.ts";
+import type { Freshness, Stamp } from "../tags/rules/sequence.ts";
 import type { Envelope } from "./envelope.ts";
 import { implicitTags } from "./keys.ts";
 
 /**
- * A value as an isolate holds it: frozen, since many readers share it. Times in milliseconds. Pure.
+ * A value as an isolate holds it. It is frozen, since many readers share it. Times in milliseconds.
  */
 export type Entry = {
   readonly key: string;
-  /** JSON; null for "there is no such thing". */
+  /** JSON. null: there is no such thing. */
   readonly value: unknown;
-  /** When its load began: it is no newer than that. */
+  /** When its load began. The value is no newer than that. */
   readonly createdAt: number;
   readonly ttlMs: number;
   readonly expiresAt: number;
   /**
-   * From here on a read renews it early. Each isolate draws its own, so that not all of them do.
+   * From here on a read refreshes it early. Each isolate draws its own time, so that they do not
+   * all refresh it together.
    */
   readonly refreshAt: number;
   readonly stamp: Stamp;
-  /** With those that follow from the key. */
+  /** All its tags, those included that follow from the key. */
   readonly tags: readonly string[];
   readonly bytes: number;
-  /** What it was validated with last. */
+  /** The schema that last accepted it. */
   schema: v.GenericSchema;
-  /** The verdict on it, and the view's revision that it was passed under. */
-  judged: { revision: number; verdict: Verdict | "look-up" | "unknown" };
+  /** Its freshness, and the revision of the view under which that was decided. */
+  freshness: { revision: number; value: EntryFreshness };
 };
 
 /**
- * The longest that KV keeps an entry, grace included: `CacheTagIndex` remembers purges for longer
- * than this.
+ * `look-up`: the view lacks the purges of the entry's tags. `unknown`: the isolate knows nothing of
+ * the tag index yet.
+ */
+export type EntryFreshness = Freshness | "look-up" | "unknown";
+
+/**
+ * The longest that KV keeps an entry, its grace included. `CacheTagIndex` remembers purges for
+ * longer than this.
  */
 export const MAX_LIFE_MS = 24 * 3_600_000;
-/** The last fifth of an entry's life. */
+/** Entries are refreshed early in the last fifth of their life. */
 const EARLY = 0.2;
 /**
- * An entry's life is shortened by up to this, so that what was loaded together does not expire
+ * A life is shortened by up to this share, so that entries that were loaded together do not expire
  * together.
  */
 const JITTER = 0.1;
 /**
- * Isolates' clocks differ. What is further in the future than this was written under a clock that
- * was wrong.
+ * How much the clocks of isolates may differ. An entry from further in the future was written under
+ * a wrong clock.
  */
 const MAX_SKEW_MS = 60_000;
 const OVERHEAD_BYTES = 512;
@@ -72,26 +79,26 @@ export function entryFrom(
     tags,
     bytes: textBytes * 2 + tags.reduce((sum, tag) => sum + tag.length, 0) + OVERHEAD_BYTES,
     schema,
-    judged: { revision: -1, verdict: "unknown" },
+    freshness: { revision: -1, value: "unknown" },
   };
 }
 
 /**
- * How long an entry is still fresh; negative once it has expired. A clock that was set back makes
- * nothing fresh for longer.
+ * How long an entry still lives, in milliseconds; negative once it has expired. A clock that was set
+ * back does not extend a life.
  */
 export function freshForMs({ createdAt, expiresAt }: Entry, now: number): number {
   return now < createdAt - MAX_SKEW_MS ? -elapsedMs(createdAt, now) : expiresAt - now;
 }
 
-/** Tags that the index has to be told of: the others follow from the key. */
+/** The tags that must be registered with the index. The others follow from the key. */
 export function givenTags({ key, tags }: Pick<Entry, "key" | "tags">): string[] {
   const implicit = new Set(implicitTags(key));
   return tags.filter((tag) => !implicit.has(tag));
 }
 
 /**
- * Whether a value may be read by this schema, which need not be the one that it was read by before.
+ * Whether a schema accepts the value. It need not be the schema that accepted the value before.
  */
 export function fits(entry: Entry, schema: v.GenericSchema): boolean {
   if (entry.schema === schema || entry.value === null) return true;

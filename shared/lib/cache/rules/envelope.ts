@@ -2,17 +2,17 @@ import * as v from "valibot";
 import { fail, ok, type Result } from "../../base/result.ts";
 
 /**
- * What KV holds under a key: the value with what is needed to tell whether it may still be served.
- * Times in milliseconds.
+ * What KV holds under a key: the value with everything that decides whether it may be served. Times
+ * in milliseconds.
  */
 export type Envelope<Value> = {
   v: 1;
-  /** The whole key, since KV may hold its hash: an entry under another's key is nobody's. */
+  /** The whole key. The name in KV may be a hash, and an entry of another key is not used. */
   key: string;
   createdAt: number;
   ttlMs: number;
   tags: string[];
-  /** The stamp: see `cache-tags/sequence.ts`. */
+  /** `seq` and `generation` are the stamp: see `tags/rules/sequence.ts`. */
   seq: number;
   generation: string;
   value: Value;
@@ -34,7 +34,7 @@ const envelope = v.strictObject({
 /** The most that KV takes as one value (developers.cloudflare.com/kv/platform/limits). */
 const MAX_BYTES = 25 * 1_024 * 1_024;
 
-/** @returns `too-large` with the bytes that it would have; such an entry is not stored */
+/** @returns `too-large` with its size in bytes if KV does not take it */
 export function encode<Value>(
   entry: Envelope<Value>,
   maxBytes = MAX_BYTES,
@@ -45,7 +45,7 @@ export function encode<Value>(
     : ok(encoded);
 }
 
-/** Why an entry is not used. Each is a miss, and the entry is deleted: none speaks against KV. */
+/** Why an entry is not used. It is a miss and is deleted, and does not count as a failure of KV. */
 export type Corruption =
   | { tag: "not-json" }
   | { tag: "not-an-envelope" }

@@ -2,14 +2,14 @@
 export const CACHE_BREAKER = "cache";
 
 /**
- * Whether an error of a KV call speaks against KV. KV reports `KV GET failed: 500 Internal Server
- * Error`, with the verb and an HTTP status (developers.cloudflare.com/kv/api); a KV that cannot be
- * reached is reported by the runtime, without the prefix.
+ * Whether an error of a KV call counts as a failure of KV. KV reports `KV GET failed: 500 Internal
+ * Server Error`, with the verb and an HTTP status (developers.cloudflare.com/kv/api). If KV cannot
+ * be reached, the runtime reports that without the prefix.
  *
  * | Message | Fault of |
  * |---|---|
  * | `TimeoutError`; status 5xx; network lost, internal error | KV |
- * | status 429: one write a second per key, or the account's limit | whoever writes too often |
+ * | status 429: one write per second and key, or the account's limit | a writer that is too fast |
  * | other 4xx: a key or value that is too long, a bad expiration; a TypeError | the caller |
  */
 export function isKvFault(error: unknown): boolean {

@@ -2,17 +2,17 @@ import { sha256Hex } from "../../base/hash.ts";
 
 /** Keys of the cache, and the tags that follow from them. */
 
-/** A purge by pattern: every key that begins with what stands before the star. */
+/** A pattern: all keys that begin with the text before the star. */
 const pattern = /^[^*]+:\*$/;
 
-/** Patterns are prefixes that end at a colon, since those are what an entry carries as tags. */
+/** Whether a text is a pattern. Patterns end at a colon, since entries carry those prefixes as tags. */
 export function isPattern(text: string): boolean {
   return pattern.test(text);
 }
 
 /**
- * What an entry carries without being told: its own key, and its prefix at each colon as a pattern.
- * So a purge by key or by pattern is one by tag.
+ * The tags that follow from a key: the key itself, and its prefix at each colon as a pattern. So a
+ * purge by key or by pattern is a purge by tag.
  */
 export function implicitTags(key: string): string[] {
   const tags = [key];
@@ -23,7 +23,7 @@ export function implicitTags(key: string): string[] {
 
 const KV_MAX_KEY_BYTES = 512;
 
-/** A key as KV takes it: one that is too long is replaced by its hash. */
+/** The name of a key in KV. A key that is too long for KV is replaced by its hash. */
 export async function storageKey(key: string): Promise<string> {
   const bytes = new TextEncoder().encode(key).byteLength;
   return bytes <= KV_MAX_KEY_BYTES ? key : `sha256:${await sha256Hex(key)}`;

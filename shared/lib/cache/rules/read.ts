@@ -5,38 +5,35 @@ import type { CacheStatus } from "./cache-status.ts";
 /**
  * How much a read may trust the cache.
  *
- * - `stale-ok`: what is stale may be served while it is revalidated, or when nothing newer is to be
- *   had.
- * - `bounded`: nothing that was purged longer ago than the bound, whatever fails; else from the
- *   origin or not at all.
- * - `strict`: nothing that was purged before this read began. Costs a question to the tag index.
+ * - `stale-ok`: a stale value may be served while it is revalidated, or if the origin fails.
+ * - `bounded`: no value that was purged longer ago than the staleness bound, whatever fails. If that
+ *   is unknown, the origin is asked.
+ * - `strict`: no value that was purged before this read began. Costs a request to the tag index.
  */
 export type Consistency = "stale-ok" | "bounded" | "strict";
 
 /** How one kind of thing is read through the cache. Durations in milliseconds. */
-export type ReadOptions<Value, Failure> = {
+export type ReadOptions<Value, Problem> = {
   /**
-   * What a value must look like, whichever tier it comes from. It must accept what it returns: a
-   * value is validated more than once. Best one that is made once: another one each time costs a
-   * validation each time. Values are JSON: what JSON loses is lost.
+   * Validates values from every tier. It must accept its own output, since a value is validated more
+   * than once. Create it once: a new schema per read costs a validation per read. Values are stored
+   * as JSON.
    */
   schema: v.GenericSchema<unknown, Value>;
+  /** Asks the origin. `null`: there is no such thing, which is cached for `negativeTtlMs`. */
+  load: () => Promise<Result<Value | null, Problem>>;
   /**
-   * Asks the origin. `null`: there is no such thing, which is remembered too, for a short while.
-   */
-  load: () => Promise<Result<Value | null, Failure>>;
-  /**
-   * What it is about, for purges, beyond its key and the key's patterns. A function where that is
-   * known only after the load.
+   * Tags by which the value can be purged, besides its key and the patterns of the key. A function if
+   * they depend on the value.
    */
   tags: readonly string[] | ((value: Value | null) => readonly string[]);
   consistency?: Consistency;
-  /** An answer when there is no other. */
+  /** Answers if the origin fails and no older value may be served. */
   fallback?: () => Value;
   ttlMs?: number;
-  /** For how long "there is no such thing" is remembered. */
+  /** For how long a `null` is cached. */
   negativeTtlMs?: number;
-  /** Whether others may share it: what strangers can ask for without end must not fill KV. */
+  /** Where a `null` is cached. `memory`: strangers who ask for many missing things do not fill KV. */
   negativeIn?: "everywhere" | "memory";
   /** For how long after its end of life a value is served while it is revalidated. */
   staleWhileRevalidateMs?: number;
@@ -44,13 +41,16 @@ export type ReadOptions<Value, Failure> = {
   staleIfErrorMs?: number;
 };
 
-/** Why the cache itself has no answer. `threw`: the loader has a defect. */
+/**
+ * Why the cache itself has no answer. `timed-out`: the load took too long. `overloaded`: too many
+ * loads at once. `threw`: `load` threw, or returned a value that the schema refuses.
+ */
 export type CacheFailure =
   | { tag: "timed-out" }
   | { tag: "overloaded" }
   | { tag: "threw"; error: unknown };
 
-/** What a read answers; the value is frozen. */
-export type CacheRead<Value, Failure> =
+/** The result of a read. The value is frozen; `null`: there is no such thing. */
+export type CacheRead<Value, Problem> =
   | { ok: true; value: Value | null; status: CacheStatus }
-  | { ok: false; error: Failure | CacheFailure; status: CacheStatus };
+  | { ok: false; error: Problem | CacheFailure; status: CacheStatus };

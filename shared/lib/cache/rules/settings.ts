@@ -1,14 +1,14 @@
-/** What an operator may set; times in milliseconds. */
+/** What an operator can set. Times in milliseconds. */
 export type CacheSettings = {
   /** How long a value is fresh. */
   ttlMs: number;
-  /** The bound: how long after a purge another isolate may still serve what was purged. */
+  /** The staleness bound: how long after a purge another isolate may still serve the old value. */
   stalenessMs: number;
-  /** Attempts after the first, of a call of KV. */
+  /** Tries of a call to KV after the first. */
   retries: number;
   /**
-   * The longest that a call of KV may take, and that a read waits for the origin: one that joined
-   * another read's load which does not come waits once more, for a load of its own.
+   * The longest that a call to KV may take, and that a read waits for a load. A read that joined
+   * another read's load may wait once more, for a load of its own.
    */
   timeoutMs: number;
 };

@@ -17,7 +17,7 @@ const cacheVariables = v.object({
 
 export type CacheVariables = VariablesOf<typeof cacheVariables>;
 
-/** How the cache behaves. */
+/** Reads the settings of the cache. Unset variables get the defaults. */
 export function cacheSettings(env: CacheVariables): Result<CacheSettings, Misconfigured> {
   const variables = readVariables(cacheVariables, env);
   if (!variables.ok) return variables;

@@ -9,7 +9,7 @@ import {
   selfTiming,
   SimulatedObject,
   succeed,
-  type Weather,
+  type Condition,
 } from "../../../../test/support/fleet.ts";
 import { runs } from "../../../../test/support/seed.ts";
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
@@ -172,9 +172,9 @@ const steps = [
   fc
     .nat(49)
     .map((n) => step("request dies", n, async (world, which) => await world.dyingCall(which))),
-  fc.constantFrom<Weather>("up", "up", "throws", "hangs", "loses-replies").map((weather) =>
-    step("weather", weather, async (world, now) => {
-      world.object.weather = now;
+  fc.constantFrom<Condition>("up", "up", "throws", "hangs", "loses-replies").map((condition) =>
+    step("condition", condition, async (world, now) => {
+      world.object.condition = now;
       if (now !== "up") world.somethingWasLost = true;
     }),
   ),
@@ -207,7 +207,7 @@ async function traffic(world: World, forMs: number, everyMs: number): Promise<bo
  * still trips.
  */
 async function recover(world: World): Promise<void> {
-  world.object.weather = "up";
+  world.object.condition = "up";
   // The network may stay slow, as long as a question is answered before it is given up.
   world.object.latencyMs = Math.min(world.object.latencyMs, 1_500);
   if (["forced-open", "forced-closed", "disabled"].includes(world.object.memory.override.kind))

@@ -124,10 +124,10 @@ describe("a call while closed", () => {
 
   it.each(["hangs", "throws"] as const)(
     "does not wait for an object that %s, warm or cold",
-    async (weather) => {
+    async (condition) => {
       const client = await warm();
       await clock.advance(60_000);
-      object.weather = weather;
+      object.condition = condition;
       expect(await ending(client, succeed)).toBe("success");
       expect(await ending(isolate(object), succeed)).toBe("success");
     },
@@ -220,13 +220,16 @@ describe("a call while open", () => {
     expect(object.requests - before).toBeLessThanOrEqual(1);
   });
 
-  it.each(["hangs", "throws"] as const)("does not wait for an object that %s", async (weather) => {
-    const client = await warm();
-    await openedBy(client);
-    object.weather = weather;
-    await clock.advance(6_000);
-    expect(await ending(client, succeed)).toBeInstanceOf(CircuitOpen);
-  });
+  it.each(["hangs", "throws"] as const)(
+    "does not wait for an object that %s",
+    async (condition) => {
+      const client = await warm();
+      await openedBy(client);
+      object.condition = condition;
+      await clock.advance(6_000);
+      expect(await ending(client, succeed)).toBeInstanceOf(CircuitOpen);
+    },
+  );
 
   it("never counts: rejections leave no trace", async () => {
     const client = await warm();
@@ -256,7 +259,7 @@ describe("a call while open", () => {
     await clock.advance(5_000);
     await client.run(succeed);
     await clock.advance(50);
-    object.weather = "hangs";
+    object.condition = "hangs";
     await clock.advance(60_000);
     expect(await ending(client, succeed)).toBeInstanceOf(CircuitOpen);
   });
@@ -396,7 +399,7 @@ describe("the probe", () => {
     await openedBy(client);
     await clock.advance(31_500);
     const probe = client.run(async () => {
-      object.weather = "throws";
+      object.condition = "throws";
       return "value";
     });
     await clock.advance(100);
@@ -419,7 +422,7 @@ describe("the probe", () => {
     const client = await warm();
     await openedBy(client);
     await clock.advance(30_000);
-    object.weather = "hangs";
+    object.condition = "hangs";
     let answered = false;
     void client.run(succeed).then(() => (answered = true));
     await clock.advance(999);
@@ -475,7 +478,7 @@ describe("one that asks", () => {
   it("goes on by the isolate's own breaker when it is the third in vain", async () => {
     const client = await warm();
     await openedBy(client);
-    object.weather = "throws";
+    object.condition = "throws";
     await clock.advance(60_000);
     const answers = [];
     for (let n = 0; n < 2; n += 1) {
@@ -550,7 +553,7 @@ describe("a call on the fast path, whose callee times itself out", () => {
 
   it("goes by the isolate's own breaker once the object is lost", async () => {
     const client = await fast();
-    object.weather = "throws";
+    object.condition = "throws";
     for (let n = 0; n < 20; n += 1) {
       await client.run(failing).catch(() => undefined);
       await clock.advance(500);
@@ -629,9 +632,9 @@ describe("outcomes from before", () => {
 describe("an isolate without the object", () => {
   it.each(["hangs", "throws", "loses-replies"] as const)(
     "that %s opens by the same rules and recovers by a probe of its own",
-    async (weather) => {
+    async (condition) => {
       const client = await warm();
-      object.weather = weather;
+      object.condition = condition;
       await clock.advance(5_000);
       for (let n = 0; n < 10; n += 1) {
         await client.run(failing).catch(() => undefined);
@@ -647,7 +650,7 @@ describe("an isolate without the object", () => {
 
   it("asks again ever more rarely, and the object wins when it is back", async () => {
     const client = await warm();
-    object.weather = "throws";
+    object.condition = "throws";
     await clock.advance(5_000);
     const before = object.requests;
     for (let second = 0; second < 120; second += 1) {
@@ -655,7 +658,7 @@ describe("an isolate without the object", () => {
       await clock.advance(1_000);
     }
     expect(object.requests - before).toBeLessThan(15);
-    object.weather = "up";
+    object.condition = "up";
     object.command({ do: "open", forMs: null });
     for (let second = 0; second < 40; second += 1) {
       await client.run(succeed);
@@ -674,7 +677,7 @@ describe("an isolate without the object", () => {
     object.command({ do: "disable" });
     await disabled.run(succeed);
     await clock.advance(50);
-    object.weather = "throws";
+    object.condition = "throws";
     for (let n = 0; n < 50; n += 1) {
       await open.run(succeed);
       expect(await ending(disabled, failing)).toBe("Error");
@@ -688,7 +691,7 @@ describe("an isolate without the object", () => {
   it("a breaker that was open when the object went stays open for the rest of its time, no longer", async () => {
     const client = await warm();
     await openedBy(client);
-    object.weather = "throws";
+    object.condition = "throws";
     for (let second = 0; second < 29; second += 1) {
       expect(await ending(client, succeed)).toBeInstanceOf(CircuitOpen);
       await clock.advance(1_000);

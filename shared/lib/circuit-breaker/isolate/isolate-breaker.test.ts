@@ -37,14 +37,14 @@ async function fail(client: BreakerClient, times: number): Promise<void> {
  * gone.
  */
 async function dyingRequest(begin: () => unknown): Promise<void> {
-  const { weather } = object;
+  const { condition } = object;
   const after = clock.after.bind(clock);
-  object.weather = "hangs";
+  object.condition = "hangs";
   clock.after = () => () => undefined;
   begin();
   await clock.advance(10);
   clock.after = after;
-  object.weather = weather;
+  object.condition = condition;
 }
 
 describe("a lease", () => {
@@ -195,14 +195,14 @@ describe("before the first answer", () => {
 
   it("what failed before an operator's reset does not count after it", async () => {
     const client = isolate(object);
-    object.weather = "hangs";
+    object.condition = "hangs";
     for (let n = 0; n < 6; n += 1) {
       await fail(client, 1);
       await clock.advance(100);
     }
     await clock.advance(1_900);
     object.command({ do: "reset" });
-    object.weather = "up";
+    object.condition = "up";
     await client.run(succeed);
     await clock.advance(2_000);
     expect(object.transitions.map(({ cause }) => cause)).toEqual(["reset"]);
@@ -252,7 +252,7 @@ describe("an object that is slow", () => {
     await clock.advance(5_000);
     await client.run(succeed);
     await clock.advance(16_000);
-    object.weather = "throws";
+    object.condition = "throws";
     for (let n = 0; n < 4; n += 1) {
       await fail(client, 2);
       await clock.advance(100);
@@ -268,16 +268,16 @@ describe("an object that does not answer", () => {
     const client = await warm();
     for (let times = 0; times < 4; times += 1) {
       await clock.advance(5_000);
-      object.weather = "throws";
+      object.condition = "throws";
       await client.run(succeed);
       await clock.advance(50);
-      object.weather = "up";
+      object.condition = "up";
       await client.run(succeed);
       await clock.advance(50);
     }
     expect([client.breaker.local, client.breaker.reached, events]).toEqual([null, true, []]);
 
-    object.weather = "throws";
+    object.condition = "throws";
     await clock.advance(5_000);
     for (const expected of [null, null, "CLOSED"]) {
       await client.run(succeed);
@@ -286,7 +286,7 @@ describe("an object that does not answer", () => {
       expect(client.breaker.reached).toBe(false);
     }
     expect(events).toEqual(["object_lost"]);
-    object.weather = "up";
+    object.condition = "up";
     await clock.advance(2_000);
     await client.run(succeed);
     await clock.advance(50);
@@ -295,7 +295,7 @@ describe("an object that does not answer", () => {
 
   it("leaves the isolate what it had counted, reported in vain or not reported yet", async () => {
     const client = await warm();
-    object.weather = "throws";
+    object.condition = "throws";
     await fail(client, 3);
     await clock.advance(200);
     await fail(client, 2);
@@ -311,7 +311,7 @@ describe("an object that does not answer", () => {
     const client = await warm();
     await fail(client, 4);
     await clock.advance(1_500);
-    object.weather = "throws";
+    object.condition = "throws";
     for (let n = 0; n < 3; n += 1) {
       await clock.advance(5_000);
       await client.run(succeed);
@@ -321,7 +321,7 @@ describe("an object that does not answer", () => {
   });
 
   it("and never did leaves a cold isolate to its own rules: it opens", async () => {
-    object.weather = "throws";
+    object.condition = "throws";
     const client = isolate(object);
     for (let n = 0; n < 5; n += 1) {
       await fail(client, 1);
@@ -331,7 +331,7 @@ describe("an object that does not answer", () => {
   });
 
   it("is not needed to stay closed while one call in a hundred fails", async () => {
-    object.weather = "throws";
+    object.condition = "throws";
     const client = await warm();
     for (let n = 0; n < 3_000; n += 1) {
       await (n % 100 === 0 ? fail(client, 1) : client.run(succeed));
@@ -342,7 +342,7 @@ describe("an object that does not answer", () => {
 
   it("is replaced by a breaker that is fenced too: failures from before it opened do not open it again once it has closed", async () => {
     const client = isolate(object, { policy: selfTiming });
-    object.weather = "throws";
+    object.condition = "throws";
     for (let n = 0; n < 4; n += 1) {
       await client.run(succeed);
       await clock.advance(50);

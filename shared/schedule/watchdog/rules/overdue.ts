@@ -1,49 +1,45 @@
-import type { Finding } from "../../../alerts/rules/evaluate.ts";
+import type { AlertCondition } from "../../../alerts/rules/evaluate.ts";
 import type { Watched } from "./rpc.ts";
 
-/** What the watchdog decides. Pure. */
+/** The decisions of the watchdog. Pure. */
 
-/**
- * While something is overdue, or was and somebody has to hear that it no longer is, it looks again
- * after this.
- */
-const LOOK_AGAIN_MS = 60_000;
+/** The interval of checks while a task is overdue or a recovery has not been notified. */
+const RECHECK_MS = 60_000;
 
 export function overdue(tasks: readonly Watched[], now: number): Watched[] {
   return tasks.filter(({ dueBy }) => dueBy <= now);
 }
 
-/** When to wake up next; null if there is nothing to watch. */
-export function nextLook(
+/** When to check next; null if there is nothing to watch. */
+export function nextCheck(
   tasks: readonly Watched[],
-  told: readonly Watched[],
+  notified: readonly Watched[],
   now: number,
 ): number | null {
-  if (overdue(tasks, now).length > 0 || told.length > 0) return now + LOOK_AGAIN_MS;
+  if (overdue(tasks, now).length > 0 || notified.length > 0) return now + RECHECK_MS;
   return tasks.length === 0 ? null : Math.min(...tasks.map(({ dueBy }) => dueBy));
 }
 
-/** One finding for each task that is overdue, and for each of which somebody was told so. */
-export function overdueFindings(
+/** One condition per overdue task, and one per task that was notified as overdue and is not. */
+export function overdueConditions(
   tasks: readonly Watched[],
-  told: readonly Watched[],
+  notified: readonly Watched[],
   now: number,
-): Finding[] {
+): AlertCondition[] {
   const late = overdue(tasks, now);
-  const over = told.filter(({ task }) => !late.some((one) => one.task === task));
+  const recovered = notified.filter(({ task }) => !late.some((one) => one.task === task));
   return [
-    ...late.map(({ task, dueBy }): Finding => ({
-      key: `overdue:${task}`,
-      holds: true,
-      forMs: 0,
-      summary: `the task ${task} has not run: it should have by ${new Date(dueBy).toISOString()}`,
-    })),
-    ...over.map(({ task }): Finding => ({
+    ...late.map(({ task, dueBy }): AlertCondition => {
+      const deadline = new Date(dueBy).toISOString();
+      const summary = `the task ${task} is overdue: it should have run by ${deadline}`;
+      return { key: `overdue:${task}`, holds: true, forMs: 0, summary };
+    }),
+    ...recovered.map(({ task }): AlertCondition => ({
       key: `overdue:${task}`,
       holds: false,
       forMs: 0,
       summary: "",
-      over: tasks.some((one) => one.task === task)
+      resolvedReason: tasks.some((one) => one.task === task)
         ? `the task ${task} runs again`
         : `the task ${task} is no longer registered`,
     })),

@@ -4,23 +4,22 @@ import type { Invalid } from "../../../lib/worker/validate.ts";
 
 /**
  * The RPC surface of the Durable Object `TaskWatchdog`, at
- * `env.TASK_WATCHDOG.getByName(WATCHDOG_NAME)`: it knows by when each task should have run again,
- * and tells somebody by an alarm of its own when one has not, also when nothing else runs any more.
+ * `env.TASK_WATCHDOG.getByName(WATCHDOG_NAME)`. It stores by when each task should have run again.
+ * When one has not, its own alarm notifies operators, even if nothing else runs.
  */
 export interface TaskWatchdogRpc {
   /**
-   * Every registered task, with the moment by which it should have run again. Tasks that are not
-   * named are forgotten.
+   * Replaces the watched tasks with these, each with the time by which it should have run again.
    */
   report(tasks: Watched[]): Promise<Result<null, Invalid>>;
-  /** What is watched, and which of it is overdue. */
+  /** How many tasks are watched, and which are overdue. */
   inspect(): Promise<WatchdogView>;
 }
 
 /** The one object of the fleet. */
 export const WATCHDOG_NAME = "tasks";
 
-/** Alarms cannot be set for later than some year to come. */
+/** An upper bound that an alarm can still be set to. */
 const LATEST = Date.UTC(2150);
 
 export const watched = v.pipe(
@@ -28,7 +27,7 @@ export const watched = v.pipe(
     v.strictObject({
       task: v.pipe(
         v.string("must be text"),
-        v.regex(/^[a-z][a-z0-9-]{0,63}$/, "is not the name of a task"),
+        v.regex(/^[a-z][a-z0-9-]{0,63}$/, "must be the name of a task"),
       ),
       /** Milliseconds since the epoch. */
       dueBy: v.pipe(

@@ -1,66 +1,30 @@
+import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import UPlot from "uplot";
 import { exactText, numberText } from "../format.ts";
 import "uplot/dist/uPlot.min.css";
-// Before the chart library, which does not load in a browser whose language is no language tag.
 import { OWN_LANGUAGE } from "./language.ts";
+// After `language.ts`, see there.
+import { UPlot } from "./uplot.ts";
 
 type Line = { label: string; values: readonly (number | null)[]; color: "a" | "b" | "c" | "bad" };
 
 const HEIGHT_PX = 150;
 
-/** Lines over time, in UTC as the logs are. What they show stands beside them in words, too. */
-export function Chart({
-  title,
-  from,
-  stepSeconds,
-  lines,
-  unit = "",
-}: {
+type ChartProps = {
   title: string;
   from: string;
   stepSeconds: number;
   lines: Line[];
   unit?: string;
-}) {
-  const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<UPlot | null>(null);
+};
+
+/** Lines over time, in UTC like the logs. Text beside them has the same figures. */
+export function Chart({ title, from, stepSeconds, lines, unit = "" }: ChartProps) {
   const [pointed, setPointed] = useState<number | null>(null);
   const start = Date.parse(from) / 1_000;
   const times = (lines[0]?.values ?? []).map((_, n) => start + n * stepSeconds);
   const data = [times, ...lines.map(({ values }) => [...values])] as UPlot.AlignedData;
-  // What draws again when the colours change is older than what is shown by then.
-  const latest = useRef({ lines, data });
-  latest.current = { lines, data };
-
-  useEffect(() => {
-    const element = place.current;
-    if (element === null) return undefined;
-    const draw = (): void => {
-      plot.current?.destroy();
-      const now = latest.current;
-      plot.current = new UPlot(
-        optionsFor(element, now.lines, stepSeconds, setPointed),
-        now.data,
-        element,
-      );
-    };
-    draw();
-    const resized = new ResizeObserver(() =>
-      plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }),
-    );
-    resized.observe(element);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", draw);
-    return () => {
-      resized.disconnect();
-      dark.removeEventListener("change", draw);
-      plot.current?.destroy();
-      plot.current = null;
-    };
-  }, [stepSeconds]);
-  useEffect(() => plot.current?.setData(data));
-
+  const place = usePlot(lines, data, stepSeconds, setPointed);
   return (
     <figure class="chart">
       <figcaption>
@@ -85,9 +49,48 @@ export function Chart({
   );
 }
 
+/** Draws into the element of the returned reference. `onPoint`: the step under the pointer. */
+function usePlot(
+  lines: Line[],
+  data: UPlot.AlignedData,
+  stepSeconds: number,
+  onPoint: (index: number | null) => void,
+): RefObject<HTMLDivElement | null> {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<UPlot | null>(null);
+  // `draw` is created once and runs again when the colours change: it needs the latest data.
+  const latest = useRef({ lines, data });
+  latest.current = { lines, data };
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return undefined;
+    const draw = (): void => {
+      plot.current?.destroy();
+      const now = latest.current;
+      const options = optionsFor(element, now.lines, stepSeconds, onPoint);
+      plot.current = new UPlot(options, now.data, element);
+    };
+    draw();
+    const resized = new ResizeObserver(() =>
+      plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }),
+    );
+    resized.observe(element);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", draw);
+    return () => {
+      resized.disconnect();
+      dark.removeEventListener("change", draw);
+      plot.current?.destroy();
+      plot.current = null;
+    };
+  }, [stepSeconds]);
+  useEffect(() => plot.current?.setData(data));
+  return place;
+}
+
 function summary(values: readonly (number | null)[], unit: string): string {
   const known = values.filter((value) => value !== null);
-  if (known.length === 0) return "nothing yet";
+  if (known.length === 0) return "no data yet";
   const last = values.findLast((value) => value !== null) ?? 0;
   return `${shown(last, unit)} now, at most ${shown(Math.max(...known), unit)}`;
 }
@@ -97,7 +100,7 @@ const shownAt = (value: number | null | undefined, unit: string): string =>
 const shown = (value: number, unit: string): string =>
   `${numberText(Math.round(value * 10) / 10)}${unit === "" ? "" : ` ${unit}`}`;
 
-/** A value without neighbours makes no line, and would not be seen. */
+/** Draws points for values without neighbours, which make no line. */
 const alone: UPlot.Series.Points.Filter = (plot, series) =>
   [...(plot.data[series] ?? [])].flatMap((value, n, all) =>
     value != null && all[n - 1] == null && all[n + 1] == null ? [n] : [],

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { ensureLanguage } from "./language.ts";
 
 it.each(["en-US@posix", "", "C", "en_GB"])(
-  "a browser whose language is %j, which is no language tag, gets one",
+  "a browser whose language is %j, an invalid tag, gets a valid one",
   (language) => {
     const browser = { language };
     ensureLanguage(browser);
@@ -16,7 +16,7 @@ it.each(["en-US", "de", "zh-Hant-TW"])("a browser whose language is %j keeps it"
   expect(browser.language).toBe(language);
 });
 
-it("a browser's language that nobody may write is replaced all the same", () => {
+it("a read-only language of a browser is replaced too", () => {
   const browser: { readonly language: string } = new (class {
     get language(): string {
       return "en-US@posix";

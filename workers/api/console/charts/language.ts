@@ -1,7 +1,7 @@
-/** The language that the console is written in. */
+/** The language of the console. */
 export const OWN_LANGUAGE = "en-GB";
 
-/** Gives a browser whose language is no BCP 47 tag, such as `en-US@posix`, the console's own. */
+/** Replaces a browser language that is no BCP 47 tag, such as `en-US@posix`. */
 export function ensureLanguage(browser: { readonly language: string }): void {
   try {
     Intl.getCanonicalLocales(browser.language);
@@ -10,6 +10,6 @@ export function ensureLanguage(browser: { readonly language: string }): void {
   }
 }
 
-// The chart library makes a number format for this language while it is imported, and throws if it
-// is no tag.
+// The chart library creates a number format for this language on import, and throws if the tag is
+// invalid.
 ensureLanguage(navigator);

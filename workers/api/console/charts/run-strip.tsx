@@ -8,15 +8,19 @@ const WIDTH = 6;
 const HEIGHT = 24;
 
 /**
- * The last runs of a task, the latest to the right: as high as they took long, and marked where
- * they went wrong.
+ * The last runs of a task, the latest on the right. Height is duration; failed and missed runs are
+ * marked.
  */
 export function RunStrip({ task, runs }: { task: string; runs: readonly Run[] }) {
   const shown = runs.slice(0, SHOWN).toReversed();
-  if (shown.length === 0) return <span class="since">none of late</span>;
+  if (shown.length === 0) return <span class="since">no recent runs</span>;
   const longest = Math.max(...shown.map(({ duration = 0 }) => duration), 1);
   const wrong = shown.filter(({ status }) => status === "failure" || status === "missed").length;
-  const label = `${task}: ${countText(shown.length, "run")}, ${wrong} failed or missed, the longest took ${durationText(longest)}`;
+  const label = [
+    `${task}: ${countText(shown.length, "run")}`,
+    `${wrong} failed or missed`,
+    `the longest took ${durationText(longest)}`,
+  ].join(", ");
   return (
     <svg
       class="strip"
@@ -41,10 +45,15 @@ export function RunStrip({ task, runs }: { task: string; runs: readonly Run[] })
             width={WIDTH - 2}
             height={height}
           >
-            <title>{`${run.status}, ${exactText(Date.parse(run.startedAt))}${run.duration === undefined ? "" : `, ${durationText(run.duration)}`}`}</title>
+            <title>{titleOf(run)}</title>
           </rect>
         );
       })}
     </svg>
   );
+}
+
+function titleOf({ status, startedAt, duration }: Run): string {
+  const took = duration === undefined ? [] : [durationText(duration)];
+  return [status, exactText(Date.parse(startedAt)), ...took].join(", ");
 }

@@ -11,10 +11,10 @@ export function AlertsPage() {
         <>
           <Section title="Firing">
             <Table
-              caption="Alerts that fire"
+              caption="Firing alerts"
               rows={firing}
               keyOf={({ key }) => key}
-              empty={<State tone="good">No alert fires.</State>}
+              empty={<State tone="good">No alert is firing.</State>}
               columns={[
                 {
                   head: "Alert",
@@ -22,16 +22,16 @@ export function AlertsPage() {
                   cell: ({ summary }) => <State tone="bad">{summary}</State>,
                 },
                 { head: "Since", cell: ({ since }) => <Time at={since} /> },
-                { head: "Told", cell: ({ firedAt }) => <Time at={firedAt} /> },
+                { head: "Last notice", cell: ({ firedAt }) => <Time at={firedAt} /> },
               ]}
             />
           </Section>
           <Section title="Notices">
             <Table
-              caption="What was said, newest first"
+              caption="Notices, newest first"
               rows={notices}
               keyOf={({ id }) => id}
-              empty="Nothing was said of late."
+              empty="There are no recent notices."
               columns={[
                 { head: "When", cell: ({ at }) => <Time at={at} /> },
                 {
@@ -42,7 +42,7 @@ export function AlertsPage() {
                 },
                 { head: "What", kind: "wide", cell: ({ summary }) => summary },
                 {
-                  head: "By mail",
+                  head: "By email",
                   cell: ({ emailAt }) => (emailAt === undefined ? "–" : <Time at={emailAt} />),
                 },
                 {

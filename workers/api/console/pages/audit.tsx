@@ -21,7 +21,7 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
         Every write by an operator, newest first.{" "}
         {actor !== undefined && (
           <>
-            Only those of {actor}. <a href={linkTo("audit")}>Show all</a>
+            Only writes of {actor}. <a href={linkTo("audit")}>Show all</a>
           </>
         )}
       </p>
@@ -32,7 +32,7 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
               caption="Audit log, newest first"
               rows={items}
               keyOf={({ id }) => id}
-              empty="No operator has written anything yet."
+              empty="There are no writes yet."
               columns={[
                 { head: "When", cell: ({ at }) => <Time at={at} /> },
                 {

@@ -29,9 +29,9 @@ export function BreakersPage() {
   return (
     <>
       <p class="lead">
-        One breaker for each thing that Luna depends on, shared by the whole fleet. Open: calls are
-        refused at once, mails wait and lose no attempt. It probes by itself and closes when the
-        thing is back.
+        One breaker per dependency, shared by the whole fleet. While it is open, calls are rejected
+        at once, and emails wait without using an attempt. It probes by itself and closes once the
+        dependency works again.
       </p>
       <Loaded reading={breakers} lines={8}>
         {({ items }) => (
@@ -55,7 +55,7 @@ function Card({ item }: { item: Item }) {
       {"epoch" in item ? (
         <Details breaker={item} />
       ) : (
-        <p>Its object did not answer in time. The others are not affected.</p>
+        <p>Its object did not answer in time. Other breakers are not affected.</p>
       )}
       <button
         type="button"
@@ -71,8 +71,8 @@ function Card({ item }: { item: Item }) {
   );
 }
 
-type Order = {
-  verb:
+type Command = {
+  operation:
     | "resetCircuitBreaker"
     | "openCircuitBreaker"
     | "closeCircuitBreaker"
@@ -84,47 +84,47 @@ type Order = {
   done: string;
 };
 
-const orders: Order[] = [
+const commands: Command[] = [
   {
-    verb: "resetCircuitBreaker",
+    operation: "resetCircuitBreaker",
     label: "Reset",
     explains:
-      "It closes, counts from nothing, and any override ends. If what it guards is still broken it opens again by itself.",
+      "It closes and counts from zero; any override ends. If the dependency still fails, it opens.",
     done: "was reset",
   },
   {
-    verb: "openCircuitBreaker",
+    operation: "openCircuitBreaker",
     label: "Force open",
     tone: "danger",
-    explains: "Every call is refused, in the whole fleet, until somebody resets or enables it.",
-    done: "is held open",
+    explains: "Every call is rejected, in the whole fleet, until an operator resets or enables it.",
+    done: "is forced open",
   },
   {
-    verb: "closeCircuitBreaker",
+    operation: "closeCircuitBreaker",
     label: "Force closed",
     tone: "danger",
-    explains: "Every call goes through, however many fail. It counts on, but does not open.",
-    done: "is held closed",
+    explains: "Every call goes through. It still counts failures, but does not open.",
+    done: "is forced closed",
   },
 ];
-const disable: Order = {
-  verb: "disableCircuitBreaker",
+const disable: Command = {
+  operation: "disableCircuitBreaker",
   label: "Disable",
   tone: "danger",
   explains: "Every call goes through, and nothing is counted, as if there were no breaker.",
   done: "is disabled",
 };
-const enable: Order = {
-  verb: "enableCircuitBreaker",
+const enable: Command = {
+  operation: "enableCircuitBreaker",
   label: "Lift override",
-  explains: "It goes by what it counts again.",
-  done: "goes by what it counts",
+  explains: "The breaker follows its counts again.",
+  done: "follows its counts again",
 };
 
 function Details({ breaker }: { breaker: Breaker }) {
   const { name, state, override, failures, calls, retryAfterMs, lastTransition: last } = breaker;
   const params = { name };
-  const verbs = [...orders, override === "none" ? disable : enable];
+  const shown = [...commands, override === "none" ? disable : enable];
   return (
     <>
       <p>
@@ -136,7 +136,7 @@ function Details({ breaker }: { breaker: Breaker }) {
         {override !== "none" && (
           <>
             {" "}
-            <State tone="warn">An operator holds it: {override}</State>
+            <State tone="warn">Override: {override}</State>
           </>
         )}
       </p>
@@ -151,16 +151,16 @@ function Details({ breaker }: { breaker: Breaker }) {
         )}
       </p>
       <div class="buttons">
-        {verbs.map(({ verb, label, tone, explains, done }) => (
+        {shown.map(({ operation, label, tone, explains, done }) => (
           <Action
-            key={verb}
+            key={operation}
             label={label}
             of={name}
             {...(tone !== undefined && { tone })}
             explains={<p>{explains}</p>}
             reason="required"
             done={`The breaker of ${name} ${done}.`}
-            act={(reason) => call(verb, { params, body: { reason } })}
+            act={(reason) => call(operation, { params, body: { reason } })}
           />
         ))}
       </div>

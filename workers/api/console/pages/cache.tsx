@@ -47,7 +47,7 @@ export function CachePage() {
                 ]}
               />
               <p class="hidden">
-                In this time{" "}
+                In this range{" "}
                 {percentText(
                   sum(series.cacheHits),
                   sum(series.cacheHits) + sum(series.cacheMisses),
@@ -80,18 +80,18 @@ function Totals({ metrics }: { metrics: Metrics }) {
   const tiers: [string, number, string][] = [
     ["Memory (L1)", metrics.hitsL1, "answered by the isolate"],
     ["KV (L2)", metrics.hitsL2, "answered by KV"],
-    ["Stale", metrics.hitsStale, "answered at once, and renewed in the background"],
+    ["Stale", metrics.hitsStale, "served at once, and revalidated in the background"],
     ["Origin", metrics.misses, "D1 was asked"],
-    ["Stale, as the origin failed", metrics.staleOnError, "of the line above"],
-    ["Fallback", metrics.fallbacks, "of the origin's: a value that stands in"],
-    ["Unanswered", metrics.unanswered, "of the origin's: neither had an answer"],
+    ["Stale, origin failed", metrics.staleOnError, "part of Origin: an older value was served"],
+    ["Fallback", metrics.fallbacks, "part of Origin: the fallback was served"],
+    ["Unanswered", metrics.unanswered, "part of Origin: no answer"],
   ];
   const errors: [string, number][] = [
     ["KV failed", metrics.kvErrors],
-    ["KV would not be written that fast", metrics.kvRateLimited],
+    ["KV refused a write (rate limit)", metrics.kvRateLimited],
     ["Tag index did not answer", metrics.tagIndexErrors],
-    ["Entries that were damaged", metrics.corrupt],
-    ["Entries that were too large", metrics.tooLarge],
+    ["Corrupt entries", metrics.corrupt],
+    ["Entries too large", metrics.tooLarge],
     ["Origin failed", metrics.loadErrors],
   ];
   return (

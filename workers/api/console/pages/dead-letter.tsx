@@ -5,7 +5,7 @@ import { call } from "../session.ts";
 import { Facts, Raw, Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
 import { Loaded } from "../ui/loaded.tsx";
-import { said, Timeline } from "../ui/timeline.tsx";
+import { answerText, Timeline } from "../ui/timeline.tsx";
 
 type Letter = BodyOf<"getDeadLetter">;
 
@@ -14,9 +14,9 @@ export function DeadLetterPage({ id }: { id: string }) {
   if (letter.failure?.status === 404) {
     return (
       <p>
-        There is no dead letter <code>{id}</code> any more: it was replayed, discarded, or has
-        expired. <a href={linkTo("email", id)}>To the mail</a>,{" "}
-        <a href={linkTo("dead-letters")}>to the dead letters</a>.
+        There is no dead letter <code>{id}</code>: it was replayed, discarded, or has expired. Go to
+        <a href={linkTo("email", id)}>the email</a> or{" "}
+        <a href={linkTo("dead-letters")}>the dead letters</a>.
       </p>
     );
   }
@@ -27,7 +27,7 @@ export function DeadLetterPage({ id }: { id: string }) {
   );
 }
 
-/** One that cannot be replayed is no failure of the call, and must not look like a success. */
+/** The API answers 200 also if the email cannot be replayed: that must not look like a success. */
 async function replay(id: string): Promise<Outcome<unknown>> {
   const outcome = await call("processDeadLetters", { body: { ids: [id] } });
   const item = outcome.ok ? outcome.body.items[0] : undefined;
@@ -36,76 +36,70 @@ async function replay(id: string): Promise<Outcome<unknown>> {
 }
 
 function Details({ letter }: { letter: Letter }) {
-  const {
-    id,
-    kind,
-    to,
-    subject,
-    reason,
-    attempts,
-    buriedAt,
-    expiresAt,
-    lastError,
-    rawBody,
-    events,
-  } = letter;
+  const { id, kind, to, subject, reason, lastError, rawBody, events } = letter;
   return (
     <>
       <p class="lead">
         {kind === "email"
-          ? `To ${to ?? "somebody"}: ${subject ?? ""}`
-          : "A message that no consumer understood."}
+          ? `To ${to ?? "unknown"}: ${subject ?? ""}`
+          : "A message that no schema accepts."}
       </p>
       <Facts
         facts={[
-          ["Died", <Time at={buriedAt} />],
+          ["Died", <Time at={letter.buriedAt} />],
           ["Reason", reason],
-          ["Attempts", attempts],
-          ["Expires", <Time at={expiresAt} />],
+          ["Attempts", letter.attempts],
+          ["Expires", <Time at={letter.expiresAt} />],
         ]}
       />
-      {lastError !== undefined && <p>Last it was said: {said(lastError)}</p>}
-      <div class="buttons">
-        {kind === "email" && (
-          <Action
-            label="Replay"
-            explains={
-              <p>
-                The mail is queued again, with all its attempts before it. If what killed it is not
-                mended, it dies again.
-              </p>
-            }
-            done="The mail is queued again."
-            act={() => replay(id)}
-            after={() => (location.hash = linkTo("email", id))}
-          />
-        )}
-        <Action
-          label="Discard"
-          tone="danger"
-          explains={
-            <p>It is gone for good{kind === "email" && ", and its mail will never be sent"}.</p>
-          }
-          done="The dead letter was discarded."
-          act={() => call("discardDeadLetter", { params: { id } })}
-          after={() => (location.hash = linkTo("dead-letters"))}
-        />
-      </div>
+      {lastError !== undefined && <p>Last error: {answerText(lastError)}</p>}
+      <Actions letter={letter} />
       {rawBody !== undefined && (
         <Section title="The message">
           <Raw value={rawBody} />
         </Section>
       )}
       {kind === "email" && (
-        <Section title="Timeline">
-          <Timeline events={events} />
-        </Section>
-      )}
-      {kind === "email" && (
-        <p>
-          <a href={linkTo("email", id)}>To the mail</a>
-        </p>
+        <>
+          <Section title="Timeline">
+            <Timeline events={events} />
+          </Section>
+          <p>
+            <a href={linkTo("email", id)}>To the email</a>
+          </p>
+        </>
       )}
     </>
+  );
+}
+
+function Actions({ letter: { id, kind } }: { letter: Letter }) {
+  return (
+    <div class="buttons">
+      {kind === "email" && (
+        <Action
+          label="Replay"
+          explains={
+            <p>
+              The email is queued again, with all its attempts. If the cause is not fixed, it
+              becomes a dead letter again.
+            </p>
+          }
+          done="The email is queued again."
+          act={() => replay(id)}
+          after={() => (location.hash = linkTo("email", id))}
+        />
+      )}
+      <Action
+        label="Discard"
+        tone="danger"
+        explains={
+          <p>It is deleted for good{kind === "email" && ", and its email is never sent"}.</p>
+        }
+        done="The dead letter was discarded."
+        act={() => call("discardDeadLetter", { params: { id } })}
+        after={() => (location.hash = linkTo("dead-letters"))}
+      />
+    </div>
   );
 }

@@ -1,182 +1,140 @@
-import { useState } from "preact/hooks";
-import type { Health } from "../api.ts";
-import { Chart } from "../charts/chart.tsx";
-import { numberText, spanText } from "../format.ts";
-import { useHealth } from "../health.ts";
+import type { BodyOf } from "../api.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
-import { perStep, useTelemetry, type Range } from "../telemetry.ts";
+import { call } from "../session.ts";
 import { Facts, Section, Time } from "../ui/bits.tsx";
-import { Loaded, Together } from "../ui/loaded.tsx";
-import { MailState } from "../ui/mail-state.tsx";
-import { Paging } from "../ui/paging.tsx";
-import { RangeChoice } from "../ui/range.tsx";
-import { Table } from "../ui/table.tsx";
+import { Action } from "../ui/confirm.tsx";
+import { EmailState } from "../ui/email-state.tsx";
+import { Loaded } from "../ui/loaded.tsx";
+import { answerText, Timeline } from "../ui/timeline.tsx";
 
-export function EmailPage({ query }: { query: URLSearchParams }) {
-  const health = useHealth();
-  const [range, setRange] = useState<Range>("hour");
-  const telemetry = useTelemetry(range);
+type Email = BodyOf<"getEmail">;
+
+export function EmailPage({ id }: { id: string }) {
+  const email = useResource("getEmail", { params: { id } }, 2_000);
+  if (email.body === null && email.failure?.status === 404) {
+    return (
+      <p>
+        There is no email <code>{id}</code>. <a href={linkTo("email")}>To the emails</a>
+      </p>
+    );
+  }
   return (
-    <Together readings={[health, telemetry]}>
-      <Section title="Now">
-        <Loaded reading={health} lines={3}>
-          {({ checks }) =>
-            "email" in checks ? (
-              <Backlog email={checks.email} />
-            ) : (
-              <p>The database does not answer, and with it nobody knows.</p>
-            )
-          }
-        </Loaded>
-      </Section>
-      <Section title="Over time" aside={<RangeChoice range={range} onChoose={setRange} />}>
-        <Loaded reading={telemetry} lines={6}>
-          {({ from, stepSeconds, series }) => (
-            <div class="charts">
-              <Chart
-                title={`Mails ${perStep(stepSeconds)}`}
-                from={from}
-                stepSeconds={stepSeconds}
-                lines={[
-                  { label: "accepted", values: series.emailsAccepted, color: "b" },
-                  { label: "sent", values: series.emailsSent, color: "a" },
-                ]}
-              />
-              <Chart
-                title={`Attempts ${perStep(stepSeconds)}`}
-                from={from}
-                stepSeconds={stepSeconds}
-                lines={[
-                  { label: "attempts", values: series.emailAttempts, color: "a" },
-                  { label: "mails that died", values: series.emailsDead, color: "bad" },
-                ]}
-              />
-            </div>
-          )}
-        </Loaded>
-      </Section>
-      <Search query={query} />
-    </Together>
+    <Loaded reading={email} lines={8}>
+      {(body) => <Details email={body} />}
+    </Loaded>
   );
 }
 
-type Backlog = Extract<Health["checks"], { email: unknown }>["email"];
-
-function Backlog({ email }: { email: Backlog }) {
+function Details({ email }: { email: Email }) {
   return (
-    <Facts
-      facts={[
-        [
-          "Oldest due for",
-          email.due === 0 ? "–" : spanText(email.oldestDueSeconds * 1_000),
-          email.oldestDueSeconds > 300 ? "bad" : "idle",
-        ],
-        ["Due", numberText(email.due), "idle"],
-        ["Queued", numberText(email.queued), "idle"],
-        ["Scheduled", numberText(email.scheduled), "idle"],
-        ["In hand-over", numberText(email.inFlight), "idle"],
-        ["Pinned", numberText(email.pinned), email.pinned > 0 ? "warn" : "idle"],
-        [
-          "Unknown",
-          <a href={linkTo("email", null, { status: "unknown" })}>{numberText(email.unknown)}</a>,
-          email.unknown > 0 ? "warn" : "idle",
-        ],
-        [
-          "Dead letters",
-          <a href={linkTo("dead-letters")}>{numberText(email.dead)}</a>,
-          email.dead > 0 ? "warn" : "idle",
-        ],
-      ]}
-    />
-  );
-}
-
-const statuses = ["unknown", "pinned", "dead"] as const;
-
-function Search({ query }: { query: URLSearchParams }) {
-  const [text, setText] = useState(query.get("to") ?? "");
-  const cursor = query.get("cursor") ?? undefined;
-  const to = query.get("to") ?? undefined;
-  const status = statuses.find((one) => one === query.get("status"));
-  const mails = useResource("listEmails", {
-    query: {
-      limit: "25",
-      ...(status !== undefined && { status }),
-      ...(to !== undefined && { to }),
-      ...(cursor !== undefined && { cursor }),
-    },
-  });
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    const wanted = text.trim();
-    // An id has no @; everything else is a recipient.
-    location.hash =
-      wanted === "" || wanted.includes("@")
-        ? linkTo("email", null, { to: wanted, status })
-        : linkTo("email", wanted);
-  };
-  return (
-    <Section title="Find">
-      <form class="form" onSubmit={submit} role="search">
-        <label>
-          Recipient or id of a mail
-          <input
-            type="search"
-            value={text}
-            spellcheck={false}
-            autocomplete="off"
-            onInput={({ currentTarget }) => setText(currentTarget.value)}
-          />
-        </label>
-        <label>
-          Status
-          <select
-            value={status ?? ""}
-            onChange={({ currentTarget }) =>
-              (location.hash = linkTo("email", null, { to, status: currentTarget.value }))
-            }
-          >
-            <option value="">any</option>
-            {statuses.map((one) => (
-              <option key={one} value={one}>
-                {one}
-              </option>
-            ))}
-          </select>
-        </label>
-        <button type="submit">Find</button>
-      </form>
-      <Loaded reading={mails} lines={8}>
-        {({ items, nextCursor }) => (
+    <>
+      <p class="lead">
+        <EmailState status={email.status} /> to {email.to}: {email.subject}
+      </p>
+      <Facts
+        facts={[
+          ["Accepted", <Time at={email.createdAt} />],
+          ["Attempts", email.attempts],
+          ["Generation", email.generation],
+          ["Category", email.category],
+          ...(email.dueAt === undefined
+            ? []
+            : [["Due", <Time at={email.dueAt} />] as [string, preact.ComponentChildren]]),
+          ...(email.sentAt === undefined
+            ? []
+            : [["Sent", <Time at={email.sentAt} />] as [string, preact.ComponentChildren]]),
+        ]}
+      />
+      {email.lastError !== undefined && <p>Last error: {answerText(email.lastError)}</p>}
+      <Actions email={email} />
+      <Section title="Timeline">
+        <Timeline events={email.events} />
+      </Section>
+      <p class="since">
+        Id <code>{email.id}</code>
+        {email.traceId !== undefined && (
           <>
-            <Table
-              caption="Mails, newest first"
-              rows={items}
-              keyOf={({ id }) => id}
-              empty={
-                to === undefined && status === undefined
-                  ? "No mail was accepted yet."
-                  : "No mail is like that."
-              }
-              columns={[
-                { head: "Accepted", cell: ({ createdAt }) => <Time at={createdAt} /> },
-                { head: "Status", cell: (mail) => <MailState status={mail.status} /> },
-                { head: "To", cell: (mail) => <a href={linkTo("email", mail.id)}>{mail.to}</a> },
-                { head: "Subject", kind: "wide", cell: ({ subject }) => subject },
-                { head: "Attempts", kind: "number", cell: ({ attempts }) => attempts },
-              ]}
-            />
-            <Paging
-              cursor={cursor}
-              next={nextCursor}
-              onMove={(next) =>
-                (location.hash = linkTo("email", null, { to, status, cursor: next }))
-              }
-            />
+            , trace <code>{email.traceId}</code>: search the logs for either.
           </>
         )}
-      </Loaded>
-    </Section>
+      </p>
+    </>
   );
+}
+
+const resolutions = {
+  sent: {
+    label: "It was sent",
+    explains: "The email counts as sent, and is never sent again.",
+    done: "It counts as sent.",
+  },
+  queued: {
+    label: "Send it again",
+    explains: "It is queued again. If it had arrived, its recipient gets it twice.",
+    done: "It is queued again.",
+  },
+  dead: {
+    label: "It was not sent",
+    explains: "It becomes a dead letter, which can be replayed.",
+    done: "It is now a dead letter.",
+  },
+} as const;
+
+function Actions({ email }: { email: Email }) {
+  const params = { id: email.id };
+  switch (email.status) {
+    case "queued":
+    case "scheduled":
+      return (
+        <div class="buttons">
+          <Action
+            label="Cancel the email"
+            tone="danger"
+            explains={<p>It is not sent, unless a transport has it already.</p>}
+            done="The email was cancelled."
+            act={() => call("cancelEmail", { params })}
+          />
+        </div>
+      );
+    case "unknown":
+    case "pinned":
+      return (
+        <>
+          <p>
+            The hand-over was interrupted: the server may have the email or not. Search the log of
+            the provider or of the recipient's server, and resolve it.
+          </p>
+          <div class="buttons">
+            {(["sent", "queued", "dead"] as const).map((status) => (
+              <Action
+                key={status}
+                label={resolutions[status].label}
+                {...(status === "queued" && { tone: "danger" as const })}
+                explains={<p>{resolutions[status].explains}</p>}
+                done={resolutions[status].done}
+                act={() => call("resolveEmail", { params, body: { status } })}
+              />
+            ))}
+          </div>
+        </>
+      );
+    case "dead":
+      return (
+        <p>
+          <a href={linkTo("dead-letters", email.id)}>To its dead letter</a>, where it can be
+          replayed.
+        </p>
+      );
+    case "claimed":
+    case "sending":
+    case "sent":
+    case "delivered":
+    case "bounced":
+    case "complained":
+    case "suppressed":
+    case "cancelled":
+    case "discarded":
+      return null;
+  }
 }

@@ -3,13 +3,13 @@ import type { BodyOf, Health } from "../api.ts";
 import { Chart } from "../charts/chart.tsx";
 import { countText, numberText, percentText, spanText } from "../format.ts";
 import { useHealth } from "../health.ts";
+import { findIssues } from "../issues.ts";
 import { useResource, type Reading } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { perStep, sum, useTelemetry, type Range } from "../telemetry.ts";
 import { Facts, Section, State, Time } from "../ui/bits.tsx";
 import { Failing, Loaded, Together } from "../ui/loaded.tsx";
 import { RangeChoice } from "../ui/range.tsx";
-import { troubles } from "../verdict.ts";
 
 type Telemetry = BodyOf<"getTelemetry">;
 
@@ -22,7 +22,7 @@ export function OverviewPage() {
   return (
     <>
       <Together readings={[health, alerts, breakers]}>
-        <Verdict health={health} alerts={alerts} breakers={breakers} />
+        <Summary health={health} alerts={alerts} breakers={breakers} />
       </Together>
       <Together readings={[health, alerts, breakers, telemetry]}>
         <Section title="Traffic" aside={<RangeChoice range={range} onChoose={setRange} />}>
@@ -40,7 +40,7 @@ export function OverviewPage() {
   );
 }
 
-function Verdict({
+function Summary({
   health,
   alerts,
   breakers,
@@ -49,14 +49,14 @@ function Verdict({
   alerts: Reading<BodyOf<"listAlerts">>;
   breakers: Reading<BodyOf<"listCircuitBreakers">>;
 }) {
-  const found = troubles(health.body, alerts.body, breakers.body, health.downSince);
+  const found = findIssues(health.body, alerts.body, breakers.body, health.downSince);
   const readings = [health, alerts, breakers];
   const isKnown = readings.every(({ body, failure }) => body !== null && failure === null);
   return (
-    <section aria-label="What is wrong" class="verdict" aria-live="polite">
+    <section aria-label="What is wrong" class="summary" aria-live="polite">
       {found.length === 0 && isKnown && (
         <p class="headline">
-          <State tone="good">All is well</State>
+          <State tone="good">Everything works</State>
         </p>
       )}
       {readings.map((reading, n) => (
@@ -65,13 +65,11 @@ function Verdict({
       {found.length > 0 && (
         <>
           <p class="headline">
-            <State tone={found[0]?.tone ?? "warn"}>
-              {countText(found.length, "thing needs", "things need")} you
-            </State>
+            <State tone={found[0]?.tone ?? "warn"}>{countText(found.length, "issue")}</State>
           </p>
-          <ul class="troubles">
+          <ul class="issues">
             {found.map(({ key, tone, text, since, link, press, runbook }) => (
-              // Not by its text, which ages: a new element would take the focus from its links.
+              // Not by its text, which changes: a new element would take the focus from its links.
               <li key={key} class={tone}>
                 <State tone={tone}>{text}</State>
                 {since !== null && (
@@ -105,9 +103,9 @@ function Traffic({ body: { from, stepSeconds, series } }: { body: Telemetry }) {
             sum(series.errors5xx) > requests / 1_000 ? "bad" : "idle",
           ],
           ["Hit rate", percentText(sum(series.cacheHits), reads)],
-          ["Mails sent", numberText(sum(series.emailsSent))],
+          ["Emails sent", numberText(sum(series.emailsSent))],
           [
-            "Mails dead",
+            "Emails dead",
             numberText(sum(series.emailsDead)),
             sum(series.emailsDead) > 0 ? "warn" : "idle",
           ],
@@ -133,8 +131,8 @@ function Traffic({ body: { from, stepSeconds, series } }: { body: Telemetry }) {
           from={from}
           stepSeconds={stepSeconds}
           lines={[
-            { label: "half within", values: series.requestLatencyP50Ms, color: "a" },
-            { label: "99 % within", values: series.requestLatencyP99Ms, color: "b" },
+            { label: "median", values: series.requestLatencyP50Ms, color: "a" },
+            { label: "99 %", values: series.requestLatencyP99Ms, color: "b" },
           ]}
         />
       </div>
@@ -182,21 +180,28 @@ function Parts({ health: { status, version, checks } }: { health: Health }) {
             isWell={checks.cache.status === "ok"}
             text={
               checks.cache.owedPurges === 0
-                ? "owes no purge"
-                : `owes ${countText(checks.cache.owedPurges, "purge")}`
+                ? "purge outbox empty"
+                : `${countText(checks.cache.owedPurges, "purge")} in the outbox`
             }
           />
           <Part
             name="Email"
             link={linkTo("email")}
             isWell={checks.email.status === "ok"}
-            text={`${numberText(checks.email.due)} due${checks.email.due > 0 ? `, oldest ${spanText(checks.email.oldestDueSeconds * 1_000)}` : ""}, ${numberText(checks.email.dead)} dead`}
+            text={emailText(checks.email)}
           />
         </>
       )}
       <li class="version">Release {version}</li>
     </ul>
   );
+}
+
+type EmailCheck = Extract<Health["checks"], { email: unknown }>["email"];
+
+function emailText({ due, dead, oldestDueSeconds }: EmailCheck): string {
+  const oldest = due > 0 ? [`oldest ${spanText(oldestDueSeconds * 1_000)}`] : [];
+  return [`${numberText(due)} due`, ...oldest, `${numberText(dead)} dead`].join(", ");
 }
 
 function Part({

@@ -11,95 +11,115 @@ import { Table } from "../ui/table.tsx";
 type Purged = BodyOf<"invalidate">;
 
 const kinds = {
-  userId: { name: "User", hint: "everything about a user, by id", example: "ada" },
-  tags: { name: "Tag", hint: "everything under a tag", example: "tier:pro" },
+  userId: { name: "User", hint: "every entry of a user, by id", example: "ada" },
+  tags: { name: "Tag", hint: "every entry with a tag", example: "tier:pro" },
   keys: { name: "Key", hint: "one entry", example: "user:ada" },
   pattern: { name: "Pattern", hint: 'a prefix that ends in ":*"', example: "user:ada:*" },
   all: { name: "Everything", hint: "the whole cache", example: "" },
 } as const;
 type Kind = keyof typeof kinds;
 
+type Mode = "hard" | "soft";
+type Wanted = { kind: Kind; value: string; mode: Mode };
+
+/** The body of the request. */
+function bodyOf({ kind, value, mode }: Wanted): Record<string, unknown> {
+  if (kind === "all") return { all: true, mode };
+  return { [kind]: kind === "tags" || kind === "keys" ? [value.trim()] : value.trim(), mode };
+}
+
 export function PurgeForm() {
-  const [kind, setKind] = useState<Kind>("userId");
-  const [value, setValue] = useState("");
-  const [mode, setMode] = useState<"hard" | "soft">("hard");
+  const [wanted, setWanted] = useState<Wanted>({ kind: "userId", value: "", mode: "hard" });
   const [result, setResult] = useState<Purged | null>(null);
+  const { kind, value } = wanted;
   const what = kind === "all" ? "everything" : `${kinds[kind].name.toLowerCase()} ${value.trim()}`;
-  const selector = (): Record<string, unknown> =>
-    kind === "all"
-      ? { all: true }
-      : kind === "tags" || kind === "keys"
-        ? { [kind]: [value.trim()] }
-        : { [kind]: value.trim() };
   const purge = async () => {
-    const outcome = await call("invalidate", { body: { ...selector(), mode } });
+    const outcome = await call("invalidate", { body: bodyOf(wanted) });
     if (outcome.ok) setResult(outcome.body);
     return outcome;
   };
   return (
     <Section title="Purge">
       <div class="form">
-        <label>
-          By
-          <select
-            value={kind}
-            onChange={({ currentTarget }) => setKind(currentTarget.value as Kind)}
-          >
-            {Object.entries(kinds).map(([name, { name: shown, hint }]) => (
-              <option key={name} value={name}>
-                {shown}: {hint}
-              </option>
-            ))}
-          </select>
-        </label>
-        {kind !== "all" && (
-          <label>
-            {kinds[kind].name}
-            <input
-              value={value}
-              placeholder={kinds[kind].example}
-              autocomplete="off"
-              spellcheck={false}
-              onInput={({ currentTarget }) => setValue(currentTarget.value)}
-            />
-          </label>
-        )}
-        <label>
-          How
-          <select
-            value={mode}
-            onChange={({ currentTarget }) => setMode(currentTarget.value as "hard" | "soft")}
-          >
-            <option value="hard">Hard: never serve it again</option>
-            <option value="soft">Soft: serve it while it is renewed</option>
-          </select>
-        </label>
+        <Fields wanted={wanted} change={(changes) => setWanted({ ...wanted, ...changes })} />
         <Action
           label="Purge"
           of={what}
-          lacks={kind !== "all" && value.trim() === "" ? "Say what to purge." : undefined}
+          lacks={kind !== "all" && value.trim() === "" ? "Enter what to purge." : undefined}
           tone="danger"
           explains={
             <p>
-              No isolate serves it from then on, within the bound that the cache promises. What is
-              asked for is loaded anew.
+              No isolate serves these entries after that, within the staleness bound. They are
+              loaded again when they are read.
             </p>
           }
           done={`Purged ${what}.`}
           act={purge}
         />
       </div>
-      {result !== null && (
-        <p role="status">
-          {countText(result.invalidated, "entry was", "entries were")} in the index and will go.{" "}
-          {result.seq === null
-            ? "The index did not answer: the purge is noted, and delivered when it does."
-            : `The purge is number ${numberText(result.seq)}.`}{" "}
-          {result.failed > 0 &&
-            `${countText(result.failed, "key")} could not be deleted from KV yet; they are not served all the same.`}
-        </p>
-      )}
+      {result !== null && <Result result={result} />}
     </Section>
+  );
+}
+
+function Fields({
+  wanted: { kind, value, mode },
+  change,
+}: {
+  wanted: Wanted;
+  change: (changes: Partial<Wanted>) => void;
+}) {
+  return (
+    <>
+      <label>
+        By
+        <select
+          value={kind}
+          onChange={({ currentTarget }) => change({ kind: currentTarget.value as Kind })}
+        >
+          {Object.entries(kinds).map(([name, { name: shown, hint }]) => (
+            <option key={name} value={name}>
+              {shown}: {hint}
+            </option>
+          ))}
+        </select>
+      </label>
+      {kind !== "all" && (
+        <label>
+          {kinds[kind].name}
+          <input
+            value={value}
+            placeholder={kinds[kind].example}
+            autocomplete="off"
+            spellcheck={false}
+            onInput={({ currentTarget }) => change({ value: currentTarget.value })}
+          />
+        </label>
+      )}
+      <label>
+        How
+        <select
+          value={mode}
+          onChange={({ currentTarget }) => change({ mode: currentTarget.value as Mode })}
+        >
+          <option value="hard">Hard: never serve it again</option>
+          <option value="soft">Soft: serve it as stale while it is reloaded</option>
+        </select>
+      </label>
+    </>
+  );
+}
+
+function Result({ result: { invalidated, seq, failed } }: { result: Purged }) {
+  return (
+    <p role="status">
+      {countText(invalidated, "name was", "names were")} purged.{" "}
+      {seq === null
+        ? "The index did not answer: the purge is in the outbox, and is delivered later."
+        : `The purge has number ${numberText(seq)}.`}{" "}
+      {failed > 0 &&
+        `${countText(failed, "key")} could not be deleted from KV yet; they are not served.`}
+    </p>
   );
 }
 
@@ -111,7 +131,7 @@ export function InspectForm() {
     setTag(value.trim() === "" ? null : value.trim());
   };
   return (
-    <Section title="Look under a tag">
+    <Section title="Inspect a tag">
       <form class="form" onSubmit={submit}>
         <label>
           Tag, key or pattern
@@ -123,7 +143,7 @@ export function InspectForm() {
             onInput={({ currentTarget }) => setValue(currentTarget.value)}
           />
         </label>
-        <button type="submit">Look</button>
+        <button type="submit">Inspect</button>
       </form>
       {tag !== null && <Members key={tag} tag={tag} />}
     </Section>
@@ -138,7 +158,7 @@ function Members({ tag }: { tag: string }) {
         <>
           <p>
             {purgedAt === undefined ? (
-              "Not purged lately."
+              "Not purged recently."
             ) : (
               <>
                 Purged <Time at={purgedAt} />.
@@ -146,10 +166,10 @@ function Members({ tag }: { tag: string }) {
             )}
           </p>
           <Table
-            caption={`Entries under ${tag}`}
+            caption={`Entries with ${tag}`}
             rows={members}
             keyOf={({ key }) => key}
-            empty="Nothing in KV is under it."
+            empty="There is no entry in KV."
             columns={[
               { head: "Key", kind: "wide", cell: ({ key }) => <code>{key}</code> },
               {

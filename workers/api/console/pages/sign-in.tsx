@@ -30,8 +30,8 @@ export function SignInPage({ because }: { because: string | null }) {
           />
         </label>
         <p id="sign-in-help">
-          <code>ADMIN_TOKEN</code> to look and to mend, <code>READONLY_TOKEN</code> only to look. It
-          stays in this tab, until the tab is closed.
+          <code>ADMIN_TOKEN</code> to read and write, <code>READONLY_TOKEN</code> to read. This tab
+          keeps it until the tab is closed.
         </p>
         {wrong !== null && (
           <p class="failing" role="alert">

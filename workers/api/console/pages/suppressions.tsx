@@ -15,8 +15,8 @@ export function SuppressionsPage() {
   return (
     <Together readings={[list]}>
       <p class="lead">
-        Who gets no mail: their server bounced it, they complained, they unsubscribed, or somebody
-        here said so.
+        Addresses that get no emails: an email bounced, its recipient complained or unsubscribed, or
+        an operator suppressed the address.
       </p>
       <Loaded reading={list} lines={8}>
         {({ items, nextCursor }) => (
@@ -25,12 +25,12 @@ export function SuppressionsPage() {
               caption="Suppressed addresses, oldest first"
               rows={items}
               keyOf={({ address, scope }) => `${address} ${scope}`}
-              empty="Nobody is suppressed."
+              empty="No address is suppressed."
               columns={[
                 { head: "Address", kind: "wide", cell: ({ address }) => address },
                 {
                   head: "Gets",
-                  cell: ({ scope }) => (scope === "all" ? "nothing" : "only what is transactional"),
+                  cell: ({ scope }) => (scope === "all" ? "nothing" : "only transactional emails"),
                 },
                 {
                   head: "Why",
@@ -46,11 +46,10 @@ export function SuppressionsPage() {
                       of={address}
                       explains={
                         <p>
-                          Mails to it go out again. A server that bounced before may do so again,
-                          which costs reputation.
+                          Emails to it are sent again. If they bounce again, that costs reputation.
                         </p>
                       }
-                      done={`${address} gets mails again.`}
+                      done={`${address} gets emails again.`}
                       act={() => call("unsuppress", { params: { address } })}
                     />
                   ),
@@ -88,15 +87,15 @@ function Add() {
             onChange={({ currentTarget }) => setScope(currentTarget.value as typeof scope)}
           >
             <option value="all">nothing</option>
-            <option value="non-transactional">only what is transactional</option>
+            <option value="non-transactional">only transactional emails</option>
           </select>
         </label>
         <Action
           label="Suppress"
           of={address.trim()}
-          lacks={address.trim() === "" ? "Say which address." : undefined}
+          lacks={address.trim() === "" ? "Enter an address." : undefined}
           tone="danger"
-          explains={<p>What is queued for it is not sent any more either.</p>}
+          explains={<p>Queued emails to it are not sent either.</p>}
           reason="required"
           done={`${address.trim()} is suppressed.`}
           act={(note) => call("suppress", { body: { address: address.trim(), scope, note } })}

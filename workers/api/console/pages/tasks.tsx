@@ -31,71 +31,7 @@ export function TasksPage() {
     <Together readings={[health, tasks, recent]}>
       <Section title="Tasks">
         <Loaded reading={tasks} lines={8}>
-          {({ items }) => (
-            <Table
-              caption="Scheduled tasks"
-              rows={items}
-              keyOf={({ name }) => name}
-              empty="No task is registered."
-              columns={[
-                {
-                  head: "Task",
-                  cell: ({ name, cron }) => (
-                    <>
-                      <strong>{name}</strong>
-                      <br />
-                      <code>{cron}</code>
-                    </>
-                  ),
-                },
-                {
-                  head: "Last run",
-                  cell: ({ name, lastRun }) => (
-                    <>
-                      {overdue.has(name) && <State tone="bad">overdue</State>}
-                      {lastRun === undefined ? (
-                        <State tone="idle">never</State>
-                      ) : (
-                        <>
-                          <State tone={runTones[lastRun.status]}>{lastRun.status}</State>{" "}
-                          <Time at={lastRun.startedAt} />
-                        </>
-                      )}
-                    </>
-                  ),
-                },
-                {
-                  head: "Took",
-                  kind: "number",
-                  cell: ({ lastRun }) =>
-                    lastRun?.duration === undefined ? "" : durationText(lastRun.duration),
-                },
-                { head: "Next", cell: ({ nextAt }) => <Time at={nextAt} /> },
-                {
-                  head: "Recent runs",
-                  kind: "wide",
-                  cell: ({ name }) => (
-                    <RunStrip task={name} runs={runs.filter(({ task }) => task === name)} />
-                  ),
-                },
-                {
-                  head: "Run now",
-                  kind: "actions",
-                  cell: ({ name }) => (
-                    <Action
-                      label="Run now"
-                      of={name}
-                      explains={
-                        <p>It runs once, beside its schedule. Tasks are safe to run twice.</p>
-                      }
-                      done={`${name} ran.`}
-                      act={async () => ranWell(await call("runTask", { params: { name } }))}
-                    />
-                  ),
-                },
-              ]}
-            />
-          )}
+          {({ items }) => <Tasks items={items} overdue={overdue} runs={runs} />}
         </Loaded>
       </Section>
       <Executions />
@@ -103,7 +39,87 @@ export function TasksPage() {
   );
 }
 
-/** A run that failed is an answer of the API, and must not look like a success. */
+type Task = BodyOf<"listScheduledTasks">["items"][number];
+
+function Tasks({
+  items,
+  overdue,
+  runs,
+}: {
+  items: Task[];
+  overdue: ReadonlySet<string>;
+  runs: (Run & { task: string })[];
+}) {
+  return (
+    <Table
+      caption="Scheduled tasks"
+      rows={items}
+      keyOf={({ name }) => name}
+      empty="No task is registered."
+      columns={[
+        {
+          head: "Task",
+          cell: ({ name, cron }) => (
+            <>
+              <strong>{name}</strong>
+              <br />
+              <code>{cron}</code>
+            </>
+          ),
+        },
+        {
+          head: "Last run",
+          cell: (task) => <LastRun task={task} isOverdue={overdue.has(task.name)} />,
+        },
+        {
+          head: "Took",
+          kind: "number",
+          cell: ({ lastRun }) =>
+            lastRun?.duration === undefined ? "" : durationText(lastRun.duration),
+        },
+        { head: "Next", cell: ({ nextAt }) => <Time at={nextAt} /> },
+        {
+          head: "Recent runs",
+          kind: "wide",
+          cell: ({ name }) => (
+            <RunStrip task={name} runs={runs.filter(({ task }) => task === name)} />
+          ),
+        },
+        { head: "Run now", kind: "actions", cell: ({ name }) => <RunNow name={name} /> },
+      ]}
+    />
+  );
+}
+
+function LastRun({ task: { lastRun }, isOverdue }: { task: Task; isOverdue: boolean }) {
+  return (
+    <>
+      {isOverdue && <State tone="bad">overdue</State>}
+      {lastRun === undefined ? (
+        <State tone="idle">never</State>
+      ) : (
+        <>
+          <State tone={runTones[lastRun.status]}>{lastRun.status}</State>{" "}
+          <Time at={lastRun.startedAt} />
+        </>
+      )}
+    </>
+  );
+}
+
+function RunNow({ name }: { name: string }) {
+  return (
+    <Action
+      label="Run now"
+      of={name}
+      explains={<p>It runs once, in addition to its schedule. Tasks are safe to run twice.</p>}
+      done={`${name} ran.`}
+      act={async () => ranWell(await call("runTask", { params: { name } }))}
+    />
+  );
+}
+
+/** The API answers 200 also for a failed run: that must not look like a success. */
 function ranWell(outcome: Outcome<BodyOf<"runTask">>): Outcome<unknown> {
   if (!outcome.ok || outcome.body.status === "success") return outcome;
   return failedCall("The task ran and failed", outcome.body.error.message);
@@ -120,10 +136,10 @@ function Executions() {
         {({ total, failed, recentExecutions, nextCursor }) => (
           <>
             <p>
-              {countText(total, "execution is", "executions are")} kept, {failed} of them with a
-              failure. Each tick of the clock is one, with all that was due.
+              {countText(total, "execution")} in the history, {failed} with a failure. Each trigger
+              starts one, with all due runs.
             </p>
-            {recentExecutions.length === 0 && <Empty>Nothing has run yet.</Empty>}
+            {recentExecutions.length === 0 && <Empty>There are no executions yet.</Empty>}
             <ul class="executions">
               {recentExecutions.map((execution) => (
                 <li key={execution.executionId}>
@@ -141,11 +157,12 @@ function Executions() {
 
 function Execution({ execution }: { execution: History["recentExecutions"][number] }) {
   const { startedAt, trigger, duration, results, failed } = execution;
+  const outcome = failed > 0 ? `${failed} failed` : "ok";
   return (
     <details open={failed > 0}>
       <summary>
-        <State tone={failed > 0 ? "bad" : "good"}>{failed > 0 ? `${failed} failed` : "well"}</State>{" "}
-        <Time at={startedAt} />, by {trigger}, {countText(results.length, "task")}
+        <State tone={failed > 0 ? "bad" : "good"}>{outcome}</State> <Time at={startedAt} />, by{" "}
+        {trigger}, {countText(results.length, "task")}
         {duration !== undefined && `, ${durationText(duration)}`}
       </summary>
       <ul class="runs">

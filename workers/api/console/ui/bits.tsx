@@ -4,7 +4,7 @@ import { exactText, relativeText } from "../format.ts";
 
 export type Tone = "good" | "warn" | "bad" | "idle";
 
-/** A state by word, shape and colour: no one of them alone. */
+/** A state, by word, shape and colour together. */
 export function State({ tone, children }: { tone: Tone; children: ComponentChildren }) {
   return (
     <span class={`state ${tone}`}>
@@ -21,7 +21,7 @@ export function State({ tone, children }: { tone: Tone; children: ComponentChild
   );
 }
 
-/** A time, relative to now, and exactly when asked for. */
+/** A time relative to now; its tooltip has the exact time. */
 export function Time({ at }: { at: string | number }) {
   const now = useNow();
   const ms = typeof at === "number" ? at : Date.parse(at);
@@ -53,7 +53,7 @@ export function Section({
   );
 }
 
-/** A few numbers that matter. */
+/** A few key figures. */
 export function Facts({
   facts,
 }: {
@@ -75,7 +75,7 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
 
-/** Text of a machine, as it is. */
+/** Machine output, unchanged. */
 export function Raw({ value }: { value: unknown }) {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
   return (

@@ -6,31 +6,31 @@ import { useMayWrite } from "../session.ts";
 import { announce } from "./announce.tsx";
 
 type Wanted = {
-  /** What the button says; with `of`, what it is done to, the heading of the dialog. */
+  /** The text of the button. With `of`, the object of the action, the heading of the dialog. */
   label: string;
   of?: string;
-  /** Why it cannot be pressed yet. */
+  /** Why the button is disabled. */
   lacks?: string | undefined;
-  /** What will happen. */
+  /** What the action does. */
   explains: ComponentChildren;
-  /** Whether people have to say why; null: nobody is asked. */
+  /** Whether a reason is required; null: not asked. */
   reason?: "required" | null;
-  /** Of the button that does it. */
+  /** Of the confirming button. */
   tone?: "danger";
-  /** What to say once it is done. */
+  /** Announced after success. */
   done: string;
   act: (reason: string) => Promise<Outcome<unknown>>;
-  /** After it is done, as to leave a page that is gone. */
+  /** Called after success, for example to leave a page whose object is gone. */
   after?: () => void;
 };
 
 /**
- * A write behind a dialog that says what it does. Who may only look sees that there is one, and why
- * it is not for them.
+ * A write behind a dialog that explains it. With a read-only token the button is disabled and gives
+ * the reason.
  */
 export function Action({ lacks, ...wanted }: Wanted) {
   const { label, of } = wanted;
-  const { mayWrite, whyNot } = useMayWrite();
+  const { mayWrite, denyReason } = useMayWrite();
   const [isOpen, setOpen] = useState(false);
   return (
     <>
@@ -38,7 +38,7 @@ export function Action({ lacks, ...wanted }: Wanted) {
         type="button"
         aria-label={of === undefined ? undefined : `${label} ${of}`}
         disabled={!mayWrite || lacks !== undefined}
-        title={whyNot ?? lacks}
+        title={denyReason ?? lacks}
         onClick={() => setOpen(true)}
       >
         {label}
@@ -69,7 +69,7 @@ function Dialog({
     event.preventDefault();
     setState("acting");
     const outcome = await act(why.trim());
-    // Who left the dialog meanwhile, or the page, is told all the same, and led nowhere.
+    // After the operator has left the dialog or the page, only announce the result.
     const isLeft = dialog.current?.open !== true;
     if (!outcome.ok) {
       const wrong = `${outcome.title}. ${outcome.detail}`;

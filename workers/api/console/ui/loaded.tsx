@@ -4,8 +4,8 @@ import { relativeText, spanText } from "../format.ts";
 import type { Reading } from "../resource.ts";
 
 /**
- * What was read, or why there is nothing: while it loads its place is kept, and while reading fails
- * what was read before stays, with its age. `lines` is about how many lines it will have.
+ * Shows an answer. While it loads, a placeholder of about `lines` lines keeps its place; while
+ * reading fails, the last answer stays, with its age.
  */
 export function Loaded<Body>({
   reading,
@@ -43,8 +43,8 @@ function Skeleton({ lines }: { lines: number }) {
 }
 
 /**
- * What is shown only once all of it has been read or has failed: parts that come one by one push
- * each other around.
+ * Shows its children once every reading has an answer or a failure: parts that appear one by one
+ * would move each other.
  */
 export function Together({
   readings,
@@ -56,7 +56,7 @@ export function Together({
   return readings.some(isPending) ? <Skeleton lines={12} /> : <>{children}</>;
 }
 
-/** What is wrong with reading, since when, and how old is what is shown; nothing while it works. */
+/** The failure of a reading, since when, and the age of what is shown; nothing while it works. */
 export function Failing({ reading: { failure, at } }: { reading: Reading<unknown> }) {
   const now = useNow();
   if (failure === null) return null;
@@ -66,9 +66,9 @@ export function Failing({ reading: { failure, at } }: { reading: Reading<unknown
       <small>
         {` For ${spanText(now - failure.since)}. `}
         {at === null
-          ? "Nothing was read yet. "
-          : `What is shown was read ${relativeText(at, now)}. `}
-        It is tried again by itself.
+          ? "There is no answer yet. "
+          : `The page shows an answer of ${relativeText(at, now)}. `}
+        The console retries by itself.
       </small>
     </div>
   );

@@ -1,4 +1,4 @@
-/** The way through a list by its cursors. */
+/** Moves through a list by its cursors. */
 export function Paging({
   cursor,
   next,

@@ -8,8 +8,8 @@ type Column<Row> = {
 };
 
 /**
- * Rows with a caption that screen readers hear; wider than its place it scrolls by itself, and by
- * keyboard. On a small screen each row is a card: the roles keep it a table there.
+ * Rows with a caption for screen readers. A table that is too wide scrolls, also by keyboard. On a
+ * small screen each row is a card; the roles keep it a table for screen readers.
  */
 export function Table<Row>({
   caption,

@@ -109,7 +109,7 @@ describe("an isolate's way to the index", () => {
 describe("what was stored", () => {
   it("is told to the index a second later, together, though nobody reads any more", async () => {
     await within(client.verify(), 100);
-    for (let n = 0; n < 1_200; n += 1) client.stored(entry(`k:${n}`));
+    for (let n = 0; n < 1_200; n += 1) client.register(entry(`k:${n}`));
     await clock.advance(10 * SECOND);
     const told = asked.flatMap((request) => ("sync" in request ? (request.sync.stored ?? []) : []));
     expect(told).toHaveLength(1_200);
@@ -119,13 +119,13 @@ describe("what was stored", () => {
   it("is told in parts that fit into what SQLite takes as one value, and not at all where one alone does not", async () => {
     await within(client.verify(), 100);
     const tags = Array.from({ length: 200 }, (_, n) => `${n}:`.padEnd(1_000, "x"));
-    for (let n = 0; n < 20; n += 1) client.stored({ ...entry(`k:${n}`), tags });
-    client.stored({
+    for (let n = 0; n < 20; n += 1) client.register({ ...entry(`k:${n}`), tags });
+    client.register({
       ...entry("huge"),
       tags: Array.from({ length: 1_000 }, (_, n) => `${n}:`.padEnd(1_000, "x")),
     });
     await clock.advance(40 * SECOND);
-    client.stored(entry("last"));
+    client.register(entry("last"));
     await clock.advance(10 * SECOND);
     const told = asked.flatMap((request) => ("sync" in request ? [request.sync.stored ?? []] : []));
     expect(Math.max(...told.map((stored) => JSON.stringify(stored).length))).toBeLessThan(700_000);
@@ -136,14 +136,14 @@ describe("what was stored", () => {
 
   it("is told again when the index did not answer, and dropped when it refuses", async () => {
     how = "throws";
-    client.stored(entry("a"));
+    client.register(entry("a"));
     await clock.advance(3 * SECOND);
     const failed = asked.length;
     how = "up";
     await clock.advance(20 * SECOND);
     expect(JSON.stringify(asked.slice(failed))).toContain('"key":"a"');
     how = "refuses";
-    client.stored(entry("bad"));
+    client.register(entry("bad"));
     await clock.advance(3 * SECOND);
     const refused = asked.length;
     how = "up";
@@ -170,7 +170,7 @@ describe("a purge", () => {
       ok: false,
       error: { tag: "refused" },
     });
-    expect(client.view.isDoubted(["x"])).toBe(false);
+    expect(client.view.hasPendingInvalidation(["x"])).toBe(false);
     how = "up";
     const before = asked.length;
     await within(client.verify(), 3 * SECOND);
@@ -182,13 +182,13 @@ describe("a purge", () => {
     await within(client.verify(), 100);
     how = "throws";
     await within(client.purge(["x"], "hard"), 100);
-    expect(client.view.isDoubted(["x"])).toBe(true);
+    expect(client.view.hasPendingInvalidation(["x"])).toBe(true);
     how = "refuses";
     await within(client.verify(), 3 * SECOND);
     how = "up";
     await clock.advance(20 * SECOND);
     expect(await within(client.verify())).toBe(true);
-    expect(client.view.isDoubted(["x"])).toBe(false);
+    expect(client.view.hasPendingInvalidation(["x"])).toBe(false);
   });
 
   it("that is owed arrives although one that is refused was owed with it", async () => {
@@ -208,7 +208,7 @@ describe("a purge", () => {
     how = "up";
     await within(strict.verify(), 20 * SECOND);
     for (const tag of ["a", "b"]) expect(index.tags.get(tag)?.hard).toBeGreaterThan(0);
-    expect(strict.view.isDoubted(["a", "b", tooLong])).toBe(false);
+    expect(strict.view.hasPendingInvalidation(["a", "b", tooLong])).toBe(false);
   });
 
   it("of nothing is refused, and never becomes one of everything", async () => {
@@ -224,7 +224,7 @@ describe("a purge", () => {
     await within(client.verify(), 100);
     how = "throws";
     await within(client.purge(["x"], "hard"), 100);
-    expect(client.view.isDoubted(["x"])).toBe(true);
+    expect(client.view.hasPendingInvalidation(["x"])).toBe(true);
     how = "up";
     for (let n = 0; n < 20; n += 1) {
       await within(client.purge([`busy:${n}`], "hard"), SECOND / 2);
@@ -232,7 +232,7 @@ describe("a purge", () => {
     }
     await clock.advance(100);
     expect(index.tags.get("x")?.hard).toBeGreaterThan(0);
-    expect(client.view.isDoubted(["x"])).toBe(false);
+    expect(client.view.hasPendingInvalidation(["x"])).toBe(false);
   });
 
   it("that a former index took is sent to the one that came after it", async () => {
@@ -256,7 +256,7 @@ describe("a purge", () => {
     await clock.advance(20 * SECOND);
     await within(client.verify());
     expect(index.tags.get("x")?.hard).toBeGreaterThan(0);
-    expect(client.view.isDoubted(["x"])).toBe(false);
+    expect(client.view.hasPendingInvalidation(["x"])).toBe(false);
   });
 });
 

@@ -15,8 +15,8 @@ import {
 import type { PurgeMode } from "../rules/sequence.ts";
 import { EVERYTHING, TagView } from "../rules/view.ts";
 import { LookUps } from "./look-ups.ts";
-import { OwedPurges } from "./pending-purges.ts";
-import { StoredQueue } from "./registration-queue.ts";
+import { PendingPurges } from "./pending-purges.ts";
+import { RegistrationQueue } from "./registration-queue.ts";
 import { RequestRefused } from "./request-refused.ts";
 
 export type TagClientPorts = {
@@ -27,50 +27,47 @@ export type TagClientPorts = {
   clock: Clock;
   /** In [0, 1). */
   random: () => number;
-  /** Holds work that outlives the request which began it. */
+  /** Keeps work alive after its request has ended: `waitUntil`. */
   background: (work: Promise<unknown>) => void;
-  /**
-   * The oldest that a view may be for what is judged by it to be served. At least
-   * `SYNC_INTERVAL_MS`.
-   */
+  /** The greatest age of a view under which entries are served. At least `SYNC_INTERVAL_MS`. */
   boundMs: number;
-  /** `inARow`: failures since the index answered last. */
+  /** `inARow`: failures since the last reply of the index. */
   notify: (
     event: { event: "index_failed"; error: unknown; inARow: number } | { event: "index_back" },
   ) => void;
 };
 
 /**
- * `unreachable`: the index did not answer; a hard purge stands with this isolate, and is sent again
- * with its next sync. `refused`: it names what no entry can carry, so there is nothing to purge.
+ * `unreachable`: the index did not answer. A hard purge is applied in this isolate, and is sent again
+ * with its next sync. `refused`: it names a tag that no entry can carry, so there is nothing to purge.
  */
 export type PurgeFailure = { tag: "unreachable" | "refused"; error: unknown };
 
-type Flight = { sentAt: number; work: Promise<boolean> };
+type SyncInFlight = { sentAt: number; work: Promise<boolean> };
 
-/** An isolate asks no more often than this, however much is read; strict reads are exempt. */
+/** An isolate syncs no more often than this, except for strict reads. */
 const SYNC_INTERVAL_MS = 1_000;
 const TIMEOUT_MS = 1_000;
 /** A sync that takes longer belongs to a request that has died. */
-const MAX_FLIGHT_MS = 5_000;
+const MAX_SYNC_MS = 5_000;
 const PURGE_TIMEOUT_MS = 2_000;
 const BACK_OFF = { baseMs: 1_000, maxMs: 10_000 };
 const MAX_FLUSH_MS = 10_000;
 
-/** What an isolate knows of the tag index, and its way there. */
+/** An isolate's client of the tag index, with the view that it keeps in sync. */
 export class TagIndexClient {
   readonly view: TagView;
   readonly boundMs: number;
   readonly #ports: TagClientPorts;
   readonly #lookUps: LookUps;
-  #flight: Flight | null = null;
+  #inFlight: SyncInFlight | null = null;
   #lastSentAt = Number.NEGATIVE_INFINITY;
   #pauseMs = SYNC_INTERVAL_MS;
   #failures = 0;
-  readonly #stored = new StoredQueue();
+  readonly #registrations = new RegistrationQueue();
   #flushingSince = Number.NEGATIVE_INFINITY;
-  /** Own hard purges that have not reached the index. */
-  readonly #owed = new OwedPurges();
+  /** Hard purges of this isolate that the index does not have yet. */
+  readonly #pendingPurges = new PendingPurges();
 
   constructor(ports: TagClientPorts, view = new TagView()) {
     this.#ports = ports;
@@ -84,63 +81,66 @@ export class TagIndexClient {
   }
 
   /**
-   * Whether the view may be judged by without asking. Renews it in the background as it ages, so
-   * that a busy isolate never waits.
+   * Whether the view is within the bound. Renews it in the background before it is too old, so that
+   * a busy isolate does not wait.
    */
   isFresh(now: number): boolean {
     const ageMs = this.view.ageMs(now);
     if (ageMs > this.boundMs) return false;
-    // Purges that succeed keep the view young, and must not keep those that are owed from being
-    // sent.
-    if ((ageMs >= SYNC_INTERVAL_MS || !this.#owed.isEmpty) && this.#maySync(now))
+    // Purges that succeed keep the view fresh. Pending ones must be sent all the same.
+    if ((ageMs >= SYNC_INTERVAL_MS || !this.#pendingPurges.isEmpty) && this.#maySync(now))
       void this.#send([]);
     return true;
   }
 
   /**
-   * Sees to it that the view is within the bound: waits for a sync if it is older.
+   * Waits for a sync if the view is too old.
    *
-   * @param lookUp tags that will be needed if the view has to be fetched anew
-   * @returns whether it is; false when the index does not answer
+   * @param lookUp tags that will be needed if the view has to be fetched again
+   * @returns whether the view is within the bound; false if the index does not answer
    */
   async verify(lookUp: readonly string[] = []): Promise<boolean> {
     const now = this.#ports.clock.now();
     if (this.isFresh(now)) return true;
-    const flight = this.#flightAt(now);
-    if (flight !== null) await this.#join(flight);
-    else if (this.#maySync(now)) await this.#join(this.#send(lookUp));
+    const inFlight = this.#inFlightAt(now);
+    if (inFlight !== null) await this.#awaitSync(inFlight);
+    else if (this.#maySync(now)) await this.#awaitSync(this.#send(lookUp));
     return this.view.ageMs(this.#ports.clock.now()) <= this.boundMs;
   }
 
-  /** The same by a sync that is sent after this call. */
+  /** Waits for a sync that was sent after this call. @returns whether the index answered */
   async verifyStrictly(): Promise<boolean> {
-    const before = this.#flightAt(this.#ports.clock.now());
-    if (before !== null) await this.#join(before);
+    const before = this.#inFlightAt(this.#ports.clock.now());
+    if (before !== null) await this.#awaitSync(before);
     const now = this.#ports.clock.now();
     if (this.#isBackingOff(now)) return false;
-    // Whatever flies now left after this call.
-    return await this.#join(this.#flightAt(now) ?? this.#send([]));
+    // A sync that is in flight now was sent after this call.
+    return await this.#awaitSync(this.#inFlightAt(now) ?? this.#send([]));
   }
 
-  /** Asks for tags that an older entry needs. Whether the answer came shows in the view. */
+  /** Looks up the tags of an old entry. `view.missing` shows whether the reply came. */
   async lookUp(tags: readonly string[]): Promise<void> {
     const missing = this.view.missing(tags);
     if (missing.length > 0 && !this.#isBackingOff(this.#ports.clock.now()))
       await this.#lookUps.ask(missing);
   }
 
-  /** Takes note of what was put into KV: the index hears of it with the next sync. */
-  stored(entry: Stored): void {
-    if (!this.#stored.add(entry)) return;
+  /** Registers an entry that was written to KV, with the next sync. */
+  register(entry: Stored): void {
+    if (!this.#registrations.add(entry)) return;
     const now = this.#ports.clock.now();
     if (elapsedMs(this.#flushingSince, now) < MAX_FLUSH_MS) return;
     this.#flushingSince = now;
-    this.#ports.background(this.#flush());
+    this.#ports.background(this.#flushRegistrations());
   }
 
-  /** From now on entries with these tags are not served here. @returns what ends it */
-  doubt(tags: PurgeTags): () => void {
-    return this.view.doubt(tags === "everything" ? [EVERYTHING] : tags);
+  /**
+   * From now on this isolate serves no entry with these tags.
+   *
+   * @returns the function that ends it
+   */
+  beginInvalidation(tags: PurgeTags): () => void {
+    return this.view.beginInvalidation(tags === "everything" ? [EVERYTHING] : tags);
   }
 
   /**
@@ -151,17 +151,17 @@ export class TagIndexClient {
   async purge(tags: PurgeTags, mode: PurgeMode): Promise<Result<PurgeReply, PurgeFailure>> {
     if (tags.length === 0)
       return fail({ tag: "refused", error: new RequestRefused("names nothing") });
-    const settle = mode === "hard" ? this.doubt(tags) : () => undefined;
+    const endInvalidation = mode === "hard" ? this.beginInvalidation(tags) : () => undefined;
     try {
       const reply = await this.#purgeOnce(tags, mode);
-      settle();
+      endInvalidation();
       return ok(reply);
     } catch (error) {
       if (error instanceof RequestRefused) {
-        settle();
+        endInvalidation();
         return fail({ tag: "refused", error });
       }
-      if (mode === "hard") this.#owed.add({ tags, settle });
+      if (mode === "hard") this.#pendingPurges.add({ tags, endInvalidation });
       return fail({ tag: "unreachable", error });
     }
   }
@@ -183,24 +183,24 @@ export class TagIndexClient {
     return reply;
   }
 
-  #send(lookUp: readonly string[]): Flight {
+  #send(lookUp: readonly string[]): SyncInFlight {
     this.#lastSentAt = this.#ports.clock.now();
     const work = this.#exchange(lookUp).finally(() => {
-      if (this.#flight === flight) this.#flight = null;
+      if (this.#inFlight === inFlight) this.#inFlight = null;
     });
-    const flight = { sentAt: this.#lastSentAt, work };
-    this.#flight = flight;
+    const inFlight = { sentAt: this.#lastSentAt, work };
+    this.#inFlight = inFlight;
     this.#ports.background(work);
-    return flight;
+    return inFlight;
   }
 
-  /** One exchange with the index. @returns whether it answered, and the view has what it said */
+  /** Syncs with the index. @returns whether it answered and the view has the reply */
   async #exchange(wanted: readonly string[]): Promise<boolean> {
-    // No entry that carries more is ever kept.
+    // No entry with more tags, or longer ones, is ever stored.
     const lookUp = wanted.filter((tag) => tag.length <= MAX_TAG_LENGTH).slice(0, MAX_TAGS_PER_SYNC);
-    const stored = this.#stored.take();
+    const stored = this.#registrations.take();
     try {
-      await this.#owed.pay((tags) => this.#purgeOnce(tags, "hard"));
+      await this.#pendingPurges.flush((tags) => this.#purgeOnce(tags, "hard"));
       const asked = { at: this.#ports.clock.now(), since: this.view.stamp };
       const request = { since: asked.since, lookUp, stored };
       const reply = await within(TIMEOUT_MS, this.#ports.object.sync(request), this.#ports.clock);
@@ -212,7 +212,7 @@ export class TagIndexClient {
       this.#pauseMs = SYNC_INTERVAL_MS;
       return taken;
     } catch (error) {
-      if (!(error instanceof RequestRefused)) this.#stored.putBack(stored);
+      if (!(error instanceof RequestRefused)) this.#registrations.putBack(stored);
       this.#failures += 1;
       this.#pauseMs = Math.max(
         backoffMs(BACK_OFF, this.#failures, this.#ports.random()),
@@ -224,35 +224,36 @@ export class TagIndexClient {
     }
   }
 
-  /** Another request's sync may die with it: whoever waits for one has a time limit of its own. */
-  async #join({ work }: Flight): Promise<boolean> {
+  /** A sync may die with the request that sent it, so each waiter has a time limit of its own. */
+  async #awaitSync({ work }: SyncInFlight): Promise<boolean> {
     return await within(TIMEOUT_MS, work, this.#ports.clock).catch(() => false);
   }
 
-  #flightAt(now: number): Flight | null {
-    return this.#flight !== null && elapsedMs(this.#flight.sentAt, now) <= MAX_FLIGHT_MS
-      ? this.#flight
+  #inFlightAt(now: number): SyncInFlight | null {
+    return this.#inFlight !== null && elapsedMs(this.#inFlight.sentAt, now) <= MAX_SYNC_MS
+      ? this.#inFlight
       : null;
   }
 
   #maySync(now: number): boolean {
-    return this.#flightAt(now) === null && elapsedMs(this.#lastSentAt, now) >= this.#pauseMs;
+    return this.#inFlightAt(now) === null && elapsedMs(this.#lastSentAt, now) >= this.#pauseMs;
   }
 
   #isBackingOff(now: number): boolean {
     return this.#failures > 0 && elapsedMs(this.#lastSentAt, now) < this.#pauseMs;
   }
 
-  /** Sends what was stored though nobody reads any more. */
-  async #flush(): Promise<void> {
+  /** Sends registrations even if no further read causes a sync. */
+  async #flushRegistrations(): Promise<void> {
     const { clock } = this.#ports;
     for (
       let waitedMs = 0;
-      waitedMs < MAX_FLUSH_MS && !this.#stored.isEmpty;
+      waitedMs < MAX_FLUSH_MS && !this.#registrations.isEmpty;
       waitedMs += SYNC_INTERVAL_MS
     ) {
       await sleep(clock, SYNC_INTERVAL_MS);
-      if (!this.#stored.isEmpty && this.#maySync(clock.now())) await this.#join(this.#send([]));
+      if (!this.#registrations.isEmpty && this.#maySync(clock.now()))
+        await this.#awaitSync(this.#send([]));
     }
     this.#flushingSince = Number.NEGATIVE_INFINITY;
   }

@@ -12,19 +12,19 @@ export type LookUpPorts = {
 type Batch = { tags: Set<string>; since: number; work: Promise<unknown> };
 
 /**
- * Gathers what is asked for while a question is under way into the next one, so that a crowd of
- * readers asks once.
+ * Batches look-ups: those that come while one is in flight go into the next one together, so that
+ * many readers send one request.
  */
 export class LookUps {
   readonly #ports: LookUpPorts;
-  #under: Promise<unknown> = Promise.resolve();
+  #current: Promise<unknown> = Promise.resolve();
   #next: Batch | null = null;
 
   constructor(ports: LookUpPorts) {
     this.#ports = ports;
   }
 
-  /** Never throws: what did not come is still missing. */
+  /** Never throws. A tag without a reply is still missing in the view. */
   async ask(tags: readonly string[]): Promise<void> {
     const { clock, timeoutMs } = this.#ports;
     const batches = new Set<Batch>();
@@ -33,12 +33,12 @@ export class LookUps {
       batch.tags.add(tag);
       batches.add(batch);
     }
-    // A batch may belong to a request that dies.
+    // A batch may belong to a request that dies, so the wait is limited.
     const answers = Promise.all([...batches].map(({ work }) => work));
     await within(2 * timeoutMs, answers, clock).catch(() => undefined);
   }
 
-  /** The batch that takes one more tag. */
+  /** A batch that takes one more tag. */
   #open(): Batch {
     const { clock, timeoutMs, background } = this.#ports;
     const now = clock.now();
@@ -52,10 +52,10 @@ export class LookUps {
     const batch: Batch = {
       tags: new Set(),
       since: now,
-      work: this.#after(this.#under, () => batch),
+      work: this.#after(this.#current, () => batch),
     };
     this.#next = batch;
-    this.#under = batch.work;
+    this.#current = batch.work;
     background(batch.work);
     return batch;
   }

@@ -1,31 +1,31 @@
 import { MAX_TAGS_PER_PURGE, type PurgeTags } from "../rules/rpc.ts";
 import { RequestRefused } from "./request-refused.ts";
 
-/** `settle` ends that the isolate holds to the purge on its own. */
-type Owed = { tags: PurgeTags; settle: () => void };
+/** `endInvalidation` is called once the index has the purge. */
+type PendingPurge = { tags: PurgeTags; endInvalidation: () => void };
 
-/** An isolate's own hard purges that have not reached the index. */
-export class OwedPurges {
-  readonly #owed = new Set<Owed>();
+/** Hard purges of an isolate that the index does not have yet. */
+export class PendingPurges {
+  readonly #pending = new Set<PendingPurge>();
 
   get isEmpty(): boolean {
-    return this.#owed.size === 0;
+    return this.#pending.size === 0;
   }
 
-  add(owed: Owed): void {
-    this.#owed.add(owed);
+  add(purge: PendingPurge): void {
+    this.#pending.add(purge);
   }
 
   /**
-   * Sends as many as one request takes; the rest goes the next time. What is refused is refused for
-   * ever: that must neither keep the syncs that follow nor take along the purges that were sent
-   * with it.
+   * Sends as many purges as one request takes. The rest follows with the next flush. A refused
+   * purge will always be refused. So it is dropped, and the purges that were sent with it are sent
+   * again one at a time.
    *
    * @param send rejects with `RequestRefused`, or when the index does not answer
    * @throws when the index does not answer
    */
-  async pay(send: (tags: PurgeTags) => Promise<unknown>): Promise<void> {
-    const isTaken = async (tags: PurgeTags): Promise<boolean> => {
+  async flush(send: (tags: PurgeTags) => Promise<unknown>): Promise<void> {
+    const isAccepted = async (tags: PurgeTags): Promise<boolean> => {
       try {
         await send(tags);
         return true;
@@ -36,25 +36,25 @@ export class OwedPurges {
     };
     const { group, tags } = this.#next();
     if (group.length === 0) return;
-    const together = await isTaken(tags);
-    for (const owed of group) {
-      if (!together && group.length > 1) await isTaken(owed.tags);
-      this.#owed.delete(owed);
-      owed.settle();
+    const accepted = await isAccepted(tags);
+    for (const purge of group) {
+      if (!accepted && group.length > 1) await isAccepted(purge.tags);
+      this.#pending.delete(purge);
+      purge.endInvalidation();
     }
   }
 
-  #next(): { group: Owed[]; tags: PurgeTags } {
-    const group: Owed[] = [];
+  #next(): { group: PendingPurge[]; tags: PurgeTags } {
+    const group: PendingPurge[] = [];
     const tags = new Set<string>();
-    for (const owed of this.#owed) {
-      if (owed.tags === "everything")
+    for (const purge of this.#pending) {
+      if (purge.tags === "everything")
         return group.length === 0
-          ? { group: [owed], tags: "everything" }
+          ? { group: [purge], tags: "everything" }
           : { group, tags: [...tags] };
-      if (group.length > 0 && tags.size + owed.tags.length > MAX_TAGS_PER_PURGE) break;
-      group.push(owed);
-      for (const tag of owed.tags) tags.add(tag);
+      if (group.length > 0 && tags.size + purge.tags.length > MAX_TAGS_PER_PURGE) break;
+      group.push(purge);
+      for (const tag of purge.tags) tags.add(tag);
     }
     return { group, tags: [...tags] };
   }

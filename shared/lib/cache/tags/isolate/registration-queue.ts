@@ -1,27 +1,27 @@
 import { MAX_STORED_PER_SYNC, MAX_TAGS_PER_SYNC, type Stored } from "../rules/rpc.ts";
 
 /**
- * Keys whose registration waits for a sync. More are not registered: KV's own expiry reclaims their
- * space.
+ * At most so many registrations wait for a sync. Further keys are not registered: KV's own expiry
+ * reclaims their space.
  */
 const MAX_WAITING = 5_000;
 /**
- * Text of one sync, in UTF-16 units: at most 1.5 MB. The object binds it as one value, of which
- * SQLite in workerd takes 2.2 MB (`SQLITE_LIMIT_LENGTH`).
+ * The text of one sync in UTF-16 units, which is at most 1.5 MB. The object binds it as one value,
+ * and SQLite in workerd takes values of up to 2.2 MB (`SQLITE_LIMIT_LENGTH`).
  */
 const MAX_LENGTH = 500_000;
-/** What an entry has besides its key and tags. */
+/** Of an entry, for all but its key and tags. */
 const OVERHEAD = 100;
 
-/** What was put into KV, until the index has heard of it. */
-export class StoredQueue {
+/** Entries that were written to KV and that the index does not know yet. */
+export class RegistrationQueue {
   #waiting: Stored[] = [];
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0;
   }
 
-  /** @returns whether it waits now: one that no sync takes, or that is too many, does not */
+  /** @returns false if the queue is full, or the entry is too large for any sync */
   add(entry: Stored): boolean {
     if (
       this.#waiting.length >= MAX_WAITING ||
@@ -33,9 +33,10 @@ export class StoredQueue {
     return true;
   }
 
-  /** As many as one sync takes. */
+  /** Removes and returns as many as one sync takes. */
   take(): Stored[] {
-    let [count, length] = [0, 0];
+    let count = 0;
+    let length = 0;
     for (const entry of this.#waiting.slice(0, MAX_STORED_PER_SYNC)) {
       length += lengthOf(entry);
       if (length > MAX_LENGTH) break;
@@ -44,7 +45,7 @@ export class StoredQueue {
     return this.#waiting.splice(0, count);
   }
 
-  /** Those of a sync that was not answered. */
+  /** Adds the entries of a failed sync again. */
   putBack(stored: Stored[]): void {
     this.#waiting.unshift(...stored.slice(0, MAX_WAITING - this.#waiting.length));
   }

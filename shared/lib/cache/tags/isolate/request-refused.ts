@@ -1,4 +1,4 @@
-/** The index understood what it was asked, and refuses it. To ask again would be in vain. */
+/** The index refused a request. It would refuse a repetition, too. */
 export class RequestRefused extends Error {
   override readonly name = "RequestRefused";
 }

@@ -36,26 +36,25 @@ import {
   saveStored,
 } from "./stored-tags.ts";
 
-/** Who is further behind than this many tags is answered as if it knew nothing. */
+/** A view that lacks more purges than this gets a cold reply: `since` null and no purges. */
 const MAX_PURGES_PER_REPLY = 5_000;
 /**
- * Longer than any entry lives: what was purged before that can be forgotten. See `MAX_LIFE_MS` in
- * `cache/entry.ts`.
+ * Longer than any entry lives (`MAX_LIFE_MS` in `rules/entry.ts`), so older purges can be forgotten.
  */
 const TAG_RETENTION_MS = 48 * 3_600_000;
 const CLEAN_UP_MS = 3_600_000;
 const SOON_MS = 100;
 const RETRY = { baseMs: 5_000, maxMs: 300_000 };
-/** Rows that one clean-up drops at most; the next one follows at once. */
+/** One clean-up deletes at most so many rows. The next one follows at once. */
 const LIMIT = 1_000;
 
 /**
- * The tag index of the cache: sequences, which tags were purged when, and which keys are stored
- * under them. `sequence.ts` has the rules.
+ * The tag index of the cache: sequences, the last purges of tags, and the keys that are stored under
+ * tags. `sequence.ts` has the rules.
  *
- * Consistency: one object takes every purge in turn and answers what is on its disk. A purge writes
- * its tags and nothing else; the space of what it purged is reclaimed by the alarm afterwards, as
- * is everything that has expired.
+ * Consistency: one object handles all purges one after another, and its replies hold only what is on
+ * its disk. A purge writes only its tags. The alarm deletes the purged entries from KV afterwards,
+ * and forgets what has expired.
  */
 export class CacheTagIndex
   extends DurableObject<{ CACHE: KVNamespace }>
@@ -63,9 +62,9 @@ export class CacheTagIndex
 {
   readonly #sql: SqlStorage;
   #meta: Meta;
-  /** Runs in a row in which KV did not delete. */
+  /** Successive alarms in which KV deleted nothing. */
   #failures = 0;
-  /** While KV is down, purges do not wake the alarm. */
+  /** Until this time, in milliseconds since the epoch, purges do not wake the alarm: KV is down. */
   #restUntil = 0;
   /** Replaced by tests. */
   clock: () => number = Date.now;
@@ -97,7 +96,7 @@ export class CacheTagIndex
     const meta = everything ? purgeAll(this.#meta, mode) : purgeTags(this.#meta);
     this.ctx.storage.transactionSync(() => {
       saveMeta(this.#sql, meta);
-      if (!everything) savePurge(this.#sql, tags, mode, meta.seq, this.clock());
+      if (!everything) savePurge(this.#sql, { tags, mode, seq: meta.seq, now: this.clock() });
       if (mode === "hard") saveReclaims(this.#sql, names, meta.seq);
     });
     this.#meta = meta;
@@ -109,12 +108,12 @@ export class CacheTagIndex
     const checked = validate(inspectRequest, request);
     if (!checked.ok) return checked;
     const { tag, limit, after } = checked.value;
-    return ok(inspectTag(this.#sql, tag, limit, after ?? "", this.#meta));
+    return ok(inspectTag(this.#sql, this.#meta, { tag, limit, after: after ?? "" }));
   }
 
   /**
-   * Reclaims and cleans up, a little at a time, until nothing is left; an alarm that dies half-way
-   * is run again by the platform.
+   * Deletes purged entries from KV and cleans up, a limited amount at a time, until nothing is left.
+   * The platform repeats an alarm that dies.
    */
   override async alarm(): Promise<void> {
     const more = this.#cleanUp();
@@ -129,7 +128,7 @@ export class CacheTagIndex
     else if (!isEmpty(this.#sql)) await this.#wakeWithin(CLEAN_UP_MS);
   }
 
-  /** @returns whether there is more */
+  /** @returns whether there is more to clean up */
   #cleanUp(): boolean {
     return this.ctx.storage.transactionSync(() => {
       const expired = deleteExpired(this.#sql, this.clock(), LIMIT);

@@ -9,23 +9,22 @@ import {
   postponeReclaim,
 } from "./stored-tags.ts";
 
-/** What one run looks at, at most: well within the 1,000 calls that an invocation may make. */
+/** One run looks at so many keys: well within the 1,000 subrequests of an invocation. */
 const KEYS_PER_RUN = 500;
-/** Connections that an invocation may have open at a time. */
+/** An invocation may have so many connections open at a time. */
 const AT_ONCE = 6;
 const TIMEOUT_MS = 5_000;
 
 /**
- * `failures`: keys that KV did not delete. `down`: it deleted none of those that were tried last,
- * so that nothing more was tried.
+ * `failures`: keys that KV did not delete. `down`: KV deleted none of the last group, so no further
+ * group was tried.
  */
 export type Reclaimed = { deleted: number; failures: number; down: boolean };
 
 /**
- * Deletes from KV what was purged, so that it takes no space: a purge only made it worthless.
- * Resumable: a purge remembers how far it has come. A key that KV refuses is left to its expiry,
- * and keeps nothing else; one that is stored again meanwhile may be deleted too, which costs one
- * miss.
+ * Deletes purged entries from KV, so that they take no space. It resumes where it stopped. A key that
+ * KV does not delete is left to its expiry and does not stop the others. A key that is stored again
+ * meanwhile may be deleted, too, which costs one miss.
  */
 export async function reclaimSome(
   sql: SqlStorage,
@@ -45,7 +44,7 @@ export async function reclaimSome(
       const group = keys.slice(start, start + AT_ONCE);
       const { seq } = reclaim;
       const purged = group.filter((entry) => entry.seq < seq);
-      // KV drops by itself what has expired.
+      // KV itself drops expired entries.
       const outcomes = await Promise.allSettled(
         purged.map(async ({ key, expiresAt }) => expiresAt <= now || (await deleteFrom(kv, key))),
       );

@@ -3,32 +3,38 @@ import { neverPurged, type Meta, type PurgeMode, type TagPurge } from "../rules/
 import { EVERYTHING, type Purges } from "../rules/view.ts";
 
 /**
- * SQL of the tag index, in its own object's storage. Lists travel as JSON: SQLite in an object
+ * SQL of the tag index, in the storage of its object. Lists are bound as JSON: SQLite in an object
  * takes at most 100 parameters.
  */
 
 export function createTables(sql: SqlStorage): void {
   sql.exec(`CREATE TABLE IF NOT EXISTS meta (
-      id INTEGER PRIMARY KEY CHECK (id = 1), generation TEXT NOT NULL, seq INTEGER NOT NULL, floor INTEGER NOT NULL, soft_floor INTEGER NOT NULL
+      id INTEGER PRIMARY KEY CHECK (id = 1), generation TEXT NOT NULL, seq INTEGER NOT NULL,
+      floor INTEGER NOT NULL, soft_floor INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE IF NOT EXISTS tags (
-      tag TEXT PRIMARY KEY, hard_seq INTEGER NOT NULL, soft_seq INTEGER NOT NULL, seq INTEGER NOT NULL, purged_at INTEGER NOT NULL
+      tag TEXT PRIMARY KEY, hard_seq INTEGER NOT NULL, soft_seq INTEGER NOT NULL,
+      seq INTEGER NOT NULL, purged_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS tags_by_seq ON tags (seq);
     CREATE TABLE IF NOT EXISTS entries (
       key TEXT PRIMARY KEY, seq INTEGER NOT NULL, expires_at INTEGER NOT NULL, tags TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires_at);
-    CREATE TABLE IF NOT EXISTS members (tag TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (tag, key)) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS members (
+      tag TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (tag, key)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS reclaims (
-      tag TEXT PRIMARY KEY, seq INTEGER NOT NULL, after TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0
+      tag TEXT PRIMARY KEY, seq INTEGER NOT NULL, after TEXT NOT NULL,
+      attempts INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID;`);
 }
 
-/** @param generation of an index that is new */
+/** @param generation the generation of a new index; an existing one keeps its own */
 export function loadMeta(sql: SqlStorage, generation: string): Meta {
   sql.exec(
-    "INSERT INTO meta (id, generation, seq, floor, soft_floor) VALUES (1, ?, 0, 0, 0) ON CONFLICT (id) DO NOTHING",
+    `INSERT INTO meta (id, generation, seq, floor, soft_floor) VALUES (1, ?, 0, 0, 0)
+     ON CONFLICT (id) DO NOTHING`,
     generation,
   );
   return sql.exec<Meta>(`SELECT generation, seq, floor, soft_floor AS softFloor FROM meta`).one();
@@ -38,19 +44,17 @@ export function saveMeta(sql: SqlStorage, { seq, floor, softFloor }: Meta): void
   sql.exec("UPDATE meta SET seq = ?, floor = ?, soft_floor = ?", seq, floor, softFloor);
 }
 
-/** Soft never undoes hard: see `purgedTag` in `sequence.ts`. */
+/** A soft purge does not undo a hard one: see `purgedTag` in `sequence.ts`. */
 export function savePurge(
   sql: SqlStorage,
-  tags: readonly string[],
-  mode: PurgeMode,
-  seq: number,
-  now: number,
+  { tags, mode, seq, now }: { tags: readonly string[]; mode: PurgeMode; seq: number; now: number },
 ): void {
   const column = mode === "hard" ? "hard_seq" : "soft_seq";
   sql.exec(
     `INSERT INTO tags (tag, hard_seq, soft_seq, seq, purged_at)
      SELECT DISTINCT value, ?2, ?3, ?4, ?5 FROM json_each(?1) WHERE TRUE
-     ON CONFLICT (tag) DO UPDATE SET ${column} = excluded.${column}, seq = excluded.seq, purged_at = excluded.purged_at`,
+     ON CONFLICT (tag) DO UPDATE SET ${column} = excluded.${column}, seq = excluded.seq,
+       purged_at = excluded.purged_at`,
     JSON.stringify(tags),
     mode === "hard" ? seq : 0,
     mode === "soft" ? seq : 0,
@@ -59,10 +63,11 @@ export function savePurge(
   );
 }
 
-/** Notes that what is stored under these tags before `seq` takes space for nothing. */
+/** Notes that the entries under these tags from before `seq` are to be deleted from KV. */
 export function saveReclaims(sql: SqlStorage, tags: readonly string[], seq: number): void {
   sql.exec(
-    `INSERT INTO reclaims (tag, seq, after) SELECT DISTINCT value, ?2, '' FROM json_each(?1) WHERE TRUE
+    `INSERT INTO reclaims (tag, seq, after)
+     SELECT DISTINCT value, ?2, '' FROM json_each(?1) WHERE TRUE
      ON CONFLICT (tag) DO UPDATE SET seq = excluded.seq, after = ''`,
     JSON.stringify(tags),
     seq,
@@ -73,11 +78,12 @@ type PurgeRow = { tag: string; hard: number; soft: number };
 const pairs = (rows: PurgeRow[]): [string, TagPurge][] =>
   rows.map(({ tag, hard, soft }) => [tag, { hard, soft }]);
 
-/** Every purge after `since`, or null if there are more than `limit`. */
+/** All purges after `since`, or null if there are more than `limit`. */
 export function purgesSince(sql: SqlStorage, since: number, limit: number): Purges | null {
   const rows = sql
     .exec<PurgeRow>(
-      "SELECT tag, hard_seq AS hard, soft_seq AS soft FROM tags WHERE seq > ? ORDER BY seq LIMIT ?",
+      `SELECT tag, hard_seq AS hard, soft_seq AS soft FROM tags
+       WHERE seq > ? ORDER BY seq LIMIT ?`,
       since,
       limit + 1,
     )
@@ -85,12 +91,13 @@ export function purgesSince(sql: SqlStorage, since: number, limit: number): Purg
   return rows.length > limit ? null : pairs(rows);
 }
 
-/** The purges of these tags: of every one, whether it was ever purged or not. */
+/** The last purges of all these tags, also of those that were never purged. */
 export function purgesOf(sql: SqlStorage, tags: readonly string[]): Purges {
   if (tags.length === 0) return [];
   const rows = sql
     .exec<PurgeRow>(
-      "SELECT tag, hard_seq AS hard, soft_seq AS soft FROM tags WHERE tag IN (SELECT value FROM json_each(?))",
+      `SELECT tag, hard_seq AS hard, soft_seq AS soft FROM tags
+       WHERE tag IN (SELECT value FROM json_each(?))`,
       JSON.stringify(tags),
     )
     .toArray();
@@ -98,29 +105,30 @@ export function purgesOf(sql: SqlStorage, tags: readonly string[]): Purges {
   return tags.map((tag) => [tag, known.get(tag) ?? neverPurged]);
 }
 
-/**
- * Takes note of what was stored: what an older report says of a key does not undo what a newer one
- * said.
- */
+/** Registers entries that are in KV. An older registration of a key does not undo a newer one. */
 export function saveStored(sql: SqlStorage, stored: readonly Stored[]): void {
   if (stored.length === 0) return;
-  // Of a key that is told of twice, the last counts.
+  // If a key comes twice, the last one counts.
   const json = JSON.stringify([...new Map(stored.map((entry) => [entry.key, entry])).values()]);
-  const news = `SELECT value ->> 'key' AS key, value ->> 'seq' AS seq, value ->> 'expiresAt' AS expires_at, value ->> 'tags' AS tags FROM json_each(?1)`;
+  const news = `SELECT value ->> 'key' AS key, value ->> 'seq' AS seq,
+    value ->> 'expiresAt' AS expires_at, value ->> 'tags' AS tags FROM json_each(?1)`;
   // Tags may change from one write to the next.
   sql.exec(
     `DELETE FROM members WHERE (tag, key) IN (
        SELECT old.value, entries.key FROM (${news}) AS new, entries, json_each(entries.tags) AS old
-       WHERE entries.key = new.key AND new.seq >= entries.seq AND old.value NOT IN (SELECT value FROM json_each(new.tags)))`,
+       WHERE entries.key = new.key AND new.seq >= entries.seq
+         AND old.value NOT IN (SELECT value FROM json_each(new.tags)))`,
     json,
   );
   sql.exec(
     `INSERT INTO entries (key, seq, expires_at, tags) SELECT * FROM (${news}) WHERE TRUE
-     ON CONFLICT (key) DO UPDATE SET seq = excluded.seq, expires_at = excluded.expires_at, tags = excluded.tags WHERE excluded.seq >= seq`,
+     ON CONFLICT (key) DO UPDATE SET seq = excluded.seq, expires_at = excluded.expires_at,
+       tags = excluded.tags WHERE excluded.seq >= seq`,
     json,
   );
   sql.exec(
-    `INSERT INTO members (tag, key) SELECT tag.value, new.key FROM (${news}) AS new, entries, json_each(new.tags) AS tag
+    `INSERT INTO members (tag, key)
+     SELECT tag.value, new.key FROM (${news}) AS new, entries, json_each(new.tags) AS tag
      WHERE entries.key = new.key AND entries.seq = new.seq ON CONFLICT DO NOTHING`,
     json,
   );
@@ -130,9 +138,9 @@ type KeyRow = { key: string; seq: number; expiresAt: number };
 const columns = "entries.key, entries.seq, entries.expires_at AS expiresAt";
 
 /**
- * Keys under a tag, in their order, from `after` on: those that it was given to, those that a
- * pattern matches, its own. Each query walks an index in order, so that a page costs what it holds
- * and not what there is.
+ * Keys under a tag, in order, that follow `after`: those that were given the tag, those that the
+ * pattern matches, and the key itself. Each query walks an index in order, so the cost of a page does
+ * not depend on how much is stored.
  */
 export function keysUnder(sql: SqlStorage, tag: string, after: string, limit: number): KeyRow[] {
   if (tag === EVERYTHING)
@@ -146,7 +154,8 @@ export function keysUnder(sql: SqlStorage, tag: string, after: string, limit: nu
   if (tag.endsWith(":*")) {
     const prefix = tag.slice(0, -1);
     // ";" follows ":".
-    const [from, to] = [after > prefix ? after : prefix, `${prefix.slice(0, -1)};`];
+    const from = after > prefix ? after : prefix;
+    const to = `${prefix.slice(0, -1)};`;
     return sql
       .exec<KeyRow>(
         `SELECT ${columns} FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?`,
@@ -158,7 +167,8 @@ export function keysUnder(sql: SqlStorage, tag: string, after: string, limit: nu
   }
   const members = sql
     .exec<KeyRow>(
-      `SELECT ${columns} FROM members CROSS JOIN entries ON entries.key = members.key WHERE members.tag = ? AND members.key > ? ORDER BY members.key LIMIT ?`,
+      `SELECT ${columns} FROM members CROSS JOIN entries ON entries.key = members.key
+       WHERE members.tag = ? AND members.key > ? ORDER BY members.key LIMIT ?`,
       tag,
       after,
       limit,
@@ -171,19 +181,21 @@ export function keysUnder(sql: SqlStorage, tag: string, after: string, limit: nu
     .slice(0, limit);
 }
 
-/** Forgets keys, unless they were stored again at `seq` or later. */
+/** Forgets keys, except those that were stored again at `seq` or later. */
 export function deleteKeys(sql: SqlStorage, keys: readonly string[], seq: number): void {
   const gone = "key IN (SELECT value FROM json_each(?1)) AND seq < ?2";
   const json = JSON.stringify(keys);
   sql.exec(
-    `DELETE FROM members WHERE (tag, key) IN (SELECT tag.value, entry.key FROM (SELECT * FROM entries WHERE ${gone}) AS entry, json_each(entry.tags) AS tag)`,
+    `DELETE FROM members WHERE (tag, key) IN (
+       SELECT tag.value, entry.key
+       FROM (SELECT * FROM entries WHERE ${gone}) AS entry, json_each(entry.tags) AS tag)`,
     json,
     seq,
   );
   sql.exec(`DELETE FROM entries WHERE ${gone}`, json, seq);
 }
 
-/** A purge whose space is still to be reclaimed, from the key `after` on. */
+/** A purge whose entries are still to be deleted from KV, from the key `after` on. */
 export type Reclaim = { tag: string; seq: number; after: string };
 
 export function nextReclaim(sql: SqlStorage): Reclaim | null {
@@ -199,8 +211,8 @@ export function advanceReclaim(sql: SqlStorage, { tag, seq }: Reclaim, after: st
 }
 
 /**
- * Puts a purge behind those that were not tried as often, so that one key which KV refuses keeps no
- * other purge.
+ * Puts a purge behind those that were tried less often, so that one key that KV does not delete does
+ * not stop other purges.
  */
 export function postponeReclaim(sql: SqlStorage, { tag, seq }: Reclaim): void {
   sql.exec("UPDATE reclaims SET attempts = attempts + 1 WHERE tag = ? AND seq = ?", tag, seq);
@@ -210,7 +222,7 @@ export function deleteReclaim(sql: SqlStorage, { tag, seq }: Reclaim): void {
   sql.exec("DELETE FROM reclaims WHERE tag = ? AND seq = ?", tag, seq);
 }
 
-/** Whether there is anything that will have to be cleaned up. */
+/** Whether nothing is left that a later clean-up would delete. */
 export function isEmpty(sql: SqlStorage): boolean {
   return (
     sql
@@ -221,7 +233,7 @@ export function isEmpty(sql: SqlStorage): boolean {
   );
 }
 
-/** Forgets keys that KV itself has dropped by now. @returns how many */
+/** Forgets keys that KV itself has dropped. @returns how many */
 export function deleteExpired(sql: SqlStorage, now: number, limit: number): number {
   const expired = sql
     .exec<{ key: string }>("SELECT key FROM entries WHERE expires_at <= ? LIMIT ?", now, limit)
@@ -237,11 +249,12 @@ export function deleteExpired(sql: SqlStorage, now: number, limit: number): numb
 }
 
 /**
- * Forgets tags that were purged before a time, oldest first. @returns the newest sequence that was
- * forgotten, 0 for none
+ * Forgets tags that were last purged before a time, oldest first.
+ *
+ * @returns the greatest sequence that was forgotten; 0: none
  */
 export function deleteOldTags(sql: SqlStorage, before: number, limit: number): number {
-  // In the order of their sequences: what is left out would be below the floor that this raises.
+  // In the order of sequences: the new floor is above all that are forgotten, and no other.
   const oldest = sql.exec<{ seq: number; purgedAt: number }>(
     "SELECT seq, purged_at AS purgedAt FROM tags ORDER BY seq LIMIT ?",
     limit,
@@ -257,10 +270,8 @@ export function deleteOldTags(sql: SqlStorage, before: number, limit: number): n
 
 export function inspectTag(
   sql: SqlStorage,
-  tag: string,
-  limit: number,
-  after: string,
   { seq, floor, softFloor }: Meta,
+  { tag, limit, after }: { tag: string; limit: number; after: string },
 ): TagInspection {
   const [row] = sql
     .exec<{ hard: number; soft: number; purgedAt: number }>(
@@ -268,8 +279,9 @@ export function inspectTag(
       tag,
     )
     .toArray();
-  // A purge of everything is one of this tag too.
-  const [hardSeq, softSeq] = [Math.max(row?.hard ?? 0, floor), Math.max(row?.soft ?? 0, softFloor)];
+  // A purge of everything purges this tag, too.
+  const hardSeq = Math.max(row?.hard ?? 0, floor);
+  const softSeq = Math.max(row?.soft ?? 0, softFloor);
   const members = keysUnder(sql, tag, after, limit);
   const shown = members.map((member) => ({ ...member, purged: member.seq < hardSeq }));
   return { tag, seq, hardSeq, softSeq, purgedAt: row?.purgedAt ?? null, members: shown };

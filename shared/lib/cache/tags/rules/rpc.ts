@@ -5,31 +5,30 @@ import { EVERYTHING, type SyncReply } from "./view.ts";
 
 /**
  * The RPC surface of the Durable Object `CacheTagIndex`, one per cache:
- * `env.CACHE_TAG_INDEX.getByName(INDEX_NAME)`. `sync` and `purge` are what `client.ts` speaks;
- * `purge` and `inspect` are also for operators and for any Worker that binds the namespace:
+ * `env.CACHE_TAG_INDEX.getByName(INDEX_NAME)`. Isolates use `sync` and `purge`. `purge` and
+ * `inspect` are also for operators and for any Worker that binds the namespace:
  *
- *     await env.CACHE_TAG_INDEX.getByName(INDEX_NAME).purge({ tags: ["user:42"], mode: "hard", since: null })
+ *     const index = env.CACHE_TAG_INDEX.getByName(INDEX_NAME);
+ *     await index.purge({ tags: ["user:42"], mode: "hard", since: null });
  *
- * A request with a bad field changes nothing and answers `invalid` with the field's name.
+ * A request with a bad field changes nothing and returns `invalid` with the field's name.
  */
 export interface CacheTagIndexRpc {
   /**
-   * Tells what was purged since a sequence, and when the tags that are asked for were; takes note
-   * of what was stored meanwhile.
+   * Returns the purges since a sequence, and those of the tags in `lookUp`. Registers the entries in
+   * `stored`.
    */
   sync(request: SyncRequest): Promise<Result<IndexReply, Invalid>>;
-  /**
-   * Purges. What it writes depends on the number of tags alone, never on what is stored under them.
-   */
+  /** Purges. It writes one row per tag, however many entries are stored under the tags. */
   purge(request: PurgeRequest): Promise<Result<PurgeReply, Invalid>>;
   /**
-   * A tag, or `*` for everything, with the keys that are stored under it, in order. `after` is the
-   * key after which the page begins.
+   * A tag, or `*` for everything, with the keys that are stored under it, in order. The page begins
+   * after the key `after`.
    */
   inspect(request: InspectRequest): Promise<Result<TagInspection, Invalid>>;
 }
 
-/** The one index of the one cache. */
+/** The name of the index. A cache has one. */
 export const INDEX_NAME = "cache";
 
 export const MAX_TAGS_PER_PURGE = 1_000;
@@ -57,8 +56,7 @@ export const tag = v.pipe(
 const tags = (max: number) =>
   v.pipe(v.array(tag, "must be a list"), v.maxLength(max, `must have at most ${max} entries`));
 /**
- * Another index's sequence says nothing of this one's: then it is answered as if nothing were
- * known.
+ * The stamp of the caller's view. One of another generation is treated like null.
  */
 const since = v.nullable(
   v.strictObject({
@@ -69,8 +67,8 @@ const since = v.nullable(
 export const purgeMode = v.picklist(["hard", "soft"], 'must be "hard" or "soft"');
 
 /**
- * `stored`: what was put into KV. `tags` without those that follow from the key; `expiresAt` in
- * milliseconds since the epoch.
+ * `stored`: entries that were written to KV. Their `tags` are without those that follow from the
+ * key. `expiresAt` in milliseconds since the epoch.
  */
 export const syncRequest = v.strictObject({
   since,
@@ -88,13 +86,13 @@ export const syncRequest = v.strictObject({
 export type SyncRequest = v.InferInput<typeof syncRequest>;
 export type Stored = v.InferOutput<typeof syncRequest>["stored"][number];
 
-/** `lookedUp`: every tag that was asked for, whether it was ever purged or not. */
+/** `lookedUp`: all tags of `lookUp`, also those that were never purged. */
 export type IndexReply = SyncReply & { lookedUp: SyncReply["purges"] };
 
 export const purgeRequest = v.strictObject({
   since,
   mode: purgeMode,
-  /** Tags, keys and patterns; or everything. */
+  /** Tags, keys and patterns, or everything. */
   tags: v.union(
     [
       v.literal("everything"),
@@ -104,12 +102,12 @@ export const purgeRequest = v.strictObject({
   ),
 });
 export type PurgeRequest = v.InferInput<typeof purgeRequest>;
-/** Tags, keys and patterns; or everything. */
+/** Tags, keys and patterns, or everything. */
 export type PurgeTags = readonly string[] | "everything";
 
 /**
- * `pending`: entries under these tags whose space in KV is still to be reclaimed, counted up to
- * `MAX_PENDING`. None is ever served.
+ * `pending`: how many entries under these tags are still to be deleted from KV, counted up to
+ * `MAX_PENDING`. None of them is served.
  */
 export type PurgeReply = IndexReply & { pending: number };
 export const MAX_PENDING = 100;
@@ -125,9 +123,9 @@ export const inspectRequest = v.strictObject({
 export type InspectRequest = v.InferInput<typeof inspectRequest>;
 
 /**
- * Sequences at which the tag, or everything, was purged last, 0 for never. `purgedAt`: when the tag
- * itself was, in milliseconds since the epoch; forgotten after two days. `purged` of a member: it
- * is still to be reclaimed.
+ * `hardSeq`, `softSeq`: the sequences at which the tag, or everything, was purged last; 0: never.
+ * `purgedAt`: when the tag itself was purged, in milliseconds since the epoch; forgotten after two
+ * days. `purged` of a member: it is still to be deleted from KV.
  */
 export type TagInspection = {
   tag: string;

@@ -67,7 +67,7 @@ class World {
     const isolate = this.isolate(n);
     // By any of its tags, and by some that nobody carries.
     const tags = [tagsOf(key)[version % 3] ?? key, `unused:${version % 7}`];
-    const settle = isolate.view.doubt(tags);
+    const endInvalidation = isolate.view.beginInvalidation(tags);
     // The isolate that has written and not purged yet holds to it at once.
     this.finished.push({ key, version, at: Number.POSITIVE_INFINITY, by: n });
     const purge = (): void => this.index.purge(tags, "hard");
@@ -80,7 +80,7 @@ class World {
         const again = { at: this.now, since: isolate.view.stamp };
         purge();
         if (isolate.view.sync(this.index.answerSync({ since: again.since }), again, this.now))
-          settle();
+          endInvalidation();
       });
       return;
     }
@@ -91,7 +91,7 @@ class World {
       // Of a former index: the purge is lost with it, and this isolate goes on holding to its
       // write.
       if (!isolate.view.sync(reply, asked, this.now)) return;
-      settle();
+      endInvalidation();
       this.finished.push({ key, version, at: this.now, by: n });
     };
     if (delivery === "now") arrive();
@@ -104,23 +104,23 @@ class World {
     const { view } = isolate;
     if (view.ageMs(this.now) > BOUND_MS) this.sync(n)();
     const entry = isolate.l1.get(key) ?? this.readKv(key, kvAge);
-    if (entry !== undefined && this.judge(n, key, entry) !== "purged")
+    if (entry !== undefined && this.freshness(n, key, entry) !== "purged")
       this.serve(n, key, entry.version);
     else if (view.stamp !== null) isolate.loads.push({ key, stamp: view.stamp, version: null });
   }
 
-  judge(n: number, key: string, { stamp }: Entry): string {
+  freshness(n: number, key: string, { stamp }: Entry): string {
     const { view } = this.isolate(n);
     const tags = tagsOf(key);
-    if (view.judge(stamp, tags) === "look-up") {
+    if (view.freshness(stamp, tags) === "look-up") {
       const reply = this.index.lookUp(view.missing(tags));
       // Some answers are late: the reader does without, and the next one has it.
       if (reply.meta.seq % 2 === 0) view.lookUp(reply);
       else this.isolate(n).answers.push(() => view.lookUp(reply));
     }
-    const verdict = view.judge(stamp, tags);
+    const freshness = view.freshness(stamp, tags);
     // Nothing is known of it, so nothing is served.
-    return verdict === "look-up" || verdict === "unknown" ? "purged" : verdict;
+    return freshness === "look-up" || freshness === "unknown" ? "purged" : freshness;
   }
 
   readKv(key: string, age: number): Entry | undefined {
@@ -144,7 +144,7 @@ class World {
   }
 
   /** A read whose load, if there is one, is done at once. */
-  fill(n: number, key: string): void {
+  readAndLoad(n: number, key: string): void {
     const { loads } = this.isolate(n);
     const before = loads.length;
     this.read(n, key, 0);
@@ -195,7 +195,7 @@ const steps: fc.Arbitrary<Step>[] = [
   ...Array.from({ length: 3 }, () =>
     fc
       .tuple(isolate, key)
-      .map((choice) => step("read and load", choice, (world, [n, at]) => world.fill(n, at))),
+      .map((choice) => step("read and load", choice, (world, [n, at]) => world.readAndLoad(n, at))),
   ),
   ...Array.from({ length: 3 }, () =>
     fc
@@ -237,7 +237,7 @@ const steps: fc.Arbitrary<Step>[] = [
     .map((luck) => step("lose the index", luck, (world, bad) => bad === 0 && world.index.lose())),
   isolate.map((n) =>
     step("new isolate", n, (world, which) => {
-      // It knows nothing of what the old one was in doubt about.
+      // It knows nothing of the pending invalidations of the old one.
       for (const purge of world.finished) if (purge.by === which) purge.by = -1;
       world.isolates[which] = new Isolate();
     }),

@@ -24,7 +24,7 @@ describe("a view", () => {
   it("knows nothing before its first sync", () => {
     const cold = new TagView();
     expect([cold.stamp, cold.ageMs(5_000)]).toEqual([null, Number.POSITIVE_INFINITY]);
-    expect(cold.judge(at(10), ["a"])).toBe("unknown");
+    expect(cold.freshness(at(10), ["a"])).toBe("unknown");
   });
 
   it("ages from when its sync was sent, and a late answer makes it no younger or older", () => {
@@ -47,17 +47,17 @@ describe("a view", () => {
   });
 
   it("judges entries that are as new as itself without asking, whatever they carry", () => {
-    expect(view.judge(at(10), ["a", "b", "c", "d", "e"])).toBe("fresh");
+    expect(view.freshness(at(10), ["a", "b", "c", "d", "e"])).toBe("fresh");
     view.sync({ meta: meta(11), since: 10, purges: [["c", hard(11)]] }, asked(2_000), NOW);
-    expect(view.judge(at(10), ["a", "b", "c", "d", "e"])).toBe("purged");
-    expect(view.judge(at(11), ["a", "b", "c", "d", "e"])).toBe("fresh");
+    expect(view.freshness(at(10), ["a", "b", "c", "d", "e"])).toBe("purged");
+    expect(view.freshness(at(11), ["a", "b", "c", "d", "e"])).toBe("fresh");
   });
 
-  it("has another revision whenever a verdict may be another", () => {
+  it("has another revision whenever the freshness of an entry may change", () => {
     const revisions = [view.revision];
-    const settle = view.doubt(["a"]);
+    const endInvalidation = view.beginInvalidation(["a"]);
     revisions.push(view.revision);
-    settle();
+    endInvalidation();
     revisions.push(view.revision);
     view.lookUp({ meta: meta(10), purges: [["a", hard(3)]] });
     revisions.push(view.revision);
@@ -71,7 +71,7 @@ describe("a view", () => {
   });
 
   it("has the tags of older entries looked up, once, and keeps the answer", () => {
-    expect(view.judge(at(9), ["a", "b"])).toBe("look-up");
+    expect(view.freshness(at(9), ["a", "b"])).toBe("look-up");
     expect(view.missing(["a", "b"])).toEqual(["a", "b"]);
     view.lookUp({
       meta: meta(10),
@@ -80,14 +80,14 @@ describe("a view", () => {
         ["b", hard(0)],
       ],
     });
-    expect(view.judge(at(9), ["a", "b"])).toBe("fresh");
-    expect(view.judge(at(2), ["a", "b"])).toBe("purged");
+    expect(view.freshness(at(9), ["a", "b"])).toBe("fresh");
+    expect(view.freshness(at(2), ["a", "b"])).toBe("purged");
     expect(view.missing(["a", "b", "c"])).toEqual(["c"]);
   });
 
   it("takes the floor from a look-up too: an index that has forgotten a tag says so by that", () => {
     view.lookUp({ meta: meta(12, { floor: 10 }), purges: [["a", hard(0)]] });
-    expect(view.judge(at(9), ["a"])).toBe("purged");
+    expect(view.freshness(at(9), ["a"])).toBe("purged");
     expect(view.stamp).toEqual(at(10));
   });
 
@@ -97,7 +97,7 @@ describe("a view", () => {
       asked(2_000),
       NOW,
     );
-    expect(view.judge(at(9), ["unheard-of"])).toBe("purged");
+    expect(view.freshness(at(9), ["unheard-of"])).toBe("purged");
   });
 
   it("takes no look-up that is older than what it dropped since", () => {
@@ -112,9 +112,9 @@ describe("a view", () => {
     );
     // t11 to t13 were dropped. This was answered before t12 was purged.
     view.lookUp({ meta: meta(11), purges: [["t12", hard(0)]] });
-    expect(view.judge(at(11), ["t12"])).toBe("look-up");
+    expect(view.freshness(at(11), ["t12"])).toBe("look-up");
     view.lookUp({ meta: meta(15), purges: [["t12", hard(12)]] });
-    expect(view.judge(at(11), ["t12"])).toBe("purged");
+    expect(view.freshness(at(11), ["t12"])).toBe("purged");
   });
 
   it("holds no more tags than it may, and what it dropped is never taken for not purged", () => {
@@ -127,9 +127,9 @@ describe("a view", () => {
       asked(2_000),
       NOW,
     );
-    expect(view.judge(at(12), ["t13"])).toBe("look-up");
-    expect(view.judge(at(13), ["t14"])).toBe("purged");
-    expect(view.judge(at(13), ["t13"])).toBe("fresh");
+    expect(view.freshness(at(12), ["t13"])).toBe("look-up");
+    expect(view.freshness(at(13), ["t14"])).toBe("purged");
+    expect(view.freshness(at(13), ["t13"])).toBe("fresh");
   });
 
   it("takes no sync that was answered before it dropped something", () => {
@@ -154,7 +154,7 @@ describe("a view", () => {
     );
     view.sync({ meta: meta(11), since: 10, purges: [["a", hard(11)]] }, asked(2_000), NOW);
     expect(view.stamp).toEqual(at(12));
-    expect(view.judge(at(11), ["a"])).toBe("purged");
+    expect(view.freshness(at(11), ["a"])).toBe("purged");
   });
 
   it("begins anew with an index of another generation", () => {
@@ -163,44 +163,44 @@ describe("a view", () => {
       asked(2_000),
       NOW,
     );
-    expect(view.judge(at(10), ["a"])).toBe("purged");
-    expect(view.judge({ generation: "new", seq: 3 }, ["a"])).toBe("fresh");
-    expect(view.judge({ generation: "new", seq: 2 }, ["a"])).toBe("look-up");
+    expect(view.freshness(at(10), ["a"])).toBe("purged");
+    expect(view.freshness({ generation: "new", seq: 3 }, ["a"])).toBe("fresh");
+    expect(view.freshness({ generation: "new", seq: 2 }, ["a"])).toBe("look-up");
   });
 
   it("keeps its own purges that are newer than a cold answer which was on its way", () => {
     const cold = new TagView();
     cold.sync({ meta: meta(12), since: null, purges: [["mine", hard(12)]] }, asked(2_000), NOW);
     cold.sync({ meta: meta(12), since: null, purges: [] }, asked(1_000), NOW);
-    expect(cold.judge(at(12), ["mine"])).toBe("fresh");
+    expect(cold.freshness(at(12), ["mine"])).toBe("fresh");
     const raced = new TagView();
     raced.sync({ meta: meta(11), since: null, purges: [["mine", hard(12)]] }, asked(2_000), NOW);
     raced.sync({ meta: meta(11), since: null, purges: [] }, asked(1_000), NOW);
-    expect(raced.judge(at(11), ["mine"])).toBe("purged");
+    expect(raced.freshness(at(11), ["mine"])).toBe("purged");
   });
 });
 
 describe("a tag that this isolate has to purge", () => {
   it("makes every entry that carries it invalid, whatever its stamp, until its purge has succeeded", () => {
-    const settle = view.doubt(["a"]);
-    expect(view.judge(at(10), ["a", "b"])).toBe("purged");
-    expect(view.judge(at(10), ["b"])).toBe("fresh");
-    settle();
-    expect(view.judge(at(10), ["a", "b"])).toBe("fresh");
+    const endInvalidation = view.beginInvalidation(["a"]);
+    expect(view.freshness(at(10), ["a", "b"])).toBe("purged");
+    expect(view.freshness(at(10), ["b"])).toBe("fresh");
+    endInvalidation();
+    expect(view.freshness(at(10), ["a", "b"])).toBe("fresh");
   });
 
   it("stays invalid while any of several purges of it is not finished", () => {
-    const [first, second] = [view.doubt(["a"]), view.doubt(["a", "b"])];
+    const [first, second] = [view.beginInvalidation(["a"]), view.beginInvalidation(["a", "b"])];
     first();
     first();
-    expect(view.judge(at(10), ["a"])).toBe("purged");
+    expect(view.freshness(at(10), ["a"])).toBe("purged");
     second();
-    expect(view.judge(at(10), ["a"])).toBe("fresh");
+    expect(view.freshness(at(10), ["a"])).toBe("fresh");
   });
 
   it("stays invalid although somebody else has purged it: that may have been before", () => {
-    view.doubt(["a"]);
+    view.beginInvalidation(["a"]);
     view.sync({ meta: meta(13), since: 10, purges: [["a", hard(13)]] }, asked(3_000), NOW);
-    expect(view.judge(at(13), ["a"])).toBe("purged");
+    expect(view.freshness(at(13), ["a"])).toBe("purged");
   });
 });

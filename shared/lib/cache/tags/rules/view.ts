@@ -1,36 +1,37 @@
 import {
-  judge,
+  stampFreshness,
   neverPurged,
+  type Freshness,
   type Meta,
   type Stamp,
   type TagPurge,
-  type Verdict,
 } from "./sequence.ts";
 
 /** Tags with their purges, as they travel. */
 export type Purges = readonly (readonly [tag: string, purge: TagPurge])[];
 
-/** Everything that was purged after `since`; with `since` null only where the index is. */
+/** All purges after `since`. With `since` null only `meta`, without any purge. */
 export type SyncReply = { meta: Meta; since: number | null; purges: Purges };
 
-/** The purges of the tags that were asked for, as they were at `meta.seq`. */
+/** The purges of the tags that were looked up, as of `meta.seq`. */
 export type LookupReply = { meta: Meta; purges: Purges };
 
-/** What every entry carries, without being told. For a purge of everything. */
+/** The tag that all entries carry, for a purge of everything. */
 export const EVERYTHING = "*";
 
-/** A sync that was sent: when, and what was known then. */
+/** A sync that was sent: when, in milliseconds since the epoch, and what was known then. */
 export type Asked = { at: number; since: Stamp | null };
 
 /**
- * More tags than this are not held; what is dropped is looked up again when an old entry needs it.
+ * The view holds at most so many tags. A tag that was dropped is looked up again when an old entry
+ * needs it.
  */
 const MAX_TAGS = 50_000;
 
 /**
- * What an isolate knows of the tag index. It holds every purge after `known`; for entries that are
- * older than that it needs the purges of their tags looked up. Pure: it is told what the index
- * answered, and when it was asked.
+ * What an isolate knows of the tag index. It holds all purges after `known`. For older entries the
+ * purges of their tags must be looked up. It does no I/O: it gets the replies of the index, and the
+ * times at which they were asked for.
  */
 export class TagView {
   #meta: Meta | null = null;
@@ -39,10 +40,11 @@ export class TagView {
   #purges = new Map<string, TagPurge>();
   #lookedUp = new Map<string, TagPurge>();
   /** How many purges of each tag this isolate has begun and not finished. */
-  readonly #doubted = new Map<string, number>();
+  readonly #pendingInvalidations = new Map<string, number>();
   readonly #maxTags: number;
   /**
-   * Differs whenever a verdict may differ: who keeps one need not judge again while it is the same.
+   * Changes whenever the freshness of an entry may change. While it is the same, a freshness that
+   * was decided before still holds.
    */
   revision = 0;
 
@@ -51,50 +53,51 @@ export class TagView {
   }
 
   /**
-   * What a load that begins now is stamped with, and from where the next sync has to tell; null
-   * before anything is known.
+   * The stamp of a load that begins now, and the `since` of the next sync. Null before the first
+   * reply of the index.
    */
   get stamp(): Stamp | null {
     return this.#meta === null ? null : { generation: this.#meta.generation, seq: this.#meta.seq };
   }
 
   /**
-   * How old the view is: its age counts from when its sync was sent. A clock that was set back
-   * makes it infinitely old.
+   * The age of the view in milliseconds, counted from when its sync was sent. A clock that was set
+   * back makes it infinite.
    */
   ageMs(now: number): number {
     return now < this.#askedAt ? Number.POSITIVE_INFINITY : now - this.#askedAt;
   }
 
   /**
-   * Judges an entry. `look-up`: it is older than what the view holds, see `missing`. `unknown`:
-   * nothing is known yet.
+   * The freshness of an entry. `look-up`: the entry is older than the purges that the view holds,
+   * see `missing`. `unknown`: the index has not replied yet.
    */
-  judge(stamp: Stamp, tags: readonly string[]): Verdict | "look-up" | "unknown" {
+  freshness(stamp: Stamp, tags: readonly string[]): Freshness | "look-up" | "unknown" {
     if (this.#meta === null) return "unknown";
-    if (this.isDoubted(tags)) return "purged";
-    const verdict = judge(stamp, this.#meta, this.#held(tags));
-    if (stamp.seq >= this.#known || verdict === "purged") return verdict;
-    return this.missing(tags).length === 0 ? verdict : "look-up";
+    if (this.hasPendingInvalidation(tags)) return "purged";
+    const freshness = stampFreshness(stamp, this.#meta, this.#held(tags));
+    if (stamp.seq >= this.#known || freshness === "purged") return freshness;
+    return this.missing(tags).length === 0 ? freshness : "look-up";
   }
 
   /**
-   * Whether what carries this stamp was purged since, as far as the view knows; what is in doubt
-   * was not.
+   * Whether an entry with this stamp was purged since, as far as the view knows. Pending
+   * invalidations do not count.
    */
   wasPurged(stamp: Stamp, tags: readonly string[]): boolean {
-    return this.#meta !== null && judge(stamp, this.#meta, this.#held(tags)) === "purged";
+    return this.#meta !== null && stampFreshness(stamp, this.#meta, this.#held(tags)) === "purged";
   }
 
   /** Whether this isolate has begun a purge of one of these tags and not finished it. */
-  isDoubted(tags: readonly string[]): boolean {
+  hasPendingInvalidation(tags: readonly string[]): boolean {
     return (
-      this.#doubted.size > 0 &&
-      (this.#doubted.has(EVERYTHING) || tags.some((tag) => this.#doubted.has(tag)))
+      this.#pendingInvalidations.size > 0 &&
+      (this.#pendingInvalidations.has(EVERYTHING) ||
+        tags.some((tag) => this.#pendingInvalidations.has(tag)))
     );
   }
 
-  /** Those of an old entry's tags of which the view knows nothing. */
+  /** The tags of an old entry that must be looked up. */
   missing(tags: readonly string[]): string[] {
     return tags.filter((tag) => !this.#purges.has(tag) && !this.#lookedUp.has(tag));
   }
@@ -104,10 +107,10 @@ export class TagView {
   }
 
   /**
-   * Takes, at `now`, the answer of a sync.
+   * Adopts the reply to a sync, at `now`.
    *
-   * @returns false for that of a former index, which has lost its storage since: whatever was asked
-   *   of it is lost
+   * @returns false if it came from a former index that has lost its storage since: then the request
+   *   is lost, too
    */
   sync({ meta, since, purges }: SyncReply, asked: Asked, now: number): boolean {
     const before = this.#meta;
@@ -115,13 +118,12 @@ export class TagView {
       if (asked.since?.generation !== before.generation) return false;
       this.#forget();
     } else if (before !== null && meta.seq < this.#known) {
-      // Answered before what the view dropped since: it would look as if nothing had been dropped.
+      // The reply is older than purges that the view has dropped. Adopting it would hide that.
       return true;
     }
     if (this.#meta === null || since === null) {
       this.revision += 1;
-      // What is older than a cold answer is not held any more; what this isolate purged since then
-      // is.
+      // Purges before a cold reply are not held any more. Those that this isolate made since are.
       this.#known = Math.max(this.#known, meta.seq);
       this.#purges = new Map(
         [...this.#purges].filter(([, { hard, soft }]) => Math.max(hard, soft) > meta.seq),
@@ -135,21 +137,18 @@ export class TagView {
     return true;
   }
 
-  /**
-   * What was asked in the future was asked before the clock was set back: nobody can tell how long
-   * ago.
-   */
+  /** A time in the future was set before the clock was set back, so its age is unknown. */
   #age(askedAt: number, now: number): void {
     const held = this.#askedAt > now ? Number.NEGATIVE_INFINITY : this.#askedAt;
     this.#askedAt = askedAt > now ? held : Math.max(held, askedAt);
   }
 
-  /** Takes the answer of a look-up. */
+  /** Adopts the reply to a look-up. */
   lookUp({ meta, purges }: LookupReply): void {
-    // A purge that was dropped after this was answered would be missing in it.
+    // It lacks purges that the view got after this reply and has dropped since.
     if (this.#meta === null || meta.generation !== this.#meta.generation || meta.seq < this.#known)
       return;
-    // The index may have forgotten since then: what it does not say of a tag, its floor says.
+    // The index may have forgotten tags since. Its floor covers the purges that it has forgotten.
     this.#advance({ ...meta, seq: this.#meta.seq });
     this.revision += 1;
     if (this.#lookedUp.size + purges.length > this.#maxTags) this.#lookedUp.clear();
@@ -157,24 +156,25 @@ export class TagView {
   }
 
   /**
-   * From now on entries with these tags count as purged, whatever their stamp, until a purge that
-   * began after this has succeeded and its answer is held. Somebody else's purge of a tag does not
-   * end that: it may be older than the write that this is about.
+   * From now on entries with these tags count as purged, whatever their stamp. The caller ends that
+   * when its own purge has succeeded and the view has the reply. Another isolate's purge of a tag
+   * does not end it: that may be older than the write.
    *
-   * @returns what ends it
+   * @returns the function that ends it
    */
-  doubt(tags: readonly string[]): () => void {
+  beginInvalidation(tags: readonly string[]): () => void {
     this.revision += 1;
-    for (const tag of tags) this.#doubted.set(tag, (this.#doubted.get(tag) ?? 0) + 1);
-    let settled = false;
+    for (const tag of tags)
+      this.#pendingInvalidations.set(tag, (this.#pendingInvalidations.get(tag) ?? 0) + 1);
+    let ended = false;
     return () => {
-      if (settled) return;
-      settled = true;
+      if (ended) return;
+      ended = true;
       this.revision += 1;
       for (const tag of tags) {
-        const left = (this.#doubted.get(tag) ?? 1) - 1;
-        if (left === 0) this.#doubted.delete(tag);
-        else this.#doubted.set(tag, left);
+        const left = (this.#pendingInvalidations.get(tag) ?? 1) - 1;
+        if (left === 0) this.#pendingInvalidations.delete(tag);
+        else this.#pendingInvalidations.set(tag, left);
       }
     };
   }

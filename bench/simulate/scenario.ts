@@ -7,7 +7,7 @@ type Call = { isolate: number; atMs: number; random: number };
 export type Dependency = (call: Call) => Answer;
 
 /** `share`: of isolates or of calls, from 0 to 1. */
-export type Weather =
+export type Scenario =
   | { kind: "down" | "hangs" }
   | { kind: "unreachable-for"; share: number }
   | { kind: "errors"; share: number }
@@ -21,7 +21,7 @@ const RECOVERY_MS = 60_000;
 
 /** A dependency that is in trouble for `forMs`. */
 export function dependencyIn(
-  weather: Weather,
+  scenario: Scenario,
   forMs: number,
   isolates: number,
   callsPerSecond: number,
@@ -30,21 +30,21 @@ export function dependencyIn(
   let takenInIt = 0;
   return ({ isolate, atMs, random }) => {
     const over = atMs >= forMs;
-    if (atMs < 0 || (over && weather.kind !== "comes-back-slowly")) return "answers";
-    switch (weather.kind) {
+    if (atMs < 0 || (over && scenario.kind !== "comes-back-slowly")) return "answers";
+    switch (scenario.kind) {
       case "down":
         return "fails";
       case "hangs":
         return "hangs";
       case "unreachable-for":
-        return isolate < weather.share * isolates ? "fails" : "answers";
+        return isolate < scenario.share * isolates ? "fails" : "answers";
       case "errors":
-        return random < weather.share ? "fails" : "answers";
+        return random < scenario.share ? "fails" : "answers";
       case "comes-back-slowly": {
         if (!over || atMs >= forMs + RECOVERY_MS) return over ? "answers" : "fails";
         if (Math.floor(atMs / 1_000) !== second)
           [second, takenInIt] = [Math.floor(atMs / 1_000), 0];
-        const share = weather.share + ((1 - weather.share) * (atMs - forMs)) / RECOVERY_MS;
+        const share = scenario.share + ((1 - scenario.share) * (atMs - forMs)) / RECOVERY_MS;
         return (takenInIt += 1) <= share * callsPerSecond ? "answers" : "fails";
       }
     }

@@ -1,4 +1,4 @@
-/** A day as people write it, such as `25 November 2026`, in UTC. */
+/** A day for readers, such as `25 November 2026`, in UTC. */
 export const dateText = new Intl.DateTimeFormat("en-GB", {
   day: "numeric",
   month: "long",
@@ -6,7 +6,7 @@ export const dateText = new Intl.DateTimeFormat("en-GB", {
   timeZone: "UTC",
 });
 
-/** A day as keys and columns have it, such as `2026-11-25`, in UTC. */
+/** A day as in keys and columns, such as `2026-11-25`, in UTC. */
 export function dayOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }

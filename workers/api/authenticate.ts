@@ -1,5 +1,4 @@
 import { readUserByApiKey } from "../../shared/accounts/reads.ts";
-import type { Access } from "../../shared/contract/operation.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { hex, sha256 } from "../../shared/lib/base/hash.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
@@ -10,8 +9,8 @@ import type { Caller } from "./call.ts";
 import { authSettings } from "./settings.ts";
 
 /**
- * Finds out who calls: by the bearer token, or signed in through Access. No token at all is
- * `anonymous`; a wrong one is refused.
+ * Finds who calls, by bearer token or by sign-in through Access. A request without a token is
+ * `anonymous`; a wrong token is refused.
  */
 export async function authenticate(
   request: Request,
@@ -46,8 +45,8 @@ export async function authenticate(
 }
 
 /**
- * Digests, all of them and in constant time, so that neither content nor length of a secret shows
- * in the timing.
+ * Compares all digests in constant time, so that timing reveals neither content nor length of a
+ * secret.
  */
 async function matchesAny(digest: ArrayBuffer, secrets: readonly string[]): Promise<boolean> {
   let matches = false;
@@ -56,7 +55,7 @@ async function matchesAny(digest: ArrayBuffer, secrets: readonly string[]): Prom
   return matches;
 }
 
-/** The operators' tokens are the same for each request. */
+/** Operators' tokens rarely change: their digests are kept between requests. */
 const digests = new Map<string, ArrayBuffer>();
 const MAX_DIGESTS = 10;
 
@@ -68,50 +67,3 @@ async function digestOf(secret: string): Promise<ArrayBuffer> {
   digests.set(secret, digest);
   return digest;
 }
-
-/**
- * Decides whether a caller may use a route. An endpoint that answers about objects of several
- * owners checks those itself.
- *
- * @param params of the path
- */
-export function authorize(
-  access: Access,
-  caller: Caller,
-  params: Record<string, string>,
-): Failure | null {
-  if (access === "anyone") return null;
-  if (caller.role === "anonymous") return { tag: "unauthenticated" };
-  const isAdmin = caller.role === "admin";
-  const isViewer = isAdmin || caller.role === "viewer";
-  const isUser = caller.role === "user";
-  switch (access) {
-    case "admin":
-      return isAdmin ? null : forbidden("This needs the admin token.");
-    case "viewer":
-      return isViewer ? null : forbidden("This needs the admin token, or the one for reading.");
-    case "reader":
-      return null;
-    case "user":
-      return isUser ? null : forbidden("This needs the key of a user: this token belongs to none.");
-    case "caller":
-      return isAdmin || isUser ? null : readOnly;
-    case "self":
-      if (isAdmin) return null;
-      if (!isUser) return readOnly;
-      return caller.user.userId === params["userId"]
-        ? null
-        : forbidden("This key belongs to another user.");
-    case "mailer":
-      if (isAdmin) return null;
-      if (!isUser) return readOnly;
-      return caller.user.scopes.includes("emails:send")
-        ? null
-        : forbidden(
-            "This key lacks the scope emails:send. The admin grants it with PATCH /api/users/:userId.",
-          );
-  }
-}
-
-const forbidden = (detail: string): Failure => ({ tag: "forbidden", detail });
-const readOnly = forbidden("This token may look at what operators look at, and nothing else.");

@@ -11,6 +11,6 @@ const tones: Partial<Record<Status, Tone>> = {
   dead: "bad",
 };
 
-export function MailState({ status }: { status: Status }) {
+export function EmailState({ status }: { status: Status }) {
   return <State tone={tones[status] ?? "idle"}>{status}</State>;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { Health } from "./api.ts";
-import { runbookOfKind, troubles } from "./verdict.ts";
+import { runbookOfKind, findIssues } from "./issues.ts";
 
 const well: Health = {
   status: "ok",
@@ -24,14 +24,14 @@ const well: Health = {
     },
   },
 };
-const texts = (health: Health) => troubles(health, null).map(({ tone, text }) => [tone, text]);
+const texts = (health: Health) => findIssues(health, null).map(({ tone, text }) => [tone, text]);
 
-it("nothing is said of what is well, or of what nobody knows yet", () => {
-  expect(troubles(well, { firing: [], notices: [] })).toEqual([]);
-  expect(troubles(null, null)).toEqual([]);
+it("shows no issue while everything works, and none before anything was read", () => {
+  expect(findIssues(well, { firing: [], notices: [] })).toEqual([]);
+  expect(findIssues(null, null)).toEqual([]);
 });
 
-it("what is worst comes first, each with where to go and what to press", () => {
+it("shows the worst issue first, each with a link and an action", () => {
   const { checks } = well;
   const health: Health = {
     ...well,
@@ -57,20 +57,20 @@ it("what is worst comes first, each with where to go and what to press", () => {
       cache: { ...checks.cache, owedPurges: 1, oldestOwedSeconds: 90 },
     },
   };
-  const found = troubles(health, {
-    firing: [{ key: "k", summary: "It burns.", since: "s", firedAt: "f" }],
+  const found = findIssues(health, {
+    firing: [{ key: "k", summary: "Too many failures.", since: "s", firedAt: "f" }],
     notices: [],
   });
   expect(found.map(({ tone, text }) => `${tone} ${text}`)).toEqual([
     "bad The circuit breaker of cache is open.",
     "bad The task sweep-outbox is overdue.",
-    "bad 1 mail could go out and wait, the oldest for 6 min.",
-    "bad It burns.",
-    "warn The circuit breaker of database is being probed.",
-    "warn The breaker of email:smtp does not answer.",
-    "warn Of 2 mails nobody knows whether it was sent.",
-    "warn 3 dead letters waiting for somebody.",
-    "warn 1 purge owed to the cache, the oldest for 90 s.",
+    "bad 1 email due, the oldest for 6 min.",
+    "bad Too many failures.",
+    "warn The circuit breaker of database is half-open.",
+    "warn The circuit breaker of email:smtp does not answer.",
+    "warn 2 emails with an unknown outcome.",
+    "warn 3 dead letters to replay or discard.",
+    "warn 1 purge in the outbox, the oldest for 90 s.",
   ]);
   for (const { link, press } of found) {
     expect(link).toMatch(/^#\//);
@@ -89,7 +89,7 @@ it("what is worst comes first, each with where to go and what to press", () => {
   ]);
 });
 
-it("what is seen and what an alert says of it is one thing, and the alert says since when", () => {
+it("an issue and the alert about it are shown once, with the time of the alert", () => {
   const health: Health = {
     ...well,
     checks: { ...well.checks, email: { ...well.checks.email, dead: 1 } },
@@ -100,12 +100,12 @@ it("what is seen and what an alert says of it is one thing, and the alert says s
     since: "2026-11-25T10:00:00.000Z",
     firedAt: "2026-11-25T10:01:00.000Z",
   };
-  expect(troubles(health, { firing: [alert], notices: [] })).toMatchObject([
+  expect(findIssues(health, { firing: [alert], notices: [] })).toMatchObject([
     { key: "email:dead", since: alert.since },
   ]);
 });
 
-it("a breaker that an operator holds closed is said: /health cannot tell it from one that is well", () => {
+it("a breaker with an override is an issue, although /health shows it as closed", () => {
   const breaker = {
     name: "cache",
     state: "CLOSED" as const,
@@ -120,12 +120,12 @@ it("a breaker that an operator holds closed is said: /health cannot tell it from
       { ...breaker, name: "database", override: "none" },
     ],
   };
-  expect(troubles(well, null, held).map(({ tone, text }) => [tone, text])).toEqual([
-    ["warn", "An operator holds the circuit breaker of cache: disabled. It protects nothing."],
+  expect(findIssues(well, null, held).map(({ tone, text }) => [tone, text])).toEqual([
+    ["warn", "An operator overrides the circuit breaker of cache: disabled. It protects nothing."],
   ]);
 });
 
-it("a breaker of which two readings say different things is one thing, by the worse of them", () => {
+it("a breaker that two answers show differently is one issue, the worse one", () => {
   const { checks } = well;
   const health: Health = {
     ...well,
@@ -140,12 +140,12 @@ it("a breaker of which two readings say different things is one thing, by the wo
     calls: 0,
     retryAfterMs: 0,
   };
-  expect(troubles(health, null, { items: [held] }).map(({ key, text }) => [key, text])).toEqual([
+  expect(findIssues(health, null, { items: [held] }).map(({ key, text }) => [key, text])).toEqual([
     ["breaker:cache", "The circuit breaker of cache is open."],
   ]);
 });
 
-it("every runbook that is named is there", () => {
+it("every named runbook exists", () => {
   expect(
     [...runbookOfKind.map(([, name]) => name), "errors"].filter(
       (name) => !existsSync(`docs/runbooks/${name}.md`),
@@ -153,7 +153,7 @@ it("every runbook that is named is there", () => {
   ).toEqual([]);
 });
 
-it("a database that does not answer is said, with what is known without it", () => {
+it("a database that does not answer is an issue, and the other checks are still shown", () => {
   const { breakers, tasks } = well.checks;
   expect(
     texts({
