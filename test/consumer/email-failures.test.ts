@@ -271,7 +271,6 @@ const tooMany = (does: string, retryAfter?: string): Row =>
   ]);
 const once = (does: string, fault: HttpFault, more: Partial<Row> = {}): Row =>
   http("answer", `${does}, the first time`, [{ ...fault, times: 1 }], more);
-const inTwoMinutes = new Date(Date.now() + 120_000).toUTCString();
 
 const httpRows: Row[] = [
   http("none", "takes every email", []),
@@ -282,7 +281,7 @@ const httpRows: Row[] = [
   ]),
   tooMany("no `Retry-After`"),
   tooMany("`Retry-After: 120`", "120"),
-  tooMany("`Retry-After:` a date in 120 s", inTwoMinutes),
+  tooMany("`Retry-After:` a date in 120 s", "<a date in 120 s>"),
   tooMany("`Retry-After: 999999999`", "999999999"),
   tooMany("`Retry-After: soon`", "soon"),
   once("`429 rate_limit_exceeded`", { do: "answer", status: 429, name: "rate_limit_exceeded" }),
@@ -497,14 +496,21 @@ describe("the failure matrix of emails", () => {
   beforeAll(async () => {
     for (const level of ["info", "warn", "error"] as const)
       vi.spyOn(console, level).mockReturnValue();
-    const work = rows.map(async (row) => {
-      const ways = row.transport === "smtp" ? [false, true] : [false];
-      measured.set(
-        nameOf(row),
-        await Promise.all(ways.map((pipelining) => measure(row, pipelining))),
-      );
-    });
-    await Promise.all(work);
+    const measureAll = async (some: readonly Row[]): Promise<void> => {
+      const work = some.map(async (row) => {
+        const ways = row.transport === "smtp" ? [false, true] : [false];
+        measured.set(
+          nameOf(row),
+          await Promise.all(ways.map((pipelining) => measure(row, pipelining))),
+        );
+      });
+      await Promise.all(work);
+    };
+    // Those that must end before the deadline of a hand-over are not held up by all the others.
+    const hurries = ({ does, meanwhile }: Row): boolean =>
+      meanwhile !== undefined || /after [38] s/.test(does);
+    await measureAll(rows.filter((row) => !hurries(row)));
+    await measureAll(rows.filter(hurries));
   });
   afterAll(() => void vi.restoreAllMocks());
 

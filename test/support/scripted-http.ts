@@ -10,6 +10,7 @@ export type HttpFault = {
   keeps?: boolean;
 } &
   /** `name`: the provider's name of the error. */
+  /** The header `<a date in 120 s>` is one counted from the answer, however late that is. */
   (
     | { do: "answer"; status: number; name?: string; headers?: Record<string, string> }
     /** Without reading the request, or after having read it. */
@@ -98,7 +99,12 @@ export class ScriptedHttp {
     const id = fault.keeps === true ? this.#keep(key, body) : "";
     switch (fault.do) {
       case "answer":
-        return refuse(response, fault.status, fault.name ?? "application_error", fault.headers);
+        return refuse(
+          response,
+          fault.status,
+          fault.name ?? "application_error",
+          datedNow(fault.headers),
+        );
       case "drop":
         return void response.destroy();
       case "hang":
@@ -203,4 +209,14 @@ function json(
   response
     .writeHead(status, { "Content-Type": "application/json", ...headers })
     .end(JSON.stringify(body));
+}
+
+function datedNow(headers: Record<string, string> = {}): Record<string, string> {
+  const date = new Date(Date.now() + 120_000).toUTCString();
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      value.replace("<a date in 120 s>", date),
+    ]),
+  );
 }
