@@ -109,7 +109,8 @@ describe("with two transports", () => {
   const pin = (id: string) =>
     db
       .prepare(
-        "UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2 WHERE id = ?1",
+        `UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2
+         WHERE id = ?1`,
       )
       .bind(id, Date.now() + 3_600_000)
       .run();

@@ -461,7 +461,8 @@ describe("a rate", () => {
     const last = ids.toSorted().at(-1);
     await db
       .prepare(
-        "UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2 WHERE id = ?1",
+        `UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2
+         WHERE id = ?1`,
       )
       .bind(last, now + HOUR_MS)
       .run();

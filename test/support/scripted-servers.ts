@@ -11,7 +11,9 @@ export type NewServer = { kind: "smtp"; script: SmtpScript } | { kind: "http"; s
  * Scripted mail servers for tests inside workerd, where nothing can listen: they live here, in
  * Node, and the tests order them by HTTP.
  *
- *     POST /servers {kind, script} -> {id, port};  GET /servers/:id -> what it saw;  POST /servers/:id/release
+ *     POST /servers {kind, script} -> {id, port}
+ *     GET /servers/:id -> what it saw
+ *     POST /servers/:id/release
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const servers: (ScriptedSmtp | ScriptedHttp)[] = [];

@@ -11,9 +11,9 @@ import { idempotentForMs, type TransportName } from "./transports.ts";
  *                   | |---------|        | | |---> unknown   outcome not observed
  *                   |-------------------'  '-----> dead     refused for good, or attempts exhausted
  *
- * An email whose outcome is open, at a provider that recognizes repeats by their key, is `pinned`: it
- * is asked about there, and nowhere else, until the provider forgets the key. Any other open outcome
- * stays `unknown` until the provider's feedback or an operator resolves it.
+ * An email whose outcome is open, at a provider that recognizes repeats by their key, is `pinned`:
+ * it is asked about there, and nowhere else, until the provider forgets the key. Any other open
+ * outcome stays `unknown` until the provider's feedback or an operator resolves it.
  */
 export const emailStatuses = [
   "scheduled",

@@ -71,7 +71,7 @@ class Attempt {
       try {
         return await this.#send(used, composed);
       } catch (error) {
-        // The server may have closed an idle connection. The email has not left, so a new connection
+        // The server may have closed an idle connection. The email has not left, so a new one
         // decides.
         if (this.#handedOver || refusesThisEmail(error)) throw error;
         used.close();

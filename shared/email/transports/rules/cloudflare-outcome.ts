@@ -6,10 +6,10 @@ import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
  *
  * | Observed | Outcome |
  * |---|---|
- * | the payload is wrong (`E_VALIDATION_ERROR`, `E_FIELD_MISSING`, `E_TOO_MANY_*`) | refused for good |
+ * | payload wrong (`E_VALIDATION_ERROR`, `E_FIELD_MISSING`, `E_TOO_MANY_*`) | refused for good |
  * | a header or the size is wrong (`E_HEADER[S]_*`, `E_CONTENT_TOO_LARGE`) | refused for good |
  * | the recipient is suppressed (`E_RECIPIENT_SUPPRESSED`) | refused for good |
- * | the recipient is not allowed (`E_RECIPIENT_NOT_ALLOWED`; `RCPT_NOT_ALLOWED`) | refused for good |
+ * | the recipient is not allowed (`[E_RECIPIENT\|RCPT]_NOT_ALLOWED`) | refused for good |
  * | the sender is not set up (`E_SENDER_NOT_VERIFIED`) | refused for now: not about this email |
  * | the domain is not set up (`E_SENDER_DOMAIN_NOT_AVAILABLE`) | the same |
  * | a limit is reached (`E_RATE_LIMIT_EXCEEDED`, `E_DAILY_LIMIT_EXCEEDED`) | refused for now |
