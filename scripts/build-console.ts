@@ -36,7 +36,7 @@ export async function ensureConsole(): Promise<void> {
 }
 
 /**
- * It is built aside, so that whoever serves it meanwhile has no half of it.
+ * It is built in another folder, so that a running server never serves half of it.
  *
  * @throws Error if it does not build, or is too large
  */

@@ -43,7 +43,7 @@ it("the mailbox is down while a client is connected, which learns when it is bac
   expect(happened).toEqual(["down", "up"]);
 });
 
-it("a mailbox comes back when whoever broke it dies", async () => {
+it("a mailbox comes back when the client that stopped it dies", async () => {
   const socket = await breakIt();
   socket.destroy();
   await eventually(() => expect(happened).toEqual(["down", "up"]));

@@ -64,8 +64,8 @@ export function readDevVars(file: string): Record<string, string | undefined> {
 }
 
 /**
- * Every variable of the Workers that an environment has, but the token: that is the one of
- * `.dev.vars`, where whoever starts Luna reads it.
+ * Every variable of the Workers in an environment, except the token: that comes from `.dev.vars`,
+ * where the developer can read it.
  */
 export function variablesIn(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
   return Object.fromEntries(

@@ -12,7 +12,7 @@ type Deployed = {
   secrets: string[];
 };
 
-/** What an account has of one environment. */
+/** The resources of one environment in an account. */
 export type Account = {
   databaseId: string | null;
   namespaceId: string | null;
@@ -39,12 +39,10 @@ const version = v.object({
   ),
 });
 
-/** How wrangler tells that there is no such Worker or queue: any other failure is one. */
+/** The messages of wrangler for a missing Worker or queue. Any other failure is an error. */
 const absent = /Queue "[^"]+" does not exist|has no deployments|code: 100(07|90)\b/;
 
-/**
- * @throws Error with wrangler's own words if the account cannot be read: nothing was changed then
- */
+/** @throws Error with wrangler's message if the account cannot be read; nothing was changed */
 export function readAccount(wrangler: Wrangler, environment: EnvironmentName): Account {
   const names = namesOf(environment);
   const ids = readIds(wrangler, environment);
@@ -56,7 +54,7 @@ export function readAccount(wrangler: Wrangler, environment: EnvironmentName): A
   };
 }
 
-/** @throws Error with wrangler's own words */
+/** @throws Error with wrangler's message */
 export function readIds(
   wrangler: Wrangler,
   environment: EnvironmentName,
@@ -107,8 +105,6 @@ function json<Schema extends v.GenericSchema>(
   try {
     return v.parse(schema, JSON.parse(stdout));
   } catch {
-    throw new Error(
-      `wrangler ${args.join(" ")} answered something else than was expected:\n${stdout.trim()}`,
-    );
+    throw new Error(`wrangler ${args.join(" ")} returned an unexpected answer:\n${stdout.trim()}`);
   }
 }

@@ -7,10 +7,9 @@ import type { Wrangler } from "./wrangler.ts";
 const maxGzipKib = { api: 150, consumer: 400, cron: 100 };
 
 /**
- * Everything that must be built before a Worker goes up: the console first, which is part of
- * `luna-api`.
+ * Builds the console, which is part of `luna-api`, and the three Workers.
  *
- * @param configs besides those of the three Workers, such as the one of the first deployment
+ * @param configs further configurations, such as that of the first deployment
  * @throws Error if something does not build or is too large
  */
 export function build(

@@ -5,15 +5,14 @@ import { variablesOf } from "./variables.ts";
 
 type Table = Record<string, unknown>;
 
-/** What Cloudflare has named itself. */
+/** The ids that Cloudflare assigned. */
 export type ResourceIds = { databaseId: string; namespaceId: string };
 
 /**
- * One Worker's configuration for one environment, from its TOML: other names, the ids, the
- * variables that it reads.
+ * The configuration of one Worker for one environment: its TOML with the names, ids and variables
+ * of the environment.
  *
- * @param first without the service bindings, for the first deployment of a Worker that binds one
- *   which is not there yet
+ * @param first without service bindings: for the first deployment, when their Worker is missing
  */
 export function deploymentConfig(
   toml: Table,
@@ -80,8 +79,8 @@ export function deploymentConfig(
 }
 
 /**
- * The [vars] of a TOML with those of the environment. Its sender is nobody's, for `npm start` and
- * tests: a deployment names its own.
+ * The [vars] of a TOML and of the environment, without the sender of the TOML: that is for
+ * `npm start` and tests only.
  */
 export function varsOf(toml: Table, environment: Environment): Variables {
   const { EMAIL_FROM: _local, ...vars } = (toml["vars"] ?? {}) as Variables;
@@ -91,7 +90,7 @@ export function varsOf(toml: Table, environment: Environment): Variables {
 const tables = (value: unknown): Table[] => (value ?? []) as Table[];
 const queues = (toml: Table): Table => (toml["queues"] ?? {}) as Table;
 
-/** The counters of a namespace are the account's: staging must not use up what production may. */
+/** Rate limit counters belong to the account: staging must not use production's. */
 function own(limit: Table, environment: Environment): Table {
   return environment.name === "production"
     ? limit
@@ -109,7 +108,7 @@ function read(worker: Worker, vars: Variables): Table {
   return Object.fromEntries(Object.entries(vars).filter(([name]) => names.has(name)));
 }
 
-/** Only `luna-api` is reached from outside, by one name; old versions by none. */
+/** Only `luna-api` has a public name, and old versions have none. */
 function reachable(worker: Worker, { domain }: Environment): Table {
   const hidden = { workers_dev: false, preview_urls: false };
   if (worker !== "api") return hidden;

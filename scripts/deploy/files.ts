@@ -53,7 +53,7 @@ export function objectsOf(api: Toml): string {
   return api.migrations?.at(-1)?.tag ?? "";
 }
 
-/** Where the configurations of an environment are: never committed, and written anew each time. */
+/** The generated configurations of an environment: never committed, rewritten each time. */
 export function configFiles(directory: string): ConfigFile {
   return (worker, without = "nothing") =>
     join(directory, `wrangler.${worker}${without === "services" ? ".first" : ""}.json`);

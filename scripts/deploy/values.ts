@@ -5,11 +5,11 @@ import { workers } from "./environments.ts";
 type Values = Record<string, string | undefined>;
 
 /**
- * Nobody can read the values of the secrets that the account has already. Each has a stand-in,
- * since a part whose secret is missing is said to be without it and nothing else; of one that its
- * part takes for bad nothing is said, for it was not given.
+ * The values of secrets in the account cannot be read, so each gets a placeholder: otherwise a part
+ * would report only the missing secret. An invalid placeholder is not reported, because it was not
+ * given.
  *
- * @returns the first value that a Worker would refuse of those that are given
+ * @returns the first given value that a Worker would refuse
  */
 export function badValue(
   given: Values,

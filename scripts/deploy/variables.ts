@@ -45,13 +45,17 @@ export const groups: Group[] = [
       secret(
         "ADMIN_TOKEN_PREVIOUS",
         "no",
-        "the one before it, which works while this is set: for rotation",
+        "the previous admin token, valid while this is set: for rotation",
       ),
-      secret("READONLY_TOKEN", "no", "reads what operators look at and changes nothing"),
+      secret(
+        "READONLY_TOKEN",
+        "no",
+        "token for operators that reads everything and changes nothing",
+      ),
       plain(
         "ACCESS_TEAM_DOMAIN",
         "no",
-        "operators whom Cloudflare Access has signed in are admins; with `ACCESS_AUDIENCE`",
+        "operators who signed in through Cloudflare Access are admins; with `ACCESS_AUDIENCE`",
       ),
       plain(
         "ACCESS_AUDIENCE",
@@ -70,13 +74,13 @@ export const groups: Group[] = [
   {
     reader: "sender",
     workers: ["api", "consumer", "cron"],
-    variables: [plain("EMAIL_FROM", "always", "sender of every mail, as `Name <address>`")],
+    variables: [plain("EMAIL_FROM", "always", "sender of every email, as `Name <address>`")],
   },
   {
     reader: "unsubscribeSettings",
     workers: ["api", "consumer", "cron"],
     variables: [
-      plain("PUBLIC_URL", "always", "where the API is reached from outside, without a path"),
+      plain("PUBLIC_URL", "always", "public URL of the API, without a path"),
       secret(
         "UNSUBSCRIBE_SECRET",
         "always",
@@ -148,7 +152,7 @@ export const groups: Group[] = [
       secret(
         "ALERT_WEBHOOK_URL",
         "no",
-        "whom to tell by webhook; whoever knows a Slack URL can post",
+        "the webhook for alerts; a secret, because its URL lets anybody post",
       ),
     ],
   },

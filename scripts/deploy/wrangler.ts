@@ -3,17 +3,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What a command of wrangler answered. `output`: all that it said. */
+/** The result of a command of wrangler. `output`: stdout and stderr. */
 type Answer = { ok: boolean; stdout: string; output: string };
 
-/** wrangler, as it is on PATH or wherever a test puts another. */
+/** wrangler from PATH, or the one of a test. */
 export type Wrangler = {
-  /** Asks something; what it says is for us. */
+  /** Runs a command that changes nothing, and returns its output. */
   read: (args: string[]) => Answer;
   /**
-   * Does something; what it says is for whoever watches.
+   * Runs a command; its output goes to the terminal.
    *
-   * @returns the id of the version that it made, if it made one
+   * @returns the id of the version that it created, if any
    * @throws Error naming the command
    */
   run: (args: string[]) => string | null;
@@ -21,7 +21,7 @@ export type Wrangler = {
 
 export function wranglerAt(command: string[], env: NodeJS.ProcessEnv): Wrangler {
   const [program = "wrangler", ...first] = command;
-  // Without a terminal on its stdin wrangler asks nothing and goes on.
+  // Without a terminal on its stdin wrangler does not prompt.
   const settings = { ...env, WRANGLER_SEND_METRICS: "false" };
   return {
     read(args) {
@@ -51,7 +51,7 @@ export function wranglerAt(command: string[], env: NodeJS.ProcessEnv): Wrangler 
   };
 }
 
-/** wrangler writes down what it has done, one JSON object a line. */
+/** wrangler records what it did, one JSON object per line. */
 function versionIn(lines: string): string | null {
   const entries = lines
     .split("\n")

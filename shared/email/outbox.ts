@@ -45,8 +45,8 @@ export type Sender = { tenant: string; from: string; idempotencyKey?: string };
 const AT_ONCE = 10;
 
 /**
- * Accepts emails: a D1 batch each, then the notifications together. Once this returns `ok` for an email it
- * is not lost, whatever else fails; when it fails nothing was written of it, except after
+ * Accepts emails: a D1 batch each, then the notifications together. Once this returns `ok` for an
+ * email it is not lost, whatever else fails; when it fails nothing was written of it, except after
  * `outcome-unknown`, which the same Idempotency-Key makes safe to repeat.
  *
  * @returns in the order of `emails`

@@ -52,8 +52,8 @@ export async function previewReplay(db: D1Database, ids: string[]): Promise<Proc
  * that dies after it all. A repeat goes on with what is still dead.
  *
  * @returns what became of each, and what to notify of
- * @param ratePerSecond emails a second that become due, so that a backlog does not meet the provider
- *   all at once
+ * @param ratePerSecond emails a second that become due, so that a backlog does not meet the
+ *   provider all at once
  */
 export async function replayDeadLetters(
   db: D1Database,

@@ -147,8 +147,8 @@ export const emailBatch = v.strictObject({
 });
 
 /**
- * What `GET /api/emails` takes. The statuses are those that need a person: few emails have them, and
- * an index finds those.
+ * What `GET /api/emails` takes. The statuses are those that need a person: few emails have them,
+ * and an index finds those.
  */
 export const emailQuery = v.strictObject({
   ...pageOf.entries,

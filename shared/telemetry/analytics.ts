@@ -1,4 +1,4 @@
-import type { Counts } from "./rules/history.ts";
+import type { SeriesCounts } from "./rules/history.ts";
 import { metricOf } from "./rules/metrics.ts";
 import { parseSeries } from "./rules/series.ts";
 
@@ -16,13 +16,13 @@ const MAX_PENDING = 1_000;
  * `indexes`: the metric. `blobs`: the metric, then its labels as `name=value`. `doubles`: the
  * increment of its count and, for a histogram, of its sum, in the metric's unit.
  */
-type Point = { indexes: [string]; blobs: string[]; doubles: number[] };
+type DataPoint = { indexes: [string]; blobs: string[]; doubles: number[] };
 
 /** Increments to write: one point per series. A histogram is one series. */
 export class AnalyticsPoints {
-  readonly #pending = new Map<string, Point>();
+  readonly #pending = new Map<string, DataPoint>();
 
-  add(increments: Counts): void {
+  add(increments: SeriesCounts): void {
     for (const [series, increment] of Object.entries(increments)) {
       const { name, labels } = parseSeries(series);
       const [metric, part] = partOf(name);
@@ -38,7 +38,7 @@ export class AnalyticsPoints {
   }
 
   /** Removes and returns the points to write now. The others follow at the next call. */
-  take(): Point[] {
+  take(): DataPoint[] {
     const taken = [...this.#pending].slice(0, MAX_POINTS);
     for (const [key] of taken) this.#pending.delete(key);
     return taken.map(([, point]) => point);

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { TelemetryClient } from "./client.ts";
-import type { Report } from "./rules/rpc.ts";
+import type { CounterReport } from "./rules/rpc.ts";
 
 const HOUR_MS = 3_600_000;
 let clock: VirtualClock;
-let reports: Report[];
+let reports: CounterReport[];
 let errors: unknown[];
 let counted: Record<string, number>;
 let increments: Record<string, number>[];

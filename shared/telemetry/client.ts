@@ -1,9 +1,9 @@
 import { elapsedMs, sleep, type Clock } from "../lib/base/clock.ts";
 import { within } from "../lib/base/deadline.ts";
-import type { Report } from "./rules/rpc.ts";
+import type { CounterReport } from "./rules/rpc.ts";
 
 export type TelemetryPorts = {
-  send: (report: Report) => Promise<void>;
+  send: (report: CounterReport) => Promise<void>;
   /** The totals of this isolate since it started, by series. They only grow. */
   totals: () => Record<string, number>;
   clock: Clock;

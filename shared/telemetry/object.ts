@@ -2,13 +2,13 @@ import { DurableObject } from "cloudflare:workers";
 import { elapsedMs } from "../lib/base/clock.ts";
 import { ok } from "../lib/base/result.ts";
 import { validate } from "../lib/worker/validate.ts";
-import { countsOf, startOf, add, steps, type Counts } from "./rules/history.ts";
+import { countsOf, startOf, add, steps, type SeriesCounts } from "./rules/history.ts";
 import type { WorkerName } from "./rules/metrics.ts";
 import {
   pointsAsked,
   report,
   type PointsAsked,
-  type Report,
+  type CounterReport,
   type TelemetryRpc,
 } from "./rules/rpc.ts";
 import {
@@ -42,7 +42,7 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
   #tidiedAt = Number.NEGATIVE_INFINITY;
   readonly #reportedAt = new Map<WorkerName, number>();
   /** The sums, updated after the first read: summing up hundreds of isolates is slow. */
-  #totals: Counts | null = null;
+  #totals: SeriesCounts | null = null;
   /** Replaced by tests. */
   clock: () => number = Date.now;
 
@@ -52,7 +52,7 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
     createTables(this.#sql);
   }
 
-  async report(received: Report): ReturnType<TelemetryRpc["report"]> {
+  async report(received: CounterReport): ReturnType<TelemetryRpc["report"]> {
     const checked = validate(report, received);
     if (!checked.ok) return checked;
     const { isolate, totals, worker } = checked.value;

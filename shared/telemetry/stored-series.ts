@@ -1,4 +1,4 @@
-import { add, type Counts, type Point } from "./rules/history.ts";
+import { add, type SeriesCounts, type HistoryPoint } from "./rules/history.ts";
 import type { WorkerName } from "./rules/metrics.ts";
 
 /**
@@ -34,12 +34,12 @@ export function saveReport(
   isolate: string,
   totals: Record<string, number>,
   now: number,
-): Counts {
+): SeriesCounts {
   const [row] = sql
     .exec<{ totals: string }>("SELECT totals FROM isolates WHERE id = ?", isolate)
     .toArray();
   const known = row === undefined ? {} : (JSON.parse(row.totals) as Record<string, number>);
-  const grown: Counts = {};
+  const grown: SeriesCounts = {};
   for (const [name, total] of Object.entries(totals)) {
     const before = known[name] ?? 0;
     if (total <= before) continue;
@@ -101,11 +101,16 @@ export function readReportedAt(sql: SqlStorage): Partial<Record<WorkerName, numb
   return Object.fromEntries(rows.map(({ name, at }) => [name, at]));
 }
 
-export function addToPoint(sql: SqlStorage, stepMs: number, at: number, counts: Counts): void {
+export function addToPoint(
+  sql: SqlStorage,
+  stepMs: number,
+  at: number,
+  counts: SeriesCounts,
+): void {
   const [row] = sql
     .exec<{ counts: string }>("SELECT counts FROM points WHERE step_ms = ? AND at = ?", stepMs, at)
     .toArray();
-  const all = row === undefined ? counts : add(JSON.parse(row.counts) as Counts, counts);
+  const all = row === undefined ? counts : add(JSON.parse(row.counts) as SeriesCounts, counts);
   sql.exec(
     `INSERT INTO points (step_ms, at, counts) VALUES (?1, ?2, ?3)
      ON CONFLICT (step_ms, at) DO UPDATE SET counts = ?3`,
@@ -116,7 +121,7 @@ export function addToPoint(sql: SqlStorage, stepMs: number, at: number, counts: 
 }
 
 /** Oldest first. */
-export function readPoints(sql: SqlStorage, stepMs: number, from: number): Point[] {
+export function readPoints(sql: SqlStorage, stepMs: number, from: number): HistoryPoint[] {
   return sql
     .exec<{ at: number; counts: string }>(
       "SELECT at, counts FROM points WHERE step_ms = ? AND at >= ? ORDER BY at",
@@ -124,7 +129,7 @@ export function readPoints(sql: SqlStorage, stepMs: number, from: number): Point
       from,
     )
     .toArray()
-    .map(({ at, counts }) => ({ at, counts: JSON.parse(counts) as Counts }));
+    .map(({ at, counts }) => ({ at, counts: JSON.parse(counts) as SeriesCounts }));
 }
 
 export function deletePoints(sql: SqlStorage, stepMs: number, before: number): void {

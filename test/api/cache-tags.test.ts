@@ -90,7 +90,7 @@ describe("the tag index", () => {
     expect((await sync({ since: await seen(2) })).purges).toEqual([]);
   });
 
-  it("answers a purge with a sync, so that who purged knows at once", async () => {
+  it("answers a purge with a sync, so that the purging isolate knows at once", async () => {
     await purge(["user:1"]);
     expect(await purge(["user:2"], "hard", await seen(0))).toMatchObject({
       since: 0,
@@ -123,7 +123,7 @@ describe("the tag index", () => {
     });
     expect((await sync({ since: await seen(2) })).purges).toHaveLength(4_000);
     expect((await sync({ since: await seen(99) })).since).toBeNull();
-    // Another index's sequence says nothing of this one's.
+    // Sequences of different indexes are not comparable.
     expect(await sync({ since: { generation: "another", seq: 5 } })).toMatchObject({
       since: null,
       purges: [],

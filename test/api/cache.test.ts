@@ -27,7 +27,7 @@ const how = async (path: string, by: Call = call): Promise<string | null> =>
 const intents = async (): Promise<{ tags: string }[]> =>
   (await env.DB.prepare("SELECT tags FROM purge_intents").all<{ tags: string }>()).results;
 
-/** An index that is away while it is told to be. */
+/** An index that can be taken down. */
 function switchedIndex() {
   const state = { down: false };
   const getByName = (name: string): unknown => {
@@ -144,7 +144,7 @@ describe("every read of an account", () => {
         },
       ],
     });
-    // Whatever says something of a team carries its tag.
+    // Every entry about a team carries its tag.
     await call("POST", "/api/admin/cache/invalidate", { tags: [`team:team-${userId}`] });
     for (const what of ["permissions", "teams", "workspaces"])
       expect(await how(`/api/users/${userId}/${what}`)).toContain("fwd");
@@ -152,7 +152,7 @@ describe("every read of an account", () => {
       expect(await how(`/api/users/${userId}/${what}`)).toContain("hit");
   });
 
-  it("of another user is refused, whatever is cached, and never answered from it", async () => {
+  it("of another user is refused and never answered from the cache", async () => {
     const [ada, eve] = [await signUp(), await signUp()];
     for (const path of pathsOf(ada)) {
       await call("GET", path);
@@ -174,7 +174,7 @@ describe("every read of an account", () => {
   });
 
   it.each(["x".repeat(1_100), "ada:usage", "ada%3Ausage", "*", "-"])(
-    "of an id that nobody can have is a 404 that leaves no trace: %s",
+    "of an invalid id is a 404 that leaves no trace: %s",
     async (id) => {
       const user = await signUp();
       for (const method of ["GET", "DELETE"])
@@ -187,7 +187,7 @@ describe("every read of an account", () => {
   );
 
   it.each(["no-cache", "no-store", "max-age=0"])(
-    "is strict for who asks with Cache-Control: %s",
+    "is strict for a request with Cache-Control: %s",
     async (wanted) => {
       const { userId } = await signUp();
       // The same index behind a binding of its own: another isolate, whose write this one has to
@@ -229,7 +229,7 @@ describe("what is refused before anything is read", () => {
 });
 
 describe("a write to an account", () => {
-  it("purges whatever is cached of it, under old names and new ones", async () => {
+  it("purges all its cached entries, under old and new names", async () => {
     const user = await signUp();
     const email = `new-${user.email}`;
     const paths = [...pathsOf(user), `/api/users?email=${email}`];
@@ -371,7 +371,7 @@ describe("a key that was revoked, and permissions that were taken", () => {
     }
   });
 
-  it("that nobody has is remembered in memory alone", async () => {
+  it("that no user has is remembered only in memory", async () => {
     const before = (await env.CACHE.list({ prefix: "api_key:" })).keys.length;
     for (let n = 0; n < 2; n += 1)
       expect((await call("GET", "/api/me", undefined, { token: "luna_nobody" })).status).toBe(401);
@@ -429,7 +429,7 @@ describe("POST /api/admin/cache/invalidate", () => {
     for (const key of body.keys as string[]) expect(await env.CACHE.get(key), key).toBeNull();
   });
 
-  it("tells of each key that KV did not delete; it is purged all the same", async () => {
+  it("reports each key that KV did not delete; it is still purged", async () => {
     vi.spyOn(console, "warn").mockReturnValue();
     const kv = new Proxy(env.CACHE, {
       get: (target, name) =>
@@ -453,7 +453,7 @@ describe("POST /api/admin/cache/invalidate", () => {
     expect(await how(`/api/users/${user.userId}/usage`, api)).toContain("fwd");
   });
 
-  it("softly serves what is there while it is loaded anew", async () => {
+  it("softly serves the stale value while it is reloaded", async () => {
     const user = await signUp();
     await call("GET", `/api/users/${user.userId}`);
     await call("POST", path, { userId: user.userId, mode: "soft" });
@@ -548,7 +548,7 @@ describe("GET /api/admin/cache/tags/:tag", () => {
     expect(rest.body).not.toHaveProperty("nextCursor");
   });
 
-  it("refuses what is no tag, and says when the index does not answer", async () => {
+  it("refuses an invalid tag, and reports an index that does not answer", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     expect((await call("GET", "/api/admin/cache/tags/%E0%A4%A")).status).toBe(422);
     expect((await call("GET", "/api/admin/cache/tags/a?limit=0")).body.errors).toMatchObject([
@@ -592,7 +592,7 @@ describe("GET /api/cache/metrics", () => {
     });
   });
 
-  it("says so when one of its parts does not answer, and hides nothing of the other", async () => {
+  it("reports a part that does not answer, and still shows the other", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     const dead = { getByName: () => ({ totals: down, report: down, inspect: down, sync: down }) };
     const noTelemetry = await callWith({ TELEMETRY: dead as unknown as ApiEnv["TELEMETRY"] })(
@@ -632,7 +632,7 @@ describe("POST /api/admin/cache/reset-circuit-breaker", () => {
 });
 
 describe("GET /health", () => {
-  it("is degraded while purges are owed for minutes, and says how many", async () => {
+  it("is degraded while purges wait in the outbox for minutes, and counts them", async () => {
     expect((await call("GET", "/health")).body.checks.cache).toEqual({
       status: "ok",
       owedPurges: 0,

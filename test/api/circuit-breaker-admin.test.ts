@@ -69,7 +69,7 @@ describe("an operator's verb over HTTP", () => {
     ["enable", { state: "CLOSED", override: "none" }],
     ["reset", { state: "CLOSED", override: "none" }],
   ])(
-    "takes effect, survives an eviction and stands in the history with who and why: %s",
+    "takes effect, survives an eviction and is in the history with actor and reason: %s",
     async (verb, expected) => {
       const operator = admin();
       const done = await operator.call("POST", `${path}/email:smtp/${verb}`, {
@@ -146,7 +146,7 @@ describe("an operator's verb over HTTP", () => {
     expect((await call("DELETE", `${path}/database/reset`)).headers.get("Allow")).toBe("POST");
   });
 
-  it("whose answer does not come may have been obeyed, and says so", async () => {
+  it("whose reply does not come is answered outcome-unknown", async () => {
     const real = freshBreakers();
     const silent = (name: string) => ({
       reset: async (by: Parameters<ReturnType<typeof real.getByName>["reset"]>[0]) => {
@@ -166,7 +166,7 @@ describe("an operator's verb over HTTP", () => {
     expect(await real.getByName("database").inspect()).toMatchObject({ epoch: 2 });
   });
 
-  it("shows no history, and says so, when the object does not answer", async () => {
+  it("is unavailable while the object does not answer", async () => {
     const { binding } = brokenBreakers("throws", env.CIRCUIT_BREAKER);
     const refused = await callWith({ CIRCUIT_BREAKER: binding })("GET", `${path}/database/history`);
     expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
@@ -245,7 +245,7 @@ describe("reads of the database", () => {
     const refused = { status: 503, body: { type: "urn:luna:problem:circuit-open" } };
     await api("POST", `${path}/database/open`, { reason: "maintenance" });
     let reader = 0;
-    // An isolate's first read does not wait for what the breaker says.
+    // An isolate's first read does not wait for the breaker.
     await eventually(async () =>
       expect(await api("GET", `/api/users/bob-${(reader += 1)}`)).toMatchObject(refused),
     );
@@ -332,7 +332,7 @@ describe("GET /health", () => {
     expect(await api("GET", "/health")).toMatchObject({ status: 503, body: { status: "down" } });
   });
 
-  it("sees the database as it is, whatever its breaker says", async () => {
+  it("checks the database itself, past its breaker", async () => {
     const operator = admin();
     await operator.call("POST", `${path}/database/open`, { reason: "maintenance" });
     expect((await operator.call("GET", "/health")).body.checks.database).toEqual({ status: "ok" });

@@ -124,7 +124,7 @@ describe("a warm isolate uses what the page says, called with a user's own key, 
     );
   });
 
-  it("a user who is seen for the first time in an hour: what that adds", async () => {
+  it("a user seen for the first time in an hour: the additional cost", async () => {
     await readUser(newIsolate(newFleet()));
     const seen = await platform.take();
     await readUser(newIsolate(newFleet()));
@@ -151,7 +151,7 @@ describe("a warm isolate uses what the page says, called with a user's own key, 
     expect(rowHeldTo(page, "write with its purge", both)).toBe(rowOn(page, "write with its purge"));
   });
 
-  it("a mail that is accepted, and its Idempotency-Key that is dropped a day later", async () => {
+  it("an accepted email, and its Idempotency-Key that is deleted a day later", async () => {
     await call("PATCH", `/api/users/${user.userId}`, { scopes: ["emails:send"] });
     const isolate = await warmIsolate();
     const { status } = await isolate("POST", "/api/emails", {

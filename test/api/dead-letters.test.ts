@@ -16,7 +16,7 @@ beforeEach(async () => {
   );
 });
 
-/** A mail that died and was buried, as the consumer leaves it. */
+/** A dead email with its dead letter, as the consumer writes them. */
 async function deadMail(
   changes: { reason?: string; tenant?: string; to?: string; at?: number } = {},
 ): Promise<string> {
@@ -147,7 +147,7 @@ describe("one dead letter", () => {
     expect((await call("GET", `${path}/no-such`)).status).toBe(404);
   });
 
-  it("is discarded, for good: the mail says so, and nobody can replay it", async () => {
+  it("is discarded permanently: its email is discarded and cannot be replayed", async () => {
     const id = await deadMail();
     expect((await call("DELETE", `${path}/${id}`)).status).toBe(204);
     expect((await call("DELETE", `${path}/${id}`)).status).toBe(404);
@@ -189,7 +189,7 @@ describe("POST /api/admin/email/process-dlq", () => {
     expect(await statusOf(other)).toBe("dead");
   });
 
-  it("with dryRun tells what it would do, and does nothing", async () => {
+  it("with dryRun shows what it would do, and changes nothing", async () => {
     const id = await deadMail();
     const alive = await queueEmail(db, Date.now());
     const before = (await call("GET", `/api/emails/${id}`)).body;
@@ -223,7 +223,7 @@ describe("POST /api/admin/email/process-dlq", () => {
     expect(times[0]).toBeGreaterThanOrEqual(startedAt);
   });
 
-  it("replays each mail once, however many ask at the same moment", async () => {
+  it("replays each email once under concurrent requests", async () => {
     const ids: string[] = [];
     for (let n = 0; n < 10; n += 1) ids.push(await deadMail());
     const answers = await Promise.all(

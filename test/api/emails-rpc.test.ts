@@ -6,7 +6,7 @@ import { call, deadDatabase, rowsInAll } from "./support.ts";
 const mail = { to: "ada@example.com", subject: "By RPC", text: "Hi" };
 
 describe("the entrypoint Emails", () => {
-  it("accepts a mail as over HTTP, once under one key", async () => {
+  it("accepts an email as over HTTP, once per key", async () => {
     const first = await sendByRpc(env, mail, { idempotencyKey: "rpc-1" });
     expect(first).toMatchObject({ ok: true, value: { status: "queued", replayed: false } });
     const again = await sendByRpc(env, mail, { idempotencyKey: "rpc-1" });
@@ -43,7 +43,7 @@ describe("the entrypoint Emails", () => {
     }
   });
 
-  it("names the variable that a mail needs and that is not set, as over HTTP", async () => {
+  it("names a missing variable that an email needs, as over HTTP", async () => {
     const news = { ...mail, category: "marketing" };
     expect(await sendByRpc({ ...env, PUBLIC_URL: "" }, news, {})).toMatchObject({
       ok: false,
@@ -52,7 +52,7 @@ describe("the entrypoint Emails", () => {
     expect(await sendByRpc(env, news, {})).toMatchObject({ ok: true });
   });
 
-  it("says that it cannot know, rather than throw, when D1 stays silent", async () => {
+  it("answers outcome-unknown and does not throw while D1 is silent", async () => {
     expect(await sendByRpc({ ...env, DB: deadDatabase }, mail, {})).toMatchObject({
       ok: false,
       error: { tag: "outcome-unknown" },

@@ -266,7 +266,7 @@ describe("POST /api/emails/batch", () => {
     expect(await rowsInAll()).toEqual(before);
   });
 
-  it("says of each mail that D1 did not take it, when it does not", async () => {
+  it("refuses each email that D1 did not take", async () => {
     const { status, body } = await callWith({ DB: deadDatabase })("POST", path, {
       emails: [mail, mail],
     });
@@ -278,7 +278,7 @@ describe("POST /api/emails/batch", () => {
     });
   });
 
-  it("is for who may send, and refuses a list that is none, is empty or is too long", async () => {
+  it("needs the right to send, and refuses a missing, empty or too long list", async () => {
     const { token } = await sender([]);
     expect((await call("POST", path, { emails: [mail] }, { token })).status).toBe(403);
     for (const emails of ["x", [], Array.from({ length: 101 }, () => mail)]) {
@@ -290,7 +290,7 @@ describe("POST /api/emails/batch", () => {
 });
 
 describe("POST /api/emails/:id/cancel", () => {
-  it("ends a queued mail for good, says so in its timeline, and can be repeated", async () => {
+  it("cancels a queued email, records it in its timeline, and can be repeated", async () => {
     const { body } = await call("POST", "/api/emails", {
       ...mail,
       sendAt: new Date(Date.now() + 3_600_000).toISOString(),
@@ -328,7 +328,7 @@ describe("POST /api/emails/:id/cancel", () => {
     },
   );
 
-  it("is for the mail's own tenant, to whom another's is not there", async () => {
+  it("is for the email's own tenant; other tenants get 404", async () => {
     const [one, other] = [await sender(["emails:send"]), await sender(["emails:send"])];
     const { body } = await call("POST", "/api/emails", mail, { token: one.token });
     expect(
@@ -364,7 +364,7 @@ describe("POST /api/emails", () => {
     expect(body.events[0]).toMatchObject({ type: "queued", generation: 1 });
   });
 
-  it("still accepts when the doorbell cannot be rung, and lets the next sweep ring", async () => {
+  it("accepts although the queue refuses the notification; the next sweep notifies", async () => {
     const before = Date.now();
     const { status, body } = await callWith({ EMAIL_QUEUE: fakeQueue(true).queue })(
       "POST",
@@ -392,7 +392,7 @@ describe("POST /api/emails", () => {
     expect((await answer).status).toBe(202);
   });
 
-  it("answers 503 and rings for nothing while D1 is down", async () => {
+  it("answers 503 and sends no notification while D1 is down", async () => {
     const doorbells = fakeQueue();
     const refused = await callWith({ DB: deadDatabase, EMAIL_QUEUE: doorbells.queue })(
       "POST",
@@ -407,7 +407,7 @@ describe("POST /api/emails", () => {
     expect(doorbells.sent).toEqual([]);
   });
 
-  it("writes neither mail nor event nor key when a statement fails", async () => {
+  it("writes neither email nor event nor key if a statement fails", async () => {
     const before = await rowsInAll();
     await env.DB.prepare(
       `CREATE TRIGGER refuse BEFORE INSERT ON email_events
@@ -441,7 +441,7 @@ describe("an Idempotency-Key", () => {
       ...(token === undefined ? {} : { token }),
     });
 
-  it("makes twenty concurrent repetitions one mail with one answer", async () => {
+  it("makes twenty concurrent repeats one email with one answer", async () => {
     const before = await rows("emails");
     const answers = await Promise.all(Array.from({ length: 20 }, () => send("order-1")));
     expect(
@@ -497,7 +497,7 @@ describe("an Idempotency-Key", () => {
     expect(second.body.id).not.toBe(first.body.id);
   });
 
-  it("that has expired does not answer for a mail that could not be accepted", async () => {
+  it("that has expired does not answer for an email that was not accepted", async () => {
     await send("order-7");
     await env.DB.prepare("UPDATE idempotency_keys SET expires_at = ? WHERE key = 'order-7'")
       .bind(Date.now())
@@ -536,7 +536,7 @@ describe("an Idempotency-Key", () => {
 });
 
 describe("GET /api/emails", () => {
-  it("pages through a tenant's own mails, newest first, each once", async () => {
+  it("pages through a tenant's own emails, newest first, each once", async () => {
     const { token } = await sender(["emails:send"]);
     const sent: string[] = [];
     for (let n = 0; n < 5; n += 1) {
@@ -613,7 +613,7 @@ describe("GET /api/emails?to=", () => {
     });
   });
 
-  it("reads by an index, whatever else there is", async () => {
+  it("reads by an index, independent of other rows", async () => {
     const { results } = await env.DB.prepare(
       `EXPLAIN QUERY PLAN SELECT id FROM emails
        WHERE (created_at, id) < (1, '') AND 1 AND LOWER(to_address) = 'a'
@@ -680,7 +680,7 @@ describe("POST /api/admin/email/:id/resolve", () => {
 });
 
 describe("GET /api/emails/:id", () => {
-  it("shows a tenant its own mails only", async () => {
+  it("shows a tenant only its own emails", async () => {
     const one = await sender(["emails:send"]);
     const other = await sender(["emails:send"]);
     const { body } = await call("POST", "/api/emails", mail, { token: one.token });

@@ -127,7 +127,7 @@ describe("a body", () => {
     },
   );
 
-  it("that is empty counts as {}, whatever its content type", async () => {
+  it("that is empty counts as {} for any content type", async () => {
     expect((await call("POST", "/api/admin/email/process-dlq")).status).toBe(200);
     expect((await call("POST", "/api/admin/email/process-dlq", "")).status).toBe(200);
   });
@@ -197,7 +197,7 @@ describe("a path", () => {
     expect(await call(method, path)).toMatchObject({ status, body });
   });
 
-  it("with a parameter that names nothing is answered only to those who may ask", async () => {
+  it("with an unknown parameter is answered 401 without a valid token", async () => {
     for (const path of ["/api/users/a:b", "/api/admin/circuit-breakers/x/history"]) {
       expect((await call("GET", path, undefined, { token: null })).status).toBe(401);
       expect((await call("GET", path, undefined, { token: "luna_x" })).status).toBe(401);
@@ -238,7 +238,7 @@ it("HEAD is answered like GET, without the body", async () => {
 });
 
 describe("when a dependency is down", () => {
-  it("a read says so with 503 and when to come back", async () => {
+  it("a read is answered 503 with Retry-After", async () => {
     const refused = await callWith({ DB: deadDatabase })("GET", "/api/users/ada");
     expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
     expect(refused.headers.get("Retry-After")).toBe("5");
@@ -283,7 +283,7 @@ describe("when a dependency is down", () => {
     expect(sender.body.detail).not.toContain("nobody");
   });
 
-  it("an exception that nobody expected is a 500 that tells only its request id", async () => {
+  it("an unexpected exception is a 500 that reveals only its request id", async () => {
     const broken = new Proxy(env, {
       get() {
         throw new Error("a secret detail");
@@ -300,7 +300,7 @@ describe("when a dependency is down", () => {
 });
 
 describe("GET /health", () => {
-  it("is ok, and degraded once a mail has been due for more than five minutes", async () => {
+  it("is ok, and degraded once an email has been due for over five minutes", async () => {
     const healthy = await call("GET", "/health", undefined, { token: null });
     expect(healthy).toMatchObject({
       status: 200,
@@ -319,7 +319,7 @@ describe("GET /health", () => {
     expect(degraded.body.checks.email.oldestDueSeconds).toBeGreaterThanOrEqual(301);
   });
 
-  it("asks nobody who they are, not even with a stale token or without D1", async () => {
+  it("needs no authentication, also with a stale token or without D1", async () => {
     expect((await call("GET", "/health", undefined, { token: "stale" })).status).toBe(200);
     expect(
       (await callWith({ DB: deadDatabase })("GET", "/health", undefined, { token: "stale" })).body

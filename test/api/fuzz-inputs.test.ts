@@ -15,7 +15,7 @@ beforeEach(() => {
   return () => void vi.restoreAllMocks();
 });
 
-it("whatever stands in KV, a read answers what D1 has", async () => {
+it("a read answers D1's value for any content of KV", async () => {
   const { body } = await call("POST", "/api/users", { userId: "kv", email: "kv@example.com" });
   const entry = {
     v: 1,

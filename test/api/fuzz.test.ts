@@ -75,7 +75,7 @@ beforeEach(() => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-/** Who asks: mostly somebody whom Luna knows. */
+/** The token of a request: mostly a valid one. */
 function tokenOf(who: number): string | null {
   if (who < 45) return ADMIN_TOKEN;
   if (who < 85) return tokens.get(users[who % users.length] ?? "") ?? null;

@@ -2,7 +2,7 @@ import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { call, callWith } from "./support.ts";
 
-/** What holds for every request, whatever it asks for. */
+/** Limits that hold for every request. */
 
 afterEach(() => void vi.restoreAllMocks());
 

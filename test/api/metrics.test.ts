@@ -60,7 +60,7 @@ describe("GET /metrics", () => {
     });
   });
 
-  it("has no label but of the sets that are fixed, whatever callers ask for", async () => {
+  it("has only labels of fixed sets, for any request", async () => {
     const odd = [
       "/no-such-path",
       `/${crypto.randomUUID()}`,
@@ -102,7 +102,7 @@ describe("GET /metrics", () => {
     }
   });
 
-  it("counts accepted mails, transactions by outcome and uncaught exceptions", async () => {
+  it("counts accepted emails, transactions by outcome and uncaught exceptions", async () => {
     vi.spyOn(console, "error").mockReturnValue();
     await call("POST", "/api/emails", { to: "ada@example.com", subject: "Hi", text: "Hi" });
     await call("POST", "/api/users", { userId: "metric", email: "metric@example.com" });

@@ -8,7 +8,7 @@ const get = async (path: string): Promise<Response> =>
   await exports.default.fetch(new Request(`http://luna.test${path}`));
 
 describe("the contract", () => {
-  it("is what is routed: a handler for every operation, and nothing else", () => {
+  it("has a handler for every operation, and no other handler exists", () => {
     expect(Object.keys(handlers).toSorted()).toEqual(operations.map(({ id }) => id).toSorted());
     expect(new Set(operations.map(({ id }) => id)).size).toBe(operations.length);
     expect(

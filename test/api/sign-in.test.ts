@@ -63,7 +63,7 @@ describe("an admin token", () => {
     ).toBe(401);
   });
 
-  it("is never the token for reading: who sets both to the same is told so", async () => {
+  it("is never the read-only token: equal values are refused by name", async () => {
     const refused = await callWith({ READONLY_TOKEN: ADMIN_TOKEN })("GET", "/api/admin/alerts");
     expect(refused).toMatchObject({
       status: 503,
@@ -72,7 +72,7 @@ describe("an admin token", () => {
   });
 });
 
-it("the token for reading looks at everything and changes nothing", async () => {
+it("the read-only token reads everything and changes nothing", async () => {
   const viewing = callWith({ READONLY_TOKEN: READONLY });
   expect(
     (await viewing("GET", "/api/admin/circuit-breakers", undefined, { token: READONLY })).status,
@@ -127,7 +127,7 @@ describe("Cloudflare Access", () => {
     vi.spyOn(console, "warn").mockReturnValue();
     vi.spyOn(globalThis, "fetch").mockImplementation(async (url, init) => {
       asked += 1;
-      // Nobody else may say which keys are Access's.
+      // Only Access may name its keys.
       const isAsked =
         url === `https://${teamDomain}/cdn-cgi/access/certs` && init?.redirect === "manual";
       return isAsked ? answer() : new Response(null, { status: 404 });
@@ -226,7 +226,7 @@ describe("Cloudflare Access", () => {
 describe("the audit log", () => {
   const entries = async (query = "") => (await call("GET", `/api/admin/audit${query}`)).body.items;
 
-  it("has every write by an admin, with who, what, when and how it ended", async () => {
+  it("has every write by an admin, with actor, operation, time and status", async () => {
     await env.DB.prepare("DELETE FROM audit_log").run();
     const created = await call("POST", "/api/users", {
       userId: "audited",
@@ -279,7 +279,7 @@ describe("the audit log", () => {
     );
   });
 
-  it("holds nobody up for longer than two seconds while D1 says nothing at all", async () => {
+  it("delays no request by over two seconds while D1 is silent", async () => {
     const error = vi.spyOn(console, "error").mockReturnValue();
     const never = () => new Promise(() => undefined);
     const statement = { bind: () => statement, run: never, first: never, all: never };
@@ -290,7 +290,7 @@ describe("the audit log", () => {
     expect(error.mock.calls.flat().join()).toContain("audit.failed");
   });
 
-  it("shows what was begun by somebody who died: its end is not there", async () => {
+  it("shows a write that crashed with no status", async () => {
     await env.DB.prepare(
       `INSERT INTO audit_log (id, at, actor, operation, path, request_id)
        VALUES ('dead', ?1, 'admin:x', 'tick', '/', 'r')`,

@@ -42,7 +42,7 @@ export function callWith(changes: Partial<ApiEnv>) {
     );
 }
 
-/** Calls a Worker with a defect: something throws where nobody expects it. */
+/** Calls a Worker with a defect: an unexpected exception. */
 export function callDefective(
   method: string,
   path: string,
@@ -66,7 +66,7 @@ export function callDefective(
 
 let fleets = 0;
 
-/** The real objects, under names that nobody has used yet. */
+/** The real objects, under unused names. */
 export function freshBreakers(): ApiEnv["CIRCUIT_BREAKER"] {
   const fleet = (fleets += 1);
   return {
@@ -82,7 +82,7 @@ function freshTagIndex(): ApiEnv["CACHE_TAG_INDEX"] {
   } as ApiEnv["CACHE_TAG_INDEX"];
 }
 
-/** A user of the API with their key. Each has a name that nobody had before in the same file. */
+/** A user of the API with their key. Each has a name that is new in its file. */
 export type TestUser = { userId: string; email: string; token: string };
 
 let users = 0;
@@ -139,6 +139,6 @@ export const deadDatabase = {
 } as unknown as D1Database;
 
 async function down(): Promise<never> {
-  // As workerd says it: without the prefix that D1 itself puts before its errors.
+  // As workerd throws it: without the prefix of D1's own errors.
   throw new Error("Network connection lost.");
 }

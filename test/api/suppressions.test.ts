@@ -83,7 +83,7 @@ describe("a suppressed recipient", () => {
     ).toBe(201);
   });
 
-  it("stays suppressed since when it was, whoever suppresses it again and why", async () => {
+  it("keeps the first time and reason if it is suppressed again", async () => {
     const first = (await call("POST", path, { address: mail.to, note: "asked by phone" })).body;
     await env.DB.prepare("UPDATE suppressions SET created_at = created_at - 60000").run();
     const again = (await call("POST", path, { address: "Ada@Example.com", note: "asked by mail" }))
@@ -98,7 +98,7 @@ describe("a suppressed recipient", () => {
     ]);
   });
 
-  it("gets mails again once that is lifted", async () => {
+  it("gets emails again once it is lifted", async () => {
     await call("POST", path, { address: mail.to });
     await call("POST", path, { address: mail.to, scope: "non-transactional" });
     expect((await call("DELETE", `${path}/${encodeURIComponent("ADA@example.com")}`)).status).toBe(

@@ -99,7 +99,7 @@ describe("POST /api/teams", () => {
     expect(await rowsInAll()).toEqual(rows);
   });
 
-  it("lets nobody be in more than fifty teams, though they create many at once", async () => {
+  it("limits a user to 50 teams, also if they create many concurrently", async () => {
     const owner = await signUpAs("pro");
     await db.batch([
       db
@@ -141,7 +141,7 @@ describe("POST /api/teams", () => {
 });
 
 describe("a team", () => {
-  it("is there for its members and the admin, and for nobody else", async () => {
+  it("is visible only to its members and the admin", async () => {
     const { teamId, owner, admin, member, stranger } = await fullTeam();
     for (const reader of [owner, admin, member, undefined])
       expect(
@@ -192,7 +192,7 @@ describe("a team", () => {
     expect(await rolesIn(teamId)).toEqual({ [admin.userId]: "admin", [member.userId]: "owner" });
   });
 
-  it("shows what changed to whom it is about at once, whatever of it was cached", async () => {
+  it("shows its changes to the affected members at once, despite cached values", async () => {
     const { teamId, owner, stranger } = await fullTeam();
     await call("POST", "/api/workspaces", { name: "Ours", teamId }, owner);
     const shown = async () => [
@@ -287,7 +287,7 @@ describe("a team", () => {
 });
 
 describe("a workspace", () => {
-  it("of a team shows at once to everybody who is a member then, and to nobody else", async () => {
+  it("of a team is visible at once to all current members and to no other user", async () => {
     const { teamId, owner, admin, member, stranger } = await fullTeam();
     for (const user of [owner, admin, member, stranger])
       expect((await related(user, "workspaces")).workspaces).toEqual([]);
@@ -390,7 +390,7 @@ describe("the last owner", () => {
     fc.record({ do: fc.constant("delete" as const), whom: someone }),
   );
 
-  it("remains, whatever is done at once, and nobody deleted stays a member", async () => {
+  it("remains under any concurrent changes, and no deleted user stays a member", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyRole, { minLength: 3, maxLength: 3 }),

@@ -134,7 +134,7 @@ describe("GET /api/admin/telemetry", () => {
     });
   });
 
-  it("tells hours when asked for them, and refuses what is no number of steps", async () => {
+  it("shows hours on request, and refuses an invalid number of steps", async () => {
     const { body } = await call("GET", "/api/admin/telemetry?hours=720");
     expect(body).toMatchObject({ stepSeconds: 3_600 });
     expect(body.series.taskRuns).toHaveLength(720);

@@ -17,7 +17,7 @@ const linkOf = async (): Promise<string> => {
 };
 
 describe("an unsubscribe link", () => {
-  it("asks first, and unsubscribes nobody by being looked at", async () => {
+  it("asks for confirmation, and opening it does not unsubscribe", async () => {
     const link = await linkOf();
     const page = await fetchRaw(link);
     expect(page.status).toBe(200);
@@ -73,7 +73,7 @@ describe("an unsubscribe link", () => {
           `${method} ${bad}`,
         ).toBe(404);
     }
-    // Signed, but the mail is gone.
+    // Signed, but the email is gone.
     expect(
       (await fetchRaw(await unsubscribeUrl(settings, "gone"), { method: "POST" })).status,
     ).toBe(404);
@@ -81,7 +81,7 @@ describe("an unsubscribe link", () => {
   });
 });
 
-describe("a mail that needs such a link", () => {
+describe("an email that needs such a link", () => {
   it("needs configured links unless it is transactional, and names the variable", async () => {
     const api = callWith({ PUBLIC_URL: "" });
     const before = await rowsInAll();

@@ -323,7 +323,7 @@ describe("an account", () => {
     ).toBe("urn:luna:problem:outcome-unknown");
   });
 
-  it("is told its new key, or that it is deleted, although the reply of D1 was lost", async () => {
+  it("gets its new key, or its deletion confirmed, after a lost reply of D1", async () => {
     const rotated = await callWith({ DB: losingReplies(env.DB) })(
       "POST",
       `/api/users/${user.userId}/api-key`,

@@ -68,7 +68,7 @@ const suppressed = async () =>
   (await db.prepare("SELECT address, scope, reason FROM suppressions").all()).results;
 
 describe("feedback of a provider", () => {
-  it("makes a sent mail delivered, and tells so in its timeline", async () => {
+  it("makes a sent email delivered, and records it in its timeline", async () => {
     const id = await mailThat("sent");
     expect(await deliver(about(id, "delivered"))).toMatchObject({
       status: 200,
@@ -83,7 +83,7 @@ describe("feedback of a provider", () => {
     expect(await suppressed()).toEqual([]);
   });
 
-  it("resolves a mail whose fate was unknown, or that waits to be asked about", async () => {
+  it("resolves an unknown or pinned email", async () => {
     for (const is of ["unknown", "pinned", "claimed", "sending"]) {
       const id = await mailThat(is);
       expect((await deliver(about(id, "sent"))).body.status).toBe("sent");
@@ -111,7 +111,7 @@ describe("feedback of a provider", () => {
     expect(refused.body.type).toBe("urn:luna:problem:suppressed");
   });
 
-  it("of a bounce that may pass suppresses nobody", async () => {
+  it("of a transient bounce suppresses no address", async () => {
     const id = await mailThat("sent");
     expect((await deliver(about(id, "bounced", bounce("Transient")))).body.status).toBe("bounced");
     expect(await suppressed()).toEqual([]);
@@ -217,7 +217,7 @@ describe("feedback of a provider", () => {
   it.each([
     ["about a mail that is not ours", about("no-such-mail", "delivered"), "unknown-mail"],
     [
-      "about an id that nobody knows",
+      "about an unknown id",
       { type: "email.delivered", data: { email_id: "re-none" } },
       "unknown-mail",
     ],
@@ -232,7 +232,7 @@ describe("feedback of a provider", () => {
 });
 
 describe("a message that comes again", () => {
-  it("changes nothing, whatever became of the mail meanwhile", async () => {
+  it("changes nothing in any state of the email", async () => {
     const id = await mailThat("sent");
     await deliver(about(id, "complained"), { id: "msg_again" });
     await db.prepare("DELETE FROM suppressions").run();

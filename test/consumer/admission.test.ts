@@ -3,17 +3,17 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
-import { doorbell, eventTypes, fakeQueue, emailRow, queueEmail } from "../support/emails.ts";
+import { notification, eventTypes, fakeQueue, emailRow, queueEmail } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
 
 /**
- * What a batch of doorbells does while the breaker of the only transport is not closed. Nothing
+ * What a batch of notifications does while the breaker of the only transport is not closed. Nothing
  * listens where the emails would go.
  */
 
 const db = env.DB;
 let fleet = 0;
-let doorbells = fakeQueue();
+let notifications = fakeQueue();
 let bindings: ConsumerEnv;
 let breaker: ReturnType<ConsumerEnv["CIRCUIT_BREAKER"]["getByName"]>;
 
@@ -21,10 +21,10 @@ beforeEach(async () => {
   const suffix = `#admission-${(fleet += 1)}`;
   const getByName = (name: string) => env.CIRCUIT_BREAKER.getByName(name + suffix);
   breaker = getByName("email:smtp");
-  doorbells = fakeQueue();
+  notifications = fakeQueue();
   bindings = {
     ...env,
-    EMAIL_QUEUE: doorbells.queue,
+    EMAIL_QUEUE: notifications.queue,
     CIRCUIT_BREAKER: { getByName } as ConsumerEnv["CIRCUIT_BREAKER"],
   };
   await db.batch(["emails", "email_events"].map((table) => db.prepare(`DELETE FROM ${table}`)));
@@ -36,7 +36,7 @@ async function consume(ids: string[]): Promise<number> {
     id: `message-${n}`,
     timestamp: new Date(),
     attempts: 1,
-    body: doorbell(id),
+    body: notification(id),
   }));
   const batch = createMessageBatch("luna-email", messages);
   const acks = batch.messages.map((message) => vi.spyOn(message, "ack"));
@@ -44,8 +44,8 @@ async function consume(ids: string[]): Promise<number> {
   return acks.filter((ack) => ack.mock.calls.length > 0).length;
 }
 
-describe("a batch of doorbells", () => {
-  it("meets an open breaker, of which this isolate knew nothing: nothing is claimed, nothing happens to the emails, and they are rung for later", async () => {
+describe("a batch of notifications", () => {
+  it("meets an open breaker that is new to this isolate: nothing is claimed, only postponed", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 20_000 });
     const now = Date.now();
     const ids = await Promise.all(Array.from({ length: 10 }, () => queueEmail(db, now)));
@@ -66,11 +66,11 @@ describe("a batch of doorbells", () => {
       phase: "circuit-breaker",
       text: "the circuit breaker is open",
     });
-    expect(doorbells.sent).toHaveLength(11);
+    expect(notifications.sent).toHaveLength(11);
     expect((await emailRow(db, later)).due_at).toBe(now + 3_600_000);
   });
 
-  it("meets one that may be probed: one email is the probe, the others wait for the news", async () => {
+  it("meets one that may be probed: one email is the probe, the others wait", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 1_000 });
     const ids = await Promise.all(Array.from({ length: 10 }, () => queueEmail(db, Date.now())));
     await eventually(async () => expect((await breaker.inspect()).retryAfterMs).toBe(0));
@@ -81,7 +81,7 @@ describe("a batch of doorbells", () => {
     await eventually(async () => expect((await breaker.inspect()).state).toBe("OPEN"));
   });
 
-  it("is claimed whole when the breaker cannot be reached: a helper that is down stops no email", async () => {
+  it("is claimed whole if the breaker cannot be reached: a helper stops no email", async () => {
     const gone = () => Promise.reject(new Error("Durable Object is overloaded."));
     bindings = {
       ...bindings,
@@ -95,7 +95,7 @@ describe("a batch of doorbells", () => {
       expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "queued"]);
   });
 
-  it("is acknowledged all the same when the emails cannot be put off: the sweeper rings for them", async () => {
+  it("is acknowledged if the emails cannot be postponed: the sweeper notifies of them", async () => {
     await breaker.forceOpen({ actor: "ada", reason: "maintenance", until: Date.now() + 20_000 });
     const id = await queueEmail(db, Date.now());
     bindings = { ...bindings, EMAIL_QUEUE: fakeQueue(true).queue };
@@ -122,7 +122,7 @@ describe("with two transports", () => {
     };
   });
 
-  it("the emails that are pinned to the one that is down keep nobody from probing the other, and nothing happens to them", async () => {
+  it("emails pinned to the one that is down stay, and do not keep the other from its probe", async () => {
     await at("email:resend").forceOpen({
       actor: "ada",
       reason: "down",
@@ -141,7 +141,7 @@ describe("with two transports", () => {
     expect((await emailRow(db, pinned[0] ?? "")).due_at).toBeGreaterThan(Date.now());
   });
 
-  it("doorbells are tried again when neither can be claimed nor put off: D1 does not answer", async () => {
+  it("notifications are retried if D1 answers neither the claim nor the postponement", async () => {
     await at("email:resend").forceOpen({
       actor: "ada",
       reason: "down",

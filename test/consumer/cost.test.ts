@@ -7,7 +7,7 @@ import page from "../../docs/cost.md?raw";
 import { insertEmail } from "../../shared/email/sql/emails.ts";
 import worker from "../../workers/consumer/index.ts";
 import { CountedPlatform, queueOperationsOf } from "../support/counted-platform.ts";
-import { doorbell } from "../support/emails.ts";
+import { notification } from "../support/emails.ts";
 
 /** What a queue batch of emails makes the platform do: the counts of docs/cost.md. */
 
@@ -45,7 +45,7 @@ async function deliver(emails: number): Promise<string[]> {
     id,
     timestamp: new Date(),
     attempts: 1,
-    body: doorbell(id),
+    body: notification(id),
   }));
   const batch = createMessageBatch("luna-email", messages);
   platform.add("requests", 1);

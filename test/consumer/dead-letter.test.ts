@@ -4,7 +4,14 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { claim } from "../../shared/email/sql/claim.ts";
 import { listDeadLetters, replay } from "../../shared/email/sql/dead-letters.ts";
 import worker from "../../workers/consumer/index.ts";
-import { detail, doorbell, emailRow, markSending, queueEmail, record } from "../support/emails.ts";
+import {
+  detail,
+  notification,
+  emailRow,
+  markSending,
+  queueEmail,
+  record,
+} from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 
 const db = env.DB;
@@ -19,7 +26,7 @@ beforeEach(async () => {
 async function deadEmail(): Promise<string> {
   const id = await queueEmail(db, now);
   await claim(db, {
-    notifications: [doorbell(id)],
+    notifications: [notification(id)],
     token: id,
     now,
     leaseExpiresAt: now + 60_000,
@@ -30,7 +37,7 @@ async function deadEmail(): Promise<string> {
   return id;
 }
 
-const burial = (id: string, generation = 1) => ({ v: 1, type: "bury", emailId: id, generation });
+const messageOf = (id: string, generation = 1) => ({ v: 1, type: "bury", emailId: id, generation });
 
 async function consume(queue: string, bodies: unknown[], changes: Partial<typeof env> = {}) {
   const messages = bodies.map((body, n) => ({
@@ -57,13 +64,13 @@ const letters = () => listDeadLetters(db, {}, null, 100);
 describe("the dead-letter queue's consumer", () => {
   it("is found by the end of the queue's name, in whichever environment", async () => {
     const id = await deadEmail();
-    await consume("luna-staging-email-dlq", [burial(id)]);
+    await consume("luna-staging-email-dlq", [messageOf(id)]);
     expect((await letters()).length).toBe(1);
   });
 
   it("buries a dead email with reason, last error and attempts, kept for seven days", async () => {
     const id = await deadEmail();
-    const result = await consume("luna-email-dlq", [burial(id)]);
+    const result = await consume("luna-email-dlq", [messageOf(id)]);
     expect(result).toEqual({ acked: ["message-0"], retried: [] });
     const [letter] = await letters();
     expect(letter).toMatchObject({
@@ -79,27 +86,27 @@ describe("the dead-letter queue's consumer", () => {
 
   it("buries once however often it is told, in one batch or in two", async () => {
     const id = await deadEmail();
-    await consume("luna-email-dlq", [burial(id), burial(id)]);
-    await consume("luna-email-dlq", [burial(id)]);
+    await consume("luna-email-dlq", [messageOf(id), messageOf(id)]);
+    await consume("luna-email-dlq", [messageOf(id)]);
     expect(await letters()).toHaveLength(1);
   });
 
-  it("ignores a burial that comes after a replay, and one of an email that never died", async () => {
+  it("ignores a message that comes after a replay, and one of an email that is not dead", async () => {
     const replayed = await deadEmail();
     await replay(db, [replayed], 0, now);
     const alive = await queueEmail(db, now);
     const result = await consume("luna-email-dlq", [
-      burial(replayed),
-      burial(replayed, 2),
-      burial(alive),
-      burial("no-such-mail"),
+      messageOf(replayed),
+      messageOf(replayed, 2),
+      messageOf(alive),
+      messageOf("no-such-mail"),
     ]);
     expect(result.retried).toEqual([]);
     expect(await letters()).toEqual([]);
     expect((await emailRow(db, replayed)).status).toBe("queued");
   });
 
-  it("keeps an email that cannot be accepted, hour after hour, and buries it before its queue would delete it", async () => {
+  it("retries an email each hour, and keeps it as a dead letter before its queue deletes it", async () => {
     const send = {
       v: 1,
       type: "email.send",
@@ -123,9 +130,9 @@ describe("the dead-letter queue's consumer", () => {
     ]);
   });
 
-  it("acknowledges a doorbell that the runtime dead-lettered: the row is still due", async () => {
+  it("acknowledges a notification that the runtime dead-lettered: the row is still due", async () => {
     const id = await queueEmail(db, now);
-    expect(await consume("luna-email-dlq", [doorbell(id)])).toEqual({
+    expect(await consume("luna-email-dlq", [notification(id)])).toEqual({
       acked: ["message-0"],
       retried: [],
     });
@@ -154,7 +161,7 @@ describe("the dead-letter queue's consumer", () => {
     ["very much", "x".repeat(100_000), `"${"x".repeat(29_999)}`],
   ])("keeps a message that holds %s, and the letters beside it", async (_, body, rawBody) => {
     const id = await deadEmail();
-    expect((await consume("luna-email-dlq", [body, burial(id)])).retried).toEqual([]);
+    expect((await consume("luna-email-dlq", [body, messageOf(id)])).retried).toEqual([]);
     expect((await letters()).map((letter) => letter.rawBody ?? letter.id).toSorted()).toEqual(
       [rawBody, id].toSorted(),
     );
@@ -162,7 +169,7 @@ describe("the dead-letter queue's consumer", () => {
 
   it("records letters also while DLQ_RETENTION_DAYS is bad: for seven days", async () => {
     const id = await deadEmail();
-    await consume("luna-email-dlq", [burial(id)], { DLQ_RETENTION_DAYS: "forever" });
+    await consume("luna-email-dlq", [messageOf(id)], { DLQ_RETENTION_DAYS: "forever" });
     const [letter] = await letters();
     expect((letter?.expiresAt ?? 0) - (letter?.buriedAt ?? 0)).toBe(7 * 86_400_000);
   });
@@ -170,7 +177,7 @@ describe("the dead-letter queue's consumer", () => {
   it("acknowledges nothing that D1 does not hold", async () => {
     const id = await deadEmail();
     await db.prepare("ALTER TABLE dead_letters RENAME TO gone").run();
-    const result = await consume("luna-email-dlq", [burial(id), "poison", doorbell(id)]);
+    const result = await consume("luna-email-dlq", [messageOf(id), "poison", notification(id)]);
     await db.prepare("ALTER TABLE gone RENAME TO dead_letters").run();
     expect(result).toEqual({ acked: ["message-2"], retried: ["message-0", "message-1"] });
   });
@@ -180,14 +187,14 @@ describe("the email queue's consumer", () => {
   it("rings again later while D1 cannot be reached, and never throws", async () => {
     const id = await queueEmail(db, now);
     await db.prepare("ALTER TABLE email_events RENAME TO gone").run();
-    const result = await consume("luna-email", [doorbell(id)]);
+    const result = await consume("luna-email", [notification(id)]);
     await db.prepare("ALTER TABLE gone RENAME TO email_events").run();
     expect(result).toEqual({ acked: [], retried: ["message-0"] });
   });
 
   it("goes on with what it claimed although the reply of the claim was lost", async () => {
     const id = await queueEmail(db, now);
-    const result = await consume("luna-email", [doorbell(id)], { DB: losingReplies(db) });
+    const result = await consume("luna-email", [notification(id)], { DB: losingReplies(db) });
     expect(result).toEqual({ acked: ["message-0"], retried: [] });
     // Nothing listens on the test's SMTP port.
     expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
@@ -199,7 +206,7 @@ describe("the email queue's consumer", () => {
     ["EMAIL_MAX_RETRIES", "-1"],
   ])("keeps every message while %s is %j", async (variable, value) => {
     const id = await queueEmail(db, now);
-    await consume("luna-email", [doorbell(id)], { [variable]: value });
+    await consume("luna-email", [notification(id)], { [variable]: value });
     expect((await emailRow(db, id)).status).toBe("queued");
   });
 });

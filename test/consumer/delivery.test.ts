@@ -10,7 +10,7 @@ import { sweepOutbox } from "../../shared/email/sweep.ts";
 import type { OutgoingEmail } from "../../shared/email/transports/transport.ts";
 import {
   accepted,
-  doorbell,
+  notification,
   eventTypes,
   fakeQueue,
   fakeTransport,
@@ -29,14 +29,14 @@ const start = 1_700_000_000_000;
 let now = start;
 let sent: OutgoingEmail[] = [];
 let answer: (email: OutgoingEmail) => Outcome | Promise<Outcome> = () => accepted;
-let doorbells = fakeQueue();
+let notifications = fakeQueue();
 let deadLetters = fakeQueue();
 
 beforeEach(async () => {
   now = start;
   sent = [];
   answer = () => accepted;
-  doorbells = fakeQueue();
+  notifications = fakeQueue();
   deadLetters = fakeQueue();
   await db.batch(
     ["emails", "email_events", "dead_letters"].map((table) => db.prepare(`DELETE FROM ${table}`)),
@@ -45,7 +45,7 @@ beforeEach(async () => {
 
 const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
   db,
-  queue: doorbells.queue,
+  queue: notifications.queue,
   deadLetterQueue: deadLetters.queue,
   transports: [
     fakeTransport(async (email) => {
@@ -63,7 +63,7 @@ const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
 
 const claimNow = async (token: string, ids: string[]) =>
   await claim(db, {
-    notifications: ids.map((id) => doorbell(id)),
+    notifications: ids.map((id) => notification(id)),
     token,
     now,
     leaseExpiresAt: now + LEASE_MS,
@@ -71,7 +71,13 @@ const claimNow = async (token: string, ids: string[]) =>
   });
 const sweep = () =>
   sweepOutbox(
-    { db, queue: doorbells.queue, deadLetterQueue: deadLetters.queue, policy, everything: false },
+    {
+      db,
+      queue: notifications.queue,
+      deadLetterQueue: deadLetters.queue,
+      policy,
+      everything: false,
+    },
     now,
     () => 0.5,
   );
@@ -85,7 +91,7 @@ const suppress = (address: string, scope: "all" | "non-transactional") =>
     .run();
 
 describe("an email whose recipient was suppressed since it was accepted", () => {
-  it("is never handed over: it is suppressed, says why, and nobody buries it; what is transactional goes on", async () => {
+  it("is never handed over: it is suppressed with its reason; transactional emails go on", async () => {
     const id = await queueEmail(db, start);
     const bulk = await queueEmail(db, start);
     await db
@@ -117,7 +123,7 @@ async function deliver(token: string, ids: string[]): Promise<void> {
   await deliverClaimed(delivery(), token, claimed);
 }
 
-describe("twenty concurrent deliveries of the same doorbells", () => {
+describe("twenty concurrent deliveries of the same notifications", () => {
   it("send each email once", async () => {
     const ids = await Promise.all([1, 2, 3].map(() => queueEmail(db, now)));
     await Promise.all(Array.from({ length: 20 }, (_, n) => deliver(`token-${n}`, ids)));
@@ -144,7 +150,7 @@ describe("a batch", () => {
     expect(Math.max(...inHandOver)).toBe(5);
   });
 
-  it("records each email's own outcome, rings for retries and sends the dead to be buried", async () => {
+  it("records each email's own outcome, notifies of retries and dead-letters the dead", async () => {
     const [ok, later, never] = await Promise.all([
       queueEmail(db, now),
       queueEmail(db, now),
@@ -161,7 +167,7 @@ describe("a batch", () => {
       lease_token: null,
     });
     expect((await emailRow(db, never)).status).toBe("dead");
-    expect(doorbells.sent).toEqual([{ body: doorbell(later), delaySeconds: 1 }]);
+    expect(notifications.sent).toEqual([{ body: notification(later), delaySeconds: 1 }]);
     expect(deadLetters.sent).toEqual([
       { body: { v: 1, type: "bury", emailId: never, generation: 1 } },
     ]);
@@ -181,7 +187,7 @@ describe("a batch", () => {
   });
 });
 
-describe("a doorbell", () => {
+describe("a notification", () => {
   it("that rings long before its email is due claims nothing and is told when", async () => {
     const id = await queueEmail(db, now + 61_000);
     expect(await claimNow("token", [id])).toEqual({
@@ -190,7 +196,7 @@ describe("a doorbell", () => {
     });
   });
 
-  it("that rings within a minute of that is forgotten: there is another, and without it the sweeper's", async () => {
+  it("within a minute of that is dropped: there is another, or the sweeper's", async () => {
     const id = await queueEmail(db, now + 60_000);
     expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [] });
     now += 120_000;
@@ -199,7 +205,7 @@ describe("a doorbell", () => {
 
   it("of another generation, or for no email at all, does nothing", async () => {
     const id = await queueEmail(db, now);
-    const bells = [doorbell(id, 2), doorbell("no-such-mail")];
+    const bells = [notification(id, 2), notification("no-such-mail")];
     expect(
       await claim(db, {
         notifications: bells,
@@ -230,7 +236,7 @@ describe("when the reply of D1 is lost", () => {
 });
 
 describe("when D1 fails from the hand-over on", () => {
-  it("the outcome is recorded again for 20 s; then the lease ends and the email is unknown, and is not sent again", async () => {
+  it("the record is retried for 20 s; then the lease ends and the email stays unknown", async () => {
     const id = await queueEmail(db, now);
     let isDown = false;
     answer = () => {
@@ -263,7 +269,7 @@ describe("when D1 fails from the hand-over on", () => {
   });
 });
 
-it("a transport that breaks its promise and throws makes its email unknown and spares the others", async () => {
+it("a transport that throws makes its email unknown and affects no other", async () => {
   const [bad, good] = await Promise.all([queueEmail(db, now), queueEmail(db, now)]);
   answer = ({ id }) => {
     if (id === bad) throw new Error("a defect");
@@ -275,7 +281,7 @@ it("a transport that breaks its promise and throws makes its email unknown and s
 });
 
 describe("a lease", () => {
-  it("that ran out before the hand-over gives the email back, and the late claimer sends nothing", async () => {
+  it("that expired before the hand-over gives the email back: the late claimer sends none", async () => {
     const id = await queueEmail(db, now);
     const { claimed } = await claimNow("slow", [id]);
     now += LEASE_MS;
@@ -287,7 +293,7 @@ describe("a lease", () => {
     expect(sent).toHaveLength(1);
   });
 
-  it("that ran out during the hand-over makes the email unknown; the late outcome of the same attempt resolves it", async () => {
+  it("that expired during the hand-over makes the email unknown until its late outcome", async () => {
     const id = await queueEmail(db, now);
     answer = async () => {
       now += LEASE_MS;

@@ -8,7 +8,7 @@ import { isolateBreaker } from "../../shared/lib/circuit-breaker/guard.ts";
 import type { SyncRequest } from "../../shared/lib/circuit-breaker/rules/rpc.ts";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
-import { doorbell, fakeQueue, emailRow, queueEmail, type EmailRow } from "../support/emails.ts";
+import { notification, fakeQueue, emailRow, queueEmail, type EmailRow } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
 import { startServer, type ScriptedServer } from "../support/scripted-client.ts";
 import type { HttpFault } from "../support/scripted-http.ts";
@@ -348,8 +348,8 @@ const documented = new Map(
 );
 
 /**
- * With one retry this is more than any email needs: one that is still not settled by then goes round
- * in circles.
+ * With one retry this is more than any email needs: one that is still not settled by then goes
+ * round in circles.
  */
 const MAX_ROUNDS = 6;
 const MAX_RETRIES = 1;
@@ -371,8 +371,8 @@ async function letADayPass(id: string): Promise<void> {
 }
 
 /**
- * For how long an email waits that is to be tried again, without the jitter and what the test itself
- * took.
+ * For how long an email waits that is to be tried again, without the jitter and what the test
+ * itself took.
  */
 function waitOf({
   due_at: dueAt,
@@ -437,7 +437,7 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
   const id = await queueEmail(env.DB, Date.now(), { onUnknown: row.onUnknown });
   const deliver = async (): Promise<void> => {
     const batch = createMessageBatch("luna-email", [
-      { id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body: doorbell(id) },
+      { id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body: notification(id) },
     ]);
     await worker.queue(batch, bindings);
   };
@@ -547,7 +547,7 @@ describe("the provider that the rows are run against", () => {
   };
   const key = { "Idempotency-Key": "mail-1:1" };
 
-  it("answers a key that it knows as before and keeps one copy, and refuses another email under it", async () => {
+  it("answers a known key as before, keeps one copy, and refuses another email under it", async () => {
     const server = await startServer({ kind: "http", script: {} });
     const [one, again] = [await post(server.port, email, key), await post(server.port, email, key)];
     expect(again).toEqual(one);

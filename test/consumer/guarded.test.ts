@@ -61,7 +61,7 @@ describe("a guarded transport", () => {
     }
   });
 
-  it("defers an email while the breaker is open: no hand-over, no attempt, and a time to look again", async () => {
+  it("defers an email while the breaker is open: no hand-over, no attempt, a next time", async () => {
     await openUp();
     const before = handOvers;
     expect(await transport.send(email)).toMatchObject({

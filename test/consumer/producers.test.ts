@@ -15,10 +15,10 @@ const produced = (message: unknown = email, idempotencyKey = "order-1") => ({
   message,
 });
 
-let doorbells = fakeQueue();
+let notifications = fakeQueue();
 let deadLetters = fakeQueue();
 beforeEach(async () => {
-  [doorbells, deadLetters] = [fakeQueue(), fakeQueue()];
+  [notifications, deadLetters] = [fakeQueue(), fakeQueue()];
   await db.batch(
     ["emails", "email_events", "dead_letters", "idempotency_keys", "suppressions"].map((table) =>
       db.prepare(`DELETE FROM ${table}`),
@@ -39,7 +39,7 @@ async function consume(queue: string, bodies: unknown[], changes: Partial<typeof
   const batch = createMessageBatch(queue, messages);
   await worker.queue(batch, {
     ...env,
-    EMAIL_QUEUE: doorbells.queue,
+    EMAIL_QUEUE: notifications.queue,
     EMAIL_DLQ: deadLetters.queue,
     ...changes,
   });
@@ -61,27 +61,27 @@ async function down(): Promise<never> {
 }
 
 describe("an email that another Worker puts on the queue", () => {
-  it("is accepted as over HTTP: in D1, with its doorbell, under the producers' tenant", async () => {
+  it("is accepted as over HTTP: in D1, with its notification, for the producers' tenant", async () => {
     expect(await consume("luna-email", [produced()])).toEqual({
       acked: ["message-0"],
       retried: [],
     });
     const [row] = await emails();
     expect(row).toMatchObject({ tenant: "producer", status: "queued", subject: "Hello" });
-    expect(doorbells.sent).toEqual([
+    expect(notifications.sent).toEqual([
       { body: { v: 1, emailId: row?.id, generation: 1 }, delaySeconds: 0 },
     ]);
   });
 
-  it("is accepted once, however often the queue delivers it or the producer repeats it", async () => {
+  it("is accepted once, however often it is delivered or repeated", async () => {
     await consume("luna-email", [produced(), produced()]);
     await consume("luna-email", [produced()]);
     await consume("luna-email-dlq", [produced()]);
     expect(await emails()).toHaveLength(1);
-    expect(doorbells.sent).toHaveLength(1);
+    expect(notifications.sent).toHaveLength(1);
   });
 
-  it("may be a template, for later, and stands beside doorbells in one batch", async () => {
+  it("may be a template, for later, and stands beside notifications in one batch", async () => {
     const sendAt = new Date(Date.now() + 3_600_000).toISOString();
     const welcome = {
       to: "eve@example.com",
@@ -105,7 +105,7 @@ describe("an email that another Worker puts on the queue", () => {
     ]);
   });
 
-  it("is retried while D1 is down, on the queue and on its dead-letter queue: it is never dropped", async () => {
+  it("is retried while D1 is down, on both queues: it is never dropped", async () => {
     for (const queue of ["luna-email", "luna-email-dlq"]) {
       expect(await consume(queue, [produced()], { DB: dead })).toEqual({
         acked: [],
@@ -164,10 +164,11 @@ describe("an email that another Worker puts on the queue", () => {
     ]);
   });
 
-  it("to a suppressed recipient, or under a key of another email, becomes a dead letter too", async () => {
+  it("to a suppressed recipient, or under another email's key, becomes a dead letter", async () => {
     await db
       .prepare(
-        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('eve@example.com', 'all', 'manual', 0)",
+        `INSERT INTO suppressions (address, scope, reason, created_at)
+         VALUES ('eve@example.com', 'all', 'manual', 0)`,
       )
       .run();
     await consume("luna-email", [produced()]);
@@ -182,7 +183,7 @@ describe("an email that another Worker puts on the queue", () => {
     expect(await emails()).toHaveLength(1);
   });
 
-  it("that needs an unsubscribe link waits on the queue while links are not configured, and is accepted then", async () => {
+  it("that needs an unsubscribe link waits on the queue while links are not configured", async () => {
     const news = produced({ ...email, category: "marketing" });
     expect(await consume("luna-email", [news], { UNSUBSCRIBE_SECRET: "" })).toEqual({
       acked: [],
@@ -192,7 +193,7 @@ describe("an email that another Worker puts on the queue", () => {
     expect((await consume("luna-email", [news])).acked).toEqual(["message-0"]);
   });
 
-  it("that lands on the dead-letter queue and is refused there is kept with its reason", async () => {
+  it("that is refused on the dead-letter queue is kept with its reason", async () => {
     expect((await consume("luna-email-dlq", [produced({ ...email, to: "nobody" })])).acked).toEqual(
       ["message-0"],
     );

@@ -14,7 +14,7 @@ import type { GuardedTransport } from "../../shared/email/transports/transport.t
 import {
   accepted,
   detail,
-  doorbell,
+  notification,
   eventTypes,
   fakeQueue,
   fakeTransport,
@@ -37,14 +37,14 @@ const start = 1_700_000_000_000;
 let now = start;
 let handOvers: [TransportName, string][] = [];
 let slept: number[] = [];
-let doorbells = fakeQueue();
+let notifications = fakeQueue();
 let token = 0;
 
 beforeEach(async () => {
   now = start;
   handOvers = [];
   slept = [];
-  doorbells = fakeQueue();
+  notifications = fakeQueue();
   await db.batch(
     ["emails", "email_events", "dead_letters", "transport_pace"].map((table) =>
       db.prepare(`DELETE FROM ${table}`),
@@ -73,7 +73,7 @@ async function deliver(
 ): Promise<void> {
   const name = `token-${(token += 1)}`;
   const { claimed } = await claim(db, {
-    notifications: ids.map((id) => doorbell(id)),
+    notifications: ids.map((id) => notification(id)),
     token: name,
     now,
     leaseExpiresAt: now + LEASE_MS,
@@ -81,7 +81,7 @@ async function deliver(
   });
   const delivery = {
     db,
-    queue: doorbells.queue,
+    queue: notifications.queue,
     deadLetterQueue: fakeQueue().queue,
     transports,
     policy,
@@ -128,7 +128,7 @@ describe("an email that its transport refuses", () => {
     ]);
   });
 
-  it("waits for the next one while its breaker is open, though this one refused it for good", async () => {
+  it("waits for the next one while its breaker is open, also after a refusal for good", async () => {
     const id = await queueEmail(db, now);
     await deliver(
       [id],
@@ -158,12 +158,12 @@ describe("an email that its transport refuses", () => {
     expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "sending", "sent"]);
   });
 
-  it("keeps its refusal when the sweeper took it back before it could go on, and goes to nobody else", async () => {
+  it("keeps its refusal if the sweeper took it back before, and goes to no other transport", async () => {
     const id = await queueEmail(db, now);
     const slow = fakeTransport(
       async () => {
         now += LEASE_MS;
-        const queues = { queue: doorbells.queue, deadLetterQueue: fakeQueue().queue };
+        const queues = { queue: notifications.queue, deadLetterQueue: fakeQueue().queue };
         await sweepOutbox({ db, ...queues, policy, everything: false }, now, () => 0.5);
         return refused;
       },
@@ -182,10 +182,11 @@ describe("an email that its transport refuses", () => {
   });
 });
 
-it("an email that found no turn at the next transport does not go back to the one that refused it in the same attempt", async () => {
+it("an email without a reservation at the next transport does not return to the first", async () => {
   await db
     .prepare(
-      "INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')",
+      `INSERT INTO transport_pace (transport, free_at, granted_to)
+       VALUES ('resend', ?1, 'another')`,
     )
     .bind(now + 6_000)
     .run();
@@ -232,7 +233,7 @@ describe("an email whose fate is open", () => {
     expect(await stored(id)).toMatchObject({ pinned_until: null, provider_id: "re-1" });
   });
 
-  it("is pinned from the moment at which it was handed over, however long the answer took", async () => {
+  it("is pinned from the time of its hand-over, however long the answer took", async () => {
     const id = await queueEmail(db, now);
     const slow = fakeTransport(
       async () => {
@@ -296,7 +297,8 @@ describe("an email whose fate is open", () => {
     await deliver([id], [transport("resend", [unclear])]);
     await db
       .prepare(
-        "INSERT INTO suppressions (address, scope, reason, created_at) VALUES ('ada@example.com', 'all', 'manual', 0)",
+        `INSERT INTO suppressions (address, scope, reason, created_at)
+         VALUES ('ada@example.com', 'all', 'manual', 0)`,
       )
       .run();
     now += 1_000;
@@ -324,7 +326,7 @@ describe("an email whose fate is open", () => {
       }),
     };
     await deliver([id], [dying], dead);
-    const queues = { queue: doorbells.queue, deadLetterQueue: fakeQueue().queue };
+    const queues = { queue: notifications.queue, deadLetterQueue: fakeQueue().queue };
     expect(
       await sweepOutbox({ db, ...queues, policy, everything: false }, now, () => 0.5),
     ).toMatchObject({ released: 1, unknown: 0 });
@@ -356,7 +358,7 @@ describe("while no transport takes emails", () => {
       });
       expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "queued"]);
     }
-    expect(doorbells.sent.map(({ delaySeconds }) => delaySeconds)).toEqual(ids.map(() => 30));
+    expect(notifications.sent.map(({ delaySeconds }) => delaySeconds)).toEqual(ids.map(() => 30));
   });
 });
 
@@ -368,7 +370,7 @@ describe("a transport with a rate", () => {
     expect(slept.toSorted((one, two) => one - two)).toEqual([200, 400, 600, 800]);
   });
 
-  it("shares it with the whole fleet: what finds no turn within five seconds is put back for its own", async () => {
+  it("is the fleet's: what gets no reservation within five seconds is put back", async () => {
     const ids = await Promise.all(Array.from({ length: 40 }, () => queueEmail(db, now)));
     await deliver(ids.slice(0, 30), [transport("resend", [accepted], { everyMs: 200 })]);
     expect(handOvers).toHaveLength(30);
@@ -398,7 +400,7 @@ describe("a transport with a rate", () => {
   });
 });
 
-it("connections are closed when a group does not need them, and at the end of a batch, whatever happened in it", async () => {
+it("connections are closed when a group does not need them, and at the end of a batch", async () => {
   let closed = 0;
   const closing = { close: () => void (closed += 1) };
   await deliver([await queueEmail(db, now)], [transport("smtp", [accepted], closing)]);
@@ -411,10 +413,11 @@ it("connections are closed when a group does not need them, and at the end of a 
 describe("a rate", () => {
   const rated = (answers: Outcome[] = [accepted]) => transport("resend", answers, { everyMs: 200 });
 
-  it("never gives up an email that another transport refused for good: this one may still take it", async () => {
+  it("never ends an email that another transport refused for good: it may still take it", async () => {
     await db
       .prepare(
-        "INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')",
+        `INSERT INTO transport_pace (transport, free_at, granted_to)
+       VALUES ('resend', ?1, 'another')`,
       )
       .bind(now + 6_000)
       .run();
@@ -424,7 +427,7 @@ describe("a rate", () => {
     expect(handOvers).toEqual([["smtp", id]]);
   });
 
-  it("lets a backlog wait in line: each email of a thousand is claimed two or three times, however many consumers there are", async () => {
+  it("staggers a backlog: each of a thousand emails is claimed three times at most", async () => {
     const ids: string[] = [];
     for (let n = 0; n < 1_000; n += 1) ids.push(await queueEmail(db, now));
     const dueNow = async (): Promise<string[]> =>
@@ -479,7 +482,8 @@ describe("a rate", () => {
   it("does not send a backlog behind a turn that a clock an hour ahead took", async () => {
     await db
       .prepare(
-        "INSERT INTO transport_pace (transport, free_at, granted_to) VALUES ('resend', ?1, 'somebody')",
+        `INSERT INTO transport_pace (transport, free_at, granted_to)
+       VALUES ('resend', ?1, 'another')`,
       )
       .bind(now + HOUR_MS)
       .run();
@@ -494,8 +498,8 @@ describe("a rate", () => {
   });
 });
 
-describe("doorbells", () => {
-  it("of an email that waits for a breaker do not become more, though the queue is a minute late each time", async () => {
+describe("notifications", () => {
+  it("of an email that waits for a breaker do not multiply if the queue is late each time", async () => {
     const id = await queueEmail(db, now);
     let ringing = 1;
     for (let cycle = 0; cycle < 10; cycle += 1) {
@@ -503,18 +507,18 @@ describe("doorbells", () => {
       for (let n = 0; n < ringing; n += 1)
         again += (
           await postpone(db, {
-            notifications: [doorbell(id)],
+            notifications: [notification(id)],
             until: now + 30_000,
             detail: "{}",
             now,
           })
         ).length;
       now += 91_000;
-      doorbells = fakeQueue();
+      notifications = fakeQueue();
       await sweepOutbox(
         {
           db,
-          queue: doorbells.queue,
+          queue: notifications.queue,
           deadLetterQueue: fakeQueue().queue,
           policy,
           everything: false,
@@ -522,7 +526,7 @@ describe("doorbells", () => {
         now,
         () => 0.5,
       );
-      ringing = again + doorbells.sent.length;
+      ringing = again + notifications.sent.length;
     }
     expect(ringing).toBeLessThan(3);
   });
@@ -534,7 +538,7 @@ describe("the release before this one, beside it or after a rollback,", () => {
     await deliver([id], [transport("resend", [unclear])]);
     now += 1_000;
     expect(
-      (await previous.claim(db, [doorbell(id)], "previous", now, now + LEASE_MS)).claimed,
+      (await previous.claim(db, [notification(id)], "previous", now, now + LEASE_MS)).claimed,
     ).toEqual([]);
   });
 
@@ -542,11 +546,23 @@ describe("the release before this one, beside it or after a rollback,", () => {
     const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [refused])]);
     now += 1_000;
-    const { claimed } = await previous.claim(db, [doorbell(id)], "previous", now, now + LEASE_MS);
+    const { claimed } = await previous.claim(
+      db,
+      [notification(id)],
+      "previous",
+      now,
+      now + LEASE_MS,
+    );
     expect(await previous.mark(db, "previous", claimed, now, now + LEASE_MS)).toHaveLength(1);
     now += LEASE_MS;
     await sweepOutbox(
-      { db, queue: doorbells.queue, deadLetterQueue: fakeQueue().queue, policy, everything: false },
+      {
+        db,
+        queue: notifications.queue,
+        deadLetterQueue: fakeQueue().queue,
+        policy,
+        everything: false,
+      },
       now,
       () => 0.5,
     );

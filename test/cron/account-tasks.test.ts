@@ -275,7 +275,7 @@ describe("send-usage-reports", () => {
     await used("ada", "x".repeat(201), "2026-11-25", 1);
     await used("bob", "requests", "2026-11-25", 1);
     await expect(run("send-usage-reports")).rejects.toThrow(
-      "1 mail refused, the first because data.metrics.0.name must have at most 200 characters",
+      "1 email refused, the first because data.metrics.0.name must have at most 200 characters",
     );
     expect((await emails()).map(({ to }) => to)).toEqual(["bob@example.com"]);
   });

@@ -6,7 +6,7 @@ import { emailsToNotify, recordNotifications } from "../../shared/email/sql/noti
 import { sweepOutbox, type Sweep } from "../../shared/email/sweep.ts";
 import {
   detail,
-  doorbell,
+  notification,
   fakeQueue,
   emailRow,
   markSending,
@@ -18,10 +18,10 @@ const db = env.DB;
 const start = 1_700_000_000_000;
 const MINUTE_MS = 60_000;
 
-let doorbells = fakeQueue();
+let notifications = fakeQueue();
 let deadLetters = fakeQueue();
 beforeEach(async () => {
-  doorbells = fakeQueue();
+  notifications = fakeQueue();
   deadLetters = fakeQueue();
   await db.batch(
     ["emails", "email_events", "dead_letters", "idempotency_keys"].map((table) =>
@@ -35,7 +35,7 @@ const sweep = (now: number, changes: Partial<Sweep> = {}) => {
   return sweepOutbox(
     {
       db,
-      queue: doorbells.queue,
+      queue: notifications.queue,
       deadLetterQueue: deadLetters.queue,
       policy,
       everything: false,
@@ -47,14 +47,14 @@ const sweep = (now: number, changes: Partial<Sweep> = {}) => {
 };
 
 describe("the sweeper rings", () => {
-  it("for an email whose doorbell was lost, once a minute has passed", async () => {
+  it("for an email whose notification was lost, once a minute has passed", async () => {
     const id = await queueEmail(db, start);
     expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ rung: 0 });
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ rung: 1 });
-    expect(doorbells.sent).toEqual([{ body: doorbell(id) }]);
+    expect(notifications.sent).toEqual([{ body: notification(id) }]);
   });
 
-  it("less and less often for a backlog that nobody takes: after 1, 2, 4, 8, 16 minutes", async () => {
+  it("less and less often for a backlog that is not claimed: after 1, 2, 4, 8, 16 minutes", async () => {
     await queueEmail(db, start);
     const rungAt: number[] = [];
     for (let minute = 0; minute <= 40; minute += 1) {
@@ -63,14 +63,14 @@ describe("the sweeper rings", () => {
     expect(rungAt).toEqual([1, 3, 7, 15, 31]);
   });
 
-  it("for everything that is due when an operator asks, however often it was rung for", async () => {
+  it("of everything that is due when an operator asks, however often it did already", async () => {
     await queueEmail(db, start);
     await queueEmail(db, start + MINUTE_MS);
     expect(await sweep(start + 1, { everything: true })).toMatchObject({ rung: 1 });
     expect(await sweep(start + 2, { everything: true })).toMatchObject({ rung: 1 });
   });
 
-  it("for at most a thousand emails in one run, longest waiting first, and for the rest in the next", async () => {
+  it("of a thousand emails at most in one run, longest waiting first, and then of the rest", async () => {
     const row =
       "INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)";
     await db
@@ -80,12 +80,12 @@ describe("the sweeper rings", () => {
       )
       .run();
     expect(await sweep(start)).toMatchObject({ rung: 1_000 });
-    expect(doorbells.sent[0]?.body).toEqual(doorbell("bulk-1"));
+    expect(notifications.sent[0]?.body).toEqual(notification("bulk-1"));
     expect(await sweep(start)).toMatchObject({ rung: 200 });
     expect(await sweep(start)).toMatchObject({ rung: 0 });
   });
 
-  it("again next time for emails whose doorbells it could not ring", async () => {
+  it("again next time for emails whose notifications it could not ring", async () => {
     await queueEmail(db, start);
     await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow(
       "the queue is down",
@@ -102,7 +102,7 @@ describe("the sweeper reclaims", () => {
   ): Promise<string> {
     const id = await queueEmail(db, now, { onUnknown });
     await claim(db, {
-      notifications: [doorbell(id)],
+      notifications: [notification(id)],
       token: id,
       now,
       leaseExpiresAt: now + MINUTE_MS,
@@ -128,7 +128,7 @@ describe("the sweeper reclaims", () => {
     });
   });
 
-  it("an email in hand-over as unknown, or into the queue where the sender chose that", async () => {
+  it("an email in hand-over as unknown, or into the queue if the sender chose that", async () => {
     const held = await leased(start, true);
     const resent = await leased(start, true, "resend");
     expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 1 });
@@ -136,7 +136,7 @@ describe("the sweeper reclaims", () => {
     expect(await emailRow(db, resent)).toMatchObject({ status: "queued", attempts: 1 });
   });
 
-  it("a pinned email once its provider has forgotten the key: unknown, or dead where its sender wants it replayed", async () => {
+  it("a pinned email once its provider has forgotten the key: unknown, or dead by choice", async () => {
     const pin = async (onUnknown: "hold" | "resend", until: number): Promise<string> => {
       const id = await queueEmail(db, start, { onUnknown });
       await db
@@ -183,10 +183,10 @@ describe("the sweeper reclaims", () => {
   });
 });
 
-it("the sweeper sends a dead email to be buried again when its burial was lost, and goes on although another step fails", async () => {
+it("the sweeper dead-letters an email again if its message was lost, also if a step fails", async () => {
   const id = await queueEmail(db, start);
   await claim(db, {
-    notifications: [doorbell(id)],
+    notifications: [notification(id)],
     token: id,
     now: start,
     leaseExpiresAt: start + MINUTE_MS,
@@ -221,7 +221,7 @@ it("the sweeper leaves the time of an email alone that moved on after it was rea
   const now = start + MINUTE_MS;
   const read = await emailsToNotify(db, now, 10);
   await claim(db, {
-    notifications: [doorbell(id)],
+    notifications: [notification(id)],
     token: id,
     now,
     leaseExpiresAt: now + MINUTE_MS,

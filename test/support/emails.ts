@@ -119,7 +119,7 @@ export async function eventTypes(db: D1Database, id: string): Promise<string[]> 
   return results.map((event) => event.type);
 }
 
-export const doorbell = (id: string, generation = 1) => ({
+export const notification = (id: string, generation = 1) => ({
   v: 1 as const,
   emailId: id,
   generation,

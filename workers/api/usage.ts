@@ -4,7 +4,7 @@ import {
   findCounted,
   findPastUsage,
   MAX_METRICS_OF_USER,
-  type Counted,
+  type UsageOutcome,
 } from "../../shared/accounts/sql/usage-counters.ts";
 import { OWN_DELIVERY_MS } from "../../shared/database/purge-outbox/flush.ts";
 import { readDatabase } from "../../shared/database/read.ts";
@@ -35,7 +35,7 @@ export const addUsage: Handler<"addUsage"> = async ({ params: { userId }, body, 
   return counted.ok ? answerCount(metric, counted.value) : counted;
 };
 
-function answerCount(metric: string, counted: Counted): Result<Response, Failure> {
+function answerCount(metric: string, counted: UsageOutcome): Result<Response, Failure> {
   switch (counted.tag) {
     case "counted":
       return json({ metric, amount: counted.amount });

@@ -1,14 +1,14 @@
-import type { Role, Scope, Tier } from "./schemas.ts";
+import type { Role, Scope, AccountTier } from "./schemas.ts";
 
 /** The permissions of each tier, which also has those of the tiers before it. Pure. */
 const ofTier = {
   free: ["account:manage", "usage:read", "workspaces:create"],
   pro: ["teams:create", "teams:invite"],
   enterprise: ["audit:read", "support:priority"],
-} as const satisfies Record<Tier, readonly string[]>;
-const tiers: readonly Tier[] = ["free", "pro", "enterprise"];
+} as const satisfies Record<AccountTier, readonly string[]>;
+const tiers: readonly AccountTier[] = ["free", "pro", "enterprise"];
 
-export type TierPermission = (typeof ofTier)[Tier][number];
+export type TierPermission = (typeof ofTier)[AccountTier][number];
 
 /**
  * The permissions of each role in its team, which also has those of the roles before it.
@@ -24,11 +24,11 @@ const roles: readonly Role[] = ["member", "admin", "owner"];
 export type TeamPermission = (typeof ofRole)[Role][number];
 
 /** All permissions of a user: those of the tier and the scopes that the admin granted. */
-export function permissionsOf(tier: Tier, scopes: readonly Scope[]): string[] {
+export function permissionsOf(tier: AccountTier, scopes: readonly Scope[]): string[] {
   return [...tiersUpTo(tier), ...scopes];
 }
 
-export function tierAllows(tier: Tier, permission: TierPermission): boolean {
+export function tierAllows(tier: AccountTier, permission: TierPermission): boolean {
   return tiersUpTo(tier).includes(permission);
 }
 
@@ -37,5 +37,5 @@ export function permissionsIn(role: Role): TeamPermission[] {
   return roles.slice(0, roles.indexOf(role) + 1).flatMap((each) => ofRole[each]);
 }
 
-const tiersUpTo = (tier: Tier): TierPermission[] =>
+const tiersUpTo = (tier: AccountTier): TierPermission[] =>
   tiers.slice(0, tiers.indexOf(tier) + 1).flatMap((each) => ofTier[each]);

@@ -40,7 +40,7 @@ export const userChanges = v.pipe(
 
 export type NewUser = v.InferOutput<typeof newUser>;
 export type UserChanges = v.InferOutput<typeof userChanges>;
-export type Tier = v.InferOutput<typeof tier>;
+export type AccountTier = v.InferOutput<typeof tier>;
 export type Scope = v.InferOutput<typeof scope>;
 
 /**

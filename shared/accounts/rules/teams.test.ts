@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Failure } from "../../http/failure.ts";
-import type { Role, Tier } from "./schemas.ts";
+import type { Role, AccountTier } from "./schemas.ts";
 import {
   MAX_MEMBERS_OF_TEAM,
   MAX_TEAMS_OF_USER,
@@ -19,7 +19,7 @@ const name = (failure: Failure | null): string =>
 type Case = {
   actor: Role | null | "operator";
   target: Role | null;
-  tier?: Tier;
+  tier?: AccountTier;
   owners?: number;
   exists?: boolean;
   self?: boolean;
@@ -135,7 +135,7 @@ describe("removing a member", () => {
 
 describe("creating", () => {
   it("a team needs teams:create and a place below the limit of teams", () => {
-    const create = (tier: Tier | null, teams = 0): string =>
+    const create = (tier: AccountTier | null, teams = 0): string =>
       name(denyReasonForNewTeam({ tier, teams }));
     expect([create("free"), create("pro"), create("enterprise")]).toEqual([
       "forbidden",
@@ -153,7 +153,7 @@ describe("creating", () => {
     const create = (
       role: Role | null | undefined,
       workspaces = 0,
-      tier: Tier | null = "free",
+      tier: AccountTier | null = "free",
     ): string => name(denyReasonForNewWorkspace({ tier, workspaces, role }));
     expect([
       create(undefined),

@@ -1,6 +1,6 @@
 import type { Failure } from "../../http/failure.ts";
 import { permissionsIn, tierAllows, type TeamPermission } from "./permissions.ts";
-import type { Role, Tier } from "./schemas.ts";
+import type { Role, AccountTier } from "./schemas.ts";
 
 /**
  * Permissions and limits of teams and workspaces. Each function returns the reason to deny a
@@ -15,7 +15,7 @@ export const MAX_WORKSPACES_OF_USER = 100;
  * Who makes the request: the admin, who is always allowed, or a user. `role` null: not a member of
  * the team. `tier` null: the user does not exist.
  */
-type Actor = "admin" | { userId: string; tier: Tier | null; role: Role | null };
+type Actor = "admin" | { userId: string; tier: AccountTier | null; role: Role | null };
 
 /** The facts that decide a change of a member. `teams`: how many the target is a member of. */
 export type MemberFacts = {
@@ -96,7 +96,7 @@ export function denyReasonForNewTeam({
   tier,
   teams,
 }: {
-  tier: Tier | null;
+  tier: AccountTier | null;
   teams: number;
 }): Failure | null {
   if (tier === null) return noUser;
@@ -107,11 +107,11 @@ export function denyReasonForNewTeam({
 }
 
 /**
- * For creating a workspace. `workspaces`: how many the user owns already. `role`: in the workspace's
- * team; undefined for a personal workspace.
+ * For creating a workspace. `workspaces`: how many the user owns already. `role`: in the team of
+ * the workspace; undefined for a personal workspace.
  */
 export function denyReasonForNewWorkspace(facts: {
-  tier: Tier | null;
+  tier: AccountTier | null;
   workspaces: number;
   role: Role | null | undefined;
 }): Failure | null {

@@ -1,3 +1,4 @@
+import { runBatch } from "../../database/run-batch.ts";
 import { insertUserPurge, type WithPurge } from "./user-purge.ts";
 
 /** SQL that deletes a user. */
@@ -44,21 +45,18 @@ export async function deleteUser(
   id: string,
   { intentId, now }: WithPurge,
 ): Promise<Deletion> {
-  const [found, , gone] = await db.batch<{ lastOwner: number }>([
-    db
-      .prepare(
-        `SELECT ${isLastOwner} AS lastOwner FROM users
-         WHERE user_id = ?1 AND deleted_at IS NULL`,
-      )
-      .bind(id),
+  const find = db.prepare("SELECT 1 FROM users WHERE user_id = ?1 AND deleted_at IS NULL").bind(id);
+  const remove = db
+    .prepare(
+      `UPDATE users SET email = NULL, api_key_hash = NULL, api_key_prefix = NULL, scopes = '[]',
+         deleted_at = ?2, updated_at = ?2
+       WHERE user_id = ?1 AND deleted_at IS NULL AND NOT ${isLastOwner}`,
+    )
+    .bind(id, now);
+  const replyTo = await runBatch(db, [
+    find,
     insertUserPurge(db, { userId: id }, { intentId, now }, `NOT ${isLastOwner}`),
-    db
-      .prepare(
-        `UPDATE users SET email = NULL, api_key_hash = NULL, api_key_prefix = NULL, scopes = '[]',
-           deleted_at = ?2, updated_at = ?2
-         WHERE user_id = ?1 AND deleted_at IS NULL AND NOT ${isLastOwner}`,
-      )
-      .bind(id, now),
+    remove,
     db
       .prepare(
         `UPDATE subscriptions SET status = 'cancelled', ended_at = ?2
@@ -68,8 +66,8 @@ export async function deleteUser(
       .bind(id, now),
     ...leftovers.map((sql) => db.prepare(sql).bind(id)),
   ]);
-  if ((gone?.meta.changes ?? 0) > 0) return "deleted";
-  return found?.results[0] === undefined ? "absent" : "last-owner";
+  if ((replyTo(remove)?.meta.changes ?? 0) > 0) return "deleted";
+  return replyTo(find)?.results[0] === undefined ? "absent" : "last-owner";
 }
 
 /** When a user was deleted; null if not deleted, undefined if there never was such a user. */

@@ -35,7 +35,7 @@ export async function findExport(
   if (user === undefined) return null;
   const [seen] = rows.seen as { lastSeenAt: number }[];
   const [subscribed] = rows.subscription as Parameters<typeof subscription.view>[1][];
-  const emails = rows.emails as EmailRow[];
+  const emails = rows.emails as ExportedEmail[];
   return {
     exportedAt: iso(now),
     user: userView(user),
@@ -53,7 +53,7 @@ export async function findExport(
   };
 }
 
-type EmailRow = { id: string; subject: string; status: string; createdAt: number };
+type ExportedEmail = { id: string; subject: string; status: string; createdAt: number };
 
 /** Runs named SELECTs in one batch, which D1 answers from one state. */
 async function readTogether<Name extends string>(

@@ -6,7 +6,7 @@ import type {
   Scope,
   subscription,
   teams,
-  Tier,
+  AccountTier,
   usage,
   workspaces,
 } from "../rules/schemas.ts";
@@ -24,14 +24,14 @@ async function rowsOf<Row>(
   db: D1Database,
   sql: string,
   userId: string,
-): Promise<{ user: { tier: Tier; scopes: string }; rows: Row[] } | null> {
+): Promise<{ user: { tier: AccountTier; scopes: string }; rows: Row[] } | null> {
   const [users, rows] = await db.batch([
     db
       .prepare("SELECT tier, scopes FROM users WHERE user_id = ?1 AND deleted_at IS NULL")
       .bind(userId),
     db.prepare(sql).bind(userId),
   ]);
-  const user = users?.results[0] as { tier: Tier; scopes: string } | undefined;
+  const user = users?.results[0] as { tier: AccountTier; scopes: string } | undefined;
   return user === undefined ? null : { user, rows: (rows?.results ?? []) as Row[] };
 }
 
@@ -56,7 +56,7 @@ export async function findPermissions(
 }
 
 type SubscriptionRow = {
-  tier: Tier;
+  tier: AccountTier;
   status: Of<typeof subscription>["status"];
   startedAt: number;
   trialEndsAt: number | null;

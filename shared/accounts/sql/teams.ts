@@ -1,6 +1,6 @@
 import { insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
 import { relatedKey } from "../rules/keys.ts";
-import type { Role, Team, TeamMember, Tier } from "../rules/schemas.ts";
+import type { Role, Team, TeamMember, AccountTier } from "../rules/schemas.ts";
 import { MAX_MEMBERS_OF_TEAM, MAX_TEAMS_OF_USER, type MemberFacts } from "../rules/teams.ts";
 import type { WithPurge } from "./user-purge.ts";
 
@@ -62,7 +62,7 @@ export async function findMember(
 }
 
 /** The facts that decide the creation of a team. `tier` null: no such user. */
-export type CreatorFacts = { tier: Tier | null; teams: number };
+export type CreatorFacts = { tier: AccountTier | null; teams: number };
 
 export async function findCreatorFacts(db: D1Database, userId: string): Promise<CreatorFacts> {
   const row = await db
@@ -124,7 +124,7 @@ export async function findMemberFacts(
     .bind(teamId, actorId, targetId)
     .first<{
       actorRole: Role | null;
-      actorTier: Tier | null;
+      actorTier: AccountTier | null;
       targetRole: Role | null;
       targetExists: number;
       targetTeams: number;

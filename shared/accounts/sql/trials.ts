@@ -1,4 +1,5 @@
 import { insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
+import { runBatch } from "../../database/run-batch.ts";
 import { userKey } from "../rules/keys.ts";
 
 /** SQL that notifies users of the end of their trial, and ends trials. */
@@ -54,7 +55,13 @@ export async function endTrials(
   now: number,
   limit: number,
 ): Promise<number> {
-  const [, , ended] = await db.batch([
+  const end = db
+    .prepare(
+      `UPDATE subscriptions SET status = 'cancelled', ended_at = trial_ends_at
+       WHERE user_id IN (${overdueTrials})`,
+    )
+    .bind(now, limit);
+  const replyTo = await runBatch(db, [
     db
       .prepare(
         insertPurgeSql({
@@ -71,12 +78,7 @@ export async function endTrials(
          WHERE deleted_at IS NULL AND user_id IN (${overdueTrials})`,
       )
       .bind(now, limit),
-    db
-      .prepare(
-        `UPDATE subscriptions SET status = 'cancelled', ended_at = trial_ends_at
-         WHERE user_id IN (${overdueTrials})`,
-      )
-      .bind(now, limit),
+    end,
   ]);
-  return ended?.meta.changes ?? 0;
+  return replyTo(end)?.meta.changes ?? 0;
 }

@@ -1,4 +1,5 @@
 import { insertPurgeSql, purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
+import { runBatch } from "../../database/run-batch.ts";
 import { relatedKey } from "../rules/keys.ts";
 import type { UsageIncrement } from "../rules/schemas.ts";
 import type { WithPurge } from "./user-purge.ts";
@@ -8,7 +9,7 @@ import type { WithPurge } from "./user-purge.ts";
 export const MAX_METRICS_OF_USER = 100;
 
 /** The outcome of counting usage. `too-much`: the counter would exceed the exact integers. */
-export type Counted =
+export type UsageOutcome =
   | { tag: "counted"; amount: number }
   | { tag: "no-user" }
   | { tag: "too-many-metrics" }
@@ -26,7 +27,7 @@ export async function addUsage(
   userId: string,
   { metric, amount }: UsageIncrement,
   { intentId, now }: WithPurge,
-): Promise<Counted> {
+): Promise<UsageOutcome> {
   const bound = [
     userId,
     metric,
@@ -35,28 +36,27 @@ export async function addUsage(
     Number.MAX_SAFE_INTEGER,
     MAX_METRICS_OF_USER,
   ] as const;
-  const [found, , counted] = await db.batch([
-    db
-      .prepare(`SELECT ${alive} AS alive, (SELECT amount ${counter}) AS amount`)
-      .bind(userId, metric),
-    // Before the counter changes, so that the condition has the same result for both statements. A
-    // pending purge proves that the usage was counted.
-    db
-      .prepare(insertPurgeSql({ id: "?7", tags: "?8", createdAt: "?4", from: `WHERE ${mayCount}` }))
-      .bind(...bound, intentId, JSON.stringify([relatedKey(userId, "usage")])),
-    db
-      .prepare(
-        `INSERT INTO usage_metrics (user_id, metric, amount, updated_at)
-         SELECT ?1, ?2, ?3, ?4 WHERE ${mayCount}
-         ON CONFLICT (user_id, metric) DO UPDATE
-           SET amount = amount + excluded.amount, updated_at = excluded.updated_at
-         RETURNING amount`,
-      )
-      .bind(...bound),
-  ]);
-  const row = counted?.results[0] as { amount: number } | undefined;
+  const find = db
+    .prepare(`SELECT ${alive} AS alive, (SELECT amount ${counter}) AS amount`)
+    .bind(userId, metric);
+  // Before the counter changes, so that the condition has the same result for both statements. A
+  // pending purge proves that the usage was counted.
+  const purge = db
+    .prepare(insertPurgeSql({ id: "?7", tags: "?8", createdAt: "?4", from: `WHERE ${mayCount}` }))
+    .bind(...bound, intentId, JSON.stringify([relatedKey(userId, "usage")]));
+  const count = db
+    .prepare(
+      `INSERT INTO usage_metrics (user_id, metric, amount, updated_at)
+       SELECT ?1, ?2, ?3, ?4 WHERE ${mayCount}
+       ON CONFLICT (user_id, metric) DO UPDATE
+         SET amount = amount + excluded.amount, updated_at = excluded.updated_at
+       RETURNING amount`,
+    )
+    .bind(...bound);
+  const replyTo = await runBatch(db, [find, purge, count]);
+  const row = replyTo(count)?.results[0] as { amount: number } | undefined;
   if (row !== undefined) return { tag: "counted", amount: row.amount };
-  const before = found?.results[0] as { alive: number; amount: number | null } | undefined;
+  const before = replyTo(find)?.results[0] as { alive: number; amount: number | null } | undefined;
   if (before?.alive !== 1) return { tag: "no-user" };
   return before.amount === null
     ? { tag: "too-many-metrics" }
@@ -72,7 +72,7 @@ export async function findCounted(
   userId: string,
   metric: string,
   intentId: string,
-): Promise<Counted | null> {
+): Promise<UsageOutcome | null> {
   const row = await db
     .prepare(
       `SELECT amount FROM usage_metrics

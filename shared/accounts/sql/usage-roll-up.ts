@@ -1,3 +1,5 @@
+import { runBatch } from "../../database/run-batch.ts";
+
 /**
  * SQL that rolls the counters up into days and months, in UTC: `2026-11-25` and `2026-11`.
  *
@@ -6,7 +8,7 @@
  */
 
 /** How many rows a page wrote, and whether more counters follow. */
-export type Page = { rolledUp: number; left: boolean };
+export type RollUpPage = { rolledUp: number; left: boolean };
 
 /** The next counters for the period `?1`, at most `?2`; none once the period is finished. */
 const page = `SELECT user_id, metric, amount FROM usage_metrics
@@ -54,7 +56,7 @@ export async function rollUpDay(
   day: string,
   keptFrom: string,
   limit: number,
-): Promise<Page> {
+): Promise<RollUpPage> {
   return await rollUp(db, day, limit, {
     insert: db.prepare(insertDays).bind(day, limit),
     cleanUp: [db.prepare(deleteDays).bind(day, limit, keptFrom)],
@@ -65,7 +67,11 @@ export async function rollUpDay(
  * Rolls up one page of counters for a month: the sum of its days. Must be called only when all days
  * of the month are rolled up.
  */
-export async function rollUpMonth(db: D1Database, month: string, limit: number): Promise<Page> {
+export async function rollUpMonth(
+  db: D1Database,
+  month: string,
+  limit: number,
+): Promise<RollUpPage> {
   return await rollUp(db, month, limit, {
     insert: db.prepare(insertMonths).bind(month, limit),
     cleanUp: [],
@@ -78,7 +84,7 @@ async function rollUp(
   period: string,
   limit: number,
   { insert, cleanUp }: { insert: D1PreparedStatement; cleanUp: D1PreparedStatement[] },
-): Promise<Page> {
+): Promise<RollUpPage> {
   const begin = db
     .prepare(
       `INSERT INTO usage_roll_ups (period, after_user, after_metric, finished)
@@ -86,12 +92,11 @@ async function rollUp(
     )
     .bind(period);
   const advance = db.prepare(advanceRollUp).bind(period, limit);
-  const statements = [begin, insert, ...cleanUp, advance];
-  const replies = await db.batch<{ finished: number }>(statements);
-  const replyTo = (statement: D1PreparedStatement) => replies[statements.indexOf(statement)];
+  const replyTo = await runBatch(db, [begin, insert, ...cleanUp, advance]);
+  const [progress] = (replyTo(advance)?.results ?? []) as { finished: number }[];
   return {
     rolledUp: replyTo(insert)?.meta.changes ?? 0,
-    left: replyTo(advance)?.results[0]?.finished === 0,
+    left: progress?.finished === 0,
   };
 }
 

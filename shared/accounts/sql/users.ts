@@ -1,7 +1,7 @@
 import type { Cursor } from "../../http/lists.ts";
 import type { NewApiKey } from "../api-key.ts";
 import { apiKeyKey, emailKey } from "../rules/keys.ts";
-import type { NewUser, Scope, Tier, User, UserChanges } from "../rules/schemas.ts";
+import type { NewUser, Scope, AccountTier, User, UserChanges } from "../rules/schemas.ts";
 import { trialEnd } from "../rules/trials.ts";
 import { insertUserPurge, type WithPurge } from "./user-purge.ts";
 
@@ -47,7 +47,7 @@ export function insertUser(
 export type UserRow = {
   userId: string;
   email: string;
-  tier: Tier;
+  tier: AccountTier;
   scopes: string;
   apiKeyPrefix: string | null;
   createdAt: number;

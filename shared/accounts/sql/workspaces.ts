@@ -1,6 +1,6 @@
 import { insertPurgeSql, purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
 import { relatedKey } from "../rules/keys.ts";
-import type { NewWorkspace, Role, Tier, Workspace } from "../rules/schemas.ts";
+import type { NewWorkspace, Role, AccountTier, Workspace } from "../rules/schemas.ts";
 import { MAX_WORKSPACES_OF_USER } from "../rules/teams.ts";
 import type { WithPurge } from "./user-purge.ts";
 
@@ -11,7 +11,7 @@ import type { WithPurge } from "./user-purge.ts";
  * workspace, null for a non-member.
  */
 export type WorkspaceFacts = {
-  tier: Tier | null;
+  tier: AccountTier | null;
   workspaces: number;
   role: Role | null | undefined;
 };
@@ -28,7 +28,7 @@ export async function findWorkspaceFacts(
               (SELECT role FROM team_members WHERE team_id = ?2 AND user_id = ?1) AS role`,
     )
     .bind(userId, teamId)
-    .first<{ tier: Tier | null; workspaces: number; role: Role | null }>();
+    .first<{ tier: AccountTier | null; workspaces: number; role: Role | null }>();
   const facts = row ?? { tier: null, workspaces: 0, role: null };
   return { ...facts, role: teamId === null ? undefined : facts.role };
 }

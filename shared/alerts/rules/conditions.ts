@@ -30,11 +30,11 @@ type EmailFacts = {
 };
 
 /** `failed`: the tasks that failed in the worst of the recent executions. */
-export type Facts = { streaks: Streak[]; failed: string[]; emails: EmailFacts };
+export type AlertFacts = { streaks: Streak[]; failed: string[]; emails: EmailFacts };
 
 /** `failures`: the threshold for tasks of one execution, and for runs of one task in a row. */
 export function alertConditions(
-  { streaks, failed, emails }: Facts,
+  { streaks, failed, emails }: AlertFacts,
   breakers: { name: string; state: string }[],
   { failures, wrong }: Pick<AlertSettings & { wrong: Misconfigured[] }, "failures" | "wrong">,
   now: number,

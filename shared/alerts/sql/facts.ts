@@ -1,5 +1,5 @@
 import { DAY_MS } from "../../lib/base/clock.ts";
-import type { Facts, Streak } from "../rules/conditions.ts";
+import type { AlertFacts, Streak } from "../rules/conditions.ts";
 
 /** SQL of the counts that alert conditions are derived from. Reads only. */
 
@@ -46,7 +46,7 @@ export type FactsQuery = {
 export async function readFacts(
   db: D1Database,
   { tasks, failures, operator, now }: FactsQuery,
-): Promise<Facts> {
+): Promise<AlertFacts> {
   const [streaks, failed, emails] = await db.batch([
     db.prepare(selectStreaks).bind(JSON.stringify(tasks), failures, now),
     db.prepare(selectFailed).bind(now - RECENT_MS),
@@ -59,7 +59,7 @@ export async function readFacts(
       task,
       statuses: JSON.parse(statuses) as Streak["statuses"],
     })),
-    emails: (emails?.results[0] as Facts["emails"] | undefined) ?? {
+    emails: (emails?.results[0] as AlertFacts["emails"] | undefined) ?? {
       oldestDueAt: null,
       unknown: 0,
       dead: 0,

@@ -19,16 +19,20 @@ export const headerText = (maxLength: number) =>
     v.check((text) => !controls.test(text), "must not contain line breaks or control characters"),
   );
 
+/** RFC 5322, 3.2.3 and RFC 1035, 2.3.1, as parts of a regular expression. */
+const atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
+const label = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+
 /**
  * One plain ASCII address such as `ada@example.com`: no display name, list, comment, quoting or
- * IDN, because parsers disagree about those and the one that disagrees sends the email to somebody
- * else.
+ * IDN, because parsers disagree about those and the one that disagrees sends the email to another
+ * person.
  */
 export const address = v.pipe(
   v.string("must be text"),
   v.maxLength(MAX_ADDRESS_LENGTH, `must have at most ${MAX_ADDRESS_LENGTH} characters`),
   v.regex(
-    /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])$/,
+    new RegExp(`^${atom}(\\.${atom})*@(${label}\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])$`),
     "must be one plain email address",
   ),
   v.check(

@@ -65,7 +65,7 @@ describe("an email whose hand-over ended", () => {
     });
   });
 
-  it("is unknown when its outcome was not observed, and sent again only where the sender chose that", () => {
+  it("is unknown if its outcome was not observed, and repeated only if the sender chose that", () => {
     expect(after(1, { kind: "unknown", detail })).toEqual({ status: "unknown", attempts: 1 });
     expect(after(1, { kind: "unknown", detail }, "resend")).toEqual({
       status: "queued",
@@ -133,7 +133,7 @@ const openAt = { ...inHandOver, transport: "resend" as const };
 const unclear: Outcome = { kind: "unknown", detail };
 
 describe("an email whose outcome is open at a provider that knows repeats by their key", () => {
-  it("is pinned to it until the provider forgets the key, and asked about again, ever more slowly", () => {
+  it("is pinned to it until the provider forgets the key, and repeated ever more slowly", () => {
     const first = settle({ ...openAt, attempts: 1 }, unclear, policy, now, 0.5);
     expect(first).toEqual({
       status: "pinned",
@@ -159,7 +159,7 @@ describe("an email whose outcome is open at a provider that knows repeats by the
     });
   });
 
-  it("keeps its pin whatever a later answer refuses: it says nothing about the request before", () => {
+  it("keeps its pin if a later request is refused: the one before is still open", () => {
     const pinned = { ...openAt, attempts: 2, pinnedUntil: now + HOUR_MS, hasAlternative: true };
     expect(
       settle(pinned, { kind: "refused_transient", detail, retryAfterMs: 90_000 }, policy, now, 0.5),
@@ -282,7 +282,7 @@ describe("an email that another transport could take", () => {
     expect(settle(waits, unknownUser, policy, now, 0.5).status).toBe("dead");
   });
 
-  it("is tried later, not given up, when it was refused for good and cannot go on to the other now", () => {
+  it("is tried later if it was refused for good and the other takes none now", () => {
     expect(
       withoutFailover({ attempts: 1 }, { transient: false, retryAfterMs: 0 }, policy, now, 0.5),
     ).toMatchObject({ status: "queued" });
@@ -304,7 +304,7 @@ describe("an email that another transport could take", () => {
     });
   });
 
-  it("is tried again if any of them refused it only for now, and is dead if all refused it for good", () => {
+  it("is tried again if one of them refused it for now, and dead if all did for good", () => {
     const forNow = { transient: true, retryAfterMs: 0 };
     expect(
       settle(
@@ -354,7 +354,7 @@ describe("over any sequence of outcomes", () => {
     { kind: "deferred", detail },
   );
 
-  it("a held email reaches the transport at most once without a definite refusal in between, and at most 1 + maxRetries times", () => {
+  it("a held email is handed over again only after a definite refusal, 1 + maxRetries times at most", () => {
     fc.assert(
       fc.property(
         fc.array(outcome, { maxLength: 30 }),

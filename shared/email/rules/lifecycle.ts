@@ -9,10 +9,10 @@ import { idempotentForMs, type TransportName } from "./transports.ts";
  *     scheduled -> queued -> claimed -> sending -> sent -> delivered | bounced | complained
  *                   ^ ^         |        | | |
  *                   | |---------|        | | |---> unknown   outcome not observed
- *                   |-------------------'  '-----> dead      refused for good, or attempts exhausted
+ *                   |-------------------'  '-----> dead     refused for good, or attempts exhausted
  *
- * An email whose outcome is open at a provider that knows repeats by their key is `pinned`: it is asked
- * about there, and nowhere else, until the provider forgets the key. Everything else that is open
+ * An email whose outcome is open, at a provider that recognizes repeats by their key, is `pinned`: it
+ * is asked about there, and nowhere else, until the provider forgets the key. Any other open outcome
  * stays `unknown` until the provider's feedback or an operator resolves it.
  */
 export const emailStatuses = [
@@ -34,8 +34,8 @@ export const emailStatuses = [
 export type EmailStatus = (typeof emailStatuses)[number];
 
 /**
- * What an email becomes when its outcome stays unknown: held for a person (never sent twice), or sent
- * again (never lost).
+ * What an email becomes when its outcome stays unknown: held for a person (never sent twice), or
+ * sent again (never lost).
  */
 export type OnUnknown = "hold" | "resend";
 
@@ -118,8 +118,8 @@ export function settle(
 }
 
 /**
- * Decides what an email becomes that was refused, and that cannot go on to the transport which might
- * take it: there it is tried later.
+ * Decides what an email becomes that was refused, and that cannot go on to the transport which
+ * might take it: there it is tried later.
  */
 export function withoutFailover(
   email: Pick<InHandOver, "attempts">,
@@ -235,8 +235,8 @@ function retryOrDeadLetter(
 type Leased = Open & { status: "claimed" | "sending" };
 
 /**
- * Decides what an email becomes whose lease ran out: a claimed one has not left; one in hand-over may
- * have.
+ * Decides what an email becomes whose lease ran out: a claimed one has not left; one in hand-over
+ * may have.
  */
 export function expireLease(
   email: Leased,

@@ -46,7 +46,7 @@ describe("an email goes", () => {
     ]);
   });
 
-  it("nowhere while all breakers are open: it is put back until the first may close, for a minute at most", () => {
+  it("nowhere while all breakers are open: put back until one may close, a minute at most", () => {
     const soon = route("smtp", "reject", { admission: { do: "reject", retryAfterMs: 7_000 } });
     expect(plan([waiting("a")], [route("resend", "reject"), soon])).toEqual({
       marks: [],
@@ -61,7 +61,7 @@ describe("an email goes", () => {
     ]);
   });
 
-  it("to a transport that may be probed, alone; the others pass it by, or wait for the news", () => {
+  it("to a transport that may be probed, alone: the others take another or wait", () => {
     const emails = [waiting("a"), waiting("b"), waiting("c")];
     expect(plan(emails, [route("resend", "probe"), route("smtp")]).marks).toEqual([
       ["a", "resend"],
@@ -85,14 +85,14 @@ describe("an email goes", () => {
     ]);
   });
 
-  it("to nobody once the key by which its provider knows it is forgotten: then its outcome stays unknown", () => {
+  it("to none once its provider has forgotten the key: then its outcome stays unknown", () => {
     expect(plan([waiting("a", { to: "resend", until: now })], [route("resend")])).toMatchObject({
       marks: [],
       putBack: [["a", "unknown", "key"]],
     });
   });
 
-  it("nowhere for an hour at a time when it is pinned to a transport that is no longer configured", () => {
+  it("nowhere for an hour at a time if the transport that has it is not configured", () => {
     const pinned = waiting("a", { to: "resend", until: now + 86_400_000 });
     expect(plan([pinned], [route("smtp")]).putBack).toEqual([
       ["a", now + 3_600_000, "configuration"],
@@ -143,7 +143,7 @@ describe("a group", () => {
   });
 });
 
-it("a batch claims all while a transport takes emails, one while one may be probed, and else none", () => {
+it("a batch claims all while a transport takes emails, one for a probe, and otherwise none", () => {
   expect(claimLimit([route("resend"), route("smtp")])).toEqual({
     open: ["resend", "smtp"],
     limit: Infinity,

@@ -45,8 +45,8 @@ const NEWS_MS = 1_000;
 const ORPHAN_MS = 3_600_000;
 
 /**
- * The first transport that takes emails. One that may be probed takes one email, and only if nothing
- * before it takes any; a pinned email has no choice.
+ * The first transport that takes emails. One that may be probed takes one email, and only if
+ * nothing before it takes any; a pinned email has no choice.
  *
  * @param probing transports that get their one email already
  */
@@ -157,7 +157,9 @@ export function planGroup(
 const noLink: AttemptDetail = {
   transport: "none",
   phase: "configuration",
-  text: "PUBLIC_URL or UNSUBSCRIBE_SECRET is missing or bad, and the email needs an unsubscribe link",
+  text:
+    "PUBLIC_URL or UNSUBSCRIBE_SECRET is missing or bad, " +
+    "and the email needs an unsubscribe link",
 };
 
 /** How many emails a batch may claim now, for which transports, and how long the others wait. */

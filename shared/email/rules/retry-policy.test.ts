@@ -42,7 +42,7 @@ describe("the delay before a retry", () => {
   });
 });
 
-describe("a doorbell's delay", () => {
+describe("a notification's delay", () => {
   it("never rings before the email is due, unless the wait is longer than a queue can hold", () => {
     fc.assert(
       fc.property(

@@ -34,8 +34,8 @@ export function retryDelayMs(
 const HOUR_MS = 3_600_000;
 
 /**
- * When a provider is asked again about an email whose outcome is open, under the same key: like a retry,
- * but doubling up to an hour, since it may go on for a day.
+ * When a provider is asked again about an email whose outcome is open, under the same key: like a
+ * retry, but doubling up to an hour, since it may go on for a day.
  *
  * @param attempts how often it was handed over
  */
@@ -54,8 +54,8 @@ export function repeatDelayMs(
 }
 
 /**
- * How long an email waits for a circuit breaker at most before it looks again: an operator may close
- * it earlier than it announced.
+ * How long an email waits for a circuit breaker at most before it looks again: an operator may
+ * close it earlier than it announced.
  */
 export const MAX_DEFERRAL_MS = 60_000;
 
@@ -87,5 +87,5 @@ export function nextNotificationAt(dueAt: number, now: number, rings: number): n
   );
 }
 
-/** An email that has been due for longer means that delivery has stopped: health and alerts report it. */
+/** If an email has been due for longer, delivery has stopped: health and alerts report it. */
 export const MAX_DUE_AGE_MS = 300_000;

@@ -1,6 +1,6 @@
 /**
- * How a provider's feedback names the email that it is about: a tag that goes out with the email and
- * comes back.
+ * How a provider's feedback names the email that it is about: a tag that goes out with the email
+ * and comes back.
  */
 
 const NAME = "luna_email";

@@ -42,7 +42,8 @@ export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
 };
 
 /**
- * What a provider reports about an email later. `failed`: it took the email, and then could not send it.
+ * What a provider reports about an email later. `failed`: it took the email, and then could not
+ * send it.
  */
 export type Feedback = "accepted" | "delivered" | "bounced" | "complained" | "failed";
 

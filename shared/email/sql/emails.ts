@@ -214,7 +214,8 @@ export async function emailBacklog(db: D1Database, now: number): Promise<EmailBa
               (SELECT COUNT(*) FROM emails WHERE status = 'queued') AS queued,
               (SELECT COUNT(*) FROM emails WHERE status = 'pinned') AS pinned,
               (SELECT COUNT(*) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS due,
-              (SELECT MIN(due_at) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS oldestDueAt,
+              (SELECT MIN(due_at) FROM emails
+               WHERE status = 'queued' AND due_at <= ?1) AS oldestDueAt,
               (SELECT COUNT(*) FROM emails WHERE status IN ('claimed', 'sending')) AS inFlight,
               (SELECT COUNT(*) FROM emails WHERE status = 'unknown') AS unknown,
               (SELECT COUNT(*) FROM dead_letters) AS dead`,

@@ -14,7 +14,8 @@ export async function notifySoon(db: D1Database, ids: string[], now: number): Pr
   await db
     .prepare(
       `UPDATE emails SET ring_after = MAX(due_at, ?2)
-       WHERE status IN ('scheduled', 'queued', 'pinned') AND id IN (SELECT value FROM json_each(?1))`,
+       WHERE status IN ('scheduled', 'queued', 'pinned')
+         AND id IN (SELECT value FROM json_each(?1))`,
     )
     .bind(JSON.stringify(ids), now)
     .run();
@@ -61,7 +62,8 @@ export async function missingDeadLetters(
   const reply = await db
     .prepare(
       `SELECT ${overdue.list()} FROM emails
-       WHERE status = 'dead' AND buried_at IS NULL AND ring_after <= ?1 ORDER BY ring_after LIMIT ?2`,
+       WHERE status = 'dead' AND buried_at IS NULL AND ring_after <= ?1
+       ORDER BY ring_after LIMIT ?2`,
     )
     .bind(now, limit)
     .all();

@@ -14,14 +14,17 @@ export const cancellation: Template<typeof data> = {
     preheader: "You can use everything until then.",
     body: [
       paragraph(
-        "Hello {{userId}}, your subscription is cancelled. You can use everything until <strong>{{endsOn}}</strong>.",
+        "Hello {{userId}}, your subscription is cancelled. " +
+          "You can use everything until <strong>{{endsOn}}</strong>.",
       ),
       paragraph(
-        "After that the account moves to the free plan, and your data stays. To change your mind, choose a plan again at any time.",
+        "After that the account moves to the free plan, and your data stays. " +
+          "To change your mind, choose a plan again at any time.",
       ),
     ].join("\n"),
     reason:
-      "You get this email because your subscription was cancelled. If that was not you, reply at once.",
+      "You get this email because your subscription was cancelled. " +
+      "If that was not you, reply at once.",
   }),
   text: `Your subscription ends on {{endsOn}}
 

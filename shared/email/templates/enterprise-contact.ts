@@ -26,10 +26,12 @@ export const enterpriseContact: Template<typeof data> = {
     preheader: "We answer within one working day.",
     body: [
       paragraph(
-        "We received your request for <strong>{{company}}</strong> and answer within one working day.",
+        "We received your request for <strong>{{company}}</strong> " +
+          "and answer within one working day.",
       ),
       paragraph("You wrote:"),
-      `<blockquote style="margin:0 0 16px;padding:0 0 0 16px;border-left:3px solid #e4e4ec;color:#5c5c70;white-space:pre-line">{{message}}</blockquote>`,
+      '<blockquote style="margin:0 0 16px;padding:0 0 0 16px;border-left:3px solid #e4e4ec;' +
+        'color:#5c5c70;white-space:pre-line">{{message}}</blockquote>',
     ].join("\n"),
     reason: "You get this email because you asked about the enterprise plan.",
   }),

@@ -25,7 +25,8 @@ export const trialExpiry: Template<typeof data> = {
         "Hello {{userId}}, your trial ends soon. Days left: <strong>{{daysLeft}}</strong>.",
       ),
       paragraph(
-        "Choose a plan until then and everything goes on as it is. If you do not, the account moves to the free plan: nothing is deleted.",
+        "Choose a plan until then and everything goes on as it is. " +
+          "If you do not, the account moves to the free plan: nothing is deleted.",
       ),
     ].join("\n"),
     reason: "You get this email because your account is on a trial.",

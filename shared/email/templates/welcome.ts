@@ -15,11 +15,13 @@ export const welcome: Template<typeof data> = {
     body: [
       paragraph("Your account is ready on the <strong>{{tier}}</strong> plan."),
       paragraph(
-        "Your API key was shown once when the account was created. If it got lost, ask for a new one: the old one stops working at that moment.",
+        "Your API key was shown once when the account was created. " +
+          "If it got lost, ask for a new one: the old one stops working at that moment.",
       ),
     ].join("\n"),
     reason:
-      "You get this email because an account was created with your address. If that was not you, reply and we will remove it.",
+      "You get this email because an account was created with your address. " +
+      "If that was not you, reply and we will remove it.",
   }),
   text: `Welcome, {{userId}}
 

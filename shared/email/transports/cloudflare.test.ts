@@ -14,7 +14,7 @@ function binding(answer: () => Promise<EmailSendResult>) {
 }
 
 describe("the send_email binding", () => {
-  it("gets each field by itself, so that none can become another, and names the email", async () => {
+  it("gets each field separately, so that none can become another, and an id", async () => {
     const { sent, transport } = binding(async () => ({ messageId: "m-1" }));
     const attachments = [{ filename: "a.txt", contentType: "text/plain", content: "SGk=" }];
     const outcome = await transport.send({

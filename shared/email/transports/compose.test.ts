@@ -25,7 +25,7 @@ describe("a composed email", () => {
     expect(first?.headers.find(({ key }) => key === "x-luna-email")?.value).toBe("m1:2");
   });
 
-  it("offers one-click unsubscribe where it has a link, and else does not speak of it", async () => {
+  it("offers one-click unsubscribe only where it has a link", async () => {
     const parsed = await PostalMime.parse(
       await bytesOf({ ...email, unsubscribeUrl: "https://luna.example/unsubscribe/m1.x" }),
     );
@@ -82,7 +82,7 @@ describe("a composed email", () => {
     },
   );
 
-  it("carries any subject and body that the schema lets through, adds no header and reaches one recipient", async () => {
+  it("carries any subject and body of the schema, adds no header and has one recipient", async () => {
     const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 200 });
     await fc.assert(
       fc.asyncProperty(

@@ -6,7 +6,7 @@ const transport = resendTransport({ apiKey: "re_secret", baseUrl: "https://resen
 afterEach(() => void vi.restoreAllMocks());
 
 describe("a hand-over to Resend", () => {
-  it("names the email by its key, carries each field by itself, and is never led elsewhere with the key and the email", async () => {
+  it("has the email's key, carries each field separately and follows no redirect", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(Response.json({ id: "re-1" }));
     expect(await transport.send({ ...email, replyTo: "help@luna.example" })).toMatchObject({
       kind: "accepted",

@@ -46,9 +46,9 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
 }
 
 /**
- * The same for every attempt of a generation, because the row's content never changes: Resend refuses
- * a repeat whose body differs. Only an unsubscribe link changes with `PUBLIC_URL` or its secret:
- * then an email that is pinned stays open until its key is forgotten.
+ * The same for every attempt of a generation, because the row's content never changes: Resend
+ * refuses a repeat whose body differs. Only an unsubscribe link changes with `PUBLIC_URL` or its
+ * secret: then an email that is pinned stays open until its key is forgotten.
  */
 function payloadOf(email: OutgoingEmail): Record<string, unknown> {
   const {

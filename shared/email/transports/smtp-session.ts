@@ -47,8 +47,8 @@ export class SmtpSession {
   /**
    * Sends one email.
    *
-   * @param onBody called when the body is first read: only after the server's 354, and from there on
-   *   a lost connection leaves the email's outcome open
+   * @param onBody called when the body is first read: only after the server's 354, and from there
+   *   on a lost connection leaves the email's outcome open
    * @returns the server's reply
    */
   async send({ envelope, bytes }: ComposedEmail, onBody: () => void): Promise<string> {

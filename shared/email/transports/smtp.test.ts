@@ -180,7 +180,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
     expect(outcome.detail).toMatchObject({ transport: "smtp", ...detail });
   });
 
-  it("an email that cannot be composed never reaches the server, and does not speak against it", async () => {
+  it("an email that cannot be composed never reaches the server, and is no failure of it", async () => {
     const port = await listen({});
     const outcome = await smtpTransport({
       host: "127.0.0.1",
@@ -210,7 +210,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
     expect(outcome.kind).toBe("refused_transient");
   });
 
-  it("asked for STARTTLS, it offers none: refused for now, and neither email nor password is sent in clear", async () => {
+  it("offers no STARTTLS: refused for now, and neither email nor password is sent in clear", async () => {
     const port = await listen({ MAIL: drop });
     const outcome = await smtpTransport({
       host: "127.0.0.1",
@@ -286,7 +286,7 @@ describe("the connections of one batch", () => {
     transport.close?.();
   });
 
-  it("leave the outcome open of an email that was on its way when one broke: it is not sent again", async () => {
+  it("leave the outcome of an email open if one breaks meanwhile: it is not sent again", async () => {
     connections = 0;
     let emails = 0;
     const body = (socket: Socket): void => {

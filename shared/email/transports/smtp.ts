@@ -71,8 +71,8 @@ class Attempt {
       try {
         return await this.#send(used, composed);
       } catch (error) {
-        // The server may have given up a connection that it finds old. The email has not left: a new
-        // one decides.
+        // The server may have closed an idle connection. The email has not left, so a new connection
+        // decides.
         if (this.#handedOver || refusesThisEmail(error)) throw error;
         used.close();
       }

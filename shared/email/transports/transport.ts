@@ -48,7 +48,8 @@ export type Transport = {
 export type GuardedTransport = Transport & {
   name: TransportName;
   /**
-   * How fast the whole fleet hands emails over, in milliseconds an email; null for as fast as it can.
+   * How fast the whole fleet hands emails over, in milliseconds an email; null for as fast as it
+   * can.
    */
   everyMs: number | null;
   /** Asks the breaker again if its last answer is too old. Waits for it only briefly. */

@@ -1,3 +1,4 @@
+import { runBatch } from "../../database/run-batch.ts";
 import { FIRST_SLOT_MS, type DueRun, type ScheduleState } from "../rules/due.ts";
 import type { TaskError, Trigger } from "../rules/runs.ts";
 
@@ -106,7 +107,7 @@ export async function claimSlots(
 ): Promise<ClaimedRow[]> {
   const wanted = JSON.stringify(claims);
   const claimed = db.prepare(selectClaimed).bind(executionId);
-  const statements = [
+  const replyTo = await runBatch(db, [
     ...failAbandoned(db, now),
     db.prepare(insertExecution).bind(wanted, executionId, now),
     db.prepare(insertMissed).bind(wanted, executionId, now),
@@ -114,9 +115,8 @@ export async function claimSlots(
     db.prepare(updateStates).bind(wanted),
     recountExecution(db, executionId, now),
     claimed,
-  ];
-  const replies = await db.batch(statements);
-  return (replies[statements.indexOf(claimed)]?.results ?? []) as ClaimedRow[];
+  ]);
+  return (replyTo(claimed)?.results ?? []) as ClaimedRow[];
 }
 
 export type NewRun = {

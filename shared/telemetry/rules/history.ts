@@ -24,8 +24,8 @@ export type ChartName = (typeof chartNames)[number];
  * Counts of one step, by chart. `latency:<bound>`: the requests whose duration in seconds was at
  * most this bound and above the next lower one.
  */
-export type Counts = Record<string, number>;
-export type Point = { at: number; counts: Counts };
+export type SeriesCounts = Record<string, number>;
+export type HistoryPoint = { at: number; counts: SeriesCounts };
 
 const LATENCY = "latency:";
 
@@ -76,8 +76,8 @@ function chartsOf(series: string): string[] {
 }
 
 /** The counts that a report adds to the step in which it arrives. */
-export function countsOf(increments: Record<string, number>): Counts {
-  const counts: Counts = {};
+export function countsOf(increments: Record<string, number>): SeriesCounts {
+  const counts: SeriesCounts = {};
   for (const [series, increment] of Object.entries(increments)) {
     for (const chart of chartsOf(series)) counts[chart] = (counts[chart] ?? 0) + increment;
   }
@@ -85,7 +85,7 @@ export function countsOf(increments: Record<string, number>): Counts {
 }
 
 /** Adds to `sums` in place, since there may be thousands of series. */
-export function add(sums: Counts, counts: Counts): Counts {
+export function add(sums: SeriesCounts, counts: SeriesCounts): SeriesCounts {
   for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
   return sums;
 }
@@ -97,7 +97,7 @@ export type Charts = Record<ChartName, number[]> & {
 
 /** One list per chart, with one value per step from `from` on. Steps without counts are zero. */
 export function chartsFrom(
-  points: readonly Point[],
+  points: readonly HistoryPoint[],
   from: number,
   stepMs: number,
   length: number,
@@ -116,7 +116,7 @@ export function chartsFrom(
  * Estimated within its bucket like `histogram_quantile` of Prometheus: a quantile above the last
  * bound is reported as that bound.
  */
-function latencyMs(counts: Counts, quantile: number): number | null {
+function latencyMs(counts: SeriesCounts, quantile: number): number | null {
   const metric = metricOf("luna_http_request_duration_seconds");
   if (metric?.kind !== "histogram") return null;
   const buckets = [...metric.bounds, Infinity].map((bound) => ({

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { Result } from "../../lib/base/result.ts";
 import type { Invalid } from "../../lib/worker/validate.ts";
-import { type Point, steps } from "./history.ts";
+import { type HistoryPoint, steps } from "./history.ts";
 import { workers, type WorkerName } from "./metrics.ts";
 import { SERIES } from "./series.ts";
 
@@ -15,13 +15,13 @@ export interface TelemetryRpc {
    * have grown since the last acknowledged report. Because they are totals, not differences, lost,
    * late and repeated reports do no harm.
    */
-  report(report: Report): Promise<Result<null, Invalid>>;
+  report(report: CounterReport): Promise<Result<null, Invalid>>;
   /** The sums over all isolates, by series. */
   totals(): Promise<Record<string, number>>;
   /** The totals, and which isolates report. Times in milliseconds since the epoch. */
   inspect(): Promise<TelemetryView>;
   /** The counts of each step from a time on, oldest first. Steps without counts are left out. */
-  points(asked: PointsAsked): Promise<Result<Point[], Invalid>>;
+  points(asked: PointsAsked): Promise<Result<HistoryPoint[], Invalid>>;
 }
 
 type TelemetryView = {
@@ -57,7 +57,7 @@ export const report = v.strictObject({
     ),
   ),
 });
-export type Report = v.InferOutput<typeof report>;
+export type CounterReport = v.InferOutput<typeof report>;
 
 export const pointsAsked = v.strictObject({
   stepMs: v.picklist(

@@ -6,12 +6,15 @@ import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
  *
  * | Observed | Outcome |
  * |---|---|
- * | the payload, a header or the size is wrong (`E_VALIDATION_ERROR`, `E_FIELD_MISSING`, `E_TOO_MANY_*`, `E_CONTENT_TOO_LARGE`, `E_HEADER_*`, `E_HEADERS_*`) | refused for good |
- * | the recipient is suppressed or not allowed (`E_RECIPIENT_SUPPRESSED`, `E_RECIPIENT_NOT_ALLOWED`, spelled `RCPT_NOT_ALLOWED` by the runtime) | refused for good |
- * | the sender or its domain is not set up (`E_SENDER_NOT_VERIFIED`, `E_SENDER_DOMAIN_NOT_AVAILABLE`) | refused for now: it says nothing about this email |
+ * | the payload is wrong (`E_VALIDATION_ERROR`, `E_FIELD_MISSING`, `E_TOO_MANY_*`) | refused for good |
+ * | a header or the size is wrong (`E_HEADER[S]_*`, `E_CONTENT_TOO_LARGE`) | refused for good |
+ * | the recipient is suppressed (`E_RECIPIENT_SUPPRESSED`) | refused for good |
+ * | the recipient is not allowed (`E_RECIPIENT_NOT_ALLOWED`; `RCPT_NOT_ALLOWED`) | refused for good |
+ * | the sender is not set up (`E_SENDER_NOT_VERIFIED`) | refused for now: not about this email |
+ * | the domain is not set up (`E_SENDER_DOMAIN_NOT_AVAILABLE`) | the same |
  * | a limit is reached (`E_RATE_LIMIT_EXCEEDED`, `E_DAILY_LIMIT_EXCEEDED`) | refused for now |
  * | it could not be delivered (`E_DELIVERY_FAILED`) | refused for now |
- * | `E_INTERNAL_SERVER_ERROR`, any other code, none, or no answer | unknown: it may have been sent |
+ * | `E_INTERNAL_SERVER_ERROR`, another code or none, no answer | unknown: it may have been sent |
  */
 export function cloudflareError(error: unknown): Outcome {
   const { code, message } = describe(error);
@@ -48,8 +51,8 @@ export function countsAsCloudflareFailure({ kind, detail }: Outcome): boolean {
 
 const MAX_TEXT_LENGTH = 500;
 const DAILY_LIMIT_RETRY_MS = 3_600_000;
-const aboutTheEmail =
-  /^(E_(VALIDATION_ERROR|FIELD_MISSING|TOO_MANY_\w+|CONTENT_TOO_LARGE|RECIPIENT_\w+|HEADERS?_\w+)|RCPT_NOT_ALLOWED)$/;
+const payload = "VALIDATION_ERROR|FIELD_MISSING|TOO_MANY_\\w+|CONTENT_TOO_LARGE|HEADERS?_\\w+";
+const aboutTheEmail = new RegExp(`^(E_(${payload}|RECIPIENT_\\w+)|RCPT_NOT_ALLOWED)$`);
 const setUp = new Set(["E_SENDER_NOT_VERIFIED", "E_SENDER_DOMAIN_NOT_AVAILABLE"]);
 const limits = new Set(["E_RATE_LIMIT_EXCEEDED", "E_DAILY_LIMIT_EXCEEDED"]);
 

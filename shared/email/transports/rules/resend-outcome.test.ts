@@ -60,7 +60,7 @@ describe("an answer of Resend", () => {
   });
 
   // RFC 9110, 15.5: the client erred, so that the request was not carried out.
-  it("of 4xx is never open and opens no breaker, but for those that are about more than this email", () => {
+  it("of 4xx is definite and opens no breaker, except those about more than this email", () => {
     const about = (status: number): string => {
       const outcome = error(status, "");
       return `${outcome.kind}${countsAsResendFailure(outcome) ? ", against the provider" : ""}`;

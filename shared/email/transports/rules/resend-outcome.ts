@@ -8,16 +8,16 @@ import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
  * |---|---|
  * | 2xx with an id | accepted |
  * | 2xx that cannot be read | unknown |
- * | 401, 402, 403, 407: the key, the account, the domain or the way there is wrong | refused for now: it is not about this email |
+ * | 401, 402, 403, 407: key, account, domain or proxy | refused for now: not about this email |
  * | 404, 405, 410: the address that we ask is wrong | the same |
- * | 408, 421, 425, 429: it was not processed, and may be sent again | refused for now; `Retry-After` is the floor |
+ * | 408, 421, 425, 429: it was not processed | refused for now; `Retry-After` is the floor |
  * | 521, 523, 525, 526, 530: Cloudflare did not reach the provider | refused for now |
  * | 409: another request with this key is under way, or had another body | unknown |
- * | any other 4xx, such as 400, 413, 422, 451: the request is wrong, and was not carried out | refused for good |
+ * | any other 4xx, such as 400, 413, 422, 451: the request is wrong | refused for good |
  * | any other status | unknown: it may have been processed |
  * | no answer | unknown: it may have arrived |
  *
- * An unknown one is asked about again under the same key, see `transports/names.ts`.
+ * An unknown one is asked about again under the same key, see `rules/transports.ts`.
  */
 export function resendOutcome(
   status: number,

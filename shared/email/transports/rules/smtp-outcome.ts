@@ -6,13 +6,13 @@ import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
  *
  * | Observed | Outcome |
  * |---|---|
- * | connection, banner, EHLO, STARTTLS or AUTH failed, whatever the code | refused for now: it says nothing about this email |
+ * | connection, banner, EHLO, STARTTLS or AUTH failed | refused for now: not about this email |
  * | 4yz to MAIL, RCPT, DATA or the body | refused for now |
  * | 5yz to MAIL, RCPT, DATA or the body | refused for good |
- * | larger than the server's SIZE, or a recipient that it cannot express | refused for good, by the client |
+ * | larger than SIZE, or a recipient that cannot be expressed | refused for good, by the client |
  * | what answers does not speak SMTP | refused for now |
  * | 421 at any time | refused for now: the server is shutting down |
- * | a refusal with X.3.0, X.3.1, X.3.2 or X.3.5 | refused for now: the mail system is in trouble, not this email |
+ * | a refusal with X.3.0, X.3.1, X.3.2 or X.3.5 | refused for now: it is about the mail system |
  * | no reply after the body began, or one that is no refusal | unknown: the server may have it |
  * | no reply before the body | refused for now |
  */
@@ -42,7 +42,7 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
 
 /**
  * Whether an outcome is a failure of the server, for its circuit breaker. A refusal of this email
- * shows that the server is there and answers: greylisting, an unknown user, an email too large. It is
+ * shows that the server is there and answers: greylisting, an unknown user, a large email. It is
  * the server that is in trouble when it cannot be reached or does not answer, shuts down (421), or
  * says that the mail system is (RFC 3463, 3.4: X.3.0 other, X.3.1 full, X.3.2 not accepting, X.3.5
  * misconfigured).
