@@ -121,7 +121,8 @@ export function bindsAt(
   counts: Counts,
   given: Assumptions,
 ): number {
-  let [below, above] = [1, MOST];
+  let below = 1;
+  let above = MOST;
   while (above / below > 1.001) {
     const middle = Math.sqrt(below * above);
     if (share(design, middle, counts, given) < 1) below = middle;

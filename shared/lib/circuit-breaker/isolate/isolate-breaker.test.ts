@@ -47,7 +47,7 @@ async function dyingRequest(begin: () => unknown): Promise<void> {
   object.condition = condition;
 }
 
-describe("a lease", () => {
+describe("the snapshot of an isolate", () => {
   it("counts from when the question left, so that a slow answer makes it no longer", async () => {
     const client = await warm();
     await clock.advance(5_000);

@@ -14,7 +14,11 @@ let events: string[];
 let client: TagIndexClient;
 
 beforeEach(() => {
-  [clock, index, asked, how, events] = [new VirtualClock(), new SimulatedIndex(), [], "up", []];
+  clock = new VirtualClock();
+  index = new SimulatedIndex();
+  asked = [];
+  how = "up";
+  events = [];
   client = newClient();
 });
 
