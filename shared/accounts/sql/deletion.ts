@@ -1,4 +1,4 @@
-import { runBatch } from "../../database/run-batch.ts";
+import { runBatch } from "../../database/batch.ts";
 import { insertUserPurge, type WithPurge } from "./user-purge.ts";
 
 /** SQL that deletes a user. */
@@ -53,21 +53,21 @@ export async function deleteUser(
        WHERE user_id = ?1 AND deleted_at IS NULL AND NOT ${isLastOwner}`,
     )
     .bind(id, now);
-  const replyTo = await runBatch(db, [
+  const replies = await runBatch(db, {
     find,
-    insertUserPurge(db, { userId: id }, { intentId, now }, `NOT ${isLastOwner}`),
+    purge: insertUserPurge(db, { userId: id }, { intentId, now }, `NOT ${isLastOwner}`),
     remove,
-    db
+    cancel: db
       .prepare(
         `UPDATE subscriptions SET status = 'cancelled', ended_at = ?2
          WHERE user_id = ?1
            AND EXISTS (SELECT 1 FROM users WHERE user_id = ?1 AND deleted_at = ?2)`,
       )
       .bind(id, now),
-    ...leftovers.map((sql) => db.prepare(sql).bind(id)),
-  ]);
-  if ((replyTo(remove)?.meta.changes ?? 0) > 0) return "deleted";
-  return replyTo(find)?.results[0] === undefined ? "absent" : "last-owner";
+    leftovers: leftovers.map((sql) => db.prepare(sql).bind(id)),
+  });
+  if (replies.remove.meta.changes > 0) return "deleted";
+  return replies.find.results[0] === undefined ? "absent" : "last-owner";
 }
 
 /** When a user was deleted; null if not deleted, undefined if there never was such a user. */

@@ -1,5 +1,5 @@
+import { runBatch } from "../../database/batch.ts";
 import { insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
-import { runBatch } from "../../database/run-batch.ts";
 import { userKey } from "../rules/keys.ts";
 
 /** SQL that notifies users of the end of their trial, and ends trials. */
@@ -61,8 +61,8 @@ export async function endTrials(
        WHERE user_id IN (${overdueTrials})`,
     )
     .bind(now, limit);
-  const replyTo = await runBatch(db, [
-    db
+  const replies = await runBatch(db, {
+    purge: db
       .prepare(
         insertPurgeSql({
           id: "?3",
@@ -72,13 +72,13 @@ export async function endTrials(
         }),
       )
       .bind(now, limit, intentId, userKey("")),
-    db
+    downgrade: db
       .prepare(
         `UPDATE users SET tier = 'free', updated_at = ?1
          WHERE deleted_at IS NULL AND user_id IN (${overdueTrials})`,
       )
       .bind(now, limit),
     end,
-  ]);
-  return replyTo(end)?.meta.changes ?? 0;
+  });
+  return replies.end.meta.changes;
 }

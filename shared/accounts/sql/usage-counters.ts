@@ -1,5 +1,5 @@
+import { runBatch } from "../../database/batch.ts";
 import { insertPurgeSql, purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
-import { runBatch } from "../../database/run-batch.ts";
 import { relatedKey } from "../rules/keys.ts";
 import type { UsageIncrement } from "../rules/schemas.ts";
 import type { WithPurge } from "./user-purge.ts";
@@ -53,10 +53,10 @@ export async function addUsage(
        RETURNING amount`,
     )
     .bind(...bound);
-  const replyTo = await runBatch(db, [find, purge, count]);
-  const row = replyTo(count)?.results[0] as { amount: number } | undefined;
+  const replies = await runBatch(db, { find, purge, count });
+  const row = replies.count.results[0] as { amount: number } | undefined;
   if (row !== undefined) return { tag: "counted", amount: row.amount };
-  const before = replyTo(find)?.results[0] as { alive: number; amount: number | null } | undefined;
+  const before = replies.find.results[0] as { alive: number; amount: number | null } | undefined;
   if (before?.alive !== 1) return { tag: "no-user" };
   return before.amount === null
     ? { tag: "too-many-metrics" }

@@ -1,4 +1,4 @@
-import { runBatch } from "../../database/run-batch.ts";
+import { runBatch } from "../../database/batch.ts";
 
 /**
  * SQL that rolls the counters up into days and months, in UTC: `2026-11-25` and `2026-11`.
@@ -92,10 +92,10 @@ async function rollUp(
     )
     .bind(period);
   const advance = db.prepare(advanceRollUp).bind(period, limit);
-  const replyTo = await runBatch(db, [begin, insert, ...cleanUp, advance]);
-  const [progress] = (replyTo(advance)?.results ?? []) as { finished: number }[];
+  const replies = await runBatch(db, { begin, insert, cleanUp, advance });
+  const [progress] = replies.advance.results as { finished: number }[];
   return {
-    rolledUp: replyTo(insert)?.meta.changes ?? 0,
+    rolledUp: replies.insert.meta.changes,
     left: progress?.finished === 0,
   };
 }

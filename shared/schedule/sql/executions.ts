@@ -1,4 +1,4 @@
-import { runBatch } from "../../database/run-batch.ts";
+import { runBatch } from "../../database/batch.ts";
 import { FIRST_SLOT_MS, type DueRun, type ScheduleState } from "../rules/due.ts";
 import type { TaskError, Trigger } from "../rules/runs.ts";
 
@@ -106,17 +106,16 @@ export async function claimSlots(
   now: number,
 ): Promise<ClaimedRow[]> {
   const wanted = JSON.stringify(claims);
-  const claimed = db.prepare(selectClaimed).bind(executionId);
-  const replyTo = await runBatch(db, [
-    ...failAbandoned(db, now),
-    db.prepare(insertExecution).bind(wanted, executionId, now),
-    db.prepare(insertMissed).bind(wanted, executionId, now),
-    db.prepare(insertRuns).bind(wanted, executionId, now),
-    db.prepare(updateStates).bind(wanted),
-    recountExecution(db, executionId, now),
-    claimed,
-  ]);
-  return (replyTo(claimed)?.results ?? []) as ClaimedRow[];
+  const { claimed } = await runBatch(db, {
+    abandoned: failAbandoned(db, now),
+    execution: db.prepare(insertExecution).bind(wanted, executionId, now),
+    missed: db.prepare(insertMissed).bind(wanted, executionId, now),
+    runs: db.prepare(insertRuns).bind(wanted, executionId, now),
+    states: db.prepare(updateStates).bind(wanted),
+    counts: recountExecution(db, executionId, now),
+    claimed: db.prepare(selectClaimed).bind(executionId),
+  });
+  return claimed.results as ClaimedRow[];
 }
 
 export type NewRun = {
