@@ -71,12 +71,14 @@ describe("the sweeper rings", () => {
   });
 
   it("of a thousand emails at most in one run, longest waiting first, and then of the rest", async () => {
-    const row =
-      "INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)";
+    const row = `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address,
+      subject,
+        text, due_at, ring_after, created_at, updated_at)`;
     await db
       .prepare(
         `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
-         ${row} SELECT 'bulk-' || i, 'admin', 0, 'queued', 'a@luna.example', 'b@example.com', 's', 't', i, i, 0, 0 FROM n`,
+         ${row} SELECT 'bulk-' || i, 'admin', 0, 'queued', 'a@luna.example', 'b@example.com', 's',
+           't', i, i, 0, 0 FROM n`,
       )
       .run();
     expect(await sweep(start)).toMatchObject({ rung: 1_000 });
@@ -141,7 +143,8 @@ describe("the sweeper reclaims", () => {
       const id = await queueEmail(db, start, { onUnknown });
       await db
         .prepare(
-          "UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2, attempts = 9 WHERE id = ?1",
+          `UPDATE emails SET status = 'pinned', transport = 'resend', pinned_until = ?2,
+             attempts = 9 WHERE id = ?1`,
         )
         .bind(id, until)
         .run();
@@ -207,8 +210,10 @@ it("the sweeper sends burials less and less often, so that none of many starves"
   await db
     .prepare(
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
-       INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)
-       SELECT 'dead-' || i, 'admin', 0, 'dead', 'a@luna.example', 'b@example.com', 's', 't', i, i, 0, 0 FROM n`,
+       INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject,
+         text, due_at, ring_after, created_at, updated_at)
+       SELECT 'dead-' || i, 'admin', 0, 'dead', 'a@luna.example', 'b@example.com', 's', 't', i, i,
+         0, 0 FROM n`,
     )
     .run();
   expect(await sweep(start)).toMatchObject({ buried: 1_000 });

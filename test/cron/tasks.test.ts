@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { nextSlot } from "../../shared/schedule/rules/due.ts";
-import { tasks } from "../../workers/cron/tasks.ts";
+import { tasks } from "../../workers/cron/task-list.ts";
 import { runTask as run } from "../support/run-task.ts";
 
 /** The tasks that delete old rows, on a real D1. */

@@ -28,9 +28,12 @@ it("restore-from-time-travel: its shell lines do on a local database what they s
   };
   const store = new DatabaseSync(await newLocalDatabase(state));
   const after = Date.parse("2026-11-25T02:10:01Z");
-  store.exec(`INSERT INTO users (user_id, email, tier, api_key_hash, created_at, updated_at) VALUES ('o''neil', 'o@example.com', 'free', 'new', 0, ${after});
-              INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)
-              VALUES ('waits', 'admin', 0, 'queued', 'a@example.com', 'b@example.com', 'Hello', 'Hi', 0, 0, 0, 0)`);
+  store.exec(`INSERT INTO users (user_id, email, tier, api_key_hash, created_at, updated_at)
+    VALUES ('o''neil', 'o@example.com', 'free', 'new', 0, ${after});
+              INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address,
+                subject, text, due_at, ring_after, created_at, updated_at)
+              VALUES ('waits', 'admin', 0, 'queued', 'a@example.com', 'b@example.com', 'Hello',
+                'Hi', 0, 0, 0, 0)`);
   const page = runbooks.find(({ name }) => name === "restore-from-time-travel");
   const lines =
     page?.shell.flatMap(({ line }) => (/d1 execute|^node/.test(line) ? [line] : [])) ?? [];

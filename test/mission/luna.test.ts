@@ -206,10 +206,14 @@ describe("scheduled tasks", () => {
 
 describe("dead letters", () => {
   async function deadLetter(id: string, buriedAt: number): Promise<void> {
-    await run(`INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, attempts, due_at, ring_after, created_at, updated_at)
-               VALUES ('${id}', 'admin', 0, 'dead', 'Luna <hello@luna.example>', '${id}@example.com', 'Hello', 'Hi', 4, 0, 0, 0, 0)`);
-    await run(`INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at, expires_at)
-               VALUES ('${id}', 'email', 1, 'exhausted', 4, ${buriedAt}, ${Date.now() + 86_400_000})`);
+    await run(`INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address,
+      subject, text, attempts, due_at, ring_after, created_at, updated_at)
+               VALUES ('${id}', 'admin', 0, 'dead', 'Luna <hello@luna.example>',
+                 '${id}@example.com', 'Hello', 'Hi', 4, 0, 0, 0, 0)`);
+    await run(`INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at,
+      expires_at)
+               VALUES ('${id}', 'email', 1, 'exhausted', 4, ${buriedAt},
+                 ${Date.now() + 86_400_000})`);
   }
   const listed = async (): Promise<string[]> =>
     (await call("GET", "/api/admin/email/dlq?limit=100")).body.items.map(

@@ -163,7 +163,8 @@ function whatIsLeft({ key }: Round): { accepted: Map<string, string>; inHandOver
   const keys = all("SELECT key, email_id FROM idempotency_keys WHERE key LIKE ?", `${key}#%`);
   const inHandOver = all("SELECT id FROM emails WHERE status = 'sending'");
   database.exec(
-    "UPDATE emails SET due_at = due_at - 120000, ring_after = ring_after - 120000, lease_expires_at = lease_expires_at - 120000",
+    `UPDATE emails SET due_at = due_at - 120000, ring_after = ring_after - 120000,
+      lease_expires_at = lease_expires_at - 120000`,
   );
   database.close();
   return {
@@ -288,7 +289,8 @@ export function testCrashes(chosen: readonly Crash[]): void {
     const database = openDatabase(stateDir);
     const twice = database
       .prepare(
-        `SELECT email_id, type, COUNT(*) AS times FROM email_events WHERE type IN ('sent', 'unknown', 'dead') GROUP BY email_id, type HAVING times > 1`,
+        `SELECT email_id, type, COUNT(*) AS times FROM email_events
+          WHERE type IN ('sent', 'unknown', 'dead') GROUP BY email_id, type HAVING times > 1`,
       )
       .all();
     database.close();

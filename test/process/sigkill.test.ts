@@ -30,7 +30,8 @@ const planFor = (run: number) =>
   )[0];
 
 it.each(Array.from({ length: runs }, (_, run) => run))(
-  "a SIGKILL of everything loses no accepted mail and sends none twice; only mails in hand-over may be unknown, and they are counted (run %i)",
+  "a SIGKILL of everything loses no accepted mail and sends none twice; only mails in " +
+    "hand-over may be unknown, and they are counted (run %i)",
   async (run) => {
     const { killAfterMs, hanging } = planFor(run) ?? { killAfterMs: 0, hanging: [] };
     const sink = new SmtpSink();
@@ -82,7 +83,8 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
         .map((row) => String(row["id"])),
     );
     database.exec(
-      "UPDATE emails SET due_at = due_at - 120000, ring_after = ring_after - 120000, lease_expires_at = lease_expires_at - 120000",
+      `UPDATE emails SET due_at = due_at - 120000, ring_after = ring_after - 120000,
+        lease_expires_at = lease_expires_at - 120000`,
     );
     database.close();
 
@@ -100,7 +102,9 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
     });
 
     const unknown = accepted.filter((id) => fates.get(id) === "unknown");
-    const story = `seed ${seed}, killed after ${killAfterMs} ms, ${inHandOver.size} in hand-over, ${unknown.length} unknown`;
+    const story =
+      `seed ${seed}, killed after ${killAfterMs} ms, ${inHandOver.size} in hand-over, ` +
+      `${unknown.length} unknown`;
     process.stderr.write(`${story}\n`);
     const copies = (status: string): number[] =>
       accepted.filter((id) => fates.get(id) === status).map((id) => sink.copiesOf(id));

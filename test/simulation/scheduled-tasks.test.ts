@@ -61,7 +61,7 @@ vi.mock("../../shared/alerts/watch.ts", async (original) => {
   };
   return { ...real, recordConditions };
 });
-vi.mock("../../workers/cron/tasks.ts", () => ({ tasks: world.tasks }));
+vi.mock("../../workers/cron/task-list.ts", () => ({ tasks: world.tasks }));
 
 const MINUTE_MS = 60_000;
 const DAYS = Math.min(propertyRuns, 1_000);

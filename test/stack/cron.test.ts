@@ -10,8 +10,10 @@ async function forgottenMail(id: string): Promise<void> {
     await stack.db()
   )
     .prepare(
-      `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)
-       VALUES (?, 'admin', 0, 'queued', 'Luna <hello@luna.example>', 'ada@example.com', 'Hello', 'Hi', 0, 0, 0, 0)`,
+      `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject,
+        text, due_at, ring_after, created_at, updated_at)
+       VALUES (?, 'admin', 0, 'queued', 'Luna <hello@luna.example>', 'ada@example.com', 'Hello',
+         'Hi', 0, 0, 0, 0)`,
     )
     .bind(id)
     .run();

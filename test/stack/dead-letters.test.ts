@@ -84,8 +84,10 @@ it("loses nothing when the runtime itself dead-letters a doorbell, because the r
   const env = await stack.server.getWorker<{ EMAIL_QUEUE: Queue }>("luna-api").getEnv();
   await db
     .prepare(
-      `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)
-       VALUES ('m1', 'admin', 0, 'queued', 'Luna <hello@luna.example>', 'dave@example.com', 'Hello', 'Hi', 0, 0, 0, 0)`,
+      `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject,
+        text, due_at, ring_after, created_at, updated_at)
+       VALUES ('m1', 'admin', 0, 'queued', 'Luna <hello@luna.example>', 'dave@example.com',
+         'Hello', 'Hi', 0, 0, 0, 0)`,
     )
     .run();
   await env.EMAIL_QUEUE.send({ v: 1, emailId: "m1", generation: 1 });

@@ -11,7 +11,8 @@ it("a migration that makes the mails' table anew keeps every row and every index
   const before = files.filter((name) => name < "0004");
   apply(db, before);
   const insert = db.prepare(
-    `INSERT INTO emails (id, tenant, generation, generation_at, status, from_address, to_address, subject, text, on_unknown, attempts, due_at, ring_after, created_at, updated_at)
+    `INSERT INTO emails (id, tenant, generation, generation_at, status, from_address, to_address,
+      subject, text, on_unknown, attempts, due_at, ring_after, created_at, updated_at)
      VALUES (?, 'admin', 2, 1, ?, 'a@b.cc', 'd@e.ff', 'Hi', 'Hi', 'resend', 3, 5, 6, 7, 8)`,
   );
   for (const status of ["queued", "claimed", "sending", "sent", "unknown", "dead"])
@@ -20,7 +21,8 @@ it("a migration that makes the mails' table anew keeps every row and every index
   const indexes = () =>
     db
       .prepare(
-        "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'emails' AND sql IS NOT NULL ORDER BY name",
+        `SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'emails'
+          AND sql IS NOT NULL ORDER BY name`,
       )
       .all();
   const indexed = indexes();
@@ -48,14 +50,17 @@ it("a migration that makes members and workspaces anew keeps them, and from then
   apply(db, before);
   db.exec(`INSERT INTO users (user_id, tier, created_at, updated_at) VALUES ('ada', 'pro', 0, 0);
            INSERT INTO teams VALUES ('core', 'Core', 1), ('other', 'Other', 2);
-           INSERT INTO team_members VALUES ('core', 'ada', 'owner', 3), ('other', 'ada', 'member', 4);
-           INSERT INTO workspaces VALUES ('mine', NULL, 'ada', 'Mine', 5), ('ours', 'core', 'ada', 'Ours', 6)`);
+           INSERT INTO team_members VALUES ('core', 'ada', 'owner', 3), ('other', 'ada', 'member',
+             4);
+           INSERT INTO workspaces VALUES ('mine', NULL, 'ada', 'Mine', 5), ('ours', 'core', 'ada',
+             'Ours', 6)`);
   const members = () => db.prepare("SELECT * FROM team_members ORDER BY team_id").all();
   const workspaces = () => db.prepare("SELECT * FROM workspaces ORDER BY workspace_id").all();
   const indexes = () =>
     db
       .prepare(
-        "SELECT name FROM sqlite_master WHERE tbl_name IN ('team_members', 'workspaces') AND type = 'index' ORDER BY name",
+        `SELECT name FROM sqlite_master WHERE tbl_name IN ('team_members', 'workspaces')
+          AND type = 'index' ORDER BY name`,
       )
       .all();
   const kept = [members(), workspaces(), indexes()];

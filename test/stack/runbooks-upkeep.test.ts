@@ -183,7 +183,8 @@ async function copyOfTheDatabase(): Promise<() => Promise<void>> {
   const db = await stack.db();
   const listed = await db
     .prepare(
-      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'd1_%'",
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND " +
+        "name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'd1_%'",
     )
     .all<{ name: string }>();
   const tables = await Promise.all(
@@ -221,7 +222,8 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   await forgottenMail("leaves-since");
   await forgottenMail("still-waits");
   await run(
-    "UPDATE emails SET due_at = unixepoch() * 1000 - 1000 WHERE id IN ('leaves-since', 'still-waits')",
+    `UPDATE emails SET due_at = unixepoch() * 1000 - 1000
+      WHERE id IN ('leaves-since', 'still-waits')`,
   );
   const restore = await copyOfTheDatabase();
   const moment = new Date(Date.now() + 1_000).toISOString().replace(/\.\d+/, "");
@@ -233,7 +235,8 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   await call("POST", "/api/admin/email/suppressions", { address: "no@example.com", scope: "all" });
   await run("INSERT INTO usage_reports (user_id, week) VALUES ('stays', date('now', '-7 days'))");
   await run(
-    "UPDATE subscriptions SET told_of_trial_end = unixepoch() * 1000 + 86400000 WHERE user_id = 'stays'",
+    `UPDATE subscriptions SET told_of_trial_end = unixepoch() * 1000 + 86400000
+      WHERE user_id = 'stays'`,
   );
   await run("UPDATE emails SET due_at = unixepoch() * 1000 + 3600000 WHERE id = 'still-waits'");
   await stack.sweep();

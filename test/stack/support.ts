@@ -136,7 +136,8 @@ export function useStack(
         await db()
       )
         .prepare(
-          `UPDATE emails SET due_at = due_at - ?1, ring_after = ring_after - ?1, lease_expires_at = lease_expires_at - ?1,
+          `UPDATE emails SET due_at = due_at - ?1, ring_after = ring_after - ?1,
+            lease_expires_at = lease_expires_at - ?1,
                              created_at = created_at - ?1, updated_at = updated_at - ?1`,
         )
         .bind(ms)

@@ -45,8 +45,10 @@ export function walkerOn({ call, db }: ReturnType<typeof useStack>) {
     /** A mail that is due for minutes and for which nobody rings. */
     forgottenMail: async (id: string): Promise<void> =>
       await run(
-        `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject, text, due_at, ring_after, created_at, updated_at)
-         VALUES ('${id}', 'admin', 0, 'queued', 'Luna <hello@luna.example>', 'ada@example.com', 'Hello', 'Hi', 0, ${Date.now() + 900_000}, 0, 0)`,
+        `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject,
+          text, due_at, ring_after, created_at, updated_at)
+         VALUES ('${id}', 'admin', 0, 'queued', 'Luna <hello@luna.example>', 'ada@example.com',
+           'Hello', 'Hi', 0, ${Date.now() + 900_000}, 0, 0)`,
       ),
   };
 }

@@ -66,6 +66,9 @@ function cellsOf({ id, access }: Operation): Cells {
 export function accessRows(operations: readonly Operation[]): string[] {
   return operations.map((operation) => {
     const cells = cellsOf(operation);
-    return `| ${operation.method} \`${operation.path}\` | ${columns.map((column) => cells[column]).join(" | ")} |`;
+    return (
+      `| ${operation.method} \`${operation.path}\` | ` +
+      `${columns.map((column) => cells[column]).join(" | ")} |`
+    );
   });
 }

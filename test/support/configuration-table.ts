@@ -14,7 +14,10 @@ export function configurationRows(defaults: ReadonlyMap<string, string>): string
   return groups.flatMap(({ workers, variables }) =>
     variables.map(({ name, secret, need, meaning }) => {
       const fallback = defaults.get(name);
-      return `| \`${name}\` | ${secret ? "secret" : "variable"} | ${workers.join(", ")} | ${needed(need)} | ${fallback === undefined ? "" : `\`${fallback}\``} | ${meaning} |`;
+      return (
+        `| \`${name}\` | ${secret ? "secret" : "variable"} | ${workers.join(", ")} | ` +
+        `${needed(need)} | ${fallback === undefined ? "" : `\`${fallback}\``} | ${meaning} |`
+      );
     }),
   );
 }

@@ -51,7 +51,8 @@ export async function call(
       : undocumented(method, path, { status: response.status, headers: response.headers, text });
   if (wrong.length > 0)
     throw new Error(
-      `${method} ${path} answered ${response.status}, which is not as documented: ${wrong.join("; ")}\n${text}`,
+      `${method} ${path} answered ${response.status}, which is not as documented: ` +
+        `${wrong.join("; ")}\n${text}`,
     );
   return {
     status: response.status,
@@ -61,5 +62,6 @@ export async function call(
 }
 
 /** `body` is whatever JSON came: tests look at it field by field. */
-// oxlint-disable-next-line typescript/no-explicit-any -- an assertion on a missing field fails the test just as well
+// An assertion on a missing field fails the test just as well.
+// oxlint-disable-next-line typescript/no-explicit-any
 export type Answer = { status: number; headers: FetchedAnswer["headers"]; body: any };

@@ -52,7 +52,8 @@ async function mail(status?: string): Promise<string> {
 async function deadLetter(): Promise<string> {
   const dead = await mail("dead");
   await env.DB.prepare(
-    "INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at, expires_at) VALUES (?1, 'email', 1, 'exhausted', 4, 0, ?2)",
+    `INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at, expires_at)
+      VALUES (?1, 'email', 1, 'exhausted', 4, 0, ?2)`,
   )
     .bind(dead, Date.now() + 86_400_000)
     .run();
@@ -188,7 +189,8 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     409: async () => {
       const { userId } = await person();
       await manyRows(
-        "INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, 'm' || ?2, 0, 0)",
+        `INSERT INTO usage_metrics (user_id, metric, amount, updated_at)
+          VALUES (?1, 'm' || ?2, 0, 0)`,
         100,
         userId,
       );
@@ -214,7 +216,8 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
         prefix,
       );
       await env.DB.prepare(
-        "INSERT INTO team_members (team_id, user_id, role, joined_at) SELECT team_id, ?1, 'owner', 0 FROM teams WHERE team_id LIKE ?2 || '%' ORDER BY team_id LIMIT 50",
+        `INSERT INTO team_members (team_id, user_id, role, joined_at) SELECT team_id, ?1, 'owner', 0
+          FROM teams WHERE team_id LIKE ?2 || '%' ORDER BY team_id LIMIT 50`,
       )
         .bind(userId, prefix)
         .run();
@@ -260,7 +263,8 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     409: async () => {
       const { userId, token } = await person();
       await manyRows(
-        "INSERT INTO workspaces (workspace_id, owner_id, name, created_at) VALUES (?1 || ?2, ?1, 'x', 0)",
+        `INSERT INTO workspaces (workspace_id, owner_id, name, created_at)
+          VALUES (?1 || ?2, ?1, 'x', 0)`,
         100,
         userId,
       );

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { tasks } from "../../workers/cron/tasks.ts";
+import { tasks } from "../../workers/cron/task-list.ts";
 import type { CronEnv } from "../../workers/env.ts";
 
 /** Runs a task of luna-cron once, with some of its bindings replaced. Rejects if it fails. */

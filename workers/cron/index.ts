@@ -14,8 +14,8 @@ import { findRun } from "../../shared/schedule/sql/history.ts";
 import { setWorkerName } from "../../shared/telemetry/isolate.ts";
 import type { CronEnv } from "../env.ts";
 import { observed } from "./observe.ts";
+import { tasks } from "./task-list.ts";
 import type { CronTask } from "./task.ts";
-import { tasks } from "./tasks.ts";
 import { deliverAlerts, evaluateAlerts, reportToWatchdog } from "./watch.ts";
 
 setWorkerName("cron");

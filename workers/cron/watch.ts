@@ -12,7 +12,7 @@ import { listFields } from "../../shared/lib/worker/validate.ts";
 import { nextSlot } from "../../shared/schedule/rules/due.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import type { CronEnv } from "../env.ts";
-import { tasks } from "./tasks.ts";
+import { tasks } from "./task-list.ts";
 
 /** D1 may never answer, and a hanging evaluation would delay the tasks. */
 const EVALUATE_TIMEOUT_MS = 10_000;

@@ -30,18 +30,22 @@ export type ForwardReason = "uri-miss" | "stale" | "bypass" | "request";
 export type Detail = "origin-error" | "fallback" | "no-answer" | "tags-unreachable" | KvDetail;
 export type KvDetail = "kv-error" | "kv-open" | "kv-slow" | "kv-corrupt";
 
-/** The value of the `Cache-Status` field. */
-export function cacheStatusField(status: CacheStatus): string {
+/**
+ * The value of the `Cache-Status` field (RFC 9211).
+ *
+ * @param cacheName the name of this cache in the field: a token
+ */
+export function cacheStatusField(status: CacheStatus, cacheName = "luna"): string {
   switch (status.kind) {
     case "hit": {
       // Rounded down, so that a value that has just expired is negative.
       const ttl = Math.floor(status.ttlMs / 1_000);
-      return `luna; hit; ttl=${ttl}; detail=${status.tier}`;
+      return `${cacheName}; hit; ttl=${ttl}; detail=${status.tier}`;
     }
     case "forwarded": {
       const { reason, stored, collapsed, detail } = status;
       const parts = [
-        "luna",
+        cacheName,
         `fwd=${reason}`,
         stored && "stored",
         collapsed && "collapsed",
