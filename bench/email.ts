@@ -6,7 +6,7 @@ import { median, ratios, type Ratio } from "./measure.ts";
 import type { EmailBenchReply } from "./workers/email.ts";
 
 /**
- * Accepting and delivering mails beside a straightforward consumer, in one runtime, against one
+ * Accepting and delivering emails beside a straightforward consumer, in one runtime, against one
  * SMTP server that takes all at once.
  */
 

@@ -4,8 +4,8 @@ import { notificationFor } from "../shared/email/queue-messages.ts";
 import type { ConsumerEnv } from "../workers/env.ts";
 
 /**
- * How mails are often sent from a queue: a row and a message each, and for each message one row
- * read, one send and one update. A crash between the last two sends a mail twice, and what the
+ * How emails are often sent from a queue: a row and a message each, and for each message one row
+ * read, one send and one update. A crash between the last two sends an email twice, and what the
  * queue loses stays unsent.
  */
 

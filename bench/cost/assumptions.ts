@@ -3,7 +3,7 @@
  * production.
  */
 export const assumptions = {
-  /** Of all requests; the rest are writes and mails. */
+  /** Of all requests; the rest are writes and emails. */
   reads: 0.97,
   writes: 0.025,
   mails: 0.005,

@@ -32,7 +32,7 @@ const OBJECT_GB = 0.128;
 const LOG_DAYS_KEPT = 7;
 const GB = 1e9;
 
-/** How many mails come together: the queue gathers a batch for up to a second. */
+/** How many emails come together: the queue gathers a batch for up to a second. */
 export function batchSize(mailsPerSecond: number): 1 | 10 | 100 {
   if (mailsPerSecond >= 100) return 100;
   return mailsPerSecond >= 10 ? 10 : 1;
@@ -52,7 +52,7 @@ export function loadOf(requests: number, design: Design, given: Assumptions): Lo
 }
 
 /**
- * What requests and mails make the platform do, without what the design asks of objects besides.
+ * What requests and emails make the platform do, without what the design asks of objects besides.
  */
 function workOf(
   { reads, writes, mails, batches, seen }: Load,

@@ -312,7 +312,7 @@ describe("POST /api/emails/:id/cancel", () => {
   });
 
   it.each(["claimed", "sending", "sent", "unknown", "dead"])(
-    "is refused for a mail that is %s, which goes on",
+    "is refused for an email that is %s, which goes on",
     async (state) => {
       const { body } = await call("POST", "/api/emails", mail);
       await env.DB.prepare("UPDATE emails SET status = ?2 WHERE id = ?1")
@@ -628,7 +628,7 @@ describe("POST /api/admin/email/:id/resolve", () => {
     ["sent", {}],
     ["dead", {}],
     ["queued", { generation: 2 }],
-  ])("makes an unknown mail %s, and touches no other mail", async (status, fields) => {
+  ])("makes an unknown email %s, and touches no other email", async (status, fields) => {
     const { body } = await call("POST", "/api/emails", mail);
     const path = `/api/admin/email/${body.id}/resolve`;
     expect((await call("POST", path, { status })).status).toBe(404);

@@ -122,7 +122,7 @@ describe("an isolate of luna", () => {
   });
 });
 
-it("mails come in batches of what a second brings", () => {
+it("emails come in batches of what a second brings", () => {
   expect([0, 0.2, 9.9, 10, 99, 100, 5_000].map(batchSize)).toEqual([1, 1, 1, 10, 10, 100, 100]);
 });
 

@@ -148,8 +148,8 @@ describe("docs/grafana-dashboard.json", () => {
 
   it("shows every metric", () => {
     const all = targets.map(([, expr]) => expr).join("\n");
-    // How many attempts a mail took shows in the attempts by outcome, what was dropped in the alert
-    // of it.
+    // How many attempts an email took shows in the attempts by outcome, what was dropped in the
+    // alert of it.
     const elsewhere = new Set([
       "luna_email_attempts",
       "luna_telemetry_dropped_total",

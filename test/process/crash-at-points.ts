@@ -13,7 +13,7 @@ import { openDatabase } from "./luna.ts";
  * state: the run that recovers from a crash is the one that the next crash kills.
  */
 
-/** What the page says becomes of the mails, by point. */
+/** What the page says becomes of the emails, by point. */
 const documented = new Map(
   page
     .split("\n")
@@ -126,8 +126,8 @@ type Mail = { id: string; to: string; status: string; generation: number; update
 let round = 0;
 
 /**
- * Mails that share one request and so one batch of doorbells: a group of five and the next, or one
- * group.
+ * Emails that share one request and so one batch of notifications: a group of five and the next, or
+ * one group.
  */
 function newRound(first: string) {
   round += 1;

@@ -228,7 +228,7 @@ export class CrashingLuna {
   }
 
   /**
-   * Delivers doorbells to the consumer once more, as a queue that outlived the crash would. The
+   * Delivers notifications to the consumer once more, as a queue that outlived the crash would. The
    * path is the fixture's own.
    */
   async redeliver(doorbells: object[]): Promise<void> {

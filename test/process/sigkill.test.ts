@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0)) await cleanUp();
 });
 
-/** Run `n` of a seed always kills after the same time and with the same mails hanging. */
+/** Run `n` of a seed always kills after the same time and with the same emails hanging. */
 const planFor = (run: number) =>
   fc.sample(
     fc.record({

@@ -62,7 +62,7 @@ it("a deployment that is well passes without a token, with one that may look, an
   expect(new Set(checks).size, "a token shows more, and --write does more").toBe(3);
 });
 
-it("its user and suppression are gone afterwards, and nobody got a mail but who was named", async () => {
+it("its user and suppression are gone afterwards, and nobody got an email but who was named", async () => {
   const inbox = await (
     await fetch(`${mailboxUrl}/api/email`)
   ).json<{ subject: string; to: { address: string }[] }[]>();

@@ -56,7 +56,7 @@ const becomesFree = async (name: string): Promise<boolean> => {
 };
 
 describe("npm start", () => {
-  it("brings a new user's mail into the mailbox, ends all of itself on SIGTERM and keeps its state over a restart", async () => {
+  it("brings a new user's email into the mailbox, ends all of itself on SIGTERM and keeps its state over a restart", async () => {
     const first = await start();
     expect(first.output.split(first.token), "the token is printed once").toHaveLength(2);
     expect(first.token).toMatch(/^\S{32,}$/);

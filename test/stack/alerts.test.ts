@@ -7,7 +7,7 @@ import { useStack } from "./support.ts";
 import { walkerOn } from "./walk.ts";
 
 /**
- * Alerts of the three real Workers: by a mail of our own queue, and to a webhook that can be
+ * Alerts of the three real Workers: by an email of our own queue, and to a webhook that can be
  * broken.
  */
 
@@ -40,11 +40,11 @@ beforeEach(() => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-/** What was said by a mail that arrived, once for each copy of it. */
+/** What was said by an email that arrived, once for each copy of it. */
 const mailed = (): string[] =>
   stack.sink.delivered.flatMap(({ mail }) => /^\[Luna\] (.*)/.exec(mail.subject ?? "")?.[1] ?? []);
 
-it("while luna-cron is dead the watchdog tells by mail and by webhook, /health names the task, and its return is told too", async () => {
+it("while luna-cron is dead the watchdog tells by email and by webhook, /health names the task, and its return is told too", async () => {
   const { TASK_WATCHDOG } = await stack.server.getWorker<ApiEnv>("luna-api").getEnv();
   // The last that is heard of luna-cron.
   await TASK_WATCHDOG.getByName(WATCHDOG_NAME).report([
@@ -74,7 +74,7 @@ it("while luna-cron is dead the watchdog tells by mail and by webhook, /health n
   expect((await call("GET", "/health")).body.checks.tasks).toEqual({ status: "ok", overdue: [] });
 });
 
-it("a webhook that is broken breaks no run and keeps no mail back, and says what it owes once it is mended", async () => {
+it("a webhook that is broken breaks no run and keeps no email back, and says what it owes once it is mended", async () => {
   const id = await stack.send("ada@example.com");
   await stack.until(id, "sent");
   await (
@@ -103,7 +103,7 @@ it("a webhook that is broken breaks no run and keeps no mail back, and says what
   ]);
 });
 
-it("alerts-unheard: the runbook: the operator's address is suppressed, the webhook says so; lifted, the mail that is owed comes too", async () => {
+it("alerts-unheard: the runbook: the operator's address is suppressed, the webhook says so; lifted, the email that is owed comes too", async () => {
   const { walk, look } = walkerOn(stack);
   const address = "oncall@example.com";
   await call("POST", "/api/admin/email/suppressions", { address });

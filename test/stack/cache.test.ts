@@ -46,7 +46,7 @@ it("isolates share KV, and a purge by an operator reaches all of them within the
   await eventually(async () =>
     expect((await ask("neighbour-b", "read?tag=shared")).how).toMatch(/hit; ttl=\d+; detail=l[12]/),
   );
-  // Each has an origin of its own: what changes there shows who loaded anew.
+  // Each has an origin of its own: what changes there shows who loaded again.
   for (const name of names) await ask(name, "write");
   await evict();
   const { body } = await call("POST", "/api/admin/cache/invalidate", { tags: ["shared"] });

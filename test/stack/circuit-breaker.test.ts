@@ -71,7 +71,7 @@ it("an operator's verbs by RPC from another Worker reach every isolate, and stan
   );
 });
 
-it("a mail server that dies opens its breaker: mails wait and burn no attempt; when it is back one probe goes first and all arrive once", async () => {
+it("a mail server that dies opens its breaker: emails wait and burn no attempt; when it is back one probe goes first and all arrive once", async () => {
   const port = await stack.stopSink();
   const ids: string[] = [];
   for (let n = 0; n < 8; n += 1) ids.push(await send(`user-${n}@example.com`));

@@ -39,7 +39,7 @@ function bodyOf<Body>(
   return answer.body;
 }
 
-it("leads a product's life through the typed client: sign-up, team, usage, a mail, export, goodbye", async () => {
+it("leads a product's life through the typed client: sign-up, team, usage, an email, export, goodbye", async () => {
   const admin = clientOf(ADMIN_TOKEN);
   const ada = bodyOf(
     await admin(createUser, { body: { userId: "ada", email: "ada@example.com", tier: "pro" } }),

@@ -4,7 +4,7 @@ import { useStack } from "./support.ts";
 const stack = useStack();
 const { call, until } = stack;
 
-/** A mail that is due and for which nobody ever rang. */
+/** An email that is due and for which nobody ever rang. */
 async function forgottenMail(id: string): Promise<void> {
   await (
     await stack.db()
@@ -19,7 +19,7 @@ async function forgottenMail(id: string): Promise<void> {
     .run();
 }
 
-it("the platform's cron trigger rings for a mail that everybody forgot", async () => {
+it("the platform's cron trigger rings for an email that everybody forgot", async () => {
   await forgottenMail("forgotten");
   const cron = stack.server.getWorker("luna-cron");
   expect(await cron.scheduled({ cron: "* * * * *", scheduledTime: new Date() })).toMatchObject({

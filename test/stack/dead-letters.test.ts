@@ -5,7 +5,7 @@ import { useStack } from "./support.ts";
 const stack = useStack({ EMAIL_MAX_RETRIES: "1" }, [], "file");
 const { call, send, until } = stack;
 
-it("buries a mail whose attempts ran out, and replays it once the mail server is back", async () => {
+it("buries an email whose attempts ran out, and replays it once the mail server is back", async () => {
   const port = await stack.stopSink();
   const id = await send("ada@example.com");
   const dead = await until(id, "dead");
@@ -28,7 +28,7 @@ it("buries a mail whose attempts ran out, and replays it once the mail server is
   expect((await call("GET", "/api/admin/email/dlq")).body.items).toEqual([]);
 });
 
-it("sends once when two operators replay the same mail at the same moment, and refuses to replay a sent one", async () => {
+it("sends once when two operators replay the same email at the same moment, and refuses to replay a sent one", async () => {
   stack.sink.fault = (phase) => (phase === "rcpt" ? { phase, do: "refuse", code: 550 } : null);
   const id = await send("bob@example.com");
   await until(id, "dead");
@@ -57,7 +57,7 @@ it("sends once when two operators replay the same mail at the same moment, and r
   });
 });
 
-it("buries a poison message with its body and delivers the mails of its batch", async () => {
+it("buries a poison message with its body and delivers the emails of its batch", async () => {
   const env = await stack.server.getWorker<{ EMAIL_QUEUE: Queue }>("luna-api").getEnv();
   await env.EMAIL_QUEUE.sendBatch([{ body: { hello: "world" } }, { body: "not even an object" }]);
   const id = await send("carol@example.com");
@@ -74,11 +74,11 @@ it("buries a poison message with its body and delivers the mails of its batch", 
       ["poison", '{"hello":"world"}'],
     ]);
   });
-  // Only mails can be replayed.
+  // Only emails can be replayed.
   expect((await call("POST", "/api/admin/email/process-dlq")).body.processed).toBe(0);
 });
 
-it("loses nothing when the runtime itself dead-letters a doorbell, because the row is still due", async () => {
+it("loses nothing when the runtime itself dead-letters a notification, because the row is still due", async () => {
   const db = await stack.db();
   await db.prepare("ALTER TABLE email_events RENAME TO gone").run();
   const env = await stack.server.getWorker<{ EMAIL_QUEUE: Queue }>("luna-api").getEnv();
@@ -93,7 +93,7 @@ it("loses nothing when the runtime itself dead-letters a doorbell, because the r
   await env.EMAIL_QUEUE.send({ v: 1, emailId: "m1", generation: 1 });
 
   // Claiming fails each time, so the runtime's own max_retries run out and its dead_letter_queue
-  // gets the doorbell.
+  // gets the notification.
   await eventually(() => {
     const log = stack.server.getLogs().map((entry) => entry.message);
     expect(log.filter((line) => line.includes("email.claim_failed"))).toHaveLength(4);

@@ -85,7 +85,7 @@ describe("the three TOMLs", () => {
     expect(common[2]).toEqual(common[0]);
   });
 
-  it("consume every queue that anything produces to, and dead-letter the mails natively", () => {
+  it("consume every queue that anything produces to, and dead-letter the emails natively", () => {
     const produced = new Set(
       workers.flatMap((name) => (toml(name).queues?.producers ?? []).map(({ queue }) => queue)),
     );

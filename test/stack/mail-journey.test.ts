@@ -6,7 +6,7 @@ import { useStack } from "./support.ts";
 const stack = useStack({}, [], "file");
 const { call, send, until } = stack;
 
-it("brings a new user's welcome mail into the mailbox: multipart, with the right headers", async () => {
+it("brings a new user's welcome email into the mailbox: multipart, with the right headers", async () => {
   const before = Date.now();
   const created = await call("POST", "/api/users", { userId: "ada", email: "Ada@Example.com" });
   expect(created.status).toBe(201);
@@ -28,7 +28,7 @@ it("brings a new user's welcome mail into the mailbox: multipart, with the right
   expect(body.status).toBe("sent");
 });
 
-it("delivers any mail once and tells its story", async () => {
+it("delivers any email once and tells its story", async () => {
   const id = await send("bob@example.com", {
     subject: "Räksmörgås ✓",
     text: undefined,
@@ -132,7 +132,7 @@ it("does not retry a permanent refusal: it goes through the dead-letter queue an
   });
 });
 
-it("calls a mail unknown, and sends it again only when an operator says so, when the server took it and vanished before answering", async () => {
+it("calls an email unknown, and sends it again only when an operator says so, when the server took it and vanished before answering", async () => {
   stack.sink.fault = (phase) => (phase === "data" ? { phase, do: "drop" } : null);
   const id = await send("dave@example.com");
   const unknown = await until(id, "unknown");
@@ -160,7 +160,7 @@ it("calls a mail unknown, and sends it again only when an operator says so, when
   expect((await call("GET", "/health")).body.checks.email.unknown).toBe(0);
 });
 
-it("sends an unknown mail again where the sender asked for that", async () => {
+it("sends an unknown email again where the sender asked for that", async () => {
   let drops = 0;
   stack.sink.fault = (phase) => (phase === "data" && drops++ === 0 ? { phase, do: "drop" } : null);
   const id = await send("erin@example.com", { onUnknown: "resend" });

@@ -6,7 +6,7 @@ const files = readdirSync("migrations").toSorted();
 const apply = (db: DatabaseSync, names: string[]): void =>
   names.forEach((name) => db.exec(readFileSync(`migrations/${name}`, "utf8")));
 
-it("a migration that makes the mails' table anew keeps every row and every index", () => {
+it("a migration that makes the emails' table again keeps every row and every index", () => {
   const db = new DatabaseSync(":memory:");
   const before = files.filter((name) => name < "0004");
   apply(db, before);
@@ -44,7 +44,7 @@ it("a migration that makes the mails' table anew keeps every row and every index
     insert.run(`mail-${status}`, status);
 });
 
-it("a migration that makes members and workspaces anew keeps them, and from then on they go with their team", () => {
+it("a migration that makes members and workspaces again keeps them, and from then on they go with their team", () => {
   const db = new DatabaseSync(":memory:", { enableForeignKeyConstraints: true });
   const before = files.filter((name) => name < "0010");
   apply(db, before);

@@ -21,7 +21,7 @@ async function ask(path: string): Promise<unknown> {
   return await response.json();
 }
 
-it("another Worker's mail arrives once, by queue and by RPC, however often it is handed in; one that is wrong becomes a dead letter", async () => {
+it("another Worker's email arrives once, by queue and by RPC, however often it is handed in; one that is wrong becomes a dead letter", async () => {
   for (let n = 0; n < 3; n += 1)
     await ask(`queue?to=ada@example.com&key=queued-1&trace=${"a".repeat(32)}`);
   for (let n = 0; n < 3; n += 1)

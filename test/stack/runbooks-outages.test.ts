@@ -64,7 +64,7 @@ it("dead-letters-growing: what was refused too often is looked at, tried dry, an
   expect((await health()).checks.email.dead).toBe(0);
 });
 
-it("queue-stuck: a mail is due for minutes, /health says so, one request rings for it, and it is over", async () => {
+it("queue-stuck: an email is due for minutes, /health says so, one request rings for it, and it is over", async () => {
   await forgottenMail("stuck");
   const sick = await health();
   expect(sick.status).toBe("degraded");
@@ -82,7 +82,7 @@ it("queue-stuck: a mail is due for minutes, /health says so, one request rings f
   expect((await walk("queue-stuck", "press", "tick")).body.failed).toBe(0);
 });
 
-it("provider-down: mails wait behind the open breaker; once the server is back a reset and a replay bring all of them in, each once", async () => {
+it("provider-down: emails wait behind the open breaker; once the server is back a reset and a replay bring all of them in, each once", async () => {
   const port = await stack.stopSink();
   const ids: string[] = [];
   for (let n = 0; n < 6; n += 1) ids.push(await send(`user-${n}@example.com`));
@@ -128,7 +128,7 @@ it("task-overdue: the history says why a task failed; mended, it is run and its 
   expect((await health()).checks.tasks).toEqual({ status: "ok", overdue: [] });
 });
 
-it("d1-down: nothing is accepted and /health is down while no query is answered; what was cached is, and the mails go out afterwards", async () => {
+it("d1-down: nothing is accepted and /health is down while no query is answered; what was cached is, and the emails go out afterwards", async () => {
   await signUp("ada");
   await until((await call("GET", "/api/emails?limit=1")).body.items[0].id, "sent");
   await call("GET", "/api/users/ada");

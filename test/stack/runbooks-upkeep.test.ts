@@ -153,7 +153,7 @@ it("key-leaked: a key that was rotated or revoked is refused where that was done
 
 type Since = { what: string; id: string; detail: string; redo: string | null };
 
-/** The table of the page: what becomes of a mail by what was said of it before the restore. */
+/** The table of the page: what becomes of an email by what was said of it before the restore. */
 const settledAs: Record<string, string> = Object.fromEntries(
   [
     ...(runbooks
@@ -212,13 +212,13 @@ async function copyOfTheDatabase(): Promise<() => Promise<void>> {
   };
 }
 
-it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, caches and mails are brought together again: nothing is sent twice, no revoked key lives again", async () => {
+it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, caches and emails are brought together again: nothing is sent twice, no revoked key lives again", async () => {
   const stays = await signUp("stays");
   const rotates = await signUp("rotates");
   const leaves = await signUp("leaves");
   const me = async (token: string) => (await call("GET", "/api/me", undefined, { token })).status;
   await eventually(async () => expect(stack.sink.delivered).toHaveLength(3));
-  // Two mails wait at the last good moment: one leaves afterwards, one does not.
+  // Two emails wait at the last good moment: one leaves afterwards, one does not.
   await forgottenMail("leaves-since");
   await forgottenMail("still-waits");
   await run(
@@ -320,7 +320,7 @@ it("location: the four requests make each object, and all of them answer", async
   expect((await health()).status).toBe("ok");
 });
 
-it("deploy-and-roll-back: the release before this one takes a mail that was for later, after the page's statement", async () => {
+it("deploy-and-roll-back: the release before this one takes an email that was for later, after the page's statement", async () => {
   const id = await send("ada@example.com", {
     sendAt: new Date(Date.now() + 3_600_000).toISOString(),
   });
@@ -339,7 +339,7 @@ it("deploy-and-roll-back: the release before this one takes a mail that was for 
   expect(await claim()).toEqual({ claimed: [id] });
 });
 
-it("first-24-hours: after a little traffic every reading is good, and a mail goes through everything", async () => {
+it("first-24-hours: after a little traffic every reading is good, and an email goes through everything", async () => {
   await signUp("ada");
   for (let n = 0; n < 20; n += 1) expect((await call("GET", "/api/users/ada")).status).toBe(200);
   await call("POST", "/api/admin/scheduled-tasks/tick");

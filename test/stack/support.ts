@@ -107,7 +107,7 @@ export function useStack(
       sink.delivered.push(...delivered);
       await sink.listen(port);
     },
-    /** Accepts a mail and returns its id. */
+    /** Accepts an email and returns its id. */
     async send(to: string, fields: Record<string, unknown> = {}): Promise<string> {
       const { status, body } = await call("POST", "/api/emails", {
         to,
@@ -121,7 +121,7 @@ export function useStack(
     async email(id: string): Promise<Answer["body"]> {
       return (await call("GET", `/api/emails/${id}`)).body;
     },
-    /** Waits until a mail has a status, however long the queue takes. */
+    /** Waits until an email has a status, however long the queue takes. */
     async until(id: string, status: string): Promise<Answer["body"]> {
       return await eventually(async () => {
         const { body } = await call("GET", `/api/emails/${id}`);
@@ -130,7 +130,7 @@ export function useStack(
         return body;
       });
     },
-    /** Lets time pass for every mail: its leases, due times and rings move into the past. */
+    /** Lets time pass for every email: its leases, due times and rings move into the past. */
     async timePasses(ms: number): Promise<void> {
       await (
         await db()

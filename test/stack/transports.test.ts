@@ -48,7 +48,7 @@ describe("EMAIL_TRANSPORTS=resend,smtp", () => {
     answer = () => ({ status: 200, body: { id: `re-${taken.length}` } });
   });
 
-  it("hands a mail to Resend under its key, with everything that it needs", async () => {
+  it("hands an email to Resend under its key, with everything that it needs", async () => {
     const attachments = [{ filename: "a.txt", contentType: "text/plain", content: "SGk=" }];
     const id = await stack.send("ada@example.com", {
       html: "<p>Hi</p>",
@@ -100,7 +100,7 @@ describe("EMAIL_TRANSPORTS=resend,smtp", () => {
     expect(stack.sink.copiesOf(id)).toBe(1);
   });
 
-  it("asks Resend again, and nobody else, about a mail whose answer was no answer", async () => {
+  it("asks Resend again, and nobody else, about an email whose answer was no answer", async () => {
     let asked = 0;
     answer = () =>
       (asked += 1) === 1
@@ -117,7 +117,7 @@ describe("EMAIL_TRANSPORTS=resend,smtp", () => {
 describe("EMAIL_TRANSPORTS=cloudflare", () => {
   const stack = useStack({ EMAIL_TRANSPORTS: "cloudflare" });
 
-  it("hands a mail to the send_email binding", async () => {
+  it("hands an email to the send_email binding", async () => {
     const id = await stack.send("ada@example.com", {
       html: "<p>Hi</p>",
       attachments: [{ filename: "a.txt", contentType: "text/plain", content: "SGk=" }],

@@ -42,7 +42,7 @@ export function walkerOn({ call, db }: ReturnType<typeof useStack>) {
     signUp: async (userId: string): Promise<string> =>
       (await call("POST", "/api/users", { userId, email: `${userId}@example.com` })).body
         .apiKey as string,
-    /** A mail that is due for minutes and for which nobody rings. */
+    /** An email that is due for minutes and for which nobody rings. */
     forgottenMail: async (id: string): Promise<void> =>
       await run(
         `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject,

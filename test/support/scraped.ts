@@ -36,7 +36,7 @@ export function scraped(text: string): Scrape {
   const apart =
     parse(text.replace(/^# TYPE \S+ histogram\n/gm, "").replace(/^# HELP .*\n/gm, "")) ?? [];
   const families = new Map<string, Family>();
-  // They alternate, and the parser begins a family anew each time.
+  // They alternate, and the parser begins a family again each time.
   for (const { name, metrics } of apart)
     families.set(name, { name, metrics: [...(families.get(name)?.metrics ?? []), ...metrics] });
   for (const name of families.keys())

@@ -34,7 +34,7 @@ export type SmtpFault = {
     /** The answer of a healthy server, after `ms` or when the test releases it. */
     | { do: "late"; ms: number }
     | { do: "wait" }
-    /** Bytes for ever, which never become an answer: so the connection is never idle. */
+    /** Bytes forever, which never become an answer: so the connection is never idle. */
     | { do: "babble"; of: "bytes" | "continuation lines" | "as much as goes through" }
   );
 

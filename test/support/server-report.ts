@@ -4,7 +4,7 @@ export type ServerReport = {
   attempts: number;
   /** SMTP commands, or HTTP requests. */
   requests: number;
-  /** Mails that arrived to their last byte, also those that it then refused or dropped. */
+  /** Emails that arrived to their last byte, also those that it then refused or dropped. */
   handOvers: number;
   /** `id:generation` of each copy that it kept. */
   copies: string[];

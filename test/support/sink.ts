@@ -5,8 +5,8 @@ import { SMTPServer, type SMTPServerSession } from "smtp-server";
 
 /**
  * What the server answers in one phase: a refusal such as `451 4.3.0 busy`, a hang, or a connection
- * that is dropped after the mail was kept (`drop`) or instead of keeping it (`lose`). `data` is the
- * end of the message, `data-command` the command that begins it.
+ * that is dropped after the email was kept (`drop`) or instead of keeping it (`lose`). `data` is
+ * the end of the message, `data-command` the command that begins it.
  */
 export type Fault =
   | {
@@ -40,8 +40,8 @@ export class SmtpSink {
   /** Asked once for each phase of each hand-over; the recipient is known from `rcpt` on. */
   fault: (phase: Fault["phase"], to: string) => Fault | null = () => null;
   /**
-   * Told of each step of each hand-over, which goes on once this settles. At `dot` the mail is kept
-   * already.
+   * Told of each step of each hand-over, which goes on once this settles. At `dot` the email is
+   * kept already.
    */
   step: (step: Step) => Promise<void> = () => Promise.resolve();
   readonly #server: SMTPServer;
@@ -99,7 +99,7 @@ export class SmtpSink {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  /** Copies of one mail, all generations together. */
+  /** Copies of one email, all generations together. */
   copiesOf(id: string): number {
     return this.delivered.filter((one) => one.id === id).length;
   }

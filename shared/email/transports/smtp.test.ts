@@ -256,7 +256,7 @@ describe("the connections of one batch", () => {
     ["drops it", drop],
     ["closes it", close],
   ])(
-    "are made anew when the server %s before the next email has left: nothing was handed over",
+    "are made again when the server %s before the next email has left: nothing was handed over",
     async (_, later) => {
       connections = 0;
       let emails = 0;
@@ -274,7 +274,7 @@ describe("the connections of one batch", () => {
     },
   );
 
-  it("are made anew when the server closed an idle one meanwhile", async () => {
+  it("are made again when the server closed an idle one meanwhile", async () => {
     connections = 0;
     const transport = local(await listen({ banner: count }));
     expect((await transport.send(email)).kind).toBe("accepted");

@@ -133,7 +133,7 @@ describe("for the circuit breaker", () => {
     ["the password is wrong", { code: "EAUTH", command: "AUTH PLAIN", responseCode: 535 }],
     ["it shuts down", { code: "EENVELOPE", command: "RCPT TO", responseCode: 421 }],
     [
-      "its mail system is full",
+      "its email system is full",
       {
         command: "MAIL FROM",
         responseCode: 452,

@@ -207,7 +207,7 @@ describe("another isolate", () => {
 });
 
 describe("a soft purge", () => {
-  it("serves what it made stale while it is loaded anew, and never what was purged hard", async () => {
+  it("serves what it made stale while it is loaded again, and never what was purged hard", async () => {
     await read();
     write();
     await isolate.cache.purge(["user:1"], "soft");

@@ -148,7 +148,7 @@ describe("a read", () => {
     ]);
   });
 
-  it("with a schema that is made anew each time is cached and collapsed all the same", async () => {
+  it("with a schema that is made again each time is cached and collapsed all the same", async () => {
     const from = origin({ ms: 50 });
     const fresh = (): Options => ({ schema: v.object({ n: v.number() }) });
     const reads = Array.from({ length: 10 }, () => read(from, fresh()));
@@ -359,7 +359,7 @@ describe("a value that is getting old", () => {
     expect(from.loads).toBe(2);
   });
 
-  it("is not served for longer than its grace, but loaded anew", async () => {
+  it("is not served for longer than its grace, but loaded again", async () => {
     const from = origin();
     await read(from, { staleWhileRevalidateMs: 5 * SECOND });
     await clock.advance(TTL_MS + 6 * SECOND);

@@ -173,7 +173,7 @@ describe("a clock that is set an hour back", () => {
     clock.setBack(3_600_000);
     const probe = client.run(succeed);
     await clock.advance(100);
-    // The object, whose clock went back too, starts the open time anew: thirty seconds, not an
+    // The object, whose clock went back too, starts the open time again: thirty seconds, not an
     // hour.
     expect(await probe).toBeInstanceOf(CircuitOpen);
     await clock.advance(31_000);

@@ -33,7 +33,7 @@ describe("a view", () => {
     expect(view.ageMs(3_500)).toBe(500);
   });
 
-  it("is infinitely old when the clock was set back, until it is synced anew", () => {
+  it("is infinitely old when the clock was set back, until it is synced again", () => {
     expect(view.ageMs(999)).toBe(Number.POSITIVE_INFINITY);
     // Sent before the clock was set back: nobody can tell how long ago.
     view.sync({ meta: meta(11), since: 10, purges: [] }, asked(9_000), 500);
@@ -157,7 +157,7 @@ describe("a view", () => {
     expect(view.freshness(at(11), ["a"])).toBe("purged");
   });
 
-  it("begins anew with an index of another generation", () => {
+  it("begins again with an index of another generation", () => {
     view.sync(
       { meta: { ...meta(3), generation: "new" }, since: 10, purges: [] },
       asked(2_000),
