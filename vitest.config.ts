@@ -12,10 +12,7 @@ const migrations = await readD1Migrations("./migrations");
 /**
  * What is random in the tests follows from this: repeat a failing run with `SEED=<seed> npm test`.
  */
-if (process.env["SEED"] === undefined) {
-  process.env["SEED"] = String(Date.now() % 2 ** 31);
-  process.stderr.write(`SEED=${process.env["SEED"]}\n`);
-}
+process.env["SEED"] ??= String(Date.now() % 2 ** 31);
 
 /**
  * How often each property test runs: 300 times here, 2,000 in `.ci/run`, 100,000 in `npm run

@@ -15,7 +15,7 @@ import { call, tables } from "./support.ts";
  * 5xx or with what the document does not describe, and none that is refused changes a row.
  */
 
-const REQUESTS = Math.min(10 * inject("runs"), 100_000);
+const REQUESTS = Math.min(5 * inject("runs"), 100_000);
 const seed = inject("seed");
 const bindings = { ...env, CRON: cron({ retry: async () => ({ status: "not-found" }) } as never) };
 const users = ["fuzz-a", "fuzz-b", "fuzz-c"];

@@ -1,9 +1,10 @@
 import { ensureConsole } from "../../scripts/build-console.ts";
 
 /**
- * What several tests need at once, and would make each for themselves: the console, without which
- * luna-api does not start.
+ * Prints the seed, and makes what several tests need at once: the console, without which luna-api
+ * does not start.
  */
 export async function setup(): Promise<void> {
+  process.stderr.write(`SEED=${process.env["SEED"]}\n`);
   await ensureConsole();
 }

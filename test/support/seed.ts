@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** Set by vitest.config.ts, which prints it. */
+/** Set by vitest.config.ts, printed by prepare.ts. */
 export const seed = Number(process.env["SEED"]);
 /** How often a property test runs. Set by vitest.config.ts. */
 export const runs = Number(process.env["RUNS"]);
