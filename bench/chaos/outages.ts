@@ -1,23 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { lockStore } from "../../scripts/demo/break.ts";
-import { SmtpSink } from "../../test/support/sink.ts";
+import type { KilledLuna } from "./killed-luna.ts";
+import type { MailServer } from "./mail-server.ts";
 
-/** What fails, one after the other, each for a while, spread over the run. */
+/** What fails, one outage after the other. */
 
-export const faults = [
-  "KV",
-  "the tag index",
-  "the circuit breakers",
-  "telemetry",
-  "the watchdog",
-  "the mail server",
-  "D1",
-] as const;
-type FaultName = (typeof faults)[number];
-
-/**
- * Whose files are locked: then no write to it succeeds. On the mail server's port nothing listens.
- */
-const stores = {
+/** Each store's files are locked: then no write to it succeeds. */
+const STORES = {
   KV: "kv",
   "the tag index": "do/luna-api-CacheTagIndex",
   "the circuit breakers": "do/luna-api-CircuitBreaker",
@@ -26,36 +15,78 @@ const stores = {
   D1: "d1",
 } as const;
 
-/** The mail server, which can die and come back on its port with what it had. */
-export class MailServer {
-  sink = new SmtpSink({ greetsAtOnce: true });
-  #port = 0;
+type OutageName = keyof typeof STORES | "the mail server" | "Luna (SIGKILL)";
+/** `forMs` is 0 for a SIGKILL: Luna is started again at once. */
+export type Outage = { name: OutageName; atMs: number; forMs: number };
+export type Target = { stateDir: string; luna: KilledLuna; mailServer: MailServer };
 
-  async listen(fault: SmtpSink["fault"]): Promise<number> {
-    this.sink.fault = fault;
-    this.#port = await this.sink.listen();
-    return this.#port;
-  }
+const IN_TURN: OutageName[] = [
+  "KV",
+  "the tag index",
+  "the circuit breakers",
+  "Luna (SIGKILL)",
+  "telemetry",
+  "the watchdog",
+  "the mail server",
+  "D1",
+  "Luna (SIGKILL)",
+];
+/** The part of its time that an outage lasts. Before it everything works. */
+const OUTAGE_SHARE = 0.4;
+const KILL_EVERY_MS = 30_000;
 
-  async comeBack(): Promise<void> {
-    const { delivered, fault } = this.sink;
-    this.sink = new SmtpSink({ greetsAtOnce: true });
-    this.sink.fault = fault;
-    this.sink.delivered.push(...delivered);
-    await this.sink.listen(this.#port);
-  }
+/** Each part once and two SIGKILLs, spread over the run. */
+export function partsInTurn(minutes: number): Outage[] {
+  const each = (minutes * 60_000) / IN_TURN.length;
+  return IN_TURN.map((name, n) => ({
+    name,
+    atMs: (n + 1 - OUTAGE_SHARE) * each,
+    forMs: name === "Luna (SIGKILL)" ? 0 : OUTAGE_SHARE * each,
+  }));
+}
+
+/** A SIGKILL every 30 seconds. */
+export function killsOnly(minutes: number): Outage[] {
+  return Array.from({ length: (minutes * 60_000) / KILL_EVERY_MS }, (_, n) => ({
+    name: "Luna (SIGKILL)",
+    atMs: (n + 1) * KILL_EVERY_MS,
+    forMs: 0,
+  }));
 }
 
 /** @returns what ends it */
-export async function begin(
-  name: FaultName,
-  stateDir: string,
-  mail: MailServer,
-): Promise<() => Promise<void>> {
-  if (name === "the mail server") {
-    await mail.sink.close();
-    return () => mail.comeBack();
-  }
-  const broken = lockStore(stateDir, stores[name]);
+async function begin(name: OutageName, target: Target): Promise<() => Promise<void>> {
+  if (name === "Luna (SIGKILL)") return await target.luna.kill();
+  if (name === "the mail server") return await target.mailServer.goDown();
+  const broken = lockStore(target.stateDir, STORES[name]);
   return () => broken.restore();
+}
+
+/**
+ * Runs a plan until it ends or `over` is aborted. An outage that has begun is always ended.
+ *
+ * @param onChange gets the name of each outage before it begins, and "none" after it
+ */
+export async function runOutages(
+  plan: Outage[],
+  target: Target,
+  onChange: (name: string) => void,
+  over: AbortSignal,
+): Promise<void> {
+  const wait = async (ms: number): Promise<void> => {
+    await sleep(Math.max(ms, 0), undefined, { signal: over }).catch(() => undefined);
+  };
+  const startedAt = Date.now();
+  for (const { name, atMs, forMs } of plan) {
+    await wait(startedAt + atMs - Date.now());
+    if (over.aborted) return;
+    const at = Date.now();
+    onChange(name);
+    process.stdout.write(`outage: ${name}\n`);
+    const end = await begin(name, target);
+    await wait(forMs);
+    await end();
+    process.stdout.write(`over after ${((Date.now() - at) / 1_000).toFixed(1)} s: ${name}\n`);
+    onChange("none");
+  }
 }

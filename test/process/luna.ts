@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { eventually } from "../support/eventually.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { call, type Answer } from "../support/http.ts";
 import { CONDITION_TIMEOUT_MS } from "../support/limits.ts";
 import { wrongWithLine } from "../support/log-rules.ts";
@@ -81,12 +81,15 @@ export class ProcessGroup {
 
   /** @throws Error if a process of this run stays */
   async gone(): Promise<void> {
-    await eventually(() => {
-      const left = this.processes().map((pid) =>
-        read(`/proc/${pid}/cmdline`).replaceAll("\0", " "),
-      );
-      if (left.length > 0) throw new Error(`left behind: ${left.join("; ")}`);
-    });
+    // Not `eventually`, which works only inside Vitest: `npm run chaos` uses this class, too.
+    const deadline = Date.now() + CONDITION_TIMEOUT_MS;
+    let left = this.processes();
+    while (left.length > 0 && Date.now() < deadline) {
+      await sleep(50);
+      left = this.processes();
+    }
+    const commands = left.map((pid) => read(`/proc/${pid}/cmdline`).replaceAll("\0", " "));
+    if (left.length > 0) throw new Error(`left behind: ${commands.join("; ")}`);
   }
 
   /**
