@@ -50,7 +50,7 @@ it("sends once when two operators replay the same email at the same moment, and 
         id,
         success: false,
         status: "sent",
-        error: "only dead mails are replayed; this one is sent",
+        error: "only dead emails are replayed; this one is sent",
       },
       { id: "no-such-mail", success: false, status: "not-found" },
     ],
