@@ -136,7 +136,7 @@ const smtpRows: Row[] = [
     "451 4.7.1 greylisted",
     "452 4.3.1 full",
     "550 5.7.1 blocked",
-    "554 5.3.2 no email here",
+    "554 5.3.2 no mail here",
   ),
   ...replies("mail", "MAIL", "hello?"),
   ...dropsOrHangs("mail", "MAIL"),
