@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { breakerCalls } from "../../../../test/support/breaker-calls.ts";
 import {
   DependencyDown,
   failing,
@@ -20,37 +21,7 @@ beforeEach(() => {
 });
 afterEach(() => expect(rejections.splice(0)).toEqual([]));
 
-/** Runs a call. @returns how it ended */
-async function ending(
-  client: BreakerClient,
-  operation: () => Promise<unknown>,
-  options?: Parameters<BreakerClient["run"]>[1],
-) {
-  const ended = client.run(operation, options).then(
-    (value) => (value instanceof CircuitOpen ? value : "success"),
-    (error: unknown) => (error instanceof Error ? error.name : String(error)),
-  );
-  await clock.advance(0);
-  return ended;
-}
-
-/** An isolate that has a snapshot. */
-async function warm(): Promise<BreakerClient> {
-  const client = isolate(object);
-  void client.run(succeed);
-  await clock.advance(50);
-  return client;
-}
-
-async function openedBy(...clients: BreakerClient[]): Promise<void> {
-  // At least half of the calls, of which each isolate has made one.
-  for (let n = 0; n < Math.max(5, clients.length); n += 1) {
-    const client = clients[n % clients.length];
-    if (client !== undefined) await client.run(failing).catch(() => undefined);
-  }
-  await clock.advance(200);
-  expect(object.snapshot.state).toBe("OPEN");
-}
+const { ending, warm, openedBy } = breakerCalls(() => ({ clock, object }));
 
 describe("failures of the fleet", () => {
   it("of five isolates with one call each open the breaker, also when the object is dropped from memory after each", async () => {
