@@ -4,7 +4,7 @@ import type { BreakerClient } from "../../shared/lib/circuit-breaker/isolate/cli
 import { failing, isolate, succeed, type SimulatedObject } from "./fleet.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
-/** Calls of simulated isolates. `fleet` is read at each call, since each test has a fleet of its own. */
+/** Calls of simulated isolates. Each call reads `fleet`, since each test has its own. */
 export function breakerCalls(fleet: () => { clock: VirtualClock; object: SimulatedObject }) {
   return {
     /** Runs a call. @returns how it ended */
