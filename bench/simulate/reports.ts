@@ -1,38 +1,28 @@
 import { fileURLToPath } from "node:url";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { breakerReport } from "./breaker-report.ts";
-import { purgeReport } from "./purge-report.ts";
+import { Worker } from "node:worker_threads";
 import type { Report } from "./report.ts";
-import { saturationReport } from "./saturation-report.ts";
 import type { Scale } from "./scale.ts";
 
-type Seeded = Scale & { seed: number };
+export type Seeded = Scale & { seed: number };
 
-const reports: Record<string, (scale: Seeded) => Promise<Report>> = {
-  breaker: breakerReport,
-  purge: purgeReport,
-  saturation: saturationReport,
-};
+const NAMES = ["breaker", "purge", "saturation"] as const;
+export type ReportName = (typeof NAMES)[number];
 
-/**
- * Every report, each in a thread of its own: they share nothing, so that how they take turns
- * changes nothing.
- */
+export type ReportJob = { name: ReportName; scale: Seeded };
+
+/** Every report, each in its own thread: they share nothing, so their order changes nothing. */
 export async function allReports(scale: Seeded): Promise<Report[]> {
-  return await Promise.all(Object.keys(reports).map(async (name) => await inThread(name, scale)));
+  return await Promise.all(NAMES.map(async (name) => await inThread({ name, scale })));
 }
 
-async function inThread(name: string, scale: Seeded): Promise<Report> {
+async function inThread(job: ReportJob): Promise<Report> {
   return await new Promise((resolve, reject) => {
-    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { name, scale } });
+    const file = fileURLToPath(import.meta.resolve("./report-thread.ts"));
+    const worker = new Worker(file, { workerData: job });
     worker.once("message", resolve);
     worker.once("error", reject);
-    worker.once("exit", (code) => reject(new Error(`the thread of ${name} ended with ${code}`)));
+    worker.once("exit", (code) =>
+      reject(new Error(`the thread of the report "${job.name}" ended with ${code}`)),
+    );
   });
-}
-
-if (!isMainThread && parentPort !== null) {
-  const { name, scale } = workerData as { name: string; scale: Seeded };
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-  parentPort.postMessage(await reports[name]?.(scale));
 }

@@ -55,8 +55,19 @@ const becomesFree = async (name: string): Promise<boolean> => {
   return true;
 };
 
+async function refusesASecondRun(): Promise<void> {
+  const ports = {
+    PORT: String(await freePort()),
+    SMTP_PORT: String(await freePort()),
+    MAILBOX_PORT: String(await freePort()),
+  };
+  const second = new Luna({ ...env, ...ports });
+  expect(await second.exitCode()).toBe(1);
+  expect(second.output).toContain(`another npm start uses ${stateDir}`);
+}
+
 describe("npm start", () => {
-  it("brings a new user's email into the mailbox, ends all of itself on SIGTERM and keeps its state over a restart", async () => {
+  it("brings a new user's email into the mailbox, refuses a second run on its state, ends all of itself on SIGTERM, keeps its state, and leaves no process behind when npm or the script is killed outright", async () => {
     const first = await start();
     expect(first.output.split(first.token), "the token is printed once").toHaveLength(2);
     expect(first.token).toMatch(/^\S{32,}$/);
@@ -69,6 +80,10 @@ describe("npm start", () => {
       expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]),
     );
     await eventually(() => expect(first.output).toContain('"task":"sweep-outbox"'));
+
+    await refusesASecondRun();
+    expect((await first.call("GET", "/health")).status).toBe(200);
+
     expect(await first.signal("SIGTERM")).toBe(0);
     expect(await Promise.all(["PORT", "SMTP_PORT", "MAILBOX_PORT"].map(becomesFree))).toEqual([
       true,
@@ -82,25 +97,22 @@ describe("npm start", () => {
       email: "ada@example.com",
     });
     expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]);
-    await second.signal("SIGINT", "group");
+    await second.signal("SIGKILL", "npm");
+    expect(await becomesFree("PORT")).toBe(true);
+
+    const third = await start();
+    expect((await third.call("GET", "/api/users/ada")).status).toBe(200);
+    await third.signal("SIGKILL", "script");
+    expect(await becomesFree("PORT")).toBe(true);
   });
 
-  it.each(["npm", "script"] as const)(
-    "leaves no process behind when the %s is killed outright",
-    async (which) => {
-      const killed = await start();
-      await killed.signal("SIGKILL", which);
-      expect(await becomesFree("PORT")).toBe(true);
-    },
-  );
-
-  it("ends without a word and without a process when Ctrl-C comes at any moment of its beginning", async () => {
-    for (const afterMs of [300, 900, 1_500, 2_100, 2_700, 3_300]) {
+  it("ends without a word and without a process when Ctrl-C comes while it starts or once it is ready", async () => {
+    for (const moment of [300, 900, 1_500, 2_100, 2_700, "ready"] as const) {
       luna = new Luna(env);
-      await new Promise((resolve) => setTimeout(resolve, afterMs));
-      expect(await luna.signal("SIGINT", "group"), `after ${afterMs} ms: ${luna.output}`).not.toBe(
-        1,
-      );
+      if (moment === "ready") await luna.ready();
+      else await new Promise((resolve) => setTimeout(resolve, moment));
+      const code = await luna.signal("SIGINT", "group");
+      expect(code, `${moment}: ${luna.output}`).not.toBe(1);
       expect(luna.output).not.toContain("luna:");
     }
   });
@@ -118,19 +130,6 @@ describe("npm start", () => {
       expect(existsSync(join(stateDir, "v3"))).toBe(false);
     },
   );
-
-  it("refuses a second run on the same state", async () => {
-    const first = await start();
-    const ports = {
-      PORT: String(await freePort()),
-      SMTP_PORT: String(await freePort()),
-      MAILBOX_PORT: String(await freePort()),
-    };
-    const second = new Luna({ ...env, ...ports });
-    expect(await second.exitCode()).toBe(1);
-    expect(second.output).toContain(`another npm start uses ${stateDir}`);
-    expect((await first.call("GET", "/health")).status).toBe(200);
-  });
 
   it("refuses two equal ports", async () => {
     luna = new Luna({ ...env, SMTP_PORT: env["PORT"] ?? "" });

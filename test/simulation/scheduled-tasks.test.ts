@@ -247,7 +247,7 @@ describe("of failing tasks", () => {
         const successes = runs.slice(from + 3).filter(({ status }) => status === "success");
         const ends = Math.min(life.end, ...successes.map(endOf));
         if (begins >= ends) continue;
-        // The simulated trigger skips minutes with nothing due, so nothing may have looked meanwhile.
+        // The simulated trigger skips idle minutes, so nothing may have looked meanwhile.
         if (!life.evaluations.some(({ at, ok }) => ok && begins <= at && at < ends)) continue;
         streaks += 1;
         const fired = life.notices.findLast(
