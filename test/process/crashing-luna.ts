@@ -1,12 +1,13 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { unstable_getMiniflareWorkerOptions as workerOptionsOf } from "wrangler";
 import { tomlVariables, writeLocalConfigs } from "../../scripts/local-configs.ts";
+import { httpServer } from "../support/http-server.ts";
 import { ADMIN_TOKEN, call, type Answer } from "../support/http.ts";
 import { CONDITION_TIMEOUT_MS } from "../support/limits.ts";
 import { freePort, ProcessGroup } from "./luna.ts";
@@ -23,7 +24,7 @@ export class CrashPoints {
   readonly #server: Server;
 
   constructor() {
-    this.#server = createServer((request, response) => {
+    this.#server = httpServer((request, response) => {
       let text = "";
       request.setEncoding("utf8").on("data", (part: string) => (text += part));
       request.on("end", () => {

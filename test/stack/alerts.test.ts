@@ -1,8 +1,9 @@
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import type { ApiEnv } from "../../workers/env.ts";
 import { eventually } from "../support/eventually.ts";
+import { httpServer } from "../support/http-server.ts";
 import { useStack } from "./support.ts";
 import { walkerOn } from "./walk.ts";
 
@@ -15,7 +16,7 @@ type Posted = { text: string; key: string };
 
 let posted: Posted[] = [];
 let answer = 200;
-const hooks: Server = createServer((request, response) => {
+const hooks: Server = httpServer((request, response) => {
   let body = "";
   request.on("data", (chunk: Buffer) => (body += chunk.toString()));
   request.on("end", () => {

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.ts";
+import { httpServer } from "../support/http-server.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { manifestIn, projectWithTarball } from "../support/installed.ts";
 import { useStack } from "./support.ts";
@@ -74,7 +74,7 @@ const sourcesIn = (entry: string): string[] =>
 /** Two services that can be broken. */
 let answer: { status: number; cents: number } = { status: 200, cents: 100 };
 let asked = 0;
-const services = createServer((request, response) => {
+const services = httpServer((request, response) => {
   asked += 1;
   const [, name, id] = (request.url ?? "").split("/");
   response.writeHead(answer.status, { "Content-Type": "application/json" });

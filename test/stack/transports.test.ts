@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { httpServer } from "../support/http-server.ts";
 import { useStack } from "./support.ts";
 
 /** A stand-in for Resend's API: it answers as told, and keeps what it took. */
@@ -25,7 +26,7 @@ async function play(request: IncomingMessage, response: ServerResponse): Promise
   response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
 }
 
-const resend = createServer((request, response) => void play(request, response)).listen(
+const resend = httpServer((request, response) => void play(request, response)).listen(
   0,
   "127.0.0.1",
 );

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { httpServer } from "./http-server.ts";
 import type { ServerReport } from "./server-report.ts";
 
 export type HttpFault = {
@@ -42,7 +43,7 @@ export class ScriptedHttp {
   readonly #inProgress = new Set<string>();
   readonly #released = Promise.withResolvers<void>();
   readonly #report: ServerReport = { attempts: 0, requests: 0, handOvers: 0, copies: [] };
-  readonly #server: Server = createServer((request, response) => {
+  readonly #server: Server = httpServer((request, response) => {
     void this.#serve(request, response).catch(() => response.destroy());
   });
 

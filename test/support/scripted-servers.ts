@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestProject } from "vitest/node";
+import { httpServer } from "./http-server.ts";
 import { ScriptedHttp, type HttpScript } from "./scripted-http.ts";
 import { ScriptedSmtp, type SmtpScript } from "./scripted-smtp.ts";
 
@@ -32,7 +33,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return server.report();
   };
 
-  const control = createServer((request, response) => {
+  const control = httpServer((request, response) => {
     order(request).then(
       (answer) => response.end(JSON.stringify(answer)),
       (error: unknown) => response.writeHead(400).end(String(error)),
