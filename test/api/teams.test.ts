@@ -45,6 +45,28 @@ const related = async ({ userId }: TestUser, what: string) =>
 const intents = async () =>
   (await db.prepare("SELECT COUNT(*) AS n FROM purge_intents").first<number>("n")) ?? -1;
 
+/** Calls whose batches are watched. `owed` returns the tags that the purges of each have added. */
+function watchingPurges() {
+  const seen = new Map<string, string[]>();
+  const watchedDb = new Proxy(db, {
+    get(target, name) {
+      if (name !== "batch") return Reflect.get(target, name).bind(target);
+      return async (statements: D1PreparedStatement[]) => {
+        const reply = await target.batch(statements);
+        const { results } = await target
+          .prepare("SELECT id, tags FROM purge_intents")
+          .all<{ id: string; tags: string }>();
+        for (const { id, tags } of results) seen.set(id, JSON.parse(tags) as string[]);
+        return reply;
+      };
+    },
+  });
+  return {
+    watched: callWith({ DB: watchedDb }),
+    owed: () => [...seen.values()].map((tags) => tags.toSorted()),
+  };
+}
+
 /** A team with one of each role. */
 async function fullTeam() {
   const [owner, admin, member, stranger] = [
@@ -217,6 +239,24 @@ describe("a team", () => {
     expect(await shown()).toEqual([[], [], []]);
   });
 
+  it("owes the purge of a member in the batch that adds, changes or removes them", async () => {
+    const { teamId, owner, stranger } = await fullTeam();
+    const purge = ["permissions", "teams", "workspaces"].map(
+      (what) => `user:${stranger.userId}:${what}`,
+    );
+    const changes: ((api: typeof call) => ReturnType<typeof call>)[] = [
+      (api) => add(teamId, stranger, "member", owner, api),
+      (api) => add(teamId, stranger, "admin", owner, api),
+      (api) => remove(teamId, stranger, owner, api),
+    ];
+    for (const change of changes) {
+      await eventually(async () => expect(await intents()).toBe(0));
+      const { watched, owed } = watchingPurges();
+      expect((await change(watched)).status).toBeLessThan(300);
+      expect(owed()).toEqual([purge]);
+    }
+  });
+
   it("refuses absent and deleted users, strangers, and inviters without the tier", async () => {
     const { teamId, owner, stranger } = await fullTeam();
     const deleted = await signUpAs("free");
@@ -301,27 +341,12 @@ describe("a workspace", () => {
 
   it("owes its purge to exactly the members of that moment, in its own batch", async () => {
     const { teamId, owner, admin, member } = await fullTeam();
-    let owed: string[] = [];
-    const watched = new Proxy(db, {
-      get(target, name) {
-        if (name !== "batch") return Reflect.get(target, name).bind(target);
-        return async (statements: D1PreparedStatement[]) => {
-          const reply = await target.batch(statements);
-          const row = await target
-            .prepare(
-              `SELECT tags FROM purge_intents
-               WHERE tags LIKE '%:workspaces%' AND tags NOT LIKE '%:teams%'`,
-            )
-            .first<string>("tags");
-          if (row !== null) owed = JSON.parse(row) as string[];
-          return reply;
-        };
-      },
-    });
-    await callWith({ DB: watched })("POST", "/api/workspaces", { name: "Ours", teamId }, owner);
-    expect(owed.toSorted()).toEqual(
+    await eventually(async () => expect(await intents()).toBe(0));
+    const { watched, owed } = watchingPurges();
+    await watched("POST", "/api/workspaces", { name: "Ours", teamId }, owner);
+    expect(owed()).toEqual([
       [owner, admin, member].map(({ userId }) => `user:${userId}:workspaces`).toSorted(),
-    );
+    ]);
   });
 
   it("is personal without a team; a user owns at most 100, also concurrently", async () => {
