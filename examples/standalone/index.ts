@@ -33,7 +33,7 @@ export default {
             return asked.ok ? ok(asked.value) : fail(asked.error.tag);
           },
         });
-        const headers = { "Cache-Status": cacheStatusField(read.status) };
+        const headers = { "Cache-Status": cacheStatusField(read.status, "standalone") };
         return read.ok
           ? Response.json(read.value, { headers })
           : Response.json({ error: "the rates are down" }, { status: 503, headers });

@@ -55,7 +55,7 @@ async function getPrice(env: Env, sku: string): Promise<Response> {
     tags: ["prices"],
     load: () => loadPrice(env, sku),
   });
-  const headers = { "Cache-Status": cacheStatusField(read.status) };
+  const headers = { "Cache-Status": cacheStatusField(read.status, "storefront") };
   if (!read.ok) return Response.json({ error: "prices are down" }, { status: 503, headers });
   return read.value === null
     ? new Response(null, { status: 404, headers })

@@ -5,6 +5,7 @@ import {
   cacheStatusField,
   type CacheFailure,
   type CacheRead,
+  type CacheStatus,
   type Consistency,
 } from "../../shared/lib/cache/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
@@ -19,12 +20,15 @@ export function answerRead<Value>(
   what: string,
   view: (value: Value) => unknown,
 ): Result<Response, Failure> {
-  const headers = { "Cache-Status": cacheStatusField(read.status) };
+  const headers = { "Cache-Status": cacheStatusOf(read.status) };
   if (read.ok && read.value !== null) return json(view(read.value), { headers });
   const response = problemResponse(read.ok ? { tag: "not-found", what } : failureOf(read.error));
   response.headers.set("Cache-Status", headers["Cache-Status"]);
   return ok(response);
 }
+
+/** The field `Cache-Status`, in which Luna's cache is called `luna`. */
+export const cacheStatusOf = (status: CacheStatus): string => cacheStatusField(status, "luna");
 
 /** The failure to answer with when neither cache nor origin has a value. */
 export function failureOf(error: Failure | CacheFailure): Failure {

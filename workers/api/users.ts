@@ -18,8 +18,7 @@ import { sender } from "../../shared/email/settings.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
-import { cacheStatusField } from "../../shared/lib/cache/index.ts";
-import { answerRead, consistencyOf } from "./cached.ts";
+import { answerRead, cacheStatusOf, consistencyOf } from "./cached.ts";
 import { json, noContent, type Call, type Handler } from "./call.ts";
 import { purgingAfter } from "./purging.ts";
 
@@ -79,7 +78,7 @@ async function answerRelated(
 }
 
 export const getMe: Handler<"getMe"> = async ({ caller: { user, cacheStatus } }) =>
-  json({ user }, { headers: { "Cache-Status": cacheStatusField(cacheStatus) } });
+  json({ user }, { headers: { "Cache-Status": cacheStatusOf(cacheStatus) } });
 
 export const updateUser: Handler<"updateUser"> = async ({
   params: { userId },

@@ -52,7 +52,7 @@ const read = async ({
     },
   });
 const valueOf = (answer: Read): number | null => (answer.ok ? answer.value : expect.fail());
-const status = (answer: Read): string => cacheStatusField(answer.status);
+const status = (answer: Read): string => cacheStatusField(answer.status, "luna");
 const write = (): void => void backends.versions.set(KEY, (backends.versions.get(KEY) ?? 1) + 1);
 
 const purges: Record<string, PurgeTags> = {

@@ -61,7 +61,7 @@ const readNow = async (...args: Parameters<typeof read>): Promise<CacheRead<Valu
   await clock.advance(30 * SECOND);
   return await reading;
 };
-const status = ({ status: how }: CacheRead<Value, "down">): string => cacheStatusField(how);
+const status = ({ status: how }: CacheRead<Value, "down">): string => cacheStatusField(how, "luna");
 const valueOf = (answer: CacheRead<Value, "down">): Value | null =>
   answer.ok ? answer.value : expect.fail();
 

@@ -24,5 +24,5 @@ describe("Cache-Status", () => {
       },
       "luna; fwd=stale; detail=origin-error",
     ],
-  ])("of %j is %s", (status, field) => expect(cacheStatusField(status)).toBe(field));
+  ])("of %j is %s", (status, field) => expect(cacheStatusField(status, "luna")).toBe(field));
 });

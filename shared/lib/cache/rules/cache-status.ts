@@ -35,7 +35,7 @@ export type KvDetail = "kv-error" | "kv-open" | "kv-slow" | "kv-corrupt";
  *
  * @param cacheName the name of this cache in the field: a token
  */
-export function cacheStatusField(status: CacheStatus, cacheName = "luna"): string {
+export function cacheStatusField(status: CacheStatus, cacheName: string): string {
   switch (status.kind) {
     case "hit": {
       // Rounded down, so that a value that has just expired is negative.

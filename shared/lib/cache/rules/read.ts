@@ -27,19 +27,27 @@ export type ReadOptions<Value, Problem> = {
    * if they depend on the value.
    */
   tags: readonly string[] | ((value: Value | null) => readonly string[]);
+  /** By default `stale-ok`. */
   consistency?: Consistency;
   /** Answers if the origin fails and no older value may be served. */
   fallback?: () => Value;
+  /** For how long a value is fresh. By default `CACHE_TTL_SECONDS`. */
   ttlMs?: number;
-  /** For how long a `null` is cached. */
+  /** For how long a `null` is cached. By default 10 seconds. */
   negativeTtlMs?: number;
   /**
-   * Where a `null` is cached. `memory`: strangers who ask for many missing things do not fill KV.
+   * Where a `null` is cached. By default `everywhere`. `memory`: strangers who ask for many missing
+   * things do not fill KV.
    */
   negativeIn?: "everywhere" | "memory";
-  /** For how long after its end of life a value is served while it is revalidated. */
+  /**
+   * For how long after its end of life a value is served while it is revalidated. By default 1
+   * minute.
+   */
   staleWhileRevalidateMs?: number;
-  /** For how long after its end of life a value is served if the origin fails. */
+  /**
+   * For how long after its end of life a value is served if the origin fails. By default 1 hour.
+   */
   staleIfErrorMs?: number;
 };
 
