@@ -6,7 +6,7 @@ export const assumptions = {
   /** Of all requests; the rest are writes and emails. */
   reads: 0.97,
   writes: 0.025,
-  mails: 0.005,
+  emails: 0.005,
   /** Of all reads. */
   fromMemory: 0.9,
   fromKv: 0.09,
@@ -19,8 +19,8 @@ export const assumptions = {
   objectMsPerRequest: 10,
   bytesPerLogEvent: 2_000,
   /** Compared with D1 by a test: at most this, and more than half of it. */
-  mailBytesBesidesBody: 1_500,
-  mailBodyBytes: 4_000,
+  emailBytesBesidesBody: 1_500,
+  emailBodyBytes: 4_000,
   d1MsPerRead: 1,
   d1MsPerWrite: 5,
   /** The busiest second of a month, in mean ones. */
@@ -34,7 +34,7 @@ export function explained(given: Assumptions): [string, string][] {
     [
       "of all requests",
       `${percent(given.reads)} are reads of a user with their own key, ` +
-        `${percent(given.writes)} writes, ${percent(given.mails)} mails`,
+        `${percent(given.writes)} writes, ${percent(given.emails)} emails`,
     ],
     [
       "of all reads",
@@ -42,7 +42,7 @@ export function explained(given: Assumptions): [string, string][] {
         `${percent(given.fromKv)} from KV, ${percent(given.fromD1)} from D1`,
     ],
     ["first request of a user in an hour, in an isolate", percent(given.usersSeen)],
-    ["requests a second of a busy isolate", String(given.requestsPerIsolateSecond)],
+    ["requests per second of a busy isolate", String(given.requestsPerIsolateSecond)],
     ["CPU of an invocation", `${given.cpuMsPerInvocation} ms`],
     [
       "an object is awake for a request",
@@ -54,8 +54,8 @@ export function explained(given: Assumptions): [string, string][] {
         `and one for each line; none is sampled away`,
     ],
     [
-      "a mail in D1",
-      `${given.mailBodyBytes} bytes of body and ${given.mailBytesBesidesBody} of the ` +
+      "an email in D1",
+      `${given.emailBodyBytes} bytes of body and ${given.emailBytesBesidesBody} of the ` +
         `rest, kept for a month`,
     ],
     ["D1 is busy", `${given.d1MsPerRead} ms with a read and ${given.d1MsPerWrite} ms with a write`],

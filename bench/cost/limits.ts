@@ -32,10 +32,10 @@ const perSecond = (perMonth: number, { peak }: Assumptions): number =>
 export const limits: readonly Limit[] = [
   {
     name: "D1, one query at a time",
-    limit: "a second of work a second",
+    limit: "one second of work per second",
     source: D1_LIMITS,
     lift:
-      "mails in a database of their own, then users by tenant over several: no batch " +
+      "emails in their own database, then users by tenant over several: no batch " +
       "but the sign-up's spans both",
     share: (design, requests, counts, given) => {
       const { d1Reads, d1Writes } = operationsOf(
@@ -52,18 +52,18 @@ export const limits: readonly Limit[] = [
     },
   },
   {
-    name: "D1, size: mails of a month",
+    name: "D1, size: emails of a month",
     limit: "10 GB",
     source: D1_LIMITS,
     lift:
-      "erase the bodies of mails that are over, which nothing does yet; then a " +
-      "database of mails for each month or tenant",
+      "erase the bodies of emails that are over, which nothing does yet; then a " +
+      "database of emails for each month or tenant",
     share: (_, requests, __, given) =>
-      (requests * given.mails * (given.mailBodyBytes + given.mailBytesBesidesBody)) / D1_BYTES,
+      (requests * given.emails * (given.emailBodyBytes + given.emailBytesBesidesBody)) / D1_BYTES,
   },
   {
     name: "tag index, one object",
-    limit: "about 1,000 requests a second",
+    limit: "about 1,000 requests per second",
     source: DO_LIMITS,
     lift:
       "a view that the isolates of one location share, or relay objects that sync " +
@@ -78,11 +78,11 @@ export const limits: readonly Limit[] = [
   },
   {
     name: "counters, one object",
-    limit: "about 1,000 requests a second",
+    limit: "about 1,000 requests per second",
     source: DO_LIMITS,
     lift:
-      "an object for each of several shares of the isolates, summed up when somebody " +
-      "asks; or reports each ten seconds",
+      "an object for each of several shares of the isolates, summed up when the " +
+      "metrics are read; or reports each ten seconds",
     share: (design, requests, counts, given) =>
       perSecond(
         askedOf(design, loadOf(requests, design, given), counts, given).telemetry.objectRequests,
@@ -91,7 +91,7 @@ export const limits: readonly Limit[] = [
   },
   {
     name: "breaker of KV, one object",
-    limit: "about 1,000 requests a second",
+    limit: "about 1,000 requests per second",
     source: DO_LIMITS,
     lift: "a longer lease, `leaseMs` in settings.ts: an operator's order then takes as much longer",
     share: (design, requests, counts, given) =>
@@ -101,14 +101,14 @@ export const limits: readonly Limit[] = [
       ) / OBJECT_REQUESTS_PER_SECOND,
   },
   {
-    name: "queue of mails",
-    limit: "5,000 messages a second",
+    name: "queue of emails",
+    limit: "5,000 messages per second",
     source: "https://developers.cloudflare.com/queues/platform/limits/",
     lift:
-      "several queues, chosen by the mail's id: a message is a doorbell, and any " +
-      "queue may ring",
+      "several queues, chosen by the email's id: a message is a notification, and " +
+      "any queue may carry it",
     share: (_, requests, __, given) =>
-      perSecond(requests * given.mails, given) / QUEUE_MESSAGES_PER_SECOND,
+      perSecond(requests * given.emails, given) / QUEUE_MESSAGES_PER_SECOND,
   },
 ];
 

@@ -12,7 +12,7 @@ export type Load = {
   requests: number;
   reads: number;
   writes: number;
-  mails: number;
+  emails: number;
   batches: number;
   seen: number;
   isolates: number;
@@ -33,19 +33,19 @@ const LOG_DAYS_KEPT = 7;
 const GB = 1e9;
 
 /** How many emails come together: the queue gathers a batch for up to a second. */
-export function batchSize(mailsPerSecond: number): 1 | 10 | 100 {
-  if (mailsPerSecond >= 100) return 100;
-  return mailsPerSecond >= 10 ? 10 : 1;
+export function batchSize(emailsPerSecond: number): 1 | 10 | 100 {
+  if (emailsPerSecond >= 100) return 100;
+  return emailsPerSecond >= 10 ? 10 : 1;
 }
 
 export function loadOf(requests: number, design: Design, given: Assumptions): Load {
-  const mails = requests * given.mails;
+  const emails = requests * given.emails;
   return {
     requests,
     reads: requests * given.reads,
     writes: requests * given.writes,
-    mails,
-    batches: mails / (design === "luna" ? batchSize(mails / MONTH_SECONDS) : 1),
+    emails,
+    batches: emails / (design === "luna" ? batchSize(emails / MONTH_SECONDS) : 1),
     seen: requests * given.usersSeen,
     isolates: Math.max(requests / MONTH_SECONDS / given.requestsPerIsolateSecond, 1),
   };
@@ -55,18 +55,18 @@ export function loadOf(requests: number, design: Design, given: Assumptions): Lo
  * What requests and emails make the platform do, without what the design asks of objects besides.
  */
 function workOf(
-  { reads, writes, mails, batches, seen }: Load,
+  { reads, writes, emails, batches, seen }: Load,
   counts: Counts,
   given: Assumptions,
 ): Operations {
   const delivered =
-    counts[`queue batch of ${mails === 0 ? 1 : nearest(mails / batches)} delivered`];
+    counts[`queue batch of ${emails === 0 ? 1 : nearest(emails / batches)} delivered`];
   return sum(
     times(reads * given.fromMemory, counts["read from memory"]),
     times(reads * given.fromKv, counts["read from KV"]),
     times(reads * given.fromD1, counts["read from D1"]),
     times(writes, counts["write with its purge"]),
-    times(mails, counts["mail accepted"]),
+    times(emails, counts["email accepted"]),
     times(batches, delivered),
     times(seen, counts["user seen"]),
   );
@@ -90,7 +90,7 @@ const asking = (objectRequests: number): Operations => ({ ...nothing, objectRequ
 /**
  * Luna: each isolate at its own pace, never more often than there are requests. Naive: the index
  * for each of the cached reads (key and user, or the key alone), a breaker for each call of KV,
- * each read of D1 and each hand-over, the counters for each request and mail. Kindly, none of that
+ * each read of D1 and each hand-over, the counters for each request and email. Kindly, none of that
  * reads or writes a row, and a breaker is asked once where it would have to be told of the outcome,
  * too.
  */
@@ -99,10 +99,10 @@ export function askedOf(design: Design, load: Load, counts: Counts, given: Assum
     case "naive": {
       const { kvReads, kvWrites, d1Reads } = workOf(load, counts, given);
       return {
-        index: asking(2 * load.reads + load.writes + load.mails),
-        telemetry: asking(load.requests + load.mails),
+        index: asking(2 * load.reads + load.writes + load.emails),
+        telemetry: asking(load.requests + load.emails),
         kvBreaker: asking(kvReads + kvWrites),
-        breakers: asking(d1Reads + load.mails),
+        breakers: asking(d1Reads + load.emails),
       };
     }
     case "luna": {
@@ -142,10 +142,10 @@ export function usageOf(
   const load = loadOf(requests, design, given);
   const cron = times(MONTH_MINUTES / 2, counts["two minutes of cron"]);
   const done = sum(operationsOf(design, load, counts, given), cron);
-  return billedFor(done, load.mails, given);
+  return billedFor(done, load.emails, given);
 }
 
-export function billedFor(done: Operations, mails: number, given: Assumptions): Usage {
+export function billedFor(done: Operations, emails: number, given: Assumptions): Usage {
   const { requests, objectRequests, logLines } = done;
   const objects = OBJECTS + Math.floor(objectRequests / MONTH_SECONDS / OBJECT_REQUESTS_PER_SECOND);
   const awakeSeconds = Math.min(
@@ -158,7 +158,7 @@ export function billedFor(done: Operations, mails: number, given: Assumptions): 
     cpuMs: requests * given.cpuMsPerInvocation,
     d1RowsRead: done.d1RowsRead,
     d1RowsWritten: done.d1RowsWritten,
-    d1Gb: (mails * (given.mailBodyBytes + given.mailBytesBesidesBody)) / GB,
+    d1Gb: (emails * (given.emailBodyBytes + given.emailBytesBesidesBody)) / GB,
     kvReads: done.kvReads,
     kvWrites: done.kvWrites,
     kvDeletes: done.kvDeletes,

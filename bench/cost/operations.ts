@@ -32,7 +32,7 @@ const operations = [
   "read from D1",
   "user seen",
   "write with its purge",
-  "mail accepted",
+  "email accepted",
   "queue batch of 1 delivered",
   "queue batch of 10 delivered",
   "queue batch of 100 delivered",

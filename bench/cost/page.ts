@@ -89,12 +89,12 @@ type Kind = {
   from?: Partial<Assumptions>;
 };
 const readsOnly = { requests: MILLION, reads: MILLION };
-const mailsOnly = { requests: MILLION, mails: MILLION };
+const emailsOnly = { requests: MILLION, emails: MILLION };
 const noLoad: Load = {
   requests: 0,
   reads: 0,
   writes: 0,
-  mails: 0,
+  emails: 0,
   batches: 0,
   seen: 0,
   isolates: 0,
@@ -124,30 +124,30 @@ const kinds: readonly [Kind, ...Kind[]] = [
     load: { requests: MILLION, writes: MILLION },
   },
   {
-    name: "mails, delivered one by one",
-    operations: ["mail accepted", "queue batch of 1 delivered"],
-    load: mailsOnly,
+    name: "emails, delivered one by one",
+    operations: ["email accepted", "queue batch of 1 delivered"],
+    load: emailsOnly,
   },
 ];
 
 function marginalTable(counts: Counts, given: Assumptions): string {
-  const cost = (done: Operations, mails = 0): number =>
-    total(marginal(billedFor(done, mails, given)));
+  const cost = (done: Operations, emails = 0): number =>
+    total(marginal(billedFor(done, emails, given)));
   const costOf = ({ operations, load, from }: Kind, design: Design): number => {
-    const all = { ...noLoad, ...load, batches: load.mails ?? 0 };
+    const all = { ...noLoad, ...load, batches: load.emails ?? 0 };
     const asked =
       design === "luna" ? [] : Object.values(askedOf("naive", all, counts, { ...given, ...from }));
     return cost(
       sum(...operations.map((name) => times(MILLION, counts[name])), ...asked),
-      all.mails,
+      all.emails,
     );
   };
   const inBatches = ([10, 100] as const).map((size) => {
     const done = sum(
-      times(MILLION, counts["mail accepted"]),
+      times(MILLION, counts["email accepted"]),
       times(MILLION / size, counts[`queue batch of ${size} delivered`]),
     );
-    return [`a million mails, delivered in batches of ${size}`, dollars(cost(done, MILLION)), "–"];
+    return [`a million emails, delivered in batches of ${size}`, dollars(cost(done, MILLION)), "–"];
   });
   const paced = sum(
     counts["minute of leases"],
@@ -167,7 +167,7 @@ function marginalTable(counts: Counts, given: Assumptions): string {
       ...inBatches,
       ["an isolate that is busy all month", dollars(isolate), "–"],
       [
-        "requests a second from which on that is cheaper than to ask in each",
+        "requests per second from which on that is cheaper than to ask in each",
         spoken(isolate / MONTH_SECONDS / saved),
         "–",
       ],

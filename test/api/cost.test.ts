@@ -167,7 +167,7 @@ describe("a warm isolate uses what the page says, called with a user's own key, 
     });
     const { d1RowsWritten } = await platform.take();
     const both = sum(accepted, { ...nothing, d1RowsWritten });
-    expect(rowHeldTo(page, "mail accepted", both)).toBe(rowOn(page, "mail accepted"));
+    expect(rowHeldTo(page, "email accepted", both)).toBe(rowOn(page, "email accepted"));
   });
 });
 

@@ -81,8 +81,8 @@ describe("an isolate that has its lease makes the platform do what the page says
       // body, than is assumed.
       expect(platform.d1Statements).toBeLessThan(D1_QUERIES_PER_INVOCATION / 4);
       const bytes = ((await size()) - bytesBefore) / emails;
-      expect(bytes).toBeLessThanOrEqual(assumptions.mailBytesBesidesBody);
-      expect(bytes).toBeGreaterThan(assumptions.mailBytesBesidesBody / 2);
+      expect(bytes).toBeLessThanOrEqual(assumptions.emailBytesBesidesBody);
+      expect(bytes).toBeGreaterThan(assumptions.emailBytesBesidesBody / 2);
     },
   );
 });

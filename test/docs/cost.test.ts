@@ -81,7 +81,7 @@ it("an isolate with fewer requests than the page says costs more than asking in 
       fromD1: 0,
       reads: 1,
       writes: 0,
-      mails: 0,
+      emails: 0,
       usersSeen: 0,
       requestsPerIsolateSecond,
     };
