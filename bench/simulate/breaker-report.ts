@@ -34,13 +34,13 @@ export async function breakerReport(scale: BreakerScale): Promise<Report> {
         scale,
       ),
       "breaker-weathers": breakerTable(["trouble", "breaker"], await scenarioRows(scale), scale),
-      "breaker-rates": breakerTable(["calls a second of each isolate", "breaker"], byRate, scale),
+      "breaker-rates": breakerTable(["calls per second of each isolate", "breaker"], byRate, scale),
     },
     images: {
       "breaker-outage": await timeline(scale.seed),
       "breaker-object-requests": lines(
         "What a lease costs, by how often an isolate calls",
-        { name: "calls a second of each isolate", scale: "log" },
+        { name: "calls per second of each isolate", scale: "log" },
         { name: "object requests per million calls", scale: "log" },
         [
           {
@@ -99,7 +99,7 @@ async function timeline(seed: number): Promise<string> {
     }
   }
   return lines(
-    "An outage from 0 s to 75 s: what becomes of 200 calls a second",
+    "An outage from 0 s to 75 s: what becomes of 200 calls per second",
     { name: "seconds since the outage began", scale: "value" },
     { name: "% of calls", scale: "value", max: 100 },
     series,

@@ -11,7 +11,7 @@ export type BreakerScale = Lengths & { seed: number; fleets: readonly number[]; 
 export const CALLS_PER_SECOND = 0.2;
 export const SHORT_LIFE_CALLS = 5;
 
-/** Fifty calls a second each are many. */
+/** Fifty calls per second each are many. */
 const MOST_WHEN_BUSY = 20;
 
 export const labels: Record<BreakerKind, string> = { fleet: "fleet-wide", isolate: "per isolate" };

@@ -8,7 +8,7 @@ import type { VirtualClock } from "../../test/support/virtual-clock.ts";
 
 /**
  * One isolate's guarded way to the dependency. `isProbing`: whether what would run now is a probe;
- * `isLocal`: whether it goes by a breaker of its own.
+ * `isLocal`: whether it goes by its own breaker.
  */
 export type Guarded = {
   run(operation: GuardedCall<null>): Promise<null | CircuitOpen>;

@@ -1,6 +1,6 @@
 /**
- * Puts each generated part between its markers, `<!-- name -->` and `<!-- /name -->`. Whatever else
- * the page says is written by hand.
+ * Puts each generated part between its markers, `<!-- name -->` and `<!-- /name -->`. The rest
+ * of the page is written by hand.
  */
 export function withParts(page: string, parts: Readonly<Record<string, string>>): string {
   return Object.entries(parts).reduce((text, [name, part]) => {

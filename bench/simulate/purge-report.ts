@@ -20,7 +20,7 @@ export async function purgeReport(scale: PurgeScale): Promise<Report> {
     parts: {
       "purge-fleets": purgeTable(["isolates", "index"], await purgeFleetRows(scale)),
       "purge-bounds": purgeTable(["bound", "index"], byBound),
-      "purge-rates": purgeTable(["reads a second of each isolate", "index"], byRate),
+      "purge-rates": purgeTable(["reads per second of each isolate", "index"], byRate),
     },
     images: {
       "purge-staleness": lines(
@@ -41,7 +41,7 @@ export async function purgeReport(scale: PurgeScale): Promise<Report> {
       ),
       "purge-object-requests": lines(
         "What a synced view costs, by how often an isolate reads",
-        { name: "reads a second of each isolate", scale: "log" },
+        { name: "reads per second of each isolate", scale: "log" },
         { name: "object requests per million reads", scale: "log" },
         [
           {

@@ -46,7 +46,7 @@ export async function purgeRow(names: string[], plan: PurgePlan): Promise<PurgeR
   };
 }
 
-/** Fleets by size, each isolate read once a second. */
+/** Fleets by size, each isolate read once per second. */
 export async function purgeFleetRows({
   seed,
   fleets,
@@ -118,7 +118,7 @@ export function purgeTable(nameHeads: string[], rows: readonly PurgeRow[]): stri
 export function saturationTable(nameHeads: string[], rows: readonly PurgeRow[]): string {
   const head = [
     ...nameHeads,
-    "requests a second",
+    "requests per second",
     "reads that reach the origin",
     "99 % of reads take",
     "no answer",

@@ -22,7 +22,7 @@ export type PurgePlan = {
   boundMs: number;
   measuredMs: number;
   seed: number;
-  /** Null, the default: an index that takes whatever comes. */
+  /** Null, the default: an index that takes every request. */
   requestsPerSecond?: number | null;
 };
 

@@ -59,7 +59,7 @@ async function breakerLoads({ seed, breakerFleets }: SaturationScale): Promise<B
   return loads;
 }
 
-/** One index that more and more isolates ask: a synced view, each isolate read once a second. */
+/** One index that more and more isolates ask: a synced view, each isolate read once per second. */
 export async function indexLoads(
   { seed, indexFleets, measuredMs }: Omit<SaturationScale, "breakerFleets">,
   requestsPerSecond = REQUESTS_PER_SECOND,
@@ -86,8 +86,8 @@ export async function saturationReport(scale: SaturationScale): Promise<Report> 
   const rows = await indexLoads(scale);
   const head = [
     "isolates",
-    "calls a second",
-    "requests a second",
+    "calls per second",
+    "requests per second",
     "wait at the object: median",
     "99 %",
     "refused",
@@ -114,7 +114,7 @@ export async function saturationReport(scale: SaturationScale): Promise<Report> 
     },
     images: {
       saturation: lines(
-        "One object that takes 1,000 requests a second",
+        "One object that takes 1,000 requests per second",
         { name: "isolates", scale: "value" },
         { name: "%", scale: "value", max: 100 },
         [
