@@ -10,7 +10,7 @@ import type { EmailBenchReply } from "./workers/email.ts";
  * SMTP server that takes all at once.
  */
 
-const MAILS = 200;
+const EMAILS = 200;
 const ROUNDS = 5;
 const SIZES = [1, 10, 100];
 const WAYS = ["straightforward", "straightforward, 5 at once", "luna", "SMTP alone, 5 at once"];
@@ -48,12 +48,12 @@ export async function emailRows(): Promise<Ratio[]> {
     for (let round = -1; round < ROUNDS; round += 1) {
       for (const { way, size, replies } of cells) {
         const answer = await server.fetch(
-          `/?way=${encodeURIComponent(way)}&size=${size}&mails=${MAILS}`,
+          `/?way=${encodeURIComponent(way)}&size=${size}&emails=${EMAILS}`,
         );
         if (!answer.ok) throw new Error(`${way}: ${await answer.text()}`);
         const reply = (await answer.json()) as EmailBenchReply;
-        if (sink.delivered.length !== MAILS)
-          throw new Error(`${way}: ${sink.delivered.length} of ${MAILS} mails arrived`);
+        if (sink.delivered.length !== EMAILS)
+          throw new Error(`${way}: ${sink.delivered.length} of ${EMAILS} emails arrived`);
         sink.delivered.length = sink.attempts.length = 0;
         if (round >= 0) replies.push(reply);
       }
@@ -64,11 +64,11 @@ export async function emailRows(): Promise<Ratio[]> {
   }
   const accepting = cells.filter(({ way }) => way === "straightforward" || way === "luna");
   return SIZES.flatMap((size) => [
-    ...compared(`mails accepted, ${size} a call`, accepting, size, (reply) => ({
+    ...compared(`emails accepted, ${size} per call`, accepting, size, (reply) => ({
       ms: reply.acceptMs,
       trips: reply.acceptTrips,
     })),
-    ...compared(`mails delivered, batches of ${size}`, cells, size, (reply) => ({
+    ...compared(`emails delivered, batches of ${size}`, cells, size, (reply) => ({
       ms: reply.deliverMs,
       trips: reply.deliverTrips,
     })),
@@ -90,15 +90,15 @@ function compared(
   return [
     ...ratios(
       what,
-      "a second",
+      "per second",
       "straightforward",
-      each((reply) => (reply.mails / of(reply).ms) * 1_000),
+      each((reply) => (reply.emails / of(reply).ms) * 1_000),
     ),
     ...ratios(
       `${what}: D1`,
-      "round trips a mail",
+      "round trips per email",
       "straightforward",
-      each((reply) => of(reply).trips / reply.mails),
+      each((reply) => of(reply).trips / reply.emails),
     ),
   ];
 }

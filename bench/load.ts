@@ -7,7 +7,7 @@ const CONNECTIONS = 16;
  * while.
  *
  * @param path of the request, or of each next one
- * @returns answers a second
+ * @returns answers per second
  */
 export async function throughput(
   url: URL,

@@ -39,7 +39,7 @@ export type Ratio = { what: string; way: string; measured: string; ratio: string
 /**
  * How several ways to do one thing compare to the one that is named `baseline`.
  *
- * @param unit of what was measured: "ns", "a second"
+ * @param unit of what was measured: "ns", "per second"
  */
 export function ratios<Way extends string>(
   what: string,

@@ -24,7 +24,7 @@ type Answer = { headers: Record<string, string>; body: string };
 
 /**
  * Starts a Worker under the configuration of luna-api, lets `prepare` fill it, and returns its
- * answers a second.
+ * answers per second.
  */
 async function measure<Prepared>(
   main: string,
@@ -105,11 +105,11 @@ export async function requestRows(): Promise<Ratio[]> {
     rates.bareMiss.push(bare.missRate);
   }
   return [
-    ...ratios("request, from memory", "a second", "bare Worker", {
+    ...ratios("request, from memory", "per second", "bare Worker", {
       "bare Worker": mean(rates.bare),
       luna: mean(rates.luna),
     }),
-    ...ratios("request, missed", "a second", "bare Worker that reads the row", {
+    ...ratios("request, missed", "per second", "bare Worker that reads the row", {
       "bare Worker that reads the row": mean(rates.bareMiss),
       luna: mean(rates.lunaMiss),
     }),

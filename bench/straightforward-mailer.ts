@@ -13,12 +13,12 @@ export const straightforwardTable = `CREATE TABLE IF NOT EXISTS plain_emails
   (id TEXT PRIMARY KEY, recipient TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
    status TEXT NOT NULL) STRICT`;
 
-export type PlainMail = { to: string; subject: string; text: string };
-type Row = PlainMail & { status: string };
+export type PlainEmail = { to: string; subject: string; text: string };
+type Row = PlainEmail & { status: string };
 
-export async function acceptPlainly(env: ConsumerEnv, mails: PlainMail[]): Promise<string[]> {
+export async function acceptPlainly(env: ConsumerEnv, emails: PlainEmail[]): Promise<string[]> {
   const ids: string[] = [];
-  for (const { to, subject, text } of mails) {
+  for (const { to, subject, text } of emails) {
     const id = crypto.randomUUID();
     await env.DB.prepare(
       `INSERT INTO plain_emails (id, recipient, subject, text, status)
@@ -44,19 +44,19 @@ export async function deliverPlainly(
 }
 
 async function deliverOne(env: ConsumerEnv, id: string): Promise<void> {
-  const mail = await env.DB.prepare(
+  const email = await env.DB.prepare(
     `SELECT recipient AS "to", subject, text, status FROM plain_emails WHERE id = ?1`,
   )
     .bind(id)
     .first<Row>();
-  if (mail?.status !== "queued") return;
-  await sendPlainly(env, mail);
+  if (email?.status !== "queued") return;
+  await sendPlainly(env, email);
   await env.DB.prepare("UPDATE plain_emails SET status = 'sent' WHERE id = ?1").bind(id).run();
 }
 
 export async function sendPlainly(
   env: ConsumerEnv,
-  { to, subject, text }: PlainMail,
+  { to, subject, text }: PlainEmail,
 ): Promise<void> {
   const from = "hello@luna.example";
   const bytes = await new MailComposer({ from, to, subject, text }).compile().build();

@@ -9,12 +9,12 @@ import {
   deliverPlainly,
   sendPlainly,
   straightforwardTable,
-  type PlainMail,
+  type PlainEmail,
 } from "../straightforward-mailer.ts";
 export { CircuitBreaker } from "../../shared/lib/circuit-breaker/object/object.ts";
 
 export type EmailBenchReply = {
-  mails: number;
+  emails: number;
   acceptMs: number;
   acceptTrips: number;
   deliverMs: number;
@@ -23,15 +23,15 @@ export type EmailBenchReply = {
 
 type Way = {
   /**
-   * Stores mails and puts a message each on the queue, which has no consumer here. @returns their
+   * Stores emails and queues a notification of each; the queue has no consumer here. @returns their
    * ids
    */
-  accept(env: ConsumerEnv, mails: PlainMail[]): Promise<string[]>;
+  accept(env: ConsumerEnv, emails: PlainEmail[]): Promise<string[]>;
   /** Takes one queue batch. */
   deliver(env: ConsumerEnv, ids: string[]): Promise<void>;
 };
 
-const mailFor = (n: number | string): PlainMail => ({
+const emailFor = (n: number | string): PlainEmail => ({
   to: `n${n}@example.com`,
   subject: "Your receipt",
   text: "Thank you for your order.",
@@ -46,17 +46,17 @@ const ways: Record<string, Way> = {
     deliver: (env, ids) => deliverPlainly(env, ids, AT_ONCE),
   },
   "SMTP alone, 5 at once": {
-    accept: async (_env, mails) => mails.map((_mail, n) => String(n)),
+    accept: async (_env, emails) => emails.map((_email, n) => String(n)),
     deliver: sendOnly,
   },
 };
 
-async function acceptByLuna(env: ConsumerEnv, mails: PlainMail[]): Promise<string[]> {
+async function acceptByLuna(env: ConsumerEnv, emails: PlainEmail[]): Promise<string[]> {
   const now = Date.now();
-  const submissions = mails.map((mail) => {
+  const submissions = emails.map((email) => {
     const submission = submissionOf(
       env,
-      mail,
+      email,
       { tenant: "bench", idempotencyKey: crypto.randomUUID() },
       now,
     );
@@ -64,20 +64,22 @@ async function acceptByLuna(env: ConsumerEnv, mails: PlainMail[]): Promise<strin
     return submission.value;
   });
   const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, submissions, now);
-  return accepted.map((mail) => {
-    if (!mail.ok) throw new Error(JSON.stringify(mail.error));
-    return mail.value.id;
+  return accepted.map((email) => {
+    if (!email.ok) throw new Error(JSON.stringify(email.error));
+    return email.value.id;
   });
 }
 
 async function sendOnly(env: ConsumerEnv, ids: string[]): Promise<void> {
   for (let start = 0; start < ids.length; start += AT_ONCE) {
-    await Promise.all(ids.slice(start, start + AT_ONCE).map((id) => sendPlainly(env, mailFor(id))));
+    await Promise.all(
+      ids.slice(start, start + AT_ONCE).map((id) => sendPlainly(env, emailFor(id))),
+    );
   }
 }
 
 const refuse = (): never => {
-  throw new Error("nothing is to be retried here");
+  throw new Error("nothing may be retried here");
 };
 
 function queueBatch(ids: string[]): MessageBatch {
@@ -93,18 +95,18 @@ function queueBatch(ids: string[]): MessageBatch {
   return { queue: "luna-email", messages, metadata, ackAll: () => undefined, retryAll: refuse };
 }
 
-/** `/?way=luna&size=10&mails=200`: accepts and then delivers so many mails, `size` at a time. */
+/** `/?way=luna&size=10&emails=200`: accepts, then delivers that many emails, `size` at a time. */
 export default {
   async fetch(request, env) {
     const { searchParams } = new URL(request.url);
     const way = ways[searchParams.get("way") ?? ""];
-    const [size, count] = [Number(searchParams.get("size")), Number(searchParams.get("mails"))];
+    const [size, count] = [Number(searchParams.get("size")), Number(searchParams.get("emails"))];
     if (way === undefined) return new Response("no such way", { status: 404 });
     await env.DB.prepare(straightforwardTable).run();
     const [accepting, delivering] = [new CountedDatabase(env.DB), new CountedDatabase(env.DB)];
 
     const groups = Array.from({ length: count / size }, (_, group) =>
-      Array.from({ length: size }, (_mail, n) => mailFor(group * size + n)),
+      Array.from({ length: size }, (_email, n) => emailFor(group * size + n)),
     );
     const startedAt = performance.now();
     const batches: string[][] = [];
@@ -112,7 +114,7 @@ export default {
     const acceptedAt = performance.now();
     for (const ids of batches) await way.deliver({ ...env, DB: delivering.db }, ids);
     return Response.json({
-      mails: count,
+      emails: count,
       acceptMs: acceptedAt - startedAt,
       acceptTrips: accepting.roundTrips,
       deliverMs: performance.now() - acceptedAt,
