@@ -147,8 +147,8 @@ export const groups: Group[] = [
     reader: "alertSettings",
     workers: ["api", "cron"],
     variables: [
-      plain("ALERT_FAILURES", "no", "failures from which on somebody is told"),
-      plain("ALERT_EMAIL", "no", "whom to tell by mail"),
+      plain("ALERT_FAILURES", "no", "failures from which on an alert is sent"),
+      plain("ALERT_EMAIL", "no", "the address that gets alerts by email"),
       secret(
         "ALERT_WEBHOOK_URL",
         "no",
