@@ -81,9 +81,9 @@ it("a mail server that dies opens its breaker: emails wait and burn no attempt; 
     );
   await eventually(async () => expect((await smtp()).state).not.toBe("CLOSED"));
   await eventually(async () => {
-    const mails = await Promise.all(ids.map((id) => stack.email(id)));
+    const emails = await Promise.all(ids.map((id) => stack.email(id)));
     expect(
-      mails.some(
+      emails.some(
         ({ status, lastError }) => status === "queued" && lastError?.phase === "circuit-breaker",
       ),
     ).toBe(true);
@@ -92,8 +92,8 @@ it("a mail server that dies opens its breaker: emails wait and burn no attempt; 
 
   await stack.restartSink(port);
   for (const id of ids) {
-    const mail = await until(id, "sent");
-    expect(mail.attempts).toBeLessThanOrEqual(4);
+    const email = await until(id, "sent");
+    expect(email.attempts).toBeLessThanOrEqual(4);
     expect(stack.sink.copiesOf(id)).toBe(1);
   }
   const history = (
