@@ -7,7 +7,7 @@ import type { StartSettings } from "./settings.ts";
 const LOOK_EACH_MS = 50;
 
 /**
- * A real SMTP server whose inbox is a web page. It keeps its mails with the rest of the state, so
+ * A real SMTP server whose inbox is a web page. It keeps its emails with the rest of the state, so
  * that an outage loses none.
  */
 export class Mailbox {
@@ -63,7 +63,7 @@ export class Mailbox {
     await this.#untilListening(false);
   }
 
-  /** Begins it again, with the mails that it had. */
+  /** Begins it again, with the emails that it had. */
   async comeBack(): Promise<void> {
     this.#outage?.end();
     this.#outage = null;

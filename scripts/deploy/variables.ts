@@ -207,7 +207,7 @@ export const variableNames: ReadonlySet<string> = new Set(
   groups.flatMap(({ variables }) => variables.map(({ name }) => name)),
 );
 
-/** What the Worker cannot do without, given which transports take mails. */
+/** What the Worker cannot do without, given which transports take emails. */
 export function neededBy(worker: Worker, vars: Variables): Variable[] {
   const configured = emailTransports(vars);
   const named = configured.ok ? configured.value : [];

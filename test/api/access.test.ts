@@ -44,7 +44,7 @@ beforeAll(async () => {
     ADMIN_TOKEN,
   });
   await call("PATCH", "/api/users/owner", { scopes: ["emails:send"] });
-  const mail = await call(
+  const email = await call(
     "POST",
     "/api/emails",
     {
@@ -60,7 +60,7 @@ beforeAll(async () => {
   names = {
     userId: "owner",
     teamId: team.body.team.teamId,
-    id: mail.body.id,
+    id: email.body.id,
     tag: "user:owner",
     address: "ada@example.com",
     provider: "resend",

@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 
 /** A dead email with its dead letter, as the consumer writes them. */
-async function deadMail(
+async function deadEmail(
   changes: { reason?: string; tenant?: string; to?: string; at?: number } = {},
 ): Promise<string> {
   const {
@@ -58,9 +58,9 @@ const statusOf = (id: string) =>
 
 describe("GET /api/admin/email/dlq", () => {
   it("filters by kind, reason, tenant, recipient and age", async () => {
-    const old = await deadMail({ at: Date.now() - 2 * DAY_MS });
-    const permanent = await deadMail({ reason: "permanent" });
-    const eve = await deadMail({ tenant: "user:eve", to: "eve@example.com" });
+    const old = await deadEmail({ at: Date.now() - 2 * DAY_MS });
+    const permanent = await deadEmail({ reason: "permanent" });
+    const eve = await deadEmail({ tenant: "user:eve", to: "eve@example.com" });
     await recordPoison(
       db,
       { messageId: "m1", reason: "not a doorbell", rawBody: "{}", attempts: 1 },
@@ -87,7 +87,7 @@ describe("GET /api/admin/email/dlq", () => {
     const ids: string[] = [];
     for (let n = 0; n < 5; n += 1)
       ids.push(
-        await deadMail({
+        await deadEmail({
           at: Date.now() - 10_000 + n,
           reason: n === 2 ? "permanent" : "exhausted",
         }),
@@ -118,7 +118,7 @@ describe("GET /api/admin/email/dlq", () => {
 
 describe("one dead letter", () => {
   it("shows its reason and each attempt's answer; a poison message shows its body", async () => {
-    const id = await deadMail();
+    const id = await deadEmail();
     const { status, body } = await call("GET", `${path}/${id}`);
     expect(status).toBe(200);
     expect(body).toMatchObject({
@@ -148,7 +148,7 @@ describe("one dead letter", () => {
   });
 
   it("is discarded permanently: its email is discarded and cannot be replayed", async () => {
-    const id = await deadMail();
+    const id = await deadEmail();
     expect((await call("DELETE", `${path}/${id}`)).status).toBe(204);
     expect((await call("DELETE", `${path}/${id}`)).status).toBe(404);
     expect(await listed()).toEqual([]);
@@ -163,7 +163,7 @@ describe("one dead letter", () => {
 
   it("is discarded although the reply of D1 is lost", async () => {
     vi.spyOn(console, "error").mockReturnValue();
-    const id = await deadMail();
+    const id = await deadEmail();
     expect((await callWith({ DB: losingReplies(db) })("DELETE", `${path}/${id}`)).status).toBe(204);
     expect(await listed()).toEqual([]);
     vi.restoreAllMocks();
@@ -173,10 +173,10 @@ describe("one dead letter", () => {
 describe("POST /api/admin/email/process-dlq", () => {
   it("replays what a filter matches, oldest first, and nothing else", async () => {
     const [one, two] = [
-      await deadMail({ at: Date.now() - 3_000 }),
-      await deadMail({ at: Date.now() - 2_000 }),
+      await deadEmail({ at: Date.now() - 3_000 }),
+      await deadEmail({ at: Date.now() - 2_000 }),
     ];
-    const other = await deadMail({ reason: "permanent" });
+    const other = await deadEmail({ reason: "permanent" });
     const { body } = await call("POST", process, { filter: { reason: "exhausted" }, limit: 1 });
     expect(body).toMatchObject({
       processed: 1,
@@ -190,7 +190,7 @@ describe("POST /api/admin/email/process-dlq", () => {
   });
 
   it("with dryRun shows what it would do, and changes nothing", async () => {
-    const id = await deadMail();
+    const id = await deadEmail();
     const alive = await queueEmail(db, Date.now());
     const before = (await call("GET", `/api/emails/${id}`)).body;
     const { body } = await call("POST", process, { ids: [id, alive, "no-such"], dryRun: true });
@@ -211,7 +211,7 @@ describe("POST /api/admin/email/process-dlq", () => {
   });
 
   it("spreads a backlog over time, so that the provider does not get it all at once", async () => {
-    for (let n = 0; n < 30; n += 1) await deadMail({ at: Date.now() - 60_000 + n });
+    for (let n = 0; n < 30; n += 1) await deadEmail({ at: Date.now() - 60_000 + n });
     const startedAt = Date.now();
     const { body } = await call("POST", process, { limit: 1_000, ratePerSecond: 10 });
     expect(body.processed).toBe(30);
@@ -225,7 +225,7 @@ describe("POST /api/admin/email/process-dlq", () => {
 
   it("replays each email once under concurrent requests", async () => {
     const ids: string[] = [];
-    for (let n = 0; n < 10; n += 1) ids.push(await deadMail());
+    for (let n = 0; n < 10; n += 1) ids.push(await deadEmail());
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => call("POST", process, { ids })),
     );

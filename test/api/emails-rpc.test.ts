@@ -3,24 +3,24 @@ import { describe, expect, it } from "vitest";
 import { sendByRpc } from "../../workers/api/emails-rpc.ts";
 import { call, deadDatabase, rowsInAll } from "./support.ts";
 
-const mail = { to: "ada@example.com", subject: "By RPC", text: "Hi" };
+const email = { to: "ada@example.com", subject: "By RPC", text: "Hi" };
 
 describe("the entrypoint Emails", () => {
   it("accepts an email as over HTTP, once per key", async () => {
-    const first = await sendByRpc(env, mail, { idempotencyKey: "rpc-1" });
+    const first = await sendByRpc(env, email, { idempotencyKey: "rpc-1" });
     expect(first).toMatchObject({ ok: true, value: { status: "queued", replayed: false } });
-    const again = await sendByRpc(env, mail, { idempotencyKey: "rpc-1" });
+    const again = await sendByRpc(env, email, { idempotencyKey: "rpc-1" });
     const id = first.ok ? first.value.id : "";
     expect(again).toEqual({ ok: true, value: { id, status: "queued", replayed: true } });
     expect((await call("GET", `/api/emails/${id}`)).body).toMatchObject({ subject: "By RPC" });
   });
 
   it.each([
-    [{ ...mail, to: "nobody" }, {}, "to"],
+    [{ ...email, to: "nobody" }, {}, "to"],
     [null, {}, "body"],
-    [{ ...mail, subject: 1n }, {}, "subject"],
-    [mail, { idempotencyKey: "has spaces" }, "idempotencyKey"],
-    [mail, { tenant: "admin" }, "tenant"],
+    [{ ...email, subject: 1n }, {}, "subject"],
+    [email, { idempotencyKey: "has spaces" }, "idempotencyKey"],
+    [email, { tenant: "admin" }, "tenant"],
   ])(
     "answers %o, %o with the name of the field, and writes nothing",
     async (message, options, field) => {
@@ -35,7 +35,7 @@ describe("the entrypoint Emails", () => {
 
   it("refuses what HTTP would not read: more than a mebibyte", async () => {
     for (const text of ["x".repeat(1_048_576), "\u00fc".repeat(524_288)]) {
-      const large = await sendByRpc(env, { ...mail, text }, {});
+      const large = await sendByRpc(env, { ...email, text }, {});
       expect(large).toMatchObject({
         ok: false,
         error: { tag: "body-too-large", limitBytes: 1_048_576 },
@@ -44,7 +44,7 @@ describe("the entrypoint Emails", () => {
   });
 
   it("names a missing variable that an email needs, as over HTTP", async () => {
-    const news = { ...mail, category: "marketing" };
+    const news = { ...email, category: "marketing" };
     expect(await sendByRpc({ ...env, PUBLIC_URL: "" }, news, {})).toMatchObject({
       ok: false,
       error: { tag: "misconfigured", variable: "PUBLIC_URL" },
@@ -53,7 +53,7 @@ describe("the entrypoint Emails", () => {
   });
 
   it("answers outcome-unknown and does not throw while D1 is silent", async () => {
-    expect(await sendByRpc({ ...env, DB: deadDatabase }, mail, {})).toMatchObject({
+    expect(await sendByRpc({ ...env, DB: deadDatabase }, email, {})).toMatchObject({
       ok: false,
       error: { tag: "outcome-unknown" },
     });

@@ -7,7 +7,7 @@ import { ADMIN_TOKEN } from "../support/http.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith, deadDatabase, rows, rowsInAll } from "./support.ts";
 
-const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
+const email = { to: "ada@example.com", subject: "Hello", text: "Hi" };
 let next = 0;
 
 async function sender(scopes: string[]): Promise<{ token: string; userId: string }> {
@@ -25,7 +25,7 @@ describe("POST /api/emails with sendAt", () => {
     const doorbells = fakeQueue();
     const sendAt = at(20 * 86_400_000);
     const { body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", "/api/emails", {
-      ...mail,
+      ...email,
       sendAt,
     });
     expect((await call("GET", `/api/emails/${body.id}`)).body).toMatchObject({
@@ -44,7 +44,7 @@ describe("POST /api/emails with sendAt", () => {
       call(
         "POST",
         "/api/emails",
-        { ...mail, sendAt: "2026-12-20T08:00:00Z" },
+        { ...email, sendAt: "2026-12-20T08:00:00Z" },
         { headers: { "Idempotency-Key": "later-1" } },
       );
     vi.setSystemTime("2026-12-01T08:00:00Z");
@@ -61,7 +61,10 @@ describe("POST /api/emails with sendAt", () => {
 
   it("in the past means now", async () => {
     const before = Date.now();
-    const { body } = await call("POST", "/api/emails", { ...mail, sendAt: "2020-01-01T00:00:00Z" });
+    const { body } = await call("POST", "/api/emails", {
+      ...email,
+      sendAt: "2020-01-01T00:00:00Z",
+    });
     expect(
       Date.parse((await call("GET", `/api/emails/${body.id}`)).body.createdAt),
     ).toBeGreaterThanOrEqual(before);
@@ -74,7 +77,7 @@ describe("POST /api/emails with sendAt", () => {
     "is refused by name when it is %s",
     async (sendAt) => {
       const before = await rowsInAll();
-      expect((await call("POST", "/api/emails", { ...mail, sendAt })).body.errors).toMatchObject([
+      expect((await call("POST", "/api/emails", { ...email, sendAt })).body.errors).toMatchObject([
         { path: "sendAt" },
       ]);
       expect(await rowsInAll()).toEqual(before);
@@ -87,7 +90,7 @@ describe("POST /api/emails with attachments, tags and a category", () => {
 
   it("keeps them", async () => {
     const { status, body } = await call("POST", "/api/emails", {
-      ...mail,
+      ...email,
       attachments: [attachment],
       tags: ["receipt", "eu:1"],
       category: "notification",
@@ -117,7 +120,7 @@ describe("POST /api/emails with attachments, tags and a category", () => {
     ["tags", { tags: Array.from({ length: 11 }, String) }],
     ["category", { category: "spam" }],
   ])("refuses what is wrong by the name of the field: %s", async (field, fields) => {
-    const refused = await call("POST", "/api/emails", { ...mail, ...fields });
+    const refused = await call("POST", "/api/emails", { ...email, ...fields });
     expect(refused.status).toBe(422);
     expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
   });
@@ -134,7 +137,7 @@ describe("POST /api/emails with a template", () => {
 
   it("sends what the template makes of the data, stored as it was accepted", async () => {
     const { status, body } = await call("POST", "/api/emails", {
-      to: mail.to,
+      to: email.to,
       template: "payment-success",
       data: receipt,
     });
@@ -151,7 +154,7 @@ describe("POST /api/emails with a template", () => {
 
   it("is held to by an Idempotency-Key as it was asked for", async () => {
     const headers = { "Idempotency-Key": "receipt-2026-1" };
-    const request = { to: mail.to, template: "payment-success", data: receipt };
+    const request = { to: email.to, template: "payment-success", data: receipt };
     const first = await call("POST", "/api/emails", request, { headers });
     expect((await call("POST", "/api/emails", request, { headers })).body).toEqual(first.body);
     const other = { ...request, data: { ...receipt, amount: "EUR 30.00" } };
@@ -172,7 +175,7 @@ describe("POST /api/emails with a template", () => {
     [{ subject: "Hi" }, "text"],
   ])("refuses %j, naming %s, and writes nothing", async (fields, field) => {
     const before = await rowsInAll();
-    const refused = await call("POST", "/api/emails", { to: mail.to, ...fields });
+    const refused = await call("POST", "/api/emails", { to: email.to, ...fields });
     expect(refused.status).toBe(422);
     expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
     expect(await rowsInAll()).toEqual(before);
@@ -225,7 +228,7 @@ describe("POST /api/emails/batch", () => {
   it("accepts 100 emails, answers each in its place, and notifies once for all", async () => {
     const doorbells = fakeQueue();
     const emails = Array.from({ length: 100 }, (_, n) =>
-      n % 10 === 3 ? { ...mail, to: "nobody" } : { ...mail, subject: `No ${n}` },
+      n % 10 === 3 ? { ...email, to: "nobody" } : { ...email, subject: `No ${n}` },
     );
     const { status, body } = await callWith({ EMAIL_QUEUE: doorbells.queue })("POST", path, {
       emails,
@@ -246,8 +249,8 @@ describe("POST /api/emails/batch", () => {
   it("is safe to repeat under one Idempotency-Key, and a changed email is refused", async () => {
     const headers = { "Idempotency-Key": "batch-1" };
     const emails = [
-      { ...mail, subject: "One" },
-      { ...mail, subject: "Two" },
+      { ...email, subject: "One" },
+      { ...email, subject: "Two" },
     ];
     const first = await call("POST", path, { emails }, { headers });
     const before = await rowsInAll();
@@ -256,7 +259,7 @@ describe("POST /api/emails/batch", () => {
     const other = await call(
       "POST",
       path,
-      { emails: [emails[0], { ...mail, subject: "Three" }] },
+      { emails: [emails[0], { ...email, subject: "Three" }] },
       { headers },
     );
     expect(other.body.items[0]).toEqual(first.body.items[0]);
@@ -268,7 +271,7 @@ describe("POST /api/emails/batch", () => {
 
   it("refuses each email that D1 did not take", async () => {
     const { status, body } = await callWith({ DB: deadDatabase })("POST", path, {
-      emails: [mail, mail],
+      emails: [email, email],
     });
     expect(status).toBe(202);
     expect(body).toMatchObject({
@@ -280,8 +283,8 @@ describe("POST /api/emails/batch", () => {
 
   it("needs the right to send, and refuses a missing, empty or too long list", async () => {
     const { token } = await sender([]);
-    expect((await call("POST", path, { emails: [mail] }, { token })).status).toBe(403);
-    for (const emails of ["x", [], Array.from({ length: 101 }, () => mail)]) {
+    expect((await call("POST", path, { emails: [email] }, { token })).status).toBe(403);
+    for (const emails of ["x", [], Array.from({ length: 101 }, () => email)]) {
       expect((await call("POST", path, { emails })).body.errors).toMatchObject([
         { path: "emails" },
       ]);
@@ -292,7 +295,7 @@ describe("POST /api/emails/batch", () => {
 describe("POST /api/emails/:id/cancel", () => {
   it("cancels a queued email, records it in its timeline, and can be repeated", async () => {
     const { body } = await call("POST", "/api/emails", {
-      ...mail,
+      ...email,
       sendAt: new Date(Date.now() + 3_600_000).toISOString(),
     });
     for (let n = 0; n < 2; n += 1) {
@@ -314,7 +317,7 @@ describe("POST /api/emails/:id/cancel", () => {
   it.each(["claimed", "sending", "sent", "unknown", "dead"])(
     "is refused for an email that is %s, which goes on",
     async (state) => {
-      const { body } = await call("POST", "/api/emails", mail);
+      const { body } = await call("POST", "/api/emails", email);
       await env.DB.prepare("UPDATE emails SET status = ?2 WHERE id = ?1")
         .bind(body.id, state)
         .run();
@@ -330,7 +333,7 @@ describe("POST /api/emails/:id/cancel", () => {
 
   it("is for the email's own tenant; other tenants get 404", async () => {
     const [one, other] = [await sender(["emails:send"]), await sender(["emails:send"])];
-    const { body } = await call("POST", "/api/emails", mail, { token: one.token });
+    const { body } = await call("POST", "/api/emails", email, { token: one.token });
     expect(
       (await call("POST", `/api/emails/${body.id}/cancel`, undefined, { token: other.token }))
         .status,
@@ -341,7 +344,7 @@ describe("POST /api/emails/:id/cancel", () => {
   });
 
   it("is known to have worked although the reply of D1 is lost", async () => {
-    const { body } = await call("POST", "/api/emails", mail);
+    const { body } = await call("POST", "/api/emails", email);
     const lossy = callWith({ DB: losingReplies(env.DB) });
     expect((await lossy("POST", `/api/emails/${body.id}/cancel`)).status).toBe(200);
   });
@@ -349,7 +352,7 @@ describe("POST /api/emails/:id/cancel", () => {
 
 describe("POST /api/emails", () => {
   it("writes an email and its first event in one batch and answers 202", async () => {
-    const accepted = await call("POST", "/api/emails", mail);
+    const accepted = await call("POST", "/api/emails", email);
     expect(accepted).toMatchObject({ status: 202, body: { status: "queued" } });
     expect(accepted.headers.get("Location")).toBe(`/api/emails/${accepted.body.id}`);
 
@@ -369,7 +372,7 @@ describe("POST /api/emails", () => {
     const { status, body } = await callWith({ EMAIL_QUEUE: fakeQueue(true).queue })(
       "POST",
       "/api/emails",
-      mail,
+      email,
     );
     expect(status).toBe(202);
     const row = await env.DB.prepare("SELECT status, ring_after FROM emails WHERE id = ?")
@@ -385,7 +388,7 @@ describe("POST /api/emails", () => {
       sendBatch: () => new Promise(() => undefined),
     } as unknown as Queue<QueueMessage>;
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const answer = callWith({ EMAIL_QUEUE: silent })("POST", "/api/emails", mail);
+    const answer = callWith({ EMAIL_QUEUE: silent })("POST", "/api/emails", email);
     await eventually(() => expect(vi.getTimerCount()).toBe(1));
     vi.runAllTimers();
     vi.useRealTimers();
@@ -397,7 +400,7 @@ describe("POST /api/emails", () => {
     const refused = await callWith({ DB: deadDatabase, EMAIL_QUEUE: doorbells.queue })(
       "POST",
       "/api/emails",
-      mail,
+      email,
     );
     expect(refused).toMatchObject({
       status: 503,
@@ -413,7 +416,7 @@ describe("POST /api/emails", () => {
       `CREATE TRIGGER refuse BEFORE INSERT ON email_events
        BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
     ).run();
-    const refused = await call("POST", "/api/emails", mail, {
+    const refused = await call("POST", "/api/emails", email, {
       headers: { "Idempotency-Key": "atomic" },
     });
     await env.DB.prepare("DROP TRIGGER refuse").run();
@@ -423,19 +426,19 @@ describe("POST /api/emails", () => {
 
   it("belongs to keys with the scope emails:send", async () => {
     const { token } = await sender([]);
-    const refused = await call("POST", "/api/emails", mail, { token });
+    const refused = await call("POST", "/api/emails", email, { token });
     expect(refused).toMatchObject({
       status: 403,
       body: { detail: expect.stringContaining("lacks the scope emails:send") },
     });
     const allowed = await sender(["emails:send"]);
-    expect((await call("POST", "/api/emails", mail, { token: allowed.token })).status).toBe(202);
-    expect((await call("POST", "/api/emails", mail, { token: null })).status).toBe(401);
+    expect((await call("POST", "/api/emails", email, { token: allowed.token })).status).toBe(202);
+    expect((await call("POST", "/api/emails", email, { token: null })).status).toBe(401);
   });
 });
 
 describe("an Idempotency-Key", () => {
-  const send = (key: string, body: unknown = mail, token?: string) =>
+  const send = (key: string, body: unknown = email, token?: string) =>
     call("POST", "/api/emails", body, {
       headers: { "Idempotency-Key": key },
       ...(token === undefined ? {} : { token }),
@@ -457,7 +460,7 @@ describe("an Idempotency-Key", () => {
   it("is refused with another body, and nothing is written", async () => {
     await send("order-2");
     const before = await rowsInAll();
-    const refused = await send("order-2", { ...mail, subject: "Something else" });
+    const refused = await send("order-2", { ...email, subject: "Something else" });
     expect(refused).toMatchObject({
       status: 422,
       body: { type: "urn:luna:problem:idempotency-key-reused" },
@@ -466,12 +469,12 @@ describe("an Idempotency-Key", () => {
   });
 
   it("does not care how the same body is written", async () => {
-    const first = await send("order-3", { to: mail.to, subject: mail.subject, text: mail.text });
+    const first = await send("order-3", { to: email.to, subject: email.subject, text: email.text });
     const second = await send("order-3", {
-      text: mail.text,
+      text: email.text,
       onUnknown: "hold",
-      subject: mail.subject,
-      to: mail.to,
+      subject: email.subject,
+      to: email.to,
     });
     expect(second.body).toEqual(first.body);
   });
@@ -480,8 +483,8 @@ describe("an Idempotency-Key", () => {
     const one = await sender(["emails:send"]);
     const other = await sender(["emails:send"]);
     const ids = await Promise.all([
-      send("order-4", mail, one.token),
-      send("order-4", mail, other.token),
+      send("order-4", email, one.token),
+      send("order-4", email, other.token),
       send("order-4"),
     ]);
     expect(new Set(ids.map(({ body }) => body.id)).size).toBe(3);
@@ -492,7 +495,7 @@ describe("an Idempotency-Key", () => {
     await env.DB.prepare("UPDATE idempotency_keys SET expires_at = ? WHERE key = 'order-5'")
       .bind(Date.now())
       .run();
-    const second = await send("order-5", { ...mail, subject: "A day later" });
+    const second = await send("order-5", { ...email, subject: "A day later" });
     expect(second.status).toBe(202);
     expect(second.body.id).not.toBe(first.body.id);
   });
@@ -512,7 +515,7 @@ describe("an Idempotency-Key", () => {
   });
 
   it("answers the same after a lost reply", async () => {
-    const lost = await callWith({ DB: losingReplies(env.DB) })("POST", "/api/emails", mail, {
+    const lost = await callWith({ DB: losingReplies(env.DB) })("POST", "/api/emails", email, {
       headers: { "Idempotency-Key": "order-6" },
     });
     expect(lost.status).toBe(202);
@@ -523,7 +526,7 @@ describe("an Idempotency-Key", () => {
     "is refused by name when it is %j",
     async (key) => {
       const before = await rowsInAll();
-      const refused = await call("POST", "/api/emails", mail, {
+      const refused = await call("POST", "/api/emails", email, {
         headers: { "Idempotency-Key": key },
       });
       expect(refused).toMatchObject({
@@ -540,13 +543,13 @@ describe("GET /api/emails", () => {
     const { token } = await sender(["emails:send"]);
     const sent: string[] = [];
     for (let n = 0; n < 5; n += 1) {
-      const id = String((await call("POST", "/api/emails", mail, { token })).body.id);
+      const id = String((await call("POST", "/api/emails", email, { token })).body.id);
       await env.DB.prepare("UPDATE emails SET created_at = ? WHERE id = ?")
         .bind(1_000 + n, id)
         .run();
       sent.unshift(id);
     }
-    await call("POST", "/api/emails", mail);
+    await call("POST", "/api/emails", email);
 
     const seen: string[] = [];
     let cursor = "";
@@ -560,7 +563,7 @@ describe("GET /api/emails", () => {
 
   it("filters by status, and shows the admin everybody's", async () => {
     const [one, other] = await Promise.all([sender(["emails:send"]), sender(["emails:send"])]);
-    const { body } = await call("POST", "/api/emails", mail, { token: one.token });
+    const { body } = await call("POST", "/api/emails", email, { token: one.token });
     await env.DB.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(body.id).run();
     for (const token of [undefined, one.token]) {
       const { items } = (
@@ -588,11 +591,11 @@ describe("GET /api/emails?to=", () => {
   it("finds emails by recipient in any case, and all tenants' for operators only", async () => {
     const { token } = await sender(["emails:send"]);
     const mine = (
-      await call("POST", "/api/emails", { ...mail, to: "Wanted@example.com" }, { token })
+      await call("POST", "/api/emails", { ...email, to: "Wanted@example.com" }, { token })
     ).body.id;
-    const another = (await call("POST", "/api/emails", { ...mail, to: "wanted@example.com" })).body
+    const another = (await call("POST", "/api/emails", { ...email, to: "wanted@example.com" })).body
       .id;
-    await call("POST", "/api/emails", { ...mail, to: "unwanted@example.com" });
+    await call("POST", "/api/emails", { ...email, to: "unwanted@example.com" });
     const first = (await call("GET", "/api/emails?to=WANTED@example.com&limit=1")).body;
     const second = (
       await call("GET", `/api/emails?to=WANTED@example.com&limit=1&cursor=${first.nextCursor}`)
@@ -629,7 +632,7 @@ describe("POST /api/admin/email/:id/resolve", () => {
     ["dead", {}],
     ["queued", { generation: 2 }],
   ])("makes an unknown email %s, and touches no other email", async (status, fields) => {
-    const { body } = await call("POST", "/api/emails", mail);
+    const { body } = await call("POST", "/api/emails", email);
     const path = `/api/admin/email/${body.id}/resolve`;
     expect((await call("POST", path, { status })).status).toBe(404);
     await env.DB.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(body.id).run();
@@ -683,7 +686,7 @@ describe("GET /api/emails/:id", () => {
   it("shows a tenant only its own emails", async () => {
     const one = await sender(["emails:send"]);
     const other = await sender(["emails:send"]);
-    const { body } = await call("POST", "/api/emails", mail, { token: one.token });
+    const { body } = await call("POST", "/api/emails", email, { token: one.token });
     const path = `/api/emails/${body.id}`;
     expect((await call("GET", path, undefined, { token: one.token })).status).toBe(200);
     expect((await call("GET", path)).status).toBe(200);

@@ -5,7 +5,7 @@ import { ADMIN_TOKEN } from "../support/http.ts";
 import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
 
 const user = { userId: "ada", email: "ada@example.com" };
-const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
+const email = { to: "ada@example.com", subject: "Hello", text: "Hi" };
 
 describe("an invalid request is refused by the name of its field, and nothing is written", () => {
   it.each<[string, string, unknown, string]>([
@@ -24,26 +24,26 @@ describe("an invalid request is refused by the name of its field, and nothing is
     ["a list instead of an object", "/api/users", [user], "body"],
     ["nothing to change", "/api/users/ada", {}, "body"],
     ["no body at all", "/api/users", undefined, "userId"],
-    ["two recipients", "/api/emails", { ...mail, to: ["a@example.com", "b@example.com"] }, "to"],
-    ["cc", "/api/emails", { ...mail, cc: "eve@example.com" }, "cc"],
-    ["bcc", "/api/emails", { ...mail, bcc: "eve@example.com" }, "bcc"],
+    ["two recipients", "/api/emails", { ...email, to: ["a@example.com", "b@example.com"] }, "to"],
+    ["cc", "/api/emails", { ...email, cc: "eve@example.com" }, "cc"],
+    ["bcc", "/api/emails", { ...email, bcc: "eve@example.com" }, "bcc"],
     [
       "a subject with a line break",
       "/api/emails",
-      { ...mail, subject: "Hi\r\nBcc: eve@example.com" },
+      { ...email, subject: "Hi\r\nBcc: eve@example.com" },
       "subject",
     ],
-    ["an empty subject", "/api/emails", { ...mail, subject: "" }, "subject"],
-    ["a blank subject", "/api/emails", { ...mail, subject: " \u00a0" }, "subject"],
+    ["an empty subject", "/api/emails", { ...email, subject: "" }, "subject"],
+    ["a blank subject", "/api/emails", { ...email, subject: " \u00a0" }, "subject"],
     [
       "a reply address that is a list",
       "/api/emails",
-      { ...mail, replyTo: "a@example.com, b@example.com" },
+      { ...email, replyTo: "a@example.com, b@example.com" },
       "replyTo",
     ],
-    ["neither text nor html", "/api/emails", { to: mail.to, subject: mail.subject }, "text"],
-    ["NUL in the text", "/api/emails", { ...mail, text: "a\u0000b" }, "text"],
-    ["an unknown policy", "/api/emails", { ...mail, onUnknown: "guess" }, "onUnknown"],
+    ["neither text nor html", "/api/emails", { to: email.to, subject: email.subject }, "text"],
+    ["NUL in the text", "/api/emails", { ...email, text: "a\u0000b" }, "text"],
+    ["an unknown policy", "/api/emails", { ...email, onUnknown: "guess" }, "onUnknown"],
     ["a limit of 0", "/api/admin/email/process-dlq", { limit: 0 }, "limit"],
     ["a fractional limit", "/api/admin/email/process-dlq", { limit: 1.5 }, "limit"],
     ["ids that are no text", "/api/admin/email/process-dlq", { ids: [1] }, "ids.0"],
@@ -135,8 +135,8 @@ describe("a body", () => {
   it("over 1 MiB is refused with 413, also without a Content-Length", async () => {
     const before = await rowsInAll();
     const text = "x".repeat(1_048_577);
-    expect((await call("POST", "/api/emails", { ...mail, text })).status).toBe(413);
-    const stream = new Response(JSON.stringify({ ...mail, text })).body;
+    expect((await call("POST", "/api/emails", { ...email, text })).status).toBe(413);
+    const stream = new Response(JSON.stringify({ ...email, text })).body;
     const headers = { Authorization: `Bearer ${ADMIN_TOKEN}`, "Content-Type": "application/json" };
     const refused = await dispatch(
       new Request("http://luna.test/api/emails", { method: "POST", headers, body: stream }),
@@ -248,7 +248,7 @@ describe("when a dependency is down", () => {
     ["PATCH", "/api/users/ada", { tier: "pro" }],
     ["DELETE", "/api/users/ada", undefined],
     ["POST", "/api/users/ada/api-key", undefined],
-    ["POST", "/api/admin/email/process-dlq", { ids: ["some-mail"] }],
+    ["POST", "/api/admin/email/process-dlq", { ids: ["some-email"] }],
   ])("%s %s says that it cannot know", async (method, path, body) => {
     const refused = await callWith({ DB: deadDatabase })(method, path, body);
     expect(refused).toMatchObject({
@@ -257,7 +257,7 @@ describe("when a dependency is down", () => {
     });
   });
 
-  it.each([{}, { ids: ["some-mail"], dryRun: true }])(
+  it.each([{}, { ids: ["some-email"], dryRun: true }])(
     "a replay that has replayed nothing yet does not say that it may have: %j",
     async (body) => {
       const refused = await callWith({ DB: deadDatabase })(
@@ -278,7 +278,7 @@ describe("when a dependency is down", () => {
       status: 503,
       body: { detail: "The variable ADMIN_TOKEN must have at least 32 characters." },
     });
-    const sender = await callWith({ EMAIL_FROM: "nobody" })("POST", "/api/emails", mail);
+    const sender = await callWith({ EMAIL_FROM: "nobody" })("POST", "/api/emails", email);
     expect(sender.body.detail).toContain("EMAIL_FROM");
     expect(sender.body.detail).not.toContain("nobody");
   });
@@ -307,7 +307,7 @@ describe("GET /health", () => {
       body: { status: "ok", checks: { database: { status: "ok" }, email: { status: "ok" } } },
     });
 
-    const { body } = await call("POST", "/api/emails", mail);
+    const { body } = await call("POST", "/api/emails", email);
     await env.DB.prepare("UPDATE emails SET due_at = ? WHERE id = ?")
       .bind(Date.now() - 301_000, body.id)
       .run();

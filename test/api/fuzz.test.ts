@@ -42,7 +42,7 @@ beforeAll(async () => {
   for (const userId of users) await signUp(userId);
   const token = tokens.get("fuzz-a") ?? "";
   const team = (await call("POST", "/api/teams", { name: "Fuzz" }, { token })).body.team.teamId;
-  const mails = await Promise.all(
+  const emails = await Promise.all(
     [1, 2, 3].map(
       async () =>
         (
@@ -58,7 +58,7 @@ beforeAll(async () => {
   known = {
     userId: users,
     teamId: [team],
-    id: mails,
+    id: emails,
     tag: users.map((userId) => `user:${userId}`),
     // Orders to the other breakers would change what the rest is answered.
     name: ["email:resend", "welcome", "sweep-outbox"],

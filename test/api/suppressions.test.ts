@@ -4,7 +4,7 @@ import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith, rowsInAll } from "./support.ts";
 
 const path = "/api/admin/email/suppressions";
-const mail = { to: "ada@example.com", subject: "Hello", text: "Hi" };
+const email = { to: "ada@example.com", subject: "Hello", text: "Hi" };
 
 beforeEach(async () => {
   await env.DB.prepare("DELETE FROM suppressions").run();
@@ -17,7 +17,7 @@ describe("a suppressed recipient", () => {
     ).toBe(201);
     const before = await rowsInAll();
     for (const to of ["ada@example.com", "ADA@example.COM"]) {
-      const refused = await call("POST", "/api/emails", { ...mail, to });
+      const refused = await call("POST", "/api/emails", { ...email, to });
       expect(refused).toMatchObject({
         status: 422,
         body: {
@@ -28,45 +28,45 @@ describe("a suppressed recipient", () => {
       expect(refused.body.detail).toContain("an operator suppressed the address");
     }
     expect(await rowsInAll()).toEqual(before);
-    expect((await call("POST", "/api/emails", { ...mail, to: "eve@example.com" })).status).toBe(
+    expect((await call("POST", "/api/emails", { ...email, to: "eve@example.com" })).status).toBe(
       202,
     );
   });
 
   it("after acceptance leaves a repeat's answer unchanged, and refuses new emails", async () => {
     const keyed = { headers: { "Idempotency-Key": "before-the-bounce" } };
-    const first = await call("POST", "/api/emails", mail, keyed);
-    await call("POST", path, { address: mail.to });
-    expect(await call("POST", "/api/emails", mail, keyed)).toMatchObject({
+    const first = await call("POST", "/api/emails", email, keyed);
+    await call("POST", path, { address: email.to });
+    expect(await call("POST", "/api/emails", email, keyed)).toMatchObject({
       status: first.status,
       body: first.body,
     });
     expect(
-      (await call("POST", "/api/emails", { ...mail, subject: "Another" }, keyed)).body.type,
+      (await call("POST", "/api/emails", { ...email, subject: "Another" }, keyed)).body.type,
     ).toBe("urn:luna:problem:idempotency-key-reused");
     expect(
-      (await call("POST", "/api/emails", mail, { headers: { "Idempotency-Key": "after-it" } })).body
-        .type,
+      (await call("POST", "/api/emails", email, { headers: { "Idempotency-Key": "after-it" } }))
+        .body.type,
     ).toBe("urn:luna:problem:suppressed");
   });
 
   it("of all but what is purely transactional still gets that", async () => {
-    await call("POST", path, { address: mail.to, scope: "non-transactional" });
-    expect((await call("POST", "/api/emails", mail)).status).toBe(202);
-    expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(
-      202,
-    );
+    await call("POST", path, { address: email.to, scope: "non-transactional" });
+    expect((await call("POST", "/api/emails", email)).status).toBe(202);
+    expect(
+      (await call("POST", "/api/emails", { ...email, category: "transactional" })).status,
+    ).toBe(202);
     for (const category of ["notification", "marketing"]) {
-      expect((await call("POST", "/api/emails", { ...mail, category })).body.type).toBe(
+      expect((await call("POST", "/api/emails", { ...email, category })).body.type).toBe(
         "urn:luna:problem:suppressed",
       );
     }
   });
 
   it("is refused in its place of a batch, and refuses no other", async () => {
-    await call("POST", path, { address: mail.to });
+    await call("POST", path, { address: email.to });
     const { body } = await call("POST", "/api/emails/batch", {
-      emails: [{ ...mail, to: "bob@example.com" }, mail],
+      emails: [{ ...email, to: "bob@example.com" }, email],
     });
     expect(body).toMatchObject({
       accepted: 1,
@@ -84,28 +84,28 @@ describe("a suppressed recipient", () => {
   });
 
   it("keeps the first time and reason if it is suppressed again", async () => {
-    const first = (await call("POST", path, { address: mail.to, note: "asked by phone" })).body;
+    const first = (await call("POST", path, { address: email.to, note: "asked by phone" })).body;
     await env.DB.prepare("UPDATE suppressions SET created_at = created_at - 60000").run();
-    const again = (await call("POST", path, { address: "Ada@Example.com", note: "asked by mail" }))
+    const again = (await call("POST", path, { address: "Ada@Example.com", note: "asked by email" }))
       .body;
     expect(again).toEqual({
       ...first,
-      note: "asked by mail",
+      note: "asked by email",
       createdAt: new Date(Date.parse(first.createdAt) - 60_000).toISOString(),
     });
     expect((await call("GET", path)).body.items).toMatchObject([
-      { note: "asked by mail", createdAt: again.createdAt },
+      { note: "asked by email", createdAt: again.createdAt },
     ]);
   });
 
   it("gets emails again once it is lifted", async () => {
-    await call("POST", path, { address: mail.to });
-    await call("POST", path, { address: mail.to, scope: "non-transactional" });
+    await call("POST", path, { address: email.to });
+    await call("POST", path, { address: email.to, scope: "non-transactional" });
     expect((await call("DELETE", `${path}/${encodeURIComponent("ADA@example.com")}`)).status).toBe(
       204,
     );
     expect((await call("DELETE", `${path}/ada@example.com`)).status).toBe(404);
-    expect((await call("POST", "/api/emails", { ...mail, category: "marketing" })).status).toBe(
+    expect((await call("POST", "/api/emails", { ...email, category: "marketing" })).status).toBe(
       202,
     );
   });
@@ -137,17 +137,17 @@ describe("the list", () => {
 
   it("holds an address once, also if it is suppressed twice or a reply of D1 is lost", async () => {
     vi.spyOn(console, "error").mockReturnValue();
-    await call("POST", path, { address: mail.to });
+    await call("POST", path, { address: email.to });
     expect(
       (
         await callWith({ DB: losingReplies(env.DB) })("POST", path, {
-          address: mail.to,
+          address: email.to,
           note: "again",
         })
       ).status,
     ).toBe(201);
     expect((await call("GET", path)).body.items).toMatchObject([
-      { address: mail.to, note: "again" },
+      { address: email.to, note: "again" },
     ]);
     vi.restoreAllMocks();
   });

@@ -4,7 +4,7 @@ import { unsubscribeUrl } from "../../shared/email/unsubscribe.ts";
 import { call, callWith, rowsInAll } from "./support.ts";
 
 const settings = { publicUrl: env.PUBLIC_URL ?? "", secret: env.UNSUBSCRIBE_SECRET ?? "" };
-const mail = { to: "ada@example.com", subject: "News", text: "Hi", category: "marketing" };
+const email = { to: "ada@example.com", subject: "News", text: "Hi", category: "marketing" };
 
 beforeEach(async () => {
   await env.DB.prepare("DELETE FROM suppressions").run();
@@ -12,7 +12,7 @@ beforeEach(async () => {
 
 const fetchRaw = (url: string, init?: RequestInit) => exports.default.fetch(new Request(url, init));
 const linkOf = async (): Promise<string> => {
-  const { body } = await call("POST", "/api/emails", mail);
+  const { body } = await call("POST", "/api/emails", email);
   return await unsubscribeUrl(settings, String(body.id));
 };
 
@@ -27,7 +27,7 @@ describe("an unsubscribe link", () => {
     const html = await page.text();
     expect(html).toContain('<form method="post">');
     expect(html).not.toContain("ada@example.com");
-    expect((await call("POST", "/api/emails", mail)).status).toBe(202);
+    expect((await call("POST", "/api/emails", email)).status).toBe(202);
   });
 
   it("unsubscribes with one POST and no sign-in, and a repeat changes nothing", async () => {
@@ -44,12 +44,12 @@ describe("an unsubscribe link", () => {
     expect((await call("GET", "/api/admin/email/suppressions")).body.items).toMatchObject([
       { address: "ada@example.com", scope: "non-transactional", reason: "unsubscribe" },
     ]);
-    expect((await call("POST", "/api/emails", mail)).body.detail).toContain(
+    expect((await call("POST", "/api/emails", email)).body.detail).toContain(
       "the recipient unsubscribed",
     );
-    expect((await call("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(
-      202,
-    );
+    expect(
+      (await call("POST", "/api/emails", { ...email, category: "transactional" })).status,
+    ).toBe(202);
   });
 
   it("with a wrong signature, email or secret is a 404 and changes nothing", async () => {
@@ -85,7 +85,7 @@ describe("an email that needs such a link", () => {
   it("needs configured links unless it is transactional, and names the variable", async () => {
     const api = callWith({ PUBLIC_URL: "" });
     const before = await rowsInAll();
-    const refused = await api("POST", "/api/emails", mail);
+    const refused = await api("POST", "/api/emails", email);
     expect(refused).toMatchObject({
       status: 503,
       body: {
@@ -93,12 +93,12 @@ describe("an email that needs such a link", () => {
         detail: expect.stringContaining("PUBLIC_URL"),
       },
     });
-    expect((await api("POST", "/api/emails/batch", { emails: [mail] })).body).toMatchObject({
+    expect((await api("POST", "/api/emails/batch", { emails: [email] })).body).toMatchObject({
       accepted: 0,
       refused: 1,
     });
     expect(await rowsInAll()).toEqual(before);
-    expect((await api("POST", "/api/emails", { ...mail, category: "transactional" })).status).toBe(
+    expect((await api("POST", "/api/emails", { ...email, category: "transactional" })).status).toBe(
       202,
     );
   });

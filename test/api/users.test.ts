@@ -48,10 +48,10 @@ describe("POST /api/users", () => {
       trialEndsAt,
       endedAt: null,
     });
-    const mail = await env.DB.prepare("SELECT status, subject FROM emails WHERE to_address = ?")
+    const email = await env.DB.prepare("SELECT status, subject FROM emails WHERE to_address = ?")
       .bind(user.email)
       .first();
-    expect(mail).toEqual({ status: "queued", subject: `Welcome to Luna, ${user.userId}` });
+    expect(email).toEqual({ status: "queued", subject: `Welcome to Luna, ${user.userId}` });
   });
 
   it("begins with a trial of 14 days in paid tiers, and without one in the free tier", async () => {
@@ -477,7 +477,7 @@ describe("GET /api/users/:userId/export", () => {
     await call("POST", "/api/workspaces", { name: "Theirs" }, bob);
     await call("POST", `/api/users/${ada.userId}/usage`, { metric: "requests", amount: 7 }, ada);
     await call("PATCH", `/api/users/${ada.userId}`, { tier: "pro", scopes: ["emails:send"] });
-    const mail = (
+    const email = (
       await call(
         "POST",
         "/api/emails",
@@ -512,7 +512,7 @@ describe("GET /api/users/:userId/export", () => {
       teams: [{ teamId: team.teamId, name: "Core", role: "owner", joinedAt: team.createdAt }],
       workspaces: [workspace],
       emails: [
-        { id: mail.id, subject: "Hi", status: expect.any(String), createdAt: expect.any(String) },
+        { id: email.id, subject: "Hi", status: expect.any(String), createdAt: expect.any(String) },
       ],
     });
     expect(v.is(contract.exportUser.answers[200], body)).toBe(true);

@@ -56,7 +56,7 @@ const bounce = (kind: string) => ({
   bounce: { type: kind, subType: "General", message: "550 5.1.1 no such user" },
 });
 
-async function mailThat(is: string): Promise<string> {
+async function emailThat(is: string): Promise<string> {
   const id = await queueEmail(db, Date.now());
   await db
     .prepare("UPDATE emails SET status = ?2, transport = 'resend', attempts = 1 WHERE id = ?1")
@@ -69,7 +69,7 @@ const suppressed = async () =>
 
 describe("feedback of a provider", () => {
   it("makes a sent email delivered, and records it in its timeline", async () => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     expect(await deliver(about(id, "delivered"))).toMatchObject({
       status: 200,
       body: { taken: "applied", id, status: "delivered", changed: true },
@@ -85,20 +85,20 @@ describe("feedback of a provider", () => {
 
   it("resolves an unknown or pinned email", async () => {
     for (const is of ["unknown", "pinned", "claimed", "sending"]) {
-      const id = await mailThat(is);
+      const id = await emailThat(is);
       expect((await deliver(about(id, "sent"))).body.status).toBe("sent");
       expect(await emailRow(db, id)).toMatchObject({ status: "sent", lease_token: null });
     }
   });
 
   it("of a hard bounce and of a complaint suppresses the recipient", async () => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     expect((await deliver(about(id, "bounced", bounce("Permanent")))).body.status).toBe("bounced");
     expect(await suppressed()).toEqual([
       { address: "ada@example.com", scope: "all", reason: "bounce" },
     ]);
     await db.prepare("DELETE FROM suppressions").run();
-    const other = await mailThat("delivered");
+    const other = await emailThat("delivered");
     expect((await deliver(about(other, "complained"))).body.status).toBe("complained");
     expect(await suppressed()).toEqual([
       { address: "ada@example.com", scope: "all", reason: "complaint" },
@@ -112,13 +112,13 @@ describe("feedback of a provider", () => {
   });
 
   it("of a transient bounce suppresses no address", async () => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     expect((await deliver(about(id, "bounced", bounce("Transient")))).body.status).toBe("bounced");
     expect(await suppressed()).toEqual([]);
   });
 
   it("that comes late or in the wrong order changes nothing", async () => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     await deliver(about(id, "complained"));
     for (const type of ["sent", "delivered", "bounced"]) {
       expect((await deliver(about(id, type))).body).toEqual({
@@ -132,7 +132,7 @@ describe("feedback of a provider", () => {
   });
 
   it("of an earlier generation changes nothing, but a complaint still counts", async () => {
-    const id = await mailThat("queued");
+    const id = await emailThat("queued");
     await db
       .prepare("UPDATE emails SET transport = NULL, generation = 2 WHERE id = ?")
       .bind(id)
@@ -149,7 +149,7 @@ describe("feedback of a provider", () => {
   });
 
   it("that the provider failed makes an unknown email dead and a sent one bounced", async () => {
-    const unknown = await mailThat("unknown");
+    const unknown = await emailThat("unknown");
     expect(
       (await deliver(about(unknown, "failed", { failed: { reason: "quota" } }))).body.status,
     ).toBe("dead");
@@ -158,12 +158,12 @@ describe("feedback of a provider", () => {
       dead_reason: "permanent",
       buried_at: null,
     });
-    const sent = await mailThat("sent");
+    const sent = await emailThat("sent");
     expect((await deliver(about(sent, "failed"))).body.status).toBe("bounced");
   });
 
   it("that a dead email has arrived deletes its dead letter", async () => {
-    const id = await mailThat("dead");
+    const id = await emailThat("dead");
     await db
       .prepare(
         `INSERT INTO dead_letters
@@ -177,7 +177,7 @@ describe("feedback of a provider", () => {
   });
 
   it("of an email that another transport has now changes nothing", async () => {
-    const id = await mailThat("sending");
+    const id = await emailThat("sending");
     await db.prepare("UPDATE emails SET transport = 'smtp' WHERE id = ?").bind(id).run();
     expect((await deliver(about(id, "failed"))).body).toMatchObject({
       status: "sending",
@@ -190,7 +190,7 @@ describe("feedback of a provider", () => {
     ["a part that is null", { bounce: { type: "Permanent", subType: null, message: null } }],
     ["a long tag of somebody else", { tags: { other: "y".repeat(2_000) } }],
   ])("with %s still is a bounce that suppresses", async (_, data) => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     await db.prepare("UPDATE emails SET provider_id = ?2 WHERE id = ?1").bind(id, `re-${id}`).run();
     expect(
       (await deliver(about(id, "bounced", { ...bounce("Permanent"), ...data }))).body.status,
@@ -199,12 +199,12 @@ describe("feedback of a provider", () => {
   });
 
   it("names its email by our tag, as a list or as an object, or by the provider's id", async () => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     expect(
       (await deliver(about(id, "delivered", { tags: [{ name: "luna_email", value: `${id}_1` }] })))
         .body.status,
     ).toBe("delivered");
-    const other = await mailThat("sent");
+    const other = await emailThat("sent");
     await db.prepare("UPDATE emails SET provider_id = 're-77' WHERE id = ?").bind(other).run();
     expect(
       (await deliver({ type: "email.delivered", data: { email_id: "re-77" } })).body,
@@ -215,13 +215,13 @@ describe("feedback of a provider", () => {
   });
 
   it.each([
-    ["about a mail that is not ours", about("no-such-mail", "delivered"), "unknown-mail"],
+    ["about an email that is not ours", about("no-such-email", "delivered"), "unknown-mail"],
     [
       "about an unknown id",
       { type: "email.delivered", data: { email_id: "re-none" } },
       "unknown-mail",
     ],
-    ["that a mail was opened", about("m", "opened"), "ignored"],
+    ["that an email was opened", about("m", "opened"), "ignored"],
     ["about something else", { type: "domain.created", data: { id: "d" } }, "ignored"],
     ["of another shape", { type: "email.bounced", data: { email_id: 5 } }, "ignored"],
   ])("%s is taken, or it would come again, and changes nothing", async (_, event, taken) => {
@@ -233,7 +233,7 @@ describe("feedback of a provider", () => {
 
 describe("a message that comes again", () => {
   it("changes nothing in any state of the email", async () => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     await deliver(about(id, "complained"), { id: "msg_again" });
     await db.prepare("DELETE FROM suppressions").run();
     expect((await deliver(about(id, "complained"), { id: "msg_again" })).body).toEqual({
@@ -243,7 +243,7 @@ describe("a message that comes again", () => {
   });
 
   it("at the same moment has one effect", async () => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     const answers = await Promise.all(
       Array.from({ length: 10 }, () =>
         deliver(about(id, "bounced", bounce("Permanent")), { id: "msg_race" }),
@@ -256,7 +256,7 @@ describe("a message that comes again", () => {
 
   it("because D1 lost the reply is known by then", async () => {
     vi.spyOn(console, "error").mockReturnValue();
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     const lossy = callWith({ DB: losingReplies(db, 2) });
     expect((await deliver(about(id, "delivered"), { id: "msg_lost" }, lossy)).status).toBe(503);
     expect(
@@ -285,7 +285,7 @@ describe("a message that is not signed", () => {
     ["now, but six minutes ahead", { at: old(6) }],
     ["with a short id", { id: "x".repeat(300) }],
   ])("%s is refused, and nothing is written", async (_, signing) => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     const before = await rowsInAll();
     const refused = await deliver(about(id, "delivered"), {
       ...signing,
@@ -306,7 +306,7 @@ describe("a message that is not signed", () => {
   });
 
   it("may also come under the headers of the standard itself", async () => {
-    const id = await mailThat("sent");
+    const id = await emailThat("sent");
     expect((await deliver(about(id, "delivered"), { prefix: "webhook" })).status).toBe(200);
   });
 

@@ -99,7 +99,7 @@ describe("the dead-letter queue's consumer", () => {
       messageOf(replayed),
       messageOf(replayed, 2),
       messageOf(alive),
-      messageOf("no-such-mail"),
+      messageOf("no-such-email"),
     ]);
     expect(result.retried).toEqual([]);
     expect(await letters()).toEqual([]);

@@ -205,7 +205,7 @@ describe("a notification", () => {
 
   it("of another generation, or for no email at all, does nothing", async () => {
     const id = await queueEmail(db, now);
-    const bells = [notification(id, 2), notification("no-such-mail")];
+    const bells = [notification(id, 2), notification("no-such-email")];
     expect(
       await claim(db, {
         notifications: bells,

@@ -122,7 +122,7 @@ afterEach(async ({ task }) => {
   if (task.result?.state === "fail") await luna.destroy();
 });
 
-type Mail = { id: string; to: string; status: string; generation: number; updatedAt: string };
+type Email = { id: string; to: string; status: string; generation: number; updatedAt: string };
 let round = 0;
 
 /**
@@ -144,9 +144,9 @@ function newRound(first: string) {
     recipients,
     post: () => luna.call("POST", "/api/emails/batch", { emails }, { "Idempotency-Key": key }),
     /** As the API has them. */
-    async mails(): Promise<Mail[]> {
+    async emails(): Promise<Email[]> {
       const { body } = await luna.call("GET", "/api/emails?limit=100");
-      return (body.items as Mail[]).filter(({ to }) => recipients.includes(to));
+      return (body.items as Email[]).filter(({ to }) => recipients.includes(to));
     },
   };
 }
@@ -197,7 +197,7 @@ async function survives(crash: Crash): Promise<void> {
     if (status === 202) answered = body.items.map(({ id }: { id: string }) => id);
   });
   const left = whatIsLeft(mine);
-  expect(left.inHandOver.size > 0, "the page says whether mails are unknown").toBe(
+  expect(left.inHandOver.size > 0, "the page says whether emails are unknown").toBe(
     documented.get(crash.first)?.includes("unknown"),
   );
   expect(left.inHandOver.size).toBeLessThanOrEqual(5);
@@ -217,7 +217,7 @@ async function survives(crash: Crash): Promise<void> {
   expect(repeated.status).toBe(202);
   const ids: string[] = repeated.body.items.map(({ id }: { id: string }) => id);
   for (const [key, id] of left.accepted)
-    expect(ids[Number(key.split("#")[1])], `${key} has one mail`).toBe(id);
+    expect(ids[Number(key.split("#")[1])], `${key} has one email`).toBe(id);
   await sweep();
   const fateOf = (id: string): string => {
     if (left.inHandOver.has(id)) return "unknown";
@@ -226,9 +226,9 @@ async function survives(crash: Crash): Promise<void> {
   const fates = (expected: (id: string) => string) =>
     Object.fromEntries(ids.map((id) => [id, expected(id)]));
   const settled = await eventually(async () => {
-    const mails = await mine.mails();
-    expect(Object.fromEntries(mails.map(({ id, status }) => [id, status]))).toEqual(fates(fateOf));
-    return mails;
+    const emails = await mine.emails();
+    expect(Object.fromEntries(emails.map(({ id, status }) => [id, status]))).toEqual(fates(fateOf));
+    return emails;
   });
   const dead = ids.filter((id) => fateOf(id) === "dead");
   await eventually(async () => {
@@ -246,7 +246,7 @@ async function survives(crash: Crash): Promise<void> {
   );
   await luna.redeliver([...settled, last]);
   await Promise.all(again);
-  expect(await mine.mails()).toEqual(settled);
+  expect(await mine.emails()).toEqual(settled);
 
   const copies = (fate: string): number[] =>
     ids.filter((id) => fateOf(id) === fate).map((id) => sink.copiesOf(id));
@@ -284,7 +284,7 @@ export function testCrashes(chosen: readonly Crash[]): void {
     expect(killedAt(crashes).toSorted()).toEqual(points.toSorted());
   });
 
-  it("no mail ended twice in all of these runs", async () => {
+  it("no email ended twice in all of these runs", async () => {
     await luna.destroy();
     const database = openDatabase(stateDir);
     const twice = database

@@ -9,7 +9,7 @@ import { SmtpSink } from "../support/sink.ts";
 import { freePort, Luna, openDatabase } from "./luna.ts";
 
 const runs = Math.ceil(Math.min(propertyRuns, 100_000) / 5_000);
-const MAILS = 60;
+const EMAILS = 60;
 
 const cleanUps: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -21,7 +21,7 @@ const planFor = (run: number) =>
   fc.sample(
     fc.record({
       killAfterMs: fc.integer({ min: 500, max: 4_000 }),
-      hanging: fc.uniqueArray(fc.nat(MAILS - 1), { minLength: 2, maxLength: 4 }),
+      hanging: fc.uniqueArray(fc.nat(EMAILS - 1), { minLength: 2, maxLength: 4 }),
     }),
     {
       seed: seed + run,
@@ -30,7 +30,7 @@ const planFor = (run: number) =>
   )[0];
 
 it.each(Array.from({ length: runs }, (_, run) => run))(
-  "a SIGKILL of everything loses no accepted mail and sends none twice; only mails in " +
+  "a SIGKILL of everything loses no accepted email and sends none twice; only emails in " +
     "hand-over may be unknown, and they are counted (run %i)",
   async (run) => {
     const { killAfterMs, hanging } = planFor(run) ?? { killAfterMs: 0, hanging: [] };
@@ -58,10 +58,10 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
     const first = new Luna(env);
     cleanUps.push(() => first.destroy());
     await first.ready();
-    const posts = Array.from({ length: MAILS }, (_, n) =>
+    const posts = Array.from({ length: EMAILS }, (_, n) =>
       first.call("POST", "/api/emails", {
         to: `n${n}@example.com`,
-        subject: `Mail ${n}`,
+        subject: `Email ${n}`,
         text: "Hi",
       }),
     );
@@ -98,7 +98,7 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
         if (body.status === "sent" || body.status === "unknown") fates.set(id, String(body.status));
       }
       if (fates.size < accepted.length)
-        throw new Error(`${accepted.length - fates.size} mails are still on their way`);
+        throw new Error(`${accepted.length - fates.size} emails are still on their way`);
     });
 
     const unknown = accepted.filter((id) => fates.get(id) === "unknown");

@@ -67,8 +67,8 @@ it("its user and suppression are gone afterwards, and nobody got an email but wh
     await fetch(`${mailboxUrl}/api/email`)
   ).json<{ subject: string; to: { address: string }[] }[]>();
   // What Luna tells its operator depends on when this runs.
-  const mails = inbox.filter(({ subject }) => !subject.startsWith("[Luna]"));
-  expect(mails.flatMap(({ to }) => to.map(({ address }) => address))).toEqual([
+  const emails = inbox.filter(({ subject }) => !subject.startsWith("[Luna]"));
+  expect(emails.flatMap(({ to }) => to.map(({ address }) => address))).toEqual([
     "oncall@example.com",
   ]);
   const { body } = await luna.call("GET", "/api/admin/email/suppressions");

@@ -37,9 +37,9 @@ const start = async (changes: Record<string, string> = {}): Promise<Luna> => {
 
 async function inbox(): Promise<{ subject: string; headers: Record<string, string> }[]> {
   const response = await fetch(`http://127.0.0.1:${env["MAILBOX_PORT"]}/api/email`);
-  const mails = await response.json<{ subject: string; headers: Record<string, string> }[]>();
+  const emails = await response.json<{ subject: string; headers: Record<string, string> }[]>();
   // What Luna tells its operator depends on when this runs.
-  return mails.filter(({ subject }) => !subject.startsWith("[Luna]"));
+  return emails.filter(({ subject }) => !subject.startsWith("[Luna]"));
 }
 
 /**
@@ -77,7 +77,7 @@ describe("npm start", () => {
       (await first.call("POST", "/api/users", { userId: "ada", email: "ada@example.com" })).status,
     ).toBe(201);
     await eventually(async () =>
-      expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]),
+      expect((await inbox()).map((email) => email.subject)).toEqual(["Welcome to Luna, ada"]),
     );
     await eventually(() => expect(first.output).toContain('"task":"sweep-outbox"'));
 
@@ -96,7 +96,7 @@ describe("npm start", () => {
     expect((await second.call("GET", "/api/users/ada")).body.user).toMatchObject({
       email: "ada@example.com",
     });
-    expect((await inbox()).map((mail) => mail.subject)).toEqual(["Welcome to Luna, ada"]);
+    expect((await inbox()).map((email) => email.subject)).toEqual(["Welcome to Luna, ada"]);
     await second.signal("SIGKILL", "npm");
     expect(await becomesFree("PORT")).toBe(true);
 

@@ -43,7 +43,9 @@ afterEach(() => void vi.restoreAllMocks());
 
 /** What was said by an email that arrived, once for each copy of it. */
 const mailed = (): string[] =>
-  stack.sink.delivered.flatMap(({ mail }) => /^\[Luna\] (.*)/.exec(mail.subject ?? "")?.[1] ?? []);
+  stack.sink.delivered.flatMap(
+    ({ email }) => /^\[Luna\] (.*)/.exec(email.subject ?? "")?.[1] ?? [],
+  );
 
 it("while luna-cron is dead the watchdog tells by email and by webhook, /health names the task, and its return is told too", async () => {
   const { TASK_WATCHDOG } = await stack.server.getWorker<ApiEnv>("luna-api").getEnv();

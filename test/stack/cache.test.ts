@@ -6,11 +6,11 @@ import { useStack } from "./support.ts";
  * Workers that share nothing but KV and the objects: each has an isolate, and so a memory and a
  * view, of its own.
  */
-const names = ["neighbour-a", "neighbour-b"];
-const neighbours = names.map((name) => ({
+const names = ["consumer-worker-a", "consumer-worker-b"];
+const consumerWorkers = names.map((name) => ({
   config: {
     name,
-    main: "./test/stack/fixtures/cached-neighbour.ts",
+    main: "./test/stack/fixtures/caching-consumer-worker.ts",
     compatibility_date: "2026-11-01",
     kv_namespaces: [{ binding: "CACHE", id: "luna-cache" }],
     durable_objects: {
@@ -22,7 +22,7 @@ const neighbours = names.map((name) => ({
     },
   },
 }));
-const stack = useStack({}, neighbours, "file");
+const stack = useStack({}, consumerWorkers, "file");
 const { call } = stack;
 const BOUND_MS = 2_000;
 
@@ -31,7 +31,7 @@ type Told = { value?: number; how?: string; loads?: number; ok?: boolean };
 async function ask(name: string, what: string, init: RequestInit = {}): Promise<Told> {
   const response = await stack.server
     .getWorker(name)
-    .fetch(`http://neighbour.test/${what}`, init as never);
+    .fetch(`http://consumer-worker.test/${what}`, init as never);
   return (await response.json()) as Told;
 }
 
@@ -39,12 +39,14 @@ const evict = (): Promise<void> =>
   stack.server.getWorker("luna-api").evictDurableObject("CacheTagIndex", { name: "cache" });
 
 it("isolates share KV, and a purge by an operator reaches all of them within the bound, though the index is evicted", async () => {
-  expect(await ask("neighbour-a", "read?tag=shared")).toEqual({
+  expect(await ask("consumer-worker-a", "read?tag=shared")).toEqual({
     value: 1,
     how: "luna; fwd=uri-miss; stored",
   });
   await eventually(async () =>
-    expect((await ask("neighbour-b", "read?tag=shared")).how).toMatch(/hit; ttl=\d+; detail=l[12]/),
+    expect((await ask("consumer-worker-b", "read?tag=shared")).how).toMatch(
+      /hit; ttl=\d+; detail=l[12]/,
+    ),
   );
   // Each has an origin of its own: what changes there shows who loaded again.
   for (const name of names) await ask(name, "write");
@@ -63,33 +65,35 @@ it("isolates share KV, and a purge by an operator reaches all of them within the
 });
 
 it("a purge by RPC from another Worker is seen by the Worker that purged at once, and by the next within the bound", async () => {
-  await ask("neighbour-a", "read?tag=rpc");
-  const before = (await ask("neighbour-a", "read?tag=rpc")).value;
-  await ask("neighbour-a", "write");
-  expect(await ask("neighbour-a", "purge?tag=rpc")).toMatchObject({ ok: true });
-  expect((await ask("neighbour-a", "read?tag=rpc")).value).not.toBe(before);
+  await ask("consumer-worker-a", "read?tag=rpc");
+  const before = (await ask("consumer-worker-a", "read?tag=rpc")).value;
+  await ask("consumer-worker-a", "write");
+  expect(await ask("consumer-worker-a", "purge?tag=rpc")).toMatchObject({ ok: true });
+  expect((await ask("consumer-worker-a", "read?tag=rpc")).value).not.toBe(before);
 });
 
 it("a crowd makes one load, and goes on when the request that leads it is aborted", async () => {
   // The index is another one in each test: this isolate hears of it now, and not while the crowd
   // waits.
-  await ask("neighbour-a", "purge?tag=nothing");
-  const { loads } = await ask("neighbour-a", "loads");
+  await ask("consumer-worker-a", "purge?tag=nothing");
+  const { loads } = await ask("consumer-worker-a", "loads");
   const aborted = new AbortController();
-  const leader = ask("neighbour-a", "read?tag=crowd&ms=1500", { signal: aborted.signal }).catch(
-    () => "aborted",
-  );
+  const leader = ask("consumer-worker-a", "read?tag=crowd&ms=1500", {
+    signal: aborted.signal,
+  }).catch(() => "aborted");
   await eventually(async () =>
-    expect((await ask("neighbour-a", "loads")).loads).toBe(Number(loads) + 1),
+    expect((await ask("consumer-worker-a", "loads")).loads).toBe(Number(loads) + 1),
   );
-  const followers = Array.from({ length: 50 }, () => ask("neighbour-a", "read?tag=crowd&ms=1500"));
+  const followers = Array.from({ length: 50 }, () =>
+    ask("consumer-worker-a", "read?tag=crowd&ms=1500"),
+  );
   aborted.abort();
   expect(await leader).toBe("aborted");
   for (const { value, how } of await Promise.all(followers)) {
     expect(value).toBeTypeOf("number");
     expect(how).toContain("collapsed");
   }
-  expect((await ask("neighbour-a", "loads")).loads).toBe(Number(loads) + 1);
+  expect((await ask("consumer-worker-a", "loads")).loads).toBe(Number(loads) + 1);
 });
 
 it("a purge that its writer could not deliver is delivered by the sweep, to an isolate that still serves what is old", async () => {

@@ -3,11 +3,11 @@ import { eventually } from "../support/eventually.ts";
 import { useStack } from "./support.ts";
 
 /** Five Workers that share nothing but the breaker: each runs in an isolate of its own. */
-const names = [1, 2, 3, 4, 5].map((n) => `neighbour-${n}`);
-const neighbours = names.map((name) => ({
+const names = [1, 2, 3, 4, 5].map((n) => `consumer-worker-${n}`);
+const consumerWorkers = names.map((name) => ({
   config: {
     name,
-    main: "./test/stack/fixtures/neighbour.ts",
+    main: "./test/stack/fixtures/consumer-worker.ts",
     compatibility_date: "2026-11-01",
     durable_objects: {
       bindings: [
@@ -17,7 +17,7 @@ const neighbours = names.map((name) => ({
   },
 }));
 // An open time that a test can wait for.
-const stack = useStack({ BREAKER_OPEN_SECONDS: "2" }, neighbours, "file");
+const stack = useStack({ BREAKER_OPEN_SECONDS: "2" }, consumerWorkers, "file");
 const { call, send, until } = stack;
 const path = "/api/admin/circuit-breakers";
 
@@ -28,7 +28,7 @@ beforeEach(({ task }) => void (breaker = `shared-${task.id}`));
 async function ask(name: string, what: string): Promise<Record<string, unknown>> {
   const response = await stack.server
     .getWorker(name)
-    .fetch(`http://neighbour.test/${what}?breaker=${breaker}`);
+    .fetch(`http://consumer-worker.test/${what}?breaker=${breaker}`);
   return (await response.json()) as Record<string, unknown>;
 }
 
@@ -40,34 +40,37 @@ it("five isolates with one failure each open the breaker, though its object is d
     expect(await ask(name, "fail")).toEqual({ answer: "failure" });
     const expected = n < 4 ? { state: "CLOSED", failures: n + 1 } : { epoch: 2 };
     await eventually(async () =>
-      expect(await ask("neighbour-1", "inspect")).toMatchObject(expected),
+      expect(await ask("consumer-worker-1", "inspect")).toMatchObject(expected),
     );
     await evict(breaker);
   }
-  expect(await ask("neighbour-1", "history")).toMatchObject({
+  expect(await ask("consumer-worker-1", "history")).toMatchObject({
     value: [{ from: "CLOSED", to: "OPEN", cause: "threshold" }],
   });
 });
 
 it("an operator's verbs by RPC from another Worker reach every isolate, and stand in the history", async () => {
   for (const name of names) await ask(name, "succeed");
-  expect(await ask("neighbour-1", "open")).toMatchObject({ ok: true, value: { state: "OPEN" } });
+  expect(await ask("consumer-worker-1", "open")).toMatchObject({
+    ok: true,
+    value: { state: "OPEN" },
+  });
   await evict(breaker);
   await eventually(async () => {
     const answers = await Promise.all(names.map((name) => ask(name, "succeed")));
     expect(answers.map(({ answer }) => answer)).toEqual(names.map(() => "rejected"));
   });
   for (const verb of ["close", "disable", "enable", "reset"])
-    expect(await ask("neighbour-2", verb)).toMatchObject({ ok: true });
+    expect(await ask("consumer-worker-2", verb)).toMatchObject({ ok: true });
   await eventually(async () => {
     const answers = await Promise.all(names.map((name) => ask(name, "succeed")));
     expect(answers.map(({ answer }) => answer)).toEqual(names.map(() => "success"));
   });
-  const { value } = (await ask("neighbour-3", "history")) as {
+  const { value } = (await ask("consumer-worker-3", "history")) as {
     value: { cause: string; actor: string }[];
   };
   expect(value.map(({ cause, actor }) => [cause, actor])).toEqual(
-    ["reset", "enable", "disable", "close", "open"].map((cause) => [cause, "neighbour"]),
+    ["reset", "enable", "disable", "close", "open"].map((cause) => [cause, "consumer-worker"]),
   );
 });
 
@@ -81,9 +84,9 @@ it("a mail server that dies opens its breaker: emails wait and burn no attempt; 
     );
   await eventually(async () => expect((await smtp()).state).not.toBe("CLOSED"));
   await eventually(async () => {
-    const mails = await Promise.all(ids.map((id) => stack.email(id)));
+    const emails = await Promise.all(ids.map((id) => stack.email(id)));
     expect(
-      mails.some(
+      emails.some(
         ({ status, lastError }) => status === "queued" && lastError?.phase === "circuit-breaker",
       ),
     ).toBe(true);
@@ -92,8 +95,8 @@ it("a mail server that dies opens its breaker: emails wait and burn no attempt; 
 
   await stack.restartSink(port);
   for (const id of ids) {
-    const mail = await until(id, "sent");
-    expect(mail.attempts).toBeLessThanOrEqual(4);
+    const email = await until(id, "sent");
+    expect(email.attempts).toBeLessThanOrEqual(4);
     expect(stack.sink.copiesOf(id)).toBe(1);
   }
   const history = (

@@ -67,13 +67,13 @@ it("leads a product's life through the typed client: sign-up, team, usage, an em
   );
   expect(Math.max(...counted.map((answer) => bodyOf(answer).amount))).toBe(100);
 
-  const mail = {
+  const email = {
     body: { to: "eve@example.com", subject: "Report", text: "Here it is" },
     idempotencyKey: "report-1",
   } as const;
   const [{ id }, repeated] = [
-    bodyOf(await asAda(sendEmail, mail)),
-    bodyOf(await asAda(sendEmail, mail)),
+    bodyOf(await asAda(sendEmail, email)),
+    bodyOf(await asAda(sendEmail, email)),
   ];
   expect(repeated.id).toBe(id);
   await eventually(async () =>

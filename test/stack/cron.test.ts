@@ -5,7 +5,7 @@ const stack = useStack();
 const { call, until } = stack;
 
 /** An email that is due and for which nobody ever rang. */
-async function forgottenMail(id: string): Promise<void> {
+async function forgottenEmail(id: string): Promise<void> {
   await (
     await stack.db()
   )
@@ -20,7 +20,7 @@ async function forgottenMail(id: string): Promise<void> {
 }
 
 it("the platform's cron trigger rings for an email that everybody forgot", async () => {
-  await forgottenMail("forgotten");
+  await forgottenEmail("forgotten");
   const cron = stack.server.getWorker("luna-cron");
   expect(await cron.scheduled({ cron: "* * * * *", scheduledTime: new Date() })).toMatchObject({
     outcome: "ok",
@@ -30,7 +30,7 @@ it("the platform's cron trigger rings for an email that everybody forgot", async
 });
 
 it("the tick does what the trigger does, and says how each task ended", async () => {
-  await forgottenMail("forgotten");
+  await forgottenEmail("forgotten");
   const { body } = await call("POST", "/api/admin/scheduled-tasks/tick");
   expect(body).toMatchObject({ failed: 0, successful: body.total });
   expect(body.results).toContainEqual(
@@ -48,7 +48,7 @@ it("the tick does what the trigger does, and says how each task ended", async ()
 
 it("a run by an operator rings also for what was rung for just now, which a tick does not", async () => {
   await (await stack.db()).prepare("DELETE FROM emails").run();
-  await forgottenMail("rung");
+  await forgottenEmail("rung");
   await (
     await stack.db()
   )

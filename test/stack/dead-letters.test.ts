@@ -41,7 +41,7 @@ it("sends once when two operators replay the same email at the same moment, and 
   await until(id, "sent");
   expect(stack.sink.copiesOf(id)).toBe(1);
 
-  const again = await call("POST", "/api/admin/email/process-dlq", { ids: [id, "no-such-mail"] });
+  const again = await call("POST", "/api/admin/email/process-dlq", { ids: [id, "no-such-email"] });
   expect(again.body).toMatchObject({
     processed: 0,
     errors: 2,
@@ -52,7 +52,7 @@ it("sends once when two operators replay the same email at the same moment, and 
         status: "sent",
         error: "only dead emails are replayed; this one is sent",
       },
-      { id: "no-such-mail", success: false, status: "not-found" },
+      { id: "no-such-email", success: false, status: "not-found" },
     ],
   });
 });

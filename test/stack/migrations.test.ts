@@ -16,7 +16,7 @@ it("a migration that makes the emails' table again keeps every row and every ind
      VALUES (?, 'admin', 2, 1, ?, 'a@b.cc', 'd@e.ff', 'Hi', 'Hi', 'resend', 3, 5, 6, 7, 8)`,
   );
   for (const status of ["queued", "claimed", "sending", "sent", "unknown", "dead"])
-    insert.run(`mail-${status}`, status);
+    insert.run(`email-${status}`, status);
   const rows = db.prepare("SELECT * FROM emails ORDER BY id").all();
   const indexes = () =>
     db
@@ -41,7 +41,7 @@ it("a migration that makes the emails' table again keeps every row and every ind
   expect(indexes()).toEqual(expect.arrayContaining(indexed));
   expect(() => insert.run("bad", "lost")).toThrow("CHECK");
   for (const status of ["cancelled", "scheduled", "delivered", "discarded"])
-    insert.run(`mail-${status}`, status);
+    insert.run(`email-${status}`, status);
 });
 
 it("a migration that makes members and workspaces again keeps them, and from then on they go with their team", () => {

@@ -5,8 +5,8 @@ import { useStack } from "./support.ts";
 const stack = useStack({}, [
   {
     config: {
-      name: "mailing-neighbour",
-      main: "./test/stack/fixtures/mailing-neighbour.ts",
+      name: "emailing-consumer-worker",
+      main: "./test/stack/fixtures/emailing-consumer-worker.ts",
       compatibility_date: "2026-11-01",
       queues: { producers: [{ binding: "EMAIL_QUEUE", queue: "luna-email" }] },
       services: [{ binding: "EMAILS", service: "luna-api", entrypoint: "Emails" }],
@@ -16,8 +16,8 @@ const stack = useStack({}, [
 
 async function ask(path: string): Promise<unknown> {
   const response = await stack.server
-    .getWorker("mailing-neighbour")
-    .fetch(`http://neighbour.test/${path}`);
+    .getWorker("emailing-consumer-worker")
+    .fetch(`http://consumer-worker.test/${path}`);
   return await response.json();
 }
 

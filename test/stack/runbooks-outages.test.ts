@@ -13,7 +13,7 @@ import { walkerOn } from "./walk.ts";
 // One refusal is the last one: nobody waits for three more.
 const stack = useStack({ EMAIL_MAX_RETRIES: "0" });
 const { call, send, until } = stack;
-const { walk, look, health, breaker, signUp, run, forgottenMail } = walkerOn(stack);
+const { walk, look, health, breaker, signUp, run, forgottenEmail } = walkerOn(stack);
 
 it("circuit-breaker-open: an operator opens one before maintenance, looks, holds it closed, lets it go and resets it", async () => {
   const name = "alerts:webhook";
@@ -65,7 +65,7 @@ it("dead-letters-growing: what was refused too often is looked at, tried dry, an
 });
 
 it("queue-stuck: an email is due for minutes, /health says so, one request rings for it, and it is over", async () => {
-  await forgottenMail("stuck");
+  await forgottenEmail("stuck");
   const sick = await health();
   expect(sick.status).toBe("degraded");
   expect(sick.checks.email.oldestDueSeconds).toBeGreaterThan(300);
@@ -132,7 +132,7 @@ it("d1-down: nothing is accepted and /health is down while no query is answered;
   await signUp("ada");
   await until((await call("GET", "/api/emails?limit=1")).body.items[0].id, "sent");
   await call("GET", "/api/users/ada");
-  await forgottenMail("waiting");
+  await forgottenEmail("waiting");
   for (const table of ["users", "emails"])
     await run(`ALTER TABLE ${table} RENAME TO ${table}_away`);
   expect(await call("GET", "/health")).toMatchObject({ status: 503, body: { status: "down" } });

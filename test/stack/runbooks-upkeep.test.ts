@@ -19,7 +19,7 @@ import { walkerOn } from "./walk.ts";
 const elsewhere = "luna-api-elsewhere";
 const stack = useStack({}, [{ configPath: writeConfigOfElsewhere() }]);
 const { call, send, until } = stack;
-const { walk, look, health, signUp, run, forgottenMail } = walkerOn(stack);
+const { walk, look, health, signUp, run, forgottenEmail } = walkerOn(stack);
 const BOUND_MS = 2_000;
 
 /**
@@ -219,8 +219,8 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   const me = async (token: string) => (await call("GET", "/api/me", undefined, { token })).status;
   await eventually(async () => expect(stack.sink.delivered).toHaveLength(3));
   // Two emails wait at the last good moment: one leaves afterwards, one does not.
-  await forgottenMail("leaves-since");
-  await forgottenMail("still-waits");
+  await forgottenEmail("leaves-since");
+  await forgottenEmail("still-waits");
   await run(
     `UPDATE emails SET due_at = unixepoch() * 1000 - 1000
       WHERE id IN ('leaves-since', 'still-waits')`,

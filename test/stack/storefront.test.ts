@@ -233,7 +233,7 @@ describe("the storefront, beside Luna", () => {
       body: { error: "invalid" },
     });
     await eventually(() =>
-      expect(stack.sink.delivered.map(({ mail }) => mail.subject).toSorted()).toEqual([
+      expect(stack.sink.delivered.map(({ email }) => email.subject).toSorted()).toEqual([
         "Order 1 is on its way",
         "Welcome to Luna, ada",
         "Your order 1",

@@ -19,13 +19,13 @@ const configs = writeLocalConfigs(mkdtempSync(join(tmpdir(), "luna-stack-")), {}
  * The three real Workers of the three real TOMLs in one runtime, beside an SMTP server that
  * misbehaves on command.
  *
- * @param neighbours further Workers that bind what these offer
+ * @param consumerWorkers further Workers that bind what these offer
  * @param startedFor each test has a stack of its own, or all of a file share one, which takes a
  *   second and a half less for each
  */
 export function useStack(
   vars: Record<string, string> = {},
-  neighbours: WorkerInput[] = [],
+  consumerWorkers: WorkerInput[] = [],
   startedFor: "test" | "file" = "test",
 ) {
   const server = createTestHarness();
@@ -45,7 +45,7 @@ export function useStack(
     await server.update({
       workers: configs
         .map((configPath): WorkerInput => ({ configPath, vars, secrets }))
-        .concat(neighbours),
+        .concat(consumerWorkers),
     });
   });
   let started = false;

@@ -34,7 +34,7 @@ await once(resend, "listening");
 const { port } = resend.address() as AddressInfo;
 afterAll(() => void resend.close());
 
-const typesOf = (mail: { events: { type: string }[] }) => mail.events.map(({ type }) => type);
+const typesOf = (email: { events: { type: string }[] }) => email.events.map(({ type }) => type);
 
 describe("EMAIL_TRANSPORTS=resend,smtp", () => {
   const vars = {

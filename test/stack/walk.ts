@@ -43,7 +43,7 @@ export function walkerOn({ call, db }: ReturnType<typeof useStack>) {
       (await call("POST", "/api/users", { userId, email: `${userId}@example.com` })).body
         .apiKey as string,
     /** An email that is due for minutes and for which nobody rings. */
-    forgottenMail: async (id: string): Promise<void> =>
+    forgottenEmail: async (id: string): Promise<void> =>
       await run(
         `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject,
           text, due_at, ring_after, created_at, updated_at)

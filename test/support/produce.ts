@@ -36,7 +36,7 @@ async function teamOf(owner: Person): Promise<string> {
     .teamId;
 }
 
-async function mail(status?: string): Promise<string> {
+async function newEmail(status?: string): Promise<string> {
   const sendAt = new Date(Date.now() + 3_600_000).toISOString();
   const { body } = await call("POST", "/api/emails", {
     to: "ada@example.com",
@@ -50,7 +50,7 @@ async function mail(status?: string): Promise<string> {
 }
 
 async function deadLetter(): Promise<string> {
-  const dead = await mail("dead");
+  const dead = await newEmail("dead");
   await env.DB.prepare(
     `INSERT INTO dead_letters (id, kind, generation, reason, attempts, buried_at, expires_at)
       VALUES (?1, 'email', 1, 'exhausted', 4, 0, ?2)`,
@@ -62,7 +62,7 @@ async function deadLetter(): Promise<string> {
 
 async function unsubscribePath(): Promise<string> {
   const { PUBLIC_URL: publicUrl = "", UNSUBSCRIBE_SECRET: secret = "" } = env;
-  return new URL(await unsubscribeUrl({ publicUrl, secret }, await mail())).pathname;
+  return new URL(await unsubscribeUrl({ publicUrl, secret }, await newEmail())).pathname;
 }
 
 function signedWebhook(): Asked {
@@ -280,14 +280,14 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     }),
   },
   listEmails: { 200: at("/api/emails?limit=2") },
-  getEmail: { 200: async () => ({ path: `/api/emails/${await mail()}` }) },
+  getEmail: { 200: async () => ({ path: `/api/emails/${await newEmail()}` }) },
   cancelEmail: {
-    200: async () => ({ path: `/api/emails/${await mail()}/cancel` }),
-    409: async () => ({ path: `/api/emails/${await mail("sent")}/cancel` }),
+    200: async () => ({ path: `/api/emails/${await newEmail()}/cancel` }),
+    409: async () => ({ path: `/api/emails/${await newEmail("sent")}/cancel` }),
   },
   resolveEmail: {
     200: async () => ({
-      path: `/api/admin/email/${await mail("unknown")}/resolve`,
+      path: `/api/admin/email/${await newEmail("unknown")}/resolve`,
       body: { status: "sent" },
     }),
   },
@@ -348,7 +348,7 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   processDeadLetters: {
     200: async () => ({
       path: "/api/admin/email/process-dlq",
-      body: { ids: [await deadLetter(), "no-such-mail"] },
+      body: { ids: [await deadLetter(), "no-such-email"] },
     }),
   },
   listScheduledTasks: { 200: at("/api/admin/scheduled-tasks", { bindings: { CRON: cron() } }) },

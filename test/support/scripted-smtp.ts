@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import type { ServerReport } from "./server-report.ts";
 
-/** The moments of a session. `ehlo` is HELO too; `body` is the dot that ends a mail. */
+/** The moments of a session. `ehlo` is HELO too; `body` is the dot that ends an email. */
 export type SmtpPhase =
   | "connect"
   | "banner"

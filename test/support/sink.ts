@@ -19,7 +19,7 @@ export type Fault =
 
 export type Delivered = {
   raw: string;
-  mail: Email;
+  email: Email;
   to: string;
   id: string;
   generation: number;
@@ -129,11 +129,11 @@ export class SmtpSink {
     if (fault?.do === "refuse") return done(refusalOf(fault));
     if (fault?.do === "lose") return drop(this.#connectionOf(session));
     if (fault?.do === "hang") return void this.#hanging.add(() => done(new Error("released")));
-    const mail = await PostalMime.parse(raw);
+    const email = await PostalMime.parse(raw);
     const [id = "", generation = ""] = (
-      mail.headers.find(({ key }) => key === "x-luna-email")?.value ?? ""
+      email.headers.find(({ key }) => key === "x-luna-email")?.value ?? ""
     ).split(":");
-    this.delivered.push({ raw, mail, to, id, generation: Number(generation), at: Date.now() });
+    this.delivered.push({ raw, email, to, id, generation: Number(generation), at: Date.now() });
     if (fault?.do === "drop") return drop(this.#connectionOf(session));
     await this.step("dot");
     done(null, "queued");

@@ -23,7 +23,7 @@ const ARRIVE_WITHIN_MS = 150_000;
  */
 export async function providerDies(stage: Stage): Promise<{ probes: number }> {
   const { narrator } = stage;
-  narrator.chapter("The mail provider dies");
+  narrator.chapter("The email provider dies");
   const lastBefore = (await history(stage))[0]?.id ?? 0;
   const before = await stage.inbox();
   const mailbox = await narrator.step(

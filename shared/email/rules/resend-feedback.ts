@@ -72,14 +72,14 @@ export function resendReport(body: unknown): Report | null {
   };
   return {
     feedback,
-    email: mailOf(data),
+    email: emailOf(data),
     providerId: data.email_id,
     suppress: suppressionOf(type, data),
     detail,
   };
 }
 
-function mailOf({ tags = [] }: Data): Report["email"] {
+function emailOf({ tags = [] }: Data): Report["email"] {
   const pairs = Array.isArray(tags)
     ? tags.map(({ name, value }) => [name, value] as const)
     : Object.entries(tags);

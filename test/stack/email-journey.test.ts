@@ -12,18 +12,18 @@ it("brings a new user's welcome email into the mailbox: multipart, with the righ
   expect(created.status).toBe(201);
   await eventually(() => expect(stack.sink.delivered).toHaveLength(1));
 
-  const [{ mail, raw, to, id }] = stack.sink.delivered as [(typeof stack.sink.delivered)[0]];
+  const [{ email, raw, to, id }] = stack.sink.delivered as [(typeof stack.sink.delivered)[0]];
   expect(to).toBe("ada@example.com");
-  expect(mail.subject).toBe("Welcome to Luna, ada");
-  expect(mail.from).toMatchObject({ name: "Luna", address: "hello@luna.example" });
-  expect(mail.to).toMatchObject([{ address: "ada@example.com" }]);
-  expect(mail.messageId).toBe(`<${id}@luna.example>`);
+  expect(email.subject).toBe("Welcome to Luna, ada");
+  expect(email.from).toMatchObject({ name: "Luna", address: "hello@luna.example" });
+  expect(email.to).toMatchObject([{ address: "ada@example.com" }]);
+  expect(email.messageId).toBe(`<${id}@luna.example>`);
   // The header has whole seconds.
-  expect(Date.parse(mail.date ?? "")).toBeGreaterThan(before - 1_000);
-  expect(Date.parse(mail.date ?? "")).toBeLessThanOrEqual(Date.now());
+  expect(Date.parse(email.date ?? "")).toBeGreaterThan(before - 1_000);
+  expect(Date.parse(email.date ?? "")).toBeLessThanOrEqual(Date.now());
   expect(raw).toMatch(/^Content-Type: multipart\/alternative;/m);
-  expect(mail.text).toContain("Welcome, ada");
-  expect(mail.html).toContain("<h1");
+  expect(email.text).toContain("Welcome, ada");
+  expect(email.html).toContain("<h1");
   const { body } = await call("GET", `/api/emails/${id}`);
   expect(body.status).toBe("sent");
 });
@@ -45,18 +45,18 @@ it("delivers any email once and tells its story", async () => {
     "sent",
   ]);
   expect(stack.sink.copiesOf(id)).toBe(1);
-  const { mail } = stack.sink.delivered[0] ?? {};
-  expect(mail?.subject).toBe("Räksmörgås ✓");
-  expect(mail?.replyTo).toMatchObject([{ address: "help@luna.example" }]);
-  expect(mail?.text?.trim()).toBe("Hi Bob");
+  const { email } = stack.sink.delivered[0] ?? {};
+  expect(email?.subject).toBe("Räksmörgås ✓");
+  expect(email?.replyTo).toMatchObject([{ address: "help@luna.example" }]);
+  expect(email?.text?.trim()).toBe("Hi Bob");
 });
 
 it("is followed by one trace id from the request through the queue to the transport, whoever began the trace", async () => {
   const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
   const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
-  const mail = { to: "trace@example.com", subject: "Hi", text: "Hi" };
+  const email = { to: "trace@example.com", subject: "Hi", text: "Hi" };
   const traced = await until(
-    (await call("POST", "/api/emails", mail, { headers })).body.id,
+    (await call("POST", "/api/emails", email, { headers })).body.id,
     "sent",
   );
   const own = await until(await send("own@example.com"), "sent");
@@ -103,7 +103,7 @@ it("retries a transient refusal after 1, 2 and 4 s, under one Message-ID, and th
     enhancedCode: "4.3.0",
   });
   expect(stack.sink.copiesOf(id)).toBe(1);
-  expect(stack.sink.delivered[0]?.mail.messageId).toBe(`<${id}@luna.example>`);
+  expect(stack.sink.delivered[0]?.email.messageId).toBe(`<${id}@luna.example>`);
 });
 
 it("does not retry a permanent refusal: it goes through the dead-letter queue and is buried", async () => {
@@ -166,7 +166,7 @@ it("sends an unknown email again where the sender asked for that", async () => {
   const id = await send("erin@example.com", { onUnknown: "resend" });
   expect(await until(id, "sent")).toMatchObject({ attempts: 2 });
   expect(stack.sink.copiesOf(id)).toBe(2);
-  expect(new Set(stack.sink.delivered.map(({ mail }) => mail.messageId))).toEqual(
+  expect(new Set(stack.sink.delivered.map(({ email }) => email.messageId))).toEqual(
     new Set([`<${id}@luna.example>`]),
   );
 });
