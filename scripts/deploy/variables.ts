@@ -147,7 +147,11 @@ export const groups: Group[] = [
     reader: "alertSettings",
     workers: ["api", "cron"],
     variables: [
-      plain("ALERT_FAILURES", "no", "failures from which on an alert is sent"),
+      plain(
+        "ALERT_FAILURES",
+        "no",
+        "failed tasks of one execution, or failed runs of one task in a row, that raise an alert",
+      ),
       plain("ALERT_EMAIL", "no", "the address that gets alerts by email"),
       secret(
         "ALERT_WEBHOOK_URL",
