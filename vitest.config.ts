@@ -15,26 +15,31 @@ const migrations = await readD1Migrations("./migrations");
 process.env["SEED"] ??= String(Date.now() % 2 ** 31);
 
 /**
- * How often each property test runs: 300 times here, 2,000 in `.ci/run`, 100,000 in `npm run
+ * How often each property test runs: 300 times here, 1,000 in `.ci/run`, 100,000 in `npm run
  * test:deep`.
  */
 process.env["RUNS"] ??= "300";
+
+/**
+ * Of this run alone: copies of the three TOMLs, away from the developer's `.dev.vars`, which
+ * Wrangler reads beside a configuration; and what Node has compiled, since tests start the same
+ * programs hundreds of times.
+ */
+const scratch = mkdtempSync(join(tmpdir(), "luna-test-"));
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+const configs = join(scratch, "configs");
+writeLocalConfigs(configs, {});
+rmSync(join(configs, ".dev.vars"));
+process.env["NODE_COMPILE_CACHE"] = join(scratch, "compiled");
 
 /** For tests inside workerd, which see no environment. */
 const provide = {
   migrations,
   seed: Number(process.env["SEED"]),
   runs: Number(process.env["RUNS"]),
+  // Of others, in each table, where rows read are compared: see test/api/statements/fill.ts.
+  stored: process.env["DEEP"] === "1" ? 100_000 : 10_000,
 };
-
-/**
- * Copies of the three TOMLs, away from the `.dev.vars` of whoever runs the tests, which Wrangler
- * reads beside a configuration.
- */
-const configs = mkdtempSync(join(tmpdir(), "luna-test-configs-"));
-writeLocalConfigs(configs, {});
-rmSync(join(configs, ".dev.vars"));
-process.once("exit", () => rmSync(configs, { recursive: true, force: true }));
 
 /** Of every project. */
 const common = {
@@ -44,13 +49,13 @@ const common = {
   sequence: { groupOrder: 1 },
 };
 
+type WorkerdOptions = { main?: string; globalSetup?: string[]; setupFiles?: string[] };
+
 /** One project inside workerd, with a Worker's own Wrangler configuration on real D1 and queues. */
 function inWorkerd(
   name: "api" | "consumer" | "cron",
   miniflare: PoolOptions["miniflare"],
-  main?: string,
-  globalSetup: string[] = [],
-  setupFiles: string[] = [],
+  { main, globalSetup = [], setupFiles = [] }: WorkerdOptions,
 ): TestProjectConfiguration {
   return {
     plugins: [
@@ -68,6 +73,7 @@ function inWorkerd(
       setupFiles: [
         "./test/support/apply-migrations.ts",
         "./test/support/log-guard.ts",
+        "./test/support/plan-guard.ts",
         ...setupFiles,
       ],
       globalSetup,
@@ -98,6 +104,7 @@ export default defineConfig({
         test: {
           name: "mission",
           include: ["test/mission/**/*.test.ts"],
+          globalSetup: ["./test/stack/built-workers.ts"],
           setupFiles: ["./test/support/seed.ts", "./test/support/log-guard.ts"],
           ...common,
           sequence: { groupOrder: 0 },
@@ -106,16 +113,26 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          // A thread starts in half the time of a process.
+          // A thread starts in half the time of a process, and its files share what they import.
           pool: "threads",
+          isolate: false,
           include: [
             "shared/**/*.test.ts",
             "workers/**/*.test.ts",
             "bench/**/*.test.ts",
             "scripts/**/*.test.ts",
-            "test/simulation/**/*.test.ts",
             "test/docs/**/*.test.ts",
           ],
+          setupFiles: ["./test/support/seed.ts", "./test/support/log-guard.ts"],
+          ...common,
+        },
+      },
+      // It mocks modules that files of `unit` share.
+      {
+        test: {
+          name: "simulation",
+          pool: "threads",
+          include: ["test/simulation/**/*.test.ts"],
           setupFiles: ["./test/support/seed.ts", "./test/support/log-guard.ts"],
           ...common,
         },
@@ -132,9 +149,7 @@ export default defineConfig({
             RATE_LIMIT_IP: { namespace_id: "1002", simple: { limit: 1_000_000, period: 60 } },
           },
         },
-        undefined,
-        [],
-        ["./test/support/registered-tasks.ts"],
+        { setupFiles: ["./test/support/registered-tasks.ts"] },
       ),
       // The breakers and the counters live in luna-api, which does not run here: the consumer's
       // isolate hosts them itself.
@@ -147,8 +162,7 @@ export default defineConfig({
             TELEMETRY: { className: "Telemetry", useSQLite: true },
           },
         },
-        "./test/consumer/entry.ts",
-        ["./test/support/scripted-servers.ts"],
+        { main: "./test/consumer/entry.ts", globalSetup: ["./test/support/scripted-servers.ts"] },
       ),
       // So do the breakers and the tag index here.
       inWorkerd(
@@ -162,9 +176,18 @@ export default defineConfig({
             TELEMETRY: { className: "Telemetry", useSQLite: true },
           },
         },
-        "./test/cron/entry.ts",
+        { main: "./test/cron/entry.ts" },
       ),
-      { test: { name: "stack", include: ["test/stack/**/*.test.ts"], ...common } },
+      // Wrangler takes more than a second to load: files of one process share it.
+      {
+        test: {
+          name: "stack",
+          include: ["test/stack/**/*.test.ts"],
+          globalSetup: ["./test/stack/built-workers.ts"],
+          isolate: false,
+          ...common,
+        },
+      },
       { test: { name: "browser", include: ["test/browser/**/*.test.ts"], ...common } },
       { test: { name: "process", include: ["test/process/**/*.test.ts"], ...common } },
     ],

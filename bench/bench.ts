@@ -5,6 +5,7 @@
 import { cpus } from "node:os";
 import packageJson from "../package.json" with { type: "json" };
 import { ensureConsole } from "../scripts/build-console.ts";
+import { commandLine, refuse } from "../scripts/command-line.ts";
 import { bundleRows } from "./bundles.ts";
 import { cacheHitRows } from "./cache-hits.ts";
 import { cacheInWorkerdRows } from "./cache-in-workerd.ts";
@@ -13,26 +14,30 @@ import { emailRows } from "./email.ts";
 import { table, type Ratio } from "./measure.ts";
 import { requestRows } from "./requests.ts";
 import { stampedeRows } from "./stampede.ts";
+import { tagIndexRows } from "./tag-index.ts";
 
 const sections: Record<string, () => Promise<Ratio[]>> = {
   "circuit-breaker": circuitBreakerRows,
   cache: () => cacheHitRows("Node"),
   stampede: stampedeRows,
   "cache-in-workerd": cacheInWorkerdRows,
+  "tag-index": tagIndexRows,
   requests: requestRows,
   email: emailRows,
   bundles: bundleRows,
 };
 
-// Nothing here asks the network, and what Wrangler tells of itself is no part of the table.
+// Nothing here asks the network, and what Wrangler prints about itself is no part of the table.
 process.env["CLOUDFLARE_CF_FETCH_ENABLED"] ??= "false";
 process.env["WRANGLER_LOG"] ??= "warn";
-const wanted = process.argv.slice(2);
+const { positionals: wanted } = commandLine({
+  name: "bench",
+  about: "Measures ratios against baselines on this machine. bench/README.md explains each row.",
+  positionals: { name: "<section> …", about: `only these: ${Object.keys(sections).join(", ")}` },
+});
 const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));
 if (unknown.length > 0)
-  throw new Error(
-    `no section ${unknown.join(", ")}: there are ${Object.keys(sections).join(", ")}`,
-  );
+  refuse(`there is no section ${unknown.join(", ")}. npm run bench -- --help lists them`);
 
 await ensureConsole();
 const rows: Ratio[] = [];

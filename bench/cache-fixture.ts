@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { systemClock } from "../shared/lib/base/clock.ts";
 import { Memory } from "../shared/lib/cache/isolate/memory.ts";
 import { Cache } from "../shared/lib/cache/isolate/read-through.ts";
-import { noCounts } from "../shared/lib/cache/rules/counts.ts";
+import { CountsByFamily } from "../shared/lib/cache/rules/counts.ts";
 import { TagIndexClient } from "../shared/lib/cache/tags/isolate/client.ts";
 
 /** What the sections about the cache share. */
@@ -39,12 +39,13 @@ export async function lunaCache(): Promise<Cache> {
     write: async () => true,
     delete: async () => true,
   };
+  const counts = new CountsByFamily();
   return new Cache({
     ...ports,
     tags: index,
     kv,
     memory: new Memory(),
-    counts: noCounts(),
+    countsOf: (key) => counts.of(key),
     settings: { ttlMs: DAY_MS, timeoutMs: 5_000 },
   });
 }

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { commandLine, refuse } from "../scripts/command-line.ts";
 import { freePort, mailServerAt, openDatabase } from "../test/process/luna.ts";
 import { postAll, settleAll } from "./chaos/emails.ts";
 import { KilledLuna } from "./chaos/killed-luna.ts";
@@ -25,12 +25,6 @@ import { Users } from "./chaos/users.ts";
 import { judgeEmails, judgeTransactions } from "./chaos/verdict.ts";
 import { table } from "./measure.ts";
 
-const HELP = `npm run chaos -- [--email] [--minutes N] [--seed N]
-
-  --email      only emails: more of them, more refusals, and a SIGKILL every 30 seconds
-  --minutes N  how long the load lasts (10)
-  --seed N     repeats a load and its refusals (random)
-`;
 const USERS = 10_000;
 /** A run whose emails do not settle in this time after the load fails. */
 const SETTLE_MINUTES = 15;
@@ -46,27 +40,28 @@ const EMAIL_ONLY = {
   shares: { transient: 0.3, permanent: 0.02, ambiguous: 0.01 },
 };
 
-const { values } = parseArgs({
+const { values } = commandLine({
+  name: "chaos",
+  about:
+    "Users and a sender of emails on the real stack while its parts fail and everything is " +
+    "killed. It then checks that nothing was lost and nothing was sent twice.",
   options: {
-    email: { type: "boolean", default: false },
-    minutes: { type: "string", default: "10" },
-    seed: { type: "string", default: String((Date.now() % 2 ** 31) + 1) },
-    help: { type: "boolean", default: false },
+    email: {
+      type: "boolean",
+      about: "only emails: more of them, more refusals, and a SIGKILL every 30 seconds",
+      default: false,
+    },
+    minutes: { type: "string", value: "<n>", about: "how long the load lasts", default: "10" },
+    seed: { type: "string", value: "<n>", about: "repeats a load and its refusals, else random" },
   },
 });
-if (values.help) {
-  process.stdout.write(HELP);
-  process.exit(0);
-}
-const numberFrom = (name: "minutes" | "seed"): number => {
-  const value = Number(values[name]);
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
   if (Number.isInteger(value) && value >= 1) return value;
-  process.stderr.write(`--${name} must be a whole number from 1 on
-
-${HELP}`);
-  process.exit(1);
-};
-const [minutes, seed] = [numberFrom("minutes"), numberFrom("seed")];
+  return refuse(`--${name} must be a whole number of at least 1, not "${text}"`);
+}
+const minutes = wholeNumber("minutes", values.minutes);
+const seed = wholeNumber("seed", values.seed ?? String((Date.now() % 2 ** 31) + 1));
 const scenario = values.email ? EMAIL_ONLY : EVERYTHING;
 const emails = minutes * scenario.emailsPerMinute;
 

@@ -42,7 +42,7 @@ async function luna(state: "CLOSED" | "OPEN", calleeTimesOut = true): Promise<Br
     notify: () => undefined,
   });
   await breaker.refresh(1_000);
-  const policy = { timeoutMs: TIMEOUT_MS, calleeTimesOut, isFault: (): boolean => true };
+  const policy = { timeoutMs: TIMEOUT_MS, calleeTimesOut, countsAsFailure: (): boolean => true };
   return new BreakerClient({ ...ports, dependency: "bench", policy, breaker, newId: () => "id" });
 }
 

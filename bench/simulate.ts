@@ -1,23 +1,26 @@
-/**
- * `npm run simulate`: the real state machines and clients under a virtual clock, in fleets of up to
- * 10,000 isolates. Writes the tables of docs/simulation.md and its plots; `--quick` only prints the
- * tables of small fleets. `SEED=<seed>` or `--seed <seed>` for another seed: the same seed writes
- * the same files.
- */
+/** Simulates fleets: `npm run simulate`. The same seed writes the same files. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { commandLine } from "../scripts/command-line.ts";
 import { withParts } from "./simulate/page.ts";
 import { allReports } from "./simulate/reports.ts";
 import { fullScale, quickScale } from "./simulate/scale.ts";
 
-const PAGE = "docs/simulation.md";
-const IMAGES = "docs/images";
+const PAGE = "docs/explain/simulation.md";
+const IMAGES = "docs/explain/images";
 /** Of the page as it is committed. */
 const DEFAULT_SEED = "2026";
 
-const { values } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, seed: { type: "string" } },
+const { values } = commandLine({
+  name: "simulate",
+  about:
+    "Runs the real state machines and clients under a virtual clock, in fleets of up to 10,000 " +
+    `isolates. Writes the tables of ${PAGE} and its plots.`,
+  options: {
+    quick: { type: "boolean", about: "only prints the tables of small fleets", default: false },
+    seed: { type: "string", value: "<n>", about: `another seed than ${DEFAULT_SEED}` },
+  },
+  variables: { SEED: "the seed, if there is no --seed" },
 });
 const seed = Number(values.seed ?? process.env["SEED"] ?? DEFAULT_SEED);
 if (!Number.isSafeInteger(seed)) throw new Error("the seed must be a whole number");

@@ -1,9 +1,16 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { build } from "vite";
+import { commandLine } from "./command-line.ts";
 import { putInPlace } from "./put-in-place.ts";
-import { writeRunbookPages } from "./runbook-pages.ts";
 
 /**
  * Builds the console into the static assets that `wrangler.api.toml` names. It takes about a
@@ -11,7 +18,7 @@ import { writeRunbookPages } from "./runbook-pages.ts";
  */
 
 const SOURCE = "workers/api/console";
-const RUNBOOKS = "docs/runbooks";
+const RUNBOOKS = "docs/operate/runbooks";
 /** As `wrangler.api.toml` has it. */
 const ASSETS = "dist/console";
 /** Of all that a browser loads, compressed. */
@@ -25,18 +32,23 @@ const INGREDIENTS = [
   "scripts/runbook-pages.ts",
 ];
 
-/** Builds it unless it is there already, newer than all that it is made of. */
-export async function ensureConsole(): Promise<void> {
+/** Whether it is built, and newer than all that it is made of. */
+export function isConsoleCurrent(): boolean {
   const built = join(ASSETS, "console/index.html");
   const sources = [SOURCE, RUNBOOKS].flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)),
   );
   const newestMs = Math.max(...[...sources, ...INGREDIENTS].map((file) => statSync(file).mtimeMs));
-  if (!existsSync(built) || statSync(built).mtimeMs < newestMs) await buildConsole();
+  return existsSync(built) && statSync(built).mtimeMs >= newestMs;
+}
+
+/** Builds it, unless it is current. */
+export async function ensureConsole(): Promise<void> {
+  if (!isConsoleCurrent()) await buildConsole();
 }
 
 /**
- * It is built in another folder, so that a running server never serves half of it.
+ * It is built in another folder, so that a running server never serves one half.
  *
  * @throws Error if it does not build, or is too large
  */
@@ -52,6 +64,9 @@ export async function buildConsole(): Promise<{ gzipBytes: number }> {
 }
 
 async function buildInto(aside: string): Promise<number> {
+  // Half a second to load, which a start with a current console does not need.
+  const { build, transformWithOxc } = await import("vite");
+  const { writeRunbookPages } = await import("./runbook-pages.ts");
   await build({
     root: SOURCE,
     configFile: false,
@@ -66,8 +81,13 @@ async function buildInto(aside: string): Promise<number> {
     },
   });
   writeRunbookPages(RUNBOOKS, join(aside, "console/runbooks"));
-  copyFileSync(join(SOURCE, "runbook.css"), join(aside, "console/runbook.css"));
-  copyFileSync(join(SOURCE, "_headers"), join(aside, "_headers"));
+  for (const file of ["runbook.css", "moon.svg"])
+    copyFileSync(join(SOURCE, file), join(aside, "console", file));
+  const script = join(SOURCE, "runbook.ts");
+  const { code } = await transformWithOxc(readFileSync(script, "utf8"), script);
+  writeFileSync(join(aside, "console/runbook.js"), code);
+  for (const file of ["_headers", "_redirects"])
+    copyFileSync(join(SOURCE, file), join(aside, file));
   const gzipBytes = readdirSync(join(aside, "console"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .reduce(
@@ -81,6 +101,14 @@ async function buildInto(aside: string): Promise<number> {
 }
 
 if (import.meta.main) {
+  const { values } = commandLine({
+    name: "build:console",
+    about: `Builds the console into ${ASSETS}, and checks its size.`,
+    options: {
+      changed: { type: "boolean", about: "only if it is older than its sources", default: false },
+    },
+  });
+  if (values.changed && isConsoleCurrent()) process.exit(0);
   const { gzipBytes } = await buildConsole();
   process.stdout.write(
     `console: ${(gzipBytes / 1_024).toFixed(1)} KiB gzip of at most ${MAX_GZIP_BYTES / 1_024}\n`,

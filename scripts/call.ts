@@ -4,7 +4,7 @@ import type { Operation } from "../shared/contract/operation.ts";
 type Succeeded<Called extends Operation> = Extract<ClientAnswer<Called>, { ok: true }>;
 
 /** @throws Error with the problem, if the call fails */
-export async function call<const Called extends Operation>(
+export async function callOrThrow<const Called extends Operation>(
   client: Client,
   operation: Called,
   request?: ClientRequest<Called>,

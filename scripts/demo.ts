@@ -1,9 +1,7 @@
-/**
- * A guided tour of a running `npm start`: breaks it for real, and shows how it recovers. README.md
- * lists its variables.
- */
+/** A guided tour of a running `npm start`: `npm run demo`. */
 import { listCircuitBreakers } from "../shared/contract/circuit-breakers.ts";
 import { getHealth } from "../shared/contract/system.ts";
+import { commandLine, reportFailure } from "./command-line.ts";
 import { cachedReads } from "./demo/chapters/cached-reads.ts";
 import { countEmails } from "./demo/chapters/count.ts";
 import { databaseDown } from "./demo/chapters/database.ts";
@@ -11,15 +9,23 @@ import { failingTask } from "./demo/chapters/failing-task.ts";
 import { kvDown } from "./demo/chapters/kv.ts";
 import { poisonMessage } from "./demo/chapters/poison-message.ts";
 import { providerDies } from "./demo/chapters/provider.ts";
-import { signUp } from "./demo/chapters/sign-up.ts";
+import { signedUp } from "./demo/chapters/sign-up.ts";
 import { prepare } from "./demo/prepare.ts";
 import { expectThat, type Stage } from "./demo/stage.ts";
 import { until } from "./demo/until.ts";
-import { durationText, Narrator } from "./narrator.ts";
+import { elapsedText, Narrator } from "./narrator.ts";
 import { startSettings } from "./settings.ts";
 
 const INTERRUPTED = "interrupted";
 const LEARNED_WITHIN_MS = 15_000;
+
+commandLine({
+  name: "demo",
+  about:
+    "A guided tour of a running npm start: breaks it for real, and shows how it recovers. It " +
+    "restores what it broke, also after Ctrl-C.",
+  variables: { "PORT, MAILBOX_PORT, STATE_DIR": "as npm start has them" },
+});
 
 const interrupt = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
@@ -27,7 +33,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 
 /** @returns the counts, for the last line */
 async function tour(stage: Stage): Promise<string> {
-  const userId = await signUp(stage);
+  const userId = await signedUp(stage);
   await cachedReads(stage, userId);
   const { probes } = await providerDies(stage);
   await poisonMessage(stage);
@@ -50,7 +56,7 @@ async function openBreakers(stage: Stage): Promise<string[]> {
     .map(({ name, state }) => `${name} is ${state}`);
 }
 
-/** What luna-api knows about them: its snapshot may be a few seconds old. */
+/** What luna-api reports about them: its snapshot may be a few seconds old. */
 async function openInHealth(stage: Stage): Promise<string[]> {
   const { body } = await stage.call(getHealth);
   return Object.entries(body.checks.breakers.states).flatMap(([name, state]) =>
@@ -65,19 +71,22 @@ async function leave(stage: Stage): Promise<void> {
     const left = await stage.cleanUp();
     expectThat(left.length === 0, left.join("; "));
   });
-  await narrator.step("every circuit breaker is closed, and luna-api knows it", async (waitFor) => {
-    // This also runs after a tour that was interrupted.
-    await until(
-      "/health without an open breaker",
-      LEARNED_WITHIN_MS,
-      new AbortController().signal,
-      async () => {
-        const open = [...(await openBreakers(stage)), ...(await openInHealth(stage))];
-        waitFor(open.join(", "));
-        return open.length === 0 ? true : null;
-      },
-    );
-  });
+  await narrator.step(
+    "every circuit breaker is closed, and luna-api reports it",
+    async (waitFor) => {
+      // This also runs after a tour that was interrupted.
+      await until(
+        "/health without an open breaker",
+        LEARNED_WITHIN_MS,
+        new AbortController().signal,
+        async () => {
+          const open = [...(await openBreakers(stage)), ...(await openInHealth(stage))];
+          waitFor(open.join(", "));
+          return open.length === 0 ? true : null;
+        },
+      );
+    },
+  );
 }
 
 async function main(): Promise<number> {
@@ -91,7 +100,7 @@ async function main(): Promise<number> {
   };
   const numbers = await tour(stage).catch(note);
   await leave(stage).catch(note);
-  const took = durationText(performance.now() - startedAt);
+  const took = elapsedText(performance.now() - startedAt);
   if (interrupt.signal.aborted) {
     const others = wrong.filter((one) => !one.startsWith(INTERRUPTED));
     narrator.line(
@@ -110,7 +119,7 @@ async function main(): Promise<number> {
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`luna: ${error instanceof Error ? error.message : String(error)}\n`);
+    reportFailure(error);
     process.exit(1);
   },
 );

@@ -16,10 +16,7 @@ export function writeLocalConfigs(
   variables: Record<string, string | undefined>,
 ): string[] {
   mkdirSync(directory, { recursive: true });
-  const lines = Object.entries(variables).map(
-    ([name, value]) => `${name}=${quoted(name, value ?? "")}`,
-  );
-  writeFileSync(join(directory, ".dev.vars"), `${lines.join("\n")}\n`, { mode: 0o600 });
+  writeVariables(join(directory, ".dev.vars"), variables);
   return CONFIGS.map((config) => {
     const file = join(directory, config.replace(/toml$/, "json"));
     writeFileSync(
@@ -30,8 +27,29 @@ export function writeLocalConfigs(
   });
 }
 
+/** Writes variables as Wrangler reads them, for the user alone. */
+export function writeVariables(file: string, variables: Record<string, string | undefined>): void {
+  const lines = Object.entries(variables).map(
+    ([name, value]) => `${name}=${quoted(name, value ?? "")}\n`,
+  );
+  writeFileSync(file, lines.join(""), { mode: 0o600 });
+}
+
 /**
- * dotenv knows three quotes and no escapes but \n and \r in double quotes, so a value goes between
+ * A configuration with the database of luna-api and nothing else, so that it starts in a moment.
+ *
+ * @returns its path
+ */
+export function writeDatabaseConfig(directory: string): string {
+  const config = parse(readFileSync("wrangler.api.toml", "utf8"));
+  const { compatibility_date, d1_databases } = withAbsolutePaths(config);
+  const file = join(directory, "database.json");
+  writeFileSync(file, JSON.stringify({ name: "luna-database", compatibility_date, d1_databases }));
+  return file;
+}
+
+/**
+ * dotenv has three quotes and no escapes but \n and \r in double quotes, so a value goes between
  * two of the kind that it does not contain.
  */
 function quoted(name: string, value: string): string {
@@ -63,7 +81,9 @@ export function unlimited(config: Config): Config {
   };
 }
 
-function withAbsolutePaths(config: Config): Config {
+/** Without `build`, which is for a plain `wrangler dev`: who starts Luna has built the console. */
+function withAbsolutePaths(from: Config): Config {
+  const { build: _, ...config } = from;
   const databases = (config["d1_databases"] ?? []) as Config[];
   const assets = config["assets"] as Config | undefined;
   return {

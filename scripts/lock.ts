@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -18,4 +18,19 @@ export function lockState(stateDir: string): DatabaseSync {
     throw new Error(`another npm start uses ${stateDir}. ${advice}`);
   }
   return lock;
+}
+
+/** Whether a process has taken a state directory. */
+export function isLocked(stateDir: string): boolean {
+  const file = join(stateDir, "start.lock");
+  if (!existsSync(file)) return false;
+  const probe = new DatabaseSync(file);
+  try {
+    probe.exec("BEGIN EXCLUSIVE");
+    return false;
+  } catch {
+    return true;
+  } finally {
+    probe.close();
+  }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { eventually } from "../test/support/eventually.ts";
-import { Mailbox } from "./mailbox.ts";
+import { MailboxProcess } from "./mailbox.ts";
 import { isListening } from "./ports.ts";
 
 let stateDir = "";
@@ -19,15 +19,13 @@ const closeAll = (): void => listening.splice(0).forEach((server) => server.clos
 
 /**
  * In place of the real one: it closes its ports when it is asked to end, and ends when the test
- * says so.
+ * allows it.
  */
 const processes = {
   async run(
     _command: string,
     _args: string[],
-    _env: NodeJS.ProcessEnv,
-    _onLine: unknown,
-    signal?: AbortSignal,
+    { signal }: { signal?: AbortSignal },
   ): Promise<number> {
     begun += 1;
     listening = ports.map((port) => createServer().listen(port, "127.0.0.1"));
@@ -46,9 +44,10 @@ async function freePort(): Promise<number> {
 }
 
 let failed: unknown = null;
-async function start(): Promise<Mailbox> {
+async function start(): Promise<MailboxProcess> {
   const [smtpPort = 0, mailboxPort = 0] = ports;
-  const mailbox = new Mailbox(processes, { port: 0, smtpPort, mailboxPort, stateDir }, {});
+  const settings = { port: 0, smtpPort, mailboxPort, stateDir, registry: null };
+  const mailbox = new MailboxProcess(processes, settings, {});
   mailbox.run().catch((error: unknown) => (failed = error));
   await eventually(async () =>
     expect(await Promise.all(ports.map(isListening))).toEqual([true, true]),

@@ -10,7 +10,7 @@ const LOOK_EACH_MS = 50;
  * A real SMTP server whose inbox is a web page. It keeps its emails with the rest of the state, so
  * that an outage loses none.
  */
-export class Mailbox {
+export class MailboxProcess {
   readonly #processes: Pick<Processes, "run">;
   readonly #settings: StartSettings;
   readonly #env: NodeJS.ProcessEnv;
@@ -46,7 +46,11 @@ export class Mailbox {
     const args = [...ports, "--mail-directory", directory, "--hide-extensions", "STARTTLS"];
     for (;;) {
       const { signal } = (this.#stop = new AbortController());
-      const code = await this.#processes.run("maildev", args, this.#env, () => undefined, signal);
+      const code = await this.#processes.run("maildev", args, {
+        env: this.#env,
+        onLine: () => undefined,
+        signal,
+      });
       if (!signal.aborted) throw new Error(`the mailbox ended (exit code ${code})`);
       // It may be over already: a server closes its ports before its process ends.
       await this.#outage?.over;

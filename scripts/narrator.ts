@@ -58,7 +58,7 @@ export class Narrator {
   }
 
   #result(color: string, mark: string, what: string, startedAt: number): string {
-    const took = durationText(this.#now() - startedAt).padStart(7);
+    const took = elapsedText(this.#now() - startedAt).padStart(7);
     return `  ${this.#styled(color, mark)} ${what.padEnd(LABEL_WIDTH)} ${took}`;
   }
 
@@ -85,6 +85,6 @@ export class Narrator {
   }
 }
 
-export function durationText(ms: number): string {
+export function elapsedText(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }

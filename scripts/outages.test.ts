@@ -49,7 +49,7 @@ it("a mailbox comes back when the client that stopped it dies", async () => {
   await eventually(() => expect(happened).toEqual(["down", "up"]));
 });
 
-it("nobody brings it back before the last of several has ended", async () => {
+it("the mailbox comes back only after the last of several outages has ended", async () => {
   const [one, other] = [await breakIt(), await breakIt()];
   one.end();
   await once(one, "data");

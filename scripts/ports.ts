@@ -10,8 +10,8 @@ export async function isTaken(port: number): Promise<boolean> {
 }
 
 /**
- * Whether a connection to a loopback port is taken: looks without being in the way of whoever is
- * about to listen there.
+ * Whether a connection to a loopback port is taken: looks without being in the way of a process
+ * that is about to listen there.
  */
 export async function isListening(port: number): Promise<boolean> {
   return await new Promise((resolve) => {

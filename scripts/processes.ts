@@ -3,6 +3,13 @@ import { join } from "node:path";
 
 const supervisor = join(import.meta.dirname, "supervise.ts");
 
+/** `onLine` gets the output line by line. `signal` ends this program alone. */
+type RunOptions = {
+  env: NodeJS.ProcessEnv;
+  onLine: (line: string) => void;
+  signal?: AbortSignal;
+};
+
 /**
  * The programs of one run, all of which end with it. Each has a supervisor, outside the terminal's
  * group, so that Ctrl-C reaches this process alone and the order of ending is ours.
@@ -12,18 +19,14 @@ export class Processes {
   #stopping = false;
 
   /**
-   * Starts a program; its output is handed over line by line. Once `stop` was called it starts
-   * none.
+   * Starts a program, except after `stop`.
    *
-   * @param signal ends this program alone
    * @returns its exit code; never settles when it was ended by `stop`
    */
   async run(
     command: string,
     args: string[],
-    env: NodeJS.ProcessEnv,
-    onLine: (line: string) => void,
-    signal?: AbortSignal,
+    { env, onLine, signal }: RunOptions,
   ): Promise<number | null> {
     if (this.#stopping) return await new Promise(() => undefined);
     const child = spawn(process.execPath, [supervisor, command, ...args], {

@@ -77,7 +77,7 @@ describe("variables", () => {
     UNSUBSCRIBE_SECRET: "y".repeat(32),
   };
 
-  it("that the Workers would refuse are told by name before anything starts", () => {
+  it("that the Workers would refuse are named before anything starts", () => {
     expect(() => checkVariables(good)).not.toThrow();
     expect(() => checkVariables({ ...good, ADMIN_TOKEN: "short" })).toThrow(
       "ADMIN_TOKEN must have at least 32 characters",

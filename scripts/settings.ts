@@ -2,7 +2,11 @@ import { createHmac, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { checkAccountSettings } from "../shared/accounts/settings.ts";
 import { checkAlertSettings } from "../shared/alerts/settings.ts";
+import { checkDatabaseLimit } from "../shared/database/settings.ts";
+import { checkAutomaticEmails } from "../shared/email/automatic-emails.ts";
+import { checkBrand } from "../shared/email/brand.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
@@ -18,8 +22,9 @@ import { breakerSettings } from "../shared/lib/circuit-breaker/rules/index.ts";
 import { objectLocation } from "../shared/lib/worker/placement.ts";
 import type { Misconfigured } from "../shared/lib/worker/variables.ts";
 import { authSettings, corsOrigins } from "../workers/api/settings.ts";
+import { retentionSettings } from "../workers/cron/settings.ts";
 import type { Variables } from "../workers/env.ts";
-import { variableNames } from "./deploy/variables.ts";
+import { variableNames } from "./deploy/needed-variables.ts";
 
 /** The file with the variables and secrets of local runs. The tests have one of their own. */
 export const DEV_VARS = process.env["DEV_VARS"] || ".dev.vars";
@@ -30,28 +35,53 @@ export type StartSettings = {
   smtpPort: number;
   mailboxPort: number;
   stateDir: string;
+  /**
+   * The folder in which this run and the Workers of other processes find each other; null is the
+   * one of Wrangler, where every `wrangler dev` of the user looks. A run with a state of its own
+   * has a registry of its own, so that it is apart from runs with the same names.
+   */
+  registry: string | null;
 };
+
+const STATE_DIR = ".wrangler/state";
 
 /** @throws Error naming the variable that is not a port */
 export function startSettings(env: NodeJS.ProcessEnv): StartSettings {
+  const stateDir = resolve(env["STATE_DIR"] || STATE_DIR);
+  const isDefault = stateDir === resolve(STATE_DIR);
   return {
     port: portFrom(env, "PORT", 8787),
     smtpPort: portFrom(env, "SMTP_PORT", 1025),
     mailboxPort: portFrom(env, "MAILBOX_PORT", 1080),
-    stateDir: resolve(env["STATE_DIR"] || ".wrangler/state"),
+    stateDir,
+    registry: env["WRANGLER_REGISTRY_PATH"] || (isDefault ? null : join(stateDir, "registry")),
   };
 }
 
-/**
- * Where the Workers of a local run are found by those of another process, such as a producer to
- * their queue.
- */
-export function registryPath(stateDir: string): string {
-  return join(stateDir, "registry");
+/** The variable by which another Wrangler finds the Workers of a run, if it needs one. */
+export function registryVariable({ registry }: StartSettings): Record<string, string> {
+  return registry === null ? {} : { WRANGLER_REGISTRY_PATH: registry };
+}
+
+/** The environment of a Wrangler of a local run: it asks nothing and the network nothing. */
+export function quietWrangler(settings: StartSettings): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    NO_COLOR: "1",
+    WRANGLER_SEND_METRICS: "false",
+    WRANGLER_HIDE_BANNER: "true",
+    CLOUDFLARE_CF_FETCH_ENABLED: "false",
+    CI: "1",
+    ...registryVariable(settings),
+  };
 }
 
 function portFrom(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
-  const text = env[name] || String(fallback);
+  return portNamed(name, env[name] || String(fallback));
+}
+
+/** @throws Error naming the setting, if it is no port */
+export function portNamed(name: string, text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port < 1 || port > 65_535)
     throw new Error(`${name} must be a port number from 1 to 65535, not "${text}"`);
@@ -94,7 +124,7 @@ export function secretFrom(token: string, purpose: string): string {
 }
 
 /**
- * Checks variables as the Workers will, so that a bad one is told before anything starts.
+ * Checks variables as the Workers will, so that a bad one is named before anything starts.
  *
  * @throws Error naming the first bad one
  */
@@ -117,12 +147,17 @@ export function badVariables(vars: Variables): Misconfigured[] {
     transportRates,
     ...named.map((name) => (env: Variables) => transportSettings(env, name)),
     ...(vars.WEBHOOK_SECRET_RESEND === undefined ? [] : [resendWebhookSecret]),
+    checkAccountSettings,
     checkAlertSettings,
+    checkAutomaticEmails,
+    checkBrand,
     breakerSettings,
     cacheSettings,
+    checkDatabaseLimit,
     corsOrigins,
     objectLocation,
     unsubscribeSettings,
+    retentionSettings,
   ];
   return readers.flatMap((read) => {
     const result = read(vars);

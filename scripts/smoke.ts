@@ -1,33 +1,51 @@
-/**
- * Checks a deployment from outside: `npm run smoke -- <url>`. The token may also be in
- * LUNA_TOKEN, which other users of the machine cannot see. LUNA_VERSION_OVERRIDES pins every
- * request to versions, in the format of the header `Cloudflare-Workers-Version-Overrides`.
- */
+/** Checks a deployment from outside: `npm run smoke -- <url>`. */
 import { randomBytes } from "node:crypto";
-import { parseArgs } from "node:util";
-import { durationText, Narrator } from "./narrator.ts";
+import { commandLine, reportFailure } from "./command-line.ts";
+import { elapsedText, Narrator } from "./narrator.ts";
 import { operatorChecks } from "./smoke/operator-checks.ts";
 import { publicChecks } from "./smoke/public-checks.ts";
 import { Target, type Check } from "./smoke/target.ts";
-import { emailCheck, writeChecks } from "./smoke/write-checks.ts";
+import { emailCheck, taskCheck, writeChecks } from "./smoke/write-checks.ts";
 
-const USAGE = "npm run smoke -- <url> [--token <token>] [--write] [--mail-to <address>]";
+const { values, positionals } = commandLine({
+  name: "smoke",
+  about: "Checks a deployment from outside. With a token it also reads as an operator.",
+  positionals: { name: "<url>", about: "of luna-api, such as https://api.example.com" },
+  options: {
+    token: {
+      type: "string",
+      value: "<token>",
+      about: "of an operator; LUNA_TOKEN hides it better",
+    },
+    write: { type: "boolean", about: "also signs up a user and deletes them", default: false },
+    "mail-to": { type: "string", value: "<address>", about: "also sends an email there" },
+    "run-task": { type: "boolean", about: "also runs a task", default: false },
+  },
+  variables: {
+    LUNA_TOKEN: "the token, which other users of the machine cannot see here",
+    LUNA_VERSION_OVERRIDES:
+      "versions that must answer, as in the header Cloudflare-Workers-Version-Overrides",
+  },
+});
 
 function checksFor({
   token,
   write,
   mailTo,
+  runsTask,
 }: {
   token: string | null;
   write: boolean;
   mailTo: string | undefined;
+  runsTask: boolean;
 }): Check[] {
-  if (token === null && (write || mailTo !== undefined))
-    throw new Error("--write and --mail-to need a token: --token, or LUNA_TOKEN");
+  if (token === null && (write || runsTask || mailTo !== undefined))
+    throw new Error("--write, --mail-to and --run-task need a token: --token, or LUNA_TOKEN");
   const tag = randomBytes(4).toString("hex");
   return [
     ...publicChecks,
     ...(token === null ? [] : operatorChecks),
+    ...(runsTask ? [taskCheck] : []),
     ...(write ? writeChecks(tag) : []),
     ...(mailTo === undefined ? [] : [emailCheck(tag, mailTo)]),
   ];
@@ -58,7 +76,7 @@ async function run(target: Target, checks: Check[]): Promise<number> {
       }
     }
   }
-  const took = durationText(performance.now() - startedAt);
+  const took = elapsedText(performance.now() - startedAt);
   narrator.line(
     failed === 0
       ? `\n${checks.length} checks passed, in ${took}`
@@ -76,22 +94,18 @@ function reasonOf(error: unknown): string {
 }
 
 try {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      token: { type: "string" },
-      write: { type: "boolean", default: false },
-      "mail-to": { type: "string" },
-    },
-  });
   const [url = ""] = positionals;
   if (positionals.length !== 1 || !/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
-    throw new Error(`which deployment? ${USAGE}`);
+    throw new Error("which deployment? npm run smoke -- <url>, see --help");
   const token = values.token ?? (process.env["LUNA_TOKEN"] || null);
   const versions = process.env["LUNA_VERSION_OVERRIDES"] || null;
-  const checks = checksFor({ token, write: values.write, mailTo: values["mail-to"] });
+  const checks = checksFor({
+    token,
+    write: values.write,
+    mailTo: values["mail-to"],
+    runsTask: values["run-task"],
+  });
   process.exitCode = (await run(new Target({ url, token, versions }), checks)) > 0 ? 1 : 0;
 } catch (error) {
-  process.stderr.write(`luna: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  reportFailure(error);
 }

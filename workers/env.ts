@@ -1,13 +1,18 @@
+import type { AccountVariables } from "../shared/accounts/settings.ts";
 import type { AlertVariables } from "../shared/alerts/settings.ts";
+import type { DatabaseVariables } from "../shared/database/settings.ts";
 import type { QueueMessage } from "../shared/email/queue-messages.ts";
 import type { EmailVariables } from "../shared/email/settings.ts";
-import type { CacheVariables, CacheTagIndex } from "../shared/lib/cache/index.ts";
-import type { BreakerVariables, CircuitBreaker } from "../shared/lib/circuit-breaker/index.ts";
+import type { CacheTagIndex } from "../shared/lib/cache/index.ts";
+import type { CacheVariables } from "../shared/lib/cache/rules/index.ts";
+import type { CircuitBreaker } from "../shared/lib/circuit-breaker/index.ts";
+import type { BreakerVariables } from "../shared/lib/circuit-breaker/rules/index.ts";
 import type { PlacementEnv } from "../shared/lib/worker/placement.ts";
 import type { ScheduledTasksRpc } from "../shared/schedule/rpc.ts";
 import type { TaskWatchdog } from "../shared/schedule/watchdog/object.ts";
 import type { Telemetry } from "../shared/telemetry/object.ts";
 import type { AuthVariables, CorsVariables } from "./api/settings.ts";
+import type { RetentionVariables } from "./cron/settings.ts";
 
 /**
  * The bindings of the three Workers, written by hand to mirror `wrangler.{api,consumer,cron}.toml`;
@@ -18,13 +23,16 @@ import type { AuthVariables, CorsVariables } from "./api/settings.ts";
 /**
  * Variables and secrets: text that nothing has checked. Each part validates its own on first use.
  */
-export type Variables = AlertVariables &
+export type Variables = AccountVariables &
+  AlertVariables &
   AuthVariables &
   BreakerVariables &
   CacheVariables &
   CorsVariables &
+  DatabaseVariables &
   EmailVariables &
-  PlacementEnv;
+  PlacementEnv &
+  RetentionVariables;
 
 export interface ApiEnv extends Variables {
   DB: D1Database;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Luna } from "../../test/process/luna.ts";
-import { call, type Answer } from "../../test/support/http.ts";
+import { callApi, type Answer } from "../../test/support/http.ts";
 
 /** Longer than the API may take. A call that a SIGKILL cuts off fails at once. */
 const CALL_TIMEOUT_MS = 20_000;
@@ -54,7 +54,7 @@ export class KilledLuna {
     headers: Record<string, string> = {},
   ): Promise<Answer> {
     const fetchNow = (at: string, init: RequestInit) => this.fetch(at, init);
-    return await call(fetchNow, method, path, body, { token: this.token, headers });
+    return await callApi(fetchNow, { method, path, body, token: this.token, headers });
   }
 
   /** Repeats a call until `isGood`. Only for calls that are safe to repeat. */

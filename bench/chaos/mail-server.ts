@@ -15,7 +15,7 @@ export type Fate =
 export type Shares = { transient: number; permanent: number; ambiguous: number };
 
 /**
- * A server does not know the recipient at MAIL, so it may refuse any email there. Some emails
+ * A server does not have the recipient at MAIL, so it may refuse any email there. Some emails
  * therefore use up their attempts.
  */
 const MAIL_REFUSALS = 0.02;

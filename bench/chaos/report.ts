@@ -2,7 +2,7 @@ import type { KilledLuna } from "./killed-luna.ts";
 import type { Tally } from "./users.ts";
 import type { EmailVerdict, Transactions } from "./verdict.ts";
 
-/** The rows of the verdict table. */
+/** The rows of the result table. */
 
 /** `holds` is absent where nothing is required. */
 export type Row = { name: string; required?: string; measured: string; holds?: boolean };

@@ -1,5 +1,5 @@
 /**
- * What the prices of docs/cost.md rest on besides the counts. Nothing here was measured in
+ * What the prices of docs/operate/cost.md rest on besides the counts. Nothing here was measured in
  * production.
  */
 export const assumptions = {
@@ -18,9 +18,12 @@ export const assumptions = {
   /** For as long as an object is awake for a request. */
   objectMsPerRequest: 10,
   bytesPerLogEvent: 2_000,
-  /** Compared with D1 by a test: at most this, and more than half of it. */
+  /** Compared with D1 by a test: at most this, and more than half. */
   emailBytesBesidesBody: 1_500,
   emailBodyBytes: 4_000,
+  /** EMAIL_CONTENT_RETENTION_DAYS and EMAIL_RETENTION_DAYS. */
+  contentDays: 14,
+  emailDays: 90,
   d1MsPerRead: 1,
   d1MsPerWrite: 5,
   /** The busiest second of a month, in mean ones. */
@@ -28,7 +31,7 @@ export const assumptions = {
 };
 export type Assumptions = typeof assumptions;
 
-/** As the page says them. */
+/** As the page words them. */
 export function explained(given: Assumptions): [string, string][] {
   return [
     [
@@ -55,8 +58,8 @@ export function explained(given: Assumptions): [string, string][] {
     ],
     [
       "an email in D1",
-      `${given.emailBodyBytes} bytes of body and ${given.emailBytesBesidesBody} of the ` +
-        `rest, kept for a month`,
+      `${given.emailBodyBytes} bytes of body, kept for ${given.contentDays} days, and ` +
+        `${given.emailBytesBesidesBody} of the rest, kept for ${given.emailDays}`,
     ],
     ["D1 is busy", `${given.d1MsPerRead} ms with a read and ${given.d1MsPerWrite} ms with a write`],
     ["the busiest second", `${given.peak} times the mean`],

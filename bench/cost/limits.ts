@@ -5,6 +5,7 @@ import {
   MONTH_SECONDS,
   OBJECT_REQUESTS_PER_SECOND,
   operationsOf,
+  storedBytes,
   type Counts,
   type Design,
 } from "./model.ts";
@@ -52,22 +53,21 @@ export const limits: readonly Limit[] = [
     },
   },
   {
-    name: "D1, size: emails of a month",
+    name: "D1, size: emails that are kept",
     limit: "10 GB",
     source: D1_LIMITS,
     lift:
-      "erase the bodies of emails that are over, which nothing does yet; then a " +
-      "database of emails for each month or tenant",
-    share: (_, requests, __, given) =>
-      (requests * given.emails * (given.emailBodyBytes + given.emailBytesBesidesBody)) / D1_BYTES,
+      "a shorter EMAIL_CONTENT_RETENTION_DAYS and EMAIL_RETENTION_DAYS; then a database " +
+      "of emails for each month or tenant",
+    share: (_, requests, __, given) => (requests * given.emails * storedBytes(given)) / D1_BYTES,
   },
   {
     name: "tag index, one object",
     limit: "about 1,000 requests per second",
     source: DO_LIMITS,
     lift:
-      "a view that the isolates of one location share, or relay objects that sync " +
-      "for them; syncs each two seconds halve it, and double the bound",
+      "a view that the isolates of one location share, or relay objects; syncs each " +
+      "two seconds halve it",
     share: (design, requests, counts, given) => {
       const load = loadOf(requests, design, given);
       const asked =
@@ -93,7 +93,7 @@ export const limits: readonly Limit[] = [
     name: "breaker of KV, one object",
     limit: "about 1,000 requests per second",
     source: DO_LIMITS,
-    lift: "a longer lease, `leaseMs` in settings.ts: an operator's order then takes as much longer",
+    lift: "a longer snapshot, `leaseMs` in settings.ts: an operator's command takes as much longer",
     share: (design, requests, counts, given) =>
       perSecond(
         askedOf(design, loadOf(requests, design, given), counts, given).kvBreaker.objectRequests,
@@ -114,7 +114,7 @@ export const limits: readonly Limit[] = [
 
 const MOST = 1e15;
 
-/** The requests a month at which a limit binds, to a thousandth. */
+/** The requests per month at which a limit binds, to a thousandth. */
 export function bindsAt(
   { share }: Limit,
   design: Design,

@@ -1,10 +1,10 @@
 import type { Assumptions } from "./assumptions.ts";
-import { nothing, sum, times, type Operation, type Operations } from "./operations.ts";
+import { nothing, sum, times, type PricedOperation, type Operations } from "./operations.ts";
 import type { Usage } from "./prices.ts";
 
 /** From what was counted and assumed to what a month uses. Pure. */
 
-export type Counts = Record<Operation, Operations>;
+export type Counts = Record<PricedOperation, Operations>;
 export type Design = "luna" | "naive";
 
 /** What is done, and how often. */
@@ -68,6 +68,7 @@ function workOf(
     times(writes, counts["write with its purge"]),
     times(emails, counts["email accepted"]),
     times(batches, delivered),
+    times(emails / 100, counts["100 emails deleted"]),
     times(seen, counts["user seen"]),
   );
 }
@@ -91,7 +92,7 @@ const asking = (objectRequests: number): Operations => ({ ...nothing, objectRequ
  * Luna: each isolate at its own pace, never more often than there are requests. Naive: the index
  * for each of the cached reads (key and user, or the key alone), a breaker for each call of KV,
  * each read of D1 and each hand-over, the counters for each request and email. Kindly, none of that
- * reads or writes a row, and a breaker is asked once where it would have to be told of the outcome,
+ * reads or writes a row, and a breaker is asked once where it would also need the outcome,
  * too.
  */
 export function askedOf(design: Design, load: Load, counts: Counts, given: Assumptions): Asked {
@@ -145,6 +146,12 @@ export function usageOf(
   return billedFor(done, load.emails, given);
 }
 
+/** What an email of each month occupies in D1 at any time: it is deleted after its retention. */
+export function storedBytes(given: Assumptions): number {
+  const { emailBodyBytes, contentDays, emailBytesBesidesBody, emailDays } = given;
+  return (emailBodyBytes * contentDays + emailBytesBesidesBody * emailDays) / 30;
+}
+
 export function billedFor(done: Operations, emails: number, given: Assumptions): Usage {
   const { requests, objectRequests, logLines } = done;
   const objects = OBJECTS + Math.floor(objectRequests / MONTH_SECONDS / OBJECT_REQUESTS_PER_SECOND);
@@ -158,7 +165,7 @@ export function billedFor(done: Operations, emails: number, given: Assumptions):
     cpuMs: requests * given.cpuMsPerInvocation,
     d1RowsRead: done.d1RowsRead,
     d1RowsWritten: done.d1RowsWritten,
-    d1Gb: (emails * (given.emailBodyBytes + given.emailBytesBesidesBody)) / GB,
+    d1Gb: (emails * storedBytes(given)) / GB,
     kvReads: done.kvReads,
     kvWrites: done.kvWrites,
     kvDeletes: done.kvDeletes,

@@ -1,4 +1,4 @@
-/** What Cloudflare counts of one operation, and how docs/cost.md writes that down. Pure. */
+/** What Cloudflare counts of one operation, and how docs/operate/cost.md writes that down. Pure. */
 
 /**
  * In the order of the page's columns. A D1 read is a round trip that wrote no row, a D1 write one
@@ -36,12 +36,13 @@ const operations = [
   "queue batch of 1 delivered",
   "queue batch of 10 delivered",
   "queue batch of 100 delivered",
+  "100 emails deleted",
   "minute of leases",
   "minute of syncs",
   "minute of reports",
   "two minutes of cron",
 ] as const;
-export type Operation = (typeof operations)[number];
+export type PricedOperation = (typeof operations)[number];
 
 export const nothing: Operations = Object.fromEntries(
   columnNames.map((column) => [column, 0]),
@@ -89,10 +90,10 @@ function rowsOf(page: string, name: string): Map<string, string[]> {
   );
 }
 
-/** What the page says was counted. @throws Error if it lacks a row, or a cell is no number */
-export function countsOn(page: string): Record<Operation, Operations> {
+/** The counts of the page. @throws Error if it lacks a row, or a cell is no number */
+export function countsOn(page: string): Record<PricedOperation, Operations> {
   const rows = rowsOf(page, "counts");
-  const counted = (name: Operation): Operations => {
+  const counted = (name: PricedOperation): Operations => {
     const cells = rows.get(name) ?? [];
     if (cells.length !== columnNames.length) throw new Error(`the page has no counts of ${name}`);
     return Object.fromEntries(
@@ -100,13 +101,13 @@ export function countsOn(page: string): Record<Operation, Operations> {
     ) as Operations;
   };
   return Object.fromEntries(operations.map((name) => [name, counted(name)])) as Record<
-    Operation,
+    PricedOperation,
     Operations
   >;
 }
 
 /** One row of the page, as `countsOn` reads it. */
-function rowFor(name: Operation, counted: Operations): string {
+function rowFor(name: PricedOperation, counted: Operations): string {
   const counts = columnNames.map((column) =>
     counted[column] === 0 ? "–" : String(counted[column]),
   );
@@ -114,7 +115,7 @@ function rowFor(name: Operation, counted: Operations): string {
 }
 
 /** The row of the page that a count is held to. */
-export function rowOn(page: string, name: Operation): string {
+export function rowOn(page: string, name: PricedOperation): string {
   return `| ${[name, ...(rowsOf(page, "counts").get(name) ?? [])].join(" | ")} |`;
 }
 
@@ -122,9 +123,9 @@ const ROWS_READ: readonly Column[] = ["d1RowsRead", "objectRowsRead"];
 
 /**
  * What was counted, as a row of the page. How many rows a query reads depends a little on what else
- * there is: the page's number stands where the count is within a quarter of it.
+ * there is: the page's number stays where the count is within a quarter.
  */
-export function rowHeldTo(page: string, name: Operation, counted: Operations): string {
+export function rowHeldTo(page: string, name: PricedOperation, counted: Operations): string {
   const cells = rowsOf(page, "counts").get(name) ?? [];
   const about = ROWS_READ.map((column) => {
     const stated = Number(cells[columnNames.indexOf(column)]);

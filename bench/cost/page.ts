@@ -15,7 +15,7 @@ import {
   sum,
   times,
   withSection,
-  type Operation,
+  type PricedOperation,
   type Operations,
 } from "./operations.ts";
 import {
@@ -31,8 +31,8 @@ import {
 } from "./prices.ts";
 
 /**
- * The tables of docs/cost.md that follow from its counts. Pure: from the page as it is to the page
- * as it should be.
+ * The tables of docs/operate/cost.md that follow from its counts. Pure: from the page as it is to
+ * the page as it should be.
  */
 
 const LOADS = [1e6, 100e6, 10e9];
@@ -68,12 +68,12 @@ function billsTable(counts: Counts, given: Assumptions): string {
     ...bills.map((one) => dollars(one[product])),
   ];
   return table(
-    ["dollars a month", ...head],
+    ["dollars per month", ...head],
     [
       ["plan", ...bills.map(() => dollars(SUBSCRIPTION_DOLLARS))],
       ...products.map(row),
       [
-        "all but logs",
+        "all except logs",
         ...bills.map((one) => dollars(total(one) - one["Workers Logs"] + SUBSCRIPTION_DOLLARS)),
       ],
       ["**all**", ...bills.map((one) => `**${dollars(total(one) + SUBSCRIPTION_DOLLARS)}**`)],
@@ -84,7 +84,7 @@ function billsTable(counts: Counts, given: Assumptions): string {
 /** A million of one kind, as a load of nothing else. */
 type Kind = {
   name: string;
-  operations: readonly Operation[];
+  operations: readonly PricedOperation[];
   load: Partial<Load>;
   from?: Partial<Assumptions>;
 };
@@ -131,8 +131,10 @@ const kinds: readonly [Kind, ...Kind[]] = [
 ];
 
 function marginalTable(counts: Counts, given: Assumptions): string {
-  const cost = (done: Operations, emails = 0): number =>
-    total(marginal(billedFor(done, emails, given)));
+  const cost = (done: Operations, emails = 0): number => {
+    const deleted = times(emails / 100, counts["100 emails deleted"]);
+    return total(marginal(billedFor(sum(done, deleted), emails, given)));
+  };
   const costOf = ({ operations, load, from }: Kind, design: Design): number => {
     const all = { ...noLoad, ...load, batches: load.emails ?? 0 };
     const asked =
@@ -198,7 +200,7 @@ function leversTable(counts: Counts, given: Assumptions): string {
     dollars(saved(most, counts, given)),
     price,
   ]);
-  return table(["what", `dollars a month at ${spoken(most)}`, "for"], rows);
+  return table(["what", `dollars per month at ${spoken(most)}`, "for"], rows);
 }
 
 function pricesTable(): string {
@@ -228,7 +230,7 @@ function dollars(amount: number): string {
   return amount < 100 ? amount.toFixed(2) : Math.round(amount).toLocaleString("en-US");
 }
 
-/** A number as people say it, to two digits. */
+/** A number as people read it, to two digits. */
 export function spoken(number: number): string {
   const units = [
     [1e12, "trillion"],

@@ -1,15 +1,18 @@
-import { breakerTable } from "./breaker-rows.ts";
+import { breakerTable, type BreakerRow } from "./breaker-rows.ts";
 import { runBreakers, WARM_UP_MS, type BreakerKind } from "./breaker-run.ts";
 import {
   CALLS_PER_SECOND,
   fleetRows,
   labels,
+  lengthRows,
   rateRows,
   settingsRows,
   SHORT_LIFE_CALLS,
   scenarioRows,
+  steadyErrorRows,
   type BreakerScale,
 } from "./breaker-sections.ts";
+import { markdownTable, number, seconds } from "./format.ts";
 import { lines, type Line } from "./plot.ts";
 import type { Report } from "./report.ts";
 
@@ -33,7 +36,9 @@ export async function breakerReport(scale: BreakerScale): Promise<Report> {
         await settingsRows(scale),
         scale,
       ),
-      "breaker-weathers": breakerTable(["trouble", "breaker"], await scenarioRows(scale), scale),
+      "breaker-scenarios": breakerTable(["scenario", "breaker"], await scenarioRows(scale), scale),
+      "breaker-lengths": breakerTable(["down for", "breaker"], await lengthRows(scale), scale),
+      "breaker-steady-errors": steadyTable(await steadyErrorRows(scale)),
       "breaker-rates": breakerTable(["calls per second of each isolate", "breaker"], byRate, scale),
     },
     images: {
@@ -57,6 +62,17 @@ export async function breakerReport(scale: BreakerScale): Promise<Report> {
   };
 }
 
+function steadyTable(rows: readonly BreakerRow[]): string {
+  const head = ["errors", "isolates", "breaker", "failed calls", "opened", "turned away"];
+  const cells = rows.map(({ names, errors, opened, turnedAwayMs }) => [
+    ...names,
+    number(errors),
+    names[2] === labels.fleet ? number(opened) : "not counted",
+    seconds(turnedAwayMs),
+  ]);
+  return markdownTable(head, cells, 3);
+}
+
 /** What callers see of one outage of 75 s, with a fleet of isolates that live for a few calls. */
 async function timeline(seed: number): Promise<string> {
   const outageMs = 75_000;
@@ -68,7 +84,7 @@ async function timeline(seed: number): Promise<string> {
       callsPerSecond: CALLS_PER_SECOND,
       lifeCalls: SHORT_LIFE_CALLS,
     } as const;
-    const { seconds } = await runBreakers({
+    const { seconds: bySecond } = await runBreakers({
       ...plan,
       scenario: { kind: "down" },
       outageMs,
@@ -79,10 +95,10 @@ async function timeline(seed: number): Promise<string> {
       const points: [number, number][] = [];
       for (
         let second = 0;
-        second + TIMELINE_SECONDS <= seconds.length;
+        second + TIMELINE_SECONDS <= bySecond.length;
         second += TIMELINE_SECONDS
       ) {
-        const some = seconds.slice(second, second + TIMELINE_SECONDS);
+        const some = bySecond.slice(second, second + TIMELINE_SECONDS);
         const sum = (name: "errors" | "rejected" | "calls"): number =>
           some.reduce((total, each) => total + each[name], 0);
         points.push([

@@ -2,11 +2,12 @@ import { runBreakers, type BreakerPlan, type BreakerRun } from "./breaker-run.ts
 import { markdownTable, mean, number, percent, seconds } from "./format.ts";
 
 /**
- * Runs over troubles of several lengths, as one: what a breaker does depends on where in its open
+ * Runs over outages of several lengths, as one: what a breaker does depends on where in its open
  * time the dependency comes back.
  */
 export type BreakerRow = {
   names: string[];
+  outageMs: number;
   /** Mean errors that callers saw, in seconds of the fleet's traffic: so long it was exposed. */
   exposedMs: number;
   errors: number;
@@ -16,6 +17,8 @@ export type BreakerRow = {
   /** Mean, in seconds of the fleet's traffic. */
   turnedAwayMs: number;
   requestsPerMillionCalls: number;
+  /** Mean number of times that it opened from CLOSED. Of one per isolate it is not counted. */
+  opened: number;
 };
 
 export type Lengths = { outagesMs: readonly number[]; afterMs: number };
@@ -33,11 +36,13 @@ export async function breakerRow(
   const worst = Math.max(...recoveries);
   return {
     names,
+    outageMs: mean(outagesMs),
     errors: of(({ errors }) => errors),
     exposedMs: of(({ errors }) => errors) / callsPerMs,
     probes: of(({ probes }) => probes),
     recoveryMs: Number.isFinite(worst) ? worst : null,
     turnedAwayMs: of(({ turnedAway }) => turnedAway) / callsPerMs,
+    opened: of(({ opened }) => opened),
     requestsPerMillionCalls:
       (of(({ objectRequests }) => objectRequests) / of(({ calls }) => calls)) * 1e6,
   };
@@ -46,13 +51,12 @@ export async function breakerRow(
 export function breakerTable(
   nameHeads: string[],
   rows: readonly BreakerRow[],
-  { outagesMs, afterMs }: Lengths,
+  { afterMs }: Pick<Lengths, "afterMs">,
 ): string {
-  const outageMs = mean(outagesMs);
   const head = [
     ...nameHeads,
     "errors",
-    "of the trouble",
+    "of the outage",
     "probes",
     "recovered after",
     "turned away",
@@ -61,7 +65,7 @@ export function breakerTable(
   const cells = rows.map((row) => [
     ...row.names,
     number(row.errors),
-    percent(row.exposedMs / outageMs),
+    percent(row.exposedMs / row.outageMs),
     number(row.probes),
     row.recoveryMs === null ? `> ${seconds(afterMs)}` : seconds(row.recoveryMs),
     seconds(row.turnedAwayMs),

@@ -9,7 +9,7 @@ import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { arrive } from "./arrivals.ts";
 import { ofItsOwn, ofTheFleet, type Guarded } from "./guarded.ts";
 import { ObjectQueue } from "./object-queue.ts";
-import { dependencyIn, type Dependency, type Scenario } from "./scenario.ts";
+import { dependencyIn, isUpBetween, type Dependency, type Scenario } from "./scenario.ts";
 
 export type BreakerKind = "fleet" | "isolate";
 
@@ -47,6 +47,10 @@ export type BreakerRun = {
    */
   recoveryMs: number | null;
   objectRequests: number;
+  /** How often the fleet's breaker opened from CLOSED. */
+  opened: number;
+  /** From the beginning of the outage until it opened. Null if it did not. */
+  openedAfterMs: number | null;
   /** The share of isolates with a local breaker when the outage begins. */
   localShare: number;
   seconds: Second[];
@@ -69,10 +73,16 @@ export async function runBreakers(plan: BreakerPlan): Promise<BreakerRun> {
   const localShare = fleet.localShare();
   await arrive(clock, { ...arrivals, forMs: outageMs + afterMs }, call);
   const upAgainAt = WARM_UP_MS + outageMs;
+  const openings = fleet.object.transitions.filter(
+    ({ from, to }) => from === "CLOSED" && to === "OPEN",
+  );
+  const first = openings.find(({ at }) => at >= WARM_UP_MS);
   const isOver = fleet.lastIssueAt < upAgainAt + afterMs - SETTLED_MS;
   return {
     ...run,
     localShare,
+    opened: openings.length,
+    openedAfterMs: first === undefined ? null : first.at - WARM_UP_MS,
     objectRequests: fleet.object.requests,
     recoveryMs: isOver ? Math.max(fleet.lastIssueAt - upAgainAt, 0) : null,
     queue: fleet.queue,
@@ -180,5 +190,6 @@ function wouldAnswer(
 ): boolean {
   const { isolate, isolates, atMs, outageMs } = call;
   if (atMs < 0 || atMs >= outageMs) return true;
+  if (scenario.kind === "flaps") return isUpBetween(scenario.everyMs, atMs);
   return scenario.kind === "unreachable-for" && isolate >= scenario.share * isolates;
 }

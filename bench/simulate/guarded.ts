@@ -1,10 +1,9 @@
 import type { GuardedCall } from "../../shared/lib/circuit-breaker/isolate/bounded-call.ts";
 import { CircuitOpen } from "../../shared/lib/circuit-breaker/isolate/circuit-open.ts";
-import { LocalBreaker } from "../../shared/lib/circuit-breaker/isolate/local-breaker.ts";
-import { initialBreaker } from "../../shared/lib/circuit-breaker/rules/phase.ts";
 import type { BreakerSettings } from "../../shared/lib/circuit-breaker/rules/settings.ts";
 import { isolate, selfTiming, type SimulatedObject } from "../../test/support/fleet.ts";
 import type { VirtualClock } from "../../test/support/virtual-clock.ts";
+import { WindowBreaker } from "./window-breaker.ts";
 
 /**
  * One isolate's guarded way to the dependency. `isProbing`: whether what would run now is a probe;
@@ -26,36 +25,23 @@ export function ofTheFleet(object: SimulatedObject, random: () => number): Guard
   };
 }
 
-/**
- * The baseline: each isolate runs the same state machine with the same settings for itself and
- * shares nothing.
- */
+/** The baseline: each isolate has a breaker of its own, and they share nothing. */
 export function ofItsOwn(clock: VirtualClock, settings: BreakerSettings): Guarded {
-  const breaker = new LocalBreaker(initialBreaker, settings, clock);
-  const permitMs = 2 * selfTiming.timeoutMs;
-  let probes = 0;
+  const breaker = new WindowBreaker(clock, settings);
   return {
     async run(operation) {
-      const id = `probe-${(probes += 1)}`;
-      const { state, retryAfterMs } = breaker.snapshot;
-      const isProbe = state !== "CLOSED" && breaker.acquire(id, permitMs);
-      if (!isProbe && state !== "CLOSED") return new CircuitOpen("test", retryAfterMs);
-      const outcomes = isProbe
-        ? {
-            success: () => breaker.endProbe(id, "success"),
-            failure: () => breaker.endProbe(id, "failure"),
-          }
-        : breaker.outcomes();
+      const admitted = breaker.admit();
+      if ("rejectedForMs" in admitted) return new CircuitOpen("test", admitted.rejectedForMs);
       try {
         const value = await operation(undefined);
-        outcomes.success();
+        admitted.end(true);
         return value;
       } catch (error) {
-        outcomes.failure();
+        admitted.end(false);
         throw error;
       }
     },
-    isProbing: () => breaker.snapshot.state !== "CLOSED",
+    isProbing: () => !breaker.isClosed,
     isLocal: () => true,
   };
 }

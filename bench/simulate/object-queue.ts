@@ -4,7 +4,7 @@ import type { VirtualClock } from "../../test/support/virtual-clock.ts";
 export const REQUESTS_PER_SECOND = 1_000;
 /**
  * What would wait longer is refused, as an object that is overloaded does. For how long the
- * platform lets them wait it does not say.
+ * platform lets them wait it does not document.
  */
 const MAX_WAIT_MS = 10_000;
 

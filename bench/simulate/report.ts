@@ -1,5 +1,5 @@
 /**
- * What a part of the simulation writes: `parts` are tables for `docs/simulation.md`, `images` SVGs,
- * each by its name.
+ * What a part of the simulation writes: `parts` are tables for `docs/explain/simulation.md`,
+ * `images` SVGs, each by its name.
  */
 export type Report = { parts: Record<string, string>; images: Record<string, string> };

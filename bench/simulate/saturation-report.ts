@@ -92,7 +92,7 @@ export async function saturationReport(scale: SaturationScale): Promise<Report> 
     "99 %",
     "refused",
     "isolates on their own",
-    "errors, of the trouble",
+    "errors, of the outage",
     "probes",
   ];
   const cells = loads.map((load) => [
@@ -123,7 +123,7 @@ export async function saturationReport(scale: SaturationScale): Promise<Report> 
             points: loads.map(({ isolates, localShare }) => [isolates, 100 * localShare]),
           },
           {
-            name: "breaker: errors, of the trouble",
+            name: "breaker: errors, of the outage",
             points: loads.map(({ isolates, exposed }) => [isolates, 100 * exposed]),
           },
           {

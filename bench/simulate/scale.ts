@@ -21,6 +21,7 @@ export const quickScale: Scale = {
   outagesMs: [45_000],
   afterMs: 90_000,
   measuredMs: 20_000,
+  errorsForMs: 60_000,
   breakerFleets: [100, 500],
   indexFleets: [50, 200],
 };

@@ -10,7 +10,10 @@ export type Dependency = (call: Call) => Answer;
 export type Scenario =
   | { kind: "down" | "hangs" }
   | { kind: "unreachable-for"; share: number }
+  | { kind: "some-hang"; share: number }
   | { kind: "errors"; share: number }
+  /** Down and up in turns, for `everyMs` each. */
+  | { kind: "flaps"; everyMs: number }
   /**
    * Down. After the outage it takes `share` of the load, and more each second, until it takes all
    * after a minute.
@@ -38,6 +41,10 @@ export function dependencyIn(
         return "hangs";
       case "unreachable-for":
         return isolate < scenario.share * isolates ? "fails" : "answers";
+      case "some-hang":
+        return random < scenario.share ? "hangs" : "answers";
+      case "flaps":
+        return isUpBetween(scenario.everyMs, atMs) ? "answers" : "fails";
       case "errors":
         return random < scenario.share ? "fails" : "answers";
       case "comes-back-slowly": {
@@ -52,4 +59,9 @@ export function dependencyIn(
       }
     }
   };
+}
+
+/** Whether a dependency that flaps is up. It is down first. */
+export function isUpBetween(everyMs: number, atMs: number): boolean {
+  return Math.floor(atMs / everyMs) % 2 === 1;
 }

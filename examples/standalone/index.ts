@@ -17,7 +17,7 @@ export default {
         const rates = guard(env, "rates", {
           timeoutMs: 2_000,
           calleeTimesOut: false,
-          isFault: () => true,
+          countsAsFailure: () => true,
         });
         const read = await readCached(env, `rate:${currency}`, {
           schema: rate,

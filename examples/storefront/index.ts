@@ -35,7 +35,7 @@ async function loadPrice(env: Env, sku: string): Promise<Result<Price | null, "p
   const prices = guard(env, "prices", {
     timeoutMs: 2_000,
     calleeTimesOut: false,
-    isFault: () => true,
+    countsAsFailure: () => true,
   });
   const asked = await prices(async (signal) => {
     const response = await fetch(`${env.PRICES_URL}/${encodeURIComponent(sku)}`, {
@@ -88,7 +88,7 @@ async function order(
   return Response.json({ orderId, isNew: !isKnown }, { status: 202 });
 }
 
-/** Sends by RPC, where the answer says whether Luna has accepted the email. */
+/** Sends by RPC, where the answer reports whether Luna has accepted the email. */
 async function ship(env: Env, email: string, orderId: string): Promise<Response> {
   const sent = await env.EMAILS.send(
     { to: email, subject: `Order ${orderId} is on its way`, text: "It arrives tomorrow." },

@@ -5,7 +5,11 @@ const emails = v.array(
     id: v.string(),
     subject: v.optional(v.string(), ""),
     to: v.optional(v.array(v.object({ address: v.string() })), []),
-    headers: v.object({ "x-luna-email": v.optional(v.string(), "") }),
+    headers: v.object({
+      "x-luna-email": v.optional(v.string()),
+      // If PRODUCT_NAME is set.
+      "x-email-id": v.optional(v.string()),
+    }),
   }),
 );
 
@@ -19,6 +23,6 @@ export async function arrived(mailboxUrl: string): Promise<Arrived[]> {
     id,
     subject,
     to: to.map(({ address }) => address),
-    emailId: headers["x-luna-email"].replace(/:\d+$/, ""),
+    emailId: (headers["x-luna-email"] ?? headers["x-email-id"] ?? "").replace(/:\d+$/, ""),
   }));
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getPlatformProxy } from "wrangler";
 import { within } from "../../shared/lib/base/deadline.ts";
-import { registryPath } from "../settings.ts";
+import { registryVariable, type StartSettings } from "../settings.ts";
 
 const SEND_TIMEOUT_MS = 20_000;
 
@@ -11,7 +11,7 @@ const SEND_TIMEOUT_MS = 20_000;
  * Sends a message to the queue of the local run through a producer's binding, as any Worker of the
  * account can.
  */
-export async function putOnQueue(stateDir: string, body: unknown): Promise<void> {
+export async function putOnQueue(settings: StartSettings, body: unknown): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "luna-producer-"));
   const configPath = join(directory, "wrangler.json");
   const queues = { producers: [{ binding: "EMAIL_QUEUE", queue: "luna-email" }] };
@@ -20,8 +20,7 @@ export async function putOnQueue(stateDir: string, body: unknown): Promise<void>
     JSON.stringify({ name: "luna-demo-producer", compatibility_date: "2026-11-01", queues }),
   );
   // Wrangler reads it only from the environment.
-  process.env["WRANGLER_REGISTRY_PATH"] = registryPath(stateDir);
-  process.env["WRANGLER_SEND_METRICS"] = "false";
+  Object.assign(process.env, { ...registryVariable(settings), WRANGLER_SEND_METRICS: "false" });
   const proxy = await getPlatformProxy<{ EMAIL_QUEUE: Queue }>({
     configPath,
     persist: false,

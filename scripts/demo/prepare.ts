@@ -5,7 +5,8 @@ import { createClient } from "../../shared/contract/client/client.ts";
 import type { Narrator } from "../narrator.ts";
 import { outageSocket } from "../outages.ts";
 import { isListening } from "../ports.ts";
-import { DEV_VARS, readDevVars, type StartSettings } from "../settings.ts";
+import { runningLuna } from "../running-luna.ts";
+import type { StartSettings } from "../settings.ts";
 import { Stage } from "./stage.ts";
 
 const CALL_TIMEOUT_MS = 20_000;
@@ -16,19 +17,8 @@ export async function prepare(
   narrator: Narrator,
   signal: AbortSignal,
 ): Promise<Stage> {
-  const { port, mailboxPort, stateDir } = settings;
-  const url = `http://localhost:${port}`;
-  if (!(await isListening(port))) {
-    throw new Error(
-      [
-        `nothing answers at ${url}. Run npm start in another terminal first;`,
-        "if it has a PORT, set the same for the tour",
-      ].join(" "),
-    );
-  }
-  const token = readDevVars(DEV_VARS)["ADMIN_TOKEN"];
-  if (!token)
-    throw new Error(`${DEV_VARS} has no ADMIN_TOKEN. Run the tour in the directory of npm start`);
+  const { mailboxPort, stateDir } = settings;
+  const { url, token } = await runningLuna(settings);
   if (!existsSync(outageSocket(stateDir))) {
     throw new Error(
       [
@@ -49,8 +39,7 @@ export async function prepare(
       token,
       fetch: (to, init) => fetch(to, { ...init, signal: AbortSignal.timeout(CALL_TIMEOUT_MS) }),
     }),
-    mailboxUrl: `http://127.0.0.1:${mailboxPort}`,
-    stateDir,
+    settings,
     tag: randomBytes(3).toString("hex"),
     signal,
   });

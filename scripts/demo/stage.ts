@@ -6,8 +6,9 @@ import type { Client, ClientRequest } from "../../shared/contract/client/client.
 import type { Operation } from "../../shared/contract/operation.ts";
 import { createUser, deleteUser } from "../../shared/contract/users.ts";
 import type { Dependency } from "../../shared/dependencies/dependencies.ts";
-import { call } from "../call.ts";
+import { callOrThrow } from "../call.ts";
 import type { Narrator } from "../narrator.ts";
+import type { StartSettings } from "../settings.ts";
 import type { Broken } from "./break.ts";
 import { arrived, type Arrived } from "./inbox.ts";
 import { until } from "./until.ts";
@@ -15,8 +16,8 @@ import { until } from "./until.ts";
 export type StageSettings = {
   narrator: Narrator;
   client: Client;
-  mailboxUrl: string;
-  stateDir: string;
+  /** Of the run that the tour breaks. */
+  settings: StartSettings;
   tag: string;
   signal: AbortSignal;
 };
@@ -28,7 +29,7 @@ export type StageSettings = {
 export class Stage {
   readonly narrator: Narrator;
   readonly client: Client;
-  readonly stateDir: string;
+  readonly settings: StartSettings;
   /** Part of every name that this tour creates. */
   readonly tag: string;
   readonly signal: AbortSignal;
@@ -37,18 +38,18 @@ export class Stage {
   readonly #mailboxUrl: string;
   readonly #cleanUp: { what: string; run: () => Promise<unknown> }[] = [];
 
-  constructor({ narrator, client, mailboxUrl, stateDir, tag, signal }: StageSettings) {
+  constructor({ narrator, client, settings, tag, signal }: StageSettings) {
     this.narrator = narrator;
     this.client = client;
-    this.stateDir = stateDir;
+    this.settings = settings;
     this.tag = tag;
     this.signal = signal;
-    this.#mailboxUrl = mailboxUrl;
+    this.#mailboxUrl = `http://127.0.0.1:${settings.mailboxPort}`;
   }
 
   /** @throws Error with the problem, if the call fails */
   async call<const Called extends Operation>(operation: Called, request?: ClientRequest<Called>) {
-    return await call(this.client, operation, request);
+    return await callOrThrow(this.client, operation, request);
   }
 
   async inbox(): Promise<Arrived[]> {

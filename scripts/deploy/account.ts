@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { namesOf, type EnvironmentName, type Worker } from "./environments.ts";
-import type { Wrangler } from "./wrangler.ts";
+import { MAX_EMAILS_AT_ONCE } from "./paged-copy.ts";
+import { wranglerFailure, type Wrangler } from "./wrangler.ts";
 
 /**
  * A Worker as it is deployed. `objects`: the tag of the last migration of its Durable Objects; null
@@ -18,6 +19,8 @@ export type Account = {
   namespaceId: string | null;
   queues: string[];
   workers: Record<Worker, Deployed | null>;
+  /** How many emails the migration of their shape would copy: none once it is done. */
+  emailsToCopy: number;
 };
 
 export const emptyAccount: Account = {
@@ -25,10 +28,13 @@ export const emptyAccount: Account = {
   namespaceId: null,
   queues: [],
   workers: { api: null, consumer: null, cron: null },
+  emailsToCopy: 0,
 };
 
 const databases = v.array(v.object({ uuid: v.string(), name: v.string() }));
 const namespaces = v.array(v.object({ id: v.string(), title: v.string() }));
+const timeTravel = v.object({ bookmark: v.pipe(v.string(), v.minLength(1)) });
+const emailsToCopy = v.array(v.object({ results: v.array(v.object({ emails: v.number() })) }));
 const secretNames = v.array(v.object({ name: v.string() }));
 const deployment = v.object({
   versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })),
@@ -51,7 +57,21 @@ export function readAccount(wrangler: Wrangler, environment: EnvironmentName): A
     ...ids,
     queues: names.queues.filter((queue) => isThere(wrangler, ["queues", "info", queue])),
     workers: { api: worker("api"), consumer: worker("consumer"), cron: worker("cron") },
+    emailsToCopy: ids.databaseId === null ? 0 : readEmailsToCopy(wrangler, names.database),
   };
+}
+
+/** The count stops where the migration is refused. */
+const countEmailsToCopy = `SELECT COUNT(*) AS emails FROM (SELECT 1 FROM emails
+  WHERE NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'email_contents')
+  LIMIT ${MAX_EMAILS_AT_ONCE + 1})`;
+
+function readEmailsToCopy(wrangler: Wrangler, database: string): number {
+  const args = ["d1", "execute", database, "--remote", "--json", "--command", countEmailsToCopy];
+  const { ok, output } = wrangler.read(args);
+  // A database without tables is migrated from the beginning.
+  if (!ok && /no such table/.test(output)) return 0;
+  return json(wrangler, args, emailsToCopy)[0]?.results[0]?.emails ?? 0;
 }
 
 /** @throws Error with wrangler's message */
@@ -67,6 +87,16 @@ export function readIds(
     ({ title }) => title === names.namespace,
   );
   return { databaseId: database?.uuid ?? null, namespaceId: namespace?.id ?? null };
+}
+
+/**
+ * @param config the generated configuration of luna-api
+ * @returns the point of Time Travel at which the database is now
+ * @throws Error with wrangler's message
+ */
+export function readBookmark(wrangler: Wrangler, config: string): string {
+  return json(wrangler, ["d1", "time-travel", "info", "DB", "--json", "-c", config], timeTravel)
+    .bookmark;
 }
 
 function readWorker(wrangler: Wrangler, name: string): Deployed | null {
@@ -90,8 +120,7 @@ function readWorker(wrangler: Wrangler, name: string): Deployed | null {
 
 function isThere(wrangler: Wrangler, args: string[]): boolean {
   const { ok, output } = wrangler.read(args);
-  if (!ok && !absent.test(output))
-    throw new Error(`wrangler ${args.join(" ")} failed:\n${output.trim()}`);
+  if (!ok && !absent.test(output)) throw wranglerFailure(args, output);
   return ok;
 }
 
@@ -101,7 +130,7 @@ function json<Schema extends v.GenericSchema>(
   schema: Schema,
 ): v.InferOutput<Schema> {
   const { ok, stdout, output } = wrangler.read(args);
-  if (!ok) throw new Error(`wrangler ${args.join(" ")} failed:\n${output.trim()}`);
+  if (!ok) throw wranglerFailure(args, output);
   try {
     return v.parse(schema, JSON.parse(stdout));
   } catch {

@@ -4,7 +4,10 @@ import type { Step } from "./plan.ts";
 /** Where the generated configurations are. */
 export type ConfigFile = (worker: Worker, without?: "nothing" | "services") => string;
 
-type WranglerStep = Exclude<Step, { kind: "build" | "configure" | "smoke" | "pause" }>;
+type WranglerStep = Exclude<
+  Step,
+  { kind: "build" | "configure" | "smoke" | "pause" | "note-bookmark" }
+>;
 
 /**
  * A step as arguments of wrangler. `versions`: the uploaded one, and the one that had the traffic
@@ -69,6 +72,11 @@ export function backTo(before: string, config: string): string[] {
   ];
 }
 
+const smokeActs = {
+  task: "which runs a task in luna-cron",
+  email: "which has luna-consumer send an email",
+};
+
 /** The text of a step. */
 export function describeStep(step: Step, environment: EnvironmentName): string {
   const name = (worker: Worker): string => namesOf(environment).worker(worker);
@@ -86,6 +94,8 @@ export function describeStep(step: Step, environment: EnvironmentName): string {
       return `create the queue ${step.name}`;
     case "configure":
       return "write the configurations with the ids of the resources";
+    case "note-bookmark":
+      return "print the database's current bookmark of Time Travel";
     case "migrate":
       return "apply the migrations of the database";
     case "deploy":
@@ -102,9 +112,12 @@ export function describeStep(step: Step, environment: EnvironmentName): string {
     case "triggers":
       return `apply routes, schedules and queue consumers of ${name(step.worker)}`;
     case "smoke":
-      return step.pinned === null
-        ? "smoke test"
-        : `smoke test of the new version of ${name(step.pinned)}`;
+      return [
+        step.pinned === null
+          ? "smoke test"
+          : `smoke test of the new version of ${name(step.pinned)}`,
+        ...step.also.map((act) => smokeActs[act]),
+      ].join(", ");
     case "pause":
       return `wait ${step.seconds} s`;
   }

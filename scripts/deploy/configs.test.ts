@@ -4,7 +4,7 @@ import { parse } from "smol-toml";
 import { describe, expect, it } from "vitest";
 import { deploymentConfig } from "./configs.ts";
 import { parseEnvironment, workers, type EnvironmentName, type Worker } from "./environments.ts";
-import { variableNames } from "./variables.ts";
+import { variableNames } from "./needed-variables.ts";
 
 const toml = (worker: Worker) => parse(readFileSync(`wrangler.${worker}.toml`, "utf8"));
 const vars = {
@@ -16,8 +16,7 @@ const environment = (name: EnvironmentName, file: object = {}) =>
   parseEnvironment(name, { vars, ...file }, variableNames);
 const configOf = (worker: Worker, name: EnvironmentName, file: object = {}) =>
   deploymentConfig(toml(worker), worker, environment(name, file), {
-    databaseId: `database-${name}`,
-    namespaceId: `namespace-${name}`,
+    ids: { databaseId: `database-${name}`, namespaceId: `namespace-${name}` },
   });
 
 /** The values of the keys by which one thing in an account names another. */
@@ -55,6 +54,7 @@ describe("the configuration of one environment", () => {
     (worker) => {
       const {
         main,
+        build: _build,
         d1_databases: databases,
         kv_namespaces: namespaces,
         vars: _,
@@ -119,15 +119,14 @@ describe("the configuration of one environment", () => {
     const ids = { databaseId: "d", namespaceId: "n" };
     expect(configOf("api", "production")).toHaveProperty("services");
     expect(
-      deploymentConfig(toml("api"), "api", environment("production"), ids, true),
+      deploymentConfig(toml("api"), "api", environment("production"), { ids, first: true }),
     ).not.toHaveProperty("services");
   });
 
   it("finds static assets from wherever it stands", () => {
     const assets = { directory: "dist/console", binding: "ASSETS" };
     const config = deploymentConfig({ ...toml("api"), assets }, "api", environment("staging"), {
-      databaseId: "d",
-      namespaceId: "n",
+      ids: { databaseId: "d", namespaceId: "n" },
     });
     expect(config["assets"]).toEqual({
       binding: "ASSETS",

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Variables } from "../../workers/env.ts";
 import { renamed, type Environment, type Worker } from "./environments.ts";
-import { variablesOf } from "./variables.ts";
+import { variablesOf } from "./needed-variables.ts";
 
 type Table = Record<string, unknown>;
 
@@ -18,11 +18,11 @@ export function deploymentConfig(
   toml: Table,
   worker: Worker,
   environment: Environment,
-  ids: ResourceIds,
-  first = false,
+  { ids, first = false }: { ids: ResourceIds; first?: boolean },
 ): Table {
   const name = (value: unknown): string => renamed(String(value), environment.name);
-  const { services, ...base } = toml;
+  // The deployment builds the console before anything else.
+  const { services, build: _, ...base } = toml;
   const consumed = tables(queues(toml)["consumers"]);
   return {
     ...base,

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeWrangler, type FakeAccount } from "../../test/support/fake-wrangler.ts";
 import { badVariables } from "../settings.ts";
-import { deploy } from "./deployment.ts";
+import { deploy, type SmokeTest } from "./deployment.ts";
 
 /** Commands of wrangler that change nothing. */
-const READS =
-  /^(d1 list|kv namespace list|queues info|deployments status|versions view|secret list)/;
+const READS = new RegExp(
+  "^(d1 list|d1 execute|d1 time-travel info|kv namespace list|queues info|deployments status|" +
+    "versions view|secret list)",
+);
 
 const nothing: FakeAccount = { databases: [], namespaces: [], queues: [], workers: {} };
 const ADMIN_TOKEN = "a".repeat(32);
@@ -16,15 +18,15 @@ const SENDER = 'EMAIL_FROM = "Luna <hello@example.com>"';
 
 let directory = "";
 /** What the smoke test was asked, and at which of its runs it fails. */
-let smokes: { url: string; token: string | undefined; override: string | null }[] = [];
+let smokes: SmokeTest[] = [];
 let failingSmoke = 0;
-let said: string[] = [];
+let printed: string[] = [];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "luna-deployment-"));
   smokes = [];
   failingSmoke = 0;
-  said = [];
+  printed = [];
   for (const name of ["production", "staging"]) writeEnvironment(name);
   writeFileSync(
     join(directory, "secrets"),
@@ -40,7 +42,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 function writeEnvironment(
   name: string,
-  lines = "steps = [0, 10, 100]",
+  lines = 'steps = [0, 10, 100]\nsmokeTestTo = "smoke@example.com"',
   vars = `${SENDER}\nPUBLIC_URL = "https://${name}.example"\nSMTP_HOST = "smtp.example"`,
 ) {
   writeFileSync(join(directory, `${name}.toml`), `pauseSeconds = 7\n${lines}\n[vars]\n${vars}\n`);
@@ -48,21 +50,29 @@ function writeEnvironment(
 
 async function deployTo(
   account: FakeAccount,
-  change: { environment?: "staging"; secrets?: boolean; fail?: string } = {},
+  change: {
+    environment?: "staging";
+    secrets?: boolean;
+    fail?: string;
+    token?: string | undefined;
+    sendsEmail?: boolean;
+  } = {},
 ) {
   const wrangler = new FakeWrangler(account, change.fail);
   const pauses: number[] = [];
   const outcome = deploy({
     environment: change.environment ?? "production",
     secretsFile: change.secrets === true ? join(directory, "secrets") : undefined,
+    token: "token" in change ? change.token : ADMIN_TOKEN,
+    sendsEmail: change.sendsEmail ?? true,
     wrangler,
     build: () => undefined,
-    smoke(url, token, override) {
-      smokes.push({ url, token, override });
+    smoke(test) {
+      smokes.push(test);
       if (smokes.length === failingSmoke) throw new Error("the smoke test failed");
     },
     pause: async (seconds) => void (seconds > 0 && pauses.push(seconds)),
-    say: (line) => void said.push(line),
+    print: (line) => void printed.push(line),
     directories: { environments: directory, generated: directory },
     badVariables,
   });
@@ -156,7 +166,7 @@ describe("the first deployment", () => {
     expect(
       readdirSync(join(directory, "production")).filter((file) => file.includes("secret")),
     ).toEqual([]);
-    expect(said.join("\n")).not.toContain(ADMIN_TOKEN);
+    expect(printed.join("\n")).not.toContain(ADMIN_TOKEN);
   });
 
   it("is refused before anything changes and names every missing value", async () => {
@@ -177,7 +187,7 @@ describe("the first deployment", () => {
   it("is refused before anything changes when a Worker would refuse a value", async () => {
     writeEnvironment(
       "production",
-      "",
+      undefined,
       `${SENDER}\nPUBLIC_URL = "https://a.example/path"\nSMTP_HOST = "smtp.example"`,
     );
     const { outcome, changes: done } = await deployTo(nothing, { secrets: true });
@@ -185,7 +195,7 @@ describe("the first deployment", () => {
     expect(done).toEqual([]);
   });
 
-  it("has a sender of its own: the one of local runs is nobody's", async () => {
+  it("has a sender of its own, never the one of local runs", async () => {
     writeEnvironment(
       "production",
       "",
@@ -202,7 +212,7 @@ describe("the first deployment", () => {
   });
 
   it("is looked at where it is, also when that stands in the file of secrets", async () => {
-    writeEnvironment("production", "", `${SENDER}\nSMTP_HOST = "smtp.example"`);
+    writeEnvironment("production", undefined, `${SENDER}\nSMTP_HOST = "smtp.example"`);
     appendFileSync(join(directory, "secrets"), "PUBLIC_URL=https://secret.example\n");
     const { account } = await deployTo(nothing, { secrets: true });
     expect(new Set(smokes.map(({ url }) => url))).toEqual(new Set(["https://secret.example"]));
@@ -216,7 +226,7 @@ describe("the first deployment", () => {
     expect((await deployTo(deployed)).outcome).toEqual({ ok: true });
     writeEnvironment(
       "production",
-      "",
+      undefined,
       [
         SENDER,
         'PUBLIC_URL = "https://a.example"',
@@ -240,7 +250,7 @@ describe("the first deployment", () => {
     ]);
   });
 
-  it("says that it cannot go back when its smoke test fails", async () => {
+  it("reports that it cannot go back when its smoke test fails", async () => {
     failingSmoke = 1;
     const { outcome } = await deployTo(nothing, { secrets: true });
     expect(outcome).toEqual({
@@ -397,12 +407,105 @@ describe("each deployment after that", () => {
     });
   });
 
-  it("says what wrangler said when the account cannot be read", async () => {
+  it("reports wrangler's message when the account cannot be read", async () => {
     const { outcome, changes: done } = await deployTo(nothing, { fail: "deployments status" });
     expect((outcome as Error).message).toMatch(
-      /wrangler deployments status .* failed:\s+✘ \[ERROR\] told to fail/,
+      /wrangler deployments status .* failed:\s+✘ \[ERROR\] scripted to fail/,
     );
     expect(done).toEqual([]);
+  });
+});
+
+describe("the smoke test", () => {
+  /** What each of them does besides reading. */
+  const acts = () => smokes.map(({ emailTo, runsTask }) => [emailTo !== null, runsTask]);
+
+  it("of the first deployment sends an email and runs a task", async () => {
+    await deployTo(nothing, { secrets: true, token: undefined });
+    expect(smokes).toEqual([
+      {
+        url: "https://production.example",
+        token: ADMIN_TOKEN,
+        override: null,
+        emailTo: "smoke@example.com",
+        runsTask: true,
+      },
+    ]);
+  });
+
+  it("of a later one runs a task before and after, and sends an email by the consumer", async () => {
+    await deployTo(deployed);
+    expect(acts()).toEqual([
+      [false, true],
+      [false, false],
+      [false, false],
+      [false, false],
+      [true, false],
+      [false, true],
+    ]);
+  });
+
+  it("gives the traffic of a consumer that does not deliver back", async () => {
+    failingSmoke = 5;
+    const { outcome, account } = await deployTo(deployed);
+    expect(smokes.at(-1)?.emailTo).toBe("smoke@example.com");
+    expect(outcome).toMatchObject({ ok: false, back: ["consumer", "api"], notBack: [] });
+    expect(trafficOf(account, "luna-consumer")).toEqual({ "luna-consumer-version-1": 100 });
+  });
+
+  it("sends to ALERT_EMAIL where the environment names no other address", async () => {
+    const vars = `${SENDER}\nPUBLIC_URL = "https://a.example"\nSMTP_HOST = "smtp.example"`;
+    writeEnvironment("production", "", `${vars}\nALERT_EMAIL = "oncall@example.com"`);
+    await deployTo(deployed);
+    expect(smokes.map(({ emailTo }) => emailTo)).toContain("oncall@example.com");
+  });
+
+  it("that could not see a Worker is refused before anything changes, by what it lacks", async () => {
+    writeEnvironment("production", "");
+    const { outcome, changes: done } = await deployTo(deployed, { token: undefined });
+    expect((outcome as Error).message.split("\n")).toEqual([
+      "the smoke test could not look at all three Workers:",
+      "  no admin token: set LUNA_TOKEN, or name the file of --secrets that has ADMIN_TOKEN",
+      "  no recipient of its email: set smokeTestTo in environments/production.toml, or " +
+        "ALERT_EMAIL; --no-email deploys without one",
+    ]);
+    expect(done).toEqual([]);
+    expect((await deployTo(deployed, { sendsEmail: false })).outcome).toEqual({ ok: true });
+    expect(smokes.map(({ emailTo }) => emailTo)).toEqual(smokes.map(() => null));
+  });
+});
+
+describe("before it changes anything, a deployment", () => {
+  it("prints the bookmark of Time Travel that undoes the migrations", async () => {
+    const { outcome } = await deployTo(deployed, { fail: "migrations apply" });
+    expect(outcome).toMatchObject({ ok: false });
+    expect(printed).toContainEqual(
+      expect.stringMatching(/npx wrangler d1 time-travel restore luna --bookmark=[0-9a-f-]{20,}$/),
+    );
+  });
+
+  it("stops where there is no bookmark: nothing is migrated", async () => {
+    const { outcome, changes: done } = await deployTo(deployed, { fail: "time-travel" });
+    expect(outcome).toMatchObject({ ok: false, back: [], notBack: [] });
+    expect(done).toEqual([]);
+  });
+
+  it("lists each secret that nothing reads, with the command that removes it", async () => {
+    const secrets = ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET", "OLD_TOKEN"];
+    await deployTo(withApi({ secrets }));
+    expect(printed.filter((line) => line.includes("secret delete"))).toEqual([
+      "luna-api has the secret OLD_TOKEN, which this release does not read: " +
+        "npx wrangler secret delete OLD_TOKEN --name luna-api",
+    ]);
+  });
+
+  it("lists each secret that the given file no longer has", async () => {
+    const secrets = ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET", "READONLY_TOKEN"];
+    await deployTo(withApi({ secrets }), { secrets: true });
+    expect(printed.filter((line) => line.includes("secret delete"))).toEqual([
+      "luna-api has the secret READONLY_TOKEN, which is not in the file of --secrets, and stays: " +
+        "npx wrangler secret delete READONLY_TOKEN --name luna-api",
+    ]);
   });
 });
 
@@ -428,6 +531,20 @@ describe("staging beside production in one account", () => {
       url: "https://staging.example",
       token: ADMIN_TOKEN,
       override: null,
+      emailTo: "smoke@example.com",
+      runsTask: true,
     });
   });
+});
+
+it("is refused before a migration that would copy more emails than D1 can at once, with a paged copy", async () => {
+  const many = await deployTo({ ...deployed, emails: 300_001 });
+  expect(many.outcome).toMatchObject({
+    message: expect.stringContaining("more than 300000 emails"),
+  });
+  expect(many.outcome).toMatchObject({
+    message: expect.stringContaining("npx wrangler d1 execute luna --remote --yes --file page.sql"),
+  });
+  expect(many.changes).toEqual([]);
+  expect((await deployTo({ ...deployed, emails: 300_000 })).outcome).toEqual({ ok: true });
 });

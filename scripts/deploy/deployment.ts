@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { Misconfigured } from "../../shared/lib/worker/variables.ts";
-import { readAccount, readIds } from "./account.ts";
+import { readAccount, readBookmark, readIds } from "./account.ts";
 import { describeStep } from "./commands.ts";
-import type { EnvironmentName } from "./environments.ts";
+import type { Environment, EnvironmentName } from "./environments.ts";
 import {
   configFiles,
   effectiveVars,
@@ -13,11 +13,23 @@ import {
   withSecretsFile,
   writeConfigs,
 } from "./files.ts";
-import { plan, type Wanted } from "./plan.ts";
+import { NO_EMAIL, plan, type SmokeAct, type WantedDeployment } from "./plan.ts";
 import { explainRefusal } from "./refusal.ts";
-import { run, type Outcome } from "./run.ts";
+import { run, type DeployOutcome } from "./run.ts";
+import { lingeringSecrets } from "./secrets.ts";
 import { badValue } from "./values.ts";
 import type { Wrangler } from "./wrangler.ts";
+
+export type SmokeTest = {
+  url: string;
+  token: string;
+  /** The value of the header that pins each request to one version. */
+  override: string | null;
+  /** Who gets an email from luna-consumer; null: none is sent. */
+  emailTo: string | null;
+  /** Whether luna-cron runs a task. */
+  runsTask: boolean;
+};
 
 export type Deployment = {
   environment: EnvironmentName;
@@ -25,10 +37,14 @@ export type Deployment = {
   secretsFile: string | undefined;
   wrangler: Wrangler;
   build: () => void;
-  /** @throws Error if the deployment at `url` is not well */
-  smoke: (url: string, token: string | undefined, override: string | null) => void;
+  /** The admin token of a deployment that exists already; otherwise the file of secrets has it. */
+  token: string | undefined;
+  /** False: the smoke test sends no email. */
+  sendsEmail: boolean;
+  /** @throws Error if the deployment is not well */
+  smoke: (test: SmokeTest) => void;
   pause: (seconds: number) => Promise<void>;
-  say: (line: string) => void;
+  print: (line: string) => void;
   /** Where the environments' files are, and where the generated ones go. */
   directories: { environments: string; generated: string };
   /** Variables that the Workers would refuse. */
@@ -40,25 +56,30 @@ export type Deployment = {
  *
  * @throws Error before anything was changed, if it cannot be begun
  */
-export async function deploy(deployment: Deployment): Promise<Outcome> {
-  const { environment: name, wrangler, say } = deployment;
+export async function deploy(deployment: Deployment): Promise<DeployOutcome> {
+  const { environment: name, wrangler, print } = deployment;
   const environment = readEnvironment(name, deployment.directories.environments);
   const directory = join(deployment.directories.generated, name);
   const secrets = readSecrets(deployment.secretsFile);
-  const wanted: Wanted = {
+  const vars = effectiveVars(environment);
+  const given: Record<string, string | undefined> = { ...vars, ...secrets };
+  const token = deployment.token ?? secrets["ADMIN_TOKEN"];
+  const wanted: WantedDeployment = {
     environment,
-    vars: effectiveVars(environment),
+    vars,
     secrets: Object.keys(secrets),
     objects: objectsOf(readToml("api")),
+    hasToken: token !== undefined,
+    recipient: deployment.sendsEmail ? smokeRecipient(environment, given) : NO_EMAIL,
   };
 
   const account = readAccount(wrangler, name);
   const planned = plan(account, wanted);
   if (!planned.ok) throw new Error(explainRefusal(planned.refusal, name));
-  const given: Record<string, string | undefined> = { ...wanted.vars, ...secrets };
   const bad = badValue(given, account, deployment.badVariables);
   if (bad !== undefined) throw new Error(`${bad.variable} ${bad.message}`);
-  say(planText(planned.steps.map((step) => describeStep(step, name))));
+  for (const line of lingeringSecrets(account, name, wanted.secrets)) print(line);
+  print(planText(planned.steps.map((step) => describeStep(step, name))));
 
   const url = given["PUBLIC_URL"] ?? "";
   return await run(planned.steps, account, name, {
@@ -71,12 +92,27 @@ export async function deploy(deployment: Deployment): Promise<Outcome> {
       writeConfigs(directory, environment, { databaseId, namespaceId });
     },
     config: configFiles(directory),
+    bookmark: () => readBookmark(wrangler, configFiles(directory)("api")),
     withSecrets: (worker, use) => withSecretsFile(directory, worker, secrets, use),
-    smoke: (override) =>
-      deployment.smoke(url, secrets["READONLY_TOKEN"] ?? secrets["ADMIN_TOKEN"], override),
+    smoke: (override, also: readonly SmokeAct[]) =>
+      deployment.smoke({
+        url,
+        token: token ?? "",
+        override,
+        emailTo: also.includes("email") ? wanted.recipient : null,
+        runsTask: also.includes("task"),
+      }),
     pause: deployment.pause,
-    say,
+    print,
   });
+}
+
+/** Who gets the email of the smoke test: an empty variable is no recipient. */
+export function smokeRecipient(
+  environment: Environment,
+  given: Record<string, string | undefined>,
+): string | null {
+  return environment.smokeTestTo ?? (given["ALERT_EMAIL"] || null);
 }
 
 /** A plan, numbered. */

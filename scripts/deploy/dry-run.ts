@@ -1,8 +1,8 @@
 import { emptyAccount, type Account } from "./account.ts";
 import { build } from "./build.ts";
 import { describeStep } from "./commands.ts";
-import { planText } from "./deployment.ts";
-import { namesOf, type EnvironmentName } from "./environments.ts";
+import { planText, smokeRecipient, type Deployment } from "./deployment.ts";
+import { namesOf } from "./environments.ts";
 import {
   configFiles,
   effectiveVars,
@@ -12,32 +12,39 @@ import {
   readToml,
   writeConfigs,
 } from "./files.ts";
-import { refusalOf, stepsFor } from "./plan.ts";
+import { NO_EMAIL, refusalOf, stepsFor } from "./plan.ts";
 import { explainRefusal } from "./refusal.ts";
-import type { Wrangler } from "./wrangler.ts";
 
 /**
  * Needs no account: builds everything, the generated configurations too, and prints the plans for
  * an empty account and for one with the previous release.
  */
-export function dryRun(
-  name: EnvironmentName,
-  secretsFile: string | undefined,
-  wrangler: Wrangler,
-  say: (line: string) => void,
-): void {
+export function dryRun({
+  environment: name,
+  secretsFile,
+  token,
+  sendsEmail,
+  wrangler,
+  print,
+}: Pick<
+  Deployment,
+  "environment" | "secretsFile" | "token" | "sendsEmail" | "wrangler" | "print"
+>): void {
   const environment = readEnvironment(name);
-  const secrets = Object.keys(readSecrets(secretsFile));
+  const secrets = readSecrets(secretsFile);
+  const vars = effectiveVars(environment);
   const wanted = {
     environment,
-    vars: effectiveVars(environment),
-    secrets,
+    vars,
+    secrets: Object.keys(secrets),
     objects: objectsOf(readToml("api")),
+    hasToken: (token ?? secrets["ADMIN_TOKEN"]) !== undefined,
+    recipient: sendsEmail ? smokeRecipient(environment, { ...vars, ...secrets }) : NO_EMAIL,
   };
   const directory = `dist/deploy/${name}`;
   writeConfigs(directory, environment, { databaseId: "dry-run", namespaceId: "dry-run" });
   const config = configFiles(directory);
-  build(wrangler, say, [
+  build(wrangler, print, [
     config("api", "services"),
     config("api"),
     config("consumer"),
@@ -49,6 +56,7 @@ export function dryRun(
     namespaceId: "dry-run",
     queues: namesOf(name).queues,
     workers: { api: deployed(wanted.objects), consumer: deployed(null), cron: deployed(null) },
+    emailsToCopy: 0,
   };
   for (const [title, account] of [
     [`The first deployment of ${name}:`, emptyAccount],
@@ -57,13 +65,13 @@ export function dryRun(
       before,
     ],
   ] as const) {
-    say(
+    print(
       `\n${title}\n${planText(stepsFor(account, wanted).map((step) => describeStep(step, name)))}`,
     );
   }
   const refusal = refusalOf(emptyAccount, wanted);
   if (refusal !== null)
-    say(`\nBefore the first deployment of ${name}, ${explainRefusal(refusal, name)}`);
+    print(`\nBefore the first deployment of ${name}, ${explainRefusal(refusal, name)}`);
 }
 
 const deployed = (objects: string | null) => ({

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { record } from "../../shared/lib/worker/record.ts";
 import type { Variables } from "../../workers/env.ts";
 
 /**
@@ -55,10 +56,11 @@ const environmentFile = v.strictObject({
     [0, 10, 50, 100],
   ),
   pauseSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600)), 30),
-  vars: v.optional(v.record(v.string(), v.string()), {}),
+  smokeTestTo: v.optional(v.pipe(v.string(), v.email("must be one plain email address"))),
+  vars: v.optional(record(v.string(), v.string()), {}),
 });
 
-/** What `environments/<name>.toml` says. */
+/** What `environments/<name>.toml` has. */
 export type Environment = Omit<v.InferOutput<typeof environmentFile>, "vars"> & {
   name: EnvironmentName;
   vars: Variables;

@@ -12,7 +12,7 @@ import {
   type EnvironmentName,
   type Worker,
 } from "./environments.ts";
-import { variableNames, variablesOf } from "./variables.ts";
+import { variableNames, variablesOf } from "./needed-variables.ts";
 
 type Toml = Record<string, unknown> & { vars?: Variables; migrations?: { tag: string }[] };
 
@@ -66,11 +66,11 @@ export function writeConfigs(directory: string, environment: Environment, ids: R
     const toml = readToml(worker);
     writeFileSync(
       file(worker),
-      JSON.stringify(deploymentConfig(toml, worker, environment, ids), null, 2),
+      JSON.stringify(deploymentConfig(toml, worker, environment, { ids }), null, 2),
     );
     writeFileSync(
       file(worker, "services"),
-      JSON.stringify(deploymentConfig(toml, worker, environment, ids, true), null, 2),
+      JSON.stringify(deploymentConfig(toml, worker, environment, { ids, first: true }), null, 2),
     );
   }
 }

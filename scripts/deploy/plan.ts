@@ -1,7 +1,8 @@
 import type { Variables } from "../../workers/env.ts";
 import type { Account } from "./account.ts";
 import { namesOf, workers, type Environment, type Worker } from "./environments.ts";
-import { neededBy } from "./variables.ts";
+import { neededBy } from "./needed-variables.ts";
+import { MAX_EMAILS_AT_ONCE } from "./paged-copy.ts";
 
 /**
  * One step of a deployment. `deploy` takes all traffic at once; `upload` takes none, and `shift`
@@ -13,23 +14,35 @@ export type Step =
   | { kind: "create-namespace"; name: string }
   | { kind: "create-queue"; name: string }
   | { kind: "configure" }
+  | { kind: "note-bookmark" }
   | { kind: "migrate" }
   | { kind: "deploy"; worker: Worker; without: "nothing" | "services" }
   | { kind: "upload"; worker: Worker }
   | { kind: "shift"; worker: Worker; percentage: number }
   | { kind: "triggers"; worker: Worker }
-  | { kind: "smoke"; pinned: Worker | null }
+  | { kind: "smoke"; pinned: Worker | null; also: SmokeAct[] }
   | { kind: "pause"; seconds: number };
+
+/**
+ * What a smoke test does besides reading: `task` runs a task of luna-cron, `email` has
+ * luna-consumer send an email.
+ */
+export type SmokeAct = "task" | "email";
+
+/** In the place of a recipient: the smoke test sends no email. */
+export const NO_EMAIL = "none";
 
 /** Why a deployment does not start. */
 export type Refusal =
   | { tag: "missing"; variables: { worker: Worker; name: string; secret: boolean }[] }
   | { tag: "twice"; names: string[] }
+  | { tag: "smoke-test"; lacks: ("token" | "recipient")[] }
+  | { tag: "too-many-emails" }
   | { tag: "under-way"; worker: Worker; traffic: { versionId: string; percentage: number }[] };
 
-export type Plan = { ok: true; steps: Step[] } | { ok: false; refusal: Refusal };
+export type DeployPlan = { ok: true; steps: Step[] } | { ok: false; refusal: Refusal };
 
-export type Wanted = {
+export type WantedDeployment = {
   environment: Environment;
   /** The [vars] of the TOMLs with those of the environment. */
   vars: Variables;
@@ -37,27 +50,33 @@ export type Wanted = {
   secrets: string[];
   /** The tag of the last [[migrations]] of luna-api. */
   objects: string;
+  /** Whether the smoke test has the admin token. */
+  hasToken: boolean;
+  /** Who gets the email of the smoke test, or `NO_EMAIL`; null if it was not set. */
+  recipient: string | null;
 };
 
 /** The steps from the account's current state to this release, or why it must not start. */
-export function plan(account: Account, wanted: Wanted): Plan {
+export function plan(account: Account, wanted: WantedDeployment): DeployPlan {
   const refusal = refusalOf(account, wanted);
   return refusal === null ? { ok: true, steps: stepsFor(account, wanted) } : { ok: false, refusal };
 }
 
 /** The steps alone, without the checks. */
-export function stepsFor(account: Account, wanted: Wanted): Step[] {
+export function stepsFor(account: Account, wanted: WantedDeployment): Step[] {
   const first = workers.some((worker) => account.workers[worker] === null);
   return [
     { kind: "build" },
     ...missingResources(account, wanted.environment),
     { kind: "configure" },
+    { kind: "note-bookmark" },
     { kind: "migrate" },
-    ...(first ? firstRelease(wanted.environment) : release(account, wanted)),
+    ...(first ? firstRelease(wanted) : release(account, wanted)),
   ];
 }
 
-export function refusalOf(account: Account, { vars, secrets }: Wanted): Refusal | null {
+export function refusalOf(account: Account, wanted: WantedDeployment): Refusal | null {
+  const { vars, secrets } = wanted;
   const twice = secrets.filter((name) => Object.hasOwn(vars, name));
   if (twice.length > 0) return { tag: "twice", names: twice };
   const missing = workers.flatMap((worker) => {
@@ -69,6 +88,12 @@ export function refusalOf(account: Account, { vars, secrets }: Wanted): Refusal 
       .map(({ name, secret }) => ({ worker, name, secret }));
   });
   if (missing.length > 0) return { tag: "missing", variables: missing };
+  const lacks = [
+    ...(wanted.hasToken ? [] : ["token" as const]),
+    ...(wanted.recipient === null ? ["recipient" as const] : []),
+  ];
+  if (lacks.length > 0) return { tag: "smoke-test", lacks };
+  if (account.emailsToCopy > MAX_EMAILS_AT_ONCE) return { tag: "too-many-emails" };
   for (const worker of workers) {
     const traffic = account.workers[worker]?.traffic ?? [];
     if (traffic.length > 0 && !traffic.some(({ percentage }) => percentage === 100))
@@ -102,56 +127,73 @@ function missingResources(account: Account, environment: Environment): Step[] {
  * `luna-api` binds `luna-cron`, which binds the objects of `luna-api`: so `luna-api` is deployed
  * without that binding first, and once more at the end.
  */
-function firstRelease(environment: Environment): Step[] {
+function firstRelease(wanted: WantedDeployment): Step[] {
   return [
     { kind: "deploy", worker: "api", without: "services" },
     { kind: "deploy", worker: "consumer", without: "nothing" },
     { kind: "deploy", worker: "cron", without: "nothing" },
     { kind: "deploy", worker: "api", without: "nothing" },
-    ...smokeTests(environment, [null]),
+    ...smokeTests(wanted, [{ pinned: null, also: ["task", "email"] }]),
   ];
 }
 
-function release(account: Account, { environment, objects }: Wanted): Step[] {
+function release(account: Account, wanted: WantedDeployment): Step[] {
   // Cloudflare migrates classes of objects only with all of the traffic, and does not roll back
   // past a migration.
-  const migratesObjects = account.workers.api?.objects !== objects;
+  const migratesObjects = account.workers.api?.objects !== wanted.objects;
   return [
-    ...(migratesObjects ? atOnce(environment) : gradually(environment)),
-    ...(["consumer", "cron"] as const).flatMap((worker): Step[] => [
-      { kind: "upload", worker },
-      { kind: "shift", worker, percentage: 100 },
-      { kind: "triggers", worker },
-      ...smokeTests(environment, [null]),
-    ]),
+    ...(migratesObjects ? atOnce(wanted) : gradually(wanted)),
+    ...shiftAll(wanted, "consumer", ["email"]),
+    ...shiftAll(wanted, "cron", ["task"]),
   ];
 }
 
-function atOnce(environment: Environment): Step[] {
+function shiftAll(wanted: WantedDeployment, worker: Worker, also: SmokeAct[]): Step[] {
+  return [
+    { kind: "upload", worker },
+    { kind: "shift", worker, percentage: 100 },
+    { kind: "triggers", worker },
+    ...smokeTests(wanted, [{ pinned: null, also }]),
+  ];
+}
+
+function atOnce(wanted: WantedDeployment): Step[] {
   return [
     { kind: "deploy", worker: "api", without: "nothing" },
-    ...smokeTests(environment, [null]),
+    ...smokeTests(wanted, [{ pinned: null, also: ["task"] }]),
   ];
 }
 
-function gradually(environment: Environment): Step[] {
+function gradually(wanted: WantedDeployment): Step[] {
   return [
     { kind: "upload", worker: "api" },
-    ...environment.steps.flatMap((percentage): Step[] => [
-      { kind: "shift", worker: "api", percentage },
-      ...smokeTests(
-        environment,
-        percentage === 0 ? ["api"] : percentage === 100 ? [null] : ["api", null],
-      ),
-    ]),
+    ...wanted.environment.steps.flatMap((percentage, n): Step[] => {
+      // The first one also shows that the token is the admin's, while no user has the version.
+      const ofVersion = { pinned: "api" as const, also: n === 0 ? ["task" as const] : [] };
+      const ofAll = { pinned: null, also: [] };
+      return [
+        { kind: "shift", worker: "api", percentage },
+        ...smokeTests(
+          wanted,
+          percentage === 0 ? [ofVersion] : percentage === 100 ? [ofAll] : [ofVersion, ofAll],
+        ),
+      ];
+    }),
     { kind: "triggers", worker: "api" },
   ];
 }
 
+type SmokeTest = { pinned: Worker | null; also: SmokeAct[] };
+
 /** Cloudflare's locations need some seconds to learn the new split of traffic. */
-function smokeTests({ pauseSeconds }: Environment, pinned: (Worker | null)[]): Step[] {
+function smokeTests({ environment, recipient }: WantedDeployment, tests: SmokeTest[]): Step[] {
+  const { pauseSeconds } = environment;
   return [
     ...(pauseSeconds > 0 ? [{ kind: "pause" as const, seconds: pauseSeconds }] : []),
-    ...pinned.map((one) => ({ kind: "smoke" as const, pinned: one })),
+    ...tests.map(({ pinned, also }) => ({
+      kind: "smoke" as const,
+      pinned,
+      also: also.filter((act) => act !== "email" || recipient !== NO_EMAIL),
+    })),
   ];
 }

@@ -1,13 +1,21 @@
 import { namesOf, type EnvironmentName } from "./environments.ts";
+import { MAX_EMAILS_AT_ONCE, pagedCopyText, SHAPE } from "./paged-copy.ts";
 import type { Refusal } from "./plan.ts";
+
+const remedies = {
+  token: () => "no admin token: set LUNA_TOKEN, or name the file of --secrets that has ADMIN_TOKEN",
+  recipient: (environment: EnvironmentName) =>
+    `no recipient of its email: set smokeTestTo in environments/${environment}.toml, ` +
+    "or ALERT_EMAIL; --no-email deploys without one",
+};
 
 /** Why nothing was deployed, and what to do. */
 export function explainRefusal(refusal: Refusal, environment: EnvironmentName): string {
-  const { worker: name } = namesOf(environment);
+  const { worker: name, database } = namesOf(environment);
   switch (refusal.tag) {
     case "missing":
       return [
-        "not set, but required (docs/configuration.md):",
+        "not set, but required (docs/reference/configuration.md):",
         ...[...Map.groupBy(refusal.variables, ({ name: variable }) => variable)].map(
           ([variable, users]) => {
             const whose = `${variable} of ${users.map(({ worker }) => name(worker)).join(", ")}`;
@@ -21,6 +29,17 @@ export function explainRefusal(refusal: Refusal, environment: EnvironmentName): 
       ].join("\n");
     case "twice":
       return `both in [vars] and in the file of --secrets: ${refusal.names.join(", ")}`;
+    case "smoke-test":
+      return [
+        "the smoke test could not look at all three Workers:",
+        ...refusal.lacks.map((what) => `  ${remedies[what](environment)}`),
+      ].join("\n");
+    case "too-many-emails":
+      return [
+        `more than ${MAX_EMAILS_AT_ONCE} emails: the migration ${SHAPE} would copy them in one`,
+        "query, which D1 ends after 30 s. Copy them in pages, while Luna goes on:",
+        pagedCopyText(database),
+      ].join("\n");
     case "under-way":
       return [
         `the traffic of ${name(refusal.worker)} is split: another deployment is running or was`,

@@ -1,7 +1,7 @@
 import type { Account } from "./account.ts";
 import { argumentsOf, backTo, describeStep, type ConfigFile } from "./commands.ts";
 import { namesOf, workers, type EnvironmentName, type Worker } from "./environments.ts";
-import type { Step } from "./plan.ts";
+import type { SmokeAct, Step } from "./plan.ts";
 import type { Wrangler } from "./wrangler.ts";
 
 /** What the steps need from outside. Each throws an Error with what failed. */
@@ -14,14 +14,16 @@ export type Tools = {
   /** Calls `use` with the arguments that pass the secrets of this Worker, if it has any. */
   withSecrets: <T>(worker: Worker, use: (args: string[]) => T) => T;
   /** @param override the value of the header that pins a request to one version */
-  smoke: (override: string | null) => void;
+  smoke: (override: string | null, also: readonly SmokeAct[]) => void;
+  /** @returns the point of Time Travel at which the database is now */
+  bookmark: () => string;
   /** Rejects when the operator interrupts, also with 0. */
   pause: (seconds: number) => Promise<void>;
-  say: (line: string) => void;
+  print: (line: string) => void;
 };
 
 /** `not-back`: the Workers that have a new release although the deployment failed. */
-export type Outcome =
+export type DeployOutcome =
   | { ok: true }
   | { ok: false; reason: string; back: Worker[]; notBack: Worker[] };
 
@@ -34,17 +36,17 @@ export async function run(
   account: Account,
   environment: EnvironmentName,
   tools: Tools,
-): Promise<Outcome> {
+): Promise<DeployOutcome> {
   const fresh = new Map<Worker, string>();
   const shifted = new Set<Worker>();
   const replaced = new Set<Worker>();
   try {
     for (const [n, step] of steps.entries()) {
       await tools.pause(0);
-      tools.say(`[${n + 1}/${steps.length}] ${describeStep(step, environment)}`);
+      tools.print(`[${n + 1}/${steps.length}] ${describeStep(step, environment)}`);
       if (step.kind === "shift") shifted.add(step.worker);
       if (step.kind === "deploy") replaced.add(step.worker);
-      await take(step, account, tools, fresh, environment);
+      await take(step, { account, tools, fresh, environment });
     }
     return { ok: true };
   } catch (error) {
@@ -61,13 +63,15 @@ export async function run(
   }
 }
 
-async function take(
-  step: Step,
-  account: Account,
-  tools: Tools,
-  fresh: Map<Worker, string>,
-  environment: EnvironmentName,
-): Promise<void> {
+/** `fresh`: the versions that this deployment has uploaded so far. */
+type Progress = {
+  account: Account;
+  tools: Tools;
+  fresh: Map<Worker, string>;
+  environment: EnvironmentName;
+};
+
+async function take(step: Step, { account, tools, fresh, environment }: Progress): Promise<void> {
   const { wrangler, config } = tools;
   const none = { fresh: "", before: "" };
   switch (step.kind) {
@@ -76,7 +80,17 @@ async function take(
     case "configure":
       return tools.configure();
     case "smoke":
-      return tools.smoke(step.pinned === null ? null : overrideOf(step.pinned, fresh, environment));
+      return tools.smoke(
+        step.pinned === null ? null : overrideOf(step.pinned, fresh, environment),
+        step.also,
+      );
+    case "note-bookmark": {
+      const { database } = namesOf(environment);
+      const bookmark = tools.bookmark();
+      const restore = `npx wrangler d1 time-travel restore ${database} --bookmark=${bookmark}`;
+      tools.print(`to undo the migrations: ${restore}`);
+      return;
+    }
     case "pause":
       return await tools.pause(step.seconds);
     case "upload": {
@@ -135,12 +149,12 @@ function goBack(
   environment: EnvironmentName,
 ): Worker[] {
   return shifted.filter((worker) => {
-    tools.say(`back to the previous version of ${namesOf(environment).worker(worker)}`);
+    tools.print(`back to the previous version of ${namesOf(environment).worker(worker)}`);
     try {
       tools.wrangler.run(backTo(versionBefore(account, worker), tools.config(worker)));
       return true;
     } catch (error) {
-      tools.say(error instanceof Error ? error.message : String(error));
+      tools.print(error instanceof Error ? error.message : String(error));
       return false;
     }
   });

@@ -33,9 +33,15 @@ describe("values of a deployment, with secrets in the account that cannot be rea
     ["ACCESS_AUDIENCE", "0123456789abcdef"],
     ["READONLY_TOKEN", "short"],
     ["UNSUBSCRIBE_SECRET", "short"],
-  ])("is refused by name whatever of its part is a secret there: %s", (name, value) => {
-    expect(bad({ [name]: value })).toBe(name);
-  });
+    ["PRODUCT_COLOUR", "green"],
+    ["PRODUCT_LOGO", "http://acme.example/logo.png 120x32"],
+    ["AUTOMATIC_EMAILS_OFF", "all"],
+  ])(
+    "is refused by name, also when other variables of its part are secrets there: %s",
+    (name, value) => {
+      expect(bad({ [name]: value })).toBe(name);
+    },
+  );
 
   it("is refused also for Resend, whose key is there", () => {
     expect(bad({ EMAIL_TRANSPORTS: "resend", RESEND_BASE_URL: "http://resend.example" })).toBe(

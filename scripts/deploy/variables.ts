@@ -4,13 +4,12 @@ import {
   type TransportName,
   type TransportVariables,
 } from "../../shared/email/rules/transports.ts";
-import { emailTransports } from "../../shared/email/settings.ts";
 import type { VariableNote } from "../../shared/email/transports/rules/definition.ts";
 import type { Variables } from "../../workers/env.ts";
 import type { Worker } from "./environments.ts";
 
 /** When a deployment cannot do without it. */
-type Need = "always" | `by ${TransportName}` | "no";
+export type Need = "always" | `by ${TransportName}` | "no";
 export type Variable = { name: keyof Variables; secret: boolean; need: Need; meaning: string };
 
 /** The variables that one function of the settings validates, and the Workers that call it. */
@@ -35,7 +34,10 @@ function noteEntries(notes: {
   return Object.entries(notes) as [keyof TransportVariables, VariableNote][];
 }
 
-/** Every variable of `workers/env.ts`, once. `docs/configuration.md` has its table from here. */
+/**
+ * Every variable of `workers/env.ts`, once. `docs/reference/configuration.md` has its table from
+ * here.
+ */
 export const groups: Group[] = [
   {
     reader: "authSettings",
@@ -77,6 +79,48 @@ export const groups: Group[] = [
     variables: [plain("EMAIL_FROM", "always", "sender of every email, as `Name <address>`")],
   },
   {
+    reader: "brandOf",
+    workers: ["api", "consumer", "cron"],
+    variables: [
+      plain("PRODUCT_NAME", "no", "name of the product, on pages and in emails to its users"),
+      plain(
+        "PRODUCT_COLOUR",
+        "no",
+        "colour of buttons and headings; the text on it stays readable",
+      ),
+      plain(
+        "PRODUCT_LOGO",
+        "no",
+        "https URL of the logo and its size in pixels, `https://example.com/logo.png 120x32`",
+      ),
+      plain("PRODUCT_FOOTER", "no", "one line under each email and page, such as a postal address"),
+      plain("PRODUCT_LANGUAGE", "no", "language tag: `lang`, and the form of dates and numbers"),
+    ],
+  },
+  {
+    reader: "isSent",
+    workers: ["api", "cron"],
+    variables: [
+      plain(
+        "AUTOMATIC_EMAILS_OFF",
+        "no",
+        "automatic emails that are not sent, separated by commas",
+      ),
+    ],
+  },
+  {
+    reader: "trialDays",
+    workers: ["api", "cron"],
+    variables: [plain("TRIAL_DAYS", "no", "days of the trial of a paid tier; 0: no trials")],
+  },
+  {
+    reader: "tierName",
+    workers: ["api"],
+    variables: [
+      plain("TIER_NAMES", "no", "what users read for the tiers free, pro and enterprise, in order"),
+    ],
+  },
+  {
     reader: "unsubscribeSettings",
     workers: ["api", "consumer", "cron"],
     variables: [
@@ -99,12 +143,43 @@ export const groups: Group[] = [
   },
   {
     reader: "deadLetterRetentionDays",
-    workers: ["consumer"],
+    workers: ["consumer", "cron"],
     variables: [plain("DLQ_RETENTION_DAYS", "no", "how long dead letters are kept")],
   },
   {
+    reader: "retentionSettings",
+    workers: ["cron"],
+    variables: [
+      plain(
+        "EMAIL_CONTENT_RETENTION_DAYS",
+        "no",
+        "how long HTML, text and attachments are kept after the email is over",
+      ),
+      plain(
+        "EMAIL_RETENTION_DAYS",
+        "no",
+        "how long an email is kept after it is over; so long its link to unsubscribe works",
+      ),
+      plain("EMAIL_UNKNOWN_RETENTION_DAYS", "no", "how long an `unknown` email is kept"),
+      plain("AUDIT_RETENTION_DAYS", "no", "how long the audit log is kept"),
+      plain("USAGE_RETENTION_DAYS", "no", "how long usage by day is kept"),
+      plain("USAGE_MONTHLY_RETENTION_DAYS", "no", "how long usage by month is kept"),
+    ],
+  },
+  {
+    reader: "databaseLimit",
+    workers: ["api", "cron"],
+    variables: [
+      plain(
+        "DATABASE_LIMIT_MB",
+        "no",
+        "how large D1 may become: 10 GB, or 500 MB on the free plan",
+      ),
+    ],
+  },
+  {
     reader: "emailTransports",
-    workers: ["consumer"],
+    workers: ["api", "consumer"],
     variables: [
       plain(
         "EMAIL_TRANSPORTS",
@@ -152,11 +227,21 @@ export const groups: Group[] = [
         "no",
         "failed tasks of one execution, or failed runs of one task in a row, that raise an alert",
       ),
+      plain(
+        "ALERT_RECOVERY_MINUTES",
+        "no",
+        "how long a condition must not hold before its alert is over; 0: each change is notified",
+      ),
       plain("ALERT_EMAIL", "no", "the address that gets alerts by email"),
       secret(
         "ALERT_WEBHOOK_URL",
         "no",
-        "the webhook for alerts; a secret, because its URL lets anybody post",
+        "the webhook for alerts; a secret, because its URL lets anyone who knows it post",
+      ),
+      secret(
+        "ALERT_WEBHOOK_SECRET",
+        "no",
+        "signs the webhook for alerts (Standard Webhooks); several, separated by spaces, to rotate",
       ),
     ],
   },
@@ -177,8 +262,10 @@ export const groups: Group[] = [
     variables: [
       plain("BREAKER_FAILURES", "no", "failures in the window that open a circuit breaker"),
       plain("BREAKER_FAILURE_RATIO", "no", "the share of the calls that they must be"),
+      plain("BREAKER_SLOW_RATIO", "no", "the share of the calls that slow and failed ones must be"),
       plain("BREAKER_WINDOW_SECONDS", "no", "the window"),
       plain("BREAKER_OPEN_SECONDS", "no", "how long it stays open at first"),
+      plain("BREAKER_DEPENDENCIES", "no", "JSON: `failures` and so on of single dependencies"),
     ],
   },
   {
@@ -200,22 +287,3 @@ export const groups: Group[] = [
     ],
   },
 ];
-
-export function variablesOf(worker: Worker): Variable[] {
-  return groups
-    .filter((group) => group.workers.includes(worker))
-    .flatMap(({ variables }) => variables);
-}
-
-export const variableNames: ReadonlySet<string> = new Set(
-  groups.flatMap(({ variables }) => variables.map(({ name }) => name)),
-);
-
-/** What the Worker cannot do without, given which transports take emails. */
-export function neededBy(worker: Worker, vars: Variables): Variable[] {
-  const configured = emailTransports(vars);
-  const named = configured.ok ? configured.value : [];
-  const isNeeded = (need: Need): boolean =>
-    need === "always" || named.some((name) => need === `by ${name}`);
-  return variablesOf(worker).filter(({ need }) => isNeeded(need));
-}

@@ -64,3 +64,27 @@ it("names each import that breaks layers, library entries or the purity of rules
     "workers/long.ts: structure(columns)",
   ]);
 });
+
+it("holds comments and the titles of tests to the words of the glossary, but not their data", async () => {
+  rmSync(root, { recursive: true });
+  write({
+    ".oxlintrc.json": JSON.stringify({
+      categories: { correctness: "off" },
+      jsPlugins: [resolve("scripts/lint/structure.ts")],
+      rules: { "structure/prose": "error" },
+    }),
+    "comment.test.ts": "// It says so.\n",
+    "each.test.ts": 'it.each([1])("the index knows %i", () => {});\n',
+    "group.test.ts": 'describe("what it tells", () => {});\n',
+    "text.ts": 'export const text = "it says so";\n',
+    "titled.test.ts": "const runs = 2;\nit(`says it ${runs} times`, () => {});\n",
+    "words.test.ts": 'it("has an answer", () => answer("so it says"));\n',
+  });
+  expect(await problems()).toEqual([
+    "comment.test.ts: structure(prose)",
+    "each.test.ts: structure(prose)",
+    "group.test.ts: structure(prose)",
+    "text.ts: structure(prose)",
+    "titled.test.ts: structure(prose)",
+  ]);
+});

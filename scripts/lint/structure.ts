@@ -1,4 +1,5 @@
 import { dirname, relative, resolve } from "node:path";
+import { wrongWords } from "./terms.ts";
 
 /** Lint rules that hold the structure of the tree. `.oxlintrc.json` has their options. */
 
@@ -130,8 +131,60 @@ const columns = {
   },
 };
 
+/** Also the rest of a template whose names of tables stand between. */
+const sql = /^[;\s]*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|WITH|PRAGMA)\b/;
+
+/** `it("...")`, `describe.each(rows)("...")`: the function that is called first in the chain. */
+function rootOf(callee: Node): unknown {
+  if (callee.type === "CallExpression") return rootOf(callee["callee"] as Node);
+  if (callee.type === "MemberExpression") return rootOf(callee["object"] as Node);
+  return callee["name"];
+}
+
+/**
+ * Comments and strings of two words or more use the words that docs use: see terms.ts. So do the
+ * titles of tests; the other strings of a test are data, which people send.
+ */
+const prose = {
+  create(context: Context & { sourceCode: { getAllComments(): { value: string }[] } }) {
+    // The lists of words themselves, and the mission's tests, which are not edited.
+    if (
+      /\/(lint\/(terms|prose\.test)|docs\/runbook-walks|mission\/[\w.]+)\.ts$/.test(
+        context.filename,
+      )
+    )
+      return {};
+    const check = (node: unknown, text: string): void => {
+      if (!/[a-z] [a-z]/i.test(text) || sql.test(text)) return;
+      for (const message of wrongWords(text.replace(/`[^`]*`|"[^"]*"|\bMAIL\b/g, "`x`")))
+        context.report({ node, message });
+    };
+    const literal = (node: Node): void => {
+      if (typeof node["value"] === "string") check(node, node["value"]);
+    };
+    const template = (node: Node): void => check(node, (node["value"] as { raw: string }).raw);
+    const comments = {
+      Program() {
+        for (const comment of context.sourceCode.getAllComments()) check(comment, comment.value);
+      },
+    };
+    if (!/\.test\.tsx?$/.test(context.filename))
+      return { ...comments, Literal: literal, JSXText: literal, TemplateElement: template };
+    return {
+      ...comments,
+      CallExpression(node: Node) {
+        const [named] = node["arguments"] as Node[];
+        if (named === undefined || !/^(it|describe)$/.test(String(rootOf(node["callee"] as Node))))
+          return;
+        if (named.type === "TemplateLiteral") (named["quasis"] as Node[]).forEach(template);
+        else literal(named);
+      },
+    };
+  },
+};
+
 // oxlint-disable-next-line import/no-default-export -- the plugin interface asks for one
 export default {
   meta: { name: "structure" },
-  rules: { columns, layers, "library-entry": libraryEntry, pure },
+  rules: { columns, layers, "library-entry": libraryEntry, prose, pure },
 };

@@ -31,7 +31,7 @@ export const operatorChecks: Check[] = [
       `${(await target.call(listDeadLetters)).body.items.length} on the first page`,
   },
   {
-    name: "luna-cron answers, and knows its tasks",
+    name: "luna-cron answers, and lists its tasks",
     async run(target) {
       const { items } = (await target.call(listScheduledTasks)).body;
       if (items.length === 0) throw new Error("it has none");

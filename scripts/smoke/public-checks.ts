@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { problem } from "../../shared/contract/operation.ts";
 import { operations } from "../../shared/contract/operations.ts";
 import { getHealth } from "../../shared/contract/system.ts";
+import { record } from "../../shared/lib/worker/record.ts";
 import { securityHeaders } from "../../workers/api/headers.ts";
 import type { Check, Target } from "./target.ts";
 
@@ -22,7 +23,7 @@ export const publicChecks: Check[] = [
     async run(target) {
       const response = await target.fetch("/openapi.json");
       const document = v.parse(
-        v.object({ paths: v.record(v.string(), v.record(v.string(), v.unknown())) }),
+        v.object({ paths: record(v.string(), record(v.string(), v.unknown())) }),
         await response.json(),
       );
       const missing = operations.filter(({ method, path }) => {

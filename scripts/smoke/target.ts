@@ -4,7 +4,7 @@ import {
   type ClientRequest,
 } from "../../shared/contract/client/client.ts";
 import type { Operation } from "../../shared/contract/operation.ts";
-import { call } from "../call.ts";
+import { callOrThrow } from "../call.ts";
 
 const TIMEOUT_MS = 15_000;
 
@@ -54,7 +54,7 @@ export class Target {
     request?: ClientRequest<Called>,
     token = this.token,
   ) {
-    return await call(this.client(token), operation, request);
+    return await callOrThrow(this.client(token), operation, request);
   }
 }
 

@@ -4,10 +4,13 @@ import { sha256Hex } from "../lib/base/hash.ts";
 export type NewApiKey = { key: string; hash: string; prefix: string };
 
 const RANDOM_BYTES = 32;
-const PREFIX_LENGTH = 12;
+/** The length of the beginning by which a key is identified: of its random part. */
+const SHOWN_LENGTH = 7;
 
-export async function newApiKey(): Promise<NewApiKey> {
+/** @param product what the key begins with, so that its holder recognizes it */
+export async function newApiKey(product: string): Promise<NewApiKey> {
   const random = crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
-  const key = `luna_${random.toBase64({ alphabet: "base64url", omitPadding: true })}`;
-  return { key, hash: await sha256Hex(key), prefix: key.slice(0, PREFIX_LENGTH) };
+  const start = `${product}_`;
+  const key = `${start}${random.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+  return { key, hash: await sha256Hex(key), prefix: key.slice(0, start.length + SHOWN_LENGTH) };
 }

@@ -1,7 +1,8 @@
 import type * as v from "valibot";
 import { readDatabase, type ReadFailure } from "../database/read.ts";
-import type { CacheRead, Consistency } from "../lib/cache/index.ts";
-import { readCached, type CountedCacheEnv } from "./cache.ts";
+import { ok, type Result } from "../lib/base/result.ts";
+import type { CacheRead, Consistency, Keep } from "../lib/cache/index.ts";
+import { readCounted, type CountedCacheEnv } from "./counted-cache.ts";
 import {
   apiKeyKey,
   emailKey,
@@ -19,14 +20,9 @@ import {
   workspaces,
   type User,
 } from "./rules/schemas.ts";
-import {
-  findPermissions,
-  findSubscription,
-  findTeams,
-  findUsage,
-  findWorkspaces,
-} from "./sql/related-reads.ts";
-import { findUser } from "./sql/users.ts";
+import { findAccount, type UserAccount } from "./sql/account.ts";
+import { findTeams, findWorkspaces } from "./sql/related-reads.ts";
+import type { UserLookup } from "./sql/users.ts";
 
 /**
  * Every read of an account, through the cache. Every entry about a user carries the tag
@@ -36,13 +32,39 @@ import { findUser } from "./sql/users.ts";
 /** The bindings that a read of an account needs. */
 export type AccountEnv = CountedCacheEnv & { DB: D1Database };
 
+/**
+ * A load of one part of an account. One round trip reads every part that nearly every request
+ * needs, so a miss of one of them keeps the others too.
+ */
+function loadAccount<Value>(env: AccountEnv, lookup: UserLookup, part: (of: UserAccount) => Value) {
+  return async (_signal: AbortSignal, keep: Keep): Promise<Result<Value | null, ReadFailure>> => {
+    const found = await readDatabase(env, () => findAccount(env.DB, lookup));
+    if (!found.ok) return found;
+    const account = found.value;
+    if (account === null) return ok(null);
+    const { userId } = account.user;
+    keep(userKey(userId), account.user, { schema: user, tags: [] });
+    for (const what of ["permissions", "subscription", "usage"] as const) {
+      const { schema, tags } = related[what] as Related<object>;
+      const value = account[what];
+      if (value !== null)
+        keep(relatedKey(userId, what), value, { schema, tags: [userKey(userId), ...tags(value)] });
+    }
+    return ok(part(account));
+  };
+}
+
 export async function readUser(
   env: AccountEnv,
   userId: string,
   consistency: Consistency,
 ): Promise<CacheRead<User, ReadFailure>> {
-  const load = () => readDatabase(env, () => findUser(env.DB, { by: "userId", value: userId }));
-  return await readCached(env, userKey(userId), { schema: user, tags: [], load, consistency });
+  return await readCounted(env, userKey(userId), {
+    schema: user,
+    tags: [],
+    load: loadAccount(env, { by: "userId", value: userId }, (account) => account.user),
+    consistency,
+  });
 }
 
 export async function readUserByEmail(
@@ -50,11 +72,10 @@ export async function readUserByEmail(
   email: string,
   consistency: Consistency,
 ): Promise<CacheRead<User, ReadFailure>> {
-  const load = () => readDatabase(env, () => findUser(env.DB, { by: "email", value: email }));
-  return await readCached(env, emailKey(email), {
+  return await readCounted(env, emailKey(email), {
     schema: user,
     tags: tagsOfFound,
-    load,
+    load: loadAccount(env, { by: "email", value: email }, (account) => account.user),
     consistency,
   });
 }
@@ -68,12 +89,10 @@ export async function readUserByApiKey(
   apiKeyHash: string,
   consistency: "bounded" | "strict",
 ): Promise<CacheRead<User, ReadFailure>> {
-  const load = () =>
-    readDatabase(env, () => findUser(env.DB, { by: "apiKeyHash", value: apiKeyHash }));
-  return await readCached(env, apiKeyKey(apiKeyHash), {
+  return await readCounted(env, apiKeyKey(apiKeyHash), {
     schema: user,
     tags: tagsOfFound,
-    load,
+    load: loadAccount(env, { by: "apiKeyHash", value: apiKeyHash }, (account) => account.user),
     consistency,
     negativeIn: "memory",
   });
@@ -84,12 +103,19 @@ const tagsOfFound = (found: User | null): string[] =>
 
 type Related<Value> = {
   schema: v.GenericSchema<unknown, Value>;
-  find: (db: D1Database, userId: string) => Promise<Value | null>;
+  load: (env: AccountEnv, userId: string) => Load<Value>;
   /** Further tags, besides the user's. */
   tags: (value: Value) => string[];
   /** The default. Permissions, like API keys, are never served stale. */
   consistency: Consistency;
 };
+type Load<Value> = (signal: AbortSignal, keep: Keep) => Promise<Result<Value | null, ReadFailure>>;
+
+/** The load of a part of the account. */
+const ofAccount =
+  <Part extends "permissions" | "subscription" | "usage">(part: Part) =>
+  (env: AccountEnv, userId: string) =>
+    loadAccount(env, { by: "userId", value: userId }, (account) => account[part]);
 
 const noFurtherTags = (): string[] => [];
 
@@ -99,31 +125,31 @@ const ofTeams = (found: { teams: readonly { teamId: string }[] }): string[] =>
 const related = {
   permissions: {
     schema: permissions,
-    find: findPermissions,
+    load: ofAccount("permissions"),
     tags: ofTeams,
     consistency: "bounded",
   } satisfies Related<v.InferOutput<typeof permissions>>,
   subscription: {
     schema: subscription,
-    find: findSubscription,
+    load: ofAccount("subscription"),
     tags: noFurtherTags,
     consistency: "stale-ok",
   } satisfies Related<v.InferOutput<typeof subscription>>,
   usage: {
     schema: usage,
-    find: findUsage,
+    load: ofAccount("usage"),
     tags: noFurtherTags,
     consistency: "stale-ok",
   } satisfies Related<v.InferOutput<typeof usage>>,
   teams: {
     schema: teams,
-    find: findTeams,
-    tags: ofTeams,
+    load: (env, userId) => () => readDatabase(env, () => findTeams(env.DB, userId)),
+    tags: (found) => [...ofTeams(found), ...ofTeams({ teams: found.pending })],
     consistency: "stale-ok",
   } satisfies Related<v.InferOutput<typeof teams>>,
   workspaces: {
     schema: workspaces,
-    find: findWorkspaces,
+    load: (env, userId) => () => readDatabase(env, () => findWorkspaces(env.DB, userId)),
     tags: (found) =>
       found.workspaces.flatMap(({ teamId }) => (teamId === null ? [] : [teamKey(teamId)])),
     consistency: "stale-ok",
@@ -136,10 +162,10 @@ export async function readRelated(
   what: RelatedRead,
   wanted: Consistency,
 ): Promise<CacheRead<object, ReadFailure>> {
-  const { schema, find, tags, consistency } = related[what] as Related<object>;
-  return await readCached(env, relatedKey(userId, what), {
+  const { schema, load, tags, consistency } = related[what] as Related<object>;
+  return await readCounted(env, relatedKey(userId, what), {
     schema,
-    load: () => readDatabase(env, () => find(env.DB, userId)),
+    load: load(env, userId),
     tags: (found) => [userKey(userId), ...(found === null ? [] : tags(found))],
     consistency: wanted === "stale-ok" ? consistency : wanted,
   });

@@ -1,5 +1,8 @@
+import { Webhook } from "standardwebhooks";
+import { brandOf } from "../email/brand.ts";
 import type { Outbox } from "../email/outbox.ts";
 import type { EmailVariables } from "../email/settings.ts";
+import { cut } from "../lib/base/cut.ts";
 import { CircuitOpen, breakerClient, type BreakerEnv } from "../lib/circuit-breaker/index.ts";
 import { countRejection } from "../telemetry/counters.ts";
 import { sendToOperator } from "./operator-email.ts";
@@ -11,6 +14,7 @@ import type { Notifier } from "./watch.ts";
 const titles: Record<Notice["kind"], string> = {
   fired: "Alert",
   reminder: "Reminder",
+  flapping: "Flapping",
   recovered: "Recovered",
 };
 
@@ -28,7 +32,7 @@ export function byEmail(
 ): Notifier {
   return async (notice) => {
     const text = `${lineOf(notice)}\n\n${notice.key}, ${new Date(notice.at).toISOString()}\n`;
-    const subject = `[Luna] ${lineOf(notice)}`.slice(0, 200);
+    const subject = cut(`[${brandOf(env).name}] ${lineOf(notice)}`, 200);
     await sendToOperator(outbox, env, { key: `alert:${notice.id}`, to, subject, text }, clock());
   };
 }
@@ -37,24 +41,34 @@ const WEBHOOK_TIMEOUT_MS = 5_000;
 
 /**
  * Posts a notice to a webhook: JSON with `text`, as Slack accepts it, and the notice itself. A
- * notice may be posted twice, with the same `Idempotency-Key`, if the first response was lost.
+ * notice may be posted twice, with the same `Idempotency-Key` and `webhook-id`, if the first
+ * response was lost. With a secret it is signed as https://www.standardwebhooks.com describes.
  */
-export function byWebhook(env: BreakerEnv, url: string): Notifier {
+export function byWebhook(
+  env: BreakerEnv,
+  { url, secrets }: { url: string; secrets: string[] },
+  clock: () => number,
+): Notifier {
   const breaker = breakerClient(env, WEBHOOK_BREAKER, {
     timeoutMs: WEBHOOK_TIMEOUT_MS,
     calleeTimesOut: false,
-    isFault: () => true,
+    countsAsFailure: () => true,
     onRejected: countRejection,
   });
   return async (notice) => {
+    const body = JSON.stringify({
+      text: lineOf(notice),
+      alert: { ...notice, at: new Date(notice.at).toISOString() },
+    });
     const answer = await breaker.run(async (signal) => {
       const response = await fetch(url, {
         method: "POST",
-        headers: { "Content-Type": "application/json", "Idempotency-Key": notice.id },
-        body: JSON.stringify({
-          text: lineOf(notice),
-          alert: { ...notice, at: new Date(notice.at).toISOString() },
-        }),
+        headers: {
+          "Content-Type": "application/json",
+          "Idempotency-Key": notice.id,
+          ...signature(secrets, { id: notice.id, body, at: clock() }),
+        },
+        body,
         redirect: "manual",
         ...(signal !== undefined && { signal }),
       });
@@ -66,18 +80,38 @@ export function byWebhook(env: BreakerEnv, url: string): Notifier {
   };
 }
 
+/** The headers of Standard Webhooks: a receiver takes a post if one of the signatures is right. */
+function signature(
+  secrets: string[],
+  { id, body, at }: { id: string; body: string; at: number },
+): Record<string, string> {
+  if (secrets.length === 0) return {};
+  const signedAt = new Date(at);
+  return {
+    "webhook-id": id,
+    "webhook-timestamp": String(Math.floor(at / 1_000)),
+    "webhook-signature": secrets
+      .map((secret) => new Webhook(secret).sign(id, signedAt, body))
+      .join(" "),
+  };
+}
+
 export type AlertEnv = BreakerEnv &
   EmailVariables & { DB: D1Database; EMAIL_QUEUE: Outbox["queue"] };
 
 /** The channels that are configured. */
 export function alertChannels(
   env: AlertEnv,
-  { email, webhookUrl }: AlertSettings,
+  {
+    email,
+    webhookUrl: url,
+    webhookSecrets: secrets,
+  }: Pick<AlertSettings, "email" | "webhookUrl" | "webhookSecrets">,
 ): Partial<Record<Channel, Notifier>> {
   return {
     ...(email !== null && {
       email: byEmail({ db: env.DB, queue: env.EMAIL_QUEUE }, env, email, Date.now),
     }),
-    ...(webhookUrl !== null && { webhook: byWebhook(env, webhookUrl) }),
+    ...(url !== null && { webhook: byWebhook(env, { url, secrets }, Date.now) }),
   };
 }

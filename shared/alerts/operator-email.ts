@@ -17,7 +17,7 @@ export async function sendToOperator(
   now: number,
 ): Promise<void> {
   const sent = await sendSystemEmails(outbox, env, [{ key, email }], now);
-  throwIfRefused(sent);
+  throwIfRefused(sent.refused);
   if (sent.suppressed.length > 0) throw new Error("the address of ALERT_EMAIL is suppressed");
   if (sent.accepted.length === 0) throw new Error("the email was not accepted");
 }

@@ -4,16 +4,31 @@ import { ok, type Result } from "../lib/base/result.ts";
 import {
   loopback,
   readVariables,
+  signingKey,
   wholeNumber,
   type Misconfigured,
   type VariablesOf,
 } from "../lib/worker/variables.ts";
 
-/** Whom to notify, and from how many failures on. Null: the channel is not used. */
-export type AlertSettings = { failures: number; email: string | null; webhookUrl: string | null };
+/**
+ * Who is notified, from how many failures on, and for how long a condition must not hold before its
+ * alert is over. A channel is null if it is not used. Each of the secrets signs the webhook.
+ */
+export type AlertSettings = {
+  failures: number;
+  recoveryMs: number;
+  email: string | null;
+  webhookUrl: string | null;
+  webhookSecrets: string[];
+};
 
 const DEFAULT_FAILURES = 3;
 const failures = v.object({ ALERT_FAILURES: wholeNumber(DEFAULT_FAILURES, 1, 100) });
+const DEFAULT_RECOVERY_MINUTES = 5;
+const recovery = v.object({
+  ALERT_RECOVERY_MINUTES: wholeNumber(DEFAULT_RECOVERY_MINUTES, 0, 60),
+});
+const MINUTE_MS = 60_000;
 const email = v.object({
   ALERT_EMAIL: v.optional(v.union([v.literal(""), address], "must be one plain email address"), ""),
 });
@@ -33,12 +48,28 @@ const webhook = v.pipe(
   ),
 );
 
+const secret = v.object({
+  ALERT_WEBHOOK_SECRET: v.optional(
+    v.pipe(
+      v.string(),
+      v.transform((text) => text.split(" ").filter((one) => one !== "")),
+      v.everyItem(
+        (one) => signingKey.test(one),
+        'must be "whsec_..." with base64 of at least 18 bytes, or several separated by spaces',
+      ),
+    ),
+    "",
+  ),
+});
+
 const isSafe = ({ protocol, hostname }: URL): boolean =>
   protocol === "https:" || (protocol === "http:" && loopback.test(hostname));
 
 export type AlertVariables = VariablesOf<typeof failures> &
+  VariablesOf<typeof recovery> &
   VariablesOf<typeof email> &
-  VariablesOf<typeof webhook>;
+  VariablesOf<typeof webhook> &
+  VariablesOf<typeof secret>;
 
 /**
  * The valid settings. An invalid one must not silence the other channels: it gets its default and
@@ -47,16 +78,30 @@ export type AlertVariables = VariablesOf<typeof failures> &
 export function alertSettings(env: AlertVariables): AlertSettings & { wrong: Misconfigured[] } {
   const read = [
     readVariables(failures, env),
+    readVariables(recovery, env),
     readVariables(email, env),
     readVariables(webhook, env),
+    readVariables(secret, env),
   ] as const;
-  const [count, to, url] = read;
+  const [count, minutes, to, url, signing] = read;
   return {
     failures: count.ok ? count.value.ALERT_FAILURES : DEFAULT_FAILURES,
+    recoveryMs:
+      MINUTE_MS * (minutes.ok ? minutes.value.ALERT_RECOVERY_MINUTES : DEFAULT_RECOVERY_MINUTES),
     email: to.ok && to.value.ALERT_EMAIL !== "" ? to.value.ALERT_EMAIL : null,
     webhookUrl: url.ok && url.value.ALERT_WEBHOOK_URL !== "" ? url.value.ALERT_WEBHOOK_URL : null,
+    webhookSecrets: signing.ok ? signing.value.ALERT_WEBHOOK_SECRET : [],
     wrong: read.flatMap((one) => (one.ok ? [] : [one.error])),
   };
+}
+
+/** The names of the channels that are configured. */
+export function alertChannelNames(env: AlertVariables): ("email" | "webhook")[] {
+  const { email: to, webhookUrl } = alertSettings(env);
+  return [
+    ...(to === null ? [] : ["email" as const]),
+    ...(webhookUrl === null ? [] : ["webhook" as const]),
+  ];
 }
 
 /** For the start and for deployments, which stop at the first invalid setting. */

@@ -1,6 +1,7 @@
 import { describeError, log } from "../lib/worker/log.ts";
 import { counters } from "../telemetry/counters.ts";
-import { evaluate, quiet, type AlertCondition } from "./rules/evaluate.ts";
+import { evaluate, quiet, type Alert, type AlertCondition } from "./rules/evaluate.ts";
+import { alertText } from "./rules/text.ts";
 import {
   leaseNotice,
   markDelivered,
@@ -21,38 +22,70 @@ export type Notifier = (notice: Notice) => Promise<void>;
 /** Notices per round: an outage that ends must not flood operators. */
 const PER_ROUND = 20;
 
-/** `resolvedReason`: why an alert without a condition has recovered; null if it may still hold. */
+/**
+ * `recoveryMs`: how long a condition must not hold before its alert is over. `resolvedReason`: why
+ * an alert without a condition has recovered; null if it may still hold.
+ */
 type EvaluationOptions = {
   now: number;
   newId: () => string;
+  recoveryMs: number;
   resolvedReason?: (key: string) => string | null;
 };
 
-/** Evaluates alert conditions and records the notices to deliver. */
+/**
+ * Evaluates alert conditions and records the notices to deliver.
+ *
+ * @returns the keys of the conditions whose alert is firing now
+ */
 export async function recordConditions(
   db: D1Database,
   conditions: AlertCondition[],
-  { now, newId, resolvedReason = () => null }: EvaluationOptions,
-): Promise<void> {
+  { now, newId, recoveryMs, resolvedReason = () => null }: EvaluationOptions,
+): Promise<Set<string>> {
   const stored = new Map((await readAlerts(db)).map((alert) => [alert.key, alert]));
   const given = new Set(conditions.map(({ key }) => key));
   const resolved = [...stored.keys()].flatMap((key): AlertCondition[] => {
     const reason = given.has(key) ? null : resolvedReason(key);
     return reason === null
       ? []
-      : [{ key, holds: false, forMs: 0, summary: "", resolvedReason: reason }];
+      : [{ key, holds: false, forMs: 0, summary: "", resolvedReason: reason, isGone: true }];
   });
-  const evaluations = [...conditions, ...resolved].flatMap((condition) => {
+  const evaluations = [...conditions, ...resolved].map((condition) => {
     const before = stored.get(condition.key) ?? null;
-    const { alert, notice } = evaluate(before ?? quiet, condition, now);
-    const isSame =
-      alert.holdsSince === (before?.holdsSince ?? null) &&
-      alert.firedAt === (before?.firedAt ?? null);
-    return notice === null && isSame
-      ? []
-      : [{ condition, before, alert, notice, noticeId: newId() }];
+    const { alert, notice } = evaluate(before ?? quiet, condition, { now, recoveryMs });
+    return { condition, before, alert, notice, noticeId: newId() };
   });
-  if (evaluations.length > 0) await saveEvaluations(db, evaluations, now);
+  const changed = evaluations.filter(
+    ({ condition, before, alert, notice }) =>
+      notice !== null || !isSame(alert, before ?? quiet) || isNewText(alert, condition, before),
+  );
+  if (changed.length > 0) await saveEvaluations(db, changed, now);
+  return new Set(
+    evaluations.flatMap(({ condition, alert }) => (alert.firedAt === null ? [] : [condition.key])),
+  );
+}
+
+function isSame(alert: Alert, before: Alert): boolean {
+  const [held, heldBefore] = [alert.held.at(-1), before.held.at(-1)];
+  return (
+    alert.holdsSince === before.holdsSince &&
+    alert.firedAt === before.firedAt &&
+    alert.flappingSince === before.flappingSince &&
+    held?.from === heldBefore?.from &&
+    held?.until === heldBefore?.until &&
+    held?.isCounted === heldBefore?.isCounted
+  );
+}
+
+/** Whether a firing alert has other numbers than before: its text changes without a notice. */
+function isNewText(
+  alert: Alert,
+  condition: AlertCondition,
+  before: { summary: string } | null,
+): boolean {
+  const text = before?.summary ?? null;
+  return alert.firedAt !== null && alertText(condition, text) !== text;
 }
 
 /**

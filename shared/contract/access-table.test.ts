@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { accessRows } from "../../test/support/access-table.ts";
 import { operations } from "./operations.ts";
 
-it("docs/access.md has a row for each operation, as its access says", () => {
-  const rows = readFileSync("docs/access.md", "utf8")
+it("docs/reference/access.md has a row for each operation, with its access", () => {
+  const rows = readFileSync("docs/reference/access.md", "utf8")
     .split("\n")
     .filter((line) => /^\| (GET|POST|PATCH|DELETE) /.test(line));
   expect(rows).toEqual(accessRows(operations));

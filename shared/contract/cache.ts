@@ -11,6 +11,7 @@ import {
   purgeMode,
   tag as cacheTag,
 } from "../lib/cache/rules/index.ts";
+import { describedAs } from "./described.ts";
 import { count, operation } from "./operation.ts";
 
 const tag = "operations";
@@ -25,6 +26,8 @@ const selectors = {
   userId: v.optional(userId),
   all: v.optional(v.literal(true, "must be true")),
 };
+
+const mode = v.optional(purgeMode, "hard");
 
 const purged = v.strictObject({
   invalidated: count,
@@ -44,11 +47,18 @@ export const invalidate = operation({
   summary:
     "Purge by keys, tags, pattern or user, or purge everything. " +
     "202: the tag index does not answer; the purge is delivered when it does.",
-  body: v.pipe(
-    v.strictObject({ ...selectors, mode: v.optional(purgeMode, "hard") }),
-    v.check(
-      (wanted) => Object.keys(selectors).filter((name) => name in wanted).length === 1,
-      "must name exactly one of keys, tags, pattern, userId, all",
+  body: describedAs(
+    v.pipe(
+      v.strictObject({ ...selectors, mode }),
+      v.check(
+        (wanted) => Object.keys(selectors).filter((name) => name in wanted).length === 1,
+        "must name exactly one of keys, tags, pattern, userId, all",
+      ),
+    ),
+    v.union(
+      Object.entries(selectors).map(([name, { wrapped }]) =>
+        v.strictObject({ [name]: wrapped, mode }),
+      ),
     ),
   ),
   answers: { 200: purged, 202: purged },

@@ -1,20 +1,21 @@
 import * as v from "valibot";
-import { isDependency } from "../dependencies/dependencies.ts";
 import { pageOf } from "../http/lists.ts";
 import { time, timestamp } from "../http/time.ts";
 import { commandOrigin } from "../lib/circuit-breaker/rules/index.ts";
+import { named } from "../lib/worker/named.ts";
+import { isBreakerName } from "../telemetry/rules/breaker-registry.ts";
 import { count, operation, page } from "./operation.ts";
 
 const tag = "operations";
 const state = v.picklist(["CLOSED", "OPEN", "HALF_OPEN"]);
 
 const name = {
-  schema: v.pipe(v.string(), v.check(isDependency)),
+  schema: v.pipe(v.string(), v.check(isBreakerName)),
   names: "circuit breaker",
   encoded: true,
 } as const;
 
-const transition = v.strictObject({
+const transition = named("CircuitBreakerTransition", {
   id: count,
   at: time,
   from: state,
@@ -25,16 +26,36 @@ const transition = v.strictObject({
   reason: v.optional(v.string()),
 });
 
-const breaker = v.strictObject({
+const announced = {
   name: v.string(),
   state,
   override: v.string(),
   epoch: count,
+  lastTransition: v.optional(transition),
+  outage: v.optional(v.strictObject({ since: time, reason: v.optional(v.string()) })),
+};
+
+/**
+ * `rampShare`: after a successful probe, the share of the calls that runs, from 0 to 1.
+ * `heldCalls`: calls of the window that isolates held back because all their own calls failed.
+ * `thresholdsDiffer`: callers ask for different thresholds; those of the first one count.
+ */
+const breaker = named("CircuitBreaker", {
+  ...announced,
   failures: count,
   calls: count,
   retryAfterMs: v.number(),
-  lastTransition: v.optional(transition),
+  windowSeconds: v.optional(v.number()),
+  rampShare: v.optional(v.number()),
+  slowCalls: v.optional(count),
+  heldCalls: v.optional(count),
+  thresholdsDiffer: v.optional(v.literal(true)),
 });
+/**
+ * `used`: whether this Luna calls the dependency, by its settings; for the breaker of another
+ * Worker, whether it announced itself within two days.
+ */
+const used = { used: v.boolean() };
 
 export const listCircuitBreakers = operation({
   id: "listCircuitBreakers",
@@ -43,15 +64,43 @@ export const listCircuitBreakers = operation({
   access: "viewer",
   tag,
   summary:
-    "Every breaker. A breaker whose object does not answer is UNREACHABLE; the others are listed.",
+    "Every breaker: the built-in ones, and those that other Workers use, with reportedAt. One " +
+    "whose object does not answer is UNREACHABLE; the others are listed. outage: since when it " +
+    "is not closed, and why it opened last. used: false if there is no such transport or " +
+    "webhook, or if nothing used the breaker of another Worker for two days. registry: how many " +
+    "of those are listed, and how many are refused because the list is full, or because their " +
+    "name may be an address or a key; absent if the list was not read.",
   answers: {
     200: v.strictObject({
       items: v.array(
-        v.union([breaker, v.strictObject({ name: v.string(), state: v.literal("UNREACHABLE") })]),
+        v.union([
+          v.strictObject({ ...breaker.entries, ...used }),
+          v.strictObject({ ...announced, ...used, reportedAt: time }),
+          v.strictObject({ name: v.string(), state: v.literal("UNREACHABLE"), ...used }),
+        ]),
+      ),
+      registry: v.optional(
+        v.strictObject({
+          names: count,
+          limit: count,
+          refused: v.strictObject({ full: count, name: count }),
+        }),
       ),
     }),
   },
   problems: [],
+});
+
+export const getCircuitBreaker = operation({
+  id: "getCircuitBreaker",
+  method: "GET",
+  path: "/api/admin/circuit-breakers/:name",
+  access: "viewer",
+  tag,
+  summary: "One breaker, as its object has it now.",
+  params: { name },
+  answers: { 200: breaker },
+  problems: ["unavailable"],
 });
 
 export const circuitBreakerHistory = operation({
@@ -94,7 +143,7 @@ const command = <const Id extends string, const Body extends v.GenericSchema>(
     params: { name },
     body,
     answers: { 200: breaker },
-    problems: ["outcome-unknown"],
+    problems: ["outcome-unknown", "unavailable"],
   });
 
 const why = v.strictObject({ reason });

@@ -1,6 +1,8 @@
 import * as v from "valibot";
 import { pageOf, shortList } from "../http/lists.ts";
 import { time, timestamp } from "../http/time.ts";
+import { named } from "../lib/worker/named.ts";
+import { record } from "../lib/worker/record.ts";
 import { count, emailEvents, operation, page } from "./operation.ts";
 
 const tag = "operations";
@@ -29,7 +31,7 @@ const deadLetter = {
   kind: v.picklist(["email", "poison"]),
   generation: v.optional(count),
   reason: v.string(),
-  lastError: v.optional(v.record(v.string(), v.unknown())),
+  lastError: v.optional(record(v.string(), v.unknown())),
   attempts: count,
   to: v.optional(v.string()),
   subject: v.optional(v.string()),
@@ -44,9 +46,9 @@ export const listDeadLetters = operation({
   path: "/api/admin/email/dlq",
   access: "viewer",
   tag,
-  summary: "Dead letters, oldest first.",
+  summary: "Dead letters, oldest first. By to: of the 1,000 newest dead emails to it.",
   query: v.strictObject({ ...pageOf.entries, ...filter }),
-  answers: { 200: page(v.strictObject(deadLetter)) },
+  answers: { 200: page(named("DeadLetter", deadLetter)) },
   problems: ["unavailable"],
 });
 
@@ -58,7 +60,7 @@ export const getDeadLetter = operation({
   tag,
   summary: "A dead letter with the answer to each attempt, or with the body of an invalid message.",
   params,
-  answers: { 200: v.strictObject({ ...deadLetter, events: emailEvents }) },
+  answers: { 200: named("DeadLetterWithEvents", { ...deadLetter, events: emailEvents }) },
   problems: ["unavailable"],
 });
 

@@ -1,16 +1,19 @@
 import * as v from "valibot";
+import { emailForms } from "../email/forms.ts";
 import { address } from "../email/rules/address.ts";
 import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { emailBatch, emailQuery, emailRequest, resolution } from "../email/schemas.ts";
 import { templateName } from "../email/templates/templates.ts";
 import { pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
+import { named } from "../lib/worker/named.ts";
+import { describedAs } from "./described.ts";
 import { count, emailEvents, operation, page, problem } from "./operation.ts";
 
 const tag = "emails";
 const status = v.picklist(emailStatuses);
 
-const attemptDetail = v.strictObject({
+const attemptDetail = named("AttemptDetail", {
   transport: v.string(),
   phase: v.string(),
   code: v.optional(v.union([v.number(), v.string()])),
@@ -19,7 +22,7 @@ const attemptDetail = v.strictObject({
   providerId: v.optional(v.string()),
 });
 
-const email = v.strictObject({
+const email = named("Email", {
   id: v.string(),
   status,
   to: v.string(),
@@ -42,9 +45,9 @@ const email = v.strictObject({
  * `queued` or `pinned`. `traceId`: also in the log lines about it; emails of earlier releases have
  * none.
  */
-export type EmailView = v.InferOutput<typeof email>;
+export type EmailAnswer = v.InferOutput<typeof email>;
 
-const accepted = v.strictObject({ id: v.string(), status });
+const accepted = named("AcceptedEmail", { id: v.string(), status });
 
 export const sendEmail = operation({
   id: "sendEmail",
@@ -54,7 +57,7 @@ export const sendEmail = operation({
   tag,
   summary: "Accept an email: 202 once it is in D1. GET /api/emails/:id shows its delivery.",
   idempotent: true,
-  body: emailRequest,
+  body: describedAs(emailRequest, emailForms),
   answers: { 202: accepted },
   problems: [
     "idempotency-key-reused",
@@ -90,10 +93,12 @@ export const listEmails = operation({
   path: "/api/emails",
   access: "reader",
   tag,
-  summary: "The caller's emails, newest first; all emails for the admin or the read-only token.",
+  summary:
+    "The caller's emails, newest first; all emails, or those of one tenant, for the admin or the " +
+    "read-only token. The statuses scheduled and queued need a tenant, and take no recipient.",
   query: emailQuery,
   answers: { 200: page(email) },
-  problems: ["unavailable"],
+  problems: ["forbidden", "unavailable"],
 });
 
 export const getEmail = operation({
@@ -103,7 +108,7 @@ export const getEmail = operation({
   access: "reader",
   tag,
   summary: "An email with its timeline: each attempt with the server's answer.",
-  answers: { 200: v.strictObject({ ...email.entries, events: emailEvents }) },
+  answers: { 200: named("EmailWithEvents", { ...email.entries, events: emailEvents }) },
   problems: ["not-found", "unavailable"],
 });
 
@@ -159,7 +164,7 @@ export const previewTemplate = operation({
   problems: [],
 });
 
-const suppression = v.strictObject({
+const suppression = named("Suppression", {
   address: v.string(),
   scope: v.picklist(["all", "non-transactional"]),
   reason: v.picklist(["bounce", "complaint", "unsubscribe", "manual"]),
@@ -216,7 +221,7 @@ export const takeWebhook = operation({
   path: "/api/webhooks/:provider",
   access: "anyone",
   tag: "webhooks",
-  unlimited: true,
+  signed: true,
   summary:
     "Delivery events from a provider, signed by it (Standard Webhooks). The provider is resend.",
   answers: {
@@ -225,14 +230,7 @@ export const takeWebhook = operation({
       v.strictObject({ taken: v.literal("applied"), id: v.string(), status, changed: v.boolean() }),
     ]),
   },
-  problems: [
-    "bad-signature",
-    "body-too-large",
-    "not-found",
-    "unavailable",
-    "outcome-unknown",
-    "misconfigured",
-  ],
+  problems: ["bad-signature", "body-too-large", "not-found", "unavailable", "outcome-unknown"],
 });
 
 export const askToUnsubscribe = operation({
@@ -241,9 +239,10 @@ export const askToUnsubscribe = operation({
   path: "/unsubscribe/:token",
   access: "anyone",
   tag: "webhooks",
+  signed: true,
   summary: "A page that asks for confirmation to unsubscribe.",
   answers: { 200: { mediaType: "text/html" } },
-  problems: ["not-found", "unavailable", "misconfigured"],
+  problems: ["not-found", "unavailable"],
 });
 
 export const unsubscribe = operation({
@@ -252,7 +251,8 @@ export const unsubscribe = operation({
   path: "/unsubscribe/:token",
   access: "anyone",
   tag: "webhooks",
+  signed: true,
   summary: "Unsubscribe with one click (RFC 8058).",
   answers: { 200: { mediaType: "text/html" } },
-  problems: ["not-found", "unavailable", "outcome-unknown", "misconfigured"],
+  problems: ["not-found", "unavailable", "outcome-unknown"],
 });

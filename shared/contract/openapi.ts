@@ -1,6 +1,6 @@
-import { toJsonSchema, type ConversionConfig, type JsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
-import { problem, type Access, type Answer, type Operation } from "./operation.ts";
+import { jsonSchemas, type JsonSchemas } from "./json-schemas.ts";
+import { isPage, problem, type Access, type Answer, type Operation } from "./operation.ts";
 import { problemsByStatus } from "./problems.ts";
 
 /**
@@ -32,23 +32,36 @@ const tags = [
   { name: "webhooks", description: "Calls by providers and recipients." },
 ];
 
-export function openApiDocument(operations: readonly Operation[], version: string): Json {
+/** `publicUrl`: where the API is reached, if that is known. */
+type About = { name?: string; publicUrl?: string | null };
+
+export function openApiDocument(
+  operations: readonly Operation[],
+  version: string,
+  { name = "Luna", publicUrl = null }: About = {},
+): Json {
+  const schemas = jsonSchemas([problem, ...operations.flatMap(schemasOf)]);
   const paths: Record<string, Json> = {};
   for (const operation of operations) {
     const path = operation.path.replace(/:(\w+)/g, "{$1}");
-    paths[path] = { ...paths[path], [operation.method.toLowerCase()]: operationObject(operation) };
+    const described = operationObject(operation, schemas);
+    paths[path] = { ...paths[path], [operation.method.toLowerCase()]: described };
   }
   return {
     openapi: "3.1.0",
     info: {
-      title: "Luna",
+      title: name,
       version,
       description:
         "Accounts, teams, cache, transactional email and scheduled work on Cloudflare Workers. " +
         "Errors are RFC 9457 problem documents.",
+      contact: {
+        name: "The operators of this deployment",
+        ...(publicUrl !== null && { url: publicUrl }),
+      },
       license: { name: "MIT", identifier: "MIT" },
     },
-    servers: [{ url: "/" }],
+    servers: [{ url: publicUrl ?? "/" }],
     tags,
     paths,
     components: {
@@ -59,47 +72,62 @@ export function openApiDocument(operations: readonly Operation[], version: strin
           description: "ADMIN_TOKEN, READONLY_TOKEN or a user's API key.",
         },
       },
-      schemas: { Problem: jsonSchema(problem) },
+      schemas: schemas.components,
     },
   };
 }
 
-function operationObject(operation: Operation): Json {
+const isSchema = (answer: Answer): answer is v.GenericSchema =>
+  answer !== null && !("mediaType" in answer);
+
+/** Every schema of an operation. */
+function schemasOf({ params = {}, query, body, answers }: Operation): v.GenericSchema[] {
+  return [
+    ...Object.values(params).map(({ schema }) => schema),
+    ...[query, body].filter((schema) => schema !== undefined),
+    ...Object.values(answers).filter(isSchema),
+  ];
+}
+
+function operationObject(operation: Operation, schemas: JsonSchemas): Json {
   const { id, summary, tag, access, body, answers } = operation;
   const responses = Object.entries(answers).map(
-    ([status, answer]) => [status, answerObject(answer)] as const,
+    ([status, answer]) => [status, answerObject(answer, schemas, operation.page === true)] as const,
   );
   const problems = [...problemsByStatus(operation)]
     .filter(([status]) => answers[status] === undefined)
-    .map(([status, problemTags]) => [String(status), problemObject(problemTags)] as const);
+    .map(
+      ([status, problemTags]) =>
+        [String(status), problemObject(problemTags, isPage(operation))] as const,
+    );
   return {
     operationId: id,
     summary,
     description: `Who: ${accessText[access]}`,
     tags: [tag],
     security: access === "anyone" ? [] : [{ bearer: [] }],
-    parameters: parametersOf(operation),
+    parameters: parametersOf(operation, schemas),
     ...(body !== undefined && {
       requestBody: {
         required: !v.is(body, {}),
-        content: { "application/json": { schema: jsonSchema(body) } },
+        content: { "application/json": { schema: schemas.of(body) } },
       },
     }),
     responses: Object.fromEntries([...responses, ...problems]),
   };
 }
 
-function parametersOf({ path, params, query, idempotent }: Operation): Json[] {
+function parametersOf({ path, params, query, idempotent }: Operation, schemas: JsonSchemas) {
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => {
     const schema = params?.[name]?.schema;
     return {
       name,
       in: "path",
       required: true,
-      schema: schema === undefined ? { type: "string" } : jsonSchema(schema),
+      schema: schema === undefined ? { type: "string" } : schemas.of(schema),
     };
   });
-  const asked = query === undefined ? { properties: {} } : jsonSchema(query);
+  const asked = query === undefined ? { properties: {} } : schemas.of(query);
   const required = asked.required ?? [];
   const inQuery = Object.entries(asked.properties ?? {}).map(([name, schema]) => ({
     name,
@@ -116,45 +144,29 @@ function parametersOf({ path, params, query, idempotent }: Operation): Json[] {
   return [...inPath, ...inQuery, ...(idempotent === true ? [key] : [])];
 }
 
-function answerObject(answer: Answer): Json {
+function answerObject(answer: Answer, schemas: JsonSchemas, isAlsoPage: boolean): Json {
   const headers = {
     "X-Request-Id": { description: "Names this request in the log.", schema: { type: "string" } },
   };
   if (answer === null) return { description: "Done.", headers };
-  if ("mediaType" in answer)
+  if (!isSchema(answer))
     return { description: "A document.", headers, content: { [answer.mediaType]: {} } };
   return {
     description: "The answer.",
     headers,
-    content: { "application/json": { schema: jsonSchema(answer) } },
+    content: {
+      "application/json": { schema: schemas.of(answer) },
+      ...(isAlsoPage && { "text/html": {} }),
+    },
   };
 }
 
-function problemObject(problemTags: readonly string[]): Json {
+function problemObject(problemTags: readonly string[], inBrowser: boolean): Json {
   return {
     description: problemTags.join(", "),
-    content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+    content: {
+      "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } },
+      ...(inBrowser && { "text/html": {} }),
+    },
   };
-}
-
-const config: ConversionConfig = {
-  target: "draft-2020-12",
-  typeMode: "input",
-  // JSON Schema cannot express every rule, such as "only one of two fields". The server names the
-  // field in its answer.
-  errorMode: "ignore",
-  overrideSchema({ valibotSchema, jsonSchema: converted }) {
-    // `shortList` checks the length first: its last schema describes the entries.
-    const pipe = (valibotSchema as { pipe?: v.GenericSchema[] }).pipe ?? [];
-    const schemas = pipe.filter(({ kind }) => kind === "schema");
-    const last = schemas.at(-1);
-    if (schemas.length > 1 && last !== undefined && last.type === "array")
-      return { ...converted, ...jsonSchema(last) };
-    return undefined;
-  },
-};
-
-function jsonSchema(schema: v.GenericSchema): JsonSchema {
-  const { $schema: _, ...converted } = toJsonSchema(schema, config);
-  return converted;
 }

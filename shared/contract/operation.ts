@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import type { Failure } from "../http/failure.ts";
 import { time } from "../http/time.ts";
+import { named } from "../lib/worker/named.ts";
 
 /** One operation of the HTTP API, as it is routed, validated, documented, tested and called. */
 export type Operation = {
@@ -16,17 +17,30 @@ export type Operation = {
   params?: Record<string, Parameter>;
   query?: v.GenericSchema;
   body?: v.GenericSchema;
-  /** Takes an Idempotency-Key. */
+  /** Takes an Idempotency-Key. Another write refuses a request that has one. */
   idempotent?: boolean;
   /**
-   * No rate limit applies: a provider sends one signed request per event.
+   * The request carries a signature. Only requests without a valid one count for the network that
+   * they come from: a provider sends as many as there are emails.
    */
-  unlimited?: boolean;
+  signed?: boolean;
   /** The answers to a request that was accepted, by status; null has no body. */
   answers: Record<number, Answer>;
+  /** A browser gets a page where other clients get JSON. */
+  page?: true;
   /** Failures beyond those that follow from its access, parameters, query and body. */
   problems: readonly Failure["tag"][];
 };
+
+/** Whether it answers a person in a browser. Then its failures are pages too, if asked for HTML. */
+export function isPage({ answers, page: alsoPage }: Operation): boolean {
+  if (alsoPage === true) return true;
+  const answer = answers[200];
+  if (answer === undefined || answer === null || !("mediaType" in answer)) return false;
+  return answer.mediaType === "text/html";
+}
+
+export const isWrite = ({ method }: Operation): boolean => method !== "GET";
 
 /** A parameter of the path. */
 export type Parameter = {
@@ -104,7 +118,7 @@ export const page = <Item extends v.GenericSchema>(item: Item) =>
   v.strictObject({ items: v.array(item), nextCursor: v.optional(v.string()) });
 
 /** RFC 9457. `errors` names each refused field. */
-export const problem = v.strictObject({
+export const problem = named("Problem", {
   type: v.pipe(v.string(), v.startsWith("urn:luna:problem:")),
   title: v.string(),
   status: v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599)),
@@ -114,7 +128,7 @@ export const problem = v.strictObject({
 
 /** The timeline of an email: each change, and each attempt with the server's answer. */
 export const emailEvents = v.array(
-  v.strictObject({
+  named("EmailEvent", {
     type: v.string(),
     at: time,
     generation: count,

@@ -1,14 +1,19 @@
 import * as v from "valibot";
 import { pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
+import { named } from "../lib/worker/named.ts";
 import { count, operation } from "./operation.ts";
 
 const tag = "operations";
 const duration = v.pipe(v.number(), v.description("Milliseconds."));
-const taskError = v.strictObject({ message: v.string(), stack: v.optional(v.string()) });
-const missed = v.strictObject({ from: time, until: time, count });
+const taskError = named("TaskError", { message: v.string(), stack: v.optional(v.string()) });
+const failedAttempts = v.pipe(
+  v.array(named("FailedAttempt", { startedAt: time, duration, error: taskError })),
+  v.description("Attempts that failed for a passing reason, each followed by another."),
+);
+const missed = named("MissedSlots", { from: time, until: time, count });
 
-const run = v.strictObject({
+const run = named("TaskRun", {
   runId: v.string(),
   executionId: v.string(),
   task: v.string(),
@@ -20,6 +25,7 @@ const run = v.strictObject({
   duration: v.optional(duration),
   result: v.optional(v.unknown()),
   error: v.optional(taskError),
+  failedAttempts: v.optional(failedAttempts),
   missed: v.optional(missed),
 });
 
@@ -29,6 +35,7 @@ const ended = v.union([
     runId: v.string(),
     status: v.literal("success"),
     duration,
+    failedAttempts: v.optional(failedAttempts),
     result: v.unknown(),
   }),
   v.strictObject({
@@ -36,6 +43,7 @@ const ended = v.union([
     runId: v.string(),
     status: v.literal("failure"),
     duration,
+    failedAttempts: v.optional(failedAttempts),
     error: taskError,
   }),
 ]);
@@ -118,7 +126,7 @@ export const runTask = operation({
   tag,
   summary: "Run a task now, regardless of its schedule.",
   answers: { 200: ended },
-  problems: ["not-found", "unavailable"],
+  problems: ["not-found", "wrong-state", "unavailable"],
 });
 
 export const tick = operation({

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
+import { record } from "../lib/worker/record.ts";
 import { count, operation, page } from "./operation.ts";
 
 const tag = "operations";
@@ -11,10 +12,50 @@ const tasksCheck = v.strictObject({
   overdue: v.array(v.strictObject({ task: v.string(), dueBy: time })),
   unreachable: v.optional(v.literal(true)),
 });
+/** `invalid`: names of variables that have their defaults meanwhile. */
+const settingsCheck = v.strictObject({ status: health, invalid: v.array(v.string()) });
 const breakersCheck = v.strictObject({
   status: health,
-  states: v.record(v.string(), v.string()),
+  states: record(v.string(), v.string()),
   unreachable: v.array(v.string()),
+  registryUnread: v.optional(v.literal(true)),
+});
+
+export const getStart = operation({
+  id: "getStart",
+  method: "GET",
+  path: "/",
+  access: "anyone",
+  tag,
+  summary: "The release, its health, where to go from here, and a first call.",
+  page: true,
+  answers: {
+    200: v.strictObject({
+      name: v.string(),
+      version: v.string(),
+      status: v.picklist(["ok", "degraded", "down"]),
+      links: v.strictObject({
+        health: v.string(),
+        docs: v.string(),
+        openApi: v.string(),
+        console: v.string(),
+        runbooks: v.string(),
+      }),
+      firstCall: v.string(),
+    }),
+  },
+  problems: [],
+});
+
+/** Each stops at 1,000. `atLeast` of the answer names those that did. */
+const emailCounts = v.strictObject({
+  scheduled: count,
+  queued: count,
+  pinned: count,
+  due: count,
+  inFlight: count,
+  unknown: count,
+  dead: count,
 });
 
 export const getHealth = operation({
@@ -23,26 +64,35 @@ export const getHealth = operation({
   path: "/health",
   access: "anyone",
   tag,
-  summary: "Luna's health: ok, degraded, or down (503). It is down only when D1 does not answer.",
+  summary:
+    "The health of this deployment: ok, degraded, or down (503). Down only if D1 does not " +
+    "answer. Counts stop at 1,000; atLeast names those that did.",
   answers: {
     200: v.strictObject({
       status: health,
       version: v.string(),
       checks: v.strictObject({
-        database: v.strictObject({ status: v.literal("ok") }),
+        database: v.strictObject({
+          status: health,
+          sizeBytes: count,
+          limitBytes: count,
+          fullInDays: v.optional(count),
+        }),
         breakers: breakersCheck,
-        cache: v.strictObject({ status: health, owedPurges: count, oldestOwedSeconds: count }),
+        cache: v.strictObject({
+          status: health,
+          owedPurges: count,
+          oldestOwedSeconds: count,
+          atLeast: v.optional(v.array(v.literal("owedPurges"))),
+        }),
+        settings: settingsCheck,
         tasks: tasksCheck,
         email: v.strictObject({
           status: health,
           oldestDueSeconds: count,
-          scheduled: count,
-          queued: count,
-          pinned: count,
-          due: count,
-          inFlight: count,
-          unknown: count,
-          dead: count,
+          ...emailCounts.entries,
+          atLeast: v.optional(v.array(v.keyof(emailCounts))),
+          nextDueAt: v.optional(time),
         }),
       }),
     }),
@@ -52,6 +102,7 @@ export const getHealth = operation({
       checks: v.strictObject({
         database: v.strictObject({ status: v.literal("down") }),
         breakers: breakersCheck,
+        settings: settingsCheck,
         tasks: tasksCheck,
       }),
     }),
@@ -98,27 +149,42 @@ export const listAlerts = operation({
   path: "/api/admin/alerts",
   access: "viewer",
   tag,
-  summary: "Alerts that are firing, and the latest notices.",
+  summary:
+    "Alerts that are firing, the latest notices, and the channels that are configured. emailAt " +
+    "and webhookAt: when a channel took the latest notice; absent if none did.",
   answers: {
     200: v.strictObject({
       firing: v.array(
-        v.strictObject({ key: v.string(), summary: v.string(), since: time, firedAt: time }),
+        v.strictObject({
+          key: v.string(),
+          summary: v.string(),
+          since: time,
+          firedAt: time,
+          emailAt: v.optional(time),
+          webhookAt: v.optional(time),
+          clearSince: v.optional(time),
+          flappingSince: v.optional(time),
+        }),
       ),
       notices: v.array(
         v.strictObject({
           id: v.string(),
           key: v.string(),
-          kind: v.picklist(["fired", "reminder", "recovered"]),
+          kind: v.picklist(["fired", "reminder", "flapping", "recovered"]),
           summary: v.string(),
           at: time,
           emailAt: v.optional(time),
           webhookAt: v.optional(time),
         }),
       ),
+      channels: v.array(v.picklist(["email", "webhook"])),
     }),
   },
   problems: ["unavailable"],
 });
+
+/** Absent: it did not exist, or is not known. */
+const side = v.optional(v.nullable(v.union([v.string(), v.number(), v.boolean()])));
 
 export const listAudit = operation({
   id: "listAudit",
@@ -126,7 +192,10 @@ export const listAudit = operation({
   path: "/api/admin/audit",
   access: "viewer",
   tag,
-  summary: "Every write by an admin, newest first: who, what, when and how it ended.",
+  summary:
+    "Every write by an operator, refused ones included, every read of personal data by one, and " +
+    "what users did about the security of accounts, newest first: who, when, how it ended and " +
+    "what changed. Addresses are hashes.",
   query: v.strictObject({
     ...pageOf.entries,
     actor: v.optional(v.pipe(v.string(), v.maxLength(320, "is too long"))),
@@ -141,6 +210,7 @@ export const listAudit = operation({
         path: v.string(),
         requestId: v.string(),
         status: v.nullable(count),
+        changes: v.array(v.strictObject({ field: v.string(), from: side, to: side })),
       }),
     ),
   },

@@ -15,6 +15,9 @@ const upTo = (max: number, message: string) =>
 
 const counts = v.array(v.pipe(v.number(), v.integer(), v.minValue(0)));
 const latencies = v.array(v.nullable(v.number()));
+const ranges = v.array(
+  v.nullable(v.strictObject({ fromMs: v.number(), toMs: v.nullable(v.number()) })),
+);
 const charts = Object.fromEntries(chartNames.map((name) => [name, counts])) as Record<
   ChartName,
   typeof counts
@@ -41,7 +44,9 @@ export const getTelemetry = operation({
   tag,
   summary:
     "The counts of the whole fleet by minute (60 by default) or by hour, oldest first. The last " +
-    "period is still running. At most a few seconds old.",
+    "period is still running. At most a few seconds old. reported: whether any Worker reported " +
+    "in that step; without it a 0 is no measurement. A latency is estimated within its range, " +
+    "which is what was measured; toMs is null above the last bound.",
   query: v.pipe(
     v.strictObject({
       minutes: v.optional(upTo(1_440, "must be from 1 to 1440")),
@@ -56,10 +61,13 @@ export const getTelemetry = operation({
     200: v.strictObject({
       from: time,
       stepSeconds: v.picklist([60, 3_600]),
+      reported: v.array(v.boolean()),
       series: v.strictObject({
         ...charts,
         requestLatencyP50Ms: latencies,
         requestLatencyP99Ms: latencies,
+        requestLatencyP50Range: ranges,
+        requestLatencyP99Range: ranges,
       }),
     }),
   },

@@ -15,6 +15,7 @@ import {
   workspaces,
 } from "../accounts/rules/schemas.ts";
 import { pageOf } from "../http/lists.ts";
+import { time } from "../http/time.ts";
 import { operation, page } from "./operation.ts";
 
 const params = { userId: { schema: userId, names: "user" } };
@@ -70,11 +71,40 @@ export const updateUser = operation({
   tag,
   summary:
     "Change a user. Only the admin may change tier and scopes. " +
-    "Naming a tier ends a trial, even if the tier stays the same.",
+    "Naming a tier ends a trial, even if the tier stays the same. A user's own change of address " +
+    "counts once the link to the new address is confirmed; the answer is the same if another " +
+    "account has it. The address that counts withdraws the change.",
   params,
   body: userChanges,
-  answers: { 200: found },
-  problems: ["conflict", "unavailable", "outcome-unknown"],
+  answers: {
+    200: v.strictObject({
+      user,
+      addressChange: v.optional(v.strictObject({ email: v.string(), expiresAt: time })),
+    }),
+  },
+  problems: ["conflict", "wrong-state", "unavailable", "outcome-unknown", "misconfigured"],
+});
+
+export const askToConfirmAddress = operation({
+  id: "askToConfirmAddress",
+  method: "GET",
+  path: "/confirm-address/:token",
+  access: "anyone",
+  tag,
+  summary: "A page that asks to confirm a change of address.",
+  answers: { 200: { mediaType: "text/html" } },
+  problems: ["not-found", "unavailable"],
+});
+
+export const confirmAddress = operation({
+  id: "confirmAddress",
+  method: "POST",
+  path: "/confirm-address/:token",
+  access: "anyone",
+  tag,
+  summary: "Confirm a change of address. A repeat changes nothing.",
+  answers: { 200: { mediaType: "text/html" } },
+  problems: ["not-found", "conflict", "unavailable", "outcome-unknown", "misconfigured"],
 });
 
 export const deleteUser = operation({
@@ -97,10 +127,12 @@ export const rotateApiKey = operation({
   path: "/api/users/:userId/api-key",
   access: "self",
   tag,
-  summary: "Replace a user's key. The old key is refused from now on; the new key is shown once.",
+  summary:
+    "Replace a user's key. The old key is refused from now on; the new key is shown once. " +
+    "Of several rotations at once one replaces the key.",
   params,
   answers: { 201: withKey },
-  problems: ["unavailable", "outcome-unknown"],
+  problems: ["wrong-state", "unavailable", "outcome-unknown"],
 });
 
 export const revokeApiKey = operation({
@@ -109,8 +141,13 @@ export const revokeApiKey = operation({
   path: "/api/users/:userId/api-key",
   access: "self",
   tag,
-  summary: "Revoke a user's key. The admin can create a new one.",
+  summary:
+    "Revoke a user's key. The admin can create a new one. With cancelUnsent the emails that were " +
+    "accepted before and have not left are cancelled.",
   params,
+  query: v.strictObject({
+    cancelUnsent: v.optional(v.picklist(["true", "false"], 'must be "true" or "false"'), "false"),
+  }),
   answers: { 204: null },
   problems: ["unavailable", "outcome-unknown"],
 });
@@ -167,10 +204,23 @@ export const addUsage = operation({
   tag,
   summary: "Add to one of a user's counters, atomically. A user has at most 100 counters.",
   params,
+  idempotent: true,
   body: usageIncrement,
   answers: { 200: v.strictObject({ metric: v.string(), amount: v.number() }) },
-  problems: ["wrong-state", "unavailable", "outcome-unknown"],
+  problems: ["wrong-state", "idempotency-key-reused", "unavailable", "outcome-unknown"],
 });
+
+const NOT_A_CURSOR = "is not a cursor of this list";
+
+/** The period and the metric of the last row shown. */
+const usageCursor = v.pipe(
+  v.string(),
+  v.regex(/^\d{4}-\d{2}(-\d{2})?~[A-Za-z][A-Za-z0-9_.-]{0,63}$/, NOT_A_CURSOR),
+  v.transform((text) => ({
+    period: text.slice(0, text.indexOf("~")),
+    metric: text.slice(text.indexOf("~") + 1),
+  })),
+);
 
 const historyRow = v.strictObject({ metric: v.string(), period: v.string(), amount: v.number() });
 
@@ -182,12 +232,23 @@ export const usageHistory = operation({
   tag,
   summary: "A user's usage by day or month (UTC), newest first. Only periods that have ended.",
   params,
-  query: v.strictObject({
-    by: v.optional(v.picklist(["day", "month"], 'must be "day" or "month"'), "day"),
-    metric: v.optional(metric),
-    limit,
-  }),
-  answers: { 200: v.strictObject({ items: v.array(historyRow) }) },
+  query: v.pipe(
+    v.strictObject({
+      by: v.optional(v.picklist(["day", "month"], 'must be "day" or "month"'), "day"),
+      metric: v.optional(metric),
+      limit,
+      cursor: v.optional(usageCursor),
+    }),
+    v.forward(
+      v.check(
+        ({ by, cursor }) =>
+          cursor === undefined || cursor.period.length === (by === "day" ? 10 : 7),
+        NOT_A_CURSOR,
+      ),
+      ["cursor"],
+    ),
+  ),
+  answers: { 200: page(historyRow) },
   problems: ["unavailable"],
 });
 
@@ -198,8 +259,8 @@ export const exportUser = operation({
   access: "self",
   tag,
   summary:
-    "Export all data of a user. It has the newest 1,000 emails that the user sent, without " +
-    "bodies, and the newest 10,000 rows of usage by day.",
+    "Export all data of a user. It has the newest 1,000 emails that the user sent and that the " +
+    "operator sent to the user, without bodies, and the newest 10,000 rows of usage by day.",
   params,
   answers: {
     200: userExport,

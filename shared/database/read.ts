@@ -20,7 +20,7 @@ function databaseGuard(env: BreakerEnv): Guard {
   return guard(env, DATABASE_BREAKER, {
     timeoutMs: TIMEOUT_MS,
     calleeTimesOut: false,
-    isFault: isDatabaseFault,
+    countsAsFailure: isDatabaseFault,
     retries: defaultRetries,
     onRejected: countRejection,
   });

@@ -30,7 +30,7 @@ describe("a write whose reply is lost", () => {
   it.each([
     ["took place if it is found", async () => "found", ok("found")],
     ["did not take place if it is not", async () => null, unavailable],
-    ["may have if nobody can look", lost, outcomeUnknown],
+    ["may have if the row cannot be read", lost, outcomeUnknown],
     ["may have if nothing looks", undefined, outcomeUnknown],
   ])("%s", async (_, reread, expected) => {
     expect(await writeDatabase(lost, reread)).toEqual(expected);
@@ -60,7 +60,7 @@ describe("a write that D1 does not answer", () => {
     });
   });
 
-  it("holds up nobody for longer than ten, also when nothing else is answered", async () => {
+  it("delays no caller for longer than ten, also when nothing else is answered", async () => {
     expect(await timed(writeDatabase(never, never))).toEqual({
       answer: outcomeUnknown,
       ms: 2 * WRITE_TIMEOUT_MS,

@@ -2,7 +2,7 @@ import type { Failure } from "../http/failure.ts";
 import { within } from "../lib/base/deadline.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
 import { describeError, log } from "../lib/worker/log.ts";
-import { takenField } from "./rules/faults.ts";
+import { isDatabaseFull, isReserveKept, takenField } from "./rules/faults.ts";
 import { countTransaction } from "./transactions.ts";
 
 /** D1 has no timeout that a Worker could set, and a caller must get an answer. */
@@ -10,7 +10,7 @@ export const WRITE_TIMEOUT_MS = 5_000;
 
 export type WriteFailure = Extract<
   Failure,
-  { tag: "conflict" | "unavailable" | "outcome-unknown" }
+  { tag: "conflict" | "database-full" | "unavailable" | "outcome-unknown" }
 >;
 
 /**
@@ -18,9 +18,9 @@ export type WriteFailure = Extract<
  * whether it took place. Never throws.
  *
  * @param reread returns what the write would have returned if it took place, else null; throws if
- *   it cannot tell
- * @returns `conflict` if a name is taken, `unavailable` if the write did not take place,
- *   `outcome-unknown` if that was not observed
+ *   it cannot determine that
+ * @returns `conflict` if a name is taken, `database-full` if there is no room, `unavailable` if the
+ *   write did not take place, `outcome-unknown` if that was not observed
  */
 export async function writeDatabase<Value>(
   write: () => Promise<Value>,
@@ -37,6 +37,11 @@ export async function writeDatabase<Value>(
       return fail({ tag: "conflict", field });
     }
     log("error", "database.write_failed", describeError(error));
+    // It answered: the write did not take place.
+    if (isDatabaseFull(error)) {
+      countTransaction("failed");
+      return fail({ tag: "database-full", keepsReserve: isReserveKept(error) });
+    }
     // Not behind the breaker: a rejected read would cost the caller a definite answer.
     const found = reread === undefined ? outcomeUnknown : await lookAgain(reread);
     // After a timeout the write may still commit, so its absence proves nothing.

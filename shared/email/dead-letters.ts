@@ -53,7 +53,7 @@ export async function takeDeadLetters(
   for (const [place, content] of contents.entries()) {
     switch (content.kind) {
       case "notification":
-        // The queue gave up. The email is still due, and the sweeper notifies of it.
+        // The queue gave up. The email is still due, and the sweeper notifies again.
         log("warn", "dead_letter.notification", { emailId: content.emailId });
         dispositions.push({ do: "acknowledge" });
         break;
@@ -63,7 +63,9 @@ export async function takeDeadLetters(
       case "send": {
         const message = messages[place];
         dispositions.push(
-          message === undefined ? null : await acceptLate(outbox, env, message, content.send, keep),
+          message === undefined
+            ? null
+            : await acceptLate({ outbox, env, message, keep, send: content.send }),
         );
         break;
       }
@@ -79,17 +81,19 @@ export async function takeDeadLetters(
   return dispositions.map((disposition) => disposition ?? ofEmails ?? { do: "retry" });
 }
 
+type LateSend = {
+  outbox: Outbox;
+  env: EmailVariables;
+  message: DeadMessage;
+  send: EmailSend;
+  keep: (poison: PoisonMessage) => Promise<Disposition>;
+};
+
 /**
  * The queue gave up an email that a producer sent, while D1 was down or a variable was missing. It
  * is accepted now, or waits here until it can be.
  */
-async function acceptLate(
-  outbox: Outbox,
-  env: EmailVariables,
-  message: DeadMessage,
-  send: EmailSend,
-  keep: (poison: PoisonMessage) => Promise<Disposition>,
-): Promise<Disposition> {
+async function acceptLate({ outbox, env, message, send, keep }: LateSend): Promise<Disposition> {
   const accepted = await acceptQueued(outbox, env, send);
   switch (accepted.do) {
     case "acknowledge":

@@ -1,28 +1,34 @@
+import { isDatabaseFull, isReserveKept } from "../database/rules/faults.ts";
+import { noteFull } from "../database/size.ts";
 import { countTransaction } from "../database/transactions.ts";
 import { isTimeout, WRITE_TIMEOUT_MS } from "../database/write.ts";
 import type { Failure } from "../http/failure.ts";
 import { within } from "../lib/base/deadline.ts";
 import { sha256Hex } from "../lib/base/hash.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
+import { newUuidV7 } from "../lib/base/uuid.ts";
 import { describeError, log } from "../lib/worker/log.ts";
 import { currentTraceId } from "../lib/worker/trace.ts";
 import { counters } from "../telemetry/counters.ts";
 import { notificationFor, type QueueMessage } from "./queue-messages.ts";
 import { notificationDelaySeconds } from "./rules/retry-policy.ts";
 import type { EmailMessage, EmailRequest } from "./schemas.ts";
-import { acceptedAs, emailExists, insertEmail, type NewEmail } from "./sql/emails.ts";
-import { findIdempotencyKey, insertIdempotencyKey } from "./sql/idempotency-keys.ts";
+import { acceptedAs, insertEmail, type EmailSource, type NewEmail } from "./sql/accept.ts";
 import { notifySoon } from "./sql/notifications.ts";
-import { findSuppressed } from "./sql/suppressions.ts";
+import {
+  acceptEach,
+  areThere,
+  rereadVerdicts,
+  type Submitted,
+  type Verdict,
+} from "./sql/submissions.ts";
 
 export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
 
-const IDEMPOTENCY_MS = 86_400_000;
 /**
  * The longest that a request, or an email that is being handed over, waits for a queue.
  */
 export const QUEUE_TIMEOUT_MS = 2_000;
-const SUPPRESSIONS_TIMEOUT_MS = 2_000;
 /** The most that one `sendBatch` takes. */
 const QUEUE_BATCH = 100;
 
@@ -30,7 +36,14 @@ export type Accepted = { id: string; status: "scheduled" | "queued"; replayed: b
 
 type Acceptance = Extract<
   Failure,
-  { tag: "suppressed" | "idempotency-key-reused" | "unavailable" | "outcome-unknown" }
+  {
+    tag:
+      | "suppressed"
+      | "idempotency-key-reused"
+      | "database-full"
+      | "unavailable"
+      | "outcome-unknown";
+  }
 >;
 
 /** An email to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
@@ -39,173 +52,196 @@ export type Submission = { request: EmailRequest; message: EmailMessage; sender:
 /** The tenant of emails that belong to the operator. */
 export const ADMIN_TENANT = "admin";
 
+/**
+ * What a caller writes in the batch that accepts its emails. `written`: SQL of whether one of them
+ * was accepted, with `bound` as `?1`. `committed` is called once one was.
+ */
+export type Along = {
+  statements: (written: { condition: string; bound: string }) => D1PreparedStatement[];
+  committed: () => void;
+};
+
 export type Sender = { tenant: string; from: string; idempotencyKey?: string };
 
-/** D1 batches at a time: a hundred emails would otherwise wait for each other one by one. */
-const AT_ONCE = 10;
-
 /**
- * Accepts emails: a D1 batch each, then the notifications together. Once this returns `ok` for an
- * email it is not lost, whatever else fails; when it fails nothing was written of it, except after
- * `outcome-unknown`, which the same Idempotency-Key makes safe to repeat.
+ * Accepts emails in one round trip to D1, or several if they are large, then sends their
+ * notifications together. Once this returns `ok` for an email it is not lost, even if the rest
+ * fails; when it fails nothing was written, except after `outcome-unknown`, which the same
+ * Idempotency-Key makes safe to repeat. If D1 fails, all emails of a round trip fail together.
  *
+ * @param along what the caller writes with the first of the round trips
  * @returns in the order of `emails`
  */
 export async function acceptEmails(
   outbox: Outbox,
   emails: Submission[],
   now: number,
+  along: Along | null = null,
 ): Promise<Result<Accepted, Acceptance>[]> {
-  const suppressed = await suppressedAmong(outbox.db, emails);
+  const prepared: Prepared[] = [];
+  for (const submission of emails)
+    prepared.push({ submission, email: await submittedOf(submission, now) });
   const accepted: Result<Accepted, Acceptance>[] = [];
-  for (let start = 0; start < emails.length; start += AT_ONCE) {
-    const group = emails.slice(start, start + AT_ONCE);
-    const written = group.map(async (email, n) => {
-      const reason = suppressed.get(start + n);
-      return reason === undefined
-        ? await write(outbox.db, email, now)
-        : await refuseUnlessReplayed(outbox.db, email, reason, now);
-    });
-    accepted.push(...(await Promise.all(written)));
+  const due: { id: string; generation: number; dueAt: number }[] = [];
+  for (const [n, group] of inBatches(prepared).entries()) {
+    const verdicts = await written(
+      outbox.db,
+      group.map(({ email }) => email),
+      now,
+      n === 0 ? along : null,
+    );
+    for (const [place, { submission, email }] of group.entries()) {
+      const verdict = verdicts[place] ?? { tag: "absent" };
+      accepted.push(answerTo(submission, email, verdict, now));
+      if (verdict.tag !== "accepted") continue;
+      countAccepted(email.id);
+      due.push({ id: email.id, generation: 1, dueAt: Math.max(email.sendAt ?? now, now) });
+    }
   }
-  const due = accepted.flatMap((email, n) =>
-    email.ok && !email.value.replayed
-      ? [
-          {
-            id: email.value.id,
-            generation: 1,
-            dueAt: Math.max(emails[n]?.message.sendAt ?? now, now),
-          },
-        ]
-      : [],
-  );
   await notify(outbox, due, now);
   return accepted;
 }
 
-/** If the list cannot be read, emails are accepted anyway: the claim checks it again. */
-async function suppressedAmong(
-  db: D1Database,
-  emails: { message: EmailMessage }[],
-): ReturnType<typeof findSuppressed> {
-  try {
-    const recipients = emails.map(({ message: { to, category } }) => ({ to, category }));
-    return await within(SUPPRESSIONS_TIMEOUT_MS, findSuppressed(db, recipients));
-  } catch (error) {
-    log("warn", "email.suppressions_unread", describeError(error));
-    return new Map();
-  }
-}
+type Prepared = { submission: Submission; email: Submitted };
 
-/**
- * A repeat under the same key gets the answer of the first request, also if the recipient was
- * suppressed since.
- */
-async function refuseUnlessReplayed(
-  db: D1Database,
-  { request, message, sender: { tenant, idempotencyKey: key } }: Submission,
-  reason: Extract<Failure, { tag: "suppressed" }>["reason"],
+async function submittedOf(
+  { request, message, sender: { tenant, from, idempotencyKey } }: Submission,
   now: number,
-): Promise<Result<Accepted, Acceptance>> {
-  try {
-    const earlier =
-      key === undefined
-        ? null
-        : await within(WRITE_TIMEOUT_MS, findIdempotencyKey(db, tenant, key, now));
-    return earlier === null
-      ? fail({ tag: "suppressed", reason })
-      : replayed(earlier, message, await hashOf(request));
-  } catch (error) {
-    log("error", "email.key_unread", describeError(error));
-    return fail({ tag: "unavailable", dependency: "database" });
-  }
+): Promise<Submitted> {
+  const key =
+    idempotencyKey === undefined
+      ? null
+      : { name: idempotencyKey, requestHash: await sha256Hex(JSON.stringify(request)) };
+  return { ...message, id: newEmailId(now), tenant, from, traceId: currentTraceId(), key };
 }
 
-type Earlier = NonNullable<Awaited<ReturnType<typeof findIdempotencyKey>>>;
+/** A string of D1 has at most 2 MB. Characters that need more bytes have room in the rest. */
+const MAX_BATCH_CHARACTERS = 1_500_000;
 
-function replayed(
-  earlier: Earlier,
-  message: EmailMessage,
-  requestHash: string,
-): Result<Accepted, Acceptance> {
-  if (earlier.requestHash !== requestHash) return fail({ tag: "idempotency-key-reused" });
-  return ok({
-    id: earlier.emailId,
-    status: acceptedAs(message, earlier.acceptedAt),
-    replayed: true,
-  });
-}
-
-const hashOf = async (request: EmailRequest): Promise<string> =>
-  await sha256Hex(JSON.stringify(request));
-
-async function write(
-  db: D1Database,
-  { request, message, sender }: Submission,
-  now: number,
-): Promise<Result<Accepted, Acceptance>> {
-  const { tenant, from, idempotencyKey: key } = sender;
-  const { id, statements, accepted } = newEmail(db, { ...message, tenant, from }, now);
-  const requestHash = key === undefined ? "" : await hashOf(request);
-  if (key !== undefined)
-    statements.unshift(
-      ...insertIdempotencyKey(
-        db,
-        { tenant, key, requestHash, emailId: id, expiresAt: now + IDEMPOTENCY_MS },
-        now,
-      ),
-    );
-
-  try {
-    await within(WRITE_TIMEOUT_MS, db.batch(statements));
-  } catch (error) {
-    // Either the key was used before, or D1 failed, perhaps after it had written. Only a read shows
-    // which.
-    try {
-      const earlier =
-        key === undefined
-          ? null
-          : await within(WRITE_TIMEOUT_MS, findIdempotencyKey(db, tenant, key, now));
-      if (earlier !== null && earlier.emailId !== id) {
-        countTransaction("refused");
-        return replayed(earlier, message, requestHash);
-      }
-      if (!(await within(WRITE_TIMEOUT_MS, emailExists(db, id)))) {
-        // A write that timed out may still be committed.
-        if (isTimeout(error)) throw error;
-        countTransaction("failed");
-        log("error", "email.accept_failed", describeError(error));
-        return fail({ tag: "unavailable", dependency: "database" });
-      }
-    } catch (readError) {
-      countTransaction("unknown");
-      log("error", "email.accept_outcome_unknown", describeError(readError));
-      return fail({ tag: "outcome-unknown" });
+/** The emails of each round trip. One that is larger goes alone. */
+function inBatches(prepared: readonly Prepared[]): Prepared[][] {
+  const batches: Prepared[][] = [];
+  let left = 0;
+  for (const one of prepared) {
+    const size = JSON.stringify(one.email).length;
+    const batch = batches.at(-1);
+    if (batch === undefined || size > left) {
+      batches.push([one]);
+      left = MAX_BATCH_CHARACTERS - size;
+    } else {
+      batch.push(one);
+      left -= size;
     }
   }
-  countTransaction("committed");
-  accepted();
-  return ok({ id, status: acceptedAs(message, now), replayed: false });
+  return batches;
+}
+
+/** What became of emails that were not accepted, for all of a round trip. */
+type Unwritten = { tag: "failed" } | { tag: "unknown" } | Full;
+type Full = { tag: "full"; keepsReserve: boolean };
+
+const isAccepted = ({ tag }: Verdict): boolean => tag === "accepted";
+
+/** Accepts emails; if the reply is lost, only a read shows what became of them. Never throws. */
+async function written(
+  db: D1Database,
+  emails: readonly Submitted[],
+  now: number,
+  along: Along | null,
+): Promise<readonly (Verdict | Unwritten)[]> {
+  try {
+    const others = along?.statements(areThere(emails)) ?? [];
+    const verdicts = await within(WRITE_TIMEOUT_MS, acceptEach(db, emails, now, others));
+    const isCommitted = verdicts.some(isAccepted);
+    if (isCommitted) along?.committed();
+    countTransaction(isCommitted ? "committed" : "refused");
+    return verdicts;
+  } catch (error) {
+    const full = fullIf(error);
+    if (full?.keepsReserve === false) await noteFull(db, now);
+    try {
+      const verdicts = await within(WRITE_TIMEOUT_MS, rereadVerdicts(db, emails, now));
+      const isCommitted = verdicts.some(isAccepted);
+      // A write that timed out may still be committed.
+      if (!isCommitted && isTimeout(error)) throw error;
+      countTransaction(isCommitted ? "committed" : "failed");
+      if (!isCommitted) log("error", "email.accept_failed", describeError(error));
+      return verdicts.map((verdict) =>
+        verdict.tag === "absent" ? (full ?? { tag: "failed" }) : verdict,
+      );
+    } catch (readError) {
+      countTransaction(full === null ? "unknown" : "failed");
+      log("error", "email.accept_outcome_unknown", describeError(readError));
+      return emails.map(() => full ?? { tag: "unknown" });
+    }
+  }
+}
+
+/** It answered: nothing was written. */
+const fullIf = (error: unknown): Full | null =>
+  isDatabaseFull(error) ? { tag: "full", keepsReserve: isReserveKept(error) } : null;
+
+function answerTo(
+  { message, sender: { tenant } }: Submission,
+  { id, key }: Submitted,
+  verdict: Verdict | Unwritten,
+  now: number,
+): Result<Accepted, Acceptance> {
+  switch (verdict.tag) {
+    case "accepted":
+      return ok({ id, status: acceptedAs(message, now), replayed: false });
+    case "replayed":
+      return verdict.requestHash === key?.requestHash
+        ? ok({
+            id: verdict.emailId,
+            status: acceptedAs(message, verdict.acceptedAt ?? now),
+            replayed: true,
+          })
+        : fail({ tag: "idempotency-key-reused" });
+    case "suppressed":
+      return fail({
+        tag: "suppressed",
+        reason: isOfUser(tenant) ? "undisclosed" : verdict.reason,
+      });
+    case "absent":
+    case "failed":
+      return fail({ tag: "unavailable", dependency: "database" });
+    case "full":
+      return fail({ tag: "database-full", keepsReserve: verdict.keepsReserve });
+    case "unknown":
+      return fail({ tag: "outcome-unknown" });
+  }
+}
+
+/** A user does not learn what another tenant's emails have led to. */
+const isOfUser = (tenant: string): boolean => tenant.startsWith("user:");
+
+/** The shard of all emails: there is one database. */
+const SHARD = 0;
+const newEmailId = (now: number): string => newUuidV7(now, SHARD);
+
+function countAccepted(id: string): void {
+  counters.count("luna_emails_accepted_total", {});
+  log("info", "email.accepted", { emailId: id });
 }
 
 /**
  * A new email for a batch of the caller's own.
  *
- * @returns the statements, and what to call once they are committed
+ * @param source the row that it is accepted for, in a batch with a condition
+ * @returns the statements, and what to call once they are committed and the email is there
  */
 export function newEmail(
   db: D1Database,
   email: Omit<NewEmail, "id" | "traceId">,
   now: number,
+  source: EmailSource | null = null,
 ): { id: string; statements: D1PreparedStatement[]; accepted: () => void } {
-  const id = crypto.randomUUID();
+  const id = newEmailId(now);
   return {
     id,
-    statements: insertEmail(db, { ...email, id, traceId: currentTraceId() }, now),
-    accepted() {
-      counters.count("luna_emails_accepted_total", {});
-      log("info", "email.accepted", { emailId: id });
-    },
+    statements: insertEmail(db, { ...email, id, traceId: currentTraceId() }, now, source),
+    accepted: () => countAccepted(id),
   };
 }
 

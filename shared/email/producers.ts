@@ -1,6 +1,7 @@
 import { MAX_BODY_BYTES } from "../http/body.ts";
 import type { Failure } from "../http/failure.ts";
 import { problemOf } from "../http/problem.ts";
+import { cut } from "../lib/base/cut.ts";
 import { fail, type Result } from "../lib/base/result.ts";
 import { log } from "../lib/worker/log.ts";
 import { newTraceId, traced, traceIdOf } from "../lib/worker/trace.ts";
@@ -15,14 +16,15 @@ import { submissionOf } from "./submission.ts";
  */
 
 /** Whose emails they are: a binding is not a user's key. */
-const PRODUCER_TENANT = "producer";
+export const PRODUCER_TENANT = "producer";
+
+type Produced = { message: unknown; idempotencyKey: string | undefined };
 
 /** Accepts one email of a producer. */
 export async function acceptProduced(
   outbox: Outbox,
   env: EmailVariables,
-  message: unknown,
-  idempotencyKey: string | undefined,
+  { message, idempotencyKey }: Produced,
   now: number,
 ): Promise<Result<Accepted, Failure>> {
   const submission = submissionOf(
@@ -55,7 +57,7 @@ export async function acceptQueued(
 ): Promise<AcceptedMessage> {
   const traceId = traceIdOf(traceparent ?? "") ?? newTraceId();
   return await traced({ traceId }, async () => {
-    const accepted = await acceptProduced(outbox, env, message, idempotencyKey, Date.now());
+    const accepted = await acceptProduced(outbox, env, { message, idempotencyKey }, Date.now());
     if (accepted.ok) {
       const { id: emailId, replayed } = accepted.value;
       log("info", "producer.accepted", { emailId, replayed });
@@ -67,13 +69,14 @@ export async function acceptQueued(
       return { do: "retry" };
     }
     log("warn", "producer.refused", { problem: error.tag });
-    return { do: "refuse", reason: `refused: ${problemOf(error).detail}`.slice(0, 500) };
+    return { do: "refuse", reason: cut(`refused: ${problemOf(error).detail}`, 500) };
   });
 }
 
 /** Failures that may be over when the email is handed in again. */
 const worthARetry: ReadonlySet<Failure["tag"]> = new Set<Failure["tag"]>([
   "unavailable",
+  "database-full",
   "outcome-unknown",
   "circuit-open",
   "misconfigured",

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { cut } from "../lib/base/cut.ts";
 import { idempotencyKey, traceparent } from "./schemas.ts";
 
 /**
@@ -66,7 +67,7 @@ export function poisonFor(body: unknown, reason: string): Poison {
  * clones, not just JSON.
  */
 export function rawText(body: unknown): string {
-  return textOf(body).slice(0, MAX_RAW_CHARACTERS);
+  return cut(textOf(body), MAX_RAW_CHARACTERS);
 }
 
 function textOf(body: unknown): string {

@@ -1,9 +1,9 @@
 import {
   oldestDeadEmails,
   replay,
-  statusOf,
+  findStatuses,
   type DeadLetterFilter,
-  type Replay,
+  type Replayed,
 } from "./sql/dead-letters.ts";
 
 /**
@@ -20,7 +20,7 @@ type ProcessedItem = {
 
 type Processed = { processed: number; errors: number; items: ProcessedItem[] };
 
-export type Wanted = {
+export type ReplayRequest = {
   limit: number;
   ids?: string[] | undefined;
   filter?: DeadLetterFilter | undefined;
@@ -31,17 +31,17 @@ const SECOND_MS = 1_000;
 /** Those that are named, else the `limit` oldest that match. */
 export async function wantedEmails(
   db: D1Database,
-  { ids, filter, limit }: Wanted,
+  { ids, filter, limit }: ReplayRequest,
 ): Promise<string[]> {
   return [...new Set(ids ?? (await oldestDeadEmails(db, filter ?? {}, limit)))];
 }
 
 /** What a replay would do. */
 export async function previewReplay(db: D1Database, ids: string[]): Promise<Processed> {
-  const emails = await statusOf(db, ids);
+  const emails = await findStatuses(db, ids);
   const [dead, refused] = [
-    emails.filter(({ status }) => status === "dead"),
-    emails.filter(({ status }) => status !== "dead"),
+    emails.filter(isReplayable),
+    emails.filter((email) => !isReplayable(email)),
   ];
   return summary(ids, dead, refused, "dead");
 }
@@ -52,7 +52,7 @@ export async function previewReplay(db: D1Database, ids: string[]): Promise<Proc
  * that dies after it all. A repeat goes on with what is still dead.
  *
  * @returns what became of each, and what to notify of
- * @param ratePerSecond emails a second that become due, so that a backlog does not meet the
+ * @param ratePerSecond emails per second that become due, so that a backlog does not meet the
  *   provider all at once
  */
 export async function replayDeadLetters(
@@ -60,23 +60,30 @@ export async function replayDeadLetters(
   ids: string[],
   ratePerSecond: number,
   now: number,
-): Promise<{ processed: Processed; requeued: Replay["requeued"] }> {
+): Promise<{ processed: Processed; requeued: Replayed["requeued"] }> {
   const { requeued, refused } = await replay(db, ids, SECOND_MS / ratePerSecond, now);
   return { processed: summary(ids, requeued, refused, "queued"), requeued };
 }
 
+type Refused = Replayed["refused"][number];
+
+const isReplayable = ({ status, content }: Refused): boolean => status === "dead" && content === 1;
+
 function summary(
   ids: string[],
   done: { id: string; attempts: number }[],
-  refused: { id: string; status: string; attempts: number }[],
+  refused: Refused[],
   status: "queued" | "dead",
 ): Processed {
   const known = new Map<string, ProcessedItem>();
-  for (const email of refused)
+  for (const { content: _, ...email } of refused)
     known.set(email.id, {
       ...email,
       success: false,
-      error: `only dead emails are replayed; this one is ${email.status}`,
+      error:
+        email.status === "dead"
+          ? "its content was deleted after EMAIL_CONTENT_RETENTION_DAYS"
+          : `only dead emails are replayed; this one is ${email.status}`,
     });
   for (const { id, attempts } of done) known.set(id, { id, success: true, status, attempts });
   const items = ids.map(

@@ -3,8 +3,11 @@ import type { Failure } from "../http/failure.ts";
 import { pageOf, shortList } from "../http/lists.ts";
 import { timestamp } from "../http/time.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
-import type { FieldError } from "../lib/worker/validate.ts";
-import { address, headerText } from "./rules/address.ts";
+import { named } from "../lib/worker/named.ts";
+import { oneLine } from "../lib/worker/one-line.ts";
+import { validatedApart, type FieldError } from "../lib/worker/validate.ts";
+import type { Brand } from "./brand.ts";
+import { address } from "./rules/address.ts";
 import { renderNamed, templateName } from "./templates/templates.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
@@ -18,10 +21,9 @@ const body = v.pipe(
 );
 
 /** A file in the email. Its base64 counts towards the limit of the body. */
-const attachment = v.strictObject({
+const attachment = named("Attachment", {
   filename: v.pipe(
-    headerText(200),
-    v.nonEmpty("is empty"),
+    oneLine(200),
     v.check((name) => !/[\\/"]/.test(name), "must not contain slashes or quotes"),
   ),
   contentType: v.optional(
@@ -41,11 +43,6 @@ export type Attachment = v.InferOutput<typeof attachment>;
 const categories = ["transactional", "notification", "marketing"] as const;
 export type EmailCategory = (typeof categories)[number];
 
-const subject = v.pipe(
-  headerText(MAX_SUBJECT_LENGTH),
-  v.check((text) => text.trim() !== "", "must not be blank"),
-);
-
 /**
  * What `POST /api/emails` accepts: a subject and a body, or a template and its data. One recipient;
  * anything else in the body is refused by name.
@@ -53,7 +50,7 @@ const subject = v.pipe(
 export const emailRequest = v.pipe(
   v.strictObject({
     to: address,
-    subject: v.optional(subject),
+    subject: v.optional(oneLine(MAX_SUBJECT_LENGTH)),
     html: v.optional(body),
     text: v.optional(body),
     template: v.optional(templateName),
@@ -103,6 +100,7 @@ export const emailRequest = v.pipe(
     ),
     ["data"],
   ),
+  v.title("EmailRequest"),
 );
 
 export type EmailRequest = v.InferOutput<typeof emailRequest>;
@@ -115,12 +113,13 @@ export type EmailMessage = Omit<EmailRequest, "subject" | "template" | "data"> &
 /** @param now milliseconds since the epoch: a schema has no clock */
 export function messageOf(
   { template, data, ...request }: EmailRequest,
+  brand: Brand,
   now: number,
 ): Result<EmailMessage, Extract<Failure, { tag: "invalid" }>> {
   const late = checkSendAt(request, now);
   if (late.length > 0) return fail({ tag: "invalid", errors: late });
   if (template === undefined) return ok({ ...request, subject: request.subject ?? "" });
-  const rendered = renderNamed(template, data);
+  const rendered = renderNamed(template, data, brand);
   return rendered.ok ? ok({ ...request, ...rendered.value }) : rendered;
 }
 
@@ -138,13 +137,7 @@ function checkSendAt({ sendAt }: Pick<EmailRequest, "sendAt">, now: number): Fie
  * What `POST /api/emails/batch` accepts. Each email is looked at by itself, so that a bad one
  * refuses no other.
  */
-export const emailBatch = v.strictObject({
-  emails: v.pipe(
-    v.array(v.unknown(), "must be a list"),
-    v.minLength(1, "must have at least one entry"),
-    v.maxLength(100, "must have at most 100 entries"),
-  ),
-});
+export const emailBatch = v.strictObject({ emails: validatedApart(emailRequest, 100) });
 
 /**
  * What `GET /api/emails` takes. The statuses are those that need a person: few emails have them,
@@ -153,8 +146,12 @@ export const emailBatch = v.strictObject({
 export const emailQuery = v.strictObject({
   ...pageOf.entries,
   status: v.optional(
-    v.picklist(["unknown", "pinned", "dead"], 'must be "unknown", "pinned" or "dead"'),
+    v.picklist(
+      ["scheduled", "queued", "unknown", "pinned", "dead"],
+      'must be "scheduled", "queued", "unknown", "pinned" or "dead"',
+    ),
   ),
+  tenant: v.optional(v.pipe(v.string("must be text"), v.maxLength(100, "is too long"))),
   to: v.optional(address),
 });
 

@@ -3,11 +3,14 @@ import { ok, type Result } from "../lib/base/result.ts";
 import {
   readVariables,
   required,
+  signingKey,
   token,
   wholeNumber,
   type Misconfigured,
   type VariablesOf,
 } from "../lib/worker/variables.ts";
+import type { AutomaticEmailVariables } from "./automatic-emails.ts";
+import { brandOf, DEFAULT_NAME, type BrandVariables } from "./brand.ts";
 import { formatMailbox, mailbox } from "./rules/address.ts";
 import type { RetryPolicy } from "./rules/retry-policy.ts";
 import {
@@ -28,19 +31,23 @@ const retryVariables = v.object({
   EMAIL_MAX_DELAY_SECONDS: wholeNumber(60, 1, 43_200),
 });
 
-/** How long dead letters are kept, in days, unless `DLQ_RETENTION_DAYS` says otherwise. */
+/** How long dead letters are kept, in days, unless `DLQ_RETENTION_DAYS` sets another time. */
 export const defaultRetentionDays = 7;
 const deadLetterVariables = v.object({
   DLQ_RETENTION_DAYS: wholeNumber(defaultRetentionDays, 1, 365),
 });
 
-const unsubscribeVariables = v.object({
+const publicUrlVariables = v.object({
   PUBLIC_URL: v.pipe(
     required,
     v.url("must be a URL such as https://api.example.com"),
     v.regex(/^https?:\/\/[^/?#]+\/?$/, "must be a URL without a path"),
     v.transform((url) => url.replace(/\/$/, "")),
   ),
+});
+
+const unsubscribeVariables = v.object({
+  ...publicUrlVariables.entries,
   UNSUBSCRIBE_SECRET: token,
 });
 
@@ -73,14 +80,13 @@ const rateVariables = v.object(
 const webhookVariables = v.object({
   WEBHOOK_SECRET_RESEND: v.pipe(
     required,
-    v.regex(
-      /^whsec_([A-Za-z0-9+/]{4}){6,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/,
-      'must be the signing secret of the webhook, "whsec_..."',
-    ),
+    v.regex(signingKey, 'must be the signing secret of the webhook, "whsec_..."'),
   ),
 });
 
-export type EmailVariables = VariablesOf<typeof senderVariables> &
+export type EmailVariables = AutomaticEmailVariables &
+  BrandVariables &
+  VariablesOf<typeof senderVariables> &
   VariablesOf<typeof retryVariables> &
   VariablesOf<typeof deadLetterVariables> &
   VariablesOf<typeof unsubscribeVariables> &
@@ -100,6 +106,14 @@ export function retryPolicy(
     EMAIL_MAX_DELAY_SECONDS: max,
   } = variables.value;
   return ok({ maxRetries, baseDelayMs: base * 1_000, maxDelayMs: max * 1_000 });
+}
+
+/** Where the API is reached. */
+export function publicUrl(
+  env: VariablesOf<typeof publicUrlVariables>,
+): Result<string, Misconfigured> {
+  const variables = readVariables(publicUrlVariables, env);
+  return variables.ok ? ok(variables.value.PUBLIC_URL) : variables;
 }
 
 /** What signs the links by which people unsubscribe, and where those lead. */
@@ -157,8 +171,14 @@ export function deadLetterRetentionDays(
   return variables.ok ? ok(variables.value.DLQ_RETENTION_DAYS) : variables;
 }
 
-/** The sender of every email. */
-export function sender(env: VariablesOf<typeof senderVariables>): Result<string, Misconfigured> {
+/** The sender of every email. A bare address gets the name of the product, if that is set. */
+export function sender(
+  env: VariablesOf<typeof senderVariables> & BrandVariables,
+): Result<string, Misconfigured> {
   const variables = readVariables(senderVariables, env);
-  return variables.ok ? ok(formatMailbox(variables.value.EMAIL_FROM)) : variables;
+  if (!variables.ok) return variables;
+  const { name, address } = variables.value.EMAIL_FROM;
+  const product = brandOf(env).name;
+  const unnamed = product === DEFAULT_NAME ? "" : product;
+  return ok(formatMailbox({ name: name === "" ? unnamed : name, address }));
 }

@@ -1,6 +1,7 @@
 import type { Failure } from "../http/failure.ts";
 import { ok, type Result } from "../lib/base/result.ts";
 import { validate } from "../lib/worker/validate.ts";
+import { brandOf } from "./brand.ts";
 import type { Sender, Submission } from "./outbox.ts";
 import { emailRequest, messageOf, type EmailRequest } from "./schemas.ts";
 import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts";
@@ -30,7 +31,7 @@ export function submissionFrom(
   who: Omit<Sender, "from">,
   now: number,
 ): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
-  const message = messageOf(request, now);
+  const message = messageOf(request, brandOf(env), now);
   if (!message.ok) return message;
   const links = offersUnsubscribe(message.value.category) ? unsubscribeSettings(env) : ok(null);
   if (!links.ok) return links;

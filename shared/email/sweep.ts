@@ -25,7 +25,7 @@ export type Sweep = {
 };
 
 /** What one sweep did, in emails. */
-export type Swept = { released: number; unknown: number; rung: number; buried: number };
+export type Swept = { released: number; unknown: number; notified: number; deadLettered: number };
 
 /** Rows of each kind in one run; the next minute takes the rest. */
 const LIMIT = 1_000;
@@ -40,14 +40,14 @@ const LIMIT = 1_000;
  * @param random in [0, 1), for each email's jitter
  * @throws AggregateError of the steps that failed, after both ran
  */
-export async function sweepOutbox(sweep: Sweep, now: number, random: () => number): Promise<Swept> {
-  const [reclaimed, buried] = await Promise.allSettled([
+export async function runSweep(sweep: Sweep, now: number, random: () => number): Promise<Swept> {
+  const [reclaimed, deadLettered] = await Promise.allSettled([
     reclaimAndNotify(sweep, now, random),
     sendMissingDeadLetters(sweep, now),
   ]);
-  if (reclaimed.status === "fulfilled" && buried.status === "fulfilled")
-    return { ...reclaimed.value, buried: buried.value };
-  const failed = [reclaimed, buried].flatMap((step) =>
+  if (reclaimed.status === "fulfilled" && deadLettered.status === "fulfilled")
+    return { ...reclaimed.value, deadLettered: deadLettered.value };
+  const failed = [reclaimed, deadLettered].flatMap((step) =>
     step.status === "rejected" ? [step.reason as unknown] : [],
   );
   throw new AggregateError(
@@ -60,16 +60,14 @@ async function reclaimAndNotify(
   { db, queue, policy, everything }: Sweep,
   now: number,
   random: () => number,
-): Promise<Pick<Swept, "released" | "unknown" | "rung">> {
+): Promise<Pick<Swept, "released" | "unknown" | "notified">> {
   const expired = await expiredLeases(db, now, LIMIT);
   const settled = expired.map(({ leaseExpiresAt, ...email }): Settled => ({
     id: email.id,
     generation: email.generation,
     settlement: expireLease(
       { ...email, handOverAt: leaseExpiresAt - LEASE_MS },
-      policy,
-      now,
-      random(),
+      { policy, now, random: random() },
     ),
     detail: leaseExpired,
   }));
@@ -93,7 +91,7 @@ async function reclaimAndNotify(
 
   const became = (...statuses: string[]): number =>
     [...settled, ...forgotten].filter((email) => statuses.includes(email.settlement.status)).length;
-  return { released: became("queued", "pinned"), unknown: became("unknown"), rung: due.length };
+  return { released: became("queued", "pinned"), unknown: became("unknown"), notified: due.length };
 }
 
 async function sendMissingDeadLetters(

@@ -5,7 +5,7 @@ import type { EmailVariables } from "./settings.ts";
 import { submissionOf } from "./submission.ts";
 
 /** The tenant of the emails that Luna sends of itself. */
-const SYSTEM_TENANT = "system";
+export const SYSTEM_TENANT = "system";
 
 /**
  * An email of Luna's own: what `POST /api/emails` takes, under a key that keeps it from being sent
@@ -58,7 +58,7 @@ export async function sendSystemEmails(
 }
 
 /** @throws Error with the first reason, if any was refused: the run must fail */
-export function throwIfRefused({ refused }: SystemEmailsSent): void {
+export function throwIfRefused(refused: SystemEmailsSent["refused"]): void {
   const [first] = refused;
   if (first !== undefined)
     throw new Error(

@@ -5,8 +5,9 @@ import type { Failure } from "./failure.ts";
 
 type BadBody = Extract<
   Failure,
-  { tag: "invalid" | "malformed-json" | "unsupported-media-type" | "body-too-large" }
+  { tag: "invalid" | "malformed-json" | "unsupported-media-type" | "body-too-large" | "aborted" }
 >;
+type Unread = Extract<BadBody, { tag: "body-too-large" | "aborted" }>;
 
 export const MAX_BODY_BYTES = 1_048_576;
 
@@ -19,8 +20,9 @@ export async function readJson<Schema extends v.GenericSchema>(
   schema: Schema,
 ): Promise<Result<v.InferOutput<Schema>, BadBody>> {
   const mediaType = request.headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase();
-  const bytes = await readBytes(request, MAX_BODY_BYTES);
-  if (bytes === null) return fail({ tag: "body-too-large", limitBytes: MAX_BODY_BYTES });
+  const read = await readBytes(request, MAX_BODY_BYTES);
+  if (!read.ok) return read;
+  const bytes = read.value;
   if (bytes.byteLength === 0) return validate(schema, {});
   if (mediaType !== "application/json")
     return fail({ tag: "unsupported-media-type", expected: "application/json" });
@@ -40,22 +42,33 @@ export async function readJson<Schema extends v.GenericSchema>(
 export async function readText(
   request: Request,
   limitBytes: number,
-): Promise<Result<string, Extract<BadBody, { tag: "body-too-large" }>>> {
+): Promise<Result<string, Unread>> {
   const bytes = await readBytes(request, limitBytes);
-  return bytes === null
-    ? fail({ tag: "body-too-large", limitBytes })
-    : ok(new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes));
+  return bytes.ok
+    ? ok(new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes.value))
+    : bytes;
 }
 
-/** Stops reading at the limit: a Content-Length may be wrong or absent. */
-async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array | null> {
-  if (Number(request.headers.get("Content-Length") ?? 0) > limitBytes) return null;
+/**
+ * Stops reading at the limit: a Content-Length may be wrong or absent. The stream of a body fails
+ * only when its client has gone away.
+ */
+async function readBytes(
+  request: Request,
+  limitBytes: number,
+): Promise<Result<Uint8Array, Unread>> {
+  const tooLarge = fail<Unread>({ tag: "body-too-large", limitBytes });
+  if (Number(request.headers.get("Content-Length") ?? 0) > limitBytes) return tooLarge;
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    if (size > limitBytes) return null;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.byteLength;
+      if (size > limitBytes) return tooLarge;
+      chunks.push(chunk);
+    }
+  } catch {
+    return fail({ tag: "aborted" });
   }
   const bytes = new Uint8Array(size);
   let offset = 0;
@@ -63,5 +76,5 @@ async function readBytes(request: Request, limitBytes: number): Promise<Uint8Arr
     bytes.set(chunk, offset);
     offset += chunk.byteLength;
   }
-  return bytes;
+  return ok(bytes);
 }

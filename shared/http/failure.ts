@@ -7,6 +7,8 @@ export type Failure =
   | { tag: "malformed-json"; detail: string }
   | { tag: "unsupported-media-type"; expected: string }
   | { tag: "body-too-large"; limitBytes: number }
+  /** The client went away before its body had arrived. It receives no answer. */
+  | { tag: "aborted" }
   | { tag: "unauthenticated" }
   /** A webhook without a valid signature of its provider, or with a signature that is too old. */
   | { tag: "bad-signature" }
@@ -15,13 +17,18 @@ export type Failure =
   | { tag: "method-not-allowed"; allow: string[] }
   | { tag: "conflict"; field: string }
   | { tag: "wrong-state"; detail: string }
-  /** The recipient gets no such email. */
-  | { tag: "suppressed"; reason: "bounce" | "complaint" | "unsubscribe" | "manual" }
+  /** The recipient gets no such email. Why is the operator's business, and no other tenant's. */
+  | {
+      tag: "suppressed";
+      reason: "bounce" | "complaint" | "unsubscribe" | "manual" | "undisclosed";
+    }
   | { tag: "idempotency-key-reused" }
   | { tag: "rate-limited"; retryAfterMs: number }
   | { tag: "uri-too-long"; limitBytes: number }
   | { tag: "headers-too-large"; limitBytes: number }
   | { tag: "unavailable"; dependency: Dependency }
+  /** D1 answers and wrote nothing. `keepsReserve`: it is nearly full, and what it has is kept. */
+  | { tag: "database-full"; keepsReserve: boolean }
   /** The dependency is not called. */
   | { tag: "circuit-open"; dependency: string; retryAfterMs: number }
   | { tag: "outcome-unknown" }

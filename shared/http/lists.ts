@@ -4,12 +4,17 @@ import * as v from "valibot";
  * A list of at most `maxLength` entries. The length is checked before the entries: a body of 1 MiB
  * can hold half a million wrong entries, and an issue for each would not fit into an isolate.
  */
-export const shortList = <const Item extends v.GenericSchema>(item: Item, maxLength: number) =>
-  v.pipe(
-    v.array(v.unknown(), "must be a list"),
-    v.maxLength(maxLength, `must have at most ${maxLength} entries`),
-    v.array(item, "must be a list"),
-  );
+export function shortList<const Item extends v.GenericSchema>(item: Item, maxLength: number) {
+  const message = `must have at most ${maxLength} entries`;
+  const list = v.pipe(v.array(item, "must be a list"), v.maxLength(maxLength, message));
+  const tooLong = v.pipe(v.array(v.unknown()), v.maxLength(maxLength, message));
+  const checkEntries = list["~run"];
+  const checkLengthFirst: typeof checkEntries = (dataset, config) =>
+    Array.isArray(dataset.value) && dataset.value.length > maxLength
+      ? tooLong["~run"](dataset, config)
+      : checkEntries(dataset, config);
+  return Object.assign(list, { "~run": checkLengthFirst });
+}
 
 /** The query of a paged list. A cursor is `<ms since the epoch>~<id>` of the last item shown. */
 export const pageOf = v.strictObject({

@@ -7,6 +7,7 @@ const failures: Failure[] = [
   { tag: "malformed-json", detail: "It is not JSON." },
   { tag: "unsupported-media-type", expected: "application/json" },
   { tag: "body-too-large", limitBytes: 10 },
+  { tag: "aborted" },
   { tag: "unauthenticated" },
   { tag: "forbidden", detail: "No." },
   { tag: "not-found", what: "user" },
@@ -17,6 +18,8 @@ const failures: Failure[] = [
   { tag: "uri-too-long", limitBytes: 10 },
   { tag: "headers-too-large", limitBytes: 10 },
   { tag: "unavailable", dependency: "database" },
+  { tag: "database-full", keepsReserve: true },
+  { tag: "database-full", keepsReserve: false },
   { tag: "outcome-unknown" },
   { tag: "misconfigured", variable: "EMAIL_FROM", message: "is not set" },
   { tag: "internal" },
@@ -27,6 +30,7 @@ describe.each(failures)("the answer to $tag", (failure) => {
     const response = problemResponse(failure);
     expect(response.headers.get("Content-Type")).toBe("application/problem+json");
     expect(response.headers.get("Cache-Control")).toBe("no-store");
+    expect(response.headers.get("Link")).toBe(`</docs#problem-${failure.tag}>; rel="help"`);
     const body: unknown = await response.json();
     expect(body).toEqual(problemOf(failure));
     expect(body).toMatchObject({

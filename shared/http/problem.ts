@@ -11,11 +11,12 @@ type Problem = {
 };
 
 /** The status of each failure's answer. */
-export const statusOf = {
+export const httpStatusOf = {
   invalid: 422,
   "malformed-json": 400,
   "unsupported-media-type": 415,
   "body-too-large": 413,
+  aborted: 499,
   unauthenticated: 401,
   "bad-signature": 400,
   forbidden: 403,
@@ -29,6 +30,7 @@ export const statusOf = {
   "uri-too-long": 414,
   "headers-too-large": 431,
   unavailable: 503,
+  "database-full": 503,
   "circuit-open": 503,
   "outcome-unknown": 503,
   misconfigured: 503,
@@ -42,6 +44,7 @@ const suppressedBy = {
   complaint: "the recipient reported an earlier email as spam",
   unsubscribe: "the recipient unsubscribed",
   manual: "an operator suppressed the address",
+  undisclosed: null,
 };
 
 /** What a caller reads about each failure. */
@@ -61,6 +64,10 @@ const wordings: {
   "body-too-large": ({ limitBytes }) => ({
     title: "The body is too large",
     detail: `The body may have at most ${limitBytes} bytes.`,
+  }),
+  aborted: () => ({
+    title: "The request broke off",
+    detail: "The connection ended before the body had arrived. Nothing was written.",
   }),
   unauthenticated: () => ({
     title: "Not authenticated",
@@ -84,7 +91,10 @@ const wordings: {
   "wrong-state": ({ detail }) => ({ title: "Not possible in this state", detail }),
   suppressed: ({ reason }) => ({
     title: "The recipient is suppressed",
-    detail: `The recipient gets no such email: ${suppressedBy[reason]}.`,
+    detail:
+      suppressedBy[reason] === null
+        ? "The recipient gets no such email."
+        : `The recipient gets no such email: ${suppressedBy[reason]}.`,
     errors: [{ path: "to", message: "is suppressed" }],
   }),
   "idempotency-key-reused": () => ({
@@ -107,6 +117,12 @@ const wordings: {
     title: "Temporarily unavailable",
     detail: `The ${dependency} did not answer. Nothing was written.`,
   }),
+  "database-full": ({ keepsReserve }) => ({
+    title: "The database is full",
+    detail: keepsReserve
+      ? "The database is nearly full and takes no new emails and accounts. Nothing was written."
+      : "The database has no room for new data. Nothing was written.",
+  }),
   "circuit-open": ({ dependency }) => ({
     title: "Temporarily unavailable",
     detail: `The circuit breaker of ${dependency} is open. Nothing was called or written.`,
@@ -115,7 +131,7 @@ const wordings: {
     title: "Outcome unknown",
     detail:
       "The write was not confirmed: it may or may not have happened. " +
-      "Check before you repeat it; with an Idempotency-Key, repeating is safe.",
+      "Check before you repeat it; where an Idempotency-Key is taken, repeating under it is safe.",
   }),
   misconfigured: ({ variable, message }) => ({
     title: "Misconfigured",
@@ -127,6 +143,12 @@ const wordings: {
   }),
 };
 
+/** Where `GET /docs` has the cause of a problem and what to do. */
+const helpPath = (tag: Failure["tag"]): string => `/docs#problem-${tag}`;
+
+/** The name of a problem in its document. Released: clients compare it. */
+export const problemType = (tag: Failure["tag"]): string => `urn:luna:problem:${tag}`;
+
 /** The one place where a failure becomes wire text. */
 export function problemOf(failure: Failure): Problem {
   const { tag } = failure;
@@ -134,36 +156,44 @@ export function problemOf(failure: Failure): Problem {
   const wording = wordings[tag] as (failure: Failure) => Wording;
   const { title, detail, errors } = wording(failure);
   return {
-    type: `urn:luna:problem:${tag}`,
+    type: problemType(tag),
     title,
-    status: statusOf[tag],
+    status: httpStatusOf[tag],
     detail,
     ...(errors !== undefined && { errors }),
   };
 }
 
 const RETRY_AFTER_SECONDS = 5;
+/** Room is made by tasks that run each minute, or by an operator. */
+const FULL_SECONDS = 60;
 
 /** Rounded up: a caller that comes back a fraction early is rejected again. */
 function retryAfterSeconds(failure: Failure): number {
   return failure.tag === "circuit-open" || failure.tag === "rate-limited"
     ? Math.max(Math.ceil(failure.retryAfterMs / 1_000), 1)
-    : RETRY_AFTER_SECONDS;
+    : failure.tag === "database-full"
+      ? FULL_SECONDS
+      : RETRY_AFTER_SECONDS;
 }
 
 /**
  * The answer to a failed request: `application/problem+json` with the headers that its status
- * requires.
+ * requires, and a `Link` to its help. The link is a header because the schema of released clients
+ * refuses a further member.
+ *
+ * @param realm what a token is for, in the answer 401: a word without quotes
  */
-export function problemResponse(failure: Failure): Response {
+export function problemResponse(failure: Failure, realm = "luna"): Response {
   const body = problemOf(failure);
   const headers = new Headers({
     "Content-Type": "application/problem+json",
     "Cache-Control": "no-store",
+    Link: `<${helpPath(failure.tag)}>; rel="help"`,
   });
   if (body.status === 503 || body.status === 429)
     headers.set("Retry-After", String(retryAfterSeconds(failure)));
-  if (failure.tag === "unauthenticated") headers.set("WWW-Authenticate", 'Bearer realm="luna"');
+  if (failure.tag === "unauthenticated") headers.set("WWW-Authenticate", `Bearer realm="${realm}"`);
   if (failure.tag === "method-not-allowed") headers.set("Allow", failure.allow.join(", "));
   return new Response(JSON.stringify(body), { status: body.status, headers });
 }

@@ -8,14 +8,15 @@ export const time = v.pipe(v.string(), v.isoTimestamp());
 /** A time in ISO 8601, as milliseconds since the epoch. */
 export const timestamp = v.pipe(
   v.string(MESSAGE),
-  v.check(isTime, MESSAGE),
+  v.isoTimestamp(MESSAGE),
+  v.check(isInCalendar, MESSAGE),
   v.transform((text) => Date.parse(text)),
 );
 
-function isTime(text: string): boolean {
-  if (!v.is(v.pipe(v.string(), v.isoTimestamp()), text) || Number.isNaN(Date.parse(text)))
-    return false;
-  // `Date.parse` reads 31 November as 1 December.
+/** `Date.parse` reads 31 November as 1 December. What is no timestamp at all has its issue. */
+function isInCalendar(text: string): boolean {
+  if (!v.is(time, text)) return true;
+  if (Number.isNaN(Date.parse(text))) return false;
   const date = text.slice(0, 10);
   return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
 }

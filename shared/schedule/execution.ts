@@ -1,40 +1,20 @@
-import { countTransaction } from "../database/transactions.ts";
 import { sleep, type Clock } from "../lib/base/clock.ts";
 import { within } from "../lib/base/deadline.ts";
 import { describeError, log } from "../lib/worker/log.ts";
-import { dueRun, type MissedSlots } from "./rules/due.ts";
-import type { TaskError, Trigger } from "./rules/runs.ts";
-import { runToEnd, type RunControls } from "./runner.ts";
+import { mayPass, nextAttemptMs } from "./rules/attempts.ts";
+import { dueRun, nextSlot } from "./rules/due.ts";
+import type { Trigger } from "./rules/runs.ts";
+import { D1_TIMEOUT_MS, RECORD_MS, runAndRecord } from "./run-and-record.ts";
 import {
   beginRun,
   claimSlots,
-  finishRun,
   taskStates,
-  type RunOutcome,
+  type NewRun,
+  type NotBegun,
   type SlotClaim,
   type TaskState,
 } from "./sql/executions.ts";
-
-/** A scheduled task. `Context`: what its runs need besides, such as a Worker's bindings. */
-export type Task<Context> = {
-  name: string;
-  /** Five fields, in UTC. */
-  cron: string;
-  /** When a run's signal is aborted. Its later results are ignored. */
-  timeoutMs: number;
-  /** How late a run may be before the watchdog alerts. */
-  graceMs: number;
-  /** Whether a slot is skipped, or run as well, while an earlier run of the task is running. */
-  overlap: "skip" | "allow";
-  /** Returns counts for the record. Must be idempotent, and may be interrupted anywhere. */
-  run(input: RunControls & { context: Context; trigger: Trigger }): Promise<Record<string, number>>;
-};
-
-export type TaskResult =
-  | { task: string; runId: string; status: "success"; duration: number; result: unknown }
-  | { task: string; runId: string; status: "failure"; duration: number; error: TaskError }
-  | { task: string; status: "missed"; missed: MissedSlots }
-  | { task: string; status: "skipped" };
+import type { Scheduler, Task, TaskResult } from "./task.ts";
 
 /** What one trigger did. Durations in milliseconds; the names are those of the HTTP API. */
 export type ExecutionSummary = {
@@ -47,21 +27,8 @@ export type ExecutionSummary = {
   results: TaskResult[];
 };
 
-export type Scheduler<Context> = {
-  db: D1Database;
-  context: Context;
-  clock: Clock;
-  newId: () => string;
-};
-
-/** A run's lease lasts for its timeout plus this, the time to record its outcome. */
-const RECORD_MS = 60_000;
-
 /** If another trigger claims at the same moment, the loser checks once more what is due. */
 const MAX_TRIES = 2;
-
-/** The limit of one call to D1, which may never reply. */
-const D1_TIMEOUT_MS = 10_000;
 
 /** Repeats an idempotent call once if it failed or timed out: its reply may have been lost. */
 async function retryOnce<Reply>(clock: Clock, call: () => Promise<Reply>): Promise<Reply> {
@@ -86,11 +53,16 @@ export async function runDue<Context>(
   const { clock, newId } = scheduler;
   const startedAt = clock.now();
   const executionId = newId();
-  const { runs, others } = await claimDue(scheduler, tasks, executionId);
+  const { runs, others } = await claimOrWait(scheduler, tasks, executionId);
   const ran = await Promise.all(
     runs.map(
-      async ({ task, runId }) =>
-        await runAndRecord(scheduler, task, { runId, executionId, trigger: "cron" }),
+      async ({ task, runId, slot }) =>
+        await runAndRecord(scheduler, task, {
+          runId,
+          executionId,
+          trigger: "cron",
+          slotEndsAt: nextSlot(task.cron, slot),
+        }),
     ),
   );
   const results = [...others, ...ran];
@@ -109,9 +81,32 @@ export async function runDue<Context>(
 
 /** The runs that an execution has claimed, and its skipped and missed slots. */
 type ClaimedRuns<Context> = {
-  runs: { task: Task<Context>; runId: string }[];
+  runs: { task: Task<Context>; runId: string; slot: number }[];
   others: TaskResult[];
 };
+
+/** The next trigger comes after a minute, and claims what this one could not. */
+const CLAIM_WITHIN_MS = 45_000;
+
+/** Claims what is due. While D1 is away it waits and tries again, until the next trigger comes. */
+async function claimOrWait<Context>(
+  scheduler: Scheduler<Context>,
+  tasks: readonly Task<Context>[],
+  executionId: string,
+): Promise<ClaimedRuns<Context>> {
+  const { clock, random } = scheduler;
+  const until = clock.now() + CLAIM_WITHIN_MS;
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await claimDue(scheduler, tasks, executionId);
+    } catch (error) {
+      const waitMs = nextAttemptMs({ failures, until }, clock.now(), random());
+      if (waitMs === null || !mayPass(error)) throw error;
+      log("warn", "task.claim_failed", { failures, waitMs, ...describeError(error) });
+      await sleep(clock, waitMs);
+    }
+  }
+}
 
 async function claimDue<Context>(
   scheduler: Scheduler<Context>,
@@ -129,9 +124,9 @@ async function claimDue<Context>(
     const has = (id: string, status: string) =>
       claimed.some((row) => row.id === id && row.status === status);
     return {
-      runs: claims.flatMap(({ task, runId }) =>
-        has(runId, "running")
-          ? tasks.filter(({ name }) => name === task).map((one) => ({ task: one, runId }))
+      runs: claims.flatMap(({ task, runId, slot }) =>
+        slot !== null && has(runId, "running")
+          ? tasks.filter(({ name }) => name === task).map((one) => ({ task: one, runId, slot }))
           : [],
       ),
       others: claims.flatMap(({ task, runId, missed, missedId }): TaskResult[] => [
@@ -165,74 +160,33 @@ function slotClaim<Context>(
   };
 }
 
-/** Runs one task now, independent of its schedule. */
+/** What a run on request repeats: a failed run, and which attempt this one is. */
+export type Repeats = { attempt: number; of: NewRun["retryOf"] };
+
+/**
+ * Runs one task now, independent of its schedule.
+ *
+ * @returns why it did not run, if another request runs the task or repeats the same run
+ */
 export async function runNow<Context>(
   scheduler: Scheduler<Context>,
   task: Task<Context>,
   trigger: Trigger,
-  attempt: number,
-): Promise<TaskResult> {
+  repeats: Repeats = { attempt: 1, of: null },
+): Promise<TaskResult | NotBegun> {
   const { db, clock, newId } = scheduler;
   const now = clock.now();
   const run = { runId: newId(), executionId: newId(), trigger };
-  const begun = {
+  const wanted = {
     ...run,
     task: task.name,
-    attempt,
+    attempt: repeats.attempt,
     leaseExpiresAt: now + task.timeoutMs + RECORD_MS,
+    mayOverlap: task.overlap === "allow",
+    retryOf: repeats.of,
   };
-  await retryOnce(clock, () => beginRun(db, begun, now));
-  return await runAndRecord(scheduler, task, run);
-}
-
-async function runAndRecord<Context>(
-  scheduler: Scheduler<Context>,
-  task: Task<Context>,
-  { runId, executionId, trigger }: { runId: string; executionId: string; trigger: Trigger },
-): Promise<TaskResult> {
-  const { context, clock } = scheduler;
-  const ended = await runToEnd(
-    (controls) => task.run({ ...controls, context, trigger }),
-    task.timeoutMs,
-    clock,
-  );
-  const { status, duration } = ended;
-  const failure = status === "failure" ? ended.error : null;
-  log(failure === null ? "info" : "error", `task.${failure === null ? "succeeded" : "failed"}`, {
-    task: task.name,
-    runId,
-    trigger,
-    durationMs: duration,
-    ...(failure === null
-      ? { result: JSON.stringify(status === "success" ? ended.result : null) }
-      : failure),
-  });
-  await record(scheduler, {
-    runId,
-    executionId,
-    status,
-    result: status === "success" ? ended.result : undefined,
-    error: failure,
-  });
-  return { task: task.name, runId, ...ended };
-}
-
-/** A run whose outcome is not recorded is failed as abandoned later, so the record is retried. */
-const RECORD_RETRIES_MS = [100, 1_000, 5_000];
-
-async function record<Context>(
-  { db, clock }: Scheduler<Context>,
-  outcome: RunOutcome,
-): Promise<void> {
-  for (const delayMs of [...RECORD_RETRIES_MS, null]) {
-    try {
-      await within(D1_TIMEOUT_MS, finishRun(db, outcome, clock.now()), clock);
-      countTransaction("committed");
-      return;
-    } catch (error) {
-      log("error", "task.record_failed", { runId: outcome.runId, ...describeError(error) });
-      if (delayMs !== null) await sleep(clock, delayMs);
-    }
-  }
-  countTransaction("unknown");
+  const notBegun = await retryOnce(clock, () => beginRun(db, wanted, now));
+  if (notBegun !== null) return notBegun;
+  // Who asked gets the first error: there is no slot to try again in.
+  return await runAndRecord(scheduler, task, { ...run, slotEndsAt: now });
 }

@@ -1,4 +1,9 @@
-import type { ExecutionSummary, TaskResult } from "./execution.ts";
+import type { ExecutionSummary } from "./execution.ts";
+import type { NotBegun } from "./sql/executions.ts";
+import type { TaskResult } from "./task.ts";
+
+/** Why a run on request did not begin. */
+type NotRun = NotBegun & { status: "not-begun" };
 
 /** A registered task. `nextAt`: its next slot, in milliseconds since the epoch. */
 type TaskListing = {
@@ -25,11 +30,11 @@ export interface ScheduledTasksRpc {
   register(): Promise<void>;
   /**
    * Runs one task now for an operator and returns its outcome; `not-found` if no task has that
-   * name.
+   * name; `not-begun` if another request runs it already and it allows no overlap.
    */
-  run(name: string): Promise<TaskResult | { status: "not-found" }>;
-  /** Runs the task of a failed run again, as the next attempt. */
+  run(name: string): Promise<TaskResult | { status: "not-found" } | NotRun>;
+  /** Runs the task of a failed run again, as the next attempt. Of two requests at once one does. */
   retry(
     runId: string,
-  ): Promise<TaskResult | { status: "not-found" } | { status: "not-failed"; is: string }>;
+  ): Promise<TaskResult | { status: "not-found" } | { status: "not-failed"; is: string } | NotRun>;
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
-import { runToEnd, taskError, type Ended, type RunControls } from "./runner.ts";
+import { runToEnd, taskError, type RunEnd, type RunControls } from "./runner.ts";
 
 const MINUTE_MS = 60_000;
 const unhandled: unknown[] = [];
@@ -11,9 +11,9 @@ afterEach(() => {
   expect(unhandled.splice(0)).toEqual([]);
 });
 
-async function run(task: (controls: RunControls) => unknown, waitMs = 0): Promise<Ended> {
+async function run(task: (controls: RunControls) => unknown, waitMs = 0): Promise<RunEnd> {
   const clock = new VirtualClock();
-  const ended = runToEnd(task, MINUTE_MS, clock);
+  const ended = runToEnd(task, { timeoutMs: MINUTE_MS }, clock);
   await clock.advance(waitMs);
   const end = await ended;
   expect(clock.pending, "no timer is left").toBe(0);
@@ -79,7 +79,7 @@ describe("a task", () => {
     let ended = false;
     const good = runToEnd(
       ({ waitUntil }) => waitUntil(clock.sleep(5_000)),
-      MINUTE_MS,
+      { timeoutMs: MINUTE_MS },
       clock,
     ).finally(() => (ended = true));
     await clock.advance(4_999);

@@ -1,4 +1,6 @@
 import type { Clock } from "../lib/base/clock.ts";
+import { cut } from "../lib/base/cut.ts";
+import { mayPass } from "./rules/attempts.ts";
 import type { TaskError } from "./rules/runs.ts";
 
 /** `signal` is aborted at the run's timeout. What the task does afterwards is ignored. */
@@ -11,20 +13,21 @@ export type RunControls = {
   waitUntil: (work: Promise<unknown>) => void;
 };
 
-export type Ended =
+export type RunEnd =
   | { status: "success"; duration: number; result: unknown }
-  | { status: "failure"; duration: number; error: TaskError };
+  | { status: "failure"; duration: number; error: TaskError; mayPass: boolean };
 
 /**
- * Runs a task to its end or its timeout. Never rejects, even if the task throws a value that is not
- * an Error, throws before it returns a promise, never settles, or fails in work passed to
+ * Runs a task to its end or its timeout. `limitMs`: the whole time limit, of which `timeoutMs` is
+ * left. `mayPass`: another attempt may succeed. Never rejects, even if the task throws a value that
+ * is not an Error, throws before it returns a promise, never settles, or fails in work passed to
  * `waitUntil`.
  */
 export async function runToEnd(
   run: (controls: RunControls) => unknown,
-  timeoutMs: number,
+  { timeoutMs, limitMs = timeoutMs }: { timeoutMs: number; limitMs?: number },
   clock: Clock,
-): Promise<Ended> {
+): Promise<RunEnd> {
   const startedAt = clock.now();
   const abort = new AbortController();
   const pending: Promise<unknown>[] = [];
@@ -32,7 +35,7 @@ export async function runToEnd(
   let cancel: (() => void) | undefined;
   const timeout = new Promise<never>((_, reject) => {
     cancel = clock.after(timeoutMs, () => {
-      const error = new DOMException(`did not end within ${timeoutMs} ms`, "TimeoutError");
+      const error = new DOMException(`did not end within ${limitMs} ms`, "TimeoutError");
       abort.abort(error);
       reject(error);
     });
@@ -53,7 +56,12 @@ export async function runToEnd(
     const result = await Promise.race([work(), timeout]);
     return { status: "success", duration: durationMs(), result };
   } catch (error) {
-    return { status: "failure", duration: durationMs(), error: taskError(error) };
+    return {
+      status: "failure",
+      duration: durationMs(),
+      error: taskError(error),
+      mayPass: !abort.signal.aborted && mayPass(error),
+    };
   } finally {
     cancel?.();
   }
@@ -74,12 +82,12 @@ const MAX_TEXT_LENGTH = 4_000;
 /** Any thrown value as a readable error. */
 export function taskError(thrown: unknown): TaskError {
   if (!(thrown instanceof Error) && !(thrown instanceof DOMException))
-    return { message: textOf(thrown).slice(0, MAX_TEXT_LENGTH) };
+    return { message: cut(textOf(thrown), MAX_TEXT_LENGTH) };
   // At run time these may be any value, despite their types.
   const message: unknown = thrown.message === "" ? thrown.name : thrown.message;
   const stack: unknown = thrown.stack;
-  const error: TaskError = { message: textOf(message).slice(0, MAX_TEXT_LENGTH) };
-  return typeof stack === "string" ? { ...error, stack: stack.slice(0, MAX_TEXT_LENGTH) } : error;
+  const error: TaskError = { message: cut(textOf(message), MAX_TEXT_LENGTH) };
+  return typeof stack === "string" ? { ...error, stack: cut(stack, MAX_TEXT_LENGTH) } : error;
 }
 
 function textOf(thrown: unknown): string {

@@ -26,6 +26,11 @@ export function setWorkerName(name: WorkerName): void {
   worker = name;
 }
 
+/** The Worker's name, unless it is a Worker of another product. */
+export function workerName(): WorkerName | undefined {
+  return worker;
+}
+
 /** Adds the totals of a part with its own counts to the reports. They may only grow. */
 export function addSource(env: TelemetryEnv, totals: () => Record<string, number>): void {
   reporterOf(env).sources.push(totals);

@@ -5,16 +5,25 @@ import { validate } from "../lib/worker/validate.ts";
 import { countsOf, startOf, add, steps, type SeriesCounts } from "./rules/history.ts";
 import type { WorkerName } from "./rules/metrics.ts";
 import {
+  breakerAnnouncement,
   pointsAsked,
   report,
+  type BreakerAnnouncement,
+  type BreakerRegistry,
   type PointsAsked,
   type CounterReport,
   type TelemetryRpc,
 } from "./rules/rpc.ts";
 import {
+  countRefused,
+  createBreakerRegistry,
+  readRegistered,
+  registerBreaker,
+} from "./stored-breakers.ts";
+import {
   addToPoint,
   countIsolates,
-  createTables,
+  createSeriesTables,
   deletePoints,
   foldEnded,
   readPoints,
@@ -31,7 +40,7 @@ const TIDY_EACH_MS = 600_000;
 const REPORTED_EACH_MS = 10_000;
 
 /**
- * The counters of the whole fleet, and their history.
+ * The counters of the whole fleet, their history, and the list of circuit breakers.
  *
  * Consistency: a report is stored before it is acknowledged, and no isolate is counted twice. The
  * last counts of an isolate, or those while this object was unreachable, may be lost. The counts of
@@ -49,7 +58,8 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
   constructor(ctx: DurableObjectState, env: object) {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
-    createTables(this.#sql);
+    createSeriesTables(this.#sql);
+    createBreakerRegistry(this.#sql);
   }
 
   async report(received: CounterReport): ReturnType<TelemetryRpc["report"]> {
@@ -80,6 +90,8 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
       totals: await this.totals(),
       isolates: countIsolates(this.#sql),
       reportedAt: readReportedAt(this.#sql),
+      breakers: await this.breakers(),
+      sizeBytes: this.#sql.databaseSize,
     };
   }
 
@@ -88,6 +100,25 @@ export class Telemetry extends DurableObject<object> implements TelemetryRpc {
     return checked.ok
       ? ok(readPoints(this.#sql, checked.value.stepMs, checked.value.from))
       : checked;
+  }
+
+  async announceBreaker(
+    announcement: BreakerAnnouncement,
+  ): ReturnType<TelemetryRpc["announceBreaker"]> {
+    const checked = validate(breakerAnnouncement, announcement);
+    if (!checked.ok) return checked;
+    const refused = this.ctx.storage.transactionSync(() =>
+      registerBreaker(this.#sql, checked.value, this.clock()),
+    );
+    return ok({ refused });
+  }
+
+  async breakers(): Promise<BreakerRegistry> {
+    const now = this.clock();
+    return {
+      registered: readRegistered(this.#sql, now),
+      refused: countRefused(this.#sql, now),
+    };
   }
 
   #noteReport(worker: WorkerName, now: number): void {

@@ -20,7 +20,7 @@ const tables = `
     step_ms INTEGER NOT NULL, at INTEGER NOT NULL, counts TEXT NOT NULL, PRIMARY KEY (step_ms, at)
   ) STRICT, WITHOUT ROWID;`;
 
-export function createTables(sql: SqlStorage): void {
+export function createSeriesTables(sql: SqlStorage): void {
   sql.exec(tables);
 }
 

@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import table from "../../docs/access.md?raw";
+import table from "../../docs/reference/access.md?raw";
 import type { Column } from "../support/access-table.ts";
 import { operationOf } from "../support/conformance.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { call, callWith } from "./support.ts";
 
-/** Every operation by every caller, as docs/access.md says. */
+/** Every operation by every caller, as in docs/reference/access.md. */
 
 const [head = "", , ...lines] = table.split("\n").filter((line) => line.startsWith("|"));
 const cellsOf = (line: string): string[] =>
@@ -57,9 +57,11 @@ beforeAll(async () => {
   );
   await call("PATCH", "/api/users/owner", { scopes: [] });
   const team = await call("POST", "/api/teams", { name: "Team" }, { token: owner });
+  const workspace = await call("POST", "/api/workspaces", { name: "Desk" }, { token: owner });
   names = {
     userId: "owner",
     teamId: team.body.team.teamId,
+    workspaceId: workspace.body.workspace.workspaceId,
     id: email.body.id,
     tag: "user:owner",
     address: "ada@example.com",
@@ -77,9 +79,19 @@ const changing = new Set([
   "revokeApiKey",
   "removeMember",
   "addMember",
+  "renameTeam",
+  "deleteTeam",
+  "renameWorkspace",
+  "deleteWorkspace",
   "cancelEmail",
   "discardDeadLetter",
 ]);
+/** What is refused only after the input was found to be valid. */
+const bodies: Record<string, unknown> = {
+  addMember: { userId: "other" },
+  renameTeam: { name: "Kern" },
+  renameWorkspace: { name: "Studio" },
+};
 let throwaway = 0;
 
 /**
@@ -101,7 +113,7 @@ async function requestOf(
     path.replace(/:(\w+)/g, (_, name: string) =>
       encodeURIComponent(values[name] ?? "no-such-thing"),
     );
-  const sent = id === "addMember" ? { userId: "other" } : { "no-such-field": 1 };
+  const sent = bodies[id] ?? { "no-such-field": 1 };
   const withBody = body === undefined ? {} : { body: sent };
   if (expected !== "yes" || !changing.has(id)) {
     const asked =

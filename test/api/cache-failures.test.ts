@@ -1,15 +1,16 @@
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import page from "../../docs/cache-failures.md?raw";
+import page from "../../docs/explain/cache-failures.md?raw";
 import { eventually } from "../support/eventually.ts";
 import { faultsOf, faultyBindings, type Faults, type Part } from "../support/faults.ts";
+import { ungrouped } from "../support/grouped-rows.ts";
 import type { Answer } from "../support/http.ts";
 import { callWith, freshBreakers } from "./support.ts";
 
 /**
- * The failure matrix of docs/cache-failures.md, as it stands there: each row is a part, or two,
- * that fail; each column what the isolate has by then. Every cell is a read of a user through the
- * whole Worker, on the real KV, D1 and objects wherever they are up.
+ * The failure matrix of docs/explain/cache-failures.md, as it stands there: each row is a part, or
+ * two, that fail; each column what the isolate has by then. Every cell is a read of a user through
+ * the whole Worker, on the real KV, D1 and objects wherever they are up.
  */
 
 const SECOND = 1_000;
@@ -37,13 +38,10 @@ const nameOf = (faults: Faults): string =>
 
 /** Rows of the page's table by their first cell. */
 const documented = new Map(
-  page
-    .split("\n")
-    .filter((line) => line.startsWith("| ") && !line.startsWith("| Fails"))
-    .map((line) => {
-      const [name = "", ...cells] = line.slice(2, -2).split(" | ");
-      return [name.trim(), cells.map((cell) => cell.trim())] as const;
-    }),
+  ungrouped(page, /^\| (?!Fails)/, 0).map(([name = "", ...cells]) => [
+    name,
+    cells.map((cell) => cell.trim()),
+  ]),
 );
 
 /** A cell: what the answer is, without the seconds. */
@@ -86,7 +84,7 @@ async function prepare(failing: Faults, column: Column): Promise<Case> {
        VALUES (?1, ?1 || '@x.y', 'free', ?1, 'luna_', 0, 0)`,
     ).bind(userId),
   ]);
-  // Whatever is read first waits for the breaker's first answer; the isolate under test has had it.
+  // The first read waits for the breaker's first answer; the isolate under test has had it.
   await api("GET", `/api/users/warm-up-${users}`);
   if (column === "only in KV") {
     await callWith({
@@ -158,7 +156,7 @@ describe("the failure matrix", () => {
   });
 
   it("has a row for each part that fails, and for each pair", () => {
-    expect([...documented.keys()]).toEqual(rows.map(nameOf));
+    expect([...documented.keys()].toSorted()).toEqual(rows.map(nameOf).toSorted());
   });
 
   it.each(rows.map((faults) => nameOf(faults)))("is what happens while this fails: %s", (name) => {

@@ -3,17 +3,15 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Result } from "../../shared/lib/base/result.ts";
 import type { CacheTagIndex } from "../../shared/lib/cache/tags/object/object.ts";
-import {
-  deleteOldTags,
-  keysUnder as listKeys,
-} from "../../shared/lib/cache/tags/object/stored-tags.ts";
+import { keysUnder as listKeys } from "../../shared/lib/cache/tags/object/stored-entries.ts";
+import { deleteOldTags } from "../../shared/lib/cache/tags/object/stored-tags.ts";
 import type {
   IndexReply,
   InspectRequest,
   PurgeReply,
   PurgeRequest,
   Stored,
-  SyncRequest,
+  TagSyncRequest,
   TagInspection,
 } from "../../shared/lib/cache/tags/rules/rpc.ts";
 
@@ -27,7 +25,7 @@ beforeEach(() => {
 
 const value = <Value>(reply: Result<Value, unknown>): Value =>
   reply.ok ? reply.value : expect.fail(JSON.stringify(reply));
-const sync = async (request: SyncRequest): Promise<IndexReply> =>
+const sync = async (request: TagSyncRequest): Promise<IndexReply> =>
   value((await index.sync(request)) as Result<IndexReply, unknown>);
 const purge = async (
   tags: PurgeRequest["tags"],
@@ -90,7 +88,7 @@ describe("the tag index", () => {
     expect((await sync({ since: await seen(2) })).purges).toEqual([]);
   });
 
-  it("answers a purge with a sync, so that the purging isolate knows at once", async () => {
+  it("answers a purge with a sync, so that the purging isolate applies it at once", async () => {
     await purge(["user:1"]);
     expect(await purge(["user:2"], "hard", await seen(0))).toMatchObject({
       since: 0,
@@ -113,7 +111,7 @@ describe("the tag index", () => {
     expect(await purge("everything")).toMatchObject({ meta: { floor: 4, softFloor: 3 } });
   });
 
-  it("answers a client that is too far behind, or ahead of it, as a new client", async () => {
+  it("answers a client that is too far behind or ahead as a new client", async () => {
     for (let n = 0; n < 6; n += 1)
       await purge(Array.from({ length: 1_000 }, (_, tag) => `${n}:${tag}`));
     expect(await sync({ since: await seen(0) })).toMatchObject({
@@ -138,6 +136,16 @@ describe("the tag index", () => {
       [{ tags: ["a"], mode: "harder" as "hard", since: null }, "mode"],
       [{ tags: ["a"], mode: "hard", since: { generation: "g", seq: -1 } }, "since"],
       [{ tags: ["a", "*"], mode: "hard", since: null }, "tags"],
+      [{ tags: ["a", "cat \ud83c"], mode: "hard", since: null }, "tags.1"],
+      [{ tags: ["\udc31 cat"], mode: "soft", since: null }, "tags.0"],
+      [
+        {
+          tags: Array.from({ length: 600 }, (_, n) => `${n}`.padEnd(1_000, "猫")),
+          mode: "hard",
+          since: null,
+        },
+        "tags",
+      ],
     ];
     for (const [request, field] of bad) {
       const refused = await index.purge(request);
@@ -145,6 +153,48 @@ describe("the tag index", () => {
       expect(JSON.stringify(refused)).toContain(`"path":"${field}`);
     }
     expect(await sync({ since: null })).toMatchObject({ meta: { seq: 0 } });
+    for (const asked of [{ tag: "cat \ud83c" }, { tag: "cat", after: "\ud83c" }])
+      expect(await index.inspect(asked)).toMatchObject({ ok: false, error: { tag: "invalid" } });
+  });
+});
+
+describe("a sync with an item that the index cannot hold", () => {
+  const bad = ["", "*", "cat \ud83c", "x".repeat(1_025)];
+
+  it("counts for all that is beside it", async () => {
+    vi.spyOn(console, "warn").mockReturnValue();
+    await purge(["a"]);
+    const reply = await sync({
+      since: null,
+      lookUp: [...bad, "a"],
+      stored: [...bad.map((tag, n) => entry(`bad:${n}`, ["t", tag])), entry("good", ["t"])],
+    });
+    expect(reply.lookedUp).toEqual([["a", { hard: 1, soft: 0 }]]);
+    expect(await keysUnder("t")).toEqual(["good"]);
+    vi.restoreAllMocks();
+  });
+
+  it("is bound in parts that SQLite takes as one value", async () => {
+    const long = (n: number): string => `${n}`.padEnd(1_000, "猫");
+    const longTags = Array.from({ length: 1_000 }, (_, n) => long(n));
+    const bound = await runInDurableObject(index, async (object, { storage }) => {
+      const { exec } = storage.sql;
+      let most = 0;
+      storage.sql.exec = ((sql: string, ...bindings: unknown[]) => {
+        for (const given of bindings) most = Math.max(most, Buffer.byteLength(String(given)));
+        return exec.apply(storage.sql, [sql, ...(bindings as [])]);
+      }) as typeof exec;
+      await object.sync({
+        since: null,
+        lookUp: longTags,
+        stored: Array.from({ length: 20 }, (_, n) => entry(`k:${n}`, longTags.slice(0, 100))),
+      });
+      storage.sql.exec = exec;
+      return most;
+    });
+    expect(bound).toBeGreaterThan(100_000);
+    expect(bound).toBeLessThanOrEqual(1_500_000);
+    expect(await keysUnder(long(99))).toHaveLength(20);
   });
 });
 
@@ -217,7 +267,7 @@ describe("what is stored", () => {
     ]);
   });
 
-  it("is told apart from what was purged since, by tag or altogether, and when", async () => {
+  it("is distinguished from what was purged since, by tag or altogether, and when", async () => {
     const before = Date.now();
     await sync({ since: null, stored: [entry("user:1")] });
     expect(await inspect({ tag: "user:1" })).toMatchObject({
@@ -267,7 +317,7 @@ describe("what is stored", () => {
     }
   });
 
-  it("told of twice in one report counts as told last, and leaves nothing behind", async () => {
+  it("reported twice in one report counts as reported last, and leaves nothing behind", async () => {
     await sync({
       since: null,
       stored: [entry("email:a", ["user:1"]), entry("email:a", ["user:2"])],
@@ -358,25 +408,29 @@ describe("space in KV", () => {
       since: null,
       stored: [
         entry("refused", ["one"]),
-        ...Array.from({ length: 400 }, (_, n) => entry(`k:${n}`, ["many"])),
+        ...Array.from({ length: 400 }, (_, n) => entry(`mine:${n}`, ["many"])),
       ],
     });
     await purge(["one"]);
     await purge(["many"]);
     await sync({
       since: null,
-      stored: Array.from({ length: 200 }, (_, n) => entry(`k:${n}`, ["many"], 2)),
+      stored: Array.from({ length: 200 }, (_, n) => entry(`mine:${n}`, ["many"], 2)),
     });
     const spy = vi.spyOn(env.CACHE, "delete").mockImplementation(async (key) => {
       if (key === "refused") throw new Error("KV DELETE failed: 400 Bad Request");
     });
-    await runInDurableObject(index, async (object) => {
+    await runInDurableObject(index, async (object, { storage }) => {
       (object as unknown as { env: { CACHE: KVNamespace } }).env = { CACHE: env.CACHE };
-      for (let run = 0; run < 4; run += 1) await object.alarm();
+      for (let run = 0; run < 4; run += 1) {
+        // The platform runs one alarm at a time.
+        await storage.deleteAlarm();
+        await object.alarm();
+      }
     });
     const deleted = spy.mock.calls.map(([key]) => key);
     vi.restoreAllMocks();
-    expect(deleted.filter((key) => key.startsWith("k:"))).toHaveLength(200);
+    expect(deleted.filter((key) => key.startsWith("mine:"))).toHaveLength(200);
     expect(await keysUnder("one")).toEqual(["refused"]);
     expect(await keysUnder("many")).toHaveLength(100);
   });

@@ -1,4 +1,4 @@
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.ts";
@@ -14,6 +14,8 @@ const names = [
   "cache",
   "alerts:webhook",
 ];
+
+const isUsed = (name: string): boolean => ["database", "email:smtp", "cache"].includes(name);
 
 /** A caller with breakers of its own. */
 const admin = () => {
@@ -34,22 +36,73 @@ describe("GET /api/admin/circuit-breakers", () => {
         failures: 0,
         calls: 0,
         retryAfterMs: 0,
+        windowSeconds: 60,
+        used: isUsed(name),
       })),
     );
+  });
+
+  it("shows since when a breaker is not closed and why, and which transports are used", async () => {
+    const binding = freshBreakers();
+    const stub = binding.getByName("email:resend");
+    const lastError = "connect: connect ECONNREFUSED 127.0.0.1:9";
+    await stub.sync({ report: { epoch: 1, failures: 5, calls: 5, lastError } });
+    const { body } = await callWith({
+      CIRCUIT_BREAKER: binding,
+      EMAIL_TRANSPORTS: "resend",
+      ALERT_WEBHOOK_URL: "https://hooks.example.com/luna",
+    })("GET", path);
+    const byName = new Map(body.items.map((item: { name: string }) => [item.name, item]));
+    expect(byName.get("email:resend")).toMatchObject({
+      state: "OPEN",
+      used: true,
+      outage: {
+        since: expect.stringMatching(/^\d{4}-/),
+        reason: `5 of 5 calls failed: ${lastError}`,
+      },
+    });
+    expect(byName.get("email:smtp")).toMatchObject({ used: false });
+    expect(byName.get("alerts:webhook")).toMatchObject({ used: true });
+    expect(byName.get("cache")).not.toHaveProperty("outage");
+  });
+
+  it("shows the share of the calls that runs after a successful probe, and held and slow calls", async () => {
+    const binding = freshBreakers();
+    const stub = binding.getByName("cache");
+    const own = callWith({ CIRCUIT_BREAKER: binding });
+    const shown = async () => (await own("GET", `${path}/cache`)).body;
+    const start = Date.now();
+    const at = async (second: number): Promise<void> =>
+      await runInDurableObject(stub, (object) => {
+        object.clock = () => start + second * 1_000;
+      });
+    for (let second = 0; second < 60; second += 1) {
+      await at(second);
+      await stub.sync({ report: { epoch: 1, failures: 0, calls: 100 } });
+    }
+    await stub.sync({ report: { epoch: 1, failures: 0, calls: 3, slow: 3, held: 2 } });
+    expect(await shown()).toMatchObject({ state: "CLOSED", slowCalls: 3, heldCalls: 2 });
+    await stub.sync({ report: { epoch: 1, failures: 9_000, calls: 9_000 } });
+    await at(100);
+    await stub.sync({ acquire: { id: "p", lastsMs: 10_000, cold: false } });
+    await stub.endProbe({ permitId: "p", outcome: "success" });
+    expect(await shown()).toMatchObject({ state: "HALF_OPEN", rampShare: 0.125 });
   });
 
   it("shows a breaker as unreachable if its object is down, and hides no other", async () => {
     const { body } = await callWith({
       CIRCUIT_BREAKER: brokenBreakers("throws", env.CIRCUIT_BREAKER).binding,
     })("GET", path);
-    expect(body.items).toEqual(names.map((name) => ({ name, state: "UNREACHABLE" })));
+    expect(body.items).toEqual(
+      names.map((name) => ({ name, state: "UNREACHABLE", used: isUsed(name) })),
+    );
   });
 
   it.each<readonly [string, string]>([
     ["GET", path],
     ["GET", `${path}/database/history`],
     ...["reset", "open", "close", "disable", "enable"].map(
-      (verb) => ["POST", `${path}/database/${verb}`] as const,
+      (command) => ["POST", `${path}/database/${command}`] as const,
     ),
   ])("is for the admin alone: %s %s", async (method, at) => {
     const { body } = await call("POST", "/api/users", {
@@ -61,7 +114,7 @@ describe("GET /api/admin/circuit-breakers", () => {
   });
 });
 
-describe("an operator's verb over HTTP", () => {
+describe("an operator's command over HTTP", () => {
   it.each([
     ["open", { state: "OPEN", override: "forced-open" }],
     ["close", { state: "CLOSED", override: "forced-closed" }],
@@ -70,9 +123,9 @@ describe("an operator's verb over HTTP", () => {
     ["reset", { state: "CLOSED", override: "none" }],
   ])(
     "takes effect, survives an eviction and is in the history with actor and reason: %s",
-    async (verb, expected) => {
+    async (command, expected) => {
       const operator = admin();
-      const done = await operator.call("POST", `${path}/email:smtp/${verb}`, {
+      const done = await operator.call("POST", `${path}/email:smtp/${command}`, {
         reason: "  provider maintenance ",
       });
       const lastTransition = {
@@ -81,7 +134,7 @@ describe("an operator's verb over HTTP", () => {
         from: "CLOSED",
         to: expected.state,
         epoch: 2,
-        cause: verb,
+        cause: command,
         actor: expect.stringMatching(/^admin:[0-9a-f]{8}$/),
         reason: "provider maintenance",
       };
@@ -90,7 +143,10 @@ describe("an operator's verb over HTTP", () => {
         body: { name: "email:smtp", ...expected, lastTransition },
       });
       await evictDurableObject(operator.binding.getByName("email:smtp"));
-      expect((await operator.call("GET", path)).body.items[1]).toEqual(done.body);
+      expect((await operator.call("GET", path)).body.items[1]).toEqual({
+        ...done.body,
+        used: true,
+      });
       expect((await operator.call("GET", `${path}/email%3Asmtp/history`)).body).toEqual({
         items: [lastTransition],
       });
@@ -131,9 +187,9 @@ describe("an operator's verb over HTTP", () => {
     ["a time where none belongs", "close", { reason: "x", until: "2099-01-01T00:00:00Z" }, "until"],
   ])(
     "that is not valid is refused by the name of its field, and changes nothing: %s",
-    async (_, verb, body, field) => {
+    async (_, command, body, field) => {
       const operator = admin();
-      const refused = await operator.call("POST", `${path}/database/${verb}`, body);
+      const refused = await operator.call("POST", `${path}/database/${command}`, body);
       expect(refused).toMatchObject({ status: 422, body: { type: "urn:luna:problem:invalid" } });
       expect(refused.body.errors.map((error: { path: string }) => error.path)).toContain(field);
       expect((await operator.call("GET", `${path}/database/history`)).body).toEqual({ items: [] });
@@ -279,15 +335,16 @@ describe("reads of the database", () => {
   );
 
   it("are tried again after a failure that passes", async () => {
-    const database = countingDatabase();
+    let asked = 0;
     const flaky = {
-      prepare: (sql: string) => {
-        database.down = database.asked < 2;
-        return database.binding.prepare(sql);
+      prepare: (sql: string) => env.DB.prepare(sql),
+      batch: async (statements: D1PreparedStatement[]) => {
+        asked += 1;
+        return await (asked < 3 ? deadDatabase : env.DB).batch(statements);
       },
     } as unknown as D1Database;
     expect((await callWith({ DB: flaky })("GET", "/api/users/nobody")).status).toBe(404);
-    expect(database.asked).toBe(3);
+    expect(asked).toBe(3);
   });
 });
 
@@ -335,6 +392,8 @@ describe("GET /health", () => {
   it("checks the database itself, past its breaker", async () => {
     const operator = admin();
     await operator.call("POST", `${path}/database/open`, { reason: "maintenance" });
-    expect((await operator.call("GET", "/health")).body.checks.database).toEqual({ status: "ok" });
+    expect((await operator.call("GET", "/health")).body.checks.database).toMatchObject({
+      status: "ok",
+    });
   });
 });

@@ -3,11 +3,12 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { breakerClient } from "../../shared/lib/circuit-breaker/guard.ts";
 import { CircuitOpen } from "../../shared/lib/circuit-breaker/isolate/circuit-open.ts";
+import { isServerFailure } from "../../shared/lib/circuit-breaker/isolate/http-answer.ts";
 import type {
   ProbeReport,
   RecordedTransition,
-  SyncReply,
-  SyncRequest,
+  BreakerSyncReply,
+  BreakerSyncRequest,
 } from "../../shared/lib/circuit-breaker/rules/rpc.ts";
 import { eventually } from "../support/eventually.ts";
 import { brokenBreakers, DependencyDown, fail, newIsolate, succeed } from "../support/isolates.ts";
@@ -26,15 +27,15 @@ const open = async ({ stub }: ReturnType<typeof newBreaker>): Promise<void> => {
 
 const sync = async (
   { stub }: ReturnType<typeof newBreaker>,
-  request: SyncRequest,
-): Promise<SyncReply> => {
+  request: BreakerSyncRequest,
+): Promise<BreakerSyncReply> => {
   const reply = await stub.sync(request);
   return reply.ok ? reply.value : expect.fail();
 };
 const endProbe = async (
   { stub }: ReturnType<typeof newBreaker>,
   request: ProbeReport,
-): Promise<SyncReply["snapshot"]> => {
+): Promise<BreakerSyncReply["snapshot"]> => {
   const reply = await stub.endProbe(request);
   return reply.ok ? reply.value.snapshot : expect.fail();
 };
@@ -45,6 +46,57 @@ const history = async (
   const reply = await stub.history(page);
   return reply.ok ? reply.value : expect.fail();
 };
+
+describe("the outage of a breaker", () => {
+  it("begins when it leaves closed, keeps its start over failed probes, and has the last error", async () => {
+    const breaker = newBreaker();
+    const { name, stub } = breaker;
+    const isolate = newIsolate(env.CIRCUIT_BREAKER, name);
+    expect(await stub.inspect()).toMatchObject({ outage: null, windowMs: 60_000 });
+    await eventually(async () => {
+      await isolate.run(fail).catch(() => undefined);
+      expect((await stub.inspect()).state).toBe("OPEN");
+    });
+    const opened = await stub.inspect();
+    expect(opened.outage).toEqual({
+      since: opened.last?.at,
+      reason: expect.stringMatching(/^\d+ of \d+ calls failed: the dependency is down$/),
+    });
+    await runInDurableObject(stub, (object) => (object.clock = () => Date.now() + 30_000));
+    await sync(breaker, { acquire: { id: "p1", lastsMs: 10_000, cold: false } });
+    await endProbe(breaker, { permitId: "p1", outcome: "failure", lastError: "still down" });
+    expect((await stub.inspect()).outage).toEqual({
+      since: opened.outage?.since,
+      reason: "still down",
+    });
+  });
+
+  it("an object whose reply does not announce that it takes errors gets none", async () => {
+    const requests: BreakerSyncRequest[] = [];
+    const binding = {
+      getByName: (name: string) => {
+        const stub = env.CIRCUIT_BREAKER.getByName(name);
+        return {
+          sync: async (request: BreakerSyncRequest) => {
+            requests.push(request);
+            const reply = await stub.sync(request);
+            if (!reply.ok) return reply;
+            const { snapshot, granted } = reply.value;
+            return { ok: true, value: { snapshot, granted } };
+          },
+        };
+      },
+    } as unknown as typeof env.CIRCUIT_BREAKER;
+    const { name, stub } = newBreaker();
+    const isolate = newIsolate(binding, name);
+    await eventually(async () => {
+      await isolate.run(fail).catch(() => undefined);
+      expect((await stub.inspect()).state).toBe("OPEN");
+    });
+    expect(requests.filter(({ report }) => (report?.failures ?? 0) > 0)).not.toEqual([]);
+    expect(JSON.stringify(requests)).not.toContain("lastError");
+  });
+});
 
 describe("the breaker of the fleet", () => {
   it("opens at five failures of five isolates, also if it is evicted after each", async () => {
@@ -73,10 +125,10 @@ describe("the breaker of the fleet", () => {
     expect(await history({ name, stub })).toMatchObject([
       { from: "CLOSED", to: "OPEN", epoch: 2, cause: "threshold" },
     ]);
-    const told = warned.mock.calls
+    const logged = warned.mock.calls
       .map(([line]) => String(line))
       .filter((line) => line.includes("circuit_breaker.transition"));
-    expect(told.map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect(logged.map((line) => JSON.parse(line) as unknown)).toEqual([
       {
         level: "warn",
         event: "circuit_breaker.transition",
@@ -95,7 +147,7 @@ describe("the breaker of the fleet", () => {
     const { binding, requests } = brokenBreakers("works", env.CIRCUIT_BREAKER);
     const isolate = newIsolate(binding, name);
     await isolate.run(succeed);
-    await eventually(() => expect(isolate.breaker.view).not.toBeNull());
+    await eventually(() => expect(isolate.breaker.held).not.toBeNull());
     for (let n = 0; n < 10_000; n += 1)
       await isolate.run(n % 5_000 === 100 ? fail : succeed).catch(() => undefined);
     await eventually(async () => expect(await stub.inspect()).toMatchObject({ failures: 2 }));
@@ -152,7 +204,9 @@ describe("the permit", () => {
     await later(30_000);
     return { ...breaker, later };
   }
-  const ask = (id: string): SyncRequest => ({ acquire: { id, lastsMs: 10_000, cold: false } });
+  const ask = (id: string): BreakerSyncRequest => ({
+    acquire: { id, lastsMs: 10_000, cold: false },
+  });
 
   it("goes to one of fifty that ask at the same moment", async () => {
     const breaker = await due();
@@ -186,13 +240,14 @@ describe("the permit", () => {
     );
   });
 
-  it("of a probe that fails opens it for longer, and a close resets that", async () => {
+  it("of a probe that fails opens it again, and one that succeeds closes it", async () => {
     const breaker = await due();
     const { stub, later } = breaker;
     await sync(breaker, ask("p1"));
     const snapshot = await endProbe(breaker, { permitId: "p1", outcome: "failure" });
-    expect(snapshot.retryAfterMs).toBeGreaterThan(59_000);
-    await later(30_000 + 60_000);
+    // A fleet without traffic waits as long as at first.
+    expect(snapshot.retryAfterMs).toBeGreaterThan(29_000);
+    await later(30_000 + 30_000);
     await sync(breaker, ask("p2"));
     const closed = await endProbe(breaker, { permitId: "p2", outcome: "success" });
     await sync(breaker, { report: { epoch: closed.epoch, failures: 5, calls: 5 } });
@@ -214,10 +269,10 @@ describe("an operator's override", () => {
     ["forceOpen", { state: "OPEN", override: { kind: "forced-open", ends: false } }],
     ["forceClose", { state: "CLOSED", override: { kind: "forced-closed" } }],
     ["disable", { state: "CLOSED", override: { kind: "disabled" } }],
-  ] as const)("survives an eviction and whatever is reported: %s", async (verb, expected) => {
+  ] as const)("survives an eviction and each report: %s", async (command, expected) => {
     const breaker = newBreaker();
     const { stub } = breaker;
-    expect(await stub[verb](by)).toMatchObject({ ok: true, value: expected });
+    expect(await stub[command](by)).toMatchObject({ ok: true, value: expected });
     await evictDurableObject(stub);
     const { snapshot } = await sync(breaker, { report: { epoch: 2, failures: 100, calls: 100 } });
     expect(snapshot).toMatchObject(expected);
@@ -237,7 +292,7 @@ describe("an operator's override", () => {
     const isolates = Array.from({ length: 5 }, () => newIsolate(env.CIRCUIT_BREAKER, name));
     await Promise.all(isolates.map((isolate) => isolate.run(succeed)));
     await eventually(() =>
-      expect(isolates.every(({ breaker }) => breaker.view !== null)).toBe(true),
+      expect(isolates.every(({ breaker }) => breaker.held !== null)).toBe(true),
     );
     await stub.forceOpen(by);
     const rejected = new Set<number>();
@@ -251,7 +306,7 @@ describe("an operator's override", () => {
 });
 
 describe("what is not valid", () => {
-  it.each<[string, SyncRequest, string, string]>([
+  it.each<[string, BreakerSyncRequest, string, string]>([
     [
       "a negative number of failures",
       { report: { epoch: 1, failures: -1, calls: 1 } },
@@ -348,39 +403,198 @@ describe("what is stored", () => {
   });
 });
 
-describe("options of a later call with the same name", () => {
-  const policy = { timeoutMs: 5_000, calleeTimesOut: false, isFault: () => true };
-  const warningsAbout = (name: string, warned: { mock: { calls: unknown[][] } }): unknown[] =>
-    warned.mock.calls
-      .map(([line]) => JSON.parse(String(line)) as { event: string; dependency?: string })
-      .filter(({ dependency }) => dependency === name);
+describe("callers of one name", () => {
+  const policy = { timeoutMs: 5_000, calleeTimesOut: false, countsAsFailure: () => true };
 
-  it.each([
-    ["timeoutMs", { timeoutMs: 1_000 }],
-    ["calleeTimesOut", { calleeTimesOut: true }],
-  ])("that bring another %s are ignored, and logged once", (_, changes) => {
+  it("get the same client for the same options, and their own for others", () => {
     const { name } = newBreaker();
-    const warned = vi.spyOn(console, "warn").mockReturnValue();
     const first = breakerClient(env, name, policy);
-    for (let n = 0; n < 3; n += 1)
-      expect(breakerClient(env, name, { ...policy, ...changes })).toBe(first);
-    expect(warningsAbout(name, warned)).toMatchObject([
-      {
-        level: "warn",
-        event: "circuit_breaker.options_differ",
-        dependency: name,
-        timeoutMs: 5_000,
-        calleeTimesOut: false,
-      },
-    ]);
-    warned.mockRestore();
+    const hurried = breakerClient(env, name, { ...policy, timeoutMs: 20 });
+    expect(breakerClient(env, name, { ...policy })).toBe(first);
+    expect(hurried).not.toBe(first);
+    expect(hurried.breaker, "they count in one breaker").toBe(first.breaker);
   });
 
-  it("that are the same are not logged", () => {
+  it("keep their own time limits and fault rules", async () => {
     const { name } = newBreaker();
-    const warned = vi.spyOn(console, "warn").mockReturnValue();
-    for (let n = 0; n < 2; n += 1) breakerClient(env, name, { ...policy, isFault: () => false });
-    expect(warningsAbout(name, warned)).toEqual([]);
-    warned.mockRestore();
+    const patient = breakerClient(env, name, { ...policy, countsAsFailure: () => false });
+    const hurried = breakerClient(env, name, { ...policy, timeoutMs: 20 });
+    const slow = () => new Promise<string>((resolve) => setTimeout(() => resolve("late"), 100));
+    expect(await patient.run(slow)).toBe("late");
+    await expect(hurried.run(slow)).rejects.toThrow("no answer within 20 ms");
+    await expect(patient.run(fail)).rejects.toThrow(DependencyDown);
+    expect([patient, hurried].map((client) => client.afterError(new Error("x")).isFailure)).toEqual(
+      [false, true],
+    );
+  });
+});
+
+describe("thresholds that the code of a caller asks for", () => {
+  const policy = { timeoutMs: 5_000, calleeTimesOut: true, countsAsFailure: () => true };
+
+  it("count from its second request on, survive an eviction, and go with a reset", async () => {
+    const breaker = newBreaker();
+    const { name, stub } = breaker;
+    const client = breakerClient(env, name, { ...policy, thresholds: { failures: 2 } });
+    await client.run(succeed);
+    await eventually(() => expect(client.breaker.reached).toBe(true));
+    for (let n = 0; n < 2; n += 1) await client.run(fail).catch(() => undefined);
+    await eventually(async () => expect((await stub.inspect()).state).toBe("OPEN"));
+    await evictDurableObject(stub);
+    const other = { thresholds: { failures: 9 } };
+    await sync(breaker, other);
+    expect(await stub.inspect()).toMatchObject({ thresholdsDiffer: true });
+
+    await stub.reset(by);
+    const { epoch } = await stub.inspect();
+    expect(await stub.inspect()).not.toHaveProperty("thresholdsDiffer");
+    await sync(breaker, { ...other, report: { epoch, failures: 5, calls: 5 } });
+    expect((await stub.inspect()).state).toBe("CLOSED");
+    await sync(breaker, { report: { epoch, failures: 4, calls: 4 } });
+    expect((await stub.inspect()).state).toBe("OPEN");
+  });
+
+  it("are refused by name if they are bad, and the defaults hold", async () => {
+    const logged = vi.spyOn(console, "error").mockReturnValue();
+    const { name, stub } = newBreaker();
+    const client = breakerClient(env, name, { ...policy, thresholds: { failures: 0 } });
+    expect(await client.run(succeed)).toBe("value");
+    expect(logged.mock.calls.flat().join()).toContain("thresholds.failures");
+    expect((await stub.sync({ thresholds: { failures: 0 } })).ok).toBe(false);
+  });
+});
+
+describe("an HTTP answer that is not thrown", () => {
+  const counted = { timeoutMs: 5_000, calleeTimesOut: true, countsAsFailure: () => true };
+  const answering =
+    (status: number, headers: Record<string, string> = {}) =>
+    async () =>
+      new Response(null, { status, headers });
+
+  it("of 503 counts, and its Retry-After sets the open time up to a minute", async () => {
+    const { name, stub } = newBreaker();
+    const policy = { ...counted, resultCountsAsFailure: isServerFailure };
+    const client = breakerClient(env, name, policy);
+    await client.run(answering(200));
+    await eventually(() => expect(client.breaker.held).not.toBeNull());
+    for (let n = 0; n < 5; n += 1)
+      expect(await client.run(answering(503, { "Retry-After": "45" }))).toMatchObject({
+        status: 503,
+      });
+    await eventually(async () => expect((await stub.inspect()).state).toBe("OPEN"));
+    const { retryAfterMs, last } = await stub.inspect();
+    expect(retryAfterMs).toBeGreaterThan(40_000);
+    expect(last?.reason).toMatch(/HTTP 503$/);
+  });
+
+  it("of 429 never counts, returned or thrown", async () => {
+    const { name } = newBreaker();
+    const client = breakerClient(env, name, { ...counted, resultCountsAsFailure: () => true });
+    expect(client.afterResult(await answering(429)()).isFailure).toBe(false);
+    expect(client.afterError(Object.assign(new Error("slow down"), { status: 429 }))).toEqual({
+      isFailure: false,
+      retryAfterMs: 0,
+    });
+  });
+});
+
+describe("a row of the release before", () => {
+  it.each([
+    { state: "CLOSED", window: [{ start: 0, failures: 3, calls: 9 }] },
+    { state: "OPEN", openedAt: 1, durationMs: 60_000, reopens: 1 },
+    { state: "HALF_OPEN", reopens: 0, permit: { id: "p", grantedAt: 1, lastsMs: 10_000 } },
+  ])("is loaded: $state", async (phase) => {
+    const { stub } = newBreaker();
+    await stub.inspect();
+    await runInDurableObject(stub, (_, { storage }) => {
+      const state = JSON.stringify({ phase, override: { kind: "none" } });
+      storage.sql.exec("INSERT OR REPLACE INTO breaker VALUES (1, 7, ?)", state);
+    });
+    await evictDurableObject(stub);
+    expect(await stub.inspect()).toMatchObject({ state: phase.state, epoch: 7 });
+  });
+
+  it("can be read by that release after a rollback: each state keeps its fields", async () => {
+    const breaker = newBreaker();
+    const { stub } = breaker;
+    const stored = () =>
+      runInDurableObject(stub, (_, { storage }) => {
+        const [row] = storage.sql.exec<{ state: string }>("SELECT state FROM breaker").toArray();
+        return (JSON.parse(row?.state ?? "{}") as { phase: unknown }).phase;
+      });
+    await sync(breaker, { report: { epoch: 1, failures: 1, calls: 2 } });
+    expect(await stored()).toMatchObject({
+      state: "CLOSED",
+      window: [{ start: expect.any(Number), failures: 1, calls: 2 }],
+    });
+    await sync(breaker, { report: { epoch: 1, failures: 5, calls: 5 } });
+    expect(await stored()).toMatchObject({
+      state: "OPEN",
+      openedAt: expect.any(Number),
+      durationMs: 30_000,
+      reopens: 0,
+    });
+    await runInDurableObject(stub, (object) => (object.clock = () => Date.now() + 30_000));
+    await sync(breaker, { acquire: { id: "p", lastsMs: 10_000, cold: false } });
+    expect(await stored()).toMatchObject({
+      state: "HALF_OPEN",
+      reopens: 0,
+      permit: { id: "p", grantedAt: expect.any(Number), lastsMs: 10_000 },
+    });
+  });
+});
+
+describe("the real object with a server that dies, comes back weak, and refuses one isolate", () => {
+  it("opens for the fleet, recovers by a ramp, and leaves the refused isolate to its own pause", async () => {
+    const breaker = newBreaker();
+    const { stub } = breaker;
+    let later = 0;
+    const at = async (ms: number): Promise<void> => {
+      later = ms;
+      await runInDurableObject(stub, (object) => (object.clock = () => start + later));
+    };
+    const start = Date.now();
+    const counted = async (failures: number, calls: number, more: object = {}) =>
+      await sync(breaker, {
+        report: { epoch: (await stub.inspect()).epoch, failures, calls, ...more },
+      });
+    for (let second = 0; second < 60; second += 1) {
+      await at(second * 1_000);
+      await counted(0, 100, { overMs: 1_000 });
+    }
+    // One isolate in ten is refused: the breaker stays closed, and the reply has the time of a
+    // pause.
+    for (let second = 60; second < 65; second += 1) {
+      await at(second * 1_000);
+      await counted(10, 10, { after: 10 });
+      const { snapshot } = await counted(0, 90, { overMs: 1_000 });
+      expect(snapshot).toMatchObject({ state: "CLOSED", inARow: 5 });
+    }
+    // Then it dies for all.
+    for (let tenth = 0; tenth < 35; tenth += 1) {
+      await at(65_000 + tenth * 100);
+      await counted(10, 10, { after: 10 });
+    }
+    expect((await stub.inspect()).state).toBe("OPEN");
+    await at(100_000);
+    const ask = { acquire: { id: "p1", lastsMs: 10_000, cold: false } };
+    expect((await sync(breaker, ask)).granted).toBe(true);
+    await endProbe(breaker, { permitId: "p1", outcome: "success" });
+    const share = async () => (await stub.inspect()).ramp?.share ?? null;
+    expect(await share()).toBeCloseTo(0.125, 2);
+    // It comes back weak: half of what runs fails.
+    await at(101_100);
+    await counted(10, 20);
+    expect(await share()).toBeLessThan(0.25);
+    // An old isolate in this ramp gets OPEN for some seconds.
+    expect((await sync(breaker, {})).snapshot).toMatchObject({
+      state: "OPEN",
+      ramp: { share: expect.any(Number) },
+    });
+    for (let second = 103; second < 140; second += 1) {
+      await at(second * 1_000);
+      await counted(0, 10);
+    }
+    expect(await stub.inspect()).toMatchObject({ state: "CLOSED", last: { cause: "recovered" } });
   });
 });

@@ -26,7 +26,7 @@ async function deadEmail(
     to = "ada@example.com",
     at = Date.now() - 1_000,
   } = changes;
-  const id = await queueEmail(db, at);
+  const id = await queueEmail(db, at, { tenant, to });
   const detail = JSON.stringify({
     transport: "smtp",
     phase: "RCPT",
@@ -36,11 +36,10 @@ async function deadEmail(
   await db.batch([
     db
       .prepare(
-        `UPDATE emails SET status = 'dead', dead_reason = ?2, tenant = ?3, to_address = ?4,
-           attempts = 4, last_error = ?5
+        `UPDATE emails SET status = 'dead', dead_reason = ?2, attempts = 4, last_error = ?3
          WHERE id = ?1`,
       )
-      .bind(id, reason, tenant, to, detail),
+      .bind(id, reason, detail),
     db
       .prepare(
         `INSERT INTO email_events (email_id, generation, type, at, detail)
@@ -63,7 +62,7 @@ describe("GET /api/admin/email/dlq", () => {
     const eve = await deadEmail({ tenant: "user:eve", to: "eve@example.com" });
     await recordPoison(
       db,
-      { messageId: "m1", reason: "not a doorbell", rawBody: "{}", attempts: 1 },
+      { messageId: "m1", reason: "not a notification", rawBody: "{}", attempts: 1 },
       7,
       Date.now(),
     );
@@ -132,7 +131,7 @@ describe("one dead letter", () => {
     expect(body.events[1].detail).toMatchObject({ phase: "RCPT" });
     await recordPoison(
       db,
-      { messageId: "m2", reason: "not a doorbell", rawBody: '{"x":1}', attempts: 3 },
+      { messageId: "m2", reason: "not a notification", rawBody: '{"x":1}', attempts: 3 },
       7,
       Date.now(),
     );

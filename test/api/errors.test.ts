@@ -177,9 +177,15 @@ describe("a path", () => {
     ["GET", "/api/users/%61da", 404, named("user")],
     ["PATCH", "/api/users/a:b", 404, named("user")],
     ["DELETE", "/api/teams/x/members/a:b", 404, named("user")],
-    ["POST", "/api/admin/circuit-breakers/x/reset", 404, named("circuit breaker")],
+    ["POST", "/api/admin/circuit-breakers/x/reset", 422, { detail: "reason is required" }],
+    ["GET", "/api/admin/circuit-breakers/x/history", 404, named("circuit breaker")],
     ["POST", "/api/admin/circuit-breakers/%zz/reset", 404, named("circuit breaker")],
-    ["GET", "/api/admin/circuit-breakers/x/history?limit=0", 404, named("circuit breaker")],
+    [
+      "GET",
+      "/api/admin/circuit-breakers/x/history?limit=0",
+      422,
+      wrong("limit", "must be from 1 to 100"),
+    ],
     ["GET", "/api/admin/circuit-breakers/email%3Aresend/history", 200, { items: [] }],
     ["GET", "/api/admin/email/templates/x/preview?format=x", 404, named("template")],
     ["GET", "/api/admin/email/templates/%77elcome/preview", 404, named("template")],
@@ -247,9 +253,8 @@ describe("when a dependency is down", () => {
   it.each([
     ["PATCH", "/api/users/ada", { tier: "pro" }],
     ["DELETE", "/api/users/ada", undefined],
-    ["POST", "/api/users/ada/api-key", undefined],
     ["POST", "/api/admin/email/process-dlq", { ids: ["some-email"] }],
-  ])("%s %s says that it cannot know", async (method, path, body) => {
+  ])("%s %s answers that the outcome is unknown", async (method, path, body) => {
     const refused = await callWith({ DB: deadDatabase })(method, path, body);
     expect(refused).toMatchObject({
       status: 503,
@@ -257,8 +262,13 @@ describe("when a dependency is down", () => {
     });
   });
 
+  it("a rotation that cannot read the present key has written nothing", async () => {
+    const refused = await callWith({ DB: deadDatabase })("POST", "/api/users/ada/api-key");
+    expect(refused).toMatchObject({ status: 503, body: { type: "urn:luna:problem:unavailable" } });
+  });
+
   it.each([{}, { ids: ["some-email"], dryRun: true }])(
-    "a replay that has replayed nothing yet does not say that it may have: %j",
+    "a replay that has replayed nothing yet does not claim that it may have: %j",
     async (body) => {
       const refused = await callWith({ DB: deadDatabase })(
         "POST",
@@ -308,15 +318,40 @@ describe("GET /health", () => {
     });
 
     const { body } = await call("POST", "/api/emails", email);
-    await env.DB.prepare("UPDATE emails SET due_at = ? WHERE id = ?")
-      .bind(Date.now() - 301_000, body.id)
-      .run();
+    const dueAt = async (at: number): Promise<unknown> =>
+      await env.DB.prepare("UPDATE emails SET due_at = ? WHERE id = ?").bind(at, body.id).run();
+    const next = Date.now() + 60_000;
+    await dueAt(next);
+    const waiting = await call("GET", "/health", undefined, { token: null });
+    expect(waiting.body.checks.email).toMatchObject({
+      status: "ok",
+      queued: 1,
+      due: 0,
+      nextDueAt: new Date(next).toISOString(),
+    });
+    await dueAt(Date.now() - 301_000);
     const degraded = await call("GET", "/health", undefined, { token: null });
     expect(degraded).toMatchObject({
       status: 200,
       body: { status: "degraded", checks: { email: { status: "degraded" } } },
     });
     expect(degraded.body.checks.email.oldestDueSeconds).toBeGreaterThanOrEqual(301);
+  });
+
+  it("names each variable that is invalid, and not its value", async () => {
+    const wrong = { PRODUCT_COLOUR: "s3cret", TRIAL_DAYS: "soon", ALERT_EMAIL: "nonsense" };
+    const health = async (changes: object) =>
+      (await callWith({ ...wrong, ...changes })("GET", "/health", undefined, { token: null })).body;
+    const settings = {
+      status: "degraded",
+      invalid: ["ALERT_EMAIL", "TRIAL_DAYS", "PRODUCT_COLOUR"],
+    };
+    const degraded = await health({});
+    expect(degraded).toMatchObject({ status: "degraded", checks: { settings } });
+    expect(JSON.stringify(degraded)).not.toContain("s3cret");
+    expect((await health({ DB: deadDatabase })).checks.settings).toEqual(settings);
+    const { body } = await call("GET", "/health", undefined, { token: null });
+    expect(body.checks.settings).toEqual({ status: "ok", invalid: [] });
   });
 
   it("needs no authentication, also with a stale token or without D1", async () => {

@@ -100,7 +100,7 @@ async function send({ method, body, headers, who, ...where }: FuzzRequest): Prom
   return await dispatch(request, bindings);
 }
 
-/** Purges that were owed go in the background. */
+/** Purges of the outbox go in the background. */
 const lasting = tables.filter((table) => table !== "purge_intents");
 const updates = [
   "SUM(updated_at) FROM users",
@@ -128,18 +128,18 @@ it(`${REQUESTS} random requests: documented answers, no 5xx, no row by a refused
     const { status, headers } = response;
     const text = await response.text();
     const sent = `${request.method} ${request.path}?${request.query}`;
-    const told = `${sent} ${String(request.body).slice(0, 300)}: ${status} ${text.slice(0, 300)}`;
-    if (status >= 500) wrong.push(told);
+    const found = `${sent} ${String(request.body).slice(0, 300)}: ${status} ${text.slice(0, 300)}`;
+    if (status >= 500) wrong.push(found);
     const asked =
       request.method === "OPTIONS" && status === 204
         ? []
         : undocumented(request.method, pathOf(request), { status, headers, text });
-    if (asked.length > 0) wrong.push(`${told}: ${asked.join("; ")}`);
+    if (asked.length > 0) wrong.push(`${found}: ${asked.join("; ")}`);
     if (status !== 401 && tokenOf(request.who) !== null) authenticated += 1;
     if (request.method !== "GET" && request.method !== "HEAD") {
       const after = await fingerprint();
       if (status >= 400 && after !== before)
-        wrong.push(`${told} and changed ${before} to ${after}`);
+        wrong.push(`${found} and changed ${before} to ${after}`);
       before = after;
     }
     const user = users[request.who % users.length] ?? "";

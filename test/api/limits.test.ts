@@ -34,13 +34,13 @@ describe("too many requests", () => {
     expect(keys.asked).toEqual([
       expect.stringMatching(/^admin:/),
       expect.stringMatching(/^admin:/),
-      "user:limited",
+      expect.stringMatching(/^key:/),
     ]);
   });
 
   it.each([
     ["without a token", "/health", null],
-    ["with a wrong token", "/api/admin/alerts", "no-such-token"],
+    ["with a malformed token", "/api/admin/alerts", "no such token"],
     ["for nothing", "/no-such-path", null],
   ])("%s are counted by address", async (_, path, token) => {
     const addresses = limiter(1);
@@ -51,21 +51,6 @@ describe("too many requests", () => {
     expect((await from("192.0.2.1")).status).toBe(429);
     expect((await from("192.0.2.2")).status).not.toBe(429);
     expect((await from("192.0.2.2")).headers.get("RateLimit-Policy")).toBe('"ip";q=120;w=60');
-  });
-
-  it("do not limit a provider's webhooks, which are signed and as many as the emails", async () => {
-    const none = limiter(0);
-    expect(
-      (
-        await callWith({ RATE_LIMIT_IP: none, RATE_LIMIT_KEY: none })(
-          "POST",
-          "/api/webhooks/resend",
-          {},
-          { token: null },
-        )
-      ).status,
-    ).toBe(400);
-    expect(none.asked).toEqual([]);
   });
 
   it("are let through by a limiter that fails", async () => {

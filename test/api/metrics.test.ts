@@ -2,6 +2,7 @@ import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { operations } from "../../shared/contract/operations.ts";
 import { knownNames } from "../../shared/dependencies/dependencies.ts";
+import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import { metricOf } from "../../shared/telemetry/rules/metrics.ts";
 import { dispatch } from "../../workers/api/dispatch.ts";
 import type { ApiEnv } from "../../workers/env.ts";
@@ -60,6 +61,42 @@ describe("GET /metrics", () => {
     });
   });
 
+  it("has the sizes of D1 and of the objects that it asks, with the limit that holds", async () => {
+    const { meta } = await env.DB.prepare("SELECT 1").run();
+    const found = await scrape({ DATABASE_LIMIT_MB: "500" });
+    expect(valueOf(found, "luna_database_size_bytes", {})).toBe(meta.size_after);
+    expect(valueOf(found, "luna_database_limit_bytes", {})).toBe(500e6);
+    for (const object of ["telemetry", "task_watchdog", "circuit_breaker"])
+      expect(Number(valueOf(found, "luna_object_size_bytes", { object })), object).toBeGreaterThan(
+        4_095,
+      );
+  });
+
+  it("has no size of an object of a release that does not report it", async () => {
+    const inspect = async () => ({ watched: 0, overdue: [], tasks: [] });
+    const old = { getByName: () => ({ inspect }) } as unknown as ApiEnv["TASK_WATCHDOG"];
+    const found = await scrape({ TASK_WATCHDOG: old });
+    expect(valueOf(found, "luna_tasks_watched", {})).toBe(0);
+    expect(valueOf(found, "luna_object_size_bytes", { object: "task_watchdog" })).toBeNull();
+  });
+
+  it("has the series of each operation, task and Worker before anything is counted", async () => {
+    await env.TASK_WATCHDOG.getByName(WATCHDOG_NAME).report([
+      { task: "sweep-outbox", dueBy: Date.now() + 60_000 },
+    ]);
+    const found = await scrape();
+    for (const { id: operation, method } of operations)
+      expect(
+        valueOf(found, "luna_http_requests_total", { operation, method, status: "5xx" }),
+        operation,
+      ).toBe(0);
+    const task = { task: "sweep-outbox" };
+    expect(valueOf(found, "luna_task_missed_slots_total", task)).toBe(0);
+    expect(valueOf(found, "luna_task_runs_total", { ...task, outcome: "failure" })).toBe(0);
+    const neverReported = { worker: "consumer" };
+    expect(valueOf(found, "luna_telemetry_last_report_timestamp_seconds", neverReported)).toBe(0);
+  });
+
   it("has only labels of fixed sets, for any request", async () => {
     const odd = [
       "/no-such-path",
@@ -90,6 +127,7 @@ describe("GET /metrics", () => {
     const names: Record<string, readonly string[]> = {
       ...knownNames,
       operation: [...operations.map(({ id }) => id), "none"],
+      task: ["sweep-outbox"],
     };
     for (const { name, metrics: series } of found.families.values()) {
       const labels = (metricOf(name) ?? metricOf(name.replace(/_(bucket|sum|count)$/, "")))?.labels;
@@ -151,6 +189,12 @@ describe("GET /metrics", () => {
     expect(valueOf(opened, "luna_circuit_breaker_transitions_total", { dependency: "cache" })).toBe(
       before + 1,
     );
+    const of = (what: string, one: typeof opened, labels = {}) =>
+      Number(valueOf(one, `luna_circuit_breaker_${what}`, { dependency: "cache", ...labels }));
+    expect([of("admitted_share", found), of("next_probe_seconds", found)]).toEqual([1, 0]);
+    expect(of("window_calls", found, { outcome: "held" })).toBe(0);
+    expect(of("admitted_share", opened)).toBe(0);
+    expect(of("next_probe_seconds", opened)).toBeGreaterThan(0);
     await call("POST", "/api/admin/circuit-breakers/cache/reset", { reason: "a test" });
     for (const part of ["telemetry", "breakers", "email", "tasks"])
       expect(valueOf(opened, "luna_scrape_ok", { part })).toBe(1);
@@ -173,7 +217,7 @@ describe("GET /metrics", () => {
       { TASK_WATCHDOG: never as unknown as ApiEnv["TASK_WATCHDOG"] },
       ["luna_tasks_overdue"],
     ],
-  ])("tells that %s does not answer, and all the rest", async (part, changes, missing) => {
+  ])("reports that %s does not answer, and all the rest", async (part, changes, missing) => {
     vi.spyOn(console, "error").mockReturnValue();
     vi.spyOn(console, "warn").mockReturnValue();
     const found = await scrape(changes);

@@ -1,6 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { operations } from "../../shared/contract/operations.ts";
+import { httpStatusOf } from "../../shared/http/problem.ts";
 import { handlers } from "../../workers/api/routes.ts";
 import { undocumented } from "../support/conformance.ts";
 
@@ -66,10 +67,12 @@ describe("GET /openapi.json", () => {
 });
 
 describe("GET /docs", () => {
-  it("shows every operation, with a policy that lets in nothing but its own style", async () => {
+  it("shows every operation, with a policy that lets in only its own style", async () => {
     const page = await get("/docs");
     const html = await page.text();
+    expect(html).toContain('id="schema-EmailRequest"');
     for (const { id } of operations) expect(html).toContain(`id="${id}"`);
+    for (const tag of Object.keys(httpStatusOf)) expect(html).toContain(`id="problem-${tag}"`);
     const [first, style, ...rest] = page.headers.get("Content-Security-Policy")?.split("; ") ?? [];
     expect([first, ...rest]).toEqual([
       "default-src 'none'",

@@ -1,24 +1,21 @@
 import { env, exports } from "cloudflare:workers";
 import { dispatch } from "../../workers/api/dispatch.ts";
 import type { ApiEnv } from "../../workers/env.ts";
-import { call as callApi, type Answer } from "../support/http.ts";
-
-type Options = Parameters<typeof callApi>[4];
+import { callApi, type Answer, type CallOptions } from "../support/http.ts";
 
 /** Calls the Worker as the runtime does. */
 export const call = (
   method: string,
   path: string,
   body?: unknown,
-  options?: Options,
+  options?: CallOptions,
 ): Promise<Answer> =>
-  callApi(
-    (at, init) => exports.default.fetch(new Request(`http://luna.test${at}`, init)),
+  callApi((at, init) => exports.default.fetch(new Request(`http://luna.test${at}`, init)), {
     method,
     path,
     body,
-    options,
-  );
+    ...options,
+  });
 
 /**
  * Calls the Worker with some of its bindings replaced, by ones that fail for example. It has
@@ -32,14 +29,13 @@ export function callWith(changes: Partial<ApiEnv>) {
     CACHE_TAG_INDEX: freshTagIndex(),
     ...changes,
   };
-  return (method: string, path: string, body?: unknown, options?: Options): Promise<Answer> =>
-    callApi(
-      (at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings),
+  return (method: string, path: string, body?: unknown, options?: CallOptions): Promise<Answer> =>
+    callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings), {
       method,
       path,
       body,
-      options,
-    );
+      ...options,
+    });
 }
 
 /** Calls a Worker with a defect: an unexpected exception. */
@@ -47,7 +43,7 @@ export function callDefective(
   method: string,
   path: string,
   body?: unknown,
-  options?: Options,
+  options?: CallOptions,
 ): Promise<Answer> {
   const bindings = new Proxy(env, {
     get(target, name) {
@@ -55,13 +51,12 @@ export function callDefective(
       return Reflect.get(target, name) as unknown;
     },
   });
-  return callApi(
-    (at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings),
+  return callApi((at, init) => dispatch(new Request(`http://luna.test${at}`, init), bindings), {
     method,
     path,
     body,
-    options,
-  );
+    ...options,
+  });
 }
 
 let fleets = 0;
@@ -102,13 +97,15 @@ export async function rows(table: string): Promise<number> {
   return (await env.DB.prepare(`SELECT COUNT(*) AS n FROM ${table}`).first<number>("n")) ?? -1;
 }
 
-/** Whatever requests write, but for what the Worker notes of them. */
+/** What requests write, except what the Worker notes of them. */
 export const tables = [
   "users",
   "usage_metrics",
   "subscriptions",
+  "address_changes",
   "teams",
   "team_members",
+  "pending_members",
   "workspaces",
   "emails",
   "email_events",
@@ -117,9 +114,6 @@ export const tables = [
   "purge_intents",
   "suppressions",
   "webhook_messages",
-  "teams",
-  "team_members",
-  "workspaces",
 ];
 
 /** How many rows each table has: what a refused request must not change. */

@@ -50,7 +50,7 @@ describe("a suppressed recipient", () => {
     ).toBe("urn:luna:problem:suppressed");
   });
 
-  it("of all but what is purely transactional still gets that", async () => {
+  it("of all except what is purely transactional still gets that", async () => {
     await call("POST", path, { address: email.to, scope: "non-transactional" });
     expect((await call("POST", "/api/emails", email)).status).toBe(202);
     expect(

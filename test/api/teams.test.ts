@@ -20,19 +20,19 @@ async function createTeam(owner: TestUser, name = "Core"): Promise<string> {
   expect(status).toBe(201);
   return body.team.teamId as string;
 }
-const add = (
-  teamId: string,
-  { userId }: { userId: string },
-  role: Role,
-  as?: TestUser,
-  api: typeof call = call,
-) => api("POST", `/api/teams/${teamId}/members`, { userId, role }, as);
+const addBy =
+  (api: typeof call) =>
+  (teamId: string, { userId }: { userId: string }, role: Role, as?: TestUser) =>
+    api("POST", `/api/teams/${teamId}/members`, { userId, role }, as);
+const add = addBy(call);
 const remove = (
   teamId: string,
   { userId }: { userId: string },
   as?: TestUser,
   api: typeof call = call,
 ) => api("DELETE", `/api/teams/${teamId}/members/${userId}`, undefined, as);
+const confirm = (teamId: string, user: TestUser, api: typeof call = call) =>
+  api("POST", `/api/teams/${teamId}/members/${user.userId}/confirm`, undefined, user);
 const rolesIn = async (teamId: string): Promise<Record<string, string>> => {
   const { results } = await db
     .prepare("SELECT user_id AS id, role FROM team_members WHERE team_id = ?1")
@@ -45,7 +45,7 @@ const related = async ({ userId }: TestUser, what: string) =>
 const intents = async () =>
   (await db.prepare("SELECT COUNT(*) AS n FROM purge_intents").first<number>("n")) ?? -1;
 
-/** Calls whose batches are watched. `owed` returns the tags that the purges of each have added. */
+/** Calls whose batches are watched. `purges` returns the tags that each has added. */
 function watchingPurges() {
   const seen = new Map<string, string[]>();
   const watchedDb = new Proxy(db, {
@@ -63,7 +63,7 @@ function watchingPurges() {
   });
   return {
     watched: callWith({ DB: watchedDb }),
-    owed: () => [...seen.values()].map((tags) => tags.toSorted()),
+    purges: () => [...seen.values()].map((tags) => tags.toSorted()),
   };
 }
 
@@ -99,12 +99,18 @@ describe("POST /api/teams", () => {
       {
         teamId,
         role: "owner",
-        permissions: ["team:read", "team:invite", "workspaces:create", "team:manage-roles"],
+        permissions: [
+          "team:read",
+          "team:invite",
+          "workspaces:create",
+          "team:manage-roles",
+          "team:manage",
+        ],
       },
     ]);
     expect((await call("GET", `/api/teams/${teamId}`, undefined, owner)).body).toEqual({
       team: created.body.team,
-      members: [{ userId: owner.userId, role: "owner", joinedAt: createdAt }],
+      members: [{ userId: owner.userId, role: "owner", joinedAt: createdAt, confirmed: true }],
     });
     await eventually(async () => expect(await intents()).toBe(0));
   });
@@ -188,7 +194,7 @@ describe("a team", () => {
       ).toMatchObject(no("team"));
   });
 
-  it("lets each role do what the rules say, and a refusal writes nothing", async () => {
+  it("lets each role do what the rules allow, and a refusal writes nothing", async () => {
     const { teamId, owner, admin, member, stranger } = await fullTeam();
     const rows = await rowsInAll();
     const refused = await Promise.all([
@@ -226,6 +232,8 @@ describe("a team", () => {
     ];
     expect(await shown()).toEqual([[], [], []]);
     await add(teamId, stranger, "member", owner);
+    expect(await shown()).toEqual([[], [], []]);
+    await confirm(teamId, stranger);
     expect(await shown()).toEqual([["member"], [["team:read"]], ["Ours"]]);
     await add(teamId, stranger, "admin", owner);
     expect(await shown()).toEqual([
@@ -239,21 +247,24 @@ describe("a team", () => {
     expect(await shown()).toEqual([[], [], []]);
   });
 
-  it("owes the purge of a member in the batch that adds, changes or removes them", async () => {
+  it("writes the purge of a member in the batch that adds, confirms, changes or removes them", async () => {
     const { teamId, owner, stranger } = await fullTeam();
     const purge = ["permissions", "teams", "workspaces"].map(
       (what) => `user:${stranger.userId}:${what}`,
     );
     const changes: ((api: typeof call) => ReturnType<typeof call>)[] = [
-      (api) => add(teamId, stranger, "member", owner, api),
-      (api) => add(teamId, stranger, "admin", owner, api),
+      (api) => addBy(api)(teamId, stranger, "member", owner),
+      (api) => remove(teamId, stranger, stranger, api),
+      (api) => addBy(api)(teamId, stranger, "member", owner),
+      (api) => confirm(teamId, stranger, api),
+      (api) => addBy(api)(teamId, stranger, "admin", owner),
       (api) => remove(teamId, stranger, owner, api),
     ];
     for (const change of changes) {
       await eventually(async () => expect(await intents()).toBe(0));
-      const { watched, owed } = watchingPurges();
+      const { watched, purges } = watchingPurges();
       expect((await change(watched)).status).toBeLessThan(300);
-      expect(owed()).toEqual([purge]);
+      expect(purges()).toEqual([purge]);
     }
   });
 
@@ -262,8 +273,8 @@ describe("a team", () => {
     const deleted = await signUpAs("free");
     await call("DELETE", `/api/users/${deleted.userId}`);
     for (const userId of ["never-was", deleted.userId]) {
-      expect(await add(teamId, { userId }, "member", owner)).toMatchObject(no("user"));
-      expect(await remove(teamId, { userId }, owner)).toMatchObject(no("user"));
+      expect(await add(teamId, { userId }, "member")).toMatchObject(no("user"));
+      expect(await remove(teamId, { userId })).toMatchObject(no("user"));
     }
     expect(await remove(teamId, stranger, owner)).toMatchObject(no("member"));
     await call("PATCH", `/api/users/${owner.userId}`, { tier: "free" });
@@ -294,7 +305,7 @@ describe("a team", () => {
       )
       .all<{ userId: string }>();
     const answers = await Promise.all(
-      results.slice(0, 10).map((user) => add(teamId, user, "member", owner)),
+      results.slice(0, 10).map((user) => add(teamId, user, "member")),
     );
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(2);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(8);
@@ -307,7 +318,7 @@ describe("a team", () => {
     const created = await lossy()("POST", "/api/teams", { name: "Lost" }, owner);
     expect(created.status).toBe(201);
     expect(await rolesIn(created.body.team.teamId as string)).toEqual({ [owner.userId]: "owner" });
-    expect((await add(teamId, stranger, "admin", undefined, lossy())).body.member).toMatchObject({
+    expect((await addBy(lossy())(teamId, stranger, "admin")).body.member).toMatchObject({
       role: "admin",
     });
     expect((await remove(teamId, stranger, undefined, lossy())).status).toBe(204);
@@ -320,9 +331,9 @@ describe("a team", () => {
         })
       ).body.workspaces,
     ).toEqual([workspace.body.workspace]);
-    expect(
-      (await add(teamId, stranger, "member", undefined, callWith({ DB: deadDatabase }))).status,
-    ).toBe(503);
+    expect((await addBy(callWith({ DB: deadDatabase }))(teamId, stranger, "member")).status).toBe(
+      503,
+    );
   });
 });
 
@@ -339,12 +350,12 @@ describe("a workspace", () => {
     await eventually(async () => expect(await intents()).toBe(0));
   });
 
-  it("owes its purge to exactly the members of that moment, in its own batch", async () => {
+  it("writes its purge for exactly the members of that moment, in its own batch", async () => {
     const { teamId, owner, admin, member } = await fullTeam();
     await eventually(async () => expect(await intents()).toBe(0));
-    const { watched, owed } = watchingPurges();
+    const { watched, purges } = watchingPurges();
     await watched("POST", "/api/workspaces", { name: "Ours", teamId }, owner);
-    expect(owed()).toEqual([
+    expect(purges()).toEqual([
       [owner, admin, member].map(({ userId }) => `user:${userId}:workspaces`).toSorted(),
     ]);
   });
@@ -413,6 +424,7 @@ describe("the last owner", () => {
     }),
     fc.record({ do: fc.constant("remove" as const), as: fc.nat({ max: 4 }), whom: someone }),
     fc.record({ do: fc.constant("delete" as const), whom: someone }),
+    fc.record({ do: fc.constant("confirm" as const), whom: someone }),
   );
 
   it("remains under any concurrent changes, and no deleted user stays a member", async () => {
@@ -430,6 +442,7 @@ describe("the last owner", () => {
               round.map((change) => {
                 if (change.do === "delete")
                   return call("DELETE", `/api/users/${at(change.whom).userId}`);
+                if (change.do === "confirm") return confirm(teamId, at(change.whom));
                 // The fifth is the admin.
                 const as = users[change.as];
                 return change.do === "make"
@@ -476,24 +489,12 @@ describe("what others change between the reading and the writing of a request", 
         racing(() => remove(teamId, member, member)),
       ),
     ).toMatchObject(wrongState);
-    expect(
-      await add(
-        teamId,
-        owner,
-        "admin",
-        undefined,
-        racing(async () => undefined),
-      ),
-    ).toMatchObject(wrongState);
+    expect(await addBy(racing(async () => undefined))(teamId, owner, "admin")).toMatchObject(
+      wrongState,
+    );
 
     expect(
-      await add(
-        teamId,
-        stranger,
-        "member",
-        admin,
-        racing(() => remove(teamId, admin, owner)),
-      ),
+      await addBy(racing(() => remove(teamId, admin, owner)))(teamId, stranger, "member", admin),
     ).toMatchObject(no("team"));
     await add(teamId, admin, "admin");
     await add(teamId, member, "member");
@@ -506,7 +507,7 @@ describe("what others change between the reading and the writing of a request", 
       ),
     ).toMatchObject({ status: 403 });
     const deletes = () => call("DELETE", `/api/users/${stranger.userId}`);
-    expect(await add(teamId, stranger, "member", owner, racing(deletes))).toMatchObject(no("user"));
+    expect(await addBy(racing(deletes))(teamId, stranger, "member")).toMatchObject(no("user"));
     expect(await rolesIn(teamId)).toEqual({
       [owner.userId]: "owner",
       [admin.userId]: "admin",
@@ -517,7 +518,7 @@ describe("what others change between the reading and the writing of a request", 
   it("counts for permissions too: the tier, and the role that allows a workspace", async () => {
     const { teamId, owner, admin, stranger } = await fullTeam();
     const lapses = () => call("PATCH", `/api/users/${owner.userId}`, { tier: "free" });
-    expect(await add(teamId, stranger, "member", owner, racing(lapses))).toMatchObject({
+    expect(await addBy(racing(lapses))(teamId, stranger, "member", owner)).toMatchObject({
       status: 403,
     });
     await call("PATCH", `/api/users/${owner.userId}`, { tier: "pro" });
@@ -537,16 +538,14 @@ describe("what others change between the reading and the writing of a request", 
     ).toBe(0);
   });
 
-  it("is no failure if it may still be done, and one that says so if it never stops", async () => {
+  it("is no failure if it may still be done, and a failure that names it if it never stops", async () => {
     const { teamId, member, stranger } = await fullTeam();
     const ownersChange = async () => {
       await ((await rolesIn(teamId))[member.userId] === "owner"
         ? add(teamId, member, "member")
         : add(teamId, member, "owner"));
     };
-    expect((await add(teamId, stranger, "member", undefined, racing(ownersChange, 3))).status).toBe(
-      200,
-    );
+    expect((await addBy(racing(ownersChange, 3))(teamId, stranger, "member")).status).toBe(200);
     const answer = await remove(teamId, stranger, undefined, racing(ownersChange, 100));
     expect(answer).toMatchObject({
       ...wrongState,

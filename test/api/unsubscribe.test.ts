@@ -1,5 +1,5 @@
 import { env, exports } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { unsubscribeUrl } from "../../shared/email/unsubscribe.ts";
 import { call, callWith, rowsInAll } from "./support.ts";
 
@@ -79,6 +79,20 @@ describe("an unsubscribe link", () => {
     ).toBe(404);
     expect(await rowsInAll()).toEqual(before);
   });
+});
+
+it.each([
+  ["missing", { PUBLIC_URL: "", UNSUBSCRIBE_SECRET: "" }, []],
+  ["not valid, which the log names", { UNSUBSCRIBE_SECRET: "short" }, ["UNSUBSCRIBE_SECRET"]],
+])("a link does not exist while its settings are %s", async (_, changes, logged) => {
+  const error = vi.spyOn(console, "error").mockReturnValue();
+  const api = callWith(changes);
+  const answer = await api("GET", "/unsubscribe/some-link", undefined, { token: null });
+  expect(answer.status).toBe(404);
+  expect(JSON.stringify(answer.body)).not.toMatch(/UNSUBSCRIBE|PUBLIC/);
+  const lines = error.mock.calls.map(([line]) => JSON.parse(String(line)) as { variable: string });
+  expect(lines.map(({ variable }) => variable)).toEqual(logged);
+  error.mockRestore();
 });
 
 describe("an email that needs such a link", () => {

@@ -35,9 +35,7 @@ describe("POST /api/users", () => {
     )
       .bind(user.userId)
       .all();
-    expect(usage.results).toEqual(
-      ["apiRequests", "emailsSent", "storageBytes"].map((metric) => ({ metric, amount: 0 })),
-    );
+    expect(usage.results, "what Luna counts itself").toEqual([{ metric: "emailsSent", amount: 0 }]);
     const { createdAt } = created.body.user;
     const trialEndsAt = new Date(Date.parse(createdAt) + 14 * 86_400_000).toISOString();
     const subscription = await call("GET", `/api/users/${user.userId}/subscription`);
@@ -130,7 +128,7 @@ describe("POST /api/users", () => {
     );
     expect(added).toMatchObject({
       users: 1,
-      usage_metrics: 3,
+      usage_metrics: 1,
       subscriptions: 1,
       emails: 1,
       email_events: 1,
@@ -323,6 +321,27 @@ describe("an account", () => {
     ).toBe("urn:luna:problem:outcome-unknown");
   });
 
+  it("costs one load of D1 for the key and all that a page of the user reads", async () => {
+    const isolate = callWith({});
+    const token = { token: user.apiKey };
+    const readStatus = async (path: string): Promise<string> =>
+      (await isolate("GET", path, undefined, token)).headers.get("Cache-Status") ?? "";
+    const found = [
+      await readStatus("/api/me"),
+      await readStatus(`/api/users/${user.userId}`),
+      await readStatus(`/api/users/${user.userId}/permissions`),
+      await readStatus(`/api/users/${user.userId}/subscription`),
+      await readStatus(`/api/users/${user.userId}/usage`),
+    ];
+    expect(found.map((status) => status.split(";")[1]?.trim())).toEqual([
+      "fwd=uri-miss",
+      "hit",
+      "hit",
+      "hit",
+      "hit",
+    ]);
+  });
+
   it("gets its new key, or its deletion confirmed, after a lost reply of D1", async () => {
     const rotated = await callWith({ DB: losingReplies(env.DB) })(
       "POST",
@@ -335,7 +354,8 @@ describe("an account", () => {
     expect(
       (await callWith({ DB: losingReplies(env.DB) })("DELETE", `/api/users/${user.userId}`)).status,
     ).toBe(204);
-    expect((await call("GET", `/api/users/${user.userId}`)).status).toBe(404);
+    // The isolate that deleted it has a tag index of its own.
+    expect((await callWith({})("GET", `/api/users/${user.userId}`)).status).toBe(404);
     expect(
       (await callWith({ DB: losingReplies(env.DB) })("DELETE", "/api/users/never-was")).status,
     ).toBe(404);
@@ -406,6 +426,17 @@ describe("an account", () => {
     expect(
       (await call("GET", `/api/users/${other.userId}/workspaces`)).body.workspaces,
     ).toHaveLength(2);
+  });
+
+  it("takes its solo teams out of the cached lists of users who were added to them", async () => {
+    const [gone, added] = [await signUpAs("pro"), await signUpAs("free")];
+    const { team } = (await call("POST", "/api/teams", { name: "Alone" }, gone)).body;
+    await call("POST", `/api/teams/${team.teamId}/members`, { userId: added.userId }, gone);
+    const pending = async () =>
+      (await call("GET", `/api/users/${added.userId}/teams`)).body.pending as unknown[];
+    expect(await pending()).toHaveLength(1);
+    expect((await call("DELETE", `/api/users/${gone.userId}`)).status).toBe(204);
+    expect(await pending()).toEqual([]);
   });
 
   it("is not deleted while it is the last owner of a team with other members", async () => {
@@ -505,15 +536,18 @@ describe("GET /api/users/:userId/export", () => {
       exportedAt: expect.any(String),
       user,
       lastSeenAt: expect.any(String),
+      addressChange: null,
       subscription: (await call("GET", `/api/users/${ada.userId}/subscription`)).body,
-      usage: { apiRequests: 0, emailsSent: 0, requests: 7, storageBytes: 0 },
+      usage: { emailsSent: 0, requests: 7 },
       usageByDay: [{ metric: "requests", day: "2026-11-24", amount: 3 }],
       usageByMonth: [{ metric: "requests", month: "2026-10", amount: 40 }],
       teams: [{ teamId: team.teamId, name: "Core", role: "owner", joinedAt: team.createdAt }],
+      pendingTeams: [],
       workspaces: [workspace],
       emails: [
         { id: email.id, subject: "Hi", status: expect.any(String), createdAt: expect.any(String) },
       ],
+      emailsReceived: [],
     });
     expect(v.is(contract.exportUser.answers[200], body)).toBe(true);
     await call("DELETE", `/api/users/${ada.userId}`);
@@ -576,5 +610,32 @@ describe("when a user was last seen", () => {
     await eventually(async () => expect(await seen(userId)).toBeGreaterThanOrEqual(before));
     await call("DELETE", `/api/users/${userId}`);
     expect(await seen(userId)).toBeNull();
+  });
+});
+
+describe("eight rotations of a key at once", () => {
+  const rotateAtOnce = async (by: { token?: string }, userId: string) => {
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => call("POST", `/api/users/${userId}/api-key`, undefined, by)),
+    );
+    const won = answers.filter(({ status }) => status === 201).map(({ body }) => body.apiKey);
+    return { won, lost: answers.map(({ status }) => status).filter((status) => status !== 201) };
+  };
+  const isRight = async (token: string) =>
+    (await call("GET", "/api/me", undefined, { token })).status === 200;
+
+  it("by the admin: one replaces it, the others get 409", async () => {
+    const { userId, token } = await signUpAs("free");
+    const { won, lost } = await rotateAtOnce({}, userId);
+    expect(lost).toEqual(Array.from({ length: 7 }, () => 409));
+    expect([await isRight(won[0]), await isRight(token)]).toEqual([true, false]);
+  });
+
+  it("by the user: one replaces it; the others get 409, or 401 once the key is refused", async () => {
+    const { userId, token } = await signUpAs("free");
+    const { won, lost } = await rotateAtOnce({ token }, userId);
+    expect(won).toHaveLength(1);
+    expect(lost.filter((status) => ![401, 409].includes(status))).toEqual([]);
+    expect([await isRight(won[0]), await isRight(token)]).toEqual([true, false]);
   });
 });

@@ -41,7 +41,12 @@ async function inside<Value>(
   return await runInDurableObject(stub(), async (watchdog: TaskWatchdog) => {
     watchdog.clock = () => now;
     const own = watchdog as unknown as { env: object };
-    own.env = { ...env, ALERT_WEBHOOK_URL: "https://hooks.example/x", ...changes };
+    own.env = {
+      ...env,
+      ALERT_WEBHOOK_URL: "https://hooks.example/x",
+      ALERT_RECOVERY_MINUTES: "0",
+      ...changes,
+    };
     return await act(watchdog);
   });
 }
@@ -56,7 +61,7 @@ describe("the watchdog", () => {
       { task: "early", dueBy: start + MINUTE_MS },
     ]);
     expect(await alarmAt()).toBe(start + MINUTE_MS);
-    expect(await stub().inspect()).toEqual({ watched: 2, overdue: [] });
+    expect(await stub().inspect()).toMatchObject({ watched: 2, overdue: [] });
   });
 
   it("notifies once that a task is overdue, and once that it runs again", async () => {
@@ -88,7 +93,7 @@ describe("the watchdog", () => {
     await report([{ task: "one", dueBy: start + 60 * MINUTE_MS }]);
     await wakeUp();
     expect(posted).toHaveLength(4);
-    expect(await stub().inspect()).toEqual({ watched: 1, overdue: [] });
+    expect(await stub().inspect()).toMatchObject({ watched: 1, overdue: [] });
   });
 
   it("notifies the webhook once while D1 is down, and goes on checking", async () => {
@@ -105,15 +110,20 @@ describe("the watchdog", () => {
     await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
     now = start + MINUTE_MS;
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const forever = () => new Promise<never>(() => undefined);
-    const statement = { bind: () => statement, first: forever, all: forever, run: forever };
+    const neverSettles = () => new Promise<never>(() => undefined);
+    const statement = {
+      bind: () => statement,
+      first: neverSettles,
+      all: neverSettles,
+      run: neverSettles,
+    };
     await inside(
       async (watchdog) => {
         const woken = watchdog.alarm();
         await vi.advanceTimersByTimeAsync(120_000);
         await woken;
       },
-      { DB: { prepare: () => statement, batch: forever } },
+      { DB: { prepare: () => statement, batch: neverSettles } },
     );
     vi.useRealTimers();
     expect(posted).toHaveLength(1);
@@ -144,6 +154,22 @@ describe("the watchdog", () => {
     await wakeUp();
     await wakeUp();
     expect(texts()).toEqual(["Alert", "Recovered"]);
+  });
+
+  it("does not repeat what D1 delivered, however often D1 is down while the task is overdue", async () => {
+    await report([{ task: "backup", dueBy: start + MINUTE_MS }]);
+    now = start + MINUTE_MS;
+    for (const DB of [env.DB, env.DB, deadDatabase, env.DB, deadDatabase, deadDatabase]) {
+      await wakeUp({ DB });
+      expect(texts()).toEqual(["Alert"]);
+      now += MINUTE_MS;
+    }
+    await report([{ task: "backup", dueBy: start + 60 * MINUTE_MS }]);
+    await wakeUp();
+    expect(texts()).toEqual(["Alert", "Recovered"]);
+    now = start + 60 * MINUTE_MS;
+    await wakeUp({ DB: deadDatabase });
+    expect(texts()).toEqual(["Alert", "Recovered", "Alert"]);
   });
 
   it("notifies a recovery although D1 never recorded that the task was overdue", async () => {
@@ -182,6 +208,42 @@ describe("the watchdog", () => {
     expect(results.map(({ kind }) => kind).toSorted()).toEqual(["fired", "fired", "recovered"]);
   });
 
+  const damped = { ALERT_RECOVERY_MINUTES: "5" };
+
+  it("notifies a task that is overdue again and again once, and that it flaps once", async () => {
+    for (let minute = 0; minute < 60; minute += 1) {
+      now = start + minute * MINUTE_MS;
+      const dueBy = minute % 2 === 0 ? now : now + 60 * MINUTE_MS;
+      await report([{ task: "backup", dueBy }]);
+      await wakeUp(damped);
+      expect(await alarmAt(), "it looks again until the alert is over").toBe(now + MINUTE_MS);
+    }
+    expect(texts()).toEqual(["Alert", "Flapping"]);
+  });
+
+  it.each([
+    ["", env.DB],
+    [", also without D1", deadDatabase],
+  ])("notifies a recovery once the task was not overdue for five minutes%s", async (_, DB) => {
+    const changes = { ...damped, DB };
+    for (const minute of [0, 1]) {
+      now = start + 3 * minute * MINUTE_MS;
+      await report([{ task: "backup", dueBy: now }]);
+      await wakeUp(changes);
+      now += MINUTE_MS;
+      await report([{ task: "backup", dueBy: start + 60 * MINUTE_MS }]);
+      await wakeUp(changes);
+    }
+    for (let minute = 1; minute <= 5; minute += 1) {
+      expect(texts()).toEqual(["Alert"]);
+      now += MINUTE_MS;
+      await wakeUp(changes);
+    }
+    expect(texts()).toEqual(["Alert", "Recovered"]);
+    await wakeUp(changes);
+    expect(texts()).toEqual(["Alert", "Recovered"]);
+  });
+
   it("sets its alarm again although every channel fails", async () => {
     vi.mocked(globalThis.fetch).mockRejectedValue(new Error("no network"));
     await report([{ task: "backup", dueBy: start }]);
@@ -189,6 +251,66 @@ describe("the watchdog", () => {
     expect(await alarmAt()).toBe(now + MINUTE_MS);
     await wakeUp({ DB: deadDatabase });
     expect(await alarmAt()).toBe(now + MINUTE_MS);
+  });
+
+  const full = (...keys: string[]) =>
+    inside((watchdog) =>
+      watchdog.notifyUnrecorded(
+        keys.map((key) => ({
+          key,
+          summary: `about ${key}`,
+          forMs: key.startsWith("breaker:") ? 5 * MINUTE_MS : 0,
+        })),
+      ),
+    );
+  const notices = () => posted.map(({ text, alert }) => `${text.split(":")[0]} ${alert.key}`);
+  const fires = (key: string) =>
+    env.DB.batch([
+      env.DB.prepare(
+        "INSERT INTO alerts (key, fired_at, summary, revision) VALUES (?, 1, '', 1)",
+      ).bind(key),
+      env.DB.prepare(
+        "INSERT INTO alert_notices (id, key, kind, summary, at) VALUES (?1, ?1, 'fired', '', 1)",
+      ).bind(key),
+    ]);
+
+  it("notifies once of what D1 has no room to record, and D1 takes over without a repeat", async () => {
+    for (let minute = 0; minute < 3; minute += 1) {
+      now = start + minute * MINUTE_MS;
+      await full("storage:95", "email:dead");
+    }
+    expect(notices()).toEqual(["Alert email:dead", "Alert storage:95"]);
+    await fires("storage:95");
+    await report([{ task: "backup", dueBy: start + 60 * MINUTE_MS }]);
+    expect(notices().slice(2)).toEqual(["Recovered email:dead"]);
+    expect(
+      await env.DB.prepare("SELECT webhook_at FROM alert_notices").first("webhook_at"),
+    ).not.toBeNull();
+    await report([{ task: "backup", dueBy: start + 60 * MINUTE_MS }]);
+    expect(notices()).toHaveLength(3);
+  });
+
+  it("notifies of a breaker that D1 cannot record once it was open for its time", async () => {
+    for (const minute of [0, 3]) {
+      now = start + minute * MINUTE_MS;
+      await full("breaker:cache");
+    }
+    expect(notices()).toEqual([]);
+    await full();
+    now = start + 5 * MINUTE_MS;
+    await full("breaker:cache");
+    expect(notices(), "it was closed in between").toEqual([]);
+    now = start + 10 * MINUTE_MS;
+    await full("breaker:cache");
+    expect(notices()).toEqual(["Alert breaker:cache"]);
+  });
+
+  it("notifies again of what the webhook did not take", async () => {
+    vi.mocked(globalThis.fetch).mockRejectedValueOnce(new Error("a blip"));
+    await full("storage:95");
+    expect(notices()).toEqual([]);
+    await full("storage:95");
+    expect(notices()).toEqual(["Alert storage:95"]);
   });
 
   it("is woken by its real alarm", async () => {

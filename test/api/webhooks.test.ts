@@ -64,6 +64,8 @@ async function emailThat(is: string): Promise<string> {
     .run();
   return id;
 }
+const variableIn = (line: unknown): unknown =>
+  (JSON.parse(String(line)) as { variable?: string }).variable;
 const suppressed = async () =>
   (await db.prepare("SELECT address, scope, reason FROM suppressions").all()).results;
 
@@ -188,7 +190,7 @@ describe("feedback of a provider", () => {
   it.each([
     ["tags that are null", { tags: null }],
     ["a part that is null", { bounce: { type: "Permanent", subType: null, message: null } }],
-    ["a long tag of somebody else", { tags: { other: "y".repeat(2_000) } }],
+    ["a long tag of another sender", { tags: { other: "y".repeat(2_000) } }],
   ])("with %s still is a bounce that suppresses", async (_, data) => {
     const id = await emailThat("sent");
     await db.prepare("UPDATE emails SET provider_id = ?2 WHERE id = ?1").bind(id, `re-${id}`).run();
@@ -310,11 +312,16 @@ describe("a message that is not signed", () => {
     expect((await deliver(about(id, "delivered"), { prefix: "webhook" })).status).toBe(200);
   });
 
-  it("is not even looked at while the secret is missing", async () => {
-    const answer = await deliver(event, {}, callWith({ WEBHOOK_SECRET_RESEND: "" }));
-    expect(answer).toMatchObject({
-      status: 503,
-      body: { detail: expect.stringContaining("WEBHOOK_SECRET_RESEND") },
-    });
+  it.each([
+    ["missing", "", []],
+    ["not valid, which the log names", "a secret", ["WEBHOOK_SECRET_RESEND"]],
+  ])("is answered like an unknown provider while the secret is %s", async (_, secret, logged) => {
+    const error = vi.spyOn(console, "error").mockReturnValue();
+    const unknown = await call("POST", "/api/webhooks/sendgrid", event, { token: null });
+    const answer = await deliver(event, {}, callWith({ WEBHOOK_SECRET_RESEND: secret }));
+    expect(answer.status).toBe(404);
+    expect(answer.body).toEqual(unknown.body);
+    expect(error.mock.calls.map(([line]) => variableIn(line))).toEqual(logged);
+    error.mockRestore();
   });
 });

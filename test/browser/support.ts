@@ -14,11 +14,11 @@ import { freePort, Luna, mailServerAt } from "../process/luna.ts";
 import { CONDITION_TIMEOUT_MS } from "../support/limits.ts";
 import { SmtpSink } from "../support/sink.ts";
 
-/** Where the screenshots go: to be looked at. */
-const SCREENSHOTS = "test-output/screenshots";
+/** Where the screenshots go, to be looked at: nothing else needs them, and they cost much time. */
+const SCREENSHOTS = process.env["SCREENSHOTS"];
 export const READONLY_TOKEN = "test-readonly-token-0123456789abcdef";
 
-/** `language`: what the browser says that it speaks, which need be no language tag. */
+/** `language`: what the browser reports as its language, which need be no language tag. */
 type Look = { width?: number; colorScheme?: "light" | "dark"; language?: string };
 
 /** The real `npm start` beside a real mail server that refuses on command, and a real browser. */
@@ -43,7 +43,7 @@ export function useConsole() {
       READONLY_TOKEN,
     });
     // What comes with the package for other machines, as to run it in one process, breaks more than
-    // it mends.
+    // it repairs.
     const starting = playwright.launch({
       executablePath,
       args: ["--no-sandbox", "--disable-gpu"],
@@ -54,6 +54,9 @@ export function useConsole() {
   afterEach(async () => {
     sink.fault = () => null;
     sink.delivered.length = 0;
+    // A request that is answered for the page just now may come back to a page that is closed.
+    const pages = contexts.flatMap((context) => context.pages());
+    await Promise.all(pages.map((page) => page.unrouteAll({ behavior: "ignoreErrors" })));
     await Promise.all(contexts.map((context) => context.close()));
     contexts = [];
     const seen = wrong;
@@ -90,7 +93,8 @@ export function useConsole() {
     // That the API refuses something is no mistake of the page, though the browser calls it an
     // error.
     const isAnswer = (text: string, url: string): boolean =>
-      text.startsWith("Failed to load resource") && url.includes("/api/");
+      text.startsWith("Failed to load resource") &&
+      (url.includes("/api/") || url === page.url() || url.endsWith("/favicon.ico"));
     page.on("console", (message) => {
       if (message.type() === "error" && !isAnswer(message.text(), message.location().url))
         wrong.push(message.text());
@@ -128,6 +132,7 @@ export async function accessibilityProblems(page: Page): Promise<string[]> {
 }
 
 export async function screenshot(page: Page, name: string): Promise<void> {
+  if (SCREENSHOTS === undefined) return;
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }

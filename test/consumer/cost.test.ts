@@ -2,14 +2,15 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { assumptions } from "../../bench/cost/assumptions.ts";
-import { rowHeldTo, rowOn, type Operation } from "../../bench/cost/operations.ts";
-import page from "../../docs/cost.md?raw";
-import { insertEmail } from "../../shared/email/sql/emails.ts";
+import { rowHeldTo, rowOn, type PricedOperation } from "../../bench/cost/operations.ts";
+import page from "../../docs/operate/cost.md?raw";
+import { insertEmail } from "../../shared/email/sql/accept.ts";
 import worker from "../../workers/consumer/index.ts";
 import { CountedPlatform, queueOperationsOf } from "../support/counted-platform.ts";
 import { notification } from "../support/emails.ts";
+import { runTask } from "../support/run-task.ts";
 
-/** What a queue batch of emails makes the platform do: the counts of docs/cost.md. */
+/** What a queue batch of emails makes the platform do: the counts of docs/operate/cost.md. */
 
 let platform: CountedPlatform;
 let bindings: typeof env;
@@ -62,12 +63,12 @@ const sent = async (): Promise<number | null> =>
   await env.DB.prepare("SELECT COUNT(*) AS n FROM emails WHERE status = 'sent'").first("n");
 const D1_QUERIES_PER_INVOCATION = 1_000;
 
-describe("an isolate that has its lease makes the platform do what the page says for", () => {
+describe("an isolate that has its lease makes the platform do what the page states for", () => {
   it.each([
     [1, "queue batch of 1 delivered"],
     [10, "queue batch of 10 delivered"],
     [100, "queue batch of 100 delivered"],
-  ] satisfies [number, Operation][])(
+  ] satisfies [number, PricedOperation][])(
     "a batch of %i emails, all taken at the first attempt",
     async (emails, name) => {
       await deliver(1);
@@ -85,4 +86,16 @@ describe("an isolate that has its lease makes the platform do what the page says
       expect(bytes).toBeGreaterThan(assumptions.emailBytesBesidesBody / 2);
     },
   );
+});
+
+it("100 emails that are deleted after their retention cost what the page states", async () => {
+  await env.DB.prepare("DELETE FROM emails").run();
+  await deliver(100);
+  await env.DB.prepare("UPDATE emails SET updated_at = 0").run();
+  await platform.take();
+  const done = await runTask("expire-emails", { DB: bindings.DB });
+  expect(done).toEqual({ contents: 100, emails: 100, left: 0, late: 0 });
+  const counted = await platform.take();
+  expect(rowHeldTo(page, "100 emails deleted", counted)).toBe(rowOn(page, "100 emails deleted"));
+  expect(counted.d1RowsWritten / 100).toBeLessThanOrEqual(14);
 });

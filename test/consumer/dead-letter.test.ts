@@ -2,7 +2,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { claim } from "../../shared/email/sql/claim.ts";
-import { listDeadLetters, replay } from "../../shared/email/sql/dead-letters.ts";
+import { findDeadLetters, replay } from "../../shared/email/sql/dead-letters.ts";
 import worker from "../../workers/consumer/index.ts";
 import {
   detail,
@@ -32,8 +32,12 @@ async function deadEmail(): Promise<string> {
     leaseExpiresAt: now + 60_000,
     open: ["smtp"],
   });
-  await markSending(db, id, [id], now, now + 60_000);
-  await record(db, id, id, { status: "dead", attempts: 4, reason: "exhausted" }, now);
+  await markSending(db, id, [id], { now, leaseExpiresAt: now + 60_000 });
+  await record(db, id, {
+    id,
+    settlement: { status: "dead", attempts: 4, reason: "exhausted" },
+    now,
+  });
   return id;
 }
 
@@ -59,7 +63,7 @@ async function consume(queue: string, bodies: unknown[], changes: Partial<typeof
 const circular: Record<string, unknown> = {};
 circular["self"] = circular;
 
-const letters = () => listDeadLetters(db, {}, null, 100);
+const letters = () => findDeadLetters(db, {}, null, 100);
 
 describe("the dead-letter queue's consumer", () => {
   it("is found by the end of the queue's name, in whichever environment", async () => {
@@ -68,7 +72,7 @@ describe("the dead-letter queue's consumer", () => {
     expect((await letters()).length).toBe(1);
   });
 
-  it("buries a dead email with reason, last error and attempts, kept for seven days", async () => {
+  it("dead-letters a dead email with reason, last error and attempts, kept for seven days", async () => {
     const id = await deadEmail();
     const result = await consume("luna-email-dlq", [messageOf(id)]);
     expect(result).toEqual({ acked: ["message-0"], retried: [] });
@@ -84,7 +88,7 @@ describe("the dead-letter queue's consumer", () => {
     expect((letter?.expiresAt ?? 0) - (letter?.buriedAt ?? 0)).toBe(7 * 86_400_000);
   });
 
-  it("buries once however often it is told, in one batch or in two", async () => {
+  it("makes one dead letter of however many messages, in one batch or in two", async () => {
     const id = await deadEmail();
     await consume("luna-email-dlq", [messageOf(id), messageOf(id)]);
     await consume("luna-email-dlq", [messageOf(id)]);
@@ -106,7 +110,7 @@ describe("the dead-letter queue's consumer", () => {
     expect((await emailRow(db, replayed)).status).toBe("queued");
   });
 
-  it("retries an email each hour, and keeps it as a dead letter before its queue deletes it", async () => {
+  it("retries an email hourly, and keeps it as a dead letter before its queue deletes it", async () => {
     const send = {
       v: 1,
       type: "email.send",
@@ -146,7 +150,7 @@ describe("the dead-letter queue's consumer", () => {
     [{ v: 1, type: "bury" }],
     [[1, 2]],
     [{ v: 1, emailId: 5, generation: 1 }],
-  ])("keeps a message that nobody understands, with its body: %j", async (body) => {
+  ])("keeps a message that no schema accepts, with its body: %j", async (body) => {
     expect((await consume("luna-email-dlq", [body])).acked).toEqual(["message-0"]);
     await consume("luna-email-dlq", [body]);
     expect(await letters()).toMatchObject([{ kind: "poison", rawBody: JSON.stringify(body) }]);
@@ -184,7 +188,7 @@ describe("the dead-letter queue's consumer", () => {
 });
 
 describe("the email queue's consumer", () => {
-  it("rings again later while D1 cannot be reached, and never throws", async () => {
+  it("notifies again later while D1 cannot be reached, and never throws", async () => {
     const id = await queueEmail(db, now);
     await db.prepare("ALTER TABLE email_events RENAME TO gone").run();
     const result = await consume("luna-email", [notification(id)]);

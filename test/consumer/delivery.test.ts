@@ -6,7 +6,7 @@ import type { Delivery } from "../../shared/email/delivery/ports.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import { claim } from "../../shared/email/sql/claim.ts";
 import { replay } from "../../shared/email/sql/dead-letters.ts";
-import { sweepOutbox } from "../../shared/email/sweep.ts";
+import { runSweep } from "../../shared/email/sweep.ts";
 import type { OutgoingEmail } from "../../shared/email/transports/transport.ts";
 import {
   accepted,
@@ -58,6 +58,7 @@ const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
   random: () => 0.5,
   sleep: async () => undefined,
   unsubscribe: { publicUrl: "https://luna.test", secret: "s".repeat(32) },
+  emailIdHeader: "X-Luna-Email",
   ...changes,
 });
 
@@ -70,7 +71,7 @@ const claimNow = async (token: string, ids: string[]) =>
     open: ["smtp"],
   });
 const sweep = () =>
-  sweepOutbox(
+  runSweep(
     {
       db,
       queue: notifications.queue,
@@ -90,14 +91,70 @@ const suppress = (address: string, scope: "all" | "non-transactional") =>
     .bind(address, scope)
     .run();
 
+it("a scheduled email has the time for which it was scheduled as its date, at each try", async () => {
+  const sendAt = start + 3_600_000;
+  const id = await queueEmail(db, now, { sendAt });
+  answer = () => (sent.length === 1 ? refused : accepted);
+  for (now = sendAt + 5_000; sent.length < 2; now += 60_000) await deliver(`token-${now}`, [id]);
+  expect(sent.map(({ date }) => date.getTime())).toEqual([sendAt, sendAt]);
+});
+
+it("an email of the release before has the time of its acceptance as its date", async () => {
+  const id = await queueEmail(db, now);
+  await db.prepare("UPDATE emails SET send_at = NULL WHERE id = ?1").bind(id).run();
+  now += 5_000;
+  await deliver("token", [id]);
+  expect(sent.map(({ date }) => date.getTime())).toEqual([start]);
+});
+
+describe("an email whose tenant has ended", () => {
+  const end = (tenant: string, until: number) =>
+    db.prepare("INSERT INTO ended_tenants VALUES (?1, ?2, ?2, NULL)").bind(tenant, until).run();
+
+  it("is never handed over: it is cancelled at the claim, also when it was scheduled", async () => {
+    await end("user:gone", Number.MAX_SAFE_INTEGER);
+    const ids = [
+      await queueEmail(db, now, { tenant: "user:gone" }),
+      await queueEmail(db, now, { tenant: "user:gone" }),
+    ];
+    await db.prepare("UPDATE emails SET status = 'scheduled' WHERE id = ?1").bind(ids[1]).run();
+    const other = await queueEmail(db, now, { tenant: "user:stays" });
+    await deliver("token", [...ids, other]);
+    for (const id of ids) {
+      expect(await emailRow(db, id)).toMatchObject({ status: "cancelled" });
+      expect((await eventTypes(db, id)).at(-1)).toBe("cancelled");
+    }
+    expect(await emailRow(db, other)).toMatchObject({ status: "sent" });
+    expect(sent.map(({ id }) => id)).toEqual([other]);
+  });
+
+  it("goes on if it was queued after a key of the tenant was revoked", async () => {
+    await end("user:revoked", now - 1);
+    const id = await queueEmail(db, now, { tenant: "user:revoked" });
+    await deliver("token", [id]);
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
+  });
+
+  it("is unknown, and not called cancelled, if its outcome is open", async () => {
+    await end("user:pinned", Number.MAX_SAFE_INTEGER);
+    const id = await queueEmail(db, now, { tenant: "user:pinned" });
+    await db
+      .prepare(
+        `UPDATE emails SET status = 'pinned', transport = 'smtp', pinned_until = ?2
+         WHERE id = ?1`,
+      )
+      .bind(id, now + 1_000)
+      .run();
+    await deliver("token", [id]);
+    expect(await emailRow(db, id)).toMatchObject({ status: "unknown" });
+    expect(sent).toEqual([]);
+  });
+});
+
 describe("an email whose recipient was suppressed since it was accepted", () => {
   it("is never handed over: it is suppressed with its reason; transactional emails go on", async () => {
-    const id = await queueEmail(db, start);
+    const id = await queueEmail(db, start, { to: "Eve@Example.com" });
     const bulk = await queueEmail(db, start);
-    await db
-      .prepare("UPDATE emails SET to_address = 'Eve@Example.com' WHERE id = ?")
-      .bind(id)
-      .run();
     await db.prepare("UPDATE emails SET category = 'marketing' WHERE id = ?").bind(bulk).run();
     const transactional = await queueEmail(db, start);
     await suppress("eve@example.com", "all");
@@ -113,7 +170,7 @@ describe("an email whose recipient was suppressed since it was accepted", () => 
       expect(await eventTypes(db, suppressed)).toEqual(["queued", "suppressed"]);
     }
     now += LEASE_MS;
-    expect(await sweep()).toMatchObject({ buried: 0 });
+    expect(await sweep()).toMatchObject({ deadLettered: 0 });
     await db.prepare("DELETE FROM suppressions").run();
   });
 });
@@ -173,7 +230,7 @@ describe("a batch", () => {
     ]);
   });
 
-  it("loses nothing when neither queue can be reached: the next sweeps ring and bury", async () => {
+  it("loses nothing when neither queue can be reached: the next sweeps notify and dead-letter", async () => {
     const [later, never] = await Promise.all([queueEmail(db, now), queueEmail(db, now)]);
     answer = ({ id }) => (id === later ? refused : refusedForGood);
     const down = fakeQueue(true).queue;
@@ -181,14 +238,14 @@ describe("a batch", () => {
     await deliverClaimed(delivery({ queue: down, deadLetterQueue: down }), "token", claimed);
 
     now += 1_000;
-    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect(await sweep()).toMatchObject({ notified: 1 });
     now += 60_000;
-    expect(await sweep()).toMatchObject({ buried: 1 });
+    expect(await sweep()).toMatchObject({ deadLettered: 1 });
   });
 });
 
 describe("a notification", () => {
-  it("that rings long before its email is due claims nothing and is told when", async () => {
+  it("that comes long before its email is due claims nothing and comes again when it is due", async () => {
     const id = await queueEmail(db, now + 61_000);
     expect(await claimNow("token", [id])).toEqual({
       claimed: [],
@@ -200,7 +257,7 @@ describe("a notification", () => {
     const id = await queueEmail(db, now + 60_000);
     expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [] });
     now += 120_000;
-    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect(await sweep()).toMatchObject({ notified: 1 });
   });
 
   it("of another generation, or for no email at all, does nothing", async () => {
@@ -262,7 +319,7 @@ describe("when D1 fails from the hand-over on", () => {
     expect(await sweep(), "while the lease lasts").toMatchObject({ unknown: 0 });
 
     now = start + LEASE_MS;
-    expect(await sweep()).toMatchObject({ unknown: 1, rung: 0 });
+    expect(await sweep()).toMatchObject({ unknown: 1, notified: 0 });
     expect((await emailRow(db, id)).status).toBe("unknown");
     await deliver("another", [id]);
     expect(sent).toHaveLength(1);
@@ -285,7 +342,7 @@ describe("a lease", () => {
     const id = await queueEmail(db, now);
     const { claimed } = await claimNow("slow", [id]);
     now += LEASE_MS;
-    expect(await sweep()).toMatchObject({ released: 1, rung: 1 });
+    expect(await sweep()).toMatchObject({ released: 1, notified: 1 });
     await deliverClaimed(delivery(), "slow", claimed);
     expect(sent).toEqual([]);
 
@@ -325,7 +382,7 @@ describe("a lease", () => {
     answer = () => refusedForGood;
     await deliver("first", [id]);
     await replay(db, [id], 0, now);
-    await record(db, "first", id, { status: "sent", attempts: 1 }, now);
+    await record(db, "first", { id, settlement: { status: "sent", attempts: 1 }, now });
     expect(await emailRow(db, id)).toMatchObject({ status: "queued", generation: 2, attempts: 0 });
   });
 });
@@ -346,7 +403,7 @@ describe("an email that is not purely transactional", () => {
     ]);
   });
 
-  it("waits while the links are not configured, burns no attempt and says why", async () => {
+  it("waits while the links are not configured, uses no attempt and records why", async () => {
     const bulk = await queueEmail(db, start);
     await db.prepare("UPDATE emails SET category = 'notification' WHERE id = ?").bind(bulk).run();
     const { claimed } = await claimNow("token", [bulk]);

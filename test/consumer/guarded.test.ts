@@ -8,7 +8,7 @@ import type { ConsumerEnv } from "../../workers/env.ts";
 import { eventually } from "../support/eventually.ts";
 import { outgoingEmail as email } from "../support/outgoing-email.ts";
 
-/** The transport behind a real breaker, with a server that answers as told. */
+/** The transport behind a real breaker, with a scripted server. */
 
 const atConnect: Outcome = {
   kind: "refused_transient",
@@ -54,7 +54,7 @@ async function openUp(): Promise<void> {
 }
 
 describe("a guarded transport", () => {
-  it("tells what the server said as it is", async () => {
+  it("returns what the server answered as it is", async () => {
     for (const said of [accepted, atConnect, { ...atConnect, kind: "unknown" as const }]) {
       outcome = said;
       expect(await transport.send(email)).toEqual(said);
@@ -83,7 +83,7 @@ describe("a guarded transport", () => {
     );
   });
 
-  it("does not count what the server says of one email", async () => {
+  it("does not count what the server answers about one email", async () => {
     outcome = {
       kind: "refused_permanent",
       detail: { transport: "smtp", phase: "RCPT TO", code: 550, text: "no such user" },
@@ -92,7 +92,7 @@ describe("a guarded transport", () => {
     expect(await breaker.inspect()).toMatchObject({ state: "CLOSED", failures: 0 });
   });
 
-  it("passes a defect on that is nobody's outcome, and does not count it", async () => {
+  it("passes on a defect that is no outcome of the server, and does not count it", async () => {
     const broken = guardTransport(
       {
         CIRCUIT_BREAKER: { getByName: () => breaker } as unknown as ConsumerEnv["CIRCUIT_BREAKER"],
@@ -108,7 +108,7 @@ describe("a guarded transport", () => {
     expect(await breaker.inspect()).toMatchObject({ state: "CLOSED", failures: 0 });
   });
 
-  it("has a deadline that leaves time to hear whether it may probe", () => {
+  it("has a deadline that leaves time to learn whether it may probe", () => {
     expect(transport.deadlineMs).toBe(31_000);
   });
 });

@@ -8,12 +8,12 @@ import type { EmailStatus } from "../../shared/email/rules/lifecycle.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import { transitions } from "../../shared/email/rules/transitions.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
-import { cancelEmail } from "../../shared/email/sql/cancel.ts";
+import { cancelQueued } from "../../shared/email/sql/cancel.ts";
 import { claim } from "../../shared/email/sql/claim.ts";
 import { recordDeadLetters, replay } from "../../shared/email/sql/dead-letters.ts";
 import { takeFeedback } from "../../shared/email/sql/feedback.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
-import { sweepOutbox } from "../../shared/email/sweep.ts";
+import { runSweep } from "../../shared/email/sweep.ts";
 import { databaseRuns } from "../support/database-runs.ts";
 import {
   accepted,
@@ -53,7 +53,7 @@ const anyCommand = fc.oneof(
       answers: fc.array(fc.constantFrom(...Object.keys(answers)), { minLength: 1, maxLength: 6 }),
       // The process dies before this call to D1.
       diesAtCall: fc.option(fc.integer({ min: 0, max: 5 }), { nil: null }),
-      // During the first hand-over so much time passes, and the cron sweeps and somebody else is
+      // During the first hand-over so much time passes, and the cron sweeps and another consumer is
       // delivered to.
       stallsMs: fc.constantFrom(0, 0, 0, 25_000, 61_000),
       // And the operator settles the email that stalls, before its outcome arrives.
@@ -81,7 +81,7 @@ const anyCommand = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("sweep" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("replay" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), nth: fc.nat(20) }) },
-  // The provider tells of an email that it has, in any order, and again.
+  // The provider reports an email that it has, in any order, and again.
   {
     weight: 2,
     arbitrary: fc.record({
@@ -97,7 +97,7 @@ const anyCommand = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("queues lose everything" as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("bury" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("dead-letter" as const) }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -132,7 +132,7 @@ class World {
   copies = new Map<string, number>();
   handOvers: { id: string; generation: number }[] = [];
   readonly cancelled = new Set<string>();
-  /** When the provider that knows its keys took an email. It forgets after a day. */
+  /** When the provider that recognizes its keys took an email. It forgets after a day. */
   readonly taken = new Map<string, number>();
   readonly setting: Setting;
   #tokens = 0;
@@ -180,13 +180,13 @@ class World {
         this.notifications.sent.length = 0;
         this.deadLetters.sent.length = 0;
         return;
-      case "bury": {
-        const burials = this.deadLetters.sent
+      case "dead-letter": {
+        const messages = this.deadLetters.sent
           .splice(0)
           .map(({ body }) => body as DeadLetterMessage);
         await recordDeadLetters(
           this.db,
-          burials.map(({ emailId, generation }) => ({ id: emailId, generation })),
+          messages.map(({ emailId, generation }) => ({ id: emailId, generation })),
           7,
           this.now,
         );
@@ -214,8 +214,8 @@ class World {
   }
 
   /**
-   * A hand-over to either transport: they keep copies, and one of them knows an email that it has
-   * had.
+   * A hand-over to either transport: they keep copies, and one of them recognizes an email that it
+   * has had.
    */
   answer(transport: TransportName, key: string, script: string): Outcome {
     const { outcome, copy } = answers[script] ?? { outcome: accepted, copy: true };
@@ -233,17 +233,17 @@ class World {
   }
 
   /**
-   * Who cancels is told the truth: an email that was cancelled is never handed over any more, and
+   * A cancellation gets the truth: an email that was cancelled is never handed over any more, and
    * another goes on.
    */
   async cancel(id: string): Promise<void> {
-    const done = await cancelEmail(this.db, id, null, this.now);
+    const done = await cancelQueued(this.db, id, null, this.now);
     if (done?.cancelled) this.cancelled.add(id);
   }
 
   async sweep(): Promise<void> {
     const policy = { maxRetries: 2, baseDelayMs: 1_000, maxDelayMs: 60_000 };
-    await sweepOutbox(
+    await runSweep(
       {
         db: this.db,
         queue: this.notifications.queue,
@@ -266,13 +266,13 @@ class World {
     cancels,
     open,
   }: Extract<Command, { do: "deliver" }>): Promise<void> {
-    const rung = this.notifications.sent
+    const notified = this.notifications.sent
       .slice(0, notifications)
       .map(({ body }) => body as Notification);
     if (!again) this.notifications.sent.splice(0, notifications);
     const token = `token-${(this.#tokens += 1)}`;
     const { claimed } = await claim(this.db, {
-      notifications: rung,
+      notifications: notified,
       token,
       now: this.now,
       leaseExpiresAt: this.now + LEASE_MS,
@@ -297,6 +297,7 @@ class World {
         random: () => 0.5,
         sleep: async () => undefined,
         unsubscribe: null,
+        emailIdHeader: "X-Luna-Email",
         transports: this.setting.order.map((name) =>
           fakeTransport(
             async ({ id, generation }) => {
@@ -375,9 +376,10 @@ class World {
            <> (lease_token IS NOT NULL AND lease_expires_at IS NOT NULL)`,
       )
       .all();
-    expect(leases.results, "whoever hands an email over has its lease, and nobody else").toEqual(
-      [],
-    );
+    expect(
+      leases.results,
+      "a consumer that hands an email over has its lease, and no other has",
+    ).toEqual([]);
     return sent;
   }
 
@@ -400,7 +402,7 @@ class World {
         });
       }
     }
-    await this.run({ do: "bury" });
+    await this.run({ do: "dead-letter" });
   }
 }
 

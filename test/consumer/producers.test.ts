@@ -1,7 +1,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { listDeadLetters } from "../../shared/email/sql/dead-letters.ts";
+import { findDeadLetters } from "../../shared/email/sql/dead-letters.ts";
 import worker from "../../workers/consumer/index.ts";
 import { fakeQueue } from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
@@ -73,6 +73,23 @@ describe("an email that another Worker puts on the queue", () => {
     ]);
   });
 
+  it("is refused by name if a text is not well-formed Unicode, and no other with it", async () => {
+    const halves = [
+      { ...email, subject: "half \ud83c" },
+      { to: email.to, template: "welcome", data: { userId: "half \ud83c", tier: "pro" } },
+    ];
+    const { acked } = await consume("luna-email", [
+      ...halves.map((message, n) => produced(message, `half-${n}`)),
+      produced(),
+    ]);
+    expect(acked).toHaveLength(3);
+    expect(await emails()).toHaveLength(1);
+    expect(deadLetters.sent).toMatchObject([
+      { body: { type: "poison", reason: "refused: subject is not well-formed Unicode" } },
+      { body: { type: "poison", reason: "refused: data.userId is not well-formed Unicode" } },
+    ]);
+  });
+
   it("is accepted once, however often it is delivered or repeated", async () => {
     await consume("luna-email", [produced(), produced()]);
     await consume("luna-email", [produced()]);
@@ -130,17 +147,13 @@ describe("an email that another Worker puts on the queue", () => {
       produced({ ...email, to: "nobody" }),
       "to must be one plain email address",
     ],
-    [
-      "a field that nobody knows",
-      produced({ ...email, bcc: "x@y.zz" }),
-      "bcc is not a known field",
-    ],
+    ["an unknown field", produced({ ...email, bcc: "x@y.zz" }), "bcc is not a known field"],
     [
       "data that does not fit",
       produced({ to: email.to, template: "welcome", data: {} }),
       "data.userId is required",
     ],
-  ])("that has %s becomes a dead letter that says so, with its body", async (_, body, reason) => {
+  ])("that has %s becomes a dead letter with that reason and its body", async (_, body, reason) => {
     expect(await consume("luna-email", [body, produced(email, "good")])).toEqual({
       acked: ["message-0", "message-1"],
       retried: [],
@@ -159,7 +172,7 @@ describe("an email that another Worker puts on the queue", () => {
       "luna-email-dlq",
       deadLetters.sent.map((sent) => sent.body),
     );
-    expect(await listDeadLetters(db, {}, null, 10)).toMatchObject([
+    expect(await findDeadLetters(db, {}, null, 10)).toMatchObject([
       { kind: "poison", reason: expect.stringContaining(reason) },
     ]);
   });
@@ -197,7 +210,7 @@ describe("an email that another Worker puts on the queue", () => {
     expect((await consume("luna-email-dlq", [produced({ ...email, to: "nobody" })])).acked).toEqual(
       ["message-0"],
     );
-    expect(await listDeadLetters(db, {}, null, 10)).toMatchObject([
+    expect(await findDeadLetters(db, {}, null, 10)).toMatchObject([
       { kind: "poison", reason: expect.stringContaining("to must be") },
     ]);
   });

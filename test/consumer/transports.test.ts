@@ -5,11 +5,11 @@ import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import type { Delivery } from "../../shared/email/delivery/ports.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
-import { cancelEmail } from "../../shared/email/sql/cancel.ts";
+import { cancelQueued } from "../../shared/email/sql/cancel.ts";
 import { claim, postpone } from "../../shared/email/sql/claim.ts";
 import { reserveBacklog } from "../../shared/email/sql/pace.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
-import { sweepOutbox } from "../../shared/email/sweep.ts";
+import { runSweep } from "../../shared/email/sweep.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
 import {
   accepted,
@@ -52,7 +52,7 @@ beforeEach(async () => {
   );
 });
 
-/** A transport that answers each hand-over as told; the last answer holds. */
+/** A transport with a scripted answer for each hand-over; the last answer holds. */
 function transport(
   name: TransportName,
   answers: Outcome[],
@@ -86,6 +86,7 @@ async function deliver(
     transports,
     policy,
     unsubscribe: null,
+    emailIdHeader: "X-Luna-Email",
   };
   const ports = {
     clock: () => now,
@@ -106,7 +107,7 @@ describe("an email that its transport refuses", () => {
   it.each([
     ["for now", refused],
     ["for good", refusedForGood],
-  ])("%s goes on to the next in the same attempt, and the timeline says so", async (_, answer) => {
+  ])("%s goes on to the next in the same attempt, and the timeline shows it", async (_, answer) => {
     const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [answer]), transport("smtp", [accepted])]);
     expect(handOvers).toEqual([
@@ -164,7 +165,7 @@ describe("an email that its transport refuses", () => {
       async () => {
         now += LEASE_MS;
         const queues = { queue: notifications.queue, deadLetterQueue: fakeQueue().queue };
-        await sweepOutbox({ db, ...queues, policy, everything: false }, now, () => 0.5);
+        await runSweep({ db, ...queues, policy, everything: false }, now, () => 0.5);
         return refused;
       },
       { name: "smtp" },
@@ -198,7 +199,7 @@ it("an email without a reservation at the next transport does not return to the 
   expect(handOvers.map(([name]) => name)).toEqual(["smtp", "smtp", "smtp"]);
 });
 
-describe("an email whose fate is open", () => {
+describe("an email whose outcome is open", () => {
   it("never goes to another transport", async () => {
     const id = await queueEmail(db, now);
     await deliver([id], [transport("smtp", [unclear]), transport("resend", [accepted])]);
@@ -206,7 +207,7 @@ describe("an email whose fate is open", () => {
     expect((await emailRow(db, id)).status).toBe("unknown");
   });
 
-  it("stays with a provider that knows its key, which settles it", async () => {
+  it("stays with a provider that recognizes its key, which settles it", async () => {
     const id = await queueEmail(db, now);
     const resend = transport("resend", [
       unclear,
@@ -289,7 +290,7 @@ describe("an email whose fate is open", () => {
   it("cannot be cancelled as if it had not left", async () => {
     const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
-    expect(await cancelEmail(db, id, null, now)).toEqual({ cancelled: false, status: "pinned" });
+    expect(await cancelQueued(db, id, null, now)).toEqual({ cancelled: false, status: "pinned" });
   });
 
   it("is not called suppressed when its recipient was suppressed since", async () => {
@@ -308,7 +309,7 @@ describe("an email whose fate is open", () => {
     await db.prepare("DELETE FROM suppressions").run();
   });
 
-  it("is pinned by the sweeper too, when whoever handed it over died", async () => {
+  it("is pinned by the sweeper too, when the consumer that handed it over died", async () => {
     const id = await queueEmail(db, now);
     const dying = fakeTransport(
       async () => {
@@ -328,7 +329,7 @@ describe("an email whose fate is open", () => {
     await deliver([id], [dying], dead);
     const queues = { queue: notifications.queue, deadLetterQueue: fakeQueue().queue };
     expect(
-      await sweepOutbox({ db, ...queues, policy, everything: false }, now, () => 0.5),
+      await runSweep({ db, ...queues, policy, everything: false }, now, () => 0.5),
     ).toMatchObject({ released: 1, unknown: 0 });
     expect(await stored(id)).toMatchObject({
       transport: "resend",
@@ -390,7 +391,7 @@ describe("a transport with a rate", () => {
     );
   });
 
-  it("takes no second turn when D1 loses the reply of the first", async () => {
+  it("reserves no second time when D1 loses the reply of the first", async () => {
     const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [accepted], { everyMs: 200 })], {
       db: losingReplies(db, 2),
@@ -480,7 +481,7 @@ describe("a rate", () => {
     expect((await emailRow(db, id)).status).toBe("sent");
   });
 
-  it("does not send a backlog behind a turn that a clock an hour ahead took", async () => {
+  it("does not send a backlog behind a reservation by a clock that is an hour ahead", async () => {
     await db
       .prepare(
         `INSERT INTO transport_pace (transport, free_at, granted_to)
@@ -491,7 +492,7 @@ describe("a rate", () => {
     expect(await reserveBacklog(db, "resend", 1_000, now)).toBe(now);
   });
 
-  it("does not save up turns that nobody took", async () => {
+  it("does not save up times that no email reserved", async () => {
     await deliver([await queueEmail(db, now)], [rated()]);
     now += HOUR_MS;
     await deliver(await Promise.all([queueEmail(db, now), queueEmail(db, now)]), [rated()]);
@@ -502,10 +503,10 @@ describe("a rate", () => {
 describe("notifications", () => {
   it("of an email that waits for a breaker do not multiply if the queue is late each time", async () => {
     const id = await queueEmail(db, now);
-    let ringing = 1;
+    let inQueue = 1;
     for (let cycle = 0; cycle < 10; cycle += 1) {
       let again = 0;
-      for (let n = 0; n < ringing; n += 1)
+      for (let n = 0; n < inQueue; n += 1)
         again += (
           await postpone(db, {
             notifications: [notification(id)],
@@ -516,7 +517,7 @@ describe("notifications", () => {
         ).length;
       now += 91_000;
       notifications = fakeQueue();
-      await sweepOutbox(
+      await runSweep(
         {
           db,
           queue: notifications.queue,
@@ -527,36 +528,30 @@ describe("notifications", () => {
         now,
         () => 0.5,
       );
-      ringing = again + notifications.sent.length;
+      inQueue = again + notifications.sent.length;
     }
-    expect(ringing).toBeLessThan(3);
+    expect(inQueue).toBeLessThan(3);
   });
 });
 
 describe("the release before this one, beside it or after a rollback,", () => {
+  const leaseFrom = (at: number) => ({ token: "previous", now: at, leaseExpiresAt: at + LEASE_MS });
+
   it("never sends what is pinned", async () => {
     const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [unclear])]);
     now += 1_000;
-    expect(
-      (await previous.claim(db, [notification(id)], "previous", now, now + LEASE_MS)).claimed,
-    ).toEqual([]);
+    expect((await previous.claim(db, [notification(id)], leaseFrom(now))).claimed).toEqual([]);
   });
 
-  it("hands an email to SMTP that this one may pin to nobody", async () => {
+  it("hands an email to SMTP that this provider may not pin", async () => {
     const id = await queueEmail(db, now);
     await deliver([id], [transport("resend", [refused])]);
     now += 1_000;
-    const { claimed } = await previous.claim(
-      db,
-      [notification(id)],
-      "previous",
-      now,
-      now + LEASE_MS,
-    );
-    expect(await previous.mark(db, "previous", claimed, now, now + LEASE_MS)).toHaveLength(1);
+    const { claimed } = await previous.claim(db, [notification(id)], leaseFrom(now));
+    expect(await previous.mark(db, claimed, leaseFrom(now))).toHaveLength(1);
     now += LEASE_MS;
-    await sweepOutbox(
+    await runSweep(
       {
         db,
         queue: notifications.queue,

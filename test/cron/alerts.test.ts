@@ -1,14 +1,18 @@
 import { env } from "cloudflare:workers";
+import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { byEmail, byWebhook } from "../../shared/alerts/channels.ts";
 import { alertConditions } from "../../shared/alerts/rules/conditions.ts";
 import type { AlertCondition } from "../../shared/alerts/rules/evaluate.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
-import { recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
+import { readAlerts, recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
 import { readFacts } from "../../shared/alerts/sql/facts.ts";
 import { deliverNotices, recordConditions, type Notifier } from "../../shared/alerts/watch.ts";
+import { evaluateAlerts } from "../../workers/cron/watch.ts";
+import type { CronEnv } from "../../workers/env.ts";
 import { fakeQueue, queueEmail } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
+import * as previous from "../support/previous-alerts.ts";
 
 /** Alerts and the delivery of their notices, also when a channel fails, on a real D1. */
 
@@ -17,6 +21,8 @@ const MINUTE_MS = 60_000;
 const start = Date.parse("2026-11-25T09:00:00Z");
 let ids = 0;
 const newId = () => `notice-${(ids += 1)}`;
+/** Each change is notified, unless a test sets another time. */
+const at = (now: number, recoveryMs = 0) => ({ now, recoveryMs, newId });
 
 beforeEach(async () => {
   const tables = [
@@ -55,7 +61,7 @@ describe("an alert", () => {
   it("is notified once when it fires and once when it recovers, on every channel", async () => {
     const [email, webhook] = [channel(), channel()];
     for (const [minute, holds] of [true, true, true, false, false, true].entries()) {
-      await recordConditions(db, [condition(holds)], { now: start + minute * MINUTE_MS, newId });
+      await recordConditions(db, [condition(holds)], at(start + minute * MINUTE_MS));
       await deliverNotices(db, { email: email.notify, webhook: webhook.notify }, () => start);
     }
     expect(email.delivered).toEqual([
@@ -74,9 +80,9 @@ describe("an alert", () => {
     vi.spyOn(console, "error").mockReturnValue();
     const [email, webhook] = [channel(), channel()];
     email.state.broken = true;
-    await recordConditions(db, [condition(true)], { now: start, newId });
+    await recordConditions(db, [condition(true)], at(start));
     await deliverNotices(db, { email: email.notify, webhook: webhook.notify }, () => start);
-    await recordConditions(db, [condition(false)], { now: start + MINUTE_MS, newId });
+    await recordConditions(db, [condition(false)], at(start + MINUTE_MS));
     await deliverNotices(db, { email: email.notify, webhook: webhook.notify }, () => start);
     expect([email.delivered, webhook.delivered]).toEqual([
       [],
@@ -88,25 +94,89 @@ describe("an alert", () => {
   });
 
   it("recovers with a reason when its subject no longer exists", async () => {
-    await recordConditions(db, [condition(true)], { now: start, newId });
+    await recordConditions(db, [condition(true)], at(start));
     const resolvedReason = (key: string) =>
       key === "task:backup" ? "the task backup is no longer registered" : null;
-    await recordConditions(db, [], { now: start, newId });
-    await recordConditions(db, [condition(true)], { now: start, newId, resolvedReason });
+    await recordConditions(db, [], at(start));
+    await recordConditions(db, [condition(true)], { ...at(start), resolvedReason });
     expect(await recentNotices(db, 50)).toHaveLength(1);
-    await recordConditions(db, [], { now: start + 1, newId, resolvedReason });
-    await recordConditions(db, [], { now: start + 2, newId, resolvedReason });
+    await recordConditions(db, [], { ...at(start + 1), resolvedReason });
+    await recordConditions(db, [], { ...at(start + 2), resolvedReason });
     expect((await recentNotices(db, 50)).map(({ kind, summary }) => [kind, summary])).toEqual([
       ["recovered", "the task backup is no longer registered"],
       ["fired", "the task backup failed 3 times in a row"],
     ]);
   });
 
+  it("has the numbers of now, without a notice for each change", async () => {
+    const counted = (count: number): AlertCondition => ({
+      key: "email:dead",
+      holds: count > 0,
+      forMs: 0,
+      summary: `${count} dead letters`,
+    });
+    const textAfter = async (count: number, minute: number): Promise<string | undefined> => {
+      await recordConditions(db, [counted(count)], at(start + minute * MINUTE_MS, 5 * MINUTE_MS));
+      return (await readAlerts(db))[0]?.summary;
+    };
+    expect(await textAfter(2, 0)).toBe("2 dead letters");
+    expect(await textAfter(10, 1)).toBe("10 dead letters");
+    expect(await textAfter(0, 2), "it is not over yet").toBe("10 dead letters");
+    expect((await recentNotices(db, 50)).map(({ summary }) => summary)).toEqual(["2 dead letters"]);
+    expect(await textAfter(0, 7)).toBe("10 dead letters");
+    expect((await recentNotices(db, 50)).map(({ kind }) => kind)).toEqual(["recovered", "fired"]);
+  });
+
+  it("writes nothing while nothing changes, firing or quiet", async () => {
+    const revisions = async () => (await readAlerts(db)).map(({ revision }) => revision);
+    const still = { ...condition(false), key: "task:still" };
+    for (let minute = 0; minute < 5; minute += 1)
+      await recordConditions(db, [condition(true), still], at(start + minute * MINUTE_MS, 1));
+    expect(await revisions()).toEqual([1]);
+    for (let minute = 5; minute < 500; minute += 100)
+      await recordConditions(db, [condition(false)], at(start + minute * MINUTE_MS, 1));
+    expect(await revisions(), "its end, and that it is over").toEqual([3]);
+  });
+
+  it("that begins again and again is notified as flapping, on every channel", async () => {
+    const { notify } = channel();
+    const texts: string[] = [];
+    for (let minute = 0; minute < 60; minute += 1) {
+      const now = start + minute * MINUTE_MS;
+      await recordConditions(db, [condition(minute % 2 === 0)], at(now, 5 * MINUTE_MS));
+      const webhook: Notifier = async (notice) => {
+        await notify(notice);
+        texts.push(`${notice.kind}: ${notice.summary}`);
+      };
+      await deliverNotices(db, { email: notify, webhook }, () => now);
+    }
+    expect(texts).toEqual([
+      "fired: the task backup failed 3 times in a row",
+      "flapping: the task backup failed 3 times in a row. It begins and ends again and again: " +
+        "the next notice comes in a day, or when it has been over for a while",
+    ]);
+    expect(await readAlerts(db)).toMatchObject([{ flappingSince: start + 4 * MINUTE_MS }]);
+  });
+
+  it("makes no storm although the previous release evaluates by turns with this one", async () => {
+    for (let minute = 0; minute < 60; minute += 1) {
+      const now = start + minute * MINUTE_MS;
+      const found = { ...condition(minute % 10 < 8), forMs: 2 * MINUTE_MS };
+      await (minute % 2 === 0
+        ? recordConditions(db, [found], at(now, 5 * MINUTE_MS))
+        : previous.recordCondition(db, found, { now, id: newId() }));
+    }
+    const kinds = (await recentNotices(db, 50)).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === "fired").length).toBeLessThanOrEqual(7);
+    expect(kinds.filter((kind) => kind === "recovered").length).toBeLessThanOrEqual(6);
+    for (let minute = 60; minute < 70; minute += 1)
+      await recordConditions(db, [condition(false)], at(start + minute * MINUTE_MS, 5 * MINUTE_MS));
+    expect((await readAlerts(db))[0]).toMatchObject({ firedAt: null, holdsSince: null });
+  });
+
   it("makes one notice although many evaluate it at the same moment", async () => {
     await Promise.all(
-      Array.from({ length: 10 }, () =>
-        recordConditions(db, [condition(true)], { now: start, newId }),
-      ),
+      Array.from({ length: 10 }, () => recordConditions(db, [condition(true)], at(start))),
     );
     expect(await recentNotices(db, 50)).toHaveLength(1);
   });
@@ -119,14 +189,14 @@ describe("a channel", () => {
       await new Promise((resolve) => setTimeout(resolve, 50));
       delivered.push(id);
     };
-    await recordConditions(db, [condition(true)], { now: start, newId });
+    await recordConditions(db, [condition(true)], at(start));
     await Promise.all([1, 2, 3].map(() => deliverNotices(db, { webhook: slow }, () => start)));
     expect(delivered).toHaveLength(1);
   });
 
   it("whose process died in a delivery delivers the notice a minute later", async () => {
     const { delivered, notify } = channel();
-    await recordConditions(db, [condition(true)], { now: start, newId });
+    await recordConditions(db, [condition(true)], at(start));
     await db
       .prepare("UPDATE alert_notices SET webhook_lease = ?1")
       .bind(start + MINUTE_MS)
@@ -139,18 +209,20 @@ describe("a channel", () => {
 
   it("that is new delivers what fires now, and nothing of weeks ago", async () => {
     for (let day = 0; day < 30; day += 1) {
-      await recordConditions(db, [{ ...condition(day % 2 === 0), key: "task:old" }], {
-        now: start - (40 - day) * 86_400_000,
-        newId,
-      });
+      await recordConditions(
+        db,
+        [{ ...condition(day % 2 === 0), key: "task:old" }],
+        at(start - (40 - day) * 86_400_000),
+      );
     }
     for (let n = 0; n < 30; n += 1) {
-      await recordConditions(db, [{ ...condition(n % 2 === 0), key: "task:flapping" }], {
-        now: start - (30 - n) * MINUTE_MS,
-        newId,
-      });
+      await recordConditions(
+        db,
+        [{ ...condition(n % 2 === 0), key: "task:flapping" }],
+        at(start - (30 - n) * MINUTE_MS),
+      );
     }
-    await recordConditions(db, [condition(true)], { now: start, newId });
+    await recordConditions(db, [condition(true)], at(start));
     const { delivered, notify } = channel();
     await deliverNotices(db, { webhook: notify }, () => start);
     expect(delivered).toContain("fired task:backup");
@@ -168,9 +240,9 @@ describe("by email", () => {
   };
 
   it("a notice is sent once through Luna's own queue, however often it is asked for", async () => {
-    const doorbells = fakeQueue();
+    const notifications = fakeQueue();
     const notify = byEmail(
-      { db, queue: doorbells.queue },
+      { db, queue: notifications.queue },
       { EMAIL_FROM: "Luna <hello@luna.example>" },
       "oncall@example.com",
       Date.now,
@@ -187,7 +259,7 @@ describe("by email", () => {
         subject: "[Luna] Alert: the task backup failed 3 times in a row",
       },
     ]);
-    expect(doorbells.sent).toHaveLength(1);
+    expect(notifications.sent).toHaveLength(1);
   });
 
   it("a notice to a suppressed address is not delivered, which is an alert itself", async () => {
@@ -232,21 +304,52 @@ describe("by webhook", () => {
     at: start,
   };
 
+  const hook = { url: "https://hooks.example/x", secrets: [] as string[] };
+
   it("a notice is JSON that Slack accepts, with an idempotency key", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("ok"));
-    await byWebhook(env, "https://hooks.example/x")(notice);
+    await byWebhook(env, hook, () => start)(notice);
     const [url, init] = fetched.mock.calls[0] as [string, RequestInit];
     expect(url).toBe("https://hooks.example/x");
     expect(new Headers(init.headers).get("Idempotency-Key")).toBe("n1");
+    expect(new Headers(init.headers).has("webhook-signature"), "without a secret").toBe(false);
     expect(JSON.parse(init.body as string)).toEqual({
       text: "Recovered: the circuit breaker cache is CLOSED",
       alert: { ...notice, at: "2026-11-25T09:00:00.000Z" },
     });
   });
 
+  it("a notice is signed by each secret, so that one can replace another", async () => {
+    const secrets = ["an old secret of 32 characters..", "a new secret of 32 characters..."].map(
+      (text) => `whsec_${btoa(text)}`,
+    );
+    const { webhookSecrets } = alertSettings({ ALERT_WEBHOOK_SECRET: secrets.join(" ") });
+    const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("ok"));
+    await byWebhook(env, { ...hook, secrets: webhookSecrets }, Date.now)(notice);
+    const init = fetched.mock.calls[0]?.[1];
+    const headers = Object.fromEntries(new Headers(init?.headers));
+    expect(headers["webhook-id"]).toBe("n1");
+    for (const secret of secrets)
+      expect(new Webhook(secret).verify(init?.body as string, headers)).toMatchObject({
+        text: "Recovered: the circuit breaker cache is CLOSED",
+      });
+    const forged = `${init?.body as string} `;
+    expect(() => new Webhook(secrets[0] ?? "").verify(forged, headers)).toThrow("signature");
+  });
+
+  it("an invalid secret is named, and the notices go out unsigned", () => {
+    const { webhookUrl, webhookSecrets, wrong } = alertSettings({
+      ALERT_WEBHOOK_URL: hook.url,
+      ALERT_WEBHOOK_SECRET: "hunter2",
+    });
+    expect({ url: webhookUrl, secrets: webhookSecrets }).toEqual(hook);
+    expect(wrong.map(({ variable }) => variable)).toEqual(["ALERT_WEBHOOK_SECRET"]);
+    expect(JSON.stringify(wrong)).not.toContain("hunter2");
+  });
+
   it("a notice waits while the webhook's breaker is open, and follows no redirect", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("ok"));
-    await byWebhook(env, "https://hooks.example/x")(notice);
+    await byWebhook(env, hook, () => start)(notice);
     expect(fetched.mock.calls[0]?.[1]).toMatchObject({
       redirect: "manual",
       signal: expect.any(AbortSignal),
@@ -259,7 +362,7 @@ describe("by webhook", () => {
         getByName: (name: string) => env.CIRCUIT_BREAKER.getByName(name),
       } as unknown as typeof env.CIRCUIT_BREAKER,
     };
-    const notify = byWebhook(elsewhere, "https://hooks.example/x");
+    const notify = byWebhook(elsewhere, hook, () => start);
     await eventually(() =>
       expect(notify(notice)).rejects.toThrow("circuit breaker of the webhook is open"),
     );
@@ -268,7 +371,7 @@ describe("by webhook", () => {
 
   it("a notice fails with the status of an error response", async () => {
     vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response("no", { status: 500 }));
-    await expect(byWebhook(env, "https://hooks.example/x")(notice)).rejects.toThrow("500");
+    await expect(byWebhook(env, hook, () => start)(notice)).rejects.toThrow("500");
   });
 });
 
@@ -374,6 +477,33 @@ describe("the alert conditions that hold", () => {
     expect(await holding()).toEqual([]);
   });
 
+  it("are tasks whose newest success left overdue items, with their number, until none is left", async () => {
+    const conditions = async (): Promise<[boolean, string][]> => {
+      const query = { tasks: ["backup", "report"], failures: 3, operator: null, now: start };
+      const facts = await readFacts(db, query);
+      return alertConditions(facts, [], { failures: 3, wrong: [] }, start).flatMap(
+        ({ key, holds, summary }) => (key === "late:backup" ? [[holds, summary]] : []),
+      );
+    };
+    const run = (n: number, status: string, result: object | null) =>
+      db
+        .prepare(
+          `INSERT INTO task_runs
+             (run_id, execution_id, task, trigger, scheduled_at, status, started_at, result)
+           VALUES (?1, 'e', 'backup', 'cron', ?1, ?2, ?1, ?3)`,
+        )
+        .bind(n, status, result === null ? null : JSON.stringify(result))
+        .run();
+    await execution("e", start, []);
+    expect(await conditions()).toEqual([]);
+    await run(1, "success", { deleted: 20_000, left: 1_800, late: 1_500 });
+    await run(2, "failure", null);
+    const behind = "the task backup is behind: 1500 items are overdue";
+    expect(await conditions()).toEqual([[true, behind]]);
+    await run(3, "success", { deleted: 1_800, left: 0, late: 0 });
+    expect((await conditions()).map(([holds]) => holds)).toEqual([false]);
+  });
+
   it("are invalid settings, by name", () => {
     const { wrong } = alertSettings({
       ALERT_EMAIL: "nonsense",
@@ -411,7 +541,7 @@ describe("the alert conditions that hold", () => {
       await recordConditions(
         db,
         alertConditions(facts, breakers, { failures: 3, wrong: [] }, start),
-        { now: start + minutes * MINUTE_MS, newId },
+        at(start + minutes * MINUTE_MS),
       );
       return (await recentNotices(db, 50)).length;
     };
@@ -419,6 +549,37 @@ describe("the alert conditions that hold", () => {
     expect(await noticesAt(4, open)).toBe(0);
     expect(await noticesAt(5, open)).toBe(1);
     expect(await noticesAt(6, [])).toBe(1);
+  });
+
+  it("are the breakers of other Workers that are used, by name, until nothing uses them", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: start });
+    const prices = { name: "prices", state: "OPEN", reportedAt: start };
+    const maps = { name: "maps", state: "OPEN", reportedAt: start - 3 * 86_400_000 };
+    let registry: object | null = {
+      registered: [prices, maps],
+      refused: { full: 2, name: 1 },
+    };
+    const telemetry = {
+      breakers: async () => registry ?? (await Promise.reject(new Error("overloaded"))),
+    };
+    const binding = { getByName: () => telemetry } as unknown as CronEnv["TELEMETRY"];
+    const summariesAt = async (minutes: number) => {
+      vi.setSystemTime(start + minutes * MINUTE_MS);
+      await evaluateAlerts({ ...env, TELEMETRY: binding, ALERT_RECOVERY_MINUTES: "0" });
+      return (await recentNotices(db, 50)).map(({ kind, summary }) => `${kind} ${summary}`);
+    };
+    const refused = "fired 3 circuit breakers of other Workers are not listed";
+    const fired = "fired the circuit breaker prices is OPEN";
+    expect(await summariesAt(0)).toEqual([refused]);
+    expect(new Set(await summariesAt(5))).toEqual(new Set([fired, refused]));
+    vi.spyOn(console, "error").mockReturnValue();
+    registry = null;
+    expect(await summariesAt(6), "what is not known is not over").toHaveLength(2);
+    registry = { registered: [], refused: { full: 0, name: 0 } };
+    expect(await summariesAt(7)).toEqual(
+      expect.arrayContaining(["recovered nothing uses the circuit breaker prices any more"]),
+    );
+    vi.useRealTimers();
   });
 
   it("are new dead letters, within an hour, also beside old ones", async () => {
@@ -434,7 +595,7 @@ describe("the alert conditions that hold", () => {
       const now = start + minutes * MINUTE_MS;
       const facts = await readFacts(db, { tasks: [], failures: 3, operator: null, now });
       const conditions = alertConditions(facts, [], { failures: 3, wrong: [] }, now);
-      await recordConditions(db, conditions, { now, newId });
+      await recordConditions(db, conditions, at(now));
       return (await recentNotices(db, 50)).map(({ summary }) => summary);
     };
     await deadLetter(1, start);

@@ -2,11 +2,11 @@ import { createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { rowHeldTo, rowOn } from "../../bench/cost/operations.ts";
-import page from "../../docs/cost.md?raw";
+import page from "../../docs/operate/cost.md?raw";
 import worker from "../../workers/cron/index.ts";
 import { CountedPlatform } from "../support/counted-platform.ts";
 
-/** The cost of scheduled tasks without work: the counts of docs/cost.md. */
+/** The cost of scheduled tasks without work: the counts of docs/operate/cost.md. */
 
 const MINUTE_MS = 60_000;
 /** Ahead of the real time, by which alarms run. */
@@ -17,6 +17,7 @@ const asked = [
   "TASK_WATCHDOG.report",
   "TASK_WATCHDOG.alarm",
   "TELEMETRY.report",
+  "TELEMETRY.breakers",
 ];
 
 beforeEach(
@@ -27,7 +28,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it("two minutes of cron without work cost what the page says", async () => {
+it("two minutes of cron without work cost what the page states", async () => {
   const platform = new CountedPlatform();
   const bindings = {
     ...env,

@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { CronEnv } from "../../workers/env.ts";
 import { runTask } from "../support/run-task.ts";
 
 /** The daily digest, from real rows and real breakers. */
@@ -29,7 +30,8 @@ afterEach(() => {
 const sent = async () =>
   (
     await db
-      .prepare("SELECT subject, text FROM emails WHERE tenant = 'system'")
+      .prepare(`SELECT e.subject, c.text FROM emails e JOIN email_contents c ON c.email_id = e.id
+         WHERE e.tenant = 'system'`)
       .all<{ subject: string; text: string }>()
   ).results;
 
@@ -74,7 +76,43 @@ describe("send-digest", () => {
     expect(email?.text).toContain("email:smtp: CLOSED, never opened");
   });
 
-  it("is sent once a day although its task runs three times", async () => {
+  it("has the breakers of other Workers, and asks only those that changed", async () => {
+    const change = (at: number) => ({ id: 3, at });
+    const registered = [
+      { name: "prices", state: "CLOSED", last: change(morning - 20 * HOUR_MS) },
+      { name: "maps", state: "OPEN", last: change(morning - 20 * HOUR_MS) },
+      { name: "weather", state: "CLOSED", last: change(morning - 99 * HOUR_MS) },
+    ];
+    const refused = { full: 0, name: 0 };
+    const telemetry = { breakers: async () => ({ registered, refused }) };
+    const asked: string[] = [];
+    const history = async (name: string) => {
+      asked.push(name);
+      if (name === "maps") throw new Error("overloaded");
+      const at = morning - 21 * HOUR_MS;
+      return { ok: true, value: [{ at, from: "CLOSED", to: "OPEN" }] };
+    };
+    const breakers = {
+      getByName: (name: string) =>
+        registered.some((one) => one.name === name)
+          ? { history: () => history(name) }
+          : env.CIRCUIT_BREAKER.getByName(name),
+    };
+    await runTask("send-digest", {
+      ...to,
+      TELEMETRY: { getByName: () => telemetry } as unknown as CronEnv["TELEMETRY"],
+      CIRCUIT_BREAKER: breakers as unknown as CronEnv["CIRCUIT_BREAKER"],
+    });
+    const [email] = await sent();
+    expect(email?.text).toContain("the circuit breaker prices opened once");
+    expect(email?.text).toContain("the circuit breaker maps is OPEN");
+    expect(email?.text).toContain("  prices: CLOSED, opened once\n");
+    expect(email?.text).toContain("  maps: OPEN, not known how often it opened\n");
+    expect(email?.text).toContain("  weather: CLOSED, never opened\n");
+    expect(asked.toSorted()).toEqual(["maps", "prices"]);
+  });
+
+  it("is sent once per day although its task runs three times", async () => {
     for (const hours of [0, 1, 2]) {
       vi.setSystemTime(morning + hours * HOUR_MS);
       await execution(morning - 20 * HOUR_MS + hours, [["backup", "failure"]]);
@@ -86,7 +124,9 @@ describe("send-digest", () => {
     expect(await sent()).toHaveLength(2);
   });
 
-  it("is not sent without ALERT_EMAIL", async () => {
+  it("is not sent without ALERT_EMAIL, nor if it is switched off", async () => {
+    const off = { ...to, AUTOMATIC_EMAILS_OFF: "digest" };
+    expect(await runTask("send-digest", off)).toEqual({ sent: 0 });
     expect(await runTask("send-digest")).toEqual({ sent: 0 });
     expect(await sent()).toEqual([]);
   });

@@ -1,7 +1,13 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { runDue, runNow, type Scheduler, type Task } from "../../shared/schedule/execution.ts";
-import { deleteExecutions, lastRuns, readHistory } from "../../shared/schedule/sql/history.ts";
+import { runDue, runNow } from "../../shared/schedule/execution.ts";
+import {
+  countRetries,
+  deleteExecutions,
+  lastRuns,
+  readHistory,
+} from "../../shared/schedule/sql/history.ts";
+import type { Scheduler, Task } from "../../shared/schedule/task.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -19,6 +25,7 @@ const scheduler = (changes: Partial<Scheduler<null>> = {}): Scheduler<null> => (
   context: null,
   clock,
   newId: () => `id-${(ids += 1)}`,
+  random: () => 0.5,
   ...changes,
 });
 
@@ -281,7 +288,7 @@ describe("a run", () => {
 
   it("of an operator begins although D1's reply is lost", async () => {
     expect(
-      await runNow(scheduler({ db: losingReplies(db, 1) }), task("one"), "operator", 1),
+      await runNow(scheduler({ db: losingReplies(db, 1) }), task("one"), "operator"),
     ).toMatchObject({ status: "success" });
     expect(await runs()).toMatchObject([{ status: "success" }]);
   });
@@ -337,7 +344,7 @@ describe("a run", () => {
 
   it("on an operator's request returns its outcome and leaves the schedule alone", async () => {
     const daily = task("daily", { cron: "0 12 * * *" });
-    expect(await runNow(scheduler(), daily, "operator", 1)).toMatchObject({
+    expect(await runNow(scheduler(), daily, "operator")).toMatchObject({
       task: "daily",
       status: "success",
       result: { done: 1 },
@@ -357,15 +364,297 @@ describe("a run", () => {
   });
 });
 
-it("while D1 is down nothing runs", async () => {
-  const down = {
-    prepare: db.prepare.bind(db),
-    batch: () => Promise.reject(new Error("D1_ERROR: Network connection lost.")),
-  } as unknown as D1Database;
-  await expect(runDue(scheduler({ db: down }), [task("one")])).rejects.toThrow(
-    "Network connection lost",
+const away = new Error("D1_ERROR: Network connection lost.");
+
+describe("while D1 is away", () => {
+  /** A D1 that is away until a time of the test's clock. */
+  const awayUntil = (until: number): D1Database =>
+    ({
+      prepare: db.prepare.bind(db),
+      batch: (statements: D1PreparedStatement[]) =>
+        clock.now() < until ? Promise.reject(away) : db.batch(statements),
+    }) as unknown as D1Database;
+
+  /** Lets time pass until the work has ended. */
+  async function whilePassing<Value>(work: Promise<Value>): Promise<Value> {
+    let isOver = false;
+    void work.then(
+      () => (isOver = true),
+      () => (isOver = true),
+    );
+    await vitestUntil(async () => {
+      if (!isOver) await clock.advance(500);
+      return isOver;
+    });
+    return await work;
+  }
+
+  it("nothing runs, and the trigger fails before the next one comes", async () => {
+    await expect(
+      whilePassing(runDue(scheduler({ db: awayUntil(Infinity) }), [task("one")])),
+    ).rejects.toThrow("Network connection lost");
+    expect(ran).toEqual([]);
+    expect(clock.now() - start).toBeLessThan(MINUTE_MS);
+  });
+
+  it("for seconds, no slot is lost: it is claimed once D1 is back", async () => {
+    const summary = await whilePassing(
+      runDue(scheduler({ db: awayUntil(start + 20_000) }), [task("one")]),
+    );
+    expect(summary).toMatchObject({ successful: 1, failed: 0 });
+    expect(await runs()).toEqual([{ task: "one", slot: start, status: "success", missed: null }]);
+  });
+
+  it("for seconds at the end of a run, its success is recorded", async () => {
+    let until = 0;
+    const sometimes = {
+      prepare: db.prepare.bind(db),
+      batch: (statements: D1PreparedStatement[]) =>
+        clock.now() < until ? Promise.reject(away) : db.batch(statements),
+    } as unknown as D1Database;
+    const last = task("one", {
+      run: async () => {
+        until = clock.now() + 30_000;
+        return { done: 1 };
+      },
+    });
+    await whilePassing(runDue(scheduler({ db: sometimes }), [last]));
+    expect(await runs()).toMatchObject([{ status: "success" }]);
+  });
+
+  it("for seconds, a task is tried again within its slot, and the history has its attempts", async () => {
+    const fails = task("one", {
+      run: async () => {
+        ran.push("one");
+        if (clock.now() < start + 4_000) throw away;
+        return { done: 1 };
+      },
+    });
+    const summary = await whilePassing(runDue(scheduler(), [fails]));
+    const failedAttempts = [0, 1_000, 3_000].map((at) => ({
+      startedAt: start + at,
+      duration: 0,
+      error: { message: away.message },
+    }));
+    expect(summary).toMatchObject({
+      successful: 1,
+      failed: 0,
+      results: [{ status: "success", duration: 7_000, failedAttempts }],
+    });
+    expect(ran).toHaveLength(4);
+    const { recent, failedExecutions } = await readHistory(db, null, 10);
+    expect(failedExecutions).toBe(0);
+    expect(recent).toMatchObject([
+      { total: 1, runs: [{ status: "success", attempt: 1, failedAttempts }] },
+    ]);
+  });
+
+  it.each([
+    ["its time limit", { timeoutMs: 10_000 }, 10_000],
+    ["its next slot", { timeoutMs: 600_000 }, MINUTE_MS],
+  ])(
+    "longer than %s allows, a task has failed with the last error",
+    async (_, changes, limitMs) => {
+      const fails = task("one", { ...changes, run: () => Promise.reject(away) });
+      const summary = await whilePassing(runDue(scheduler(), [fails]));
+      expect(summary).toMatchObject({ failed: 1, results: [{ error: { message: away.message } }] });
+      expect(clock.now() - start).toBeLessThan(limitMs);
+      const [run] = (await readHistory(db, null, 10)).recent[0]?.runs ?? [];
+      expect(run?.failedAttempts.length).toBeGreaterThan(1);
+    },
   );
-  expect(ran).toEqual([]);
+
+  it.each([
+    ["for a reason that does not pass", "cron", new Error("no such table: x: SQLITE_ERROR")],
+    ["on an operator's request, who gets the error", "operator", away],
+  ] as const)("a task that fails %s is not tried again", async (_, trigger, error) => {
+    const fails = task("one", {
+      run: () => {
+        ran.push("one");
+        return Promise.reject(error);
+      },
+    });
+    await (trigger === "cron" ? runDue(scheduler(), [fails]) : runNow(scheduler(), fails, trigger));
+    expect(ran).toEqual(["one"]);
+    const [run] = (await readHistory(db, null, 10)).recent[0]?.runs ?? [];
+    expect(run).toMatchObject({ status: "failure", failedAttempts: [] });
+  });
+
+  it("until its next slot has come, a task is not tried again beside that one", async () => {
+    await clock.advance(MINUTE_MS - 3_000);
+    let batches = 0;
+    const slow = {
+      prepare: db.prepare.bind(db),
+      batch: async (statements: D1PreparedStatement[]) => {
+        const replies = await db.batch(statements);
+        // The claim is the second: the next slot comes before its reply.
+        if ((batches += 1) === 2) await clock.advance(6_000);
+        return replies;
+      },
+    } as unknown as D1Database;
+    const fails = task("one", {
+      run: () => {
+        ran.push("one");
+        return Promise.reject(away);
+      },
+    });
+    const summary = await whilePassing(runDue(scheduler({ db: slow }), [fails]));
+    expect(summary).toMatchObject({ successful: 0, failed: 1 });
+    expect(ran).toEqual(["one"]);
+  });
+
+  it("work that a failed attempt left behind does not end the next one", async () => {
+    let attempts = 0;
+    const leaves = task("one", {
+      run: async ({ waitUntil }) => {
+        attempts += 1;
+        if (attempts === 1) waitUntil(Promise.reject(away));
+        return { attempts };
+      },
+    });
+    expect(await whilePassing(runDue(scheduler(), [leaves]))).toMatchObject({
+      results: [{ status: "success", result: { attempts: 2 } }],
+    });
+  });
+});
+
+describe("of requests at the same moment", () => {
+  const slow = (changes: Partial<Task<null>> = {}) => {
+    let end: () => void = () => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    return {
+      end,
+      task: task("slow", {
+        run: async () => {
+          ran.push("slow");
+          await ended;
+          return {};
+        },
+        ...changes,
+      }),
+    };
+  };
+  const failedRun = async (): Promise<string> => {
+    const failing = task("slow", { run: () => Promise.reject(new Error("it broke")) });
+    const failed = await runNow(scheduler(), failing, "operator");
+    return "runId" in failed ? failed.runId : "";
+  };
+
+  it("one runs a task that allows no overlap, and the others get since when it runs", async () => {
+    const { task: one, end } = slow();
+    const all = Promise.all([1, 2, 3, 4, 5].map(() => runNow(scheduler(), one, "operator")));
+    await vitestUntil(() => ran.length > 0);
+    end();
+    const results = await all;
+    expect(ran).toEqual(["slow"]);
+    expect(results.filter((result) => "runId" in result)).toHaveLength(1);
+    expect(results.filter((result) => "why" in result)).toEqual(
+      Array.from({ length: 4 }, () => ({ why: "already-running", since: start })),
+    );
+    expect((await readHistory(db, null, 10)).executions).toBe(1);
+  });
+
+  it("all run a task that allows overlap, and one runs beside a scheduled run", async () => {
+    const { task: one, end } = slow({ overlap: "allow" });
+    end();
+    await Promise.all([1, 2, 3].map(() => runNow(scheduler(), one, "operator")));
+    expect(ran).toHaveLength(3);
+    const scheduled = slow();
+    const due = runDue(scheduler(), [scheduled.task]);
+    await vitestUntil(() => ran.length === 4);
+    const beside = runNow(scheduler(), scheduled.task, "operator");
+    await vitestUntil(() => ran.length === 5);
+    scheduled.end();
+    await Promise.all([due, beside]);
+  });
+
+  it.each(["skip", "allow"] as const)(
+    "one retries a failed run, also if the task allows overlap: %s",
+    async (overlap) => {
+      const runId = await failedRun();
+      const { task: one, end } = slow({ overlap });
+      end();
+      const retries = await countRetries(db, runId);
+      const results = await Promise.all(
+        [1, 2, 3].map(() =>
+          runNow(scheduler(), one, "retry", { attempt: 2, of: { runId, retries } }),
+        ),
+      );
+      expect(ran).toEqual(["slow"]);
+      expect(results.filter((result) => "why" in result)).toHaveLength(2);
+      const late = await countRetries(db, runId);
+      expect(
+        await runNow(scheduler(), one, "retry", { attempt: 2, of: { runId, retries: late } }),
+        "it has succeeded meanwhile",
+      ).toEqual({ why: "already-retried", since: start });
+    },
+  );
+
+  it("a retry that failed can be repeated", async () => {
+    const runId = await failedRun();
+    const retry = async (one: Task<null>) =>
+      await runNow(scheduler(), one, "retry", {
+        attempt: 2,
+        of: { runId, retries: await countRetries(db, runId) },
+      });
+    const failing = task("slow", { run: () => Promise.reject(new Error("it broke")) });
+    expect(await retry(failing)).toMatchObject({ status: "failure" });
+    expect(await retry(task("slow"))).toMatchObject({ status: "success" });
+  });
+
+  it("a retry that waits for another run of its task is not refused as retried", async () => {
+    const runId = await failedRun();
+    const retry = async (one: Task<null>) =>
+      await runNow(scheduler(), one, "retry", {
+        attempt: 2,
+        of: { runId, retries: await countRetries(db, runId) },
+      });
+    expect(
+      await retry(task("slow", { run: () => Promise.reject(new Error("it broke")) })),
+    ).toMatchObject({ status: "failure" });
+    const { task: other, end } = slow();
+    const running = runNow(scheduler(), other, "operator");
+    await vitestUntil(() => ran.length === 1);
+    expect(await retry(task("slow"))).toEqual({ why: "already-running", since: start });
+    end();
+    await running;
+  });
+
+  it("one begins although D1 loses the reply, and a dead one blocks no other forever", async () => {
+    expect(
+      await runNow(scheduler({ db: losingReplies(db, 1) }), task("slow"), "operator"),
+    ).toMatchObject({ status: "success" });
+    const { task: dead } = slow();
+    void runNow(scheduler(), dead, "operator");
+    await vitestUntil(() => ran.length === 2);
+    expect(await runNow(scheduler(), task("slow"), "operator")).toMatchObject({
+      why: "already-running",
+    });
+    await db.prepare("UPDATE task_runs SET lease_expires_at = ?1").bind(start).run();
+    expect(await runNow(scheduler(), task("slow"), "operator")).toMatchObject({
+      status: "success",
+    });
+  });
+});
+
+it("the history is counted as runs end, are abandoned and are deleted", async () => {
+  const counted = async () => {
+    const { executions, failedExecutions } = await readHistory(db, null, 1);
+    return [executions, failedExecutions];
+  };
+  const failing = task("bad", { run: () => Promise.reject(new Error("it broke")) });
+  await runDue(scheduler(), [task("one")]);
+  expect(await counted()).toEqual([1, 0]);
+  await clock.advance(MINUTE_MS);
+  await runDue(scheduler(), [task("one"), failing]);
+  await runNow(scheduler(), failing, "operator");
+  expect(await counted()).toEqual([3, 2]);
+  await deleteExecutions(db, start + MINUTE_MS, 100);
+  expect(await counted()).toEqual([2, 2]);
+  const row = await db
+    .prepare("SELECT COUNT(*) AS executions, SUM(failed > 0) AS failed FROM task_executions")
+    .first<{ executions: number; failed: number }>();
+  expect([row?.executions, row?.failed]).toEqual(await counted());
 });
 
 it("old executions are deleted with their runs, a page at a time", async () => {

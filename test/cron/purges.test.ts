@@ -19,7 +19,7 @@ const delivery: FlushPorts = {
     return (await index.purge(request)) as Result<PurgeReply, Invalid>;
   },
 };
-const intend = (
+const insertIntent = (
   id: string,
   tags: string[] | "everything",
   mode: "hard" | "soft" = "hard",
@@ -37,10 +37,10 @@ beforeEach(async () => {
 
 describe("the sweep of purges", () => {
   it("delivers purges that are ten seconds old, one for each mode, and deletes them", async () => {
-    await intend("a", ["user:1", "email:a"]);
-    await intend("b", ["user:1", "user:2"]);
-    await intend("c", ["user:3"], "soft");
-    await intend("fresh", ["user:4"], "hard", start + 1);
+    await insertIntent("a", ["user:1", "email:a"]);
+    await insertIntent("b", ["user:1", "user:2"]);
+    await insertIntent("c", ["user:3"], "soft");
+    await insertIntent("fresh", ["user:4"], "hard", start + 1);
     expect(await flushPurgeOutbox(delivery, start + 9_999)).toEqual({ delivered: 0, purges: 0 });
     expect(await flushPurgeOutbox(delivery, start + 10_000)).toEqual({ delivered: 3, purges: 2 });
     expect(asked).toEqual([
@@ -52,16 +52,16 @@ describe("the sweep of purges", () => {
 
   it("splits what exceeds one purge, and merges all into a purge of everything", async () => {
     const tags = (n: number) => Array.from({ length: 400 }, (_, tag) => `${n}:${tag}`);
-    for (let n = 0; n < 5; n += 1) await intend(`big-${n}`, tags(n));
+    for (let n = 0; n < 5; n += 1) await insertIntent(`big-${n}`, tags(n));
     expect(await flushPurgeOutbox(delivery, start + 60_000)).toEqual({ delivered: 5, purges: 3 });
-    await intend("all", "everything");
-    await intend("one", ["user:1"]);
+    await insertIntent("all", "everything");
+    await insertIntent("one", ["user:1"]);
     expect(await flushPurgeOutbox(delivery, start + 60_000)).toEqual({ delivered: 2, purges: 1 });
     expect(asked.at(-1)?.tags).toBe("everything");
   });
 
   it("keeps what the index did not accept, and delivers it the next time", async () => {
-    await intend("a", ["user:1"]);
+    await insertIntent("a", ["user:1"]);
     const down = async (): Promise<never> => {
       throw new Error("Durable Object is overloaded.");
     };
@@ -73,7 +73,7 @@ describe("the sweep of purges", () => {
   });
 
   it("purges again if it dies between the purge and the deletion", async () => {
-    await intend("a", ["user:1"]);
+    await insertIntent("a", ["user:1"]);
     const prepare = (sql: string): D1PreparedStatement => {
       if (sql.startsWith("DELETE")) throw new Error("dies");
       return db.prepare(sql);
@@ -87,17 +87,54 @@ describe("the sweep of purges", () => {
 
   it("drops and logs what the index refuses, and delivers the rest", async () => {
     const logged = vi.spyOn(console, "error").mockReturnValue();
-    await intend("good", ["user:1"]);
-    await intend("bad", ["x".repeat(2_000)]);
-    await intend("also-good", ["user:2"]);
+    await insertIntent("good", ["user:1"]);
+    await insertIntent("bad", ["x".repeat(2_000)]);
+    await insertIntent("also-good", ["user:2"]);
     expect(await flushPurgeOutbox(delivery, start + 60_000)).toEqual({ delivered: 2, purges: 2 });
     expect(await left()).toEqual([]);
     expect(logged.mock.calls.join()).toContain("purge_intent.refused");
     logged.mockRestore();
   });
 
+  it("delivers the rest though the index throws at one, which stays", async () => {
+    for (const id of ["a", "b", "c"]) await insertIntent(id, [`user:${id}`], "hard", start + 1);
+    await insertIntent("poison", ["poison"], "hard", start);
+    const poisoned: FlushPorts = {
+      db,
+      purge: async (request) => {
+        if (request.tags.includes("poison")) throw new Error("string or blob too big");
+        return await delivery.purge(request);
+      },
+    };
+    await expect(flushPurgeOutbox(poisoned, start + 60_000)).rejects.toThrow("too big");
+    expect(await left()).toEqual(["poison"]);
+  });
+
+  it("stops soon when the index answers none", async () => {
+    for (let n = 0; n < 20; n += 1) await insertIntent(`p${n}`, [`user:${n}`]);
+    let calls = 0;
+    const down = async (): Promise<never> => {
+      calls += 1;
+      throw new Error("Durable Object is overloaded.");
+    };
+    await expect(flushPurgeOutbox({ db, purge: down }, start + 60_000)).rejects.toThrow(
+      "overloaded",
+    );
+    expect(calls).toBeLessThanOrEqual(3);
+    expect(await left()).toHaveLength(20);
+  });
+
+  it("merges no more than the index takes as one purge", async () => {
+    for (const letter of "abc")
+      await insertIntent(
+        letter,
+        Array.from({ length: 240 }, (_, n) => `${letter}${n}`.padEnd(1_000, "猫")),
+      );
+    expect(await flushPurgeOutbox(delivery, start + 60_000)).toEqual({ delivered: 3, purges: 2 });
+  });
+
   it("is a scheduled task", async () => {
-    await intend("a", ["user:task"]);
+    await insertIntent("a", ["user:task"]);
     const context = {
       context: env,
       trigger: "cron" as const,

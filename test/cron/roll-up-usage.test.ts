@@ -1,12 +1,13 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { losingReplies } from "../support/lossy-database.ts";
-import { runTask } from "../support/run-task.ts";
+import { abortedAfter, runTask } from "../support/run-task.ts";
 
 const db = env.DB;
 const DAY_MS = 86_400_000;
 const monday = Date.parse("2026-11-30T00:05:00Z");
-const run = (changes?: Parameters<typeof runTask>[1]) => runTask("roll-up-usage", changes);
+const run = (changes?: Parameters<typeof runTask>[1], signal?: AbortSignal) =>
+  runTask("roll-up-usage", changes, signal);
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: monday });
@@ -27,13 +28,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const count = (id: string, metric: string, amount: number) =>
+/** A counter has this amount since noon of the day before, or since another time. */
+const count = (id: string, metric: string, amount: number, at = Date.now() - DAY_MS / 2) =>
   db
     .prepare(
-      `INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, ?2, ?3, 0)
-       ON CONFLICT (user_id, metric) DO UPDATE SET amount = ?3`,
+      `INSERT INTO usage_metrics (user_id, metric, amount, updated_at) VALUES (?1, ?2, ?3, ?4)
+       ON CONFLICT (user_id, metric) DO UPDATE SET amount = ?3, updated_at = ?4`,
     )
-    .bind(id, metric, amount)
+    .bind(id, metric, amount, at)
     .run();
 /** That many counters of ada, all with the same amount. */
 const countMany = (counters: number, amount: number) =>
@@ -65,15 +67,15 @@ function fail(): never {
 describe("roll-up-usage", () => {
   it("stores the usage since the last roll-up, once per day", async () => {
     await count("ada", "requests", 100);
-    expect(await run()).toEqual({ rolledUp: 1, inMonths: 0 });
+    expect(await run()).toMatchObject({ rolledUp: 1, inMonths: 0 });
     await count("ada", "requests", 130);
-    expect(await run()).toEqual({ rolledUp: 0, inMonths: 0 });
+    expect(await run()).toMatchObject({ rolledUp: 0, inMonths: 0 });
     vi.setSystemTime(monday + DAY_MS);
-    await count("ada", "mails", 5);
-    expect(await run()).toEqual({ rolledUp: 2, inMonths: 0 });
+    await count("ada", "emails", 5);
+    expect(await run()).toMatchObject({ rolledUp: 2, inMonths: 0 });
     expect(await daily()).toEqual([
       { user: "ada", metric: "requests", day: "2026-11-29", amount: 100 },
-      { user: "ada", metric: "mails", day: "2026-11-30", amount: 5 },
+      { user: "ada", metric: "emails", day: "2026-11-30", amount: 5 },
       { user: "ada", metric: "requests", day: "2026-11-30", amount: 30 },
     ]);
   });
@@ -82,10 +84,10 @@ describe("roll-up-usage", () => {
     await count("ada", "requests", 100);
     await run();
     vi.setSystemTime(monday + DAY_MS);
-    expect(await run()).toEqual({ rolledUp: 0, inMonths: 0 });
+    expect(await run()).toMatchObject({ rolledUp: 0, inMonths: 0 });
     await count("ada", "requests", 101);
     await count("bob", "requests", 7);
-    expect(await run()).toEqual({ rolledUp: 0, inMonths: 0 });
+    expect(await run()).toMatchObject({ rolledUp: 0, inMonths: 0 });
     vi.setSystemTime(monday + 2 * DAY_MS);
     await run();
     expect((await daily()).slice(1)).toEqual([
@@ -104,11 +106,18 @@ describe("roll-up-usage", () => {
     expect(await used()).toEqual({ used: 70, rows: 2 });
   });
 
-  it("rolls up 20,000 counters per run, and continues in the next run", async () => {
-    await countMany(20_500, 3);
-    expect(await run()).toEqual({ rolledUp: 20_000, inMonths: 0 });
-    expect(await run()).toEqual({ rolledUp: 500, inMonths: 0 });
-    expect(await used()).toEqual({ used: 61_500, rows: 20_500 });
+  it("reports what is left and what no later run of the day does, and continues in the next run", async () => {
+    await countMany(2_500, 3);
+    expect(await run({}, abortedAfter(1))).toEqual({
+      rolledUp: 1_000,
+      inMonths: 0,
+      left: 1_500,
+      late: 0,
+    });
+    vi.setSystemTime(monday + DAY_MS - 10 * 60_000);
+    expect(await run({}, abortedAfter(1))).toMatchObject({ rolledUp: 1_000, left: 500, late: 500 });
+    expect(await run()).toMatchObject({ rolledUp: 500, left: 0, late: 0 });
+    expect(await used()).toEqual({ used: 7_500, rows: 2_500 });
   });
 
   it("rolls each counter up once although two runs overlap", async () => {
@@ -141,6 +150,67 @@ describe("roll-up-usage", () => {
   });
 });
 
+describe("roll-up-usage, at any time of the day", () => {
+  const midnight = Date.parse("2026-11-30T00:00:00Z");
+  const HOUR_MS = 3_600_000;
+
+  it.each(["00:00:01", "00:05:00", "05:55:00", "12:00:00", "22:11:00", "23:59:59"])(
+    "books the usage of each day to that day, run at %s",
+    async (time) => {
+      await count("ada", "requests", 100, midnight - 1);
+      await count("ada", "requests", 142, midnight);
+      await count("bob", "requests", 7, midnight + 1);
+      vi.setSystemTime(Date.parse(`2026-11-30T${time}Z`));
+      await run();
+      await run();
+      expect(await daily()).toEqual([
+        { user: "ada", metric: "requests", day: "2026-11-29", amount: 100 },
+      ]);
+      await count("ada", "requests", 150, midnight + 23 * HOUR_MS);
+      await count("ada", "requests", 1_000, midnight + DAY_MS);
+      await count("bob", "requests", 9, midnight + DAY_MS + HOUR_MS);
+      await count("bob", "requests", 11, midnight + DAY_MS + 2 * HOUR_MS);
+      vi.setSystemTime(Date.parse(`2026-12-01T${time}Z`));
+      await run();
+      expect((await daily()).slice(1)).toEqual([
+        { user: "ada", metric: "requests", day: "2026-11-30", amount: 50 },
+        { user: "bob", metric: "requests", day: "2026-11-30", amount: 7 },
+      ]);
+    },
+  );
+
+  it("books nothing to the day before for a user who signed up today", async () => {
+    await count("ada", "calls", 42, midnight + 22 * HOUR_MS);
+    vi.setSystemTime(midnight + 22.2 * HOUR_MS);
+    expect(await run()).toMatchObject({ rolledUp: 0, inMonths: 0 });
+    expect(await daily()).toEqual([]);
+  });
+
+  it("books what was counted today before the release of these columns to today", async () => {
+    await count("ada", "requests", 100, midnight + HOUR_MS);
+    await db.prepare("UPDATE usage_metrics SET day = NULL, before_day = NULL").run();
+    vi.setSystemTime(midnight + 22 * HOUR_MS);
+    expect(await run()).toMatchObject({ rolledUp: 0, inMonths: 0 });
+    vi.setSystemTime(midnight + DAY_MS + HOUR_MS);
+    await run();
+    expect(await daily()).toEqual([
+      { user: "ada", metric: "requests", day: "2026-11-30", amount: 100 },
+    ]);
+  });
+
+  it("takes nothing back if the previous release booked usage of today to yesterday", async () => {
+    await count("ada", "requests", 100, midnight - HOUR_MS);
+    await count("ada", "requests", 142, midnight + HOUR_MS);
+    await db
+      .prepare(
+        `INSERT INTO usage_daily (user_id, metric, day, amount, total)
+         VALUES ('ada', 'requests', '2026-11-28', 142, 142)`,
+      )
+      .run();
+    expect(await run()).toMatchObject({ rolledUp: 0, inMonths: 0 });
+  });
+});
+
 describe("roll-up-usage, of months", () => {
   const day = (id: string, metric: string, at: string, amount: number) =>
     db
@@ -167,10 +237,10 @@ describe("roll-up-usage, of months", () => {
       day("bob", "requests", "2026-11-02", 7),
     ]);
     vi.setSystemTime(Date.parse("2026-12-01T05:05:00Z"));
-    expect(await run()).toEqual({ rolledUp: 0, inMonths: 0 });
+    expect(await run()).toMatchObject({ rolledUp: 0, inMonths: 0 });
     await count("ada", "requests", 1_100);
     vi.setSystemTime(Date.parse("2026-12-02T00:05:00Z"));
-    expect(await run()).toEqual({ rolledUp: 1, inMonths: 2 });
+    expect(await run()).toMatchObject({ rolledUp: 1, inMonths: 2 });
     const november = [
       { user: "ada", metric: "requests", month: "2026-11", amount: 110 },
       { user: "bob", metric: "requests", month: "2026-11", amount: 7 },
@@ -211,6 +281,6 @@ describe("roll-up-usage, of months", () => {
     expect(sums.results).toEqual(
       ["2026-08", "2026-10"].map((month) => ({ month, n: 2_500, amount: 7_500 })),
     );
-    expect(await run()).toEqual({ rolledUp: 0, inMonths: 0 });
+    expect(await run()).toMatchObject({ rolledUp: 0, inMonths: 0 });
   });
 });

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { claim } from "../../shared/email/sql/claim.ts";
 import { expiredLeases, settleExpired } from "../../shared/email/sql/expiry.ts";
 import { emailsToNotify, recordNotifications } from "../../shared/email/sql/notifications.ts";
-import { sweepOutbox, type Sweep } from "../../shared/email/sweep.ts";
+import { runSweep, type Sweep } from "../../shared/email/sweep.ts";
 import {
   detail,
   notification,
@@ -32,7 +32,7 @@ beforeEach(async () => {
 
 const sweep = (now: number, changes: Partial<Sweep> = {}) => {
   const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
-  return sweepOutbox(
+  return runSweep(
     {
       db,
       queue: notifications.queue,
@@ -46,28 +46,28 @@ const sweep = (now: number, changes: Partial<Sweep> = {}) => {
   );
 };
 
-describe("the sweeper rings", () => {
-  it("for an email whose notification was lost, once a minute has passed", async () => {
+describe("the sweeper notifies", () => {
+  it("for an email whose notification was lost, after a minute", async () => {
     const id = await queueEmail(db, start);
-    expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ rung: 0 });
-    expect(await sweep(start + MINUTE_MS)).toMatchObject({ rung: 1 });
+    expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ notified: 0 });
+    expect(await sweep(start + MINUTE_MS)).toMatchObject({ notified: 1 });
     expect(notifications.sent).toEqual([{ body: notification(id) }]);
   });
 
   it("less and less often for a backlog that is not claimed: after 1, 2, 4, 8, 16 minutes", async () => {
     await queueEmail(db, start);
-    const rungAt: number[] = [];
+    const notifiedAt: number[] = [];
     for (let minute = 0; minute <= 40; minute += 1) {
-      if ((await sweep(start + minute * MINUTE_MS)).rung > 0) rungAt.push(minute);
+      if ((await sweep(start + minute * MINUTE_MS)).notified > 0) notifiedAt.push(minute);
     }
-    expect(rungAt).toEqual([1, 3, 7, 15, 31]);
+    expect(notifiedAt).toEqual([1, 3, 7, 15, 31]);
   });
 
   it("of everything that is due when an operator asks, however often it did already", async () => {
     await queueEmail(db, start);
     await queueEmail(db, start + MINUTE_MS);
-    expect(await sweep(start + 1, { everything: true })).toMatchObject({ rung: 1 });
-    expect(await sweep(start + 2, { everything: true })).toMatchObject({ rung: 1 });
+    expect(await sweep(start + 1, { everything: true })).toMatchObject({ notified: 1 });
+    expect(await sweep(start + 2, { everything: true })).toMatchObject({ notified: 1 });
   });
 
   it("of a thousand emails at most in one run, longest waiting first, and then of the rest", async () => {
@@ -81,18 +81,18 @@ describe("the sweeper rings", () => {
            't', i, i, 0, 0 FROM n`,
       )
       .run();
-    expect(await sweep(start)).toMatchObject({ rung: 1_000 });
+    expect(await sweep(start)).toMatchObject({ notified: 1_000 });
     expect(notifications.sent[0]?.body).toEqual(notification("bulk-1"));
-    expect(await sweep(start)).toMatchObject({ rung: 200 });
-    expect(await sweep(start)).toMatchObject({ rung: 0 });
+    expect(await sweep(start)).toMatchObject({ notified: 200 });
+    expect(await sweep(start)).toMatchObject({ notified: 0 });
   });
 
-  it("again next time for emails whose notifications it could not ring", async () => {
+  it("again next time for emails whose notifications it could not send", async () => {
     await queueEmail(db, start);
     await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow(
       "the queue is down",
     );
-    expect(await sweep(start + MINUTE_MS)).toMatchObject({ rung: 1 });
+    expect(await sweep(start + MINUTE_MS)).toMatchObject({ notified: 1 });
   });
 });
 
@@ -110,7 +110,7 @@ describe("the sweeper reclaims", () => {
       leaseExpiresAt: now + MINUTE_MS,
       open: ["smtp"],
     });
-    if (sending) await markSending(db, id, [id], now, now + MINUTE_MS);
+    if (sending) await markSending(db, id, [id], { now, leaseExpiresAt: now + MINUTE_MS });
     return id;
   }
 
@@ -120,9 +120,9 @@ describe("the sweeper reclaims", () => {
     expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ released: 0, unknown: 0 });
   });
 
-  it("a claimed email, which has not left, and rings for it at once", async () => {
+  it("a claimed email, which has not left, and notifies for it at once", async () => {
     const id = await leased(start, false);
-    expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 0, rung: 1 });
+    expect(await sweep(start + MINUTE_MS)).toMatchObject({ released: 1, unknown: 0, notified: 1 });
     expect(await emailRow(db, id)).toMatchObject({
       status: "queued",
       attempts: 0,
@@ -165,7 +165,7 @@ describe("the sweeper reclaims", () => {
     const id = await leased(start, false);
     const now = start + MINUTE_MS;
     const [seen] = await expiredLeases(db, now, 10);
-    await markSending(db, id, [id], now, now + MINUTE_MS);
+    await markSending(db, id, [id], { now, leaseExpiresAt: now + MINUTE_MS });
     await settleExpired(
       db,
       [{ id, generation: 1, settlement: { status: "queued", attempts: 0, dueAt: now }, detail }],
@@ -195,18 +195,22 @@ it("the sweeper dead-letters an email again if its message was lost, also if a s
     leaseExpiresAt: start + MINUTE_MS,
     open: ["smtp"],
   });
-  await markSending(db, id, [id], start, start + MINUTE_MS);
-  await record(db, id, id, { status: "dead", attempts: 1, reason: "permanent" }, start);
+  await markSending(db, id, [id], { now: start, leaseExpiresAt: start + MINUTE_MS });
+  await record(db, id, {
+    id,
+    settlement: { status: "dead", attempts: 1, reason: "permanent" },
+    now: start,
+  });
   await queueEmail(db, start);
 
-  expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ buried: 0 });
+  expect(await sweep(start + MINUTE_MS - 1)).toMatchObject({ deadLettered: 0 });
   await expect(sweep(start + MINUTE_MS, { queue: fakeQueue(true).queue })).rejects.toThrow(
     "sweep: the queue is down",
   );
   expect(deadLetters.sent).toEqual([{ body: { v: 1, type: "bury", emailId: id, generation: 1 } }]);
 });
 
-it("the sweeper sends burials less and less often, so that none of many starves", async () => {
+it("the sweeper sends dead emails to their queue less and less often, so that none of many starves", async () => {
   await db
     .prepare(
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
@@ -216,9 +220,9 @@ it("the sweeper sends burials less and less often, so that none of many starves"
          0, 0 FROM n`,
     )
     .run();
-  expect(await sweep(start)).toMatchObject({ buried: 1_000 });
-  expect(await sweep(start + 1)).toMatchObject({ buried: 500 });
-  expect(await sweep(start + 2)).toMatchObject({ buried: 0 });
+  expect(await sweep(start)).toMatchObject({ deadLettered: 1_000 });
+  expect(await sweep(start + 1)).toMatchObject({ deadLettered: 500 });
+  expect(await sweep(start + 2)).toMatchObject({ deadLettered: 0 });
 });
 
 it("the sweeper leaves the time of an email alone that moved on after it was read", async () => {
@@ -232,9 +236,9 @@ it("the sweeper leaves the time of an email alone that moved on after it was rea
     leaseExpiresAt: now + MINUTE_MS,
     open: ["smtp"],
   });
-  await markSending(db, id, [id], now, now + MINUTE_MS);
+  await markSending(db, id, [id], { now, leaseExpiresAt: now + MINUTE_MS });
   const later = now + 3_600_000;
-  await record(db, id, id, { status: "queued", attempts: 1, dueAt: later }, now);
+  await record(db, id, { id, settlement: { status: "queued", attempts: 1, dueAt: later }, now });
   await recordNotifications(db, read, now);
   expect(await emailRow(db, id)).toMatchObject({ rings: 0, ring_after: later + MINUTE_MS });
 });

@@ -42,21 +42,78 @@ describe("expire-idempotency-keys", () => {
       .bind(key, expiresAt);
 
   it("deletes expired keys, and no others", async () => {
-    await db.batch([insert("old", Date.now() - 1), insert("new", Date.now() + DAY_MS)]);
-    expect(await run("expire-idempotency-keys")).toEqual({ deleted: 1 });
-    expect(await run("expire-idempotency-keys")).toEqual({ deleted: 0 });
+    await db.batch([insert("old", Date.now() - DAY_MS), insert("new", Date.now() + DAY_MS)]);
+    const nothing = { keys: 0, answers: 0, left: 0, late: 0 };
+    expect(await run("expire-idempotency-keys")).toEqual({ ...nothing, keys: 1 });
+    expect(await run("expire-idempotency-keys")).toEqual(nothing);
     expect(await db.prepare("SELECT key FROM idempotency_keys").first("key")).toBe("new");
   });
 
-  it("deletes more per run than one statement does, and stops at its timeout", async () => {
+  it("prolongs a key until a day after its email is over, or its dead letter has expired", async () => {
+    const now = Date.now();
+    const email = (id: string, status: string, updatedAt: number) =>
+      db
+        .prepare(
+          `INSERT INTO emails (id, tenant, format, generation_at, status, from_address, to_address,
+             subject, due_at, ring_after, created_at, updated_at, buried_at)
+           VALUES (?1, 'admin', 2, 0, ?2, 'a@b.cc', 'x@y.zz', 'Hi', 0, 0, 0, ?3, ?3)`,
+        )
+        .bind(id, status, updatedAt);
+    const expiresAt = now + 3 * DAY_MS;
+    await db.batch([
+      email("dead", "dead", 0),
+      email("sent", "sent", now - DAY_MS / 2),
+      email("over", "sent", now - 2 * DAY_MS),
+      email("unknown", "unknown", 0),
+      db
+        .prepare(
+          `INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at)
+           VALUES ('dead', 'email', '', 1, 0, ?1)`,
+        )
+        .bind(expiresAt),
+      db
+        .prepare(
+          `INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at)
+           SELECT 'admin', id, '', id, ?1 FROM emails`,
+        )
+        .bind(now - 2 * DAY_MS),
+    ]);
+    await run("expire-idempotency-keys");
+    const { results } = await db
+      .prepare("SELECT key, expires_at AS expiresAt FROM idempotency_keys ORDER BY key")
+      .all<{ key: string; expiresAt: number }>();
+    const [dead, sent, unknown] = results;
+    expect(results.map(({ key }) => key)).toEqual(["dead", "sent", "unknown"]);
+    expect(dead?.expiresAt).toBe(expiresAt + DAY_MS);
+    expect(sent?.expiresAt).toBe(now + DAY_MS / 2);
+    expect(unknown?.expiresAt).toBeGreaterThan(now + DAY_MS - 2 * 3_600_000);
+    await db.prepare("DELETE FROM emails").run();
+  });
+
+  it("deletes expired answers of other writes, and no others", async () => {
+    const answer = (key: string, expiresAt: number) =>
+      db
+        .prepare(
+          `INSERT INTO answered_requests
+             (tenant, operation, key, request_hash, request_id, answer, expires_at)
+           VALUES ('admin', 'addUsage', ?1, '', '', '{}', ?2)`,
+        )
+        .bind(key, expiresAt);
+    await db.batch([answer("old", Date.now() - 1), answer("new", Date.now() + DAY_MS)]);
+    expect(await run("expire-idempotency-keys")).toMatchObject({ answers: 1 });
+    expect(await db.prepare("SELECT key FROM answered_requests").first("key")).toBe("new");
+  });
+
+  it("deletes more per run than one statement does, and counts what it leaves at its timeout", async () => {
     const fill = db.prepare(
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
        INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at)
        SELECT 'admin', i, '', '', 0 FROM n`,
     );
     await fill.run();
-    expect(await run("expire-idempotency-keys", {}, AbortSignal.abort())).toEqual({ deleted: 0 });
-    expect(await run("expire-idempotency-keys")).toEqual({ deleted: 2_500 });
+    const stopped = { keys: 0, answers: 0, left: 2_500, late: 2_500 };
+    expect(await run("expire-idempotency-keys", {}, AbortSignal.abort())).toEqual(stopped);
+    expect(await run("expire-idempotency-keys")).toMatchObject({ keys: 2_500, left: 0, late: 0 });
   });
 });
 
@@ -70,7 +127,7 @@ describe("expire-dead-letters", () => {
       insert.bind("poison:old", Date.now() - 1),
       insert.bind("poison:new", Date.now() + DAY_MS),
     ]);
-    expect(await run("expire-dead-letters")).toEqual({ deleted: 1 });
+    expect(await run("expire-dead-letters")).toMatchObject({ deleted: 1 });
     expect(await db.prepare("SELECT id FROM dead_letters").first("id")).toBe("poison:new");
   });
 });
@@ -84,7 +141,7 @@ describe("expire-webhook-messages", () => {
       insert.bind("old", Date.now() - 31 * DAY_MS),
       insert.bind("new", Date.now() - 29 * DAY_MS),
     ]);
-    expect(await run("expire-webhook-messages")).toEqual({ deleted: 1 });
+    expect(await run("expire-webhook-messages")).toMatchObject({ deleted: 1 });
     expect(await db.prepare("SELECT message_id FROM webhook_messages").first("message_id")).toBe(
       "new",
     );
@@ -107,7 +164,10 @@ describe("prune-history", () => {
       executions: 1,
       notices: 0,
       reports: 0,
+      months: 0,
       audited: 0,
+      left: 0,
+      late: 0,
     });
     const { results } = await db
       .prepare("SELECT execution_id AS id FROM task_executions ORDER BY id")

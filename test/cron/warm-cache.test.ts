@@ -86,22 +86,25 @@ describe("warm-cache", () => {
     expect(await runTask("warm-cache", cold())).toMatchObject({ warm: 0, loaded: 3 });
   });
 
-  it("warms a hundred users per run, the least recently warmed first", async () => {
+  it("warms a hundred users per run, those who came last", async () => {
     await db.batch([
       db.prepare(
         `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)
          INSERT INTO users (user_id, email, tier, api_key_hash, created_at, updated_at)
-         SELECT 'u' || i, 'u' || i, 'free', 'h' || i, 0, 0 FROM n`,
+         SELECT 'u' || i, 'u' || i, 'free', 'h' || i, 0, i FROM n`,
       ),
       db
-        .prepare("INSERT INTO user_activity (user_id, last_seen_at) SELECT user_id, ?1 FROM users")
-        .bind(Date.now()),
+        .prepare(
+          `INSERT INTO user_activity (user_id, last_seen_at)
+           SELECT user_id, ?1 + updated_at FROM users`,
+        )
+        .bind(Date.now() - HOUR_MS),
     ]);
-    expect(await runTask("warm-cache", cold())).toMatchObject({ users: 100 });
-    const warmed = "SELECT COUNT(*) AS n FROM user_activity WHERE warmed_at IS NOT NULL";
-    expect(await db.prepare(warmed).first("n")).toBe(100);
-    await runTask("warm-cache", cold());
-    expect(await db.prepare(warmed).first("n")).toBe(150);
+    expect(await runTask("warm-cache", cold())).toMatchObject({ users: 100, loaded: 300 });
+    await eventually(async () => expect(await inKv()).toHaveLength(300));
+    const keys = await inKv();
+    expect(keys).toContain(userKey("u51"));
+    expect(keys).not.toContain(userKey("u50"));
   });
 
   it("leaves the remaining users to the next run at its timeout", async () => {

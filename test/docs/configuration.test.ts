@@ -2,8 +2,18 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { workers } from "../../scripts/deploy/environments.ts";
-import { groups, variableNames } from "../../scripts/deploy/variables.ts";
+import { variableNames } from "../../scripts/deploy/needed-variables.ts";
+import { groups } from "../../scripts/deploy/variables.ts";
+import { tiers } from "../../shared/accounts/rules/schemas.ts";
+import { tierName as nameOfTier, trialDays } from "../../shared/accounts/settings.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
+import { databaseLimit } from "../../shared/database/settings.ts";
+import {
+  automaticEmails,
+  isSent as isOneSent,
+  type AutomaticEmail,
+} from "../../shared/email/automatic-emails.ts";
+import { brandOf } from "../../shared/email/brand.ts";
 import { transportNames } from "../../shared/email/rules/transports.ts";
 import {
   deadLetterRetentionDays,
@@ -19,13 +29,14 @@ import { cacheSettings } from "../../shared/lib/cache/rules/variables.ts";
 import { breakerSettings } from "../../shared/lib/circuit-breaker/rules/variables.ts";
 import { objectLocation } from "../../shared/lib/worker/placement.ts";
 import { authSettings, corsOrigins } from "../../workers/api/settings.ts";
+import { retentionSettings } from "../../workers/cron/settings.ts";
 import type { Variables } from "../../workers/env.ts";
 import { configurationRows } from "../support/configuration-table.ts";
 import { settingsFiles, validatedVariables } from "../support/variables.ts";
 
 const example = readFileSync(".dev.vars.example", "utf8");
 
-/** What the Workers cannot do without, so that each reader has something to say of the rest. */
+/** What the Workers cannot do without, so that a reader's complaint is about another variable. */
 const needed: Variables = {
   ADMIN_TOKEN: "x".repeat(32),
   EMAIL_FROM: "hello@luna.example",
@@ -37,24 +48,36 @@ const needed: Variables = {
 function transportSettings(vars: Variables): unknown {
   return transportNames.map((name) => settingsOfTransport(vars, name));
 }
+function isSent(vars: Variables): unknown {
+  return Object.keys(automaticEmails).map((name) => isOneSent(vars, name as AutomaticEmail));
+}
+function tierName(vars: Variables): unknown {
+  return tiers.map((tier) => nameOfTier(vars, tier));
+}
 const readers: ((vars: Variables) => unknown)[] = [
   alertSettings,
   authSettings,
+  brandOf,
   breakerSettings,
   cacheSettings,
   corsOrigins,
+  databaseLimit,
   deadLetterRetentionDays,
   emailTransports,
+  isSent,
   objectLocation,
   resendWebhookSecret,
+  retentionSettings,
   retryPolicy,
   sender,
+  tierName,
   transportRates,
   transportSettings,
+  trialDays,
   unsubscribeSettings,
 ];
 
-/** A value of .dev.vars.example is the default if nobody can tell it from no value. */
+/** A value of .dev.vars.example is the default if it has the same effect as no value. */
 const defaults = new Map(
   [...example.matchAll(/^# ?([A-Z_]+)=(.+)$/gm)]
     .map(([, name = "", value = ""]) => [name, value] as const)
@@ -138,15 +161,23 @@ describe("the list of variables", () => {
     }
   });
 
-  it("knows every reader of the settings", () => {
+  it("covers every reader of the settings", () => {
     expect(groups.map(({ reader }) => reader).toSorted()).toEqual(
       readers.map(({ name }) => name).toSorted(),
     );
   });
 });
 
-it("docs/configuration.md has a row for each variable", () => {
-  const rows = readFileSync("docs/configuration.md", "utf8")
+it("docs/reference/configuration.md has a row for each automatic email", () => {
+  const page = readFileSync("docs/reference/configuration.md", "utf8");
+  for (const [name, when] of Object.entries(automaticEmails)) {
+    expect(page).toContain(`| \`${name}\` | ${when} |`);
+    expect(example.replaceAll("\n# ", " ")).toContain(name);
+  }
+});
+
+it("docs/reference/configuration.md has a row for each variable", () => {
+  const rows = readFileSync("docs/reference/configuration.md", "utf8")
     .split("\n")
     .filter((line) => /^\| `[A-Z]/.test(line));
   expect(rows).toEqual(configurationRows(defaults));

@@ -10,11 +10,11 @@ import { rendered, spoken } from "../../bench/cost/page.ts";
 import { bill, billed, prices, total, type Billed, type Usage } from "../../bench/cost/prices.ts";
 
 /**
- * The prices of docs/cost.md, from its counts on. The counts themselves are held to the Workers by
- * test/{api,consumer,cron}/cost.test.ts.
+ * The prices of docs/operate/cost.md, from its counts on. The counts themselves are held to the
+ * Workers by test/{api,consumer,cron}/cost.test.ts.
  */
 
-const page = readFileSync("docs/cost.md", "utf8");
+const page = readFileSync("docs/operate/cost.md", "utf8");
 const counts = countsOn(page);
 const nothing = Object.fromEntries(billed.map((name) => [name, 0])) as Usage;
 const billOf = (used: Partial<Record<Billed, number>>): number =>
@@ -40,7 +40,7 @@ it("a page that lacks a count, or has one that is no number, is refused by name"
 });
 
 describe("a bill", () => {
-  it("is what Cloudflare's own examples say", () => {
+  it("is that of Cloudflare's own examples", () => {
     expect(billOf({ requests: 15e6, cpuMs: 7 * 15e6 })).toBeCloseTo(1.5 + 1.5);
     expect(billOf({ requests: 100e6, cpuMs: 7 * 100e6 })).toBeCloseTo(27 + 13.4);
     expect(billOf({ logGb: 75, logGbMonths: 20 })).toBeCloseTo(7.05);
@@ -62,7 +62,7 @@ describe("a bill", () => {
     );
   });
 
-  it("of the naive design is more than luna's from ten million requests a month on, with as many an isolate as are assumed", () => {
+  it("of the naive design is more than luna's from ten million requests per month on, with as many an isolate as are assumed", () => {
     fc.assert(
       fc.property(fc.double({ min: 1e7, max: 1e12, noNaN: true }), (requests) => {
         expect(monthly("naive", requests)).toBeGreaterThan(monthly("luna", requests));
@@ -71,7 +71,7 @@ describe("a bill", () => {
   });
 });
 
-it("an isolate with fewer requests than the page says costs more than asking in each of them would", () => {
+it("an isolate with fewer requests than the page states costs more than asking in each of them would", () => {
   const [, said = ""] = /cheaper than to ask in each \| ([\d.]+)/.exec(page) ?? [];
   const compared = (requestsPerIsolateSecond: number): number => {
     const given = {
@@ -139,7 +139,7 @@ it.each(levers)("$name saves something, and less than everything", ({ saved }) =
   expect(saved(1e10, counts, assumptions)).toBeLessThan(monthly("luna", 1e10));
 });
 
-it("numbers are said as people say them, to two digits", () => {
+it("numbers are rounded to two digits", () => {
   expect([0.1, 5, 400_000, 1e6, 1.84e9, 4.9e11, 2e13].map(spoken)).toEqual([
     "0.1",
     "5",

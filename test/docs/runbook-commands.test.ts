@@ -5,15 +5,16 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { migrateLocally } from "../support/local-database.ts";
 import { FOLDER, runbooks } from "../support/runbooks.ts";
 import { flagsOf } from "../support/wrangler-commands.ts";
 
-/** What the runbooks tell to type, held to the tools that are installed. */
+/** What the runbooks ask to type, held to the tools that are installed. */
 
 const quiet = { ...process.env, WRANGLER_SEND_METRICS: "false", FORCE_COLOR: "0", CI: "1" };
 const runFile = promisify(execFile);
 
-it("restore-from-time-travel: its shell lines do on a local database what they say", async () => {
+it("restore-from-time-travel: its shell lines do on a local database what the page states", async () => {
   const state = mkdtempSync(join(tmpdir(), "luna-restore-"));
   const here = process.cwd();
   const shell = async (line: string): Promise<void> => {
@@ -51,18 +52,7 @@ it("restore-from-time-travel: its shell lines do on a local database what they s
 
 /** @returns the file of a local D1 with the tables of today */
 async function newLocalDatabase(state: string): Promise<string> {
-  const migrate = [
-    "d1",
-    "migrations",
-    "apply",
-    "DB",
-    "--local",
-    "--persist-to",
-    state,
-    "-c",
-    "wrangler.api.toml",
-  ];
-  await runFile("node_modules/.bin/wrangler", migrate, { env: quiet });
+  await migrateLocally(state, "wrangler.api.toml", quiet);
   const folder = join(state, "v3/d1");
   const file = readdirSync(folder, { recursive: true, encoding: "utf8" }).find(
     (name) => name.endsWith(".sqlite") && !name.includes("metadata"),

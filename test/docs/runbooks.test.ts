@@ -9,6 +9,7 @@ import { metricOf } from "../../shared/telemetry/rules/metrics.ts";
 import { operationOf } from "../support/conformance.ts";
 import { FOLDER, runbooks, type Runbook } from "../support/runbooks.ts";
 import { validatedVariables } from "../support/variables.ts";
+import { walks } from "./runbook-walks.ts";
 
 const CONSOLE_PAGES = new Set([
   "Overview",
@@ -21,10 +22,10 @@ const CONSOLE_PAGES = new Set([
   "Alerts",
   "Audit",
 ]);
-const index = readFileSync("docs/operations.md", "utf8");
+const index = readFileSync("docs/operate/operations.md", "utf8");
 const pages = [
   ...runbooks.map(({ name, text }) => ({ name: `${FOLDER}/${name}.md`, text })),
-  { name: "docs/operations.md", text: index },
+  { name: "docs/operate/operations.md", text: index },
 ];
 
 const read = (folder: string): string =>
@@ -36,7 +37,7 @@ const sources = read("shared") + read("workers");
 const consoleText = read("workers/api/console");
 const settings = [...validatedVariables, readFileSync("workers/env.ts", "utf8")].join("\n");
 type Rule = { alert?: string; annotations?: { runbook: string } };
-const { groups } = parse(readFileSync("docs/alert-rules.yml", "utf8")) as {
+const { groups } = parse(readFileSync("docs/operate/alert-rules.yml", "utf8")) as {
   groups: { rules: Rule[] }[];
 };
 const rules = groups.flatMap((group) => group.rules).filter(({ alert }) => alert !== undefined);
@@ -45,6 +46,11 @@ const scripts = (
 ).scripts;
 const quoted = (text: string): string[] =>
   [...text.matchAll(/`([^`\n]+)`/g)].map(([, name = ""]) => name);
+
+it("no page is walked through that there is not", () => {
+  const names = new Set(runbooks.map(({ name }) => name));
+  expect(Object.keys(walks).filter((name) => !names.has(name))).toEqual([]);
+});
 
 describe.each(runbooks)("$name", (runbook) => {
   it("is in the index", () => {
@@ -57,9 +63,10 @@ describe.each(runbooks)("$name", (runbook) => {
   });
 
   it("is walked through by tests that there are, and by chapters of the demo", () => {
-    const lines = runbook.parts.proof.split("\n").filter((line) => line.startsWith("- "));
-    expect(lines.length).toBeGreaterThan(0);
-    expect(lines.flatMap((line) => missingProof(line))).toEqual([]);
+    const { tests = [], demo = [] } = walks[runbook.name] ?? {};
+    expect(tests.length).toBeGreaterThan(0);
+    expect(tests.flatMap(([file, title]) => missingTest(file, title))).toEqual([]);
+    expect(demo.filter((name) => !existsSync(`scripts/demo/chapters/${name}.ts`))).toEqual([]);
   });
 });
 
@@ -100,14 +107,8 @@ function refusals(schema: v.GenericSchema, value: unknown, what: string): string
     : parsed.issues.map((issue) => `${what}: ${v.getDotPath(issue) ?? "body"} ${issue.message}`);
 }
 
-function missingProof(line: string): string[] {
-  const demo = /^- `npm run demo`: (.+)$/.exec(line)?.[1];
-  if (demo !== undefined) {
-    return demo.split(", ").filter((chapter) => !existsSync(`scripts/demo/chapters/${chapter}.ts`));
-  }
-  const [, link = "", title = ""] = /^- \[[\w.-]+\]\(([^)]+)\): "([^"]+)"/.exec(line) ?? [];
-  const file = join(FOLDER, link);
-  if (link === "" || !existsSync(file)) return [`names no test: ${line}`];
+function missingTest(file: string, title: string): string[] {
+  if (!existsSync(file)) return [`there is no ${file}`];
   const begins = [`"${title}`, `\`${title}`].some((start) =>
     readFileSync(file, "utf8").replace(/\(\s+/g, "(").includes(`(${start}`),
   );

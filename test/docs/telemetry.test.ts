@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { knownNames } from "../../shared/dependencies/dependencies.ts";
 import { metricOf, metrics, type Metric } from "../../shared/telemetry/rules/metrics.ts";
 
-/** What Grafana and Prometheus are told of Luna, held to what Luna tells them. */
+/** What Grafana and Prometheus expect of Luna, held to what Luna exports. */
 
 type Rule = {
   alert?: string;
@@ -14,7 +14,7 @@ type Rule = {
   annotations?: { summary: string; runbook: string };
 };
 const rules = (
-  parse(readFileSync("docs/alert-rules.yml", "utf8")) as { groups: { rules: Rule[] }[] }
+  parse(readFileSync("docs/operate/alert-rules.yml", "utf8")) as { groups: { rules: Rule[] }[] }
 ).groups.flatMap((group) => group.rules);
 const recorded = new Set(rules.flatMap(({ record }) => record ?? []));
 
@@ -24,7 +24,7 @@ type Panel = {
   targets?: { expr: string }[];
   gridPos: { x: number; y: number; w: number; h: number };
 };
-const dashboard = JSON.parse(readFileSync("docs/grafana-dashboard.json", "utf8")) as {
+const dashboard = JSON.parse(readFileSync("docs/operate/grafana-dashboard.json", "utf8")) as {
   panels: Panel[];
   schemaVersion: number;
 };
@@ -102,7 +102,7 @@ it("an expression is wrong that names what is not there, a value that is never t
   expect(unknownIn("sum(luna_dead_letters")).not.toEqual([]);
 });
 
-describe("docs/alert-rules.yml", () => {
+describe("docs/operate/alert-rules.yml", () => {
   it.each(rules.map((rule) => [rule.alert ?? rule.record ?? "", rule.expr]))(
     "%s asks for what there is",
     (_, expr) => {
@@ -110,7 +110,7 @@ describe("docs/alert-rules.yml", () => {
     },
   );
 
-  it("says of each alert what is the matter, and where to look", () => {
+  it("states for each alert what is wrong, and where to look", () => {
     const alerts = rules.filter(({ alert }) => alert !== undefined);
     const silent = alerts.filter(
       ({ annotations }) =>
@@ -137,7 +137,7 @@ describe("docs/alert-rules.yml", () => {
   });
 });
 
-describe("docs/grafana-dashboard.json", () => {
+describe("docs/operate/grafana-dashboard.json", () => {
   const targets = dashboard.panels.flatMap(({ title, targets: own = [] }) =>
     own.map(({ expr }) => [title, expr] as const),
   );
@@ -148,13 +148,15 @@ describe("docs/grafana-dashboard.json", () => {
 
   it("shows every metric", () => {
     const all = targets.map(([, expr]) => expr).join("\n");
-    // How many attempts an email took shows in the attempts by outcome, what was dropped in the
-    // alert of it.
+    // How many attempts an email took shows in the attempts by outcome, what was dropped in its
+    // alert.
     const elsewhere = new Set([
       "luna_email_attempts",
       "luna_telemetry_dropped_total",
       "luna_tasks_watched",
       "luna_scrape_ok",
+      // In the rule that separates Luna's breakers from others.
+      "luna_circuit_breaker_announced_timestamp_seconds",
     ]);
     expect(
       Object.keys(metrics).filter((name) => !elsewhere.has(name) && !all.includes(name)),
@@ -174,18 +176,29 @@ describe("docs/grafana-dashboard.json", () => {
 
 const known: Record<string, readonly string[]> = knownNames;
 
-it("docs/telemetry.md has a row for each metric", () => {
-  const rows = readFileSync("docs/telemetry.md", "utf8")
-    .split("\n")
-    .filter((line) => line.startsWith("| `luna_"));
-  const expected = Object.entries(metrics).map(
-    ([name, { kind, help, labels }]: [string, Metric]) => {
-      const shown = Object.entries(labels).map(([label, own]) => {
-        const values = typeof own === "string" ? known[label] : own;
-        return values === undefined ? `\`${label}\`` : `\`${label}\`: ${values.join(", ")}`;
-      });
-      return `| \`${name}\` | ${kind} | ${shown.join("; ")} | ${help} |`;
-    },
+/** The labels of a metric whose values are fixed, with these values. */
+const fixedLabels = (labels: Metric["labels"]): [label: string, values: readonly string[]][] =>
+  Object.entries(labels).flatMap(([label, own]): [string, readonly string[]][] => {
+    const fixed = own === "names" ? known[label] : undefined;
+    const values = typeof own === "string" ? fixed : own;
+    return values === undefined ? [] : [[label, values]];
+  });
+
+it("docs/reference/metrics.md has a row for each metric, and one for each label with its values", () => {
+  const page = readFileSync("docs/reference/metrics.md", "utf8").split("\n");
+  const all = Object.entries(metrics).map(([name, metric]): [string, Metric] => [name, metric]);
+  expect(page.filter((line) => line.startsWith("| `luna_"))).toEqual(
+    all.map(([name, { kind, help, labels }]) => {
+      const shown = Object.keys(labels).map((label) => `\`${label}\``);
+      return `| \`${name}\` | ${kind} | ${shown.join(", ")} | ${help} |`;
+    }),
   );
-  expect(rows).toEqual(expected);
+  const values = new Set(
+    all.flatMap(([, { labels }]) =>
+      fixedLabels(labels).map(([label, own]) => `- \`${label}\`: ${own.join(", ")}`),
+    ),
+  );
+  expect(page.filter((line) => /^- `[a-z]+`: /.test(line)).toSorted()).toEqual(
+    [...values].toSorted(),
+  );
 });

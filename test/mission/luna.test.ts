@@ -63,26 +63,32 @@ describe("the cache", () => {
 });
 
 describe("a purge", () => {
-  const fresh = async (userId: string, selector: object) => {
+  const isHit = ({ headers }: { headers: { get(name: string): string | null } }) =>
+    /hit/.test(headers.get("Cache-Status") ?? "");
+  const purge = async (selector: object) =>
+    await call("POST", "/api/admin/cache/invalidate", selector);
+  /** A user, and the reads of the eight keys. */
+  const readsOf = async (userId: string) => {
     const { apiKey } = await userOf(userId);
-    const answers = async () => [
-      ...(await Promise.all(reads.map((read) => call("GET", `/api/users/${userId}${read}`)))),
-      await call("GET", `/api/users?email=${userId}@example.com`),
-      await call("GET", "/api/me", undefined, { token: apiKey }),
+    const path = `/api/users/${userId}`;
+    return [
+      ...reads.map((read) => () => call("GET", `${path}${read}`)),
+      () => call("GET", `/api/users?email=${userId}@example.com`),
+      () => call("GET", "/api/me", undefined, { token: apiKey }),
     ];
-    const isHit = ({ headers }: { headers: { get(name: string): string | null } }) =>
-      /hit/.test(headers.get("Cache-Status") ?? "");
-    await answers();
-    const before = (await answers()).map(isHit);
-    const purge = await call("POST", "/api/admin/cache/invalidate", selector);
-    return { before, purge, after: (await answers()).map(isHit) };
   };
 
   it("of a user reaches all eight keys", async () => {
-    const { before, purge, after } = await fresh("purged", { userId: "purged" });
-    expect(before.filter(Boolean).length).toBeGreaterThanOrEqual(7);
-    expect(purge).toMatchObject({ status: 200, body: { failed: 0 } });
-    expect(after.filter(Boolean)).toEqual([]);
+    const all = await readsOf("purged");
+    for (const read of all) await read();
+    let before = 0;
+    for (const read of all) if (isHit(await read())) before += 1;
+    expect(before).toBeGreaterThanOrEqual(7);
+    // A load may bring other keys along, so each one is read right after a purge.
+    for (const read of all) {
+      expect(await purge({ userId: "purged" })).toMatchObject({ status: 200, body: { failed: 0 } });
+      expect(isHit(await read())).toBe(false);
+    }
   });
 
   it.each([
@@ -90,12 +96,13 @@ describe("a purge", () => {
     ["several keys", { keys: ["user:p2", "user:p2:usage"] }, "p2"],
     ["a pattern", { pattern: "user:p3:*" }, "p3"],
   ])("by %s reports what it did and what failed, key by key", async (_, selector, userId) => {
-    const { purge } = await fresh(userId, selector);
-    expect(purge).toMatchObject({
+    for (const read of await readsOf(userId)) await read();
+    const purged = await purge(selector);
+    expect(purged).toMatchObject({
       status: 200,
       body: { failed: 0, failures: [], invalidated: expect.any(Number), keys: expect.any(Array) },
     });
-    expect(purge.body.invalidated).toBeGreaterThan(0);
+    expect(purged.body.invalidated).toBeGreaterThan(0);
   });
 
   it("goes by an index of tags that is cleaned up by itself: an entry that is gone is not in it", async () => {
@@ -150,10 +157,12 @@ describe("scheduled tasks", () => {
     const { body } = await without("purge_intents", () =>
       call("POST", "/api/admin/scheduled-tasks/tick"),
     );
+    // Every ten minutes other tasks are due that need the missing table too.
+    const failures = body.results.filter(({ status }: { status: string }) => status === "failure");
     expect(body).toMatchObject({
       total: body.results.length,
-      failed: 1,
-      successful: body.total - 1,
+      failed: failures.length,
+      successful: body.total - failures.length,
       duration: expect.any(Number),
     });
     expect(body.results).toContainEqual(

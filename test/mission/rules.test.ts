@@ -161,6 +161,7 @@ describe("an email that is refused for now", () => {
       kind: "refused_transient" as const,
       detail: { transport: "smtp", phase: "RCPT", code: 451, text: "later" },
     };
+    const timing = { policy: defaults, now: start, random: 0.5 };
     const settled = [1, 2, 3, 4].map((attempts) => {
       const email = {
         attempts,
@@ -169,7 +170,7 @@ describe("an email that is refused for now", () => {
         handOverAt: start,
       };
       const alone = { pinnedUntil: null, refusals: null, hasAlternative: false, hasUntried: false };
-      return settle({ ...email, ...alone }, refused, defaults, start, 0.5);
+      return settle({ ...email, ...alone }, refused, timing);
     });
     expect(settled).toMatchObject([
       { status: "queued", dueAt: start + 1_000 },

@@ -2,18 +2,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import page from "../../docs/crash-points.md?raw";
+import page from "../../docs/explain/crash-points.md?raw";
 import { eventually } from "../support/eventually.ts";
 import { SmtpSink, type Step } from "../support/sink.ts";
 import { CrashingLuna, CrashPoints } from "./crashing-luna.ts";
 import { openDatabase } from "./luna.ts";
 
 /**
- * The points of docs/crash-points.md, as they stand there. All of Luna is killed at each, on one
- * state: the run that recovers from a crash is the one that the next crash kills.
+ * The points of docs/explain/crash-points.md, as they stand there. All of Luna is killed at each,
+ * on one state: the run that recovers from a crash is the one that the next crash kills.
  */
 
-/** What the page says becomes of the emails, by point. */
+/** What becomes of the emails by the page, by point. */
 const documented = new Map(
   page
     .split("\n")
@@ -26,7 +26,7 @@ const documented = new Map(
 
 /**
  * A sweep has something to do only after a crash, and dead letters to send only after one between
- * their record and their burial.
+ * their record and their dead letter.
  */
 const killedBefore = new Map([
   ["sweep: before the reclaim", "sending: after the batch"],
@@ -42,7 +42,7 @@ const killedBefore = new Map([
 ]);
 
 /**
- * What must not have happened yet: a queue that was told of more than D1 holds would have the only
+ * What must not have happened yet: a queue that has more than D1 holds would have the only
  * copy, or none.
  */
 const notBefore = new Map([
@@ -100,7 +100,7 @@ beforeAll(async () => {
     SMTP_PORT: String(await sink.listen()),
     SMTP_SECURITY: "none",
     // A retry that comes by itself before the kill would run beside what is to be killed. The sweep
-    // rings for it.
+    // notifies for it.
     EMAIL_BASE_DELAY_SECONDS: "60",
     CRASH_POINTS_URL: await crashPoints.listen(),
   });
@@ -153,8 +153,8 @@ function newRound(first: string) {
 type Round = ReturnType<typeof newRound>;
 
 /**
- * What the killed run left on disk. Then two minutes pass: every lease, due time and ring lies in
- * the past.
+ * What the killed run left on disk. Then two minutes pass: every lease, due time and notification
+ * lies in the past.
  */
 function whatIsLeft({ key }: Round): { accepted: Map<string, string>; inHandOver: Set<string> } {
   const database = openDatabase(stateDir);
@@ -164,7 +164,8 @@ function whatIsLeft({ key }: Round): { accepted: Map<string, string>; inHandOver
   const inHandOver = all("SELECT id FROM emails WHERE status = 'sending'");
   database.exec(
     `UPDATE emails SET due_at = due_at - 120000, ring_after = ring_after - 120000,
-      lease_expires_at = lease_expires_at - 120000`,
+      lease_expires_at = lease_expires_at - 120000;
+     UPDATE task_runs SET lease_expires_at = lease_expires_at - 120000`,
   );
   database.close();
   return {
@@ -177,7 +178,7 @@ const sweep = () => luna.call("POST", "/api/admin/scheduled-tasks/sweep-outbox/r
 const health = async () =>
   (await luna.call("GET", "/health")).body.checks.email as Record<string, number>;
 
-/** Kills all of Luna at `point`, on the way of whatever `cause` begins. */
+/** Kills all of Luna at `point`, on the way of what `cause` begins. */
 async function killAt(point: string, cause: () => Promise<unknown>): Promise<void> {
   const killed = crashPoints.arm(point, heldAt(point), () => luna.kill());
   // Its connection may break in the middle: that is the crash.
@@ -197,7 +198,7 @@ async function survives(crash: Crash): Promise<void> {
     if (status === 202) answered = body.items.map(({ id }: { id: string }) => id);
   });
   const left = whatIsLeft(mine);
-  expect(left.inHandOver.size > 0, "the page says whether emails are unknown").toBe(
+  expect(left.inHandOver.size > 0, "the page states whether emails are unknown").toBe(
     documented.get(crash.first)?.includes("unknown"),
   );
   expect(left.inHandOver.size).toBeLessThanOrEqual(5);
@@ -239,7 +240,7 @@ async function survives(crash: Crash): Promise<void> {
       });
   });
 
-  // A queue that outlived the crash delivers again whatever was not acknowledged.
+  // A queue that outlived the crash delivers again what was not acknowledged.
   const last = { id: `end-of-${mine.key}`, generation: 1 };
   const again = ["delivery: before the batch ends", "dead letter: before the batch ends"].map(
     (point) => crashPoints.next(point, last.id),

@@ -1,4 +1,4 @@
 import { crashes, testCrashes } from "./crash-at-points.ts";
 
-/** The points of docs/crash-points.md that one crash reaches. */
+/** The points of docs/explain/crash-points.md that one crash reaches. */
 testCrashes(crashes.filter(({ again }) => again === null));

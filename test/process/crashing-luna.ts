@@ -8,12 +8,13 @@ import { promisify } from "node:util";
 import { unstable_getMiniflareWorkerOptions as workerOptionsOf } from "wrangler";
 import { tomlVariables, writeLocalConfigs } from "../../scripts/local-configs.ts";
 import { httpServer } from "../support/http-server.ts";
-import { ADMIN_TOKEN, call, type Answer } from "../support/http.ts";
+import { ADMIN_TOKEN, callApi, type Answer } from "../support/http.ts";
 import { CONDITION_TIMEOUT_MS } from "../support/limits.ts";
+import { migrateLocally } from "../support/local-database.ts";
 import { freePort, ProcessGroup } from "./luna.ts";
 
 /**
- * The points at which a run may be killed: the Workers and the mail server tell of each, and go on
+ * The points at which a run may be killed: the Workers and the mail server report each, and go on
  * once they are answered.
  */
 export class CrashPoints {
@@ -34,7 +35,7 @@ export class CrashPoints {
     });
   }
 
-  /** @returns the address at which points are told */
+  /** @returns the address to which points are reported */
   async listen(): Promise<string> {
     this.#server.listen(0, "127.0.0.1");
     await once(this.#server, "listening");
@@ -60,7 +61,7 @@ export class CrashPoints {
   }
 
   /**
-   * From now on, whoever reaches `point` stays there.
+   * From now on, each run that reaches `point` stays there.
    *
    * @param holds points that must not be passed meanwhile, where something runs beside what is to
    *   be killed
@@ -129,12 +130,7 @@ export class CrashingLuna {
 
   constructor(stateDir: string) {
     this.#stateDir = stateDir;
-    // Forty runs of the same program need to compile it once.
-    this.#environment = {
-      ...quietly,
-      STATE_DIR: stateDir,
-      NODE_COMPILE_CACHE: join(stateDir, "compiled"),
-    };
+    this.#environment = { ...quietly, STATE_DIR: stateDir };
   }
 
   /** Builds the Workers once, as a deployment would, and migrates the database. */
@@ -152,17 +148,10 @@ export class CrashingLuna {
       return { ...workerOptions, name: `luna-${name}`, modules, modulesRoot: directory };
     });
     const workers = await Promise.all(builds);
-    await wrangler(
-      "d1",
-      "migrations",
-      "apply",
-      "DB",
-      "--local",
-      "--persist-to",
-      this.#stateDir,
-      "-c",
-      configs[0] ?? "",
-    );
+    await migrateLocally(this.#stateDir, configs[0] ?? "", {
+      ...process.env,
+      ...this.#environment,
+    });
     const options = {
       host: "127.0.0.1",
       resourcePersistencePath: join(this.#stateDir, "v3"),
@@ -225,15 +214,18 @@ export class CrashingLuna {
     body?: unknown,
     headers: Record<string, string> = {},
   ): Promise<Answer> {
-    return call((at, init) => fetch(`${this.#url}${at}`, init), method, path, body, { headers });
+    return callApi((at, init) => fetch(`${this.#url}${at}`, init), { method, path, body, headers });
   }
 
   /**
    * Delivers notifications to the consumer once more, as a queue that outlived the crash would. The
    * path is the fixture's own.
    */
-  async redeliver(doorbells: object[]): Promise<void> {
-    await call((at, init) => fetch(`${this.#url}${at}`, init), "POST", "/redeliver", doorbells, {
+  async redeliver(notifications: object[]): Promise<void> {
+    await callApi((at, init) => fetch(`${this.#url}${at}`, init), {
+      method: "POST",
+      path: "/redeliver",
+      body: notifications,
       own: true,
     });
   }

@@ -18,9 +18,10 @@ import { flagsOf } from "../support/wrangler-commands.ts";
 
 /**
  * A project with the TOMLs of this one, a wrangler that has an account of its own, and a smoke test
- * that does as it is told.
+ * that follows its script.
  */
 let project = "";
+const ADMIN_TOKEN = "a".repeat(32);
 const account = (): FakeAccount =>
   JSON.parse(readFileSync(join(project, "account.json"), "utf8")) as FakeAccount;
 /** What wrangler was called with. */
@@ -32,8 +33,10 @@ const calls = (): string[][] =>
 
 const commands = [
   "d1 create",
+  "d1 execute",
   "d1 list",
   "d1 migrations apply",
+  "d1 time-travel info",
   "deploy",
   "deployments status",
   "kv namespace create",
@@ -73,6 +76,7 @@ beforeAll(() => {
       "[vars]",
       'EMAIL_FROM = "hello@example.com"',
       'PUBLIC_URL = "https://staging.example"',
+      'ALERT_EMAIL = "oncall@example.com"',
       'SMTP_HOST = "smtp.example"\n',
     ].join("\n"),
   );
@@ -82,13 +86,14 @@ beforeAll(() => {
   );
   writeFileSync(
     join(project, "secrets"),
-    `ADMIN_TOKEN=${"a".repeat(32)}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\n`,
+    `ADMIN_TOKEN=${ADMIN_TOKEN}\nUNSUBSCRIBE_SECRET=${"u".repeat(32)}\n`,
   );
   writeFileSync(
     join(project, "scripts/smoke.ts"),
     `import { appendFileSync, existsSync, readFileSync } from "node:fs";
      const { LUNA_TOKEN, LUNA_VERSION_OVERRIDES } = process.env;
-     const smoked = [process.argv[2], LUNA_TOKEN?.length ?? 0, LUNA_VERSION_OVERRIDES];
+     const acts = process.argv.slice(3).join(" ");
+     const smoked = [process.argv[2], LUNA_TOKEN?.length ?? 0, LUNA_VERSION_OVERRIDES, acts];
      appendFileSync("smoked", JSON.stringify(smoked) + "\\n");
      if (existsSync("interrupt")) process.kill(process.ppid, readFileSync("interrupt", "utf8"));
      process.exitCode = existsSync("broken") && LUNA_VERSION_OVERRIDES !== "" ? 1 : 0;`,
@@ -116,6 +121,7 @@ function deploy(...args: string[]) {
       encoding: "utf8",
       env: {
         ...env,
+        ...(Object.keys(account().workers).length === 0 ? {} : { LUNA_TOKEN: ADMIN_TOKEN }),
         PATH: `${join(project, "bin")}${delimiter}${env["PATH"]}`,
         FAKE_ACCOUNT: join(project, "account.json"),
       },
@@ -156,7 +162,7 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
 
   it("plans nothing if a bundle is too large: it exits 1 and names the bundle", () => {
     // More than luna-cron may have, and less than the others: what is random does not get smaller.
-    writeFileSync(join(project, "bundle"), randomBytes(120 * 1_024));
+    writeFileSync(join(project, "bundle"), randomBytes(150 * 1_024));
     const { code, output } = deploy("--dry-run");
     rmSync(join(project, "bundle"));
     expect(code, output).toBe(1);
@@ -182,7 +188,9 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
       "luna-staging-consumer",
       "luna-staging-cron",
     ]);
-    expect(smoked).toEqual([["https://staging.example", 32, ""]]);
+    expect(smoked).toEqual([
+      ["https://staging.example", 32, "", "--mail-to oncall@example.com --run-task"],
+    ]);
   });
 
   it("gives the traffic back and fails when the smoke test of the next version does", () => {
@@ -193,7 +201,12 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     expect(output).toContain("back to the previous release: api");
     expect(output).toContain("luna: the smoke test failed");
     expect(smoked).toEqual([
-      ["https://staging.example", 0, 'luna-staging-api="luna-staging-api-version-3"'],
+      [
+        "https://staging.example",
+        32,
+        'luna-staging-api="luna-staging-api-version-3"',
+        "--run-task",
+      ],
     ]);
     expect(account().workers["luna-staging-api"]?.traffic).toEqual(
       before.workers["luna-staging-api"]?.traffic,
@@ -205,7 +218,12 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     rmSync(join(project, "broken"));
     const { code, output, smoked } = deploy();
     expect(code, output).toBe(0);
-    expect(smoked.length).toBe(4);
+    expect(smoked.map((one) => (one as string[])[3])).toEqual([
+      "--run-task",
+      "",
+      "--mail-to oncall@example.com",
+      "--run-task",
+    ]);
     expect(
       Object.values(account().workers).map(({ traffic }) =>
         traffic.map(({ version_id: id }) => id),
@@ -250,7 +268,7 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
     }
   });
 
-  it("knows no other environment", () => {
+  it("refuses another environment by name", () => {
     const { code, output } = deploy("--env", "production2");
     expect(code).toBe(1);
     expect(output).toContain("--env must be one of production, staging");

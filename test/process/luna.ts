@@ -6,13 +6,13 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import { call, type Answer } from "../support/http.ts";
+import { callApi, type Answer } from "../support/http.ts";
 import { CONDITION_TIMEOUT_MS } from "../support/limits.ts";
 import { wrongWithLine } from "../support/log-rules.ts";
 
 /**
  * Below those that systems give to connections of their own: one of theirs may be gone again by the
- * time that somebody listens on it.
+ * time that a process listens on it.
  */
 const PORTS = { from: 20_000, to: 30_000 };
 
@@ -48,7 +48,7 @@ export function mailServerAt(port: number): Record<string, string> {
   };
 }
 
-/** A program in a process group of its own, with whatever it starts. */
+/** A program in a process group of its own, with what it starts. */
 export class ProcessGroup {
   output = "";
   readonly pid: number;
@@ -69,7 +69,7 @@ export class ProcessGroup {
       stream.setEncoding("utf8").on("data", (text: string) => (this.output += text));
   }
 
-  /** Whatever this run began, in whichever process group: all of it inherits STATE_DIR. */
+  /** What this run began, in any process group: all of it inherits STATE_DIR. */
   processes(): number[] {
     return readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
@@ -93,7 +93,7 @@ export class ProcessGroup {
   }
 
   /**
-   * Whatever happened, nothing stays behind.
+   * Nothing stays behind.
    *
    * @throws Error if it logged what no log line may have
    */
@@ -110,8 +110,8 @@ export class ProcessGroup {
 
   /** @throws Error if it logged what no log line may have */
   checkLog(): void {
-    // Wrangler says whose line it is where there are several Workers. What a process died in the
-    // middle of is no line.
+    // Wrangler names the Worker of a line where there are several Workers. What a process died in
+    // the middle of is no line.
     const lines = this.output.split("\n").slice(0, -1);
     const wrong = lines.flatMap((line) => logged(line).flatMap(wrongWithLine));
     if (wrong.length > 0) throw new Error(`log lines: ${wrong.join("; ")}`);
@@ -147,7 +147,10 @@ export class Luna extends ProcessGroup {
   }
 
   call(method: string, path: string, body?: unknown): Promise<Answer> {
-    return call((at, init) => fetch(`${this.url}${at}`, init), method, path, body, {
+    return callApi((at, init) => fetch(`${this.url}${at}`, init), {
+      method,
+      path,
+      body,
       token: this.token,
     });
   }
@@ -196,6 +199,6 @@ export function openDatabase(stateDir: string): DatabaseSync {
     (name) => name.endsWith(".sqlite") && name !== "metadata.sqlite",
   );
   if (file === undefined) throw new Error(`no database in ${directory}`);
-  // The system may not have taken its locks back yet from whoever was killed just now.
+  // The system may not have taken its locks back yet from the process that was killed just now.
   return new DatabaseSync(join(directory, file), { timeout: CONDITION_TIMEOUT_MS });
 }

@@ -74,7 +74,7 @@ it.each(Array.from({ length: runs }, (_, run) => run))(
     sink.fault = () => null;
 
     // What was being handed over at that instant. Then two minutes pass: every lease, due time and
-    // ring lies in the past.
+    // notification lies in the past.
     const database = openDatabase(stateDir);
     const inHandOver = new Set(
       database

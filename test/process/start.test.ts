@@ -38,7 +38,7 @@ const start = async (changes: Record<string, string> = {}): Promise<Luna> => {
 async function inbox(): Promise<{ subject: string; headers: Record<string, string> }[]> {
   const response = await fetch(`http://127.0.0.1:${env["MAILBOX_PORT"]}/api/email`);
   const emails = await response.json<{ subject: string; headers: Record<string, string> }[]>();
-  // What Luna tells its operator depends on when this runs.
+  // What Luna recommends to its operator depends on when this runs.
   return emails.filter(({ subject }) => !subject.startsWith("[Luna]"));
 }
 
@@ -67,7 +67,9 @@ async function refusesASecondRun(): Promise<void> {
 }
 
 describe("npm start", () => {
-  it("brings a new user's email into the mailbox, refuses a second run on its state, ends all of itself on SIGTERM, keeps its state, and leaves no process behind when npm or the script is killed outright", async () => {
+  // It brings a new user's email into the mailbox, refuses a second run on its state, ends all of
+  // itself on SIGTERM, keeps its state, and leaves no process behind when npm or script is killed.
+  it("serves, ends and starts again without losing state or leaving a process", async () => {
     const first = await start();
     expect(first.output.split(first.token), "the token is printed once").toHaveLength(2);
     expect(first.token).toMatch(/^\S{32,}$/);
@@ -106,7 +108,7 @@ describe("npm start", () => {
     expect(await becomesFree("PORT")).toBe(true);
   });
 
-  it("ends without a word and without a process when Ctrl-C comes while it starts or once it is ready", async () => {
+  it("ends without an error and without a process when Ctrl-C comes while it starts or once it is ready", async () => {
     for (const moment of [300, 900, 1_500, 2_100, 2_700, "ready"] as const) {
       luna = new Luna(env);
       if (moment === "ready") await luna.ready();
@@ -118,7 +120,7 @@ describe("npm start", () => {
   });
 
   it.each(["PORT", "SMTP_PORT", "MAILBOX_PORT"])(
-    "says which port is taken and how to choose another: %s",
+    "names the port that is taken and how to choose another: %s",
     async (name) => {
       const squatter = createServer().listen(Number(env[name]), "127.0.0.1");
       await once(squatter, "listening");

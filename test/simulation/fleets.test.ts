@@ -3,7 +3,8 @@ import { expect, it } from "vitest";
 import type { BreakerRow } from "../../bench/simulate/breaker-rows.ts";
 import {
   fleetRows,
-  settingsRows,
+  scenarioRows,
+  steadyErrorRows,
   type BreakerScale,
 } from "../../bench/simulate/breaker-sections.ts";
 import { withParts } from "../../bench/simulate/page.ts";
@@ -14,7 +15,7 @@ import { indexLoads } from "../../bench/simulate/saturation-report.ts";
 import { quickScale } from "../../bench/simulate/scale.ts";
 import { seed } from "../support/seed.ts";
 
-/** What docs/simulation.md says of its tables, of small fleets and any seed. */
+/** What docs/explain/simulation.md states about its tables, of small fleets and any seed. */
 const scale: BreakerScale = {
   seed,
   fleets: [100],
@@ -29,27 +30,33 @@ const rowOf = (rows: readonly BreakerRow[], ...names: string[]): BreakerRow => {
   return row;
 };
 
-it("short-lived isolates see fewer errors under the fleet's breaker than their own", async () => {
+it("the fleet's breaker opens early and recovers fast, with less than half of the errors", async () => {
   const rows = await fleetRows(scale);
-  const [fleet, own] = [
-    rowOf(rows, "5 calls", "fleet-wide"),
-    rowOf(rows, "5 calls", "per isolate"),
-  ];
-  expect(fleet.errors).toBeLessThan(own.errors);
-  expect(rowOf(rows, "for ever", "fleet-wide").probes, "one probe at a time").toBeLessThanOrEqual(
-    3,
+  for (const life of ["5 calls", "forever"]) {
+    const [fleet, own] = [rowOf(rows, life, "fleet-wide"), rowOf(rows, life, "per isolate")];
+    expect(fleet.errors, life).toBeLessThan(own.errors / 2);
+    expect(fleet.opened, life).toBe(1);
+    expect(fleet.recoveryMs ?? Infinity, life).toBeLessThanOrEqual(20_000);
+  }
+  expect(rowOf(rows, "forever", "fleet-wide").probes).toBeLessThan(
+    rowOf(rows, "forever", "per isolate").probes / 2,
   );
-  expect(rowOf(rows, "for ever", "per isolate").probes).toBeGreaterThan(50);
-  expect(own.requestsPerMillionCalls).toBe(0);
+  expect(rowOf(rows, "5 calls", "per isolate").requestsPerMillionCalls).toBe(0);
 });
 
-it("the fleet's breaker lets through under half the errors of the isolates' own", async () => {
-  const rows = await settingsRows(scale);
-  const [fleet, own] = [
-    rowOf(rows, "any five in 60 s", "fleet-wide"),
-    rowOf(rows, "any five in 60 s", "per isolate"),
-  ];
-  expect(fleet.errors).toBeLessThan(own.errors / 2);
+it("isolates that are cut off pause, and the fleet's breaker stays closed", async () => {
+  const rows = await scenarioRows(scale);
+  const fleet = rowOf(rows, "unreachable for 10 % of the isolates", "fleet-wide");
+  expect(fleet.opened).toBe(0);
+  // Without pauses a tenth of the traffic fails.
+  expect(fleet.exposedMs / fleet.outageMs).toBeLessThan(0.07);
+  expect(rowOf(rows, "30 % of all calls fail", "fleet-wide").opened).toBe(0);
+});
+
+it("errors of 0.1, 1 and 5 % never open it", async () => {
+  const rows = await steadyErrorRows({ ...scale, errorsForMs: 60_000 });
+  const opened = rows.filter(({ names }) => names.includes("fleet-wide")).map((row) => row.opened);
+  expect(opened).toEqual([0, 0, 0]);
 });
 
 it("no read is staler than the bound, with fewer index requests than reads", async () => {
@@ -87,12 +94,12 @@ it("the seed determines the tables and plots, and the page has a place for each"
   );
   expect(again).toEqual(one);
   expect(other).not.toEqual(one);
-  const page = readFileSync("docs/simulation.md", "utf8");
+  const page = readFileSync("docs/explain/simulation.md", "utf8");
   for (const { parts, images } of one ?? []) {
     expect(() => withParts(page, parts)).not.toThrow();
     for (const name of Object.keys(images)) {
       expect(page).toContain(`images/simulation-${name}.svg`);
-      expect(existsSync(`docs/images/simulation-${name}.svg`), name).toBe(true);
+      expect(existsSync(`docs/explain/images/simulation-${name}.svg`), name).toBe(true);
     }
   }
 });

@@ -1,6 +1,6 @@
 import { vi } from "vitest";
 import type { Notice } from "../../shared/alerts/sql/alerts.ts";
-import type { Task } from "../../shared/schedule/execution.ts";
+import type { Task } from "../../shared/schedule/task.ts";
 import type { Watched } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import type { CronEnv } from "../../workers/env.ts";
 import { objectStorage, SqliteD1, type Disturb } from "../support/sqlite.ts";
@@ -98,6 +98,7 @@ export async function simulate(world: World, days: number, random: () => number)
   };
   const isOut = (what: keyof Life["out"]): boolean => isIn(out[what], clock.now());
   vi.spyOn(Date, "now").mockImplementation(() => clock.now());
+  vi.spyOn(Math, "random").mockImplementation(random);
   for (const level of ["info", "warn", "error"] as const)
     vi.spyOn(console, level).mockReturnValue();
 
@@ -129,6 +130,8 @@ export async function simulate(world: World, days: number, random: () => number)
     ALERT_EMAIL: "oncall@example.com",
     ALERT_WEBHOOK_URL: "https://hooks.example/x",
     ALERT_FAILURES: "3",
+    // Each change is notified, so each one can be compared with what happened.
+    ALERT_RECOVERY_MINUTES: "0",
   };
   const breakers = { getByName: () => ({ inspect: async () => ({ state: "CLOSED" }) }) };
 
@@ -184,6 +187,7 @@ export async function simulate(world: World, days: number, random: () => number)
       ...settings,
       DB,
       CIRCUIT_BREAKER: breakers,
+      TELEMETRY: telemetry,
       TASK_WATCHDOG: { getByName: () => ({ report }) },
     };
     await cron.scheduled({} as ScheduledController, env as unknown as CronEnv);
@@ -272,6 +276,9 @@ function triggersOf(
     .toSorted((one, other) => one - other);
 }
 
+/** A namespace of a TELEMETRY that takes each report. */
+const telemetry = { getByName: () => ({ report: async () => ({ ok: true }) }) };
+
 /** The real object, which is evicted at random: its state is in its storage. */
 async function startWatchdog(clock: VirtualClock, DB: D1Database, random: () => number) {
   const { TaskWatchdog } = await import("../../shared/schedule/watchdog/object.ts");
@@ -282,8 +289,10 @@ async function startWatchdog(clock: VirtualClock, DB: D1Database, random: () => 
   });
   const env = {
     DB,
+    TELEMETRY: telemetry,
     ALERT_EMAIL: "oncall@example.com",
     ALERT_WEBHOOK_URL: "https://hooks.example/x",
+    ALERT_RECOVERY_MINUTES: "0",
   };
   const start = () => new TaskWatchdog({ storage } as unknown as DurableObjectState, env as never);
   let current = start();

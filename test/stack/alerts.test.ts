@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import { Webhook } from "standardwebhooks";
 import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import type { ApiEnv } from "../../workers/env.ts";
@@ -13,6 +14,7 @@ import { walkerOn } from "./walk.ts";
  */
 
 type Posted = { text: string; key: string };
+const SECRET = `whsec_${btoa("a secret of thirty-two characters")}`;
 
 let posted: Posted[] = [];
 let answer = 200;
@@ -20,7 +22,9 @@ const hooks: Server = httpServer((request, response) => {
   let body = "";
   request.on("data", (chunk: Buffer) => (body += chunk.toString()));
   request.on("end", () => {
-    const { text } = JSON.parse(body) as { text: string };
+    // Throws if the signature is wrong.
+    const signed = request.headers as Record<string, string>;
+    const { text } = new Webhook(SECRET).verify(body, signed) as { text: string };
     posted.push({ text, key: String(request.headers["idempotency-key"]) });
     response.writeHead(answer).end();
   });
@@ -32,6 +36,8 @@ afterAll(() => void hooks.close());
 const stack = useStack({
   ALERT_EMAIL: "oncall@example.com",
   ALERT_WEBHOOK_URL: `http://127.0.0.1:${port}/hook`,
+  ALERT_RECOVERY_MINUTES: "0",
+  ALERT_WEBHOOK_SECRET: SECRET,
 });
 const { call } = stack;
 
@@ -41,15 +47,15 @@ beforeEach(() => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-/** What was said by an email that arrived, once for each copy of it. */
+/** The notice in an email that arrived, once for each copy. */
 const mailed = (): string[] =>
   stack.sink.delivered.flatMap(
     ({ email }) => /^\[Luna\] (.*)/.exec(email.subject ?? "")?.[1] ?? [],
   );
 
-it("while luna-cron is dead the watchdog tells by email and by webhook, /health names the task, and its return is told too", async () => {
+it("while luna-cron is dead the watchdog notifies by email and by webhook, /health names the task, and its return is notified too", async () => {
   const { TASK_WATCHDOG } = await stack.server.getWorker<ApiEnv>("luna-api").getEnv();
-  // The last that is heard of luna-cron.
+  // The last sign of luna-cron.
   await TASK_WATCHDOG.getByName(WATCHDOG_NAME).report([
     { task: "sweep-outbox", dueBy: Date.now() + 500 },
     { task: "prune-history", dueBy: Date.now() + 3_600_000 },
@@ -73,11 +79,11 @@ it("while luna-cron is dead the watchdog tells by email and by webhook, /health 
     expect(mailed()).toContain("Recovered: the task sweep-outbox runs again");
     expect(posted.at(-1)?.text).toBe("Recovered: the task sweep-outbox runs again");
   });
-  expect(new Set(mailed()).size, "each is said once").toBe(mailed().length);
+  expect(new Set(mailed()).size, "each is sent once").toBe(mailed().length);
   expect((await call("GET", "/health")).body.checks.tasks).toEqual({ status: "ok", overdue: [] });
 });
 
-it("a webhook that is broken breaks no run and keeps no email back, and says what it owes once it is mended", async () => {
+it("a webhook that is broken fails no run and delays no email, and gets what it has missed once it answers again", async () => {
   const id = await stack.send("ada@example.com");
   await stack.until(id, "sent");
   await (
@@ -106,7 +112,7 @@ it("a webhook that is broken breaks no run and keeps no email back, and says wha
   ]);
 });
 
-it("alerts-unheard: the runbook: the operator's address is suppressed, the webhook says so; lifted, the email that is owed comes too", async () => {
+it("alerts-unheard: the runbook: the operator's address is suppressed, which the webhook reports; without the suppression the missing email comes too", async () => {
   const { walk, look } = walkerOn(stack);
   const address = "oncall@example.com";
   await call("POST", "/api/admin/email/suppressions", { address });
@@ -118,7 +124,7 @@ it("alerts-unheard: the runbook: the operator's address is suppressed, the webho
   expect(notice).toMatchObject({ key: "channel:email", webhookAt: expect.any(String) });
   expect(notice).not.toHaveProperty("emailAt");
 
-  await walk("alerts-unheard", "press", "unsuppress", { address });
+  await walk("alerts-unheard", "press", "unsuppress", { filled: { address } });
   await walk("alerts-unheard", "press", "tick");
   await eventually(() =>
     expect(mailed()).toEqual(expect.arrayContaining([`Alert: ${suppressed}`])),

@@ -3,7 +3,7 @@ import { eventually } from "../support/eventually.ts";
 import { useStack } from "./support.ts";
 
 /**
- * Workers that share nothing but KV and the objects: each has an isolate, and so a memory and a
+ * Workers that share only KV and the objects: each has an isolate, and so a memory and a
  * view, of its own.
  */
 const names = ["consumer-worker-a", "consumer-worker-b"];
@@ -26,13 +26,13 @@ const stack = useStack({}, consumerWorkers, "file");
 const { call } = stack;
 const BOUND_MS = 2_000;
 
-type Told = { value?: number; how?: string; loads?: number; ok?: boolean };
+type Read = { value?: number; how?: string; loads?: number; ok?: boolean };
 
-async function ask(name: string, what: string, init: RequestInit = {}): Promise<Told> {
+async function ask(name: string, what: string, init: RequestInit = {}): Promise<Read> {
   const response = await stack.server
     .getWorker(name)
     .fetch(`http://consumer-worker.test/${what}`, init as never);
-  return (await response.json()) as Told;
+  return (await response.json()) as Read;
 }
 
 const evict = (): Promise<void> =>
@@ -73,19 +73,19 @@ it("a purge by RPC from another Worker is seen by the Worker that purged at once
 });
 
 it("a crowd makes one load, and goes on when the request that leads it is aborted", async () => {
-  // The index is another one in each test: this isolate hears of it now, and not while the crowd
+  // The index is another one in each test: this isolate learns it now, and not while the crowd
   // waits.
   await ask("consumer-worker-a", "purge?tag=nothing");
   const { loads } = await ask("consumer-worker-a", "loads");
   const aborted = new AbortController();
-  const leader = ask("consumer-worker-a", "read?tag=crowd&ms=1500", {
+  const leader = ask("consumer-worker-a", "read?tag=crowd&crowd=51", {
     signal: aborted.signal,
   }).catch(() => "aborted");
   await eventually(async () =>
     expect((await ask("consumer-worker-a", "loads")).loads).toBe(Number(loads) + 1),
   );
   const followers = Array.from({ length: 50 }, () =>
-    ask("consumer-worker-a", "read?tag=crowd&ms=1500"),
+    ask("consumer-worker-a", "read?tag=crowd&crowd=51"),
   );
   aborted.abort();
   expect(await leader).toBe("aborted");

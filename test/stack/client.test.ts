@@ -3,6 +3,7 @@ import { createClient, type Client } from "../../shared/contract/client/client.t
 import { getEmail, listEmails, sendEmail } from "../../shared/contract/emails.ts";
 import {
   addMember,
+  confirmMember,
   createTeam,
   createWorkspace,
   getTeam,
@@ -52,6 +53,8 @@ it("leads a product's life through the typed client: sign-up, team, usage, an em
 
   const { team } = bodyOf(await asAda(createTeam, { body: { name: "Core" } }));
   const params = { teamId: team.teamId };
+  bodyOf(await asAda(addMember, { params, body: { userId: "bob" } }));
+  bodyOf(await asBob(confirmMember, { params: { ...params, userId: "bob" } }));
   bodyOf(await asAda(addMember, { params, body: { userId: "bob", role: "admin" } }));
   bodyOf(await asBob(createWorkspace, { body: { name: "Ours", teamId: team.teamId } }));
   expect(

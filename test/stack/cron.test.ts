@@ -19,7 +19,7 @@ async function forgottenEmail(id: string): Promise<void> {
     .run();
 }
 
-it("the platform's cron trigger rings for an email that everybody forgot", async () => {
+it("the platform's cron trigger notifies for a due email without a notification", async () => {
   await forgottenEmail("forgotten");
   const cron = stack.server.getWorker("luna-cron");
   expect(await cron.scheduled({ cron: "* * * * *", scheduledTime: new Date() })).toMatchObject({
@@ -29,7 +29,7 @@ it("the platform's cron trigger rings for an email that everybody forgot", async
   expect(stack.sink.copiesOf("forgotten")).toBe(1);
 });
 
-it("the tick does what the trigger does, and says how each task ended", async () => {
+it("the tick does what the trigger does, and reports how each task ended", async () => {
   await forgottenEmail("forgotten");
   const { body } = await call("POST", "/api/admin/scheduled-tasks/tick");
   expect(body).toMatchObject({ failed: 0, successful: body.total });
@@ -37,7 +37,7 @@ it("the tick does what the trigger does, and says how each task ended", async ()
     expect.objectContaining({
       task: "sweep-outbox",
       status: "success",
-      result: expect.objectContaining({ rung: 1 }),
+      result: expect.objectContaining({ notified: 1 }),
     }),
   );
   expect(body.results).toContainEqual(
@@ -46,9 +46,9 @@ it("the tick does what the trigger does, and says how each task ended", async ()
   await until("forgotten", "sent");
 });
 
-it("a run by an operator rings also for what was rung for just now, which a tick does not", async () => {
+it("a run by an operator notifies also for what was notified just now, which a tick does not", async () => {
   await (await stack.db()).prepare("DELETE FROM emails").run();
-  await forgottenEmail("rung");
+  await forgottenEmail("notified");
   await (
     await stack.db()
   )
@@ -57,13 +57,16 @@ it("a run by an operator rings also for what was rung for just now, which a tick
     .run();
   const ticked = (await call("POST", "/api/admin/scheduled-tasks/tick")).body.results;
   expect(ticked).toContainEqual(
-    expect.objectContaining({ task: "sweep-outbox", result: expect.objectContaining({ rung: 0 }) }),
+    expect.objectContaining({
+      task: "sweep-outbox",
+      result: expect.objectContaining({ notified: 0 }),
+    }),
   );
-  expect(await stack.sweep()).toMatchObject({ rung: 1 });
-  await until("rung", "sent");
+  expect(await stack.sweep()).toMatchObject({ notified: 1 });
+  await until("notified", "sent");
 });
 
-it("a task that fails is told with its error, and a task that does not exist is a 404", async () => {
+it("a task that fails is answered with its error, and a task that does not exist is a 404", async () => {
   const db = await stack.db();
   await db.prepare("ALTER TABLE emails RENAME TO gone").run();
   const failed = await call("POST", "/api/admin/scheduled-tasks/sweep-outbox/run");
@@ -79,7 +82,7 @@ it("a task that fails is told with its error, and a task that does not exist is 
   expect((await call("POST", "/api/admin/scheduled-tasks/no-such-task/run")).status).toBe(404);
 });
 
-it("the history has every run, a failed one with its error, which can be retried once it is mended", async () => {
+it("the history has every run, a failed one with its error, which can be retried once the cause is gone", async () => {
   const db = await stack.db();
   await db.prepare("ALTER TABLE emails RENAME TO gone").run();
   const failed = (await call("POST", "/api/admin/scheduled-tasks/sweep-outbox/run")).body;

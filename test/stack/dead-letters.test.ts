@@ -5,7 +5,7 @@ import { useStack } from "./support.ts";
 const stack = useStack({ EMAIL_MAX_RETRIES: "1" }, [], "file");
 const { call, send, until } = stack;
 
-it("buries an email whose attempts ran out, and replays it once the mail server is back", async () => {
+it("dead-letters an email whose attempts ran out, and replays it once the mail server is back", async () => {
   const port = await stack.stopSink();
   const id = await send("ada@example.com");
   const dead = await until(id, "dead");
@@ -57,7 +57,7 @@ it("sends once when two operators replay the same email at the same moment, and 
   });
 });
 
-it("buries a poison message with its body and delivers the emails of its batch", async () => {
+it("dead-letters a poison message with its body and delivers the emails of its batch", async () => {
   const env = await stack.server.getWorker<{ EMAIL_QUEUE: Queue }>("luna-api").getEnv();
   await env.EMAIL_QUEUE.sendBatch([{ body: { hello: "world" } }, { body: "not even an object" }]);
   const id = await send("carol@example.com");
@@ -100,7 +100,7 @@ it("loses nothing when the runtime itself dead-letters a notification, because t
     expect(log.filter((line) => line.includes("dead_letter.notification"))).toHaveLength(1);
   });
   await db.prepare("ALTER TABLE gone RENAME TO email_events").run();
-  expect(await stack.sweep()).toMatchObject({ rung: 1 });
+  expect(await stack.sweep()).toMatchObject({ notified: 1 });
   await until("m1", "sent");
   expect(stack.sink.copiesOf("m1")).toBe(1);
 });

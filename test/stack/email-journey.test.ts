@@ -28,7 +28,7 @@ it("brings a new user's welcome email into the mailbox: multipart, with the righ
   expect(body.status).toBe("sent");
 });
 
-it("delivers any email once and tells its story", async () => {
+it("delivers any email once and lists its events", async () => {
   const id = await send("bob@example.com", {
     subject: "Räksmörgås ✓",
     text: undefined,
@@ -51,7 +51,7 @@ it("delivers any email once and tells its story", async () => {
   expect(email?.text?.trim()).toBe("Hi Bob");
 });
 
-it("is followed by one trace id from the request through the queue to the transport, whoever began the trace", async () => {
+it("is followed by one trace id from the request through the queue to the transport, also if another system began the trace", async () => {
   const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
   const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
   const email = { to: "trace@example.com", subject: "Hi", text: "Hi" };
@@ -106,7 +106,7 @@ it("retries a transient refusal after 1, 2 and 4 s, under one Message-ID, and th
   expect(stack.sink.delivered[0]?.email.messageId).toBe(`<${id}@luna.example>`);
 });
 
-it("does not retry a permanent refusal: it goes through the dead-letter queue and is buried", async () => {
+it("does not retry a permanent refusal: it goes through the dead-letter queue to its dead letter", async () => {
   stack.sink.fault = (phase) =>
     phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null;
   const id = await send("nobody@example.com");
@@ -132,7 +132,7 @@ it("does not retry a permanent refusal: it goes through the dead-letter queue an
   });
 });
 
-it("calls an email unknown, and sends it again only when an operator says so, when the server took it and vanished before answering", async () => {
+it("calls an email unknown, and sends it again only on request of an operator, when the server took it and vanished before answering", async () => {
   stack.sink.fault = (phase) => (phase === "data" ? { phase, do: "drop" } : null);
   const id = await send("dave@example.com");
   const unknown = await until(id, "unknown");

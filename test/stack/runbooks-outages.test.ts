@@ -7,7 +7,7 @@ import { walkerOn } from "./walk.ts";
 
 /**
  * Walks through the runbooks of what fails: something is really wrong, the requests are those of
- * the page, and at the end it is over by what the page says.
+ * the page, and at the end it is over by the page's own check.
  */
 
 // One refusal is the last one: nobody waits for three more.
@@ -16,9 +16,11 @@ const { call, send, until } = stack;
 const { walk, look, health, breaker, signUp, run, forgottenEmail } = walkerOn(stack);
 
 it("circuit-breaker-open: an operator opens one before maintenance, looks, holds it closed, lets it go and resets it", async () => {
-  const name = "alerts:webhook";
+  const name = "cache";
   const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
-  await walk("circuit-breaker-open", "press", "openCircuitBreaker", { name, time: inAnHour });
+  await walk("circuit-breaker-open", "press", "openCircuitBreaker", {
+    filled: { name, time: inAnHour },
+  });
   await look("circuit-breaker-open", { name });
   expect(await breaker(name)).toMatchObject({
     state: "OPEN",
@@ -31,10 +33,10 @@ it("circuit-breaker-open: an operator opens one before maintenance, looks, holds
       checks: { breakers: { states: { [name]: "OPEN" } } },
     }),
   );
-  await walk("circuit-breaker-open", "press", "closeCircuitBreaker", { name });
+  await walk("circuit-breaker-open", "press", "closeCircuitBreaker", { filled: { name } });
   expect(await breaker(name)).toMatchObject({ state: "CLOSED", override: "forced-closed" });
-  await walk("circuit-breaker-open", "press", "enableCircuitBreaker", { name });
-  await walk("circuit-breaker-open", "press", "resetCircuitBreaker", { name });
+  await walk("circuit-breaker-open", "press", "enableCircuitBreaker", { filled: { name } });
+  await walk("circuit-breaker-open", "press", "resetCircuitBreaker", { filled: { name } });
   expect(await breaker(name)).toMatchObject({ state: "CLOSED", override: "none" });
   await eventually(async () => expect((await health()).status).toBe("ok"));
 });
@@ -50,13 +52,16 @@ it("dead-letters-growing: what was refused too often is looked at, tried dry, an
   );
   await look("dead-letters-growing", { id: ids[0] ?? "" });
   stack.sink.fault = () => null;
-  await walk("dead-letters-growing", "press", "discardDeadLetter", { id: ids[1] ?? "" });
-  expect(
-    (await walk("dead-letters-growing", "press", "processDeadLetters", {}, 0)).body,
-  ).toMatchObject({ processed: 1, errors: 0 });
+  await walk("dead-letters-growing", "press", "discardDeadLetter", {
+    filled: { id: ids[1] ?? "" },
+  });
+  expect((await walk("dead-letters-growing", "press", "processDeadLetters")).body).toMatchObject({
+    processed: 1,
+    errors: 0,
+  });
   expect((await stack.email(ids[0] ?? "")).status, "a dry run changes nothing").toBe("dead");
   expect(
-    (await walk("dead-letters-growing", "press", "processDeadLetters", {}, 1)).body,
+    (await walk("dead-letters-growing", "press", "processDeadLetters", { nth: 1 })).body,
   ).toMatchObject({ processed: 1, errors: 0 });
   await until(ids[0] ?? "", "sent");
   expect(stack.sink.copiesOf(ids[0] ?? "")).toBe(1);
@@ -64,13 +69,15 @@ it("dead-letters-growing: what was refused too often is looked at, tried dry, an
   expect((await health()).checks.email.dead).toBe(0);
 });
 
-it("queue-stuck: an email is due for minutes, /health says so, one request rings for it, and it is over", async () => {
+it("queue-stuck: an email is due for minutes, /health reports it, one request notifies for it, and it is delivered", async () => {
   await forgottenEmail("stuck");
   const sick = await health();
   expect(sick.status).toBe("degraded");
   expect(sick.checks.email.oldestDueSeconds).toBeGreaterThan(300);
   await look("queue-stuck");
-  expect((await walk("queue-stuck", "press", "runTask")).body.result).toMatchObject({ rung: 1 });
+  expect((await walk("queue-stuck", "press", "runTask")).body.result).toMatchObject({
+    notified: 1,
+  });
   await until("stuck", "sent");
   expect(stack.sink.copiesOf("stuck")).toBe(1);
   await eventually(async () =>
@@ -95,9 +102,9 @@ it("provider-down: emails wait behind the open breaker; once the server is back 
   );
   await look("provider-down", { name: "email:smtp", id: ids[0] ?? "" });
   await stack.restartSink(port);
-  await walk("provider-down", "press", "resetCircuitBreaker", { name: "email:smtp" });
+  await walk("provider-down", "press", "resetCircuitBreaker", { filled: { name: "email:smtp" } });
   expect(await breaker("email:smtp")).toMatchObject({ state: "CLOSED" });
-  // Those that failed before it opened were buried by now, those after it wait.
+  // Those that failed before it opened are dead letters by now, those after it wait.
   await eventually(async () => {
     await walk("provider-down", "press", "processDeadLetters");
     await stack.timePasses(60_000);
@@ -110,10 +117,12 @@ it("provider-down: emails wait behind the open breaker; once the server is back 
   expect((await health()).checks.email).toMatchObject({ due: 0, inFlight: 0, unknown: 0, dead: 0 });
 });
 
-it("task-overdue: the history says why a task failed; mended, it is run and its failed run repeated", async () => {
+it("task-overdue: the history has the reason why a task failed; then it runs, and its failed run is repeated", async () => {
   await run("ALTER TABLE webhook_messages RENAME TO away");
   const failed = await walk("task-overdue", "press", "runTask", {
-    task: "expire-webhook-messages",
+    filled: {
+      task: "expire-webhook-messages",
+    },
   });
   expect(failed.body).toMatchObject({
     status: "failure",
@@ -122,7 +131,7 @@ it("task-overdue: the history says why a task failed; mended, it is run and its 
   await run("ALTER TABLE away RENAME TO webhook_messages");
   await look("task-overdue");
   expect(
-    (await walk("task-overdue", "press", "retryRun", { run: failed.body.runId })).body,
+    (await walk("task-overdue", "press", "retryRun", { filled: { run: failed.body.runId } })).body,
   ).toMatchObject({ status: "success" });
   expect((await walk("task-overdue", "press", "tick")).body.failed).toBe(0);
   expect((await health()).checks.tasks).toEqual({ status: "ok", overdue: [] });
@@ -143,7 +152,7 @@ it("d1-down: nothing is accepted and /health is down while no query is answered;
   expect((await call("GET", "/api/users/ada")).status).toBe(200);
   expect((await call("GET", "/api/users/bob")).status).toBe(503);
   const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
-  await walk("d1-down", "press", "openCircuitBreaker", { time: inAnHour });
+  await walk("d1-down", "press", "openCircuitBreaker", { filled: { time: inAnHour } });
   expect(await breaker("database")).toMatchObject({ state: "OPEN" });
   await eventually(async () =>
     expect((await call("GET", "/api/users/carol")).body.type).toBe("urn:luna:problem:circuit-open"),
@@ -195,7 +204,7 @@ it("kv-down: the drill: reads are answered past KV while its breaker is forced o
   });
 });
 
-it("errors: the metrics say which operation fails, a caller who makes all of it loses their key, and the count stands still once it is mended", async () => {
+it("errors: the metrics show which operation fails, a caller who makes all of it loses their key, and the count stands still once the cause is gone", async () => {
   const key = await signUp("ada");
   await run("ALTER TABLE teams RENAME TO away");
   for (let n = 0; n < 3; n += 1) expect((await call("GET", `/api/teams/${n}`)).status).toBe(503);
@@ -214,7 +223,7 @@ it("errors: the metrics say which operation fails, a caller who makes all of it 
   await eventually(async () => expect(await counted("5xx")).toBeGreaterThanOrEqual(3));
   await run("ALTER TABLE away RENAME TO teams");
   await look("errors");
-  await walk("errors", "press", "revokeApiKey", { user: "ada" });
+  await walk("errors", "press", "revokeApiKey", { filled: { user: "ada" } });
   expect((await call("GET", "/api/me", undefined, { token: key })).status).toBe(401);
   const [failed, refused] = [await counted("5xx"), await counted("4xx")];
   await eventually(async () => expect((await call("GET", "/api/teams/1")).status).toBe(404));

@@ -1,11 +1,12 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "smol-toml";
 import { expect, it } from "vitest";
 import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { eventually } from "../support/eventually.ts";
-import { ADMIN_TOKEN, call as callApi } from "../support/http.ts";
+import { ADMIN_TOKEN, callApi } from "../support/http.ts";
 import * as previous from "../support/previous-release.ts";
 import { runbooks, step, steps } from "../support/runbooks.ts";
 import { useStack } from "./support.ts";
@@ -13,7 +14,7 @@ import { walkerOn } from "./walk.ts";
 
 /**
  * Walks through the runbooks of what an operator decides: the requests and the SQL are those of the
- * page, and it is over by what it says.
+ * page, and it is over by the page's own check.
  */
 
 const elsewhere = "luna-api-elsewhere";
@@ -55,13 +56,13 @@ function writeConfigOfElsewhere(): string {
   return file;
 }
 
-it("old-data-served: D1 was changed by hand, the old value is served until the page's purge; what is owed is delivered by its task", async () => {
+it("old-data-served: D1 was changed by hand, the old value is served until the page's purge; the purge outbox is flushed by its task", async () => {
   await signUp("ada");
   expect((await call("GET", "/api/users/ada")).body.user.tier).toBe("free");
   await run("UPDATE users SET tier = 'pro' WHERE user_id = 'ada'");
   expect((await call("GET", "/api/users/ada")).body.user.tier).toBe("free");
   await look("old-data-served", { user: "ada" });
-  await walk("old-data-served", "press", "invalidate", { user: "ada" }, 0);
+  await walk("old-data-served", "press", "invalidate", { filled: { user: "ada" } });
   expect((await call("GET", "/api/users/ada")).body.user.tier).toBe("pro");
   await run(
     `INSERT INTO purge_intents VALUES ('left', '["user:ada"]', 'hard', ${Date.now() - 300_000})`,
@@ -73,11 +74,11 @@ it("old-data-served: D1 was changed by hand, the old value is served until the p
   await walk("old-data-served", "press", "runTask");
   expect(await health()).toMatchObject({ status: "ok", checks: { cache: { owedPurges: 0 } } });
   await run("UPDATE users SET tier = 'enterprise' WHERE user_id = 'ada'");
-  await walk("old-data-served", "press", "invalidate", {}, 1);
+  await walk("old-data-served", "press", "invalidate", { nth: 1 });
   expect((await call("GET", "/api/users/ada")).body.user.tier).toBe("enterprise");
 });
 
-it("hit-rate-low: two readings tell the rate between them", async () => {
+it("hit-rate-low: two readings give the rate between them", async () => {
   await signUp("ada");
   await call("GET", "/api/users/ada");
   const reading = async () =>
@@ -100,12 +101,7 @@ it("key-leaked: a key that was rotated or revoked is refused where that was done
   const away = (token: string) =>
     callApi(
       (path, init) => stack.server.getWorker(elsewhere).fetch(`http://luna.test${path}`, init),
-      "GET",
-      "/api/me",
-      undefined,
-      {
-        token,
-      },
+      { method: "GET", path: "/api/me", token },
     );
   const here = (token: string) => call("GET", "/api/me", undefined, { token });
   /** How late the other isolate still took a key. */
@@ -114,6 +110,8 @@ it("key-leaked: a key that was rotated or revoked is refused where that was done
     while (Date.now() < since + BOUND_MS + 1_000) {
       const askedAt = Date.now();
       if ((await away(token)).status === 200) last = askedAt;
+      // More often than this, the limit of wrong keys would refuse the right one, too.
+      await sleep(100);
     }
     return last;
   };
@@ -136,16 +134,17 @@ it("key-leaked: a key that was rotated or revoked is refused where that was done
     new Set([`admin:${fingerprint}`]),
   );
 
-  const rotated = await walk("key-leaked", "press", "rotateApiKey", { user: "ada" });
+  const rotated = await walk("key-leaked", "press", "rotateApiKey", { filled: { user: "ada" } });
   const rotatedAt = Date.now();
   expect((await here(leaked)).status).toBe(401);
   expect(await lastTaken(leaked, rotatedAt)).toBeLessThanOrEqual(rotatedAt + BOUND_MS);
   expect((await away(rotated.body.apiKey)).status).toBe(200);
   expect(
-    (await walk("key-leaked", "press", "cancelEmail", { id: stolen.body.id })).body.status,
+    (await walk("key-leaked", "press", "cancelEmail", { filled: { id: stolen.body.id } })).body
+      .status,
   ).toBe("cancelled");
 
-  await walk("key-leaked", "press", "revokeApiKey", { user: "ada" });
+  await walk("key-leaked", "press", "revokeApiKey", { filled: { user: "ada" } });
   const revokedAt = Date.now();
   expect((await here(rotated.body.apiKey)).status).toBe(401);
   expect(await lastTaken(rotated.body.apiKey, revokedAt)).toBeLessThanOrEqual(revokedAt + BOUND_MS);
@@ -153,7 +152,7 @@ it("key-leaked: a key that was rotated or revoked is refused where that was done
 
 type Since = { what: string; id: string; detail: string; redo: string | null };
 
-/** The table of the page: what becomes of an email by what was said of it before the restore. */
+/** The table of the page: what becomes of an email by its line before the restore. */
 const settledAs: Record<string, string> = Object.fromEntries(
   [
     ...(runbooks
@@ -166,7 +165,7 @@ const settledAs: Record<string, string> = Object.fromEntries(
 
 /** What `sed` makes of a file of the page: `:moment` is the last good one. */
 function sqlOf(file: string, moment: string): string[] {
-  const text = readFileSync(`docs/runbooks/${file}`, "utf8").replace(/^--.*$/gm, "");
+  const text = readFileSync(`docs/operate/runbooks/${file}`, "utf8").replace(/^--.*$/gm, "");
   return text
     .replaceAll(":moment", `'${moment}'`)
     .split(/;\n/)
@@ -188,10 +187,12 @@ async function copyOfTheDatabase(): Promise<() => Promise<void>> {
     )
     .all<{ name: string }>();
   const tables = await Promise.all(
-    listed.results.map(async ({ name }) => ({
-      name,
-      rows: (await db.prepare(`SELECT * FROM ${name}`).all()).results,
-    })),
+    listed.results.map(async ({ name }) => {
+      // Without generated columns, which take no value.
+      const columns = await db.prepare(`PRAGMA table_info(${name})`).all<{ name: string }>();
+      const names = columns.results.map((column) => column.name).join();
+      return { name, rows: (await db.prepare(`SELECT ${names} FROM ${name}`).all()).results };
+    }),
   );
   return async () => {
     await db.batch([
@@ -199,9 +200,12 @@ async function copyOfTheDatabase(): Promise<() => Promise<void>> {
       ...tables.map(({ name }) => db.prepare(`DELETE FROM ${name}`)),
       ...tables.flatMap(({ name, rows }) =>
         rows.map((row) =>
+          // A trigger may have added it, as for a row of the release before.
           db
             .prepare(
-              `INSERT INTO ${name} (${Object.keys(row).join()}) VALUES (${Object.keys(row)
+              `INSERT OR REPLACE INTO ${name} (${Object.keys(row).join()}) VALUES (${Object.keys(
+                row,
+              )
                 .map(() => "?")
                 .join()})`,
             )
@@ -265,7 +269,7 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   await batch(redo);
   expect(
     await db.prepare("SELECT COUNT(*) AS n FROM usage_reports").first("n"),
-    "nobody is sent it again",
+    "it is not sent again",
   ).toBe(1);
   expect(
     await db
@@ -275,19 +279,21 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   await batch(sqlOf("after-restore.sql", moment));
   await walk("restore-from-time-travel", "press", "invalidate");
   for (const { id } of since.filter(({ what }) => what === "deleted-account"))
-    await walk("restore-from-time-travel", "press", "deleteUser", { user: id });
+    await walk("restore-from-time-travel", "press", "deleteUser", { filled: { user: id } });
   await walk("restore-from-time-travel", "press", "runTask");
   const { items } = (await walk("restore-from-time-travel", "press", "listEmails")).body;
   expect(items.map(({ id }: { id: string }) => id).toSorted()).toEqual([
     "leaves-since",
     "still-waits",
   ]);
-  expect(stack.sink.copiesOf("leaves-since"), "nobody has sent it again").toBe(1);
+  expect(stack.sink.copiesOf("leaves-since"), "it was not sent again").toBe(1);
   for (const { id } of items) {
     const said = since.find((row) => row.what === "email" && row.id === id)?.detail ?? "no line";
     await walk("restore-from-time-travel", "press", "resolveEmail", {
-      id,
-      status: settledAs[said] ?? "",
+      filled: {
+        id,
+        status: settledAs[said] ?? "",
+      },
     });
   }
 
@@ -329,7 +335,11 @@ it("deploy-and-roll-back: the release before this one takes an email that was fo
   const db = await stack.db();
   const later = Date.now() + 3_700_000;
   const claim = () =>
-    previous.claim(db, [{ v: 1, emailId: id, generation: 1 }], "previous", later, later + 60_000);
+    previous.claim(db, [{ v: 1, emailId: id, generation: 1 }], {
+      token: "previous",
+      now: later,
+      leaseExpiresAt: later + 60_000,
+    });
   expect(await claim()).toEqual({ claimed: [] });
   const page = runbooks.find(({ name }) => name === "deploy-and-roll-back");
   const statement =
@@ -358,7 +368,9 @@ it("first-24-hours: after a little traffic every reading is good, and an email g
   expect(successful / total).toBeGreaterThan(0.95);
   expect((await reading("listAlerts")).firing).toEqual([]);
   const sent = await walk("first-24-hours", "press", "sendEmail", {
-    address: "operator@example.com",
+    filled: {
+      address: "operator@example.com",
+    },
   });
   await until(sent.body.id, "sent");
   expect(await reading("getHealth")).toMatchObject({

@@ -1,12 +1,15 @@
 import { execFile } from "node:child_process";
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { filesOn } from "../support/code-blocks.ts";
 import { eventually } from "../support/eventually.ts";
 import { httpServer } from "../support/http-server.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { manifestIn, projectWithTarball } from "../support/installed.ts";
+import { writeGuides } from "./guide-workers.ts";
+import { testGuides } from "./guides.ts";
 import { useStack } from "./support.ts";
 
 /**
@@ -15,19 +18,13 @@ import { useStack } from "./support.ts";
  */
 
 const own = ["@cloudflare/workers-types", "typescript", "valibot"];
-const project = await projectWithTarball(own);
+/** What pages of the docs install besides. */
+const ofPages = ["jose", "standardwebhooks"];
+const project = await projectWithTarball([...own, ...ofPages]);
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 const installed = join(project, "node_modules/luna-backend");
 for (const example of ["storefront", "standalone"])
   cpSync(join("examples", example), join(project, example), { recursive: true });
-
-/** The Worker that docs/install.md makes. */
-const page = readFileSync("docs/install.md", "utf8");
-const block = (language: string): string =>
-  new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "ms").exec(page)?.[1] ?? "";
-cpSync("examples/standalone/tsconfig.json", join(project, "page/tsconfig.json"));
-writeFileSync(join(project, "page/index.ts"), block("ts"));
-writeFileSync(join(project, "page/wrangler.toml"), block("toml"));
 
 /** The examples in the docstrings of what the package exports, each as a file. */
 const documented = [
@@ -42,8 +39,9 @@ const docstringExamples = documented.flatMap((file) =>
     ([example]) => example.replaceAll(/^ \*(?: {5})?/gm, ""),
   ),
 );
+mkdirSync(join(project, "docstrings"));
 for (const [n, example] of docstringExamples.entries())
-  writeFileSync(join(project, `page/docstring-${n}.ts`), example);
+  writeFileSync(join(project, `docstrings/docstring-${n}.ts`), example);
 
 const text = (file: string): string => readFileSync(join(installed, "dist/lib", file), "utf8");
 const built = readdirSync(join(installed, "dist/lib")).toSorted();
@@ -102,10 +100,7 @@ const stack = useStack(
       configPath: join(project, "standalone/wrangler.toml"),
       vars: { RATES_URL: `http://127.0.0.1:${port}/rates` },
     },
-    {
-      configPath: join(project, "page/wrangler.toml"),
-      vars: { PRICES_URL: `http://127.0.0.1:${port}/prices/tea` },
-    },
+    ...writeGuides(project, port),
   ],
   "file",
 );
@@ -174,10 +169,9 @@ describe("the tarball", () => {
 });
 
 describe("a project that installs it", () => {
-  const check = async (folder: string): Promise<string> => {
-    const tsc = join(project, "node_modules/typescript/bin/tsc");
-    const args = [tsc, "-p", join(project, folder)];
-    return await promisify(execFile)("node", args).then(
+  const tsc = async (): Promise<string> => {
+    const compiler = join(project, "node_modules/typescript/bin/tsc");
+    return await promisify(execFile)("node", [compiler, "-p", project]).then(
       () => "",
       (error: { stdout: string }) => error.stdout,
     );
@@ -187,16 +181,20 @@ describe("a project that installs it", () => {
     expect(docstringExamples.length).toBeGreaterThan(documented.length);
   });
 
-  it.each(["storefront", "standalone", "page"])(
-    "type-checks under strict, the declarations of the package too: %s",
-    async (example) => {
-      expect(await check(example)).toBe("");
-    },
-  );
-
-  it("binds only what it uses: a guard one binding, a cache three, no variable", async () => {
+  it("type-checks under strict: examples, pages of the docs, declarations, and narrow bindings", async () => {
     cpSync("test/stack/fixtures/narrow-env.ts", join(project, "standalone/narrow-env.ts"));
-    expect(await check("standalone")).toBe("");
+    const { compilerOptions } = JSON.parse(
+      filesOn("develop-locally").get("tsconfig.json") ?? "",
+    ) as {
+      compilerOptions: object;
+    };
+    const config = { compilerOptions: { ...compilerOptions, skipLibCheck: false }, include: ["."] };
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify(config));
+    // The declarations of other packages are not checked.
+    const others = new RegExp(`^node_modules/(?:${ofPages.join("|")})/`);
+    expect((await tsc()).split("\n").filter((line) => line !== "" && !others.test(line))).toEqual(
+      [],
+    );
   });
 
   it("names what it depends on, and installs the tarball of this version", () => {
@@ -267,6 +265,35 @@ describe("the storefront, beside Luna", () => {
     expect((await ask("GET", "/price?sku=another")).status).toBe(503);
     expect(asked).toBe(before);
   });
+
+  it("has its breaker beside Luna's, by its name alone: state, health, metrics, history, verbs", async () => {
+    const path = "/api/admin/circuit-breakers";
+    const listed = async () =>
+      (await stack.call("GET", path)).body.items.find(
+        ({ name }: { name: string }) => name === "prices",
+      );
+    await eventually(async () =>
+      expect(await listed()).toMatchObject({ state: "OPEN", used: true, outage: {} }),
+    );
+    expect((await stack.call("GET", "/health")).body).toMatchObject({
+      status: "degraded",
+      checks: { breakers: { states: { prices: "OPEN", cache: "CLOSED" } } },
+    });
+    const metrics = await stack.server.fetch("/metrics", {
+      headers: { Authorization: `Bearer ${ADMIN_TOKEN}` },
+    });
+    expect(await metrics.text()).toContain(
+      'luna_circuit_breaker_state{dependency="prices",state="open"} 1',
+    );
+    const reset = await stack.call("POST", `${path}/prices/reset`, { reason: "it is back" });
+    expect(reset).toMatchObject({ status: 200, body: { name: "prices", state: "CLOSED" } });
+    expect((await stack.call("GET", `${path}/prices/history`)).body.items).toMatchObject([
+      { cause: "reset" },
+      { cause: "threshold" },
+    ]);
+    await eventually(async () => expect(await listed()).toMatchObject({ state: "CLOSED" }));
+    expect((await stack.call("GET", "/health")).body).toMatchObject({ status: "ok" });
+  });
 });
 
 describe("a Worker that hosts the objects itself", () => {
@@ -293,14 +320,4 @@ describe("a Worker that hosts the objects itself", () => {
   });
 });
 
-it("the Worker of docs/install.md runs, and stops calling a service that is down", async () => {
-  const ask = askWorker("guarded");
-  expect(await ask("GET", "/")).toMatchObject({ status: 200, body: { cents: 100 } });
-  answer.status = 500;
-  await eventually(async () =>
-    expect((await ask("GET", "/")).body).toEqual({ error: "circuit-open" }),
-  );
-  const before = asked;
-  expect((await ask("GET", "/")).status).toBe(503);
-  expect(asked).toBe(before);
-});
+testGuides({ stack, project, setService: (status) => void (answer.status = status) });

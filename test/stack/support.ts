@@ -1,19 +1,15 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject } from "vitest";
 import { createTestHarness, type TestHarnessOptions } from "wrangler";
-import { writeLocalConfigs } from "../../scripts/local-configs.ts";
 import type { ApiEnv } from "../../workers/env.ts";
 import { eventually } from "../support/eventually.ts";
-import { ADMIN_TOKEN, call as callApi, type Answer } from "../support/http.ts";
+import { ADMIN_TOKEN, callApi, type Answer, type CallOptions } from "../support/http.ts";
 import { wrongWithLine } from "../support/log-rules.ts";
 import { SmtpSink } from "../support/sink.ts";
 
 type WorkerInput = TestHarnessOptions["workers"][number];
 
-/** Those of the TOMLs, but for the rate limits: a test asks more often than a user. */
-const configs = writeLocalConfigs(mkdtempSync(join(tmpdir(), "luna-stack-")), {});
+/** Those of built-workers.ts. */
+const configs = inject("stackConfigs");
 
 /**
  * The three real Workers of the three real TOMLs in one runtime, beside an SMTP server that
@@ -76,8 +72,9 @@ export function useStack(
     method: string,
     path: string,
     body?: unknown,
-    options?: Parameters<typeof callApi>[4],
-  ): Promise<Answer> => callApi((at, init) => server.fetch(at, init), method, path, body, options);
+    options?: CallOptions,
+  ): Promise<Answer> =>
+    callApi((at, init) => server.fetch(at, init), { method, path, body, ...options });
   const db = async (): Promise<D1Database> => (await api.getEnv()).DB;
 
   return {
@@ -130,7 +127,7 @@ export function useStack(
         return body;
       });
     },
-    /** Lets time pass for every email: its leases, due times and rings move into the past. */
+    /** Lets time pass for every email: leases, due times and notifications move into the past. */
     async timePasses(ms: number): Promise<void> {
       await (
         await db()

@@ -5,7 +5,7 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { httpServer } from "../support/http-server.ts";
 import { useStack } from "./support.ts";
 
-/** A stand-in for Resend's API: it answers as told, and keeps what it took. */
+/** A scripted stand-in for Resend's API, which keeps what it took. */
 const taken: { key: string; body: Record<string, unknown> }[] = [];
 let answer: () => { status: number; body: object } = () => ({
   status: 200,
@@ -101,7 +101,7 @@ describe("EMAIL_TRANSPORTS=resend,smtp", () => {
     expect(stack.sink.copiesOf(id)).toBe(1);
   });
 
-  it("asks Resend again, and nobody else, about an email whose answer was no answer", async () => {
+  it("asks Resend again, and no other transport, about an email whose answer was no answer", async () => {
     let asked = 0;
     answer = () =>
       (asked += 1) === 1

@@ -1,23 +1,17 @@
 import { expect } from "vitest";
-import { step, steps, type Part } from "../support/runbooks.ts";
+import { step, steps, type Part, type Which } from "../support/runbooks.ts";
 import type { useStack } from "./support.ts";
 
-/** Walks through the pages of `docs/runbooks` on a stack. */
+/** Walks through the pages of `docs/operate/runbooks` on a stack. */
 export function walkerOn({ call, db }: ReturnType<typeof useStack>) {
   /** One that does not return rows. */
   const run = async (sql: string): Promise<void> => void (await (await db()).prepare(sql).run());
 
   return {
     run,
-    /** Makes the request that a page tells to make. */
-    async walk(
-      name: string,
-      part: Part,
-      operationId: string,
-      filled: Record<string, string> = {},
-      nth = 0,
-    ) {
-      const { method, path, body } = step(name, part, operationId, filled, nth);
+    /** Makes a request of a page. */
+    async walk(name: string, part: Part, operationId: string, which: Which = {}) {
+      const { method, path, body } = step(name, part, operationId, which);
       const answer = await call(method, path, body);
       if (answer.status >= 400)
         throw new Error(
@@ -42,7 +36,7 @@ export function walkerOn({ call, db }: ReturnType<typeof useStack>) {
     signUp: async (userId: string): Promise<string> =>
       (await call("POST", "/api/users", { userId, email: `${userId}@example.com` })).body
         .apiKey as string,
-    /** An email that is due for minutes and for which nobody rings. */
+    /** An email that is due for minutes and has no notification. */
     forgottenEmail: async (id: string): Promise<void> =>
       await run(
         `INSERT INTO emails (id, tenant, generation_at, status, from_address, to_address, subject,

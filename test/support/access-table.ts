@@ -1,8 +1,8 @@
 import type { Access, Operation } from "../../shared/contract/operation.ts";
 
 /**
- * `docs/access.md`: who may call what. The test of the API goes by the page; this keeps the page
- * complete.
+ * `docs/reference/access.md`: who may call what. The test of the API goes by the page; this keeps
+ * the page complete.
  */
 
 const columns = [
@@ -50,8 +50,13 @@ const ofOwner: Record<string, "403" | "404"> = {
   getEmail: "404",
   cancelEmail: "404",
   getTeam: "404",
+  renameTeam: "404",
+  deleteTeam: "404",
   addMember: "404",
+  confirmMember: "403",
   removeMember: "404",
+  renameWorkspace: "404",
+  deleteWorkspace: "404",
 };
 
 function cellsOf({ id, access }: Operation): Cells {

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Command } from "../../shared/lib/circuit-breaker/rules/state.ts";
+import type { Command } from "../../shared/lib/circuit-breaker/rules/transition.ts";
 
 /** What operators do to a breaker, for the models. */
 export const anyCommand = fc.constantFrom<Command>(

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { openApiDocument } from "../../shared/contract/openapi.ts";
+import { openApiDocument } from "../../shared/contract/openapi.ts";
 import { operations } from "../../shared/contract/operations.ts";
 
 /** Requests from the OpenAPI document: right, nearly right, and not at all. */
@@ -14,8 +14,9 @@ export type FuzzRequest = {
   who: number;
 };
 
-/** Values that a schema describes; where it says nothing, anything that JSON can say. */
-function fromSchema(schema: Schema): fc.Arbitrary<unknown> {
+/** Values that a schema describes; where it has no rule, anything that JSON can hold. */
+function fromSchema(given: Schema): fc.Arbitrary<unknown> {
+  const schema = resolved(given);
   if (schema["const"] !== undefined) return fc.constant(schema["const"]);
   if (Array.isArray(schema["enum"])) return fc.constantFrom(...(schema["enum"] as unknown[]));
   const options = schema["anyOf"] ?? schema["oneOf"];
@@ -38,6 +39,15 @@ function fromSchema(schema: Schema): fc.Arbitrary<unknown> {
     default:
       return fc.jsonValue({ maxDepth: 2 });
   }
+}
+
+const { schemas: components } = openApiDocument(operations, "1")["components"] as {
+  schemas: Record<string, Schema>;
+};
+
+function resolved(schema: Schema): Schema {
+  const name = /^#\/components\/schemas\/(\w+)$/.exec(String(schema["$ref"]))?.[1];
+  return name === undefined ? schema : (components[name] ?? {});
 }
 
 function text(schema: Schema): fc.Arbitrary<string> {

@@ -53,6 +53,15 @@ export class SimulatedBackends {
     return await this.reach("database", () => this.versions.get(key) ?? 1);
   }
 
+  /** Of several keys, as they are at one moment. */
+  async loadVersions<Key extends string>(keys: readonly Key[]): Promise<Map<Key, number>> {
+    this.loads += 1;
+    return await this.reach(
+      "database",
+      () => new Map(keys.map((key) => [key, this.versions.get(key) ?? 1])),
+    );
+  }
+
   kvText(key: string): string | null {
     const seenAt = this.clock.now() - this.kvBehindMs;
     return this.kvWrites.get(key)?.findLast(({ at }) => at <= seenAt)?.text ?? null;
@@ -81,6 +90,8 @@ export type IsolateOptions = {
   maxTags?: number;
   timeoutMs?: number;
   ttlMs?: number;
+  /** Instead of the simulated KV. */
+  kv?: KvTier;
 };
 
 export function newIsolate(
@@ -140,6 +151,15 @@ export function newIsolate(
   );
   const memory = new Memory();
   const settings = { ttlMs: options.ttlMs ?? 300_000, timeoutMs: options.timeoutMs ?? 5_000 };
-  const cache = new Cache({ memory, kv, tags, counts, clock, random, background, settings });
+  const cache = new Cache({
+    memory,
+    kv: options.kv ?? kv,
+    tags,
+    countsOf: () => counts,
+    clock,
+    random,
+    background,
+    settings,
+  });
   return { cache, tags, memory, counts };
 }

@@ -6,7 +6,7 @@ function needed(need: Variable["need"]): string {
 }
 
 /**
- * The rows of docs/configuration.md.
+ * The rows of docs/reference/configuration.md.
  *
  * @param defaults what holds for a variable that is not set
  */

@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { problem, type Operation } from "../../shared/contract/operation.ts";
+import { isPage, problem, type Operation } from "../../shared/contract/operation.ts";
 import { operations } from "../../shared/contract/operations.ts";
-import { problemsOf } from "../../shared/contract/problems.ts";
-import { statusOf } from "../../shared/http/problem.ts";
+import { problemsByStatus, problemsOf } from "../../shared/contract/problems.ts";
+import { httpStatusOf } from "../../shared/http/problem.ts";
 
 /** An answer of the API, as the tests read it: `body` is null where there is none. */
 type Answered = { status: number; headers: { get(name: string): string | null }; text: string };
@@ -53,9 +53,19 @@ export function undocumented(
         ? ["not-found", "method-not-allowed", "rate-limited", "uri-too-long", "headers-too-large"]
         : problemsOf(operation);
     if (!tags.includes(tag)) wrong.push(`${tag} is not documented`);
-    if (parsed.output.status !== status || statusOf[tag as keyof typeof statusOf] !== status)
+    if (
+      parsed.output.status !== status ||
+      httpStatusOf[tag as keyof typeof httpStatusOf] !== status
+    )
       wrong.push(`${tag} is not answered with ${status}`);
     return wrong;
+  }
+  if (contentType === "text/html" && (operation === null || isPage(operation))) {
+    const isDescribed =
+      status < 400
+        ? operation?.answers[status] !== undefined
+        : operation === null || problemsByStatus(operation).has(status);
+    return isDescribed ? wrong : [...wrong, `${status} is not documented`];
   }
   const answer = operation?.answers[status];
   if (answer === undefined) return [...wrong, `${status} is not documented`];

@@ -183,7 +183,7 @@ export class CountedPlatform {
   }
 
   /**
-   * From now on, whatever an object does is counted. To set an alarm is a row written, to run one a
+   * From now on what an object does is counted. To set an alarm is a row written, to run one a
    * request.
    */
   async #instrument(binding: string, name: string, stub: Stub): Promise<void> {

@@ -2,18 +2,18 @@ import type { QueueMessage } from "../../shared/email/queue-messages.ts";
 import type { Settlement } from "../../shared/email/rules/lifecycle.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
+import { insertEmail, type NewEmail } from "../../shared/email/sql/accept.ts";
 import { recordAndMarkSending } from "../../shared/email/sql/delivery.ts";
-import { insertEmail } from "../../shared/email/sql/emails.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
 
 /** Emails in a real D1, for tests inside workerd. */
 
-export const detail = { transport: "test", phase: "DATA", text: "said the test" };
+export const detail = { transport: "test", phase: "DATA", text: "by the test" };
 export const accepted: Outcome = { kind: "accepted", detail };
 export const refused: Outcome = { kind: "refused_transient", detail };
 export const refusedForGood: Outcome = { kind: "refused_permanent", detail };
 
-/** A transport that answers as told, behind a breaker that is closed. */
+/** A scripted transport, behind a breaker that is closed. */
 export function fakeTransport(
   send: Transport["send"],
   changes: Partial<GuardedTransport> = {},
@@ -34,10 +34,12 @@ let next = 0;
 export async function queueEmail(
   db: D1Database,
   now: number,
-  fields: { onUnknown?: "hold" | "resend"; sendAt?: number } = {},
+  fields: Partial<
+    Pick<NewEmail, "onUnknown" | "sendAt" | "tenant" | "to" | "category" | "text">
+  > = {},
 ): Promise<string> {
   next += 1;
-  const id = `mail-${next}`;
+  const id = `email-${next}`;
   const email = {
     id,
     tenant: "admin",
@@ -57,10 +59,9 @@ export async function markSending(
   db: D1Database,
   token: string,
   ids: string[],
-  now: number,
-  leaseExpiresAt: number,
-  transport: TransportName = "smtp",
+  { now, leaseExpiresAt }: { now: number; leaseExpiresAt: number },
 ): Promise<void> {
+  const transport: TransportName = "smtp";
   const marks = ids.map((id) => ({ id, transport, failover: null }));
   await recordAndMarkSending(db, {
     token,
@@ -76,12 +77,9 @@ export async function markSending(
 export async function record(
   db: D1Database,
   token: string,
-  id: string,
-  settlement: Settlement,
-  now: number,
-  generation = 1,
+  { id, settlement, now }: { id: string; settlement: Settlement; now: number },
 ): Promise<void> {
-  const settled = [{ id, generation, settlement, detail }];
+  const settled = [{ id, generation: 1, settlement, detail }];
   await recordAndMarkSending(db, {
     token,
     settled,
@@ -113,7 +111,7 @@ export async function emailRow(db: D1Database, id: string): Promise<EmailRow> {
 
 export async function eventTypes(db: D1Database, id: string): Promise<string[]> {
   const { results } = await db
-    .prepare("SELECT type FROM email_events WHERE email_id = ? ORDER BY id")
+    .prepare("SELECT type FROM email_events WHERE email_id = ? ORDER BY n")
     .bind(id)
     .all<{ type: string }>();
   return results.map((event) => event.type);

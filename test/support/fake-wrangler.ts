@@ -12,6 +12,8 @@ export type FakeAccount = {
   namespaces: string[];
   queues: string[];
   workers: Record<string, Worker>;
+  /** That a migration would copy. */
+  emails?: number;
 };
 
 /** The part of a configuration that decides what Cloudflare refuses. */
@@ -65,7 +67,7 @@ export class FakeWrangler implements Wrangler {
     this.#version = null;
     try {
       if (this.#failing !== undefined && args.join(" ").includes(this.#failing))
-        throw new Refused("told to fail");
+        throw new Refused("scripted to fail");
       const value = this.#act(args);
       return {
         ok: true,
@@ -91,6 +93,7 @@ export class FakeWrangler implements Wrangler {
       return account.databases.map((name) => ({ uuid: idOf(name), name, version: "production" }));
     if (starts("kv", "namespace", "list"))
       return account.namespaces.map((title) => ({ id: idOf(title), title }));
+    if (starts("d1", "execute")) return [{ results: [{ emails: account.emails ?? 0 }] }];
     if (starts("d1", "create")) return void account.databases.push(args[2] ?? "");
     if (starts("kv", "namespace", "create")) return void account.namespaces.push(args[3] ?? "");
     if (starts("queues", "create")) return void account.queues.push(args[2] ?? "");
@@ -110,6 +113,10 @@ export class FakeWrangler implements Wrangler {
         id: args[2],
         resources: { bindings: [], script_runtime: tag === null ? {} : { migration_tag: tag } },
       };
+    }
+    if (starts("d1", "time-travel", "info")) {
+      this.#checkDatabases(config);
+      return { bookmark: "00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683" };
     }
     if (starts("d1", "migrations", "apply")) return this.#checkDatabases(config);
     if (starts("triggers", "deploy")) return this.#checkBindings(config);

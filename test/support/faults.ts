@@ -10,12 +10,12 @@ export const faultsOf = {
 export type Part = keyof typeof faultsOf;
 export type Faults = Partial<Record<Part, string>>;
 
-/** Bindings whose parts fail as told, from one moment to the next. */
+/** Bindings whose parts fail as scripted, from one moment to the next. */
 export function faultyBindings(
   real: Pick<ApiEnv, "CACHE" | "CACHE_TAG_INDEX" | "CIRCUIT_BREAKER" | "DB">,
   faults: () => Faults,
 ) {
-  const forever = (): Promise<never> => new Promise(() => undefined);
+  const neverSettles = (): Promise<never> => new Promise(() => undefined);
   const refuse = (message: string): Promise<never> => Promise.reject(new Error(message));
 
   const kv = async (
@@ -52,7 +52,7 @@ export function faultyBindings(
     new Proxy(stub, {
       get: (target, name) => (request: unknown) => {
         if (faults()[part] === "down") return refuse("Durable Object is overloaded.");
-        if (faults()[part] === "hanging") return forever();
+        if (faults()[part] === "hanging") return neverSettles();
         return (target as Record<string | symbol, (request: unknown) => unknown>)[name]?.(request);
       },
     });
@@ -67,7 +67,7 @@ export function faultyBindings(
   const database = (): D1Database => {
     const { D1 } = faults();
     if (D1 === undefined) return real.DB;
-    const answer = D1 === "hanging" ? forever : () => refuse("Network connection lost.");
+    const answer = D1 === "hanging" ? neverSettles : () => refuse("Network connection lost.");
     return { prepare: () => statement(answer), batch: answer } as unknown as D1Database;
   };
   const DB = {

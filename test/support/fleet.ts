@@ -6,21 +6,24 @@ import {
   snapshot,
   type Breaker,
 } from "../../shared/lib/circuit-breaker/rules/phase.ts";
+import {
+  addRequest,
+  leaseMsAt,
+  noRequests,
+  type RequestRate,
+} from "../../shared/lib/circuit-breaker/rules/request-rate.ts";
 import type {
   ProbeReport,
-  SyncReply,
-  SyncRequest,
+  BreakerSyncReply,
+  BreakerSyncRequest,
 } from "../../shared/lib/circuit-breaker/rules/rpc.ts";
 import {
   defaultSettings,
   type BreakerSettings,
 } from "../../shared/lib/circuit-breaker/rules/settings.ts";
-import {
-  decide,
-  type Command,
-  type Event,
-  type Transition,
-} from "../../shared/lib/circuit-breaker/rules/state.ts";
+import { decide, type Event } from "../../shared/lib/circuit-breaker/rules/state.ts";
+import type { Command, Transition } from "../../shared/lib/circuit-breaker/rules/transition.ts";
+import { toWire } from "../../shared/lib/circuit-breaker/rules/wire.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
 export class DependencyDown extends Error {}
@@ -29,7 +32,7 @@ export class DependencyDown extends Error {}
 export const policy: CallPolicy = {
   timeoutMs: 5_000,
   calleeTimesOut: false,
-  isFault: (error) => error instanceof DependencyDown,
+  countsAsFailure: (error) => error instanceof DependencyDown,
 };
 
 /** The same for a dependency whose calls end by themselves: these take the fast path. */
@@ -50,6 +53,7 @@ export class SimulatedObject {
   turn: (() => Promise<void>) | null = null;
   memory: Breaker = initialBreaker;
   stored: Breaker = initialBreaker;
+  rate: RequestRate = noRequests;
   readonly transitions: Transition[] = [];
   readonly grants: { id: string; at: number }[] = [];
 
@@ -60,19 +64,19 @@ export class SimulatedObject {
     this.settings = settings;
   }
 
-  sync = async ({ report, acquire }: SyncRequest): Promise<SyncReply> =>
+  sync = async ({ report, acquire }: BreakerSyncRequest): Promise<BreakerSyncReply> =>
     await this.#serve(() => {
       this.apply({ type: "look" });
       if (report !== undefined) this.apply({ type: "report", ...report });
       const granted = acquire !== undefined && this.apply({ type: "acquire", ...acquire });
       if (granted) this.grants.push({ id: acquire.id, at: this.clock.now() });
-      return { snapshot: this.snapshot, granted };
+      return this.#reply(granted);
     });
 
-  endProbe = async ({ permitId, outcome }: ProbeReport): Promise<SyncReply> =>
+  endProbe = async (report: ProbeReport): Promise<BreakerSyncReply> =>
     await this.#serve(() => {
-      this.apply({ type: "probe-ended", permitId, outcome });
-      return { snapshot: this.snapshot, granted: false };
+      this.apply({ type: "probe-ended", ...report });
+      return this.#reply(false);
     });
 
   command(command: Command): void {
@@ -82,10 +86,19 @@ export class SimulatedObject {
   /** Dropped from memory, as an idle object is after about ten seconds. */
   evict(): void {
     this.memory = this.stored;
+    this.rate = noRequests;
   }
 
-  get snapshot(): SyncReply["snapshot"] {
-    return snapshot(this.memory, this.settings, this.clock.now());
+  get snapshot(): BreakerSyncReply["snapshot"] {
+    const now = this.clock.now();
+    const leaseMs = leaseMsAt(this.rate, this.settings.leaseMs, now);
+    return snapshot(this.memory, this.settings, now, leaseMs);
+  }
+
+  #reply(granted: boolean): BreakerSyncReply {
+    this.rate = addRequest(this.rate, this.clock.now());
+    const wire = toWire(this.snapshot, this.clock.now());
+    return { snapshot: wire, granted, takesErrors: true, wire: 2 };
   }
 
   apply(event: Event): boolean {
@@ -145,7 +158,7 @@ export function isolate(
   });
 }
 
-/** What the isolates told of losing and finding the object. */
+/** What the isolates logged of losing and finding the object. */
 export const events: string[] = [];
 
 /** What was left to `waitUntil` and rejected there: nothing ever should. */

@@ -4,7 +4,7 @@ import { undocumented } from "./conformance.ts";
 
 export const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
-/** Fetch of whatever the test runs in: their types differ, their answers do not. */
+/** Fetch of where the test runs: their types differ, their answers do not. */
 export type Fetch = (
   path: string,
   init: { method: string; headers: Record<string, string>; body?: string },
@@ -12,26 +12,30 @@ export type Fetch = (
 
 type FetchedAnswer = {
   status: number;
-  headers: { get(name: string): string | null };
+  headers: {
+    get(name: string): string | null;
+    forEach(callback: (value: string, name: string) => void): void;
+  };
   text(): Promise<string>;
 };
 
 /**
- * Calls the API with a token (the admin's unless told otherwise) and a JSON body. `text`: whatever
- * it answers may be no JSON. `own`: the path is of a Worker that the test has put around the real
- * one.
+ * `token`: the admin's by default, null for none. `text`: the answer may be no JSON. `own`: the
+ * path is of a Worker that the test has put around the real one.
  */
-export async function call(
+export type CallOptions = {
+  token?: string | null;
+  headers?: Record<string, string>;
+  text?: true;
+  own?: true;
+};
+
+type ApiRequest = CallOptions & { method: string; path: string; body?: unknown };
+
+/** Calls the API with a token and a JSON body. */
+export async function callApi(
   fetch: Fetch,
-  method: string,
-  path: string,
-  body?: unknown,
-  options: {
-    token?: string | null;
-    headers?: Record<string, string>;
-    text?: true;
-    own?: true;
-  } = {},
+  { method, path, body, ...options }: ApiRequest,
 ): Promise<Answer> {
   const token = options.token === undefined ? ADMIN_TOKEN : options.token;
   const headers = {
@@ -57,11 +61,17 @@ export async function call(
   return {
     status: response.status,
     headers: response.headers,
+    text,
     body: text === "" || options.text === true ? null : JSON.parse(text),
   };
 }
 
-/** `body` is whatever JSON came: tests look at it field by field. */
-// An assertion on a missing field fails the test just as well.
-// oxlint-disable-next-line typescript/no-explicit-any
-export type Answer = { status: number; headers: FetchedAnswer["headers"]; body: any };
+/** `body` is the JSON that came: tests look at it field by field. */
+export type Answer = {
+  status: number;
+  headers: FetchedAnswer["headers"];
+  text: string;
+  // An assertion on a missing field fails the test just as well.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  body: any;
+};

@@ -13,7 +13,7 @@ export function newIsolate(namespace: Namespace, dependency: string): BreakerCli
   return breakerClient({ CIRCUIT_BREAKER: binding }, dependency, {
     timeoutMs: 5_000,
     calleeTimesOut: false,
-    isFault: (error) => error instanceof DependencyDown,
+    countsAsFailure: (error) => error instanceof DependencyDown,
   });
 }
 

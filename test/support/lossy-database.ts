@@ -1,5 +1,5 @@
 /**
- * A D1 that does what it is told and loses the reply of its writes, the first `losses` times. Reads
+ * A D1 that writes and loses the reply of its writes, the first `losses` times. Reads
  * through `first` and `all` of a SELECT answer.
  */
 export function losingReplies(db: D1Database, losses = 1): D1Database {

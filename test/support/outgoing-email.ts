@@ -14,4 +14,5 @@ export const outgoingEmail: OutgoingEmail = {
   text: "Hi",
   attachments: [],
   unsubscribeUrl: null,
+  idHeader: "X-Luna-Email",
 };

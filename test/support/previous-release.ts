@@ -5,15 +5,15 @@ import type { Notification } from "../../shared/email/queue-messages.ts";
  * this one during a rollout, and again after a rollback. It had neither pins nor transports.
  */
 
+type PreviousLease = { token: string; now: number; leaseExpiresAt: number };
+
 export async function claim(
   db: D1Database,
-  doorbells: Notification[],
-  token: string,
-  now: number,
-  leaseExpiresAt: number,
+  notifications: Notification[],
+  { token, now, leaseExpiresAt }: PreviousLease,
 ): Promise<{ claimed: string[] }> {
-  const rung = JSON.stringify(
-    doorbells.map((bell) => ({ id: bell.emailId, generation: bell.generation })),
+  const rows = JSON.stringify(
+    notifications.map(({ emailId, generation }) => ({ id: emailId, generation })),
   );
   const { results } = await db
     .prepare(
@@ -24,7 +24,7 @@ export async function claim(
          JOIN emails e ON e.id = n.value ->> 'id' AND e.generation = n.value ->> 'generation'
          WHERE e.status = 'queued' AND e.due_at <= ?2) RETURNING id`,
     )
-    .bind(rung, now, token, leaseExpiresAt)
+    .bind(rows, now, token, leaseExpiresAt)
     .all<{ id: string }>();
   return { claimed: results.map(({ id }) => id) };
 }
@@ -32,10 +32,8 @@ export async function claim(
 /** @returns the emails that it would hand to SMTP now */
 export async function mark(
   db: D1Database,
-  token: string,
   ids: string[],
-  now: number,
-  leaseExpiresAt: number,
+  { token, now, leaseExpiresAt }: PreviousLease,
 ): Promise<string[]> {
   const { results } = await db
     .prepare(

@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
-import type { Operation } from "../../shared/contract/operation.ts";
+import { isWrite, type Operation } from "../../shared/contract/operation.ts";
 import { unsubscribeUrl } from "../../shared/email/unsubscribe.ts";
 import type { ApiEnv } from "../../workers/env.ts";
-import { call, deadDatabase } from "../api/support.ts";
+import { call, callWith, deadDatabase } from "../api/support.ts";
 
 /**
  * How each documented answer of each operation is produced: what is asked, by whom, and what fails
@@ -36,6 +36,69 @@ async function teamOf(owner: Person): Promise<string> {
     .teamId;
 }
 
+async function workspaceOf({ token }: Person, teamId?: string): Promise<string> {
+  const { body } = await call("POST", "/api/workspaces", { name: "Desk", teamId }, { token });
+  return body.workspace.workspaceId;
+}
+
+/** A member of fifty teams. */
+async function busyPerson(): Promise<Person> {
+  const busy = await person();
+  const prefix = id();
+  await manyRows(
+    "INSERT INTO teams (team_id, name, created_at) VALUES (?1 || ?2, 'x', 0)",
+    50,
+    prefix,
+  );
+  await env.DB.prepare(
+    `INSERT INTO team_members (team_id, user_id, role, joined_at) SELECT team_id, ?1, 'owner', 0
+      FROM teams WHERE team_id LIKE ?2 || '%' ORDER BY team_id LIMIT 50`,
+  )
+    .bind(busy.userId, prefix)
+    .run();
+  return busy;
+}
+
+/** A D1 where the owner of the team has another role during each batch. */
+function changingRole(teamId: string): Partial<ApiEnv> {
+  const become = async (role: string) =>
+    await env.DB.prepare("UPDATE team_members SET role = ?2 WHERE team_id = ?1")
+      .bind(teamId, role)
+      .run();
+  const DB = {
+    prepare: (sql: string) => env.DB.prepare(sql),
+    batch: async (statements: D1PreparedStatement[]) => {
+      await become("admin");
+      const replies = await env.DB.batch(statements);
+      await become("owner");
+      return replies;
+    },
+  } as unknown as D1Database;
+  return { DB };
+}
+
+/** What an owner asks of their team while their role changes all the time. */
+const ofChangingTeam = (body?: unknown) => async (): Promise<Asked> => {
+  const owner = await person();
+  const teamId = await teamOf(owner);
+  return {
+    path: `/api/teams/${teamId}`,
+    body,
+    token: owner.token,
+    bindings: changingRole(teamId),
+  };
+};
+const ofChangingWorkspace = (body?: unknown) => async (): Promise<Asked> => {
+  const owner = await person();
+  const teamId = await teamOf(owner);
+  return {
+    path: `/api/workspaces/${await workspaceOf(owner, teamId)}`,
+    body,
+    token: owner.token,
+    bindings: changingRole(teamId),
+  };
+};
+
 async function newEmail(status?: string): Promise<string> {
   const sendAt = new Date(Date.now() + 3_600_000).toISOString();
   const { body } = await call("POST", "/api/emails", {
@@ -65,12 +128,8 @@ async function unsubscribePath(): Promise<string> {
   return new URL(await unsubscribeUrl({ publicUrl, secret }, await newEmail())).pathname;
 }
 
-function signedWebhook(): Asked {
-  const payload = JSON.stringify({
-    type: "email.clicked",
-    created_at: new Date().toISOString(),
-    data: {},
-  });
+function signedWebhook(type = "email.clicked", data: object = {}): Asked {
+  const payload = JSON.stringify({ type, created_at: new Date().toISOString(), data });
   const [messageId, at] = [id(), new Date()];
   const headers = {
     "svix-id": messageId,
@@ -117,6 +176,19 @@ export const cron = (changes: Partial<ApiEnv["CRON"]> = {}): ApiEnv["CRON"] =>
     ...changes,
   }) as unknown as ApiEnv["CRON"];
 
+/** The link to confirm a change of address. */
+async function confirmPath(email = `${id()}@example.com`): Promise<string> {
+  const { userId, token } = await person();
+  await call("PATCH", `/api/users/${userId}`, { email }, { token });
+  const text = await env.DB.prepare(
+    `SELECT c.text FROM emails e JOIN email_contents c ON c.email_id = e.id
+     WHERE e.to_address = ?1`,
+  )
+    .bind(email)
+    .first<string>("text");
+  return /\/confirm-address\/[\w-]+/.exec(text ?? "")?.[0] ?? "";
+}
+
 const ofUser =
   (suffix = "", rest: Partial<Asked> = {}) =>
   async (): Promise<Asked> => {
@@ -147,6 +219,7 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     503: at("/health", { token: null, bindings: { DB: deadDatabase } }),
   },
   getOpenApi: { 200: at("/openapi.json", { token: null }) },
+  getStart: { 200: at("/", { token: null }) },
   getDocs: { 200: at("/docs", { token: null }) },
   createUser: {
     201: async () => ({ path: "/api/users", body: { userId: id(), email: `${id()}@example.com` } }),
@@ -167,6 +240,20 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       body: { email: (await person()).email },
     }),
   },
+  askToConfirmAddress: {
+    200: async () => ({ path: await confirmPath(), token: null }),
+    503: at("/confirm-address/x", { token: null, bindings: { DB: deadDatabase } }),
+  },
+  confirmAddress: {
+    200: async () => ({ path: await confirmPath(), token: null }),
+    409: async () => {
+      const email = `${id()}@example.com`;
+      const path = await confirmPath(email);
+      await call("POST", "/api/users", { userId: id(), email });
+      return { path, token: null };
+    },
+    503: async () => ({ path: await confirmPath(), token: null, bindings: { EMAIL_FROM: "" } }),
+  },
   deleteUser: {
     204: ofUser(),
     409: async () => {
@@ -177,7 +264,22 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       return { path: `/api/users/${owner.userId}` };
     },
   },
-  rotateApiKey: { 201: ofUser("/api-key") },
+  rotateApiKey: {
+    201: ofUser("/api-key"),
+    409: async () => {
+      const { userId } = await person();
+      const revoke = env.DB.prepare("UPDATE users SET api_key_prefix = NULL WHERE user_id = ?1");
+      const revoking = {
+        prepare: (sql: string) => env.DB.prepare(sql),
+        batch: async (statements: D1PreparedStatement[]) => {
+          await revoke.bind(userId).run();
+          return await env.DB.batch(statements);
+        },
+      };
+      const bindings = { DB: revoking as unknown as D1Database };
+      return { path: `/api/users/${userId}/api-key`, bindings };
+    },
+  },
   revokeApiKey: { 204: ofUser("/api-key") },
   getPermissions: { 200: ofUser("/permissions") },
   getSubscription: { 200: ofUser("/subscription") },
@@ -207,24 +309,45 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       body: { name: "Team" },
       token: (await person()).token,
     }),
-    409: async () => {
-      const { userId, token } = await person();
-      const prefix = id();
-      await manyRows(
-        "INSERT INTO teams (team_id, name, created_at) VALUES (?1 || ?2, 'x', 0)",
-        50,
-        prefix,
-      );
-      await env.DB.prepare(
-        `INSERT INTO team_members (team_id, user_id, role, joined_at) SELECT team_id, ?1, 'owner', 0
-          FROM teams WHERE team_id LIKE ?2 || '%' ORDER BY team_id LIMIT 50`,
-      )
-        .bind(userId, prefix)
-        .run();
-      return { path: "/api/teams", body: { name: "Team" }, token };
-    },
+    409: async () => ({
+      path: "/api/teams",
+      body: { name: "Team" },
+      token: (await busyPerson()).token,
+    }),
   },
   getTeam: { 200: async () => ({ path: `/api/teams/${await teamOf(await person())}` }) },
+  renameTeam: {
+    200: async () => ({
+      path: `/api/teams/${await teamOf(await person())}`,
+      body: { name: "Kern" },
+    }),
+    409: ofChangingTeam({ name: "Kern" }),
+  },
+  deleteTeam: {
+    204: async () => ({ path: `/api/teams/${await teamOf(await person())}` }),
+    409: ofChangingTeam(),
+  },
+  confirmMember: {
+    200: async () => {
+      const [owner, { userId, token }] = [await person(), await person()];
+      const path = `/api/teams/${await teamOf(owner)}/members`;
+      await call("POST", path, { userId }, { token: owner.token });
+      return { path: `${path}/${userId}/confirm`, token };
+    },
+    404: async () => {
+      const { userId, token } = await person();
+      return {
+        path: `/api/teams/${await teamOf(await person())}/members/${userId}/confirm`,
+        token,
+      };
+    },
+    409: async () => {
+      const [owner, { userId, token }] = [await person(), await busyPerson()];
+      const path = `/api/teams/${await teamOf(owner)}/members`;
+      await call("POST", path, { userId }, { token: owner.token });
+      return { path: `${path}/${userId}/confirm`, token };
+    },
+  },
   addMember: {
     200: async () => ({
       path: `/api/teams/${await teamOf(await person())}/members`,
@@ -271,6 +394,17 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       return { path: "/api/workspaces", body: { name: "Desk" }, token };
     },
   },
+  renameWorkspace: {
+    200: async () => ({
+      path: `/api/workspaces/${await workspaceOf(await person())}`,
+      body: { name: "Studio" },
+    }),
+    409: ofChangingWorkspace({ name: "Studio" }),
+  },
+  deleteWorkspace: {
+    204: async () => ({ path: `/api/workspaces/${await workspaceOf(await person())}` }),
+    409: ofChangingWorkspace(),
+  },
   sendEmail: {
     202: at("/api/emails", { body: { to: "ada@example.com", subject: "Hi", text: "Hi" } }),
   },
@@ -279,7 +413,10 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       body: { emails: [{ to: "ada@example.com", subject: "Hi", text: "Hi" }, {}] },
     }),
   },
-  listEmails: { 200: at("/api/emails?limit=2") },
+  listEmails: {
+    200: at("/api/emails?limit=2"),
+    403: async () => ({ path: "/api/emails?tenant=admin", token: (await person()).token }),
+  },
   getEmail: { 200: async () => ({ path: `/api/emails/${await newEmail()}` }) },
   cancelEmail: {
     200: async () => ({ path: `/api/emails/${await newEmail()}/cancel` }),
@@ -311,19 +448,30 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     400: at("/api/webhooks/resend", { body: "{}", token: null }),
     404: at("/api/webhooks/nobody", { body: "{}", token: null }),
     413: at("/api/webhooks/resend", { body: "x".repeat(70_000), token: null }),
-    503: at("/api/webhooks/resend", {
-      body: "{}",
-      token: null,
-      bindings: { WEBHOOK_SECRET_RESEND: "" },
+    503: async () => ({
+      ...signedWebhook("email.delivered", {
+        email_id: id(),
+        to: ["ada@example.com"],
+        tags: { luna_email: `${await newEmail("sent")}_1` },
+      }),
+      bindings: { DB: deadDatabase },
     }),
   },
   askToUnsubscribe: {
     200: async () => ({ path: await unsubscribePath(), token: null }),
-    503: at("/unsubscribe/x", { token: null, bindings: { UNSUBSCRIBE_SECRET: "" } }),
+    503: async () => ({
+      path: await unsubscribePath(),
+      token: null,
+      bindings: { DB: deadDatabase },
+    }),
   },
   unsubscribe: {
     200: async () => ({ path: await unsubscribePath(), token: null }),
-    503: at("/unsubscribe/x", { token: null, bindings: { UNSUBSCRIBE_SECRET: "" } }),
+    503: async () => ({
+      path: await unsubscribePath(),
+      token: null,
+      bindings: { DB: deadDatabase },
+    }),
   },
   cacheMetrics: { 200: at("/api/cache/metrics") },
   invalidate: {
@@ -335,6 +483,7 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   },
   inspectTag: { 200: at("/api/admin/cache/tags/user%3Anobody") },
   listCircuitBreakers: { 200: at("/api/admin/circuit-breakers") },
+  getCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache") },
   circuitBreakerHistory: { 200: at("/api/admin/circuit-breakers/cache/history") },
   resetCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/reset", { body: reason }) },
   closeCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/close", { body: reason }) },
@@ -365,6 +514,13 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   runTask: {
     200: at("/api/admin/scheduled-tasks/sweep-outbox/run", { bindings: { CRON: cron() } }),
     404: at("/api/admin/scheduled-tasks/x/run", { bindings: { CRON: cron() } }),
+    409: at("/api/admin/scheduled-tasks/sweep-outbox/run", {
+      bindings: {
+        CRON: cron({
+          run: async () => ({ status: "not-begun", why: "already-running", since: 0 }),
+        } as never),
+      },
+    }),
   },
   tick: { 200: at("/api/admin/scheduled-tasks/tick", { bindings: { CRON: cron() } }) },
   scrapeMetrics: { 200: at("/metrics") },
@@ -429,11 +585,18 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     case 422:
       if (operation.id === "unsuppress")
         return { ...asked, path: "/api/admin/email/suppressions/nonsense" };
+      if (isWrite(operation) && body === undefined)
+        return { ...asked, headers: { "Idempotency-Key": "not-supported" } };
       return query !== undefined
         ? { ...asked, path: `${unknown}?no-such-parameter=1` }
         : { ...asked, body: { "no-such-field": 1 } };
-    case 429:
-      return { ...asked, bindings: { RATE_LIMIT_KEY: full, RATE_LIMIT_IP: full } };
+    case 429: {
+      const bindings = { RATE_LIMIT_KEY: full, RATE_LIMIT_IP: full };
+      // From now on the isolate has stored that the network of the tests is over its limit.
+      if (operation.signed === true)
+        await callWith(bindings)("GET", "/no-such-path", undefined, { token: null });
+      return { ...asked, bindings };
+    }
     case 431:
       return { ...asked, headers: { "X-Large": "x".repeat(40_000) } };
     case 500:
@@ -441,13 +604,15 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     case 503:
       return { ...asked, bindings: { ADMIN_TOKEN: "" } };
     default:
-      throw new Error(`nobody knows how ${operation.id} is made to answer ${status}`);
+      throw new Error(`no request is defined that makes ${operation.id} answer ${status}`);
   }
 }
 
 const minimalBody: Record<string, unknown> = {
   updateUser: { tier: "free" },
   addUsage: { metric: "m", amount: 1 },
+  renameTeam: { name: "Kern" },
+  renameWorkspace: { name: "Studio" },
   addMember: { userId: "nobody" },
   resolveEmail: { status: "sent" },
   resetCircuitBreaker: reason,

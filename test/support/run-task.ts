@@ -17,3 +17,15 @@ export async function runTask(
     waitUntil: () => undefined,
   });
 }
+
+/** A signal that is aborted after a task has looked at it so many times. */
+export function abortedAfter(looks: number): AbortSignal {
+  let seen = 0;
+  const signal = {
+    get aborted(): boolean {
+      seen += 1;
+      return seen > looks;
+    },
+  };
+  return signal as AbortSignal;
+}

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { operationOf } from "./conformance.ts";
 
-/** The pages of `docs/runbooks`, as tests read and walk them. */
+/** The pages of `docs/operate/runbooks`, as tests read and walk them. */
 
-export const FOLDER = "docs/runbooks";
+export const FOLDER = "docs/operate/runbooks";
 
 /** What every runbook has, in this order. */
 const HEADINGS = {
@@ -11,12 +11,11 @@ const HEADINGS = {
   look: "What to look at",
   press: "What to press",
   over: "How you know it is over",
-  proof: "Walked through by",
 } as const;
 export type Part = keyof typeof HEADINGS;
 
 /**
- * A request to the API that a page tells to make. `<words>` in its path and body are the reader's
+ * A request to the API that a page contains. `<words>` in its path and body are the reader's
  * to fill in.
  */
 export type Step = { part: Part; method: string; path: string; body: string | null };
@@ -73,35 +72,34 @@ function stepOf(part: Part, line: string): Step | null {
   return { part, method, path, body };
 }
 
-/**
- * What a page tells to do, ready to be done.
- *
- * @param filled what stands for each `<word>` of it
- * @param nth of several such requests in that part
- */
+/** `filled`: what stands for each `<word>`. `nth`: of several such requests in that part. */
+export type Which = { filled?: Record<string, string>; nth?: number };
+
+/** A request of a page, ready to be made. */
 export function step(
   name: string,
   part: Part,
   operationId: string,
-  filled: Record<string, string> = {},
-  nth = 0,
+  { filled = {}, nth = 0 }: Which = {},
 ) {
-  const told =
+  const requests =
     runbooks
       .find((runbook) => runbook.name === name)
       ?.steps.filter((candidate) => candidate.part === part) ?? [];
-  const found = told.filter(({ method, path }) => operationOf(method, path)?.id === operationId)[
-    nth
-  ];
+  const found = requests.filter(
+    ({ method, path }) => operationOf(method, path)?.id === operationId,
+  )[nth];
   if (found === undefined)
-    throw new Error(`${name} does not tell to ${operationId} under "${HEADINGS[part]}"`);
+    throw new Error(`${name} has no request of ${operationId} under "${HEADINGS[part]}"`);
   return fill(found, filled);
 }
 
 /** Every request of a part of a page, ready to be made. */
 export function steps(name: string, part: Part, filled: Record<string, string> = {}) {
-  const told = runbooks.find((runbook) => runbook.name === name)?.steps ?? [];
-  return told.filter((candidate) => candidate.part === part).map((found) => fill(found, filled));
+  const requests = runbooks.find((runbook) => runbook.name === name)?.steps ?? [];
+  return requests
+    .filter((candidate) => candidate.part === part)
+    .map((found) => fill(found, filled));
 }
 
 function fill({ method, path, body }: Step, filled: Record<string, string>) {

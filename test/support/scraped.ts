@@ -67,14 +67,14 @@ function histogramsOf(
     one.buckets[le] = Number(value);
   }
   for (const { labels, buckets, count, sum } of all.values()) {
-    const told = `${name} of ${JSON.stringify(labels)}`;
+    const described = `${name} of ${JSON.stringify(labels)}`;
     const counts = Object.entries(buckets).toSorted(
       ([one], [other]) => boundOf(one) - boundOf(other),
     );
     if (counts.some(([, value], n) => value < (counts[n - 1]?.[1] ?? 0)))
-      wrong.push(`${told} is not cumulative`);
-    if (buckets["+Inf"] !== count) wrong.push(`${told} has other counts in +Inf and in all`);
-    if (Number.isNaN(sum)) wrong.push(`${told} has no sum`);
+      wrong.push(`${described} is not cumulative`);
+    if (buckets["+Inf"] !== count) wrong.push(`${described} has other counts in +Inf and in all`);
+    if (Number.isNaN(sum)) wrong.push(`${described} has no sum`);
   }
   return [...all.values()];
 }

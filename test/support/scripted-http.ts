@@ -7,7 +7,7 @@ import type { ServerReport } from "./server-report.ts";
 export type HttpFault = {
   /** Only the first so many requests; then the server is well. */
   times?: number;
-  /** A copy is kept and the key is recorded, whatever the client is told. */
+  /** A copy is kept and the key is recorded, with any answer to the client. */
   keeps?: boolean;
 } &
   /** `name`: the provider's name of the error. */
@@ -151,7 +151,7 @@ export class ScriptedHttp {
   }
 }
 
-/** What the provider says of a request that is wrong. */
+/** What the provider answers to a wrong request. */
 function refusalOf(
   { method, url, headers }: IncomingMessage,
   body: string,
@@ -198,7 +198,7 @@ function refuse(
   name: string,
   headers: Record<string, string> = {},
 ): void {
-  json(response, statusCode, { statusCode, name, message: `the test says ${name}` }, headers);
+  json(response, statusCode, { statusCode, name, message: `the test answers ${name}` }, headers);
 }
 
 function json(

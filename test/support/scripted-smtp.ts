@@ -23,7 +23,7 @@ export type SmtpFault = {
    * well.
    */
   times?: number;
-  /** At `body`: a copy is kept, whatever the client is told. */
+  /** At `body`: a copy is kept, with any answer to the client. */
   keeps?: boolean;
 } &
   /** `drop`: at the next byte that comes. */
@@ -34,7 +34,7 @@ export type SmtpFault = {
     /** The answer of a healthy server, after `ms` or when the test releases it. */
     | { do: "late"; ms: number }
     | { do: "wait" }
-    /** Bytes forever, which never become an answer: so the connection is never idle. */
+    /** Bytes without end, which never become an answer: so the connection is never idle. */
     | { do: "babble"; of: "bytes" | "continuation lines" | "as much as goes through" }
   );
 
@@ -51,7 +51,7 @@ const babble = {
 
 /**
  * An SMTP server of raw bytes, which misbehaves by its script and keeps what it accepts. A library
- * could not be told to be this rude.
+ * cannot be scripted to be this rude.
  */
 export class ScriptedSmtp {
   readonly #script: SmtpScript;
@@ -180,7 +180,7 @@ export class ScriptedSmtp {
   /**
    * Answers as the script wants it.
    *
-   * @returns what was said, or null when nothing more will be
+   * @returns what was sent, or null when nothing more will be
    */
   async #say(socket: Socket, phase: SmtpPhase, healthy: string): Promise<string | null> {
     const fault = this.#next(phase);

@@ -2,7 +2,8 @@ import type {
   IndexReply,
   PurgeReply,
   PurgeRequest,
-  SyncRequest,
+  Stored,
+  TagSyncRequest,
 } from "../../shared/lib/cache/tags/rules/rpc.ts";
 import {
   forgetTags,
@@ -14,14 +15,16 @@ import {
   type PurgeMode,
   type TagPurge,
 } from "../../shared/lib/cache/tags/rules/sequence.ts";
-import type { LookupReply, SyncReply } from "../../shared/lib/cache/tags/rules/view.ts";
+import type { LookupReply, TagSyncReply } from "../../shared/lib/cache/tags/rules/view.ts";
 
 /** The tag index without its storage: the real sequences. */
 export class SimulatedIndex {
   meta: Meta = { generation: "g", seq: 0, floor: 0, softFloor: 0 };
   readonly tags = new Map<string, TagPurge>();
+  /** The entries that isolates have registered. */
+  readonly stored: Stored[] = [];
 
-  sync(since: number | null): SyncReply {
+  sync(since: number | null): TagSyncReply {
     const newer = [...this.tags].filter(
       ([, { hard, soft }]) => since !== null && Math.max(hard, soft) > since,
     );
@@ -48,13 +51,14 @@ export class SimulatedIndex {
       if (Math.max(hard, soft) <= upTo) this.tags.delete(tag);
   }
 
-  /** It loses its storage: whoever knew the old one knows nothing of this one. */
+  /** It loses its storage: a client of the old one has nothing of this one. */
   lose(): void {
     this.meta = { generation: `${this.meta.generation}'`, seq: 0, floor: 0, softFloor: 0 };
     this.tags.clear();
   }
 
-  answerSync({ since, lookUp = [] }: SyncRequest): IndexReply {
+  answerSync({ since, lookUp = [], stored = [] }: TagSyncRequest): IndexReply {
+    this.stored.push(...stored);
     const known = since?.generation === this.meta.generation ? since.seq : null;
     return { ...this.sync(known), lookedUp: this.lookUp(lookUp).purges };
   }

@@ -27,8 +27,8 @@ export type Delivered = {
 };
 
 /**
- * How far a hand-over has come, told before the server answers; `answered` once the answer is on
- * its way.
+ * How far a hand-over has come, reported before the server answers; `answered` once the answer is
+ * on its way.
  */
 export type Step = "connected" | "mail" | "rcpt" | "data" | "dot" | "answered";
 
@@ -40,7 +40,7 @@ export class SmtpSink {
   /** Asked once for each phase of each hand-over; the recipient is known from `rcpt` on. */
   fault: (phase: Fault["phase"], to: string) => Fault | null = () => null;
   /**
-   * Told of each step of each hand-over, which goes on once this settles. At `dot` the email is
+   * Called at each step of each hand-over, which goes on once this settles. At `dot` the email is
    * kept already.
    */
   step: (step: Step) => Promise<void> = () => Promise.resolve();

@@ -3,12 +3,12 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 
 /**
  * D1 and the storage of a Durable Object on Node's SQLite, for simulations: so many calls would
- * take hours in the local runtime. Whatever is tested of SQL itself is tested there.
+ * take hours in the local runtime. What is tested of SQL itself is tested there.
  */
 
 /**
  * Called around each call to a database. It throws to let the call fail: `before` it has done
- * anything, or `after` all of it.
+ * anything, or `after` everything.
  */
 export type Disturb = (moment: "before" | "after", isWrite: boolean) => void;
 
@@ -23,7 +23,7 @@ export class SqliteD1 {
       this.#db.exec(readFileSync(`migrations/${name}`, "utf8"));
   }
 
-  /** What a Worker is given of it. */
+  /** What a Worker gets. */
   binding(disturb: Disturb): D1Database {
     const call = async <Reply>(isWrite: boolean, work: () => Reply): Promise<Reply> => {
       disturb("before", isWrite);
@@ -55,22 +55,6 @@ export class SqliteD1 {
   /** For the test itself: nothing disturbs it. */
   rows<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
     return this.#run({ sql, values }).results as Row[];
-  }
-
-  /**
-   * The plans of the statements that `work` runs, in their order: what SQLite does, step by step.
-   */
-  async plans(work: (db: D1Database) => Promise<unknown>): Promise<string[][]> {
-    const texts: string[] = [];
-    const db = this.binding(() => undefined);
-    const prepare = (sql: string): D1PreparedStatement => {
-      texts.push(sql);
-      return db.prepare(sql);
-    };
-    await work({ prepare, batch: db.batch } as D1Database);
-    return texts.map((sql) =>
-      this.rows<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) => detail),
-    );
   }
 
   #batch(batch: Bound[]): ReturnType<SqliteD1["rows"]>[] {

@@ -4,7 +4,12 @@ import { transportNames, transports } from "../../shared/email/rules/transports.
 /** Where each part names the variables that it validates. */
 export const settingsFiles = [
   "workers/api/settings.ts",
+  "workers/cron/settings.ts",
+  "shared/accounts/settings.ts",
   "shared/alerts/settings.ts",
+  "shared/database/settings.ts",
+  "shared/email/automatic-emails.ts",
+  "shared/email/brand.ts",
   "shared/email/settings.ts",
   ...transportNames.map((name) => `shared/email/transports/rules/${name}.ts`),
   "shared/lib/cache/rules/variables.ts",

@@ -5,7 +5,7 @@ import type { Clock } from "../../shared/lib/base/clock.ts";
 type Timer = { at: number; order: number; done: (() => void) | null };
 
 /**
- * A clock that only moves when told to. Whatever a timer sets off has run before the next one
+ * A clock that only moves when a test moves it. What a timer sets off has run before the next one
  * fires.
  */
 export class VirtualClock implements Clock {

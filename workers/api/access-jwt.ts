@@ -18,12 +18,17 @@ const KEEP_MS = 3_600_000;
 const VALID_MS = 7 * 86_400_000;
 /** A token with an unknown key causes a new load of the keys, at most once in this time. */
 const LOOK_AGAIN_MS = 60_000;
+/** Without any valid keys, a failed load is repeated at most once in this time. */
+const ASK_AGAIN_MS = 5_000;
 
+// oxlint-disable-next-line no-restricted-properties -- what it drops is in no key (RFC 7517)
 const keySet = v.object({ keys: v.array(v.looseObject({ kid: v.string(), kty: v.string() })) });
 const claims = v.object({ email: v.pipe(v.string(), v.email()) });
 
 /** Plain data, so that no request awaits the promise of another. */
 let kept: { teamDomain: string; at: number; failedAt: number; keys: JSONWebKeySet } | null = null;
+/** When the last load failed that no kept keys replaced. */
+let unansweredAt = Number.NEGATIVE_INFINITY;
 
 /**
  * The address of an operator who signed in through Access.
@@ -72,12 +77,16 @@ async function keysOf(teamDomain: string, keepMs: number, now: number): Promise<
     (now - kept.at < keepMs || now - kept.failedAt < LOOK_AGAIN_MS)
   )
     return kept.keys;
+  if (Math.abs(now - unansweredAt) < ASK_AGAIN_MS) throw new Error("Access gave no keys just now");
   try {
     const keys = await within(TIMEOUT_MS, fetchKeys(teamDomain));
     kept = { teamDomain, at: now, failedAt: Number.NEGATIVE_INFINITY, keys };
     return keys;
   } catch (error) {
-    if (kept?.teamDomain !== teamDomain || now - kept.at > VALID_MS) throw error;
+    if (kept?.teamDomain !== teamDomain || now - kept.at > VALID_MS) {
+      unansweredAt = now;
+      throw error;
+    }
     log("warn", "access.keys_unread", describeError(error));
     kept.failedAt = now;
     return kept.keys;

@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import { readUserByApiKey } from "../../shared/accounts/reads.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { hex, sha256 } from "../../shared/lib/base/hash.ts";
@@ -9,23 +10,27 @@ import type { Caller } from "./call.ts";
 import { authSettings } from "./settings.ts";
 
 /**
- * Finds who calls, by bearer token or by sign-in through Access. A request without a token is
- * `anonymous`; a wrong token is refused.
+ * What a request proves its caller with, before anything is looked up. `key`: a token that may be
+ * the key of a user.
  */
-export async function authenticate(
+export type Credential =
+  | { tag: "none" }
+  | { tag: "operator"; caller: Extract<Caller, { role: "admin" | "viewer" }> }
+  | { tag: "key"; hash: string };
+
+/** Reads the bearer token, or the sign-in through Access. A token of another form is refused. */
+export async function readCredential(
   request: Request,
   env: ApiEnv,
   now: number,
-): Promise<Result<Caller, Failure>> {
+): Promise<Result<Credential, Failure>> {
   const settings = authSettings(env);
   if (!settings.ok) return settings;
   const { admin, readonly, access } = settings.value;
   const header = request.headers.get("Authorization");
   if (header === null) {
     const email = access === null ? null : await accessEmail(request, access, now);
-    return ok(
-      email === null ? { role: "anonymous" } : { role: "admin", actor: email, byCookie: true },
-    );
+    return ok(email === null ? { tag: "none" } : asAdmin(email, true));
   }
   const token = /^Bearer +([\u0021-\u007e]{1,512})$/i.exec(header)?.[1];
   if (token === undefined) return fail({ tag: "unauthenticated" });
@@ -33,15 +38,37 @@ export async function authenticate(
   const hash = hex(digest);
   const fingerprint = hash.slice(0, 8);
   const isAdmin = await matchesAny(digest, admin);
-  if (isAdmin) return ok({ role: "admin", actor: `admin:${fingerprint}`, byCookie: false });
+  if (isAdmin) return ok(asAdmin(`admin:${fingerprint}`, false));
   if (readonly !== null && (await matchesAny(digest, [readonly])))
-    return ok({ role: "viewer", actor: `viewer:${fingerprint}` });
+    return ok({ tag: "operator", caller: { role: "viewer", actor: `viewer:${fingerprint}` } });
+  return ok({ tag: "key", hash });
+}
+
+const asAdmin = (actor: string, byCookie: boolean): Credential => ({
+  tag: "operator",
+  caller: { role: "admin", actor, byCookie },
+});
+
+/** Keys that were right when this isolate last looked them up. */
+const rightKeys = new LRUCache<string, true>({ max: 10_000 });
+
+export const isKnownKey = (hash: string): boolean => rightKeys.has(hash);
+
+/** Looks up the user of a key. A key that no user has is `unauthenticated`. */
+export async function findKeyHolder(
+  request: Request,
+  env: ApiEnv,
+  hash: string,
+): Promise<Result<Extract<Caller, { role: "user" }>, Failure>> {
   const consistency = consistencyOf(request) === "strict" ? "strict" : "bounded";
   const user = await readUserByApiKey(env, hash, consistency);
   if (!user.ok) return fail(failureOf(user.error));
-  return user.value === null
-    ? fail({ tag: "unauthenticated" })
-    : ok({ role: "user", user: user.value, cacheStatus: user.status });
+  if (user.value === null) {
+    rightKeys.delete(hash);
+    return fail({ tag: "unauthenticated" });
+  }
+  rightKeys.set(hash, true);
+  return ok({ role: "user", user: user.value, cacheStatus: user.status });
 }
 
 /**

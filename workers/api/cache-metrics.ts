@@ -1,8 +1,9 @@
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail } from "../../shared/lib/base/result.ts";
-import { noCounts, type CacheCounts } from "../../shared/lib/cache/index.ts";
+import { hitsIn, type CacheCounts } from "../../shared/lib/cache/rules/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
+import { cacheCountsIn } from "../../shared/telemetry/rules/cache-counts.ts";
 import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
 import { json, type Handler } from "./call.ts";
 
@@ -10,8 +11,8 @@ const OBJECT_TIMEOUT_MS = 2_000;
 
 /**
  * Cache counters of the whole fleet since the first deployment, at most a few seconds old. Rates
- * are of all reads. `errors` are failures of the cache itself: KV, the tag index, corrupt or
- * oversized entries.
+ * are of all reads. `errors` are failures of the cache itself: KV, the tag index, and entries that
+ * are corrupt, oversized or unstorable.
  */
 export const cacheMetrics: Handler<"cacheMetrics"> = async ({ env }) => {
   // If one does not answer, the other is still shown.
@@ -28,21 +29,15 @@ export const cacheMetrics: Handler<"cacheMetrics"> = async ({ env }) => {
   return json({
     circuitBreakerState: state,
     circuitBreakerFailures: failures,
-    ...summary(countsFrom(totals.value)),
+    ...summary(cacheCountsIn(totals.value)),
   });
 };
 
-function countsFrom(totals: Record<string, number>): CacheCounts {
-  const counts = noCounts();
-  for (const name of Object.keys(counts) as (keyof CacheCounts)[])
-    counts[name] = totals[`cache.${name}`] ?? 0;
-  return counts;
-}
-
 function summary(counts: CacheCounts) {
   const { hitsL1, hitsL2, hitsStale, misses, fallbacks, ...rest } = counts;
-  const hits = hitsL1 + hitsL2 + hitsStale;
-  const errors = counts.kvErrors + counts.tagIndexErrors + counts.corrupt + counts.tooLarge;
+  const hits = hitsIn(counts);
+  const errors =
+    counts.kvErrors + counts.tagIndexErrors + counts.corrupt + counts.tooLarge + counts.unstorable;
   const reads = hits + misses;
   return {
     hitRate: percent(hits, reads),

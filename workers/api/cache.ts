@@ -1,4 +1,4 @@
-import { cacheOf } from "../../shared/accounts/cache.ts";
+import { countedCache } from "../../shared/accounts/counted-cache.ts";
 import {
   apiKeyKey,
   emailKey,
@@ -14,17 +14,18 @@ import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
-import { INDEX_NAME, type PurgeReply, type TagInspection } from "../../shared/lib/cache/index.ts";
+import { type PurgeReply } from "../../shared/lib/cache/index.ts";
+import { INDEX_NAME, type TagInspection } from "../../shared/lib/cache/rules/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
 import type { Invalid } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, type Call, type Handler } from "./call.ts";
+import { json, loggedActor, type Call, type Handler } from "./call.ts";
 
 const OBJECT_TIMEOUT_MS = 2_000;
 
-/** Calls to KV in one request. */
-const MAX_DELETIONS = 200;
+/** Keys that one request deletes from KV, six at a time. The tag index deletes the rest. */
+const MAX_DELETIONS = 60;
 
 /** A purge names one of these. */
 const selectors = Object.keys(contract.invalidate.body.entries).filter((name) => name !== "mode");
@@ -42,11 +43,11 @@ export const invalidate: Handler<"invalidate"> = async ({ body, env, caller, now
   if (!names.ok) return names;
   const { tags, keys } = names.value;
   const { mode } = body;
-  const cache = cacheOf(env);
+  const cache = countedCache(env);
   const purged = await cache.purge(tags, mode);
   const by = selectors.find((name) => name in body);
   log("info", "cache.purged_by_operator", {
-    actor: caller.actor,
+    actor: loggedActor(caller.actor),
     by,
     mode,
     names: tags.length,
@@ -56,19 +57,23 @@ export const invalidate: Handler<"invalidate"> = async ({ body, env, caller, now
   if (!purged.ok)
     return purged.error.tag === "refused"
       ? fail({ tag: "internal" })
-      : await queuePurge(env, tags, mode, all, now);
-  // The index reclaims the rest.
+      : await queuePurge(env, { tags, mode, all, now });
   const failures = mode === "hard" ? await cache.deleteFromKv(keys.slice(0, MAX_DELETIONS)) : [];
   return json(answer(all, all.length, failures, purged.value));
+};
+
+/** `all`: the names that the answer lists. */
+type QueuedPurge = {
+  tags: readonly string[] | "everything";
+  mode: "hard" | "soft";
+  all: readonly string[];
+  now: number;
 };
 
 /** While the index does not answer, the purge waits in the outbox. */
 async function queuePurge(
   env: ApiEnv,
-  tags: readonly string[] | "everything",
-  mode: "hard" | "soft",
-  all: readonly string[],
-  now: number,
+  { tags, mode, all, now }: QueuedPurge,
 ): Promise<Result<Response, Failure>> {
   const written = await writeDatabase(() =>
     insertPurge(env.DB, { id: crypto.randomUUID(), tags, mode, createdAt: now }).run(),
@@ -142,14 +147,14 @@ export const inspectTag: Handler<"inspectTag"> = async ({ env, params: { tag }, 
       OBJECT_TIMEOUT_MS,
       (async (): Promise<Result<TagInspection, Invalid>> => await index.inspect(asked))(),
     );
-    return inspected.ok ? json(tagView(inspected.value, limit)) : fail(inspected.error);
+    return inspected.ok ? json(tagAnswer(inspected.value, limit)) : fail(inspected.error);
   } catch (error) {
     log("error", "cache_tags.unreachable", describeError(error));
     return fail({ tag: "unavailable", dependency: "tag index" });
   }
 };
 
-function tagView({ members, purgedAt, ...rest }: TagInspection, limit: number) {
+function tagAnswer({ members, purgedAt, ...rest }: TagInspection, limit: number) {
   const shown = members.slice(0, limit);
   const last = shown.at(-1);
   const more = members.length > limit && last !== undefined;

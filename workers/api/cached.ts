@@ -1,3 +1,4 @@
+import { brandOf, type BrandVariables } from "../../shared/email/brand.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { problemResponse } from "../../shared/http/problem.ts";
 import { ok, type Result } from "../../shared/lib/base/result.ts";
@@ -16,19 +17,21 @@ import { json } from "./call.ts";
  * error.
  */
 export function answerRead<Value>(
+  env: BrandVariables,
   read: CacheRead<Value, Failure>,
   what: string,
-  view: (value: Value) => unknown,
+  answerOf: (value: Value) => unknown,
 ): Result<Response, Failure> {
-  const headers = { "Cache-Status": cacheStatusOf(read.status) };
-  if (read.ok && read.value !== null) return json(view(read.value), { headers });
+  const headers = { "Cache-Status": cacheStatusOf(env, read.status) };
+  if (read.ok && read.value !== null) return json(answerOf(read.value), { headers });
   const response = problemResponse(read.ok ? { tag: "not-found", what } : failureOf(read.error));
   response.headers.set("Cache-Status", headers["Cache-Status"]);
   return ok(response);
 }
 
-/** The field `Cache-Status`, in which Luna's cache is called `luna`. */
-export const cacheStatusOf = (status: CacheStatus): string => cacheStatusField(status, "luna");
+/** The field `Cache-Status`, in which the cache has the name of the product. */
+export const cacheStatusOf = (env: BrandVariables, status: CacheStatus): string =>
+  cacheStatusField(status, brandOf(env).slug);
 
 /** The failure to answer with when neither cache nor origin has a value. */
 export function failureOf(error: Failure | CacheFailure): Failure {

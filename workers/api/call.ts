@@ -1,3 +1,4 @@
+import { tenantOfUser } from "../../shared/accounts/rules/keys.ts";
 import type { User } from "../../shared/accounts/rules/schemas.ts";
 import type {
   Access,
@@ -7,6 +8,8 @@ import type {
   QueryOf,
 } from "../../shared/contract/operation.ts";
 import type { OperationId, Operations } from "../../shared/contract/operations.ts";
+import { mayNameAddress } from "../../shared/database/rules/audit-changes.ts";
+import { ADMIN_TENANT, type Along } from "../../shared/email/outbox.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { ok, type Result } from "../../shared/lib/base/result.ts";
 import type { CacheStatus } from "../../shared/lib/cache/index.ts";
@@ -23,6 +26,15 @@ export type Caller =
   | { role: "viewer"; actor: string }
   | { role: "user"; user: User; cacheStatus: CacheStatus };
 
+/** An actor as a log line names them: Access names an operator by their address. */
+export const loggedActor = (actor: string): string =>
+  mayNameAddress(actor) ? "an operator" : actor;
+
+/** A tenant is the owner of the key. */
+export function tenantOf(caller: Caller): string {
+  return caller.role === "user" ? tenantOfUser(caller.user.userId) : ADMIN_TENANT;
+}
+
 /** The roles that `authorize` lets through. */
 type RoleOf = {
   anyone: "anonymous";
@@ -35,13 +47,21 @@ type RoleOf = {
   mailer: "admin" | "user";
 };
 
+/** Null for the admin, who is not a user. */
+export function userIdOf(caller: Caller): string | null {
+  return caller.role === "user" ? caller.user.userId : null;
+}
+
 export type CallerOf<Needed extends Access> = Extract<Caller, { role: RoleOf[Needed] }>;
 
 type KeyOf<Called extends Operation> = Called extends { idempotent: true }
   ? string | null
   : undefined;
 
-/** What every handler gets. `now`: the request's time in milliseconds since the epoch. */
+/**
+ * What every handler gets. `now`: the request's time in milliseconds since the epoch. `along`: what
+ * writes the audit log in the batch of an operator's write; null if nothing does.
+ */
 type AnyCall = {
   operation: Operation;
   request: Request;
@@ -49,6 +69,7 @@ type AnyCall = {
   env: ApiEnv;
   caller: Caller;
   now: number;
+  along: Along | null;
   params: Record<string, string>;
   query: unknown;
   body: unknown;

@@ -1,6 +1,5 @@
-import { log } from "../../shared/lib/worker/log.ts";
 import type { ApiEnv } from "../env.ts";
-import { corsOrigins } from "./settings.ts";
+import { corsOrigins, logMisconfigured } from "./settings.ts";
 
 /**
  * Pages of other origins: https://fetch.spec.whatwg.org/#http-cors-protocol. Only those of
@@ -51,9 +50,6 @@ function allowedOrigin(request: Request, env: ApiEnv): string | null {
   if (origin === null) return null;
   const origins = corsOrigins(env);
   if (origins.ok) return origins.value.includes(origin) ? origin : null;
-  log("error", "cors.misconfigured", {
-    variable: origins.error.variable,
-    problem: origins.error.message,
-  });
+  logMisconfigured("cors", origins.error);
   return null;
 }

@@ -3,9 +3,9 @@ import { writeDatabase } from "../../shared/database/write.ts";
 import { notify } from "../../shared/email/outbox.ts";
 import { previewReplay, replayDeadLetters, wantedEmails } from "../../shared/email/replay.ts";
 import {
-  discardDeadLetter as discard,
+  saveDiscard,
   findDeadLetter,
-  listDeadLetters as readDeadLetters,
+  findDeadLetters,
   type DeadLetter,
 } from "../../shared/email/sql/dead-letters.ts";
 import { findEmail } from "../../shared/email/sql/emails.ts";
@@ -20,11 +20,11 @@ const noSuchDeadLetter: Failure = { tag: "not-found", what: "dead letter" };
 export const listDeadLetters: Handler<"listDeadLetters"> = async ({ query, env }) => {
   const { limit, cursor, ...wanted } = query;
   const found = await readDatabase(env, () =>
-    readDeadLetters(env.DB, wanted, cursor ?? null, limit + 1),
+    findDeadLetters(env.DB, wanted, cursor ?? null, limit + 1),
   );
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, (one) => one.buriedAt);
-  return json({ items: rows.map(deadLetterView), ...next });
+  return json({ items: rows.map(deadLetterAnswer), ...next });
 };
 
 /** One dead letter with the answer to each attempt, or with the body of an invalid message. */
@@ -34,7 +34,7 @@ export const getDeadLetter: Handler<"getDeadLetter"> = async ({ params: { id }, 
   if (deadLetter.value === null) return fail(noSuchDeadLetter);
   const email = await readDatabase(env, () => findEmail(env.DB, id));
   if (!email.ok) return email;
-  return json({ ...deadLetterView(deadLetter.value), events: email.value?.events ?? [] });
+  return json({ ...deadLetterAnswer(deadLetter.value), events: email.value?.events ?? [] });
 };
 
 /** Deletes a dead letter. Its email becomes `discarded` permanently. */
@@ -44,14 +44,14 @@ export const discardDeadLetter: Handler<"discardDeadLetter"> = async ({
   now,
 }) => {
   const discarded = await writeDatabase(
-    () => discard(env.DB, id, now),
+    () => saveDiscard(env.DB, id, now),
     async () => ((await findDeadLetter(env.DB, id)) === null ? true : null),
   );
   if (!discarded.ok) return discarded;
   return discarded.value ? noContent() : fail(noSuchDeadLetter);
 };
 
-function deadLetterView(deadLetter: DeadLetter): Record<string, unknown> {
+function deadLetterAnswer(deadLetter: DeadLetter): Record<string, unknown> {
   const known = Object.entries(deadLetter).filter(([, value]) => value !== null);
   return {
     ...Object.fromEntries(known),

@@ -1,14 +1,17 @@
+import { waitUntil } from "cloudflare:workers";
 import { Router, type IRequest } from "itty-router";
-import type { Operation } from "../../shared/contract/operation.ts";
+import { isPage, type Operation } from "../../shared/contract/operation.ts";
+import { noteFull } from "../../shared/database/size.ts";
+import { brandOf } from "../../shared/email/brand.ts";
 import type { Failure } from "../../shared/http/failure.ts";
-import { problemResponse } from "../../shared/http/problem.ts";
+import { problemResponse, httpStatusOf } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { newTraceId, traced, traceIdOf } from "../../shared/lib/worker/trace.ts";
 import { counters } from "../../shared/telemetry/counters.ts";
 import type { ApiEnv } from "../env.ts";
-import { audited } from "./audit.ts";
-import { authenticate } from "./authenticate.ts";
+import { AuditTrail } from "./audit.ts";
+import { findKeyHolder, isKnownKey, readCredential } from "./authenticate.ts";
 import { authorize } from "./authorize.ts";
 import type { Caller } from "./call.ts";
 import { addCorsHeaders, answerOptions, isCrossSite } from "./cors.ts";
@@ -16,8 +19,10 @@ import { addSecurityHeaders, headerBytes, MAX_HEADER_BYTES, MAX_URI_BYTES } from
 import { readBody, readParams, readQuery } from "./input.ts";
 import { noteUser } from "./last-seen.ts";
 import { observeRequest } from "./observe.ts";
-import { hasRoom, limits, policyField } from "./rate-limits.ts";
+import { problemPage } from "./page.ts";
+import { hasRoom, NetworkLimit, policyField, tooMany, type limits } from "./rate-limits.ts";
 import { routes, type Route } from "./routes.ts";
+import { wantsPage } from "./wants-page.ts";
 
 /** `params` as they stand in the URL. */
 type Match = { route: Route; params: Record<string, string> };
@@ -31,15 +36,20 @@ for (const route of routes) {
   );
 }
 
-/** `countedBy`: the limit that counts the request. `operation`: its id, null until it is known. */
+/**
+ * `countedBy`: the limit that counts the request. `operation`: its id, null until it is known.
+ * `page`: whether it answers with a page.
+ */
 type Incoming = {
   request: Request;
   url: URL;
   env: ApiEnv;
   requestId: string;
   now: number;
+  network: NetworkLimit;
   countedBy: keyof typeof limits;
   operation: string | null;
+  page: boolean;
 };
 
 /**
@@ -57,8 +67,10 @@ export async function dispatch(request: Request, env: ApiEnv): Promise<Response>
       env,
       requestId,
       now,
+      network: new NetworkLimit(env, request, now),
       countedBy: "ip",
       operation: null,
+      page: false,
     };
     let answer: Result<Response, Failure>;
     try {
@@ -68,7 +80,11 @@ export async function dispatch(request: Request, env: ApiEnv): Promise<Response>
       log("error", "request.failed", describeError(error));
       answer = fail({ tag: "internal" });
     }
-    const response = answer.ok ? answer.value : problemResponse(answer.error);
+    if (!answer.ok && answer.error.tag === "database-full" && !answer.error.keepsReserve)
+      waitUntil(noteFull(env.DB, now));
+    if (!answer.ok && answer.error.tag === "aborted")
+      log("info", "request.aborted", { operation: incoming.operation });
+    const response = answer.ok ? answer.value : await refusal(incoming, answer.error);
     response.headers.set("X-Request-Id", requestId);
     response.headers.set("RateLimit-Policy", policyField(incoming.countedBy));
     addCorsHeaders(response.headers, request, env);
@@ -81,6 +97,23 @@ export async function dispatch(request: Request, env: ApiEnv): Promise<Response>
   });
 }
 
+/** A problem document, or a page for a person in a browser. */
+async function refusal(
+  { request, url, env, operation, page }: Incoming,
+  failure: Failure,
+): Promise<Response> {
+  const brand = brandOf(env);
+  const mayBePage = page || operation === null;
+  const problem = problemResponse(failure, brand.slug);
+  const isShown = mayBePage && wantsPage(request.headers);
+  const answer = isShown ? await problemPage(failure, brand, url.pathname) : problem;
+  problem.headers.forEach((value, name) => {
+    if (!answer.headers.has(name)) answer.headers.set(name, value);
+  });
+  if (mayBePage) answer.headers.append("Vary", "Accept");
+  return answer;
+}
+
 async function answerTo(incoming: Incoming): Promise<Result<Response, Failure>> {
   const { request, url } = incoming;
   if (request.url.length > MAX_URI_BYTES)
@@ -89,73 +122,104 @@ async function answerTo(incoming: Incoming): Promise<Result<Response, Failure>> 
     return fail({ tag: "headers-too-large", limitBytes: MAX_HEADER_BYTES });
   // HEAD is GET without the body (RFC 9110, 9.3.2), which the runtime leaves out.
   const match = await findRoute(request.method === "HEAD" ? "GET" : request.method, url);
-  if (match === null) return (await limitByAddress(incoming)) ?? (await withoutRoute(incoming));
+  if (match === null) return (await incoming.network.charge()) ?? (await withoutRoute(incoming));
   incoming.operation = match.route.operation.id;
+  incoming.page = isPage(match.route.operation);
   const caller = await identify(incoming, match.route.operation);
   if (!caller.ok) return caller;
-  const { access } = match.route.operation;
   const refused =
-    authorize(access, caller.value, match.params) ?? refuseCrossSite(request, caller.value);
-  return refused === null ? await callHandler(incoming, match, caller.value) : fail(refused);
+    authorize(match.route.operation.access, caller.value, match.params) ??
+    refuseCrossSite(request, caller.value);
+  const { env, now, requestId } = incoming;
+  const { operation } = match.route;
+  const trail = new AuditTrail({
+    env,
+    caller: caller.value,
+    operation,
+    params: match.params,
+    now,
+    requestId,
+  });
+  if (refused !== null) {
+    trail.refuse(refused);
+    return fail(refused);
+  }
+  const answer = await trail.follow(() => callHandler(incoming, match, caller.value, trail));
+  // Without a valid signature the request counts for its network.
+  if (operation.signed === true && isRefusal(answer)) await incoming.network.charge();
+  return answer;
 }
 
-/** A write is audited from before its input is read. */
+/** Whether the request may have had no valid signature. One over the limit of its link has. */
+function isRefusal(answer: Result<Response, Failure>): boolean {
+  return !answer.ok && answer.error.tag !== "rate-limited" && httpStatusOf[answer.error.tag] < 500;
+}
+
 async function callHandler(
-  { request, url, env, now, requestId }: Incoming,
+  { request, url, env, now }: Incoming,
   { route: { operation, handler }, params: raw }: Match,
   caller: Caller,
+  trail: AuditTrail,
 ): Promise<Result<Response, Failure>> {
   const params = readParams(operation, raw);
   if (!params.ok && params.error.tag === "not-found") return params;
-  const handle = async (): Promise<Result<Response, Failure>> => {
-    const query = readQuery(operation, url);
-    if (!query.ok) return query;
-    if (!params.ok) return params;
-    const body = await readBody(operation, request);
-    if (!body.ok) return body;
-    const input = { params: params.value, query: query.value, ...body.value };
-    return await handler({ operation, request, url, env, caller, now, ...input });
-  };
-  return operation.method === "GET"
-    ? await handle()
-    : await audited({ env, caller, url, now, operation: operation.id, requestId }, handle);
+  const query = readQuery(operation, url);
+  if (!query.ok) return query;
+  if (!params.ok) return params;
+  const body = await readBody(operation, request);
+  if (!body.ok) return body;
+  const input = { params: params.value, query: query.value, ...body.value };
+  await trail.note(input.params, input.body);
+  const along = await trail.along();
+  return await handler({ operation, request, url, env, caller, now, along, ...input });
 }
 
 /**
- * Finds who calls and applies their rate limit: by key, or by address without a valid key.
+ * Finds who calls and applies their rate limit: by key, or by network without a valid key. The
+ * limit comes before the look-up: a refused request asks neither KV nor D1.
  */
 async function identify(
   incoming: Incoming,
   operation: Operation,
 ): Promise<Result<Caller, Failure>> {
-  const { request, env, now } = incoming;
+  const { request, env, network, now } = incoming;
   if (operation.access === "anyone") {
-    const limited = operation.unlimited === true ? null : await limitByAddress(incoming);
+    const limited = await (operation.signed === true ? network.mayTry() : network.charge());
     return limited ?? ok({ role: "anonymous" });
   }
-  const caller = await authenticate(request, env, now);
-  if (!caller.ok)
-    return caller.error.tag === "unauthenticated"
-      ? ((await limitByAddress(incoming)) ?? caller)
-      : caller;
-  if (caller.value.role === "anonymous") return (await limitByAddress(incoming)) ?? caller;
-  incoming.countedBy = "key";
-  const key =
-    caller.value.role === "user" ? `user:${caller.value.user.userId}` : caller.value.actor;
-  if (!(await hasRoom(env.RATE_LIMIT_KEY, key))) return tooMany;
-  if (caller.value.role === "user") noteUser(env.DB, caller.value.user.userId, now);
-  return caller;
+  const credential = await readCredential(request, env, now);
+  if (!credential.ok)
+    return credential.error.tag === "unauthenticated"
+      ? ((await network.charge()) ?? credential)
+      : credential;
+  switch (credential.value.tag) {
+    case "none":
+      return (await network.charge()) ?? ok({ role: "anonymous" });
+    case "operator": {
+      incoming.countedBy = "key";
+      const { caller } = credential.value;
+      return (await hasRoom(env.RATE_LIMIT_KEY, caller.actor)) ? ok(caller) : tooMany;
+    }
+    case "key":
+      return await identifyUser(incoming, credential.value.hash);
+  }
 }
 
-const tooMany = fail<Failure>({
-  tag: "rate-limited",
-  retryAfterMs: limits.key.periodSeconds * 1_000,
-});
-
-async function limitByAddress({ request, env }: Incoming): Promise<typeof tooMany | null> {
-  return (await hasRoom(env.RATE_LIMIT_IP, request.headers.get("CF-Connecting-IP") ?? "unknown"))
-    ? null
-    : tooMany;
+/** A wrong key is answered 401 after its look-up, and counted for its network. */
+async function identifyUser(incoming: Incoming, hash: string): Promise<Result<Caller, Failure>> {
+  const { request, env, network, now } = incoming;
+  const limited = isKnownKey(hash) ? null : await network.mayTry();
+  if (limited !== null) return limited;
+  incoming.countedBy = "key";
+  if (!(await hasRoom(env.RATE_LIMIT_KEY, `key:${hash}`))) return tooMany;
+  const caller = await findKeyHolder(request, env, hash);
+  if (caller.ok) {
+    noteUser(env.DB, caller.value.user.userId, now);
+  } else if (caller.error.tag === "unauthenticated") {
+    incoming.countedBy = "ip";
+    await network.charge();
+  }
+  return caller;
 }
 
 /** A browser sends Access's cookie with requests that pages of other sites make, too. */

@@ -1,10 +1,13 @@
-import type { Page } from "./page.ts";
+import { problemHelp } from "../../shared/http/problem-help.ts";
+import { httpStatusOf } from "../../shared/http/problem.ts";
+import { escaped, type Page } from "./page.ts";
 
 /** What the page shows of an OpenAPI document. */
 export type OpenApi = {
   info: { title: string; version: string; description: string };
   tags: { name: string; description: string }[];
   paths: Record<string, Record<string, OperationObject>>;
+  components: { schemas: Record<string, unknown> };
 };
 
 type OperationObject = {
@@ -34,7 +37,7 @@ td,th{padding:.3rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywh
 a{color:var(--accent)}`;
 
 /** The document as a page to read: each operation under its tag, to unfold. */
-export function docsPage({ info, tags, paths }: OpenApi): Page {
+export function docsPage({ info, tags, paths, components }: OpenApi): Page {
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
@@ -43,10 +46,31 @@ export function docsPage({ info, tags, paths }: OpenApi): Page {
     const heading = `<h2>${escaped(name)}</h2><p>${escaped(description)}</p>`;
     return `<section>${heading}${own.map(operationHtml).join("")}</section>`;
   });
+  const schemas = Object.entries(components.schemas).map(
+    ([name, schema]) =>
+      `<details id="schema-${name}"><summary><code>${name}</code></summary>` +
+      `${schemaHtml(schema)}</details>`,
+  );
   const body = `<main><h1>${escaped(info.title)} ${escaped(info.version)}</h1>
 <p>${escaped(info.description)}
-The same for machines: <a href="/openapi.json">openapi.json</a>.</p>${sections.join("")}</main>`;
-  return { title: "Luna: the API", style, body };
+The same for machines: <a href="/openapi.json">openapi.json</a>.</p>${sections.join("")}
+<section><h2>Problems</h2><p>Each answer that refuses a request has one of these types, with
+urn:luna:problem: before it.</p>${problemRows()}</section>
+<section><h2>Schemas</h2><p>What the operations refer to.</p>${schemas.join("")}</section></main>`;
+  return { title: `${info.title}: the API`, style, body };
+}
+
+function problemRows(): string {
+  const tags = (Object.keys(httpStatusOf) as (keyof typeof httpStatusOf)[]).toSorted();
+  const rows = tags.map((tag) => {
+    const { cause, action } = problemHelp[tag];
+    const cells = [tag, String(httpStatusOf[tag]), cause, action].map(
+      (cell) => `<td>${escaped(cell)}</td>`,
+    );
+    return `<tr id="problem-${tag}">${cells.join("")}</tr>`;
+  });
+  const head = "<tr><th>Type</th><th>Status</th><th>Cause</th><th>What to do</th></tr>";
+  return `<table>${head}${rows.join("")}</table>`;
 }
 
 function operationHtml({
@@ -66,7 +90,7 @@ function operationHtml({
   );
   const answers = Object.entries(responses).map(([status, answer]) => {
     const schema = Object.values(answer.content ?? {}).find(
-      (one) => one.schema !== undefined && !isReference(one.schema),
+      (one) => one.schema !== undefined && !isProblem(one.schema),
     )?.schema;
     const described = schema === undefined ? "" : schemaHtml(schema);
     return `<tr><td>${status}</td><td>${escaped(answer.description)}${described}</td></tr>`;
@@ -81,16 +105,8 @@ ${body === undefined ? "" : `<p>Body</p>${schemaHtml(body)}`}
 <table><tr><th>Status</th><th>Answer</th></tr>${answers.join("")}</table></details>`;
 }
 
-const isReference = (schema: unknown): boolean =>
-  typeof schema === "object" && schema !== null && "$ref" in schema;
+const isProblem = (schema: unknown): boolean =>
+  JSON.stringify(schema) === '{"$ref":"#/components/schemas/Problem"}';
 const schemaText = (schema: unknown): string => `<code>${escaped(JSON.stringify(schema))}</code>`;
 const schemaHtml = (schema: unknown): string =>
   `<pre tabindex="0">${escaped(JSON.stringify(schema, null, 2))}</pre>`;
-
-function escaped(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
-}

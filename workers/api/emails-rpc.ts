@@ -22,6 +22,11 @@ export async function sendByRpc(
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
   const traceId = traceIdOf(checked.value.traceparent ?? "") ?? newTraceId();
   return await traced({ traceId }, () =>
-    acceptProduced(outbox, env, message, checked.value.idempotencyKey, Date.now()),
+    acceptProduced(
+      outbox,
+      env,
+      { message, idempotencyKey: checked.value.idempotencyKey },
+      Date.now(),
+    ),
   );
 }

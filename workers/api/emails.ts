@@ -1,18 +1,14 @@
-import type { EmailView } from "../../shared/contract/emails.ts";
+import type { EmailAnswer } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { acceptEmails, type Sender } from "../../shared/email/outbox.ts";
-import { cancelEmail as cancel } from "../../shared/email/sql/cancel.ts";
-import {
-  findEmail,
-  listEmails as readEmails,
-  type StoredEmail,
-} from "../../shared/email/sql/emails.ts";
+import { cancelQueued } from "../../shared/email/sql/cancel.ts";
+import { findEmail, findEmails, type StoredEmail } from "../../shared/email/sql/emails.ts";
 import { submissionFrom, submissionOf } from "../../shared/email/submission.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { problemOf } from "../../shared/http/problem.ts";
 import { fail } from "../../shared/lib/base/result.ts";
-import { json, type Caller, type Handler } from "./call.ts";
+import { json, tenantOf, type Caller, type Handler } from "./call.ts";
 
 /** 202 once the email is in D1. `GET /api/emails/:id` shows its delivery. */
 export const sendEmail: Handler<"sendEmail"> = async ({
@@ -21,6 +17,7 @@ export const sendEmail: Handler<"sendEmail"> = async ({
   env,
   caller,
   now,
+  along,
 }) => {
   const submission = submissionFrom(env, body, senderOf(caller, idempotencyKey), now);
   if (!submission.ok) return submission;
@@ -28,6 +25,7 @@ export const sendEmail: Handler<"sendEmail"> = async ({
     { db: env.DB, queue: env.EMAIL_QUEUE },
     [submission.value],
     now,
+    along,
   );
   if (accepted === undefined) return fail({ tag: "internal" });
   if (!accepted.ok) return accepted;
@@ -49,6 +47,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
   env,
   caller,
   now,
+  along,
 }) => {
   const checked = body.emails.map((email, n) =>
     submissionOf(
@@ -59,7 +58,12 @@ export const sendEmails: Handler<"sendEmails"> = async ({
     ),
   );
   const submissions = checked.flatMap((one, n) => (one.ok ? [{ n, ...one.value }] : []));
-  const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, submissions, now);
+  const accepted = await acceptEmails(
+    { db: env.DB, queue: env.EMAIL_QUEUE },
+    submissions,
+    now,
+    along,
+  );
   const answers = new Map(submissions.map(({ n }, place) => [n, accepted[place]]));
   const items = checked.map((one, n) => {
     const answer = one.ok ? answers.get(n) : one;
@@ -79,7 +83,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
 /** Cancels an email that has not left. If a cancel and a delivery race, one wins. */
 export const cancelEmail: Handler<"cancelEmail"> = async ({ params: { id }, env, caller, now }) => {
   const tenant = caller.role === "admin" ? null : tenantOf(caller);
-  const write = () => cancel(env.DB, id, tenant, now);
+  const write = () => cancelQueued(env.DB, id, tenant, now);
   const cancelled = await writeDatabase(write, write);
   if (!cancelled.ok) return cancelled;
   if (cancelled.value === null) return fail({ tag: "not-found", what: "email" });
@@ -108,26 +112,32 @@ export const getEmail: Handler<"getEmail"> = async ({ params: { id }, env, calle
   ) {
     return fail({ tag: "not-found", what: "email" });
   }
-  return json({ ...emailView(found.value.email), events: found.value.events });
+  return json({ ...emailAnswer(found.value.email), events: found.value.events });
 };
 
 /** The caller's emails, newest first; all emails for the admin or the read-only token. */
 export const listEmails: Handler<"listEmails"> = async ({ query, env, caller }) => {
   const { limit, cursor, status, to } = query;
-  const tenant = caller.role === "user" ? tenantOf(caller) : null;
+  const own = caller.role === "user" ? tenantOf(caller) : null;
+  if (own !== null && query.tenant !== undefined && query.tenant !== own)
+    return fail({ tag: "forbidden", detail: "A user's key lists only the user's own emails." });
+  const tenant = own ?? query.tenant ?? null;
+  if (status === "scheduled" || status === "queued") {
+    if (tenant === null) return invalid("tenant", "is needed with the status scheduled or queued");
+    if (to !== undefined)
+      return invalid("to", "cannot be combined with the status scheduled or queued");
+  }
   const filter = { tenant, status: status ?? null, to: to ?? null, before: cursor ?? null };
-  const found = await readDatabase(env, () => readEmails(env.DB, filter, limit + 1));
+  const found = await readDatabase(env, () => findEmails(env.DB, filter, limit + 1));
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, (email) => email.createdAt);
-  return json({ items: rows.map(emailView), ...next });
+  return json({ items: rows.map(emailAnswer), ...next });
 };
 
-/** A tenant is the owner of the key. */
-function tenantOf(caller: Caller): string {
-  return caller.role === "user" ? `user:${caller.user.userId}` : "admin";
-}
+const invalid = (path: string, message: string) =>
+  fail({ tag: "invalid" as const, errors: [{ path, message }] });
 
-function emailView(email: StoredEmail): EmailView {
+function emailAnswer(email: StoredEmail): EmailAnswer {
   return {
     id: email.id,
     status: email.status,

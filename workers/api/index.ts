@@ -5,9 +5,9 @@ import type { ApiEnv } from "../env.ts";
 import { dispatch } from "./dispatch.ts";
 import { sendByRpc } from "./emails-rpc.ts";
 export { CacheTagIndex } from "../../shared/lib/cache/index.ts";
-export { CircuitBreaker } from "../../shared/lib/circuit-breaker/index.ts";
 export { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
 export { Telemetry } from "../../shared/telemetry/object.ts";
+export { AnnouncedBreaker as CircuitBreaker } from "./announced-breaker.ts";
 export { Luna } from "./luna-rpc.ts";
 
 setWorkerName("api");

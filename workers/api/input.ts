@@ -1,10 +1,15 @@
 import type * as v from "valibot";
-import type { Operation, Parameter } from "../../shared/contract/operation.ts";
+import { isWrite, type Operation, type Parameter } from "../../shared/contract/operation.ts";
 import { idempotencyKey } from "../../shared/email/schemas.ts";
 import { readJson } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
-import { validate, type FieldError, type Invalid } from "../../shared/lib/worker/validate.ts";
+import {
+  refused,
+  validate,
+  type FieldError,
+  type Invalid,
+} from "../../shared/lib/worker/validate.ts";
 
 /** What the contract demands of a request, checked before the handler runs. */
 
@@ -32,7 +37,7 @@ function readParameter(
 ): Result<string, Invalid> {
   const text = encoded === true ? decoded(raw) : raw;
   return text === null
-    ? fail({ tag: "invalid", errors: [{ path: name, message: "is not properly encoded" }] })
+    ? refused([name], "is not properly encoded")
     : validateAs(name, schema, text);
 }
 
@@ -46,30 +51,53 @@ function decoded(raw: string): string | null {
 
 /** Validates the query. */
 export function readQuery({ query }: Operation, url: URL): Result<unknown, Invalid> {
-  return query === undefined
-    ? ok(undefined)
-    : validate(query, Object.fromEntries(url.searchParams));
+  if (query === undefined) return ok(undefined);
+  const wrong = url.search
+    .slice(1)
+    .split("&")
+    .filter((pair) => !isUtf8(pair))
+    .map((pair) => [...new URLSearchParams(pair).keys()].join());
+  return wrong.length === 0
+    ? validate(query, Object.fromEntries(url.searchParams))
+    : refused(wrong, "is not properly encoded");
+}
+
+/** `URLSearchParams` replaces other bytes in silence. A percent sign alone stands for itself. */
+function isUtf8(encoded: string): boolean {
+  return decoded(encoded.replaceAll(/%(?![\da-f]{2})/gi, "%25")) !== null;
 }
 
 type Sent = { body: unknown; idempotencyKey: string | null | undefined };
 
 /** Validates the Idempotency-Key, then reads and validates the body. */
 export async function readBody(
-  { body, idempotent }: Operation,
+  operation: Operation,
   request: Request,
 ): Promise<Result<Sent, Failure>> {
-  const key = idempotent === true ? readIdempotencyKey(request) : ok(undefined);
+  const { body } = operation;
+  const key = readIdempotencyKey(operation, request);
   if (!key.ok) return key;
   const sent = body === undefined ? ok(undefined) : await readJson(request, body);
   return sent.ok ? ok({ body: sent.value, idempotencyKey: key.value }) : sent;
 }
 
-function readIdempotencyKey(request: Request): Result<string | null, Invalid> {
+/** A write that would ignore the key refuses it: its sender relies on it. */
+function readIdempotencyKey(
+  operation: Operation,
+  request: Request,
+): Result<string | null | undefined, Invalid> {
   const key = request.headers.get("Idempotency-Key");
+  if (operation.idempotent !== true) {
+    if (key === null || !isWrite(operation)) return ok(undefined);
+    return fail({
+      tag: "invalid",
+      errors: [{ path: "Idempotency-Key", message: "is not supported by this operation" }],
+    });
+  }
   return key === null ? ok(null) : validateAs("Idempotency-Key", idempotencyKey, key);
 }
 
-/** Validates one value under the name that its sender knows. */
+/** Validates one value under the name that its sender used. */
 function validateAs(
   path: string,
   schema: v.GenericSchema<string>,

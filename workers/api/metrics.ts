@@ -1,8 +1,12 @@
+import { databaseLimit } from "../../shared/database/settings.ts";
+import { readSize } from "../../shared/database/size.ts";
 import { knownNames } from "../../shared/dependencies/dependencies.ts";
 import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
 import { emailBacklog } from "../../shared/email/sql/emails.ts";
+import { COUNTED_UP_TO } from "../../shared/lib/base/counted.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { ok } from "../../shared/lib/base/result.ts";
+import type { Inspection } from "../../shared/lib/circuit-breaker/rules/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
@@ -11,10 +15,16 @@ import {
   EXPOSITION_TYPE,
   type Sample,
 } from "../../shared/telemetry/rules/exposition.ts";
-import type { Labels, MetricName, Part } from "../../shared/telemetry/rules/metrics.ts";
-import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
+import {
+  workerNames,
+  type Labels,
+  type MetricName,
+  type Part,
+} from "../../shared/telemetry/rules/metrics.ts";
+import { TELEMETRY_NAME, type BreakerRegistry } from "../../shared/telemetry/rules/rpc.ts";
 import type { ApiEnv } from "../env.ts";
 import type { Handler } from "./call.ts";
+import { knownSeries } from "./known-series.ts";
 
 /** The longest that a scrape waits for one of its parts. */
 const PART_TIMEOUT_MS = 2_000;
@@ -40,11 +50,13 @@ export const scrapeMetrics: Handler<"scrapeMetrics"> = async ({ env, now }) => {
     ...(fleet?.samples ?? []),
     ...breakers.samples,
     ...(email ?? []),
-    ...(tasks ?? []),
+    ...(tasks?.samples ?? []),
     ...oks,
   ];
   const headers = { "Content-Type": EXPOSITION_TYPE, "Cache-Control": "no-store" };
-  return ok(new Response(exposition(fleet?.totals ?? null, samples, knownNames), { headers }));
+  const names = { ...knownNames, task: tasks?.names ?? [] };
+  const text = exposition(fleet?.totals ?? null, samples, names, knownSeries);
+  return ok(new Response(text, { headers }));
 };
 
 /** Null for a part that failed or took too long. */
@@ -66,19 +78,25 @@ const sample = <Name extends MetricName>(
 async function fleetPart(
   env: ApiEnv,
 ): Promise<{ totals: Record<string, number>; samples: Sample[] }> {
-  const { totals, isolates, reportedAt } = await getStub(
+  const { totals, isolates, reportedAt, breakers, sizeBytes } = await getStub(
     env.TELEMETRY,
     TELEMETRY_NAME,
     env,
   ).inspect();
-  const reports = Object.entries(reportedAt) as [keyof typeof reportedAt, number][];
   return {
     totals,
     samples: [
       sample("luna_telemetry_isolates", {}, isolates),
-      ...reports.map(([worker, at]) =>
-        sample("luna_telemetry_last_report_timestamp_seconds", { worker }, at / 1_000),
+      // Zero for a Worker that never reported: without a series no alert would fire.
+      ...workerNames.map((worker) =>
+        sample(
+          "luna_telemetry_last_report_timestamp_seconds",
+          { worker },
+          (reportedAt[worker] ?? 0) / 1_000,
+        ),
       ),
+      ...(breakers === undefined ? [] : registrySamples(breakers)),
+      ...sizeSample({ object: "telemetry" }, sizeBytes),
     ],
   };
 }
@@ -91,42 +109,109 @@ async function breakersPart(env: ApiEnv): Promise<{ ok: boolean; samples: Sample
   const breakers = await inspectAll(env);
   const samples = breakers.flatMap(({ name: dependency, inspection }) => {
     if (inspection === null) return [];
-    return [
-      ...states.map((state) =>
-        sample(
-          "luna_circuit_breaker_state",
-          { dependency, state: stateLabel[state] },
-          inspection.state === state ? 1 : 0,
-        ),
-      ),
-      // Transitions are numbered from the first on.
-      sample("luna_circuit_breaker_transitions_total", { dependency }, inspection.last?.id ?? 0),
-    ];
+    return [...breakerSamples(dependency, inspection), ...liveSamples(dependency, inspection)];
   });
-  return { ok: breakers.every(({ inspection }) => inspection !== null), samples };
+  const sizes = breakers.map(({ inspection }) => inspection?.sizeBytes);
+  return {
+    ok: breakers.every(({ inspection }) => inspection !== null),
+    samples: [...samples, ...sizeSample({ object: "circuit_breaker" }, ...sizes)],
+  };
+}
+
+function breakerSamples(
+  dependency: string,
+  { state: current, last }: { state: (typeof states)[number]; last: { id: number } | null },
+): Sample[] {
+  return [
+    ...states.map((state) =>
+      sample(
+        "luna_circuit_breaker_state",
+        { dependency, state: stateLabel[state] },
+        current === state ? 1 : 0,
+      ),
+    ),
+    // Transitions are numbered from the first on.
+    sample("luna_circuit_breaker_transitions_total", { dependency }, last?.id ?? 0),
+  ];
+}
+
+/** What only the object of a breaker has. An announcement does not have it. */
+function liveSamples(dependency: string, inspection: Inspection): Sample[] {
+  const { state, override, ramp, retryAfterMs, failures, slow = 0, held = 0 } = inspection;
+  const isOpen = state !== "CLOSED" && override.kind !== "disabled";
+  return [
+    sample("luna_circuit_breaker_admitted_share", { dependency }, isOpen ? (ramp?.share ?? 0) : 1),
+    sample(
+      "luna_circuit_breaker_next_probe_seconds",
+      { dependency },
+      isOpen ? retryAfterMs / 1_000 : 0,
+    ),
+    ...Object.entries({ failed: failures, slow, held }).map(([outcome, calls]) =>
+      sample(
+        "luna_circuit_breaker_window_calls",
+        { dependency, outcome: outcome as "failed" | "slow" | "held" },
+        calls,
+      ),
+    ),
+  ];
+}
+
+/** The breakers of other Workers, as they announced themselves. */
+function registrySamples({ registered, refused }: BreakerRegistry): Sample[] {
+  return [
+    ...registered.flatMap((breaker) => [
+      ...breakerSamples(breaker.name, breaker),
+      sample(
+        "luna_circuit_breaker_announced_timestamp_seconds",
+        { dependency: breaker.name },
+        breaker.reportedAt / 1_000,
+      ),
+    ]),
+    sample("luna_circuit_breakers_refused", { reason: "full" }, refused.full),
+    sample("luna_circuit_breakers_refused", { reason: "name" }, refused.name),
+  ];
+}
+
+/** An object of an earlier release does not report its size. */
+function sizeSample(
+  { object }: Labels<"luna_object_size_bytes">,
+  ...sizes: (number | undefined)[]
+): Sample[] {
+  const known = sizes.filter((bytes) => bytes !== undefined);
+  return known.length === 0
+    ? []
+    : [sample("luna_object_size_bytes", { object }, Math.max(...known))];
 }
 
 async function emailPart(env: ApiEnv, now: number): Promise<Sample[]> {
   const { scheduled, queued, pinned, due, oldestDueAt, inFlight, unknown, dead } =
     await emailBacklog(env.DB, now);
+  const { bytes, limitBytes } = await readSize(env.DB, databaseLimit(env).bytes, now);
   const backlog = { scheduled, queued, pinned, due, in_flight: inFlight, unknown };
   return [
     ...(Object.entries(backlog) as [keyof typeof backlog, number][]).map(([state, number]) =>
-      sample("luna_email_backlog", { state }, number),
+      sample("luna_email_backlog", { state }, Math.min(number, COUNTED_UP_TO)),
     ),
     sample(
       "luna_email_oldest_due_age_seconds",
       {},
       oldestDueAt === null ? 0 : Math.max(now - oldestDueAt, 0) / 1_000,
     ),
-    sample("luna_dead_letters", {}, dead),
+    sample("luna_dead_letters", {}, Math.min(dead, COUNTED_UP_TO)),
+    sample("luna_database_size_bytes", {}, bytes),
+    sample("luna_database_limit_bytes", {}, limitBytes),
   ];
 }
 
-async function tasksPart(env: ApiEnv): Promise<Sample[]> {
-  const { watched, overdue } = await getStub(env.TASK_WATCHDOG, WATCHDOG_NAME, env).inspect();
-  return [
-    sample("luna_tasks_watched", {}, watched),
-    sample("luna_tasks_overdue", {}, overdue.length),
-  ];
+async function tasksPart(env: ApiEnv): Promise<{ names: readonly string[]; samples: Sample[] }> {
+  const watchdog = getStub(env.TASK_WATCHDOG, WATCHDOG_NAME, env);
+  const { watched, overdue, tasks, sizeBytes } = await watchdog.inspect();
+  return {
+    names: tasks ?? [],
+    samples: [
+      sample("luna_tasks_watched", {}, watched),
+      sample("luna_tasks_overdue", {}, overdue.length),
+      ...sizeSample({ object: "task_watchdog" }, sizeBytes),
+    ],
+  };
 }

@@ -1,20 +1,20 @@
 import { waitUntil } from "cloudflare:workers";
-import { cacheOf } from "../../shared/accounts/cache.ts";
-import { purgingAfter as purging } from "../../shared/database/purge-outbox/purging-after.ts";
+import { countedCache } from "../../shared/accounts/counted-cache.ts";
+import { purgingAfter } from "../../shared/database/purge-outbox/purging-after.ts";
 import type { Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
 
 /** Writes during a request, and then purges what the write makes old. */
-export async function purgingAfter<Value, Problem>(
+export async function withPurge<Value, Problem>(
   env: ApiEnv,
   tags: readonly string[],
-  write: (intentId: string) => Promise<Result<Value, Problem>>,
+  write: (purgeId: string) => Promise<Result<Value, Problem>>,
   tagsOf?: (written: Value) => readonly string[],
 ): Promise<Result<Value, Problem>> {
   const ports = {
     db: env.DB,
-    cache: cacheOf(env),
+    cache: countedCache(env),
     background: (work: Promise<unknown>) => waitUntil(work),
   };
-  return await purging(ports, tags, write, tagsOf);
+  return await purgingAfter(ports, tags, write, tagsOf);
 }

@@ -6,14 +6,16 @@ import * as cacheMetrics from "./cache-metrics.ts";
 import * as cache from "./cache.ts";
 import type { AnyHandler, Handlers } from "./call.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
+import * as confirmAddress from "./confirm-address.ts";
 import * as deadLetters from "./dead-letters.ts";
 import * as emails from "./emails.ts";
-import * as health from "./health.ts";
+import * as health from "./get-health.ts";
 import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
 import * as resolveEmail from "./resolve-email.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
+import * as start from "./start.ts";
 import * as suppressions from "./suppressions.ts";
 import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
@@ -22,6 +24,7 @@ import * as unsubscribe from "./unsubscribe.ts";
 import * as usage from "./usage.ts";
 import * as users from "./users.ts";
 import * as webhooks from "./webhooks.ts";
+import * as workspaces from "./workspaces.ts";
 
 /** These modules export handlers and nothing else, each under the id of its operation. */
 export const handlers: Handlers = {
@@ -30,6 +33,7 @@ export const handlers: Handlers = {
   ...cache,
   ...cacheMetrics,
   ...circuitBreakers,
+  ...confirmAddress,
   ...deadLetters,
   ...emails,
   ...health,
@@ -38,6 +42,7 @@ export const handlers: Handlers = {
   ...operator,
   ...resolveEmail,
   ...scheduledTasks,
+  ...start,
   ...suppressions,
   ...teams,
   ...telemetry,
@@ -46,6 +51,7 @@ export const handlers: Handlers = {
   ...usage,
   ...users,
   ...webhooks,
+  ...workspaces,
 };
 
 export type Route = { operation: Operation; handler: AnyHandler };

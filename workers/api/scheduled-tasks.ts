@@ -3,8 +3,9 @@ import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
-import type { ExecutionSummary, TaskResult } from "../../shared/schedule/execution.ts";
+import type { ExecutionSummary } from "../../shared/schedule/execution.ts";
 import { lastRuns, readHistory, type RunRow } from "../../shared/schedule/sql/history.ts";
+import type { TaskResult } from "../../shared/schedule/task.ts";
 import { json, type Handler } from "./call.ts";
 
 const iso = (at: number): string => new Date(at).toISOString();
@@ -18,7 +19,7 @@ export const listScheduledTasks: Handler<"listScheduledTasks"> = async ({ env })
   if (!last.ok) return last;
   const items = listed.value.map(({ nextAt, ...task }) => {
     const run = last.value.find((one) => one.task === task.name);
-    return { ...task, nextAt: iso(nextAt), ...(run !== undefined && { lastRun: runView(run) }) };
+    return { ...task, nextAt: iso(nextAt), ...(run !== undefined && { lastRun: runAnswer(run) }) };
   });
   return json({ items });
 };
@@ -42,17 +43,18 @@ export const scheduledTaskHistory: Handler<"scheduledTaskHistory"> = async ({ qu
     }),
     startedAt: iso(startedAt),
     ...(endedAt !== null && { duration: endedAt - startedAt }),
-    results: runs.map(runView),
+    results: runs.map(runAnswer),
   }));
   return json({ total, successful: total - failed, failed, recentExecutions, ...next });
 };
 
-function runView({
+function runAnswer({
   scheduledAt,
   startedAt,
   endedAt,
   result,
   error,
+  failedAttempts,
   missedUntil,
   missedCount,
   ...run
@@ -66,6 +68,7 @@ function runView({
       run.status !== "skipped" && { duration: endedAt - startedAt }),
     ...(result !== null && { result }),
     ...(error !== null && { error }),
+    ...(failedAttempts.length > 0 && { failedAttempts: failedAttempts.map(attemptAnswer) }),
     ...(missedUntil !== null && {
       missed: { from: iso(scheduledAt), until: iso(missedUntil), count: missedCount },
     }),
@@ -76,9 +79,9 @@ function runView({
 export const runTask: Handler<"runTask"> = async ({ params, env }) => {
   const ran = await askScheduler(() => env.CRON.run(params.name));
   if (!ran.ok) return ran;
-  return ran.value.status === "not-found"
-    ? fail({ tag: "not-found", what: "task" })
-    : json(ran.value);
+  if (ran.value.status === "not-found") return fail({ tag: "not-found", what: "task" });
+  if (ran.value.status === "not-begun") return notBegun(ran.value);
+  return json(resultAnswer(ran.value));
 };
 
 /** Runs the task of a failed run again. */
@@ -92,23 +95,56 @@ export const retryRun: Handler<"retryRun"> = async ({ params, env }) => {
       detail: `Only a failed run can be retried; this one is ${ran.value.is}.`,
     });
   }
-  return json(ran.value);
+  if (ran.value.status === "not-begun") return notBegun(ran.value);
+  return json(resultAnswer(ran.value));
 };
+
+function notBegun({
+  why,
+  since,
+}: {
+  why: "already-running" | "already-retried";
+  since: number;
+}): Result<never, Failure> {
+  const detail = {
+    "already-running": `Another request has been running this task since ${iso(since)}.`,
+    "already-retried": `This run was retried at ${iso(since)}: look at that run.`,
+  }[why];
+  return fail({ tag: "wrong-state", detail });
+}
 
 /** Does what the platform's cron trigger does each minute, where there is none or it fails. */
 export const tick: Handler<"tick"> = async ({ env }) => {
   const ticked = await askScheduler(() => env.CRON.tick());
-  return ticked.ok ? json(summaryView(ticked.value)) : ticked;
+  return ticked.ok ? json(summaryAnswer(ticked.value)) : ticked;
 };
 
-function summaryView({ startedAt, results, ...summary }: ExecutionSummary) {
-  return { ...summary, startedAt: iso(startedAt), results: results.map(resultView) };
+function summaryAnswer({ startedAt, results, ...summary }: ExecutionSummary) {
+  return { ...summary, startedAt: iso(startedAt), results: results.map(resultAnswer) };
 }
 
-function resultView(result: TaskResult) {
-  if (result.status !== "missed") return result;
-  const { from, until, count } = result.missed;
-  return { ...result, missed: { from: iso(from), until: iso(until), count } };
+function resultAnswer(result: TaskResult) {
+  switch (result.status) {
+    case "skipped":
+      return result;
+    case "missed": {
+      const { from, until, count } = result.missed;
+      return { ...result, missed: { from: iso(from), until: iso(until), count } };
+    }
+    case "success":
+    case "failure": {
+      const { failedAttempts, ...ended } = result;
+      return failedAttempts === undefined
+        ? ended
+        : { ...ended, failedAttempts: failedAttempts.map(attemptAnswer) };
+    }
+    default:
+      return result satisfies never;
+  }
+}
+
+function attemptAnswer({ startedAt, ...attempt }: RunRow["failedAttempts"][number]) {
+  return { ...attempt, startedAt: iso(startedAt) };
 }
 
 async function askScheduler<Reply>(ask: () => Promise<Reply>): Promise<Result<Reply, Failure>> {

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { ok, type Result } from "../../shared/lib/base/result.ts";
+import { log } from "../../shared/lib/worker/log.ts";
 import {
   readVariables,
   token,
@@ -105,6 +106,11 @@ export function authSettings(env: AuthVariables): Result<AuthSettings, Misconfig
 export function corsOrigins(env: CorsVariables): Result<string[], Misconfigured> {
   const variables = readVariables(corsVariables, env);
   return variables.ok ? ok(variables.value.CORS_ORIGINS) : variables;
+}
+
+/** Logs an invalid variable whose effect strangers see: the answer must not name it. */
+export function logMisconfigured(what: string, { variable, message }: Misconfigured): void {
+  log("error", `${what}.misconfigured`, { variable, problem: message });
 }
 
 function isOrigin(text: string): boolean {

@@ -2,7 +2,7 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import {
   deleteSuppression,
-  listSuppressions as readSuppressions,
+  findSuppressions,
   saveSuppression,
   type Suppression,
 } from "../../shared/email/sql/suppressions.ts";
@@ -14,11 +14,11 @@ import { json, noContent, type Handler } from "./call.ts";
 export const listSuppressions: Handler<"listSuppressions"> = async ({ query, env }) => {
   const { limit, cursor, address } = query;
   const found = await readDatabase(env, () =>
-    readSuppressions(env.DB, address ?? null, cursor ?? null, limit + 1),
+    findSuppressions(env.DB, address ?? null, cursor ?? null, limit + 1),
   );
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, (one) => one.createdAt);
-  return json({ items: rows.map(view), ...next });
+  return json({ items: rows.map(suppressionAnswer), ...next });
 };
 
 /** Suppresses an address. Emails queued for it are no longer sent. */
@@ -27,7 +27,7 @@ export const suppress: Handler<"suppress"> = async ({ body: { note, ...rest }, e
     saveSuppression(env.DB, { ...rest, reason: "manual", note: note ?? null, createdAt: now });
   // Writing it twice has the effect of writing it once.
   const written = await writeDatabase(write, write);
-  return written.ok ? json(view(written.value), { status: 201 }) : written;
+  return written.ok ? json(suppressionAnswer(written.value), { status: 201 }) : written;
 };
 
 /** Lifts every suppression of an address. */
@@ -37,7 +37,7 @@ export const unsuppress: Handler<"unsuppress"> = async ({ params: { address }, e
   return gone.value ? noContent() : fail({ tag: "not-found", what: "suppression" });
 };
 
-function view({ address, scope, reason, note, createdAt }: Suppression) {
+function suppressionAnswer({ address, scope, reason, note, createdAt }: Suppression) {
   return {
     address,
     scope,

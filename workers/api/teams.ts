@@ -1,38 +1,37 @@
-import { relatedKey } from "../../shared/accounts/rules/keys.ts";
+import { teamKey } from "../../shared/accounts/rules/keys.ts";
 import {
+  denyReasonForConfirming,
+  denyReasonForManaging,
   denyReasonForNewTeam,
-  denyReasonForNewWorkspace,
   denyReasonForSaving,
   denyReasonForReading,
   denyReasonForRemoving,
+  isSavedAtOnce,
 } from "../../shared/accounts/rules/teams.ts";
+import * as pending from "../../shared/accounts/sql/pending-members.ts";
+import * as membership from "../../shared/accounts/sql/team-members.ts";
 import * as store from "../../shared/accounts/sql/teams.ts";
-import {
-  findCreated,
-  findWorkspaceFacts,
-  insertWorkspace,
-} from "../../shared/accounts/sql/workspaces.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail } from "../../shared/lib/base/result.ts";
-import { json, noContent, type Caller, type Handler } from "./call.ts";
-import { decide } from "./decide.ts";
-import { purgingAfter } from "./purging.ts";
+import { json, noContent, userIdOf, type Handler } from "./call.ts";
+import { decideAndWrite } from "./decide-and-write.ts";
+import { withPurge } from "./purging.ts";
 
 const noTeam: Failure = { tag: "not-found", what: "team" };
 
 export const createTeam: Handler<"createTeam"> = async ({ body, env, caller, now }) => {
   const { userId } = caller.user;
   const team = { teamId: crypto.randomUUID(), name: body.name, ownerId: userId };
-  const created = await decide(env, {
+  const created = await decideAndWrite(env, {
     read: () => store.findCreatorFacts(env.DB, userId),
     denyReason: denyReasonForNewTeam,
     write: (facts) =>
-      purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
+      withPurge(env, membership.tagsOfMember(userId), (purgeId) =>
         writeDatabase(
-          () => store.insertTeam(env.DB, team, facts, { intentId, now }),
-          async () => (await store.findTeam(env.DB, team.teamId))?.team ?? null,
+          () => store.insertTeam(env.DB, team, facts, { purgeId, now }),
+          async () => (await store.findTeam(env.DB, team.teamId, now))?.team ?? null,
         ),
       ),
   });
@@ -43,16 +42,67 @@ export const createTeam: Handler<"createTeam"> = async ({ body, env, caller, now
   );
 };
 
-export const getTeam: Handler<"getTeam"> = async ({ params: { teamId }, env, caller }) => {
-  const found = await readDatabase(env, () => store.findTeam(env.DB, teamId));
+export const getTeam: Handler<"getTeam"> = async ({ params: { teamId }, env, caller, now }) => {
+  const found = await readDatabase(env, () => store.findTeam(env.DB, teamId, now));
   if (!found.ok) return found;
   if (found.value === null) return fail(noTeam);
   const callerId = userIdOf(caller);
-  const member = found.value.members.find(({ userId }) => userId === callerId);
+  const member = found.value.members.find(
+    ({ userId, confirmed }) => confirmed && userId === callerId,
+  );
   const refusal = caller.role === "admin" ? null : denyReasonForReading(member?.role ?? null);
   return refusal === null ? json(found.value) : fail(refusal);
 };
 
+/** An owner renames their team. */
+export const renameTeam: Handler<"renameTeam"> = async ({
+  params: { teamId },
+  body: { name },
+  env,
+  caller,
+  now,
+}) => {
+  const renamed = await decideAndWrite(env, {
+    read: () => store.findManagerFacts(env.DB, teamId, userIdOf(caller)),
+    denyReason: denyReasonForManaging,
+    write: (facts) =>
+      withPurge(env, [teamKey(teamId)], (purgeId) =>
+        writeDatabase(
+          () => store.saveTeamName(env.DB, { teamId, name }, facts, { purgeId, now }),
+          async () => {
+            const found = await store.findTeam(env.DB, teamId, now);
+            return found?.team.name === name ? found.team : null;
+          },
+        ),
+      ),
+  });
+  return renamed.ok ? json({ team: renamed.value }) : renamed;
+};
+
+export const deleteTeam: Handler<"deleteTeam"> = async ({
+  params: { teamId },
+  env,
+  caller,
+  now,
+}) => {
+  const deleted = await decideAndWrite(env, {
+    read: () => store.findManagerFacts(env.DB, teamId, userIdOf(caller)),
+    denyReason: denyReasonForManaging,
+    write: (facts) =>
+      withPurge(env, [teamKey(teamId)], (purgeId) =>
+        writeDatabase(
+          () => store.eraseTeam(env.DB, teamId, facts, { purgeId, now }),
+          async () => ((await store.findTeam(env.DB, teamId, now)) === null ? true : null),
+        ),
+      ),
+  });
+  return deleted.ok ? noContent() : deleted;
+};
+
+/**
+ * A user whom another user adds has to confirm. The answer does not reveal whether there is such a
+ * user.
+ */
 export const addMember: Handler<"addMember"> = async ({
   params: { teamId },
   body: { userId, role },
@@ -60,65 +110,71 @@ export const addMember: Handler<"addMember"> = async ({
   caller,
   now,
 }) => {
-  const member = await decide(env, {
-    read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
+  const change = { teamId, actorId: userIdOf(caller), targetId: userId };
+  const member = await decideAndWrite(env, {
+    read: () => membership.findMemberFacts(env.DB, change, now),
     denyReason: (facts) => denyReasonForSaving(facts, role),
     write: (facts) =>
-      purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
-        writeDatabase(
-          () => store.saveMember(env.DB, { teamId, role }, facts, { intentId, now }),
-          async () => {
-            const found = await store.findMember(env.DB, teamId, userId);
-            return found?.role === role ? found : null;
-          },
-        ),
+      withPurge(env, membership.tagsOfMember(userId), (purgeId) =>
+        isSavedAtOnce(facts)
+          ? writeDatabase(
+              () => membership.saveMember(env.DB, { teamId, role }, facts, { purgeId, now }),
+              async () => {
+                const found = await membership.findMember(env.DB, teamId, userId);
+                return found?.role === role ? found : null;
+              },
+            )
+          : writeDatabase(
+              () => pending.addPending(env.DB, teamId, facts, { purgeId, now }),
+              () => pending.findPending(env.DB, teamId, userId, now),
+            ),
       ),
+  });
+  return member.ok ? json({ member: member.value }) : member;
+};
+
+/** Only the user who was added confirms. A repeat gets the same answer. */
+export const confirmMember: Handler<"confirmMember"> = async ({
+  params: { teamId, userId },
+  env,
+  caller,
+  now,
+}) => {
+  if (caller.user.userId !== userId)
+    return fail({ tag: "forbidden", detail: "Only the user who was added may confirm." });
+  const find = () => membership.findMember(env.DB, teamId, userId);
+  const member = await decideAndWrite(env, {
+    read: () => pending.findConfirmationFacts(env.DB, teamId, userId, now),
+    denyReason: denyReasonForConfirming,
+    write: ({ role }) =>
+      role === null
+        ? withPurge(env, membership.tagsOfMember(userId), (purgeId) =>
+            writeDatabase(
+              () => pending.saveConfirmation(env.DB, teamId, userId, { purgeId, now }),
+              find,
+            ),
+          )
+        : readDatabase(env, find),
   });
   return member.ok ? json({ member: member.value }) : member;
 };
 
 export const removeMember: Handler<"removeMember"> = async ({ params, env, caller, now }) => {
   const { teamId, userId } = params;
-  const removed = await decide(env, {
-    read: () => store.findMemberFacts(env.DB, teamId, userIdOf(caller), userId),
+  const change = { teamId, actorId: userIdOf(caller), targetId: userId };
+  const removed = await decideAndWrite(env, {
+    read: () => membership.findMemberFacts(env.DB, change, now),
     denyReason: denyReasonForRemoving,
     write: (facts) =>
-      purgingAfter(env, store.tagsOfMember(userId), (intentId) =>
+      withPurge(env, membership.tagsOfMember(userId), (purgeId) =>
         writeDatabase(
-          () => store.deleteMember(env.DB, teamId, facts, { intentId, now }),
-          async () => ((await store.findMember(env.DB, teamId, userId)) === null ? true : null),
+          () => membership.deleteMember(env.DB, teamId, facts, { purgeId, now }),
+          async () => {
+            const left = await membership.findMemberFacts(env.DB, change, now);
+            return left.target.role === null && !left.target.pending ? true : null;
+          },
         ),
       ),
   });
   return removed.ok ? noContent() : removed;
 };
-
-export const createWorkspace: Handler<"createWorkspace"> = async ({ body, env, caller, now }) => {
-  const { userId } = caller.user;
-  const workspaceId = crypto.randomUUID();
-  const created = await decide(env, {
-    read: () => findWorkspaceFacts(env.DB, userId, body.teamId ?? null),
-    denyReason: denyReasonForNewWorkspace,
-    write: (facts) =>
-      purgingAfter(
-        env,
-        [relatedKey(userId, "workspaces")],
-        (intentId) =>
-          writeDatabase(
-            () =>
-              insertWorkspace(env.DB, { ...body, workspaceId, ownerId: userId }, facts, {
-                intentId,
-                now,
-              }),
-            () => findCreated(env.DB, workspaceId, intentId),
-          ),
-        (written) => written?.tags ?? [],
-      ),
-  });
-  return created.ok ? json({ workspace: created.value.workspace }, { status: 201 }) : created;
-};
-
-/** Null for the admin, who is not a user. */
-function userIdOf(caller: Caller): string | null {
-  return caller.role === "user" ? caller.user.userId : null;
-}

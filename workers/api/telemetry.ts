@@ -3,7 +3,7 @@ import { fail } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
 import { listFields } from "../../shared/lib/worker/validate.ts";
-import { chartsFrom, startOf } from "../../shared/telemetry/rules/history.ts";
+import { chartsFrom, reportedSteps, startOf } from "../../shared/telemetry/rules/history.ts";
 import { TELEMETRY_NAME } from "../../shared/telemetry/rules/rpc.ts";
 import { json, type Handler } from "./call.ts";
 
@@ -21,8 +21,12 @@ export const getTelemetry: Handler<"getTelemetry"> = async ({ env, query, now })
       getStub(env.TELEMETRY, TELEMETRY_NAME, env).points({ stepMs, from }),
     );
     if (!points.ok) throw new TypeError(listFields(points.error.errors));
-    const series = chartsFrom(points.value, from, stepMs, length);
-    return json({ from: new Date(from).toISOString(), stepSeconds: stepMs / 1_000, series });
+    return json({
+      from: new Date(from).toISOString(),
+      stepSeconds: stepMs / 1_000,
+      reported: reportedSteps(points.value, from, stepMs, length),
+      series: chartsFrom(points.value, from, stepMs, length),
+    });
   } catch (error) {
     log("error", "telemetry.unreachable", describeError(error));
     return fail({ tag: "unavailable", dependency: "telemetry" });

@@ -1,42 +1,74 @@
 import { relatedKey } from "../../shared/accounts/rules/keys.ts";
 import {
-  addUsage as count,
+  incrementUsage,
   findCounted,
   findPastUsage,
   MAX_METRICS_OF_USER,
   type UsageOutcome,
 } from "../../shared/accounts/sql/usage-counters.ts";
+import type { KeyedRequest } from "../../shared/database/answered-requests.ts";
 import { OWN_DELIVERY_MS } from "../../shared/database/purge-outbox/flush.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
+import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
-import { json, type Handler } from "./call.ts";
-import { purgingAfter } from "./purging.ts";
+import { json, tenantOf, type Handler } from "./call.ts";
+import { withPurge } from "./purging.ts";
 
 /** No sweep takes a request's purge earlier than this, even if clocks differ by two seconds. */
 const INTENT_IS_THERE_MS = OWN_DELIVERY_MS - 2_000;
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
 
-export const addUsage: Handler<"addUsage"> = async ({ params: { userId }, body, env, now }) => {
+/** With an Idempotency-Key a repeat is answered like the first request, and counts nothing. */
+export const addUsage: Handler<"addUsage"> = async ({
+  params: { userId },
+  body,
+  idempotencyKey: key,
+  env,
+  caller,
+  now,
+}) => {
   const { metric } = body;
-  const counted = await purgingAfter(env, [relatedKey(userId, "usage")], (intentId) =>
+  const keyed =
+    key === null
+      ? null
+      : {
+          tenant: tenantOf(caller),
+          operation: "addUsage",
+          key,
+          requestHash: await sha256Hex(JSON.stringify({ userId, ...body })),
+          requestId: crypto.randomUUID(),
+        };
+  const counted = await withPurge(env, [relatedKey(userId, "usage")], (purgeId) =>
     writeDatabase(
-      () => count(env.DB, userId, body, { intentId, now }),
+      () => incrementUsage(env.DB, userId, { ...body, keyed }, { purgeId, now }),
       async () => {
-        const found = await findCounted(env.DB, userId, metric, intentId);
+        const found = await findCounted(env.DB, userId, metric, purgeId);
         if (found === null && Date.now() - now > INTENT_IS_THERE_MS)
           throw new Error("a sweep may have delivered the intent meanwhile");
         return found;
       },
     ),
   );
-  return counted.ok ? answerCount(metric, counted.value) : counted;
+  return counted.ok ? answerCount(metric, counted.value, keyed) : counted;
 };
 
-function answerCount(metric: string, counted: UsageOutcome): Result<Response, Failure> {
+function answerCount(
+  metric: string,
+  counted: UsageOutcome,
+  keyed: KeyedRequest | null,
+): Result<Response, Failure> {
   switch (counted.tag) {
+    case "answered": {
+      const { requestHash, requestId, answer } = counted.first;
+      if (requestHash !== keyed?.requestHash) return fail({ tag: "idempotency-key-reused" });
+      // Otherwise D1 lost the reply of this very request.
+      const isRepeat = requestId !== keyed.requestId;
+      const headers: Record<string, string> = isRepeat ? { "Idempotency-Replayed": "true" } : {};
+      return json(JSON.parse(answer), { headers });
+    }
     case "counted":
       return json({ metric, amount: counted.amount });
     case "no-user":
@@ -56,10 +88,13 @@ function answerCount(metric: string, counted: UsageOutcome): Result<Response, Fa
 
 /** A user's usage by day or month, newest first. */
 export const usageHistory: Handler<"usageHistory"> = async ({ params: { userId }, query, env }) => {
-  const { by, metric, limit } = query;
+  const { by, metric = null, limit, cursor: after = null } = query;
   const found = await readDatabase(env, () =>
-    findPastUsage(env.DB, userId, { by, metric: metric ?? null }, limit),
+    findPastUsage(env.DB, userId, { by, metric, after }, limit + 1),
   );
   if (!found.ok) return found;
-  return found.value === null ? fail(noSuchUser) : json({ items: found.value });
+  if (found.value === null) return fail(noSuchUser);
+  const items = found.value.slice(0, limit);
+  const last = found.value.length > limit ? items.at(-1) : undefined;
+  return json({ items, ...(last && { nextCursor: `${last.period}~${last.metric}` }) });
 };

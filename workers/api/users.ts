@@ -1,4 +1,6 @@
+import { requestAddressChange } from "../../shared/accounts/address-change.ts";
 import { newApiKey } from "../../shared/accounts/api-key.ts";
+import { noticeToAccount, sendNotices, statementsOf } from "../../shared/accounts/notices.ts";
 import { readRelated, readUser, readUserByEmail } from "../../shared/accounts/reads.ts";
 import {
   apiKeyKey,
@@ -10,17 +12,22 @@ import type { User } from "../../shared/accounts/rules/schemas.ts";
 import { signUp } from "../../shared/accounts/sign-up.ts";
 import * as deletion from "../../shared/accounts/sql/deletion.ts";
 import { findExport } from "../../shared/accounts/sql/export.ts";
+import { keepTrialOf } from "../../shared/accounts/sql/trial-addresses.ts";
 import * as store from "../../shared/accounts/sql/users.ts";
 import { insertPurge } from "../../shared/database/purge-outbox/pending-purges.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { sender } from "../../shared/email/settings.ts";
+import { isSent } from "../../shared/email/automatic-emails.ts";
+import { brandOf } from "../../shared/email/brand.ts";
+import type { Outbox } from "../../shared/email/outbox.ts";
+import { publicUrl, sender } from "../../shared/email/settings.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
-import { fail, type Result } from "../../shared/lib/base/result.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import type { ApiEnv } from "../env.ts";
 import { answerRead, cacheStatusOf, consistencyOf } from "./cached.ts";
 import { json, noContent, type Call, type Handler } from "./call.ts";
-import { purgingAfter } from "./purging.ts";
+import { withPurge } from "./purging.ts";
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
 
@@ -28,27 +35,26 @@ export const createUser: Handler<"createUser"> = async ({ body: user, env, now }
   const from = sender(env);
   if (!from.ok) return from;
   const { userId, email } = user;
-  const key = await newApiKey();
+  const key = await newApiKey(brandOf(env).slug);
   // The absence of the user may be cached.
   const names = [userKey(userId), emailKey(email), apiKeyKey(key.hash)];
-  const created = await purgingAfter(env, names, (intentId) => {
-    const intent = insertPurge(env.DB, {
-      id: intentId,
-      tags: names,
-      mode: "hard",
-      createdAt: now,
+  const created = await withPurge(env, names, (purgeId) => {
+    const purge = { id: purgeId, tags: names, mode: "hard" as const, createdAt: now };
+    return signUp(outboxOf(env), {
+      settings: env,
+      user,
+      key,
+      welcome: isSent(env, "welcome") ? { from: from.value, brand: brandOf(env) } : null,
+      intent: insertPurge(env.DB, purge),
+      now,
     });
-    return signUp(
-      { db: env.DB, queue: env.EMAIL_QUEUE },
-      { user, key, from: from.value, intent, now },
-    );
   });
   if (!created.ok) return created;
   return json(created.value, { status: 201, headers: { Location: `/api/users/${userId}` } });
 };
 
 export const getUser: Handler<"getUser"> = async ({ request, params, env }) =>
-  answerRead(await readUser(env, params.userId, consistencyOf(request)), "user", userView);
+  answerRead(env, await readUser(env, params.userId, consistencyOf(request)), "user", userAnswer);
 
 /**
  * A user may only ask for their own address. Another address is refused before it is looked up, so
@@ -58,7 +64,12 @@ export const findUser: Handler<"findUser"> = async ({ request, query, env, calle
   const { email } = query;
   if (caller.role === "user" && caller.user.email !== email)
     return fail({ tag: "forbidden", detail: "This key belongs to another user." });
-  return answerRead(await readUserByEmail(env, email, consistencyOf(request)), "user", userView);
+  return answerRead(
+    env,
+    await readUserByEmail(env, email, consistencyOf(request)),
+    "user",
+    userAnswer,
+  );
 };
 
 export const getPermissions: Handler<"getPermissions"> = (call) =>
@@ -74,11 +85,11 @@ async function answerRelated(
   what: RelatedRead,
 ): Promise<Result<Response, Failure>> {
   const read = await readRelated(env, params.userId, what, consistencyOf(request));
-  return answerRead(read, "user", (value) => value);
+  return answerRead(env, read, "user", (value) => value);
 }
 
-export const getMe: Handler<"getMe"> = async ({ caller: { user, cacheStatus } }) =>
-  json({ user }, { headers: { "Cache-Status": cacheStatusOf(cacheStatus) } });
+export const getMe: Handler<"getMe"> = async ({ env, caller: { user, cacheStatus } }) =>
+  json({ user }, { headers: { "Cache-Status": cacheStatusOf(env, cacheStatus) } });
 
 export const updateUser: Handler<"updateUser"> = async ({
   params: { userId },
@@ -94,27 +105,90 @@ export const updateUser: Handler<"updateUser"> = async ({
       detail: `Only the admin may change ${reserved.join(" and ")}.`,
     });
   const { email } = changes;
+  if (caller.role === "user" && email !== undefined)
+    return await requestAddress(env, caller.user, email, now);
   const names = [userKey(userId), ...(email === undefined ? [] : [emailKey(email)])];
-  const user = await purgingAfter(env, names, (intentId) =>
-    writeDatabase(() => store.updateUser(env.DB, userId, changes, { intentId, now })),
-  );
-  return user.ok ? answer(user.value) : user;
-};
-
-export const deleteUser: Handler<"deleteUser"> = async ({ params: { userId }, env, now }) => {
-  const deleted = await purgingAfter(env, [userKey(userId)], (intentId) =>
-    writeDatabase(
-      () => deletion.deleteUser(env.DB, userId, { intentId, now }),
-      async (): Promise<deletion.Deletion | null> => {
-        const deletedAt = await deletion.findDeletion(env.DB, userId);
-        if (deletedAt === null) return null;
-        return deletedAt === now ? "deleted" : "absent";
-      },
+  const notice =
+    email === undefined
+      ? null
+      : noticeToAccount({ db: env.DB, env, now }, userId, "address-changed", {
+          condition: "email <> $2",
+          values: [email],
+        });
+  const saved = await withPurge(env, names, (purgeId) =>
+    writeDatabase(() =>
+      store.saveUser(env.DB, userId, changes, { purgeId, now, notice: statementsOf(notice) }),
     ),
   );
+  if (!saved.ok) return saved;
+  if (saved.value.notified) await sendNotices(outboxOf(env), [notice], now);
+  return answer(saved.value.user);
+};
+
+/** A user's own change of address waits for its confirmation. The current one withdraws it. */
+async function requestAddress(
+  env: ApiEnv,
+  { userId }: User,
+  email: string,
+  now: number,
+): Promise<Result<Response, Failure>> {
+  if (!isSent(env, "address-confirmation"))
+    return fail({ tag: "forbidden", detail: "Only the admin may change email." });
+  const [from, url] = [sender(env), publicUrl(env)];
+  if (!from.ok) return from;
+  if (!url.ok) return url;
+  const current = await readDatabase(env, () =>
+    store.findUserBy(env.DB, { by: "userId", value: userId }),
+  );
+  if (!current.ok) return current;
+  if (current.value?.email === email) {
+    const withdraw = async (): Promise<true> => {
+      await store.withdrawAddressRequest(env.DB, userId).run();
+      return true;
+    };
+    const withdrawn = await writeDatabase(withdraw, withdraw);
+    return withdrawn.ok ? answer(current.value) : withdrawn;
+  }
+  const requested = await requestAddressChange(outboxOf(env), {
+    userId,
+    email,
+    env,
+    from: from.value,
+    publicUrl: url.value,
+    now,
+  });
+  if (!requested.ok) return requested;
+  const { user, expiresAt } = requested.value;
+  return json({ user, addressChange: { email, expiresAt: new Date(expiresAt).toISOString() } });
+}
+
+const outboxOf = ({ DB, EMAIL_QUEUE }: ApiEnv): Outbox => ({ db: DB, queue: EMAIL_QUEUE });
+
+export const deleteUser: Handler<"deleteUser"> = async ({ params: { userId }, env, now }) => {
+  const keepTrial = async (): Promise<true> => {
+    await keepTrialOf(env.DB, userId, now);
+    return true;
+  };
+  const kept = await writeDatabase(keepTrial, keepTrial);
+  if (!kept.ok) return kept;
+  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "account-deleted", {
+    condition: `NOT ${deletion.isLastOwner}`,
+    values: [],
+  });
+  const deleted = await withPurge(
+    env,
+    [userKey(userId)],
+    (purgeId) =>
+      writeDatabase(
+        () => deletion.saveDeletion(env.DB, userId, { purgeId, now, notice: statementsOf(notice) }),
+        () => deletion.findDeletion(env.DB, userId, { purgeId, now }),
+      ),
+    (written) => (written.tag === "deleted" ? written.tags : []),
+  );
   if (!deleted.ok) return deleted;
-  switch (deleted.value) {
+  switch (deleted.value.tag) {
     case "deleted":
+      await sendNotices(outboxOf(env), [notice], now);
       return noContent();
     case "absent":
       return fail(noSuchUser);
@@ -123,40 +197,81 @@ export const deleteUser: Handler<"deleteUser"> = async ({ params: { userId }, en
         tag: "wrong-state",
         detail:
           "The user is the last owner of a team that has other members: " +
-          "make one of them an owner, or remove them.",
+          "make one of them an owner, remove them, or delete the team.",
       });
   }
 };
 
-export const rotateApiKey: Handler<"rotateApiKey"> = async ({ params: { userId }, env, now }) => {
-  const key = await newApiKey();
-  const user = await purgingAfter(env, [userKey(userId), apiKeyKey(key.hash)], (intentId) =>
+/** Of several rotations of one key, one replaces it. */
+export const rotateApiKey: Handler<"rotateApiKey"> = async ({
+  params: { userId },
+  env,
+  caller,
+  now,
+}) => {
+  const find = () => store.findUserBy(env.DB, { by: "userId", value: userId });
+  // A user replaces the key that they call with.
+  const current = caller.role === "user" ? ok(caller.user) : await readDatabase(env, find);
+  if (!current.ok) return current;
+  if (current.value === null) return fail(noSuchUser);
+  const replacedPrefix = current.value.apiKeyPrefix;
+  const key = await newApiKey(brandOf(env).slug);
+  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "api-key-rotated", {
+    condition: "api_key_prefix IS $2",
+    values: [replacedPrefix],
+  });
+  const user = await withPurge(env, [userKey(userId), apiKeyKey(key.hash)], (purgeId) =>
     writeDatabase(
-      () => store.replaceApiKey(env.DB, userId, key, { intentId, now }),
+      () =>
+        store.replaceApiKey(
+          env.DB,
+          userId,
+          { key, replacedPrefix },
+          { purgeId, now, notice: statementsOf(notice) },
+        ),
       // Without this a lost reply would lock the user out: the old key is refused, and the
       // new one was never shown.
-      () => store.findUser(env.DB, { by: "apiKeyHash", value: key.hash }),
+      () => store.findUserBy(env.DB, { by: "apiKeyHash", value: key.hash }),
     ),
   );
   if (!user.ok) return user;
-  return user.value === null
-    ? fail(noSuchUser)
-    : json({ user: user.value, apiKey: key.key }, { status: 201 });
+  if (user.value === null)
+    return fail({
+      tag: "wrong-state",
+      detail: "The key was replaced or revoked at the same time.",
+    });
+  await sendNotices(outboxOf(env), [notice], now);
+  return json({ user: user.value, apiKey: key.key }, { status: 201 });
 };
 
-export const revokeApiKey: Handler<"revokeApiKey"> = async ({ params: { userId }, env, now }) => {
-  const revoked = await purgingAfter(env, [userKey(userId)], (intentId) =>
+export const revokeApiKey: Handler<"revokeApiKey"> = async ({
+  params: { userId },
+  query,
+  env,
+  now,
+}) => {
+  const cancelUnsent = query.cancelUnsent === "true";
+  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "api-key-revoked", {
+    condition: "api_key_hash IS NOT NULL",
+    values: [],
+  });
+  const revoked = await withPurge(env, [userKey(userId)], (purgeId) =>
     writeDatabase(
-      () => store.revokeApiKey(env.DB, userId, { intentId, now }),
-      async () => {
-        const user = await store.findUser(env.DB, { by: "userId", value: userId });
-        if (user === null) return false;
-        return user.apiKeyPrefix === null ? true : null;
-      },
+      () =>
+        store.deleteApiKey(env.DB, userId, {
+          purgeId,
+          now,
+          notice: statementsOf(notice),
+          cancelUnsent,
+        }),
+      () => store.findRevocation(env.DB, userId, { now, cancelUnsent }),
     ),
   );
   if (!revoked.ok) return revoked;
-  return revoked.value ? noContent() : fail(noSuchUser);
+  const { isThere, notified } = revoked.value;
+  if (!isThere) return fail(noSuchUser);
+  if (notified) await sendNotices(outboxOf(env), [notice], now);
+  return noContent();
 };
 
 /** Read from D1 and not from the cache: an export must not be older than the last write. */
@@ -168,14 +283,14 @@ export const exportUser: Handler<"exportUser"> = async ({ params: { userId }, en
 
 /** Every user, newest first. `nextCursor` is present while more follow. */
 export const listUsers: Handler<"listUsers"> = async ({ query: { limit, cursor }, env }) => {
-  const found = await readDatabase(env, () => store.listUsers(env.DB, cursor ?? null, limit + 1));
+  const found = await readDatabase(env, () => store.findUsers(env.DB, cursor ?? null, limit + 1));
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, ({ at }) => at);
   return json({ items: rows.map(({ user }) => user), ...next });
 };
 
-const userView = (user: User): { user: User } => ({ user });
+const userAnswer = (user: User): { user: User } => ({ user });
 
 function answer(user: User | null): Result<Response, Failure> {
-  return user === null ? fail(noSuchUser) : json(userView(user));
+  return user === null ? fail(noSuchUser) : json(userAnswer(user));
 }

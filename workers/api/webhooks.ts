@@ -4,22 +4,29 @@ import { resendReport } from "../../shared/email/rules/resend-feedback.ts";
 import { resendWebhookSecret } from "../../shared/email/settings.ts";
 import { takeFeedback } from "../../shared/email/sql/feedback.ts";
 import { readText } from "../../shared/http/body.ts";
+import type { Failure } from "../../shared/http/failure.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { log } from "../../shared/lib/worker/log.ts";
 import { json, type Handler } from "./call.ts";
+import { logMisconfigured } from "./settings.ts";
 
 /** An event of one email is smaller. It is read before its signature is checked. */
 const MAX_EVENT_BYTES = 65_536;
 
+const noSuchProvider = fail<Failure>({ tag: "not-found", what: "provider" });
+
 /**
  * Takes a provider's delivery events. Every signed event is answered 200, because a provider
  * repeats others for days. A repeat, an unknown email and an event about no delivery change
- * nothing.
+ * nothing. A provider that is not configured does not exist: strangers learn nothing of variables.
  */
 export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env, now }) => {
-  if (params.provider !== "resend") return fail({ tag: "not-found", what: "provider" });
+  if (params.provider !== "resend") return noSuchProvider;
   const secret = resendWebhookSecret(env);
-  if (!secret.ok) return secret;
+  if (!secret.ok) {
+    if ((env.WEBHOOK_SECRET_RESEND ?? "") !== "") logMisconfigured("webhook", secret.error);
+    return noSuchProvider;
+  }
   const body = await readText(request, MAX_EVENT_BYTES);
   if (!body.ok) return body;
   const event = verified(secret.value, request.headers, body.value);

@@ -1,5 +1,7 @@
+import { brandOf } from "../../shared/email/brand.ts";
 import { claimAdmitted } from "../../shared/email/delivery/claim-admitted.ts";
 import { deliverClaim } from "../../shared/email/delivery/deliver.ts";
+import { newLeaseToken } from "../../shared/email/delivery/lease.ts";
 import type { Delivery } from "../../shared/email/delivery/ports.ts";
 import { acceptQueued } from "../../shared/email/producers.ts";
 import {
@@ -15,7 +17,7 @@ import type { ConsumerEnv } from "../env.ts";
 
 /**
  * Consumes notifications: claims the emails that they name, acknowledges and hands the emails over.
- * After the claim the notifications are no longer needed, whatever happens next: D1 has what is
+ * After the claim the notifications are no longer needed: D1 has what is
  * due, and the sweeper notifies again.
  */
 export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promise<void> {
@@ -35,7 +37,7 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
   }
   if (notifications.length === 0) return;
 
-  const token = crypto.randomUUID();
+  const token = newLeaseToken();
   const claim = await claimAdmitted(delivery, notifications, token);
   for (const message of notifying) {
     if (claim === null) message.retry();
@@ -61,6 +63,7 @@ function deliveryOf(env: ConsumerEnv): Delivery {
     random: Math.random,
     sleep: (ms) => scheduler.wait(ms),
     unsubscribe: unsubscribe.ok ? unsubscribe.value : null,
+    emailIdHeader: brandOf(env).emailIdHeader,
   };
 }
 

@@ -1,6 +1,6 @@
-import { isDatabaseFault } from "../../shared/database/rules/faults.ts";
+import { isDatabaseFault, isDatabaseFull } from "../../shared/database/rules/faults.ts";
 import { newTraceId, traced } from "../../shared/lib/worker/trace.ts";
-import type { TaskResult } from "../../shared/schedule/execution.ts";
+import type { TaskResult } from "../../shared/schedule/task.ts";
 import { counters } from "../../shared/telemetry/counters.ts";
 import { reportSoon } from "../../shared/telemetry/isolate.ts";
 import type { CronEnv } from "../env.ts";
@@ -16,9 +16,9 @@ export async function observed<Value>(
     for (const result of resultsOf(value)) observe(result);
     return value;
   } catch (error) {
-    // D1 being down is expected: nothing ran, it is logged, and the watchdog alerts for overdue
-    // tasks.
-    if (!isDatabaseFault(error))
+    // D1 being down or full is expected: nothing ran, it is logged, and the watchdog alerts for
+    // overdue tasks.
+    if (!isDatabaseFault(error) && !isDatabaseFull(error))
       counters.count("luna_uncaught_exceptions_total", { worker: "cron" });
     throw error;
   } finally {

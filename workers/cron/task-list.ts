@@ -1,7 +1,10 @@
 import type { CronTask } from "./task.ts";
+import { cancelUnsentEmails } from "./tasks/cancel-unsent.ts";
 import { deliverPurges } from "./tasks/deliver-purges.ts";
 import { endTrials } from "./tasks/end-trials.ts";
+import { expireConfirmations } from "./tasks/expire-confirmations.ts";
 import { expireDeadLetters } from "./tasks/expire-dead-letters.ts";
+import { expireEmails } from "./tasks/expire-emails.ts";
 import { expireIdempotencyKeys } from "./tasks/expire-idempotency-keys.ts";
 import { expireWebhookMessages } from "./tasks/expire-webhook-messages.ts";
 import { pruneHistory } from "./tasks/prune-history.ts";
@@ -18,6 +21,9 @@ export const tasks: readonly CronTask[] = [
   deliverPurges,
   expireIdempotencyKeys,
   expireDeadLetters,
+  expireEmails,
+  expireConfirmations,
+  cancelUnsentEmails,
   expireWebhookMessages,
   pruneHistory,
   rollUpUsage,

@@ -1,4 +1,4 @@
-import type { Task } from "../../shared/schedule/execution.ts";
+import type { Task } from "../../shared/schedule/task.ts";
 import type { CronEnv } from "../env.ts";
 
 /** A scheduled task of luna-cron. */

@@ -1,17 +1,31 @@
 import { alertChannels } from "../../shared/alerts/channels.ts";
-import { alertConditions } from "../../shared/alerts/rules/conditions.ts";
+import {
+  alertConditions,
+  refusedBreakersCondition,
+  sizeConditions,
+} from "../../shared/alerts/rules/conditions.ts";
+import type { AlertCondition } from "../../shared/alerts/rules/evaluate.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
+import { readAlerts } from "../../shared/alerts/sql/alerts.ts";
 import { readFacts } from "../../shared/alerts/sql/facts.ts";
 import { deliverNotices, recordConditions } from "../../shared/alerts/watch.ts";
+import { isDatabaseFull } from "../../shared/database/rules/faults.ts";
+import { databaseLimit } from "../../shared/database/settings.ts";
+import { noteFull, readSize, watchSize } from "../../shared/database/size.ts";
 import { isDependency } from "../../shared/dependencies/dependencies.ts";
 import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
+import { readRegistry } from "../../shared/dependencies/registry.ts";
+import { cut } from "../../shared/lib/base/cut.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
 import { listFields } from "../../shared/lib/worker/validate.ts";
 import { nextSlot } from "../../shared/schedule/rules/due.ts";
-import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
+import { WATCHDOG_NAME, type UnrecordedAlert } from "../../shared/schedule/watchdog/rules/rpc.ts";
+import { isUsed } from "../../shared/telemetry/rules/breaker-registry.ts";
+import type { BreakerRegistry } from "../../shared/telemetry/rules/rpc.ts";
 import type { CronEnv } from "../env.ts";
+import { wrongSettings } from "../wrong-settings.ts";
 import { tasks } from "./task-list.ts";
 
 /** D1 may never answer, and a hanging evaluation would delay the tasks. */
@@ -42,30 +56,68 @@ export async function deliverAlerts(env: CronEnv): Promise<void> {
 
 async function evaluateNow(env: CronEnv): Promise<void> {
   const settings = alertSettings(env);
+  const limit = databaseLimit(env);
+  const wrong = wrongSettings(env);
   const now = Date.now();
-  const [facts, breakers] = await Promise.all([
+  const size = await watchSize(env.DB, limit.bytes, now);
+  const [facts, own, registry] = await Promise.all([
     readFacts(env.DB, {
       tasks: tasks.map(({ name }) => name),
       failures: settings.failures,
       operator: settings.email,
       now,
     }),
-    breakerStates(env),
+    ownStates(env),
+    readRegistry(env),
   ]);
-  await recordConditions(env.DB, alertConditions(facts, breakers, settings, now), {
-    now,
-    newId: () => crypto.randomUUID(),
-    resolvedReason,
-  });
+  const used = registry?.registered.filter((breaker) => isUsed(breaker, now)) ?? [];
+  const conditions = [
+    ...alertConditions(facts, [...own, ...used], { ...settings, wrong }, now),
+    ...sizeConditions(size),
+    ...(registry === null
+      ? []
+      : [refusedBreakersCondition(registry.refused.full + registry.refused.name)]),
+  ];
+  try {
+    await recordConditions(env.DB, conditions, {
+      now,
+      newId: () => crypto.randomUUID(),
+      recoveryMs: settings.recoveryMs,
+      resolvedReason: (key) => resolvedReason(key, registry),
+    });
+  } catch (error) {
+    if (!isDatabaseFull(error)) throw error;
+    await noteFull(env.DB, now);
+    const full = sizeConditions(await readSize(env.DB, limit.bytes, now));
+    await notifyUnrecorded(env, [...full, ...conditions]);
+  }
 }
 
-/** A removed task or breaker has no condition any more, so its alert has recovered. */
-function resolvedReason(key: string): string | null {
-  const [, kind, name = ""] = /^(task|breaker):(.*)$/.exec(key) ?? [];
-  if (kind === "task" && !tasks.some((task) => task.name === name))
+/** What holds and does not fire in D1 yet goes to the webhook, past D1. */
+async function notifyUnrecorded(env: CronEnv, conditions: AlertCondition[]): Promise<void> {
+  const alerts = await readAlerts(env.DB);
+  const known = new Set(alerts.flatMap(({ key, firedAt }) => (firedAt === null ? [] : [key])));
+  const unrecorded: UnrecordedAlert[] = [];
+  for (const { key, holds, summary, forMs } of conditions) {
+    if (!holds || known.has(key)) continue;
+    known.add(key);
+    unrecorded.push({ key: cut(key, 200), summary: cut(summary, 4_000), forMs });
+  }
+  const watchdog = getStub(env.TASK_WATCHDOG, WATCHDOG_NAME, env);
+  const reply = await within(DELIVER_TIMEOUT_MS, watchdog.notifyUnrecorded(unrecorded));
+  if (!reply.ok) throw new Error(listFields(reply.error.errors));
+}
+
+/**
+ * A removed task or breaker has no condition any more, so its alert has recovered. A breaker of
+ * another Worker is not taken for removed while the list cannot be read.
+ */
+function resolvedReason(key: string, registry: BreakerRegistry | null): string | null {
+  const [, kind, name = ""] = /^(task|late|breaker):(.*)$/.exec(key) ?? [];
+  if ((kind === "task" || kind === "late") && !tasks.some((task) => task.name === name))
     return `the task ${name} is no longer registered`;
-  if (kind === "breaker" && !isDependency(name))
-    return `the circuit breaker ${name} no longer exists`;
+  if (kind === "breaker" && !isDependency(name) && registry !== null)
+    return `nothing uses the circuit breaker ${name} any more`;
   return null;
 }
 
@@ -90,8 +142,8 @@ export async function reportToWatchdog(env: CronEnv): Promise<void> {
   }
 }
 
-/** The states of the breakers that answer. The state of the others is unknown. */
-async function breakerStates(env: CronEnv): Promise<{ name: string; state: string }[]> {
+/** The states of Luna's breakers that answer. The state of the others is unknown. */
+async function ownStates(env: CronEnv): Promise<{ name: string; state: string }[]> {
   return (await inspectAll(env)).flatMap(({ name, inspection }) =>
     inspection === null ? [] : [{ name, state: inspection.state }],
   );

@@ -37,7 +37,7 @@ export async function kvDown(stage: Stage, userId: string): Promise<ReadCounts> 
 
   narrator.chapter("KV fails");
   const kv = await narrator.step("its files are locked: no write succeeds", () =>
-    stage.breaks("KV", "cache", () => lockStore(stage.stateDir, "kv")),
+    stage.breaks("KV", "cache", () => lockStore(stage.settings.stateDir, "kv")),
   );
   await openBreaker(stage, purgeAndRead);
   await narrator.step(

@@ -10,7 +10,7 @@ export async function poisonMessage(stage: Stage): Promise<void> {
   const { narrator } = stage;
   narrator.chapter("A poison message");
   await narrator.step("another Worker queues a message that no schema accepts", () =>
-    putOnQueue(stage.stateDir, { hello: `demo ${stage.tag}` }),
+    putOnQueue(stage.settings, { hello: `demo ${stage.tag}` }),
   );
   await narrator.step("an email that is queued behind it arrives", async () => {
     const email = {

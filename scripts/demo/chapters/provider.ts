@@ -28,7 +28,7 @@ export async function providerDies(stage: Stage): Promise<{ probes: number }> {
   const before = await stage.inbox();
   const mailbox = await narrator.step(
     "the mail server is stopped: connections to it are refused",
-    () => stage.breaks("the mailbox", NAME, () => killMailbox(stage.stateDir)),
+    () => stage.breaks("the mailbox", NAME, () => killMailbox(stage.settings.stateDir)),
   );
   const failed = await narrator.step(`${EMAILS} emails are accepted although it is down`, () =>
     send(stage, "fails"),
@@ -148,6 +148,9 @@ async function deliver(stage: Stage, ids: string[]): Promise<void> {
   );
 }
 
+const ONE_PROBE_AT_A_TIME =
+  /^threshold(,probe-permitted,probe-failed)*,probe-permitted,probe-succeeded(,recovered)?$/;
+
 async function countProbes(
   stage: Stage,
   waiting: string[],
@@ -162,13 +165,7 @@ async function countProbes(
   const failedProbes = causes.filter((cause) => cause === "probe-failed").length;
   await narrator.step(
     "its history has one probe at a time, and the last closed it",
-    async () =>
-      expectThat(
-        /^threshold(,probe-permitted,probe-failed)*,probe-permitted,probe-succeeded$/.test(
-          causes.join(),
-        ),
-        `it has ${causes.join(", ")}`,
-      ),
+    async () => expectThat(ONE_PROBE_AT_A_TIME.test(causes.join()), `it has ${causes.join(", ")}`),
     () => `${probes} ${probes === 1 ? "probe" : "probes"}`,
   );
   await narrator.step(

@@ -3,7 +3,7 @@ import { type Stage, expectThat } from "../stage.ts";
 const ARRIVES_WITHIN_MS = 30_000;
 
 /** A user signs up and gets a welcome email: both come from one transaction. */
-export async function signUp(stage: Stage): Promise<string> {
+export async function signedUp(stage: Stage): Promise<string> {
   const { narrator } = stage;
   narrator.chapter("Sign up");
   const user = await narrator.step(

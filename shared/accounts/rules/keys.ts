@@ -19,3 +19,6 @@ export const apiKeyKey = (apiKeyHash: string): string => `api_key:${apiKeyHash}`
 
 /** The tag of every entry about this team. */
 export const teamKey = (teamId: string): string => `team:${teamId}`;
+
+/** The tenant of the emails that this user's keys send. */
+export const tenantOfUser = (userId: string): string => `user:${userId}`;

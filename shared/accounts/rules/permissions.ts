@@ -1,23 +1,26 @@
-import type { Role, Scope, AccountTier } from "./schemas.ts";
+import { tiers, type AccountTier, type Role, type Scope } from "./schemas.ts";
 
-/** The permissions of each tier, which also has those of the tiers before it. Pure. */
+/**
+ * The permissions of each tier, which also has those of the tiers before it. Each opens an
+ * operation of Luna. Pure.
+ */
 const ofTier = {
-  free: ["account:manage", "usage:read", "workspaces:create"],
+  free: ["workspaces:create"],
   pro: ["teams:create", "teams:invite"],
-  enterprise: ["audit:read", "support:priority"],
+  enterprise: [],
 } as const satisfies Record<AccountTier, readonly string[]>;
-const tiers: readonly AccountTier[] = ["free", "pro", "enterprise"];
 
-export type TierPermission = (typeof ofTier)[AccountTier][number];
+type TierPermission = (typeof ofTier)[AccountTier][number];
 
 /**
  * The permissions of each role in its team, which also has those of the roles before it.
- * `team:invite` allows to add and remove members with the role `member`.
+ * `team:invite` allows to add and remove members with the role `member`, `team:manage` to rename
+ * and delete the team.
  */
 const ofRole = {
   member: ["team:read"],
   admin: ["team:invite", "workspaces:create"],
-  owner: ["team:manage-roles"],
+  owner: ["team:manage-roles", "team:manage"],
 } as const satisfies Record<Role, readonly string[]>;
 const roles: readonly Role[] = ["member", "admin", "owner"];
 

@@ -2,6 +2,9 @@ import * as v from "valibot";
 import { address } from "../../email/rules/address.ts";
 import { shortList } from "../../http/lists.ts";
 import { time } from "../../http/time.ts";
+import { named } from "../../lib/worker/named.ts";
+import { trimmedLine } from "../../lib/worker/one-line.ts";
+import { record } from "../../lib/worker/record.ts";
 
 /** Without a colon, which separates the parts of cache keys. */
 export const userId = v.pipe(
@@ -16,10 +19,12 @@ export const userId = v.pipe(
 /** In lower case, since accounts compare addresses case-insensitively. */
 export const accountEmail = v.pipe(address, v.toLowerCase());
 
-const tier = v.picklist(["free", "pro", "enterprise"], 'must be "free", "pro" or "enterprise"');
+/** Each has the permissions of those before it. */
+export const tiers = ["free", "pro", "enterprise"] as const;
+const tier = v.picklist(tiers, 'must be "free", "pro" or "enterprise"');
 const scope = v.picklist(["emails:send"], 'must be "emails:send"');
 
-export const newUser = v.strictObject({
+export const newUser = named("NewUser", {
   userId,
   email: accountEmail,
   tier: v.optional(tier, "free"),
@@ -32,10 +37,7 @@ export const userChanges = v.pipe(
     tier: v.optional(tier),
     scopes: v.optional(shortList(scope, 8)),
   }),
-  v.check(
-    (changes) => Object.keys(changes).length > 0,
-    "must change at least one of email, tier, scopes",
-  ),
+  v.minEntries(1, "must change at least one of email, tier, scopes"),
 );
 
 export type NewUser = v.InferOutput<typeof newUser>;
@@ -47,7 +49,7 @@ export type Scope = v.InferOutput<typeof scope>;
  * `scopes`: permissions of the user's API key beyond the user's own account. `apiKeyPrefix`: the
  * first characters of the key, to identify it; null once it is revoked.
  */
-export const user = v.strictObject({
+export const user = named("User", {
   userId: v.string(),
   email: v.string(),
   tier,
@@ -62,13 +64,13 @@ const role = v.picklist(["owner", "admin", "member"], 'must be "owner", "admin" 
 export type Role = v.InferOutput<typeof role>;
 
 /** The related reads of a user, as the API returns them. */
-export const permissions = v.strictObject({
+export const permissions = named("Permissions", {
   userId: v.string(),
   tier,
   permissions: v.array(v.string()),
   teams: v.array(v.strictObject({ teamId: v.string(), role, permissions: v.array(v.string()) })),
 });
-export const subscription = v.strictObject({
+export const subscription = named("Subscription", {
   userId: v.string(),
   tier,
   status: v.picklist(["trialing", "active", "cancelled"]),
@@ -76,38 +78,43 @@ export const subscription = v.strictObject({
   trialEndsAt: v.nullable(time),
   endedAt: v.nullable(time),
 });
-export const usage = v.strictObject({
+export const usage = named("Usage", {
   userId: v.string(),
-  usage: v.record(v.string(), v.number()),
+  usage: record(v.string(), v.number()),
 });
-export const teams = v.strictObject({
-  userId: v.string(),
-  teams: v.array(
-    v.strictObject({ teamId: v.string(), name: v.string(), role: v.string(), joinedAt: time }),
-  ),
+const membership = named("Membership", {
+  teamId: v.string(),
+  name: v.string(),
+  role: v.string(),
+  joinedAt: time,
 });
-export const workspaces = v.strictObject({
+const pendingMembership = named("PendingMembership", {
+  teamId: v.string(),
+  name: v.string(),
+  addedAt: time,
+  expiresAt: time,
+});
+/** `pending`: teams that the user was added to and has not confirmed. */
+export const teams = named("Teams", {
   userId: v.string(),
-  workspaces: v.array(
-    v.strictObject({
-      workspaceId: v.string(),
-      name: v.string(),
-      teamId: v.nullable(v.string()),
-      createdAt: time,
-    }),
-  ),
+  teams: v.array(membership),
+  pending: v.array(pendingMembership),
+});
+export const workspace = named("Workspace", {
+  workspaceId: v.string(),
+  name: v.string(),
+  teamId: v.nullable(v.string()),
+  createdAt: time,
+});
+export const workspaces = named("Workspaces", {
+  userId: v.string(),
+  workspaces: v.array(workspace),
 });
 
-const name = v.pipe(
-  v.string("must be text"),
-  v.trim(),
-  v.minLength(1, "is empty"),
-  v.maxLength(100, "is too long"),
-  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-  v.regex(/^[^\u0000-\u001f\u007f]*$/, "must be one line"),
-);
+const name = trimmedLine(100);
 
 export const newTeam = v.strictObject({ name });
+export const newName = v.strictObject({ name });
 export const newMember = v.strictObject({ userId, role: v.optional(role, "member") });
 export const newWorkspace = v.strictObject({
   name,
@@ -116,13 +123,17 @@ export const newWorkspace = v.strictObject({
 
 export type NewWorkspace = v.InferOutput<typeof newWorkspace>;
 
-export const team = v.strictObject({ teamId: v.string(), name: v.string(), createdAt: time });
-export const teamMember = v.strictObject({ userId: v.string(), role, joinedAt: time });
-export const workspace = v.strictObject({
-  workspaceId: v.string(),
+export const team = named("Team", {
+  teamId: v.string(),
   name: v.string(),
-  teamId: v.nullable(v.string()),
   createdAt: time,
+});
+/** `joinedAt`: of a user who has not confirmed, when they were added. */
+export const teamMember = named("TeamMember", {
+  userId: v.string(),
+  role,
+  joinedAt: time,
+  confirmed: v.boolean(),
 });
 export type Team = v.InferOutput<typeof team>;
 export type TeamMember = v.InferOutput<typeof teamMember>;
@@ -148,21 +159,31 @@ export const usageIncrement = v.strictObject({
 });
 export type UsageIncrement = v.InferOutput<typeof usageIncrement>;
 
-/** All data stored about a user. */
-export const userExport = v.strictObject({
+const exportedEmail = v.strictObject({
+  id: v.string(),
+  subject: v.string(),
+  status: v.string(),
+  createdAt: time,
+});
+
+/** All data stored about a user. `emailsReceived`: what the operator sent to the user's address. */
+export const userExport = named("UserExport", {
   exportedAt: time,
   user,
   lastSeenAt: v.nullable(time),
+  addressChange: v.nullable(
+    v.strictObject({ email: v.string(), requestedAt: time, expiresAt: time }),
+  ),
   subscription: v.nullable(subscription),
-  usage: v.record(v.string(), v.number()),
+  usage: record(v.string(), v.number()),
   usageByDay: v.array(v.strictObject({ metric: v.string(), day: v.string(), amount: v.number() })),
   usageByMonth: v.array(
     v.strictObject({ metric: v.string(), month: v.string(), amount: v.number() }),
   ),
   teams: teams.entries.teams,
+  pendingTeams: teams.entries.pending,
   workspaces: workspaces.entries.workspaces,
-  emails: v.array(
-    v.strictObject({ id: v.string(), subject: v.string(), status: v.string(), createdAt: time }),
-  ),
+  emails: v.array(exportedEmail),
+  emailsReceived: v.array(exportedEmail),
 });
 export type UserExport = v.InferOutput<typeof userExport>;

@@ -3,12 +3,15 @@ import type { Failure } from "../../http/failure.ts";
 import type { Role, AccountTier } from "./schemas.ts";
 import {
   MAX_MEMBERS_OF_TEAM,
+  MAX_PENDING_OF_ADDER,
+  MAX_PENDING_OF_TEAM,
   MAX_TEAMS_OF_USER,
-  MAX_WORKSPACES_OF_USER,
+  denyReasonForConfirming,
+  denyReasonForManaging,
   denyReasonForNewTeam,
-  denyReasonForNewWorkspace,
   denyReasonForSaving,
   denyReasonForRemoving,
+  isSavedAtOnce,
   type MemberFacts,
 } from "./teams.ts";
 
@@ -23,6 +26,8 @@ type Case = {
   owners?: number;
   exists?: boolean;
   self?: boolean;
+  pending?: boolean;
+  members?: number;
 };
 
 function facts({
@@ -32,22 +37,43 @@ function facts({
   owners = 2,
   exists = true,
   self = false,
+  pending = false,
+  members = 5,
 }: Case): MemberFacts {
   return {
-    actor: actor === "operator" ? "admin" : { userId: "ada", tier, role: actor },
-    target: { userId: self ? "ada" : "bob", exists, role: target, teams: 0 },
-    team: { exists: true, owners, members: 5 },
+    actor: actor === "operator" ? "admin" : { userId: "ada", tier, role: actor, pending: 0 },
+    target: { userId: self ? "ada" : "bob", exists, role: target, pending, teams: 0 },
+    team: { exists: true, owners, members, pending: 0 },
   };
 }
 const make = (one: Case, wanted: Role): string => name(denyReasonForSaving(facts(one), wanted));
 const remove = (one: Case): string => name(denyReasonForRemoving(facts(one)));
 
 describe("saving a member", () => {
-  it("is allowed to the admin and to owners, with any role", () => {
+  it("is allowed to the admin and to owners, with any role for who is a member", () => {
     for (const actor of ["operator", "owner"] as const)
       for (const target of roles)
         for (const wanted of ["member", "admin", "owner"] as const)
-          expect(make({ actor, target }, wanted)).toBe("may");
+          expect(make({ actor, target }, wanted), `${actor}: ${target} becomes ${wanted}`).toBe(
+            actor === "owner" && target === null && wanted !== "member" ? "wrong-state" : "may",
+          );
+  });
+
+  it("asks who is no member, unless the admin does it", () => {
+    for (const target of roles) {
+      expect(isSavedAtOnce(facts({ actor: "operator", target }))).toBe(true);
+      expect(isSavedAtOnce(facts({ actor: "owner", target }))).toBe(target !== null);
+    }
+  });
+
+  it("answers a user the same whether the target exists or not", () => {
+    for (const actor of roles)
+      for (const wanted of ["member", "admin", "owner"] as const)
+        for (const pending of [true, false]) {
+          const known = { actor, target: null, pending } as const;
+          expect(make({ ...known, exists: false }, wanted)).toBe(make(known, wanted));
+          expect(remove({ ...known, exists: false })).toBe(remove(known));
+        }
   });
 
   it("is allowed to the team's admins for plain members only, and not to members", () => {
@@ -71,7 +97,7 @@ describe("saving a member", () => {
       }
     const gone: MemberFacts = {
       ...facts({ actor: "operator", target: null }),
-      team: { exists: false, owners: 0, members: 0 },
+      team: { exists: false, owners: 0, members: 0, pending: 0 },
     };
     expect([name(denyReasonForSaving(gone, "member")), name(denyReasonForRemoving(gone))]).toEqual([
       "no team",
@@ -86,8 +112,8 @@ describe("saving a member", () => {
     expect(remove({ ...lapsed, target: "member" })).toBe("may");
   });
 
-  it("is denied for unknown users, and at the limits of team and user", () => {
-    expect(make({ actor: "owner", target: null, exists: false }, "member")).toBe("no user");
+  it("is denied to the admin for unknown users, and at the limits of team and user", () => {
+    expect(make({ actor: "operator", target: null, exists: false }, "member")).toBe("no user");
     expect(make({ actor: "member", target: null, exists: false }, "member")).toBe("forbidden");
     const given = facts({ actor: "operator", target: null });
     const full = { ...given, team: { ...given.team, members: MAX_MEMBERS_OF_TEAM } };
@@ -99,6 +125,50 @@ describe("saving a member", () => {
       ).toBeNull();
     }
   });
+});
+
+describe("adding", () => {
+  it("is denied at the limits of open confirmations, but not for a repeat", () => {
+    const given = facts({ actor: "owner", target: null });
+    const actor = { userId: "ada", tier: "pro", role: "owner" } as const;
+    for (const over of [
+      { ...given, actor: { ...actor, pending: MAX_PENDING_OF_ADDER } },
+      { ...given, team: { ...given.team, pending: MAX_PENDING_OF_TEAM } },
+    ]) {
+      expect(name(denyReasonForSaving(over, "member"))).toBe("wrong-state");
+      const repeated = { ...over, target: { ...over.target, pending: true } };
+      expect(denyReasonForSaving(repeated, "member")).toBeNull();
+    }
+  });
+
+  it("does not look at the target's teams, which are not the adder's business", () => {
+    const given = facts({ actor: "owner", target: null });
+    const busy = { ...given, target: { ...given.target, teams: MAX_TEAMS_OF_USER } };
+    expect(denyReasonForSaving(busy, "member")).toBeNull();
+  });
+});
+
+describe("confirming", () => {
+  const confirm = (changes: Partial<Parameters<typeof denyReasonForConfirming>[0]>): string =>
+    name(denyReasonForConfirming({ role: null, pending: true, teams: 0, members: 1, ...changes }));
+
+  it("is allowed to who was added, and again to who has confirmed", () => {
+    expect([confirm({}), confirm({ role: "member", pending: false })]).toEqual(["may", "may"]);
+    expect(confirm({ pending: false })).toBe("no team");
+  });
+
+  it("is denied at the limits of team and user", () => {
+    expect(confirm({ teams: MAX_TEAMS_OF_USER })).toBe("wrong-state");
+    expect(confirm({ members: MAX_MEMBERS_OF_TEAM })).toBe("wrong-state");
+  });
+});
+
+it("a team is renamed and deleted by its owners and the admin only", () => {
+  const manage = (role: Role | null): string =>
+    name(denyReasonForManaging({ actor: { userId: "ada", role }, exists: true }));
+  expect(roles.map(manage)).toEqual(["no team", "forbidden", "forbidden", "may"]);
+  expect(denyReasonForManaging({ actor: "admin", exists: true })).toBeNull();
+  expect(name(denyReasonForManaging({ actor: "admin", exists: false }))).toBe("no team");
 });
 
 describe("the last owner", () => {
@@ -115,6 +185,13 @@ describe("the last owner", () => {
         expect(remove({ ...last, owners: 2 })).toBe("may");
       }
   });
+
+  it("who is the only member gets the advice to delete the team", () => {
+    const alone = facts({ actor: "owner", self: true, target: "owner", owners: 1, members: 1 });
+    expect(denyReasonForRemoving(alone)).toMatchObject({
+      detail: expect.stringContaining("delete it"),
+    });
+  });
 });
 
 describe("removing a member", () => {
@@ -129,7 +206,17 @@ describe("removing a member", () => {
       expect(remove({ actor: target, target, self: true })).toBe("may");
     }
     expect(remove({ actor: "owner", target: null })).toBe("no member");
-    expect(remove({ actor: "owner", target: null, exists: false })).toBe("no user");
+    expect(remove({ actor: "operator", target: null, exists: false })).toBe("no user");
+  });
+
+  it("ends an open confirmation too: by who was added, and by who may add", () => {
+    const added = { target: null, pending: true } as const;
+    expect(remove({ ...added, actor: null, self: true })).toBe("may");
+    expect([remove({ ...added, actor: "operator" }), remove({ ...added, actor: "admin" })]).toEqual(
+      ["may", "may"],
+    );
+    expect(remove({ ...added, actor: "member" })).toBe("forbidden");
+    expect(remove({ ...added, actor: null })).toBe("no team");
   });
 });
 
@@ -147,25 +234,5 @@ describe("creating", () => {
       "may",
       "wrong-state",
     ]);
-  });
-
-  it("a personal workspace is allowed to all users, one of a team to its owners and admins", () => {
-    const create = (
-      role: Role | null | undefined,
-      workspaces = 0,
-      tier: AccountTier | null = "free",
-    ): string => name(denyReasonForNewWorkspace({ tier, workspaces, role }));
-    expect([
-      create(undefined),
-      create("owner"),
-      create("admin"),
-      create("member"),
-      create(null),
-    ]).toEqual(["may", "may", "may", "forbidden", "no team"]);
-    expect(create(undefined, 0, null)).toBe("no user");
-    expect([
-      create(undefined, MAX_WORKSPACES_OF_USER - 1),
-      create(undefined, MAX_WORKSPACES_OF_USER),
-    ]).toEqual(["may", "wrong-state"]);
   });
 });

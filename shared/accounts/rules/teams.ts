@@ -1,67 +1,144 @@
 import type { Failure } from "../../http/failure.ts";
-import { permissionsIn, tierAllows, type TeamPermission } from "./permissions.ts";
+import { DAY_MS } from "../../lib/base/clock.ts";
+import {
+  can,
+  forbidden,
+  noTeam,
+  notByRole,
+  notByTier,
+  noUser,
+  wrongState,
+} from "./deny-reasons.ts";
+import { tierAllows } from "./permissions.ts";
 import type { Role, AccountTier } from "./schemas.ts";
 
 /**
- * Permissions and limits of teams and workspaces. Each function returns the reason to deny a
- * request, or null if it is allowed. Pure.
+ * Permissions and limits of teams. Each function that denies returns the reason to deny a request,
+ * or null if it is allowed. Pure.
  */
 
 export const MAX_TEAMS_OF_USER = 50;
 export const MAX_MEMBERS_OF_TEAM = 200;
-export const MAX_WORKSPACES_OF_USER = 100;
+/** How long a user who was added may confirm. */
+const CONFIRMATION_DAYS = 14;
+export const CONFIRMATION_MS = CONFIRMATION_DAYS * DAY_MS;
+export const MAX_PENDING_OF_TEAM = 50;
+/** A user who adds others without limit could fill their lists. */
+export const MAX_PENDING_OF_ADDER = 20;
 
 /**
- * Who makes the request: the admin, who is always allowed, or a user. `role` null: not a member of
- * the team. `tier` null: the user does not exist.
+ * A user who makes a request. `role` null: not a member of the team. `tier` null: the user does not
+ * exist. `pending`: how many users they have added, to any team, who have not confirmed.
  */
-type Actor = "admin" | { userId: string; tier: AccountTier | null; role: Role | null };
+type ActingUser = { userId: string; tier: AccountTier | null; role: Role | null; pending: number };
 
-/** The facts that decide a change of a member. `teams`: how many the target is a member of. */
+/**
+ * The facts that decide a change of a member. The admin is always allowed. `pending`: whether the
+ * target was added and has not confirmed; how many users the team waits for. `teams`: how many the
+ * target is a member of.
+ */
 export type MemberFacts = {
-  actor: Actor;
-  target: { userId: string; exists: boolean; role: Role | null; teams: number };
-  team: { exists: boolean; owners: number; members: number };
+  actor: "admin" | ActingUser;
+  target: { userId: string; exists: boolean; role: Role | null; pending: boolean; teams: number };
+  team: { exists: boolean; owners: number; members: number; pending: number };
 };
 
-const noTeam: Failure = { tag: "not-found", what: "team" };
-const noUser: Failure = { tag: "not-found", what: "user" };
 const noMember: Failure = { tag: "not-found", what: "member" };
 const lastOwner = wrongState(
   "The team would be left without an owner: make another member an owner first.",
 );
+const onlyMember = wrongState("The team has no other member: delete it instead.");
+const notConfirmed = wrongState(
+  "A user is added with the role member. Another role is possible once they have confirmed.",
+);
+const fullTeam = wrongState(`A team has at most ${MAX_MEMBERS_OF_TEAM} members.`);
+const fullUser = wrongState(`A user is a member of at most ${MAX_TEAMS_OF_USER} teams.`);
 const plainMembersOnly = forbidden(
   "Only an owner of the team may assign a role other than member, or change or remove its holders.",
 );
-const notByRole = forbidden("Only owners and admins of the team may do this.");
-const notByTier = (permission: string): Failure =>
-  forbidden(`This needs the permission ${permission}, which the user's tier does not have.`);
 
 /** Non-members get the same answer as for a team that does not exist. */
 export function denyReasonForReading(role: Role | null): Failure | null {
   return role !== null && can(role, "team:read") ? null : noTeam;
 }
 
-/** For adding the target to the team with a role, or changing their role. */
-export function denyReasonForSaving(
-  { actor, target, team }: MemberFacts,
-  wanted: Role,
-): Failure | null {
+/**
+ * Whether saving makes the target a member or changes their role, and does not ask them first. The
+ * admin is trusted to have asked.
+ */
+export function isSavedAtOnce({ actor, target }: Pick<MemberFacts, "actor" | "target">): boolean {
+  return actor === "admin" || target.role !== null;
+}
+
+/**
+ * For adding the target to the team with a role, or changing their role. To a user the answer is
+ * the same whether the target exists or not.
+ */
+export function denyReasonForSaving(facts: MemberFacts, wanted: Role): Failure | null {
+  const { actor, target, team } = facts;
   if (!team.exists) return noTeam;
-  const reason = actor === "admin" ? null : denyReasonOfActor(actor, target.role, wanted);
-  if (reason !== null) return reason;
+  if (actor !== "admin") {
+    const reason = denyReasonOfActor(actor, target.role, wanted);
+    if (reason !== null) return reason;
+    if (target.role === null) return denyReasonForAsking(actor, facts, wanted);
+  }
   if (!target.exists) return noUser;
   if (wanted !== "owner" && isLastOwner(target.role, team.owners)) return lastOwner;
   if (target.role !== null) return null;
-  if (team.members >= MAX_MEMBERS_OF_TEAM)
-    return wrongState(`A team has at most ${MAX_MEMBERS_OF_TEAM} members.`);
-  if (target.teams >= MAX_TEAMS_OF_USER)
-    return wrongState(`A user is a member of at most ${MAX_TEAMS_OF_USER} teams.`);
-  return null;
+  if (team.members >= MAX_MEMBERS_OF_TEAM) return fullTeam;
+  return target.teams >= MAX_TEAMS_OF_USER ? fullUser : null;
+}
+
+function denyReasonForAsking(
+  actor: ActingUser,
+  { target, team }: Pick<MemberFacts, "target" | "team">,
+  wanted: Role,
+): Failure | null {
+  if (wanted !== "member") return notConfirmed;
+  if (target.pending) return null;
+  if (team.members >= MAX_MEMBERS_OF_TEAM) return fullTeam;
+  if (team.pending >= MAX_PENDING_OF_TEAM)
+    return wrongState(`A team waits for at most ${MAX_PENDING_OF_TEAM} confirmations.`);
+  return actor.pending >= MAX_PENDING_OF_ADDER
+    ? wrongState(
+        `A user may wait for at most ${MAX_PENDING_OF_ADDER} confirmations. Each ends after ` +
+          `${CONFIRMATION_DAYS} days, when it is confirmed or declined, or when the user is ` +
+          "removed.",
+      )
+    : null;
+}
+
+/** For confirming the own membership. `role`: of a user who has confirmed before, else null. */
+export function denyReasonForConfirming(facts: {
+  role: Role | null;
+  pending: boolean;
+  teams: number;
+  members: number;
+}): Failure | null {
+  if (facts.role !== null) return null;
+  if (!facts.pending) return noTeam;
+  if (facts.members >= MAX_MEMBERS_OF_TEAM) return fullTeam;
+  return facts.teams >= MAX_TEAMS_OF_USER ? fullUser : null;
+}
+
+/** The facts that decide whether a team is renamed or deleted. */
+export type ManagerFacts = {
+  actor: "admin" | { userId: string; role: Role | null };
+  exists: boolean;
+};
+
+/** For renaming or deleting the team. */
+export function denyReasonForManaging({ actor, exists }: ManagerFacts): Failure | null {
+  if (!exists) return noTeam;
+  if (actor === "admin") return null;
+  if (actor.role === null) return noTeam;
+  return can(actor.role, "team:manage")
+    ? null
+    : forbidden("Only an owner of the team may rename or delete it.");
 }
 
 function denyReasonOfActor(
-  { role, tier }: Exclude<Actor, "admin">,
+  { role, tier }: ActingUser,
   targetRole: Role | null,
   wanted: Role,
 ): Failure | null {
@@ -75,20 +152,27 @@ function denyReasonOfActor(
     : notByTier("teams:invite");
 }
 
-/** For removing the target from the team. Every member may remove themselves. */
+/**
+ * For removing the target from the team. Every member may remove themselves, and a user who was
+ * added may decline. To a user the answer is the same whether the target exists or not.
+ */
 export function denyReasonForRemoving({ actor, target, team }: MemberFacts): Failure | null {
   if (!team.exists) return noTeam;
   if (actor !== "admin") {
-    if (actor.role === null) return noTeam;
-    if (actor.userId !== target.userId) {
+    const isSelf = actor.userId === target.userId;
+    if (actor.role === null) return isSelf && target.pending ? null : noTeam;
+    if (!isSelf) {
       if (!can(actor.role, "team:invite")) return notByRole;
       if (isMoreThanMember(target.role) && !can(actor.role, "team:manage-roles"))
         return plainMembersOnly;
     }
   }
-  if (!target.exists) return noUser;
-  if (target.role === null) return noMember;
-  return isLastOwner(target.role, team.owners) ? lastOwner : null;
+  if (target.role === null) {
+    if (target.pending) return null;
+    return actor === "admin" && !target.exists ? noUser : noMember;
+  }
+  if (!isLastOwner(target.role, team.owners)) return null;
+  return team.members === 1 ? onlyMember : lastOwner;
 }
 
 /** For creating a team. `teams`: how many the user is a member of already. */
@@ -101,40 +185,9 @@ export function denyReasonForNewTeam({
 }): Failure | null {
   if (tier === null) return noUser;
   if (!tierAllows(tier, "teams:create")) return notByTier("teams:create");
-  return teams < MAX_TEAMS_OF_USER
-    ? null
-    : wrongState(`A user is a member of at most ${MAX_TEAMS_OF_USER} teams.`);
+  return teams < MAX_TEAMS_OF_USER ? null : fullUser;
 }
 
-/**
- * For creating a workspace. `workspaces`: how many the user owns already. `role`: in the team of
- * the workspace; undefined for a personal workspace.
- */
-export function denyReasonForNewWorkspace(facts: {
-  tier: AccountTier | null;
-  workspaces: number;
-  role: Role | null | undefined;
-}): Failure | null {
-  const { tier, workspaces, role } = facts;
-  if (tier === null) return noUser;
-  if (role === null) return noTeam;
-  if (!tierAllows(tier, "workspaces:create")) return notByTier("workspaces:create");
-  if (role !== undefined && !can(role, "workspaces:create")) return notByRole;
-  return workspaces < MAX_WORKSPACES_OF_USER
-    ? null
-    : wrongState(`A user owns at most ${MAX_WORKSPACES_OF_USER} workspaces.`);
-}
-
-const can = (role: Role, permission: TeamPermission): boolean =>
-  permissionsIn(role).includes(permission);
 const isMoreThanMember = (role: Role | null): boolean => role === "owner" || role === "admin";
 const isLastOwner = (role: Role | null, owners: number): boolean =>
   role === "owner" && owners === 1;
-
-function forbidden(detail: string): Failure {
-  return { tag: "forbidden", detail };
-}
-
-function wrongState(detail: string): Failure {
-  return { tag: "wrong-state", detail };
-}

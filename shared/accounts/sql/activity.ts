@@ -1,4 +1,4 @@
-/** SQL of when users were last seen, and when the cache was last warmed for them. */
+/** SQL of when users were last seen. */
 
 /**
  * The precision of `last_seen_at`, in milliseconds. A write per request would cost more than the
@@ -24,7 +24,7 @@ export async function noteSeen(db: D1Database, userId: string, now: number): Pro
 
 export type ActiveUser = { userId: string; apiKeyHash: string };
 
-/** Users who were seen since a time, the least recently warmed first. */
+/** Users who were seen since a time, those who came last first. */
 export async function activeUsers(
   db: D1Database,
   seenSince: number,
@@ -35,20 +35,11 @@ export async function activeUsers(
       `SELECT a.user_id AS userId, u.api_key_hash AS apiKeyHash
        FROM user_activity a JOIN users u ON u.user_id = a.user_id
        WHERE a.last_seen_at >= ?1 AND u.api_key_hash IS NOT NULL
-       ORDER BY COALESCE(a.warmed_at, 0), a.user_id LIMIT ?2`,
+       ORDER BY a.last_seen_at DESC LIMIT ?2`,
     )
     .bind(seenSince, limit)
     .all<ActiveUser>();
   return results;
-}
-
-export async function markWarmed(db: D1Database, userIds: string[], now: number): Promise<void> {
-  await db
-    .prepare(
-      "UPDATE user_activity SET warmed_at = ?2 WHERE user_id IN (SELECT value FROM json_each(?1))",
-    )
-    .bind(JSON.stringify(userIds), now)
-    .run();
 }
 
 /** When a user was last seen, for a batch. */

@@ -1,8 +1,13 @@
+import { ADMIN_TENANT } from "../../email/outbox.ts";
+import { PRODUCER_TENANT } from "../../email/producers.ts";
+import { SYSTEM_TENANT } from "../../email/system-emails.ts";
+import { tenantOfUser } from "../rules/keys.ts";
 import type { UserExport } from "../rules/schemas.ts";
 import { selectLastSeen } from "./activity.ts";
+import { selectAddressChange } from "./address-changes.ts";
 import { selections } from "./related-reads.ts";
 import { selectPastUsage, type PastUsage } from "./usage-counters.ts";
-import { selectUser, userView, type UserRow } from "./users.ts";
+import { selectUser, userFrom, type UserRow } from "./users.ts";
 
 /** SQL of the export of a user's data. */
 
@@ -12,48 +17,76 @@ const MAX_USAGE_ROWS = 10_000;
 const selectEmails = `SELECT id, subject, status, created_at AS createdAt FROM emails
   WHERE tenant = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2`;
 
+/** Not what other users sent to this address, which is theirs, nor what has not left. */
+const selectReceived = `SELECT e.id, e.subject, e.status, e.created_at AS createdAt
+  FROM users AS u CROSS JOIN email_recipients AS r CROSS JOIN emails AS e ON e.id = r.email_id
+  WHERE u.user_id = ?1 AND LOWER(r.address) = u.email
+    AND r.tenant IN ('${ADMIN_TENANT}', '${SYSTEM_TENANT}', '${PRODUCER_TENANT}')
+    AND e.status IN ('sent', 'delivered', 'bounced', 'complained')
+  ORDER BY r.created_at DESC, r.email_id DESC LIMIT ?2`;
+
 /** All data of a user at one moment. Null: no such user, or deleted. */
 export async function findExport(
   db: D1Database,
   userId: string,
   now: number,
 ): Promise<UserExport | null> {
-  const { subscription, usage, teams, workspaces } = selections;
-  const select = ({ sql }: { sql: string }): D1PreparedStatement => db.prepare(sql).bind(userId);
+  const { subscription, usage, teams, pending, workspaces } = selections;
+  const select = ({ sql }: { sql: () => string }): D1PreparedStatement =>
+    db.prepare(sql()).bind(userId);
+  const all = { metric: null, after: null };
   const rows = await readTogether(db, {
     user: selectUser(db, userId),
     seen: selectLastSeen(db, userId),
+    change: selectAddressChange(db, userId),
     subscription: select(subscription),
     usage: select(usage),
     teams: select(teams),
+    pending: select(pending),
     workspaces: select(workspaces),
-    days: selectPastUsage(db, userId, { by: "day", metric: null }, MAX_USAGE_ROWS),
-    months: selectPastUsage(db, userId, { by: "month", metric: null }, MAX_USAGE_ROWS),
-    emails: db.prepare(selectEmails).bind(`user:${userId}`, MAX_EMAILS),
+    days: selectPastUsage(db, userId, { by: "day", ...all }, MAX_USAGE_ROWS),
+    months: selectPastUsage(db, userId, { by: "month", ...all }, MAX_USAGE_ROWS),
+    emails: db.prepare(selectEmails).bind(tenantOfUser(userId), MAX_EMAILS),
+    received: db.prepare(selectReceived).bind(userId, MAX_EMAILS),
   });
   const [user] = rows.user as UserRow[];
   if (user === undefined) return null;
   const [seen] = rows.seen as { lastSeenAt: number }[];
-  const [subscribed] = rows.subscription as Parameters<typeof subscription.view>[1][];
-  const emails = rows.emails as ExportedEmail[];
+  const [change] = rows.change as AddressChangeRow[];
+  const [subscribed] = rows.subscription as Parameters<typeof subscription.convert>[1][];
   return {
     exportedAt: iso(now),
-    user: userView(user),
+    user: userFrom(user),
     lastSeenAt: seen === undefined ? null : iso(seen.lastSeenAt),
-    subscription: subscribed === undefined ? null : subscription.view(userId, subscribed),
-    usage: usage.view(rows.usage as Parameters<typeof usage.view>[0]),
+    addressChange: change === undefined ? null : addressChangeFrom(change),
+    subscription: subscribed === undefined ? null : subscription.convert(userId, subscribed),
+    usage: usage.convert(rows.usage as Parameters<typeof usage.convert>[0]),
     usageByDay: (rows.days as PastUsage[]).map(({ period, ...rest }) => ({ ...rest, day: period })),
     usageByMonth: (rows.months as PastUsage[]).map(({ period, ...rest }) => ({
       ...rest,
       month: period,
     })),
-    teams: (rows.teams as Parameters<typeof teams.view>[0][]).map(teams.view),
-    workspaces: (rows.workspaces as Parameters<typeof workspaces.view>[0][]).map(workspaces.view),
-    emails: emails.map((email) => ({ ...email, createdAt: iso(email.createdAt) })),
+    teams: (rows.teams as Parameters<typeof teams.convert>[0][]).map(teams.convert),
+    pendingTeams: (rows.pending as Parameters<typeof pending.convert>[0][]).map(pending.convert),
+    workspaces: (rows.workspaces as Parameters<typeof workspaces.convert>[0][]).map(
+      workspaces.convert,
+    ),
+    emails: (rows.emails as ExportedEmail[]).map(emailFrom),
+    emailsReceived: (rows.received as ExportedEmail[]).map(emailFrom),
   };
 }
 
+type AddressChangeRow = { email: string; requestedAt: number; expiresAt: number };
+
+const addressChangeFrom = ({ email, requestedAt, expiresAt }: AddressChangeRow) => ({
+  email,
+  requestedAt: iso(requestedAt),
+  expiresAt: iso(expiresAt),
+});
+
 type ExportedEmail = { id: string; subject: string; status: string; createdAt: number };
+
+const emailFrom = (email: ExportedEmail) => ({ ...email, createdAt: iso(email.createdAt) });
 
 /** Runs named SELECTs in one batch, which D1 answers from one state. */
 async function readTogether<Name extends string>(

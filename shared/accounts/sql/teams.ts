@@ -1,26 +1,41 @@
 import { insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
-import { relatedKey } from "../rules/keys.ts";
-import type { Role, Team, TeamMember, AccountTier } from "../rules/schemas.ts";
-import { MAX_MEMBERS_OF_TEAM, MAX_TEAMS_OF_USER, type MemberFacts } from "../rules/teams.ts";
+import { teamKey } from "../rules/keys.ts";
+import type { AccountTier, Role, Team, TeamMember } from "../rules/schemas.ts";
+import {
+  MAX_MEMBERS_OF_TEAM,
+  MAX_PENDING_OF_TEAM,
+  MAX_TEAMS_OF_USER,
+  type ManagerFacts,
+} from "../rules/teams.ts";
+import { insertMemberPurge, memberFrom, type MemberRow } from "./team-members.ts";
 import type { WithPurge } from "./user-purge.ts";
 
 /**
- * SQL of teams and their members. Each write requires that the facts it was decided by have not
- * changed. If they have, it writes nothing and returns null.
+ * SQL of teams. Each write requires that the facts it was decided by have not changed. If they
+ * have, it writes nothing and returns null.
  */
 
-const iso = (at: number): string => new Date(at).toISOString();
+type TeamRow = { name: string; createdAt: number };
 
-/** The tags of a user's teams in the cache, to purge when a membership or role changes. */
-export const tagsOfMember = (userId: string): string[] =>
-  (["permissions", "teams", "workspaces"] as const).map((what) => relatedKey(userId, what));
+const teamFrom = (teamId: string, { name, createdAt }: TeamRow): Team => ({
+  teamId,
+  name,
+  createdAt: new Date(createdAt).toISOString(),
+});
 
-/** A team with its members, in the order in which they joined. */
+const viewsOf = (reply: D1Result | undefined, confirmed: boolean): TeamMember[] =>
+  ((reply?.results ?? []) as MemberRow[]).map((member) => memberFrom(member, confirmed));
+
+/**
+ * A team with its members, in the order in which they joined, and then the users who were added and
+ * have not confirmed.
+ */
 export async function findTeam(
   db: D1Database,
   teamId: string,
+  now: number,
 ): Promise<{ team: Team; members: TeamMember[] } | null> {
-  const [teams, members] = await db.batch([
+  const [teams, members, pending] = await db.batch([
     db.prepare("SELECT name, created_at AS createdAt FROM teams WHERE team_id = ?1").bind(teamId),
     db
       .prepare(
@@ -28,37 +43,19 @@ export async function findTeam(
          WHERE team_id = ?1 ORDER BY joined_at, user_id LIMIT ?2`,
       )
       .bind(teamId, MAX_MEMBERS_OF_TEAM),
+    db
+      .prepare(
+        `SELECT user_id AS userId, 'member' AS role, added_at AS joinedAt FROM pending_members
+         WHERE team_id = ?1 AND expires_at > ?3 ORDER BY added_at, user_id LIMIT ?2`,
+      )
+      .bind(teamId, MAX_PENDING_OF_TEAM, now),
   ]);
-  const row = teams?.results[0] as { name: string; createdAt: number } | undefined;
+  const row = teams?.results[0] as TeamRow | undefined;
   if (row === undefined) return null;
-  const rows = (members?.results ?? []) as MemberRow[];
   return {
-    team: { teamId, name: row.name, createdAt: iso(row.createdAt) },
-    members: rows.map(memberView),
+    team: teamFrom(teamId, row),
+    members: [...viewsOf(members, true), ...viewsOf(pending, false)],
   };
-}
-
-type MemberRow = { userId: string; role: Role; joinedAt: number };
-
-const memberView = ({ userId, role, joinedAt }: MemberRow): TeamMember => ({
-  userId,
-  role,
-  joinedAt: iso(joinedAt),
-});
-
-export async function findMember(
-  db: D1Database,
-  teamId: string,
-  userId: string,
-): Promise<TeamMember | null> {
-  const row = await db
-    .prepare(
-      `SELECT user_id AS userId, role, joined_at AS joinedAt FROM team_members
-       WHERE team_id = ?1 AND user_id = ?2`,
-    )
-    .bind(teamId, userId)
-    .first<MemberRow>();
-  return row === null ? null : memberView(row);
 }
 
 /** The facts that decide the creation of a team. `tier` null: no such user. */
@@ -80,7 +77,7 @@ export async function insertTeam(
   db: D1Database,
   team: { teamId: string; name: string; ownerId: string },
   { tier }: CreatorFacts,
-  { intentId, now }: WithPurge,
+  { purgeId, now }: WithPurge,
 ): Promise<Team | null> {
   const { teamId, name, ownerId } = team;
   const [inserted] = await db.batch([
@@ -97,136 +94,85 @@ export async function insertTeam(
          SELECT team_id, ?2, 'owner', ?3 FROM teams WHERE team_id = ?1`,
       )
       .bind(teamId, ownerId, now),
-    insertMemberPurge(db, { teamId, userId: ownerId, role: "owner" }, { intentId, now }),
+    insertMemberPurge(db, { teamId, userId: ownerId, role: "owner" }, { purgeId, now }),
   ]);
-  return (inserted?.meta.changes ?? 0) > 0 ? { teamId, name, createdAt: iso(now) } : null;
+  return (inserted?.meta.changes ?? 0) > 0 ? teamFrom(teamId, { name, createdAt: now }) : null;
 }
 
-/** The facts that decide a change of a member. `actorId` is null for the admin. */
-export async function findMemberFacts(
+/** The facts that decide whether a team is renamed or deleted. `actorId` is null for the admin. */
+export async function findManagerFacts(
   db: D1Database,
   teamId: string,
   actorId: string | null,
-  targetId: string,
-): Promise<MemberFacts> {
+): Promise<ManagerFacts> {
   const row = await db
     .prepare(
-      `SELECT (SELECT role FROM team_members WHERE team_id = ?1 AND user_id = ?2) AS actorRole,
-              (SELECT tier FROM users WHERE user_id = ?2 AND deleted_at IS NULL) AS actorTier,
-              (SELECT role FROM team_members WHERE team_id = ?1 AND user_id = ?3) AS targetRole,
-              EXISTS (SELECT 1 FROM users
-                      WHERE user_id = ?3 AND deleted_at IS NULL) AS targetExists,
-              (SELECT COUNT(*) FROM team_members WHERE user_id = ?3) AS targetTeams,
-              (SELECT COUNT(*) FROM team_members WHERE team_id = ?1) AS members,
-              (SELECT COUNT(*) FROM team_members WHERE team_id = ?1 AND role = 'owner') AS owners,
+      `SELECT (SELECT role FROM team_members WHERE team_id = ?1 AND user_id = ?2) AS role,
               EXISTS (SELECT 1 FROM teams WHERE team_id = ?1) AS teamExists`,
     )
-    .bind(teamId, actorId, targetId)
-    .first<{
-      actorRole: Role | null;
-      actorTier: AccountTier | null;
-      targetRole: Role | null;
-      targetExists: number;
-      targetTeams: number;
-      members: number;
-      owners: number;
-      teamExists: number;
-    }>();
+    .bind(teamId, actorId)
+    .first<{ role: Role | null; teamExists: number }>();
   return {
-    actor:
-      actorId === null
-        ? "admin"
-        : { userId: actorId, tier: row?.actorTier ?? null, role: row?.actorRole ?? null },
-    target: {
-      userId: targetId,
-      exists: row?.targetExists === 1,
-      role: row?.targetRole ?? null,
-      teams: row?.targetTeams ?? 0,
-    },
-    team: { exists: row?.teamExists === 1, owners: row?.owners ?? 0, members: row?.members ?? 0 },
+    actor: actorId === null ? "admin" : { userId: actorId, role: row?.role ?? null },
+    exists: row?.teamExists === 1,
   };
 }
 
-/**
- * Whether the actor's role and tier, the target's role and the number of owners are still as read.
- * Its parameters `?1` to `?7` are bound by `asReadValues`.
- */
-const isAsRead = `(?3 IS NULL OR (
-    (SELECT role FROM team_members WHERE team_id = ?1 AND user_id = ?3) IS ?4
-    AND (SELECT tier FROM users WHERE user_id = ?3 AND deleted_at IS NULL) IS ?5))
-  AND (SELECT role FROM team_members WHERE team_id = ?1 AND user_id = ?2) IS ?6
-  AND (SELECT COUNT(*) FROM team_members WHERE team_id = ?1 AND role = 'owner') = ?7`;
+/** SQL over `teams`: it is the team `?1`, and the role of the user `?2` is still `?3`. */
+const isManagedAsRead = `team_id = ?1 AND (?2 IS NULL
+  OR (SELECT role FROM team_members WHERE team_id = ?1 AND user_id = ?2) IS ?3)`;
 
-function asReadValues(
-  teamId: string,
-  { actor, target, team }: MemberFacts,
-): (string | number | null)[] {
-  const { userId, role, tier } =
-    actor === "admin" ? { userId: null, role: null, tier: null } : actor;
-  return [teamId, target.userId, userId, role, tier, target.role, team.owners];
-}
+const managerValues = (teamId: string, { actor }: ManagerFacts): (string | null)[] =>
+  actor === "admin" ? [teamId, null, null] : [teamId, actor.userId, actor.role];
 
-/** Adds a member, or changes their role. */
-export async function saveMember(
-  db: D1Database,
-  { teamId, role }: { teamId: string; role: Role },
-  facts: MemberFacts,
-  { intentId, now }: WithPurge,
-): Promise<TeamMember | null> {
-  const { userId } = facts.target;
-  const [saved] = await db.batch<MemberRow>([
-    db
-      .prepare(
-        `INSERT INTO team_members (team_id, user_id, role, joined_at)
-         SELECT t.team_id, u.user_id, ?8, ?9
-         FROM teams t JOIN users u ON u.user_id = ?2 AND u.deleted_at IS NULL
-         WHERE t.team_id = ?1 AND ${isAsRead}
-           AND (?6 IS NOT NULL
-                OR ((SELECT COUNT(*) FROM team_members WHERE team_id = ?1) < ?10
-                    AND (SELECT COUNT(*) FROM team_members WHERE user_id = ?2) < ?11))
-         ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role
-         RETURNING user_id AS userId, role, joined_at AS joinedAt`,
-      )
-      .bind(...asReadValues(teamId, facts), role, now, MAX_MEMBERS_OF_TEAM, MAX_TEAMS_OF_USER),
-    insertMemberPurge(db, { teamId, userId, role }, { intentId, now }),
-  ]);
-  const row = saved?.results[0];
-  return row === undefined ? null : memberView(row);
-}
-
-export async function deleteMember(
+/** Every read of its members and of those who have not confirmed has the team's tag. */
+function insertTeamPurge(
   db: D1Database,
   teamId: string,
-  facts: MemberFacts,
-  { intentId, now }: WithPurge,
-): Promise<true | null> {
-  const { userId } = facts.target;
-  const [deleted] = await db.batch([
-    db
-      .prepare(`DELETE FROM team_members WHERE team_id = ?1 AND user_id = ?2 AND ${isAsRead}`)
-      .bind(...asReadValues(teamId, facts)),
-    insertMemberPurge(db, { teamId, userId, role: null }, { intentId, now }),
-  ]);
-  return (deleted?.meta.changes ?? 0) > 0 ? true : null;
-}
-
-/**
- * A statement that adds the purge of a membership, after the write in its batch. It adds nothing
- * unless the user then has that role in the team. Null: is not a member.
- */
-function insertMemberPurge(
-  db: D1Database,
-  { teamId, userId, role }: { teamId: string; userId: string; role: Role | null },
-  { intentId, now }: WithPurge,
+  facts: ManagerFacts,
+  { purgeId, now }: WithPurge,
 ): D1PreparedStatement {
   return db
     .prepare(
       insertPurgeSql({
-        id: "?1",
-        tags: "?2",
-        createdAt: "?3",
-        from: `WHERE (SELECT role FROM team_members WHERE team_id = ?4 AND user_id = ?5) IS ?6`,
+        id: "?4",
+        tags: "?5",
+        createdAt: "?6",
+        from: `FROM teams WHERE ${isManagedAsRead}`,
       }),
     )
-    .bind(intentId, JSON.stringify(tagsOfMember(userId)), now, teamId, userId, role);
+    .bind(...managerValues(teamId, facts), purgeId, JSON.stringify([teamKey(teamId)]), now);
+}
+
+export async function saveTeamName(
+  db: D1Database,
+  { teamId, name }: { teamId: string; name: string },
+  facts: ManagerFacts,
+  withPurge: WithPurge,
+): Promise<Team | null> {
+  const [, renamed] = await db.batch<TeamRow>([
+    insertTeamPurge(db, teamId, facts, withPurge),
+    db
+      .prepare(
+        `UPDATE teams SET name = ?4 WHERE ${isManagedAsRead}
+         RETURNING name, created_at AS createdAt`,
+      )
+      .bind(...managerValues(teamId, facts), name),
+  ]);
+  const row = renamed?.results[0];
+  return row === undefined ? null : teamFrom(teamId, row);
+}
+
+/** Deletes a team with its members, workspaces and open confirmations (by cascade). */
+export async function eraseTeam(
+  db: D1Database,
+  teamId: string,
+  facts: ManagerFacts,
+  withPurge: WithPurge,
+): Promise<true | null> {
+  const [, deleted] = await db.batch([
+    insertTeamPurge(db, teamId, facts, withPurge),
+    db.prepare(`DELETE FROM teams WHERE ${isManagedAsRead}`).bind(...managerValues(teamId, facts)),
+  ]);
+  return (deleted?.meta.changes ?? 0) > 0 ? true : null;
 }

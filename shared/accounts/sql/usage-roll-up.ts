@@ -1,9 +1,10 @@
 import { runBatch } from "../../database/batch.ts";
+import { countRows, type ExpiringRows } from "../../database/expiring.ts";
 
 /**
  * SQL that rolls the counters up into days and months, in UTC: `2026-11-25` and `2026-11`.
  *
- * A page is one transaction that also stores how far it came. Whatever is repeated, lost or
+ * A page is one transaction that also stores how far it came. What is repeated, lost or
  * interrupted, each counter is rolled up once per period.
  */
 
@@ -11,7 +12,7 @@ import { runBatch } from "../../database/batch.ts";
 export type RollUpPage = { rolledUp: number; left: boolean };
 
 /** The next counters for the period `?1`, at most `?2`; none once the period is finished. */
-const page = `SELECT user_id, metric, amount FROM usage_metrics
+const page = `SELECT user_id, metric, amount, updated_at, day, before_day FROM usage_metrics
   WHERE (user_id, metric) > (SELECT after_user, after_metric FROM usage_roll_ups
                              WHERE period = ?1 AND finished = 0)
   ORDER BY user_id, metric LIMIT ?2`;
@@ -20,23 +21,36 @@ const page = `SELECT user_id, metric, amount FROM usage_metrics
 const lastTotal = `SELECT total FROM usage_daily d
   WHERE d.user_id = m.user_id AND d.metric = m.metric ORDER BY d.day DESC LIMIT 1`;
 
+/**
+ * The total of the counter `m` at the end of the day `?1`, whenever this runs. NULL if it is not
+ * known, because a release before the column `day` counted since: then the usage of both days
+ * counts for the next one.
+ */
+const totalAtEnd = `CASE
+  WHEN m.updated_at < unixepoch(?1, '+1 day') * 1000 THEN m.amount
+  WHEN m.day > ?1 THEN m.before_day END`;
+
 const insertDays = `INSERT INTO usage_daily (user_id, metric, day, amount, total)
-  SELECT user_id, metric, ?1, amount - before, amount
-  FROM (SELECT m.user_id, m.metric, m.amount, COALESCE((${lastTotal}), 0) AS before
+  SELECT user_id, metric, ?1, total - before, total
+  FROM (SELECT m.user_id, m.metric, ${totalAtEnd} AS total,
+               COALESCE((${lastTotal}), 0) AS before
         FROM (${page}) AS m)
-  WHERE amount <> before
+  WHERE total > before
   ON CONFLICT (user_id, metric, day) DO NOTHING`;
 
-/** Keeps the newest day of each counter, however old: it has the counter's last total. */
+/**
+ * Keeps the newest day of each counter, however old: it has the counter's last total. SQLite keeps
+ * to the order of a CROSS JOIN: from the counters of the page.
+ */
 const deleteDays = `DELETE FROM usage_daily WHERE (user_id, metric, day) IN (
   SELECT d.user_id, d.metric, d.day FROM (${page}) AS m
-  JOIN usage_daily d ON d.user_id = m.user_id AND d.metric = m.metric AND d.day < ?3
+  CROSS JOIN usage_daily d ON d.user_id = m.user_id AND d.metric = m.metric AND d.day < ?3
   WHERE EXISTS (SELECT 1 FROM usage_daily n
                 WHERE n.user_id = d.user_id AND n.metric = d.metric AND n.day > d.day))`;
 
 const insertMonths = `INSERT INTO usage_monthly (user_id, metric, month, amount)
   SELECT m.user_id, m.metric, ?1, SUM(d.amount) FROM (${page}) AS m
-  JOIN usage_daily d ON d.user_id = m.user_id AND d.metric = m.metric
+  CROSS JOIN usage_daily d ON d.user_id = m.user_id AND d.metric = m.metric
     AND d.day BETWEEN ?1 || '-01' AND ?1 || '-31'
   WHERE TRUE GROUP BY m.user_id, m.metric ON CONFLICT (user_id, metric, month) DO NOTHING`;
 
@@ -122,4 +136,28 @@ export async function deleteDayProgress(db: D1Database, before: string): Promise
     .prepare("DELETE FROM usage_roll_ups WHERE period < ?1 AND LENGTH(period) = 10")
     .bind(before)
     .run();
+}
+
+/** How many counters are not rolled up for a day. It counts no further than `limit`. */
+export async function countUnrolled(db: D1Database, day: string, limit: number): Promise<number> {
+  const from = `usage_metrics
+    WHERE (user_id, metric) > (SELECT after_user, after_metric FROM usage_roll_ups
+                               WHERE period = ?1 AND finished = 0)`;
+  return await countRows(db, from, [day, limit]);
+}
+
+/** Past months of before a time. */
+export const oldMonths: ExpiringRows = {
+  table: "usage_monthly",
+  key: "user_id, metric, month",
+  isOver: "month < strftime('%Y-%m', ?1 / 1000, 'unixepoch')",
+};
+
+/** Whether every counter is rolled up for a day. */
+export async function isDayRolledUp(db: D1Database, day: string): Promise<boolean> {
+  const finished = await db
+    .prepare("SELECT finished FROM usage_roll_ups WHERE period = ?1")
+    .bind(day)
+    .first<number>("finished");
+  return finished === 1;
 }

@@ -1,26 +1,25 @@
+import { runBatch } from "../../database/batch.ts";
+import { insertTenantEnd } from "../../email/sql/ended-tenants.ts";
 import type { Cursor } from "../../http/lists.ts";
 import type { NewApiKey } from "../api-key.ts";
-import { apiKeyKey, emailKey } from "../rules/keys.ts";
+import { apiKeyKey, emailKey, tenantOfUser } from "../rules/keys.ts";
 import type { NewUser, Scope, AccountTier, User, UserChanges } from "../rules/schemas.ts";
-import { trialEnd } from "../rules/trials.ts";
+import type { FirstSubscription } from "../rules/trials.ts";
 import { insertUserPurge, type WithPurge } from "./user-purge.ts";
 
 /** SQL of users, except their related reads and their deletion. */
 
-/** Created at zero for every user, so that reports show zeros instead of gaps. */
-const INITIAL_METRICS = ["apiRequests", "emailsSent", "storageBytes"];
+/** What Luna itself counts. Created at zero for every user. */
+const INITIAL_METRICS = ["emailsSent"];
 
-/**
- * The statements of a sign-up: user, usage metrics and subscription, which starts with a trial if
- * the tier has one. To be run in one batch.
- */
+/** The statements of a sign-up: user, usage metrics and subscription. To be run in one batch. */
 export function insertUser(
   db: D1Database,
-  user: NewUser,
+  { subscription, ...user }: Omit<NewUser, "tier"> & { subscription: FirstSubscription },
   key: NewApiKey,
   now: number,
 ): D1PreparedStatement[] {
-  const trialEndsAt = trialEnd(user.tier, now);
+  const { status, tier, trialEndsAt } = subscription;
   return [
     db
       .prepare(
@@ -28,7 +27,7 @@ export function insertUser(
            (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)`,
       )
-      .bind(user.userId, user.email, user.tier, key.hash, key.prefix, now),
+      .bind(user.userId, user.email, tier, key.hash, key.prefix, now),
     db
       .prepare(
         `INSERT INTO usage_metrics (user_id, metric, amount, updated_at)
@@ -37,10 +36,10 @@ export function insertUser(
       .bind(user.userId, JSON.stringify(INITIAL_METRICS), now),
     db
       .prepare(
-        `INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at)
-         VALUES (?1, ?2, ?3, ?4)`,
+        `INSERT INTO subscriptions (user_id, status, started_at, trial_ends_at, ended_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)`,
       )
-      .bind(user.userId, trialEndsAt === null ? "active" : "trialing", now, trialEndsAt),
+      .bind(user.userId, status, now, trialEndsAt, status === "cancelled" ? now : null),
   ];
 }
 
@@ -54,43 +53,56 @@ export type UserRow = {
   updatedAt: number;
 };
 
-const columns = `user_id AS userId, email, tier, scopes, api_key_prefix AS apiKeyPrefix,
+export const userColumns = `user_id AS userId, email, tier, scopes, api_key_prefix AS apiKeyPrefix,
   created_at AS createdAt, updated_at AS updatedAt`;
 
 export type UserLookup = { by: "userId" | "email" | "apiKeyHash"; value: string };
 
-const lookupColumn = { userId: "user_id", email: "email", apiKeyHash: "api_key_hash" } as const;
+export const lookupColumn = {
+  userId: "user_id",
+  email: "email",
+  apiKeyHash: "api_key_hash",
+} as const;
 
-export async function findUser(db: D1Database, { by, value }: UserLookup): Promise<User | null> {
+export async function findUserBy(db: D1Database, { by, value }: UserLookup): Promise<User | null> {
   const row = await db
-    .prepare(`SELECT ${columns} FROM users WHERE ${lookupColumn[by]} = ?1 AND deleted_at IS NULL`)
+    .prepare(
+      `SELECT ${userColumns} FROM users WHERE ${lookupColumn[by]} = ?1 AND deleted_at IS NULL`,
+    )
     .bind(value)
     .first<UserRow>();
-  return row === null ? null : userView(row);
+  return row === null ? null : userFrom(row);
 }
 
-/** Selects a user by id, for a batch. `userView` converts the row for the API. */
+/** Selects a user by id, for a batch. `userFrom` converts the row for the API. */
 export function selectUser(db: D1Database, id: string): D1PreparedStatement {
   return db
-    .prepare(`SELECT ${columns} FROM users WHERE user_id = ?1 AND deleted_at IS NULL`)
+    .prepare(`SELECT ${userColumns} FROM users WHERE user_id = ?1 AND deleted_at IS NULL`)
     .bind(id);
 }
 
+/** For the batch of a write: its notice, before the other statements. */
+export type WithNotice = { notice: readonly D1PreparedStatement[] };
+
+const isNotified = ([inserted]: readonly D1Result[]): boolean => (inserted?.meta.changes ?? 0) > 0;
+
 /**
  * Changes a user. A given tier ends a trial and activates the subscription, even if it is the tier
- * that the user has.
+ * that the user has. A given address ends a request for another one.
+ *
+ * @returns the user, and whether the notice was accepted
  */
-export async function updateUser(
+export async function saveUser(
   db: D1Database,
   id: string,
   changes: UserChanges,
-  { intentId, now }: WithPurge,
-): Promise<User | null> {
+  { purgeId, now, notice }: WithPurge & WithNotice,
+): Promise<{ user: User | null; notified: boolean }> {
   const update = db
     .prepare(
       `UPDATE users SET email = COALESCE(?2, email), tier = COALESCE(?3, tier),
          scopes = COALESCE(?4, scopes), updated_at = ?5
-       WHERE user_id = ?1 AND deleted_at IS NULL RETURNING ${columns}`,
+       WHERE user_id = ?1 AND deleted_at IS NULL RETURNING ${userColumns}`,
     )
     .bind(
       id,
@@ -100,14 +112,28 @@ export async function updateUser(
       now,
     );
   const newNames = changes.email === undefined ? [] : [emailKey(changes.email)];
-  const subscribe = changes.tier === undefined ? [] : [activateSubscription(db, id, now)];
-  const [, updated] = await db.batch<UserRow>([
-    insertUserPurge(db, { userId: id, newNames }, { intentId, now }),
+  const replies = await runBatch(db, {
+    notice,
+    purge: insertUserPurge(db, { userId: id, newNames }, { purgeId, now }),
     update,
-    ...subscribe,
-  ]);
-  const row = updated?.results[0];
-  return row === undefined ? null : userView(row);
+    subscribe: changes.tier === undefined ? [] : [activateSubscription(db, id, now)],
+    withdraw: changes.email === undefined ? [] : [withdrawAddressRequest(db, id)],
+  });
+  const [row] = replies.update.results as UserRow[];
+  return {
+    user: row === undefined ? null : userFrom(row),
+    notified: isNotified(replies.notice),
+  };
+}
+
+/** A statement that makes the link of a user's open request invalid. The request still counts. */
+export function withdrawAddressRequest(db: D1Database, userId: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE address_changes SET token_hash = NULL
+       WHERE user_id = ?1 AND confirmed_at IS NULL AND token_hash IS NOT NULL`,
+    )
+    .bind(userId);
 }
 
 function activateSubscription(db: D1Database, userId: string, now: number): D1PreparedStatement {
@@ -121,44 +147,89 @@ function activateSubscription(db: D1Database, userId: string, now: number): D1Pr
     .bind(userId, now);
 }
 
-/** Replaces a user's API key. The old key is refused from then on. */
+/**
+ * Replaces a user's API key, if it is still the one with this prefix (null: the user has none). The
+ * old key is refused from then on.
+ *
+ * @returns null if there is no such user, or the key is another one by now
+ */
 export async function replaceApiKey(
   db: D1Database,
   id: string,
-  key: NewApiKey,
-  { intentId, now }: WithPurge,
+  { key, replacedPrefix }: { key: NewApiKey; replacedPrefix: string | null },
+  { purgeId, now, notice }: WithPurge & WithNotice,
 ): Promise<User | null> {
   const update = db
     .prepare(
       `UPDATE users SET api_key_hash = ?2, api_key_prefix = ?3, updated_at = ?4
-       WHERE user_id = ?1 AND deleted_at IS NULL RETURNING ${columns}`,
+       WHERE user_id = ?1 AND deleted_at IS NULL AND api_key_prefix IS ?5 RETURNING ${userColumns}`,
     )
-    .bind(id, key.hash, key.prefix, now);
-  const [, updated] = await db.batch<UserRow>([
-    insertUserPurge(db, { userId: id, newNames: [apiKeyKey(key.hash)] }, { intentId, now }),
+    .bind(id, key.hash, key.prefix, now, replacedPrefix);
+  const replies = await runBatch(db, {
+    notice,
+    purge: insertUserPurge(db, { userId: id, newNames: [apiKeyKey(key.hash)] }, { purgeId, now }),
     update,
-  ]);
-  const row = updated?.results[0];
-  return row === undefined ? null : userView(row);
+    withdraw: withdrawAddressRequest(db, id),
+  });
+  const [row] = replies.update.results as UserRow[];
+  return row === undefined ? null : userFrom(row);
 }
 
-/** Revokes a user's key, which is refused from then on. @returns whether there is such a user */
-export async function revokeApiKey(
+/** Whether there is such a user, and whether the notice was accepted. */
+type Revocation = { isThere: boolean; notified: boolean };
+
+/** Revokes a user's key, which is refused from then on. */
+export async function deleteApiKey(
   db: D1Database,
   id: string,
-  { intentId, now }: WithPurge,
-): Promise<boolean> {
+  { purgeId, now, notice, cancelUnsent }: WithPurge & WithNotice & { cancelUnsent: boolean },
+): Promise<Revocation> {
   const update = db
     .prepare(
       `UPDATE users SET api_key_hash = NULL, api_key_prefix = NULL, updated_at = ?2
        WHERE user_id = ?1 AND deleted_at IS NULL`,
     )
     .bind(id, now);
-  const [, revoked] = await db.batch([
-    insertUserPurge(db, { userId: id }, { intentId, now }),
+  const replies = await runBatch(db, {
+    notice,
+    purge: insertUserPurge(db, { userId: id }, { purgeId, now }),
     update,
-  ]);
-  return (revoked?.meta.changes ?? 0) > 0;
+    withdraw: withdrawAddressRequest(db, id),
+    end: cancelUnsent
+      ? [
+          insertTenantEnd(
+            db,
+            { tenant: tenantOfUser(id), until: now, now },
+            { from: "users WHERE user_id = ?4 AND deleted_at IS NULL", values: [id] },
+          ),
+        ]
+      : [],
+  });
+  return { isThere: replies.update.meta.changes > 0, notified: isNotified(replies.notice) };
+}
+
+/**
+ * For a revocation whose reply was lost. The sweeper notifies the consumer of its notice.
+ *
+ * @returns null if it was not written
+ */
+export async function findRevocation(
+  db: D1Database,
+  id: string,
+  { now, cancelUnsent }: { now: number; cancelUnsent: boolean },
+): Promise<Revocation | null> {
+  const row = await db
+    .prepare(
+      `SELECT api_key_hash IS NULL AS revoked,
+              EXISTS (SELECT 1 FROM ended_tenants WHERE tenant = ?2 AND ended_at >= ?3) AS ended
+       FROM users WHERE user_id = ?1 AND deleted_at IS NULL`,
+    )
+    .bind(id, tenantOfUser(id), now)
+    .first<{ revoked: number; ended: number }>();
+  if (row === null) return { isThere: false, notified: false };
+  // The key may have been revoked before, without the emails.
+  const isWritten = row.revoked === 1 && (!cancelUnsent || row.ended === 1);
+  return isWritten ? { isThere: true, notified: false } : null;
 }
 
 /** The other identifiers of a user. */
@@ -176,22 +247,23 @@ export async function findNames(
 }
 
 /** One page of users, newest first. `before`: the last user of the previous page. */
-export async function listUsers(
+export async function findUsers(
   db: D1Database,
   before: Cursor | null,
   limit: number,
 ): Promise<{ id: string; at: number; user: User }[]> {
   const { results } = await db
     .prepare(
-      `SELECT ${columns} FROM users WHERE deleted_at IS NULL AND (created_at, user_id) < (?1, ?2)
+      `SELECT ${userColumns} FROM users
+       WHERE deleted_at IS NULL AND (created_at, user_id) < (?1, ?2)
        ORDER BY created_at DESC, user_id DESC LIMIT ?3`,
     )
     .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", limit)
     .all<UserRow>();
-  return results.map((row) => ({ id: row.userId, at: row.createdAt, user: userView(row) }));
+  return results.map((row) => ({ id: row.userId, at: row.createdAt, user: userFrom(row) }));
 }
 
-export function userView(row: UserRow): User {
+export function userFrom(row: UserRow): User {
   return {
     userId: row.userId,
     email: row.email,

@@ -1,4 +1,6 @@
+import { alertPercents, sizeText, type DatabaseSize } from "../../database/rules/size.ts";
 import { MAX_DUE_AGE_MS } from "../../email/rules/retry-policy.ts";
+import { countedNoun } from "../../lib/base/counted.ts";
 import { pluralize } from "../../lib/base/pluralize.ts";
 import type { Misconfigured } from "../../lib/worker/variables.ts";
 import type { AlertSettings } from "../settings.ts";
@@ -12,11 +14,30 @@ export const WEBHOOK_BREAKER = "alerts:webhook";
 const MINUTE_MS = 60_000;
 /** Evaluations are not exactly a minute apart: an early one must not delay an alert by one. */
 const EARLY_MS = 10_000;
-/** A breaker that opens and closes again works as intended: no alert. */
+/** A breaker that opens and closes again works as intended: no alert... */
 const BREAKER_OPEN_MS = 5 * MINUTE_MS - EARLY_MS;
+/** ...unless it has been open for half of this. */
+const BREAKER_WINDOW_MS = 10 * MINUTE_MS;
 
-/** How the newest runs of a task ended, newest first. */
-export type Streak = { task: string; statuses: ("success" | "failure")[] };
+/**
+ * How the newest runs of a task ended, newest first: up to `streakRuns` of them. `late`: how many
+ * items the last successful one left overdue; null or absent if the task does not report that.
+ */
+export type Streak = {
+  task: string;
+  statuses: ("success" | "failure")[];
+  late?: number | null;
+};
+
+/** Of these runs of a task half may fail before its alert fires. */
+const SHARE_RUNS = 4;
+/** Each evaluation reads so many runs of each task: a high threshold must not cost more. */
+const MAX_SHARE_RUNS = 40;
+
+/** How many of the newest runs of a task are looked at. */
+export function streakRuns(failures: number): number {
+  return Math.max(failures, Math.min(SHARE_RUNS * failures, MAX_SHARE_RUNS));
+}
 
 /** Counts of emails that need an operator's attention. */
 type EmailFacts = {
@@ -45,21 +66,17 @@ export function alertConditions(
       failed.length >= failures,
       `${pluralize(failed.length, "task")} failed in one execution: ${failed.join(", ")}`,
     ),
-    ...streaks.map(({ task, statuses }) =>
-      condition(
-        `task:${task}`,
-        statuses.length >= failures && statuses.every((status) => status === "failure"),
-        `the task ${task} failed ${failures} times in a row`,
-      ),
-    ),
-    ...breakers.map(({ name, state }) =>
-      condition(
+    ...streaks.map((streak) => taskCondition(streak, failures)),
+    ...streaks.flatMap(lateCondition),
+    ...breakers.map(({ name, state }) => ({
+      ...condition(
         `breaker:${name}`,
         state !== "CLOSED",
         `the circuit breaker ${name} is ${state}`,
-        BREAKER_OPEN_MS,
       ),
-    ),
+      forMs: BREAKER_OPEN_MS,
+      windowMs: BREAKER_WINDOW_MS,
+    })),
     ...emailConditions(emails, now),
     condition(
       "settings",
@@ -67,6 +84,56 @@ export function alertConditions(
       wrong.map(({ variable, message }) => `${variable} ${message}`).join("; "),
     ),
   ];
+}
+
+/**
+ * A task that fails `failures` times in a row, or in half of its newest runs until as many
+ * succeed in a row. Without the second part a task that succeeds each third time makes no alert.
+ */
+function taskCondition({ task, statuses }: Streak, failures: number): AlertCondition {
+  const runs = statuses.length;
+  const failed = statuses.filter((status) => status === "failure").length;
+  const success = statuses.indexOf("success");
+  const inARow = success < 0 ? runs : success;
+  const succeeds = statuses.slice(0, failures).every((status) => status === "success");
+  const isHalf = failed >= Math.max(failures, streakRuns(failures) / 2) && !succeeds;
+  return condition(
+    `task:${task}`,
+    inARow >= failures || isHalf,
+    inARow >= failures && inARow < Math.max(runs, failures + 1)
+      ? `the task ${task} failed ${inARow} times in a row`
+      : `the task ${task} failed in ${failed} of its last ${runs} runs`,
+  );
+}
+
+/** A database that grows fires at each of the shares that it reaches. */
+export function sizeConditions(size: DatabaseSize): AlertCondition[] {
+  return alertPercents.map((percent) =>
+    condition(
+      `storage:${percent}`,
+      100 * size.bytes >= percent * size.limitBytes,
+      `the database is at ${sizeText(size)}` +
+        (percent === 95 ? ": it refuses new emails and sign-ups" : ""),
+    ),
+  );
+}
+
+/** Breakers that are not listed make no alert themselves. */
+export function refusedBreakersCondition(refused: number): AlertCondition {
+  const are = refused === 1 ? "is" : "are";
+  return condition(
+    "breakers:refused",
+    refused > 0,
+    `${pluralize(refused, "circuit breaker")} of other Workers ${are} not listed`,
+  );
+}
+
+/** None for a task that does not report what it could not do. */
+function lateCondition({ task, late = null }: Streak): AlertCondition[] {
+  if (late === null) return [];
+  const are = late === 1 ? "is" : "are";
+  const summary = `the task ${task} is behind: ${pluralize(late, "item")} ${are} overdue`;
+  return [condition(`late:${task}`, late > 0, summary)];
 }
 
 function emailConditions(emails: EmailFacts, now: number): AlertCondition[] {
@@ -80,7 +147,7 @@ function emailConditions(emails: EmailFacts, now: number): AlertCondition[] {
     condition(
       "email:unknown",
       emails.unknown > 0,
-      `${pluralize(emails.unknown, "email")} may or may not have arrived`,
+      `${countedNoun(emails.unknown, "email")} may or may not have arrived`,
     ),
     {
       ...condition("email:dead", emails.dead > 0, deadLettersText(emails.dead)),
@@ -94,16 +161,16 @@ function emailConditions(emails: EmailFacts, now: number): AlertCondition[] {
     condition(
       "email:expiring",
       emails.expiring > 0,
-      `${pluralize(emails.expiring, "dead letter")} will be deleted within a day`,
+      `${countedNoun(emails.expiring, "dead letter")} will be deleted within a day`,
     ),
   ];
 }
 
 /** Also a line of the digest. */
 export function deadLettersText(count: number): string {
-  return `${pluralize(count, "dead letter")} to replay or discard`;
+  return `${countedNoun(count, "dead letter")} to replay or discard`;
 }
 
-function condition(key: string, holds: boolean, summary: string, forMs = 0): AlertCondition {
-  return { key, holds, forMs, summary };
+function condition(key: string, holds: boolean, summary: string): AlertCondition {
+  return { key, holds, forMs: 0, summary };
 }

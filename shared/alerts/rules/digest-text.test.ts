@@ -9,10 +9,10 @@ const quiet: DayFacts = {
 };
 
 it("the digest of a day without issues has counts and states", () => {
-  const { subject, text } = digestText("24 November 2026", quiet, [
+  const { subject, text } = digestText({ product: "Acme", day: "24 November 2026" }, quiet, [
     { name: "cache", state: "CLOSED", opened: 0 },
   ]);
-  expect(subject).toBe("[Luna] 24 November 2026: no issues");
+  expect(subject).toBe("[Acme] 24 November 2026: no issues");
   expect(text).toBe(`Issues
   none
 
@@ -38,7 +38,7 @@ Scheduled tasks
 
 it("the digest names every issue", () => {
   const { subject, text } = digestText(
-    "24 November 2026",
+    { product: "Acme", day: "24 November 2026" },
     {
       ...quiet,
       tasks: [{ task: "backup", successes: 0, failures: 1, skipped: 0, missed: 3 }],
@@ -51,7 +51,7 @@ it("the digest names every issue", () => {
       { name: "email:smtp", state: null, opened: null },
     ],
   );
-  expect(subject).toBe("[Luna] 24 November 2026: 7 issues");
+  expect(subject).toBe("[Acme] 24 November 2026: 7 issues");
   expect(text).toContain(`Issues
   the task backup failed once
   the task backup missed 3 runs
@@ -62,4 +62,19 @@ it("the digest names every issue", () => {
   1 email may or may not have arrived
 `);
   expect(text).toContain("Firing alerts\n  it burns\n");
+});
+
+it("the digest of a busy day shows that counts have stopped", () => {
+  const { text } = digestText(
+    { product: "Acme", day: "24 November 2026" },
+    {
+      ...quiet,
+      emails: { delivered: 9_990, sent: 10 },
+      now: { dead: 1_001, unknown: 1_000, due: 1_001 },
+    },
+    [],
+  );
+  expect(text).toContain("1,000+ dead letters to replay or discard\n");
+  expect(text).toContain("The first 10,000 emails accepted that day\n  delivered: 9990\n");
+  expect(text).toContain("due: 1,000+\n  unknown: 1000\n  dead letters: 1,000+\n");
 });

@@ -1,3 +1,4 @@
+import { countedNoun, countedText } from "../../lib/base/counted.ts";
 import { pluralize } from "../../lib/base/pluralize.ts";
 import { deadLettersText } from "./conditions.ts";
 
@@ -11,23 +12,29 @@ export type TaskDay = {
   missed: number;
 };
 
+/** Of more emails in a day the first are counted. */
+export const MAX_EMAILS_OF_DAY = 10_000;
+
 export type DayFacts = {
   tasks: TaskDay[];
-  /** Emails accepted on that day, counted by their present status. */
+  /** Emails accepted on that day, at most `MAX_EMAILS_OF_DAY`, by their present status. */
   emails: Record<string, number>;
   /** The state when the digest is sent. */
   now: { dead: number; unknown: number; due: number };
   firing: string[];
 };
 
-/** `opened`: how often the breaker opened on that day. Nulls: its object did not answer. */
+/**
+ * `opened`: how often the breaker opened on that day; null if that is not known. `state`: null if
+ * its object did not answer.
+ */
 export type BreakerDay =
-  | { name: string; state: string; opened: number }
+  | { name: string; state: string; opened: number | null }
   | { name: string; state: null; opened: null };
 
-/** @param day as `24 November 2026` */
+/** @param about the product, and the day as `24 November 2026` */
 export function digestText(
-  day: string,
+  { product, day }: { product: string; day: string },
   facts: DayFacts,
   breakers: BreakerDay[],
 ): { subject: string; text: string } {
@@ -37,18 +44,25 @@ export function digestText(
     section("Issues", issues),
     section("Firing alerts", facts.firing),
     section(
-      "Emails accepted that day",
+      emailsTitle(facts.emails),
       Object.entries(facts.emails).map(([status, count]) => `${status}: ${count}`),
     ),
     section("Emails now", [
-      `due: ${facts.now.due}`,
-      `unknown: ${facts.now.unknown}`,
-      `dead letters: ${facts.now.dead}`,
+      `due: ${countedText(facts.now.due)}`,
+      `unknown: ${countedText(facts.now.unknown)}`,
+      `dead letters: ${countedText(facts.now.dead)}`,
     ]),
     section("Circuit breakers", breakers.map(breakerLine)),
     section("Scheduled tasks", facts.tasks.map(taskLine)),
   ];
-  return { subject: `[Luna] ${day}: ${summary}`, text: sections.join("\n") };
+  return { subject: `[${product}] ${day}: ${summary}`, text: sections.join("\n") };
+}
+
+function emailsTitle(emails: DayFacts["emails"]): string {
+  const counted = Object.values(emails).reduce((total, count) => total + count, 0);
+  return counted < MAX_EMAILS_OF_DAY
+    ? "Emails accepted that day"
+    : `The first ${MAX_EMAILS_OF_DAY.toLocaleString("en-GB")} emails accepted that day`;
 }
 
 function section(title: string, lines: string[]): string {
@@ -65,10 +79,12 @@ function issuesOf({ tasks, now }: DayFacts, breakers: BreakerDay[]): string[] {
     ...breakers.flatMap(({ name, state, opened }) => {
       if (state === null) return [`the circuit breaker ${name} does not answer`];
       if (state !== "CLOSED") return [`the circuit breaker ${name} is ${state}`];
-      return opened > 0 ? [`the circuit breaker ${name} opened ${times(opened)}`] : [];
+      return (opened ?? 0) > 0 ? [`the circuit breaker ${name} opened ${times(opened ?? 0)}`] : [];
     }),
     ...(now.dead > 0 ? [deadLettersText(now.dead)] : []),
-    ...(now.unknown > 0 ? [`${pluralize(now.unknown, "email")} may or may not have arrived`] : []),
+    ...(now.unknown > 0
+      ? [`${countedNoun(now.unknown, "email")} may or may not have arrived`]
+      : []),
   ];
 }
 
@@ -78,6 +94,7 @@ function times(count: number): string {
 
 function breakerLine({ name, state, opened }: BreakerDay): string {
   if (state === null) return `${name}: does not answer`;
+  if (opened === null) return `${name}: ${state}, not known how often it opened`;
   return `${name}: ${state}, ${opened === 0 ? "never opened" : `opened ${times(opened)}`}`;
 }
 

@@ -1,5 +1,8 @@
+import type { ExpiringRows } from "../../database/expiring.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
 import type { Alert, AlertCondition, NoticeKind } from "../rules/evaluate.ts";
+import { parseHeld, storedHeld } from "../rules/held.ts";
+import { alertText, noticeText } from "../rules/text.ts";
 
 /** SQL of alerts and their notices. */
 
@@ -9,11 +12,16 @@ export async function readAlerts(db: D1Database): Promise<StoredAlert[]> {
   const { results } = await db
     .prepare(
       `SELECT key, holds_since AS holdsSince, fired_at AS firedAt, reminded_at AS remindedAt,
-              summary, revision
+              flapping_since AS flappingSince, held, summary, revision
        FROM alerts ORDER BY key`,
     )
-    .all<StoredAlert>();
-  return results;
+    .all<Omit<StoredAlert, "held"> & { held: string | null }>();
+  return results.map((row) => ({
+    ...row,
+    // The previous release ends an alert without this column.
+    flappingSince: row.firedAt === null ? null : row.flappingSince,
+    held: parseHeld(row.held, row),
+  }));
 }
 
 /** An evaluated condition. `before`: the alert as it was read; null if it is new. */
@@ -29,18 +37,22 @@ export type Evaluation = {
 const unchanged = `json_each(?1) AS e LEFT JOIN alerts AS a ON a.key = e.value ->> 'key'
   WHERE COALESCE(a.revision, 0) = e.value ->> 'revision'`;
 
-const insertNotices = `INSERT INTO alert_notices (id, key, kind, summary, at)
-  SELECT e.value ->> 'noticeId', e.value ->> 'key', e.value ->> 'notice', e.value ->> 'summary', ?2
+const insertNotices = `INSERT INTO alert_notices (id, key, kind, flapping, summary, at)
+  SELECT e.value ->> 'noticeId', e.value ->> 'key',
+         iif(e.value ->> 'notice' = 'flapping', 'reminder', e.value ->> 'notice'),
+         iif(e.value ->> 'notice' = 'flapping', 1, NULL), e.value ->> 'noticeText', ?2
   FROM ${unchanged} AND e.value ->> 'notice' IS NOT NULL
   ON CONFLICT (id) DO NOTHING`;
 
 const upsertAlerts = `INSERT INTO alerts
-    (key, holds_since, fired_at, reminded_at, summary, revision)
+    (key, holds_since, fired_at, reminded_at, flapping_since, held, summary, revision)
   SELECT e.value ->> 'key', e.value ->> 'holdsSince', e.value ->> 'firedAt',
-         e.value ->> 'remindedAt', e.value ->> 'summary', 1 + e.value ->> 'revision'
+         e.value ->> 'remindedAt', e.value ->> 'flappingSince', e.value ->> 'held',
+         e.value ->> 'summary', 1 + e.value ->> 'revision'
   FROM ${unchanged}
   ON CONFLICT (key) DO UPDATE SET holds_since = excluded.holds_since,
     fired_at = excluded.fired_at, reminded_at = excluded.reminded_at,
+    flapping_since = excluded.flapping_since, held = excluded.held,
     summary = excluded.summary, revision = excluded.revision`;
 
 /**
@@ -53,21 +65,27 @@ export async function saveEvaluations(
   now: number,
 ): Promise<void> {
   const rows = JSON.stringify(
-    evaluations.map(({ condition, before, alert, notice, noticeId }) => ({
-      // First: `alert` may be the stored row, whose summary and revision are replaced below.
-      ...alert,
-      key: condition.key,
-      summary:
-        notice === "recovered"
-          ? (condition.resolvedReason ?? before?.summary ?? condition.summary)
-          : condition.summary,
-      revision: before?.revision ?? 0,
-      notice,
-      noticeId,
-    })),
+    evaluations.map(({ condition, before, alert, notice, noticeId }) => {
+      const summary = alertText(condition, before?.summary ?? null);
+      return {
+        // First: `alert` may be the stored row, whose summary and revision are replaced below.
+        ...alert,
+        held: storedHeld(alert.held),
+        key: condition.key,
+        summary,
+        revision: before?.revision ?? 0,
+        notice,
+        noticeId,
+        noticeText: notice === null ? null : noticeText(notice, summary, condition),
+      };
+    }),
   );
   await db.batch([db.prepare(insertNotices).bind(rows, now), db.prepare(upsertAlerts).bind(rows)]);
 }
+
+/** The CHECK of the column allows no flapping notice. */
+const kindOf = (table: string): string =>
+  `iif(${table}flapping = 1, 'flapping', ${table}kind) AS kind`;
 
 export type Channel = "email" | "webhook";
 export type Notice = { id: string; key: string; kind: NoticeKind; summary: string; at: number };
@@ -84,7 +102,7 @@ export async function undeliveredNotices(
 ): Promise<Notice[]> {
   const { results } = await db
     .prepare(
-      `SELECT n.id, n.key, n.kind, n.summary, n.at
+      `SELECT n.id, n.key, ${kindOf("n.")}, n.summary, n.at
        FROM alert_notices n LEFT JOIN alerts a ON a.key = n.key AND a.fired_at IS NOT NULL
        WHERE n.${channel}_at IS NULL AND n.at >= ?1
        ORDER BY a.key IS NULL, n.at, n.id LIMIT ?2`,
@@ -129,7 +147,7 @@ export async function markFiredDelivered(
 ): Promise<void> {
   await db
     .prepare(
-      `UPDATE alert_notices SET webhook_at = ?2
+      `UPDATE alert_notices INDEXED BY alert_notices_by_key SET webhook_at = ?2
        WHERE key IN (SELECT value FROM json_each(?1)) AND kind = 'fired' AND webhook_at IS NULL`,
     )
     .bind(JSON.stringify(keys), now)
@@ -152,7 +170,7 @@ export async function recentNotices(
 ): Promise<(Notice & { emailAt: number | null; webhookAt: number | null })[]> {
   const { results } = await db
     .prepare(
-      `SELECT id, key, kind, summary, at, email_at AS emailAt, webhook_at AS webhookAt
+      `SELECT id, key, ${kindOf("")}, summary, at, email_at AS emailAt, webhook_at AS webhookAt
        FROM alert_notices ORDER BY at DESC, id DESC LIMIT ?1`,
     )
     .bind(limit)
@@ -160,18 +178,23 @@ export async function recentNotices(
   return results;
 }
 
-/** Deletes the oldest notices from before a time. @returns how many */
-export async function deleteNotices(
-  db: D1Database,
-  before: number,
-  limit: number,
-): Promise<number> {
-  const deleted = await db
+type Notified = { key: string; emailAt: number | null; webhookAt: number | null };
+
+/** When each channel last took a notice about each firing alert, since it fired. */
+export async function readNotified(db: D1Database): Promise<Notified[]> {
+  const { results } = await db
     .prepare(
-      `DELETE FROM alert_notices WHERE id IN (
-         SELECT id FROM alert_notices WHERE at < ?1 ORDER BY at LIMIT ?2)`,
+      `SELECT a.key, MAX(n.email_at) AS emailAt, MAX(n.webhook_at) AS webhookAt
+       FROM alerts a CROSS JOIN alert_notices n ON n.key = a.key AND n.at >= a.fired_at
+       WHERE a.fired_at IS NOT NULL AND n.kind <> 'recovered' GROUP BY a.key`,
     )
-    .bind(before, limit)
-    .run();
-  return deleted.meta.changes;
+    .all<Notified>();
+  return results;
 }
+
+/** Notices of before a time. */
+export const oldNotices: ExpiringRows = {
+  table: "alert_notices",
+  key: "id",
+  isOver: "at < ?1",
+};

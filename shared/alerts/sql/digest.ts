@@ -1,4 +1,5 @@
-import type { DayFacts, TaskDay } from "../rules/digest-text.ts";
+import { countUpTo } from "../../database/counted.ts";
+import { MAX_EMAILS_OF_DAY, type DayFacts, type TaskDay } from "../rules/digest-text.ts";
 
 /** SQL of the digest. Reads only. */
 
@@ -9,12 +10,14 @@ const selectTasks = `SELECT task, SUM(status = 'success') AS successes,
     SELECT execution_id FROM task_executions WHERE started_at >= ?1 AND started_at < ?2)
   GROUP BY task ORDER BY task`;
 
-const selectEmails = `SELECT status, COUNT(*) AS count FROM emails
-  WHERE created_at >= ?1 AND created_at < ?2 GROUP BY status ORDER BY status`;
+const selectEmails = `SELECT status, COUNT(*) AS count FROM (
+    SELECT status FROM emails WHERE created_at >= ?1 AND created_at < ?2
+    ORDER BY created_at, id LIMIT ${MAX_EMAILS_OF_DAY})
+  GROUP BY status ORDER BY status`;
 
-const selectNow = `SELECT (SELECT COUNT(*) FROM dead_letters) AS dead,
-    (SELECT COUNT(*) FROM emails WHERE status = 'unknown') AS unknown,
-    (SELECT COUNT(*) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS due`;
+const selectNow = `SELECT ${countUpTo("dead_letters")} AS dead,
+    ${countUpTo("emails WHERE status = 'unknown'")} AS unknown,
+    ${countUpTo("emails WHERE status = 'queued' AND due_at <= ?1")} AS due`;
 
 /** What happened from one time (included) to another (excluded), and the state at `now`. */
 export async function readDay(

@@ -1,5 +1,6 @@
+import { countUpTo } from "../../database/counted.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
-import type { AlertFacts, Streak } from "../rules/conditions.ts";
+import { streakRuns, type AlertFacts, type Streak } from "../rules/conditions.ts";
 
 /** SQL of the counts that alert conditions are derived from. Reads only. */
 
@@ -8,11 +9,12 @@ const RECENT_MS = 120_000;
 
 /** A running run whose lease has expired counts as a failure, even before that is recorded. */
 const selectStreaks = `SELECT t.value AS task,
-    (SELECT json_group_array(status) FROM (
-       SELECT iif(status = 'running', 'failure', status) AS status FROM task_runs
+    (SELECT json_group_array(json_object('status', status, 'late', late)) FROM (
+       SELECT iif(status = 'running', 'failure', status) AS status,
+              iif(status = 'success', result ->> 'late', NULL) AS late FROM task_runs
        WHERE task = t.value AND (status IN ('success', 'failure')
                                  OR (status = 'running' AND lease_expires_at <= ?3))
-       ORDER BY started_at DESC LIMIT ?2)) AS statuses
+       ORDER BY started_at DESC LIMIT ?2)) AS runs
   FROM json_each(?1) AS t`;
 
 const selectFailed = `SELECT r.task FROM task_runs r
@@ -25,16 +27,16 @@ const selectFailed = `SELECT r.task FROM task_runs r
 
 const selectEmails = `SELECT
     (SELECT MIN(due_at) FROM emails WHERE status = 'queued') AS oldestDueAt,
-    (SELECT COUNT(*) FROM emails WHERE status = 'unknown') AS unknown,
-    (SELECT COUNT(*) FROM dead_letters) AS dead,
+    ${countUpTo("emails WHERE status = 'unknown'")} AS unknown,
+    ${countUpTo("dead_letters")} AS dead,
     (SELECT MAX(buried_at) FROM dead_letters) AS newestDeadAt,
     EXISTS (SELECT 1 FROM suppressions
             WHERE address = ?2 AND scope = 'all') AS operatorIsSuppressed,
-    (SELECT COUNT(*) FROM dead_letters WHERE expires_at < ?1) AS expiring`;
+    ${countUpTo("dead_letters WHERE expires_at < ?1")} AS expiring`;
 
 /**
- * `failures`: how many runs of a task make a streak. `operator`: the address of `ALERT_EMAIL`; null
- * if there is none.
+ * `failures`: how many failed runs of a task in a row make an alert. `operator`: the address of
+ * `ALERT_EMAIL`; null if there is none.
  */
 export type FactsQuery = {
   tasks: string[];
@@ -48,17 +50,14 @@ export async function readFacts(
   { tasks, failures, operator, now }: FactsQuery,
 ): Promise<AlertFacts> {
   const [streaks, failed, emails] = await db.batch([
-    db.prepare(selectStreaks).bind(JSON.stringify(tasks), failures, now),
+    db.prepare(selectStreaks).bind(JSON.stringify(tasks), streakRuns(failures), now),
     db.prepare(selectFailed).bind(now - RECENT_MS),
     db.prepare(selectEmails).bind(now + DAY_MS, operator?.toLowerCase() ?? null),
   ]);
-  const rows = (streaks?.results ?? []) as { task: string; statuses: string }[];
+  const rows = (streaks?.results ?? []) as { task: string; runs: string }[];
   return {
     failed: ((failed?.results ?? []) as { task: string }[]).map(({ task }) => task),
-    streaks: rows.map(({ task, statuses }) => ({
-      task,
-      statuses: JSON.parse(statuses) as Streak["statuses"],
-    })),
+    streaks: rows.map(({ task, runs }) => streakOf(task, JSON.parse(runs) as RunFacts[])),
     emails: (emails?.results[0] as AlertFacts["emails"] | undefined) ?? {
       oldestDueAt: null,
       unknown: 0,
@@ -68,4 +67,12 @@ export async function readFacts(
       operatorIsSuppressed: 0,
     },
   };
+}
+
+type RunFacts = { status: Streak["statuses"][number]; late: number | null };
+
+/** @param runs newest first */
+function streakOf(task: string, runs: RunFacts[]): Streak {
+  const succeeded = runs.find(({ status }) => status === "success");
+  return { task, statuses: runs.map(({ status }) => status), late: succeeded?.late ?? null };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sendEmail } from "../emails.ts";
 import { getDocs, getHealth } from "../system.ts";
-import { getUser, updateUser, deleteUser } from "../users.ts";
+import { deleteUser, findUser, getUser, updateUser } from "../users.ts";
 import { createClient } from "./client.ts";
 
 const asked: { url: string; init: RequestInit }[] = [];
@@ -88,6 +88,22 @@ describe("the client", () => {
       ok: false,
       status: 503,
     });
+  });
+
+  it("refuses by name what a URL or a header cannot carry, and sends nothing", async () => {
+    const luna = answering(200, JSON.stringify({ user }));
+    const refused = [
+      ["userId", await luna(getUser, { params: { userId: "half \ud83c" } })],
+      ["email", await luna(findUser, { query: { email: "half \ud83c" } })],
+      ["Idempotency-Key", await luna(sendEmail, { idempotencyKey: "ключ" })],
+    ] as const;
+    for (const [path, answer] of refused)
+      expect(answer).toMatchObject({
+        ok: false,
+        status: 422,
+        problem: { type: "urn:luna:problem:invalid", errors: [{ path }] },
+      });
+    expect(asked).toEqual([]);
   });
 
   it.each([

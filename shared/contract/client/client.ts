@@ -1,4 +1,7 @@
 import * as v from "valibot";
+import { idempotencyKey as keySchema } from "../../email/schemas.ts";
+import { problemOf } from "../../http/problem.ts";
+import { validate, type Invalid } from "../../lib/worker/validate.ts";
 import { problem, type Answer, type Operation, type PathParameters } from "../operation.ts";
 import { sendRequest, type PlainRequest, type RequestSettings } from "./request.ts";
 
@@ -34,7 +37,7 @@ type Success = 200 | 201 | 202 | 204;
 
 /**
  * What it answers. `body`: validated; text where the answer is a page; null where there is none.
- * Anything but a success is a `problem`.
+ * Anything except a success is a `problem`.
  */
 export type ClientAnswer<Called extends Operation> =
   | {
@@ -48,15 +51,32 @@ export type ClientAnswer<Called extends Operation> =
   | { ok: false; status: number; headers: Headers; problem: v.InferOutput<typeof problem> };
 
 /**
+ * Path, query or key that HTTP cannot carry are answered as the server answers bad input, 422 with
+ * the name of the field, and nothing is sent.
+ *
  * @throws TypeError if the server cannot be reached, or answers what the operation does not
  *   describe
  */
 export function createClient(settings: RequestSettings): Client {
-  return async (operation, request = {}) =>
-    (await read(
-      operation,
-      await sendRequest(settings, operation, request as PlainRequest),
-    )) as never;
+  return async (operation, request = {}) => {
+    const plain = request as PlainRequest;
+    const refused = unsendable(plain);
+    return (
+      refused === null
+        ? await read(operation, await sendRequest(settings, operation, plain))
+        : { ok: false, status: 422, headers: new Headers(), problem: problemOf(refused) }
+    ) as never;
+  };
+}
+
+/** What a URL would carry changed, and a header not at all. The server checks the rest. */
+function unsendable({ params, query, idempotencyKey }: PlainRequest): Invalid | null {
+  const inUrl = validate(v.unknown(), { ...params, ...query });
+  if (!inUrl.ok) return inUrl.error;
+  const key = validate(v.object({ "Idempotency-Key": v.optional(keySchema) }), {
+    "Idempotency-Key": idempotencyKey,
+  });
+  return key.ok ? null : key.error;
 }
 
 async function read(operation: Operation, response: Response): Promise<unknown> {
@@ -66,10 +86,10 @@ async function read(operation: Operation, response: Response): Promise<unknown> 
   if (status >= 400) {
     const parsed = v.safeParse(problem, parsedJson(text));
     // What stands before the Worker, and /health while Luna is down, answer otherwise.
-    const told = parsed.success
+    const reported = parsed.success
       ? parsed.output
       : { type: "about:blank", title: "Failed", status, detail: text };
-    return { ok: false, status, headers, problem: told };
+    return { ok: false, status, headers, problem: reported };
   }
   if (described === undefined)
     throw new TypeError(`${operation.id} answered ${status}, which it does not describe`);

@@ -14,7 +14,7 @@
  *       return sent.body.id;
  *     }
  *
- * Each operation of docs/api.md is an export under its id.
+ * Each operation of docs/reference/api.md is an export under its id.
  */
 export { createClient, type Client, type ClientAnswer, type ClientRequest } from "./client.ts";
 export type { RequestSettings as ClientSettings } from "./request.ts";

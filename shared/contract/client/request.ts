@@ -1,4 +1,4 @@
-/** The half of the client that validates nothing, for who can bear no schemas: a page. */
+/** The client without validation, for pages, whose bundles have no room for the schemas. */
 export type RequestSettings = {
   /** Without a slash at its end. */
   baseUrl: string;

@@ -1,5 +1,6 @@
 import type { Result } from "../../lib/base/result.ts";
-import { MAX_TAGS_PER_PURGE, type PurgeReply, type PurgeRequest } from "../../lib/cache/index.ts";
+import type { PurgeReply } from "../../lib/cache/index.ts";
+import { groupsWithin, MAX_PURGE, sizeOf, type PurgeRequest } from "../../lib/cache/rules/index.ts";
 import { log } from "../../lib/worker/log.ts";
 import { type Invalid, listFields } from "../../lib/worker/validate.ts";
 import { deletePurges, listPurges, type PendingPurge } from "./pending-purges.ts";
@@ -15,6 +16,8 @@ export type FlushPorts = {
  */
 export const OWN_DELIVERY_MS = 10_000;
 const LIMIT = 1_000;
+/** After so many failures in a row the index counts as down, and the rest waits. */
+const MAX_FAILURES = 3;
 
 /**
  * Delivers the purges that a crash, or an index that did not answer, left in the outbox. It can run
@@ -22,7 +25,8 @@ const LIMIT = 1_000;
  * it, so a crash in between repeats it.
  *
  * @returns how many entries of the outbox were delivered, and in how many requests to the index
- * @throws what the index or D1 throws; what was delivered by then stays delivered
+ * @throws what the index or D1 throws. What was delivered stays delivered, and one purge that the
+ *   index throws at does not stop the others
  */
 export async function flushPurgeOutbox(
   { db, purge }: FlushPorts,
@@ -31,48 +35,54 @@ export async function flushPurgeOutbox(
   const groups = groupsOf(await listPurges(db, now - OWN_DELIVERY_MS, LIMIT));
   let delivered = 0;
   let purges = 0;
-  for (const group of groups) {
-    const [{ mode } = { mode: "hard" as const }] = group;
-    const tags = group.some((pending) => pending.tags === "everything")
-      ? "everything"
-      : [...new Set(group.flatMap((pending) => pending.tags))];
-    const purged = await purge({ since: null, tags, mode });
-    if (purged.ok) {
-      delivered += group.length;
-      purges += 1;
-    } else if (group.length > 1) {
-      // The index refuses one of them. The others are delivered one at a time.
-      groups.push(...group.map((pending) => [pending]));
+  const errors: unknown[] = [];
+  for (let failures = 0, n = 0; n < groups.length && failures < MAX_FAILURES; n += 1) {
+    const group = groups[n] ?? [];
+    const purged = await purgeTogether(purge, group).catch((error: unknown) => ({ error }));
+    if ("ok" in purged && (purged.ok || group.length === 1)) {
+      failures = 0;
+      if (purged.ok) {
+        delivered += group.length;
+        purges += 1;
+      } else {
+        // It names a tag that no entry can carry.
+        log("error", "purge_intent.refused", { fields: listFields(purged.error.errors) });
+      }
+      await deletePurges(
+        db,
+        group.map(({ id }) => id),
+      );
       continue;
-    } else {
-      // It names a tag that no entry can carry.
-      log("error", "purge_intent.refused", { fields: listFields(purged.error.errors) });
     }
-    await deletePurges(
-      db,
-      group.map(({ id }) => id),
-    );
+    if (!("ok" in purged)) {
+      errors.push(purged.error);
+      failures += 1;
+    }
+    // It is one of them. The others are delivered one at a time.
+    if (group.length > 1) groups.push(...group.map((pending) => [pending]));
   }
+  if (errors.length > 0) throw errors[0];
   return { delivered, purges };
+}
+
+async function purgeTogether(
+  purge: FlushPorts["purge"],
+  group: readonly PendingPurge[],
+): Promise<Result<PurgeReply, Invalid>> {
+  const [{ mode } = { mode: "hard" as const }] = group;
+  const tags = group.some((pending) => pending.tags === "everything")
+    ? "everything"
+    : [...new Set(group.flatMap((pending) => pending.tags))];
+  return await purge({ since: null, tags, mode });
 }
 
 /** Groups of one mode, each of which fits into one request to the index. */
 function groupsOf(pending: readonly PendingPurge[]): PendingPurge[][] {
-  const groups: PendingPurge[][] = [];
-  for (const mode of ["hard", "soft"] as const) {
-    let group: PendingPurge[] = [];
-    let size = 0;
-    for (const purge of pending.filter((one) => one.mode === mode)) {
-      const tags = purge.tags === "everything" ? 1 : purge.tags.length;
-      if (group.length > 0 && size + tags > MAX_TAGS_PER_PURGE) {
-        groups.push(group);
-        group = [];
-        size = 0;
-      }
-      group.push(purge);
-      size += tags;
-    }
-    if (group.length > 0) groups.push(group);
-  }
-  return groups;
+  return (["hard", "soft"] as const).flatMap((mode) =>
+    groupsWithin(
+      pending.filter((one) => one.mode === mode),
+      MAX_PURGE,
+      ({ tags }) => (tags === "everything" ? { count: 1, bytes: 0 } : sizeOf(tags)),
+    ),
+  );
 }

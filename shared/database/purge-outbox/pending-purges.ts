@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { PurgeMode, PurgeTags } from "../../lib/cache/index.ts";
+import { countUpTo } from "../counted.ts";
 
 /**
  * SQL of the purge outbox: purges that a write has made necessary and that the cache does not have
@@ -55,12 +56,18 @@ export async function deletePurges(db: D1Database, ids: readonly string[]): Prom
     .run();
 }
 
-/** How many purges are pending. Until they are delivered, isolates may serve older values. */
+/**
+ * How many purges are pending, at most one more than `COUNTED_UP_TO`. Until they are delivered,
+ * isolates may serve older values.
+ */
 export async function countPurges(
   db: D1Database,
 ): Promise<{ pending: number; oldestAt: number | null }> {
   const row = await db
-    .prepare("SELECT COUNT(*) AS pending, MIN(created_at) AS oldestAt FROM purge_intents")
+    .prepare(
+      `SELECT ${countUpTo("purge_intents")} AS pending,
+              (SELECT MIN(created_at) FROM purge_intents) AS oldestAt`,
+    )
     .first<{ pending: number; oldestAt: number | null }>();
   return row ?? { pending: 0, oldestAt: null };
 }

@@ -18,7 +18,7 @@ export type PurgePorts = {
  *   under them
  * @param write adds a purge with the id that it gets to the outbox, in its own batch. The sweep
  *   delivers that purge if this function cannot
- * @param tagsOf further tags that only the write can tell. They are served here until they are
+ * @param tagsOf further tags that only the write can determine. They are served here until they are
  *   purged, as in every other isolate
  * @returns what `write` returns
  * @throws what `write` throws
@@ -26,7 +26,7 @@ export type PurgePorts = {
 export async function purgingAfter<Value, Problem>(
   ports: PurgePorts,
   tags: readonly string[],
-  write: (intentId: string) => Promise<Result<Value, Problem>>,
+  write: (purgeId: string) => Promise<Result<Value, Problem>>,
   tagsOf: (written: Value) => readonly string[] = () => [],
 ): Promise<Result<Value, Problem>> {
   const work = writeAndPurge(ports, tags, write, tagsOf);
@@ -39,14 +39,14 @@ export async function purgingAfter<Value, Problem>(
 async function writeAndPurge<Value, Problem>(
   { db, cache, background }: PurgePorts,
   tags: readonly string[],
-  write: (intentId: string) => Promise<Result<Value, Problem>>,
+  write: (purgeId: string) => Promise<Result<Value, Problem>>,
   tagsOf: (written: Value) => readonly string[],
 ): Promise<Result<Value, Problem>> {
-  const intentId = crypto.randomUUID();
+  const purgeId = crypto.randomUUID();
   const endInvalidation = cache.tags.beginInvalidation(tags);
   let written: Result<Value, Problem> | null = null;
   try {
-    written = await write(intentId);
+    written = await write(purgeId);
     return written;
   } finally {
     const purged = await cache.purge(
@@ -54,7 +54,7 @@ async function writeAndPurge<Value, Problem>(
     );
     endInvalidation();
     // If the outcome is unknown, the batch may still commit, and its purge with it.
-    if (purged.ok && written?.ok) background(deletePurges(db, [intentId]).catch(logLeftBehind));
+    if (purged.ok && written?.ok) background(deletePurges(db, [purgeId]).catch(logLeftBehind));
   }
 }
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { isDatabaseFault } from "./faults.ts";
+import { isDatabaseFault, isDatabaseFull } from "./faults.ts";
 
 describe("an error of D1", () => {
   it.each([
     "D1_ERROR: Network connection lost.",
-    // As workerd says it when D1 cannot be reached at all.
+    // The message of workerd if D1 cannot be reached at all.
     "Network connection lost.",
     "internal error; reference = abc",
     "Durable Object is overloaded. Too many requests queued.",
@@ -13,19 +13,28 @@ describe("an error of D1", () => {
     "D1_ERROR: Internal error while starting up D1 DB storage caused object to be reset.",
     "D1_ERROR: database is locked: SQLITE_BUSY",
     "D1_ERROR: disk I/O error: SQLITE_IOERR",
-    "D1_ERROR: database or disk is full: SQLITE_FULL",
-  ])("speaks against the database: %s", (message) => {
+  ])("counts as a fault of the database: %s", (message) => {
     expect(isDatabaseFault(new Error(message))).toBe(true);
   });
 
+  it.each([
+    "D1_ERROR: database or disk is full: SQLITE_FULL",
+    "D1_ERROR: Exceeded maximum DB size",
+    "D1_ERROR: database-full: it takes no new emails: SQLITE_CONSTRAINT (extended: ..._TRIGGER)",
+  ])("is a class of its own if there is no room, and no fault: %s", (message) => {
+    expect(isDatabaseFull(new Error(message))).toBe(true);
+    expect(isDatabaseFault(Object.assign(new Error(message), { retryable: true }))).toBe(false);
+    expect(isDatabaseFull(new Error("D1_ERROR: database is locked: SQLITE_BUSY"))).toBe(false);
+  });
+
   it.each([{ retryable: true }, { overloaded: true }])(
-    "speaks against the database when the runtime says so: %j",
+    "counts as a fault of the database if the runtime marks it so: %j",
     (flags) => {
       expect(isDatabaseFault(Object.assign(new Error("something"), flags))).toBe(true);
     },
   );
 
-  it("speaks against the database when it does not come in time", () => {
+  it("counts as a fault of the database if it is a timeout", () => {
     expect(isDatabaseFault(new DOMException("no answer within 5000 ms", "TimeoutError"))).toBe(
       true,
     );
@@ -37,7 +46,7 @@ describe("an error of D1", () => {
     "D1_ERROR: datatype mismatch: SQLITE_MISMATCH",
     "D1_ERROR: Wrong number of parameter bindings for SQL query.",
     "D1_TYPE_ERROR: Type 'undefined' not supported for value 'undefined'",
-  ])("speaks against the caller: %s", (message) => {
+  ])("counts as the mistake of the caller: %s", (message) => {
     expect(isDatabaseFault(new Error(message))).toBe(false);
   });
 

@@ -11,14 +11,15 @@ export const DATABASE_BREAKER = "database";
  * |---|---|
  * | `TimeoutError`; what the runtime calls `retryable` or `overloaded` | the database |
  * | network lost, overloaded, reset, exceeded its limits | the database |
- * | SQLITE_BUSY, _FULL, _IOERR, _CORRUPT, _NOMEM | the database |
+ * | SQLITE_BUSY, _IOERR, _CORRUPT, _NOMEM | the database |
+ * | SQLITE_FULL: it answers, and has no room | nobody: see `isDatabaseFull` |
  * | SQLITE_ERROR, _CONSTRAINT, _MISMATCH, _RANGE, _TOOBIG, _AUTH | the caller |
  * | wrong types or number of parameters | the caller |
  * | anything else: a row that does not parse, a defect of ours | the caller |
  */
 export function isDatabaseFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (callersMistake.test(error.message)) return false;
+  if (isDatabaseFull(error) || callersMistake.test(error.message)) return false;
   const { retryable, overloaded } = error as Error & { retryable?: unknown; overloaded?: unknown };
   return (
     error.name === "TimeoutError" ||
@@ -27,6 +28,26 @@ export function isDatabaseFault(error: unknown): boolean {
     databaseFailure.test(error.message)
   );
 }
+
+/**
+ * Whether a write was refused because the database has no room for it. It answered, so nothing was
+ * written, and reads and deletions go on.
+ */
+export function isDatabaseFull(error: unknown): boolean {
+  return error instanceof Error && noRoom.test(error.message);
+}
+
+/**
+ * Whether it was refused by the triggers of migration 0021, which keep the last room for what was
+ * accepted, for tasks and for operators.
+ */
+export function isReserveKept(error: unknown): boolean {
+  return error instanceof Error && reserveKept.test(error.message);
+}
+
+const reserveKept = /\bdatabase-full:/;
+const noRoom =
+  /\bSQLITE_FULL\b|database or disk is full|exceeded maximum db size|\bdatabase-full:/i;
 
 const databaseFailure = /^D1_ERROR|^network connection lost|^internal error|\boverloaded\b/i;
 

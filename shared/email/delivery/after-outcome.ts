@@ -5,7 +5,7 @@ import type { TransportName } from "../rules/transports.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
 import type { Settled } from "../sql/settle.ts";
 import { LEASE_MS } from "./lease.ts";
-import { routesOf, type Delivery } from "./ports.ts";
+import { candidatesOf, type Delivery } from "./ports.ts";
 
 /** @returns what became of the email, or the email on its way to another transport */
 export function afterOutcome(
@@ -17,26 +17,20 @@ export function afterOutcome(
   const { failover } = waiting;
   const { id, generation, transport } = email;
   const tried = [...(failover?.tried ?? []), transport];
-  const next = chooseTransport(null, tried, routesOf(transports), new Set());
+  const next = chooseTransport(null, tried, candidatesOf(transports), new Set());
   const ended = {
     ...email,
     hasUntried: transports.some(({ name }) => !tried.includes(name)),
     handOverAt: email.leaseExpiresAt - LEASE_MS,
     refusals: failover?.refusals ?? null,
   };
-  const [now, jitter] = [clock(), random()];
-  const settlement = settle(
-    { ...ended, hasAlternative: "use" in next },
-    outcome,
-    policy,
-    now,
-    jitter,
-  );
+  const timing = { policy, now: clock(), random: random() };
+  const settlement = settle({ ...ended, hasAlternative: "use" in next }, outcome, timing);
   if (settlement.status !== "sending")
     return { id, generation, settlement, detail: outcome.detail };
   if (!("use" in next)) throw new Error("an email failed over without an alternative");
   const onItsWay = failoverOf(failover, tried, next.use, outcome);
-  const otherwise = withoutFailover(ended, onItsWay.refusals, policy, now, jitter);
+  const otherwise = withoutFailover(ended, onItsWay.refusals, timing);
   return { ...waiting, failover: { from: transport, ...onItsWay, otherwise } };
 }
 

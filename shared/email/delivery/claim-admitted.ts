@@ -1,15 +1,16 @@
 import { countTransaction } from "../../database/transactions.ts";
 import { WRITE_TIMEOUT_MS } from "../../database/write.ts";
 import { within } from "../../lib/base/deadline.ts";
+import { fanOut } from "../../lib/worker/fan-out.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
 import type { Notification } from "../queue-messages.ts";
 import { breakerIsOpen, claimLimit } from "../rules/plan.ts";
 import type { TransportName } from "../rules/transports.ts";
 import { claim, claimedBy, postpone, type Claim } from "../sql/claim.ts";
 import { LEASE_MS } from "./lease.ts";
-import { routesOf, type Delivery } from "./ports.ts";
+import { candidatesOf, type Delivery } from "./ports.ts";
 
-type Claiming = Pick<Delivery, "db" | "transports" | "clock">;
+type Claiming = Pick<Delivery, "db" | "transports" | "clock" | "random">;
 
 /**
  * Claims what the transports take now, and postpones the rest.
@@ -17,12 +18,16 @@ type Claiming = Pick<Delivery, "db" | "transports" | "clock">;
  * @returns null if D1 did not answer: then the notifications must be delivered again
  */
 export async function claimAdmitted(
-  { db, transports, clock }: Claiming,
+  { db, transports, clock, random }: Claiming,
   notifications: Notification[],
   token: string,
 ): Promise<Claim | null> {
-  await Promise.all(transports.map((transport) => transport.refresh()));
-  const { open, limit, waitMs } = claimLimit(routesOf(transports));
+  await fanOut(transports, async (transport) => await transport.refresh());
+  const { open, limit, waitMs } = claimLimit(
+    candidatesOf(transports),
+    notifications.length,
+    random(),
+  );
   const now = clock();
   const claimed =
     limit === 0

@@ -12,8 +12,8 @@ import { afterOutcome } from "./after-outcome.ts";
 import { handOver } from "./hand-over.ts";
 import { GROUP_SIZE } from "./lease.ts";
 import { observeClaimed, observeSettled } from "./observe.ts";
-import { routesOf, type Delivery } from "./ports.ts";
-import { announce, recordAndMark } from "./record.ts";
+import { candidatesOf, type Delivery } from "./ports.ts";
+import { sendFollowUps, recordAndMark } from "./record.ts";
 
 /** Hands over what was claimed, after it has notified again of what is due later. */
 export async function deliverClaim(
@@ -42,21 +42,21 @@ export async function deliverClaimed(
   let settled: Settled[] = [];
   try {
     for (let round = 0; waiting.length > 0 || settled.length > 0; round += 1) {
-      const plan = planGroup(
+      const plan = planGroup({
         waiting,
-        routesOf(delivery.transports, pacedUntil),
-        GROUP_SIZE,
-        delivery.unsubscribe !== null,
-        delivery.clock(),
-      );
+        candidates: candidatesOf(delivery.transports, pacedUntil),
+        size: GROUP_SIZE,
+        hasLinks: delivery.unsubscribe !== null,
+        now: delivery.clock(),
+      });
       settled.push(...plan.putBack.map(putBackOf));
-      const grant = `${token}:${round}`;
+      const groupId = `${token}:${round}`;
       const { marks } = plan;
-      const marked = await recordAndMark(delivery, { token, settled, marks, grant });
+      const marked = await recordAndMark(delivery, { token, settled, marks, groupId });
       if (marked === null) return;
       observeSettled(settled);
-      await announce(delivery, settled);
-      rememberPace(pacedUntil, marked, grant);
+      await sendFollowUps(delivery, settled);
+      rememberPace(pacedUntil, marked, groupId);
       const { handOvers, missed } = matchMarks(delivery.transports, plan, marked);
       const missing = afterMissing(missed, pacedUntil);
       if (missing.again.length > 0)
@@ -83,10 +83,10 @@ function putBackOf({ email, settlement, detail }: Plan["putBack"][number]): Sett
 function rememberPace(
   pacedUntil: Map<TransportName, number>,
   { pace }: Marked,
-  grant: string,
+  groupId: string,
 ): void {
   for (const { transport, freeAt, grantedTo } of pace) {
-    if (grantedTo === grant) pacedUntil.delete(transport);
+    if (grantedTo === groupId) pacedUntil.delete(transport);
     else pacedUntil.set(transport, freeAt);
   }
 }
@@ -180,10 +180,10 @@ async function handOverOnTime(
   delivery: Delivery,
   { email, waiting, transport, startsAt }: HandOver,
 ): Promise<Settled | Waiting> {
-  const { clock, sleep, unsubscribe } = delivery;
+  const { clock, sleep } = delivery;
   const aheadMs = startsAt - clock();
   if (transport.everyMs !== null && aheadMs > 0) await sleep(aheadMs);
-  const outcome = await handOver(transport, email, unsubscribe, clock());
+  const outcome = await handOver(transport, email, delivery, clock());
   counters.count("luna_email_attempts_total", { transport: transport.name, outcome: outcome.kind });
   return afterOutcome(delivery, waiting, email, outcome);
 }

@@ -4,21 +4,23 @@ import type { AttemptDetail, Outcome } from "../rules/outcome.ts";
 import { fromJson } from "../sql/columns.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
 import type { GuardedTransport, OutgoingEmail } from "../transports/transport.ts";
-import { offersUnsubscribe, unsubscribeUrl, type UnsubscribeSettings } from "../unsubscribe.ts";
+import { offersUnsubscribe, unsubscribeUrl } from "../unsubscribe.ts";
+import type { Delivery } from "./ports.ts";
+
+type Settings = Pick<Delivery, "unsubscribe" | "emailIdHeader">;
 
 /**
  * Hands one email over. Never throws.
  *
- * @param unsubscribe null while the links are not configured: then no email comes here that needs
- *   one
+ * @param settings without links to unsubscribe no email comes here that needs one
  */
 export async function handOver(
   transport: GuardedTransport,
   email: EmailInHandOver,
-  unsubscribe: UnsubscribeSettings | null,
+  settings: Settings,
   now: number,
 ): Promise<Outcome> {
-  const outcome = await send(transport, email, unsubscribe, now);
+  const outcome = await send(transport, email, settings, now);
   log(outcome.kind === "accepted" ? "info" : "warn", "email.attempt", {
     emailId: email.id,
     ...(email.traceId !== null && { traceId: email.traceId }),
@@ -35,18 +37,19 @@ export async function handOver(
 async function send(
   transport: GuardedTransport,
   email: EmailInHandOver,
-  unsubscribe: UnsubscribeSettings | null,
+  settings: Settings,
   now: number,
 ): Promise<Outcome> {
   if (email.leaseExpiresAt - now < transport.deadlineMs)
     return { kind: "deferred", detail: leaseTooShort };
+  const { unsubscribe, emailIdHeader } = settings;
   let message: OutgoingEmail;
   try {
     const url =
       unsubscribe !== null && offersUnsubscribe(email.category)
         ? await unsubscribeUrl(unsubscribe, email.id)
         : null;
-    message = outgoing(email, url);
+    message = outgoing(email, { unsubscribeUrl: url, idHeader: emailIdHeader });
   } catch (error) {
     return {
       kind: "refused_transient",
@@ -57,7 +60,7 @@ async function send(
 }
 
 /**
- * A transport that throws breaks its promise; its neighbours' outcomes are recorded all the same.
+ * A transport that throws breaks its promise; the outcomes of the others are recorded all the same.
  */
 function broken(error: unknown): Outcome {
   return {
@@ -72,14 +75,18 @@ const leaseTooShort: AttemptDetail = {
   text: "too little of the lease was left to begin",
 };
 
-function outgoing(email: EmailInHandOver, link: string | null): OutgoingEmail {
+function outgoing(
+  email: EmailInHandOver,
+  given: Pick<OutgoingEmail, "unsubscribeUrl" | "idHeader">,
+): OutgoingEmail {
   const from = parseMailbox(email.from);
   const domain = from.address.slice(from.address.indexOf("@") + 1);
   return {
     messageId: `<${email.id}@${domain}>`,
     id: email.id,
     generation: email.generation,
-    date: new Date(email.generationAt),
+    // The same for each try of a generation. A replay has a date of its own.
+    date: new Date(Math.max(email.generationAt, email.sendAt ?? 0)),
     from,
     to: email.to,
     replyTo: email.replyTo,
@@ -87,6 +94,6 @@ function outgoing(email: EmailInHandOver, link: string | null): OutgoingEmail {
     html: email.html,
     text: email.text,
     attachments: email.attachments === null ? [] : fromJson(email.attachments),
-    unsubscribeUrl: link,
+    ...given,
   };
 }

@@ -1,6 +1,6 @@
 import type { Outbox } from "../outbox.ts";
 import type { QueueMessage } from "../queue-messages.ts";
-import type { Route } from "../rules/plan.ts";
+import type { Candidate } from "../rules/plan.ts";
 import type { RetryPolicy } from "../rules/retry-policy.ts";
 import type { TransportName } from "../rules/transports.ts";
 import type { GuardedTransport } from "../transports/transport.ts";
@@ -19,13 +19,15 @@ export type Delivery = Outbox & {
   sleep: (ms: number) => Promise<void>;
   /** Null while the links are not configured: then emails that need one wait. */
   unsubscribe: UnsubscribeSettings | null;
+  /** The header with id and generation: see `Brand`. */
+  emailIdHeader: string;
 };
 
 /** @param pacedUntil from when on a transport has free capacity; absent if it has some now */
-export function routesOf(
+export function candidatesOf(
   transports: GuardedTransport[],
   pacedUntil: ReadonlyMap<TransportName, number> = new Map(),
-): Route[] {
+): Candidate[] {
   return transports.map((transport) => {
     const { name, everyMs } = transport;
     return {

@@ -1,3 +1,5 @@
+import { isDatabaseFull } from "../../database/rules/faults.ts";
+import { noteFull } from "../../database/size.ts";
 import { countTransaction } from "../../database/transactions.ts";
 import { WRITE_TIMEOUT_MS } from "../../database/write.ts";
 import { within } from "../../lib/base/deadline.ts";
@@ -6,7 +8,7 @@ import { notify, QUEUE_TIMEOUT_MS, sendAll } from "../outbox.ts";
 import { deadLetterMessageFor } from "../queue-messages.ts";
 import type { Plan } from "../rules/plan.ts";
 import { recordAndMarkSending, type Marked } from "../sql/delivery.ts";
-import type { Settled } from "../sql/settle.ts";
+import { settleInPlace, type Settled } from "../sql/settle.ts";
 import { LEASE_MS } from "./lease.ts";
 import type { Delivery } from "./ports.ts";
 
@@ -16,17 +18,17 @@ import type { Delivery } from "./ports.ts";
  */
 const RECORD_RETRIES_MS = [100, 300, 1_000, 3_000, 5_000, 10_000];
 
-type Recording = { token: string; settled: Settled[]; marks: Plan["marks"]; grant: string };
+type Recording = { token: string; settled: Settled[]; marks: Plan["marks"]; groupId: string };
 
-/** @returns null if D1 did not answer: the leases expire, and the sweeper takes over */
+/** @returns null if D1 did not answer or is full: the leases expire, and the sweeper takes over */
 export async function recordAndMark(
   { db, clock, sleep, transports }: Delivery,
-  { token, settled, marks, grant }: Recording,
+  { token, settled, marks, groupId }: Recording,
 ): Promise<Marked | null> {
   const next = marks.map(({ email: { id, failover }, transport }) => ({ id, transport, failover }));
   const reservations = transports.flatMap(({ name, everyMs }) => {
     const emails = marks.filter(({ transport }) => transport === name).length;
-    return everyMs === null || emails === 0 ? [] : [{ transport: name, emails, everyMs, grant }];
+    return everyMs === null || emails === 0 ? [] : [{ transport: name, emails, everyMs, groupId }];
   });
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     const now = clock();
@@ -50,6 +52,12 @@ export async function recordAndMark(
         next: next.length,
         ...describeError(error),
       });
+      if (isDatabaseFull(error)) {
+        await noteFull(db, now);
+        // What is claimed waits for its lease: there is no room to mark it.
+        if (settled.length === 0) return null;
+        if (await isRecordedInPlace(db, { token, settled }, now)) return { emails: [], pace: [] };
+      }
       if (delayMs !== null) await sleep(delayMs);
     }
   }
@@ -57,11 +65,28 @@ export async function recordAndMark(
   return null;
 }
 
+/** An outcome is known, so it is recorded also where D1 has no room for its event. */
+async function isRecordedInPlace(
+  db: D1Database,
+  { token, settled }: Pick<Recording, "token" | "settled">,
+  now: number,
+): Promise<boolean> {
+  try {
+    await within(WRITE_TIMEOUT_MS, db.batch(settleInPlace(db, settled, token, now)));
+    countTransaction("committed");
+    log("warn", "email.recorded_in_place", { settled: settled.length });
+    return true;
+  } catch (error) {
+    log("error", "email.record_failed", { settled: settled.length, ...describeError(error) });
+    return false;
+  }
+}
+
 /**
  * Notifies of what is tried again, and sends the dead to the dead-letter queue. The sweeper sends
  * what cannot be sent now.
  */
-export async function announce(delivery: Delivery, settled: Settled[]): Promise<void> {
+export async function sendFollowUps(delivery: Delivery, settled: Settled[]): Promise<void> {
   const again = settled.flatMap(({ id, generation, settlement }) =>
     settlement.status === "queued" || settlement.status === "pinned"
       ? [{ id, generation, dueAt: settlement.dueAt }]

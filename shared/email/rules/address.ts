@@ -1,23 +1,9 @@
 import * as v from "valibot";
+import { oneLine } from "../../lib/worker/one-line.ts";
 
 /** RFC 5321, 4.5.3.1: 64 octets before the @, 254 in all (a path of 256 less its brackets). */
 const MAX_ADDRESS_LENGTH = 254;
 const MAX_LOCAL_PART_LENGTH = 64;
-
-/**
- * C0 and C1 controls, line and paragraph separators: none has a place in a header, and CR or LF
- * would begin a new one.
- */
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-
-/** Text that may stand in one header line. */
-export const headerText = (maxLength: number) =>
-  v.pipe(
-    v.string("must be text"),
-    v.maxLength(maxLength, `must have at most ${maxLength} characters`),
-    v.check((text) => !controls.test(text), "must not contain line breaks or control characters"),
-  );
 
 /** RFC 5322, 3.2.3 and RFC 1035, 2.3.1, as parts of a regular expression. */
 const atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
@@ -43,20 +29,31 @@ export const address = v.pipe(
 
 export type Mailbox = { name: string; address: string };
 
-/** A sender as `hello@example.com` or `Name <hello@example.com>`. */
+/**
+ * A sender as `hello@example.com`, `Name <hello@example.com>` or with its name in quotes. The name
+ * may not contain a quote.
+ */
 export const mailbox = v.pipe(
-  headerText(400),
+  oneLine(400),
   v.transform(parseMailbox),
   v.check((sender) => v.is(address, sender.address), 'must look like "Name <hello@example.com>"'),
 );
 
 export function parseMailbox(text: string): Mailbox {
-  const named = /^([^<>"]*)<([^<>]*)>$/.exec(text);
+  const named = /^(?:"([^<>"\\]*)"|([^<>"]*))\s*<([^<>]*)>$/.exec(text.trim());
   return named
-    ? { name: (named[1] ?? "").trim(), address: (named[2] ?? "").trim() }
+    ? { name: (named[1] ?? named[2] ?? "").trim(), address: (named[3] ?? "").trim() }
     : { name: "", address: text.trim() };
 }
 
+/** As it is stored, and read by `parseMailbox` of each release: without quotes. */
 export function formatMailbox(sender: Mailbox): string {
   return sender.name === "" ? sender.address : `${sender.name} <${sender.address}>`;
+}
+
+/** As a header has it: a name with other characters than atoms and spaces in quotes. */
+export function quotedMailbox(sender: Mailbox): string {
+  const needsQuotes = /[()<>[\]:;@\\,."]/.test(sender.name);
+  if (!needsQuotes) return formatMailbox(sender);
+  return `"${sender.name.replaceAll(/["\\]/g, String.raw`\$&`)}" <${sender.address}>`;
 }

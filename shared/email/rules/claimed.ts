@@ -3,8 +3,8 @@ import type { OnUnknown } from "./lifecycle.ts";
 import type { TransportName } from "./transports.ts";
 
 /**
- * An email under a lease. `pinned`: its outcome is open at that transport, which knows a repeat by
- * its key until then.
+ * An email under a lease. `pinned`: its outcome is open at that transport, which recognizes a
+ * repeat by its key until then.
  */
 export type Claimed = {
   id: string;

@@ -15,6 +15,7 @@ import type { TransportName } from "./transports.ts";
 const policy: RetryPolicy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
 const detail: AttemptDetail = { transport: "smtp", phase: "DATA", text: "said the server" };
 const now = 1_000_000;
+const timing = { policy, now, random: 0.5 };
 const inHandOver = {
   attempts: 1,
   onUnknown: "hold" as OnUnknown,
@@ -26,7 +27,7 @@ const inHandOver = {
   hasUntried: false,
 };
 const after = (attempts: number, outcome: Outcome, onUnknown: OnUnknown = "hold") =>
-  settle({ ...inHandOver, attempts, onUnknown }, outcome, policy, now, 0.5);
+  settle({ ...inHandOver, attempts, onUnknown }, outcome, timing);
 
 describe("an email whose hand-over ended", () => {
   it("is sent only when the transport accepted it", () => {
@@ -92,12 +93,7 @@ describe("an email whose hand-over ended", () => {
 describe("an email whose lease ran out", () => {
   it("goes back to the queue at once if it had not left", () => {
     expect(
-      expireLease(
-        { ...inHandOver, status: "claimed", attempts: 2, onUnknown: "hold" },
-        policy,
-        now,
-        0.5,
-      ),
+      expireLease({ ...inHandOver, status: "claimed", attempts: 2, onUnknown: "hold" }, timing),
     ).toEqual({
       status: "queued",
       attempts: 2,
@@ -107,23 +103,14 @@ describe("an email whose lease ran out", () => {
 
   it("is unknown if it was being handed over", () => {
     expect(
-      expireLease(
-        { ...inHandOver, status: "sending", attempts: 1, onUnknown: "hold" },
-        policy,
-        now,
-        0.5,
-      ),
+      expireLease({ ...inHandOver, status: "sending", attempts: 1, onUnknown: "hold" }, timing),
     ).toEqual({
       status: "unknown",
       attempts: 1,
     });
     expect(
-      expireLease(
-        { ...inHandOver, status: "sending", attempts: 1, onUnknown: "resend" },
-        policy,
-        now,
-        0.5,
-      ).status,
+      expireLease({ ...inHandOver, status: "sending", attempts: 1, onUnknown: "resend" }, timing)
+        .status,
     ).toBe("queued");
   });
 });
@@ -132,29 +119,23 @@ const HOUR_MS = 3_600_000;
 const openAt = { ...inHandOver, transport: "resend" as const };
 const unclear: Outcome = { kind: "unknown", detail };
 
-describe("an email whose outcome is open at a provider that knows repeats by their key", () => {
+describe("an email whose outcome is open at a provider that recognizes repeats by their key", () => {
   it("is pinned to it until the provider forgets the key, and repeated ever more slowly", () => {
-    const first = settle({ ...openAt, attempts: 1 }, unclear, policy, now, 0.5);
+    const first = settle({ ...openAt, attempts: 1 }, unclear, timing);
     expect(first).toEqual({
       status: "pinned",
       attempts: 1,
       dueAt: now + 1_000,
       pinnedUntil: now + 23 * HOUR_MS,
     });
-    const later = settle(
-      { ...openAt, attempts: 12, pinnedUntil: now + HOUR_MS },
-      unclear,
-      policy,
-      now,
-      0.5,
-    );
+    const later = settle({ ...openAt, attempts: 12, pinnedUntil: now + HOUR_MS }, unclear, timing);
     expect(later).toEqual({
       status: "pinned",
       attempts: 12,
       dueAt: now + 2_048_000,
       pinnedUntil: now + HOUR_MS,
     });
-    expect(settle({ ...openAt, attempts: 40 }, unclear, policy, now, 0.5)).toMatchObject({
+    expect(settle({ ...openAt, attempts: 40 }, unclear, timing)).toMatchObject({
       dueAt: now + HOUR_MS,
     });
   });
@@ -162,22 +143,22 @@ describe("an email whose outcome is open at a provider that knows repeats by the
   it("keeps its pin if a later request is refused: the one before is still open", () => {
     const pinned = { ...openAt, attempts: 2, pinnedUntil: now + HOUR_MS, hasAlternative: true };
     expect(
-      settle(pinned, { kind: "refused_transient", detail, retryAfterMs: 90_000 }, policy, now, 0.5),
+      settle(pinned, { kind: "refused_transient", detail, retryAfterMs: 90_000 }, timing),
     ).toEqual({
       status: "pinned",
       attempts: 2,
       dueAt: now + 90_000,
       pinnedUntil: now + HOUR_MS,
     });
-    expect(settle(pinned, { kind: "refused_permanent", detail }, policy, now, 0.5)).toEqual({
+    expect(settle(pinned, { kind: "refused_permanent", detail }, timing)).toEqual({
       status: "unknown",
       attempts: 2,
     });
-    expect(settle(pinned, { kind: "deferred", detail }, policy, now, 0.5)).toMatchObject({
+    expect(settle(pinned, { kind: "deferred", detail }, timing)).toMatchObject({
       pinnedUntil: now + HOUR_MS,
       attempts: 1,
     });
-    expect(settle(pinned, { kind: "accepted", detail }, policy, now, 0.5)).toEqual({
+    expect(settle(pinned, { kind: "accepted", detail }, timing)).toEqual({
       status: "sent",
       attempts: 2,
     });
@@ -185,8 +166,8 @@ describe("an email whose outcome is open at a provider that knows repeats by the
 
   it("is what its sender chose once the key is forgotten: held, or given up for a replay", () => {
     const last = { ...openAt, attempts: 30, pinnedUntil: now + 1 };
-    expect(settle(last, unclear, policy, now, 0.5)).toEqual({ status: "unknown", attempts: 30 });
-    expect(settle({ ...last, onUnknown: "resend" }, unclear, policy, now, 0.5)).toMatchObject({
+    expect(settle(last, unclear, timing)).toEqual({ status: "unknown", attempts: 30 });
+    expect(settle({ ...last, onUnknown: "resend" }, unclear, timing)).toMatchObject({
       status: "dead",
       reason: "exhausted",
     });
@@ -205,7 +186,7 @@ describe("an email whose outcome is open at a provider that knows repeats by the
 
   it("is pinned when its lease runs out too, from the moment it was handed over", () => {
     const expired = { ...openAt, status: "sending" as const, handOverAt: now - 60_000 };
-    expect(expireLease(expired, policy, now, 0.5)).toMatchObject({
+    expect(expireLease(expired, timing)).toMatchObject({
       status: "pinned",
       pinnedUntil: now - 60_000 + 23 * HOUR_MS,
     });
@@ -218,14 +199,14 @@ describe("an email that another transport could take", () => {
   it.each(["refused_transient", "refused_permanent"] as const)(
     "goes on to it when it was %s, in the same attempt",
     (kind) => {
-      expect(settle(withAlternative, { kind, detail }, policy, now, 0.5)).toEqual({
+      expect(settle(withAlternative, { kind, detail }, timing)).toEqual({
         status: "sending",
       });
     },
   );
 
   it("never does when its outcome is open", () => {
-    expect(settle(withAlternative, unclear, policy, now, 0.5)).toEqual({
+    expect(settle(withAlternative, unclear, timing)).toEqual({
       status: "unknown",
       attempts: 1,
     });
@@ -235,7 +216,7 @@ describe("an email that another transport could take", () => {
     "does not when the address itself was refused: %s",
     (enhancedCode) => {
       const refused: Outcome = { kind: "refused_permanent", detail: { ...detail, enhancedCode } };
-      expect(settle(withAlternative, refused, policy, now, 0.5)).toMatchObject({
+      expect(settle(withAlternative, refused, timing)).toMatchObject({
         status: "dead",
         reason: "permanent",
       });
@@ -247,31 +228,26 @@ describe("an email that another transport could take", () => {
       kind: "refused_permanent",
       detail: { ...detail, code: "E_RECIPIENT_SUPPRESSED" },
     };
-    expect(settle(withAlternative, refused, policy, now, 0.5)).toMatchObject({
+    expect(settle(withAlternative, refused, timing)).toMatchObject({
       status: "dead",
       reason: "permanent",
     });
   });
 
-  it("is dead when the last one refuses the address itself, whatever another said before", () => {
+  it("is dead when the last one refuses the address itself, also after another answer of another transport", () => {
     const refused: Outcome = {
       kind: "refused_permanent",
       detail: { ...detail, enhancedCode: "5.1.1" },
     };
     expect(
-      settle(
-        { ...inHandOver, refusals: { transient: true, retryAfterMs: 0 } },
-        refused,
-        policy,
-        now,
-        0.5,
-      ).status,
+      settle({ ...inHandOver, refusals: { transient: true, retryAfterMs: 0 } }, refused, timing)
+        .status,
     ).toBe("dead");
   });
 
   it("waits for it while its breaker is open, though this one refused it for good", () => {
     const waits = { ...inHandOver, hasUntried: true };
-    expect(settle(waits, { kind: "refused_permanent", detail }, policy, now, 0.5)).toMatchObject({
+    expect(settle(waits, { kind: "refused_permanent", detail }, timing)).toMatchObject({
       status: "queued",
       attempts: 1,
     });
@@ -279,12 +255,12 @@ describe("an email that another transport could take", () => {
       kind: "refused_permanent",
       detail: { ...detail, enhancedCode: "5.1.1" },
     };
-    expect(settle(waits, unknownUser, policy, now, 0.5).status).toBe("dead");
+    expect(settle(waits, unknownUser, timing).status).toBe("dead");
   });
 
   it("is tried later if it was refused for good and the other takes none now", () => {
     expect(
-      withoutFailover({ attempts: 1 }, { transient: false, retryAfterMs: 0 }, policy, now, 0.5),
+      withoutFailover({ attempts: 1 }, { transient: false, retryAfterMs: 0 }, timing),
     ).toMatchObject({ status: "queued" });
   });
 
@@ -294,9 +270,7 @@ describe("an email that another transport could take", () => {
       settle(
         { ...inHandOver, refusals },
         { kind: "refused_transient", detail, retryAfterMs: 5_000 },
-        policy,
-        now,
-        0.5,
+        timing,
       ),
     ).toMatchObject({
       status: "queued",
@@ -307,23 +281,13 @@ describe("an email that another transport could take", () => {
   it("is tried again if one of them refused it for now, and dead if all did for good", () => {
     const forNow = { transient: true, retryAfterMs: 0 };
     expect(
-      settle(
-        { ...inHandOver, refusals: forNow },
-        { kind: "refused_permanent", detail },
-        policy,
-        now,
-        0.5,
-      ).status,
+      settle({ ...inHandOver, refusals: forNow }, { kind: "refused_permanent", detail }, timing)
+        .status,
     ).toBe("queued");
     const forGood = { transient: false, retryAfterMs: 0 };
     expect(
-      settle(
-        { ...inHandOver, refusals: forGood },
-        { kind: "refused_permanent", detail },
-        policy,
-        now,
-        0.5,
-      ).status,
+      settle({ ...inHandOver, refusals: forGood }, { kind: "refused_permanent", detail }, timing)
+        .status,
     ).toBe("dead");
   });
 
@@ -333,9 +297,7 @@ describe("an email that another transport could take", () => {
       settle(
         { ...inHandOver, refusals },
         { kind: "deferred", detail, retryAfterMs: 30_000 },
-        policy,
-        now,
-        0.5,
+        timing,
       ),
     ).toMatchObject({
       status: "queued",
@@ -365,13 +327,10 @@ describe("over any sequence of outcomes", () => {
           for (const next of outcomes) {
             attempts += 1;
             if (next.kind === "accepted" || next.kind === "unknown") copiesPossible += 1;
-            const settlement = settle(
-              { ...inHandOver, attempts },
-              next,
-              { ...policy, maxRetries },
-              now,
-              0.5,
-            );
+            const settlement = settle({ ...inHandOver, attempts }, next, {
+              ...timing,
+              policy: { ...policy, maxRetries },
+            });
             if (settlement.status === "sending") break;
             attempts = settlement.attempts;
             if (settlement.status !== "queued") break;

@@ -31,6 +31,20 @@ export const emailStatuses = [
   "cancelled",
   "suppressed",
 ] as const;
+/**
+ * In which an email is over: it is deleted after its retention. A dead one is over when its dead
+ * letter is gone.
+ */
+export const overStatuses = [
+  "sent",
+  "delivered",
+  "bounced",
+  "complained",
+  "discarded",
+  "cancelled",
+  "suppressed",
+] as const;
+
 export type EmailStatus = (typeof emailStatuses)[number];
 
 /**
@@ -67,30 +81,29 @@ type InHandOver = {
 };
 
 /**
- * Decides what an email in `sending` becomes.
- *
- * @param now milliseconds since the epoch
- * @param random in [0, 1), for jitter
+ * What the time of the next try depends on. `now`: milliseconds since the epoch. `random`: in
+ * [0, 1), for jitter.
  */
+export type RetryTiming = { policy: RetryPolicy; now: number; random: number };
+
+/** Decides what an email in `sending` becomes. */
 export function settle(
   email: InHandOver,
   outcome: Outcome,
-  policy: RetryPolicy,
-  now: number,
-  random: number,
+  timing: RetryTiming,
 ): Settlement | FailsOver {
   const { attempts, refusals } = email;
   switch (outcome.kind) {
     case "accepted":
       return { status: "sent", attempts };
     case "unknown":
-      return unknown(email, policy, now, random, 0);
+      return unknown(email, timing, 0);
     case "deferred": {
       const retryAfterMs = outcome.retryAfterMs ?? 0;
       // Another transport has refused it, so there was an attempt. This one may still take it.
       if (refusals !== null)
-        return afterRefusal(email, refusalsWith(refusals, true, retryAfterMs), policy, now, random);
-      const dueAt = now + Math.max(policy.baseDelayMs, retryAfterMs);
+        return afterRefusal(email, refusalsWith(refusals, true, retryAfterMs), timing);
+      const dueAt = timing.now + Math.max(timing.policy.baseDelayMs, retryAfterMs);
       return waiting(attempts - 1, dueAt, email.pinnedUntil);
     }
     case "refused_transient":
@@ -99,20 +112,14 @@ export function settle(
       // It refuses this request. The outcome of the one before stays open.
       if (email.pinnedUntil !== null) {
         return outcome.kind === "refused_transient"
-          ? unknown(email, policy, now, random, retryAfterMs)
+          ? unknown(email, timing, retryAfterMs)
           : held(email, "permanent");
       }
       if (email.hasAlternative && !isAboutRecipient(outcome.detail)) return { status: "sending" };
       const mayGoElsewhere =
         (refusals?.transient === true || email.hasUntried) && !isAboutRecipient(outcome.detail);
       const transient = outcome.kind === "refused_transient" || mayGoElsewhere;
-      return afterRefusal(
-        email,
-        refusalsWith(refusals, transient, retryAfterMs),
-        policy,
-        now,
-        random,
-      );
+      return afterRefusal(email, refusalsWith(refusals, transient, retryAfterMs), timing);
     }
   }
 }
@@ -124,11 +131,9 @@ export function settle(
 export function withoutFailover(
   email: Pick<InHandOver, "attempts">,
   refusals: Refusals,
-  policy: RetryPolicy,
-  now: number,
-  random: number,
+  timing: RetryTiming,
 ): Settlement {
-  return afterRefusal(email, { ...refusals, transient: true }, policy, now, random);
+  return afterRefusal(email, { ...refusals, transient: true }, timing);
 }
 
 /**
@@ -155,36 +160,28 @@ function isAboutRecipient({ code, enhancedCode }: AttemptDetail): boolean {
 function afterRefusal(
   { attempts }: Pick<InHandOver, "attempts">,
   { transient, retryAfterMs }: Refusals,
-  policy: RetryPolicy,
-  now: number,
-  random: number,
+  timing: RetryTiming,
 ): Settlement {
   return transient
-    ? retryOrDeadLetter(attempts, policy, now, random, retryAfterMs)
+    ? retryOrDeadLetter(attempts, timing, retryAfterMs)
     : { status: "dead", attempts, reason: "permanent" };
 }
 
 type Open = Pick<InHandOver, "attempts" | "onUnknown" | "transport" | "handOverAt" | "pinnedUntil">;
 
 /**
- * Where the provider knows a repeat by its key the email is pinned there and asked about again;
+ * Where the provider recognizes a repeat by its key the email is pinned there and repeated;
  * elsewhere it is what its sender chose.
  */
-function unknown(
-  email: Open,
-  policy: RetryPolicy,
-  now: number,
-  random: number,
-  retryAfterMs: number,
-): Settlement {
+function unknown(email: Open, timing: RetryTiming, retryAfterMs: number): Settlement {
+  const { policy, now, random } = timing;
   const { attempts, onUnknown, transport, handOverAt } = email;
   const memoryMs = idempotentForMs[transport];
   const pinnedUntil = email.pinnedUntil ?? (memoryMs === null ? null : handOverAt + memoryMs);
   const dueAt = now + repeatDelayMs(policy, attempts, random, retryAfterMs);
   if (pinnedUntil !== null && dueAt < pinnedUntil)
     return { status: "pinned", attempts, dueAt, pinnedUntil };
-  if (pinnedUntil === null && onUnknown === "resend")
-    return retryOrDeadLetter(attempts, policy, now, random);
+  if (pinnedUntil === null && onUnknown === "resend") return retryOrDeadLetter(attempts, timing);
   return held(email, "exhausted");
 }
 
@@ -219,9 +216,7 @@ export function putBack(
 
 function retryOrDeadLetter(
   attempts: number,
-  policy: RetryPolicy,
-  now: number,
-  random: number,
+  { policy, now, random }: RetryTiming,
   retryAfterMs?: number,
 ): Settlement {
   if (attempts > policy.maxRetries) return { status: "dead", attempts, reason: "exhausted" };
@@ -238,22 +233,21 @@ type Leased = Open & { status: "claimed" | "sending" };
  * Decides what an email becomes whose lease ran out: a claimed one has not left; one in hand-over
  * may have.
  */
-export function expireLease(
-  email: Leased,
-  policy: RetryPolicy,
-  now: number,
-  random: number,
-): Settlement {
+export function expireLease(email: Leased, timing: RetryTiming): Settlement {
   switch (email.status) {
     case "claimed":
-      return putBack(email, now);
+      return putBack(email, timing.now);
     case "sending":
-      return unknown(email, policy, now, random, 0);
+      return unknown(email, timing, 0);
   }
 }
 
 export function keyForgotten(transport: TransportName): AttemptDetail {
-  return { transport, phase: "key", text: "the provider no longer knows the email by its key" };
+  return {
+    transport,
+    phase: "key",
+    text: "the provider no longer recognizes the email by its key",
+  };
 }
 
 export const leaseExpired: AttemptDetail = {

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { claimLimit, chooseTransport, planGroup, type Route, type Waiting } from "./plan.ts";
+import { claimLimit, chooseTransport, planGroup, type Candidate, type Waiting } from "./plan.ts";
 import type { TransportName } from "./transports.ts";
 
 const now = 1_000_000;
-const route = (
+const candidate = (
   name: TransportName,
-  admission: Route["admission"]["do"] = "allow",
-  changes: Partial<Route> = {},
-): Route => ({
+  admission: Candidate["admission"]["do"] = "allow",
+  changes: Partial<Candidate> = {},
+): Candidate => ({
   name,
   admission: admission === "reject" ? { do: "reject", retryAfterMs: 30_000 } : { do: admission },
   pacedUntil: 0,
@@ -25,8 +25,14 @@ const waiting = (id: string, pinned: Waiting["pinned"] = null): Waiting => ({
   pinned,
   failover: null,
 });
-const plan = (emails: Waiting[], routes: Route[], hasLinks = true) => {
-  const { marks, putBack, rest } = planGroup(emails, routes, 5, hasLinks, now);
+const plan = (emails: Waiting[], candidates: Candidate[], hasLinks = true) => {
+  const { marks, putBack, rest } = planGroup({
+    waiting: emails,
+    candidates,
+    size: 5,
+    hasLinks,
+    now,
+  });
   return {
     marks: marks.map(({ email, transport }) => [email.id, transport]),
     putBack: putBack.map(({ email, settlement, detail }) => [
@@ -40,20 +46,22 @@ const plan = (emails: Waiting[], routes: Route[], hasLinks = true) => {
 
 describe("an email goes", () => {
   it("to the first transport that takes emails", () => {
-    expect(plan([waiting("a")], [route("resend"), route("smtp")]).marks).toEqual([["a", "resend"]]);
-    expect(plan([waiting("a")], [route("resend", "reject"), route("smtp")]).marks).toEqual([
+    expect(plan([waiting("a")], [candidate("resend"), candidate("smtp")]).marks).toEqual([
+      ["a", "resend"],
+    ]);
+    expect(plan([waiting("a")], [candidate("resend", "reject"), candidate("smtp")]).marks).toEqual([
       ["a", "smtp"],
     ]);
   });
 
   it("nowhere while all breakers are open: put back until one may close, a minute at most", () => {
-    const soon = route("smtp", "reject", { admission: { do: "reject", retryAfterMs: 7_000 } });
-    expect(plan([waiting("a")], [route("resend", "reject"), soon])).toEqual({
+    const soon = candidate("smtp", "reject", { admission: { do: "reject", retryAfterMs: 7_000 } });
+    expect(plan([waiting("a")], [candidate("resend", "reject"), soon])).toEqual({
       marks: [],
       putBack: [["a", now + 7_000, "circuit-breaker"]],
       rest: [],
     });
-    const endless = route("smtp", "reject", {
+    const endless = candidate("smtp", "reject", {
       admission: { do: "reject", retryAfterMs: 86_400_000 },
     });
     expect(plan([waiting("a")], [endless]).putBack).toEqual([
@@ -63,12 +71,12 @@ describe("an email goes", () => {
 
   it("to a transport that may be probed, alone: the others take another or wait", () => {
     const emails = [waiting("a"), waiting("b"), waiting("c")];
-    expect(plan(emails, [route("resend", "probe"), route("smtp")]).marks).toEqual([
+    expect(plan(emails, [candidate("resend", "probe"), candidate("smtp")]).marks).toEqual([
       ["a", "resend"],
       ["b", "smtp"],
       ["c", "smtp"],
     ]);
-    expect(plan(emails, [route("smtp", "probe")])).toMatchObject({
+    expect(plan(emails, [candidate("smtp", "probe")])).toMatchObject({
       marks: [["a", "smtp"]],
       putBack: [
         ["b", now + 1_000, "circuit-breaker"],
@@ -77,64 +85,75 @@ describe("an email goes", () => {
     });
   });
 
-  it("to none but the one it is pinned to, and waits for that", () => {
+  it("only to the one it is pinned to, and waits for that", () => {
     const pinned = waiting("a", { to: "resend", until: now + 100_000 });
-    expect(plan([pinned], [route("smtp"), route("resend")]).marks).toEqual([["a", "resend"]]);
-    expect(plan([pinned], [route("smtp"), route("resend", "reject")]).putBack).toEqual([
+    expect(plan([pinned], [candidate("smtp"), candidate("resend")]).marks).toEqual([
+      ["a", "resend"],
+    ]);
+    expect(plan([pinned], [candidate("smtp"), candidate("resend", "reject")]).putBack).toEqual([
       ["a", now + 30_000, "circuit-breaker"],
     ]);
   });
 
   it("to none once its provider has forgotten the key: then its outcome stays unknown", () => {
-    expect(plan([waiting("a", { to: "resend", until: now })], [route("resend")])).toMatchObject({
-      marks: [],
-      putBack: [["a", "unknown", "key"]],
-    });
+    expect(plan([waiting("a", { to: "resend", until: now })], [candidate("resend")])).toMatchObject(
+      {
+        marks: [],
+        putBack: [["a", "unknown", "key"]],
+      },
+    );
   });
 
   it("nowhere for an hour at a time if the transport that has it is not configured", () => {
     const pinned = waiting("a", { to: "resend", until: now + 86_400_000 });
-    expect(plan([pinned], [route("smtp")]).putBack).toEqual([
+    expect(plan([pinned], [candidate("smtp")]).putBack).toEqual([
       ["a", now + 3_600_000, "configuration"],
     ]);
   });
 
   it("nowhere while the unsubscribe link that it needs cannot be made", () => {
     const bulk = { ...waiting("a"), category: "marketing" as const };
-    expect(plan([bulk, waiting("b")], [route("smtp")], false)).toMatchObject({
+    expect(plan([bulk, waiting("b")], [candidate("smtp")], false)).toMatchObject({
       marks: [["b", "smtp"]],
       putBack: [["a", now + 60_000, "configuration"]],
     });
-    expect(plan([bulk], [route("smtp")]).marks).toEqual([["a", "smtp"]]);
+    expect(plan([bulk], [candidate("smtp")]).marks).toEqual([["a", "smtp"]]);
   });
 
   it("never to one that has refused it in this attempt", () => {
-    expect(chooseTransport(null, ["resend"], [route("resend"), route("smtp")], new Set())).toEqual({
+    expect(
+      chooseTransport(null, ["resend"], [candidate("resend"), candidate("smtp")], new Set()),
+    ).toEqual({
       use: "smtp",
     });
     expect(
-      chooseTransport(null, ["resend", "smtp"], [route("resend"), route("smtp")], new Set()),
+      chooseTransport(
+        null,
+        ["resend", "smtp"],
+        [candidate("resend"), candidate("smtp")],
+        new Set(),
+      ),
     ).not.toHaveProperty("use");
   });
 });
 
 describe("a group", () => {
-  it("has at most its size in hand-over, but puts back whatever it passes", () => {
+  it("has at most its size in hand-over, but puts back each that it passes", () => {
     const emails = Array.from({ length: 9 }, (_, n) => waiting(`m${n}`));
     const pinned = waiting("p", { to: "resend", until: now + 100_000 });
     const planned = plan(
       [emails[0] ?? pinned, pinned, ...emails.slice(1)],
-      [route("smtp"), route("resend", "reject")],
+      [candidate("smtp"), candidate("resend", "reject")],
     );
     expect(planned.marks).toHaveLength(5);
     expect(planned.putBack.map(([id]) => id)).toEqual(["p"]);
     expect(planned.rest).toEqual(["m5", "m6", "m7", "m8"]);
   });
 
-  it("spreads what comes too fast over the turns to come", () => {
-    const paced = route("resend", "allow", { pacedUntil: now + 4_000, everyMs: 200 });
+  it("spreads what comes too fast over the reservations to come", () => {
+    const paced = candidate("resend", "allow", { pacedUntil: now + 4_000, everyMs: 200 });
     expect(
-      plan([waiting("a"), waiting("b"), waiting("c")], [paced, route("smtp")]).putBack,
+      plan([waiting("a"), waiting("b"), waiting("c")], [paced, candidate("smtp")]).putBack,
     ).toEqual([
       ["a", now + 4_000, "rate-limit"],
       ["b", now + 4_200, "rate-limit"],
@@ -144,24 +163,55 @@ describe("a group", () => {
 });
 
 it("a batch claims all while a transport takes emails, one for a probe, and otherwise none", () => {
-  expect(claimLimit([route("resend"), route("smtp")])).toEqual({
+  const limit = (candidates: Candidate[]) => claimLimit(candidates, 10, 0.5);
+  expect(limit([candidate("resend"), candidate("smtp")])).toEqual({
     open: ["resend", "smtp"],
     limit: Infinity,
     waitMs: 0,
   });
-  expect(claimLimit([route("resend", "reject"), route("smtp")])).toEqual({
+  expect(limit([candidate("resend", "reject"), candidate("smtp")])).toEqual({
     open: ["smtp"],
     limit: Infinity,
     waitMs: 30_000,
   });
-  expect(claimLimit([route("resend", "reject"), route("smtp", "probe")])).toEqual({
+  expect(limit([candidate("resend", "reject"), candidate("smtp", "probe")])).toEqual({
     open: ["smtp"],
     limit: 1,
     waitMs: 1_000,
   });
-  expect(claimLimit([route("resend", "reject"), route("smtp", "reject")])).toEqual({
+  expect(limit([candidate("resend", "reject"), candidate("smtp", "reject")])).toEqual({
     open: [],
     limit: 0,
     waitMs: 30_000,
+  });
+});
+
+describe("while a transport recovers", () => {
+  const recovering = (name: "resend" | "smtp", share: number): Candidate => ({
+    ...candidate(name),
+    admission: { do: "allow", share },
+  });
+
+  it("a batch claims its share, and single emails that share on average", () => {
+    const claims = (batch: number, random: number) =>
+      claimLimit([candidate("resend", "reject"), recovering("smtp", 0.25)], batch, random);
+    expect(claims(40, 0.5)).toEqual({ open: ["smtp"], limit: 10, waitMs: 1_000 });
+    expect(claims(1, 0.74).limit).toBe(0);
+    expect(claims(1, 0.76).limit).toBe(1);
+  });
+
+  it("a batch claims all if another transport takes the others", () => {
+    expect(claimLimit([recovering("resend", 0.25), candidate("smtp")], 40, 0).limit).toBe(Infinity);
+  });
+
+  it("a group hands it its share, and the rest to the transport after it", () => {
+    const emails = Array.from({ length: 5 }, (_, n) => waiting(`m${n}`));
+    const marks = plan(emails, [recovering("resend", 0.4), candidate("smtp")]).marks;
+    expect(marks.map(([, name]) => name)).toEqual(["resend", "resend", "smtp", "smtp", "smtp"]);
+  });
+
+  it("a group hands it all that was claimed if it is alone", () => {
+    const emails = Array.from({ length: 5 }, (_, n) => waiting(`m${n}`));
+    expect(plan(emails, [recovering("resend", 0.2)]).marks).toHaveLength(5);
   });
 });

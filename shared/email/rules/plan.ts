@@ -9,10 +9,10 @@ import type { TransportName } from "./transports.ts";
 /** Decides which transport an email goes to, and which emails go next. Pure. */
 
 /**
- * A transport as the plan sees it. `pacedUntil`: its turns are taken until then, in milliseconds
- * since the epoch.
+ * A transport that an email may go to. `pacedUntil`: its rate is reserved until then, in
+ * milliseconds since the epoch.
  */
-export type Route = {
+export type Candidate = {
   name: TransportName;
   admission: Admission;
   pacedUntil: number;
@@ -48,20 +48,19 @@ const ORPHAN_MS = 3_600_000;
  * The first transport that takes emails. One that may be probed takes one email, and only if
  * nothing before it takes any; a pinned email has no choice.
  *
- * @param probing transports that get their one email already
+ * @param full transports that get all that they take already
  */
 export function chooseTransport(
   pinnedTo: TransportName | null,
   tried: readonly TransportName[],
-  routes: readonly Route[],
-  probing: ReadonlySet<TransportName>,
+  candidates: readonly Candidate[],
+  full: ReadonlySet<TransportName>,
 ): Choice {
-  const open = routes.filter(
+  const open = candidates.filter(
     ({ name }) => (pinnedTo === null || name === pinnedTo) && !tried.includes(name),
   );
   for (const { name, admission } of open) {
-    if (admission.do === "allow" || (admission.do === "probe" && !probing.has(name)))
-      return { use: name };
+    if (admission.do !== "reject" && !full.has(name)) return { use: name };
   }
   const [first] = open;
   if (first === undefined) {
@@ -76,8 +75,8 @@ export function chooseTransport(
 }
 
 /** Until the first of them takes emails again. */
-function waitOf(routes: readonly Route[]): number {
-  const waits = routes.map(({ admission }) =>
+function waitOf(candidates: readonly Candidate[]): number {
+  const waits = candidates.map(({ admission }) =>
     admission.do === "reject" ? admission.retryAfterMs : NEWS_MS,
   );
   return Math.min(Math.max(Math.min(...waits), NEWS_MS), MAX_DEFERRAL_MS);
@@ -93,23 +92,27 @@ type PutBack = { email: Waiting; settlement: Settlement; detail: AttemptDetail }
 export type Plan = { marks: PlannedMark[]; putBack: PutBack[]; rest: Waiting[] };
 
 /**
- * Takes emails from the front until `groupSize` of them have a transport. What has none now is put
- * back, without an attempt.
- *
- * @param hasLinks whether unsubscribe links can be made: what needs one waits until then
+ * `hasLinks`: whether unsubscribe links can be made. An email that needs one waits until then.
+ * `now`: milliseconds since the epoch.
  */
-export function planGroup(
-  waiting: readonly Waiting[],
-  routes: readonly Route[],
-  groupSize: number,
-  hasLinks: boolean,
-  now: number,
-): Plan {
+type Group = {
+  waiting: readonly Waiting[];
+  candidates: readonly Candidate[];
+  size: number;
+  hasLinks: boolean;
+  now: number;
+};
+
+/**
+ * Takes emails from the front until `size` of them have a transport. What has none now is put back,
+ * without an attempt.
+ */
+export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): Plan {
   const plan: Plan = { marks: [], putBack: [], rest: [] };
-  const probing = new Set<TransportName>();
-  const freeAt = new Map(routes.map(({ name, pacedUntil }) => [name, pacedUntil]));
+  const full = new Set<TransportName>();
+  const freeAt = new Map(candidates.map(({ name, pacedUntil }) => [name, pacedUntil]));
   for (const [place, email] of waiting.entries()) {
-    if (plan.marks.length === groupSize) {
+    if (plan.marks.length === size) {
       plan.rest = waiting.slice(place);
       break;
     }
@@ -132,26 +135,43 @@ export function planGroup(
       back(now + MAX_DEFERRAL_MS, noLink);
       continue;
     }
-    const choice = chooseTransport(email.pinned?.to ?? null, [], routes, probing);
+    const choice = chooseTransport(email.pinned?.to ?? null, [], candidates, full);
     if ("waitMs" in choice) {
       back(now + choice.waitMs, choice.detail);
       continue;
     }
-    const route = routes.find(({ name }) => name === choice.use);
-    const turnAt = freeAt.get(choice.use) ?? now;
-    if (turnAt > now) {
-      freeAt.set(choice.use, turnAt + (route?.everyMs ?? 0));
-      back(turnAt, {
+    const candidate = candidates.find(({ name }) => name === choice.use);
+    const reservedAt = freeAt.get(choice.use) ?? now;
+    if (reservedAt > now) {
+      freeAt.set(choice.use, reservedAt + (candidate?.everyMs ?? 0));
+      back(reservedAt, {
         transport: choice.use,
         phase: "rate-limit",
         text: "the transport's rate is used up",
       });
       continue;
     }
-    if (route?.admission.do === "probe") probing.add(choice.use);
     plan.marks.push({ email, transport: choice.use });
+    const taken = plan.marks.filter(({ transport }) => transport === choice.use).length;
+    if (candidate !== undefined && taken >= mostOf(candidate, candidates, size))
+      full.add(choice.use);
   }
   return plan;
+}
+
+/**
+ * How many emails of a group a transport takes. The claim has limited a batch to the share of a
+ * transport that recovers, unless another one takes the others.
+ */
+function mostOf(
+  { name, admission }: Candidate,
+  candidates: readonly Candidate[],
+  size: number,
+): number {
+  if (admission.do !== "allow") return 1;
+  const others = candidates.filter((one) => one.name !== name);
+  const isAlone = others.every((one) => shareOf(one.admission) < 1);
+  return isAlone ? Infinity : Math.ceil(shareOf(admission) * size);
 }
 
 const noLink: AttemptDetail = {
@@ -167,15 +187,29 @@ export type ClaimLimit = { open: TransportName[]; limit: number; waitMs: number 
 
 /**
  * Asks before the claim: what no transport takes need not be claimed. While one may only be probed,
- * one email is enough for that.
+ * one email is enough for that. While one recovers, it takes a share of the batch.
+ *
+ * @param random in [0, 1): the share of a small batch is taken on average
  */
-export function claimLimit(routes: readonly Route[]): ClaimLimit {
-  const open = routes.flatMap(({ name, admission }) => (admission.do === "reject" ? [] : [name]));
-  const runs = routes.some(({ admission }) => admission.do === "allow");
-  const closed = routes.filter(({ admission }) => admission.do !== "allow");
+export function claimLimit(
+  candidates: readonly Candidate[],
+  batch: number,
+  random: number,
+): ClaimLimit {
+  const open = candidates.flatMap(({ name, admission }) =>
+    admission.do === "reject" ? [] : [name],
+  );
+  const closed = candidates.filter(({ admission }) => shareOf(admission) < 1);
+  const share = Math.max(0, ...candidates.map(({ admission }) => shareOf(admission)));
+  const probes = candidates.some(({ admission }) => admission.do === "probe") ? 1 : 0;
   return {
     open,
-    limit: runs ? Infinity : Math.min(open.length, 1),
+    limit: share >= 1 ? Infinity : Math.max(Math.floor(share * batch + random), probes),
     waitMs: closed.length === 0 ? 0 : waitOf(closed),
   };
+}
+
+/** The share of its emails that a transport takes now, without a probe: from 0 to 1. */
+function shareOf(admission: Admission): number {
+  return admission.do === "allow" ? (admission.share ?? 1) : 0;
 }

@@ -1,4 +1,6 @@
 import * as v from "valibot";
+import { cut } from "../../lib/base/cut.ts";
+import { record } from "../../lib/worker/record.ts";
 import type { AttemptDetail } from "./outcome.ts";
 import { emailOfTag } from "./tag.ts";
 import type { Feedback } from "./transitions.ts";
@@ -6,7 +8,7 @@ import type { Feedback } from "./transitions.ts";
 /**
  * What a provider reported about one email. `email` comes from our tag, if the event has one.
  */
-export type Report = {
+export type ProviderReport = {
   feedback: Feedback;
   email: { id: string; generation: number } | null;
   providerId: string;
@@ -31,7 +33,7 @@ const event = v.object({
     tags: perhaps(
       v.union([
         v.array(v.object({ name: v.string(), value: v.string() })),
-        v.record(v.string(), v.unknown()),
+        record(v.string(), v.unknown()),
       ]),
     ),
     bounce: perhaps(v.object({ type: perhaps(text), message: perhaps(v.string()) })),
@@ -58,7 +60,7 @@ const MAX_TEXT_LENGTH = 500;
  * @returns null for an event that is not about the outcome of an email, such as that it was opened,
  *   or that has another shape
  */
-export function resendReport(body: unknown): Report | null {
+export function resendReport(body: unknown): ProviderReport | null {
   const parsed = v.safeParse(event, body);
   if (!parsed.success) return null;
   const { type, data } = parsed.output;
@@ -68,7 +70,7 @@ export function resendReport(body: unknown): Report | null {
     transport: "resend",
     phase: "webhook",
     code: type,
-    text: (data.bounce?.message ?? data.failed?.reason ?? type).slice(0, MAX_TEXT_LENGTH),
+    text: cut(data.bounce?.message ?? data.failed?.reason ?? type, MAX_TEXT_LENGTH),
   };
   return {
     feedback,
@@ -79,7 +81,7 @@ export function resendReport(body: unknown): Report | null {
   };
 }
 
-function emailOf({ tags = [] }: Data): Report["email"] {
+function emailOf({ tags = [] }: Data): ProviderReport["email"] {
   const pairs = Array.isArray(tags)
     ? tags.map(({ name, value }) => [name, value] as const)
     : Object.entries(tags);
@@ -94,7 +96,7 @@ function emailOf({ tags = [] }: Data): Report["email"] {
  * A full mailbox or an out-of-office answer bounces too, but may take the next email: only
  * `Permanent` is for good.
  */
-function suppressionOf(type: string, { bounce }: Data): Report["suppress"] {
+function suppressionOf(type: string, { bounce }: Data): ProviderReport["suppress"] {
   if (type === "email.complained") return "complaint";
   return type === "email.bounced" && bounce?.type === "Permanent" ? "bounce" : null;
 }

@@ -23,7 +23,7 @@ describe("the delay before a retry", () => {
     expect(retryDelayMs(policy, 2_000, noJitter)).toBe(60_000);
   });
 
-  it("stays within a fifth of the backoff, whatever the random number", () => {
+  it("stays within a fifth of the backoff, for each random number", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 50 }), random, (retry, chance) => {
         const backoffMs = Math.min(1_000 * 2 ** (retry - 1), 60_000);
@@ -43,7 +43,7 @@ describe("the delay before a retry", () => {
 });
 
 describe("a notification's delay", () => {
-  it("never rings before the email is due, unless the wait is longer than a queue can hold", () => {
+  it("never notifies before the email is due, unless the wait is longer than a queue can hold", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 2 ** 41 }),
@@ -60,8 +60,8 @@ describe("a notification's delay", () => {
 });
 
 describe("the sweeper", () => {
-  it("rings a minute after the email was due, then after twice as long each time", () => {
-    expect([0, 1, 2, 3].map((rings) => nextNotificationAt(0, 0, rings))).toEqual([
+  it("notifies a minute after the email was due, then after twice as long each time", () => {
+    expect([0, 1, 2, 3].map((notified) => nextNotificationAt(0, 0, notified))).toEqual([
       60_000, 120_000, 240_000, 480_000,
     ]);
     expect(nextNotificationAt(5_000, 1_000, 0)).toBe(65_000);

@@ -1,4 +1,5 @@
 import { backoffMs } from "../../lib/base/backoff.ts";
+import { DAY_MS } from "../../lib/base/clock.ts";
 
 /** When an email that was refused is tried again. Pure: the random number comes from the caller. */
 export type RetryPolicy = {
@@ -7,8 +8,6 @@ export type RetryPolicy = {
   baseDelayMs: number;
   maxDelayMs: number;
 };
-
-const DAY_MS = 86_400_000;
 
 /**
  * `min(base * 2^(retry - 1), max)` with +-20 % jitter: 1, 2, 4 s by default. A provider's
@@ -77,8 +76,8 @@ const FIRST_NOTIFICATION_AFTER_MS = 60_000;
 const MAX_NOTIFICATION_DOUBLINGS = 4;
 
 /**
- * When the sweeper may notify again of a row that was not claimed: 60 s * 2^rings after it was due
- * or notified of, 16 minutes at most.
+ * When the sweeper may notify again of a row that was not claimed: 60 s * 2^`rings` after it was
+ * due or notified of, 16 minutes at most.
  */
 export function nextNotificationAt(dueAt: number, now: number, rings: number): number {
   return (

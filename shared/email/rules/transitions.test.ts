@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { EmailStatus } from "./lifecycle.ts";
 import { afterFeedback, transitions, type Feedback } from "./transitions.ts";
 
-describe("what a provider tells later on", () => {
+describe("what a provider reports later on", () => {
   const rows: [EmailStatus, Record<Feedback, EmailStatus | null>][] = [
     [
       "sent",

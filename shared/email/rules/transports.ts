@@ -48,7 +48,7 @@ const MARGIN_MS = HOUR_MS;
 
 /**
  * For how long after a hand-over an email may be repeated under the same key `id:generation`
- * without becoming a second email, in milliseconds; null if the provider knows no keys.
+ * without becoming a second email, in milliseconds; null if the provider recognizes no keys.
  */
 export const idempotentForMs: Record<TransportName, number | null> = byTransport(
   ({ idempotentForMs: documented }) => (documented === null ? null : documented - MARGIN_MS),

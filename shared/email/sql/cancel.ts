@@ -1,4 +1,5 @@
 import { runBatch } from "../../database/batch.ts";
+import { nextEvent } from "./events.ts";
 
 /** SQL of cancelling. */
 
@@ -11,7 +12,7 @@ export type Cancelled = { cancelled: true } | { cancelled: false; status: string
  * @param tenant the tenant that the email must belong to; null for any
  * @returns null if there is no such email
  */
-export async function cancelEmail(
+export async function cancelQueued(
   db: D1Database,
   id: string,
   tenant: string | null,
@@ -21,8 +22,9 @@ export async function cancelEmail(
   const replies = await runBatch(db, {
     event: db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at)
-         SELECT id, generation, 'cancelled', ?3 FROM emails WHERE ${queued}`,
+        `INSERT INTO email_events (email_id, n, generation, type, at)
+         SELECT id, ${nextEvent("emails.id")},
+           generation, 'cancelled', ?3 FROM emails WHERE ${queued}`,
       )
       .bind(id, tenant, now),
     cancelled: db

@@ -3,7 +3,9 @@ import type { Notification } from "../queue-messages.ts";
 import type { Claimed } from "../rules/claimed.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import type { TransportName } from "../rules/transports.ts";
-import { pick, selectionOf, type EmailRow, type RowOf } from "./columns.ts";
+import { FORMAT, pick, selectionOf, type EmailRow, type RowOf } from "./columns.ts";
+import { tenantHasEnded } from "./ended-tenants.ts";
+import { nextEvent } from "./events.ts";
 
 /**
  * SQL of claiming what is due. Every change of status is guarded by the status it starts from, so a
@@ -47,14 +49,28 @@ const suppressedDetail = JSON.stringify({
   text: "the recipient is suppressed",
 });
 
+const endedDetail = JSON.stringify({
+  transport: "none",
+  phase: "tenant",
+  text: "the tenant has ended",
+});
+
+/** SQL over a row `e` of `emails`. */
+const recipientIsSuppressed = `EXISTS (SELECT 1 FROM email_recipients r
+  CROSS JOIN suppressions s ON s.address = LOWER(r.address)
+  WHERE r.email_id = e.id AND (s.scope = 'all' OR e.category <> 'transactional'))`;
+
 /** Notifications as the statements take them: `?1`. */
 function asJson(notifications: Notification[]): string {
   return JSON.stringify(notifications.map(({ emailId: id, generation }) => ({ id, generation })));
 }
 
-/** SQL: the emails `e` that the notifications `?1` name. */
-const notified = `json_each(?1) n JOIN emails e
-  ON e.id = n.value ->> 'id' AND e.generation = n.value ->> 'generation'`;
+/**
+ * SQL: the emails `e` that the notifications `?1` name. Those of a later release wait for
+ * its consumer.
+ */
+const notified = `json_each(?1) n JOIN emails e ON e.id = n.value ->> 'id'
+  AND e.generation = n.value ->> 'generation' AND e.format <= ${FORMAT}`;
 /**
  * What is due within a minute has another notification, or gets one from the sweeper. One more for
  * each would multiply them.
@@ -88,11 +104,12 @@ export async function claim(
   { notifications, token, now, leaseExpiresAt, open, limit = notifications.length }: Claiming,
 ): Promise<Claim> {
   const named = asJson(notifications);
-  const suppressed = `SELECT e.id FROM ${notified} WHERE e.status IN ('queued', 'pinned')
-    AND EXISTS (SELECT 1 FROM suppressions s WHERE s.address = LOWER(e.to_address)
-      AND (s.scope = 'all' OR e.category <> 'transactional'))`;
+  const stopped = `SELECT e.id FROM ${notified} WHERE e.status IN ('queued', 'pinned')
+    AND (${tenantHasEnded} OR ${recipientIsSuppressed})`;
   // An email whose outcome is open must not be recorded as not sent.
-  const suppressedAs = "CASE WHEN status = 'queued' THEN 'suppressed' ELSE 'unknown' END";
+  const stoppedAs = `CASE WHEN e.status = 'pinned' THEN 'unknown'
+    WHEN ${tenantHasEnded} THEN 'cancelled' ELSE 'suppressed' END`;
+  const because = `CASE WHEN ${tenantHasEnded} THEN ?3 ELSE ?4 END`;
   const due = `SELECT e.id FROM ${notified} WHERE e.due_at <= ?2
     AND (e.status = 'queued' OR (e.status = 'pinned'
       AND e.transport IN (SELECT value FROM json_each(?4))))
@@ -100,22 +117,25 @@ export async function claim(
   const openNames = JSON.stringify(open);
   const replies = await runBatch(db, {
     promote: promote(db, notifiedScheduled, named, now),
-    suppressedEvents: db
+    stoppedEvents: db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at, detail)
-         SELECT id, generation, ${suppressedAs}, ?2, ?3 FROM emails WHERE id IN (${suppressed})`,
+        `INSERT INTO email_events (email_id, n, generation, type, at, detail)
+         SELECT e.id, ${nextEvent("e.id")},
+           e.generation, ${stoppedAs}, ?2, ${because} FROM emails e
+         WHERE e.id IN (${stopped})`,
       )
-      .bind(named, now, suppressedDetail),
-    suppress: db
+      .bind(named, now, endedDetail, suppressedDetail),
+    stop: db
       .prepare(
-        `UPDATE emails SET status = ${suppressedAs}, pinned_until = NULL, last_error = ?3,
-           updated_at = ?2 WHERE id IN (${suppressed})`,
+        `UPDATE emails AS e SET status = ${stoppedAs}, pinned_until = NULL,
+           last_error = ${because}, updated_at = ?2 WHERE id IN (${stopped})`,
       )
-      .bind(named, now, suppressedDetail),
+      .bind(named, now, endedDetail, suppressedDetail),
     claimedEvents: db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at)
-         SELECT id, generation, 'claimed', ?2 FROM emails WHERE id IN (${due})`,
+        `INSERT INTO email_events (email_id, n, generation, type, at)
+         SELECT id, ${nextEvent("emails.id")},
+           generation, 'claimed', ?2 FROM emails WHERE id IN (${due})`,
       )
       .bind(named, now, limit, openNames),
     claimed: db
@@ -132,11 +152,12 @@ export async function claim(
   };
 }
 
-/** What a claim holds whose reply was lost. */
+/** What a claim holds whose reply was lost. It reads what is in flight. */
 export async function claimedBy(db: D1Database, token: string): Promise<Claimed[]> {
   const reply = await db
     .prepare(
-      `SELECT ${claimedColumns.list()} FROM emails WHERE lease_token = ?1 AND status = 'claimed'`,
+      `SELECT ${claimedColumns.list()} FROM emails
+       WHERE status IN ('claimed', 'sending') AND status = 'claimed' AND lease_token = ?1`,
     )
     .bind(token)
     .all();
@@ -189,8 +210,9 @@ function promote(
   return [
     db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at)
-         SELECT id, generation, 'queued', ?2 FROM emails WHERE id IN (${selected})`,
+        `INSERT INTO email_events (email_id, n, generation, type, at)
+         SELECT id, ${nextEvent("emails.id")},
+           generation, 'queued', ?2 FROM emails WHERE id IN (${selected})`,
       )
       .bind(first, now),
     db

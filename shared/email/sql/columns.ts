@@ -4,8 +4,8 @@ import type { TransportName } from "../rules/transports.ts";
 import type { Attachment, EmailCategory, EmailMessage } from "../schemas.ts";
 
 /**
- * The columns of `emails`, defined once: row types, INSERT and SELECT derive from here. A field
- * that `emailRequest` gets fails to compile until it has a column.
+ * The columns of `emails` and `email_contents`, defined once: row types, INSERT and SELECT derive
+ * from here. A field that `emailRequest` gets fails to compile until it has a column.
  */
 
 declare const valueType: unique symbol;
@@ -19,12 +19,16 @@ export type Json<Value> = string & { readonly [jsonType]: Value };
 
 const column = <Value>(name: string): Column<Value> => name as Column<Value>;
 
-/** What leaves with an email. `OutgoingEmail` has these fields. */
-export const contentColumns = {
+/** What leaves with an email, of the row of `emails`. `OutgoingEmail` has these fields. */
+export const headerColumns = {
   from: column<string>("from_address"),
   to: column<string>("to_address"),
   replyTo: column<string | null>("reply_to"),
   subject: column<string>("subject"),
+};
+
+/** What leaves with an email, of `email_contents`. `OutgoingEmail` has these fields, too. */
+export const contentColumns = {
   html: column<string | null>("html"),
   text: column<string | null>("text"),
   attachments: column<Json<Attachment[]> | null>("attachments"),
@@ -37,20 +41,28 @@ const treatmentColumns = {
   tags: column<Json<string[]>>("tags"),
 };
 
-/** `sendAt` is stored as `dueAt`. */
+/** How this release stores an email. A claim leaves alone what a later release stored. */
+export const FORMAT = 2;
+
+/** `sendAt` is stored as `dueAt` too, which moves with each try. */
 type StoredField = Exclude<keyof EmailMessage, "sendAt">;
 
 export const emailColumns = {
-  ...({ ...contentColumns, ...treatmentColumns } satisfies Record<StoredField, string>),
+  ...({ ...headerColumns, ...treatmentColumns } satisfies Record<
+    Exclude<StoredField, keyof typeof contentColumns>,
+    string
+  >),
   id: column<string>("id"),
   tenant: column<string>("tenant"),
   traceId: column<string | null>("trace_id"),
+  format: column<number>("format"),
   status: column<EmailStatus>("status"),
   generation: column<number>("generation"),
   generationAt: column<number>("generation_at"),
   attempts: column<number>("attempts"),
   dueAt: column<number>("due_at"),
-  ringAfter: column<number>("ring_after"),
+  sendAt: column<number | null>("send_at"),
+  notifyAfter: column<number>("ring_after"),
   rings: column<number>("rings"),
   leaseExpiresAt: column<number | null>("lease_expires_at"),
   transport: column<TransportName | null>("transport"),
@@ -68,8 +80,8 @@ export type EmailRow<Field extends EmailField = EmailField> = RowOf<
   Pick<typeof emailColumns, Field>
 >;
 
-/** The fields of an email that its sender decides. */
-export type SenderField = keyof typeof contentColumns | keyof typeof treatmentColumns;
+/** The fields of a row of `emails` that its sender decides. */
+export type SenderField = keyof typeof headerColumns | keyof typeof treatmentColumns;
 
 /** Some columns of `emailColumns`. */
 export function pick<const Field extends EmailField>(
@@ -101,19 +113,6 @@ export function selectionOf<Of extends Columns>(columns: Of): Selection<Of> {
         .join(", "),
     rows: (reply) => (reply?.results ?? []) as RowOf<Of>[],
   };
-}
-
-/** A new row of `emails`. */
-export function insertRow<Field extends EmailField>(
-  db: D1Database,
-  row: EmailRow<Field>,
-): D1PreparedStatement {
-  const fields = Object.keys(row) as Field[];
-  const columns = fields.map((field) => emailColumns[field]).join(", ");
-  const values = fields.map((_, place) => `?${place + 1}`).join(", ");
-  return db
-    .prepare(`INSERT INTO emails (${columns}) VALUES (${values})`)
-    .bind(...fields.map((field) => row[field]));
 }
 
 export function toJson<Value>(value: Value): Json<Value> {

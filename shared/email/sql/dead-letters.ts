@@ -1,13 +1,13 @@
 import { runBatch } from "../../database/batch.ts";
+import type { ExpiringRows } from "../../database/expiring.ts";
 import type { Cursor } from "../../http/lists.ts";
+import { DAY_MS } from "../../lib/base/clock.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import { pick, selectionOf, type EmailRow } from "./columns.ts";
-import { isTroubled } from "./emails.ts";
+import { nextEvent } from "./events.ts";
 
 /** SQL of dead letters: recording, showing and replaying them. */
-
-const DAY_MS = 86_400_000;
 
 export type DeadEmail = { id: string; generation: number };
 
@@ -23,7 +23,7 @@ export async function recordDeadLetters(
 ): Promise<void> {
   const named = JSON.stringify(emails);
   const matching = `SELECT e.id FROM json_each(?1) d
-    JOIN emails e ON e.id = d.value ->> 'id' AND e.generation = d.value ->> 'generation'
+    CROSS JOIN emails e ON e.id = d.value ->> 'id' AND e.generation = d.value ->> 'generation'
     WHERE e.status = 'dead' AND e.buried_at IS NULL`;
   await db.batch([
     db
@@ -68,21 +68,12 @@ export async function recordPoison(
     .run();
 }
 
-/** Deletes dead letters that are older than `DLQ_RETENTION_DAYS`. The emails stay `dead`. */
-export async function deleteExpiredDeadLetters(
-  db: D1Database,
-  now: number,
-  limit: number,
-): Promise<number> {
-  const done = await db
-    .prepare(
-      `DELETE FROM dead_letters
-       WHERE id IN (SELECT id FROM dead_letters WHERE expires_at <= ?1 LIMIT ?2)`,
-    )
-    .bind(now, limit)
-    .run();
-  return done.meta.changes;
-}
+/** Dead letters that are older than `DLQ_RETENTION_DAYS`. Their emails stay `dead`. */
+export const expiredDeadLetters: ExpiringRows = {
+  table: "dead_letters",
+  key: "id",
+  isOver: "expires_at <= ?1",
+};
 
 export type DeadLetter = {
   id: string;
@@ -120,18 +111,24 @@ const matchesRest = `(?1 ->> 'kind' IS NULL OR d.kind = ?1 ->> 'kind')
   AND (?1 ->> 'tenant' IS NULL OR e.tenant = ?1 ->> 'tenant')
   AND (?1 ->> 'buriedBefore' IS NULL OR d.buried_at < ?1 ->> 'buriedBefore')`;
 
+/** Of a recipient with more dead emails, the newest are searched. */
+const MAX_DEAD_OF_RECIPIENT = 1_000;
+
 /**
- * The dead letters of a recipient are found by their emails: SQLite keeps to the order of a CROSS
- * JOIN.
+ * The dead letters of a recipient are found by the recipient's emails: SQLite keeps to the order of
+ * a CROSS JOIN.
  *
  * @param join `CROSS`: without those that have no email
  */
 const deadLettersOf = ({ to }: DeadLetterFilter, join: "LEFT" | "CROSS"): string =>
   to === undefined
     ? `dead_letters d ${join} JOIN emails e ON e.id = d.id WHERE ${matchesRest}`
-    : `emails e CROSS JOIN dead_letters d ON d.id = e.id
-       WHERE LOWER(e.to_address) = LOWER(?1 ->> 'to') AND e.status = 'dead' AND e.${isTroubled}
-         AND ${matchesRest}`;
+    : `(SELECT email_id FROM email_recipients
+          WHERE LOWER(address) = LOWER(?1 ->> 'to') AND trouble = 'dead' AND trouble IS NOT NULL
+          ORDER BY created_at DESC, email_id DESC LIMIT ${MAX_DEAD_OF_RECIPIENT}) r
+         CROSS JOIN dead_letters d ON d.id = r.email_id
+         CROSS JOIN emails e ON e.id = r.email_id
+       WHERE ${matchesRest}`;
 
 const deadLetterColumns = `d.id, d.kind, d.generation, d.reason,
   d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
@@ -146,7 +143,7 @@ function deadLetter(row: DeadLetterRow): DeadLetter {
 }
 
 /** One page of dead letters, oldest first. */
-export async function listDeadLetters(
+export async function findDeadLetters(
   db: D1Database,
   filter: DeadLetterFilter,
   after: Cursor | null,
@@ -194,12 +191,13 @@ export async function oldestDeadEmails(
  *
  * @returns whether there was one
  */
-export async function discardDeadLetter(db: D1Database, id: string, now: number): Promise<boolean> {
+export async function saveDiscard(db: D1Database, id: string, now: number): Promise<boolean> {
   const replies = await runBatch(db, {
     event: db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at)
-         SELECT e.id, e.generation, 'discarded', ?2
+        `INSERT INTO email_events (email_id, n, generation, type, at)
+         SELECT e.id, ${nextEvent("e.id")},
+           e.generation, 'discarded', ?2
          FROM dead_letters d JOIN emails e ON e.id = d.id WHERE d.id = ?1 AND e.status = 'dead'`,
       )
       .bind(id, now),
@@ -214,13 +212,18 @@ export async function discardDeadLetter(db: D1Database, id: string, now: number)
   return replies.deleted.meta.changes > 0;
 }
 
-type EmailStatusRow = { id: string; status: string; attempts: number };
+/** `content`: 1 while there is something to send again. */
+type EmailStatusRow = { id: string; status: string; attempts: number; content: number };
+
+/** SQL over `emails`: its content was not deleted yet. */
+const hasContent = "EXISTS (SELECT 1 FROM email_contents AS c WHERE c.email_id = emails.id)";
 
 /** The status of emails that an operator wants to replay. */
-export async function statusOf(db: D1Database, ids: string[]): Promise<EmailStatusRow[]> {
+export async function findStatuses(db: D1Database, ids: string[]): Promise<EmailStatusRow[]> {
   const { results } = await db
     .prepare(
-      "SELECT id, status, attempts FROM emails WHERE id IN (SELECT value FROM json_each(?1))",
+      `SELECT id, status, attempts, ${hasContent} AS content FROM emails
+       WHERE id IN (SELECT value FROM json_each(?1))`,
     )
     .bind(JSON.stringify(ids))
     .all<EmailStatusRow>();
@@ -229,9 +232,9 @@ export async function statusOf(db: D1Database, ids: string[]): Promise<EmailStat
 
 const requeued = selectionOf(pick("id", "generation", "attempts", "dueAt"));
 
-export type Replay = {
+export type Replayed = {
   requeued: EmailRow<"id" | "generation" | "attempts" | "dueAt">[];
-  /** The emails that are not dead, with what they are. */
+  /** The emails that are not dead, or have no content any more. */
   refused: EmailStatusRow[];
 };
 
@@ -248,26 +251,28 @@ export async function replay(
   ids: string[],
   everyMs: number,
   now: number,
-): Promise<Replay> {
+): Promise<Replayed> {
   const wanted = JSON.stringify(ids);
   const times = JSON.stringify(
     ids.map((id, n) => {
       const dueAt = Math.floor(now + n * everyMs);
-      return { id, dueAt, ringAfter: nextNotificationAt(dueAt, now, 0) };
+      return { id, dueAt, notifyAfter: nextNotificationAt(dueAt, now, 0) };
     }),
   );
-  const dead = "status = 'dead' AND id IN (SELECT value FROM json_each(?1))";
+  // The plus keeps SQLite from the index of all that is dead.
+  const dead = `+status = 'dead' AND id IN (SELECT value FROM json_each(?1)) AND ${hasContent}`;
   const replies = await runBatch(db, {
     refused: db
       .prepare(
-        `SELECT id, status, attempts FROM emails
-         WHERE status <> 'dead' AND id IN (SELECT value FROM json_each(?1))`,
+        `SELECT id, status, attempts, ${hasContent} AS content FROM emails
+         WHERE id IN (SELECT value FROM json_each(?1)) AND (status <> 'dead' OR NOT ${hasContent})`,
       )
       .bind(wanted),
     events: db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at, detail)
-         SELECT id, generation + 1, 'queued', ?2, '{"replayed":true}' FROM emails WHERE ${dead}`,
+        `INSERT INTO email_events (email_id, n, generation, type, at, detail)
+         SELECT id, ${nextEvent("emails.id")},
+           generation + 1, 'queued', ?2, '{"replayed":true}' FROM emails WHERE ${dead}`,
       )
       .bind(wanted, now),
     deadLetters: db
@@ -277,9 +282,10 @@ export async function replay(
       .prepare(
         `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2,
            attempts = 0, transport = NULL, pinned_until = NULL, provider_id = NULL,
-           due_at = t.value ->> 'dueAt', ring_after = t.value ->> 'ringAfter', rings = 0,
+           due_at = t.value ->> 'dueAt', ring_after = t.value ->> 'notifyAfter', rings = 0,
            buried_at = NULL, dead_reason = NULL, updated_at = ?2
-         FROM json_each(?1) AS t WHERE emails.id = t.value ->> 'id' AND status = 'dead'
+         FROM json_each(?1) AS t
+         WHERE emails.id = t.value ->> 'id' AND +status = 'dead' AND ${hasContent}
          RETURNING ${requeued.list("emails")}`,
       )
       .bind(times, now),

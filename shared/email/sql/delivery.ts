@@ -1,7 +1,16 @@
 import { runBatch } from "../../database/batch.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
-import { contentColumns, emailColumns, notNull, pick, selectionOf, type RowOf } from "./columns.ts";
+import {
+  contentColumns,
+  emailColumns,
+  headerColumns,
+  notNull,
+  pick,
+  selectionOf,
+  type RowOf,
+} from "./columns.ts";
+import { nextEvent } from "./events.ts";
 import { hasReservation, readPace, reserveRate, type Pace, type Reservation } from "./pace.ts";
 import { settleUnderLease, type Settled } from "./settle.ts";
 
@@ -11,16 +20,17 @@ import { settleUnderLease, type Settled } from "./settle.ts";
  * nothing. Its event is written in the same batch, before the update, under the same guard.
  */
 
-const handOverFields = {
-  ...contentColumns,
+const headFields = {
+  ...headerColumns,
   ...pick("id", "generation", "generationAt", "attempts", "onUnknown", "category", "traceId"),
-  ...pick("pinnedUntil"),
+  ...pick("pinnedUntil", "sendAt"),
   leaseExpiresAt: notNull(emailColumns.leaseExpiresAt),
   transport: notNull(emailColumns.transport),
 };
-const handOverColumns = selectionOf(handOverFields);
+const heads = selectionOf(headFields);
+const contents = selectionOf(contentColumns);
 
-export type EmailInHandOver = RowOf<typeof handOverFields>;
+export type EmailInHandOver = RowOf<typeof headFields & typeof contentColumns>;
 
 /**
  * An email that goes to a transport: a claimed one, or one in hand-over that `from` has just
@@ -60,32 +70,34 @@ export async function recordAndMarkSending(
   db: D1Database,
   { token, settled, marks, reservations, now, leaseExpiresAt }: Recording,
 ): Promise<Marked> {
-  const grants = new Map(reservations.map(({ transport, grant }) => [transport, grant]));
+  const groupIds = new Map(reservations.map(({ transport, groupId }) => [transport, groupId]));
   const next = JSON.stringify(
     marks.map(({ id, transport, failover }) => ({
       id,
       transport,
       from: failover?.from ?? null,
-      grant: grants.get(transport) ?? null,
+      groupId: groupIds.get(transport) ?? null,
       detail: JSON.stringify(
         failover === null ? { transport } : { transport, failedOver: failover.refusal },
       ),
     })),
   );
-  // The transport that the row names tells a failover from its own repeat. The plus keeps SQLite
-  // from the token's index: it would read all that the lease holds for each email of the group.
+  // The transport that the row names distinguishes a failover from its own repeat. The plus keeps
+  // SQLite from the token's index: it would read all that the lease holds for each email of the
+  // group.
   const marked = `json_each(?1) AS m ON e.id = m.value ->> 'id' AND +e.lease_token = ?3
     AND (CASE WHEN m.value ->> 'from' IS NULL THEN e.status = 'claimed'
               ELSE e.status = 'sending' AND e.transport = m.value ->> 'from' END)
-    AND (m.value ->> 'grant' IS NULL
-         OR ${hasReservation("m.value ->> 'transport'", "m.value ->> 'grant'")})`;
+    AND (m.value ->> 'groupId' IS NULL
+         OR ${hasReservation("m.value ->> 'transport'", "m.value ->> 'groupId'")})`;
   const replies = await runBatch(db, {
     settle: settleUnderLease(db, settled, token, now),
     reserve: reservations.map((reservation) => reserveRate(db, reservation, now)),
     sendingEvents: db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at, detail)
-         SELECT e.id, e.generation, 'sending', ?2, m.value ->> 'detail'
+        `INSERT INTO email_events (email_id, n, generation, type, at, detail)
+         SELECT e.id, ${nextEvent("e.id")},
+           e.generation, 'sending', ?2, m.value ->> 'detail'
          FROM emails AS e JOIN ${marked}`,
       )
       .bind(next, now, token),
@@ -98,17 +110,18 @@ export async function recordAndMarkSending(
          WHERE emails.id = m.id`,
       )
       .bind(next, now, token, leaseExpiresAt),
-    pace: readPace(db, [...grants.keys()]),
+    pace: readPace(db, [...groupIds.keys()]),
     emails: db
       .prepare(
-        `SELECT ${handOverColumns.list("e")} FROM json_each(?1) AS m
+        `SELECT ${heads.list("e")}, ${contents.list("c")} FROM json_each(?1) AS m
          JOIN emails AS e ON e.id = m.value ->> 'id' AND e.transport = m.value ->> 'transport'
+         JOIN email_contents AS c ON c.email_id = e.id
          WHERE +e.lease_token = ?2 AND e.status = 'sending'`,
       )
       .bind(next, token),
   });
   return {
-    emails: handOverColumns.rows(replies.emails),
+    emails: replies.emails.results as EmailInHandOver[],
     pace: replies.pace.results as Pace[],
   };
 }

@@ -1,90 +1,11 @@
 import { runBatch } from "../../database/batch.ts";
+import { countUpTo } from "../../database/counted.ts";
 import type { Cursor } from "../../http/lists.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
-import { nextNotificationAt } from "../rules/retry-policy.ts";
-import type { EmailEvent, EmailMessage } from "../schemas.ts";
-import {
-  fromJson,
-  insertRow,
-  pick,
-  selectionOf,
-  toJson,
-  type EmailRow,
-  type RowOf,
-  type SenderField,
-} from "./columns.ts";
+import type { EmailEvent } from "../schemas.ts";
+import { fromJson, pick, selectionOf, type RowOf } from "./columns.ts";
 
-/** SQL of accepting emails and of reading them. */
-
-/** `traceId`: of what brought it, if that is known. */
-export type NewEmail = EmailMessage & {
-  id: string;
-  tenant: string;
-  from: string;
-  traceId?: string | null;
-};
-
-/** What an email is that is accepted at that time. */
-export function acceptedAs(
-  { sendAt }: Pick<EmailMessage, "sendAt">,
-  acceptedAt: number,
-): "scheduled" | "queued" {
-  return sendAt !== undefined && sendAt > acceptedAt ? "scheduled" : "queued";
-}
-
-/**
- * The statements that accept an email, for a batch of the caller's: they are committed or rolled
- * back with the caller's own.
- */
-export function insertEmail(db: D1Database, email: NewEmail, now: number): D1PreparedStatement[] {
-  const dueAt = Math.max(email.sendAt ?? now, now);
-  const status = acceptedAs(email, now);
-  const { attachments } = email;
-  const row: EmailRow<SenderField | ManagedField> = {
-    id: email.id,
-    tenant: email.tenant,
-    traceId: email.traceId ?? null,
-    from: email.from,
-    to: email.to,
-    replyTo: email.replyTo ?? null,
-    subject: email.subject,
-    html: email.html ?? null,
-    text: email.text ?? null,
-    attachments: attachments === undefined ? null : toJson(attachments),
-    onUnknown: email.onUnknown,
-    category: email.category ?? "transactional",
-    tags: toJson(email.tags ?? []),
-    status,
-    dueAt,
-    ringAfter: nextNotificationAt(dueAt, now, 0),
-    generationAt: now,
-    createdAt: now,
-    updatedAt: now,
-  };
-  return [
-    insertRow(db, row),
-    db
-      .prepare("INSERT INTO email_events (email_id, generation, type, at) VALUES (?1, 1, ?3, ?2)")
-      .bind(email.id, now, status),
-  ];
-}
-
-/** What a new row has beside what its sender decides. The other columns have defaults. */
-type ManagedField =
-  | "id"
-  | "tenant"
-  | "traceId"
-  | "status"
-  | "dueAt"
-  | "ringAfter"
-  | "generationAt"
-  | "createdAt"
-  | "updatedAt";
-
-/** Whether an accept whose reply was lost reached the database. */
-export async function emailExists(db: D1Database, id: string): Promise<boolean> {
-  return (await db.prepare("SELECT 1 FROM emails WHERE id = ?1").bind(id).first()) !== null;
-}
+/** SQL of reading emails. */
 
 const stored = pick(
   "id",
@@ -123,35 +44,28 @@ function storedEmail(row: StoredRow): StoredEmail {
 /** `before`: the page begins after this email. The others are null for all. */
 export type EmailFilter = {
   tenant: string | null;
-  status: "unknown" | "pinned" | "dead" | null;
+  /** `scheduled` and `queued`: only with a tenant, and without a recipient. */
+  status: "scheduled" | "queued" | "unknown" | "pinned" | "dead" | null;
   /** In any case. */
   to: string | null;
   before: Cursor | null;
 };
 
-/** As the indexes `emails_troubled_...` have it, word for word. */
-export const isTroubled = "status IN ('unknown', 'pinned', 'dead')";
+/** As the index `emails_unsent_by_tenant` has it, word for word. */
+const isUnsent = "status IN ('scheduled', 'queued')";
+
+/** As the index `emails_troubled_by_tenant` has it, word for word. */
+const isTroubled = "status IN ('unknown', 'pinned', 'dead')";
 
 /** One page of emails, newest first. */
-export async function listEmails(
+export async function findEmails(
   db: D1Database,
-  { tenant, status, to, before }: EmailFilter,
+  filter: EmailFilter,
   limit: number,
 ): Promise<StoredEmail[]> {
-  // Each combination of filters has an index of its own. Those of a status are partial, so the
-  // status and their condition stand in the text.
-  const conditions = [
-    "(created_at, id) < (?1, ?2)",
-    tenant === null ? "?3 IS NULL" : "tenant = ?3",
-    to === null ? "?5 IS NULL" : "LOWER(to_address) = ?5",
-    ...(status === null ? [] : [`status = '${status}'`]),
-    ...(status !== null && (tenant !== null || to !== null) ? [isTroubled] : []),
-  ];
+  const { tenant, to, before } = filter;
   const reply = await db
-    .prepare(
-      `SELECT ${storedSelection.list()} FROM emails WHERE ${conditions.join(" AND ")}
-       ORDER BY created_at DESC, id DESC LIMIT ?4`,
-    )
+    .prepare(to === null ? selectPage(filter) : selectPageOfRecipient(filter))
     .bind(
       before?.at ?? Number.MAX_SAFE_INTEGER,
       before?.id ?? "",
@@ -161,6 +75,38 @@ export async function listEmails(
     )
     .all();
   return storedSelection.rows(reply).map(storedEmail);
+}
+
+// Each combination of filters has an index of its own. Those of a status are partial, so the status
+// and their condition stand in the text.
+
+function selectPage({ tenant, status }: EmailFilter): string {
+  const conditions = [
+    "(created_at, id) < (?1, ?2)",
+    tenant === null ? "?3 IS NULL" : "tenant = ?3",
+    "?5 IS NULL",
+    ...(status === null ? [] : [`status = '${status}'`]),
+    ...(status === "scheduled" || status === "queued"
+      ? [isUnsent]
+      : status !== null && tenant !== null
+        ? [isTroubled]
+        : []),
+  ];
+  return `SELECT ${storedSelection.list()} FROM emails WHERE ${conditions.join(" AND ")}
+    ORDER BY created_at DESC, id DESC LIMIT ?4`;
+}
+
+/** SQLite keeps to the order of a CROSS JOIN: the index of recipients has the order of the list. */
+function selectPageOfRecipient({ tenant, status }: EmailFilter): string {
+  const conditions = [
+    "LOWER(r.address) = ?5",
+    "(r.created_at, r.email_id) < (?1, ?2)",
+    tenant === null ? "?3 IS NULL" : "r.tenant = ?3",
+    ...(status === null ? [] : [`r.trouble = '${status}'`, "r.trouble IS NOT NULL"]),
+  ];
+  return `SELECT ${storedSelection.list("e")} FROM email_recipients AS r
+    CROSS JOIN emails AS e ON e.id = r.email_id WHERE ${conditions.join(" AND ")}
+    ORDER BY r.created_at DESC, r.email_id DESC LIMIT ?4`;
 }
 
 type EventRow = { type: string; at: number; generation: number; detail: string | null };
@@ -174,7 +120,7 @@ export async function findEmail(
     email: db.prepare(`SELECT ${storedSelection.list()} FROM emails WHERE id = ?1`).bind(id),
     events: db
       .prepare(
-        "SELECT type, at, generation, detail FROM email_events WHERE email_id = ?1 ORDER BY id",
+        "SELECT type, at, generation, detail FROM email_events WHERE email_id = ?1 ORDER BY n",
       )
       .bind(id),
   });
@@ -182,18 +128,18 @@ export async function findEmail(
   if (row === undefined) return null;
   return {
     email: storedEmail(row),
-    events: (replies.events.results as EventRow[]).map(eventView),
+    events: (replies.events.results as EventRow[]).map(eventFrom),
   };
 }
 
-function eventView(row: EventRow): EmailEvent {
+function eventFrom(row: EventRow): EmailEvent {
   const event = { type: row.type, at: new Date(row.at).toISOString(), generation: row.generation };
   return row.detail === null ? event : { ...event, detail: JSON.parse(row.detail) as unknown };
 }
 
 /**
  * `queued` are all that wait, also for a retry or for a circuit breaker; `due` are those that could
- * go out now.
+ * go out now. A count is at most one more than `COUNTED_UP_TO`.
  */
 export type EmailBacklog = {
   scheduled: number;
@@ -201,6 +147,8 @@ export type EmailBacklog = {
   queued: number;
   due: number;
   oldestDueAt: number | null;
+  /** When the next of the `queued` that are not due is tried. */
+  nextDueAt: number | null;
   inFlight: number;
   unknown: number;
   dead: number;
@@ -210,15 +158,17 @@ export type EmailBacklog = {
 export async function emailBacklog(db: D1Database, now: number): Promise<EmailBacklog> {
   const row = await db
     .prepare(
-      `SELECT (SELECT COUNT(*) FROM emails WHERE status = 'scheduled') AS scheduled,
-              (SELECT COUNT(*) FROM emails WHERE status = 'queued') AS queued,
-              (SELECT COUNT(*) FROM emails WHERE status = 'pinned') AS pinned,
-              (SELECT COUNT(*) FROM emails WHERE status = 'queued' AND due_at <= ?1) AS due,
+      `SELECT ${countUpTo("emails WHERE status = 'scheduled'")} AS scheduled,
+              ${countUpTo("emails WHERE status = 'queued'")} AS queued,
+              ${countUpTo("emails WHERE status = 'pinned'")} AS pinned,
+              ${countUpTo("emails WHERE status = 'queued' AND due_at <= ?1")} AS due,
               (SELECT MIN(due_at) FROM emails
                WHERE status = 'queued' AND due_at <= ?1) AS oldestDueAt,
-              (SELECT COUNT(*) FROM emails WHERE status IN ('claimed', 'sending')) AS inFlight,
-              (SELECT COUNT(*) FROM emails WHERE status = 'unknown') AS unknown,
-              (SELECT COUNT(*) FROM dead_letters) AS dead`,
+              (SELECT MIN(due_at) FROM emails
+               WHERE status = 'queued' AND due_at > ?1) AS nextDueAt,
+              ${countUpTo("emails WHERE status IN ('claimed', 'sending')")} AS inFlight,
+              ${countUpTo("emails WHERE status = 'unknown'")} AS unknown,
+              ${countUpTo("dead_letters")} AS dead`,
     )
     .bind(now)
     .first<EmailBacklog>();
@@ -229,6 +179,7 @@ export async function emailBacklog(db: D1Database, now: number): Promise<EmailBa
       queued: 0,
       due: 0,
       oldestDueAt: null,
+      nextDueAt: null,
       inFlight: 0,
       unknown: 0,
       dead: 0,

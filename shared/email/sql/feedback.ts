@@ -1,8 +1,11 @@
 import { runBatch } from "../../database/batch.ts";
+import type { ExpiringRows } from "../../database/expiring.ts";
 import type { EmailStatus } from "../rules/lifecycle.ts";
-import type { Report } from "../rules/resend-feedback.ts";
+import type { ProviderReport } from "../rules/resend-feedback.ts";
 import { afterFeedback } from "../rules/transitions.ts";
 import { pick, selectionOf, type EmailRow } from "./columns.ts";
+import { nextEvent } from "./events.ts";
+import { countSent } from "./sent-usage.ts";
 
 /** SQL of what providers report later. */
 
@@ -17,7 +20,7 @@ export type Taken =
 type Row = EmailRow<"id" | "generation" | "status" | "transport">;
 const columns = selectionOf(pick("id", "generation", "status", "transport"));
 
-type Message = { provider: string; messageId: string; report: Report };
+type Message = { provider: string; messageId: string; report: ProviderReport };
 
 /** An email that changes between the read and the write is read again. */
 const MAX_TRIES = 5;
@@ -128,11 +131,19 @@ function changeStatus(
   db: D1Database,
   { unchanged, row: { id, generation, status }, next, details, providerId, now }: StatusChange,
 ): D1PreparedStatement[] {
+  const sent = {
+    from: "emails AS e",
+    condition: "e.id = ?1 AND e.generation = ?2 AND e.status = ?3 AND e.sent_at IS NULL",
+    bound: [id, generation, status],
+  };
   return [
+    // Each other feedback proves that the provider had accepted the email.
+    ...(next === "dead" ? [] : [countSent(db, sent, now)]),
     db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at, detail)
-         SELECT id, generation, ?4, ?5, ?6 FROM emails WHERE ${unchanged}`,
+        `INSERT INTO email_events (email_id, n, generation, type, at, detail)
+         SELECT id, ${nextEvent("emails.id")},
+           generation, ?4, ?5, ?6 FROM emails WHERE ${unchanged}`,
       )
       .bind(id, generation, status, next, now, details),
     db
@@ -156,17 +167,8 @@ function changeStatus(
 }
 
 /** Messages whose signature is too old to be accepted need not be remembered. */
-export async function forgetFeedback(
-  db: D1Database,
-  before: number,
-  limit: number,
-): Promise<number> {
-  const done = await db
-    .prepare(
-      `DELETE FROM webhook_messages WHERE (provider, message_id) IN
-         (SELECT provider, message_id FROM webhook_messages WHERE received_at <= ?1 LIMIT ?2)`,
-    )
-    .bind(before, limit)
-    .run();
-  return done.meta.changes;
-}
+export const oldFeedback: ExpiringRows = {
+  table: "webhook_messages",
+  key: "provider, message_id",
+  isOver: "received_at <= ?1",
+};

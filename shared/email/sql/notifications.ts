@@ -43,10 +43,14 @@ export async function dueEmails(
   now: number,
   limit: number,
 ): Promise<OverdueEmail[]> {
+  // Each status has an index of its own.
+  const oldest = (status: "queued" | "pinned"): string =>
+    `SELECT * FROM (SELECT ${overdue.list()}, due_at FROM emails
+       WHERE status = '${status}' AND due_at <= ?1 ORDER BY due_at LIMIT ?2)`;
   const reply = await db
     .prepare(
-      `SELECT ${overdue.list()} FROM emails
-       WHERE status IN ('queued', 'pinned') AND due_at <= ?1 ORDER BY due_at LIMIT ?2`,
+      `SELECT id, generation, rings FROM (${oldest("queued")} UNION ALL ${oldest("pinned")})
+       ORDER BY due_at LIMIT ?2`,
     )
     .bind(now, limit)
     .all();
@@ -84,11 +88,11 @@ export async function recordNotifications(
     id,
     generation,
     rings: rings + 1,
-    ringAfter: nextNotificationAt(now, now, rings + 1),
+    notifyAfter: nextNotificationAt(now, now, rings + 1),
   }));
   await db
     .prepare(
-      `UPDATE emails AS e SET rings = n.value ->> 'rings', ring_after = n.value ->> 'ringAfter'
+      `UPDATE emails AS e SET rings = n.value ->> 'rings', ring_after = n.value ->> 'notifyAfter'
        FROM json_each(?1) AS n
        WHERE e.id = n.value ->> 'id' AND e.generation = n.value ->> 'generation'
          AND e.ring_after <= ?2 AND e.status IN ('queued', 'pinned', 'dead')`,

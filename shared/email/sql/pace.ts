@@ -7,14 +7,14 @@ import type { TransportName } from "../rules/transports.ts";
  */
 
 /**
- * A group of emails for one transport. `grant` names the group, so that a repeat of the same
+ * A group of emails for one transport. `groupId` names the group, so that a repeat of the same
  * request reserves nothing more.
  */
 export type Reservation = {
   transport: TransportName;
   emails: number;
   everyMs: number;
-  grant: string;
+  groupId: string;
 };
 
 /** A group that would wait longer than this returns to the queue, because its lease runs. */
@@ -30,7 +30,7 @@ const freeAt = `CASE WHEN free_at > ?2 + ${MAX_AHEAD_MS} THEN ?2 ELSE MAX(free_a
  */
 export function reserveRate(
   db: D1Database,
-  { transport, emails, everyMs, grant }: Reservation,
+  { transport, emails, everyMs, groupId }: Reservation,
   now: number,
 ): D1PreparedStatement {
   const spanMs = Math.ceil(emails * everyMs);
@@ -40,13 +40,13 @@ export function reserveRate(
        ON CONFLICT (transport) DO UPDATE SET free_at = ${freeAt} + ?3, granted_to = ?4
        WHERE granted_to <> ?4 AND ${freeAt} <= ?2 + ?5`,
     )
-    .bind(transport, now, spanMs, grant, MAX_WAIT_MS);
+    .bind(transport, now, spanMs, groupId, MAX_WAIT_MS);
 }
 
 /** SQL: whether that group has its reservation. */
-export const hasReservation = (transport: string, grant: string): string =>
+export const hasReservation = (transport: string, groupId: string): string =>
   `EXISTS (SELECT 1 FROM transport_pace p
-           WHERE p.transport = ${transport} AND p.granted_to = ${grant})`;
+           WHERE p.transport = ${transport} AND p.granted_to = ${groupId})`;
 
 /** When a transport is free, and which group has the last reservation before that. */
 export type Pace = { transport: TransportName; freeAt: number; grantedTo: string };

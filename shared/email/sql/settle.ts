@@ -1,6 +1,8 @@
 import type { Settlement } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
+import { nextEvent } from "./events.ts";
+import { countSent } from "./sent-usage.ts";
 
 /** SQL of what emails become, each under a guard, with its event in the same batch. */
 
@@ -13,7 +15,10 @@ export type Settled = {
   putBack?: boolean;
 };
 
-/** Under which condition an email is settled. `value` is bound in its place. */
+/**
+ * Under which condition an email is settled. `value` is bound in its place. A plus keeps SQLite
+ * from any index but that of the id.
+ */
 type Guard = { sql: string; value: string | number };
 const guards = {
   /**
@@ -23,8 +28,8 @@ const guards = {
   lease: `+e.lease_token = ?3 AND (e.status = 'sending'
     OR (e.status = 'unknown' AND o.value ->> 'status' NOT IN ('unknown', 'pinned'))
     OR (e.status = 'claimed' AND o.value ->> 'putBack' = 1))`,
-  leaseExpired: "e.status IN ('claimed', 'sending') AND e.lease_expires_at <= ?3",
-  pinEnded: "e.status = 'pinned' AND e.pinned_until <= ?3",
+  leaseExpired: "+e.status IN ('claimed', 'sending') AND e.lease_expires_at <= ?3",
+  pinEnded: "+e.status = 'pinned' AND e.pinned_until <= ?3",
 };
 
 /** Settles emails that a lease holds. A notification of what goes back to the queue follows. */
@@ -37,7 +42,20 @@ export function settleUnderLease(
   const rows = settled.map((one) =>
     settledRow(one, now, (dueAt) => nextNotificationAt(dueAt, now, 0)),
   );
-  return settle(db, rows, { sql: guards.lease, value: token }, now);
+  return recordSettled(db, rows, { sql: guards.lease, value: token }, now);
+}
+
+/**
+ * The same where D1 has no room: rows are only changed in place. The outcome is recorded, without
+ * its event and its count.
+ */
+export function settleInPlace(
+  db: D1Database,
+  settled: Settled[],
+  token: string,
+  now: number,
+): D1PreparedStatement[] {
+  return settleUnderLease(db, settled, token, now).slice(-1);
 }
 
 /**
@@ -51,10 +69,10 @@ export function settleEnded(
   now: number,
 ): D1PreparedStatement[] {
   const rows = settled.map((one) => settledRow(one, now, (dueAt) => dueAt));
-  return settle(db, rows, { sql: guards[ended], value: now }, now);
+  return recordSettled(db, rows, { sql: guards[ended], value: now }, now);
 }
 
-function settle(
+function recordSettled(
   db: D1Database,
   rows: SettledRow[],
   guard: Guard,
@@ -65,12 +83,19 @@ function settle(
   const from = "json_each(?1) AS o";
   const matching = `e.id = o.value ->> 'id' AND e.generation = o.value ->> 'generation'
     AND ${guard.sql}`;
+  const sent = {
+    from: `${from} CROSS JOIN emails AS e ON ${matching}`,
+    condition: "o.value ->> 'status' = 'sent'",
+    bound: [outcomes, now, guard.value],
+  };
   return [
+    ...(rows.some(({ status }) => status === "sent") ? [countSent(db, sent, now)] : []),
     db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at, detail)
-         SELECT e.id, e.generation, o.value ->> 'status', ?2, o.value ->> 'detail'
-         FROM ${from} JOIN emails AS e ON ${matching}`,
+        `INSERT INTO email_events (email_id, n, generation, type, at, detail)
+         SELECT e.id, ${nextEvent("e.id")},
+           e.generation, o.value ->> 'status', ?2, o.value ->> 'detail'
+         FROM ${from} CROSS JOIN emails AS e ON ${matching}`,
       )
       .bind(outcomes, now, guard.value),
     db
@@ -79,7 +104,7 @@ function settle(
            status = o.value ->> 'status',
            attempts = o.value ->> 'attempts',
            due_at = COALESCE(o.value ->> 'dueAt', e.due_at),
-           ring_after = COALESCE(o.value ->> 'ringAfter', e.ring_after),
+           ring_after = COALESCE(o.value ->> 'notifyAfter', e.ring_after),
            rings = 0,
            dead_reason = o.value ->> 'reason',
            last_error = CASE WHEN o.value ->> 'status' = 'sent' THEN NULL
@@ -104,7 +129,7 @@ type SettledRow = {
   attempts: number;
   detail: string;
   dueAt?: number;
-  ringAfter?: number;
+  notifyAfter?: number;
   reason?: string;
   pinnedUntil?: number;
   providerId?: string;
@@ -127,16 +152,16 @@ function settledRow(
   };
   switch (settlement.status) {
     case "queued":
-      return { ...row, dueAt: settlement.dueAt, ringAfter: notifyAt(settlement.dueAt) };
+      return { ...row, dueAt: settlement.dueAt, notifyAfter: notifyAt(settlement.dueAt) };
     case "pinned":
       return {
         ...row,
         dueAt: settlement.dueAt,
-        ringAfter: notifyAt(settlement.dueAt),
+        notifyAfter: notifyAt(settlement.dueAt),
         pinnedUntil: settlement.pinnedUntil,
       };
     case "dead":
-      return { ...row, reason: settlement.reason, ringAfter: notifyAt(now) };
+      return { ...row, reason: settlement.reason, notifyAfter: notifyAt(now) };
     case "sent":
     case "unknown":
       return row;

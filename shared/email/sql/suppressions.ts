@@ -1,5 +1,4 @@
 import type { Cursor } from "../../http/lists.ts";
-import type { EmailCategory } from "../schemas.ts";
 
 /** SQL of suppressed addresses. They are compared without case. */
 
@@ -52,7 +51,7 @@ export async function deleteSuppression(db: D1Database, address: string): Promis
 }
 
 /** One page, oldest first. */
-export async function listSuppressions(
+export async function findSuppressions(
   db: D1Database,
   address: string | null,
   after: Cursor | null,
@@ -68,21 +67,4 @@ export async function listSuppressions(
     .bind(address, after?.id ?? "0", limit)
     .all<Suppression & { id: string }>();
   return results;
-}
-
-/** Which of these recipients get no email of that category, and why: by their place in the list. */
-export async function findSuppressed(
-  db: D1Database,
-  recipients: { to: string; category: EmailCategory | undefined }[],
-): Promise<Map<number, Suppression["reason"]>> {
-  const { results } = await db
-    .prepare(
-      `SELECT r.key AS place, s.reason FROM json_each(?1) AS r
-       JOIN suppressions AS s ON s.address = LOWER(r.value ->> 'to')
-       WHERE s.scope = 'all'
-         OR COALESCE(r.value ->> 'category', 'transactional') <> 'transactional'`,
-    )
-    .bind(JSON.stringify(recipients))
-    .all<{ place: number; reason: Suppression["reason"] }>();
-  return new Map(results.map(({ place, reason }) => [place, reason]));
 }

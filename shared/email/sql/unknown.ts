@@ -1,5 +1,7 @@
 import { runBatch } from "../../database/batch.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
+import { nextEvent } from "./events.ts";
+import { countSent } from "./sent-usage.ts";
 
 /** SQL of what an operator decides about an email whose outcome was not observed. */
 
@@ -21,11 +23,18 @@ export async function resolveUnknown(
   now: number,
 ): Promise<Resolved | null> {
   const again = resolution === "queued";
+  const sent = {
+    from: "emails AS e",
+    condition: "e.id = ?1 AND e.status IN ('unknown', 'pinned')",
+    bound: [id],
+  };
   const replies = await runBatch(db, {
+    count: resolution === "sent" ? [countSent(db, sent, now)] : [],
     event: db
       .prepare(
-        `INSERT INTO email_events (email_id, generation, type, at, detail)
-         SELECT id, generation + ?4, ?2, ?3, '{"resolvedBy":"operator"}' FROM emails
+        `INSERT INTO email_events (email_id, n, generation, type, at, detail)
+         SELECT id, ${nextEvent("emails.id")},
+           generation + ?4, ?2, ?3, '{"resolvedBy":"operator"}' FROM emails
          WHERE id = ?1 AND status IN ('unknown', 'pinned')`,
       )
       .bind(id, resolution, now, again ? 1 : 0),

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { singleLine } from "./fields.ts";
-import { layout, paragraph } from "./layout.ts";
+import { layout, paragraph, textLayout } from "./layout.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({
@@ -13,6 +13,9 @@ const data = v.strictObject({
   ),
 });
 
+const title = "Thank you, {{name}}";
+const reason = "You are receiving this email because you asked about the enterprise plan.";
+
 export const enterpriseContact: Template<typeof data> = {
   data,
   example: {
@@ -22,27 +25,24 @@ export const enterpriseContact: Template<typeof data> = {
   },
   subject: "Thank you, {{name}}: we will be in touch",
   html: layout({
-    title: "Thank you, {{name}}",
-    preheader: "We answer within one working day.",
+    title,
+    preheader: "We received your request and will be in touch.",
     body: [
-      paragraph(
-        "We received your request for <strong>{{company}}</strong> " +
-          "and answer within one working day.",
-      ),
+      paragraph("We received your request for <strong>{{company}}</strong> and will be in touch."),
       paragraph("You wrote:"),
-      '<blockquote style="margin:0 0 16px;padding:0 0 0 16px;border-left:3px solid #e4e4ec;' +
-        'color:#5c5c70;white-space:pre-line">{{message}}</blockquote>',
+      '<blockquote class="soft" style="margin:0 0 16px;padding:0 0 0 16px;' +
+        "border-left:3px solid #e4e4ec;color:#5c5c70;white-space:pre-line;" +
+        'overflow-wrap:anywhere">{{message}}</blockquote>',
     ].join("\n"),
-    reason: "You get this email because you asked about the enterprise plan.",
+    reason,
   }),
-  text: `Thank you, {{name}}
-
-We received your request for {{company}} and answer within one working day.
+  text: textLayout({
+    title,
+    body: `We received your request for {{company}} and will be in touch.
 
 You wrote:
 
-{{message}}
-
-You get this email because you asked about the enterprise plan.
-`,
+{{message}}`,
+    reason,
+  }),
 };

@@ -1,5 +1,4 @@
-import * as v from "valibot";
-import { headerText } from "../rules/address.ts";
+import { oneLine } from "../../lib/worker/one-line.ts";
 
 /** What fills a placeholder: one line of text, since it may stand in a subject. */
-export const singleLine = v.pipe(headerText(200), v.nonEmpty("is empty"));
+export const singleLine = oneLine(200);

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { singleLine } from "./fields.ts";
-import { layout, paragraph, row, rows } from "./layout.ts";
+import { layout, paragraph, row, rows, textLayout } from "./layout.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({
@@ -10,6 +10,9 @@ const data = v.strictObject({
   invoiceNumber: singleLine,
   paidOn: singleLine,
 });
+
+const title = "Thank you for your payment";
+const reason = "You are receiving this email because a payment was made for your account.";
 
 export const paymentSuccess: Template<typeof data> = {
   data,
@@ -22,7 +25,7 @@ export const paymentSuccess: Template<typeof data> = {
   },
   subject: "Receipt {{invoiceNumber}}: {{amount}}",
   html: layout({
-    title: "Thank you for your payment",
+    title,
     preheader: "{{amount}} for the {{plan}} plan.",
     body: [
       paragraph("Hello {{userId}}, we received your payment."),
@@ -35,17 +38,16 @@ export const paymentSuccess: Template<typeof data> = {
         ].join(""),
       ),
     ].join("\n"),
-    reason: "You get this email because a payment was made for your account.",
+    reason,
   }),
-  text: `Thank you for your payment
-
-Hello {{userId}}, we received your payment.
+  text: textLayout({
+    title,
+    body: `Hello {{userId}}, we received your payment.
 
 Amount:   {{amount}}
 Plan:     {{plan}}
 Paid on:  {{paidOn}}
-Invoice:  {{invoiceNumber}}
-
-You get this email because a payment was made for your account.
-`,
+Invoice:  {{invoiceNumber}}`,
+    reason,
+  }),
 };

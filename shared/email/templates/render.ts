@@ -1,5 +1,6 @@
 import Mustache from "mustache";
 import type * as v from "valibot";
+import { surfaces, type Brand } from "../brand.ts";
 
 export type RenderedEmail = { subject: string; html: string; text: string };
 
@@ -11,13 +12,15 @@ export type Template<Schema extends v.GenericSchema<unknown, object>> = Rendered
 
 /**
  * Fills the `{{placeholders}}` of a template: escaped in `html`, verbatim in `subject` and `text`.
+ * `{{product.name}}` and its siblings are the brand.
  */
-export function renderTemplate(template: RenderedEmail, data: object): RenderedEmail {
+export function renderTemplate(template: RenderedEmail, data: object, brand: Brand): RenderedEmail {
+  const filled = { ...data, product: { ...brand, surfaces } };
   return {
     // A subject is one line, also if a value has line breaks.
-    subject: Mustache.render(template.subject, data, {}, asIs).replaceAll(/\s+/g, " "),
-    html: Mustache.render(template.html, data),
-    text: Mustache.render(template.text, data, {}, asIs),
+    subject: Mustache.render(template.subject, filled, {}, asIs).replaceAll(/\s+/g, " "),
+    html: Mustache.render(template.html, filled),
+    text: Mustache.render(template.text, filled, {}, asIs),
   };
 }
 

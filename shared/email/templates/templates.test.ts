@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { brandOf } from "../brand.ts";
 import { preview, renderNamed, templateNames, type TemplateName } from "./templates.ts";
+
+const luna = brandOf({});
 
 /** Every field of each template, with something hostile in it. */
 const hostile = `<script>alert("x")</script>&'{{evil}}`;
@@ -20,15 +23,22 @@ const fields: Record<TemplateName, object> = {
     metrics: [{ name: hostile, amount: hostile }],
   },
   "enterprise-contact": { name: hostile, company: hostile, message: `${hostile}\nsecond line` },
+  "address-confirmation": { userId: hostile, link: "https://luna.example/confirm-address/x?a=1&b" },
+  "address-in-use": { address: hostile },
+  "address-change-requested": { userId: hostile },
+  "address-changed": { userId: hostile },
+  "api-key-rotated": { userId: hostile },
+  "api-key-revoked": { userId: hostile },
+  "account-deleted": { userId: hostile },
 };
 const rendered = (name: TemplateName, data: unknown) => {
-  const email = renderNamed(name, data);
+  const email = renderNamed(name, data, luna);
   return email.ok ? email.value : expect.fail(JSON.stringify(email.error));
 };
 
 describe.each(templateNames)("the template %s", (name) => {
-  it("fills everything in subject, HTML and text, and says the same in both", () => {
-    const { subject, html, text } = preview(name);
+  it("fills everything in subject, HTML and text, with the same content in both", () => {
+    const { subject, html, text } = preview(name, luna);
     for (const part of [subject, html, text])
       expect(part).not.toMatch(/\{\{|\}\}|undefined|\[object/);
     expect(subject).toMatch(/^[^\r\n]{5,100}$/);
@@ -53,11 +63,11 @@ describe.each(templateNames)("the template %s", (name) => {
       const without = Object.fromEntries(
         Object.entries(fields[name]).filter(([key]) => key !== field),
       );
-      expect(renderNamed(name, without)).toMatchObject({
+      expect(renderNamed(name, without, luna)).toMatchObject({
         ok: false,
         error: { errors: [{ path: `data.${field}` }] },
       });
-      expect(renderNamed(name, { ...fields[name], extra: 1 })).toMatchObject({
+      expect(renderNamed(name, { ...fields[name], extra: 1 }, luna)).toMatchObject({
         ok: false,
         error: { errors: [{ path: "data.extra" }] },
       });
@@ -65,17 +75,31 @@ describe.each(templateNames)("the template %s", (name) => {
   );
 });
 
+describe("the link of address-confirmation", () => {
+  it.each(["javascript:alert(1)", 'https://a.example/"onclick=x', "https://a.example/ b", "text"])(
+    "is refused if it is %j",
+    (link) => {
+      expect(renderNamed("address-confirmation", { userId: "ada", link }, luna)).toMatchObject({
+        ok: false,
+        error: { errors: [{ path: "data.link" }] },
+      });
+    },
+  );
+});
+
 describe("data", () => {
   it.each([undefined, null, "text", 1, []])("that is %j is refused", (data) => {
-    const refused = renderNamed("welcome", data);
+    const refused = renderNamed("welcome", data, luna);
     expect(refused).toMatchObject({ ok: false, error: { tag: "invalid" } });
     expect(JSON.stringify(refused)).toMatch(/"path":"data/);
   });
 
   it("with a line break where a subject would take it is refused", () => {
-    expect(renderNamed("welcome", { userId: "a\r\nBcc: x@y.zz", tier: "pro" })).toMatchObject({
-      ok: false,
-      error: { errors: [{ path: "data.userId" }] },
-    });
+    expect(renderNamed("welcome", { userId: "a\r\nBcc: x@y.zz", tier: "pro" }, luna)).toMatchObject(
+      {
+        ok: false,
+        error: { errors: [{ path: "data.userId" }] },
+      },
+    );
   });
 });

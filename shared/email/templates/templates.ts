@@ -2,6 +2,14 @@ import * as v from "valibot";
 import type { Failure } from "../../http/failure.ts";
 import { fail, ok, type Result } from "../../lib/base/result.ts";
 import { validate } from "../../lib/worker/validate.ts";
+import type { Brand } from "../brand.ts";
+import { accountDeleted } from "./account-deleted.ts";
+import { addressChangeRequested } from "./address-change-requested.ts";
+import { addressChanged } from "./address-changed.ts";
+import { addressConfirmation } from "./address-confirmation.ts";
+import { addressInUse } from "./address-in-use.ts";
+import { apiKeyRevoked } from "./api-key-revoked.ts";
+import { apiKeyRotated } from "./api-key-rotated.ts";
 import { cancellation } from "./cancellation.ts";
 import { enterpriseContact } from "./enterprise-contact.ts";
 import { paymentSuccess } from "./payment-success.ts";
@@ -10,7 +18,7 @@ import { trialExpiry } from "./trial-expiry.ts";
 import { usageReport } from "./usage-report.ts";
 import { welcome } from "./welcome.ts";
 
-/** Every template, by the name that the API knows. */
+/** Every template, by its name in the API. */
 const templates = {
   welcome,
   "trial-expiry": trialExpiry,
@@ -18,6 +26,13 @@ const templates = {
   cancellation,
   "usage-report": usageReport,
   "enterprise-contact": enterpriseContact,
+  "address-confirmation": addressConfirmation,
+  "address-in-use": addressInUse,
+  "address-change-requested": addressChangeRequested,
+  "address-changed": addressChanged,
+  "api-key-rotated": apiKeyRotated,
+  "api-key-revoked": apiKeyRevoked,
+  "account-deleted": accountDeleted,
 };
 
 export type TemplateName = keyof typeof templates;
@@ -25,14 +40,20 @@ export const templateNames = Object.keys(templates) as [TemplateName, ...Templat
 
 export const templateName = v.picklist(templateNames, `must be one of ${templateNames.join(", ")}`);
 
+/** What fills a template. */
+export const templateData = (
+  name: TemplateName,
+): v.StrictObjectSchema<v.ObjectEntries, undefined> => templates[name].data;
+
 /** @returns the email, or `invalid` with the path of each field of `data` that is wrong */
 export function renderNamed(
   name: TemplateName,
   data: unknown,
+  brand: Brand,
 ): Result<RenderedEmail, Extract<Failure, { tag: "invalid" }>> {
   const template = templates[name] as Template<v.GenericSchema<unknown, object>>;
   const checked = validate(template.data, data ?? {});
-  if (checked.ok) return ok(renderTemplate(template, checked.value));
+  if (checked.ok) return ok(renderTemplate(template, checked.value, brand));
   const errors = checked.error.errors.map(({ path, message }) => ({
     path: path === "body" ? "data" : `data.${path}`,
     message,
@@ -41,7 +62,7 @@ export function renderNamed(
 }
 
 /** The email with its example. */
-export function preview(name: TemplateName): RenderedEmail {
+export function preview(name: TemplateName, brand: Brand): RenderedEmail {
   const template = templates[name];
-  return renderTemplate(template, template.example);
+  return renderTemplate(template, template.example, brand);
 }

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { singleLine } from "./fields.ts";
-import { layout, paragraph } from "./layout.ts";
+import { layout, paragraph, textLayout } from "./layout.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({
@@ -13,31 +13,32 @@ const data = v.strictObject({
   ),
 });
 
+const title = "Your trial ends on {{trialEndsOn}}";
+const choice =
+  "Choose a plan before then and everything continues as it is. If you do not, the account " +
+  "keeps its data, without the paid features.";
+const reason = "You are receiving this email because your account is on a trial.";
+
 export const trialExpiry: Template<typeof data> = {
   data,
   example: { userId: "ada", trialEndsOn: "14 December 2026", daysLeft: 3 },
-  subject: "Your Luna trial ends on {{trialEndsOn}}",
+  subject: "Your {{product.name}} trial ends on {{trialEndsOn}}",
   html: layout({
-    title: "Your trial ends on {{trialEndsOn}}",
+    title,
     preheader: "Days left: {{daysLeft}}. Nothing is deleted.",
     body: [
       paragraph(
         "Hello {{userId}}, your trial ends soon. Days left: <strong>{{daysLeft}}</strong>.",
       ),
-      paragraph(
-        "Choose a plan until then and everything goes on as it is. " +
-          "If you do not, the account moves to the free plan: nothing is deleted.",
-      ),
+      paragraph(choice),
     ].join("\n"),
-    reason: "You get this email because your account is on a trial.",
+    reason,
   }),
-  text: `Your trial ends on {{trialEndsOn}}
+  text: textLayout({
+    title,
+    body: `Hello {{userId}}, your trial ends soon. Days left: {{daysLeft}}.
 
-Hello {{userId}}, your trial ends soon. Days left: {{daysLeft}}.
-
-Choose a plan until then and everything goes on as it is. If you do not, the
-account moves to the free plan: nothing is deleted.
-
-You get this email because your account is on a trial.
-`,
+${choice}`,
+    reason,
+  }),
 };

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { singleLine } from "./fields.ts";
-import { layout, paragraph, row, rows } from "./layout.ts";
+import { layout, paragraph, row, rows, textLayout } from "./layout.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({
@@ -13,6 +13,9 @@ const data = v.strictObject({
   ),
 });
 
+const title = "Your usage, {{period}}";
+const reason = "You are receiving this email because your account was used in this period.";
+
 export const usageReport: Template<typeof data> = {
   data,
   example: {
@@ -23,24 +26,23 @@ export const usageReport: Template<typeof data> = {
       { name: "Emails sent", amount: "310" },
     ],
   },
-  subject: "Your usage, {{period}}",
+  subject: title,
   html: layout({
-    title: "Your usage, {{period}}",
+    title,
     preheader: "What your account used.",
     body: [
       paragraph("Hello {{userId}}, this is what your account used."),
       rows(`{{#metrics}}${row("{{name}}", "{{amount}}")}{{/metrics}}`),
     ].join("\n"),
-    reason: "You get this email once a week because usage reports are on for your account.",
+    reason,
   }),
-  text: `Your usage, {{period}}
-
-Hello {{userId}}, this is what your account used.
+  text: textLayout({
+    title,
+    body: `Hello {{userId}}, this is what your account used.
 
 {{#metrics}}
 {{name}}: {{amount}}
-{{/metrics}}
-
-You get this email once a week because usage reports are on for your account.
-`,
+{{/metrics}}`,
+    reason,
+  }),
 };

@@ -1,36 +1,36 @@
 import * as v from "valibot";
 import { singleLine } from "./fields.ts";
-import { layout, paragraph } from "./layout.ts";
+import { layout, paragraph, textLayout } from "./layout.ts";
 import type { Template } from "./render.ts";
 
 const data = v.strictObject({ userId: singleLine, tier: singleLine });
 
+const title = "Welcome, {{userId}}";
+const key =
+  "Your API key was shown once, when the account was created. " +
+  "If it was lost, ask for a new one: the old one then stops working.";
+const reason =
+  "You are receiving this email because an account was created with your address. " +
+  "If that was not you, reply and we will remove it.";
+
 export const welcome: Template<typeof data> = {
   data,
   example: { userId: "ada", tier: "pro" },
-  subject: "Welcome to Luna, {{userId}}",
+  subject: "Welcome to {{product.name}}, {{userId}}",
   html: layout({
-    title: "Welcome, {{userId}}",
+    title,
     preheader: "Your account is ready.",
     body: [
       paragraph("Your account is ready on the <strong>{{tier}}</strong> plan."),
-      paragraph(
-        "Your API key was shown once when the account was created. " +
-          "If it got lost, ask for a new one: the old one stops working at that moment.",
-      ),
+      paragraph(key),
     ].join("\n"),
-    reason:
-      "You get this email because an account was created with your address. " +
-      "If that was not you, reply and we will remove it.",
+    reason,
   }),
-  text: `Welcome, {{userId}}
+  text: textLayout({
+    title,
+    body: `Your account is ready on the {{tier}} plan.
 
-Your account is ready on the {{tier}} plan.
-
-Your API key was shown once when the account was created. If it got lost,
-ask for a new one: the old one stops working at that moment.
-
-You get this email because an account was created with your address. If that
-was not you, reply and we will remove it.
-`,
+${key}`,
+    reason,
+  }),
 };

@@ -3,7 +3,7 @@ import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts"
 import { cloudflareTransport } from "./cloudflare.ts";
 import { countsAsCloudflareFailure } from "./rules/cloudflare-outcome.ts";
 
-/** A binding that does as told, and keeps what it was given. */
+/** A scripted binding, which keeps what it was given. */
 function binding(answer: () => Promise<EmailSendResult>) {
   const sent: unknown[] = [];
   const send = async (message: unknown): Promise<EmailSendResult> => {
@@ -73,7 +73,7 @@ describe("the send_email binding", () => {
     ["E_HEADERS_TOO_LARGE", "refused_permanent", false],
     ["E_HEADERS_TOO_MANY", "refused_permanent", false],
     ["E_OF_TOMORROW", "unknown", true],
-  ] as const)("%s: %s, and speaks against the service: %s", async (code, kind, against) => {
+  ] as const)("%s: %s, and counts as a failure of the service: %s", async (code, kind, against) => {
     const { transport } = binding(() =>
       Promise.reject(Object.assign(new Error("said Cloudflare"), { code })),
     );

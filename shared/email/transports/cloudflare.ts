@@ -41,6 +41,7 @@ function messageOf(email: OutgoingEmail): EmailMessageBuilder {
     id,
     generation,
     unsubscribeUrl,
+    idHeader,
     // The service sets both itself.
     messageId: _messageId,
     date: _date,
@@ -54,7 +55,7 @@ function messageOf(email: OutgoingEmail): EmailMessageBuilder {
     ...(html !== null && { html }),
     ...(text !== null && { text }),
     ...(replyTo !== null && { replyTo }),
-    headers: headersOf({ id, generation, unsubscribeUrl }),
+    headers: headersOf({ id, generation, unsubscribeUrl, idHeader }),
     attachments: attachments.map(({ filename, contentType, content }) => ({
       disposition: "attachment",
       filename,

@@ -53,6 +53,21 @@ describe("a composed email", () => {
     expect(parsed.text?.trim()).toBe("Hi");
   });
 
+  it.each(["message/rfc822", "multipart/mixed"])(
+    "carries an attachment of type %s as bytes, on lines that every server takes",
+    async (contentType) => {
+      const bytes = Buffer.from(`Subject: inner\n\n${"z".repeat(5_000)}\ngrüße\n`);
+      const attachments = [{ filename: "a.eml", contentType, content: bytes.toString("base64") }];
+      const sent = await bytesOf({ ...email, attachments });
+      const lines = Buffer.from(sent).toString("latin1").split("\r\n");
+      expect(Math.max(...lines.map((line: string) => line.length))).toBeLessThanOrEqual(998);
+      expect(sent.every((byte) => byte < 128)).toBe(true);
+      const [attached] = (await PostalMime.parse(sent)).attachments;
+      expect(attached).toMatchObject({ filename: "a.eml", mimeType: "application/octet-stream" });
+      expect(Buffer.from(attached?.content as ArrayBuffer)).toEqual(bytes);
+    },
+  );
+
   it("gets a text part from its HTML", async () => {
     const parsed = await PostalMime.parse(
       await bytesOf({ ...email, text: null, html: "<h1>Hi</h1><p>there &amp; back</p>" }),

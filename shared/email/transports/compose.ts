@@ -1,14 +1,10 @@
-import { convert } from "html-to-text";
 import MailComposer from "nodemailer/lib/mail-composer";
 import { headersOf } from "./headers.ts";
+import { textOf } from "./text-of.ts";
 import { assertAllHandled, type OutgoingEmail } from "./transport.ts";
 
-/**
- * Nested or unclosed tags cost html-to-text time that grows with the square of the input, and in
- * the end the stack: within these limits the worst input takes about 100 ms.
- */
-const MAX_HTML_FOR_TEXT = 100_000;
-const MAX_DEPTH = 64;
+/** RFC 2045, 6.4 forbids base64 for these types, and other encodings would change their bytes. */
+const COMPOSITE = /^(message|multipart)\//i;
 
 export type ComposedEmail = {
   /** Sender and recipients for MAIL and RCPT (RFC 5321), independent of the headers. */
@@ -35,6 +31,7 @@ export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
     id,
     generation,
     unsubscribeUrl,
+    idHeader,
     ...rest
   } = email;
   assertAllHandled(rest);
@@ -49,11 +46,11 @@ export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
     ...(html === null ? {} : { html }),
     attachments: attachments.map(({ filename, contentType, content }) => ({
       filename,
-      contentType,
+      contentType: COMPOSITE.test(contentType) ? "application/octet-stream" : contentType,
       content,
       encoding: "base64",
     })),
-    headers: headersOf({ id, generation, unsubscribeUrl }),
+    headers: headersOf({ id, generation, unsubscribeUrl, idHeader }),
     // The bodies come from outside: never let one name a file or a URL to read.
     disableFileAccess: true,
     disableUrlAccess: true,
@@ -62,17 +59,4 @@ export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
     envelope: { from: from.address, to: [to] },
     bytes: await composer.compile().build(),
   };
-}
-
-/** For readers without HTML. Empty if the HTML cannot be read. */
-function textOf(html: string): string {
-  try {
-    return convert(html.slice(0, MAX_HTML_FOR_TEXT), {
-      wordwrap: 78,
-      limits: { maxDepth: MAX_DEPTH },
-    });
-  } catch {
-    // The email leaves with its HTML alone: that is better than not at all.
-    return "";
-  }
 }

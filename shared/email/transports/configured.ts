@@ -11,6 +11,7 @@ import {
 import { cloudflareTransport } from "./cloudflare.ts";
 import { guardTransport } from "./guarded.ts";
 import { resendTransport } from "./resend.ts";
+import { ehloName } from "./rules/ehlo-name.ts";
 import { smtpTransport } from "./smtp.ts";
 import type { GuardedTransport, Transport } from "./transport.ts";
 
@@ -26,7 +27,13 @@ type Factory<Name extends TransportName> = (
  * definitions because only the consumer loads the libraries that it needs.
  */
 const factories: { readonly [Name in TransportName]: Factory<Name> } = {
-  smtp: (settings) => ok(smtpTransport(settings)),
+  smtp: (settings, { PUBLIC_URL: publicUrl, EMAIL_FROM: from }) =>
+    ok(
+      smtpTransport({
+        ...settings,
+        ehloName: ehloName({ configured: settings.ehloName, publicUrl, sender: from }),
+      }),
+    ),
   cloudflare: (_settings, { EMAIL: binding }) =>
     binding === undefined
       ? fail({

@@ -6,7 +6,7 @@ import { emailBreaker, type TransportName } from "../rules/transports.ts";
 import type { GuardedTransport, Transport } from "./transport.ts";
 
 /**
- * A hand-over may first wait to hear whether it is the probe, and a batch to hear whether it may
+ * A hand-over may first wait for whether it is the probe, and a batch for whether it may
  * begin.
  */
 const ASK_MS = 1_000;
@@ -16,7 +16,9 @@ class ProviderFault extends Error {
   readonly outcome: Outcome;
 
   constructor(outcome: Outcome) {
-    super("the provider failed");
+    const { phase, code, text } = outcome.detail;
+    const codes = code === undefined || text.includes(String(code)) ? "" : `${code} `;
+    super(`${phase}: ${codes}${text}`);
     this.outcome = outcome;
   }
 }
@@ -38,7 +40,7 @@ export function guardTransport(
   const breaker = breakerClient(env, emailBreaker(name), {
     timeoutMs: transport.deadlineMs,
     calleeTimesOut: true,
-    isFault: (error) => error instanceof ProviderFault,
+    countsAsFailure: (error) => error instanceof ProviderFault,
     onRejected: countRejection,
   });
   return {
@@ -50,11 +52,13 @@ export function guardTransport(
     close: () => transport.close?.(),
     async send(email) {
       try {
-        const answer = await breaker.run(async () => {
+        const call = async (): Promise<Outcome> => {
           const outcome = await transport.send(email);
           if (countsAsFailure(outcome)) throw new ProviderFault(outcome);
           return outcome;
-        });
+        };
+        // The batch has claimed only the share that the breaker admits.
+        const answer = await breaker.run(call, { isInShare: true });
         return answer instanceof CircuitOpen ? deferred(name, answer.retryAfterMs) : answer;
       } catch (error) {
         if (error instanceof ProviderFault) return error.outcome;

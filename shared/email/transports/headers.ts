@@ -5,14 +5,18 @@ export function headersOf({
   id,
   generation,
   unsubscribeUrl,
-}: Pick<OutgoingEmail, "id" | "generation" | "unsubscribeUrl">): Record<string, string> {
+  idHeader,
+}: Pick<OutgoingEmail, "id" | "generation" | "unsubscribeUrl" | "idHeader">): Record<
+  string,
+  string
+> {
   return {
     ...(unsubscribeUrl !== null && {
       // RFC 8058: a mail client unsubscribes with one POST, without asking the person again.
       "List-Unsubscribe": `<${unsubscribeUrl}>`,
       "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }),
-    "X-Luna-Email": `${id}:${generation}`,
+    [idHeader]: `${id}:${generation}`,
     "Auto-Submitted": "auto-generated",
   };
 }

@@ -1,5 +1,5 @@
 import { describeError } from "../../lib/worker/log.ts";
-import { formatMailbox } from "../rules/address.ts";
+import { quotedMailbox } from "../rules/address.ts";
 import { feedbackTag } from "../rules/tag.ts";
 import { headersOf } from "./headers.ts";
 import { noAnswer, resendOutcome } from "./rules/resend-outcome.ts";
@@ -48,7 +48,8 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
 /**
  * The same for every attempt of a generation, because the row's content never changes: Resend
  * refuses a repeat whose body differs. Only an unsubscribe link changes with `PUBLIC_URL` or its
- * secret: then an email that is pinned stays open until its key is forgotten.
+ * secret, and the name of a header with `PRODUCT_NAME`: then an email that is pinned stays open
+ * until its key is forgotten.
  */
 function payloadOf(email: OutgoingEmail): Record<string, unknown> {
   const {
@@ -62,6 +63,7 @@ function payloadOf(email: OutgoingEmail): Record<string, unknown> {
     id,
     generation,
     unsubscribeUrl,
+    idHeader,
     // Resend sets both itself.
     messageId: _messageId,
     date: _date,
@@ -69,13 +71,13 @@ function payloadOf(email: OutgoingEmail): Record<string, unknown> {
   } = email;
   assertAllHandled(rest);
   return {
-    from: formatMailbox(from),
+    from: quotedMailbox(from),
     to: [to],
     subject,
     ...(html !== null && { html }),
     ...(text !== null && { text }),
     ...(replyTo !== null && { reply_to: replyTo }),
-    headers: headersOf({ id, generation, unsubscribeUrl }),
+    headers: headersOf({ id, generation, unsubscribeUrl, idHeader }),
     tags: [feedbackTag({ id, generation })],
     ...(attachments.length > 0 && {
       attachments: attachments.map(({ filename, contentType, content }) => ({

@@ -96,6 +96,7 @@ export class SmtpSession {
 function optionsOf(settings: SmtpSettings, idleMs: number): Options {
   return {
     host: settings.host,
+    ...(settings.ehloName !== null && { name: settings.ehloName }),
     port: settings.port,
     secure: settings.security === "tls",
     requireTLS: settings.security === "starttls",

@@ -14,13 +14,13 @@ afterEach(async () => {
 });
 
 /**
- * What a server says to each line, or does to the connection; unlisted lines get the answer of a
+ * What a server answers to each line, or does to the connection; unlisted lines get the answer of a
  * healthy server.
  */
 type Script = Partial<
   Record<
     "banner" | "EHLO" | "HELO" | "MAIL" | "RCPT" | "DATA" | "body" | "QUIT",
-    string | ((socket: Socket) => void)
+    string | ((socket: Socket, line: string) => void)
   >
 >;
 
@@ -35,12 +35,12 @@ const healthy: Required<Script> = {
   QUIT: "221 bye",
 };
 
-/** A server of raw bytes, for what no real server library can be told to do. */
+/** A server of raw bytes, for what no real server library can be scripted to do. */
 async function listen(script: Script): Promise<number> {
-  const play = (socket: Socket, step: keyof Script): void => {
+  const play = (socket: Socket, step: keyof Script, line = ""): void => {
     const reply = script[step] ?? healthy[step];
     if (typeof reply === "string") socket.write(`${reply}\r\n`);
-    else reply(socket);
+    else reply(socket, line);
   };
   server = createServer((socket) => {
     sockets.add(socket);
@@ -57,7 +57,7 @@ async function listen(script: Script): Promise<number> {
           : (/^(EHLO|HELO|MAIL|RCPT|DATA|QUIT)/.exec(line)?.[1] as keyof Script | undefined);
         inBody = step === "DATA" && String(script.DATA ?? healthy.DATA).startsWith("354");
         if (step === undefined) socket.write("502 5.5.1 unknown command\r\n");
-        else play(socket, step);
+        else play(socket, step, line);
       }
     });
     play(socket, "banner");
@@ -76,14 +76,26 @@ const count = (socket: Socket): void => {
   socket.write("220 ready\r\n");
 };
 const local = (port: number) =>
-  smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null });
+  smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null, ehloName: null });
 
 async function outcomeOf(script: Script) {
   const port = await listen(script);
-  return await smtpTransport({ host: "127.0.0.1", port, security: "none", credentials: null }).send(
-    email,
-  );
+  return await local(port).send(email);
 }
+
+it("a server is greeted with the configured name, since large ones refuse an address", async () => {
+  const greetings: string[] = [];
+  const EHLO = (socket: Socket, line: string): void => {
+    greetings.push(line);
+    socket.write("250 sink\r\n");
+  };
+  const port = await listen({ EHLO });
+  const settings = { host: "127.0.0.1", port, security: "none", credentials: null } as const;
+  const transport = smtpTransport({ ...settings, ehloName: "api.acme.example" });
+  expect((await transport.send(email)).kind).toBe("accepted");
+  expect(greetings).toEqual(["EHLO api.acme.example"]);
+  transport.close?.();
+});
 
 describe("what an SMTP server does, and what becomes of the email", () => {
   it.each<[string, Script, string, object]>([
@@ -143,7 +155,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
     ["takes the body and drops", { body: drop }, "unknown", { phase: "BODY" }],
     ["takes the body and closes politely", { body: close }, "unknown", { phase: "BODY" }],
     [
-      "says half a 250 and closes",
+      "sends half a 250 and closes",
       { body: (socket) => socket.end("250 2.0") },
       "unknown",
       { phase: "BODY" },
@@ -187,6 +199,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
       port,
       security: "none",
       credentials: null,
+      ehloName: null,
     }).send({
       ...email,
       text: 5 as unknown as string,
@@ -206,6 +219,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
       port,
       security: "none",
       credentials: null,
+      ehloName: null,
     }).send(email);
     expect(outcome.kind).toBe("refused_transient");
   });
@@ -217,6 +231,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
       port,
       security: "starttls",
       credentials: { user: "u", pass: "p" },
+      ehloName: null,
     }).send(email);
     expect(outcome.kind).toBe("refused_transient");
     expect(outcome.detail).toMatchObject({ phase: "STARTTLS", code: 502 });
@@ -235,7 +250,7 @@ describe("the connections of one batch", () => {
     transport.close?.();
   });
 
-  it("are not used again after a refusal, of whose state nobody knows", async () => {
+  it("are not used again after a refusal: their state is not known", async () => {
     connections = 0;
     let emails = 0;
     const transport = local(
@@ -252,7 +267,8 @@ describe("the connections of one batch", () => {
   });
 
   it.each<[string, Script["MAIL"]]>([
-    ["says 421", "421 4.7.0 enough on this connection"],
+    ["answers 421", "421 4.7.0 enough on this connection"],
+    ["answers 450 to MAIL", "450 4.7.0 too many messages on this connection"],
     ["drops it", drop],
     ["closes it", close],
   ])(
@@ -264,7 +280,7 @@ describe("the connections of one batch", () => {
         emails += 1;
         if (emails !== 2) socket.write("250 2.1.0 ok\r\n");
         else if (typeof later === "string") socket.end(`${later}\r\n`);
-        else later?.(socket);
+        else later?.(socket, "");
       };
       const transport = local(await listen({ banner: count, MAIL }));
       expect((await transport.send(email)).kind).toBe("accepted");

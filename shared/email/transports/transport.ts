@@ -4,7 +4,7 @@ import type { Mailbox } from "../rules/address.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
 import type { Attachment } from "../schemas.ts";
-import type { contentColumns, RowOf } from "../sql/columns.ts";
+import type { contentColumns, headerColumns, RowOf } from "../sql/columns.ts";
 
 /**
  * The longest that a hand-over may take: half of an email's lease, so that an outcome that arrives
@@ -16,7 +16,10 @@ export const HAND_OVER_MS = LEASE_MS / 2;
  * An email as a transport hands it over: the content that was stored, and the same bytes for every
  * attempt of a generation.
  */
-export type OutgoingEmail = Omit<RowOf<typeof contentColumns>, "from" | "attachments"> & {
+export type OutgoingEmail = Omit<
+  RowOf<typeof headerColumns & typeof contentColumns>,
+  "from" | "attachments"
+> & {
   from: Mailbox;
   attachments: Attachment[];
   /** `<id@domain>`: the same for every attempt and generation, so that a receiver sees a copy. */
@@ -26,6 +29,8 @@ export type OutgoingEmail = Omit<RowOf<typeof contentColumns>, "from" | "attachm
   date: Date;
   /** For what is not purely transactional. */
   unsubscribeUrl: string | null;
+  /** The name of the header with id and generation. */
+  idHeader: string;
 };
 
 /**

@@ -2,7 +2,8 @@
 const JITTER = 0.2;
 
 /**
- * Exponential back-off in milliseconds: `min(base * 2^(retry - 1), max)` with +-20 % jitter.
+ * Exponential back-off in whole milliseconds, as clocks and stored times are:
+ * `min(base * 2^(retry - 1), max)` with +-20 % jitter.
  *
  * @param retry 1 for the first retry
  * @param random in [0, 1)
@@ -12,5 +13,6 @@ export function backoffMs(
   retry: number,
   random: number,
 ): number {
-  return Math.min(baseMs * 2 ** (retry - 1), maxMs) * (1 + JITTER * (2 * random - 1));
+  const waitMs = Math.min(baseMs * 2 ** (retry - 1), maxMs) * (1 + JITTER * (2 * random - 1));
+  return Math.round(waitMs);
 }

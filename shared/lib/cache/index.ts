@@ -17,23 +17,21 @@
  *     new_sqlite_classes = ["CacheTagIndex"]
  */
 
-// Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
-// runtime.
+// Outside this folder, import from here, or from `rules/index.ts` what needs no Workers runtime.
+// This is the public surface of `luna-backend/cache`.
 export { fail, ok, type Result } from "../base/result.ts";
 export { cacheOf, readCached, type CacheEnv, type CacheHooks } from "./open.ts";
 export type { Cache } from "./isolate/read-through.ts";
 export { cacheStatusField, type CacheStatus } from "./rules/cache-status.ts";
-export { noCounts, type CacheCounts } from "./rules/counts.ts";
-export type { CacheFailure, CacheRead, Consistency, ReadOptions } from "./rules/read.ts";
-export type { CacheVariables } from "./rules/variables.ts";
-export { CacheTagIndex } from "./tags/object/object.ts";
+export type { CacheCounts } from "./rules/counts.ts";
 export {
-  INDEX_NAME,
-  MAX_TAGS_PER_PURGE,
-  type CacheTagIndexRpc,
-  type PurgeReply,
-  type PurgeRequest,
-  type PurgeTags,
-  type TagInspection,
-} from "./tags/rules/rpc.ts";
+  readDefaults,
+  type CacheFailure,
+  type CacheRead,
+  type Consistency,
+  type Keep,
+  type ReadOptions,
+} from "./rules/read.ts";
+export { CacheTagIndex } from "./tags/object/object.ts";
+export type { CacheTagIndexRpc, PurgeReply, PurgeTags } from "./tags/rules/rpc.ts";
 export type { PurgeMode } from "./tags/rules/sequence.ts";

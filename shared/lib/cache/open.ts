@@ -9,11 +9,11 @@ import { configuredCacheSettings } from "./configured.ts";
 import { kvTier } from "./isolate/kv.ts";
 import { Memory } from "./isolate/memory.ts";
 import { Cache } from "./isolate/read-through.ts";
-import { noCounts, type CacheCounts } from "./rules/counts.ts";
+import { countNames, CountsByFamily, sumOfCounts, type CacheCounts } from "./rules/counts.ts";
 import { CACHE_BREAKER, isKvFault } from "./rules/faults.ts";
 import type { CacheRead, ReadOptions } from "./rules/read.ts";
 import type { CacheVariables } from "./rules/variables.ts";
-import { TagIndexClient } from "./tags/isolate/client.ts";
+import { TagIndexClient, type TagClientEvent } from "./tags/isolate/client.ts";
 import { RequestRefused } from "./tags/isolate/request-refused.ts";
 import type { CacheTagIndex } from "./tags/object/object.ts";
 import { INDEX_NAME, type IndexReply, type PurgeReply } from "./tags/rules/rpc.ts";
@@ -27,8 +27,14 @@ export type CacheEnv = CacheVariables &
 
 /** Hooks of a cache. A later call of `cacheOf` in the same isolate may add or replace them. */
 export type CacheHooks = {
-  /** Called once, with a function that reads the counts of the cache. They only grow. */
-  onCounts?: (totals: () => Record<string, number>) => void;
+  /**
+   * Called once, with functions that read the counts of the cache. They only grow. `byFamily`: the
+   * same by family of keys, `""` for what has no key.
+   */
+  onCounts?: (
+    totals: () => Record<string, number>,
+    byFamily: () => ReadonlyMap<string, Readonly<CacheCounts>>,
+  ) => void;
   /** Called for each call of KV that the breaker `cache` rejects. */
   onRejected?: (dependency: string) => void;
 };
@@ -39,7 +45,7 @@ export type CacheHooks = {
  * cache.
  */
 const opened = new WeakMap<CacheEnv["CACHE_TAG_INDEX"], Opened>();
-type Opened = { cache: Cache; counts: CacheCounts; hooks: CacheHooks };
+type Opened = { cache: Cache; counts: CountsByFamily; hooks: CacheHooks };
 
 const KV_RETRIES = { baseMs: 100, maxMs: 400 };
 /**
@@ -61,8 +67,8 @@ const RETRY_MARGIN_MS = 500;
  *         const read = await readCached(env, "price:tea", {
  *           schema: price,
  *           tags: ["prices"],
- *           load: async () => {
- *             const response = await fetch("https://prices.example.com/tea");
+ *           load: async (signal) => {
+ *             const response = await fetch("https://prices.example.com/tea", { signal });
  *             if (response.status === 404) return ok(null);
  *             if (!response.ok) return fail("down" as const);
  *             return ok(v.parse(price, await response.json()));
@@ -82,7 +88,9 @@ const RETRY_MARGIN_MS = 500;
  * - Once a purge has returned, its isolate does not serve what was purged; others stop within 2
  *   seconds while the tag index answers. A load that was running during a purge never brings the
  *   old value back.
- * - Reads of one key that miss together share one load per isolate.
+ * - Reads of one key that miss together share one load per isolate. A load ends after 10 seconds
+ *   (`loadTimeoutMs`). At most 64 loads of one family of keys (`price:`) run at a time, so that an
+ *   origin that hangs keeps no other family from its own.
  * - If KV fails, reads go on without it, behind the breaker `cache`.
  */
 export async function readCached<Value, Problem>(
@@ -106,12 +114,16 @@ export async function readCached<Value, Problem>(
  *
  * After `unreachable`, purge again: the tag index did not answer. `refused`: the names are wrong.
  * `hard`, the default: what was purged is not served again. `soft`: it may be served while it is
- * loaded again. At most 1,000 names per purge. The settings are those of the first call in an
- * isolate.
+ * loaded again. At most 1,000 names and 1.5 MB of JSON per purge. The settings are those of the
+ * first call in an isolate.
  */
 export function cacheOf(env: CacheEnv, given: CacheHooks = {}): Cache {
   const { cache, counts, hooks } = opened.get(env.CACHE_TAG_INDEX) ?? open(env);
-  if (hooks.onCounts === undefined) given.onCounts?.(() => prefixed(counts));
+  if (hooks.onCounts === undefined)
+    given.onCounts?.(
+      () => prefixed(sumOfCounts(counts.families.values())),
+      () => counts.families,
+    );
   Object.assign(hooks, given);
   return cache;
 }
@@ -119,13 +131,14 @@ export function cacheOf(env: CacheEnv, given: CacheHooks = {}): Cache {
 function open(env: CacheEnv): Opened {
   const hooks: CacheHooks = {};
   const settings = configuredCacheSettings(env);
-  const counts = noCounts();
+  const counts = new CountsByFamily();
+  const countsOf = (key: string): CacheCounts => counts.of(key);
   const ports = { clock: systemClock, random: Math.random, background: waitUntil };
   const { timeoutMs, retries } = settings;
   const kvGuard = guard(env, CACHE_BREAKER, {
     timeoutMs,
     calleeTimesOut: false,
-    isFault: isKvFault,
+    countsAsFailure: isKvFault,
     retries: { retries, ...KV_RETRIES, deadlineMs: timeoutMs + RETRY_MARGIN_MS },
     onRejected: (dependency) => hooks.onRejected?.(dependency),
   });
@@ -140,21 +153,34 @@ function open(env: CacheEnv): Opened {
       purge: async (request) =>
         valueOrThrow((await index().purge(request)) as Result<PurgeReply, Invalid>, RequestRefused),
     },
-    notify: (event) => {
-      if (event.event === "index_failed") counts.tagIndexErrors += 1;
-      if (event.event === "index_back") log("info", "cache_tags.index_back");
-      else if (event.inARow === 1) log("warn", "cache_tags.index_lost", describeError(event.error));
-    },
+    notify: (event) => onTagClientEvent(event, counts.of("")),
   });
-  const kv = kvTier({ ...ports, kv: env.CACHE, guard: kvGuard, counts });
-  const cache = new Cache({ ...ports, memory: new Memory(), kv, tags, counts, settings });
+  const kv = kvTier({ ...ports, kv: env.CACHE, guard: kvGuard, countsOf });
+  const cache = new Cache({ ...ports, memory: new Memory(), kv, tags, countsOf, settings });
   const result = { cache, counts, hooks };
   opened.set(env.CACHE_TAG_INDEX, result);
   return result;
 }
 
+function onTagClientEvent(event: TagClientEvent, counts: CacheCounts): void {
+  switch (event.event) {
+    case "index_back":
+      log("info", "cache_tags.index_back");
+      return;
+    case "sync_refused":
+      log("error", "cache_tags.sync_refused", describeError(event.error));
+      return;
+    case "index_failed":
+      counts.tagIndexErrors += 1;
+      if (event.inARow === 1) log("warn", "cache_tags.index_lost", describeError(event.error));
+      return;
+    case "pending_purge_failed":
+      counts.tagIndexErrors += 1;
+      if (event.inARow === 1)
+        log("warn", "cache_tags.pending_purge_failed", describeError(event.error));
+  }
+}
+
 function prefixed(counts: CacheCounts): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(counts).map(([name, count]) => [`cache.${name}`, count]),
-  );
+  return Object.fromEntries(countNames.map((name) => [`cache.${name}`, counts[name]]));
 }

@@ -3,7 +3,7 @@ import { systemClock } from "../base/clock.ts";
 import type { Result } from "../base/result.ts";
 import { describeError, log } from "../worker/log.ts";
 import { getStub, type PlacementEnv } from "../worker/placement.ts";
-import { valueOrThrow } from "../worker/validate.ts";
+import { validate, valueOrThrow } from "../worker/validate.ts";
 import { configuredSettings } from "./configured.ts";
 import type { GuardedCall } from "./isolate/bounded-call.ts";
 import { BreakerClient } from "./isolate/client.ts";
@@ -18,6 +18,7 @@ import {
   type RetrySettings,
 } from "./isolate/retry.ts";
 import type { CircuitBreaker } from "./object/object.ts";
+import { thresholds as thresholdsSchema, type Thresholds } from "./rules/thresholds.ts";
 import type { BreakerVariables } from "./rules/variables.ts";
 
 /** The binding of the breakers, and optional variables for when their objects do not answer. */
@@ -26,6 +27,12 @@ export type BreakerEnv = BreakerVariables &
 
 /** How the calls of one dependency are made, and which of their errors count. */
 export type BreakerOptions = CallPolicy & {
+  /**
+   * When the breaker opens, where it differs from the defaults. The object keeps those of its first
+   * caller until a reset. Variables of the Worker that hosts the object win. Bad ones are logged
+   * and not used.
+   */
+  thresholds?: Thresholds;
   /** Called for each call that the breaker rejects. */
   onRejected?: (dependency: string) => void;
 };
@@ -35,14 +42,16 @@ export type Guard = <Value>(call: GuardedCall<Value>) => Promise<Result<Value, G
 
 type Shared = {
   breaker: IsolateBreaker;
-  client: BreakerClient | null;
+  /** The latest callers: each keeps its own time limit and fault rules. */
+  clients: { options: BreakerOptions; client: BreakerClient }[];
   budget: RetryBudget;
-  /** The options of the first call, and whether a later call brought others. */
-  timing: Timing | null;
-  warned: boolean;
 };
 
-type Timing = Pick<CallPolicy, "timeoutMs" | "calleeTimesOut">;
+/**
+ * More callers of one name than this make their client per call. They count in the same breaker all
+ * the same.
+ */
+const MAX_CLIENTS = 8;
 
 /**
  * Plain state of this isolate, which its requests share: the reply that one of them received saves
@@ -53,14 +62,18 @@ const breakers = new WeakMap<BreakerEnv["CIRCUIT_BREAKER"], Map<string, Shared>>
 
 const ports = { background: waitUntil, clock: systemClock, random: Math.random };
 
-function breakerFor(env: BreakerEnv, dependency: string): Shared {
+function breakerFor(env: BreakerEnv, dependency: string, asked?: Thresholds): Shared {
   const namespace = env.CIRCUIT_BREAKER;
   const known = breakers.get(namespace) ?? new Map<string, Shared>();
   breakers.set(namespace, known);
-  const shared = known.get(dependency) ?? {
+  const existing = known.get(dependency);
+  if (existing !== undefined) return existing;
+  const thresholds = checkedThresholds(dependency, asked);
+  const shared: Shared = {
     breaker: new IsolateBreaker({
       ...ports,
-      settings: configuredSettings(env),
+      settings: configuredSettings(env, dependency, thresholds),
+      thresholds,
       notify: (event) => logEvent(dependency, event),
       object: {
         // A stub belongs to the request that makes it.
@@ -70,10 +83,8 @@ function breakerFor(env: BreakerEnv, dependency: string): Shared {
           valueOrThrow(await getStub(namespace, dependency, env).endProbe(request)),
       },
     }),
-    client: null,
+    clients: [],
     budget: new RetryBudget(),
-    timing: null,
-    warned: false,
   };
   known.set(dependency, shared);
   return shared;
@@ -84,46 +95,64 @@ function logEvent(dependency: string, event: IsolateBreakerEvent): void {
   else log("warn", "circuit_breaker.object_lost", { dependency, ...describeError(event.error) });
 }
 
-/** What this isolate knows of a breaker, for code that only reads its state. */
+/** The state of a breaker in this isolate, for code that only reads its state. */
 export function isolateBreaker(env: BreakerEnv, dependency: string): IsolateBreaker {
   return breakerFor(env, dependency).breaker;
 }
 
 /**
- * The isolate's client of the breaker with that name. An isolate has one client per name: the
- * options of the first call hold for all later ones. A later call with another `timeoutMs` or
- * `calleeTimesOut` is logged once per name, as `circuit_breaker.options_differ`.
+ * A client of the breaker with that name. All callers of a name share its breaker, and each keeps
+ * its own time limit and fault rules. The functions of the options should be the same at each call,
+ * so that the client of the call before serves again.
  */
 export function breakerClient(
   env: BreakerEnv,
   dependency: string,
-  { onRejected, ...policy }: BreakerOptions,
+  options: BreakerOptions,
 ): BreakerClient {
-  const shared = breakerFor(env, dependency);
-  shared.timing ??= policy;
-  if (!shared.warned && differs(shared.timing, policy)) {
-    shared.warned = true;
-    log("warn", "circuit_breaker.options_differ", {
-      dependency,
-      timeoutMs: shared.timing.timeoutMs,
-      calleeTimesOut: shared.timing.calleeTimesOut,
-      ignoredTimeoutMs: policy.timeoutMs,
-      ignoredCalleeTimesOut: policy.calleeTimesOut,
-    });
-  }
-  shared.client ??= new BreakerClient({
+  const { thresholds: asked, onRejected, ...policy } = options;
+  const { breaker, clients } = breakerFor(env, dependency, asked);
+  const known = clients.find((one) => isSame(one.options, options));
+  if (known !== undefined) return known.client;
+  const client = new BreakerClient({
     ...ports,
     dependency,
     policy,
-    breaker: shared.breaker,
+    breaker,
     newId: () => crypto.randomUUID(),
     ...(onRejected !== undefined && { rejected: () => onRejected(dependency) }),
   });
-  return shared.client;
+  clients.unshift({ options, client });
+  if (clients.length > MAX_CLIENTS) clients.pop();
+  return client;
 }
 
-function differs(one: Timing, other: Timing): boolean {
-  return one.timeoutMs !== other.timeoutMs || one.calleeTimesOut !== other.calleeTimesOut;
+/** A breaker must not make calls fail: bad thresholds are logged. */
+function checkedThresholds(
+  dependency: string,
+  asked: Thresholds | undefined,
+): Thresholds | undefined {
+  if (asked === undefined) return undefined;
+  const checked = validate(thresholdsSchema, asked);
+  if (checked.ok) return asked;
+  const [error] = checked.error.errors;
+  log("error", "circuit_breaker.misconfigured", {
+    dependency,
+    variable: `thresholds.${error?.path}`,
+    problem: error?.message,
+  });
+  return undefined;
+}
+
+function isSame(one: BreakerOptions, other: BreakerOptions): boolean {
+  return (
+    one.timeoutMs === other.timeoutMs &&
+    one.calleeTimesOut === other.calleeTimesOut &&
+    one.countsAsFailure === other.countsAsFailure &&
+    one.resultCountsAsFailure === other.resultCountsAsFailure &&
+    one.slowMs === other.slowMs &&
+    one.onRejected === other.onRejected
+  );
 }
 
 /** Options of `guard`. What `retries` leaves out is as in `defaultRetries`. */
@@ -139,7 +168,7 @@ export type GuardOptions = BreakerOptions & { retries?: Partial<RetrySettings> }
  *         const prices = guard(env, "prices", {
  *           timeoutMs: 2_000,
  *           calleeTimesOut: false,
- *           isFault: () => true,
+ *           countsAsFailure: () => true,
  *         });
  *         const answer = await prices((signal) =>
  *           fetch("https://prices.example.com/tea", { signal: signal ?? null }),
@@ -161,12 +190,19 @@ export type GuardOptions = BreakerOptions & { retries?: Partial<RetrySettings> }
  * - At most `1 + retries` tries within `deadlineMs`: by default 3 within 10 s. Each passes the
  *   breaker, so that retries end as soon as it opens. A probe is not repeated. The retries of an
  *   isolate are at most 20 % of its calls, plus 10.
- * - The breaker opens after 5 failures in 60 s if they are half of the calls, for 30 s at first and
- *   for 5 minutes at most. The variables `BREAKER_*` of the Worker that hosts the objects change
- *   that.
+ * - The breaker opens after 5 failures if they are half of the calls, of the last 60 s or since
+ *   the failures began. It opens for 30 s at first and for 60 s at most. Then one call probes, and
+ *   after its success the share of the calls that run doubles each second. The variables
+ *   `BREAKER_*` of the Worker that hosts the objects change that.
+ * - A result can count as a failure: `resultCountsAsFailure: isServerFailure` for a `Response` with
+ *   a status from 500 on. It is tried again, and in the end the caller gets it as the value. A 429
+ *   never counts. The `Retry-After` of a 503 is respected up to 60 s.
+ * - With `slowMs`, the breaker opens too if slow and failed calls together are 80 % of the calls.
  * - While the breaker is closed, no call waits for its object. Another isolate acts on a change
- *   within 5 s. If the object cannot be reached, the isolate counts and decides on its own.
- * - The name stands for one set of options: see `breakerClient`. `retries` may differ.
+ *   within 5 s, or within 20 s if there are very many isolates. An isolate whose calls all fail
+ *   pauses for 5 to 30 s, although the breaker is closed for the others. If the object
+ *   cannot be reached, the isolate counts and decides on its own.
+ * - Callers of the same name share the breaker and keep their own options: see `breakerClient`.
  */
 export function guard(
   env: BreakerEnv,

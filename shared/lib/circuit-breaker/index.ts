@@ -17,27 +17,27 @@
  *     new_sqlite_classes = ["CircuitBreaker"]
  */
 
-// Outside this folder, import from here, or from `rules/index.ts` where there is no Workers
-// runtime.
+// Outside this folder, import from here, or from `rules/index.ts` what needs no Workers runtime.
+
+// For every Worker: the public surface of `luna-backend/circuit-breaker`.
 export { fail, ok, type Result } from "../base/result.ts";
 export {
   breakerClient,
   guard,
-  isolateBreaker,
   type BreakerEnv,
   type BreakerOptions,
   type Guard,
   type GuardOptions,
 } from "./guard.ts";
 export type { CallOptions, CallPolicy } from "./isolate/executor.ts";
+export { isServerFailure } from "./isolate/http-answer.ts";
 export { CircuitOpen } from "./isolate/circuit-open.ts";
 export { defaultRetries, type GuardFailure, type RetrySettings } from "./isolate/retry.ts";
+export type { BreakerHost } from "./object/announcement.ts";
+export type { BreakerStanding } from "./object/announcer.ts";
 export { CircuitBreaker } from "./object/object.ts";
-export type {
-  CircuitBreakerRpc,
-  Inspection,
-  CommandOrigin,
-  RecordedTransition,
-} from "./rules/rpc.ts";
-export type { BreakerVariables } from "./rules/variables.ts";
-export type { Admission } from "./rules/view.ts";
+export type { Admission } from "./rules/admission.ts";
+export type { CircuitBreakerRpc } from "./rules/rpc.ts";
+
+// For Luna's own Workers, without documentation for others.
+export { isolateBreaker } from "./guard.ts";

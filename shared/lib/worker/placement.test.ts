@@ -11,7 +11,7 @@ const ask = (OBJECT_LOCATION_HINT?: string): unknown[] => {
   return asked;
 };
 
-it("an object is asked for near where the variable says, so that its first request makes it there", () => {
+it("an object is asked for near the location of the variable, so that its first request makes it there", () => {
   expect(ask("weur")).toEqual([["cache", { locationHint: "weur" }]]);
 });
 

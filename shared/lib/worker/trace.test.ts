@@ -8,7 +8,7 @@ it("a caller's traceparent names the trace", () => {
   expect(traceIdOf(`00-${ID}-00f067aa0ba902b7-01`)).toBe(ID);
 });
 
-it("a later version may say more, the first one may not", () => {
+it("a later version may have more parts, the first one may not", () => {
   expect(traceIdOf(`01-${ID}-00f067aa0ba902b7-01-what-else`)).toBe(ID);
   expect(traceIdOf(`00-${ID}-00f067aa0ba902b7-01-what-else`)).toBeNull();
 });
@@ -31,7 +31,7 @@ it("a new trace has an id that a traceparent could carry, another each time", ()
   expect(one).not.toBe(other);
 });
 
-it("each line tells the trace that it belongs to, also behind an await; outside of any it tells none", async () => {
+it("each line has the trace that it belongs to, also behind an await; outside of any it has none", async () => {
   const lines: string[] = [];
   const write = vi
     .spyOn(console, "info")
@@ -43,10 +43,10 @@ it("each line tells the trace that it belongs to, also behind an await; outside 
   });
   log("info", "outside");
   write.mockRestore();
-  const told = lines.map(
+  const logged = lines.map(
     (line) => JSON.parse(line) as { event: string; traceId?: string; requestId?: string },
   );
-  expect(told.map(({ event, traceId, requestId }) => [event, traceId, requestId])).toEqual([
+  expect(logged.map(({ event, traceId, requestId }) => [event, traceId, requestId])).toEqual([
     ["inside", ID, "r-1"],
     ["of_another", "f".repeat(32), "r-1"],
     ["outside", undefined, undefined],

@@ -21,6 +21,11 @@ export function currentTraceId(): string | null {
   return current.getStore()?.traceId ?? null;
 }
 
+/** Null outside a request. */
+export function currentRequestId(): string | null {
+  return current.getStore()?.requestId ?? null;
+}
+
 /** 32 hexadecimal digits, as in W3C Trace Context. */
 export function newTraceId(): string {
   return crypto.randomUUID().replaceAll("-", "");

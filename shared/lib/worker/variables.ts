@@ -28,6 +28,9 @@ export const required = v.pipe(v.optional(v.string(), ""), v.nonEmpty("is not se
 /** A token. Shorter ones could be guessed. */
 export const token = v.pipe(required, v.minLength(32, "must have at least 32 characters"));
 
+/** A secret of Standard Webhooks (https://www.standardwebhooks.com) of at least 18 bytes. */
+export const signingKey = /^whsec_([A-Za-z0-9+/]{4}){6,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
 /** The hosts to which nothing on the way can listen. */
 export const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
 
@@ -44,9 +47,7 @@ export function readVariables<const Schema extends v.GenericSchema>(
   const parsed = v.safeParse(schema, env, { abortPipeEarly: true });
   if (parsed.success) return ok(parsed.output);
   const [issue] = parsed.issues;
-  return fail({
-    tag: "misconfigured",
-    variable: v.getDotPath(issue)?.split(".")[0] ?? "unknown",
-    message: issue.message,
-  });
+  const [variable = "unknown", ...field] = v.getDotPath(issue)?.split(".") ?? [];
+  const of = field.length === 0 ? "" : `${field.join(".")} `;
+  return fail({ tag: "misconfigured", variable, message: `${of}${issue.message}` });
 }

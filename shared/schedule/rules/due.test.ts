@@ -55,7 +55,7 @@ describe("a task", () => {
     // UTC has no summer time: every hour comes once.
     ["30 2 * * *", "2026-03-28T02:30:00", ["2026-03-29T02:30:00", "2026-03-30T02:30:00"]],
   ])(
-    "on %s comes after %s as the calendar says: month ends, leap years and new years",
+    "on %s comes after %s by the calendar: month ends, leap years and new years",
     (cron, from, expected) => {
       let slot = at(from);
       for (const next of expected) expect((slot = nextSlot(cron, slot))).toBe(at(next));
@@ -75,6 +75,34 @@ function slotsFrom(cron: string, from: number, until: number): number {
   for (let slot = from; slot < until; count += 1) slot = nextSlot(cron, slot);
   return count;
 }
+
+it("the count of missed slots is that of the calendar, for each form of an expression", () => {
+  const cron = fc.constantFrom(
+    "0 9 * * 1#2",
+    "0 9,17 * * MON#1",
+    "0 9 * * 5#L",
+    "0 9 * * 5L",
+    "0 9 L * *",
+    "0 9 LW * *",
+    "0 9 15W * *",
+    "0 9 1,15 * *",
+    "0 9 13 * 5",
+    "0 9 * 2 *",
+    "0 9 * * 1-5",
+    "0 */6 * * sun,3",
+    "0 9 * * 7",
+    "0 9 ? * ?",
+  );
+  const span = fc.integer({ min: 0, max: 800 * 24 * HOUR_MS });
+  fc.assert(
+    fc.property(cron, fc.integer({ min: 0, max: 2e12 }), span, (expression, after, spanMs) => {
+      const missed = dueSlots(expression, after, after + spanMs)?.missed ?? null;
+      const counted = missed === null ? 0 : slotsFrom(expression, missed.from, missed.until);
+      expect(missed?.count ?? 0).toBe(counted);
+    }),
+    { numRuns: 300 },
+  );
+});
 
 it("over random triggers, each slot is run once, missed once or not due yet", () => {
   const cron = fc.constantFrom(
@@ -197,11 +225,13 @@ describe("when a deployment changes the registry", () => {
  * missed.
  */
 function problemsOf(
-  inForce: string | null,
-  cron: string | null,
   { slot, missed }: Pick<DueRun, "slot" | "missed">,
-  lastHandled: number,
-  now: number,
+  {
+    inForce,
+    cron,
+    lastHandled,
+    now,
+  }: { inForce: string | null; cron: string | null; lastHandled: number; now: number },
 ): { wrong: string[]; last: number } {
   const afterMissed = missed?.until ?? lastHandled;
   const last = slot ?? afterMissed;
@@ -254,7 +284,7 @@ it("over random deployments, each slot of the current schedule is run or missed 
           state = due?.next ?? state;
           expect(dueRun(state, cron, now), "once recorded, nothing is due").toBeNull();
           const inForce = before.retiredAt === null ? (before.cron ?? "") : null;
-          const { wrong, last } = problemsOf(inForce, cron, { slot, missed }, lastHandled, now);
+          const { wrong, last } = problemsOf({ slot, missed }, { inForce, cron, lastHandled, now });
           expect(wrong).toEqual([]);
           lastHandled = last;
           if (inForce !== cron) lastHandled = Math.max(lastHandled, state.lastSlot);

@@ -147,13 +147,16 @@ function countRuns(schedule: Cron, from: number, until: number): number {
 
 const HOUR_MS = 3_600_000;
 
+/** Days of the week without `#` and `L`, which count the weeks of a month. */
+const plainWeekday = /^([0-7*,/-]|sun|mon|tue|wed|thu|fri|sat)+$/i;
+
 /**
- * The period of a schedule, in milliseconds. Null for a schedule by days of the month, which has
- * few slots. In UTC all days have the same length.
+ * The period of a schedule, in milliseconds. Null for a schedule by days or weeks of the month,
+ * which has few slots. In UTC all days have the same length.
  */
 function periodOf(cron: string): number | null {
-  const [, hour, day, month, weekday] = cron.trim().split(/\s+/);
-  if (day !== "*" || month !== "*") return null;
+  const [, hour, day, month, weekday = ""] = cron.trim().split(/\s+/);
+  if (day !== "*" || month !== "*" || !plainWeekday.test(weekday)) return null;
   if (weekday !== "*") return 7 * 24 * HOUR_MS;
   return hour === "*" ? HOUR_MS : 24 * HOUR_MS;
 }

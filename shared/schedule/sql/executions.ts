@@ -1,4 +1,5 @@
 import { runBatch } from "../../database/batch.ts";
+import type { FailedAttempt } from "../rules/attempts.ts";
 import { FIRST_SLOT_MS, type DueRun, type ScheduleState } from "../rules/due.ts";
 import type { TaskError, Trigger } from "../rules/runs.ts";
 
@@ -125,37 +126,70 @@ export type NewRun = {
   trigger: Trigger;
   attempt: number;
   leaseExpiresAt: number;
+  /** Whether it may run beside another run that an operator began. */
+  mayOverlap: boolean;
+  /** The failed run that it repeats, and how many runs had repeated it when that was read. */
+  retryOf: { runId: string; retries: number } | null;
 };
 
+/** Why a run did not begin, and since when the run that is in its way runs. */
+export type NotBegun = { why: "already-running" | "already-retried"; since: number };
+
+/** A run on request that is running. A scheduled one is in nobody's way: tasks are idempotent. */
+const requested = "r.status = 'running' AND r.trigger <> 'cron'";
+
+const mayBegin = `(?5 OR NOT EXISTS (SELECT 1 FROM task_runs r WHERE r.task = ?4 AND ${requested}))
+  AND (?6 IS NULL OR (
+    (SELECT COUNT(*) FROM task_runs WHERE retry_of = ?6) = ?7
+    AND NOT EXISTS (SELECT 1 FROM task_runs WHERE retry_of = ?6
+                    AND status IN ('running', 'success'))))`;
+
 /**
- * Begins a run on request. It may overlap with other runs of its task. Safe to repeat if its reply
- * was lost.
+ * Begins a run on request. It may overlap with a scheduled run of its task. Of several requests at
+ * once, one begins. Safe to repeat if its reply was lost.
+ *
+ * @returns null if it has begun
  */
-export async function beginRun(db: D1Database, run: NewRun, now: number): Promise<void> {
-  await db.batch([
-    ...failAbandoned(db, now),
-    db
+export async function beginRun(db: D1Database, run: NewRun, now: number): Promise<NotBegun | null> {
+  const { executionId, trigger, task, runId, leaseExpiresAt, mayOverlap, retryOf } = run;
+  const failedRun = retryOf?.runId ?? null;
+  const retries = retryOf?.retries ?? null;
+  const replies = await runBatch(db, {
+    abandoned: failAbandoned(db, now),
+    execution: db
       .prepare(
         `INSERT INTO task_executions (execution_id, trigger, started_at, total)
-         VALUES (?1, ?2, ?3, 1) ON CONFLICT (execution_id) DO NOTHING`,
+         SELECT ?1, ?2, ?3, 1 WHERE ${mayBegin} ON CONFLICT (execution_id) DO NOTHING`,
       )
-      .bind(run.executionId, run.trigger, now),
-    db
+      .bind(executionId, trigger, now, task, mayOverlap ? 1 : 0, failedRun, retries),
+    run: db
       .prepare(
         `INSERT INTO task_runs (run_id, execution_id, task, trigger, scheduled_at, attempt,
-           status, started_at, lease_expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?5, ?7) ON CONFLICT (run_id) DO NOTHING`,
+           status, started_at, lease_expires_at, retry_of)
+         SELECT ?1, execution_id, ?2, trigger, started_at, ?3, 'running', started_at, ?4, ?5
+         FROM task_executions WHERE execution_id = ?6 ON CONFLICT (run_id) DO NOTHING`,
       )
-      .bind(
-        run.runId,
-        run.executionId,
-        run.task,
-        run.trigger,
-        now,
-        run.attempt,
-        run.leaseExpiresAt,
-      ),
-  ]);
+      .bind(runId, task, run.attempt, leaseExpiresAt, failedRun, executionId),
+    inTheWay: db
+      .prepare(
+        `SELECT (SELECT COUNT(*) FROM task_runs WHERE run_id = ?1) AS begun,
+                (SELECT MAX(started_at) FROM task_runs r WHERE r.task = ?2 AND ${requested})
+                  AS runsSince,
+                (SELECT MAX(started_at) FROM task_runs WHERE retry_of = ?3
+                   AND (status IN ('running', 'success')
+                     OR (SELECT COUNT(*) FROM task_runs WHERE retry_of = ?3) <> ?4)) AS retriedAt`,
+      )
+      .bind(runId, task, failedRun, retries),
+  });
+  const [found] = replies.inTheWay.results as {
+    begun: number;
+    runsSince: number | null;
+    retriedAt: number | null;
+  }[];
+  if (found === undefined || found.begun > 0) return null;
+  return found.retriedAt === null
+    ? { why: "already-running", since: found.runsSince ?? now }
+    : { why: "already-retried", since: found.retriedAt };
 }
 
 const abandoned = JSON.stringify({
@@ -202,6 +236,7 @@ export type RunOutcome = {
   status: "success" | "failure";
   result: unknown;
   error: TaskError | null;
+  failedAttempts: FailedAttempt[];
 };
 
 /**
@@ -210,14 +245,15 @@ export type RunOutcome = {
  */
 export async function finishRun(
   db: D1Database,
-  { runId, executionId, status, result, error }: RunOutcome,
+  { runId, executionId, status, result, error, failedAttempts }: RunOutcome,
   now: number,
 ): Promise<void> {
   await db.batch([
     db
       .prepare(
         `UPDATE task_runs
-         SET status = ?2, ended_at = ?3, lease_expires_at = NULL, result = ?4, error = ?5
+         SET status = ?2, ended_at = ?3, lease_expires_at = NULL, result = ?4, error = ?5,
+             failed_attempts = ?6
          WHERE run_id = ?1 AND status = 'running'`,
       )
       .bind(
@@ -226,6 +262,7 @@ export async function finishRun(
         now,
         result === undefined ? null : JSON.stringify(result),
         error === null ? null : JSON.stringify(error),
+        failedAttempts.length === 0 ? null : JSON.stringify(failedAttempts),
       ),
     recountExecution(db, executionId, now),
   ]);

@@ -1,4 +1,6 @@
+import { countRows } from "../../database/expiring.ts";
 import type { Cursor } from "../../http/lists.ts";
+import type { FailedAttempt } from "../rules/attempts.ts";
 import type { TaskError, Trigger } from "../rules/runs.ts";
 
 /** SQL that reads and deletes the history of runs. */
@@ -15,21 +17,28 @@ export type RunRow = {
   endedAt: number | null;
   result: unknown;
   error: TaskError | null;
+  failedAttempts: FailedAttempt[];
   missedUntil: number | null;
   missedCount: number | null;
 };
 
-type StoredRun = Omit<RunRow, "result" | "error"> & { result: string | null; error: string | null };
+type StoredRun = Omit<RunRow, "result" | "error" | "failedAttempts"> & {
+  result: string | null;
+  error: string | null;
+  failedAttempts: string | null;
+};
 
 const columns = `run_id AS runId, execution_id AS executionId, task, trigger,
   scheduled_at AS scheduledAt, attempt, status, started_at AS startedAt, ended_at AS endedAt,
-  result, error, missed_until AS missedUntil, missed_count AS missedCount`;
+  result, error, failed_attempts AS failedAttempts, missed_until AS missedUntil,
+  missed_count AS missedCount`;
 
-function runRow({ result, error, ...row }: StoredRun): RunRow {
+function runRow({ result, error, failedAttempts, ...row }: StoredRun): RunRow {
   return {
     ...row,
     result: result === null ? null : (JSON.parse(result) as unknown),
     error: error === null ? null : (JSON.parse(error) as TaskError),
+    failedAttempts: JSON.parse(failedAttempts ?? "[]") as FailedAttempt[],
   };
 }
 
@@ -58,8 +67,7 @@ export async function readHistory(
 ): Promise<History> {
   const [counts, executions, runs] = await db.batch([
     db.prepare(
-      `SELECT COUNT(*) AS executions, COALESCE(SUM(failed > 0), 0) AS failedExecutions
-       FROM task_executions`,
+      "SELECT executions, failed AS failedExecutions FROM task_execution_counts WHERE id = 1",
     ),
     db.prepare(page).bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", limit),
     db
@@ -103,12 +111,33 @@ export async function lastRuns(db: D1Database, tasks: string[]): Promise<RunRow[
   return results.map(runRow);
 }
 
+/** How many runs repeat a failed run. */
+export async function countRetries(db: D1Database, runId: string): Promise<number> {
+  const count = await db
+    .prepare("SELECT COUNT(*) AS count FROM task_runs WHERE retry_of = ?1")
+    .bind(runId)
+    .first<number>("count");
+  return count ?? 0;
+}
+
 export async function findRun(db: D1Database, runId: string): Promise<RunRow | null> {
   const row = await db
     .prepare(`SELECT ${columns} FROM task_runs WHERE run_id = ?1`)
     .bind(runId)
     .first<StoredRun>();
   return row === null ? null : runRow(row);
+}
+
+/** SQL over `task_executions`: it started before `?1` and has ended. */
+const isOld = "started_at < ?1 AND ended_at IS NOT NULL";
+
+/** How many executions can be deleted that started before a time, counted up to `limit`. */
+export async function countOldExecutions(
+  db: D1Database,
+  startedBefore: number,
+  limit: number,
+): Promise<number> {
+  return await countRows(db, `task_executions WHERE ${isOld}`, [startedBefore, limit]);
 }
 
 /**
@@ -122,12 +151,13 @@ export async function deleteExecutions(
   limit: number,
 ): Promise<number> {
   const old = `SELECT execution_id FROM task_executions
-    WHERE started_at < ?1 AND ended_at IS NOT NULL ORDER BY started_at LIMIT ?2`;
+    WHERE ${isOld} ORDER BY started_at LIMIT ?2`;
   const [, deleted] = await db.batch([
     db.prepare(`DELETE FROM task_runs WHERE execution_id IN (${old})`).bind(startedBefore, limit),
     db
-      .prepare(`DELETE FROM task_executions WHERE execution_id IN (${old})`)
+      .prepare(`DELETE FROM task_executions WHERE execution_id IN (${old}) RETURNING execution_id`)
       .bind(startedBefore, limit),
   ]);
-  return deleted?.meta.changes ?? 0;
+  // `meta.changes` also counts what the table's triggers change.
+  return deleted?.results.length ?? 0;
 }

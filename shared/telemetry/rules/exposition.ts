@@ -1,3 +1,4 @@
+import { cacheSeriesIn } from "./cache-counts.ts";
 import { metrics, type Metric, type MetricName } from "./metrics.ts";
 import { parseSeries, type Series } from "./series.ts";
 
@@ -14,6 +15,14 @@ export type Sample = { name: MetricName; labels: Record<string, string>; value: 
 /** Label values that other parts define, by label. Their series are exposed from the start. */
 export type KnownNames = Readonly<Record<string, readonly string[]>>;
 
+/**
+ * Series that are exposed from the start, of metrics for which not every combination of label
+ * values occurs.
+ */
+export type KnownSeries = {
+  readonly [Name in MetricName]?: readonly Readonly<Record<string, string>>[];
+};
+
 type Valued = Series & { value: number };
 
 /**
@@ -24,6 +33,7 @@ export function exposition(
   totals: Readonly<Record<string, number>> | null,
   samples: readonly Sample[],
   names: KnownNames = {},
+  series: KnownSeries = {},
 ): string {
   const counted = totals === null ? null : Map.groupBy(seriesIn(totals), ({ name }) => name);
   const read = Map.groupBy(samples, ({ name }) => name);
@@ -32,7 +42,7 @@ export function exposition(
     const isCounted =
       metric.kind === "histogram" || (metric.kind === "counter" && metric.from !== "scrape");
     const found = isCounted
-      ? countedLines(name, metric, counted, names)
+      ? countedLines(name, metric, counted, series[name] ?? combinations(metric, names))
       : linesOf(read.get(name) ?? []);
     if (found.length > 0)
       lines.push(
@@ -48,16 +58,14 @@ function countedLines(
   name: MetricName,
   metric: Metric,
   counted: Map<string, Valued[]> | null,
-  names: KnownNames,
+  expected: readonly Readonly<Record<string, string>>[],
 ): string[] {
   if (counted === null) return [];
   if (metric.kind === "histogram") return histogramLines(name, metric, counted);
   const known = new Map(counted.get(name)?.map((each) => [keyOf(each.labels), each]));
   // Series without a count are exposed as zero: otherwise the first count would be no increase in
   // Prometheus.
-  const all = combinations(metric, names).map(
-    (labels) => known.get(keyOf(labels)) ?? { name, labels, value: 0 },
-  );
+  const all = expected.map((labels) => known.get(keyOf(labels)) ?? { name, labels, value: 0 });
   return linesOf([...new Set([...all, ...known.values()])]);
 }
 
@@ -146,42 +154,10 @@ function escapedHelp(help: string): string {
   return help.replace(/[\\\n]/g, (found) => escaped[found] ?? found);
 }
 
-/** The series of the cache library's counts, which `GET /api/cache/metrics` also returns. */
-const cacheSeries: Record<string, string> = {
-  "cache.kvErrors": "luna_cache_errors_total{kind=kv}",
-  "cache.kvRateLimited": "luna_cache_errors_total{kind=kv_rate_limited}",
-  "cache.tagIndexErrors": "luna_cache_errors_total{kind=tag_index}",
-  "cache.corrupt": "luna_cache_errors_total{kind=corrupt}",
-  "cache.tooLarge": "luna_cache_errors_total{kind=too_large}",
-  "cache.loadErrors": "luna_cache_errors_total{kind=load}",
-  "cache.loads": "luna_cache_loads_total",
-  "cache.refreshes": "luna_cache_refreshes_total",
-  "cache.writes": "luna_cache_writes_total",
-  "cache.purges": "luna_cache_purges_total",
-};
-
 function seriesIn(totals: Readonly<Record<string, number>>): Valued[] {
-  const named = Object.entries(totals).map(([name, value]) => ({
-    ...parseSeries(cacheSeries[name] ?? name),
+  const counted = Object.entries(totals).map(([series, value]) => ({
+    ...parseSeries(series),
     value,
   }));
-  const cache = (name: string): number => totals[`cache.${name}`] ?? 0;
-  // Each read counts once, by its source. The cache also counts as misses those reads that the
-  // origin did not answer.
-  const tiers = {
-    l1: cache("hitsL1"),
-    l2: cache("hitsL2"),
-    stale: cache("hitsStale") + cache("staleOnError"),
-    miss: cache("misses") - cache("staleOnError") - cache("fallbacks") - cache("unanswered"),
-    fallback: cache("fallbacks"),
-    unanswered: cache("unanswered"),
-  };
-  return [
-    ...named,
-    ...Object.entries(tiers).map(([tier, value]) => ({
-      name: "luna_cache_reads_total",
-      labels: { tier },
-      value,
-    })),
-  ];
+  return [...counted, ...cacheSeriesIn(totals)];
 }

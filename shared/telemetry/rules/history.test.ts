@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chartNames, chartsFrom, countsOf, startOf } from "./history.ts";
+import { chartNames, chartsFrom, countsOf, reportedSteps, startOf } from "./history.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -60,8 +60,28 @@ describe("the charts", () => {
       ...chartNames,
       "requestLatencyP50Ms",
       "requestLatencyP99Ms",
+      "requestLatencyP50Range",
+      "requestLatencyP99Range",
     ]);
     expect(new Set(Object.values(charts).map(({ length }) => length))).toEqual(new Set([4]));
+  });
+
+  it("mark the steps in which nothing was reported", () => {
+    const points = [1, 3].map((n) => ({ at: n * MINUTE_MS, counts: { taskRuns: 1 } }));
+    expect(reportedSteps(points, 0, MINUTE_MS, 5)).toEqual([false, true, false, true, false]);
+  });
+
+  it.each([
+    [{ "latency:2.5": 1 }, { fromMs: 1_000, toMs: 2_500 }],
+    [{ "latency:0.005": 1 }, { fromMs: 0, toMs: 5 }],
+    [{ "latency:+Inf": 1 }, { fromMs: 10_000, toMs: null }],
+    [{}, null],
+  ])("have the range of the latencies of %j, which is all that was measured", (counts, range) => {
+    const charts = chartsFrom([{ at: 0, counts }], 0, MINUTE_MS, 1);
+    expect([charts.requestLatencyP50Range, charts.requestLatencyP99Range]).toEqual([
+      [range],
+      [range],
+    ]);
   });
 
   it.each([

@@ -1,3 +1,5 @@
+import type { CacheCounts } from "../../lib/cache/rules/index.ts";
+import { cacheCountOf } from "./cache-counts.ts";
 import { metricOf } from "./metrics.ts";
 import { parseSeries } from "./series.ts";
 
@@ -37,7 +39,7 @@ export const steps = [
 
 export const startOf = (at: number, stepMs: number): number => Math.floor(at / stepMs) * stepMs;
 
-const cacheCharts: Record<string, ChartName> = {
+const cacheCharts: Partial<Record<keyof CacheCounts, ChartName>> = {
   hitsL1: "cacheHits",
   hitsL2: "cacheHits",
   hitsStale: "cacheHits",
@@ -47,12 +49,14 @@ const cacheCharts: Record<string, ChartName> = {
   tagIndexErrors: "cacheErrors",
   corrupt: "cacheErrors",
   tooLarge: "cacheErrors",
+  unstorable: "cacheErrors",
 };
 
 /** The charts that a series counts for. */
 function chartsOf(series: string): string[] {
-  if (series.startsWith("cache.")) return [cacheCharts[series.slice("cache.".length)] ?? []].flat();
   const { name, labels } = parseSeries(series);
+  const count = cacheCountOf(name);
+  if (count !== null) return [cacheCharts[count] ?? []].flat();
   switch (name) {
     case "luna_http_requests_total":
       return labels["status"] === "5xx" ? ["requests", "errors5xx"] : ["requests"];
@@ -90,10 +94,29 @@ export function add(sums: SeriesCounts, counts: SeriesCounts): SeriesCounts {
   return sums;
 }
 
+/** Where a quantile lies. `toMs`: null above the last bound. */
+type LatencyRange = { fromMs: number; toMs: number | null };
+
 export type Charts = Record<ChartName, number[]> & {
   requestLatencyP50Ms: (number | null)[];
   requestLatencyP99Ms: (number | null)[];
+  requestLatencyP50Range: (LatencyRange | null)[];
+  requestLatencyP99Range: (LatencyRange | null)[];
 };
+
+/**
+ * Whether anything was reported in each step. A task runs each minute, so nothing is reported only
+ * while Luna does not run, or before it ran.
+ */
+export function reportedSteps(
+  points: readonly HistoryPoint[],
+  from: number,
+  stepMs: number,
+  length: number,
+): boolean[] {
+  const known = new Set(points.map(({ at }) => at));
+  return Array.from({ length }, (_, n) => known.has(from + n * stepMs));
+}
 
 /** One list per chart, with one value per step from `from` on. Steps without counts are zero. */
 export function chartsFrom(
@@ -105,18 +128,27 @@ export function chartsFrom(
   const byStep = new Map(points.map(({ at, counts }) => [at, counts]));
   const counts = Array.from({ length }, (_, n) => byStep.get(from + n * stepMs) ?? {});
   const lists = chartNames.map((name) => [name, counts.map((step) => step[name] ?? 0)]);
+  const p50 = counts.map((step) => latencyOf(step, 0.5));
+  const p99 = counts.map((step) => latencyOf(step, 0.99));
   return {
     ...(Object.fromEntries(lists) as Record<ChartName, number[]>),
-    requestLatencyP50Ms: counts.map((step) => latencyMs(step, 0.5)),
-    requestLatencyP99Ms: counts.map((step) => latencyMs(step, 0.99)),
+    requestLatencyP50Ms: p50.map((latency) => latency?.estimateMs ?? null),
+    requestLatencyP99Ms: p99.map((latency) => latency?.estimateMs ?? null),
+    requestLatencyP50Range: p50.map((latency) => latency?.range ?? null),
+    requestLatencyP99Range: p99.map((latency) => latency?.range ?? null),
   };
 }
 
+const MS_PER_SECOND = 1_000;
+
 /**
- * Estimated within its bucket like `histogram_quantile` of Prometheus: a quantile above the last
- * bound is reported as that bound.
+ * The bucket of a quantile, and an estimate within it like `histogram_quantile` of Prometheus: a
+ * quantile above the last bound is estimated as that bound.
  */
-function latencyMs(counts: SeriesCounts, quantile: number): number | null {
+function latencyOf(
+  counts: SeriesCounts,
+  quantile: number,
+): { estimateMs: number; range: LatencyRange } | null {
   const metric = metricOf("luna_http_request_duration_seconds");
   if (metric?.kind !== "histogram") return null;
   const buckets = [...metric.bounds, Infinity].map((bound) => ({
@@ -129,9 +161,15 @@ function latencyMs(counts: SeriesCounts, quantile: number): number | null {
   let lower = 0;
   for (const { bound, count } of buckets) {
     if (below + count >= wanted) {
-      const seconds =
-        bound === Infinity ? lower : lower + (bound - lower) * ((wanted - below) / count);
-      return Math.round(seconds * 1_000 * 10) / 10;
+      const isLast = bound === Infinity;
+      const seconds = isLast ? lower : lower + (bound - lower) * ((wanted - below) / count);
+      return {
+        estimateMs: Math.round(seconds * MS_PER_SECOND * 10) / 10,
+        range: {
+          fromMs: lower * MS_PER_SECOND,
+          toMs: isLast ? null : bound * MS_PER_SECOND,
+        },
+      };
     }
     below += count;
     lower = bound;

@@ -5,10 +5,12 @@
 /**
  * The values that a label may have: a fixed set, or names that other definitions contribute.
  */
-type Values = readonly string[] | typeof NAMES;
+type Values = readonly string[] | typeof NAMES | typeof REGISTERED;
 
 /** The names of operations, tasks, transports or dependencies. See `KnownNames`. */
 const NAMES = "names";
+/** The names of registered circuit breakers. */
+const REGISTERED = "registered";
 
 type Common = { help: string; labels: Readonly<Record<string, Values>> };
 export type Metric =
@@ -24,13 +26,14 @@ export type Metric =
 
 const MS_PER_SECOND = 1_000;
 
-export const workers = ["api", "consumer", "cron"] as const;
-export type WorkerName = (typeof workers)[number];
+export const workerNames = ["api", "consumer", "cron"] as const;
+export type WorkerName = (typeof workerNames)[number];
 /** The parts of a scrape. */
 const parts = ["telemetry", "breakers", "email", "tasks"] as const;
 export type Part = (typeof parts)[number];
 
-export const statusClasses = ["1xx", "2xx", "3xx", "4xx", "5xx"] as const;
+/** `aborted`: the client went away before its body had arrived. */
+export const statusClasses = ["1xx", "2xx", "3xx", "4xx", "5xx", "aborted"] as const;
 export const requestMethods = [
   "GET",
   "HEAD",
@@ -40,6 +43,18 @@ export const requestMethods = [
   "OPTIONS",
   "other",
 ] as const;
+
+/** The families of Luna's cache keys: the text before the first colon. */
+export const cacheFamilies = ["user", "email", "api_key"] as const;
+
+/**
+ * `other`: another product's Worker that uses Luna's cache, and keys that are not Luna's. Counts of
+ * releases before these labels have neither.
+ */
+const ofCache = {
+  worker: [...workerNames, "other"],
+  family: [...cacheFamilies, "other"],
+} as const;
 
 export const metrics = {
   luna_http_requests_total: {
@@ -56,30 +71,51 @@ export const metrics = {
   },
   luna_cache_reads_total: {
     kind: "counter",
-    help: "Cache reads by source: l1, l2, stale, origin (miss), fallback, or none (unanswered).",
-    labels: { tier: ["l1", "l2", "stale", "miss", "fallback", "unanswered"] },
+    help: "Cache reads by source. l1, l2 and stale are hits; for the others the origin was asked.",
+    labels: {
+      tier: ["l1", "l2", "stale", "stale_on_error", "miss", "fallback", "unanswered"],
+      ...ofCache,
+    },
   },
   luna_cache_errors_total: {
     kind: "counter",
     help: "Failures during cache reads: of KV, the tag index, an entry, or the origin (load).",
-    labels: { kind: ["kv", "kv_rate_limited", "tag_index", "corrupt", "too_large", "load"] },
+    labels: {
+      kind: ["kv", "kv_rate_limited", "tag_index", "corrupt", "too_large", "unstorable", "load"],
+      ...ofCache,
+    },
   },
-  luna_cache_loads_total: { kind: "counter", help: "Loads from the origin.", labels: {} },
+  luna_cache_loads_total: { kind: "counter", help: "Loads from the origin.", labels: ofCache },
   luna_cache_refreshes_total: {
     kind: "counter",
     help: "Background loads of entries that were served meanwhile.",
-    labels: {},
+    labels: ofCache,
   },
   luna_cache_writes_total: {
     kind: "counter",
     help: "Entries written to KV.",
-    labels: {},
+    labels: ofCache,
   },
-  luna_cache_purges_total: { kind: "counter", help: "Purges.", labels: {} },
+  luna_cache_purges_total: { kind: "counter", help: "Purges.", labels: ofCache },
   luna_database_transactions_total: {
     kind: "counter",
     help: "Writes to D1 by outcome. refused: by a constraint; unknown: the reply was lost.",
     labels: { outcome: ["committed", "refused", "failed", "unknown"] },
+  },
+  luna_database_size_bytes: {
+    kind: "gauge",
+    help: "How large D1 is, without free pages.",
+    labels: {},
+  },
+  luna_database_limit_bytes: {
+    kind: "gauge",
+    help: "How large D1 may become: DATABASE_LIMIT_MB, or less if it was full.",
+    labels: {},
+  },
+  luna_object_size_bytes: {
+    kind: "gauge",
+    help: "How large the storage of a Durable Object is, of the largest breaker. At most 10 GB.",
+    labels: { object: ["telemetry", "task_watchdog", "circuit_breaker"] },
   },
   luna_circuit_breaker_state: {
     kind: "gauge",
@@ -92,9 +128,34 @@ export const metrics = {
     help: "State changes of a dependency's circuit breaker.",
     labels: { dependency: NAMES },
   },
+  luna_circuit_breaker_admitted_share: {
+    kind: "gauge",
+    help: "The share of the calls that runs: 1 if closed, 0 if open, between in a ramp.",
+    labels: { dependency: NAMES },
+  },
+  luna_circuit_breaker_window_calls: {
+    kind: "gauge",
+    help: "Calls of the window of a closed breaker that failed, were slow or were held.",
+    labels: { dependency: NAMES, outcome: ["failed", "slow", "held"] },
+  },
+  luna_circuit_breaker_next_probe_seconds: {
+    kind: "gauge",
+    help: "Seconds until the next probe may run. 0 while closed.",
+    labels: { dependency: NAMES },
+  },
+  luna_circuit_breaker_announced_timestamp_seconds: {
+    kind: "gauge",
+    help: "When a circuit breaker of another Worker last announced itself.",
+    labels: { dependency: REGISTERED },
+  },
+  luna_circuit_breakers_refused: {
+    kind: "gauge",
+    help: "Breakers of other Workers that are not listed: the list is full, or their name is bad.",
+    labels: { reason: ["full", "name"] },
+  },
   luna_circuit_breaker_rejections_total: {
     kind: "counter",
-    help: "Calls that a circuit breaker rejected.",
+    help: "Calls of Luna that a circuit breaker rejected.",
     labels: { dependency: NAMES },
   },
   luna_emails_accepted_total: { kind: "counter", help: "Accepted emails.", labels: {} },
@@ -127,7 +188,7 @@ export const metrics = {
   },
   luna_email_backlog: {
     kind: "gauge",
-    help: "Emails by current state. due: the queued emails whose time has come.",
+    help: "Emails by current state, counted up to 1,000. due: the queued ones whose time has come.",
     labels: { state: ["scheduled", "queued", "pinned", "due", "in_flight", "unknown"] },
   },
   luna_email_oldest_due_age_seconds: {
@@ -135,7 +196,11 @@ export const metrics = {
     help: "How long the oldest due email has been due.",
     labels: {},
   },
-  luna_dead_letters: { kind: "gauge", help: "Dead letters to replay or discard.", labels: {} },
+  luna_dead_letters: {
+    kind: "gauge",
+    help: "Dead letters to replay or discard, counted up to 1,000.",
+    labels: {},
+  },
   luna_task_runs_total: {
     kind: "counter",
     help: "Runs of scheduled tasks by outcome.",
@@ -166,7 +231,7 @@ export const metrics = {
   luna_uncaught_exceptions_total: {
     kind: "counter",
     help: "Uncaught exceptions, by Worker.",
-    labels: { worker: workers },
+    labels: { worker: workerNames },
   },
   luna_alerts_sent_total: {
     kind: "counter",
@@ -181,7 +246,7 @@ export const metrics = {
   luna_telemetry_last_report_timestamp_seconds: {
     kind: "gauge",
     help: "When an isolate of a Worker last reported its counts.",
-    labels: { worker: workers },
+    labels: { worker: workerNames },
   },
   luna_telemetry_isolates: {
     kind: "gauge",

@@ -28,6 +28,7 @@ const routes = {
   listAlerts: "GET /api/admin/alerts",
   listAudit: "GET /api/admin/audit",
   listCircuitBreakers: "GET /api/admin/circuit-breakers",
+  getCircuitBreaker: "GET /api/admin/circuit-breakers/:name",
   circuitBreakerHistory: "GET /api/admin/circuit-breakers/:name/history",
   resetCircuitBreaker: "POST /api/admin/circuit-breakers/:name/reset",
   closeCircuitBreaker: "POST /api/admin/circuit-breakers/:name/close",
@@ -56,13 +57,13 @@ const routes = {
   [Id in keyof Contract]?: `${Contract[Id]["method"]} ${Contract[Id]["path"]}`;
 };
 
-export type OperationId = keyof typeof routes;
-export type RequestOf<Id extends OperationId> = ClientRequest<Contract[Id]>;
-export type BodyOf<Id extends OperationId> =
+export type CalledOperation = keyof typeof routes;
+export type RequestOf<Id extends CalledOperation> = ClientRequest<Contract[Id]>;
+export type AnswerBody<Id extends CalledOperation> =
   | Extract<ClientAnswer<Contract[Id]>, { ok: true }>["body"]
   | (Id extends "getHealth" ? InferOutput<Contract["getHealth"]["answers"][503]> : never);
 /** The answer of `/health`: 200, or 503 while Luna is down. */
-export type Health = BodyOf<"getHealth">;
+export type Health = AnswerBody<"getHealth">;
 
 /** `status` 0: no answer. */
 export type CallFailure = {
@@ -73,18 +74,18 @@ export type CallFailure = {
   retryAfterMs: number | null;
   body: unknown;
 };
-export type Outcome<Body> = { ok: true; status: number; body: Body } | CallFailure;
+export type CallOutcome<Body> = { ok: true; status: number; body: Body } | CallFailure;
 
 const READ_TIMEOUT_MS = 15_000;
 /** A task may take minutes. */
 const WRITE_TIMEOUT_MS = 300_000;
 
 /** Calls the API. Never throws: every failure is a value. */
-export async function callApi<Id extends OperationId>(
+export async function callApi<Id extends CalledOperation>(
   token: string | null,
   id: Id,
   request: RequestOf<Id> = {},
-): Promise<Outcome<BodyOf<Id>>> {
+): Promise<CallOutcome<AnswerBody<Id>>> {
   const [method = "", path = ""] = routes[id].split(" ");
   const timeoutMs = method === "GET" ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS;
   const signal = AbortSignal.timeout(timeoutMs);
@@ -98,7 +99,7 @@ export async function callApi<Id extends OperationId>(
     const isAnswer =
       response.ok || (id === "getHealth" && response.status === 503 && isHealth(body));
     return isAnswer
-      ? { ok: true, status: response.status, body: body as BodyOf<Id> }
+      ? { ok: true, status: response.status, body: body as AnswerBody<Id> }
       : failureOf(response, body);
   } catch (error) {
     const detail = signal.aborted

@@ -1,4 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
+import { wrongFilters } from "./filters.ts";
+import { useIssues } from "./health.ts";
 import { AlertsPage } from "./pages/alerts.tsx";
 import { AuditPage } from "./pages/audit.tsx";
 import { BreakersPage } from "./pages/breakers.tsx";
@@ -44,6 +46,19 @@ export function App() {
   }
 }
 
+/** Often enough for a tab in the background of another page. */
+const TITLE_EVERY_MS = 30_000;
+
+/** The title of the browser's tab begins with how many things need a person. */
+function useTitle(title: string): void {
+  const { issues } = useIssues(TITLE_EVERY_MS);
+  const count = issues.filter(({ needs }) => needs === "you").length;
+  const text = `${count === 0 ? "" : `(${count}) `}${title} · Luna console`;
+  useEffect(() => {
+    document.title = text;
+  }, [text]);
+}
+
 function titleOf({ page, id }: Place): string {
   if (page === "nowhere") return "No such page";
   if (id === null) return pages[page];
@@ -62,14 +77,19 @@ function Shell({
   hasToken: boolean;
 }) {
   const heading = useRef<HTMLHeadingElement>(null);
+  const tabs = useRef<HTMLElement>(null);
   const title = titleOf(place);
+  useTitle(title);
   const key = `${place.page}/${place.id ?? ""}`;
   const isFirst = useRef(true);
   useEffect(() => {
-    document.title = `${title} · Luna console`;
     // Screen readers start a new page at its heading, and the first one at the top.
     if (!isFirst.current) heading.current?.focus();
     isFirst.current = false;
+    // On a small screen the tabs scroll sideways.
+    tabs.current
+      ?.querySelector('[aria-current="page"]')
+      ?.scrollIntoView({ block: "nearest", inline: "center" });
   }, [key]);
   return (
     <>
@@ -94,7 +114,7 @@ function Shell({
           </button>
         )}
       </header>
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref={tabs}>
         {names.map((name) => (
           <a key={name} href={linkTo(name)} aria-current={name === place.page ? "page" : undefined}>
             {pages[name]}
@@ -113,14 +133,18 @@ function Shell({
   );
 }
 
-function Page({ place: { page, id, query } }: { place: Place }) {
+function Page({ place }: { place: Place }) {
+  const { page, id, query } = place;
+  const wrong = wrongFilters(place);
+  if (page !== "nowhere" && wrong.length > 0)
+    return <WrongFilters wrong={wrong} link={linkTo(page, id)} />;
   switch (page) {
     case "overview":
-      return <OverviewPage />;
+      return <OverviewPage query={query} />;
     case "breakers":
       return <BreakersPage />;
     case "cache":
-      return <CachePage />;
+      return <CachePage query={query} />;
     case "email":
       return id === null ? <EmailsPage query={query} /> : <EmailPage id={id} />;
     case "dead-letters":
@@ -140,4 +164,19 @@ function Page({ place: { page, id, query } }: { place: Place }) {
         </p>
       );
   }
+}
+
+/** A filter that the page does not know must not look as if it was applied. */
+function WrongFilters({ wrong, link }: { wrong: string[]; link: string }) {
+  return (
+    <div class="failing" role="alert">
+      <strong>The address has a filter that this page cannot apply, so it shows nothing.</strong>
+      <ul>
+        {wrong.map((text) => (
+          <li key={text}>{text}</li>
+        ))}
+      </ul>
+      <a href={link}>Show the page without filters</a>
+    </div>
+  );
 }

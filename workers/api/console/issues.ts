@@ -1,118 +1,135 @@
-import type { BodyOf, Health } from "./api.ts";
-import { countText, spanText } from "./format.ts";
+import type { AnswerBody, Health } from "./api.ts";
+import { breakerIssues, type BreakerFacts } from "./breaker-issues.ts";
+import { breakersNow, isOwnDown } from "./breaker-state.ts";
+import { checkNoun, countText, spanText } from "./format.ts";
+import { issue, type Issue } from "./issue.ts";
 import { linkTo } from "./router.ts";
+import type { Tone } from "./ui/bits.tsx";
 
-/** What is wrong now, the worst first. Pure. */
+/** What is wrong now. Pure. */
 
-type Alerts = BodyOf<"listAlerts">;
-type Breakers = BodyOf<"listCircuitBreakers">;
-/** `key`: that of the alert condition, if there is one. `runbook`: the name of its page. */
-export type Issue = {
-  key: string;
-  tone: "bad" | "warn";
-  text: string;
-  since: string | null;
-  link: string;
-  press: string;
-  runbook: string;
+/** Null means: not read yet. */
+export type IssueFacts = BreakerFacts & {
+  alerts: AnswerBody<"listAlerts"> | null;
+  /** When the database was first seen not to answer. */
+  downSince: string | null;
+  /** The requests of the last minutes, and how many of them were answered 5xx. */
+  recent: RecentRequests | null;
 };
+export type RecentRequests = { minutes: number; requests: number; errors5xx: number };
 
-/**
- * Null means: not read yet.
- *
- * @param health the answer of `/health`
- * @param downSince when the database was first seen not to answer
- */
-export function findIssues(
-  health: Health | null,
-  alerts: Alerts | null,
-  breakers: Breakers | null = null,
-  downSince: string | null = null,
-): Issue[] {
+/** What needs a person first; within that, the worst first. Each key once. */
+export function findIssues(facts: IssueFacts): Issue[] {
+  const { health, alerts } = facts;
   const seen = [
-    ...(health === null ? [] : partsOf(health, downSince)),
+    ...(health === null ? [] : partsOf(health, facts.downSince)),
+    ...breakerIssues(facts),
     ...(health === null || health.status === "down" ? [] : storesOf(health.checks)),
-    ...overriddenBreakers(breakers),
+    ...errorsOf(facts),
   ];
   const firing = new Map(alerts?.firing.map((alert) => [alert.key, alert]));
   const known = new Set(seen.map(({ key }) => key));
-  const found = [
+  return [
     ...seen.map((one) => ({ ...one, since: one.since ?? firing.get(one.key)?.since ?? null })),
     ...[...firing.values()]
       .filter(({ key }) => !known.has(key))
-      .map(({ key, summary, since }) =>
-        issue({
-          key,
-          tone: "bad",
-          text: summary,
-          link: linkTo("alerts"),
-          press: "See the alert",
-          since,
-        }),
-      ),
-  ].toSorted((one, other) => rank[one.tone] - rank[other.tone]);
-  // /health and the list of breakers are read at different moments: show each key once.
-  return found.filter(({ key }, n) => found.findIndex((one) => one.key === key) === n);
+      .map((alert) => alertIssue(alert, facts)),
+  ].toSorted((one, other) => rankOf(one) - rankOf(other));
 }
 
-const rank = { bad: 0, warn: 1 };
+const rankOf = ({ needs, tone }: Issue): number =>
+  (needs === "you" ? 0 : 2) + (tone === "bad" ? 0 : 1);
 
-type Seen = Omit<Issue, "since" | "runbook"> & { since?: string | null };
-
-function issue(seen: Seen): Issue {
-  return { ...seen, since: seen.since ?? null, runbook: runbookOf(seen.key) };
+/** The three levels: all is well, Luna is handling it, a person is needed. */
+export function headlineOf(issues: readonly Issue[]): { tone: Tone; text: string } {
+  const yours = issues.filter(({ needs }) => needs === "you");
+  if (yours.length > 0) {
+    const text = `${countText(yours.length, "thing")} ${yours.length === 1 ? "needs" : "need"} you`;
+    return { tone: yours.some(({ tone }) => tone === "bad") ? "bad" : "warn", text };
+  }
+  if (issues.length === 0) return { tone: "good", text: "All is well" };
+  const down = issues.filter(({ tone, key }) => tone === "bad" && key.startsWith("breaker:"));
+  const are = down.length === 1 ? "is" : "are";
+  return {
+    tone: "warn",
+    text:
+      down.length === 0
+        ? `Luna is handling ${countText(issues.length, "thing")}`
+        : `${countText(down.length, "part")} ${are} down, Luna is handling it`,
+  };
 }
 
-function breakerIssue(name: string, tone: Issue["tone"], text: string): Issue {
+/** An alert whose condition no longer holds ends by itself. Every other alert needs a person. */
+function alertIssue(
+  { key, summary, since, clearSince, flappingSince }: AnswerBody<"listAlerts">["firing"][number],
+  { health, breakers }: IssueFacts,
+): Issue {
+  const breaker = breakersNow(health, breakers).find(({ name }) => key === `breaker:${name}`);
+  const isClosed = breaker?.state === "CLOSED";
+  const isOver = clearSince !== undefined || isClosed;
+  const details = [
+    ...(flappingSince === undefined ? [] : ["It flaps."]),
+    ...(isClosed ? ["The breaker is closed now."] : isOver ? ["It no longer holds."] : []),
+  ];
   return issue({
-    key: `breaker:${name}`,
-    tone,
-    text,
-    link: linkTo("breakers"),
-    press: "See the breaker",
+    key,
+    needs: isOver && flappingSince === undefined ? "luna" : "you",
+    tone: isOver ? "warn" : "bad",
+    text: summary,
+    detail: details.length === 0 ? null : details.join(" "),
+    link: linkTo("alerts"),
+    press: "See the alert",
+    since,
   });
 }
 
 /** The checks that are known even while the database does not answer. */
 function partsOf({ status, checks }: Health, downSince: string | null): Issue[] {
-  const { states, unreachable } = checks.breakers;
-  const namesIn = (wanted: string): string[] =>
-    Object.entries(states).flatMap(([name, state]) => (state === wanted ? [name] : []));
-  const isDown = {
+  const outage = issue({
     key: "database",
+    needs: "you",
     tone: "bad",
     text: "The database does not answer.",
     link: linkTo("breakers"),
     press: "See the breaker",
     since: downSince,
-  } as const;
+  });
   return [
-    ...(status === "down" ? [issue(isDown)] : []),
-    ...namesIn("OPEN").map((name) =>
-      breakerIssue(name, "bad", `The circuit breaker of ${name} is open.`),
-    ),
-    ...namesIn("HALF_OPEN").map((name) =>
-      breakerIssue(name, "warn", `The circuit breaker of ${name} is half-open.`),
-    ),
-    ...unreachable.map((name) =>
-      breakerIssue(name, "warn", `The circuit breaker of ${name} does not answer.`),
-    ),
+    ...(status === "down" ? [outage] : []),
     ...tasksOf(checks.tasks),
+    ...settingsOf(checks.settings),
+  ];
+}
+
+/** The alert has what is wrong with each. */
+function settingsOf({ invalid }: Health["checks"]["settings"]): Issue[] {
+  if (invalid.length === 0) return [];
+  return [
+    issue({
+      key: "settings",
+      needs: "you",
+      tone: "warn",
+      text: `Not valid, so the default applies: ${invalid.join(", ")}.`,
+      link: linkTo("alerts"),
+      press: "See the alert",
+    }),
   ];
 }
 
 function tasksOf({ overdue, unreachable }: Health["checks"]["tasks"]): Issue[] {
-  const watchdog = {
+  const watchdog = issue({
     key: "overdue",
+    needs: "luna",
     tone: "warn",
     text: "The task watchdog does not answer.",
     link: linkTo("tasks"),
     press: "See the tasks",
-  } as const;
+  });
   return [
     ...overdue.map(({ task, dueBy }) =>
       issue({
         key: `overdue:${task}`,
+        needs: "you",
         tone: "bad",
         text: `The task ${task} is overdue.`,
         link: linkTo("tasks"),
@@ -120,90 +137,89 @@ function tasksOf({ overdue, unreachable }: Health["checks"]["tasks"]): Issue[] {
         since: dueBy,
       }),
     ),
-    ...(unreachable === true ? [issue(watchdog)] : []),
+    ...(unreachable === true ? [watchdog] : []),
   ];
 }
 
-/** `/health` shows a breaker that an operator forced closed or disabled as closed. */
-function overriddenBreakers(breakers: Breakers | null): Issue[] {
-  return (breakers?.items ?? []).flatMap((breaker) => {
-    if (!("override" in breaker) || breaker.state !== "CLOSED" || breaker.override === "none")
-      return [];
-    const { name, override, lastTransition } = breaker;
-    return [
-      {
-        ...breakerIssue(
-          name,
-          "warn",
-          `An operator overrides the circuit breaker of ${name}: ${override}. It protects nothing.`,
-        ),
-        press: "Lift the override",
-        since: lastTransition?.at ?? null,
-      },
-    ];
-  });
+/** The target is below 0.1 %. A few errors of a quiet hour are no trend. */
+const MAX_ERROR_SHARE = 0.001;
+const MIN_ERRORS = 5;
+
+export const tooManyErrors = (errors5xx: number, requests: number): boolean =>
+  errors5xx >= MIN_ERRORS && errors5xx > requests * MAX_ERROR_SHARE;
+
+/** While a part is down, its errors follow from it. */
+function errorsOf({ recent, health, breakers }: IssueFacts): Issue[] {
+  if (recent === null || !tooManyErrors(recent.errors5xx, recent.requests)) return [];
+  const { requests, errors5xx, minutes } = recent;
+  const follows = health?.status === "down" || breakersNow(health, breakers).some(isOwnDown);
+  return [
+    issue({
+      key: "errors",
+      needs: follows ? "luna" : "you",
+      tone: "warn",
+      text: [
+        `${countText(errors5xx, "answer")} of ${countText(requests, "request")} were 5xx`,
+        `in the last ${minutes} min.`,
+      ].join(" "),
+      link: linkTo("overview"),
+      press: "See the requests",
+    }),
+  ];
 }
 
 function storesOf({ cache, email }: Extract<Health["checks"], { email: unknown }>): Issue[] {
-  const found: Issue[] = [];
-  const add = (seen: Seen): void => void found.push(issue(seen));
-  if (email.status === "degraded") {
-    const age = spanText(email.oldestDueSeconds * 1_000);
-    add({
-      key: "email:due",
-      tone: "bad",
-      text: `${countText(email.due, "email")} due, the oldest for ${age}.`,
-      link: linkTo("email"),
-      press: "See the emails",
-    });
-  }
-  if (email.unknown > 0) {
-    add({
-      key: "email:unknown",
-      tone: "warn",
-      text: `${countText(email.unknown, "email")} with an unknown outcome.`,
-      link: linkTo("email", null, { status: "unknown" }),
-      press: "Resolve them",
-    });
-  }
-  if (email.dead > 0) {
-    add({
-      key: "email:dead",
-      tone: "warn",
-      text: `${countText(email.dead, "dead letter")} to replay or discard.`,
-      link: linkTo("dead-letters"),
-      press: "See the dead letters",
-    });
-  }
-  if (cache.owedPurges > 0) {
-    const age = spanText(cache.oldestOwedSeconds * 1_000);
-    add({
-      key: "purges",
-      tone: "warn",
-      text: `${countText(cache.owedPurges, "purge")} in the outbox, the oldest for ${age}.`,
-      link: linkTo("cache"),
-      press: "See the cache",
-    });
-  }
-  return found;
-}
-
-/** The runbook by the beginning of the key; the first match wins. */
-export const runbookOfKind: [kind: string, runbook: string][] = [
-  ["database", "d1-down"],
-  ["breaker:cache", "kv-down"],
-  ["breaker:email", "provider-down"],
-  ["breaker", "circuit-breaker-open"],
-  ["overdue", "task-overdue"],
-  ["task", "task-overdue"],
-  ["execution", "task-overdue"],
-  ["email:due", "queue-stuck"],
-  ["email:unknown", "unknown-mails"],
-  ["email:", "dead-letters-growing"],
-  ["channel", "alerts-unheard"],
-  ["purges", "old-data-served"],
-];
-
-function runbookOf(key: string): string {
-  return runbookOfKind.find(([kind]) => key.startsWith(kind))?.[1] ?? "errors";
+  const dueAge = spanText(email.oldestDueSeconds * 1_000);
+  const purges = checkNoun(cache, "owedPurges", "purge");
+  const purgesAge = spanText(cache.oldestOwedSeconds * 1_000);
+  return [
+    ...(email.status === "degraded"
+      ? [
+          issue({
+            key: "email:due",
+            needs: "you",
+            tone: "bad",
+            text: `${checkNoun(email, "due", "email")} due, the oldest for ${dueAge}.`,
+            link: linkTo("email"),
+            press: "See the emails",
+          }),
+        ]
+      : []),
+    ...(email.unknown > 0
+      ? [
+          issue({
+            key: "email:unknown",
+            needs: "you",
+            tone: "warn",
+            text: `${checkNoun(email, "unknown", "email")} with an unknown outcome.`,
+            link: linkTo("email", null, { status: "unknown" }),
+            press: "Resolve them",
+          }),
+        ]
+      : []),
+    ...(email.dead > 0
+      ? [
+          issue({
+            key: "email:dead",
+            needs: "you",
+            tone: "warn",
+            text: `${checkNoun(email, "dead", "dead letter")} to replay or discard.`,
+            link: linkTo("dead-letters"),
+            press: "See the dead letters",
+          }),
+        ]
+      : []),
+    ...(cache.owedPurges > 0
+      ? [
+          issue({
+            key: "purges",
+            needs: cache.status === "ok" ? "luna" : "you",
+            tone: "warn",
+            text: `${purges} in the outbox, the oldest for ${purgesAge}.`,
+            link: linkTo("cache"),
+            press: "See the cache",
+          }),
+        ]
+      : []),
+  ];
 }

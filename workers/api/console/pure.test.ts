@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { countText, durationText, exactText, percentText, relativeText } from "./format.ts";
+import {
+  changesText,
+  countText,
+  durationText,
+  exactText,
+  percentText,
+  relativeText,
+} from "./format.ts";
 import { nextDelayMs } from "./poll.ts";
 import { linkTo, placeOf } from "./router.ts";
 
@@ -43,4 +50,15 @@ it("times and numbers are rounded to one unit", () => {
   expect([12, 3_400, 240_000].map(durationText)).toEqual(["12 ms", "3.4 s", "4 min"]);
   expect([countText(1, "email"), countText(1_200, "email")]).toEqual(["1 email", "1,200 emails"]);
   expect([percentText(1, 3), percentText(0, 0)]).toEqual(["33.3 %", "–"]);
+});
+
+it("what an audited request changed is shown with the old and the new value", () => {
+  expect(
+    changesText([
+      { field: "tier", from: "free", to: "pro" },
+      { field: "role", from: "member" },
+      { field: "reason", to: "a drill" },
+    ]),
+  ).toBe("tier: free → pro, role: member → none, reason: a drill");
+  expect(changesText([])).toBe("");
 });

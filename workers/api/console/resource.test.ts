@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { BodyOf, Outcome } from "./api.ts";
+import type { AnswerBody, CallOutcome } from "./api.ts";
 
 const { Resource } = await vi.hoisted(async () => {
   const nobody = { addEventListener: () => undefined };
@@ -14,10 +14,10 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 it("several watchers are served at the shortest of their intervals", async () => {
-  const read = vi.fn<() => Promise<Outcome<BodyOf<"listAlerts">>>>(async () => ({
+  const read = vi.fn<() => Promise<CallOutcome<AnswerBody<"listAlerts">>>>(async () => ({
     ok: true,
     status: 200,
-    body: { firing: [], notices: [] },
+    body: { firing: [], notices: [], channels: [] },
   }));
   const resource = new Resource<"listAlerts">(read);
   const readIn = async (ms: number): Promise<number> => {

@@ -1,5 +1,5 @@
 import { useEffect, useMemo } from "preact/hooks";
-import type { BodyOf, CallFailure, OperationId, Outcome, RequestOf } from "./api.ts";
+import type { AnswerBody, CallFailure, CalledOperation, CallOutcome, RequestOf } from "./api.ts";
 import { nextDelayMs } from "./poll.ts";
 import { call, session } from "./session.ts";
 import { Store, useStore } from "./store.ts";
@@ -17,16 +17,16 @@ export type Reading<Body> = {
 const EVERY_MS = 5_000;
 
 /** Polls while it is watched: not in a hidden tab, less often after failures. */
-export class Resource<Id extends OperationId> {
-  readonly store = new Store<Reading<BodyOf<Id>>>({ body: null, at: null, failure: null });
-  readonly #read: () => Promise<Outcome<BodyOf<Id>>>;
+export class Resource<Id extends CalledOperation> {
+  readonly store = new Store<Reading<AnswerBody<Id>>>({ body: null, at: null, failure: null });
+  readonly #read: () => Promise<CallOutcome<AnswerBody<Id>>>;
   #failures = 0;
   /** The interval that each watcher needs. */
   readonly #watchers = new Set<{ everyMs: number }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reading: Promise<void> | null = null;
 
-  constructor(read: () => Promise<Outcome<BodyOf<Id>>>) {
+  constructor(read: () => Promise<CallOutcome<AnswerBody<Id>>>) {
     this.#read = read;
   }
 
@@ -75,14 +75,14 @@ export class Resource<Id extends OperationId> {
 
 function readingAfter<Body>(
   before: Reading<Body>,
-  answer: Outcome<Body>,
+  answer: CallOutcome<Body>,
   now: number,
 ): Reading<Body> {
   if (answer.ok) return { body: answer.body, at: now, failure: null };
   return { ...before, failure: { ...answer, since: before.failure?.since ?? now } };
 }
 
-const resources = new Map<string, Resource<OperationId>>();
+const resources = new Map<string, Resource<CalledOperation>>();
 
 /** Reads everything on the page again, for example after a write. */
 export async function refreshAll(): Promise<void> {
@@ -95,17 +95,17 @@ window.addEventListener("online", () => void refreshAll());
 session.subscribe(() => session.value.state === "signed-out" && resources.clear());
 
 /** The answer of an operation, kept up to date while it is shown. */
-export function useResource<Id extends OperationId>(
+export function useResource<Id extends CalledOperation>(
   id: Id,
   request?: RequestOf<Id>,
   everyMs = EVERY_MS,
-): Reading<BodyOf<Id>> {
+): Reading<AnswerBody<Id>> {
   const key = JSON.stringify([id, request]);
   const resource = useMemo(() => {
     const known = resources.get(key) as unknown as Resource<Id> | undefined;
     if (known !== undefined) return known;
     const made = new Resource<Id>(() => call(id, request));
-    resources.set(key, made as unknown as Resource<OperationId>);
+    resources.set(key, made as unknown as Resource<CalledOperation>);
     return made;
   }, [key]);
   useEffect(() => resource.watch(everyMs), [resource, everyMs]);

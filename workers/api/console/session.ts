@@ -1,4 +1,11 @@
-import { callApi, type BodyOf, type OperationId, type Outcome, type RequestOf } from "./api.ts";
+import {
+  callApi,
+  type AnswerBody,
+  type CalledOperation,
+  type CallOutcome,
+  type RequestOf,
+} from "./api.ts";
+import { filledUp } from "./older-release.ts";
 import { Store, useStore } from "./store.ts";
 
 /** `token` null: signed in through Cloudflare Access, whose cookie the browser sends. */
@@ -58,10 +65,10 @@ export function useMayWrite(): { mayWrite: boolean; denyReason: string | undefin
  * Calls the API as the signed-in operator. A token that is no longer valid leads to the sign-in, on
  * the same page.
  */
-export async function call<Id extends OperationId>(
+export async function call<Id extends CalledOperation>(
   id: Id,
   request?: RequestOf<Id>,
-): Promise<Outcome<BodyOf<Id>>> {
+): Promise<CallOutcome<AnswerBody<Id>>> {
   const now = session.value;
   const token = now.state === "signed-in" ? now.token : null;
   const answer = await callApi(token, id, request);
@@ -70,5 +77,5 @@ export async function call<Id extends OperationId>(
       "You were signed out: the token is no longer valid. Sign in again to continue on this page.",
     );
   }
-  return answer;
+  return answer.ok ? { ...answer, body: filledUp(id, answer.body) } : answer;
 }

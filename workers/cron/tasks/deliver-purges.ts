@@ -1,6 +1,7 @@
 import { flushPurgeOutbox } from "../../../shared/database/purge-outbox/flush.ts";
 import type { Result } from "../../../shared/lib/base/result.ts";
-import { INDEX_NAME, type PurgeReply } from "../../../shared/lib/cache/index.ts";
+import { type PurgeReply } from "../../../shared/lib/cache/index.ts";
+import { INDEX_NAME } from "../../../shared/lib/cache/rules/index.ts";
 import { getStub } from "../../../shared/lib/worker/placement.ts";
 import type { Invalid } from "../../../shared/lib/worker/validate.ts";
 import type { CronTask } from "../task.ts";

@@ -1,4 +1,4 @@
-import { endTrials as endSome } from "../../../shared/accounts/sql/trials.ts";
+import { countDueTrials, endDueTrials } from "../../../shared/accounts/sql/trials.ts";
 import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
 
@@ -13,9 +13,11 @@ export const endTrials: CronTask = {
   graceMs: 1_800_000,
   overlap: "skip",
   async run({ context: { DB }, signal }) {
-    const now = Date.now();
-    return {
-      ended: await drainInBatches((limit) => endSome(DB, crypto.randomUUID(), now, limit), signal),
+    const due = {
+      drainSome: (now: number, limit: number) => endDueTrials(DB, crypto.randomUUID(), now, limit),
+      count: (now: number, limit: number) => countDueTrials(DB, now, limit),
     };
+    const { drained, left, late } = await drainInBatches(due, Date.now(), signal);
+    return { ended: drained, left, late };
   },
 };

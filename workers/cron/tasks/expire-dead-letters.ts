@@ -1,5 +1,5 @@
-import { deleteExpiredDeadLetters } from "../../../shared/email/sql/dead-letters.ts";
-import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
+import { expiredDeadLetters } from "../../../shared/email/sql/dead-letters.ts";
+import { expire } from "../expire.ts";
 import type { CronTask } from "../task.ts";
 
 /** Deletes dead letters after `DLQ_RETENTION_DAYS`. Their emails stay. */
@@ -9,10 +9,9 @@ export const expireDeadLetters: CronTask = {
   timeoutMs: 60_000,
   graceMs: 600_000,
   overlap: "skip",
+  onlyDeletes: true,
   async run({ context: { DB }, signal }) {
-    const now = Date.now();
-    return {
-      deleted: await drainInBatches((limit) => deleteExpiredDeadLetters(DB, now, limit), signal),
-    };
+    const deleted = { rows: expiredDeadLetters, until: Date.now() };
+    return await expire(DB, { deleted }, signal);
   },
 };

@@ -1,6 +1,6 @@
-import { forgetFeedback } from "../../../shared/email/sql/feedback.ts";
+import { oldFeedback } from "../../../shared/email/sql/feedback.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
-import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
+import { expire } from "../expire.ts";
 import type { CronTask } from "../task.ts";
 
 /** A provider may repeat a message for days if it missed the reply. */
@@ -9,12 +9,13 @@ const KEPT_MS = 30 * DAY_MS;
 /** Deletes the ids of provider messages that are too old to be repeated. */
 export const expireWebhookMessages: CronTask = {
   name: "expire-webhook-messages",
-  cron: "15 * * * *",
+  cron: "4-59/15 * * * *",
   timeoutMs: 60_000,
   graceMs: 600_000,
   overlap: "skip",
+  onlyDeletes: true,
   async run({ context: { DB }, signal }) {
-    const before = Date.now() - KEPT_MS;
-    return { deleted: await drainInBatches((limit) => forgetFeedback(DB, before, limit), signal) };
+    const deleted = { rows: oldFeedback, until: Date.now() - KEPT_MS };
+    return await expire(DB, { deleted }, signal);
   },
 };

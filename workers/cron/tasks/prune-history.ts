@@ -1,18 +1,19 @@
-import { deleteReports } from "../../../shared/accounts/sql/usage-reports.ts";
-import { deleteNotices } from "../../../shared/alerts/sql/alerts.ts";
-import { deleteAudit } from "../../../shared/audit/audit-log.ts";
+import { oldReports } from "../../../shared/accounts/sql/usage-reports.ts";
+import { oldMonths } from "../../../shared/accounts/sql/usage-roll-up.ts";
+import { oldNotices } from "../../../shared/alerts/sql/alerts.ts";
+import { oldAudit } from "../../../shared/database/audit-log.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
-import { drainInBatches } from "../../../shared/schedule/drain-in-batches.ts";
-import { deleteExecutions } from "../../../shared/schedule/sql/history.ts";
-import { dayOf } from "../dates.ts";
+import { drainInBatches, sumOfLeft } from "../../../shared/schedule/drain-in-batches.ts";
+import { countOldExecutions, deleteExecutions } from "../../../shared/schedule/sql/history.ts";
+import { expire } from "../expire.ts";
+import { retentionOf } from "../settings.ts";
 import type { CronTask } from "../task.ts";
 
 const KEPT_MS = 30 * DAY_MS;
-const AUDIT_KEPT_MS = 400 * DAY_MS;
 
 /**
  * Deletes executions, alert notices and the list of sent usage reports after 30 days, and the audit
- * log after 400 days.
+ * log and usage by month after their retention.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -20,19 +21,28 @@ export const pruneHistory: CronTask = {
   timeoutMs: 60_000,
   graceMs: 600_000,
   overlap: "skip",
-  async run({ context: { DB }, signal }) {
+  onlyDeletes: true,
+  async run({ context: env, signal }) {
+    const { DB } = env;
     const now = Date.now();
-    const before = now - KEPT_MS;
-    const executions = await drainInBatches((limit) => deleteExecutions(DB, before, limit), signal);
-    const notices = await drainInBatches((limit) => deleteNotices(DB, before, limit), signal);
-    const reports = await drainInBatches(
-      (limit) => deleteReports(DB, dayOf(before), limit),
-      signal,
-    );
-    const audited = await drainInBatches(
-      (limit) => deleteAudit(DB, now - AUDIT_KEPT_MS, limit),
-      signal,
-    );
-    return { executions, notices, reports, audited };
+    const { auditMs, usageMonthlyMs } = retentionOf(env);
+    const until = now - KEPT_MS;
+    const old = {
+      drainSome: (before: number, limit: number) => deleteExecutions(DB, before, limit),
+      count: (before: number, limit: number) => countOldExecutions(DB, before, limit),
+    };
+    const executions = await drainInBatches(old, until, signal);
+    const expired = {
+      notices: { rows: oldNotices, until },
+      reports: { rows: oldReports, until },
+      months: { rows: oldMonths, until: now - usageMonthlyMs },
+      audited: { rows: oldAudit, until: now - auditMs },
+    };
+    const { left, late, ...deleted } = await expire(DB, expired, signal);
+    return {
+      executions: executions.drained,
+      ...deleted,
+      ...sumOfLeft([executions, { drained: 0, left, late }]),
+    };
   },
 };

@@ -3,6 +3,8 @@ import { digestText } from "../../../shared/alerts/rules/digest-text.ts";
 import { alertSettings } from "../../../shared/alerts/settings.ts";
 import { readDay } from "../../../shared/alerts/sql/digest.ts";
 import { breakerDays } from "../../../shared/dependencies/breaker-days.ts";
+import { isSent } from "../../../shared/email/automatic-emails.ts";
+import { brandOf } from "../../../shared/email/brand.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { dateText, dayOf } from "../dates.ts";
 import type { CronTask } from "../task.ts";
@@ -18,7 +20,8 @@ export const sendDigest: CronTask = {
   overlap: "skip",
   async run({ context: env }) {
     const { email } = alertSettings(env);
-    if (email === null) return { sent: 0 };
+    if (email === null || !isSent(env, "digest")) return { sent: 0 };
+    const brand = brandOf(env);
     const now = Date.now();
     const until = now - (now % DAY_MS);
     const from = until - DAY_MS;
@@ -26,7 +29,11 @@ export const sendDigest: CronTask = {
       readDay(env.DB, from, until, now),
       breakerDays(env, from, until),
     ]);
-    const digest = digestText(dateText.format(from), facts, breakers);
+    const digest = digestText(
+      { product: brand.name, day: dateText(brand).format(from) },
+      facts,
+      breakers,
+    );
     await sendToOperator(
       { db: env.DB, queue: env.EMAIL_QUEUE },
       env,

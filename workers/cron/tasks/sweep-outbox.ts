@@ -1,5 +1,5 @@
 import { retryPolicy } from "../../../shared/email/settings.ts";
-import { sweepOutbox as sweep } from "../../../shared/email/sweep.ts";
+import { runSweep } from "../../../shared/email/sweep.ts";
 import type { CronTask } from "../task.ts";
 
 /**
@@ -21,6 +21,6 @@ export const sweepOutbox: CronTask = {
       deadLetterQueue: env.EMAIL_DLQ,
       policy: policy.value,
     };
-    return await sweep({ ...what, everything: trigger !== "cron" }, Date.now(), Math.random);
+    return await runSweep({ ...what, everything: trigger !== "cron" }, Date.now(), Math.random);
   },
 };

@@ -1,3 +1,4 @@
+import { cut } from "../../../lib/base/cut.ts";
 import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
 
 /**
@@ -22,7 +23,7 @@ export function cloudflareError(error: unknown): Outcome {
     transport: "cloudflare",
     phase: "SEND",
     ...(code !== null && { code }),
-    text: message.slice(0, MAX_TEXT_LENGTH),
+    text: cut(message, MAX_TEXT_LENGTH),
   };
   if (code !== null && aboutTheEmail.test(code)) return { kind: "refused_permanent", detail };
   if (code === "E_DAILY_LIMIT_EXCEEDED")

@@ -17,7 +17,7 @@ type Given<Name extends string, Rate extends string, Schema extends v.GenericSch
   /** A note for each variable: the configuration's documentation is made from them. */
   notes: { readonly [Variable in keyof v.InferInput<Schema>]-?: VariableNote };
   settings: (variables: v.InferOutput<Schema>) => Settings;
-  /** Emails per second of the whole fleet, unless the variable says otherwise; 0 for no limit. */
+  /** Emails per second of the whole fleet by default; 0 for no limit. */
   rate: { variable: Rate; perSecond: number };
   /**
    * For how long after a hand-over, in milliseconds, the provider documents that it recognizes a

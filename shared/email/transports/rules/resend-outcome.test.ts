@@ -1,11 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  noAnswer,
-  resendOutcome,
-  retryAfterMsOf,
-  countsAsResendFailure,
-} from "./resend-outcome.ts";
+import { retryAfterMsOf } from "../../../lib/base/retry-after.ts";
+import { countsAsResendFailure, noAnswer, resendOutcome } from "./resend-outcome.ts";
 
 const now = Date.parse("2026-11-25T10:00:00Z");
 const error = (status: number, name: string, retryAfter: string | null = null) =>
@@ -48,16 +44,19 @@ describe("an answer of Resend", () => {
     [503, "service_unavailable", "unknown", true],
     [521, "", "refused_transient", true],
     [524, "", "unknown", true],
-  ] as const)("%i %s: %s, and speaks against the provider: %s", (status, name, kind, against) => {
-    const outcome = error(status, name);
-    expect(outcome.kind).toBe(kind);
-    expect(outcome.detail).toMatchObject({
-      transport: "resend",
-      code: name === "" ? status : name,
-      text: "said Resend",
-    });
-    expect(countsAsResendFailure(outcome)).toBe(against);
-  });
+  ] as const)(
+    "%i %s: %s, and counts as a failure of the provider: %s",
+    (status, name, kind, against) => {
+      const outcome = error(status, name);
+      expect(outcome.kind).toBe(kind);
+      expect(outcome.detail).toMatchObject({
+        transport: "resend",
+        code: name === "" ? status : name,
+        text: "said Resend",
+      });
+      expect(countsAsResendFailure(outcome)).toBe(against);
+    },
+  );
 
   // RFC 9110, 15.5: the client erred, so that the request was not carried out.
   it("of 4xx is definite and opens no breaker, except those about more than this email", () => {
@@ -79,7 +78,7 @@ describe("an answer of Resend", () => {
     ]);
   });
 
-  it("that cannot be read leaves the outcome open, whatever its shape", () => {
+  it("that cannot be read leaves the outcome open, in any shape", () => {
     for (const body of [null, "", [], {}, { id: "" }, { id: 5 }])
       expect(resendOutcome(200, body, null, now).kind).toBe("unknown");
     expect(noAnswer("the connection was lost")).toMatchObject({ kind: "unknown" });

@@ -1,3 +1,5 @@
+import { cut } from "../../../lib/base/cut.ts";
+import { retryAfterMsOf } from "../../../lib/base/retry-after.ts";
 import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
 
 /**
@@ -30,7 +32,7 @@ export function resendOutcome(
     transport: "resend",
     phase: "HTTP",
     code: name ?? status,
-    text: (message ?? `HTTP ${status}`).slice(0, MAX_TEXT_LENGTH),
+    text: cut(message ?? `HTTP ${status}`, MAX_TEXT_LENGTH),
   };
   if (status >= 200 && status < 300) {
     if (id === undefined)
@@ -53,7 +55,7 @@ export function resendOutcome(
 export function noAnswer(text: string): Outcome {
   return {
     kind: "unknown",
-    detail: { transport: "resend", phase: "HTTP", text: text.slice(0, MAX_TEXT_LENGTH) },
+    detail: { transport: "resend", phase: "HTTP", text: cut(text, MAX_TEXT_LENGTH) },
   };
 }
 
@@ -93,20 +95,9 @@ function fieldsOf(body: unknown): { id?: string; name?: string; message?: string
   if (typeof body !== "object" || body === null) return {};
   const { id, name, message } = body as Record<string, unknown>;
   return {
-    ...(typeof id === "string" && id !== "" && { id: id.slice(0, MAX_ID_LENGTH) }),
+    ...(typeof id === "string" && id !== "" && { id: cut(id, MAX_ID_LENGTH) }),
     // Codes are logged, so it has to look like one.
     ...(typeof name === "string" && /^\w{1,64}$/.test(name) && { name }),
     ...(typeof message === "string" && { message }),
   };
 }
-
-/** RFC 9110, 10.2.3: seconds or an HTTP date; anything else counts as absent. */
-export function retryAfterMsOf(header: string | null, now: number): number | null {
-  const text = header?.trim() ?? "";
-  if (/^\d+$/.test(text)) return Number(text) * 1_000;
-  const at = httpDate.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(at) ? null : Math.max(at - now, 0);
-}
-
-/** The one form that senders must generate; `Date.parse` would take much that is no date. */
-const httpDate = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;

@@ -6,7 +6,7 @@ const error = (fields: Fields): Error => Object.assign(new Error("it failed"), f
 
 describe("before the body began", () => {
   it.each<[string, Fields, string]>([
-    ["nobody listens", { code: "ESOCKET", command: "CONN" }, "refused_transient"],
+    ["nothing listens", { code: "ESOCKET", command: "CONN" }, "refused_transient"],
     [
       "the banner is 554",
       { code: "EPROTOCOL", command: "CONN", responseCode: 554 },
@@ -103,7 +103,7 @@ describe("after the body began", () => {
   });
 });
 
-it("keeps the code, the enhanced code and at most 500 characters of what the server said", () => {
+it("keeps the code, the enhanced code and at most 500 characters of the answer", () => {
   const response = `550 5.7.26 ${"x".repeat(1_000)}`;
   const { detail } = classifySmtpError(
     error({ command: "RCPT TO", responseCode: 550, response }),
@@ -128,7 +128,7 @@ describe("for the circuit breaker", () => {
     countsAsSmtpFailure(classifySmtpError(error(fields), handedOver));
 
   it.each<[string, Fields]>([
-    ["nobody listens", { code: "ESOCKET", command: "CONN" }],
+    ["nothing listens", { code: "ESOCKET", command: "CONN" }],
     ["the banner is 554", { code: "EPROTOCOL", command: "CONN", responseCode: 554 }],
     ["the password is wrong", { code: "EAUTH", command: "AUTH PLAIN", responseCode: 535 }],
     ["it shuts down", { code: "EENVELOPE", command: "RCPT TO", responseCode: 421 }],
@@ -149,7 +149,7 @@ describe("for the circuit breaker", () => {
     expect(against(fields)).toBe(true);
   });
 
-  it("the server is at fault when it does not say what became of an email", () => {
+  it("the server is at fault when it does not answer what became of an email", () => {
     expect(against({ code: "ETIMEDOUT", command: "CONN" }, true)).toBe(true);
   });
 
@@ -175,11 +175,11 @@ describe("for the circuit breaker", () => {
     expect(against(fields)).toBe(false);
   });
 
-  it("an email that cannot be composed speaks against nobody", () => {
+  it("an email that cannot be composed does not count as a failure of the server", () => {
     expect(against({ command: "API" })).toBe(false);
   });
 
-  it("neither an accepted nor a deferred email speaks against the server", () => {
+  it("neither an accepted nor a deferred email counts as a failure of the server", () => {
     const detail = { transport: "smtp", phase: "CONN", text: "" };
     expect(countsAsSmtpFailure({ kind: "accepted", detail })).toBe(false);
     expect(countsAsSmtpFailure({ kind: "deferred", detail })).toBe(false);

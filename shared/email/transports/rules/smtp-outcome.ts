@@ -1,3 +1,4 @@
+import { cut } from "../../../lib/base/cut.ts";
 import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
 
 /**
@@ -24,7 +25,7 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
       response !== undefined && responseCode === undefined && !handedOver
         ? "PROTOCOL"
         : phaseOf(command, handedOver),
-    text: (response ?? message).slice(0, MAX_TEXT_LENGTH),
+    text: cut(response ?? message, MAX_TEXT_LENGTH),
   };
   if (responseCode !== undefined) detail.code = responseCode;
   const enhancedCode =
@@ -44,7 +45,7 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
  * Whether an outcome is a failure of the server, for its circuit breaker. A refusal of this email
  * shows that the server is there and answers: greylisting, an unknown user, a large email. It is
  * the server that is in trouble when it cannot be reached or does not answer, shuts down (421), or
- * says that the mail system is (RFC 3463, 3.4: X.3.0 other, X.3.1 full, X.3.2 not accepting, X.3.5
+ * means that the mail system is (RFC 3463, 3.4: X.3.0 other, X.3.1 full, X.3.2 not accepting, X.3.5
  * misconfigured).
  */
 export function countsAsSmtpFailure({ kind, detail }: Outcome): boolean {
@@ -60,14 +61,19 @@ export function countsAsSmtpFailure({ kind, detail }: Outcome): boolean {
   }
 }
 
-/** Whether the server refused an email, and not the connection that it came by. */
+/**
+ * Whether the server refused an email, and not the used connection that it came by. MAIL names the
+ * sender of all emails, so a refusal there may be about the connection: a limit of emails for each.
+ */
 export function refusesThisEmail(error: unknown): boolean {
   const { responseCode, command, code } = describe(error);
   const refused =
     responseCode === undefined
       ? code === "EMESSAGE" || code === "EENVELOPE"
       : responseCode >= 400 && responseCode !== 421;
-  return refused && aboutThisEmail.has(phaseOf(command, false));
+  const phase = phaseOf(command, false);
+  if (responseCode !== undefined && phase === "MAIL FROM") return false;
+  return refused && aboutThisEmail.has(phase);
 }
 
 /** RFC 3463, 3.4: of the mail system as a whole. X.3.4, too big, is about the email. */

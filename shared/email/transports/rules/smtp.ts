@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { loopback, required, wholeNumber } from "../../../lib/worker/variables.ts";
 import { defineTransport } from "./definition.ts";
+import { DOMAIN } from "./ehlo-name.ts";
 import { countsAsSmtpFailure } from "./smtp-outcome.ts";
 
 export type SmtpSettings = {
@@ -8,6 +9,8 @@ export type SmtpSettings = {
   port: number;
   security: "none" | "starttls" | "tls";
   credentials: { user: string; pass: string } | null;
+  /** The name in EHLO. Null: nodemailer's own. */
+  ehloName: string | null;
 };
 
 export const smtp = defineTransport({
@@ -22,6 +25,7 @@ export const smtp = defineTransport({
       ),
       SMTP_USERNAME: v.optional(v.string(), ""),
       SMTP_PASSWORD: v.optional(v.string(), ""),
+      SMTP_EHLO_NAME: v.optional(v.pipe(v.string(), v.regex(DOMAIN, "must be a domain name"))),
     }),
     v.forward(
       v.check(
@@ -46,12 +50,16 @@ export const smtp = defineTransport({
     SMTP_SECURITY: { meaning: "`starttls` or `tls`" },
     SMTP_USERNAME: { meaning: "with `SMTP_PASSWORD`", isSecret: true },
     SMTP_PASSWORD: { meaning: "with `SMTP_USERNAME`", isSecret: true },
+    SMTP_EHLO_NAME: {
+      meaning: "the name in EHLO; else the host of `PUBLIC_URL`, else the sender's domain",
+    },
   },
   settings: ({ SMTP_USERNAME: user, SMTP_PASSWORD: pass, ...variables }): SmtpSettings => ({
     host: variables.SMTP_HOST,
     port: variables.SMTP_PORT,
     security: variables.SMTP_SECURITY,
     credentials: user === "" ? null : { user, pass },
+    ehloName: variables.SMTP_EHLO_NAME ?? null,
   }),
   rate: { variable: "SMTP_RATE_PER_SECOND", perSecond: 0 },
   idempotentForMs: null,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { newIsolate, SimulatedBackends } from "../../../../test/support/cache-fleet.ts";
 import { isolate, SimulatedObject } from "../../../../test/support/fleet.ts";
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
 import type { BreakerClient } from "../../circuit-breaker/isolate/client.ts";
@@ -30,7 +31,7 @@ beforeEach(async () => {
   clock = new VirtualClock();
   object = new SimulatedObject(clock);
   client = isolate(object, {
-    policy: { timeoutMs: 5_000, calleeTimesOut: false, isFault: isKvFault },
+    policy: { timeoutMs: 5_000, calleeTimesOut: false, countsAsFailure: isKvFault },
   });
   const budget = new RetryBudget();
   const retries = { retries: 2, baseMs: 100, maxMs: 400, deadlineMs: 5_500 };
@@ -46,11 +47,11 @@ beforeEach(async () => {
     kv: counted as unknown as KVNamespace,
     guard: (call) =>
       callWithRetries(call, { client, settings: retries, budget, clock, random: () => 0.5 }),
-    counts,
+    countsOf: () => counts,
     clock,
     background: (work) => void work.catch(() => expect.fail("rejected in the background")),
   });
-  // The breaker has been heard of.
+  // The breaker's first answer has arrived.
   void tier.read("warm");
   await clock.advance(100);
   calls = 0;
@@ -94,7 +95,7 @@ describe("the tier in KV", () => {
     ).toBe(1);
   });
 
-  it("is not asked while its breaker is open, and says so", async () => {
+  it("is not asked while its breaker is open, and the result names that", async () => {
     kv.get = async () => {
       throw down;
     };
@@ -107,7 +108,7 @@ describe("the tier in KV", () => {
     expect(calls).toBe(0);
   });
 
-  it("takes a refusal of a second write within a second as what it is: not stored, counted, nobody's fault, not tried again", async () => {
+  it("takes a refusal of a second write within a second as what it is: not stored, counted, no failure, not tried again", async () => {
     kv.put = async () => {
       throw limited;
     };
@@ -115,6 +116,21 @@ describe("the tier in KV", () => {
       expect(await run(tier.write("a", new Uint8Array(), 60), 100)).toBe(false);
     expect(calls).toBe(20);
     expect(counts).toMatchObject({ kvRateLimited: 20, kvErrors: 0 });
+    expect(object.memory.phase.state).toBe("CLOSED");
+  });
+
+  it("deletes hundreds of keys without a failure, though the platform runs six calls at a time", async () => {
+    const slots = { free: 6 };
+    kv.delete = async () => {
+      while (slots.free === 0) await clock.sleep(5);
+      slots.free -= 1;
+      await clock.sleep(300);
+      slots.free += 1;
+    };
+    const { cache } = newIsolate(new SimulatedBackends(clock), { kv: tier });
+    const keys = Array.from({ length: 200 }, (_, n) => `user:${n}`);
+    expect(await run(cache.deleteFromKv(keys))).toEqual([]);
+    expect(counts.kvErrors).toBe(0);
     expect(object.memory.phase.state).toBe("CLOSED");
   });
 
@@ -138,12 +154,12 @@ describe("an error of KV", () => {
     ["KV GET failed: 414 UTF-8 encoded length of 600 exceeds key length limit of 512.", false],
     ["KV PUT failed: 400 Invalid expiration_ttl of 1", false],
     ["x is not a function", false],
-  ])("%s: speaks against KV: %s", (message, fault) => {
+  ])("%s: counts as a failure of KV: %s", (message, fault) => {
     expect(isKvFault(new Error(message))).toBe(fault);
     expect(isRateLimit(new Error(message))).toBe(message.includes("429"));
   });
 
-  it("that is none speaks against nobody, and a timeout against KV", () => {
+  it("that is no error of KV counts as no failure of KV, and a timeout does", () => {
     expect(isKvFault("text")).toBe(false);
     expect(isKvFault(new DOMException("late", "TimeoutError"))).toBe(true);
   });

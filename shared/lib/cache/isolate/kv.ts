@@ -10,15 +10,15 @@ import { storageKey } from "../rules/keys.ts";
 export type KvRead =
   | { kind: "found"; text: string }
   | { kind: "missing" }
-  | { kind: "failed"; detail: Exclude<KvDetail, "kv-corrupt"> };
+  | { kind: "failed"; detail: Exclude<KvDetail, "kv-corrupt" | "kv-foreign"> };
 
 /**
  * The tier that the fleet shares. Nothing here throws. A failure of KV is counted, and is a miss.
  */
 export interface KvTier {
-  read(key: string): Promise<KvRead>;
+  read(name: string): Promise<KvRead>;
   /** @returns whether it was written */
-  write(key: string, bytes: Uint8Array, ttlSeconds: number): Promise<boolean>;
+  write(name: string, bytes: Uint8Array, ttlSeconds: number): Promise<boolean>;
   /** @returns whether KV deleted it */
   delete(key: string): Promise<boolean>;
 }
@@ -26,7 +26,7 @@ export interface KvTier {
 export type KvPorts = {
   kv: KVNamespace;
   guard: Guard;
-  counts: CacheCounts;
+  countsOf: (name: string) => CacheCounts;
   clock: Clock;
   background: (work: Promise<unknown>) => void;
 };
@@ -37,28 +37,28 @@ export type KvPorts = {
  */
 const SLOW_MS = 1_000;
 
-export function kvTier({ kv, guard, counts, clock, background }: KvPorts): KvTier {
+export function kvTier({ kv, guard, countsOf, clock, background }: KvPorts): KvTier {
   /**
    * @returns `open` if the breaker rejected the call, `error` if KV failed; both are logged or
    * counted
    */
   async function guarded<Value>(
-    verb: string,
+    { verb, key }: { verb: string; key: string },
     call: () => Promise<Value>,
   ): Promise<{ value: Value } | "open" | "error"> {
     const answer = await guard(call);
     if (answer.ok) return { value: answer.value };
     if (answer.error.tag === "circuit-open") return "open";
     const { error } = answer.error;
-    if (isRateLimit(error)) counts.kvRateLimited += 1;
-    else counts.kvErrors += 1;
+    if (isRateLimit(error)) countsOf(key).kvRateLimited += 1;
+    else countsOf(key).kvErrors += 1;
     log("warn", "cache.kv_failed", { verb, ...describeError(error) });
     return "error";
   }
 
   async function find(key: string): Promise<KvRead> {
     const name = await storageKey(key);
-    const answer = await guarded("get", async () => await kv.get(name, "text"));
+    const answer = await guarded({ verb: "get", key }, async () => await kv.get(name, "text"));
     if (answer === "open") return { kind: "failed", detail: "kv-open" };
     if (answer === "error") return { kind: "failed", detail: "kv-error" };
     return answer.value === null ? { kind: "missing" } : { kind: "found", text: answer.value };
@@ -77,14 +77,17 @@ export function kvTier({ kv, guard, counts, clock, background }: KvPorts): KvTie
     async write(key, bytes, ttlSeconds) {
       const name = await storageKey(key);
       const answer = await guarded(
-        "put",
+        { verb: "put", key },
         async () => await kv.put(name, bytes, { expirationTtl: ttlSeconds }),
       );
       return typeof answer === "object";
     },
     async delete(key) {
       const name = await storageKey(key);
-      return typeof (await guarded("delete", async () => await kv.delete(name))) === "object";
+      return (
+        typeof (await guarded({ verb: "delete", key }, async () => await kv.delete(name))) ===
+        "object"
+      );
     },
   };
 }

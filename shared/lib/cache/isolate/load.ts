@@ -1,13 +1,13 @@
-import * as v from "valibot";
-import { fail, ok, type Result } from "../../base/result.ts";
-import { log } from "../../worker/log.ts";
 import type { Detail } from "../rules/cache-status.ts";
 import { entryFrom, freshForMs, jitteredTtlMs, type Entry } from "../rules/entry.ts";
-import { decode, type Envelope } from "../rules/envelope.ts";
+import type { Envelope } from "../rules/envelope.ts";
 import { implicitTags } from "../rules/keys.ts";
-import type { CacheFailure, ReadOptions } from "../rules/read.ts";
+import type { CacheFailure, ReadOptions, ReadTags } from "../rules/read.ts";
 import type { Stamp } from "../tags/rules/sequence.ts";
 import { lookUpFreshness } from "./entry-freshness.ts";
+import { findInKv } from "./find-in-kv.ts";
+import { KeptValues } from "./kept-values.ts";
+import { normalized } from "./normalized.ts";
 import type { Origin } from "./origin.ts";
 import { storeEntry, type StorePorts } from "./store-entry.ts";
 
@@ -33,10 +33,7 @@ export type LoadMode = "miss" | "refresh" | "origin";
 const NO_STAMP = { generation: "", seq: 0 };
 
 /** The tags that a read has before it has a value. */
-export function knownTags(
-  key: string,
-  { tags }: { tags: readonly string[] | ((value: never) => readonly string[]) },
-): string[] {
+export function knownTags(key: string, { tags }: { tags: ReadTags }): string[] {
   return [...implicitTags(key), ...(typeof tags === "function" ? [] : tags)];
 }
 
@@ -59,6 +56,7 @@ export class Load {
   #bypassesCache: boolean;
   #detail: Detail | null;
   #stamp: Stamp | null = null;
+  #nameInKv: string | null;
 
   constructor(
     ports: LoadPorts,
@@ -66,6 +64,7 @@ export class Load {
   ) {
     this.#ports = ports;
     this.#key = task.key;
+    this.#nameInKv = task.key;
     this.#read = task.read;
     this.#mode = task.mode;
     this.#bypassesCache = task.mode === "origin";
@@ -108,20 +107,20 @@ export class Load {
 
   /** The entry of KV, if it may be served. */
   async #findInKv(): Promise<Entry | null> {
-    const { kv, tags } = this.#ports;
+    const { tags } = this.#ports;
     const [verified, found] = await Promise.all([
       tags.verify(knownTags(this.#key, this.#read)),
-      kv.read(this.#key),
+      findInKv(this.#ports, this.#key, this.#read),
     ]);
-    if (found.kind === "failed") this.#detail = found.detail;
-    const entry = found.kind === "found" ? this.#parse(found.text) : null;
-    if (found.kind === "found" && entry === null) this.#detail = "kv-corrupt";
+    const { entry, detail, name } = found;
+    this.#detail = detail;
+    this.#nameInKv = name;
     if (!verified) {
       this.#bypassesCache = true;
       this.#detail = "tags-unreachable";
     }
     if (entry === null) return null;
-    const freshness = await lookUpFreshness(entry, tags);
+    const freshness = await lookUpFreshness(entry, tags, this.#read.tags);
     if (freshness === "fresh" || freshness === "stale") this.#older = entry;
     return verified && freshness === "fresh" && this.#isWanted(entry) ? entry : null;
   }
@@ -137,21 +136,11 @@ export class Load {
     );
   }
 
-  /** @returns null if it is corrupt. It is deleted then, or it would be a miss for all readers */
-  #parse(text: string): Entry | null {
-    const { counts, kv, background, random } = this.#ports;
-    const { schema } = this.#read;
-    const decoded = decode(text, this.#key, v.nullable(schema));
-    if (decoded.ok) return entryFrom(decoded.value, text.length, schema, random());
-    counts.corrupt += 1;
-    log("warn", "cache.corrupt_entry", { reason: decoded.error.tag });
-    background(kv.delete(this.#key));
-    return null;
-  }
-
   async #askOrigin(): Promise<LoadOutcome<unknown>> {
-    const { counts, origin, tags, clock, random } = this.#ports;
+    const { countsOf, origin, tags, clock, random } = this.#ports;
+    const counts = countsOf(this.#key);
     const read = this.#read;
+    const others = new KeptValues();
     let hasBegun = false;
     let createdAt = clock.now();
     const begin = (): void => {
@@ -161,44 +150,32 @@ export class Load {
       // Before the origin is asked: a purge that comes meanwhile must find the result older.
       this.#stamp = tags.view.stamp;
     };
-    const loaded = await origin.load(this.#key, begin, async () => {
-      const result = await read.load();
-      return result.ok ? normalized(result.value, read.schema) : result;
+    const loaded = await origin.load(this.#key, read.loadTimeoutMs, {
+      begin,
+      load: async (signal) => {
+        const result = await read.load(signal, others.keep);
+        return result.ok ? normalized(result.value, read.schema, counts) : result;
+      },
     });
     if (!loaded.ok) {
       if (hasBegun) counts.loadErrors += 1;
       return { kind: "failed", error: loaded.error };
     }
     const { value, text } = loaded.value;
+    const stamp = this.#stamp ?? NO_STAMP;
+    others.store(this.#ports, this.#key, { createdAt, ttlMs: read.ttlMs, stamp });
     const envelope: Envelope<unknown> = {
       v: 1,
       key: this.#key,
       createdAt,
       ttlMs: jitteredTtlMs(value === null ? read.negativeTtlMs : read.ttlMs, random()),
       tags: [...(typeof read.tags === "function" ? read.tags(value) : read.tags)],
-      ...(this.#stamp ?? NO_STAMP),
+      ...stamp,
       value,
     };
-    const entry = entryFrom(envelope, text.length, read.schema, random());
-    return { kind: "loaded", entry, stored: storeEntry(this.#ports, entry, envelope, read) };
+    const entry = entryFrom(envelope, text?.length ?? 0, read.schema, random());
+    const stored =
+      text !== null && storeEntry(this.#ports, read, { entry, envelope, name: this.#nameInKv });
+    return { kind: "loaded", entry, stored };
   }
-}
-
-/**
- * What was loaded, in the form in which KV would return it, so that it is the same from every tier.
- * A value that does not fit its schema is a defect of the loader.
- */
-function normalized(
-  loaded: unknown,
-  schema: v.GenericSchema,
-): Result<{ value: unknown; text: string }, CacheFailure> {
-  const text = JSON.stringify(loaded ?? null);
-  const parsed = v.safeParse(v.nullable(schema), JSON.parse(text));
-  if (parsed.success) return ok({ value: parsed.output, text });
-  const path = v.getDotPath(parsed.issues[0]) ?? "value";
-  log("error", "cache.value_refused", { path });
-  return fail({
-    tag: "threw",
-    error: new TypeError(`what was loaded does not fit its schema: ${path}`),
-  });
 }

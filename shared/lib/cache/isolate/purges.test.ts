@@ -239,7 +239,7 @@ describe("a purge of everything", () => {
   });
 });
 
-describe("a purge that the index does not hear of", () => {
+describe("a purge that does not reach the index", () => {
   beforeEach(() => void vi.spyOn(console, "error").mockReturnValue());
   afterEach(() => void vi.restoreAllMocks());
 

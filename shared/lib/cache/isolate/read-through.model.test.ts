@@ -10,13 +10,13 @@ import {
 } from "../../../../test/support/cache-fleet.ts";
 import { runs } from "../../../../test/support/seed.ts";
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
-import { fail, ok, type Result } from "../../base/result.ts";
+import { fail, ok } from "../../base/result.ts";
 import type { Consistency, ReadOptions } from "../rules/read.ts";
 import type { PurgeTags } from "../tags/rules/rpc.ts";
 
 /**
  * Several isolates with the real cache, before an index, a KV that is up to a minute behind and a
- * D1, whose questions and answers fast-check's scheduler delivers in any order. Whoever reads,
+ * D1, whose questions and answers fast-check's scheduler delivers in any order. Each reader,
  * however it comes about, is never answered what a finished purge forbids.
  */
 const BOUND_MS = 2_000;
@@ -24,7 +24,7 @@ const keys = ["user:1", "user:1:usage", "email:1", "user:2"] as const;
 type Key = (typeof keys)[number];
 const ownerOf = (key: Key): string => `user:${key.split(":")[1]}`;
 
-/** A purge that has returned to whoever asked for it. `by`: the isolate, or -1 for the sweeper. */
+/** A purge that has returned to its caller. `by`: the isolate, or -1 for the sweeper. */
 type Finished = { key: Key; version: number; at: number; order: number; by: number };
 
 const schema = v.number();
@@ -34,6 +34,8 @@ class World {
   readonly clock = new VirtualClock();
   readonly backends = new SimulatedBackends(this.clock);
   isolates: SimulatedIsolate[] = [];
+  /** An isolate of the release before, whose reads lack the tag of the owner. */
+  readonly before: SimulatedIsolate;
   readonly finished: Finished[] = [];
   /** Rows of `purge_intents`. */
   readonly intents = new Set<{ tags: string[]; affects: { key: Key; version: number }[] }>();
@@ -49,6 +51,7 @@ class World {
   constructor(scheduler: fc.Scheduler) {
     this.backends.hop = async (label) => await scheduler.schedule(Promise.resolve(), label);
     this.isolates = [0, 1, 2].map(() => this.newIsolate());
+    this.before = this.newIsolate();
   }
 
   newIsolate(): SimulatedIsolate {
@@ -69,9 +72,14 @@ class World {
   }
 
   options(key: Key, consistency: Consistency): ReadOptions<number, "down"> {
-    const load = async (): Promise<Result<number, "down">> => {
+    const load: ReadOptions<number, "down">["load"] = async (_signal, keep) => {
       try {
-        return ok(await this.backends.loadVersion(key));
+        const found = await this.backends.loadVersions(
+          keys.filter((other) => ownerOf(other) === ownerOf(key)),
+        );
+        for (const [other, version] of found)
+          keep(other, version, { schema, tags: [ownerOf(other)] });
+        return ok(found.get(key) ?? expect.fail());
       } catch {
         return fail("down");
       }
@@ -89,19 +97,26 @@ class World {
     const isolate = this.at(n);
     const began = { at: this.clock.now(), order: (this.order += 1) };
     this.reads += 1;
-    void this.check(n, key, consistency, isolate, began);
+    void this.check(n, isolate, { key, consistency, began });
+  }
+
+  /** Its answers are as that release made them. What it writes to KV, others read. */
+  readByReleaseBefore(key: Key): void {
+    void this.before.cache.read(key, { ...this.options(key, "stale-ok"), tags: [] });
   }
 
   async check(
     n: number,
-    key: Key,
-    consistency: Consistency,
     isolate: SimulatedIsolate,
-    began: { at: number; order: number },
+    {
+      key,
+      consistency,
+      began,
+    }: { key: Key; consistency: Consistency; began: { at: number; order: number } },
   ): Promise<void> {
     const read = await isolate.cache.read(key, this.options(key, consistency));
     this.reads -= 1;
-    // Nobody hears an isolate that has died.
+    // The answer of an isolate that has died reaches nobody.
     if (this.isolates[n] !== isolate) return;
     if (!read.ok) {
       served.unanswered += 1;
@@ -110,7 +125,7 @@ class World {
     const { status } = read;
     served[status.kind] += 1;
     // Neither index nor origin answer: then what was last known of purges holds, and the answer
-    // says so.
+    // shows it.
     const uninformed = isolate.tags.view.ageMs(this.clock.now()) > BOUND_MS;
     const emergency = status.kind === "forwarded" && status.detail === "origin-error" && uninformed;
     for (const purge of this.finished) {
@@ -191,7 +206,7 @@ class World {
   }
 
   /**
-   * The process dies, and another isolate begins in its place: it knows nothing of what the old one
+   * The process dies, and another isolate begins in its place: it has nothing of what the old one
    * held to.
    */
   replace(n: number): void {
@@ -242,7 +257,7 @@ const raceStep = fc
         await (how === "write"
           ? world.write(writer, at, false)
           : world.purge(writer, [ownerOf(at)], owner));
-        // At the very moment at which the purge returns: whatever is under way began before it.
+        // At the very moment at which the purge returns: all that is under way began before it.
         for (let reader = 0; reader <= others; reader += 1)
           world.read(reader % 2 === 0 ? writer : n, at, "stale-ok");
       })();
@@ -252,6 +267,7 @@ const steps: fc.Arbitrary<Step>[] = [
   raceStep,
   raceStep,
   ...Array.from({ length: 10 }, () => readStep),
+  key.map((at) => step("read by old release", at, (world, its) => world.readByReleaseBefore(its))),
   writeStep,
   writeStep,
   fc
@@ -331,7 +347,7 @@ it("no read of any isolate, by whichever path, is answered what was purged", asy
             await world.clock.advance(0);
           }
         }
-        // Whatever happened, every read comes to an end.
+        // Every read comes to an end.
         for (let n = 0; n < 40 && world.reads > 0; n += 1) {
           while (scheduler.count() > 0) {
             await scheduler.waitOne();

@@ -10,7 +10,7 @@ import {
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
 import { fail, ok, type Result } from "../../base/result.ts";
 import { cacheStatusField } from "../rules/cache-status.ts";
-import type { CacheRead, ReadOptions } from "../rules/read.ts";
+import type { CacheRead, Keep, ReadOptions } from "../rules/read.ts";
 
 type Value = { n: number; list?: { deep: number }[] };
 const schema = v.object({
@@ -66,7 +66,7 @@ const valueOf = (answer: CacheRead<Value, "down">): Value | null =>
   answer.ok ? answer.value : expect.fail();
 
 describe("a read", () => {
-  it("is answered by the origin, then by memory, and in another isolate by KV; Cache-Status says which", async () => {
+  it("is answered by the origin, then by memory, and in another isolate by KV; Cache-Status names which", async () => {
     const from = origin();
     expect(status(await read(from))).toBe("luna; fwd=uri-miss; stored");
     await clock.advance(88 * SECOND);
@@ -158,7 +158,7 @@ describe("a read", () => {
     expect(from.loads).toBe(1);
   });
 
-  it("whose value does not fit its schema is a failure: told of, not kept, and not asked for again at once", async () => {
+  it("whose value does not fit its schema is a failure: logged, not kept, and not loaded again at once", async () => {
     const logged = vi.spyOn(console, "error").mockReturnValue();
     const from = origin({ value: { n: "one" } as unknown as Value });
     for (let n = 0; n < 10; n += 1) {
@@ -249,7 +249,7 @@ describe("a crowd", () => {
     expect((await readNow(from)).ok).toBe(true);
   });
 
-  it("is not stranded by a leader that dies: whoever waits asks for itself", async () => {
+  it("is not stranded by a leader that dies: a reader that waits loads for itself", async () => {
     const dead: Options = { load: () => new Promise(() => undefined) };
     void read(origin(), dead);
     await clock.advance(SECOND);
@@ -261,7 +261,7 @@ describe("a crowd", () => {
     expect(from.loads).toBe(1);
   });
 
-  it("before an origin that never answers is told so within two timeouts each", async () => {
+  it("before an origin that never answers fails within two timeouts each", async () => {
     const never: Options = { load: () => new Promise(() => undefined) };
     let answered = 0;
     const ask = async (): Promise<void> => {
@@ -274,7 +274,7 @@ describe("a crowd", () => {
     await Promise.all(asked);
   });
 
-  it("finds the origin again at once when it is a breaker that rejected: that asked nobody", async () => {
+  it("finds the origin again at once when it is a breaker that rejected: the origin was not asked", async () => {
     const rejected = { load: async () => fail({ tag: "circuit-open" as const }) };
     for (let n = 0; n < 10; n += 1)
       await isolate.cache.read("user:1", { schema, tags: [], ...rejected });
@@ -319,11 +319,11 @@ describe("a crowd", () => {
     expect(from.loads).toBe(200);
   });
 
-  it("that waits too long for its turn is told so", async () => {
+  it("that waits too long in the queue fails", async () => {
     const stuck: Options = { load: () => new Promise(() => undefined) };
     for (let n = 0; n < 64; n += 1) void read(origin(), stuck, `stuck:${n}`);
     await clock.advance(10);
-    const waiting = read(origin());
+    const waiting = read(origin(), {}, "stuck:last");
     await clock.advance(6 * SECOND);
     expect(await waiting).toMatchObject({ ok: false, error: { tag: "overloaded" } });
   });
@@ -346,7 +346,7 @@ describe("a value that is getting old", () => {
     expect(await refreshedAt(0.5)).toBeCloseTo(256, -1);
   });
 
-  it("is served while it is revalidated, to all of a crowd at once, and says so", async () => {
+  it("is served while it is revalidated, to all of a crowd at once, marked as stale", async () => {
     const from = origin();
     await read(from);
     await clock.advance(TTL_MS + 3 * SECOND);
@@ -433,7 +433,7 @@ describe("a value that is getting old", () => {
     });
   });
 
-  it("is not served as an error's answer when it says that there is no such thing", async () => {
+  it("is not served as an error's answer when its answer is that there is no such thing", async () => {
     const from = origin({ value: null });
     await read(from);
     await clock.advance(11 * SECOND);
@@ -485,7 +485,7 @@ describe("a fallback", () => {
     expect(valueOf(await readNow(from, { fallback: () => ({ n: 0 }) }))).toEqual({ n: 1 });
   });
 
-  it("that throws is told of, and the origin's failure stands", async () => {
+  it("that throws is logged, and the origin's failure stands", async () => {
     const logged = vi.spyOn(console, "error").mockReturnValue();
     const fallback = (): never => {
       throw new Error("a defect");
@@ -527,10 +527,9 @@ describe("an entry of KV", () => {
   const corrupt = {
     "is no JSON": "{",
     "is another key's": (text: string) => text.replaceAll("user:1", "user:2"),
-    "has another shape": (text: string) => text.replace('"n":1', '"n":"one"'),
   };
   it.each(Object.entries(corrupt))(
-    "that %s is a miss, is counted, is deleted and speaks against nobody",
+    "that %s is a miss, is counted, is deleted and counts as no failure of KV",
     async (_, how) => {
       const warned = vi.spyOn(console, "warn").mockReturnValue();
       const from = origin();
@@ -561,7 +560,7 @@ describe("an entry of KV", () => {
     warned.mockRestore();
   });
 
-  it("that was written under a clock from the future is fresh for nobody", async () => {
+  it("that was written under a clock from the future is never fresh", async () => {
     const from = origin();
     await read(from);
     const text = (backends.kvText("user:1") ?? "").replace(
@@ -570,5 +569,64 @@ describe("an entry of KV", () => {
     );
     backends.putKv("user:1", text);
     expect(status(await read(from, {}, "user:1", another()))).toBe("luna; fwd=uri-miss; stored");
+  });
+});
+
+describe("what a load finds for other keys", () => {
+  const keeping =
+    (from: ReturnType<typeof origin>, kept: () => unknown = () => ({ n: 7 })) =>
+    async (_signal: AbortSignal, keep: Keep) => {
+      const loaded = await from.load();
+      keep("user:1:usage", kept() as Value, { schema, tags: ["user:1"] });
+      return loaded;
+    };
+  const readUsage = (from: ReturnType<typeof origin>, by = isolate) =>
+    readNow(from, {}, "user:1:usage", by);
+
+  it("answers their next reads from memory, as old as the load, and goes to no KV", async () => {
+    await readNow(origin(), { load: keeping(origin()) });
+    const usage = origin({ value: { n: 1 } });
+    const answer = await read(usage, {}, "user:1:usage");
+    expect([valueOf(answer), status(answer)]).toEqual([{ n: 7 }, "luna; hit; ttl=270; detail=l1"]);
+    expect(usage.loads).toBe(0);
+    expect([...backends.kvWrites.keys()]).toEqual(["user:1"]);
+    expect(valueOf(await readUsage(usage, another()))).toEqual({ n: 1 });
+  });
+
+  it("is gone with a purge of its tags, and with one that comes during the load", async () => {
+    await readNow(origin(), { load: keeping(origin()) });
+    await isolate.cache.purge(["user:1"]);
+    const usage = origin({ value: { n: 2 } });
+    expect(valueOf(await readUsage(usage))).toEqual({ n: 2 });
+
+    const slow = origin({ ms: 5 * SECOND });
+    await isolate.cache.purge(["user:1"]);
+    const reading = read(slow, { load: keeping(slow) });
+    await clock.advance(SECOND);
+    await isolate.cache.purge(["user:1"]);
+    await clock.advance(30 * SECOND);
+    await reading;
+    usage.value = { n: 3 };
+    expect(valueOf(await readUsage(usage))).toEqual({ n: 3 });
+  });
+
+  it("never replaces a value that was loaded later", async () => {
+    const slow = origin({ ms: 4 * SECOND });
+    const reading = read(slow, { load: keeping(slow) });
+    await clock.advance(SECOND);
+    await readUsage(origin({ value: { n: 9 } }));
+    await reading;
+    expect(valueOf(await readUsage(origin()))).toEqual({ n: 9 });
+  });
+
+  it("is not kept if the load fails, or if it does not fit its schema; the read is answered", async () => {
+    const down = origin({ down: true });
+    await readNow(down, { load: keeping(down) });
+    expect(valueOf(await readUsage(origin({ value: { n: 4 } })))).toEqual({ n: 4 });
+    await isolate.cache.purge(["user:1"]);
+    vi.spyOn(console, "error").mockReturnValue();
+    const answer = await readNow(origin(), { load: keeping(origin(), () => ({ n: "seven" })) });
+    expect(valueOf(answer)).toEqual({ n: 1 });
+    expect(valueOf(await readUsage(origin({ value: { n: 5 } })))).toEqual({ n: 5 });
   });
 });

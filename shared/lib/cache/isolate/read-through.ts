@@ -1,8 +1,10 @@
-import type { Result } from "../../base/result.ts";
+import { ok, type Result } from "../../base/result.ts";
+import { fanOut } from "../../worker/fan-out.ts";
 import { describeError, log } from "../../worker/log.ts";
 import type { ForwardReason, Tier } from "../rules/cache-status.ts";
+import { durationsOf } from "../rules/durations.ts";
 import { fits, freshForMs, type Entry } from "../rules/entry.ts";
-import type { CacheRead, ReadOptions } from "../rules/read.ts";
+import type { CacheRead, ReadOptions, ReadTags } from "../rules/read.ts";
 import type { CacheSettings } from "../rules/settings.ts";
 import type { PurgeFailure, TagIndexClient } from "../tags/isolate/client.ts";
 import type { PurgeTags, PurgeReply } from "../tags/rules/rpc.ts";
@@ -24,14 +26,10 @@ export type CachePorts = Omit<LoadPorts, "origin"> & {
   settings: Pick<CacheSettings, "ttlMs" | "timeoutMs">;
 };
 
-const NEGATIVE_TTL_MS = 10_000;
-const STALE_WHILE_REVALIDATE_MS = 60_000;
-const STALE_IF_ERROR_MS = 3_600_000;
-
 /**
  * The cache of one isolate: its memory, then KV, then the origin. A read never fails because of the
- * cache, and never returns a purged value after the purge. docs/architecture.md has the guarantees
- * for when a part fails.
+ * cache, and never returns a purged value after the purge. docs/explain/architecture.md has the
+ * guarantees for when a part fails.
  */
 export class Cache {
   readonly tags: TagIndexClient;
@@ -52,14 +50,21 @@ export class Cache {
     key: string,
     options: ReadOptions<Value, Problem>,
   ): Promise<CacheRead<Value, Problem>> {
-    const { memory, clock, tags, counts } = this.#ports;
+    const { memory, clock, tags, countsOf } = this.#ports;
     const held = memory.get(key);
     if (held !== undefined && held.schema === options.schema && options.consistency !== "strict") {
       const now = clock.now();
       const leftMs = freshForMs(held, now);
-      if (leftMs > 0 && tags.isFresh(now) && freshnessOf(held, tags.view) === "fresh") {
-        if (now >= held.refreshAt) this.#refresh(key, this.#withDefaults(options));
-        counts.hitsL1 += 1;
+      if (
+        leftMs > 0 &&
+        tags.isFresh(now) &&
+        freshnessOf(held, tags.view, options.tags) === "fresh"
+      ) {
+        if (now >= held.refreshAt) {
+          const read = this.#withDefaults(options);
+          if (read.ok) this.#refresh(key, read.value);
+        }
+        countsOf(key).hitsL1 += 1;
         return {
           ok: true,
           value: held.value as Value | null,
@@ -67,7 +72,8 @@ export class Cache {
         };
       }
     }
-    return await this.#readOnMiss(key, this.#withDefaults(options));
+    const read = this.#withDefaults(options);
+    return read.ok ? await this.#readOnMiss(key, read.value) : this.#refused(key, read.error);
   }
 
   /**
@@ -84,9 +90,9 @@ export class Cache {
     // The request may die, and its pending invalidation must still end.
     this.#ports.background(purging);
     const purged = await purging;
-    this.#ports.counts.purges += 1;
+    this.#ports.countsOf("").purges += 1;
     if (!purged.ok) {
-      this.#ports.counts.tagIndexErrors += 1;
+      this.#ports.countsOf("").tagIndexErrors += 1;
       log("error", "cache.purge_failed", describeError(purged.error.error));
     }
     return purged;
@@ -98,13 +104,10 @@ export class Cache {
    * @returns the keys that KV did not delete. They are not served either
    */
   async deleteFromKv(keys: readonly string[]): Promise<{ key: string; error: string }[]> {
-    const outcomes = await Promise.allSettled(keys.map((key) => this.#ports.kv.delete(key)));
-    return keys.flatMap((key, n) => {
-      const outcome = outcomes[n];
-      return outcome?.status === "fulfilled" && outcome.value
-        ? []
-        : [{ key, error: "purged, but its copy in KV is still to be deleted" }];
-    });
+    const deleted = await fanOut(keys, async (key) => await this.#ports.kv.delete(key));
+    return keys
+      .filter((_, n) => deleted[n] !== true)
+      .map((key) => ({ key, error: "purged, but its copy in KV is still to be deleted" }));
   }
 
   async #readOnMiss<Value, Problem>(
@@ -136,6 +139,7 @@ export class Cache {
       const forwarded = { kind: "forwarded", reason, collapsed: joined !== null } as const;
       if (outcome === null || outcome.kind === "failed") {
         return withoutOrigin(this.#ports, read, {
+          key,
           error: outcome === null ? { tag: "timed-out" } : outcome.error,
           candidates: [this.#held(key, read), load.older],
           forwarded,
@@ -143,9 +147,10 @@ export class Cache {
       }
       // The load may have taken so long that the view is too old.
       if (load.order < began) await this.tags.verify();
-      if (!fits(outcome.entry, read.schema) || !this.#mayAnswer(outcome, load, began)) continue;
+      if (!fits(outcome.entry, read.schema)) continue;
+      if (!this.#mayAnswer(outcome, load, { began, tags: read.tags })) continue;
       if (outcome.kind === "l2") return this.#hit(outcome.entry, "l2");
-      this.#ports.counts.misses += 1;
+      this.#ports.countsOf(key).misses += 1;
       const { detail } = load;
       const status = { ...forwarded, stored: outcome.stored, ...(detail !== null && { detail }) };
       return { ok: true, value: outcome.entry.value as Value | null, status };
@@ -177,7 +182,7 @@ export class Cache {
   ): Promise<CacheRead<Value, Problem> | null> {
     const { memory, clock } = this.#ports;
     const verified = await this.tags.verify(held.tags);
-    const freshness = await lookUpFreshness(held, this.tags);
+    const freshness = await lookUpFreshness(held, this.tags, read.tags);
     if (freshness === "purged" && memory.get(held.key) === held) memory.delete(held.key);
     if (!verified || (freshness !== "fresh" && freshness !== "stale")) return null;
     const leftMs = freshForMs(held, clock.now());
@@ -185,10 +190,10 @@ export class Cache {
     const revalidating =
       read.consistency === "stale-ok" &&
       held.value !== null &&
-      -leftMs <= read.staleWhileRevalidateMs;
+      -leftMs < read.staleWhileRevalidateMs;
     if (!revalidating) return null;
     this.#refresh(held.key, read);
-    this.#ports.counts.hitsStale += 1;
+    this.#ports.countsOf(held.key).hitsStale += 1;
     return {
       ok: true,
       value: held.value as Value,
@@ -201,10 +206,14 @@ export class Cache {
    * another read began the load. A load that asked the origin after the read began is always fresh
    * enough.
    */
-  #mayAnswer(outcome: LoadOutcome<unknown> & { entry: Entry }, load: Load, began: number): boolean {
+  #mayAnswer(
+    outcome: LoadOutcome<unknown> & { entry: Entry },
+    load: Load,
+    { began, tags }: { began: number; tags: ReadTags },
+  ): boolean {
     const now = this.#ports.clock.now();
     if (outcome.kind === "loaded" && load.order > began) return true;
-    if (freshnessOf(outcome.entry, this.tags.view) !== "fresh") return false;
+    if (freshnessOf(outcome.entry, this.tags.view, tags) !== "fresh") return false;
     const { boundMs } = this.tags;
     return (
       this.tags.isFresh(now) ||
@@ -215,7 +224,7 @@ export class Cache {
   /** Loads in the background while the present value is served. */
   #refresh<Value, Problem>(key: string, read: Read<Value, Problem>): void {
     if (this.#inFlight.find(key) !== null || this.#ports.origin.isPaused(key)) return;
-    this.#ports.counts.refreshes += 1;
+    this.#ports.countsOf(key).refreshes += 1;
     this.#start(key, read, "refresh");
   }
 
@@ -238,7 +247,8 @@ export class Cache {
   }
 
   #hit<Value, Problem>(entry: Entry, tier: Tier): CacheRead<Value, Problem> {
-    const { counts, clock } = this.#ports;
+    const { countsOf, clock } = this.#ports;
+    const counts = countsOf(entry.key);
     if (tier === "l1") counts.hitsL1 += 1;
     else counts.hitsL2 += 1;
     return {
@@ -248,15 +258,26 @@ export class Cache {
     };
   }
 
-  #withDefaults<Value, Problem>(options: ReadOptions<Value, Problem>): Read<Value, Problem> {
+  #withDefaults<Value, Problem>(
+    options: ReadOptions<Value, Problem>,
+  ): Result<Read<Value, Problem>, TypeError> {
+    const durations = durationsOf(options, this.#ports.settings);
+    if (!durations.ok) return durations;
+    const { consistency = "stale-ok", negativeIn = "everywhere" } = options;
+    return ok({ ...options, ...durations.value, consistency, negativeIn });
+  }
+
+  /** An option has no meaning. Nothing was asked. */
+  #refused<Value, Problem>(key: string, error: TypeError): CacheRead<Value, Problem> {
+    const counts = this.#ports.countsOf(key);
+    counts.misses += 1;
+    counts.unanswered += 1;
+    log("error", "cache.option_refused", { message: error.message });
+    const forwarded = { kind: "forwarded", reason: "uri-miss", collapsed: false } as const;
     return {
-      consistency: "stale-ok",
-      ttlMs: this.#ports.settings.ttlMs,
-      negativeTtlMs: NEGATIVE_TTL_MS,
-      negativeIn: "everywhere",
-      staleWhileRevalidateMs: STALE_WHILE_REVALIDATE_MS,
-      staleIfErrorMs: STALE_IF_ERROR_MS,
-      ...options,
+      ok: false,
+      error: { tag: "threw", error },
+      status: { ...forwarded, stored: false, detail: "no-answer" },
     };
   }
 }

@@ -1,11 +1,13 @@
 import type { Clock } from "../../base/clock.ts";
 import { describeError, log } from "../../worker/log.ts";
+import { listFields, validate } from "../../worker/validate.ts";
 import type { CacheCounts } from "../rules/counts.ts";
 import { freshForMs, givenTags, MAX_LIFE_MS, type Entry } from "../rules/entry.ts";
 import { encode, type Envelope } from "../rules/envelope.ts";
 import type { ReadOptions } from "../rules/read.ts";
 import type { TagIndexClient } from "../tags/isolate/client.ts";
-import { MAX_TAG_LENGTH } from "../tags/rules/rpc.ts";
+import { isTag } from "../tags/rules/names.ts";
+import { carriedNames, MAX_TAGS_PER_SYNC } from "../tags/rules/rpc.ts";
 import { freshnessOf } from "./entry-freshness.ts";
 import type { KvTier } from "./kv.ts";
 import type { Memory } from "./memory.ts";
@@ -14,7 +16,8 @@ export type StorePorts = {
   memory: Memory;
   kv: KvTier;
   tags: TagIndexClient;
-  counts: CacheCounts;
+  /** The counts of a key's family. */
+  countsOf: (key: string) => CacheCounts;
   clock: Clock;
   /** In [0, 1). */
   random: () => number;
@@ -26,22 +29,31 @@ type Grace = Required<
   Pick<ReadOptions<unknown, unknown>, "negativeIn" | "staleWhileRevalidateMs" | "staleIfErrorMs">
 >;
 
+/** `name`: where KV is to keep it; null: nowhere. */
+type ToStore = { entry: Entry; envelope: Envelope<unknown>; name: string | null };
+
+/** Of an entry, besides those that follow from its key: as many as one sync registers. */
+export const MAX_TAGS = MAX_TAGS_PER_SYNC;
 const KV_MIN_TTL_SECONDS = 60;
 
 /**
  * Stores an entry that was loaded in memory, and in KV in the background. An entry that was purged
  * or expired during its load is not stored, nor is one that could not be purged.
  *
- * @returns whether a tier keeps it
+ * @returns whether it is stored when this returns: in memory. KV may take it later
  */
 export function storeEntry(
   ports: StorePorts,
-  entry: Entry,
-  envelope: Envelope<unknown>,
   read: Grace,
+  { entry, envelope, name }: ToStore,
 ): boolean {
   const freshness = freshnessOf(entry, ports.tags.view);
-  if (entry.tags.some((tag) => tag.length > MAX_TAG_LENGTH)) return false;
+  const refused = refusedNames(entry);
+  if (refused !== null) {
+    ports.countsOf(entry.key).unstorable += 1;
+    log("warn", "cache.tags_refused", { refused });
+    return false;
+  }
   if (
     freshness === "purged" ||
     freshness === "unknown" ||
@@ -49,38 +61,44 @@ export function storeEntry(
   )
     return false;
   const inMemory = ports.memory.set(entry);
-  const shared = entry.value !== null || read.negativeIn === "everywhere";
-  if (shared)
-    ports.background(
-      writeToKv(ports, entry, envelope, Math.max(read.staleWhileRevalidateMs, read.staleIfErrorMs)),
-    );
-  return inMemory || shared;
+  const isShared = name !== null && (entry.value !== null || read.negativeIn === "everywhere");
+  if (isShared) ports.background(writeToKv(ports, read, { entry, envelope, name }));
+  return inMemory;
+}
+
+/** Why an entry could not be purged, by the places of its names and without them; else null. */
+function refusedNames({ key, tags }: Entry): string | null {
+  const given = givenTags(key, tags);
+  if (given.length <= MAX_TAGS && tags.every(isTag)) return null;
+  const checked = validate(carriedNames, { key, tags: given });
+  // A tag that follows from a key may be longer than the key.
+  return checked.ok ? "key is too long" : listFields(checked.error.errors);
 }
 
 async function writeToKv(
-  { counts, kv, tags }: StorePorts,
-  entry: Entry,
-  envelope: Envelope<unknown>,
-  graceMs: number,
+  { countsOf, kv, tags }: StorePorts,
+  read: Grace,
+  { entry, envelope, name }: ToStore & { name: string },
 ): Promise<void> {
   try {
     const encoded = encode(envelope);
     if (!encoded.ok) {
-      counts.tooLarge += 1;
+      countsOf(entry.key).tooLarge += 1;
       log("warn", "cache.too_large", { bytes: encoded.error.bytes });
       return;
     }
+    const graceMs = Math.max(read.staleWhileRevalidateMs, read.staleIfErrorMs);
     const keepMs = Math.min(entry.ttlMs + (entry.value === null ? 0 : graceMs), MAX_LIFE_MS);
     const ttlSeconds = Math.max(Math.ceil(keepMs / 1_000), KV_MIN_TTL_SECONDS);
     if (
       freshnessOf(entry, tags.view) === "purged" ||
-      !(await kv.write(entry.key, encoded.value, ttlSeconds))
+      !(await kv.write(name, encoded.value, ttlSeconds))
     )
       return;
-    counts.writes += 1;
+    countsOf(entry.key).writes += 1;
     tags.register({
-      key: entry.key,
-      tags: givenTags(entry),
+      key: name,
+      tags: givenTags(name, entry.tags),
       seq: entry.stamp.seq,
       expiresAt: envelope.createdAt + ttlSeconds * 1_000,
     });

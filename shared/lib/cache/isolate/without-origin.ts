@@ -14,16 +14,17 @@ export type Forwarded = Omit<CacheStatus & { kind: "forwarded" }, "stored">;
  * @param given `candidates`: older entries, best first
  */
 export function withoutOrigin<Value, Problem>(
-  ports: Pick<LoadPorts, "counts" | "clock" | "tags">,
+  ports: Pick<LoadPorts, "countsOf" | "clock" | "tags">,
   read: Read<Value, Problem>,
   given: {
+    key: string;
     error: Problem | CacheFailure;
     candidates: readonly (Entry | null)[];
     forwarded: Forwarded;
   },
 ): CacheRead<Value, Problem> {
-  const { counts } = ports;
-  const { error, candidates, forwarded } = given;
+  const { key, error, candidates, forwarded } = given;
+  const counts = ports.countsOf(key);
   counts.misses += 1;
   const stale = read.consistency === "stale-ok" ? servable(ports, read, candidates) : null;
   if (stale !== null) {
@@ -58,11 +59,11 @@ function servable<Value, Problem>(
   const now = clock.now();
   for (const entry of candidates) {
     if (entry === null || entry.value === null) continue;
-    const freshness = freshnessOf(entry, tags.view);
+    const freshness = freshnessOf(entry, tags.view, read.tags);
     if (freshness !== "fresh" && freshness !== "stale") continue;
     // Jitter shortens a life, but not the grace after it.
     const lifeMs = Math.max(entry.ttlMs, read.ttlMs);
-    if (freshForMs(entry, now) + (lifeMs - entry.ttlMs) + read.staleIfErrorMs >= 0) return entry;
+    if (freshForMs(entry, now) + (lifeMs - entry.ttlMs) + read.staleIfErrorMs > 0) return entry;
   }
   return null;
 }

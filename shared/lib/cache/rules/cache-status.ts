@@ -28,7 +28,9 @@ export type ForwardReason = "uri-miss" | "stale" | "bypass" | "request";
  * the caller's fallback was served. `no-answer`: the read failed.
  */
 export type Detail = "origin-error" | "fallback" | "no-answer" | "tags-unreachable" | KvDetail;
-export type KvDetail = "kv-error" | "kv-open" | "kv-slow" | "kv-corrupt";
+export type KvDetail = "kv-error" | "kv-open" | "kv-slow" | KvUnusable;
+/** `kv-foreign`: KV held an entry of another release or Worker, which was left alone. */
+type KvUnusable = "kv-corrupt" | "kv-foreign";
 
 /**
  * The value of the `Cache-Status` field (RFC 9211).

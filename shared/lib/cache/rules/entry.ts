@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { elapsedMs } from "../../base/clock.ts";
 import type { Freshness, Stamp } from "../tags/rules/sequence.ts";
 import type { Envelope } from "./envelope.ts";
+import { isPlain } from "./json.ts";
 import { implicitTags } from "./keys.ts";
 
 /**
@@ -31,7 +32,7 @@ export type Entry = {
 };
 
 /**
- * `look-up`: the view lacks the purges of the entry's tags. `unknown`: the isolate knows nothing of
+ * `look-up`: the view lacks the purges of the entry's tags. `unknown`: the isolate has nothing of
  * the tag index yet.
  */
 export type EntryFreshness = Freshness | "look-up" | "unknown";
@@ -55,8 +56,9 @@ const JITTER = 0.1;
 const MAX_SKEW_MS = 60_000;
 const OVERHEAD_BYTES = 512;
 
+/** Whole milliseconds, at least one; 0 for a life that is none. */
 export function jitteredTtlMs(ttlMs: number, random: number): number {
-  return Math.max(Math.round(ttlMs * (1 - JITTER * random)), 1);
+  return ttlMs <= 0 ? 0 : Math.max(Math.round(ttlMs * (1 - JITTER * random)), 1);
 }
 
 /** @param textBytes the value's size as JSON */
@@ -91,9 +93,9 @@ export function freshForMs({ createdAt, expiresAt }: Entry, now: number): number
   return now < createdAt - MAX_SKEW_MS ? -elapsedMs(createdAt, now) : expiresAt - now;
 }
 
-/** The tags that must be registered with the index. The others follow from the key. */
-export function givenTags({ key, tags }: Pick<Entry, "key" | "tags">): string[] {
-  const implicit = new Set(implicitTags(key));
+/** The tags that must be registered with the index. The others follow from the name in KV. */
+export function givenTags(name: string, tags: readonly string[]): string[] {
+  const implicit = new Set(implicitTags(name));
   return tags.filter((tag) => !implicit.has(tag));
 }
 
@@ -108,7 +110,8 @@ export function fits(entry: Entry, schema: v.GenericSchema): boolean {
 }
 
 function freeze<Value>(value: Value): Value {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+  // What is not plain is not shared by reads of other isolates, and may be its loader's own.
+  if (typeof value === "object" && value !== null && isPlain(value) && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const inner of Object.values(value)) freeze(inner);
   }

@@ -46,19 +46,25 @@ describe("an entry", () => {
     ["not-an-envelope", "null"],
     ["not-an-envelope", "[]"],
     ["not-an-envelope", JSON.stringify(entry.value)],
-    ["not-an-envelope", text({ v: 2 })],
+    ["not-an-envelope", text({ v: 0 })],
+    ["not-an-envelope", text({ v: 1.5 })],
+    ["newer", text({ v: 2 })],
+    ["newer", JSON.stringify({ v: 3, of: "tomorrow" })],
     ["not-an-envelope", text({ seq: -1 })],
     ["not-an-envelope", text({ seq: 1.5 })],
     ["not-an-envelope", text({ ttlMs: 0 })],
     ["not-an-envelope", text({ createdAt: "now" })],
     ["not-an-envelope", text({ tags: "user:42" })],
-    ["not-an-envelope", text({ extra: true })],
     ["another-key", text({ key: "user:43" })],
     ["not-the-shape", text({ value: { userId: 42 } })],
     ["not-the-shape", text({ value: null })],
     ["not-the-shape", text({ value: { userId: "42", admin: true } })],
-  ])("that is %s is told by that: %s", (tag, stored) => {
+  ])("that is %s is recognized: %s", (tag, stored) => {
     expect(decode(stored, "user:42", schema)).toEqual({ ok: false, error: { tag } });
+  });
+
+  it("with a further field of a newer release is read without it", () => {
+    expect(decode(text({ extra: true }), "user:42", schema)).toEqual({ ok: true, value: entry });
   });
 
   it.each(Object.keys(entry))("without %s is corrupt", (field) => {

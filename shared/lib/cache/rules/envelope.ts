@@ -1,9 +1,11 @@
 import * as v from "valibot";
 import { fail, ok, type Result } from "../../base/result.ts";
+import { tag as tagName } from "../tags/rules/names.ts";
 
 /**
  * What KV holds under a key: the value with everything that decides whether it may be served. Times
- * in milliseconds.
+ * in milliseconds. Releases share it: a further field must be one that an older release may ignore.
+ * Any other change is a new `v`.
  */
 export type Envelope<Value> = {
   v: 1;
@@ -20,12 +22,12 @@ export type Envelope<Value> = {
 
 const whole = (min: number) => v.pipe(v.number(), v.integer(), v.minValue(min));
 
-const envelope = v.strictObject({
+const envelope = v.object({
   v: v.literal(1),
   key: v.string(),
   createdAt: whole(0),
   ttlMs: whole(1),
-  tags: v.array(v.string()),
+  tags: v.array(tagName),
   seq: whole(0),
   generation: v.string(),
   value: v.unknown(),
@@ -45,12 +47,23 @@ export function encode<Value>(
     : ok(encoded);
 }
 
-/** Why an entry is not used. It is a miss and is deleted, and does not count as a failure of KV. */
-export type Corruption =
+/**
+ * Why an entry is not used. It is a miss, and does not count as a failure of KV. `not-the-shape`
+ * and `newer`: it is of another release or Worker, which can use it.
+ */
+export type Unusable =
   | { tag: "not-json" }
   | { tag: "not-an-envelope" }
   | { tag: "another-key" }
-  | { tag: "not-the-shape" };
+  | { tag: "not-the-shape" }
+  | { tag: "newer" };
+
+/** Whether another release or Worker can use the entry. */
+export function isForeign({ tag }: Unusable): boolean {
+  return tag === "not-the-shape" || tag === "newer";
+}
+
+const newerEnvelope = v.object({ v: v.pipe(v.number(), v.integer(), v.gtValue(1)) });
 
 /**
  * Reads what KV returned. Nothing in it is trusted: neither that it is JSON, nor that it was
@@ -60,7 +73,7 @@ export function decode<Schema extends v.GenericSchema>(
   text: string,
   key: string,
   schema: Schema,
-): Result<Envelope<v.InferOutput<Schema>>, Corruption> {
+): Result<Envelope<v.InferOutput<Schema>>, Unusable> {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -68,7 +81,8 @@ export function decode<Schema extends v.GenericSchema>(
     return fail({ tag: "not-json" });
   }
   const parsed = v.safeParse(envelope, json);
-  if (!parsed.success) return fail({ tag: "not-an-envelope" });
+  if (!parsed.success)
+    return fail({ tag: v.is(newerEnvelope, json) ? "newer" : "not-an-envelope" });
   if (parsed.output.key !== key) return fail({ tag: "another-key" });
   const value = v.safeParse(schema, parsed.output.value);
   return value.success

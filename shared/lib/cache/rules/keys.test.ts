@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import {
   apiKeyKey,
@@ -7,7 +8,7 @@ import {
   relatedReads,
   userKey,
 } from "../../../accounts/rules/keys.ts";
-import { implicitTags, isPattern, storageKey } from "./keys.ts";
+import { implicitTags, isPattern, nameOfShape, storageKey } from "./keys.ts";
 
 describe("the keys", () => {
   it("are those of the mission", () => {
@@ -65,5 +66,25 @@ describe("a key in KV", () => {
     expect(await storageKey("ä".repeat(256))).toBe("ä".repeat(256));
     expect(await storageKey("ä".repeat(257))).toMatch(/^sha256:[0-9a-f]{64}$/);
     expect(await storageKey("k".repeat(513))).not.toBe(await storageKey("l".repeat(513)));
+  });
+});
+
+describe("the second name of a key in KV", () => {
+  it("is the same for schemas of the same text, and differs between shapes", () => {
+    const shapes = [
+      () => v.strictObject({ n: v.number() }),
+      () => v.object({ n: v.number() }),
+      () => v.strictObject({ n: v.string() }),
+      () => v.strictObject({ n: v.number(), name: v.optional(v.string()) }),
+      () => v.picklist(["a", "b"]),
+      () => v.pipe(v.string(), v.regex(/a/)),
+      () => v.pipe(v.string(), v.regex(/b/)),
+      () => v.literal(1n),
+      () => v.lazy(() => v.string()),
+    ];
+    const names = shapes.map((shape) => nameOfShape("user:1", shape()));
+    expect(new Set(names).size).toBe(shapes.length);
+    expect(shapes.map((shape) => nameOfShape("user:1", shape()))).toEqual(names);
+    for (const name of names) expect(name).toMatch(/^user:1#[0-9a-f]{8}$/);
   });
 });

@@ -85,3 +85,12 @@ async function abortable<Value>(
     signal?.removeEventListener("abort", onAbort);
   }
 }
+
+/** Starts a call. One that throws before it returns a promise fails like any other. */
+export function started<Value>(call: GuardedCall<Value>): Promise<Value> {
+  try {
+    return call(undefined);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}

@@ -16,3 +16,12 @@ export class CircuitOpen {
     this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** Callers that were rejected together come back spread over this. */
+const JITTER_MS = 1_000;
+const MIN_RETRY_AFTER_MS = 100;
+
+/** @param random in [0, 1) */
+export function jitteredMs(retryAfterMs: number, random: number): number {
+  return Math.ceil(Math.max(retryAfterMs, MIN_RETRY_AFTER_MS) + random * JITTER_MS);
+}

@@ -1,45 +1,37 @@
-import { elapsedMs, type Clock } from "../../base/clock.ts";
-import type { SyncReply } from "../rules/rpc.ts";
-import type { ProbeOutcome } from "../rules/state.ts";
-import { admissionUnder, suggestedRetryMs, type Admission, type View } from "../rules/view.ts";
-import { boundedCall, type GuardedCall } from "./bounded-call.ts";
-import { CircuitOpen } from "./circuit-open.ts";
-import { Executor, type CallOptions, type CallPolicy } from "./executor.ts";
-import { leftMs, type HeldPermit, type IsolateBreakerPorts } from "./isolate-breaker-ports.ts";
+import type { Clock } from "../../base/clock.ts";
+import {
+  admissionUnder,
+  shareUnder,
+  suggestedRetryMs,
+  type Admission,
+  type HeldSnapshot,
+} from "../rules/admission.ts";
+import { REPORT_DELAY_MS } from "../rules/evidence.ts";
+import { ASK_TIMEOUT_MS } from "./asking.ts";
+import { boundedCall, started, type GuardedCall } from "./bounded-call.ts";
+import { CircuitOpen, jitteredMs } from "./circuit-open.ts";
+import type { ClientPorts, SnapshotHandlers } from "./client-ports.ts";
+import { settleCold } from "./cold-call.ts";
+import { Executor, type CallOptions, type Ended } from "./executor.ts";
+import { requestedWaitMs } from "./http-answer.ts";
+import { leftMs, type HeldPermit } from "./isolate-breaker-ports.ts";
 import type { IsolateBreaker } from "./isolate-breaker.ts";
 import type { LocalBreaker } from "./local-breaker.ts";
-import type { Outcomes } from "./tally.ts";
+import { outcomesInPause } from "./pausing.ts";
+import { presentAdmission } from "./present-admission.ts";
+import { note, type Outcomes, type Tally } from "./tally.ts";
 
-export type ClientPorts = Pick<IsolateBreakerPorts, "background" | "clock" | "random"> & {
-  dependency: string;
-  policy: CallPolicy;
-  breaker: IsolateBreaker;
-  newId: () => string;
-  /** Called for each call that is rejected. */
-  rejected?: () => void;
-};
-
-type Closed = {
-  view: View;
-  askedAt: number;
-  freshMs: number;
-  succeeded: <Value>(value: Value) => Value;
-  failed: (error: unknown) => never;
-};
-
-/** The only wait for the object that a caller ever has: for the permit of its probe. */
-const ASK_TIMEOUT_MS = 1_000;
 /** A permit outlasts its call by this: for the wait before it, and for the report after it. */
 const PERMIT_MARGIN_MS = 5_000;
 /** A probe ends this long before its permit, so that its outcome reaches the object in time. */
 const RETURN_MS = 500;
-/** Callers that were rejected together come back spread over this. */
-const JITTER_MS = 1_000;
-const MIN_RETRY_AFTER_MS = 100;
+/** A call that a ramp rejects should try again when the share is larger. */
+const RAMP_RETRY_MS = 1_000;
 
 /**
- * Guards the calls of one isolate to one dependency. Under a fresh snapshot, CLOSED costs one
- * comparison and OPEN one rejection. Neither waits for the object.
+ * Guards the calls of one isolate to one dependency, with the time limit and the fault rules of one
+ * caller. Under a fresh snapshot, CLOSED costs one comparison and OPEN one rejection. Neither waits
+ * for the object.
  */
 export class BreakerClient {
   readonly breaker: IsolateBreaker;
@@ -47,15 +39,15 @@ export class BreakerClient {
   readonly #clock: Clock;
   readonly #executor: Executor;
   readonly #permitMs: number;
-  #askingSince: number | null = null;
-  #closed: Closed | null = null;
+  #closed: SnapshotHandlers | null = null;
 
   constructor(ports: ClientPorts) {
+    const { policy, clock, breaker } = ports;
     this.#ports = ports;
-    this.#clock = ports.clock;
-    this.#executor = new Executor(ports.policy, ports.clock);
-    this.#permitMs = ports.policy.timeoutMs + PERMIT_MARGIN_MS;
-    this.breaker = ports.breaker;
+    this.#clock = clock;
+    this.#executor = new Executor(policy, clock);
+    this.#permitMs = policy.timeoutMs + PERMIT_MARGIN_MS;
+    this.breaker = breaker;
   }
 
   /**
@@ -68,22 +60,23 @@ export class BreakerClient {
     const { breaker } = this;
     const now = this.#clock.now();
     const closed = this.#closed;
-    if (closed !== null && closed.view === breaker.view && options === undefined) {
+    if (closed !== null && closed.held === breaker.allowing && options === undefined) {
       const ageMs = now - closed.askedAt;
       if (ageMs >= 0 && ageMs < closed.freshMs)
         return started(call).then(closed.succeeded, closed.failed);
     }
     if (breaker.local !== null) return this.#runLocally(call, options, now, breaker.local);
-    if (breaker.view === null) return this.#runCold(call, options, now);
-    breaker.renewIfDue(now);
+    if (breaker.held === null) return this.#runCold(call, options, now);
     const unused = breaker.takeUnusedPermit(this.#ports.policy.timeoutMs + RETURN_MS, now);
     if (unused !== null) return this.#probe(call, options, unused);
-    const admission = admissionUnder(breaker.view, now);
+    const admission = admissionUnder(breaker.held, now);
     switch (admission.do) {
       case "allow":
-        this.#rememberClosed(breaker.view);
-        return this.#observe(call, options);
+        // The renewal waits for the outcome of this call, which it can report.
+        breaker.renewIfDue(now, REPORT_DELAY_MS);
+        return this.#runAllowed(call, options, now, admission.share);
       case "reject":
+        breaker.renewIfDue(now);
         return Promise.resolve(this.#rejection(admission.retryAfterMs));
       case "probe":
         return this.#askUnlessAborted(call, options, now);
@@ -92,13 +85,7 @@ export class BreakerClient {
 
   /** What the breaker would decide about a call now. It allows calls while nothing is known. */
   admission(): Admission {
-    const { view, local } = this.breaker;
-    if (local === null)
-      return view === null ? { do: "allow" } : admissionUnder(view, this.#clock.now());
-    const { snapshot } = local;
-    if (snapshot.state === "CLOSED") return { do: "allow" };
-    const retryAfterMs = suggestedRetryMs(snapshot, snapshot.retryAfterMs);
-    return retryAfterMs > 0 ? { do: "reject", retryAfterMs } : { do: "probe" };
+    return presentAdmission(this.breaker, this.#clock.now());
   }
 
   /** Renews an outdated snapshot, and waits for that for at most `timeoutMs`. Never rejects. */
@@ -106,49 +93,92 @@ export class BreakerClient {
     await this.breaker.refresh(timeoutMs);
   }
 
-  /** Whether what `run` threw counts as a failure of the dependency. */
-  isFailure(error: unknown, options?: CallOptions): boolean {
-    return this.#executor.outcomeOf(error, options) === "failure";
+  /** Whether what `run` threw counts as a failure, and how long the dependency asked to wait. */
+  afterError(error: unknown, options?: CallOptions): { isFailure: boolean; retryAfterMs: number } {
+    const { outcome, retryAfterMs } = this.#executor.afterError(error, options);
+    return { isFailure: outcome === "failure", retryAfterMs };
+  }
+
+  /** The same for what `run` returned. */
+  afterResult(result: unknown): { isFailure: boolean; retryAfterMs: number } {
+    if (!this.#executor.isFailedResult(result)) return { isFailure: false, retryAfterMs: 0 };
+    return { isFailure: true, retryAfterMs: requestedWaitMs(result, this.#clock.now()) };
+  }
+
+  #runAllowed<Value>(
+    call: GuardedCall<Value>,
+    options: CallOptions | undefined,
+    now: number,
+    share: number | undefined,
+  ): Promise<Value | CircuitOpen> {
+    const { held, tally } = this.breaker;
+    if (share !== undefined && options?.isInShare !== true && this.#ports.random() >= share)
+      return Promise.resolve(this.#rejection(RAMP_RETRY_MS));
+    if (tally.pause.isOn) return this.#runInPause(call, options, now, tally);
+    if (share === undefined && held !== null) this.#rememberClosed(held);
+    return this.#observe(call, options);
   }
 
   /**
    * Prepares the handlers that all calls under one snapshot share, so that a call need not make its
-   * own. Calls that need a timer or a signal make their own.
+   * own. Calls that need a timer, a signal or a look at their result make their own.
    */
-  #rememberClosed(view: View): void {
-    if (!this.#ports.policy.calleeTimesOut || this.#closed?.view === view) return;
+  #rememberClosed(held: HeldSnapshot): void {
+    if (!this.#ports.policy.calleeTimesOut || !this.#executor.resultsAreSuccesses) return;
+    if (this.#closed?.held === held) return;
     const { tally } = this.breaker;
     this.#closed = {
-      view,
-      askedAt: view.askedAt,
-      freshMs: view.snapshot.leaseMs,
+      held,
+      askedAt: held.askedAt,
+      freshMs: held.snapshot.leaseMs,
       succeeded: (value) => {
         tally.calls += 1;
         return value;
       },
       failed: (error) => {
-        if (this.isFailure(error)) tally.failure();
+        note(this.#executor.afterError(error, undefined), tally);
         throw error;
       },
     };
   }
 
-  /** Runs a call that was admitted while closed, and counts its outcome. */
+  /** Runs a call that was admitted while closed or in a ramp, and counts its outcome. */
   #observe<Value>(
     call: GuardedCall<Value>,
     options: CallOptions | undefined,
     outcomes: Outcomes = this.breaker.tally,
   ): Promise<Value> {
+    const ended = this.#executor.watch();
     return this.#executor.run(call, options).then(
       (value) => {
-        outcomes.success();
+        note(ended(value), outcomes);
         return value;
       },
       (error: unknown) => {
-        if (this.isFailure(error, options)) outcomes.failure();
+        note(this.#executor.afterError(error, options), outcomes);
         throw error;
       },
     );
+  }
+
+  /**
+   * All calls of this isolate failed lately: it holds its calls back, although the breaker is
+   * closed for the fleet. After each pause one call tries.
+   */
+  #runInPause<Value>(
+    call: GuardedCall<Value>,
+    options: CallOptions | undefined,
+    now: number,
+    tally: Tally,
+  ): Promise<Value | CircuitOpen> {
+    const heldMs = tally.pause.leftMs(now);
+    if (heldMs > 0) {
+      tally.hold();
+      return Promise.resolve(this.#rejection(heldMs));
+    }
+    tally.pause.try(now, this.#ports.policy.timeoutMs + RETURN_MS);
+    const ended = outcomesInPause(tally, this.#clock, () => this.breaker.updateAllowing());
+    return this.#observe(call, options, ended);
   }
 
   /** Nothing is known yet. The call runs while the object is asked, and counts under its reply. */
@@ -160,33 +190,11 @@ export class BreakerClient {
     const permitId = this.#ports.newId();
     const asked = this.breaker.acquireBeside(permitId, this.#permitMs, now);
     if (asked === null) return this.#observe(call, options);
+    const ended = this.#executor.watch();
     const answer = this.#executor.run(call, options);
-    const ended = answer.then(
-      () => "success" as const,
-      (error: unknown) => this.#executor.outcomeOf(error, options),
-    );
-    this.#ports.background(this.#settleCold(permitId, asked, ended));
+    const end = answer.then(ended, (error: unknown) => this.#executor.afterError(error, options));
+    this.#ports.background(settleCold(this.breaker, permitId, asked, end));
     return answer;
-  }
-
-  async #settleCold(
-    permitId: string,
-    asked: Promise<SyncReply | null>,
-    ended: Promise<ProbeOutcome>,
-  ): Promise<void> {
-    const reply = await asked;
-    const { tally, local } = this.breaker;
-    const outcome = await ended;
-    if (reply?.granted) await this.breaker.endProbe(permitId, outcome);
-    else if (reply === null && local === null) {
-      if (outcome === "failure") tally.failure();
-      if (outcome === "success") tally.success();
-    } else if (local !== null) {
-      if (outcome !== "ignored") local.outcomes()[outcome]();
-    } else if (reply !== null && reply.snapshot.epoch === tally.epoch) {
-      if (outcome === "failure") tally.coldFailure();
-      if (outcome === "ignored") tally.coldIgnored();
-    }
   }
 
   /**
@@ -205,27 +213,39 @@ export class BreakerClient {
   }
 
   /**
-   * The open time is over. One call of the isolate asks the object, which lets one call of the
-   * fleet probe.
+   * The open time is over, or the snapshot of a ramp is old. One call of the isolate asks the
+   * object, which lets one call of the fleet probe.
    */
   async #ask<Value>(
     call: GuardedCall<Value>,
     options: CallOptions | undefined,
     now: number,
   ): Promise<Value | CircuitOpen> {
-    if (this.#askingSince !== null && elapsedMs(this.#askingSince, now) < 2 * ASK_TIMEOUT_MS)
-      return this.#rejection(0);
+    const { breaker } = this;
+    if (!breaker.asking.begin(breaker.held, now)) return await this.#meanwhile(call, options);
     options?.signal?.throwIfAborted();
-    this.#askingSince = now;
     const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs };
-    const reply = await this.breaker.acquire(permit.id, permit.lastsMs, ASK_TIMEOUT_MS);
-    this.#askingSince = null;
+    const reply = await breaker.acquire(permit.id, permit.lastsMs, ASK_TIMEOUT_MS);
+    breaker.asking.end(now);
     if (reply?.granted) return await this.#probe(call, options, permit);
-    const { view, local } = this.breaker;
-    if (local !== null) return await this.#runLocally(call, options, this.#clock.now(), local);
-    const admission = view === null ? null : admissionUnder(view, this.#clock.now());
-    if (admission?.do === "allow") return await this.#observe(call, options);
+    const { held, local } = breaker;
+    const then = this.#clock.now();
+    if (local !== null) return await this.#runLocally(call, options, then, local);
+    const admission = held === null ? null : admissionUnder(held, then);
+    if (admission?.do === "allow")
+      return await this.#runAllowed(call, options, then, admission.share);
     return this.#rejection(admission?.do === "reject" ? admission.retryAfterMs : 0);
+  }
+
+  /** While another call of this isolate asks, the last known share of a ramp holds. */
+  async #meanwhile<Value>(
+    call: GuardedCall<Value>,
+    options: CallOptions | undefined,
+  ): Promise<Value | CircuitOpen> {
+    const { held } = this.breaker;
+    if (held?.snapshot.ramp === undefined) return this.#rejection(0);
+    const now = this.#clock.now();
+    return await this.#runAllowed(call, options, now, shareUnder(held, now));
   }
 
   /** Runs a call as the probe. It ends no later than its permit. */
@@ -233,19 +253,20 @@ export class BreakerClient {
     call: GuardedCall<Value>,
     options: CallOptions | undefined,
     permit: HeldPermit,
-    end: (outcome: ProbeOutcome) => void = (outcome) =>
-      this.#ports.background(this.breaker.endProbe(permit.id, outcome)),
+    end: (ended: Ended) => void = (ended) =>
+      this.#ports.background(this.breaker.endProbe(permit.id, ended)),
   ): Promise<Value> {
+    const ended = this.#executor.watch();
     try {
       const value = await this.#executor.run(
         call,
         options,
         Math.max(leftMs(permit, this.#clock.now()) - RETURN_MS, 0),
       );
-      end("success");
+      end(ended(value));
       return value;
     } catch (error) {
-      end(this.#executor.outcomeOf(error, options));
+      end(this.#executor.afterError(error, options));
       throw error;
     }
   }
@@ -259,7 +280,7 @@ export class BreakerClient {
     this.breaker.renewIfDue(now);
     const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs };
     if (local.acquire(permit.id, permit.lastsMs)) {
-      return this.#probe(call, options, permit, (outcome) => local.endProbe(permit.id, outcome));
+      return this.#probe(call, options, permit, (ended) => local.endProbe(permit.id, ended));
     }
     const { snapshot } = local;
     if (snapshot.state !== "CLOSED")
@@ -269,17 +290,6 @@ export class BreakerClient {
 
   #rejection(retryAfterMs: number): CircuitOpen {
     this.#ports.rejected?.();
-    const jitteredMs =
-      Math.max(retryAfterMs, MIN_RETRY_AFTER_MS) + this.#ports.random() * JITTER_MS;
-    return new CircuitOpen(this.#ports.dependency, Math.ceil(jitteredMs));
-  }
-}
-
-/** Starts a call. One that throws before it returns a promise fails like any other. */
-function started<Value>(call: GuardedCall<Value>): Promise<Value> {
-  try {
-    return call(undefined);
-  } catch (error) {
-    return Promise.reject(error);
+    return new CircuitOpen(this.#ports.dependency, jitteredMs(retryAfterMs, this.#ports.random()));
   }
 }

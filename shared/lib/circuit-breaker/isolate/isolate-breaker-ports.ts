@@ -1,11 +1,13 @@
-import type { Clock } from "../../base/clock.ts";
-import type { ProbeReport, SyncReply, SyncRequest } from "../rules/rpc.ts";
+import { elapsedMs, type Clock } from "../../base/clock.ts";
+import type { HeldSnapshot } from "../rules/admission.ts";
+import type { ProbeReport, BreakerSyncReply, BreakerSyncRequest } from "../rules/rpc.ts";
 import type { BreakerSettings } from "../rules/settings.ts";
+import type { Thresholds } from "../rules/thresholds.ts";
 
 /** The breaker's object as an isolate reaches it. Its calls reject when it does not answer. */
 type BreakerObject = {
-  sync(request: SyncRequest): Promise<SyncReply>;
-  endProbe(request: ProbeReport): Promise<SyncReply>;
+  sync(request: BreakerSyncRequest): Promise<BreakerSyncReply>;
+  endProbe(request: ProbeReport): Promise<BreakerSyncReply>;
 };
 
 /**
@@ -21,6 +23,8 @@ export type IsolateBreakerPorts = {
   object: BreakerObject;
   notify: (event: IsolateBreakerEvent) => void;
   settings: BreakerSettings;
+  /** What the code of this isolate asks the object for. */
+  thresholds?: Thresholds | undefined;
   /** Keeps work alive after its request has ended: `waitUntil`. */
   background: (work: Promise<unknown>) => void;
   clock: Clock;
@@ -28,7 +32,7 @@ export type IsolateBreakerPorts = {
   random: () => number;
 };
 
-/** A permit as its holder knows it. It ends `lastsMs` after `askedAt`. */
+/** A permit as its holder has it. It ends `lastsMs` after `askedAt`. */
 export type HeldPermit = { id: string; askedAt: number; lastsMs: number };
 
 /**
@@ -37,4 +41,16 @@ export type HeldPermit = { id: string; askedAt: number; lastsMs: number };
  */
 export function leftMs({ askedAt, lastsMs }: HeldPermit, now: number): number {
   return lastsMs - Math.max(now - askedAt, 0);
+}
+
+/** No call waits for these requests, so they may take longer than one that a call waits for. */
+export const BACKGROUND_TIMEOUT_MS = 2_000;
+/** Background work that takes longer never ends: its request has died. */
+export const LOST_AFTER_MS = BACKGROUND_TIMEOUT_MS + 1_000;
+
+/** `askedUnder`: the current snapshot when the request was sent. `late`: its time is over. */
+export type PendingSync = { askedAt: number; askedUnder: HeldSnapshot | null; late: boolean };
+
+export function isUnderWay(since: number | null, now: number): boolean {
+  return since !== null && elapsedMs(since, now) < LOST_AFTER_MS;
 }

@@ -21,7 +21,7 @@ beforeEach(async () => {
   client = isolate(object);
   budget = new RetryBudget();
   void client.run(succeed);
-  await clock.advance(50);
+  await clock.advance(150);
 });
 
 const ports = (settings: RetrySettings = defaultRetries) => ({
@@ -31,7 +31,7 @@ const ports = (settings: RetrySettings = defaultRetries) => ({
   clock,
   random: () => 0.5,
 });
-/** A call of an isolate that knows nothing yet. */
+/** A call of an isolate that has no answer of the breaker yet. */
 const coldly = <Value>(call: GuardedCall<Value>) =>
   callWithRetries(call, { ...ports(), client: isolate(object), budget: new RetryBudget() });
 const guarded = <Value>(call: GuardedCall<Value>, settings?: RetrySettings) =>
@@ -126,13 +126,13 @@ describe("a guarded call with retries", () => {
   it("ends with its deadline between two attempts, and is not tried again after it", async () => {
     const { operation, triedAt } = flaky(9);
     const answer = guarded(operation, { ...defaultRetries, deadlineMs: 50 });
-    await clock.advance(50);
+    await clock.advance(150);
     expect(await answer).toMatchObject({ ok: false, error: { tag: "call-failed" } });
     await clock.advance(1_000);
     expect(triedAt).toHaveLength(1);
   });
 
-  it("stops when the breaker opens meanwhile, and tells the error rather than that", async () => {
+  it("stops when the breaker opens meanwhile, and throws the error rather than that", async () => {
     const { operation, triedAt } = flaky(9);
     const answer = guarded(operation);
     await clock.advance(0);
@@ -147,7 +147,7 @@ describe("a guarded call with retries", () => {
     object.command({ do: "open", forMs: null });
     await clock.advance(5_000);
     await client.run(succeed);
-    await clock.advance(50);
+    await clock.advance(150);
     let tries = 0;
     const answer = await guarded(async () => (tries += 1));
     expect(answer).toMatchObject({ ok: false, error: { tag: "circuit-open", dependency: "test" } });
@@ -158,7 +158,7 @@ describe("a guarded call with retries", () => {
     object.command({ do: "open", forMs: 1_000 });
     await clock.advance(5_000);
     await client.run(failing).catch(() => undefined);
-    await clock.advance(50);
+    await clock.advance(150);
     const { operation, triedAt } = flaky(9);
     const answer = guarded(operation);
     await clock.advance(5_000);
@@ -167,7 +167,7 @@ describe("a guarded call with retries", () => {
   });
 });
 
-describe("a call of an isolate that has not heard from the breaker yet", () => {
+describe("a call of an isolate without an answer of the breaker yet", () => {
   it("is not tried again: a hundred such isolates make a hundred attempts on a dependency that is down", async () => {
     object.command({ do: "open", forMs: null });
     object.latencyMs = 400;
@@ -204,11 +204,11 @@ describe("the retry budget", () => {
   it.each([10, 100, 1_000])(
     "adds at most a fifth and a reserve of 10 to %i calls while everything fails",
     async (calls) => {
-      // A breaker that an operator holds closed: nothing but the budget limits the retries.
+      // A breaker that an operator holds closed: only the budget limits the retries.
       object.command({ do: "close" });
       await clock.advance(5_000);
       await client.run(succeed);
-      await clock.advance(50);
+      await clock.advance(150);
       const { operation, triedAt } = flaky(Number.POSITIVE_INFINITY);
       for (let n = 0; n < calls; n += 1) {
         void guarded(operation);
@@ -225,7 +225,7 @@ describe("the retry budget", () => {
     object.command({ do: "open", forMs: null });
     await clock.advance(5_000);
     await client.run(succeed);
-    await clock.advance(50);
+    await clock.advance(150);
     for (let n = 0; n < 100; n += 1) await guarded(succeed);
     expect(budget.spend()).toBe(false);
   });

@@ -1,5 +1,5 @@
 import { backoffMs } from "../../base/backoff.ts";
-import { sleep, type Clock } from "../../base/clock.ts";
+import { elapsedMs, sleep, type Clock } from "../../base/clock.ts";
 import { fail, ok, type Result } from "../../base/result.ts";
 import { withDeadline, type GuardedCall } from "./bounded-call.ts";
 import { CircuitOpen } from "./circuit-open.ts";
@@ -63,36 +63,69 @@ export type RetryPorts = {
 };
 
 /**
- * Calls through a breaker, and repeats the call after a failure of the dependency. The breaker
- * admits and counts each try separately. So retries stop when it opens, and a probe is never
- * repeated. A call of a cold isolate is not repeated either: it may be that probe, or one of
- * thousands. Never throws.
+ * Calls through a breaker, and repeats the call after a failure of the dependency, thrown or
+ * returned. The breaker admits and counts each try separately. So retries stop when it opens, and a
+ * probe is never repeated. A call of a cold isolate is not repeated either: it may be that probe,
+ * or one of thousands. No retry comes sooner than the dependency asked for. Never throws.
  */
 export async function callWithRetries<Value>(
   call: GuardedCall<Value>,
   { client, settings, budget, clock, random }: RetryPorts,
 ): Promise<Result<Value, GuardFailure>> {
-  let failed: CallFailed | null = null;
+  const startedAt = clock.now();
+  let last: Result<Value, CallFailed> | null = null;
   const tries = async (signal: AbortSignal): Promise<Result<Value, GuardFailure>> => {
     for (let retry = 1; ; retry += 1) {
-      try {
-        const answer = await client.run(call, { signal });
-        // The error is a better answer than that the breaker has opened since.
-        if (answer instanceof CircuitOpen) return fail(failed ?? answer);
-        if (failed === null) budget.earn();
-        return ok(answer);
-      } catch (error) {
-        if (failed === null) budget.earn();
-        failed = { tag: "call-failed", error };
-        if (retry > settings.retries || !client.isFailure(error, { signal })) return fail(failed);
-        await sleep(clock, backoffMs(settings, retry, random()));
-        if (client.breaker.isCold || signal.aborted || !budget.spend()) return fail(failed);
-      }
+      const ended = await attempt(call, client, signal);
+      // What the dependency answered is better to know than that the breaker has opened since.
+      if (!ended.ran) return last ?? fail(ended.rejection);
+      if (last === null) budget.earn();
+      last = ended.result;
+      if (!ended.isFailure || retry > settings.retries) return last;
+      const waitMs = Math.max(backoffMs(settings, retry, random()), ended.retryAfterMs);
+      // The deadline has a timer. Without a usable clock only that ends the wait.
+      const spentMs = elapsedMs(startedAt, clock.now());
+      if (Number.isFinite(spentMs) && spentMs + waitMs >= settings.deadlineMs) return last;
+      await sleep(clock, waitMs);
+      if (client.breaker.isCold || signal.aborted || !budget.spend()) return last;
+      discard(last);
     }
   };
   try {
     return await withDeadline(settings.deadlineMs, clock, tries);
   } catch (error) {
-    return fail(failed ?? { tag: "call-failed", error });
+    return last ?? fail({ tag: "call-failed", error });
   }
+}
+
+type Attempt<Value> =
+  | { ran: false; rejection: CircuitOpen }
+  | {
+      ran: true;
+      result: Result<Value, CallFailed>;
+      isFailure: boolean;
+      /** What the dependency asked callers to wait, in milliseconds. */
+      retryAfterMs: number;
+    };
+
+async function attempt<Value>(
+  call: GuardedCall<Value>,
+  client: BreakerClient,
+  signal: AbortSignal,
+): Promise<Attempt<Value>> {
+  try {
+    const value = await client.run(call, { signal });
+    if (value instanceof CircuitOpen) return { ran: false, rejection: value };
+    const { isFailure, retryAfterMs } = client.afterResult(value);
+    return { ran: true, result: ok(value), isFailure, retryAfterMs };
+  } catch (error) {
+    const { isFailure, retryAfterMs } = client.afterError(error, { signal });
+    return { ran: true, result: fail({ tag: "call-failed", error }), isFailure, retryAfterMs };
+  }
+}
+
+/** Frees the connection of a response that no caller gets. */
+function discard(result: Result<unknown, CallFailed>): void {
+  if (result.ok && result.value instanceof Response)
+    result.value.body?.cancel().catch(() => undefined);
 }

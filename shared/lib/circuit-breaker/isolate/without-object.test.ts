@@ -44,7 +44,7 @@ describe("outcomes from before", () => {
     expect(object.snapshot.state).toBe("CLOSED");
   });
 
-  it("an answer that was overtaken changes no view", async () => {
+  it("an answer that was overtaken does not replace the snapshot", async () => {
     const client = await warm();
     await clock.advance(5_000);
     object.latencyMs = 1_800;
@@ -56,9 +56,9 @@ describe("outcomes from before", () => {
     object.latencyMs = 20;
     await client.run(failing).catch(() => undefined);
     await clock.advance(200);
-    expect(client.breaker.view?.snapshot.state).toBe("OPEN");
+    expect(client.breaker.held?.snapshot.state).toBe("OPEN");
     await clock.advance(1_000);
-    expect(client.breaker.view?.snapshot.state).toBe("OPEN");
+    expect(client.breaker.held?.snapshot.state).toBe("OPEN");
   });
 });
 
@@ -106,10 +106,10 @@ describe("an isolate without the object", () => {
     object.command({ do: "open", forMs: null });
     await clock.advance(5_000);
     await open.run(succeed);
-    await clock.advance(50);
+    await clock.advance(150);
     object.command({ do: "disable" });
     await disabled.run(succeed);
-    await clock.advance(50);
+    await clock.advance(150);
     object.condition = "throws";
     for (let n = 0; n < 50; n += 1) {
       await open.run(succeed);
@@ -153,7 +153,7 @@ describe("a clock that is set an hour back", () => {
     clock.setBack(3_600_000);
     object.command({ do: "open", forMs: null });
     await client.run(succeed);
-    await clock.advance(50);
+    await clock.advance(150);
     expect(await ending(client, succeed)).toBeInstanceOf(CircuitOpen);
   });
 });

@@ -3,30 +3,39 @@ import { fail, ok, type Result } from "../../base/result.ts";
 import { log } from "../../worker/log.ts";
 import { validate, type Invalid } from "../../worker/validate.ts";
 import { configuredSettings } from "../configured.ts";
-import { snapshot, type Breaker } from "../rules/phase.ts";
+import { snapshot, type Breaker, type Snapshot } from "../rules/phase.ts";
+import { addRequest, leaseMsAt, noRequests, type RequestRate } from "../rules/request-rate.ts";
 import {
   historyPage,
   openCommand,
   commandOrigin,
   probeReport,
-  syncRequest,
+  breakerSyncRequest,
   type CircuitBreakerRpc,
   type Inspection,
   type CommandOrigin,
   type ProbeReport,
   type RecordedTransition,
-  type SyncReply,
-  type SyncRequest,
+  type BreakerSyncReply,
+  type BreakerSyncRequest,
 } from "../rules/rpc.ts";
 import type { BreakerSettings } from "../rules/settings.ts";
-import { decide, type Command, type Event } from "../rules/state.ts";
+import { decide, type Event } from "../rules/state.ts";
+import { areSame, type Thresholds } from "../rules/thresholds.ts";
+import type { Command } from "../rules/transition.ts";
 import type { BreakerVariables } from "../rules/variables.ts";
 import { countWindow } from "../rules/window.ts";
+import { toWire } from "../rules/wire.ts";
+import { announcerOf, type BreakerHost } from "./announcement.ts";
+import { markOf, type Announcer } from "./announcer.ts";
 import {
-  createTables,
+  createBreakerTables,
+  currentOutage,
   listTransitions,
   loadBreaker,
+  loadThresholds,
   saveBreaker,
+  saveThresholds,
   saveTransition,
 } from "./stored-breaker.ts";
 
@@ -44,45 +53,71 @@ const MAX_FORCED_OPEN_MS = 30 * 86_400_000;
  */
 export class CircuitBreaker extends DurableObject<BreakerVariables> implements CircuitBreakerRpc {
   readonly #sql: SqlStorage;
-  readonly #settings: BreakerSettings;
+  #settings: BreakerSettings;
+  #asked: Thresholds | null;
+  #thresholdsDiffer = false;
   #breaker: Breaker;
+  readonly #announcer: Announcer | null;
+  #rate: RequestRate = noRequests;
   /** Replaced by tests. */
   clock: () => number = Date.now;
 
-  constructor(ctx: DurableObjectState, env: BreakerVariables) {
+  constructor(ctx: DurableObjectState, env: BreakerVariables, host: BreakerHost = {}) {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
-    this.#settings = configuredSettings(env);
-    createTables(this.#sql);
+    createBreakerTables(this.#sql);
+    this.#asked = loadThresholds(this.#sql);
+    this.#settings = this.#readSettings();
     this.#breaker = loadBreaker(this.#sql);
+    const { storage, id } = ctx;
+    const waitUntil = ctx.waitUntil.bind(ctx);
+    this.#announcer = announcerOf({ storage, id, waitUntil }, host, {
+      mark: () => markOf(this.#snapshot()),
+      inspection: () => this.#inspection(),
+    });
   }
 
-  async sync(request: SyncRequest): Promise<Result<SyncReply, Invalid>> {
-    const checked = validate(syncRequest, request);
+  /** Announces the breaker again, if that failed. */
+  override async alarm(): Promise<void> {
+    await this.#announcer?.retry();
+  }
+
+  async sync(request: BreakerSyncRequest): Promise<Result<BreakerSyncReply, Invalid>> {
+    const checked = validate(breakerSyncRequest, request);
     if (!checked.ok) return checked;
-    const { report, acquire } = checked.value;
+    const { report, acquire, thresholds } = checked.value;
+    if (thresholds !== undefined) this.#take(thresholds);
     this.#apply({ type: "look" });
     if (report !== undefined) this.#apply({ type: "report", ...report });
     const granted = acquire !== undefined && this.#apply({ type: "acquire", ...acquire });
-    return ok({ snapshot: this.#snapshot(), granted });
+    this.#announcer?.touch(true);
+    return ok(this.#reply(granted));
   }
 
-  async endProbe(request: ProbeReport): Promise<Result<SyncReply, Invalid>> {
+  async endProbe(request: ProbeReport): Promise<Result<BreakerSyncReply, Invalid>> {
     const checked = validate(probeReport, request);
     if (!checked.ok) return checked;
     this.#apply({ type: "probe-ended", ...checked.value });
-    return ok({ snapshot: this.#snapshot(), granted: false });
+    return ok(this.#reply(false));
   }
 
   async inspect(): Promise<Inspection> {
     this.#apply({ type: "look" });
+    return this.#inspection();
+  }
+
+  #inspection(): Inspection {
     const { phase } = this.#breaker;
     const counts =
       phase.state === "CLOSED"
         ? countWindow(phase.window, this.#settings.windowMs, this.clock())
-        : { failures: 0, calls: 0 };
+        : { failures: 0, calls: 0, slow: 0, held: 0 };
     const [last = null] = listTransitions(this.#sql, 1);
-    return { ...this.#snapshot(), ...counts, last };
+    const { windowMs } = this.#settings;
+    const outage = phase.state === "CLOSED" ? null : currentOutage(this.#sql);
+    const sizeBytes = this.#sql.databaseSize;
+    const inspection = { ...this.#snapshot(), ...counts, last, windowMs, outage, sizeBytes };
+    return this.#thresholdsDiffer ? { ...inspection, thresholdsDiffer: true } : inspection;
   }
 
   async history(
@@ -131,9 +166,34 @@ export class CircuitBreaker extends DurableObject<BreakerVariables> implements C
     return await this.#applyCommand({ do: "enable" }, by);
   }
 
+  #readSettings(): BreakerSettings {
+    return configuredSettings(this.env, this.ctx.id.name ?? "", this.#asked ?? {});
+  }
+
+  /** The thresholds of the first caller count. Others are shown, and count after a reset. */
+  #take(asked: Thresholds): void {
+    if (this.#asked === null) {
+      saveThresholds(this.#sql, asked);
+      this.#asked = asked;
+      this.#settings = this.#readSettings();
+      return;
+    }
+    if (this.#thresholdsDiffer || areSame(this.#asked, asked)) return;
+    this.#thresholdsDiffer = true;
+    log("warn", "circuit_breaker.thresholds_differ", { dependency: this.ctx.id.name });
+  }
+
+  #forgetThresholds(): void {
+    saveThresholds(this.#sql, null);
+    this.#asked = null;
+    this.#thresholdsDiffer = false;
+    this.#settings = this.#readSettings();
+  }
+
   async #applyCommand(command: Command, by: CommandOrigin): Promise<Result<Inspection, Invalid>> {
     const checked = validate(commandOrigin, by);
     if (!checked.ok) return checked;
+    if (command.do === "reset") this.#forgetThresholds();
     this.#apply({ type: "command", command, ...checked.value });
     return ok(await this.inspect());
   }
@@ -164,10 +224,19 @@ export class CircuitBreaker extends DurableObject<BreakerVariables> implements C
         cause,
       });
     }
+    this.#announcer?.touch(event.type !== "look");
     return granted;
   }
 
-  #snapshot(): SyncReply["snapshot"] {
-    return snapshot(this.#breaker, this.#settings, this.clock());
+  #reply(granted: boolean): BreakerSyncReply {
+    const now = this.clock();
+    this.#rate = addRequest(this.#rate, now);
+    return { snapshot: toWire(this.#snapshot(), now), granted, takesErrors: true, wire: 2 };
+  }
+
+  #snapshot(): Snapshot {
+    const now = this.clock();
+    const leaseMs = leaseMsAt(this.#rate, this.#settings.leaseMs, now);
+    return snapshot(this.#breaker, this.#settings, now, leaseMs);
   }
 }

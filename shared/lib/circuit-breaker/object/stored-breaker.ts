@@ -1,8 +1,9 @@
 import * as v from "valibot";
 import { describeError, log } from "../../worker/log.ts";
 import { initialBreaker, type Breaker } from "../rules/phase.ts";
-import type { RecordedTransition } from "../rules/rpc.ts";
-import type { Transition } from "../rules/state.ts";
+import type { Outage, RecordedTransition } from "../rules/rpc.ts";
+import { thresholds, type Thresholds } from "../rules/thresholds.ts";
+import type { Transition } from "../rules/transition.ts";
 
 /** SQL of one circuit breaker, in the storage of its object. */
 
@@ -10,16 +11,37 @@ import type { Transition } from "../rules/state.ts";
 const MAX_TRANSITIONS = 1_000;
 
 const number = v.number();
+/** Rows of an earlier release lack what came later. */
+const zero = v.optional(number, 0);
+const away = { reopens: number, downSince: zero, usual: zero };
+const evidence = v.optional(
+  v.nullable(
+    v.object({ since: number, failures: number, calls: number, usual: number, needed: number }),
+  ),
+  null,
+);
 const phase = v.variant("state", [
   v.object({
     state: v.literal("CLOSED"),
-    window: v.array(v.object({ start: number, failures: number, calls: number })),
+    window: v.array(
+      v.object({ start: number, failures: number, calls: number, slow: zero, held: zero }),
+    ),
+    evidence,
+    slowEvidence: evidence,
+    since: zero,
+    usual: zero,
   }),
-  v.object({ state: v.literal("OPEN"), openedAt: number, durationMs: number, reopens: number }),
+  v.object({ state: v.literal("OPEN"), openedAt: number, durationMs: number, ...away }),
   v.object({
     state: v.literal("HALF_OPEN"),
-    reopens: number,
     permit: v.nullable(v.object({ id: v.string(), grantedAt: number, lastsMs: number })),
+    ramp: v.optional(
+      v.nullable(
+        v.object({ share: number, at: number, doublesMs: number, failures: number, calls: number }),
+      ),
+      null,
+    ),
+    ...away,
   }),
 ]);
 const override = v.variant("kind", [
@@ -28,7 +50,7 @@ const override = v.variant("kind", [
 ]);
 const stored = v.object({ phase, override });
 
-export function createTables(sql: SqlStorage): void {
+export function createBreakerTables(sql: SqlStorage): void {
   sql.exec(`CREATE TABLE IF NOT EXISTS breaker (
       id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, state TEXT NOT NULL
     ) STRICT;
@@ -36,7 +58,24 @@ export function createTables(sql: SqlStorage): void {
       id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, from_state TEXT NOT NULL,
       to_state TEXT NOT NULL, epoch INTEGER NOT NULL, cause TEXT NOT NULL, actor TEXT NOT NULL,
       reason TEXT
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS thresholds (
+      id INTEGER PRIMARY KEY CHECK (id = 1), asked TEXT NOT NULL
     ) STRICT;`);
+}
+
+/** What the first caller asked for. Null if none did, or if this version cannot read it. */
+export function loadThresholds(sql: SqlStorage): Thresholds | null {
+  const [row] = sql.exec<{ asked: string }>("SELECT asked FROM thresholds").toArray();
+  if (row === undefined) return null;
+  const checked = v.safeParse(thresholds, JSON.parse(row.asked));
+  return checked.success ? checked.output : null;
+}
+
+export function saveThresholds(sql: SqlStorage, asked: Thresholds | null): void {
+  if (asked === null) sql.exec("DELETE FROM thresholds");
+  else
+    sql.exec("INSERT OR REPLACE INTO thresholds (id, asked) VALUES (1, ?)", JSON.stringify(asked));
 }
 
 /**
@@ -103,6 +142,19 @@ export function listTransitions(
     .map(
       ({ reason, ...row }) => (reason === null ? row : { ...row, reason }) as RecordedTransition,
     );
+}
+
+/** The outage of a breaker that is not closed. Null if its transitions are no longer kept. */
+export function currentOutage(sql: SqlStorage): Outage | null {
+  const [row] = sql
+    .exec<{ since: number | null; reason: string | null }>(
+      `SELECT (SELECT at FROM transitions WHERE from_state = 'CLOSED' ORDER BY id DESC LIMIT 1)
+                AS since,
+              (SELECT reason FROM transitions WHERE to_state = 'OPEN' ORDER BY id DESC LIMIT 1)
+                AS reason`,
+    )
+    .toArray();
+  return row === undefined || row.since === null ? null : { since: row.since, reason: row.reason };
 }
 
 type Row = {

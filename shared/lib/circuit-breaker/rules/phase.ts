@@ -1,4 +1,7 @@
+import type { Evidence } from "./evidence.ts";
+import { clampRampToNow, shareAt, type Ramp } from "./ramp.ts";
 import type { BreakerSettings } from "./settings.ts";
+import { failuresInARow, usualOf } from "./usual.ts";
 import { clampWindowToNow, emptyWindow, type Window } from "./window.ts";
 
 /** The state of a breaker. `state.ts` has the transitions. Times in milliseconds. */
@@ -8,20 +11,45 @@ export type Breaker = {
   readonly override: Override;
 };
 
-export type Phase =
-  | { readonly state: "CLOSED"; readonly window: Window }
+export type Phase = Closed | Open | HalfOpen;
+
+export type Closed = {
+  readonly state: "CLOSED";
+  readonly window: Window;
+  /** Of failures and held calls. */
+  readonly evidence: Evidence | null;
+  /** Of slow calls and failures. */
+  readonly slowEvidence: Evidence | null;
+  readonly since: number;
+  /** Calls per millisecond before `since`. It counts while the window is not yet full. */
+  readonly usual: number;
+};
+
+type Away = {
   /**
-   * `reopens` counts failed probes since the breaker was last closed. It is -1 after an operator
-   * opened it, so that the first failed probe does not double the open time.
+   * Failed probes since the breaker was last closed. It is -1 after an operator opened it, so that
+   * the first failed probe opens it for `openMs`. An earlier release doubles the open time by it.
    */
-  | {
-      readonly state: "OPEN";
-      readonly openedAt: number;
-      readonly durationMs: number;
-      readonly reopens: number;
-    }
-  /** `permit`: null if the next call that asks gets one. */
-  | { readonly state: "HALF_OPEN"; readonly reopens: number; readonly permit: Permit | null };
+  readonly reopens: number;
+  /** When the breaker was last closed. */
+  readonly downSince: number;
+  /** Calls per millisecond before that. */
+  readonly usual: number;
+};
+
+type Open = Away & {
+  readonly state: "OPEN";
+  readonly openedAt: number;
+  readonly durationMs: number;
+};
+
+export type HalfOpen = Away & {
+  readonly state: "HALF_OPEN";
+  /** Null if the next call that asks gets one, unless there is a ramp. */
+  readonly permit: Permit | null;
+  /** After a successful probe: a share of the calls runs. */
+  readonly ramp: Ramp | null;
+};
 
 export type Permit = { readonly id: string; readonly grantedAt: number; readonly lastsMs: number };
 
@@ -47,28 +75,65 @@ export type Snapshot = {
   leaseMs: number;
   retryAfterMs: number;
   override: Override;
+  /** While HALF_OPEN lets a share of the calls run, from 0 to 1. It doubles in `doublesMs`. */
+  ramp?: { share: number; doublesMs: number };
+  /** While CLOSED: an isolate pauses after so many failures in a row. */
+  inARow?: number;
 };
 
-export const initialBreaker: Breaker = {
-  epoch: 1,
-  phase: { state: "CLOSED", window: emptyWindow },
-  override: { kind: "none" },
-};
-
-/** The snapshot of a breaker at `now`. */
-export function snapshot(breaker: Breaker, settings: BreakerSettings, now: number): Snapshot {
-  const clamped = clampToNow(breaker, settings, now);
-  const { epoch, phase, override } = clamped;
+export function closedAt(since: number, usual: number): Closed {
   return {
-    state: phase.state,
-    epoch,
-    leaseMs: settings.leaseMs,
-    retryAfterMs: retryAfterMs(clamped, settings, now),
-    override,
+    state: "CLOSED",
+    window: emptyWindow,
+    evidence: null,
+    slowEvidence: null,
+    since,
+    usual,
   };
 }
 
-/** How long until a call may try. 0: now. */
+export const initialBreaker: Breaker = {
+  epoch: 1,
+  phase: closedAt(0, 0),
+  override: { kind: "none" },
+};
+
+/** While a probe or a ramp runs, isolates ask again after this. */
+const NEWS_MS = 1_000;
+
+/**
+ * The snapshot of a breaker at `now`.
+ *
+ * @param leaseMs longer than that of the settings if the object is asked too often
+ */
+export function snapshot(
+  breaker: Breaker,
+  settings: BreakerSettings,
+  now: number,
+  leaseMs = settings.leaseMs,
+): Snapshot {
+  const clamped = clampToNow(breaker, settings, now);
+  const { epoch, phase, override } = clamped;
+  const waitMs = retryAfterMs(clamped, settings, now);
+  const common = { state: phase.state, epoch, leaseMs, retryAfterMs: waitMs, override };
+  switch (phase.state) {
+    case "CLOSED":
+      // An operator who holds the breaker closed wants the calls to run.
+      return override.kind === "none"
+        ? { ...common, inARow: failuresInARow(usualOf(phase, settings, now), settings) }
+        : common;
+    case "OPEN":
+      return common;
+    case "HALF_OPEN": {
+      const newsMs = Math.min(NEWS_MS * (leaseMs / settings.leaseMs), leaseMs);
+      if (phase.ramp === null) return { ...common, retryAfterMs: Math.min(waitMs, newsMs) };
+      const ramp = { share: shareAt(phase.ramp, now), doublesMs: phase.ramp.doublesMs };
+      return { ...common, leaseMs: newsMs, retryAfterMs: 0, ramp };
+    }
+  }
+}
+
+/** How long until a call may try. 0: now, or a share of the calls may. */
 export function retryAfterMs(
   { phase, override }: Breaker,
   settings: BreakerSettings,
@@ -109,13 +174,40 @@ function clampPhaseToNow(phase: Phase, settings: BreakerSettings, now: number): 
   switch (phase.state) {
     case "CLOSED": {
       const window = clampWindowToNow(phase.window, settings.windowMs, now);
-      return window === phase.window ? phase : { ...phase, window };
+      const evidence = clampEvidenceToNow(phase.evidence, now);
+      const slowEvidence = clampEvidenceToNow(phase.slowEvidence, now);
+      const isSame =
+        window === phase.window &&
+        evidence === phase.evidence &&
+        slowEvidence === phase.slowEvidence &&
+        phase.since <= now;
+      if (isSame) return phase;
+      return { ...phase, window, evidence, slowEvidence, since: Math.min(phase.since, now) };
     }
     case "OPEN":
-      return phase.openedAt > now ? { ...phase, openedAt: now } : phase;
-    case "HALF_OPEN":
-      return phase.permit !== null && phase.permit.grantedAt > now
-        ? { ...phase, permit: { ...phase.permit, grantedAt: now } }
+      return phase.openedAt > now || phase.downSince > now
+        ? {
+            ...phase,
+            openedAt: Math.min(phase.openedAt, now),
+            downSince: Math.min(phase.downSince, now),
+          }
         : phase;
+    case "HALF_OPEN": {
+      const { permit, ramp, downSince } = phase;
+      const clampedPermit =
+        permit !== null && permit.grantedAt > now ? { ...permit, grantedAt: now } : permit;
+      const clampedRamp = ramp === null ? null : clampRampToNow(ramp, now);
+      if (clampedPermit === permit && clampedRamp === ramp && downSince <= now) return phase;
+      return {
+        ...phase,
+        permit: clampedPermit,
+        ramp: clampedRamp,
+        downSince: Math.min(downSince, now),
+      };
+    }
   }
+}
+
+function clampEvidenceToNow(evidence: Evidence | null, now: number): Evidence | null {
+  return evidence !== null && evidence.since > now ? { ...evidence, since: now } : evidence;
 }

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { anyCommand } from "../../../../test/support/any-command.ts";
-import { runs } from "../../../../test/support/seed.ts";
+import { breakerRuns } from "../../../../test/support/seed.ts";
+import { score } from "./evidence.ts";
 import { clampToNow, initialBreaker, snapshot, type Breaker } from "./phase.ts";
 import { defaultSettings as settings } from "./settings.ts";
-import { decide, type Decision, type Event } from "./state.ts";
+import { decide, type Event } from "./state.ts";
+import type { Decision } from "./transition.ts";
 
 const PERMIT_MS = 10_000;
 
@@ -12,8 +14,8 @@ type Call = { epoch: number; permitId: string | null };
 type Grant = { id: string; at: number; ended: boolean };
 
 /**
- * The breaker as the fleet meets it: calls in the air, outcomes that are late, lost or told twice,
- * an object that forgets.
+ * The breaker as the fleet meets it: calls in the air, outcomes that are late, lost or reported
+ * twice, an object that forgets.
  */
 class Fleet {
   now = 1_700_000_000_000;
@@ -42,9 +44,11 @@ class Fleet {
       lastsMs: PERMIT_MS,
       cold: false,
     });
-    const { state, epoch } = snapshot(this.memory, settings, this.now);
+    const { state, epoch, ramp } = snapshot(this.memory, settings, this.now);
+    const isLetRun =
+      state === "CLOSED" || (ramp !== undefined && (this.#ids % 100) / 100 < ramp.share);
     if (granted) this.calls.push({ epoch, permitId });
-    else if (state === "CLOSED") this.calls.push({ epoch, permitId: null });
+    else if (isLetRun) this.calls.push({ epoch, permitId: null });
   }
 
   finish(call: Call, outcome: "success" | "failure" | "ignored"): void {
@@ -63,6 +67,7 @@ class Fleet {
 
   #check(before: Breaker, event: Event, { breaker, transition, granted, persist }: Decision): void {
     expect(breaker.epoch, "an epoch never goes back").toBeGreaterThanOrEqual(before.epoch);
+    this.#checkNumbers(breaker);
     expect(
       breaker.epoch - before.epoch,
       "at most one transition an event, and each raises the epoch",
@@ -71,7 +76,9 @@ class Fleet {
       const { to, cause } = transition;
       expect(persist, "a transition is written down").toBe(true);
       if (to === "CLOSED")
-        expect(["probe-succeeded", "reset", "enable", "close", "disable"]).toContain(cause);
+        expect(["probe-succeeded", "recovered", "reset", "enable", "close", "disable"]).toContain(
+          cause,
+        );
       if (cause === "probe-succeeded" || cause === "probe-failed") {
         const grant =
           event.type === "probe-ended"
@@ -80,6 +87,13 @@ class Fleet {
         expect(grant, "only a granted permit closes or re-opens").toMatchObject({ ended: false });
       }
     }
+    if (before.phase.state === "HALF_OPEN" && before.phase.ramp !== null)
+      expect(granted, "no permit beside a ramp").toBe(false);
+    if (transition?.cause === "recovered" || transition?.cause === "ramp-failed")
+      expect(
+        before.phase.state === "HALF_OPEN" && before.phase.ramp,
+        "only a ramp recovers or fails",
+      ).toBeTruthy();
     if (event.type === "report" && event.epoch !== before.epoch) {
       expect(transition, "an older epoch moves nothing").toBeNull();
       if (before.phase.state === "CLOSED")
@@ -99,6 +113,31 @@ class Fleet {
     if (event.type === "acquire") this.grants.push({ id: event.id, at: this.now, ended: false });
   }
 
+  /** Shares, scores and waits are bounded and numbers, also after the clock was set back. */
+  #checkNumbers({ phase }: Breaker): void {
+    const { ramp, retryAfterMs } = snapshot(this.memory, settings, this.now);
+    expect(retryAfterMs).toBeGreaterThanOrEqual(0);
+    if (ramp !== undefined) {
+      expect(ramp.share).toBeGreaterThan(0);
+      expect(ramp.share).toBeLessThanOrEqual(1);
+      expect(ramp.doublesMs).toBeGreaterThanOrEqual(settings.rampMs);
+      expect(ramp.doublesMs).toBeLessThanOrEqual(8_000);
+    }
+    if (phase.state === "OPEN") {
+      const operators = this.memory.override.kind === "forced-open";
+      expect(phase.durationMs).toBeGreaterThanOrEqual(operators ? 0 : settings.retryMs);
+      expect(phase.durationMs).toBeLessThanOrEqual(settings.maxOpenMs);
+    }
+    if (phase.state !== "CLOSED") return;
+    for (const evidence of [phase.evidence, phase.slowEvidence]) {
+      if (evidence === null) continue;
+      const height = score(evidence, { ratio: settings.failureRatio }, this.now);
+      expect(Number.isFinite(height)).toBe(true);
+      expect(height).toBeLessThanOrEqual(evidence.failures);
+      expect(evidence.needed).toBeGreaterThanOrEqual(2 * settings.failures);
+    }
+  }
+
   /**
    * Nothing fails any more and nobody interferes: within one open time, one permit and one lease it
    * is closed.
@@ -116,6 +155,10 @@ class Fleet {
     this.call();
     const [probe] = this.calls;
     if (probe !== undefined) this.finish(probe, "success");
+    for (let second = 0; second < 6; second += 1) {
+      this.apply({ type: "look" });
+      this.now += 1_000;
+    }
     expect(snapshot(this.memory, settings, this.now).state, "a healthy dependency closes it").toBe(
       "CLOSED",
     );
@@ -140,7 +183,24 @@ const outcome = fc.constantFrom(
   "failure" as const,
   "ignored" as const,
 );
+const counts = fc.record({
+  failures: fc.nat(20),
+  calls: fc.integer({ min: -5, max: 60 }),
+  after: fc.option(fc.nat(60), { nil: undefined }),
+  overMs: fc.option(fc.nat(86_400_000), { nil: undefined }),
+  held: fc.option(fc.nat(40), { nil: undefined }),
+  slow: fc.option(fc.nat(40), { nil: undefined }),
+  retryAfterMs: fc.option(fc.nat(86_400_000), { nil: undefined }),
+});
 const steps = [
+  counts.map((choice) =>
+    step(
+      "isolate reports",
+      choice,
+      (fleet, report) => void fleet.apply({ type: "report", epoch: fleet.memory.epoch, ...report }),
+    ),
+  ),
+  fc.constant(step("look", null, (fleet) => void fleet.apply({ type: "look" }))),
   fc
     .integer({ min: 1, max: 50 })
     .map((isolates) =>
@@ -193,7 +253,7 @@ const steps = [
   ),
 ];
 
-it(`whatever the fleet, the network, the operator and the clock do: one permit at a time, epochs that only rise, no way to CLOSED but a permitted success or an operator (${runs} runs)`, () => {
+it(`in any history of the fleet, the network, the operator and the clock: one permit at a time, epochs that only rise, no way to CLOSED but a permitted success or an operator (${breakerRuns} runs)`, () => {
   fc.assert(
     fc.property(fc.commands(steps, { maxCommands: 60, size: "max" }), (commands) => {
       const fleet = new Fleet();
@@ -201,6 +261,6 @@ it(`whatever the fleet, the network, the operator and the clock do: one permit a
       fleet.recover();
       expect(fleet.memory).toEqual(fleet.stored);
     }),
-    { numRuns: runs },
+    { numRuns: breakerRuns },
   );
 });

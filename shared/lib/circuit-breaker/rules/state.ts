@@ -1,82 +1,58 @@
+import { firstOpenMs } from "./open-time.ts";
 import {
   clampToNow,
+  closedAt,
   permitLeftMs,
   retryAfterMs,
   type Breaker,
   type Override,
   type Phase,
-  type StateName,
 } from "./phase.ts";
+import { countInRamp } from "./ramp.ts";
+import { endRampIfOver, probeSucceeded, reopened } from "./recovery.ts";
+import { countWhileClosed, type Report } from "./report.ts";
 import type { BreakerSettings } from "./settings.ts";
-import { addToWindow, countWindow, emptyWindow, type Counts } from "./window.ts";
+import { changed, moved, unchanged, type Command, type Decision } from "./transition.ts";
+import { usualOf } from "./usual.ts";
 
 /**
  * The circuit breaker of one dependency, as pure decisions. The Durable Object keeps the state for
  * the whole fleet. An isolate that cannot reach the object uses the same functions on a state of
  * its own.
  *
- *     CLOSED -> OPEN        failures reach the threshold
- *     OPEN -> HALF_OPEN     the open time is over and a waiting call takes the permit
- *     HALF_OPEN -> CLOSED   the permitted call succeeds
- *     HALF_OPEN -> OPEN     the permitted call fails: open for twice as long
+ *     CLOSED -> OPEN          failures or slow calls reach the threshold
+ *     OPEN -> HALF_OPEN       the open time is over and a waiting call takes the permit
+ *     HALF_OPEN -> HALF_OPEN  the permitted call succeeds: a share of the calls runs, the ramp
+ *     HALF_OPEN -> CLOSED     all calls have run for a second; or, in a slow fleet, the permitted
+ *                             call succeeds
+ *     HALF_OPEN -> OPEN       the permitted call fails, or nearly all calls of the ramp do
  *
  * Each transition raises the epoch. The outcome of a call counts only under the epoch that admitted
  * the call. The outcome of a probe counts only with its current permit. So late, repeated and
  * forged outcomes change nothing.
  */
 export type Event =
-  /** Reads the state. Corrects only times that lie in the future and expired overrides. */
+  /** Reads the state. It ends a ramp, corrects times in the future, and lifts expired overrides. */
   | { type: "look" }
-  /**
-   * Outcomes of calls that were admitted while CLOSED. `calls` is negative if cold calls did not
-   * count after all.
-   */
-  | ({ type: "report"; epoch: number } & Counts)
+  /** Outcomes of calls that were admitted while CLOSED or in a ramp. */
+  | ({ type: "report"; epoch: number } & Report)
   /**
    * A call asks for the permit. `id` is random. A `cold` call already runs, and counts as a call
    * now: the isolates of a slow service serve one call each and never report a success.
    */
   | { type: "acquire"; id: string; lastsMs: number; cold: boolean }
   /** The permitted call ended. `ignored`: aborted, or not the dependency's fault. */
-  | { type: "probe-ended"; permitId: string; outcome: ProbeOutcome }
+  | {
+      type: "probe-ended";
+      permitId: string;
+      outcome: ProbeOutcome;
+      lastError?: string | undefined;
+      /** What the dependency asked callers to wait. */
+      retryAfterMs?: number | undefined;
+    }
   | { type: "command"; command: Command; actor: string; reason: string };
 
 export type ProbeOutcome = "success" | "failure" | "ignored";
-
-/** What an operator does to a breaker. `forMs`: null until another command lifts it. */
-export type Command =
-  | { do: "reset" }
-  | { do: "open"; forMs: number | null }
-  | { do: "close" }
-  | { do: "disable" }
-  | { do: "enable" };
-
-type Cause = "threshold" | "probe-permitted" | "probe-succeeded" | "probe-failed" | Command["do"];
-
-/**
- * A change of the state, with who made it and why. The actor of the breaker's own transitions is
- * `breaker`; the reason of a threshold is its counts.
- */
-export type Transition = {
-  from: StateName;
-  to: StateName;
-  epoch: number;
-  at: number;
-  cause: Cause;
-  actor: string;
-  reason?: string;
-};
-
-/**
- * `granted`: the event took the permit. `persist`: the new state must be written; if it is false,
- * losing the state loses only successes.
- */
-export type Decision = {
-  breaker: Breaker;
-  transition: Transition | null;
-  granted: boolean;
-  persist: boolean;
-};
 
 /**
  * Decides the next state of a breaker after an event.
@@ -103,7 +79,7 @@ function decideClamped(
 ): Decision {
   switch (event.type) {
     case "look":
-      return unchanged(breaker);
+      return endRampIfOver(breaker, settings, now);
     case "report":
       return report(breaker, event, settings, now);
     case "acquire":
@@ -111,35 +87,43 @@ function decideClamped(
     case "probe-ended":
       return probeEnded(breaker, event, settings, now);
     case "command":
-      return applyCommand(breaker, event, now);
+      return applyCommand(breaker, event, settings, now);
   }
 }
 
 function report(
   breaker: Breaker,
-  event: { epoch: number } & Counts,
+  event: { epoch: number } & Report,
   settings: BreakerSettings,
   now: number,
 ): Decision {
   const { epoch, phase, override } = breaker;
-  if (event.epoch !== epoch || phase.state !== "CLOSED" || override.kind === "disabled")
-    return unchanged(breaker);
-  const { failures: reported, calls: began } = event;
-  const window = addToWindow(
-    phase.window,
-    { failures: reported, calls: began },
-    settings.windowMs,
-    now,
-  );
-  const counted = { ...breaker, phase: { ...phase, window } };
-  const { failures, calls } = countWindow(window, settings.windowMs, now);
-  const tripped =
-    reported > 0 && failures >= settings.failures && failures >= settings.failureRatio * calls;
-  if (!tripped || override.kind === "forced-closed")
-    return { breaker: counted, transition: null, granted: false, persist: reported > 0 };
-  // An eviction of the object drops calls but no failures, so calls may be the smaller number.
-  const reason = `${failures} of ${Math.max(calls, failures)} calls failed`;
-  const open: Phase = { state: "OPEN", openedAt: now, durationMs: settings.openMs, reopens: 0 };
+  if (event.epoch !== epoch || override.kind === "disabled") return unchanged(breaker);
+  const bad = event.failures + (event.slow ?? 0);
+  const { lastError, retryAfterMs: askedMs = 0 } = event;
+  if (phase.state === "HALF_OPEN" && phase.ramp !== null) {
+    const calls = Math.max(event.calls, bad);
+    const counts = { failures: bad, calls, usual: phase.usual };
+    const ramp = countInRamp(phase.ramp, counts, settings, now);
+    if (ramp === "failed") {
+      const why = { cause: "ramp-failed", reason: lastError, askedMs, phase } as const;
+      return reopened(breaker, why, settings, now);
+    }
+    return { ...changed({ ...breaker, phase: { ...phase, ramp } }), persist: bad > 0 };
+  }
+  if (phase.state !== "CLOSED") return unchanged(breaker);
+  const { phase: closed, tripped } = countWhileClosed(phase, event, settings, now);
+  if (override.kind === "forced-closed") {
+    const counted = { ...closed, evidence: null, slowEvidence: null };
+    return { ...changed({ ...breaker, phase: counted }), persist: bad > 0 };
+  }
+  const counted = { ...breaker, phase: closed };
+  if (tripped === null) return { ...changed(counted), persist: bad > 0 };
+  const { since: downSince, usual } = closed.evidence ??
+    closed.slowEvidence ?? { since: now, usual: usualOf(phase, settings, now).callsPerMs };
+  const durationMs = firstOpenMs(settings, askedMs);
+  const open: Phase = { state: "OPEN", openedAt: now, durationMs, reopens: 0, downSince, usual };
+  const reason = lastError === undefined ? tripped : `${tripped}: ${lastError}`;
   return moved(counted, open, { cause: "threshold", at: now, reason });
 }
 
@@ -155,9 +139,11 @@ function acquire(
       ? report(breaker, { epoch, failures: 0, calls: 1 }, settings, now)
       : unchanged(breaker);
   }
+  if (phase.state === "HALF_OPEN" && phase.ramp !== null) return unchanged(breaker);
   if (retryAfterMs(breaker, settings, now) > 0) return unchanged(breaker);
   const permit = { id: event.id, grantedAt: now, lastsMs: event.lastsMs };
-  const halfOpen: Phase = { state: "HALF_OPEN", reopens: phase.reopens, permit };
+  const { reopens, downSince, usual } = phase;
+  const halfOpen: Phase = { state: "HALF_OPEN", reopens, permit, ramp: null, downSince, usual };
   const decision =
     phase.state === "OPEN"
       ? moved(breaker, halfOpen, { cause: "probe-permitted", at: now })
@@ -178,19 +164,10 @@ function probeEnded(
     return changed({ ...breaker, phase: { ...phase, permit: null } });
   switch (event.outcome) {
     case "success":
-      return moved(
-        breaker,
-        { state: "CLOSED", window: emptyWindow },
-        { cause: "probe-succeeded", at: now },
-      );
+      return probeSucceeded(breaker, phase, settings, now);
     case "failure": {
-      const reopens = phase.reopens + 1;
-      const durationMs = Math.min(settings.openMs * 2 ** reopens, settings.maxOpenMs);
-      return moved(
-        breaker,
-        { state: "OPEN", openedAt: now, durationMs, reopens },
-        { cause: "probe-failed", at: now },
-      );
+      const { lastError: reason, retryAfterMs: askedMs } = event;
+      return reopened(breaker, { cause: "probe-failed", reason, askedMs, phase }, settings, now);
     }
     case "ignored":
       return changed({ ...breaker, phase: { ...phase, permit: null } });
@@ -200,11 +177,15 @@ function probeEnded(
 function applyCommand(
   breaker: Breaker,
   { command, actor, reason }: Extract<Event, { type: "command" }>,
+  settings: BreakerSettings,
   now: number,
 ): Decision {
   const move = (override: Override, phase: Phase): Decision =>
     moved({ ...breaker, override }, phase, { cause: command.do, at: now, actor, reason });
-  const closed: Phase = { state: "CLOSED", window: emptyWindow };
+  const { phase: current } = breaker;
+  const usual =
+    current.state === "CLOSED" ? usualOf(current, settings, now).callsPerMs : current.usual;
+  const closed = closedAt(now, usual);
   switch (command.do) {
     case "reset":
     case "enable":
@@ -220,35 +201,10 @@ function applyCommand(
         openedAt: now,
         durationMs: command.forMs ?? 0,
         reopens: -1,
+        downSince: current.state === "CLOSED" ? now : current.downSince,
+        usual,
       };
       return move({ kind: "forced-open", ends: command.forMs !== null }, open);
     }
   }
-}
-
-function moved(
-  breaker: Breaker,
-  phase: Phase,
-  why: { cause: Cause; at: number; actor?: string; reason?: string },
-): Decision {
-  const epoch = breaker.epoch + 1;
-  const { cause, at, actor = "breaker", reason } = why;
-  const transition: Transition = {
-    from: breaker.phase.state,
-    to: phase.state,
-    epoch,
-    at,
-    cause,
-    actor,
-    ...(reason !== undefined && { reason }),
-  };
-  return { ...changed({ ...breaker, epoch, phase }), transition };
-}
-
-function changed(breaker: Breaker): Decision {
-  return { breaker, transition: null, granted: false, persist: true };
-}
-
-function unchanged(breaker: Breaker): Decision {
-  return { breaker, transition: null, granted: false, persist: false };
 }

@@ -4,10 +4,13 @@
  */
 export type Window = readonly Bucket[];
 
-type Bucket = { readonly start: number } & Readonly<Counts>;
+type Bucket = { readonly start: number } & Readonly<WindowCounts>;
 
 /** `calls` include the `failures`. */
 export type Counts = { failures: number; calls: number };
+
+/** `slow` calls are no failures. `held` calls did not run, since their isolate had paused. */
+export type WindowCounts = Counts & { slow: number; held: number };
 
 /** A window of 60 s drops old calls in steps of 5 s. */
 const BUCKETS = 12;
@@ -15,17 +18,27 @@ const BUCKETS = 12;
 export const emptyWindow: Window = [];
 
 /** Adds calls at `now` and drops what is older than `windowMs`. */
-export function addToWindow(window: Window, counts: Counts, windowMs: number, now: number): Window {
+export function addToWindow(
+  window: Window,
+  counts: WindowCounts,
+  windowMs: number,
+  now: number,
+): Window {
   const start = bucketStart(windowMs, now);
-  const kept = dropOld(window, windowMs, now);
+  const kept = dropOld(window, windowMs, windowMs, now);
   const last = kept.at(-1);
   if (last === undefined || last.start !== start) return [...kept, { start, ...counts }];
   return [...kept.slice(0, -1), { start, ...sumOf([last, counts]) }];
 }
 
-/** The counts of the window at `now`. */
-export function countWindow(window: Window, windowMs: number, now: number): Counts {
-  return sumOf(dropOld(window, windowMs, now));
+/** The counts of the window at `now`, or of its last `lastMs`. */
+export function countWindow(
+  window: Window,
+  windowMs: number,
+  now: number,
+  lastMs = windowMs,
+): WindowCounts {
+  return sumOf(dropOld(window, windowMs, lastMs, now));
 }
 
 /**
@@ -40,18 +53,20 @@ export function clampWindowToNow(window: Window, windowMs: number, now: number):
     : window;
 }
 
-function dropOld(window: Window, windowMs: number, now: number): Window {
-  const oldest = bucketStart(windowMs, now) - windowMs;
+function dropOld(window: Window, windowMs: number, lastMs: number, now: number): Window {
+  const oldest = bucketStart(windowMs, now) - lastMs;
   return window.filter(({ start }) => start > oldest);
 }
 
-function sumOf(counts: readonly Counts[]): Counts {
+function sumOf(counts: readonly WindowCounts[]): WindowCounts {
   return counts.reduce(
-    (sum, { failures, calls }) => ({ failures: sum.failures + failures, calls: sum.calls + calls }),
-    {
-      failures: 0,
-      calls: 0,
-    },
+    (sum, { failures, calls, slow, held }) => ({
+      failures: sum.failures + failures,
+      calls: sum.calls + calls,
+      slow: sum.slow + slow,
+      held: sum.held + held,
+    }),
+    { failures: 0, calls: 0, slow: 0, held: 0 },
   );
 }
 

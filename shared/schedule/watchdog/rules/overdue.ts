@@ -34,14 +34,18 @@ export function overdueConditions(
       const summary = `the task ${task} is overdue: it should have run by ${deadline}`;
       return { key: `overdue:${task}`, holds: true, forMs: 0, summary };
     }),
-    ...recovered.map(({ task }): AlertCondition => ({
-      key: `overdue:${task}`,
-      holds: false,
-      forMs: 0,
-      summary: "",
-      resolvedReason: tasks.some((one) => one.task === task)
-        ? `the task ${task} runs again`
-        : `the task ${task} is no longer registered`,
-    })),
+    ...recovered.map(({ task }): AlertCondition => {
+      const isGone = !tasks.some((one) => one.task === task);
+      return {
+        key: `overdue:${task}`,
+        holds: false,
+        forMs: 0,
+        summary: "",
+        resolvedReason: isGone
+          ? `the task ${task} is no longer registered`
+          : `the task ${task} runs again`,
+        isGone,
+      };
+    }),
   ];
 }

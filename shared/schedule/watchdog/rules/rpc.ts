@@ -12,8 +12,13 @@ export interface TaskWatchdogRpc {
    * Replaces the watched tasks with these, each with the time by which it should have run again.
    */
   report(tasks: Watched[]): Promise<Result<null, Invalid>>;
-  /** How many tasks are watched, and which are overdue. */
-  inspect(): Promise<WatchdogView>;
+  /**
+   * Notifies the webhook of alerts that D1 has no room to record, once of each until D1 takes rows
+   * again. An object of the release before does not have it.
+   */
+  notifyUnrecorded(alerts: UnrecordedAlert[]): Promise<Result<null, Invalid>>;
+  /** Which tasks are watched, and which of them are overdue. */
+  inspect(): Promise<WatchdogReply>;
 }
 
 /** The one object of the fleet. */
@@ -24,7 +29,7 @@ const LATEST = Date.UTC(2150);
 
 export const watched = v.pipe(
   v.array(
-    v.strictObject({
+    v.object({
       task: v.pipe(
         v.string("must be text"),
         v.regex(/^[a-z][a-z0-9-]{0,63}$/, "must be the name of a task"),
@@ -43,4 +48,24 @@ export const watched = v.pipe(
 );
 export type Watched = v.InferOutput<typeof watched>[number];
 
-type WatchdogView = { watched: number; overdue: Watched[] };
+export const unrecordedAlerts = v.pipe(
+  v.array(
+    v.object({
+      key: v.pipe(v.string("must be text"), v.maxLength(200, "is too long")),
+      summary: v.pipe(v.string("must be text"), v.maxLength(4_000, "is too long")),
+      /** How long it has to hold before it fires, in milliseconds. */
+      forMs: v.pipe(v.number("must be a number"), v.minValue(0, "must be at least 0")),
+    }),
+    "must be a list",
+  ),
+  v.maxLength(500, "must have at most 500 entries"),
+);
+export type UnrecordedAlert = v.InferOutput<typeof unrecordedAlerts>[number];
+
+/** `tasks`: the names of the watched tasks. An object of an earlier release does not send all. */
+type WatchdogReply = {
+  watched: number;
+  overdue: Watched[];
+  tasks?: string[];
+  sizeBytes?: number;
+};

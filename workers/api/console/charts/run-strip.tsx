@@ -1,7 +1,7 @@
-import type { BodyOf } from "../api.ts";
+import type { AnswerBody } from "../api.ts";
 import { countText, durationText, exactText } from "../format.ts";
 
-export type Run = BodyOf<"scheduledTaskHistory">["recentExecutions"][number]["results"][number];
+export type Run = AnswerBody<"scheduledTaskHistory">["recentExecutions"][number]["results"][number];
 
 const SHOWN = 24;
 const WIDTH = 6;
@@ -11,7 +11,8 @@ const HEIGHT = 24;
  * The last runs of a task, the latest on the right. Height is duration; failed and missed runs are
  * marked.
  */
-export function RunStrip({ task, runs }: { task: string; runs: readonly Run[] }) {
+export function RunStrip({ task, runs }: { task: string; runs: readonly Run[] | null }) {
+  if (runs === null) return <span class="since">not known</span>;
   const shown = runs.slice(0, SHOWN).toReversed();
   if (shown.length === 0) return <span class="since">no recent runs</span>;
   const longest = Math.max(...shown.map(({ duration = 0 }) => duration), 1);

@@ -1,5 +1,7 @@
+import type { AnswerBody } from "../api.ts";
 import { useResource } from "../resource.ts";
 import { Section, State, Time } from "../ui/bits.tsx";
+import { NoChannel, NotifiedBy } from "../ui/channels.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Table } from "../ui/table.tsx";
 
@@ -7,8 +9,9 @@ export function AlertsPage() {
   const alerts = useResource("listAlerts");
   return (
     <Loaded reading={alerts} lines={8}>
-      {({ firing, notices }) => (
+      {({ firing, notices, channels }) => (
         <>
+          <NoChannel channels={channels} />
           <Section title="Firing">
             <Table
               caption="Firing alerts"
@@ -19,10 +22,13 @@ export function AlertsPage() {
                 {
                   head: "Alert",
                   kind: "wide",
-                  cell: ({ summary }) => <State tone="bad">{summary}</State>,
+                  cell: (alert) => <Firing alert={alert} />,
                 },
                 { head: "Since", cell: ({ since }) => <Time at={since} /> },
-                { head: "Last notice", cell: ({ firedAt }) => <Time at={firedAt} /> },
+                {
+                  head: "Notified",
+                  cell: (alert) => <NotifiedBy notice={alert} channels={channels} />,
+                },
               ]}
             />
           </Section>
@@ -42,13 +48,8 @@ export function AlertsPage() {
                 },
                 { head: "What", kind: "wide", cell: ({ summary }) => summary },
                 {
-                  head: "By email",
-                  cell: ({ emailAt }) => (emailAt === undefined ? "–" : <Time at={emailAt} />),
-                },
-                {
-                  head: "By webhook",
-                  cell: ({ webhookAt }) =>
-                    webhookAt === undefined ? "–" : <Time at={webhookAt} />,
+                  head: "Notified",
+                  cell: (notice) => <NotifiedBy notice={notice} channels={channels} />,
                 },
               ]}
             />
@@ -56,5 +57,27 @@ export function AlertsPage() {
         </>
       )}
     </Loaded>
+  );
+}
+
+function Firing({
+  alert: { summary, clearSince, flappingSince },
+}: {
+  alert: AnswerBody<"listAlerts">["firing"][number];
+}) {
+  return (
+    <>
+      <State tone={clearSince === undefined ? "bad" : "warn"}>{summary}</State>
+      {flappingSince !== undefined && (
+        <p>
+          It flaps, since <Time at={flappingSince} />.
+        </p>
+      )}
+      {clearSince !== undefined && (
+        <p>
+          It no longer holds, since <Time at={clearSince} />. The alert is over once that lasts.
+        </p>
+      )}
+    </>
   );
 }

@@ -1,8 +1,8 @@
+import { changesText } from "../format.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { Time } from "../ui/bits.tsx";
-import { Loaded } from "../ui/loaded.tsx";
-import { Paging } from "../ui/paging.tsx";
+import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";
 
 export function AuditPage({ query }: { query: URLSearchParams }) {
@@ -18,43 +18,42 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
   return (
     <>
       <p class="lead">
-        Every write by an operator, newest first.{" "}
+        What operators wrote, tried to write and read about users, and what users did about the
+        security of their accounts, newest first. Addresses are hashes.{" "}
         {actor !== undefined && (
           <>
-            Only writes of {actor}. <a href={linkTo("audit")}>Show all</a>
+            Only entries of {actor}. <a href={linkTo("audit")}>Show all</a>
           </>
         )}
       </p>
-      <Loaded reading={log} lines={10}>
-        {({ items, nextCursor }) => (
-          <>
-            <Table
-              caption="Audit log, newest first"
-              rows={items}
-              keyOf={({ id }) => id}
-              empty="There are no writes yet."
-              columns={[
-                { head: "When", cell: ({ at }) => <Time at={at} /> },
-                {
-                  head: "Who",
-                  cell: (entry) => (
-                    <a href={linkTo("audit", null, { actor: entry.actor })}>{entry.actor}</a>
-                  ),
-                },
-                { head: "What", cell: ({ operation }) => operation },
-                { head: "Path", kind: "wide", cell: ({ path }) => <code>{path}</code> },
-                { head: "Answer", kind: "number", cell: ({ status }) => status ?? "none" },
-                { head: "Request", cell: ({ requestId }) => <code>{requestId.slice(0, 8)}</code> },
-              ]}
-            />
-            <Paging
-              cursor={cursor}
-              next={nextCursor}
-              onMove={(next) => (location.hash = linkTo("audit", null, { actor, cursor: next }))}
-            />
-          </>
+      <PagedList
+        reading={log}
+        cursor={cursor}
+        onMove={(next) => (location.hash = linkTo("audit", null, { actor, cursor: next }))}
+      >
+        {({ items }) => (
+          <Table
+            caption="Audit log, newest first"
+            rows={items}
+            keyOf={({ id }) => id}
+            empty="There are no entries yet."
+            columns={[
+              { head: "When", cell: ({ at }) => <Time at={at} /> },
+              {
+                head: "Who",
+                cell: (entry) => (
+                  <a href={linkTo("audit", null, { actor: entry.actor })}>{entry.actor}</a>
+                ),
+              },
+              { head: "What", cell: ({ operation }) => operation },
+              { head: "Path", kind: "wide", cell: ({ path }) => <code>{path}</code> },
+              { head: "Changed", kind: "wide", cell: ({ changes }) => changesText(changes) },
+              { head: "Answer", kind: "number", cell: ({ status }) => status ?? "none" },
+              { head: "Request", cell: ({ requestId }) => <code>{requestId.slice(0, 8)}</code> },
+            ]}
+          />
         )}
-      </Loaded>
+      </PagedList>
     </>
   );
 }

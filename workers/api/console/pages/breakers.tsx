@@ -1,43 +1,37 @@
 import { useState } from "preact/hooks";
-import type { BodyOf } from "../api.ts";
-import { countText, spanText } from "../format.ts";
+import {
+  callsText,
+  causeText,
+  isAnnounced,
+  nextText,
+  shownState,
+  stateWords,
+  worstFirst,
+  type AnnouncedItem,
+  type ReachableBreaker,
+  type BreakerItem,
+} from "../breaker-state.ts";
 import { useResource } from "../resource.ts";
 import { call } from "../session.ts";
-import { Section, State, Time, type Tone } from "../ui/bits.tsx";
+import { Section, State, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Table } from "../ui/table.tsx";
-
-type Item = BodyOf<"listCircuitBreakers">["items"][number];
-type Breaker = Extract<Item, { epoch: number }>;
-
-const tones: Record<Item["state"], Tone> = {
-  CLOSED: "good",
-  OPEN: "bad",
-  HALF_OPEN: "warn",
-  UNREACHABLE: "idle",
-};
-const words: Record<Item["state"], string> = {
-  CLOSED: "Closed",
-  OPEN: "Open",
-  HALF_OPEN: "Half-open",
-  UNREACHABLE: "Does not answer",
-};
 
 export function BreakersPage() {
   const breakers = useResource("listCircuitBreakers", undefined, 2_000);
   return (
     <>
       <p class="lead">
-        One breaker per dependency, shared by the whole fleet. While it is open, calls are rejected
-        at once, and emails wait without using an attempt. It probes by itself and closes once the
-        dependency works again.
+        One breaker per dependency, shared by the whole fleet: those of Luna, and those of other
+        Workers that use its objects. While it is open, calls are rejected at once, and emails wait
+        without using an attempt. It probes by itself and closes once the dependency works again.
       </p>
       <Loaded reading={breakers} lines={8}>
         {({ items }) => (
           <ul class="cards">
-            {items.map((item) => (
-              <li key={item.name} class={`card ${tones[item.state]}`}>
+            {worstFirst(items).map((item) => (
+              <li key={item.name} class={`card ${shownState(item).tone}`}>
                 <Card item={item} />
               </li>
             ))}
@@ -48,10 +42,16 @@ export function BreakersPage() {
   );
 }
 
-function Card({ item }: { item: Item }) {
+function Card({ item }: { item: BreakerItem }) {
   const [showsHistory, show] = useState(false);
+  const { tone, word } = shownState(item);
   return (
-    <Section title={item.name} aside={<State tone={tones[item.state]}>{words[item.state]}</State>}>
+    <Section title={item.name} aside={<State tone={tone}>{word}</State>}>
+      {isAnnounced(item) ? (
+        <Origin breaker={item} />
+      ) : (
+        !item.used && <p class="since">This Luna is not set up to use it.</p>
+      )}
       {"epoch" in item ? (
         <Details breaker={item} />
       ) : (
@@ -66,8 +66,29 @@ function Card({ item }: { item: Item }) {
       >
         {showsHistory ? "Hide history" : "History"}
       </button>
+      {showsHistory && isAnnounced(item) && <Live name={item.name} />}
       {showsHistory && <History name={item.name} />}
     </Section>
+  );
+}
+
+/** Luna does not call it: it has what the breaker announced. */
+function Origin({ breaker: { used, reportedAt } }: { breaker: AnnouncedItem }) {
+  const by = used ? "Used by another Worker" : "No Worker has used it for two days";
+  return (
+    <p class="since">
+      {by}. It announced itself <Time at={reportedAt} />.
+    </p>
+  );
+}
+
+/** What only its object has. */
+function Live({ name }: { name: string }) {
+  const live = useResource("getCircuitBreaker", { params: { name } }, 2_000);
+  return (
+    <Loaded reading={live}>
+      {(breaker) => <p>{callsText(breaker) ?? nextText(breaker) ?? "It counts nothing."}</p>}
+    </Loaded>
   );
 }
 
@@ -121,35 +142,13 @@ const enable: Command = {
   done: "follows its counts again",
 };
 
-function Details({ breaker }: { breaker: Breaker }) {
-  const { name, state, override, failures, calls, retryAfterMs, lastTransition: last } = breaker;
+function Details({ breaker }: { breaker: ReachableBreaker }) {
+  const { name, override } = breaker;
   const params = { name };
   const shown = [...commands, override === "none" ? disable : enable];
   return (
     <>
-      <p>
-        {countText(failures, "failure")} in {countText(calls, "call")} of the window.
-        {state === "OPEN" &&
-          override === "none" &&
-          retryAfterMs > 0 &&
-          ` Probes again in ${spanText(retryAfterMs)}.`}
-        {override !== "none" && (
-          <>
-            {" "}
-            <State tone="warn">Override: {override}</State>
-          </>
-        )}
-      </p>
-      <p class="since">
-        {last === undefined ? (
-          "It has never changed."
-        ) : (
-          <>
-            {words[last.to]} since <Time at={last.at} />, by {last.actor}:{" "}
-            {last.reason ?? last.cause}
-          </>
-        )}
-      </p>
+      <Standing breaker={breaker} />
       <div class="buttons">
         {shown.map(({ operation, label, tone, explains, done }) => (
           <Action
@@ -164,6 +163,45 @@ function Details({ breaker }: { breaker: Breaker }) {
           />
         ))}
       </div>
+    </>
+  );
+}
+
+/** Since when it is as it is, why, and what comes next. */
+function Standing({ breaker }: { breaker: ReachableBreaker }) {
+  const { state, override, outage, lastTransition: last } = breaker;
+  const calls = "calls" in breaker ? callsText(breaker) : null;
+  return (
+    <>
+      {state !== "CLOSED" && (
+        <p>
+          {outage !== undefined && (
+            <>
+              Not closed since <Time at={outage.since} />.{" "}
+            </>
+          )}
+          {causeText(outage?.reason)} {nextText(breaker)}
+        </p>
+      )}
+      {calls !== null && <p>{calls}</p>}
+      {override !== "none" && (
+        <p>
+          <State tone="warn">Override: {override}</State>
+        </p>
+      )}
+      {/* The transition with which the outage began is stated above. */}
+      {(last === undefined || last.at !== outage?.since) && (
+        <p class="since">
+          {last === undefined ? (
+            "It has never changed."
+          ) : (
+            <>
+              {stateWords[last.to]} since <Time at={last.at} />, by {last.actor}:{" "}
+              {last.reason ?? last.cause}
+            </>
+          )}
+        </p>
+      )}
     </>
   );
 }
@@ -183,7 +221,7 @@ function History({ name }: { name: string }) {
           empty="It has never changed."
           columns={[
             { head: "When", cell: ({ at }) => <Time at={at} /> },
-            { head: "Change", cell: ({ from, to }) => `${words[from]} → ${words[to]}` },
+            { head: "Change", cell: ({ from, to }) => `${stateWords[from]} → ${stateWords[to]}` },
             { head: "By", cell: ({ actor }) => actor },
             {
               head: "Why",

@@ -1,26 +1,34 @@
-import { useState } from "preact/hooks";
-import type { BodyOf } from "../api.ts";
-import { Chart } from "../charts/chart.tsx";
+import type { AnswerBody } from "../api.ts";
+import { breakerIssues } from "../breaker-issues.ts";
+import { shownState, type BreakerItem } from "../breaker-state.ts";
+import { Chart, countLine, valueLine } from "../charts/chart.tsx";
+import { useNow } from "../clock.ts";
 import { numberText, percentText } from "../format.ts";
 import { useResource } from "../resource.ts";
-import { perStep, sum, useTelemetry, type Range } from "../telemetry.ts";
+import { perStep, sum } from "../series.ts";
+import { useTelemetry } from "../telemetry.ts";
 import { Facts, Section, State } from "../ui/bits.tsx";
+import { Issues } from "../ui/issues.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
-import { RangeChoice } from "../ui/range.tsx";
+import { RangeChoice, rangeOf } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
 import { InspectForm, PurgeForm } from "./purge.tsx";
 
-type Metrics = BodyOf<"cacheMetrics">;
+type Metrics = AnswerBody<"cacheMetrics">;
 
-export function CachePage() {
-  const [range, setRange] = useState<Range>("hour");
-  const telemetry = useTelemetry(range);
+export function CachePage({ query }: { query: URLSearchParams }) {
+  const telemetry = useTelemetry(rangeOf(query));
   const metrics = useResource("cacheMetrics");
+  const breakers = useResource("listCircuitBreakers");
+  const found = breakerIssues({ health: null, breakers: breakers.body, now: useNow() });
+  const kvIssues = found.filter(({ key }) => key === "breaker:cache");
+  const kv = breakers.body?.items.find(({ name }) => name === "cache");
   return (
-    <Together readings={[telemetry, metrics]}>
-      <Section title="Over time" aside={<RangeChoice range={range} onChoose={setRange} />}>
+    <Together readings={[telemetry, metrics, breakers]}>
+      <Section title="Over time" aside={<RangeChoice page="cache" query={query} />}>
+        <Issues issues={kvIssues} />
         <Loaded reading={telemetry} lines={6}>
-          {({ from, stepSeconds, series }) => (
+          {({ from, stepSeconds, series, reported }) => (
             <div class="charts">
               <Chart
                 title="Hit rate"
@@ -28,11 +36,12 @@ export function CachePage() {
                 from={from}
                 stepSeconds={stepSeconds}
                 lines={[
-                  {
-                    label: "without the origin",
-                    values: hitRates(series.cacheHits, series.cacheMisses),
-                    color: "a",
-                  },
+                  valueLine(
+                    "without the origin",
+                    "a",
+                    hitRates(series.cacheHits, series.cacheMisses),
+                    "%",
+                  ),
                 ]}
               />
               <Chart
@@ -40,10 +49,10 @@ export function CachePage() {
                 from={from}
                 stepSeconds={stepSeconds}
                 lines={[
-                  { label: "hits", values: series.cacheHits, color: "a" },
-                  { label: "misses", values: series.cacheMisses, color: "b" },
-                  { label: "errors", values: series.cacheErrors, color: "bad" },
-                  { label: "fallbacks", values: series.cacheFallbacks, color: "c" },
+                  countLine("hits", "a", series.cacheHits, reported),
+                  countLine("misses", "b", series.cacheMisses, reported),
+                  countLine("errors", "bad", series.cacheErrors, reported),
+                  countLine("fallbacks", "c", series.cacheFallbacks, reported),
                 ]}
               />
               <p class="hidden">
@@ -60,7 +69,7 @@ export function CachePage() {
       </Section>
       <Section title="Since the first deployment">
         <Loaded reading={metrics} lines={6}>
-          {(body) => <Totals metrics={body} />}
+          {(body) => <Totals metrics={body} kv={kv} />}
         </Loaded>
       </Section>
       <PurgeForm />
@@ -74,8 +83,7 @@ const hitRates = (hits: readonly number[], misses: readonly number[]): (number |
     hit + (misses[n] ?? 0) === 0 ? null : (100 * hit) / (hit + (misses[n] ?? 0)),
   );
 
-function Totals({ metrics }: { metrics: Metrics }) {
-  const state = metrics.circuitBreakerState;
+function Totals({ metrics, kv }: { metrics: Metrics; kv: BreakerItem | undefined }) {
   const reads = metrics.hits + metrics.misses;
   const tiers: [string, number, string][] = [
     ["Memory (L1)", metrics.hitsL1, "answered by the isolate"],
@@ -92,6 +100,7 @@ function Totals({ metrics }: { metrics: Metrics }) {
     ["Tag index did not answer", metrics.tagIndexErrors],
     ["Corrupt entries", metrics.corrupt],
     ["Entries too large", metrics.tooLarge],
+    ["Entries not storable", metrics.unstorable],
     ["Origin failed", metrics.loadErrors],
   ];
   return (
@@ -99,13 +108,15 @@ function Totals({ metrics }: { metrics: Metrics }) {
       <Facts
         facts={[
           [
-            "Breaker",
-            <State tone={state === "CLOSED" ? "good" : "bad"}>
-              {state.toLowerCase().replace("_", "-")}
-            </State>,
+            "Breaker of KV",
+            kv === undefined ? (
+              "not known"
+            ) : (
+              <State tone={shownState(kv).tone}>{shownState(kv).word}</State>
+            ),
           ],
-          ["Hit rate", metrics.hitRate],
-          ["Errors", metrics.errorRate],
+          ["Hit rate", percentText(metrics.hits, reads)],
+          ["Errors", percentText(metrics.errors, reads)],
           ["Purges", numberText(metrics.purges)],
         ]}
       />

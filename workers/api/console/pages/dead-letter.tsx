@@ -1,13 +1,14 @@
-import { failedCall, type BodyOf, type Outcome } from "../api.ts";
+import { lastErrorText } from "../answer-text.ts";
+import { failedCall, type AnswerBody, type CallOutcome } from "../api.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
 import { Facts, Raw, Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
 import { Loaded } from "../ui/loaded.tsx";
-import { answerText, Timeline } from "../ui/timeline.tsx";
+import { Timeline } from "../ui/timeline.tsx";
 
-type Letter = BodyOf<"getDeadLetter">;
+type DeadLetter = AnswerBody<"getDeadLetter">;
 
 export function DeadLetterPage({ id }: { id: string }) {
   const letter = useResource("getDeadLetter", { params: { id } });
@@ -28,14 +29,14 @@ export function DeadLetterPage({ id }: { id: string }) {
 }
 
 /** The API answers 200 also if the email cannot be replayed: that must not look like a success. */
-async function replay(id: string): Promise<Outcome<unknown>> {
+async function replay(id: string): Promise<CallOutcome<unknown>> {
   const outcome = await call("processDeadLetters", { body: { ids: [id] } });
   const item = outcome.ok ? outcome.body.items[0] : undefined;
   if (!outcome.ok || item?.success === true) return outcome;
   return failedCall("It was not replayed", item?.error ?? "It is no longer there.");
 }
 
-function Details({ letter }: { letter: Letter }) {
+function Details({ letter }: { letter: DeadLetter }) {
   const { id, kind, to, subject, reason, lastError, rawBody, events } = letter;
   return (
     <>
@@ -52,7 +53,7 @@ function Details({ letter }: { letter: Letter }) {
           ["Expires", <Time at={letter.expiresAt} />],
         ]}
       />
-      {lastError !== undefined && <p>Last error: {answerText(lastError)}</p>}
+      {lastError !== undefined && <p>{lastErrorText(lastError)}</p>}
       <Actions letter={letter} />
       {rawBody !== undefined && (
         <Section title="The message">
@@ -73,7 +74,7 @@ function Details({ letter }: { letter: Letter }) {
   );
 }
 
-function Actions({ letter: { id, kind } }: { letter: Letter }) {
+function Actions({ letter: { id, kind } }: { letter: DeadLetter }) {
   return (
     <div class="buttons">
       {kind === "email" && (
@@ -92,9 +93,13 @@ function Actions({ letter: { id, kind } }: { letter: Letter }) {
       )}
       <Action
         label="Discard"
+        heading="Discard 1 dead letter"
         tone="danger"
         explains={
-          <p>It is deleted for good{kind === "email" && ", and its email is never sent"}.</p>
+          <p>
+            It is deleted for good{kind === "email" && ", and its email is never sent"}. This cannot
+            be undone.
+          </p>
         }
         done="The dead letter was discarded."
         act={() => call("discardDeadLetter", { params: { id } })}

@@ -1,23 +1,23 @@
 import { useState } from "preact/hooks";
-import type { BodyOf } from "../api.ts";
+import { answerText } from "../answer-text.ts";
+import type { AnswerBody } from "../api.ts";
+import { chosen, deadReasons } from "../filters.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { Section, Time } from "../ui/bits.tsx";
-import { Loaded, Together } from "../ui/loaded.tsx";
-import { Paging } from "../ui/paging.tsx";
+import { Choice, SearchField } from "../ui/find.tsx";
+import { Together } from "../ui/loaded.tsx";
+import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";
-import { answerText } from "../ui/timeline.tsx";
 import { Replay } from "./replay.tsx";
 
-const reasons = ["exhausted", "permanent", "operator", "suppressed"] as const;
-
-type Filter = { reason?: (typeof reasons)[number]; to?: string };
+type Filter = { reason?: (typeof deadReasons)[number]; to?: string };
 type Shown = { reason?: string; to?: string; cursor?: string | undefined };
 type Show = (changes: Shown) => void;
 
 export function DeadLettersPage({ query }: { query: URLSearchParams }) {
   const cursor = query.get("cursor") ?? undefined;
-  const reason = reasons.find((one) => one === query.get("reason"));
+  const reason = chosen(query, "reason", deadReasons);
   const filter: Filter = {
     ...(reason !== undefined && { reason }),
     ...(query.get("to") !== null && { to: query.get("to") ?? "" }),
@@ -36,14 +36,9 @@ export function DeadLettersPage({ query }: { query: URLSearchParams }) {
       </p>
       <Section title="Find">
         <Search filter={filter} show={show} />
-        <Loaded reading={letters} lines={8}>
-          {({ items, nextCursor }) => (
-            <>
-              <DeadLetters items={items} isFiltered={Object.keys(filter).length > 0} />
-              <Paging cursor={cursor} next={nextCursor} onMove={(next) => show({ cursor: next })} />
-            </>
-          )}
-        </Loaded>
+        <PagedList reading={letters} cursor={cursor} onMove={(next) => show({ cursor: next })}>
+          {({ items }) => <DeadLetters items={items} isFiltered={Object.keys(filter).length > 0} />}
+        </PagedList>
       </Section>
       <Replay key={JSON.stringify(filter)} filter={filter} />
     </Together>
@@ -58,36 +53,19 @@ function Search({ filter, show }: { filter: Filter; show: Show }) {
       role="search"
       onSubmit={(event) => (event.preventDefault(), show({ to: to.trim() }))}
     >
-      <label>
-        Recipient
-        <input
-          type="search"
-          value={to}
-          autocomplete="off"
-          spellcheck={false}
-          onInput={({ currentTarget }) => setTo(currentTarget.value)}
-        />
-      </label>
-      <label>
-        Reason
-        <select
-          value={filter.reason ?? ""}
-          onChange={({ currentTarget }) => show({ reason: currentTarget.value })}
-        >
-          <option value="">any</option>
-          {reasons.map((one) => (
-            <option key={one} value={one}>
-              {one}
-            </option>
-          ))}
-        </select>
-      </label>
+      <SearchField label="Recipient" value={to} onInput={setTo} />
+      <Choice
+        label="Reason"
+        value={filter.reason}
+        values={deadReasons}
+        onChoose={(reason) => show({ reason })}
+      />
       <button type="submit">Find</button>
     </form>
   );
 }
 
-type DeadLetter = BodyOf<"listDeadLetters">["items"][number];
+type DeadLetter = AnswerBody<"listDeadLetters">["items"][number];
 
 function DeadLetters({ items, isFiltered }: { items: DeadLetter[]; isFiltered: boolean }) {
   return (

@@ -1,4 +1,5 @@
-import type { BodyOf } from "../api.ts";
+import { lastErrorText } from "../answer-text.ts";
+import type { AnswerBody } from "../api.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
@@ -6,9 +7,9 @@ import { Facts, Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
 import { EmailState } from "../ui/email-state.tsx";
 import { Loaded } from "../ui/loaded.tsx";
-import { answerText, Timeline } from "../ui/timeline.tsx";
+import { Timeline } from "../ui/timeline.tsx";
 
-type Email = BodyOf<"getEmail">;
+type Email = AnswerBody<"getEmail">;
 
 export function EmailPage({ id }: { id: string }) {
   const email = useResource("getEmail", { params: { id } }, 2_000);
@@ -35,7 +36,7 @@ function Details({ email }: { email: Email }) {
       <Facts
         facts={[
           ["Accepted", <Time at={email.createdAt} />],
-          ["Attempts", email.attempts],
+          [email.generation > 1 ? "Attempts since the replay" : "Attempts", email.attempts],
           ["Generation", email.generation],
           ["Category", email.category],
           ...(email.dueAt === undefined
@@ -46,7 +47,7 @@ function Details({ email }: { email: Email }) {
             : [["Sent", <Time at={email.sentAt} />] as [string, preact.ComponentChildren]]),
         ]}
       />
-      {email.lastError !== undefined && <p>Last error: {answerText(email.lastError)}</p>}
+      {email.lastError !== undefined && <p>{lastErrorText(email.lastError)}</p>}
       <Actions email={email} />
       <Section title="Timeline">
         <Timeline events={email.events} />

@@ -1,25 +1,32 @@
 import { useState } from "preact/hooks";
-import type { BodyOf, Health } from "../api.ts";
-import { Chart } from "../charts/chart.tsx";
-import { numberText, spanText } from "../format.ts";
+import type { AnswerBody, Health } from "../api.ts";
+import { breakerIssues } from "../breaker-issues.ts";
+import { Chart, countLine } from "../charts/chart.tsx";
+import { useNow } from "../clock.ts";
+import { chosen, statusChoices, isEmailId } from "../filters.ts";
+import { checkText, spanText, waitingText } from "../format.ts";
 import { useHealth } from "../health.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
-import { perStep, useTelemetry, type Range } from "../telemetry.ts";
+import { perStep } from "../series.ts";
+import { useTelemetry } from "../telemetry.ts";
 import { Facts, Section, Time } from "../ui/bits.tsx";
 import { EmailState } from "../ui/email-state.tsx";
+import { Choice, SearchField } from "../ui/find.tsx";
+import { Issues } from "../ui/issues.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
-import { Paging } from "../ui/paging.tsx";
-import { RangeChoice } from "../ui/range.tsx";
+import { PagedList } from "../ui/paged-list.tsx";
+import { RangeChoice, rangeOf } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
 
 export function EmailsPage({ query }: { query: URLSearchParams }) {
   const health = useHealth();
-  const [range, setRange] = useState<Range>("hour");
-  const telemetry = useTelemetry(range);
+  const breakers = useResource("listCircuitBreakers");
+  const telemetry = useTelemetry(rangeOf(query));
   return (
-    <Together readings={[health, telemetry]}>
+    <Together readings={[health, breakers, telemetry]}>
       <Section title="Now">
+        <Transports health={health.body} breakers={breakers.body} />
         <Loaded reading={health} lines={3}>
           {({ checks }) =>
             "email" in checks ? (
@@ -30,17 +37,17 @@ export function EmailsPage({ query }: { query: URLSearchParams }) {
           }
         </Loaded>
       </Section>
-      <Section title="Over time" aside={<RangeChoice range={range} onChoose={setRange} />}>
+      <Section title="Over time" aside={<RangeChoice page="email" query={query} />}>
         <Loaded reading={telemetry} lines={6}>
-          {({ from, stepSeconds, series }) => (
+          {({ from, stepSeconds, series, reported }) => (
             <div class="charts">
               <Chart
                 title={`Emails ${perStep(stepSeconds)}`}
                 from={from}
                 stepSeconds={stepSeconds}
                 lines={[
-                  { label: "accepted", values: series.emailsAccepted, color: "b" },
-                  { label: "sent", values: series.emailsSent, color: "a" },
+                  countLine("accepted", "b", series.emailsAccepted, reported),
+                  countLine("sent", "a", series.emailsSent, reported),
                 ]}
               />
               <Chart
@@ -48,8 +55,8 @@ export function EmailsPage({ query }: { query: URLSearchParams }) {
                 from={from}
                 stepSeconds={stepSeconds}
                 lines={[
-                  { label: "attempts", values: series.emailAttempts, color: "a" },
-                  { label: "emails that died", values: series.emailsDead, color: "bad" },
+                  countLine("attempts", "a", series.emailAttempts, reported),
+                  countLine("emails that died", "bad", series.emailsDead, reported),
                 ]}
               />
             </div>
@@ -61,6 +68,15 @@ export function EmailsPage({ query }: { query: URLSearchParams }) {
   );
 }
 
+/** The transports that do not take emails now. */
+function Transports(facts: {
+  health: Health | null;
+  breakers: AnswerBody<"listCircuitBreakers"> | null;
+}) {
+  const found = breakerIssues({ ...facts, now: useNow() });
+  return <Issues issues={found.filter(({ key }) => key.startsWith("breaker:email:"))} />;
+}
+
 type Backlog = Extract<Health["checks"], { email: unknown }>["email"];
 
 function Backlog({ email }: { email: Backlog }) {
@@ -68,23 +84,25 @@ function Backlog({ email }: { email: Backlog }) {
     <Facts
       facts={[
         [
-          "Oldest due for",
-          email.due === 0 ? "–" : spanText(email.oldestDueSeconds * 1_000),
+          "Due",
+          email.due === 0
+            ? "0"
+            : `${checkText(email, "due")}, oldest ${spanText(email.oldestDueSeconds * 1_000)}`,
           email.oldestDueSeconds > 300 ? "bad" : "idle",
         ],
-        ["Due", numberText(email.due), "idle"],
-        ["Queued", numberText(email.queued), "idle"],
-        ["Scheduled", numberText(email.scheduled), "idle"],
-        ["In hand-over", numberText(email.inFlight), "idle"],
-        ["Pinned", numberText(email.pinned), email.pinned > 0 ? "warn" : "idle"],
+        ["Waiting for the next try", waitingText(email), "idle"],
+        ["Next try", email.nextDueAt === undefined ? "–" : <Time at={email.nextDueAt} />, "idle"],
+        ["Scheduled", checkText(email, "scheduled"), "idle"],
+        ["Sending now", checkText(email, "inFlight"), "idle"],
+        ["Pinned", checkText(email, "pinned"), email.pinned > 0 ? "warn" : "idle"],
         [
           "Unknown",
-          <a href={linkTo("email", null, { status: "unknown" })}>{numberText(email.unknown)}</a>,
+          <a href={linkTo("email", null, { status: "unknown" })}>{checkText(email, "unknown")}</a>,
           email.unknown > 0 ? "warn" : "idle",
         ],
         [
           "Dead letters",
-          <a href={linkTo("dead-letters")}>{numberText(email.dead)}</a>,
+          <a href={linkTo("dead-letters")}>{checkText(email, "dead")}</a>,
           email.dead > 0 ? "warn" : "idle",
         ],
       ]}
@@ -92,14 +110,12 @@ function Backlog({ email }: { email: Backlog }) {
   );
 }
 
-const statuses = ["unknown", "pinned", "dead"] as const;
-
-type Filter = { to: string | undefined; status: (typeof statuses)[number] | undefined };
+type Filter = { to: string | undefined; status: (typeof statusChoices)[number] | undefined };
 
 function Search({ query }: { query: URLSearchParams }) {
   const cursor = query.get("cursor") ?? undefined;
   const to = query.get("to") ?? undefined;
-  const status = statuses.find((one) => one === query.get("status"));
+  const status = chosen(query, "status", statusChoices);
   const emails = useResource("listEmails", {
     query: {
       limit: "25",
@@ -111,69 +127,58 @@ function Search({ query }: { query: URLSearchParams }) {
   return (
     <Section title="Find">
       <SearchForm to={to} status={status} />
-      <Loaded reading={emails} lines={8}>
-        {({ items, nextCursor }) => (
-          <>
-            <Emails items={items} isFiltered={to !== undefined || status !== undefined} />
-            <Paging
-              cursor={cursor}
-              next={nextCursor}
-              onMove={(next) =>
-                (location.hash = linkTo("email", null, { to, status, cursor: next }))
-              }
-            />
-          </>
+      <PagedList
+        reading={emails}
+        cursor={cursor}
+        onMove={(next) => (location.hash = linkTo("email", null, { to, status, cursor: next }))}
+      >
+        {({ items }) => (
+          <Emails items={items} isFiltered={to !== undefined || status !== undefined} />
         )}
-      </Loaded>
+      </PagedList>
     </Section>
   );
 }
 
 function SearchForm({ to, status }: Filter) {
   const [text, setText] = useState(to ?? "");
+  const [wrong, setWrong] = useState<string | null>(null);
   const submit = (event: Event): void => {
     event.preventDefault();
     const wanted = text.trim();
-    // An id has no @; everything else is a recipient.
-    location.hash =
-      wanted === "" || wanted.includes("@")
-        ? linkTo("email", null, { to: wanted, status })
-        : linkTo("email", wanted);
+    const isAddress = wanted === "" || wanted.includes("@");
+    if (!isAddress && !isEmailId(wanted))
+      return setWrong(
+        `"${wanted}" is neither a whole address nor the id of an email. Parts of an address and ` +
+          "subjects are not searched.",
+      );
+    setWrong(null);
+    location.hash = isAddress
+      ? linkTo("email", null, { to: wanted, status })
+      : linkTo("email", wanted);
   };
   return (
     <form class="form" onSubmit={submit} role="search">
-      <label>
-        Recipient or id of an email
-        <input
-          type="search"
-          value={text}
-          spellcheck={false}
-          autocomplete="off"
-          onInput={({ currentTarget }) => setText(currentTarget.value)}
-        />
-      </label>
-      <label>
-        Status
-        <select
-          value={status ?? ""}
-          onChange={({ currentTarget }) =>
-            (location.hash = linkTo("email", null, { to, status: currentTarget.value }))
-          }
-        >
-          <option value="">any</option>
-          {statuses.map((one) => (
-            <option key={one} value={one}>
-              {one}
-            </option>
-          ))}
-        </select>
-      </label>
+      <SearchField label="Recipient or id of an email" value={text} onInput={setText} />
+      <Choice
+        label="Status"
+        value={status}
+        values={statusChoices}
+        onChoose={(chosenStatus) =>
+          (location.hash = linkTo("email", null, { to, status: chosenStatus }))
+        }
+      />
       <button type="submit">Find</button>
+      {wrong !== null && (
+        <p class="failing" role="alert">
+          {wrong}
+        </p>
+      )}
     </form>
   );
 }
 
-type Item = BodyOf<"listEmails">["items"][number];
+type Item = AnswerBody<"listEmails">["items"][number];
 
 function Emails({ items, isFiltered }: { items: Item[]; isFiltered: boolean }) {
   return (

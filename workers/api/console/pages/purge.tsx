@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { BodyOf } from "../api.ts";
+import type { AnswerBody } from "../api.ts";
 import { countText, numberText } from "../format.ts";
 import { useResource } from "../resource.ts";
 import { call } from "../session.ts";
@@ -8,7 +8,7 @@ import { Action } from "../ui/confirm.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Table } from "../ui/table.tsx";
 
-type Purged = BodyOf<"invalidate">;
+type Purged = AnswerBody<"invalidate">;
 
 const kinds = {
   userId: { name: "User", hint: "every entry of a user, by id", example: "ada" },

@@ -3,8 +3,8 @@ import { useResource } from "../resource.ts";
 import { call } from "../session.ts";
 import { Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
-import { Loaded, Together } from "../ui/loaded.tsx";
-import { Paging } from "../ui/paging.tsx";
+import { Together } from "../ui/loaded.tsx";
+import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";
 
 export function SuppressionsPage() {
@@ -18,48 +18,45 @@ export function SuppressionsPage() {
         Addresses that get no emails: an email bounced, its recipient complained or unsubscribed, or
         an operator suppressed the address.
       </p>
-      <Loaded reading={list} lines={8}>
-        {({ items, nextCursor }) => (
-          <>
-            <Table
-              caption="Suppressed addresses, oldest first"
-              rows={items}
-              keyOf={({ address, scope }) => `${address} ${scope}`}
-              empty="No address is suppressed."
-              columns={[
-                { head: "Address", kind: "wide", cell: ({ address }) => address },
-                {
-                  head: "Gets",
-                  cell: ({ scope }) => (scope === "all" ? "nothing" : "only transactional emails"),
-                },
-                {
-                  head: "Why",
-                  cell: ({ reason, note }) => (note === undefined ? reason : `${reason}: ${note}`),
-                },
-                { head: "Since", cell: ({ createdAt }) => <Time at={createdAt} /> },
-                {
-                  head: "Lift",
-                  kind: "actions",
-                  cell: ({ address }) => (
-                    <Action
-                      label="Lift"
-                      of={address}
-                      explains={
-                        <p>
-                          Emails to it are sent again. If they bounce again, that costs reputation.
-                        </p>
-                      }
-                      done={`${address} gets emails again.`}
-                      act={() => call("unsuppress", { params: { address } })}
-                    />
-                  ),
-                },
-              ]}
-            />
-            <Paging cursor={cursor} next={nextCursor} onMove={setCursor} />
-          </>
+      <PagedList reading={list} cursor={cursor} onMove={setCursor}>
+        {({ items }) => (
+          <Table
+            caption="Suppressed addresses, oldest first"
+            rows={items}
+            keyOf={({ address, scope }) => `${address} ${scope}`}
+            empty="No address is suppressed."
+            columns={[
+              { head: "Address", kind: "wide", cell: ({ address }) => address },
+              {
+                head: "Gets",
+                cell: ({ scope }) => (scope === "all" ? "nothing" : "only transactional emails"),
+              },
+              {
+                head: "Why",
+                cell: ({ reason, note }) => (note === undefined ? reason : `${reason}: ${note}`),
+              },
+              { head: "Since", cell: ({ createdAt }) => <Time at={createdAt} /> },
+              {
+                head: "Lift",
+                kind: "actions",
+                cell: ({ address }) => (
+                  <Action
+                    label="Lift"
+                    of={address}
+                    explains={
+                      <p>
+                        Emails to it are sent again. If they bounce again, that costs reputation.
+                      </p>
+                    }
+                    done={`${address} gets emails again.`}
+                    act={() => call("unsuppress", { params: { address } })}
+                  />
+                ),
+              },
+            ]}
+          />
         )}
-      </Loaded>
+      </PagedList>
       <Add />
     </Together>
   );

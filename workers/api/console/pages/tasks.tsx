@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { failedCall, type BodyOf, type Outcome } from "../api.ts";
+import { failedCall, type AnswerBody, type CallOutcome } from "../api.ts";
 import { RunStrip, type Run } from "../charts/run-strip.tsx";
 import { countText, durationText } from "../format.ts";
 import { useHealth } from "../health.ts";
@@ -7,11 +7,11 @@ import { useResource } from "../resource.ts";
 import { call } from "../session.ts";
 import { Empty, Raw, Section, State, Time, type Tone } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
-import { Loaded, Together } from "../ui/loaded.tsx";
-import { Paging } from "../ui/paging.tsx";
+import { Failing, Loaded, Together } from "../ui/loaded.tsx";
+import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";
 
-type History = BodyOf<"scheduledTaskHistory">;
+type History = AnswerBody<"scheduledTaskHistory">;
 
 const runTones: Record<Run["status"], Tone> = {
   success: "good",
@@ -26,10 +26,18 @@ export function TasksPage() {
   const tasks = useResource("listScheduledTasks");
   const recent = useResource("scheduledTaskHistory", { query: { limit: "100" } });
   const overdue = new Set(health.body?.checks.tasks.overdue.map(({ task }) => task));
-  const runs = (recent.body?.recentExecutions ?? []).flatMap(({ results }) => results);
+  // Null: not known, which is not the same as none.
+  const runs = recent.body?.recentExecutions.flatMap(({ results }) => results) ?? null;
   return (
     <Together readings={[health, tasks, recent]}>
-      <Section title="Tasks">
+      <Section title="Schedule">
+        <Failing reading={health} />
+        {health.body?.checks.tasks.unreachable === true && (
+          <p class="banner warn">
+            <State tone="warn">The task watchdog does not answer</State>
+            <span>Whether a task is overdue is not known.</span>
+          </p>
+        )}
         <Loaded reading={tasks} lines={8}>
           {({ items }) => <Tasks items={items} overdue={overdue} runs={runs} />}
         </Loaded>
@@ -39,7 +47,7 @@ export function TasksPage() {
   );
 }
 
-type Task = BodyOf<"listScheduledTasks">["items"][number];
+type Task = AnswerBody<"listScheduledTasks">["items"][number];
 
 function Tasks({
   items,
@@ -48,7 +56,7 @@ function Tasks({
 }: {
   items: Task[];
   overdue: ReadonlySet<string>;
-  runs: (Run & { task: string })[];
+  runs: (Run & { task: string })[] | null;
 }) {
   return (
     <Table
@@ -82,7 +90,7 @@ function Tasks({
           head: "Recent runs",
           kind: "wide",
           cell: ({ name }) => (
-            <RunStrip task={name} runs={runs.filter(({ task }) => task === name)} />
+            <RunStrip task={name} runs={runs?.filter(({ task }) => task === name) ?? null} />
           ),
         },
         { head: "Run now", kind: "actions", cell: ({ name }) => <RunNow name={name} /> },
@@ -120,7 +128,7 @@ function RunNow({ name }: { name: string }) {
 }
 
 /** The API answers 200 also for a failed run: that must not look like a success. */
-function ranWell(outcome: Outcome<BodyOf<"runTask">>): Outcome<unknown> {
+function ranWell(outcome: CallOutcome<AnswerBody<"runTask">>): CallOutcome<unknown> {
   if (!outcome.ok || outcome.body.status === "success") return outcome;
   return failedCall("The task ran and failed", outcome.body.error.message);
 }
@@ -132,8 +140,8 @@ function Executions() {
   });
   return (
     <Section title="Executions">
-      <Loaded reading={history} lines={8}>
-        {({ total, failed, recentExecutions, nextCursor }) => (
+      <PagedList reading={history} cursor={cursor} onMove={setCursor}>
+        {({ total, failed, recentExecutions }) => (
           <>
             <p>
               {countText(total, "execution")} in the history, {failed} with a failure. Each trigger
@@ -147,10 +155,9 @@ function Executions() {
                 </li>
               ))}
             </ul>
-            <Paging cursor={cursor} next={nextCursor} onMove={setCursor} />
           </>
         )}
-      </Loaded>
+      </PagedList>
     </Section>
   );
 }
@@ -171,6 +178,18 @@ function Execution({ execution }: { execution: History["recentExecutions"][numbe
             <State tone={runTones[run.status]}>{run.status}</State> <strong>{run.task}</strong>
             {run.duration !== undefined && ` ${durationText(run.duration)}`}
             {run.attempt > 1 && ` attempt ${run.attempt}`}
+            {run.failedAttempts !== undefined && (
+              <details>
+                <summary>{countText(run.failedAttempts.length, "failed attempt")} before</summary>
+                <ul>
+                  {run.failedAttempts.map((one) => (
+                    <li key={one.startedAt}>
+                      <Time at={one.startedAt} />: {one.error.message}
+                    </li>
+                  ))}
+                </ul>
+              </details>
+            )}
             {run.missed !== undefined && (
               <>
                 : {countText(run.missed.count, "slot")} from <Time at={run.missed.from} /> to{" "}

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Outcome } from "../api.ts";
+import type { CallOutcome } from "../api.ts";
 import { refreshAll } from "../resource.ts";
 import { useMayWrite } from "../session.ts";
 import { announce } from "./announce.tsx";
@@ -15,11 +15,13 @@ type Wanted = {
   explains: ComponentChildren;
   /** Whether a reason is required; null: not asked. */
   reason?: "required" | null;
-  /** Of the confirming button. */
+  /** Of both buttons: an action that destroys or overrides must not look like any other. */
   tone?: "danger";
+  /** The heading of the dialog, if the text of the button is too short for it. */
+  heading?: string;
   /** Announced after success. */
   done: string;
-  act: (reason: string) => Promise<Outcome<unknown>>;
+  act: (reason: string) => Promise<CallOutcome<unknown>>;
   /** Called after success, for example to leave a page whose object is gone. */
   after?: () => void;
 };
@@ -29,13 +31,14 @@ type Wanted = {
  * the reason.
  */
 export function Action({ lacks, ...wanted }: Wanted) {
-  const { label, of } = wanted;
+  const { label, of, tone } = wanted;
   const { mayWrite, denyReason } = useMayWrite();
   const [isOpen, setOpen] = useState(false);
   return (
     <>
       <button
         type="button"
+        class={tone === "danger" ? "danger" : undefined}
         aria-label={of === undefined ? undefined : `${label} ${of}`}
         disabled={!mayWrite || lacks !== undefined}
         title={denyReason ?? lacks}
@@ -58,11 +61,11 @@ function Dialog({
   act,
   after,
   close,
+  heading = of === undefined ? label : `${label} ${of}`,
 }: Omit<Wanted, "lacks"> & { close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [why, setWhy] = useState("");
   const [state, setState] = useState<"asking" | "acting" | { wrong: string }>("asking");
-  const heading = of === undefined ? label : `${label} ${of}`;
   useEffect(() => dialog.current?.showModal(), []);
 
   const submit = async (event: Event): Promise<void> => {

@@ -1,7 +1,7 @@
-import type { BodyOf } from "../api.ts";
+import type { AnswerBody } from "../api.ts";
 import { State, type Tone } from "./bits.tsx";
 
-type Status = BodyOf<"getEmail">["status"];
+type Status = AnswerBody<"getEmail">["status"];
 
 const tones: Partial<Record<Status, Tone>> = {
   sent: "good",
@@ -9,8 +9,14 @@ const tones: Partial<Record<Status, Tone>> = {
   unknown: "warn",
   pinned: "warn",
   dead: "bad",
+  bounced: "bad",
+  complained: "warn",
 };
 
+/** Of a status, and of the event with its name. */
+export const toneOf = (status: string): Tone =>
+  Object.hasOwn(tones, status) ? (tones[status as Status] ?? "idle") : "idle";
+
 export function EmailState({ status }: { status: Status }) {
-  return <State tone={tones[status] ?? "idle"}>{status}</State>;
+  return <State tone={toneOf(status)}>{status}</State>;
 }

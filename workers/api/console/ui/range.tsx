@@ -1,19 +1,21 @@
-import { ranges, type Range } from "../telemetry.ts";
+import { chosen } from "../filters.ts";
+import { rangeNames, ranges, type Range } from "../ranges.ts";
+import { linkTo, type PageName } from "../router.ts";
 
-/** How far back the charts go. */
-export function RangeChoice({
-  range,
-  onChoose,
-}: {
-  range: Range;
-  onChoose: (range: Range) => void;
-}) {
+/** The range that the address names. */
+export const rangeOf = (query: URLSearchParams): Range =>
+  chosen(query, "range", rangeNames) ?? "hour";
+
+/** How far back the charts go. It is in the address, beside the other filters of the page. */
+export function RangeChoice({ page, query }: { page: PageName; query: URLSearchParams }) {
   return (
     <label class="range">
       <span class="hidden">How far back</span>
       <select
-        value={range}
-        onChange={({ currentTarget }) => onChoose(currentTarget.value as Range)}
+        value={rangeOf(query)}
+        onChange={({ currentTarget: { value } }) =>
+          (location.hash = linkTo(page, null, { ...Object.fromEntries(query), range: value }))
+        }
       >
         {Object.entries(ranges).map(([name, { name: shown }]) => (
           <option key={name} value={name}>

@@ -1,4 +1,6 @@
+import { answerText } from "../answer-text.ts";
 import { Empty, Time } from "./bits.tsx";
+import { toneOf } from "./email-state.tsx";
 
 type Event = { type: string; at: string; generation: number; detail?: unknown };
 
@@ -8,7 +10,7 @@ export function Timeline({ events }: { events: readonly Event[] }) {
   return (
     <ol class="timeline">
       {events.map((event, n) => (
-        <li key={n}>
+        <li key={n} class={toneOf(event.type)}>
           <strong>{event.type}</strong> <Time at={event.at} />
           {event.generation > 1 && <span class="since"> generation {event.generation}</span>}
           {event.detail !== undefined && <p class="said">{answerText(event.detail)}</p>}
@@ -16,24 +18,4 @@ export function Timeline({ events }: { events: readonly Event[] }) {
       ))}
     </ol>
   );
-}
-
-/** `smtp, RCPT: 550 5.1.1 no such user`, or as much as the detail has. */
-export function answerText(detail: unknown): string {
-  if (typeof detail !== "object" || detail === null) return String(detail);
-  const { transport, phase, code, enhancedCode, text, ...more } = detail as Partial<
-    Record<string, string>
-  >;
-  const where = [transport, phase].filter((part) => part !== undefined).join(", ");
-  // The text of an SMTP server includes its codes.
-  const codes = [code, enhancedCode].filter(
-    (part) => part !== undefined && text?.includes(part) !== true,
-  );
-  const what = [...codes, text].filter((part) => part !== undefined).join(" ");
-  const rest = Object.entries(more)
-    .map(([name, value]) =>
-      (value as unknown) === true ? name : `${name}: ${JSON.stringify(value)}`,
-    )
-    .join(", ");
-  return [where, what, rest].filter((part) => part !== "").join(": ");
 }

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { SimulatedIndex } from "../../../../../test/support/simulated-index.ts";
 import { VirtualClock } from "../../../../../test/support/virtual-clock.ts";
-import type { PurgeRequest, SyncRequest } from "../rules/rpc.ts";
+import type { PurgeRequest, TagSyncRequest } from "../rules/rpc.ts";
 import { TagIndexClient, type TagClientPorts } from "./client.ts";
 import { RequestRefused } from "./request-refused.ts";
 
 const SECOND = 1_000;
 let clock: VirtualClock;
 let index: SimulatedIndex;
-let asked: ({ sync: SyncRequest } | { purge: PurgeRequest })[];
+let asked: ({ sync: TagSyncRequest } | { purge: PurgeRequest })[];
 let how: "up" | "throws" | "hangs" | "refuses";
 let events: string[];
 let client: TagIndexClient;
@@ -46,7 +46,7 @@ const newClient = (changes: Partial<TagClientPorts> = {}): TagIndexClient =>
     background: (work) => void work.catch(() => expect.fail("rejected in the background")),
     boundMs: 2_000,
     notify: (event) =>
-      events.push(event.event === "index_failed" ? `${event.event} ${event.inARow}` : event.event),
+      events.push("inARow" in event ? `${event.event} ${event.inARow}` : event.event),
     ...changes,
   });
 
@@ -70,7 +70,7 @@ describe("an isolate's way to the index", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("waits no longer than a second, then pauses ever longer, and tells of loss and return", async () => {
+  it("waits no longer than a second, then pauses ever longer, and logs loss and return", async () => {
     how = "hangs";
     const startedAt = clock.now();
     let endedAt = 0;
@@ -111,16 +111,18 @@ describe("an isolate's way to the index", () => {
 });
 
 describe("what was stored", () => {
-  it("is told to the index a second later, together, though nobody reads any more", async () => {
+  it("is reported to the index a second later, together, though nothing is read any more", async () => {
     await within(client.verify(), 100);
     for (let n = 0; n < 1_200; n += 1) client.register(entry(`k:${n}`));
     await clock.advance(10 * SECOND);
-    const told = asked.flatMap((request) => ("sync" in request ? (request.sync.stored ?? []) : []));
-    expect(told).toHaveLength(1_200);
+    const reported = asked.flatMap((request) =>
+      "sync" in request ? (request.sync.stored ?? []) : [],
+    );
+    expect(reported).toHaveLength(1_200);
     expect(asked.length).toBeLessThanOrEqual(4);
   });
 
-  it("is told in parts that fit into what SQLite takes as one value, and not at all where one alone does not", async () => {
+  it("is reported in parts that fit into what SQLite takes as one value, and not at all where one alone does not", async () => {
     await within(client.verify(), 100);
     const tags = Array.from({ length: 200 }, (_, n) => `${n}:`.padEnd(1_000, "x"));
     for (let n = 0; n < 20; n += 1) client.register({ ...entry(`k:${n}`), tags });
@@ -131,14 +133,18 @@ describe("what was stored", () => {
     await clock.advance(40 * SECOND);
     client.register(entry("last"));
     await clock.advance(10 * SECOND);
-    const told = asked.flatMap((request) => ("sync" in request ? [request.sync.stored ?? []] : []));
-    expect(Math.max(...told.map((stored) => JSON.stringify(stored).length))).toBeLessThan(700_000);
-    expect(new Set(told.flat().map(({ key }) => key))).toEqual(
+    const reported = asked.flatMap((request) =>
+      "sync" in request ? [request.sync.stored ?? []] : [],
+    );
+    expect(Math.max(...reported.map((stored) => JSON.stringify(stored).length))).toBeLessThan(
+      700_000,
+    );
+    expect(new Set(reported.flat().map(({ key }) => key))).toEqual(
       new Set([...Array.from({ length: 20 }, (_, n) => `k:${n}`), "last"]),
     );
   });
 
-  it("is told again when the index did not answer, and dropped when it refuses", async () => {
+  it("is reported again when the index did not answer, and dropped when it refuses", async () => {
     how = "throws";
     client.register(entry("a"));
     await clock.advance(3 * SECOND);
@@ -158,15 +164,129 @@ describe("what was stored", () => {
   });
 });
 
-it("what no entry can carry is not asked for, so that it costs no sync", async () => {
-  const long = "x".repeat(1_025);
-  expect(await within(client.verify([long, "a"]), 100)).toBe(true);
-  await within(client.lookUp([long]), 3 * SECOND);
-  expect(JSON.stringify(asked)).not.toContain(long);
-  expect(events).toEqual([]);
+describe("a name that no entry can carry", () => {
+  const bad = ["", "*", "cat \ud83c", "x".repeat(1_025)];
+
+  it("is not asked for, so that it costs no sync", async () => {
+    expect(await within(client.verify([...bad, "a"]), 100)).toBe(true);
+    await within(client.lookUp(bad), 3 * SECOND);
+    const lookedUp = asked.flatMap((request) => ("sync" in request ? request.sync.lookUp : []));
+    expect(lookedUp).toEqual(["a"]);
+    expect(asked).toHaveLength(1);
+    expect(events).toEqual([]);
+  });
+
+  it("is not registered, and the entries beside it are", async () => {
+    await within(client.verify(), 100);
+    for (const [n, tag] of bad.entries()) client.register({ ...entry(`k:${n}`), tags: [tag] });
+    client.register(entry("cat \ud83c"));
+    client.register(entry("good"));
+    await clock.advance(10 * SECOND);
+    const keys = asked.flatMap((request) =>
+      "sync" in request ? (request.sync.stored ?? []).map(({ key }) => key) : [],
+    );
+    expect(keys).toEqual(["good"]);
+  });
+
+  it("is refused where it is purged, by its place, though the index does not answer", async () => {
+    await within(client.verify(), 100);
+    how = "throws";
+    const before = asked.length;
+    for (const tag of bad) {
+      const purged = await within(client.purge(["a", tag], "hard"), 100);
+      expect(purged).toMatchObject({ ok: false, error: { tag: "refused" } });
+      expect(purged.ok ? null : String(purged.error.error)).toMatch(/tags\.1 is /);
+    }
+    expect(asked).toHaveLength(before);
+    expect(client.view.hasPendingInvalidation(["a", ...bad])).toBe(false);
+  });
+});
+
+describe("a sync that the index refuses", () => {
+  it("is sent once more without what it carried, and the index counts as reachable", async () => {
+    await within(client.verify(), 100);
+    client = newClient({
+      object: {
+        sync: async (sync) => {
+          asked.push({ sync });
+          if ((sync.stored ?? []).length > 0 || (sync.lookUp ?? []).length > 0)
+            throw new RequestRefused("stored.0.tags.0 is not what this release takes");
+          return await meet(() => index.answerSync(sync));
+        },
+        purge: async () => expect.fail("no purge"),
+      },
+    });
+    client.register(entry("a"));
+    expect(await within(client.verify(["x"]), SECOND)).toBe(true);
+    await clock.advance(10 * SECOND);
+    expect(await within(client.verify(), SECOND)).toBe(true);
+    expect(events).toContain("sync_refused");
+    expect(events.join()).not.toContain("index_failed");
+  });
 });
 
 describe("a purge", () => {
+  it("that the index throws at keeps no sync, and stops no purge that is pending with it", async () => {
+    await within(client.verify(), 100);
+    client = newClient({
+      object: {
+        sync: async (sync) => {
+          asked.push({ sync });
+          return await meet(() => index.answerSync(sync));
+        },
+        purge: async (purge) => {
+          asked.push({ purge });
+          if (purge.tags.includes("poison")) throw new Error("string or blob too big");
+          return await meet(() => index.answerPurge(purge));
+        },
+      },
+    });
+    how = "throws";
+    for (const tag of ["a", "poison", "b", "c"])
+      expect(await within(client.purge([tag], "hard"), 100)).toMatchObject({
+        error: { tag: "unreachable" },
+      });
+    how = "up";
+    for (let n = 0; n < 60; n += 1) expect(await within(client.verify(), SECOND)).toBe(true);
+    for (const tag of ["a", "b", "c"]) expect(index.tags.get(tag)?.hard).toBeGreaterThan(0);
+    expect(client.view.hasPendingInvalidation(["a", "b", "c"])).toBe(false);
+    expect(client.view.hasPendingInvalidation(["poison"])).toBe(true);
+    const tries = asked.filter((one) => "purge" in one && one.purge.tags.includes("poison"));
+    expect(tries.length).toBeLessThan(15);
+    expect(events).toContain("pending_purge_failed 1");
+    expect(events.join()).not.toContain("index_failed");
+  });
+
+  it("that is larger than the index takes is refused where it is made", async () => {
+    await within(client.verify(), 100);
+    const before = asked.length;
+    const large = Array.from({ length: 1_000 }, (_, n) => `${n}`.padEnd(1_000, "猫"));
+    const purged = await within(client.purge(large, "hard"), 100);
+    expect(purged).toMatchObject({ ok: false, error: { tag: "refused" } });
+    expect(purged.ok ? null : String(purged.error.error)).toContain("tags must have at most");
+    expect(asked).toHaveLength(before);
+  });
+
+  it("that is pending with others is sent in requests of a bounded size", async () => {
+    await within(client.verify(), 100);
+    how = "throws";
+    for (const letter of "abcd") {
+      const tags = Array.from({ length: 240 }, (_, n) => `${letter}${n}`.padEnd(1_000, "猫"));
+      await within(client.purge(tags, "hard"), 100);
+    }
+    how = "up";
+    const before = asked.length;
+    for (let n = 0; n < 30; n += 1) await within(client.verify(), SECOND);
+    const sizes = asked
+      .slice(before)
+      .flatMap((one) =>
+        "purge" in one ? [Buffer.byteLength(JSON.stringify(one.purge.tags))] : [],
+      );
+    expect(sizes.length).toBeGreaterThan(1);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(1_500_000);
+    expect(index.tags.size).toBe(960);
+  });
+
   it("that the index refuses is neither held to nor sent again", async () => {
     await within(client.verify(), 100);
     how = "refuses";
@@ -195,7 +315,7 @@ describe("a purge", () => {
     expect(client.view.hasPendingInvalidation(["x"])).toBe(false);
   });
 
-  it("that is owed arrives although one that is refused was owed with it", async () => {
+  it("that is pending arrives although one that is refused was pending with it", async () => {
     const tooLong = "x".repeat(1_025);
     const strict = newClient({
       object: {
@@ -224,7 +344,7 @@ describe("a purge", () => {
     expect(index.meta).toMatchObject({ seq: 0, floor: 0 });
   });
 
-  it("that is owed is sent again although others, made each half second, keep the view fresh", async () => {
+  it("that is pending is sent again although others, made each half second, keep the view fresh", async () => {
     await within(client.verify(), 100);
     how = "throws";
     await within(client.purge(["x"], "hard"), 100);
@@ -243,7 +363,7 @@ describe("a purge", () => {
     await within(client.verify(), 100);
     const purging = client.purge(["x"], "hard");
     await clock.advance(10);
-    // It answers while the isolate has heard of another index: what it took is lost with it.
+    // It answers after another index has answered: what it took is lost with it.
     const lost = index;
     index = new SimulatedIndex();
     index.meta = { ...index.meta, generation: "another" };

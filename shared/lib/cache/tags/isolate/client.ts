@@ -2,15 +2,17 @@ import { backoffMs } from "../../../base/backoff.ts";
 import { elapsedMs, sleep, type Clock } from "../../../base/clock.ts";
 import { within } from "../../../base/deadline.ts";
 import { fail, ok, type Result } from "../../../base/result.ts";
+import { listFields, validate } from "../../../worker/validate.ts";
+import { isTag } from "../rules/names.ts";
 import {
-  MAX_TAG_LENGTH,
   MAX_TAGS_PER_SYNC,
+  purgedNames,
   type IndexReply,
   type PurgeReply,
   type PurgeRequest,
   type PurgeTags,
   type Stored,
-  type SyncRequest,
+  type TagSyncRequest,
 } from "../rules/rpc.ts";
 import type { PurgeMode } from "../rules/sequence.ts";
 import { EVERYTHING, TagView } from "../rules/view.ts";
@@ -21,7 +23,7 @@ import { RequestRefused } from "./request-refused.ts";
 
 export type TagClientPorts = {
   object: {
-    sync(request: SyncRequest): Promise<IndexReply>;
+    sync(request: TagSyncRequest): Promise<IndexReply>;
     purge(request: PurgeRequest): Promise<PurgeReply>;
   };
   clock: Clock;
@@ -31,11 +33,20 @@ export type TagClientPorts = {
   background: (work: Promise<unknown>) => void;
   /** The greatest age of a view under which entries are served. At least `SYNC_INTERVAL_MS`. */
   boundMs: number;
-  /** `inARow`: failures since the last reply of the index. */
-  notify: (
-    event: { event: "index_failed"; error: unknown; inARow: number } | { event: "index_back" },
-  ) => void;
+  notify: (event: TagClientEvent) => void;
 };
+
+/**
+ * - `index_failed`: the index did not answer a sync.
+ * - `sync_refused`: it answered that it does not take what the sync carried.
+ * - `pending_purge_failed`: it did not take a purge that this isolate has sent before.
+ *
+ * `inARow`: failures since the last success.
+ */
+export type TagClientEvent =
+  | { event: "index_failed" | "pending_purge_failed"; error: unknown; inARow: number }
+  | { event: "sync_refused"; error: unknown }
+  | { event: "index_back" };
 
 /**
  * `unreachable`: the index did not answer. A hard purge is applied in this isolate, and is sent
@@ -68,7 +79,7 @@ export class TagIndexClient {
   readonly #registrations = new RegistrationQueue();
   #flushingSince = Number.NEGATIVE_INFINITY;
   /** Hard purges of this isolate that the index does not have yet. */
-  readonly #pendingPurges = new PendingPurges();
+  readonly #pendingPurges: PendingPurges;
 
   constructor(ports: TagClientPorts, view = new TagView()) {
     this.#ports = ports;
@@ -78,6 +89,11 @@ export class TagIndexClient {
       ...ports,
       timeoutMs: TIMEOUT_MS,
       send: async (tags) => await this.#exchange(tags),
+    });
+    this.#pendingPurges = new PendingPurges({
+      ...ports,
+      send: async (tags) => await this.#purgeOnce(tags, "hard"),
+      onFailed: (error, inARow) => ports.notify({ event: "pending_purge_failed", error, inARow }),
     });
   }
 
@@ -121,7 +137,7 @@ export class TagIndexClient {
 
   /** Looks up the tags of an old entry. `view.missing` shows whether the reply came. */
   async lookUp(tags: readonly string[]): Promise<void> {
-    const missing = this.view.missing(tags);
+    const missing = this.view.missing(tags).filter(isTag);
     if (missing.length > 0 && !this.#isBackingOff(this.#ports.clock.now()))
       await this.#lookUps.ask(missing);
   }
@@ -150,8 +166,9 @@ export class TagIndexClient {
    * gone then: what it would have made stale is merely served for longer.
    */
   async purge(tags: PurgeTags, mode: PurgeMode): Promise<Result<PurgeReply, PurgeFailure>> {
-    if (tags.length === 0)
-      return fail({ tag: "refused", error: new RequestRefused("names nothing") });
+    const checked = validate(purgedNames, { tags });
+    if (!checked.ok)
+      return fail({ tag: "refused", error: new RequestRefused(listFields(checked.error.errors)) });
     const endInvalidation = mode === "hard" ? this.beginInvalidation(tags) : () => undefined;
     try {
       const reply = await this.#purgeOnce(tags, mode);
@@ -186,6 +203,7 @@ export class TagIndexClient {
 
   #send(lookUp: readonly string[]): SyncInFlight {
     this.#lastSentAt = this.#ports.clock.now();
+    this.#pendingPurges.flush();
     const work = this.#exchange(lookUp).finally(() => {
       if (this.#inFlight === inFlight) this.#inFlight = null;
     });
@@ -197,32 +215,46 @@ export class TagIndexClient {
 
   /** Syncs with the index. @returns whether it answered and the view has the reply */
   async #exchange(wanted: readonly string[]): Promise<boolean> {
-    // No entry with more tags, or longer ones, is ever stored.
-    const lookUp = wanted.filter((tag) => tag.length <= MAX_TAG_LENGTH).slice(0, MAX_TAGS_PER_SYNC);
+    // No entry with more tags, or with others, is ever stored.
+    const lookUp = wanted.filter(isTag).slice(0, MAX_TAGS_PER_SYNC);
     const stored = this.#registrations.take();
     try {
-      await this.#pendingPurges.flush((tags) => this.#purgeOnce(tags, "hard"));
-      const asked = { at: this.#ports.clock.now(), since: this.view.stamp };
-      const request = { since: asked.since, lookUp, stored };
-      const reply = await within(TIMEOUT_MS, this.#ports.object.sync(request), this.#ports.clock);
-      const taken = this.view.sync(reply, asked, this.#ports.clock.now());
-      if (taken && lookUp.length > 0)
-        this.view.lookUp({ meta: reply.meta, purges: reply.lookedUp });
-      if (this.#failures > 0) this.#ports.notify({ event: "index_back" });
-      this.#failures = 0;
-      this.#pauseMs = SYNC_INTERVAL_MS;
-      return taken;
+      return await this.#sync(lookUp, stored);
     } catch (error) {
-      if (!(error instanceof RequestRefused)) this.#registrations.putBack(stored);
-      this.#failures += 1;
-      this.#pauseMs = Math.max(
-        backoffMs(BACK_OFF, this.#failures, this.#ports.random()),
-        SYNC_INTERVAL_MS,
-      );
-      this.#lastSentAt = this.#ports.clock.now();
-      this.#ports.notify({ event: "index_failed", error, inARow: this.#failures });
-      return false;
+      if (!(error instanceof RequestRefused)) {
+        this.#registrations.putBack(stored);
+        return this.#failed(error);
+      }
+      this.#ports.notify({ event: "sync_refused", error });
     }
+    // It is reachable, and readers need the view even if the rest failed.
+    return await this.#sync([], []).catch((error: unknown) => this.#failed(error));
+  }
+
+  /** @throws `RequestRefused`, or when the index does not answer */
+  async #sync(lookUp: string[], stored: Stored[]): Promise<boolean> {
+    const { clock, object, notify } = this.#ports;
+    const asked = { at: clock.now(), since: this.view.stamp };
+    const reply = await within(
+      TIMEOUT_MS,
+      object.sync({ since: asked.since, lookUp, stored }),
+      clock,
+    );
+    const taken = this.view.sync(reply, asked, clock.now());
+    if (taken && lookUp.length > 0) this.view.lookUp({ meta: reply.meta, purges: reply.lookedUp });
+    if (this.#failures > 0) notify({ event: "index_back" });
+    this.#failures = 0;
+    this.#pauseMs = SYNC_INTERVAL_MS;
+    return taken;
+  }
+
+  #failed(error: unknown): false {
+    const { clock, random, notify } = this.#ports;
+    this.#failures += 1;
+    this.#pauseMs = Math.max(backoffMs(BACK_OFF, this.#failures, random()), SYNC_INTERVAL_MS);
+    this.#lastSentAt = clock.now();
+    notify({ event: "index_failed", error, inARow: this.#failures });
+    return false;
   }
 
   /** A sync may die with the request that sent it, so each waiter has a time limit of its own. */

@@ -1,13 +1,14 @@
-import type { Stored, TagInspection } from "../rules/rpc.ts";
 import { neverPurged, type Meta, type PurgeMode, type TagPurge } from "../rules/sequence.ts";
-import { EVERYTHING, type Purges } from "../rules/view.ts";
+import { groupsWithin, MAX_BOUND } from "../rules/sizes.ts";
+import type { Purges } from "../rules/view.ts";
 
 /**
- * SQL of the tag index, in the storage of its object. Lists are bound as JSON: SQLite in an object
- * takes at most 100 parameters.
+ * SQL of the tag index, in the storage of its object: its tables, and the purges of tags. Lists are
+ * bound as JSON: SQLite in an object takes at most 100 parameters.
  */
 
-export function createTables(sql: SqlStorage): void {
+/** `attempts` of a reclaim: only the release before reads it. */
+export function createTagTables(sql: SqlStorage): void {
   sql.exec(`CREATE TABLE IF NOT EXISTS meta (
       id INTEGER PRIMARY KEY CHECK (id = 1), generation TEXT NOT NULL, seq INTEGER NOT NULL,
       floor INTEGER NOT NULL, soft_floor INTEGER NOT NULL
@@ -63,17 +64,6 @@ export function savePurge(
   );
 }
 
-/** Notes that the entries under these tags from before `seq` are to be deleted from KV. */
-export function saveReclaims(sql: SqlStorage, tags: readonly string[], seq: number): void {
-  sql.exec(
-    `INSERT INTO reclaims (tag, seq, after)
-     SELECT DISTINCT value, ?2, '' FROM json_each(?1) WHERE TRUE
-     ON CONFLICT (tag) DO UPDATE SET seq = excluded.seq, after = ''`,
-    JSON.stringify(tags),
-    seq,
-  );
-}
-
 type PurgeRow = { tag: string; hard: number; soft: number };
 const pairs = (rows: PurgeRow[]): [string, TagPurge][] =>
   rows.map(({ tag, hard, soft }) => [tag, { hard, soft }]);
@@ -93,159 +83,17 @@ export function purgesSince(sql: SqlStorage, since: number, limit: number): Purg
 
 /** The last purges of all these tags, also of those that were never purged. */
 export function purgesOf(sql: SqlStorage, tags: readonly string[]): Purges {
-  if (tags.length === 0) return [];
-  const rows = sql
-    .exec<PurgeRow>(
-      `SELECT tag, hard_seq AS hard, soft_seq AS soft FROM tags
-       WHERE tag IN (SELECT value FROM json_each(?))`,
-      JSON.stringify(tags),
-    )
-    .toArray();
+  const rows = groupsWithin(tags, MAX_BOUND).flatMap((group) =>
+    sql
+      .exec<PurgeRow>(
+        `SELECT tag, hard_seq AS hard, soft_seq AS soft FROM tags
+         WHERE tag IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(group),
+      )
+      .toArray(),
+  );
   const known = new Map(pairs(rows));
   return tags.map((tag) => [tag, known.get(tag) ?? neverPurged]);
-}
-
-/** Registers entries that are in KV. An older registration of a key does not undo a newer one. */
-export function saveStored(sql: SqlStorage, stored: readonly Stored[]): void {
-  if (stored.length === 0) return;
-  // If a key comes twice, the last one counts.
-  const json = JSON.stringify([...new Map(stored.map((entry) => [entry.key, entry])).values()]);
-  const news = `SELECT value ->> 'key' AS key, value ->> 'seq' AS seq,
-    value ->> 'expiresAt' AS expires_at, value ->> 'tags' AS tags FROM json_each(?1)`;
-  // Tags may change from one write to the next.
-  sql.exec(
-    `DELETE FROM members WHERE (tag, key) IN (
-       SELECT old.value, entries.key FROM (${news}) AS new, entries, json_each(entries.tags) AS old
-       WHERE entries.key = new.key AND new.seq >= entries.seq
-         AND old.value NOT IN (SELECT value FROM json_each(new.tags)))`,
-    json,
-  );
-  sql.exec(
-    `INSERT INTO entries (key, seq, expires_at, tags) SELECT * FROM (${news}) WHERE TRUE
-     ON CONFLICT (key) DO UPDATE SET seq = excluded.seq, expires_at = excluded.expires_at,
-       tags = excluded.tags WHERE excluded.seq >= seq`,
-    json,
-  );
-  sql.exec(
-    `INSERT INTO members (tag, key)
-     SELECT tag.value, new.key FROM (${news}) AS new, entries, json_each(new.tags) AS tag
-     WHERE entries.key = new.key AND entries.seq = new.seq ON CONFLICT DO NOTHING`,
-    json,
-  );
-}
-
-type KeyRow = { key: string; seq: number; expiresAt: number };
-const columns = "entries.key, entries.seq, entries.expires_at AS expiresAt";
-
-/**
- * Keys under a tag, in order, that follow `after`: those that were given the tag, those that the
- * pattern matches, and the key itself. Each query walks an index in order, so the cost of a page
- * does not depend on how much is stored.
- */
-export function keysUnder(sql: SqlStorage, tag: string, after: string, limit: number): KeyRow[] {
-  if (tag === EVERYTHING)
-    return sql
-      .exec<KeyRow>(
-        `SELECT ${columns} FROM entries WHERE key > ? ORDER BY key LIMIT ?`,
-        after,
-        limit,
-      )
-      .toArray();
-  if (tag.endsWith(":*")) {
-    const prefix = tag.slice(0, -1);
-    // ";" follows ":".
-    const from = after > prefix ? after : prefix;
-    const to = `${prefix.slice(0, -1)};`;
-    return sql
-      .exec<KeyRow>(
-        `SELECT ${columns} FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?`,
-        from,
-        to,
-        limit,
-      )
-      .toArray();
-  }
-  const members = sql
-    .exec<KeyRow>(
-      `SELECT ${columns} FROM members CROSS JOIN entries ON entries.key = members.key
-       WHERE members.tag = ? AND members.key > ? ORDER BY members.key LIMIT ?`,
-      tag,
-      after,
-      limit,
-    )
-    .toArray();
-  if (tag <= after) return members;
-  const own = sql.exec<KeyRow>(`SELECT ${columns} FROM entries WHERE key = ?`, tag).toArray();
-  return [...members, ...own]
-    .toSorted((one, other) => (one.key < other.key ? -1 : 1))
-    .slice(0, limit);
-}
-
-/** Forgets keys, except those that were stored again at `seq` or later. */
-export function deleteKeys(sql: SqlStorage, keys: readonly string[], seq: number): void {
-  const gone = "key IN (SELECT value FROM json_each(?1)) AND seq < ?2";
-  const json = JSON.stringify(keys);
-  sql.exec(
-    `DELETE FROM members WHERE (tag, key) IN (
-       SELECT tag.value, entry.key
-       FROM (SELECT * FROM entries WHERE ${gone}) AS entry, json_each(entry.tags) AS tag)`,
-    json,
-    seq,
-  );
-  sql.exec(`DELETE FROM entries WHERE ${gone}`, json, seq);
-}
-
-/** A purge whose entries are still to be deleted from KV, from the key `after` on. */
-export type Reclaim = { tag: string; seq: number; after: string };
-
-export function nextReclaim(sql: SqlStorage): Reclaim | null {
-  return (
-    sql
-      .exec<Reclaim>("SELECT tag, seq, after FROM reclaims ORDER BY attempts, seq LIMIT 1")
-      .toArray()[0] ?? null
-  );
-}
-
-export function advanceReclaim(sql: SqlStorage, { tag, seq }: Reclaim, after: string): void {
-  sql.exec("UPDATE reclaims SET after = ? WHERE tag = ? AND seq = ?", after, tag, seq);
-}
-
-/**
- * Puts a purge behind those that were tried less often, so that one key that KV does not delete
- * does not stop other purges.
- */
-export function postponeReclaim(sql: SqlStorage, { tag, seq }: Reclaim): void {
-  sql.exec("UPDATE reclaims SET attempts = attempts + 1 WHERE tag = ? AND seq = ?", tag, seq);
-}
-
-export function deleteReclaim(sql: SqlStorage, { tag, seq }: Reclaim): void {
-  sql.exec("DELETE FROM reclaims WHERE tag = ? AND seq = ?", tag, seq);
-}
-
-/** Whether nothing is left that a later clean-up would delete. */
-export function isEmpty(sql: SqlStorage): boolean {
-  return (
-    sql
-      .exec<{ n: number }>(
-        "SELECT EXISTS (SELECT 1 FROM entries) OR EXISTS (SELECT 1 FROM tags) AS n",
-      )
-      .one().n === 0
-  );
-}
-
-/** Forgets keys that KV itself has dropped. @returns how many */
-export function deleteExpired(sql: SqlStorage, now: number, limit: number): number {
-  const expired = sql
-    .exec<{ key: string }>("SELECT key FROM entries WHERE expires_at <= ? LIMIT ?", now, limit)
-    .toArray();
-  if (expired.length > 0) {
-    deleteKeys(
-      sql,
-      expired.map(({ key }) => key),
-      Number.MAX_SAFE_INTEGER,
-    );
-  }
-  return expired.length;
 }
 
 /**
@@ -268,21 +116,13 @@ export function deleteOldTags(sql: SqlStorage, before: number, limit: number): n
   return upTo;
 }
 
-export function inspectTag(
-  sql: SqlStorage,
-  { seq, floor, softFloor }: Meta,
-  { tag, limit, after }: { tag: string; limit: number; after: string },
-): TagInspection {
-  const [row] = sql
-    .exec<{ hard: number; soft: number; purgedAt: number }>(
-      "SELECT hard_seq AS hard, soft_seq AS soft, purged_at AS purgedAt FROM tags WHERE tag = ?",
-      tag,
-    )
-    .toArray();
-  // A purge of everything purges this tag, too.
-  const hardSeq = Math.max(row?.hard ?? 0, floor);
-  const softSeq = Math.max(row?.soft ?? 0, softFloor);
-  const members = keysUnder(sql, tag, after, limit);
-  const shown = members.map((member) => ({ ...member, purged: member.seq < hardSeq }));
-  return { tag, seq, hardSeq, softSeq, purgedAt: row?.purgedAt ?? null, members: shown };
+/** Whether nothing is left that a later clean-up would delete. */
+export function isEmpty(sql: SqlStorage): boolean {
+  return (
+    sql
+      .exec<{ n: number }>(
+        "SELECT EXISTS (SELECT 1 FROM entries) OR EXISTS (SELECT 1 FROM tags) AS n",
+      )
+      .one().n === 0
+  );
 }

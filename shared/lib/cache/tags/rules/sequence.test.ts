@@ -19,7 +19,7 @@ describe("an entry", () => {
     expect(stampFreshness(at(9), meta, [neverPurged, { hard: 0, soft: 10 }])).toBe("stale");
   });
 
-  it("that was hard-purged is purged, whatever was soft-purged besides", () => {
+  it("that was hard-purged is purged, also if others were soft-purged", () => {
     const purges = [
       { hard: 0, soft: 10 },
       { hard: 9, soft: 0 },
@@ -63,7 +63,7 @@ describe("a purge", () => {
 });
 
 describe("an index that forgets", () => {
-  it("purges whatever is too old to be told from what it forgot, and nothing else", () => {
+  it("purges all that is too old to be distinguished from what it forgot, and nothing else", () => {
     const forgetful = forgetTags(meta, 7);
     expect(stampFreshness(at(6), forgetful, [])).toBe("purged");
     expect(stampFreshness(at(7), forgetful, [])).toBe("fresh");

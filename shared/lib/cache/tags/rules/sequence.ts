@@ -45,8 +45,8 @@ export function purgedTag(before: TagPurge, mode: PurgeMode, seq: number): TagPu
 }
 
 /**
- * The index after it has forgotten all tags that were last purged at `upTo` or before. It cannot
- * tell any more whether an older entry was purged, so all older entries count as purged.
+ * The index after it has forgotten all tags that were last purged at `upTo` or before. Whether an
+ * older entry was purged is then unknown, so all older entries count as purged.
  */
 export function forgetTags(meta: Meta, upTo: number): Meta {
   return { ...meta, floor: Math.max(meta.floor, Math.min(upTo, meta.seq)) };

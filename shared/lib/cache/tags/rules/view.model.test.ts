@@ -23,8 +23,8 @@ const tagsOf = (key: string): string[] => [
 type Entry = { version: number; stamp: Stamp };
 type Load = { key: string; stamp: Stamp; version: number | null };
 /**
- * A purge whose answer has arrived: from here on its isolate, and a bound later everybody, must not
- * serve older versions.
+ * A purge whose answer has arrived: from here on its isolate, and a bound later every isolate, must
+ * not serve older versions.
  */
 type Finished = { key: string; version: number; at: number; by: number };
 
@@ -119,7 +119,7 @@ class World {
       else this.isolate(n).answers.push(() => view.lookUp(reply));
     }
     const freshness = view.freshness(stamp, tags);
-    // Nothing is known of it, so nothing is served.
+    // Its purges are unknown, so nothing is served.
     return freshness === "look-up" || freshness === "unknown" ? "purged" : freshness;
   }
 
@@ -128,7 +128,7 @@ class World {
     return this.kv.get(key)?.findLast(({ at }) => at <= seenAt)?.entry;
   }
 
-  /** A load goes on: it reads the database, then it is stored, in whatever order they end. */
+  /** A load goes on: it reads the database, then it is stored, in any order. */
   load(n: number, which: number): void {
     const isolate = this.isolate(n);
     const load = isolate.loads[which % Math.max(isolate.loads.length, 1)];
@@ -158,7 +158,7 @@ class World {
     for (const purge of this.finished) {
       if (purge.key !== key || version >= purge.version) continue;
       expect(purge.by, "the isolate that wrote never serves the old value").not.toBe(n);
-      expect(purge.at, "nobody serves it later than the bound").toBeGreaterThanOrEqual(
+      expect(purge.at, "no isolate serves it later than the bound").toBeGreaterThanOrEqual(
         this.now - BOUND_MS,
       );
     }
@@ -237,7 +237,7 @@ const steps: fc.Arbitrary<Step>[] = [
     .map((luck) => step("lose the index", luck, (world, bad) => bad === 0 && world.index.lose())),
   isolate.map((n) =>
     step("new isolate", n, (world, which) => {
-      // It knows nothing of the pending invalidations of the old one.
+      // It has nothing of the pending invalidations of the old one.
       for (const purge of world.finished) if (purge.by === which) purge.by = -1;
       world.isolates[which] = new Isolate();
     }),
@@ -247,7 +247,7 @@ const steps: fc.Arbitrary<Step>[] = [
     .map((ms) => step("wait", ms, (world, waited) => void (world.now += waited))),
 ];
 
-it(`whatever order loads, purges, syncs and answers take, nobody is served what a finished purge forbids (${runs} runs)`, () => {
+it(`in any order of loads, purges, syncs and answers, no read gets what a finished purge forbids (${runs} runs)`, () => {
   let hits = 0;
   fc.assert(
     fc.property(

@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 
 describe("a view", () => {
-  it("knows nothing before its first sync", () => {
+  it("is empty before its first sync", () => {
     const cold = new TagView();
     expect([cold.stamp, cold.ageMs(5_000)]).toEqual([null, Number.POSITIVE_INFINITY]);
     expect(cold.freshness(at(10), ["a"])).toBe("unknown");
@@ -35,18 +35,18 @@ describe("a view", () => {
 
   it("is infinitely old when the clock was set back, until it is synced again", () => {
     expect(view.ageMs(999)).toBe(Number.POSITIVE_INFINITY);
-    // Sent before the clock was set back: nobody can tell how long ago.
+    // Sent before the clock was set back: how long ago is unknown.
     view.sync({ meta: meta(11), since: 10, purges: [] }, asked(9_000), 500);
     expect(view.ageMs(500)).toBe(Number.POSITIVE_INFINITY);
     view.sync({ meta: meta(11), since: 10, purges: [] }, asked(400), 500);
     expect(view.ageMs(500)).toBe(100);
   });
 
-  it("stamps loads with the sequence that it knows, and tells from where the next sync continues", () => {
+  it("stamps loads with the sequence of its last sync, and where the next sync continues", () => {
     expect(view.stamp).toEqual(at(10));
   });
 
-  it("judges entries that are as new as itself without asking, whatever they carry", () => {
+  it("judges entries that are as new as itself without asking, with any tags", () => {
     expect(view.freshness(at(10), ["a", "b", "c", "d", "e"])).toBe("fresh");
     view.sync({ meta: meta(11), since: 10, purges: [["c", hard(11)]] }, asked(2_000), NOW);
     expect(view.freshness(at(10), ["a", "b", "c", "d", "e"])).toBe("purged");
@@ -85,7 +85,7 @@ describe("a view", () => {
     expect(view.missing(["a", "b", "c"])).toEqual(["c"]);
   });
 
-  it("takes the floor from a look-up too: an index that has forgotten a tag says so by that", () => {
+  it("takes the floor from a look-up too: an index that has forgotten a tag answers with it", () => {
     view.lookUp({ meta: meta(12, { floor: 10 }), purges: [["a", hard(0)]] });
     expect(view.freshness(at(9), ["a"])).toBe("purged");
     expect(view.stamp).toEqual(at(10));
@@ -181,7 +181,7 @@ describe("a view", () => {
 });
 
 describe("a tag that this isolate has to purge", () => {
-  it("makes every entry that carries it invalid, whatever its stamp, until its purge has succeeded", () => {
+  it("makes every entry that carries it invalid, with any stamp, until its purge has succeeded", () => {
     const endInvalidation = view.beginInvalidation(["a"]);
     expect(view.freshness(at(10), ["a", "b"])).toBe("purged");
     expect(view.freshness(at(10), ["b"])).toBe("fresh");
@@ -198,7 +198,7 @@ describe("a tag that this isolate has to purge", () => {
     expect(view.freshness(at(10), ["a"])).toBe("fresh");
   });
 
-  it("stays invalid although somebody else has purged it: that may have been before", () => {
+  it("stays invalid although another isolate has purged it: that may have been before", () => {
     view.beginInvalidation(["a"]);
     view.sync({ meta: meta(13), since: 10, purges: [["a", hard(13)]] }, asked(3_000), NOW);
     expect(view.freshness(at(13), ["a"])).toBe("purged");

@@ -11,7 +11,7 @@ import {
 export type Purges = readonly (readonly [tag: string, purge: TagPurge])[];
 
 /** All purges after `since`. With `since` null only `meta`, without any purge. */
-export type SyncReply = { meta: Meta; since: number | null; purges: Purges };
+export type TagSyncReply = { meta: Meta; since: number | null; purges: Purges };
 
 /** The purges of the tags that were looked up, as of `meta.seq`. */
 export type LookupReply = { meta: Meta; purges: Purges };
@@ -29,7 +29,7 @@ export type Asked = { at: number; since: Stamp | null };
 const MAX_TAGS = 50_000;
 
 /**
- * What an isolate knows of the tag index. It holds all purges after `known`. For older entries the
+ * What an isolate has of the tag index. It holds all purges after `known`. For older entries the
  * purges of their tags must be looked up. It does no I/O: it gets the replies of the index, and the
  * times at which they were asked for.
  */
@@ -81,7 +81,7 @@ export class TagView {
   }
 
   /**
-   * Whether an entry with this stamp was purged since, as far as the view knows. Pending
+   * Whether an entry with this stamp was purged since, as far as the view shows. Pending
    * invalidations do not count.
    */
   wasPurged(stamp: Stamp, tags: readonly string[]): boolean {
@@ -112,7 +112,7 @@ export class TagView {
    * @returns false if it came from a former index that has lost its storage since: then the request
    *   is lost, too
    */
-  sync({ meta, since, purges }: SyncReply, asked: Asked, now: number): boolean {
+  sync({ meta, since, purges }: TagSyncReply, asked: Asked, now: number): boolean {
     const before = this.#meta;
     if (before !== null && before.generation !== meta.generation) {
       if (asked.since?.generation !== before.generation) return false;
@@ -156,7 +156,7 @@ export class TagView {
   }
 
   /**
-   * From now on entries with these tags count as purged, whatever their stamp. The caller ends that
+   * From now on entries with these tags count as purged, with any stamp. The caller ends that
    * when its own purge has succeeded and the view has the reply. Another isolate's purge of a tag
    * does not end it: that may be older than the write.
    *

@@ -1,0 +1,71 @@
+import { CacheTagIndex } from "../../shared/lib/cache/tags/object/object.ts";
+
+/** The tag index, with what a benchmark does to its storage. */
+export class MeasuredTagIndex extends CacheTagIndex {
+  /** Adds purged tags that wait for the alarm, with nothing stored under them. */
+  async addWaiting(count: number): Promise<void> {
+    if (count === 0) return;
+    this.ctx.storage.sql.exec(
+      `INSERT INTO reclaims (tag, seq, after)
+       WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+       SELECT 'catalogue:item:' || i, 1, '' FROM n`,
+      count,
+    );
+  }
+
+  async waiting(): Promise<number> {
+    return this.ctx.storage.sql.exec<{ n: number }>("SELECT count(*) AS n FROM reclaims").one().n;
+  }
+
+  /** Runs the alarm once. @returns milliseconds, and each time in which nothing else was done */
+  async reclaim(): Promise<{ ms: number; blocks: number[] }> {
+    const blocks: number[] = [];
+    const state = { isOver: false };
+    const beats = (async (): Promise<void> => {
+      for (let last = performance.now(); !state.isOver;) {
+        await scheduler.wait(0);
+        const now = performance.now();
+        blocks.push(now - last);
+        last = now;
+      }
+    })();
+    const started = performance.now();
+    await this.alarm();
+    const ms = performance.now() - started;
+    state.isOver = true;
+    await beats;
+    return { ms, blocks };
+  }
+}
+
+type Env = { CACHE_TAG_INDEX: DurableObjectNamespace<MeasuredTagIndex> };
+
+const SYNCS = 300;
+
+/** Syncs with the index, one after the other, while its alarm runs. */
+export default {
+  async fetch(request, env) {
+    const { searchParams } = new URL(request.url);
+    const waiting = Number(searchParams.get("waiting"));
+    const index = env.CACHE_TAG_INDEX.getByName(`waiting-${waiting}`);
+    await index.sync({ since: null });
+    await index.addWaiting(waiting);
+    // The runtime first writes what was added to its disk.
+    for (let n = 0; n < 20; n += 1) {
+      await index.purge({ since: null, tags: ["warm-up"], mode: "soft" });
+      await scheduler.wait(100);
+    }
+    const before = await index.waiting();
+    const reclaiming = index.reclaim();
+    const syncs: number[] = [];
+    for (let n = 0; n < SYNCS; n += 1) {
+      const started = performance.now();
+      await index.sync({ since: null, lookUp: ["catalogue:item:1"] });
+      syncs.push(performance.now() - started);
+      await scheduler.wait(10);
+    }
+    const { ms, blocks } = await reclaiming;
+    const after = await index.waiting();
+    return Response.json({ syncs, ms, blocks, before, after });
+  },
+} satisfies ExportedHandler<Env>;

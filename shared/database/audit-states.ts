@@ -1,0 +1,30 @@
+import type { AuditState } from "./rules/audit-changes.ts";
+
+/**
+ * SQL of the objects whose changes the audit log records: nothing secret. The log keeps a hash of
+ * an address.
+ */
+
+const queries = {
+  user: `SELECT tier, scopes, email AS address, api_key_prefix AS apiKeyPrefix
+         FROM users WHERE user_id = ?1 AND deleted_at IS NULL`,
+  member: "SELECT role FROM team_members WHERE team_id = ?1 AND user_id = ?2",
+  team: "SELECT name FROM teams WHERE team_id = ?1",
+  workspace: "SELECT name FROM workspaces WHERE workspace_id = ?1",
+  email: "SELECT status, generation FROM emails WHERE id = ?1",
+  suppression: `SELECT GROUP_CONCAT(scope || ' (' || reason || ')', ', ') AS suppressed
+                FROM suppressions WHERE address = LOWER(?1)`,
+} as const;
+export type AuditedObject = keyof typeof queries;
+
+/** The state of an object; null if there is none. */
+export async function findState(
+  db: D1Database,
+  name: AuditedObject,
+  ids: readonly string[],
+): Promise<AuditState> {
+  return await db
+    .prepare(queries[name])
+    .bind(...ids)
+    .first<NonNullable<AuditState>>();
+}

@@ -1,0 +1,43 @@
+import * as v from "valibot";
+import { named } from "../lib/worker/named.ts";
+import { emailRequest } from "./schemas.ts";
+import { templateData, templateNames } from "./templates/templates.ts";
+
+/**
+ * The forms of an email: with text, with HTML, or with a template and its data. Together they
+ * accept what `emailRequest` and the templates accept, so they describe that for generated clients.
+ * They do not validate, because a union cannot name the wrong field.
+ */
+
+const { to, subject, html, text, template: _, data: __, ...common } = emailRequest.entries;
+
+const withText = named("TextEmail", {
+  to,
+  subject: subject.wrapped,
+  text: text.wrapped,
+  html,
+  ...common,
+});
+const withHtml = named("HtmlEmail", {
+  to,
+  subject: subject.wrapped,
+  html: html.wrapped,
+  text,
+  ...common,
+});
+
+/** "trial-expiry" as "TrialExpiry". */
+const typeName = (name: string): string =>
+  name.replaceAll(/(^|-)(\w)/g, (_match, _dash, letter: string) => letter.toUpperCase());
+
+const withTemplate = templateNames.map((name) =>
+  named(`${typeName(name)}Email`, {
+    to,
+    // Some generators know an `enum` of one name and no `const`.
+    template: v.picklist([name]),
+    data: named(`${typeName(name)}Data`, templateData(name).entries),
+    ...common,
+  }),
+);
+
+export const emailForms = v.union([withText, withHtml, ...withTemplate]);

@@ -1,0 +1,129 @@
+import { runBatch } from "../../database/batch.ts";
+import { insertEmails, newRow, type NewEmail } from "./accept.ts";
+import { KEPT_MS, needsItsKey } from "./idempotency-keys.ts";
+import type { Suppression } from "./suppressions.ts";
+
+/**
+ * SQL of emails that callers hand in: suppression, Idempotency-Key, email and answer in one batch,
+ * for any number of emails. Each is accepted or refused by itself.
+ */
+
+/** `key`: the Idempotency-Key, with the hash of the request that it holds to. */
+export type Submitted = NewEmail & { key: { name: string; requestHash: string } | null };
+
+/** What became of an email. `absent`: it is not there, for no known reason. */
+export type Verdict =
+  | { tag: "accepted" }
+  /** The key was used before. `acceptedAt`: null once that email is deleted. */
+  | { tag: "replayed"; emailId: string; requestHash: string; acceptedAt: number | null }
+  | { tag: "suppressed"; reason: Suppression["reason"] }
+  | { tag: "absent" };
+
+/** SQL over a row `m`: the suppression of its recipient. Of several one for all categories wins. */
+const suppression = `SELECT s.reason FROM suppressions AS s
+  WHERE s.address = LOWER(m.value ->> 'to')
+    AND (s.scope = 'all' OR m.value ->> 'category' <> 'transactional') ORDER BY s.scope LIMIT 1`;
+
+/** SQL over a row `m`: it came without a key, or has its key. */
+const holdsItsKey = `(m.value ->> 'key' IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys AS k
+  WHERE k.tenant = m.value ->> 'tenant' AND k.key = m.value ->> 'key'
+    AND k.email_id = m.value ->> 'id'))`;
+
+/**
+ * Accepts emails, unless their recipient is suppressed or their key was used. A key of an email
+ * that is refused stays free.
+ *
+ * @param along statements of the caller's that are committed with them
+ * @returns in the order of `emails`
+ */
+export async function acceptEach(
+  db: D1Database,
+  emails: readonly Submitted[],
+  now: number,
+  along: readonly D1PreparedStatement[],
+): Promise<Verdict[]> {
+  const rows = rowsOf(emails, now);
+  const replies = await runBatch(db, {
+    forgotten: db
+      .prepare(
+        `DELETE FROM idempotency_keys WHERE (tenant, key) IN (
+           SELECT m.value ->> 'tenant', m.value ->> 'key' FROM json_each(?1) AS m
+           WHERE m.value ->> 'key' IS NOT NULL) AND expires_at <= ?2
+           AND NOT EXISTS (SELECT 1 FROM emails AS e
+                           WHERE e.id = email_id AND ${needsItsKey("?2")})`,
+      )
+      .bind(rows, now),
+    keys: db
+      .prepare(
+        `INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at)
+         SELECT m.value ->> 'tenant', m.value ->> 'key', m.value ->> 'requestHash',
+           m.value ->> 'id', ?2 FROM json_each(?1) AS m
+         WHERE m.value ->> 'key' IS NOT NULL AND NOT EXISTS (${suppression})
+         ON CONFLICT (tenant, key) DO NOTHING`,
+      )
+      .bind(rows, now + KEPT_MS),
+    ...insertEmails(db, emails, rows, {
+      where: `NOT EXISTS (${suppression}) AND ${holdsItsKey}`,
+    }),
+    along,
+    verdicts: selectVerdicts(db, rows, now),
+  });
+  return verdictsOf(replies.verdicts);
+}
+
+/** SQL of whether one of the emails was accepted, with `bound` as `?1`. */
+export const areThere = (emails: readonly Submitted[]): { condition: string; bound: string } => ({
+  condition: "EXISTS (SELECT 1 FROM json_each(?1) AS m JOIN emails AS e ON e.id = m.value)",
+  bound: JSON.stringify(emails.map(({ id }) => id)),
+});
+
+/** What became of emails when the reply of `acceptEach` was lost. */
+export async function rereadVerdicts(
+  db: D1Database,
+  emails: readonly Submitted[],
+  now: number,
+): Promise<Verdict[]> {
+  return verdictsOf(await selectVerdicts(db, rowsOf(emails, now), now).all());
+}
+
+const rowsOf = (emails: readonly Submitted[], now: number): string =>
+  JSON.stringify(
+    emails.map((email) => ({
+      ...newRow(email, now),
+      key: email.key?.name ?? null,
+      requestHash: email.key?.requestHash ?? null,
+    })),
+  );
+
+function selectVerdicts(db: D1Database, rows: string, now: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT a.id IS NOT NULL AS accepted,
+         iif(k.expires_at > ?2 OR ${needsItsKey("?2")}, k.email_id, NULL) AS emailId,
+         k.request_hash AS requestHash, e.created_at AS acceptedAt, (${suppression}) AS reason
+       FROM json_each(?1) AS m
+       LEFT JOIN emails AS a ON a.id = m.value ->> 'id'
+       LEFT JOIN idempotency_keys AS k ON k.tenant = m.value ->> 'tenant'
+         AND k.key = m.value ->> 'key'
+       LEFT JOIN emails AS e ON e.id = k.email_id ORDER BY m.key`,
+    )
+    .bind(rows, now);
+}
+
+type VerdictRow = {
+  accepted: number;
+  emailId: string | null;
+  requestHash: string | null;
+  acceptedAt: number | null;
+  reason: Suppression["reason"] | null;
+};
+
+const verdictsOf = (reply: D1Result): Verdict[] =>
+  (reply.results as VerdictRow[]).map(
+    ({ accepted, emailId, requestHash, acceptedAt, reason }): Verdict => {
+      if (accepted === 1) return { tag: "accepted" };
+      if (emailId !== null && requestHash !== null)
+        return { tag: "replayed", emailId, requestHash, acceptedAt };
+      return reason === null ? { tag: "absent" } : { tag: "suppressed", reason };
+    },
+  );

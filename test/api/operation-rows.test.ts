@@ -1,0 +1,115 @@
+import { env } from "cloudflare:workers";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { dispatch } from "../../workers/api/dispatch.ts";
+import { ADMIN_TOKEN } from "../support/http.ts";
+import { registerTask } from "../support/registered-tasks.ts";
+import { runTask } from "../support/run-task.ts";
+import { readAloneAndAmong, type RowsRead } from "./statements/among.ts";
+import { callWith } from "./support.ts";
+
+/**
+ * What a caller waits for reads as many rows of D1 in a database of months as in an empty one. Each
+ * statement by itself: statement-rows.test.ts.
+ */
+
+type Work = (db: D1Database) => Promise<unknown>;
+
+const user = { userId: "ada", email: "ada@example.com", tier: "pro" };
+const email = { to: "grace@example.com", subject: "Hello", text: "Hi" };
+const keyed = /^POST .*(emails|usage)/;
+/** Of the user, once there is one. */
+const made = { key: "", emailId: "" };
+
+/** A request: by an operator, or with the key of the user. */
+async function ask(
+  db: D1Database,
+  request: string,
+  { body, by = "operator" }: { body?: unknown; by?: "operator" | "user" } = {},
+): Promise<{ apiKey: string; id: string }> {
+  const [method = "", path = ""] = request.split(" ");
+  const answer = await callWith({ DB: db })(method, path, body, {
+    ...(by === "user" && { token: made.key }),
+    headers: keyed.test(request) ? { "Idempotency-Key": crypto.randomUUID() } : {},
+  });
+  if (answer.status >= 300) throw new Error(`${request} answered ${answer.status}`);
+  return answer.body as { apiKey: string; id: string };
+}
+
+const signUp: Record<string, Work> = {
+  "POST /api/users": async (db) => {
+    made.key = (await ask(db, "POST /api/users", { body: user })).apiKey;
+    await ask(db, "PATCH /api/users/ada", { body: { scopes: ["emails:send"] } });
+  },
+  "POST /api/emails": async (db) => {
+    made.emailId = (await ask(db, "POST /api/emails", { body: email, by: "user" })).id;
+  },
+  "GET /api/emails/:id": (db) => ask(db, `GET /api/emails/${made.emailId}`, { by: "user" }),
+};
+
+const byUser: [request: string, body?: unknown][] = [
+  ["POST /api/emails/batch", { emails: Array.from({ length: 100 }, () => email) }],
+  ["POST /api/workspaces", { name: "Desk" }],
+  ["POST /api/users/ada/usage", { metric: "calls", amount: 1 }],
+  ["GET /api/me"],
+  ["GET /api/users/ada"],
+  ["GET /api/users/ada/workspaces"],
+  ["GET /api/users/ada/teams"],
+  ["GET /api/emails?limit=20"],
+  ["GET /api/emails?limit=20&status=dead"],
+];
+const byOperator: [request: string, body?: unknown][] = [
+  ["GET /api/emails?limit=20&status=pinned"],
+  ["GET /api/emails?limit=20&to=ada@example.com&status=dead"],
+  ["GET /api/users/ada/export"],
+  ["GET /api/admin/users?limit=20"],
+  ["GET /api/admin/email/dlq?limit=20"],
+  ["GET /api/admin/email/suppressions?limit=20"],
+  ["GET /api/admin/audit?limit=20"],
+  ["GET /api/admin/audit?limit=20&actor=nobody"],
+  ["GET /api/admin/alerts"],
+  ["GET /api/admin/scheduled-tasks/history?limit=20"],
+  ["POST /api/admin/email/suppressions", { address: "nobody@example.com" }],
+];
+const requests = (list: typeof byUser, by: "operator" | "user"): Record<string, Work> =>
+  Object.fromEntries(
+    list.map(([request, body]) => [
+      `${request}, by the ${by}`,
+      (db) => ask(db, request, { body, by }),
+    ]),
+  );
+
+/** A page of 20, or 20 executions with their runs, with index entries and look-ups. */
+const PAGE_ROWS = 150;
+/** Of those that count what is stored, up to 1,000, and of one that reads 100 users. */
+const bounds: Record<string, number> = {
+  "GET /health": 10 * 1_001,
+  "GET /metrics": 9 * 1_001,
+  "the task warm-cache": 100 * 30,
+};
+
+const works: Record<string, Work> = {
+  ...signUp,
+  ...requests(byUser, "user"),
+  ...requests(byOperator, "operator"),
+  "GET /health": (db) => ask(db, "GET /health"),
+  "GET /metrics": async (db) => {
+    const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
+    const request = new Request("http://luna.test/metrics", { headers });
+    const { status } = await dispatch(request, { ...env, DB: db });
+    if (status !== 200) throw new Error(`GET /metrics answered ${status}`);
+  },
+  "the task warm-cache": (db) => runTask("warm-cache", { DB: db }),
+};
+
+let rows: Record<string, RowsRead>;
+beforeAll(async () => {
+  rows = await readAloneAndAmong({ now: Date.now(), begin: registerTask }, works);
+});
+afterAll(() => void vi.restoreAllMocks());
+
+it.each(Object.keys(works))("%s reads as much among many rows as without them", (name) => {
+  const { alone, among } = rows[name] ?? { alone: 0, among: Infinity };
+  expect(among - alone, `${alone} rows alone, ${among} among many`).toBeLessThanOrEqual(
+    bounds[name] ?? PAGE_ROWS,
+  );
+});

@@ -1,0 +1,15 @@
+import * as accounts from "./accounts.ts";
+import type { Cases } from "./cases.ts";
+import * as emails from "./emails.ts";
+import { listCases } from "./lists.ts";
+import * as system from "./system.ts";
+
+/** What runs every statement that the code sends to D1. */
+export const cases: Cases = Object.assign(
+  {},
+  ...[accounts, emails, system].flatMap((module): Cases[] => Object.values(module)),
+  listCases,
+) as Cases;
+
+/** The function of a case, without its variant. */
+export const functionOf = (name: string): string => name.split(/:| by /)[0] ?? name;

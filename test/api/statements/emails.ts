@@ -1,0 +1,175 @@
+import { insertAuditAlong } from "../../../shared/database/audit-log.ts";
+import type { ProviderReport } from "../../../shared/email/rules/resend-feedback.ts";
+import * as accept from "../../../shared/email/sql/accept.ts";
+import * as cancel from "../../../shared/email/sql/cancel.ts";
+import * as claims from "../../../shared/email/sql/claim.ts";
+import * as letters from "../../../shared/email/sql/dead-letters.ts";
+import * as delivery from "../../../shared/email/sql/delivery.ts";
+import * as emails from "../../../shared/email/sql/emails.ts";
+import * as tenants from "../../../shared/email/sql/ended-tenants.ts";
+import * as expiry from "../../../shared/email/sql/expiry.ts";
+import * as feedback from "../../../shared/email/sql/feedback.ts";
+import * as keys from "../../../shared/email/sql/idempotency-keys.ts";
+import * as notifications from "../../../shared/email/sql/notifications.ts";
+import * as pace from "../../../shared/email/sql/pace.ts";
+import * as retention from "../../../shared/email/sql/retention.ts";
+import * as settling from "../../../shared/email/sql/settle.ts";
+import * as submissions from "../../../shared/email/sql/submissions.ts";
+import * as suppressions from "../../../shared/email/sql/suppressions.ts";
+import * as unknown from "../../../shared/email/sql/unknown.ts";
+import { detail, notification } from "../../support/emails.ts";
+import { expiring, LIMIT, now, own, type Cases } from "./cases.ts";
+
+/** The statements of `shared/email/sql`, except those of lists. */
+
+const { email: id } = own;
+const tenant = `user:${own.user}`;
+const email = {
+  id: "email-new",
+  tenant,
+  from: "a@b.cc",
+  to: own.address,
+  subject: "Hi",
+  text: "Hi",
+  onUnknown: "hold" as const,
+};
+const submitted = { ...email, id: "email-submitted", key: { name: "k", requestHash: "h" } };
+const entry = {
+  id: "entry-email",
+  at: now,
+  actor: "ops",
+  operation: "sendEmail",
+  path: "/",
+  requestId: "r",
+  status: 202,
+  changes: [],
+};
+const settled = (["sent", "dead"] as const).map((status) => ({
+  id,
+  generation: 1,
+  settlement:
+    status === "sent"
+      ? { status, attempts: 1 }
+      : { status, attempts: 1, reason: "exhausted" as const },
+  detail,
+}));
+const claiming = { notifications: [notification(id)], token: "t", now, leaseExpiresAt: now };
+const ended = { tenant, endedUntil: now, endedAt: now };
+const reservation = { transport: "smtp" as const, emails: 1, everyMs: 1, groupId: "g" };
+
+const reported = (changes: Partial<ProviderReport>, messageId: string) => (db: D1Database) => {
+  const report: ProviderReport = {
+    email: { id, generation: 1 },
+    providerId: "provider-email-1",
+    feedback: "delivered",
+    suppress: null,
+    detail,
+    ...changes,
+  };
+  return feedback.takeFeedback(db, { provider: "resend", messageId, report }, now);
+};
+
+export const acceptance: Cases = {
+  insertEmail: (db) => db.batch(accept.insertEmail(db, email, now)),
+  acceptEach: (db) => submissions.acceptEach(db, [submitted], now, []),
+  "acceptEach: two": (db) =>
+    submissions.acceptEach(
+      db,
+      ["b", "c"].map((n) => ({ ...submitted, id: `email-${n}`, key: null })),
+      now,
+      [],
+    ),
+  areThere: (db) => db.batch([insertAuditAlong(db, entry, submissions.areThere([submitted]))]),
+  rereadVerdicts: (db) => submissions.rereadVerdicts(db, [submitted], now),
+  cancelQueued: (db) => cancel.cancelQueued(db, id, null, now),
+  deleteExpiredKeys: (db) => keys.deleteExpiredKeys(db, now - 1, LIMIT),
+  countExpiredKeys: (db) => keys.countExpiredKeys(db, now - 1, LIMIT),
+};
+
+export const work: Cases = {
+  claim: (db) => claims.claim(db, { ...claiming, open: ["smtp"] }),
+  claimedBy: (db) => claims.claimedBy(db, "t"),
+  postpone: (db) =>
+    claims.postpone(db, { notifications: [notification(id)], until: now, detail: "{}", now }),
+  promoteDue: (db) => claims.promoteDue(db, now, LIMIT),
+  recordAndMarkSending: (db) =>
+    delivery.recordAndMarkSending(db, {
+      token: "t",
+      settled,
+      marks: [{ id, transport: "smtp", failover: null }],
+      reservations: [reservation],
+      now,
+      leaseExpiresAt: now,
+    }),
+  settleEnded: (db) => db.batch(settling.settleEnded(db, settled, "pinEnded", now)),
+  expiredLeases: (db) => expiry.expiredLeases(db, now, LIMIT),
+  settleExpired: (db) => expiry.settleExpired(db, settled, now),
+  forgottenPins: (db) => expiry.forgottenPins(db, now, LIMIT),
+  settleForgotten: (db) => expiry.settleForgotten(db, settled, now),
+  notifySoon: (db) => notifications.notifySoon(db, [id], now),
+  emailsToNotify: (db) => notifications.emailsToNotify(db, now, LIMIT),
+  dueEmails: (db) => notifications.dueEmails(db, now, LIMIT),
+  missingDeadLetters: (db) => notifications.missingDeadLetters(db, now, LIMIT),
+  recordNotifications: (db) =>
+    notifications.recordNotifications(db, [{ id, generation: 1, rings: 0 }], now),
+  reserveRate: (db) => db.batch([pace.reserveRate(db, reservation, now)]),
+  readPace: (db) => db.batch([pace.readPace(db, ["smtp"])]),
+  reserveBacklog: (db) => pace.reserveBacklog(db, "smtp", 1, now),
+};
+
+export const afterwards: Cases = {
+  "deleteContents: over": (db) => retention.deleteContents(db, "over", now - 1, LIMIT),
+  "deleteContents: dead": (db) => retention.deleteContents(db, "dead", now - 1, LIMIT),
+  "countContents: over": (db) => retention.countContents(db, "over", now - 1, LIMIT),
+  "countContents: dead": (db) => retention.countContents(db, "dead", now - 1, LIMIT),
+  "deleteEnded: over": (db) => retention.deleteEnded(db, "over", now - 1, LIMIT),
+  "deleteEnded: dead": (db) => retention.deleteEnded(db, "dead", now - 1, LIMIT),
+  "deleteEnded: unknown": (db) => retention.deleteEnded(db, "unknown", now - 1, LIMIT),
+  "countEnded: over": (db) => retention.countEnded(db, "over", now - 1, LIMIT),
+  "countEnded: dead": (db) => retention.countEnded(db, "dead", now - 1, LIMIT),
+  "countEnded: unknown": (db) => retention.countEnded(db, "unknown", now - 1, LIMIT),
+  findEmail: (db) => emails.findEmail(db, id),
+  emailBacklog: (db) => emails.emailBacklog(db, now),
+  resolveUnknown: (db) => unknown.resolveUnknown(db, id, "sent", now),
+  "resolveUnknown: again": (db) => unknown.resolveUnknown(db, id, "queued", now),
+  recordDeadLetters: (db) => letters.recordDeadLetters(db, [{ id, generation: 1 }], 7, now),
+  recordPoison: (db) =>
+    letters.recordPoison(db, { messageId: "m", reason: "r", rawBody: "", attempts: 1 }, 7, now),
+  ...expiring("expiredDeadLetters", letters.expiredDeadLetters),
+  findDeadLetter: (db) => letters.findDeadLetter(db, id),
+  saveDiscard: (db) => letters.saveDiscard(db, id, now),
+  findStatuses: (db) => letters.findStatuses(db, [id]),
+  replay: (db) => letters.replay(db, [id], 0, now),
+  "takeFeedback: delivered": reported({}, "m1"),
+  "takeFeedback: complained, by the provider's id": reported(
+    { email: null, feedback: "complained", suppress: "complaint" },
+    "m2",
+  ),
+  "takeFeedback: failed": reported(
+    { email: null, providerId: "provider-email-2", feedback: "failed" },
+    "m3",
+  ),
+  ...expiring("oldFeedback", feedback.oldFeedback),
+  saveSuppression: (db) =>
+    suppressions.saveSuppression(db, {
+      address: own.address,
+      scope: "all",
+      reason: "manual",
+      note: null,
+      createdAt: now,
+    }),
+  recipientOf: (db) => suppressions.recipientOf(db, id),
+  deleteSuppression: (db) => suppressions.deleteSuppression(db, own.address),
+  insertTenantEnd: (db) =>
+    db.batch([
+      tenants.insertTenantEnd(
+        db,
+        { tenant, until: now, now },
+        { from: "users WHERE user_id = ?4", values: [own.user] },
+      ),
+    ]),
+  countUnswept: (db) => tenants.countUnswept(db, now, LIMIT),
+  unsweptTenants: (db) => tenants.unsweptTenants(db, LIMIT),
+  cancelUnsent: (db) => tenants.cancelUnsent(db, ended, now, LIMIT),
+  markSwept: (db) => tenants.markSwept(db, ended, now),
+};

@@ -1,0 +1,114 @@
+import { selectPastUsage } from "../../../shared/accounts/sql/usage-counters.ts";
+import { findUsers } from "../../../shared/accounts/sql/users.ts";
+import { recentNotices } from "../../../shared/alerts/sql/alerts.ts";
+import { findAuditEntries } from "../../../shared/database/audit-log.ts";
+import {
+  findDeadLetters,
+  oldestDeadEmails,
+  type DeadLetterFilter,
+} from "../../../shared/email/sql/dead-letters.ts";
+import { findEmails } from "../../../shared/email/sql/emails.ts";
+import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
+import { readHistory } from "../../../shared/schedule/sql/history.ts";
+import { LIMIT, own, type Cases, type Work } from "./cases.ts";
+
+/** The statements of the lists of the API: by each filter. */
+
+export type List = {
+  operation: string;
+  /** The filters that the index must have, each for equality. */
+  by: string[];
+  run: Work;
+  /**
+   * Filters that no index has: what they leave out is gone through, so there must be a bound on
+   * that.
+   */
+  walks?: string[];
+};
+
+const to = own.address;
+const tenant = `user:${own.user}`;
+
+const ofEmails = [null, tenant].flatMap((owner) =>
+  ([null, "unknown", "pinned", "dead"] as const).flatMap((status) =>
+    [null, to].map((recipient): List => {
+      const filter = { tenant: owner, status, to: recipient };
+      return {
+        operation: "listEmails",
+        by: Object.entries(filter).flatMap(([name, value]) =>
+          value === null ? [] : [name === "status" ? `status ${value}` : name],
+        ),
+        run: (db) => findEmails(db, { ...filter, before: null }, LIMIT),
+      };
+    }),
+  ),
+);
+
+const ofUnsent = (["scheduled", "queued"] as const).map((status): List => ({
+  operation: "listEmails",
+  by: ["tenant", `status ${status}`],
+  run: (db) => findEmails(db, { tenant, status, to: null, before: null }, LIMIT),
+}));
+
+// Dead letters are kept for DLQ_RETENTION_DAYS: to go through them is bounded.
+const ofLetters = (
+  [
+    [{}, []],
+    [{ kind: "email", reason: "permanent", tenant, buriedBefore: 1 }, []],
+    [{ to }, ["to"]],
+    [{ to, kind: "email", reason: "permanent", tenant, buriedBefore: 1 }, ["to"]],
+  ] satisfies [DeadLetterFilter, string[]][]
+).flatMap(([filter, by]): List[] => {
+  const walks = Object.keys(filter).filter((name) => name !== "to");
+  return [
+    {
+      operation: "listDeadLetters",
+      by,
+      walks,
+      run: (db) => findDeadLetters(db, filter, null, LIMIT),
+    },
+    {
+      operation: "replayDeadLetters",
+      by,
+      walks,
+      run: (db) => oldestDeadEmails(db, filter, LIMIT),
+    },
+  ];
+});
+
+const ofUsage = (["day", "month"] as const).flatMap((by) =>
+  [null, "calls"].flatMap((metric) =>
+    [null, { period: "2026-11-24", metric: "calls" }].map((after): List => ({
+      operation: "usageHistory",
+      by: metric === null ? ["userId"] : ["userId", "metric"],
+      run: (db) => selectPastUsage(db, own.user, { by, metric, after }, LIMIT).all(),
+    })),
+  ),
+);
+
+/** To add one: how its store is asked, and by what. */
+export const lists: List[] = [
+  ...ofEmails,
+  ...ofUnsent,
+  ...ofLetters,
+  ...ofUsage,
+  { operation: "listSuppressions", by: [], run: (db) => findSuppressions(db, null, null, LIMIT) },
+  {
+    operation: "listSuppressions",
+    by: ["address"],
+    run: (db) => findSuppressions(db, to, null, LIMIT),
+  },
+  { operation: "listAudit", by: [], run: (db) => findAuditEntries(db, null, null, LIMIT) },
+  { operation: "listAudit", by: ["actor"], run: (db) => findAuditEntries(db, "ops", null, LIMIT) },
+  { operation: "listUsers", by: [], run: (db) => findUsers(db, null, LIMIT) },
+  { operation: "scheduledTaskHistory", by: [], run: (db) => readHistory(db, null, LIMIT) },
+  { operation: "listAlerts", by: [], run: (db) => recentNotices(db, LIMIT) },
+];
+
+/** Lists that no statement of D1 is behind. */
+export const listsElsewhere = new Set(["inspectTag", "circuitBreakerHistory"]);
+
+/** Several lists of one operation by the same filters differ in what they walk or begin after. */
+export const listCases: Cases = Object.fromEntries(
+  lists.map(({ operation, by, run }, n) => [`${operation} by ${by.join(", ")} (${n})`, run]),
+);

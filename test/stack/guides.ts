@@ -1,0 +1,173 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Webhook } from "standardwebhooks";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createClient } from "../../shared/contract/client/client.ts";
+import { createUser, deleteUser, updateUser } from "../../shared/contract/users.ts";
+import { filesOn } from "../support/code-blocks.ts";
+import { eventually } from "../support/eventually.ts";
+import { ADMIN_TOKEN } from "../support/http.ts";
+import {
+  CLERK_SECRET,
+  comparable,
+  guideWorkers,
+  portOf,
+  printed,
+  walksOf,
+  type Place,
+  type Walk,
+  type WorkerAnswer,
+} from "./guide-workers.ts";
+import type { useStack } from "./support.ts";
+
+type Stack = ReturnType<typeof useStack>;
+
+/** `setService`: the status with which the services answer that the Workers call. */
+type Given = { stack: Stack; project: string; setService: (status: number) => void };
+
+/** The Workers of the README and of docs/guides, and the commands of these pages, in a stack. */
+export function testGuides({ stack, project, setService }: Given): void {
+  const closers: (() => void)[] = [];
+  afterAll(() => closers.forEach((close) => close()));
+
+  const ask = async (worker: string, init: RequestInit = {}): Promise<WorkerAnswer> =>
+    await stack.server.getWorker(worker).fetch("http://worker.test/", init as never);
+
+  async function placeOf(page: string): Promise<Place> {
+    const worker = guideWorkers[page] ?? "luna-api";
+    const { url, close } = await portOf(async ({ url: at, method, body }) =>
+      stack.server.getWorker(worker).fetch(at, { method, body, duplex: "half" } as never),
+    );
+    closers.push(close);
+    const folder = join(project, "guides");
+    return { luna: (await stack.server.listen()).url, worker: url, folder };
+  }
+
+  describe("the commands of a guide print what it shows", () => {
+    beforeAll(async () => {
+      const { DB } = await stack.server.getWorker<{ DB: D1Database }>("catalog").getEnv();
+      for (const statement of (filesOn("cache-a-query").get("schema.sql") ?? "").split(";\n"))
+        if (statement.trim() !== "") await DB.exec(statement.replaceAll("\n", " "));
+    });
+
+    it.each(["quickstart", "develop-locally", "send-email", "cache-a-query"])(
+      "%s",
+      async (page) => {
+        const walks = walksOf(page);
+        expect(walks.length).toBeGreaterThan(0);
+        await walk(walks, await placeOf(page));
+      },
+    );
+
+    it("guard-a-dependency, with a service that is down", async () => {
+      setService(500);
+      const walks = walksOf("guard-a-dependency");
+      expect(walks.length).toBeGreaterThan(0);
+      const place = await placeOf("guard-a-dependency");
+      await eventually(async () => await walk(walks, place));
+    });
+  });
+
+  describe("the Worker of the README", () => {
+    it("sends one email per order, and none while the dependency is down", async () => {
+      expect((await ask("readme")).status).toBe(200);
+      expect((await ask("readme")).status).toBe(200);
+      // An email of an earlier test may arrive meanwhile.
+      const delivered = () =>
+        stack.sink.delivered.filter(({ email }) => email.subject === "Order 1042");
+      await eventually(() => expect(delivered()).toHaveLength(1));
+      setService(500);
+      await eventually(async () => expect((await ask("readme")).status).toBe(503));
+    });
+  });
+
+  it("the Worker of docs/guides/install.md stops calling a service that is down", async () => {
+    expect((await ask("guarded")).status).toBe(200);
+    setService(500);
+    await eventually(async () =>
+      expect(await (await ask("guarded")).json()).toEqual({ error: "circuit-open" }),
+    );
+  });
+
+  describe("your-own-login", () => {
+    const user = (id: string, email: string) => ({
+      id,
+      primary_email_address_id: "idn_1",
+      email_addresses: [{ id: "idn_1", email_address: email }],
+    });
+    const send = async (type: string, data: object, secret = CLERK_SECRET): Promise<number> => {
+      const body = JSON.stringify({ type, data });
+      const now = new Date();
+      const headers = {
+        "svix-id": "msg_1",
+        "svix-timestamp": String(Math.floor(now.getTime() / 1_000)),
+        "svix-signature": new Webhook(secret).sign("msg_1", now, body),
+      };
+      return (await ask("login", { method: "POST", body, headers })).status;
+    };
+    const emailOf = async (id: string): Promise<unknown> => {
+      const { status, body } = await stack.call("GET", `/api/users/${id}`);
+      return status === 200 ? body.user.email : status;
+    };
+
+    it("Clerk: a user is created, changed and deleted, also if an event comes twice", async () => {
+      for (let times = 0; times < 2; times += 1)
+        expect(await send("user.created", user("user_2abc", "clara@example.com"))).toBe(204);
+      expect(await emailOf("user_2abc")).toBe("clara@example.com");
+      expect(await send("user.updated", user("user_2abc", "clara@example.org"))).toBe(204);
+      expect(await emailOf("user_2abc")).toBe("clara@example.org");
+      expect(await send("user.deleted", { id: "user_2abc" })).toBe(204);
+      expect(await send("user.deleted", { id: "user_2abc" })).toBe(204);
+      expect(await emailOf("user_2abc")).toBe(404);
+    });
+
+    it("Clerk: an event without its signature changes nothing", async () => {
+      const wrong = `whsec_${btoa("another secret of thirty-two chars")}`;
+      expect(await send("user.created", user("user_eve", "eve@example.com"), wrong)).toBe(401);
+      expect(await emailOf("user_eve")).toBe(404);
+    });
+
+    it("Better Auth and Auth.js: their hooks keep Luna's users in step", async () => {
+      const { betterAuthHooks, authJsEvents } = await hooksOf(project);
+      const luna = createClient({
+        baseUrl: "http://luna.test",
+        token: ADMIN_TOKEN,
+        fetch: stack.server.fetch as never,
+      });
+      const callsOf = [createUser, updateUser, deleteUser].map((operation) => [
+        operation.id,
+        async (request: object) => await luna(operation, request),
+      ]);
+      const env = { LUNA_TOKEN: ADMIN_TOKEN, LUNA: Object.fromEntries(callsOf) as object };
+      const { create, update, delete: remove } = betterAuthHooks(env).user;
+      await create.after({ id: "ba1", email: "ben@example.com" });
+      await update.after({ id: "ba1", email: "ben@example.org" });
+      expect(await emailOf("ba1")).toBe("ben@example.org");
+      await remove.after({ id: "ba1", email: "ben@example.org" });
+      expect(await emailOf("ba1")).toBe(404);
+      await authJsEvents(env).createUser({ user: { id: "aj1", email: "alan@example.com" } });
+      expect(await emailOf("aj1")).toBe("alan@example.com");
+    });
+  });
+}
+
+/** Runs the commands: the last one of each block prints what the page shows. */
+async function walk(walks: readonly Walk[], place: Place): Promise<void> {
+  for (const { commands, answer } of walks) {
+    const text = await printed(commands, place);
+    const shown: unknown = answer === null ? null : JSON.parse(text);
+    expect(comparable(shown)).toEqual(comparable(answer));
+  }
+}
+
+type User = { id: string; email: string };
+type Hook = { after: (user: User) => Promise<void> };
+type Hooks = {
+  betterAuthHooks: (env: object) => { user: Record<"create" | "update" | "delete", Hook> };
+  authJsEvents: (env: object) => { createUser: (event: { user: User }) => Promise<void> };
+};
+
+async function hooksOf(project: string): Promise<Hooks> {
+  const file = pathToFileURL(join(project, "guides/login/src/hooks.ts")).href;
+  return (await import(/* @vite-ignore */ file)) as Hooks;
+}

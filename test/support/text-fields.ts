@@ -1,0 +1,51 @@
+import type * as v from "valibot";
+
+/** A field of an input that can hold text. `path`: names, and positions in lists. */
+export type TextField = { path: (string | number)[]; schema: v.GenericSchema };
+
+type Shape = {
+  type: string;
+  entries?: Record<string, v.GenericSchema>;
+  options?: unknown[];
+  item?: v.GenericSchema;
+  wrapped?: v.GenericSchema;
+};
+
+/** Every field of a schema that can hold text, at any depth. */
+export function textFields(schema: v.GenericSchema, path: (string | number)[] = []): TextField[] {
+  const { type, entries = {}, options = [], item, wrapped } = schema as unknown as Shape;
+  switch (type) {
+    case "strict_object":
+      return Object.entries(entries).flatMap(([name, one]) => textFields(one, [...path, name]));
+    case "array":
+      return item === undefined ? [] : textFields(item, [...path, 0]);
+    case "optional":
+    case "nullable":
+      return wrapped === undefined ? [] : textFields(wrapped, path);
+    case "union":
+      return options.flatMap((one) => textFields(one as v.GenericSchema, path));
+    case "string":
+    case "picklist":
+    case "unknown":
+      return [{ path, schema }];
+    case "number":
+    case "boolean":
+    case "literal":
+      return [];
+    default:
+      throw new Error(`textFields does not know the schema ${type} at ${path.join(".")}`);
+  }
+}
+
+/** A copy of `value` with `put` at the path. What is missing on the way is made. */
+export function withAt(value: unknown, path: (string | number)[], put: unknown): unknown {
+  const [first, ...rest] = path;
+  if (first === undefined) return put;
+  if (typeof first === "number") {
+    const list = Array.isArray(value) ? [...(value as unknown[])] : [];
+    list[first] = withAt(list[first], rest, put);
+    return list;
+  }
+  const fields = typeof value === "object" && value !== null ? value : {};
+  return { ...fields, [first]: withAt((fields as Record<string, unknown>)[first], rest, put) };
+}

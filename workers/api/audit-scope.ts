@@ -1,0 +1,116 @@
+import type { BodyOf, ParamsOf } from "../../shared/contract/operation.ts";
+import type { OperationId, Operations } from "../../shared/contract/operations.ts";
+import type { AuditedObject } from "../../shared/database/audit-states.ts";
+
+/** What the audit log records, by operation. */
+
+type WriteId = {
+  [Id in OperationId]: Operations[Id]["method"] extends "GET" ? never : Id;
+}[OperationId];
+
+/** The object whose state before and after an operator's write is compared. */
+type Observed = { name: AuditedObject; ids: string[] };
+
+/**
+ * `ofUsers`: users are audited, too, because it concerns the security of an account. `fields`: of
+ * the body, as they were sent; an address is stored as its hash. No field may be a secret or text
+ * of an email. `along`: its entry is written in the batch of the write, with this status.
+ */
+type ScopeOf<Id extends WriteId> = {
+  ofUsers?: true;
+  along?: number;
+  fields?: readonly (keyof BodyOf<Operations[Id]> & string)[];
+  state?: (params: ParamsOf<Operations[Id]>, body: BodyOf<Operations[Id]>) => Observed;
+};
+
+/** Any scope. Only the trail of the same operation uses it. */
+export type AuditScope = {
+  ofUsers?: true;
+  along?: number;
+  fields?: readonly string[];
+  state?: (params: Record<string, string>, body: unknown) => Observed;
+};
+
+const user = ({ userId }: { userId: string }): Observed => ({ name: "user", ids: [userId] });
+const team = ({ teamId }: { teamId: string }): Observed => ({ name: "team", ids: [teamId] });
+const member = ({ teamId, userId }: { teamId: string; userId: string }): Observed => ({
+  name: "member",
+  ids: [teamId, userId],
+});
+const workspace = ({ workspaceId }: { workspaceId: string }): Observed => ({
+  name: "workspace",
+  ids: [workspaceId],
+});
+const email = ({ id }: { id: string }): Observed => ({ name: "email", ids: [id] });
+const suppression = ({ address }: { address: string }): Observed => ({
+  name: "suppression",
+  ids: [address],
+});
+
+/**
+ * Every write of the contract; null for one that is not audited. Without a line a new operation
+ * does not compile.
+ */
+const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
+  createUser: { fields: ["userId"], state: (_, body) => user(body) },
+  // A user's address changes later, by the link in the email to the new one.
+  updateUser: { ofUsers: true, fields: ["email"], state: user },
+  // Its entry is in the batch of the write, under the user whose link it was.
+  confirmAddress: null,
+  deleteUser: { ofUsers: true, state: user },
+  rotateApiKey: { ofUsers: true, state: user },
+  revokeApiKey: { ofUsers: true, state: user },
+  addUsage: { fields: ["metric", "amount"] },
+  createTeam: null,
+  renameTeam: { state: team },
+  deleteTeam: { ofUsers: true, state: team },
+  addMember: {
+    ofUsers: true,
+    fields: ["userId", "role"],
+    state: (params, { userId }) => member({ ...params, userId }),
+  },
+  confirmMember: { ofUsers: true },
+  removeMember: { ofUsers: true, state: member },
+  createWorkspace: null,
+  renameWorkspace: { state: workspace },
+  deleteWorkspace: { state: workspace },
+  sendEmail: { along: 202, fields: ["template", "category"] },
+  sendEmails: { along: 202 },
+  cancelEmail: { state: email },
+  resolveEmail: { fields: ["status"], state: email },
+  suppress: { fields: ["scope"], state: (_, body) => suppression(body) },
+  unsuppress: { state: suppression },
+  discardDeadLetter: { state: email },
+  processDeadLetters: {},
+  invalidate: { fields: ["mode", "userId", "pattern", "all"] },
+  resetCacheBreaker: { fields: ["reason"] },
+  resetCircuitBreaker: { fields: ["reason"] },
+  openCircuitBreaker: { fields: ["reason", "until"] },
+  closeCircuitBreaker: { fields: ["reason"] },
+  disableCircuitBreaker: { fields: ["reason"] },
+  enableCircuitBreaker: { fields: ["reason"] },
+  runTask: {},
+  retryRun: {},
+  // What the cron trigger does each minute.
+  tick: null,
+  takeWebhook: null,
+  unsubscribe: null,
+};
+
+export const scopeOf = (operationId: string): AuditScope | null =>
+  (auditScopes as Record<string, AuditScope | null | undefined>)[operationId] ?? null;
+
+/** Reads that show an operator who users are, or what was written to them. */
+const personalReads: ReadonlySet<string> = new Set<OperationId>([
+  "exportUser",
+  "findUser",
+  "getDeadLetter",
+  "getEmail",
+  "getUser",
+  "listDeadLetters",
+  "listEmails",
+  "listSuppressions",
+  "listUsers",
+]);
+
+export const isPersonalRead = (operationId: string): boolean => personalReads.has(operationId);
