@@ -66,7 +66,7 @@ describe("GET /metrics", () => {
     const found = await scrape({ DATABASE_LIMIT_MB: "500" });
     expect(valueOf(found, "luna_database_size_bytes", {})).toBe(meta.size_after);
     expect(valueOf(found, "luna_database_limit_bytes", {})).toBe(500e6);
-    for (const object of ["telemetry", "task_watchdog", "circuit_breaker"])
+    for (const object of ["telemetry", "task_watchdog", "circuit_breaker", "cache_tag_index"])
       expect(Number(valueOf(found, "luna_object_size_bytes", { object })), object).toBeGreaterThan(
         4_095,
       );
@@ -196,7 +196,7 @@ describe("GET /metrics", () => {
     expect(of("admitted_share", opened)).toBe(0);
     expect(of("next_probe_seconds", opened)).toBeGreaterThan(0);
     await call("POST", "/api/admin/circuit-breakers/cache/reset", { reason: "a test" });
-    for (const part of ["telemetry", "breakers", "email", "tasks"])
+    for (const part of ["telemetry", "breakers", "email", "tasks", "cache"])
       expect(valueOf(opened, "luna_scrape_ok", { part })).toBe(1);
   });
 
@@ -217,11 +217,12 @@ describe("GET /metrics", () => {
       { TASK_WATCHDOG: never as unknown as ApiEnv["TASK_WATCHDOG"] },
       ["luna_tasks_overdue"],
     ],
+    ["cache", { CACHE_TAG_INDEX: never as unknown as ApiEnv["CACHE_TAG_INDEX"] }, []],
   ])("reports that %s does not answer, and all the rest", async (part, changes, missing) => {
     vi.spyOn(console, "error").mockReturnValue();
     vi.spyOn(console, "warn").mockReturnValue();
     const found = await scrape(changes);
-    for (const one of ["telemetry", "breakers", "email", "tasks"])
+    for (const one of ["telemetry", "breakers", "email", "tasks", "cache"])
       expect(valueOf(found, "luna_scrape_ok", { part: one })).toBe(one === part ? 0 : 1);
     for (const name of missing) expect(found.families.has(name)).toBe(false);
     expect(found.families.size).toBeGreaterThan(5);

@@ -50,7 +50,7 @@ type SeriesValues = Map<string, string>;
 
 /** Each series that a deployment exposes before anything failed, under light traffic. */
 function healthy(): SeriesValues {
-  const parts: Part[] = ["telemetry", "breakers", "email", "tasks"];
+  const parts: Part[] = ["telemetry", "breakers", "email", "tasks", "cache"];
   const backlog = ["scheduled", "queued", "pinned", "due", "in_flight", "unknown"];
   const gauges: Sample[] = [
     ...parts.map((part) => ({ name: "luna_scrape_ok" as const, labels: { part }, value: 1 })),
@@ -87,7 +87,7 @@ function healthy(): SeriesValues {
     })),
     { name: "luna_database_size_bytes", labels: {}, value: 1e9 },
     { name: "luna_database_limit_bytes", labels: {}, value: 10e9 },
-    ...["telemetry", "task_watchdog", "circuit_breaker"].map((object) => ({
+    ...["telemetry", "task_watchdog", "circuit_breaker", "cache_tag_index"].map((object) => ({
       name: "luna_object_size_bytes" as const,
       labels: { object },
       value: 1e6,

@@ -154,7 +154,8 @@ export const inspectTag: Handler<"inspectTag"> = async ({ env, params: { tag }, 
   }
 };
 
-function tagAnswer({ members, purgedAt, ...rest }: TagInspection, limit: number) {
+function tagAnswer(inspection: TagInspection, limit: number) {
+  const { members, purgedAt, sizeBytes: _, ...rest } = inspection;
   const shown = members.slice(0, limit);
   const last = shown.at(-1);
   const more = members.length > limit && last !== undefined;

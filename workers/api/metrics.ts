@@ -5,10 +5,12 @@ import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
 import { emailBacklog } from "../../shared/email/sql/emails.ts";
 import { COUNTED_UP_TO } from "../../shared/lib/base/counted.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
-import { ok } from "../../shared/lib/base/result.ts";
+import { ok, type Result } from "../../shared/lib/base/result.ts";
+import { INDEX_NAME, type TagInspection } from "../../shared/lib/cache/rules/index.ts";
 import type { Inspection } from "../../shared/lib/circuit-breaker/rules/index.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
+import type { Invalid } from "../../shared/lib/worker/validate.ts";
 import { WATCHDOG_NAME } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import {
   exposition,
@@ -31,17 +33,19 @@ const PART_TIMEOUT_MS = 2_000;
 
 /** All metrics, for Prometheus. `luna_scrape_ok` is 0 for a part that does not answer. */
 export const scrapeMetrics: Handler<"scrapeMetrics"> = async ({ env, now }) => {
-  const [fleet, breakers, email, tasks] = await Promise.all([
+  const [fleet, breakers, email, tasks, cache] = await Promise.all([
     part("telemetry", () => fleetPart(env)),
     breakersPart(env),
     part("email", () => emailPart(env, now)),
     part("tasks", () => tasksPart(env)),
+    part("cache", () => cachePart(env)),
   ]);
   const answered: Record<Part, boolean> = {
     telemetry: fleet !== null,
     breakers: breakers.ok,
     email: email !== null,
     tasks: tasks !== null,
+    cache: cache !== null,
   };
   const oks = Object.entries(answered).map(([name, isOk]) =>
     sample("luna_scrape_ok", { part: name as Part }, isOk ? 1 : 0),
@@ -51,6 +55,7 @@ export const scrapeMetrics: Handler<"scrapeMetrics"> = async ({ env, now }) => {
     ...breakers.samples,
     ...(email ?? []),
     ...(tasks?.samples ?? []),
+    ...(cache ?? []),
     ...oks,
   ];
   const headers = { "Content-Type": EXPOSITION_TYPE, "Cache-Control": "no-store" };
@@ -214,4 +219,12 @@ async function tasksPart(env: ApiEnv): Promise<{ names: readonly string[]; sampl
       ...sizeSample({ object: "task_watchdog" }, sizeBytes),
     ],
   };
+}
+
+/** The index is asked for one key, so a scrape costs it the same however many it has. */
+async function cachePart(env: ApiEnv): Promise<Sample[]> {
+  const index = getStub(env.CACHE_TAG_INDEX, INDEX_NAME, env);
+  const inspected: Result<TagInspection, Invalid> = await index.inspect({ tag: "*", limit: 1 });
+  if (!inspected.ok) throw new Error("the tag index refused the request");
+  return sizeSample({ object: "cache_tag_index" }, inspected.value.sizeBytes);
 }

@@ -29,7 +29,7 @@ const MS_PER_SECOND = 1_000;
 export const workerNames = ["api", "consumer", "cron"] as const;
 export type WorkerName = (typeof workerNames)[number];
 /** The parts of a scrape. */
-const parts = ["telemetry", "breakers", "email", "tasks"] as const;
+const parts = ["telemetry", "breakers", "email", "tasks", "cache"] as const;
 export type Part = (typeof parts)[number];
 
 /** `aborted`: the client went away before its body had arrived. */
@@ -115,7 +115,7 @@ export const metrics = {
   luna_object_size_bytes: {
     kind: "gauge",
     help: "How large the storage of a Durable Object is, of the largest breaker. At most 10 GB.",
-    labels: { object: ["telemetry", "task_watchdog", "circuit_breaker"] },
+    labels: { object: ["telemetry", "task_watchdog", "circuit_breaker", "cache_tag_index"] },
   },
   luna_circuit_breaker_state: {
     kind: "gauge",

@@ -120,7 +120,8 @@ export class CacheTagIndex
     const checked = validate(inspectRequest, request);
     if (!checked.ok) return checked;
     const { tag, limit, after } = checked.value;
-    return ok(readTagInspection(this.#sql, this.#meta, { tag, limit, after: after ?? "" }));
+    const inspection = readTagInspection(this.#sql, this.#meta, { tag, limit, after: after ?? "" });
+    return ok({ ...inspection, sizeBytes: this.#sql.databaseSize });
   }
 
   /**

@@ -142,7 +142,8 @@ export type InspectRequest = v.InferInput<typeof inspectRequest>;
 /**
  * `hardSeq`, `softSeq`: the sequences at which the tag, or everything, was purged last; 0: never.
  * `purgedAt`: when the tag itself was purged, in milliseconds since the epoch; forgotten after two
- * days. `purged` of a member: it is still to be deleted from KV.
+ * days. `purged` of a member: it is still to be deleted from KV. `sizeBytes`: the storage of the
+ * whole object; an object of an earlier release does not report it.
  */
 export type TagInspection = {
   tag: string;
@@ -151,4 +152,5 @@ export type TagInspection = {
   softSeq: number;
   purgedAt: number | null;
   members: { key: string; seq: number; expiresAt: number; purged: boolean }[];
+  sizeBytes?: number;
 };
