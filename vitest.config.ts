@@ -188,7 +188,14 @@ export default defineConfig({
           ...common,
         },
       },
-      { test: { name: "browser", include: ["test/browser/**/*.test.ts"], ...common } },
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          globalSetup: ["./test/browser/extracted-chromium.ts"],
+          ...common,
+        },
+      },
       { test: { name: "process", include: ["test/process/**/*.test.ts"], ...common } },
     ],
   },

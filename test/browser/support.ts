@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import chromium from "@sparticuz/chromium";
 import axe from "axe-core";
 import {
   chromium as playwright,
@@ -9,7 +8,7 @@ import {
   type BrowserContext,
   type Page,
 } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
 import { freePort, Luna, mailServerAt } from "../process/luna.ts";
 import { CONDITION_TIMEOUT_MS } from "../support/limits.ts";
 import { SmtpSink } from "../support/sink.ts";
@@ -31,11 +30,7 @@ export function useConsole() {
   let wrong: string[] = [];
 
   beforeAll(async () => {
-    const [port, smtpPort, executablePath] = await Promise.all([
-      freePort(),
-      sink.listen(),
-      chromium.executablePath(),
-    ]);
+    const [port, smtpPort] = await Promise.all([freePort(), sink.listen()]);
     luna = new Luna({
       PORT: String(port),
       STATE_DIR: stateDir,
@@ -45,7 +40,7 @@ export function useConsole() {
     // What comes with the package for other machines, as to run it in one process, breaks more than
     // it repairs.
     const starting = playwright.launch({
-      executablePath,
+      executablePath: inject("chromium"),
       args: ["--no-sandbox", "--disable-gpu"],
       timeout: CONDITION_TIMEOUT_MS,
     });

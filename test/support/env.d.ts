@@ -23,5 +23,7 @@ declare module "vitest" {
     scriptedServers: string;
     /** The configurations of the three bundled Workers, in the project `stack`. */
     stackConfigs: string[];
+    /** The browser's executable, in the project `browser`. */
+    chromium: string;
   }
 }
