@@ -41,6 +41,8 @@ export const getStart = operation({
         console: v.string(),
         runbooks: v.string(),
       }),
+      /** Whether operators can sign in through Cloudflare Access instead of with a token. */
+      accessSignIn: v.boolean(),
       firstCall: v.string(),
     }),
   },

@@ -14,6 +14,7 @@ describe("GET /", () => {
     expect(headers.get("Vary")).toContain("Accept");
     expect(body).toMatchObject({ name: "Luna", version: packageJson.version });
     expect(["ok", "degraded"]).toContain(body.status);
+    expect(body.accessSignIn).toBe(false);
     for (const name of ["health", "docs", "openApi"]) {
       const { origin, pathname } = new URL(body.links[name]);
       expect(origin).toBe("https://api.acme.example");

@@ -57,6 +57,16 @@ describe("signing in", () => {
     await other.getByLabel("Token").waitFor();
   });
 
+  it("makes no request that is refused before a token is given", async () => {
+    const page = await open();
+    await page.getByLabel("Token").waitFor();
+    const statuses = await page.evaluate<[string, number][]>(
+      `performance.getEntriesByType("resource").map((one) => [one.name, one.responseStatus])`,
+    );
+    expect(statuses).toContainEqual([`${stage.luna.url}/`, 200]);
+    expect(statuses.filter(([, status]) => status >= 400)).toEqual([]);
+  });
+
   it("gives the reason why a token is refused, and shows nothing", async () => {
     const page = await open();
     await page.getByLabel("Token").fill("wrong-token-0123456789-0123456789-01");

@@ -5,6 +5,7 @@ import { ok } from "../../shared/lib/base/result.ts";
 import { json, type Handler } from "./call.ts";
 import { inspectHealth } from "./health.ts";
 import { escaped, shortPage } from "./page.ts";
+import { authSettings } from "./settings.ts";
 import { wantsPage } from "./wants-page.ts";
 
 /** Where to go from here, by the name in the answer to machines. */
@@ -30,6 +31,7 @@ type Start = {
   version: string;
   status: keyof typeof inWords;
   links: Record<keyof typeof places, string>;
+  accessSignIn: boolean;
   firstCall: string;
 };
 
@@ -38,6 +40,7 @@ export const getStart: Handler<"getStart"> = async ({ request, url, env, now }) 
   const brand = brandOf(env);
   const configured = publicUrl(env);
   const origin = configured.ok ? configured.value : url.origin;
+  const auth = authSettings(env);
   const start: Start = {
     name: brand.name,
     version,
@@ -49,6 +52,7 @@ export const getStart: Handler<"getStart"> = async ({ request, url, env, now }) 
       console: `${origin}${places.console.path}`,
       runbooks: `${origin}${places.runbooks.path}`,
     },
+    accessSignIn: auth.ok && auth.value.access !== null,
     firstCall: [
       `curl -s ${origin}/api/emails \\`,
       `  -H "Authorization: Bearer $TOKEN" \\`,

@@ -22,6 +22,7 @@ type Contract = typeof cache &
   typeof telemetry;
 
 const routes = {
+  getStart: "GET /",
   getHealth: "GET /health",
   getTelemetry: "GET /api/admin/telemetry",
   getOperator: "GET /api/admin/me",

@@ -21,12 +21,23 @@ export const session = new Store<Session>({ state: "checking" });
 /** Starts with the token of this tab, or with the sign-in of Cloudflare Access. */
 export async function resumeSession(): Promise<void> {
   const token = sessionStorage.getItem(KEY);
+  // The browser would report the refusal of a request without token and without Access as an error.
+  if (token === null && !(await mayHaveAccess())) {
+    session.value = { state: "signed-out", because: null };
+    return;
+  }
   const refused = await enter(token);
   if (refused === null) return;
   session.value = {
     state: "signed-out",
     because: token === null || refused.status === 401 ? null : refused.detail,
   };
+}
+
+/** An API that does not answer does not know. */
+async function mayHaveAccess(): Promise<boolean> {
+  const start = await callApi(null, "getStart");
+  return !start.ok || start.body.accessSignIn;
 }
 
 /** @returns why the token is refused, or null after sign-in */
