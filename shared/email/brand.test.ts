@@ -106,6 +106,7 @@ async function handedOver(rendered: { subject: string; html: string; text: strin
     to: "ada@example.com",
     replyTo: null,
     attachments: null,
+    headers: null,
     category: null,
     from: from.ok ? from.value : "",
     traceId: null,

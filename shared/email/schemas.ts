@@ -7,7 +7,9 @@ import { named } from "../lib/worker/named.ts";
 import { oneLine } from "../lib/worker/one-line.ts";
 import { validatedApart, type FieldError } from "../lib/worker/validate.ts";
 import type { Brand } from "./brand.ts";
-import { address } from "./rules/address.ts";
+import { address, type Mailbox } from "./rules/address.ts";
+import { customHeaders } from "./rules/custom-headers.ts";
+import { mailboxes, mailboxesOf } from "./rules/mailboxes.ts";
 import { renderNamed, templateName } from "./templates/templates.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
@@ -35,6 +37,13 @@ const attachment = named("Attachment", {
     "application/octet-stream",
   ),
   content: v.pipe(v.string("must be text"), v.nonEmpty("is empty"), v.base64("must be base64")),
+  // RFC 2392: `<img src="cid:logo">` shows the file with the content id `logo`.
+  contentId: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.regex(/^[\w.+@-]{1,100}$/, "must be 1 to 100 letters, digits or _ . + @ -"),
+    ),
+  ),
 });
 
 /** `content` in base64. */
@@ -55,7 +64,7 @@ export const emailRequest = v.pipe(
     text: v.optional(body),
     template: v.optional(templateName),
     data: v.optional(v.unknown()),
-    replyTo: v.optional(address),
+    replyTo: v.optional(mailboxes),
     onUnknown: v.optional(v.picklist(["hold", "resend"], 'must be "hold" or "resend"'), "hold"),
     // No default for what came later: a message hashes to the same under every release, for its
     // Idempotency-Key.
@@ -71,6 +80,7 @@ export const emailRequest = v.pipe(
       ),
     ),
     attachments: v.optional(shortList(attachment, 20)),
+    headers: v.optional(customHeaders),
   }),
   v.forward(
     v.check((email) => email.template !== undefined || email.subject !== undefined, "is required"),
@@ -106,16 +116,18 @@ export const emailRequest = v.pipe(
 export type EmailRequest = v.InferOutput<typeof emailRequest>;
 
 /** An email as it is accepted: with its own bytes, independent of later changes of a template. */
-export type EmailMessage = Omit<EmailRequest, "subject" | "template" | "data"> & {
+export type EmailMessage = Omit<EmailRequest, "subject" | "template" | "data" | "replyTo"> & {
   subject: string;
+  replyTo?: Mailbox[];
 };
 
 /** @param now milliseconds since the epoch: a schema has no clock */
 export function messageOf(
-  { template, data, ...request }: EmailRequest,
+  { template, data, replyTo, ...rest }: EmailRequest,
   brand: Brand,
   now: number,
 ): Result<EmailMessage, Extract<Failure, { tag: "invalid" }>> {
+  const request = { ...rest, ...(replyTo !== undefined && { replyTo: mailboxesOf(replyTo) }) };
   const late = checkSendAt(request, now);
   if (late.length > 0) return fail({ tag: "invalid", errors: late });
   if (template === undefined) return ok({ ...request, subject: request.subject ?? "" });

@@ -1,9 +1,10 @@
 import type { Failure } from "../http/failure.ts";
-import { ok, type Result } from "../lib/base/result.ts";
-import { validate } from "../lib/worker/validate.ts";
-import { brandOf } from "./brand.ts";
+import { fail, ok, type Result } from "../lib/base/result.ts";
+import { validate, type FieldError } from "../lib/worker/validate.ts";
+import { brandOf, type Brand } from "./brand.ts";
 import type { Sender, Submission } from "./outbox.ts";
-import { emailRequest, messageOf, type EmailRequest } from "./schemas.ts";
+import { checkHeaders } from "./rules/custom-headers.ts";
+import { emailRequest, messageOf, type EmailMessage, type EmailRequest } from "./schemas.ts";
 import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts";
 import { offersUnsubscribe } from "./unsubscribe.ts";
 
@@ -31,8 +32,11 @@ export function submissionFrom(
   who: Omit<Sender, "from">,
   now: number,
 ): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
-  const message = messageOf(request, brandOf(env), now);
+  const brand = brandOf(env);
+  const message = messageOf(request, brand, now);
   if (!message.ok) return message;
+  const errors = checkFields(message.value, brand);
+  if (errors.length > 0) return fail({ tag: "invalid", errors });
   const links = offersUnsubscribe(message.value.category) ? unsubscribeSettings(env) : ok(null);
   if (!links.ok) return links;
   const from = sender(env);
@@ -42,4 +46,21 @@ export function submissionFrom(
     message: message.value,
     sender: { ...who, from: from.value },
   });
+}
+
+/** What is wrong between fields, and with what only this Luna refuses. */
+function checkFields(
+  { html, attachments = [], headers = {}, category }: EmailMessage,
+  { emailIdHeader }: Brand,
+): FieldError[] {
+  const ids = attachments.map(({ contentId }) => contentId);
+  return [
+    ...ids.flatMap((id, n) => {
+      const path = `attachments.${n}.contentId`;
+      if (id === undefined) return [];
+      if (html === undefined) return [{ path, message: "is for an email with HTML" }];
+      return ids.indexOf(id) === n ? [] : [{ path, message: "is there twice" }];
+    }),
+    ...checkHeaders(headers, { hasLink: offersUnsubscribe(category), idHeader: emailIdHeader }),
+  ];
 }

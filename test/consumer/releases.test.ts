@@ -8,6 +8,7 @@ import type { Settlement } from "../../shared/email/rules/lifecycle.ts";
 import { insertEmail, type NewEmail } from "../../shared/email/sql/accept.ts";
 import { cancelQueued } from "../../shared/email/sql/cancel.ts";
 import { claim, claimedBy, postpone, promoteDue } from "../../shared/email/sql/claim.ts";
+import { FORMAT, PLAIN_FORMAT } from "../../shared/email/sql/columns.ts";
 import * as letters from "../../shared/email/sql/dead-letters.ts";
 import { recordAndMarkSending, type EmailInHandOver } from "../../shared/email/sql/delivery.ts";
 import { emailBacklog, findEmail, findEmails } from "../../shared/email/sql/emails.ts";
@@ -404,7 +405,30 @@ describe("the release before and this one, on the same emails", () => {
   it("an email of a later release is not claimed by this one", async () => {
     const world = new World();
     const id = await world.accept("this");
-    await db.prepare("UPDATE emails SET format = 3 WHERE id = ?").bind(id).run();
+    await db
+      .prepare("UPDATE emails SET format = ? WHERE id = ?")
+      .bind(FORMAT + 1, id)
+      .run();
     expect((await world.claim("this")).ids).toEqual([]);
+  });
+
+  it("an email is left to this release only if it has what the one before does not send", async () => {
+    const world = new World();
+    const formatOf = async (changes: Partial<NewEmail>): Promise<number | undefined> => {
+      const id = await world.accept("this", changes);
+      const row = db.prepare("SELECT format FROM emails WHERE id = ?").bind(id);
+      return (await row.first<{ format: number }>())?.format;
+    };
+    const help = { name: "", address: "help@luna.example" };
+    const logo = { filename: "a.png", contentType: "image/png", content: "SGk=" };
+    for (const plain of [{}, { replyTo: [help] }, { attachments: [logo] }])
+      expect(await formatOf(plain)).toBe(PLAIN_FORMAT);
+    for (const changes of [
+      { headers: { "X-A": "1" } },
+      { replyTo: [help, help] },
+      { replyTo: [{ ...help, name: "Help" }] },
+      { attachments: [{ ...logo, contentId: "logo" }] },
+    ])
+      expect(await formatOf(changes)).toBe(FORMAT);
   });
 });

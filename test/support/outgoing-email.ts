@@ -8,11 +8,12 @@ export const outgoingEmail: OutgoingEmail = {
   date: new Date("2026-01-02T03:04:05Z"),
   from: { name: "Luna", address: "hello@luna.example" },
   to: "ada@example.com",
-  replyTo: null,
+  replyTo: [],
   subject: "Hello",
   html: null,
   text: "Hi",
   attachments: [],
+  headers: {},
   unsubscribeUrl: null,
   idHeader: "X-Luna-Email",
 };

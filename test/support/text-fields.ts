@@ -8,17 +8,20 @@ type Shape = {
   entries?: Record<string, v.GenericSchema>;
   options?: unknown[];
   item?: v.GenericSchema;
+  value?: v.GenericSchema;
   wrapped?: v.GenericSchema;
 };
 
 /** Every field of a schema that can hold text, at any depth. */
 export function textFields(schema: v.GenericSchema, path: (string | number)[] = []): TextField[] {
-  const { type, entries = {}, options = [], item, wrapped } = schema as unknown as Shape;
+  const { type, entries = {}, options = [], item, value, wrapped } = schema as unknown as Shape;
   switch (type) {
     case "strict_object":
       return Object.entries(entries).flatMap(([name, one]) => textFields(one, [...path, name]));
     case "array":
       return item === undefined ? [] : textFields(item, [...path, 0]);
+    case "record":
+      return value === undefined ? [] : textFields(value, [...path, "X-Any"]);
     case "optional":
     case "nullable":
       return wrapped === undefined ? [] : textFields(wrapped, path);

@@ -1,5 +1,6 @@
 import { describeError, log } from "../../lib/worker/log.ts";
 import { parseMailbox } from "../rules/address.ts";
+import { mailboxesFromColumn } from "../rules/mailboxes.ts";
 import type { AttemptDetail, Outcome } from "../rules/outcome.ts";
 import { fromJson } from "../sql/columns.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
@@ -89,11 +90,12 @@ function outgoing(
     date: new Date(Math.max(email.generationAt, email.sendAt ?? 0)),
     from,
     to: email.to,
-    replyTo: email.replyTo,
+    replyTo: email.replyTo === null ? [] : mailboxesFromColumn(email.replyTo),
     subject: email.subject,
     html: email.html,
     text: email.text,
     attachments: email.attachments === null ? [] : fromJson(email.attachments),
+    headers: email.headers === null ? {} : fromJson(email.headers),
     ...given,
   };
 }

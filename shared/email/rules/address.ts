@@ -8,24 +8,41 @@ const MAX_LOCAL_PART_LENGTH = 64;
 /** RFC 5322, 3.2.3 and RFC 1035, 2.3.1, as parts of a regular expression. */
 const atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
 const label = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+/** A character of a label before its conversion. */
+const wide = "[A-Za-z0-9\\u00a1-\\ud7ff\\uf900-\\uffef-]";
+const notOne = "must be one plain email address";
 
 /**
- * One plain ASCII address such as `ada@example.com`: no display name, list, comment, quoting or
- * IDN, because parsers disagree about those and the one that disagrees sends the email to another
- * person.
+ * One plain address such as `ada@example.com`: no display name, list, comment or quoting, because
+ * parsers disagree about those and the one that disagrees sends the email to another person. An
+ * internationalized domain is converted to its ASCII form (RFC 5891): the rest is ASCII.
  */
 export const address = v.pipe(
   v.string("must be text"),
   v.maxLength(MAX_ADDRESS_LENGTH, `must have at most ${MAX_ADDRESS_LENGTH} characters`),
+  v.regex(new RegExp(`^${atom}(\\.${atom})*@(${wide}+\\.)+${wide}+$`), notOne),
+  v.transform(withAsciiDomain),
+  v.maxLength(MAX_ADDRESS_LENGTH, `must have at most ${MAX_ADDRESS_LENGTH} characters`),
   v.regex(
     new RegExp(`^${atom}(\\.${atom})*@(${label}\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])$`),
-    "must be one plain email address",
+    notOne,
   ),
   v.check(
     (text) => text.indexOf("@") <= MAX_LOCAL_PART_LENGTH,
     `must have at most ${MAX_LOCAL_PART_LENGTH} characters before the @`,
   ),
 );
+
+/** Any runtime converts the host of a URL to ASCII. What it refuses stays as it is. */
+function withAsciiDomain(text: string): string {
+  const at = text.lastIndexOf("@") + 1;
+  const domain = text.slice(at);
+  // oxlint-disable-next-line no-control-regex -- ASCII is what it looks for
+  if (/^[\u0000-\u007f]*$/.test(domain)) return text;
+  return URL.canParse(`http://${domain}`)
+    ? text.slice(0, at) + new URL(`http://${domain}`).hostname
+    : text;
+}
 
 export type Mailbox = { name: string; address: string };
 

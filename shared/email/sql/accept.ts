@@ -1,8 +1,10 @@
+import { mailboxesToColumn } from "../rules/mailboxes.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import type { EmailMessage } from "../schemas.ts";
 import {
   emailColumns,
   FORMAT,
+  PLAIN_FORMAT,
   toJson,
   type EmailField,
   type EmailRow,
@@ -54,10 +56,10 @@ export function newRow(email: NewEmail, now: number): NewRow {
     id: email.id,
     tenant: email.tenant,
     traceId: email.traceId ?? null,
-    format: FORMAT,
+    format: formatOf(email),
     from: email.from,
     to: email.to,
-    replyTo: email.replyTo ?? null,
+    replyTo: email.replyTo === undefined ? null : mailboxesToColumn(email.replyTo),
     subject: email.subject,
     onUnknown: email.onUnknown,
     category: email.category ?? "transactional",
@@ -70,6 +72,16 @@ export function newRow(email: NewEmail, now: number): NewRow {
     createdAt: now,
     updatedAt: now,
   };
+}
+
+/** The release before would send it without what it does not know. */
+function formatOf({ replyTo = [], headers, attachments = [] }: NewEmail): number {
+  const isPlain =
+    replyTo.length <= 1 &&
+    replyTo.every(({ name }) => name === "") &&
+    headers === undefined &&
+    attachments.every(({ contentId }) => contentId === undefined);
+  return isPlain ? PLAIN_FORMAT : FORMAT;
 }
 
 /** The statements that insert emails, in the order of a batch. */
@@ -129,25 +141,26 @@ export function insertEmails(
  */
 const MAX_SMALL = 16_384;
 
-const isSmall = ({ html = "", text = "", attachments }: NewEmail): boolean =>
-  attachments === undefined && html.length + text.length <= MAX_SMALL;
+const isSmall = ({ html = "", text = "", attachments, headers }: NewEmail): boolean =>
+  attachments === undefined && headers === undefined && html.length + text.length <= MAX_SMALL;
 
 function insertContents(db: D1Database, emails: readonly NewEmail[]): D1PreparedStatement[] {
   const small = emails.length > 1 ? emails.filter(isSmall) : [];
   const others = emails.filter((email) => !small.includes(email));
   return [
     ...(small.length === 0 ? [] : [insertSmallContents(db, small)]),
-    ...others.map(({ id, html, text, attachments }) =>
+    ...others.map(({ id, html, text, attachments, headers }) =>
       db
         .prepare(
-          `INSERT INTO email_contents (email_id, html, text, attachments)
-           SELECT id, ?2, ?3, ?4 FROM emails WHERE id = ?1`,
+          `INSERT INTO email_contents (email_id, html, text, attachments, headers)
+           SELECT id, ?2, ?3, ?4, ?5 FROM emails WHERE id = ?1`,
         )
         .bind(
           id,
           html ?? null,
           text ?? null,
           attachments === undefined ? null : toJson(attachments),
+          headers === undefined ? null : toJson(headers),
         ),
     ),
   ];

@@ -1,3 +1,4 @@
+import type { CustomHeaders } from "../rules/custom-headers.ts";
 import type { EmailStatus, OnUnknown } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
@@ -32,6 +33,7 @@ export const contentColumns = {
   html: column<string | null>("html"),
   text: column<string | null>("text"),
   attachments: column<Json<Attachment[]> | null>("attachments"),
+  headers: column<Json<CustomHeaders> | null>("headers"),
 };
 
 /** How an email is treated, as its sender asked. */
@@ -41,8 +43,10 @@ const treatmentColumns = {
   tags: column<Json<string[]>>("tags"),
 };
 
-/** How this release stores an email. A claim leaves alone what a later release stored. */
-export const FORMAT = 2;
+/** The latest format of this release. A claim leaves alone what a later one stored. */
+export const FORMAT = 3;
+/** Of an email without what came with format 3: the release before delivers it too. */
+export const PLAIN_FORMAT = 2;
 
 /** `sendAt` is stored as `dueAt` too, which moves with each try. */
 type StoredField = Exclude<keyof EmailMessage, "sendAt">;

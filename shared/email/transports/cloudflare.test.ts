@@ -20,7 +20,7 @@ describe("the send_email binding", () => {
     const outcome = await transport.send({
       ...email,
       html: "<p>Hi</p>",
-      replyTo: "help@luna.example",
+      replyTo: [{ name: "", address: "help@luna.example" }],
       attachments,
       unsubscribeUrl: "https://x.example/u",
     });
@@ -47,6 +47,35 @@ describe("the send_email binding", () => {
         ],
       },
     ]);
+  });
+
+  it("gets headers, inline files and names, and refuses what it has no field for", async () => {
+    const { sent, transport } = binding(async () => ({ messageId: "m-1" }));
+    const help = { name: "Help, Inc.", address: "help@luna.example" };
+    const logo = { filename: "logo.png", contentType: "image/png", content: "SGk=" };
+    await transport.send({
+      ...email,
+      replyTo: [help],
+      headers: { "X-Entity-Ref-ID": "42", "x-luna-email": "forged" },
+      attachments: [{ ...logo, contentId: "logo" }],
+    });
+    expect(sent).toMatchObject([
+      {
+        replyTo: { name: "Help, Inc.", email: "help@luna.example" },
+        headers: {
+          "X-Luna-Email": "m1:2",
+          "Auto-Submitted": "auto-generated",
+          "X-Entity-Ref-ID": "42",
+        },
+        attachments: [{ disposition: "inline", contentId: "logo", type: "image/png" }],
+      },
+    ]);
+    expect(Object.keys((sent[0] as { headers: object }).headers)).toHaveLength(3);
+    expect(await transport.send({ ...email, replyTo: [help, help] })).toMatchObject({
+      kind: "refused_permanent",
+      detail: { phase: "API", text: "it takes one address for replies" },
+    });
+    expect(sent).toHaveLength(1);
   });
 
   // https://developers.cloudflare.com/email-service/api/send-emails/workers-api/#error-codes

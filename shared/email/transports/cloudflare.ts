@@ -1,6 +1,7 @@
 import { within } from "../../lib/base/deadline.ts";
+import type { Mailbox } from "../rules/address.ts";
 import { headersOf } from "./headers.ts";
-import { cloudflareError } from "./rules/cloudflare-outcome.ts";
+import { cannotExpress, cloudflareError } from "./rules/cloudflare-outcome.ts";
 import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 
 /**
@@ -11,6 +12,7 @@ export function cloudflareTransport(binding: SendEmail): Transport {
   return {
     deadlineMs: HAND_OVER_MS,
     async send(email) {
+      if (email.replyTo.length > 1) return cannotExpress("it takes one address for replies");
       try {
         const { messageId } = await within(HAND_OVER_MS, binding.send(messageOf(email)));
         return {
@@ -29,6 +31,9 @@ export function cloudflareTransport(binding: SendEmail): Transport {
   };
 }
 
+const mailboxOf = ({ name, address }: Mailbox): string | { name: string; email: string } =>
+  name === "" ? address : { name, email: address };
+
 function messageOf(email: OutgoingEmail): EmailMessageBuilder {
   const {
     from,
@@ -42,6 +47,7 @@ function messageOf(email: OutgoingEmail): EmailMessageBuilder {
     generation,
     unsubscribeUrl,
     idHeader,
+    headers,
     // The service sets both itself.
     messageId: _messageId,
     date: _date,
@@ -49,15 +55,17 @@ function messageOf(email: OutgoingEmail): EmailMessageBuilder {
   } = email;
   assertAllHandled(rest);
   return {
-    from: from.name === "" ? from.address : { name: from.name, email: from.address },
+    from: mailboxOf(from),
     to,
     subject,
     ...(html !== null && { html }),
     ...(text !== null && { text }),
-    ...(replyTo !== null && { replyTo }),
-    headers: headersOf({ id, generation, unsubscribeUrl, idHeader }),
-    attachments: attachments.map(({ filename, contentType, content }) => ({
-      disposition: "attachment",
+    ...(replyTo[0] !== undefined && { replyTo: mailboxOf(replyTo[0]) }),
+    headers: headersOf({ id, generation, unsubscribeUrl, idHeader, headers }),
+    attachments: attachments.map(({ filename, contentType, content, contentId }) => ({
+      ...(contentId === undefined
+        ? { disposition: "attachment" as const }
+        : { disposition: "inline" as const, contentId }),
       filename,
       type: contentType,
       // Documented as base64 where it is text.

@@ -68,6 +68,42 @@ describe("a composed email", () => {
     },
   );
 
+  it("shows inline files in its HTML, and has the headers and reply addresses given", async () => {
+    const logo = { filename: "logo.png", contentType: "image/png", content: "SGk=" };
+    const sent = await bytesOf({
+      ...email,
+      html: '<img src="cid:logo">',
+      attachments: [
+        { ...logo, contentId: "logo" },
+        { ...logo, filename: "other.png" },
+      ],
+      replyTo: [
+        { name: "Help, Inc.", address: "help@luna.example" },
+        { name: "", address: "b@luna.example" },
+      ],
+      headers: {
+        References: `<1@x.example> ${"<a-long-message-id@x.example> ".repeat(20).trim()}`,
+        "List-Id": "Orders <orders.x.example>",
+        "x-luna-email": "forged",
+      },
+    });
+    const text = Buffer.from(sent).toString("latin1");
+    expect(text).toMatch(/^Content-Type: multipart\/related;/m);
+    const { attachments, replyTo, headers: all } = await PostalMime.parse(sent);
+    expect(attachments.map(({ disposition, contentId }) => [disposition, contentId])).toEqual([
+      ["inline", "<logo>"],
+      ["attachment", undefined],
+    ]);
+    expect(replyTo).toEqual([
+      { name: "Help, Inc.", address: "help@luna.example" },
+      { name: "", address: "b@luna.example" },
+    ]);
+    const valueOf = (name: string) => all.filter(({ key }) => key === name).map((one) => one.value);
+    expect(valueOf("list-id")).toEqual(["Orders <orders.x.example>"]);
+    expect(valueOf("x-luna-email")).toEqual(["m1:2"]);
+    expect(valueOf("references")[0]?.split(/\s+/)).toHaveLength(21);
+  });
+
   it("gets a text part from its HTML", async () => {
     const parsed = await PostalMime.parse(
       await bytesOf({ ...email, text: null, html: "<h1>Hi</h1><p>there &amp; back</p>" }),

@@ -32,6 +32,7 @@ export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
     generation,
     unsubscribeUrl,
     idHeader,
+    headers,
     ...rest
   } = email;
   assertAllHandled(rest);
@@ -40,17 +41,18 @@ export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
     date,
     from,
     to: { name: "", address: to },
-    ...(replyTo === null ? {} : { replyTo: { name: "", address: replyTo } }),
+    ...(replyTo.length > 0 && { replyTo }),
     subject,
     text: text ?? textOf(html ?? ""),
     ...(html === null ? {} : { html }),
-    attachments: attachments.map(({ filename, contentType, content }) => ({
+    attachments: attachments.map(({ filename, contentType, content, contentId }) => ({
       filename,
       contentType: COMPOSITE.test(contentType) ? "application/octet-stream" : contentType,
       content,
       encoding: "base64",
+      ...(contentId !== undefined && { cid: contentId, contentDisposition: "inline" as const }),
     })),
-    headers: headersOf({ id, generation, unsubscribeUrl, idHeader }),
+    headers: headersOf({ id, generation, unsubscribeUrl, idHeader, headers }),
     // The bodies come from outside: never let one name a file or a URL to read.
     disableFileAccess: true,
     disableUrlAccess: true,

@@ -1,15 +1,24 @@
 import type { OutgoingEmail } from "./transport.ts";
 
-/** The headers that an email has by any transport. */
-export function headersOf({
+type Given = Pick<OutgoingEmail, "id" | "generation" | "unsubscribeUrl" | "idHeader" | "headers">;
+
+/**
+ * The headers that an email has by any transport: Luna's own, and behind them those of its sender
+ * under other names.
+ */
+export function headersOf({ headers, ...email }: Given): Record<string, string> {
+  const own = ownHeaders(email);
+  const names = new Set(Object.keys(own).map((name) => name.toLowerCase()));
+  const others = Object.entries(headers).filter(([name]) => !names.has(name.toLowerCase()));
+  return { ...own, ...Object.fromEntries(others) };
+}
+
+function ownHeaders({
   id,
   generation,
   unsubscribeUrl,
   idHeader,
-}: Pick<OutgoingEmail, "id" | "generation" | "unsubscribeUrl" | "idHeader">): Record<
-  string,
-  string
-> {
+}: Omit<Given, "headers">): Record<string, string> {
   return {
     ...(unsubscribeUrl !== null && {
       // RFC 8058: a mail client unsubscribes with one POST, without asking the person again.

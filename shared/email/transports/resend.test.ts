@@ -8,7 +8,8 @@ afterEach(() => void vi.restoreAllMocks());
 describe("a hand-over to Resend", () => {
   it("has the email's key, carries each field separately and follows no redirect", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(Response.json({ id: "re-1" }));
-    expect(await transport.send({ ...email, replyTo: "help@luna.example" })).toMatchObject({
+    const replyTo = [{ name: "", address: "help@luna.example" }];
+    expect(await transport.send({ ...email, replyTo })).toMatchObject({
       kind: "accepted",
       detail: { providerId: "re-1" },
     });
@@ -30,6 +31,31 @@ describe("a hand-over to Resend", () => {
       headers: { "X-Luna-Email": "m1:2", "Auto-Submitted": "auto-generated" },
       tags: [{ name: "luna_email", value: "m1_2" }],
     });
+  });
+
+  it("has headers of the sender, inline files and several addresses for replies", async () => {
+    const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(Response.json({ id: "re-1" }));
+    const logo = { filename: "logo.png", contentType: "image/png", content: "SGk=" };
+    await transport.send({
+      ...email,
+      replyTo: [
+        { name: "Help, Inc.", address: "help@luna.example" },
+        { name: "", address: "b@luna.example" },
+      ],
+      headers: { References: "<a@x.example> <b@x.example>", "auto-submitted": "no" },
+      attachments: [{ ...logo, contentId: "logo" }],
+    });
+    const [, init] = fetched.mock.calls[0] as [string, RequestInit];
+    expect(JSON.parse(init.body as string)).toMatchObject({
+      reply_to: ['"Help, Inc." <help@luna.example>', "b@luna.example"],
+      headers: {
+        "X-Luna-Email": "m1:2",
+        "Auto-Submitted": "auto-generated",
+        References: "<a@x.example> <b@x.example>",
+      },
+      attachments: [{ filename: "logo.png", content_type: "image/png", content_id: "logo" }],
+    });
+    expect(init.body).not.toContain('"auto-submitted"');
   });
 
   it("asks with the same bytes each time, or Resend would refuse the repeat", async () => {

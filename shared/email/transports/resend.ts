@@ -64,6 +64,7 @@ function payloadOf(email: OutgoingEmail): Record<string, unknown> {
     generation,
     unsubscribeUrl,
     idHeader,
+    headers,
     // Resend sets both itself.
     messageId: _messageId,
     date: _date,
@@ -76,14 +77,17 @@ function payloadOf(email: OutgoingEmail): Record<string, unknown> {
     subject,
     ...(html !== null && { html }),
     ...(text !== null && { text }),
-    ...(replyTo !== null && { reply_to: replyTo }),
-    headers: headersOf({ id, generation, unsubscribeUrl, idHeader }),
+    // One plain address as releases before lists sent it: a repeat has the same bytes.
+    ...(replyTo.length === 1 && { reply_to: replyTo.map(quotedMailbox)[0] }),
+    ...(replyTo.length > 1 && { reply_to: replyTo.map(quotedMailbox) }),
+    headers: headersOf({ id, generation, unsubscribeUrl, idHeader, headers }),
     tags: [feedbackTag({ id, generation })],
     ...(attachments.length > 0 && {
-      attachments: attachments.map(({ filename, contentType, content }) => ({
+      attachments: attachments.map(({ filename, contentType, content, contentId }) => ({
         filename,
         content,
         content_type: contentType,
+        ...(contentId !== undefined && { content_id: contentId }),
       })),
     }),
   };

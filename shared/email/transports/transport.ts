@@ -1,6 +1,7 @@
 import type { Admission } from "../../lib/circuit-breaker/index.ts";
 import { LEASE_MS } from "../delivery/lease.ts";
 import type { Mailbox } from "../rules/address.ts";
+import type { CustomHeaders } from "../rules/custom-headers.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
 import type { Attachment } from "../schemas.ts";
@@ -18,10 +19,12 @@ export const HAND_OVER_MS = LEASE_MS / 2;
  */
 export type OutgoingEmail = Omit<
   RowOf<typeof headerColumns & typeof contentColumns>,
-  "from" | "attachments"
+  "from" | "replyTo" | "attachments" | "headers"
 > & {
   from: Mailbox;
+  replyTo: Mailbox[];
   attachments: Attachment[];
+  headers: CustomHeaders;
   /** `<id@domain>`: the same for every attempt and generation, so that a receiver sees a copy. */
   messageId: string;
   id: string;

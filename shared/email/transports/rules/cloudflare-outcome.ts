@@ -33,6 +33,11 @@ export function cloudflareError(error: unknown): Outcome {
   return { kind: "unknown", detail };
 }
 
+/** The binding has no field for what this email has. Another transport may. */
+export function cannotExpress(text: string): Outcome {
+  return { kind: "refused_permanent", detail: { transport: "cloudflare", phase: "API", text } };
+}
+
 /**
  * Whether an outcome is a failure of the service or of its configuration, or a limit is reached: in
  * all three cases it takes no email.
