@@ -16,6 +16,7 @@ import {
   transportRates,
   transportSettings,
   unsubscribeSettings,
+  waitLimits,
 } from "../shared/email/settings.ts";
 import { cacheSettings } from "../shared/lib/cache/rules/index.ts";
 import { breakerSettings } from "../shared/lib/circuit-breaker/rules/index.ts";
@@ -142,6 +143,7 @@ export function badVariables(vars: Variables): Misconfigured[] {
     authSettings,
     sender,
     retryPolicy,
+    waitLimits,
     deadLetterRetentionDays,
     emailTransports,
     transportRates,

@@ -142,6 +142,14 @@ export const groups: Group[] = [
     ],
   },
   {
+    reader: "waitLimits",
+    workers: ["consumer"],
+    variables: [
+      plain("EMAIL_RETRY_WINDOW_HOURS", "no", "hours of tries after greylisting; 0: as a retry"),
+      plain("EMAIL_MAX_WAIT_HOURS", "no", "hours of tries at a server or limit; 0: as a retry"),
+    ],
+  },
+  {
     reader: "deadLetterRetentionDays",
     workers: ["consumer", "cron"],
     variables: [plain("DLQ_RETENTION_DAYS", "no", "how long dead letters are kept")],

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { deadReasons } from "../email/rules/dead-reasons.ts";
 import { pageOf, shortList } from "../http/lists.ts";
 import { time, timestamp } from "../http/time.ts";
 import { named } from "../lib/worker/named.ts";
@@ -15,8 +16,8 @@ const filter = {
   kind: v.optional(v.picklist(["email", "poison"], 'must be "email" or "poison"')),
   reason: v.optional(
     v.picklist(
-      ["exhausted", "permanent", "operator", "suppressed"],
-      'must be "exhausted", "permanent", "operator" or "suppressed"',
+      deadReasons,
+      `must be one of ${deadReasons.map((reason) => `"${reason}"`).join(", ")}`,
     ),
   ),
   tenant: v.optional(text),

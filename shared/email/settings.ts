@@ -21,6 +21,7 @@ import {
   type TransportName,
   type TransportVariables,
 } from "./rules/transports.ts";
+import type { WaitLimits } from "./rules/waits.ts";
 import type { UnsubscribeSettings } from "./unsubscribe.ts";
 
 const senderVariables = v.object({ EMAIL_FROM: v.pipe(required, mailbox) });
@@ -30,6 +31,12 @@ const retryVariables = v.object({
   EMAIL_BASE_DELAY_SECONDS: wholeNumber(1, 1, 3_600),
   EMAIL_MAX_DELAY_SECONDS: wholeNumber(60, 1, 43_200),
 });
+
+const waitVariables = v.object({
+  EMAIL_RETRY_WINDOW_HOURS: wholeNumber(24, 0, 720),
+  EMAIL_MAX_WAIT_HOURS: wholeNumber(120, 0, 720),
+});
+const HOUR_MS = 3_600_000;
 
 /** How long dead letters are kept, in days, unless `DLQ_RETENTION_DAYS` sets another time. */
 export const defaultRetentionDays = 7;
@@ -88,6 +95,7 @@ export type EmailVariables = AutomaticEmailVariables &
   BrandVariables &
   VariablesOf<typeof senderVariables> &
   VariablesOf<typeof retryVariables> &
+  VariablesOf<typeof waitVariables> &
   VariablesOf<typeof deadLetterVariables> &
   VariablesOf<typeof unsubscribeVariables> &
   VariablesOf<typeof transportVariables> &
@@ -106,6 +114,16 @@ export function retryPolicy(
     EMAIL_MAX_DELAY_SECONDS: max,
   } = variables.value;
   return ok({ maxRetries, baseDelayMs: base * 1_000, maxDelayMs: max * 1_000 });
+}
+
+/** How long an email waits for what it did not cause. */
+export function waitLimits(
+  env: VariablesOf<typeof waitVariables>,
+): Result<WaitLimits, Misconfigured> {
+  const variables = readVariables(waitVariables, env);
+  if (!variables.ok) return variables;
+  const { EMAIL_RETRY_WINDOW_HOURS: window, EMAIL_MAX_WAIT_HOURS: max } = variables.value;
+  return ok({ retryWindowMs: window * HOUR_MS, maxWaitMs: max * HOUR_MS });
 }
 
 /** Where the API is reached. */

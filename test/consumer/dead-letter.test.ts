@@ -201,10 +201,12 @@ describe("the email queue's consumer", () => {
     const result = await consume("luna-email", [notification(id)], { DB: losingReplies(db) });
     expect(result).toEqual({ acked: ["message-0"], retried: [] });
     // Nothing listens on the test's SMTP port.
-    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    const waits = { status: "queued", attempts: 0, wait_class: "server", waits: 1 };
+    expect(await emailRow(db, id)).toMatchObject(waits);
   });
 
   it.each([
+    ["EMAIL_MAX_WAIT_HOURS", "-1"],
     ["SMTP_HOST", ""],
     ["SMTP_PORT", "many"],
     ["EMAIL_MAX_RETRIES", "-1"],

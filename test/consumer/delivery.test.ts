@@ -19,6 +19,7 @@ import {
   record,
   refused,
   refusedForGood,
+  waitLimits,
 } from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 
@@ -54,6 +55,7 @@ const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
     }),
   ],
   policy,
+  waitLimits,
   clock: () => now,
   random: () => 0.5,
   sleep: async () => undefined,

@@ -9,7 +9,14 @@ import type { BreakerSyncRequest } from "../../shared/lib/circuit-breaker/rules/
 import { fanOut } from "../../shared/lib/worker/fan-out.ts";
 import worker from "../../workers/consumer/index.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
-import { notification, fakeQueue, emailRow, queueEmail, type EmailRow } from "../support/emails.ts";
+import {
+  notification,
+  eventTypes,
+  fakeQueue,
+  emailRow,
+  queueEmail,
+  type EmailRow,
+} from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
 import { ungrouped } from "../support/grouped-rows.ts";
 import { startServer, type ScriptedServer } from "../support/scripted-client.ts";
@@ -147,6 +154,9 @@ const smtpRows: Row[] = [
     "RCPT",
     "421 4.7.0 too many",
     "450 4.7.1 greylisted",
+    "451 4.7.1 greylisted, try again in 5 minutes",
+    "451 4.3.0 lookup failed",
+    "450 mailbox unavailable",
     "452 4.2.2 mailbox full",
     "550 5.1.1 no such user",
   ),
@@ -359,11 +369,14 @@ const makeDue = (id: string): Promise<unknown> =>
     .bind(id)
     .run();
 
-/** All times of an email are a day and an hour longer ago. */
-async function letADayPass(id: string): Promise<void> {
+/** Longer than an email may wait, and longer than a provider recognizes a repeat. */
+const DAYS_MS = 121 * 3_600_000;
+
+/** All times of an email are days longer ago. */
+async function letDaysPass(id: string): Promise<void> {
   const row: object = await emailRow(env.DB, id);
-  const times = Object.keys(row).filter((name) => /_(at|until|after)$/.test(name));
-  const shifted = times.map((name) => `${name} = ${name} - 90000000`).join(", ");
+  const times = Object.keys(row).filter((name) => /_(at|until|after|since)$/.test(name));
+  const shifted = times.map((name) => `${name} = ${name} - ${DAYS_MS}`).join(", ");
   await env.DB.prepare(`UPDATE emails SET ${shifted} WHERE id = ?`).bind(id).run();
 }
 
@@ -377,8 +390,18 @@ function waitOf({
 }: EmailRow & { updated_at: number }): string {
   const seconds = (dueAt - updatedAt) / 1_000;
   if (seconds > 0.7 && seconds <= 1.2) return "1 s";
-  return seconds > 86_000 && seconds <= 86_400 ? "a day" : `${Math.round(seconds / 30) * 30} s`;
+  if (seconds > 45 && seconds <= 72) return "1 min";
+  const hours = Math.round(seconds / 3_600);
+  return hours > 0 ? `${hours} h` : `${Math.round(seconds / 30) * 30} s`;
 }
+
+/** `waits` if that uses up no attempt. */
+const nameOfWait = ({ status, wait_class: waitClass }: EmailRow): string =>
+  status === "queued" && waitClass !== null ? `waits (${waitClass})` : status;
+
+/** After how many rounds days pass: one whose retries run out needs none. */
+const roundsBefore = ({ status, wait_class: waitClass }: EmailRow): number =>
+  status === "queued" && waitClass !== null ? MAX_RETRIES : MAX_RETRIES + 1;
 
 type Measured = {
   cells: string;
@@ -458,15 +481,16 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
     await Promise.all([deliver(), meanwhile?.then((status) => first.push(status))]);
     const email = await current();
     if (round === 1)
-      first.push(isWaiting(email) ? `${email.status} for ${waitOf(email)}` : email.status);
+      first.push(isWaiting(email) ? `${nameOfWait(email)} for ${waitOf(email)}` : email.status);
     if (!isWaiting(email)) break;
     // What is still open when an email's retries are over is open for as long as the provider
-    // recognizes its key.
-    if (round > MAX_RETRIES && row.before === undefined) await letADayPass(id);
+    // recognizes its key, or the email may wait.
+    if (round >= roundsBefore(email) && row.before === undefined) await letDaysPass(id);
     await makeDue(id);
   }
 
-  const { status, attempts } = await current();
+  const { status, dead_reason: reason } = await current();
+  const attempts = (await eventTypes(env.DB, id)).filter((type) => type === "sending").length;
   const seen = (await server?.report()) ?? null;
   const breaker = isolateBreaker(bindings, `email:${row.transport}`);
   const counted = (): number => reported() + breaker.tally.failures;
@@ -474,9 +498,13 @@ async function measure(row: Row, pipelining: boolean): Promise<Measured> {
   await eventually(() => expect(breaker.isCold).toBe(false));
   await scheduler.wait(0);
   return {
-    cells: [first.join(", then "), status, attempts, seen?.copies.length ?? 0, counted()].join(
-      " | ",
-    ),
+    cells: [
+      first.join(", then "),
+      reason === null ? status : `${status}: ${reason}`,
+      attempts,
+      seen?.copies.length ?? 0,
+      counted(),
+    ].join(" | "),
     attempts,
     requests: seen?.requests ?? 0,
     handOvers: seen?.handOvers ?? 0,

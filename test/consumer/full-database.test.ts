@@ -14,6 +14,7 @@ import {
   notification,
   queueEmail,
   refused,
+  waitLimits,
 } from "../support/emails.ts";
 import { fillDatabase, forgetSizes, makeRoom } from "../support/full-database.ts";
 
@@ -49,6 +50,7 @@ const deliveryWith = (send: () => Promise<Outcome>): Delivery => ({
     }),
   ],
   policy,
+  waitLimits,
   clock: () => now,
   random: () => 0.5,
   sleep: async (ms) => void slept.push(ms),

@@ -23,6 +23,7 @@ import {
   queueEmail,
   refused,
   refusedForGood,
+  waitLimits,
 } from "../support/emails.ts";
 
 /** What a mail server does with one hand-over, and whether it keeps a copy. */
@@ -293,6 +294,7 @@ class World {
         queue: this.notifications.queue,
         deadLetterQueue: this.deadLetters.queue,
         policy: { maxRetries: 2, baseDelayMs: 1_000, maxDelayMs: 60_000 },
+        waitLimits,
         clock: () => this.now,
         random: () => 0.5,
         sleep: async () => undefined,

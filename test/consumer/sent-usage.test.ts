@@ -15,6 +15,7 @@ import {
   queueEmail,
   refused,
   refusedForGood,
+  waitLimits,
 } from "../support/emails.ts";
 
 /** The counter `emailsSent` of a user: emails of their key that a transport accepted. */
@@ -62,6 +63,7 @@ async function deliver(ids: string[], answer: (id: string) => Outcome): Promise<
       deadLetterQueue: queue.queue,
       transports: [fakeTransport(async (email) => answer(email.id))],
       policy: { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 },
+      waitLimits,
       clock: () => now,
       random: () => 0.5,
       sleep: async () => undefined,

@@ -22,6 +22,7 @@ import {
   queueEmail,
   refused,
   refusedForGood,
+  waitLimits,
 } from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import * as previous from "../support/previous-release.ts";
@@ -85,6 +86,7 @@ async function deliver(
     deadLetterQueue: fakeQueue().queue,
     transports,
     policy,
+    waitLimits,
     unsubscribe: null,
     emailIdHeader: "X-Luna-Email",
   };
@@ -135,7 +137,8 @@ describe("an email that its transport refuses", () => {
       [id],
       [transport("resend", [refusedForGood]), transport("smtp", [accepted], reject)],
     );
-    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    const waits = { status: "queued", attempts: 0, wait_class: "server", waiting_since: now };
+    expect(await emailRow(db, id)).toMatchObject(waits);
   });
 
   it("is tried again later when all refuse it, at most 1 + 3 times in all", async () => {
@@ -172,7 +175,7 @@ describe("an email that its transport refuses", () => {
     );
     await deliver([id], [slow, transport("resend", [accepted])]);
     expect(handOvers).toEqual([]);
-    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 0 });
     expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "sending", "unknown", "queued"]);
   });
 
@@ -424,7 +427,8 @@ describe("a rate", () => {
       .run();
     const id = await queueEmail(db, now);
     await deliver([id], [transport("smtp", [refusedForGood]), rated()]);
-    expect(await emailRow(db, id)).toMatchObject({ status: "queued", attempts: 1 });
+    const waits = { status: "queued", attempts: 0, wait_class: "rate", waits: 1 };
+    expect(await emailRow(db, id)).toMatchObject(waits);
     expect(handOvers).toEqual([["smtp", id]]);
   });
 

@@ -24,6 +24,7 @@ import {
   transportRates,
   transportSettings as settingsOfTransport,
   unsubscribeSettings,
+  waitLimits,
 } from "../../shared/email/settings.ts";
 import { cacheSettings } from "../../shared/lib/cache/rules/variables.ts";
 import { breakerSettings } from "../../shared/lib/circuit-breaker/rules/variables.ts";
@@ -75,6 +76,7 @@ const readers: ((vars: Variables) => unknown)[] = [
   transportSettings,
   trialDays,
   unsubscribeSettings,
+  waitLimits,
 ];
 
 /** A value of .dev.vars.example is the default if it has the same effect as no value. */

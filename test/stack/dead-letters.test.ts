@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { useStack } from "./support.ts";
 
-const stack = useStack({ EMAIL_MAX_RETRIES: "1" }, [], "file");
+const stack = useStack({ EMAIL_MAX_RETRIES: "1", EMAIL_MAX_WAIT_HOURS: "0" }, [], "file");
 const { call, send, until } = stack;
 
 it("dead-letters an email whose attempts ran out, and replays it once the mail server is back", async () => {

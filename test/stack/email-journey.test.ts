@@ -79,7 +79,7 @@ it("retries a transient refusal after 1, 2 and 4 s, under one Message-ID, and th
   stack.sink.fault = (phase) => {
     if (phase !== refusals[0]) return null;
     refusals.shift();
-    return { phase, do: "refuse", code: 451, text: "4.3.0 try later" };
+    return { phase, do: "refuse", code: 451, text: "4.3.0 busy" };
   };
   const id = await send("carol@example.com");
   const sent = await until(id, "sent");

@@ -2,6 +2,7 @@ import type { QueueMessage } from "../../shared/email/queue-messages.ts";
 import type { Settlement } from "../../shared/email/rules/lifecycle.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
+import type { WaitLimits } from "../../shared/email/rules/waits.ts";
 import { insertEmail, type NewEmail } from "../../shared/email/sql/accept.ts";
 import { recordAndMarkSending } from "../../shared/email/sql/delivery.ts";
 import type { GuardedTransport, Transport } from "../../shared/email/transports/transport.ts";
@@ -11,6 +12,8 @@ import type { GuardedTransport, Transport } from "../../shared/email/transports/
 export const detail = { transport: "test", phase: "DATA", text: "by the test" };
 export const accepted: Outcome = { kind: "accepted", detail };
 export const refused: Outcome = { kind: "refused_transient", detail };
+/** As by default. */
+export const waitLimits: WaitLimits = { retryWindowMs: 24 * 3_600_000, maxWaitMs: 120 * 3_600_000 };
 export const refusedForGood: Outcome = { kind: "refused_permanent", detail };
 
 /** A scripted transport, behind a breaker that is closed. */
@@ -100,6 +103,9 @@ export type EmailRow = {
   lease_token: string | null;
   transport: string | null;
   dead_reason: string | null;
+  wait_class: string | null;
+  waits: number;
+  waiting_since: number | null;
   buried_at: number | null;
 };
 

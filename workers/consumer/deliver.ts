@@ -10,7 +10,7 @@ import {
   type EmailSend,
   type Notification,
 } from "../../shared/email/queue-messages.ts";
-import { retryPolicy, unsubscribeSettings } from "../../shared/email/settings.ts";
+import { retryPolicy, unsubscribeSettings, waitLimits } from "../../shared/email/settings.ts";
 import { configuredTransports } from "../../shared/email/transports/configured.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import type { ConsumerEnv } from "../env.ts";
@@ -49,8 +49,10 @@ export async function deliverBatch(batch: MessageBatch, env: ConsumerEnv): Promi
 /** @throws Error naming the variable that is missing or bad */
 function deliveryOf(env: ConsumerEnv): Delivery {
   const policy = retryPolicy(env);
+  const limits = waitLimits(env);
   const transports = configuredTransports(env);
   if (!policy.ok) throw new Error(`${policy.error.variable} ${policy.error.message}`);
+  if (!limits.ok) throw new Error(`${limits.error.variable} ${limits.error.message}`);
   if (!transports.ok) throw new Error(`${transports.error.variable} ${transports.error.message}`);
   const unsubscribe = unsubscribeSettings(env);
   return {
@@ -59,6 +61,7 @@ function deliveryOf(env: ConsumerEnv): Delivery {
     deadLetterQueue: env.EMAIL_DLQ,
     transports: transports.value,
     policy: policy.value,
+    waitLimits: limits.value,
     clock: Date.now,
     random: Math.random,
     sleep: (ms) => scheduler.wait(ms),

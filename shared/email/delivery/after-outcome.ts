@@ -1,7 +1,8 @@
-import { refusalsWith, settle, withoutFailover } from "../rules/lifecycle.ts";
+import { settle, withoutFailover } from "../rules/lifecycle.ts";
 import type { Outcome } from "../rules/outcome.ts";
-import { chooseTransport, type Failover, type Waiting } from "../rules/plan.ts";
-import type { TransportName } from "../rules/transports.ts";
+import { chooseTransport, type Waiting } from "../rules/plan.ts";
+import { refusalsOnTheWay, type Refusal } from "../rules/refusals.ts";
+import type { WaitClock, WaitLimits } from "../rules/waits.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
 import type { Settled } from "../sql/settle.ts";
 import { LEASE_MS } from "./lease.ts";
@@ -9,7 +10,7 @@ import { candidatesOf, type Delivery } from "./ports.ts";
 
 /** @returns what became of the email, or the email on its way to another transport */
 export function afterOutcome(
-  { transports, policy, clock, random }: Delivery,
+  { transports, policy, waitLimits, clock, random }: Delivery,
   waiting: Waiting,
   email: EmailInHandOver,
   outcome: Outcome,
@@ -24,28 +25,29 @@ export function afterOutcome(
     handOverAt: email.leaseExpiresAt - LEASE_MS,
     refusals: failover?.refusals ?? null,
   };
-  const timing = { policy, now: clock(), random: random() };
+  const timing = { policy, now: clock(), random: random(), clock: waitClockOf(email, waitLimits) };
   const settlement = settle({ ...ended, hasAlternative: "use" in next }, outcome, timing);
   if (settlement.status !== "sending")
     return { id, generation, settlement, detail: outcome.detail };
-  if (!("use" in next)) throw new Error("an email failed over without an alternative");
-  const onItsWay = failoverOf(failover, tried, next.use, outcome);
-  const otherwise = withoutFailover(ended, onItsWay.refusals, timing);
-  return { ...waiting, failover: { from: transport, ...onItsWay, otherwise } };
+  if (!("use" in next) || !isRefusal(outcome))
+    throw new Error("an email failed over without a refusal or an alternative");
+  const refusals = refusalsOnTheWay(failover?.refusals ?? null, outcome);
+  const onItsWay = { from: transport, to: next.use, tried, refusals, refusal: outcome.detail };
+  const otherwise = withoutFailover(ended, refusals, timing);
+  return { ...waiting, failover: { ...onItsWay, otherwise } };
 }
 
-function failoverOf(
-  before: Failover | null,
-  tried: TransportName[],
-  to: TransportName,
-  outcome: Outcome,
-): Omit<Failover, "from" | "otherwise"> {
-  const retryAfterMs = "retryAfterMs" in outcome ? (outcome.retryAfterMs ?? 0) : 0;
-  const transient = outcome.kind === "refused_transient" || before?.refusals.transient === true;
+function isRefusal(outcome: Outcome): outcome is Refusal {
+  return outcome.kind !== "accepted" && outcome.kind !== "unknown" && outcome.kind !== "deferred";
+}
+
+function waitClockOf(
+  { generationAt, sendAt, waitClass, waits }: EmailInHandOver,
+  limits: WaitLimits,
+): WaitClock {
   return {
-    to,
-    tried,
-    refusals: refusalsWith(before?.refusals ?? null, transient, retryAfterMs),
-    refusal: outcome.detail,
+    limits,
+    since: Math.max(generationAt, sendAt ?? 0),
+    last: waitClass === null ? null : { class: waitClass, count: waits },
   };
 }

@@ -3,6 +3,7 @@ import type { QueueMessage } from "../queue-messages.ts";
 import type { Candidate } from "../rules/plan.ts";
 import type { RetryPolicy } from "../rules/retry-policy.ts";
 import type { TransportName } from "../rules/transports.ts";
+import type { WaitLimits } from "../rules/waits.ts";
 import type { GuardedTransport } from "../transports/transport.ts";
 import type { UnsubscribeSettings } from "../unsubscribe.ts";
 
@@ -12,6 +13,7 @@ export type Delivery = Outbox & {
   /** In the order in which they are tried. */
   transports: GuardedTransport[];
   policy: RetryPolicy;
+  waitLimits: WaitLimits;
   /** Milliseconds since the epoch. */
   clock: () => number;
   /** In [0, 1). */

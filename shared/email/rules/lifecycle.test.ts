@@ -1,14 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  expireLease,
-  putBack,
-  settle,
-  withoutFailover,
-  type OnUnknown,
-  type Refusals,
-} from "./lifecycle.ts";
+import { expireLease, putBack, settle, withoutFailover, type OnUnknown } from "./lifecycle.ts";
 import type { AttemptDetail, Outcome } from "./outcome.ts";
+import type { Refusals } from "./refusals.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { TransportName } from "./transports.ts";
 
@@ -16,6 +10,9 @@ const policy: RetryPolicy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_
 const detail: AttemptDetail = { transport: "smtp", phase: "DATA", text: "said the server" };
 const now = 1_000_000;
 const timing = { policy, now, random: 0.5 };
+const HOUR_MS = 3_600_000;
+const limits = { retryWindowMs: 24 * HOUR_MS, maxWaitMs: 120 * HOUR_MS };
+const patient = { ...timing, clock: { limits, since: now, last: null } };
 const inHandOver = {
   attempts: 1,
   onUnknown: "hold" as OnUnknown,
@@ -39,14 +36,13 @@ describe("an email whose hand-over ended", () => {
       status: "queued",
       attempts: 1,
       dueAt: now + 1_000,
+      waited: null,
     });
     expect(after(3, { kind: "refused_transient", detail })).toEqual({
       status: "queued",
       attempts: 3,
       dueAt: now + 4_000,
-    });
-    expect(after(1, { kind: "refused_transient", detail, retryAfterMs: 120_000 })).toMatchObject({
-      dueAt: now + 120_000,
+      waited: null,
     });
   });
 
@@ -72,6 +68,7 @@ describe("an email whose hand-over ended", () => {
       status: "queued",
       attempts: 1,
       dueAt: now + 1_000,
+      waited: null,
     });
     expect(after(4, { kind: "unknown", detail }, "resend")).toMatchObject({
       status: "dead",
@@ -115,7 +112,6 @@ describe("an email whose lease ran out", () => {
   });
 });
 
-const HOUR_MS = 3_600_000;
 const openAt = { ...inHandOver, transport: "resend" as const };
 const unclear: Outcome = { kind: "unknown", detail };
 
@@ -142,9 +138,7 @@ describe("an email whose outcome is open at a provider that recognizes repeats b
 
   it("keeps its pin if a later request is refused: the one before is still open", () => {
     const pinned = { ...openAt, attempts: 2, pinnedUntil: now + HOUR_MS, hasAlternative: true };
-    expect(
-      settle(pinned, { kind: "refused_transient", detail, retryAfterMs: 90_000 }, timing),
-    ).toEqual({
+    expect(settle(pinned, { kind: "rate_limited", detail, retryAfterMs: 90_000 }, timing)).toEqual({
       status: "pinned",
       attempts: 2,
       dueAt: now + 90_000,
@@ -240,7 +234,7 @@ describe("an email that another transport could take", () => {
       detail: { ...detail, enhancedCode: "5.1.1" },
     };
     expect(
-      settle({ ...inHandOver, refusals: { transient: true, retryAfterMs: 0 } }, refused, timing)
+      settle({ ...inHandOver, refusals: { class: "transient", retryAfterMs: 0 } }, refused, timing)
         .status,
     ).toBe("dead");
   });
@@ -260,17 +254,17 @@ describe("an email that another transport could take", () => {
 
   it("is tried later if it was refused for good and the other takes none now", () => {
     expect(
-      withoutFailover({ attempts: 1 }, { transient: false, retryAfterMs: 0 }, timing),
+      withoutFailover({ attempts: 1 }, { class: "permanent", retryAfterMs: 0 }, timing),
     ).toMatchObject({ status: "queued" });
   });
 
   it("waits after the last one as long as the one that asked for most", () => {
-    const refusals = { transient: true, retryAfterMs: 90_000 };
+    const refusals: Refusals = { class: "needs-time", retryAfterMs: 90_000 };
     expect(
       settle(
         { ...inHandOver, refusals },
-        { kind: "refused_transient", detail, retryAfterMs: 5_000 },
-        timing,
+        { kind: "server_failed", detail, retryAfterMs: 5_000 },
+        patient,
       ),
     ).toMatchObject({
       status: "queued",
@@ -279,29 +273,29 @@ describe("an email that another transport could take", () => {
   });
 
   it("is tried again if one of them refused it for now, and dead if all did for good", () => {
-    const forNow = { transient: true, retryAfterMs: 0 };
+    const forNow: Refusals = { class: "transient", retryAfterMs: 0 };
     expect(
       settle({ ...inHandOver, refusals: forNow }, { kind: "refused_permanent", detail }, timing)
         .status,
     ).toBe("queued");
-    const forGood = { transient: false, retryAfterMs: 0 };
+    const forGood: Refusals = { class: "permanent", retryAfterMs: 0 };
     expect(
       settle({ ...inHandOver, refusals: forGood }, { kind: "refused_permanent", detail }, timing)
         .status,
     ).toBe("dead");
   });
 
-  it("has had its attempt when the second one's breaker was open", () => {
-    const refusals = { transient: false, retryAfterMs: 0 };
+  it("waits for the second one, whose breaker was open", () => {
+    const refusals: Refusals = { class: "permanent", retryAfterMs: 0 };
     expect(
       settle(
         { ...inHandOver, refusals },
         { kind: "deferred", detail, retryAfterMs: 30_000 },
-        timing,
+        patient,
       ),
     ).toMatchObject({
       status: "queued",
-      attempts: 1,
+      attempts: 0,
       dueAt: now + 30_000,
     });
   });

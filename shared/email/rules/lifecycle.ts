@@ -1,6 +1,22 @@
 import type { AttemptDetail, Outcome } from "./outcome.ts";
+import {
+  isAboutRecipient,
+  refusalOf,
+  refusalsWith,
+  type Refusal,
+  type Refusals,
+} from "./refusals.ts";
 import { repeatDelayMs, retryDelayMs, type RetryPolicy } from "./retry-policy.ts";
 import { idempotentForMs, type TransportName } from "./transports.ts";
+import {
+  countedWith,
+  endOf,
+  waitMs,
+  waitsUntil,
+  type WaitClass,
+  type WaitClock,
+  type Waited,
+} from "./waits.ts";
 
 /**
  * The life of an accepted email, as pure decisions; the stores apply them, each guarded by the
@@ -55,16 +71,17 @@ export type OnUnknown = "hold" | "resend";
 
 export type Settlement =
   | { status: "sent"; attempts: number }
-  | { status: "queued"; attempts: number; dueAt: number }
+  /** `waited`: why it waits now; null if for nothing; absent: as before. */
+  | { status: "queued"; attempts: number; dueAt: number; waited?: Waited | null }
   | { status: "pinned"; attempts: number; dueAt: number; pinnedUntil: number }
   | { status: "unknown"; attempts: number }
-  | { status: "dead"; attempts: number; reason: "exhausted" | "permanent" };
+  | { status: "dead"; attempts: number; reason: SettledReason };
+
+/** Why a transport's answers end an email: `exhausted` are its attempts. */
+type SettledReason = "exhausted" | "permanent" | (typeof endOf)[WaitClass];
 
 /** The same attempt goes on with another transport. */
 export type FailsOver = { status: "sending" };
-
-/** What other transports answered for an email in the same attempt. */
-export type Refusals = { transient: boolean; retryAfterMs: number };
 
 /** An email in hand-over to `transport` since `handOverAt`; `attempts` includes this one. */
 type InHandOver = {
@@ -82,9 +99,9 @@ type InHandOver = {
 
 /**
  * What the time of the next try depends on. `now`: milliseconds since the epoch. `random`: in
- * [0, 1), for jitter.
+ * [0, 1), for jitter. Without a clock nothing waits: each refusal for now uses up an attempt.
  */
-export type RetryTiming = { policy: RetryPolicy; now: number; random: number };
+export type RetryTiming = { policy: RetryPolicy; now: number; random: number; clock?: WaitClock };
 
 /** Decides what an email in `sending` becomes. */
 export function settle(
@@ -102,26 +119,40 @@ export function settle(
       const retryAfterMs = outcome.retryAfterMs ?? 0;
       // Another transport has refused it, so there was an attempt. This one may still take it.
       if (refusals !== null)
-        return afterRefusal(email, refusalsWith(refusals, true, retryAfterMs), timing);
+        return afterRefusal(
+          email,
+          refusalsWith(refusals, { class: "server", retryAfterMs }),
+          timing,
+        );
       const dueAt = timing.now + Math.max(timing.policy.baseDelayMs, retryAfterMs);
       return waiting(attempts - 1, dueAt, email.pinnedUntil);
     }
     case "refused_transient":
-    case "refused_permanent": {
-      const retryAfterMs = "retryAfterMs" in outcome ? (outcome.retryAfterMs ?? 0) : 0;
-      // It refuses this request. The outcome of the one before stays open.
-      if (email.pinnedUntil !== null) {
-        return outcome.kind === "refused_transient"
-          ? unknown(email, timing, retryAfterMs)
-          : held(email, "permanent");
-      }
-      if (email.hasAlternative && !isAboutRecipient(outcome.detail)) return { status: "sending" };
-      const mayGoElsewhere =
-        (refusals?.transient === true || email.hasUntried) && !isAboutRecipient(outcome.detail);
-      const transient = outcome.kind === "refused_transient" || mayGoElsewhere;
-      return afterRefusal(email, refusalsWith(refusals, transient, retryAfterMs), timing);
-    }
+    case "refused_permanent":
+    case "needs_time":
+    case "rate_limited":
+    case "server_failed":
+      return refused(email, outcome, timing);
   }
+}
+
+function refused(email: InHandOver, outcome: Refusal, timing: RetryTiming): Settlement | FailsOver {
+  const answer = refusalOf(outcome);
+  // It refuses this request. The outcome of the one before stays open.
+  if (email.pinnedUntil !== null) {
+    return answer.class === "permanent"
+      ? held(email, "permanent")
+      : unknown(email, timing, answer.retryAfterMs);
+  }
+  if (isAboutRecipient(outcome.detail)) return afterRefusal(email, answer, timing);
+  if (email.hasAlternative) return { status: "sending" };
+  const all = refusalsWith(email.refusals, answer);
+  // One that had no chance to answer may take it later.
+  return afterRefusal(
+    email,
+    email.hasUntried ? refusalsWith(all, { class: "server", retryAfterMs: 0 }) : all,
+    timing,
+  );
 }
 
 /**
@@ -133,38 +164,40 @@ export function withoutFailover(
   refusals: Refusals,
   timing: RetryTiming,
 ): Settlement {
-  return afterRefusal(email, { ...refusals, transient: true }, timing);
-}
-
-/**
- * The answers of all transports of one attempt together: the email waits for the longest time that
- * one of them asks for.
- */
-export function refusalsWith(
-  before: Refusals | null,
-  transient: boolean,
-  retryAfterMs: number,
-): Refusals {
-  return { transient, retryAfterMs: Math.max(before?.retryAfterMs ?? 0, retryAfterMs) };
-}
-
-/**
- * Whether a refusal is of the address itself, so that no other transport would do better (RFC 3463,
- * 3.2: X.1.1 bad mailbox, X.1.2 bad system, X.1.3 bad syntax, X.1.6 moved; RFC 7505: X.1.10 null
- * MX), or must not try: it has bounced or complained before.
- */
-function isAboutRecipient({ code, enhancedCode }: AttemptDetail): boolean {
-  return /^5\.1\.(1|2|3|6|10)$/.test(enhancedCode ?? "") || code === "E_RECIPIENT_SUPPRESSED";
+  return afterRefusal(email, refusalsWith(refusals, { class: "rate", retryAfterMs: 0 }), timing);
 }
 
 function afterRefusal(
   { attempts }: Pick<InHandOver, "attempts">,
-  { transient, retryAfterMs }: Refusals,
+  { class: refusal, retryAfterMs }: Refusals,
   timing: RetryTiming,
 ): Settlement {
-  return transient
-    ? retryOrDeadLetter(attempts, timing, retryAfterMs)
-    : { status: "dead", attempts, reason: "permanent" };
+  switch (refusal) {
+    case "permanent":
+      return { status: "dead", attempts, reason: "permanent" };
+    case "transient":
+      return retryOrDeadLetter(attempts, timing);
+    case "needs-time":
+    case "rate":
+    case "server":
+      return waitOrDeadLetter(attempts, refusal, retryAfterMs, timing);
+  }
+}
+
+/** The answer was not about this email: the attempt does not count. */
+function waitOrDeadLetter(
+  attempts: number,
+  waitClass: WaitClass,
+  askedMs: number,
+  timing: RetryTiming,
+): Settlement {
+  const { policy, now, random, clock } = timing;
+  const until = clock === undefined ? null : waitsUntil(clock, waitClass);
+  if (clock === undefined || until === null) return retryOrDeadLetter(attempts, timing);
+  if (now >= until) return { status: "dead", attempts, reason: endOf[waitClass] };
+  const waited = countedWith(clock, waitClass);
+  const dueAt = Math.min(now + waitMs(waited, policy, askedMs, random), until);
+  return { status: "queued", attempts: attempts - 1, dueAt, waited };
 }
 
 type Open = Pick<InHandOver, "attempts" | "onUnknown" | "transport" | "handOverAt" | "pinnedUntil">;
@@ -214,17 +247,10 @@ export function putBack(
     : held(email, "exhausted");
 }
 
-function retryOrDeadLetter(
-  attempts: number,
-  { policy, now, random }: RetryTiming,
-  retryAfterMs?: number,
-): Settlement {
+function retryOrDeadLetter(attempts: number, { policy, now, random }: RetryTiming): Settlement {
   if (attempts > policy.maxRetries) return { status: "dead", attempts, reason: "exhausted" };
-  return {
-    status: "queued",
-    attempts,
-    dueAt: now + retryDelayMs(policy, attempts, random, retryAfterMs),
-  };
+  const dueAt = now + retryDelayMs(policy, attempts, random);
+  return { status: "queued", attempts, dueAt, waited: null };
 }
 
 type Leased = Open & { status: "claimed" | "sending" };

@@ -12,11 +12,37 @@ export type AttemptDetail = {
   providerId?: string;
 };
 
-/** How a hand-over to a transport ended. Only what was observed: a lost answer is `unknown`. */
+/**
+ * How a hand-over to a transport ended. Only what was observed: a lost answer is `unknown`. The
+ * kind is the class of the answer: `lifecycle.ts` has what each uses up and how it ends.
+ */
 export type Outcome =
   | { kind: "accepted"; detail: AttemptDetail }
-  | { kind: "refused_transient"; detail: AttemptDetail; retryAfterMs?: number }
+  /** About this email or its recipient, for now, and no wait was asked. */
+  | { kind: "refused_transient"; detail: AttemptDetail }
   | { kind: "refused_permanent"; detail: AttemptDetail }
+  | AskedToWait
   | { kind: "unknown"; detail: AttemptDetail }
   /** The hand-over never began, so it uses up no attempt. */
   | { kind: "deferred"; detail: AttemptDetail; retryAfterMs?: number };
+
+/** A definite refusal that this email did not cause. `retryAfterMs`: what the server asks for. */
+type AskedToWait = {
+  /**
+   * `needs_time`: greylisting, a full mailbox. `rate_limited`: a limit over several emails.
+   * `server_failed`: the server, its configuration or the connection.
+   */
+  kind: "needs_time" | "rate_limited" | "server_failed";
+  detail: AttemptDetail;
+  retryAfterMs?: number;
+};
+
+/** A limit that resets later than this closes its transport until then. */
+const LONG_LIMIT_MS = 60_000;
+
+/** For how long an answer closes its transport, in milliseconds; null if it does not. */
+export function closesForMs(outcome: Outcome): number | null {
+  if (outcome.kind !== "rate_limited") return null;
+  const { retryAfterMs = 0 } = outcome;
+  return retryAfterMs > LONG_LIMIT_MS ? retryAfterMs : null;
+}

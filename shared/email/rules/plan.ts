@@ -1,8 +1,9 @@
 import type { Admission } from "../../lib/circuit-breaker/rules/index.ts";
 import { offersUnsubscribe } from "../unsubscribe.ts";
 import type { Claimed } from "./claimed.ts";
-import { keyForgotten, putBack, type Refusals, type Settlement } from "./lifecycle.ts";
+import { keyForgotten, putBack, type Settlement } from "./lifecycle.ts";
 import type { AttemptDetail } from "./outcome.ts";
+import type { Refusals } from "./refusals.ts";
 import { MAX_DEFERRAL_MS } from "./retry-policy.ts";
 import type { TransportName } from "./transports.ts";
 
@@ -23,7 +24,7 @@ export type Candidate = {
  * An email that a transport refused, on its way to another. `otherwise` is what it becomes if that
  * does not come to pass.
  */
-export type Failover = {
+type Failover = {
   to: TransportName;
   from: TransportName;
   tried: TransportName[];

@@ -6,6 +6,7 @@ import type { TransportName } from "../rules/transports.ts";
 import { FORMAT, pick, selectionOf, type EmailRow, type RowOf } from "./columns.ts";
 import { tenantHasEnded } from "./ended-tenants.ts";
 import { nextEvent } from "./events.ts";
+import { waitsForServer } from "./waits.ts";
 
 /**
  * SQL of claiming what is due. Every change of status is guarded by the status it starts from, so a
@@ -183,7 +184,9 @@ export async function postpone(
     early: db.prepare(selectEarly).bind(named, now),
     postponed: db
       .prepare(
-        `UPDATE emails SET due_at = ?3, ring_after = ?4, rings = 0, last_error = ?5, updated_at = ?2
+        `UPDATE emails SET due_at = ?3, ring_after = ?4, rings = 0, last_error = ?5,
+           updated_at = ?2,
+           ${waitsForServer("?2")}
          WHERE id IN (SELECT e.id FROM ${notified}
                       WHERE e.status IN ('queued', 'pinned') AND e.due_at <= ?2)
          RETURNING ${dueColumns.list()}`,

@@ -2,6 +2,7 @@ import type { CustomHeaders } from "../rules/custom-headers.ts";
 import type { EmailStatus, OnUnknown } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
+import type { WaitClass } from "../rules/waits.ts";
 import type { Attachment, EmailCategory, EmailMessage } from "../schemas.ts";
 
 /**
@@ -71,6 +72,9 @@ export const emailColumns = {
   leaseExpiresAt: column<number | null>("lease_expires_at"),
   transport: column<TransportName | null>("transport"),
   pinnedUntil: column<number | null>("pinned_until"),
+  waitClass: column<WaitClass | null>("wait_class"),
+  waits: column<number>("waits"),
+  waitingSince: column<number | null>("waiting_since"),
   lastError: column<Json<AttemptDetail> | null>("last_error"),
   createdAt: column<number>("created_at"),
   updatedAt: column<number>("updated_at"),

@@ -2,10 +2,12 @@ import { runBatch } from "../../database/batch.ts";
 import type { ExpiringRows } from "../../database/expiring.ts";
 import type { Cursor } from "../../http/lists.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
+import type { DeadReason } from "../rules/dead-reasons.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import { pick, selectionOf, type EmailRow } from "./columns.ts";
 import { nextEvent } from "./events.ts";
+import { notWaiting } from "./waits.ts";
 
 /** SQL of dead letters: recording, showing and replaying them. */
 
@@ -95,7 +97,7 @@ export type DeadLetter = {
  */
 export type DeadLetterFilter = {
   kind?: "email" | "poison" | undefined;
-  reason?: "exhausted" | "permanent" | "operator" | "suppressed" | undefined;
+  reason?: DeadReason | undefined;
   tenant?: string | undefined;
   to?: string | undefined;
   buriedBefore?: number | undefined;
@@ -283,7 +285,7 @@ export async function replay(
         `UPDATE emails SET status = 'queued', generation = generation + 1, generation_at = ?2,
            attempts = 0, transport = NULL, pinned_until = NULL, provider_id = NULL,
            due_at = t.value ->> 'dueAt', ring_after = t.value ->> 'notifyAfter', rings = 0,
-           buried_at = NULL, dead_reason = NULL, updated_at = ?2
+           buried_at = NULL, dead_reason = NULL, updated_at = ?2, ${notWaiting}
          FROM json_each(?1) AS t
          WHERE emails.id = t.value ->> 'id' AND +status = 'dead' AND ${hasContent}
          RETURNING ${requeued.list("emails")}`,

@@ -1,6 +1,7 @@
 import type { Settlement } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
+import type { WaitClass, Waited } from "../rules/waits.ts";
 import { nextEvent } from "./events.ts";
 import { countSent } from "./sent-usage.ts";
 
@@ -111,6 +112,11 @@ function recordSettled(
                              ELSE o.value ->> 'detail' END,
            sent_at = CASE WHEN o.value ->> 'status' = 'sent' THEN ?2 END,
            pinned_until = o.value ->> 'pinnedUntil',
+           waits = COALESCE(o.value ->> 'waits', e.waits),
+           wait_class = CASE WHEN o.value ->> 'waits' IS NULL THEN e.wait_class
+                             ELSE o.value ->> 'waitClass' END,
+           waiting_since = CASE WHEN o.value ->> 'waitClass' IS NULL THEN e.waiting_since
+                                ELSE COALESCE(e.waiting_since, ?2) END,
            transport = CASE WHEN o.value ->> 'status' = 'queued' THEN NULL ELSE e.transport END,
            provider_id = COALESCE(o.value ->> 'providerId', e.provider_id),
            lease_token = CASE WHEN o.value ->> 'status' = 'unknown' THEN e.lease_token END,
@@ -132,6 +138,9 @@ type SettledRow = {
   notifyAfter?: number;
   reason?: string;
   pinnedUntil?: number;
+  /** How many answers of that class it waited for: 0 for none; absent to leave both. */
+  waits?: number;
+  waitClass?: WaitClass | null;
   providerId?: string;
   putBack: boolean;
 };
@@ -152,7 +161,12 @@ function settledRow(
   };
   switch (settlement.status) {
     case "queued":
-      return { ...row, dueAt: settlement.dueAt, notifyAfter: notifyAt(settlement.dueAt) };
+      return {
+        ...row,
+        ...waitOf(settlement.waited),
+        dueAt: settlement.dueAt,
+        notifyAfter: notifyAt(settlement.dueAt),
+      };
     case "pinned":
       return {
         ...row,
@@ -166,4 +180,11 @@ function settledRow(
     case "unknown":
       return row;
   }
+}
+
+function waitOf(waited: Waited | null | undefined): Pick<SettledRow, "waits" | "waitClass"> {
+  if (waited === undefined) return {};
+  return waited === null
+    ? { waits: 0, waitClass: null }
+    : { waits: waited.count, waitClass: waited.class };
 }

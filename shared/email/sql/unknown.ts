@@ -2,6 +2,7 @@ import { runBatch } from "../../database/batch.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import { nextEvent } from "./events.ts";
 import { countSent } from "./sent-usage.ts";
+import { notWaiting } from "./waits.ts";
 
 /** SQL of what an operator decides about an email whose outcome was not observed. */
 
@@ -46,7 +47,7 @@ export async function resolveUnknown(
            updated_at = ?3, rings = 0, ring_after = ?5,
            generation_at = CASE WHEN ?2 = 'queued' THEN ?3 ELSE generation_at END,
            due_at = CASE WHEN ?2 = 'queued' THEN ?3 ELSE due_at END,
-           attempts = CASE WHEN ?2 = 'queued' THEN 0 ELSE attempts END,
+           attempts = CASE WHEN ?2 = 'queued' THEN 0 ELSE attempts END, ${notWaiting},
            sent_at = CASE WHEN ?2 = 'sent' THEN ?3 END,
            last_error = CASE WHEN ?2 = 'sent' THEN NULL ELSE last_error END,
            dead_reason = CASE WHEN ?2 = 'dead' THEN 'operator' END

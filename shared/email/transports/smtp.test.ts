@@ -100,14 +100,14 @@ it("a server is greeted with the configured name, since large ones refuse an add
 describe("what an SMTP server does, and what becomes of the email", () => {
   it.each<[string, Script, string, object]>([
     ["takes it", {}, "accepted", { phase: "BODY", code: 250, text: "250 2.0.0 queued" }],
-    ["drops the connection at once", { banner: drop }, "refused_transient", { phase: "CONN" }],
+    ["drops the connection at once", { banner: drop }, "server_failed", { phase: "CONN" }],
     [
       "has a banner of 554",
       { banner: "554 go away" },
-      "refused_transient",
+      "server_failed",
       { phase: "CONN", code: 554 },
     ],
-    ["closes after EHLO", { EHLO: close }, "refused_transient", {}],
+    ["closes after EHLO", { EHLO: close }, "server_failed", {}],
     [
       "refuses the sender for now",
       { MAIL: "451 4.3.0 later" },
@@ -123,7 +123,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
     [
       "shuts down at MAIL",
       { MAIL: "421 4.7.0 too many", RCPT: drop },
-      "refused_transient",
+      "server_failed",
       { code: 421, enhancedCode: "4.7.0" },
     ],
     [
@@ -135,7 +135,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
     [
       "refuses the recipient for now",
       { RCPT: "450 4.2.0 greylisted" },
-      "refused_transient",
+      "needs_time",
       { phase: "RCPT TO", code: 450 },
     ],
     [
@@ -144,8 +144,8 @@ describe("what an SMTP server does, and what becomes of the email", () => {
       "refused_permanent",
       { phase: "RCPT TO", code: 550 },
     ],
-    ["drops at RCPT", { RCPT: drop }, "refused_transient", {}],
-    ["refuses DATA", { DATA: "452 4.3.1 full" }, "refused_transient", { phase: "DATA", code: 452 }],
+    ["drops at RCPT", { RCPT: drop }, "server_failed", {}],
+    ["refuses DATA", { DATA: "452 4.3.1 full" }, "server_failed", { phase: "DATA", code: 452 }],
     [
       "drops after 354, before the body",
       { DATA: (socket) => socket.write("354 go on\r\n", () => socket.destroy()) },
@@ -163,7 +163,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
     [
       "refuses the body for now",
       { body: "452 4.3.1 full" },
-      "refused_transient",
+      "server_failed",
       { phase: "BODY", code: 452 },
     ],
     [
@@ -175,7 +175,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
     [
       "shuts down after the body",
       { body: "421 4.3.2 restarting" },
-      "refused_transient",
+      "server_failed",
       { phase: "BODY", code: 421 },
     ],
     ["answers the body with garbage", { body: "hello?" }, "unknown", { phase: "BODY" }],
@@ -211,7 +211,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
     expect(countsAsSmtpFailure(outcome)).toBe(false);
   });
 
-  it("nothing listens: refused for now", async () => {
+  it("nothing listens: the server failed", async () => {
     const port = await listen({});
     await new Promise((resolve) => server.close(resolve));
     const outcome = await smtpTransport({
@@ -221,10 +221,10 @@ describe("what an SMTP server does, and what becomes of the email", () => {
       credentials: null,
       ehloName: null,
     }).send(email);
-    expect(outcome.kind).toBe("refused_transient");
+    expect(outcome.kind).toBe("server_failed");
   });
 
-  it("offers no STARTTLS: refused for now, and neither email nor password is sent in clear", async () => {
+  it("offers no STARTTLS: the server failed, and neither email nor password is sent in clear", async () => {
     const port = await listen({ MAIL: drop });
     const outcome = await smtpTransport({
       host: "127.0.0.1",
@@ -233,7 +233,7 @@ describe("what an SMTP server does, and what becomes of the email", () => {
       credentials: { user: "u", pass: "p" },
       ehloName: null,
     }).send(email);
-    expect(outcome.kind).toBe("refused_transient");
+    expect(outcome.kind).toBe("server_failed");
     expect(outcome.detail).toMatchObject({ phase: "STARTTLS", code: 502 });
   });
 });
@@ -261,7 +261,7 @@ describe("the connections of one batch", () => {
     );
     const kinds = [];
     for (let n = 0; n < 3; n += 1) kinds.push((await transport.send(email)).kind);
-    expect(kinds).toEqual(["accepted", "refused_transient", "accepted"]);
+    expect(kinds).toEqual(["accepted", "needs_time", "accepted"]);
     expect(connections).toBe(2);
     transport.close?.();
   });

@@ -164,7 +164,16 @@ export const metrics = {
     help: "Attempts to hand an email to a transport, by outcome.",
     labels: {
       transport: NAMES,
-      outcome: ["accepted", "refused_transient", "refused_permanent", "unknown", "deferred"],
+      outcome: [
+        "accepted",
+        "refused_transient",
+        "refused_permanent",
+        "needs_time",
+        "rate_limited",
+        "server_failed",
+        "unknown",
+        "deferred",
+      ],
     },
   },
   luna_emails_settled_total: {

@@ -5,7 +5,14 @@ import type { PageName, Place } from "./router.ts";
 
 /** The statuses and reasons that the API filters by. */
 export const statusChoices = ["unknown", "pinned", "dead"] as const;
-export const deadReasons = ["exhausted", "permanent", "operator", "suppressed"] as const;
+export const deadReasons = [
+  "exhausted",
+  "retry-window",
+  "server",
+  "permanent",
+  "operator",
+  "suppressed",
+] as const;
 
 const range: readonly string[] = rangeNames;
 

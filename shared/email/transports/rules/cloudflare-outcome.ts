@@ -11,9 +11,9 @@ import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
  * | a header or the size is wrong (`E_HEADER[S]_*`, `E_CONTENT_TOO_LARGE`) | refused for good |
  * | the recipient is suppressed (`E_RECIPIENT_SUPPRESSED`) | refused for good |
  * | the recipient is not allowed (`[E_RECIPIENT\|RCPT]_NOT_ALLOWED`) | refused for good |
- * | the sender is not set up (`E_SENDER_NOT_VERIFIED`) | refused for now: not about this email |
+ * | the sender is not set up (`E_SENDER_NOT_VERIFIED`) | the server failed: not about this email |
  * | the domain is not set up (`E_SENDER_DOMAIN_NOT_AVAILABLE`) | the same |
- * | a limit is reached (`E_RATE_LIMIT_EXCEEDED`, `E_DAILY_LIMIT_EXCEEDED`) | refused for now |
+ * | a limit is reached (`E_RATE_LIMIT_EXCEEDED`, `E_DAILY_LIMIT_EXCEEDED`) | rate-limited |
  * | it could not be delivered (`E_DELIVERY_FAILED`) | refused for now |
  * | `E_INTERNAL_SERVER_ERROR`, another code or none, no answer | unknown: it may have been sent |
  */
@@ -26,11 +26,20 @@ export function cloudflareError(error: unknown): Outcome {
     text: cut(message, MAX_TEXT_LENGTH),
   };
   if (code !== null && aboutTheEmail.test(code)) return { kind: "refused_permanent", detail };
-  if (code === "E_DAILY_LIMIT_EXCEEDED")
-    return { kind: "refused_transient", detail, retryAfterMs: DAILY_LIMIT_RETRY_MS };
-  if (code !== null && (setUp.has(code) || limits.has(code) || code === "E_DELIVERY_FAILED"))
-    return { kind: "refused_transient", detail };
-  return { kind: "unknown", detail };
+  switch (code) {
+    case "E_RATE_LIMIT_EXCEEDED":
+      return { kind: "rate_limited", detail };
+    case "E_DAILY_LIMIT_EXCEEDED":
+      return { kind: "rate_limited", detail, retryAfterMs: DAILY_LIMIT_RETRY_MS };
+    case "E_SENDER_NOT_VERIFIED":
+    case "E_SENDER_DOMAIN_NOT_AVAILABLE":
+      return { kind: "server_failed", detail };
+    case "E_DELIVERY_FAILED":
+      return { kind: "refused_transient", detail };
+    case null:
+    default:
+      return { kind: "unknown", detail };
+  }
 }
 
 /** The binding has no field for what this email has. Another transport may. */
@@ -39,28 +48,17 @@ export function cannotExpress(text: string): Outcome {
 }
 
 /**
- * Whether an outcome is a failure of the service or of its configuration, or a limit is reached: in
- * all three cases it takes no email.
+ * Whether an outcome is a failure of the service or of its configuration. A limit is none: the
+ * transport goes slower instead.
  */
-export function countsAsCloudflareFailure({ kind, detail }: Outcome): boolean {
-  switch (kind) {
-    case "accepted":
-    case "deferred":
-    case "refused_permanent":
-      return false;
-    case "unknown":
-      return true;
-    case "refused_transient":
-      return setUp.has(String(detail.code)) || limits.has(String(detail.code));
-  }
+export function countsAsCloudflareFailure({ kind }: Outcome): boolean {
+  return kind === "server_failed" || kind === "unknown";
 }
 
 const MAX_TEXT_LENGTH = 500;
 const DAILY_LIMIT_RETRY_MS = 3_600_000;
 const payload = "VALIDATION_ERROR|FIELD_MISSING|TOO_MANY_\\w+|CONTENT_TOO_LARGE|HEADERS?_\\w+";
 const aboutTheEmail = new RegExp(`^(E_(${payload}|RECIPIENT_\\w+)|RCPT_NOT_ALLOWED)$`);
-const setUp = new Set(["E_SENDER_NOT_VERIFIED", "E_SENDER_DOMAIN_NOT_AVAILABLE"]);
-const limits = new Set(["E_RATE_LIMIT_EXCEEDED", "E_DAILY_LIMIT_EXCEEDED"]);
 
 function describe(error: unknown): { code: string | null; message: string } {
   if (!(error instanceof Error)) return { code: null, message: String(error) };

@@ -26,23 +26,23 @@ describe("an answer of Resend", () => {
     [400, "validation_error", "refused_permanent", false],
     [400, "invalid_idempotency_key", "refused_permanent", false],
     [451, "security_error", "refused_permanent", false],
-    [401, "missing_api_key", "refused_transient", true],
-    [401, "restricted_api_key", "refused_transient", true],
-    [403, "invalid_api_key", "refused_transient", true],
-    [403, "validation_error", "refused_transient", true],
-    [404, "not_found", "refused_transient", true],
-    [405, "method_not_allowed", "refused_transient", true],
+    [401, "missing_api_key", "server_failed", true],
+    [401, "restricted_api_key", "server_failed", true],
+    [403, "invalid_api_key", "server_failed", true],
+    [403, "validation_error", "server_failed", true],
+    [404, "not_found", "server_failed", true],
+    [405, "method_not_allowed", "server_failed", true],
     [409, "invalid_idempotent_request", "unknown", false],
     [409, "concurrent_idempotent_requests", "unknown", false],
     [422, "invalid_attachment", "refused_permanent", false],
     [422, "missing_required_field", "refused_permanent", false],
-    [429, "rate_limit_exceeded", "refused_transient", true],
-    [429, "daily_quota_exceeded", "refused_transient", true],
-    [429, "monthly_quota_exceeded", "refused_transient", true],
+    [429, "rate_limit_exceeded", "rate_limited", false],
+    [429, "daily_quota_exceeded", "rate_limited", false],
+    [429, "monthly_quota_exceeded", "rate_limited", false],
     [500, "application_error", "unknown", true],
     [500, "internal_server_error", "unknown", true],
     [503, "service_unavailable", "unknown", true],
-    [521, "", "refused_transient", true],
+    [521, "", "server_failed", true],
     [524, "", "unknown", true],
   ] as const)(
     "%i %s: %s, and counts as a failure of the provider: %s",
@@ -68,12 +68,14 @@ describe("an answer of Resend", () => {
     for (let status = 400; status < 500; status += 1)
       others.set(about(status), [...(others.get(about(status)) ?? []), status]);
     expect(others.get("unknown")).toEqual([409]);
-    expect(others.get("refused_transient, against the provider")).toEqual([
-      401, 402, 403, 404, 405, 407, 408, 410, 421, 425, 429,
+    expect(others.get("rate_limited")).toEqual([429]);
+    expect(others.get("server_failed, against the provider")).toEqual([
+      401, 402, 403, 404, 405, 407, 408, 410, 421, 425,
     ]);
     expect([...others.keys()].toSorted()).toEqual([
+      "rate_limited",
       "refused_permanent",
-      "refused_transient, against the provider",
+      "server_failed, against the provider",
       "unknown",
     ]);
   });

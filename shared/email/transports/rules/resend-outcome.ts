@@ -10,10 +10,11 @@ import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
  * |---|---|
  * | 2xx with an id | accepted |
  * | 2xx that cannot be read | unknown |
- * | 401, 402, 403, 407: key, account, domain or proxy | refused for now: not about this email |
+ * | 429: a limit or a quota | rate-limited; `Retry-After` is the floor |
+ * | 401, 402, 403, 407: key, account, domain or proxy | the server failed: not about this email |
  * | 404, 405, 410: the address that we ask is wrong | the same |
- * | 408, 421, 425, 429: it was not processed | refused for now; `Retry-After` is the floor |
- * | 521, 523, 525, 526, 530: Cloudflare did not reach the provider | refused for now |
+ * | 408, 421, 425: it was not processed | the same |
+ * | 521, 523, 525, 526, 530: Cloudflare did not reach the provider | the same |
  * | 409: another request with this key is under way, or had another body | unknown |
  * | any other 4xx, such as 400, 413, 422, 451: the request is wrong | refused for good |
  * | any other status | unknown: it may have been processed |
@@ -42,10 +43,11 @@ export function resendOutcome(
       detail: { ...detail, code: status, text: "accepted", providerId: id },
     };
   }
-  if (notProcessed.has(status)) {
+  if (status === TOO_MANY || notProcessed.has(status)) {
+    const kind = status === TOO_MANY ? "rate_limited" : "server_failed";
     const retryAfterMs =
       retryAfterMsOf(retryAfter, now) ?? (quotas.has(String(detail.code)) ? QUOTA_RETRY_MS : null);
-    return { kind: "refused_transient", detail, ...(retryAfterMs !== null && { retryAfterMs }) };
+    return { kind, detail, ...(retryAfterMs !== null && { retryAfterMs }) };
   }
   if (status >= 400 && status < 500 && status !== KEY_CONFLICT)
     return { kind: "refused_permanent", detail };
@@ -60,27 +62,19 @@ export function noAnswer(text: string): Outcome {
 }
 
 /**
- * Whether an outcome is a failure of the provider: it did not answer, failed, or refuses all emails
- * because a limit is reached.
+ * Whether an outcome is a failure of the provider: it did not answer, failed, or refuses all
+ * emails. A limit is none: the transport goes slower instead.
  */
 export function countsAsResendFailure({ kind, detail }: Outcome): boolean {
-  switch (kind) {
-    case "accepted":
-    case "deferred":
-    case "refused_permanent":
-      return false;
-    case "unknown":
-      return !aboutTheKey.has(String(detail.code));
-    case "refused_transient":
-      return true;
-  }
+  return kind === "unknown" ? !aboutTheKey.has(String(detail.code)) : kind === "server_failed";
 }
 
 const MAX_TEXT_LENGTH = 500;
 const MAX_ID_LENGTH = 200;
 const KEY_CONFLICT = 409;
+const TOO_MANY = 429;
 const notProcessed = new Set([
-  401, 402, 403, 404, 405, 407, 408, 410, 421, 425, 429, 521, 523, 525, 526, 530,
+  401, 402, 403, 404, 405, 407, 408, 410, 421, 425, 521, 523, 525, 526, 530,
 ]);
 /** When to look again after a quota of a day or a month, if the provider names no time. */
 const QUOTA_RETRY_MS = 3_600_000;
