@@ -415,9 +415,14 @@ it("no email is lost or sent twice, and each timeline is correct, after any cras
       fc.array(anyCommand, { maxLength: 40, size: "max" }),
       async (setting, commands) => {
         await env.DB.batch(
-          ["emails", "email_events", "dead_letters", "webhook_messages", "transport_pace"].map(
-            (table) => env.DB.prepare(`DELETE FROM ${table}`),
-          ),
+          [
+            "emails",
+            "email_events",
+            "dead_letters",
+            "webhook_messages",
+            "transport_pace",
+            "email_backlogs",
+          ].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
         );
         const world = new World(setting);
         let sent = new Set<string>();

@@ -5,9 +5,9 @@ import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import type { Delivery } from "../../shared/email/delivery/ports.ts";
 import type { Outcome } from "../../shared/email/rules/outcome.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
+import { reserveBacklog } from "../../shared/email/sql/backlogs.ts";
 import { cancelQueued } from "../../shared/email/sql/cancel.ts";
 import { claim, postpone } from "../../shared/email/sql/claim.ts";
-import { reserveBacklog } from "../../shared/email/sql/pace.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { runSweep } from "../../shared/email/sweep.ts";
 import type { GuardedTransport } from "../../shared/email/transports/transport.ts";
@@ -47,7 +47,7 @@ beforeEach(async () => {
   slept = [];
   notifications = fakeQueue();
   await db.batch(
-    ["emails", "email_events", "dead_letters", "transport_pace"].map((table) =>
+    ["emails", "email_events", "dead_letters", "transport_pace", "email_backlogs"].map((table) =>
       db.prepare(`DELETE FROM ${table}`),
     ),
   );
@@ -374,15 +374,15 @@ describe("a transport with a rate", () => {
     expect(slept.toSorted((one, two) => one - two)).toEqual([200, 400, 600, 800]);
   });
 
-  it("is the fleet's: what gets no reservation within five seconds is put back", async () => {
+  it("is the fleet's: what gets no reservation comes back one after another", async () => {
     const ids = await Promise.all(Array.from({ length: 40 }, () => queueEmail(db, now)));
     await deliver(ids.slice(0, 30), [transport("resend", [accepted], { everyMs: 200 })]);
-    expect(handOvers).toHaveLength(30);
+    expect(handOvers).toHaveLength(10);
     await deliver(ids.slice(30), [
       transport("resend", [accepted], { everyMs: 200 }),
       transport("smtp", [accepted]),
     ]);
-    expect(handOvers).toHaveLength(30);
+    expect(handOvers).toHaveLength(10);
     const { results } = await db
       .prepare(
         "SELECT due_at - ?1 AS waits, attempts FROM emails WHERE status = 'queued' ORDER BY due_at",
@@ -390,7 +390,7 @@ describe("a transport with a rate", () => {
       .bind(now)
       .all();
     expect(results).toEqual(
-      Array.from({ length: 10 }, (_, n) => ({ waits: 6_000 + 200 * n, attempts: 0 })),
+      Array.from({ length: 30 }, (_, n) => ({ waits: 2_000 + 200 * n, attempts: 0 })),
     );
   });
 
@@ -493,7 +493,10 @@ describe("a rate", () => {
       )
       .bind(now + HOUR_MS)
       .run();
-    expect(await reserveBacklog(db, "resend", 1_000, now)).toBe(now);
+    const crowd = { lane: 0 as const, tenant: "admin", emails: 5 };
+    expect(await reserveBacklog(db, { transport: "resend", everyMs: 200 }, [crowd], now)).toEqual([
+      { lane: 0, tenant: "admin", fromAt: now, everyMs: 200 },
+    ]);
   });
 
   it("does not save up times that no email reserved", async () => {

@@ -4,16 +4,20 @@ import { within } from "../../lib/base/deadline.ts";
 import { fanOut } from "../../lib/worker/fan-out.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
 import type { Notification } from "../queue-messages.ts";
+import type { Claimed } from "../rules/claimed.ts";
 import { breakerIsOpen, claimLimit } from "../rules/plan.ts";
 import type { TransportName } from "../rules/transports.ts";
-import { claim, claimedBy, postpone, type Claim } from "../sql/claim.ts";
+import { SMALL_BATCH } from "../rules/turns.ts";
+import { claim, claimedBy, postpone, type Claim, type Named } from "../sql/claim.ts";
+import { ELSEWHERE, namedElsewhere } from "./elsewhere.ts";
 import { LEASE_MS } from "./lease.ts";
 import { candidatesOf, type Delivery } from "./ports.ts";
 
 type Claiming = Pick<Delivery, "db" | "transports" | "clock" | "random">;
 
 /**
- * Claims what the transports take now, and postpones the rest.
+ * Claims what the transports take now, and postpones the rest. A large batch also takes emails of
+ * which the notifications wait behind it, so that a tenant's many emails do not hold up another's.
  *
  * @returns null if D1 did not answer: then the notifications must be delivered again
  */
@@ -22,19 +26,19 @@ export async function claimAdmitted(
   notifications: Notification[],
   token: string,
 ): Promise<Claim | null> {
-  await fanOut(transports, async (transport) => await transport.refresh());
-  const { open, limit, waitMs } = claimLimit(
-    candidatesOf(transports),
-    notifications.length,
-    random(),
-  );
+  const [elsewhere] = await Promise.all([
+    notifications.length > SMALL_BATCH ? namedElsewhere(db, clock(), ELSEWHERE) : [],
+    fanOut(transports, async (transport) => await transport.refresh()),
+  ]);
+  const named = new Set(notifications.map(({ emailId }) => emailId));
+  const wanted = [...elsewhere.filter(({ emailId }) => !named.has(emailId)), ...notifications];
+  const { open, limit, waitMs } = claimLimit(candidatesOf(transports), wanted.length, random());
   const now = clock();
   const claimed =
     limit === 0
       ? { claimed: [], early: [] }
-      : await claimOrReread(db, { notifications, token, now, open, limit });
-  if (claimed === null || waitMs === 0 || claimed.claimed.length === notifications.length)
-    return claimed;
+      : await claimOrReread(db, { notifications: wanted, token, now, open, limit });
+  if (claimed === null || waitMs === 0 || claimed.claimed.length === wanted.length) return claimed;
   const closed = transports.find(({ name }) => !open.includes(name)) ?? transports[0];
   try {
     const detail = JSON.stringify(breakerIsOpen(closed?.name ?? "smtp"));
@@ -54,8 +58,25 @@ export async function claimAdmitted(
   }
 }
 
+/**
+ * Claims emails of which the notifications wait behind the batch that `token` has claimed. What
+ * cannot be claimed now has notifications of its own.
+ */
+export async function claimElsewhere(
+  { db, transports, clock }: Claiming,
+  token: string,
+  room: number,
+): Promise<Claimed[]> {
+  const { open, limit } = claimLimit(candidatesOf(transports), room, 0);
+  const atMost = Math.min(limit, room, ELSEWHERE);
+  const notifications = atMost > 0 ? await namedElsewhere(db, clock(), atMost) : [];
+  if (notifications.length === 0) return [];
+  const wanted = { notifications, token, now: clock(), open, limit: atMost };
+  return (await claimOrReread(db, wanted))?.claimed ?? [];
+}
+
 type Wanted = {
-  notifications: Notification[];
+  notifications: readonly Named[];
   token: string;
   now: number;
   open: TransportName[];

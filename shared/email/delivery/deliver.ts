@@ -2,17 +2,18 @@ import { counters } from "../../telemetry/counters.ts";
 import { notify } from "../outbox.ts";
 import type { Claimed } from "../rules/claimed.ts";
 import { planGroup, type Plan, type Waiting } from "../rules/plan.ts";
-import type { TransportName } from "../rules/transports.ts";
+import { backlogKey, inTurns, laneOf } from "../rules/turns.ts";
+import { reserveBacklog, type Crowd } from "../sql/backlogs.ts";
 import type { Claim } from "../sql/claim.ts";
 import type { EmailInHandOver, Marked } from "../sql/delivery.ts";
-import { reserveBacklog } from "../sql/pace.ts";
 import type { Settled } from "../sql/settle.ts";
 import type { GuardedTransport } from "../transports/transport.ts";
 import { afterOutcome } from "./after-outcome.ts";
+import { claimElsewhere } from "./claim-admitted.ts";
 import { handOver } from "./hand-over.ts";
 import { GROUP_SIZE } from "./lease.ts";
 import { observeClaimed, observeSettled } from "./observe.ts";
-import { candidatesOf, type Delivery } from "./ports.ts";
+import { candidatesOf, type Delivery, type Paced } from "./ports.ts";
 import { sendFollowUps, recordAndMark } from "./record.ts";
 
 /** Hands over what was claimed, after it has notified again of what is due later. */
@@ -37,14 +38,19 @@ export async function deliverClaimed(
   token: string,
   claimed: Claimed[],
 ): Promise<void> {
-  const pacedUntil = new Map<TransportName, number>();
-  let waiting: Waiting[] = claimed.map((email) => ({ ...email, failover: null }));
+  const paced: Paced = new Map();
+  let waiting: Waiting[] = inTurns(claimed).map((email) => ({ ...email, failover: null }));
   let settled: Settled[] = [];
+  let lookedAt = delivery.clock();
   try {
     for (let round = 0; waiting.length > 0 || settled.length > 0; round += 1) {
+      if (waiting.length > 0 && delivery.clock() - lookedAt >= LOOK_EVERY_MS) {
+        waiting = await withElsewhere(delivery, token, waiting);
+        lookedAt = delivery.clock();
+      }
       const plan = planGroup({
         waiting,
-        candidates: candidatesOf(delivery.transports, pacedUntil),
+        candidates: candidatesOf(delivery.transports, paced),
         size: GROUP_SIZE,
         hasLinks: delivery.unsubscribe !== null,
         now: delivery.clock(),
@@ -56,11 +62,11 @@ export async function deliverClaimed(
       if (marked === null) return;
       observeSettled(settled);
       await sendFollowUps(delivery, settled);
-      rememberPace(pacedUntil, marked, groupId);
+      rememberPace(paced, marked, groupId);
       const { handOvers, missed } = matchMarks(delivery.transports, plan, marked);
-      const missing = afterMissing(missed, pacedUntil);
+      const missing = afterMissing(missed, paced);
       if (missing.again.length > 0)
-        await stagger(delivery, missing.again.length + plan.rest.length, pacedUntil);
+        await stagger(delivery, [...missing.again, ...plan.rest], paced);
       closeUnused(delivery.transports, handOvers);
       const ended = await Promise.all(handOvers.map((one) => handOverOnTime(delivery, one)));
       waiting = [
@@ -75,19 +81,37 @@ export async function deliverClaimed(
   }
 }
 
+/** How often a batch that goes on for longer looks for what waits behind it. */
+const LOOK_EVERY_MS = 1_000;
+/** So many emails wait for one consumer at most: their leases run. */
+const MOST_WAITING = 100;
+
+/** What is on its way to another transport goes first: it is in hand-over. */
+async function withElsewhere(
+  delivery: Delivery,
+  token: string,
+  waiting: readonly Waiting[],
+): Promise<Waiting[]> {
+  const more = await claimElsewhere(delivery, token, MOST_WAITING - waiting.length);
+  if (more.length === 0) return [...waiting];
+  observeClaimed(more, delivery.clock());
+  const onItsWay = waiting.filter(({ failover }) => failover !== null);
+  const others = waiting.filter(({ failover }) => failover === null);
+  return [
+    ...onItsWay,
+    ...inTurns([...others, ...more.map((email) => ({ ...email, failover: null }))]),
+  ];
+}
+
 function putBackOf({ email, settlement, detail }: Plan["putBack"][number]): Settled {
   return { id: email.id, generation: email.generation, settlement, detail, putBack: true };
 }
 
 /** A transport has capacity for this group if the last reservation is the group's own. */
-function rememberPace(
-  pacedUntil: Map<TransportName, number>,
-  { pace }: Marked,
-  groupId: string,
-): void {
+function rememberPace(paced: Paced, { pace }: Marked, groupId: string): void {
   for (const { transport, freeAt, grantedTo } of pace) {
-    if (grantedTo === groupId) pacedUntil.delete(transport);
-    else pacedUntil.set(transport, freeAt);
+    if (grantedTo === groupId) paced.delete(transport);
+    else paced.set(transport, { until: freeAt, lines: new Map() });
   }
 }
 
@@ -135,11 +159,11 @@ function matchMarks(
  */
 function afterMissing(
   missed: Plan["marks"],
-  pacedUntil: ReadonlyMap<TransportName, number>,
+  paced: Readonly<Paced>,
 ): { again: Waiting[]; settled: Settled[] } {
   return {
     again: missed.flatMap(({ email, transport }) =>
-      email.failover === null && pacedUntil.has(transport) ? [email] : [],
+      email.failover === null && paced.has(transport) ? [email] : [],
     ),
     settled: missed.flatMap(({ email: { id, generation, failover } }) =>
       failover === null
@@ -150,20 +174,37 @@ function afterMissing(
 }
 
 /**
- * Emails that find no capacity come back behind all others that found none: otherwise they would
- * all come back together. If D1 does not answer, they do.
+ * Emails that find no capacity come back behind all others of their tenant that found none:
+ * otherwise they would all come back together. If D1 does not answer, they do.
  */
 async function stagger(
   { db, transports, clock }: Delivery,
-  emails: number,
-  pacedUntil: Map<TransportName, number>,
+  emails: readonly Waiting[],
+  paced: Paced,
 ): Promise<void> {
+  const crowds = crowdsOf(emails);
   for (const { name, everyMs } of transports) {
-    const freeAt = pacedUntil.get(name);
-    if (freeAt === undefined || everyMs === null) continue;
-    const from = await reserveBacklog(db, name, emails * everyMs, clock()).catch(() => null);
-    if (from !== null) pacedUntil.set(name, Math.max(freeAt, from));
+    const one = paced.get(name);
+    if (one === undefined || everyMs === null) continue;
+    const lines = await reserveBacklog(db, { transport: name, everyMs }, crowds, clock()).catch(
+      () => [],
+    );
+    const byKey = new Map(
+      lines.map(({ lane, tenant, ...line }) => [`${lane} ${tenant}`, line] as const),
+    );
+    paced.set(name, { ...one, lines: byKey });
   }
+}
+
+function crowdsOf(emails: readonly Waiting[]): Crowd[] {
+  const crowds = new Map<string, Crowd>();
+  for (const email of emails) {
+    const key = backlogKey(email);
+    const { tenant, category } = email;
+    const crowd = crowds.get(key) ?? { lane: laneOf(category), tenant, emails: 0 };
+    crowds.set(key, { ...crowd, emails: crowd.emails + 1 });
+  }
+  return [...crowds.values()];
 }
 
 /**

@@ -25,10 +25,18 @@ export type Delivery = Outbox & {
   emailIdHeader: string;
 };
 
-/** @param pacedUntil from when on a transport has free capacity; absent if it has some now */
+/**
+ * From when on a transport has free capacity, and when the emails of each tenant come back; absent
+ * if it has some now.
+ */
+export type Paced = Map<
+  TransportName,
+  { until: number; lines: ReadonlyMap<string, { fromAt: number; everyMs: number }> }
+>;
+
 export function candidatesOf(
   transports: GuardedTransport[],
-  pacedUntil: ReadonlyMap<TransportName, number> = new Map(),
+  paced: Readonly<Paced> = new Map(),
 ): Candidate[] {
   return transports.map((transport) => {
     const { name, everyMs } = transport;
@@ -36,7 +44,8 @@ export function candidatesOf(
       name,
       everyMs,
       admission: transport.admission(),
-      pacedUntil: pacedUntil.get(name) ?? 0,
+      pacedUntil: paced.get(name)?.until ?? 0,
+      lines: paced.get(name)?.lines ?? new Map(),
     };
   });
 }

@@ -27,8 +27,11 @@ export async function recordAndMark(
 ): Promise<Marked | null> {
   const next = marks.map(({ email: { id, failover }, transport }) => ({ id, transport, failover }));
   const reservations = transports.flatMap(({ name, everyMs }) => {
-    const emails = marks.filter(({ transport }) => transport === name).length;
-    return everyMs === null || emails === 0 ? [] : [{ transport: name, emails, everyMs, groupId }];
+    const own = marks.filter(({ transport }) => transport === name);
+    const maxWaitMs = Math.max(0, ...own.map(({ email }) => email.reservesAheadMs));
+    return everyMs === null || own.length === 0
+      ? []
+      : [{ transport: name, emails: own.length, everyMs, groupId, maxWaitMs }];
   });
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     const now = clock();

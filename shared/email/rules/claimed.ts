@@ -8,6 +8,7 @@ import type { TransportName } from "./transports.ts";
  */
 export type Claimed = {
   id: string;
+  tenant: string;
   generation: number;
   attempts: number;
   onUnknown: OnUnknown;
@@ -16,5 +17,7 @@ export type Claimed = {
   dueAt: number;
   /** Of the request that brought it; null if the release that accepted it kept none. */
   traceId: string | null;
+  /** Whether others of its tenant and lane wait for the rate of a transport already. */
+  hasBacklog: boolean;
   pinned: { to: TransportName; until: number } | null;
 };

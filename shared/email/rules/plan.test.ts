@@ -24,6 +24,9 @@ const waiting = (id: string, pinned: Waiting["pinned"] = null): Waiting => ({
   traceId: null,
   pinned,
   failover: null,
+  tenant: "admin",
+  hasBacklog: false,
+  reservesAheadMs: 5_000,
 });
 const plan = (emails: Waiting[], candidates: Candidate[], hasLinks = true) => {
   const { marks, putBack, rest } = planGroup({

@@ -6,18 +6,20 @@ import type { AttemptDetail } from "./outcome.ts";
 import type { Refusals } from "./refusals.ts";
 import { MAX_DEFERRAL_MS } from "./retry-policy.ts";
 import type { TransportName } from "./transports.ts";
+import { backlogKey } from "./turns.ts";
 
 /** Decides which transport an email goes to, and which emails go next. Pure. */
 
 /**
  * A transport that an email may go to. `pacedUntil`: its rate is reserved until then, in
- * milliseconds since the epoch.
+ * milliseconds since the epoch. `lines`: when each tenant's emails may come back, by `backlogKey`.
  */
 export type Candidate = {
   name: TransportName;
   admission: Admission;
   pacedUntil: number;
   everyMs: number | null;
+  lines?: ReadonlyMap<string, { fromAt: number; everyMs: number }>;
 };
 
 /**
@@ -33,7 +35,8 @@ type Failover = {
   otherwise: Settlement;
 };
 
-export type Waiting = Claimed & { failover: Failover | null };
+/** `reservesAheadMs`: how far ahead it may reserve the rate of a transport. */
+export type Waiting = Claimed & { failover: Failover | null; reservesAheadMs: number };
 
 type Choice = { use: TransportName } | { waitMs: number; detail: AttemptDetail };
 
@@ -111,7 +114,7 @@ type Group = {
 export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): Plan {
   const plan: Plan = { marks: [], putBack: [], rest: [] };
   const full = new Set<TransportName>();
-  const freeAt = new Map(candidates.map(({ name, pacedUntil }) => [name, pacedUntil]));
+  const times = new ComingBack();
   for (const [place, email] of waiting.entries()) {
     if (plan.marks.length === size) {
       plan.rest = waiting.slice(place);
@@ -142,10 +145,8 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
       continue;
     }
     const candidate = candidates.find(({ name }) => name === choice.use);
-    const reservedAt = freeAt.get(choice.use) ?? now;
-    if (reservedAt > now) {
-      freeAt.set(choice.use, reservedAt + (candidate?.everyMs ?? 0));
-      back(reservedAt, {
+    if (candidate !== undefined && candidate.pacedUntil > now) {
+      back(Math.max(times.next(candidate, email), now), {
         transport: choice.use,
         phase: "rate-limit",
         text: "the transport's rate is used up",
@@ -158,6 +159,22 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
       full.add(choice.use);
   }
   return plan;
+}
+
+/**
+ * When emails come back that found no capacity: one after another, in the line of their tenant if
+ * it has one.
+ */
+class ComingBack {
+  private readonly nextAt = new Map<string, number>();
+
+  next({ name, lines, pacedUntil, everyMs }: Candidate, email: Waiting): number {
+    const line = lines?.get(backlogKey(email));
+    const key = line === undefined ? name : `${name} ${backlogKey(email)}`;
+    const at = this.nextAt.get(key) ?? line?.fromAt ?? pacedUntil;
+    this.nextAt.set(key, at + (line?.everyMs ?? everyMs ?? 0));
+    return at;
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Notification } from "../queue-messages.ts";
 import type { Claimed } from "../rules/claimed.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import type { TransportName } from "../rules/transports.ts";
+import { hasBacklog } from "./backlogs.ts";
 import { FORMAT, pick, selectionOf, type EmailRow, type RowOf } from "./columns.ts";
 import { tenantHasEnded } from "./ended-tenants.ts";
 import { nextEvent } from "./events.ts";
@@ -25,6 +26,7 @@ export type Claim = {
 
 const claimedFields = pick(
   "id",
+  "tenant",
   "generation",
   "attempts",
   "onUnknown",
@@ -36,9 +38,12 @@ const claimedFields = pick(
 );
 const claimedColumns = selectionOf(claimedFields);
 
-function claimedOf({ transport, pinnedUntil, ...email }: RowOf<typeof claimedFields>): Claimed {
+type ClaimedRow = RowOf<typeof claimedFields> & { hasBacklog?: number };
+
+function claimedOf({ transport, pinnedUntil, hasBacklog: has, ...email }: ClaimedRow): Claimed {
   return {
     ...email,
+    hasBacklog: has === 1,
     pinned:
       transport === null || pinnedUntil === null ? null : { to: transport, until: pinnedUntil },
   };
@@ -61,9 +66,18 @@ const recipientIsSuppressed = `EXISTS (SELECT 1 FROM email_recipients r
   CROSS JOIN suppressions s ON s.address = LOWER(r.address)
   WHERE r.email_id = e.id AND (s.scope = 'all' OR e.category <> 'transactional'))`;
 
+/** `ahead`: its turn comes before those of the others. */
+export type Named = Notification & { ahead?: true };
+
 /** Notifications as the statements take them: `?1`. */
-function asJson(notifications: Notification[]): string {
-  return JSON.stringify(notifications.map(({ emailId: id, generation }) => ({ id, generation })));
+function asJson(notifications: readonly Named[]): string {
+  return JSON.stringify(
+    notifications.map(({ emailId: id, generation, ahead }) => ({
+      id,
+      generation,
+      ...(ahead === true && { ahead: 1 }),
+    })),
+  );
 }
 
 /**
@@ -86,13 +100,13 @@ const notifiedScheduled = `SELECT e.id FROM ${notified}
   WHERE e.status = 'scheduled' AND e.due_at <= ?2`;
 
 type Claiming = {
-  notifications: Notification[];
+  notifications: readonly Named[];
   token: string;
   now: number;
   leaseExpiresAt: number;
   /** The transports that take emails now: what is pinned to another waits. */
   open: readonly TransportName[];
-  /** How many to claim at most, the longest waiting first; all by default. */
+  /** How many to claim at most, transactional ones first; all by default. */
   limit?: number;
 };
 
@@ -114,7 +128,7 @@ export async function claim(
   const due = `SELECT e.id FROM ${notified} WHERE e.due_at <= ?2
     AND (e.status = 'queued' OR (e.status = 'pinned'
       AND e.transport IN (SELECT value FROM json_each(?4))))
-    ORDER BY e.due_at, e.id LIMIT ?3`;
+    ORDER BY n.value ->> 'ahead' DESC, e.lane, e.due_at, e.id LIMIT ?3`;
   const openNames = JSON.stringify(open);
   const replies = await runBatch(db, {
     promote: promote(db, notifiedScheduled, named, now),
@@ -142,7 +156,8 @@ export async function claim(
     claimed: db
       .prepare(
         `UPDATE emails SET status = 'claimed', lease_token = ?5, lease_expires_at = ?6,
-           updated_at = ?2 WHERE id IN (${due}) RETURNING ${claimedColumns.list()}`,
+           updated_at = ?2 WHERE id IN (${due})
+         RETURNING ${claimedColumns.list()}, ${hasBacklog} AS hasBacklog`,
       )
       .bind(named, now, limit, openNames, token, leaseExpiresAt),
     early: db.prepare(selectEarly).bind(named, now),

@@ -15,14 +15,14 @@ export type Reservation = {
   emails: number;
   everyMs: number;
   groupId: string;
+  /** A group that would wait longer than this returns to the queue, because its lease runs. */
+  maxWaitMs: number;
 };
-
-/** A group that would wait longer than this returns to the queue, because its lease runs. */
-const MAX_WAIT_MS = 5_000;
 
 /** A reservation further ahead was made by a clock that was ahead. It is ignored. */
 const MAX_AHEAD_MS = 60_000;
-const freeAt = `CASE WHEN free_at > ?2 + ${MAX_AHEAD_MS} THEN ?2 ELSE MAX(free_at, ?2) END`;
+/** SQL over a row of `transport_pace`, with the time as `?2`: when the transport is free. */
+export const freeAt = `CASE WHEN free_at > ?2 + ${MAX_AHEAD_MS} THEN ?2 ELSE MAX(free_at, ?2) END`;
 
 /**
  * Reserves the share, unless it is too far ahead. For a batch with the statements that depend on
@@ -30,7 +30,7 @@ const freeAt = `CASE WHEN free_at > ?2 + ${MAX_AHEAD_MS} THEN ?2 ELSE MAX(free_a
  */
 export function reserveRate(
   db: D1Database,
-  { transport, emails, everyMs, groupId }: Reservation,
+  { transport, emails, everyMs, groupId, maxWaitMs }: Reservation,
   now: number,
 ): D1PreparedStatement {
   const spanMs = Math.ceil(emails * everyMs);
@@ -40,7 +40,7 @@ export function reserveRate(
        ON CONFLICT (transport) DO UPDATE SET free_at = ${freeAt} + ?3, granted_to = ?4
        WHERE granted_to <> ?4 AND ${freeAt} <= ?2 + ?5`,
     )
-    .bind(transport, now, spanMs, groupId, MAX_WAIT_MS);
+    .bind(transport, now, spanMs, groupId, maxWaitMs);
 }
 
 /** SQL: whether that group has its reservation. */
@@ -58,31 +58,4 @@ export function readPace(db: D1Database, transports: TransportName[]): D1Prepare
        WHERE transport IN (SELECT value FROM json_each(?1))`,
     )
     .bind(JSON.stringify(transports));
-}
-
-/** A backlog further ahead was reserved by a clock that was ahead. It is ignored. */
-const MAX_BACKLOG_MS = 86_400_000;
-
-/**
- * Reserves the times at which emails come back that got no reservation, behind those that are
- * reserved already.
- *
- * @returns the first of them
- */
-export async function reserveBacklog(
-  db: D1Database,
-  transport: TransportName,
-  spanMs: number,
-  now: number,
-): Promise<number> {
-  const from = `MAX(CASE WHEN backlog_at > ?2 + ${MAX_BACKLOG_MS} THEN ?2 ELSE backlog_at END,
-                    ${freeAt})`;
-  const reserved = await db
-    .prepare(
-      `UPDATE transport_pace SET backlog_at = ${from} + ?3 WHERE transport = ?1
-       RETURNING backlog_at - ?3 AS fromAt`,
-    )
-    .bind(transport, now, Math.ceil(spanMs))
-    .first<number>("fromAt");
-  return reserved ?? now;
 }

@@ -1,6 +1,7 @@
 import { insertAuditAlong } from "../../../shared/database/audit-log.ts";
 import type { ProviderReport } from "../../../shared/email/rules/resend-feedback.ts";
 import * as accept from "../../../shared/email/sql/accept.ts";
+import * as backlogs from "../../../shared/email/sql/backlogs.ts";
 import * as cancel from "../../../shared/email/sql/cancel.ts";
 import * as claims from "../../../shared/email/sql/claim.ts";
 import * as letters from "../../../shared/email/sql/dead-letters.ts";
@@ -16,6 +17,7 @@ import * as retention from "../../../shared/email/sql/retention.ts";
 import * as settling from "../../../shared/email/sql/settle.ts";
 import * as submissions from "../../../shared/email/sql/submissions.ts";
 import * as suppressions from "../../../shared/email/sql/suppressions.ts";
+import * as turns from "../../../shared/email/sql/turns.ts";
 import * as unknown from "../../../shared/email/sql/unknown.ts";
 import { detail, notification } from "../../support/emails.ts";
 import { expiring, LIMIT, now, own, type Cases } from "./cases.ts";
@@ -55,7 +57,13 @@ const settled = (["sent", "dead"] as const).map((status) => ({
 }));
 const claiming = { notifications: [notification(id)], token: "t", now, leaseExpiresAt: now };
 const ended = { tenant, endedUntil: now, endedAt: now };
-const reservation = { transport: "smtp" as const, emails: 1, everyMs: 1, groupId: "g" };
+const reservation = {
+  transport: "smtp" as const,
+  emails: 1,
+  everyMs: 1,
+  groupId: "g",
+  maxWaitMs: 1,
+};
 
 const reported = (changes: Partial<ProviderReport>, messageId: string) => (db: D1Database) => {
   const report: ProviderReport = {
@@ -114,7 +122,15 @@ export const work: Cases = {
     notifications.recordNotifications(db, [{ id, generation: 1, rings: 0 }], now),
   reserveRate: (db) => db.batch([pace.reserveRate(db, reservation, now)]),
   readPace: (db) => db.batch([pace.readPace(db, ["smtp"])]),
-  reserveBacklog: (db) => pace.reserveBacklog(db, "smtp", 1, now),
+  reserveBacklog: (db) =>
+    backlogs.reserveBacklog(
+      db,
+      { transport: "smtp", everyMs: 1 },
+      [{ lane: 0, tenant, emails: 2 }],
+      now,
+    ),
+  waitingElsewhere: (db) => turns.waitingElsewhere(db, now, LIMIT),
+  recordTurns: (db) => turns.recordTurns(db, [{ lane: 0, tenant }]),
 };
 
 export const afterwards: Cases = {

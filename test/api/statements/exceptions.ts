@@ -32,6 +32,11 @@ const ofOne: Exception[] = [
   },
   { of: ["findSuppressions"], step: SORT, bound: "the scopes of one address, of which are two" },
   { of: ["acceptEach", "rereadVerdicts"], step: SORT, bound: "the emails of one call, 100" },
+  {
+    of: ["waitingElsewhere"],
+    step: SORT,
+    bound: "the tenants that one batch looks at, at most 14, with 5 emails each",
+  },
   { of: ["claim"], step: SORT, bound: "the messages of one batch, at most 100" },
   {
     of: ["recordAndMarkSending", "settleEnded", "settleExpired", "settleForgotten"],
