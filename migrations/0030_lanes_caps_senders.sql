@@ -4,7 +4,7 @@
 ALTER TABLE emails ADD COLUMN lane INTEGER GENERATED ALWAYS AS (iif(category = 'transactional', 0, 1)) VIRTUAL;
 
 -- What waits, by tenant, so that tenants take turns.
-CREATE INDEX emails_waiting ON emails (lane, tenant, due_at, id) WHERE status = 'queued';
+CREATE INDEX emails_by_turn ON emails (lane, tenant, due_at, id) WHERE status = 'queued';
 
 -- The tenant that had the last turn in each lane. The rows are there from the beginning.
 CREATE TABLE email_turns (

@@ -4,7 +4,7 @@ import { FORMAT, pick, selectionOf, type EmailRow } from "./columns.ts";
 
 /**
  * SQL of what waits elsewhere than in the batch at hand. It walks from tenant to tenant with one
- * search of the index `emails_waiting` for each, from the tenant that had the last turn on.
+ * search of the index `emails_by_turn` for each, from the tenant that had the last turn on.
  */
 
 export type WaitingEmail = EmailRow<"id" | "generation" | "tenant"> & { lane: Lane };
