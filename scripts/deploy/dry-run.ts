@@ -12,7 +12,7 @@ import {
   readToml,
   writeConfigs,
 } from "./files.ts";
-import { NO_EMAIL, refusalOf, stepsFor } from "./plan.ts";
+import { NO_EMAIL, planRefusal, stepsFor } from "./plan.ts";
 import { explainRefusal } from "./refusal.ts";
 
 /**
@@ -69,7 +69,7 @@ export function dryRun({
       `\n${title}\n${planText(stepsFor(account, wanted).map((step) => describeStep(step, name)))}`,
     );
   }
-  const refusal = refusalOf(emptyAccount, wanted);
+  const refusal = planRefusal(emptyAccount, wanted);
   if (refusal !== null)
     print(`\nBefore the first deployment of ${name}, ${explainRefusal(refusal, name)}`);
 }

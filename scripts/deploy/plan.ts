@@ -33,14 +33,14 @@ export type SmokeAct = "task" | "email";
 export const NO_EMAIL = "none";
 
 /** Why a deployment does not start. */
-export type Refusal =
+export type PlanRefusal =
   | { tag: "missing"; variables: { worker: Worker; name: string; secret: boolean }[] }
   | { tag: "twice"; names: string[] }
   | { tag: "smoke-test"; lacks: ("token" | "recipient")[] }
   | { tag: "too-many-emails" }
   | { tag: "under-way"; worker: Worker; traffic: { versionId: string; percentage: number }[] };
 
-export type DeployPlan = { ok: true; steps: Step[] } | { ok: false; refusal: Refusal };
+export type DeployPlan = { ok: true; steps: Step[] } | { ok: false; refusal: PlanRefusal };
 
 export type WantedDeployment = {
   environment: Environment;
@@ -58,7 +58,7 @@ export type WantedDeployment = {
 
 /** The steps from the account's current state to this release, or why it must not start. */
 export function plan(account: Account, wanted: WantedDeployment): DeployPlan {
-  const refusal = refusalOf(account, wanted);
+  const refusal = planRefusal(account, wanted);
   return refusal === null ? { ok: true, steps: stepsFor(account, wanted) } : { ok: false, refusal };
 }
 
@@ -75,7 +75,7 @@ export function stepsFor(account: Account, wanted: WantedDeployment): Step[] {
   ];
 }
 
-export function refusalOf(account: Account, wanted: WantedDeployment): Refusal | null {
+export function planRefusal(account: Account, wanted: WantedDeployment): PlanRefusal | null {
   const { vars, secrets } = wanted;
   const twice = secrets.filter((name) => Object.hasOwn(vars, name));
   if (twice.length > 0) return { tag: "twice", names: twice };

@@ -1,6 +1,6 @@
 import { namesOf, type EnvironmentName } from "./environments.ts";
 import { MAX_EMAILS_AT_ONCE, pagedCopyText, SHAPE } from "./paged-copy.ts";
-import type { Refusal } from "./plan.ts";
+import type { PlanRefusal } from "./plan.ts";
 
 const remedies = {
   token: () => "no admin token: set LUNA_TOKEN, or name the file of --secrets that has ADMIN_TOKEN",
@@ -10,7 +10,7 @@ const remedies = {
 };
 
 /** Why nothing was deployed, and what to do. */
-export function explainRefusal(refusal: Refusal, environment: EnvironmentName): string {
+export function explainRefusal(refusal: PlanRefusal, environment: EnvironmentName): string {
   const { worker: name, database } = namesOf(environment);
   switch (refusal.tag) {
     case "missing":

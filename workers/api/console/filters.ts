@@ -5,7 +5,7 @@ import type { PageName, Place } from "./router.ts";
 
 /** The statuses and reasons that the API filters by. */
 export const statusChoices = ["unknown", "pinned", "dead"] as const;
-export const deadReasons = [
+export const reasonChoices = [
   "exhausted",
   "retry-window",
   "server",
@@ -22,7 +22,7 @@ const filters: Record<PageName, Readonly<Record<string, readonly string[] | null
   breakers: {},
   cache: { range },
   email: { to: null, status: statusChoices, range, cursor: null },
-  "dead-letters": { to: null, reason: deadReasons, cursor: null },
+  "dead-letters": { to: null, reason: reasonChoices, cursor: null },
   suppressions: {},
   tasks: {},
   alerts: {},

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { answerText } from "../answer-text.ts";
 import type { AnswerBody } from "../api.ts";
-import { chosen, deadReasons } from "../filters.ts";
+import { chosen, reasonChoices } from "../filters.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { Section, Time } from "../ui/bits.tsx";
@@ -11,13 +11,13 @@ import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";
 import { Replay } from "./replay.tsx";
 
-type Filter = { reason?: (typeof deadReasons)[number]; to?: string };
+type Filter = { reason?: (typeof reasonChoices)[number]; to?: string };
 type Shown = { reason?: string; to?: string; cursor?: string | undefined };
 type Show = (changes: Shown) => void;
 
 export function DeadLettersPage({ query }: { query: URLSearchParams }) {
   const cursor = query.get("cursor") ?? undefined;
-  const reason = chosen(query, "reason", deadReasons);
+  const reason = chosen(query, "reason", reasonChoices);
   const filter: Filter = {
     ...(reason !== undefined && { reason }),
     ...(query.get("to") !== null && { to: query.get("to") ?? "" }),
@@ -57,7 +57,7 @@ function Search({ filter, show }: { filter: Filter; show: Show }) {
       <Choice
         label="Reason"
         value={filter.reason}
-        values={deadReasons}
+        values={reasonChoices}
         onChoose={(reason) => show({ reason })}
       />
       <button type="submit">Find</button>

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { deadReasons } from "../filters.ts";
+import type { reasonChoices } from "../filters.ts";
 import { countText } from "../format.ts";
 import { refreshAll } from "../resource.ts";
 import { call, useMayWrite } from "../session.ts";
@@ -7,7 +7,7 @@ import { Section } from "../ui/bits.tsx";
 
 /** `buriedBefore`: the time of the count. What dies again later is not replayed again. */
 type Counted = Filter & { buriedBefore: string };
-type Filter = { reason?: (typeof deadReasons)[number]; to?: string };
+type Filter = { reason?: (typeof reasonChoices)[number]; to?: string };
 type Replayed = {
   state: "running" | "stopped" | "done";
   matched: number;
