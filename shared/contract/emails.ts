@@ -5,7 +5,7 @@ import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { emailBatch, emailQuery, emailRequest, resolution } from "../email/schemas.ts";
 import { templateName } from "../email/templates/templates.ts";
 import { pageOf } from "../http/lists.ts";
-import { time } from "../http/time.ts";
+import { time, timestamp } from "../http/time.ts";
 import { named } from "../lib/worker/named.ts";
 import { describedAs } from "./described.ts";
 import { count, emailEvents, operation, page, problem } from "./operation.ts";
@@ -120,6 +120,20 @@ export const cancelEmail = operation({
   tag,
   summary: "Cancel an email that has not left.",
   answers: { 200: v.strictObject({ id: v.string(), status: v.literal("cancelled") }) },
+  problems: ["not-found", "wrong-state", "unavailable", "outcome-unknown"],
+});
+
+export const moveEmail = operation({
+  id: "moveEmail",
+  method: "PATCH",
+  path: "/api/emails/:id",
+  access: "caller",
+  tag,
+  summary: "Move a scheduled email to another time. A time in the past means now.",
+  body: v.strictObject({ sendAt: timestamp }),
+  answers: {
+    200: v.strictObject({ id: v.string(), status: v.literal("scheduled"), dueAt: time }),
+  },
   problems: ["not-found", "wrong-state", "unavailable", "outcome-unknown"],
 });
 

@@ -139,7 +139,7 @@ export function messageOf(
 const MAX_AHEAD_MS = 30 * 86_400_000;
 
 /** A time in the past means now. */
-function checkSendAt({ sendAt }: Pick<EmailRequest, "sendAt">, now: number): FieldError[] {
+export function checkSendAt({ sendAt }: Pick<EmailRequest, "sendAt">, now: number): FieldError[] {
   return sendAt !== undefined && sendAt > now + MAX_AHEAD_MS
     ? [{ path: "sendAt", message: "must be at most 30 days ahead" }]
     : [];

@@ -49,6 +49,7 @@ const ofOwner: Record<string, "403" | "404"> = {
   findUser: "403",
   getEmail: "404",
   cancelEmail: "404",
+  moveEmail: "404",
   getTeam: "404",
   renameTeam: "404",
   deleteTeam: "404",

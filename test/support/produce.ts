@@ -422,6 +422,16 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     200: async () => ({ path: `/api/emails/${await newEmail()}/cancel` }),
     409: async () => ({ path: `/api/emails/${await newEmail("sent")}/cancel` }),
   },
+  moveEmail: {
+    200: async () => ({
+      path: `/api/emails/${await newEmail()}`,
+      body: { sendAt: new Date(Date.now() + 7_200_000).toISOString() },
+    }),
+    409: async () => ({
+      path: `/api/emails/${await newEmail("sent")}`,
+      body: { sendAt: new Date(Date.now() + 7_200_000).toISOString() },
+    }),
+  },
   resolveEmail: {
     200: async () => ({
       path: `/api/admin/email/${await newEmail("unknown")}/resolve`,

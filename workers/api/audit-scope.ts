@@ -77,6 +77,7 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   sendEmail: { along: 202, fields: ["template", "category"] },
   sendEmails: { along: 202 },
   cancelEmail: { state: email },
+  moveEmail: { fields: ["sendAt"] },
   resolveEmail: { fields: ["status"], state: email },
   suppress: { fields: ["scope"], state: (_, body) => suppression(body) },
   unsuppress: { state: suppression },

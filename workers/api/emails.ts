@@ -1,9 +1,11 @@
 import type { EmailAnswer } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { acceptEmails, type Sender } from "../../shared/email/outbox.ts";
+import { acceptEmails, notify, type Sender } from "../../shared/email/outbox.ts";
+import { checkSendAt } from "../../shared/email/schemas.ts";
 import { cancelQueued } from "../../shared/email/sql/cancel.ts";
 import { findEmail, findEmails, type StoredEmail } from "../../shared/email/sql/emails.ts";
+import { moveScheduled } from "../../shared/email/sql/reschedule.ts";
 import { submissionFrom, submissionOf } from "../../shared/email/submission.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { problemOf } from "../../shared/http/problem.ts";
@@ -96,6 +98,32 @@ export const cancelEmail: Handler<"cancelEmail"> = async ({ params: { id }, env,
     });
   }
   return json({ id, status: "cancelled" });
+};
+
+/** Moves an email that waits for its time. If a move and that time race, one wins. */
+export const moveEmail: Handler<"moveEmail"> = async ({
+  params: { id },
+  body: { sendAt },
+  env,
+  caller,
+  now,
+}) => {
+  const errors = checkSendAt({ sendAt }, now);
+  if (errors.length > 0) return fail({ tag: "invalid", errors });
+  const tenant = caller.role === "admin" ? null : tenantOf(caller);
+  const write = () => moveScheduled(env.DB, { id, tenant, sendAt }, now);
+  const moved = await writeDatabase(write, write);
+  if (!moved.ok) return moved;
+  if (moved.value === null) return fail({ tag: "not-found", what: "email" });
+  if (!moved.value.moved) {
+    return fail({
+      tag: "wrong-state",
+      detail: `Only a scheduled email can be moved; this one is ${moved.value.status}.`,
+    });
+  }
+  const { generation, dueAt } = moved.value;
+  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ id, generation, dueAt }], now);
+  return json({ id, status: "scheduled", dueAt: new Date(dueAt).toISOString() });
 };
 
 function senderOf(caller: Caller, key: string | null): Omit<Sender, "from"> {

@@ -13,6 +13,7 @@ import * as feedback from "../../../shared/email/sql/feedback.ts";
 import * as keys from "../../../shared/email/sql/idempotency-keys.ts";
 import * as notifications from "../../../shared/email/sql/notifications.ts";
 import * as pace from "../../../shared/email/sql/pace.ts";
+import * as move from "../../../shared/email/sql/reschedule.ts";
 import * as retention from "../../../shared/email/sql/retention.ts";
 import * as settling from "../../../shared/email/sql/settle.ts";
 import * as submissions from "../../../shared/email/sql/submissions.ts";
@@ -89,6 +90,7 @@ export const acceptance: Cases = {
     ),
   areThere: (db) => db.batch([insertAuditAlong(db, entry, submissions.areThere([submitted]))]),
   rereadVerdicts: (db) => submissions.rereadVerdicts(db, [submitted], now),
+  moveScheduled: (db) => move.moveScheduled(db, { id, tenant: null, sendAt: now + 1 }, now),
   cancelQueued: (db) => cancel.cancelQueued(db, id, null, now),
   deleteExpiredKeys: (db) => keys.deleteExpiredKeys(db, now - 1, LIMIT),
   countExpiredKeys: (db) => keys.countExpiredKeys(db, now - 1, LIMIT),
