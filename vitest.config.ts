@@ -37,8 +37,8 @@ const provide = {
   migrations,
   seed: Number(process.env["SEED"]),
   runs: Number(process.env["RUNS"]),
-  // Of others, in each table, where rows read are compared: see test/api/statements/fill.ts.
-  stored: process.env["DEEP"] === "1" ? 100_000 : 10_000,
+  // Emails of others, where rows read are compared: see test/api/statements/fill.ts.
+  stored: process.env["DEEP"] === "1" ? [100_000, 1_000_000] : [10_000],
 };
 
 /** Of every project. */
@@ -169,6 +169,7 @@ export default defineConfig({
         "cron",
         {
           bindings: links,
+          r2Buckets: ["EXPORTS"],
           durableObjects: {
             CACHE_TAG_INDEX: { className: "CacheTagIndex", useSQLite: true },
             CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true },

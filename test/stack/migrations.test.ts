@@ -112,6 +112,25 @@ describe("the migration that gives emails their shape", () => {
   });
 });
 
+it("a dead letter has the tenant of its email, whichever release recorded it", () => {
+  const db = new DatabaseSync(":memory:");
+  const before = files.filter((name) => name < "0034");
+  apply(db, before);
+  fillEmails(db, "now", { emails: 2, from: 1_700_000_000_000, spacingMs: 1_000 });
+  const record = () =>
+    db.exec(`INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at)
+      SELECT id, 'email', 'exhausted', 4, 1, 2 FROM emails
+      WHERE id NOT IN (SELECT id FROM dead_letters) ORDER BY id LIMIT 1`);
+  record();
+  db.exec(`INSERT INTO dead_letters (id, kind, reason, attempts, buried_at, expires_at)
+    VALUES ('poison:m', 'poison', 'not a message', 1, 1, 2)`);
+  apply(db, files.slice(before.length));
+  record();
+  const emails = db.prepare("SELECT tenant FROM emails ORDER BY id").all();
+  const letters = db.prepare("SELECT tenant FROM dead_letters ORDER BY kind, id").all();
+  expect(letters).toEqual([...emails, { tenant: null }]);
+});
+
 it("a migration that makes members and workspaces again keeps them, and from then on they go with their team", () => {
   const db = new DatabaseSync(":memory:", { enableForeignKeyConstraints: true });
   const before = files.filter((name) => name < "0010");
@@ -206,6 +225,17 @@ describe("a migration after that", () => {
     "ALTER TABLE emails DROP COLUMN rings;",
   ])("would be noticed: %s", (sql) => {
     expect(makesAgain(onLargeTables(), `PRAGMA foreign_keys = OFF; ${sql}`)).toBe(true);
+  });
+
+  it("would be noticed as the one that gives emails their shape is", () => {
+    const db = new DatabaseSync(":memory:");
+    apply(
+      db,
+      files.filter((name) => name.slice(0, 4) < shape),
+    );
+    fillEmails(db, "before", { emails: rows, from: 1_700_000_000_000, spacingMs: 1_000 });
+    const [file = ""] = files.filter((name) => name.startsWith(shape));
+    expect(makesAgain(db, readFileSync(`migrations/${file}`, "utf8"))).toBe(true);
   });
 
   it("may add a column or an index", () => {

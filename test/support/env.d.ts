@@ -17,8 +17,8 @@ declare module "vitest" {
     /** Of the property tests. */
     seed: number;
     runs: number;
-    /** Rows of others in each table, where rows read are compared. */
-    stored: number;
+    /** How many emails of others there are, each time, where rows read are compared. */
+    stored: number[];
     /** Where to order scripted mail servers, in the consumer's project. */
     scriptedServers: string;
     /** The configurations of the three bundled Workers, in the project `stack`. */

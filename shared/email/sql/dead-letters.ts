@@ -103,15 +103,21 @@ export type DeadLetterFilter = {
   buriedBefore?: number | undefined;
 };
 
+/** Only an email has a tenant, or one of the reasons that can be filtered by. */
+const matchesNone = ({ kind, reason, tenant }: DeadLetterFilter): boolean =>
+  kind === "poison" && (reason !== undefined || tenant !== undefined);
+
 /**
- * A filter as SQL over `d` (the dead letter) and `e` (its email), with the filter as JSON in `?1`.
- * The recipient is not among these conditions. No index has them: SQLite reads every dead letter,
- * of which there are a few days' worth.
+ * The conditions of a filter as SQL over `d` (the dead letter), with the filter as JSON in `?1`.
+ * What is not filtered by is not in the text, so that SQLite uses the index of what is. The
+ * recipient is not among these conditions. A reason or a tenant makes it an email.
  */
-const matchesRest = `(?1 ->> 'kind' IS NULL OR d.kind = ?1 ->> 'kind')
-  AND (?1 ->> 'reason' IS NULL OR d.reason = ?1 ->> 'reason')
-  AND (?1 ->> 'tenant' IS NULL OR e.tenant = ?1 ->> 'tenant')
-  AND (?1 ->> 'buriedBefore' IS NULL OR d.buried_at < ?1 ->> 'buriedBefore')`;
+const conditionsOf = ({ kind, reason, tenant, buriedBefore }: DeadLetterFilter): string[] => [
+  ...(kind === undefined || (reason ?? tenant) !== undefined ? [] : ["d.kind = ?1 ->> 'kind'"]),
+  ...(reason === undefined ? [] : ["d.reason = ?1 ->> 'reason'"]),
+  ...(tenant === undefined ? [] : ["d.tenant = ?1 ->> 'tenant'"]),
+  ...(buriedBefore === undefined ? [] : ["d.buried_at < ?1 ->> 'buriedBefore'"]),
+];
 
 /** Of a recipient with more dead emails, the newest are searched. */
 const MAX_DEAD_OF_RECIPIENT = 1_000;
@@ -122,15 +128,17 @@ const MAX_DEAD_OF_RECIPIENT = 1_000;
  *
  * @param join `CROSS`: without those that have no email
  */
-const deadLettersOf = ({ to }: DeadLetterFilter, join: "LEFT" | "CROSS"): string =>
-  to === undefined
-    ? `dead_letters d ${join} JOIN emails e ON e.id = d.id WHERE ${matchesRest}`
+function deadLettersOf(filter: DeadLetterFilter, join: "LEFT" | "CROSS", also: string): string {
+  const where = [...conditionsOf(filter), also].join(" AND ");
+  return filter.to === undefined
+    ? `dead_letters d ${join} JOIN emails e ON e.id = d.id WHERE ${where}`
     : `(SELECT email_id FROM email_recipients
           WHERE LOWER(address) = LOWER(?1 ->> 'to') AND trouble = 'dead' AND trouble IS NOT NULL
           ORDER BY created_at DESC, email_id DESC LIMIT ${MAX_DEAD_OF_RECIPIENT}) r
          CROSS JOIN dead_letters d ON d.id = r.email_id
          CROSS JOIN emails e ON e.id = r.email_id
-       WHERE ${matchesRest}`;
+       WHERE ${where}`;
+}
 
 const deadLetterColumns = `d.id, d.kind, d.generation, d.reason,
   d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
@@ -151,11 +159,10 @@ export async function findDeadLetters(
   after: Cursor | null,
   limit: number,
 ): Promise<DeadLetter[]> {
+  if (matchesNone(filter)) return [];
+  const letters = deadLettersOf(filter, "LEFT", "(d.buried_at, d.id) > (?2, ?3)");
   const { results } = await db
-    .prepare(
-      `SELECT ${deadLetterColumns} FROM ${deadLettersOf(filter, "LEFT")}
-         AND (d.buried_at, d.id) > (?2, ?3) ORDER BY d.buried_at, d.id LIMIT ?4`,
-    )
+    .prepare(`SELECT ${deadLetterColumns} FROM ${letters} ORDER BY d.buried_at, d.id LIMIT ?4`)
     .bind(JSON.stringify(filter), after?.at ?? 0, after?.id ?? "", limit)
     .all<DeadLetterRow>();
   return results.map(deadLetter);
@@ -178,12 +185,12 @@ export async function oldestDeadEmails(
   filter: DeadLetterFilter,
   limit: number,
 ): Promise<string[]> {
+  if (filter.kind === "poison") return [];
+  const emails = { ...filter, kind: "email" } as const;
+  const letters = deadLettersOf(emails, "CROSS", "d.buried_at >= 0");
   const { results } = await db
-    .prepare(
-      `SELECT d.id FROM ${deadLettersOf(filter, "CROSS")} AND d.kind = 'email'
-       ORDER BY d.buried_at, d.id LIMIT ?2`,
-    )
-    .bind(JSON.stringify(filter), limit)
+    .prepare(`SELECT d.id FROM ${letters} ORDER BY d.buried_at, d.id LIMIT ?2`)
+    .bind(JSON.stringify(emails), limit)
     .all<{ id: string }>();
   return results.map((row) => row.id);
 }

@@ -10,6 +10,3 @@ export const cases: Cases = Object.assign(
   ...[accounts, emails, system].flatMap((module): Cases[] => Object.values(module)),
   listCases,
 ) as Cases;
-
-/** The function of a case, without its variant. */
-export const functionOf = (name: string): string => name.split(/:| by /)[0] ?? name;

@@ -6,6 +6,9 @@ export type Work = (db: D1Database) => Promise<unknown>;
 /** By function, as `<name>` or `<name>: <variant>`. */
 export type Cases = Record<string, Work>;
 
+/** The function of a case, without its variant. */
+export const functionOf = (name: string): string => name.split(/:| by /)[0] ?? name;
+
 /** A time at which nothing of the cases' own rows has expired. */
 export const now = 1_700_000_000_000;
 /** The size of a page in the cases. */

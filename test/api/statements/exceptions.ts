@@ -49,11 +49,7 @@ const ofOne: Exception[] = [
     step: SORT,
     bound: "the newest 1,000 dead emails of a recipient",
   },
-  {
-    of: ["oldestDeadEmails"],
-    step: "SCAN d USING INDEX dead_letters_by_age",
-    bound: "one page in the order of the index; of filters, the letters of DLQ_RETENTION_DAYS",
-  },
+  { of: ["oldDaysOfPage"], step: SORT, bound: "the days of one page of counters" },
   { of: ["deleteContents"], step: SORT, bound: "the emails of one page, 500" },
   { of: ["readHistory"], step: SORT, bound: "the runs of the executions of one page" },
   {

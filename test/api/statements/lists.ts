@@ -50,31 +50,43 @@ const ofUnsent = (["scheduled", "queued"] as const).map((status): List => ({
   run: (db) => findEmails(db, { tenant, status, to: null, before: null }, LIMIT),
 }));
 
-// Dead letters are kept for DLQ_RETENTION_DAYS: to go through them is bounded.
-const ofLetters = (
-  [
-    [{}, []],
-    [{ kind: "email", reason: "permanent", tenant, buriedBefore: 1 }, []],
-    [{ to }, ["to"]],
-    [{ to, kind: "email", reason: "permanent", tenant, buriedBefore: 1 }, ["to"]],
-  ] satisfies [DeadLetterFilter, string[]][]
-).flatMap(([filter, by]): List[] => {
-  const walks = Object.keys(filter).filter((name) => name !== "to");
-  return [
+/** By each set of filters. Of a recipient the newest dead emails are gone through. */
+const ofLetters = [undefined, "email" as const, "poison" as const].flatMap((kind) =>
+  [undefined, "permanent" as const].flatMap((reason) =>
+    [undefined, tenant].flatMap((owner) =>
+      [undefined, to].flatMap((recipient) =>
+        [undefined, 1].flatMap((buriedBefore) =>
+          lettersBy({ kind, reason, tenant: owner, to: recipient, buriedBefore }),
+        ),
+      ),
+    ),
+  ),
+);
+
+function lettersBy(filter: DeadLetterFilter): List[] {
+  const isPoison = filter.kind === "poison";
+  // No statement is made for what no dead letter is.
+  if (isPoison && (filter.reason ?? filter.tenant) !== undefined) return [];
+  const given = Object.keys(filter).filter((name) => filter[name as keyof typeof filter]);
+  const walks = filter.to === undefined ? ["buriedBefore"] : given.filter((name) => name !== "to");
+  const isEmail = (filter.reason ?? filter.tenant) !== undefined;
+  const by = given.filter((name) => !walks.includes(name) && !(isEmail && name === "kind"));
+  const list = [
     {
       operation: "listDeadLetters",
       by,
       walks,
-      run: (db) => findDeadLetters(db, filter, null, LIMIT),
+      run: (db: D1Database) => findDeadLetters(db, filter, null, LIMIT),
     },
     {
       operation: "replayDeadLetters",
       by,
       walks,
-      run: (db) => oldestDeadEmails(db, filter, LIMIT),
+      run: (db: D1Database) => oldestDeadEmails(db, filter, LIMIT),
     },
   ];
-});
+  return isPoison ? list.slice(0, 1) : list;
+}
 
 const ofUsage = (["day", "month"] as const).flatMap((by) =>
   [null, "calls"].flatMap((metric) =>
