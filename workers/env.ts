@@ -68,4 +68,6 @@ export interface CronEnv extends Variables {
   TELEMETRY: DurableObjectNamespace<Telemetry>;
   TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
   ANALYTICS?: AnalyticsEngineDataset;
+  /** For `EXPORT_BEFORE_DELETION`. */
+  EXPORTS?: R2Bucket;
 }

@@ -172,6 +172,11 @@ export const groups: Group[] = [
       plain("AUDIT_RETENTION_DAYS", "no", "how long the audit log is kept"),
       plain("USAGE_RETENTION_DAYS", "no", "how long usage by day is kept"),
       plain("USAGE_MONTHLY_RETENTION_DAYS", "no", "how long usage by month is kept"),
+      plain(
+        "EXPORT_BEFORE_DELETION",
+        "no",
+        "`on`: what is deleted after these days is written to the R2 bucket `EXPORTS` first",
+      ),
     ],
   },
   {

@@ -45,3 +45,34 @@ export async function countRows(
     .first<number>("n");
   return count ?? 0;
 }
+
+/** A row with all its columns, also those of a later release. */
+export type StoredRow = Record<string, string | number | null>;
+
+/** The oldest rows whose time was over. `order`: SQL of the index that finds them. */
+export async function rowsThatAreOver(
+  db: D1Database,
+  { table, isOver }: ExpiringRows,
+  order: string,
+  { until, limit }: { until: number; limit: number },
+): Promise<StoredRow[]> {
+  const { results } = await db
+    .prepare(`SELECT * FROM ${table} WHERE ${isOver} ORDER BY ${order} LIMIT ?2`)
+    .bind(until, limit)
+    .all<StoredRow>();
+  return results;
+}
+
+/** Deletes rows by their keys. */
+export function deletionOf(
+  db: D1Database,
+  { table, key }: Pick<ExpiringRows, "table" | "key">,
+  rows: readonly StoredRow[],
+): D1PreparedStatement {
+  const columns = key.split(", ");
+  const keys = rows.map((row) => columns.map((column) => row[column]));
+  const values = columns.map((_, n) => `value ->> ${n}`).join(", ");
+  return db
+    .prepare(`DELETE FROM ${table} WHERE (${key}) IN (SELECT ${values} FROM json_each(?1))`)
+    .bind(JSON.stringify(keys));
+}

@@ -4,9 +4,10 @@ import {
   sumOfLeft,
   type DrainCounts,
 } from "../../shared/schedule/drain-in-batches.ts";
+import { exportRows, type TableExport } from "./export-history.ts";
 
-/** Rows of which those are deleted whose time was over at `until`. */
-type Expired = { rows: ExpiringRows; until: number };
+/** Rows of which those are deleted whose time was over at `until`. `exported`: how, before that. */
+type Expired = { rows: ExpiringRows; until: number; exported?: TableExport | null };
 
 /**
  * Deletes rows of several tables, one table after the other.
@@ -19,8 +20,14 @@ export async function expire<Name extends string>(
   signal: AbortSignal,
 ): Promise<Record<Name | "left" | "late", number>> {
   const drained = {} as Record<Name, DrainCounts>;
-  for (const [name, { rows, until }] of Object.entries(expired) as [Name, Expired][])
-    drained[name] = await drainInBatches(deletedOnceOver(db, rows), until, signal);
+  for (const [name, { rows, until, exported }] of Object.entries(expired) as [Name, Expired][]) {
+    const overdue = deletedOnceOver(db, rows);
+    const drainSome = (before: number, limit: number): Promise<number> =>
+      exported == null
+        ? overdue.drainSome(before, limit)
+        : exportRows(db, rows, exported, { until: before, limit });
+    drained[name] = await drainInBatches({ ...overdue, drainSome }, until, signal);
+  }
   return { ...countsOf(drained), ...sumOfLeft(Object.values(drained)) };
 }
 

@@ -23,6 +23,7 @@ const retentionVariables = v.pipe(
     // A month is rolled up from its days once it is over.
     USAGE_RETENTION_DAYS: wholeNumber(400, 62, MAX_DAYS),
     USAGE_MONTHLY_RETENTION_DAYS: wholeNumber(1_830, 62, MAX_DAYS),
+    EXPORT_BEFORE_DELETION: v.optional(v.picklist(["on", "off"], 'must be "on" or "off"'), "off"),
   }),
   v.forward(
     v.check(
@@ -44,7 +45,8 @@ export type RetentionVariables = VariablesOf<typeof retentionVariables>;
 
 /**
  * How long what is over is kept, in milliseconds. `contentMs`, `emailMs`: after the email is over.
- * `unknownMs`: after its outcome became unknown.
+ * `unknownMs`: after its outcome became unknown. `isExported`: it is written to R2 before it is
+ * deleted.
  */
 export type Retention = {
   contentMs: number;
@@ -53,6 +55,7 @@ export type Retention = {
   auditMs: number;
   usageMs: number;
   usageMonthlyMs: number;
+  isExported: boolean;
 };
 
 export function retentionSettings(env: RetentionVariables): Result<Retention, Misconfigured> {
@@ -66,6 +69,7 @@ export function retentionSettings(env: RetentionVariables): Result<Retention, Mi
     auditMs: days.AUDIT_RETENTION_DAYS * DAY_MS,
     usageMs: days.USAGE_RETENTION_DAYS * DAY_MS,
     usageMonthlyMs: days.USAGE_MONTHLY_RETENTION_DAYS * DAY_MS,
+    isExported: days.EXPORT_BEFORE_DELETION === "on",
   });
 }
 

@@ -1,5 +1,10 @@
 import { runBatch } from "../../database/batch.ts";
-import { countRows, type ExpiringRows } from "../../database/expiring.ts";
+import {
+  countRows,
+  deletionOf,
+  type ExpiringRows,
+  type StoredRow,
+} from "../../database/expiring.ts";
 
 /**
  * SQL that rolls the counters up into days and months, in UTC: `2026-11-25` and `2026-11`.
@@ -42,11 +47,12 @@ const insertDays = `INSERT INTO usage_daily (user_id, metric, day, amount, total
  * Keeps the newest day of each counter, however old: it has the counter's last total. SQLite keeps
  * to the order of a CROSS JOIN: from the counters of the page.
  */
-const deleteDays = `DELETE FROM usage_daily WHERE (user_id, metric, day) IN (
+const inOldDays = `(user_id, metric, day) IN (
   SELECT d.user_id, d.metric, d.day FROM (${page}) AS m
   CROSS JOIN usage_daily d ON d.user_id = m.user_id AND d.metric = m.metric AND d.day < ?3
   WHERE EXISTS (SELECT 1 FROM usage_daily n
                 WHERE n.user_id = d.user_id AND n.metric = d.metric AND n.day > d.day))`;
+const deleteDays = `DELETE FROM usage_daily WHERE ${inOldDays}`;
 
 const insertMonths = `INSERT INTO usage_monthly (user_id, metric, month, amount)
   SELECT m.user_id, m.metric, ?1, SUM(d.amount) FROM (${page}) AS m
@@ -61,20 +67,45 @@ const advanceRollUp = `UPDATE usage_roll_ups AS r
     LEFT JOIN (SELECT user_id, metric FROM (${page}) LIMIT 1 OFFSET ?2 - 1) AS last
   WHERE r.period = ?1 AND r.finished = 0 RETURNING finished`;
 
+/** Which days a page deletes: those before a day, or rows that were read before. */
+export type OldDays = { before: string } | { rows: readonly StoredRow[] };
+
 /**
  * Rolls up one page of counters for a day: what each counted since it was last rolled up. Deletes
- * their days before `keptFrom`.
+ * their old days.
  */
 export async function rollUpDay(
   db: D1Database,
   day: string,
-  keptFrom: string,
+  old: OldDays,
   limit: number,
 ): Promise<RollUpPage> {
   return await rollUp(db, day, limit, {
     insert: db.prepare(insertDays).bind(day, limit),
-    cleanUp: [db.prepare(deleteDays).bind(day, limit, keptFrom)],
+    cleanUp: [
+      "rows" in old
+        ? deletionOf(db, dayRows, old.rows)
+        : db.prepare(deleteDays).bind(day, limit, old.before),
+    ],
   });
+}
+
+const dayRows = { table: "usage_daily", key: "user_id, metric, day" };
+
+/** The days before one that the next page of counters would delete. */
+export async function oldDaysOfPage(
+  db: D1Database,
+  day: string,
+  before: string,
+  limit: number,
+): Promise<StoredRow[]> {
+  const [, found] = await db.batch<StoredRow>([
+    beginRollUp(db, day),
+    db
+      .prepare(`SELECT * FROM usage_daily WHERE ${inOldDays} ORDER BY user_id, metric, day`)
+      .bind(day, limit, before),
+  ]);
+  return found?.results ?? [];
 }
 
 /**
@@ -92,6 +123,14 @@ export async function rollUpMonth(
   });
 }
 
+const beginRollUp = (db: D1Database, period: string): D1PreparedStatement =>
+  db
+    .prepare(
+      `INSERT INTO usage_roll_ups (period, after_user, after_metric, finished)
+       VALUES (?1, '', '', 0) ON CONFLICT (period) DO NOTHING`,
+    )
+    .bind(period);
+
 /** Rolls up the next page of a period and stores how far it came, in one batch. */
 async function rollUp(
   db: D1Database,
@@ -99,12 +138,7 @@ async function rollUp(
   limit: number,
   { insert, cleanUp }: { insert: D1PreparedStatement; cleanUp: D1PreparedStatement[] },
 ): Promise<RollUpPage> {
-  const begin = db
-    .prepare(
-      `INSERT INTO usage_roll_ups (period, after_user, after_metric, finished)
-       VALUES (?1, '', '', 0) ON CONFLICT (period) DO NOTHING`,
-    )
-    .bind(period);
+  const begin = beginRollUp(db, period);
   const advance = db.prepare(advanceRollUp).bind(period, limit);
   const replies = await runBatch(db, { begin, insert, cleanUp, advance });
   const [progress] = replies.advance.results as { finished: number }[];

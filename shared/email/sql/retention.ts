@@ -15,18 +15,18 @@ const isBuried = "status = 'dead' AND buried_at IS NOT NULL";
 const hasNoLetter = "NOT EXISTS (SELECT 1 FROM dead_letters AS d WHERE d.id = emails.id)";
 
 /** Why an email may be deleted: it was over, its dead letter is gone, or it stayed `unknown`. */
-type Ended = "over" | "dead" | "unknown";
+export type Ended = "over" | "dead" | "unknown";
 
-/** `where`: SQL over `emails`, with the time before which it ended as `?1`. `order`: its index. */
-const heads: Record<Ended, { where: string; order: string }> = {
-  over: { where: `${isOver} AND updated_at <= ?1`, order: "updated_at, id" },
+/** `where`: SQL over `emails`, with the time before which it ended as `?1`. `at`: when it ended. */
+export const emailsToDelete: Record<Ended, { where: string; at: string }> = {
+  over: { where: `${isOver} AND updated_at <= ?1`, at: "updated_at" },
   dead: {
     where: `${isBuried} AND buried_at <= ?1 AND ${hasNoLetter}`,
-    order: "buried_at, id",
+    at: "buried_at",
   },
   unknown: {
     where: "status = 'unknown' AND created_at <= ?1 AND updated_at <= ?1",
-    order: "created_at, id",
+    at: "created_at",
   },
 };
 
@@ -37,11 +37,11 @@ export async function deleteEnded(
   until: number,
   limit: number,
 ): Promise<number> {
-  const { where, order } = heads[ended];
+  const { where, at } = emailsToDelete[ended];
   const { results } = await db
     .prepare(
       `DELETE FROM emails WHERE id IN (
-         SELECT id FROM emails WHERE ${where} ORDER BY ${order} LIMIT ?2) RETURNING id`,
+         SELECT id FROM emails WHERE ${where} ORDER BY ${at}, id LIMIT ?2) RETURNING id`,
     )
     .bind(until, limit)
     .all();
@@ -56,14 +56,14 @@ export async function countEnded(
   until: number,
   limit: number,
 ): Promise<number> {
-  return await countRows(db, `emails WHERE ${heads[ended].where}`, [until, limit]);
+  return await countRows(db, `emails WHERE ${emailsToDelete[ended].where}`, [until, limit]);
 }
 
 /** Contents are deleted in the order in which their emails ended, from a cursor on. */
-type WithContent = Exclude<Ended, "unknown">;
+export type WithContent = Exclude<Ended, "unknown">;
 
 /** SQL of emails after the cursor `?1` that ended before `?2`. */
-const afterCursor: Record<WithContent, { at: string; from: string }> = {
+export const contentsToDelete: Record<WithContent, { at: string; from: string }> = {
   over: { at: "updated_at", from: fromCursor(isOver, "updated_at") },
   dead: { at: "buried_at", from: `${fromCursor(isBuried, "buried_at")} AND ${hasNoLetter}` },
 };
@@ -75,7 +75,7 @@ function fromCursor(condition: string, at: string): string {
                        COALESCE((SELECT id FROM task_cursors WHERE name = ?1), ''))`;
 }
 
-const cursorOf = (ended: WithContent): string => `email-contents:${ended}`;
+export const cursorOf = (ended: WithContent): string => `email-contents:${ended}`;
 
 /**
  * Deletes the contents of emails that ended before a time: of at most `limit` emails. In the same
@@ -89,7 +89,7 @@ export async function deleteContents(
   until: number,
   limit: number,
 ): Promise<number> {
-  const { at, from } = afterCursor[ended];
+  const { at, from } = contentsToDelete[ended];
   const page = `SELECT id, ${at} AS at FROM ${from} ORDER BY ${at}, id LIMIT ?3`;
   const bound = [cursorOf(ended), until, limit] as const;
   const { passed } = await runBatch(db, {
@@ -116,5 +116,5 @@ export async function countContents(
   until: number,
   limit: number,
 ): Promise<number> {
-  return await countRows(db, afterCursor[ended].from, [cursorOf(ended), until, limit]);
+  return await countRows(db, contentsToDelete[ended].from, [cursorOf(ended), until, limit]);
 }

@@ -1,4 +1,4 @@
-import { countRows } from "../../database/expiring.ts";
+import { countRows, type StoredRow } from "../../database/expiring.ts";
 import type { Cursor } from "../../http/lists.ts";
 import type { FailedAttempt } from "../rules/attempts.ts";
 import type { TaskError, Trigger } from "../rules/runs.ts";
@@ -138,6 +138,45 @@ export async function countOldExecutions(
   limit: number,
 ): Promise<number> {
   return await countRows(db, `task_executions WHERE ${isOld}`, [startedBefore, limit]);
+}
+
+/** An execution with its runs, with all their columns. */
+export type ExportedExecution = { execution: StoredRow; runs: StoredRow[] };
+
+/** The oldest executions that `deleteExecutions` would delete. */
+export async function oldExecutions(
+  db: D1Database,
+  startedBefore: number,
+  limit: number,
+): Promise<ExportedExecution[]> {
+  const old = `SELECT execution_id FROM task_executions
+    WHERE ${isOld} ORDER BY started_at, execution_id LIMIT ?2`;
+  const [executions, runs] = await db.batch<StoredRow>([
+    db
+      .prepare(`SELECT * FROM task_executions WHERE ${isOld} ORDER BY started_at, execution_id
+                LIMIT ?2`)
+      .bind(startedBefore, limit),
+    db.prepare(`SELECT * FROM task_runs WHERE execution_id IN (${old})`).bind(startedBefore, limit),
+  ]);
+  const byExecution = Map.groupBy(runs?.results ?? [], (run) => run["execution_id"]);
+  return (executions?.results ?? []).map((execution) => ({
+    execution,
+    runs: byExecution.get(execution["execution_id"]) ?? [],
+  }));
+}
+
+/** Deletes these executions with their runs. @returns how many there were */
+export async function deleteTheseExecutions(
+  db: D1Database,
+  executions: readonly ExportedExecution[],
+): Promise<number> {
+  const ids = JSON.stringify(executions.map(({ execution }) => execution["execution_id"]));
+  const these = "execution_id IN (SELECT value FROM json_each(?1))";
+  const [, deleted] = await db.batch([
+    db.prepare(`DELETE FROM task_runs WHERE ${these}`).bind(ids),
+    db.prepare(`DELETE FROM task_executions WHERE ${these} RETURNING execution_id`).bind(ids),
+  ]);
+  return deleted?.results.length ?? 0;
 }
 
 /**

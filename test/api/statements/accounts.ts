@@ -15,6 +15,7 @@ import * as rollUp from "../../../shared/accounts/sql/usage-roll-up.ts";
 import * as users from "../../../shared/accounts/sql/users.ts";
 import * as workspaces from "../../../shared/accounts/sql/workspaces.ts";
 import { insertAuditIf } from "../../../shared/database/audit-log.ts";
+import { rowsThatAreOver } from "../../../shared/database/expiring.ts";
 import * as accept from "../../../shared/email/sql/accept.ts";
 import { expiring, LIMIT, now, own, type Cases } from "./cases.ts";
 
@@ -211,11 +212,18 @@ export const ofUsage: Cases = {
   countUnreported: (db) => reports.countUnreported(db, week, "", LIMIT),
   markReported: (db) => reports.markReported(db, "2023-11-06", [user]),
   ...expiring("oldReports", reports.oldReports),
-  rollUpDay: (db) => rollUp.rollUpDay(db, "2023-11-14", "2022-11-14", LIMIT),
+  rollUpDay: (db) => rollUp.rollUpDay(db, "2023-11-14", { before: "2022-11-14" }, LIMIT),
+  oldDaysOfPage: (db) => rollUp.oldDaysOfPage(db, "2023-11-14", "2022-11-14", LIMIT),
+  "rollUpDay: exported": async (db) => {
+    const rows = [{ user_id: own.user, metric: "calls", day: "2021-11-14" }];
+    await rollUp.rollUpDay(db, "2023-11-14", { rows }, LIMIT);
+  },
   rollUpMonth: (db) => rollUp.rollUpMonth(db, "2023-10", LIMIT),
   monthToRollUp: (db) => rollUp.monthToRollUp(db),
   deleteDayProgress: (db) => rollUp.deleteDayProgress(db, "2023-01-01"),
   ...expiring("oldMonths", rollUp.oldMonths),
+  "rowsThatAreOver: months": (db) =>
+    rowsThatAreOver(db, rollUp.oldMonths, "month, user_id, metric", { until: 0, limit: LIMIT }),
   countUnrolled: (db) => rollUp.countUnrolled(db, "2023-11-14", LIMIT),
   isDayRolledUp: (db) => rollUp.isDayRolledUp(db, "2023-11-12"),
 };

@@ -9,6 +9,7 @@ import * as delivery from "../../../shared/email/sql/delivery.ts";
 import * as emails from "../../../shared/email/sql/emails.ts";
 import * as tenants from "../../../shared/email/sql/ended-tenants.ts";
 import * as expiry from "../../../shared/email/sql/expiry.ts";
+import * as exporting from "../../../shared/email/sql/export.ts";
 import * as feedback from "../../../shared/email/sql/feedback.ts";
 import * as keys from "../../../shared/email/sql/idempotency-keys.ts";
 import * as notifications from "../../../shared/email/sql/notifications.ts";
@@ -135,9 +136,21 @@ export const work: Cases = {
   recordTurns: (db) => turns.recordTurns(db, [{ lane: 0, tenant }]),
 };
 
+/** An email that is deleted after its export, but was changed since: it stays. */
+const exported = { id, at: 0, updatedAt: 0, bytes: 0 };
+
 export const afterwards: Cases = {
   "deleteContents: over": (db) => retention.deleteContents(db, "over", now - 1, LIMIT),
   "deleteContents: dead": (db) => retention.deleteContents(db, "dead", now - 1, LIMIT),
+  "endedWithContent: over": (db) => exporting.endedWithContent(db, "over", now - 1, LIMIT),
+  "endedWithContent: dead": (db) => exporting.endedWithContent(db, "dead", now - 1, LIMIT),
+  "endedEmails: over": (db) => exporting.endedEmails(db, "over", now - 1, LIMIT),
+  "endedEmails: dead": (db) => exporting.endedEmails(db, "dead", now - 1, LIMIT),
+  "endedEmails: unknown": (db) => exporting.endedEmails(db, "unknown", now - 1, LIMIT),
+  contentsOf: (db) => exporting.contentsOf(db, [exported]),
+  wholeEmails: (db) => exporting.wholeEmails(db, [exported]),
+  deleteContentsOf: (db) => exporting.deleteContentsOf(db, "over", [exported]),
+  deleteEmails: (db) => exporting.deleteEmails(db, [exported]),
   "countContents: over": (db) => retention.countContents(db, "over", now - 1, LIMIT),
   "countContents: dead": (db) => retention.countContents(db, "dead", now - 1, LIMIT),
   "deleteEnded: over": (db) => retention.deleteEnded(db, "over", now - 1, LIMIT),

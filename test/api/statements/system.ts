@@ -4,6 +4,7 @@ import * as facts from "../../../shared/alerts/sql/facts.ts";
 import * as answered from "../../../shared/database/answered-requests.ts";
 import * as audit from "../../../shared/database/audit-log.ts";
 import { findState } from "../../../shared/database/audit-states.ts";
+import { deletionOf, rowsThatAreOver } from "../../../shared/database/expiring.ts";
 import * as purges from "../../../shared/database/purge-outbox/pending-purges.ts";
 import * as size from "../../../shared/database/size.ts";
 import * as cursors from "../../../shared/schedule/sql/cursors.ts";
@@ -38,6 +39,9 @@ export const ofDatabase: Cases = {
       ),
     ]),
   ...expiring("oldAudit", audit.oldAudit),
+  "rowsThatAreOver: audit": (db) =>
+    rowsThatAreOver(db, audit.oldAudit, "at, id", { until: now - 1, limit: LIMIT }),
+  "deletionOf: audit": (db) => deletionOf(db, audit.oldAudit, [{ id: "a" }]).run(),
   "findState: user": (db) => findState(db, "user", [own.user]),
   "findState: member": (db) => findState(db, "member", [own.team, own.user]),
   "findState: team": (db) => findState(db, "team", [own.team]),
@@ -161,5 +165,8 @@ export const ofTasks: Cases = {
   readCursor: (db) => cursors.readCursor(db, "walk", "week"),
   saveCursor: (db) => cursors.saveCursor(db, "walk", "week", { id: "a", finished: false }),
   countOldExecutions: (db) => history.countOldExecutions(db, now - 1, LIMIT),
+  oldExecutions: (db) => history.oldExecutions(db, now - 1, LIMIT),
+  deleteTheseExecutions: (db) =>
+    history.deleteTheseExecutions(db, [{ execution: { execution_id: "e" }, runs: [] }]),
   deleteExecutions: (db) => history.deleteExecutions(db, now - 1, LIMIT),
 };

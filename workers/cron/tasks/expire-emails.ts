@@ -4,6 +4,8 @@ import {
   countEnded,
   deleteContents,
   deleteEnded,
+  type Ended,
+  type WithContent,
 } from "../../../shared/email/sql/retention.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import {
@@ -12,6 +14,8 @@ import {
   type DrainCounts,
 } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronEnv } from "../../env.ts";
+import { exportContents, exportEmails } from "../export-emails.ts";
+import { exportOf } from "../export.ts";
 import { retentionOf } from "../settings.ts";
 import type { CronTask } from "../task.ts";
 
@@ -33,23 +37,30 @@ export const expireEmails: CronTask = {
   overlap: "skip",
   onlyDeletes: true,
   async run({ context: env, signal }) {
-    const { contentMs, emailMs, unknownMs } = retentionOf(env);
+    const { contentMs, emailMs, unknownMs, isExported } = retentionOf(env);
+    const write = exportOf(env, isExported);
     const now = Date.now();
     const lettersMs = lettersKeptMs(env);
-    const contents = (of: "over" | "dead", keptMs: number): Promise<DrainCounts> =>
+    const contents = (of: WithContent, keptMs: number): Promise<DrainCounts> =>
       drainInBatches(
         {
-          drainSome: (until, limit) => deleteContents(env.DB, of, until, limit),
+          drainSome: (until, limit) =>
+            write === null
+              ? deleteContents(env.DB, of, until, limit)
+              : exportContents(env.DB, write, of, { until, limit }),
           count: (until, limit) => countContents(env.DB, of, until, limit),
         },
         now - keptMs,
         signal,
         PACE,
       );
-    const emails = (of: "over" | "dead" | "unknown", keptMs: number): Promise<DrainCounts> =>
+    const emails = (of: Ended, keptMs: number): Promise<DrainCounts> =>
       drainInBatches(
         {
-          drainSome: (until, limit) => deleteEnded(env.DB, of, until, limit),
+          drainSome: (until, limit) =>
+            write === null
+              ? deleteEnded(env.DB, of, until, limit)
+              : exportEmails(env.DB, write, of, { until, limit }),
           count: (until, limit) => countEnded(env.DB, of, until, limit),
         },
         now - keptMs,

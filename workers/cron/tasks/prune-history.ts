@@ -6,6 +6,8 @@ import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { drainInBatches, sumOfLeft } from "../../../shared/schedule/drain-in-batches.ts";
 import { countOldExecutions, deleteExecutions } from "../../../shared/schedule/sql/history.ts";
 import { expire } from "../expire.ts";
+import { auditExport, exportExecutions, monthsExport } from "../export-history.ts";
+import { exportOf } from "../export.ts";
 import { retentionOf } from "../settings.ts";
 import type { CronTask } from "../task.ts";
 
@@ -13,7 +15,8 @@ const KEPT_MS = 30 * DAY_MS;
 
 /**
  * Deletes executions, alert notices and the list of sent usage reports after 30 days, and the audit
- * log and usage by month after their retention.
+ * log and usage by month after their retention. If that is set, executions, the audit log and months
+ * are exported first.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -25,18 +28,22 @@ export const pruneHistory: CronTask = {
   async run({ context: env, signal }) {
     const { DB } = env;
     const now = Date.now();
-    const { auditMs, usageMonthlyMs } = retentionOf(env);
+    const { auditMs, usageMonthlyMs, isExported } = retentionOf(env);
+    const write = exportOf(env, isExported);
     const until = now - KEPT_MS;
     const old = {
-      drainSome: (before: number, limit: number) => deleteExecutions(DB, before, limit),
+      drainSome: (before: number, limit: number) =>
+        write === null
+          ? deleteExecutions(DB, before, limit)
+          : exportExecutions(DB, write, before, limit),
       count: (before: number, limit: number) => countOldExecutions(DB, before, limit),
     };
     const executions = await drainInBatches(old, until, signal);
     const expired = {
       notices: { rows: oldNotices, until },
       reports: { rows: oldReports, until },
-      months: { rows: oldMonths, until: now - usageMonthlyMs },
-      audited: { rows: oldAudit, until: now - auditMs },
+      months: { rows: oldMonths, until: now - usageMonthlyMs, exported: monthsExport(write) },
+      audited: { rows: oldAudit, until: now - auditMs, exported: auditExport(write) },
     };
     const { left, late, ...deleted } = await expire(DB, expired, signal);
     return {
