@@ -10,7 +10,7 @@ import { bundleRows } from "./bundles.ts";
 import { cacheHitRows } from "./cache-hits.ts";
 import { cacheInWorkerdRows } from "./cache-in-workerd.ts";
 import { circuitBreakerRows } from "./circuit-breaker.ts";
-import { emailRows } from "./email.ts";
+import { acceptRows, emailRows } from "./email.ts";
 import { table, type Ratio } from "./measure.ts";
 import { requestRows } from "./requests.ts";
 import { stampedeRows } from "./stampede.ts";
@@ -24,6 +24,7 @@ const sections: Record<string, () => Promise<Ratio[]>> = {
   "tag-index": tagIndexRows,
   requests: requestRows,
   email: emailRows,
+  accept: acceptRows,
   bundles: bundleRows,
 };
 

@@ -13,11 +13,41 @@ import type { EmailBenchReply } from "./workers/email.ts";
 const EMAILS = 200;
 const ROUNDS = 5;
 const SIZES = [1, 10, 100];
+const BARE = "bare INSERT";
 const WAYS = ["straightforward", "straightforward, 5 at once", "luna", "SMTP alone, 5 at once"];
 
 type Cell = { way: string; size: number; replies: EmailBenchReply[] };
 
 export async function emailRows(): Promise<Ratio[]> {
+  const cells = cellsOf(WAYS).filter(
+    // One by one there is nothing to do at once.
+    ({ way, size }) => size > 1 || way !== "straightforward, 5 at once",
+  );
+  await measure(cells, "both");
+  const accepting = cells.filter(({ way }) => way === "straightforward" || way === "luna");
+  return SIZES.flatMap((size) => [
+    ...compared(`emails accepted, ${size} per call`, accepting, size, accepted),
+    ...compared(`emails delivered, batches of ${size}`, cells, size, (reply) => ({
+      ms: reply.deliverMs,
+      trips: reply.deliverTrips,
+    })),
+  ]);
+}
+
+/** Accepting alone, beside an INSERT that keeps no key and no history and notifies no queue. */
+export async function acceptRows(): Promise<Ratio[]> {
+  const cells = cellsOf([BARE, "luna"]);
+  await measure(cells, "accept");
+  return SIZES.flatMap((size) => compared(`accept, ${size} per call`, cells, size, accepted));
+}
+
+const cellsOf = (ways: string[]): Cell[] =>
+  SIZES.flatMap((size) => ways.map((way): Cell => ({ way, size, replies: [] })));
+
+const accepted = (reply: EmailBenchReply) => ({ ms: reply.acceptMs, trips: reply.acceptTrips });
+
+/** Measures the cells in turns, in one runtime. */
+async function measure(cells: readonly Cell[], only: "both" | "accept"): Promise<void> {
   const sink = new SmtpSink({ greetsAtOnce: true });
   const server = createTestHarness();
   // luna-consumer as it is configured, but that nothing consumes the queue, and that the breaker
@@ -36,23 +66,17 @@ export async function emailRows(): Promise<Ratio[]> {
     SMTP_SECURITY: "none",
   };
   await server.update({ workers: [{ config, secrets }] });
-  const cells = SIZES.flatMap((size) =>
-    WAYS.map((way): Cell => ({ way, size, replies: [] })),
-  ).filter(
-    // One by one there is nothing to do at once.
-    ({ way, size }) => size > 1 || way !== "straightforward, 5 at once",
-  );
   try {
     await server.listen();
     await server.getWorker("luna-consumer").applyD1Migrations("DB");
     for (let round = -1; round < ROUNDS; round += 1) {
       for (const { way, size, replies } of cells) {
         const answer = await server.fetch(
-          `/?way=${encodeURIComponent(way)}&size=${size}&emails=${EMAILS}`,
+          `/?way=${encodeURIComponent(way)}&size=${size}&emails=${EMAILS}&only=${only}`,
         );
         if (!answer.ok) throw new Error(`${way}: ${await answer.text()}`);
         const reply = (await answer.json()) as EmailBenchReply;
-        if (sink.delivered.length !== EMAILS)
+        if (sink.delivered.length !== (only === "accept" ? 0 : EMAILS))
           throw new Error(`${way}: ${sink.delivered.length} of ${EMAILS} emails arrived`);
         sink.delivered.length = sink.attempts.length = 0;
         if (round >= 0) replies.push(reply);
@@ -62,17 +86,6 @@ export async function emailRows(): Promise<Ratio[]> {
     await server.close();
     await sink.close();
   }
-  const accepting = cells.filter(({ way }) => way === "straightforward" || way === "luna");
-  return SIZES.flatMap((size) => [
-    ...compared(`emails accepted, ${size} per call`, accepting, size, (reply) => ({
-      ms: reply.acceptMs,
-      trips: reply.acceptTrips,
-    })),
-    ...compared(`emails delivered, batches of ${size}`, cells, size, (reply) => ({
-      ms: reply.deliverMs,
-      trips: reply.deliverTrips,
-    })),
-  ]);
 }
 
 function compared(
@@ -81,23 +94,24 @@ function compared(
   size: number,
   of: (reply: EmailBenchReply) => { ms: number; trips: number },
 ): Ratio[] {
-  const each = (measure: (reply: EmailBenchReply) => number) =>
+  const peer = cells.some(({ way }) => way === BARE) ? BARE : "straightforward";
+  const each = (figure: (reply: EmailBenchReply) => number) =>
     Object.fromEntries(
       cells
         .filter((cell) => cell.size === size)
-        .map(({ way, replies }) => [way, median(replies.map(measure))]),
+        .map(({ way, replies }) => [way, median(replies.map(figure))]),
     );
   return [
     ...ratios(
       what,
       "per second",
-      "straightforward",
+      peer,
       each((reply) => (reply.emails / of(reply).ms) * 1_000),
     ),
     ...ratios(
       `${what}: D1`,
       "round trips per email",
-      "straightforward",
+      peer,
       each((reply) => of(reply).trips / reply.emails),
     ),
   ];

@@ -7,6 +7,7 @@ import { CountedDatabase } from "../counted-database.ts";
 import {
   acceptPlainly,
   deliverPlainly,
+  insertBarely,
   sendPlainly,
   straightforwardTable,
   type PlainEmail,
@@ -41,6 +42,7 @@ const AT_ONCE = 5;
 const ways: Record<string, Way> = {
   luna: { accept: acceptByLuna, deliver: (env, ids) => deliverBatch(queueBatch(ids), env) },
   straightforward: { accept: acceptPlainly, deliver: (env, ids) => deliverPlainly(env, ids, 1) },
+  "bare INSERT": { accept: insertBarely, deliver: async () => undefined },
   "straightforward, 5 at once": {
     accept: acceptPlainly,
     deliver: (env, ids) => deliverPlainly(env, ids, AT_ONCE),
@@ -95,7 +97,10 @@ function queueBatch(ids: string[]): MessageBatch {
   return { queue: "luna-email", messages, metadata, ackAll: () => undefined, retryAll: refuse };
 }
 
-/** `/?way=luna&size=10&emails=200`: accepts, then delivers that many emails, `size` at a time. */
+/**
+ * `/?way=luna&size=10&emails=200`: accepts, then delivers that many emails, `size` at a time.
+ * `&only=accept`: delivers none.
+ */
 export default {
   async fetch(request, env) {
     const { searchParams } = new URL(request.url);
@@ -112,7 +117,8 @@ export default {
     const batches: string[][] = [];
     for (const group of groups) batches.push(await way.accept({ ...env, DB: accepting.db }, group));
     const acceptedAt = performance.now();
-    for (const ids of batches) await way.deliver({ ...env, DB: delivering.db }, ids);
+    const toDeliver = searchParams.get("only") === "accept" ? [] : batches;
+    for (const ids of toDeliver) await way.deliver({ ...env, DB: delivering.db }, ids);
     return Response.json({
       emails: count,
       acceptMs: acceptedAt - startedAt,
