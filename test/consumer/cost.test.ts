@@ -30,8 +30,13 @@ beforeEach(() => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-/** Queues so many emails and delivers them as one batch. @returns their ids */
-async function deliver(emails: number): Promise<string[]> {
+/**
+ * Queues so many emails and delivers them as one batch.
+ *
+ * @param db where they are queued
+ * @returns their ids
+ */
+async function deliver(emails: number, db = env.DB): Promise<string[]> {
   const ids = Array.from({ length: emails }, () => crypto.randomUUID());
   const email = {
     tenant: "admin",
@@ -41,7 +46,7 @@ async function deliver(emails: number): Promise<string[]> {
     text: "Hi",
     onUnknown: "hold" as const,
   };
-  await env.DB.batch(ids.flatMap((id) => insertEmail(env.DB, { ...email, id }, Date.now())));
+  await db.batch(ids.flatMap((id) => insertEmail(db, { ...email, id }, Date.now())));
   const messages = ids.map((id) => ({
     id,
     timestamp: new Date(),
@@ -86,6 +91,15 @@ describe("an isolate that has its lease makes the platform do what the page stat
       expect(bytes).toBeGreaterThan(assumptions.emailBytesBesidesBody / 2);
     },
   );
+});
+
+it("an email writes at most 22 rows until it is over, its provider's id among them", async () => {
+  await deliver(1);
+  await platform.take();
+  const [id] = await deliver(1, bindings.DB);
+  expect((await platform.take()).d1RowsWritten).toBeLessThanOrEqual(22);
+  const sentAs = "SELECT status, provider_id IS NOT NULL AS known FROM emails WHERE id = ?1";
+  expect(await env.DB.prepare(sentAs).bind(id).first()).toEqual({ status: "sent", known: 1 });
 });
 
 it("100 emails that are deleted after their retention cost what the page states", async () => {
