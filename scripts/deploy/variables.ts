@@ -175,7 +175,7 @@ export const groups: Group[] = [
       plain(
         "EXPORT_BEFORE_DELETION",
         "no",
-        "`on`: what is deleted after these days is written to the R2 bucket `EXPORTS` first",
+        "`on`: what expires is written to R2 (`EXPORTS`) first",
       ),
     ],
   },

@@ -1,10 +1,5 @@
-import {
-  oldestDeadEmails,
-  replay,
-  findStatuses,
-  type DeadLetterFilter,
-  type Replayed,
-} from "./sql/dead-letters.ts";
+import type { DeadLetterFilter } from "./sql/dead-letter-filter.ts";
+import { oldestDeadEmails, replay, findStatuses, type Replayed } from "./sql/dead-letters.ts";
 
 /**
  * Field names are those of the HTTP API. `success` means requeued, or with `dryRun` that it would

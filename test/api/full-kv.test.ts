@@ -5,7 +5,7 @@ import { eventually } from "../support/eventually.ts";
 import { faultyBindings } from "../support/faults.ts";
 import { callWith, freshBreakers } from "./support.ts";
 
-/** A KV that refuses writes: what still works, and what is reported. Reads: cache-failures.test.ts. */
+/** A KV that refuses writes: what works, and what is counted. Reads: cache-failures.test.ts. */
 
 beforeEach(() => {
   for (const level of ["warn", "error"] as const) vi.spyOn(console, level).mockReturnValue();

@@ -4,9 +4,9 @@ import { beforeEach, expect, inject, it } from "vitest";
 import { fill } from "./statements/fill.ts";
 
 /**
- * A migration runs while D1 answers nobody, and D1 ends a query after 30 s. So it reads and writes a
- * bounded number of rows, whatever is stored: it makes no large table again. An index that it adds
- * reads its table once, which takes five seconds for a million emails.
+ * A migration runs while D1 answers nobody, and D1 ends a query after 30 s. So it reads and writes
+ * a bounded number of rows, however many are stored: it makes no large table again. An index that
+ * it adds reads its table once, which takes five seconds for a million emails.
  */
 
 const migrations = inject("migrations");

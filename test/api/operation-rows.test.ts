@@ -12,9 +12,9 @@ import { growthOf, readAloneAndAmong, sideBySide, type RowsRead } from "./statem
 import { callWith } from "./support.ts";
 
 /**
- * What a caller waits for, and each scheduled task, reads as many rows of D1 in a database of months
- * as in an empty one; among a million emails as many as among 100,000 (`npm run test:deep`). Each
- * statement by itself: statement-rows.test.ts.
+ * What a caller waits for, and each scheduled task, reads as many rows of D1 in a database of
+ * months as in an empty one; among a million emails as many as among 100,000 (`npm run test:deep`).
+ * Each statement by itself: statement-rows.test.ts.
  */
 
 type Work = (db: D1Database) => Promise<unknown>;
@@ -172,7 +172,8 @@ it.each(Object.keys(works))("%s reads as much among many rows as without them", 
   expect(read === undefined ? "not run" : growthOf(read, () => boundOf(name))).toBeNull();
 });
 
-/** Shown by `--silent=false`. */
-it("the rows read stand side by side in the log", () => {
-  console.info(sideBySide(rows));
+/** `npx vitest run --reporter=verbose` shows them. */
+it("the rows read stand side by side", async ({ annotate }) => {
+  expect(Object.keys(rows)).toEqual(Object.keys(works));
+  await annotate(sideBySide(rows));
 });

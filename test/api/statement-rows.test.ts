@@ -6,9 +6,9 @@ import { now, ownRows } from "./statements/cases.ts";
 import { allowedRows } from "./statements/rows.ts";
 
 /**
- * Each statement reads about as many rows among many of others as it does alone, and among a million
- * emails as many as among 100,000 (`npm run test:deep`). This also counts what a plan does not show:
- * rows that an index finds and a condition leaves out, triggers, foreign keys. The plans:
+ * Each statement reads about as many rows among many of others as it does alone, and among a
+ * million emails as many as among 100,000 (`npm run test:deep`). This also counts what a plan does
+ * not show: rows that an index finds and a condition leaves out, triggers, foreign keys. The plans:
  * statement-plans.test.ts.
  */
 
@@ -26,7 +26,8 @@ it.each(Object.keys(cases))("%s reads as much among many rows as without them", 
   expect(read === undefined ? "not run" : growthOf(read, allowedRows(name))).toBeNull();
 });
 
-/** Shown by `--silent=false`. */
-it("the rows read stand side by side in the log", () => {
-  console.info(sideBySide(rows));
+/** `npx vitest run --reporter=verbose` shows them. */
+it("the rows read stand side by side", async ({ annotate }) => {
+  expect(Object.keys(rows)).toEqual(Object.keys(cases));
+  await annotate(sideBySide(rows));
 });

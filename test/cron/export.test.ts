@@ -219,7 +219,7 @@ describe("before history is deleted", () => {
   });
 });
 
-describe("before old usage by day is deleted", () => {
+describe("before old days of usage are deleted", () => {
   beforeEach(async () => {
     await db.batch(
       [
@@ -238,7 +238,7 @@ describe("before old usage by day is deleted", () => {
       ({ day }) => day,
     );
 
-  it("it is in R2", async () => {
+  it("their rows are in R2", async () => {
     await run("roll-up-usage");
     expect(await objects()).toMatchObject({
       "2020-01-01/usage-days/ada%20calls.ndjson": [{ amount: 2 }, { day: "2020-01-02", amount: 3 }],
@@ -246,7 +246,7 @@ describe("before old usage by day is deleted", () => {
     expect(await days()).toEqual(["2026-11-01", "2026-11-29"]);
   });
 
-  it("and stays while R2 fails: counters are rolled up, and the task reports it", async () => {
+  it("they stay while R2 fails: counters are rolled up, and the task reports it", async () => {
     await expect(run("roll-up-usage", failing("before"))).rejects.toThrow("R2 is down");
     expect(await days()).toEqual(["2020-01-01", "2020-01-02", "2026-11-01", "2026-11-29"]);
   });

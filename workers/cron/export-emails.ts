@@ -14,7 +14,7 @@ import { fitting } from "./rules/export.ts";
 
 /** Emails and contents that are exported before they are deleted. */
 
-/** What ended before a time, and how much of it. */
+/** What ended before a time, and how many at most. */
 type Part = { until: number; limit: number };
 
 /** @returns of how many emails the contents were exported and deleted */

@@ -2,11 +2,8 @@ import { selectPastUsage } from "../../../shared/accounts/sql/usage-counters.ts"
 import { findUsers } from "../../../shared/accounts/sql/users.ts";
 import { recentNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { findAuditEntries } from "../../../shared/database/audit-log.ts";
-import {
-  findDeadLetters,
-  oldestDeadEmails,
-  type DeadLetterFilter,
-} from "../../../shared/email/sql/dead-letters.ts";
+import type { DeadLetterFilter } from "../../../shared/email/sql/dead-letter-filter.ts";
+import { findDeadLetters, oldestDeadEmails } from "../../../shared/email/sql/dead-letters.ts";
 import { findEmails } from "../../../shared/email/sql/emails.ts";
 import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";

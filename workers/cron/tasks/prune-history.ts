@@ -15,8 +15,8 @@ const KEPT_MS = 30 * DAY_MS;
 
 /**
  * Deletes executions, alert notices and the list of sent usage reports after 30 days, and the audit
- * log and usage by month after their retention. If that is set, executions, the audit log and months
- * are exported first.
+ * log and usage by month after their retention. Executions, the audit log and months are exported
+ * first, if that is set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",

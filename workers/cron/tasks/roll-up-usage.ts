@@ -22,9 +22,11 @@ const CRON = "5-59/10 * * * *";
 /**
  * Rolls up the previous day, and each month whose days are all rolled up. A run continues where the
  * last one stopped or crashed. Each counter has what it had at midnight, so the result is the same
- * at any time of the day. Usage of a day on whose next day nothing ran counts for that
- * next day. If R2 takes no page, it deletes no day, and fails once all is rolled up. `left`: counters of the day that are not rolled up, counted up to 100,000. `late`:
- * those that no later run of this day rolls up.
+ * at any time of the day. Usage of a day on whose next day nothing ran counts for that next day. If
+ * R2 takes no page of an export, it deletes no day, and fails once all is rolled up.
+ *
+ * `left`: counters of the day that are not rolled up, counted up to 100,000. `late`: those that no
+ * later run of this day rolls up.
  */
 export const rollUpUsage: CronTask = {
   name: "roll-up-usage",
