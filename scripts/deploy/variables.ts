@@ -101,11 +101,7 @@ export const groups: Group[] = [
     reader: "isSent",
     workers: ["api", "cron"],
     variables: [
-      plain(
-        "AUTOMATIC_EMAILS_OFF",
-        "no",
-        "automatic emails that are not sent, separated by commas",
-      ),
+      plain("AUTOMATIC_EMAILS_OFF", "no", "automatic emails that are not sent, by commas"),
     ],
   },
   {
