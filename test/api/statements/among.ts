@@ -5,7 +5,7 @@ import { CountedPlatform } from "../../support/counted-platform.ts";
 import { fill } from "./fill.ts";
 
 /** Emails of others: 10,000, or 100,000 and a million in `npm run test:deep`. */
-export const stored = inject("stored");
+const stored = inject("stored");
 
 /** What was read: alone, and among so many emails and other rows of others. */
 export type RowsRead = { alone: number; among: { emails: number; rows: number }[] };

@@ -23,7 +23,7 @@ export const objectName = ({ kind, day, cursor }: ExportedPage<object>): string 
   `${day}/${kind}/${encodeURIComponent(cursor)}.ndjson`;
 
 /** An isolate has 128 MB, and a page is there several times: rows, text and bytes. */
-export const MAX_PAGE_BYTES = 8_000_000;
+const MAX_PAGE_BYTES = 8_000_000;
 
 /** The first rows that fit into a page together: at least one. */
 export function fitting<Row extends { bytes: number }>(rows: readonly Row[]): Row[] {
