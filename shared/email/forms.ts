@@ -14,7 +14,7 @@ const { to, subject, html, text, template: _, data: __, ...common } = emailReque
 const withText = named("TextEmail", {
   to,
   subject: subject.wrapped,
-  text: text.wrapped,
+  text: v.pipe(text.wrapped, v.nonEmpty("must not be empty")),
   html,
   ...common,
 });

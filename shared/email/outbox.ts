@@ -11,8 +11,9 @@ import { describeError, log } from "../lib/worker/log.ts";
 import { currentTraceId } from "../lib/worker/trace.ts";
 import { counters } from "../telemetry/counters.ts";
 import { notificationFor, type QueueMessage } from "./queue-messages.ts";
+import { storedKey } from "./rules/idempotency.ts";
 import { notificationDelaySeconds } from "./rules/retry-policy.ts";
-import type { EmailMessage, EmailRequest } from "./schemas.ts";
+import { canonicalRequest, type EmailMessage, type EmailRequest } from "./schemas.ts";
 import { acceptedAs, insertEmail, type EmailSource, type NewEmail } from "./sql/accept.ts";
 import { notifySoon } from "./sql/notifications.ts";
 import {
@@ -61,7 +62,8 @@ export type Along = {
   committed: () => void;
 };
 
-export type Sender = { tenant: string; from: string; idempotencyKey?: string };
+/** `position`: of an email in its batch, which shares the key. */
+export type Sender = { tenant: string; from: string; idempotencyKey?: string; position?: number };
 
 /**
  * Accepts emails in one round trip to D1, or several if they are large, then sends their
@@ -105,13 +107,17 @@ export async function acceptEmails(
 type Prepared = { submission: Submission; email: Submitted };
 
 async function submittedOf(
-  { request, message, sender: { tenant, from, idempotencyKey } }: Submission,
+  { request, message, sender: { tenant, from, idempotencyKey, position } }: Submission,
   now: number,
 ): Promise<Submitted> {
   const key =
     idempotencyKey === undefined
       ? null
-      : { name: idempotencyKey, requestHash: await sha256Hex(JSON.stringify(request)) };
+      : {
+          ...storedKey(idempotencyKey, position ?? null),
+          requestHash: await sha256Hex(JSON.stringify(request)),
+          canonicalHash: await sha256Hex(canonicalRequest(request)),
+        };
   return { ...message, id: newEmailId(now), tenant, from, traceId: currentTraceId(), key };
 }
 
@@ -191,7 +197,7 @@ function answerTo(
     case "accepted":
       return ok({ id, status: acceptedAs(message, now), replayed: false });
     case "replayed":
-      return verdict.requestHash === key?.requestHash
+      return key !== null && isSameRequest(verdict, key)
         ? ok({
             id: verdict.emailId,
             status: acceptedAs(message, verdict.acceptedAt ?? now),
@@ -212,6 +218,13 @@ function answerTo(
       return fail({ tag: "outcome-unknown" });
   }
 }
+
+/** The hash of what was written is all that an earlier release has stored. */
+const isSameRequest = (
+  stored: { requestHash: string; canonicalHash: string | null },
+  repeated: { requestHash: string; canonicalHash: string },
+): boolean =>
+  stored.requestHash === repeated.requestHash || stored.canonicalHash === repeated.canonicalHash;
 
 /** A user does not learn what another tenant's emails have led to. */
 const isOfUser = (tenant: string): boolean => tenant.startsWith("user:");

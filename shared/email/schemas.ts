@@ -9,34 +9,55 @@ import { validatedApart, type FieldError } from "../lib/worker/validate.ts";
 import type { Brand } from "./brand.ts";
 import { address, type Mailbox } from "./rules/address.ts";
 import { customHeaders } from "./rules/custom-headers.ts";
+import { looksEncoded } from "./rules/encoded-word.ts";
+import { canonicalJson } from "./rules/idempotency.ts";
 import { mailboxes, mailboxesOf } from "./rules/mailboxes.ts";
 import { renderNamed, templateName } from "./templates/templates.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
 const MAX_SUBJECT_LENGTH = 998 - "Subject: ".length;
 
-const body = v.pipe(
+const text = v.pipe(
   v.string("must be text"),
-  v.nonEmpty("must not be empty"),
   // oxlint-disable-next-line no-control-regex -- NUL is what it looks for
   v.regex(/^[^\u0000]*$/, "must not contain NUL"),
 );
+const body = v.pipe(text, v.nonEmpty("must not be empty"));
+
+/**
+ * RFC 2045, 5.1, as parts of a regular expression. `name` and `boundary` are left to who composes
+ * the email.
+ */
+const token = "[\\w!#$&^.+-]+";
+const quoted = String.raw`"[ !#-[\]-~]*"`;
+const parameter = ` *; *(?!(name|boundary)=)${token}=(${token}|${quoted})`;
+const MEDIA_TYPE = new RegExp(`^${token}/${token}(${parameter})*$`, "i");
+
+/** `base64` prints lines of 76 characters. */
+function withoutLineBreaks(content: string): string {
+  return /\s/.test(content) ? content.replaceAll(/[\t\n\r ]+/g, "") : content;
+}
 
 /** A file in the email. Its base64 counts towards the limit of the body. */
 const attachment = named("Attachment", {
   filename: v.pipe(
     oneLine(200),
     v.check((name) => !/[\\/"]/.test(name), "must not contain slashes or quotes"),
+    v.check((name) => !looksEncoded(name), "must not look like an encoded-word (RFC 2047)"),
   ),
   contentType: v.optional(
     v.pipe(
       v.string("must be text"),
-      v.maxLength(100, "is too long"),
-      v.regex(/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/, "must be a media type"),
+      v.maxLength(200, "is too long"),
+      v.regex(MEDIA_TYPE, "must be a media type such as text/calendar; method=REQUEST"),
     ),
     "application/octet-stream",
   ),
-  content: v.pipe(v.string("must be text"), v.nonEmpty("is empty"), v.base64("must be base64")),
+  content: v.pipe(
+    v.string("must be text"),
+    v.transform(withoutLineBreaks),
+    v.base64("must be base64"),
+  ),
   // RFC 2392: `<img src="cid:logo">` shows the file with the content id `logo`.
   contentId: v.optional(
     v.pipe(
@@ -61,7 +82,8 @@ export const emailRequest = v.pipe(
     to: address,
     subject: v.optional(oneLine(MAX_SUBJECT_LENGTH)),
     html: v.optional(body),
-    text: v.optional(body),
+    // Empty: the email has no text part.
+    text: v.optional(text),
     template: v.optional(templateName),
     data: v.optional(v.unknown()),
     replyTo: v.optional(mailboxes),
@@ -88,8 +110,7 @@ export const emailRequest = v.pipe(
   ),
   v.forward(
     v.check(
-      (email) =>
-        email.template !== undefined || email.html !== undefined || email.text !== undefined,
+      (email) => email.template !== undefined || email.html !== undefined || Boolean(email.text),
       "is required unless there is html or a template",
     ),
     ["text"],
@@ -114,6 +135,29 @@ export const emailRequest = v.pipe(
 );
 
 export type EmailRequest = v.InferOutput<typeof emailRequest>;
+
+/**
+ * What a request means, as text: the same in each order of its fields, and with or without what it
+ * would have by default. A field that comes later must leave out its default, too, so that the text
+ * of a request stays what it was.
+ */
+export function canonicalRequest({
+  onUnknown,
+  category = "transactional",
+  tags = [],
+  attachments = [],
+  data,
+  ...request
+}: EmailRequest): string {
+  return canonicalJson({
+    ...request,
+    ...(canonicalJson(data ?? {}) !== "{}" && { data }),
+    ...(onUnknown !== "hold" && { onUnknown }),
+    ...(category !== "transactional" && { category }),
+    ...(tags.length > 0 && { tags }),
+    ...(attachments.length > 0 && { attachments }),
+  });
+}
 
 /** An email as it is accepted: with its own bytes, independent of later changes of a template. */
 export type EmailMessage = Omit<EmailRequest, "subject" | "template" | "data" | "replyTo"> & {

@@ -107,13 +107,50 @@ describe("POST /api/emails with attachments, tags and a category", () => {
     expect(JSON.parse(stored ?? "null")).toEqual([attachment]);
   });
 
+  it("takes types with parameters, base64 in lines, empty files and an empty text", async () => {
+    const attachments = [
+      {
+        ...attachment,
+        contentType: 'text/calendar; method=REQUEST; x="a; b"',
+        content: "SG\nk=\n",
+      },
+      { ...attachment, content: "" },
+    ];
+    const html = "<p>Hi</p>";
+    const { status, body } = await call("POST", "/api/emails", {
+      ...email,
+      html,
+      text: "",
+      attachments,
+    });
+    expect(status).toBe(202);
+    const stored = await env.DB.prepare("SELECT * FROM email_contents WHERE email_id = ?")
+      .bind(body.id)
+      .first<{ html: string; text: string; attachments: string }>();
+    expect(stored).toMatchObject({ html, text: "" });
+    expect(JSON.parse(stored?.attachments ?? "null")).toEqual([
+      { ...attachments[0], content: "SGk=" },
+      attachments[1],
+    ]);
+    expect((await call("POST", "/api/emails", { ...email, text: "" })).body.errors).toMatchObject([
+      { path: "text" },
+    ]);
+  });
+
   it.each([
     ["attachments.0.filename", { attachments: [{ ...attachment, filename: "a\r\nBcc: x@y.zz" }] }],
     ["attachments.0.filename", { attachments: [{ ...attachment, filename: "../a" }] }],
-    [
+    ["attachments.0.filename", { attachments: [{ ...attachment, filename: "\u202egpj.exe" }] }],
+    ["attachments.0.filename", { attachments: [{ ...attachment, filename: "=?UTF-8?Q?a?=" }] }],
+    ...[
+      "text",
+      "text/plain; name=b.exe",
+      "text/plain;\r\n x=y",
+      'text/plain; a="\r\nBcc: x@y.zz"',
+    ].map((contentType): [string, object] => [
       "attachments.0.contentType",
-      { attachments: [{ ...attachment, contentType: "text/plain; charset=x" }] },
-    ],
+      { attachments: [{ ...attachment, contentType }] },
+    ]),
     ["attachments.0.content", { attachments: [{ ...attachment, content: "not base64!" }] }],
     ["attachments.0.path", { attachments: [{ ...attachment, path: "/etc/passwd" }] }],
     ["attachments", { attachments: Array.from({ length: 21 }, () => attachment) }],

@@ -384,14 +384,20 @@ describe("the release before and this one, on the same emails", () => {
   it("a key that the release before stored answers for it here, and the other way round", async () => {
     const world = new World();
     const id = await world.accept("before");
-    const key = { name: "order-1", requestHash: "hash" };
+    const key = { name: "order-1", former: null, requestHash: "hash", canonicalHash: "meaning" };
     const record = { tenant: "user:ada", key: key.name, requestHash: key.requestHash, emailId: id };
     await db.batch(
       before.insertIdempotencyKey(db, { ...record, expiresAt: world.now + DAY_MS }, world.now),
     );
     const again = { ...message, id: newUuidV7(world.now, 0), key };
     expect(await acceptEach(db, [again], world.now, [])).toEqual([
-      { tag: "replayed", emailId: id, requestHash: "hash", acceptedAt: world.now },
+      {
+        tag: "replayed",
+        emailId: id,
+        requestHash: "hash",
+        canonicalHash: null,
+        acceptedAt: world.now,
+      },
     ]);
     const fresh = { ...again, key: { ...key, name: "order-2" } };
     expect(await acceptEach(db, [fresh], world.now, [])).toEqual([{ tag: "accepted" }]);
@@ -400,6 +406,31 @@ describe("the release before and this one, on the same emails", () => {
       emailId: fresh.id,
       acceptedAt: world.now,
     });
+  });
+
+  it("a key that looks like one of a batch is found where the release before stored it", async () => {
+    const world = new World();
+    const id = await world.accept("before");
+    const record = { tenant: "user:ada", key: "order-1#1", requestHash: "hash", emailId: id };
+    await db.batch(
+      before.insertIdempotencyKey(db, { ...record, expiresAt: world.now + DAY_MS }, world.now),
+    );
+    const key = {
+      name: "order-1#1 ",
+      former: "order-1#1",
+      requestHash: "hash",
+      canonicalHash: "c",
+    };
+    const again = { ...message, id: newUuidV7(world.now, 0), key };
+    expect(await acceptEach(db, [again], world.now, [])).toMatchObject([
+      { tag: "replayed", emailId: id },
+    ]);
+    // A key of a batch, stored by this release, is another one.
+    const ofBatch = { ...key, name: "order-2#1", former: null };
+    const batch = { ...again, id: newUuidV7(world.now, 0), key: ofBatch };
+    expect(await acceptEach(db, [batch], world.now, [])).toEqual([{ tag: "accepted" }]);
+    const alone = { ...again, key: { ...key, name: "order-2#1 ", former: "order-2#1" } };
+    expect(await acceptEach(db, [alone], world.now, [])).toEqual([{ tag: "accepted" }]);
   });
 
   it("an email of a later release is not claimed by this one", async () => {

@@ -93,7 +93,7 @@ async function accept(db: D1Database, emails: number, from: number): Promise<str
     onUnknown: "hold" as const,
     // One in a hundred is for later.
     ...((from + n) % 100 === 99 && { sendAt: now + 20 * DAY_MS }),
-    key: { name: `order-${from + n}`, requestHash: "h" },
+    key: { name: `order-${from + n}`, former: null, requestHash: "h", canonicalHash: "c" },
   }));
   await acceptEach(db, submitted, now, []);
   return submitted.map(({ id }) => id);

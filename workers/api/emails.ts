@@ -52,12 +52,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
   along,
 }) => {
   const checked = body.emails.map((email, n) =>
-    submissionOf(
-      env,
-      email,
-      senderOf(caller, idempotencyKey === null ? null : `${idempotencyKey}#${n}`),
-      now,
-    ),
+    submissionOf(env, email, { ...senderOf(caller, idempotencyKey), position: n }, now),
   );
   const submissions = checked.flatMap((one, n) => (one.ok ? [{ n, ...one.value }] : []));
   const accepted = await acceptEmails(

@@ -4,6 +4,7 @@ import { mailboxesFromColumn } from "../rules/mailboxes.ts";
 import type { AttemptDetail, Outcome } from "../rules/outcome.ts";
 import { fromJson } from "../sql/columns.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
+import { textOf } from "../transports/text-of.ts";
 import type { GuardedTransport, OutgoingEmail } from "../transports/transport.ts";
 import { offersUnsubscribe, unsubscribeUrl } from "../unsubscribe.ts";
 import type { Delivery } from "./ports.ts";
@@ -93,7 +94,7 @@ function outgoing(
     replyTo: email.replyTo === null ? [] : mailboxesFromColumn(email.replyTo),
     subject: email.subject,
     html: email.html,
-    text: email.text,
+    text: email.text ?? (email.textFromHtml === 1 ? textOf(email.html ?? "") : null),
     attachments: email.attachments === null ? [] : fromJson(email.attachments),
     headers: email.headers === null ? {} : fromJson(email.headers),
     ...given,

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { oneLine } from "../../lib/worker/one-line.ts";
+import { looksEncoded } from "./encoded-word.ts";
 
 /** RFC 5321, 4.5.3.1: 64 octets before the @, 254 in all (a path of 256 less its brackets). */
 const MAX_ADDRESS_LENGTH = 254;
@@ -52,6 +53,7 @@ export type Mailbox = { name: string; address: string };
  */
 export const mailbox = v.pipe(
   oneLine(400),
+  v.check((text) => !looksEncoded(text), "must not look like an encoded-word (RFC 2047)"),
   v.transform(parseMailbox),
   v.check((sender) => v.is(address, sender.address), 'must look like "Name <hello@example.com>"'),
 );

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { shortList } from "../../http/lists.ts";
 import { oneLine } from "../../lib/worker/one-line.ts";
 import { address, formatMailbox, parseMailbox, type Mailbox } from "./address.ts";
+import { looksEncoded } from "./encoded-word.ts";
 
 /** The most recipients of one email: `to`, `cc` and `bcc` together. */
 const MAX_RECIPIENTS = 50;
@@ -15,6 +16,7 @@ const shape = /^("[^<>"\\]*" *|[^<>"\\@]*)<[^<>@]+@[^<>@]+>$|^[^<>"\\\s]+@[^<>"\
  */
 const mailboxText = v.pipe(
   oneLine(400),
+  v.check((text) => !looksEncoded(text), "must not look like an encoded-word (RFC 2047)"),
   v.regex(shape, 'must be one address, as "ada@example.com" or "Ada <ada@example.com>"'),
   v.rawTransform<string, string>(({ dataset, addIssue, NEVER }) => {
     const { name, address: given } = parseMailbox(dataset.value);

@@ -43,6 +43,7 @@ type ManagedField =
   | "status"
   | "dueAt"
   | "sendAt"
+  | "textFromHtml"
   | "notifyAfter"
   | "generationAt"
   | "createdAt"
@@ -67,6 +68,7 @@ export function newRow(email: NewEmail, now: number): NewRow {
     status: acceptedAs(email, now),
     dueAt,
     sendAt: email.sendAt ?? null,
+    textFromHtml: 1,
     notifyAfter: nextNotificationAt(dueAt, now, 0),
     generationAt: now,
     createdAt: now,
@@ -191,6 +193,7 @@ const newRowFields = {
   status: true,
   dueAt: true,
   sendAt: true,
+  textFromHtml: true,
   notifyAfter: true,
   generationAt: true,
   createdAt: true,

@@ -67,6 +67,8 @@ export const emailColumns = {
   attempts: column<number>("attempts"),
   dueAt: column<number>("due_at"),
   sendAt: column<number | null>("send_at"),
+  /** 1: without a text of its own it gets the one made from its HTML, by each transport. */
+  textFromHtml: column<0 | 1>("text_from_html"),
   notifyAfter: column<number>("ring_after"),
   rings: column<number>("rings"),
   leaseExpiresAt: column<number | null>("lease_expires_at"),

@@ -23,7 +23,7 @@ import { settleUnderLease, type Settled } from "./settle.ts";
 const headFields = {
   ...headerColumns,
   ...pick("id", "generation", "generationAt", "attempts", "onUnknown", "category", "traceId"),
-  ...pick("pinnedUntil", "sendAt", "waitClass", "waits"),
+  ...pick("pinnedUntil", "sendAt", "textFromHtml", "waitClass", "waits"),
   leaseExpiresAt: notNull(emailColumns.leaseExpiresAt),
   transport: notNull(emailColumns.transport),
 };

@@ -8,14 +8,31 @@ import type { Suppression } from "./suppressions.ts";
  * for any number of emails. Each is accepted or refused by itself.
  */
 
-/** `key`: the Idempotency-Key, with the hash of the request that it holds to. */
-export type Submitted = NewEmail & { key: { name: string; requestHash: string } | null };
+/**
+ * `key`: the Idempotency-Key, with the hashes of the request that it holds to: of how it is
+ * written, and of what it means. `former`: the name under which an earlier release stored the key.
+ */
+export type Submitted = NewEmail & {
+  key: {
+    name: string;
+    former: string | null;
+    requestHash: string;
+    canonicalHash: string;
+  } | null;
+};
 
 /** What became of an email. `absent`: it is not there, for no known reason. */
 export type Verdict =
   | { tag: "accepted" }
   /** The key was used before. `acceptedAt`: null once that email is deleted. */
-  | { tag: "replayed"; emailId: string; requestHash: string; acceptedAt: number | null }
+  | {
+      tag: "replayed";
+      emailId: string;
+      requestHash: string;
+      /** Null: an earlier release stored it. */
+      canonicalHash: string | null;
+      acceptedAt: number | null;
+    }
   | { tag: "suppressed"; reason: Suppression["reason"] }
   | { tag: "absent" };
 
@@ -24,9 +41,18 @@ const suppression = `SELECT s.reason FROM suppressions AS s
   WHERE s.address = LOWER(m.value ->> 'to')
     AND (s.scope = 'all' OR m.value ->> 'category' <> 'transactional') ORDER BY s.scope LIMIT 1`;
 
+/**
+ * SQL over a row `m`: the name of its key, which is the former one if an earlier release has stored
+ * that.
+ */
+const keyName = `iif(m.value ->> 'formerKey' IS NOT NULL AND EXISTS (
+    SELECT 1 FROM idempotency_keys AS f WHERE f.tenant = m.value ->> 'tenant'
+      AND f.key = m.value ->> 'formerKey' AND f.canonical_hash IS NULL),
+  m.value ->> 'formerKey', m.value ->> 'key')`;
+
 /** SQL over a row `m`: it came without a key, or has its key. */
 const holdsItsKey = `(m.value ->> 'key' IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys AS k
-  WHERE k.tenant = m.value ->> 'tenant' AND k.key = m.value ->> 'key'
+  WHERE k.tenant = m.value ->> 'tenant' AND k.key = ${keyName}
     AND k.email_id = m.value ->> 'id'))`;
 
 /**
@@ -47,7 +73,7 @@ export async function acceptEach(
     forgotten: db
       .prepare(
         `DELETE FROM idempotency_keys WHERE (tenant, key) IN (
-           SELECT m.value ->> 'tenant', m.value ->> 'key' FROM json_each(?1) AS m
+           SELECT m.value ->> 'tenant', ${keyName} FROM json_each(?1) AS m
            WHERE m.value ->> 'key' IS NOT NULL) AND expires_at <= ?2
            AND NOT EXISTS (SELECT 1 FROM emails AS e
                            WHERE e.id = email_id AND ${needsItsKey("?2")})`,
@@ -55,9 +81,10 @@ export async function acceptEach(
       .bind(rows, now),
     keys: db
       .prepare(
-        `INSERT INTO idempotency_keys (tenant, key, request_hash, email_id, expires_at)
-         SELECT m.value ->> 'tenant', m.value ->> 'key', m.value ->> 'requestHash',
-           m.value ->> 'id', ?2 FROM json_each(?1) AS m
+        `INSERT INTO idempotency_keys
+           (tenant, key, request_hash, canonical_hash, email_id, expires_at)
+         SELECT m.value ->> 'tenant', ${keyName}, m.value ->> 'requestHash',
+           m.value ->> 'canonicalHash', m.value ->> 'id', ?2 FROM json_each(?1) AS m
          WHERE m.value ->> 'key' IS NOT NULL AND NOT EXISTS (${suppression})
          ON CONFLICT (tenant, key) DO NOTHING`,
       )
@@ -91,7 +118,9 @@ const rowsOf = (emails: readonly Submitted[], now: number): string =>
     emails.map((email) => ({
       ...newRow(email, now),
       key: email.key?.name ?? null,
+      formerKey: email.key?.former ?? null,
       requestHash: email.key?.requestHash ?? null,
+      canonicalHash: email.key?.canonicalHash ?? null,
     })),
   );
 
@@ -100,11 +129,12 @@ function selectVerdicts(db: D1Database, rows: string, now: number): D1PreparedSt
     .prepare(
       `SELECT a.id IS NOT NULL AS accepted,
          iif(k.expires_at > ?2 OR ${needsItsKey("?2")}, k.email_id, NULL) AS emailId,
-         k.request_hash AS requestHash, e.created_at AS acceptedAt, (${suppression}) AS reason
+         k.request_hash AS requestHash, k.canonical_hash AS canonicalHash,
+         e.created_at AS acceptedAt, (${suppression}) AS reason
        FROM json_each(?1) AS m
        LEFT JOIN emails AS a ON a.id = m.value ->> 'id'
        LEFT JOIN idempotency_keys AS k ON k.tenant = m.value ->> 'tenant'
-         AND k.key = m.value ->> 'key'
+         AND k.key = ${keyName}
        LEFT JOIN emails AS e ON e.id = k.email_id ORDER BY m.key`,
     )
     .bind(rows, now);
@@ -114,16 +144,17 @@ type VerdictRow = {
   accepted: number;
   emailId: string | null;
   requestHash: string | null;
+  canonicalHash: string | null;
   acceptedAt: number | null;
   reason: Suppression["reason"] | null;
 };
 
 const verdictsOf = (reply: D1Result): Verdict[] =>
   (reply.results as VerdictRow[]).map(
-    ({ accepted, emailId, requestHash, acceptedAt, reason }): Verdict => {
+    ({ accepted, emailId, requestHash, canonicalHash, acceptedAt, reason }): Verdict => {
       if (accepted === 1) return { tag: "accepted" };
       if (emailId !== null && requestHash !== null)
-        return { tag: "replayed", emailId, requestHash, acceptedAt };
+        return { tag: "replayed", emailId, requestHash, canonicalHash, acceptedAt };
       return reason === null ? { tag: "absent" } : { tag: "suppressed", reason };
     },
   );

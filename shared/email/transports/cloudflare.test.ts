@@ -78,6 +78,12 @@ describe("the send_email binding", () => {
     expect(sent).toHaveLength(1);
   });
 
+  it("gets no text part that is empty", async () => {
+    const { sent, transport } = binding(async () => ({ messageId: "m-1" }));
+    await transport.send({ ...email, html: "<p>Hi</p>", text: "" });
+    expect(sent[0]).not.toHaveProperty("text");
+  });
+
   // https://developers.cloudflare.com/email-service/api/send-emails/workers-api/#error-codes
   it.each([
     ["E_VALIDATION_ERROR", "refused_permanent", false],

@@ -59,7 +59,7 @@ function messageOf(email: OutgoingEmail): EmailMessageBuilder {
     to,
     subject,
     ...(html !== null && { html }),
-    ...(text !== null && { text }),
+    ...(text !== null && text !== "" && { text }),
     ...(replyTo[0] !== undefined && { replyTo: mailboxOf(replyTo[0]) }),
     headers: headersOf({ id, generation, unsubscribeUrl, idHeader, headers }),
     attachments: attachments.map(({ filename, contentType, content, contentId }) => ({

@@ -1,10 +1,15 @@
 import MailComposer from "nodemailer/lib/mail-composer";
+import { encodeWord } from "nodemailer/lib/mime-funcs";
+import { looksEncoded } from "../rules/encoded-word.ts";
 import { headersOf } from "./headers.ts";
 import { textOf } from "./text-of.ts";
 import { assertAllHandled, type OutgoingEmail } from "./transport.ts";
 
 /** RFC 2045, 6.4 forbids base64 for these types, and other encodings would change their bytes. */
 const COMPOSITE = /^(message|multipart)\//i;
+
+/** RFC 2047, 2 allows 75 characters. The first one stands behind the name of its header. */
+const MAX_ENCODED_WORD = 52;
 
 export type ComposedEmail = {
   /** Sender and recipients for MAIL and RCPT (RFC 5321), independent of the headers. */
@@ -42,7 +47,7 @@ export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
     from,
     to: { name: "", address: to },
     ...(replyTo.length > 0 && { replyTo }),
-    subject,
+    subject: looksEncoded(subject) ? encodeWord(subject, "Q", MAX_ENCODED_WORD) : subject,
     text: text ?? textOf(html ?? ""),
     ...(html === null ? {} : { html }),
     attachments: attachments.map(({ filename, contentType, content, contentId }) => ({

@@ -58,6 +58,16 @@ describe("a hand-over to Resend", () => {
     expect(init.body).not.toContain('"auto-submitted"');
   });
 
+  it("asks for no text part with an empty text, and leaves the text of an earlier email to Resend", async () => {
+    const bodies: Record<string, unknown>[] = [];
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (_, init) => {
+      bodies.push(JSON.parse(init?.body as string) as Record<string, unknown>);
+      return Response.json({ id: "re-1" });
+    });
+    for (const text of ["", null]) await transport.send({ ...email, html: "<p>Hi</p>", text });
+    expect(bodies.map(({ text }) => text)).toEqual(["", undefined]);
+  });
+
   it("asks with the same bytes each time, or Resend would refuse the repeat", async () => {
     const bodies: unknown[] = [];
     vi.spyOn(globalThis, "fetch").mockImplementation(async (_, init) => {

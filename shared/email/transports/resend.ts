@@ -76,6 +76,7 @@ function payloadOf(email: OutgoingEmail): Record<string, unknown> {
     to: [to],
     subject,
     ...(html !== null && { html }),
+    // Without it Resend makes a text of its own, and with an empty one none.
     ...(text !== null && { text }),
     // One plain address as releases before lists sent it: a repeat has the same bytes.
     ...(replyTo.length === 1 && { reply_to: replyTo.map(quotedMailbox)[0] }),

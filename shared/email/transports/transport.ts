@@ -19,10 +19,15 @@ export const HAND_OVER_MS = LEASE_MS / 2;
  */
 export type OutgoingEmail = Omit<
   RowOf<typeof headerColumns & typeof contentColumns>,
-  "from" | "replyTo" | "attachments" | "headers"
+  "from" | "replyTo" | "text" | "attachments" | "headers"
 > & {
   from: Mailbox;
   replyTo: Mailbox[];
+  /**
+   * Empty: no text part. Null: an email that an earlier release accepted with HTML alone. By SMTP
+   * it gets the text made from the HTML; providers make their own.
+   */
+  text: string | null;
   attachments: Attachment[];
   headers: CustomHeaders;
   /** `<id@domain>`: the same for every attempt and generation, so that a receiver sees a copy. */

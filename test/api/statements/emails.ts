@@ -37,7 +37,8 @@ const email = {
   text: "Hi",
   onUnknown: "hold" as const,
 };
-const submitted = { ...email, id: "email-submitted", key: { name: "k", requestHash: "h" } };
+const key = { name: "k#1 ", former: "k#1", requestHash: "h", canonicalHash: "c" };
+const submitted = { ...email, id: "email-submitted", key };
 const entry = {
   id: "entry-email",
   at: now,
