@@ -240,7 +240,7 @@ export const takeWebhook = operation({
     "Delivery events from a provider, signed by it (Standard Webhooks). The provider is resend.",
   answers: {
     200: v.union([
-      v.strictObject({ taken: v.picklist(["repeated", "unknown-mail", "ignored"]) }),
+      v.strictObject({ taken: v.picklist(["repeated", "unknown-mail", "mirrored", "ignored"]) }),
       v.strictObject({ taken: v.literal("applied"), id: v.string(), status, changed: v.boolean() }),
     ]),
   },

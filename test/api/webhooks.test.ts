@@ -113,10 +113,41 @@ describe("feedback of a provider", () => {
     expect(refused.body.type).toBe("urn:luna:problem:suppressed");
   });
 
-  it("of a transient bounce suppresses no address", async () => {
+  it("of a transient bounce ends nothing and suppresses no address, and stands in the timeline", async () => {
     const id = await emailThat("sent");
-    expect((await deliver(about(id, "bounced", bounce("Transient")))).body.status).toBe("bounced");
+    const away = about(id, "bounced", bounce("Transient"));
+    expect((await deliver(away)).body).toMatchObject({ status: "sent", changed: false });
+    expect((await deliver(about(id, "delivered"))).body.status).toBe("delivered");
+    // An out-of-office answer comes after the delivery.
+    expect((await deliver(away, { id: "away" })).body.status).toBe("delivered");
+    expect((await deliver(away, { id: "away" })).body).toEqual({ taken: "repeated" });
+    const { events } = (await call("GET", `/api/emails/${id}`)).body;
+    expect(events.map(({ type }: { type: string }) => type)).toEqual([
+      "queued",
+      "transient-bounce",
+      "delivered",
+      "transient-bounce",
+    ]);
+    expect(events.at(-1).detail.text).toContain("no such user");
     expect(await suppressed()).toEqual([]);
+  });
+
+  it("of a transient bounce proves that an unknown email has left", async () => {
+    const id = await emailThat("unknown");
+    expect((await deliver(about(id, "bounced", bounce("Transient")))).body.status).toBe("sent");
+  });
+
+  it("of a complaint after a bounce stands in the timeline", async () => {
+    const id = await emailThat("sent");
+    await deliver(about(id, "bounced", bounce("Permanent")));
+    expect((await deliver(about(id, "complained"))).body.status).toBe("complained");
+    expect((await eventTypes(db, id)).slice(-2)).toEqual(["bounced", "complained"]);
+  });
+
+  it("that the provider suppresses the address suppresses it here, too", async () => {
+    const id = await emailThat("sent");
+    expect((await deliver(about(id, "suppressed"))).body.status).toBe("bounced");
+    expect(await suppressed()).toMatchObject([{ address: "ada@example.com", reason: "bounce" }]);
   });
 
   it("that comes late or in the wrong order changes nothing", async () => {
@@ -323,5 +354,58 @@ describe("a message that is not signed", () => {
     expect(answer.body).toEqual(unknown.body);
     expect(error.mock.calls.map(([line]) => variableIn(line))).toEqual(logged);
     error.mockRestore();
+  });
+});
+
+describe("the provider's list of suppressions", () => {
+  const change = (is: "added" | "removed", origin: string, email = "Ada@Example.com"): Event => ({
+    type: `suppression.${is}`,
+    data: { id: "s-1", email, origin, source_id: null, created_at: new Date().toISOString() },
+  });
+  const hour = 3_600_000;
+  const mirrored = { status: 200, body: { taken: "mirrored" } };
+
+  it.each(["bounce", "complaint", "manual"])(
+    "suppresses an address here for %s, and lifts that again",
+    async (origin) => {
+      expect(await deliver(change("added", origin))).toMatchObject(mirrored);
+      expect(await suppressed()).toEqual([
+        { address: "ada@example.com", scope: "all", reason: origin },
+      ]);
+      expect(await deliver(change("removed", origin))).toMatchObject(mirrored);
+      expect(await suppressed()).toEqual([]);
+    },
+  );
+
+  it("lifts no suppression that a person made here, nor one that came later", async () => {
+    const add = (reason: string, at: number) =>
+      db
+        .prepare(
+          `INSERT OR REPLACE INTO suppressions (address, scope, reason, created_at)
+           VALUES ('ada@example.com', 'all', ?, ?)`,
+        )
+        .bind(reason, at)
+        .run();
+    for (const [reason, at] of [
+      ["manual", 1],
+      ["unsubscribe", 1],
+      ["bounce", Date.now() + hour],
+    ] as const) {
+      await add(reason, at);
+      expect(await deliver(change("removed", "bounce"))).toMatchObject(mirrored);
+      expect(await suppressed()).toMatchObject([{ reason }]);
+    }
+  });
+
+  it("is taken over once: a repeat changes nothing", async () => {
+    await deliver(change("added", "bounce"), { id: "added-1" });
+    await db.prepare("DELETE FROM suppressions").run();
+    await deliver(change("added", "bounce"), { id: "added-1" });
+    expect(await suppressed()).toEqual([]);
+  });
+
+  it("with something that is no address is ignored", async () => {
+    const event = change("added", "bounce", "a\r\nb@example.com");
+    expect((await deliver(event)).body).toEqual({ taken: "ignored" });
   });
 });

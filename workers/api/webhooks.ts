@@ -1,8 +1,13 @@
 import { Webhook } from "standardwebhooks";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { resendReport } from "../../shared/email/rules/resend-feedback.ts";
+import {
+  resendReport,
+  resendSuppression,
+  type SuppressionReport,
+} from "../../shared/email/rules/resend-feedback.ts";
 import { resendWebhookSecret } from "../../shared/email/settings.ts";
 import { takeFeedback } from "../../shared/email/sql/feedback.ts";
+import { mirrorSuppression } from "../../shared/email/sql/suppressions.ts";
 import { readText } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail } from "../../shared/lib/base/result.ts";
@@ -32,6 +37,8 @@ export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env
   const event = verified(secret.value, request.headers, body.value);
   if (event === null) return fail({ tag: "bad-signature" });
 
+  const suppression = resendSuppression(event.payload);
+  if (suppression !== null) return await mirror(env.DB, event.id, suppression, now);
   const report = resendReport(event.payload);
   if (report === null) return json({ taken: "ignored" });
   const take = () => takeFeedback(env.DB, { provider: "resend", messageId: event.id, report }, now);
@@ -45,6 +52,14 @@ export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env
   });
   return json(taken.value);
 };
+
+async function mirror(db: D1Database, messageId: string, report: SuppressionReport, now: number) {
+  const write = () => mirrorSuppression(db, { provider: "resend", messageId, report }, now);
+  const done = await writeDatabase(write, write);
+  if (!done.ok) return done;
+  log("info", "email.suppression_mirrored", { provider: "resend", change: report.change });
+  return json({ taken: "mirrored" as const });
+}
 
 /**
  * The event, if it was signed with the secret at most five minutes ago

@@ -1,3 +1,4 @@
+import { isHardBounce } from "../rules/hard-bounce.ts";
 import { settle, withoutFailover } from "../rules/lifecycle.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import { chooseTransport, type Waiting } from "../rules/plan.ts";
@@ -28,7 +29,13 @@ export function afterOutcome(
   const timing = { policy, now: clock(), random: random(), clock: waitClockOf(email, waitLimits) };
   const settlement = settle({ ...ended, hasAlternative: "use" in next }, outcome, timing);
   if (settlement.status !== "sending")
-    return { id, generation, settlement, detail: outcome.detail };
+    return {
+      id,
+      generation,
+      settlement,
+      detail: outcome.detail,
+      ...(isHardBounce(outcome) && { suppress: true }),
+    };
   if (!("use" in next) || !isRefusal(outcome))
     throw new Error("an email failed over without a refusal or an alternative");
   const refusals = refusalsOnTheWay(failover?.refusals ?? null, outcome);

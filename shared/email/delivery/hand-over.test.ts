@@ -16,6 +16,7 @@ const row: EmailInHandOver = {
   from: "Luna <hello@luna.example>",
   to: "ada@example.com",
   replyTo: null,
+  headers: null,
   subject: "Hi",
   html: "<p>Hello <b>Ada</b></p>",
   text: null,

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { cut } from "../../lib/base/cut.ts";
 import { record } from "../../lib/worker/record.ts";
+import { address } from "./address.ts";
 import type { AttemptDetail } from "./outcome.ts";
 import { emailOfTag } from "./tag.ts";
 import type { Feedback } from "./transitions.ts";
@@ -64,7 +65,7 @@ export function resendReport(body: unknown): ProviderReport | null {
   const parsed = v.safeParse(event, body);
   if (!parsed.success) return null;
   const { type, data } = parsed.output;
-  const feedback = meanings.get(type);
+  const feedback = isTransient(type, data) ? "transient-bounce" : meanings.get(type);
   if (feedback === undefined || data.email_id === undefined) return null;
   const detail: AttemptDetail = {
     transport: "resend",
@@ -92,11 +93,42 @@ function emailOf({ tags = [] }: Data): ProviderReport["email"] {
   );
 }
 
-/**
- * A full mailbox or an out-of-office answer bounces too, but may take the next email: only
- * `Permanent` is for good.
- */
+/** A full mailbox or an out-of-office answer bounces too, but may take the next email. */
+const isTransient = (type: string, { bounce }: Data): boolean =>
+  type === "email.bounced" && bounce?.type === "Transient";
+
+/** Only `Permanent` is for good. A suppressed address has bounced or complained before. */
 function suppressionOf(type: string, { bounce }: Data): ProviderReport["suppress"] {
   if (type === "email.complained") return "complaint";
+  if (type === "email.suppressed") return "bounce";
   return type === "email.bounced" && bounce?.type === "Permanent" ? "bounce" : null;
+}
+
+/** An address that a provider puts on its list of suppressions, or takes from it, at a time. */
+export type SuppressionReport = {
+  change: "added" | "removed";
+  address: string;
+  reason: "bounce" | "complaint" | "manual";
+  at: number;
+};
+
+/** https://resend.com/docs/webhooks/suppressions/added */
+const suppressionEvent = v.object({
+  type: v.picklist(["suppression.added", "suppression.removed"]),
+  created_at: v.pipe(v.string(), v.transform(Date.parse), v.number()),
+  data: v.object({ email: address, origin: perhaps(text) }),
+});
+
+/** Reads an event of Resend about its list of suppressions; null for any other. */
+export function resendSuppression(body: unknown): SuppressionReport | null {
+  const parsed = v.safeParse(suppressionEvent, body);
+  if (!parsed.success) return null;
+  const { type, created_at: at, data } = parsed.output;
+  const { origin } = data;
+  return {
+    change: type === "suppression.added" ? "added" : "removed",
+    address: data.email,
+    reason: origin === "bounce" || origin === "complaint" ? origin : "manual",
+    at,
+  };
 }

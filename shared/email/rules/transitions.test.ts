@@ -12,6 +12,7 @@ describe("what a provider reports later on", () => {
         bounced: "bounced",
         complained: "complained",
         failed: "bounced",
+        "transient-bounce": null,
       },
     ],
     [
@@ -22,6 +23,7 @@ describe("what a provider reports later on", () => {
         bounced: "bounced",
         complained: "complained",
         failed: "dead",
+        "transient-bounce": "sent",
       },
     ],
     [
@@ -32,6 +34,7 @@ describe("what a provider reports later on", () => {
         bounced: "bounced",
         complained: "complained",
         failed: "dead",
+        "transient-bounce": "sent",
       },
     ],
     [
@@ -42,6 +45,7 @@ describe("what a provider reports later on", () => {
         bounced: "bounced",
         complained: "complained",
         failed: "dead",
+        "transient-bounce": "sent",
       },
     ],
     [
@@ -52,6 +56,7 @@ describe("what a provider reports later on", () => {
         bounced: "bounced",
         complained: "complained",
         failed: null,
+        "transient-bounce": "sent",
       },
     ],
     // Old news, or in the wrong order.
@@ -63,26 +68,75 @@ describe("what a provider reports later on", () => {
         bounced: "bounced",
         complained: "complained",
         failed: null,
+        "transient-bounce": null,
       },
     ],
-    ["bounced", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],
+    [
+      "bounced",
+      {
+        accepted: null,
+        delivered: null,
+        bounced: null,
+        complained: "complained",
+        failed: null,
+        "transient-bounce": null,
+      },
+    ],
     [
       "complained",
-      { accepted: null, delivered: null, bounced: null, complained: null, failed: null },
+      {
+        accepted: null,
+        delivered: null,
+        bounced: null,
+        complained: null,
+        failed: null,
+        "transient-bounce": null,
+      },
     ],
     // It never left.
-    ["queued", { accepted: null, delivered: null, bounced: null, complained: null, failed: null }],
+    [
+      "queued",
+      {
+        accepted: null,
+        delivered: null,
+        bounced: null,
+        complained: null,
+        failed: null,
+        "transient-bounce": null,
+      },
+    ],
     [
       "scheduled",
-      { accepted: null, delivered: null, bounced: null, complained: null, failed: null },
+      {
+        accepted: null,
+        delivered: null,
+        bounced: null,
+        complained: null,
+        failed: null,
+        "transient-bounce": null,
+      },
     ],
     [
       "cancelled",
-      { accepted: null, delivered: null, bounced: null, complained: null, failed: null },
+      {
+        accepted: null,
+        delivered: null,
+        bounced: null,
+        complained: null,
+        failed: null,
+        "transient-bounce": null,
+      },
     ],
     [
       "suppressed",
-      { accepted: null, delivered: null, bounced: null, complained: null, failed: null },
+      {
+        accepted: null,
+        delivered: null,
+        bounced: null,
+        complained: null,
+        failed: null,
+        "transient-bounce": null,
+      },
     ],
   ];
 

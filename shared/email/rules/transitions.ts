@@ -31,7 +31,7 @@ export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
   ],
   sent: ["delivered", "bounced", "complained"],
   delivered: ["bounced", "complained"],
-  bounced: [],
+  bounced: ["complained"],
   complained: [],
   unknown: ["sent", "queued", "dead", "delivered", "bounced", "complained"],
   // By a replay, as the next generation; or the provider reports that it has left after all.
@@ -43,9 +43,16 @@ export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
 
 /**
  * What a provider reports about an email later. `failed`: it took the email, and then could not
- * send it.
+ * send it. `transient-bounce`: a full mailbox or an out-of-office answer. It ends nothing, and the
+ * timeline has it.
  */
-export type Feedback = "accepted" | "delivered" | "bounced" | "complained" | "failed";
+export type Feedback =
+  | "accepted"
+  | "delivered"
+  | "bounced"
+  | "transient-bounce"
+  | "complained"
+  | "failed";
 
 /**
  * What an email becomes by its provider's feedback; null if that changes nothing: it is old news,
@@ -58,7 +65,9 @@ export function afterFeedback(status: EmailStatus, feedback: Feedback): EmailSta
 
 function meaning(status: EmailStatus, feedback: Feedback): EmailStatus {
   switch (feedback) {
+    // What bounced has left.
     case "accepted":
+    case "transient-bounce":
       return "sent";
     case "failed":
       return status === "sent" ? "bounced" : "dead";

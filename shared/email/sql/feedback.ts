@@ -43,7 +43,8 @@ export async function takeFeedback(db: D1Database, message: Message, now: number
       row.transport === provider &&
       (report.email === null || report.email.generation === row.generation);
     const next = isCurrent ? afterFeedback(row.status, report.feedback) : null;
-    if (await apply(db, { ...message, row, next, now }))
+    const noted = isCurrent && next === null && report.feedback === "transient-bounce";
+    if (await apply(db, { ...message, row, next, noted, now }))
       return { taken: "applied", id: row.id, status: next ?? row.status, changed: next !== null };
   }
   throw new Error("the email changed each time after it was read");
@@ -72,14 +73,16 @@ async function look(
   };
 }
 
-type Change = Message & { row: Row; next: EmailStatus | null; now: number };
+/** `noted`: the timeline has the feedback, which changes no status. */
+type Change = Message & { row: Row; next: EmailStatus | null; noted: boolean; now: number };
 
 /** @returns whether the email was unchanged since it was read: else nothing was written */
 async function apply(
   db: D1Database,
-  { provider, messageId, report, row, next, now }: Change,
+  { provider, messageId, report, row, next, noted, now }: Change,
 ): Promise<boolean> {
-  const { providerId, suppress, detail } = report;
+  const { feedback, providerId, suppress, detail } = report;
+  const details = JSON.stringify({ ...detail, providerId });
   const { id, generation, status } = row;
   const unchanged = "emails.id = ?1 AND emails.generation = ?2 AND emails.status = ?3";
   const replies = await runBatch(db, {
@@ -102,6 +105,7 @@ async function apply(
               )
               .bind(id, generation, status, suppress, detail.text, now),
           ],
+    note: noted ? [insertFeedback(db, { unchanged, row, type: feedback, details, now })] : [],
     change:
       next === null
         ? []
@@ -109,7 +113,7 @@ async function apply(
             unchanged,
             row,
             next,
-            details: JSON.stringify({ ...detail, providerId }),
+            details,
             providerId,
             now,
           }),
@@ -129,8 +133,9 @@ type StatusChange = {
 
 function changeStatus(
   db: D1Database,
-  { unchanged, row: { id, generation, status }, next, details, providerId, now }: StatusChange,
+  { unchanged, row, next, details, providerId, now }: StatusChange,
 ): D1PreparedStatement[] {
+  const { id, generation, status } = row;
   const sent = {
     from: "emails AS e",
     condition: "e.id = ?1 AND e.generation = ?2 AND e.status = ?3 AND e.sent_at IS NULL",
@@ -139,13 +144,7 @@ function changeStatus(
   return [
     // Each other feedback proves that the provider had accepted the email.
     ...(next === "dead" ? [] : [countSent(db, sent, now)]),
-    db
-      .prepare(
-        `INSERT INTO email_events (email_id, n, generation, type, at, detail)
-         SELECT id, ${nextEvent("emails.id")},
-           generation, ?4, ?5, ?6 FROM emails WHERE ${unchanged}`,
-      )
-      .bind(id, generation, status, next, now, details),
+    insertFeedback(db, { unchanged, row, type: next, details, now }),
     db
       .prepare(
         `DELETE FROM dead_letters
@@ -165,6 +164,22 @@ function changeStatus(
       .bind(id, generation, status, next, now, providerId, details),
   ];
 }
+
+type FeedbackEvent = Pick<StatusChange, "unchanged" | "row" | "details" | "now"> & {
+  type: string;
+};
+
+const insertFeedback = (
+  db: D1Database,
+  { unchanged, row: { id, generation, status }, type, details, now }: FeedbackEvent,
+): D1PreparedStatement =>
+  db
+    .prepare(
+      `INSERT INTO email_events (email_id, n, generation, type, at, detail)
+       SELECT id, ${nextEvent("emails.id")},
+         generation, ?4, ?5, ?6 FROM emails WHERE ${unchanged}`,
+    )
+    .bind(id, generation, status, type, now, details);
 
 /** Messages whose signature is too old to be accepted need not be remembered. */
 export const oldFeedback: ExpiringRows = {

@@ -7,13 +7,17 @@ import { countSent } from "./sent-usage.ts";
 
 /** SQL of what emails become, each under a guard, with its event in the same batch. */
 
-/** `putBack`: it was claimed, and is not handed over after all. */
+/**
+ * `putBack`: it was claimed, and is not handed over after all. `suppress`: no email can arrive at
+ * its recipient.
+ */
 export type Settled = {
   id: string;
   generation: number;
   settlement: Settlement;
   detail: AttemptDetail;
   putBack?: boolean;
+  suppress?: boolean;
 };
 
 /**
@@ -91,6 +95,19 @@ function recordSettled(
   };
   return [
     ...(rows.some(({ status }) => status === "sent") ? [countSent(db, sent, now)] : []),
+    ...(rows.some(({ suppress }) => suppress)
+      ? [
+          db
+            .prepare(
+              `INSERT INTO suppressions (address, scope, reason, note, created_at)
+               SELECT LOWER(e.to_address), 'all', 'bounce', (o.value ->> 'detail') ->> 'text', ?2
+               FROM ${from} CROSS JOIN emails AS e ON ${matching}
+               WHERE o.value ->> 'suppress' = 1
+               ON CONFLICT (address, scope) DO NOTHING`,
+            )
+            .bind(outcomes, now, guard.value),
+        ]
+      : []),
     db
       .prepare(
         `INSERT INTO email_events (email_id, n, generation, type, at, detail)
@@ -143,10 +160,11 @@ type SettledRow = {
   waitClass?: WaitClass | null;
   providerId?: string;
   putBack: boolean;
+  suppress: boolean;
 };
 
 function settledRow(
-  { id, generation, settlement, detail, putBack = false }: Settled,
+  { id, generation, settlement, detail, putBack = false, suppress = false }: Settled,
   now: number,
   notifyAt: (dueAt: number) => number,
 ): SettledRow {
@@ -157,6 +175,7 @@ function settledRow(
     attempts: settlement.attempts,
     detail: JSON.stringify(detail),
     putBack,
+    suppress,
     ...(detail.providerId !== undefined && { providerId: detail.providerId }),
   };
   switch (settlement.status) {

@@ -1,4 +1,5 @@
 import type { Cursor } from "../../http/lists.ts";
+import type { SuppressionReport } from "../rules/resend-feedback.ts";
 
 /** SQL of suppressed addresses. They are compared without case. */
 
@@ -49,6 +50,51 @@ export async function deleteSuppression(db: D1Database, address: string): Promis
     .run();
   return done.meta.changes > 0;
 }
+
+/**
+ * Takes over what a provider changed in its own list: once per message. What a person suppressed
+ * here stays, and so does what came after the provider's change.
+ */
+export async function mirrorSuppression(
+  db: D1Database,
+  {
+    provider,
+    messageId,
+    report,
+  }: { provider: string; messageId: string; report: SuppressionReport },
+  now: number,
+): Promise<void> {
+  const { change, address, reason, at } = report;
+  const note = `${provider}: ${MIRRORED}`;
+  const isNew = `NOT EXISTS (SELECT 1 FROM webhook_messages
+    WHERE provider = ?1 AND message_id = ?2)`;
+  await db.batch([
+    change === "added"
+      ? db
+          .prepare(
+            `INSERT INTO suppressions (address, scope, reason, note, created_at)
+             SELECT LOWER(?3), 'all', ?4, ?5, ?6 WHERE ${isNew}
+             ON CONFLICT (address, scope) DO NOTHING`,
+          )
+          .bind(provider, messageId, address, reason, note, at)
+      : db
+          .prepare(
+            `DELETE FROM suppressions WHERE address = LOWER(?3) AND scope = 'all'
+             AND (reason IN ('bounce', 'complaint') OR (reason = 'manual' AND note = ?4))
+             AND created_at <= ?5 AND ${isNew}`,
+          )
+          .bind(provider, messageId, address, note, at),
+    db
+      .prepare(
+        `INSERT INTO webhook_messages (provider, message_id, received_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (provider, message_id) DO NOTHING`,
+      )
+      .bind(provider, messageId, now),
+  ]);
+}
+
+/** The note of a suppression that was a provider's own. */
+const MIRRORED = "on the provider's list of suppressions";
 
 /** One page, oldest first. */
 export async function findSuppressions(

@@ -51,6 +51,7 @@ const entry = {
 };
 const settled = (["sent", "dead"] as const).map((status) => ({
   id,
+  suppress: true,
   generation: 1,
   settlement:
     status === "sent"
@@ -78,6 +79,11 @@ const reported = (changes: Partial<ProviderReport>, messageId: string) => (db: D
     ...changes,
   };
   return feedback.takeFeedback(db, { provider: "resend", messageId, report }, now);
+};
+
+const mirrored = (change: "added" | "removed", messageId: string) => (db: D1Database) => {
+  const report = { change, address: own.address, reason: "bounce" as const, at: now };
+  return suppressions.mirrorSuppression(db, { provider: "resend", messageId, report }, now);
 };
 
 export const acceptance: Cases = {
@@ -181,7 +187,10 @@ export const afterwards: Cases = {
     { email: null, providerId: "provider-email-2", feedback: "failed" },
     "m3",
   ),
+  "takeFeedback: transient-bounce": reported({ feedback: "transient-bounce" }, "m4"),
   ...expiring("oldFeedback", feedback.oldFeedback),
+  "mirrorSuppression: added": mirrored("added", "m5"),
+  "mirrorSuppression: removed": mirrored("removed", "m6"),
   saveSuppression: (db) =>
     suppressions.saveSuppression(db, {
       address: own.address,
