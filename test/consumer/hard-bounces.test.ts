@@ -5,7 +5,14 @@ import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import type { AttemptDetail, Outcome } from "../../shared/email/rules/outcome.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
 import { claim } from "../../shared/email/sql/claim.ts";
-import { emailRow, fakeQueue, fakeTransport, notification, queueEmail } from "../support/emails.ts";
+import {
+  emailRow,
+  fakeQueue,
+  fakeTransport,
+  notification,
+  queueEmail,
+  waitLimits,
+} from "../support/emails.ts";
 
 /** What a refusal of an address leads to, on a real D1. */
 
@@ -51,6 +58,7 @@ async function handOver(name: TransportName, outcome: Outcome): Promise<string> 
     deadLetterQueue: fakeQueue().queue,
     transports: [fakeTransport(async () => outcome, { name })],
     policy: { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 },
+    waitLimits,
     unsubscribe: null,
     emailIdHeader: "X-Luna-Email",
     clock: () => now,

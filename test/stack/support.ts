@@ -32,9 +32,9 @@ export function useStack(
     const port = await sink.listen();
     const secrets = {
       ADMIN_TOKEN,
-      SMTP_HOST: "127.0.0.1",
-      SMTP_PORT: String(port),
-      SMTP_SECURITY: "none",
+      SMTP_HOST: vars["SMTP_HOST"] ?? "127.0.0.1",
+      SMTP_PORT: vars["SMTP_PORT"] ?? String(port),
+      SMTP_SECURITY: vars["SMTP_SECURITY"] ?? "none",
       PUBLIC_URL: "http://luna.test",
       UNSUBSCRIBE_SECRET: ADMIN_TOKEN,
     };

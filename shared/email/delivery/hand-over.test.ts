@@ -26,6 +26,8 @@ const row: EmailInHandOver = {
   transport: "smtp",
   pinnedUntil: null,
   textFromHtml: 1,
+  waitClass: null,
+  waits: 0,
 };
 
 async function handedOver(changes: Partial<EmailInHandOver>): Promise<OutgoingEmail | undefined> {

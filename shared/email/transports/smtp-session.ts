@@ -1,7 +1,9 @@
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import SMTPConnection, { type Options } from "nodemailer/lib/smtp-connection";
 import type { ComposedEmail } from "./compose.ts";
 import type { SmtpSettings } from "./rules/smtp.ts";
+import { openSocket, tlsFailure } from "./smtp-socket.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /**
@@ -16,20 +18,16 @@ const QUIT_GRACE_MS = 1_000;
  */
 export class SmtpSession {
   readonly #settings: SmtpSettings;
-  readonly #connection: SMTPConnection;
+  readonly #idleMs: number;
+  #socket: Socket | null = null;
+  #smtp: SMTPConnection | null = null;
   #reject: (error: unknown) => void = () => undefined;
   #lost: Error | null = null;
 
   /** @param idleMs how long the server may be silent */
   constructor(settings: SmtpSettings, idleMs: number) {
     this.#settings = settings;
-    this.#connection = new SMTPConnection(optionsOf(settings, idleMs));
-    this.#connection.on("error", (error) => this.#end(error));
-    // After a 421 nodemailer ends the connection before it reports the server's reply: let the
-    // report come first.
-    this.#connection.once("end", () =>
-      setTimeout(() => this.#end(new Error("the connection ended early")), 0),
-    );
+    this.#idleMs = idleMs;
   }
 
   get isLost(): boolean {
@@ -39,9 +37,39 @@ export class SmtpSession {
   /** Connects, encrypts and authenticates. */
   async open(): Promise<void> {
     const { credentials } = this.#settings;
-    await this.#step<unknown>((done) => this.#connection.connect(done));
+    const until = Date.now() + CONNECT_TIMEOUT_MS;
+    const socket = await openSocket(this.#settings, CONNECT_TIMEOUT_MS, (opening) => {
+      this.#socket = opening;
+    });
+    if (this.#lost !== null) throw this.#lost;
+    // nodemailer listens to a socket that was opened already from the next turn on.
+    const closed = (): void => this.#end(new Error("Connection closed unexpectedly"));
+    for (const event of ["end", "close"]) socket.once(event, closed);
+    setImmediate(() =>
+      setImmediate(() => {
+        for (const event of ["end", "close"]) socket.removeListener(event, closed);
+      }),
+    );
+    const smtp = this.#connectionOf(socket, Math.max(until - Date.now(), 1));
+    await this.#step<unknown>((done) => smtp.connect(done));
     if (credentials !== null)
-      await this.#step<unknown>((done) => this.#connection.login({ credentials }, done));
+      await this.#step<unknown>((done) => smtp.login({ credentials }, done));
+  }
+
+  #connectionOf(connection: Socket, timeoutMs: number): SMTPConnection {
+    const smtp = new SMTPConnection({
+      ...optionsOf(this.#settings, this.#idleMs),
+      connection,
+      connectionTimeout: timeoutMs,
+    });
+    this.#smtp = smtp;
+    smtp.on("error", (error) =>
+      this.#end(smtp.upgrading ? tlsFailure("STARTTLS", this.#settings.host, error) : error),
+    );
+    // After a 421 nodemailer ends the connection before it reports the server's reply: let the
+    // report come first.
+    smtp.once("end", () => setTimeout(() => this.#end(new Error("the connection ended early")), 0));
+    return smtp;
   }
 
   /**
@@ -60,20 +88,28 @@ export class SmtpSession {
       },
     });
     const info = await this.#step<{ response?: string } | undefined>((done) =>
-      this.#connection.send({ ...envelope, size: bytes.byteLength }, body, done),
+      this.#smtp?.send({ ...envelope, size: bytes.byteLength }, body, done),
     );
     return info?.response ?? "";
   }
 
+  /** Ends a transaction that the server refused, so that the next email can begin one. */
+  async reset(): Promise<void> {
+    await this.#step<unknown>((done) => this.#smtp?.reset(done));
+  }
+
   /** Sends QUIT, and does not wait for the reply. */
   quit(): void {
-    this.#connection.quit();
-    setTimeout(() => this.#connection.close(), QUIT_GRACE_MS);
+    const smtp = this.#smtp;
+    if (smtp === null || this.isLost) return this.close();
+    smtp.quit();
+    setTimeout(() => smtp.close(), QUIT_GRACE_MS);
   }
 
   close(): void {
     this.#end(new Error("closed"));
-    this.#connection.close();
+    this.#smtp?.close();
+    this.#socket?.destroy();
   }
 
   #step<Value>(run: (done: (error?: Error | null, value?: Value) => void) => void): Promise<Value> {
@@ -99,9 +135,9 @@ function optionsOf(settings: SmtpSettings, idleMs: number): Options {
     ...(settings.ehloName !== null && { name: settings.ehloName }),
     port: settings.port,
     secure: settings.security === "tls",
+    secured: settings.security === "tls",
     requireTLS: settings.security === "starttls",
     ignoreTLS: settings.security === "none",
-    connectionTimeout: CONNECT_TIMEOUT_MS,
     greetingTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: idleMs,
     socketCloseTimeout: 0,

@@ -19,7 +19,7 @@ afterEach(async () => {
  */
 type Script = Partial<
   Record<
-    "banner" | "EHLO" | "HELO" | "MAIL" | "RCPT" | "DATA" | "body" | "QUIT",
+    "banner" | "EHLO" | "HELO" | "MAIL" | "RCPT" | "DATA" | "body" | "RSET" | "QUIT",
     string | ((socket: Socket, line: string) => void)
   >
 >;
@@ -32,6 +32,7 @@ const healthy: Required<Script> = {
   RCPT: "250 2.1.5 ok",
   DATA: "354 go on",
   body: "250 2.0.0 queued",
+  RSET: "250 2.0.0 ok",
   QUIT: "221 bye",
 };
 
@@ -54,7 +55,7 @@ async function listen(script: Script): Promise<number> {
         if (inBody && line !== ".") continue;
         const step = inBody
           ? "body"
-          : (/^(EHLO|HELO|MAIL|RCPT|DATA|QUIT)/.exec(line)?.[1] as keyof Script | undefined);
+          : (/^(EHLO|HELO|MAIL|RCPT|DATA|RSET|QUIT)/.exec(line)?.[1] as keyof Script | undefined);
         inBody = step === "DATA" && String(script.DATA ?? healthy.DATA).startsWith("354");
         if (step === undefined) socket.write("502 5.5.1 unknown command\r\n");
         else play(socket, step, line);
@@ -250,20 +251,67 @@ describe("the connections of one batch", () => {
     transport.close?.();
   });
 
-  it("are not used again after a refusal: their state is not known", async () => {
+  it.each<["RCPT" | "body", string, string]>([
+    ["RCPT", "450 4.2.0 later", "needs_time"],
+    ["RCPT", "550 5.1.1 no such user", "refused_permanent"],
+    ["body", "554 5.7.1 spam", "refused_permanent"],
+    ["body", "451 4.7.1 later", "needs_time"],
+  ])("are reset and used again after a refusal of %s: %s", async (step, refusal, kind) => {
     connections = 0;
+    const steps: string[] = [];
     let emails = 0;
     const transport = local(
       await listen({
         banner: count,
-        RCPT: (socket) => socket.write((emails += 1) === 2 ? "450 4.2.0 later\r\n" : "250 ok\r\n"),
+        MAIL: (socket) => {
+          emails += 1;
+          steps.push("MAIL");
+          socket.write("250 ok\r\n");
+        },
+        [step]: (socket: Socket) => socket.write(`${emails === 2 ? refusal : "250 ok"}\r\n`),
+        RSET: (socket) => {
+          steps.push("RSET");
+          socket.write("250 ok\r\n");
+        },
       }),
     );
     const kinds = [];
     for (let n = 0; n < 3; n += 1) kinds.push((await transport.send(email)).kind);
-    expect(kinds).toEqual(["accepted", "needs_time", "accepted"]);
+    expect(kinds).toEqual(["accepted", kind, "accepted"]);
+    expect(steps).toEqual(["MAIL", "MAIL", "RSET", "MAIL"]);
+    expect(connections).toBe(1);
+    transport.close?.();
+  });
+
+  it.each<[string, Script["RSET"]]>([
+    ["refuses", "502 5.5.1 what?"],
+    ["drops the connection at", drop],
+    ["ends the session at", "421 4.7.0 bye"],
+  ])("are made again when the server %s RSET", async (_, RSET) => {
+    connections = 0;
+    let emails = 0;
+    const RCPT = (socket: Socket): void =>
+      void socket.write((emails += 1) === 1 ? "450 4.2.0 later\r\n" : "250 ok\r\n");
+    const transport = local(await listen({ banner: count, RCPT, ...(RSET && { RSET }) }));
+    const kinds = [];
+    for (let n = 0; n < 2; n += 1) kinds.push((await transport.send(email)).kind);
+    expect(kinds).toEqual(["needs_time", "accepted"]);
     expect(connections).toBe(2);
     transport.close?.();
+  });
+
+  it("end with QUIT also when the server refused the session", async () => {
+    const quit = Promise.withResolvers<void>();
+    const QUIT = (socket: Socket): void => {
+      quit.resolve();
+      socket.end("221 bye\r\n");
+    };
+    const port = await listen({ EHLO: "250-sink\r\n250 AUTH PLAIN", QUIT });
+    const credentials = { user: "luna", pass: "wrong" };
+    const settings = { host: "localhost", port, security: "none", ehloName: null } as const;
+    const outcome = await smtpTransport({ ...settings, credentials }).send(email);
+    expect(outcome).toMatchObject({ kind: "server_failed", detail: { phase: "AUTH PLAIN" } });
+    await quit.promise;
   });
 
   it.each<[string, Script["MAIL"]]>([

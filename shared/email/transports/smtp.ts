@@ -1,28 +1,33 @@
 import type { Outcome } from "../rules/outcome.ts";
 import { compose, type ComposedEmail } from "./compose.ts";
 import { classifySmtpError, refusesThisEmail } from "./rules/smtp-outcome.ts";
+import { connectionAfter } from "./rules/smtp-reuse.ts";
 import type { SmtpSettings } from "./rules/smtp.ts";
 import { SmtpSession } from "./smtp-session.ts";
 import { HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 
+/** A connection between two emails. `refused`: the server refused the last one. */
+type Idle = { session: SmtpSession; refused: boolean };
+
 /**
- * Hands emails to an SMTP server. A connection whose email was accepted takes the next one, for as
- * long as the transport is open: at most as many connections as emails are in hand-over at once.
+ * Hands emails to an SMTP server. A connection whose email was accepted or refused takes the next
+ * one, for as long as the transport is open: at most as many connections as emails are in hand-over
+ * at once.
  */
 export function smtpTransport(settings: SmtpSettings): Transport {
-  const idle: SmtpSession[] = [];
+  const idle: Idle[] = [];
   return {
     deadlineMs: HAND_OVER_MS,
     send: (email) => sendWithinDeadline(settings, idle, email),
     close() {
-      for (const session of idle.splice(0)) session.quit();
+      for (const { session } of idle.splice(0)) session.quit();
     },
   };
 }
 
 async function sendWithinDeadline(
   settings: SmtpSettings,
-  idle: SmtpSession[],
+  idle: Idle[],
   email: OutgoingEmail,
 ): Promise<Outcome> {
   const attempt = new Attempt(settings, email);
@@ -39,8 +44,10 @@ async function sendWithinDeadline(
   ]);
   clearTimeout(expire);
   const session = attempt.end();
-  if (outcome.kind === "accepted" && session !== null && !session.isLost) idle.push(session);
-  else session?.close();
+  const next = connectionAfter(outcome);
+  if (session === null || session.isLost || next === "close") session?.close();
+  else if (next === "quit") session.quit();
+  else idle.push({ session, refused: next === "reset" });
   return outcome;
 }
 
@@ -58,7 +65,7 @@ class Attempt {
   }
 
   /** @throws what nodemailer reports */
-  async run(idle: SmtpSession[]): Promise<Outcome> {
+  async run(idle: Idle[]): Promise<Outcome> {
     const composed = await compose(this.#email).catch((error: unknown) => {
       // No server was involved yet, so this is no failure of a server.
       throw Object.assign(new Error("the email cannot be composed", { cause: error }), {
@@ -69,12 +76,14 @@ class Attempt {
     const used = idle.pop();
     if (used !== undefined) {
       try {
-        return await this.#send(used, composed);
+        this.#session = used.session;
+        if (used.refused) await used.session.reset();
+        return await this.#send(used.session, composed);
       } catch (error) {
         // The server may have closed an idle connection. The email has not left, so a new one
         // decides.
         if (this.#handedOver || refusesThisEmail(error)) throw error;
-        used.close();
+        used.session.quit();
       }
     }
     if (this.#isOver) throw new Error("given up");
