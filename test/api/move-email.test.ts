@@ -44,11 +44,9 @@ describe("a scheduled email", () => {
   it("moves to an earlier time, with a notification for it; the past means now", async () => {
     const id = await scheduled(5);
     const queue = fakeQueue();
-    const { body } = await callWith({ EMAIL_QUEUE: queue.queue as never })(
-      "PATCH",
-      `/api/emails/${id}`,
-      { sendAt: inHours(-1) },
-    );
+    const { body } = await callWith({ EMAIL_QUEUE: queue.queue })("PATCH", `/api/emails/${id}`, {
+      sendAt: inHours(-1),
+    });
     expect(Date.parse(body.dueAt)).toBeLessThanOrEqual(Date.now());
     expect(queue.sent).toMatchObject([{ body: { emailId: id }, delaySeconds: 0 }]);
     expect(await claimAt(id, Date.now())).toBe(1);
