@@ -37,6 +37,8 @@ describe.each([
     SMTP_PORT: String(port),
     SMTP_SECURITY: security,
     EMAIL_MAX_RETRIES: "0",
+    EMAIL_RETRY_WINDOW_HOURS: "0",
+    EMAIL_MAX_WAIT_HOURS: "0",
   });
 
   // The runtime prints the handshake in lines of its own.
