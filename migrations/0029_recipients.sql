@@ -9,3 +9,13 @@ ALTER TABLE emails ADD COLUMN part INTEGER NOT NULL DEFAULT 1;
 
 -- JSON: what was last observed for this recipient; NULL: as for the email.
 ALTER TABLE email_recipients ADD COLUMN detail TEXT;
+
+-- A replay, and a second sending of what was unknown, is for those who do not have the email: by
+-- whichever release it is made. It is the first part of its generation.
+CREATE TRIGGER emails_next_generation AFTER UPDATE OF generation ON emails
+WHEN NEW.generation > OLD.generation AND NEW.format >= 3
+BEGIN
+  UPDATE email_recipients SET status = NULL, detail = NULL
+  WHERE email_id = NEW.id AND status IN ('pending', 'refused');
+  UPDATE emails SET part = 1 WHERE id = NEW.id;
+END;

@@ -35,6 +35,7 @@ const deadLetter = {
   lastError: v.optional(record(v.string(), v.unknown())),
   attempts: count,
   to: v.optional(v.string()),
+  recipients: v.optional(v.array(v.string())),
   subject: v.optional(v.string()),
   rawBody: v.optional(v.string()),
   buriedAt: time,

@@ -2,12 +2,14 @@ import * as v from "valibot";
 import { emailForms } from "../email/forms.ts";
 import { address } from "../email/rules/address.ts";
 import { emailStatuses } from "../email/rules/lifecycle.ts";
+import { recipientStates } from "../email/rules/recipients.ts";
 import { emailBatch, emailQuery, emailRequest, resolution } from "../email/schemas.ts";
 import { templateName } from "../email/templates/templates.ts";
 import { pageOf } from "../http/lists.ts";
 import { time, timestamp } from "../http/time.ts";
 import { named } from "../lib/worker/named.ts";
 import { describedAs } from "./described.ts";
+import { emailContent } from "./email-content.ts";
 import { count, emailEvents, operation, page, problem } from "./operation.ts";
 
 const tag = "emails";
@@ -22,10 +24,21 @@ const attemptDetail = named("AttemptDetail", {
   providerId: v.optional(v.string()),
 });
 
+const recipient = named("Recipient", {
+  kind: v.picklist(["to", "cc", "bcc"]),
+  address: v.string(),
+  name: v.optional(v.string()),
+  state: v.picklist(recipientStates),
+  detail: v.optional(attemptDetail),
+});
+
 const email = named("Email", {
   id: v.string(),
   status,
+  from: v.string(),
   to: v.string(),
+  recipients: v.array(recipient),
+  replyTo: v.optional(v.array(v.string())),
   subject: v.string(),
   generation: count,
   attempts: count,
@@ -107,8 +120,19 @@ export const getEmail = operation({
   path: "/api/emails/:id",
   access: "reader",
   tag,
-  summary: "An email with its timeline: each attempt with the server's answer.",
-  answers: { 200: named("EmailWithEvents", { ...email.entries, events: emailEvents }) },
+  summary:
+    "An email with its timeline, each attempt with the server's answer, and with content=true " +
+    "its content while that is kept. The read-only token gets no content.",
+  query: v.strictObject({
+    content: v.optional(v.picklist(["true", "false"], 'must be "true" or "false"'), "false"),
+  }),
+  answers: {
+    200: named("EmailWithEvents", {
+      ...email.entries,
+      content: v.optional(emailContent),
+      events: emailEvents,
+    }),
+  },
   problems: ["not-found", "unavailable"],
 });
 

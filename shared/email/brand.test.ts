@@ -104,6 +104,8 @@ async function handedOver(rendered: { subject: string; html: string; text: strin
     leaseExpiresAt: 1_000,
     attempts: 1,
     to: "ada@example.com",
+    part: 1,
+    recipients: null,
     replyTo: null,
     attachments: null,
     headers: null,

@@ -4,12 +4,8 @@ import type { Outbox } from "./outbox.ts";
 import { acceptQueued } from "./producers.ts";
 import { parseDeadLetter, rawText, type EmailSend } from "./queue-messages.ts";
 import { deadLetterRetentionDays, defaultRetentionDays, type EmailVariables } from "./settings.ts";
-import {
-  recordDeadLetters,
-  recordPoison,
-  type DeadEmail,
-  type PoisonMessage,
-} from "./sql/dead-letters.ts";
+import { recordDeadLetters, type DeadEmail } from "./sql/dead-letters.ts";
+import { recordPoison, type PoisonMessage } from "./sql/poison.ts";
 
 /** A message of the dead-letter queue. `attempts`: how often it was delivered. */
 export type DeadMessage = { id: string; body: unknown; attempts: number };

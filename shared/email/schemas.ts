@@ -11,7 +11,7 @@ import { address, type Mailbox } from "./rules/address.ts";
 import { customHeaders } from "./rules/custom-headers.ts";
 import { looksEncoded } from "./rules/encoded-word.ts";
 import { canonicalJson } from "./rules/idempotency.ts";
-import { mailboxes, mailboxesOf } from "./rules/mailboxes.ts";
+import { mailboxes, mailboxesOf, recipientsOf, type Recipient } from "./rules/mailboxes.ts";
 import { renderNamed, templateName } from "./templates/templates.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
@@ -74,12 +74,14 @@ const categories = ["transactional", "notification", "marketing"] as const;
 export type EmailCategory = (typeof categories)[number];
 
 /**
- * What `POST /api/emails` accepts: a subject and a body, or a template and its data. One recipient;
- * anything else in the body is refused by name.
+ * What `POST /api/emails` accepts: a subject and a body, or a template and its data. Anything else
+ * in the body is refused by name.
  */
 export const emailRequest = v.pipe(
   v.strictObject({
-    to: address,
+    to: mailboxes,
+    cc: v.optional(mailboxes),
+    bcc: v.optional(mailboxes),
     subject: v.optional(oneLine(MAX_SUBJECT_LENGTH)),
     html: v.optional(body),
     // Empty: the email has no text part.
@@ -160,18 +162,31 @@ export function canonicalRequest({
 }
 
 /** An email as it is accepted: with its own bytes, independent of later changes of a template. */
-export type EmailMessage = Omit<EmailRequest, "subject" | "template" | "data" | "replyTo"> & {
+export type EmailMessage = Omit<
+  EmailRequest,
+  "subject" | "template" | "data" | "replyTo" | "to" | "cc" | "bcc"
+> & {
   subject: string;
+  /** The address of the first recipient. */
+  to: string;
+  /** All of them, the first one first; without it there is only that one, without a name. */
+  recipients?: Recipient[];
   replyTo?: Mailbox[];
 };
 
 /** @param now milliseconds since the epoch: a schema has no clock */
 export function messageOf(
-  { template, data, replyTo, ...rest }: EmailRequest,
+  { template, data, to, cc, bcc, replyTo, ...rest }: EmailRequest,
   brand: Brand,
   now: number,
 ): Result<EmailMessage, Extract<Failure, { tag: "invalid" }>> {
-  const request = { ...rest, ...(replyTo !== undefined && { replyTo: mailboxesOf(replyTo) }) };
+  const recipients = recipientsOf({ to, cc, bcc });
+  const request = {
+    ...rest,
+    to: recipients[0]?.address ?? "",
+    recipients,
+    ...(replyTo !== undefined && { replyTo: mailboxesOf(replyTo) }),
+  };
   const late = checkSendAt(request, now);
   if (late.length > 0) return fail({ tag: "invalid", errors: late });
   if (template === undefined) return ok({ ...request, subject: request.subject ?? "" });

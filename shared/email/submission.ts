@@ -4,6 +4,7 @@ import { validate, type FieldError } from "../lib/worker/validate.ts";
 import { brandOf, type Brand } from "./brand.ts";
 import type { Sender, Submission } from "./outbox.ts";
 import { checkHeaders } from "./rules/custom-headers.ts";
+import { MAX_RECIPIENTS } from "./rules/mailboxes.ts";
 import { emailRequest, messageOf, type EmailMessage, type EmailRequest } from "./schemas.ts";
 import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts";
 import { offersUnsubscribe } from "./unsubscribe.ts";
@@ -48,19 +49,29 @@ export function submissionFrom(
   });
 }
 
+const tooMany = {
+  path: "to",
+  message: `must have at most ${MAX_RECIPIENTS} recipients together with cc and bcc`,
+};
+/** The link would unsubscribe one recipient on behalf of another. */
+const oneOnly = { path: "to", message: "must be one recipient, if there is a link to unsubscribe" };
+
 /** What is wrong between fields, and with what only this Luna refuses. */
 function checkFields(
-  { html, attachments = [], headers = {}, category }: EmailMessage,
+  { html, attachments = [], headers = {}, category, recipients = [] }: EmailMessage,
   { emailIdHeader }: Brand,
 ): FieldError[] {
+  const hasLink = offersUnsubscribe(category);
   const ids = attachments.map(({ contentId }) => contentId);
   return [
+    ...(recipients.length > MAX_RECIPIENTS ? [tooMany] : []),
+    ...(hasLink && recipients.length > 1 ? [oneOnly] : []),
     ...ids.flatMap((id, n) => {
       const path = `attachments.${n}.contentId`;
       if (id === undefined) return [];
       if (html === undefined) return [{ path, message: "is for an email with HTML" }];
       return ids.indexOf(id) === n ? [] : [{ path, message: "is there twice" }];
     }),
-    ...checkHeaders(headers, { hasLink: offersUnsubscribe(category), idHeader: emailIdHeader }),
+    ...checkHeaders(headers, { hasLink, idHeader: emailIdHeader }),
   ];
 }

@@ -206,6 +206,13 @@ describe("emails are accepted in one round trip to D1", () => {
     expect(body.items).toMatchObject([{ operation: "sendEmail", status: 202 }]);
   });
 
+  it("for several recipients: at most four rows for each further one", async () => {
+    const cc = Array.from({ length: 10 }, (_, n) => `Cc ${n} <cc${n}@example.com>`);
+    const { d1Reads, d1Writes, d1RowsWritten } = await send("/api/emails", { ...email, cc });
+    expect({ d1Reads, d1Writes }).toEqual({ d1Reads: 0, d1Writes: 1 });
+    expect(d1RowsWritten - ROWS - ENTRY).toBeLessThanOrEqual(4 * cc.length);
+  });
+
   it("for a hundred, each with its key", async () => {
     const emails = Array.from({ length: 100 }, () => email);
     expect(await send("/api/emails/batch", { emails })).toEqual({

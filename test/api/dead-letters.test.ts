@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { recordDeadLetters, recordPoison } from "../../shared/email/sql/dead-letters.ts";
+import { recordDeadLetters } from "../../shared/email/sql/dead-letters.ts";
+import { recordPoison } from "../../shared/email/sql/poison.ts";
 import { queueEmail } from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { call, callWith } from "./support.ts";

@@ -7,6 +7,9 @@ import { call, callWith, deadDatabase, rowsInAll } from "./support.ts";
 const user = { userId: "ada", email: "ada@example.com" };
 const email = { to: "ada@example.com", subject: "Hello", text: "Hi" };
 
+const several = (count: number, name = "a"): string[] =>
+  Array.from({ length: count }, (_, n) => `${name}${n}@example.com`);
+
 describe("an invalid request is refused by the name of its field, and nothing is written", () => {
   it.each<[string, string, unknown, string]>([
     ["an unknown field", "/api/users", { ...user, admin: true }, "admin"],
@@ -24,9 +27,26 @@ describe("an invalid request is refused by the name of its field, and nothing is
     ["a list instead of an object", "/api/users", [user], "body"],
     ["nothing to change", "/api/users/ada", {}, "body"],
     ["no body at all", "/api/users", undefined, "userId"],
-    ["two recipients", "/api/emails", { ...email, to: ["a@example.com", "b@example.com"] }, "to"],
-    ["cc", "/api/emails", { ...email, cc: "eve@example.com" }, "cc"],
-    ["bcc", "/api/emails", { ...email, bcc: "eve@example.com" }, "bcc"],
+    [
+      "two recipients in one text",
+      "/api/emails",
+      { ...email, to: "a@x.example, b@x.example" },
+      "to",
+    ],
+    ["no recipient", "/api/emails", { ...email, to: [] }, "to"],
+    [
+      "a second recipient that is none",
+      "/api/emails",
+      { ...email, cc: ["a@x.example", "b"] },
+      "cc.1",
+    ],
+    ["51 recipients", "/api/emails", { ...email, to: several(30), bcc: several(21, "b") }, "to"],
+    [
+      "a link to unsubscribe for several",
+      "/api/emails",
+      { ...email, category: "marketing", cc: "eve@example.com" },
+      "to",
+    ],
     [
       "a subject with a line break",
       "/api/emails",

@@ -201,7 +201,8 @@ class World {
     const [id = "", generation = ""] = key.split(":");
     const report = {
       feedback,
-      email: { id, generation: Number(generation) },
+      email: { id, generation: Number(generation), part: 1 },
+      to: [],
       providerId: key,
       suppress: null,
       detail,

@@ -216,6 +216,7 @@ class World {
         messageId: `m-${this.#messages}`,
         report: {
           email: null,
+          to: [],
           providerId: `p-${id}`,
           feedback,
           suppress: null,
@@ -241,18 +242,20 @@ class World {
       const trouble = ["unknown", "pinned", "dead"].includes(status) ? status : null;
       expect(recipients?.results).toEqual([{ address: this.emails.get(id)?.to, trouble }]);
       expect(contents?.results).toHaveLength(1);
-      expect(await findEmail(db, id)).toEqual(await before.findEmail(db, id));
+      expect(await findEmail(db, id)).toMatchObject((await before.findEmail(db, id)) ?? {});
     }
     const filters = [null, "unknown", "pinned", "dead"] as const;
     for (const status of filters)
       for (const to of [null, "ada@example.com"])
         for (const tenant of [null, "user:ada"]) {
           const filter = { tenant, status, to, before: null };
-          expect(await findEmails(db, filter, 50)).toEqual(await before.findEmails(db, filter, 50));
+          expect(await findEmails(db, filter, 50)).toMatchObject(
+            await before.findEmails(db, filter, 50),
+          );
         }
     expect(await emailBacklog(db, this.now)).toEqual(await before.emailBacklog(db, this.now));
     for (const filter of [{}, { to: "ada@example.com" }])
-      expect(await letters.findDeadLetters(db, filter, null, 50)).toEqual(
+      expect(await letters.findDeadLetters(db, filter, null, 50)).toMatchObject(
         await before.findDeadLetters(db, filter, null, 50),
       );
     return this.emails.size;

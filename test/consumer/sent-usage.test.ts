@@ -123,7 +123,8 @@ it("counts an unknown email once: when an operator or its provider reports it as
         messageId: `m-${n}`,
         report: {
           feedback,
-          email: { id: reported, generation: 1 },
+          email: { id: reported, generation: 1, part: 1 },
+          to: [],
           providerId: "re-1",
           suppress: null,
           detail: { ...detail, code: "email.sent" },

@@ -136,7 +136,8 @@ async function deliver(db: D1Database, ids: string[], day: number): Promise<void
         provider: "resend",
         messageId: `m-${id}`,
         report: {
-          email: { id, generation: 1 },
+          email: { id, generation: 1, part: 1 },
+          to: [],
           providerId: `p-${id}`,
           feedback: "delivered",
           suppress: null,

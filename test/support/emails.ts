@@ -38,7 +38,7 @@ export async function queueEmail(
   db: D1Database,
   now: number,
   fields: Partial<
-    Pick<NewEmail, "onUnknown" | "sendAt" | "tenant" | "to" | "category" | "text">
+    Pick<NewEmail, "onUnknown" | "sendAt" | "tenant" | "to" | "recipients" | "category" | "text">
   > = {},
 ): Promise<string> {
   next += 1;

@@ -5,9 +5,12 @@ export const outgoingEmail: OutgoingEmail = {
   messageId: "<m1@luna.example>",
   id: "m1",
   generation: 2,
+  part: 1,
   date: new Date("2026-01-02T03:04:05Z"),
   from: { name: "Luna", address: "hello@luna.example" },
-  to: "ada@example.com",
+  recipients: [
+    { n: 1, kind: "to", name: "", address: "ada@example.com", state: null, detail: null },
+  ],
   replyTo: [],
   subject: "Hello",
   html: null,

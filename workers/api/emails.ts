@@ -1,10 +1,18 @@
+import type { ContentAnswer } from "../../shared/contract/email-content.ts";
 import type { EmailAnswer } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { acceptEmails, notify, type Sender } from "../../shared/email/outbox.ts";
+import { quotedMailbox } from "../../shared/email/rules/address.ts";
+import { mailboxesFromColumn } from "../../shared/email/rules/mailboxes.ts";
 import { checkSendAt } from "../../shared/email/schemas.ts";
 import { cancelQueued } from "../../shared/email/sql/cancel.ts";
-import { findEmail, findEmails, type StoredEmail } from "../../shared/email/sql/emails.ts";
+import {
+  findEmail,
+  findEmails,
+  type StoredContent,
+  type StoredEmail,
+} from "../../shared/email/sql/emails.ts";
 import { moveScheduled } from "../../shared/email/sql/reschedule.ts";
 import { submissionFrom, submissionOf } from "../../shared/email/submission.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
@@ -126,8 +134,10 @@ function senderOf(caller: Caller, key: string | null): Omit<Sender, "from"> {
 }
 
 /** An email of another tenant is answered like one that does not exist. */
-export const getEmail: Handler<"getEmail"> = async ({ params: { id }, env, caller }) => {
-  const found = await readDatabase(env, () => findEmail(env.DB, id));
+export const getEmail: Handler<"getEmail"> = async ({ params: { id }, query, env, caller }) => {
+  // An email may have a secret of its recipient, such as a link.
+  const withContent = caller.role !== "viewer" && query.content === "true";
+  const found = await readDatabase(env, () => findEmail(env.DB, id, withContent));
   if (!found.ok) return found;
   if (
     found.value === null ||
@@ -135,7 +145,12 @@ export const getEmail: Handler<"getEmail"> = async ({ params: { id }, env, calle
   ) {
     return fail({ tag: "not-found", what: "email" });
   }
-  return json({ ...emailAnswer(found.value.email), events: found.value.events });
+  const { email, content, events } = found.value;
+  return json({
+    ...emailAnswer(email),
+    ...(content !== null && { content: contentAnswer(content) }),
+    events,
+  });
 };
 
 /** The caller's emails, newest first; all emails for the admin or the read-only token. */
@@ -160,11 +175,36 @@ export const listEmails: Handler<"listEmails"> = async ({ query, env, caller }) 
 const invalid = (path: string, message: string) =>
   fail({ tag: "invalid" as const, errors: [{ path, message }] });
 
+function contentAnswer({ html, text, headers, attachments }: StoredContent): ContentAnswer {
+  return {
+    ...(html !== null && { html }),
+    ...(text !== null && { text }),
+    ...(Object.keys(headers).length > 0 && { headers }),
+    ...(attachments.length > 0 && {
+      attachments: attachments.map(({ contentId, ...file }) => ({
+        ...file,
+        ...(contentId !== null && { contentId }),
+      })),
+    }),
+  };
+}
+
 function emailAnswer(email: StoredEmail): EmailAnswer {
   return {
     id: email.id,
     status: email.status,
+    from: email.from,
     to: email.to,
+    recipients: email.recipients.map(({ kind, address, name, state, detail: said }) => ({
+      kind,
+      address,
+      ...(name !== "" && { name }),
+      state,
+      ...(said !== null && { detail: said }),
+    })),
+    ...(email.replyTo !== null && {
+      replyTo: mailboxesFromColumn(email.replyTo).map(quotedMailbox),
+    }),
     subject: email.subject,
     generation: email.generation,
     attempts: email.attempts,

@@ -1,10 +1,12 @@
 import { isHardBounce } from "../rules/hard-bounce.ts";
-import { settle, withoutFailover } from "../rules/lifecycle.ts";
+import { withoutFailover } from "../rules/lifecycle.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import { chooseTransport, type Waiting } from "../rules/plan.ts";
+import { settleRecipients } from "../rules/recipients.ts";
 import { refusalsOnTheWay, type Refusal } from "../rules/refusals.ts";
 import type { WaitClock, WaitLimits } from "../rules/waits.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
+import { storedRecipients } from "../sql/recipients.ts";
 import type { Settled } from "../sql/settle.ts";
 import { LEASE_MS } from "./lease.ts";
 import { candidatesOf, type Delivery } from "./ports.ts";
@@ -27,15 +29,14 @@ export function afterOutcome(
     refusals: failover?.refusals ?? null,
   };
   const timing = { policy, now: clock(), random: random(), clock: waitClockOf(email, waitLimits) };
-  const settlement = settle({ ...ended, hasAlternative: "use" in next }, outcome, timing);
-  if (settlement.status !== "sending")
-    return {
-      id,
-      generation,
-      settlement,
-      detail: outcome.detail,
-      ...(isHardBounce(outcome) && { suppress: true }),
-    };
+  const all = storedRecipients(email.recipients, email.to);
+  const end = settleRecipients({ ...ended, hasAlternative: "use" in next }, all, outcome, timing);
+  if ("settlement" in end) {
+    const { settlement, detail, ...recipients } = end;
+    // Of several recipients the outcome may be about another.
+    const suppress = all.length === 1 && isHardBounce(outcome);
+    return { id, generation, settlement, detail, recipients, ...(suppress && { suppress }) };
+  }
   if (!("use" in next) || !isRefusal(outcome))
     throw new Error("an email failed over without a refusal or an alternative");
   const refusals = refusalsOnTheWay(failover?.refusals ?? null, outcome);

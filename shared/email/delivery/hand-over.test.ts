@@ -8,6 +8,8 @@ import { handOver } from "./hand-over.ts";
 const row: EmailInHandOver = {
   id: "m1",
   generation: 1,
+  part: 1,
+  recipients: null,
   generationAt: 0,
   sendAt: null,
   leaseExpiresAt: Number.MAX_SAFE_INTEGER,

@@ -4,6 +4,7 @@ import { mailboxesFromColumn } from "../rules/mailboxes.ts";
 import type { AttemptDetail, Outcome } from "../rules/outcome.ts";
 import { fromJson } from "../sql/columns.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
+import { storedRecipients } from "../sql/recipients.ts";
 import { textOf } from "../transports/text-of.ts";
 import type { GuardedTransport, OutgoingEmail } from "../transports/transport.ts";
 import { offersUnsubscribe, unsubscribeUrl } from "../unsubscribe.ts";
@@ -87,10 +88,11 @@ function outgoing(
     messageId: `<${email.id}@${domain}>`,
     id: email.id,
     generation: email.generation,
+    part: email.part,
     // The same for each try of a generation. A replay has a date of its own.
     date: new Date(Math.max(email.generationAt, email.sendAt ?? 0)),
     from,
-    to: email.to,
+    recipients: storedRecipients(email.recipients, email.to),
     replyTo: email.replyTo === null ? [] : mailboxesFromColumn(email.replyTo),
     subject: email.subject,
     html: email.html,

@@ -84,7 +84,7 @@ type SettledReason = "exhausted" | "permanent" | (typeof endOf)[WaitClass];
 export type FailsOver = { status: "sending" };
 
 /** An email in hand-over to `transport` since `handOverAt`; `attempts` includes this one. */
-type InHandOver = {
+export type InHandOver = {
   attempts: number;
   onUnknown: OnUnknown;
   transport: TransportName;

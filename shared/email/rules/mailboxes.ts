@@ -5,7 +5,7 @@ import { address, formatMailbox, parseMailbox, type Mailbox } from "./address.ts
 import { looksEncoded } from "./encoded-word.ts";
 
 /** The most recipients of one email: `to`, `cc` and `bcc` together. */
-const MAX_RECIPIENTS = 50;
+export const MAX_RECIPIENTS = 50;
 
 /** A quote or a backslash would need an escape, about which parsers disagree. */
 const shape = /^("[^<>"\\]*" *|[^<>"\\@]*)<[^<>@]+@[^<>@]+>$|^[^<>"\\\s]+@[^<>"\\\s]+$/;
@@ -51,6 +51,26 @@ export const mailboxes = v.pipe(
 /** What `mailboxes` gave. */
 export const mailboxesOf = (given: string | string[]): Mailbox[] =>
   (typeof given === "string" ? [given] : given).map(parseMailbox);
+
+export type RecipientKind = "to" | "cc" | "bcc";
+export type Recipient = Mailbox & { kind: RecipientKind };
+
+/**
+ * The recipients of an email in their order, `bcc` last. An address that is there more than once
+ * gets one copy: the first one counts.
+ */
+export function recipientsOf(
+  given: Readonly<Record<RecipientKind, string | string[] | undefined>>,
+): Recipient[] {
+  const seen = new Set<string>();
+  return (["to", "cc", "bcc"] as const).flatMap((kind) =>
+    mailboxesOf(given[kind] ?? []).flatMap(({ name, address: to }) => {
+      const isRepeated = seen.has(to.toLowerCase());
+      seen.add(to.toLowerCase());
+      return isRepeated ? [] : [{ kind, name, address: to }];
+    }),
+  );
+}
 
 /**
  * Mailboxes as a column holds them: one plain address as each release stores it, others as JSON,

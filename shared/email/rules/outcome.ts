@@ -14,9 +14,18 @@ export type AttemptDetail = {
 
 /**
  * How a hand-over to a transport ended. Only what was observed: a lost answer is `unknown`. The
- * kind is the class of the answer: `lifecycle.ts` has what each uses up and how it ends.
+ * kind is the class of the answer: `lifecycle.ts` has what each uses up and how it ends. `except`:
+ * recipients by their numbers for whom it ended in another way.
  */
-export type Outcome =
+export type Outcome = OutcomeForAll & { except?: { n: number; outcome: OutcomeForAll }[] };
+
+/** What of it is true for one recipient. */
+export function outcomeOf(outcome: Outcome, n: number): OutcomeForAll {
+  const { except, ...forAll } = outcome;
+  return except?.find((one) => one.n === n)?.outcome ?? forAll;
+}
+
+export type OutcomeForAll =
   | { kind: "accepted"; detail: AttemptDetail }
   /** About this email or its recipient, for now, and no wait was asked. */
   | { kind: "refused_transient"; detail: AttemptDetail }

@@ -1,9 +1,10 @@
 import * as v from "valibot";
 import { cut } from "../../lib/base/cut.ts";
 import { record } from "../../lib/worker/record.ts";
-import { address } from "./address.ts";
+import { address, parseMailbox } from "./address.ts";
+import { MAX_RECIPIENTS } from "./mailboxes.ts";
 import type { AttemptDetail } from "./outcome.ts";
-import { emailOfTag } from "./tag.ts";
+import { emailOfTag, type HandOverOf } from "./tag.ts";
 import type { Feedback } from "./transitions.ts";
 
 /**
@@ -11,8 +12,10 @@ import type { Feedback } from "./transitions.ts";
  */
 export type ProviderReport = {
   feedback: Feedback;
-  email: { id: string; generation: number } | null;
+  email: HandOverOf | null;
   providerId: string;
+  /** The addresses that it names, in lower case; empty if it names none. */
+  to: string[];
   /** Whether no email can arrive at that address, or its owner wants none. */
   suppress: "bounce" | "complaint" | null;
   detail: AttemptDetail;
@@ -31,6 +34,7 @@ const event = v.object({
   type: text,
   data: v.object({
     email_id: perhaps(text),
+    to: perhaps(v.union([text, v.pipe(v.array(text), v.maxLength(MAX_RECIPIENTS))])),
     tags: perhaps(
       v.union([
         v.array(v.object({ name: v.string(), value: v.string() })),
@@ -77,6 +81,7 @@ export function resendReport(body: unknown): ProviderReport | null {
     feedback,
     email: emailOf(data),
     providerId: data.email_id,
+    to: [data.to ?? []].flat().map((to) => parseMailbox(to).address.toLowerCase()),
     suppress: suppressionOf(type, data),
     detail,
   };

@@ -76,15 +76,29 @@ export function newRow(email: NewEmail, now: number): NewRow {
   };
 }
 
+/** A new email as JSON for the statements: its row, and its recipients. */
+export function newRowWithRecipients(
+  email: NewEmail,
+  now: number,
+): NewRow & { recipients: object } {
+  return { ...newRow(email, now), recipients: email.recipients ?? [{ kind: "to" }] };
+}
+
 /** The release before would send it without what it does not know. */
-function formatOf({ replyTo = [], headers, attachments = [] }: NewEmail): number {
+function formatOf({ recipients = [], replyTo = [], headers, attachments = [] }: NewEmail): number {
   const isPlain =
+    recipients.length <= 1 &&
+    recipients.every(({ name }) => name === "") &&
     replyTo.length <= 1 &&
     replyTo.every(({ name }) => name === "") &&
     headers === undefined &&
     attachments.every(({ contentId }) => contentId === undefined);
   return isPlain ? PLAIN_FORMAT : FORMAT;
 }
+
+/** SQL over a row: its recipients. A row that names none has the plain one of its head. */
+const recipientsOf = (row: string): string =>
+  `COALESCE(${row}.value -> 'recipients', '[{"kind":"to"}]')`;
 
 /** The statements that insert emails, in the order of a batch. */
 export type EmailInserts = {
@@ -95,10 +109,18 @@ export type EmailInserts = {
 };
 
 /** Which rows of `?1` are accepted. `to`: SQL for the recipient, instead of the row's own. */
-type Condition = { to?: string; from?: string; where?: string; values?: EmailSource["values"] };
+type Condition = {
+  to?: string;
+  from?: string;
+  where?: string;
+  values?: EmailSource["values"];
+  /** SQL over a recipient `r` of `m`: its state. */
+  state?: string;
+};
 
 /**
- * @param rows JSON of their `newRow`s, in any order, with further fields for the condition
+ * @param rows JSON of their `newRowWithRecipients`, in any order, with further fields for the
+ *   condition
  * @param condition SQL over a row `m` of `json_each(?1)`. Who is not inserted by it gets no
  *   recipient, event or content
  */
@@ -106,7 +128,7 @@ export function insertEmails(
   db: D1Database,
   emails: readonly NewEmail[],
   rows: string,
-  { to, from = "", where = "TRUE", values: bound = [] }: Condition = {},
+  { to, from = "", where = "TRUE", values: bound = [], state = "NULL" }: Condition = {},
 ): EmailInserts {
   const fields = Object.keys(newRowFields) as (keyof NewRow)[];
   const columns = fields.map((field) => emailColumns[field]).join(", ");
@@ -123,8 +145,12 @@ export function insertEmails(
       .bind(rows, ...bound),
     recipients: db
       .prepare(
-        `INSERT INTO email_recipients (email_id, n, kind, address, tenant, created_at)
-         SELECT e.id, 1, 'to', e.to_address, e.tenant, e.created_at FROM ${inserted}`,
+        `INSERT INTO email_recipients
+           (email_id, n, kind, address, name, tenant, created_at, status)
+         SELECT e.id, r.key + 1, r.value ->> 'kind',
+           COALESCE(r.value ->> 'address', e.to_address), NULLIF(r.value ->> 'name', ''),
+           e.tenant, e.created_at, ${state}
+         FROM ${inserted} CROSS JOIN json_each(${recipientsOf("m")}) AS r`,
       )
       .bind(rows),
     events: db
@@ -218,7 +244,7 @@ export function insertEmail(
   now: number,
   source: EmailSource | null = null,
 ): D1PreparedStatement[] {
-  const rows = JSON.stringify([newRow(email, now)]);
+  const rows = JSON.stringify([newRowWithRecipients(email, now)]);
   const { heads, recipients, events, contents } = insertEmails(
     db,
     [email],

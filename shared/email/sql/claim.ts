@@ -7,6 +7,7 @@ import { hasBacklog } from "./backlogs.ts";
 import { FORMAT, pick, selectionOf, type EmailRow, type RowOf } from "./columns.ts";
 import { tenantHasEnded } from "./ended-tenants.ts";
 import { nextEvent } from "./events.ts";
+import { hasNobodyLeft, leaveOutSuppressed, someAreSuppressed } from "./recipients.ts";
 import { waitsForServer } from "./waits.ts";
 
 /**
@@ -61,11 +62,6 @@ const endedDetail = JSON.stringify({
   text: "the tenant has ended",
 });
 
-/** SQL over a row `e` of `emails`. */
-const recipientIsSuppressed = `EXISTS (SELECT 1 FROM email_recipients r
-  CROSS JOIN suppressions s ON s.address = LOWER(r.address)
-  WHERE r.email_id = e.id AND (s.scope = 'all' OR e.category <> 'transactional'))`;
-
 /** `ahead`: its turn comes before those of the others. */
 export type Named = Notification & { ahead?: true };
 
@@ -119,8 +115,9 @@ export async function claim(
   { notifications, token, now, leaseExpiresAt, open, limit = notifications.length }: Claiming,
 ): Promise<Claim> {
   const named = asJson(notifications);
+  // A pinned email is asked about with the same recipients or not at all.
   const stopped = `SELECT e.id FROM ${notified} WHERE e.status IN ('queued', 'pinned')
-    AND (${tenantHasEnded} OR ${recipientIsSuppressed})`;
+    AND (${tenantHasEnded} OR iif(e.status = 'pinned', ${someAreSuppressed}, ${hasNobodyLeft}))`;
   // An email whose outcome is open must not be recorded as not sent.
   const stoppedAs = `CASE WHEN e.status = 'pinned' THEN 'unknown'
     WHEN ${tenantHasEnded} THEN 'cancelled' ELSE 'suppressed' END`;
@@ -146,6 +143,7 @@ export async function claim(
            last_error = ${because}, updated_at = ?2 WHERE id IN (${stopped})`,
       )
       .bind(named, now, endedDetail, suppressedDetail),
+    leaveOut: leaveOutSuppressed(db, notified, named, suppressedDetail),
     claimedEvents: db
       .prepare(
         `INSERT INTO email_events (email_id, n, generation, type, at)

@@ -49,8 +49,11 @@ export const FORMAT = 3;
 /** Of an email without what came with format 3: the release before delivers it too. */
 export const PLAIN_FORMAT = 2;
 
-/** `sendAt` is stored as `dueAt` too, which moves with each try. */
-type StoredField = Exclude<keyof EmailMessage, "sendAt">;
+/**
+ * `sendAt` is stored as `dueAt` too, which moves with each try. Recipients have a table of their
+ * own.
+ */
+type StoredField = Exclude<keyof EmailMessage, "sendAt" | "recipients">;
 
 export const emailColumns = {
   ...({ ...headerColumns, ...treatmentColumns } satisfies Record<
@@ -63,6 +66,7 @@ export const emailColumns = {
   format: column<number>("format"),
   status: column<EmailStatus>("status"),
   generation: column<number>("generation"),
+  part: column<number>("part"),
   generationAt: column<number>("generation_at"),
   attempts: column<number>("attempts"),
   dueAt: column<number>("due_at"),

@@ -7,6 +7,7 @@ import { nextNotificationAt } from "../rules/retry-policy.ts";
 import { pick, selectionOf, type EmailRow } from "./columns.ts";
 import { deadLettersOf, matchesNone, type DeadLetterFilter } from "./dead-letter-filter.ts";
 import { nextEvent } from "./events.ts";
+import { addressesWithout } from "./recipients.ts";
 import { notWaiting } from "./waits.ts";
 
 /** SQL of dead letters: recording, showing and replaying them. */
@@ -40,36 +41,6 @@ export async function recordDeadLetters(
   ]);
 }
 
-export type PoisonMessage = {
-  messageId: string;
-  reason: string;
-  rawBody: string;
-  attempts: number;
-};
-
-/** Keeps a message that no schema accepts, once per message. */
-export async function recordPoison(
-  db: D1Database,
-  poison: PoisonMessage,
-  retentionDays: number,
-  now: number,
-): Promise<void> {
-  await db
-    .prepare(
-      `INSERT INTO dead_letters (id, kind, reason, attempts, raw_body, buried_at, expires_at)
-       VALUES (?1, 'poison', ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING`,
-    )
-    .bind(
-      `poison:${poison.messageId}`,
-      poison.reason,
-      poison.attempts,
-      poison.rawBody,
-      now,
-      now + retentionDays * DAY_MS,
-    )
-    .run();
-}
-
 /** Dead letters that are older than `DLQ_RETENTION_DAYS`. Their emails stay `dead`. */
 export const expiredDeadLetters: ExpiringRows = {
   table: "dead_letters",
@@ -85,6 +56,8 @@ export type DeadLetter = {
   lastError: AttemptDetail | null;
   attempts: number;
   to: string | null;
+  /** Who does not have the email, if others may. */
+  recipients: string[] | null;
   subject: string | null;
   rawBody: string | null;
   buriedAt: number;
@@ -93,12 +66,17 @@ export type DeadLetter = {
 
 const deadLetterColumns = `d.id, d.kind, d.generation, d.reason,
   d.last_error AS lastError, d.attempts, e.to_address AS "to", e.subject,
+  ${addressesWithout("e")} AS recipients,
   d.raw_body AS rawBody, d.buried_at AS buriedAt, d.expires_at AS expiresAt`;
-type DeadLetterRow = Omit<DeadLetter, "lastError"> & { lastError: string | null };
+type DeadLetterRow = Omit<DeadLetter, "lastError" | "recipients"> & {
+  lastError: string | null;
+  recipients: string | null;
+};
 
 function deadLetter(row: DeadLetterRow): DeadLetter {
   return {
     ...row,
+    recipients: row.recipients === null ? null : (JSON.parse(row.recipients) as string[]),
     lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail),
   };
 }

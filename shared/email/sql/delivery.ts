@@ -12,6 +12,7 @@ import {
 } from "./columns.ts";
 import { nextEvent } from "./events.ts";
 import { hasReservation, readPace, reserveRate, type Pace, type Reservation } from "./pace.ts";
+import { recipientsColumn } from "./recipients.ts";
 import { settleUnderLease, type Settled } from "./settle.ts";
 
 /**
@@ -22,15 +23,16 @@ import { settleUnderLease, type Settled } from "./settle.ts";
 
 const headFields = {
   ...headerColumns,
-  ...pick("id", "generation", "generationAt", "attempts", "onUnknown", "category", "traceId"),
-  ...pick("pinnedUntil", "sendAt", "textFromHtml", "waitClass", "waits"),
+  ...pick("id", "generation", "part", "generationAt", "attempts", "onUnknown", "category"),
+  ...pick("traceId", "pinnedUntil", "sendAt", "textFromHtml", "waitClass", "waits"),
   leaseExpiresAt: notNull(emailColumns.leaseExpiresAt),
   transport: notNull(emailColumns.transport),
 };
 const heads = selectionOf(headFields);
+const recipients = { recipients: recipientsColumn("e") };
 const contents = selectionOf(contentColumns);
 
-export type EmailInHandOver = RowOf<typeof headFields & typeof contentColumns>;
+export type EmailInHandOver = RowOf<typeof headFields & typeof contentColumns & typeof recipients>;
 
 /**
  * An email that goes to a transport: a claimed one, or one in hand-over that `from` has just
@@ -113,7 +115,8 @@ export async function recordAndMarkSending(
     pace: readPace(db, [...groupIds.keys()]),
     emails: db
       .prepare(
-        `SELECT ${heads.list("e")}, ${contents.list("c")} FROM json_each(?1) AS m
+        `SELECT ${heads.list("e")}, ${contents.list("c")},
+           ${selectionOf(recipients).list()} FROM json_each(?1) AS m
          JOIN emails AS e ON e.id = m.value ->> 'id' AND e.transport = m.value ->> 'transport'
          JOIN email_contents AS c ON c.email_id = e.id
          WHERE +e.lease_token = ?2 AND e.status = 'sending'`,

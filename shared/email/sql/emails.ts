@@ -1,17 +1,27 @@
 import { runBatch } from "../../database/batch.ts";
 import { countUpTo } from "../../database/counted.ts";
 import type { Cursor } from "../../http/lists.ts";
+import type { CustomHeaders } from "../rules/custom-headers.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
+import {
+  recipientStateOf,
+  shownStatus,
+  type RecipientState,
+  type StoredRecipient,
+} from "../rules/recipients.ts";
 import type { EmailEvent } from "../schemas.ts";
-import { fromJson, pick, selectionOf, type RowOf } from "./columns.ts";
+import { fromJson, pick, selectionOf, type Json } from "./columns.ts";
+import { recipientsColumn, storedRecipients } from "./recipients.ts";
 
 /** SQL of reading emails. */
 
-const stored = pick(
+const picked = pick(
   "id",
   "tenant",
   "status",
+  "from",
   "to",
+  "replyTo",
   "subject",
   "generation",
   "attempts",
@@ -25,17 +35,44 @@ const stored = pick(
   "tags",
   "traceId",
 );
-const storedSelection = selectionOf(stored);
-type StoredRow = RowOf<typeof stored>;
+const storedSelection = selectionOf({ ...picked, recipients: recipientsColumn("emails") });
+type StoredRow = ReturnType<typeof storedSelection.rows>[number];
 
-export type StoredEmail = Omit<StoredRow, "lastError" | "tags"> & {
+type ShownRecipient = Pick<StoredRecipient, "kind" | "name" | "address" | "detail"> & {
+  state: RecipientState;
+};
+
+/** `status`: as it is shown, see `rules/recipients.ts`. */
+export type StoredEmail = Omit<StoredRow, "lastError" | "tags" | "recipients"> & {
   lastError: AttemptDetail | null;
   tags: string[];
+  recipients: ShownRecipient[];
+};
+
+/** The content of an email, until it is deleted. Of its files their names. */
+export type StoredContent = {
+  html: string | null;
+  text: string | null;
+  headers: CustomHeaders;
+  attachments: { filename: string; contentType: string; contentId: string | null }[];
 };
 
 function storedEmail(row: StoredRow): StoredEmail {
+  const found = storedRecipients(row.recipients, row.to);
+  const recipients = found.map(({ kind, name, address, detail, state }) => ({
+    kind,
+    name,
+    address,
+    detail,
+    state: recipientStateOf(state, row.status, found.length === 1),
+  }));
   return {
     ...row,
+    recipients,
+    status: shownStatus(
+      row.status,
+      recipients.map(({ state }) => state),
+    ),
     lastError: row.lastError === null ? null : fromJson(row.lastError),
     tags: fromJson(row.tags),
   };
@@ -104,18 +141,38 @@ function selectPageOfRecipient({ tenant, status }: EmailFilter): string {
     tenant === null ? "?3 IS NULL" : "r.tenant = ?3",
     ...(status === null ? [] : [`r.trouble = '${status}'`, "r.trouble IS NOT NULL"]),
   ];
-  return `SELECT ${storedSelection.list("e")} FROM email_recipients AS r
+  return `SELECT ${listOf("e")} FROM email_recipients AS r
     CROSS JOIN emails AS e ON e.id = r.email_id WHERE ${conditions.join(" AND ")}
     ORDER BY r.created_at DESC, r.email_id DESC LIMIT ?4`;
 }
 
 type EventRow = { type: string; at: number; generation: number; detail: string | null };
 
-/** One email with its timeline, oldest event first. */
+/** An alias would stand before the expression of the recipients, too. */
+const listOf = (table: string): string =>
+  `${selectionOf(picked).list(table)}, ${recipientsColumn(table)} AS recipients`;
+
+type ContentRow = Omit<StoredContent, "headers" | "attachments"> & {
+  headers: Json<CustomHeaders> | null;
+  attachments: Json<StoredContent["attachments"]>;
+};
+
+const selectContent = `SELECT c.html, c.text, c.headers,
+  (SELECT json_group_array(json_object('filename', a.value ->> 'filename',
+     'contentType', a.value ->> 'contentType', 'contentId', a.value ->> 'contentId'))
+   FROM json_each(c.attachments) AS a) AS attachments
+  FROM email_contents AS c WHERE c.email_id = ?1`;
+
+/**
+ * One email with its timeline, oldest event first.
+ *
+ * @returns `content`: null once it is deleted, and if it is not wanted
+ */
 export async function findEmail(
   db: D1Database,
   id: string,
-): Promise<{ email: StoredEmail; events: EmailEvent[] } | null> {
+  withContent = false,
+): Promise<{ email: StoredEmail; events: EmailEvent[]; content: StoredContent | null } | null> {
   const replies = await runBatch(db, {
     email: db.prepare(`SELECT ${storedSelection.list()} FROM emails WHERE id = ?1`).bind(id),
     events: db
@@ -123,13 +180,21 @@ export async function findEmail(
         "SELECT type, at, generation, detail FROM email_events WHERE email_id = ?1 ORDER BY n",
       )
       .bind(id),
+    content: withContent ? [db.prepare(selectContent).bind(id)] : [],
   });
   const [row] = storedSelection.rows(replies.email);
   if (row === undefined) return null;
   return {
     email: storedEmail(row),
     events: (replies.events.results as EventRow[]).map(eventFrom),
+    content: contentFrom(replies.content[0]?.results[0] as ContentRow | undefined),
   };
+}
+
+function contentFrom(row: ContentRow | undefined): StoredContent | null {
+  if (row === undefined) return null;
+  const headers = row.headers === null ? {} : fromJson(row.headers);
+  return { ...row, headers, attachments: fromJson(row.attachments) };
 }
 
 function eventFrom(row: EventRow): EmailEvent {

@@ -1,10 +1,11 @@
 import { runBatch } from "../../database/batch.ts";
 import type { ExpiringRows } from "../../database/expiring.ts";
 import type { EmailStatus } from "../rules/lifecycle.ts";
+import { afterProviderReport } from "../rules/reports.ts";
 import type { ProviderReport } from "../rules/resend-feedback.ts";
-import { afterFeedback } from "../rules/transitions.ts";
-import { pick, selectionOf, type EmailRow } from "./columns.ts";
+import { pick, selectionOf, type RowOf } from "./columns.ts";
 import { nextEvent } from "./events.ts";
+import { recipientsColumn, reportRecipients, storedRecipients } from "./recipients.ts";
 import { countSent } from "./sent-usage.ts";
 
 /** SQL of what providers report later. */
@@ -17,8 +18,12 @@ export type Taken =
   /** The message names no email of ours. */
   | { taken: "unknown-mail" };
 
-type Row = EmailRow<"id" | "generation" | "status" | "transport">;
-const columns = selectionOf(pick("id", "generation", "status", "transport"));
+const fields = {
+  ...pick("id", "generation", "status", "transport", "part", "to"),
+  recipients: recipientsColumn("emails"),
+};
+type Row = RowOf<typeof fields>;
+const columns = selectionOf(fields);
 
 type Message = { provider: string; messageId: string; report: ProviderReport };
 
@@ -39,13 +44,18 @@ export async function takeFeedback(db: D1Database, message: Message, now: number
     if (row === null) return { taken: "unknown-mail" };
     // For a generation that was replayed since, or that another transport has by now, only the
     // suppression still matters.
+    const { email } = report;
     const isCurrent =
       row.transport === provider &&
-      (report.email === null || report.email.generation === row.generation);
-    const next = isCurrent ? afterFeedback(row.status, report.feedback) : null;
+      (email === null || (email.generation === row.generation && email.part === row.part));
+    const recipients = storedRecipients(row.recipients, row.to);
+    const change = afterProviderReport({ ...row, recipients, isCurrent }, report);
+    const { next, changes } = change;
     const noted = isCurrent && next === null && report.feedback === "transient-bounce";
-    if (await apply(db, { ...message, row, next, noted, now }))
-      return { taken: "applied", id: row.id, status: next ?? row.status, changed: next !== null };
+    if (await apply(db, { ...message, ...change, row, noted, now })) {
+      const changed = next !== null || changes.length > 0;
+      return { taken: "applied", id: row.id, status: next ?? row.status, changed };
+    }
   }
   throw new Error("the email changed each time after it was read");
 }
@@ -74,12 +84,13 @@ async function look(
 }
 
 /** `noted`: the timeline has the feedback, which changes no status. */
-type Change = Message & { row: Row; next: EmailStatus | null; noted: boolean; now: number };
+type Change = Message &
+  ReturnType<typeof afterProviderReport> & { row: Row; noted: boolean; now: number };
 
 /** @returns whether the email was unchanged since it was read: else nothing was written */
 async function apply(
   db: D1Database,
-  { provider, messageId, report, row, next, noted, now }: Change,
+  { provider, messageId, report, row, next, noted, changes, suppress: addresses, now }: Change,
 ): Promise<boolean> {
   const { feedback, providerId, suppress, detail } = report;
   const details = JSON.stringify({ ...detail, providerId });
@@ -94,18 +105,22 @@ async function apply(
       )
       .bind(id, generation, status, provider, messageId, now),
     suppress:
-      suppress === null
+      suppress === null || addresses.length === 0
         ? []
         : [
             db
               .prepare(
                 `INSERT INTO suppressions (address, scope, reason, note, created_at)
-                 SELECT LOWER(to_address), 'all', ?4, ?5, ?6 FROM emails WHERE ${unchanged}
-                 ON CONFLICT (address, scope) DO NOTHING`,
+                 SELECT LOWER(a.value), 'all', ?4, ?5, ?6 FROM emails CROSS JOIN json_each(?7) AS a
+                 WHERE ${unchanged} ON CONFLICT (address, scope) DO NOTHING`,
               )
-              .bind(id, generation, status, suppress, detail.text, now),
+              .bind(id, generation, status, suppress, detail.text, now, JSON.stringify(addresses)),
           ],
     note: noted ? [insertFeedback(db, { unchanged, row, type: feedback, details, now })] : [],
+    recipients:
+      changes.length === 0
+        ? []
+        : [reportRecipients(db, unchanged, [id, generation, status, JSON.stringify(changes)])],
     change:
       next === null
         ? []

@@ -1,8 +1,10 @@
 import type { Settlement } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
+import type { RecipientsSettled, RecipientChange } from "../rules/recipients.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import type { WaitClass, Waited } from "../rules/waits.ts";
 import { nextEvent } from "./events.ts";
+import { changeRecipients } from "./recipients.ts";
 import { countSent } from "./sent-usage.ts";
 
 /** SQL of what emails become, each under a guard, with its event in the same batch. */
@@ -18,6 +20,8 @@ export type Settled = {
   detail: AttemptDetail;
   putBack?: boolean;
   suppress?: boolean;
+  /** Absent if no recipient has an outcome of its own. */
+  recipients?: Pick<RecipientsSettled, "changes" | "raisesPart" | "hasLeft">;
 };
 
 /**
@@ -60,7 +64,8 @@ export function settleInPlace(
   token: string,
   now: number,
 ): D1PreparedStatement[] {
-  return settleUnderLease(db, settled, token, now).slice(-1);
+  const changed = settled.some(({ recipients }) => (recipients?.changes.length ?? 0) > 0);
+  return settleUnderLease(db, settled, token, now).slice(changed ? -2 : -1);
 }
 
 /**
@@ -90,23 +95,15 @@ function recordSettled(
     AND ${guard.sql}`;
   const sent = {
     from: `${from} CROSS JOIN emails AS e ON ${matching}`,
-    condition: "o.value ->> 'status' = 'sent'",
+    condition: "(o.value ->> 'status' = 'sent' OR o.value ->> 'hasLeft') AND e.sent_at IS NULL",
     bound: [outcomes, now, guard.value],
   };
   return [
-    ...(rows.some(({ status }) => status === "sent") ? [countSent(db, sent, now)] : []),
+    ...(rows.some(({ status, hasLeft }) => status === "sent" || hasLeft)
+      ? [countSent(db, sent, now)]
+      : []),
     ...(rows.some(({ suppress }) => suppress)
-      ? [
-          db
-            .prepare(
-              `INSERT INTO suppressions (address, scope, reason, note, created_at)
-               SELECT LOWER(e.to_address), 'all', 'bounce', (o.value ->> 'detail') ->> 'text', ?2
-               FROM ${from} CROSS JOIN emails AS e ON ${matching}
-               WHERE o.value ->> 'suppress' = 1
-               ON CONFLICT (address, scope) DO NOTHING`,
-            )
-            .bind(outcomes, now, guard.value),
-        ]
+      ? [suppressBounced(db, `${from} CROSS JOIN emails AS e ON ${matching}`, sent.bound)]
       : []),
     db
       .prepare(
@@ -116,6 +113,9 @@ function recordSettled(
          FROM ${from} CROSS JOIN emails AS e ON ${matching}`,
       )
       .bind(outcomes, now, guard.value),
+    ...(rows.some(({ recipients }) => recipients.length > 0)
+      ? [changeRecipients(db, matching, [outcomes, now, guard.value])]
+      : []),
     db
       .prepare(
         `UPDATE emails AS e SET
@@ -127,7 +127,9 @@ function recordSettled(
            dead_reason = o.value ->> 'reason',
            last_error = CASE WHEN o.value ->> 'status' = 'sent' THEN NULL
                              ELSE o.value ->> 'detail' END,
-           sent_at = CASE WHEN o.value ->> 'status' = 'sent' THEN ?2 END,
+           sent_at = COALESCE(e.sent_at,
+             CASE WHEN o.value ->> 'status' = 'sent' OR o.value ->> 'hasLeft' THEN ?2 END),
+           part = e.part + (o.value ->> 'raisesPart'),
            pinned_until = o.value ->> 'pinnedUntil',
            waits = COALESCE(o.value ->> 'waits', e.waits),
            wait_class = CASE WHEN o.value ->> 'waits' IS NULL THEN e.wait_class
@@ -143,6 +145,23 @@ function recordSettled(
       )
       .bind(outcomes, now, guard.value),
   ];
+}
+
+/** @param joined SQL with rows `o` and their emails `e`, with `bound` */
+function suppressBounced(
+  db: D1Database,
+  joined: string,
+  bound: readonly (string | number)[],
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO suppressions (address, scope, reason, note, created_at)
+       SELECT LOWER(e.to_address), 'all', 'bounce', (o.value ->> 'detail') ->> 'text', ?2
+       FROM ${joined}
+       WHERE o.value ->> 'suppress' = 1
+       ON CONFLICT (address, scope) DO NOTHING`,
+    )
+    .bind(...bound);
 }
 
 type SettledRow = {
@@ -161,10 +180,13 @@ type SettledRow = {
   providerId?: string;
   putBack: boolean;
   suppress: boolean;
+  recipients: readonly RecipientChange[];
+  raisesPart: boolean;
+  hasLeft: boolean;
 };
 
 function settledRow(
-  { id, generation, settlement, detail, putBack = false, suppress = false }: Settled,
+  { id, generation, settlement, detail, putBack = false, suppress = false, recipients }: Settled,
   now: number,
   notifyAt: (dueAt: number) => number,
 ): SettledRow {
@@ -176,6 +198,9 @@ function settledRow(
     detail: JSON.stringify(detail),
     putBack,
     suppress,
+    recipients: recipients?.changes ?? [],
+    raisesPart: recipients?.raisesPart ?? false,
+    hasLeft: recipients?.hasLeft ?? false,
     ...(detail.providerId !== undefined && { providerId: detail.providerId }),
   };
   switch (settlement.status) {

@@ -1,5 +1,5 @@
 import { runBatch } from "../../database/batch.ts";
-import { insertEmails, newRow, type NewEmail } from "./accept.ts";
+import { insertEmails, newRowWithRecipients, type NewEmail } from "./accept.ts";
 import { KEPT_MS, needsItsKey } from "./idempotency-keys.ts";
 import type { Suppression } from "./suppressions.ts";
 
@@ -36,10 +36,20 @@ export type Verdict =
   | { tag: "suppressed"; reason: Suppression["reason"] }
   | { tag: "absent" };
 
-/** SQL over a row `m`: the suppression of its recipient. Of several one for all categories wins. */
-const suppression = `SELECT s.reason FROM suppressions AS s
-  WHERE s.address = LOWER(m.value ->> 'to')
-    AND (s.scope = 'all' OR m.value ->> 'category' <> 'transactional') ORDER BY s.scope LIMIT 1`;
+/** SQL over a recipient `r` of a row `m`: its suppressions `s`. */
+const suppressions = `suppressions AS s
+  WHERE s.address = LOWER(COALESCE(r.value ->> 'address', m.value ->> 'to'))
+    AND (s.scope = 'all' OR m.value ->> 'category' <> 'transactional')`;
+
+const recipients = "json_each(m.value -> 'recipients') AS r";
+
+/** SQL over a row `m`: one of its recipients is not suppressed. */
+const hasRecipient = `EXISTS (SELECT 1 FROM ${recipients}
+  WHERE NOT EXISTS (SELECT 1 FROM ${suppressions}))`;
+
+/** SQL over a row `m`: why its first recipient is suppressed. One for all categories wins. */
+const suppression = `SELECT s.reason FROM ${recipients} CROSS JOIN ${suppressions}
+  ORDER BY r.key, s.scope LIMIT 1`;
 
 /**
  * SQL over a row `m`: the name of its key, which is the former one if an earlier release has stored
@@ -56,8 +66,8 @@ const holdsItsKey = `(m.value ->> 'key' IS NULL OR EXISTS (SELECT 1 FROM idempot
     AND k.email_id = m.value ->> 'id'))`;
 
 /**
- * Accepts emails, unless their recipient is suppressed or their key was used. A key of an email
- * that is refused stays free.
+ * Accepts emails, unless all their recipients are suppressed or their key was used. A key of an
+ * email that is refused stays free. A suppressed recipient beside others is left out.
  *
  * @param along statements of the caller's that are committed with them
  * @returns in the order of `emails`
@@ -85,12 +95,13 @@ export async function acceptEach(
            (tenant, key, request_hash, canonical_hash, email_id, expires_at)
          SELECT m.value ->> 'tenant', ${keyName}, m.value ->> 'requestHash',
            m.value ->> 'canonicalHash', m.value ->> 'id', ?2 FROM json_each(?1) AS m
-         WHERE m.value ->> 'key' IS NOT NULL AND NOT EXISTS (${suppression})
+         WHERE m.value ->> 'key' IS NOT NULL AND ${hasRecipient}
          ON CONFLICT (tenant, key) DO NOTHING`,
       )
       .bind(rows, now + KEPT_MS),
     ...insertEmails(db, emails, rows, {
-      where: `NOT EXISTS (${suppression}) AND ${holdsItsKey}`,
+      where: `${hasRecipient} AND ${holdsItsKey}`,
+      state: `iif(EXISTS (SELECT 1 FROM ${suppressions}), 'suppressed', NULL)`,
     }),
     along,
     verdicts: selectVerdicts(db, rows, now),
@@ -116,7 +127,7 @@ export async function rereadVerdicts(
 const rowsOf = (emails: readonly Submitted[], now: number): string =>
   JSON.stringify(
     emails.map((email) => ({
-      ...newRow(email, now),
+      ...newRowWithRecipients(email, now),
       key: email.key?.name ?? null,
       formerKey: email.key?.former ?? null,
       requestHash: email.key?.requestHash ?? null,
@@ -130,7 +141,8 @@ function selectVerdicts(db: D1Database, rows: string, now: number): D1PreparedSt
       `SELECT a.id IS NOT NULL AS accepted,
          iif(k.expires_at > ?2 OR ${needsItsKey("?2")}, k.email_id, NULL) AS emailId,
          k.request_hash AS requestHash, k.canonical_hash AS canonicalHash,
-         e.created_at AS acceptedAt, (${suppression}) AS reason
+         e.created_at AS acceptedAt,
+         iif(${hasRecipient}, NULL, (${suppression})) AS reason
        FROM json_each(?1) AS m
        LEFT JOIN emails AS a ON a.id = m.value ->> 'id'
        LEFT JOIN idempotency_keys AS k ON k.tenant = m.value ->> 'tenant'

@@ -1,8 +1,9 @@
 import { within } from "../../lib/base/deadline.ts";
 import type { Mailbox } from "../rules/address.ts";
 import { headersOf } from "./headers.ts";
-import { cannotExpress, cloudflareError } from "./rules/cloudflare-outcome.ts";
+import { cloudflareCannot, cloudflareError } from "./rules/cloudflare-outcome.ts";
 import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
+import { byField, type ByField } from "./visible.ts";
 
 /**
  * Hands emails to Cloudflare's Email Service through a `send_email` binding. It sets Message-ID and
@@ -12,7 +13,7 @@ export function cloudflareTransport(binding: SendEmail): Transport {
   return {
     deadlineMs: HAND_OVER_MS,
     async send(email) {
-      if (email.replyTo.length > 1) return cannotExpress("it takes one address for replies");
+      if (email.replyTo.length > 1) return cloudflareCannot("it takes one address for replies");
       try {
         const { messageId } = await within(HAND_OVER_MS, binding.send(messageOf(email)));
         return {
@@ -34,10 +35,20 @@ export function cloudflareTransport(binding: SendEmail): Transport {
 const mailboxOf = ({ name, address }: Mailbox): string | { name: string; email: string } =>
   name === "" ? address : { name, email: address };
 
+/** At least one of them has an entry. */
+function fieldsOf({ to, cc, bcc }: ByField): EmailDestinations {
+  const [first] = to;
+  return {
+    ...(first !== undefined && { to: to.length === 1 ? mailboxOf(first) : to.map(mailboxOf) }),
+    ...(cc.length > 0 && { cc: cc.map(mailboxOf) }),
+    ...(bcc.length > 0 && { bcc: bcc.map(mailboxOf) }),
+  } as EmailDestinations;
+}
+
 function messageOf(email: OutgoingEmail): EmailMessageBuilder {
   const {
     from,
-    to,
+    recipients,
     replyTo,
     subject,
     html,
@@ -45,6 +56,7 @@ function messageOf(email: OutgoingEmail): EmailMessageBuilder {
     attachments,
     id,
     generation,
+    part,
     unsubscribeUrl,
     idHeader,
     headers,
@@ -56,12 +68,12 @@ function messageOf(email: OutgoingEmail): EmailMessageBuilder {
   assertAllHandled(rest);
   return {
     from: mailboxOf(from),
-    to,
+    ...fieldsOf(byField(recipients)),
     subject,
     ...(html !== null && { html }),
     ...(text !== null && text !== "" && { text }),
     ...(replyTo[0] !== undefined && { replyTo: mailboxOf(replyTo[0]) }),
-    headers: headersOf({ id, generation, unsubscribeUrl, idHeader, headers }),
+    headers: headersOf({ id, generation, part, unsubscribeUrl, idHeader, headers }),
     attachments: attachments.map(({ filename, contentType, content, contentId }) => ({
       ...(contentId === undefined
         ? { disposition: "attachment" as const }

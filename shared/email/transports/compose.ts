@@ -4,6 +4,7 @@ import { looksEncoded } from "../rules/encoded-word.ts";
 import { headersOf } from "./headers.ts";
 import { textOf } from "./text-of.ts";
 import { assertAllHandled, type OutgoingEmail } from "./transport.ts";
+import { headerOf, targetsOf } from "./visible.ts";
 
 /** RFC 2045, 6.4 forbids base64 for these types, and other encodings would change their bytes. */
 const COMPOSITE = /^(message|multipart)\//i;
@@ -27,7 +28,7 @@ export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
     messageId,
     date,
     from,
-    to,
+    recipients,
     replyTo,
     subject,
     html,
@@ -35,17 +36,20 @@ export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
     attachments,
     id,
     generation,
+    part,
     unsubscribeUrl,
     idHeader,
     headers,
     ...rest
   } = email;
   assertAllHandled(rest);
+  const [to, cc] = [headerOf(recipients, "to"), headerOf(recipients, "cc")];
   const composer = new MailComposer({
     messageId,
     date,
     from,
-    to: { name: "", address: to },
+    ...(to.length > 0 && { to }),
+    ...(cc.length > 0 && { cc }),
     ...(replyTo.length > 0 && { replyTo }),
     subject: looksEncoded(subject) ? encodeWord(subject, "Q", MAX_ENCODED_WORD) : subject,
     text: text ?? textOf(html ?? ""),
@@ -57,13 +61,13 @@ export async function compose(email: OutgoingEmail): Promise<ComposedEmail> {
       encoding: "base64",
       ...(contentId !== undefined && { cid: contentId, contentDisposition: "inline" as const }),
     })),
-    headers: headersOf({ id, generation, unsubscribeUrl, idHeader, headers }),
+    headers: headersOf({ id, generation, part, unsubscribeUrl, idHeader, headers }),
     // The bodies come from outside: never let one name a file or a URL to read.
     disableFileAccess: true,
     disableUrlAccess: true,
   });
   return {
-    envelope: { from: from.address, to: [to] },
+    envelope: { from: from.address, to: targetsOf(recipients).map(({ address }) => address) },
     bytes: await composer.compile().build(),
   };
 }

@@ -1,6 +1,10 @@
+import { handOverKey } from "../rules/tag.ts";
 import type { OutgoingEmail } from "./transport.ts";
 
-type Given = Pick<OutgoingEmail, "id" | "generation" | "unsubscribeUrl" | "idHeader" | "headers">;
+type Given = Pick<
+  OutgoingEmail,
+  "id" | "generation" | "part" | "unsubscribeUrl" | "idHeader" | "headers"
+>;
 
 /**
  * The headers that an email has by any transport: Luna's own, and behind them those of its sender
@@ -16,6 +20,7 @@ export function headersOf({ headers, ...email }: Given): Record<string, string> 
 function ownHeaders({
   id,
   generation,
+  part,
   unsubscribeUrl,
   idHeader,
 }: Omit<Given, "headers">): Record<string, string> {
@@ -25,7 +30,7 @@ function ownHeaders({
       "List-Unsubscribe": `<${unsubscribeUrl}>`,
       "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }),
-    [idHeader]: `${id}:${generation}`,
+    [idHeader]: handOverKey({ id, generation, part }),
     "Auto-Submitted": "auto-generated",
   };
 }

@@ -99,7 +99,13 @@ describe("two independent parsers", () => {
   it("read in any email that the schema takes what its sender wrote", async () => {
     await fc.assert(
       fc.asyncProperty(subjects, names, bodies, files, async (subject, name, text, attachments) => {
-        const request = { to: email.to, subject, text, html: `<p>${text}</p>`, attachments };
+        const request = {
+          to: "ada@example.com",
+          subject,
+          text,
+          html: `<p>${text}</p>`,
+          attachments,
+        };
         const parsed = v.safeParse(emailRequest, request);
         fc.pre(parsed.success && v.is(mailbox, `"${name}" <a@b.cc>`));
         const from = { name, address: "a@b.cc" };

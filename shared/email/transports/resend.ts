@@ -1,10 +1,11 @@
 import { describeError } from "../../lib/worker/log.ts";
 import { quotedMailbox } from "../rules/address.ts";
-import { feedbackTag } from "../rules/tag.ts";
+import { feedbackTag, handOverKey } from "../rules/tag.ts";
 import { headersOf } from "./headers.ts";
-import { noAnswer, resendOutcome } from "./rules/resend-outcome.ts";
+import { resendCannot, noAnswer, resendOutcome } from "./rules/resend-outcome.ts";
 import type { ResendSettings } from "./rules/resend.ts";
 import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
+import { byFieldWithTo, type ByField } from "./visible.ts";
 
 /**
  * Hands emails to Resend (https://resend.com/docs/api-reference/emails/send-email) under the key
@@ -14,6 +15,8 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
   return {
     deadlineMs: HAND_OVER_MS,
     async send(email) {
+      const fields = byFieldWithTo(email.recipients);
+      if (fields === null) return resendCannot("no recipient is left that others may see");
       // One signal for the answer and its body: a provider may stop in the middle.
       const signal = AbortSignal.timeout(HAND_OVER_MS);
       try {
@@ -25,9 +28,9 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
             // Workers send none of their own, and Resend refuses requests without one
             // (https://resend.com/docs/api-reference/introduction).
             "User-Agent": "luna-backend",
-            "Idempotency-Key": `${email.id}:${email.generation}`,
+            "Idempotency-Key": handOverKey(email),
           },
-          body: JSON.stringify(payloadOf(email)),
+          body: JSON.stringify(payloadOf(email, fields)),
           // A redirect would send the key and the email to another host.
           redirect: "manual",
           signal,
@@ -51,10 +54,9 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
  * secret, and the name of a header with `PRODUCT_NAME`: then an email that is pinned stays open
  * until its key is forgotten.
  */
-function payloadOf(email: OutgoingEmail): Record<string, unknown> {
+function payloadOf(email: OutgoingEmail, { to, cc, bcc }: ByField): Record<string, unknown> {
   const {
     from,
-    to,
     replyTo,
     subject,
     html,
@@ -62,9 +64,11 @@ function payloadOf(email: OutgoingEmail): Record<string, unknown> {
     attachments,
     id,
     generation,
+    part,
     unsubscribeUrl,
     idHeader,
     headers,
+    recipients: _recipients,
     // Resend sets both itself.
     messageId: _messageId,
     date: _date,
@@ -73,7 +77,9 @@ function payloadOf(email: OutgoingEmail): Record<string, unknown> {
   assertAllHandled(rest);
   return {
     from: quotedMailbox(from),
-    to: [to],
+    to: to.map(quotedMailbox),
+    ...(cc.length > 0 && { cc: cc.map(quotedMailbox) }),
+    ...(bcc.length > 0 && { bcc: bcc.map(quotedMailbox) }),
     subject,
     ...(html !== null && { html }),
     // Without it Resend makes a text of its own, and with an empty one none.
@@ -81,8 +87,8 @@ function payloadOf(email: OutgoingEmail): Record<string, unknown> {
     // One plain address as releases before lists sent it: a repeat has the same bytes.
     ...(replyTo.length === 1 && { reply_to: replyTo.map(quotedMailbox)[0] }),
     ...(replyTo.length > 1 && { reply_to: replyTo.map(quotedMailbox) }),
-    headers: headersOf({ id, generation, unsubscribeUrl, idHeader, headers }),
-    tags: [feedbackTag({ id, generation })],
+    headers: headersOf({ id, generation, part, unsubscribeUrl, idHeader, headers }),
+    tags: [feedbackTag({ id, generation, part })],
     ...(attachments.length > 0 && {
       attachments: attachments.map(({ filename, contentType, content, contentId }) => ({
         filename,

@@ -12,6 +12,10 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 const QUIT_GRACE_MS = 1_000;
 
+/** What nodemailer keeps of an email, and reports only of one that was accepted. */
+const ENVELOPE = "_envelope";
+type Envelope = { rejectedErrors?: (Error & { recipient?: string })[] };
+
 /**
  * One connection to an SMTP server, for one email at a time. Every step rejects with what
  * nodemailer reports, also when it is lost.
@@ -80,6 +84,8 @@ export class SmtpSession {
    * @returns the server's reply
    */
   async send({ envelope, bytes }: ComposedEmail, onBody: () => void): Promise<string> {
+    // Of the email before, which may have had the same recipients.
+    if (this.#smtp !== null) Reflect.set(this.#smtp, ENVELOPE, false);
     const body = new Readable({
       read() {
         onBody();
@@ -96,6 +102,17 @@ export class SmtpSession {
   /** Ends a transaction that the server refused, so that the next email can begin one. */
   async reset(): Promise<void> {
     await this.#step<unknown>((done) => this.#smtp?.reset(done));
+  }
+
+  /** The replies by which recipients of the email were refused. The others may have another. */
+  get refusals(): { address: string; error: Error }[] {
+    // The error of a body does not have them.
+    const envelope: unknown = this.#smtp === null ? null : Reflect.get(this.#smtp, ENVELOPE);
+    return !envelope
+      ? []
+      : ((envelope as Envelope).rejectedErrors ?? []).flatMap((error) =>
+          error.recipient === undefined ? [] : [{ address: error.recipient, error }],
+        );
   }
 
   /** Sends QUIT, and does not wait for the reply. */

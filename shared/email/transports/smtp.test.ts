@@ -2,8 +2,10 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts";
+import { compose } from "./compose.ts";
 import { countsAsSmtpFailure } from "./rules/smtp-outcome.ts";
 import { smtpTransport } from "./smtp.ts";
+import type { OutgoingEmail } from "./transport.ts";
 
 let server: Server;
 const sockets = new Set<Socket>();
@@ -96,6 +98,80 @@ it("a server is greeted with the configured name, since large ones refuse an add
   expect((await transport.send(email)).kind).toBe("accepted");
   expect(greetings).toEqual(["EHLO api.acme.example"]);
   transport.close?.();
+});
+
+describe("an email to several recipients", () => {
+  const [ada, bob, eve] = ["ada", "bob", "eve"].map((name, place) => ({
+    n: place + 1,
+    kind: name === "eve" ? ("bcc" as const) : ("to" as const),
+    name: name === "bob" ? "Bob, Jr." : "",
+    address: `${name}@example.com`,
+    state: null,
+    detail: null,
+  }));
+  const several: OutgoingEmail = {
+    ...email,
+    recipients: [ada, bob, eve].flatMap((one) => one ?? []),
+  };
+  const refuses =
+    (line: string, ...names: string[]) =>
+    (socket: Socket, command: string): void => {
+      const isRefused = names.some((name) => command.includes(`<${name}@`));
+      socket.write(isRefused ? `${line}\r\n` : "250 2.1.5 ok\r\n");
+    };
+  const send = async (script: Script, sent = several) =>
+    await local(await listen(script)).send(sent);
+
+  it("has an outcome for each that the server refuses, beside the one of the others", async () => {
+    const outcome = await send({ RCPT: refuses("550 5.1.1 no such user", "bob") });
+    expect(outcome).toMatchObject({
+      kind: "accepted",
+      except: [{ n: 2, outcome: { kind: "refused_permanent", detail: { enhancedCode: "5.1.1" } } }],
+    });
+    expect(
+      await send({ RCPT: refuses("450 4.2.0 later", "eve"), body: "554 5.7.1 spam" }),
+    ).toMatchObject({ kind: "refused_permanent", except: [{ n: 3 }] });
+    expect(await send({ RCPT: refuses("550 5.1.1 no", "ada"), body: drop })).toMatchObject({
+      kind: "unknown",
+      except: [{ n: 1, outcome: { kind: "refused_permanent" } }],
+    });
+    expect(await send({ RCPT: "550 5.1.1 no such user" })).toMatchObject({
+      kind: "refused_permanent",
+      except: [{ n: 1 }, { n: 2 }, { n: 3 }],
+    });
+  });
+
+  it("has no outcome of the email before on the same connection", async () => {
+    let asked = 0;
+    const RCPT = (socket: Socket): void => {
+      asked += 1;
+      socket.write(asked === 2 ? "550 5.1.1 no such user\r\n" : "250 2.1.5 ok\r\n");
+    };
+    const transport = local(await listen({ RCPT }));
+    expect(await transport.send(several)).toMatchObject({ except: [{ n: 2 }] });
+    expect(await transport.send(several)).not.toHaveProperty("except");
+    transport.close?.();
+  });
+
+  it("goes only to those who do not have it, with the same headers, and Bcc in none", async () => {
+    const lines: string[] = [];
+    const RCPT = (socket: Socket, line: string): void => {
+      lines.push(line);
+      socket.write("250 2.1.5 ok\r\n");
+    };
+    const recipients = several.recipients.map((one) =>
+      one.n === 1 ? { ...one, state: "accepted" as const } : one,
+    );
+    await send({ RCPT }, { ...several, recipients });
+    expect(lines).toEqual(["RCPT TO:<bob@example.com>", "RCPT TO:<eve@example.com>"]);
+    const [first, second] = await Promise.all(
+      [several, { ...several, recipients }].map(async (one) => (await compose(one)).bytes),
+    );
+    const text = Buffer.from(second ?? []).toString();
+    expect(text).toBe(Buffer.from(first ?? []).toString());
+    expect(text).toContain('To: ada@example.com, "Bob, Jr." <bob@example.com>');
+    expect(text).not.toMatch(/eve@|bcc/i);
+  });
 });
 
 describe("what an SMTP server does, and what becomes of the email", () => {

@@ -1,10 +1,12 @@
 import type { Outcome } from "../rules/outcome.ts";
+import type { OutcomeForAll } from "../rules/outcome.ts";
 import { compose, type ComposedEmail } from "./compose.ts";
 import { classifySmtpError, refusesThisEmail } from "./rules/smtp-outcome.ts";
 import { connectionAfter } from "./rules/smtp-reuse.ts";
 import type { SmtpSettings } from "./rules/smtp.ts";
 import { SmtpSession } from "./smtp-session.ts";
 import { HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
+import { targetsOf } from "./visible.ts";
 
 /** A connection between two emails. `refused`: the server refused the last one. */
 type Idle = { session: SmtpSession; refused: boolean };
@@ -98,11 +100,26 @@ class Attempt {
     const text = await session.send(composed, () => {
       this.#handedOver = true;
     });
-    return { kind: "accepted", detail: { transport: "smtp", phase: "BODY", code: 250, text } };
+    return this.#withRefusals({
+      kind: "accepted",
+      detail: { transport: "smtp", phase: "BODY", code: 250, text },
+    });
   }
 
   failed(error: unknown): Outcome {
-    return classifySmtpError(error, this.#handedOver);
+    return this.#withRefusals(classifySmtpError(error, this.#handedOver));
+  }
+
+  /** Some recipients may have been refused, with any outcome for the others. */
+  #withRefusals(outcome: OutcomeForAll): Outcome {
+    const targets = targetsOf(this.#email.recipients);
+    if (targets.length < 2) return outcome;
+    const except = (this.#session?.refusals ?? []).flatMap(({ address, error }) =>
+      targets
+        .filter((one) => one.address === address)
+        .map(({ n }) => ({ n, outcome: classifySmtpError(error, false) })),
+    );
+    return except.length === 0 ? outcome : { ...outcome, except };
   }
 
   /** @returns the connection, for the next email */

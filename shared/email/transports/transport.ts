@@ -3,6 +3,7 @@ import { LEASE_MS } from "../delivery/lease.ts";
 import type { Mailbox } from "../rules/address.ts";
 import type { CustomHeaders } from "../rules/custom-headers.ts";
 import type { Outcome } from "../rules/outcome.ts";
+import type { StoredRecipient } from "../rules/recipients.ts";
 import type { TransportName } from "../rules/transports.ts";
 import type { Attachment } from "../schemas.ts";
 import type { contentColumns, headerColumns, RowOf } from "../sql/columns.ts";
@@ -19,9 +20,11 @@ export const HAND_OVER_MS = LEASE_MS / 2;
  */
 export type OutgoingEmail = Omit<
   RowOf<typeof headerColumns & typeof contentColumns>,
-  "from" | "replyTo" | "text" | "attachments" | "headers"
+  "from" | "to" | "replyTo" | "text" | "attachments" | "headers"
 > & {
   from: Mailbox;
+  /** All of them, also who has the email by now. */
+  recipients: StoredRecipient[];
   replyTo: Mailbox[];
   /**
    * Empty: no text part. Null: an email that an earlier release accepted with HTML alone. By SMTP
@@ -34,6 +37,8 @@ export type OutgoingEmail = Omit<
   messageId: string;
   id: string;
   generation: number;
+  /** Which hand-over with other recipients than the one before. */
+  part: number;
   date: Date;
   /** For what is not purely transactional. */
   unsubscribeUrl: string | null;

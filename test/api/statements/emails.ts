@@ -14,6 +14,8 @@ import * as feedback from "../../../shared/email/sql/feedback.ts";
 import * as keys from "../../../shared/email/sql/idempotency-keys.ts";
 import * as notifications from "../../../shared/email/sql/notifications.ts";
 import * as pace from "../../../shared/email/sql/pace.ts";
+import * as poison from "../../../shared/email/sql/poison.ts";
+import * as recipients from "../../../shared/email/sql/recipients.ts";
 import * as move from "../../../shared/email/sql/reschedule.ts";
 import * as retention from "../../../shared/email/sql/retention.ts";
 import * as settling from "../../../shared/email/sql/settle.ts";
@@ -71,7 +73,8 @@ const reservation = {
 
 const reported = (changes: Partial<ProviderReport>, messageId: string) => (db: D1Database) => {
   const report: ProviderReport = {
-    email: { id, generation: 1 },
+    email: { id, generation: 1, part: 1 },
+    to: [],
     providerId: "provider-email-1",
     feedback: "delivered",
     suppress: null,
@@ -116,6 +119,22 @@ export const work: Cases = {
       settled,
       marks: [{ id, transport: "smtp", failover: null }],
       reservations: [reservation],
+      now,
+      leaseExpiresAt: now,
+    }),
+  "recordAndMarkSending: outcomes of recipients": (db) =>
+    delivery.recordAndMarkSending(db, {
+      token: "t",
+      settled: settled.map((one) => ({
+        ...one,
+        recipients: {
+          changes: [{ n: 1, state: "accepted" as const, detail: null }],
+          raisesPart: true,
+          hasLeft: true,
+        },
+      })),
+      marks: [],
+      reservations: [],
       now,
       leaseExpiresAt: now,
     }),
@@ -166,13 +185,13 @@ export const afterwards: Cases = {
   "countEnded: over": (db) => retention.countEnded(db, "over", now - 1, LIMIT),
   "countEnded: dead": (db) => retention.countEnded(db, "dead", now - 1, LIMIT),
   "countEnded: unknown": (db) => retention.countEnded(db, "unknown", now - 1, LIMIT),
-  findEmail: (db) => emails.findEmail(db, id),
+  findEmail: (db) => emails.findEmail(db, id, true),
   emailBacklog: (db) => emails.emailBacklog(db, now),
   resolveUnknown: (db) => unknown.resolveUnknown(db, id, "sent", now),
   "resolveUnknown: again": (db) => unknown.resolveUnknown(db, id, "queued", now),
   recordDeadLetters: (db) => letters.recordDeadLetters(db, [{ id, generation: 1 }], 7, now),
   recordPoison: (db) =>
-    letters.recordPoison(db, { messageId: "m", reason: "r", rawBody: "", attempts: 1 }, 7, now),
+    poison.recordPoison(db, { messageId: "m", reason: "r", rawBody: "", attempts: 1 }, 7, now),
   ...expiring("expiredDeadLetters", letters.expiredDeadLetters),
   findDeadLetter: (db) => letters.findDeadLetter(db, id),
   saveDiscard: (db) => letters.saveDiscard(db, id, now),
@@ -183,6 +202,14 @@ export const afterwards: Cases = {
     { email: null, feedback: "complained", suppress: "complaint" },
     "m2",
   ),
+  reportRecipients: (db) =>
+    db.batch([
+      recipients.reportRecipients(
+        db,
+        "emails.id = ?1 AND emails.generation = ?2 AND emails.status = ?3",
+        [id, 1, "sent", JSON.stringify([{ n: 1, state: "bounced", detail: null }])],
+      ),
+    ]),
   "takeFeedback: failed": reported(
     { email: null, providerId: "provider-email-2", feedback: "failed" },
     "m3",

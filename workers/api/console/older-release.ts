@@ -19,6 +19,7 @@ const filled: Filled = {
     ...more,
     items: items.map((item) => withDefaults(item, { used: true })),
   }),
+  getEmail: (body) => withDefaults(body, { from: "–", recipients: [] }),
   getTelemetry: (body) => {
     const { series } = body;
     const none = series.requests.map(() => null);

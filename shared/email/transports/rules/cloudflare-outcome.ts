@@ -43,7 +43,7 @@ export function cloudflareError(error: unknown): Outcome {
 }
 
 /** The binding has no field for what this email has. Another transport may. */
-export function cannotExpress(text: string): Outcome {
+export function cloudflareCannot(text: string): Outcome {
   return { kind: "refused_permanent", detail: { transport: "cloudflare", phase: "API", text } };
 }
 

@@ -54,6 +54,11 @@ export function resendOutcome(
   return { kind: "unknown", detail };
 }
 
+/** The API has no form for who is left. Another transport may have one. */
+export function resendCannot(text: string): Outcome {
+  return { kind: "refused_permanent", detail: { transport: "resend", phase: "API", text } };
+}
+
 export function noAnswer(text: string): Outcome {
   return {
     kind: "unknown",

@@ -37,12 +37,12 @@ async function replay(id: string): Promise<CallOutcome<unknown>> {
 }
 
 function Details({ letter }: { letter: DeadLetter }) {
-  const { id, kind, to, subject, reason, lastError, rawBody, events } = letter;
+  const { id, kind, to, recipients, subject, reason, lastError, rawBody, events } = letter;
   return (
     <>
       <p class="lead">
         {kind === "email"
-          ? `To ${to ?? "unknown"}: ${subject ?? ""}`
+          ? `To ${recipients?.join(", ") ?? to ?? "unknown"}: ${subject ?? ""}`
           : "A message that no schema accepts."}
       </p>
       <Facts

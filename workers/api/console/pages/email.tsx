@@ -5,8 +5,9 @@ import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
 import { Facts, Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
-import { EmailState } from "../ui/email-state.tsx";
+import { EmailState, StateOfRecipient } from "../ui/email-state.tsx";
 import { Loaded } from "../ui/loaded.tsx";
+import { Table } from "../ui/table.tsx";
 import { Timeline } from "../ui/timeline.tsx";
 
 type Email = AnswerBody<"getEmail">;
@@ -36,6 +37,7 @@ function Details({ email }: { email: Email }) {
       <Facts
         facts={[
           ["Accepted", <Time at={email.createdAt} />],
+          ["From", email.from],
           [email.generation > 1 ? "Attempts since the replay" : "Attempts", email.attempts],
           ["Generation", email.generation],
           ["Category", email.category],
@@ -48,6 +50,7 @@ function Details({ email }: { email: Email }) {
         ]}
       />
       {email.lastError !== undefined && <p>{lastErrorText(email.lastError)}</p>}
+      {email.recipients.length > 1 && <Recipients email={email} />}
       <Actions email={email} />
       <Section title="Timeline">
         <Timeline events={email.events} />
@@ -61,6 +64,33 @@ function Details({ email }: { email: Email }) {
         )}
       </p>
     </>
+  );
+}
+
+/** What became of the email for each of its recipients. */
+function Recipients({ email }: { email: Email }) {
+  return (
+    <Section title="Recipients">
+      <Table
+        caption="Recipients"
+        rows={email.recipients}
+        keyOf={({ address }) => address}
+        empty="None."
+        columns={[
+          {
+            head: "Recipient",
+            cell: ({ name, address }) => (name ? `${name} <${address}>` : address),
+          },
+          { head: "As", cell: ({ kind }) => kind },
+          { head: "State", cell: ({ state }) => <StateOfRecipient state={state} /> },
+          {
+            head: "Last answer",
+            kind: "wide",
+            cell: ({ detail }) => (detail === undefined ? "–" : lastErrorText(detail)),
+          },
+        ]}
+      />
+    </Section>
   );
 }
 
@@ -82,8 +112,19 @@ const resolutions = {
   },
 } as const;
 
+/** Also of an email that other recipients have. */
+function ToDeadLetter({ id }: { id: string }) {
+  return (
+    <p>
+      <a href={linkTo("dead-letters", id)}>To its dead letter</a>, where it can be replayed.
+    </p>
+  );
+}
+
 function Actions({ email }: { email: Email }) {
   const params = { id: email.id };
+  if (email.status !== "dead" && email.recipients.some(({ state }) => state === "refused"))
+    return <ToDeadLetter id={email.id} />;
   switch (email.status) {
     case "queued":
     case "scheduled":
@@ -121,12 +162,7 @@ function Actions({ email }: { email: Email }) {
         </>
       );
     case "dead":
-      return (
-        <p>
-          <a href={linkTo("dead-letters", email.id)}>To its dead letter</a>, where it can be
-          replayed.
-        </p>
-      );
+      return <ToDeadLetter id={email.id} />;
     case "claimed":
     case "sending":
     case "sent":

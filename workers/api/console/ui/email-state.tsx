@@ -17,6 +17,12 @@ const tones: Partial<Record<Status, Tone>> = {
 export const toneOf = (status: string): Tone =>
   Object.hasOwn(tones, status) ? (tones[status as Status] ?? "idle") : "idle";
 
+/** Of one recipient. */
+export function StateOfRecipient({ state }: { state: string }) {
+  const tone = state === "accepted" ? "good" : state === "refused" ? "bad" : toneOf(state);
+  return <State tone={tone}>{state}</State>;
+}
+
 export function EmailState({ status }: { status: Status }) {
   return <State tone={toneOf(status)}>{status}</State>;
 }
