@@ -88,6 +88,7 @@ const links = {
   UNSUBSCRIBE_SECRET: "test-unsubscribe-secret-0123456789",
 };
 const WEBHOOK_SECRET_RESEND = `whsec_${btoa("a secret of thirty-two characters")}`;
+const SECRETS_KEY = "test-secrets-key-0123456789abcdef";
 const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
 export default defineConfig({
@@ -141,7 +142,7 @@ export default defineConfig({
       inWorkerd(
         "api",
         {
-          bindings: { ADMIN_TOKEN, WEBHOOK_SECRET_RESEND, ...links },
+          bindings: { ADMIN_TOKEN, SECRETS_KEY, WEBHOOK_SECRET_RESEND, ...links },
           serviceBindings: { CRON: () => new Response(null, { status: 501 }) },
           // Tests ask more often than users do.
           ratelimits: {

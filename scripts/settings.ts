@@ -22,6 +22,7 @@ import { cacheSettings } from "../shared/lib/cache/rules/index.ts";
 import { breakerSettings } from "../shared/lib/circuit-breaker/rules/index.ts";
 import { objectLocation } from "../shared/lib/worker/placement.ts";
 import type { Misconfigured } from "../shared/lib/worker/variables.ts";
+import { outboundPolicy, secretsKey } from "../shared/webhooks/settings.ts";
 import { authSettings, corsOrigins } from "../workers/api/settings.ts";
 import { retentionSettings } from "../workers/cron/settings.ts";
 import type { Variables } from "../workers/env.ts";
@@ -149,6 +150,8 @@ export function badVariables(vars: Variables): Misconfigured[] {
     transportRates,
     ...named.map((name) => (env: Variables) => transportSettings(env, name)),
     ...(vars.WEBHOOK_SECRET_RESEND === undefined ? [] : [resendWebhookSecret]),
+    ...(vars.SECRETS_KEY === undefined ? [] : [secretsKey]),
+    outboundPolicy,
     checkAccountSettings,
     checkAlertSettings,
     checkAutomaticEmails,

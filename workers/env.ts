@@ -11,6 +11,8 @@ import type { PlacementEnv } from "../shared/lib/worker/placement.ts";
 import type { ScheduledTasksRpc } from "../shared/schedule/rpc.ts";
 import type { TaskWatchdog } from "../shared/schedule/watchdog/object.ts";
 import type { Telemetry } from "../shared/telemetry/object.ts";
+import type { WebhookMessage } from "../shared/webhooks/queue-messages.ts";
+import type { WebhookVariables } from "../shared/webhooks/settings.ts";
 import type { AuthVariables, CorsVariables } from "./api/settings.ts";
 import type { RetentionVariables } from "./cron/settings.ts";
 
@@ -32,12 +34,14 @@ export type Variables = AccountVariables &
   DatabaseVariables &
   EmailVariables &
   PlacementEnv &
-  RetentionVariables;
+  RetentionVariables &
+  WebhookVariables;
 
 export interface ApiEnv extends Variables {
   DB: D1Database;
   CACHE: KVNamespace;
   EMAIL_QUEUE: Queue<QueueMessage>;
+  WEBHOOK_QUEUE: Queue<WebhookMessage>;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
   TELEMETRY: DurableObjectNamespace<Telemetry>;
@@ -52,6 +56,8 @@ export interface ConsumerEnv extends Variables {
   DB: D1Database;
   EMAIL_QUEUE: Queue<QueueMessage>;
   EMAIL_DLQ: Queue<QueueMessage>;
+  WEBHOOK_QUEUE: Queue<WebhookMessage>;
+  WEBHOOK_SLOW_QUEUE: Queue<WebhookMessage>;
   EMAIL?: SendEmail;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   TELEMETRY: DurableObjectNamespace<Telemetry>;
@@ -63,6 +69,8 @@ export interface CronEnv extends Variables {
   CACHE: KVNamespace;
   EMAIL_QUEUE: Queue<QueueMessage>;
   EMAIL_DLQ: Queue<QueueMessage>;
+  WEBHOOK_QUEUE: Queue<WebhookMessage>;
+  WEBHOOK_SLOW_QUEUE: Queue<WebhookMessage>;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
   TELEMETRY: DurableObjectNamespace<Telemetry>;

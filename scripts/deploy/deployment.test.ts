@@ -100,7 +100,7 @@ function changesOf(calls: string[][]): string[] {
 const deployed: FakeAccount = {
   databases: ["luna"],
   namespaces: ["luna-cache"],
-  queues: ["luna-email", "luna-email-dlq"],
+  queues: ["luna-email", "luna-email-dlq", "luna-webhook", "luna-webhook-slow"],
   workers: {
     "luna-api": worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
     "luna-consumer": worker("luna-consumer", 1, null, [
@@ -150,6 +150,8 @@ describe("the first deployment", () => {
       "kv namespace create luna-cache",
       "queues create luna-email",
       "queues create luna-email-dlq",
+      "queues create luna-webhook",
+      "queues create luna-webhook-slow",
       "d1 migrations apply DB --remote -c api",
       "deploy -c api.first +secrets",
       "deploy -c consumer +secrets",
@@ -243,9 +245,11 @@ describe("the first deployment", () => {
     const half = { ...nothing, databases: ["luna"], queues: ["luna-email"] };
     const { outcome, changes: done } = await deployTo(half, { secrets: true });
     expect(outcome).toEqual({ ok: true });
-    expect(done.slice(0, 3)).toEqual([
+    expect(done.slice(0, 5)).toEqual([
       "kv namespace create luna-cache",
       "queues create luna-email-dlq",
+      "queues create luna-webhook",
+      "queues create luna-webhook-slow",
       "d1 migrations apply DB --remote -c api",
     ]);
   });
@@ -521,8 +525,12 @@ describe("staging beside production in one account", () => {
     expect(account.queues).toEqual([
       "luna-email",
       "luna-email-dlq",
+      "luna-webhook",
+      "luna-webhook-slow",
       "luna-staging-email",
       "luna-staging-email-dlq",
+      "luna-staging-webhook",
+      "luna-staging-webhook-slow",
     ]);
     for (const [name, before] of Object.entries(deployed.workers))
       expect(account.workers[name]).toEqual(before);

@@ -29,7 +29,7 @@ export function namesOf(environment: EnvironmentName): Names {
   return {
     database: name("luna"),
     namespace: name("luna-cache"),
-    queues: [name("luna-email"), name("luna-email-dlq")],
+    queues: ["email", "email-dlq", "webhook", "webhook-slow"].map((one) => name(`luna-${one}`)),
     worker: (worker) => name(`luna-${worker}`),
   };
 }

@@ -36,6 +36,8 @@ describe("values of a deployment, with secrets in the account that cannot be rea
     ["PRODUCT_COLOUR", "green"],
     ["PRODUCT_LOGO", "http://acme.example/logo.png 120x32"],
     ["AUTOMATIC_EMAILS_OFF", "all"],
+    ["SECRETS_KEY", "short"],
+    ["OUTBOUND_ALLOW_LOOPBACK", "true"],
   ])(
     "is refused by name, also when other variables of its part are secrets there: %s",
     (name, value) => {

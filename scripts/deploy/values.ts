@@ -4,6 +4,13 @@ import { workers } from "./environments.ts";
 
 type Values = Record<string, string | undefined>;
 
+/** It is for local runs. */
+const loopbackAllowed: Misconfigured = {
+  tag: "misconfigured",
+  variable: "OUTBOUND_ALLOW_LOOPBACK",
+  message: "must not be true in a deployment",
+};
+
 /**
  * The values of secrets in the account cannot be read, so each gets a placeholder: otherwise a part
  * would report only the missing secret. An invalid placeholder is not reported, because it was not
@@ -20,7 +27,8 @@ export function badValue(
   const standIns = Object.fromEntries(
     there.map((name) => [name, `the-${name}-that-is-there-already-as-a-secret`]),
   );
-  return badVariables({ ...standIns, ...given }).find(
+  const bad = badVariables({ ...standIns, ...given }).find(
     ({ variable }) => given[variable] !== undefined,
   );
+  return bad ?? (given["OUTBOUND_ALLOW_LOOPBACK"] === "true" ? loopbackAllowed : undefined);
 }

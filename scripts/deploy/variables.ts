@@ -1,32 +1,12 @@
 import {
   transportNames,
   transports,
-  type TransportName,
   type TransportVariables,
 } from "../../shared/email/rules/transports.ts";
 import type { VariableNote } from "../../shared/email/transports/rules/definition.ts";
-import type { Variables } from "../../workers/env.ts";
-import type { Worker } from "./environments.ts";
+import { plain, secret, type Group } from "./variable.ts";
 
-/** When a deployment cannot do without it. */
-export type Need = "always" | `by ${TransportName}` | "no";
-export type Variable = { name: keyof Variables; secret: boolean; need: Need; meaning: string };
-
-/** The variables that one function of the settings validates, and the Workers that call it. */
-type Group = { reader: string; workers: Worker[]; variables: Variable[] };
-
-const secret = (name: keyof Variables, need: Need, meaning: string): Variable => ({
-  name,
-  secret: true,
-  need,
-  meaning,
-});
-const plain = (name: keyof Variables, need: Need, meaning: string): Variable => ({
-  name,
-  secret: false,
-  need,
-  meaning,
-});
+export type { Need, Variable } from "./variable.ts";
 
 function noteEntries(notes: {
   readonly [Name in keyof TransportVariables]?: VariableNote;
@@ -224,6 +204,22 @@ export const groups: Group[] = [
         "WEBHOOK_SECRET_RESEND",
         "no",
         "signing secret of Resend's webhook to `POST /api/webhooks/resend`",
+      ),
+    ],
+  },
+  {
+    reader: "secretsKey",
+    workers: ["api", "consumer"],
+    variables: [secret("SECRETS_KEY", "no", "encrypts webhooks' secrets, at least 32 characters")],
+  },
+  {
+    reader: "outboundPolicy",
+    workers: ["api", "consumer"],
+    variables: [
+      plain(
+        "OUTBOUND_ALLOW_LOOPBACK",
+        "no",
+        "`true`: webhooks may go to http on loopback; a deployment refuses it",
       ),
     ],
   },

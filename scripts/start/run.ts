@@ -87,6 +87,10 @@ function withoutEmpty(variables: Given): Given {
 }
 
 function variablesFor({ port, smtpPort }: StartSettings, token: string, given: Given): Given {
+  const webhooks = {
+    SECRETS_KEY: secretFrom(token, "secrets"),
+    OUTBOUND_ALLOW_LOOPBACK: "true",
+  };
   const links = {
     PUBLIC_URL: `http://localhost:${port}`,
     UNSUBSCRIBE_SECRET: secretFrom(token, "unsubscribe"),
@@ -105,7 +109,14 @@ function variablesFor({ port, smtpPort }: StartSettings, token: string, given: G
       : given;
   // Who tries Luna out wants to see each change.
   const atOnce = { ALERT_RECOVERY_MINUTES: "0" };
-  return { ...tomlVariables(), ...links, ...atOnce, ...withMailbox, ADMIN_TOKEN: token };
+  return {
+    ...tomlVariables(),
+    ...links,
+    ...webhooks,
+    ...atOnce,
+    ...withMailbox,
+    ADMIN_TOKEN: token,
+  };
 }
 
 async function refuseTakenPorts(

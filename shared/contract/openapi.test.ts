@@ -46,6 +46,7 @@ it("the OpenAPI document describes each field that is accepted, with entries and
     "/DeadLetter/properties/lastError/additionalProperties",
     "/DeadLetterWithEvents/properties/lastError/additionalProperties",
     "/EmailEvent/properties/detail",
+    "/EmailEventData/properties/detail",
     "/TaskRun/properties/result",
   ]);
   expect(schemas["TextEmail"]).toMatchObject({

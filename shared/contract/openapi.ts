@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { eventSchemas, eventTypes } from "../webhooks/rules/events.ts";
 import { jsonSchemas, type JsonSchemas } from "./json-schemas.ts";
 import { isPage, problem, type Access, type Answer, type Operation } from "./operation.ts";
 import { problemsByStatus } from "./problems.ts";
@@ -29,7 +30,7 @@ const tags = [
     description: "Transactional emails: accepted once, sent once, or listed as dead or unknown.",
   },
   { name: "operations", description: "Operators' views and commands." },
-  { name: "webhooks", description: "Calls by providers and recipients." },
+  { name: "webhooks", description: "Events to endpoints; calls by providers and recipients." },
 ];
 
 /** `publicUrl`: where the API is reached, if that is known. */
@@ -40,7 +41,11 @@ export function openApiDocument(
   version: string,
   { name = "Luna", publicUrl = null }: About = {},
 ): Json {
-  const schemas = jsonSchemas([problem, ...operations.flatMap(schemasOf)]);
+  const schemas = jsonSchemas([
+    problem,
+    ...operations.flatMap(schemasOf),
+    ...Object.values(eventSchemas),
+  ]);
   const paths: Record<string, Json> = {};
   for (const operation of operations) {
     const path = operation.path.replace(/:(\w+)/g, "{$1}");
@@ -64,6 +69,7 @@ export function openApiDocument(
     servers: [{ url: publicUrl ?? "/" }],
     tags,
     paths,
+    webhooks: webhooksObject(schemas),
     components: {
       securitySchemes: {
         bearer: {
@@ -75,6 +81,33 @@ export function openApiDocument(
       schemas: schemas.components,
     },
   };
+}
+
+const signedHeaders = Object.entries({
+  "webhook-id": "The same for each repeat of an event.",
+  "webhook-timestamp": "When the call was signed, in seconds since the epoch.",
+  "webhook-signature": "Of Standard Webhooks: standardwebhooks.com.",
+}).map(([name, description]) => {
+  const schema = { type: "string" };
+  return { name, in: "header", required: true, description, schema };
+});
+
+/** What endpoints get. Each call is signed by Standard Webhooks. */
+function webhooksObject(schemas: JsonSchemas): Json {
+  const webhooks = eventTypes.map((type) => {
+    const content = { "application/json": { schema: schemas.of(eventSchemas[type]) } };
+    const post = {
+      operationId: type.replace(".", "_"),
+      summary: `The event ${type}.`,
+      tags: ["webhooks"],
+      security: [],
+      parameters: signedHeaders,
+      requestBody: { required: true, content },
+      responses: { "2XX": { description: "Taken. Any other answer is a failure." } },
+    };
+    return [type, { post }] as const;
+  });
+  return Object.fromEntries(webhooks);
 }
 
 const isSchema = (answer: Answer): answer is v.GenericSchema =>

@@ -8,6 +8,7 @@ import * as system from "./system.ts";
 import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
 import * as users from "./users.ts";
+import * as webhookEndpoints from "./webhook-endpoints.ts";
 
 /** Modules of which each export is an operation, under its id. */
 export const modules = [
@@ -20,6 +21,7 @@ export const modules = [
   scheduledTasks,
   system,
   telemetry,
+  webhookEndpoints,
 ];
 
 /** Every operation by its id. */
@@ -31,7 +33,8 @@ export type Operations = typeof users &
   typeof deadLetters &
   typeof scheduledTasks &
   typeof system &
-  typeof telemetry;
+  typeof telemetry &
+  typeof webhookEndpoints;
 
 export type OperationId = keyof Operations;
 

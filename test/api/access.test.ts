@@ -58,7 +58,20 @@ beforeAll(async () => {
   await call("PATCH", "/api/users/owner", { scopes: [] });
   const team = await call("POST", "/api/teams", { name: "Team" }, { token: owner });
   const workspace = await call("POST", "/api/workspaces", { name: "Desk" }, { token: owner });
+  const { endpoint } = (
+    await call(
+      "POST",
+      "/api/webhook-endpoints",
+      { url: "https://example.com/", events: ["*"] },
+      { token: owner },
+    )
+  ).body;
+  const { deliveryId } = (
+    await call("POST", `/api/webhook-endpoints/${endpoint.id}/test`, undefined, { token: owner })
+  ).body;
   names = {
+    endpointId: endpoint.id,
+    deliveryId,
     userId: "owner",
     teamId: team.body.team.teamId,
     workspaceId: workspace.body.workspace.workspaceId,
@@ -85,12 +98,15 @@ const changing = new Set([
   "deleteWorkspace",
   "cancelEmail",
   "discardDeadLetter",
+  "deleteWebhookEndpoint",
 ]);
 /** What is refused only after the input was found to be valid. */
 const bodies: Record<string, unknown> = {
   addMember: { userId: "other" },
   renameTeam: { name: "Kern" },
   renameWorkspace: { name: "Studio" },
+  updateWebhookEndpoint: { events: ["*"] },
+  replayWebhookDeliveries: {},
 };
 let throwaway = 0;
 
@@ -119,7 +135,7 @@ async function requestOf(
     const asked =
       id === "findUser"
         ? "?email=owner@example.com"
-        : query === undefined
+        : query === undefined || expected === "404"
           ? ""
           : "?no-such-parameter=1";
     return { method, path: `${fill(names)}${asked}`, ...withBody, token };

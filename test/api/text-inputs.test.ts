@@ -99,7 +99,13 @@ describe("text that is not well-formed Unicode", () => {
     ),
   )("is refused in a query: $id, $name", async ({ id, path, name }) => {
     const at = path.replace(/:(\w+)/g, (_, parameter: string) =>
-      parameter === "name" ? (id === "previewTemplate" ? "welcome" : "cache") : "nobody",
+      parameter === "name"
+        ? id === "previewTemplate"
+          ? "welcome"
+          : "cache"
+        : parameter === "endpointId"
+          ? `we_${"0".repeat(32)}`
+          : "nobody",
     );
     for (const bytes of ["%ED%A0%BC", "%FF", "a%C3"]) {
       const { status, body } = await call("GET", `${at}?${name}=${bytes}`);

@@ -29,6 +29,7 @@ import {
 import { cacheSettings } from "../../shared/lib/cache/rules/variables.ts";
 import { breakerSettings } from "../../shared/lib/circuit-breaker/rules/variables.ts";
 import { objectLocation } from "../../shared/lib/worker/placement.ts";
+import { outboundPolicy, secretsKey } from "../../shared/webhooks/settings.ts";
 import { authSettings, corsOrigins } from "../../workers/api/settings.ts";
 import { retentionSettings } from "../../workers/cron/settings.ts";
 import type { Variables } from "../../workers/env.ts";
@@ -67,9 +68,11 @@ const readers: ((vars: Variables) => unknown)[] = [
   emailTransports,
   isSent,
   objectLocation,
+  outboundPolicy,
   resendWebhookSecret,
   retentionSettings,
   retryPolicy,
+  secretsKey,
   sender,
   tierName,
   transportRates,

@@ -43,7 +43,10 @@ describe.each(workers)("wrangler.%s.toml and workers/env.ts", (name) => {
     const bindings = [
       ...(config.d1_databases ?? []).map(({ binding }) => [binding, "D1Database"]),
       ...(config.kv_namespaces ?? []).map(({ binding }) => [binding, "KVNamespace"]),
-      ...(config.queues?.producers ?? []).map(({ binding }) => [binding, "Queue<QueueMessage>"]),
+      ...(config.queues?.producers ?? []).map(({ binding }) => [
+        binding,
+        binding.startsWith("WEBHOOK_") ? "Queue<WebhookMessage>" : "Queue<QueueMessage>",
+      ]),
       ...(config.ratelimits ?? []).map(({ name: binding }) => [binding, "RateLimit"]),
       ...(config.send_email ?? []).map(({ name: binding }) => [binding, "SendEmail"]),
       ...(config.durable_objects?.bindings ?? []).map((object) => [

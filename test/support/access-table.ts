@@ -58,6 +58,16 @@ const ofOwner: Record<string, "403" | "404"> = {
   removeMember: "404",
   renameWorkspace: "404",
   deleteWorkspace: "404",
+  getWebhookEndpoint: "404",
+  updateWebhookEndpoint: "404",
+  deleteWebhookEndpoint: "404",
+  pauseWebhookEndpoint: "404",
+  resumeWebhookEndpoint: "404",
+  rotateWebhookSecret: "404",
+  testWebhookEndpoint: "404",
+  listWebhookDeliveries: "404",
+  replayWebhookDelivery: "404",
+  replayWebhookDeliveries: "404",
 };
 
 function cellsOf({ id, access }: Operation): Cells {

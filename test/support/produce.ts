@@ -123,6 +123,29 @@ async function deadLetter(): Promise<string> {
   return dead;
 }
 
+const noEndpoint = {
+  endpointId: `we_${"0".repeat(32)}`,
+  deliveryId: `evt_${"0".repeat(32)}.we_${"0".repeat(32)}`,
+};
+const newEndpoint = { url: "https://example.com/hook", events: ["email.*"] };
+
+async function endpoint(suffix = ""): Promise<string> {
+  const { body } = await call("POST", "/api/webhook-endpoints", newEndpoint, {
+    token: (await person()).token,
+  });
+  return `/api/webhook-endpoints/${body.endpoint.id}${suffix}`;
+}
+
+/** A test delivery that is not under way or waiting any more, or still is. */
+async function webhookDelivery(status: string): Promise<string> {
+  const path = await endpoint();
+  const { deliveryId } = (await call("POST", `${path}/test`)).body;
+  await env.DB.prepare("UPDATE deliveries SET status = ?2 WHERE id = ?1")
+    .bind(deliveryId, status)
+    .run();
+  return `${path}/deliveries/${deliveryId}/replay`;
+}
+
 async function unsubscribePath(): Promise<string> {
   const { PUBLIC_URL: publicUrl = "", UNSUBSCRIBE_SECRET: secret = "" } = env;
   return new URL(await unsubscribeUrl({ publicUrl, secret }, await newEmail())).pathname;
@@ -483,6 +506,49 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       bindings: { DB: deadDatabase },
     }),
   },
+  createWebhookEndpoint: {
+    200: async () => {
+      const repeat = {
+        path: "/api/webhook-endpoints",
+        body: newEndpoint,
+        token: (await person()).token,
+        headers: { "Idempotency-Key": "k" },
+      };
+      await call("POST", repeat.path, repeat.body, repeat);
+      return repeat;
+    },
+    201: async () => ({
+      path: "/api/webhook-endpoints",
+      body: newEndpoint,
+      token: (await person()).token,
+    }),
+    409: async () => {
+      const { userId, token } = await person();
+      await manyRows(
+        `INSERT INTO webhook_endpoints (id, tenant, url, events, secret, created_at, updated_at)
+          VALUES (?1 || ?2, 'user:' || ?1, 'https://example.com', '["*"]', 's', 0, 0)`,
+        20,
+        userId,
+      );
+      return { path: "/api/webhook-endpoints", body: newEndpoint, token };
+    },
+  },
+  listWebhookEndpoints: { 200: at("/api/webhook-endpoints?limit=2") },
+  getWebhookEndpoint: { 200: async () => ({ path: await endpoint() }) },
+  updateWebhookEndpoint: {
+    200: async () => ({ path: await endpoint(), body: { events: ["*"], description: "All" } }),
+  },
+  deleteWebhookEndpoint: { 204: async () => ({ path: await endpoint() }) },
+  pauseWebhookEndpoint: { 200: async () => ({ path: await endpoint("/pause") }) },
+  resumeWebhookEndpoint: { 200: async () => ({ path: await endpoint("/resume") }) },
+  rotateWebhookSecret: { 201: async () => ({ path: await endpoint("/secret") }) },
+  testWebhookEndpoint: { 202: async () => ({ path: await endpoint("/test") }) },
+  listWebhookDeliveries: { 200: async () => ({ path: await endpoint("/deliveries?limit=2") }) },
+  replayWebhookDelivery: {
+    202: async () => ({ path: await webhookDelivery("dead") }),
+    409: async () => ({ path: await webhookDelivery("pending") }),
+  },
+  replayWebhookDeliveries: { 202: async () => ({ path: await endpoint("/replay"), body: {} }) },
   cacheMetrics: { 200: at("/api/cache/metrics") },
   invalidate: {
     200: at("/api/admin/cache/invalidate", { body: { keys: ["user:nobody"] } }),
@@ -550,6 +616,7 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
   const known: Record<string, string> = {
     address: "nobody%40example.com",
     provider: "resend",
+    ...noEndpoint,
     name: operation.id === "previewTemplate" ? "welcome" : "database",
   };
   const unknown = path.replace(
@@ -625,6 +692,7 @@ const minimalBody: Record<string, unknown> = {
   renameWorkspace: { name: "Studio" },
   addMember: { userId: "nobody" },
   resolveEmail: { status: "sent" },
+  updateWebhookEndpoint: { events: ["*"] },
   resetCircuitBreaker: reason,
   closeCircuitBreaker: reason,
   disableCircuitBreaker: reason,

@@ -15,6 +15,7 @@ export const settingsFiles = [
   "shared/lib/cache/rules/variables.ts",
   "shared/lib/circuit-breaker/rules/variables.ts",
   "shared/lib/worker/placement.ts",
+  "shared/webhooks/settings.ts",
 ];
 
 /** Every variable that a schema of the settings names. */

@@ -94,6 +94,15 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   retryRun: {},
   // What the cron trigger does each minute.
   tick: null,
+  createWebhookEndpoint: { ofUsers: true, fields: ["events"] },
+  updateWebhookEndpoint: { ofUsers: true, fields: ["events"] },
+  deleteWebhookEndpoint: { ofUsers: true },
+  pauseWebhookEndpoint: {},
+  resumeWebhookEndpoint: {},
+  rotateWebhookSecret: { ofUsers: true },
+  testWebhookEndpoint: {},
+  replayWebhookDelivery: {},
+  replayWebhookDeliveries: { fields: ["type"] },
   takeWebhook: null,
   unsubscribe: null,
 };

@@ -23,6 +23,8 @@ import * as templates from "./templates.ts";
 import * as unsubscribe from "./unsubscribe.ts";
 import * as usage from "./usage.ts";
 import * as users from "./users.ts";
+import * as webhookDeliveries from "./webhook-deliveries.ts";
+import * as webhookEndpoints from "./webhook-endpoints.ts";
 import * as webhooks from "./webhooks.ts";
 import * as workspaces from "./workspaces.ts";
 
@@ -50,6 +52,8 @@ export const handlers: Handlers = {
   ...unsubscribe,
   ...usage,
   ...users,
+  ...webhookDeliveries,
+  ...webhookEndpoints,
   ...webhooks,
   ...workspaces,
 };

@@ -3,6 +3,7 @@ import { counters } from "../../shared/telemetry/counters.ts";
 import { reportSoon, setWorkerName } from "../../shared/telemetry/isolate.ts";
 import type { ConsumerEnv } from "../env.ts";
 import { deadLetterBatch } from "./dead-letter.ts";
+import { writeDeliveries, webhookBatch } from "./deliver-webhooks.ts";
 import { deliverBatch } from "./deliver.ts";
 
 /**
@@ -10,8 +11,13 @@ import { deliverBatch } from "./deliver.ts";
  * first word is the environment's.
  */
 const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promise<void>> = {
-  "-email": deliverBatch,
+  "-email": async (batch, env) => {
+    await deliverBatch(batch, env);
+    await writeDeliveries(env);
+  },
   "-email-dlq": deadLetterBatch,
+  "-webhook": (batch, env) => webhookBatch("fast", batch, env),
+  "-webhook-slow": (batch, env) => webhookBatch("slow", batch, env),
 };
 
 setWorkerName("consumer");

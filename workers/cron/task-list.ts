@@ -12,12 +12,14 @@ import { rollUpUsage } from "./tasks/roll-up-usage.ts";
 import { sendDigest } from "./tasks/send-digest.ts";
 import { sendUsageReports } from "./tasks/send-usage-reports.ts";
 import { sweepOutbox } from "./tasks/sweep-outbox.ts";
+import { sweepWebhookDeliveries } from "./tasks/sweep-webhooks.ts";
 import { notifyOfTrialEnds } from "./tasks/tell-of-trial-ends.ts";
 import { warmCache } from "./tasks/warm-cache.ts";
 
 /** Every task. The trigger comes each minute and runs those whose `cron` is due. */
 export const tasks: readonly CronTask[] = [
   sweepOutbox,
+  sweepWebhookDeliveries,
   deliverPurges,
   expireIdempotencyKeys,
   expireDeadLetters,

@@ -45,6 +45,8 @@ const leftovers = [
   `DELETE FROM workspaces WHERE owner_id = ?1 AND team_id IS NULL AND ${isDeleted}`,
   `DELETE FROM usage_reports WHERE user_id = ?1 AND ${isDeleted}`,
   `DELETE FROM user_activity WHERE user_id = ?1 AND ${isDeleted}`,
+  // What waits for them is never delivered.
+  `DELETE FROM webhook_endpoints WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
 ];
 
 /**

@@ -90,7 +90,7 @@ export async function endDueTrials(
   const end = db
     .prepare(
       `UPDATE subscriptions SET status = 'cancelled', ended_at = trial_ends_at
-       WHERE user_id IN (${overdueTrials})`,
+       WHERE user_id IN (${overdueTrials}) RETURNING 1`,
     )
     .bind(now, limit);
   const replies = await runBatch(db, {
@@ -112,5 +112,6 @@ export async function endDueTrials(
       .bind(now, limit),
     end,
   });
-  return replies.end.meta.changes;
+  // `meta.changes` also counts the events that triggers write.
+  return replies.end.results.length;
 }

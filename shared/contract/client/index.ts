@@ -18,6 +18,13 @@
  */
 export { createClient, type Client, type ClientAnswer, type ClientRequest } from "./client.ts";
 export type { RequestSettings as ClientSettings } from "./request.ts";
+export {
+  verifyWebhook,
+  type EventType,
+  type LunaEvent,
+  type VerifiedWebhook,
+  type WebhookCall,
+} from "./webhooks.ts";
 export type { Operation } from "../operation.ts";
 export * from "../cache.ts";
 export * from "../circuit-breakers.ts";
@@ -28,3 +35,4 @@ export * from "../system.ts";
 export * from "../teams.ts";
 export * from "../telemetry.ts";
 export * from "../users.ts";
+export * from "../webhook-endpoints.ts";

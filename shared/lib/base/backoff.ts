@@ -13,6 +13,14 @@ export function backoffMs(
   retry: number,
   random: number,
 ): number {
-  const waitMs = Math.min(baseMs * 2 ** (retry - 1), maxMs) * (1 + JITTER * (2 * random - 1));
-  return Math.round(waitMs);
+  return jittered(Math.min(baseMs * 2 ** (retry - 1), maxMs), random);
+}
+
+/**
+ * A wait with +-20 % jitter, in whole milliseconds.
+ *
+ * @param random in [0, 1)
+ */
+export function jittered(waitMs: number, random: number): number {
+  return Math.round(waitMs * (1 + JITTER * (2 * random - 1)));
 }

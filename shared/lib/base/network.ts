@@ -20,7 +20,7 @@ const IPV4_MAPPED = [0, 0, 0, 0, 0, 0xffff];
 const GROUPS = 8;
 
 /** The eight groups of an IPv6 address, in brackets or not, with a zone or without. */
-function ipv6Groups(address: string): number[] | null {
+export function ipv6Groups(address: string): number[] | null {
   const bare = /^\[?([0-9a-f:.]+)(?:%[^\]]*)?\]?$/i.exec(address.trim())?.[1];
   if (bare === undefined || !bare.includes(":")) return null;
   const url = `http://[${bare}]/`;

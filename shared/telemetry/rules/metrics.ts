@@ -1,6 +1,6 @@
-/**
- * Every metric of `GET /metrics` (Prometheus naming: `_total` for counters, base units). Pure.
- */
+import { webhookMetrics } from "./webhook-metrics.ts";
+
+/** Every metric of `GET /metrics`, by Prometheus naming (`_total`, base units). Pure. */
 
 /**
  * The values that a label may have: a fixed set, or names that other definitions contribute.
@@ -237,6 +237,7 @@ export const metrics = {
     help: "Scheduled tasks that the watchdog watches.",
     labels: {},
   },
+  ...webhookMetrics,
   luna_uncaught_exceptions_total: {
     kind: "counter",
     help: "Uncaught exceptions, by Worker.",

@@ -3,10 +3,11 @@ import type { Cases } from "./cases.ts";
 import * as emails from "./emails.ts";
 import { listCases } from "./lists.ts";
 import * as system from "./system.ts";
+import * as webhooks from "./webhooks.ts";
 
 /** What runs every statement that the code sends to D1. */
 export const cases: Cases = Object.assign(
   {},
-  ...[accounts, emails, system].flatMap((module): Cases[] => Object.values(module)),
+  ...[accounts, emails, system, webhooks].flatMap((module): Cases[] => Object.values(module)),
   listCases,
 ) as Cases;

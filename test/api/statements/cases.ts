@@ -23,6 +23,7 @@ export const own = {
   team: "team-1",
   workspace: "workspace-1",
   email: "email-1",
+  endpoint: "we_own",
   address: "ada@example.com",
 } as const;
 
@@ -41,6 +42,9 @@ export const ownRows = [
    VALUES ('${own.team}', '${own.user}', 'owner', ${now})`,
   `INSERT INTO workspaces (workspace_id, team_id, owner_id, name, created_at)
    VALUES ('${own.workspace}', '${own.team}', '${own.user}', 'Desk', ${now})`,
+  `INSERT INTO webhook_endpoints (id, tenant, url, events, secret, created_at, updated_at)
+   VALUES ('${own.endpoint}', 'user:${own.user}', 'https://example.com/', '["*"]', 's', ${now},
+     ${now})`,
   ...[own.email, "email-2", "email-3"].map(
     (
       id,

@@ -68,6 +68,12 @@ const ofLuna: Exception[] = [
   },
   { of: ["expiredLeases"], step: SORT, bound: "as its scan" },
   {
+    of: ["expiredDeliveries"],
+    step: "SCAN deliveries USING INDEX deliveries_in_flight",
+    bound: "what is called at the moment: at most three for each endpoint",
+  },
+  { of: ["waitingTargets"], step: "SCAN t", bound: "one page of endpoints" },
+  {
     of: ["readSize", "watchSize"],
     step: "SCAN database_sizes",
     bound: "the days of the forecast, at most 17",

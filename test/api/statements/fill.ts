@@ -195,6 +195,26 @@ const ofHistory = ({ minutes, letters, users }: Sizes): Table[] => [
     columns: "id, key, kind, summary, at, email_at, webhook_at",
     values: "'n-' || n, 'task:' || (n % 20), 'fired', 'one', at, at, at",
   },
+  {
+    table: "webhook_endpoints",
+    rows: letters,
+    columns: "id, tenant, url, events, secret, created_at, updated_at",
+    values: `'we_other_' || n, 'user:user-' || n, 'https://example.com/', '["email.sent"]', 's',
+      at, at`,
+  },
+  {
+    table: "webhook_events",
+    rows: letters,
+    columns: "id, type, tenant, at, data, pending",
+    values: "'evt_' || n, 'email.sent', 'user:user-' || n, at, '{}', 0",
+  },
+  {
+    table: "deliveries",
+    rows: letters,
+    columns: "id, kind, target, type, event, status, due_at, created_at, updated_at",
+    values: `'evt_' || n || '.we', 'webhook', 'we_other_' || (n % 100), 'email.sent', n,
+      iif(n % 50 = 0, 'dead', iif(n % 50 = 1, 'pending', 'delivered')), at, at, at`,
+  },
 ];
 
 /** What emails have beside their heads. */

@@ -7,6 +7,8 @@ import { findDeadLetters, oldestDeadEmails } from "../../../shared/email/sql/dea
 import { findEmails } from "../../../shared/email/sql/emails.ts";
 import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";
+import { findDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
+import { findEndpoints } from "../../../shared/webhooks/sql/endpoints.ts";
 import { LIMIT, own, type Cases, type Work } from "./cases.ts";
 
 /** The statements of the lists of the API: by each filter. */
@@ -111,6 +113,26 @@ export const lists: List[] = [
   { operation: "listAudit", by: ["actor"], run: (db) => findAuditEntries(db, "ops", null, LIMIT) },
   { operation: "listUsers", by: [], run: (db) => findUsers(db, null, LIMIT) },
   { operation: "scheduledTaskHistory", by: [], run: (db) => readHistory(db, null, LIMIT) },
+  {
+    operation: "listWebhookEndpoints",
+    by: [],
+    run: (db) => findEndpoints(db, null, null, LIMIT),
+  },
+  {
+    operation: "listWebhookEndpoints",
+    by: ["tenant"],
+    run: (db) => findEndpoints(db, tenant, { at: 1, id: "we_1" }, LIMIT),
+  },
+  {
+    operation: "listWebhookDeliveries",
+    by: ["target"],
+    run: (db) => findDeliveries(db, { target: own.endpoint, onlyDead: false }, null, LIMIT),
+  },
+  {
+    operation: "listWebhookDeliveries",
+    by: ["target", "status dead"],
+    run: (db) => findDeliveries(db, { target: own.endpoint, onlyDead: true }, null, LIMIT),
+  },
   { operation: "listAlerts", by: [], run: (db) => recentNotices(db, LIMIT) },
 ];
 

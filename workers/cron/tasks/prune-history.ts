@@ -5,6 +5,8 @@ import { oldAudit } from "../../../shared/database/audit-log.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { drainInBatches, sumOfLeft } from "../../../shared/schedule/drain-in-batches.ts";
 import { countOldExecutions, deleteExecutions } from "../../../shared/schedule/sql/history.ts";
+import { oldDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
+import { oldEvents } from "../../../shared/webhooks/sql/events.ts";
 import { expire } from "../expire.ts";
 import { auditExport, exportExecutions, monthsExport } from "../export-history.ts";
 import { exportOf } from "../export.ts";
@@ -14,9 +16,9 @@ import type { CronTask } from "../task.ts";
 const KEPT_MS = 30 * DAY_MS;
 
 /**
- * Deletes executions, alert notices and the list of sent usage reports after 30 days, and the audit
- * log and usage by month after their retention. Executions, the audit log and months are exported
- * first, if that is set.
+ * Deletes executions, alert notices, the list of sent usage reports, events and their deliveries
+ * after 30 days, and the audit log and usage by month after their retention. Executions, the audit
+ * log and months are exported first, if that is set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -40,6 +42,8 @@ export const pruneHistory: CronTask = {
     };
     const executions = await drainInBatches(old, until, signal);
     const expired = {
+      deliveries: { rows: oldDeliveries, until },
+      events: { rows: oldEvents, until: until - DAY_MS },
       notices: { rows: oldNotices, until },
       reports: { rows: oldReports, until },
       months: { rows: oldMonths, until: now - usageMonthlyMs, exported: monthsExport(write) },

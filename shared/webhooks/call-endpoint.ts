@@ -1,0 +1,82 @@
+import { Webhook } from "standardwebhooks";
+import type { Clock } from "../lib/base/clock.ts";
+import { cut } from "../lib/base/cut.ts";
+import { outcomeOf, unanswered, type WebhookOutcome } from "./rules/answer.ts";
+import { eventBody, type StoredEvent } from "./rules/events.ts";
+
+/** One call of an endpoint, within a time limit and without redirects. */
+
+/** How much of an answer is kept. */
+const MAX_ANSWER_BYTES = 1_024;
+
+export type EndpointCall = {
+  url: string;
+  /** Each signs. */
+  secrets: readonly string[];
+  eventId: string;
+  event: StoredEvent;
+  timeoutMs: number;
+};
+
+export type Called = { outcome: WebhookOutcome; tookMs: number; answer: string };
+
+type Ports = { fetch: typeof fetch; clock: Pick<Clock, "now"> };
+
+/** Never throws. */
+export async function callEndpoint(call: EndpointCall, { fetch, clock }: Ports): Promise<Called> {
+  const beganAt = clock.now();
+  const deadline = AbortSignal.timeout(call.timeoutMs);
+  const after = (outcome: WebhookOutcome, answer: string): Called => ({
+    outcome,
+    tookMs: clock.now() - beganAt,
+    answer,
+  });
+  try {
+    const response = await fetch(call.url, { ...requestOf(call, beganAt), signal: deadline });
+    const outcome = outcomeOf(response.status, response.headers.get("Retry-After"), clock.now());
+    // The status has decided: what follows it is only shown.
+    return after(outcome, await beginningOf(response));
+  } catch (error) {
+    const text = error instanceof Error ? cut(error.message, MAX_ANSWER_BYTES) : "";
+    return after(unanswered(deadline.aborted ? "deadline" : "connection"), text);
+  }
+}
+
+function requestOf({ secrets, eventId, event }: EndpointCall, now: number): RequestInit {
+  const body = eventBody(event);
+  const signedAt = new Date(now);
+  const signatures = secrets.map((secret) => new Webhook(secret).sign(eventId, signedAt, body));
+  return {
+    method: "POST",
+    body,
+    redirect: "manual",
+    headers: {
+      "Content-Type": "application/json",
+      "User-Agent": "Standard-Webhooks/1",
+      "webhook-id": eventId,
+      "webhook-timestamp": String(Math.floor(now / 1_000)),
+      "webhook-signature": signatures.join(" "),
+    },
+  };
+}
+
+/** The first bytes of the body as text; what came, if it breaks off. */
+async function beginningOf({ body }: Response): Promise<string> {
+  if (body === null) return "";
+  const reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  const decoder = new TextDecoder();
+  let text = "";
+  let length = 0;
+  try {
+    while (length < MAX_ANSWER_BYTES) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value.subarray(0, MAX_ANSWER_BYTES - length), { stream: true });
+      length += value.length;
+    }
+    await reader.cancel();
+  } catch {
+    // It broke off, or the time is over.
+  }
+  return cut(text, MAX_ANSWER_BYTES);
+}
