@@ -1,7 +1,7 @@
 import { Webhook } from "standardwebhooks";
 import type { Clock } from "../lib/base/clock.ts";
 import { cut } from "../lib/base/cut.ts";
-import { outcomeOf, unanswered, type WebhookOutcome } from "./rules/answer.ts";
+import { webhookOutcomeOf, unanswered, type WebhookOutcome } from "./rules/answer.ts";
 import { eventBody, type StoredEvent } from "./rules/events.ts";
 
 /** One call of an endpoint, within a time limit and without redirects. */
@@ -33,7 +33,11 @@ export async function callEndpoint(call: EndpointCall, { fetch, clock }: Ports):
   });
   try {
     const response = await fetch(call.url, { ...requestOf(call, beganAt), signal: deadline });
-    const outcome = outcomeOf(response.status, response.headers.get("Retry-After"), clock.now());
+    const outcome = webhookOutcomeOf(
+      response.status,
+      response.headers.get("Retry-After"),
+      clock.now(),
+    );
     // The status has decided: what follows it is only shown.
     return after(outcome, await beginningOf(response));
   } catch (error) {

@@ -450,6 +450,7 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       path: `/api/emails/${await newEmail()}`,
       body: { sendAt: new Date(Date.now() + 7_200_000).toISOString() },
     }),
+    404: at("/api/emails/no-such-thing", { body: { sendAt: new Date(0).toISOString() } }),
     409: async () => ({
       path: `/api/emails/${await newEmail("sent")}`,
       body: { sendAt: new Date(Date.now() + 7_200_000).toISOString() },

@@ -7,7 +7,7 @@ import {
   wholeEmails,
   type EndedEmail,
 } from "../../shared/email/sql/export.ts";
-import type { Ended, WithContent } from "../../shared/email/sql/retention.ts";
+import type { EndedAs, WithContent } from "../../shared/email/sql/retention.ts";
 import { dayOf } from "./dates.ts";
 import { exportPages, type Export } from "./export.ts";
 import { fitting } from "./rules/export.ts";
@@ -38,7 +38,7 @@ export async function exportContents(
 export async function exportEmails(
   db: D1Database,
   write: Export,
-  ended: Ended,
+  ended: EndedAs,
   { until, limit }: Part,
 ): Promise<number> {
   return await exportPages(write, limit, async (atMost) => {

@@ -3,7 +3,7 @@ import {
   contentsToDelete,
   cursorOf,
   emailsToDelete,
-  type Ended,
+  type EndedAs,
   type WithContent,
 } from "./retention.ts";
 
@@ -45,7 +45,7 @@ export async function endedWithContent(
 /** The next emails that are to be deleted. */
 export async function endedEmails(
   db: D1Database,
-  ended: Ended,
+  ended: EndedAs,
   until: number,
   limit: number,
 ): Promise<EndedEmail[]> {

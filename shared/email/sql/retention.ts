@@ -15,10 +15,10 @@ const isBuried = "status = 'dead' AND buried_at IS NOT NULL";
 const hasNoLetter = "NOT EXISTS (SELECT 1 FROM dead_letters AS d WHERE d.id = emails.id)";
 
 /** Why an email may be deleted: it was over, its dead letter is gone, or it stayed `unknown`. */
-export type Ended = "over" | "dead" | "unknown";
+export type EndedAs = "over" | "dead" | "unknown";
 
 /** `where`: SQL over `emails`, with the time before which it ended as `?1`. `at`: when it ended. */
-export const emailsToDelete: Record<Ended, { where: string; at: string }> = {
+export const emailsToDelete: Record<EndedAs, { where: string; at: string }> = {
   over: { where: `${isOver} AND updated_at <= ?1`, at: "updated_at" },
   dead: {
     where: `${isBuried} AND buried_at <= ?1 AND ${hasNoLetter}`,
@@ -33,7 +33,7 @@ export const emailsToDelete: Record<Ended, { where: string; at: string }> = {
 /** Deletes emails that ended before a time, the oldest first: at most `limit`. @returns how many */
 export async function deleteEnded(
   db: D1Database,
-  ended: Ended,
+  ended: EndedAs,
   until: number,
   limit: number,
 ): Promise<number> {
@@ -52,7 +52,7 @@ export async function deleteEnded(
 /** How many emails ended before a time, counted up to `limit`. */
 export async function countEnded(
   db: D1Database,
-  ended: Ended,
+  ended: EndedAs,
   until: number,
   limit: number,
 ): Promise<number> {
@@ -60,7 +60,7 @@ export async function countEnded(
 }
 
 /** Contents are deleted in the order in which their emails ended, from a cursor on. */
-export type WithContent = Exclude<Ended, "unknown">;
+export type WithContent = Exclude<EndedAs, "unknown">;
 
 /** SQL of emails after the cursor `?1` that ended before `?2`. */
 export const contentsToDelete: Record<WithContent, { at: string; from: string }> = {

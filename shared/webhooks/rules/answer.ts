@@ -25,7 +25,11 @@ export const unanswered = (why: NoAnswer): WebhookOutcome => ({
 });
 
 /** Any 2xx is success. A redirect is a failure: it could lead to an address that is refused. */
-export function outcomeOf(status: number, retryAfter: string | null, now: number): WebhookOutcome {
+export function webhookOutcomeOf(
+  status: number,
+  retryAfter: string | null,
+  now: number,
+): WebhookOutcome {
   if (status >= 200 && status < 300) return { kind: "delivered", status };
   if (status === 410) return { kind: "gone", status };
   const retryAfterMs = retryAfterMsOf(retryAfter, now);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DAY_MS } from "../../lib/base/clock.ts";
-import { outcomeOf, unanswered, type WebhookOutcome } from "./answer.ts";
+import { webhookOutcomeOf, unanswered, type WebhookOutcome } from "./answer.ts";
 import {
   claimDelivery,
   DELIVERY_LEASE_MS,
@@ -23,14 +23,14 @@ const outcomes = fc.oneof(
   fc.constantFrom<WebhookOutcome>(
     unanswered("deadline"),
     unanswered("connection"),
-    outcomeOf(200, null, 0),
-    outcomeOf(302, null, 0),
-    outcomeOf(410, null, 0),
-    outcomeOf(500, null, 0),
+    webhookOutcomeOf(200, null, 0),
+    webhookOutcomeOf(302, null, 0),
+    webhookOutcomeOf(410, null, 0),
+    webhookOutcomeOf(500, null, 0),
   ),
   fc
     .tuple(fc.constantFrom(429, 503, 500), fc.nat(10 * 86_400))
-    .map(([status, seconds]) => outcomeOf(status, String(seconds), 0)),
+    .map(([status, seconds]) => webhookOutcomeOf(status, String(seconds), 0)),
 );
 const step = fc.record({
   waitMs: fc.constantFrom(0, 1_000, 600_000, 3_600_000, 6 * 3_600_000, DAY_MS),
@@ -106,7 +106,7 @@ describe("a delivery, after any history of calls, crashes and replays", () => {
       const claimed = claimDelivery(delivery, { token: "t", now });
       if (claimed?.status !== "delivering") throw new Error("not claimed");
       const firstAt = claimed.firstAt ?? now;
-      const busy = outcomeOf(429, "1800", now);
+      const busy = webhookOutcomeOf(429, "1800", now);
       delivery = settleDelivery({ ...claimed, firstAt }, busy, { now, random: 0.5 });
       if (now - firstAt < PATIENCE_MS) usedUp.add(delivery.attempts);
     }
@@ -148,5 +148,5 @@ it.each([
   [503, "nonsense", { kind: "failed", why: "status", status: 503, retryAfterMs: null }],
   [500, "7", { kind: "failed", why: "status", status: 500, retryAfterMs: 7_000 }],
 ])("status %i with Retry-After %j", (status, retryAfter, expected) => {
-  expect(outcomeOf(status, retryAfter, 0)).toEqual(expected);
+  expect(webhookOutcomeOf(status, retryAfter, 0)).toEqual(expected);
 });

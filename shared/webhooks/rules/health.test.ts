@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DAY_MS } from "../../lib/base/clock.ts";
-import { outcomeOf, unanswered } from "./answer.ts";
+import { webhookOutcomeOf, unanswered } from "./answer.ts";
 import { afterCall, healthy, speedOf, MAX_FAILING_MS, type EndpointHealth } from "./health.ts";
 
 const failed = unanswered("connection");
@@ -28,7 +28,7 @@ describe("an endpoint that fails", () => {
 
   it("is healthy after one success, and its five days begin again", () => {
     const first = fail(healthy, 0).health;
-    const delivered = { outcome: outcomeOf(200, null, 0), tookMs: 10 };
+    const delivered = { outcome: webhookOutcomeOf(200, null, 0), tookMs: 10 };
     const recovered = afterCall(first, delivered, { now: 4 * DAY_MS, random: 0.5 });
     expect(recovered).toEqual({ health: healthy, pause: null });
     expect(fail(recovered.health, 6 * DAY_MS).pause).toBeNull();
@@ -36,12 +36,12 @@ describe("an endpoint that fails", () => {
 });
 
 it("an endpoint that answers 410 is paused at once", () => {
-  const gone = { outcome: outcomeOf(410, null, 0), tookMs: 10 };
+  const gone = { outcome: webhookOutcomeOf(410, null, 0), tookMs: 10 };
   expect(afterCall(healthy, gone, { now: 0, random: 0.5 }).pause).toBe("gone");
 });
 
 it("an endpoint that asks for more time is left alone for it, and has not failed", () => {
-  const busy = { outcome: outcomeOf(429, "60", 0), tookMs: 10 };
+  const busy = { outcome: webhookOutcomeOf(429, "60", 0), tookMs: 10 };
   const { health, pause } = afterCall(healthy, busy, { now: 0, random: 0.5 });
   expect(pause).toBeNull();
   expect(health).toEqual({ ...healthy, notBefore: 61_000 });
@@ -49,7 +49,7 @@ it("an endpoint that asks for more time is left alone for it, and has not failed
 
 it("a slow answer moves an endpoint to the slow queue, a fast one back", () => {
   const answered = (tookMs: number) =>
-    afterCall(healthy, { outcome: outcomeOf(200, null, 0), tookMs }, { now: 0, random: 0.5 })
+    afterCall(healthy, { outcome: webhookOutcomeOf(200, null, 0), tookMs }, { now: 0, random: 0.5 })
       .health;
   expect(speedOf(answered(2_001))).toBe("slow");
   expect(speedOf(answered(2_000))).toBe("fast");

@@ -4,7 +4,7 @@ import {
   countEnded,
   deleteContents,
   deleteEnded,
-  type Ended,
+  type EndedAs,
   type WithContent,
 } from "../../../shared/email/sql/retention.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
@@ -54,7 +54,7 @@ export const expireEmails: CronTask = {
         signal,
         PACE,
       );
-    const emails = (of: Ended, keptMs: number): Promise<DrainCounts> =>
+    const emails = (of: EndedAs, keptMs: number): Promise<DrainCounts> =>
       drainInBatches(
         {
           drainSome: (until, limit) =>
