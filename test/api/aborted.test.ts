@@ -26,6 +26,7 @@ async function breakOff(path: string, token: string | null, method = "POST"): Pr
   return (await dispatch(request, env)).status;
 }
 
+const webhookEndpointId = `we_${"0".repeat(32)}`;
 const taking = operations.filter(({ body, id }) => body !== undefined || id === "takeWebhook");
 
 describe("an upload that breaks off", () => {
@@ -56,6 +57,8 @@ describe("an upload that breaks off", () => {
         .replace(":provider", "resend")
         .replace(":userId", user.userId)
         .replace(":name", "cache")
+        .replace(":endpointId", webhookEndpointId)
+        .replace(":deliveryId", `evt_${"0".repeat(32)}.${webhookEndpointId}`)
         .replaceAll(/:\w+/g, "x");
       const token = access === "anyone" ? null : access === "user" ? user.token : ADMIN_TOKEN;
       expect(await breakOff(at, token, method)).toBe(499);

@@ -97,6 +97,7 @@ const changing = new Set([
   "renameWorkspace",
   "deleteWorkspace",
   "cancelEmail",
+  "moveEmail",
   "discardDeadLetter",
   "deleteWebhookEndpoint",
 ]);
@@ -107,6 +108,7 @@ const bodies: Record<string, unknown> = {
   renameWorkspace: { name: "Studio" },
   updateWebhookEndpoint: { events: ["*"] },
   replayWebhookDeliveries: {},
+  moveEmail: { sendAt: new Date(0).toISOString() },
 };
 let throwaway = 0;
 

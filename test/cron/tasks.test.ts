@@ -163,6 +163,8 @@ describe("prune-history", () => {
     expect(await run("prune-history")).toEqual({
       executions: 1,
       notices: 0,
+      events: 0,
+      deliveries: 0,
       reports: 0,
       months: 0,
       audited: 0,

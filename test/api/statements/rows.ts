@@ -19,6 +19,11 @@ const allowances: Allowance[] = [
     rows: () => 300,
     bound: "what is handed over at the moment: 100 emails here",
   },
+  {
+    of: ["waitingElsewhere"],
+    rows: () => 14 * 5 * 3,
+    bound: "14 tenants with 5 emails each, which one batch looks at",
+  },
   { of: ["emailBacklog"], rows: () => 9 * COUNT_ROWS, bound: "seven counts, two of them twice" },
   { of: ["countPurges"], rows: () => COUNT_ROWS, bound: "one count" },
   { of: ["readFacts"], rows: () => 4 * COUNT_ROWS, bound: "three counts" },
