@@ -11,7 +11,7 @@ import { outgoingEmail as email } from "../support/outgoing-email.ts";
 /** The transport behind a real breaker, with a scripted server. */
 
 const atConnect: Outcome = {
-  kind: "refused_transient",
+  kind: "server_failed",
   detail: { transport: "smtp", phase: "CONN", text: "refused" },
 };
 const accepted: Outcome = {
