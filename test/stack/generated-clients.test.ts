@@ -73,7 +73,7 @@ const wrong: Written[] = [
 ];
 
 /** openapi-fetch infers the type of a body, so that TypeScript does not look for more fields. */
-const unknownField = sendEmail(`{ ${email}, cc: "eve@example.com" }`);
+const unknownField = sendEmail(`{ ${email}, cci: "eve@example.com" }`);
 
 type Paths = Record<string, Record<string, { operationId: string; tags: string[] }>>;
 type Client = { imports: string; refuses: Written[]; call(written: Written, paths: Paths): string };

@@ -94,6 +94,7 @@ describe("the migration that gives emails their shape", () => {
         trouble: ["unknown", "pinned", "dead"].includes(String(head["status"]))
           ? head["status"]
           : null,
+        detail: null,
       })),
     );
   });

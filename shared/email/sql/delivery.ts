@@ -29,7 +29,9 @@ const headFields = {
   transport: notNull(emailColumns.transport),
 };
 const heads = selectionOf(headFields);
-const recipients = { recipients: recipientsColumn("e") };
+const recipients: { recipients: ReturnType<typeof recipientsColumn> } = {
+  recipients: recipientsColumn("e"),
+};
 const contents = selectionOf(contentColumns);
 
 export type EmailInHandOver = RowOf<typeof headFields & typeof contentColumns & typeof recipients>;

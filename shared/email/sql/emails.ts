@@ -35,7 +35,11 @@ const picked = pick(
   "tags",
   "traceId",
 );
-const storedSelection = selectionOf({ ...picked, recipients: recipientsColumn("emails") });
+const storedFields: typeof picked & { recipients: ReturnType<typeof recipientsColumn> } = {
+  ...picked,
+  recipients: recipientsColumn("emails"),
+};
+const storedSelection = selectionOf(storedFields);
 type StoredRow = ReturnType<typeof storedSelection.rows>[number];
 
 type ShownRecipient = Pick<StoredRecipient, "kind" | "name" | "address" | "detail"> & {
