@@ -26,7 +26,7 @@ const write = async (page: Page, button: string, reason?: string): Promise<void>
 
 async function deadEmail(to: string): Promise<string> {
   sink.fault = (phase) =>
-    phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.1.1 no such user" } : null;
+    phase === "rcpt" ? { phase, do: "refuse", code: 550, text: "5.7.1 blocked" } : null;
   const { id } = (await api("POST", "/api/emails", { to, subject: "Your receipt", text: "Thanks" }))
     .body;
   await eventually(async () =>
@@ -149,7 +149,7 @@ it("an operator finds a dead email by recipient and replays it; it arrives once"
   await page.getByLabel("Recipient or id of an email").fill("Late@example.com");
   await page.getByRole("button", { name: "Find" }).click();
   await page.getByRole("link", { name: "late@example.com" }).click();
-  await page.getByText("550 5.1.1", { exact: false }).first().waitFor();
+  await page.getByText("550 5.7.1", { exact: false }).first().waitFor();
   await page.getByRole("link", { name: "To its dead letter" }).click();
   await page.getByRole("heading", { level: 1, name: "Dead letter" }).waitFor();
   await screenshot(page, "dead-letter-1440-light");
