@@ -119,7 +119,7 @@ export const groups: Group[] = [
   },
   {
     reader: "waitLimits",
-    workers: ["consumer"],
+    workers: ["consumer", "cron"],
     variables: [
       plain("EMAIL_RETRY_WINDOW_HOURS", "no", "hours of tries after greylisting; 0: as a retry"),
       plain("EMAIL_MAX_WAIT_HOURS", "no", "hours of tries at a server or limit; 0: as a retry"),

@@ -1,12 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  getEmail,
-  listEmails,
-  sendEmail,
-  suppress,
-  unsuppress,
-} from "../../shared/contract/emails.ts";
+import { getEmail, listEmails, sendEmail } from "../../shared/contract/emails.ts";
 import { runTask } from "../../shared/contract/scheduled-tasks.ts";
+import { suppress, unsuppress } from "../../shared/contract/suppressions.ts";
 import { createUser, deleteUser, getMe, getUser } from "../../shared/contract/users.ts";
 import type { Check, Target } from "./target.ts";
 

@@ -1,11 +1,10 @@
 import * as v from "valibot";
 import { emailForms } from "../email/forms.ts";
-import { address } from "../email/rules/address.ts";
 import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { recipientStates } from "../email/rules/recipients.ts";
+import { waitClasses } from "../email/rules/waits.ts";
 import { emailBatch, emailQuery, emailRequest, resolution } from "../email/schemas.ts";
 import { templateName } from "../email/templates/templates.ts";
-import { pageOf } from "../http/lists.ts";
 import { time, timestamp } from "../http/time.ts";
 import { named } from "../lib/worker/named.ts";
 import { describedAs } from "./described.ts";
@@ -48,6 +47,9 @@ const email = named("Email", {
   category: v.picklist(["transactional", "notification", "marketing"]),
   tags: v.optional(v.array(v.string())),
   dueAt: v.optional(time),
+  waiting: v.optional(
+    named("EmailWait", { reason: v.picklist(waitClasses), since: time, answers: count }),
+  ),
   sentAt: v.optional(time),
   lastError: v.optional(attemptDetail),
   traceId: v.optional(v.string()),
@@ -55,8 +57,9 @@ const email = named("Email", {
 
 /**
  * An email as the HTTP API shows it. `dueAt`: when it is tried next, only while `scheduled`,
- * `queued` or `pinned`. `traceId`: also in the log lines about it; emails of earlier releases have
- * none.
+ * `queued` or `pinned`. `waiting`: for a reason that is not its own, after so many answers of that
+ * reason, one after another; 0 while only the circuit breaker is open. `traceId`: also in the log
+ * lines about it; emails of earlier releases have none.
  */
 export type EmailAnswer = v.InferOutput<typeof email>;
 
@@ -173,6 +176,17 @@ export const resolveEmail = operation({
   problems: ["not-found", "unavailable", "outcome-unknown"],
 });
 
+export const retryEmail = operation({
+  id: "retryEmail",
+  method: "POST",
+  path: "/api/admin/email/:id/retry",
+  access: "admin",
+  tag: "operations",
+  summary: "Try an email at once that waits for a server, a rate or a full mailbox.",
+  answers: { 200: v.strictObject({ id: v.string(), status: v.literal("queued"), dueAt: time }) },
+  problems: ["not-found", "wrong-state", "unavailable", "outcome-unknown"],
+});
+
 export const listTemplates = operation({
   id: "listTemplates",
   method: "GET",
@@ -200,57 +214,6 @@ export const previewTemplate = operation({
   }),
   answers: { 200: { mediaType: "text/html" } },
   problems: [],
-});
-
-const suppression = named("Suppression", {
-  address: v.string(),
-  scope: v.picklist(["all", "non-transactional"]),
-  reason: v.picklist(["bounce", "complaint", "unsubscribe", "manual"]),
-  note: v.optional(v.string()),
-  createdAt: time,
-});
-
-export const listSuppressions = operation({
-  id: "listSuppressions",
-  method: "GET",
-  path: "/api/admin/email/suppressions",
-  access: "viewer",
-  tag: "operations",
-  summary: "Suppressed addresses, oldest first.",
-  query: v.strictObject({ ...pageOf.entries, address: v.optional(address) }),
-  answers: { 200: page(suppression) },
-  problems: ["unavailable"],
-});
-
-export const suppress = operation({
-  id: "suppress",
-  method: "POST",
-  path: "/api/admin/email/suppressions",
-  access: "admin",
-  tag: "operations",
-  summary: "Suppress an address. Emails queued for it are no longer sent.",
-  body: v.strictObject({
-    address,
-    scope: v.optional(
-      v.picklist(["all", "non-transactional"], 'must be "all" or "non-transactional"'),
-      "all",
-    ),
-    note: v.optional(v.pipe(v.string("must be text"), v.maxLength(500, "is too long"))),
-  }),
-  answers: { 201: suppression },
-  problems: ["unavailable", "outcome-unknown"],
-});
-
-export const unsuppress = operation({
-  id: "unsuppress",
-  method: "DELETE",
-  path: "/api/admin/email/suppressions/:address",
-  access: "admin",
-  tag: "operations",
-  summary: "Lift every suppression of an address.",
-  params: { address: { schema: address, encoded: true } },
-  answers: { 204: null },
-  problems: ["not-found", "unavailable", "outcome-unknown"],
 });
 
 export const takeWebhook = operation({

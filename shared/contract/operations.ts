@@ -4,6 +4,7 @@ import * as deadLetters from "./dead-letters.ts";
 import * as emails from "./emails.ts";
 import type { Operation } from "./operation.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
+import * as suppressions from "./suppressions.ts";
 import * as system from "./system.ts";
 import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
@@ -19,6 +20,7 @@ export const modules = [
   circuitBreakers,
   deadLetters,
   scheduledTasks,
+  suppressions,
   system,
   telemetry,
   webhookEndpoints,
@@ -32,6 +34,7 @@ export type Operations = typeof users &
   typeof circuitBreakers &
   typeof deadLetters &
   typeof scheduledTasks &
+  typeof suppressions &
   typeof system &
   typeof telemetry &
   typeof webhookEndpoints;

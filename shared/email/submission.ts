@@ -5,6 +5,7 @@ import { brandOf, type Brand } from "./brand.ts";
 import type { Sender, Submission } from "./outbox.ts";
 import { checkHeaders } from "./rules/custom-headers.ts";
 import { MAX_RECIPIENTS } from "./rules/mailboxes.ts";
+import { wrongTestRecipients } from "./rules/test-recipients.ts";
 import { emailRequest, messageOf, type EmailMessage, type EmailRequest } from "./schemas.ts";
 import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts";
 import { offersUnsubscribe } from "./unsubscribe.ts";
@@ -53,6 +54,13 @@ const tooMany = {
   path: "to",
   message: `must have at most ${MAX_RECIPIENTS} recipients together with cc and bcc`,
 };
+const wrongTests = {
+  mixed: { path: "to", message: "must not mix recipients of tests (luna.test) with others" },
+  unknown: {
+    path: "to",
+    message: "must be delivered, bounced, complained or refused at luna.test, as in delivered+1",
+  },
+};
 /** The link would unsubscribe one recipient on behalf of another. */
 const oneOnly = { path: "to", message: "must be one recipient, if there is a link to unsubscribe" };
 
@@ -63,7 +71,9 @@ function checkFields(
 ): FieldError[] {
   const hasLink = offersUnsubscribe(category);
   const ids = attachments.map(({ contentId }) => contentId);
+  const tests = wrongTestRecipients(recipients);
   return [
+    ...(tests === null ? [] : [wrongTests[tests]]),
     ...(recipients.length > MAX_RECIPIENTS ? [tooMany] : []),
     ...(hasLink && recipients.length > 1 ? [oneOnly] : []),
     ...ids.flatMap((id, n) => {

@@ -3,10 +3,24 @@ import { LEASE_MS } from "./delivery/lease.ts";
 import { observeSettled } from "./delivery/observe.ts";
 import { sendAll } from "./outbox.ts";
 import { deadLetterMessageFor, notificationFor, type QueueMessage } from "./queue-messages.ts";
-import { expireLease, keyForgotten, leaseExpired, putBack } from "./rules/lifecycle.ts";
+import {
+  expireLease,
+  keyForgotten,
+  leaseExpired,
+  putBack,
+  waitedTooLong,
+} from "./rules/lifecycle.ts";
 import type { RetryPolicy } from "./rules/retry-policy.ts";
+import { endOf, type WaitLimits } from "./rules/waits.ts";
 import { promoteDue } from "./sql/claim.ts";
-import { expiredLeases, forgottenPins, settleExpired, settleForgotten } from "./sql/expiry.ts";
+import {
+  endlessWaits,
+  expiredLeases,
+  forgottenPins,
+  settleExpired,
+  settleForgotten,
+  settleWaits,
+} from "./sql/expiry.ts";
 import {
   dueEmails,
   emailsToNotify,
@@ -21,6 +35,7 @@ export type Sweep = {
   queue: Queue<QueueMessage>;
   deadLetterQueue: Queue<QueueMessage>;
   policy: RetryPolicy;
+  waitLimits: Pick<WaitLimits, "maxWaitMs">;
   everything: boolean;
 };
 
@@ -57,7 +72,7 @@ export async function runSweep(sweep: Sweep, now: number, random: () => number):
 }
 
 async function reclaimAndNotify(
-  { db, queue, policy, everything }: Sweep,
+  { db, queue, policy, waitLimits, everything }: Sweep,
   now: number,
   random: () => number,
 ): Promise<Pick<Swept, "released" | "unknown" | "notified">> {
@@ -79,7 +94,7 @@ async function reclaimAndNotify(
     detail: keyForgotten(email.transport),
   }));
   await settleForgotten(db, forgotten, now);
-  observeSettled([...settled, ...forgotten]);
+  observeSettled([...settled, ...forgotten, ...(await endWaits(db, waitLimits, now))]);
   await promoteDue(db, now, LIMIT);
 
   const due = everything ? await dueEmails(db, now, LIMIT) : await emailsToNotify(db, now, LIMIT);
@@ -92,6 +107,25 @@ async function reclaimAndNotify(
   const became = (...statuses: string[]): number =>
     [...settled, ...forgotten].filter((email) => statuses.includes(email.settlement.status)).length;
   return { released: became("queued", "pinned"), unknown: became("unknown"), notified: due.length };
+}
+
+/**
+ * An email that waits only for an open circuit breaker has no attempt that could end it. With a
+ * limit of 0 hours it waits for as long as the breaker is open.
+ */
+async function endWaits(
+  db: D1Database,
+  { maxWaitMs }: Sweep["waitLimits"],
+  now: number,
+): Promise<Settled[]> {
+  if (maxWaitMs === 0) return [];
+  const until = now - maxWaitMs;
+  const settled = (await endlessWaits(db, until, LIMIT)).map(({ id, generation, attempts }) => {
+    const settlement = { status: "dead", attempts, reason: endOf.server } as const;
+    return { id, generation, settlement, detail: waitedTooLong };
+  });
+  await settleWaits(db, settled, until, now);
+  return settled;
 }
 
 async function sendMissingDeadLetters(

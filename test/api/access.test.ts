@@ -98,6 +98,7 @@ const changing = new Set([
   "deleteWorkspace",
   "cancelEmail",
   "moveEmail",
+  "retryEmail",
   "discardDeadLetter",
   "deleteWebhookEndpoint",
 ]);

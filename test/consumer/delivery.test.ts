@@ -79,6 +79,7 @@ const sweep = () =>
       queue: notifications.queue,
       deadLetterQueue: deadLetters.queue,
       policy,
+      waitLimits,
       everything: false,
     },
     now,

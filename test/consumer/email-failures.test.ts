@@ -16,6 +16,7 @@ import {
   emailRow,
   queueEmail,
   type EmailRow,
+  waitLimits,
 } from "../support/emails.ts";
 import { eventually } from "../support/eventually.ts";
 import { ungrouped } from "../support/grouped-rows.ts";
@@ -86,7 +87,14 @@ const outlivesItsLease = async ({ id, server, deliver }: World): Promise<string>
   if (!policy.ok) throw new Error(policy.error.message);
   const { queue } = fakeQueue();
   await runSweep(
-    { db: env.DB, queue, deadLetterQueue: queue, policy: policy.value, everything: false },
+    {
+      db: env.DB,
+      queue,
+      deadLetterQueue: queue,
+      policy: policy.value,
+      waitLimits,
+      everything: false,
+    },
     Date.now(),
     Math.random,
   );

@@ -74,6 +74,7 @@ const sweep = () =>
       queue: fakeQueue().queue,
       deadLetterQueue: fakeQueue().queue,
       policy,
+      waitLimits,
       everything: false,
     },
     now,

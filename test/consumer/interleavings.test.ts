@@ -251,6 +251,7 @@ class World {
         queue: this.notifications.queue,
         deadLetterQueue: this.deadLetters.queue,
         policy,
+        waitLimits,
         everything: false,
       },
       this.now,

@@ -168,7 +168,7 @@ describe("an email that its transport refuses", () => {
       async () => {
         now += LEASE_MS;
         const queues = { queue: notifications.queue, deadLetterQueue: fakeQueue().queue };
-        await runSweep({ db, ...queues, policy, everything: false }, now, () => 0.5);
+        await runSweep({ db, ...queues, policy, waitLimits, everything: false }, now, () => 0.5);
         return refused;
       },
       { name: "smtp" },
@@ -332,7 +332,7 @@ describe("an email whose outcome is open", () => {
     await deliver([id], [dying], dead);
     const queues = { queue: notifications.queue, deadLetterQueue: fakeQueue().queue };
     expect(
-      await runSweep({ db, ...queues, policy, everything: false }, now, () => 0.5),
+      await runSweep({ db, ...queues, policy, waitLimits, everything: false }, now, () => 0.5),
     ).toMatchObject({ released: 1, unknown: 0 });
     expect(await stored(id)).toMatchObject({
       transport: "resend",
@@ -530,6 +530,7 @@ describe("notifications", () => {
           queue: notifications.queue,
           deadLetterQueue: fakeQueue().queue,
           policy,
+          waitLimits,
           everything: false,
         },
         now,
@@ -564,6 +565,7 @@ describe("the release before this one, beside it or after a rollback,", () => {
         queue: notifications.queue,
         deadLetterQueue: fakeQueue().queue,
         policy,
+        waitLimits,
         everything: false,
       },
       now,

@@ -514,6 +514,7 @@ describe("the alert conditions that hold", () => {
       failed: [],
       emails: {
         oldestDueAt: null,
+        waitingSince: null,
         unknown: 0,
         dead: 0,
         newestDeadAt: null,
@@ -613,6 +614,15 @@ describe("the alert conditions that hold", () => {
   it("are overdue emails, unknown emails, and dead letters, also before they expire", async () => {
     const due = await queueEmail(db, start - 6 * MINUTE_MS);
     expect(await holding()).toEqual(["email:due"]);
+    await db
+      .prepare(
+        "UPDATE emails SET due_at = ?2, wait_class = 'rate', waiting_since = ?3 WHERE id = ?1",
+      )
+      .bind(due, start + MINUTE_MS, start - 30 * MINUTE_MS - 1)
+      .run();
+    expect(await holding()).toEqual(["email:waiting"]);
+    await db.prepare("UPDATE emails SET waiting_since = waiting_since + 1").run();
+    expect(await holding()).toEqual([]);
     await db.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(due).run();
     expect(await holding()).toEqual(["email:unknown"]);
     await db.prepare("DELETE FROM emails").run();

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { claim } from "../../shared/email/sql/claim.ts";
+import { claim, postpone } from "../../shared/email/sql/claim.ts";
 import { expiredLeases, settleExpired } from "../../shared/email/sql/expiry.ts";
 import { emailsToNotify, recordNotifications } from "../../shared/email/sql/notifications.ts";
 import { runSweep, type Sweep } from "../../shared/email/sweep.ts";
@@ -12,6 +12,7 @@ import {
   markSending,
   queueEmail,
   record,
+  waitLimits,
 } from "../support/emails.ts";
 
 const db = env.DB;
@@ -38,6 +39,7 @@ const sweep = (now: number, changes: Partial<Sweep> = {}) => {
       queue: notifications.queue,
       deadLetterQueue: deadLetters.queue,
       policy,
+      waitLimits,
       everything: false,
       ...changes,
     },
@@ -241,4 +243,36 @@ it("the sweeper leaves the time of an email alone that moved on after it was rea
   await record(db, id, { id, settlement: { status: "queued", attempts: 1, dueAt: later }, now });
   await recordNotifications(db, read, now);
   expect(await emailRow(db, id)).toMatchObject({ rings: 0, ring_after: later + MINUTE_MS });
+});
+
+describe("an email that waits only for an open circuit breaker", () => {
+  const postponed = async (): Promise<string> => {
+    const id = await queueEmail(db, start);
+    const what = { notifications: [notification(id)], until: start + 1, detail: "{}", now: start };
+    await postpone(db, what);
+    return id;
+  };
+
+  it("is dead after EMAIL_MAX_WAIT_HOURS, with a dead letter, and not before", async () => {
+    const id = await postponed();
+    await sweep(start + waitLimits.maxWaitMs - 1);
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued" });
+    await sweep(start + waitLimits.maxWaitMs);
+    expect(await emailRow(db, id)).toMatchObject({ status: "dead", dead_reason: "server" });
+    await sweep(start + waitLimits.maxWaitMs + MINUTE_MS);
+    expect(deadLetters.sent).toMatchObject([{ body: { emailId: id } }]);
+  });
+
+  it("waits for as long as the breaker is open where that limit is 0", async () => {
+    const id = await postponed();
+    await sweep(start + 2 * waitLimits.maxWaitMs, { waitLimits: { maxWaitMs: 0 } });
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued" });
+  });
+
+  it("is not ended by this while its recipient's server asks for time", async () => {
+    const id = await postponed();
+    await db.prepare("UPDATE emails SET wait_class = 'needs-time' WHERE id = ?").bind(id).run();
+    await sweep(start + waitLimits.maxWaitMs);
+    expect(await emailRow(db, id)).toMatchObject({ status: "queued" });
+  });
 });

@@ -101,6 +101,7 @@ it("provider-down: emails wait behind the open breaker; once the server is back 
     expect((await stack.email(ids[8] ?? "")).lastError).toMatchObject({ phase: "circuit-breaker" }),
   );
   await look("provider-down", { name: "email:smtp", id: ids[0] ?? "" });
+  await walk("provider-down", "press", "retryEmail", { filled: { id: ids[8] ?? "" } });
   await stack.restartSink(port);
   await walk("provider-down", "press", "resetCircuitBreaker", { filled: { name: "email:smtp" } });
   expect(await breaker("email:smtp")).toMatchObject({ state: "CLOSED" });

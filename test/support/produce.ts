@@ -112,6 +112,14 @@ async function newEmail(status?: string): Promise<string> {
   return body.id;
 }
 
+async function waitingEmail(): Promise<string> {
+  const email = await newEmail("queued");
+  await env.DB.prepare("UPDATE emails SET wait_class = 'server', waiting_since = 1 WHERE id = ?")
+    .bind(email)
+    .run();
+  return email;
+}
+
 async function deadLetter(): Promise<string> {
   const dead = await newEmail("dead");
   await env.DB.prepare(
@@ -455,6 +463,11 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       path: `/api/emails/${await newEmail("sent")}`,
       body: { sendAt: new Date(Date.now() + 7_200_000).toISOString() },
     }),
+  },
+  retryEmail: {
+    200: async () => ({ path: `/api/admin/email/${await waitingEmail()}/retry` }),
+    404: at("/api/admin/email/no-such-thing/retry"),
+    409: async () => ({ path: `/api/admin/email/${await newEmail("sent")}/retry` }),
   },
   resolveEmail: {
     200: async () => ({

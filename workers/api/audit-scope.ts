@@ -79,6 +79,7 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   cancelEmail: { state: email },
   moveEmail: { fields: ["sendAt"] },
   resolveEmail: { fields: ["status"], state: email },
+  retryEmail: {},
   suppress: { fields: ["scope"], state: (_, body) => suppression(body) },
   unsuppress: { state: suppression },
   discardDeadLetter: { state: email },

@@ -216,8 +216,15 @@ function emailAnswer(email: StoredEmail): EmailAnswer {
     ...(["queued", "scheduled", "pinned"].includes(email.status)
       ? { dueAt: new Date(email.dueAt).toISOString() }
       : {}),
+    ...waitOf(email),
     ...(email.sentAt === null ? {} : { sentAt: new Date(email.sentAt).toISOString() }),
     ...(email.lastError === null ? {} : { lastError: email.lastError }),
     ...(email.traceId === null ? {} : { traceId: email.traceId }),
   };
+}
+
+function waitOf({ status, waitClass, waitingSince, waits }: StoredEmail): Partial<EmailAnswer> {
+  if (status !== "queued" || waitClass === null || waitingSince === null) return {};
+  const since = new Date(waitingSince).toISOString();
+  return { waiting: { reason: waitClass, since, answers: waits } };
 }

@@ -14,6 +14,7 @@ import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
 import * as resolveEmail from "./resolve-email.ts";
+import * as retryEmail from "./retry-email.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
 import * as start from "./start.ts";
 import * as suppressions from "./suppressions.ts";
@@ -43,6 +44,7 @@ export const handlers: Handlers = {
   ...openApi,
   ...operator,
   ...resolveEmail,
+  ...retryEmail,
   ...scheduledTasks,
   ...start,
   ...suppressions,

@@ -42,6 +42,8 @@ export function streakRuns(failures: number): number {
 /** Counts of emails that need an operator's attention. */
 type EmailFacts = {
   oldestDueAt: number | null;
+  /** Since when the email that has waited longest waits for a server, a rate or a mailbox. */
+  waitingSince: number | null;
   unknown: number;
   dead: number;
   newestDeadAt: number | null;
@@ -136,13 +138,21 @@ function lateCondition({ task, late = null }: Streak): AlertCondition[] {
   return [condition(`late:${task}`, late > 0, summary)];
 }
 
+const MAX_WAITING_MS = 30 * MINUTE_MS;
+
 function emailConditions(emails: EmailFacts, now: number): AlertCondition[] {
-  const dueMs = emails.oldestDueAt === null ? 0 : Math.max(now - emails.oldestDueAt, 0);
+  const sinceMs = (at: number | null): number => (at === null ? 0 : Math.max(now - at, 0));
+  const [dueMs, waitingMs] = [sinceMs(emails.oldestDueAt), sinceMs(emails.waitingSince)];
   return [
     condition(
       "email:due",
       dueMs > MAX_DUE_AGE_MS,
       `an email has been due for ${Math.floor(dueMs / MINUTE_MS)} minutes`,
+    ),
+    condition(
+      "email:waiting",
+      waitingMs > MAX_WAITING_MS,
+      `an email has waited for a server for ${Math.floor(waitingMs / MINUTE_MS)} minutes`,
     ),
     condition(
       "email:unknown",

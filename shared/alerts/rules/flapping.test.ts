@@ -14,6 +14,7 @@ type Sent = { at: number; key: string; kind: NoticeKind };
 
 const nothing: AlertFacts["emails"] = {
   oldestDueAt: null,
+  waitingSince: null,
   unknown: 0,
   dead: 0,
   newestDeadAt: null,

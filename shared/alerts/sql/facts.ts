@@ -27,6 +27,8 @@ const selectFailed = `SELECT r.task FROM task_runs r
 
 const selectEmails = `SELECT
     (SELECT MIN(due_at) FROM emails WHERE status = 'queued') AS oldestDueAt,
+    (SELECT MIN(waiting_since) FROM emails
+      WHERE status = 'queued' AND waiting_since IS NOT NULL) AS waitingSince,
     ${countUpTo("emails WHERE status = 'unknown'")} AS unknown,
     ${countUpTo("dead_letters")} AS dead,
     (SELECT MAX(buried_at) FROM dead_letters) AS newestDeadAt,
@@ -60,6 +62,7 @@ export async function readFacts(
     streaks: rows.map(({ task, runs }) => streakOf(task, JSON.parse(runs) as RunFacts[])),
     emails: (emails?.results[0] as AlertFacts["emails"] | undefined) ?? {
       oldestDueAt: null,
+      waitingSince: null,
       unknown: 0,
       dead: 0,
       newestDeadAt: null,

@@ -2,8 +2,9 @@ import { isHardBounce } from "../rules/hard-bounce.ts";
 import { withoutFailover } from "../rules/lifecycle.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import { chooseTransport, type Waiting } from "../rules/plan.ts";
-import { settleRecipients } from "../rules/recipients.ts";
+import { settleRecipients, type StoredRecipient } from "../rules/recipients.ts";
 import { refusalsOnTheWay, type Refusal } from "../rules/refusals.ts";
+import { testEndings, testReports } from "../rules/test-recipients.ts";
 import type { WaitClock, WaitLimits } from "../rules/waits.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
 import { storedRecipients } from "../sql/recipients.ts";
@@ -35,7 +36,15 @@ export function afterOutcome(
     const { settlement, detail, ...recipients } = end;
     // Of several recipients the outcome may be about another.
     const suppress = all.length === 1 && isHardBounce(outcome);
-    return { id, generation, settlement, detail, recipients, ...(suppress && { suppress }) };
+    return {
+      id,
+      generation,
+      settlement,
+      detail,
+      recipients,
+      ...(suppress && { suppress }),
+      ...reportsOf(email, all, outcome),
+    };
   }
   if (!("use" in next) || !isRefusal(outcome))
     throw new Error("an email failed over without a refusal or an alternative");
@@ -43,6 +52,18 @@ export function afterOutcome(
   const onItsWay = { from: transport, to: next.use, tried, refusals, refusal: outcome.detail };
   const otherwise = withoutFailover(ended, refusals, timing);
   return { ...waiting, failover: { ...onItsWay, otherwise } };
+}
+
+/** What a provider would report of an email to recipients of tests. */
+function reportsOf(
+  email: EmailInHandOver,
+  recipients: readonly StoredRecipient[],
+  outcome: Outcome,
+): Pick<Settled, "reports"> {
+  const endings = outcome.kind === "accepted" ? testEndings(recipients) : null;
+  if (endings === null) return {};
+  const { transport: provider } = email;
+  return { reports: testReports(email, endings).map((one) => ({ provider, ...one })) };
 }
 
 function isRefusal(outcome: Outcome): outcome is Refusal {

@@ -2,6 +2,7 @@ import { describeError, log } from "../../lib/worker/log.ts";
 import { parseMailbox } from "../rules/address.ts";
 import { mailboxesFromColumn } from "../rules/mailboxes.ts";
 import type { AttemptDetail, Outcome } from "../rules/outcome.ts";
+import { testEndings, testOutcome } from "../rules/test-recipients.ts";
 import { fromJson } from "../sql/columns.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
 import { storedRecipients } from "../sql/recipients.ts";
@@ -59,7 +60,8 @@ async function send(
       detail: { transport: "none", phase: "compose", text: describeError(error).message },
     };
   }
-  return await transport.send(message).catch(broken);
+  const endings = testEndings(message.recipients);
+  return endings === null ? await transport.send(message).catch(broken) : testOutcome(endings);
 }
 
 /**

@@ -8,6 +8,7 @@ import { notify, QUEUE_TIMEOUT_MS, sendAll } from "../outbox.ts";
 import { deadLetterMessageFor } from "../queue-messages.ts";
 import type { Plan } from "../rules/plan.ts";
 import { recordAndMarkSending, type Marked } from "../sql/delivery.ts";
+import { takeFeedback } from "../sql/feedback.ts";
 import { settleInPlace, type Settled } from "../sql/settle.ts";
 import { LEASE_MS } from "./lease.ts";
 import type { Delivery } from "./ports.ts";
@@ -103,5 +104,18 @@ export async function sendFollowUps(delivery: Delivery, settled: Settled[]): Pro
     (error: unknown) =>
       log("warn", "email.dead_letter_failed", { emails: dead.length, ...describeError(error) }),
   );
-  await Promise.all([notify(delivery, again, delivery.clock()), deadLettered]);
+  await Promise.all([
+    notify(delivery, again, delivery.clock()),
+    deadLettered,
+    takeReports(delivery, settled),
+  ]);
+}
+
+/** After a report that is not taken an email to recipients of tests stays as it was handed over. */
+async function takeReports({ db, clock }: Delivery, settled: Settled[]): Promise<void> {
+  for (const message of settled.flatMap(({ reports = [] }) => reports)) {
+    await within(WRITE_TIMEOUT_MS, takeFeedback(db, message, clock())).catch((error: unknown) =>
+      log("warn", "email.test_report_failed", describeError(error)),
+    );
+  }
 }

@@ -1,5 +1,6 @@
 import type { Outcome } from "./outcome.ts";
 import { isAboutRecipient } from "./refusals.ts";
+import { TEST_TRANSPORT } from "./test-recipients.ts";
 
 /**
  * Whether an outcome shows that no email can arrive at that address, so that it gets no more. SMTP
@@ -7,6 +8,7 @@ import { isAboutRecipient } from "./refusals.ts";
  */
 export function isHardBounce({ kind, detail }: Outcome): boolean {
   if (kind !== "refused_permanent" || !isAboutRecipient(detail)) return false;
+  if (detail.transport === TEST_TRANSPORT) return false;
   return detail.transport !== "smtp" || phasesOfRecipient.has(detail.phase);
 }
 

@@ -276,6 +276,12 @@ export function keyForgotten(transport: TransportName): AttemptDetail {
   };
 }
 
+export const waitedTooLong: AttemptDetail = {
+  transport: "none",
+  phase: "wait",
+  text: "no transport took the email for EMAIL_MAX_WAIT_HOURS",
+};
+
 export const leaseExpired: AttemptDetail = {
   transport: "none",
   phase: "lease",

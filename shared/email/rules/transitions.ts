@@ -3,7 +3,7 @@ import type { EmailStatus } from "./lifecycle.ts";
 /** Every change of status that may happen: what the timeline of any email consists of. */
 export const transitions: Record<EmailStatus, readonly EmailStatus[]> = {
   scheduled: ["queued", "cancelled"],
-  queued: ["claimed", "suppressed", "cancelled"],
+  queued: ["claimed", "suppressed", "cancelled", "dead"],
   // A provider's feedback may come before its answer was recorded, and while the email waits to be
   // asked about again.
   pinned: ["claimed", "queued", "unknown", "dead", "sent", "delivered", "bounced", "complained"],
@@ -59,6 +59,8 @@ export type Feedback =
  * arrives in the wrong order or contradicts what is settled.
  */
 export function afterFeedback(status: EmailStatus, feedback: Feedback): EmailStatus | null {
+  // It has not left: only its wait ends it.
+  if (status === "queued") return null;
   const next = meaning(status, feedback);
   return next !== status && transitions[status].includes(next) ? next : null;
 }

@@ -34,6 +34,9 @@ const picked = pick(
   "category",
   "tags",
   "traceId",
+  "waitClass",
+  "waitingSince",
+  "waits",
 );
 const storedFields: typeof picked & { recipients: ReturnType<typeof recipientsColumn> } = {
   ...picked,

@@ -2,7 +2,7 @@ import type { TransportName } from "../rules/transports.ts";
 import { emailColumns, notNull, pick, selectionOf, type Column, type RowOf } from "./columns.ts";
 import { settleEnded, type Settled } from "./settle.ts";
 
-/** SQL of what ends with time: leases and pins. */
+/** SQL of what ends with time: leases, pins and waits. */
 
 const expiredFields = {
   ...pick("id", "generation", "attempts", "onUnknown", "pinnedUntil"),
@@ -39,7 +39,8 @@ export async function settleExpired(
   settled: Settled[],
   now: number,
 ): Promise<void> {
-  if (settled.length > 0) await db.batch(settleEnded(db, settled, "leaseExpired", now));
+  const ended = { kind: "leaseExpired", until: now } as const;
+  if (settled.length > 0) await db.batch(settleEnded(db, settled, ended, now));
 }
 
 const pinnedFields = {
@@ -71,5 +72,37 @@ export async function settleForgotten(
   settled: Settled[],
   now: number,
 ): Promise<void> {
-  if (settled.length > 0) await db.batch(settleEnded(db, settled, "pinEnded", now));
+  const ended = { kind: "pinEnded", until: now } as const;
+  if (settled.length > 0) await db.batch(settleEnded(db, settled, ended, now));
+}
+
+const waitingFields = pick("id", "generation", "attempts");
+const waiting = selectionOf(waitingFields);
+
+/** Emails that have waited for a server or a rate since `until` or before, longest first. */
+export async function endlessWaits(
+  db: D1Database,
+  until: number,
+  limit: number,
+): Promise<RowOf<typeof waitingFields>[]> {
+  const reply = await db
+    .prepare(
+      `SELECT ${waiting.list()} FROM emails
+       WHERE status = 'queued' AND waiting_since <= ?1 AND +wait_class IN ('rate', 'server')
+       ORDER BY waiting_since LIMIT ?2`,
+    )
+    .bind(until, limit)
+    .all();
+  return waiting.rows(reply);
+}
+
+/** Settles emails that have waited since `until` or before, unless they moved on meanwhile. */
+export async function settleWaits(
+  db: D1Database,
+  settled: Settled[],
+  until: number,
+  now: number,
+): Promise<void> {
+  const ended = { kind: "waitEnded", until } as const;
+  if (settled.length > 0) await db.batch(settleEnded(db, settled, ended, now));
 }

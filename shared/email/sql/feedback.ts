@@ -25,7 +25,7 @@ const fields = {
 type Row = RowOf<typeof fields>;
 const columns = selectionOf(fields);
 
-type Message = { provider: string; messageId: string; report: ProviderReport };
+export type FeedbackMessage = { provider: string; messageId: string; report: ProviderReport };
 
 /** An email that changes between the read and the write is read again. */
 const MAX_TRIES = 5;
@@ -36,7 +36,11 @@ const MAX_TRIES = 5;
  *
  * @throws Error if the email changes each time after it is read
  */
-export async function takeFeedback(db: D1Database, message: Message, now: number): Promise<Taken> {
+export async function takeFeedback(
+  db: D1Database,
+  message: FeedbackMessage,
+  now: number,
+): Promise<Taken> {
   const { provider, report } = message;
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const { row, repeated } = await look(db, message);
@@ -62,7 +66,7 @@ export async function takeFeedback(db: D1Database, message: Message, now: number
 
 async function look(
   db: D1Database,
-  { provider, messageId, report: { email, providerId } }: Message,
+  { provider, messageId, report: { email, providerId } }: FeedbackMessage,
 ): Promise<{ row: Row | null; repeated: boolean }> {
   const replies = await runBatch(db, {
     known: db
@@ -84,7 +88,7 @@ async function look(
 }
 
 /** `noted`: the timeline has the feedback, which changes no status. */
-type Change = Message &
+type Change = FeedbackMessage &
   ReturnType<typeof afterProviderReport> & { row: Row; noted: boolean; now: number };
 
 /** @returns whether the email was unchanged since it was read: else nothing was written */

@@ -4,6 +4,7 @@ import type { RecipientsSettled, RecipientChange } from "../rules/recipients.ts"
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import type { WaitClass, Waited } from "../rules/waits.ts";
 import { nextEvent } from "./events.ts";
+import type { FeedbackMessage } from "./feedback.ts";
 import { changeRecipients } from "./recipients.ts";
 import { countSent } from "./sent-usage.ts";
 
@@ -20,6 +21,8 @@ export type Settled = {
   detail: AttemptDetail;
   putBack?: boolean;
   suppress?: boolean;
+  /** What is taken as a provider's reports once this is recorded. */
+  reports?: FeedbackMessage[];
   /** Absent if no recipient has an outcome of its own. */
   recipients?: Pick<RecipientsSettled, "changes" | "raisesPart" | "hasLeft">;
 };
@@ -39,6 +42,8 @@ const guards = {
     OR (e.status = 'claimed' AND o.value ->> 'putBack' = 1))`,
   leaseExpired: "+e.status IN ('claimed', 'sending') AND e.lease_expires_at <= ?3",
   pinEnded: "+e.status = 'pinned' AND e.pinned_until <= ?3",
+  waitEnded: `+e.status = 'queued' AND e.wait_class IN ('rate', 'server')
+    AND e.waiting_since <= ?3`,
 };
 
 /** Settles emails that a lease holds. A notification of what goes back to the queue follows. */
@@ -68,18 +73,22 @@ export function settleInPlace(
   return settleUnderLease(db, settled, token, now).slice(changed ? -2 : -1);
 }
 
+type Ended = { kind: "leaseExpired" | "pinEnded" | "waitEnded"; until: number };
+
 /**
- * Settles emails whose lease has expired or whose pin has ended. The sweeper notifies of what goes
- * back to the queue as soon as it is due, because nothing else does.
+ * Settles emails whose lease has expired, whose pin has ended or that have waited too long. The
+ * sweeper notifies of what goes back to the queue as soon as it is due, because nothing else does.
+ *
+ * @param ended `until`: the latest time at which theirs ended
  */
 export function settleEnded(
   db: D1Database,
   settled: Settled[],
-  ended: "leaseExpired" | "pinEnded",
+  { kind, until }: Ended,
   now: number,
 ): D1PreparedStatement[] {
   const rows = settled.map((one) => settledRow(one, now, (dueAt) => dueAt));
-  return recordSettled(db, rows, { sql: guards[ended], value: now }, now);
+  return recordSettled(db, rows, { sql: guards[kind], value: until }, now);
 }
 
 function recordSettled(

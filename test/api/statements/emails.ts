@@ -7,6 +7,7 @@ import * as claims from "../../../shared/email/sql/claim.ts";
 import * as letters from "../../../shared/email/sql/dead-letters.ts";
 import * as delivery from "../../../shared/email/sql/delivery.ts";
 import * as emails from "../../../shared/email/sql/emails.ts";
+import * as endingWaits from "../../../shared/email/sql/end-wait.ts";
 import * as tenants from "../../../shared/email/sql/ended-tenants.ts";
 import * as expiry from "../../../shared/email/sql/expiry.ts";
 import * as exporting from "../../../shared/email/sql/export.ts";
@@ -138,7 +139,11 @@ export const work: Cases = {
       now,
       leaseExpiresAt: now,
     }),
-  settleEnded: (db) => db.batch(settling.settleEnded(db, settled, "pinEnded", now)),
+  settleEnded: (db) =>
+    db.batch(settling.settleEnded(db, settled, { kind: "pinEnded", until: now }, now)),
+  endlessWaits: (db) => expiry.endlessWaits(db, now, LIMIT),
+  settleWaits: (db) => expiry.settleWaits(db, settled, now, now),
+  endWait: (db) => endingWaits.endWait(db, id, now),
   expiredLeases: (db) => expiry.expiredLeases(db, now, LIMIT),
   settleExpired: (db) => expiry.settleExpired(db, settled, now),
   forgottenPins: (db) => expiry.forgottenPins(db, now, LIMIT),

@@ -6,6 +6,7 @@ import { sendRequest, type PlainRequest } from "../../../shared/contract/client/
 import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
+import type * as suppressions from "../../../shared/contract/suppressions.ts";
 import type * as system from "../../../shared/contract/system.ts";
 import type * as telemetry from "../../../shared/contract/telemetry.ts";
 
@@ -18,6 +19,7 @@ type Contract = typeof cache &
   typeof deadLetters &
   typeof emails &
   typeof scheduledTasks &
+  typeof suppressions &
   typeof system &
   typeof telemetry;
 
@@ -43,6 +45,7 @@ const routes = {
   getEmail: "GET /api/emails/:id",
   cancelEmail: "POST /api/emails/:id/cancel",
   resolveEmail: "POST /api/admin/email/:id/resolve",
+  retryEmail: "POST /api/admin/email/:id/retry",
   listDeadLetters: "GET /api/admin/email/dlq",
   getDeadLetter: "GET /api/admin/email/dlq/:id",
   discardDeadLetter: "DELETE /api/admin/email/dlq/:id",

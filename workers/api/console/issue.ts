@@ -34,6 +34,7 @@ export const runbookOfKind: [kind: string, runbook: string][] = [
   ["execution", "task-overdue"],
   ["email:due", "queue-stuck"],
   ["email:unknown", "unknown-emails"],
+  ["email:waiting", "provider-down"],
   ["email:", "dead-letters-growing"],
   ["channel", "alerts-unheard"],
   ["purges", "old-data-served"],

@@ -1,4 +1,4 @@
-import { retryPolicy } from "../../../shared/email/settings.ts";
+import { retryPolicy, waitLimits } from "../../../shared/email/settings.ts";
 import { runSweep } from "../../../shared/email/sweep.ts";
 import type { CronTask } from "../task.ts";
 
@@ -15,11 +15,14 @@ export const sweepOutbox: CronTask = {
   async run({ context: env, trigger }) {
     const policy = retryPolicy(env);
     if (!policy.ok) throw new Error(`${policy.error.variable} ${policy.error.message}`);
+    const limits = waitLimits(env);
+    if (!limits.ok) throw new Error(`${limits.error.variable} ${limits.error.message}`);
     const what = {
       db: env.DB,
       queue: env.EMAIL_QUEUE,
       deadLetterQueue: env.EMAIL_DLQ,
       policy: policy.value,
+      waitLimits: limits.value,
     };
     return await runSweep({ ...what, everything: trigger !== "cron" }, Date.now(), Math.random);
   },

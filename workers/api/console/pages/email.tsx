@@ -49,6 +49,11 @@ function Details({ email }: { email: Email }) {
             : [["Sent", <Time at={email.sentAt} />] as [string, preact.ComponentChildren]]),
         ]}
       />
+      {email.waiting !== undefined && (
+        <p>
+          {waitTexts[email.waiting.reason]} It has waited since <Time at={email.waiting.since} />.
+        </p>
+      )}
       {email.lastError !== undefined && <p>{lastErrorText(email.lastError)}</p>}
       {email.recipients.length > 1 && <Recipients email={email} />}
       <Actions email={email} />
@@ -66,6 +71,12 @@ function Details({ email }: { email: Email }) {
     </>
   );
 }
+
+const waitTexts = {
+  "needs-time": "The recipient's server asks for time.",
+  rate: "The server takes no more emails for now.",
+  server: "No server takes emails.",
+} as const;
 
 /** What became of the email for each of its recipients. */
 function Recipients({ email }: { email: Email }) {
@@ -130,6 +141,14 @@ function Actions({ email }: { email: Email }) {
     case "scheduled":
       return (
         <div class="buttons">
+          {email.waiting !== undefined && (
+            <Action
+              label="Try it now"
+              explains={<p>It does not wait any longer. The server may give the same answer.</p>}
+              done="It is tried now."
+              act={() => call("retryEmail", { params })}
+            />
+          )}
           <Action
             label="Cancel the email"
             tone="danger"
