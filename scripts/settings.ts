@@ -7,6 +7,7 @@ import { checkAlertSettings } from "../shared/alerts/settings.ts";
 import { checkDatabaseLimit } from "../shared/database/settings.ts";
 import { checkAutomaticEmails } from "../shared/email/automatic-emails.ts";
 import { checkBrand } from "../shared/email/brand.ts";
+import { dailyLimits } from "../shared/email/daily-limits.ts";
 import {
   deadLetterRetentionDays,
   emailTransports,
@@ -145,6 +146,7 @@ export function badVariables(vars: Variables): Misconfigured[] {
     sender,
     retryPolicy,
     waitLimits,
+    (env: Variables) => dailyLimits(env, null),
     deadLetterRetentionDays,
     emailTransports,
     transportRates,

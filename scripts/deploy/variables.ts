@@ -1,18 +1,7 @@
-import {
-  transportNames,
-  transports,
-  type TransportVariables,
-} from "../../shared/email/rules/transports.ts";
-import type { VariableNote } from "../../shared/email/transports/rules/definition.ts";
+import { transportGroups } from "./transport-variables.ts";
 import { plain, secret, type Group } from "./variable.ts";
 
 export type { Need, Variable } from "./variable.ts";
-
-function noteEntries(notes: {
-  readonly [Name in keyof TransportVariables]?: VariableNote;
-}): [keyof TransportVariables, VariableNote][] {
-  return Object.entries(notes) as [keyof TransportVariables, VariableNote][];
-}
 
 /**
  * Every variable of `workers/env.ts`, once. `docs/reference/configuration.md` has its table from
@@ -126,6 +115,18 @@ export const groups: Group[] = [
     ],
   },
   {
+    reader: "dailyLimits",
+    workers: ["api", "consumer"],
+    variables: [
+      plain("EMAIL_MAX_PER_DAY", "no", "emails that are accepted per day (UTC); 0: no limit"),
+      plain(
+        "EMAIL_MAX_PER_DAY_BY_TIER",
+        "no",
+        "emails per day of a user, by the tiers free, pro and enterprise, such as `100,5000,0`",
+      ),
+    ],
+  },
+  {
     reader: "deadLetterRetentionDays",
     workers: ["consumer", "cron"],
     variables: [plain("DLQ_RETENTION_DAYS", "no", "how long dead letters are kept")],
@@ -166,47 +167,7 @@ export const groups: Group[] = [
       ),
     ],
   },
-  {
-    reader: "emailTransports",
-    workers: ["api", "consumer"],
-    variables: [
-      plain(
-        "EMAIL_TRANSPORTS",
-        "no",
-        `some of ${transportNames.join(", ")}, in the order in which they are tried`,
-      ),
-    ],
-  },
-  {
-    reader: "transportRates",
-    workers: ["consumer"],
-    variables: Object.values(transports).map(({ name, rate: { variable } }) =>
-      plain(variable, "no", `emails per second of the whole fleet by \`${name}\`; 0 for no limit`),
-    ),
-  },
-  {
-    reader: "transportSettings",
-    workers: ["consumer"],
-    variables: Object.values(transports).flatMap(({ name, notes }) =>
-      noteEntries(notes).map(([variable, { meaning, isSecret = false, isRequired = false }]) => ({
-        name: variable,
-        secret: isSecret,
-        need: isRequired ? (`by ${name}` as const) : ("no" as const),
-        meaning,
-      })),
-    ),
-  },
-  {
-    reader: "resendWebhookSecret",
-    workers: ["api"],
-    variables: [
-      secret(
-        "WEBHOOK_SECRET_RESEND",
-        "no",
-        "signing secret of Resend's webhook to `POST /api/webhooks/resend`",
-      ),
-    ],
-  },
+  ...transportGroups,
   {
     reader: "secretsKey",
     workers: ["api", "consumer"],

@@ -78,6 +78,7 @@ export const sendEmail = operation({
   problems: [
     "idempotency-key-reused",
     "suppressed",
+    "daily-limit",
     "unavailable",
     "outcome-unknown",
     "misconfigured",

@@ -6,11 +6,13 @@ import type { Failure } from "../http/failure.ts";
 import { within } from "../lib/base/deadline.ts";
 import { sha256Hex } from "../lib/base/hash.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
+import { groupsWithin, MAX_BOUND, sizeOf } from "../lib/base/sizes.ts";
 import { newUuidV7 } from "../lib/base/uuid.ts";
 import { describeError, log } from "../lib/worker/log.ts";
 import { currentTraceId } from "../lib/worker/trace.ts";
 import { counters } from "../telemetry/counters.ts";
 import { notificationFor, type QueueMessage } from "./queue-messages.ts";
+import { untilNextDayMs, type DailyLimits } from "./rules/daily-limits.ts";
 import { storedKey } from "./rules/idempotency.ts";
 import { notificationDelaySeconds } from "./rules/retry-policy.ts";
 import { canonicalRequest, type EmailMessage, type EmailRequest } from "./schemas.ts";
@@ -40,6 +42,7 @@ type Acceptance = Extract<
   {
     tag:
       | "suppressed"
+      | "daily-limit"
       | "idempotency-key-reused"
       | "database-full"
       | "unavailable"
@@ -62,8 +65,17 @@ export type Along = {
   committed: () => void;
 };
 
-/** `position`: of an email in its batch, which shares the key. */
-export type Sender = { tenant: string; from: string; idempotencyKey?: string; position?: number };
+/**
+ * `position`: of an email in its batch, which shares the key. `limits`: of emails per day; none by
+ * default. Emails that are accepted together have one tenant and its limits.
+ */
+export type Sender = {
+  tenant: string;
+  from: string;
+  idempotencyKey?: string;
+  position?: number;
+  limits?: DailyLimits | null;
+};
 
 /**
  * Accepts emails in one round trip to D1, or several if they are large, then sends their
@@ -85,7 +97,8 @@ export async function acceptEmails(
     prepared.push({ submission, email: await submittedOf(submission, now) });
   const accepted: Result<Accepted, Acceptance>[] = [];
   const due: { id: string; generation: number; dueAt: number }[] = [];
-  for (const [n, group] of inBatches(prepared).entries()) {
+  const groups = groupsWithin(prepared, MAX_BOUND, ({ email }) => sizeOf([email]));
+  for (const [n, group] of groups.entries()) {
     const verdicts = await written(
       outbox.db,
       group.map(({ email }) => email),
@@ -107,9 +120,10 @@ export async function acceptEmails(
 type Prepared = { submission: Submission; email: Submitted };
 
 async function submittedOf(
-  { request, message, sender: { tenant, from, idempotencyKey, position } }: Submission,
+  { request, message, sender }: Submission,
   now: number,
 ): Promise<Submitted> {
+  const { tenant, from, idempotencyKey, position, limits = null } = sender;
   const key =
     idempotencyKey === undefined
       ? null
@@ -118,28 +132,7 @@ async function submittedOf(
           requestHash: await sha256Hex(JSON.stringify(request)),
           canonicalHash: await sha256Hex(canonicalRequest(request)),
         };
-  return { ...message, id: newEmailId(now), tenant, from, traceId: currentTraceId(), key };
-}
-
-/** A string of D1 has at most 2 MB. Characters that need more bytes have room in the rest. */
-const MAX_BATCH_CHARACTERS = 1_500_000;
-
-/** The emails of each round trip. One that is larger goes alone. */
-function inBatches(prepared: readonly Prepared[]): Prepared[][] {
-  const batches: Prepared[][] = [];
-  let left = 0;
-  for (const one of prepared) {
-    const size = JSON.stringify(one.email).length;
-    const batch = batches.at(-1);
-    if (batch === undefined || size > left) {
-      batches.push([one]);
-      left = MAX_BATCH_CHARACTERS - size;
-    } else {
-      batch.push(one);
-      left -= size;
-    }
-  }
-  return batches;
+  return { ...message, id: newEmailId(now), tenant, from, traceId: currentTraceId(), limits, key };
 }
 
 /** What became of emails that were not accepted, for all of a round trip. */
@@ -209,6 +202,8 @@ function answerTo(
         tag: "suppressed",
         reason: isOfUser(tenant) ? "undisclosed" : verdict.reason,
       });
+    case "limited":
+      return fail({ tag: "daily-limit", by: verdict.by, retryAfterMs: untilNextDayMs(now) });
     case "absent":
     case "failed":
       return fail({ tag: "unavailable", dependency: "database" });

@@ -5,6 +5,7 @@ import { cut } from "../lib/base/cut.ts";
 import { fail, type Result } from "../lib/base/result.ts";
 import { log } from "../lib/worker/log.ts";
 import { newTraceId, traced, traceIdOf } from "../lib/worker/trace.ts";
+import { dailyLimits } from "./daily-limits.ts";
 import { acceptEmails, type Accepted, type Outbox } from "./outbox.ts";
 import type { EmailSend } from "./queue-messages.ts";
 import type { EmailVariables } from "./settings.ts";
@@ -27,12 +28,11 @@ export async function acceptProduced(
   { message, idempotencyKey }: Produced,
   now: number,
 ): Promise<Result<Accepted, Failure>> {
-  const submission = submissionOf(
-    env,
-    message,
-    { tenant: PRODUCER_TENANT, ...(idempotencyKey !== undefined && { idempotencyKey }) },
-    now,
-  );
+  const limits = dailyLimits(env, null);
+  if (!limits.ok) return limits;
+  const key = idempotencyKey === undefined ? {} : { idempotencyKey };
+  const who = { tenant: PRODUCER_TENANT, limits: limits.value, ...key };
+  const submission = submissionOf(env, message, who, now);
   if (!submission.ok) return submission;
   // HTTP refuses that before it reads it. A row of D1 could not hold much more.
   const bytes = new TextEncoder().encode(JSON.stringify(submission.value.request)).byteLength;
@@ -77,6 +77,7 @@ export async function acceptQueued(
 const worthARetry: ReadonlySet<Failure["tag"]> = new Set<Failure["tag"]>([
   "unavailable",
   "database-full",
+  "daily-limit",
   "outcome-unknown",
   "circuit-open",
   "misconfigured",

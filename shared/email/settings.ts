@@ -11,6 +11,7 @@ import {
 } from "../lib/worker/variables.ts";
 import type { AutomaticEmailVariables } from "./automatic-emails.ts";
 import { brandOf, DEFAULT_NAME, type BrandVariables } from "./brand.ts";
+import type { DailyLimitVariables } from "./daily-limits.ts";
 import { formatMailbox, mailbox } from "./rules/address.ts";
 import type { RetryPolicy } from "./rules/retry-policy.ts";
 import {
@@ -92,6 +93,7 @@ const webhookVariables = v.object({
 });
 
 export type EmailVariables = AutomaticEmailVariables &
+  DailyLimitVariables &
   BrandVariables &
   VariablesOf<typeof senderVariables> &
   VariablesOf<typeof retryVariables> &

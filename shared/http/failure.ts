@@ -22,6 +22,8 @@ export type Failure =
       tag: "suppressed";
       reason: "bounce" | "complaint" | "unsubscribe" | "manual" | "undisclosed";
     }
+  /** The emails of a day are used up: of the caller's own limit, or of all callers. */
+  | { tag: "daily-limit"; by: "own" | "all"; retryAfterMs: number }
   | { tag: "idempotency-key-reused" }
   | { tag: "rate-limited"; retryAfterMs: number }
   | { tag: "uri-too-long"; limitBytes: number }

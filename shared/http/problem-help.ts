@@ -61,6 +61,10 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     cause: "The same `Idempotency-Key` was sent before with another body.",
     action: "Use a new key for a new request. Repeat the old body to get the old answer.",
   },
+  "daily-limit": {
+    cause: "As many emails were accepted today (UTC) as the key, or all keys together, may send.",
+    action: "Wait for the seconds in `Retry-After`, or ask the operator for a higher limit.",
+  },
   "rate-limited": {
     cause: "The key or the network address sent too many requests in the last minute.",
     action: "Wait for the seconds in `Retry-After`. Send several emails in one batch.",

@@ -25,6 +25,7 @@ export const httpStatusOf = {
   conflict: 409,
   "wrong-state": 409,
   suppressed: 422,
+  "daily-limit": 429,
   "idempotency-key-reused": 422,
   "rate-limited": 429,
   "uri-too-long": 414,
@@ -101,6 +102,13 @@ const wordings: {
     title: "Idempotency-Key reused",
     detail: "This Idempotency-Key was used with another body.",
   }),
+  "daily-limit": ({ by }) => ({
+    title: "The emails of today are used up",
+    detail:
+      by === "own"
+        ? "This key has sent as many emails as it may per day (UTC). Nothing was written."
+        : "All keys have sent as many emails as they may per day (UTC). Nothing was written.",
+  }),
   "rate-limited": () => ({
     title: "Too many requests",
     detail: "There were too many requests in the last minute. Retry after the time in Retry-After.",
@@ -170,7 +178,9 @@ const FULL_SECONDS = 60;
 
 /** Rounded up: a caller that comes back a fraction early is rejected again. */
 function retryAfterSeconds(failure: Failure): number {
-  return failure.tag === "circuit-open" || failure.tag === "rate-limited"
+  return failure.tag === "circuit-open" ||
+    failure.tag === "rate-limited" ||
+    failure.tag === "daily-limit"
     ? Math.max(Math.ceil(failure.retryAfterMs / 1_000), 1)
     : failure.tag === "database-full"
       ? FULL_SECONDS

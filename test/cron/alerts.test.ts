@@ -515,6 +515,7 @@ describe("the alert conditions that hold", () => {
       emails: {
         oldestDueAt: null,
         waitingSince: null,
+        nearLimits: 0,
         unknown: 0,
         dead: 0,
         newestDeadAt: null,
@@ -623,6 +624,16 @@ describe("the alert conditions that hold", () => {
     expect(await holding()).toEqual(["email:waiting"]);
     await db.prepare("UPDATE emails SET waiting_since = waiting_since + 1").run();
     expect(await holding()).toEqual([]);
+    const today = Math.floor(start / 86_400_000);
+    const sent = (emails: number) =>
+      db
+        .prepare("INSERT OR REPLACE INTO email_days VALUES (?1, 'user:a', ?2, 10)")
+        .bind(today, emails);
+    await sent(7).run();
+    expect(await holding()).toEqual([]);
+    await sent(8).run();
+    expect(await holding()).toEqual(["email:daily-limit"]);
+    await db.prepare("UPDATE email_days SET day = day - 1").run();
     await db.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(due).run();
     expect(await holding()).toEqual(["email:unknown"]);
     await db.prepare("DELETE FROM emails").run();

@@ -14,6 +14,7 @@ import {
   type AutomaticEmail,
 } from "../../shared/email/automatic-emails.ts";
 import { brandOf } from "../../shared/email/brand.ts";
+import { dailyLimits as limitsOfTier } from "../../shared/email/daily-limits.ts";
 import { transportNames } from "../../shared/email/rules/transports.ts";
 import {
   deadLetterRetentionDays,
@@ -53,6 +54,9 @@ function transportSettings(vars: Variables): unknown {
 function isSent(vars: Variables): unknown {
   return Object.keys(automaticEmails).map((name) => isOneSent(vars, name as AutomaticEmail));
 }
+function dailyLimits(vars: Variables): unknown {
+  return tiers.map((_, tier) => limitsOfTier(vars, tier));
+}
 function tierName(vars: Variables): unknown {
   return tiers.map((tier) => nameOfTier(vars, tier));
 }
@@ -63,6 +67,7 @@ const readers: ((vars: Variables) => unknown)[] = [
   breakerSettings,
   cacheSettings,
   corsOrigins,
+  dailyLimits,
   databaseLimit,
   deadLetterRetentionDays,
   emailTransports,

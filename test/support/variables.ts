@@ -10,6 +10,7 @@ export const settingsFiles = [
   "shared/database/settings.ts",
   "shared/email/automatic-emails.ts",
   "shared/email/brand.ts",
+  "shared/email/daily-limits.ts",
   "shared/email/settings.ts",
   ...transportNames.map((name) => `shared/email/transports/rules/${name}.ts`),
   "shared/lib/cache/rules/variables.ts",

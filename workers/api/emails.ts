@@ -1,7 +1,9 @@
+import { tiers } from "../../shared/accounts/rules/schemas.ts";
 import type { ContentAnswer } from "../../shared/contract/email-content.ts";
 import type { EmailAnswer } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
+import { dailyLimits } from "../../shared/email/daily-limits.ts";
 import { acceptEmails, notify, type Sender } from "../../shared/email/outbox.ts";
 import { quotedMailbox } from "../../shared/email/rules/address.ts";
 import { mailboxesFromColumn } from "../../shared/email/rules/mailboxes.ts";
@@ -17,7 +19,9 @@ import { moveScheduled } from "../../shared/email/sql/reschedule.ts";
 import { submissionFrom, submissionOf } from "../../shared/email/submission.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { problemOf } from "../../shared/http/problem.ts";
-import { fail } from "../../shared/lib/base/result.ts";
+import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import type { Misconfigured } from "../../shared/lib/worker/variables.ts";
+import type { ApiEnv } from "../env.ts";
 import { json, tenantOf, type Caller, type Handler } from "./call.ts";
 
 /** 202 once the email is in D1. `GET /api/emails/:id` shows its delivery. */
@@ -29,7 +33,9 @@ export const sendEmail: Handler<"sendEmail"> = async ({
   now,
   along,
 }) => {
-  const submission = submissionFrom(env, body, senderOf(caller, idempotencyKey), now);
+  const who = senderOf(env, caller, idempotencyKey);
+  if (!who.ok) return who;
+  const submission = submissionFrom(env, body, who.value, now);
   if (!submission.ok) return submission;
   const [accepted] = await acceptEmails(
     { db: env.DB, queue: env.EMAIL_QUEUE },
@@ -59,8 +65,10 @@ export const sendEmails: Handler<"sendEmails"> = async ({
   now,
   along,
 }) => {
+  const who = senderOf(env, caller, idempotencyKey);
+  if (!who.ok) return who;
   const checked = body.emails.map((email, n) =>
-    submissionOf(env, email, { ...senderOf(caller, idempotencyKey), position: n }, now),
+    submissionOf(env, email, { ...who.value, position: n }, now),
   );
   const submissions = checked.flatMap((one, n) => (one.ok ? [{ n, ...one.value }] : []));
   const accepted = await acceptEmails(
@@ -129,8 +137,16 @@ export const moveEmail: Handler<"moveEmail"> = async ({
   return json({ id, status: "scheduled", dueAt: new Date(dueAt).toISOString() });
 };
 
-function senderOf(caller: Caller, key: string | null): Omit<Sender, "from"> {
-  return { tenant: tenantOf(caller), ...(key !== null && { idempotencyKey: key }) };
+function senderOf(
+  env: ApiEnv,
+  caller: Caller,
+  key: string | null,
+): Result<Omit<Sender, "from">, Misconfigured> {
+  const tier = caller.role === "user" ? tiers.indexOf(caller.user.tier) : null;
+  const limits = dailyLimits(env, tier);
+  if (!limits.ok) return limits;
+  const who = { tenant: tenantOf(caller), limits: limits.value };
+  return ok({ ...who, ...(key !== null && { idempotencyKey: key }) });
 }
 
 /** An email of another tenant is answered like one that does not exist. */

@@ -45,6 +45,8 @@ type EmailFacts = {
   /** Since when the email that has waited longest waits for a server, a rate or a mailbox. */
   waitingSince: number | null;
   unknown: number;
+  /** Tenants that have used 80 % of their emails of today; all together count as one more. */
+  nearLimits: number;
   dead: number;
   newestDeadAt: number | null;
   expiring: number;
@@ -167,6 +169,11 @@ function emailConditions(emails: EmailFacts, now: number): AlertCondition[] {
       "channel:email",
       emails.operatorIsSuppressed > 0,
       "the address of ALERT_EMAIL is suppressed: no alert and no digest reaches it",
+    ),
+    condition(
+      "email:daily-limit",
+      emails.nearLimits > 0,
+      `${countedNoun(emails.nearLimits, "daily limit")} of emails used up by 80 % or more`,
     ),
     condition(
       "email:expiring",

@@ -15,6 +15,7 @@ type Sent = { at: number; key: string; kind: NoticeKind };
 const nothing: AlertFacts["emails"] = {
   oldestDueAt: null,
   waitingSince: null,
+  nearLimits: 0,
   unknown: 0,
   dead: 0,
   newestDeadAt: null,

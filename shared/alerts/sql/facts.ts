@@ -1,4 +1,5 @@
 import { countUpTo } from "../../database/counted.ts";
+import { daysSinceEpoch } from "../../email/rules/daily-limits.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
 import { streakRuns, type AlertFacts, type Streak } from "../rules/conditions.ts";
 
@@ -31,6 +32,7 @@ const selectEmails = `SELECT
       WHERE status = 'queued' AND waiting_since IS NOT NULL) AS waitingSince,
     ${countUpTo("emails WHERE status = 'unknown'")} AS unknown,
     ${countUpTo("dead_letters")} AS dead,
+    ${countUpTo("email_days WHERE day = ?3 AND emails * 5 >= most * 4")} AS nearLimits,
     (SELECT MAX(buried_at) FROM dead_letters) AS newestDeadAt,
     EXISTS (SELECT 1 FROM suppressions
             WHERE address = ?2 AND scope = 'all') AS operatorIsSuppressed,
@@ -54,7 +56,9 @@ export async function readFacts(
   const [streaks, failed, emails] = await db.batch([
     db.prepare(selectStreaks).bind(JSON.stringify(tasks), streakRuns(failures), now),
     db.prepare(selectFailed).bind(now - RECENT_MS),
-    db.prepare(selectEmails).bind(now + DAY_MS, operator?.toLowerCase() ?? null),
+    db
+      .prepare(selectEmails)
+      .bind(now + DAY_MS, operator?.toLowerCase() ?? null, daysSinceEpoch(now)),
   ]);
   const rows = (streaks?.results ?? []) as { task: string; runs: string }[];
   return {
@@ -64,6 +68,7 @@ export async function readFacts(
       oldestDueAt: null,
       waitingSince: null,
       unknown: 0,
+      nearLimits: 0,
       dead: 0,
       newestDeadAt: null,
       expiring: 0,

@@ -1,6 +1,7 @@
 import type { Result } from "../../lib/base/result.ts";
+import { groupsWithin, sizeOf } from "../../lib/base/sizes.ts";
 import type { PurgeReply } from "../../lib/cache/index.ts";
-import { groupsWithin, MAX_PURGE, sizeOf, type PurgeRequest } from "../../lib/cache/rules/index.ts";
+import { MAX_PURGE, type PurgeRequest } from "../../lib/cache/rules/index.ts";
 import { log } from "../../lib/worker/log.ts";
 import { type Invalid, listFields } from "../../lib/worker/validate.ts";
 import { deletePurges, listPurges, type PendingPurge } from "./pending-purges.ts";

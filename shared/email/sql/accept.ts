@@ -114,6 +114,8 @@ type Condition = {
   from?: string;
   where?: string;
   values?: EmailSource["values"];
+  /** SQL: how many of them at most, the first ones. */
+  limit?: string;
   /** SQL over a recipient `r` of `m`: its state. */
   state?: string;
 };
@@ -128,7 +130,7 @@ export function insertEmails(
   db: D1Database,
   emails: readonly NewEmail[],
   rows: string,
-  { to, from = "", where = "TRUE", values: bound = [], state = "NULL" }: Condition = {},
+  { to, from = "", where = "TRUE", values: bound = [], limit, state = "NULL" }: Condition = {},
 ): EmailInserts {
   const fields = Object.keys(newRowFields) as (keyof NewRow)[];
   const columns = fields.map((field) => emailColumns[field]).join(", ");
@@ -140,7 +142,8 @@ export function insertEmails(
     heads: db
       .prepare(
         `INSERT INTO emails (${columns}) SELECT ${values.join(", ")}
-         FROM json_each(?1) AS m ${from} WHERE ${where}`,
+         FROM json_each(?1) AS m ${from} WHERE ${where}
+         ${limit === undefined ? "" : `ORDER BY m.key LIMIT ${limit}`}`,
       )
       .bind(rows, ...bound),
     recipients: db

@@ -1,5 +1,7 @@
 import { runBatch } from "../../database/batch.ts";
+import type { DailyLimits, ReachedLimit } from "../rules/daily-limits.ts";
 import { insertEmails, newRowWithRecipients, type NewEmail } from "./accept.ts";
+import { countAccepted, roomOf, type HeldTo } from "./daily-limits.ts";
 import { KEPT_MS, needsItsKey } from "./idempotency-keys.ts";
 import type { Suppression } from "./suppressions.ts";
 
@@ -13,6 +15,8 @@ import type { Suppression } from "./suppressions.ts";
  * written, and of what it means. `former`: the name under which an earlier release stored the key.
  */
 export type Submitted = NewEmail & {
+  /** How many its tenant may hand in per day; any number by default. */
+  limits?: DailyLimits | null;
   key: {
     name: string;
     former: string | null;
@@ -34,6 +38,7 @@ export type Verdict =
       acceptedAt: number | null;
     }
   | { tag: "suppressed"; reason: Suppression["reason"] }
+  | { tag: "limited"; by: ReachedLimit }
   | { tag: "absent" };
 
 /** SQL over a recipient `r` of a row `m`: its suppressions `s`. */
@@ -79,6 +84,8 @@ export async function acceptEach(
   along: readonly D1PreparedStatement[],
 ): Promise<Verdict[]> {
   const rows = rowsOf(emails, now);
+  const held = heldTo(emails, now);
+  const room = held === null ? null : roomOf(held, 2);
   const replies = await runBatch(db, {
     forgotten: db
       .prepare(
@@ -101,10 +108,16 @@ export async function acceptEach(
       .bind(rows, now + KEPT_MS),
     ...insertEmails(db, emails, rows, {
       where: `${hasRecipient} AND ${holdsItsKey}`,
+      ...(room !== null && {
+        // A negative limit is none.
+        limit: `MAX(0, MIN(${room.own}, ${room.all}))`,
+        values: room.values,
+      }),
       state: `iif(EXISTS (SELECT 1 FROM ${suppressions}), 'suppressed', NULL)`,
     }),
+    limited: held === null ? [] : [countAccepted(db, rows, held), freeKeys(db, rows)],
     along,
-    verdicts: selectVerdicts(db, rows, now),
+    verdicts: selectVerdicts(db, rows, held, now),
   });
   return verdictsOf(replies.verdicts);
 }
@@ -121,8 +134,27 @@ export async function rereadVerdicts(
   emails: readonly Submitted[],
   now: number,
 ): Promise<Verdict[]> {
-  return verdictsOf(await selectVerdicts(db, rowsOf(emails, now), now).all());
+  const held = heldTo(emails, now);
+  return verdictsOf(await selectVerdicts(db, rowsOf(emails, now), held, now).all());
 }
+
+/** Emails that are accepted together have one tenant. */
+function heldTo([first]: readonly Submitted[], now: number): HeldTo | null {
+  const limits = first?.limits ?? null;
+  return first === undefined || limits === null ? null : { limits, tenant: first.tenant, now };
+}
+
+/** Keys of emails that a limit refused. */
+const freeKeys = (db: D1Database, rows: string): D1PreparedStatement =>
+  db
+    .prepare(
+      `DELETE FROM idempotency_keys WHERE (tenant, key) IN (
+         SELECT m.value ->> 'tenant', ${keyName} FROM json_each(?1) AS m
+         WHERE m.value ->> 'key' IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM emails AS e WHERE e.id = m.value ->> 'id'))
+       AND +email_id IN (SELECT m.value ->> 'id' FROM json_each(?1) AS m)`,
+    )
+    .bind(rows);
 
 const rowsOf = (emails: readonly Submitted[], now: number): string =>
   JSON.stringify(
@@ -135,22 +167,33 @@ const rowsOf = (emails: readonly Submitted[], now: number): string =>
     })),
   );
 
-function selectVerdicts(db: D1Database, rows: string, now: number): D1PreparedStatement {
+function selectVerdicts(
+  db: D1Database,
+  rows: string,
+  held: HeldTo | null,
+  now: number,
+): D1PreparedStatement {
+  const room = held === null ? null : roomOf(held, 3);
   return db
     .prepare(
       `SELECT a.id IS NOT NULL AS accepted,
          iif(k.expires_at > ?2 OR ${needsItsKey("?2")}, k.email_id, NULL) AS emailId,
          k.request_hash AS requestHash, k.canonical_hash AS canonicalHash,
          e.created_at AS acceptedAt,
-         iif(${hasRecipient}, NULL, (${suppression})) AS reason
+         iif(${hasRecipient}, NULL, (${suppression})) AS reason,
+         ${room === null ? "NULL" : limitedBy(room)} AS limited
        FROM json_each(?1) AS m
        LEFT JOIN emails AS a ON a.id = m.value ->> 'id'
        LEFT JOIN idempotency_keys AS k ON k.tenant = m.value ->> 'tenant'
          AND k.key = ${keyName}
        LEFT JOIN emails AS e ON e.id = k.email_id ORDER BY m.key`,
     )
-    .bind(rows, now);
+    .bind(rows, now, ...(room?.values ?? []));
 }
+
+/** SQL: which limit has no room, once those that were accepted are counted. */
+const limitedBy = ({ own, all }: { own: string; all: string }): string =>
+  `CASE WHEN ${own} <= 0 THEN 'own' WHEN ${all} <= 0 THEN 'all' END`;
 
 type VerdictRow = {
   accepted: number;
@@ -159,14 +202,16 @@ type VerdictRow = {
   canonicalHash: string | null;
   acceptedAt: number | null;
   reason: Suppression["reason"] | null;
+  limited: ReachedLimit | null;
 };
 
 const verdictsOf = (reply: D1Result): Verdict[] =>
   (reply.results as VerdictRow[]).map(
-    ({ accepted, emailId, requestHash, canonicalHash, acceptedAt, reason }): Verdict => {
+    ({ accepted, emailId, requestHash, canonicalHash, acceptedAt, reason, limited }): Verdict => {
       if (accepted === 1) return { tag: "accepted" };
       if (emailId !== null && requestHash !== null)
         return { tag: "replayed", emailId, requestHash, canonicalHash, acceptedAt };
-      return reason === null ? { tag: "absent" } : { tag: "suppressed", reason };
+      if (reason !== null) return { tag: "suppressed", reason };
+      return limited === null ? { tag: "absent" } : { tag: "limited", by: limited };
     },
   );

@@ -100,6 +100,10 @@ export const acceptance: Cases = {
       now,
       [],
     ),
+  "acceptEach: with daily limits": (db) => {
+    const limited = { ...submitted, id: "email-l", key: null, limits: { own: 5, all: 9 } };
+    return submissions.acceptEach(db, [limited], now, []);
+  },
   areThere: (db) => db.batch([insertAuditAlong(db, entry, submissions.areThere([submitted]))]),
   rereadVerdicts: (db) => submissions.rereadVerdicts(db, [submitted], now),
   moveScheduled: (db) => move.moveScheduled(db, { id, tenant: null, sendAt: now + 1 }, now),

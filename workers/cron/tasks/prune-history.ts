@@ -2,6 +2,7 @@ import { oldReports } from "../../../shared/accounts/sql/usage-reports.ts";
 import { oldMonths } from "../../../shared/accounts/sql/usage-roll-up.ts";
 import { oldNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { oldAudit } from "../../../shared/database/audit-log.ts";
+import { oldDays } from "../../../shared/email/sql/daily-limits.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { drainInBatches, sumOfLeft } from "../../../shared/schedule/drain-in-batches.ts";
 import { countOldExecutions, deleteExecutions } from "../../../shared/schedule/sql/history.ts";
@@ -17,8 +18,8 @@ const KEPT_MS = 30 * DAY_MS;
 
 /**
  * Deletes executions, alert notices, the list of sent usage reports, events and their deliveries
- * after 30 days, and the audit log and usage by month after their retention. Executions, the audit
- * log and months are exported first, if that is set.
+ * after 30 days, the audit log and usage by month after their retention, and counts of emails per
+ * day. Executions, the audit log and months are exported first, if that is set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -45,6 +46,7 @@ export const pruneHistory: CronTask = {
       deliveries: { rows: oldDeliveries, until },
       events: { rows: oldEvents, until: until - DAY_MS },
       notices: { rows: oldNotices, until },
+      days: { rows: oldDays, until: now },
       reports: { rows: oldReports, until },
       months: { rows: oldMonths, until: now - usageMonthlyMs, exported: monthsExport(write) },
       audited: { rows: oldAudit, until: now - auditMs, exported: auditExport(write) },

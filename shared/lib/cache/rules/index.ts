@@ -20,4 +20,3 @@ export {
   type PurgeRequest,
   type TagInspection,
 } from "../tags/rules/rpc.ts";
-export { groupsWithin, sizeOf } from "../tags/rules/sizes.ts";

@@ -1,7 +1,7 @@
 import { backoffMs } from "../../../base/backoff.ts";
 import { elapsedMs, type Clock } from "../../../base/clock.ts";
+import { groupsWithin, sizeOf } from "../../../base/sizes.ts";
 import { MAX_PURGE, type PurgeTags } from "../rules/rpc.ts";
-import { groupsWithin, sizeOf } from "../rules/sizes.ts";
 import { RequestRefused } from "./request-refused.ts";
 
 /** `endInvalidation` is called once the index has the purge. */

@@ -1,6 +1,6 @@
+import { groupsWithin, sizeOf } from "../../../base/sizes.ts";
 import { isTag } from "../rules/names.ts";
 import { MAX_STORED_PER_SYNC, MAX_TAGS_PER_SYNC, type Stored } from "../rules/rpc.ts";
-import { groupsWithin, sizeOf } from "../rules/sizes.ts";
 
 /**
  * At most so many registrations wait for a sync. Further keys are not registered: KV's own expiry

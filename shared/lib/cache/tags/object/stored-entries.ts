@@ -1,6 +1,6 @@
+import { groupsWithin, MAX_BOUND } from "../../../base/sizes.ts";
 import type { Stored, TagInspection } from "../rules/rpc.ts";
 import type { Meta } from "../rules/sequence.ts";
-import { groupsWithin, MAX_BOUND } from "../rules/sizes.ts";
 import { EVERYTHING } from "../rules/view.ts";
 
 /** SQL of the tag index: which keys are in KV, and under which tags. */

@@ -1,5 +1,5 @@
+import { groupsWithin, MAX_BOUND } from "../../../base/sizes.ts";
 import { neverPurged, type Meta, type PurgeMode, type TagPurge } from "../rules/sequence.ts";
-import { groupsWithin, MAX_BOUND } from "../rules/sizes.ts";
 import type { Purges } from "../rules/view.ts";
 
 /**

@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import type { Result } from "../../../base/result.ts";
+import { MAX_BOUND, sizeOf, type Size } from "../../../base/sizes.ts";
 import { checkedApart, type Invalid } from "../../../worker/validate.ts";
 import { name, tag } from "./names.ts";
 import type { Stamp } from "./sequence.ts";
-import { MAX_BOUND, sizeOf, type Size } from "./sizes.ts";
 import type { TagSyncReply } from "./view.ts";
 
 /**

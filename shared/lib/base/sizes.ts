@@ -2,12 +2,12 @@
 export type Size = { count: number; bytes: number };
 
 /**
- * What SQLite in an object takes as one value, with room: its limit is 2 MB
+ * What SQLite in an object, or D1, takes as one value, with room: the limit of both is 2 MB
  * (developers.cloudflare.com/durable-objects/platform/limits).
  */
 export const MAX_BOUND: Size = { count: Number.POSITIVE_INFINITY, bytes: 1_500_000 };
 
-/** The size of a list as JSON, which is what the index binds. */
+/** The size of a list as JSON, which is what a statement binds. */
 export function sizeOf(list: readonly unknown[]): Size {
   const bytes = new TextEncoder().encode(JSON.stringify(list)).byteLength;
   return { count: list.length, bytes };

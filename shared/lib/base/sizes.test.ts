@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { runs } from "../../../../../test/support/seed.ts";
+import { runs } from "../../../test/support/seed.ts";
 import { groupsWithin, sizeOf } from "./sizes.ts";
 
 it("groups keep each item, in order, and none is larger than it may be", () => {

@@ -1,0 +1,58 @@
+import {
+  transportNames,
+  transports,
+  type TransportVariables,
+} from "../../shared/email/rules/transports.ts";
+import type { VariableNote } from "../../shared/email/transports/rules/definition.ts";
+import { plain, secret, type Group } from "./variable.ts";
+
+function noteEntries(notes: {
+  readonly [Name in keyof TransportVariables]?: VariableNote;
+}): [keyof TransportVariables, VariableNote][] {
+  return Object.entries(notes) as [keyof TransportVariables, VariableNote][];
+}
+
+/** Variables of the transports of emails. */
+export const transportGroups: Group[] = [
+  {
+    reader: "emailTransports",
+    workers: ["api", "consumer"],
+    variables: [
+      plain(
+        "EMAIL_TRANSPORTS",
+        "no",
+        `some of ${transportNames.join(", ")}, in the order in which they are tried`,
+      ),
+    ],
+  },
+  {
+    reader: "transportRates",
+    workers: ["consumer"],
+    variables: Object.values(transports).map(({ name, rate: { variable } }) =>
+      plain(variable, "no", `emails per second of the whole fleet by \`${name}\`; 0 for no limit`),
+    ),
+  },
+  {
+    reader: "transportSettings",
+    workers: ["consumer"],
+    variables: Object.values(transports).flatMap(({ name, notes }) =>
+      noteEntries(notes).map(([variable, { meaning, isSecret = false, isRequired = false }]) => ({
+        name: variable,
+        secret: isSecret,
+        need: isRequired ? (`by ${name}` as const) : ("no" as const),
+        meaning,
+      })),
+    ),
+  },
+  {
+    reader: "resendWebhookSecret",
+    workers: ["api"],
+    variables: [
+      secret(
+        "WEBHOOK_SECRET_RESEND",
+        "no",
+        "signing secret of Resend's webhook to `POST /api/webhooks/resend`",
+      ),
+    ],
+  },
+];
