@@ -51,6 +51,7 @@ const ways: readonly (readonly [RegExp, string])[] = [
   [/^npx wrangler login$/, "needs a Cloudflare account"],
   [/\bnpm (pack|install|init)\b/, "projectWithTarball of test/support/installed.ts"],
   [/^(npx tsc|npx vitest run --project cron)/, "its files are type-checked below"],
+  [/^(export |node send\.mjs)/, "test/stack/resend-sdk.test.ts"],
   [/^(TOKEN=|printf|rm |mkdir )/, "a command of the shell"],
 ];
 const commands = codeBlocks
@@ -111,7 +112,7 @@ describe("the files", () => {
       if (language === "toml") parseToml(text);
     }
     const languages = new Set(codeBlocks.map(({ language }) => language));
-    expect([...languages].toSorted()).toEqual(["json", "sh", "sql", "toml", "ts"]);
+    expect([...languages].toSorted()).toEqual(["js", "json", "sh", "sql", "text", "toml", "ts"]);
   });
 
   it("has each block of TypeScript, TOML and SQL under a name, by which a test finds it", () => {

@@ -4,6 +4,7 @@ import { setWorkerName } from "../../shared/telemetry/isolate.ts";
 import type { ApiEnv } from "../env.ts";
 import { dispatch } from "./dispatch.ts";
 import { sendByRpc } from "./emails-rpc.ts";
+import { answerResend, isResendPath } from "./resend/answer.ts";
 export { CacheTagIndex } from "../../shared/lib/cache/index.ts";
 export { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
 export { Telemetry } from "../../shared/telemetry/object.ts";
@@ -22,5 +23,6 @@ export class Emails extends WorkerEntrypoint<ApiEnv> implements EmailsRpc {
 }
 
 export default {
-  fetch: dispatch,
+  fetch: (request, env) =>
+    isResendPath(new URL(request.url)) ? answerResend(request, env) : dispatch(request, env),
 } satisfies ExportedHandler<ApiEnv>;
