@@ -48,7 +48,11 @@ const email = named("Email", {
   tags: v.optional(v.array(v.string())),
   dueAt: v.optional(time),
   waiting: v.optional(
-    named("EmailWait", { reason: v.picklist(waitClasses), since: time, answers: count }),
+    named("EmailWait", {
+      reason: v.picklist([...waitClasses, "paused"]),
+      since: v.optional(time),
+      answers: count,
+    }),
   ),
   sentAt: v.optional(time),
   lastError: v.optional(attemptDetail),
@@ -58,8 +62,8 @@ const email = named("Email", {
 /**
  * An email as the HTTP API shows it. `dueAt`: when it is tried next, only while `scheduled`,
  * `queued` or `pinned`. `waiting`: for a reason that is not its own, after so many answers of that
- * reason, one after another; 0 while only the circuit breaker is open. `traceId`: also in the log
- * lines about it; emails of earlier releases have none.
+ * reason, one after another; 0 while it is paused or only the circuit breaker is open. `traceId`:
+ * also in the log lines about it; emails of earlier releases have none.
  */
 export type EmailAnswer = v.InferOutput<typeof email>;
 

@@ -3,6 +3,7 @@ import * as circuitBreakers from "./circuit-breakers.ts";
 import * as deadLetters from "./dead-letters.ts";
 import * as emails from "./emails.ts";
 import type { Operation } from "./operation.ts";
+import * as pauses from "./pauses.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
 import * as suppressions from "./suppressions.ts";
 import * as system from "./system.ts";
@@ -19,6 +20,7 @@ export const modules = [
   cache,
   circuitBreakers,
   deadLetters,
+  pauses,
   scheduledTasks,
   suppressions,
   system,
@@ -33,6 +35,7 @@ export type Operations = typeof users &
   typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
+  typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &
   typeof system &

@@ -76,6 +76,7 @@ beforeAll(async () => {
     teamId: team.body.team.teamId,
     workspaceId: workspace.body.workspace.workspaceId,
     id: email.body.id,
+    scope: "sender%3Anobody%40example.com",
     tag: "user:owner",
     address: "ada@example.com",
     provider: "resend",

@@ -516,6 +516,7 @@ describe("the alert conditions that hold", () => {
         oldestDueAt: null,
         waitingSince: null,
         nearLimits: 0,
+        pausedSince: null,
         unknown: 0,
         dead: 0,
         newestDeadAt: null,

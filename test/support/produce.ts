@@ -469,6 +469,18 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     404: at("/api/admin/email/no-such-thing/retry"),
     409: async () => ({ path: `/api/admin/email/${await newEmail("sent")}/retry` }),
   },
+  listPauses: { 200: at("/api/admin/email/pauses") },
+  pauseEmails: {
+    201: at("/api/admin/email/pauses", { body: { scope: "tenant:user:x", reason: "a test" } }),
+  },
+  resumeEmails: {
+    204: async () => {
+      const body = { scope: "sender:gone@example.com", reason: "a test" };
+      await call("POST", "/api/admin/email/pauses", body);
+      return { path: "/api/admin/email/pauses/sender%3Agone%40example.com" };
+    },
+    404: at("/api/admin/email/pauses/sender%3Anobody%40example.com"),
+  },
   resolveEmail: {
     200: async () => ({
       path: `/api/admin/email/${await newEmail("unknown")}/resolve`,

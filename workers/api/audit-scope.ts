@@ -80,6 +80,8 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   moveEmail: { fields: ["sendAt"] },
   resolveEmail: { fields: ["status"], state: email },
   retryEmail: {},
+  pauseEmails: { fields: ["scope", "reason"] },
+  resumeEmails: {},
   suppress: { fields: ["scope"], state: (_, body) => suppression(body) },
   unsuppress: { state: suppression },
   discardDeadLetter: { state: email },

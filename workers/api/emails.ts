@@ -240,7 +240,7 @@ function emailAnswer(email: StoredEmail): EmailAnswer {
 }
 
 function waitOf({ status, waitClass, waitingSince, waits }: StoredEmail): Partial<EmailAnswer> {
-  if (status !== "queued" || waitClass === null || waitingSince === null) return {};
-  const since = new Date(waitingSince).toISOString();
-  return { waiting: { reason: waitClass, since, answers: waits } };
+  if (status !== "queued" || waitClass === null) return {};
+  const since = waitingSince === null ? {} : { since: new Date(waitingSince).toISOString() };
+  return { waiting: { reason: waitClass, ...since, answers: waits } };
 }

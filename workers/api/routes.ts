@@ -13,6 +13,7 @@ import * as health from "./get-health.ts";
 import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
+import * as pauses from "./pauses.ts";
 import * as resolveEmail from "./resolve-email.ts";
 import * as retryEmail from "./retry-email.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
@@ -43,6 +44,7 @@ export const handlers: Handlers = {
   ...metrics,
   ...openApi,
   ...operator,
+  ...pauses,
   ...resolveEmail,
   ...retryEmail,
   ...scheduledTasks,

@@ -47,6 +47,8 @@ type EmailFacts = {
   unknown: number;
   /** Tenants that have used 80 % of their emails of today; all together count as one more. */
   nearLimits: number;
+  /** Since when the longest pause lasts. */
+  pausedSince: number | null;
   dead: number;
   newestDeadAt: number | null;
   expiring: number;
@@ -141,6 +143,9 @@ function lateCondition({ task, late = null }: Streak): AlertCondition[] {
 }
 
 const MAX_WAITING_MS = 30 * MINUTE_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+/** A pause that is forgotten. */
+const MAX_PAUSE_MS = 24 * HOUR_MS;
 
 function emailConditions(emails: EmailFacts, now: number): AlertCondition[] {
   const sinceMs = (at: number | null): number => (at === null ? 0 : Math.max(now - at, 0));
@@ -169,6 +174,11 @@ function emailConditions(emails: EmailFacts, now: number): AlertCondition[] {
       "channel:email",
       emails.operatorIsSuppressed > 0,
       "the address of ALERT_EMAIL is suppressed: no alert and no digest reaches it",
+    ),
+    condition(
+      "email:paused",
+      sinceMs(emails.pausedSince) > MAX_PAUSE_MS,
+      `emails have been paused for ${Math.floor(sinceMs(emails.pausedSince) / HOUR_MS)} hours`,
     ),
     condition(
       "email:daily-limit",

@@ -16,6 +16,7 @@ const nothing: AlertFacts["emails"] = {
   oldestDueAt: null,
   waitingSince: null,
   nearLimits: 0,
+  pausedSince: null,
   unknown: 0,
   dead: 0,
   newestDeadAt: null,

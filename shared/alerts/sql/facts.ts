@@ -32,6 +32,8 @@ const selectEmails = `SELECT
       WHERE status = 'queued' AND waiting_since IS NOT NULL) AS waitingSince,
     ${countUpTo("emails WHERE status = 'unknown'")} AS unknown,
     ${countUpTo("dead_letters")} AS dead,
+    (SELECT MIN(created_at) FROM (SELECT created_at FROM email_pauses
+      WHERE scope > '' LIMIT 1000)) AS pausedSince,
     ${countUpTo("email_days WHERE day = ?3 AND emails * 5 >= most * 4")} AS nearLimits,
     (SELECT MAX(buried_at) FROM dead_letters) AS newestDeadAt,
     EXISTS (SELECT 1 FROM suppressions
@@ -69,6 +71,7 @@ export async function readFacts(
       waitingSince: null,
       unknown: 0,
       nearLimits: 0,
+      pausedSince: null,
       dead: 0,
       newestDeadAt: null,
       expiring: 0,

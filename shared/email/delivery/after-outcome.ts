@@ -77,6 +77,6 @@ function waitClockOf(
   return {
     limits,
     since: Math.max(generationAt, sendAt ?? 0),
-    last: waitClass === null ? null : { class: waitClass, count: waits },
+    last: waitClass === null || waitClass === "paused" ? null : { class: waitClass, count: waits },
   };
 }

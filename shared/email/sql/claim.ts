@@ -7,6 +7,7 @@ import { hasBacklog } from "./backlogs.ts";
 import { FORMAT, pick, selectionOf, type EmailRow, type RowOf } from "./columns.ts";
 import { tenantHasEnded } from "./ended-tenants.ts";
 import { nextEvent } from "./events.ts";
+import { isPaused, waitsForPause } from "./pauses.ts";
 import { hasNobodyLeft, leaveOutSuppressed, someAreSuppressed } from "./recipients.ts";
 import { waitsForServer } from "./waits.ts";
 
@@ -60,6 +61,12 @@ const endedDetail = JSON.stringify({
   transport: "none",
   phase: "tenant",
   text: "the tenant has ended",
+});
+
+const pausedDetail = JSON.stringify({
+  transport: "none",
+  phase: "pause",
+  text: "an operator has paused these emails",
 });
 
 /** `ahead`: its turn comes before those of the others. */
@@ -122,6 +129,8 @@ export async function claim(
   const stoppedAs = `CASE WHEN e.status = 'pinned' THEN 'unknown'
     WHEN ${tenantHasEnded} THEN 'cancelled' ELSE 'suppressed' END`;
   const because = `CASE WHEN ${tenantHasEnded} THEN ?3 ELSE ?4 END`;
+  const paused = `SELECT e.id FROM ${notified}
+    WHERE e.status IN ('queued', 'pinned') AND e.due_at <= ?2 AND ${isPaused}`;
   const due = `SELECT e.id FROM ${notified} WHERE e.due_at <= ?2
     AND (e.status = 'queued' OR (e.status = 'pinned'
       AND e.transport IN (SELECT value FROM json_each(?4))))
@@ -144,6 +153,9 @@ export async function claim(
       )
       .bind(named, now, endedDetail, suppressedDetail),
     leaveOut: leaveOutSuppressed(db, notified, named, suppressedDetail),
+    paused: db
+      .prepare(`UPDATE emails SET last_error = ?3, ${waitsForPause("?2")} WHERE id IN (${paused})`)
+      .bind(named, now, pausedDetail),
     claimedEvents: db
       .prepare(
         `INSERT INTO email_events (email_id, n, generation, type, at)

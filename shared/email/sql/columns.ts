@@ -78,7 +78,7 @@ export const emailColumns = {
   leaseExpiresAt: column<number | null>("lease_expires_at"),
   transport: column<TransportName | null>("transport"),
   pinnedUntil: column<number | null>("pinned_until"),
-  waitClass: column<WaitClass | null>("wait_class"),
+  waitClass: column<WaitClass | "paused" | null>("wait_class"),
   waits: column<number>("waits"),
   waitingSince: column<number | null>("waiting_since"),
   lastError: column<Json<AttemptDetail> | null>("last_error"),

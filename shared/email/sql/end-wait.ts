@@ -16,7 +16,7 @@ export type WaitEnded =
  * @returns null if there is no such email
  */
 export async function endWait(db: D1Database, id: string, now: number): Promise<WaitEnded> {
-  const waiting = "id = ?1 AND status = 'queued' AND wait_class IS NOT NULL AND due_at > ?2";
+  const waiting = "id = ?1 AND status = 'queued' AND wait_class <> 'paused' AND due_at > ?2";
   const replies = await runBatch(db, {
     event: db
       .prepare(
@@ -34,7 +34,7 @@ export async function endWait(db: D1Database, id: string, now: number): Promise<
     found: db
       .prepare(
         `SELECT status, generation, due_at AS dueAt,
-           status = 'queued' AND wait_class IS NOT NULL AS waits FROM emails WHERE id = ?1`,
+           status = 'queued' AND wait_class <> 'paused' AS waits FROM emails WHERE id = ?1`,
       )
       .bind(id),
   });

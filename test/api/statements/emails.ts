@@ -15,6 +15,7 @@ import * as feedback from "../../../shared/email/sql/feedback.ts";
 import * as keys from "../../../shared/email/sql/idempotency-keys.ts";
 import * as notifications from "../../../shared/email/sql/notifications.ts";
 import * as pace from "../../../shared/email/sql/pace.ts";
+import * as pauses from "../../../shared/email/sql/pauses.ts";
 import * as poison from "../../../shared/email/sql/poison.ts";
 import * as recipients from "../../../shared/email/sql/recipients.ts";
 import * as move from "../../../shared/email/sql/reschedule.ts";
@@ -147,6 +148,9 @@ export const work: Cases = {
     db.batch(settling.settleEnded(db, settled, { kind: "pinEnded", until: now }, now)),
   endlessWaits: (db) => expiry.endlessWaits(db, now, LIMIT),
   settleWaits: (db) => expiry.settleWaits(db, settled, now, now),
+  savePause: (db) => pauses.savePause(db, { scope: "tenant:none", reason: "x", createdAt: now }),
+  findPauses: (db) => pauses.findPauses(db),
+  deletePause: (db) => pauses.deletePause(db, "tenant:none", now),
   endWait: (db) => endingWaits.endWait(db, id, now),
   expiredLeases: (db) => expiry.expiredLeases(db, now, LIMIT),
   settleExpired: (db) => expiry.settleExpired(db, settled, now),

@@ -5,6 +5,7 @@ import type { ClientAnswer, ClientRequest } from "../../../shared/contract/clien
 import { sendRequest, type PlainRequest } from "../../../shared/contract/client/request.ts";
 import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
+import type * as pauses from "../../../shared/contract/pauses.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
 import type * as suppressions from "../../../shared/contract/suppressions.ts";
 import type * as system from "../../../shared/contract/system.ts";
@@ -18,6 +19,7 @@ type Contract = typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
   typeof emails &
+  typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &
   typeof system &
@@ -45,6 +47,9 @@ const routes = {
   getEmail: "GET /api/emails/:id",
   cancelEmail: "POST /api/emails/:id/cancel",
   resolveEmail: "POST /api/admin/email/:id/resolve",
+  listPauses: "GET /api/admin/email/pauses",
+  pauseEmails: "POST /api/admin/email/pauses",
+  resumeEmails: "DELETE /api/admin/email/pauses/:scope",
   retryEmail: "POST /api/admin/email/:id/retry",
   listDeadLetters: "GET /api/admin/email/dlq",
   getDeadLetter: "GET /api/admin/email/dlq/:id",

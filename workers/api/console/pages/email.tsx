@@ -51,7 +51,13 @@ function Details({ email }: { email: Email }) {
       />
       {email.waiting !== undefined && (
         <p>
-          {waitTexts[email.waiting.reason]} It has waited since <Time at={email.waiting.since} />.
+          {waitTexts[email.waiting.reason]}
+          {email.waiting.since !== undefined && (
+            <>
+              {" "}
+              It has waited since <Time at={email.waiting.since} />.
+            </>
+          )}
         </p>
       )}
       {email.lastError !== undefined && <p>{lastErrorText(email.lastError)}</p>}
@@ -76,6 +82,7 @@ const waitTexts = {
   "needs-time": "The recipient's server asks for time.",
   rate: "The server takes no more emails for now.",
   server: "No server takes emails.",
+  paused: "An operator has paused such emails.",
 } as const;
 
 /** What became of the email for each of its recipients. */
@@ -141,7 +148,7 @@ function Actions({ email }: { email: Email }) {
     case "scheduled":
       return (
         <div class="buttons">
-          {email.waiting !== undefined && (
+          {email.waiting !== undefined && email.waiting.reason !== "paused" && (
             <Action
               label="Try it now"
               explains={<p>It does not wait any longer. The server may give the same answer.</p>}

@@ -18,6 +18,7 @@ import { Loaded, Together } from "../ui/loaded.tsx";
 import { PagedList } from "../ui/paged-list.tsx";
 import { RangeChoice, rangeOf } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
+import { Pauses } from "./pauses.tsx";
 
 export function EmailsPage({ query }: { query: URLSearchParams }) {
   const health = useHealth();
@@ -37,6 +38,7 @@ export function EmailsPage({ query }: { query: URLSearchParams }) {
           }
         </Loaded>
       </Section>
+      <Pauses />
       <Section title="Over time" aside={<RangeChoice page="email" query={query} />}>
         <Loaded reading={telemetry} lines={6}>
           {({ from, stepSeconds, series, reported }) => (
