@@ -9,7 +9,15 @@ it.each([
   ],
   [
     { EMAIL_TRANSPORTS: "pigeon", ALERT_WEBHOOK_URL: "ftp:" },
-    ["database", "email:smtp", "email:cloudflare", "email:resend", "cache", "alerts:webhook"],
+    [
+      "database",
+      "email:smtp",
+      "email:cloudflare",
+      "email:resend",
+      "email:ses",
+      "cache",
+      "alerts:webhook",
+    ],
   ],
 ])("of %j the dependencies %j are used", (env, used) => {
   expect(usedDependencies(env)).toEqual(used);

@@ -47,6 +47,9 @@ const needed: Variables = {
   UNSUBSCRIBE_SECRET: "x".repeat(32),
   SMTP_HOST: "luna.example",
   RESEND_API_KEY: "key",
+  SES_REGION: "us-east-1",
+  SES_ACCESS_KEY_ID: "id",
+  SES_SECRET_ACCESS_KEY: "key",
 };
 function transportSettings(vars: Variables): unknown {
   return transportNames.map((name) => settingsOfTransport(vars, name));

@@ -130,7 +130,7 @@ describe("the transports", () => {
   it("have a rate where their provider has one", () => {
     expect(transportRates({})).toEqual({
       ok: true,
-      value: { smtp: null, cloudflare: null, resend: 200 },
+      value: { smtp: null, cloudflare: null, resend: 200, ses: 1_000 / 14 },
     });
     expect(
       transportRates({ RESEND_RATE_PER_SECOND: "0", SMTP_RATE_PER_SECOND: "50" }),

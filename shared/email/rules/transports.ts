@@ -1,9 +1,10 @@
 import { cloudflare } from "../transports/rules/cloudflare.ts";
 import { resend } from "../transports/rules/resend.ts";
+import { ses } from "../transports/rules/ses.ts";
 import { smtp } from "../transports/rules/smtp.ts";
 
 /** The transports there are. Names, variables, rates and breakers follow from this list. */
-const definitions = [smtp, cloudflare, resend] as const;
+const definitions = [smtp, cloudflare, resend, ses] as const;
 
 type Definition = (typeof definitions)[number];
 export type TransportName = Definition["name"];

@@ -12,6 +12,7 @@ import { cloudflareTransport } from "./cloudflare.ts";
 import { guardTransport } from "./guarded.ts";
 import { resendTransport } from "./resend.ts";
 import { ehloName } from "./rules/ehlo-name.ts";
+import { sesTransport } from "./ses.ts";
 import { smtpTransport } from "./smtp.ts";
 import type { GuardedTransport, Transport } from "./transport.ts";
 
@@ -43,6 +44,7 @@ const factories: { readonly [Name in TransportName]: Factory<Name> } = {
         })
       : ok(cloudflareTransport(binding)),
   resend: (settings) => ok(resendTransport(settings)),
+  ses: (settings) => ok(sesTransport(settings)),
 };
 
 /**

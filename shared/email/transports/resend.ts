@@ -2,6 +2,7 @@ import { describeError } from "../../lib/worker/log.ts";
 import { quotedMailbox } from "../rules/address.ts";
 import { feedbackTag, handOverKey } from "../rules/tag.ts";
 import { headersOf } from "./headers.ts";
+import { jsonOf } from "./json-of.ts";
 import { resendCannot, noAnswer, resendOutcome } from "./rules/resend-outcome.ts";
 import type { ResendSettings } from "./rules/resend.ts";
 import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
@@ -98,14 +99,4 @@ function payloadOf(email: OutgoingEmail, { to, cc, bcc }: ByField): Record<strin
       })),
     }),
   };
-}
-
-/** @returns null for an answer that is not JSON: its status still counts */
-async function jsonOf(response: Response): Promise<unknown> {
-  const text = await response.text();
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -1,0 +1,78 @@
+import { AwsV4Signer } from "aws4fetch";
+import { describeError } from "../../lib/worker/log.ts";
+import { quotedMailbox } from "../rules/address.ts";
+import { feedbackTag } from "../rules/tag.ts";
+import { compose } from "./compose.ts";
+import { jsonOf } from "./json-of.ts";
+import { noSesAnswer, sesCannot, sesOutcome } from "./rules/ses-outcome.ts";
+import type { SesSettings } from "./rules/ses.ts";
+import { HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
+
+/** Above this a request would take longer than a hand-over may. SES itself takes 40 MB. */
+const MAX_BYTES = 7 * 1_048_576;
+
+/**
+ * Hands emails to Amazon SES as their own bytes, by API v2
+ * (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html). SES replaces
+ * Message-ID and Date. The names of recipients are in the bytes; the destination has addresses.
+ */
+export function sesTransport(settings: SesSettings): Transport {
+  return {
+    deadlineMs: HAND_OVER_MS,
+    async send(email) {
+      const { envelope, bytes } = await compose(email);
+      if (bytes.byteLength > MAX_BYTES)
+        return sesCannot(`the email has more than ${MAX_BYTES} bytes`);
+      // One signal for the answer and its body: a provider may stop in the middle.
+      const signal = AbortSignal.timeout(HAND_OVER_MS);
+      try {
+        const request = await signed(settings, requestBody(email, envelope.to, bytes, settings));
+        // A redirect would send the email to another host.
+        const response = await fetch(request.url, { ...request, redirect: "manual", signal });
+        const body = await jsonOf(response);
+        return sesOutcome(response.status, response.headers.get("x-amzn-ErrorType"), body);
+      } catch (error) {
+        return noSesAnswer(describeError(error).message);
+      }
+    },
+  };
+}
+
+function requestBody(
+  email: OutgoingEmail,
+  to: readonly string[],
+  bytes: Uint8Array,
+  { configurationSet }: SesSettings,
+): string {
+  const { name, value } = feedbackTag(email);
+  return JSON.stringify({
+    FromEmailAddress: quotedMailbox(email.from),
+    Destination: { ToAddresses: to },
+    Content: { Raw: { Data: bytes.toBase64() } },
+    EmailTags: [{ Name: name, Value: value }],
+    ...(configurationSet !== null && { ConfigurationSetName: configurationSet }),
+  });
+}
+
+type Signed = { url: string; method: string; headers: Headers; body: string };
+
+/** Signature Version 4. */
+async function signed(
+  { region, accessKeyId, secretAccessKey, endpoint }: SesSettings,
+  body: string,
+): Promise<Signed> {
+  const url = `${endpoint}/v2/email/outbound-emails`;
+  const headers = { "Content-Type": "application/json" };
+  const signer = new AwsV4Signer({
+    method: "POST",
+    url,
+    headers,
+    body,
+    region,
+    service: "ses",
+    accessKeyId,
+    secretAccessKey,
+  });
+  const { headers: signedHeaders } = await signer.sign();
+  return { url, method: "POST", headers: signedHeaders, body };
+}
