@@ -10,6 +10,7 @@ import { checkBrand } from "../shared/email/brand.ts";
 import { dailyLimits } from "../shared/email/daily-limits.ts";
 import {
   deadLetterRetentionDays,
+  dnsResolver,
   emailTransports,
   resendWebhookSecret,
   retryPolicy,
@@ -154,6 +155,7 @@ export function badVariables(vars: Variables): Misconfigured[] {
     ...(vars.WEBHOOK_SECRET_RESEND === undefined ? [] : [resendWebhookSecret]),
     ...(vars.SECRETS_KEY === undefined ? [] : [secretsKey]),
     outboundPolicy,
+    dnsResolver,
     checkAccountSettings,
     checkAlertSettings,
     checkAutomaticEmails,

@@ -1,4 +1,4 @@
-import { transportGroups } from "./transport-variables.ts";
+import { emailGroups } from "./email-variables.ts";
 import { plain, secret, type Group } from "./variable.ts";
 
 export type { Need, Variable } from "./variable.ts";
@@ -167,7 +167,7 @@ export const groups: Group[] = [
       ),
     ],
   },
-  ...transportGroups,
+  ...emailGroups,
   {
     reader: "secretsKey",
     workers: ["api", "consumer"],

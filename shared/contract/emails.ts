@@ -35,6 +35,7 @@ const email = named("Email", {
   id: v.string(),
   status,
   from: v.string(),
+  senderId: v.optional(v.string()),
   to: v.string(),
   recipients: v.array(recipient),
   replyTo: v.optional(v.array(v.string())),
@@ -60,10 +61,11 @@ const email = named("Email", {
 });
 
 /**
- * An email as the HTTP API shows it. `dueAt`: when it is tried next, only while `scheduled`,
- * `queued` or `pinned`. `waiting`: for a reason that is not its own, after so many answers of that
- * reason, one after another; 0 while it is paused or only the circuit breaker is open. `traceId`:
- * also in the log lines about it; emails of earlier releases have none.
+ * An email as the HTTP API shows it. `senderId`: the sender that it named. `dueAt`: when it is
+ * tried next, only while `scheduled`, `queued` or `pinned`. `waiting`: for a reason that is not its
+ * own, after so many answers of that reason, one after another; 0 while it is paused or only the
+ * circuit breaker is open. `traceId`: also in the log lines about it; emails of earlier releases
+ * have none.
  */
 export type EmailAnswer = v.InferOutput<typeof email>;
 

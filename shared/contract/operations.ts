@@ -3,8 +3,10 @@ import * as circuitBreakers from "./circuit-breakers.ts";
 import * as deadLetters from "./dead-letters.ts";
 import * as emails from "./emails.ts";
 import type { Operation } from "./operation.ts";
+import * as ownSenders from "./own-senders.ts";
 import * as pauses from "./pauses.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
+import * as senders from "./senders.ts";
 import * as suppressions from "./suppressions.ts";
 import * as system from "./system.ts";
 import * as teams from "./teams.ts";
@@ -23,6 +25,8 @@ export const modules = [
   pauses,
   scheduledTasks,
   suppressions,
+  ownSenders,
+  senders,
   system,
   telemetry,
   webhookEndpoints,
@@ -38,6 +42,8 @@ export type Operations = typeof users &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &
+  typeof ownSenders &
+  typeof senders &
   typeof system &
   typeof telemetry &
   typeof webhookEndpoints;

@@ -12,6 +12,8 @@ const queries = {
   team: "SELECT name FROM teams WHERE team_id = ?1",
   workspace: "SELECT name FROM workspaces WHERE workspace_id = ?1",
   email: "SELECT status, generation FROM emails WHERE id = ?1",
+  sender: `SELECT identity, tenant, name, transport_order AS transport,
+             verified_by AS verifiedBy FROM senders WHERE id = ?1`,
   suppression: `SELECT GROUP_CONCAT(scope || ' (' || reason || ')', ', ') AS suppressed
                 FROM suppressions WHERE address = LOWER(?1)`,
 } as const;

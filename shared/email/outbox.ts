@@ -2,21 +2,28 @@ import { isDatabaseFull, isReserveKept } from "../database/rules/faults.ts";
 import { noteFull } from "../database/size.ts";
 import { countTransaction } from "../database/transactions.ts";
 import { isTimeout, WRITE_TIMEOUT_MS } from "../database/write.ts";
-import type { Failure } from "../http/failure.ts";
 import { within } from "../lib/base/deadline.ts";
 import { sha256Hex } from "../lib/base/hash.ts";
-import { fail, ok, type Result } from "../lib/base/result.ts";
+import type { Result } from "../lib/base/result.ts";
 import { groupsWithin, MAX_BOUND, sizeOf } from "../lib/base/sizes.ts";
 import { newUuidV7 } from "../lib/base/uuid.ts";
 import { describeError, log } from "../lib/worker/log.ts";
 import { currentTraceId } from "../lib/worker/trace.ts";
 import { counters } from "../telemetry/counters.ts";
+import {
+  answerTo,
+  type Acceptance,
+  type Accepted,
+  type Full,
+  type Unwritten,
+} from "./accept-answer.ts";
 import { notificationFor, type QueueMessage } from "./queue-messages.ts";
-import { untilNextDayMs, type DailyLimits } from "./rules/daily-limits.ts";
+import type { DailyLimits } from "./rules/daily-limits.ts";
 import { storedKey } from "./rules/idempotency.ts";
 import { notificationDelaySeconds } from "./rules/retry-policy.ts";
+import type { NamedSender } from "./rules/senders.ts";
 import { canonicalRequest, type EmailMessage, type EmailRequest } from "./schemas.ts";
-import { acceptedAs, insertEmail, type EmailSource, type NewEmail } from "./sql/accept.ts";
+import { insertEmail, type EmailSource, type NewEmail } from "./sql/accept.ts";
 import { notifySoon } from "./sql/notifications.ts";
 import {
   acceptEach,
@@ -35,21 +42,6 @@ export const QUEUE_TIMEOUT_MS = 2_000;
 /** The most that one `sendBatch` takes. */
 const QUEUE_BATCH = 100;
 
-export type Accepted = { id: string; status: "scheduled" | "queued"; replayed: boolean };
-
-type Acceptance = Extract<
-  Failure,
-  {
-    tag:
-      | "suppressed"
-      | "daily-limit"
-      | "idempotency-key-reused"
-      | "database-full"
-      | "unavailable"
-      | "outcome-unknown";
-  }
->;
-
 /** An email to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
 export type Submission = { request: EmailRequest; message: EmailMessage; sender: Sender };
 
@@ -66,12 +58,14 @@ export type Along = {
 };
 
 /**
- * `position`: of an email in its batch, which shares the key. `limits`: of emails per day; none by
- * default. Emails that are accepted together have one tenant and its limits.
+ * `named`: the sender that the email names; null for `EMAIL_FROM`. `position`: of an email in its
+ * batch, which shares the key. `limits`: of emails per day; none by default. Emails that are
+ * accepted together have one tenant and its limits.
  */
 export type Sender = {
   tenant: string;
   from: string;
+  named: NamedSender | null;
   idempotencyKey?: string;
   position?: number;
   limits?: DailyLimits | null;
@@ -107,7 +101,7 @@ export async function acceptEmails(
     );
     for (const [place, { submission, email }] of group.entries()) {
       const verdict = verdicts[place] ?? { tag: "absent" };
-      accepted.push(answerTo(submission, email, verdict, now));
+      accepted.push(answerTo({ ...email, message: submission.message }, verdict, now));
       if (verdict.tag !== "accepted") continue;
       countAccepted(email.id);
       due.push({ id: email.id, generation: 1, dueAt: Math.max(email.sendAt ?? now, now) });
@@ -123,7 +117,7 @@ async function submittedOf(
   { request, message, sender }: Submission,
   now: number,
 ): Promise<Submitted> {
-  const { tenant, from, idempotencyKey, position, limits = null } = sender;
+  const { tenant, from, named, idempotencyKey, position, limits = null } = sender;
   const key =
     idempotencyKey === undefined
       ? null
@@ -132,12 +126,17 @@ async function submittedOf(
           requestHash: await sha256Hex(JSON.stringify(request)),
           canonicalHash: await sha256Hex(canonicalRequest(request)),
         };
-  return { ...message, id: newEmailId(now), tenant, from, traceId: currentTraceId(), limits, key };
+  return {
+    ...message,
+    id: newEmailId(now),
+    tenant,
+    from,
+    named,
+    traceId: currentTraceId(),
+    limits,
+    key,
+  };
 }
-
-/** What became of emails that were not accepted, for all of a round trip. */
-type Unwritten = { tag: "failed" } | { tag: "unknown" } | Full;
-type Full = { tag: "full"; keepsReserve: boolean };
 
 const isAccepted = ({ tag }: Verdict): boolean => tag === "accepted";
 
@@ -179,50 +178,6 @@ async function written(
 /** It answered: nothing was written. */
 const fullIf = (error: unknown): Full | null =>
   isDatabaseFull(error) ? { tag: "full", keepsReserve: isReserveKept(error) } : null;
-
-function answerTo(
-  { message, sender: { tenant } }: Submission,
-  { id, key }: Submitted,
-  verdict: Verdict | Unwritten,
-  now: number,
-): Result<Accepted, Acceptance> {
-  switch (verdict.tag) {
-    case "accepted":
-      return ok({ id, status: acceptedAs(message, now), replayed: false });
-    case "replayed":
-      return key !== null && isSameRequest(verdict, key)
-        ? ok({
-            id: verdict.emailId,
-            status: acceptedAs(message, verdict.acceptedAt ?? now),
-            replayed: true,
-          })
-        : fail({ tag: "idempotency-key-reused" });
-    case "suppressed":
-      return fail({
-        tag: "suppressed",
-        reason: isOfUser(tenant) ? "undisclosed" : verdict.reason,
-      });
-    case "limited":
-      return fail({ tag: "daily-limit", by: verdict.by, retryAfterMs: untilNextDayMs(now) });
-    case "absent":
-    case "failed":
-      return fail({ tag: "unavailable", dependency: "database" });
-    case "full":
-      return fail({ tag: "database-full", keepsReserve: verdict.keepsReserve });
-    case "unknown":
-      return fail({ tag: "outcome-unknown" });
-  }
-}
-
-/** The hash of what was written is all that an earlier release has stored. */
-const isSameRequest = (
-  stored: { requestHash: string; canonicalHash: string | null },
-  repeated: { requestHash: string; canonicalHash: string },
-): boolean =>
-  stored.requestHash === repeated.requestHash || stored.canonicalHash === repeated.canonicalHash;
-
-/** A user does not learn what another tenant's emails have led to. */
-const isOfUser = (tenant: string): boolean => tenant.startsWith("user:");
 
 /** The shard of all emails: there is one database. */
 const SHARD = 0;

@@ -1,7 +1,7 @@
 import type * as v from "valibot";
 import type { Failure } from "../http/failure.ts";
 import type { Result } from "../lib/base/result.ts";
-import type { Accepted } from "./outbox.ts";
+import type { Accepted } from "./accept-answer.ts";
 import type { emailRequest } from "./schemas.ts";
 
 /** An email as a caller describes it: the body of `POST /api/emails`. */

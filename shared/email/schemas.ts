@@ -11,7 +11,13 @@ import { address, type Mailbox } from "./rules/address.ts";
 import { customHeaders } from "./rules/custom-headers.ts";
 import { looksEncoded } from "./rules/encoded-word.ts";
 import { canonicalJson } from "./rules/idempotency.ts";
-import { mailboxes, mailboxesOf, recipientsOf, type Recipient } from "./rules/mailboxes.ts";
+import {
+  mailboxes,
+  mailboxesOf,
+  mailboxText,
+  recipientsOf,
+  type Recipient,
+} from "./rules/mailboxes.ts";
 import { renderNamed, templateName } from "./templates/templates.ts";
 
 /** RFC 5322, 2.1.1: a line has at most 998 characters. */
@@ -79,6 +85,7 @@ export type EmailCategory = (typeof categories)[number];
  */
 export const emailRequest = v.pipe(
   v.strictObject({
+    from: v.optional(mailboxText),
     to: mailboxes,
     cc: v.optional(mailboxes),
     bcc: v.optional(mailboxes),
@@ -164,7 +171,7 @@ export function canonicalRequest({
 /** An email as it is accepted: with its own bytes, independent of later changes of a template. */
 export type EmailMessage = Omit<
   EmailRequest,
-  "subject" | "template" | "data" | "replyTo" | "to" | "cc" | "bcc"
+  "subject" | "template" | "data" | "replyTo" | "from" | "to" | "cc" | "bcc"
 > & {
   subject: string;
   /** The address of the first recipient. */
@@ -176,7 +183,7 @@ export type EmailMessage = Omit<
 
 /** @param now milliseconds since the epoch: a schema has no clock */
 export function messageOf(
-  { template, data, to, cc, bcc, replyTo, ...rest }: EmailRequest,
+  { template, data, from: _from, to, cc, bcc, replyTo, ...rest }: EmailRequest,
   brand: Brand,
   now: number,
 ): Result<EmailMessage, Extract<Failure, { tag: "invalid" }>> {

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { ok, type Result } from "../lib/base/result.ts";
 import {
+  loopback,
   readVariables,
   required,
   signingKey,
@@ -92,6 +93,26 @@ const webhookVariables = v.object({
   ),
 });
 
+/** The name of the resolver 1.1.1.1: a Worker reaches no bare IP address. */
+const CLOUDFLARE_RESOLVER = "https://cloudflare-dns.com/dns-query";
+
+const dnsVariables = v.object({
+  DNS_OVER_HTTPS_URL: v.optional(
+    v.pipe(
+      v.string(),
+      v.check(isResolver, "must be an https URL such as https://cloudflare-dns.com/dns-query"),
+    ),
+    CLOUDFLARE_RESOLVER,
+  ),
+});
+
+/** Plain HTTP only where nobody listens on the way. */
+function isResolver(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === "https:" || (protocol === "http:" && loopback.test(hostname));
+}
+
 export type EmailVariables = AutomaticEmailVariables &
   DailyLimitVariables &
   BrandVariables &
@@ -100,6 +121,7 @@ export type EmailVariables = AutomaticEmailVariables &
   VariablesOf<typeof waitVariables> &
   VariablesOf<typeof deadLetterVariables> &
   VariablesOf<typeof unsubscribeVariables> &
+  VariablesOf<typeof dnsVariables> &
   VariablesOf<typeof transportVariables> &
   TransportVariables &
   VariablesOf<typeof webhookVariables>;
@@ -143,6 +165,12 @@ export function unsubscribeSettings(
   const variables = readVariables(unsubscribeVariables, env);
   if (!variables.ok) return variables;
   return ok({ publicUrl: variables.value.PUBLIC_URL, secret: variables.value.UNSUBSCRIBE_SECRET });
+}
+
+/** The resolver that is asked for the records which verify domains. */
+export function dnsResolver(env: VariablesOf<typeof dnsVariables>): Result<string, Misconfigured> {
+  const variables = readVariables(dnsVariables, env);
+  return variables.ok ? ok(variables.value.DNS_OVER_HTTPS_URL) : variables;
 }
 
 /** Which transports take emails, in the order in which they are tried. */

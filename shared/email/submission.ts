@@ -3,12 +3,17 @@ import { fail, ok, type Result } from "../lib/base/result.ts";
 import { validate, type FieldError } from "../lib/worker/validate.ts";
 import { brandOf, type Brand } from "./brand.ts";
 import type { Sender, Submission } from "./outbox.ts";
+import { formatMailbox, parseMailbox } from "./rules/address.ts";
 import { checkHeaders } from "./rules/custom-headers.ts";
 import { MAX_RECIPIENTS } from "./rules/mailboxes.ts";
+import { senderOf } from "./rules/senders.ts";
 import { wrongTestRecipients } from "./rules/test-recipients.ts";
 import { emailRequest, messageOf, type EmailMessage, type EmailRequest } from "./schemas.ts";
 import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts";
 import { offersUnsubscribe } from "./unsubscribe.ts";
+
+/** Who sends it; `from` is up to the email. */
+export type Who = Omit<Sender, "from" | "named">;
 
 /**
  * Checks an email and renders it: the same for HTTP, RPC and queue.
@@ -20,7 +25,7 @@ import { offersUnsubscribe } from "./unsubscribe.ts";
 export function submissionOf(
   env: EmailVariables,
   input: unknown,
-  who: Omit<Sender, "from">,
+  who: Who,
   now: number,
 ): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
   const request = validate(emailRequest, input);
@@ -31,7 +36,7 @@ export function submissionOf(
 export function submissionFrom(
   env: EmailVariables,
   request: EmailRequest,
-  who: Omit<Sender, "from">,
+  who: Who,
   now: number,
 ): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
   const brand = brandOf(env);
@@ -41,13 +46,24 @@ export function submissionFrom(
   if (errors.length > 0) return fail({ tag: "invalid", errors });
   const links = offersUnsubscribe(message.value.category) ? unsubscribeSettings(env) : ok(null);
   if (!links.ok) return links;
-  const from = sender(env);
-  if (!from.ok) return from;
+  const standard = sender(env);
+  if (!standard.ok) return standard;
   return ok({
     request,
     message: message.value,
-    sender: { ...who, from: from.value },
+    sender: { ...who, ...fromOf(request, standard.value) },
   });
+}
+
+/** @param standard `EMAIL_FROM`, which needs no look-up */
+function fromOf({ from }: EmailRequest, standard: string): Pick<Sender, "from" | "named"> {
+  if (from === undefined) return { from: standard, named: null };
+  const given = parseMailbox(from);
+  const own = parseMailbox(standard);
+  const named = senderOf(given, own);
+  return named === "standard"
+    ? { from: formatMailbox({ ...own, name: given.name || own.name }), named: null }
+    : { from: formatMailbox(named), named };
 }
 
 const tooMany = {

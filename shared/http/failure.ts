@@ -37,4 +37,10 @@ export type Failure =
   | Misconfigured
   | { tag: "internal" };
 
-type Dependency = "database" | "scheduler" | "circuit breaker" | "tag index" | "telemetry";
+type Dependency =
+  | "database"
+  | "DNS resolver"
+  | "scheduler"
+  | "circuit breaker"
+  | "tag index"
+  | "telemetry";

@@ -58,6 +58,7 @@ describe("an upload that breaks off", () => {
         .replace(":userId", user.userId)
         .replace(":name", "cache")
         .replace(":endpointId", webhookEndpointId)
+        .replace(":senderId", `snd_${"0".repeat(32)}`)
         .replace(":deliveryId", `evt_${"0".repeat(32)}.${webhookEndpointId}`)
         .replaceAll(/:\w+/g, "x");
       const token = access === "anyone" ? null : access === "user" ? user.token : ADMIN_TOKEN;

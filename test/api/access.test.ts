@@ -69,7 +69,12 @@ beforeAll(async () => {
   const { deliveryId } = (
     await call("POST", `/api/webhook-endpoints/${endpoint.id}/test`, undefined, { token: owner })
   ).body;
+  const sender = await call("POST", "/api/admin/email/senders", {
+    address: "owner@example.com",
+    tenant: "user:owner",
+  });
   names = {
+    senderId: sender.body.id,
     endpointId: endpoint.id,
     deliveryId,
     userId: "owner",
@@ -102,6 +107,8 @@ const changing = new Set([
   "retryEmail",
   "discardDeadLetter",
   "deleteWebhookEndpoint",
+  "deleteSender",
+  "deleteOwnSender",
 ]);
 /** What is refused only after the input was found to be valid. */
 const bodies: Record<string, unknown> = {

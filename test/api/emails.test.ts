@@ -229,6 +229,7 @@ describe("POST /api/emails with a template", () => {
       "usage-report",
       "enterprise-contact",
       "address-confirmation",
+      "sender-verification",
       "address-in-use",
       "address-change-requested",
       "address-changed",

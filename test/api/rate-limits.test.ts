@@ -199,6 +199,8 @@ describe("an operation that carries a signature", () => {
       "getDocs",
       "getHealth",
       "getOpenApi",
+      "askToVerifySender",
+      "confirmSender",
     ]);
   });
 });

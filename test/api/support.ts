@@ -113,6 +113,7 @@ export const tables = [
   "idempotency_keys",
   "purge_intents",
   "suppressions",
+  "senders",
   "webhook_messages",
 ];
 

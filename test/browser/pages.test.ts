@@ -39,6 +39,15 @@ async function confirmLink(): Promise<string> {
   return await linkTo(email, /\/confirm-address\/[\w-]+/);
 }
 
+async function verifyLink(): Promise<string> {
+  const userId = `sending-${(users += 1)}`;
+  const signedUp = await api("POST", "/api/users", { userId, email: `${userId}@example.com` });
+  await api("PATCH", `/api/users/${userId}`, { scopes: ["emails:send"] });
+  const address = `${userId}@example.org`;
+  await api("POST", "/api/senders", { address }, signedUp.body.apiKey);
+  return await linkTo(address, /\/verify-sender\/[\w-]+/);
+}
+
 const pages: [name: string, heading: string | RegExp, link: () => Promise<string>][] = [
   ["start", "Luna is running", async () => "/"],
   ["unknown", "There is no page here", async () => "/nope"],
@@ -47,6 +56,7 @@ const pages: [name: string, heading: string | RegExp, link: () => Promise<string
   ["unsubscribe", "Unsubscribe", unsubscribeLink],
   ["unsubscribe-unknown", "Not found", async () => "/unsubscribe/x"],
   ["confirm-address", /address/, confirmLink],
+  ["verify-sender", /sender/, verifyLink],
 ];
 
 describe.each(pages)("the page %s", (name, heading, link) => {

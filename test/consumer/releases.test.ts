@@ -8,7 +8,7 @@ import type { Settlement } from "../../shared/email/rules/lifecycle.ts";
 import { insertEmail, type NewEmail } from "../../shared/email/sql/accept.ts";
 import { cancelQueued } from "../../shared/email/sql/cancel.ts";
 import { claim, claimedBy, postpone, promoteDue } from "../../shared/email/sql/claim.ts";
-import { FORMAT, PLAIN_FORMAT } from "../../shared/email/sql/columns.ts";
+import { FORMAT, PLAIN_FORMAT, RECIPIENTS_FORMAT } from "../../shared/email/sql/columns.ts";
 import * as letters from "../../shared/email/sql/dead-letters.ts";
 import { recordAndMarkSending, type EmailInHandOver } from "../../shared/email/sql/delivery.ts";
 import { emailBacklog, findEmail, findEmails } from "../../shared/email/sql/emails.ts";
@@ -463,6 +463,6 @@ describe("the release before and this one, on the same emails", () => {
       { replyTo: [{ ...help, name: "Help" }] },
       { attachments: [{ ...logo, contentId: "logo" }] },
     ])
-      expect(await formatOf(changes)).toBe(FORMAT);
+      expect(await formatOf(changes)).toBe(RECIPIENTS_FORMAT);
   });
 });

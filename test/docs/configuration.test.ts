@@ -18,6 +18,7 @@ import { dailyLimits as limitsOfTier } from "../../shared/email/daily-limits.ts"
 import { transportNames } from "../../shared/email/rules/transports.ts";
 import {
   deadLetterRetentionDays,
+  dnsResolver,
   emailTransports,
   resendWebhookSecret,
   retryPolicy,
@@ -73,6 +74,7 @@ const readers: ((vars: Variables) => unknown)[] = [
   dailyLimits,
   databaseLimit,
   deadLetterRetentionDays,
+  dnsResolver,
   emailTransports,
   isSent,
   objectLocation,

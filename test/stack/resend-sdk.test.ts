@@ -177,6 +177,12 @@ describe("what is refused has Resend's shape", () => {
   it.each([
     ["no key that is valid", { key: "re_wrong" }, 403, "invalid_api_key"],
     ["no recipient", { body: hello({ to: undefined as never }) }, 422, "missing_required_field"],
+    [
+      "a sender that Luna does not have",
+      { body: hello({ from: "x@y.example" }) },
+      422,
+      "invalid_from_address",
+    ],
     ["no address", { body: hello({ to: "ada" }) }, 422, "validation_error"],
     [
       "an attachment by path",

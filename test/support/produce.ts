@@ -154,6 +154,41 @@ async function webhookDelivery(status: string): Promise<string> {
   return `${path}/deliveries/${deliveryId}/replay`;
 }
 
+/** A sender of an operator. */
+async function senderPath(): Promise<string> {
+  const { body } = await call("POST", "/api/admin/email/senders", {
+    address: `${id()}@example.com`,
+    tenant: "producer",
+  });
+  return `/api/admin/email/senders/${body.id}`;
+}
+
+/** Who may send emails. */
+async function mailer(): Promise<Person> {
+  const one = await person();
+  await call("PATCH", `/api/users/${one.userId}`, { scopes: ["emails:send"] });
+  return one;
+}
+
+async function ownSender(body: object, suffix = ""): Promise<Asked> {
+  const { token } = await mailer();
+  const made = await call("POST", "/api/senders", body, { token });
+  return { path: `/api/senders/${made.body.id}${suffix}`, token };
+}
+
+/** The link to verify an address. */
+async function verifyPath(): Promise<string> {
+  const address = `${id()}@example.com`;
+  await ownSender({ address });
+  const text = await env.DB.prepare(
+    `SELECT c.text FROM emails e JOIN email_contents c ON c.email_id = e.id
+     WHERE e.to_address = ?1`,
+  )
+    .bind(address)
+    .first<string>("text");
+  return /\/verify-sender\/[\w-]+/.exec(text ?? "")?.[0] ?? "";
+}
+
 async function unsubscribePath(): Promise<string> {
   const { PUBLIC_URL: publicUrl = "", UNSUBSCRIBE_SECRET: secret = "" } = env;
   return new URL(await unsubscribeUrl({ publicUrl, secret }, await newEmail())).pathname;
@@ -502,6 +537,53 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     },
     404: at("/api/admin/email/suppressions/nobody%40example.com"),
   },
+  createSender: {
+    201: at("/api/admin/email/senders", {
+      body: { domain: "shared.example", name: "Shared", transport: ["smtp"] },
+    }),
+    409: async () => {
+      const body = { address: `${id()}@example.com` };
+      await call("POST", "/api/admin/email/senders", body);
+      return { path: "/api/admin/email/senders", body };
+    },
+  },
+  listSenders: { 200: at("/api/admin/email/senders?limit=2") },
+  getSender: { 200: async () => ({ path: await senderPath() }) },
+  updateSender: { 200: async () => ({ path: await senderPath(), body: { name: "Acme" } }) },
+  deleteSender: { 204: async () => ({ path: await senderPath() }) },
+  requestSender: {
+    201: async () => ({
+      path: "/api/senders",
+      body: { domain: `${id()}.example`, name: "Acme" },
+      token: (await mailer()).token,
+    }),
+    409: async () => {
+      const body = { domain: `${id()}.example` };
+      await call("POST", "/api/senders", body, { token: (await mailer()).token });
+      await env.DB.prepare("UPDATE senders SET verified_at = 1, verified_by = 'dns'").run();
+      return { path: "/api/senders", body, token: (await mailer()).token };
+    },
+  },
+  listOwnSenders: { 200: at("/api/senders?limit=2") },
+  getOwnSender: { 200: async () => await ownSender({ address: `${id()}@example.com` }) },
+  verifySender: {
+    200: async () => await ownSender({ address: `${id()}@example.com` }, "/verify"),
+    // A tenant is sent so many links a day.
+    409: async () => {
+      const asked = await ownSender({ address: `${id()}@example.com` }, "/verify");
+      await env.DB.prepare("UPDATE sender_links SET links = 1000").run();
+      return asked;
+    },
+  },
+  deleteOwnSender: { 204: async () => await ownSender({ address: `${id()}@example.com` }) },
+  askToVerifySender: {
+    200: async () => ({ path: await verifyPath(), token: null }),
+    503: at("/verify-sender/x", { token: null, bindings: { DB: deadDatabase } }),
+  },
+  confirmSender: {
+    200: async () => ({ path: await verifyPath(), token: null }),
+    503: at("/verify-sender/x", { token: null, bindings: { DB: deadDatabase } }),
+  },
   takeWebhook: {
     200: async () => signedWebhook(),
     400: at("/api/webhooks/resend", { body: "{}", token: null }),
@@ -643,6 +725,7 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     address: "nobody%40example.com",
     provider: "resend",
     ...noEndpoint,
+    senderId: `snd_${"0".repeat(32)}`,
     name: operation.id === "previewTemplate" ? "welcome" : "database",
   };
   const unknown = path.replace(
@@ -719,6 +802,7 @@ const minimalBody: Record<string, unknown> = {
   addMember: { userId: "nobody" },
   resolveEmail: { status: "sent" },
   updateWebhookEndpoint: { events: ["*"] },
+  updateSender: { name: "Acme" },
   resetCircuitBreaker: reason,
   closeCircuitBreaker: reason,
   disableCircuitBreaker: reason,

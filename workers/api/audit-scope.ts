@@ -47,6 +47,11 @@ const suppression = ({ address }: { address: string }): Observed => ({
   ids: [address],
 });
 
+const sender = ({ senderId }: { senderId: string }): Observed => ({
+  name: "sender",
+  ids: [senderId],
+});
+
 /**
  * Every write of the contract; null for one that is not audited. Without a line a new operation
  * does not compile.
@@ -84,6 +89,15 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   resumeEmails: {},
   suppress: { fields: ["scope"], state: (_, body) => suppression(body) },
   unsuppress: { state: suppression },
+  createSender: { fields: ["address", "domain", "tenant", "name", "transport"] },
+  updateSender: { state: sender },
+  deleteSender: { state: sender },
+  // Who may send as whom concerns the security of an account.
+  requestSender: { ofUsers: true, fields: ["address", "domain"] },
+  verifySender: { ofUsers: true, state: sender },
+  deleteOwnSender: { ofUsers: true, state: sender },
+  // Its entry is in the batch of the write, under the user whose link it was.
+  confirmSender: null,
   discardDeadLetter: { state: email },
   processDeadLetters: {},
   invalidate: { fields: ["mode", "userId", "pattern", "all"] },
@@ -119,9 +133,11 @@ const personalReads: ReadonlySet<string> = new Set<OperationId>([
   "findUser",
   "getDeadLetter",
   "getEmail",
+  "getSender",
   "getUser",
   "listDeadLetters",
   "listEmails",
+  "listSenders",
   "listSuppressions",
   "listUsers",
 ]);

@@ -4,7 +4,7 @@ import type { EmailAnswer } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { dailyLimits } from "../../shared/email/daily-limits.ts";
-import { acceptEmails, notify, type Sender } from "../../shared/email/outbox.ts";
+import { acceptEmails, notify } from "../../shared/email/outbox.ts";
 import { quotedMailbox } from "../../shared/email/rules/address.ts";
 import { mailboxesFromColumn } from "../../shared/email/rules/mailboxes.ts";
 import { checkSendAt } from "../../shared/email/schemas.ts";
@@ -16,7 +16,7 @@ import {
   type StoredEmail,
 } from "../../shared/email/sql/emails.ts";
 import { moveScheduled } from "../../shared/email/sql/reschedule.ts";
-import { submissionFrom, submissionOf } from "../../shared/email/submission.ts";
+import { submissionFrom, submissionOf, type Who } from "../../shared/email/submission.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { problemOf } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
@@ -33,7 +33,7 @@ export const sendEmail: Handler<"sendEmail"> = async ({
   now,
   along,
 }) => {
-  const who = senderOf(env, caller, idempotencyKey);
+  const who = callerOf(env, caller, idempotencyKey);
   if (!who.ok) return who;
   const submission = submissionFrom(env, body, who.value, now);
   if (!submission.ok) return submission;
@@ -65,7 +65,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
   now,
   along,
 }) => {
-  const who = senderOf(env, caller, idempotencyKey);
+  const who = callerOf(env, caller, idempotencyKey);
   if (!who.ok) return who;
   const checked = body.emails.map((email, n) =>
     submissionOf(env, email, { ...who.value, position: n }, now),
@@ -137,11 +137,7 @@ export const moveEmail: Handler<"moveEmail"> = async ({
   return json({ id, status: "scheduled", dueAt: new Date(dueAt).toISOString() });
 };
 
-function senderOf(
-  env: ApiEnv,
-  caller: Caller,
-  key: string | null,
-): Result<Omit<Sender, "from">, Misconfigured> {
+function callerOf(env: ApiEnv, caller: Caller, key: string | null): Result<Who, Misconfigured> {
   const tier = caller.role === "user" ? tiers.indexOf(caller.user.tier) : null;
   const limits = dailyLimits(env, tier);
   if (!limits.ok) return limits;
@@ -210,6 +206,7 @@ function emailAnswer(email: StoredEmail): EmailAnswer {
     id: email.id,
     status: email.status,
     from: email.from,
+    ...(email.senderId !== null && { senderId: email.senderId }),
     to: email.to,
     recipients: email.recipients.map(({ kind, address, name, state, detail: said }) => ({
       kind,

@@ -13,10 +13,12 @@ import * as health from "./get-health.ts";
 import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
+import * as ownSenders from "./own-senders.ts";
 import * as pauses from "./pauses.ts";
 import * as resolveEmail from "./resolve-email.ts";
 import * as retryEmail from "./retry-email.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
+import * as senders from "./senders.ts";
 import * as start from "./start.ts";
 import * as suppressions from "./suppressions.ts";
 import * as teams from "./teams.ts";
@@ -25,6 +27,7 @@ import * as templates from "./templates.ts";
 import * as unsubscribe from "./unsubscribe.ts";
 import * as usage from "./usage.ts";
 import * as users from "./users.ts";
+import * as verifySender from "./verify-sender.ts";
 import * as webhookDeliveries from "./webhook-deliveries.ts";
 import * as webhookEndpoints from "./webhook-endpoints.ts";
 import * as webhooks from "./webhooks.ts";
@@ -44,10 +47,12 @@ export const handlers: Handlers = {
   ...metrics,
   ...openApi,
   ...operator,
+  ...ownSenders,
   ...pauses,
   ...resolveEmail,
   ...retryEmail,
   ...scheduledTasks,
+  ...senders,
   ...start,
   ...suppressions,
   ...teams,
@@ -56,6 +61,7 @@ export const handlers: Handlers = {
   ...unsubscribe,
   ...usage,
   ...users,
+  ...verifySender,
   ...webhookDeliveries,
   ...webhookEndpoints,
   ...webhooks,

@@ -1,7 +1,7 @@
 import { isHardBounce } from "../rules/hard-bounce.ts";
 import { withoutFailover } from "../rules/lifecycle.ts";
 import type { Outcome } from "../rules/outcome.ts";
-import { chooseTransport, type Waiting } from "../rules/plan.ts";
+import { chooseTransport, inOrderOf, type Waiting } from "../rules/plan.ts";
 import { settleRecipients, type StoredRecipient } from "../rules/recipients.ts";
 import { refusalsOnTheWay, type Refusal } from "../rules/refusals.ts";
 import { testEndings, testReports } from "../rules/test-recipients.ts";
@@ -22,10 +22,11 @@ export function afterOutcome(
   const { failover } = waiting;
   const { id, generation, transport } = email;
   const tried = [...(failover?.tried ?? []), transport];
-  const next = chooseTransport(null, tried, candidatesOf(transports), new Set());
+  const own = inOrderOf(waiting.transportOrder, candidatesOf(transports));
+  const next = chooseTransport(null, tried, own, new Set());
   const ended = {
     ...email,
-    hasUntried: transports.some(({ name }) => !tried.includes(name)),
+    hasUntried: own.some(({ name }) => !tried.includes(name)),
     handOverAt: email.leaseExpiresAt - LEASE_MS,
     refusals: failover?.refusals ?? null,
   };

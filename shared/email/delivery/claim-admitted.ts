@@ -37,7 +37,14 @@ export async function claimAdmitted(
   const claimed =
     limit === 0
       ? { claimed: [], early: [] }
-      : await claimOrReread(db, { notifications: wanted, token, now, open, limit });
+      : await claimOrReread(db, {
+          notifications: wanted,
+          token,
+          now,
+          open,
+          closed: othersThan(open, transports),
+          limit,
+        });
   if (claimed === null || waitMs === 0 || claimed.claimed.length === wanted.length) return claimed;
   const closed = transports.find(({ name }) => !open.includes(name)) ?? transports[0];
   try {
@@ -71,7 +78,8 @@ export async function claimElsewhere(
   const atMost = Math.min(limit, room, ELSEWHERE);
   const notifications = atMost > 0 ? await namedElsewhere(db, clock(), atMost) : [];
   if (notifications.length === 0) return [];
-  const wanted = { notifications, token, now: clock(), open, limit: atMost };
+  const closed = othersThan(open, transports);
+  const wanted = { notifications, token, now: clock(), open, closed, limit: atMost };
   return (await claimOrReread(db, wanted))?.claimed ?? [];
 }
 
@@ -80,8 +88,14 @@ type Wanted = {
   token: string;
   now: number;
   open: TransportName[];
+  closed: TransportName[];
   limit: number;
 };
+
+const othersThan = (
+  open: readonly TransportName[],
+  transports: Claiming["transports"],
+): TransportName[] => transports.flatMap(({ name }) => (open.includes(name) ? [] : [name]));
 
 /**
  * A claim whose reply was lost may hold emails: unless it is read, they wait until its lease

@@ -19,5 +19,7 @@ export type Claimed = {
   traceId: string | null;
   /** Whether others of its tenant and lane wait for the rate of a transport already. */
   hasBacklog: boolean;
+  /** The order that its sender names; empty: as configured. */
+  transportOrder: readonly TransportName[];
   pinned: { to: TransportName; until: number } | null;
 };

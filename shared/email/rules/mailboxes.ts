@@ -14,7 +14,7 @@ const shape = /^("[^<>"\\]*" *|[^<>"\\@]*)<[^<>@]+@[^<>@]+>$|^[^<>"\\\s]+@[^<>"\
  * `ada@example.com` or `Ada <ada@example.com>`, the name in quotes or not. The output is the same
  * mailbox in one form, so that two spellings of it are one request.
  */
-const mailboxText = v.pipe(
+export const mailboxText = v.pipe(
   oneLine(400),
   v.check((text) => !looksEncoded(text), "must not look like an encoded-word (RFC 2047)"),
   v.regex(shape, 'must be one address, as "ada@example.com" or "Ada <ada@example.com>"'),

@@ -26,16 +26,13 @@ const waiting = (id: string, pinned: Waiting["pinned"] = null): Waiting => ({
   failover: null,
   tenant: "admin",
   hasBacklog: false,
+  transportOrder: [],
   reservesAheadMs: 5_000,
 });
+const planOf = (emails: Waiting[], candidates: Candidate[], hasLinks = true) =>
+  planGroup({ waiting: emails, candidates, size: 5, hasLinks, now });
 const plan = (emails: Waiting[], candidates: Candidate[], hasLinks = true) => {
-  const { marks, putBack, rest } = planGroup({
-    waiting: emails,
-    candidates,
-    size: 5,
-    hasLinks,
-    now,
-  });
+  const { marks, putBack, rest } = planOf(emails, candidates, hasLinks);
   return {
     marks: marks.map(({ email, transport }) => [email.id, transport]),
     putBack: putBack.map(({ email, settlement, detail }) => [
@@ -121,6 +118,49 @@ describe("an email goes", () => {
       putBack: [["a", now + 60_000, "configuration"]],
     });
     expect(plan([bulk], [candidate("smtp")]).marks).toEqual([["a", "smtp"]]);
+  });
+
+  it("only to the transports that its sender names, in that order", () => {
+    const named = { ...waiting("a"), transportOrder: ["resend", "cloudflare"] as const };
+    const all = [candidate("smtp"), candidate("cloudflare"), candidate("resend")];
+    expect(plan([named, waiting("b")], all).marks).toEqual([
+      ["a", "resend"],
+      ["b", "smtp"],
+    ]);
+    const busy = [candidate("smtp"), candidate("cloudflare"), candidate("resend", "reject")];
+    expect(plan([named], busy).marks).toEqual([["a", "cloudflare"]]);
+  });
+
+  it("nowhere while its sender's transports take none, and waits for them visibly", () => {
+    const named = { ...waiting("a"), transportOrder: ["resend"] as const };
+    const closed = [candidate("smtp"), candidate("resend", "reject")];
+    expect(planOf([named], closed).putBack).toMatchObject([
+      {
+        settlement: {
+          status: "queued",
+          attempts: 0,
+          dueAt: now + 30_000,
+          waited: { class: "server", count: 0 },
+        },
+        detail: { transport: "resend", phase: "circuit-breaker" },
+      },
+    ]);
+    expect(planOf([named], [candidate("smtp")]).putBack).toMatchObject([
+      {
+        settlement: { dueAt: now + 3_600_000, waited: { class: "server" } },
+        detail: { phase: "configuration", text: expect.stringContaining("sender") },
+      },
+    ]);
+  });
+
+  it("to the one it is pinned to, also if its sender names others by now", () => {
+    const pinned = {
+      ...waiting("a", { to: "resend", until: now + 100_000 }),
+      transportOrder: ["smtp"] as const,
+    };
+    const both = [candidate("smtp"), candidate("resend")];
+    expect(plan([pinned], both).marks).toEqual([["a", "resend"]]);
+    expect(plan([pinned], [candidate("smtp"), candidate("resend", "reject")]).marks).toEqual([]);
   });
 
   it("never to one that has refused it in this attempt", () => {

@@ -7,6 +7,7 @@ import type { Refusals } from "./refusals.ts";
 import { MAX_DEFERRAL_MS } from "./retry-policy.ts";
 import type { TransportName } from "./transports.ts";
 import { backlogKey } from "./turns.ts";
+import type { Waited } from "./waits.ts";
 
 /** Decides which transport an email goes to, and which emails go next. Pure. */
 
@@ -40,6 +41,18 @@ export type Waiting = Claimed & { failover: Failover | null; reservesAheadMs: nu
 
 type Choice = { use: TransportName } | { waitMs: number; detail: AttemptDetail };
 
+/**
+ * The transports that an email may go to, in the order that its sender names. One that is not
+ * configured is left out.
+ */
+export function inOrderOf<One extends { name: TransportName }>(
+  order: readonly TransportName[],
+  candidates: readonly One[],
+): readonly One[] {
+  if (order.length === 0) return candidates;
+  return order.flatMap((name) => candidates.find((one) => one.name === name) ?? []);
+}
+
 /** How long to look away from a transport that is being probed. */
 const NEWS_MS = 1_000;
 /**
@@ -68,15 +81,19 @@ export function chooseTransport(
   }
   const [first] = open;
   if (first === undefined) {
-    const detail = {
-      transport: pinnedTo ?? "none",
-      phase: "configuration",
-      text: "the transport that has this email is not configured",
-    };
-    return { waitMs: ORPHAN_MS, detail };
+    return { waitMs: ORPHAN_MS, detail: notConfigured(pinnedTo) };
   }
   return { waitMs: waitOf(open), detail: breakerIsOpen(first.name) };
 }
+
+const notConfigured = (pinnedTo: TransportName | null): AttemptDetail => ({
+  transport: pinnedTo ?? "none",
+  phase: "configuration",
+  text:
+    pinnedTo === null
+      ? "no transport that the sender of this email names is configured"
+      : "the transport that has this email is not configured",
+});
 
 /** Until the first of them takes emails again. */
 function waitOf(candidates: readonly Candidate[]): number {
@@ -124,10 +141,12 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
       plan.marks.push({ email, transport: email.failover.to });
       continue;
     }
-    const back = (dueAt: number, detail: AttemptDetail): void => {
+    const back = (dueAt: number, detail: AttemptDetail, waited?: Waited): void => {
+      const settlement = putBack({ ...email, pinnedUntil: email.pinned?.until ?? null }, dueAt);
+      const waits = waited !== undefined && settlement.status === "queued";
       plan.putBack.push({
         email,
-        settlement: putBack({ ...email, pinnedUntil: email.pinned?.until ?? null }, dueAt),
+        settlement: waits ? { ...settlement, waited } : settlement,
         detail,
       });
     };
@@ -139,9 +158,12 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
       back(now + MAX_DEFERRAL_MS, noLink);
       continue;
     }
-    const choice = chooseTransport(email.pinned?.to ?? null, [], candidates, full);
+    const own = email.pinned === null ? inOrderOf(email.transportOrder, candidates) : candidates;
+    const choice = chooseTransport(email.pinned?.to ?? null, [], own, full);
     if ("waitMs" in choice) {
-      back(now + choice.waitMs, choice.detail);
+      // Others may take emails meanwhile, so that no breaker shows that this one waits.
+      const waited = own === candidates ? undefined : forServer;
+      back(now + choice.waitMs, choice.detail, waited);
       continue;
     }
     const candidate = candidates.find(({ name }) => name === choice.use);
@@ -160,6 +182,8 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
   }
   return plan;
 }
+
+const forServer: Waited = { class: "server", count: 0 };
 
 /**
  * When emails come back that found no capacity: one after another, in the line of their tenant if

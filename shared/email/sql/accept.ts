@@ -3,8 +3,8 @@ import { nextNotificationAt } from "../rules/retry-policy.ts";
 import type { EmailMessage } from "../schemas.ts";
 import {
   emailColumns,
-  FORMAT,
   PLAIN_FORMAT,
+  RECIPIENTS_FORMAT,
   toJson,
   type EmailField,
   type EmailRow,
@@ -93,7 +93,7 @@ function formatOf({ recipients = [], replyTo = [], headers, attachments = [] }: 
     replyTo.every(({ name }) => name === "") &&
     headers === undefined &&
     attachments.every(({ contentId }) => contentId === undefined);
-  return isPlain ? PLAIN_FORMAT : FORMAT;
+  return isPlain ? PLAIN_FORMAT : RECIPIENTS_FORMAT;
 }
 
 /** SQL over a row: its recipients. A row that names none has the plain one of its head. */
@@ -118,6 +118,8 @@ type Condition = {
   limit?: string;
   /** SQL over a recipient `r` of `m`: its state. */
   state?: string;
+  /** SQL of columns that a head has instead of the row's own, or beside them. */
+  columns?: Readonly<Record<string, string>>;
 };
 
 /**
@@ -130,20 +132,22 @@ export function insertEmails(
   db: D1Database,
   emails: readonly NewEmail[],
   rows: string,
-  { to, from = "", where = "TRUE", values: bound = [], limit, state = "NULL" }: Condition = {},
+  condition: Condition = {},
 ): EmailInserts {
+  const { to, from = "", where = "TRUE", values: bound = [], limit, state = "NULL" } = condition;
   const fields = Object.keys(newRowFields) as (keyof NewRow)[];
-  const columns = fields.map((field) => emailColumns[field]).join(", ");
-  const values = fields.map((field) =>
-    field === "to" && to !== undefined ? to : `m.value ->> '${field}'`,
-  );
+  const head: Record<string, string> = {
+    ...Object.fromEntries(fields.map((field) => [emailColumns[field], `m.value ->> '${field}'`])),
+    ...(to !== undefined && { [emailColumns.to]: to }),
+    ...condition.columns,
+  };
   const inserted = "json_each(?1) AS m JOIN emails AS e ON e.id = m.value ->> 'id'";
   return {
     heads: db
       .prepare(
-        `INSERT INTO emails (${columns}) SELECT ${values.join(", ")}
-         FROM json_each(?1) AS m ${from} WHERE ${where}
-         ${limit === undefined ? "" : `ORDER BY m.key LIMIT ${limit}`}`,
+        `INSERT INTO emails (${Object.keys(head).join(", ")})
+         SELECT ${Object.values(head).join(", ")} FROM json_each(?1) AS m ${from}
+         WHERE ${where} ${limit === undefined ? "" : `ORDER BY m.key LIMIT ${limit}`}`,
       )
       .bind(rows, ...bound),
     recipients: db

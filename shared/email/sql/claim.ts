@@ -4,9 +4,10 @@ import type { Claimed } from "../rules/claimed.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import type { TransportName } from "../rules/transports.ts";
 import { hasBacklog } from "./backlogs.ts";
-import { FORMAT, pick, selectionOf, type EmailRow, type RowOf } from "./columns.ts";
+import { FORMAT, fromJson, pick, selectionOf, type EmailRow, type RowOf } from "./columns.ts";
 import { tenantHasEnded } from "./ended-tenants.ts";
 import { nextEvent } from "./events.ts";
+import { hasOpenTransport, orderColumn } from "./named-sender.ts";
 import { isPaused, waitsForPause } from "./pauses.ts";
 import { hasNobodyLeft, leaveOutSuppressed, someAreSuppressed } from "./recipients.ts";
 import { waitsForServer } from "./waits.ts";
@@ -26,7 +27,7 @@ export type Claim = {
   early: Due[];
 };
 
-const claimedFields = pick(
+const picked = pick(
   "id",
   "tenant",
   "generation",
@@ -38,13 +39,19 @@ const claimedFields = pick(
   "transport",
   "pinnedUntil",
 );
+const claimedFields: typeof picked & { order: ReturnType<typeof orderColumn> } = {
+  ...picked,
+  order: orderColumn("emails"),
+};
 const claimedColumns = selectionOf(claimedFields);
 
 type ClaimedRow = RowOf<typeof claimedFields> & { hasBacklog?: number };
 
-function claimedOf({ transport, pinnedUntil, hasBacklog: has, ...email }: ClaimedRow): Claimed {
+function claimedOf(row: ClaimedRow): Claimed {
+  const { transport, pinnedUntil, order, hasBacklog: has, ...email } = row;
   return {
     ...email,
+    transportOrder: order === null ? [] : fromJson(order),
     hasBacklog: has === 1,
     pinned:
       transport === null || pinnedUntil === null ? null : { to: transport, until: pinnedUntil },
@@ -109,6 +116,8 @@ type Claiming = {
   leaseExpiresAt: number;
   /** The transports that take emails now: what is pinned to another waits. */
   open: readonly TransportName[];
+  /** The others that are configured: what its sender sends by them alone waits. */
+  closed?: readonly TransportName[];
   /** How many to claim at most, transactional ones first; all by default. */
   limit?: number;
 };
@@ -117,10 +126,9 @@ type Claiming = {
  * Claims what is due among `notifications` under a new lease token. Each row goes to one claim
  * only, however many race.
  */
-export async function claim(
-  db: D1Database,
-  { notifications, token, now, leaseExpiresAt, open, limit = notifications.length }: Claiming,
-): Promise<Claim> {
+export async function claim(db: D1Database, claiming: Claiming): Promise<Claim> {
+  const { notifications, token, now, leaseExpiresAt } = claiming;
+  const { open, closed = [], limit = notifications.length } = claiming;
   const named = asJson(notifications);
   // A pinned email is asked about with the same recipients or not at all.
   const stopped = `SELECT e.id FROM ${notified} WHERE e.status IN ('queued', 'pinned')
@@ -132,10 +140,10 @@ export async function claim(
   const paused = `SELECT e.id FROM ${notified}
     WHERE e.status IN ('queued', 'pinned') AND e.due_at <= ?2 AND ${isPaused}`;
   const due = `SELECT e.id FROM ${notified} WHERE e.due_at <= ?2
-    AND (e.status = 'queued' OR (e.status = 'pinned'
+    AND ((e.status = 'queued' AND ${hasOpenTransport("?4", "?5")}) OR (e.status = 'pinned'
       AND e.transport IN (SELECT value FROM json_each(?4))))
     ORDER BY n.value ->> 'ahead' DESC, e.lane, e.due_at, e.id LIMIT ?3`;
-  const openNames = JSON.stringify(open);
+  const [openNames, closedNames] = [JSON.stringify(open), JSON.stringify(closed)];
   const replies = await runBatch(db, {
     promote: promote(db, notifiedScheduled, named, now),
     stoppedEvents: db
@@ -162,14 +170,14 @@ export async function claim(
          SELECT id, ${nextEvent("emails.id")},
            generation, 'claimed', ?2 FROM emails WHERE id IN (${due})`,
       )
-      .bind(named, now, limit, openNames),
+      .bind(named, now, limit, openNames, closedNames),
     claimed: db
       .prepare(
-        `UPDATE emails SET status = 'claimed', lease_token = ?5, lease_expires_at = ?6,
+        `UPDATE emails SET status = 'claimed', lease_token = ?6, lease_expires_at = ?7,
            updated_at = ?2 WHERE id IN (${due})
          RETURNING ${claimedColumns.list()}, ${hasBacklog} AS hasBacklog`,
       )
-      .bind(named, now, limit, openNames, token, leaseExpiresAt),
+      .bind(named, now, limit, openNames, closedNames, token, leaseExpiresAt),
     early: db.prepare(selectEarly).bind(named, now),
   });
   return {

@@ -45,7 +45,9 @@ const treatmentColumns = {
 };
 
 /** The latest format of this release. A claim leaves alone what a later one stored. */
-export const FORMAT = 3;
+export const FORMAT = 4;
+/** Of an email with several recipients, or another part that came with them. */
+export const RECIPIENTS_FORMAT = 3;
 /** Of an email without what came with format 3: the release before delivers it too. */
 export const PLAIN_FORMAT = 2;
 
@@ -53,7 +55,7 @@ export const PLAIN_FORMAT = 2;
  * `sendAt` is stored as `dueAt` too, which moves with each try. Recipients have a table of their
  * own.
  */
-type StoredField = Exclude<keyof EmailMessage, "sendAt" | "recipients">;
+type StoredField = Exclude<keyof EmailMessage | "from", "sendAt" | "recipients">;
 
 export const emailColumns = {
   ...({ ...headerColumns, ...treatmentColumns } satisfies Record<
@@ -63,6 +65,8 @@ export const emailColumns = {
   id: column<string>("id"),
   tenant: column<string>("tenant"),
   traceId: column<string | null>("trace_id"),
+  /** Null: it named none. It may be deleted by now. */
+  senderId: column<string | null>("sender_id"),
   format: column<number>("format"),
   status: column<EmailStatus>("status"),
   generation: column<number>("generation"),

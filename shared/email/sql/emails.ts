@@ -37,6 +37,7 @@ const picked = pick(
   "waitClass",
   "waitingSince",
   "waits",
+  "senderId",
 );
 const storedFields: typeof picked & { recipients: ReturnType<typeof recipientsColumn> } = {
   ...picked,

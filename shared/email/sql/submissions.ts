@@ -1,8 +1,10 @@
 import { runBatch } from "../../database/batch.ts";
 import type { DailyLimits, ReachedLimit } from "../rules/daily-limits.ts";
+import type { NamedSender } from "../rules/senders.ts";
 import { insertEmails, newRowWithRecipients, type NewEmail } from "./accept.ts";
 import { countAccepted, roomOf, type HeldTo } from "./daily-limits.ts";
 import { KEPT_MS, needsItsKey } from "./idempotency-keys.ts";
+import { maySend, whyNot, withSender, type WhyNot } from "./named-sender.ts";
 import type { Suppression } from "./suppressions.ts";
 
 /**
@@ -13,8 +15,10 @@ import type { Suppression } from "./suppressions.ts";
 /**
  * `key`: the Idempotency-Key, with the hashes of the request that it holds to: of how it is
  * written, and of what it means. `former`: the name under which an earlier release stored the key.
+ * `named`: the sender that it names, whose name stands in `from` only if the email gives one.
  */
 export type Submitted = NewEmail & {
+  named?: NamedSender | null;
   /** How many its tenant may hand in per day; any number by default. */
   limits?: DailyLimits | null;
   key: {
@@ -39,6 +43,7 @@ export type Verdict =
     }
   | { tag: "suppressed"; reason: Suppression["reason"] }
   | { tag: "limited"; by: ReachedLimit }
+  | { tag: "no-sender"; because: WhyNot }
   | { tag: "absent" };
 
 /** SQL over a recipient `r` of a row `m`: its suppressions `s`. */
@@ -71,8 +76,9 @@ const holdsItsKey = `(m.value ->> 'key' IS NULL OR EXISTS (SELECT 1 FROM idempot
     AND k.email_id = m.value ->> 'id'))`;
 
 /**
- * Accepts emails, unless all their recipients are suppressed or their key was used. A key of an
- * email that is refused stays free. A suppressed recipient beside others is left out.
+ * Accepts emails, unless all their recipients are suppressed, their key was used, or they may not
+ * use the sender that they name. A key of an email that is refused stays free. A suppressed
+ * recipient beside others is left out.
  *
  * @param along statements of the caller's that are committed with them
  * @returns in the order of `emails`
@@ -86,6 +92,9 @@ export async function acceptEach(
   const rows = rowsOf(emails, now);
   const held = heldTo(emails, now);
   const room = held === null ? null : roomOf(held, 2);
+  // Emails that name no sender run the statements that they ran before there were any.
+  const nameOne = emails.some(namesSender);
+  const isWanted = nameOne ? `${hasRecipient} AND ${maySend}` : hasRecipient;
   const replies = await runBatch(db, {
     forgotten: db
       .prepare(
@@ -102,12 +111,13 @@ export async function acceptEach(
            (tenant, key, request_hash, canonical_hash, email_id, expires_at)
          SELECT m.value ->> 'tenant', ${keyName}, m.value ->> 'requestHash',
            m.value ->> 'canonicalHash', m.value ->> 'id', ?2 FROM json_each(?1) AS m
-         WHERE m.value ->> 'key' IS NOT NULL AND ${hasRecipient}
+         WHERE m.value ->> 'key' IS NOT NULL AND ${isWanted}
          ON CONFLICT (tenant, key) DO NOTHING`,
       )
       .bind(rows, now + KEPT_MS),
     ...insertEmails(db, emails, rows, {
-      where: `${hasRecipient} AND ${holdsItsKey}`,
+      ...(nameOne && withSender),
+      where: `${isWanted} AND ${holdsItsKey}`,
       ...(room !== null && {
         // A negative limit is none.
         limit: `MAX(0, MIN(${room.own}, ${room.all}))`,
@@ -117,10 +127,12 @@ export async function acceptEach(
     }),
     limited: held === null ? [] : [countAccepted(db, rows, held), freeKeys(db, rows)],
     along,
-    verdicts: selectVerdicts(db, rows, held, now),
+    verdicts: selectVerdicts(db, emails, { rows, held }, now),
   });
   return verdictsOf(replies.verdicts);
 }
+
+const namesSender = ({ named }: Submitted): boolean => named !== undefined && named !== null;
 
 /** SQL of whether one of the emails was accepted, with `bound` as `?1`. */
 export const areThere = (emails: readonly Submitted[]): { condition: string; bound: string } => ({
@@ -134,8 +146,8 @@ export async function rereadVerdicts(
   emails: readonly Submitted[],
   now: number,
 ): Promise<Verdict[]> {
-  const held = heldTo(emails, now);
-  return verdictsOf(await selectVerdicts(db, rowsOf(emails, now), held, now).all());
+  const read = { rows: rowsOf(emails, now), held: heldTo(emails, now) };
+  return verdictsOf(await selectVerdicts(db, emails, read, now).all());
 }
 
 /** Emails that are accepted together have one tenant. */
@@ -160,6 +172,7 @@ const rowsOf = (emails: readonly Submitted[], now: number): string =>
   JSON.stringify(
     emails.map((email) => ({
       ...newRowWithRecipients(email, now),
+      ...(namesSender(email) && { named: email.named }),
       key: email.key?.name ?? null,
       formerKey: email.key?.former ?? null,
       requestHash: email.key?.requestHash ?? null,
@@ -169,17 +182,18 @@ const rowsOf = (emails: readonly Submitted[], now: number): string =>
 
 function selectVerdicts(
   db: D1Database,
-  rows: string,
-  held: HeldTo | null,
+  emails: readonly Submitted[],
+  { rows, held }: { rows: string; held: HeldTo | null },
   now: number,
 ): D1PreparedStatement {
   const room = held === null ? null : roomOf(held, 3);
+  const noSender = emails.some(namesSender) ? whyNot : "NULL";
   return db
     .prepare(
       `SELECT a.id IS NOT NULL AS accepted,
          iif(k.expires_at > ?2 OR ${needsItsKey("?2")}, k.email_id, NULL) AS emailId,
          k.request_hash AS requestHash, k.canonical_hash AS canonicalHash,
-         e.created_at AS acceptedAt,
+         e.created_at AS acceptedAt, ${noSender} AS noSender,
          iif(${hasRecipient}, NULL, (${suppression})) AS reason,
          ${room === null ? "NULL" : limitedBy(room)} AS limited
        FROM json_each(?1) AS m
@@ -201,16 +215,19 @@ type VerdictRow = {
   requestHash: string | null;
   canonicalHash: string | null;
   acceptedAt: number | null;
+  noSender: WhyNot | null;
   reason: Suppression["reason"] | null;
   limited: ReachedLimit | null;
 };
 
 const verdictsOf = (reply: D1Result): Verdict[] =>
   (reply.results as VerdictRow[]).map(
-    ({ accepted, emailId, requestHash, canonicalHash, acceptedAt, reason, limited }): Verdict => {
+    ({ accepted, emailId, requestHash, canonicalHash, acceptedAt, ...why }): Verdict => {
       if (accepted === 1) return { tag: "accepted" };
       if (emailId !== null && requestHash !== null)
         return { tag: "replayed", emailId, requestHash, canonicalHash, acceptedAt };
+      const { noSender, reason, limited } = why;
+      if (noSender !== null) return { tag: "no-sender", because: noSender };
       if (reason !== null) return { tag: "suppressed", reason };
       return limited === null ? { tag: "absent" } : { tag: "limited", by: limited };
     },

@@ -24,6 +24,11 @@ const fields: Record<TemplateName, object> = {
   },
   "enterprise-contact": { name: hostile, company: hostile, message: `${hostile}\nsecond line` },
   "address-confirmation": { userId: hostile, link: "https://luna.example/confirm-address/x?a=1&b" },
+  "sender-verification": {
+    account: hostile,
+    address: hostile,
+    link: "https://luna.example/verify-sender/x?a=1&b",
+  },
   "address-in-use": { address: hostile },
   "address-change-requested": { userId: hostile },
   "address-changed": { userId: hostile },

@@ -1,4 +1,4 @@
-import { insertAuditAlong } from "../../../shared/database/audit-log.ts";
+import { insertAuditAlong, insertAuditIf } from "../../../shared/database/audit-log.ts";
 import type { ProviderReport } from "../../../shared/email/rules/resend-feedback.ts";
 import * as accept from "../../../shared/email/sql/accept.ts";
 import * as backlogs from "../../../shared/email/sql/backlogs.ts";
@@ -16,10 +16,12 @@ import * as keys from "../../../shared/email/sql/idempotency-keys.ts";
 import * as notifications from "../../../shared/email/sql/notifications.ts";
 import * as pace from "../../../shared/email/sql/pace.ts";
 import * as pauses from "../../../shared/email/sql/pauses.ts";
+import * as pending from "../../../shared/email/sql/pending-senders.ts";
 import * as poison from "../../../shared/email/sql/poison.ts";
 import * as recipients from "../../../shared/email/sql/recipients.ts";
 import * as move from "../../../shared/email/sql/reschedule.ts";
 import * as retention from "../../../shared/email/sql/retention.ts";
+import * as senders from "../../../shared/email/sql/senders.ts";
 import * as settling from "../../../shared/email/sql/settle.ts";
 import * as submissions from "../../../shared/email/sql/submissions.ts";
 import * as suppressions from "../../../shared/email/sql/suppressions.ts";
@@ -105,8 +107,16 @@ export const acceptance: Cases = {
     const limited = { ...submitted, id: "email-l", key: null, limits: { own: 5, all: 9 } };
     return submissions.acceptEach(db, [limited], now, []);
   },
+  "acceptEach: from a sender": (db) => {
+    const named = { name: "", address: "a@own.example", domain: "own.example" };
+    return submissions.acceptEach(db, [{ ...submitted, id: "email-named", named }], now, []);
+  },
   areThere: (db) => db.batch([insertAuditAlong(db, entry, submissions.areThere([submitted]))]),
   rereadVerdicts: (db) => submissions.rereadVerdicts(db, [submitted], now),
+  "rereadVerdicts: from a sender": (db) => {
+    const named = { name: "", address: "a@own.example", domain: "own.example" };
+    return submissions.rereadVerdicts(db, [{ ...submitted, id: "none", key: null, named }], now);
+  },
   moveScheduled: (db) => move.moveScheduled(db, { id, tenant: null, sendAt: now + 1 }, now),
   cancelQueued: (db) => cancel.cancelQueued(db, id, null, now),
   deleteExpiredKeys: (db) => keys.deleteExpiredKeys(db, now - 1, LIMIT),
@@ -253,4 +263,38 @@ export const afterwards: Cases = {
   unsweptTenants: (db) => tenants.unsweptTenants(db, LIMIT),
   cancelUnsent: (db) => tenants.cancelUnsent(db, ended, now, LIMIT),
   markSwept: (db) => tenants.markSwept(db, ended, now),
+};
+
+const made = {
+  id: "snd_1",
+  identity: "a@own.example",
+  tenant,
+  name: "Own",
+  transportOrder: [],
+  challenge: null,
+};
+const domain = { ...made, id: "snd_3", identity: "own.example", challenge: "c" };
+const link = { tokenHash: "t", email: [] };
+
+export const ofSenders: Cases = {
+  insertTrusted: (db) => senders.insertTrusted(db, made, now),
+  findTrusted: (db) => senders.findTrusted(db, made, now),
+  findSender: (db) => senders.findSender(db, made),
+  saveSender: (db) => senders.saveSender(db, made.id, { name: null, transportOrder: null }, now),
+  insertPending: (db) => pending.insertPending(db, made, link, now),
+  "insertPending: a domain": (db) => pending.insertPending(db, domain, null, now),
+  saveLink: (db) => pending.saveLink(db, { id: made.id, tenant }, link, now),
+  beginLookUp: (db) => pending.beginLookUp(db, { id: domain.id, tenant }, now),
+  saveVerifiedDomain: (db) => pending.saveVerifiedDomain(db, domain, now),
+  findByToken: (db) => pending.findByToken(db, link.tokenHash, now),
+  saveVerifiedAddress: (db) => pending.saveVerifiedAddress(db, link.tokenHash, [], now),
+  whileUnverified: (db) =>
+    db.batch([
+      insertAuditIf(db, { ...entry, id: "e-s" }, pending.whileUnverified(link.tokenHash, now)),
+    ]),
+  linkSource: (db) =>
+    db.batch(
+      accept.insertEmail(db, { ...email, id: "email-l" }, now, pending.linkSource(link.tokenHash)),
+    ),
+  deleteStoredSender: (db) => senders.deleteStoredSender(db, { id: "snd_2", tenant }),
 };

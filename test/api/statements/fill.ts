@@ -72,6 +72,12 @@ const ofEmails = ({ emails, users, letters }: Sizes, end: number): Table[] => [
     values: "'s-' || n, 'all', 'bounce', at",
   },
   {
+    table: "senders",
+    rows: letters,
+    columns: "id, identity, tenant, verified_at, verified_by, created_at, updated_at",
+    values: "'snd_other_' || n, 'other-' || n || '.example', 'user:user-' || n, at, 'dns', at, at",
+  },
+  {
     table: "ended_tenants",
     rows: letters,
     columns: "tenant, ended_until, ended_at, swept_at",

@@ -5,6 +5,7 @@ import { findAuditEntries } from "../../../shared/database/audit-log.ts";
 import type { DeadLetterFilter } from "../../../shared/email/sql/dead-letter-filter.ts";
 import { findDeadLetters, oldestDeadEmails } from "../../../shared/email/sql/dead-letters.ts";
 import { findEmails } from "../../../shared/email/sql/emails.ts";
+import { findSenders } from "../../../shared/email/sql/senders.ts";
 import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";
 import { findDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
@@ -108,6 +109,17 @@ export const lists: List[] = [
     operation: "listSuppressions",
     by: ["address"],
     run: (db) => findSuppressions(db, to, null, LIMIT),
+  },
+  { operation: "listSenders", by: [], run: (db) => findSenders(db, null, null, LIMIT) },
+  {
+    operation: "listSenders",
+    by: ["tenant"],
+    run: (db) => findSenders(db, tenant, { at: 1, id: "snd_1" }, LIMIT),
+  },
+  {
+    operation: "listOwnSenders",
+    by: ["tenant"],
+    run: (db) => findSenders(db, tenant, null, LIMIT),
   },
   { operation: "listAudit", by: [], run: (db) => findAuditEntries(db, null, null, LIMIT) },
   { operation: "listAudit", by: ["actor"], run: (db) => findAuditEntries(db, "ops", null, LIMIT) },

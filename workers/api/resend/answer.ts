@@ -54,7 +54,7 @@ async function callOf(
   const path = [first, ...(id === undefined ? [] : [":id"]), ...(act === undefined ? [] : [act])];
   switch (`${request.method} ${path.join("/")}`) {
     case "POST emails":
-      return callToSend(env, now);
+      return callToSend(now);
     case "GET emails":
       return await pageOf(request, env, url);
     case "POST emails/:id":

@@ -1,5 +1,4 @@
 import type { EmailAnswer } from "../../../shared/contract/emails.ts";
-import { parseMailbox } from "../../../shared/email/rules/address.ts";
 import { submissionOf } from "../../../shared/email/submission.ts";
 import { problemOf } from "../../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../../shared/lib/base/result.ts";
@@ -40,13 +39,10 @@ export const callToUpdate = (id: string, now: number): TranslatedCall => ({
   answer: withId(id),
 });
 
-export const callToSend = (env: ApiEnv, now: number): TranslatedCall => ({
+export const callToSend = (now: number): TranslatedCall => ({
   method: "POST",
   path: "/api/emails",
-  body: (given) => {
-    const email = lunaEmail(given, now);
-    return email.ok ? ok(withoutStandardSender(env, email.value)) : email;
-  },
+  body: (given) => lunaEmail(given, now),
   answer: (body) => ok({ id: (body as { id: string }).id }),
 });
 
@@ -108,7 +104,7 @@ export function callToSendBatch(
       places = [...emails.value.keys()].filter((n) => !refused.some(({ index }) => index === n));
       const valid = places.flatMap((n) => {
         const email = emails.value[n];
-        return email?.ok === true ? [withoutStandardSender(env, email.value)] : [];
+        return email?.ok === true ? [email.value] : [];
       });
       return ok({ emails: valid });
     },
@@ -130,18 +126,7 @@ export function callToSendBatch(
 }
 
 /** What is wrong with an email in any case. The tenant does not matter for that. */
-function problemIn(env: ApiEnv, email: LunaEmail, now: number): ResendProblem | null {
-  const checked = withoutStandardSender(env, email);
-  const submission = submissionOf(env, checked, { tenant: "" }, now);
+function problemIn(env: ApiEnv, email: object, now: number): ResendProblem | null {
+  const submission = submissionOf(env, email, { tenant: "" }, now);
   return submission.ok ? null : resendProblem(problemOf(submission.error), true);
-}
-
-type LunaEmail = Record<string, unknown>;
-
-/** An email from `EMAIL_FROM` needs no sender of its own. */
-function withoutStandardSender(env: ApiEnv, { from, ...email }: LunaEmail): LunaEmail {
-  const standard = parseMailbox(env.EMAIL_FROM ?? "").address.toLowerCase();
-  const isStandard =
-    typeof from === "string" && parseMailbox(from).address.toLowerCase() === standard;
-  return from === undefined || isStandard ? email : { ...email, from };
 }

@@ -12,8 +12,8 @@ function noteEntries(notes: {
   return Object.entries(notes) as [keyof TransportVariables, VariableNote][];
 }
 
-/** Variables of the transports of emails. */
-export const transportGroups: Group[] = [
+/** The variables of transports, and of what verifies their feedback and senders. */
+export const emailGroups: Group[] = [
   {
     reader: "emailTransports",
     workers: ["api", "consumer"],
@@ -52,6 +52,17 @@ export const transportGroups: Group[] = [
         "WEBHOOK_SECRET_RESEND",
         "no",
         "signing secret of Resend's webhook to `POST /api/webhooks/resend`",
+      ),
+    ],
+  },
+  {
+    reader: "dnsResolver",
+    workers: ["api"],
+    variables: [
+      plain(
+        "DNS_OVER_HTTPS_URL",
+        "no",
+        "the resolver that is asked for records of senders' domains",
       ),
     ],
   },
