@@ -203,6 +203,29 @@ it("a task is run now, a user is purged and an address suppressed", async () => 
   expect(done.slice(0, 4)).toEqual(["unsuppress", "suppress", "invalidate", "runTask"]);
 });
 
+it("a sender is added, shown with its state and deleted, and one of a tenant waits", async () => {
+  await api("POST", "/api/users", { userId: "brand", email: "b@example.com" });
+  // One of a tenant's, which is the admin here.
+  await api("POST", "/api/senders", { domain: "b.example" });
+  const page = await signedIn("#/senders");
+  await page.getByRole("cell", { name: "pending" }).waitFor();
+  await page.getByLabel("Address or domain").fill("news@acme.example");
+  await page.getByLabel("Name (optional)").fill("Acme");
+  await page.getByLabel("Tenant", { exact: false }).fill("user:brand");
+  await write(page, "Add news@acme.example");
+  const added = page.getByRole("cell", { name: "news@acme.example", exact: true });
+  await added.waitFor();
+  await page.getByText("trusted by an operator").waitFor();
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    await screenshot(page, `senders-filled-${colorScheme}`);
+  }
+  expect(await accessibilityProblems(page)).toEqual([]);
+  await write(page, "Delete news@acme.example");
+  await page.getByText("news@acme.example is no sender any more.").waitFor();
+  await added.waitFor({ state: "detached" });
+});
+
 it("a write that fails after its dialog was closed is announced", async () => {
   const page = await signedIn("#/tasks");
   const { promise: left, resolve: leave } = Promise.withResolvers<void>();
@@ -277,6 +300,7 @@ const pages = [
   "email",
   "dead-letters",
   "suppressions",
+  "senders",
   "tasks",
   "alerts",
   "audit",

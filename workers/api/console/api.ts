@@ -7,6 +7,7 @@ import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
 import type * as pauses from "../../../shared/contract/pauses.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
+import type * as senders from "../../../shared/contract/senders.ts";
 import type * as suppressions from "../../../shared/contract/suppressions.ts";
 import type * as system from "../../../shared/contract/system.ts";
 import type * as telemetry from "../../../shared/contract/telemetry.ts";
@@ -22,6 +23,7 @@ type Contract = typeof cache &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &
+  typeof senders &
   typeof system &
   typeof telemetry;
 
@@ -58,6 +60,9 @@ const routes = {
   listSuppressions: "GET /api/admin/email/suppressions",
   suppress: "POST /api/admin/email/suppressions",
   unsuppress: "DELETE /api/admin/email/suppressions/:address",
+  listSenders: "GET /api/admin/email/senders",
+  createSender: "POST /api/admin/email/senders",
+  deleteSender: "DELETE /api/admin/email/senders/:senderId",
   listScheduledTasks: "GET /api/admin/scheduled-tasks",
   scheduledTaskHistory: "GET /api/admin/scheduled-tasks/history",
   runTask: "POST /api/admin/scheduled-tasks/:name/run",

@@ -10,6 +10,7 @@ import { DeadLettersPage } from "./pages/dead-letters.tsx";
 import { EmailPage } from "./pages/email.tsx";
 import { EmailsPage } from "./pages/emails.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
+import { SendersPage } from "./pages/senders.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { SuppressionsPage } from "./pages/suppressions.tsx";
 import { TasksPage } from "./pages/tasks.tsx";
@@ -25,6 +26,7 @@ const pages: Record<PageName, string> = {
   email: "Email",
   "dead-letters": "Dead letters",
   suppressions: "Suppressions",
+  senders: "Senders",
   tasks: "Tasks",
   alerts: "Alerts",
   audit: "Audit",
@@ -151,6 +153,8 @@ function Page({ place }: { place: Place }) {
       return id === null ? <DeadLettersPage query={query} /> : <DeadLetterPage id={id} />;
     case "suppressions":
       return <SuppressionsPage />;
+    case "senders":
+      return <SendersPage />;
     case "tasks":
       return <TasksPage />;
     case "alerts":

@@ -24,6 +24,7 @@ const filters: Record<PageName, Readonly<Record<string, readonly string[] | null
   email: { to: null, status: statusChoices, range, cursor: null },
   "dead-letters": { to: null, reason: reasonChoices, cursor: null },
   suppressions: {},
+  senders: {},
   tasks: {},
   alerts: {},
   audit: { actor: null, cursor: null },

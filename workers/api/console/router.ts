@@ -12,6 +12,7 @@ const pages = [
   "email",
   "dead-letters",
   "suppressions",
+  "senders",
   "tasks",
   "alerts",
   "audit",
