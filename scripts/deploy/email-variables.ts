@@ -27,7 +27,7 @@ export const emailGroups: Group[] = [
   },
   {
     reader: "transportRates",
-    workers: ["consumer"],
+    workers: ["api", "consumer"],
     variables: Object.values(transports).map(({ name, rate: { variable } }) =>
       plain(variable, "no", `emails per second of the whole fleet by \`${name}\`; 0 for no limit`),
     ),

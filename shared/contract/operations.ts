@@ -1,6 +1,7 @@
 import * as cache from "./cache.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
 import * as deadLetters from "./dead-letters.ts";
+import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import type { Operation } from "./operation.ts";
 import * as ownSenders from "./own-senders.ts";
@@ -19,6 +20,7 @@ export const modules = [
   users,
   teams,
   emails,
+  emailTransports,
   cache,
   circuitBreakers,
   deadLetters,
@@ -36,6 +38,7 @@ export const modules = [
 export type Operations = typeof users &
   typeof teams &
   typeof emails &
+  typeof emailTransports &
   typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &

@@ -57,6 +57,7 @@ describe("an upload that breaks off", () => {
         .replace(":provider", "resend")
         .replace(":userId", user.userId)
         .replace(":name", "cache")
+        .replace(":transport", "smtp")
         .replace(":endpointId", webhookEndpointId)
         .replace(":senderId", `snd_${"0".repeat(32)}`)
         .replace(":deliveryId", `evt_${"0".repeat(32)}.${webhookEndpointId}`)

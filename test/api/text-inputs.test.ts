@@ -135,6 +135,7 @@ const freeText = new Set([
   "sendEmails emails.0.text",
   "suppress note",
   "resetCircuitBreaker reason",
+  "resetEmailTransport reason",
   "closeCircuitBreaker reason",
   "disableCircuitBreaker reason",
   "enableCircuitBreaker reason",

@@ -253,12 +253,13 @@ describe("a notification", () => {
     expect(await claimNow("token", [id])).toEqual({
       claimed: [],
       early: [{ id, generation: 1, dueAt: now + 61_000 }],
+      pace: [],
     });
   });
 
   it("within a minute of that is dropped: there is another, or the sweeper's", async () => {
     const id = await queueEmail(db, now + 60_000);
-    expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [] });
+    expect(await claimNow("token", [id])).toEqual({ claimed: [], early: [], pace: [] });
     now += 120_000;
     expect(await sweep()).toMatchObject({ notified: 1 });
   });
@@ -277,6 +278,7 @@ describe("a notification", () => {
     ).toEqual({
       claimed: [],
       early: [],
+      pace: [],
     });
   });
 });

@@ -524,6 +524,8 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   },
   listTemplates: { 200: at("/api/admin/email/templates") },
   previewTemplate: { 200: at("/api/admin/email/templates/welcome/preview") },
+  listEmailTransports: { 200: at("/api/admin/email/transports") },
+  resetEmailTransport: { 200: at("/api/admin/email/transports/smtp/reset", { body: reason }) },
   listSuppressions: { 200: at("/api/admin/email/suppressions") },
   suppress: {
     201: at("/api/admin/email/suppressions", {
@@ -724,6 +726,7 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
   const known: Record<string, string> = {
     address: "nobody%40example.com",
     provider: "resend",
+    transport: "resend",
     ...noEndpoint,
     senderId: `snd_${"0".repeat(32)}`,
     name: operation.id === "previewTemplate" ? "welcome" : "database",
@@ -804,6 +807,7 @@ const minimalBody: Record<string, unknown> = {
   updateWebhookEndpoint: { events: ["*"] },
   updateSender: { name: "Acme" },
   resetCircuitBreaker: reason,
+  resetEmailTransport: reason,
   closeCircuitBreaker: reason,
   disableCircuitBreaker: reason,
   enableCircuitBreaker: reason,

@@ -37,8 +37,11 @@ export class SmtpSink {
   readonly delivered: Delivered[] = [];
   /** Hand-overs that reached the end of the message, refused ones included. */
   attempts: { to: string; at: number }[] = [];
-  /** Asked once for each phase of each hand-over; the recipient is known from `rcpt` on. */
-  fault: (phase: Fault["phase"], to: string) => Fault | null = () => null;
+  /**
+   * Asked once for each phase of each hand-over; the recipient is known from `rcpt` on, the
+   * connection from `mail` on.
+   */
+  fault: (phase: Fault["phase"], to: string, connection: string) => Fault | null = () => null;
   /**
    * Called at each step of each hand-over, which goes on once this settles. At `dot` the email is
    * kept already.
@@ -58,8 +61,8 @@ export class SmtpSink {
       closeTimeout: 100,
       onConnect: (_session, done) =>
         this.#after("connected", () => done(this.#refusal("connect", ""))),
-      onMailFrom: (_address, _session, done) =>
-        this.#after("mail", () => done(this.#refusal("mail", ""))),
+      onMailFrom: (_address, { id }, done) =>
+        this.#after("mail", () => done(this.#refusal("mail", "", id))),
       onRcptTo: ({ address }, session, done) => {
         this.#after("rcpt", () => {
           const refusal = this.#refusal("rcpt", address);
@@ -108,8 +111,8 @@ export class SmtpSink {
     void this.step(step).then(goOn);
   }
 
-  #refusal(phase: Fault["phase"], to: string): Refusal | undefined {
-    const fault = this.fault(phase, to);
+  #refusal(phase: Fault["phase"], to: string, connection = ""): Refusal | undefined {
+    const fault = this.fault(phase, to, connection);
     return fault?.do === "refuse" ? refusalOf(fault) : undefined;
   }
 
@@ -125,7 +128,7 @@ export class SmtpSink {
   ): Promise<void> {
     const to = session.envelope.rcptTo.map(({ address }) => address).join(",");
     this.attempts.push({ to, at: Date.now() });
-    const fault = this.fault("data", to);
+    const fault = this.fault("data", to, session.id);
     if (fault?.do === "refuse") return done(refusalOf(fault));
     if (fault?.do === "lose") return drop(this.#connectionOf(session));
     if (fault?.do === "hang") return void this.#hanging.add(() => done(new Error("released")));

@@ -100,6 +100,7 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   confirmSender: null,
   discardDeadLetter: { state: email },
   processDeadLetters: {},
+  resetEmailTransport: { fields: ["reason"] },
   invalidate: { fields: ["mode", "userId", "pattern", "all"] },
   resetCacheBreaker: { fields: ["reason"] },
   resetCircuitBreaker: { fields: ["reason"] },

@@ -2,6 +2,7 @@ import { databaseLimit } from "../../shared/database/settings.ts";
 import { readSize } from "../../shared/database/size.ts";
 import { knownNames } from "../../shared/dependencies/dependencies.ts";
 import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
+import { emailPaces } from "../../shared/email/paces.ts";
 import { emailBacklog } from "../../shared/email/sql/emails.ts";
 import { COUNTED_UP_TO } from "../../shared/lib/base/counted.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
@@ -191,6 +192,7 @@ function sizeSample(
 async function emailPart(env: ApiEnv, now: number): Promise<Sample[]> {
   const { scheduled, queued, pinned, due, oldestDueAt, inFlight, unknown, dead } =
     await emailBacklog(env.DB, now);
+  const paces = await emailPaces(env.DB, env, now);
   const { bytes, limitBytes } = await readSize(env.DB, databaseLimit(env).bytes, now);
   const backlog = { scheduled, queued, pinned, due, in_flight: inFlight, unknown };
   return [
@@ -202,6 +204,13 @@ async function emailPart(env: ApiEnv, now: number): Promise<Sample[]> {
       {},
       oldestDueAt === null ? 0 : Math.max(now - oldestDueAt, 0) / 1_000,
     ),
+    ...paces.flatMap(({ name: transport, used, everyMs, closed }) => {
+      const limit = closed !== null ? 0 : everyMs === null ? null : 1_000 / everyMs;
+      // Without a limit there is no series.
+      return !used || limit === null
+        ? []
+        : [sample("luna_email_rate_per_second", { transport }, limit)];
+    }),
     sample("luna_dead_letters", {}, Math.min(dead, COUNTED_UP_TO)),
     sample("luna_database_size_bytes", {}, bytes),
     sample("luna_database_limit_bytes", {}, limitBytes),

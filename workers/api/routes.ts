@@ -8,6 +8,7 @@ import type { AnyHandler, Handlers } from "./call.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
 import * as confirmAddress from "./confirm-address.ts";
 import * as deadLetters from "./dead-letters.ts";
+import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import * as health from "./get-health.ts";
 import * as metrics from "./metrics.ts";
@@ -43,6 +44,7 @@ export const handlers: Handlers = {
   ...confirmAddress,
   ...deadLetters,
   ...emails,
+  ...emailTransports,
   ...health,
   ...metrics,
   ...openApi,

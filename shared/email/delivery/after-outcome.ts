@@ -10,19 +10,21 @@ import type { EmailInHandOver } from "../sql/delivery.ts";
 import { storedRecipients } from "../sql/recipients.ts";
 import type { Settled } from "../sql/settle.ts";
 import { LEASE_MS } from "./lease.ts";
-import { candidatesOf, type Delivery } from "./ports.ts";
+import { candidatesOf, type Delivery, type Paced } from "./ports.ts";
+
+/** `outcome`: of the hand-over to a transport that has just ended. */
+export type EndedHandOver = { email: EmailInHandOver; waiting: Waiting; outcome: Outcome };
 
 /** @returns what became of the email, or the email on its way to another transport */
 export function afterOutcome(
   { transports, policy, waitLimits, clock, random }: Delivery,
-  waiting: Waiting,
-  email: EmailInHandOver,
-  outcome: Outcome,
+  { waiting, email, outcome }: EndedHandOver,
+  paced: Readonly<Paced>,
 ): Settled | Waiting {
   const { failover } = waiting;
   const { id, generation, transport } = email;
   const tried = [...(failover?.tried ?? []), transport];
-  const own = inOrderOf(waiting.transportOrder, candidatesOf(transports));
+  const own = inOrderOf(waiting.transportOrder, candidatesOf(transports, paced, clock()));
   const next = chooseTransport(null, tried, own, new Set());
   const ended = {
     ...email,

@@ -5,13 +5,13 @@ import { fanOut } from "../../lib/worker/fan-out.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
 import type { Notification } from "../queue-messages.ts";
 import type { Claimed } from "../rules/claimed.ts";
-import { breakerIsOpen, claimLimit } from "../rules/plan.ts";
+import { claimLimit, othersWait } from "../rules/plan.ts";
 import type { TransportName } from "../rules/transports.ts";
 import { SMALL_BATCH } from "../rules/turns.ts";
 import { claim, claimedBy, postpone, type Claim, type Named } from "../sql/claim.ts";
 import { ELSEWHERE, namedElsewhere } from "./elsewhere.ts";
 import { LEASE_MS } from "./lease.ts";
-import { candidatesOf, type Delivery } from "./ports.ts";
+import { candidatesOf, knownPace, type Delivery } from "./ports.ts";
 
 type Claiming = Pick<Delivery, "db" | "transports" | "clock" | "random">;
 
@@ -32,11 +32,12 @@ export async function claimAdmitted(
   ]);
   const named = new Set(notifications.map(({ emailId }) => emailId));
   const wanted = [...elsewhere.filter(({ emailId }) => !named.has(emailId)), ...notifications];
-  const { open, limit, waitMs } = claimLimit(candidatesOf(transports), wanted.length, random());
   const now = clock();
+  const before = candidatesOf(transports, new Map(), now);
+  const { open, limit } = claimLimit(before, wanted.length, random());
   const claimed =
     limit === 0
-      ? { claimed: [], early: [] }
+      ? { claimed: [], early: [], pace: [] }
       : await claimOrReread(db, {
           notifications: wanted,
           token,
@@ -45,16 +46,18 @@ export async function claimAdmitted(
           closed: othersThan(open, transports),
           limit,
         });
-  if (claimed === null || waitMs === 0 || claimed.claimed.length === wanted.length) return claimed;
-  const closed = transports.find(({ name }) => !open.includes(name)) ?? transports[0];
+  if (claimed === null) return null;
+  const wait = othersWait(candidatesOf(transports, knownPace(transports, claimed.pace), now));
+  if (wait === null || claimed.claimed.length === wanted.length) return claimed;
+  const { waitMs, limited } = wait;
   try {
-    const detail = JSON.stringify(breakerIsOpen(closed?.name ?? "smtp"));
+    const detail = JSON.stringify(wait.detail);
     const later = await within(
       WRITE_TIMEOUT_MS,
-      postpone(db, { notifications, until: now + waitMs, detail, now }),
+      postpone(db, { notifications, until: now + waitMs, detail, now, limited }),
     );
     log("info", "email.postponed", { emails: later.length, waitMs });
-    return { claimed: claimed.claimed, early: later };
+    return { ...claimed, early: later };
   } catch (error) {
     log("error", "email.postpone_failed", {
       notifications: notifications.length,
@@ -74,7 +77,7 @@ export async function claimElsewhere(
   token: string,
   room: number,
 ): Promise<Claimed[]> {
-  const { open, limit } = claimLimit(candidatesOf(transports), room, 0);
+  const { open, limit } = claimLimit(candidatesOf(transports, new Map(), clock()), room, 0);
   const atMost = Math.min(limit, room, ELSEWHERE);
   const notifications = atMost > 0 ? await namedElsewhere(db, clock(), atMost) : [];
   if (notifications.length === 0) return [];
@@ -121,6 +124,6 @@ async function claimOrReread(db: D1Database, wanted: Wanted): Promise<Claim | nu
     });
     const claimed = await within(WRITE_TIMEOUT_MS, claimedBy(db, token)).catch(() => null);
     countTransaction(claimed === null ? "unknown" : claimed.length === 0 ? "failed" : "committed");
-    return claimed === null || claimed.length === 0 ? null : { claimed, early: [] };
+    return claimed === null || claimed.length === 0 ? null : { claimed, early: [], pace: [] };
   }
 }

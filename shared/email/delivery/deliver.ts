@@ -1,30 +1,33 @@
 import { counters } from "../../telemetry/counters.ts";
 import { notify } from "../outbox.ts";
 import type { Claimed } from "../rules/claimed.ts";
+import { rateAnswersOf, type RateAnswer } from "../rules/pace.ts";
 import { planGroup, type Plan, type Waiting } from "../rules/plan.ts";
+import type { TransportName } from "../rules/transports.ts";
 import { backlogKey, inTurns, laneOf } from "../rules/turns.ts";
 import { reserveBacklog, type Crowd } from "../sql/backlogs.ts";
 import type { Claim } from "../sql/claim.ts";
-import type { EmailInHandOver, Marked } from "../sql/delivery.ts";
+import type { EmailInHandOver } from "../sql/delivery.ts";
+import type { Pace } from "../sql/pace.ts";
 import type { Settled } from "../sql/settle.ts";
 import type { GuardedTransport } from "../transports/transport.ts";
-import { afterOutcome } from "./after-outcome.ts";
+import { afterOutcome, type EndedHandOver } from "./after-outcome.ts";
 import { claimElsewhere } from "./claim-admitted.ts";
 import { handOver } from "./hand-over.ts";
 import { GROUP_SIZE } from "./lease.ts";
 import { observeClaimed, observeSettled } from "./observe.ts";
-import { candidatesOf, type Delivery, type Paced } from "./ports.ts";
-import { sendFollowUps, recordAndMark } from "./record.ts";
+import { candidatesOf, knownPace, paceOf, type Delivery, type Paced } from "./ports.ts";
+import { sendFollowUps, recordAndMark, type MarkedGroup } from "./record.ts";
 
 /** Hands over what was claimed, after it has notified again of what is due later. */
 export async function deliverClaim(
   delivery: Delivery,
   token: string,
-  { claimed, early }: Claim,
+  { claimed, early, pace }: Claim,
 ): Promise<void> {
   observeClaimed(claimed, delivery.clock());
   await notify(delivery, early, delivery.clock());
-  await deliverClaimed(delivery, token, claimed);
+  await deliverClaimed(delivery, token, claimed, pace);
 }
 
 /**
@@ -37,10 +40,13 @@ export async function deliverClaimed(
   delivery: Delivery,
   token: string,
   claimed: Claimed[],
+  pace: readonly Pace[] = [],
 ): Promise<void> {
-  const paced: Paced = new Map();
+  const { transports } = delivery;
+  const paced = knownPace(transports, pace);
   let waiting: Waiting[] = inTurns(claimed).map((email) => ({ ...email, failover: null }));
   let settled: Settled[] = [];
+  let answers: RateAnswer[] = [];
   let lookedAt = delivery.clock();
   try {
     for (let round = 0; waiting.length > 0 || settled.length > 0; round += 1) {
@@ -50,7 +56,7 @@ export async function deliverClaimed(
       }
       const plan = planGroup({
         waiting,
-        candidates: candidatesOf(delivery.transports, paced),
+        candidates: candidatesOf(transports, paced, delivery.clock()),
         size: GROUP_SIZE,
         hasLinks: delivery.unsubscribe !== null,
         now: delivery.clock(),
@@ -58,26 +64,30 @@ export async function deliverClaimed(
       settled.push(...plan.putBack.map(putBackOf));
       const groupId = `${token}:${round}`;
       const { marks } = plan;
-      const marked = await recordAndMark(delivery, { token, settled, marks, groupId });
+      const group = { token, settled, answers, marks, groupId, paced };
+      const marked = await recordAndMark(delivery, group);
       if (marked === null) return;
       observeSettled(settled);
       await sendFollowUps(delivery, settled);
-      rememberPace(paced, marked, groupId);
-      const { handOvers, missed } = matchMarks(delivery.transports, plan, marked);
-      const missing = afterMissing(missed, paced);
+      const refusing = rememberPace(paced, transports, marked, groupId);
+      const { handOvers, missed } = matchMarks(transports, plan, marked, paced);
+      const missing = afterMissing(missed, refusing);
       if (missing.again.length > 0)
         await stagger(delivery, [...missing.again, ...plan.rest], paced);
-      closeUnused(delivery.transports, handOvers);
+      closeUnused(transports, handOvers);
       const ended = await Promise.all(handOvers.map((one) => handOverOnTime(delivery, one)));
+      answers = rateAnswersOf(ended, delivery.waitLimits, delivery.clock());
+      rememberClosed(paced, transports, answers);
+      const after = ended.map((one) => afterOutcome(delivery, one, paced));
       waiting = [
-        ...ended.flatMap((end) => ("failover" in end ? [end] : [])),
+        ...after.flatMap((end) => ("failover" in end ? [end] : [])),
         ...missing.again,
         ...plan.rest,
       ];
-      settled = [...ended.flatMap((end) => ("failover" in end ? [] : [end])), ...missing.settled];
+      settled = [...after.flatMap((end) => ("failover" in end ? [] : [end])), ...missing.settled];
     }
   } finally {
-    for (const transport of delivery.transports) transport.close?.();
+    for (const transport of transports) transport.close?.();
   }
 }
 
@@ -107,11 +117,39 @@ function putBackOf({ email, settlement, detail }: Plan["putBack"][number]): Sett
   return { id: email.id, generation: email.generation, settlement, detail, putBack: true };
 }
 
-/** A transport has capacity for this group if the last reservation is the group's own. */
-function rememberPace(paced: Paced, { pace }: Marked, groupId: string): void {
-  for (const { transport, freeAt, grantedTo } of pace) {
-    if (grantedTo === groupId) paced.delete(transport);
-    else paced.set(transport, { until: freeAt, lines: new Map() });
+/**
+ * Remembers the pace of the transports as D1 had it after it marked a group.
+ *
+ * @returns those that took none of the group: they are closed, or had no capacity
+ */
+function rememberPace(
+  paced: Paced,
+  transports: readonly GuardedTransport[],
+  { pace, reserved, at }: MarkedGroup,
+  groupId: string,
+): Set<TransportName> {
+  const refusing = new Set<TransportName>();
+  for (const [name, known] of knownPace(transports, pace, paced)) {
+    const row = pace.find(({ transport }) => transport === name);
+    if (row === undefined) continue;
+    const granted = reserved.includes(name) ? row.grantedTo === groupId : known.everyMs === null;
+    if (!granted || known.closedUntil > at) refusing.add(name);
+    const until = reserved.includes(name) && !granted ? row.freeAt : 0;
+    paced.set(name, { ...known, until, lines: new Map() });
+  }
+  return refusing;
+}
+
+/** D1 has it with the next group; the emails of this one go to other transports at once. */
+function rememberClosed(
+  paced: Paced,
+  transports: readonly GuardedTransport[],
+  answers: readonly RateAnswer[],
+): void {
+  for (const { transport: name, closedUntil } of answers) {
+    const transport = transports.find((one) => one.name === name);
+    if (transport !== undefined && closedUntil !== null)
+      paced.set(name, { ...paceOf(transport, paced), closedUntil });
   }
 }
 
@@ -127,15 +165,18 @@ type HandOver = {
 function matchMarks(
   transports: GuardedTransport[],
   { marks }: Plan,
-  { emails, pace }: Marked,
+  { emails, pace }: MarkedGroup,
+  paced: Readonly<Paced>,
 ): { handOvers: HandOver[]; missed: Plan["marks"] } {
   const byId = new Map(emails.map((email) => [email.id, email]));
   const slots = new Map(
     transports.map((transport) => {
-      const { name, everyMs } = transport;
-      const share = marks.filter((mark) => mark.transport === name).length * (everyMs ?? 0);
+      const { name } = transport;
+      const { everyMs } = paceOf(transport, paced);
+      if (everyMs === null) return [name, { transport, nextAt: 0, everyMs: 0 }];
+      const share = marks.filter((mark) => mark.transport === name).length * everyMs;
       const freeAt = pace.find((one) => one.transport === name)?.freeAt ?? 0;
-      return [name, { transport, nextAt: freeAt - Math.ceil(share) }];
+      return [name, { transport, nextAt: freeAt - Math.ceil(share), everyMs }];
     }),
   );
   const missed: Plan["marks"] = [];
@@ -147,23 +188,23 @@ function matchMarks(
     if (email === undefined || slot === undefined) continue;
     const { transport, nextAt } = slot;
     handOvers.push({ email, waiting: mark.email, transport, startsAt: nextAt });
-    slot.nextAt += transport.everyMs ?? 0;
+    slot.nextAt += slot.everyMs;
   }
   return { handOvers, missed };
 }
 
 /**
- * A claimed email whose transport had no capacity is planned again, now that its pace is known. One
+ * A claimed email whose transport took none is planned again, now that its pace is known. One
  * that another transport refused becomes what it would be without this one. The others are no
  * longer held by this lease.
  */
 function afterMissing(
   missed: Plan["marks"],
-  paced: Readonly<Paced>,
+  refusing: ReadonlySet<TransportName>,
 ): { again: Waiting[]; settled: Settled[] } {
   return {
     again: missed.flatMap(({ email, transport }) =>
-      email.failover === null && paced.has(transport) ? [email] : [],
+      email.failover === null && refusing.has(transport) ? [email] : [],
     ),
     settled: missed.flatMap(({ email: { id, generation, failover } }) =>
       failover === null
@@ -183,9 +224,11 @@ async function stagger(
   paced: Paced,
 ): Promise<void> {
   const crowds = crowdsOf(emails);
-  for (const { name, everyMs } of transports) {
-    const one = paced.get(name);
-    if (one === undefined || everyMs === null) continue;
+  for (const transport of transports) {
+    const { name } = transport;
+    const one = paceOf(transport, paced);
+    const { everyMs, until } = one;
+    if (everyMs === null || until === 0) continue;
     const lines = await reserveBacklog(db, { transport: name, everyMs }, crowds, clock()).catch(
       () => [],
     );
@@ -216,15 +259,16 @@ function closeUnused(transports: GuardedTransport[], handOvers: HandOver[]): voi
     if (!handOvers.some((one) => one.transport === transport)) transport.close?.();
 }
 
-/** @returns what became of the email, or the email on its way to another transport */
+/** @returns how it ended. `beganAt`: when it began, after it had waited for its turn */
 async function handOverOnTime(
   delivery: Delivery,
   { email, waiting, transport, startsAt }: HandOver,
-): Promise<Settled | Waiting> {
+): Promise<EndedHandOver & { transport: TransportName; beganAt: number }> {
   const { clock, sleep } = delivery;
   const aheadMs = startsAt - clock();
-  if (transport.everyMs !== null && aheadMs > 0) await sleep(aheadMs);
-  const outcome = await handOver(transport, email, delivery, clock());
+  if (aheadMs > 0) await sleep(aheadMs);
+  const beganAt = clock();
+  const outcome = await handOver(transport, email, delivery, beganAt);
   counters.count("luna_email_attempts_total", { transport: transport.name, outcome: outcome.kind });
-  return afterOutcome(delivery, waiting, email, outcome);
+  return { email, waiting, transport: transport.name, beganAt, outcome };
 }

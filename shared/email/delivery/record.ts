@@ -6,12 +6,14 @@ import { within } from "../../lib/base/deadline.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
 import { notify, QUEUE_TIMEOUT_MS, sendAll } from "../outbox.ts";
 import { deadLetterMessageFor } from "../queue-messages.ts";
+import type { RateAnswer } from "../rules/pace.ts";
 import type { Plan } from "../rules/plan.ts";
+import type { TransportName } from "../rules/transports.ts";
 import { recordAndMarkSending, type Marked } from "../sql/delivery.ts";
 import { takeFeedback } from "../sql/feedback.ts";
 import { settleInPlace, type Settled } from "../sql/settle.ts";
 import { LEASE_MS } from "./lease.ts";
-import type { Delivery } from "./ports.ts";
+import { paceOf, type Delivery, type Paced } from "./ports.ts";
 
 /**
  * An outcome that is not recorded leaves a sent email `unknown`, so D1 is asked again. Repeating is
@@ -19,21 +21,36 @@ import type { Delivery } from "./ports.ts";
  */
 const RECORD_RETRIES_MS = [100, 300, 1_000, 3_000, 5_000, 10_000];
 
-type Recording = { token: string; settled: Settled[]; marks: Plan["marks"]; groupId: string };
+/** `answers`: what the emails of the last group were answered about rates. */
+type Recording = {
+  token: string;
+  settled: Settled[];
+  answers: readonly RateAnswer[];
+  marks: Plan["marks"];
+  groupId: string;
+  paced: Readonly<Paced>;
+};
+
+/** `reserved`: the transports for which this group asked for a reservation. */
+export type MarkedGroup = Marked & { reserved: readonly TransportName[]; at: number };
 
 /** @returns null if D1 did not answer or is full: the leases expire, and the sweeper takes over */
 export async function recordAndMark(
   { db, clock, sleep, transports }: Delivery,
-  { token, settled, marks, groupId }: Recording,
-): Promise<Marked | null> {
+  { token, settled, answers, marks, groupId, paced }: Recording,
+): Promise<MarkedGroup | null> {
   const next = marks.map(({ email: { id, failover }, transport }) => ({ id, transport, failover }));
-  const reservations = transports.flatMap(({ name, everyMs }) => {
+  const reservations = transports.flatMap((one) => {
+    const { name, everyMs } = one;
     const own = marks.filter(({ transport }) => transport === name);
     const maxWaitMs = Math.max(0, ...own.map(({ email }) => email.reservesAheadMs));
-    return everyMs === null || own.length === 0
+    return paceOf(one, paced).everyMs === null || own.length === 0
       ? []
       : [{ transport: name, emails: own.length, everyMs, groupId, maxWaitMs }];
   });
+  const reserved = reservations.map(({ transport }) => transport);
+  const configured = (name: TransportName): number | null =>
+    transports.find((transport) => transport.name === name)?.everyMs ?? null;
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     const now = clock();
     try {
@@ -44,12 +61,13 @@ export async function recordAndMark(
           settled,
           marks: next,
           reservations,
+          answers: answers.map((one) => ({ ...one, everyMs: configured(one.transport) })),
           now,
           leaseExpiresAt: now + LEASE_MS,
         }),
       );
       countTransaction("committed");
-      return marked;
+      return { ...marked, reserved, at: now };
     } catch (error) {
       log("error", "email.record_failed", {
         settled: settled.length,
@@ -60,7 +78,8 @@ export async function recordAndMark(
         await noteFull(db, now);
         // What is claimed waits for its lease: there is no room to mark it.
         if (settled.length === 0) return null;
-        if (await isRecordedInPlace(db, { token, settled }, now)) return { emails: [], pace: [] };
+        if (await isRecordedInPlace(db, { token, settled }, now))
+          return { emails: [], pace: [], reserved, at: now };
       }
       if (delayMs !== null) await sleep(delayMs);
     }

@@ -236,15 +236,18 @@ function held(
 
 /**
  * Decides what a claimed email becomes that cannot be handed over now, or no longer under its key.
+ *
+ * @param limited because of a limit, for which it then waits
  */
 export function putBack(
   email: { attempts: number; onUnknown: OnUnknown; pinnedUntil: number | null },
   dueAt: number,
+  limited = false,
 ): Settlement {
   const { attempts, pinnedUntil } = email;
-  return pinnedUntil === null || dueAt < pinnedUntil
-    ? waiting(attempts, dueAt, pinnedUntil)
-    : held(email, "exhausted");
+  if (pinnedUntil !== null && dueAt >= pinnedUntil) return held(email, "exhausted");
+  const put = waiting(attempts, dueAt, pinnedUntil);
+  return limited && put.status === "queued" ? { ...put, waited: { class: "rate", count: 0 } } : put;
 }
 
 function retryOrDeadLetter(attempts: number, { policy, now, random }: RetryTiming): Settlement {

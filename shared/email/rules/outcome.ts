@@ -45,13 +45,3 @@ type AskedToWait = {
   detail: AttemptDetail;
   retryAfterMs?: number;
 };
-
-/** A limit that resets later than this closes its transport until then. */
-const LONG_LIMIT_MS = 60_000;
-
-/** For how long an answer closes its transport, in milliseconds; null if it does not. */
-export function closesForMs(outcome: Outcome): number | null {
-  if (outcome.kind !== "rate_limited") return null;
-  const { retryAfterMs = 0 } = outcome;
-  return retryAfterMs > LONG_LIMIT_MS ? retryAfterMs : null;
-}

@@ -5,7 +5,7 @@ import type { TransportName } from "./transports.ts";
 const now = 1_000_000;
 const candidate = (
   name: TransportName,
-  admission: Candidate["admission"]["do"] = "allow",
+  admission: "allow" | "probe" | "reject" = "allow",
   changes: Partial<Candidate> = {},
 ): Candidate => ({
   name,

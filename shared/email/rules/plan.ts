@@ -3,6 +3,7 @@ import { offersUnsubscribe } from "../unsubscribe.ts";
 import type { Claimed } from "./claimed.ts";
 import { keyForgotten, putBack, type Settlement } from "./lifecycle.ts";
 import type { AttemptDetail } from "./outcome.ts";
+import { mostAtOnce } from "./pace.ts";
 import type { Refusals } from "./refusals.ts";
 import { MAX_DEFERRAL_MS } from "./retry-policy.ts";
 import type { TransportName } from "./transports.ts";
@@ -11,13 +12,17 @@ import type { Waited } from "./waits.ts";
 
 /** Decides which transport an email goes to, and which emails go next. Pure. */
 
+/** What a transport takes now, by its breaker. `closed`: nothing, until a limit resets. */
+type Entry = Admission | { do: "closed"; retryAfterMs: number };
+
 /**
  * A transport that an email may go to. `pacedUntil`: its rate is reserved until then, in
- * milliseconds since the epoch. `lines`: when each tenant's emails may come back, by `backlogKey`.
+ * milliseconds since the epoch. `everyMs`: the rate that holds now. `lines`: when each tenant's
+ * emails may come back, by `backlogKey`.
  */
 export type Candidate = {
   name: TransportName;
-  admission: Admission;
+  admission: Entry;
   pacedUntil: number;
   everyMs: number | null;
   lines?: ReadonlyMap<string, { fromAt: number; everyMs: number }>;
@@ -39,7 +44,9 @@ type Failover = {
 /** `reservesAheadMs`: how far ahead it may reserve the rate of a transport. */
 export type Waiting = Claimed & { failover: Failover | null; reservesAheadMs: number };
 
-type Choice = { use: TransportName } | { waitMs: number; detail: AttemptDetail };
+/** How long there is none, and why. `limited`: because of a limit. */
+type Wait = { waitMs: number; detail: AttemptDetail; limited: boolean };
+type Choice = { use: TransportName } | Wait;
 
 /**
  * The transports that an email may go to, in the order that its sender names. One that is not
@@ -77,13 +84,13 @@ export function chooseTransport(
     ({ name }) => (pinnedTo === null || name === pinnedTo) && !tried.includes(name),
   );
   for (const { name, admission } of open) {
-    if (admission.do !== "reject" && !full.has(name)) return { use: name };
+    if (isOpen(admission) && !full.has(name)) return { use: name };
   }
   const [first] = open;
   if (first === undefined) {
-    return { waitMs: ORPHAN_MS, detail: notConfigured(pinnedTo) };
+    return { waitMs: ORPHAN_MS, detail: notConfigured(pinnedTo), limited: false };
   }
-  return { waitMs: waitOf(open), detail: breakerIsOpen(first.name) };
+  return waitFor([first, ...open.slice(1)]);
 }
 
 const notConfigured = (pinnedTo: TransportName | null): AttemptDetail => ({
@@ -94,16 +101,35 @@ const notConfigured = (pinnedTo: TransportName | null): AttemptDetail => ({
       ? "no transport that the sender of this email names is configured"
       : "the transport that has this email is not configured",
 });
+const isOpen = (admission: Entry): boolean =>
+  admission.do !== "reject" && admission.do !== "closed";
 
 /** Until the first of them takes emails again. */
-function waitOf(candidates: readonly Candidate[]): number {
-  const waits = candidates.map(({ admission }) =>
-    admission.do === "reject" ? admission.retryAfterMs : NEWS_MS,
-  );
-  return Math.min(Math.max(Math.min(...waits), NEWS_MS), MAX_DEFERRAL_MS);
+function waitFor(candidates: readonly [Candidate, ...Candidate[]]): Wait {
+  const [first] = candidates.toSorted((a, b) => waitOf(a) - waitOf(b));
+  const { name, admission } = first ?? candidates[0];
+  const limited = admission.do === "closed";
+  const detail = limited ? limitIsReached(name) : breakerIsOpen(candidates[0].name);
+  return { waitMs: waitOf({ admission }), detail, limited };
 }
 
-export function breakerIsOpen(transport: TransportName): AttemptDetail {
+function waitOf({ admission }: Pick<Candidate, "admission">): number {
+  switch (admission.do) {
+    case "closed":
+      return Math.max(admission.retryAfterMs, NEWS_MS);
+    case "reject":
+      return Math.min(Math.max(admission.retryAfterMs, NEWS_MS), MAX_DEFERRAL_MS);
+    case "allow":
+    case "probe":
+      return NEWS_MS;
+  }
+}
+
+function limitIsReached(transport: TransportName): AttemptDetail {
+  return { transport, phase: "limit", text: "a limit of the provider is reached" };
+}
+
+function breakerIsOpen(transport: TransportName): AttemptDetail {
   return { transport, phase: "circuit-breaker", text: "the circuit breaker is open" };
 }
 
@@ -134,16 +160,20 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
   const times = new ComingBack();
   for (const [place, email] of waiting.entries()) {
     if (plan.marks.length === size) {
-      plan.rest = waiting.slice(place);
+      plan.rest.push(...waiting.slice(place));
       break;
     }
     if (email.failover !== null) {
       plan.marks.push({ email, transport: email.failover.to });
       continue;
     }
-    const back = (dueAt: number, detail: AttemptDetail, waited?: Waited): void => {
-      const settlement = putBack({ ...email, pinnedUntil: email.pinned?.until ?? null }, dueAt);
-      const waits = waited !== undefined && settlement.status === "queued";
+    const back = (dueAt: number, detail: AttemptDetail, why: WaitsFor = {}): void => {
+      const { limited = false, waited } = why;
+      const pinnedUntil = email.pinned?.until ?? null;
+      // A limit may end earlier, while the provider still recognizes the key.
+      const at = limited && pinnedUntil !== null ? Math.min(dueAt, pinnedUntil - 1) : dueAt;
+      const settlement = putBack({ ...email, pinnedUntil }, at, limited);
+      const waits = waited !== undefined && !limited && settlement.status === "queued";
       plan.putBack.push({
         email,
         settlement: waits ? { ...settlement, waited } : settlement,
@@ -163,7 +193,7 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
     if ("waitMs" in choice) {
       // Others may take emails meanwhile, so that no breaker shows that this one waits.
       const waited = own === candidates ? undefined : forServer;
-      back(now + choice.waitMs, choice.detail, waited);
+      back(now + choice.waitMs, choice.detail, { limited: choice.limited, waited });
       continue;
     }
     const candidate = candidates.find(({ name }) => name === choice.use);
@@ -175,13 +205,21 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
       });
       continue;
     }
+    const others = plan.marks.filter(({ transport }) => transport === choice.use).length;
+    if (others >= mostAtOnce(candidate?.everyMs ?? null)) {
+      plan.rest.push(email);
+      continue;
+    }
     plan.marks.push({ email, transport: choice.use });
-    const taken = plan.marks.filter(({ transport }) => transport === choice.use).length;
+    const taken = others + 1;
     if (candidate !== undefined && taken >= mostOf(candidate, candidates, size))
       full.add(choice.use);
   }
   return plan;
 }
+
+/** Why an email is put back. `limited`: because of a limit. */
+type WaitsFor = { limited?: boolean; waited?: Waited | undefined };
 
 const forServer: Waited = { class: "server", count: 0 };
 
@@ -197,7 +235,7 @@ class ComingBack {
     const key = line === undefined ? name : `${name} ${backlogKey(email)}`;
     const at = this.nextAt.get(key) ?? line?.fromAt ?? pacedUntil;
     this.nextAt.set(key, at + (line?.everyMs ?? everyMs ?? 0));
-    return at;
+    return Math.ceil(at);
   }
 }
 
@@ -238,20 +276,23 @@ export function claimLimit(
   batch: number,
   random: number,
 ): ClaimLimit {
-  const open = candidates.flatMap(({ name, admission }) =>
-    admission.do === "reject" ? [] : [name],
-  );
-  const closed = candidates.filter(({ admission }) => shareOf(admission) < 1);
+  const open = candidates.flatMap(({ name, admission }) => (isOpen(admission) ? [name] : []));
   const share = Math.max(0, ...candidates.map(({ admission }) => shareOf(admission)));
   const probes = candidates.some(({ admission }) => admission.do === "probe") ? 1 : 0;
   return {
     open,
     limit: share >= 1 ? Infinity : Math.max(Math.floor(share * batch + random), probes),
-    waitMs: closed.length === 0 ? 0 : waitOf(closed),
+    waitMs: othersWait(candidates)?.waitMs ?? 0,
   };
 }
 
+/** How long what was not claimed waits, and for what; null if each transport takes all. */
+export function othersWait(candidates: readonly Candidate[]): Wait | null {
+  const [first, ...others] = candidates.filter(({ admission }) => shareOf(admission) < 1);
+  return first === undefined ? null : waitFor([first, ...others]);
+}
+
 /** The share of its emails that a transport takes now, without a probe: from 0 to 1. */
-function shareOf(admission: Admission): number {
+function shareOf(admission: Entry): number {
   return admission.do === "allow" ? (admission.share ?? 1) : 0;
 }

@@ -1,4 +1,5 @@
-import { closesForMs, type AttemptDetail, type Outcome } from "./outcome.ts";
+import type { AttemptDetail, Outcome } from "./outcome.ts";
+import { closesForMs, limitResetsInMs } from "./pace.ts";
 import { waitClasses } from "./waits.ts";
 
 /** What the refusals of one attempt mean together. Pure. */
@@ -22,7 +23,7 @@ export function refusalOf(outcome: Refusal): Refusals {
     case "needs_time":
       return { class: "needs-time", retryAfterMs: outcome.retryAfterMs ?? 0 };
     case "rate_limited":
-      return { class: "rate", retryAfterMs: outcome.retryAfterMs ?? 0 };
+      return { class: "rate", retryAfterMs: limitResetsInMs(outcome.retryAfterMs) };
     case "server_failed":
       return { class: "server", retryAfterMs: outcome.retryAfterMs ?? 0 };
   }

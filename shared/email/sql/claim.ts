@@ -8,9 +8,10 @@ import { FORMAT, fromJson, pick, selectionOf, type EmailRow, type RowOf } from "
 import { tenantHasEnded } from "./ended-tenants.ts";
 import { nextEvent } from "./events.ts";
 import { hasOpenTransport, orderColumn } from "./named-sender.ts";
+import { closedTransports, readPace, type Pace } from "./pace.ts";
 import { isPaused, waitsForPause } from "./pauses.ts";
 import { hasNobodyLeft, leaveOutSuppressed, someAreSuppressed } from "./recipients.ts";
-import { waitsForServer } from "./waits.ts";
+import { waitsFor } from "./waits.ts";
 
 /**
  * SQL of claiming what is due. Every change of status is guarded by the status it starts from, so a
@@ -25,6 +26,8 @@ export type Claim = {
   claimed: Claimed[];
   /** Due later: a queue could not delay their notification for as long. */
   early: Due[];
+  /** Of the transports that were open. */
+  pace: Pace[];
 };
 
 const picked = pick(
@@ -114,7 +117,10 @@ type Claiming = {
   token: string;
   now: number;
   leaseExpiresAt: number;
-  /** The transports that take emails now: what is pinned to another waits. */
+  /**
+   * The transports that take emails now, unless a limit closes them: what is pinned to another
+   * waits.
+   */
   open: readonly TransportName[];
   /** The others that are configured: what its sender sends by them alone waits. */
   closed?: readonly TransportName[];
@@ -139,9 +145,12 @@ export async function claim(db: D1Database, claiming: Claiming): Promise<Claim> 
   const because = `CASE WHEN ${tenantHasEnded} THEN ?3 ELSE ?4 END`;
   const paused = `SELECT e.id FROM ${notified}
     WHERE e.status IN ('queued', 'pinned') AND e.due_at <= ?2 AND ${isPaused}`;
+  const takes = `SELECT value FROM json_each(?4) WHERE value NOT IN (${closedTransports})`;
+  const takesNone = `SELECT value FROM json_each(?5) UNION ALL
+    SELECT value FROM json_each(?4) WHERE value IN (${closedTransports})`;
   const due = `SELECT e.id FROM ${notified} WHERE e.due_at <= ?2
-    AND ((e.status = 'queued' AND ${hasOpenTransport("?4", "?5")}) OR (e.status = 'pinned'
-      AND e.transport IN (SELECT value FROM json_each(?4))))
+    AND ((e.status = 'queued' AND EXISTS (${takes}) AND ${hasOpenTransport(takes, takesNone)})
+      OR (e.status = 'pinned' AND e.transport IN (${takes})))
     ORDER BY n.value ->> 'ahead' DESC, e.lane, e.due_at, e.id LIMIT ?3`;
   const [openNames, closedNames] = [JSON.stringify(open), JSON.stringify(closed)];
   const replies = await runBatch(db, {
@@ -179,10 +188,12 @@ export async function claim(db: D1Database, claiming: Claiming): Promise<Claim> 
       )
       .bind(named, now, limit, openNames, closedNames, token, leaseExpiresAt),
     early: db.prepare(selectEarly).bind(named, now),
+    pace: readPace(db, open, now),
   });
   return {
     claimed: claimedColumns.rows(replies.claimed).map(claimedOf),
     early: dueColumns.rows(replies.early),
+    pace: replies.pace.results as Pace[],
   };
 }
 
@@ -198,7 +209,14 @@ export async function claimedBy(db: D1Database, token: string): Promise<Claimed[
   return claimedColumns.rows(reply).map(claimedOf);
 }
 
-type Postponing = { notifications: Notification[]; until: number; detail: string; now: number };
+/** `limited`: because of a limit. */
+type Postponing = {
+  notifications: Notification[];
+  until: number;
+  detail: string;
+  now: number;
+  limited?: boolean;
+};
 
 /**
  * Postpones what is due among `notifications` and was not claimed, because no transport takes it
@@ -209,7 +227,7 @@ type Postponing = { notifications: Notification[]; until: number; detail: string
  */
 export async function postpone(
   db: D1Database,
-  { notifications, until, detail, now }: Postponing,
+  { notifications, until, detail, now, limited = false }: Postponing,
 ): Promise<Due[]> {
   const named = asJson(notifications);
   const replies = await runBatch(db, {
@@ -219,7 +237,7 @@ export async function postpone(
       .prepare(
         `UPDATE emails SET due_at = ?3, ring_after = ?4, rings = 0, last_error = ?5,
            updated_at = ?2,
-           ${waitsForServer("?2")}
+           ${waitsFor(limited ? "rate" : "server", "?2")}
          WHERE id IN (SELECT e.id FROM ${notified}
                       WHERE e.status IN ('queued', 'pinned') AND e.due_at <= ?2)
          RETURNING ${dueColumns.list()}`,

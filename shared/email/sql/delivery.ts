@@ -1,5 +1,6 @@
 import { runBatch } from "../../database/batch.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
+import type { RateAnswer } from "../rules/pace.ts";
 import type { TransportName } from "../rules/transports.ts";
 import {
   contentColumns,
@@ -11,7 +12,14 @@ import {
   type RowOf,
 } from "./columns.ts";
 import { nextEvent } from "./events.ts";
-import { hasReservation, readPace, reserveRate, type Pace, type Reservation } from "./pace.ts";
+import {
+  mayGoTo,
+  noteRateAnswer,
+  readPace,
+  reserveRate,
+  type Pace,
+  type Reservation,
+} from "./pace.ts";
 import { recipientsColumn } from "./recipients.ts";
 import { settleUnderLease, type Settled } from "./settle.ts";
 
@@ -48,10 +56,11 @@ type Mark = {
 
 export type Marked = {
   /**
-   * The marked emails, each under this lease. One whose transport had no reservation is not among
-   * them: it is still claimed.
+   * The marked emails, each under this lease. One whose transport had no reservation, or is closed,
+   * is not among them: it is still claimed.
    */
   emails: EmailInHandOver[];
+  /** Of the transports that were to get emails. */
   pace: Pace[];
 };
 
@@ -61,6 +70,8 @@ export type Recording = {
   marks: Mark[];
   /** For the transports that have a rate: their marks depend on it. */
   reservations: Reservation[];
+  /** What the emails of the last group were answered about rates. `everyMs`: as configured. */
+  answers?: (RateAnswer & { everyMs: number | null })[];
   now: number;
   leaseExpiresAt: number;
 };
@@ -72,7 +83,7 @@ export type Recording = {
  */
 export async function recordAndMarkSending(
   db: D1Database,
-  { token, settled, marks, reservations, now, leaseExpiresAt }: Recording,
+  { token, settled, marks, reservations, answers = [], now, leaseExpiresAt }: Recording,
 ): Promise<Marked> {
   const groupIds = new Map(reservations.map(({ transport, groupId }) => [transport, groupId]));
   const next = JSON.stringify(
@@ -92,9 +103,9 @@ export async function recordAndMarkSending(
   const marked = `json_each(?1) AS m ON e.id = m.value ->> 'id' AND +e.lease_token = ?3
     AND (CASE WHEN m.value ->> 'from' IS NULL THEN e.status = 'claimed'
               ELSE e.status = 'sending' AND e.transport = m.value ->> 'from' END)
-    AND (m.value ->> 'groupId' IS NULL
-         OR ${hasReservation("m.value ->> 'transport'", "m.value ->> 'groupId'")})`;
+    AND ${mayGoTo("m.value ->> 'transport'", "m.value ->> 'groupId'")}`;
   const replies = await runBatch(db, {
+    answers: answers.flatMap((answer) => noteRateAnswer(db, answer, answer.everyMs, now)),
     settle: settleUnderLease(db, settled, token, now),
     reserve: reservations.map((reservation) => reserveRate(db, reservation, now)),
     sendingEvents: db
@@ -114,7 +125,7 @@ export async function recordAndMarkSending(
          WHERE emails.id = m.id`,
       )
       .bind(next, now, token, leaseExpiresAt),
-    pace: readPace(db, [...groupIds.keys()]),
+    pace: readPace(db, [...new Set(marks.map(({ transport }) => transport))], now),
     emails: db
       .prepare(
         `SELECT ${heads.list("e")}, ${contents.list("c")},

@@ -50,16 +50,15 @@ export const orderColumn = (emails: string): Column<Json<TransportName[]> | null
      (SELECT s.transport_order FROM senders AS s WHERE s.id = ${emails}.sender_id),
      ${emails}.transport_order) END` as Column<Json<TransportName[]> | null>;
 
-/** SQL over a row `e` of `emails`: its sender names a transport of a JSON array. */
-const namesOneOf = (list: string): string =>
-  `EXISTS (SELECT 1 FROM json_each(${orderColumn("e")}) AS o
-    WHERE o.value IN (SELECT value FROM json_each(${list})))`;
+/** SQL over a row `e` of `emails`: its sender names one of the transports that a SELECT finds. */
+const namesOneOf = (select: string): string =>
+  `EXISTS (SELECT 1 FROM json_each(${orderColumn("e")}) AS o WHERE o.value IN (${select}))`;
 
 /**
  * SQL over a row `e` of `emails`: one of the transports that its sender names takes emails, or none
  * of them is configured.
  *
- * @param open SQL of a JSON array: the transports that take emails
+ * @param open SELECT of the transports that take emails
  * @param closed the same of those that do not
  */
 export function hasOpenTransport(open: string, closed: string): string {

@@ -1,3 +1,4 @@
+import { emailGauges } from "./email-gauges.ts";
 import { webhookMetrics } from "./webhook-metrics.ts";
 
 /** Every metric of `GET /metrics`, by Prometheus naming (`_total`, base units). Pure. */
@@ -200,11 +201,7 @@ export const metrics = {
     help: "Emails by current state, counted up to 1,000. due: the queued ones whose time has come.",
     labels: { state: ["scheduled", "queued", "pinned", "due", "in_flight", "unknown"] },
   },
-  luna_email_oldest_due_age_seconds: {
-    kind: "gauge",
-    help: "How long the oldest due email has been due.",
-    labels: {},
-  },
+  ...emailGauges,
   luna_dead_letters: {
     kind: "gauge",
     help: "Dead letters to replay or discard, counted up to 1,000.",

@@ -13,6 +13,7 @@ import * as expiry from "../../../shared/email/sql/expiry.ts";
 import * as exporting from "../../../shared/email/sql/export.ts";
 import * as feedback from "../../../shared/email/sql/feedback.ts";
 import * as keys from "../../../shared/email/sql/idempotency-keys.ts";
+import * as limits from "../../../shared/email/sql/limits.ts";
 import * as notifications from "../../../shared/email/sql/notifications.ts";
 import * as pace from "../../../shared/email/sql/pace.ts";
 import * as pauses from "../../../shared/email/sql/pauses.ts";
@@ -123,6 +124,8 @@ export const acceptance: Cases = {
   countExpiredKeys: (db) => keys.countExpiredKeys(db, now - 1, LIMIT),
 };
 
+const answer = { transport: "smtp" as const, beganAt: now, closedUntil: now + 1, detail };
+
 export const work: Cases = {
   claim: (db) => claims.claim(db, { ...claiming, open: ["smtp"] }),
   claimedBy: (db) => claims.claimedBy(db, "t"),
@@ -173,7 +176,10 @@ export const work: Cases = {
   recordNotifications: (db) =>
     notifications.recordNotifications(db, [{ id, generation: 1, rings: 0 }], now),
   reserveRate: (db) => db.batch([pace.reserveRate(db, reservation, now)]),
-  readPace: (db) => db.batch([pace.readPace(db, ["smtp"])]),
+  readPace: (db) => db.batch([pace.readPace(db, ["smtp"], now)]),
+  noteRateAnswer: (db) => db.batch(pace.noteRateAnswer(db, answer, null, now)),
+  readLimits: (db) => limits.readLimits(db, now),
+  endLimits: (db) => limits.endLimits(db, "smtp", now),
   reserveBacklog: (db) =>
     backlogs.reserveBacklog(
       db,

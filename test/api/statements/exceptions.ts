@@ -62,11 +62,12 @@ const ofOne: Exception[] = [
 /** Of what the code, the configuration or the number of Workers bounds. */
 const ofLuna: Exception[] = [
   {
-    of: ["claimedBy", "expiredLeases"],
+    of: ["claimedBy", "expiredLeases", "noteRateAnswer", "recordAndMarkSending"],
     step: "SCAN emails USING INDEX emails_in_flight",
     bound: "what is handed over at the moment: at most 100 for each consumer",
   },
   { of: ["expiredLeases"], step: SORT, bound: "as its scan" },
+  { of: ["claim"], step: "SCAN transport_pace", bound: "one row for each transport" },
   {
     of: ["expiredDeliveries"],
     step: "SCAN deliveries USING INDEX deliveries_in_flight",

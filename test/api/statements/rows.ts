@@ -15,7 +15,7 @@ type Allowance = { of: string[]; rows: (stored: number) => number; bound: string
 
 const allowances: Allowance[] = [
   {
-    of: ["claimedBy", "expiredLeases"],
+    of: ["claimedBy", "expiredLeases", "noteRateAnswer"],
     rows: () => 300,
     bound: "what is handed over at the moment: 100 emails here",
   },

@@ -4,6 +4,7 @@ import type * as circuitBreakers from "../../../shared/contract/circuit-breakers
 import type { ClientAnswer, ClientRequest } from "../../../shared/contract/client/client.ts";
 import { sendRequest, type PlainRequest } from "../../../shared/contract/client/request.ts";
 import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
+import type * as emailTransports from "../../../shared/contract/email-transports.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
 import type * as pauses from "../../../shared/contract/pauses.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
@@ -20,6 +21,7 @@ type Contract = typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
   typeof emails &
+  typeof emailTransports &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &
@@ -57,6 +59,8 @@ const routes = {
   getDeadLetter: "GET /api/admin/email/dlq/:id",
   discardDeadLetter: "DELETE /api/admin/email/dlq/:id",
   processDeadLetters: "POST /api/admin/email/process-dlq",
+  listEmailTransports: "GET /api/admin/email/transports",
+  resetEmailTransport: "POST /api/admin/email/transports/:transport/reset",
   listSuppressions: "GET /api/admin/email/suppressions",
   suppress: "POST /api/admin/email/suppressions",
   unsuppress: "DELETE /api/admin/email/suppressions/:address",

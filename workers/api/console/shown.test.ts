@@ -5,12 +5,34 @@ import { chosen, statusChoices, isEmailId, wrongFilters } from "./filters.ts";
 import { rangeText } from "./format.ts";
 import { notifiedBy } from "./notified.ts";
 import { filledUp } from "./older-release.ts";
+import { paceTone, rateText } from "./pace.ts";
 import { partsOf, type PartFacts } from "./parts.ts";
 import { placeOf } from "./router.ts";
 import { withGaps } from "./series.ts";
 import { ago, breaker, down, noAlerts, NOW, open, well, withEmail } from "./test-facts.ts";
 
 /** What decides what the pages show. */
+
+describe("the rate of a transport", () => {
+  const name = "smtp" as const;
+  const until = new Date(NOW).toISOString();
+  const closed = { until, by: { phase: "HTTP", code: 429, text: "too many" } };
+
+  it.each([
+    [{}, "good", "no limit"],
+    [{ configuredPerSecond: 5, ratePerSecond: 5 }, "good", "5 per second"],
+    [{ ratePerSecond: 2.5, slowedAt: until }, "warn", "2.5 per second"],
+    [
+      { configuredPerSecond: 5, ratePerSecond: 2.5, slowedAt: until },
+      "warn",
+      "2.5 per second of 5",
+    ],
+    [{ ratePerSecond: 5, closed }, "bad", "closed by a limit"],
+  ])("%j is shown as %s: %s", (pace, tone, text) => {
+    const shown = { name, used: true, ...pace };
+    expect([paceTone(shown), rateText(shown)]).toEqual([tone, text]);
+  });
+});
 
 describe("a circuit breaker", () => {
   const unreachable: BreakerItem = { name: "cache", state: "UNREACHABLE", used: true };

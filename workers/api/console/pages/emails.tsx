@@ -6,11 +6,14 @@ import { useNow } from "../clock.ts";
 import { chosen, statusChoices, isEmailId } from "../filters.ts";
 import { checkText, spanText, waitingText } from "../format.ts";
 import { useHealth } from "../health.ts";
+import { paceTone, rateText } from "../pace.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { perStep } from "../series.ts";
+import { call } from "../session.ts";
 import { useTelemetry } from "../telemetry.ts";
-import { Facts, Section, Time } from "../ui/bits.tsx";
+import { Facts, Section, State, Time } from "../ui/bits.tsx";
+import { Action } from "../ui/confirm.tsx";
 import { EmailState } from "../ui/email-state.tsx";
 import { Choice, SearchField } from "../ui/find.tsx";
 import { Issues } from "../ui/issues.tsx";
@@ -23,9 +26,10 @@ import { Pauses } from "./pauses.tsx";
 export function EmailsPage({ query }: { query: URLSearchParams }) {
   const health = useHealth();
   const breakers = useResource("listCircuitBreakers");
+  const transports = useResource("listEmailTransports");
   const telemetry = useTelemetry(rangeOf(query));
   return (
-    <Together readings={[health, breakers, telemetry]}>
+    <Together readings={[health, breakers, transports, telemetry]}>
       <Section title="Now">
         <Transports health={health.body} breakers={breakers.body} />
         <Loaded reading={health} lines={3}>
@@ -36,6 +40,11 @@ export function EmailsPage({ query }: { query: URLSearchParams }) {
               <p>Not known: the database does not answer.</p>
             )
           }
+        </Loaded>
+      </Section>
+      <Section title="Transports">
+        <Loaded reading={transports} lines={2}>
+          {({ items }) => <Paces items={items} />}
         </Loaded>
       </Section>
       <Pauses />
@@ -77,6 +86,63 @@ function Transports(facts: {
 }) {
   const found = breakerIssues({ ...facts, now: useNow() });
   return <Issues issues={found.filter(({ key }) => key.startsWith("breaker:email:"))} />;
+}
+
+type Pace = AnswerBody<"listEmailTransports">["items"][number];
+
+/** How fast the transports get emails, and what limits of their providers made of that. */
+function Paces({ items }: { items: Pace[] }) {
+  return (
+    <Table
+      caption="Transports, and the limits of their providers"
+      rows={items.filter(({ used }) => used)}
+      keyOf={({ name }) => name}
+      empty="No transport is configured."
+      columns={[
+        { head: "Transport", cell: ({ name }) => name },
+        { head: "Rate", cell: (one) => <State tone={paceTone(one)}>{rateText(one)}</State> },
+        {
+          head: "Slowed",
+          cell: ({ slowedAt }) => (slowedAt === undefined ? "–" : <Time at={slowedAt} />),
+        },
+        {
+          head: "Closed until",
+          kind: "wide",
+          cell: ({ closed }) =>
+            closed === undefined ? (
+              "–"
+            ) : (
+              <>
+                <Time at={closed.until} />, by: {closed.by.code} {closed.by.text}
+              </>
+            ),
+        },
+        { head: "", cell: (one) => <EndLimit transport={one} /> },
+      ]}
+    />
+  );
+}
+
+function EndLimit({ transport }: { transport: Pace }) {
+  const { name, closed, slowedAt } = transport;
+  if (closed === undefined && slowedAt === undefined) return null;
+  return (
+    <Action
+      label="End limit"
+      of={name}
+      explains={
+        <p>
+          It gets emails now, at the configured rate. Up to 1,000 emails that wait for a limit are
+          due at once. If the provider still refuses them, the limit is back.
+        </p>
+      }
+      reason="required"
+      done={`The limit of ${name} has ended.`}
+      act={(reason) =>
+        call("resetEmailTransport", { params: { transport: name }, body: { reason } })
+      }
+    />
+  );
 }
 
 type Backlog = Extract<Health["checks"], { email: unknown }>["email"];
