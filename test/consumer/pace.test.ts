@@ -177,9 +177,43 @@ describe("a limit that resets after over a minute", () => {
 
   it("closes it for the other groups of the batch at once", async () => {
     const both = [transport("resend", [tooMany(300_000)]), transport("smtp", [accepted])];
-    await deliver(await queued(12), both);
+    let batches = 0;
+    const counting = new Proxy(db, {
+      get: (target, name) => {
+        if (name === "batch") batches += 1;
+        return Reflect.get(target, name).bind(target);
+      },
+    });
+    await deliver(await queued(10), both, { db: counting });
     expect(handOvers.filter(([name]) => name === "resend")).toHaveLength(5);
-    expect(handOvers.filter(([name]) => name === "smtp")).toHaveLength(12);
+    expect(handOvers.filter(([name]) => name === "smtp")).toHaveLength(10);
+    // The claim, the three groups that leave, and the last record: none asks in vain.
+    expect(batches).toBe(5);
+  });
+
+  it.each([
+    ["without a rate", null],
+    ["with a rate", 10],
+  ])("closes one %s also for a batch that another consumer is at", async (_, everyMs) => {
+    let isClosed = false;
+    const send = async (): Promise<Outcome> => {
+      handOvers.push(["resend", ""]);
+      if (!isClosed) {
+        isClosed = true;
+        const answer = { transport: "resend" as const, beganAt: now, detail };
+        const closing = { ...answer, closedUntil: now + 300_000 };
+        await db.batch(noteRateAnswer(db, closing, everyMs, now));
+        // A slow-down may recover before a limit resets.
+        await db.prepare("UPDATE transport_pace SET slowed_ms = NULL").run();
+      }
+      return accepted;
+    };
+    const resend = fakeTransport(send, { name: "resend", everyMs });
+    await deliver(await queued(10), [resend, transport("smtp", [accepted])]);
+    expect(handOvers.map(([name]) => name)).toEqual([
+      ...Array.from({ length: 5 }, () => "resend"),
+      ...Array.from({ length: 5 }, () => "smtp"),
+    ]);
   });
 
   it("lets emails wait until then where there is no other, without an attempt or a claim", async () => {

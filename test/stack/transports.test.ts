@@ -101,6 +101,16 @@ describe("EMAIL_TRANSPORTS=resend,smtp", () => {
     expect(stack.sink.copiesOf(id)).toBe(1);
   });
 
+  it("asks Resend nothing until its quota resets or an operator ends that", async () => {
+    await stack.until(await stack.send("bob@example.com"), "sent");
+    expect(taken).toEqual([]);
+    expect(stack.sink.delivered).toHaveLength(1);
+    const path = "/api/admin/email/transports/resend/reset";
+    expect((await stack.call("POST", path, { reason: "a larger plan" })).status).toBe(200);
+    await stack.until(await stack.send("bob@example.com"), "sent");
+    expect(taken).toHaveLength(1);
+  });
+
   it("asks Resend again, and no other transport, about an email whose answer was no answer", async () => {
     let asked = 0;
     answer = () =>

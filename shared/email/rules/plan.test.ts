@@ -180,7 +180,71 @@ describe("an email goes", () => {
   });
 });
 
+describe("while a limit closes a transport", () => {
+  const DAY_MS = 86_400_000;
+  const closed = candidate("resend", "allow", {
+    admission: { do: "closed", retryAfterMs: DAY_MS },
+  });
+
+  it("emails take the next one", () => {
+    expect(plan([waiting("a")], [closed, candidate("smtp")]).marks).toEqual([["a", "smtp"]]);
+  });
+
+  it("they wait until it resets if there is no other, and show that they wait for a rate", () => {
+    const { putBack } = planGroup({
+      waiting: [waiting("a")],
+      candidates: [closed],
+      size: 5,
+      hasLinks: true,
+      now,
+    });
+    expect(putBack).toMatchObject([
+      {
+        settlement: { dueAt: now + DAY_MS, attempts: 0, waited: { class: "rate", count: 0 } },
+        detail: { transport: "resend", phase: "limit" },
+      },
+    ]);
+  });
+
+  it("they look again earlier if another transport may take them earlier", () => {
+    expect(plan([waiting("a")], [closed, candidate("smtp", "reject")]).putBack).toEqual([
+      ["a", now + 30_000, "circuit-breaker"],
+    ]);
+  });
+
+  it("one that is pinned there waits for as long as its key is known", () => {
+    const pinned = waiting("a", { to: "resend", until: now + 100_000 });
+    expect(plan([pinned], [closed, candidate("smtp")]).putBack).toEqual([
+      ["a", now + 99_999, "limit"],
+    ]);
+  });
+
+  it("a batch claims nothing for it", () => {
+    expect(claimLimit([closed], 10, 0.5)).toEqual({ open: [], limit: 0, waitMs: DAY_MS });
+    expect(claimLimit([closed, candidate("smtp")], 10, 0.5).open).toEqual(["smtp"]);
+  });
+});
+
 describe("a group", () => {
+  it("is small enough for a slow rate, and the rest waits for its turn", () => {
+    const slow = candidate("smtp", "allow", { everyMs: 2_000 });
+    const emails = ["a", "b", "c", "d"].map((id) => waiting(id));
+    expect(plan(emails, [slow])).toEqual({
+      marks: [
+        ["a", "smtp"],
+        ["b", "smtp"],
+      ],
+      putBack: [],
+      rest: ["c", "d"],
+    });
+  });
+
+  it("comes back at whole milliseconds, which is all that D1 takes", () => {
+    const third = candidate("smtp", "allow", { pacedUntil: now + 1, everyMs: 1_000 / 3 });
+    const times = plan([waiting("a"), waiting("b")], [third]).putBack.map(([, at]) => at);
+    expect(times).toEqual([now + 1, now + 335]);
+  });
+
   it("has at most its size in hand-over, but puts back each that it passes", () => {
     const emails = Array.from({ length: 9 }, (_, n) => waiting(`m${n}`));
     const pinned = waiting("p", { to: "resend", until: now + 100_000 });
