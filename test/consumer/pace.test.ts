@@ -273,9 +273,15 @@ it("D1 makes of answers and time what the rules make of them", async () => {
     reserves: fc.integer({ min: 0, max: 5 }),
   });
   const anyRate = fc.option(fc.integer({ min: 1, max: 1_000 }));
+  const anyTaken = fc.integer({ min: 0, max: 30 });
+  const anySteps = fc.array(anyStep, { maxLength: 8 });
+  const ids = await queued(30);
   await fc.assert(
-    fc.asyncProperty(anyRate, fc.array(anyStep, { maxLength: 8 }), async (perSecond, steps) => {
-      await db.prepare("DELETE FROM transport_pace").run();
+    fc.asyncProperty(anyRate, anyTaken, anySteps, async (perSecond, inMinute, steps) => {
+      await db.batch([
+        db.prepare("DELETE FROM transport_pace"),
+        db.prepare("UPDATE emails SET status = 'queued'"),
+      ]);
       const everyMs = perSecond === null ? null : 1_000 / perSecond;
       let slowed: Slowed | null = null;
       now = start;
@@ -286,8 +292,15 @@ it("D1 makes of answers and time what the rules make of them", async () => {
         const freeAt = Math.max((await paceOf("smtp"))?.freeAt ?? 0, now);
         const beganAt = now - agoMs;
         const answer = { transport: "smtp" as const, beganAt, closedUntil: null, detail };
+        await db
+          .prepare(
+            `UPDATE emails SET status = 'sent', transport = 'smtp', updated_at = ?2
+             WHERE id IN (SELECT value FROM json_each(?1))`,
+          )
+          .bind(JSON.stringify(ids.slice(0, inMinute)), now)
+          .run();
         await db.batch(noteRateAnswer(db, answer, everyMs, now));
-        const answered = { configuredMs: everyMs, beganAt, freeAt, underWay: 0 };
+        const answered = { configuredMs: everyMs, beganAt, freeAt, underWay: inMinute, inMinute };
         slowed = slowedBy(answered, slowed, now);
         now += agoMs;
         const slowedMs = (await paceOf("smtp"))?.slowedMs ?? 0;

@@ -20,10 +20,16 @@ const AHEAD_MS = 1_500;
 
 type Email = { at: number; taken: boolean };
 type Group = { emails: Email[]; endsAt: number };
-type Shape = { perSecond: number; consumers: number; latencyMs: number; configured: number | null };
+type Shape = {
+  takes: number;
+  withinMs?: number;
+  consumers: number;
+  latencyMs: number;
+  configured: number | null;
+};
 
 /**
- * A fleet that always has emails to hand over, and a server that takes so many in any second. The
+ * A fleet that always has emails to hand over, and a server that takes so many within a time. The
  * consumers reserve the rate group by group, and record the answers of a group together, as they do
  * in D1.
  */
@@ -33,7 +39,8 @@ class Fleet {
   taken = 0;
   refused = 0;
   /** Null: as many as come. */
-  perSecond: number | null;
+  takes: number | null;
+  readonly #withinMs: number;
   readonly #latencyMs: number;
   readonly #configuredMs: number | null;
   readonly #groups: (Group | null)[];
@@ -43,8 +50,9 @@ class Fleet {
   /** When emails were recorded as sent. */
   #sentAt: number[] = [];
 
-  constructor({ perSecond, consumers, latencyMs, configured }: Shape) {
-    this.perSecond = perSecond;
+  constructor({ takes, withinMs = 1_000, consumers, latencyMs, configured }: Shape) {
+    this.takes = takes;
+    this.#withinMs = withinMs;
     this.#latencyMs = latencyMs;
     this.#configuredMs = configured === null ? null : 1_000 / configured;
     this.#groups = Array.from({ length: consumers }, () => null);
@@ -81,9 +89,9 @@ class Fleet {
 
   #arrive(): void {
     for (const email of this.#coming.filter(({ at }) => at <= this.now)) {
-      const inSecond = this.#takenAt.filter((at) => at > email.at - 1_000);
-      email.taken = this.perSecond === null || inSecond.length < this.perSecond;
-      this.#takenAt = email.taken ? [...inSecond, email.at] : inSecond;
+      const counted = this.#takenAt.filter((at) => at > email.at - this.#withinMs);
+      email.taken = this.takes === null || counted.length < this.takes;
+      this.#takenAt = email.taken ? [...counted, email.at] : counted;
       if (email.taken) this.taken += 1;
     }
     this.#coming = this.#coming.filter(({ at }) => at > this.now);
@@ -91,7 +99,7 @@ class Fleet {
 
   #record({ emails }: Group): void {
     const refused = emails.findLast(({ taken }) => !taken);
-    this.#sentAt = this.#sentAt.filter((at) => at > this.now - 1_000);
+    this.#sentAt = this.#sentAt.filter((at) => at > this.now - MINUTE_MS);
     const sent = emails.filter(({ taken }) => taken).map(() => this.now);
     if (refused === undefined) return void this.#sentAt.push(...sent);
     this.refused += 1;
@@ -101,7 +109,8 @@ class Fleet {
       configuredMs,
       beganAt: refused.at,
       freeAt: this.#freeAt,
-      underWay: inFlight + this.#sentAt.length,
+      underWay: inFlight + this.#sentAt.filter((at) => at > this.now - 1_000).length,
+      inMinute: this.#sentAt.length,
     };
     this.slowed = slowedBy(answered, this.slowed, this.now);
     this.#sentAt.push(...sent);
@@ -111,7 +120,7 @@ class Fleet {
 describe("the rate of a fleet whose server takes N emails per second", () => {
   // It can hand over more than the server takes.
   const anyFleet = fc.record({
-    perSecond: fc.integer({ min: 1, max: 40 }),
+    takes: fc.integer({ min: 1, max: 40 }),
     consumers: fc.integer({ min: 4, max: 8 }),
     latencyMs: fc.integer({ min: 25, max: 100 }),
     configured: fc.option(fc.integer({ min: 50, max: 1_000 })),
@@ -126,9 +135,22 @@ describe("the rate of a fleet whose server takes N emails per second", () => {
         const rates: number[] = [];
         fleet.runUntil(33 * MINUTE_MS, () => rates.push(1_000 / (fleet.everyMs ?? 1)));
         // A minute of recovery may pass before the server sees one email too many.
-        expect(Math.max(...rates)).toBeLessThanOrEqual(shape.perSecond * 1.1);
-        expect(Math.min(...rates)).toBeGreaterThanOrEqual(shape.perSecond * 0.45);
-        expect(fleet.taken - atFirst).toBeGreaterThan(30 * 60 * shape.perSecond * 0.45);
+        expect(Math.max(...rates)).toBeLessThanOrEqual(shape.takes * 1.1);
+        expect(Math.min(...rates)).toBeGreaterThanOrEqual(shape.takes * 0.45);
+        expect(fleet.taken - atFirst).toBeGreaterThan(30 * 60 * shape.takes * 0.45);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("is at least half of N, too, where the server counts per minute", () => {
+    fc.assert(
+      fc.property(anyFleet, fc.integer({ min: 30, max: 500 }), (shape, takes) => {
+        const fleet = new Fleet({ ...shape, takes, withinMs: MINUTE_MS });
+        fleet.runUntil(3 * MINUTE_MS);
+        const atFirst = fleet.taken;
+        fleet.runUntil(33 * MINUTE_MS);
+        expect(fleet.taken - atFirst).toBeGreaterThan(30 * takes * 0.45);
       }),
       { numRuns: 20 },
     );
@@ -139,7 +161,7 @@ describe("the rate of a fleet whose server takes N emails per second", () => {
       fc.property(anyFleet, (shape) => {
         const fleet = new Fleet(shape);
         fleet.runUntil(MINUTE_MS);
-        fleet.perSecond = null;
+        fleet.takes = null;
         fleet.runUntil(fleet.now + MINUTE_MS);
         const { slowed, refused } = fleet;
         if (slowed === null) throw new Error("it was not slowed");
@@ -157,7 +179,7 @@ describe("the rate of a fleet whose server takes N emails per second", () => {
 });
 
 describe("an answer about a rate", () => {
-  const answered = { configuredMs: null, beganAt: 0, freeAt: 0, underWay: 10 };
+  const answered = { configuredMs: null, beganAt: 0, freeAt: 0, underWay: 10, inMinute: 0 };
 
   it("halves the configured rate, of which 5 % come back in each minute without one", () => {
     const slowed = slowedBy({ ...answered, configuredMs: 100 }, null, 0);
@@ -177,6 +199,13 @@ describe("an answer about a rate", () => {
     expect(slowed).toEqual({ everyMs: 200, at: 3_000 });
     expect(slowedBy({ ...answered, beganAt: 3_999 }, slowed, 4_100)).toBe(slowed);
     expect(slowedBy({ ...answered, beganAt: 4_000 }, slowed, 4_100).everyMs).toBeCloseTo(400, 0);
+  });
+
+  it("leaves at least half of what the server took within a minute", () => {
+    const slowed = { everyMs: 900, at: 0 };
+    const minute = { ...answered, beganAt: 1_000, inMinute: 100 };
+    expect(slowedBy(minute, slowed, 1_000).everyMs).toBe(1_200);
+    expect(slowedBy({ ...minute, inMinute: 200 }, slowed, 1_000).everyMs).toBeCloseTo(900, -1);
   });
 
   it("never stops a transport", () => {

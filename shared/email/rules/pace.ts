@@ -9,7 +9,9 @@ import type { WaitLimits } from "./waits.ts";
  * The fleet finds the rate that a server takes as TCP finds that of a path (RFC 5681, 3.1): an
  * answer about a rate halves the fleet's, and time without one raises it by little. The first such
  * answer halves what was under way, not what may have been (RFC 5681, equation 4). An answer to
- * what was reserved at the rate before does not halve it again (RFC 6582, 3.2).
+ * what was reserved at the rate before does not halve it again (RFC 6582, 3.2). A server that
+ * counts per minute refuses all for the rest of it: so the rate stays above half of what it took
+ * within the last one.
  */
 
 export const pacing = {
@@ -20,8 +22,10 @@ export const pacing = {
    * to one that began within it does not count: so the rate halves once per second at most.
    */
   settleMs: 1_000,
-  /** No slower than this, in milliseconds per email. */
-  slowestEveryMs: 10_000,
+  /** The least that a minute has at half of the rate of the last: then an email takes 10 s. */
+  leastPerMinute: 12,
+  /** Emails of the last minute are counted up to this. */
+  countedPerMinute: 600,
   /** What is faster than this is no limit: one D1 marks fewer emails. */
   fastestEveryMs: 1,
 } as const;
@@ -51,25 +55,28 @@ export function everyMsAt(
 
 /**
  * `beganAt`: when the hand-over began. `freeAt`: until then the rate before is reserved.
- * `underWay`: emails that the fleet handed over within the last second.
+ * `underWay`: emails that the fleet handed over within the last second. `inMinute`: those that the
+ * server took within the last minute, or some of them.
  */
 type RateAnswered = {
   configuredMs: number | null;
   beganAt: number;
   freeAt: number;
   underWay: number;
+  inMinute: number;
 };
 
 /** What an answer about a rate makes of the fleet's. */
 export function slowedBy(
-  { configuredMs, beganAt, freeAt, underWay }: RateAnswered,
+  { configuredMs, beganAt, freeAt, underWay, inMinute }: RateAnswered,
   slowed: Slowed | null,
   now: number,
 ): Slowed {
   if (slowed !== null && beganAt < slowed.at + pacing.settleMs) return slowed;
   const everyMs = everyMsAt(configuredMs, slowed, now) ?? 1_000 / Math.max(underWay, 1);
+  const slowestMs = (pacing.slowedBy * MINUTE_MS) / Math.max(inMinute, pacing.leastPerMinute);
   return {
-    everyMs: Math.min(everyMs * pacing.slowedBy, pacing.slowestEveryMs),
+    everyMs: Math.max(everyMs, Math.min(everyMs * pacing.slowedBy, slowestMs)),
     at: Math.max(now, freeAt),
   };
 }

@@ -94,10 +94,13 @@ export function readPace(
     .bind(JSON.stringify(transports), now);
 }
 
-/** SQL: how many emails the fleet has handed over within the last second. */
-const underWay = `(SELECT COUNT(*) FROM emails
+/** SQL: emails that a transport took within so many milliseconds. */
+const taken = (withinMs: number): string => `(SELECT COUNT(*) FROM (SELECT 1 FROM emails
    WHERE status IN (${overStatuses.map((status) => `'${status}'`).join(", ")})
-     AND updated_at > ?2 - 1000 AND transport = ?1)
+     AND updated_at > ?2 - ${withinMs} AND transport = ?1 LIMIT ${pacing.countedPerMinute}))`;
+
+/** SQL: how many emails the fleet has handed over within the last second. */
+const underWay = `${taken(1_000)}
   + (SELECT COUNT(*) FROM emails
      WHERE status IN ('claimed', 'sending') AND status = 'sending' AND transport = ?1)`;
 
@@ -124,7 +127,9 @@ export function noteRateAnswer(
     db
       .prepare(
         `UPDATE transport_pace SET slowed_at = ${freeAt},
-           slowed_ms = MIN(${pacing.slowedBy} * ${currentMs}, ${pacing.slowestEveryMs})
+           slowed_ms = (SELECT MAX(ms, MIN(${pacing.slowedBy} * ms, ${pacing.slowedBy} * 60000.0
+               / MAX(${taken(60_000)}, ${pacing.leastPerMinute})))
+             FROM (SELECT ${currentMs} AS ms))
          WHERE transport = ?1 AND (slowed_at IS NULL OR slowed_at + ${pacing.settleMs} <= ?3)`,
       )
       .bind(transport, now, beganAt, everyMs ?? 0),
