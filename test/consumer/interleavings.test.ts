@@ -33,6 +33,9 @@ const answers: Record<string, { outcome: Outcome; copy: boolean }> = {
   refusesForGood: { outcome: refusedForGood, copy: false },
   takesItAndVanishes: { outcome: { kind: "unknown", detail }, copy: true },
   vanishes: { outcome: { kind: "unknown", detail }, copy: false },
+  throttles: { outcome: { kind: "rate_limited", detail }, copy: false },
+  closes: { outcome: { kind: "rate_limited", detail, retryAfterMs: 300_000 }, copy: false },
+  greylists: { outcome: { kind: "needs_time", detail, retryAfterMs: 60_000 }, copy: false },
 };
 
 const anyCommand = fc.oneof(
@@ -223,9 +226,7 @@ class World {
     const { outcome, copy } = answers[script] ?? { outcome: accepted, copy: true };
     const known = this.taken.get(key);
     if (transport === "resend" && known !== undefined && this.now - known < DAY_MS) {
-      return outcome.kind === "refused_transient" || outcome.kind === "unknown"
-        ? outcome
-        : accepted;
+      return outcome.kind === "refused_permanent" ? accepted : outcome;
     }
     if (copy) {
       this.copies.set(key, (this.copies.get(key) ?? 0) + 1);
@@ -274,7 +275,7 @@ class World {
       .map(({ body }) => body as Notification);
     if (!again) this.notifications.sent.splice(0, notifications);
     const token = `token-${(this.#tokens += 1)}`;
-    const { claimed } = await claim(this.db, {
+    const { claimed, pace } = await claim(this.db, {
       notifications: notified,
       token,
       now: this.now,
@@ -329,6 +330,7 @@ class World {
       },
       token,
       claimed,
+      pace,
     );
   }
 
