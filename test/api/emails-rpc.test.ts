@@ -17,6 +17,7 @@ describe("the entrypoint Emails", () => {
 
   it.each([
     [{ ...email, to: "nobody" }, {}, "to"],
+    [{ ...email, from: "a@nobody.example" }, {}, "from"],
     [null, {}, "body"],
     [{ ...email, subject: 1n }, {}, "subject"],
     [email, { idempotencyKey: "has spaces" }, "idempotencyKey"],

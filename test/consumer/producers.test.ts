@@ -2,6 +2,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { findDeadLetters } from "../../shared/email/sql/dead-letters.ts";
+import { insertTrusted } from "../../shared/email/sql/senders.ts";
 import worker from "../../workers/consumer/index.ts";
 import { fakeQueue } from "../support/emails.ts";
 import { losingReplies } from "../support/lossy-database.ts";
@@ -20,8 +21,8 @@ let deadLetters = fakeQueue();
 beforeEach(async () => {
   [notifications, deadLetters] = [fakeQueue(), fakeQueue()];
   await db.batch(
-    ["emails", "email_events", "dead_letters", "idempotency_keys", "suppressions"].map((table) =>
-      db.prepare(`DELETE FROM ${table}`),
+    ["emails", "email_events", "dead_letters", "idempotency_keys", "suppressions", "senders"].map(
+      (table) => db.prepare(`DELETE FROM ${table}`),
     ),
   );
   for (const level of ["info", "warn", "error"] as const)
@@ -96,6 +97,30 @@ describe("an email that another Worker puts on the queue", () => {
     await consume("luna-email-dlq", [produced()]);
     expect(await emails()).toHaveLength(1);
     expect(notifications.sent).toHaveLength(1);
+  });
+
+  it("may come from a shared sender or one of the producers, by name refused from another", async () => {
+    const [shared, own, other] = ["shared", "own", "other"].map((name) => `${name}.example`);
+    for (const [identity = "", tenant] of [
+      [shared, ""],
+      [own, "producer"],
+      [other, "admin"],
+    ] as const)
+      await insertTrusted(
+        db,
+        { id: identity, identity, tenant, name: "Acme", transportOrder: [] },
+        Date.now(),
+      );
+    const from = (domain = "") => produced({ ...email, from: `a@${domain}` }, domain);
+    await consume("luna-email", [from(shared), from(own), from(other)]);
+    const { results } = await db.prepare("SELECT from_address AS sender FROM emails").all();
+    expect(results.map(({ sender }) => sender).toSorted()).toEqual([
+      "Acme <a@own.example>",
+      "Acme <a@shared.example>",
+    ]);
+    expect(deadLetters.sent).toMatchObject([
+      { body: { type: "poison", reason: expect.stringContaining("refused: from must be") } },
+    ]);
   });
 
   it("may be a template, for later, and stands beside notifications in one batch", async () => {

@@ -20,6 +20,8 @@ export type Fault =
 export type Delivered = {
   raw: string;
   email: Email;
+  /** Of the envelope. */
+  from: string;
   to: string;
   id: string;
   generation: number;
@@ -136,7 +138,16 @@ export class SmtpSink {
     const [id = "", generation = ""] = (
       email.headers.find(({ key }) => key === "x-luna-email")?.value ?? ""
     ).split(":");
-    this.delivered.push({ raw, email, to, id, generation: Number(generation), at: Date.now() });
+    const from = session.envelope.mailFrom === false ? "" : session.envelope.mailFrom.address;
+    this.delivered.push({
+      raw,
+      email,
+      from,
+      to,
+      id,
+      generation: Number(generation),
+      at: Date.now(),
+    });
     if (fault?.do === "drop") return drop(this.#connectionOf(session));
     await this.step("dot");
     done(null, "queued");
