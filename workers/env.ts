@@ -49,6 +49,7 @@ export interface ApiEnv extends Variables {
   CRON: Fetcher & ScheduledTasksRpc;
   RATE_LIMIT_KEY: RateLimit;
   RATE_LIMIT_IP: RateLimit;
+  ATTACHMENTS?: R2Bucket;
   ANALYTICS?: AnalyticsEngineDataset;
 }
 
@@ -59,6 +60,7 @@ export interface ConsumerEnv extends Variables {
   WEBHOOK_QUEUE: Queue<WebhookMessage>;
   WEBHOOK_SLOW_QUEUE: Queue<WebhookMessage>;
   EMAIL?: SendEmail;
+  ATTACHMENTS?: R2Bucket;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   TELEMETRY: DurableObjectNamespace<Telemetry>;
   ANALYTICS?: AnalyticsEngineDataset;
@@ -76,6 +78,7 @@ export interface CronEnv extends Variables {
   TELEMETRY: DurableObjectNamespace<Telemetry>;
   TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
   ANALYTICS?: AnalyticsEngineDataset;
+  ATTACHMENTS?: R2Bucket;
   /** For `EXPORT_BEFORE_DELETION`. */
   EXPORTS?: R2Bucket;
 }

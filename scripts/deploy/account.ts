@@ -18,6 +18,8 @@ export type Account = {
   databaseId: string | null;
   namespaceId: string | null;
   queues: string[];
+  /** For uploaded files. `off`: the account has not switched R2 on. */
+  bucket: "there" | "absent" | "off";
   workers: Record<Worker, Deployed | null>;
   /** How many emails the migration of their shape would copy: none once it is done. */
   emailsToCopy: number;
@@ -27,6 +29,7 @@ export const emptyAccount: Account = {
   databaseId: null,
   namespaceId: null,
   queues: [],
+  bucket: "absent",
   workers: { api: null, consumer: null, cron: null },
   emailsToCopy: 0,
 };
@@ -56,9 +59,23 @@ export function readAccount(wrangler: Wrangler, environment: EnvironmentName): A
   return {
     ...ids,
     queues: names.queues.filter((queue) => isThere(wrangler, ["queues", "info", queue])),
+    bucket: readBucket(wrangler, names.bucket),
     workers: { api: worker("api"), consumer: worker("consumer"), cron: worker("cron") },
     emailsToCopy: ids.databaseId === null ? 0 : readEmailsToCopy(wrangler, names.database),
   };
+}
+
+/** R2's codes for an account without R2, and for a bucket that does not exist. */
+const withoutR2 = /code: 10042\b/;
+const noBucket = /code: 10006\b/;
+
+function readBucket(wrangler: Wrangler, name: string): Account["bucket"] {
+  const args = ["r2", "bucket", "info", name, "--json"];
+  const { ok, output } = wrangler.read(args);
+  if (ok) return "there";
+  if (withoutR2.test(output)) return "off";
+  if (noBucket.test(output)) return "absent";
+  throw wranglerFailure(args, output);
 }
 
 /** The count stops where the migration is refused. */

@@ -30,6 +30,8 @@ export function argumentsOf(
       return ["kv", "namespace", "create", step.name];
     case "create-queue":
       return ["queues", "create", step.name];
+    case "create-bucket":
+      return ["r2", "bucket", "create", step.name];
     case "migrate":
       return ["d1", "migrations", "apply", "DB", "--remote", "-c", config("api")];
     case "deploy":
@@ -92,6 +94,8 @@ export function describeStep(step: Step, environment: EnvironmentName): string {
       return `create the KV namespace ${step.name}`;
     case "create-queue":
       return `create the queue ${step.name}`;
+    case "create-bucket":
+      return `create the R2 bucket ${step.name}`;
     case "configure":
       return "write the configurations with the ids of the resources";
     case "note-bookmark":

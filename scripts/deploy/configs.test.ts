@@ -16,7 +16,11 @@ const environment = (name: EnvironmentName, file: object = {}) =>
   parseEnvironment(name, { vars, ...file }, variableNames);
 const configOf = (worker: Worker, name: EnvironmentName, file: object = {}) =>
   deploymentConfig(toml(worker), worker, environment(name, file), {
-    ids: { databaseId: `database-${name}`, namespaceId: `namespace-${name}` },
+    ids: {
+      databaseId: `database-${name}`,
+      namespaceId: `namespace-${name}`,
+      hasBucket: true,
+    },
   });
 
 /** The values of the keys by which one thing in an account names another. */
@@ -39,6 +43,7 @@ describe("the configuration of one environment", () => {
       "database_name",
       "database_id",
       "id",
+      "bucket_name",
       "namespace_id",
     ];
     const [production, staging] = (["production", "staging"] as const).map((name) => {
@@ -116,7 +121,7 @@ describe("the configuration of one environment", () => {
   });
 
   it("binds no service for the first deployment", () => {
-    const ids = { databaseId: "d", namespaceId: "n" };
+    const ids = { databaseId: "d", namespaceId: "n", hasBucket: false };
     expect(configOf("api", "production")).toHaveProperty("services");
     expect(
       deploymentConfig(toml("api"), "api", environment("production"), { ids, first: true }),
@@ -126,7 +131,7 @@ describe("the configuration of one environment", () => {
   it("finds static assets from wherever it stands", () => {
     const assets = { directory: "dist/console", binding: "ASSETS" };
     const config = deploymentConfig({ ...toml("api"), assets }, "api", environment("staging"), {
-      ids: { databaseId: "d", namespaceId: "n" },
+      ids: { databaseId: "d", namespaceId: "n", hasBucket: true },
     });
     expect(config["assets"]).toEqual({
       binding: "ASSETS",

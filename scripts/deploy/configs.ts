@@ -5,8 +5,8 @@ import { variablesOf } from "./needed-variables.ts";
 
 type Table = Record<string, unknown>;
 
-/** The ids that Cloudflare assigned. */
-export type ResourceIds = { databaseId: string; namespaceId: string };
+/** The ids that Cloudflare assigned, and whether the account has a bucket. */
+export type ResourceIds = { databaseId: string; namespaceId: string; hasBucket: boolean };
 
 /**
  * The configuration of one Worker for one environment: its TOML with the names, ids and variables
@@ -22,7 +22,7 @@ export function deploymentConfig(
 ): Table {
   const name = (value: unknown): string => renamed(String(value), environment.name);
   // The deployment builds the console before anything else.
-  const { services, build: _, ...base } = toml;
+  const { services, build: _, r2_buckets: buckets, ...base } = toml;
   const consumed = tables(queues(toml)["consumers"]);
   return {
     ...base,
@@ -38,6 +38,12 @@ export function deploymentConfig(
       ...namespace,
       id: ids.namespaceId,
     })),
+    ...(ids.hasBucket && {
+      r2_buckets: tables(buckets).map((bucket) => ({
+        ...bucket,
+        bucket_name: name(bucket["bucket_name"]),
+      })),
+    }),
     queues: {
       producers: tables(queues(toml)["producers"]).map((producer) => ({
         ...producer,

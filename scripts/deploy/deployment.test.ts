@@ -8,11 +8,17 @@ import { deploy, type SmokeTest } from "./deployment.ts";
 
 /** Commands of wrangler that change nothing. */
 const READS = new RegExp(
-  "^(d1 list|d1 execute|d1 time-travel info|kv namespace list|queues info|deployments status|" +
-    "versions view|secret list)",
+  "^(d1 list|d1 execute|d1 time-travel info|kv namespace list|queues info|r2 bucket info|" +
+    "deployments status|versions view|secret list)",
 );
 
-const nothing: FakeAccount = { databases: [], namespaces: [], queues: [], workers: {} };
+const nothing: FakeAccount = {
+  databases: [],
+  namespaces: [],
+  queues: [],
+  buckets: [],
+  workers: {},
+};
 const ADMIN_TOKEN = "a".repeat(32);
 const SENDER = 'EMAIL_FROM = "Luna <hello@example.com>"';
 
@@ -101,6 +107,7 @@ const deployed: FakeAccount = {
   databases: ["luna"],
   namespaces: ["luna-cache"],
   queues: ["luna-email", "luna-email-dlq", "luna-webhook", "luna-webhook-slow"],
+  buckets: ["luna-attachments"],
   workers: {
     "luna-api": worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
     "luna-consumer": worker("luna-consumer", 1, null, [
@@ -152,6 +159,7 @@ describe("the first deployment", () => {
       "queues create luna-email-dlq",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
+      "r2 bucket create luna-attachments",
       "d1 migrations apply DB --remote -c api",
       "deploy -c api.first +secrets",
       "deploy -c consumer +secrets",
@@ -159,6 +167,14 @@ describe("the first deployment", () => {
       "deploy -c api +secrets",
     ]);
     expect(account).toEqual(deployed);
+  });
+
+  it("of an account without R2 leaves out the bucket, and nothing else", async () => {
+    const withoutR2: FakeAccount = { ...nothing, withoutR2: true };
+    const { outcome, changes: done, account } = await deployTo(withoutR2, { secrets: true });
+    expect(outcome).toEqual({ ok: true });
+    expect(done.filter((line) => line.startsWith("r2"))).toEqual([]);
+    expect(account).toEqual({ ...deployed, buckets: [], withoutR2: true });
   });
 
   it("gives each Worker only its secrets, from a private file that it deletes", async () => {
@@ -245,11 +261,12 @@ describe("the first deployment", () => {
     const half = { ...nothing, databases: ["luna"], queues: ["luna-email"] };
     const { outcome, changes: done } = await deployTo(half, { secrets: true });
     expect(outcome).toEqual({ ok: true });
-    expect(done.slice(0, 5)).toEqual([
+    expect(done.slice(0, 6)).toEqual([
       "kv namespace create luna-cache",
       "queues create luna-email-dlq",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
+      "r2 bucket create luna-attachments",
       "d1 migrations apply DB --remote -c api",
     ]);
   });
@@ -532,6 +549,7 @@ describe("staging beside production in one account", () => {
       "luna-staging-webhook",
       "luna-staging-webhook-slow",
     ]);
+    expect(account.buckets).toEqual(["luna-attachments", "luna-staging-attachments"]);
     for (const [name, before] of Object.entries(deployed.workers))
       expect(account.workers[name]).toEqual(before);
     expect(Object.keys(account.workers).length).toBe(6);

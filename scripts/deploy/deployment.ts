@@ -89,7 +89,8 @@ export async function deploy(deployment: Deployment): Promise<DeployOutcome> {
       const { databaseId, namespaceId } = readIds(wrangler, name);
       if (databaseId === null || namespaceId === null)
         throw new Error("the account does not list what was created in it");
-      writeConfigs(directory, environment, { databaseId, namespaceId });
+      const hasBucket = account.bucket !== "off";
+      writeConfigs(directory, environment, { databaseId, namespaceId, hasBucket });
     },
     config: configFiles(directory),
     bookmark: () => readBookmark(wrangler, configFiles(directory)("api")),

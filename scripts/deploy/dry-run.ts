@@ -42,7 +42,8 @@ export function dryRun({
     recipient: sendsEmail ? smokeRecipient(environment, { ...vars, ...secrets }) : NO_EMAIL,
   };
   const directory = `dist/deploy/${name}`;
-  writeConfigs(directory, environment, { databaseId: "dry-run", namespaceId: "dry-run" });
+  const ids = { databaseId: "dry-run", namespaceId: "dry-run" };
+  writeConfigs(directory, environment, { ...ids, hasBucket: true });
   const config = configFiles(directory);
   build(wrangler, print, [
     config("api", "services"),
@@ -55,6 +56,7 @@ export function dryRun({
     databaseId: "dry-run",
     namespaceId: "dry-run",
     queues: namesOf(name).queues,
+    bucket: "there",
     workers: { api: deployed(wanted.objects), consumer: deployed(null), cron: deployed(null) },
     emailsToCopy: 0,
   };

@@ -16,6 +16,7 @@ export type Names = {
   database: string;
   namespace: string;
   queues: string[];
+  bucket: string;
   worker: (worker: Worker) => string;
 };
 
@@ -30,6 +31,7 @@ export function namesOf(environment: EnvironmentName): Names {
     database: name("luna"),
     namespace: name("luna-cache"),
     queues: ["email", "email-dlq", "webhook", "webhook-slow"].map((one) => name(`luna-${one}`)),
+    bucket: name("luna-attachments"),
     worker: (worker) => name(`luna-${worker}`),
   };
 }

@@ -13,6 +13,7 @@ export type Step =
   | { kind: "create-database"; name: string; location: string | null }
   | { kind: "create-namespace"; name: string }
   | { kind: "create-queue"; name: string }
+  | { kind: "create-bucket"; name: string }
   | { kind: "configure" }
   | { kind: "note-bookmark" }
   | { kind: "migrate" }
@@ -120,6 +121,9 @@ function missingResources(account: Account, environment: Environment): Step[] {
     ...names.queues
       .filter((queue) => !account.queues.includes(queue))
       .map((name) => ({ kind: "create-queue" as const, name })),
+    ...(account.bucket === "absent"
+      ? [{ kind: "create-bucket" as const, name: names.bucket }]
+      : []),
   ];
 }
 

@@ -53,7 +53,15 @@ it("the OpenAPI document describes each field that is accepted, with entries and
     required: ["to", "subject", "text"],
     properties: {
       tags: { items: { type: "string" }, maxItems: 10 },
-      attachments: { items: { $ref: "#/components/schemas/Attachment" }, maxItems: 20 },
+      attachments: {
+        items: {
+          anyOf: [
+            { $ref: "#/components/schemas/Attachment" },
+            { $ref: "#/components/schemas/NamedAttachment" },
+          ],
+        },
+        maxItems: 20,
+      },
       sendAt: { type: "string", format: "date-time" },
     },
   });

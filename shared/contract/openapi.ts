@@ -123,7 +123,7 @@ function schemasOf({ params = {}, query, body, answers }: Operation): v.GenericS
 }
 
 function operationObject(operation: Operation, schemas: JsonSchemas): Json {
-  const { id, summary, tag, access, body, answers } = operation;
+  const { id, summary, tag, access, body, upload, answers } = operation;
   const responses = Object.entries(answers).map(
     ([status, answer]) => [status, answerObject(answer, schemas, operation.page === true)] as const,
   );
@@ -146,9 +146,16 @@ function operationObject(operation: Operation, schemas: JsonSchemas): Json {
         content: { "application/json": { schema: schemas.of(body) } },
       },
     }),
+    ...(upload !== undefined && { requestBody: { required: true, content: anyFile } }),
     responses: Object.fromEntries([...responses, ...problems]),
   };
 }
+
+/** Generators know the first; the server takes each. */
+const anyFile: Json = {
+  "application/octet-stream": { schema: { type: "string", format: "binary" } },
+  "*/*": {},
+};
 
 function parametersOf({ path, params, query, idempotent }: Operation, schemas: JsonSchemas) {
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => {

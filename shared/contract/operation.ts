@@ -17,6 +17,8 @@ export type Operation = {
   params?: Record<string, Parameter>;
   query?: v.GenericSchema;
   body?: v.GenericSchema;
+  /** The body is a file of any media type, with a Content-Length. Its handler reads it. */
+  upload?: { maxBytes: number };
   /** Takes an Idempotency-Key. Another write refuses a request that has one. */
   idempotent?: boolean;
   /**

@@ -1,3 +1,4 @@
+import * as attachments from "./attachments.ts";
 import * as cache from "./cache.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
 import * as deadLetters from "./dead-letters.ts";
@@ -20,6 +21,7 @@ export const modules = [
   users,
   teams,
   emails,
+  attachments,
   emailTransports,
   cache,
   circuitBreakers,
@@ -38,6 +40,7 @@ export const modules = [
 export type Operations = typeof users &
   typeof teams &
   typeof emails &
+  typeof attachments &
   typeof emailTransports &
   typeof cache &
   typeof circuitBreakers &

@@ -27,6 +27,7 @@ export function problemsOf(operation: Operation): Tag[] {
   if (query !== undefined || isWrite(operation)) add("invalid");
   if (body !== undefined)
     add("invalid", "malformed-json", "unsupported-media-type", "body-too-large");
+  if (operation.upload !== undefined) add("invalid", "length-required", "body-too-large");
   if (tags.has("unavailable")) add("circuit-open");
   if (tags.has("outcome-unknown")) add("database-full");
   return [...tags];

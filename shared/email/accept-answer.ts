@@ -1,6 +1,7 @@
 import type { Failure } from "../http/failure.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
 import { untilNextDayMs } from "./rules/daily-limits.ts";
+import { fileErrors } from "./rules/file-errors.ts";
 import type { EmailMessage } from "./schemas.ts";
 import { acceptedAs } from "./sql/accept.ts";
 import type { Submitted, Verdict } from "./sql/submissions.ts";
@@ -32,7 +33,8 @@ export function answerTo(
     tenant,
     id,
     key,
-  }: Pick<Submitted, "id" | "key" | "tenant"> & {
+    files,
+  }: Pick<Submitted, "id" | "key" | "tenant" | "files"> & {
     message: EmailMessage;
   },
   verdict: Verdict | Unwritten,
@@ -59,6 +61,8 @@ export function answerTo(
         tag: "invalid",
         errors: [{ path: "from", message: noSender[verdict.because] }],
       });
+    case "no-files":
+      return fail({ tag: "invalid", errors: fileErrors(message, files, verdict.because) });
     case "limited":
       return fail({ tag: "daily-limit", by: verdict.by, retryAfterMs: untilNextDayMs(now) });
     case "absent":

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { composedBytes } from "../../test/support/composed.ts";
 import { outgoingEmail } from "../../test/support/outgoing-email.ts";
 import { brandOf, checkBrand, wrongBrandVariables, type BrandVariables } from "./brand.ts";
 import { handOver } from "./delivery/hand-over.ts";
 import { sender } from "./settings.ts";
 import type { EmailInHandOver } from "./sql/delivery.ts";
 import { preview, templateNames } from "./templates/templates.ts";
-import { compose } from "./transports/compose.ts";
 import type { GuardedTransport, OutgoingEmail } from "./transports/transport.ts";
 
 const acme = {
@@ -130,7 +130,7 @@ describe.each(templateNames)("the template %s", (name) => {
     expect(html).toContain('<html lang="en-US">');
     expect(html).toMatch(/<img [^>]*width="120" height="32" alt="Acme"/);
     for (const part of [html, text]) expect(part).toContain("Acme Ltd, 1 Example Street");
-    const { bytes } = await compose(await handedOver(rendered));
+    const bytes = await composedBytes(await handedOver(rendered));
     const raw = new TextDecoder().decode(bytes);
     expect(raw).toMatch(/^From: Acme <hello@acme\.example>\r$/m);
     expect(raw).toMatch(/^X-Email-ID: m1:1\r$/m);

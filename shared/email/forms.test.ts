@@ -19,7 +19,12 @@ const requests = fc.record(
     template: fc.constantFrom<string>(...templateNames, "none"),
     data: fc.constantFrom<unknown>(welcome, cancellation, {}, null),
     tags: fc.constantFrom(["a"], [1], []),
-    attachments: fc.constantFrom([{ filename: "a.txt", content: "QQ==" }], ["a"]),
+    attachments: fc.constantFrom(
+      [{ filename: "a.txt", content: "QQ==" }],
+      [{ id: "01890a5d-ac96-774b-bcce-b302099a8057" }],
+      [{ id: "x" }],
+      ["a"],
+    ),
     sendAt: fc.constantFrom("1970-01-02T00:00:00Z", "soon"),
     onUnknown: fc.constantFrom("hold", "never"),
     category: fc.constantFrom("marketing", "spam"),

@@ -1,6 +1,7 @@
 import * as v from "valibot";
+import { shortList } from "../http/lists.ts";
 import { named } from "../lib/worker/named.ts";
-import { emailRequest } from "./schemas.ts";
+import { emailRequest, inlineAttachment, MAX_ATTACHMENTS, namedAttachment } from "./schemas.ts";
 import { templateData, templateNames } from "./templates/templates.ts";
 
 /**
@@ -9,7 +10,9 @@ import { templateData, templateNames } from "./templates/templates.ts";
  * They do not validate, because a union cannot name the wrong field.
  */
 
-const { to, subject, html, text, template: _, data: __, ...common } = emailRequest.entries;
+const { to, subject, html, text, template: _, data: __, ...others } = emailRequest.entries;
+const attachment = v.union([inlineAttachment, namedAttachment]);
+const common = { ...others, attachments: v.optional(shortList(attachment, MAX_ATTACHMENTS)) };
 
 const withText = named("TextEmail", {
   to,

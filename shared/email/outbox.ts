@@ -19,6 +19,7 @@ import {
 } from "./accept-answer.ts";
 import { notificationFor, type QueueMessage } from "./queue-messages.ts";
 import type { DailyLimits } from "./rules/daily-limits.ts";
+import type { WantedFiles } from "./rules/file.ts";
 import { storedKey } from "./rules/idempotency.ts";
 import { notificationDelaySeconds } from "./rules/retry-policy.ts";
 import type { NamedSender } from "./rules/senders.ts";
@@ -43,10 +44,18 @@ export const QUEUE_TIMEOUT_MS = 2_000;
 const QUEUE_BATCH = 100;
 
 /** An email to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
-export type Submission = { request: EmailRequest; message: EmailMessage; sender: Sender };
+export type Submission = {
+  request: EmailRequest;
+  message: EmailMessage;
+  sender: Sender;
+  /** Absent if it names no uploaded file. */
+  files?: WantedFiles;
+};
 
 /** The tenant of emails that belong to the operator. */
 export const ADMIN_TENANT = "admin";
+/** Of emails that other Workers send by a binding, which is not a user's key. */
+export const PRODUCER_TENANT = "producer";
 
 /**
  * What a caller writes in the batch that accepts its emails. `written`: SQL of whether one of them
@@ -114,7 +123,7 @@ export async function acceptEmails(
 type Prepared = { submission: Submission; email: Submitted };
 
 async function submittedOf(
-  { request, message, sender }: Submission,
+  { request, message, files, sender }: Submission,
   now: number,
 ): Promise<Submitted> {
   const { tenant, from, named, idempotencyKey, position, limits = null } = sender;
@@ -135,6 +144,7 @@ async function submittedOf(
     traceId: currentTraceId(),
     limits,
     key,
+    ...(files !== undefined && { files }),
   };
 }
 

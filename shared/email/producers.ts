@@ -7,7 +7,8 @@ import { log } from "../lib/worker/log.ts";
 import { newTraceId, traced, traceIdOf } from "../lib/worker/trace.ts";
 import type { Accepted } from "./accept-answer.ts";
 import { dailyLimits } from "./daily-limits.ts";
-import { acceptEmails, type Outbox } from "./outbox.ts";
+import { withFiles } from "./files/wanted.ts";
+import { acceptEmails, PRODUCER_TENANT, type Outbox } from "./outbox.ts";
 import type { EmailSend } from "./queue-messages.ts";
 import type { EmailVariables } from "./settings.ts";
 import { submissionOf } from "./submission.ts";
@@ -16,9 +17,6 @@ import { submissionOf } from "./submission.ts";
  * Emails that other Workers of this account hand in, by queue or by RPC: under the checks and
  * guarantees of `POST /api/emails`.
  */
-
-/** Whose emails they are: a binding is not a user's key. */
-export const PRODUCER_TENANT = "producer";
 
 type Produced = { message: unknown; idempotencyKey: string | undefined };
 
@@ -33,7 +31,7 @@ export async function acceptProduced(
   if (!limits.ok) return limits;
   const key = idempotencyKey === undefined ? {} : { idempotencyKey };
   const who = { tenant: PRODUCER_TENANT, limits: limits.value, ...key };
-  const submission = submissionOf(env, message, who, now);
+  const submission = withFiles(env, submissionOf(env, message, who, now));
   if (!submission.ok) return submission;
   // HTTP refuses that before it reads it. A row of D1 could not hold much more.
   const bytes = new TextEncoder().encode(JSON.stringify(submission.value.request)).byteLength;

@@ -9,7 +9,7 @@ import { validatedApart, type FieldError } from "../lib/worker/validate.ts";
 import type { Brand } from "./brand.ts";
 import { address, type Mailbox } from "./rules/address.ts";
 import { customHeaders } from "./rules/custom-headers.ts";
-import { looksEncoded } from "./rules/encoded-word.ts";
+import { DEFAULT_CONTENT_TYPE, fileContentType, fileName } from "./rules/file.ts";
 import { canonicalJson } from "./rules/idempotency.ts";
 import {
   mailboxes,
@@ -30,51 +30,50 @@ const text = v.pipe(
 );
 const body = v.pipe(text, v.nonEmpty("must not be empty"));
 
-/**
- * RFC 2045, 5.1, as parts of a regular expression. `name` and `boundary` are left to who composes
- * the email.
- */
-const token = "[\\w!#$&^.+-]+";
-const quoted = String.raw`"[ !#-[\]-~]*"`;
-const parameter = ` *; *(?!(name|boundary)=)${token}=(${token}|${quoted})`;
-const MEDIA_TYPE = new RegExp(`^${token}/${token}(${parameter})*$`, "i");
-
 /** `base64` prints lines of 76 characters. */
 function withoutLineBreaks(content: string): string {
   return /\s/.test(content) ? content.replaceAll(/[\t\n\r ]+/g, "") : content;
 }
 
+// RFC 2392: `<img src="cid:logo">` shows the file with the content id `logo`.
+const contentId = v.optional(
+  v.pipe(
+    v.string("must be text"),
+    v.regex(/^[\w.+@-]{1,100}$/, "must be 1 to 100 letters, digits or _ . + @ -"),
+  ),
+);
+
 /** A file in the email. Its base64 counts towards the limit of the body. */
-const attachment = named("Attachment", {
-  filename: v.pipe(
-    oneLine(200),
-    v.check((name) => !/[\\/"]/.test(name), "must not contain slashes or quotes"),
-    v.check((name) => !looksEncoded(name), "must not look like an encoded-word (RFC 2047)"),
-  ),
-  contentType: v.optional(
-    v.pipe(
-      v.string("must be text"),
-      v.maxLength(200, "is too long"),
-      v.regex(MEDIA_TYPE, "must be a media type such as text/calendar; method=REQUEST"),
-    ),
-    "application/octet-stream",
-  ),
+export const inlineAttachment = named("Attachment", {
+  filename: fileName,
+  contentType: v.optional(fileContentType, DEFAULT_CONTENT_TYPE),
   content: v.pipe(
     v.string("must be text"),
     v.transform(withoutLineBreaks),
     v.base64("must be base64"),
   ),
-  // RFC 2392: `<img src="cid:logo">` shows the file with the content id `logo`.
-  contentId: v.optional(
-    v.pipe(
-      v.string("must be text"),
-      v.regex(/^[\w.+@-]{1,100}$/, "must be 1 to 100 letters, digits or _ . + @ -"),
-    ),
-  ),
+  contentId,
+});
+
+/** A file that was uploaded, with its own name and type unless the email has others. */
+export const namedAttachment = named("NamedAttachment", {
+  id: v.pipe(v.string("must be text"), v.uuid("must be the id of an uploaded attachment")),
+  filename: v.optional(fileName),
+  contentType: v.optional(fileContentType),
+  contentId,
 });
 
 /** `content` in base64. */
-export type Attachment = v.InferOutput<typeof attachment>;
+export type Attachment = v.InferOutput<typeof inlineAttachment>;
+export type NamedAttachment = v.InferOutput<typeof namedAttachment>;
+
+export const isNamed = (one: Attachment | NamedAttachment): one is NamedAttachment => "id" in one;
+
+export const MAX_ATTACHMENTS = 20;
+
+const attachment = v.lazy((input) =>
+  typeof input === "object" && input !== null && "id" in input ? namedAttachment : inlineAttachment,
+);
 
 const categories = ["transactional", "notification", "marketing"] as const;
 export type EmailCategory = (typeof categories)[number];
@@ -110,7 +109,7 @@ export const emailRequest = v.pipe(
         10,
       ),
     ),
-    attachments: v.optional(shortList(attachment, 20)),
+    attachments: v.optional(shortList(attachment, MAX_ATTACHMENTS)),
     headers: v.optional(customHeaders),
   }),
   v.forward(

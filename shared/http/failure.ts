@@ -6,6 +6,7 @@ export type Failure =
   | Invalid
   | { tag: "malformed-json"; detail: string }
   | { tag: "unsupported-media-type"; expected: string }
+  | { tag: "length-required" }
   | { tag: "body-too-large"; limitBytes: number }
   /** The client went away before its body had arrived. It receives no answer. */
   | { tag: "aborted" }
@@ -40,6 +41,7 @@ export type Failure =
 type Dependency =
   | "database"
   | "DNS resolver"
+  | "attachment store"
   | "scheduler"
   | "circuit breaker"
   | "tag index"

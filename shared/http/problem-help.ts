@@ -17,9 +17,13 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     cause: "The body has another media type than JSON.",
     action: "Send `Content-Type: application/json`.",
   },
+  "length-required": {
+    cause: "The upload of a file has no `Content-Length`.",
+    action: "Send the file in one piece, not in chunks of unknown number.",
+  },
   "body-too-large": {
-    cause: "The body has more than 1 MiB, or a webhook more than 64 KiB.",
-    action: "Send less per request, for example emails in smaller batches.",
+    cause: "The body has more than 1 MiB, a file more than 25 MiB, or a webhook more than 64 KiB.",
+    action: "Upload large files by `POST /api/attachments`. Send emails in smaller batches.",
   },
   aborted: {
     cause: "The connection ended before the body had arrived.",

@@ -15,6 +15,7 @@ export const httpStatusOf = {
   invalid: 422,
   "malformed-json": 400,
   "unsupported-media-type": 415,
+  "length-required": 411,
   "body-too-large": 413,
   aborted: 499,
   unauthenticated: 401,
@@ -61,6 +62,10 @@ const wordings: {
   "unsupported-media-type": ({ expected }) => ({
     title: "Unsupported content type",
     detail: `Content-Type must be ${expected}.`,
+  }),
+  "length-required": () => ({
+    title: "Length required",
+    detail: "Send the size of the body in bytes as Content-Length.",
   }),
   "body-too-large": ({ limitBytes }) => ({
     title: "The body is too large",

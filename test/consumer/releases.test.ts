@@ -464,5 +464,7 @@ describe("the release before and this one, on the same emails", () => {
       { attachments: [{ ...logo, contentId: "logo" }] },
     ])
       expect(await formatOf(changes)).toBe(RECIPIENTS_FORMAT);
+    const named = { attachments: [{ id: crypto.randomUUID() }, logo] };
+    expect(await formatOf(named)).toBe(FORMAT);
   });
 });

@@ -43,6 +43,8 @@ const commands = [
   "kv namespace list",
   "queues create",
   "queues info",
+  "r2 bucket create",
+  "r2 bucket info",
   "secret list",
   "triggers deploy",
   "versions deploy",
@@ -65,6 +67,7 @@ beforeAll(() => {
       databases: [],
       namespaces: [],
       queues: [],
+      buckets: [],
       workers: {},
     } satisfies FakeAccount),
   );

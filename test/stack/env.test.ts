@@ -19,6 +19,7 @@ type Toml = {
   migrations?: { new_sqlite_classes?: string[] }[];
   ratelimits?: { name: string; simple: { limit: number; period: number } }[];
   send_email?: { name: string }[];
+  r2_buckets?: { binding: string }[];
   services?: { binding: string; service: string; entrypoint: string }[];
 };
 
@@ -48,6 +49,7 @@ describe.each(workers)("wrangler.%s.toml and workers/env.ts", (name) => {
         binding.startsWith("WEBHOOK_") ? "Queue<WebhookMessage>" : "Queue<QueueMessage>",
       ]),
       ...(config.ratelimits ?? []).map(({ name: binding }) => [binding, "RateLimit"]),
+      ...(config.r2_buckets ?? []).map(({ binding }) => [binding, "R2Bucket"]),
       ...(config.send_email ?? []).map(({ name: binding }) => [binding, "SendEmail"]),
       ...(config.durable_objects?.bindings ?? []).map((object) => [
         object.name,

@@ -59,6 +59,7 @@ const wrong: Written[] = [
     `{ ${to}, template: "goodbye", data: {} }`,
     `{ ${email}, attachments: ["anything", 5] }`,
     `{ ${email}, attachments: [{ filename: "a.txt" }] }`,
+    `{ ${email}, attachments: [{ id: 5 }] }`,
     `{ ${email}, tags: [5] }`,
     `{ ${email}, sendAt: 5 }`,
     `{ ${email}, category: "spam" }`,

@@ -11,6 +11,9 @@ export type FakeAccount = {
   databases: string[];
   namespaces: string[];
   queues: string[];
+  buckets: string[];
+  /** The account has not switched R2 on. */
+  withoutR2?: true;
   workers: Record<string, Worker>;
   /** That a migration would copy. */
   emails?: number;
@@ -21,6 +24,7 @@ type Config = {
   name?: string;
   migrations?: { tag: string }[];
   services?: { service: string }[];
+  r2_buckets?: { bucket_name: string }[];
   durable_objects?: { bindings: { script_name?: string }[] };
   d1_databases?: { database_id: string }[];
 };
@@ -103,6 +107,7 @@ export class FakeWrangler implements Wrangler {
         `Queue "${args[2]}" does not exist. To create it, run: wrangler queues create ${args[2]}`,
       );
     }
+    if (starts("r2", "bucket")) return this.#bucket(args[2], args[3] ?? "");
     if (starts("deployments", "status"))
       return { id: "deployment", versions: this.#worker(option("--name")).traffic };
     if (starts("secret", "list"))
@@ -126,6 +131,15 @@ export class FakeWrangler implements Wrangler {
     throw new Refused(`Unknown arguments: ${args.join(" ")}`);
   }
 
+  #bucket(verb: string | undefined, name: string): unknown {
+    const { buckets, withoutR2 } = this.account;
+    if (withoutR2 === true)
+      throw new Refused("Please enable R2 through the Cloudflare Dashboard. [code: 10042]");
+    if (verb === "create") return void buckets.push(name);
+    if (buckets.includes(name)) return { name };
+    throw new Refused("The specified bucket does not exist. [code: 10006]");
+  }
+
   #worker(name: string | undefined): Worker {
     const worker = this.account.workers[name ?? ""];
     if (worker === undefined)
@@ -137,6 +151,7 @@ export class FakeWrangler implements Wrangler {
     for (const { service } of config.services ?? []) this.#worker(service);
     for (const { script_name: script } of config.durable_objects?.bindings ?? [])
       if (script !== undefined) this.#worker(script);
+    for (const { bucket_name: bucket } of config.r2_buckets ?? []) this.#bucket("info", bucket);
     this.#checkDatabases(config);
   }
 

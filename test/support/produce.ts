@@ -471,6 +471,17 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     204: async () => ({ path: `/api/workspaces/${await workspaceOf(await person())}` }),
     409: ofChangingWorkspace(),
   },
+  uploadAttachment: {
+    201: at("/api/attachments?filename=a.txt", {
+      body: "Hi",
+      headers: { "Content-Type": "text/plain", "Content-Length": "2" },
+    }),
+    411: at("/api/attachments?filename=a.txt", { body: "Hi" }),
+    413: at("/api/attachments?filename=a.txt", {
+      body: "Hi",
+      headers: { "Content-Length": "26214401" },
+    }),
+  },
   sendEmail: {
     202: at("/api/emails", { body: { to: "ada@example.com", subject: "Hi", text: "Hi" } }),
   },

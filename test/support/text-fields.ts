@@ -10,11 +10,13 @@ type Shape = {
   item?: v.GenericSchema;
   value?: v.GenericSchema;
   wrapped?: v.GenericSchema;
+  getter?: (input: unknown) => v.GenericSchema;
 };
 
 /** Every field of a schema that can hold text, at any depth. */
 export function textFields(schema: v.GenericSchema, path: (string | number)[] = []): TextField[] {
-  const { type, entries = {}, options = [], item, value, wrapped } = schema as unknown as Shape;
+  const { type, entries = {}, options = [], ...inner } = schema as unknown as Shape;
+  const { item, value, wrapped, getter } = inner;
   switch (type) {
     case "strict_object":
       return Object.entries(entries).flatMap(([name, one]) => textFields(one, [...path, name]));
@@ -25,6 +27,11 @@ export function textFields(schema: v.GenericSchema, path: (string | number)[] = 
     case "optional":
     case "nullable":
       return wrapped === undefined ? [] : textFields(wrapped, path);
+    case "lazy":
+      // An attachment: by what it is, without an id or with one.
+      return [{}, { id: "" }].flatMap((input) =>
+        getter === undefined ? [] : textFields(getter(input), path),
+      );
     case "union":
       return options.flatMap((one) => textFields(one as v.GenericSchema, path));
     case "string":

@@ -79,6 +79,7 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   createWorkspace: null,
   renameWorkspace: { state: workspace },
   deleteWorkspace: { state: workspace },
+  uploadAttachment: {},
   sendEmail: { along: 202, fields: ["template", "category"] },
   sendEmails: { along: 202 },
   cancelEmail: { state: email },

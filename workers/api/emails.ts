@@ -4,6 +4,7 @@ import type { EmailAnswer } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { dailyLimits } from "../../shared/email/daily-limits.ts";
+import { withFiles } from "../../shared/email/files/wanted.ts";
 import { acceptEmails, notify } from "../../shared/email/outbox.ts";
 import { quotedMailbox } from "../../shared/email/rules/address.ts";
 import { mailboxesFromColumn } from "../../shared/email/rules/mailboxes.ts";
@@ -35,7 +36,7 @@ export const sendEmail: Handler<"sendEmail"> = async ({
 }) => {
   const who = callerOf(env, caller, idempotencyKey);
   if (!who.ok) return who;
-  const submission = submissionFrom(env, body, who.value, now);
+  const submission = withFiles(env, submissionFrom(env, body, who.value, now));
   if (!submission.ok) return submission;
   const [accepted] = await acceptEmails(
     { db: env.DB, queue: env.EMAIL_QUEUE },
@@ -68,7 +69,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
   const who = callerOf(env, caller, idempotencyKey);
   if (!who.ok) return who;
   const checked = body.emails.map((email, n) =>
-    submissionOf(env, email, { ...who.value, position: n }, now),
+    withFiles(env, submissionOf(env, email, { ...who.value, position: n }, now)),
   );
   const submissions = checked.flatMap((one, n) => (one.ok ? [{ n, ...one.value }] : []));
   const accepted = await acceptEmails(

@@ -1,6 +1,7 @@
 import type { Operation } from "../../shared/contract/operation.ts";
 import { operations, type OperationId } from "../../shared/contract/operations.ts";
 import * as alerts from "./alerts.ts";
+import * as attachments from "./attachments.ts";
 import * as auditLog from "./audit-log.ts";
 import * as cacheMetrics from "./cache-metrics.ts";
 import * as cache from "./cache.ts";
@@ -37,6 +38,7 @@ import * as workspaces from "./workspaces.ts";
 /** These modules export handlers and nothing else, each under the id of its operation. */
 export const handlers: Handlers = {
   ...alerts,
+  ...attachments,
   ...auditLog,
   ...cache,
   ...cacheMetrics,

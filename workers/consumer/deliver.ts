@@ -62,6 +62,7 @@ function deliveryOf(env: ConsumerEnv): Delivery {
     transports: transports.value,
     policy: policy.value,
     waitLimits: limits.value,
+    bucket: env.ATTACHMENTS,
     clock: Date.now,
     random: Math.random,
     sleep: (ms) => scheduler.wait(ms),

@@ -1,5 +1,5 @@
 import { ADMIN_TENANT } from "../../email/outbox.ts";
-import { PRODUCER_TENANT } from "../../email/producers.ts";
+import { PRODUCER_TENANT } from "../../email/outbox.ts";
 import { SYSTEM_TENANT } from "../../email/system-emails.ts";
 import { tenantOfUser } from "../rules/keys.ts";
 import type { UserExport } from "../rules/schemas.ts";

@@ -3,7 +3,7 @@ import { idempotencyKey as keySchema } from "../../email/schemas.ts";
 import { problemOf } from "../../http/problem.ts";
 import { validate, type Invalid } from "../../lib/worker/validate.ts";
 import { problem, type Answer, type Operation, type PathParameters } from "../operation.ts";
-import { sendRequest, type PlainRequest, type RequestSettings } from "./request.ts";
+import { sendRequest, type FileBytes, type PlainRequest, type RequestSettings } from "./request.ts";
 
 /**
  * A typed client of the HTTP API, from the same operations that the server validates with:
@@ -23,6 +23,8 @@ export type ClientRequest<Called extends Operation> = {
   params?: PathParameters<Called>;
   query?: Called["query"] extends v.GenericSchema ? v.InferInput<Called["query"]> : never;
   body?: Called["body"] extends v.GenericSchema ? v.InferInput<Called["body"]> : never;
+  /** For an operation that stores a file: its bytes. Their type is the header Content-Type. */
+  file?: Called["upload"] extends object ? FileBytes : never;
   idempotencyKey?: string;
   headers?: Record<string, string>;
   signal?: AbortSignal;

@@ -26,6 +26,7 @@ export {
   type WebhookCall,
 } from "./webhooks.ts";
 export type { Operation } from "../operation.ts";
+export * from "../attachments.ts";
 export * from "../cache.ts";
 export * from "../circuit-breakers.ts";
 export * from "../dead-letters.ts";

@@ -6,11 +6,17 @@ export type RequestSettings = {
   fetch?: typeof fetch;
 };
 
+/** A file with a known size. */
+export type FileBytes = Uint8Array<ArrayBuffer> | ArrayBuffer | Blob;
+
+const sizeOf = (file: FileBytes): number => (file instanceof Blob ? file.size : file.byteLength);
+
 /** What any operation takes. */
 export type PlainRequest = {
   params?: Record<string, string>;
   query?: Record<string, string | undefined>;
   body?: unknown;
+  file?: FileBytes;
   idempotencyKey?: string;
   headers?: Record<string, string>;
   signal?: AbortSignal;
@@ -24,7 +30,7 @@ export type PlainRequest = {
 export async function sendRequest(
   { baseUrl, token, fetch: send = fetch }: RequestSettings,
   operation: { method: string; path: string },
-  { params = {}, query = {}, body, idempotencyKey, headers = {}, signal }: PlainRequest,
+  { params = {}, query = {}, body, file, idempotencyKey, headers = {}, signal }: PlainRequest,
 ): Promise<Response> {
   const path = operation.path.replace(/:(\w+)/g, (_, name: string) =>
     encodeURIComponent(params[name] ?? ""),
@@ -38,10 +44,13 @@ export async function sendRequest(
     headers: {
       ...(token !== undefined && { Authorization: `Bearer ${token}` }),
       ...(body !== undefined && { "Content-Type": "application/json" }),
+      // A request that never leaves the Worker has only the headers that it is given.
+      ...(file !== undefined && { "Content-Length": String(sizeOf(file)) }),
       ...(idempotencyKey !== undefined && { "Idempotency-Key": idempotencyKey }),
       ...headers,
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(file !== undefined && { body: file }),
     ...(signal !== undefined && { signal }),
   });
 }

@@ -1,11 +1,11 @@
 import { isHardBounce } from "../rules/hard-bounce.ts";
 import { withoutFailover } from "../rules/lifecycle.ts";
 import type { Outcome } from "../rules/outcome.ts";
-import { chooseTransport, inOrderOf, type Waiting } from "../rules/plan.ts";
+import { chooseTransport, takersOf, type Waiting } from "../rules/plan.ts";
 import { settleRecipients, type StoredRecipient } from "../rules/recipients.ts";
 import { refusalsOnTheWay, type Refusal } from "../rules/refusals.ts";
 import { testEndings, testReports } from "../rules/test-recipients.ts";
-import type { WaitClock, WaitLimits } from "../rules/waits.ts";
+import { waitedOf, type WaitClock, type WaitLimits } from "../rules/waits.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
 import { storedRecipients } from "../sql/recipients.ts";
 import type { Settled } from "../sql/settle.ts";
@@ -24,7 +24,7 @@ export function afterOutcome(
   const { failover } = waiting;
   const { id, generation, transport } = email;
   const tried = [...(failover?.tried ?? []), transport];
-  const own = inOrderOf(waiting.transportOrder, candidatesOf(transports, paced, clock()));
+  const own = takersOf(waiting, candidatesOf(transports, paced, clock()));
   const next = chooseTransport(null, tried, own, new Set());
   const ended = {
     ...email,
@@ -80,6 +80,6 @@ function waitClockOf(
   return {
     limits,
     since: Math.max(generationAt, sendAt ?? 0),
-    last: waitClass === null || waitClass === "paused" ? null : { class: waitClass, count: waits },
+    last: waitedOf(waitClass, waits),
   };
 }

@@ -13,6 +13,7 @@ import type { Settled } from "../sql/settle.ts";
 import type { GuardedTransport } from "../transports/transport.ts";
 import { afterOutcome, type EndedHandOver } from "./after-outcome.ts";
 import { claimElsewhere } from "./claim-admitted.ts";
+import { FilesInHand } from "./files.ts";
 import { handOver } from "./hand-over.ts";
 import { GROUP_SIZE } from "./lease.ts";
 import { observeClaimed, observeSettled } from "./observe.ts";
@@ -44,6 +45,7 @@ export async function deliverClaimed(
 ): Promise<void> {
   const { transports } = delivery;
   const paced = knownPace(transports, pace);
+  const files = new FilesInHand(delivery);
   let waiting: Waiting[] = inTurns(claimed).map((email) => ({ ...email, failover: null }));
   let settled: Settled[] = [];
   let answers: RateAnswer[] = [];
@@ -61,32 +63,31 @@ export async function deliverClaimed(
         hasLinks: delivery.unsubscribe !== null,
         now: delivery.clock(),
       });
-      settled.push(...plan.putBack.map(putBackOf));
+      const { marks, settled: withoutFiles } = await files.read(plan.marks);
+      settled.push(...plan.putBack.map(putBackOf), ...withoutFiles);
       const groupId = `${token}:${round}`;
-      const { marks } = plan;
       const group = { token, settled, answers, marks, groupId, paced };
       const marked = await recordAndMark(delivery, group);
       if (marked === null) return;
       observeSettled(settled);
       await sendFollowUps(delivery, settled);
       const refusing = rememberPace(paced, transports, marked, groupId);
-      const { handOvers, missed } = matchMarks(transports, plan, marked, paced);
+      const { handOvers, missed } = matchMarks(transports, marks, marked, paced);
       const missing = afterMissing(missed, refusing);
       if (missing.again.length > 0)
         await stagger(delivery, [...missing.again, ...plan.rest], paced);
       closeUnused(transports, handOvers);
-      const ended = await Promise.all(handOvers.map((one) => handOverOnTime(delivery, one)));
+      const ended = await Promise.all(handOvers.map((one) => handOverOnTime(delivery, one, files)));
       answers = rateAnswersOf(ended, delivery.waitLimits, delivery.clock());
       rememberClosed(paced, transports, answers);
       const after = ended.map((one) => afterOutcome(delivery, one, paced));
-      waiting = [
-        ...after.flatMap((end) => ("failover" in end ? [end] : [])),
-        ...missing.again,
-        ...plan.rest,
-      ];
+      const onTheirWay = after.flatMap((end) => ("failover" in end ? [end] : []));
+      files.keep(onTheirWay);
+      waiting = [...onTheirWay, ...missing.again, ...plan.rest];
       settled = [...after.flatMap((end) => ("failover" in end ? [] : [end])), ...missing.settled];
     }
   } finally {
+    files.keep([]);
     for (const transport of transports) transport.close?.();
   }
 }
@@ -164,7 +165,7 @@ type HandOver = {
 /** Which of the planned marks were made, with the emails as D1 has them, and which were not. */
 function matchMarks(
   transports: GuardedTransport[],
-  { marks }: Plan,
+  marks: Plan["marks"],
   { emails, pace }: MarkedGroup,
   paced: Readonly<Paced>,
 ): { handOvers: HandOver[]; missed: Plan["marks"] } {
@@ -263,12 +264,14 @@ function closeUnused(transports: GuardedTransport[], handOvers: HandOver[]): voi
 async function handOverOnTime(
   delivery: Delivery,
   { email, waiting, transport, startsAt }: HandOver,
+  files: FilesInHand,
 ): Promise<EndedHandOver & { transport: TransportName; beganAt: number }> {
   const { clock, sleep } = delivery;
   const aheadMs = startsAt - clock();
   if (aheadMs > 0) await sleep(aheadMs);
   const beganAt = clock();
-  const outcome = await handOver(transport, email, delivery, beganAt);
+  const given = { ...delivery, files: files.of(email.id) };
+  const outcome = await handOver(transport, email, given, beganAt);
   counters.count("luna_email_attempts_total", { transport: transport.name, outcome: outcome.kind });
   return { email, waiting, transport: transport.name, beganAt, outcome };
 }

@@ -1,30 +1,34 @@
 import { describeError, log } from "../../lib/worker/log.ts";
 import { parseMailbox } from "../rules/address.ts";
+import { extraMs } from "../rules/hand-over-size.ts";
 import { mailboxesFromColumn } from "../rules/mailboxes.ts";
 import type { AttemptDetail, Outcome } from "../rules/outcome.ts";
 import { testEndings, testOutcome } from "../rules/test-recipients.ts";
+import { isNamed } from "../schemas.ts";
 import { fromJson } from "../sql/columns.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
 import { storedRecipients } from "../sql/recipients.ts";
 import { textOf } from "../transports/text-of.ts";
 import type { GuardedTransport, OutgoingEmail } from "../transports/transport.ts";
 import { offersUnsubscribe, unsubscribeUrl } from "../unsubscribe.ts";
+import type { FilesRead } from "./files.ts";
 import type { Delivery } from "./ports.ts";
 
-type Settings = Pick<Delivery, "unsubscribe" | "emailIdHeader">;
+type Given = Pick<Delivery, "unsubscribe" | "emailIdHeader"> & { files?: FilesRead };
 
 /**
  * Hands one email over. Never throws.
  *
- * @param settings without links to unsubscribe no email comes here that needs one
+ * @param given without links to unsubscribe no email comes here that needs one. `files`: those
+ *   that it names
  */
 export async function handOver(
   transport: GuardedTransport,
   email: EmailInHandOver,
-  settings: Settings,
+  given: Given,
   now: number,
 ): Promise<Outcome> {
-  const outcome = await send(transport, email, settings, now);
+  const outcome = await send(transport, email, given, now);
   log(outcome.kind === "accepted" ? "info" : "warn", "email.attempt", {
     emailId: email.id,
     ...(email.traceId !== null && { traceId: email.traceId }),
@@ -41,19 +45,20 @@ export async function handOver(
 async function send(
   transport: GuardedTransport,
   email: EmailInHandOver,
-  settings: Settings,
+  given: Given,
   now: number,
 ): Promise<Outcome> {
-  if (email.leaseExpiresAt - now < transport.deadlineMs)
+  const { unsubscribe, emailIdHeader, files = new Map() } = given;
+  const bytes = [...files.values()].reduce((sum, file) => sum + file.byteLength, 0);
+  if (email.leaseExpiresAt - now < transport.deadlineMs + extraMs(bytes))
     return { kind: "deferred", detail: leaseTooShort };
-  const { unsubscribe, emailIdHeader } = settings;
   let message: OutgoingEmail;
   try {
     const url =
       unsubscribe !== null && offersUnsubscribe(email.category)
         ? await unsubscribeUrl(unsubscribe, email.id)
         : null;
-    message = outgoing(email, { unsubscribeUrl: url, idHeader: emailIdHeader });
+    message = outgoing(email, files, { unsubscribeUrl: url, idHeader: emailIdHeader });
   } catch (error) {
     return {
       kind: "refused_transient",
@@ -80,8 +85,26 @@ const leaseTooShort: AttemptDetail = {
   text: "too little of the lease was left to begin",
 };
 
+/** @throws Error if a file that the email names is not there */
+function attachmentsOf(
+  { attachments, files: stored = null }: EmailInHandOver,
+  read: FilesRead,
+): OutgoingEmail["attachments"] {
+  if (attachments === null) return [];
+  const byId = new Map(stored === null ? [] : fromJson(stored).map((file) => [file.id, file]));
+  return fromJson(attachments).map((one) => {
+    if (!isNamed(one)) return one;
+    const [file, bytes] = [byId.get(one.id), read.get(one.id)];
+    if (file === undefined || bytes === undefined)
+      throw new Error(`the attachment ${one.id} was not read`);
+    const { contentId, filename = file.filename, contentType = file.contentType } = one;
+    return { filename, contentType, bytes, ...(contentId !== undefined && { contentId }) };
+  });
+}
+
 function outgoing(
   email: EmailInHandOver,
+  files: FilesRead,
   given: Pick<OutgoingEmail, "unsubscribeUrl" | "idHeader">,
 ): OutgoingEmail {
   const from = parseMailbox(email.from);
@@ -99,7 +122,7 @@ function outgoing(
     subject: email.subject,
     html: email.html,
     text: email.text ?? (email.textFromHtml === 1 ? textOf(email.html ?? "") : null),
-    attachments: email.attachments === null ? [] : fromJson(email.attachments),
+    attachments: attachmentsOf(email, files),
     headers: email.headers === null ? {} : fromJson(email.headers),
     ...given,
   };

@@ -15,6 +15,8 @@ export type Delivery = Outbox & {
   transports: GuardedTransport[];
   policy: RetryPolicy;
   waitLimits: WaitLimits;
+  /** With the uploaded files that emails name. */
+  bucket?: R2Bucket | undefined;
   /** Milliseconds since the epoch. */
   clock: () => number;
   /** In [0, 1). */

@@ -6,6 +6,7 @@ import { within } from "../../lib/base/deadline.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
 import { notify, QUEUE_TIMEOUT_MS, sendAll } from "../outbox.ts";
 import { deadLetterMessageFor } from "../queue-messages.ts";
+import { filesBytes, leaseMs } from "../rules/hand-over-size.ts";
 import type { RateAnswer } from "../rules/pace.ts";
 import type { Plan } from "../rules/plan.ts";
 import type { TransportName } from "../rules/transports.ts";
@@ -51,6 +52,10 @@ export async function recordAndMark(
   const reserved = reservations.map(({ transport }) => transport);
   const configured = (name: TransportName): number | null =>
     transports.find((transport) => transport.name === name)?.everyMs ?? null;
+  const longestLeaseMs = Math.max(
+    LEASE_MS,
+    ...marks.map(({ email }) => leaseMs(filesBytes(email.files))),
+  );
   for (const delayMs of [...RECORD_RETRIES_MS, null]) {
     const now = clock();
     try {
@@ -63,7 +68,7 @@ export async function recordAndMark(
           reservations,
           answers: answers.map((one) => ({ ...one, everyMs: configured(one.transport) })),
           now,
-          leaseExpiresAt: now + LEASE_MS,
+          leaseExpiresAt: now + longestLeaseMs,
         }),
       );
       countTransaction("committed");

@@ -1,6 +1,8 @@
 import type { EmailCategory } from "../schemas.ts";
+import type { FileOfEmail } from "./file.ts";
 import type { OnUnknown } from "./lifecycle.ts";
 import type { TransportName } from "./transports.ts";
+import type { Waited } from "./waits.ts";
 
 /**
  * An email under a lease. `pinned`: its outcome is open at that transport, which recognizes a
@@ -22,4 +24,8 @@ export type Claimed = {
   /** The order that its sender names; empty: as configured. */
   transportOrder: readonly TransportName[];
   pinned: { to: TransportName; until: number } | null;
+  /** The uploaded files that it names; absent if it names none. */
+  files?: readonly FileOfEmail[];
+  /** What a wait for those depends on; absent without them. */
+  waiting?: { since: number; last: Waited | null };
 };

@@ -6,7 +6,7 @@ import {
   type Refusal,
   type Refusals,
 } from "./refusals.ts";
-import { repeatDelayMs, retryDelayMs, type RetryPolicy } from "./retry-policy.ts";
+import { MAX_DEFERRAL_MS, repeatDelayMs, retryDelayMs, type RetryPolicy } from "./retry-policy.ts";
 import { idempotentForMs, type TransportName } from "./transports.ts";
 import {
   countedWith,
@@ -248,6 +248,18 @@ export function putBack(
   if (pinnedUntil !== null && dueAt >= pinnedUntil) return held(email, "exhausted");
   const put = waiting(attempts, dueAt, pinnedUntil);
   return limited && put.status === "queued" ? { ...put, waited: { class: "rate", count: 0 } } : put;
+}
+
+/**
+ * Decides what a claimed email becomes that could not be handed over because its uploaded files
+ * could not be read. An open outcome stays open.
+ */
+export function notRead(
+  email: { attempts: number; onUnknown: OnUnknown; pinnedUntil: number | null },
+  timing: RetryTiming,
+): Settlement {
+  if (email.pinnedUntil !== null) return putBack(email, timing.now + MAX_DEFERRAL_MS);
+  return waitOrDeadLetter(email.attempts + 1, "server", 0, timing);
 }
 
 function retryOrDeadLetter(attempts: number, { policy, now, random }: RetryTiming): Settlement {

@@ -1,12 +1,13 @@
 import type { Admission } from "../../lib/circuit-breaker/rules/index.ts";
 import { offersUnsubscribe } from "../unsubscribe.ts";
 import type { Claimed } from "./claimed.ts";
+import { filesBytes, joins } from "./hand-over-size.ts";
 import { keyForgotten, putBack, type Settlement } from "./lifecycle.ts";
 import type { AttemptDetail } from "./outcome.ts";
 import { mostAtOnce } from "./pace.ts";
 import type { Refusals } from "./refusals.ts";
 import { MAX_DEFERRAL_MS } from "./retry-policy.ts";
-import type { TransportName } from "./transports.ts";
+import { transports, type TransportName } from "./transports.ts";
 import { backlogKey } from "./turns.ts";
 import type { Waited } from "./waits.ts";
 
@@ -104,6 +105,23 @@ const notConfigured = (pinnedTo: TransportName | null): AttemptDetail => ({
 const isOpen = (admission: Entry): boolean =>
   admission.do !== "reject" && admission.do !== "closed";
 
+/** Those that its sender names and that take an email of its size, in the sender's order. */
+export function takersOf<One extends { name: TransportName }>(
+  { transportOrder, files }: Pick<Claimed, "transportOrder" | "files">,
+  candidates: readonly One[],
+): readonly One[] {
+  const own = inOrderOf(transportOrder, candidates);
+  return files === undefined
+    ? own
+    : own.filter(({ name }) => filesBytes(files) <= transports[name].maxContentBytes);
+}
+
+const tooLarge: AttemptDetail = {
+  transport: "none",
+  phase: "configuration",
+  text: "no configured transport takes an email of this size",
+};
+
 /** Until the first of them takes emails again. */
 function waitFor(candidates: readonly [Candidate, ...Candidate[]]): Wait {
   const [first] = candidates.toSorted((a, b) => waitOf(a) - waitOf(b));
@@ -158,12 +176,16 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
   const plan: Plan = { marks: [], putBack: [], rest: [] };
   const full = new Set<TransportName>();
   const times = new ComingBack();
+  let heldBytes = 0;
   for (const [place, email] of waiting.entries()) {
-    if (plan.marks.length === size) {
+    const bytes = filesBytes(email.files);
+    const isFull = plan.marks.length > 0 && !joins(heldBytes, bytes);
+    if (plan.marks.length === size || isFull) {
       plan.rest.push(...waiting.slice(place));
       break;
     }
     if (email.failover !== null) {
+      heldBytes += bytes;
       plan.marks.push({ email, transport: email.failover.to });
       continue;
     }
@@ -188,7 +210,11 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
       back(now + MAX_DEFERRAL_MS, noLink);
       continue;
     }
-    const own = email.pinned === null ? inOrderOf(email.transportOrder, candidates) : candidates;
+    const own = email.pinned === null ? takersOf(email, candidates) : candidates;
+    if (own.length === 0 && inOrderOf(email.transportOrder, candidates).length > 0) {
+      back(now + ORPHAN_MS, tooLarge);
+      continue;
+    }
     const choice = chooseTransport(email.pinned?.to ?? null, [], own, full);
     if ("waitMs" in choice) {
       // Others may take emails meanwhile, so that no breaker shows that this one waits.
@@ -210,6 +236,7 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
       plan.rest.push(email);
       continue;
     }
+    heldBytes += bytes;
     plan.marks.push({ email, transport: choice.use });
     const taken = others + 1;
     if (candidate !== undefined && taken >= mostOf(candidate, candidates, size))

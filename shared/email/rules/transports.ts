@@ -55,6 +55,10 @@ export const idempotentForMs: Record<TransportName, number | null> = byTransport
   ({ idempotentForMs: documented }) => (documented === null ? null : documented - MARGIN_MS),
 );
 
+/** The largest content that one of some transports takes, in bytes. */
+export const largestContentBytes = (names: readonly TransportName[]): number =>
+  Math.max(0, ...names.map((name) => transports[name].maxContentBytes));
+
 /** The name of a transport's breaker. */
 export function emailBreaker<Name extends TransportName>(name: Name): `email:${Name}` {
   return `email:${name}`;

@@ -82,3 +82,7 @@ function pauses(waitClass: WaitClass, policy: RetryPolicy): { baseMs: number; ma
       return { baseMs, maxMs: Math.max(maxDelayMs, LONGEST_SERVER_WAIT_MS) };
   }
 }
+
+/** What an email has waited for, by its columns. A pause is none of the classes. */
+export const waitedOf = (waitClass: WaitClass | "paused" | null, count: number): Waited | null =>
+  waitClass === null || waitClass === "paused" ? null : { class: waitClass, count };

@@ -1,8 +1,9 @@
 import { mailboxesToColumn } from "../rules/mailboxes.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
-import type { EmailMessage } from "../schemas.ts";
+import { isNamed, type EmailMessage } from "../schemas.ts";
 import {
   emailColumns,
+  FORMAT,
   PLAIN_FORMAT,
   RECIPIENTS_FORMAT,
   toJson,
@@ -86,6 +87,7 @@ export function newRowWithRecipients(
 
 /** The release before would send it without what it does not know. */
 function formatOf({ recipients = [], replyTo = [], headers, attachments = [] }: NewEmail): number {
+  if (attachments.some(isNamed)) return FORMAT;
   const isPlain =
     recipients.length <= 1 &&
     recipients.every(({ name }) => name === "") &&

@@ -3,10 +3,12 @@ import type { Notification } from "../queue-messages.ts";
 import type { Claimed } from "../rules/claimed.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import type { TransportName } from "../rules/transports.ts";
+import { waitedOf } from "../rules/waits.ts";
 import { hasBacklog } from "./backlogs.ts";
 import { FORMAT, fromJson, pick, selectionOf, type EmailRow, type RowOf } from "./columns.ts";
 import { tenantHasEnded } from "./ended-tenants.ts";
 import { nextEvent } from "./events.ts";
+import { filesColumn } from "./named-files.ts";
 import { hasOpenTransport, orderColumn } from "./named-sender.ts";
 import { closedTransports, readPace, type Pace } from "./pace.ts";
 import { isPaused, waitsForPause } from "./pauses.ts";
@@ -41,23 +43,34 @@ const picked = pick(
   "traceId",
   "transport",
   "pinnedUntil",
+  "generationAt",
+  "sendAt",
+  "waitClass",
+  "waits",
 );
-const claimedFields: typeof picked & { order: ReturnType<typeof orderColumn> } = {
+type Further = { order: ReturnType<typeof orderColumn>; files: ReturnType<typeof filesColumn> };
+const claimedFields: typeof picked & Further = {
   ...picked,
   order: orderColumn("emails"),
+  files: filesColumn("emails"),
 };
 const claimedColumns = selectionOf(claimedFields);
 
 type ClaimedRow = RowOf<typeof claimedFields> & { hasBacklog?: number };
 
 function claimedOf(row: ClaimedRow): Claimed {
-  const { transport, pinnedUntil, order, hasBacklog: has, ...email } = row;
+  const { transport, pinnedUntil, order, hasBacklog: has, files: json, ...rest } = row;
+  const { generationAt, sendAt, waitClass, waits, ...email } = rest;
+  const files = json === null ? [] : fromJson(json);
+  const since = Math.max(generationAt, sendAt ?? 0);
+  const last = waitedOf(waitClass, waits);
   return {
     ...email,
     transportOrder: order === null ? [] : fromJson(order),
     hasBacklog: has === 1,
     pinned:
       transport === null || pinnedUntil === null ? null : { to: transport, until: pinnedUntil },
+    ...(files.length > 0 && { files, waiting: { since, last } }),
   };
 }
 

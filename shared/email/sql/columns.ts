@@ -3,7 +3,7 @@ import type { EmailStatus, OnUnknown } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
 import type { WaitClass } from "../rules/waits.ts";
-import type { Attachment, EmailCategory, EmailMessage } from "../schemas.ts";
+import type { Attachment, EmailCategory, EmailMessage, NamedAttachment } from "../schemas.ts";
 
 /**
  * The columns of `emails` and `email_contents`, defined once: row types, INSERT and SELECT derive
@@ -33,7 +33,7 @@ export const headerColumns = {
 export const contentColumns = {
   html: column<string | null>("html"),
   text: column<string | null>("text"),
-  attachments: column<Json<Attachment[]> | null>("attachments"),
+  attachments: column<Json<(Attachment | NamedAttachment)[]> | null>("attachments"),
   headers: column<Json<CustomHeaders> | null>("headers"),
 };
 

@@ -12,6 +12,7 @@ import {
   type RowOf,
 } from "./columns.ts";
 import { nextEvent } from "./events.ts";
+import { filesColumn } from "./named-files.ts";
 import {
   mayGoTo,
   noteRateAnswer,
@@ -42,7 +43,11 @@ const recipients: { recipients: ReturnType<typeof recipientsColumn> } = {
 };
 const contents = selectionOf(contentColumns);
 
-export type EmailInHandOver = RowOf<typeof headFields & typeof contentColumns & typeof recipients>;
+const files: { files: ReturnType<typeof filesColumn> } = { files: filesColumn("e") };
+
+export type EmailInHandOver = RowOf<
+  typeof headFields & typeof contentColumns & typeof recipients
+> & { files?: RowOf<typeof files>["files"] };
 
 /**
  * An email that goes to a transport: a claimed one, or one in hand-over that `from` has just
@@ -129,7 +134,7 @@ export async function recordAndMarkSending(
     emails: db
       .prepare(
         `SELECT ${heads.list("e")}, ${contents.list("c")},
-           ${selectionOf(recipients).list()} FROM json_each(?1) AS m
+           ${selectionOf({ ...recipients, ...files }).list()} FROM json_each(?1) AS m
          JOIN emails AS e ON e.id = m.value ->> 'id' AND e.transport = m.value ->> 'transport'
          JOIN email_contents AS c ON c.email_id = e.id
          WHERE +e.lease_token = ?2 AND e.status = 'sending'`,

@@ -166,9 +166,12 @@ type ContentRow = Omit<StoredContent, "headers" | "attachments"> & {
 };
 
 const selectContent = `SELECT c.html, c.text, c.headers,
-  (SELECT json_group_array(json_object('filename', a.value ->> 'filename',
-     'contentType', a.value ->> 'contentType', 'contentId', a.value ->> 'contentId'))
-   FROM json_each(c.attachments) AS a) AS attachments
+  (SELECT json_group_array(json_object(
+     'filename', COALESCE(a.value ->> 'filename', f.filename),
+     'contentType', COALESCE(a.value ->> 'contentType', f.content_type),
+     'contentId', a.value ->> 'contentId'))
+   FROM json_each(c.attachments) AS a
+   LEFT JOIN attachments AS f ON f.id = a.value ->> 'id') AS attachments
   FROM email_contents AS c WHERE c.email_id = ?1`;
 
 /**

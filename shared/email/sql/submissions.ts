@@ -1,9 +1,12 @@
 import { runBatch } from "../../database/batch.ts";
 import type { DailyLimits, ReachedLimit } from "../rules/daily-limits.ts";
+import type { WantedFiles, WhyNoFiles } from "../rules/file.ts";
 import type { NamedSender } from "../rules/senders.ts";
 import { insertEmails, newRowWithRecipients, type NewEmail } from "./accept.ts";
+import { fromJson, type Json } from "./columns.ts";
 import { countAccepted, roomOf, type HeldTo } from "./daily-limits.ts";
 import { KEPT_MS, needsItsKey } from "./idempotency-keys.ts";
+import { hasItsFiles, linkFiles, whyNoFiles } from "./named-files.ts";
 import { maySend, whyNot, withSender, type WhyNot } from "./named-sender.ts";
 import type { Suppression } from "./suppressions.ts";
 
@@ -21,6 +24,8 @@ export type Submitted = NewEmail & {
   named?: NamedSender | null;
   /** How many its tenant may hand in per day; any number by default. */
   limits?: DailyLimits | null;
+  /** Absent if it names no uploaded file. */
+  files?: WantedFiles;
   key: {
     name: string;
     former: string | null;
@@ -44,6 +49,7 @@ export type Verdict =
   | { tag: "suppressed"; reason: Suppression["reason"] }
   | { tag: "limited"; by: ReachedLimit }
   | { tag: "no-sender"; because: WhyNot }
+  | { tag: "no-files"; because: WhyNoFiles }
   | { tag: "absent" };
 
 /** SQL over a recipient `r` of a row `m`: its suppressions `s`. */
@@ -77,7 +83,7 @@ const holdsItsKey = `(m.value ->> 'key' IS NULL OR EXISTS (SELECT 1 FROM idempot
 
 /**
  * Accepts emails, unless all their recipients are suppressed, their key was used, or they may not
- * use the sender that they name. A key of an email that is refused stays free. A suppressed
+ * use the sender, or lack the files, that they name. A key of an email that is refused stays free. A suppressed
  * recipient beside others is left out.
  *
  * @param along statements of the caller's that are committed with them
@@ -92,9 +98,14 @@ export async function acceptEach(
   const rows = rowsOf(emails, now);
   const held = heldTo(emails, now);
   const room = held === null ? null : roomOf(held, 2);
-  // Emails that name no sender run the statements that they ran before there were any.
+  // Emails that name no sender and no file run the statements that they ran before there were any.
   const nameOne = emails.some(namesSender);
-  const isWanted = nameOne ? `${hasRecipient} AND ${maySend}` : hasRecipient;
+  const nameFiles = emails.some(namesFiles);
+  const isWanted = [
+    hasRecipient,
+    ...(nameOne ? [maySend] : []),
+    ...(nameFiles ? [hasItsFiles] : []),
+  ].join(" AND ");
   const replies = await runBatch(db, {
     forgotten: db
       .prepare(
@@ -125,6 +136,7 @@ export async function acceptEach(
       }),
       state: `iif(EXISTS (SELECT 1 FROM ${suppressions}), 'suppressed', NULL)`,
     }),
+    files: nameFiles ? [linkFiles(db, rows)] : [],
     limited: held === null ? [] : [countAccepted(db, rows, held), freeKeys(db, rows)],
     along,
     verdicts: selectVerdicts(db, emails, { rows, held }, now),
@@ -133,6 +145,7 @@ export async function acceptEach(
 }
 
 const namesSender = ({ named }: Submitted): boolean => named !== undefined && named !== null;
+const namesFiles = ({ files }: Submitted): boolean => files !== undefined;
 
 /** SQL of whether one of the emails was accepted, with `bound` as `?1`. */
 export const areThere = (emails: readonly Submitted[]): { condition: string; bound: string } => ({
@@ -173,6 +186,7 @@ const rowsOf = (emails: readonly Submitted[], now: number): string =>
     emails.map((email) => ({
       ...newRowWithRecipients(email, now),
       ...(namesSender(email) && { named: email.named }),
+      ...(namesFiles(email) && { files: email.files }),
       key: email.key?.name ?? null,
       formerKey: email.key?.former ?? null,
       requestHash: email.key?.requestHash ?? null,
@@ -188,12 +202,13 @@ function selectVerdicts(
 ): D1PreparedStatement {
   const room = held === null ? null : roomOf(held, 3);
   const noSender = emails.some(namesSender) ? whyNot : "NULL";
+  const noFiles = emails.some(namesFiles) ? whyNoFiles : "NULL";
   return db
     .prepare(
       `SELECT a.id IS NOT NULL AS accepted,
          iif(k.expires_at > ?2 OR ${needsItsKey("?2")}, k.email_id, NULL) AS emailId,
          k.request_hash AS requestHash, k.canonical_hash AS canonicalHash,
-         e.created_at AS acceptedAt, ${noSender} AS noSender,
+         e.created_at AS acceptedAt, ${noSender} AS noSender, ${noFiles} AS noFiles,
          iif(${hasRecipient}, NULL, (${suppression})) AS reason,
          ${room === null ? "NULL" : limitedBy(room)} AS limited
        FROM json_each(?1) AS m
@@ -216,6 +231,7 @@ type VerdictRow = {
   canonicalHash: string | null;
   acceptedAt: number | null;
   noSender: WhyNot | null;
+  noFiles: Json<WhyNoFiles> | null;
   reason: Suppression["reason"] | null;
   limited: ReachedLimit | null;
 };
@@ -226,8 +242,9 @@ const verdictsOf = (reply: D1Result): Verdict[] =>
       if (accepted === 1) return { tag: "accepted" };
       if (emailId !== null && requestHash !== null)
         return { tag: "replayed", emailId, requestHash, canonicalHash, acceptedAt };
-      const { noSender, reason, limited } = why;
+      const { noSender, noFiles, reason, limited } = why;
       if (noSender !== null) return { tag: "no-sender", because: noSender };
+      if (noFiles !== null) return { tag: "no-files", because: fromJson(noFiles) };
       if (reason !== null) return { tag: "suppressed", reason };
       return limited === null ? { tag: "absent" } : { tag: "limited", by: limited };
     },

@@ -2,7 +2,14 @@ import { within } from "../../lib/base/deadline.ts";
 import type { Mailbox } from "../rules/address.ts";
 import { headersOf } from "./headers.ts";
 import { cloudflareCannot, cloudflareError } from "./rules/cloudflare-outcome.ts";
-import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
+import {
+  assertAllHandled,
+  deadlineOf,
+  HAND_OVER_MS,
+  isFile,
+  type OutgoingEmail,
+  type Transport,
+} from "./transport.ts";
 import { byField, type ByField } from "./visible.ts";
 
 /**
@@ -15,7 +22,7 @@ export function cloudflareTransport(binding: SendEmail): Transport {
     async send(email) {
       if (email.replyTo.length > 1) return cloudflareCannot("it takes one address for replies");
       try {
-        const { messageId } = await within(HAND_OVER_MS, binding.send(messageOf(email)));
+        const { messageId } = await within(deadlineOf(email), binding.send(messageOf(email)));
         return {
           kind: "accepted",
           detail: {
@@ -74,14 +81,14 @@ function messageOf(email: OutgoingEmail): EmailMessageBuilder {
     ...(text !== null && text !== "" && { text }),
     ...(replyTo[0] !== undefined && { replyTo: mailboxOf(replyTo[0]) }),
     headers: headersOf({ id, generation, part, unsubscribeUrl, idHeader, headers }),
-    attachments: attachments.map(({ filename, contentType, content, contentId }) => ({
-      ...(contentId === undefined
+    attachments: attachments.map((one) => ({
+      ...(one.contentId === undefined
         ? { disposition: "attachment" as const }
-        : { disposition: "inline" as const, contentId }),
-      filename,
-      type: contentType,
+        : { disposition: "inline" as const, contentId: one.contentId }),
+      filename: one.filename,
+      type: one.contentType,
       // Documented as base64 where it is text.
-      content,
+      content: isFile(one) ? one.bytes : one.content,
     })),
   };
 }

@@ -1,13 +1,16 @@
+import { buffer } from "node:stream/consumers";
 import fc from "fast-check";
 import PostalMime from "postal-mime";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { composedBytes as bytesOf } from "../../../test/support/composed.ts";
 import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts";
 import { emailRequest } from "../schemas.ts";
 import { compose } from "./compose.ts";
-import type { OutgoingEmail } from "./transport.ts";
 
-const bytesOf = async (sent: OutgoingEmail): Promise<Uint8Array> => (await compose(sent)).bytes;
+/** Bytes that no encoding leaves as they are. */
+const anyBytes = (length: number): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from({ length }, (_, n) => (n * 31 + (n >> 8)) % 256);
 
 describe("a composed email", () => {
   it("has the same identity and date for every attempt", async () => {
@@ -51,6 +54,41 @@ describe("a composed email", () => {
     ]);
     expect(new Uint8Array(parsed.attachments[0]?.content as ArrayBuffer)).toEqual(bytes);
     expect(parsed.text?.trim()).toBe("Hi");
+  });
+
+  it.each([0, 1, 2, 3, 56, 57, 58, 57 * 1_024, 57 * 1_024 + 1, 200_000])(
+    "carries an uploaded file of %d bytes as it is, and announces the size that it has",
+    async (length) => {
+      const bytes = anyBytes(length);
+      const attachments = [
+        { filename: "a.txt", contentType: "text/plain", content: "SGk=" },
+        { filename: "large.bin", contentType: "application/octet-stream", bytes },
+        { filename: "again.png", contentType: "image/png", bytes, contentId: "again" },
+      ];
+      const sent = { ...email, html: '<img src="cid:again">', attachments };
+      const message = await bytesOf(sent);
+      expect((await compose(sent)).size).toBe(message.byteLength);
+      const parsed = await PostalMime.parse(message);
+      const contents = Object.fromEntries(
+        parsed.attachments.map(({ filename, content }) => [
+          filename,
+          new Uint8Array(content as ArrayBuffer),
+        ]),
+      );
+      expect(contents).toEqual({
+        "a.txt": Uint8Array.from([72, 105]),
+        "large.bin": bytes,
+        "again.png": bytes,
+      });
+    },
+  );
+
+  it("with an uploaded file is the same for each connection, except its boundaries", async () => {
+    const file = { filename: "a.bin", contentType: "image/png", bytes: anyBytes(100) };
+    const { open } = await compose({ ...email, attachments: [file] });
+    const text = async (): Promise<string> =>
+      (await buffer(open())).toString().replaceAll(/_NmP-\w+/g, "_NmP");
+    expect(await text()).toBe(await text());
   });
 
   it.each(["message/rfc822", "multipart/mixed"])(

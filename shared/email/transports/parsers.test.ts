@@ -3,16 +3,16 @@ import { simpleParser } from "mailparser";
 import PostalMime from "postal-mime";
 import * as v from "valibot";
 import { describe, expect, inject, it } from "vitest";
+import { composedBytes } from "../../../test/support/composed.ts";
 import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts";
 import { runs } from "../../../test/support/seed.ts";
 import { mailbox } from "../rules/address.ts";
 import { emailRequest } from "../schemas.ts";
-import { compose } from "./compose.ts";
 import type { OutgoingEmail } from "./transport.ts";
 
 /** What two parsers that know nothing of each other read in an email. */
 async function readings(sent: OutgoingEmail): Promise<[Reading, Reading]> {
-  const { bytes } = await compose(sent);
+  const bytes = await composedBytes(sent);
   const source = Buffer.from(bytes);
   const postal = await PostalMime.parse(source, { attachmentEncoding: "arraybuffer" });
   const nodemailer = await simpleParser(source, { skipHtmlToText: true, skipTextToHtml: true });
@@ -141,7 +141,7 @@ describe("two independent parsers", () => {
       { filename: "a.ics", contentType: "text/calendar; method=REQUEST", content: "SGk=" },
       { filename: "empty.txt", contentType: "text/plain", content: "" },
     ];
-    const { bytes } = await compose({ ...email, attachments });
+    const bytes = await composedBytes({ ...email, attachments });
     const [invitation, empty] = (await simpleParser(Buffer.from(bytes))).attachments;
     expect(invitation?.headers.get("content-type")?.params["method"]).toBe("REQUEST");
     expect(empty?.content.byteLength).toBe(0);

@@ -5,7 +5,14 @@ import { headersOf } from "./headers.ts";
 import { jsonOf } from "./json-of.ts";
 import { resendCannot, noAnswer, resendOutcome } from "./rules/resend-outcome.ts";
 import type { ResendSettings } from "./rules/resend.ts";
-import { assertAllHandled, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
+import {
+  assertAllHandled,
+  deadlineOf,
+  HAND_OVER_MS,
+  isFile,
+  type OutgoingEmail,
+  type Transport,
+} from "./transport.ts";
 import { byFieldWithTo, type ByField } from "./visible.ts";
 
 /**
@@ -19,7 +26,7 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
       const fields = byFieldWithTo(email.recipients);
       if (fields === null) return resendCannot("no recipient is left that others may see");
       // One signal for the answer and its body: a provider may stop in the middle.
-      const signal = AbortSignal.timeout(HAND_OVER_MS);
+      const signal = AbortSignal.timeout(deadlineOf(email));
       try {
         const response = await fetch(`${baseUrl}/emails`, {
           method: "POST",
@@ -91,11 +98,11 @@ function payloadOf(email: OutgoingEmail, { to, cc, bcc }: ByField): Record<strin
     headers: headersOf({ id, generation, part, unsubscribeUrl, idHeader, headers }),
     tags: [feedbackTag({ id, generation, part })],
     ...(attachments.length > 0 && {
-      attachments: attachments.map(({ filename, contentType, content, contentId }) => ({
-        filename,
-        content,
-        content_type: contentType,
-        ...(contentId !== undefined && { content_id: contentId }),
+      attachments: attachments.map((one) => ({
+        filename: one.filename,
+        content: isFile(one) ? one.bytes.toBase64() : one.content,
+        content_type: one.contentType,
+        ...(one.contentId !== undefined && { content_id: one.contentId }),
       })),
     }),
   };

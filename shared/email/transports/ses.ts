@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { AwsV4Signer } from "aws4fetch";
 import { describeError } from "../../lib/worker/log.ts";
 import { quotedMailbox } from "../rules/address.ts";
@@ -5,11 +6,8 @@ import { feedbackTag } from "../rules/tag.ts";
 import { compose } from "./compose.ts";
 import { jsonOf } from "./json-of.ts";
 import { noSesAnswer, sesCannot, sesOutcome } from "./rules/ses-outcome.ts";
-import type { SesSettings } from "./rules/ses.ts";
-import { HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
-
-/** Above this a request would take longer than a hand-over may. SES itself takes 40 MB. */
-const MAX_BYTES = 7 * 1_048_576;
+import { MAX_SES_BYTES, type SesSettings } from "./rules/ses.ts";
+import { deadlineOf, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 
 /**
  * Hands emails to Amazon SES as their own bytes, by API v2
@@ -20,11 +18,11 @@ export function sesTransport(settings: SesSettings): Transport {
   return {
     deadlineMs: HAND_OVER_MS,
     async send(email) {
-      const { envelope, bytes } = await compose(email);
-      if (bytes.byteLength > MAX_BYTES)
-        return sesCannot(`the email has more than ${MAX_BYTES} bytes`);
+      const { envelope, size, open } = await compose(email);
+      if (size > MAX_SES_BYTES) return sesCannot(`the email has more than ${MAX_SES_BYTES} bytes`);
+      const bytes = Buffer.concat((await open().toArray()) as Uint8Array[]);
       // One signal for the answer and its body: a provider may stop in the middle.
-      const signal = AbortSignal.timeout(HAND_OVER_MS);
+      const signal = AbortSignal.timeout(deadlineOf(email));
       try {
         const request = await signed(settings, requestBody(email, envelope.to, bytes, settings));
         // A redirect would send the email to another host.
@@ -41,14 +39,14 @@ export function sesTransport(settings: SesSettings): Transport {
 function requestBody(
   email: OutgoingEmail,
   to: readonly string[],
-  bytes: Uint8Array,
+  bytes: Buffer,
   { configurationSet }: SesSettings,
 ): string {
   const { name, value } = feedbackTag(email);
   return JSON.stringify({
     FromEmailAddress: quotedMailbox(email.from),
     Destination: { ToAddresses: to },
-    Content: { Raw: { Data: bytes.toBase64() } },
+    Content: { Raw: { Data: bytes.toString("base64") } },
     EmailTags: [{ Name: name, Value: value }],
     ...(configurationSet !== null && { ConfigurationSetName: configurationSet }),
   });

@@ -83,18 +83,14 @@ export class SmtpSession {
    *   on a lost connection leaves the email's outcome open
    * @returns the server's reply
    */
-  async send({ envelope, bytes }: ComposedEmail, onBody: () => void): Promise<string> {
+  async send({ envelope, size, open }: ComposedEmail, onBody: () => void): Promise<string> {
     // Of the email before, which may have had the same recipients.
     if (this.#smtp !== null) Reflect.set(this.#smtp, ENVELOPE, false);
-    const body = new Readable({
-      read() {
-        onBody();
-        this.push(bytes);
-        this.push(null);
-      },
-    });
+    const body = Readable.from(readFrom(open, onBody), { objectMode: false });
+    // It is destroyed with the connection.
+    body.on("error", (error) => this.#end(error));
     const info = await this.#step<{ response?: string } | undefined>((done) =>
-      this.#smtp?.send({ ...envelope, size: bytes.byteLength }, body, done),
+      this.#smtp?.send({ ...envelope, size }, body, done),
     );
     return info?.response ?? "";
   }
@@ -144,6 +140,14 @@ export class SmtpSession {
     this.#lost ??= error;
     this.#reject(error);
   }
+}
+
+async function* readFrom(
+  open: ComposedEmail["open"],
+  onBody: () => void,
+): AsyncGenerator<Uint8Array> {
+  onBody();
+  for await (const chunk of open()) yield chunk as Uint8Array;
 }
 
 function optionsOf(settings: SmtpSettings, idleMs: number): Options {

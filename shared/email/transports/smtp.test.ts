@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { composedBytes } from "../../../test/support/composed.ts";
 import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts";
-import { compose } from "./compose.ts";
 import { countsAsSmtpFailure } from "./rules/smtp-outcome.ts";
 import { smtpTransport } from "./smtp.ts";
 import type { OutgoingEmail } from "./transport.ts";
@@ -165,7 +165,7 @@ describe("an email to several recipients", () => {
     await send({ RCPT }, { ...several, recipients });
     expect(lines).toEqual(["RCPT TO:<bob@example.com>", "RCPT TO:<eve@example.com>"]);
     const [first, second] = await Promise.all(
-      [several, { ...several, recipients }].map(async (one) => (await compose(one)).bytes),
+      [several, { ...several, recipients }].map(composedBytes),
     );
     const text = Buffer.from(second ?? []).toString();
     expect(text).toBe(Buffer.from(first ?? []).toString());

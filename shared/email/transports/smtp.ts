@@ -5,7 +5,7 @@ import { classifySmtpError, refusesThisEmail } from "./rules/smtp-outcome.ts";
 import { connectionAfter } from "./rules/smtp-reuse.ts";
 import type { SmtpSettings } from "./rules/smtp.ts";
 import { SmtpSession } from "./smtp-session.ts";
-import { HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
+import { deadlineOf, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 import { targetsOf } from "./visible.ts";
 
 /** A connection between two emails. `refused`: the server refused the last one. */
@@ -33,11 +33,12 @@ async function sendWithinDeadline(
   email: OutgoingEmail,
 ): Promise<Outcome> {
   const attempt = new Attempt(settings, email);
+  const deadlineMs = deadlineOf(email);
   let expire: ReturnType<typeof setTimeout> | undefined;
   const expired = new Promise<Outcome>((resolve) => {
     expire = setTimeout(
-      () => resolve(attempt.failed(new Error(`no answer within ${HAND_OVER_MS} ms`))),
-      HAND_OVER_MS,
+      () => resolve(attempt.failed(new Error(`no answer within ${deadlineMs} ms`))),
+      deadlineMs,
     );
   });
   const outcome = await Promise.race([

@@ -1,18 +1,24 @@
 import type { Admission } from "../../lib/circuit-breaker/index.ts";
-import { LEASE_MS } from "../delivery/lease.ts";
 import type { Mailbox } from "../rules/address.ts";
 import type { CustomHeaders } from "../rules/custom-headers.ts";
+import { handOverMs } from "../rules/hand-over-size.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import type { StoredRecipient } from "../rules/recipients.ts";
 import type { TransportName } from "../rules/transports.ts";
 import type { Attachment } from "../schemas.ts";
 import type { contentColumns, headerColumns, RowOf } from "../sql/columns.ts";
 
-/**
- * The longest that a hand-over may take: half of an email's lease, so that an outcome that arrives
- * at the last moment can still be recorded under it.
- */
-export const HAND_OVER_MS = LEASE_MS / 2;
+/** The longest that a hand-over without uploaded files may take. */
+export const HAND_OVER_MS = handOverMs(0);
+
+/** An uploaded file of an email. */
+export type OutgoingFile = Omit<Attachment, "content"> & { bytes: Uint8Array<ArrayBuffer> };
+
+export const isFile = (one: Attachment | OutgoingFile): one is OutgoingFile => "bytes" in one;
+
+/** The longest that the hand-over of an email may take, in milliseconds. */
+export const deadlineOf = ({ attachments }: Pick<OutgoingEmail, "attachments">): number =>
+  handOverMs(attachments.reduce((sum, one) => sum + (isFile(one) ? one.bytes.byteLength : 0), 0));
 
 /**
  * An email as a transport hands it over: the content that was stored, and the same bytes for every
@@ -31,7 +37,7 @@ export type OutgoingEmail = Omit<
    * it gets the text made from the HTML; providers make their own.
    */
   text: string | null;
-  attachments: Attachment[];
+  attachments: (Attachment | OutgoingFile)[];
   headers: CustomHeaders;
   /** `<id@domain>`: the same for every attempt and generation, so that a receiver sees a copy. */
   messageId: string;
@@ -54,7 +60,7 @@ export function assertAllHandled(_rest: Record<string, never>): void {}
 
 /** Hands emails over and reports what was observed. */
 export type Transport = {
-  /** The longest a hand-over may take, in milliseconds. */
+  /** The longest a hand-over without uploaded files may take, in milliseconds. */
   deadlineMs: number;
   /** Never throws, and settles within the deadline. */
   send(email: OutgoingEmail): Promise<Outcome>;

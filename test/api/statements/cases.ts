@@ -24,6 +24,7 @@ export const own = {
   workspace: "workspace-1",
   email: "email-1",
   endpoint: "we_own",
+  file: "file-1",
   address: "ada@example.com",
 } as const;
 
@@ -45,6 +46,9 @@ export const ownRows = [
   `INSERT INTO webhook_endpoints (id, tenant, url, events, secret, created_at, updated_at)
    VALUES ('${own.endpoint}', 'user:${own.user}', 'https://example.com/', '["*"]', 's', ${now},
      ${now})`,
+  `INSERT INTO attachments
+     (id, tenant, status, filename, content_type, size_bytes, created_at, expires_at)
+   VALUES ('${own.file}', 'user:${own.user}', 'stored', 'a', 'b/c', 1, ${now}, ${now})`,
   ...[own.email, "email-2", "email-3"].map(
     (
       id,

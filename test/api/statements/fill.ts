@@ -48,6 +48,19 @@ const ofEmails = ({ emails, users, letters }: Sizes, end: number): Table[] => [
       iif(n % 35 = 1, ${end} + ${SPAN_MS}, NULL), 'provider-' || n, at, at`,
   },
   {
+    table: "attachments",
+    rows: letters,
+    columns: "id, tenant, status, filename, content_type, size_bytes, created_at, expires_at",
+    values: `'file-of-' || ${email}, 'user:user-' || (n % 100), 'stored', 'a', 'b/c', 1, at,
+      at + ${2 * SPAN_MS}`,
+  },
+  {
+    table: "email_attachments",
+    rows: letters,
+    columns: "email_id, attachment_id",
+    values: `${email}, 'file-of-' || ${email}`,
+  },
+  {
     table: "idempotency_keys",
     rows: users,
     columns: "tenant, key, request_hash, email_id, expires_at",

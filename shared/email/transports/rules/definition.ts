@@ -17,6 +17,11 @@ type Given<Name extends string, Rate extends string, Schema extends v.GenericSch
   /** A note for each variable: the configuration's documentation is made from them. */
   notes: { readonly [Variable in keyof v.InferInput<Schema>]-?: VariableNote };
   settings: (variables: v.InferOutput<Schema>) => Settings;
+  /**
+   * The most that files, HTML and text of an email may have together, before they are encoded. A
+   * larger email goes to another transport.
+   */
+  maxContentBytes: number;
   /** Emails per second of the whole fleet by default; 0 for no limit. */
   rate: { variable: Rate; perSecond: number };
   /**
@@ -36,6 +41,15 @@ export type TransportDefinition<
 > = Omit<Given<Name, Rate, Schema, Settings>, "settings" | "variables"> & {
   readSettings(env: VariablesOf<Schema>): Result<Settings, Misconfigured>;
 };
+
+/** A header of a message, the boundaries of its parts, and the lines of its recipients. */
+const OVERHEAD_BYTES = 65_536;
+/** Base64 in lines of 76 characters. */
+const [BYTES_OF_LINE, LENGTH_OF_LINE] = [57, 78];
+
+/** How much content a message has at most that has so many bytes once it is encoded. */
+export const contentOf = (messageBytes: number): number =>
+  Math.floor((messageBytes - OVERHEAD_BYTES) / LENGTH_OF_LINE) * BYTES_OF_LINE;
 
 /** All that is known of a transport except the code that sends, which only the consumer loads. */
 export function defineTransport<

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { loopback, required } from "../../../lib/worker/variables.ts";
-import { defineTransport } from "./definition.ts";
+import { MAX_EMAIL_BYTES } from "../../rules/file.ts";
+import { contentOf, defineTransport } from "./definition.ts";
 import { countsAsResendFailure } from "./resend-outcome.ts";
 
 export type ResendSettings = { apiKey: string; baseUrl: string };
@@ -38,6 +39,8 @@ export const resend = defineTransport({
     apiKey,
     baseUrl,
   }),
+  // https://resend.com/docs/api-reference/emails/send-email: 40 MB once attachments are encoded.
+  maxContentBytes: Math.min(contentOf(40_000_000), MAX_EMAIL_BYTES),
   // Resend allows a new account five requests per second.
   rate: { variable: "RESEND_RATE_PER_SECOND", perSecond: 5 },
   // https://resend.com/docs/dashboard/emails/idempotency-keys

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { loopback, required } from "../../../lib/worker/variables.ts";
-import { defineTransport } from "./definition.ts";
+import { contentOf, defineTransport } from "./definition.ts";
 import { countsAsSesFailure } from "./ses-outcome.ts";
 
 export type SesSettings = {
@@ -10,6 +10,8 @@ export type SesSettings = {
   configurationSet: string | null;
   endpoint: string;
 };
+
+export const MAX_SES_BYTES = 7 * 1_048_576;
 
 const word = v.regex(/^[\u0021-\u007e]+$/, "must be one word");
 
@@ -55,6 +57,9 @@ export const ses = defineTransport({
     configurationSet: variables.SES_CONFIGURATION_SET || null,
     endpoint: variables.SES_ENDPOINT ?? `https://email.${variables.SES_REGION}.amazonaws.com`,
   }),
+  // SES takes 40 MB (https://docs.aws.amazon.com/ses/latest/dg/quotas.html); the request holds each
+  // byte several times.
+  maxContentBytes: contentOf(MAX_SES_BYTES),
   // A new account outside the sandbox may send 14 emails per second
   // (https://docs.aws.amazon.com/ses/latest/dg/quotas.html).
   rate: { variable: "SES_RATE_PER_SECOND", perSecond: 14 },

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { loopback, required, wholeNumber } from "../../../lib/worker/variables.ts";
+import { MAX_EMAIL_BYTES } from "../../rules/file.ts";
 import { defineTransport } from "./definition.ts";
 import { DOMAIN } from "./ehlo-name.ts";
 import { countsAsSmtpFailure } from "./smtp-outcome.ts";
@@ -61,6 +62,8 @@ export const smtp = defineTransport({
     credentials: user === "" ? null : { user, pass },
     ehloName: variables.SMTP_EHLO_NAME ?? null,
   }),
+  // The server announces its own limit as SIZE (RFC 1870), which is asked before each email.
+  maxContentBytes: MAX_EMAIL_BYTES,
   rate: { variable: "SMTP_RATE_PER_SECOND", perSecond: 0 },
   idempotentForMs: null,
   countsAsFailure: countsAsSmtpFailure,

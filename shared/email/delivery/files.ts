@@ -1,0 +1,138 @@
+import { within } from "../../lib/base/deadline.ts";
+import { describeError, log } from "../../lib/worker/log.ts";
+import { objectKey, type FileOfEmail } from "../rules/file.ts";
+import { filesBytes, joins } from "../rules/hand-over-size.ts";
+import { notRead, putBack } from "../rules/lifecycle.ts";
+import type { AttemptDetail } from "../rules/outcome.ts";
+import type { Plan, Waiting } from "../rules/plan.ts";
+import type { Settled } from "../sql/settle.ts";
+import type { Delivery } from "./ports.ts";
+
+/** The bytes of an email's uploaded files, by their ids. */
+export type FilesRead = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+
+/** The longest that R2 may take for a file. An email's claim outlives that. */
+const READ_MS = 20_000;
+/** When an email comes back that other batches of this isolate leave no room for. */
+const NO_ROOM_MS = 2_000;
+
+/** What all batches of this isolate hold. */
+let heldBytes = 0;
+
+type Ports = Pick<Delivery, "bucket" | "clock" | "random" | "policy" | "waitLimits">;
+
+/**
+ * The uploaded files of the emails that a batch hands over. They are read before the emails are
+ * marked: R2 that fails then leaves no outcome open.
+ */
+export class FilesInHand {
+  readonly #delivery: Ports;
+  readonly #read = new Map<string, FilesRead>();
+  readonly #bytes = new Map<string, number>();
+
+  constructor(delivery: Ports) {
+    this.#delivery = delivery;
+  }
+
+  of(emailId: string): FilesRead {
+    return this.#read.get(emailId) ?? new Map();
+  }
+
+  /** @returns the marks of emails that have their files, and what becomes of the others */
+  async read(marks: Plan["marks"]): Promise<{ marks: Plan["marks"]; settled: Settled[] }> {
+    const ready: Plan["marks"] = [];
+    const settled: Settled[] = [];
+    for (const mark of marks) {
+      const end = await this.#readFor(mark.email);
+      if (end === null) ready.push(mark);
+      else settled.push(end);
+    }
+    return { marks: ready, settled };
+  }
+
+  /** Lets the files go of all emails except these. */
+  keep(emails: readonly Waiting[]): void {
+    const ids = new Set(emails.map(({ id }) => id));
+    for (const [id, bytes] of this.#bytes) {
+      if (ids.has(id)) continue;
+      heldBytes -= bytes;
+      this.#bytes.delete(id);
+      this.#read.delete(id);
+    }
+  }
+
+  async #readFor(email: Waiting): Promise<Settled | null> {
+    const { id, files = [] } = email;
+    // One on its way to another transport has its files.
+    if (files.length === 0 || this.#read.has(id)) return null;
+    const bytes = filesBytes(files);
+    if (heldBytes > 0 && !joins(heldBytes, bytes)) return this.#later(email);
+    heldBytes += bytes;
+    this.#bytes.set(id, bytes);
+    try {
+      const read = new Map<string, Uint8Array<ArrayBuffer>>();
+      for (const file of files) read.set(file.id, await readFile(this.#delivery.bucket, file));
+      this.#read.set(id, read);
+      return null;
+    } catch (error) {
+      heldBytes -= bytes;
+      this.#bytes.delete(id);
+      log("warn", "email.files_not_read", { emailId: id, ...describeError(error) });
+      return this.#unread(email);
+    }
+  }
+
+  #later(email: Waiting): Settled {
+    const dueAt = this.#delivery.clock() + NO_ROOM_MS;
+    return settledAs(email, putBack(endOf(email), dueAt), noRoom);
+  }
+
+  #unread(email: Waiting): Settled {
+    const { policy, waitLimits: limits, clock, random } = this.#delivery;
+    const { since, last } = email.waiting ?? { since: email.dueAt, last: null };
+    const timing = { policy, now: clock(), random: random(), clock: { limits, since, last } };
+    return settledAs(email, notRead(endOf(email), timing), notReadDetail);
+  }
+}
+
+const endOf = ({ attempts, onUnknown, pinned }: Waiting) => ({
+  attempts,
+  onUnknown,
+  pinnedUntil: pinned?.until ?? null,
+});
+
+function settledAs(
+  { id, generation }: Waiting,
+  settlement: Settled["settlement"],
+  detail: AttemptDetail,
+): Settled {
+  return { id, generation, settlement, detail, putBack: true };
+}
+
+const noRoom: AttemptDetail = {
+  transport: "none",
+  phase: "attachments",
+  text: "other large emails are handed over first",
+};
+const notReadDetail: AttemptDetail = {
+  transport: "none",
+  phase: "attachments",
+  text: "the email's uploaded attachments cannot be read now",
+};
+
+/** @throws Error if R2 does not have it, or does not answer in time */
+async function readFile(
+  bucket: R2Bucket | undefined,
+  file: FileOfEmail,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (bucket === undefined) throw new Error("no R2 bucket is bound as ATTACHMENTS");
+  const read = async (): Promise<ArrayBuffer> => {
+    const object = await bucket.get(objectKey(file));
+    if (object === null) throw new Error(`R2 does not have the attachment ${file.id}`);
+    return await object.arrayBuffer();
+  };
+  const bytes = await within(READ_MS, read());
+  if (bytes.byteLength !== file.sizeBytes)
+    throw new Error(`R2 has another size of the attachment ${file.id}`);
+  return new Uint8Array(bytes);
+}

@@ -1,0 +1,67 @@
+/** SQL of uploaded files: the table `attachments`. */
+
+export type NewFile = {
+  id: string;
+  tenant: string;
+  filename: string;
+  contentType: string;
+  sizeBytes: number;
+  createdAt: number;
+  expiresAt: number;
+};
+
+/** Before the object is written: after a crash the row names an object that R2 may have. */
+export async function insertFile(db: D1Database, file: NewFile): Promise<true> {
+  await db
+    .prepare(
+      `INSERT INTO attachments
+         (id, tenant, status, filename, content_type, size_bytes, created_at, expires_at)
+       VALUES (?1, ?2, 'uploading', ?3, ?4, ?5, ?6, ?7)`,
+    )
+    .bind(
+      file.id,
+      file.tenant,
+      file.filename,
+      file.contentType,
+      file.sizeBytes,
+      file.createdAt,
+      file.expiresAt,
+    )
+    .run();
+  return true;
+}
+
+/** @returns null if it is not there */
+export async function hasFile(db: D1Database, id: string): Promise<true | null> {
+  const row = await db.prepare("SELECT 1 FROM attachments WHERE id = ?1").bind(id).first();
+  return row === null ? null : true;
+}
+
+/** Records that R2 has the file. @returns false if it was no longer being uploaded */
+export async function markStored(db: D1Database, id: string, sha256: string): Promise<boolean> {
+  const { results } = await db
+    .prepare(
+      `UPDATE attachments SET status = 'stored', sha256 = ?2
+       WHERE id = ?1 AND status = 'uploading' RETURNING id`,
+    )
+    .bind(id, sha256)
+    .all();
+  return results.length > 0;
+}
+
+/** @returns null if it is not stored */
+export async function isStored(db: D1Database, id: string): Promise<true | null> {
+  const row = await db
+    .prepare("SELECT 1 FROM attachments WHERE id = ?1 AND status = 'stored'")
+    .bind(id)
+    .first();
+  return row === null ? null : true;
+}
+
+/** An upload that broke off goes with the next run of the task. */
+export async function expireUpload(db: D1Database, id: string, now: number): Promise<void> {
+  await db
+    .prepare("UPDATE attachments SET expires_at = ?2 WHERE id = ?1 AND status = 'uploading'")
+    .bind(id, now)
+    .run();
+}

@@ -1,0 +1,50 @@
+import type { FileOfEmail } from "../rules/file.ts";
+import type { Column, Json } from "./columns.ts";
+
+/** SQL of uploaded files that emails name. */
+
+/** The first format in which an email may name files. */
+const WITH_FILES = 4;
+
+const wanted = "json_each(m.value -> 'files' -> 'ids') AS f";
+
+/** SQL over an id `f` of a row `m`: that file `a`, if emails of the tenant may name it. */
+const usable = `attachments AS a ON a.id = f.value
+  AND a.tenant = m.value -> 'files' ->> 'tenant' AND a.status = 'stored'`;
+
+/** SQL over a row `m`: the bytes of its files together. */
+const totalBytes = `(SELECT COALESCE(SUM(a.size_bytes), 0) FROM ${wanted} JOIN ${usable})`;
+
+/** SQL over a row `m`: it names no file, or only files that it may name, and has room for them. */
+export const hasItsFiles = `(m.value -> 'files' IS NULL OR (
+  NOT EXISTS (SELECT 1 FROM ${wanted} LEFT JOIN ${usable} WHERE a.id IS NULL)
+  AND ${totalBytes} <= m.value -> 'files' ->> 'roomBytes'))`;
+
+/** SQL over a row `m`: why it may not have its files, as JSON; NULL if it may. */
+export const whyNoFiles = `iif(${hasItsFiles}, NULL, json_object(
+  'missing', (SELECT json_group_array(f.key) FROM ${wanted} LEFT JOIN ${usable}
+              WHERE a.id IS NULL),
+  'bytes', ${totalBytes}))`;
+
+/** Keeps the files of the emails that were accepted. @param rows JSON of all that were wanted */
+export function linkFiles(db: D1Database, rows: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT OR IGNORE INTO email_attachments (email_id, attachment_id)
+       SELECT e.id, f.value FROM json_each(?1) AS m JOIN emails AS e ON e.id = m.value ->> 'id'
+       CROSS JOIN ${wanted}`,
+    )
+    .bind(rows);
+}
+
+/**
+ * A column of a selection: the uploaded files of an email as JSON; NULL if it cannot have any.
+ *
+ * @param emails the name of the table
+ */
+export const filesColumn = (emails: string): Column<Json<FileOfEmail[]> | null> =>
+  `CASE WHEN ${emails}.format >= ${WITH_FILES} THEN
+     (SELECT json_group_array(json_object('id', a.id, 'createdAt', a.created_at,
+        'sizeBytes', a.size_bytes, 'filename', a.filename, 'contentType', a.content_type))
+      FROM email_attachments AS l JOIN attachments AS a ON a.id = l.attachment_id
+      WHERE l.email_id = ${emails}.id) END` as Column<Json<FileOfEmail[]> | null>;

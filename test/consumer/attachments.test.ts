@@ -1,0 +1,242 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
+import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
+import { objectKey } from "../../shared/email/rules/file.ts";
+import type { WaitLimits } from "../../shared/email/rules/waits.ts";
+import { claim } from "../../shared/email/sql/claim.ts";
+import { acceptEach } from "../../shared/email/sql/submissions.ts";
+import { isFile, type GuardedTransport } from "../../shared/email/transports/transport.ts";
+import {
+  accepted,
+  emailRow,
+  eventTypes,
+  fakeQueue,
+  fakeTransport,
+  notification,
+  refusedForGood,
+  waitLimits,
+} from "../support/emails.ts";
+
+/** Emails with uploaded files, through claim and delivery on a real D1 and R2. */
+
+const db = env.DB;
+const start = 1_700_000_000_000;
+const MIB = 1_048_576;
+let now = start;
+let next = 0;
+
+beforeEach(async () => {
+  now = start;
+  vi.spyOn(console, "warn").mockReturnValue();
+  for (const table of ["emails", "attachments"]) await db.exec(`DELETE FROM ${table}`);
+});
+
+const bucket = (): R2Bucket => {
+  if (env.ATTACHMENTS === undefined) throw new Error("no bucket is bound");
+  return env.ATTACHMENTS;
+};
+
+/** An email with a file of so many bytes. */
+async function queueWith(sizeBytes: number, extra: { id: string }[] = []): Promise<string> {
+  next += 1;
+  const file = { id: `file-${next}`, createdAt: start };
+  await bucket().put(objectKey(file), new Uint8Array(sizeBytes).fill(next));
+  await db
+    .prepare(
+      `INSERT INTO attachments
+         (id, tenant, status, filename, content_type, size_bytes, created_at, expires_at)
+       VALUES (?1, 'admin', 'stored', 'a.bin', 'image/png', ?2, ?3, ?3)`,
+    )
+    .bind(file.id, sizeBytes, start)
+    .run();
+  const attachments = [{ id: file.id }, ...extra];
+  const email = {
+    id: `with-${next}`,
+    tenant: "admin",
+    from: "Luna <hello@luna.example>",
+    to: "ada@example.com",
+    subject: "Hi",
+    text: "Hi",
+    onUnknown: "hold" as const,
+    recipients: [{ kind: "to" as const, name: "", address: "ada@example.com" }],
+    attachments,
+    files: { tenant: "admin", ids: attachments.map(({ id }) => id), roomBytes: 25 * MIB },
+    key: null,
+  };
+  expect(await acceptEach(db, [email], now, [])).toEqual([{ tag: "accepted" }]);
+  return email.id;
+}
+
+type Seen = { id: string; sizes: number[]; leaseMs: number };
+
+/** @param given `limits` of waits; `bucket`: null for none */
+async function deliver(
+  ids: string[],
+  given: {
+    transports?: GuardedTransport[];
+    limits?: WaitLimits;
+    bucket?: R2Bucket | null;
+  } = {},
+): Promise<Seen[]> {
+  const seen: Seen[] = [];
+  const token = `2:${now}`;
+  const { claimed } = await claim(db, {
+    notifications: ids.map((id) => notification(id, 1)),
+    token,
+    now,
+    leaseExpiresAt: now + LEASE_MS,
+    open: ["smtp", "resend", "cloudflare"],
+  });
+  const queue = fakeQueue();
+  const smtp = fakeTransport(async ({ id, attachments }) => {
+    const row = await db
+      .prepare("SELECT lease_expires_at AS at FROM emails WHERE id = ?1")
+      .bind(id)
+      .first<number>("at");
+    const sizes = attachments.map((one) => (isFile(one) ? one.bytes.byteLength : -1));
+    seen.push({ id, sizes, leaseMs: (row ?? 0) - now });
+    return accepted;
+  });
+  await deliverClaimed(
+    {
+      db,
+      queue: queue.queue,
+      deadLetterQueue: queue.queue,
+      policy: { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 },
+      waitLimits: given.limits ?? waitLimits,
+      bucket: given.bucket === null ? undefined : (given.bucket ?? bucket()),
+      clock: () => now,
+      random: () => 0.5,
+      sleep: async () => undefined,
+      unsubscribe: null,
+      emailIdHeader: "X-Luna-Email",
+      transports: given.transports ?? [smtp],
+    },
+    token,
+    claimed,
+  );
+  return seen;
+}
+
+const refusing = { get: () => Promise.reject(new Error("get: internal error")) };
+const failing = refusing as unknown as R2Bucket;
+
+describe("a hand-over with uploaded files", () => {
+  it("has their bytes, under the name and type of the upload", async () => {
+    const id = await queueWith(1_000);
+    const [email] = await deliver([id]);
+    expect(email).toMatchObject({ id, sizes: [1_000] });
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+  });
+
+  it("has a lease for its size, from the moment at which it begins", async () => {
+    const ids = [await queueWith(10), await queueWith(5_000_000)];
+    const seen = await deliver(ids);
+    expect(seen.map(({ leaseMs }) => leaseMs)).toEqual([100_000, 100_000]);
+  });
+
+  it("of more than 16 MiB goes alone", async () => {
+    const ids = [await queueWith(10), await queueWith(17 * MIB), await queueWith(10)];
+    const most: number[] = [];
+    let running = 0;
+    const transport = fakeTransport(async () => {
+      most.push((running += 1));
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      running -= 1;
+      return accepted;
+    });
+    await deliver(ids, { transports: [transport] });
+    expect(most).toEqual([1, 1, 1]);
+    for (const id of ids) expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
+  });
+
+  it("goes on to the next transport with the same bytes, read once", async () => {
+    const id = await queueWith(1_000);
+    const get = vi.spyOn(bucket(), "get");
+    const sizes: number[] = [];
+    const taking = (name: "smtp" | "resend", outcome: typeof accepted) =>
+      fakeTransport(
+        async ({ attachments: [one] }) => {
+          sizes.push(one !== undefined && isFile(one) ? one.bytes.byteLength : -1);
+          return outcome;
+        },
+        { name },
+      );
+    const transports = [taking("smtp", refusedForGood), taking("resend", accepted)];
+    await deliver([id], { transports });
+    expect(sizes).toEqual([1_000, 1_000]);
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent", transport: "resend" });
+    expect(get).toHaveBeenCalledTimes(1);
+    get.mockRestore();
+  });
+
+  it("goes past a transport that does not take its size", async () => {
+    const id = await queueWith(6 * MIB);
+    const cloudflare = vi.fn<GuardedTransport["send"]>(async () => accepted);
+    await deliver([id], {
+      transports: [
+        fakeTransport(cloudflare, { name: "cloudflare" }),
+        fakeTransport(async () => accepted),
+      ],
+    });
+    expect(cloudflare).not.toHaveBeenCalled();
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent", transport: "smtp" });
+  });
+});
+
+describe("while R2 cannot be read an email", () => {
+  it.each([
+    ["refuses", failing],
+    ["does not have the file", { get: async () => null } as unknown as R2Bucket],
+    ["is not bound", null],
+  ])("waits without an attempt if it %s, and leaves once it can", async (_, broken) => {
+    const [id, plain] = [await queueWith(1_000), await queueWith(10)];
+    expect(await deliver([id], { bucket: broken })).toEqual([]);
+    expect(await emailRow(db, id)).toMatchObject({
+      status: "queued",
+      attempts: 0,
+      wait_class: "server",
+      waits: 1,
+      waiting_since: start,
+      due_at: start + 1_000,
+    });
+    expect(await eventTypes(db, id)).toEqual(["queued", "claimed", "queued"]);
+    now += 10_000;
+    expect((await deliver([id, plain])).length).toBe(2);
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent", attempts: 1 });
+  });
+
+  it("is dead after the longest wait, as after any other", async () => {
+    const id = await queueWith(1_000);
+    now += waitLimits.maxWaitMs;
+    await deliver([id], { bucket: failing });
+    expect(await emailRow(db, id)).toMatchObject({ status: "dead", dead_reason: "server" });
+  });
+
+  it("without a longest wait has its three retries", async () => {
+    const id = await queueWith(1_000);
+    const limits = { retryWindowMs: 0, maxWaitMs: 0 };
+    const statuses: unknown[] = [];
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      await deliver([id], { bucket: failing, limits });
+      statuses.push((await emailRow(db, id)).status);
+      now += 60_000;
+    }
+    expect(statuses).toEqual(["queued", "queued", "queued", "dead"]);
+    expect(await emailRow(db, id)).toMatchObject({ dead_reason: "exhausted" });
+  });
+
+  it("holds up no other email of its batch", async () => {
+    const [broken, whole] = [await queueWith(1_000), await queueWith(10)];
+    await bucket().delete(objectKey({ id: `file-${next - 1}`, createdAt: start }));
+    expect((await deliver([broken, whole])).map(({ id }) => id)).toEqual([whole]);
+  });
+});
+
+it("the release before claims no email that names files", async () => {
+  const id = await queueWith(10);
+  expect(await db.prepare("SELECT format FROM emails WHERE id = ?1").bind(id).first("format")).toBe(
+    4,
+  );
+});
