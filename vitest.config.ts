@@ -170,7 +170,7 @@ export default defineConfig({
         "cron",
         {
           bindings: links,
-          r2Buckets: ["EXPORTS"],
+          r2Buckets: ["ATTACHMENTS", "EXPORTS"],
           durableObjects: {
             CACHE_TAG_INDEX: { className: "CacheTagIndex", useSQLite: true },
             CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true },

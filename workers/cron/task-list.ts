@@ -2,6 +2,7 @@ import type { CronTask } from "./task.ts";
 import { cancelUnsentEmails } from "./tasks/cancel-unsent.ts";
 import { deliverPurges } from "./tasks/deliver-purges.ts";
 import { endTrials } from "./tasks/end-trials.ts";
+import { expireAttachments } from "./tasks/expire-attachments.ts";
 import { expireConfirmations } from "./tasks/expire-confirmations.ts";
 import { expireDeadLetters } from "./tasks/expire-dead-letters.ts";
 import { expireEmails } from "./tasks/expire-emails.ts";
@@ -24,6 +25,7 @@ export const tasks: readonly CronTask[] = [
   expireIdempotencyKeys,
   expireDeadLetters,
   expireEmails,
+  expireAttachments,
   expireConfirmations,
   cancelUnsentEmails,
   expireWebhookMessages,

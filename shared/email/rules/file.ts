@@ -33,8 +33,11 @@ export const fileContentType = v.pipe(
   v.regex(MEDIA_TYPE, "must be a media type such as text/calendar; method=REQUEST"),
 );
 
+export const ALL_FOLDERS = "attachments/";
+
 /** The folder of the objects of a day, which `at` is in. */
-const folderOf = (at: number): string => `attachments/${new Date(at).toISOString().slice(0, 10)}/`;
+export const folderOf = (at: number): string =>
+  `${ALL_FOLDERS}${new Date(at).toISOString().slice(0, 10)}/`;
 
 /** Where R2 has the bytes of an uploaded file. */
 export const objectKey = ({ id, createdAt }: { id: string; createdAt: number }): string =>

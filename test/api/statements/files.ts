@@ -1,6 +1,7 @@
+import * as expired from "../../../shared/email/sql/expired-files.ts";
 import * as files from "../../../shared/email/sql/files.ts";
 import { acceptEach, rereadVerdicts } from "../../../shared/email/sql/submissions.ts";
-import { now, own, type Cases } from "./cases.ts";
+import { LIMIT, now, own, type Cases } from "./cases.ts";
 
 /** The statements of uploaded files, and of emails that name them. */
 
@@ -33,6 +34,10 @@ export const fileCases: Cases = {
   markStored: (db) => files.markStored(db, upload.id, "0"),
   isStored: (db) => files.isStored(db, upload.id),
   expireUpload: (db) => files.expireUpload(db, upload.id, now),
+  markDeleting: (db) => expired.markDeleting(db, now - 1, LIMIT),
+  deleteFiles: (db) => expired.deleteFiles(db, [{ id: "file-gone", createdAt: now }]),
+  countExpiredFiles: (db) => expired.countExpiredFiles(db, now - 1, LIMIT),
+  idsWithoutFile: (db) => expired.idsWithoutFile(db, [own.file, "file-gone"]),
   "acceptEach: with files": (db) => acceptEach(db, [naming("email-with-file")], now, []),
   "rereadVerdicts: with files": (db) => rereadVerdicts(db, [naming("email-with-file")], now),
 };
