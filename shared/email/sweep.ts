@@ -3,13 +3,8 @@ import { LEASE_MS } from "./delivery/lease.ts";
 import { observeSettled } from "./delivery/observe.ts";
 import { sendAll } from "./outbox.ts";
 import { deadLetterMessageFor, notificationFor, type QueueMessage } from "./queue-messages.ts";
-import {
-  expireLease,
-  keyForgotten,
-  leaseExpired,
-  putBack,
-  waitedTooLong,
-} from "./rules/lifecycle.ts";
+import { keyForgotten, leaseExpired, waitedTooLong } from "./rules/details.ts";
+import { expireLease, putBack } from "./rules/lifecycle.ts";
 import type { RetryPolicy } from "./rules/retry-policy.ts";
 import { endOf, type WaitLimits } from "./rules/waits.ts";
 import { promoteDue } from "./sql/claim.ts";

@@ -1,7 +1,8 @@
+import { chooseTransport, takersOf } from "../rules/choice.ts";
 import { isHardBounce } from "../rules/hard-bounce.ts";
 import { withoutFailover } from "../rules/lifecycle.ts";
 import type { Outcome } from "../rules/outcome.ts";
-import { chooseTransport, takersOf, type Waiting } from "../rules/plan.ts";
+import type { Waiting } from "../rules/plan.ts";
 import { settleRecipients, type StoredRecipient } from "../rules/recipients.ts";
 import { refusalsOnTheWay, type Refusal } from "../rules/refusals.ts";
 import { testEndings, testReports } from "../rules/test-recipients.ts";

@@ -1,6 +1,6 @@
 import type { Outbox } from "../outbox.ts";
 import type { QueueMessage } from "../queue-messages.ts";
-import type { Candidate } from "../rules/plan.ts";
+import type { Candidate } from "../rules/choice.ts";
 import type { RetryPolicy } from "../rules/retry-policy.ts";
 import type { TransportName } from "../rules/transports.ts";
 import type { WaitLimits } from "../rules/waits.ts";

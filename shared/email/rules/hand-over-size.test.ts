@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runs } from "../../../test/support/seed.ts";
+import type { Candidate } from "./choice.ts";
 import { handOverMs, leaseMs, MAX_HELD_BYTES } from "./hand-over-size.ts";
-import { planGroup, type Candidate, type Waiting } from "./plan.ts";
+import { planGroup, type Waiting } from "./plan.ts";
 import { transports, type TransportName } from "./transports.ts";
 
 const MIB = 1_048_576;

@@ -1,4 +1,4 @@
-import type { AttemptDetail, Outcome } from "./outcome.ts";
+import type { Outcome } from "./outcome.ts";
 import {
   isAboutRecipient,
   refusalOf,
@@ -282,23 +282,3 @@ export function expireLease(email: Leased, timing: RetryTiming): Settlement {
       return unknown(email, timing, 0);
   }
 }
-
-export function keyForgotten(transport: TransportName): AttemptDetail {
-  return {
-    transport,
-    phase: "key",
-    text: "the provider no longer recognizes the email by its key",
-  };
-}
-
-export const waitedTooLong: AttemptDetail = {
-  transport: "none",
-  phase: "wait",
-  text: "no transport took the email for EMAIL_MAX_WAIT_HOURS",
-};
-
-export const leaseExpired: AttemptDetail = {
-  transport: "none",
-  phase: "lease",
-  text: "the lease expired before an outcome was recorded",
-};

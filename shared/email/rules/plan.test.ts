@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { claimLimit, chooseTransport, planGroup, type Candidate, type Waiting } from "./plan.ts";
+import { claimLimit, chooseTransport, type Candidate } from "./choice.ts";
+import { planGroup, type Waiting } from "./plan.ts";
 import type { TransportName } from "./transports.ts";
 
 const now = 1_000_000;

@@ -82,9 +82,9 @@ const holdsItsKey = `(m.value ->> 'key' IS NULL OR EXISTS (SELECT 1 FROM idempot
     AND k.email_id = m.value ->> 'id'))`;
 
 /**
- * Accepts emails, unless all their recipients are suppressed, their key was used, or they may not
- * use the sender, or lack the files, that they name. A key of an email that is refused stays free. A suppressed
- * recipient beside others is left out.
+ * Accepts emails, unless all their recipients are suppressed, their key was used, they may not use
+ * the sender that they name, or a file that they name is not there. A key of an email that is
+ * refused stays free. A suppressed recipient beside others is left out.
  *
  * @param along statements of the caller's that are committed with them
  * @returns in the order of `emails`
