@@ -246,7 +246,7 @@ describe("a breaker in the list, over HTTP", () => {
       });
       const { body } = await api("GET", path);
       expect(body).not.toHaveProperty("registry");
-      expect(body.items).toHaveLength(6);
+      expect(body.items).toHaveLength(7);
       const problem = { status: 503, body: { type: "urn:luna:problem:unavailable" } };
       expect(await api("POST", `${path}/weather/reset`, { reason: "x" })).toMatchObject(problem);
       expect((await api("POST", `${path}/cache/reset`, { reason: "x" })).status).toBe(200);

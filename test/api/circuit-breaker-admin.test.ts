@@ -11,6 +11,7 @@ const names = [
   "email:smtp",
   "email:cloudflare",
   "email:resend",
+  "email:ses",
   "cache",
   "alerts:webhook",
 ];

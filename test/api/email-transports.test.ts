@@ -34,6 +34,7 @@ describe("the transports of emails", () => {
       { name: "smtp", used: false },
       { name: "cloudflare", used: false },
       { name: "resend", used: true, configuredPerSecond: 5, ratePerSecond: 5 },
+      { name: "ses", used: false, configuredPerSecond: 14, ratePerSecond: 14 },
     ]);
     expect(await rateOf(resendOnly)).toBe(5);
     expect(await rateOf({ EMAIL_TRANSPORTS: "smtp" })).toBeNull();

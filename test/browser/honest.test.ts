@@ -164,7 +164,7 @@ it("a transport that is not set is not used: grey, not green", async () => {
     );
   expect(states).toEqual([
     ...["database", "email:smtp", "cache"].map((name) => [name, "state good", "Closed"]),
-    ...["email:cloudflare", "email:resend", "alerts:webhook"].map((name) => [
+    ...["email:cloudflare", "email:resend", "email:ses", "alerts:webhook"].map((name) => [
       name,
       "state idle",
       "Not used",
