@@ -164,6 +164,7 @@ describe("prune-history", () => {
       executions: 1,
       notices: 0,
       events: 0,
+      days: 0,
       deliveries: 0,
       reports: 0,
       months: 0,
