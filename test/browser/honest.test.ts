@@ -150,6 +150,31 @@ describe("while the only mail server is down", () => {
   });
 });
 
+it("a limit that closes the only transport is shown with its end and its answer, and an operator ends it", async () => {
+  const text = "4.7.0 rate limit, try again in 300 seconds";
+  sink.fault = (phase) => (phase === "data" ? { phase, do: "refuse", code: 454, text } : null);
+  const email = { to: "limited@example.com", subject: "Your receipt", text: "Thanks" };
+  const { id } = (await api("POST", "/api/emails", email)).body;
+  await eventually(async () => {
+    const { items } = (await api("GET", "/api/admin/email/transports")).body;
+    expect(items.find(({ name }: { name: string }) => name === "smtp").closed).toBeDefined();
+  });
+  const page = await signedIn("#/email");
+  const row = page.getByRole("row").filter({ hasText: "closed by a limit" });
+  await row.getByText("try again in 300 seconds").waitFor();
+  await look(page, "email-limit");
+  expect(await accessibilityProblems(page)).toEqual([]);
+
+  sink.fault = () => null;
+  await row.getByRole("button", { name: "End smtp" }).click();
+  await page.getByLabel("Reason, for the history").fill("a larger plan");
+  await page.getByRole("dialog").getByRole("button", { name: "End" }).click();
+  await page.getByRole("row").filter({ hasText: "no limit" }).waitFor();
+  await eventually(async () =>
+    expect((await api("GET", `/api/emails/${id}`)).body.status).toBe("sent"),
+  );
+});
+
 it("a transport that is not set is not used: grey, not green", async () => {
   const page = await signedIn("#/breakers");
   await card(page, "cache").waitFor();

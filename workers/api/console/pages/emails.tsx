@@ -117,7 +117,7 @@ function Paces({ items }: { items: Pace[] }) {
               </>
             ),
         },
-        { head: "", cell: (one) => <EndLimit transport={one} /> },
+        { head: "Limit", cell: (one) => <EndLimit transport={one} /> },
       ]}
     />
   );
@@ -125,10 +125,11 @@ function Paces({ items }: { items: Pace[] }) {
 
 function EndLimit({ transport }: { transport: Pace }) {
   const { name, closed, slowedAt } = transport;
-  if (closed === undefined && slowedAt === undefined) return null;
+  if (closed === undefined && slowedAt === undefined) return "–";
   return (
     <Action
-      label="End limit"
+      label="End"
+      heading={`End the limit of ${name}`}
       of={name}
       explains={
         <p>
