@@ -15,6 +15,7 @@ export type PartFacts = {
   health: Health;
   breakers: AnswerBody<"listCircuitBreakers"> | null;
   alerts: AnswerBody<"listAlerts"> | null;
+  transports: AnswerBody<"listEmailTransports"> | null;
   now: number;
 };
 
@@ -25,7 +26,8 @@ type DatabaseCheck = StoreChecks["database"];
 type Found = { tone: Tone; text: string };
 const rank: Record<Tone, number> = { bad: 0, warn: 1, idle: 2, good: 3 };
 
-export function partsOf({ health, breakers, alerts, now }: PartFacts): HealthPart[] {
+export function partsOf(facts: PartFacts): HealthPart[] {
+  const { health, breakers, alerts } = facts;
   const items = breakersNow(health, breakers);
   const { checks } = health;
   const unknown = { tone: "idle", text: "not known: the database does not answer" } as const;
@@ -34,7 +36,7 @@ export function partsOf({ health, breakers, alerts, now }: PartFacts): HealthPar
     ["Circuit breakers", linkTo("breakers"), breakersOf(items)],
     ["Scheduled tasks", linkTo("tasks"), tasksOf(checks.tasks)],
     ["Cache", linkTo("cache"), "cache" in checks ? cachePart(checks.cache, items) : [unknown]],
-    ["Email", linkTo("email"), "email" in checks ? emailOf(health, items, now) : [unknown]],
+    ["Email", linkTo("email"), "email" in checks ? emailOf(facts, items) : [unknown]],
     [
       "Alerts",
       linkTo("alerts"),
@@ -105,13 +107,14 @@ function cachePart(cache: StoreChecks["cache"], items: readonly BreakerItem[]): 
 const count = (tone: Tone, total: string, text: string): Found[] =>
   total === "0" ? [] : [{ tone, text: `${total} ${text}` }];
 
-function emailOf(health: Health, items: readonly BreakerItem[], now: number): Found[] {
+function emailOf({ health, transports, now }: PartFacts, items: readonly BreakerItem[]): Found[] {
   if (health.status === "down") return [];
   const { email } = health.checks;
   const oldest =
     email.due === 0 ? "" : `, the oldest for ${spanText(email.oldestDueSeconds * 1_000)}`;
   return [
     ...transportsOf(items),
+    ...limitsOf(transports),
     ...(email.atLeast?.includes("due") === true
       ? []
       : count("idle", waitingText(email), nextTryText(health, now))),
@@ -132,6 +135,18 @@ function transportsOf(items: readonly BreakerItem[]): Found[] {
     tone: areAllDown ? shownState(item).tone : "warn",
     text: `${transportOf(item.name) ?? ""} is down`,
   }));
+}
+
+function limitsOf(transports: PartFacts["transports"]): Found[] {
+  const used = (transports?.items ?? []).filter((one) => one.used);
+  const areAllClosed = used.every(({ closed }) => closed !== undefined);
+  return used.flatMap(({ name, closed, slowedAt }): Found[] => {
+    if (closed !== undefined)
+      return [{ tone: areAllClosed ? "bad" : "warn", text: `${name} is closed by a limit` }];
+    return slowedAt === undefined
+      ? []
+      : [{ tone: "idle", text: `${name} is slowed down by a limit` }];
+  });
 }
 
 function nextTryText(health: Health, now: number): string {

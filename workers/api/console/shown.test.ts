@@ -89,9 +89,14 @@ describe("a circuit breaker", () => {
 describe("a part", () => {
   const parts = (changes: Partial<PartFacts>) =>
     Object.fromEntries(
-      partsOf({ health: well, breakers: null, alerts: noAlerts, now: NOW, ...changes }).map(
-        ({ name, tone, text }) => [name, `${tone} ${text}`],
-      ),
+      partsOf({
+        health: well,
+        breakers: null,
+        alerts: noAlerts,
+        transports: null,
+        now: NOW,
+        ...changes,
+      }).map(({ name, tone, text }) => [name, `${tone} ${text}`]),
     );
 
   it("is good while its check and its breakers are", () => {
@@ -127,6 +132,20 @@ describe("a part", () => {
     expect(email(smtp, breaker("email:resend", { used: false }))).toBe("bad smtp is down, 0 due");
     expect(email(breaker("email:smtp"), open("email:resend", 5, { used: false }))).toBe(
       "good 0 due",
+    );
+  });
+
+  it("is not good while a limit closes a transport, and bad if there is no other", () => {
+    const until = ago(-300);
+    const by = { phase: "HTTP", code: 429, text: "too many" };
+    const closed = { name: "resend" as const, used: true, closed: { until, by } };
+    const email = (used: boolean) =>
+      parts({ transports: { items: [closed, { name: "smtp", used }] } })["Email"];
+    expect(email(true)).toBe("warn resend is closed by a limit, 0 due");
+    expect(email(false)).toBe("bad resend is closed by a limit, 0 due");
+    const slowed = { name: "smtp" as const, used: true, ratePerSecond: 2, slowedAt: ago(5) };
+    expect(parts({ transports: { items: [slowed] } })["Email"]).toBe(
+      "idle smtp is slowed down by a limit, 0 due",
     );
   });
 

@@ -3,6 +3,7 @@ import { useNow } from "../clock.ts";
 import { useIssues } from "../health.ts";
 import { headlineOf } from "../issues.ts";
 import { partsOf } from "../parts.ts";
+import { useResource } from "../resource.ts";
 import { useTelemetry } from "../telemetry.ts";
 import { Section, State } from "../ui/bits.tsx";
 import { NoChannel } from "../ui/channels.tsx";
@@ -58,7 +59,9 @@ function Summary({ issues, health, alerts, breakers }: Readings) {
 
 function Parts({ body, alerts, breakers }: Readings & { body: Health }) {
   const now = useNow();
-  const parts = partsOf({ health: body, breakers: breakers.body, alerts: alerts.body, now });
+  const { body: transports } = useResource("listEmailTransports");
+  const facts = { health: body, breakers: breakers.body, alerts: alerts.body, transports, now };
+  const parts = partsOf(facts);
   return (
     <ul class="parts">
       {parts.map(({ name, link, tone, text }) => (
