@@ -140,6 +140,15 @@ describe("a fleet whose provider reports a limit", () => {
     expect((await paceOf("smtp"))?.slowedMs).toBeLessThanOrEqual(2_000);
   });
 
+  it("is slowed also after an answer by a clock that was an hour ahead", async () => {
+    const limited = [transport("smtp", [tooMany()], { everyMs: 100 })];
+    now += HOUR_MS;
+    await deliver(await queued(1), limited);
+    now -= HOUR_MS;
+    await deliver(await queued(1), limited);
+    expect((await paceOf("smtp"))?.slowedMs).toBe(400);
+  });
+
   it("uses up no attempt of an email, and hands a group over that fits its lease", async () => {
     for (let n = 0; n < 8; n += 1) {
       await deliver(await queued(1), [transport("smtp", [tooMany()])]);

@@ -22,7 +22,7 @@ export type Reservation = {
   maxWaitMs: number;
 };
 
-/** A reservation further ahead was made by a clock that was ahead. It is ignored. */
+/** What is further ahead was written by a clock that was ahead. It is ignored. */
 const MAX_AHEAD_MS = 60_000;
 /** SQL over a row of `transport_pace`, with the time as `?2`: when the transport is free. */
 export const freeAt = `CASE WHEN free_at > ?2 + ${MAX_AHEAD_MS} THEN ?2 ELSE MAX(free_at, ?2) END`;
@@ -130,7 +130,8 @@ export function noteRateAnswer(
            slowed_ms = (SELECT MAX(ms, MIN(${pacing.slowedBy} * ms, ${pacing.slowedBy} * 60000.0
                / MAX(${taken(60_000)}, ${pacing.leastPerMinute})))
              FROM (SELECT ${currentMs} AS ms))
-         WHERE transport = ?1 AND (slowed_at IS NULL OR slowed_at + ${pacing.settleMs} <= ?3)`,
+         WHERE transport = ?1 AND (slowed_at IS NULL OR slowed_at + ${pacing.settleMs} <= ?3
+           OR slowed_at > ?2 + ${MAX_AHEAD_MS})`,
       )
       .bind(transport, now, beganAt, everyMs ?? 0),
     ...(closedUntil === null
