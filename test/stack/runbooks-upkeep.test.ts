@@ -358,7 +358,7 @@ it("first-24-hours: after a little traffic every reading is good, and an email g
     (await walk("first-24-hours", "look", operationId)).body;
   expect(
     (await reading("listCircuitBreakers")).items.map(({ state }: { state: string }) => state),
-  ).toEqual(Array.from({ length: 6 }, () => "CLOSED"));
+  ).toEqual(Array.from({ length: 7 }, () => "CLOSED"));
   await eventually(async () =>
     expect(Number.parseFloat((await reading("cacheMetrics")).hitRate)).toBeGreaterThan(80),
   );
