@@ -529,6 +529,13 @@ describe("GET /api/users/:userId/export", () => {
     await eventually(async () =>
       expect((await call("GET", `/api/users/${ada.userId}/export`)).body.lastSeenAt).not.toBeNull(),
     );
+    for (const [domain, userId] of [
+      ["acme.example", ada.userId],
+      ["other.example", bob.userId],
+    ]) {
+      const sender = { domain, tenant: `user:${userId}`, name: "Acme" };
+      await call("POST", "/api/admin/email/senders", sender);
+    }
     const { status, body } = await call("GET", `/api/users/${ada.userId}/export`, undefined, ada);
     expect(status).toBe(200);
     const { user } = (await call("GET", "/api/me", undefined, ada)).body;
@@ -544,6 +551,14 @@ describe("GET /api/users/:userId/export", () => {
       teams: [{ teamId: team.teamId, name: "Core", role: "owner", joinedAt: team.createdAt }],
       pendingTeams: [],
       workspaces: [workspace],
+      senders: [
+        {
+          sender: "acme.example",
+          name: "Acme",
+          createdAt: expect.any(String),
+          verifiedAt: expect.any(String),
+        },
+      ],
       emails: [
         { id: email.id, subject: "Hi", status: expect.any(String), createdAt: expect.any(String) },
       ],

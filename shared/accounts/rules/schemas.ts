@@ -183,6 +183,14 @@ export const userExport = named("UserExport", {
   teams: teams.entries.teams,
   pendingTeams: teams.entries.pending,
   workspaces: workspaces.entries.workspaces,
+  senders: v.array(
+    v.strictObject({
+      sender: v.string(),
+      name: v.nullable(v.string()),
+      createdAt: time,
+      verifiedAt: v.nullable(time),
+    }),
+  ),
   emails: v.array(exportedEmail),
   emailsReceived: v.array(exportedEmail),
 });

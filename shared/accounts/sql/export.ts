@@ -12,9 +12,14 @@ import { selectUser, userFrom, type UserRow } from "./users.ts";
 /** SQL of the export of a user's data. */
 
 const MAX_EMAILS = 1_000;
+const MAX_SENDERS = 1_000;
 const MAX_USAGE_ROWS = 10_000;
 
 const selectEmails = `SELECT id, subject, status, created_at AS createdAt FROM emails
+  WHERE tenant = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2`;
+
+const selectSenders = `SELECT identity AS sender, name, created_at AS createdAt,
+    verified_at AS verifiedAt FROM senders
   WHERE tenant = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2`;
 
 /** Not what other users sent to this address, which is theirs, nor what has not left. */
@@ -46,6 +51,7 @@ export async function findExport(
     workspaces: select(workspaces),
     days: selectPastUsage(db, userId, { by: "day", ...all }, MAX_USAGE_ROWS),
     months: selectPastUsage(db, userId, { by: "month", ...all }, MAX_USAGE_ROWS),
+    senders: db.prepare(selectSenders).bind(tenantOfUser(userId), MAX_SENDERS),
     emails: db.prepare(selectEmails).bind(tenantOfUser(userId), MAX_EMAILS),
     received: db.prepare(selectReceived).bind(userId, MAX_EMAILS),
   });
@@ -71,6 +77,7 @@ export async function findExport(
     workspaces: (rows.workspaces as Parameters<typeof workspaces.convert>[0][]).map(
       workspaces.convert,
     ),
+    senders: (rows.senders as ExportedSender[]).map(senderFrom),
     emails: (rows.emails as ExportedEmail[]).map(emailFrom),
     emailsReceived: (rows.received as ExportedEmail[]).map(emailFrom),
   };
@@ -82,6 +89,19 @@ const addressChangeFrom = ({ email, requestedAt, expiresAt }: AddressChangeRow) 
   email,
   requestedAt: iso(requestedAt),
   expiresAt: iso(expiresAt),
+});
+
+type ExportedSender = {
+  sender: string;
+  name: string | null;
+  createdAt: number;
+  verifiedAt: number | null;
+};
+
+const senderFrom = ({ createdAt, verifiedAt, ...row }: ExportedSender) => ({
+  ...row,
+  createdAt: iso(createdAt),
+  verifiedAt: verifiedAt === null ? null : iso(verifiedAt),
 });
 
 type ExportedEmail = { id: string; subject: string; status: string; createdAt: number };
