@@ -105,6 +105,8 @@ it("provider-down: emails wait behind the open breaker; once the server is back 
   await stack.restartSink(port);
   await walk("provider-down", "press", "resetCircuitBreaker", { filled: { name: "email:smtp" } });
   expect(await breaker("email:smtp")).toMatchObject({ state: "CLOSED" });
+  const raised = { filled: { transport: "smtp" } };
+  expect((await walk("provider-down", "press", "resetEmailTransport", raised)).status).toBe(200);
   // Those that failed before it opened are dead letters by now, those after it wait.
   await eventually(async () => {
     await walk("provider-down", "press", "processDeadLetters");
