@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../../test/support/http.ts";
 import type { KilledLuna } from "./killed-luna.ts";
-import { recipient } from "./mail-server.ts";
+import { copyRecipient, recipient } from "./mail-server.ts";
 
 /** What the sender and the operator do during the outages. */
 
@@ -27,11 +27,15 @@ export async function postAll(
   const startedAt = Date.now();
   for (let from = 0; from < emails; from += EMAILS_PER_CALL) {
     await sleep(Math.max(startedAt + (from / perMinute) * 60_000 - Date.now(), 0));
-    const batch = Array.from({ length: Math.min(EMAILS_PER_CALL, emails - from) }, (_, n) => ({
-      to: recipient(from + n),
-      subject: `Email ${from + n}`,
-      text: `This is email ${from + n}.`,
-    }));
+    const batch = Array.from({ length: Math.min(EMAILS_PER_CALL, emails - from) }, (_, n) => {
+      const cc = copyRecipient(from + n);
+      return {
+        to: recipient(from + n),
+        ...(cc !== null && { cc: [cc] }),
+        subject: `Email ${from + n}`,
+        text: `This is email ${from + n}.`,
+      };
+    });
     const isAccepted = ({ status, body }: Answer): boolean =>
       status === 202 && body.accepted === batch.length;
     const { items } = await luna.untilGood("POST", "/api/emails/batch", isAccepted, {

@@ -23,12 +23,18 @@ const PHASES = ["rcpt", "data-command", "data"] as const;
 /** None of them means that the server has a problem: that would open the circuit breaker. */
 const REFUSALS = [
   { code: 451, text: "4.7.1 greylisted, try again later" },
-  { code: 450, text: "4.2.1 mailbox busy" },
+  { code: 451, text: "4.3.0 lookup failed" },
   { code: 452, text: "4.2.2 mailbox full" },
 ] as const;
+/** It takes no more emails than this in a second. */
+const MOST_PER_SECOND = 30;
+const THROTTLED = { code: 454, text: "4.7.0 throttled: rate exceeded" };
 const NO_SUCH_USER = { code: 550, text: "5.1.1 no such user" };
 
 export const recipient = (n: number): string => `n${n}@example.com`;
+/** Each third email has a second recipient, whom the server never refuses. */
+export const copyRecipient = (n: number): string | null =>
+  n % 3 === 0 ? `c${n}@example.com` : null;
 export const numberOf = (address: string): number => Number(/^n(\d+)@/.exec(address)?.[1]);
 
 export class MailServer {
@@ -37,6 +43,7 @@ export class MailServer {
   readonly #random: () => number;
   #sink = new SmtpSink({ greetsAtOnce: true });
   #port = 0;
+  #taken: number[] = [];
 
   constructor(emails: number, shares: Shares, seed: number) {
     this.#random = randomFrom(seed);
@@ -71,7 +78,8 @@ export class MailServer {
 
   #fault(phase: Fault["phase"], to: string): Fault | null {
     if (phase === "mail")
-      return this.#random() < MAIL_REFUSALS ? { phase, do: "refuse", ...REFUSALS[0] } : null;
+      return this.#random() < MAIL_REFUSALS ? { phase, do: "refuse", ...REFUSALS[1] } : null;
+    if (phase === "data" && this.#isFull()) return { phase, do: "refuse", ...THROTTLED };
     const n = numberOf(to);
     const fate = this.fates[n];
     if (fate?.kind === "permanent" && phase === "rcpt")
@@ -82,6 +90,14 @@ export class MailServer {
     if (fate?.kind !== "transient" || phase !== fate.phase || refusals >= fate.times) return null;
     this.#refusals.set(n, refusals + 1);
     return { phase, do: "refuse", ...(REFUSALS[n % REFUSALS.length] ?? REFUSALS[0]) };
+  }
+
+  #isFull(): boolean {
+    const now = Date.now();
+    this.#taken = this.#taken.filter((at) => at > now - 1_000);
+    if (this.#taken.length >= MOST_PER_SECOND) return true;
+    this.#taken.push(now);
+    return false;
   }
 }
 

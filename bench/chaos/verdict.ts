@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Delivered } from "../../test/support/sink.ts";
 import type { Accepted } from "./emails.ts";
-import { numberOf, type Fate } from "./mail-server.ts";
+import { copyRecipient, numberOf, type Fate } from "./mail-server.ts";
 import { partsOfSignUp, usageOf, type EmailRow } from "./store.ts";
 import type { Tally } from "./users.ts";
 
@@ -62,7 +62,10 @@ export type EmailVerdict = {
 
 export function judgeEmails({ accepted, rows, delivered, fates }: Evidence): EmailVerdict {
   const ids = new Set(rows.map(({ id }) => id));
-  const copiesOf = countEach(delivered.map(({ to }) => to));
+  const toEach = delivered.flatMap(({ to, ...one }) =>
+    to.split(",").map((recipient) => ({ ...one, recipient })),
+  );
+  const copiesOf = countEach(toEach.map(({ recipient }) => recipient));
   const acceptedAt = new Map(accepted.map(({ id, at }) => [id, at]));
   const copies = ({ to }: EmailRow): number => copiesOf.get(to) ?? 0;
   const fateOf = ({ to }: EmailRow): Fate["kind"] => fates[numberOf(to)]?.kind ?? "fine";
@@ -74,12 +77,18 @@ export function judgeEmails({ accepted, rows, delivered, fates }: Evidence): Ema
     lost: [
       ...accepted.filter(({ id }) => !ids.has(id)).map(({ id }) => `${id}: not in D1`),
       ...sent.filter((row) => copies(row) === 0).map(({ id }) => `${id}: sent, and without a copy`),
+      ...[...sent, ...permanent]
+        .map(({ id, to }) => ({ id, cc: copyRecipient(numberOf(to)) }))
+        .filter(({ cc }) => cc !== null && !copiesOf.has(cc))
+        .map(({ id }) => `${id}: over, and its second recipient has no copy`),
     ],
     twice: [
       ...repeated(copiesOf).map((to) => `${to}: several copies`),
-      ...repeated(countEach(delivered.map(({ id, generation }) => `${id}:${generation}`))).map(
-        (attempt) => `${attempt}: several copies of one generation`,
-      ),
+      ...repeated(
+        countEach(
+          toEach.map(({ id, generation, recipient }) => `${id}:${generation} ${recipient}`),
+        ),
+      ).map((attempt) => `${attempt}: several copies of one generation`),
       ...repeated(countEach(rows.map(({ to }) => to))).map((to) => `${to}: several emails in D1`),
     ],
     undelivered: rows
