@@ -1,5 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { uploadAttachment as operation } from "../../shared/contract/attachments.ts";
+import { createClient } from "../../shared/contract/client/client.ts";
 import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { dispatch } from "../../workers/api/dispatch.ts";
 import { sendByRpc } from "../../workers/api/emails-rpc.ts";
@@ -67,6 +69,27 @@ describe("an uploaded file", () => {
     const empty = await upload("");
     expect(empty.body).toMatchObject({ sizeBytes: 0, sha256: await sha256Hex("") });
     expect(body.errors).toMatchObject([{ path: "Content-Type" }]);
+  });
+
+  it("is stored by the typed client, in each form that bytes have", async () => {
+    const luna = createClient({
+      baseUrl: "http://luna.test",
+      token: ADMIN_TOKEN,
+      fetch: (url, init) => dispatch(new Request(url, init), env),
+    });
+    const bytes = Uint8Array.from(new TextEncoder().encode(text));
+    for (const file of [bytes, bytes.buffer, new Blob([bytes])]) {
+      const sent = await luna(operation, {
+        query: { filename: "Rechnung März.pdf" },
+        file,
+        headers: { "Content-Type": "application/pdf" },
+      });
+      expect(sent).toMatchObject({
+        ok: true,
+        status: 201,
+        body: { filename: "Rechnung März.pdf", sizeBytes: 18, sha256: await sha256Hex(text) },
+      });
+    }
   });
 
   it("belongs to the tenant of the key", async () => {

@@ -151,6 +151,26 @@ describe("a hand-over with uploaded files", () => {
     for (const id of ids) expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
   });
 
+  it("waits without an attempt while another batch of the isolate holds too much", async () => {
+    const [first, second] = [await queueWith(10 * MIB), await queueWith(10 * MIB)];
+    let seen: Seen[] = [];
+    const transport = fakeTransport(async () => {
+      seen = await deliver([second]);
+      return accepted;
+    });
+    await deliver([first], { transports: [transport] });
+    expect(await emailRow(db, first)).toMatchObject({ status: "sent" });
+    expect(seen).toEqual([]);
+    expect(await emailRow(db, second)).toMatchObject({
+      status: "queued",
+      attempts: 0,
+      waits: 0,
+      due_at: start + 2_000,
+    });
+    now += 2_000;
+    expect(await deliver([second])).toMatchObject([{ id: second, sizes: [10 * MIB] }]);
+  });
+
   it("goes on to the next transport with the same bytes, read once", async () => {
     const id = await queueWith(1_000);
     const get = vi.spyOn(bucket(), "get");

@@ -49,6 +49,14 @@ describe("the send_email binding", () => {
     ]);
   });
 
+  it("gets an uploaded file as its bytes", async () => {
+    const { sent, transport } = binding(async () => ({ messageId: "m-1" }));
+    const bytes = Uint8Array.from([0, 255, 10]);
+    const file = { filename: "a.bin", contentType: "image/png", bytes };
+    await transport.send({ ...email, attachments: [file] });
+    expect(sent).toMatchObject([{ attachments: [{ filename: "a.bin", content: bytes }] }]);
+  });
+
   it("gets headers, inline files and names, and refuses what it has no field for", async () => {
     const { sent, transport } = binding(async () => ({ messageId: "m-1" }));
     const help = { name: "Help, Inc.", address: "help@luna.example" };

@@ -83,6 +83,27 @@ describe("a composed email", () => {
     },
   );
 
+  it("has a large uploaded file in small parts, of which each is made when it is read", async () => {
+    const bytes = anyBytes(4_000_000);
+    const reads: number[] = [];
+    const subarray = bytes.subarray.bind(bytes);
+    bytes.subarray = (from, to) => {
+      reads.push(from ?? 0);
+      return subarray(from, to);
+    };
+    const file = { filename: "a.bin", contentType: "image/png", bytes };
+    const { open } = await compose({ ...email, attachments: [file] });
+    const sizes: number[] = [];
+    let early = 0;
+    for await (const chunk of open()) {
+      sizes.push((chunk as Uint8Array).byteLength);
+      if (sizes.length === 10) early = reads.length;
+    }
+    expect(Math.max(...sizes)).toBeLessThan(100_000);
+    expect(reads).toHaveLength(69);
+    expect(early).toBeLessThan(30);
+  });
+
   it("with an uploaded file is the same for each connection, except its boundaries", async () => {
     const file = { filename: "a.bin", contentType: "image/png", bytes: anyBytes(100) };
     const { open } = await compose({ ...email, attachments: [file] });

@@ -79,6 +79,31 @@ describe("a hand-over to Resend", () => {
     expect(bodies[1]).toBe(bodies[0]);
   });
 
+  it("carries uploaded files in the bytes of its JSON, the same each time", async () => {
+    const bodies: Uint8Array[] = [];
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (_, init) => {
+      bodies.push(init?.body as unknown as Uint8Array);
+      return Response.json({ id: "re-1" });
+    });
+    const bytes = Uint8Array.from({ length: 1_000 }, (_, n) => n % 256);
+    const file = { filename: "a.bin", contentType: "image/png", bytes };
+    const inline = { filename: "b.txt", contentType: "text/plain", content: "SGk=" };
+    const attachments = [file, inline, { ...file, contentId: "logo" }];
+    for (let attempt = 0; attempt < 2; attempt += 1)
+      await transport.send({ ...email, attachments });
+    const content = Buffer.from(bytes).toString("base64");
+    const [first, second] = bodies.map((body) => Buffer.from(body).toString());
+    expect(JSON.parse(first ?? "")).toMatchObject({
+      subject: "Hello",
+      attachments: [
+        { filename: "a.bin", content_type: "image/png", content },
+        { filename: "b.txt", content: "SGk=" },
+        { filename: "a.bin", content_id: "logo", content },
+      ],
+    });
+    expect(second).toBe(first);
+  });
+
   it("leaves the outcome open when it is led elsewhere, and when nothing answers", async () => {
     vi.spyOn(globalThis, "fetch").mockResolvedValue(
       new Response(null, { status: 307, headers: { Location: "https://evil.example" } }),

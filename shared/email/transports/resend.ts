@@ -2,7 +2,8 @@ import { describeError } from "../../lib/worker/log.ts";
 import { quotedMailbox } from "../rules/address.ts";
 import { feedbackTag, handOverKey } from "../rules/tag.ts";
 import { headersOf } from "./headers.ts";
-import { jsonOf } from "./json-of.ts";
+import { jsonOf } from "./json-answer.ts";
+import { jsonBody, fileMark } from "./json-body.ts";
 import { resendCannot, noAnswer, resendOutcome } from "./rules/resend-outcome.ts";
 import type { ResendSettings } from "./rules/resend.ts";
 import {
@@ -11,6 +12,7 @@ import {
   HAND_OVER_MS,
   isFile,
   type OutgoingEmail,
+  type OutgoingFile,
   type Transport,
 } from "./transport.ts";
 import { byFieldWithTo, type ByField } from "./visible.ts";
@@ -38,7 +40,7 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
             "User-Agent": "luna-backend",
             "Idempotency-Key": handOverKey(email),
           },
-          body: JSON.stringify(payloadOf(email, fields)),
+          body: bodyOf(email, fields),
           // A redirect would send the key and the email to another host.
           redirect: "manual",
           signal,
@@ -54,6 +56,19 @@ export function resendTransport({ apiKey, baseUrl }: ResendSettings): Transport 
       }
     },
   };
+}
+
+const filesOf = ({ attachments }: OutgoingEmail): OutgoingFile[] => attachments.filter(isFile);
+
+function bodyOf(email: OutgoingEmail, fields: ByField): string | Uint8Array<ArrayBuffer> {
+  const payload = payloadOf(email, fields);
+  const files = filesOf(email);
+  return files.length === 0
+    ? JSON.stringify(payload)
+    : jsonBody(
+        payload,
+        files.map(({ bytes }) => bytes),
+      );
 }
 
 /**
@@ -100,7 +115,7 @@ function payloadOf(email: OutgoingEmail, { to, cc, bcc }: ByField): Record<strin
     ...(attachments.length > 0 && {
       attachments: attachments.map((one) => ({
         filename: one.filename,
-        content: isFile(one) ? one.bytes.toBase64() : one.content,
+        content: isFile(one) ? fileMark(filesOf(email).indexOf(one)) : one.content,
         content_type: one.contentType,
         ...(one.contentId !== undefined && { content_id: one.contentId }),
       })),

@@ -4,7 +4,7 @@ import { describeError } from "../../lib/worker/log.ts";
 import { quotedMailbox } from "../rules/address.ts";
 import { feedbackTag } from "../rules/tag.ts";
 import { compose } from "./compose.ts";
-import { jsonOf } from "./json-of.ts";
+import { jsonOf } from "./json-answer.ts";
 import { noSesAnswer, sesCannot, sesOutcome } from "./rules/ses-outcome.ts";
 import { MAX_SES_BYTES, type SesSettings } from "./rules/ses.ts";
 import { deadlineOf, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
