@@ -56,6 +56,17 @@ export const emailGroups: Group[] = [
     ],
   },
   {
+    reader: "sesTopic",
+    workers: ["api"],
+    variables: [
+      plain(
+        "SES_TOPIC_ARN",
+        "no",
+        "topic of SNS whose messages to `POST /api/webhooks/ses` are taken; confirms it",
+      ),
+    ],
+  },
+  {
     reader: "dnsResolver",
     workers: ["api"],
     variables: [

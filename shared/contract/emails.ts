@@ -231,10 +231,12 @@ export const takeWebhook = operation({
   tag: "webhooks",
   signed: true,
   summary:
-    "Delivery events from a provider, signed by it (Standard Webhooks). The provider is resend.",
+    "Delivery events, signed by the provider: resend (Standard Webhooks) or ses (Amazon SNS).",
   answers: {
     200: v.union([
-      v.strictObject({ taken: v.picklist(["repeated", "unknown-mail", "mirrored", "ignored"]) }),
+      v.strictObject({
+        taken: v.picklist(["repeated", "unknown-mail", "mirrored", "subscribed", "ignored"]),
+      }),
       v.strictObject({ taken: v.literal("applied"), id: v.string(), status, changed: v.boolean() }),
     ]),
   },

@@ -86,6 +86,16 @@ const rateVariables = v.object(
   ),
 );
 
+const topicVariables = v.object({
+  SES_TOPIC_ARN: v.pipe(
+    required,
+    v.regex(
+      /^arn:aws[\w-]*:sns:[a-z\d-]+:\d{12}:[\w-]{1,256}$/,
+      "must be the ARN of a topic of SNS",
+    ),
+  ),
+});
+
 const webhookVariables = v.object({
   WEBHOOK_SECRET_RESEND: v.pipe(
     required,
@@ -124,6 +134,7 @@ export type EmailVariables = AutomaticEmailVariables &
   VariablesOf<typeof dnsVariables> &
   VariablesOf<typeof transportVariables> &
   TransportVariables &
+  VariablesOf<typeof topicVariables> &
   VariablesOf<typeof webhookVariables>;
 
 /** How often and how fast a refused email is tried again. */
@@ -209,6 +220,12 @@ export function resendWebhookSecret(
 ): Result<string, Misconfigured> {
   const variables = readVariables(webhookVariables, env);
   return variables.ok ? ok(variables.value.WEBHOOK_SECRET_RESEND) : variables;
+}
+
+/** The topic of Amazon SNS that brings the events of SES. */
+export function sesTopic(env: VariablesOf<typeof topicVariables>): Result<string, Misconfigured> {
+  const variables = readVariables(topicVariables, env);
+  return variables.ok ? ok(variables.value.SES_TOPIC_ARN) : variables;
 }
 
 /** How long dead letters are kept. */

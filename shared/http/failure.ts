@@ -42,6 +42,8 @@ type Dependency =
   | "database"
   | "DNS resolver"
   | "attachment store"
+  | "certificate of SNS"
+  | "subscription of SNS"
   | "scheduler"
   | "circuit breaker"
   | "tag index"

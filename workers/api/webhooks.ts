@@ -13,6 +13,7 @@ import type { Failure } from "../../shared/http/failure.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { log } from "../../shared/lib/worker/log.ts";
 import { json, type Handler } from "./call.ts";
+import { takeSesMessage } from "./ses-webhook.ts";
 import { logMisconfigured } from "./settings.ts";
 
 /** An event of one email is smaller. It is read before its signature is checked. */
@@ -26,6 +27,7 @@ const noSuchProvider = fail<Failure>({ tag: "not-found", what: "provider" });
  * nothing. A provider that is not configured does not exist: strangers learn nothing of variables.
  */
 export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env, now }) => {
+  if (params.provider === "ses") return await takeSesMessage(env, request, now);
   if (params.provider !== "resend") return noSuchProvider;
   const secret = resendWebhookSecret(env);
   if (!secret.ok) {
