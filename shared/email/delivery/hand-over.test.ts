@@ -1,8 +1,11 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { fakeTransport } from "../../../test/support/emails.ts";
+import { handOverMs } from "../rules/hand-over-size.ts";
+import { toJson } from "../sql/columns.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
 import { textOf } from "../transports/text-of.ts";
-import type { OutgoingEmail } from "../transports/transport.ts";
+import { deadlineOf, type OutgoingEmail } from "../transports/transport.ts";
+import type { FilesRead } from "./files.ts";
 import { handOver } from "./hand-over.ts";
 
 const row: EmailInHandOver = {
@@ -32,14 +35,17 @@ const row: EmailInHandOver = {
   waits: 0,
 };
 
-async function handedOver(changes: Partial<EmailInHandOver>): Promise<OutgoingEmail | undefined> {
+async function handedOver(
+  changes: Partial<EmailInHandOver>,
+  files?: FilesRead,
+): Promise<OutgoingEmail | undefined> {
   const sent: OutgoingEmail[] = [];
   const transport = fakeTransport(async (email) => {
     sent.push(email);
     return { kind: "accepted", detail: { transport: "smtp", phase: "BODY", text: "ok" } };
   });
   const settings = { unsubscribe: null, emailIdHeader: "X-Luna-Email" };
-  await handOver(transport, { ...row, ...changes }, settings, 0);
+  await handOver(transport, { ...row, ...changes }, { ...settings, ...(files && { files }) }, 0);
   return sent[0];
 }
 
@@ -51,4 +57,40 @@ it("each transport gets the text made from the HTML, unless the email has a text
 
 it("an email of an earlier release keeps its bytes: its provider makes the text", async () => {
   expect(await handedOver({ textFromHtml: 0 })).toMatchObject({ text: null });
+});
+
+describe("an email that names an uploaded file", () => {
+  const bytes = new Uint8Array(5_000_000);
+  const file = { createdAt: 0, sizeBytes: bytes.byteLength, contentType: "image/png" };
+  const named = {
+    attachments: toJson([{ id: "a", filename: "mine.png" }, { id: "b" }, { id: "b" }]),
+    files: toJson(["a", "b"].map((id) => ({ ...file, id, filename: `${id}.png` }))),
+  };
+  const small = new Uint8Array(1);
+  const read = new Map([
+    ["a", bytes],
+    ["b", small],
+  ]);
+
+  it("has its bytes in each place, under the email's name or else its own", async () => {
+    expect((await handedOver(named, read))?.attachments).toEqual([
+      { filename: "mine.png", contentType: "image/png", bytes },
+      { filename: "b.png", contentType: "image/png", bytes: small },
+      { filename: "b.png", contentType: "image/png", bytes: small },
+    ]);
+  });
+
+  it("has a deadline for its size at each transport", async () => {
+    const sent = await handedOver(named, read);
+    expect(deadlineOf({ attachments: sent?.attachments ?? [] })).toBe(handOverMs(5_000_002));
+  });
+
+  it("begins only while its lease has the time that its size needs", async () => {
+    expect(await handedOver({ ...named, leaseExpiresAt: 50_000 }, read)).toBeUndefined();
+    expect(await handedOver({ ...named, leaseExpiresAt: 50_001 }, read)).toBeDefined();
+  });
+
+  it("is not handed over without it", async () => {
+    expect(await handedOver(named, new Map([["a", bytes]]))).toBeUndefined();
+  });
 });

@@ -1,3 +1,5 @@
+import { MAX_EMAIL_BYTES } from "../rules/file.ts";
+import { handOverMs } from "../rules/hand-over-size.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import type { OutcomeForAll } from "../rules/outcome.ts";
 import { compose, type ComposedEmail } from "./compose.ts";
@@ -7,6 +9,12 @@ import type { SmtpSettings } from "./rules/smtp.ts";
 import { SmtpSession } from "./smtp-session.ts";
 import { deadlineOf, HAND_OVER_MS, type OutgoingEmail, type Transport } from "./transport.ts";
 import { targetsOf } from "./visible.ts";
+
+/**
+ * How long the server may be silent on a connection, which takes emails of any size: it is silent
+ * while a large one arrives. Each email has a deadline of its own.
+ */
+const IDLE_MS = handOverMs(MAX_EMAIL_BYTES);
 
 /** A connection between two emails. `refused`: the server refused the last one. */
 type Idle = { session: SmtpSession; refused: boolean };
@@ -90,7 +98,7 @@ class Attempt {
       }
     }
     if (this.#isOver) throw new Error("given up");
-    const session = new SmtpSession(this.#settings, HAND_OVER_MS);
+    const session = new SmtpSession(this.#settings, IDLE_MS);
     this.#session = session;
     await session.open();
     return await this.#send(session, composed);
