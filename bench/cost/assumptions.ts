@@ -19,7 +19,7 @@ export const assumptions = {
   objectMsPerRequest: 10,
   bytesPerLogEvent: 2_000,
   /** Compared with D1 by a test: at most this, and more than half. */
-  emailBytesBesidesBody: 1_550,
+  emailBytesBesidesBody: 1_700,
   emailBodyBytes: 4_000,
   /** EMAIL_CONTENT_RETENTION_DAYS and EMAIL_RETENTION_DAYS. */
   contentDays: 14,
