@@ -18,6 +18,12 @@ it("pauses are listed, and each ends by its scope", async () => {
   expect(await scopes()).toEqual(["all", "sender:news@luna.example"]);
 });
 
+it("a pause of a sender names its domain as emails have it", async () => {
+  const body = { scope: "sender:hi@bücher.example", reason: "x" };
+  await call("POST", path, body);
+  expect(await scopes()).toEqual(["sender:hi@xn--bcher-kva.example"]);
+});
+
 it("a pause that is repeated keeps its beginning", async () => {
   const first = await call("POST", path, { scope: "all", reason: "one" });
   const again = await call("POST", path, { scope: "all", reason: "two" });

@@ -6,6 +6,7 @@ import { objectKey } from "../../shared/email/rules/file.ts";
 import type { WaitLimits } from "../../shared/email/rules/waits.ts";
 import { claim } from "../../shared/email/sql/claim.ts";
 import { acceptEach } from "../../shared/email/sql/submissions.ts";
+import { runSweep } from "../../shared/email/sweep.ts";
 import { isFile, type GuardedTransport } from "../../shared/email/transports/transport.ts";
 import {
   accepted,
@@ -14,6 +15,7 @@ import {
   fakeQueue,
   fakeTransport,
   notification,
+  queueEmail,
   refusedForGood,
   waitLimits,
 } from "../support/emails.ts";
@@ -23,6 +25,7 @@ import {
 const db = env.DB;
 const start = 1_700_000_000_000;
 const MIB = 1_048_576;
+const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
 let now = start;
 let next = 0;
 
@@ -103,7 +106,7 @@ async function deliver(
       db,
       queue: queue.queue,
       deadLetterQueue: queue.queue,
-      policy: { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 },
+      policy,
       waitLimits: given.limits ?? waitLimits,
       bucket: given.bucket === null ? undefined : (given.bucket ?? bucket()),
       clock: () => now,
@@ -136,7 +139,55 @@ describe("a hand-over with uploaded files", () => {
     expect(seen.map(({ leaseMs }) => leaseMs)).toEqual([100_000, 100_000]);
   });
 
-  it("of more than 16 MiB goes alone", async () => {
+  it("is not handed over twice when its claim runs out behind large ones", async () => {
+    const large = [await queueWith(17 * MIB), await queueWith(17 * MIB), await queueWith(17 * MIB)];
+    const all = [...large, await queueWith(10)];
+    const sent: string[] = [];
+    const transport = fakeTransport(async ({ id }) => {
+      sent.push(id);
+      now += 25_000;
+      const queue = fakeQueue().queue;
+      const what = { db, queue, deadLetterQueue: queue, policy, waitLimits, everything: false };
+      if (sent.length === 3) await runSweep(what, now - 10_000, () => 0.5);
+      return accepted;
+    });
+    await deliver(all, { transports: [transport] });
+    expect(sent.toSorted()).toEqual(all.toSorted());
+    for (const id of all) expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
+  });
+
+  it("does not keep a known outcome of others waiting for R2", async () => {
+    const plain: string[] = [];
+    for (let n = 0; n < 5; n += 1) plain.push(await queueEmail(db, start - 1));
+    const id = await queueWith(10);
+    let found: string[] = [];
+    const get = async (key: string) => {
+      found = await Promise.all(plain.map(async (one) => (await emailRow(db, one)).status));
+      return await bucket().get(key);
+    };
+    await deliver([...plain, id], { bucket: { get } as unknown as R2Bucket });
+    expect(found).toEqual(plain.map(() => "sent"));
+    expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
+  });
+
+  it("whose files come too slowly together waits for R2, and uses up no attempt", async () => {
+    const id = await queueWith(10);
+    const slow = {
+      get: async (key: string) => {
+        now += 21_000;
+        return await bucket().get(key);
+      },
+    };
+    const first = await queueWith(10);
+    await deliver([first, id], { bucket: slow as unknown as R2Bucket });
+    expect(await emailRow(db, id)).toMatchObject({
+      status: "queued",
+      attempts: 0,
+      wait_class: "server",
+    });
+  });
+
+  it("of more than 16 MiB goes with no other that has files", async () => {
     const ids = [await queueWith(10), await queueWith(17 * MIB), await queueWith(10)];
     const most: number[] = [];
     let running = 0;
@@ -147,7 +198,7 @@ describe("a hand-over with uploaded files", () => {
       return accepted;
     });
     await deliver(ids, { transports: [transport] });
-    expect(most).toEqual([1, 1, 1]);
+    expect(most).toEqual([1, 2, 1]);
     for (const id of ids) expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
   });
 

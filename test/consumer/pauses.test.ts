@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { claim, type Claim } from "../../shared/email/sql/claim.ts";
+import { claim, postpone, type Claim } from "../../shared/email/sql/claim.ts";
+import { endlessWaits } from "../../shared/email/sql/expiry.ts";
 import { deletePause, savePause } from "../../shared/email/sql/pauses.ts";
 import { emailRow, eventTypes, notification, queueEmail, waitLimits } from "../support/emails.ts";
 
@@ -88,6 +89,36 @@ describe("a pause", () => {
     expect(due).toEqual([{ id, generation: 1, dueAt: at }]);
     expect(claimedOf(await claimAll([id], at))).toEqual([id]);
     expect(await eventTypes(db, id)).toEqual(["queued", "claimed"]);
+  });
+
+  it("that ended while an email waited shows no more once it is claimed", async () => {
+    const id = await queueEmail(db, now);
+    await pause("all");
+    await claimAll([id]);
+    await db.prepare("DELETE FROM email_pauses").run();
+    await claimAll([id], now + HALF_AN_HOUR_MS);
+    expect(await emailRow(db, id)).toMatchObject({ status: "claimed", wait_class: null });
+  });
+
+  it("does not count as waiting: a wait for another reason begins at its end", async () => {
+    const id = await queueEmail(db, now);
+    await pause("all");
+    await claimAll([id]);
+    const end = now + 2 * waitLimits.maxWaitMs;
+    await deletePause(db, "all", end);
+    await claimAll([id], end);
+    expect(await emailRow(db, id)).toMatchObject({ waits_from: end });
+  });
+
+  it("holds also what waits for a server: no wait ends it", async () => {
+    const id = await queueEmail(db, now);
+    const what = { notifications: [notification(id)], until: now + 1, detail: "{}", now };
+    await postpone(db, what);
+    await pause("all");
+    const late = now + waitLimits.maxWaitMs;
+    expect(await endlessWaits(db, late, 10)).toEqual([]);
+    await deletePause(db, "all", late);
+    expect(await endlessWaits(db, late, 10)).toMatchObject([{ id }]);
   });
 
   it("that ends leaves what another one holds", async () => {

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import { claim } from "../../shared/email/sql/claim.ts";
@@ -88,4 +88,13 @@ it("no recipient of tests is suppressed, so that a test can be repeated", async 
   await deliver("bounced@luna.test");
   await deliver("complained@luna.test");
   expect((await db.prepare("SELECT * FROM suppressions").all()).results).toEqual([]);
+});
+
+it("many recipients of tests cost a batch no more trips to D1", async () => {
+  const addresses = Array.from({ length: 50 }, (_, n) => `delivered+${n}@luna.test`);
+  const batch = vi.spyOn(db, "batch");
+  await deliver(...addresses);
+  // The email itself, the claim, the marks, the record, and how the tests end.
+  expect(batch.mock.calls.length).toBeLessThanOrEqual(5);
+  batch.mockRestore();
 });

@@ -171,6 +171,22 @@ describe("batch.send", () => {
     expect(data).toHaveLength(1);
     expect(errors.map(({ index }) => index)).toEqual([0, 2]);
   });
+
+  it("with permissive validation accepts an email once, also if another one is valid later", async () => {
+    const options = { batchValidation: "permissive", idempotencyKey: "mended" } as const;
+    const first = dataOf(await resend().batch.send([wrong, other], options));
+    const again = dataOf(await resend().batch.send([hello(), other], options));
+    expect(again.data).toHaveLength(2);
+    expect(again.data[1]).toEqual(first.data[0]);
+  });
+
+  it("with permissive validation answers a batch of which all are wrong with its errors", async () => {
+    const { data, errors } = dataOf(
+      await resend().batch.send([wrong], { batchValidation: "permissive" }),
+    );
+    expect(data).toEqual([]);
+    expect(errors).toHaveLength(1);
+  });
 });
 
 describe("what is refused has Resend's shape", () => {

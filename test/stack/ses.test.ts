@@ -37,7 +37,7 @@ it("an email goes to SES as its own bytes, signed, with the tag that feedback na
   expect(sent.events.at(-1).detail).toMatchObject({ transport: "ses", providerId: "ses-1" });
   const [taken] = ses.taken;
   expect(taken?.request).toMatchObject({
-    FromEmailAddress: "Luna <hello@luna.example>",
+    FromEmailAddress: "hello@luna.example",
     Destination: { ToAddresses: ["ada@example.com", "bob@example.com", "eve@example.com"] },
     EmailTags: [{ Name: "luna_email", Value: `${id}_1` }],
     ConfigurationSetName: "luna",

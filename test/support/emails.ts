@@ -106,6 +106,7 @@ export type EmailRow = {
   wait_class: string | null;
   waits: number;
   waiting_since: number | null;
+  waits_from: number | null;
   buried_at: number | null;
 };
 

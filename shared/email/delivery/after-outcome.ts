@@ -5,7 +5,7 @@ import type { Outcome } from "../rules/outcome.ts";
 import type { Waiting } from "../rules/plan.ts";
 import { settleRecipients, type StoredRecipient } from "../rules/recipients.ts";
 import { refusalsOnTheWay, type Refusal } from "../rules/refusals.ts";
-import { testEndings, testReports } from "../rules/test-recipients.ts";
+import { endOfTest, testEndings } from "../rules/test-recipients.ts";
 import { waitedOf, type WaitClock, type WaitLimits } from "../rules/waits.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
 import { storedRecipients } from "../sql/recipients.ts";
@@ -47,7 +47,7 @@ export function afterOutcome(
       detail,
       recipients,
       ...(suppress && { suppress }),
-      ...reportsOf(email, all, outcome),
+      ...endOf(email, all, outcome),
     };
   }
   if (!("use" in next) || !isRefusal(outcome))
@@ -59,15 +59,13 @@ export function afterOutcome(
 }
 
 /** What a provider would report of an email to recipients of tests. */
-function reportsOf(
+function endOf(
   email: EmailInHandOver,
   recipients: readonly StoredRecipient[],
   outcome: Outcome,
-): Pick<Settled, "reports"> {
+): Pick<Settled, "endOfTest"> {
   const endings = outcome.kind === "accepted" ? testEndings(recipients) : null;
-  if (endings === null) return {};
-  const { transport: provider } = email;
-  return { reports: testReports(email, endings).map((one) => ({ provider, ...one })) };
+  return endings === null ? {} : { endOfTest: endOfTest(email, endings) };
 }
 
 function isRefusal(outcome: Outcome): outcome is Refusal {
@@ -75,12 +73,12 @@ function isRefusal(outcome: Outcome): outcome is Refusal {
 }
 
 function waitClockOf(
-  { generationAt, sendAt, waitClass, waits }: EmailInHandOver,
+  { generationAt, sendAt, waitClass, waits, waitsFrom }: EmailInHandOver,
   limits: WaitLimits,
 ): WaitClock {
   return {
     limits,
-    since: Math.max(generationAt, sendAt ?? 0),
+    since: Math.max(generationAt, sendAt ?? 0, waitsFrom ?? 0),
     last: waitedOf(waitClass, waits),
   };
 }

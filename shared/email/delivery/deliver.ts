@@ -63,9 +63,17 @@ export async function deliverClaimed(
         hasLinks: delivery.unsubscribe !== null,
         now: delivery.clock(),
       });
+      const groupId = `${token}:${round}`;
+      // An outcome that is known does not wait for R2.
+      if (settled.length > 0 && files.needsReading(plan.marks)) {
+        const early = { token, settled, answers, marks: [], groupId: `${groupId}:files`, paced };
+        if ((await recordAndMark(delivery, early)) === null) return;
+        observeSettled(settled);
+        await sendFollowUps(delivery, settled);
+        [settled, answers] = [[], []];
+      }
       const { marks, settled: withoutFiles } = await files.read(plan.marks);
       settled.push(...plan.putBack.map(putBackOf), ...withoutFiles);
-      const groupId = `${token}:${round}`;
       const group = { token, settled, answers, marks, groupId, paced };
       const marked = await recordAndMark(delivery, group);
       if (marked === null) return;
@@ -107,7 +115,9 @@ async function withElsewhere(
   if (more.length === 0) return [...waiting];
   observeClaimed(more, delivery.clock());
   const onItsWay = waiting.filter(({ failover }) => failover !== null);
-  const others = waiting.filter(({ failover }) => failover === null);
+  // One whose claim had run out may be claimed again.
+  const again = new Set(more.map(({ id }) => id));
+  const others = waiting.filter(({ id, failover }) => failover === null && !again.has(id));
   return [
     ...onItsWay,
     ...inTurns([...others, ...more.map((email) => ({ ...email, failover: null }))]),

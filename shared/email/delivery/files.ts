@@ -5,13 +5,14 @@ import { filesBytes, joins } from "../rules/hand-over-size.ts";
 import { notRead, putBack } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import type { Plan, Waiting } from "../rules/plan.ts";
+import type { Waited } from "../rules/waits.ts";
 import type { Settled } from "../sql/settle.ts";
 import type { Delivery } from "./ports.ts";
 
 /** The bytes of an email's uploaded files, by their ids. */
 export type FilesRead = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 
-/** The longest that R2 may take for a file. An email's claim outlives that. */
+/** The longest that R2 may take for a group of emails. Their claims outlive that. */
 const READ_MS = 20_000;
 /** When an email comes back that other batches of this isolate leave no room for. */
 const NO_ROOM_MS = 2_000;
@@ -38,12 +39,18 @@ export class FilesInHand {
     return this.#read.get(emailId) ?? new Map();
   }
 
+  /** Whether one of the emails has files that are not there yet. */
+  needsReading(marks: Plan["marks"]): boolean {
+    return marks.some(({ email: { id, files = [] } }) => files.length > 0 && !this.#read.has(id));
+  }
+
   /** @returns the marks of emails that have their files, and what becomes of the others */
   async read(marks: Plan["marks"]): Promise<{ marks: Plan["marks"]; settled: Settled[] }> {
     const ready: Plan["marks"] = [];
     const settled: Settled[] = [];
+    const until = this.#delivery.clock() + READ_MS;
     for (const mark of marks) {
-      const end = await this.#readFor(mark.email);
+      const end = await this.#readFor(mark.email, until);
       if (end === null) ready.push(mark);
       else settled.push(end);
     }
@@ -61,7 +68,7 @@ export class FilesInHand {
     }
   }
 
-  async #readFor(email: Waiting): Promise<Settled | null> {
+  async #readFor(email: Waiting, until: number): Promise<Settled | null> {
     const { id, files = [] } = email;
     // One on its way to another transport has its files.
     if (files.length === 0 || this.#read.has(id)) return null;
@@ -71,7 +78,11 @@ export class FilesInHand {
     this.#bytes.set(id, bytes);
     try {
       const read = new Map<string, Uint8Array<ArrayBuffer>>();
-      for (const file of files) read.set(file.id, await readFile(this.#delivery.bucket, file));
+      for (const file of files) {
+        const leftMs = until - this.#delivery.clock();
+        if (leftMs <= 0) throw new Error("R2 takes too long for the files of a group");
+        read.set(file.id, await readFile(this.#delivery.bucket, file, leftMs));
+      }
       this.#read.set(id, read);
       return null;
     } catch (error) {
@@ -84,7 +95,9 @@ export class FilesInHand {
 
   #later(email: Waiting): Settled {
     const dueAt = this.#delivery.clock() + NO_ROOM_MS;
-    return settledAs(email, putBack(endOf(email), dueAt), noRoom);
+    const put = putBack(endOf(email), dueAt);
+    const waits = put.status === "queued" ? { ...put, waited: forRoom } : put;
+    return settledAs(email, waits, noRoom);
   }
 
   #unread(email: Waiting): Settled {
@@ -109,6 +122,8 @@ function settledAs(
   return { id, generation, settlement, detail, putBack: true };
 }
 
+/** It is visible, and has an end. */
+const forRoom: Waited = { class: "server", count: 0 };
 const noRoom: AttemptDetail = {
   transport: "none",
   phase: "attachments",
@@ -124,6 +139,7 @@ const notReadDetail: AttemptDetail = {
 async function readFile(
   bucket: R2Bucket | undefined,
   file: FileOfEmail,
+  timeoutMs: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (bucket === undefined) throw new Error("no R2 bucket is bound as ATTACHMENTS");
   const read = async (): Promise<ArrayBuffer> => {
@@ -131,7 +147,7 @@ async function readFile(
     if (object === null) throw new Error(`R2 does not have the attachment ${file.id}`);
     return await object.arrayBuffer();
   };
-  const bytes = await within(READ_MS, read());
+  const bytes = await within(timeoutMs, read());
   if (bytes.byteLength !== file.sizeBytes)
     throw new Error(`R2 has another size of the attachment ${file.id}`);
   return new Uint8Array(bytes);

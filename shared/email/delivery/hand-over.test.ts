@@ -33,6 +33,7 @@ const row: EmailInHandOver = {
   textFromHtml: 1,
   waitClass: null,
   waits: 0,
+  waitsFrom: null,
 };
 
 async function handedOver(

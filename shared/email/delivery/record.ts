@@ -11,8 +11,8 @@ import type { RateAnswer } from "../rules/pace.ts";
 import type { Plan } from "../rules/plan.ts";
 import type { TransportName } from "../rules/transports.ts";
 import { recordAndMarkSending, type Marked } from "../sql/delivery.ts";
-import { takeFeedback } from "../sql/feedback.ts";
 import { settleInPlace, type Settled } from "../sql/settle.ts";
+import { recordTestEnds } from "../sql/test-ends.ts";
 import { LEASE_MS } from "./lease.ts";
 import { paceOf, type Delivery, type Paced } from "./ports.ts";
 
@@ -131,15 +131,15 @@ export async function sendFollowUps(delivery: Delivery, settled: Settled[]): Pro
   await Promise.all([
     notify(delivery, again, delivery.clock()),
     deadLettered,
-    takeReports(delivery, settled),
+    endTests(delivery, settled),
   ]);
 }
 
-/** After a report that is not taken an email to recipients of tests stays as it was handed over. */
-async function takeReports({ db, clock }: Delivery, settled: Settled[]): Promise<void> {
-  for (const message of settled.flatMap(({ reports = [] }) => reports)) {
-    await within(WRITE_TIMEOUT_MS, takeFeedback(db, message, clock())).catch((error: unknown) =>
-      log("warn", "email.test_report_failed", describeError(error)),
-    );
-  }
+/** What is not recorded stays as it was handed over. */
+async function endTests({ db, clock }: Delivery, settled: Settled[]): Promise<void> {
+  const ends = settled.flatMap(({ endOfTest }) => endOfTest ?? []);
+  if (ends.length === 0) return;
+  await within(WRITE_TIMEOUT_MS, db.batch(recordTestEnds(db, ends, clock()))).catch(
+    (error: unknown) => log("warn", "email.test_ends_failed", describeError(error)),
+  );
 }

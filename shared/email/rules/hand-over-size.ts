@@ -3,7 +3,8 @@ import type { FileOfEmail } from "./file.ts";
 /** How the uploaded files of emails limit their hand-overs. Pure. */
 
 /**
- * What an isolate, which has 128 MB, holds of uploaded files at once. A larger email goes alone.
+ * What an isolate, which has 128 MB, holds of uploaded files at once. A larger email goes with no
+ * other that has files.
  */
 export const MAX_HELD_BYTES = 16_777_216;
 
@@ -29,8 +30,8 @@ export const handOverMs = (bytes: number): number => HAND_OVER_MS + extraMs(byte
 export const leaseMs = (bytes: number): number => 2 * handOverMs(bytes);
 
 /**
- * Whether an email joins a group with other emails, which hold so many bytes by now. One that is
- * larger than the limit goes alone.
+ * Whether an email joins a group with other emails, which hold so many bytes by now. One without
+ * files always does. One that is larger than the limit joins no other with files.
  */
 export const joins = (heldBytes: number, bytes: number): boolean =>
-  heldBytes + bytes <= MAX_HELD_BYTES;
+  bytes === 0 || heldBytes + bytes <= MAX_HELD_BYTES;

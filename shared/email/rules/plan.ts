@@ -66,10 +66,13 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
   let heldBytes = 0;
   for (const [place, email] of waiting.entries()) {
     const bytes = filesBytes(email.files);
-    const isFull = plan.marks.length > 0 && !joins(heldBytes, bytes);
-    if (plan.marks.length === size || isFull) {
+    if (plan.marks.length === size) {
       plan.rest.push(...waiting.slice(place));
       break;
+    }
+    if (heldBytes > 0 && !joins(heldBytes, bytes)) {
+      plan.rest.push(email);
+      continue;
     }
     if (email.failover !== null) {
       heldBytes += bytes;
@@ -77,17 +80,7 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
       continue;
     }
     const back = (dueAt: number, detail: AttemptDetail, why: WaitsFor = {}): void => {
-      const { limited = false, waited } = why;
-      const pinnedUntil = email.pinned?.until ?? null;
-      // A limit may end earlier, while the provider still recognizes the key.
-      const at = limited && pinnedUntil !== null ? Math.min(dueAt, pinnedUntil - 1) : dueAt;
-      const settlement = putBack({ ...email, pinnedUntil }, at, limited);
-      const waits = waited !== undefined && !limited && settlement.status === "queued";
-      plan.putBack.push({
-        email,
-        settlement: waits ? { ...settlement, waited } : settlement,
-        detail,
-      });
+      plan.putBack.push({ email, settlement: settlementOf(email, dueAt, why), detail });
     };
     if (email.pinned !== null && email.pinned.until <= now) {
       back(now, keyForgotten(email.pinned.to));
@@ -99,7 +92,7 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
     }
     const own = email.pinned === null ? takersOf(email, candidates) : candidates;
     if (own.length === 0 && inOrderOf(email.transportOrder, candidates).length > 0) {
-      back(now + ORPHAN_MS, tooLarge);
+      back(now + ORPHAN_MS, tooLarge, { waited: forServer });
       continue;
     }
     const choice = chooseTransport(email.pinned?.to ?? null, [], own, full);
@@ -134,6 +127,19 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
 
 /** Why an email is put back. `limited`: because of a limit. */
 type WaitsFor = { limited?: boolean; waited?: Waited | undefined };
+
+function settlementOf(
+  { pinned, ...email }: Waiting,
+  dueAt: number,
+  { limited = false, waited }: WaitsFor,
+): Settlement {
+  const pinnedUntil = pinned?.until ?? null;
+  // A limit may end earlier, while the provider still recognizes the key.
+  const at = limited && pinnedUntil !== null ? Math.min(dueAt, pinnedUntil - 1) : dueAt;
+  const settlement = putBack({ ...email, pinnedUntil }, at, limited);
+  const waits = waited !== undefined && !limited && settlement.status === "queued";
+  return waits ? { ...settlement, waited } : settlement;
+}
 
 const forServer: Waited = { class: "server", count: 0 };
 

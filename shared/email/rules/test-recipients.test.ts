@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { testEndings, testOutcome, testReports, wrongTestRecipients } from "./test-recipients.ts";
+import { testEndings, testOutcome, endOfTest, wrongTestRecipients } from "./test-recipients.ts";
 
 const numbered = (...addresses: string[]) => addresses.map((address, i) => ({ n: i + 1, address }));
 const endsOf = (...addresses: string[]) =>
@@ -48,12 +48,14 @@ describe("a hand-over to them", () => {
     });
   });
 
-  it("is reported for each who took it, under a name of its own, and suppresses nobody", () => {
-    expect(testReports(email, endings)).toMatchObject([
-      {
-        messageId: "e:2:1:2",
-        report: { feedback: "bounced", email, to: ["bounced@luna.test"], suppress: null },
-      },
-    ]);
+  it("ends for each who took it, and for an email to one recipient as a whole", () => {
+    expect(endOfTest(email, endings)).toMatchObject({
+      id: "e",
+      generation: 2,
+      status: null,
+      recipients: [{ n: 2, state: "bounced" }],
+    });
+    const one = testEndings(numbered("complained@luna.test")) ?? [];
+    expect(endOfTest(email, one)).toMatchObject({ status: "complained", recipients: [] });
   });
 });

@@ -1,6 +1,5 @@
 import type { Outcome, OutcomeForAll } from "./outcome.ts";
 import type { StoredRecipient } from "./recipients.ts";
-import type { ProviderReport } from "./resend-feedback.ts";
 
 /**
  * Recipients of tests: `delivered@luna.test`, `bounced+order-7@luna.test`, ... Emails to them end
@@ -73,28 +72,31 @@ export function testOutcome(endings: readonly Ending[]): Outcome {
   return except.length === 0 ? taken : { ...taken, except };
 }
 
-type HandedOver = { id: string; generation: number; part: number };
+/** How an email ends that was handed over. `status`: null if its recipients have own states. */
+export type EndOfTest = {
+  id: string;
+  generation: number;
+  status: string | null;
+  detail: string;
+  recipients: { n: number; state: string }[];
+};
 
 /** What a provider would report later. No address is suppressed, so that tests can be repeated. */
-export function testReports(
-  email: HandedOver,
+export function endOfTest(
+  { id, generation }: { id: string; generation: number },
   endings: readonly Ending[],
-): { messageId: string; report: ProviderReport }[] {
-  return endings.flatMap(({ n, address, end }) =>
-    end === "refused"
-      ? []
-      : [
-          {
-            messageId: `${email.id}:${email.generation}:${email.part}:${n}`,
-            report: {
-              feedback: end,
-              email: { id: email.id, generation: email.generation, part: email.part },
-              providerId: "",
-              to: [address.toLowerCase()],
-              suppress: null,
-              detail: { transport: TEST_TRANSPORT, phase: "test", text: end },
-            },
-          },
-        ],
-  );
+): EndOfTest {
+  const ended = endings.filter(({ end }) => end !== "refused");
+  const [only] = endings.length === 1 ? ended : [];
+  return {
+    id,
+    generation,
+    status: only?.end ?? null,
+    detail: JSON.stringify({
+      transport: TEST_TRANSPORT,
+      phase: "test",
+      text: "a recipient of tests",
+    }),
+    recipients: endings.length === 1 ? [] : ended.map(({ n, end }) => ({ n, state: end })),
+  };
 }

@@ -47,6 +47,7 @@ const picked = pick(
   "sendAt",
   "waitClass",
   "waits",
+  "waitsFrom",
 );
 type Further = { order: ReturnType<typeof orderColumn>; files: ReturnType<typeof filesColumn> };
 const claimedFields: typeof picked & Further = {
@@ -60,9 +61,9 @@ type ClaimedRow = RowOf<typeof claimedFields> & { hasBacklog?: number };
 
 function claimedOf(row: ClaimedRow): Claimed {
   const { transport, pinnedUntil, order, hasBacklog: has, files: json, ...rest } = row;
-  const { generationAt, sendAt, waitClass, waits, ...email } = rest;
+  const { generationAt, sendAt, waitClass, waits, waitsFrom, ...email } = rest;
   const files = json === null ? [] : fromJson(json);
-  const since = Math.max(generationAt, sendAt ?? 0);
+  const since = Math.max(generationAt, sendAt ?? 0, waitsFrom ?? 0);
   const last = waitedOf(waitClass, waits);
   return {
     ...email,
@@ -196,7 +197,8 @@ export async function claim(db: D1Database, claiming: Claiming): Promise<Claim> 
     claimed: db
       .prepare(
         `UPDATE emails SET status = 'claimed', lease_token = ?6, lease_expires_at = ?7,
-           updated_at = ?2 WHERE id IN (${due})
+           waits_from = iif(wait_class = 'paused', ?2, waits_from),
+           wait_class = NULLIF(wait_class, 'paused'), updated_at = ?2 WHERE id IN (${due})
          RETURNING ${claimedColumns.list()}, ${hasBacklog} AS hasBacklog`,
       )
       .bind(named, now, limit, openNames, closedNames, token, leaseExpiresAt),

@@ -84,6 +84,7 @@ export const emailColumns = {
   pinnedUntil: column<number | null>("pinned_until"),
   waitClass: column<WaitClass | "paused" | null>("wait_class"),
   waits: column<number>("waits"),
+  waitsFrom: column<number | null>("waits_from"),
   waitingSince: column<number | null>("waiting_since"),
   lastError: column<Json<AttemptDetail> | null>("last_error"),
   createdAt: column<number>("created_at"),

@@ -1,5 +1,6 @@
 import type { TransportName } from "../rules/transports.ts";
 import { emailColumns, notNull, pick, selectionOf, type Column, type RowOf } from "./columns.ts";
+import { isPaused } from "./pauses.ts";
 import { settleEnded, type Settled } from "./settle.ts";
 
 /** SQL of what ends with time: leases, pins and waits. */
@@ -87,9 +88,10 @@ export async function endlessWaits(
 ): Promise<RowOf<typeof waitingFields>[]> {
   const reply = await db
     .prepare(
-      `SELECT ${waiting.list()} FROM emails
-       WHERE status = 'queued' AND waiting_since <= ?1 AND +wait_class IN ('rate', 'server')
-       ORDER BY waiting_since LIMIT ?2`,
+      `SELECT ${waiting.list("e")} FROM emails AS e
+       WHERE e.status = 'queued' AND e.waiting_since <= ?1
+         AND +e.wait_class IN ('rate', 'server') AND NOT ${isPaused}
+       ORDER BY e.waiting_since LIMIT ?2`,
     )
     .bind(until, limit)
     .all();

@@ -25,7 +25,7 @@ const fields = {
 type Row = RowOf<typeof fields>;
 const columns = selectionOf(fields);
 
-export type FeedbackMessage = { provider: string; messageId: string; report: ProviderReport };
+type FeedbackMessage = { provider: string; messageId: string; report: ProviderReport };
 
 /** An email that changes between the read and the write is read again. */
 const MAX_TRIES = 5;

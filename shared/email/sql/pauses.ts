@@ -58,7 +58,8 @@ export async function deletePause(db: D1Database, scope: string, now: number): P
     ended: db.prepare("DELETE FROM email_pauses WHERE scope = ?1").bind(scope),
     due: db
       .prepare(
-        `UPDATE emails SET due_at = ?1, ring_after = ?1, wait_class = NULL, updated_at = ?1
+        `UPDATE emails SET due_at = ?1, ring_after = ?1, wait_class = NULL, waits_from = ?1,
+           updated_at = ?1
          WHERE id IN (SELECT id FROM emails WHERE status = 'queued' AND wait_class = 'paused'
                       AND due_at > 0 ORDER BY due_at LIMIT ${RELEASED})
          RETURNING id, generation, due_at AS dueAt`,

@@ -2,9 +2,10 @@ import type { Settlement } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import type { RecipientsSettled, RecipientChange } from "../rules/recipients.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
+import type { EndOfTest } from "../rules/test-recipients.ts";
 import type { WaitClass, Waited } from "../rules/waits.ts";
 import { nextEvent } from "./events.ts";
-import type { FeedbackMessage } from "./feedback.ts";
+import { isPaused } from "./pauses.ts";
 import { changeRecipients } from "./recipients.ts";
 import { countSent } from "./sent-usage.ts";
 
@@ -21,8 +22,8 @@ export type Settled = {
   detail: AttemptDetail;
   putBack?: boolean;
   suppress?: boolean;
-  /** What is taken as a provider's reports once this is recorded. */
-  reports?: FeedbackMessage[];
+  /** What follows once this is recorded. */
+  endOfTest?: EndOfTest;
   /** Absent if no recipient has an outcome of its own. */
   recipients?: Pick<RecipientsSettled, "changes" | "raisesPart" | "hasLeft">;
 };
@@ -43,7 +44,7 @@ const guards = {
   leaseExpired: "+e.status IN ('claimed', 'sending') AND e.lease_expires_at <= ?3",
   pinEnded: "+e.status = 'pinned' AND e.pinned_until <= ?3",
   waitEnded: `+e.status = 'queued' AND e.wait_class IN ('rate', 'server')
-    AND e.waiting_since <= ?3`,
+    AND e.waiting_since <= ?3 AND NOT ${isPaused}`,
 };
 
 /** Settles emails that a lease holds. A notification of what goes back to the queue follows. */

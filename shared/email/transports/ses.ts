@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import { AwsV4Signer } from "aws4fetch";
 import { describeError } from "../../lib/worker/log.ts";
-import { quotedMailbox } from "../rules/address.ts";
 import { feedbackTag } from "../rules/tag.ts";
 import { compose } from "./compose.ts";
 import { jsonOf } from "./json-answer.ts";
@@ -44,7 +43,8 @@ function requestBody(
 ): string {
   const { name, value } = feedbackTag(email);
   return JSON.stringify({
-    FromEmailAddress: quotedMailbox(email.from),
+    // The bytes have the sender's name. Here it would need an encoded-word.
+    FromEmailAddress: email.from.address,
     Destination: { ToAddresses: to },
     Content: { Raw: { Data: bytes.toString("base64") } },
     EmailTags: [{ Name: name, Value: value }],

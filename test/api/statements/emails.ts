@@ -26,6 +26,7 @@ import * as senders from "../../../shared/email/sql/senders.ts";
 import * as settling from "../../../shared/email/sql/settle.ts";
 import * as submissions from "../../../shared/email/sql/submissions.ts";
 import * as suppressions from "../../../shared/email/sql/suppressions.ts";
+import * as testEnds from "../../../shared/email/sql/test-ends.ts";
 import * as turns from "../../../shared/email/sql/turns.ts";
 import * as unknown from "../../../shared/email/sql/unknown.ts";
 import { detail, notification } from "../../support/emails.ts";
@@ -159,6 +160,22 @@ export const work: Cases = {
     }),
   settleEnded: (db) =>
     db.batch(settling.settleEnded(db, settled, { kind: "pinEnded", until: now }, now)),
+  recordTestEnds: (db) =>
+    db.batch(
+      testEnds.recordTestEnds(
+        db,
+        [
+          {
+            id,
+            generation: 1,
+            status: null,
+            detail: "{}",
+            recipients: [{ n: 1, state: "bounced" }],
+          },
+        ],
+        now,
+      ),
+    ),
   endlessWaits: (db) => expiry.endlessWaits(db, now, LIMIT),
   settleWaits: (db) => expiry.settleWaits(db, settled, now, now),
   savePause: (db) => pauses.savePause(db, { scope: "tenant:none", reason: "x", createdAt: now }),

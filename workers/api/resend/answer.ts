@@ -49,16 +49,19 @@ async function callOf(
   url: URL,
 ): Promise<TranslatedCall | Response | null> {
   const now = Date.now();
+  const hasKey = request.headers.has("Idempotency-Key");
   const [first, id, act, ...more] = url.pathname.slice(PREFIX.length).split("/");
   if (first !== "emails" || more.length > 0 || (id !== undefined && !isId.test(id))) return null;
   const path = [first, ...(id === undefined ? [] : [":id"]), ...(act === undefined ? [] : [act])];
   switch (`${request.method} ${path.join("/")}`) {
     case "POST emails":
-      return callToSend(now);
+      return callToSend(now, hasKey);
     case "GET emails":
       return await pageOf(request, env, url);
     case "POST emails/:id":
-      return id === "batch" ? callToSendBatch(env, validationOf(request), now) : null;
+      return id === "batch"
+        ? callToSendBatch(env, { validation: validationOf(request), hasKey }, now)
+        : null;
     case "GET emails/:id":
       return id === undefined || id === "metrics" ? null : callToGet(id);
     case "PATCH emails/:id":

@@ -39,10 +39,10 @@ export const callToUpdate = (id: string, now: number): TranslatedCall => ({
   answer: withId(id),
 });
 
-export const callToSend = (now: number): TranslatedCall => ({
+export const callToSend = (now: number, hasKey: boolean): TranslatedCall => ({
   method: "POST",
   path: "/api/emails",
-  body: (given) => lunaEmail(given, now),
+  body: (given) => lunaEmail(given, now, hasKey),
   answer: (body) => ok({ id: (body as { id: string }).id }),
 });
 
@@ -74,6 +74,8 @@ export const cursorAfter = (id: string): TranslatedCall => ({
   },
 });
 
+/** `hasKey`: whether the request has an Idempotency-Key. */
+type BatchOptions = { validation: "strict" | "permissive"; hasKey: boolean };
 type BatchItem = { id: string } | { error: LunaProblem };
 
 /**
@@ -82,17 +84,15 @@ type BatchItem = { id: string } | { error: LunaProblem };
  */
 export function callToSendBatch(
   env: ApiEnv,
-  validation: "strict" | "permissive",
+  { validation, hasKey }: BatchOptions,
   now: number,
 ): TranslatedCall {
-  /** For each email that Luna gets, its place in the batch. */
-  let places: number[] = [];
   const refused: { index: number; message: string }[] = [];
   return {
     method: "POST",
     path: "/api/emails/batch",
     body: (given) => {
-      const emails = lunaBatch(given, now);
+      const emails = lunaBatch(given, now, hasKey);
       if (!emails.ok) return emails;
       for (const [index, email] of emails.value.entries()) {
         const problem = email.ok ? problemIn(env, email.value, now) : email.error;
@@ -101,18 +101,18 @@ export function callToSendBatch(
           return fail({ ...problem, message: `emails.${index}: ${problem.message}` });
         refused.push({ index, message: problem.message });
       }
-      places = [...emails.value.keys()].filter((n) => !refused.some(({ index }) => index === n));
-      const valid = places.flatMap((n) => {
-        const email = emails.value[n];
-        return email?.ok === true ? [email.value] : [];
-      });
-      return ok({ emails: valid });
+      // What is wrong keeps its place, by which an Idempotency-Key names the others.
+      const kept = emails.value.map((email, n) =>
+        email.ok && !refused.some(({ index }) => index === n) ? email.value : {},
+      );
+      return ok({ emails: kept });
     },
     answer: (body) => {
       const { items } = body as { items: BatchItem[] };
       const data = items.flatMap((item) => ("id" in item ? [{ id: item.id }] : []));
-      const problems = items.flatMap((item, n) =>
-        "id" in item ? [] : [{ index: places[n] ?? n, ...resendProblem(item.error, true) }],
+      const known = new Set(refused.map(({ index }) => index));
+      const problems = items.flatMap((item, index) =>
+        "id" in item || known.has(index) ? [] : [{ index, ...resendProblem(item.error, true) }],
       );
       const [first] = problems;
       if (data.length === 0 && first !== undefined && validation === "strict") {

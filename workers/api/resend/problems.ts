@@ -32,19 +32,19 @@ export type LunaProblem = {
 };
 
 /** Fields of Luna's requests, and what Resend calls them. */
-const names: Record<string, string> = {
-  contentId: "content_id",
-  contentType: "content_type",
-  data: "template.variables",
-  replyTo: "reply_to",
-  sendAt: "scheduled_at",
-};
+const names = new Map([
+  ["contentId", "content_id"],
+  ["contentType", "content_type"],
+  ["data", "template.variables"],
+  ["replyTo", "reply_to"],
+  ["sendAt", "scheduled_at"],
+]);
 
 /** `attachments.0.contentType` as `attachments.0.content_type`. */
 const resendPath = (path: string): string =>
   path
     .split(".")
-    .map((part) => names[part] ?? part)
+    .map((part) => names.get(part) ?? part)
     .join(".");
 
 export const validationError = (message: string): ResendProblem => ({

@@ -3,12 +3,12 @@ import { lunaBatch, lunaEmail, lunaMove, lunaPage } from "./requests.ts";
 
 const now = Date.parse("2026-11-30T12:00:00Z");
 const valueOf = (body: unknown) => {
-  const email = lunaEmail(body, now);
+  const email = lunaEmail(body, now, false);
   if (!email.ok) throw new Error(email.error.message);
   return email.value;
 };
 const problemOf = (body: unknown) => {
-  const email = lunaEmail(body, now);
+  const email = lunaEmail(body, now, false);
   return email.ok ? null : email.error;
 };
 
@@ -61,6 +61,17 @@ describe("an email in Resend's fields", () => {
     expect(lunaMove({ scheduled_at: scheduledAt }, now)).toEqual({ sendAt });
   });
 
+  it("has a relative time only without an idempotency key, under which a repeat would differ", () => {
+    const relative = lunaEmail({ scheduled_at: "in 1 hour" }, now, true);
+    expect(relative.ok ? null : relative.error.message).toContain("ISO 8601");
+    expect(lunaEmail({ scheduled_at: "2027-01-01T00:00:00Z" }, now, true).ok).toBe(true);
+  });
+
+  it("leaves a tag without a name or a value to Luna's schema", () => {
+    const tags = [{ name: "a" }, {}, { name: { toString: 1 }, value: "b" }];
+    expect(valueOf({ tags })).toEqual({ tags });
+  });
+
   it("leaves out what is null", () => {
     expect(valueOf({ cc: null, topic_id: null, scheduled_at: null, tags: null })).toEqual({});
   });
@@ -95,7 +106,7 @@ describe("what Luna does not support", () => {
 
   it("is a batch with files, without emails, or with too many", () => {
     const errorOf = (batch: unknown) => {
-      const emails = lunaBatch(batch, now);
+      const emails = lunaBatch(batch, now, false);
       return emails.ok ? null : emails.error.message;
     };
     expect(errorOf({})).toBe("The body must be a list of emails.");
@@ -103,7 +114,7 @@ describe("what Luna does not support", () => {
     expect(errorOf(Array.from({ length: 101 }, () => ({})))).toBe(
       "The list may have at most 100 emails.",
     );
-    const files = lunaBatch([{ attachments: [] }, { to: "a@b.cc" }], now);
+    const files = lunaBatch([{ attachments: [] }, { to: "a@b.cc" }], now, false);
     expect(files.ok && files.value.map(({ ok }) => ok)).toEqual([false, true]);
   });
 

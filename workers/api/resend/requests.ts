@@ -1,4 +1,5 @@
 import { lookup } from "mrmime";
+import { cut } from "../../../shared/lib/base/cut.ts";
 import { fail, ok, type Result } from "../../../shared/lib/base/result.ts";
 import { unsupported, validationError, type ResendProblem } from "./problems.ts";
 
@@ -34,11 +35,17 @@ const translated = new Set([
 ]);
 
 /** An email as `POST /api/emails` takes it. */
-export function lunaEmail(body: unknown, now: number): Result<Fields, ResendProblem> {
+export function lunaEmail(
+  body: unknown,
+  now: number,
+  hasKey: boolean,
+): Result<Fields, ResendProblem> {
   if (!isFields(body)) return fail(validationError("The body must be an object."));
   const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
   for (const name of Object.keys(given))
-    if (!translated.has(name)) return fail(unsupported(`the field \`${name}\``));
+    if (!translated.has(name)) return fail(unsupported(`the field \`${cut(name, 64)}\``));
+  // A repeat would ask for another time under the same key.
+  if (hasKey && isRelative(given["scheduled_at"])) return fail(noRelative);
   const attachments = attachmentsOf(given["attachments"]);
   if (!attachments.ok) return attachments;
   const email: Fields = {
@@ -60,9 +67,11 @@ export const lunaMove = (body: unknown, now: number): Fields =>
 /** A tag of Luna is one text: `name:value`. */
 const tagsOf = (tags: unknown): unknown =>
   Array.isArray(tags)
-    ? tags.map((tag: unknown) =>
-        isFields(tag) ? `${String(tag["name"])}:${String(tag["value"])}` : tag,
-      )
+    ? tags.map((tag: unknown) => {
+        if (!isFields(tag)) return tag;
+        const { name, value } = tag;
+        return typeof name === "string" && typeof value === "string" ? `${name}:${value}` : tag;
+      })
     : tags;
 
 function templateOf(template: unknown): Fields {
@@ -108,6 +117,11 @@ const units = { second: 1_000, min: 60_000, minute: 60_000, hour: 3_600_000, day
 /** Such as `in 1 min` or `in 3 days`. Other words are left to Luna's schema, which refuses them. */
 const relative = /^in (\d{1,4}) (second|min|minute|hour|day)s?$/i;
 
+const isRelative = (at: unknown): boolean => typeof at === "string" && relative.test(at.trim());
+const noRelative = validationError(
+  "The `scheduled_at` field must be an ISO 8601 time together with an idempotency key.",
+);
+
 function dueTime(at: unknown, now: number): unknown {
   const [, count, unit] = (typeof at === "string" ? relative.exec(at.trim()) : null) ?? [];
   if (count === undefined || unit === undefined) return at ?? undefined;
@@ -119,6 +133,7 @@ function dueTime(at: unknown, now: number): unknown {
 export function lunaBatch(
   body: unknown,
   now: number,
+  hasKey: boolean,
 ): Result<Result<Fields, ResendProblem>[], ResendProblem> {
   if (!Array.isArray(body)) return fail(validationError("The body must be a list of emails."));
   if (body.length === 0) return fail(validationError("The list must have at least one email."));
@@ -128,7 +143,7 @@ export function lunaBatch(
     (body as unknown[]).map((email) => {
       const has = (field: string): boolean => isFields(email) && email[field] != null;
       if (has("attachments")) return fail(unsupported("`attachments` in a batch, as Resend"));
-      return lunaEmail(email, now);
+      return lunaEmail(email, now, hasKey);
     }),
   );
 }

@@ -48,11 +48,12 @@ export function cloudflareCannot(text: string): Outcome {
 }
 
 /**
- * Whether an outcome is a failure of the service or of its configuration. A limit is none: the
- * transport goes slower instead.
+ * Whether an outcome is a failure of the service. A limit is none: the transport goes slower
+ * instead. Nor is a sender that is not set up, which may be one tenant's.
  */
-export function countsAsCloudflareFailure({ kind }: Outcome): boolean {
-  return kind === "server_failed" || kind === "unknown";
+export function countsAsCloudflareFailure({ kind, detail }: Outcome): boolean {
+  if (kind !== "server_failed") return kind === "unknown";
+  return !String(detail.code).startsWith("E_SENDER_");
 }
 
 const MAX_TEXT_LENGTH = 500;

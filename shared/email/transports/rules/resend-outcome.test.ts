@@ -29,7 +29,7 @@ describe("an answer of Resend", () => {
     [401, "missing_api_key", "server_failed", true],
     [401, "restricted_api_key", "server_failed", true],
     [403, "invalid_api_key", "server_failed", true],
-    [403, "validation_error", "server_failed", true],
+    [403, "validation_error", "server_failed", false],
     [404, "not_found", "server_failed", true],
     [405, "method_not_allowed", "server_failed", true],
     [409, "invalid_idempotent_request", "unknown", false],

@@ -71,7 +71,10 @@ export function noAnswer(text: string): Outcome {
  * emails. A limit is none: the transport goes slower instead.
  */
 export function countsAsResendFailure({ kind, detail }: Outcome): boolean {
-  return kind === "unknown" ? !aboutTheKey.has(String(detail.code)) : kind === "server_failed";
+  const code = String(detail.code);
+  if (kind === "unknown") return !aboutTheKey.has(code);
+  // 403: a domain that is not verified, which may be one tenant's.
+  return kind === "server_failed" && code !== "validation_error";
 }
 
 const MAX_TEXT_LENGTH = 500;

@@ -60,9 +60,16 @@ export function noSesAnswer(text: string): Outcome {
   };
 }
 
-/** A limit is no failure: the transport goes slower instead. */
-export const countsAsSesFailure = ({ kind }: Outcome): boolean =>
-  kind === "server_failed" || kind === "unknown";
+/**
+ * A limit is no failure: the transport goes slower instead. Nor is a sender that SES does not have,
+ * which may be one tenant's.
+ */
+export function countsAsSesFailure({ kind, detail }: Outcome): boolean {
+  if (kind !== "server_failed") return kind === "unknown";
+  return detail.code !== UNVERIFIED && !isNotVerified(detail.text);
+}
+
+const UNVERIFIED = "MailFromDomainNotVerifiedException";
 
 const MAX_TEXT_LENGTH = 500;
 const MAX_ID_LENGTH = 200;
@@ -77,9 +84,13 @@ const limits = new Set([
 const ofSettings = new Set([
   "AccountSuspendedException",
   "SendingPausedException",
-  "MailFromDomainNotVerifiedException",
+  UNVERIFIED,
   "NotFoundException",
   "RequestExpired",
+  "IncompleteSignature",
+  "InvalidClientTokenId",
+  "UnrecognizedClientException",
+  "InvalidSignatureException",
 ]);
 const notAllowed = new Set([401, 403, 404]);
 
@@ -88,9 +99,7 @@ const isNotVerified = (text: string): boolean => /\bnot verified\b/i.test(text);
 
 /** `BadRequestException:http://internal.amazon.com/...` as its name. Codes are logged. */
 function errorName(type: string | undefined): string | null {
-  const name = type
-    ?.split(/[:#]/)
-    .find((part) => /^\w*(Exception|Rejected|Expired)\w*$/.test(part));
+  const name = type?.split(/[:#]/).find((part) => /^[A-Z][A-Za-z]+$/.test(part));
   return name === undefined || name.length > 64 ? null : name;
 }
 
