@@ -8,7 +8,13 @@ import { checkHeaders } from "./rules/custom-headers.ts";
 import { MAX_RECIPIENTS } from "./rules/mailboxes.ts";
 import { senderOf } from "./rules/senders.ts";
 import { wrongTestRecipients } from "./rules/test-recipients.ts";
-import { emailRequest, messageOf, type EmailMessage, type EmailRequest } from "./schemas.ts";
+import {
+  emailRequest,
+  isNamed,
+  messageOf,
+  type EmailMessage,
+  type EmailRequest,
+} from "./schemas.ts";
 import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts";
 import { offersUnsubscribe } from "./unsubscribe.ts";
 
@@ -87,6 +93,8 @@ function checkFields(
 ): FieldError[] {
   const hasLink = offersUnsubscribe(category);
   const ids = attachments.map(({ contentId }) => contentId);
+  // The size of an email counts each file once.
+  const files = attachments.map((one) => (isNamed(one) ? one.id : null));
   const tests = wrongTestRecipients(recipients);
   return [
     ...(tests === null ? [] : [wrongTests[tests]]),
@@ -98,6 +106,11 @@ function checkFields(
       if (html === undefined) return [{ path, message: "is for an email with HTML" }];
       return ids.indexOf(id) === n ? [] : [{ path, message: "is there twice" }];
     }),
+    ...files.flatMap((id, n) =>
+      id === null || files.indexOf(id) === n
+        ? []
+        : [{ path: `attachments.${n}.id`, message: "is named twice" }],
+    ),
     ...checkHeaders(headers, { hasLink, idHeader: emailIdHeader }),
   ];
 }

@@ -207,7 +207,7 @@ describe("an email that names uploaded files", () => {
 
   it("expires a file when the last of its emails loses its content", async () => {
     const id = await file();
-    const emails = [await send([{ id }]), await send([{ id }, { id }])];
+    const emails = [await send([{ id }]), await send([{ id }])];
     const contentOf = (email: (typeof emails)[number] | undefined) =>
       env.DB.prepare("DELETE FROM email_contents WHERE email_id = ?1").bind(email?.body.id);
     await contentOf(emails[0]).run();
@@ -251,6 +251,16 @@ describe("an email that names uploaded files", () => {
     ["neither", [{ filename: "a" }], "attachments.0.content"],
   ])("is refused by its field with %s", async (_, attachments, path) => {
     expect((await send(attachments)).body.errors).toMatchObject([{ path }]);
+  });
+
+  it("is refused if an email names it twice, and nothing is written", async () => {
+    const id = await file();
+    const before = await written();
+    expect(await send([{ id }, { id }])).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "attachments.1.id", message: "is named twice" }] },
+    });
+    expect(await written()).toEqual(before);
   });
 
   it("is refused if no configured transport takes its size", async () => {

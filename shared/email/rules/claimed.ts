@@ -24,6 +24,8 @@ export type Claimed = {
   /** The order that its sender names; empty: as configured. */
   transportOrder: readonly TransportName[];
   pinned: { to: TransportName; until: number } | null;
+  /** Since when it waits for a server, a rate or a mailbox; null or absent if it does not. */
+  waitingSince?: number | null;
   /** The uploaded files that it names; absent if it names none. */
   files?: readonly FileOfEmail[];
   /** What a wait for those depends on; absent without them. */

@@ -154,6 +154,18 @@ describe("an email goes", () => {
     ]);
   });
 
+  it("nowhere for half of the time that it has waited for its sender's transports, 15 min at most", () => {
+    const named = { ...waiting("a"), transportOrder: ["resend"] as const };
+    const probed = [candidate("smtp"), candidate("resend", "reject")];
+    const dueAfter = (waitedMs: number): number => {
+      const [back] = planOf([{ ...named, waitingSince: now - waitedMs }], probed).putBack;
+      return back?.settlement.status === "queued" ? back.settlement.dueAt - now : -1;
+    };
+    expect([0, 60_000, 100_000, 600_000, 100 * 3_600_000].map(dueAfter)).toEqual([
+      30_000, 30_000, 50_000, 300_000, 900_000,
+    ]);
+  });
+
   it("to the one it is pinned to, also if its sender names others by now", () => {
     const pinned = {
       ...waiting("a", { to: "resend", until: now + 100_000 }),

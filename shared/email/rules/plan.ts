@@ -98,8 +98,10 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
     const choice = chooseTransport(email.pinned?.to ?? null, [], own, full);
     if ("waitMs" in choice) {
       // Others may take emails meanwhile, so that no breaker shows that this one waits.
-      const waited = own === candidates ? undefined : forServer;
-      back(now + choice.waitMs, choice.detail, { limited: choice.limited, waited });
+      const isAlone = own !== candidates;
+      const waitMs = isAlone ? growingMs(email, choice.waitMs, now) : choice.waitMs;
+      const waited = isAlone ? forServer : undefined;
+      back(now + waitMs, choice.detail, { limited: choice.limited, waited });
       continue;
     }
     const candidate = candidates.find(({ name }) => name === choice.use);
@@ -123,6 +125,17 @@ export function planGroup({ waiting, candidates, size, hasLinks, now }: Group): 
       full.add(choice.use);
   }
   return plan;
+}
+
+const LONGEST_GROWING_MS = 900_000;
+
+/**
+ * An email that waits although others go is claimed each time. It comes back after half of the time
+ * for which it has waited by now, so that it costs less and less.
+ */
+function growingMs({ waitingSince }: Waiting, waitMs: number, now: number): number {
+  const waitedMs = now - (waitingSince ?? now);
+  return Math.max(waitMs, Math.min(Math.ceil(waitedMs / 2), LONGEST_GROWING_MS));
 }
 
 /** Why an email is put back. `limited`: because of a limit. */

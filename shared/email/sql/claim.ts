@@ -48,6 +48,7 @@ const picked = pick(
   "waitClass",
   "waits",
   "waitsFrom",
+  "waitingSince",
 );
 type Further = { order: ReturnType<typeof orderColumn>; files: ReturnType<typeof filesColumn> };
 const claimedFields: typeof picked & Further = {
