@@ -12,7 +12,7 @@ const senderOf = `LOWER(RTRIM(SUBSTR(e.from_address, INSTR(e.from_address, '<') 
 export const isPaused = `EXISTS (SELECT 1 FROM email_pauses AS p
   WHERE p.scope IN ('all', 'tenant:' || e.tenant, 'sender:' || ${senderOf}))`;
 
-/** Assignments of an UPDATE of what is paused at `now`. An end of its wait does not come. */
+/** Assignments of an UPDATE of what is paused at `now`. It waits without an end. */
 export const waitsForPause = (now: string): string =>
   `due_at = ${now} + ${LOOK_AGAIN_MS}, ring_after = ${now} + 2 * ${LOOK_AGAIN_MS}, rings = 0,
    wait_class = 'paused', waits = 0, waiting_since = NULL, updated_at = ${now}`;
