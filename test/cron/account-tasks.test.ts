@@ -331,6 +331,13 @@ describe("send-usage-reports", () => {
     expect(await emails()).toMatchObject([{ subject: "Your usage, 23 – 29 November 2026" }]);
   });
 
+  it("has nothing to report in the week in which Luna was installed", async () => {
+    await db.prepare("DELETE FROM usage_roll_ups").run();
+    await user("ada");
+    await db.prepare("UPDATE users SET created_at = ?1").bind(Date.now()).run();
+    expect(await run("send-usage-reports")).toMatchObject({ sent: 0, left: 0, late: 0 });
+  });
+
   it("explains that it sends none before the week is rolled up, and sends them then", async () => {
     await user("ada");
     await used("ada", "requests", "2026-11-25", 1);

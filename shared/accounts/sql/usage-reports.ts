@@ -21,6 +21,18 @@ const isUnreported = `u.email IS NOT NULL
 /** The first and last day of a week. */
 export type Week = { monday: string; sunday: string };
 
+/** Whether there is a user who signed up before a time, in milliseconds since the epoch. */
+export async function hasUserBefore(db: D1Database, time: number): Promise<boolean> {
+  const found = await db
+    .prepare(
+      `SELECT 1 AS found FROM users WHERE deleted_at IS NULL AND created_at < ?1
+       ORDER BY created_at, user_id LIMIT 1`,
+    )
+    .bind(time)
+    .first<number>("found");
+  return found === 1;
+}
+
 /** How many users one statement looks at, however few of them used something. */
 const USERS_PER_LOOK = 2_000;
 

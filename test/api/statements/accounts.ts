@@ -225,6 +225,7 @@ export const ofUsage: Cases = {
   "rowsThatAreOver: months": (db) =>
     rowsThatAreOver(db, rollUp.oldMonths, "month, user_id, metric", { until: 0, limit: LIMIT }),
   countUnrolled: (db) => rollUp.countUnrolled(db, "2023-11-14", LIMIT),
+  hasUserBefore: (db) => reports.hasUserBefore(db, now),
   isDayRolledUp: (db) => rollUp.isDayRolledUp(db, "2023-11-12"),
 };
 

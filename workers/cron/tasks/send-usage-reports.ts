@@ -1,5 +1,6 @@
 import {
   countUnreported,
+  hasUserBefore,
   markReported,
   unreportedUsage,
   type WeeklyUsage,
@@ -38,10 +39,14 @@ export const sendUsageReports: CronTask = {
     const monday = now - (sinceMonday + 7) * DAY_MS;
     const sunday = monday + 6 * DAY_MS;
     const week = dayOf(monday);
-    if (!(await isDayRolledUp(env.DB, dayOf(sunday))))
+    if (!(await isDayRolledUp(env.DB, dayOf(sunday)))) {
+      // A new installation has no week to report, and none that was rolled up.
+      const endOfSunday = sunday - (sunday % DAY_MS) + DAY_MS;
+      if (!(await hasUserBefore(env.DB, endOfSunday))) return { sent: 0, left: 0, late: 0 };
       throw new Error(
         `the usage of ${dayOf(sunday)} is not rolled up yet: run roll-up-usage before this`,
       );
+    }
     const { id: begin, finished: isDone } = await readCursor(env.DB, WALK, week);
     if (isDone) return { sent: 0, left: 0, late: 0 };
     const period = dateText(brand).formatRange(monday, sunday);
