@@ -41,6 +41,9 @@ const provide = {
   stored: process.env["DEEP"] === "1" ? [100_000, 1_000_000] : [10_000],
 };
 
+/** An operator's walks through the runbooks. */
+const WALKS = "test/stack/runbooks-*.test.ts";
+
 /** Of every project. */
 const common = {
   testTimeout: TEST_TIMEOUT_MS,
@@ -185,6 +188,18 @@ export default defineConfig({
         test: {
           name: "stack",
           include: ["test/stack/**/*.test.ts"],
+          exclude: [WALKS],
+          globalSetup: ["./test/stack/built-workers.ts"],
+          isolate: false,
+          ...common,
+        },
+      },
+      // These three are `npm run test:long`: they start the real `npm start` and Chromium, and take
+      // as long as all others together.
+      {
+        test: {
+          name: "walks",
+          include: [WALKS],
           globalSetup: ["./test/stack/built-workers.ts"],
           isolate: false,
           ...common,
