@@ -15,7 +15,7 @@ const migrations = await readD1Migrations("./migrations");
 process.env["SEED"] ??= String(Date.now() % 2 ** 31);
 
 /**
- * How often each property test runs: 300 times here, 500 in `.ci/run`, 100,000 in `npm run
+ * How often each property test runs: 300 times here, 2,000 in `.ci/run`, 100,000 in `npm run
  * test:deep`.
  */
 process.env["RUNS"] ??= "300";

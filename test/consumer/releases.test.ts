@@ -19,6 +19,7 @@ import * as notifications from "../../shared/email/sql/notifications.ts";
 import { acceptEach } from "../../shared/email/sql/submissions.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
+import { databaseRuns } from "../support/database-runs.ts";
 import { detail, notification } from "../support/emails.ts";
 import * as before from "../support/release-before/email-sql.js";
 
@@ -343,7 +344,7 @@ async function act(world: World, step: Act): Promise<void> {
 }
 
 /** The statements of two releases take about as long as those of two tests. */
-const RUNS = Math.ceil(inject("runs") / 10);
+const RUNS = Math.ceil(databaseRuns(inject("runs")) / 2);
 
 describe("the release before and this one, on the same emails", () => {
   it("in any order keep contents, recipients and numbered events, and read the same", async () => {
