@@ -199,11 +199,13 @@ export const groups: Group[] = [
         "how long a condition must not hold before its alert is over; 0: each change is notified",
       ),
       plain("ALERT_EMAIL", "no", "the address that gets alerts by email"),
+      plain("ALERT_EMAIL_SEVERITY", "no", "`page`: this address gets no tickets"),
       secret(
         "ALERT_WEBHOOK_URL",
         "no",
         "the webhook for alerts; a secret, because its URL lets anyone who knows it post",
       ),
+      plain("ALERT_WEBHOOK_SEVERITY", "no", "`page`: this webhook gets no tickets"),
       secret(
         "ALERT_WEBHOOK_SECRET",
         "no",

@@ -1,3 +1,4 @@
+import * as alerts from "./alerts.ts";
 import * as attachments from "./attachments.ts";
 import * as cache from "./cache.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
@@ -21,6 +22,7 @@ export const modules = [
   users,
   teams,
   emails,
+  alerts,
   attachments,
   emailTransports,
   cache,
@@ -40,6 +42,7 @@ export const modules = [
 export type Operations = typeof users &
   typeof teams &
   typeof emails &
+  typeof alerts &
   typeof attachments &
   typeof emailTransports &
   typeof cache &

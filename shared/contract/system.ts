@@ -145,46 +145,6 @@ export const getOperator = operation({
   problems: [],
 });
 
-export const listAlerts = operation({
-  id: "listAlerts",
-  method: "GET",
-  path: "/api/admin/alerts",
-  access: "viewer",
-  tag,
-  summary:
-    "Alerts that are firing, the latest notices, and the channels that are configured. emailAt " +
-    "and webhookAt: when a channel took the latest notice; absent if none did.",
-  answers: {
-    200: v.strictObject({
-      firing: v.array(
-        v.strictObject({
-          key: v.string(),
-          summary: v.string(),
-          since: time,
-          firedAt: time,
-          emailAt: v.optional(time),
-          webhookAt: v.optional(time),
-          clearSince: v.optional(time),
-          flappingSince: v.optional(time),
-        }),
-      ),
-      notices: v.array(
-        v.strictObject({
-          id: v.string(),
-          key: v.string(),
-          kind: v.picklist(["fired", "reminder", "flapping", "recovered"]),
-          summary: v.string(),
-          at: time,
-          emailAt: v.optional(time),
-          webhookAt: v.optional(time),
-        }),
-      ),
-      channels: v.array(v.picklist(["email", "webhook"])),
-    }),
-  },
-  problems: ["unavailable"],
-});
-
 /** Absent: it did not exist, or is not known. */
 const side = v.optional(v.nullable(v.union([v.string(), v.number(), v.boolean()])));
 

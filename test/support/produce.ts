@@ -112,6 +112,22 @@ async function newEmail(status?: string): Promise<string> {
   return body.id;
 }
 
+async function firingAlert(): Promise<string> {
+  const key = `task:${id()}`;
+  await env.DB.prepare(
+    "INSERT INTO alerts (key, holds_since, fired_at, summary, revision) VALUES (?1, 1, 1, 'x', 1)",
+  )
+    .bind(key)
+    .run();
+  return encodeURIComponent(key);
+}
+
+const silence = () => ({
+  match: "breaker:*",
+  reason: "maintenance",
+  endsAt: new Date(Date.now() + 3_600_000).toISOString(),
+});
+
 async function waitingEmail(): Promise<string> {
   const email = await newEmail("queued");
   await env.DB.prepare("UPDATE emails SET wait_class = 'server', waiting_since = 1 WHERE id = ?")
@@ -724,6 +740,27 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   getTelemetry: { 200: at("/api/admin/telemetry?minutes=2") },
   getOperator: { 200: at("/api/admin/me") },
   listAlerts: { 200: at("/api/admin/alerts") },
+  acknowledgeAlert: {
+    204: async () => ({ path: `/api/admin/alerts/${await firingAlert()}/acknowledge` }),
+    404: at("/api/admin/alerts/no-such-alert/acknowledge"),
+  },
+  unacknowledgeAlert: {
+    204: async () => {
+      const path = `/api/admin/alerts/${await firingAlert()}/acknowledge`;
+      await call("POST", path);
+      return { path };
+    },
+    404: at("/api/admin/alerts/no-such-alert/acknowledge"),
+  },
+  listSilences: { 200: at("/api/admin/alerts/silences") },
+  silenceAlerts: { 201: async () => ({ path: "/api/admin/alerts/silences", body: silence() }) },
+  endSilence: {
+    204: async () => {
+      const { body } = await call("POST", "/api/admin/alerts/silences", silence());
+      return { path: `/api/admin/alerts/silences/${String(body.id)}` };
+    },
+    404: at("/api/admin/alerts/silences/no-such-silence"),
+  },
   listAudit: { 200: at("/api/admin/audit?limit=2") },
 };
 

@@ -1,4 +1,5 @@
 import type { InferOutput } from "valibot";
+import type * as alerts from "../../../shared/contract/alerts.ts";
 import type * as cache from "../../../shared/contract/cache.ts";
 import type * as circuitBreakers from "../../../shared/contract/circuit-breakers.ts";
 import type { ClientAnswer, ClientRequest } from "../../../shared/contract/client/client.ts";
@@ -17,7 +18,8 @@ import type * as telemetry from "../../../shared/contract/telemetry.ts";
  * The contract, as types only: its schemas would double the size of the console. The compiler
  * checks each line below against it.
  */
-type Contract = typeof cache &
+type Contract = typeof alerts &
+  typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
   typeof emails &
@@ -51,6 +53,11 @@ const routes = {
   getEmail: "GET /api/emails/:id",
   cancelEmail: "POST /api/emails/:id/cancel",
   resolveEmail: "POST /api/admin/email/:id/resolve",
+  acknowledgeAlert: "POST /api/admin/alerts/:key/acknowledge",
+  unacknowledgeAlert: "DELETE /api/admin/alerts/:key/acknowledge",
+  listSilences: "GET /api/admin/alerts/silences",
+  silenceAlerts: "POST /api/admin/alerts/silences",
+  endSilence: "DELETE /api/admin/alerts/silences/:silenceId",
   listPauses: "GET /api/admin/email/pauses",
   pauseEmails: "POST /api/admin/email/pauses",
   resumeEmails: "DELETE /api/admin/email/pauses/:scope",

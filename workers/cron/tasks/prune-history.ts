@@ -1,6 +1,7 @@
 import { oldReports } from "../../../shared/accounts/sql/usage-reports.ts";
 import { oldMonths } from "../../../shared/accounts/sql/usage-roll-up.ts";
 import { oldNotices } from "../../../shared/alerts/sql/alerts.ts";
+import { oldSilences } from "../../../shared/alerts/sql/silences.ts";
 import { oldAudit } from "../../../shared/database/audit-log.ts";
 import { oldDays } from "../../../shared/email/sql/daily-limits.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
@@ -17,9 +18,9 @@ import type { CronTask } from "../task.ts";
 const KEPT_MS = 30 * DAY_MS;
 
 /**
- * Deletes executions, alert notices, the list of sent usage reports, events and their deliveries
- * after 30 days, the audit log and usage by month after their retention, and counts of emails per
- * day. Executions, the audit log and months are exported first, if that is set.
+ * Deletes executions, alert notices, silences, the list of sent usage reports, events and their
+ * deliveries after 30 days, the audit log and usage by month after their retention, and counts of
+ * emails per day. Executions, the audit log and months are exported first, if that is set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -46,6 +47,7 @@ export const pruneHistory: CronTask = {
       deliveries: { rows: oldDeliveries, until },
       events: { rows: oldEvents, until: until - DAY_MS },
       notices: { rows: oldNotices, until },
+      silences: { rows: oldSilences, until },
       days: { rows: oldDays, until: now },
       reports: { rows: oldReports, until },
       months: { rows: oldMonths, until: now - usageMonthlyMs, exported: monthsExport(write) },
