@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import {
-  dayOf,
+  dayNumber,
   isExpired,
   payloadOf,
   readReturnPath,
@@ -21,7 +21,7 @@ export function signedReturnPath(
   email: HandOverOf,
   now: number,
 ): string | null {
-  const payload = payloadOf({ ...email, day: dayOf(now) });
+  const payload = payloadOf({ ...email, day: dayNumber(now) });
   const [secret] = secrets;
   if (payload === null || secret === undefined) return null;
   return returnPathOf(payload, signatureOf(secret, payload), domain);

@@ -166,7 +166,8 @@ describe("a notification to the Return-Path of an email", () => {
       },
     });
     const text = notification("postfix", pathOf(id), [{ to: "ada@example.com" }]);
-    await expect(receive(pathOf(id), text, { ...bounces, DB: broken })).rejects.toThrow("was not taken");
+    const refused = receive(pathOf(id), text, { ...bounces, DB: broken });
+    await expect(refused).rejects.toThrow("was not taken");
     vi.restoreAllMocks();
     await receive(pathOf(id), text);
     expect(await emailRow(db, id)).toMatchObject({ status: "bounced" });

@@ -34,11 +34,11 @@ export type ReturnPathSettings = { domain: string; secrets: string[] };
 /** What a Return-Path names: a hand-over, and the day when it was. */
 type Handed = HandOverOf & { day: number };
 
-export const dayOf = (now: number): number => Math.floor(now / DAY_MS);
+export const dayNumber = (now: number): number => Math.floor(now / DAY_MS);
 
 /** Whether its server can still report. One day of the future covers clocks that disagree. */
 export function isExpired({ day }: Pick<Handed, "day">, now: number): boolean {
-  const age = dayOf(now) - day;
+  const age = dayNumber(now) - day;
   return age < -1 || age > RETURN_PATH_DAYS;
 }
 
