@@ -2,8 +2,8 @@ import PostalMime from "postal-mime";
 import { isDeliveryReport } from "./rules/delivery-status.ts";
 
 /**
- * So much of a notification is read. The status stands before the email that came back, which may
- * be large.
+ * So much of a delivery report is read. The status stands before the email that came back, which
+ * may be large.
  */
 const MAX_READ_BYTES = 512 * 1_024;
 
@@ -11,8 +11,8 @@ const MAX_READ_BYTES = 512 * 1_024;
 const statusTypes = new Set(["message/delivery-status", "message/global-delivery-status"]);
 
 /**
- * The text of the part `message/delivery-status` of an email; null if the email is no notification,
- * such as the automatic reply of a person. Never throws because of what the email contains.
+ * The text of the part `message/delivery-status` of an email; null if the email is no delivery
+ * report, such as the automatic reply of a person. Never throws because of what the email contains.
  */
 export async function deliveryStatusIn(raw: ReadableStream<Uint8Array>): Promise<string | null> {
   const bytes = await beginningOf(raw);

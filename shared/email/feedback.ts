@@ -64,12 +64,12 @@ export async function takeReport(
 }
 
 /**
- * By what a repeat of a server's notification is recognized: the hand-over, the recipient and the
+ * By what a repeat of a server's delivery report is recognized: the hand-over, the recipient and the
  * report. So a Return-Path has only so many effects, also for a person who has seen it.
  *
  * @param token what names the hand-over in its Return-Path
  */
-export const notificationId = (
+export const deliveryReportId = (
   token: string,
   { feedback, to }: Pick<ProviderReport, "feedback" | "to">,
 ): Promise<string> => sha256Hex([token, feedback, ...to].join(" "));

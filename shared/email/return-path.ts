@@ -10,7 +10,7 @@ import {
 } from "./rules/return-path.ts";
 import type { HandOverOf } from "./rules/tag.ts";
 
-/** Signed Return-Paths of emails by SMTP, by which delivery status notifications name them. */
+/** Signed Return-Paths of emails by SMTP, by which delivery reports name them. */
 
 const signatureOf = (secret: string, payload: Uint8Array): Uint8Array =>
   createHmac("sha256", secret).update("return-path:").update(payload).digest();
@@ -32,7 +32,7 @@ export type Addressed =
   | { ok: true; email: HandOverOf; token: string }
   | { ok: false; reason: "unsigned" | "expired" };
 
-/** Which hand-over a notification is about, by the address that it was sent to. */
+/** Which hand-over a delivery report is about, by the address that it was sent to. */
 export function verifiedReturnPath(
   { secrets }: Pick<ReturnPathSettings, "secrets">,
   address: string,

@@ -1,6 +1,6 @@
 import { deliveryStatusIn } from "../../shared/email/delivery-report.ts";
 import { returnPathSettings } from "../../shared/email/feedback-settings.ts";
-import { countFeedback, notificationId, takeReport } from "../../shared/email/feedback.ts";
+import { countFeedback, deliveryReportId, takeReport } from "../../shared/email/feedback.ts";
 import { verifiedReturnPath } from "../../shared/email/return-path.ts";
 import { cloudflareReport } from "../../shared/email/rules/cloudflare-feedback.ts";
 import { deliveryReports } from "../../shared/email/rules/delivery-status.ts";
@@ -37,12 +37,12 @@ async function takeEvent(message: Message, env: ConsumerEnv): Promise<void> {
 }
 
 /**
- * Takes a delivery status notification, which a mail server sent to the Return-Path of an email.
+ * Takes a delivery report, which a mail server sent to the Return-Path of an email.
  * Any other email is accepted, counted and forgotten.
  *
  * @throws Error if D1 could not be asked
  */
-export async function takeNotification(
+export async function takeDeliveryReport(
   { to, raw }: Pick<ForwardableEmailMessage, "to" | "raw">,
   env: ConsumerEnv,
 ): Promise<void> {
@@ -55,10 +55,10 @@ export async function takeNotification(
   const reports = status === null ? [] : deliveryReports(status, email);
   if (reports.length === 0) return ignored("no_report", email.id);
   for (const report of reports) {
-    const messageId = await notificationId(token, report);
+    const messageId = await deliveryReportId(token, report);
     const known = { provider: "smtp" as const, messageId, report };
     const taken = await takeReport(env.DB, known, { now: Date.now() });
-    if (!taken.ok) throw new Error(`the notification was not taken: ${taken.error.tag}`);
+    if (!taken.ok) throw new Error(`the delivery report was not taken: ${taken.error.tag}`);
   }
 }
 

@@ -5,7 +5,7 @@ import type { ConsumerEnv } from "../env.ts";
 import { deadLetterBatch } from "./dead-letter.ts";
 import { writeDeliveries, webhookBatch } from "./deliver-webhooks.ts";
 import { deliverBatch } from "./deliver.ts";
-import { feedbackBatch, takeNotification } from "./feedback.ts";
+import { feedbackBatch, takeDeliveryReport } from "./feedback.ts";
 
 /**
  * The queues that this Worker consumes, by what their names in `wrangler.consumer.toml` end in: the
@@ -52,12 +52,12 @@ export default {
     }
   },
   /**
-   * A notification of a mail server. It throws only if D1 could not be asked: then the server that
+   * A delivery report of a mail server. It throws only if D1 could not be asked: then the server that
    * brings it must try again. Nothing is rejected, since that would bounce to the server.
    */
   async email(message, env) {
     try {
-      await takeNotification(message, env);
+      await takeDeliveryReport(message, env);
       await writeDeliveries(env);
     } finally {
       reportSoon(env);

@@ -3,12 +3,12 @@ import { describe, expect, inject, it } from "vitest";
 import {
   automaticReply,
   forms,
-  notification,
+  deliveryReport,
   statusOf,
   streamOf,
   type FormName,
   type Stated,
-} from "../../../test/support/notifications.ts";
+} from "../../../test/support/delivery-reports.ts";
 import { deliveryStatusIn } from "../delivery-report.ts";
 import { deliveryReports } from "./delivery-status.ts";
 
@@ -18,11 +18,11 @@ const path = "bounce+abc@bounces.example.com";
 
 /** Read as it comes, from the whole email. */
 async function read(name: FormName, ...stated: Stated[]) {
-  const status = await deliveryStatusIn(streamOf(notification(name, path, stated)));
+  const status = await deliveryStatusIn(streamOf(deliveryReport(name, path, stated)));
   return status === null ? [] : deliveryReports(status, email);
 }
 
-describe("a notification of a server", () => {
+describe("a delivery report of a server", () => {
   it.each(names)("%s: names the hand-over, the recipient and the answer", async (name) => {
     const reports = await read(name, { to: "Ada@Example.com" });
     expect(reports).toEqual([
@@ -107,12 +107,15 @@ describe("a notification of a server", () => {
   });
 });
 
-describe("what is no notification", () => {
-  const plain = notification("postfix", path, [{ to: "ada@example.com" }]);
+describe("what is no delivery report", () => {
+  const plain = deliveryReport("postfix", path, [{ to: "ada@example.com" }]);
 
   it.each([
     ["the automatic reply of a person", automaticReply(path)],
-    ["an email that contains a notification", plain.replace("multipart/report", "multipart/mixed")],
+    [
+      "an email that contains a delivery report",
+      plain.replace("multipart/report", "multipart/mixed"),
+    ],
     ["a report about spam", plain.replace("type=delivery-status", "type=feedback-report")],
     ["a report without a status", plain.replace("message/delivery-status", "text/plain")],
     ["nothing", ""],
@@ -120,8 +123,8 @@ describe("what is no notification", () => {
     expect(await deliveryStatusIn(streamOf(text))).toBeNull();
   });
 
-  it("is a notification in the email that came back: only the outer one counts", async () => {
-    const inner = notification("gmail", path, [{ to: "eve@example.com" }]);
+  it("is a delivery report in the email that came back: only the outer one counts", async () => {
+    const inner = deliveryReport("gmail", path, [{ to: "eve@example.com" }]);
     const outer = plain.replace("Hello there", "x").replace(/From: Luna[\s\S]*?x/, inner);
     const status = await deliveryStatusIn(streamOf(outer));
     expect(status).toContain("ada@example.com");
@@ -129,10 +132,10 @@ describe("what is no notification", () => {
   });
 });
 
-it("only the beginning of a large notification is read", async () => {
+it("only the beginning of a large delivery report is read", async () => {
   let sent = 0;
   const chunk = new Uint8Array(65_536).fill(97);
-  const beginning = notification("exim", path, [{ to: "ada@example.com" }]).split("--\r\n")[0];
+  const beginning = deliveryReport("exim", path, [{ to: "ada@example.com" }]).split("--\r\n")[0];
   const raw = new ReadableStream<Uint8Array>({
     pull(controller) {
       controller.enqueue(sent === 0 ? new TextEncoder().encode(beginning) : chunk);

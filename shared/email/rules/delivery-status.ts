@@ -6,8 +6,8 @@ import type { HandOverOf } from "./tag.ts";
 import type { Feedback } from "./transitions.ts";
 
 /**
- * Delivery status notifications of mail servers (RFC 3464): what the part `message/delivery-status`
- * states of each recipient. Pure.
+ * Delivery reports of mail servers: what the part `message/delivery-status` of a delivery status
+ * notification (DSN, RFC 3464) states of each recipient. Pure.
  */
 
 /** What the server did. RFC 3464, 2.3.3 has these and no others. */
@@ -73,7 +73,7 @@ function enhancedCodeOf(fields: Fields): string | null {
 }
 
 /**
- * What a notification states of each recipient of the hand-over to which it was sent. The original
+ * What a delivery report states of each recipient of the hand-over to which it was sent. The original
  * recipient is the one that Luna named; a server without that field names its last one.
  *
  * @returns an empty list if no recipient has an action that RFC 3464 defines
@@ -109,7 +109,7 @@ export function deliveryReports(text: string, email: HandOverOf): ProviderReport
   });
 }
 
-/** Whether a Content-Type is that of a notification. `report-type` may be missing. */
+/** Whether a Content-Type is that of a delivery report. `report-type` may be missing. */
 export function isDeliveryReport(contentType: string): boolean {
   if (!/^\s*multipart\/report\b/i.test(contentType)) return false;
   const type = /;\s*report-type\s*=\s*"?([\w-]+)/i.exec(contentType)?.[1]?.toLowerCase();

@@ -2,7 +2,7 @@ import type { HandOverOf } from "./tag.ts";
 
 /**
  * The Return-Path of an email by SMTP: an address per hand-over (VERP), to which servers send their
- * delivery status notifications. Pure: the signature comes from `shared/email/return-path.ts`.
+ * delivery reports. Pure: the signature comes from `shared/email/return-path.ts`.
  *
  * Its local part is `bounce+` and 34 bytes in lower-case base32: 62 octets, of 64 that RFC 5321,
  * 4.5.3.1.1 allows. Some servers change upper and lower case, so neither has a meaning.
@@ -28,7 +28,7 @@ export const RETURN_PATH_DAYS = 30;
 /** With it one routing rule for `bounce@` takes them all, where subaddressing is on. */
 const PREFIX = "bounce+";
 
-/** `secrets`: the first one signs. A notification may be signed with any, for rotation. */
+/** `secrets`: the first one signs. A delivery report may be signed with any, for rotation. */
 export type ReturnPathSettings = { domain: string; secrets: string[] };
 
 /** What a Return-Path names: a hand-over, and the day when it was. */

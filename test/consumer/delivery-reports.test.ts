@@ -5,17 +5,17 @@ import { signedReturnPath } from "../../shared/email/return-path.ts";
 import { counters } from "../../shared/telemetry/counters.ts";
 import { seriesOf } from "../../shared/telemetry/rules/series.ts";
 import worker from "../../workers/consumer/index.ts";
-import { emailRow, queueEmail } from "../support/emails.ts";
 import {
   automaticReply,
   forms,
-  notification,
+  deliveryReport,
   streamOf,
   type FormName,
   type Stated,
-} from "../support/notifications.ts";
+} from "../support/delivery-reports.ts";
+import { emailRow, queueEmail } from "../support/emails.ts";
 
-/** Delivery status notifications, from Email Routing to D1. */
+/** Delivery reports, from Email Routing to D1. */
 
 const db = env.DB;
 const now = Date.now();
@@ -65,7 +65,7 @@ async function receive(to: string, text: string, changes: object = bounces): Pro
 }
 
 const bounce = async (id: string, ...stated: Stated[]) =>
-  await receive(pathOf(id), notification("postfix", pathOf(id), stated));
+  await receive(pathOf(id), deliveryReport("postfix", pathOf(id), stated));
 
 const counted = (kind: string): number =>
   counters.totals()[seriesOf("luna_email_feedback_total", { transport: "smtp", kind })] ?? 0;
@@ -81,10 +81,10 @@ const statesOf = async (id: string) =>
       .all<{ status: string | null }>()
   ).results.map(({ status }) => status);
 
-describe("a notification to the Return-Path of an email", () => {
+describe("a delivery report to the Return-Path of an email", () => {
   it.each(Object.keys(forms) as FormName[])("of %s makes it bounced", async (name) => {
     const id = await sent();
-    await receive(pathOf(id), notification(name, pathOf(id), [{ to: "ada@example.com" }]));
+    await receive(pathOf(id), deliveryReport(name, pathOf(id), [{ to: "ada@example.com" }]));
     expect(await emailRow(db, id)).toMatchObject({ status: "bounced" });
     expect(await suppressed()).toEqual(["ada@example.com"]);
     const event = await db
@@ -138,7 +138,9 @@ describe("a notification to the Return-Path of an email", () => {
   it("that comes again, with another Message-ID, changes nothing more", async () => {
     const id = await sent();
     const before = counted("repeated");
-    const text = notification("gmail", pathOf(id), [{ to: "ada@example.com", action: "delayed" }]);
+    const text = deliveryReport("gmail", pathOf(id), [
+      { to: "ada@example.com", action: "delayed" },
+    ]);
     await receive(pathOf(id), text);
     await receive(pathOf(id), text.replace("656a.0500", "656b.0501"));
     expect(counted("repeated")).toBe(before + 1);
@@ -165,7 +167,7 @@ describe("a notification to the Return-Path of an email", () => {
         throw new Error("no database");
       },
     });
-    const text = notification("postfix", pathOf(id), [{ to: "ada@example.com" }]);
+    const text = deliveryReport("postfix", pathOf(id), [{ to: "ada@example.com" }]);
     const refused = receive(pathOf(id), text, { ...bounces, DB: broken });
     await expect(refused).rejects.toThrow("was not taken");
     vi.restoreAllMocks();
@@ -192,10 +194,10 @@ describe("what changes nothing, is counted and does not bounce again", () => {
     ["an address that was never signed", "unsigned", () => "postmaster@bounces.example.com"],
     ["an expired signature", "expired", (id) => pathOf(id, { at: now - 31 * DAY_MS })],
     ["the id of no email", "unknown_email", () => pathOf(crypto.randomUUID())],
-  ])("a notification with %s", async (_, kind, path) => {
+  ])("a delivery report with %s", async (_, kind, path) => {
     const id = await sent();
     const before = counted(kind);
-    await receive(path(id), notification("postfix", path(id), stated));
+    await receive(path(id), deliveryReport("postfix", path(id), stated));
     expect(counted(kind)).toBe(before + 1);
     expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
     expect(await suppressed()).toEqual([]);
@@ -205,7 +207,7 @@ describe("what changes nothing, is counted and does not bounce again", () => {
     ["the automatic reply of a person", automaticReply],
     [
       "a report that cannot be read",
-      (to: string) => notification("exim", to, [{ to: "ada@example.com", action: "?" }]),
+      (to: string) => deliveryReport("exim", to, [{ to: "ada@example.com", action: "?" }]),
     ],
     ["bytes of no email", () => "\u0000\u0001 --- ::: \r\n\r\n\r\n"],
     ["nothing", () => ""],
@@ -217,15 +219,15 @@ describe("what changes nothing, is counted and does not bounce again", () => {
     expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
   });
 
-  it("a notification where no secret is set", async () => {
+  it("a delivery report where no secret is set", async () => {
     const id = await sent();
-    const text = notification("postfix", pathOf(id), stated);
+    const text = deliveryReport("postfix", pathOf(id), stated);
     await receive(pathOf(id), text, { BOUNCE_DOMAIN: "", BOUNCE_SECRET: "" });
     expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
   });
 });
 
-it("forged, repeated, late and reordered notifications end in the gravest that was signed", async () => {
+it("forged, repeated, late and reordered delivery reports end in the gravest that was signed", async () => {
   const order = ["delivered", "failed"] as const;
   const arrival = fc.record({
     action: fc.constantFrom(...order, "delayed", "relayed"),
@@ -246,7 +248,7 @@ it("forged, repeated, late and reordered notifications end in the gravest that w
               now,
             ) ?? "")
           : pathOf(id);
-        const text = notification(form, path, [{ to: addresses[to] ?? "", action }]);
+        const text = deliveryReport(form, path, [{ to: addresses[to] ?? "", action }]);
         for (let n = twice ? 2 : 1; n > 0; n -= 1) await receive(path, text);
       }
       const expected = addresses.map((_, place) => {

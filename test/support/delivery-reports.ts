@@ -1,6 +1,6 @@
 /**
- * Delivery status notifications in the forms of servers that are in use, with the fields and the
- * order that each of them writes.
+ * Delivery reports (RFC 3464) in the forms of servers that are in use, with the fields and the order
+ * that each of them writes.
  */
 
 /** What a server states of one recipient. */
@@ -39,7 +39,7 @@ const postfix: Form = {
   boundary: "4XqTFx1vWTz9.1764496800/mx.example.net",
   parts: {
     text: "Content-Description: Notification\nContent-Type: text/plain; charset=us-ascii",
-    status: "Content-Description: Delivery report\nContent-Type: message/delivery-status",
+    status: "Content-Description: Notification\nContent-Type: message/delivery-status",
   },
   returned: ["message/rfc822", original],
   message: [
@@ -166,7 +166,7 @@ export function statusOf(name: FormName, stated: readonly Stated[]): string {
 }
 
 /** The whole email, as a server sends it to the Return-Path. */
-export function notification(
+export function deliveryReport(
   name: FormName,
   returnPath: string,
   stated: readonly Stated[],
