@@ -1,4 +1,11 @@
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -8,8 +15,8 @@ import { deploy, type SmokeTest } from "./deployment.ts";
 
 /** Commands of wrangler that change nothing. */
 const READS = new RegExp(
-  "^(d1 list|d1 execute|d1 time-travel info|kv namespace list|queues info|r2 bucket info|" +
-    "deployments status|versions view|secret list)",
+  "^(d1 list|d1 execute|d1 time-travel info|kv namespace list|queues info|" +
+    "queues subscription list|r2 bucket info|deployments status|versions view|secret list)",
 );
 
 const nothing: FakeAccount = {
@@ -106,7 +113,13 @@ function changesOf(calls: string[][]): string[] {
 const deployed: FakeAccount = {
   databases: ["luna"],
   namespaces: ["luna-cache"],
-  queues: ["luna-email", "luna-email-dlq", "luna-webhook", "luna-webhook-slow"],
+  queues: [
+    "luna-email",
+    "luna-email-dlq",
+    "luna-email-feedback",
+    "luna-webhook",
+    "luna-webhook-slow",
+  ],
   buckets: ["luna-attachments"],
   workers: {
     "luna-api": worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
@@ -157,6 +170,7 @@ describe("the first deployment", () => {
       "kv namespace create luna-cache",
       "queues create luna-email",
       "queues create luna-email-dlq",
+      "queues create luna-email-feedback",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
       "r2 bucket create luna-attachments",
@@ -261,9 +275,10 @@ describe("the first deployment", () => {
     const half = { ...nothing, databases: ["luna"], queues: ["luna-email"] };
     const { outcome, changes: done } = await deployTo(half, { secrets: true });
     expect(outcome).toEqual({ ok: true });
-    expect(done.slice(0, 6)).toEqual([
+    expect(done.slice(0, 7)).toEqual([
       "kv namespace create luna-cache",
       "queues create luna-email-dlq",
+      "queues create luna-email-feedback",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
       "r2 bucket create luna-attachments",
@@ -542,10 +557,12 @@ describe("staging beside production in one account", () => {
     expect(account.queues).toEqual([
       "luna-email",
       "luna-email-dlq",
+      "luna-email-feedback",
       "luna-webhook",
       "luna-webhook-slow",
       "luna-staging-email",
       "luna-staging-email-dlq",
+      "luna-staging-email-feedback",
       "luna-staging-webhook",
       "luna-staging-webhook-slow",
     ]);
@@ -560,6 +577,73 @@ describe("staging beside production in one account", () => {
       emailTo: "smoke@example.com",
       runsTask: true,
     });
+  });
+});
+
+describe("the domains of senders whose events come", () => {
+  const zone = "a".repeat(32);
+  const withDomains = (...domains: string[]) =>
+    writeEnvironment(
+      "production",
+      [
+        'steps = [0, 100]\nsmokeTestTo = "smoke@example.com"\n[feedbackDomains]',
+        ...domains.map((domain) => `"${domain}" = "${zone}"`),
+      ].join("\n"),
+    );
+  const events = "delivered deferred bounced rejected complained failed"
+    .split(" ")
+    .map((event) => `message.${event}`)
+    .join(",");
+  const subscribing = (domain: string) =>
+    `queues subscription create luna-email-feedback --source email.sending --events ${events} ` +
+    `--domain ${domain} --zone-id ${zone}`;
+  const subscribed = (changes: string[]) =>
+    changes.filter((line) => line.startsWith("queues subscription"));
+
+  it("are subscribed once each, after the queue is there, and given to luna-api", async () => {
+    withDomains("example.com", "news.example.com");
+    const first = await deployTo(nothing, { secrets: true });
+    expect(first.outcome).toEqual({ ok: true });
+    expect(subscribed(first.changes)).toEqual([
+      subscribing("example.com"),
+      subscribing("news.example.com"),
+    ]);
+    expect(first.changes.indexOf("queues create luna-email-feedback")).toBeLessThan(
+      first.changes.indexOf(subscribing("example.com")),
+    );
+    const config = readFileSync(join(directory, "production", "wrangler.api.json"), "utf8");
+    expect(JSON.parse(config).vars.CLOUDFLARE_FEEDBACK_DOMAINS).toBe(
+      "example.com,news.example.com",
+    );
+    expect(subscribed((await deployTo(first.account)).changes)).toEqual([]);
+    withDomains("example.com", "third.example");
+    expect(subscribed((await deployTo(first.account)).changes)).toEqual([
+      subscribing("third.example"),
+    ]);
+  });
+
+  it("that Cloudflare refuses stop the deployment before anything gets traffic", async () => {
+    withDomains("example.com");
+    const { outcome, changes } = await deployTo(deployed, { fail: "subscription create" });
+    expect(outcome).toMatchObject({ ok: false, notBack: [] });
+    expect(changes.at(-1)).toBe(subscribing("example.com"));
+  });
+
+  it.each([
+    ['"example.com" = "zone"', "must have the id of the domain's zone"],
+    [`"nothing" = "${zone}"`, "must have domains such as example.com"],
+  ])("that are not well written are refused: %s", async (line, message) => {
+    writeEnvironment("production", `[feedbackDomains]\n${line}`);
+    const { outcome, changes } = await deployTo(deployed);
+    expect(outcome).toMatchObject({ message: expect.stringContaining(message) });
+    expect(changes).toEqual([]);
+  });
+
+  it("are given as a table, not by the variable that is made from the table", async () => {
+    const vars = `${SENDER}\nCLOUDFLARE_FEEDBACK_DOMAINS = "example.com"`;
+    writeEnvironment("production", "", vars);
+    const { outcome } = await deployTo(deployed);
+    expect(outcome).toMatchObject({ message: expect.stringContaining("[feedbackDomains]") });
   });
 });
 

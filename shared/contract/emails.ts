@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { emailForms } from "../email/forms.ts";
+import { feedbackStates } from "../email/rules/feedback-sources.ts";
 import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { recipientStates } from "../email/rules/recipients.ts";
 import { waitClasses } from "../email/rules/waits.ts";
@@ -56,6 +57,7 @@ const email = named("Email", {
     }),
   ),
   sentAt: v.optional(time),
+  feedback: v.optional(v.picklist(feedbackStates)),
   lastError: v.optional(attemptDetail),
   traceId: v.optional(v.string()),
 });
@@ -64,8 +66,9 @@ const email = named("Email", {
  * An email as the HTTP API shows it. `senderId`: the sender that it named. `dueAt`: when it is
  * tried next, only while `scheduled`, `queued` or `pinned`. `waiting`: for a reason that is not its
  * own, after so many answers of that reason, one after another; 0 while it is paused or only the
- * circuit breaker is open. `traceId`: also in the log lines about it; emails of earlier releases
- * have none.
+ * circuit breaker is open. `feedback`: of one that has left, whether its transport reports bounces;
+ * `not-configured`: it stays `sent`. `traceId`: also in the log lines about it; emails of earlier
+ * releases have none.
  */
 export type EmailAnswer = v.InferOutput<typeof email>;
 

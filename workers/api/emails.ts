@@ -4,9 +4,11 @@ import type { EmailAnswer } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { dailyLimits } from "../../shared/email/daily-limits.ts";
+import { feedbackSources } from "../../shared/email/feedback-sources.ts";
 import { withFiles } from "../../shared/email/files/wanted.ts";
 import { acceptEmails, notify } from "../../shared/email/outbox.ts";
-import { quotedMailbox } from "../../shared/email/rules/address.ts";
+import { parseMailbox, quotedMailbox } from "../../shared/email/rules/address.ts";
+import { emailFeedback, type FeedbackSources } from "../../shared/email/rules/feedback-sources.ts";
 import { mailboxesFromColumn } from "../../shared/email/rules/mailboxes.ts";
 import { checkSendAt } from "../../shared/email/schemas.ts";
 import { cancelQueued } from "../../shared/email/sql/cancel.ts";
@@ -160,7 +162,7 @@ export const getEmail: Handler<"getEmail"> = async ({ params: { id }, query, env
   }
   const { email, content, events } = found.value;
   return json({
-    ...emailAnswer(email),
+    ...emailAnswer(email, feedbackSources(env)),
     ...(content !== null && { content: contentAnswer(content) }),
     events,
   });
@@ -182,7 +184,8 @@ export const listEmails: Handler<"listEmails"> = async ({ query, env, caller }) 
   const found = await readDatabase(env, () => findEmails(env.DB, filter, limit + 1));
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, (email) => email.createdAt);
-  return json({ items: rows.map(emailAnswer), ...next });
+  const sources = feedbackSources(env);
+  return json({ items: rows.map((email) => emailAnswer(email, sources)), ...next });
 };
 
 const invalid = (path: string, message: string) =>
@@ -202,7 +205,7 @@ function contentAnswer({ html, text, headers, attachments }: StoredContent): Con
   };
 }
 
-function emailAnswer(email: StoredEmail): EmailAnswer {
+function emailAnswer(email: StoredEmail, sources: FeedbackSources): EmailAnswer {
   return {
     id: email.id,
     status: email.status,
@@ -232,9 +235,18 @@ function emailAnswer(email: StoredEmail): EmailAnswer {
       : {}),
     ...waitOf(email),
     ...(email.sentAt === null ? {} : { sentAt: new Date(email.sentAt).toISOString() }),
+    ...feedbackOf(email, sources),
     ...(email.lastError === null ? {} : { lastError: email.lastError }),
     ...(email.traceId === null ? {} : { traceId: email.traceId }),
   };
+}
+
+function feedbackOf(
+  { sentAt, transport, from }: StoredEmail,
+  sources: FeedbackSources,
+): Partial<EmailAnswer> {
+  if (sentAt === null || transport === null) return {};
+  return { feedback: emailFeedback(transport, parseMailbox(from).address, sources) };
 }
 
 function waitOf({ status, waitClass, waitingSince, waits }: StoredEmail): Partial<EmailAnswer> {

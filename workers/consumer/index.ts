@@ -5,6 +5,7 @@ import type { ConsumerEnv } from "../env.ts";
 import { deadLetterBatch } from "./dead-letter.ts";
 import { writeDeliveries, webhookBatch } from "./deliver-webhooks.ts";
 import { deliverBatch } from "./deliver.ts";
+import { feedbackBatch, takeDeliveryReport } from "./feedback.ts";
 
 /**
  * The queues that this Worker consumes, by what their names in `wrangler.consumer.toml` end in: the
@@ -16,6 +17,10 @@ const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promi
     await writeDeliveries(env);
   },
   "-email-dlq": deadLetterBatch,
+  "-email-feedback": async (batch, env) => {
+    await feedbackBatch(batch, env);
+    await writeDeliveries(env);
+  },
   "-webhook": (batch, env) => webhookBatch("fast", batch, env),
   "-webhook-slow": (batch, env) => webhookBatch("slow", batch, env),
 };
@@ -42,6 +47,18 @@ export default {
         ...describeError(error),
       });
       batch.retryAll();
+    } finally {
+      reportSoon(env);
+    }
+  },
+  /**
+   * A delivery report of a mail server. It throws only if D1 could not be asked: then the server that
+   * brings it must try again. Nothing is rejected, since that would bounce to the server.
+   */
+  async email(message, env) {
+    try {
+      await takeDeliveryReport(message, env);
+      await writeDeliveries(env);
     } finally {
       reportSoon(env);
     }

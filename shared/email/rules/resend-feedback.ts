@@ -8,12 +8,13 @@ import { emailOfTag, type HandOverOf } from "./tag.ts";
 import type { Feedback } from "./transitions.ts";
 
 /**
- * What a provider reported about one email. `email` comes from our tag, if the event has one.
+ * What a provider or server reported about one email. `email` comes from our tag or Return-Path, if
+ * the report has one; without it `providerId` names the email.
  */
 export type ProviderReport = {
   feedback: Feedback;
   email: HandOverOf | null;
-  providerId: string;
+  providerId: string | null;
   /** The addresses that it names, in lower case; empty if it names none. */
   to: string[];
   /** Whether no email can arrive at that address, or its owner wants none. */

@@ -38,6 +38,7 @@ const picked = pick(
   "waitingSince",
   "waits",
   "senderId",
+  "transport",
 );
 const storedFields: typeof picked & { recipients: ReturnType<typeof recipientsColumn> } = {
   ...picked,

@@ -1,4 +1,5 @@
 import { emailGauges } from "./email-gauges.ts";
+import { feedbackMetrics } from "./feedback-metrics.ts";
 import { webhookMetrics } from "./webhook-metrics.ts";
 
 /** Every metric of `GET /metrics`, by Prometheus naming (`_total`, base units). Pure. */
@@ -202,6 +203,7 @@ export const metrics = {
     labels: { state: ["scheduled", "queued", "pinned", "due", "in_flight", "unknown"] },
   },
   ...emailGauges,
+  ...feedbackMetrics,
   luna_dead_letters: {
     kind: "gauge",
     help: "Dead letters to replay or discard, counted up to 1,000.",

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { answerText, lastErrorText } from "./answer-text.ts";
 import { callsText, nextText, shownState, worstFirst, type BreakerItem } from "./breaker-state.ts";
+import { feedbackNote, feedbackText } from "./feedback-text.ts";
 import { chosen, statusChoices, isEmailId, wrongFilters } from "./filters.ts";
 import { rangeText } from "./format.ts";
 import { notifiedBy } from "./notified.ts";
@@ -32,6 +33,16 @@ describe("the rate of a transport", () => {
     const shown = { name, used: true, ...pace };
     expect([paceTone(shown), rateText(shown)]).toEqual([tone, text]);
   });
+});
+
+it("an email that stays sent for lack of feedback is shown as that, and no other", () => {
+  const note = "No feedback configured: it stays sent, whether it arrives or bounces.";
+  expect(feedbackNote({ status: "sent", feedback: "not-configured" })).toBe(note);
+  expect(feedbackNote({ status: "sent", feedback: "configured" })).toBeNull();
+  expect(feedbackNote({ status: "sent" })).toBeNull();
+  expect(feedbackNote({ status: "delivered", feedback: "not-configured" })).toBeNull();
+  expect(feedbackText({ feedback: "not-configured" })).toBe("no feedback configured");
+  expect(feedbackText({})).toBe("–");
 });
 
 describe("a circuit breaker", () => {

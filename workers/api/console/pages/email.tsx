@@ -1,5 +1,6 @@
 import { lastErrorText } from "../answer-text.ts";
 import type { AnswerBody } from "../api.ts";
+import { feedbackNote } from "../feedback-text.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
@@ -29,6 +30,7 @@ export function EmailPage({ id }: { id: string }) {
 }
 
 function Details({ email }: { email: Email }) {
+  const note = feedbackNote(email);
   return (
     <>
       <p class="lead">
@@ -60,6 +62,7 @@ function Details({ email }: { email: Email }) {
           )}
         </p>
       )}
+      {note !== null && <p>{note}</p>}
       {email.lastError !== undefined && <p>{lastErrorText(email.lastError)}</p>}
       {email.recipients.length > 1 && <Recipients email={email} />}
       <Actions email={email} />

@@ -3,6 +3,7 @@ import type { AnswerBody, Health } from "../api.ts";
 import { breakerIssues } from "../breaker-issues.ts";
 import { Chart, countLine } from "../charts/chart.tsx";
 import { useNow } from "../clock.ts";
+import { feedbackText } from "../feedback-text.ts";
 import { chosen, statusChoices, isEmailId } from "../filters.ts";
 import { checkText, spanText, waitingText } from "../format.ts";
 import { useHealth } from "../health.ts";
@@ -117,6 +118,7 @@ function Paces({ items }: { items: Pace[] }) {
               </>
             ),
         },
+        { head: "Feedback", cell: feedbackText },
         { head: "Limit", cell: (one) => <EndLimit transport={one} /> },
       ]}
     />
