@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { emailForms } from "../email/forms.ts";
+import { MAX_REQUEST_BYTES } from "../email/rules/large-files.ts";
 import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { recipientStates } from "../email/rules/recipients.ts";
 import { waitClasses } from "../email/rules/waits.ts";
@@ -80,6 +81,7 @@ export const sendEmail = operation({
   summary: "Accept an email: 202 once it is in D1. GET /api/emails/:id shows its delivery.",
   idempotent: true,
   body: describedAs(emailRequest, emailForms),
+  maxBodyBytes: MAX_REQUEST_BYTES,
   answers: { 202: accepted },
   problems: [
     "idempotency-key-reused",
@@ -100,6 +102,7 @@ export const sendEmails = operation({
   summary: "Accept up to 100 emails, each accepted or refused on its own, answered in their order.",
   idempotent: true,
   body: emailBatch,
+  maxBodyBytes: MAX_REQUEST_BYTES,
   answers: {
     202: v.strictObject({
       accepted: count,

@@ -22,7 +22,9 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     action: "Send the file in one piece, not in chunks of unknown number.",
   },
   "body-too-large": {
-    cause: "The body has more than 1 MiB, a file more than 25 MiB, or a webhook more than 64 KiB.",
+    cause:
+      "The body has more than 1 MiB (8 MiB with emails), a file more than 25 MiB, or a webhook " +
+      "more than 64 KiB.",
     action: "Upload large files by `POST /api/attachments`. Send emails in smaller batches.",
   },
   aborted: {
