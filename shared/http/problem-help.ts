@@ -71,6 +71,10 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     cause: "As many emails were accepted today (UTC) as the key, or all keys together, may send.",
     action: "Wait for the seconds in `Retry-After`, or ask the operator for a higher limit.",
   },
+  "too-many-files": {
+    cause: "Of the uploaded files of the key's owner 500, or 1 GiB, are named by no email yet.",
+    action: "Send the emails that name them. A file that no email names is deleted after a day.",
+  },
   "rate-limited": {
     cause: "The key or the network address sent too many requests in the last minute.",
     action: "Wait for the seconds in `Retry-After`. Send several emails in one batch.",

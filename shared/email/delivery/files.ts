@@ -18,7 +18,7 @@ const READ_MS = 20_000;
 /** When an email comes back that other batches of this isolate leave no room for. */
 const NO_ROOM_MS = 2_000;
 
-/** A batch that runs for longer was cancelled (developers.cloudflare.com/queues/platform/limits). */
+/** A batch that runs for longer was cancelled: developers.cloudflare.com/queues/platform/limits. */
 const INVOCATION_MS = 15 * 60_000;
 
 /** What all batches of this isolate hold. */
