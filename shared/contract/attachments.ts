@@ -27,5 +27,5 @@ export const uploadAttachment = operation({
   query: v.strictObject({ filename: fileName }),
   upload: { maxBytes: MAX_EMAIL_BYTES },
   answers: { 201: uploadedAttachment },
-  problems: ["unavailable", "outcome-unknown", "misconfigured"],
+  problems: ["too-many-files", "unavailable", "outcome-unknown", "misconfigured"],
 });

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { emailForms } from "../email/forms.ts";
 import { feedbackStates } from "../email/rules/feedback-sources.ts";
+import { MAX_REQUEST_BYTES } from "../email/rules/large-files.ts";
 import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { recipientStates } from "../email/rules/recipients.ts";
 import { waitClasses } from "../email/rules/waits.ts";
@@ -83,6 +84,7 @@ export const sendEmail = operation({
   summary: "Accept an email: 202 once it is in D1. GET /api/emails/:id shows its delivery.",
   idempotent: true,
   body: describedAs(emailRequest, emailForms),
+  maxBodyBytes: MAX_REQUEST_BYTES,
   answers: { 202: accepted },
   problems: [
     "idempotency-key-reused",
@@ -103,6 +105,7 @@ export const sendEmails = operation({
   summary: "Accept up to 100 emails, each accepted or refused on its own, answered in their order.",
   idempotent: true,
   body: emailBatch,
+  maxBodyBytes: MAX_REQUEST_BYTES,
   answers: {
     202: v.strictObject({
       accepted: count,

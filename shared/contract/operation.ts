@@ -17,6 +17,8 @@ export type Operation = {
   params?: Record<string, Parameter>;
   query?: v.GenericSchema;
   body?: v.GenericSchema;
+  /** The most bytes of the body; 1 MiB by default. */
+  maxBodyBytes?: number;
   /** The body is a file of any media type, with a Content-Length. Its handler reads it. */
   upload?: { maxBytes: number };
   /** Takes an Idempotency-Key. Another write refuses a request that has one. */

@@ -8,6 +8,7 @@ import { oneLine } from "../lib/worker/one-line.ts";
 import { validatedApart, type FieldError } from "../lib/worker/validate.ts";
 import type { Brand } from "./brand.ts";
 import { address, type Mailbox } from "./rules/address.ts";
+import { isBase64 } from "./rules/base64.ts";
 import { customHeaders } from "./rules/custom-headers.ts";
 import { DEFAULT_CONTENT_TYPE, fileContentType, fileName } from "./rules/file.ts";
 import { canonicalJson } from "./rules/idempotency.ts";
@@ -35,6 +36,12 @@ function withoutLineBreaks(content: string): string {
   return /\s/.test(content) ? content.replaceAll(/[\t\n\r ]+/g, "") : content;
 }
 
+/** The pattern of valibot needs a stack that grows with the text. */
+const checked = v.check(isBase64, "must be base64");
+const base64 = Object.assign(v.base64<string, string>("must be base64"), {
+  "~run": checked["~run"].bind(checked),
+});
+
 // RFC 2392: `<img src="cid:logo">` shows the file with the content id `logo`.
 const contentId = v.optional(
   v.pipe(
@@ -47,11 +54,7 @@ const contentId = v.optional(
 export const inlineAttachment = named("Attachment", {
   filename: fileName,
   contentType: v.optional(fileContentType, DEFAULT_CONTENT_TYPE),
-  content: v.pipe(
-    v.string("must be text"),
-    v.transform(withoutLineBreaks),
-    v.base64("must be base64"),
-  ),
+  content: v.pipe(v.string("must be text"), v.transform(withoutLineBreaks), base64),
   contentId,
 });
 

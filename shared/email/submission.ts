@@ -5,6 +5,7 @@ import { brandOf, type Brand } from "./brand.ts";
 import type { Sender, Submission } from "./outbox.ts";
 import { formatMailbox, parseMailbox } from "./rules/address.ts";
 import { checkHeaders } from "./rules/custom-headers.ts";
+import { bytesOf, MAX_BODY_BYTES } from "./rules/large-files.ts";
 import { MAX_RECIPIENTS } from "./rules/mailboxes.ts";
 import { senderOf } from "./rules/senders.ts";
 import { wrongTestRecipients } from "./rules/test-recipients.ts";
@@ -76,6 +77,12 @@ const tooMany = {
   path: "to",
   message: `must have at most ${MAX_RECIPIENTS} recipients together with cc and bcc`,
 };
+const tooLong = {
+  message: `must have at most ${MAX_BODY_BYTES} bytes, HTML and text together`,
+};
+const isTooLong = (html = "", text = ""): boolean =>
+  (html.length + text.length) * 3 > MAX_BODY_BYTES &&
+  bytesOf(html) + bytesOf(text) > MAX_BODY_BYTES;
 const wrongTests = {
   mixed: { path: "to", message: "must not mix recipients of tests (luna.test) with others" },
   unknown: {
@@ -88,7 +95,7 @@ const oneOnly = { path: "to", message: "must be one recipient, if there is a lin
 
 /** What is wrong between fields, and with what only this Luna refuses. */
 function checkFields(
-  { html, attachments = [], headers = {}, category, recipients = [] }: EmailMessage,
+  { html, text, attachments = [], headers = {}, category, recipients = [] }: EmailMessage,
   { emailIdHeader }: Brand,
 ): FieldError[] {
   const hasLink = offersUnsubscribe(category);
@@ -97,6 +104,7 @@ function checkFields(
   const files = attachments.map((one) => (isNamed(one) ? one.id : null));
   const tests = wrongTestRecipients(recipients);
   return [
+    ...(isTooLong(html, text) ? [{ ...tooLong, path: html === undefined ? "text" : "html" }] : []),
     ...(tests === null ? [] : [wrongTests[tests]]),
     ...(recipients.length > MAX_RECIPIENTS ? [tooMany] : []),
     ...(hasLink && recipients.length > 1 ? [oneOnly] : []),

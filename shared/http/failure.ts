@@ -25,6 +25,8 @@ export type Failure =
     }
   /** The emails of a day are used up: of the caller's own limit, or of all callers. */
   | { tag: "daily-limit"; by: "own" | "all"; retryAfterMs: number }
+  /** No email names so many of the tenant's uploaded files that it may upload no more. */
+  | { tag: "too-many-files"; retryAfterMs: number }
   | { tag: "idempotency-key-reused" }
   | { tag: "rate-limited"; retryAfterMs: number }
   | { tag: "uri-too-long"; limitBytes: number }

@@ -27,6 +27,7 @@ export const httpStatusOf = {
   "wrong-state": 409,
   suppressed: 422,
   "daily-limit": 429,
+  "too-many-files": 429,
   "idempotency-key-reused": 422,
   "rate-limited": 429,
   "uri-too-long": 414,
@@ -114,6 +115,12 @@ const wordings: {
         ? "This key has sent as many emails as it may per day (UTC). Nothing was written."
         : "All keys have sent as many emails as they may per day (UTC). Nothing was written.",
   }),
+  "too-many-files": () => ({
+    title: "Too many files without an email",
+    detail:
+      "No email names so many of your uploaded files that you may upload no more. " +
+      "Nothing was written.",
+  }),
   "rate-limited": () => ({
     title: "Too many requests",
     detail: "There were too many requests in the last minute. Retry after the time in Retry-After.",
@@ -185,6 +192,7 @@ const FULL_SECONDS = 60;
 function retryAfterSeconds(failure: Failure): number {
   return failure.tag === "circuit-open" ||
     failure.tag === "rate-limited" ||
+    failure.tag === "too-many-files" ||
     failure.tag === "daily-limit"
     ? Math.max(Math.ceil(failure.retryAfterMs / 1_000), 1)
     : failure.tag === "database-full"

@@ -222,6 +222,24 @@ describe("a hand-over with uploaded files", () => {
     expect(await deliver([second])).toMatchObject([{ id: second, sizes: [10 * MIB] }]);
   });
 
+  it("of a batch that was cancelled holds up others for no longer than it could run", async () => {
+    const [first, second] = [await queueWith(10 * MIB), await queueWith(10 * MIB)];
+    const { promise, resolve } = Promise.withResolvers<typeof accepted>();
+    const begun = Promise.withResolvers<void>();
+    const transport = fakeTransport(() => {
+      begun.resolve();
+      return promise;
+    });
+    const cancelled = deliver([first], { transports: [transport] });
+    await begun.promise;
+    now += 2_000;
+    expect(await deliver([second])).toEqual([]);
+    now += 15 * 60_000;
+    expect(await deliver([second])).toMatchObject([{ id: second, sizes: [10 * MIB] }]);
+    resolve(accepted);
+    await cancelled;
+  });
+
   it("goes on to the next transport with the same bytes, read once", async () => {
     const id = await queueWith(1_000);
     const get = vi.spyOn(bucket(), "get");

@@ -295,6 +295,45 @@ describe("a suppressed recipient", () => {
   });
 });
 
+describe("a recipient at whom no email can arrive", () => {
+  const noSuchUser = (text: string): Outcome => ({
+    kind: "refused_permanent",
+    detail: { transport: "smtp", phase: "RCPT TO", code: 550, enhancedCode: "5.1.1", text },
+  });
+  const suppressed = async () =>
+    (await db.prepare("SELECT address, reason, note FROM suppressions ORDER BY address").all())
+      .results;
+
+  it("is suppressed beside others who get the email", async () => {
+    const id = await queueTo(ada, { ...bob, address: "Bob@Example.com" }, eve);
+    answers = { Bob: noSuchUser("550 5.1.1 no bob"), eve: refusedForGood };
+    await deliver(id);
+    expect(await shown(id)).toEqual({
+      status: "sent",
+      states: ["accepted", "refused", "refused"],
+    });
+    expect(await suppressed()).toEqual([
+      { address: "bob@example.com", reason: "bounce", note: "550 5.1.1 no bob" },
+    ]);
+  });
+
+  it("is suppressed with each other one, and while the outcome of others is open", async () => {
+    const all = await queueTo(ada, bob);
+    answers = { ada: noSuchUser("550 5.1.1 no ada"), bob: noSuchUser("550 5.1.1 no bob") };
+    await deliver(all);
+    expect((await suppressed()).map(({ note }) => note)).toEqual([
+      "550 5.1.1 no ada",
+      "550 5.1.1 no bob",
+    ]);
+    await db.prepare("DELETE FROM suppressions").run();
+    const some = await queueTo(ada, bob, eve);
+    answers = { ada: unknown, bob: refused, eve: noSuchUser("550 5.1.1 no eve") };
+    await deliver(some);
+    expect((await shown(some)).status).toBe("unknown");
+    expect((await suppressed()).map(({ address }) => address)).toEqual(["eve@example.com"]);
+  });
+});
+
 describe("a report of the provider", () => {
   const report = async (id: string, feedback: "delivered" | "bounced" | "failed", to: string[]) =>
     await takeFeedback(

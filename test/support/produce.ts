@@ -810,7 +810,7 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     case 404:
       return { ...asked, ...(body !== undefined && { body: minimalBody[operation.id] ?? {} }) };
     case 413:
-      return { ...asked, body: `"${"x".repeat(1_048_577)}"` };
+      return { ...asked, body: `"${"x".repeat((operation.maxBodyBytes ?? 1_048_576) + 1)}"` };
     case 414:
       return { ...asked, path: `${unknown}?x=${"x".repeat(9_000)}` };
     case 415:

@@ -4,6 +4,7 @@ import { isPage, type Operation } from "../../shared/contract/operation.ts";
 import { noteFull } from "../../shared/database/size.ts";
 import { brandOf } from "../../shared/email/brand.ts";
 import type { Failure } from "../../shared/http/failure.ts";
+import { BodyRoom } from "../../shared/http/large-bodies.ts";
 import { problemResponse, httpStatusOf } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
@@ -166,12 +167,17 @@ async function callHandler(
   const query = readQuery(operation, url);
   if (!query.ok) return query;
   if (!params.ok) return params;
-  const body = await readBody(operation, request);
-  if (!body.ok) return body;
-  const input = { params: params.value, query: query.value, ...body.value };
-  await trail.note(input.params, input.body);
-  const along = await trail.along();
-  return await handler({ operation, request, url, env, caller, now, along, ...input });
+  const room = new BodyRoom();
+  try {
+    const body = await readBody(operation, request, room);
+    if (!body.ok) return body;
+    const input = { params: params.value, query: query.value, ...body.value };
+    await trail.note(input.params, input.body);
+    const along = await trail.along();
+    return await handler({ operation, request, url, env, caller, now, along, ...input });
+  } finally {
+    room.release();
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ import { writeDatabase } from "../../shared/database/write.ts";
 import { dailyLimits } from "../../shared/email/daily-limits.ts";
 import { feedbackSources } from "../../shared/email/feedback-sources.ts";
 import { withFiles } from "../../shared/email/files/wanted.ts";
-import { acceptEmails, notify } from "../../shared/email/outbox.ts";
+import { acceptEmails, notify, type Outbox } from "../../shared/email/outbox.ts";
 import { parseMailbox, quotedMailbox } from "../../shared/email/rules/address.ts";
 import { emailFeedback, type FeedbackSources } from "../../shared/email/rules/feedback-sources.ts";
 import { mailboxesFromColumn } from "../../shared/email/rules/mailboxes.ts";
@@ -40,12 +40,7 @@ export const sendEmail: Handler<"sendEmail"> = async ({
   if (!who.ok) return who;
   const submission = withFiles(env, submissionFrom(env, body, who.value, now));
   if (!submission.ok) return submission;
-  const [accepted] = await acceptEmails(
-    { db: env.DB, queue: env.EMAIL_QUEUE },
-    [submission.value],
-    now,
-    along,
-  );
+  const [accepted] = await acceptEmails(outboxOf(env), [submission.value], now, along);
   if (accepted === undefined) return fail({ tag: "internal" });
   if (!accepted.ok) return accepted;
   const { id, status, replayed } = accepted.value;
@@ -74,12 +69,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
     withFiles(env, submissionOf(env, email, { ...who.value, position: n }, now)),
   );
   const submissions = checked.flatMap((one, n) => (one.ok ? [{ n, ...one.value }] : []));
-  const accepted = await acceptEmails(
-    { db: env.DB, queue: env.EMAIL_QUEUE },
-    submissions,
-    now,
-    along,
-  );
+  const accepted = await acceptEmails(outboxOf(env), submissions, now, along);
   const answers = new Map(submissions.map(({ n }, place) => [n, accepted[place]]));
   const items = checked.map((one, n) => {
     const answer = one.ok ? answers.get(n) : one;
@@ -139,6 +129,12 @@ export const moveEmail: Handler<"moveEmail"> = async ({
   await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ id, generation, dueAt }], now);
   return json({ id, status: "scheduled", dueAt: new Date(dueAt).toISOString() });
 };
+
+const outboxOf = ({ DB, EMAIL_QUEUE, ATTACHMENTS }: ApiEnv): Outbox => ({
+  db: DB,
+  queue: EMAIL_QUEUE,
+  bucket: ATTACHMENTS,
+});
 
 function callerOf(env: ApiEnv, caller: Caller, key: string | null): Result<Who, Misconfigured> {
   const tier = caller.role === "user" ? tiers.indexOf(caller.user.tier) : null;

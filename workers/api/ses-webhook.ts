@@ -35,7 +35,7 @@ export async function takeSesMessage(
   if (!topic.ok) return fail({ tag: "not-found", what: "provider" });
   const policy = outboundPolicy(env);
   if (!policy.ok) return policy;
-  const body = await readText(request, MAX_MESSAGE_BYTES);
+  const body = await readText(request, { limitBytes: MAX_MESSAGE_BYTES });
   if (!body.ok) return body;
   const message = messageOf(body.value);
   if (message === null || message.TopicArn !== topic.value) return badSignature;

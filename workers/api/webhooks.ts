@@ -34,7 +34,7 @@ export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env
     if ((env.WEBHOOK_SECRET_RESEND ?? "") !== "") logMisconfigured("webhook", secret.error);
     return noSuchProvider;
   }
-  const body = await readText(request, MAX_EVENT_BYTES);
+  const body = await readText(request, { limitBytes: MAX_EVENT_BYTES });
   if (!body.ok) return body;
   const event = verified(secret.value, request.headers, body.value);
   if (event === null) return fail({ tag: "bad-signature" });

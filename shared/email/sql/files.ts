@@ -1,3 +1,5 @@
+import { MAX_UNNAMED } from "../rules/file.ts";
+
 /** SQL of uploaded files: the table `attachments`. */
 
 export type NewFile = {
@@ -10,13 +12,20 @@ export type NewFile = {
   expiresAt: number;
 };
 
-/** Before the object is written: after a crash the row names an object that R2 may have. */
-export async function insertFile(db: D1Database, file: NewFile): Promise<true> {
-  await db
+/**
+ * Before the object is written: after a crash the row names an object that R2 may have.
+ *
+ * @returns false if the tenant has too many files that no email names
+ */
+export async function insertFile(db: D1Database, file: NewFile): Promise<boolean> {
+  const { meta } = await db
     .prepare(
       `INSERT INTO attachments
          (id, tenant, status, filename, content_type, size_bytes, created_at, expires_at)
-       VALUES (?1, ?2, 'uploading', ?3, ?4, ?5, ?6, ?7)`,
+       SELECT ?1, ?2, 'uploading', ?3, ?4, ?5, ?6, ?7
+       FROM (SELECT COUNT(*) AS files, COALESCE(SUM(size_bytes), 0) AS bytes
+             FROM attachments WHERE tenant = ?2 AND expires_at > ?6) AS unnamed
+       WHERE unnamed.files < ?8 AND unnamed.bytes + ?5 <= ?9`,
     )
     .bind(
       file.id,
@@ -26,9 +35,11 @@ export async function insertFile(db: D1Database, file: NewFile): Promise<true> {
       file.sizeBytes,
       file.createdAt,
       file.expiresAt,
+      MAX_UNNAMED.files,
+      MAX_UNNAMED.bytes,
     )
     .run();
-  return true;
+  return meta.changes > 0;
 }
 
 /** @returns null if it is not there */

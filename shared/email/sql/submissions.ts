@@ -6,7 +6,13 @@ import { insertEmails, newRowWithRecipients, type NewEmail } from "./accept.ts";
 import { fromJson, type Json } from "./columns.ts";
 import { countAccepted, roomOf, type HeldTo } from "./daily-limits.ts";
 import { KEPT_MS, needsItsKey } from "./idempotency-keys.ts";
-import { hasItsFiles, linkFiles, whyNoFiles } from "./named-files.ts";
+import {
+  hasItsFiles,
+  insertStoredFiles,
+  linkFiles,
+  whyNoFiles,
+  type StoredFile,
+} from "./named-files.ts";
 import { maySend, whyNot, withSender, type WhyNot } from "./named-sender.ts";
 import type { Suppression } from "./suppressions.ts";
 
@@ -26,6 +32,8 @@ export type Submitted = NewEmail & {
   limits?: DailyLimits | null;
   /** Absent if it names no uploaded file. */
   files?: WantedFiles;
+  /** Those that came within it and that R2 has. */
+  newFiles?: readonly StoredFile[];
   key: {
     name: string;
     former: string | null;
@@ -137,6 +145,7 @@ export async function acceptEach(
       state: `iif(EXISTS (SELECT 1 FROM ${suppressions}), 'suppressed', NULL)`,
     }),
     files: nameFiles ? [linkFiles(db, rows)] : [],
+    newFiles: emails.some(bringsFiles) ? insertStoredFiles(db, rows, now) : [],
     limited: held === null ? [] : [countAccepted(db, rows, held), freeKeys(db, rows)],
     along,
     verdicts: selectVerdicts(db, emails, { rows, held }, now),
@@ -146,6 +155,7 @@ export async function acceptEach(
 
 const namesSender = ({ named }: Submitted): boolean => named !== undefined && named !== null;
 const namesFiles = ({ files }: Submitted): boolean => files !== undefined;
+const bringsFiles = ({ newFiles }: Submitted): boolean => newFiles !== undefined;
 
 /** SQL of whether one of the emails was accepted, with `bound` as `?1`. */
 export const areThere = (emails: readonly Submitted[]): { condition: string; bound: string } => ({
@@ -187,6 +197,7 @@ const rowsOf = (emails: readonly Submitted[], now: number): string =>
       ...newRowWithRecipients(email, now),
       ...(namesSender(email) && { named: email.named }),
       ...(namesFiles(email) && { files: email.files }),
+      ...(bringsFiles(email) && { newFiles: email.newFiles }),
       key: email.key?.name ?? null,
       formerKey: email.key?.former ?? null,
       requestHash: email.key?.requestHash ?? null,

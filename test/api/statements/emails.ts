@@ -59,7 +59,7 @@ const entry = {
 };
 const settled = (["sent", "dead"] as const).map((status) => ({
   id,
-  suppress: true,
+  suppress: [{ address: "ada@example.com", text: "no such user" }],
   generation: 1,
   settlement:
     status === "sent"

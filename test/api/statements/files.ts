@@ -15,6 +15,7 @@ const upload = {
   createdAt: now,
   expiresAt: now + 1,
 };
+const stored = { ...upload, id: "file-stored", sha256: "0" };
 const naming = (id: string) => ({
   id,
   tenant,
@@ -39,5 +40,7 @@ export const fileCases: Cases = {
   countExpiredFiles: (db) => expired.countExpiredFiles(db, now - 1, LIMIT),
   idsWithoutFile: (db) => expired.idsWithoutFile(db, [own.file, "file-gone"]),
   "acceptEach: with files": (db) => acceptEach(db, [naming("email-with-file")], now, []),
+  "acceptEach: with a file that came within": (db) =>
+    acceptEach(db, [{ ...naming("email-with-own-file"), newFiles: [stored] }], now, []),
   "rereadVerdicts: with files": (db) => rereadVerdicts(db, [naming("email-with-file")], now),
 };
