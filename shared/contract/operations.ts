@@ -2,6 +2,7 @@ import * as attachments from "./attachments.ts";
 import * as cache from "./cache.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
 import * as deadLetters from "./dead-letters.ts";
+import * as emailCounts from "./email-counts.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import type { Operation } from "./operation.ts";
@@ -22,6 +23,7 @@ export const modules = [
   teams,
   emails,
   attachments,
+  emailCounts,
   emailTransports,
   cache,
   circuitBreakers,
@@ -41,6 +43,7 @@ export type Operations = typeof users &
   typeof teams &
   typeof emails &
   typeof attachments &
+  typeof emailCounts &
   typeof emailTransports &
   typeof cache &
   typeof circuitBreakers &

@@ -250,9 +250,7 @@ class World {
         for (const tenant of [null, "user:ada"]) {
           const filter = { tenant, status, to, before: null };
           const { emails: found } = await findEmails(db, filter, 50);
-          expect(found).toMatchObject(
-            await before.findEmails(db, filter, 50),
-          );
+          expect(found).toMatchObject(await before.findEmails(db, filter, 50));
         }
     expect(await emailBacklog(db, this.now)).toEqual(await before.emailBacklog(db, this.now));
     for (const filter of [{}, { to: "ada@example.com" }])

@@ -1,6 +1,7 @@
 import { runBatch } from "../../database/batch.ts";
 import { countUpTo } from "../../database/counted.ts";
 import type { CustomHeaders } from "../rules/custom-headers.ts";
+import type { EmailStatus } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import {
   recipientStateOf,
@@ -64,7 +65,11 @@ export type StoredContent = {
   attachments: { filename: string; contentType: string; contentId: string | null }[];
 };
 
-export function storedEmail(row: StoredRow): StoredEmail {
+/** Of an email with several recipients it follows from theirs. */
+export function shownOf(row: Pick<StoredRow, "status" | "to" | "recipients">): {
+  status: EmailStatus;
+  recipients: ShownRecipient[];
+} {
   const found = storedRecipients(row.recipients, row.to);
   const recipients = found.map(({ kind, name, address, detail, state }) => ({
     kind,
@@ -73,13 +78,14 @@ export function storedEmail(row: StoredRow): StoredEmail {
     detail,
     state: recipientStateOf(state, row.status, found.length === 1),
   }));
+  const states = recipients.map(({ state }) => state);
+  return { status: shownStatus(row.status, states), recipients };
+}
+
+export function storedEmail(row: StoredRow): StoredEmail {
   return {
     ...row,
-    recipients,
-    status: shownStatus(
-      row.status,
-      recipients.map(({ state }) => state),
-    ),
+    ...shownOf(row),
     lastError: row.lastError === null ? null : fromJson(row.lastError),
     tags: fromJson(row.tags),
   };

@@ -93,6 +93,14 @@ const ofEmails = ({ emails, users, letters }: Sizes, end: number): Table[] => [
     values: "'snd_other_' || n, 'other-' || n || '.example', 'user:user-' || n, at, 'dns', at, at",
   },
   {
+    table: "email_counts",
+    rows: letters,
+    columns: `tenant, kind, day, name, waiting, sent, delivered, bounced, complained, unknown, dead,
+      cancelled, suppressed`,
+    values: `iif(n % 2 = 0, 'user:user-' || n, ''), 'tag', date(at / 1000, 'unixepoch'),
+      'tag-' || n, 0, 1, 0, 0, 0, 0, 0, 0, 0`,
+  },
+  {
     table: "ended_tenants",
     rows: letters,
     columns: "tenant, ended_until, ended_at, swept_at",

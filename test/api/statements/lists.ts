@@ -5,6 +5,7 @@ import { findAuditEntries } from "../../../shared/database/audit-log.ts";
 import { routeOf, searchOf } from "../../../shared/email/rules/search.ts";
 import type { DeadLetterFilter } from "../../../shared/email/sql/dead-letter-filter.ts";
 import { findDeadLetters, oldestDeadEmails } from "../../../shared/email/sql/dead-letters.ts";
+import { findCounts } from "../../../shared/email/sql/email-counts.ts";
 import { findEmails } from "../../../shared/email/sql/email-search.ts";
 import { findSenders } from "../../../shared/email/sql/senders.ts";
 import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
@@ -65,6 +66,15 @@ const ofEmails = searches.map((search): List => {
   };
 });
 
+/** Each has a tenant: that of all together for an operator who names none. */
+const ofCounts = [null, "2026-11-25"].flatMap((day) =>
+  [null, { day: "2026-11-25", name: "a" }].map((after): List => ({
+    operation: "listEmailCounts",
+    by: day === null ? ["tenant"] : ["tenant", "day"],
+    run: (db) => findCounts(db, { tenant, kind: "tag", day }, after, LIMIT),
+  })),
+);
+
 /** By each set of filters. Of a recipient the newest dead emails are gone through. */
 const ofLetters = [undefined, "email" as const, "poison" as const].flatMap((kind) =>
   [undefined, "permanent" as const].flatMap((reason) =>
@@ -118,6 +128,7 @@ export const lists: List[] = [
   ...ofEmails,
   ...ofLetters,
   ...ofUsage,
+  ...ofCounts,
   { operation: "listSuppressions", by: [], run: (db) => findSuppressions(db, null, null, LIMIT) },
   {
     operation: "listSuppressions",
