@@ -124,9 +124,12 @@ export const listEmails = operation({
   tag,
   summary:
     "The caller's emails, newest first; all emails, or those of one tenant, for the admin or the " +
-    "read-only token. The statuses scheduled and queued need a tenant, and take no recipient.",
+    "read-only token. A page looks at up to 1,000 emails: with a nextCursor there may be more, " +
+    "though it shows fewer than the limit, or none. searchedBackTo is how far it looked then.",
   query: emailQuery,
-  answers: { 200: page(email) },
+  answers: {
+    200: v.strictObject({ ...page(email).entries, searchedBackTo: v.optional(time) }),
+  },
   problems: ["forbidden", "unavailable"],
 });
 

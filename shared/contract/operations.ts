@@ -3,6 +3,7 @@ import * as attachments from "./attachments.ts";
 import * as cache from "./cache.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
 import * as deadLetters from "./dead-letters.ts";
+import * as emailCounts from "./email-counts.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import type { Operation } from "./operation.ts";
@@ -24,6 +25,7 @@ export const modules = [
   emails,
   alerts,
   attachments,
+  emailCounts,
   emailTransports,
   cache,
   circuitBreakers,
@@ -44,6 +46,7 @@ export type Operations = typeof users &
   typeof emails &
   typeof alerts &
   typeof attachments &
+  typeof emailCounts &
   typeof emailTransports &
   typeof cache &
   typeof circuitBreakers &

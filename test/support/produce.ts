@@ -510,6 +510,10 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     200: at("/api/emails?limit=2"),
     403: async () => ({ path: "/api/emails?tenant=admin", token: (await person()).token }),
   },
+  listEmailCounts: {
+    200: at("/api/email-counts?by=tag"),
+    403: async () => ({ path: "/api/email-counts?tenant=admin", token: (await person()).token }),
+  },
   getEmail: { 200: async () => ({ path: `/api/emails/${await newEmail()}` }) },
   cancelEmail: {
     200: async () => ({ path: `/api/emails/${await newEmail()}/cancel` }),

@@ -11,16 +11,12 @@ import { parseMailbox, quotedMailbox } from "../../shared/email/rules/address.ts
 import { emailFeedback, type FeedbackSources } from "../../shared/email/rules/feedback-sources.ts";
 import { mailboxesFromColumn } from "../../shared/email/rules/mailboxes.ts";
 import { checkSendAt } from "../../shared/email/schemas.ts";
+import { sender } from "../../shared/email/settings.ts";
 import { cancelQueued } from "../../shared/email/sql/cancel.ts";
-import {
-  findEmail,
-  findEmails,
-  type StoredContent,
-  type StoredEmail,
-} from "../../shared/email/sql/emails.ts";
+import { findEmails } from "../../shared/email/sql/email-search.ts";
+import { findEmail, type StoredContent, type StoredEmail } from "../../shared/email/sql/emails.ts";
 import { moveScheduled } from "../../shared/email/sql/reschedule.ts";
 import { submissionFrom, submissionOf, type Who } from "../../shared/email/submission.ts";
-import { pageFrom } from "../../shared/http/lists.ts";
 import { problemOf } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type { Misconfigured } from "../../shared/lib/worker/variables.ts";
@@ -166,26 +162,29 @@ export const getEmail: Handler<"getEmail"> = async ({ params: { id }, query, env
 
 /** The caller's emails, newest first; all emails for the admin or the read-only token. */
 export const listEmails: Handler<"listEmails"> = async ({ query, env, caller }) => {
-  const { limit, cursor, status, to } = query;
+  const { limit, cursor, from, ...filter } = query;
   const own = caller.role === "user" ? tenantOf(caller) : null;
   if (own !== null && query.tenant !== undefined && query.tenant !== own)
     return fail({ tag: "forbidden", detail: "A user's key lists only the user's own emails." });
-  const tenant = own ?? query.tenant ?? null;
-  if (status === "scheduled" || status === "queued") {
-    if (tenant === null) return invalid("tenant", "is needed with the status scheduled or queued");
-    if (to !== undefined)
-      return invalid("to", "cannot be combined with the status scheduled or queued");
-  }
-  const filter = { tenant, status: status ?? null, to: to ?? null, before: cursor ?? null };
-  const found = await readDatabase(env, () => findEmails(env.DB, filter, limit + 1));
+  const standard = sender(env);
+  const search = {
+    ...filter,
+    tenant: own ?? query.tenant ?? null,
+    from: from?.toLowerCase() ?? null,
+    before: cursor ?? null,
+    // Without a valid EMAIL_FROM no email was accepted from it.
+    standard: standard.ok ? parseMailbox(standard.value).address.toLowerCase() : null,
+  };
+  const found = await readDatabase(env, () => findEmails(env.DB, search, limit));
   if (!found.ok) return found;
-  const { rows, ...next } = pageFrom(found.value, limit, (email) => email.createdAt);
+  const { emails, next, isCut } = found.value;
   const sources = feedbackSources(env);
-  return json({ items: rows.map((email) => emailAnswer(email, sources)), ...next });
+  return json({
+    items: emails.map((email) => emailAnswer(email, sources)),
+    ...(next !== null && { nextCursor: `${next.createdAt}~${next.id}` }),
+    ...(next !== null && isCut && { searchedBackTo: new Date(next.createdAt).toISOString() }),
+  });
 };
-
-const invalid = (path: string, message: string) =>
-  fail({ tag: "invalid" as const, errors: [{ path, message }] });
 
 function contentAnswer({ html, text, headers, attachments }: StoredContent): ContentAnswer {
   return {

@@ -9,6 +9,7 @@ import type { AnyHandler, Handlers } from "./call.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
 import * as confirmAddress from "./confirm-address.ts";
 import * as deadLetters from "./dead-letters.ts";
+import * as emailCounts from "./email-counts.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import * as health from "./get-health.ts";
@@ -45,6 +46,7 @@ export const handlers: Handlers = {
   ...circuitBreakers,
   ...confirmAddress,
   ...deadLetters,
+  ...emailCounts,
   ...emails,
   ...emailTransports,
   ...health,

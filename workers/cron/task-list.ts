@@ -1,5 +1,6 @@
 import type { CronTask } from "./task.ts";
 import { cancelUnsentEmails } from "./tasks/cancel-unsent.ts";
+import { countEmails } from "./tasks/count-emails.ts";
 import { deliverPurges } from "./tasks/deliver-purges.ts";
 import { endTrials } from "./tasks/end-trials.ts";
 import { expireAttachments } from "./tasks/expire-attachments.ts";
@@ -31,6 +32,7 @@ export const tasks: readonly CronTask[] = [
   expireWebhookMessages,
   pruneHistory,
   rollUpUsage,
+  countEmails,
   notifyOfTrialEnds,
   endTrials,
   sendUsageReports,

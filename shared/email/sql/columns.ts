@@ -19,7 +19,7 @@ declare const jsonType: unique symbol;
 /** JSON text of a `Value`. */
 export type Json<Value> = string & { readonly [jsonType]: Value };
 
-const column = <Value>(name: string): Column<Value> => name as Column<Value>;
+export const column = <Value>(name: string): Column<Value> => name as Column<Value>;
 
 /** What leaves with an email, of the row of `emails`. `OutgoingEmail` has these fields. */
 export const headerColumns = {

@@ -8,7 +8,7 @@ import { fromJson } from "./columns.ts";
 /** SQL of the recipients of emails, beside their heads. */
 
 /** The first format in which an email may have more than one plain recipient. */
-const WITH_RECIPIENTS = 3;
+export const WITH_RECIPIENTS = 3;
 
 type StoredJson = {
   n: number;

@@ -51,6 +51,11 @@ const ofOne: Exception[] = [
   },
   { of: ["oldDaysOfPage"], step: SORT, bound: "the days of one page of counters" },
   { of: ["deleteContents"], step: SORT, bound: "the emails of one page, 500" },
+  {
+    of: ["tenantsAfter"],
+    step: "SCAN t",
+    bound: "the tenants of one page, each found by a step of the index",
+  },
   { of: ["readHistory"], step: SORT, bound: "the runs of the executions of one page" },
   {
     of: ["savePurge", "saveReclaims"],

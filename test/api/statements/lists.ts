@@ -2,9 +2,11 @@ import { selectPastUsage } from "../../../shared/accounts/sql/usage-counters.ts"
 import { findUsers } from "../../../shared/accounts/sql/users.ts";
 import { recentNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { findAuditEntries } from "../../../shared/database/audit-log.ts";
+import { routeOf, searchOf } from "../../../shared/email/rules/search.ts";
 import type { DeadLetterFilter } from "../../../shared/email/sql/dead-letter-filter.ts";
 import { findDeadLetters, oldestDeadEmails } from "../../../shared/email/sql/dead-letters.ts";
-import { findEmails } from "../../../shared/email/sql/emails.ts";
+import { findCounts } from "../../../shared/email/sql/email-counts.ts";
+import { findEmails } from "../../../shared/email/sql/email-search.ts";
 import { findSenders } from "../../../shared/email/sql/senders.ts";
 import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";
@@ -24,31 +26,54 @@ export type List = {
    * that.
    */
   walks?: string[];
+  /** A page looks at each email that the index names, up to 1,000. */
+  examines?: boolean;
 };
 
 const to = own.address;
 const tenant = `user:${own.user}`;
 
-const ofEmails = [null, tenant].flatMap((owner) =>
-  ([null, "unknown", "pinned", "dead"] as const).flatMap((status) =>
-    [null, to].map((recipient): List => {
-      const filter = { tenant: owner, status, to: recipient };
-      return {
-        operation: "listEmails",
-        by: Object.entries(filter).flatMap(([name, value]) =>
-          value === null ? [] : [name === "status" ? `status ${value}` : name],
-        ),
-        run: (db) => findEmails(db, { ...filter, before: null }, LIMIT),
-      };
-    }),
+const statuses = [null, "unknown", "dead", "scheduled", "delivered"] as const;
+const searches = [null, tenant].flatMap((owner) =>
+  statuses.flatMap((status) =>
+    [
+      {},
+      { to },
+      { tag: "welcome" },
+      { from: "a@own.example" },
+      { subject: "Hi" },
+      { to, tag: "welcome", from: "a@own.example", subject: "Hi" },
+      { tag: "welcome", subject: "Hi", createdFrom: 1, createdBefore: 2 ** 42 },
+    ].map((fields) => searchOf({ ...fields, tenant: owner, status })),
   ),
 );
 
-const ofUnsent = (["scheduled", "queued"] as const).map((status): List => ({
-  operation: "listEmails",
-  by: ["tenant", `status ${status}`],
-  run: (db) => findEmails(db, { tenant, status, to: null, before: null }, LIMIT),
-}));
+/** A status is either a condition of an index or a column of one. */
+const ofEmails = searches.map((search): List => {
+  const { rest } = routeOf(search, null);
+  const given = Object.entries(search).flatMap(([name, value]) => (value === null ? [] : [name]));
+  const walks = given.filter(
+    (name) => name.startsWith("created") || rest.some((one) => one === name),
+  );
+  return {
+    operation: "listEmails",
+    by: given
+      .filter((name) => !walks.includes(name))
+      .map((name) => (name === "status" ? `status ${search.status}` : name)),
+    walks,
+    examines: rest.length > 0,
+    run: (db) => findEmails(db, { ...search, before: null }, LIMIT),
+  };
+});
+
+/** Each has a tenant: that of all together for an operator who names none. */
+const ofCounts = [null, "2026-11-25"].flatMap((day) =>
+  [null, { day: "2026-11-25", name: "a" }].map((after): List => ({
+    operation: "listEmailCounts",
+    by: day === null ? ["tenant"] : ["tenant", "day"],
+    run: (db) => findCounts(db, { tenant, kind: "tag", day }, after, LIMIT),
+  })),
+);
 
 /** By each set of filters. Of a recipient the newest dead emails are gone through. */
 const ofLetters = [undefined, "email" as const, "poison" as const].flatMap((kind) =>
@@ -101,9 +126,9 @@ const ofUsage = (["day", "month"] as const).flatMap((by) =>
 /** To add one: how its store is asked, and by what. */
 export const lists: List[] = [
   ...ofEmails,
-  ...ofUnsent,
   ...ofLetters,
   ...ofUsage,
+  ...ofCounts,
   { operation: "listSuppressions", by: [], run: (db) => findSuppressions(db, null, null, LIMIT) },
   {
     operation: "listSuppressions",
@@ -153,5 +178,8 @@ export const listsElsewhere = new Set(["inspectTag", "circuitBreakerHistory"]);
 
 /** Several lists of one operation by the same filters differ in what they walk or begin after. */
 export const listCases: Cases = Object.fromEntries(
-  lists.map(({ operation, by, run }, n) => [`${operation} by ${by.join(", ")} (${n})`, run]),
+  lists.map(({ operation, by, examines = false, run }, n) => [
+    examines ? `${operation}, examining (${n})` : `${operation} by ${by.join(", ")} (${n})`,
+    run,
+  ]),
 );

@@ -4,6 +4,7 @@ import { oldNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { oldSilences } from "../../../shared/alerts/sql/silences.ts";
 import { oldAudit } from "../../../shared/database/audit-log.ts";
 import { oldDays } from "../../../shared/email/sql/daily-limits.ts";
+import { oldCountDays, oldCounts } from "../../../shared/email/sql/email-counts.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { drainInBatches, sumOfLeft } from "../../../shared/schedule/drain-in-batches.ts";
 import { countOldExecutions, deleteExecutions } from "../../../shared/schedule/sql/history.ts";
@@ -19,8 +20,9 @@ const KEPT_MS = 30 * DAY_MS;
 
 /**
  * Deletes executions, alert notices, silences, the list of sent usage reports, events and their
- * deliveries after 30 days, the audit log and usage by month after their retention, and counts of
- * emails per day. Executions, the audit log and months are exported first, if that is set.
+ * deliveries after 30 days, the audit log, usage by month and counts of emails after their
+ * retention, and the counts for daily limits. Executions, the audit log and months are exported
+ * first, if that is set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -32,7 +34,7 @@ export const pruneHistory: CronTask = {
   async run({ context: env, signal }) {
     const { DB } = env;
     const now = Date.now();
-    const { auditMs, usageMonthlyMs, isExported } = retentionOf(env);
+    const { auditMs, usageMs, usageMonthlyMs, isExported } = retentionOf(env);
     const write = exportOf(env, isExported);
     const until = now - KEPT_MS;
     const old = {
@@ -49,6 +51,8 @@ export const pruneHistory: CronTask = {
       notices: { rows: oldNotices, until },
       silences: { rows: oldSilences, until },
       days: { rows: oldDays, until: now },
+      counts: { rows: oldCounts, until: now - usageMs },
+      countDays: { rows: oldCountDays, until: now - usageMs },
       reports: { rows: oldReports, until },
       months: { rows: oldMonths, until: now - usageMonthlyMs, exported: monthsExport(write) },
       audited: { rows: oldAudit, until: now - auditMs, exported: auditExport(write) },
