@@ -58,6 +58,7 @@ const email = named("Email", {
   sentAt: v.optional(time),
   lastError: v.optional(attemptDetail),
   traceId: v.optional(v.string()),
+  test: v.optional(v.literal(true)),
 });
 
 /**
@@ -65,7 +66,7 @@ const email = named("Email", {
  * tried next, only while `scheduled`, `queued` or `pinned`. `waiting`: for a reason that is not its
  * own, after so many answers of that reason, one after another; 0 while it is paused or only the
  * circuit breaker is open. `traceId`: also in the log lines about it; emails of earlier releases
- * have none.
+ * have none. `test`: a key for tests sent it.
  */
 export type EmailAnswer = v.InferOutput<typeof email>;
 

@@ -1,3 +1,4 @@
+import * as apiKeys from "./api-keys.ts";
 import * as attachments from "./attachments.ts";
 import * as cache from "./cache.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
@@ -19,6 +20,7 @@ import * as webhookEndpoints from "./webhook-endpoints.ts";
 /** Modules of which each export is an operation, under its id. */
 export const modules = [
   users,
+  apiKeys,
   teams,
   emails,
   attachments,
@@ -38,6 +40,7 @@ export const modules = [
 
 /** Every operation by its id. */
 export type Operations = typeof users &
+  typeof apiKeys &
   typeof teams &
   typeof emails &
   typeof attachments &

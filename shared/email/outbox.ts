@@ -68,8 +68,8 @@ export type Along = {
 
 /**
  * `named`: the sender that the email names; null for `EMAIL_FROM`. `position`: of an email in its
- * batch, which shares the key. `limits`: of emails per day; none by default. Emails that are
- * accepted together have one tenant and its limits.
+ * batch, which shares the key. `limits`: of emails per day; none by default. `test`: its key is for
+ * tests. Emails that are accepted together have one tenant and its limits.
  */
 export type Sender = {
   tenant: string;
@@ -78,6 +78,7 @@ export type Sender = {
   idempotencyKey?: string;
   position?: number;
   limits?: DailyLimits | null;
+  test?: boolean;
 };
 
 /**
@@ -126,7 +127,7 @@ async function submittedOf(
   { request, message, files, sender }: Submission,
   now: number,
 ): Promise<Submitted> {
-  const { tenant, from, named, idempotencyKey, position, limits = null } = sender;
+  const { tenant, from, named, idempotencyKey, position, limits = null, test = false } = sender;
   const key =
     idempotencyKey === undefined
       ? null
@@ -143,6 +144,7 @@ async function submittedOf(
     named,
     traceId: currentTraceId(),
     limits,
+    test,
     key,
     ...(files !== undefined && { files }),
   };

@@ -38,7 +38,10 @@ export async function queueEmail(
   db: D1Database,
   now: number,
   fields: Partial<
-    Pick<NewEmail, "onUnknown" | "sendAt" | "tenant" | "to" | "recipients" | "category" | "text">
+    Pick<
+      NewEmail,
+      "onUnknown" | "sendAt" | "tenant" | "to" | "recipients" | "category" | "text" | "test"
+    >
   > = {},
 ): Promise<string> {
   next += 1;

@@ -38,6 +38,7 @@ const picked = pick(
   "waitingSince",
   "waits",
   "senderId",
+  "test",
 );
 const storedFields: typeof picked & { recipients: ReturnType<typeof recipientsColumn> } = {
   ...picked,

@@ -1,3 +1,4 @@
+import { expiredKeys } from "../../../shared/accounts/sql/api-keys.ts";
 import { oldReports } from "../../../shared/accounts/sql/usage-reports.ts";
 import { oldMonths } from "../../../shared/accounts/sql/usage-roll-up.ts";
 import { oldNotices } from "../../../shared/alerts/sql/alerts.ts";
@@ -18,8 +19,9 @@ const KEPT_MS = 30 * DAY_MS;
 
 /**
  * Deletes executions, alert notices, the list of sent usage reports, events and their deliveries
- * after 30 days, the audit log and usage by month after their retention, and counts of emails per
- * day. Executions, the audit log and months are exported first, if that is set.
+ * after 30 days, keys 30 days after their end, the audit log and usage by month after their
+ * retention, and counts of emails per day. Executions, the audit log and months are exported
+ * first, if that is set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -46,6 +48,7 @@ export const pruneHistory: CronTask = {
       deliveries: { rows: oldDeliveries, until },
       events: { rows: oldEvents, until: until - DAY_MS },
       notices: { rows: oldNotices, until },
+      keys: { rows: expiredKeys, until },
       days: { rows: oldDays, until: now },
       reports: { rows: oldReports, until },
       months: { rows: oldMonths, until: now - usageMonthlyMs, exported: monthsExport(write) },
