@@ -26,12 +26,17 @@ export const groups: Group[] = [
       plain(
         "ACCESS_TEAM_DOMAIN",
         "no",
-        "operators who signed in through Cloudflare Access are admins; with `ACCESS_AUDIENCE`",
+        "operators may sign in through Cloudflare Access; with `ACCESS_AUDIENCE`",
       ),
       plain(
         "ACCESS_AUDIENCE",
         "no",
         "audience tag of the Access application; with `ACCESS_TEAM_DOMAIN`",
+      ),
+      plain(
+        "ACCESS_ROLES",
+        "no",
+        "groups of Access and their roles: `luna-admins=admin,*=viewer`; without it all are admins",
       ),
     ],
   },

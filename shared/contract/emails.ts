@@ -61,6 +61,7 @@ const email = named("Email", {
   feedback: v.optional(v.picklist(feedbackStates)),
   lastError: v.optional(attemptDetail),
   traceId: v.optional(v.string()),
+  test: v.optional(v.literal(true)),
 });
 
 /**
@@ -69,7 +70,7 @@ const email = named("Email", {
  * own, after so many answers of that reason, one after another; 0 while it is paused or only the
  * circuit breaker is open. `feedback`: of one that has left, whether its transport reports bounces;
  * `not-configured`: it stays `sent`. `traceId`: also in the log lines about it; emails of earlier
- * releases have none.
+ * releases have none. `test`: a key for tests sent it.
  */
 export type EmailAnswer = v.InferOutput<typeof email>;
 

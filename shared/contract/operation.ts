@@ -63,22 +63,24 @@ export type Answer =
   | { mediaType: "text/html" | "text/plain" | "application/json" }
   | null;
 
-/** Who may call an operation. */
+/** Who may call an operation, with a key that has its scope (`scopes.ts`). */
 export type Access =
   | "anyone"
-  /** The admin. */
+  /** An operator: one that writes, or reads personal data of accounts. */
   | "admin"
-  /** The admin, or the read-only token. */
+  /** An operator: one that the role viewer has too. */
   | "viewer"
-  /** Any user, with their key. The admin is not a user. */
+  /** Any user. An operator is not a user. */
   | "user"
-  /** Any valid token. It shows the caller's own objects, and all objects to a viewer. */
+  /** Any valid key. It shows the caller's own objects, and all objects to an operator. */
   | "reader"
-  /** The admin or any user. */
+  /** An operator, any user, or any team. */
   | "caller"
-  /** The admin, or the user named in the path. */
+  /** An operator or any user. */
+  | "person"
+  /** An operator, or the user named in the path. */
   | "self"
-  /** The admin, or a user whose key has the scope `emails:send`. */
+  /** An operator, or a user or team that may send emails. */
   | "mailer";
 
 type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`

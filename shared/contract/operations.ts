@@ -1,4 +1,5 @@
 import * as alerts from "./alerts.ts";
+import * as apiKeys from "./api-keys.ts";
 import * as attachments from "./attachments.ts";
 import * as cache from "./cache.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
@@ -21,6 +22,7 @@ import * as webhookEndpoints from "./webhook-endpoints.ts";
 /** Modules of which each export is an operation, under its id. */
 export const modules = [
   users,
+  apiKeys,
   teams,
   emails,
   alerts,
@@ -42,6 +44,7 @@ export const modules = [
 
 /** Every operation by its id. */
 export type Operations = typeof users &
+  typeof apiKeys &
   typeof teams &
   typeof emails &
   typeof alerts &

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { operatorRoles } from "../accounts/rules/key-scopes.ts";
 import { pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
 import { record } from "../lib/worker/record.ts";
@@ -140,8 +141,17 @@ export const getOperator = operation({
   path: "/api/admin/me",
   access: "viewer",
   tag,
-  summary: "The caller, and whether they may write or only read.",
-  answers: { 200: v.strictObject({ role: v.picklist(["admin", "viewer"]), actor: v.string() }) },
+  summary:
+    "The operator who calls, with their role, or scoped for a key with scopes of its own, and " +
+    "what they may do.",
+  answers: {
+    200: v.strictObject({
+      role: v.picklist([...operatorRoles, "scoped"]),
+      actor: v.string(),
+      name: v.optional(v.string()),
+      scopes: v.array(v.string()),
+    }),
+  },
   problems: [],
 });
 

@@ -50,7 +50,7 @@ export const renameTeam = operation({
   id: "renameTeam",
   method: "PATCH",
   path: "/api/teams/:teamId",
-  access: "caller",
+  access: "person",
   tag,
   summary: "Rename a team. For its owners and the admin.",
   body: newName,
@@ -62,7 +62,7 @@ export const deleteTeam = operation({
   id: "deleteTeam",
   method: "DELETE",
   path: "/api/teams/:teamId",
-  access: "caller",
+  access: "person",
   tag,
   summary: "Delete a team with its memberships and workspaces. For its owners and the admin.",
   answers: { 204: null },
@@ -73,7 +73,7 @@ export const addMember = operation({
   id: "addMember",
   method: "POST",
   path: "/api/teams/:teamId/members",
-  access: "caller",
+  access: "person",
   tag,
   summary:
     "Add a user as a member, who confirms, or change a member's role. For owners, the admin, and " +
@@ -100,7 +100,7 @@ export const removeMember = operation({
   id: "removeMember",
   method: "DELETE",
   path: "/api/teams/:teamId/members/:userId",
-  access: "caller",
+  access: "person",
   tag,
   summary:
     "Remove a member, or a user who has not confirmed; leave, or decline. The last owner cannot " +
@@ -128,7 +128,7 @@ export const renameWorkspace = operation({
   id: "renameWorkspace",
   method: "PATCH",
   path: "/api/workspaces/:workspaceId",
-  access: "caller",
+  access: "person",
   tag,
   summary: "Rename a workspace. For its owner, the team's owners and admins, and the admin.",
   body: newName,
@@ -140,7 +140,7 @@ export const deleteWorkspace = operation({
   id: "deleteWorkspace",
   method: "DELETE",
   path: "/api/workspaces/:workspaceId",
-  access: "caller",
+  access: "person",
   tag,
   summary: "Delete a workspace. For its owner, the team's owners and admins, and the admin.",
   answers: { 204: null },

@@ -43,7 +43,7 @@ export const findUser = operation({
   id: "findUser",
   method: "GET",
   path: "/api/users",
-  access: "caller",
+  access: "person",
   tag,
   summary: "A user by email address. A user's key finds only its own user.",
   query: v.strictObject({ email: accountEmail }),

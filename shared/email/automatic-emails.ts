@@ -15,6 +15,7 @@ export const automaticEmails = {
   "address-in-use": "when a user asks for the address of another account, to that account",
   "address-change-requested": "when a user asks for another address, to the present one",
   "address-changed": "when the address of an account was changed, to the one before",
+  "api-key-created": "when a user got one more API key",
   "api-key-rotated": "when an API key was replaced",
   "api-key-revoked": "when an API key was revoked",
   "account-deleted": "when an account was deleted",

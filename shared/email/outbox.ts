@@ -76,8 +76,8 @@ export type Along = {
 
 /**
  * `named`: the sender that the email names; null for `EMAIL_FROM`. `position`: of an email in its
- * batch, which shares the key. `limits`: of emails per day; none by default. Emails that are
- * accepted together have one tenant and its limits.
+ * batch, which shares the key. `limits`: of emails per day; none by default. `test`: its key is for
+ * tests. Emails that are accepted together have one tenant and its limits.
  */
 export type Sender = {
   tenant: string;
@@ -86,6 +86,7 @@ export type Sender = {
   idempotencyKey?: string;
   position?: number;
   limits?: DailyLimits | null;
+  test?: boolean;
 };
 
 /**
@@ -157,7 +158,7 @@ async function submittedOf(
   { request, message, files, sender }: Submission,
   now: number,
 ): Promise<Submitted> {
-  const { tenant, from, named, idempotencyKey, position, limits = null } = sender;
+  const { tenant, from, named, idempotencyKey, position, limits = null, test = false } = sender;
   const key =
     idempotencyKey === undefined
       ? null
@@ -174,6 +175,7 @@ async function submittedOf(
     named,
     traceId: currentTraceId(),
     limits,
+    test,
     key,
     ...(files !== undefined && { files }),
   };

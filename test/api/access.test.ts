@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import table from "../../docs/reference/access.md?raw";
+import { teamScopes } from "../../shared/accounts/rules/key-scopes.ts";
 import type { Column } from "../support/access-table.ts";
 import { operationOf } from "../support/conformance.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
@@ -14,7 +15,7 @@ const cellsOf = (line: string): string[] =>
     .split("|")
     .slice(1, -1)
     .map((cell) => cell.trim());
-const columns = cellsOf(head).slice(1) as Column[];
+const columns = cellsOf(head).slice(1, -1) as Column[];
 const cases = lines.flatMap((line) => {
   const [operation = "", ...cells] = cellsOf(line);
   const [method = "", path = ""] = operation.replaceAll("`", "").split(" ");
@@ -57,6 +58,12 @@ beforeAll(async () => {
   );
   await call("PATCH", "/api/users/owner", { scopes: [] });
   const team = await call("POST", "/api/teams", { name: "Team" }, { token: owner });
+  const { teamId } = team.body.team;
+  const ofTeam = await call("POST", `/api/teams/${teamId}/api-keys`, {
+    name: "Team",
+    scopes: teamScopes,
+  });
+  tokens["a team's key"] = ofTeam.body.apiKey;
   const workspace = await call("POST", "/api/workspaces", { name: "Desk" }, { token: owner });
   const { endpoint } = (
     await call(
@@ -78,7 +85,8 @@ beforeAll(async () => {
     endpointId: endpoint.id,
     deliveryId,
     userId: "owner",
-    teamId: team.body.team.teamId,
+    teamId,
+    keyId: `key_${"0".repeat(32)}`,
     workspaceId: workspace.body.workspace.workspaceId,
     id: email.body.id,
     scope: "sender%3Anobody%40example.com",
@@ -95,6 +103,8 @@ type Asked = { method: string; path: string; body?: unknown; token: string | nul
 const changing = new Set([
   "deleteUser",
   "rotateApiKey",
+  "revokeUserKey",
+  "revokeTeamKey",
   "revokeApiKey",
   "removeMember",
   "addMember",
@@ -113,6 +123,8 @@ const changing = new Set([
 /** What is refused only after the input was found to be valid. */
 const bodies: Record<string, unknown> = {
   addMember: { userId: "other" },
+  createTeamKey: { name: "Key", scopes: ["teams:read"] },
+  rotateTeamKey: {},
   renameTeam: { name: "Kern" },
   renameWorkspace: { name: "Studio" },
   updateWebhookEndpoint: { events: ["*"] },

@@ -233,6 +233,7 @@ describe("POST /api/emails with a template", () => {
       "address-in-use",
       "address-change-requested",
       "address-changed",
+      "api-key-created",
       "api-key-rotated",
       "api-key-revoked",
       "account-deleted",

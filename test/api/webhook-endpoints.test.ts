@@ -141,6 +141,10 @@ describe("an event is written", () => {
     await call("POST", `/api/users/${other.userId}/api-key`);
     await call("PATCH", `/api/users/${other.userId}`, { tier: "free" });
     await call("DELETE", `/api/users/${other.userId}/api-key`);
+    const keys = `/api/users/${user.userId}/api-keys`;
+    const made = await call("POST", keys, { name: "CI", scopes: ["users:read"] });
+    await call("POST", `${keys}/${made.body.key.id}/rotate`, {});
+    await call("DELETE", `${keys}/${made.body.key.id}`);
     const { token } = user;
     const { teamId } = (await call("POST", "/api/teams", { name: "T" }, { token })).body.team;
     await call("POST", `/api/teams/${teamId}/members`, { userId: other.userId, role: "admin" });
@@ -155,6 +159,9 @@ describe("an event is written", () => {
       "user.updated",
       "trial.ended",
       "api_key.revoked",
+      "key.created",
+      "key.rotated",
+      "key.revoked",
       "team.created",
       "member.added",
       "member.removed",

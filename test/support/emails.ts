@@ -40,7 +40,7 @@ export async function queueEmail(
   fields: Partial<
     Pick<
       NewEmail,
-      "id" | "onUnknown" | "sendAt" | "tenant" | "to" | "recipients" | "category" | "text"
+      "id" | "onUnknown" | "sendAt" | "tenant" | "to" | "recipients" | "category" | "text" | "test"
     >
   > = {},
 ): Promise<string> {

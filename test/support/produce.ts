@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { isWrite, type Operation } from "../../shared/contract/operation.ts";
+import { scopeNamed } from "../../shared/contract/scopes.ts";
 import { unsubscribeUrl } from "../../shared/email/unsubscribe.ts";
 import type { ApiEnv } from "../../workers/env.ts";
 import { call, callWith, deadDatabase } from "../api/support.ts";
@@ -294,6 +295,42 @@ async function manyRows(sql: string, count: number, ...bound: unknown[]): Promis
   );
 }
 
+const newKey = { name: "Batch jobs", scopes: ["emails:read"] };
+const operatorKeys = "/api/admin/api-keys";
+const keysOfUser = async (): Promise<string> => `/api/users/${(await person()).userId}/api-keys`;
+const keysOfTeam = async (): Promise<string> =>
+  `/api/teams/${await teamOf(await person())}/api-keys`;
+
+async function keyAt(path: string): Promise<string> {
+  await noKeys(path);
+  return `${path}/${(await call("POST", path, newKey)).body.key.id}`;
+}
+
+const ownerAt = (path: string): string =>
+  path === operatorKeys ? "admin" : path.replace(/^.api.(user|team)s.(.+).api-keys$/, "$1:$2");
+
+async function noKeys(path: string): Promise<void> {
+  await env.DB.prepare("DELETE FROM api_keys WHERE owner = ?1").bind(ownerAt(path)).run();
+}
+
+async function repeated(path: string): Promise<Asked> {
+  await noKeys(path);
+  const repeat = { path, body: newKey, headers: { "Idempotency-Key": "k" } };
+  await call("POST", path, newKey, repeat);
+  return repeat;
+}
+
+async function withManyKeys(path: string): Promise<Asked> {
+  await manyRows(
+    `INSERT INTO api_keys
+       (id, owner, name, prefix, hash, scopes, test, created_by, created_at, updated_at)
+     VALUES (?1 || ?2, ?1, 'x', 'x', ?1 || ?2, '[]', 0, 'x', 0, 0)`,
+    100,
+    ownerAt(path),
+  );
+  return { path, body: newKey };
+}
+
 /** What is accepted, and 409: it takes a state of its own. */
 const special: Record<string, Record<number, () => Promise<Asked>>> = {
   getHealth: {
@@ -363,6 +400,36 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     },
   },
   revokeApiKey: { 204: ofUser("/api-key") },
+  createUserKey: {
+    200: async () => await repeated(await keysOfUser()),
+    201: async () => ({ path: await keysOfUser(), body: newKey }),
+    409: async () => await withManyKeys(await keysOfUser()),
+  },
+  listUserKeys: { 200: async () => ({ path: `${await keysOfUser()}?limit=2` }) },
+  rotateUserKey: {
+    201: async () => ({ path: `${await keyAt(await keysOfUser())}/rotate`, body: {} }),
+  },
+  revokeUserKey: { 204: async () => ({ path: await keyAt(await keysOfUser()) }) },
+  createTeamKey: {
+    200: async () => await repeated(await keysOfTeam()),
+    201: async () => ({ path: await keysOfTeam(), body: newKey }),
+    409: async () => await withManyKeys(await keysOfTeam()),
+  },
+  listTeamKeys: { 200: async () => ({ path: `${await keysOfTeam()}?limit=2` }) },
+  rotateTeamKey: {
+    201: async () => ({ path: `${await keyAt(await keysOfTeam())}/rotate`, body: {} }),
+  },
+  revokeTeamKey: { 204: async () => ({ path: await keyAt(await keysOfTeam()) }) },
+  createOperatorKey: {
+    200: async () => await repeated(operatorKeys),
+    201: at(operatorKeys, { body: { name: "CI", role: "support" } }),
+    409: async () => await withManyKeys(operatorKeys),
+  },
+  listOperatorKeys: { 200: at(`${operatorKeys}?limit=2`) },
+  rotateOperatorKey: {
+    201: async () => ({ path: `${await keyAt(operatorKeys)}/rotate`, body: {} }),
+  },
+  revokeOperatorKey: { 204: async () => ({ path: await keyAt(operatorKeys) }) },
   getPermissions: { 200: ofUser("/permissions") },
   getSubscription: { 200: ofUser("/subscription") },
   getUsage: { 200: ofUser("/usage") },
@@ -768,7 +835,14 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   listAudit: { 200: at("/api/admin/audit?limit=2") },
 };
 
-const READONLY_TOKEN = "test-readonly-token-0123456789abcdef";
+/** A user's key that has another scope. */
+async function keyWithout(scope: string | null): Promise<string> {
+  const { userId, token } = await person();
+  const scopes = [scope === "users:read" ? "usage:read" : "users:read"];
+  const path = `/api/users/${userId}/api-keys`;
+  return (await call("POST", path, { name: "Narrow", scopes }, { token })).body.apiKey;
+}
+
 const full = { limit: async () => ({ success: false }) };
 /** What follows from what the operation is. */
 export async function ask(operation: Operation, status: number): Promise<Asked> {
@@ -781,6 +855,7 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     transport: "resend",
     ...noEndpoint,
     senderId: `snd_${"0".repeat(32)}`,
+    keyId: `key_${"0".repeat(32)}`,
     name: operation.id === "previewTemplate" ? "welcome" : "database",
   };
   const unknown = path.replace(
@@ -803,8 +878,8 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     case 403:
       if (operation.id === "findUser")
         return { path: `${path}?email=nobody@example.com`, token: (await person()).token };
-      if (access === "caller")
-        return { ...asked, token: READONLY_TOKEN, bindings: { READONLY_TOKEN } };
+      if (access === "caller" || access === "reader" || access === "person")
+        return { ...asked, token: await keyWithout(scopeNamed(operation.id)) };
       return {
         ...asked,
         ...(access === "user"
@@ -852,6 +927,8 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
 const minimalBody: Record<string, unknown> = {
   updateUser: { tier: "free" },
   addUsage: { metric: "m", amount: 1 },
+  createUserKey: newKey,
+  createTeamKey: newKey,
   renameTeam: { name: "Kern" },
   renameWorkspace: { name: "Studio" },
   addMember: { userId: "nobody" },

@@ -47,6 +47,8 @@ const suppression = ({ address }: { address: string }): Observed => ({
   ids: [address],
 });
 
+const key = ({ keyId }: { keyId: string }): Observed => ({ name: "key", ids: [keyId] });
+
 const sender = ({ senderId }: { senderId: string }): Observed => ({
   name: "sender",
   ids: [senderId],
@@ -65,6 +67,15 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   deleteUser: { ofUsers: true, state: user },
   rotateApiKey: { ofUsers: true, state: user },
   revokeApiKey: { ofUsers: true, state: user },
+  createUserKey: { ofUsers: true, fields: ["name", "scopes", "expiresAt", "test"] },
+  rotateUserKey: { ofUsers: true, fields: ["overlapSeconds"], state: key },
+  revokeUserKey: { ofUsers: true, state: key },
+  createTeamKey: { ofUsers: true, fields: ["name", "scopes", "expiresAt", "test"] },
+  rotateTeamKey: { ofUsers: true, fields: ["overlapSeconds"], state: key },
+  revokeTeamKey: { ofUsers: true, state: key },
+  createOperatorKey: { fields: ["name", "role", "scopes", "expiresAt"] },
+  rotateOperatorKey: { fields: ["overlapSeconds"], state: key },
+  revokeOperatorKey: { state: key },
   addUsage: { fields: ["metric", "amount"] },
   createTeam: null,
   renameTeam: { state: team },

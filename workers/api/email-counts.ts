@@ -2,12 +2,12 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { countStates, REST } from "../../shared/email/rules/counts.ts";
 import { ALL_TENANTS, findCounts, type FoundCount } from "../../shared/email/sql/email-counts.ts";
 import { fail } from "../../shared/lib/base/result.ts";
-import { json, tenantOf, type Handler } from "./call.ts";
+import { json, ownerOf, type Handler } from "./call.ts";
 
 /** The counts of the caller's emails by day; of all tenants for the admin or the read-only token. */
 export const listEmailCounts: Handler<"listEmailCounts"> = async ({ query, env, caller }) => {
   const { by: kind, day = null, limit, cursor = null } = query;
-  const own = caller.role === "user" ? tenantOf(caller) : null;
+  const own = ownerOf(caller);
   if (own !== null && query.tenant !== undefined && query.tenant !== own)
     return fail({ tag: "forbidden", detail: "A user's key counts only the user's own emails." });
   const tenant = own ?? query.tenant ?? ALL_TENANTS;

@@ -21,7 +21,7 @@ import { problemOf } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type { Misconfigured } from "../../shared/lib/worker/variables.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, tenantOf, type Caller, type Handler } from "./call.ts";
+import { json, ownerOf, tenantOf, type Caller, type Handler } from "./call.ts";
 
 /** 202 once the email is in D1. `GET /api/emails/:id` shows its delivery. */
 export const sendEmail: Handler<"sendEmail"> = async ({
@@ -84,7 +84,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
 
 /** Cancels an email that has not left. If a cancel and a delivery race, one wins. */
 export const cancelEmail: Handler<"cancelEmail"> = async ({ params: { id }, env, caller, now }) => {
-  const tenant = caller.role === "admin" ? null : tenantOf(caller);
+  const tenant = ownerOf(caller);
   const write = () => cancelQueued(env.DB, id, tenant, now);
   const cancelled = await writeDatabase(write, write);
   if (!cancelled.ok) return cancelled;
@@ -110,7 +110,7 @@ export const moveEmail: Handler<"moveEmail"> = async ({
 }) => {
   const errors = checkSendAt({ sendAt }, now);
   if (errors.length > 0) return fail({ tag: "invalid", errors });
-  const tenant = caller.role === "admin" ? null : tenantOf(caller);
+  const tenant = ownerOf(caller);
   const write = () => moveScheduled(env.DB, { id, tenant, sendAt }, now);
   const moved = await writeDatabase(write, write);
   if (!moved.ok) return moved;
@@ -133,22 +133,31 @@ const outboxOf = ({ DB, EMAIL_QUEUE, ATTACHMENTS }: ApiEnv): Outbox => ({
 });
 
 function callerOf(env: ApiEnv, caller: Caller, key: string | null): Result<Who, Misconfigured> {
-  const tier = caller.role === "user" ? tiers.indexOf(caller.user.tier) : null;
-  const limits = dailyLimits(env, tier);
+  const limits = dailyLimits(env, tierPlace(caller));
   if (!limits.ok) return limits;
-  const who = { tenant: tenantOf(caller), limits: limits.value };
+  const test = caller.role === "tenant" && caller.test;
+  const who = { tenant: tenantOf(caller), limits: limits.value, test };
   return ok({ ...who, ...(key !== null && { idempotencyKey: key }) });
+}
+
+/** The place of the tier that limits the caller; null for none. */
+function tierPlace(caller: Caller): number | null {
+  if (caller.role !== "tenant") return null;
+  const tier = caller.of === "user" ? caller.user.tier : caller.team.tier;
+  return tier === null ? null : tiers.indexOf(tier);
 }
 
 /** An email of another tenant is answered like one that does not exist. */
 export const getEmail: Handler<"getEmail"> = async ({ params: { id }, query, env, caller }) => {
-  // An email may have a secret of its recipient, such as a link.
-  const withContent = caller.role !== "viewer" && query.content === "true";
+  // An email may have a secret of its recipient, such as a link. An operator who may not send it
+  // again does not get it.
+  const mayReadContent = caller.role === "tenant" || caller.scopes.includes("emails:replay");
+  const withContent = mayReadContent && query.content === "true";
   const found = await readDatabase(env, () => findEmail(env.DB, id, withContent));
   if (!found.ok) return found;
   if (
     found.value === null ||
-    (caller.role === "user" && found.value.email.tenant !== tenantOf(caller))
+    (caller.role === "tenant" && found.value.email.tenant !== tenantOf(caller))
   ) {
     return fail({ tag: "not-found", what: "email" });
   }
@@ -163,7 +172,7 @@ export const getEmail: Handler<"getEmail"> = async ({ params: { id }, query, env
 /** The caller's emails, newest first; all emails for the admin or the read-only token. */
 export const listEmails: Handler<"listEmails"> = async ({ query, env, caller }) => {
   const { limit, cursor, from, ...filter } = query;
-  const own = caller.role === "user" ? tenantOf(caller) : null;
+  const own = ownerOf(caller);
   if (own !== null && query.tenant !== undefined && query.tenant !== own)
     return fail({ tag: "forbidden", detail: "A user's key lists only the user's own emails." });
   const standard = sender(env);
@@ -233,6 +242,7 @@ function emailAnswer(email: StoredEmail, sources: FeedbackSources): EmailAnswer 
     ...feedbackOf(email, sources),
     ...(email.lastError === null ? {} : { lastError: email.lastError }),
     ...(email.traceId === null ? {} : { traceId: email.traceId }),
+    ...(email.test === 1 && { test: true as const }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Operation } from "../../shared/contract/operation.ts";
 import { operations, type OperationId } from "../../shared/contract/operations.ts";
 import * as alerts from "./alerts.ts";
+import * as apiKeys from "./api-keys.ts";
 import * as attachments from "./attachments.ts";
 import * as auditLog from "./audit-log.ts";
 import * as cacheMetrics from "./cache-metrics.ts";
@@ -12,6 +13,7 @@ import * as deadLetters from "./dead-letters.ts";
 import * as emailCounts from "./email-counts.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
+import * as firstKey from "./first-key.ts";
 import * as health from "./get-health.ts";
 import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
@@ -39,6 +41,7 @@ import * as workspaces from "./workspaces.ts";
 /** These modules export handlers and nothing else, each under the id of its operation. */
 export const handlers: Handlers = {
   ...alerts,
+  ...apiKeys,
   ...attachments,
   ...auditLog,
   ...cache,
@@ -49,6 +52,7 @@ export const handlers: Handlers = {
   ...emailCounts,
   ...emails,
   ...emailTransports,
+  ...firstKey,
   ...health,
   ...metrics,
   ...openApi,

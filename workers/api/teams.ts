@@ -1,4 +1,5 @@
 import { teamKey } from "../../shared/accounts/rules/keys.ts";
+import type { TeamMember } from "../../shared/accounts/rules/schemas.ts";
 import {
   denyReasonForConfirming,
   denyReasonForManaging,
@@ -15,7 +16,7 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail } from "../../shared/lib/base/result.ts";
-import { json, noContent, userIdOf, type Handler } from "./call.ts";
+import { json, noContent, userIdOf, type CallerOf, type Handler } from "./call.ts";
 import { decideAndWrite } from "./decide-and-write.ts";
 import { withPurge } from "./purging.ts";
 
@@ -46,13 +47,21 @@ export const getTeam: Handler<"getTeam"> = async ({ params: { teamId }, env, cal
   const found = await readDatabase(env, () => store.findTeam(env.DB, teamId, now));
   if (!found.ok) return found;
   if (found.value === null) return fail(noTeam);
-  const callerId = userIdOf(caller);
-  const member = found.value.members.find(
-    ({ userId, confirmed }) => confirmed && userId === callerId,
-  );
-  const refusal = caller.role === "admin" ? null : denyReasonForReading(member?.role ?? null);
+  const refusal = refusalToRead(caller, teamId, found.value.members);
   return refusal === null ? json(found.value) : fail(refusal);
 };
+
+function refusalToRead(
+  caller: CallerOf<"caller">,
+  teamId: string,
+  members: readonly TeamMember[],
+): Failure | null {
+  if (caller.role === "operator") return null;
+  if (caller.of === "team") return caller.team.teamId === teamId ? null : noTeam;
+  const { userId: own } = caller.user;
+  const member = members.find(({ userId, confirmed }) => confirmed && userId === own);
+  return denyReasonForReading(member?.role ?? null);
+}
 
 /** An owner renames their team. */
 export const renameTeam: Handler<"renameTeam"> = async ({

@@ -2,6 +2,7 @@ import { requestAddressChange } from "../../shared/accounts/address-change.ts";
 import { newApiKey } from "../../shared/accounts/api-key.ts";
 import { noticeToAccount, sendNotices, statementsOf } from "../../shared/accounts/notices.ts";
 import { readRelated, readUser, readUserByEmail } from "../../shared/accounts/reads.ts";
+import { denyReasonForGranting } from "../../shared/accounts/rules/key-grants.ts";
 import {
   apiKeyKey,
   emailKey,
@@ -23,7 +24,7 @@ import type { Outbox } from "../../shared/email/outbox.ts";
 import { publicUrl, sender } from "../../shared/email/settings.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
-import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import { fail, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
 import { answerRead, cacheStatusOf, consistencyOf } from "./cached.ts";
 import { json, noContent, type Call, type Handler } from "./call.ts";
@@ -62,7 +63,7 @@ export const getUser: Handler<"getUser"> = async ({ request, params, env }) =>
  */
 export const findUser: Handler<"findUser"> = async ({ request, query, env, caller }) => {
   const { email } = query;
-  if (caller.role === "user" && caller.user.email !== email)
+  if (caller.role === "tenant" && caller.user.email !== email)
     return fail({ tag: "forbidden", detail: "This key belongs to another user." });
   return answerRead(
     env,
@@ -99,13 +100,15 @@ export const updateUser: Handler<"updateUser"> = async ({
   now,
 }) => {
   const reserved = (["tier", "scopes"] as const).filter((field) => changes[field] !== undefined);
-  if (caller.role !== "admin" && reserved.length > 0)
+  if (caller.role === "tenant" && reserved.length > 0)
     return fail({
       tag: "forbidden",
       detail: `Only the admin may change ${reserved.join(" and ")}.`,
     });
   const { email } = changes;
-  if (caller.role === "user" && email !== undefined)
+  const denied = denyReasonForGranting(changes.scopes ?? [], caller.scopes);
+  if (denied !== null) return fail(denied);
+  if (caller.role === "tenant" && email !== undefined)
     return await requestAddress(env, caller.user, email, now);
   const names = [userKey(userId), ...(email === undefined ? [] : [emailKey(email)])];
   const notice =
@@ -200,78 +203,6 @@ export const deleteUser: Handler<"deleteUser"> = async ({ params: { userId }, en
           "make one of them an owner, remove them, or delete the team.",
       });
   }
-};
-
-/** Of several rotations of one key, one replaces it. */
-export const rotateApiKey: Handler<"rotateApiKey"> = async ({
-  params: { userId },
-  env,
-  caller,
-  now,
-}) => {
-  const find = () => store.findUserBy(env.DB, { by: "userId", value: userId });
-  // A user replaces the key that they call with.
-  const current = caller.role === "user" ? ok(caller.user) : await readDatabase(env, find);
-  if (!current.ok) return current;
-  if (current.value === null) return fail(noSuchUser);
-  const replacedPrefix = current.value.apiKeyPrefix;
-  const key = await newApiKey(brandOf(env).slug);
-  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "api-key-rotated", {
-    condition: "api_key_prefix IS $2",
-    values: [replacedPrefix],
-  });
-  const user = await withPurge(env, [userKey(userId), apiKeyKey(key.hash)], (purgeId) =>
-    writeDatabase(
-      () =>
-        store.replaceApiKey(
-          env.DB,
-          userId,
-          { key, replacedPrefix },
-          { purgeId, now, notice: statementsOf(notice) },
-        ),
-      // Without this a lost reply would lock the user out: the old key is refused, and the
-      // new one was never shown.
-      () => store.findUserBy(env.DB, { by: "apiKeyHash", value: key.hash }),
-    ),
-  );
-  if (!user.ok) return user;
-  if (user.value === null)
-    return fail({
-      tag: "wrong-state",
-      detail: "The key was replaced or revoked at the same time.",
-    });
-  await sendNotices(outboxOf(env), [notice], now);
-  return json({ user: user.value, apiKey: key.key }, { status: 201 });
-};
-
-export const revokeApiKey: Handler<"revokeApiKey"> = async ({
-  params: { userId },
-  query,
-  env,
-  now,
-}) => {
-  const cancelUnsent = query.cancelUnsent === "true";
-  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "api-key-revoked", {
-    condition: "api_key_hash IS NOT NULL",
-    values: [],
-  });
-  const revoked = await withPurge(env, [userKey(userId)], (purgeId) =>
-    writeDatabase(
-      () =>
-        store.deleteApiKey(env.DB, userId, {
-          purgeId,
-          now,
-          notice: statementsOf(notice),
-          cancelUnsent,
-        }),
-      () => store.findRevocation(env.DB, userId, { now, cancelUnsent }),
-    ),
-  );
-  if (!revoked.ok) return revoked;
-  const { isThere, notified } = revoked.value;
-  if (!isThere) return fail(noSuchUser);
-  if (notified) await sendNotices(outboxOf(env), [notice], now);
-  return noContent();
 };
 
 /** Read from D1 and not from the cache: an export must not be older than the last write. */

@@ -137,6 +137,16 @@ export function denyReasonForManaging({ actor, exists }: ManagerFacts): Failure 
     : forbidden("Only an owner of the team may rename or delete it.");
 }
 
+/** For what has to do with the team's keys. */
+export function denyReasonForKeys({ actor, exists }: ManagerFacts): Failure | null {
+  if (!exists) return noTeam;
+  if (actor === "admin") return null;
+  if (actor.role === null) return noTeam;
+  return can(actor.role, "team:manage")
+    ? null
+    : forbidden("Only an owner of the team may see and change its keys.");
+}
+
 function denyReasonOfActor(
   { role, tier }: ActingUser,
   targetRole: Role | null,

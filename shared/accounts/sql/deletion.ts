@@ -47,6 +47,7 @@ const leftovers = [
   `DELETE FROM user_activity WHERE user_id = ?1 AND ${isDeleted}`,
   // What waits for them is never delivered.
   `DELETE FROM webhook_endpoints WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
+  `DELETE FROM api_keys WHERE owner = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
   `DELETE FROM senders WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
   `DELETE FROM sender_links WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
 ];

@@ -64,7 +64,7 @@ function endOf(
   recipients: readonly StoredRecipient[],
   outcome: Outcome,
 ): Pick<Settled, "endOfTest"> {
-  const endings = outcome.kind === "accepted" ? testEndings(recipients) : null;
+  const endings = outcome.kind === "accepted" ? testEndings(recipients, email.test === 1) : null;
   return endings === null ? {} : { endOfTest: endOfTest(email, endings) };
 }
 

@@ -65,7 +65,7 @@ async function send(
       detail: { transport: "none", phase: "compose", text: describeError(error).message },
     };
   }
-  const endings = testEndings(message.recipients);
+  const endings = testEndings(message.recipients, email.test === 1);
   return endings === null ? await transport.send(message).catch(broken) : testOutcome(endings);
 }
 

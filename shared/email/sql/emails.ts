@@ -39,6 +39,7 @@ const picked = pick(
   "waits",
   "senderId",
   "transport",
+  "test",
 );
 const storedFields: typeof picked & { recipients: ReturnType<typeof recipientsColumn> } = {
   ...picked,

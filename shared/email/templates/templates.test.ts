@@ -32,6 +32,7 @@ const fields: Record<TemplateName, object> = {
   "address-in-use": { address: hostile },
   "address-change-requested": { userId: hostile },
   "address-changed": { userId: hostile },
+  "api-key-created": { userId: hostile },
   "api-key-rotated": { userId: hostile },
   "api-key-revoked": { userId: hostile },
   "account-deleted": { userId: hostile },

@@ -8,6 +8,7 @@ import { addressChangeRequested } from "./address-change-requested.ts";
 import { addressChanged } from "./address-changed.ts";
 import { addressConfirmation } from "./address-confirmation.ts";
 import { addressInUse } from "./address-in-use.ts";
+import { apiKeyCreated } from "./api-key-created.ts";
 import { apiKeyRevoked } from "./api-key-revoked.ts";
 import { apiKeyRotated } from "./api-key-rotated.ts";
 import { cancellation } from "./cancellation.ts";
@@ -32,6 +33,7 @@ const templates = {
   "address-in-use": addressInUse,
   "address-change-requested": addressChangeRequested,
   "address-changed": addressChanged,
+  "api-key-created": apiKeyCreated,
   "api-key-rotated": apiKeyRotated,
   "api-key-revoked": apiKeyRevoked,
   "account-deleted": accountDeleted,

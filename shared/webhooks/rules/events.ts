@@ -30,6 +30,12 @@ const keyData = named("ApiKeyEventData", {
   userId: v.string(),
   apiKeyPrefix: v.nullable(v.string()),
 });
+/** Of a key that is not the first one of a user. */
+const furtherKeyData = named("KeyEventData", {
+  keyId: v.string(),
+  name: v.string(),
+  prefix: v.string(),
+});
 const teamData = named("TeamEventData", { teamId: v.string(), name: v.string() });
 const memberData = named("MemberEventData", {
   teamId: v.string(),
@@ -60,6 +66,9 @@ const dataOf = {
   "user.deleted": userData,
   "api_key.created": keyData,
   "api_key.revoked": keyData,
+  "key.created": furtherKeyData,
+  "key.rotated": furtherKeyData,
+  "key.revoked": furtherKeyData,
   "team.created": teamData,
   "team.deleted": teamData,
   "member.added": memberData,

@@ -24,6 +24,7 @@ export const own = {
   workspace: "workspace-1",
   email: "email-1",
   endpoint: "we_own",
+  key: "key_own",
   file: "file-1",
   address: "ada@example.com",
 } as const;
@@ -46,6 +47,14 @@ export const ownRows = [
   `INSERT INTO webhook_endpoints (id, tenant, url, events, secret, created_at, updated_at)
    VALUES ('${own.endpoint}', 'user:${own.user}', 'https://example.com/', '["*"]', 's', ${now},
      ${now})`,
+  ...[
+    [own.key, `user:${own.user}`, "hash-of-key"],
+    ["key_team", `team:${own.team}`, "hash-of-team"],
+  ].map(
+    ([id, owner, hash]) => `INSERT INTO api_keys
+       (id, owner, name, prefix, hash, scopes, test, created_by, created_at, updated_at)
+     VALUES ('${id}', '${owner}', 'Key', 'p', '${hash}', '[]', 0, 'x', ${now}, ${now})`,
+  ),
   `INSERT INTO attachments
      (id, tenant, status, filename, content_type, size_bytes, created_at, expires_at)
    VALUES ('${own.file}', 'user:${own.user}', 'stored', 'a', 'b/c', 1, ${now}, ${now})`,

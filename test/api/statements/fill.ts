@@ -225,6 +225,14 @@ const ofHistory = ({ minutes, letters, users }: Sizes): Table[] => [
     values: "'n-' || n, 'task:' || (n % 20), 'fired', 'one', at, at, at",
   },
   {
+    table: "api_keys",
+    rows: letters,
+    columns:
+      "id, owner, name, prefix, hash, scopes, test, created_by, expires_at, created_at, updated_at",
+    values: `'key_other_' || n, 'user:user-' || (n % 100), 'Key', 'p', 'other-' || n, '[]', 0, 'x',
+      at + 2 * ${SPAN_MS}, at, at`,
+  },
+  {
     table: "webhook_endpoints",
     rows: letters,
     columns: "id, tenant, url, events, secret, created_at, updated_at",

@@ -1,3 +1,4 @@
+import { findKeys } from "../../../shared/accounts/sql/api-keys.ts";
 import { selectPastUsage } from "../../../shared/accounts/sql/usage-counters.ts";
 import { findUsers } from "../../../shared/accounts/sql/users.ts";
 import { recentNotices } from "../../../shared/alerts/sql/alerts.ts";
@@ -12,7 +13,7 @@ import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";
 import { findDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
 import { findEndpoints } from "../../../shared/webhooks/sql/endpoints.ts";
-import { LIMIT, own, type Cases, type Work } from "./cases.ts";
+import { LIMIT, now, own, type Cases, type Work } from "./cases.ts";
 
 /** The statements of the lists of the API: by each filter. */
 
@@ -149,6 +150,13 @@ export const lists: List[] = [
   { operation: "listAudit", by: [], run: (db) => findAuditEntries(db, null, null, LIMIT) },
   { operation: "listAudit", by: ["actor"], run: (db) => findAuditEntries(db, "ops", null, LIMIT) },
   { operation: "listUsers", by: [], run: (db) => findUsers(db, null, LIMIT) },
+  { operation: "listUserKeys", by: ["owner"], run: (db) => findKeys(db, tenant, null, LIMIT) },
+  {
+    operation: "listTeamKeys",
+    by: ["owner"],
+    run: (db) => findKeys(db, `team:${own.team}`, { at: now, id: "key_1" }, LIMIT),
+  },
+  { operation: "listOperatorKeys", by: ["owner"], run: (db) => findKeys(db, "admin", null, LIMIT) },
   { operation: "scheduledTaskHistory", by: [], run: (db) => readHistory(db, null, LIMIT) },
   {
     operation: "listWebhookEndpoints",

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { wrongFilters } from "./filters.ts";
 import { useIssues } from "./health.ts";
+import { shownOperator } from "./may.ts";
 import { AlertsPage } from "./pages/alerts.tsx";
 import { AuditPage } from "./pages/audit.tsx";
 import { BreakersPage } from "./pages/breakers.tsx";
@@ -42,9 +43,7 @@ export function App() {
     case "signed-out":
       return <SignInPage because={who.because} />;
     case "signed-in":
-      return (
-        <Shell place={place} actor={who.actor} role={who.role} hasToken={who.token !== null} />
-      );
+      return <Shell place={place} who={shownOperator(who)} hasToken={who.token !== null} />;
   }
 }
 
@@ -67,17 +66,7 @@ function titleOf({ page, id }: Place): string {
   return page === "email" ? "One email" : "Dead letter";
 }
 
-function Shell({
-  place,
-  actor,
-  role,
-  hasToken,
-}: {
-  place: Place;
-  actor: string;
-  role: "admin" | "viewer";
-  hasToken: boolean;
-}) {
+function Shell({ place, who, hasToken }: { place: Place; who: string; hasToken: boolean }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const tabs = useRef<HTMLElement>(null);
   const title = titleOf(place);
@@ -106,10 +95,7 @@ function Shell({
         <a class="brand" href={linkTo("overview")}>
           Luna
         </a>
-        <span class="who">
-          {role === "viewer" ? "read-only, " : ""}
-          {actor}
-        </span>
+        <span class="who">{who}</span>
         {hasToken && (
           <button type="button" class="quiet" onClick={() => signOut()}>
             Sign out

@@ -1,3 +1,4 @@
+import { expiredKeys } from "../../../shared/accounts/sql/api-keys.ts";
 import { oldReports } from "../../../shared/accounts/sql/usage-reports.ts";
 import { oldMonths } from "../../../shared/accounts/sql/usage-roll-up.ts";
 import { oldNotices } from "../../../shared/alerts/sql/alerts.ts";
@@ -20,9 +21,9 @@ const KEPT_MS = 30 * DAY_MS;
 
 /**
  * Deletes executions, alert notices, silences, the list of sent usage reports, events and their
- * deliveries after 30 days, the audit log, usage by month and counts of emails after their
- * retention, and the counts for daily limits. Executions, the audit log and months are exported
- * first, if that is set.
+ * deliveries after 30 days, keys 30 days after their end, the audit log, usage by month and counts
+ * of emails after their retention, and the counts for daily limits. Executions, the audit log and
+ * months are exported first, if that is set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -50,6 +51,7 @@ export const pruneHistory: CronTask = {
       events: { rows: oldEvents, until: until - DAY_MS },
       notices: { rows: oldNotices, until },
       silences: { rows: oldSilences, until },
+      keys: { rows: expiredKeys, until },
       days: { rows: oldDays, until: now },
       counts: { rows: oldCounts, until: now - usageMs },
       countDays: { rows: oldCountDays, until: now - usageMs },

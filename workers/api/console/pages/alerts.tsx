@@ -77,6 +77,7 @@ function Acknowledge({ alert: { key, acknowledgedAt } }: { alert: FiringAlert })
   return acknowledgedAt === undefined ? (
     <Action
       label="Acknowledge"
+      operation="acknowledgeAlert"
       of={key}
       explains={<p>Until it is over, only news and its recovery are notified.</p>}
       done="Acknowledged."
@@ -85,6 +86,7 @@ function Acknowledge({ alert: { key, acknowledgedAt } }: { alert: FiringAlert })
   ) : (
     <Action
       label="Withdraw"
+      operation="unacknowledgeAlert"
       of={key}
       explains={<p>The alert is notified daily again.</p>}
       done="The acknowledgement is withdrawn."

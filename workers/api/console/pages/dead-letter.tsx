@@ -87,6 +87,7 @@ function Actions({ letter: { id, kind } }: { letter: DeadLetter }) {
             </p>
           }
           done="The email is queued again."
+          operation="processDeadLetters"
           act={() => replay(id)}
           after={() => (location.hash = linkTo("email", id))}
         />
@@ -102,6 +103,7 @@ function Actions({ letter: { id, kind } }: { letter: DeadLetter }) {
           </p>
         }
         done="The dead letter was discarded."
+        operation="discardDeadLetter"
         act={() => call("discardDeadLetter", { params: { id } })}
         after={() => (location.hash = linkTo("dead-letters"))}
       />

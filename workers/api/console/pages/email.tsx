@@ -156,6 +156,7 @@ function Actions({ email }: { email: Email }) {
               label="Try it now"
               explains={<p>It does not wait any longer. The server may give the same answer.</p>}
               done="It is tried now."
+              operation="retryEmail"
               act={() => call("retryEmail", { params })}
             />
           )}
@@ -164,6 +165,7 @@ function Actions({ email }: { email: Email }) {
             tone="danger"
             explains={<p>It is not sent, unless a transport has it already.</p>}
             done="The email was cancelled."
+            operation="cancelEmail"
             act={() => call("cancelEmail", { params })}
           />
         </div>
@@ -184,6 +186,7 @@ function Actions({ email }: { email: Email }) {
                 {...(status === "queued" && { tone: "danger" as const })}
                 explains={<p>{resolutions[status].explains}</p>}
                 done={resolutions[status].done}
+                operation="resolveEmail"
                 act={() => call("resolveEmail", { params, body: { status } })}
               />
             ))}

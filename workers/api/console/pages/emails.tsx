@@ -141,6 +141,7 @@ function EndLimit({ transport }: { transport: Pace }) {
       }
       reason="required"
       done={`The limit of ${name} has ended.`}
+      operation="resetEmailTransport"
       act={(reason) =>
         call("resetEmailTransport", { params: { transport: name }, body: { reason } })
       }

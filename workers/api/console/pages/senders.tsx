@@ -75,6 +75,7 @@ function Delete({ sender }: { sender: Sender }) {
         <p>No further email may name it. Emails that were accepted with it are still sent.</p>
       }
       done={`${identity} is no sender any more.`}
+      operation="deleteSender"
       act={() => call("deleteSender", { params: { senderId: sender.id } })}
     />
   );
@@ -107,6 +108,7 @@ function Add() {
             </p>
           }
           done={`${given} is a sender.`}
+          operation="createSender"
           act={() => call("createSender", { body })}
         />
       </div>

@@ -30,6 +30,7 @@ export function Silences() {
                 cell: ({ id, match }) => (
                   <Action
                     label="End"
+                    operation="endSilence"
                     of={match}
                     explains={<p>What still fires is notified within a minute.</p>}
                     done="The silence has ended."
@@ -81,6 +82,7 @@ function Silence() {
       </label>
       <Action
         label="Silence"
+        operation="silenceAlerts"
         of={match.trim()}
         lacks={lacks}
         tone="danger"

@@ -49,6 +49,7 @@ export function SuppressionsPage() {
                       </p>
                     }
                     done={`${address} gets emails again.`}
+                    operation="unsuppress"
                     act={() => call("unsuppress", { params: { address } })}
                   />
                 ),
@@ -95,6 +96,7 @@ function Add() {
           explains={<p>Queued emails to it are not sent either.</p>}
           reason="required"
           done={`${address.trim()} is suppressed.`}
+          operation="suppress"
           act={(note) => call("suppress", { body: { address: address.trim(), scope, note } })}
         />
       </div>
