@@ -466,5 +466,7 @@ describe("the release before and this one, on the same emails", () => {
       expect(await formatOf(changes)).toBe(RECIPIENTS_FORMAT);
     const named = { attachments: [{ id: crypto.randomUUID() }, logo] };
     expect(await formatOf(named)).toBe(FORMAT);
+    const linked = { category: "marketing" as const, text: "{{ unsubscribeUrl }}" };
+    expect(await formatOf(linked)).toBe(FORMAT);
   });
 });

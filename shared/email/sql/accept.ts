@@ -1,5 +1,6 @@
 import { mailboxesToColumn } from "../rules/mailboxes.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
+import { countPlaceholders } from "../rules/unsubscribe-placeholder.ts";
 import { isNamed, type EmailMessage } from "../schemas.ts";
 import {
   emailColumns,
@@ -86,8 +87,9 @@ export function newRowWithRecipients(
 }
 
 /** The release before would send it without what it does not know. */
-function formatOf({ recipients = [], replyTo = [], headers, attachments = [] }: NewEmail): number {
-  if (attachments.some(isNamed)) return FORMAT;
+function formatOf(email: NewEmail): number {
+  const { recipients = [], replyTo = [], headers, attachments = [] } = email;
+  if (attachments.some(isNamed) || countPlaceholders(email) > 0) return FORMAT;
   const isPlain =
     recipients.length <= 1 &&
     recipients.every(({ name }) => name === "") &&
