@@ -60,7 +60,7 @@ export type Parameter = {
 
 export type Answer =
   | v.GenericSchema
-  | { mediaType: "text/html" | "text/plain" | "application/json" }
+  | { mediaType: "text/html" | "text/plain" | "text/csv" | "application/json" }
   | null;
 
 /** Who may call an operation, with a key that has its scope (`scopes.ts`). */

@@ -75,6 +75,9 @@ const scopes: { readonly [Id in OperationId]: ScopeOf<Id> } = {
   listSuppressions: "suppressions:read",
   suppress: "suppressions:manage",
   unsuppress: "suppressions:manage",
+  importSuppressions: "suppressions:manage",
+  exportSuppressions: "suppressions:read",
+  deleteSuppressions: "suppressions:manage",
 
   requestSender: "senders:manage",
   listOwnSenders: "senders:read",

@@ -16,8 +16,12 @@ const queries = {
   email: "SELECT status, generation FROM emails WHERE id = ?1",
   sender: `SELECT identity, tenant, name, transport_order AS transport,
              verified_by AS verifiedBy FROM senders WHERE id = ?1`,
-  suppression: `SELECT GROUP_CONCAT(scope || ' (' || reason || ')', ', ') AS suppressed
-                FROM suppressions WHERE address = LOWER(?1)`,
+  suppression: `SELECT GROUP_CONCAT(text, ', ') AS suppressed FROM (
+                  SELECT scope || ' (' || reason || ')' AS text
+                  FROM suppressions WHERE address = LOWER(?1)
+                  UNION ALL
+                  SELECT tenant || iif(tenant = '', '', ' ') || scope || ' (' || reason || ')'
+                  FROM scoped_suppressions WHERE address = LOWER(?1))`,
 } as const;
 export type AuditedObject = keyof typeof queries;
 

@@ -10,6 +10,11 @@ import { MAX_RECIPIENTS } from "./rules/mailboxes.ts";
 import { senderOf } from "./rules/senders.ts";
 import { wrongTestRecipients } from "./rules/test-recipients.ts";
 import {
+  countPlaceholders,
+  MAX_PLACEHOLDERS,
+  UNSUBSCRIBE_PLACEHOLDER,
+} from "./rules/unsubscribe-placeholder.ts";
+import {
   emailRequest,
   isNamed,
   messageOf,
@@ -93,12 +98,22 @@ const wrongTests = {
 /** The link would unsubscribe one recipient on behalf of another. */
 const oneOnly = { path: "to", message: "must be one recipient, if there is a link to unsubscribe" };
 
+const noLink = {
+  path: "category",
+  message: `must be notification or marketing, because the email has ${UNSUBSCRIBE_PLACEHOLDER}`,
+};
+const tooManyLinks = {
+  path: "html",
+  message: `must have ${UNSUBSCRIBE_PLACEHOLDER} at most ${MAX_PLACEHOLDERS} times, with text`,
+};
+
 /** What is wrong between fields, and with what only this Luna refuses. */
 function checkFields(
   { html, text, attachments = [], headers = {}, category, recipients = [] }: EmailMessage,
   { emailIdHeader }: Brand,
 ): FieldError[] {
   const hasLink = offersUnsubscribe(category);
+  const links = countPlaceholders({ html, text });
   const ids = attachments.map(({ contentId }) => contentId);
   // The size of an email counts each file once.
   const files = attachments.map((one) => (isNamed(one) ? one.id : null));
@@ -108,6 +123,8 @@ function checkFields(
     ...(tests === null ? [] : [wrongTests[tests]]),
     ...(recipients.length > MAX_RECIPIENTS ? [tooMany] : []),
     ...(hasLink && recipients.length > 1 ? [oneOnly] : []),
+    ...(links > 0 && !hasLink ? [noLink] : []),
+    ...(links > MAX_PLACEHOLDERS ? [tooManyLinks] : []),
     ...ids.flatMap((id, n) => {
       const path = `attachments.${n}.contentId`;
       if (id === undefined) return [];

@@ -268,6 +268,31 @@ describe("a suppressed recipient", () => {
     });
   });
 
+  it("of another tenant or category gets it; of the email's own the claim leaves it out", async () => {
+    const scoped = (tenant: string, scope: string) =>
+      db
+        .prepare(
+          `INSERT INTO scoped_suppressions (id, address, tenant, scope, reason, created_at)
+           VALUES ('s_' || ?1 || ?2, 'ada@example.com', ?1, ?2, 'manual', 0)`,
+        )
+        .bind(tenant, scope)
+        .run();
+    await scoped("user:another", "all");
+    await scoped("", "marketing");
+    const id = await queueTo(ada, bob);
+    await deliver(id);
+    const tenant = await db
+      .prepare("SELECT tenant FROM emails WHERE id = ?1")
+      .bind(id)
+      .first<string>("tenant");
+    const own = await queueTo(ada, bob);
+    await scoped(tenant ?? "", "all");
+    await deliver(own);
+    expect(handOvers.map(({ to }) => to)).toEqual([["ada", "bob"], ["bob"]]);
+    expect(await shown(own)).toMatchObject({ states: ["suppressed", "accepted"] });
+    await db.prepare("DELETE FROM scoped_suppressions").run();
+  });
+
   it("is left out when the email is accepted; with all of them it is refused", async () => {
     await suppress("bob@example.com");
     const email = {

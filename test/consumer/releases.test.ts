@@ -8,7 +8,12 @@ import type { Settlement } from "../../shared/email/rules/lifecycle.ts";
 import { insertEmail, type NewEmail } from "../../shared/email/sql/accept.ts";
 import { cancelQueued } from "../../shared/email/sql/cancel.ts";
 import { claim, claimedBy, postpone, promoteDue } from "../../shared/email/sql/claim.ts";
-import { FORMAT, PLAIN_FORMAT, RECIPIENTS_FORMAT } from "../../shared/email/sql/columns.ts";
+import {
+  FORMAT,
+  NAMING_FORMAT,
+  PLAIN_FORMAT,
+  RECIPIENTS_FORMAT,
+} from "../../shared/email/sql/columns.ts";
 import * as letters from "../../shared/email/sql/dead-letters.ts";
 import { recordAndMarkSending, type EmailInHandOver } from "../../shared/email/sql/delivery.ts";
 import { findEmails } from "../../shared/email/sql/email-search.ts";
@@ -465,6 +470,8 @@ describe("the release before and this one, on the same emails", () => {
     ])
       expect(await formatOf(changes)).toBe(RECIPIENTS_FORMAT);
     const named = { attachments: [{ id: crypto.randomUUID() }, logo] };
-    expect(await formatOf(named)).toBe(FORMAT);
+    expect(await formatOf(named)).toBe(NAMING_FORMAT);
+    const linked = { category: "marketing" as const, text: "{{ unsubscribeUrl }}" };
+    expect(await formatOf(linked)).toBe(FORMAT);
   });
 });

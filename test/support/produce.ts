@@ -630,6 +630,21 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       body: { address: "bob@example.com", note: "asked" },
     }),
   },
+  exportSuppressions: { 200: at("/api/admin/email/suppressions/export") },
+  importSuppressions: {
+    200: at("/api/admin/email/suppressions/import", {
+      body: "address",
+      headers: { "Content-Type": "text/csv", "Content-Length": "7" },
+    }),
+    411: at("/api/admin/email/suppressions/import", { body: "address" }),
+    413: at("/api/admin/email/suppressions/import", {
+      body: "address",
+      headers: { "Content-Length": "2097153" },
+    }),
+  },
+  deleteSuppressions: {
+    200: at("/api/admin/email/suppressions/delete", { body: { reason: "manual" } }),
+  },
   unsuppress: {
     204: async () => {
       await call("POST", "/api/admin/email/suppressions", { address: "eve@example.com" });

@@ -2,9 +2,10 @@ import type { UploadedAttachmentAnswer } from "../../shared/contract/attachments
 import { uploadFile } from "../../shared/email/files/upload.ts";
 import { DEFAULT_CONTENT_TYPE, fileContentType } from "../../shared/email/rules/file.ts";
 import type { Failure } from "../../shared/http/failure.ts";
-import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import { fail } from "../../shared/lib/base/result.ts";
 import { validate } from "../../shared/lib/worker/validate.ts";
 import { json, tenantOf, type Handler } from "./call.ts";
+import { lengthOf } from "./upload-length.ts";
 
 /** 201 once R2 has all of the file, and D1 its digest. */
 export const uploadAttachment: Handler<"uploadAttachment"> = async ({
@@ -17,6 +18,7 @@ export const uploadAttachment: Handler<"uploadAttachment"> = async ({
 }) => {
   const { ATTACHMENTS: bucket } = env;
   if (bucket === undefined) return fail({ tag: "misconfigured", ...notBound });
+  // R2 takes only what has a known length.
   const sizeBytes = lengthOf(request, operation.upload.maxBytes);
   if (!sizeBytes.ok) return sizeBytes;
   const contentType = validate(
@@ -52,15 +54,6 @@ const notBound = {
   variable: "ATTACHMENTS",
   message: "is not bound: uploads need an R2 bucket",
 };
-
-/** R2 takes only what has a known length. */
-function lengthOf(request: Request, limitBytes: number): Result<number, Failure> {
-  const length = request.headers.get("Content-Length");
-  if (length === null || !/^\d{1,15}$/.test(length)) return fail({ tag: "length-required" });
-  return Number(length) > limitBytes
-    ? fail({ tag: "body-too-large", limitBytes })
-    : ok(Number(length));
-}
 
 const inHeader = (path: string, { errors }: Extract<Failure, { tag: "invalid" }>) =>
   fail({ tag: "invalid" as const, errors: errors.map(({ message }) => ({ path, message })) });

@@ -103,7 +103,9 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   endSilence: {},
   pauseEmails: { fields: ["scope", "reason"] },
   resumeEmails: {},
-  suppress: { fields: ["scope"], state: (_, body) => suppression(body) },
+  importSuppressions: {},
+  deleteSuppressions: { fields: ["tenant", "scope", "reason", "before"] },
+  suppress: { fields: ["tenant", "scope"], state: (_, body) => suppression(body) },
   unsuppress: { state: suppression },
   createSender: { fields: ["address", "domain", "tenant", "name", "transport"] },
   updateSender: { state: sender },
@@ -146,6 +148,7 @@ export const scopeOf = (operationId: string): AuditScope | null =>
 
 /** Reads that show an operator who users are, or what was written to them. */
 const personalReads: ReadonlySet<string> = new Set<OperationId>([
+  "exportSuppressions",
   "exportUser",
   "findUser",
   "getDeadLetter",

@@ -25,6 +25,7 @@ import * as retryEmail from "./retry-email.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
 import * as senders from "./senders.ts";
 import * as start from "./start.ts";
+import * as suppressionFiles from "./suppression-files.ts";
 import * as suppressions from "./suppressions.ts";
 import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
@@ -64,6 +65,7 @@ export const handlers: Handlers = {
   ...scheduledTasks,
   ...senders,
   ...start,
+  ...suppressionFiles,
   ...suppressions,
   ...teams,
   ...telemetry,

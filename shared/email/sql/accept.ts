@@ -1,12 +1,13 @@
 import { mailboxesToColumn } from "../rules/mailboxes.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
+import { countPlaceholders } from "../rules/unsubscribe-placeholder.ts";
 import { isNamed, type EmailMessage } from "../schemas.ts";
 import {
   emailColumns,
   NAMING_FORMAT,
   PLAIN_FORMAT,
   RECIPIENTS_FORMAT,
-  TEST_FORMAT,
+  FORMAT,
   toJson,
   type EmailField,
   type EmailRow,
@@ -92,7 +93,7 @@ export function newRowWithRecipients(
 /** The release before would send it without what it does not know. */
 function formatOf(email: NewEmail): number {
   const { recipients = [], replyTo = [], headers, attachments = [], test } = email;
-  if (test === true) return TEST_FORMAT;
+  if (test === true || countPlaceholders(email) > 0) return FORMAT;
   if (attachments.some(isNamed)) return NAMING_FORMAT;
   const isPlain =
     recipients.length <= 1 &&

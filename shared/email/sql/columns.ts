@@ -44,10 +44,11 @@ const treatmentColumns = {
   tags: column<Json<string[]>>("tags"),
 };
 
-/** The latest format of this release. A claim leaves alone what a later one stored. */
+/**
+ * The latest format of this release: of an email that a key for tests sent, or with a placeholder.
+ * A claim leaves alone what a later release stored.
+ */
 export const FORMAT = 5;
-/** Of an email that a key for tests sent. */
-export const TEST_FORMAT = 5;
 /** Of an email that names an uploaded file, or a sender with an order of transports. */
 export const NAMING_FORMAT = 4;
 /** Of an email with several recipients, or another part that came with them. */

@@ -2,6 +2,7 @@ import { runBatch } from "../../database/batch.ts";
 import type { DailyLimits, ReachedLimit } from "../rules/daily-limits.ts";
 import type { WantedFiles, WhyNoFiles } from "../rules/file.ts";
 import type { NamedSender } from "../rules/senders.ts";
+import type { SuppressionReason } from "../rules/suppressions.ts";
 import { insertEmails, newRowWithRecipients, type NewEmail } from "./accept.ts";
 import { fromJson, type Json } from "./columns.ts";
 import { countAccepted, roomOf, type HeldTo } from "./daily-limits.ts";
@@ -14,7 +15,7 @@ import {
   type StoredFile,
 } from "./named-files.ts";
 import { maySend, whyNot, withSender, type WhyNot } from "./named-sender.ts";
-import type { Suppression } from "./suppressions.ts";
+import { isSuppressedFor, whySuppressed } from "./suppressed.ts";
 
 /**
  * SQL of emails that callers hand in: suppression, Idempotency-Key, email and answer in one batch,
@@ -54,26 +55,29 @@ export type Verdict =
       canonicalHash: string | null;
       acceptedAt: number | null;
     }
-  | { tag: "suppressed"; reason: Suppression["reason"] }
+  | { tag: "suppressed"; reason: SuppressionReason }
   | { tag: "limited"; by: ReachedLimit }
   | { tag: "no-sender"; because: WhyNot }
   | { tag: "no-files"; because: WhyNoFiles }
   | { tag: "absent" };
 
-/** SQL over a recipient `r` of a row `m`: its suppressions `s`. */
-const suppressions = `suppressions AS s
-  WHERE s.address = LOWER(COALESCE(r.value ->> 'address', m.value ->> 'to'))
-    AND (s.scope = 'all' OR m.value ->> 'category' <> 'transactional')`;
+const asked = {
+  address: "COALESCE(r.value ->> 'address', m.value ->> 'to')",
+  tenant: "m.value ->> 'tenant'",
+  category: "m.value ->> 'category'",
+};
+
+/** SQL over a recipient `r` of a row `m`: that one is suppressed. */
+const isSuppressed = isSuppressedFor(asked);
 
 const recipients = "json_each(m.value -> 'recipients') AS r";
 
 /** SQL over a row `m`: one of its recipients is not suppressed. */
-const hasRecipient = `EXISTS (SELECT 1 FROM ${recipients}
-  WHERE NOT EXISTS (SELECT 1 FROM ${suppressions}))`;
+const hasRecipient = `EXISTS (SELECT 1 FROM ${recipients} WHERE NOT ${isSuppressed})`;
 
-/** SQL over a row `m`: why its first recipient is suppressed. One for all categories wins. */
-const suppression = `SELECT s.reason FROM ${recipients} CROSS JOIN ${suppressions}
-  ORDER BY r.key, s.scope LIMIT 1`;
+/** SQL over a row `m`: why its first recipient is suppressed. */
+const suppression = `SELECT ${whySuppressed(asked)} FROM ${recipients}
+  WHERE ${isSuppressed} ORDER BY r.key LIMIT 1`;
 
 /**
  * SQL over a row `m`: the name of its key, which is the former one if an earlier release has stored
@@ -142,7 +146,7 @@ export async function acceptEach(
         limit: `MAX(0, MIN(${room.own}, ${room.all}))`,
         values: room.values,
       }),
-      state: `iif(EXISTS (SELECT 1 FROM ${suppressions}), 'suppressed', NULL)`,
+      state: `iif(${isSuppressed}, 'suppressed', NULL)`,
     }),
     files: nameFiles ? [linkFiles(db, rows)] : [],
     newFiles: emails.some(bringsFiles) ? insertStoredFiles(db, rows, now) : [],
@@ -243,7 +247,7 @@ type VerdictRow = {
   acceptedAt: number | null;
   noSender: WhyNot | null;
   noFiles: Json<WhyNoFiles> | null;
-  reason: Suppression["reason"] | null;
+  reason: SuppressionReason | null;
   limited: ReachedLimit | null;
 };
 

@@ -25,6 +25,7 @@ import * as retention from "../../../shared/email/sql/retention.ts";
 import * as senders from "../../../shared/email/sql/senders.ts";
 import * as settling from "../../../shared/email/sql/settle.ts";
 import * as submissions from "../../../shared/email/sql/submissions.ts";
+import * as suppressionLists from "../../../shared/email/sql/suppression-lists.ts";
 import * as suppressions from "../../../shared/email/sql/suppressions.ts";
 import * as testEnds from "../../../shared/email/sql/test-ends.ts";
 import * as turns from "../../../shared/email/sql/turns.ts";
@@ -88,6 +89,15 @@ const reported = (changes: Partial<ProviderReport>, messageId: string) => (db: D
     ...changes,
   };
   return feedback.takeFeedback(db, { provider: "resend", messageId, report }, now);
+};
+
+const suppressed = {
+  address: own.address,
+  tenant: null,
+  scope: "all" as const,
+  reason: "manual" as const,
+  note: null,
+  createdAt: now,
 };
 
 const mirrored = (change: "added" | "removed", messageId: string) => (db: D1Database) => {
@@ -264,16 +274,31 @@ export const afterwards: Cases = {
   ...expiring("oldFeedback", feedback.oldFeedback),
   "mirrorSuppression: added": mirrored("added", "m5"),
   "mirrorSuppression: removed": mirrored("removed", "m6"),
-  saveSuppression: (db) =>
-    suppressions.saveSuppression(db, {
-      address: own.address,
-      scope: "all",
-      reason: "manual",
-      note: null,
-      createdAt: now,
-    }),
+  saveSuppression: (db) => suppressions.saveSuppression(db, suppressed),
+  "saveSuppression: of a tenant": (db) =>
+    suppressions.saveSuppression(db, { ...suppressed, tenant }),
+  insertSuppressions: (db) =>
+    suppressions.insertSuppressions(db, [suppressed, { ...suppressed, scope: "marketing" }]),
   recipientOf: (db) => suppressions.recipientOf(db, id),
-  deleteSuppression: (db) => suppressions.deleteSuppression(db, own.address),
+  unsubscribedFrom: (db) => suppressions.unsubscribedFrom(db, own.address),
+  resubscribe: (db) => suppressions.resubscribe(db, own.address),
+  deleteListed: (db) =>
+    suppressionLists.deleteListed(db, "id", ["1", "s_1"], {
+      tenant,
+      scope: "all",
+      reason: "bounce",
+      before: now,
+    }),
+  deleteOfTenant: (db) => suppressionLists.deleteOfTenant(db, tenant, LIMIT),
+  "deleteListed: of addresses": (db) =>
+    suppressionLists.deleteListed(db, "address", [own.address], {
+      tenant: null,
+      scope: null,
+      reason: null,
+      before: null,
+    }),
+  deleteSuppression: (db) =>
+    suppressions.deleteSuppression(db, { address: own.address, tenant: null, scope: null }),
   insertTenantEnd: (db) =>
     db.batch([
       tenants.insertTenantEnd(

@@ -87,6 +87,12 @@ const ofEmails = ({ emails, users, letters }: Sizes, end: number): Table[] => [
     values: "'s-' || n, 'all', 'bounce', at",
   },
   {
+    table: "scoped_suppressions",
+    rows: letters,
+    columns: "id, address, tenant, scope, reason, created_at",
+    values: "'s_' || n, 's-' || n, 'user:user-' || n, 'all', 'bounce', at",
+  },
+  {
     table: "senders",
     rows: letters,
     columns: "id, identity, tenant, verified_at, verified_by, created_at, updated_at",

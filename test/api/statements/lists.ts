@@ -9,7 +9,7 @@ import { findDeadLetters, oldestDeadEmails } from "../../../shared/email/sql/dea
 import { findCounts } from "../../../shared/email/sql/email-counts.ts";
 import { findEmails } from "../../../shared/email/sql/email-search.ts";
 import { findSenders } from "../../../shared/email/sql/senders.ts";
-import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
+import { findSuppressions } from "../../../shared/email/sql/suppression-lists.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";
 import { findDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
 import { findEndpoints } from "../../../shared/webhooks/sql/endpoints.ts";
@@ -124,18 +124,27 @@ const ofUsage = (["day", "month"] as const).flatMap((by) =>
   ),
 );
 
+const ofSuppressions = [
+  {},
+  { address: to },
+  { tenant },
+  { tenant: "" },
+  { scope: "marketing" as const },
+  { scope: "all" as const },
+].map((filter): List => ({
+  operation: "listSuppressions",
+  // Of every tenant there are all rows of one of the tables.
+  by: Object.entries(filter).flatMap(([name, value]) => (value === "" ? [] : [name])),
+  run: (db) => findSuppressions(db, filter, { at: 1, id: "1" }, LIMIT),
+}));
+
 /** To add one: how its store is asked, and by what. */
 export const lists: List[] = [
   ...ofEmails,
   ...ofLetters,
   ...ofUsage,
   ...ofCounts,
-  { operation: "listSuppressions", by: [], run: (db) => findSuppressions(db, null, null, LIMIT) },
-  {
-    operation: "listSuppressions",
-    by: ["address"],
-    run: (db) => findSuppressions(db, to, null, LIMIT),
-  },
+  ...ofSuppressions,
   { operation: "listSenders", by: [], run: (db) => findSenders(db, null, null, LIMIT) },
   {
     operation: "listSenders",

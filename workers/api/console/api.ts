@@ -69,6 +69,9 @@ const routes = {
   listEmailTransports: "GET /api/admin/email/transports",
   resetEmailTransport: "POST /api/admin/email/transports/:transport/reset",
   listSuppressions: "GET /api/admin/email/suppressions",
+  importSuppressions: "POST /api/admin/email/suppressions/import",
+  exportSuppressions: "GET /api/admin/email/suppressions/export",
+  deleteSuppressions: "POST /api/admin/email/suppressions/delete",
   suppress: "POST /api/admin/email/suppressions",
   unsuppress: "DELETE /api/admin/email/suppressions/:address",
   listSenders: "GET /api/admin/email/senders",
@@ -120,7 +123,9 @@ export async function callApi<Id extends CalledOperation>(
       { method, path },
       { ...(request as PlainRequest), signal },
     );
-    const body = parsed(await response.text());
+    const text = await response.text();
+    const isText = response.headers.get("Content-Type")?.startsWith("text/csv") === true;
+    const body = isText ? text : parsed(text);
     const isAnswer =
       response.ok || (id === "getHealth" && response.status === 503 && isHealth(body));
     return isAnswer

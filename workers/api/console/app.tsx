@@ -138,7 +138,7 @@ function Page({ place }: { place: Place }) {
     case "dead-letters":
       return id === null ? <DeadLettersPage query={query} /> : <DeadLetterPage id={id} />;
     case "suppressions":
-      return <SuppressionsPage />;
+      return <SuppressionsPage query={query} />;
     case "senders":
       return <SendersPage />;
     case "tasks":

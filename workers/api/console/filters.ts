@@ -14,6 +14,16 @@ export const reasonChoices = [
   "suppressed",
 ] as const;
 
+export const scopeChoices = ["all", "non-transactional", "notification", "marketing"] as const;
+export const whySuppressedChoices = ["bounce", "complaint", "unsubscribe", "manual"] as const;
+
+/** What the address of the page of suppressions names. */
+export type SuppressionFilter = {
+  address?: string;
+  tenant?: string;
+  scope?: (typeof scopeChoices)[number];
+};
+
 const range: readonly string[] = rangeNames;
 
 /** The values that a filter may have; null for text, which the API validates. */
@@ -23,7 +33,7 @@ const filters: Record<PageName, Readonly<Record<string, readonly string[] | null
   cache: { range },
   email: { to: null, status: statusChoices, range, cursor: null },
   "dead-letters": { to: null, reason: reasonChoices, cursor: null },
-  suppressions: {},
+  suppressions: { address: null, tenant: null, scope: scopeChoices, cursor: null },
   senders: {},
   tasks: {},
   alerts: {},
