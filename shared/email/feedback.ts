@@ -64,8 +64,8 @@ export async function takeReport(
 }
 
 /**
- * By what a repeat of a server's delivery report is recognized: the hand-over, the recipient and the
- * report. So a Return-Path has only so many effects, also for a person who has seen it.
+ * By what a repeat of a server's delivery report is recognized: the hand-over, the recipient and
+ * what is reported. So a Return-Path has only so many effects, also for a person who has seen it.
  *
  * @param token what names the hand-over in its Return-Path
  */

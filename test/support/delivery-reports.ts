@@ -1,6 +1,6 @@
 /**
- * Delivery reports (RFC 3464) in the forms of servers that are in use, with the fields and the order
- * that each of them writes.
+ * Delivery reports (RFC 3464) in the forms of servers that are in use, with the fields and the
+ * order that each of them writes.
  */
 
 /** What a server states of one recipient. */

@@ -52,8 +52,8 @@ export default {
     }
   },
   /**
-   * A delivery report of a mail server. It throws only if D1 could not be asked: then the server that
-   * brings it must try again. Nothing is rejected, since that would bounce to the server.
+   * A delivery report of a mail server. It throws only if D1 could not be asked: then the server
+   * must bring the report again. Nothing is rejected, since that would bounce to the server.
    */
   async email(message, env) {
     try {

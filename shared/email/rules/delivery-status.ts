@@ -11,7 +11,7 @@ import type { Feedback } from "./transitions.ts";
  */
 
 /** What the server did. RFC 3464, 2.3.3 has these and no others. */
-export type DsnAction = "failed" | "delayed" | "delivered" | "relayed" | "expanded";
+type DsnAction = "failed" | "delayed" | "delivered" | "relayed" | "expanded";
 
 const meanings = new Map<string, Feedback>([
   ["failed", "bounced"],
@@ -73,8 +73,8 @@ function enhancedCodeOf(fields: Fields): string | null {
 }
 
 /**
- * What a delivery report states of each recipient of the hand-over to which it was sent. The original
- * recipient is the one that Luna named; a server without that field names its last one.
+ * What a delivery report states of each recipient of the hand-over to which it was sent. The
+ * original recipient is the one that Luna named; a server without that field names its last one.
  *
  * @returns an empty list if no recipient has an action that RFC 3464 defines
  */

@@ -2,7 +2,7 @@
  * What a provider or server reported, or why its report was not taken. `unsigned`: to no address
  * that Luna signed, such as a forged one. `no_report`: an answer of a person or an automatic reply.
  */
-export const feedbackKinds = [
+const feedbackKinds = [
   "accepted",
   "delivered",
   "bounced",
