@@ -219,6 +219,17 @@ describe("what changes nothing, is counted and does not bounce again", () => {
     expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
   });
 
+  it("what nobody signed, without a call of D1", async () => {
+    const DB = new Proxy(db, {
+      get: () => () => {
+        throw new Error("D1 was called");
+      },
+    });
+    const to = "postmaster@bounces.example.com";
+    await receive(to, deliveryReport("postfix", to, stated), { ...bounces, DB });
+    expect(counted("unsigned")).toBeGreaterThan(0);
+  });
+
   it("a delivery report where no secret is set", async () => {
     const id = await sent();
     const text = deliveryReport("postfix", pathOf(id), stated);

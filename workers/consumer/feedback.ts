@@ -38,14 +38,15 @@ async function takeEvent(message: Message, env: ConsumerEnv): Promise<void> {
 
 /**
  * Takes a delivery report, which a mail server sent to the Return-Path of an email.
- * Any other email is accepted, counted and forgotten.
+ * Any other email is accepted, counted and forgotten, without a call of D1.
  *
+ * @returns whether it was a delivery report
  * @throws Error if D1 could not be asked
  */
 export async function takeDeliveryReport(
   { to, raw }: Pick<ForwardableEmailMessage, "to" | "raw">,
   env: ConsumerEnv,
-): Promise<void> {
+): Promise<boolean> {
   const settings = returnPathSettings(env);
   const secrets = settings.ok ? (settings.value?.secrets ?? []) : [];
   const addressed = verifiedReturnPath({ secrets }, to, Date.now());
@@ -60,9 +61,11 @@ export async function takeDeliveryReport(
     const taken = await takeReport(env.DB, known, { now: Date.now() });
     if (!taken.ok) throw new Error(`the delivery report was not taken: ${taken.error.tag}`);
   }
+  return true;
 }
 
-function ignored(kind: FeedbackKind, emailId?: string): void {
+function ignored(kind: FeedbackKind, emailId?: string): false {
   countFeedback("smtp", kind);
   log("info", "email.feedback_ignored", { kind, emailId });
+  return false;
 }

@@ -57,8 +57,7 @@ export default {
    */
   async email(message, env) {
     try {
-      await takeDeliveryReport(message, env);
-      await writeDeliveries(env);
+      if (await takeDeliveryReport(message, env)) await writeDeliveries(env);
     } finally {
       reportSoon(env);
     }
