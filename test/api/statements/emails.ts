@@ -131,7 +131,13 @@ export const work: Cases = {
   claim: (db) => claims.claim(db, { ...claiming, open: ["smtp"] }),
   claimedBy: (db) => claims.claimedBy(db, "t"),
   postpone: (db) =>
-    claims.postpone(db, { notifications: [notification(id)], until: now, detail: "{}", now }),
+    claims.postpone(db, {
+      notifications: [notification(id)],
+      until: now,
+      detail: "{}",
+      now,
+      waits: [{ name: "smtp", until: now, detail: "{}", limited: false, maxBytes: 1 }],
+    }),
   promoteDue: (db) => claims.promoteDue(db, now, LIMIT),
   recordAndMarkSending: (db) =>
     delivery.recordAndMarkSending(db, {
