@@ -67,7 +67,7 @@ async function notifyOf(
   await notify(outbox, [{ id, generation: 1, dueAt: now }], now);
 }
 
-const refusals: Record<"absent" | "taken" | "held" | "too-many" | "too-many-links", Failure> = {
+const refusals: Record<Exclude<store.PendingSaved["tag"], "saved">, Failure> = {
   absent: { tag: "not-found", what: "sender" },
   taken: { tag: "conflict", field: "address" },
   held: { tag: "conflict", field: "domain" },
@@ -100,7 +100,7 @@ export async function requestVerification(
     },
   );
   if (!saved.ok) return saved;
-  if (saved.value.tag === "taken")
+  if (saved.value.tag === "taken" || saved.value.tag === "held")
     return fail({ tag: "conflict", field: pending.challenge === null ? "address" : "domain" });
   if (saved.value.tag !== "saved") return fail(refusals[saved.value.tag]);
   if (saved.value.isNotified && link.value !== null) await notifyOf(shared, link.value);
@@ -132,6 +132,7 @@ async function sendLinkAgain(
   if (!link.ok) return link;
   const saved = await writeDatabase(() => store.saveLink(db, found, link.value, shared.now));
   if (!saved.ok) return saved;
+  if (saved.value.tag === "held") return fail(refusals.taken);
   if (saved.value.tag !== "saved") return fail(refusals[saved.value.tag]);
   if (saved.value.isNotified) await notifyOf(shared, link.value);
   return ok(saved.value.sender);
