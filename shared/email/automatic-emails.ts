@@ -17,6 +17,7 @@ export const automaticEmails = {
   "address-changed": "when the address of an account was changed, to the one before",
   "api-key-rotated": "when an API key was replaced",
   "api-key-revoked": "when an API key was revoked",
+  "sender-unverified": "when the DNS record of a verified domain is gone for three days",
   "account-deleted": "when an account was deleted",
 } as const;
 

@@ -5,6 +5,7 @@ import { fail, ok, type Result } from "../lib/base/result.ts";
 import { brandOf } from "./brand.ts";
 import { lookUpTxt } from "./dns.ts";
 import { newEmail, notify, type Outbox } from "./outbox.ts";
+import { hasRecord } from "./rules/sender-check.ts";
 import { challengeName, type Verification } from "./rules/senders.ts";
 import { dnsResolver, publicUrl, sender, type EmailVariables } from "./settings.ts";
 import * as store from "./sql/pending-senders.ts";
@@ -147,7 +148,7 @@ async function askDns(
   const name = challengeName(found.identity);
   const records = await lookUpTxt(resolver.value, name);
   if (records === null) return fail({ tag: "unavailable", dependency: "DNS resolver" });
-  if (!records.some((text) => text.trim() === found.challenge))
+  if (!hasRecord(records, found.challenge))
     return fail({
       tag: "wrong-state",
       detail: `There is no TXT record ${name} with ${found.challenge} yet. DNS may take some time.`,
