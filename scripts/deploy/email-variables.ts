@@ -95,7 +95,7 @@ export const emailGroups: Group[] = [
   },
   {
     reader: "dnsResolver",
-    workers: ["api"],
+    workers: ["api", "cron"],
     variables: [
       plain(
         "DNS_OVER_HTTPS_URL",

@@ -18,6 +18,7 @@ export const automaticEmails = {
   "api-key-created": "when a user got one more API key",
   "api-key-rotated": "when an API key was replaced",
   "api-key-revoked": "when an API key was revoked",
+  "sender-unverified": "when the DNS record of a verified domain is gone for three days",
   "account-deleted": "when an account was deleted",
 } as const;
 

@@ -230,6 +230,7 @@ describe("POST /api/emails with a template", () => {
       "enterprise-contact",
       "address-confirmation",
       "sender-verification",
+      "sender-unverified",
       "address-in-use",
       "address-change-requested",
       "address-changed",

@@ -1,5 +1,6 @@
 import type { CronTask } from "./task.ts";
 import { cancelUnsentEmails } from "./tasks/cancel-unsent.ts";
+import { checkSenders } from "./tasks/check-senders.ts";
 import { countEmails } from "./tasks/count-emails.ts";
 import { deliverPurges } from "./tasks/deliver-purges.ts";
 import { endTrials } from "./tasks/end-trials.ts";
@@ -28,6 +29,7 @@ export const tasks: readonly CronTask[] = [
   expireEmails,
   expireAttachments,
   expireConfirmations,
+  checkSenders,
   cancelUnsentEmails,
   expireWebhookMessages,
   pruneHistory,

@@ -71,6 +71,12 @@ export function insertStoredFiles(
   ];
 }
 
+/** SQL: the bytes of the files of a row of emails. */
+export const sizeOfFiles = (emails: string): string =>
+  `iif(${emails}.format >= ${WITH_FILES},
+     (SELECT COALESCE(SUM(a.size_bytes), 0) FROM email_attachments AS l
+      JOIN attachments AS a ON a.id = l.attachment_id WHERE l.email_id = ${emails}.id), 0)`;
+
 /**
  * A column of a selection: the uploaded files of an email as JSON; NULL if it cannot have any.
  *

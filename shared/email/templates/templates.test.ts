@@ -29,6 +29,7 @@ const fields: Record<TemplateName, object> = {
     address: hostile,
     link: "https://luna.example/verify-sender/x?a=1&b",
   },
+  "sender-unverified": { domain: hostile, record: hostile },
   "address-in-use": { address: hostile },
   "address-change-requested": { userId: hostile },
   "address-changed": { userId: hostile },

@@ -15,6 +15,7 @@ import { cancellation } from "./cancellation.ts";
 import { enterpriseContact } from "./enterprise-contact.ts";
 import { paymentSuccess } from "./payment-success.ts";
 import { renderTemplate, type RenderedEmail, type Template } from "./render.ts";
+import { senderUnverified } from "./sender-unverified.ts";
 import { senderVerification } from "./sender-verification.ts";
 import { trialExpiry } from "./trial-expiry.ts";
 import { usageReport } from "./usage-report.ts";
@@ -30,6 +31,7 @@ const templates = {
   "enterprise-contact": enterpriseContact,
   "address-confirmation": addressConfirmation,
   "sender-verification": senderVerification,
+  "sender-unverified": senderUnverified,
   "address-in-use": addressInUse,
   "address-change-requested": addressChangeRequested,
   "address-changed": addressChanged,

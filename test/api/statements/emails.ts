@@ -22,6 +22,7 @@ import * as poison from "../../../shared/email/sql/poison.ts";
 import * as recipients from "../../../shared/email/sql/recipients.ts";
 import * as move from "../../../shared/email/sql/reschedule.ts";
 import * as retention from "../../../shared/email/sql/retention.ts";
+import * as checks from "../../../shared/email/sql/sender-checks.ts";
 import * as senders from "../../../shared/email/sql/senders.ts";
 import * as settling from "../../../shared/email/sql/settle.ts";
 import * as submissions from "../../../shared/email/sql/submissions.ts";
@@ -141,7 +142,13 @@ export const work: Cases = {
   claim: (db) => claims.claim(db, { ...claiming, open: ["smtp"] }),
   claimedBy: (db) => claims.claimedBy(db, "t"),
   postpone: (db) =>
-    claims.postpone(db, { notifications: [notification(id)], until: now, detail: "{}", now }),
+    claims.postpone(db, {
+      notifications: [notification(id)],
+      until: now,
+      detail: "{}",
+      now,
+      waits: [{ name: "smtp", until: now, detail: "{}", limited: false, maxBytes: 1 }],
+    }),
   promoteDue: (db) => claims.promoteDue(db, now, LIMIT),
   recordAndMarkSending: (db) =>
     delivery.recordAndMarkSending(db, {
@@ -322,6 +329,7 @@ const made = {
   challenge: null,
 };
 const domain = { ...made, id: "snd_3", identity: "own.example", challenge: "c" };
+const check = { id: "snd_3", challenge: "c", checkedAt: now, missingSince: null, isOver: true };
 const link = { tokenHash: "t", email: [] };
 
 export const ofSenders: Cases = {
@@ -343,6 +351,15 @@ export const ofSenders: Cases = {
   linkSource: (db) =>
     db.batch(
       accept.insertEmail(db, { ...email, id: "email-l" }, now, pending.linkSource(link.tokenHash)),
+    ),
+  domainsToCheck: (db) => checks.domainsToCheck(db, now, LIMIT),
+  countToCheck: (db) => checks.countToCheck(db, now, LIMIT),
+  saveChecks: (db) =>
+    checks.saveChecks(
+      db,
+      [check],
+      accept.insertEmail(db, { ...email, id: "email-checked" }, now, checks.ownerOf(check)),
+      now,
     ),
   deleteStoredSender: (db) => senders.deleteStoredSender(db, { id: "snd_2", tenant }),
 };
