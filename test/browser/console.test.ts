@@ -326,6 +326,7 @@ const pages = [
   "dead-letters",
   "suppressions",
   "senders",
+  "webhooks",
   "tasks",
   "alerts",
   "audit",

@@ -108,7 +108,10 @@ export async function endDeleted(
     .run();
 }
 
-/** An endpoint that Luna paused, whose owner is to be notified. `email`: of the user. */
+/**
+ * An endpoint that Luna paused, whose owner is to be notified. `email`: of the user, or of an
+ * owner of the team.
+ */
 export type PausedEndpoint = {
   id: string;
   tenant: string;
@@ -123,7 +126,10 @@ export async function pausedEndpoints(db: D1Database, limit: number): Promise<Pa
     .prepare(
       `SELECT w.id, w.tenant, w.url, w.paused_because AS because, w.paused_at AS pausedAt, u.email
        FROM webhook_endpoints w INDEXED BY webhook_endpoints_to_notify
-       LEFT JOIN users u ON u.user_id = substr(w.tenant, 6) AND w.tenant LIKE 'user:%'
+       LEFT JOIN users u ON u.user_id = iif(w.tenant LIKE 'team:%',
+         (SELECT MIN(m.user_id) FROM team_members m
+          WHERE m.team_id = substr(w.tenant, 6) AND m.role = 'owner'),
+         iif(w.tenant LIKE 'user:%', substr(w.tenant, 6), NULL))
        WHERE w.owner_notified = 0 AND w.paused_at > 0 ORDER BY w.paused_at LIMIT ?1`,
     )
     .bind(limit)

@@ -13,6 +13,7 @@ import type * as senders from "../../../shared/contract/senders.ts";
 import type * as suppressions from "../../../shared/contract/suppressions.ts";
 import type * as system from "../../../shared/contract/system.ts";
 import type * as telemetry from "../../../shared/contract/telemetry.ts";
+import type * as webhookEndpoints from "../../../shared/contract/webhook-endpoints.ts";
 
 /**
  * The contract, as types only: its schemas would double the size of the console. The compiler
@@ -29,7 +30,8 @@ type Contract = typeof alerts &
   typeof suppressions &
   typeof senders &
   typeof system &
-  typeof telemetry;
+  typeof telemetry &
+  typeof webhookEndpoints;
 
 const routes = {
   getStart: "GET /",
@@ -77,6 +79,17 @@ const routes = {
   listSenders: "GET /api/admin/email/senders",
   createSender: "POST /api/admin/email/senders",
   deleteSender: "DELETE /api/admin/email/senders/:senderId",
+  listWebhookEndpoints: "GET /api/webhook-endpoints",
+  createWebhookEndpoint: "POST /api/webhook-endpoints",
+  getWebhookEndpoint: "GET /api/webhook-endpoints/:endpointId",
+  deleteWebhookEndpoint: "DELETE /api/webhook-endpoints/:endpointId",
+  pauseWebhookEndpoint: "POST /api/webhook-endpoints/:endpointId/pause",
+  resumeWebhookEndpoint: "POST /api/webhook-endpoints/:endpointId/resume",
+  rotateWebhookSecret: "POST /api/webhook-endpoints/:endpointId/secret",
+  testWebhookEndpoint: "POST /api/webhook-endpoints/:endpointId/test",
+  listWebhookDeliveries: "GET /api/webhook-endpoints/:endpointId/deliveries",
+  replayWebhookDelivery: "POST /api/webhook-endpoints/:endpointId/deliveries/:deliveryId/replay",
+  replayWebhookDeliveries: "POST /api/webhook-endpoints/:endpointId/replay",
   listScheduledTasks: "GET /api/admin/scheduled-tasks",
   scheduledTaskHistory: "GET /api/admin/scheduled-tasks/history",
   runTask: "POST /api/admin/scheduled-tasks/:name/run",
