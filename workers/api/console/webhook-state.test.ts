@@ -4,14 +4,14 @@ import {
   deliveryState,
   endpointState,
   patternsIn,
-  type Delivery,
-  type Endpoint,
+  type ShownDelivery,
+  type ShownEndpoint,
 } from "./webhook-state.ts";
 
 describe("an endpoint", () => {
   const at = "2026-11-30T00:00:00.000Z";
   const paused = (because: "requested" | "failing" | "gone") => ({ because, at });
-  it.each<[Pick<Endpoint, "paused" | "health">, string, string]>([
+  it.each<[Pick<ShownEndpoint, "paused" | "health">, string, string]>([
     [{ health: { failures: 0 } }, "idle", "no failed call"],
     [{ health: { failures: 1 } }, "warn", "1 failed call in a row"],
     [{ health: { failures: 4 } }, "warn", "4 failed calls in a row"],
@@ -28,7 +28,7 @@ describe("an endpoint", () => {
 });
 
 describe("a delivery", () => {
-  it.each<[Pick<Delivery, "status" | "attempts" | "reason">, string, string]>([
+  it.each<[Pick<ShownDelivery, "status" | "attempts" | "reason">, string, string]>([
     [{ status: "delivered", attempts: 1 }, "good", "delivered"],
     [{ status: "delivering", attempts: 1 }, "idle", "under way"],
     [{ status: "pending", attempts: 0 }, "idle", "waits"],

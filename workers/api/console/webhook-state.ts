@@ -4,25 +4,25 @@ import type { Tone } from "./ui/bits.tsx";
 
 /** What the pages of webhooks show. Pure. */
 
-export type Endpoint = AnswerBody<"listWebhookEndpoints">["items"][number];
-export type Delivery = AnswerBody<"listWebhookDeliveries">["items"][number];
-type Attempt = Delivery["log"][number];
+export type ShownEndpoint = AnswerBody<"listWebhookEndpoints">["items"][number];
+export type ShownDelivery = AnswerBody<"listWebhookDeliveries">["items"][number];
+type Attempt = ShownDelivery["log"][number];
 type Shown = { tone: Tone; text: string };
 
-const pauses: Record<NonNullable<Endpoint["paused"]>["because"], Shown> = {
+const pauses: Record<NonNullable<ShownEndpoint["paused"]>["because"], Shown> = {
   requested: { tone: "idle", text: "paused on request" },
   failing: { tone: "bad", text: "paused: it failed for five days" },
   gone: { tone: "bad", text: "paused: it answered 410 Gone" },
 };
 
 /** Without a failure nothing is known: an endpoint that was never called has none either. */
-export function endpointState({ paused, health }: Pick<Endpoint, "paused" | "health">): Shown {
+export function endpointState({ paused, health }: Pick<ShownEndpoint, "paused" | "health">): Shown {
   if (paused !== undefined) return pauses[paused.because];
   if (health.failures === 0) return { tone: "idle", text: "no failed call" };
   return { tone: "warn", text: `${countText(health.failures, "failed call")} in a row` };
 }
 
-type Life = Pick<Delivery, "status" | "attempts" | "reason">;
+type Life = Pick<ShownDelivery, "status" | "attempts" | "reason">;
 
 export function deliveryState({ status, attempts, reason }: Life): Shown {
   switch (status) {

@@ -10,8 +10,13 @@ import { Loaded } from "../ui/loaded.tsx";
 import { PagedList } from "../ui/paged-list.tsx";
 import { ReplayDead } from "../ui/replay-dead.tsx";
 import { Secret } from "../ui/secret.tsx";
-import { attemptText, deliveryState, type Delivery, type Endpoint } from "../webhook-state.ts";
-import { Health } from "./webhooks.tsx";
+import {
+  attemptText,
+  deliveryState,
+  type ShownDelivery,
+  type ShownEndpoint,
+} from "../webhook-state.ts";
+import { ShownHealth } from "./webhooks.tsx";
 
 export function WebhookPage({ id }: { id: string }) {
   const endpoint = useResource("getWebhookEndpoint", { params: { endpointId: id } });
@@ -35,7 +40,7 @@ export function WebhookPage({ id }: { id: string }) {
   );
 }
 
-function Details({ endpoint }: { endpoint: Endpoint }) {
+function Details({ endpoint }: { endpoint: ShownEndpoint }) {
   const { url, tenant, events, description, health, previousSecretUntil } = endpoint;
   return (
     <>
@@ -43,7 +48,7 @@ function Details({ endpoint }: { endpoint: Endpoint }) {
       {description !== undefined && <p>{description}</p>}
       <Facts
         facts={[
-          ["Health", <Health endpoint={endpoint} />],
+          ["Health", <ShownHealth endpoint={endpoint} />],
           ["Tenant", tenant],
           ["Events", events.join(", ")],
           ["Created", <Time at={endpoint.createdAt} />],
@@ -62,7 +67,7 @@ function timeFact(name: string, at: string | undefined): [string, ComponentChild
   return at === undefined ? [] : [[name, <Time at={at} />]];
 }
 
-function Actions({ endpoint: { id, url, paused } }: { endpoint: Endpoint }) {
+function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint }) {
   const [secret, setSecret] = useState<string | null>(null);
   const params = { endpointId: id };
   const rotate = async () => {
@@ -164,7 +169,7 @@ function Deliveries({ id }: { id: string }) {
   );
 }
 
-function OneDelivery({ endpointId, delivery }: { endpointId: string; delivery: Delivery }) {
+function OneDelivery({ endpointId, delivery }: { endpointId: string; delivery: ShownDelivery }) {
   const { id, type, createdAt, dueAt, log, generation, status } = delivery;
   const { tone, text } = deliveryState(delivery);
   const hasEnded = status === "dead" || status === "delivered";

@@ -9,7 +9,7 @@ import { Together } from "../ui/loaded.tsx";
 import { PagedList } from "../ui/paged-list.tsx";
 import { Secret } from "../ui/secret.tsx";
 import { Table } from "../ui/table.tsx";
-import { endpointState, patternsIn, type Endpoint } from "../webhook-state.ts";
+import { endpointState, patternsIn, type ShownEndpoint } from "../webhook-state.ts";
 
 export function WebhooksPage() {
   const [cursor, setCursor] = useState<string | undefined>(undefined);
@@ -33,7 +33,7 @@ export function WebhooksPage() {
               { head: "Endpoint", kind: "wide", cell: (endpoint) => <Link endpoint={endpoint} /> },
               { head: "Tenant", cell: ({ tenant }) => tenant },
               { head: "Events", cell: ({ events }) => events.join(", ") },
-              { head: "Health", cell: (endpoint) => <Health endpoint={endpoint} /> },
+              { head: "Health", cell: (endpoint) => <ShownHealth endpoint={endpoint} /> },
               { head: "Since", cell: ({ createdAt }) => <Time at={createdAt} /> },
             ]}
           />
@@ -44,7 +44,7 @@ export function WebhooksPage() {
   );
 }
 
-function Link({ endpoint: { id, url, description } }: { endpoint: Endpoint }) {
+function Link({ endpoint: { id, url, description } }: { endpoint: ShownEndpoint }) {
   return (
     <>
       <a href={linkTo("webhooks", id)}>{url}</a>
@@ -58,7 +58,7 @@ function Link({ endpoint: { id, url, description } }: { endpoint: Endpoint }) {
   );
 }
 
-export function Health({ endpoint }: { endpoint: Endpoint }) {
+export function ShownHealth({ endpoint }: { endpoint: ShownEndpoint }) {
   const { tone, text } = endpointState(endpoint);
   const { failingSince } = endpoint.health;
   return (
