@@ -7,7 +7,7 @@ import { verifyWebhook } from "../../shared/contract/client/webhooks.ts";
 import { createUser, deleteUser, updateUser } from "../../shared/contract/users.ts";
 import { callEndpoint } from "../../shared/webhooks/call-endpoint.ts";
 import { encryptSecret } from "../../shared/webhooks/secrets.ts";
-import { filesOn } from "../support/code-blocks.ts";
+import { codeBlocks, filesOn, nameOf } from "../support/code-blocks.ts";
 import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import {
@@ -93,6 +93,23 @@ export function testGuides({ stack, project, setService }: Given): void {
     await eventually(async () =>
       expect(await (await ask("guarded")).json()).toEqual({ error: "circuit-open" }),
     );
+  });
+
+  it("watch-a-cron-job: what the guide pings is up", async () => {
+    const place = await placeOf("watch-a-cron-job");
+    const [creates, sees] = walksOf("watch-a-cron-job");
+    if (creates === undefined || sees === undefined) throw new Error("the guide lacks a step");
+    await walk([creates], place);
+    const newest = async () => (await stack.call("GET", "/api/heartbeats")).body.items[0];
+    const { pathname } = new URL((await newest()).pingUrl);
+    const pings = codeBlocks.find(
+      ({ page, language, text }) =>
+        nameOf(page) === "watch-a-cron-job" && language === "sh" && text.includes("$PING"),
+    );
+    const env = { PING: new URL(pathname, place.luna).href };
+    await printed([pings?.text ?? ""], { ...place, env });
+    await walk([sees], place);
+    expect(await newest()).toMatchObject({ status: "up", pings: 1 });
   });
 
   describe("receive-webhooks", () => {

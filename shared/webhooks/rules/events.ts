@@ -49,6 +49,11 @@ const alertData = named("AlertEventData", {
   summary: v.string(),
 });
 const breakerData = named("BreakerEventData", { name: v.string() });
+const heartbeatData = named("HeartbeatEventData", {
+  heartbeatId: v.string(),
+  name: v.string(),
+  because: v.string(),
+});
 const testData = named("TestEventData", { endpointId: v.string() });
 
 /** The schema of `data`, by type and version. */
@@ -82,6 +87,8 @@ const dataOf = {
   "alert.notified": alertData,
   "breaker.opened": breakerData,
   "breaker.closed": breakerData,
+  "heartbeat.down": heartbeatData,
+  "heartbeat.up": heartbeatData,
   "webhook.test": testData,
 } as const;
 
