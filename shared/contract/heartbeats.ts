@@ -188,35 +188,30 @@ const pingQuery = v.object({
   rid: v.optional(v.pipe(v.string(), v.uuid("must be a UUID"))),
 });
 
-const pinging = <
-  const Id extends string,
-  const Method extends "GET" | "POST",
-  const Path extends string,
->(
-  id: Id,
-  method: Method,
-  path: Path,
-  summary: string,
-) =>
-  operation({
-    id,
-    method,
-    path,
-    access: "anyone",
-    tag,
-    summary,
-    signed: true,
-    params: path.includes(":signal") ? { token, signal } : { token },
-    query: pingQuery,
-    answers: { 200: { mediaType: "text/plain" } },
-    problems: ["rate-limited", "unavailable"],
-  });
+/** What each ping has. */
+const ofPings = {
+  access: "anyone",
+  tag,
+  signed: true,
+  query: pingQuery,
+  answers: { 200: { mediaType: "text/plain" } },
+  problems: ["rate-limited", "unavailable"],
+} as const;
+const success = {
+  ...ofPings,
+  path: "/ping/:token",
+  params: { token },
+  summary: "A ping, as healthchecks.io defines it: the job is well, or has ended well.",
+} as const;
+const signalled = {
+  ...ofPings,
+  path: "/ping/:token/:signal",
+  params: { token, signal },
+  summary:
+    "A ping: start, fail, log, or the exit status of the job, where 0 is success and others fail.",
+} as const;
 
-const SUCCESS = "A ping, as healthchecks.io defines it: the job is well, or has ended well.";
-const SIGNAL =
-  "A ping: start, fail, log, or the exit status of the job, where 0 is success and others fail.";
-
-export const pingHeartbeat = pinging("pingHeartbeat", "GET", "/ping/:token", SUCCESS);
-export const postPing = pinging("postPing", "POST", "/ping/:token", SUCCESS);
-export const signalHeartbeat = pinging("signalHeartbeat", "GET", "/ping/:token/:signal", SIGNAL);
-export const postSignal = pinging("postSignal", "POST", "/ping/:token/:signal", SIGNAL);
+export const pingHeartbeat = operation({ id: "pingHeartbeat", method: "GET", ...success });
+export const postPing = operation({ id: "postPing", method: "POST", ...success });
+export const signalHeartbeat = operation({ id: "signalHeartbeat", method: "GET", ...signalled });
+export const postSignal = operation({ id: "postSignal", method: "POST", ...signalled });

@@ -327,6 +327,7 @@ const pages = [
   "suppressions",
   "senders",
   "webhooks",
+  "heartbeats",
   "tasks",
   "alerts",
   "audit",

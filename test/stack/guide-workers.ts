@@ -99,7 +99,7 @@ export function comparable(answer: unknown): unknown {
     .replaceAll(/[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g, "<id>")
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>")
     .replaceAll(/\b(?:we|evt|hb)_[\da-f]{32}/g, "<id>")
-    .replaceAll(/http:\/\/(?:localhost|127\.0\.0\.1):\d+/g, "<origin>")
+    .replaceAll(/http:\/\/(?:localhost:\d+|127\.0\.0\.1:\d+|luna\.test)/g, "<origin>")
     .replaceAll(/whsec_[\w+/=]+|luna_[\w-]+/g, "<key>");
   return JSON.parse(text);
 }

@@ -7,6 +7,7 @@ import { sendRequest, type PlainRequest } from "../../../shared/contract/client/
 import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
 import type * as emailTransports from "../../../shared/contract/email-transports.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
+import type * as heartbeats from "../../../shared/contract/heartbeats.ts";
 import type * as pauses from "../../../shared/contract/pauses.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
 import type * as senders from "../../../shared/contract/senders.ts";
@@ -25,6 +26,7 @@ type Contract = typeof alerts &
   typeof deadLetters &
   typeof emails &
   typeof emailTransports &
+  typeof heartbeats &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &
@@ -90,6 +92,13 @@ const routes = {
   listWebhookDeliveries: "GET /api/webhook-endpoints/:endpointId/deliveries",
   replayWebhookDelivery: "POST /api/webhook-endpoints/:endpointId/deliveries/:deliveryId/replay",
   replayWebhookDeliveries: "POST /api/webhook-endpoints/:endpointId/replay",
+  listHeartbeats: "GET /api/heartbeats",
+  createHeartbeat: "POST /api/heartbeats",
+  getHeartbeat: "GET /api/heartbeats/:heartbeatId",
+  deleteHeartbeat: "DELETE /api/heartbeats/:heartbeatId",
+  pauseHeartbeat: "POST /api/heartbeats/:heartbeatId/pause",
+  resumeHeartbeat: "POST /api/heartbeats/:heartbeatId/resume",
+  heartbeatHistory: "GET /api/heartbeats/:heartbeatId/history",
   listScheduledTasks: "GET /api/admin/scheduled-tasks",
   scheduledTaskHistory: "GET /api/admin/scheduled-tasks/history",
   runTask: "POST /api/admin/scheduled-tasks/:name/run",

@@ -10,6 +10,8 @@ import { DeadLetterPage } from "./pages/dead-letter.tsx";
 import { DeadLettersPage } from "./pages/dead-letters.tsx";
 import { EmailPage } from "./pages/email.tsx";
 import { EmailsPage } from "./pages/emails.tsx";
+import { HeartbeatPage } from "./pages/heartbeat.tsx";
+import { HeartbeatsPage } from "./pages/heartbeats.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SendersPage } from "./pages/senders.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
@@ -31,6 +33,7 @@ const pages: Record<PageName, string> = {
   suppressions: "Suppressions",
   senders: "Senders",
   webhooks: "Webhooks",
+  heartbeats: "Heartbeats",
   tasks: "Tasks",
   alerts: "Alerts",
   audit: "Audit",
@@ -41,6 +44,7 @@ const detailTitles: Record<DetailedPage, string> = {
   email: "One email",
   "dead-letters": "Dead letter",
   webhooks: "Webhook endpoint",
+  heartbeats: "Heartbeat",
 };
 
 export function App() {
@@ -152,6 +156,8 @@ function Page({ place }: { place: Place }) {
       return <SendersPage />;
     case "webhooks":
       return id === null ? <WebhooksPage /> : <WebhookPage id={id} />;
+    case "heartbeats":
+      return id === null ? <HeartbeatsPage /> : <HeartbeatPage id={id} />;
     case "tasks":
       return <TasksPage />;
     case "alerts":

@@ -36,6 +36,7 @@ const filters: Record<PageName, Readonly<Record<string, readonly string[] | null
   suppressions: { address: null, tenant: null, scope: scopeChoices, cursor: null },
   senders: {},
   webhooks: {},
+  heartbeats: {},
   tasks: {},
   alerts: {},
   audit: { actor: null, cursor: null },

@@ -14,6 +14,7 @@ const pages = [
   "suppressions",
   "senders",
   "webhooks",
+  "heartbeats",
   "tasks",
   "alerts",
   "audit",
@@ -21,7 +22,7 @@ const pages = [
 export type PageName = (typeof pages)[number];
 
 /** The pages of lists whose items have a page each. */
-const withDetails = ["email", "dead-letters", "webhooks"] as const;
+const withDetails = ["email", "dead-letters", "webhooks", "heartbeats"] as const;
 export type DetailedPage = (typeof withDetails)[number];
 
 /**

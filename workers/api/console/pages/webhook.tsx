@@ -1,4 +1,3 @@
-import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { durationText } from "../format.ts";
 import { useResource } from "../resource.ts";
@@ -10,6 +9,7 @@ import { Loaded } from "../ui/loaded.tsx";
 import { PagedList } from "../ui/paged-list.tsx";
 import { ReplayDead } from "../ui/replay-dead.tsx";
 import { Secret } from "../ui/secret.tsx";
+import { timeFact } from "../ui/time-fact.tsx";
 import {
   attemptText,
   deliveryState,
@@ -60,11 +60,6 @@ function Details({ endpoint }: { endpoint: ShownEndpoint }) {
       <Actions endpoint={endpoint} />
     </>
   );
-}
-
-/** None of what is not there. */
-function timeFact(name: string, at: string | undefined): [string, ComponentChildren][] {
-  return at === undefined ? [] : [[name, <Time at={at} />]];
 }
 
 function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint }) {
