@@ -7,7 +7,7 @@ import { getStub, type PlacementEnv } from "../lib/worker/placement.ts";
 import type { Heartbeat } from "./object.ts";
 import { alertKeyOf } from "./report-flip.ts";
 import {
-  deleteEnded,
+  deleteEndedHeartbeat,
   markDefined,
   pendingHeartbeats,
   type HeartbeatRow,
@@ -67,7 +67,7 @@ async function remove(env: HeartbeatsEnv, row: HeartbeatRow, now: number): Promi
       options,
     );
   }
-  await deleteEnded(env.DB, id, key);
+  await deleteEndedHeartbeat(env.DB, id, key);
 }
 
 /** Applies what a crash or an object that did not answer left behind. */

@@ -13,7 +13,7 @@ import {
   newHeartbeat,
   pausedAt,
   resumed,
-  shownStatus,
+  statusShown,
   type Changed,
   type HeartbeatState,
 } from "./rules/heartbeat.ts";
@@ -171,7 +171,7 @@ const asked = (state: HeartbeatState, isPaused: boolean, now: number): Changed =
 
 function replyOf({ definition, state }: StoredHeartbeat, pings: number, now: number) {
   const reply: HeartbeatReply = {
-    status: shownStatus(state, definition, now),
+    status: statusShown(state, definition, now),
     lastPingAt: state.lastPingAt,
     lastDurationMs: state.lastDurationMs,
     startedAt: state.started?.at ?? null,

@@ -1,6 +1,6 @@
 import { heartbeatOf } from "../../shared/heartbeats/apply.ts";
 import type { PingKind } from "../../shared/heartbeats/rules/heartbeat.ts";
-import { MAX_BODY_BYTES } from "../../shared/heartbeats/rules/rpc.ts";
+import { MAX_PING_BODY_BYTES } from "../../shared/heartbeats/rules/rpc.ts";
 import { beginningOf } from "../../shared/http/beginning.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
@@ -30,7 +30,7 @@ type Answered = Promise<Result<Response, Failure>>;
 async function take({ env, request, token, signal, rid }: Pinged): Answered {
   if (!(await hasRoom(env.RATE_LIMIT_KEY, `ping:${token}`))) return tooMany;
   const { kind, exitStatus } = meaningOf(signal);
-  const body = await beginningOf(request.body, MAX_BODY_BYTES);
+  const body = await beginningOf(request.body, MAX_PING_BODY_BYTES);
   const ping = { kind, rid: rid ?? null, exitStatus, method: request.method, body };
   try {
     const taken = await within(OBJECT_TIMEOUT_MS, heartbeatOf(env, token).ping(ping));
@@ -38,7 +38,7 @@ async function take({ env, request, token, signal, rid }: Pinged): Answered {
     const headers = {
       "Cache-Control": "no-store",
       "Content-Type": "text/plain; charset=utf-8",
-      "Ping-Body-Limit": String(MAX_BODY_BYTES),
+      "Ping-Body-Limit": String(MAX_PING_BODY_BYTES),
     };
     return ok(new Response("OK", { headers }));
   } catch (error) {

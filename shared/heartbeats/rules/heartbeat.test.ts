@@ -8,7 +8,7 @@ import {
   newHeartbeat,
   pausedAt,
   resumed,
-  shownStatus,
+  statusShown,
   type Changed,
   type Flip,
   type HeartbeatState,
@@ -20,7 +20,7 @@ const expected = { schedule: { every: "10m" }, graceMs: 5 * MINUTE };
 const ping = (state: HeartbeatState, kind: PingKind, at: number, rid: string | null = null) =>
   afterPing(state, expected, { kind, rid, at: at * MINUTE });
 const up = ping(newHeartbeat, "success", 0).state;
-const shown = (state: HeartbeatState, at: number) => shownStatus(state, expected, at * MINUTE);
+const shown = (state: HeartbeatState, at: number) => statusShown(state, expected, at * MINUTE);
 
 describe("a heartbeat", () => {
   it("that is new expects nothing, and is up after its first ping, without a notice", () => {

@@ -66,7 +66,7 @@ export const shownStatuses = ["new", "up", "late", "down", "paused"] as const;
 export type ShownStatus = (typeof shownStatuses)[number];
 
 /** What a person sees: `late` is up, past its time and within its grace. */
-export function shownStatus(
+export function statusShown(
   state: HeartbeatState,
   { schedule, graceMs }: Expectation,
   now: number,

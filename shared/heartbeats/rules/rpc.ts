@@ -9,7 +9,7 @@ import { pingKinds, type DownReason, type PingKind, type ShownStatus } from "./h
  */
 
 /** Of each ping so much of the body is kept. */
-export const MAX_BODY_BYTES = 10_000;
+export const MAX_PING_BODY_BYTES = 10_000;
 /** How many pings are kept. */
 export const MAX_PINGS = 100;
 
@@ -43,7 +43,7 @@ export const pingRequest = v.object({
   rid: v.nullable(text(100)),
   exitStatus: v.nullable(count),
   method: text(10),
-  body: text(MAX_BODY_BYTES),
+  body: text(MAX_PING_BODY_BYTES),
 });
 export type PingRequest = v.InferOutput<typeof pingRequest>;
 

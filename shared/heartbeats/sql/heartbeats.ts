@@ -185,7 +185,11 @@ export async function markDefined(db: D1Database, id: string, revision: number):
 }
 
 /** The object is empty. Its alert is over, so nothing refers to the row any more. */
-export async function deleteEnded(db: D1Database, id: string, alertKey: string): Promise<void> {
+export async function deleteEndedHeartbeat(
+  db: D1Database,
+  id: string,
+  alertKey: string,
+): Promise<void> {
   await db.batch([
     db.prepare("DELETE FROM heartbeats WHERE id = ?1 AND ended = 1").bind(id),
     db.prepare("DELETE FROM alerts WHERE key = ?1 AND fired_at IS NULL").bind(alertKey),

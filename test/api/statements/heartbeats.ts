@@ -33,5 +33,5 @@ export const ofHeartbeats: Cases = {
   markDefined: (db) => heartbeats.markDefined(db, id, 2),
   recordFlip: (db) => heartbeats.recordFlip(db, { id, n: 1, flip }),
   endHeartbeat: (db) => heartbeats.endHeartbeat(db, { id: "hb_2", tenant }, now),
-  deleteEnded: (db) => heartbeats.deleteEnded(db, "hb_2", "heartbeat:hb_2"),
+  deleteEndedHeartbeat: (db) => heartbeats.deleteEndedHeartbeat(db, "hb_2", "heartbeat:hb_2"),
 };
