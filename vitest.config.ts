@@ -177,6 +177,7 @@ export default defineConfig({
           durableObjects: {
             CACHE_TAG_INDEX: { className: "CacheTagIndex", useSQLite: true },
             CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true },
+            HEARTBEAT: { className: "Heartbeat", useSQLite: true },
             TASK_WATCHDOG: { className: "TaskWatchdog", useSQLite: true },
             TELEMETRY: { className: "Telemetry", useSQLite: true },
           },

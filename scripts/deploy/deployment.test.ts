@@ -122,7 +122,7 @@ const deployed: FakeAccount = {
   ],
   buckets: ["luna-attachments"],
   workers: {
-    "luna-api": worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
+    "luna-api": worker("luna-api", 2, "v4", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
     "luna-consumer": worker("luna-consumer", 1, null, [
       "UNSUBSCRIBE_SECRET",
       "SMTP_USERNAME",
@@ -149,7 +149,7 @@ function worker(
 
 /** That account with another luna-api. */
 function withApi(change: Partial<FakeAccount["workers"][string]>): FakeAccount {
-  const api = worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]);
+  const api = worker("luna-api", 2, "v4", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]);
   return { ...deployed, workers: { ...deployed.workers, "luna-api": { ...api, ...change } } };
 }
 

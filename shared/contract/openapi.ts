@@ -33,6 +33,7 @@ const tags = [
     description: "Transactional emails: accepted once, sent once, or listed as dead or unknown.",
   },
   { name: "operations", description: "Operators' views and commands." },
+  { name: "heartbeats", description: "Jobs that run elsewhere, watched by their pings." },
   { name: "webhooks", description: "Events to endpoints; calls by providers and recipients." },
 ];
 

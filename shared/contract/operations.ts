@@ -7,6 +7,7 @@ import * as deadLetters from "./dead-letters.ts";
 import * as emailCounts from "./email-counts.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
+import * as heartbeats from "./heartbeats.ts";
 import type { Operation } from "./operation.ts";
 import * as ownSenders from "./own-senders.ts";
 import * as pauses from "./pauses.ts";
@@ -32,6 +33,7 @@ export const modules = [
   cache,
   circuitBreakers,
   deadLetters,
+  heartbeats,
   pauses,
   scheduledTasks,
   suppressions,
@@ -54,6 +56,7 @@ export type Operations = typeof users &
   typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
+  typeof heartbeats &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &

@@ -48,5 +48,6 @@ type Dependency =
   | "subscription of SNS"
   | "scheduler"
   | "circuit breaker"
+  | "heartbeat"
   | "tag index"
   | "telemetry";

@@ -76,12 +76,20 @@ beforeAll(async () => {
   const { deliveryId } = (
     await call("POST", `/api/webhook-endpoints/${endpoint.id}/test`, undefined, { token: owner })
   ).body;
+  const heartbeat = await call(
+    "POST",
+    "/api/heartbeats",
+    { name: "Backup", schedule: { every: "1d" }, graceSeconds: 60 },
+    { token: owner },
+  );
   const sender = await call("POST", "/api/admin/email/senders", {
     address: "owner@example.com",
     tenant: "user:owner",
   });
   names = {
     senderId: sender.body.id,
+    heartbeatId: heartbeat.body.id,
+    signal: "fail",
     endpointId: endpoint.id,
     deliveryId,
     userId: "owner",
@@ -117,6 +125,7 @@ const changing = new Set([
   "retryEmail",
   "discardDeadLetter",
   "deleteWebhookEndpoint",
+  "deleteHeartbeat",
   "deleteSender",
   "deleteOwnSender",
 ]);
@@ -128,6 +137,7 @@ const bodies: Record<string, unknown> = {
   renameTeam: { name: "Kern" },
   renameWorkspace: { name: "Studio" },
   updateWebhookEndpoint: { events: ["*"] },
+  updateHeartbeat: { name: "Restore" },
   replayWebhookDeliveries: {},
   moveEmail: { sendAt: new Date(0).toISOString() },
 };

@@ -1,6 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
+import { recordConditions } from "../../shared/alerts/watch.ts";
 import { decryptSecret } from "../../shared/webhooks/secrets.ts";
+import { pausedEndpoints } from "../../shared/webhooks/sql/waiting.ts";
 import { call, callWith, signUpAs, type TestUser } from "./support.ts";
 
 /** Endpoints of webhooks: who has them, what they get, and that a secret is shown once. */
@@ -28,9 +30,9 @@ const events = async (): Promise<{ type: string; tenant: string; data: string }[
     }>()
   ).results;
 
-async function acceptOne({ userId, token }: TestUser): Promise<string> {
+async function acceptOne({ userId, token }: TestUser, fields: object = {}): Promise<string> {
   await call("PATCH", `/api/users/${userId}`, { scopes: ["emails:send"] });
-  const email = { to: "grace@example.com", subject: "Hi", text: "Hi" };
+  const email = { to: "grace@example.com", subject: "Hi", text: "Hi", ...fields };
   return (await call("POST", "/api/emails", email, { token })).body.id;
 }
 
@@ -149,6 +151,7 @@ describe("an event is written", () => {
     const { teamId } = (await call("POST", "/api/teams", { name: "T" }, { token })).body.team;
     await call("POST", `/api/teams/${teamId}/members`, { userId: other.userId, role: "admin" });
     await call("DELETE", `/api/teams/${teamId}/members/${other.userId}`);
+    await call("PATCH", `/api/teams/${teamId}`, { name: "U" });
     await call("DELETE", `/api/teams/${teamId}`);
     await call("DELETE", `/api/users/${other.userId}`);
     const types = (await events()).map(({ type }) => type);
@@ -165,10 +168,55 @@ describe("an event is written", () => {
       "team.created",
       "member.added",
       "member.removed",
+      "team.updated",
       "team.deleted",
       "user.deleted",
     ]);
   });
+});
+
+it("an email that is cancelled is an event", async () => {
+  await create(user, { events: ["email.*"] });
+  const at = new Date(Date.now() + 3_600_000).toISOString();
+  const emailId = await acceptOne(user, { sendAt: at });
+  await call("POST", `/api/emails/${emailId}/cancel`, undefined, { token: user.token });
+  expect((await events()).map(({ type }) => type)).toEqual(["email.accepted", "email.cancelled"]);
+});
+
+it("a breaker that opens and closes is an event each time, and none between", async () => {
+  await create(null, { events: ["breaker.*"] });
+  const minute = 60_000;
+  const evaluated = async (n: number, holds: boolean) => {
+    const condition = { key: "breaker:cache", holds, forMs: minute, summary: "it is OPEN" };
+    const options = { now: n * minute, newId: () => crypto.randomUUID(), recoveryMs: minute };
+    await recordConditions(env.DB, [condition], options);
+  };
+  for (const [n, holds] of [false, true, true, true, false, false, false, true].entries())
+    await evaluated(n, holds);
+  const name = JSON.stringify({ name: "cache" });
+  expect(await events()).toEqual(
+    ["breaker.opened", "breaker.closed", "breaker.opened"].map((type) => ({
+      type,
+      tenant: "admin",
+      data: name,
+    })),
+  );
+});
+
+it("the owner of a paused endpoint is its user, or an owner of its team", async () => {
+  const { token, userId } = user;
+  const { teamId } = (await call("POST", "/api/teams", { name: "T" }, { token })).body.team;
+  const insert = env.DB.prepare(
+    `INSERT INTO webhook_endpoints (id, tenant, url, events, secret, paused_because, paused_at,
+       owner_notified, created_at, updated_at)
+     VALUES (?1, ?1, '', '["*"]', '', 'failing', 1, 0, 1, 1)`,
+  );
+  const tenants = [`team:${teamId}`, `user:${userId}`, "admin", "team:none"];
+  await env.DB.batch(tenants.map((tenant) => insert.bind(tenant)));
+  const found = await pausedEndpoints(env.DB, 10);
+  const { email } = (await call("GET", `/api/users/${userId}`)).body.user;
+  const to = Object.fromEntries(found.map((one) => [one.tenant, one.email]));
+  expect(tenants.map((tenant) => to[tenant])).toEqual([email, email, null, null]);
 });
 
 it("a deleted account has no endpoint any more", async () => {

@@ -326,6 +326,8 @@ const pages = [
   "dead-letters",
   "suppressions",
   "senders",
+  "webhooks",
+  "heartbeats",
   "tasks",
   "alerts",
   "audit",

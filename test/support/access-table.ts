@@ -80,6 +80,12 @@ const ofOwner: Record<string, "403" | "404"> = {
   listWebhookDeliveries: "404",
   replayWebhookDelivery: "404",
   replayWebhookDeliveries: "404",
+  getHeartbeat: "404",
+  updateHeartbeat: "404",
+  deleteHeartbeat: "404",
+  pauseHeartbeat: "404",
+  resumeHeartbeat: "404",
+  heartbeatHistory: "404",
 };
 
 function cellsOf({ id, access, path }: Operation): Cells {

@@ -161,6 +161,31 @@ async function endpoint(suffix = ""): Promise<string> {
   return `/api/webhook-endpoints/${body.endpoint.id}${suffix}`;
 }
 
+const newHeartbeat = { name: "Backup", schedule: { every: "1d" }, graceSeconds: 60 };
+
+async function heartbeat(suffix = ""): Promise<string> {
+  const { token } = await person();
+  const { body } = await call("POST", "/api/heartbeats", newHeartbeat, { token });
+  return `/api/heartbeats/${body.id}${suffix}`;
+}
+
+async function pingPath(suffix = ""): Promise<string> {
+  const { pingUrl } = (await call("GET", await heartbeat())).body;
+  return new URL(pingUrl).pathname + suffix;
+}
+
+/** Answers of an operation that takes pings. */
+const ofPings = (suffix: string) => ({
+  200: async () => ({ path: await pingPath(suffix), token: null }),
+  404: at(`/ping/00000000-0000-4000-8000-000000000000${suffix}`, { token: null }),
+  422: at(`/ping/00000000-0000-4000-8000-000000000000${suffix}?rid=x`, { token: null }),
+  503: async () => ({
+    path: await pingPath(suffix),
+    token: null,
+    bindings: { HEARTBEAT: { getByName: () => ({}) } as never },
+  }),
+});
+
 /** A test delivery that is not under way or waiting any more, or still is. */
 async function webhookDelivery(status: string): Promise<string> {
   const path = await endpoint();
@@ -729,6 +754,45 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       bindings: { DB: deadDatabase },
     }),
   },
+  createHeartbeat: {
+    200: async () => {
+      const repeat = {
+        path: "/api/heartbeats",
+        body: newHeartbeat,
+        token: (await person()).token,
+        headers: { "Idempotency-Key": "k" },
+      };
+      await call("POST", repeat.path, repeat.body, repeat);
+      return repeat;
+    },
+    201: async () => ({
+      path: "/api/heartbeats",
+      body: newHeartbeat,
+      token: (await person()).token,
+    }),
+    409: async () => {
+      const { userId, token } = await person();
+      await manyRows(
+        `INSERT INTO heartbeats
+           (id, token, tenant, name, schedule, grace_ms, created_at, updated_at)
+          VALUES (?1 || ?2, 't', 'user:' || ?1, 'x', '{"every":"1d"}', 60000, 0, 0)`,
+        100,
+        userId,
+      );
+      return { path: "/api/heartbeats", body: newHeartbeat, token };
+    },
+  },
+  listHeartbeats: { 200: at("/api/heartbeats?limit=2") },
+  getHeartbeat: { 200: async () => ({ path: await heartbeat() }) },
+  updateHeartbeat: { 200: async () => ({ path: await heartbeat(), body: { name: "Restore" } }) },
+  deleteHeartbeat: { 204: async () => ({ path: await heartbeat() }) },
+  pauseHeartbeat: { 200: async () => ({ path: await heartbeat("/pause") }) },
+  resumeHeartbeat: { 200: async () => ({ path: await heartbeat("/resume") }) },
+  heartbeatHistory: { 200: async () => ({ path: await heartbeat("/history?limit=2") }) },
+  pingHeartbeat: ofPings(""),
+  postPing: ofPings(""),
+  signalHeartbeat: ofPings("/start"),
+  postSignal: ofPings("/1"),
   createWebhookEndpoint: {
     200: async () => {
       const repeat = {
@@ -869,6 +933,11 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     provider: "resend",
     transport: "resend",
     ...noEndpoint,
+    heartbeatId: `hb_${"0".repeat(32)}`,
+    ...(operation.tag === "heartbeats" && {
+      token: "00000000-0000-4000-8000-000000000000",
+      signal: "fail",
+    }),
     senderId: `snd_${"0".repeat(32)}`,
     keyId: `key_${"0".repeat(32)}`,
     name: operation.id === "previewTemplate" ? "welcome" : "database",
@@ -950,6 +1019,7 @@ const minimalBody: Record<string, unknown> = {
   resolveEmail: { status: "sent" },
   updateWebhookEndpoint: { events: ["*"] },
   updateSender: { name: "Acme" },
+  updateHeartbeat: { name: "Restore" },
   resetCircuitBreaker: reason,
   resetEmailTransport: reason,
   closeCircuitBreaker: reason,

@@ -139,6 +139,14 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   testWebhookEndpoint: {},
   replayWebhookDelivery: {},
   replayWebhookDeliveries: { fields: ["type"] },
+  createHeartbeat: { fields: ["name"] },
+  updateHeartbeat: { fields: ["name", "graceSeconds"] },
+  deleteHeartbeat: {},
+  pauseHeartbeat: {},
+  resumeHeartbeat: {},
+  // What a job sends each time that it runs.
+  postPing: null,
+  postSignal: null,
   takeWebhook: null,
   unsubscribe: null,
 };

@@ -15,11 +15,13 @@ import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import * as firstKey from "./first-key.ts";
 import * as health from "./get-health.ts";
+import * as heartbeats from "./heartbeats.ts";
 import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
 import * as ownSenders from "./own-senders.ts";
 import * as pauses from "./pauses.ts";
+import * as pings from "./pings.ts";
 import * as resolveEmail from "./resolve-email.ts";
 import * as retryEmail from "./retry-email.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
@@ -55,11 +57,13 @@ export const handlers: Handlers = {
   ...emailTransports,
   ...firstKey,
   ...health,
+  ...heartbeats,
   ...metrics,
   ...openApi,
   ...operator,
   ...ownSenders,
   ...pauses,
+  ...pings,
   ...resolveEmail,
   ...retryEmail,
   ...scheduledTasks,

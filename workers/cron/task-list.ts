@@ -14,6 +14,7 @@ import { pruneHistory } from "./tasks/prune-history.ts";
 import { rollUpUsage } from "./tasks/roll-up-usage.ts";
 import { sendDigest } from "./tasks/send-digest.ts";
 import { sendUsageReports } from "./tasks/send-usage-reports.ts";
+import { sweepHeartbeats } from "./tasks/sweep-heartbeats.ts";
 import { sweepOutbox } from "./tasks/sweep-outbox.ts";
 import { sweepWebhookDeliveries } from "./tasks/sweep-webhooks.ts";
 import { notifyOfTrialEnds } from "./tasks/tell-of-trial-ends.ts";
@@ -23,6 +24,7 @@ import { warmCache } from "./tasks/warm-cache.ts";
 export const tasks: readonly CronTask[] = [
   sweepOutbox,
   sweepWebhookDeliveries,
+  sweepHeartbeats,
   deliverPurges,
   expireIdempotencyKeys,
   expireDeadLetters,

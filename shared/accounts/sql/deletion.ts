@@ -48,6 +48,9 @@ const leftovers = [
   // What waits for them is never delivered.
   `DELETE FROM webhook_endpoints WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
   `DELETE FROM api_keys WHERE owner = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
+  // Their objects are emptied by the sweep.
+  `UPDATE heartbeats SET ended = 1, pending = 1
+   WHERE tenant = '${tenantOfUser("")}' || ?1 AND ended = 0 AND ${isDeleted}`,
   `DELETE FROM senders WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
   `DELETE FROM sender_links WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
 ];

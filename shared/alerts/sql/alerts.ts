@@ -175,6 +175,17 @@ export async function markFiredDelivered(
     .run();
 }
 
+/** The webhook was notified of the same without D1: it gets no notice of this key again. */
+export async function markKeyNotified(db: D1Database, key: string, now: number): Promise<void> {
+  await db
+    .prepare(
+      `UPDATE alert_notices INDEXED BY alert_notices_by_key SET webhook_at = ?2
+       WHERE key = ?1 AND webhook_at IS NULL`,
+    )
+    .bind(key, now)
+    .run();
+}
+
 export async function markDelivered(
   db: D1Database,
   channel: Channel,

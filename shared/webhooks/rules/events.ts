@@ -48,6 +48,12 @@ const alertData = named("AlertEventData", {
   kind: v.string(),
   summary: v.string(),
 });
+const breakerData = named("BreakerEventData", { name: v.string() });
+const heartbeatData = named("HeartbeatEventData", {
+  heartbeatId: v.string(),
+  name: v.string(),
+  because: v.string(),
+});
 const testData = named("TestEventData", { endpointId: v.string() });
 
 /** The schema of `data`, by type and version. */
@@ -58,6 +64,7 @@ const dataOf = {
   "email.bounced": emailData,
   "email.complained": emailData,
   "email.suppressed": emailData,
+  "email.cancelled": emailData,
   "email.dead": emailData,
   "email.unknown": emailData,
   "email.unsubscribed": unsubscribeData,
@@ -70,6 +77,7 @@ const dataOf = {
   "key.rotated": furtherKeyData,
   "key.revoked": furtherKeyData,
   "team.created": teamData,
+  "team.updated": teamData,
   "team.deleted": teamData,
   "member.added": memberData,
   "member.changed": memberData,
@@ -77,6 +85,10 @@ const dataOf = {
   "trial.started": trialData,
   "trial.ended": trialData,
   "alert.notified": alertData,
+  "breaker.opened": breakerData,
+  "breaker.closed": breakerData,
+  "heartbeat.down": heartbeatData,
+  "heartbeat.up": heartbeatData,
   "webhook.test": testData,
 } as const;
 

@@ -25,6 +25,7 @@ export const own = {
   email: "email-1",
   endpoint: "we_own",
   key: "key_own",
+  heartbeat: "hb_own",
   file: "file-1",
   address: "ada@example.com",
 } as const;
@@ -55,6 +56,10 @@ export const ownRows = [
        (id, owner, name, prefix, hash, scopes, test, created_by, created_at, updated_at)
      VALUES ('${id}', '${owner}', 'Key', 'p', '${hash}', '[]', 0, 'x', ${now}, ${now})`,
   ),
+  `INSERT INTO heartbeats
+     (id, token, tenant, name, schedule, grace_ms, created_at, updated_at)
+   VALUES ('${own.heartbeat}', 't', 'user:${own.user}', 'Backup', '{"every":"1d"}', 60000, ${now},
+     ${now})`,
   `INSERT INTO attachments
      (id, tenant, status, filename, content_type, size_bytes, created_at, expires_at)
    VALUES ('${own.file}', 'user:${own.user}', 'stored', 'a', 'b/c', 1, ${now}, ${now})`,

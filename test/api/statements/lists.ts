@@ -10,6 +10,7 @@ import { findCounts } from "../../../shared/email/sql/email-counts.ts";
 import { findEmails } from "../../../shared/email/sql/email-search.ts";
 import { findSenders } from "../../../shared/email/sql/senders.ts";
 import { findSuppressions } from "../../../shared/email/sql/suppression-lists.ts";
+import { findHeartbeats } from "../../../shared/heartbeats/sql/heartbeats.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";
 import { findDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
 import { findEndpoints } from "../../../shared/webhooks/sql/endpoints.ts";
@@ -187,11 +188,17 @@ export const lists: List[] = [
     by: ["target", "status dead"],
     run: (db) => findDeliveries(db, { target: own.endpoint, onlyDead: true }, null, LIMIT),
   },
+  { operation: "listHeartbeats", by: [], run: (db) => findHeartbeats(db, null, null, LIMIT) },
+  {
+    operation: "listHeartbeats",
+    by: ["tenant"],
+    run: (db) => findHeartbeats(db, tenant, { at: 1, id: "hb_1" }, LIMIT),
+  },
   { operation: "listAlerts", by: [], run: (db) => recentNotices(db, LIMIT) },
 ];
 
 /** Lists that no statement of D1 is behind. */
-export const listsElsewhere = new Set(["inspectTag", "circuitBreakerHistory"]);
+export const listsElsewhere = new Set(["inspectTag", "circuitBreakerHistory", "heartbeatHistory"]);
 
 /** Several lists of one operation by the same filters differ in what they walk or begin after. */
 export const listCases: Cases = Object.fromEntries(

@@ -111,6 +111,7 @@ export const ofAlerts: Cases = {
   "releaseNotice: email": (db) => alerts.releaseNotice(db, "email", "notice-1"),
   "releaseNotice: webhook": (db) => alerts.releaseNotice(db, "webhook", "notice-1"),
   markFiredDelivered: (db) => alerts.markFiredDelivered(db, ["email:dead"], now),
+  markKeyNotified: (db) => alerts.markKeyNotified(db, "email:dead", now),
   "markDelivered: email": (db) => alerts.markDelivered(db, "email", "notice-1", now),
   "markDelivered: webhook": (db) => alerts.markDelivered(db, "webhook", "notice-1", now),
   readNotified: (db) => alerts.readNotified(db),

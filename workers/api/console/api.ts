@@ -7,12 +7,14 @@ import { sendRequest, type PlainRequest } from "../../../shared/contract/client/
 import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
 import type * as emailTransports from "../../../shared/contract/email-transports.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
+import type * as heartbeats from "../../../shared/contract/heartbeats.ts";
 import type * as pauses from "../../../shared/contract/pauses.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
 import type * as senders from "../../../shared/contract/senders.ts";
 import type * as suppressions from "../../../shared/contract/suppressions.ts";
 import type * as system from "../../../shared/contract/system.ts";
 import type * as telemetry from "../../../shared/contract/telemetry.ts";
+import type * as webhookEndpoints from "../../../shared/contract/webhook-endpoints.ts";
 
 /**
  * The contract, as types only: its schemas would double the size of the console. The compiler
@@ -24,12 +26,14 @@ type Contract = typeof alerts &
   typeof deadLetters &
   typeof emails &
   typeof emailTransports &
+  typeof heartbeats &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &
   typeof senders &
   typeof system &
-  typeof telemetry;
+  typeof telemetry &
+  typeof webhookEndpoints;
 
 const routes = {
   getStart: "GET /",
@@ -77,6 +81,24 @@ const routes = {
   listSenders: "GET /api/admin/email/senders",
   createSender: "POST /api/admin/email/senders",
   deleteSender: "DELETE /api/admin/email/senders/:senderId",
+  listWebhookEndpoints: "GET /api/webhook-endpoints",
+  createWebhookEndpoint: "POST /api/webhook-endpoints",
+  getWebhookEndpoint: "GET /api/webhook-endpoints/:endpointId",
+  deleteWebhookEndpoint: "DELETE /api/webhook-endpoints/:endpointId",
+  pauseWebhookEndpoint: "POST /api/webhook-endpoints/:endpointId/pause",
+  resumeWebhookEndpoint: "POST /api/webhook-endpoints/:endpointId/resume",
+  rotateWebhookSecret: "POST /api/webhook-endpoints/:endpointId/secret",
+  testWebhookEndpoint: "POST /api/webhook-endpoints/:endpointId/test",
+  listWebhookDeliveries: "GET /api/webhook-endpoints/:endpointId/deliveries",
+  replayWebhookDelivery: "POST /api/webhook-endpoints/:endpointId/deliveries/:deliveryId/replay",
+  replayWebhookDeliveries: "POST /api/webhook-endpoints/:endpointId/replay",
+  listHeartbeats: "GET /api/heartbeats",
+  createHeartbeat: "POST /api/heartbeats",
+  getHeartbeat: "GET /api/heartbeats/:heartbeatId",
+  deleteHeartbeat: "DELETE /api/heartbeats/:heartbeatId",
+  pauseHeartbeat: "POST /api/heartbeats/:heartbeatId/pause",
+  resumeHeartbeat: "POST /api/heartbeats/:heartbeatId/resume",
+  heartbeatHistory: "GET /api/heartbeats/:heartbeatId/history",
   listScheduledTasks: "GET /api/admin/scheduled-tasks",
   scheduledTaskHistory: "GET /api/admin/scheduled-tasks/history",
   runTask: "POST /api/admin/scheduled-tasks/:name/run",

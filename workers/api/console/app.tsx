@@ -10,12 +10,16 @@ import { DeadLetterPage } from "./pages/dead-letter.tsx";
 import { DeadLettersPage } from "./pages/dead-letters.tsx";
 import { EmailPage } from "./pages/email.tsx";
 import { EmailsPage } from "./pages/emails.tsx";
+import { HeartbeatPage } from "./pages/heartbeat.tsx";
+import { HeartbeatsPage } from "./pages/heartbeats.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SendersPage } from "./pages/senders.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { SuppressionsPage } from "./pages/suppressions.tsx";
 import { TasksPage } from "./pages/tasks.tsx";
-import { here, linkTo, type PageName, type Place } from "./router.ts";
+import { WebhookPage } from "./pages/webhook.tsx";
+import { WebhooksPage } from "./pages/webhooks.tsx";
+import { here, linkTo, type DetailedPage, type PageName, type Place } from "./router.ts";
 import { session, signOut } from "./session.ts";
 import { useStore } from "./store.ts";
 import { Announcements } from "./ui/announce.tsx";
@@ -28,11 +32,20 @@ const pages: Record<PageName, string> = {
   "dead-letters": "Dead letters",
   suppressions: "Suppressions",
   senders: "Senders",
+  webhooks: "Webhooks",
+  heartbeats: "Heartbeats",
   tasks: "Tasks",
   alerts: "Alerts",
   audit: "Audit",
 };
 const names = Object.keys(pages) as PageName[];
+
+const detailTitles: Record<DetailedPage, string> = {
+  email: "One email",
+  "dead-letters": "Dead letter",
+  webhooks: "Webhook endpoint",
+  heartbeats: "Heartbeat",
+};
 
 export function App() {
   const who = useStore(session);
@@ -63,7 +76,7 @@ function useTitle(title: string): void {
 function titleOf({ page, id }: Place): string {
   if (page === "nowhere") return "No such page";
   if (id === null) return pages[page];
-  return page === "email" ? "One email" : "Dead letter";
+  return detailTitles[page as DetailedPage];
 }
 
 function Shell({ place, who, hasToken }: { place: Place; who: string; hasToken: boolean }) {
@@ -141,6 +154,10 @@ function Page({ place }: { place: Place }) {
       return <SuppressionsPage query={query} />;
     case "senders":
       return <SendersPage />;
+    case "webhooks":
+      return id === null ? <WebhooksPage /> : <WebhookPage id={id} />;
+    case "heartbeats":
+      return id === null ? <HeartbeatsPage /> : <HeartbeatPage id={id} />;
     case "tasks":
       return <TasksPage />;
     case "alerts":

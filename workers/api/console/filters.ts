@@ -35,6 +35,8 @@ const filters: Record<PageName, Readonly<Record<string, readonly string[] | null
   "dead-letters": { to: null, reason: reasonChoices, cursor: null },
   suppressions: { address: null, tenant: null, scope: scopeChoices, cursor: null },
   senders: {},
+  webhooks: {},
+  heartbeats: {},
   tasks: {},
   alerts: {},
   audit: { actor: null, cursor: null },

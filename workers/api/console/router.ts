@@ -13,15 +13,21 @@ const pages = [
   "dead-letters",
   "suppressions",
   "senders",
+  "webhooks",
+  "heartbeats",
   "tasks",
   "alerts",
   "audit",
 ] as const;
 export type PageName = (typeof pages)[number];
 
+/** The pages of lists whose items have a page each. */
+const withDetails = ["email", "dead-letters", "webhooks", "heartbeats"] as const;
+export type DetailedPage = (typeof withDetails)[number];
+
 /**
- * `id`: of one email or dead letter. `query`: the filter of a page together with its cursor, so
- * that no cursor outlives its filter.
+ * `id`: of one item. `query`: the filter of a page together with its cursor, so that no cursor
+ * outlives its filter.
  */
 export type Place = { page: PageName | "nowhere"; id: string | null; query: URLSearchParams };
 
@@ -32,7 +38,7 @@ export function placeOf(hash: string): Place {
   const query = new URLSearchParams(search);
   if (name === "") return { page: "overview", id: null, query };
   const page = pages.find((one) => one === name);
-  const hasDetails = page === "email" || page === "dead-letters";
+  const hasDetails = withDetails.some((one) => one === page);
   if (page === undefined || more.length > 0 || (id !== undefined && !hasDetails))
     return { page: "nowhere", id: null, query };
   return { page, id: id === undefined || id === "" ? null : decoded(id), query };
