@@ -14,14 +14,14 @@ import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 import { fanOut } from "../../shared/lib/worker/fan-out.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, noContent, tenantOf, type Caller, type Handler } from "./call.ts";
-import { iso, ownerOf } from "./webhook-owner.ts";
+import { json, noContent, ownerOf, tenantOf, type CallerOf, type Handler } from "./call.ts";
+import { iso } from "./webhook-owner.ts";
 
 /** After this the state of a heartbeat is shown as unknown. */
 const OBJECT_TIMEOUT_MS = 2_000;
 const noHeartbeat: Failure = { tag: "not-found", what: "heartbeat" };
 
-type Shown = { env: ApiEnv; url: URL; caller: Caller };
+type Shown = { env: ApiEnv; url: URL; caller: CallerOf<"caller">Of<"caller"> };
 
 /** Null if its object does not answer, or does not have it yet. */
 async function stateOf(env: ApiEnv, token: string): Promise<HeartbeatReply | null> {
@@ -43,7 +43,7 @@ async function answerOf({ env, url, caller }: Shown, row: store.HeartbeatRow) {
     name,
     schedule,
     graceSeconds: graceMs / 1_000,
-    ...(caller.role !== "viewer" && {
+    ...(mayManage(caller) && {
       pingUrl: `${base.ok ? base.value : url.origin}/ping/${row.token}`,
     }),
     ...(state === null ? { status: "unknown" } : stateAnswer(state)),
@@ -52,6 +52,9 @@ async function answerOf({ env, url, caller }: Shown, row: store.HeartbeatRow) {
   };
   return answer;
 }
+
+/** Who knows the URL can ping. */
+const mayManage = ({ scopes }: CallerOf<"caller">): boolean => scopes.includes("heartbeats:manage");
 
 const at = <Name extends string>(name: Name, time: number | null) =>
   (time === null ? {} : { [name]: iso(time) }) as { [Key in Name]?: string };
@@ -145,7 +148,7 @@ export const listHeartbeats: Handler<"listHeartbeats"> = async ({
 /** A heartbeat of another tenant is answered like one that does not exist. */
 async function findOwn(
   env: ApiEnv,
-  caller: Caller,
+  caller: CallerOf<"caller">,
   id: string,
 ): Promise<Result<store.HeartbeatRow, Failure>> {
   const found = await readDatabase(env, () => store.findHeartbeat(env.DB, id, ownerOf(caller)));

@@ -72,6 +72,7 @@ function Actions({ heartbeat: { id, name, status } }: { heartbeat: ShownHeartbea
       {status === "paused" ? (
         <Action
           label="Resume"
+          operation="resumeHeartbeat"
           explains={<p>It is as new: it expects nothing until its next ping.</p>}
           done={`${name} is resumed.`}
           act={() => call("resumeHeartbeat", { params })}
@@ -79,6 +80,7 @@ function Actions({ heartbeat: { id, name, status } }: { heartbeat: ShownHeartbea
       ) : (
         <Action
           label="Pause"
+          operation="pauseHeartbeat"
           explains={<p>It expects nothing until its next ping.</p>}
           done={`${name} is paused.`}
           act={() => call("pauseHeartbeat", { params })}
@@ -86,6 +88,7 @@ function Actions({ heartbeat: { id, name, status } }: { heartbeat: ShownHeartbea
       )}
       <Action
         label="Delete"
+        operation="deleteHeartbeat"
         tone="danger"
         explains={<p>Its pings are deleted, and its URL is not found any more.</p>}
         done={`${name} is deleted.`}

@@ -77,6 +77,7 @@ function Add() {
         <Field label="Grace in seconds" value={grace} onInput={setGrace} />
         <Action
           label="Add"
+          operation="createHeartbeat"
           of={given}
           lacks={given === "" ? "Enter a name." : undefined}
           explains={<p>It expects nothing until its first ping. Its page has the URL to ping.</p>}

@@ -76,6 +76,7 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
         {paused === undefined ? (
           <Action
             label="Pause"
+            operation="pauseWebhookEndpoint"
             explains={<p>It gets no call. Its events wait for up to 30 days.</p>}
             done={`${url} is paused.`}
             act={() => call("pauseWebhookEndpoint", { params })}
@@ -83,6 +84,7 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
         ) : (
           <Action
             label="Resume"
+            operation="resumeWebhookEndpoint"
             explains={<p>What waits is delivered from now on.</p>}
             done={`${url} is resumed.`}
             act={() => call("resumeWebhookEndpoint", { params })}
@@ -90,6 +92,7 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
         )}
         <Action
           label="Send a test event"
+          operation="testWebhookEndpoint"
           explains={
             <p>
               It gets the event <code>webhook.test</code>, also if it subscribes to no such event.
@@ -100,12 +103,14 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
         />
         <Action
           label="Replace the secret"
+          operation="rotateWebhookSecret"
           explains={<p>The new one is shown once. The former one signs too for 24 hours.</p>}
           done="The secret is replaced."
           act={rotate}
         />
         <Action
           label="Delete"
+          operation="deleteWebhookEndpoint"
           tone="danger"
           explains={<p>What it has not received is not delivered. This cannot be undone.</p>}
           done={`${url} is deleted.`}
@@ -196,6 +201,7 @@ function OneDelivery({ endpointId, delivery }: { endpointId: string; delivery: S
       {hasEnded && (
         <Action
           label="Replay"
+          operation="replayWebhookDelivery"
           of={type}
           explains={<p>It is delivered again, with all its attempts and the same webhook-id.</p>}
           done={`${type} is due again.`}

@@ -92,6 +92,7 @@ function Add() {
         <Field label="Events, such as email.* team.created" value={events} onInput={setEvents} />
         <Action
           label="Add"
+          operation="createWebhookEndpoint"
           of={given}
           lacks={given === "" ? "Enter a URL." : undefined}
           explains={<p>It gets the events of every tenant. Its secret is shown once.</p>}

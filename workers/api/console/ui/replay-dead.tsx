@@ -33,6 +33,7 @@ export function ReplayDead({ id }: { id: string }) {
         <Field label="Before (optional)" value={until} onInput={setUntil} />
         <Action
           label="Replay dead deliveries"
+          operation="replayWebhookDeliveries"
           explains={
             <p>
               Up to 1,000 are delivered again, oldest first. If the cause is not fixed, they die
