@@ -137,6 +137,7 @@ const personalReads: ReadonlySet<string> = new Set<OperationId>([
   "getEmail",
   "getSender",
   "getUser",
+  "listDeadLetterCauses",
   "listDeadLetters",
   "listEmails",
   "listSenders",

@@ -4,6 +4,7 @@ import { useResource } from "../resource.ts";
 import { call } from "../session.ts";
 import { Section, State, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
+import { Field } from "../ui/find.tsx";
 import { Together } from "../ui/loaded.tsx";
 import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";
@@ -111,28 +112,5 @@ function Add() {
         />
       </div>
     </Section>
-  );
-}
-
-function Field({
-  label,
-  value,
-  onInput,
-}: {
-  label: string;
-  value: string;
-  onInput: (value: string) => void;
-}) {
-  return (
-    <label>
-      {label}
-      <input
-        type="text"
-        value={value}
-        autocomplete="off"
-        spellcheck={false}
-        onInput={({ currentTarget }) => onInput(currentTarget.value)}
-      />
-    </label>
   );
 }

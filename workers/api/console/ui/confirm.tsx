@@ -20,7 +20,7 @@ type Wanted = {
   /** The heading of the dialog, if the text of the button is too short for it. */
   heading?: string;
   /** Announced after success. */
-  done: string;
+  done: string | ((body: unknown) => string);
   act: (reason: string) => Promise<CallOutcome<unknown>>;
   /** Called after success, for example to leave a page whose object is gone. */
   after?: () => void;
@@ -78,7 +78,7 @@ function Dialog({
       const wrong = `${outcome.title}. ${outcome.detail}`;
       return isLeft ? announce(`${heading}: ${wrong}`, "bad") : setState({ wrong });
     }
-    announce(done);
+    announce(typeof done === "string" ? done : done(outcome.body));
     dialog.current?.close();
     if (!isLeft) after?.();
     await refreshAll();
