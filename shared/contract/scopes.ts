@@ -64,6 +64,7 @@ const scopes: { readonly [Id in OperationId]: ScopeOf<Id> } = {
   moveEmail: "emails:manage",
   listDeadLetters: "emails:read",
   getDeadLetter: "emails:read",
+  listDeadLetterCauses: "emails:read",
   resolveEmail: "emails:replay",
   retryEmail: "emails:replay",
   discardDeadLetter: "emails:replay",

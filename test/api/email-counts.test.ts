@@ -9,18 +9,18 @@ const countedAt = Date.parse("2026-11-25T04:00:00Z");
 beforeAll(async () => {
   user = await signUpAs("pro");
   const zeros = countStates.map(() => "0").join(", ");
-  const insert = (tenant: string, kind: string, day: string, name: string, sent: number) =>
+  const insert = ([tenant, kind, day, name]: string[], sent: number) =>
     env.DB.prepare(
       `INSERT INTO email_counts (tenant, kind, day, name, ${countStates.join(", ")})
        VALUES (?1, ?2, ?3, ?4, ${zeros.replace("0, 0", `2, ${sent}`)})`,
     ).bind(tenant, kind, day, name);
   await env.DB.batch([
     env.DB.prepare("INSERT INTO email_count_days VALUES ('2026-11-25', ?1, NULL)").bind(countedAt),
-    insert("", "day", "2026-11-24", "", 3),
-    insert("", "day", "2026-11-25", "", 7),
-    insert("", "tag", "2026-11-25", "", 1),
-    insert("", "tag", "2026-11-25", "welcome", 4),
-    insert(`user:${user.userId}`, "day", "2026-11-25", "", 5),
+    insert(["", "day", "2026-11-24", ""], 3),
+    insert(["", "day", "2026-11-25", ""], 7),
+    insert(["", "tag", "2026-11-25", ""], 1),
+    insert(["", "tag", "2026-11-25", "welcome"], 4),
+    insert([`user:${user.userId}`, "day", "2026-11-25", ""], 5),
   ]);
 });
 

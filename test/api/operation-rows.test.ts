@@ -134,6 +134,8 @@ const bounds: Record<string, number> = {
   getHealth: 10 * 1_001,
   getStart: 10 * 1_001,
   scrapeMetrics: 9 * 1_001,
+  // 1,000 letters by their index.
+  listDeadLetterCauses: 2 * 1_001,
   listAlerts: LONG_PAGE_ROWS,
   listDeadLetters: LONG_PAGE_ROWS,
   listEmails: LONG_PAGE_ROWS,

@@ -854,6 +854,7 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   enableCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/enable", { body: reason }) },
   openCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/open", { body: reason }) },
   resetCacheBreaker: { 200: at("/api/admin/cache/reset-circuit-breaker") },
+  listDeadLetterCauses: { 200: at("/api/admin/email/dlq-causes") },
   listDeadLetters: { 200: at("/api/admin/email/dlq") },
   getDeadLetter: { 200: async () => ({ path: `/api/admin/email/dlq/${await deadLetter()}` }) },
   discardDeadLetter: { 204: async () => ({ path: `/api/admin/email/dlq/${await deadLetter()}` }) },

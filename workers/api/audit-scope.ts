@@ -163,6 +163,7 @@ const personalReads: ReadonlySet<string> = new Set<OperationId>([
   "getEmail",
   "getSender",
   "getUser",
+  "listDeadLetterCauses",
   "listDeadLetters",
   "listEmails",
   "listSenders",

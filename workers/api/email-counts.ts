@@ -4,7 +4,7 @@ import { ALL_TENANTS, findCounts, type FoundCount } from "../../shared/email/sql
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, ownerOf, type Handler } from "./call.ts";
 
-/** The counts of the caller's emails by day; of all tenants for the admin or the read-only token. */
+/** The counts of the caller's emails by day; for the admin or a viewer of all tenants. */
 export const listEmailCounts: Handler<"listEmailCounts"> = async ({ query, env, caller }) => {
   const { by: kind, day = null, limit, cursor = null } = query;
   const own = ownerOf(caller);

@@ -58,7 +58,7 @@ const find = (rows: readonly CountRow[], tenant: string, kind: string, name: str
   rows.find((row) => row.tenant === tenant && row.kind === kind && row.name === name);
 
 describe("the counts of a day", () => {
-  it("have each email once, by tenant and for all, whatever the size of its pages", () => {
+  it("have each email once, by tenant and for all, on pages of any size", () => {
     fc.assert(
       fc.property(emails, fc.integer({ min: 1, max: 7 }), (all, size) => {
         const rows = countAll(all, size);
@@ -101,7 +101,7 @@ describe("the counts of a day", () => {
     expect(find(rows, "", "tag", REST)).toMatchObject({ sent: 50 });
   });
 
-  it("are begun anew where another release stored how far it had come", () => {
+  it("begin again where another release stored how far it had come", () => {
     expect(fromStored({ ...toStored(beginCount(1)), v: 2 } as never)).toBeNull();
   });
 

@@ -2,7 +2,7 @@ import { DAY_MS } from "../../lib/base/clock.ts";
 import type { EmailStatus } from "./lifecycle.ts";
 
 /**
- * Counts of the emails that were accepted on a day: which days are counted when, and the sums. Pure.
+ * Counts of the emails that were accepted on a day: which days are counted when, and sums. Pure.
  *
  * The emails of a day are counted tenant by tenant, in the order of an index. What was counted of
  * the tenant that is under way, and of all tenants, goes along from page to page, so a count can

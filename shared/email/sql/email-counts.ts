@@ -223,7 +223,8 @@ export async function findCounts(
   const { results } = await db
     .prepare(
       `SELECT day, name, ${columns},
-         (SELECT d.counted_at FROM email_count_days AS d WHERE d.day = email_counts.day) AS countedAt
+         (SELECT d.counted_at FROM email_count_days AS d
+          WHERE d.day = email_counts.day) AS countedAt
        FROM email_counts WHERE ${where.join(" AND ")} 
        ORDER BY day DESC, name DESC LIMIT ?6`,
     )

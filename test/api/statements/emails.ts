@@ -256,6 +256,8 @@ export const afterwards: Cases = {
   recordPoison: (db) =>
     poison.recordPoison(db, { messageId: "m", reason: "r", rawBody: "", attempts: 1 }, 7, now),
   ...expiring("expiredDeadLetters", letters.expiredDeadLetters),
+  oldestWithCause: (db) => letters.oldestWithCause(db, { reason: "permanent" }, LIMIT),
+  "oldestWithCause: to": (db) => letters.oldestWithCause(db, { to: own.address }, LIMIT),
   findDeadLetter: (db) => letters.findDeadLetter(db, id),
   saveDiscard: (db) => letters.saveDiscard(db, id, now),
   findStatuses: (db) => letters.findStatuses(db, [id]),

@@ -45,7 +45,7 @@ const ofOne: Exception[] = [
   },
   { of: ["dueEmails"], step: SORT, bound: "two pages" },
   {
-    of: ["findDeadLetters", "oldestDeadEmails"],
+    of: ["findDeadLetters", "oldestDeadEmails", "oldestWithCause"],
     step: SORT,
     bound: "the newest 1,000 dead emails of a recipient",
   },

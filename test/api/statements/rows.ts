@@ -34,7 +34,7 @@ const allowances: Allowance[] = [
     bound: "10,000 emails, three counts, and the runs of one day, which the schedules bound",
   },
   {
-    of: ["listDeadLetters by to", "replayDeadLetters by to"],
+    of: ["listDeadLetters by to", "replayDeadLetters by to", "oldestWithCause"],
     rows: () => 4 * 1_000,
     bound: "the newest 1,000 dead emails of a recipient, with their letters",
   },

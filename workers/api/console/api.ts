@@ -5,6 +5,7 @@ import type * as circuitBreakers from "../../../shared/contract/circuit-breakers
 import type { ClientAnswer, ClientRequest } from "../../../shared/contract/client/client.ts";
 import { sendRequest, type PlainRequest } from "../../../shared/contract/client/request.ts";
 import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
+import type * as emailCounts from "../../../shared/contract/email-counts.ts";
 import type * as emailTransports from "../../../shared/contract/email-transports.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
 import type * as heartbeats from "../../../shared/contract/heartbeats.ts";
@@ -24,6 +25,7 @@ type Contract = typeof alerts &
   typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
+  typeof emailCounts &
   typeof emails &
   typeof emailTransports &
   typeof heartbeats &
@@ -53,6 +55,7 @@ const routes = {
   cacheMetrics: "GET /api/cache/metrics",
   invalidate: "POST /api/admin/cache/invalidate",
   inspectTag: "GET /api/admin/cache/tags/:tag",
+  listEmailCounts: "GET /api/email-counts",
   listEmails: "GET /api/emails",
   getEmail: "GET /api/emails/:id",
   cancelEmail: "POST /api/emails/:id/cancel",
@@ -67,6 +70,7 @@ const routes = {
   resumeEmails: "DELETE /api/admin/email/pauses/:scope",
   retryEmail: "POST /api/admin/email/:id/retry",
   listDeadLetters: "GET /api/admin/email/dlq",
+  listDeadLetterCauses: "GET /api/admin/email/dlq-causes",
   getDeadLetter: "GET /api/admin/email/dlq/:id",
   discardDeadLetter: "DELETE /api/admin/email/dlq/:id",
   processDeadLetters: "POST /api/admin/email/process-dlq",

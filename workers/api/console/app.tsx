@@ -147,9 +147,13 @@ function Page({ place }: { place: Place }) {
     case "cache":
       return <CachePage query={query} />;
     case "email":
-      return id === null ? <EmailsPage query={query} /> : <EmailPage id={id} />;
+      return id === null ? <EmailsPage query={query} /> : <EmailPage id={id} query={query} />;
     case "dead-letters":
-      return id === null ? <DeadLettersPage query={query} /> : <DeadLetterPage id={id} />;
+      return id === null ? (
+        <DeadLettersPage query={query} />
+      ) : (
+        <DeadLetterPage id={id} query={query} />
+      );
     case "suppressions":
       return <SuppressionsPage query={query} />;
     case "senders":

@@ -1,6 +1,7 @@
-import { lastErrorText } from "../answer-text.ts";
+import { answerText, lastErrorText } from "../answer-text.ts";
 import type { AnswerBody } from "../api.ts";
 import { feedbackNote } from "../feedback-text.ts";
+import { chosen, contentChoices } from "../filters.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
@@ -10,26 +11,41 @@ import { EmailState, StateOfRecipient } from "../ui/email-state.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Table } from "../ui/table.tsx";
 import { Timeline } from "../ui/timeline.tsx";
+import { Content } from "./email-content.tsx";
+import { Replay } from "./replay-one.tsx";
 
 type Email = AnswerBody<"getEmail">;
 
-export function EmailPage({ id }: { id: string }) {
+/** `query`: the search that led here, and which part of the content is shown. */
+export function EmailPage({ id, query }: { id: string; query: URLSearchParams }) {
   const email = useResource("getEmail", { params: { id } }, 2_000);
   if (email.body === null && email.failure?.status === 404) {
     return (
       <p>
-        There is no email <code>{id}</code>. <a href={linkTo("email")}>To the emails</a>
+        There is no email <code>{id}</code>. <BackToSearch query={query} />
       </p>
     );
   }
   return (
     <Loaded reading={email} lines={8}>
-      {(body) => <Details email={body} />}
+      {(body) => (
+        <>
+          <p>
+            <BackToSearch query={query} />
+          </p>
+          <Details email={body} query={query} />
+        </>
+      )}
     </Loaded>
   );
 }
 
-function Details({ email }: { email: Email }) {
+function BackToSearch({ query }: { query: URLSearchParams }) {
+  const { show: _, ...search } = Object.fromEntries(query);
+  return <a href={linkTo("email", null, search)}>Back to the emails</a>;
+}
+
+function Details({ email, query }: { email: Email; query: URLSearchParams }) {
   const note = feedbackNote(email);
   return (
     <>
@@ -43,6 +59,12 @@ function Details({ email }: { email: Email }) {
           [email.generation > 1 ? "Attempts since the replay" : "Attempts", email.attempts],
           ["Generation", email.generation],
           ["Category", email.category],
+          ...(email.tags === undefined
+            ? []
+            : [["Tags", email.tags.join(", ")] as [string, preact.ComponentChildren]]),
+          ...(email.replyTo === undefined
+            ? []
+            : [["Reply to", email.replyTo.join(", ")] as [string, preact.ComponentChildren]]),
           ...(email.dueAt === undefined
             ? []
             : [["Due", <Time at={email.dueAt} />] as [string, preact.ComponentChildren]]),
@@ -64,8 +86,9 @@ function Details({ email }: { email: Email }) {
       )}
       {note !== null && <p>{note}</p>}
       {email.lastError !== undefined && <p>{lastErrorText(email.lastError)}</p>}
-      {email.recipients.length > 1 && <Recipients email={email} />}
       <Actions email={email} />
+      <Recipients email={email} />
+      <Content email={email} query={query} show={chosen(query, "show", contentChoices)} />
       <Section title="Timeline">
         <Timeline events={email.events} />
       </Section>
@@ -90,10 +113,11 @@ const waitTexts = {
 
 /** What became of the email for each of its recipients. */
 function Recipients({ email }: { email: Email }) {
+  const isAlone = email.recipients.length === 1;
   return (
     <Section title="Recipients">
       <Table
-        caption="Recipients"
+        caption="Recipients with their states"
         rows={email.recipients}
         keyOf={({ address }) => address}
         empty="None."
@@ -107,7 +131,8 @@ function Recipients({ email }: { email: Email }) {
           {
             head: "Last answer",
             kind: "wide",
-            cell: ({ detail }) => (detail === undefined ? "–" : lastErrorText(detail)),
+            cell: ({ detail = isAlone ? email.lastError : undefined }) =>
+              detail === undefined ? "–" : answerText(detail),
           },
         ]}
       />
@@ -136,9 +161,14 @@ const resolutions = {
 /** Also of an email that other recipients have. */
 function ToDeadLetter({ id }: { id: string }) {
   return (
-    <p>
-      <a href={linkTo("dead-letters", id)}>To its dead letter</a>, where it can be replayed.
-    </p>
+    <>
+      <div class="buttons">
+        <Replay id={id} />
+      </div>
+      <p>
+        <a href={linkTo("dead-letters", id)}>To its dead letter</a>, where it can be discarded.
+      </p>
+    </>
   );
 }
 

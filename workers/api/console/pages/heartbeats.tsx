@@ -5,7 +5,7 @@ import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
 import { Section, State, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
-import { Field } from "../ui/field.tsx";
+import { Field } from "../ui/find.tsx";
 import { Together } from "../ui/loaded.tsx";
 import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";

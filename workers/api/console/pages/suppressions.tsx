@@ -6,7 +6,7 @@ import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
 import { Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
-import { Choice, SearchField } from "../ui/find.tsx";
+import { Choice, Field } from "../ui/find.tsx";
 import { Together } from "../ui/loaded.tsx";
 import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";
@@ -73,8 +73,8 @@ function Search({ filter, show }: { filter: SuppressionFilter; show: Show }) {
         show({ address: address.trim(), tenant: tenant.trim() })
       )}
     >
-      <SearchField label="Suppressed address" value={address} onInput={setAddress} />
-      <SearchField label="Tenant" value={tenant} onInput={setTenant} />
+      <Field type="search" label="Suppressed address" value={address} onInput={setAddress} />
+      <Field type="search" label="Tenant" value={tenant} onInput={setTenant} />
       <Choice
         label="Scope"
         value={filter.scope}

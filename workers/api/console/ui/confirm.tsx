@@ -20,7 +20,7 @@ type Wanted = {
   /** The heading of the dialog, if the text of the button is too short for it. */
   heading?: string;
   /** Announced after success. */
-  done: string;
+  done: string | ((body: unknown) => string);
   /** What `act` calls: who may not call it finds the button disabled. */
   operation: CalledOperation;
   act: (reason: string) => Promise<CallOutcome<unknown>>;
@@ -80,7 +80,7 @@ function Dialog({
       const wrong = `${outcome.title}. ${outcome.detail}`;
       return isLeft ? announce(`${heading}: ${wrong}`, "bad") : setState({ wrong });
     }
-    announce(done);
+    announce(typeof done === "string" ? done : done(outcome.body));
     dialog.current?.close();
     if (!isLeft) after?.();
     await refreshAll();

@@ -3,7 +3,7 @@ import type { RequestOf } from "../api.ts";
 import { countText } from "../format.ts";
 import { call } from "../session.ts";
 import { Action } from "./confirm.tsx";
-import { Field } from "./field.tsx";
+import { Field } from "./find.tsx";
 
 type Filter = NonNullable<RequestOf<"replayWebhookDeliveries">["body"]>;
 
