@@ -7,6 +7,7 @@ import * as deadLetters from "./dead-letters.ts";
 import * as emailCounts from "./email-counts.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
+import * as invitations from "./invitations.ts";
 import type { Operation } from "./operation.ts";
 import * as ownSenders from "./own-senders.ts";
 import * as pauses from "./pauses.ts";
@@ -24,6 +25,7 @@ export const modules = [
   users,
   apiKeys,
   teams,
+  invitations,
   emails,
   alerts,
   attachments,
@@ -46,6 +48,7 @@ export const modules = [
 export type Operations = typeof users &
   typeof apiKeys &
   typeof teams &
+  typeof invitations &
   typeof emails &
   typeof alerts &
   typeof attachments &

@@ -19,6 +19,7 @@ export const automaticEmails = {
   "api-key-rotated": "when an API key was replaced",
   "api-key-revoked": "when an API key was revoked",
   "account-deleted": "when an account was deleted",
+  "team-invitation": "when an address is invited to a team, to that address",
 } as const;
 
 export type AutomaticEmail = keyof typeof automaticEmails;

@@ -15,6 +15,8 @@ import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import * as firstKey from "./first-key.ts";
 import * as health from "./get-health.ts";
+import * as invitationPage from "./invitation-page.ts";
+import * as invitations from "./invitations.ts";
 import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
@@ -55,6 +57,8 @@ export const handlers: Handlers = {
   ...emailTransports,
   ...firstKey,
   ...health,
+  ...invitationPage,
+  ...invitations,
   ...metrics,
   ...openApi,
   ...operator,

@@ -16,6 +16,7 @@ import { enterpriseContact } from "./enterprise-contact.ts";
 import { paymentSuccess } from "./payment-success.ts";
 import { renderTemplate, type RenderedEmail, type Template } from "./render.ts";
 import { senderVerification } from "./sender-verification.ts";
+import { teamInvitation } from "./team-invitation.ts";
 import { trialExpiry } from "./trial-expiry.ts";
 import { usageReport } from "./usage-report.ts";
 import { welcome } from "./welcome.ts";
@@ -37,6 +38,7 @@ const templates = {
   "api-key-rotated": apiKeyRotated,
   "api-key-revoked": apiKeyRevoked,
   "account-deleted": accountDeleted,
+  "team-invitation": teamInvitation,
 };
 
 export type TemplateName = keyof typeof templates;
