@@ -8,6 +8,7 @@ import * as emailCounts from "./email-counts.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import * as heartbeats from "./heartbeats.ts";
+import * as invitations from "./invitations.ts";
 import type { Operation } from "./operation.ts";
 import * as ownSenders from "./own-senders.ts";
 import * as pauses from "./pauses.ts";
@@ -25,6 +26,7 @@ export const modules = [
   users,
   apiKeys,
   teams,
+  invitations,
   emails,
   alerts,
   attachments,
@@ -48,6 +50,7 @@ export const modules = [
 export type Operations = typeof users &
   typeof apiKeys &
   typeof teams &
+  typeof invitations &
   typeof emails &
   typeof alerts &
   typeof attachments &

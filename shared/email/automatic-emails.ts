@@ -20,6 +20,7 @@ export const automaticEmails = {
   "api-key-revoked": "when an API key was revoked",
   "sender-unverified": "when the DNS record of a verified domain is gone for three days",
   "account-deleted": "when an account was deleted",
+  "team-invitation": "when an address is invited to a team, to that address",
 } as const;
 
 export type AutomaticEmail = keyof typeof automaticEmails;

@@ -64,6 +64,9 @@ beforeAll(async () => {
     scopes: teamScopes,
   });
   tokens["a team's key"] = ofTeam.body.apiKey;
+  const invitation = await call("POST", `/api/teams/${team.body.team.teamId}/invitations`, {
+    email: "invited@example.com",
+  });
   const workspace = await call("POST", "/api/workspaces", { name: "Desk" }, { token: owner });
   const { endpoint } = (
     await call(
@@ -102,6 +105,7 @@ beforeAll(async () => {
     address: "ada@example.com",
     provider: "resend",
     token: "x",
+    invitationId: invitation.body.invitation.id,
   };
 });
 
@@ -116,6 +120,7 @@ const changing = new Set([
   "revokeApiKey",
   "removeMember",
   "addMember",
+  "revokeInvitation",
   "renameTeam",
   "deleteTeam",
   "renameWorkspace",
@@ -134,6 +139,7 @@ const bodies: Record<string, unknown> = {
   addMember: { userId: "other" },
   createTeamKey: { name: "Key", scopes: ["teams:read"] },
   rotateTeamKey: {},
+  createInvitation: { email: "another@example.com" },
   renameTeam: { name: "Kern" },
   renameWorkspace: { name: "Studio" },
   updateWebhookEndpoint: { events: ["*"] },

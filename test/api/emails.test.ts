@@ -238,6 +238,7 @@ describe("POST /api/emails with a template", () => {
       "api-key-rotated",
       "api-key-revoked",
       "account-deleted",
+      "team-invitation",
     ]);
     const fetchRaw = (path: string) =>
       exports.default.fetch(

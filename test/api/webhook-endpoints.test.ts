@@ -219,6 +219,50 @@ it("the owner of a paused endpoint is its user, or an owner of its team", async 
   expect(tenants.map((tenant) => to[tenant])).toEqual([email, email, null, null]);
 });
 
+it("invitations have an event when they are made, accepted, declined and revoked", async () => {
+  await create(null, { events: ["invitation.*"] });
+  const guest = await signUpAs("free");
+  const { token } = user;
+  const { teamId } = (await call("POST", "/api/teams", { name: "T" }, { token })).body.team;
+  const at = `/api/teams/${teamId}/invitations`;
+  const invite = async (email: string): Promise<string> =>
+    (await call("POST", at, { email }, { token })).body.invitation.id;
+  const invitationId = await invite(guest.email);
+  await call("POST", "/api/invitations/accept", { invitationId }, guest);
+  await call("DELETE", `${at}/${await invite("gone@example.com")}`, undefined, { token });
+  const declined = await invite(guest.email);
+  await call("POST", "/api/invitations/decline", { invitationId: declined }, guest);
+  const made = (await events()).map(({ type, tenant, data }) => {
+    expect(tenant).toBe(`team:${teamId}`);
+    return [type, JSON.parse(data) as Record<string, unknown>] as const;
+  });
+  expect(made.map(([type]) => type)).toEqual([
+    "invitation.created",
+    "invitation.accepted",
+    "invitation.created",
+    "invitation.revoked",
+    "invitation.created",
+    "invitation.declined",
+  ]);
+  const data = { invitationId, teamId, email: guest.email, role: "member" };
+  expect(made[0]?.[1]).toEqual(data);
+  expect(made[1]?.[1]).toEqual({ ...data, userId: guest.userId });
+});
+
+it("a person who unsubscribes from a category has an event, and an import has none", async () => {
+  await create(null, { events: ["email.unsubscribed"] });
+  const insert = (values: string) =>
+    env.DB.prepare(
+      `INSERT INTO scoped_suppressions (id, address, tenant, scope, reason, created_at, note)
+       VALUES (${values})`,
+    ).run();
+  await insert("'s_1', 'a@b.cc', '', 'marketing', 'unsubscribe', 1, NULL");
+  await insert("'s_2', 'd@e.ff', '', 'marketing', 'unsubscribe', 1, 'imported'");
+  expect((await events()).map(({ data }) => JSON.parse(data) as unknown)).toEqual([
+    { address: "a@b.cc", scope: "marketing" },
+  ]);
+});
+
 it("a deleted account has no endpoint any more", async () => {
   await create(user);
   await call("DELETE", `/api/users/${user.userId}`);

@@ -297,6 +297,32 @@ async function confirmPath(email = `${id()}@example.com`): Promise<string> {
   return /\/confirm-address\/[\w-]+/.exec(text ?? "")?.[0] ?? "";
 }
 
+/** An invitation to the address of a user, of a team with that owner. */
+async function invitation(guest: Person, owner?: Person): Promise<{ id: string; path: string }> {
+  const inviter = owner ?? (await person());
+  const path = `/api/teams/${await teamOf(inviter)}/invitations`;
+  const { body } = await call("POST", path, { email: guest.email }, { token: inviter.token });
+  return { id: body.invitation.id, path: `${path}/${body.invitation.id}` };
+}
+
+/** The link of an invitation. */
+async function invitationPath(guest: Person): Promise<string> {
+  await invitation(guest);
+  const text = await env.DB.prepare(
+    `SELECT c.text FROM emails e JOIN email_contents c ON c.email_id = e.id
+     WHERE e.to_address = ?1 AND c.text LIKE '%/invitations/%'`,
+  )
+    .bind(guest.email)
+    .first<string>("text");
+  return /\/invitations\/[\w-]+/.exec(text ?? "")?.[0] ?? "";
+}
+
+const pressing = (choice: string): Partial<Asked> => ({
+  token: null,
+  body: `choice=${choice}`,
+  headers: { "Content-Type": "application/x-www-form-urlencoded" },
+});
+
 const ofUser =
   (suffix = "", rest: Partial<Asked> = {}) =>
   async (): Promise<Asked> => {
@@ -534,6 +560,61 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
         body: { userId: owner.userId, role: "member" },
       };
     },
+  },
+  createInvitation: {
+    201: async () => ({
+      path: `/api/teams/${await teamOf(await person())}/invitations`,
+      body: { email: `${id()}@example.com` },
+    }),
+    409: async () => {
+      const owner = await person();
+      const teamId = await teamOf(owner);
+      await env.DB.prepare("INSERT INTO invitation_emails VALUES ('team:' || ?1, 50, ?2)")
+        .bind(teamId, Date.now())
+        .run();
+      return { path: `/api/teams/${teamId}/invitations`, body: { email: "ada@example.com" } };
+    },
+  },
+  listInvitations: {
+    200: async () => ({ path: `/api/teams/${await teamOf(await person())}/invitations` }),
+  },
+  revokeInvitation: {
+    204: async () => ({ path: (await invitation(await person())).path }),
+    409: async () => {
+      const guest = await person();
+      const { id: invitationId, path } = await invitation(guest);
+      await call("POST", "/api/invitations/decline", { invitationId }, { token: guest.token });
+      return { path };
+    },
+  },
+  listReceivedInvitations: { 200: ofUser("/invitations") },
+  acceptInvitation: {
+    200: async () => {
+      const guest = await person();
+      const body = { invitationId: (await invitation(guest)).id };
+      return { path: "/api/invitations/accept", body, token: guest.token };
+    },
+    409: async () => {
+      const guest = await busyPerson();
+      const body = { invitationId: (await invitation(guest)).id };
+      return { path: "/api/invitations/accept", body, token: guest.token };
+    },
+  },
+  declineInvitation: {
+    204: async () => {
+      const guest = await person();
+      const body = { invitationId: (await invitation(guest)).id };
+      return { path: "/api/invitations/decline", body, token: guest.token };
+    },
+  },
+  showInvitation: {
+    200: async () => ({ path: await invitationPath(await person()), token: null }),
+    503: at("/invitations/x", { token: null, bindings: { DB: deadDatabase } }),
+  },
+  answerInvitation: {
+    200: async () => ({ path: await invitationPath(await person()), ...pressing("accept") }),
+    409: async () => ({ path: await invitationPath(await busyPerson()), ...pressing("accept") }),
+    503: at("/invitations/x", { ...pressing("accept"), bindings: { DB: deadDatabase } }),
   },
   removeMember: {
     204: async () => {
@@ -941,6 +1022,7 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     }),
     senderId: `snd_${"0".repeat(32)}`,
     keyId: `key_${"0".repeat(32)}`,
+    invitationId: `inv_${"0".repeat(32)}`,
     name: operation.id === "previewTemplate" ? "welcome" : "database",
   };
   const unknown = path.replace(
@@ -1017,6 +1099,9 @@ const minimalBody: Record<string, unknown> = {
   renameTeam: { name: "Kern" },
   renameWorkspace: { name: "Studio" },
   addMember: { userId: "nobody" },
+  createInvitation: { email: "ada@example.com" },
+  acceptInvitation: { invitationId: `inv_${"0".repeat(32)}` },
+  declineInvitation: { invitationId: `inv_${"0".repeat(32)}` },
   resolveEmail: { status: "sent" },
   updateWebhookEndpoint: { events: ["*"] },
   updateSender: { name: "Acme" },

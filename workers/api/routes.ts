@@ -16,6 +16,8 @@ import * as emails from "./emails.ts";
 import * as firstKey from "./first-key.ts";
 import * as health from "./get-health.ts";
 import * as heartbeats from "./heartbeats.ts";
+import * as invitationPage from "./invitation-page.ts";
+import * as invitations from "./invitations.ts";
 import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
@@ -58,6 +60,8 @@ export const handlers: Handlers = {
   ...firstKey,
   ...health,
   ...heartbeats,
+  ...invitationPage,
+  ...invitations,
   ...metrics,
   ...openApi,
   ...operator,

@@ -11,11 +11,11 @@ import {
   type Unsubscriber,
 } from "../../shared/email/sql/suppressions.ts";
 import { emailOfToken } from "../../shared/email/unsubscribe.ts";
-import { readText } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
 import type { Handler } from "./call.ts";
+import { readChoice } from "./form.ts";
 import { formPage } from "./page.ts";
 import { hasRoom, tooMany } from "./rate-limits.ts";
 import { logMisconfigured } from "./settings.ts";
@@ -66,12 +66,9 @@ export const unsubscribe: Handler<"unsubscribe"> = async ({ request, params, env
   return await formPage(...page, brandOf(env));
 };
 
-const MAX_FORM_BYTES = 1_024;
-
 /** What is not a form of the page counts as one click, so that no opt-out is lost. */
 async function askedFor(request: Request): Promise<"category" | "resubscribe" | "all"> {
-  const form = await readText(request, { limitBytes: MAX_FORM_BYTES });
-  const choice = form.ok ? new URLSearchParams(form.value).get("choice") : null;
+  const choice = await readChoice(request);
   return choice === "category" || choice === "resubscribe" ? choice : "all";
 }
 

@@ -183,6 +183,18 @@ export const userExport = named("UserExport", {
   teams: teams.entries.teams,
   pendingTeams: teams.entries.pending,
   workspaces: workspaces.entries.workspaces,
+  invitations: v.array(
+    v.strictObject({
+      teamId: v.string(),
+      name: v.string(),
+      role: v.string(),
+      createdAt: time,
+      expiresAt: time,
+    }),
+  ),
+  invitationsSent: v.array(
+    v.strictObject({ teamId: v.string(), email: v.string(), role: v.string(), createdAt: time }),
+  ),
   senders: v.array(
     v.strictObject({
       sender: v.string(),

@@ -51,9 +51,9 @@ const onlyMember = wrongState("The team has no other member: delete it instead."
 const notConfirmed = wrongState(
   "A user is added with the role member. Another role is possible once they have confirmed.",
 );
-const fullTeam = wrongState(`A team has at most ${MAX_MEMBERS_OF_TEAM} members.`);
-const fullUser = wrongState(`A user is a member of at most ${MAX_TEAMS_OF_USER} teams.`);
-const plainMembersOnly = forbidden(
+export const fullTeam = wrongState(`A team has at most ${MAX_MEMBERS_OF_TEAM} members.`);
+export const fullUser = wrongState(`A user is a member of at most ${MAX_TEAMS_OF_USER} teams.`);
+export const plainMembersOnly = forbidden(
   "Only an owner of the team may assign a role other than member, or change or remove its holders.",
 );
 

@@ -2,6 +2,7 @@ import { runBatch } from "../../database/batch.ts";
 import { purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
 import { FOR_EVER, insertTenantEnd } from "../../email/sql/ended-tenants.ts";
 import { teamKey, tenantOfUser } from "../rules/keys.ts";
+import { deleteReceived } from "./answered-invitations.ts";
 import { insertUserPurge, tagsOfPurge, type WithPurge } from "./user-purge.ts";
 import type { WithNotice } from "./users.ts";
 
@@ -77,6 +78,7 @@ export async function saveDeletion(
   const replies = await runBatch(db, {
     find,
     notice,
+    invitations: deleteReceived(db, id, `NOT ${isLastOwner}`),
     purge: insertUserPurge(
       db,
       { userId: id, furtherTags: tagsOfOwnTeams },

@@ -26,8 +26,8 @@ export const reasonField = v.picklist(
 export const tenantField = v.pipe(
   v.string("must be text"),
   v.regex(
-    /^(admin|producer|system|user:[A-Za-z0-9][A-Za-z0-9_.-]{0,63})$/,
-    "must be admin, producer, system or user:<id>",
+    /^(admin|producer|system|(user|team):[A-Za-z0-9][A-Za-z0-9_.-]{0,63})$/,
+    "must be admin, producer, system, user:<id> or team:<id>",
   ),
 );
 export const noteField = v.pipe(v.string("must be text"), v.maxLength(500, "is too long"));

@@ -37,6 +37,12 @@ const fields: Record<TemplateName, object> = {
   "api-key-rotated": { userId: hostile },
   "api-key-revoked": { userId: hostile },
   "account-deleted": { userId: hostile },
+  "team-invitation": {
+    team: hostile,
+    role: hostile,
+    days: 7,
+    link: "https://luna.example/invitations/x?a=1&b",
+  },
 };
 const rendered = (name: TemplateName, data: unknown) => {
   const email = renderNamed(name, data, luna);

@@ -17,6 +17,7 @@ import { paymentSuccess } from "./payment-success.ts";
 import { renderTemplate, type RenderedEmail, type Template } from "./render.ts";
 import { senderUnverified } from "./sender-unverified.ts";
 import { senderVerification } from "./sender-verification.ts";
+import { teamInvitation } from "./team-invitation.ts";
 import { trialExpiry } from "./trial-expiry.ts";
 import { usageReport } from "./usage-report.ts";
 import { welcome } from "./welcome.ts";
@@ -39,6 +40,7 @@ const templates = {
   "api-key-rotated": apiKeyRotated,
   "api-key-revoked": apiKeyRevoked,
   "account-deleted": accountDeleted,
+  "team-invitation": teamInvitation,
 };
 
 export type TemplateName = keyof typeof templates;

@@ -42,6 +42,13 @@ const memberData = named("MemberEventData", {
   userId: v.string(),
   role: v.string(),
 });
+const invitationData = named("InvitationEventData", {
+  invitationId: v.string(),
+  teamId: v.string(),
+  email: v.string(),
+  role: v.string(),
+  userId: v.optional(v.string()),
+});
 const trialData = named("TrialEventData", { userId: v.string(), trialEndsAt: v.nullable(time) });
 const alertData = named("AlertEventData", {
   key: v.string(),
@@ -82,6 +89,10 @@ const dataOf = {
   "member.added": memberData,
   "member.changed": memberData,
   "member.removed": memberData,
+  "invitation.created": invitationData,
+  "invitation.accepted": invitationData,
+  "invitation.declined": invitationData,
+  "invitation.revoked": invitationData,
   "trial.started": trialData,
   "trial.ended": trialData,
   "alert.notified": alertData,

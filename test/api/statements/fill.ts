@@ -186,6 +186,20 @@ const ofTeams = ({ users: rows }: Sizes): Table[] => [
     values: `${email}, 'user-' || (n + 1), ${user}, at, at + ${SPAN_MS}`,
   },
   {
+    table: "team_invitations",
+    rows,
+    columns: `id, team_id, email, role, invited_by, token_hash, status, created_at, sent_at,
+      expires_at, kept_until`,
+    values: `'inv_' || n, ${email}, 'i-' || n, 'member', ${user}, 'i-' || n,
+      iif(n % 2, 'open', 'accepted'), at, at, at + ${SPAN_MS}, at + ${SPAN_MS}`,
+  },
+  {
+    table: "invitation_emails",
+    rows,
+    columns: "subject, emails, counted_from",
+    values: `'team:' || ${email}, 1, at`,
+  },
+  {
     table: "workspaces",
     rows,
     columns: "workspace_id, team_id, owner_id, name, created_at",

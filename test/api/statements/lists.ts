@@ -1,4 +1,5 @@
 import { findKeys } from "../../../shared/accounts/sql/api-keys.ts";
+import { findInvitations } from "../../../shared/accounts/sql/invitations.ts";
 import { selectPastUsage } from "../../../shared/accounts/sql/usage-counters.ts";
 import { findUsers } from "../../../shared/accounts/sql/users.ts";
 import { recentNotices } from "../../../shared/alerts/sql/alerts.ts";
@@ -159,6 +160,11 @@ export const lists: List[] = [
   },
   { operation: "listAudit", by: [], run: (db) => findAuditEntries(db, null, null, LIMIT) },
   { operation: "listAudit", by: ["actor"], run: (db) => findAuditEntries(db, "ops", null, LIMIT) },
+  {
+    operation: "listInvitations",
+    by: ["teamId"],
+    run: (db) => findInvitations(db, own.team, { before: null, limit: LIMIT, now: 1 }),
+  },
   { operation: "listUsers", by: [], run: (db) => findUsers(db, null, LIMIT) },
   { operation: "listUserKeys", by: ["owner"], run: (db) => findKeys(db, tenant, null, LIMIT) },
   {
