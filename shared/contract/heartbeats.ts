@@ -31,7 +31,7 @@ const heartbeatChanges = v.pipe(
 );
 
 /**
- * `pingUrl`: absent for the read-only token. `status`: unknown if its object does not answer.
+ * `pingUrl`: for a key that may manage heartbeats. `status`: unknown if its object does not answer.
  * `lateFrom`, `downAt`: when it will be that without a ping. `down`: since when, and why.
  */
 const heartbeat = named("Heartbeat", {

@@ -236,6 +236,18 @@ it("a deleted account has no heartbeat, once the sweep has emptied its object", 
   expect(await left.bind(tenant).first("n")).toBe(0);
 });
 
+it("a deleted team has no heartbeat", async () => {
+  const { token } = user;
+  const { teamId } = (await call("POST", "/api/teams", { name: "T" }, { token })).body.team;
+  const { id } = await created();
+  const move = env.DB.prepare("UPDATE heartbeats SET tenant = 'team:' || ?1 WHERE id = ?2");
+  await move.bind(teamId, id).run();
+  expect((await call("GET", `${path}/${id}`)).status).toBe(200);
+  await call("DELETE", `/api/teams/${teamId}`);
+  expect((await call("GET", `${path}/${id}`)).status).toBe(404);
+  expect(await applyPending(env, Date.now())).toMatchObject({ left: 0 });
+});
+
 it("a definition that its object did not get arrives by the sweep", async () => {
   vi.spyOn(console, "error").mockReturnValue();
   const dead = { getByName: () => ({ define: () => Promise.reject(new Error("gone")) }) };
