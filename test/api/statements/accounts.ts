@@ -146,6 +146,17 @@ const workspaceFacts = {
   workspace: { ownerId: user, teamId: team },
 };
 
+const keyed = {
+  tenant: `user:${user}`,
+  operation: "addUsage",
+  key: "k",
+  requestHash: "h",
+  requestId: "r",
+};
+
+/** A key of its own for each run. */
+const keyedBy = (operation: string) => ({ ...keyed, operation, key: crypto.randomUUID() });
+
 export const ofTeams: Cases = {
   findTeam: (db) => teams.findTeam(db, team, now),
   findCreatorFacts: (db) => teams.findCreatorFacts(db, user),
@@ -154,10 +165,11 @@ export const ofTeams: Cases = {
       db,
       { teamId: "team-2", name: "Two", ownerId: user },
       { tier: "pro", teams: 1 },
-      purge(),
+      { ...purge(), keyed: keyedBy("createTeam") },
     ),
   findManagerFacts: (db) => teams.findManagerFacts(db, team, user),
-  saveTeamName: (db) => teams.saveTeamName(db, { teamId: team, name: "New" }, managing, purge()),
+  saveTeamName: (db) =>
+    teams.saveTeamName(db, { teamId: team, name: "New", nameAsRead: null }, managing, purge()),
   eraseTeam: (db) => teams.eraseTeam(db, "team-2", managing, purge()),
   findMember: (db) => members.findMember(db, team, user),
   findMemberFacts: (db) =>
@@ -176,8 +188,9 @@ export const ofTeams: Cases = {
       db,
       { workspaceId: "workspace-2", ownerId: user, name: "Two", teamId: team },
       { tier: "pro", workspaces: 1, role: "owner", inTeam: 1 },
-      purge(),
+      { ...purge(), keyed: keyedBy("createWorkspace") },
     ),
+  findWorkspace: (db) => workspaces.findWorkspace(db, workspace),
   findWritten: (db) => workspaces.findWritten(db, workspace, "Desk", "p"),
   findWorkspaceFacts: (db) => workspaces.findWorkspaceFacts(db, workspace, user),
   saveWorkspaceName: (db) =>
@@ -189,14 +202,6 @@ export const ofTeams: Cases = {
     ),
   eraseWorkspace: (db) => workspaces.eraseWorkspace(db, "workspace-2", workspaceFacts, purge()),
   findDeletedWorkspace: (db) => workspaces.findDeletedWorkspace(db, workspace, "p"),
-};
-
-const keyed = {
-  tenant: `user:${user}`,
-  operation: "addUsage",
-  key: "k",
-  requestHash: "h",
-  requestId: "r",
 };
 
 const week = { monday: "2023-11-06", sunday: "2023-11-12" };

@@ -14,7 +14,10 @@ const DISTINCT = "USE TEMP B-TREE FOR DISTINCT";
 /** Of what one user, team, call or page has. */
 const ofOne: Exception[] = [
   {
-    of: ["saveUser", "replaceApiKey", "deleteApiKey", "saveDeletion", "saveConfirmedAddress"],
+    of: [
+      ...["saveUser", "replaceApiKey", "deleteApiKey", "saveDeletion", "saveConfirmedAddress"],
+      ...["suspend", "resume"],
+    ],
     step: SORT,
     bound: "the cache tags of one user: four names and at most 50 teams",
   },
