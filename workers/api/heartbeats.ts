@@ -21,7 +21,7 @@ import { iso } from "./webhook-owner.ts";
 const OBJECT_TIMEOUT_MS = 2_000;
 const noHeartbeat: Failure = { tag: "not-found", what: "heartbeat" };
 
-type Shown = { env: ApiEnv; url: URL; caller: CallerOf<"caller">Of<"caller"> };
+type Shown = { env: ApiEnv; url: URL; caller: CallerOf<"caller"> };
 
 /** Null if its object does not answer, or does not have it yet. */
 async function stateOf(env: ApiEnv, token: string): Promise<HeartbeatReply | null> {
