@@ -24,7 +24,7 @@ import {
   type User,
 } from "./rules/schemas.ts";
 import { findAccount, type UserAccount } from "./sql/account.ts";
-import { findKeyHolder } from "./sql/key-holders.ts";
+import { findHolderOf } from "./sql/key-holders.ts";
 import { findTeams, findWorkspaces } from "./sql/related-reads.ts";
 import type { UserLookup } from "./sql/users.ts";
 
@@ -121,7 +121,7 @@ export async function readKeyHolder(
             ...(found.user === null ? [] : [userKey(found.user.userId)]),
             ...(found.team === null ? [] : [teamKey(found.team.teamId)]),
           ],
-    load: () => readDatabase(env, () => findKeyHolder(env.DB, hash)),
+    load: () => readDatabase(env, () => findHolderOf(env.DB, hash)),
     consistency,
     negativeIn: "memory",
   });

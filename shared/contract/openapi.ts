@@ -160,13 +160,24 @@ function whoMayCall({ id, access }: Operation): string {
   return `Who: ${accessText[access]}${scope === null ? "" : ` Scope: ${scope}.`}`;
 }
 
+const ifMatch = {
+  name: "If-Match",
+  in: "header",
+  required: false,
+  description: "The ETag of the object as it was read, or *.",
+  schema: { type: "string" },
+};
+
 /** Generators know the first; the server takes each. */
 const anyFile: Json = {
   "application/octet-stream": { schema: { type: "string", format: "binary" } },
   "*/*": {},
 };
 
-function parametersOf({ path, params, query, idempotent }: Operation, schemas: JsonSchemas) {
+function parametersOf(
+  { path, params, query, idempotent, conditional }: Operation,
+  schemas: JsonSchemas,
+) {
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => {
     const schema = params?.[name]?.schema;
     return {
@@ -190,7 +201,12 @@ function parametersOf({ path, params, query, idempotent }: Operation, schemas: J
     required: false,
     schema: { type: "string", pattern: "^[!-~]{1,255}$" },
   };
-  return [...inPath, ...inQuery, ...(idempotent === true ? [key] : [])];
+  return [
+    ...inPath,
+    ...inQuery,
+    ...(idempotent === true ? [key] : []),
+    ...(conditional === true ? [ifMatch] : []),
+  ];
 }
 
 function answerObject(answer: Answer, schemas: JsonSchemas, isAlsoPage: boolean): Json {

@@ -23,6 +23,8 @@ export type Operation = {
   upload?: { maxBytes: number };
   /** Takes an Idempotency-Key. Another write refuses a request that has one. */
   idempotent?: boolean;
+  /** Takes `If-Match` with the `ETag` of the object: it is changed only if it is as it was read. */
+  conditional?: boolean;
   /**
    * The request carries a signature. Only requests without a valid one count for the network that
    * they come from: a provider sends as many as there are emails.

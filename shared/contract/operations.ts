@@ -18,12 +18,14 @@ import * as suppressions from "./suppressions.ts";
 import * as system from "./system.ts";
 import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
+import * as userAdministration from "./user-administration.ts";
 import * as users from "./users.ts";
 import * as webhookEndpoints from "./webhook-endpoints.ts";
 
 /** Modules of which each export is an operation, under its id. */
 export const modules = [
   users,
+  userAdministration,
   apiKeys,
   teams,
   invitations,
@@ -48,6 +50,7 @@ export const modules = [
 
 /** Every operation by its id. */
 export type Operations = typeof users &
+  typeof userAdministration &
   typeof apiKeys &
   typeof teams &
   typeof invitations &

@@ -29,6 +29,8 @@ const scopes: { readonly [Id in OperationId]: ScopeOf<Id> } = {
   exportUser: "users:export",
   getMe: "users:read",
   listUsers: "users:read",
+  suspendUser: "users:manage",
+  resumeUser: "users:manage",
 
   createUserKey: "keys:manage",
   listUserKeys: "keys:read",

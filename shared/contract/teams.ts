@@ -20,9 +20,16 @@ export const createTeam = operation({
   access: "user",
   tag,
   summary: "Create a team with the caller as its owner. Needs the permission teams:create.",
+  idempotent: true,
   body: newTeam,
   answers: { 201: v.strictObject({ team }) },
-  problems: ["forbidden", "wrong-state", "unavailable", "outcome-unknown"],
+  problems: [
+    "forbidden",
+    "wrong-state",
+    "idempotency-key-reused",
+    "unavailable",
+    "outcome-unknown",
+  ],
 });
 
 export const getTeam = operation({
@@ -53,6 +60,7 @@ export const renameTeam = operation({
   access: "person",
   tag,
   summary: "Rename a team. For its owners and the admin.",
+  conditional: true,
   body: newName,
   answers: { 200: v.strictObject({ team }) },
   problems: writeProblems,
@@ -119,9 +127,10 @@ export const createWorkspace = operation({
   summary:
     "Create a workspace, personal or of a team. Needs the permission workspaces:create and, " +
     "in a team, the role owner or admin.",
+  idempotent: true,
   body: newWorkspace,
   answers: { 201: v.strictObject({ workspace }) },
-  problems: writeProblems,
+  problems: ["idempotency-key-reused", ...writeProblems],
 });
 
 export const renameWorkspace = operation({

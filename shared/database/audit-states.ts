@@ -6,8 +6,8 @@ import type { AuditState } from "./rules/audit-changes.ts";
  */
 
 const queries = {
-  user: `SELECT tier, scopes, email AS address, api_key_prefix AS apiKeyPrefix
-         FROM users WHERE user_id = ?1 AND deleted_at IS NULL`,
+  user: `SELECT tier, scopes, email AS address, api_key_prefix AS apiKeyPrefix,
+           suspended_reason AS suspended FROM users WHERE user_id = ?1 AND deleted_at IS NULL`,
   key: `SELECT name, prefix, scopes, role, test, expires_at AS expiresAt,
           previous_until AS previousUntil FROM api_keys WHERE id = ?1`,
   member: "SELECT role FROM team_members WHERE team_id = ?1 AND user_id = ?2",

@@ -1,3 +1,4 @@
+import type { KeyedRequest } from "../database/answered-requests.ts";
 import { writeDatabase, type WriteFailure } from "../database/write.ts";
 import type { Failure } from "../http/failure.ts";
 import { sha256Hex } from "../lib/base/hash.ts";
@@ -88,12 +89,13 @@ const refusals: Record<Exclude<store.PendingSaved["tag"], "saved">, Failure> = {
 export async function requestVerification(
   shared: Shared,
   pending: Pick<StoredSender, "id" | "identity" | "tenant" | "name" | "challenge">,
+  keyed: KeyedRequest | null,
 ): Promise<Result<StoredSender, VerifyFailure>> {
   const { db } = shared.outbox;
   const link = pending.challenge === null ? await newLink(shared, pending) : ok(null);
   if (!link.ok) return link;
   const saved = await writeDatabase(
-    () => store.insertPending(db, pending, link.value, shared.now),
+    () => store.insertPending(db, pending, link.value, { now: shared.now, keyed }),
     async (): Promise<store.PendingSaved | null> => {
       const found = await findSender(db, pending);
       // The sweep notifies of its email.

@@ -14,6 +14,10 @@ export type Failure =
   /** A webhook without a valid signature of its provider, or with a signature that is too old. */
   | { tag: "bad-signature" }
   | { tag: "forbidden"; detail: string }
+  /** The user of the key is suspended. */
+  | { tag: "account-suspended" }
+  /** The object is not as the caller read it: `If-Match`. */
+  | { tag: "precondition-failed" }
   | { tag: "not-found"; what: string }
   | { tag: "method-not-allowed"; allow: string[] }
   | { tag: "conflict"; field: string }

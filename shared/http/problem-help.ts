@@ -43,6 +43,14 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     cause: "The token is valid but may not call this operation.",
     action: "Use a token that may: `detail` names the missing scope, permission or role.",
   },
+  "account-suspended": {
+    cause: "An operator has suspended the account of the key.",
+    action: "Ask the operator. Emails that were accepted wait, and leave once it is resumed.",
+  },
+  "precondition-failed": {
+    cause: "Another request has changed the object since its `ETag` was read.",
+    action: "Read the object again, decide again, and send its new `ETag` in `If-Match`.",
+  },
   "not-found": {
     cause: "The path or the object does not exist, or the object belongs to another tenant.",
     action: "Check the path, the id and whose key you use.",

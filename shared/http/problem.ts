@@ -21,6 +21,8 @@ export const httpStatusOf = {
   unauthenticated: 401,
   "bad-signature": 400,
   forbidden: 403,
+  "account-suspended": 403,
+  "precondition-failed": 412,
   "not-found": 404,
   "method-not-allowed": 405,
   conflict: 409,
@@ -85,6 +87,14 @@ const wordings: {
     detail: "The message is not signed with this endpoint's secret, or the signature is too old.",
   }),
   forbidden: ({ detail }) => ({ title: "Not allowed", detail }),
+  "account-suspended": () => ({
+    title: "The account is suspended",
+    detail: "No key of this account may be used until an operator resumes it. Nothing is lost.",
+  }),
+  "precondition-failed": () => ({
+    title: "Changed since it was read",
+    detail: "The object is not as If-Match names it. Nothing was written.",
+  }),
   "not-found": ({ what }) => ({ title: "Not found", detail: `There is no such ${what}.` }),
   "method-not-allowed": ({ allow }) => ({
     title: "Method not allowed",

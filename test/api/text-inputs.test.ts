@@ -154,6 +154,8 @@ const freeText = new Set([
   "processDeadLetters filter.tenant",
   "processDeadLetters filter.to",
   "createWorkspace teamId",
+  "createUser metadata.X-Any",
+  "updateUser metadata.X-Any",
 ]);
 
 describe("text that is shown as a name", () => {

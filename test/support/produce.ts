@@ -392,6 +392,12 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   getStart: { 200: at("/", { token: null }) },
   getDocs: { 200: at("/docs", { token: null }) },
   createUser: {
+    200: async () => {
+      const body = { userId: id(), email: `${id()}@example.com` };
+      const repeat = { path: "/api/users", body, headers: { "Idempotency-Key": id() } };
+      await call("POST", repeat.path, body, repeat);
+      return repeat;
+    },
     201: async () => ({ path: "/api/users", body: { userId: id(), email: `${id()}@example.com` } }),
     409: async () => ({
       path: "/api/users",
@@ -502,6 +508,8 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   usageHistory: { 200: ofUser("/usage/history?by=month") },
   exportUser: { 200: ofUser("/export") },
   getMe: { 200: async () => ({ path: "/api/me", token: (await person()).token }) },
+  suspendUser: { 200: ofUser("/suspend", { body: reason }) },
+  resumeUser: { 200: ofUser("/resume") },
   listUsers: { 200: at("/api/admin/users?limit=1") },
   createTeam: {
     201: async () => ({
@@ -665,6 +673,16 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       body: "Hi",
       headers: { "Content-Type": "text/plain", "Content-Length": "2" },
     }),
+    409: async () => {
+      const repeat = {
+        path: "/api/attachments?filename=a.txt",
+        body: "Hi",
+        headers: { "Content-Length": "2", "Idempotency-Key": id() },
+      };
+      const { body } = await call("POST", repeat.path, repeat.body, repeat);
+      await env.DB.prepare("DELETE FROM attachments WHERE id = ?1").bind(body.id).run();
+      return repeat;
+    },
     411: at("/api/attachments?filename=a.txt", { body: "Hi" }),
     413: at("/api/attachments?filename=a.txt", {
       body: "Hi",
@@ -1055,6 +1073,10 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
       };
     case 404:
       return { ...asked, ...(body !== undefined && { body: minimalBody[operation.id] ?? {} }) };
+    case 412: {
+      const changing = await special[operation.id]?.[200]?.();
+      return { ...asked, ...changing, headers: { "If-Match": '"another"' } };
+    }
     case 413:
       return { ...asked, body: `"${"x".repeat((operation.maxBodyBytes ?? 1_048_576) + 1)}"` };
     case 414:
@@ -1096,6 +1118,7 @@ const minimalBody: Record<string, unknown> = {
   addUsage: { metric: "m", amount: 1 },
   createUserKey: newKey,
   createTeamKey: newKey,
+  suspendUser: reason,
   renameTeam: { name: "Kern" },
   renameWorkspace: { name: "Studio" },
   addMember: { userId: "nobody" },

@@ -65,6 +65,8 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   // Its entry is in the batch of the write, under the user whose link it was.
   confirmAddress: null,
   deleteUser: { ofUsers: true, state: user },
+  suspendUser: { fields: ["reason"], state: user },
+  resumeUser: { state: user },
   rotateApiKey: { ofUsers: true, state: user },
   revokeApiKey: { ofUsers: true, state: user },
   createUserKey: { ofUsers: true, fields: ["name", "scopes", "expiresAt", "test"] },

@@ -225,6 +225,8 @@ async function identifyHolder(
   const found = await findKeyHolder(request, env, credential, now);
   if (found.ok) {
     const { caller, keyId } = found.value;
+    if (caller.role === "tenant" && caller.of === "user" && caller.user.suspended !== undefined)
+      return fail({ tag: "account-suspended" });
     if (caller.role === "tenant" && caller.of === "user") noteUser(env.DB, caller.user.userId, now);
     if (keyId !== null) noteKey(env.DB, keyId, now);
     return ok(caller);

@@ -31,10 +31,12 @@ import * as senders from "./senders.ts";
 import * as start from "./start.ts";
 import * as suppressionFiles from "./suppression-files.ts";
 import * as suppressions from "./suppressions.ts";
+import * as suspensions from "./suspensions.ts";
 import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
 import * as templates from "./templates.ts";
 import * as unsubscribe from "./unsubscribe.ts";
+import * as updateUser from "./update-user.ts";
 import * as usage from "./usage.ts";
 import * as users from "./users.ts";
 import * as verifySender from "./verify-sender.ts";
@@ -75,10 +77,12 @@ export const handlers: Handlers = {
   ...start,
   ...suppressionFiles,
   ...suppressions,
+  ...suspensions,
   ...teams,
   ...telemetry,
   ...templates,
   ...unsubscribe,
+  ...updateUser,
   ...usage,
   ...users,
   ...verifySender,

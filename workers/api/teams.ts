@@ -18,29 +18,42 @@ import type { Failure } from "../../shared/http/failure.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, noContent, userIdOf, type CallerOf, type Handler } from "./call.ts";
 import { decideAndWrite } from "./decide-and-write.ts";
+import { denyReasonForChange, isConditional, withEtag } from "./etag.ts";
+import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 import { withPurge } from "./purging.ts";
 
 const noTeam: Failure = { tag: "not-found", what: "team" };
 
-export const createTeam: Handler<"createTeam"> = async ({ body, env, caller, now }) => {
+export const createTeam: Handler<"createTeam"> = async (call) => {
+  const { body, env, caller, now } = call;
   const { userId } = caller.user;
   const team = { teamId: crypto.randomUUID(), name: body.name, ownerId: userId };
-  const created = await decideAndWrite(env, {
-    read: () => store.findCreatorFacts(env.DB, userId),
-    denyReason: denyReasonForNewTeam,
-    write: (facts) =>
-      withPurge(env, membership.tagsOfMember(userId), (purgeId) =>
-        writeDatabase(
-          () => store.insertTeam(env.DB, team, facts, { purgeId, now }),
-          async () => (await store.findTeam(env.DB, team.teamId, now))?.team ?? null,
+  const keyed = await keyedRequest(call, body);
+  const create = async () => {
+    const created = await decideAndWrite(env, {
+      read: () => store.findCreatorFacts(env.DB, userId),
+      denyReason: denyReasonForNewTeam,
+      write: (facts) =>
+        withPurge(env, membership.tagsOfMember(userId), (purgeId) =>
+          writeDatabase(
+            () => store.insertTeam(env.DB, team, facts, { purgeId, now, keyed }),
+            async () => (await store.findTeam(env.DB, team.teamId, now))?.team ?? null,
+          ),
         ),
-      ),
-  });
-  if (!created.ok) return created;
-  return json(
-    { team: created.value },
-    { status: 201, headers: { Location: `/api/teams/${team.teamId}` } },
-  );
+    });
+    if (!created.ok) return created;
+    return json(
+      { team: created.value },
+      { status: 201, headers: { Location: `/api/teams/${team.teamId}` } },
+    );
+  };
+  const again = (id: string) =>
+    readAgain(
+      env,
+      () => store.findTeam(env.DB, id, now),
+      (found) => json({ team: found.team }, { status: 201 }),
+    );
+  return await createOnce(call, keyed, { create, again });
 };
 
 export const getTeam: Handler<"getTeam"> = async ({ params: { teamId }, env, caller, now }) => {
@@ -48,7 +61,7 @@ export const getTeam: Handler<"getTeam"> = async ({ params: { teamId }, env, cal
   if (!found.ok) return found;
   if (found.value === null) return fail(noTeam);
   const refusal = refusalToRead(caller, teamId, found.value.members);
-  return refusal === null ? json(found.value) : fail(refusal);
+  return refusal === null ? await withEtag(json(found.value), found.value) : fail(refusal);
 };
 
 function refusalToRead(
@@ -65,6 +78,7 @@ function refusalToRead(
 
 /** An owner renames their team. */
 export const renameTeam: Handler<"renameTeam"> = async ({
+  request,
   params: { teamId },
   body: { name },
   env,
@@ -72,12 +86,18 @@ export const renameTeam: Handler<"renameTeam"> = async ({
   now,
 }) => {
   const renamed = await decideAndWrite(env, {
-    read: () => store.findManagerFacts(env.DB, teamId, userIdOf(caller)),
-    denyReason: denyReasonForManaging,
-    write: (facts) =>
+    read: async () => {
+      const facts = await store.findManagerFacts(env.DB, teamId, userIdOf(caller));
+      if (!isConditional(request)) return { facts, denied: null, nameAsRead: null };
+      const found = await store.findTeam(env.DB, teamId, now);
+      const denied = found === null ? null : await denyReasonForChange(request, found);
+      return { facts, denied, nameAsRead: found?.team.name ?? null };
+    },
+    denyReason: ({ facts, denied }) => denyReasonForManaging(facts) ?? denied,
+    write: ({ facts, nameAsRead }) =>
       withPurge(env, [teamKey(teamId)], (purgeId) =>
         writeDatabase(
-          () => store.saveTeamName(env.DB, { teamId, name }, facts, { purgeId, now }),
+          () => store.saveTeamName(env.DB, { teamId, name, nameAsRead }, facts, { purgeId, now }),
           async () => {
             const found = await store.findTeam(env.DB, teamId, now);
             return found?.team.name === name ? found.team : null;

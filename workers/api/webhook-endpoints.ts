@@ -12,6 +12,7 @@ import * as store from "../../shared/webhooks/sql/endpoints.ts";
 import { insertTestEvent } from "../../shared/webhooks/sql/events.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, noContent, ownerOf, tenantOf, type Handler } from "./call.ts";
+import { whenRead, withEtag } from "./etag.ts";
 import { answerAgain, keyedRequest } from "./keyed.ts";
 import { iso, lookSoon, noEndpoint } from "./webhook-owner.ts";
 
@@ -120,7 +121,7 @@ export const getWebhookEndpoint: Handler<"getWebhookEndpoint"> = async ({
     store.findEndpoint(env.DB, endpointId, ownerOf(caller)),
   );
   if (!found.ok) return found;
-  return found.value === null ? fail(noEndpoint) : json(endpointAnswer(found.value));
+  return await answerOf(found.value);
 };
 
 type Changed = Promise<Result<Response, Failure>>;
@@ -128,11 +129,22 @@ type Changed = Promise<Result<Response, Failure>>;
 /** Writing it twice has the effect of writing it once. */
 async function change(write: () => Promise<store.Endpoint | null>): Changed {
   const changed = await writeDatabase(write, write);
-  if (!changed.ok) return changed;
-  return changed.value === null ? fail(noEndpoint) : json(endpointAnswer(changed.value));
+  return changed.ok ? await answerOf(changed.value) : changed;
 }
 
+async function answerOf(endpoint: store.Endpoint | null): Changed {
+  if (endpoint === null) return fail(noEndpoint);
+  return await withEtag(json(endpointAnswer(endpoint)), tagged(endpoint));
+}
+
+/** Not its health, which calls change. */
+const tagged = (endpoint: store.Endpoint): unknown => {
+  const { health: _, updatedAt: __, ...answer } = endpointAnswer(endpoint);
+  return answer;
+};
+
 export const updateWebhookEndpoint: Handler<"updateWebhookEndpoint"> = async ({
+  request,
   params: { endpointId: id },
   body,
   env,
@@ -142,7 +154,19 @@ export const updateWebhookEndpoint: Handler<"updateWebhookEndpoint"> = async ({
   const url = body.url === undefined ? ok(undefined) : allowedUrl(env, body.url);
   if (!url.ok) return url;
   const owned = { id, tenant: ownerOf(caller) };
-  return await change(() => store.saveEndpoint(env.DB, owned, { ...body, url: url.value }, now));
+  const asRead = await whenRead(
+    request,
+    () => readDatabase(env, () => store.findEndpoint(env.DB, id, owned.tenant)),
+    { absent: noEndpoint, answerOf: tagged },
+  );
+  if (!asRead.ok) return asRead;
+  const changes = { ...body, url: url.value, readAt: asRead.value };
+  if (asRead.value === null)
+    return await change(() => store.saveEndpoint(env.DB, owned, changes, now));
+  const saved = await writeDatabase(() => store.saveEndpoint(env.DB, owned, changes, now));
+  if (!saved.ok) return saved;
+  if (saved.value === null) return fail({ tag: "precondition-failed" });
+  return await answerOf(saved.value);
 };
 
 export const pauseWebhookEndpoint: Handler<"pauseWebhookEndpoint"> = async ({

@@ -71,6 +71,7 @@ export async function saveDeletion(
   const remove = db
     .prepare(
       `UPDATE users SET email = NULL, api_key_hash = NULL, api_key_prefix = NULL, scopes = '[]',
+         metadata = NULL, suspended_at = NULL, suspended_reason = NULL,
          deleted_at = ?2, updated_at = ?2
        WHERE user_id = ?1 AND deleted_at IS NULL AND NOT ${isLastOwner}`,
     )

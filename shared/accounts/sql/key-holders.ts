@@ -25,7 +25,7 @@ const owner = `(SELECT owner FROM api_keys WHERE id IN ${withHash})`;
 const place = `CASE u.tier ${tiers.map((tier, n) => `WHEN '${tier}' THEN ${n}`).join(" ")} END`;
 
 /** Reads it at one moment, in one round trip. Null: no such key, or its owner is gone. */
-export async function findKeyHolder(db: D1Database, hash: string): Promise<KeyHolder | null> {
+export async function findHolderOf(db: D1Database, hash: string): Promise<KeyHolder | null> {
   const select = (sql: string): D1PreparedStatement => db.prepare(sql).bind(hash);
   const found = await runBatch(db, {
     key: select(

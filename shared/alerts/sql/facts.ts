@@ -1,5 +1,6 @@
 import { countUpTo } from "../../database/counted.ts";
 import { daysSinceEpoch } from "../../email/rules/daily-limits.ts";
+import { AFTER_ACCOUNTS } from "../../email/sql/pauses.ts";
 import { isSuppressedFor } from "../../email/sql/suppressed.ts";
 import { SYSTEM_TENANT } from "../../email/system-emails.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
@@ -41,7 +42,7 @@ const selectEmails = `SELECT
     ${countUpTo("emails WHERE status = 'unknown'")} AS unknown,
     ${countUpTo("dead_letters")} AS dead,
     (SELECT MIN(created_at) FROM (SELECT created_at FROM email_pauses
-      WHERE scope > '' LIMIT 1000)) AS pausedSince,
+      WHERE scope > '${AFTER_ACCOUNTS}' LIMIT 1000)) AS pausedSince,
     ${countUpTo("email_days WHERE day = ?3 AND emails * 5 >= most * 4")} AS nearLimits,
     (SELECT MAX(buried_at) FROM dead_letters) AS newestDeadAt,
     ${operatorIsSuppressed} AS operatorIsSuppressed,

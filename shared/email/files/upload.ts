@@ -1,3 +1,4 @@
+import type { KeyedRequest } from "../../database/answered-requests.ts";
 import { writeDatabase, type WriteFailure } from "../../database/write.ts";
 import type { Failure } from "../../http/failure.ts";
 import { within } from "../../lib/base/deadline.ts";
@@ -38,7 +39,7 @@ export async function uploadFile(
   store: FileStore,
   upload: Upload,
   body: ReadableStream<Uint8Array> | null,
-  now: number,
+  { now, keyed }: { now: number; keyed: KeyedRequest | null },
 ): Promise<Result<UploadedFile, UploadFailure>> {
   const { db } = store;
   const id = newUuidV7(now, SHARD);
@@ -57,7 +58,7 @@ export async function uploadFile(
     return stored;
   }
   const marked = await writeDatabase(
-    () => markStored(db, id, stored.value),
+    () => markStored(db, { id, sha256: stored.value }, keyed, now),
     () => isStored(db, id),
   );
   if (!marked.ok) return marked;

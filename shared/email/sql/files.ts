@@ -1,3 +1,5 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
+import { runBatch } from "../../database/batch.ts";
 import { MAX_UNNAMED } from "../rules/file.ts";
 
 /** SQL of uploaded files: the table `attachments`. */
@@ -49,15 +51,39 @@ export async function hasFile(db: D1Database, id: string): Promise<true | null> 
 }
 
 /** Records that R2 has the file. @returns false if it was no longer being uploaded */
-export async function markStored(db: D1Database, id: string, sha256: string): Promise<boolean> {
-  const { results } = await db
+export async function markStored(
+  db: D1Database,
+  { id, sha256 }: { id: string; sha256: string },
+  keyed: KeyedRequest | null,
+  now: number,
+): Promise<boolean> {
+  const { stored } = await runBatch(db, {
+    stored: db
+      .prepare(
+        `UPDATE attachments SET status = 'stored', sha256 = ?2
+         WHERE id = ?1 AND status = 'uploading' RETURNING id`,
+      )
+      .bind(id, sha256),
+    answered: insertCreated(db, keyed, now, {
+      created: "SELECT id FROM attachments WHERE id = ?1 AND status = 'stored'",
+      bound: [id],
+    }),
+  });
+  return stored.results.length > 0;
+}
+
+/** What an upload answers of a stored file besides what it was sent with. */
+export async function findStored(
+  db: D1Database,
+  id: string,
+): Promise<{ id: string; sha256: string; expiresAt: number } | null> {
+  return await db
     .prepare(
-      `UPDATE attachments SET status = 'stored', sha256 = ?2
-       WHERE id = ?1 AND status = 'uploading' RETURNING id`,
+      `SELECT id, sha256, expires_at AS expiresAt FROM attachments
+       WHERE id = ?1 AND status = 'stored'`,
     )
-    .bind(id, sha256)
-    .all();
-  return results.length > 0;
+    .bind(id)
+    .first<{ id: string; sha256: string; expiresAt: number }>();
 }
 
 /** @returns null if it is not stored */

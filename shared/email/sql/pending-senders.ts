@@ -1,3 +1,4 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { runBatch } from "../../database/batch.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
 import type { EmailSource } from "./accept.ts";
@@ -52,7 +53,7 @@ export async function insertPending(
   db: D1Database,
   { id, identity, tenant, name, challenge }: Pending,
   link: Link | null,
-  now: number,
+  { now, keyed }: { now: number; keyed: KeyedRequest | null },
 ): Promise<PendingSaved> {
   const { insert, email, why } = await runBatch(db, {
     insert: db
@@ -75,6 +76,10 @@ export async function insertPending(
            (SELECT COUNT(*) FROM senders WHERE tenant = ?2) >= ${MAX_SENDERS_OF_TENANT} AS tooMany`,
       )
       .bind(identity, tenant),
+    answered: insertCreated(db, keyed, now, {
+      created: "SELECT id FROM senders WHERE id = ?1",
+      bound: [id],
+    }),
   });
   const sender = firstSender(insert);
   if (sender !== null) return { tag: "saved", sender, isNotified: isAccepted(email) };

@@ -78,6 +78,8 @@ const dataOf = {
   "user.created": userData,
   "user.updated": userData,
   "user.deleted": userData,
+  "user.suspended": userData,
+  "user.resumed": userData,
   "api_key.created": keyData,
   "api_key.revoked": keyData,
   "key.created": furtherKeyData,

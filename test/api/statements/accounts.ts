@@ -148,6 +148,16 @@ const workspaceFacts = {
   workspace: { ownerId: user, teamId: team },
 };
 
+const keyed = {
+  tenant: `user:${user}`,
+  operation: "addUsage",
+  key: "k",
+  requestHash: "h",
+  requestId: "r",
+};
+/** A key of its own for each run. */
+const keyedBy = (operation: string) => ({ ...keyed, operation, key: crypto.randomUUID() });
+
 export const ofTeams: Cases = {
   findTeam: (db) => teams.findTeam(db, team, now),
   findCreatorFacts: (db) => teams.findCreatorFacts(db, user),
@@ -156,10 +166,11 @@ export const ofTeams: Cases = {
       db,
       { teamId: "team-2", name: "Two", ownerId: user },
       { tier: "pro", teams: 1 },
-      purge(),
+      { ...purge(), keyed: keyedBy("createTeam") },
     ),
   findManagerFacts: (db) => teams.findManagerFacts(db, team, user),
-  saveTeamName: (db) => teams.saveTeamName(db, { teamId: team, name: "New" }, managing, purge()),
+  saveTeamName: (db) =>
+    teams.saveTeamName(db, { teamId: team, name: "New", nameAsRead: null }, managing, purge()),
   eraseTeam: (db) => teams.eraseTeam(db, "team-2", managing, purge()),
   findMember: (db) => members.findMember(db, team, user),
   findMemberFacts: (db) =>
@@ -178,8 +189,9 @@ export const ofTeams: Cases = {
       db,
       { workspaceId: "workspace-2", ownerId: user, name: "Two", teamId: team },
       { tier: "pro", workspaces: 1, role: "owner", inTeam: 1 },
-      purge(),
+      { ...purge(), keyed: keyedBy("createWorkspace") },
     ),
+  findWorkspace: (db) => workspaces.findWorkspace(db, workspace),
   findWritten: (db) => workspaces.findWritten(db, workspace, "Desk", "p"),
   findWorkspaceFacts: (db) => workspaces.findWorkspaceFacts(db, workspace, user),
   saveWorkspaceName: (db) =>
@@ -236,14 +248,6 @@ export const ofInvitations: Cases = {
   deleteReceived: (db) => db.batch([answers.deleteReceived(db, own.gone, "TRUE")]),
   ...expiring("oldInvitations", invitations.oldInvitations),
   ...expiring("oldInvitationCounts", invitations.oldInvitationCounts),
-};
-
-const keyed = {
-  tenant: `user:${user}`,
-  operation: "addUsage",
-  key: "k",
-  requestHash: "h",
-  requestId: "r",
 };
 
 const week = { monday: "2023-11-06", sunday: "2023-11-12" };

@@ -334,13 +334,23 @@ const domain = { ...made, id: "snd_3", identity: "own.example", challenge: "c" }
 const check = { id: "snd_3", challenge: "c", checkedAt: now, missingSince: null, isOver: true };
 const link = { tokenHash: "t", email: [] };
 
+const keyed = () => ({
+  tenant,
+  operation: "createSender",
+  key: crypto.randomUUID(),
+  requestHash: "h",
+  requestId: "r",
+});
+
 export const ofSenders: Cases = {
   insertTrusted: (db) => senders.insertTrusted(db, made, now),
+  "insertTrusted: keyed": (db) => senders.insertTrusted(db, made, now, keyed()),
   findTrusted: (db) => senders.findTrusted(db, made, now),
   findSender: (db) => senders.findSender(db, made),
   saveSender: (db) => senders.saveSender(db, made.id, { name: null, transportOrder: null }, now),
-  insertPending: (db) => pending.insertPending(db, made, link, now),
-  "insertPending: a domain": (db) => pending.insertPending(db, domain, null, now),
+  insertPending: (db) => pending.insertPending(db, made, link, { now, keyed: null }),
+  "insertPending: a domain": (db) =>
+    pending.insertPending(db, domain, null, { now, keyed: keyed() }),
   saveLink: (db) => pending.saveLink(db, { id: made.id, tenant }, link, now),
   beginLookUp: (db) => pending.beginLookUp(db, { id: domain.id, tenant }, now),
   saveVerifiedDomain: (db) => pending.saveVerifiedDomain(db, domain, now),

@@ -18,6 +18,7 @@ const ofOne: Exception[] = [
     step: SORT,
     bound: "the cache tags of one user: four names and at most 50 teams",
   },
+  { of: ["suspend", "resume"], step: SORT, bound: "the cache tags of one user, as above" },
   {
     of: ["findTeams", "findWorkspaces", "findExport"],
     step: SORT,

@@ -32,7 +32,8 @@ const naming = (id: string) => ({
 export const fileCases: Cases = {
   insertFile: (db) => files.insertFile(db, upload),
   hasFile: (db) => files.hasFile(db, upload.id),
-  markStored: (db) => files.markStored(db, upload.id, "0"),
+  markStored: (db) => files.markStored(db, { id: upload.id, sha256: "0" }, null, now),
+  findStored: (db) => files.findStored(db, upload.id),
   isStored: (db) => files.isStored(db, upload.id),
   expireUpload: (db) => files.expireUpload(db, upload.id, now),
   markDeleting: (db) => expired.markDeleting(db, now - 1, LIMIT),

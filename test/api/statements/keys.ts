@@ -1,5 +1,6 @@
 import * as keys from "../../../shared/accounts/sql/api-keys.ts";
 import * as holders from "../../../shared/accounts/sql/key-holders.ts";
+import * as suspensions from "../../../shared/accounts/sql/suspensions.ts";
 import { expiring, now, own, type Cases } from "./cases.ts";
 
 /** The statements of API keys, except those of lists. */
@@ -27,13 +28,18 @@ const keyed = {
   requestId: "r",
 };
 
+export const ofSuspensions: Cases = {
+  suspend: (db) => suspensions.suspend(db, own.other, "a test", { purgeId: "s-1", now }),
+  resume: (db) => suspensions.resume(db, own.other, { purgeId: "s-2", now }),
+};
+
 export const ofKeys: Cases = {
   insertKey: (db) => keys.insertKey(db, wanted("key_1"), null, { now, notice: [] }),
   "insertKey: keyed": (db) => keys.insertKey(db, wanted("key_2"), keyed, { now, notice: [] }),
   findKey: (db) => keys.findKey(db, owned),
   findKeyByHash: (db) => keys.findKeyByHash(db, "h-key_1"),
-  findKeyHolder: (db) => holders.findKeyHolder(db, "hash-of-key"),
-  "findKeyHolder: of a team": (db) => holders.findKeyHolder(db, "hash-of-team"),
+  findHolderOf: (db) => holders.findHolderOf(db, "hash-of-key"),
+  "findHolderOf: of a team": (db) => holders.findHolderOf(db, "hash-of-team"),
   rotateKey: (db) =>
     keys.rotateKey(db, owned, { secret: secret("rotated"), overlapMs: 1 }, purge()),
   "deleteKey: another": (db) => keys.deleteKey(db, { id: "key_2", owner }, purge()),

@@ -1,7 +1,7 @@
 import { findKeys } from "../../../shared/accounts/sql/api-keys.ts";
 import { findInvitations } from "../../../shared/accounts/sql/invitations.ts";
 import { selectPastUsage } from "../../../shared/accounts/sql/usage-counters.ts";
-import { findUsers } from "../../../shared/accounts/sql/users.ts";
+import { findUsers } from "../../../shared/accounts/sql/user-lists.ts";
 import { recentNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { findAuditEntries } from "../../../shared/database/audit-log.ts";
 import { routeOf, searchOf } from "../../../shared/email/rules/search.ts";
@@ -140,6 +140,20 @@ const ofSuppressions = [
   run: (db) => findSuppressions(db, filter, { at: 1, id: "1" }, LIMIT),
 }));
 
+const anyTime = { from: null, to: null };
+/** The ranges and prefixes are what their index is gone along. */
+const ofUsers: List[] = [
+  { filter: { by: "created" as const, ...anyTime }, walks: ["createdFrom", "createdTo"] },
+  { filter: { by: "updated" as const, from: 1, to: now }, walks: ["updatedFrom", "updatedTo"] },
+  { filter: { by: "id" as const, prefix: "a" }, walks: ["idPrefix"] },
+  { filter: { by: "address" as const, prefix: "a" }, walks: ["emailPrefix"] },
+].map(({ filter, walks }) => ({
+  operation: "listUsers",
+  by: [],
+  walks,
+  run: (db) => findUsers(db, filter, { at: now, id: "YQ" }, LIMIT),
+}));
+
 /** To add one: how its store is asked, and by what. */
 export const lists: List[] = [
   ...ofEmails,
@@ -165,7 +179,7 @@ export const lists: List[] = [
     by: ["teamId"],
     run: (db) => findInvitations(db, own.team, { before: null, limit: LIMIT, now: 1 }),
   },
-  { operation: "listUsers", by: [], run: (db) => findUsers(db, null, LIMIT) },
+  ...ofUsers,
   { operation: "listUserKeys", by: ["owner"], run: (db) => findKeys(db, tenant, null, LIMIT) },
   {
     operation: "listTeamKeys",
