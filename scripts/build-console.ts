@@ -81,11 +81,13 @@ async function buildInto(aside: string): Promise<number> {
     },
   });
   writeRunbookPages(RUNBOOKS, join(aside, "console/runbooks"));
-  for (const file of ["runbook.css", "moon.svg"])
+  for (const file of ["runbook.css", "moon.svg", "email.html"])
     copyFileSync(join(SOURCE, file), join(aside, "console", file));
-  const script = join(SOURCE, "runbook.ts");
-  const { code } = await transformWithOxc(readFileSync(script, "utf8"), script);
-  writeFileSync(join(aside, "console/runbook.js"), code);
+  for (const name of ["runbook", "email-host"]) {
+    const script = join(SOURCE, `${name}.ts`);
+    const { code } = await transformWithOxc(readFileSync(script, "utf8"), script);
+    writeFileSync(join(aside, `console/${name}.js`), code);
+  }
   for (const file of ["_headers", "_redirects"])
     copyFileSync(join(SOURCE, file), join(aside, file));
   const gzipBytes = readdirSync(join(aside, "console"), { recursive: true, withFileTypes: true })

@@ -106,7 +106,7 @@ it("the content of an email runs no script, and loads remote images only if aske
     return route.fulfill({ contentType: "image/svg+xml", body: "<svg/>" });
   });
   await page.evaluate(`location.hash = "#/email/${welcome}"`);
-  const frame = page.frameLocator("iframe.email");
+  const frame = page.frameLocator("iframe.email").frameLocator("iframe");
   const heading = frame.getByRole("heading", { name: "Welcome" });
   await heading.waitFor();
   const color = `getComputedStyle(document.querySelector("h1")).color`;
@@ -116,6 +116,10 @@ it("the content of an email runs no script, and loads remote images only if aske
   await page.getByRole("button", { name: "Load remote images" }).click();
   await eventually(() => expect(loaded).toEqual(["/logo.png"]));
   expect(await page.title()).not.toContain("it ran");
+  const policy = await page.evaluate<string>(
+    `fetch("./").then((page) => page.headers.get("Content-Security-Policy"))`,
+  );
+  expect(policy).not.toContain("unsafe");
   const parts = page.getByRole("list", { name: "Part" });
   await parts.getByRole("link", { name: "headers" }).click();
   await page.getByText("X-Campaign").waitFor();

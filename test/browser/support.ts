@@ -90,13 +90,13 @@ export function useConsole() {
     const isAnswer = (text: string, url: string): boolean =>
       text.startsWith("Failed to load resource") &&
       (url.includes("/api/") || url === page.url() || url.endsWith("/favicon.ico"));
-    // Nor is it one that the HTML of an email asks for what it does not get.
-    const isOfEmail = (text: string, url: string): boolean =>
-      url.startsWith("blob:") || text.startsWith("Blocked script execution in 'blob:");
+    // Nor is it one that the HTML of an email does not get what it asks for.
+    const isOfEmail = (text: string): boolean =>
+      text.startsWith("Blocked script execution in 'about:srcdoc'") ||
+      text.includes('directive: "img-src data:"');
     page.on("console", (message) => {
       const [text, { url }] = [message.text(), message.location()];
-      if (message.type() === "error" && !isAnswer(text, url) && !isOfEmail(text, url))
-        wrong.push(text);
+      if (message.type() === "error" && !isAnswer(text, url) && !isOfEmail(text)) wrong.push(text);
     });
     await page.goto(`${luna.url}/console/${hash}`);
     return page;

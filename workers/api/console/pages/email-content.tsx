@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { AnswerBody } from "../api.ts";
 import { frameDocument, hasRemote } from "../email-frame.ts";
 import { contentChoices } from "../filters.ts";
@@ -109,12 +109,16 @@ function Headers({ head, headers }: { head: Head; headers: Record<string, string
 /** In a frame that runs no script and loads nothing, unless remote images are asked for. */
 function Html({ html }: { html: string }) {
   const [withImages, setWithImages] = useState(false);
-  const [url, setUrl] = useState<string | null>(null);
+  const frame = useRef<HTMLIFrameElement>(null);
   useEffect(() => {
-    const type = "text/html;charset=utf-8";
-    const made = URL.createObjectURL(new Blob([frameDocument(html, withImages)], { type }));
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
+    const show = (): void =>
+      frame.current?.contentWindow?.postMessage(frameDocument(html, withImages), location.origin);
+    const follow = ({ source, data }: MessageEvent<unknown>): void => {
+      if (source === frame.current?.contentWindow && data === "ready") show();
+    };
+    addEventListener("message", follow);
+    show();
+    return () => removeEventListener("message", follow);
   }, [html, withImages]);
   return (
     <>
@@ -126,9 +130,7 @@ function Html({ html }: { html: string }) {
           </button>
         </p>
       )}
-      {url !== null && (
-        <iframe class="email" title="The email as HTML" sandbox="" src={url} key={url} />
-      )}
+      <iframe ref={frame} class="email" title="The content of the email" src="email" />
     </>
   );
 }
