@@ -152,7 +152,7 @@ export const groups: Group[] = [
       ),
       plain("EMAIL_UNKNOWN_RETENTION_DAYS", "no", "how long an `unknown` email is kept"),
       plain("AUDIT_RETENTION_DAYS", "no", "how long the audit log is kept"),
-      plain("USAGE_RETENTION_DAYS", "no", "how long usage by day is kept"),
+      plain("USAGE_RETENTION_DAYS", "no", "how long usage by day and counts of emails are kept"),
       plain("USAGE_MONTHLY_RETENTION_DAYS", "no", "how long usage by month is kept"),
       plain(
         "EXPORT_BEFORE_DELETION",

@@ -1,7 +1,7 @@
 import type { CronTask } from "./task.ts";
 import { cancelUnsentEmails } from "./tasks/cancel-unsent.ts";
 import { checkSenders } from "./tasks/check-senders.ts";
-import { countEmails } from "./tasks/count-emails.ts";
+import { countEmailsByDay } from "./tasks/count-emails.ts";
 import { deliverPurges } from "./tasks/deliver-purges.ts";
 import { endTrials } from "./tasks/end-trials.ts";
 import { expireAttachments } from "./tasks/expire-attachments.ts";
@@ -36,7 +36,7 @@ export const tasks: readonly CronTask[] = [
   expireWebhookMessages,
   pruneHistory,
   rollUpUsage,
-  countEmails,
+  countEmailsByDay,
   notifyOfTrialEnds,
   endTrials,
   sendUsageReports,

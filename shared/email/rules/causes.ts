@@ -13,7 +13,7 @@ export type DeadOf = {
  * Dead letters with the same cause: the reason, and where and with which codes a transport ended
  * the last attempt. Texts differ between emails with the same cause: `text` is that of one.
  */
-export type Cause = {
+export type DeadLetterCause = {
   reason: string;
   transport: string | null;
   phase: string | null;
@@ -34,10 +34,10 @@ const partsOf = ({ reason, lastError }: DeadOf) => ({
 });
 
 /** The cause of most dead letters first; of as many, that of the newest one. */
-export function causesOf(letters: readonly DeadOf[]): Cause[] {
+export function causesOf(letters: readonly DeadOf[]): DeadLetterCause[] {
   const groups = Map.groupBy(letters, (letter) => JSON.stringify(partsOf(letter)));
   return [...groups.values()]
-    .flatMap((group): Cause[] => {
+    .flatMap((group): DeadLetterCause[] => {
       const newest = group.toSorted((a, b) => b.buriedAt - a.buriedAt).at(0);
       if (newest === undefined) return [];
       const times = group.map(({ buriedAt }) => buriedAt);

@@ -4,7 +4,7 @@ import { DAY_MS } from "../../lib/base/clock.ts";
 import {
   afterPage,
   beginCount,
-  changesOf,
+  countChanges,
   countStateOf,
   countStates,
   daysToCount,
@@ -109,7 +109,7 @@ describe("the counts of a day", () => {
     fc.assert(
       fc.property(emails, emails, (before, now) => {
         const [stored, counted] = [countAll(before, 5), countAll(now, 3)];
-        const { changed, gone } = changesOf(stored, counted);
+        const { changed, gone } = countChanges(stored, counted);
         const key = ({ tenant, kind, name }: CountRow) => JSON.stringify([tenant, kind, name]);
         const result = new Map(stored.map((row) => [key(row), row]));
         for (const row of changed) {
@@ -121,7 +121,7 @@ describe("the counts of a day", () => {
       }),
     );
     const rows = countAll([], 1);
-    expect(changesOf(rows, rows)).toEqual({ changed: [], gone: [] });
+    expect(countChanges(rows, rows)).toEqual({ changed: [], gone: [] });
   });
 });
 

@@ -25,7 +25,7 @@ export const countStates = [
   "suppressed",
 ] as const;
 export type CountState = (typeof countStates)[number];
-export type Counts = Record<CountState, number>;
+export type StateCounts = Record<CountState, number>;
 
 export function countStateOf(status: EmailStatus): CountState {
   switch (status) {
@@ -61,7 +61,7 @@ export type CountedEmail = {
 };
 
 /** Per kind: counts by name. */
-export type Tally = Record<CountKind, Map<string, Counts>>;
+export type NameCounts = Record<CountKind, Map<string, StateCounts>>;
 
 /** Of a day the only name; of the other kinds all names after the first 100. */
 export const REST = "";
@@ -70,9 +70,9 @@ export const MAX_NAMES = 100;
 const ofKinds = <Value>(valueOf: (kind: CountKind) => Value): Record<CountKind, Value> =>
   Object.fromEntries(countKinds.map((kind) => [kind, valueOf(kind)])) as Record<CountKind, Value>;
 
-const emptyTally = (): Tally => ofKinds(() => new Map<string, Counts>());
+const emptyTally = (): NameCounts => ofKinds(() => new Map<string, StateCounts>());
 
-const zero = Object.fromEntries(countStates.map((state) => [state, 0])) as Counts;
+const zero = Object.fromEntries(countStates.map((state) => [state, 0])) as StateCounts;
 
 function namesOf(email: CountedEmail): Record<CountKind, Iterable<string>> {
   return {
@@ -84,7 +84,7 @@ function namesOf(email: CountedEmail): Record<CountKind, Iterable<string>> {
 }
 
 /** Changes `tally`, which is a copy of a page's own. */
-function add(tally: Tally, email: CountedEmail): void {
+function add(tally: NameCounts, email: CountedEmail): void {
   const state = countStateOf(email.status);
   const names = namesOf(email);
   for (const kind of countKinds) {
@@ -99,9 +99,9 @@ function add(tally: Tally, email: CountedEmail): void {
 }
 
 /** A row of counts. */
-export type CountRow = Counts & { tenant: string; kind: CountKind; name: string };
+export type CountRow = StateCounts & { tenant: string; kind: CountKind; name: string };
 
-export const rowsOf = (tenant: string, tally: Tally): CountRow[] =>
+export const rowsOf = (tenant: string, tally: NameCounts): CountRow[] =>
   countKinds.flatMap((kind) =>
     [...tally[kind]].map(([name, counts]) => ({ tenant, kind, name, ...counts })),
   );
@@ -109,7 +109,7 @@ export const rowsOf = (tenant: string, tally: Tally): CountRow[] =>
 const keyOf = ({ tenant, kind, name }: CountRow): string => JSON.stringify([tenant, kind, name]);
 
 /** What is written so that what is stored becomes what was counted: nothing that is the same. */
-export function changesOf(
+export function countChanges(
   stored: readonly CountRow[],
   counted: readonly CountRow[],
 ): { changed: CountRow[]; gone: CountRow[] } {
@@ -132,8 +132,8 @@ export type CountProgress = {
   beganAt: number;
   tenant: string;
   after: { at: number; id: string } | null;
-  own: Tally;
-  all: Tally;
+  own: NameCounts;
+  all: NameCounts;
 };
 
 export const beginCount = (now: number): CountProgress => ({
@@ -144,7 +144,7 @@ export const beginCount = (now: number): CountProgress => ({
   all: emptyTally(),
 });
 
-type StoredTally = Record<CountKind, [string, Counts][]>;
+type StoredTally = Record<CountKind, [string, StateCounts][]>;
 /** As JSON. Another release may have another version. */
 export type StoredProgress = Omit<CountProgress, "own" | "all"> & {
   v: 1;
@@ -171,10 +171,10 @@ export function fromStored(stored: StoredProgress): CountProgress | null {
 }
 
 /** A tenant that is counted. */
-export type CountedTenant = { tenant: string; tally: Tally };
+export type CountedTenant = { tenant: string; tally: NameCounts };
 
 /**
- * Counts a page of emails, in the order of their tenants.
+ * StateCounts a page of emails, in the order of their tenants.
  *
  * @param last the tenant up to which the page goes; null if its last email may not be that tenant's
  *   last one

@@ -5,11 +5,11 @@ import {
   MAX_EXAMINED,
   pageOfSearch,
   routeOf,
-  searchOf,
-  startOf,
+  emailSearchOf,
+  searchStart,
   type EmailSearch,
   type Examined,
-  type SearchField,
+  type FilterField,
 } from "./search.ts";
 
 const text = (...values: string[]) => fc.constantFrom(null, ...values);
@@ -41,7 +41,7 @@ describe("the index that a search follows", () => {
     [{ subject: "Hi" }, "age", ["subject"]],
   ];
   it.each(cases)("of %o is that by %s, and leaves %o to be looked at", (given, by, rest) => {
-    const route = routeOf(searchOf(given), "standard@a.example");
+    const route = routeOf(emailSearchOf(given), "standard@a.example");
     expect([route.walk.by, route.rest]).toEqual([by, rest]);
   });
 
@@ -57,7 +57,7 @@ describe("the index that a search follows", () => {
           sender: ["from"],
           age: [],
         } as const;
-        const found: readonly SearchField[] = byWalk[walk.by];
+        const found: readonly FilterField[] = byWalk[walk.by];
         const given = Object.entries(wanted).flatMap(([name, value]) =>
           value === null ? [] : [name],
         );
@@ -73,10 +73,10 @@ describe("the index that a search follows", () => {
 
 describe("a page", () => {
   it("begins at the cursor, and never after the time that it is limited to", () => {
-    expect(startOf({ createdBefore: null }, null).at).toBe(Number.MAX_SAFE_INTEGER);
-    expect(startOf({ createdBefore: 9 }, null)).toEqual({ at: 9, id: "" });
-    expect(startOf({ createdBefore: 9 }, { at: 5, id: "a" })).toEqual({ at: 5, id: "a" });
-    expect(startOf({ createdBefore: 9 }, { at: 12, id: "a" })).toEqual({ at: 9, id: "" });
+    expect(searchStart({ createdBefore: null }, null).at).toBe(Number.MAX_SAFE_INTEGER);
+    expect(searchStart({ createdBefore: 9 }, null)).toEqual({ at: 9, id: "" });
+    expect(searchStart({ createdBefore: 9 }, { at: 5, id: "a" })).toEqual({ at: 5, id: "a" });
+    expect(searchStart({ createdBefore: 9 }, { at: 12, id: "a" })).toEqual({ at: 9, id: "" });
   });
 
   /** What a statement would answer for emails of which these match. */

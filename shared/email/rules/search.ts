@@ -19,7 +19,7 @@ export type EmailSearch = {
   createdBefore: number | null;
 };
 
-export type SearchField = Exclude<keyof EmailSearch, "createdFrom" | "createdBefore">;
+export type FilterField = Exclude<keyof EmailSearch, "createdFrom" | "createdBefore">;
 
 /** An email that has one of these needs a person, or has not left: few emails have. */
 const troubled = ["unknown", "pinned", "dead"] as const;
@@ -40,12 +40,12 @@ export type Walk =
   | { by: "age" };
 
 /** `rest`: what the index does not find, so that each email that it names is looked at. */
-export type Route = { walk: Walk; rest: SearchField[] };
+export type SearchRoute = { walk: Walk; rest: FilterField[] };
 
 /** @param standard the address of `EMAIL_FROM`, in lower case; null if it is not known */
-export function routeOf(search: EmailSearch, standard: string | null): Route {
+export function routeOf(search: EmailSearch, standard: string | null): SearchRoute {
   const walk = walkOf(search, standard);
-  const found = new Set<SearchField>(foundBy(walk));
+  const found = new Set<FilterField>(foundBy(walk));
   const given = searchFields.filter((field) => search[field] !== null);
   return { walk, rest: given.filter((field) => !found.has(field)) };
 }
@@ -57,10 +57,10 @@ const searchFields = [
   "from",
   "to",
   "subject",
-] as const satisfies SearchField[];
+] as const satisfies FilterField[];
 
 /** @param given what is looked for */
-export const searchOf = (given: {
+export const emailSearchOf = (given: {
   [Field in keyof EmailSearch]?: EmailSearch[Field] | undefined;
 }): EmailSearch => ({
   tenant: given.tenant ?? null,
@@ -86,7 +86,7 @@ function walkOf({ tenant, status, tag, from, to }: EmailSearch, standard: string
 }
 
 /** What each entry of an index has. */
-function foundBy(walk: Walk): readonly SearchField[] {
+function foundBy(walk: Walk): readonly FilterField[] {
   switch (walk.by) {
     case "recipient":
       return walk.trouble === null ? ["tenant", "to"] : ["tenant", "to", "status"];
@@ -106,7 +106,7 @@ function foundBy(walk: Walk): readonly SearchField[] {
 export const MAX_EXAMINED = 1_000;
 
 /** Where a page begins: after this email. */
-export function startOf(
+export function searchStart(
   { createdBefore }: Pick<EmailSearch, "createdBefore">,
   cursor: Cursor | null,
 ): Cursor {

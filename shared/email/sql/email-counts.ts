@@ -10,7 +10,7 @@ import {
   type CountKind,
   type CountProgress,
   type CountRow,
-  type Counts,
+  type StateCounts,
   type DayState,
   type StoredProgress,
 } from "../rules/counts.ts";
@@ -206,7 +206,7 @@ export async function saveCounts(
   });
 }
 
-export type FoundCount = Counts & { day: string; name: string; countedAt: number | null };
+export type FoundCount = StateCounts & { day: string; name: string; countedAt: number | null };
 
 /** One page of the counts of a kind, newest day first. */
 export async function findCounts(
@@ -235,7 +235,7 @@ export async function findCounts(
 
 const before = "day < strftime('%Y-%m-%d', ?1 / 1000, 'unixepoch')";
 
-/** Counts of days before a time. */
+/** StateCounts of days before a time. */
 export const oldCounts: ExpiringRows = {
   table: "email_counts",
   key: "tenant, kind, day, name",

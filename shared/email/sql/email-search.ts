@@ -4,16 +4,16 @@ import {
   MAX_EXAMINED,
   pageOfSearch,
   routeOf,
-  searchOf,
-  startOf,
+  emailSearchOf,
+  searchStart,
   type EmailSearch,
   type Examined,
-  type Route,
-  type SearchField,
+  type SearchRoute,
+  type FilterField,
   type SearchPage,
   type Walk,
 } from "../rules/search.ts";
-import { listOf, storedEmail, type StoredEmail, type StoredRow } from "./emails.ts";
+import { storedListOf, storedEmail, type StoredEmail, type StoredEmailRow } from "./emails.ts";
 import { WITH_RECIPIENTS } from "./recipients.ts";
 
 /** SQL of the list of emails: one page of a search, newest first. */
@@ -31,14 +31,14 @@ export async function findEmails(
   { before, standard = null, ...filter }: EmailFilter,
   limit: number,
 ): Promise<SearchPage<StoredEmail>> {
-  const search = searchOf(filter);
+  const search = emailSearchOf(filter);
   const route = routeOf(search, standard);
-  const start = startOf(search, before);
+  const start = searchStart(search, before);
   const asked = limit + 1;
   const { results } = await db
     .prepare(route.rest.length === 0 ? selectPage(route, search) : selectExamined(route, search))
     .bind(JSON.stringify(search), start.at, start.id, asked)
-    .all<StoredRow & { n: number; matches: 0 | 1 }>();
+    .all<StoredEmailRow & { n: number; matches: 0 | 1 }>();
   const isByStatus = route.rest.includes("status");
   const rows = results.map(({ n, matches, ...row }): Examined<StoredEmail> => {
     const email = storedEmail(row);
@@ -101,7 +101,7 @@ function entriesOf(walk: Walk, { tenant }: EmailSearch): Entries {
 }
 
 /** The entries of a page, newest first. */
-function selectEntries({ walk, rest }: Route, search: EmailSearch, columns: string): string {
+function selectEntries({ walk, rest }: SearchRoute, search: EmailSearch, columns: string): string {
   const { from, id, where } = entriesOf(walk, search);
   const conditions = [
     ...where,
@@ -119,24 +119,24 @@ function selectEntries({ walk, rest }: Route, search: EmailSearch, columns: stri
  * The index finds just these emails. SQLite keeps to the order of a CROSS JOIN, so that of the
  * entries is that of the page.
  */
-function selectPage(route: Route, search: EmailSearch): string {
-  return `SELECT ${listOf("e")}, 0 AS n, 1 AS matches
+function selectPage(route: SearchRoute, search: EmailSearch): string {
+  return `SELECT ${storedListOf("e")}, 0 AS n, 1 AS matches
     FROM (${selectEntries(route, search, "k.id AS id")} LIMIT ?4) AS w
     CROSS JOIN emails AS e ON e.id = w.id`;
 }
 
 /** The last that may be looked at is there in any case: the next page goes on after it. */
-function selectExamined(route: Route, search: EmailSearch): string {
+function selectExamined(route: SearchRoute, search: EmailSearch): string {
   const place = "ROW_NUMBER() OVER (ORDER BY k.created_at DESC, k.id DESC) AS n";
   const matches = route.rest.map((field) => `(${matching(field, search)})`).join(" AND ");
-  return `SELECT ${listOf("e")}, w.n AS n, (${matches}) AS matches
+  return `SELECT ${storedListOf("e")}, w.n AS n, (${matches}) AS matches
     FROM (${selectEntries(route, search, `k.id AS id, ${place}`)} LIMIT ${MAX_EXAMINED}) AS w
     CROSS JOIN emails AS e ON e.id = w.id
     WHERE (${matches}) OR w.n = ${MAX_EXAMINED} LIMIT ?4`;
 }
 
 /** SQL over an email `e`: it has what is looked for. */
-function matching(field: SearchField, { status }: EmailSearch): string {
+function matching(field: FilterField, { status }: EmailSearch): string {
   switch (field) {
     case "tenant":
       return `e.tenant = ${wanted("tenant")}`;

@@ -46,14 +46,14 @@ const storedFields: typeof picked & { recipients: ReturnType<typeof recipientsCo
   recipients: recipientsColumn("emails"),
 };
 const storedSelection = selectionOf(storedFields);
-export type StoredRow = ReturnType<typeof storedSelection.rows>[number];
+export type StoredEmailRow = ReturnType<typeof storedSelection.rows>[number];
 
 type ShownRecipient = Pick<StoredRecipient, "kind" | "name" | "address" | "detail"> & {
   state: RecipientState;
 };
 
 /** `status`: as it is shown, see `rules/recipients.ts`. */
-export type StoredEmail = Omit<StoredRow, "lastError" | "tags" | "recipients"> & {
+export type StoredEmail = Omit<StoredEmailRow, "lastError" | "tags" | "recipients"> & {
   lastError: AttemptDetail | null;
   tags: string[];
   recipients: ShownRecipient[];
@@ -68,7 +68,7 @@ export type StoredContent = {
 };
 
 /** Of an email with several recipients it follows from theirs. */
-export function shownOf(row: Pick<StoredRow, "status" | "to" | "recipients">): {
+export function shownOf(row: Pick<StoredEmailRow, "status" | "to" | "recipients">): {
   status: EmailStatus;
   recipients: ShownRecipient[];
 } {
@@ -84,7 +84,7 @@ export function shownOf(row: Pick<StoredRow, "status" | "to" | "recipients">): {
   return { status: shownStatus(row.status, states), recipients };
 }
 
-export function storedEmail(row: StoredRow): StoredEmail {
+export function storedEmail(row: StoredEmailRow): StoredEmail {
   return {
     ...row,
     ...shownOf(row),
@@ -96,7 +96,7 @@ export function storedEmail(row: StoredRow): StoredEmail {
 type EventRow = { type: string; at: number; generation: number; detail: string | null };
 
 /** An alias would stand before the expression of the recipients, too. */
-export const listOf = (table: string): string =>
+export const storedListOf = (table: string): string =>
   `${selectionOf(picked).list(table)}, ${recipientsColumn(table)} AS recipients`;
 
 type ContentRow = Omit<StoredContent, "headers" | "attachments"> & {

@@ -4,7 +4,7 @@ import { selectPastUsage } from "../../../shared/accounts/sql/usage-counters.ts"
 import { findUsers } from "../../../shared/accounts/sql/user-lists.ts";
 import { recentNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { findAuditEntries } from "../../../shared/database/audit-log.ts";
-import { routeOf, searchOf } from "../../../shared/email/rules/search.ts";
+import { routeOf, emailSearchOf } from "../../../shared/email/rules/search.ts";
 import type { DeadLetterFilter } from "../../../shared/email/sql/dead-letter-filter.ts";
 import { findDeadLetters, oldestDeadEmails } from "../../../shared/email/sql/dead-letters.ts";
 import { findCounts } from "../../../shared/email/sql/email-counts.ts";
@@ -47,7 +47,7 @@ const searches = [null, tenant].flatMap((owner) =>
       { subject: "Hi" },
       { to, tag: "welcome", from: "a@own.example", subject: "Hi" },
       { tag: "welcome", subject: "Hi", createdFrom: 1, createdBefore: 2 ** 42 },
-    ].map((fields) => searchOf({ ...fields, tenant: owner, status })),
+    ].map((fields) => emailSearchOf({ ...fields, tenant: owner, status })),
   ),
 );
 

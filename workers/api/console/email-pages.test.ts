@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { countedAt, figures, lastDays, type EmailCount } from "./email-counts.ts";
 import { frameDocument, hasRemote } from "./email-frame.ts";
-import { isFiltered, MAX_PAGES, PAGE_SIZE, readOn, searchOf } from "./email-search.ts";
+import { isFiltered, MAX_PAGES, PAGE_SIZE, readOn, queryOf } from "./email-search.ts";
 import { groupsOf, groupText, type TimelineEvent } from "./timeline-groups.ts";
 
 /** What the pages of emails decide. */
@@ -10,7 +10,7 @@ import { groupsOf, groupText, type TimelineEvent } from "./timeline-groups.ts";
 describe("a search", () => {
   it("asks for what the address names, and its last day is part of it", () => {
     const query = new URLSearchParams("to=a@b.cc&status=bounced&since=2026-11-30&until=2026-11-30");
-    expect(searchOf(query)).toEqual({
+    expect(queryOf(query)).toEqual({
       to: "a@b.cc",
       status: "bounced",
       createdFrom: "2026-11-30T00:00:00.000Z",
@@ -23,7 +23,7 @@ describe("a search", () => {
   });
 
   it("hands a wrong day to the API, which refuses it by name", () => {
-    expect(searchOf(new URLSearchParams("since=soon"))).toEqual({ createdFrom: "soon" });
+    expect(queryOf(new URLSearchParams("since=soon"))).toEqual({ createdFrom: "soon" });
   });
 
   type Page = { items: { id: string }[]; nextCursor?: string; searchedBackTo?: string };

@@ -9,7 +9,7 @@ type Page = AnswerBody<"listEmails">;
 /** The fields of the search that are text, in the order of the form. */
 export const searchFields = ["to", "from", "tag", "tenant", "subject"] as const;
 export const searchDays = ["since", "until"] as const;
-export type SearchField = (typeof searchFields)[number] | (typeof searchDays)[number];
+export type FormField = (typeof searchFields)[number] | (typeof searchDays)[number];
 
 export const PAGE_SIZE = 25;
 /** An API page that shows too few emails is followed by further ones, so many together. */
@@ -25,7 +25,7 @@ function timeOf(day: string, daysLater: number): string {
 }
 
 /** What the address of the page asks the API for. `until`: with that day. */
-export function searchOf(query: URLSearchParams): SearchQuery {
+export function queryOf(query: URLSearchParams): SearchQuery {
   const status = chosen(query, "status", statusChoices);
   const [since, until, cursor] = ["since", "until", "cursor"].map((name) => query.get(name));
   const texts = searchFields.flatMap((name): [string, string][] => {

@@ -1,7 +1,7 @@
 import {
   afterPage,
   beginCount,
-  changesOf,
+  countChanges,
   daysToCount,
   rowsOf,
   type CountedEmail,
@@ -33,7 +33,7 @@ const MAX_PAGES = 50;
  *
  * `left`: days that wait for the next run.
  */
-export const countEmails: CronTask = {
+export const countEmailsByDay: CronTask = {
   name: "count-emails",
   cron: "8-59/10 * * * *",
   timeoutMs: 120_000,
@@ -76,7 +76,7 @@ async function countPage(
   const come = isEnd
     ? { progress: null, countedAt: progress.beganAt }
     : { progress, countedAt: null };
-  await saveCounts(db, day, changesOf(stored, rows), come);
+  await saveCounts(db, day, countChanges(stored, rows), come);
   return { emails: emails.length, progress: come.progress };
 }
 

@@ -7,7 +7,7 @@ import { Facts, Raw, Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Timeline } from "../ui/timeline.tsx";
-import { Replay } from "./replay-one.tsx";
+import { ReplayOne } from "./replay-one.tsx";
 
 type DeadLetter = AnswerBody<"getDeadLetter">;
 
@@ -76,7 +76,7 @@ function Details({ letter, list }: { letter: DeadLetter; list: string }) {
 function Actions({ letter: { id, kind }, list }: { letter: DeadLetter; list: string }) {
   return (
     <div class="buttons">
-      {kind === "email" && <Replay id={id} />}
+      {kind === "email" && <ReplayOne id={id} />}
       <Action
         label="Discard"
         heading="Discard 1 dead letter"

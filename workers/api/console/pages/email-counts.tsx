@@ -21,7 +21,7 @@ const COUNTS_EVERY_MS = 60_000;
 const DAY_SECONDS = 86_400;
 
 /** How many emails were accepted on each day, and what has become of them. */
-export function EmailCounts({ query }: { query: URLSearchParams }) {
+export function CountsByDay({ query }: { query: URLSearchParams }) {
   const tenant = query.get("tenant") ?? undefined;
   const own = tenant === undefined ? {} : { tenant };
   const by = chosen(query, "counts", countChoices) ?? "tag";

@@ -6,8 +6,8 @@ import {
   readOn,
   searchDays,
   searchFields,
-  searchOf,
-  type SearchField,
+  queryOf,
+  type FormField,
 } from "../email-search.ts";
 import { chosen, isEmailId, statusChoices } from "../filters.ts";
 import { numberText } from "../format.ts";
@@ -25,8 +25,8 @@ const SEARCH_EVERY_MS = 60_000;
 const LIST_EVERY_MS = 5_000;
 
 /** The search for emails. All that it looks for is in the address. */
-export function EmailSearch({ query }: { query: URLSearchParams }) {
-  const search = searchOf(query);
+export function FindEmails({ query }: { query: URLSearchParams }) {
+  const search = queryOf(query);
   const given = Object.fromEntries(query);
   const emails = useReading<"listEmails">(
     JSON.stringify(["search", search]),
@@ -68,7 +68,7 @@ function LookedAt({ back }: { back: string }) {
   );
 }
 
-const labels: Record<SearchField, string> = {
+const labels: Record<FormField, string> = {
   to: "Recipient or id of an email",
   from: "Sender",
   tag: "Tag",

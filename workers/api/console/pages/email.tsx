@@ -12,7 +12,7 @@ import { Loaded } from "../ui/loaded.tsx";
 import { Table } from "../ui/table.tsx";
 import { Timeline } from "../ui/timeline.tsx";
 import { Content } from "./email-content.tsx";
-import { Replay } from "./replay-one.tsx";
+import { ReplayOne } from "./replay-one.tsx";
 
 type Email = AnswerBody<"getEmail">;
 
@@ -163,7 +163,7 @@ function ToDeadLetter({ id }: { id: string }) {
   return (
     <>
       <div class="buttons">
-        <Replay id={id} />
+        <ReplayOne id={id} />
       </div>
       <p>
         <a href={linkTo("dead-letters", id)}>To its dead letter</a>, where it can be discarded.

@@ -17,8 +17,8 @@ import { Issues } from "../ui/issues.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
 import { RangeChoice, rangeOf } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
-import { EmailCounts } from "./email-counts.tsx";
-import { EmailSearch } from "./email-search.tsx";
+import { CountsByDay } from "./email-counts.tsx";
+import { FindEmails } from "./email-search.tsx";
 import { Pauses } from "./pauses.tsx";
 
 export function EmailsPage({ query }: { query: URLSearchParams }) {
@@ -72,8 +72,8 @@ export function EmailsPage({ query }: { query: URLSearchParams }) {
           )}
         </Loaded>
       </Section>
-      <EmailCounts query={query} />
-      <EmailSearch query={query} />
+      <CountsByDay query={query} />
+      <FindEmails query={query} />
     </Together>
   );
 }

@@ -12,7 +12,7 @@ async function replay(id: string): Promise<CallOutcome<unknown>> {
 }
 
 /** Queues one dead email again. */
-export function Replay({ id }: { id: string }) {
+export function ReplayOne({ id }: { id: string }) {
   return (
     <Action
       label="Replay"
