@@ -56,6 +56,7 @@ describe("the page of an invitation", () => {
     await press(path, "neither");
     await open(path, { method: "HEAD" });
     expect(await rowsInAll()).toEqual(before);
+    expect(await db.prepare("SELECT status FROM team_invitations").first("status")).toBe("open");
     expect(await roleOf(guest.userId)).toBeUndefined();
   });
 

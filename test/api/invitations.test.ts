@@ -289,6 +289,16 @@ describe("invitations are limited", () => {
     expect((await again()).status).toBe(201);
   });
 
+  it("per team and address, also concurrently", async () => {
+    const owner = await signUpAs("pro");
+    const teamId = await createTeam(owner);
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => invite(teamId, { email: "many@example.com" }, owner)),
+    );
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(3);
+    expect(await tokensOf("many@example.com")).toHaveLength(3);
+  });
+
   it("per address over all teams, per team and per user", async () => {
     const { owner, teamId } = await invited();
     const full = (subject: string, emails: number) =>
