@@ -267,7 +267,11 @@ describe("a key of a team", () => {
 
   it("ends with its team, whose emails are not sent any more", async () => {
     const teamId = await team();
-    const { apiKey } = (await createFor(teamId, ["teams:read"], undefined)).body;
+    const scopes = ["teams:read", "heartbeats:manage"];
+    const { apiKey } = (await createFor(teamId, scopes, undefined)).body;
+    const heartbeat = { name: "backup", schedule: { every: "60s" }, graceSeconds: 60 };
+    const beating = await call("POST", "/api/heartbeats", heartbeat, { token: apiKey });
+    expect(beating.status).toBe(201);
     const ask = async () =>
       (await call("GET", `/api/teams/${teamId}`, undefined, { token: apiKey })).status;
     expect(await ask()).toBe(200);
@@ -277,6 +281,8 @@ describe("a key of a team", () => {
       .bind(`team:${teamId}`)
       .first("ended_until");
     expect(ended).toBe(Number.MAX_SAFE_INTEGER);
+    const state = env.DB.prepare("SELECT ended FROM heartbeats WHERE id = ?1");
+    expect(await state.bind(beating.body.id).first("ended")).toBe(1);
   });
 
   it("has the daily limit of the highest tier of its owners", async () => {
