@@ -116,6 +116,7 @@ export const silenceAlerts = operation({
   summary:
     "Silence alerts for up to 30 days, now or in a maintenance window that begins later. They " +
     "are evaluated and shown, and nobody is notified. What still fires at the end is reminded of.",
+  idempotent: true,
   body: v.strictObject({
     match: silenceMatch,
     reason: trimmedLine(200),
@@ -123,7 +124,7 @@ export const silenceAlerts = operation({
     endsAt: timestamp,
   }),
   answers: { 201: silence },
-  problems: ["unavailable", "outcome-unknown"],
+  problems: ["wrong-state", "idempotency-key-reused", "unavailable", "outcome-unknown"],
 });
 
 export const endSilence = operation({

@@ -6,6 +6,7 @@ import { call, rows, signUpAs, type TestUser } from "./support.ts";
 
 let user: TestUser;
 let n = 0;
+const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
 beforeEach(async () => {
   user = await signUpAs("pro");
   await call("PATCH", `/api/users/${user.userId}`, { scopes: ["emails:send"] });
@@ -52,6 +53,11 @@ const creating: Record<string, Creating> = {
     body: (name) => ({ domain: `${name}-${n}.example` }),
     byUser: true,
   },
+  silenceAlerts: {
+    path: () => "/api/admin/alerts/silences",
+    table: "alert_silences",
+    body: (name) => ({ match: "email:due", reason: name, endsAt: tomorrow }),
+  },
   uploadAttachment: {
     path: () => "/api/attachments?filename=a.txt",
     table: "attachments",
@@ -69,6 +75,7 @@ const elsewhere = new Set([
   "createUserKey",
   "createTeamKey",
   "createOperatorKey",
+  "createHeartbeat",
 ]);
 
 describe.each(Object.entries(creating))("%s", (_, { path, table, body, byUser, ...rest }) => {
@@ -109,9 +116,10 @@ it("each POST that creates takes an Idempotency-Key", () => {
     ({ method, answers, id }) => method === "POST" && 201 in answers && !id.startsWith("rotate"),
   );
   expect(creates.filter(({ idempotent }) => idempotent !== true).map(({ id }) => id)).toEqual([
-    // A repeat has the effect of the first.
+    // A repeat has the effect of the first. An address has one invitation to a team at a time.
     "pauseEmails",
     "suppress",
+    "createInvitation",
   ]);
   const tested = operations.filter(({ idempotent }) => idempotent === true).map(({ id }) => id);
   expect(tested.filter((id) => creating[id] === undefined && !elsewhere.has(id))).toEqual([]);

@@ -1003,7 +1003,19 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     404: at("/api/admin/alerts/no-such-alert/acknowledge"),
   },
   listSilences: { 200: at("/api/admin/alerts/silences") },
-  silenceAlerts: { 201: async () => ({ path: "/api/admin/alerts/silences", body: silence() }) },
+  silenceAlerts: {
+    201: async () => ({ path: "/api/admin/alerts/silences", body: silence() }),
+    409: async () => {
+      const repeat = {
+        path: "/api/admin/alerts/silences",
+        body: silence(),
+        headers: { "Idempotency-Key": id() },
+      };
+      const { body } = await call("POST", repeat.path, repeat.body, repeat);
+      await env.DB.prepare("DELETE FROM alert_silences WHERE id = ?1").bind(body.id).run();
+      return repeat;
+    },
+  },
   endSilence: {
     204: async () => {
       const { body } = await call("POST", "/api/admin/alerts/silences", silence());

@@ -16,6 +16,7 @@ import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
 import { json, noContent, type Handler } from "./call.ts";
+import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 
 const RECENT = 50;
 const iso = (at: number): string => new Date(at).toISOString();
@@ -113,7 +114,8 @@ export const listSilences: Handler<"listSilences"> = async ({ env, now }) => {
 };
 
 /** Keeps the notices of some alerts for a time. */
-export const silenceAlerts: Handler<"silenceAlerts"> = async ({ body, caller, env, now }) => {
+export const silenceAlerts: Handler<"silenceAlerts"> = async (call) => {
+  const { body, caller, env, now } = call;
   const silence: Silence = {
     id: crypto.randomUUID(),
     match: body.match,
@@ -124,9 +126,24 @@ export const silenceAlerts: Handler<"silenceAlerts"> = async ({ body, caller, en
   };
   const wrong = wrongTimes(silence, now);
   if (wrong !== null) return fail({ tag: "invalid", errors: [wrong] });
-  const write = () => silences.insertSilence(env.DB, silence);
-  const written = await writeDatabase(write, write);
-  return written.ok ? json(silenceAnswer(silence), { status: 201 }) : written;
+  const keyed = await keyedRequest(call, body);
+  const create = async () => {
+    const written = await writeDatabase(
+      async () => {
+        await silences.insertSilence(env.DB, silence, { keyed, now });
+        return silence;
+      },
+      () => silences.findSilence(env.DB, silence.id),
+    );
+    return written.ok ? json(silenceAnswer(silence), { status: 201 }) : written;
+  };
+  const again = (id: string) =>
+    readAgain(
+      env,
+      () => silences.findSilence(env.DB, id),
+      (found) => json(silenceAnswer(found), { status: 201 }),
+    );
+  return await createOnce(call, keyed, { create, again });
 };
 
 /** Ends a silence. */

@@ -1,3 +1,4 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import type { ExpiringRows } from "../../database/expiring.ts";
 import type { Silence } from "../rules/silences.ts";
 
@@ -17,15 +18,31 @@ export async function findSilences(db: D1Database, now: number): Promise<Silence
   return results;
 }
 
-export async function insertSilence(db: D1Database, silence: Silence): Promise<void> {
+export async function insertSilence(
+  db: D1Database,
+  silence: Silence,
+  { keyed, now }: { keyed: KeyedRequest | null; now: number } = { keyed: null, now: 0 },
+): Promise<void> {
   const { id, match, reason, createdBy, startsAt, endsAt } = silence;
-  await db
-    .prepare(
-      `INSERT INTO alert_silences (id, match, reason, created_by, starts_at, ends_at)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING`,
-    )
-    .bind(id, match, reason, createdBy, startsAt, endsAt)
-    .run();
+  await db.batch([
+    db
+      .prepare(
+        `INSERT INTO alert_silences (id, match, reason, created_by, starts_at, ends_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+      )
+      .bind(id, match, reason, createdBy, startsAt, endsAt),
+    ...insertCreated(db, keyed, now, {
+      created: "SELECT id FROM alert_silences WHERE id = ?1",
+      bound: [id],
+    }),
+  ]);
+}
+
+export async function findSilence(db: D1Database, id: string): Promise<Silence | null> {
+  return await db
+    .prepare(`SELECT ${columns} FROM alert_silences WHERE id = ?1`)
+    .bind(id)
+    .first<Silence>();
 }
 
 /** @returns false if there is no such silence, or it is over */

@@ -118,6 +118,7 @@ export const ofAlerts: Cases = {
   acknowledge: (db) => alerts.acknowledge(db, "email:dead", { by: "ada", now }),
   unacknowledge: (db) => alerts.unacknowledge(db, "email:dead"),
   findSilences: (db) => silences.findSilences(db, now),
+  findSilence: (db) => silences.findSilence(db, "silence"),
   insertSilence: (db) =>
     silences.insertSilence(db, {
       id: "silence-1",
