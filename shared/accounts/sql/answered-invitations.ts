@@ -146,9 +146,9 @@ export function selectInvitations(
     .prepare(
       `SELECT i.id, i.team_id AS teamId, t.name AS teamName, i.role, i.created_at AS createdAt,
          i.expires_at AS expiresAt
-       FROM users AS u CROSS JOIN team_invitations AS i ON i.email = u.email
-       CROSS JOIN teams AS t ON t.team_id = i.team_id
-       WHERE u.user_id = ?1 AND u.deleted_at IS NULL AND i.status = 'open' AND i.expires_at > ?2
+       FROM team_invitations AS i CROSS JOIN teams AS t ON t.team_id = i.team_id
+       WHERE i.email = (SELECT email FROM users WHERE user_id = ?1 AND deleted_at IS NULL)
+         AND i.status = 'open' AND i.expires_at > ?2
        ORDER BY i.created_at DESC, i.id DESC LIMIT ${MAX_SHOWN}`,
     )
     .bind(userId, now);

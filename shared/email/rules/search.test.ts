@@ -31,7 +31,8 @@ describe("the index that a search follows", () => {
     [{ to: "ada@example.com", tenant: "admin", status: "dead" }, "recipient", []],
     [{ to: "ada@example.com", status: "sent", tag: "a" }, "recipient", ["status", "tag"]],
     [{ status: "unknown", tag: "a" }, "trouble", ["tag"]],
-    [{ status: "queued", tenant: "admin" }, "unsent", []],
+    [{ status: "scheduled", tenant: "admin" }, "scheduled", []],
+    [{ status: "queued", tenant: "admin" }, "age", ["status"]],
     [{ status: "queued" }, "age", ["status"]],
     [{ tag: "a", tenant: "admin" }, "tag", []],
     [{ tag: "a", from: "own@a.example" }, "tag", ["from"]],
@@ -52,7 +53,7 @@ describe("the index that a search follows", () => {
         const byWalk = {
           recipient: ["to"],
           trouble: ["status"],
-          unsent: ["status"],
+          scheduled: ["status"],
           tag: ["tag"],
           sender: ["from"],
           age: [],

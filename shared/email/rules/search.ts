@@ -21,11 +21,9 @@ export type EmailSearch = {
 
 export type FilterField = Exclude<keyof EmailSearch, "createdFrom" | "createdBefore">;
 
-/** An email that has one of these needs a person, or has not left: few emails have. */
+/** An email that has one of these needs a person: few emails have. */
 const troubled = ["unknown", "pinned", "dead"] as const;
-const unsent = ["scheduled", "queued"] as const;
 type Troubled = (typeof troubled)[number];
-type Unsent = (typeof unsent)[number];
 
 /**
  * The index that a search follows, newest email first. `sender`: of emails that name a sender
@@ -34,7 +32,7 @@ type Unsent = (typeof unsent)[number];
 export type Walk =
   | { by: "recipient"; trouble: Troubled | null }
   | { by: "trouble"; status: Troubled }
-  | { by: "unsent"; status: Unsent }
+  | { by: "scheduled" }
   | { by: "tag" }
   | { by: "sender" }
   | { by: "age" };
@@ -78,8 +76,7 @@ function walkOf({ tenant, status, tag, from, to }: EmailSearch, standard: string
   const trouble = troubled.find((one) => one === status) ?? null;
   if (to !== null) return { by: "recipient", trouble };
   if (trouble !== null) return { by: "trouble", status: trouble };
-  const waiting = unsent.find((one) => one === status);
-  if (waiting !== undefined && tenant !== null) return { by: "unsent", status: waiting };
+  if (status === "scheduled" && tenant !== null) return { by: "scheduled" };
   if (tag !== null) return { by: "tag" };
   // Most emails come from EMAIL_FROM: no index has them.
   return from !== null && from !== standard ? { by: "sender" } : { by: "age" };
@@ -91,7 +88,7 @@ function foundBy(walk: Walk): readonly FilterField[] {
     case "recipient":
       return walk.trouble === null ? ["tenant", "to"] : ["tenant", "to", "status"];
     case "trouble":
-    case "unsent":
+    case "scheduled":
       return ["tenant", "status"];
     case "tag":
       return ["tenant", "tag"];

@@ -65,7 +65,6 @@ type Entries = { from: string; id: string; where: string[] };
 
 // Those of a status are partial, so the status and the condition of the index stand in the text,
 // word for word.
-const isUnsent = "k.status IN ('scheduled', 'queued')";
 const isTroubled = "k.status IN ('unknown', 'pinned', 'dead')";
 
 function entriesOf(walk: Walk, { tenant }: EmailSearch): Entries {
@@ -86,8 +85,8 @@ function entriesOf(walk: Walk, { tenant }: EmailSearch): Entries {
       const where = [`k.status = '${walk.status}'`];
       return { ...emails, where: tenant === null ? where : [...where, isTroubled] };
     }
-    case "unsent":
-      return { ...emails, where: [`k.status = '${walk.status}'`, isUnsent] };
+    case "scheduled":
+      return { ...emails, where: ["k.status = 'scheduled'"] };
     case "tag":
       return { from: "email_tags AS k", id: "k.email_id", where: [`k.tag = ${wanted("tag")}`] };
     case "sender":

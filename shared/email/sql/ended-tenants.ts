@@ -68,9 +68,13 @@ export async function cancelUnsent(
   limit: number,
 ): Promise<number> {
   // The same in both statements of the batch, until the second one changes them.
-  const page = `SELECT id FROM emails
-    WHERE tenant = ?1 AND status IN ('scheduled', 'queued') AND generation_at <= ?2
-    ORDER BY status, created_at, id LIMIT ?4`;
+  const some = (where: string, order: string): string =>
+    `SELECT id FROM (SELECT id FROM emails WHERE tenant = ?1 AND ${where} AND generation_at <= ?2
+                     ORDER BY ${order} LIMIT ?4)`;
+  const page = `${some("status = 'scheduled'", "created_at, id")}
+    UNION ALL ${some("status = 'queued' AND lane = 0", "due_at, id")}
+    UNION ALL ${some("status = 'queued' AND lane = 1", "due_at, id")}
+    LIMIT ?4`;
   const { cancelled } = await runBatch(db, {
     events: db
       .prepare(
