@@ -106,7 +106,7 @@ async function resetBehind(emails: number): Promise<{ waitedMs: number; rowsPerB
   const reset = await queueEmail(db, now, { tenant: "user:b" });
   const since = now;
   [rows, batches] = [0, 0];
-  while (!left.has(reset) && batches < 20) await deliver();
+  for (let n = 0; n < 20 && !left.has(reset); n += 1) await deliver();
   return { waitedMs: (left.get(reset) ?? Infinity) - since, rowsPerBatch: rows / batches };
 }
 
