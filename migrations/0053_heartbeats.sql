@@ -24,12 +24,6 @@ CREATE INDEX heartbeats_by_tenant ON heartbeats (tenant, created_at, id) WHERE e
 CREATE INDEX heartbeats_by_age ON heartbeats (created_at, id) WHERE ended = 0;
 CREATE INDEX heartbeats_pending ON heartbeats (pending, id) WHERE pending = 1;
 
-CREATE TRIGGER heartbeats_of_deleted_team AFTER DELETE ON teams
-BEGIN
-  UPDATE heartbeats SET ended = 1, pending = 1
-  WHERE tenant = 'team:' || OLD.team_id AND ended = 0;
-END;
-
 -- A flip is written once, so it is one event.
 CREATE TRIGGER webhook_heartbeat_flipped AFTER UPDATE OF flip ON heartbeats
 WHEN NEW.flip <> OLD.flip AND NEW.ended = 0 AND EXISTS (SELECT 1 FROM webhook_subscriptions)

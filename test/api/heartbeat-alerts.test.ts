@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Heartbeat } from "../../shared/heartbeats/object.ts";
 import type { HeartbeatDefinition, PingRequest } from "../../shared/heartbeats/rules/rpc.ts";
+import { recordFlip } from "../../shared/heartbeats/sql/heartbeats.ts";
 import { call, deadDatabase, signUpAs } from "./support.ts";
 
 /** Who is notified of a heartbeat: the real object, with a clock that the test sets. */
@@ -224,8 +225,18 @@ it("a flip is one event of the tenant and one email to its owner, however often 
 
 it("a definition that is older than the stored one changes nothing", async () => {
   await define();
-  const newer = { ...definition, revision: 3, isPaused: true, pauseRevision: 3 };
+  const newer = { ...definition, revision: 3, graceMs: MINUTE_MS };
   await inside((heartbeat) => heartbeat.define(newer));
   await inside((heartbeat) => heartbeat.define({ ...definition, revision: 2 }));
-  expect(await inside((heartbeat) => heartbeat.inspect())).toMatchObject({ status: "paused" });
+  await ping();
+  expect(alarmAt).toBe(start + 11 * MINUTE_MS);
+});
+
+it("a flip that D1 gets late does not undo a later one", async () => {
+  await define();
+  const { id } = definition;
+  await recordFlip(env.DB, { id, n: 2, flip: { at: 2, to: "up", because: "recovered" } });
+  await recordFlip(env.DB, { id, n: 1, flip: { at: 1, to: "down", because: "late" } });
+  const select = env.DB.prepare("SELECT status, flip FROM heartbeats WHERE id = ?");
+  expect(await select.bind(id).first()).toEqual({ status: "up", flip: 2 });
 });

@@ -4,9 +4,9 @@ import type { CronTask } from "../task.ts";
 /** Brings to the objects what D1 has of heartbeats and they may not have yet. */
 export const sweepHeartbeats: CronTask = {
   name: "sweep-heartbeats",
-  cron: "* * * * *",
+  cron: "3-59/5 * * * *",
   timeoutMs: 50_000,
-  graceMs: 120_000,
+  graceMs: 600_000,
   overlap: "skip",
   async run({ context: env }) {
     return await applyPending(env, Date.now());
