@@ -5,7 +5,7 @@ ALTER TABLE users ADD COLUMN suspended_at INTEGER; -- NULL: not suspended
 ALTER TABLE users ADD COLUMN suspended_reason TEXT;
 
 CREATE INDEX users_by_change ON users (updated_at, user_id) WHERE deleted_at IS NULL;
-CREATE INDEX users_by_id ON users (user_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX users_by_id ON users (user_id) WHERE deleted_at IS NULL;
 
 CREATE TRIGGER webhook_user_suspended AFTER UPDATE OF suspended_at ON users
 WHEN EXISTS (SELECT 1 FROM webhook_subscriptions) AND NEW.deleted_at IS NULL

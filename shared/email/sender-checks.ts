@@ -7,7 +7,12 @@ import { newEmail, notify, type Outbox } from "./outbox.ts";
 import { afterCheck, type Checked } from "./rules/sender-check.ts";
 import { challengeName } from "./rules/senders.ts";
 import { sender, type EmailVariables } from "./settings.ts";
-import { domainsToCheck, ownerOf, saveChecks, type VerifiedDomain } from "./sql/sender-checks.ts";
+import {
+  domainsToCheck,
+  ownerOfSender,
+  saveChecks,
+  type VerifiedDomain,
+} from "./sql/sender-checks.ts";
 import { SYSTEM_TENANT } from "./system-emails.ts";
 import { renderTemplate } from "./templates/render.ts";
 import { senderUnverified } from "./templates/sender-unverified.ts";
@@ -74,5 +79,5 @@ function notice(
     onUnknown: "resend" as const,
     ...renderTemplate(senderUnverified, data, brandOf(env)),
   };
-  return newEmail(db, message, now, ownerOf(checked));
+  return newEmail(db, message, now, ownerOfSender(checked));
 }

@@ -40,7 +40,7 @@ export async function countToCheck(db: D1Database, now: number, limit: number): 
 const unchanged = "verified_by = 'dns' AND challenge =";
 
 /** The owner of a domain that `saveChecks` makes unverified, for an email in its batch. */
-export const ownerOf = ({ id, challenge }: Checked): EmailSource => ({
+export const ownerOfSender = ({ id, challenge }: Checked): EmailSource => ({
   to: "u.email",
   from: `senders AS s JOIN users AS u ON u.user_id = SUBSTR(s.tenant, 6)
     WHERE s.id = $1 AND s.tenant LIKE 'user:%' AND u.deleted_at IS NULL
