@@ -1,6 +1,7 @@
 import { acceptEmails } from "../../shared/email/outbox.ts";
 import { notificationFor } from "../../shared/email/queue-messages.ts";
 import { submissionOf } from "../../shared/email/submission.ts";
+import { noTemplates } from "../../shared/email/templates/named.ts";
 import { deliverBatch } from "../../workers/consumer/deliver.ts";
 import type { ConsumerEnv } from "../../workers/env.ts";
 import { CountedDatabase } from "../counted-database.ts";
@@ -60,7 +61,7 @@ async function acceptByLuna(env: ConsumerEnv, emails: PlainEmail[]): Promise<str
       env,
       email,
       { tenant: "bench", idempotencyKey: crypto.randomUUID() },
-      now,
+      { now, templates: noTemplates },
     );
     if (!submission.ok) throw new Error(JSON.stringify(submission.error));
     return submission.value;

@@ -4,10 +4,7 @@ import { brandOf } from "../email/brand.ts";
 import type { Outbox } from "../email/outbox.ts";
 import type { EmailVariables } from "../email/settings.ts";
 import type { EmailSource } from "../email/sql/accept.ts";
-import { addressChangeRequested } from "../email/templates/address-change-requested.ts";
-import { addressConfirmation } from "../email/templates/address-confirmation.ts";
-import { addressInUse } from "../email/templates/address-in-use.ts";
-import { renderTemplate, type RenderedEmail } from "../email/templates/render.ts";
+import { automaticEmail, type NamedEmail, type ReadTemplates } from "../email/templates/named.ts";
 import type { Failure } from "../http/failure.ts";
 import { sha256Hex } from "../lib/base/hash.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
@@ -26,6 +23,7 @@ type AddressWish = {
   userId: string;
   email: string;
   env: EmailVariables;
+  readTemplates: ReadTemplates;
   from: string;
   publicUrl: string;
   now: number;
@@ -48,7 +46,7 @@ const tooManyRequests: Failure & { tag: "wrong-state" } = {
  */
 export async function requestAddressChange(
   outbox: Outbox,
-  { userId, email, env, from, publicUrl, now }: AddressWish,
+  { userId, email, env, readTemplates, from, publicUrl, now }: AddressWish,
 ): Promise<Result<{ user: User; expiresAt: number }, WishFailure>> {
   const { db } = outbox;
   const token = crypto
@@ -58,24 +56,22 @@ export async function requestAddressChange(
   const link = `${publicUrl}/confirm-address/${token}`;
   const sources = store.requestSources;
   const brand = brandOf(env);
-  const notice = (source: EmailSource, rendered: RenderedEmail) =>
+  const filled = async (
+    name: "address-in-use" | "address-confirmation" | "address-change-requested",
+    data: object,
+  ): Promise<NamedEmail> => (await automaticEmail(readTemplates, name, brand))(data);
+  const notice = (source: EmailSource, rendered: NamedEmail) =>
     newNotice(db, { from, source, now }, rendered);
   const notices = {
     owner: isSent(env, "address-in-use")
-      ? notice(
-          sources.owner(tokenHash, now),
-          renderTemplate(addressInUse, { address: email }, brand),
-        )
+      ? notice(sources.owner(tokenHash, now), await filled("address-in-use", { address: email }))
       : null,
     newAddress: notice(
       sources.newAddress(tokenHash),
-      renderTemplate(addressConfirmation, { userId, link }, brand),
+      await filled("address-confirmation", { userId, link }),
     ),
     oldAddress: isSent(env, "address-change-requested")
-      ? notice(
-          sources.oldAddress(tokenHash),
-          renderTemplate(addressChangeRequested, { userId }, brand),
-        )
+      ? notice(sources.oldAddress(tokenHash), await filled("address-change-requested", { userId }))
       : null,
   };
   const saved = await writeDatabase(

@@ -3,8 +3,7 @@ import { isSent } from "../email/automatic-emails.ts";
 import { brandOf } from "../email/brand.ts";
 import type { Outbox } from "../email/outbox.ts";
 import { publicUrl, sender, type EmailVariables } from "../email/settings.ts";
-import { renderTemplate } from "../email/templates/render.ts";
-import { teamInvitation } from "../email/templates/team-invitation.ts";
+import { automaticEmail, type ReadTemplates } from "../email/templates/named.ts";
 import type { Failure } from "../http/failure.ts";
 import { sha256Hex } from "../lib/base/hash.ts";
 import { ok, type Result } from "../lib/base/result.ts";
@@ -17,10 +16,15 @@ const TOKEN_BYTES = 32;
 /** The link of an invitation, and the email that brings it; null if that is switched off. */
 export type InvitationLink = { tokenHash: string; url: string; notice: AccountNotice | null };
 
-type Links = { outbox: Outbox; env: EmailVariables; now: number };
+type Links = {
+  outbox: Outbox;
+  env: EmailVariables;
+  readTemplates: ReadTemplates;
+  now: number;
+};
 
 export async function newInvitationLink(
-  { outbox, env, now }: Links,
+  { outbox, env, readTemplates, now }: Links,
   { teamName, role, days }: { teamName: string; role: string; days: number },
 ): Promise<Result<InvitationLink, Failure>> {
   const base = publicUrl(env);
@@ -34,10 +38,11 @@ export async function newInvitationLink(
   const from = sender(env);
   if (!from.ok) return from;
   const data = { team: teamName, role, link: url, days };
+  const render = await automaticEmail(readTemplates, "team-invitation", brandOf(env));
   const notice = newNotice(
     outbox.db,
     { from: from.value, source: store.invitationSource(tokenHash), now },
-    renderTemplate(teamInvitation, data, brandOf(env)),
+    render(data),
   );
   return ok({ tokenHash, url, notice });
 }

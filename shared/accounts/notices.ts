@@ -4,12 +4,7 @@ import { newEmail, notify, type Outbox } from "../email/outbox.ts";
 import { sender, type EmailVariables } from "../email/settings.ts";
 import type { EmailSource } from "../email/sql/accept.ts";
 import { SYSTEM_TENANT } from "../email/system-emails.ts";
-import { accountDeleted } from "../email/templates/account-deleted.ts";
-import { addressChanged } from "../email/templates/address-changed.ts";
-import { apiKeyCreated } from "../email/templates/api-key-created.ts";
-import { apiKeyRevoked } from "../email/templates/api-key-revoked.ts";
-import { apiKeyRotated } from "../email/templates/api-key-rotated.ts";
-import { renderTemplate, type RenderedEmail } from "../email/templates/render.ts";
+import { automaticEmail, type NamedEmail, type ReadTemplates } from "../email/templates/named.ts";
 import { log } from "../lib/worker/log.ts";
 
 /**
@@ -18,32 +13,38 @@ import { log } from "../lib/worker/log.ts";
  */
 export type AccountNotice = ReturnType<typeof newEmail>;
 
+type NoticePorts = {
+  db: D1Database;
+  env: EmailVariables;
+  readTemplates: ReadTemplates;
+  now: number;
+};
+
 /** The statements of a notice; none if there is none. */
 export const statementsOf = (notice: AccountNotice | null): D1PreparedStatement[] =>
   notice?.statements ?? [];
 
-const templates = {
-  "account-deleted": accountDeleted,
-  "address-changed": addressChanged,
-  "api-key-created": apiKeyCreated,
-  "api-key-revoked": apiKeyRevoked,
-  "api-key-rotated": apiKeyRotated,
-};
-type NoticeName = keyof typeof templates;
+type NoticeName =
+  | "account-deleted"
+  | "address-changed"
+  | "api-key-created"
+  | "api-key-revoked"
+  | "api-key-rotated";
 
 /** A notice about a user's account under the brand; null if it is switched off. */
-export function renderedNotice(
-  env: EmailVariables,
+export async function renderedNotice(
+  { env, readTemplates }: { env: EmailVariables; readTemplates: ReadTemplates },
   name: NoticeName,
   userId: string,
-): RenderedEmail | null {
-  return isSent(env, name) ? renderTemplate(templates[name], { userId }, brandOf(env)) : null;
+): Promise<NamedEmail | null> {
+  if (!isSent(env, name)) return null;
+  return (await automaticEmail(readTemplates, name, brandOf(env)))({ userId });
 }
 
 export function newNotice(
   db: D1Database,
   { from, source, now }: { from: string; source: EmailSource; now: number },
-  email: RenderedEmail,
+  email: NamedEmail,
 ): AccountNotice {
   // A second copy does less harm than none.
   const message = { tenant: SYSTEM_TENANT, from, to: "", onUnknown: "resend" as const, ...email };
@@ -58,16 +59,16 @@ export function newNotice(
  * @param condition SQL over the row of `users` that the write requires, too, with its `values` from
  *   `$2` on
  */
-export function noticeToAccount(
-  { db, env, now }: { db: D1Database; env: EmailVariables; now: number },
+export async function noticeToAccount(
+  { db, env, readTemplates, now }: NoticePorts,
   userId: string,
   name: NoticeName,
   { condition, values }: { condition: string; values: (string | null)[] } = {
     condition: "TRUE",
     values: [],
   },
-): AccountNotice | null {
-  const email = renderedNotice(env, name, userId);
+): Promise<AccountNotice | null> {
+  const email = await renderedNotice({ env, readTemplates }, name, userId);
   if (email === null) return null;
   const from = sender(env);
   if (!from.ok) {

@@ -2,7 +2,7 @@ import type * as v from "valibot";
 import { readDatabase, type ReadFailure } from "../database/read.ts";
 import { ok, type Result } from "../lib/base/result.ts";
 import type { CacheRead, Consistency, Keep } from "../lib/cache/index.ts";
-import { readCounted, type CountedCacheEnv } from "./counted-cache.ts";
+import { readCounted, type CountedCacheEnv } from "../telemetry/counted-cache.ts";
 import { keyHolder, type KeyHolder } from "./rules/key-holder.ts";
 import {
   apiKeyKey,

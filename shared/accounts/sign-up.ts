@@ -1,9 +1,7 @@
 import { insertCreated, type KeyedRequest } from "../database/answered-requests.ts";
 import { WRITE_TIMEOUT_MS, writeDatabase, type WriteFailure } from "../database/write.ts";
-import type { Brand } from "../email/brand.ts";
 import { ADMIN_TENANT, newEmail, notify, type Outbox } from "../email/outbox.ts";
-import { renderTemplate } from "../email/templates/render.ts";
-import { welcome as template } from "../email/templates/welcome.ts";
+import type { NamedEmail } from "../email/templates/named.ts";
 import { within } from "../lib/base/deadline.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
 import { describeError, log } from "../lib/worker/log.ts";
@@ -15,14 +13,14 @@ import { hadTrial as wasTried, insertTrial, trialHash } from "./sql/trial-addres
 import { findUserBy, insertUser } from "./sql/users.ts";
 
 /**
- * `settings`: of trials and tiers. `welcome`: of the email; null for none. `intent`: the purge of
+ * `settings`: of trials and tiers. `welcome`: the email; null for none. `intent`: the purge of
  * the new names. `keyed`: its Idempotency-Key.
  */
 type SignUp = {
   settings: AccountVariables;
   user: NewUser;
   key: NewApiKey;
-  welcome: { from: string; brand: Brand } | null;
+  welcome: { from: string; render: (data: object) => NamedEmail } | null;
   intent: D1PreparedStatement;
   keyed: KeyedRequest | null;
   now: number;
@@ -56,7 +54,7 @@ export async function signUp(
             from: wanted.from,
             to: user.email,
             onUnknown: "hold",
-            ...renderTemplate(template, welcomeData, wanted.brand),
+            ...wanted.render(welcomeData),
           },
           now,
         );

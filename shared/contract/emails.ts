@@ -6,7 +6,7 @@ import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { recipientStates } from "../email/rules/recipients.ts";
 import { waitClasses } from "../email/rules/waits.ts";
 import { emailBatch, emailQuery, emailRequest, resolution } from "../email/schemas.ts";
-import { templateName } from "../email/templates/templates.ts";
+import { templateSources } from "../email/templates/rules/choice.ts";
 import { time, timestamp } from "../http/time.ts";
 import { named } from "../lib/worker/named.ts";
 import { describedAs } from "./described.ts";
@@ -49,6 +49,13 @@ const email = named("Email", {
   updatedAt: time,
   category: v.picklist(["transactional", "notification", "marketing"]),
   tags: v.optional(v.array(v.string())),
+  template: v.optional(
+    v.strictObject({
+      name: v.string(),
+      source: v.picklist(templateSources),
+      version: v.optional(count),
+    }),
+  ),
   dueAt: v.optional(time),
   waiting: v.optional(
     named("EmailWait", {
@@ -202,35 +209,6 @@ export const retryEmail = operation({
   summary: "Try an email at once that waits for a server, a rate or a full mailbox.",
   answers: { 200: v.strictObject({ id: v.string(), status: v.literal("queued"), dueAt: time }) },
   problems: ["not-found", "wrong-state", "unavailable", "outcome-unknown"],
-});
-
-export const listTemplates = operation({
-  id: "listTemplates",
-  method: "GET",
-  path: "/api/admin/email/templates",
-  access: "viewer",
-  tag: "operations",
-  summary: "The names of the templates.",
-  answers: { 200: v.strictObject({ items: v.array(v.strictObject({ name: v.string() })) }) },
-  problems: [],
-});
-
-export const previewTemplate = operation({
-  id: "previewTemplate",
-  method: "GET",
-  path: "/api/admin/email/templates/:name/preview",
-  access: "viewer",
-  tag: "operations",
-  summary: "A template with example data, as HTML, text or JSON.",
-  params: { name: { schema: templateName, names: "template" } },
-  query: v.strictObject({
-    format: v.optional(
-      v.picklist(["html", "text", "json"], 'must be "html", "text" or "json"'),
-      "html",
-    ),
-  }),
-  answers: { 200: { mediaType: "text/html" } },
-  problems: [],
 });
 
 export const takeWebhook = operation({

@@ -41,13 +41,22 @@ it("the OpenAPI document describes each field that is accepted, with entries and
     Object.values(methods).map(({ operationId, requestBody }) => [operationId, requestBody]),
   );
   expect(emptySchemas(Object.fromEntries(bodies), "")).toEqual([]);
-  // What is not empty in a body may stand in a component. Results and details are any JSON.
+  // What is not empty in a body may stand in a component. Data of templates, results and details
+  // are any JSON.
   expect(emptySchemas(schemas, "").toSorted()).toEqual([
     "/DeadLetter/properties/lastError/additionalProperties",
     "/DeadLetterWithEvents/properties/lastError/additionalProperties",
     "/EmailEvent/properties/detail",
     "/EmailEventData/properties/detail",
+    "/NewTemplate/properties/example/additionalProperties",
+    "/NewTemplateVersion/properties/example/additionalProperties",
+    "/PreviewedTemplate/properties/data/additionalProperties",
+    "/PreviewedTemplate/properties/example/additionalProperties",
     "/TaskRun/properties/result",
+    "/Template/properties/example/additionalProperties",
+    "/TemplateEmail/properties/data/additionalProperties",
+    "/TemplateVersion/properties/example/additionalProperties",
+    "/TestedTemplate/properties/data/additionalProperties",
   ]);
   expect(schemas["TextEmail"]).toMatchObject({
     required: ["to", "subject", "text"],

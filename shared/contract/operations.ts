@@ -11,6 +11,7 @@ import * as heartbeats from "./heartbeats.ts";
 import * as invitations from "./invitations.ts";
 import type { Operation } from "./operation.ts";
 import * as ownSenders from "./own-senders.ts";
+import * as ownTemplates from "./own-templates.ts";
 import * as pauses from "./pauses.ts";
 import * as scheduledTasks from "./scheduled-tasks.ts";
 import * as senders from "./senders.ts";
@@ -18,6 +19,7 @@ import * as suppressions from "./suppressions.ts";
 import * as system from "./system.ts";
 import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
+import * as templates from "./templates.ts";
 import * as userAdministration from "./user-administration.ts";
 import * as users from "./users.ts";
 import * as webhookEndpoints from "./webhook-endpoints.ts";
@@ -43,6 +45,8 @@ export const modules = [
   suppressions,
   ownSenders,
   senders,
+  templates,
+  ownTemplates,
   system,
   telemetry,
   webhookEndpoints,
@@ -68,6 +72,8 @@ export type Operations = typeof users &
   typeof suppressions &
   typeof ownSenders &
   typeof senders &
+  typeof templates &
+  typeof ownTemplates &
   typeof system &
   typeof telemetry &
   typeof webhookEndpoints;

@@ -22,6 +22,8 @@ const queries = {
                   UNION ALL
                   SELECT tenant || iif(tenant = '', '', ' ') || scope || ' (' || reason || ')'
                   FROM scoped_suppressions WHERE address = LOWER(?1))`,
+  template: `SELECT published_version AS published, latest_version AS latest
+             FROM email_templates WHERE tenant = ?1 AND name = ?2`,
 } as const;
 export type AuditedObject = keyof typeof queries;
 

@@ -1,11 +1,14 @@
 import * as v from "valibot";
 import { shortList } from "../http/lists.ts";
 import { named } from "../lib/worker/named.ts";
+import { record } from "../lib/worker/record.ts";
 import { emailRequest, inlineAttachment, MAX_ATTACHMENTS, namedAttachment } from "./schemas.ts";
-import { templateData, templateNames } from "./templates/templates.ts";
+import { templateName } from "./templates/rules/name.ts";
+import { isBuiltIn, templateData, templateNames } from "./templates/templates.ts";
 
 /**
- * The forms of an email: with text, with HTML, or with a template and its data. Together they
+ * The forms of an email: with text, with HTML, or with a template and its data: each built-in one,
+ * and any other that is stored. Together they
  * accept what `emailRequest` and the templates accept, so they describe that for generated clients.
  * They do not validate, because a union cannot name the wrong field.
  */
@@ -43,4 +46,14 @@ const withTemplate = templateNames.map((name) =>
   }),
 );
 
-export const emailForms = v.union([withText, withHtml, ...withTemplate]);
+const withStoredTemplate = named("TemplateEmail", {
+  to,
+  template: v.pipe(
+    templateName,
+    v.check((name) => !isBuiltIn(name), "has a form of its own"),
+  ),
+  data: v.optional(record(v.string(), v.unknown())),
+  ...common,
+});
+
+export const emailForms = v.union([withText, withHtml, ...withTemplate, withStoredTemplate]);

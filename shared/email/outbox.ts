@@ -154,7 +154,7 @@ async function withLarge(
 const isRefused = ({ tag }: Verdict | Unwritten): boolean =>
   tag !== "accepted" && tag !== "absent" && tag !== "failed" && tag !== "unknown";
 
-async function submittedOf(
+export async function submittedOf(
   { request, message, files, sender }: Submission,
   now: number,
 ): Promise<Submitted> {

@@ -11,30 +11,41 @@ import { dailyLimits } from "./daily-limits.ts";
 import { withFiles } from "./files/wanted.ts";
 import { acceptEmails, PRODUCER_TENANT, type Outbox } from "./outbox.ts";
 import type { EmailSend } from "./queue-messages.ts";
+import { findRepeat } from "./repeat.ts";
 import { MAX_REQUEST_BYTES } from "./rules/large-files.ts";
 import type { EmailVariables } from "./settings.ts";
-import { submissionOf } from "./submission.ts";
+import { submissionOf, templatesIn } from "./submission.ts";
+import { templatesInDatabase } from "./templates/in-database.ts";
+import type { ReadTemplates } from "./templates/named.ts";
 
 /**
  * Emails that other Workers of this account hand in, by queue or by RPC: under the checks and
  * guarantees of `POST /api/emails`.
  */
 
-type Produced = { message: unknown; idempotencyKey: string | undefined };
+type Produced = {
+  message: unknown;
+  idempotencyKey: string | undefined;
+  /** From D1 by default. */
+  readTemplates?: ReadTemplates;
+};
 
 /** Accepts one email of a producer. */
 export async function acceptProduced(
   outbox: Outbox,
   env: EmailVariables & { ATTACHMENTS?: R2Bucket },
-  { message, idempotencyKey }: Produced,
+  { message, idempotencyKey, readTemplates = templatesInDatabase(outbox.db) }: Produced,
   now: number,
 ): Promise<Result<Accepted, Failure>> {
   const limits = dailyLimits(env, null);
   if (!limits.ok) return limits;
   const key = idempotencyKey === undefined ? {} : { idempotencyKey };
   const who = { tenant: PRODUCER_TENANT, limits: limits.value, ...key };
-  const submission = withFiles(env, submissionOf(env, message, who, now));
-  if (!submission.ok) return submission;
+  const templates = await readTemplates(PRODUCER_TENANT, templatesIn([message]));
+  if (!templates.ok) return templates;
+  const given = { now, templates: templates.value };
+  const submission = withFiles(env, submissionOf(env, message, who, given));
+  if (!submission.ok) return (await findRepeat(outbox.db, message, who, now)) ?? submission;
   // HTTP refuses that before it reads it.
   const bytes = new TextEncoder().encode(JSON.stringify(submission.value.request)).byteLength;
   if (bytes > MAX_REQUEST_BYTES)

@@ -4,7 +4,6 @@ import { pageOf, shortList } from "../http/lists.ts";
 import { timestamp } from "../http/time.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
 import { named } from "../lib/worker/named.ts";
-import { oneLine } from "../lib/worker/one-line.ts";
 import { validatedApart, type FieldError } from "../lib/worker/validate.ts";
 import type { Brand } from "./brand.ts";
 import { address, type Mailbox } from "./rules/address.ts";
@@ -20,10 +19,10 @@ import {
   recipientsOf,
   type Recipient,
 } from "./rules/mailboxes.ts";
-import { renderNamed, templateName } from "./templates/templates.ts";
-
-/** RFC 5322, 2.1.1: a line has at most 998 characters. */
-const MAX_SUBJECT_LENGTH = 998 - "Subject: ".length;
+import { emailSubject, MAX_SUBJECT_LENGTH } from "./rules/subject.ts";
+import { renderStored, type StoredTemplates } from "./templates/named.ts";
+import type { UsedTemplate } from "./templates/rules/choice.ts";
+import { templateName } from "./templates/rules/name.ts";
 
 const text = v.pipe(
   v.string("must be text"),
@@ -97,7 +96,7 @@ export const emailRequest = v.pipe(
     to: mailboxes,
     cc: v.optional(mailboxes),
     bcc: v.optional(mailboxes),
-    subject: v.optional(oneLine(MAX_SUBJECT_LENGTH)),
+    subject: v.optional(emailSubject),
     html: v.optional(body),
     // Empty: the email has no text part.
     text: v.optional(text),
@@ -174,6 +173,8 @@ export type EmailMessage = Omit<
   "subject" | "template" | "data" | "replyTo" | "from" | "to" | "cc" | "bcc"
 > & {
   subject: string;
+  /** Absent: it named none. */
+  template?: UsedTemplate;
   /** The address of the first recipient. */
   to: string;
   /** All of them, the first one first; without it there is only that one, without a name. */
@@ -181,11 +182,13 @@ export type EmailMessage = Omit<
   replyTo?: Mailbox[];
 };
 
-/** @param now milliseconds since the epoch: a schema has no clock */
+/** `now`: in milliseconds since the epoch. `templates`: of the names that the emails use. */
+export type Given = { now: number; templates: StoredTemplates };
+
 export function messageOf(
   { template, data, from: _from, to, cc, bcc, replyTo, ...rest }: EmailRequest,
   brand: Brand,
-  now: number,
+  { now, templates }: Given,
 ): Result<EmailMessage, Extract<Failure, { tag: "invalid" }>> {
   const recipients = recipientsOf({ to, cc, bcc });
   const request = {
@@ -197,7 +200,7 @@ export function messageOf(
   const late = checkSendAt(request, now);
   if (late.length > 0) return fail({ tag: "invalid", errors: late });
   if (template === undefined) return ok({ ...request, subject: request.subject ?? "" });
-  const rendered = renderNamed(template, data, brand);
+  const rendered = renderStored(template, data, brand, templates);
   return rendered.ok ? ok({ ...request, ...rendered.value }) : rendered;
 }
 

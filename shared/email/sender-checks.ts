@@ -14,8 +14,8 @@ import {
   type VerifiedDomain,
 } from "./sql/sender-checks.ts";
 import { SYSTEM_TENANT } from "./system-emails.ts";
-import { renderTemplate } from "./templates/render.ts";
-import { senderUnverified } from "./templates/sender-unverified.ts";
+import { templatesInDatabase } from "./templates/in-database.ts";
+import { automaticEmail } from "./templates/named.ts";
 
 /**
  * Checks whether the DNS still has the records of verified domains. One whose record is gone for
@@ -53,7 +53,7 @@ async function unverify(
   { id, identity }: VerifiedDomain,
   checked: Checked,
 ): Promise<void> {
-  const email = notice(outbox.db, env, identity, { checked, now });
+  const email = await notice(outbox.db, env, identity, { checked, now });
   const isAccepted = await saveChecks(outbox.db, [checked], email?.statements ?? [], now);
   log("warn", "sender.unverified", { senderId: id, notified: isAccepted });
   if (email === null || !isAccepted) return;
@@ -62,22 +62,23 @@ async function unverify(
 }
 
 /** @returns null if it is switched off, or if no sender is configured */
-function notice(
+async function notice(
   db: D1Database,
   env: EmailVariables,
   domain: string,
   { checked, now }: { checked: Checked; now: number },
-): ReturnType<typeof newEmail> | null {
+): Promise<ReturnType<typeof newEmail> | null> {
   const from = sender(env);
   if (!from.ok || !isSent(env, "sender-unverified")) return null;
   const data = { domain, record: challengeName(domain) };
+  const render = await automaticEmail(templatesInDatabase(db), "sender-unverified", brandOf(env));
   const message = {
     tenant: SYSTEM_TENANT,
     from: from.value,
     to: "",
     // A second copy does less harm than none.
     onUnknown: "resend" as const,
-    ...renderTemplate(senderUnverified, data, brandOf(env)),
+    ...render(data),
   };
   return newEmail(db, message, now, ownerOfSender(checked));
 }

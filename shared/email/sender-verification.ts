@@ -12,8 +12,7 @@ import { dnsResolver, publicUrl, sender, type EmailVariables } from "./settings.
 import * as store from "./sql/pending-senders.ts";
 import { findSender, type StoredSender } from "./sql/senders.ts";
 import { SYSTEM_TENANT } from "./system-emails.ts";
-import { renderTemplate } from "./templates/render.ts";
-import { senderVerification } from "./templates/sender-verification.ts";
+import { automaticEmail, type ReadTemplates } from "./templates/named.ts";
 
 /**
  * Senders that tenants make. An address is verified by a link in an email to it, a domain by a TXT
@@ -29,14 +28,19 @@ const randomText = (): string =>
 /** Of an address there is none. */
 export const newChallenge = (): string => `sender-verification=${randomText()}`;
 
-type Shared = { outbox: Outbox; env: EmailVariables; now: number };
+type Shared = {
+  outbox: Outbox;
+  env: EmailVariables;
+  readTemplates: ReadTemplates;
+  now: number;
+};
 type VerifyFailure = WriteFailure | Failure;
 
 /** A link to an address, with the email that brings it. */
 type NewLink = store.Link & { emailId: string; accepted: () => void };
 
 async function newLink(
-  { outbox, env, now }: Shared,
+  { outbox, env, readTemplates, now }: Shared,
   { identity, tenant }: Pick<StoredSender, "identity" | "tenant">,
 ): Promise<Result<NewLink, Failure>> {
   const from = sender(env);
@@ -50,12 +54,13 @@ async function newLink(
     address: identity,
     link: `${url.value}/verify-sender/${token}`,
   };
+  const fill = await automaticEmail(readTemplates, "sender-verification", brandOf(env));
   const email = {
     tenant: SYSTEM_TENANT,
     from: from.value,
     to: "",
     onUnknown: "resend" as const,
-    ...renderTemplate(senderVerification, data, brandOf(env)),
+    ...fill(data),
   };
   const { id, statements, accepted } = newEmail(outbox.db, email, now, store.linkSource(tokenHash));
   return ok({ tokenHash, email: statements, emailId: id, accepted });

@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import type { Failure } from "../http/failure.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
 import { validate, type FieldError } from "../lib/worker/validate.ts";
@@ -20,8 +21,10 @@ import {
   messageOf,
   type EmailMessage,
   type EmailRequest,
+  type Given,
 } from "./schemas.ts";
 import { sender, unsubscribeSettings, type EmailVariables } from "./settings.ts";
+import { templateName } from "./templates/rules/name.ts";
 import { offersUnsubscribe } from "./unsubscribe.ts";
 
 /** Who sends it; `from` is up to the email. */
@@ -38,10 +41,18 @@ export function submissionOf(
   env: EmailVariables,
   input: unknown,
   who: Who,
-  now: number,
+  given: Given,
 ): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
   const request = validate(emailRequest, input);
-  return request.ok ? submissionFrom(env, request.value, who, now) : request;
+  return request.ok ? submissionFrom(env, request.value, who, given) : request;
+}
+
+/** The names of stored templates that emails, which nothing has checked, may use. */
+export function templatesIn(inputs: readonly unknown[]): string[] {
+  const names = inputs.flatMap((input) =>
+    typeof input === "object" && input !== null && "template" in input ? [input.template] : [],
+  );
+  return [...new Set(names)].filter((name): name is string => v.is(templateName, name));
 }
 
 /** The same for a request that was validated already. */
@@ -49,10 +60,10 @@ export function submissionFrom(
   env: EmailVariables,
   request: EmailRequest,
   who: Who,
-  now: number,
+  given: Given,
 ): Result<Submission, Extract<Failure, { tag: "invalid" | "misconfigured" }>> {
   const brand = brandOf(env);
-  const message = messageOf(request, brand, now);
+  const message = messageOf(request, brand, given);
   if (!message.ok) return message;
   const errors = checkFields(message.value, brand);
   if (errors.length > 0) return fail({ tag: "invalid", errors });

@@ -1,8 +1,11 @@
 import { problemOf } from "../http/problem.ts";
 import { pluralize } from "../lib/base/pluralize.ts";
 import { acceptEmails, type Outbox } from "./outbox.ts";
+import type { Given } from "./schemas.ts";
 import type { EmailVariables } from "./settings.ts";
-import { submissionOf } from "./submission.ts";
+import { submissionOf, templatesIn, type Who } from "./submission.ts";
+import { templatesInDatabase } from "./templates/in-database.ts";
+import { logUnusable, noTemplates, type StoredTemplates } from "./templates/named.ts";
 
 /** The tenant of the emails that Luna sends of itself. */
 export const SYSTEM_TENANT = "system";
@@ -31,13 +34,10 @@ export async function sendSystemEmails(
   now: number,
 ): Promise<SystemEmailsSent> {
   const sent: SystemEmailsSent = { accepted: [], suppressed: [], refused: [] };
+  const templates = await templatesFor(outbox, emails);
   const submissions = emails.flatMap(({ key, email }) => {
-    const submission = submissionOf(
-      env,
-      email,
-      { tenant: SYSTEM_TENANT, idempotencyKey: key },
-      now,
-    );
+    const who = { tenant: SYSTEM_TENANT, idempotencyKey: key };
+    const submission = systemSubmission(env, email, who, { now, templates });
     if (submission.ok) return [{ key, submission: submission.value }];
     sent.refused.push({ key, reason: problemOf(submission.error).detail });
     return [];
@@ -55,6 +55,33 @@ export async function sendSystemEmails(
     else if (answer?.error.tag === "suppressed") sent.suppressed.push(key);
   }
   return sent;
+}
+
+/** Without an answer of D1 they are sent with the built-in templates, or not at all. */
+async function templatesFor(outbox: Outbox, emails: SystemEmail[]): Promise<StoredTemplates> {
+  const names = templatesIn(emails.map(({ email }) => email));
+  const read = await templatesInDatabase(outbox.db)(SYSTEM_TENANT, names);
+  return read.ok ? read.value : noTemplates;
+}
+
+/** A stored template that cannot be used must not keep the email from being sent. */
+function systemSubmission(
+  env: EmailVariables,
+  email: unknown,
+  who: Who,
+  given: Given,
+): ReturnType<typeof submissionOf> {
+  const submission = submissionOf(env, email, who, given);
+  const [name] = templatesIn([email]);
+  const stored = name === undefined ? null : (given.templates.get(name)?.shared ?? null);
+  if (submission.ok || name === undefined || stored === null) return submission;
+  const builtIn = submissionOf(env, email, who, { ...given, templates: noTemplates });
+  if (builtIn.ok)
+    logUnusable(
+      { name, source: "shared", version: stored.version },
+      problemOf(submission.error).detail,
+    );
+  return builtIn;
 }
 
 /** @throws Error with the first reason, if any was refused: the run must fail */

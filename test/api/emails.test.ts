@@ -222,23 +222,23 @@ describe("POST /api/emails with a template", () => {
   it("is previewed by the admin as HTML, text or JSON, in a page without scripts", async () => {
     const { items } = (await call("GET", "/api/admin/email/templates")).body;
     expect(items.map(({ name }: { name: string }) => name)).toEqual([
-      "welcome",
-      "trial-expiry",
-      "payment-success",
-      "cancellation",
-      "usage-report",
-      "enterprise-contact",
-      "address-confirmation",
-      "sender-verification",
-      "sender-unverified",
-      "address-in-use",
+      "account-deleted",
       "address-change-requested",
       "address-changed",
+      "address-confirmation",
+      "address-in-use",
       "api-key-created",
-      "api-key-rotated",
       "api-key-revoked",
-      "account-deleted",
+      "api-key-rotated",
+      "cancellation",
+      "enterprise-contact",
+      "payment-success",
+      "sender-unverified",
+      "sender-verification",
       "team-invitation",
+      "trial-expiry",
+      "usage-report",
+      "welcome",
     ]);
     const fetchRaw = (path: string) =>
       exports.default.fetch(
@@ -257,7 +257,7 @@ describe("POST /api/emails with a template", () => {
         Object.keys(
           (await call("GET", `/api/admin/email/templates/${name}/preview?format=json`)).body,
         ),
-      ).toEqual(["subject", "html", "text"]);
+      ).toEqual(["subject", "html", "text", "fields"]);
     }
     expect((await call("GET", "/api/admin/email/templates/no-such/preview")).status).toBe(404);
     expect(

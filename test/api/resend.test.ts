@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { answerResend } from "../../workers/api/resend/answer.ts";
 import type { ApiEnv } from "../../workers/env.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
-import { rows } from "./support.ts";
+import { call, rows } from "./support.ts";
 
 /** What the SDK does not do: test/stack/resend-sdk.test.ts has the rest. */
 
@@ -86,4 +86,23 @@ it.each([
   ["GET", "/emails/..%2Fusers"],
 ])("%s %s is not supported", async (method, path) => {
   expect(await ask(method, path)).toMatchObject({ status: 404, body: { name: "not_found" } });
+});
+
+it("a batch names stored templates, and what they refuse is refused for each email", async () => {
+  const order = { name: "order", subject: "Order {{order}}", html: "{{order}}", publish: true };
+  const example = { order: "1" };
+  await call("POST", "/api/admin/email/templates", { ...order, example });
+  const to = "ada@example.com";
+  const body = JSON.stringify([
+    { from: env.EMAIL_FROM, to, template: { id: "order", variables: { order: "7" } } },
+    { from: env.EMAIL_FROM, to, template: { id: "order", variables: {} } },
+  ]);
+  const { status, body: answer } = await ask("POST", "/emails/batch", { body });
+  expect({ status, answer }).toMatchObject({
+    status: 200,
+    answer: {
+      data: [{ id: expect.any(String) }],
+      errors: [{ index: 1, message: expect.stringContaining("order") }],
+    },
+  });
 });

@@ -114,6 +114,8 @@ export const tables = [
   "purge_intents",
   "suppressions",
   "senders",
+  "email_templates",
+  "email_template_versions",
   "webhook_messages",
 ];
 

@@ -536,6 +536,8 @@ describe("GET /api/users/:userId/export", () => {
       const sender = { domain, tenant: `user:${userId}`, name: "Acme" };
       await call("POST", "/api/admin/email/senders", sender);
     }
+    await call("PATCH", `/api/users/${ada.userId}`, { scopes: ["emails:send"] });
+    await call("POST", "/api/templates", { name: "own", subject: "Hi", html: "<p>Hi</p>" }, ada);
     const { status, body } = await call("GET", `/api/users/${ada.userId}/export`, undefined, ada);
     expect(status).toBe(200);
     const { user } = (await call("GET", "/api/me", undefined, ada)).body;
@@ -559,6 +561,15 @@ describe("GET /api/users/:userId/export", () => {
           name: "Acme",
           createdAt: expect.any(String),
           verifiedAt: expect.any(String),
+        },
+      ],
+      templates: [
+        {
+          name: "own",
+          publishedVersion: null,
+          latestVersion: 1,
+          createdAt: expect.any(String),
+          updatedAt: expect.any(String),
         },
       ],
       emails: [

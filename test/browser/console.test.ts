@@ -251,6 +251,90 @@ it("a sender is added, shown with its state and deleted, and one of a tenant wai
   await added.waitFor({ state: "detached" });
 });
 
+const order = {
+  subject: "Order {{order}} is on its way",
+  html: '<h1 style="color: rgb(1, 2, 3)">Order {{order}}</h1>\n<p>{{carrier}} has it.</p>',
+  example: { order: "1042", carrier: "Acme Post" },
+};
+
+it("a template is written with its preview, published, rolled back and deleted", async () => {
+  const page = await signedIn("#/templates");
+  await page.getByRole("cell", { name: "built in" }).first().waitFor();
+  await page.getByLabel("Name, such as").fill("order-shipped");
+  await page.keyboard.press("Enter");
+  await page.getByLabel("Subject").fill(order.subject);
+  await page.getByLabel("HTML", { exact: true }).fill("<p>{{#order}}</p>");
+  await page.getByRole("alert").getByText("html is no Mustache template").waitFor();
+  await page.getByLabel("HTML", { exact: true }).fill(order.html);
+  await page.getByRole("alert").getByText("example.order is required").waitFor();
+  expect(await page.getByRole("button", { name: "Store and publish" }).isDisabled()).toBe(true);
+  await page.getByLabel("Example").fill(JSON.stringify(order.example));
+  const shown = page.frameLocator("iframe.email").frameLocator("iframe");
+  const heading = shown.getByRole("heading", { name: "Order 1042" });
+  await heading.waitFor();
+  expect(await page.frameLocator("iframe.email").locator("iframe").getAttribute("sandbox")).toBe(
+    "",
+  );
+  const colour = `getComputedStyle(document.querySelector("h1")).color`;
+  expect(await page.frames().at(-1)?.evaluate(colour)).toBe("rgb(1, 2, 3)");
+  await write(page, "Store and publish order-shipped");
+  const versions = page.getByRole("region", { name: "Versions", exact: false });
+  await versions.getByText("published", { exact: true }).waitFor();
+  await page.getByLabel("Subject").fill("Second {{order}}");
+  await page.getByLabel("HTML", { exact: true }).fill(`${order.html}\n<p>Thank you.</p>`);
+  await page.getByText("Second 1042").waitFor();
+  await write(page, "Store and publish order-shipped");
+  await versions.getByRole("button", { name: "Roll back to version 1" }).waitFor();
+  for (const width of [1_440, 390])
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      // A frame that is out of sight is not painted.
+      await page.locator("iframe.email").scrollIntoViewIfNeeded();
+      await screenshot(page, `template-${width}-${colorScheme}`);
+      expect(
+        await page.evaluate<number>("document.documentElement.scrollWidth"),
+      ).toBeLessThanOrEqual(width);
+    }
+  expect(await accessibilityProblems(page)).toEqual([]);
+  await write(page, "Roll back to version 1");
+  await versions.getByRole("button", { name: "Publish version 2" }).waitFor();
+  await page.getByLabel("Address").fill("ops@example.com");
+  await write(page, "Send version 1 to ops@example.com");
+  await eventually(() =>
+    expect(sink.delivered.map(({ email }) => email.subject)).toContain("Order 1042 is on its way"),
+  );
+  for (const width of [1_440, 390])
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.goto(`${stage.luna.url}/console/#/templates`);
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      await page.getByRole("cell", { name: "version 1 published" }).waitFor();
+      await screenshot(page, `templates-${width}-${colorScheme}`);
+    }
+  await page.getByRole("link", { name: "order-shipped" }).click();
+  await write(page, "Delete order-shipped");
+  await page.getByText("The template order-shipped is deleted.").waitFor();
+  expect((await api("GET", "/api/admin/email/templates/order-shipped")).status).toBe(404);
+});
+
+it("a built-in template is shown, and edited into one that replaces it", async () => {
+  const page = await signedIn("#/templates/welcome");
+  await page.getByText("Edit from the built-in template").waitFor();
+  const shown = page.frameLocator("iframe.email").frameLocator("iframe");
+  await shown.getByRole("heading", { name: "Welcome, ada" }).waitFor();
+  await page.getByLabel("HTML", { exact: true }).fill("<p>{{name}}</p>");
+  await page.getByText("which the built-in template welcome has not").waitFor();
+  expect(await page.getByRole("button", { name: "Store welcome" }).isDisabled()).toBe(true);
+});
+
+it("with the read-only token a template is shown and cannot be stored", async () => {
+  const page = await signedIn("#/templates/welcome", {}, READONLY_TOKEN);
+  const shown = page.frameLocator("iframe.email").frameLocator("iframe");
+  await shown.getByRole("heading", { name: "Welcome, ada" }).waitFor();
+  expect(await page.getByRole("button", { name: "Store welcome" }).isDisabled()).toBe(true);
+});
+
 it("a write that fails after its dialog was closed is announced", async () => {
   const page = await signedIn("#/tasks");
   const { promise: left, resolve: leave } = Promise.withResolvers<void>();
@@ -328,6 +412,7 @@ const pages = [
   "senders",
   "webhooks",
   "heartbeats",
+  "templates",
   "tasks",
   "alerts",
   "audit",

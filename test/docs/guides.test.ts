@@ -1,9 +1,17 @@
 import { execFile } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { dirname, join, resolve } from "node:path";
+import { json } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { parse as parseToml } from "smol-toml";
-import { afterAll, describe, expect, it } from "vitest";
+import * as v from "valibot";
+import { transformWithOxc } from "vite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { newTemplate, newVersion } from "../../shared/contract/template-schemas.ts";
+import { brandOf } from "../../shared/email/brand.ts";
+import { fillTemplate, type FilledEmail } from "../../shared/email/templates/compose.ts";
+import { checkDraft, draftOf } from "../../shared/email/templates/draft.ts";
 import type { CronTask } from "../../workers/cron/task.ts";
 import { codeBlocks, commandsIn, filesOn } from "../support/code-blocks.ts";
 import { operationOf } from "../support/conformance.ts";
@@ -52,6 +60,7 @@ const ways: readonly (readonly [RegExp, string])[] = [
   [/\bnpm (pack|install|init)\b/, "projectWithTarball of test/support/installed.ts"],
   [/^(npx tsc|npx vitest run --project cron)/, "its files are type-checked below"],
   [/ "\$PING"$/, "test/stack/guides.ts, with the pingUrl of its heartbeat"],
+  [/^(npx tsx build|npx mjml|node publish\.mjs)/, "the templates that a guide builds, below"],
   [/^(export |node send\.mjs)/, "test/stack/resend-sdk.test.ts"],
   [/^(TOKEN=|printf|rm |mkdir )/, "a command of the shell"],
 ];
@@ -93,7 +102,7 @@ describe("the commands", () => {
 });
 
 /** test/stack/guides.ts runs the requests of the other pages, and compares the answers. */
-const NOT_RUN = new Set(["docs/guides/add-a-task.md", "docs/guides/templates-and-brand.md"]);
+const NOT_RUN = new Set(["docs/guides/add-a-task.md"]);
 
 it("requests that need a changed Luna are for operations that there are", () => {
   const requests = commands.filter(({ page }) => NOT_RUN.has(page));
@@ -113,7 +122,16 @@ describe("the files", () => {
       if (language === "toml") parseToml(text);
     }
     const languages = new Set(codeBlocks.map(({ language }) => language));
-    expect([...languages].toSorted()).toEqual(["js", "json", "sh", "sql", "text", "toml", "ts"]);
+    expect([...languages].toSorted()).toEqual([
+      "js",
+      "json",
+      "sh",
+      "sql",
+      "text",
+      "toml",
+      "ts",
+      "tsx",
+    ]);
   });
 
   it("has each block of TypeScript, TOML and SQL under a name, by which a test finds it", () => {
@@ -125,7 +143,7 @@ describe("the files", () => {
 });
 
 describe("files that a guide adds to the checkout", () => {
-  const added = ["add-a-task", "templates-and-brand"].flatMap((page) => [...filesOn(page)]);
+  const added = [...filesOn("add-a-task")];
   // Inside the checkout, so that packages are found.
   mkdirSync("dist", { recursive: true });
   const folder = resolve(mkdtempSync("dist/guides-"));
@@ -173,20 +191,71 @@ describe("files that a guide adds to the checkout", () => {
     const run = (countSignUps as CronTask).run({ context: { DB }, signal } as never);
     expect(await run).toEqual({ users: 1 });
   });
+});
 
-  it("the template renders its example, and escapes what it is given", async () => {
-    const { orderShipped } = await load("shared/email/templates/order-shipped.ts");
-    const { renderTemplate } = await import("../../shared/email/templates/render.ts");
-    const { brandOf } = await import("../../shared/email/brand.ts");
-    const rendered = renderTemplate(
-      orderShipped as never,
-      { order: "<7>", carrier: "Post" },
-      brandOf({ PRODUCT_FOOTER: "Acme Ltd" }),
+describe("the templates that a guide builds", () => {
+  const files = filesOn("templates-and-brand");
+  const folder = resolve(mkdtempSync("dist/templates-"));
+  const stored: { method: string; path: string; body: unknown }[] = [];
+  const server = createServer(async (request, response) => {
+    const { method = "", url: path = "" } = request;
+    stored.push({ method, path, body: await json(request) });
+    response.writeHead(path.endsWith("/versions") ? 201 : 409).end("{}");
+  });
+  beforeAll(async () => {
+    for (const [file, text] of files) write(join(folder, file), text);
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  });
+  afterAll(() => {
+    server.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const run = async (command: string, ...args: string[]): Promise<void> => {
+    const { port } = server.address() as { port: number };
+    const env = { ...process.env, LUNA: `http://127.0.0.1:${port}`, TOKEN: "t" };
+    await promisify(execFile)(command, args, { cwd: folder, env });
+  };
+
+  /** What `publish.mjs` has stored, as Luna checks it and fills it. */
+  async function published(): Promise<FilledEmail> {
+    stored.length = 0;
+    await run("node", "publish.mjs");
+    const [created, version] = stored;
+    expect(created).toMatchObject({ method: "POST", path: "/api/admin/email/templates" });
+    expect(version?.path).toBe("/api/admin/email/templates/order-shipped/versions");
+    expect(v.is(newTemplate, created?.body)).toBe(true);
+    const draft = draftOf("order-shipped", v.parse(newVersion, version?.body));
+    const brand = brandOf({});
+    expect(checkDraft("order-shipped", draft, brand)).toEqual([]);
+    const email = fillTemplate(draft.content, { order: "7", carrier: "<Post>" }, brand);
+    if (!email.ok) throw new Error(JSON.stringify(email.error));
+    return email.value;
+  }
+
+  it("is filled as React Email has built it, in HTML and text", async () => {
+    const { code } = await transformWithOxc(files.get("build.tsx") ?? "", "build.tsx", {
+      jsx: { runtime: "automatic", importSource: "react" },
+    });
+    write(join(folder, "build.mjs"), code);
+    await run("node", "build.mjs");
+    const { subject, html, text } = await published();
+    expect(subject).toBe("Order 7 is on its way");
+    expect(html).toMatch(
+      /^<!DOCTYPE html[^]*&lt;Post&gt; has order 7\.[^]*example\.com\/orders\/7"/,
     );
-    for (const part of [rendered.html, rendered.text]) expect(part).toContain("Acme Ltd");
-    expect(rendered.subject).toBe("Order <7> is on its way");
-    expect(rendered.html).toContain("Post has order &lt;7&gt;.");
-    expect(rendered.text).toContain("Post has order <7>.");
+    expect(text).toMatch(/<Post> has order 7\.[^]*https:\/\/example\.com\/orders\/7/);
+  });
+
+  it("is filled as MJML has built it", async () => {
+    rmSync(join(folder, "order-shipped.txt"), { force: true });
+    const mjml = resolve("node_modules/.bin/mjml");
+    await run(mjml, "order-shipped.mjml", "-o", "order-shipped.html");
+    const { html, text } = await published();
+    expect(html).toMatch(
+      /<!doctype html>[^]*&lt;Post&gt; has order 7\.[^]*example\.com\/orders\/7"/,
+    );
+    expect(text).toBeUndefined();
   });
 });
 

@@ -56,14 +56,17 @@ export function testGuides({ stack, project, setService }: Given): void {
         if (statement.trim() !== "") await DB.exec(statement.replaceAll("\n", " "));
     });
 
-    it.each(["quickstart", "develop-locally", "send-email", "cache-a-query"])(
-      "%s",
-      async (page) => {
-        const walks = walksOf(page);
-        expect(walks.length).toBeGreaterThan(0);
-        await walk(walks, await placeOf(page));
-      },
-    );
+    it.each([
+      "quickstart",
+      "develop-locally",
+      "send-email",
+      "cache-a-query",
+      "templates-and-brand",
+    ])("%s", async (page) => {
+      const walks = walksOf(page);
+      expect(walks.length).toBeGreaterThan(0);
+      await walk(walks, await placeOf(page));
+    });
 
     it("guard-a-dependency, with a service that is down", async () => {
       setService(500);

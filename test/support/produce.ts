@@ -205,6 +205,76 @@ async function senderPath(): Promise<string> {
   return `/api/admin/email/senders/${body.id}`;
 }
 
+const newTemplate = { subject: "Hi {{name}}", html: "<p>{{name}}</p>", example: { name: "Ada" } };
+
+/** A shared template with two versions, or one of a mailer. */
+async function templatePath(suffix = ""): Promise<Asked> {
+  const name = id();
+  // What made another answer full.
+  await env.DB.prepare("UPDATE email_templates SET bytes = 1").run();
+  await call("POST", "/api/admin/email/templates", { name, ...newTemplate, publish: true });
+  const path = `/api/admin/email/templates/${name}`;
+  await call("POST", `${path}/versions`, newTemplate);
+  return { path: `${path}${suffix}` };
+}
+async function ownTemplatePath(suffix = ""): Promise<Asked> {
+  const [name, { token }] = [id(), await mailer()];
+  await call("POST", "/api/templates", { name, ...newTemplate, publish: true }, { token });
+  const path = `/api/templates/${name}`;
+  await call("POST", `${path}/versions`, newTemplate, { token });
+  return { path: `${path}${suffix}`, token };
+}
+
+/** How each answer about a template is produced. `at`: its path with a suffix. */
+const templateAnswers = (list: string, at: (suffix?: string) => Promise<Asked>) => {
+  const on = (suffix: string, body?: unknown) => async () => ({ ...(await at(suffix)), body });
+  const full = async () => {
+    await env.DB.prepare("UPDATE email_templates SET bytes = 1000000000").run();
+  };
+  return {
+    list: { 200: async () => ({ path: list }) },
+    create: {
+      201: async () => ({ path: list, body: { name: id(), ...newTemplate } }),
+      409: async () => {
+        const { path, token: own } = await at();
+        const name = path.split("/").at(-1);
+        return {
+          path: list,
+          body: { name, ...newTemplate },
+          ...(own !== undefined && { token: own }),
+        };
+      },
+    },
+    get: { 200: on("") },
+    remove: { 204: on("") },
+    add: {
+      201: on("/versions", newTemplate),
+      409: async () => {
+        const asked = await at("/versions");
+        await full();
+        return { ...asked, body: newTemplate };
+      },
+    },
+    version: { 200: on("/versions/1") },
+    publish: { 200: on("/versions/2/publish") },
+    show: { 200: on("/preview") },
+    draft: {
+      200: on("/preview", newTemplate),
+      404: async () => ({ path: `${list}/No_Name/preview`, body: newTemplate }),
+    },
+    test: {
+      202: on("/test", { to: "ada@example.com" }),
+      409: async () => {
+        const asked = await at("/test");
+        const headers = { "Idempotency-Key": id() };
+        const options = { headers, ...(asked.token !== undefined && { token: asked.token }) };
+        await call("POST", asked.path, { to: "ada@example.com" }, options);
+        return { ...asked, headers, body: { to: "eve@example.com" } };
+      },
+    },
+  };
+};
+
 /** Who may send emails. */
 async function mailer(): Promise<Person> {
   const one = await person();
@@ -383,6 +453,9 @@ async function withManyKeys(path: string): Promise<Asked> {
 }
 
 /** What is accepted, and 409: it takes a state of its own. */
+const ofShared = templateAnswers("/api/admin/email/templates", templatePath);
+const ofOwn = templateAnswers("/api/templates", ownTemplatePath);
+
 const special: Record<string, Record<number, () => Promise<Asked>>> = {
   getHealth: {
     200: at("/health", { token: null }),
@@ -744,8 +817,6 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       body: { status: "sent" },
     }),
   },
-  listTemplates: { 200: at("/api/admin/email/templates") },
-  previewTemplate: { 200: at("/api/admin/email/templates/welcome/preview") },
   listEmailTransports: { 200: at("/api/admin/email/transports") },
   resetEmailTransport: { 200: at("/api/admin/email/transports/smtp/reset", { body: reason }) },
   listSuppressions: { 200: at("/api/admin/email/suppressions") },
@@ -823,6 +894,26 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     200: async () => ({ path: await verifyPath(), token: null }),
     503: at("/verify-sender/x", { token: null, bindings: { DB: deadDatabase } }),
   },
+  listTemplates: ofShared.list,
+  createTemplate: ofShared.create,
+  getTemplate: ofShared.get,
+  deleteTemplate: ofShared.remove,
+  addTemplateVersion: ofShared.add,
+  getTemplateVersion: ofShared.version,
+  publishTemplateVersion: ofShared.publish,
+  previewTemplate: ofShared.show,
+  previewTemplateDraft: ofShared.draft,
+  testTemplate: ofShared.test,
+  listOwnTemplates: ofOwn.list,
+  createOwnTemplate: ofOwn.create,
+  getOwnTemplate: ofOwn.get,
+  deleteOwnTemplate: ofOwn.remove,
+  addOwnTemplateVersion: ofOwn.add,
+  getOwnTemplateVersion: ofOwn.version,
+  publishOwnTemplateVersion: ofOwn.publish,
+  previewOwnTemplate: ofOwn.show,
+  previewOwnTemplateDraft: ofOwn.draft,
+  testOwnTemplate: ofOwn.test,
   takeWebhook: {
     200: async () => signedWebhook(),
     400: at("/api/webhooks/resend", { body: "{}", token: null }),
@@ -1053,7 +1144,8 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     senderId: `snd_${"0".repeat(32)}`,
     keyId: `key_${"0".repeat(32)}`,
     invitationId: `inv_${"0".repeat(32)}`,
-    name: operation.id === "previewTemplate" ? "welcome" : "database",
+    version: "1",
+    name: "database",
   };
   const unknown = path.replace(
     /:(\w+)/g,
@@ -1141,6 +1233,12 @@ const minimalBody: Record<string, unknown> = {
   updateWebhookEndpoint: { events: ["*"] },
   updateSender: { name: "Acme" },
   updateHeartbeat: { name: "Restore" },
+  previewTemplateDraft: newTemplate,
+  previewOwnTemplateDraft: newTemplate,
+  addTemplateVersion: newTemplate,
+  addOwnTemplateVersion: newTemplate,
+  testTemplate: { to: "ada@example.com" },
+  testOwnTemplate: { to: "ada@example.com" },
   resetCircuitBreaker: reason,
   resetEmailTransport: reason,
   closeCircuitBreaker: reason,

@@ -25,6 +25,7 @@ import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 import type { ApiEnv } from "../env.ts";
+import { noticePorts } from "./automatic-email.ts";
 import { actorOf, json, noContent, type Call, type CallerOf, type Handler } from "./call.ts";
 import { answerAgain, keyedRequest } from "./keyed.ts";
 import { withPurge } from "./purging.ts";
@@ -103,7 +104,7 @@ async function create(
   const id = newKeyId(now);
   const secret = await newSecret(env, what, wanted.test);
   const keyed = await keyedRequest(call, { owner, ...wanted });
-  const notice = noticeOf(env, { userId, now }, "api-key-created", {
+  const notice = await noticeOf(env, { userId, now }, "api-key-created", {
     condition: `(SELECT COUNT(*) FROM api_keys WHERE owner = $2) < ${store.MAX_KEYS_OF_OWNER}`,
     values: [owner],
   });
@@ -141,13 +142,13 @@ const withSecret = (key: store.StoredKey, secret: NewApiKey): Result<Response, F
 type NoticeName = "api-key-created" | "api-key-rotated" | "api-key-revoked";
 
 /** Users are notified of what happens to their keys. */
-const noticeOf = (
+const noticeOf = async (
   env: ApiEnv,
   { userId, now }: { userId: string | null; now: number },
   name: NoticeName,
   when: { condition: string; values: string[] },
-): AccountNotice | null =>
-  userId === null ? null : noticeToAccount({ db: env.DB, env, now }, userId, name, when);
+): Promise<AccountNotice | null> =>
+  userId === null ? null : await noticeToAccount(noticePorts(env, now), userId, name, when);
 
 async function list(
   { query: { limit, cursor }, env }: Pick<Call<"listOperatorKeys">, "query" | "env">,
@@ -178,7 +179,7 @@ async function rotate(
   const denied = denyReasonForGranting(scopesOf(current.value), caller.scopes);
   if (denied !== null) return fail(denied);
   const secret = await newSecret(env, what, current.value.test);
-  const notice = noticeOf(env, { userId, now }, "api-key-rotated", {
+  const notice = await noticeOf(env, { userId, now }, "api-key-rotated", {
     condition: isThere,
     values: [id, owner],
   });
@@ -209,7 +210,7 @@ async function revoke(
   { env, now, keyId: id }: Omit<OfKey, "caller">,
   { owner, userId }: Owner,
 ): Promise<Result<Response, Failure>> {
-  const notice = noticeOf(env, { userId, now }, "api-key-revoked", {
+  const notice = await noticeOf(env, { userId, now }, "api-key-revoked", {
     condition: isThere,
     values: [id, owner],
   });

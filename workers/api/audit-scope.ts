@@ -1,6 +1,7 @@
 import type { BodyOf, ParamsOf } from "../../shared/contract/operation.ts";
 import type { OperationId, Operations } from "../../shared/contract/operations.ts";
 import type { AuditedObject } from "../../shared/database/audit-states.ts";
+import { SHARED } from "../../shared/email/rules/shared-tenant.ts";
 
 /** What the audit log records, by operation. */
 
@@ -52,6 +53,11 @@ const key = ({ keyId }: { keyId: string }): Observed => ({ name: "key", ids: [ke
 const sender = ({ senderId }: { senderId: string }): Observed => ({
   name: "sender",
   ids: [senderId],
+});
+
+const template = ({ name }: { name: string }): Observed => ({
+  name: "template",
+  ids: [SHARED, name],
 });
 
 /**
@@ -124,6 +130,19 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   deleteOwnSender: { ofUsers: true, state: sender },
   // Its entry is in the batch of the write, under the user whose link it was.
   confirmSender: null,
+  createTemplate: { fields: ["name", "publish"] },
+  addTemplateVersion: { fields: ["publish"], state: template },
+  publishTemplateVersion: { state: template },
+  deleteTemplate: { state: template },
+  testTemplate: { fields: ["to", "version"] },
+  // It writes nothing.
+  previewTemplateDraft: null,
+  createOwnTemplate: { fields: ["name", "publish"] },
+  addOwnTemplateVersion: { fields: ["publish"] },
+  publishOwnTemplateVersion: {},
+  deleteOwnTemplate: {},
+  testOwnTemplate: { fields: ["to", "version"] },
+  previewOwnTemplateDraft: null,
   discardDeadLetter: { state: email },
   processDeadLetters: {},
   resetEmailTransport: { fields: ["reason"] },

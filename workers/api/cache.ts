@@ -1,4 +1,3 @@
-import { countedCache } from "../../shared/accounts/counted-cache.ts";
 import {
   apiKeyKey,
   emailKey,
@@ -19,6 +18,7 @@ import { INDEX_NAME, type TagInspection } from "../../shared/lib/cache/rules/ind
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
 import type { Invalid } from "../../shared/lib/worker/validate.ts";
+import { countedCache } from "../../shared/telemetry/counted-cache.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, loggedActor, type Call, type Handler } from "./call.ts";
 

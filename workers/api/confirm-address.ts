@@ -11,6 +11,7 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { brandOf } from "../../shared/email/brand.ts";
 import { sender } from "../../shared/email/settings.ts";
+import { templatesInCache } from "../../shared/email/templates/published.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
@@ -47,7 +48,11 @@ export const confirmAddress: Handler<"confirmAddress"> = async (call) => {
   if (confirmed) return confirmedPage(env);
   const from = sender(env);
   if (!from.ok) return from;
-  const rendered = renderedNotice(env, "address-changed", userId);
+  const rendered = await renderedNotice(
+    { env, readTemplates: templatesInCache(env) },
+    "address-changed",
+    userId,
+  );
   const source = store.confirmationSource(tokenHash, now);
   const notice =
     rendered === null ? null : newNotice(env.DB, { from: from.value, source, now }, rendered);

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { acceptProduced } from "../../shared/email/producers.ts";
 import type { EmailsRpc } from "../../shared/email/rpc.ts";
 import { idempotencyKey, traceparent } from "../../shared/email/schemas.ts";
+import { templatesInCache } from "../../shared/email/templates/published.ts";
 import { newTraceId, traced, traceIdOf } from "../../shared/lib/worker/trace.ts";
 import { validate } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
@@ -25,7 +26,11 @@ export async function sendByRpc(
     acceptProduced(
       outbox,
       env,
-      { message, idempotencyKey: checked.value.idempotencyKey },
+      {
+        message,
+        idempotencyKey: checked.value.idempotencyKey,
+        readTemplates: templatesInCache(env),
+      },
       Date.now(),
     ),
   );

@@ -1,12 +1,11 @@
-import { tiers } from "../../shared/accounts/rules/schemas.ts";
 import type { ContentAnswer } from "../../shared/contract/email-content.ts";
 import type { EmailAnswer } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { dailyLimits } from "../../shared/email/daily-limits.ts";
 import { feedbackSources } from "../../shared/email/feedback-sources.ts";
 import { withFiles } from "../../shared/email/files/wanted.ts";
-import { acceptEmails, notify, type Outbox } from "../../shared/email/outbox.ts";
+import { acceptEmails, notify } from "../../shared/email/outbox.ts";
+import { findRepeat } from "../../shared/email/repeat.ts";
 import { parseMailbox, quotedMailbox } from "../../shared/email/rules/address.ts";
 import { emailFeedback, type FeedbackSources } from "../../shared/email/rules/feedback-sources.ts";
 import { mailboxesFromColumn } from "../../shared/email/rules/mailboxes.ts";
@@ -16,12 +15,13 @@ import { cancelQueued } from "../../shared/email/sql/cancel.ts";
 import { findEmails } from "../../shared/email/sql/email-search.ts";
 import { findEmail, type StoredContent, type StoredEmail } from "../../shared/email/sql/emails.ts";
 import { moveScheduled } from "../../shared/email/sql/reschedule.ts";
-import { submissionFrom, submissionOf, type Who } from "../../shared/email/submission.ts";
+import { submissionFrom, submissionOf, templatesIn } from "../../shared/email/submission.ts";
+import { templatesInCache } from "../../shared/email/templates/published.ts";
 import { problemOf } from "../../shared/http/problem.ts";
-import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
-import type { Misconfigured } from "../../shared/lib/worker/variables.ts";
-import type { ApiEnv } from "../env.ts";
-import { json, ownerOf, tenantOf, type Caller, type Handler } from "./call.ts";
+import { fail } from "../../shared/lib/base/result.ts";
+import { fanOut } from "../../shared/lib/worker/fan-out.ts";
+import { json, ownerOf, tenantOf, type Handler } from "./call.ts";
+import { outboxOf, senderOfCaller } from "./email-caller.ts";
 
 /** 202 once the email is in D1. `GET /api/emails/:id` shows its delivery. */
 export const sendEmail: Handler<"sendEmail"> = async ({
@@ -32,11 +32,15 @@ export const sendEmail: Handler<"sendEmail"> = async ({
   now,
   along,
 }) => {
-  const who = callerOf(env, caller, idempotencyKey);
+  const who = senderOfCaller(env, caller, idempotencyKey);
   if (!who.ok) return who;
-  const submission = withFiles(env, submissionFrom(env, body, who.value, now));
-  if (!submission.ok) return submission;
-  const [accepted] = await acceptEmails(outboxOf(env), [submission.value], now, along);
+  const templates = await templatesInCache(env)(who.value.tenant, templatesIn([body]));
+  if (!templates.ok) return templates;
+  const given = { now, templates: templates.value };
+  const submission = withFiles(env, submissionFrom(env, body, who.value, given));
+  const [accepted] = submission.ok
+    ? await acceptEmails(outboxOf(env), [submission.value], now, along)
+    : [(await findRepeat(env.DB, body, who.value, now)) ?? submission];
   if (accepted === undefined) return fail({ tag: "internal" });
   if (!accepted.ok) return accepted;
   const { id, status, replayed } = accepted.value;
@@ -59,22 +63,28 @@ export const sendEmails: Handler<"sendEmails"> = async ({
   now,
   along,
 }) => {
-  const who = callerOf(env, caller, idempotencyKey);
+  const who = senderOfCaller(env, caller, idempotencyKey);
   if (!who.ok) return who;
+  const templates = await templatesInCache(env)(who.value.tenant, templatesIn(body.emails));
+  if (!templates.ok) return templates;
+  const given = { now, templates: templates.value };
   const checked = body.emails.map((email, n) =>
-    withFiles(env, submissionOf(env, email, { ...who.value, position: n }, now)),
+    withFiles(env, submissionOf(env, email, { ...who.value, position: n }, given)),
   );
   const submissions = checked.flatMap((one, n) => (one.ok ? [{ n, ...one.value }] : []));
   const accepted = await acceptEmails(outboxOf(env), submissions, now, along);
   const answers = new Map(submissions.map(({ n }, place) => [n, accepted[place]]));
+  const repeats = await fanOut(checked, async (one, n) =>
+    one.ok ? null : await findRepeat(env.DB, body.emails[n], { ...who.value, position: n }, now),
+  );
   const items = checked.map((one, n) => {
-    const answer = one.ok ? answers.get(n) : one;
+    const answer = one.ok ? answers.get(n) : (repeats[n] ?? one);
     if (answer?.ok) return { id: answer.value.id, status: answer.value.status };
     return { error: problemOf(answer?.error ?? { tag: "internal" }) };
   });
   return json(
     {
-      accepted: accepted.filter((one) => one.ok).length,
+      accepted: items.filter((item) => "id" in item).length,
       refused: items.filter((item) => "error" in item).length,
       items,
     },
@@ -125,27 +135,6 @@ export const moveEmail: Handler<"moveEmail"> = async ({
   await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ id, generation, dueAt }], now);
   return json({ id, status: "scheduled", dueAt: new Date(dueAt).toISOString() });
 };
-
-const outboxOf = ({ DB, EMAIL_QUEUE, ATTACHMENTS }: ApiEnv): Outbox => ({
-  db: DB,
-  queue: EMAIL_QUEUE,
-  bucket: ATTACHMENTS,
-});
-
-function callerOf(env: ApiEnv, caller: Caller, key: string | null): Result<Who, Misconfigured> {
-  const limits = dailyLimits(env, tierPlace(caller));
-  if (!limits.ok) return limits;
-  const test = caller.role === "tenant" && caller.test;
-  const who = { tenant: tenantOf(caller), limits: limits.value, test };
-  return ok({ ...who, ...(key !== null && { idempotencyKey: key }) });
-}
-
-/** The place of the tier that limits the caller; null for none. */
-function tierPlace(caller: Caller): number | null {
-  if (caller.role !== "tenant") return null;
-  const tier = caller.of === "user" ? caller.user.tier : caller.team.tier;
-  return tier === null ? null : tiers.indexOf(tier);
-}
 
 /** An email of another tenant is answered like one that does not exist. */
 export const getEmail: Handler<"getEmail"> = async ({ params: { id }, query, env, caller }) => {
@@ -231,6 +220,7 @@ function emailAnswer(email: StoredEmail, sources: FeedbackSources): EmailAnswer 
     attempts: email.attempts,
     onUnknown: email.onUnknown,
     category: email.category,
+    ...(email.template !== null && { template: email.template }),
     ...(email.tags.length === 0 ? {} : { tags: email.tags }),
     createdAt: new Date(email.createdAt).toISOString(),
     updatedAt: new Date(email.updatedAt).toISOString(),

@@ -9,6 +9,7 @@ import { writeDatabase } from "../../shared/database/write.ts";
 import { brandOf } from "../../shared/email/brand.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail, ok } from "../../shared/lib/base/result.ts";
+import { noticePorts } from "./automatic-email.ts";
 import { json, noContent, type Handler } from "./call.ts";
 import { withPurge } from "./purging.ts";
 
@@ -34,7 +35,7 @@ export const rotateApiKey: Handler<"rotateApiKey"> = async ({
   if (current.value === null) return fail(noSuchUser);
   const replacedPrefix = current.value.apiKeyPrefix;
   const key = await newApiKey(brandOf(env).slug);
-  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "api-key-rotated", {
+  const notice = await noticeToAccount(noticePorts(env, now), userId, "api-key-rotated", {
     condition: "api_key_prefix IS $2",
     values: [replacedPrefix],
   });
@@ -69,7 +70,7 @@ export const revokeApiKey: Handler<"revokeApiKey"> = async ({
   now,
 }) => {
   const cancelUnsent = query.cancelUnsent === "true";
-  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "api-key-revoked", {
+  const notice = await noticeToAccount(noticePorts(env, now), userId, "api-key-revoked", {
     condition: "api_key_hash IS NOT NULL",
     values: [],
   });

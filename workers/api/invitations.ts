@@ -16,6 +16,7 @@ import type { InvitationAnswer } from "../../shared/contract/invitations.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { isSent } from "../../shared/email/automatic-emails.ts";
+import { templatesInCache } from "../../shared/email/templates/published.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { DAY_MS } from "../../shared/lib/base/clock.ts";
@@ -47,7 +48,7 @@ export const createInvitation: Handler<"createInvitation"> = async ({
       if (!found.ok) return found;
       if (found.value === null) return ok(null);
       const made = await newInvitationLink(
-        { outbox, env, now },
+        { outbox, env, readTemplates: templatesInCache(env), now },
         { teamName: found.value.team.name, role, days },
       );
       if (!made.ok) return made;

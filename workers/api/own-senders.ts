@@ -6,6 +6,7 @@ import {
   verifyNow,
 } from "../../shared/email/sender-verification.ts";
 import * as store from "../../shared/email/sql/senders.ts";
+import { templatesInCache } from "../../shared/email/templates/published.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, noContent, tenantOf, type Handler } from "./call.ts";
@@ -27,7 +28,11 @@ export const requestSender: Handler<"requestSender"> = async (call) => {
   };
   const keyed = await keyedRequest(call, body);
   const create = async () => {
-    const made = await requestVerification({ outbox, env, now }, pending, keyed);
+    const made = await requestVerification(
+      { outbox, env, readTemplates: templatesInCache(env), now },
+      pending,
+      keyed,
+    );
     if (!made.ok) return made;
     const headers = { Location: `/api/senders/${made.value.id}` };
     return json(senderAnswer(made.value), { status: 201, headers });
@@ -61,7 +66,10 @@ export const getOwnSender: Handler<"getOwnSender"> = async ({ params, env, calle
 export const verifySender: Handler<"verifySender"> = async ({ params, env, caller, now }) => {
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
   const owned = { id: params.senderId, tenant: tenantOf(caller) };
-  const verified = await verifyNow({ outbox, env, now }, owned);
+  const verified = await verifyNow(
+    { outbox, env, readTemplates: templatesInCache(env), now },
+    owned,
+  );
   return verified.ok ? json(senderAnswer(verified.value)) : verified;
 };
 

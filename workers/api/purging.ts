@@ -1,7 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
-import { countedCache } from "../../shared/accounts/counted-cache.ts";
 import { purgingAfter } from "../../shared/database/purge-outbox/purging-after.ts";
 import type { Result } from "../../shared/lib/base/result.ts";
+import { countedCache } from "../../shared/telemetry/counted-cache.ts";
 import type { ApiEnv } from "../env.ts";
 
 /** Writes during a request, and then purges what the write makes old. */

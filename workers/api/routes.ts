@@ -22,6 +22,7 @@ import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
 import * as ownSenders from "./own-senders.ts";
+import * as ownTemplates from "./own-templates.ts";
 import * as pauses from "./pauses.ts";
 import * as pings from "./pings.ts";
 import * as resolveEmail from "./resolve-email.ts";
@@ -68,6 +69,7 @@ export const handlers: Handlers = {
   ...openApi,
   ...operator,
   ...ownSenders,
+  ...ownTemplates,
   ...pauses,
   ...pings,
   ...resolveEmail,

@@ -1,6 +1,7 @@
 import type { SenderAnswer } from "../../shared/contract/sender-schemas.ts";
 import { challengeName } from "../../shared/email/rules/senders.ts";
-import { SHARED, type StoredSender } from "../../shared/email/sql/senders.ts";
+import { SHARED } from "../../shared/email/rules/shared-tenant.ts";
+import type { StoredSender } from "../../shared/email/sql/senders.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 

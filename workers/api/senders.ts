@@ -2,6 +2,7 @@ import type { SenderAnswer } from "../../shared/contract/sender-schemas.ts";
 import type { KeyedRequest } from "../../shared/database/answered-requests.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
+import { SHARED } from "../../shared/email/rules/shared-tenant.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
 import { emailTransports } from "../../shared/email/settings.ts";
 import * as store from "../../shared/email/sql/senders.ts";
@@ -44,7 +45,7 @@ async function create(
   { body, env, now }: Call<"createSender">,
   keyed: KeyedRequest | null,
 ): Promise<Result<Response, Failure>> {
-  const { address, domain, tenant = store.SHARED, name = null, transport = [] } = body;
+  const { address, domain, tenant = SHARED, name = null, transport = [] } = body;
   const checked = checkTransports(env, transport);
   if (!checked.ok) return checked;
   const id = newSenderId(now);

@@ -12,6 +12,7 @@ import { publicUrl, sender } from "../../shared/email/settings.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
+import { noticePorts } from "./automatic-email.ts";
 import { json, type Handler } from "./call.ts";
 import { whenRead, withEtag } from "./etag.ts";
 import { withPurge } from "./purging.ts";
@@ -50,7 +51,7 @@ export const updateUser: Handler<"updateUser"> = async ({
   const notice =
     email === undefined
       ? null
-      : noticeToAccount({ db: env.DB, env, now }, userId, "address-changed", {
+      : await noticeToAccount(noticePorts(env, now), userId, "address-changed", {
           condition: "email <> $2 AND ($3 IS NULL OR updated_at = $3)",
           values: [email, readAt === null ? null : String(readAt)],
         });
@@ -96,12 +97,11 @@ async function requestAddress(
     return withdrawn.ok ? answer(current.value) : withdrawn;
   }
   const requested = await requestAddressChange(outboxOf(env), {
+    ...noticePorts(env, now),
     userId,
     email,
-    env,
     from: from.value,
     publicUrl: url.value,
-    now,
   });
   if (!requested.ok) return requested;
   const { user, expiresAt } = requested.value;

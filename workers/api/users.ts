@@ -25,6 +25,7 @@ import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
+import { automatic, noticePorts } from "./automatic-email.ts";
 import { answerRead, cacheStatusOf, consistencyOf } from "./cached.ts";
 import { json, noContent, type Call, type Handler } from "./call.ts";
 import { withEtag } from "./etag.ts";
@@ -42,6 +43,7 @@ export const createUser: Handler<"createUser"> = async (call) => {
   // The absence of the user may be cached.
   const names = [userKey(userId), emailKey(email), apiKeyKey(key.hash)];
   const keyed = await keyedRequest(call, user);
+  const welcome = isSent(env, "welcome") ? await automatic(env, "welcome") : null;
   const create = async () => {
     const created = await withPurge(env, names, (purgeId) => {
       const purge = { id: purgeId, tags: names, mode: "hard" as const, createdAt: now };
@@ -49,7 +51,7 @@ export const createUser: Handler<"createUser"> = async (call) => {
         settings: env,
         user,
         key,
-        welcome: isSent(env, "welcome") ? { from: from.value, brand: brandOf(env) } : null,
+        welcome: welcome === null ? null : { from: from.value, render: welcome },
         intent: insertPurge(env.DB, purge),
         keyed,
         now,
@@ -117,7 +119,7 @@ export const deleteUser: Handler<"deleteUser"> = async ({ params: { userId }, en
   };
   const kept = await writeDatabase(keepTrial, keepTrial);
   if (!kept.ok) return kept;
-  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "account-deleted", {
+  const notice = await noticeToAccount(noticePorts(env, now), userId, "account-deleted", {
     condition: `NOT ${deletion.isLastOwner}`,
     values: [],
   });

@@ -7,6 +7,8 @@ export const teamScopes = [
   "emails:manage",
   "senders:read",
   "senders:manage",
+  "templates:read",
+  "templates:manage",
   "webhooks:read",
   "webhooks:manage",
   "heartbeats:read",
@@ -53,6 +55,7 @@ export const testScopes = ["emails:send", "emails:read", "emails:manage"] as con
 const viewer = [
   "emails:read",
   "senders:read",
+  "templates:read",
   "webhooks:read",
   "heartbeats:read",
   "suppressions:read",

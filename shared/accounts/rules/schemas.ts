@@ -204,6 +204,15 @@ export const userExport = named("UserExport", {
   invitationsSent: v.array(
     v.strictObject({ teamId: v.string(), email: v.string(), role: v.string(), createdAt: time }),
   ),
+  templates: v.array(
+    v.strictObject({
+      name: v.string(),
+      publishedVersion: v.nullable(v.number()),
+      latestVersion: v.number(),
+      createdAt: time,
+      updatedAt: time,
+    }),
+  ),
   senders: v.array(
     v.strictObject({
       sender: v.string(),

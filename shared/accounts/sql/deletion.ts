@@ -52,6 +52,8 @@ const leftovers = [
   // Their objects are emptied by the sweep.
   `UPDATE heartbeats SET ended = 1, pending = 1
    WHERE tenant = '${tenantOfUser("")}' || ?1 AND ended = 0 AND ${isDeleted}`,
+  `DELETE FROM email_template_versions WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
+  `DELETE FROM email_templates WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
   `DELETE FROM senders WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
   `DELETE FROM sender_links WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
 ];

@@ -1,5 +1,6 @@
 import { ADMIN_TENANT } from "../../email/outbox.ts";
 import { PRODUCER_TENANT } from "../../email/outbox.ts";
+import { MAX_TEMPLATES, type StoredTemplate } from "../../email/sql/templates.ts";
 import { SYSTEM_TENANT } from "../../email/system-emails.ts";
 import { tenantOfUser } from "../rules/keys.ts";
 import type { UserExport } from "../rules/schemas.ts";
@@ -28,6 +29,10 @@ const selectEmails = `SELECT id, subject, status, created_at AS createdAt FROM e
 const selectSenders = `SELECT identity AS sender, name, created_at AS createdAt,
     verified_at AS verifiedAt FROM senders
   WHERE tenant = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2`;
+
+const selectTemplates = `SELECT name, published_version AS publishedVersion,
+    latest_version AS latestVersion, created_at AS createdAt, updated_at AS updatedAt
+  FROM email_templates WHERE tenant = ?1 ORDER BY name LIMIT ${MAX_TEMPLATES}`;
 
 /** Not what other users sent to this address, which is theirs, nor what has not left. */
 const selectReceived = `SELECT e.id, e.subject, e.status, e.created_at AS createdAt
@@ -61,6 +66,7 @@ export async function findExport(
     invitations: selectInvitations(db, userId, now),
     invitationsSent: selectSentInvitations(db, userId, MAX_INVITATIONS),
     senders: db.prepare(selectSenders).bind(tenantOfUser(userId), MAX_SENDERS),
+    templates: db.prepare(selectTemplates).bind(tenantOfUser(userId)),
     emails: db.prepare(selectEmails).bind(tenantOfUser(userId), MAX_EMAILS),
     received: db.prepare(selectReceived).bind(userId, MAX_EMAILS),
   });
@@ -99,6 +105,7 @@ export async function findExport(
       createdAt: iso(createdAt),
     })),
     senders: (rows.senders as ExportedSender[]).map(senderFrom),
+    templates: (rows.templates as ExportedTemplate[]).map(templateFrom),
     emails: (rows.emails as ExportedEmail[]).map(emailFrom),
     emailsReceived: (rows.received as ExportedEmail[]).map(emailFrom),
   };
@@ -123,6 +130,14 @@ const senderFrom = ({ createdAt, verifiedAt, ...row }: ExportedSender) => ({
   ...row,
   createdAt: iso(createdAt),
   verifiedAt: verifiedAt === null ? null : iso(verifiedAt),
+});
+
+type ExportedTemplate = Omit<StoredTemplate, "tenant">;
+
+const templateFrom = ({ createdAt, updatedAt, ...row }: ExportedTemplate) => ({
+  ...row,
+  createdAt: iso(createdAt),
+  updatedAt: iso(updatedAt),
 });
 
 type ExportedEmail = { id: string; subject: string; status: string; createdAt: number };

@@ -4,6 +4,7 @@ import type { AttemptDetail } from "../rules/outcome.ts";
 import type { TransportName } from "../rules/transports.ts";
 import type { WaitClass } from "../rules/waits.ts";
 import type { Attachment, EmailCategory, EmailMessage, NamedAttachment } from "../schemas.ts";
+import type { UsedTemplate } from "../templates/rules/choice.ts";
 
 /**
  * The columns of `emails` and `email_contents`, defined once: row types, INSERT and SELECT derive
@@ -42,6 +43,8 @@ const treatmentColumns = {
   onUnknown: column<OnUnknown>("on_unknown"),
   category: column<EmailCategory>("category"),
   tags: column<Json<string[]>>("tags"),
+  /** Null: it named none, or a release accepted it that did not record it. */
+  template: column<Json<UsedTemplate> | null>("template"),
 };
 
 /**

@@ -10,6 +10,7 @@ import {
   type StoredRecipient,
 } from "../rules/recipients.ts";
 import type { EmailEvent } from "../schemas.ts";
+import type { UsedTemplate } from "../templates/rules/choice.ts";
 import { fromJson, pick, selectionOf, type Json } from "./columns.ts";
 import { recipientsColumn, storedRecipients } from "./recipients.ts";
 
@@ -33,6 +34,7 @@ const picked = pick(
   "lastError",
   "category",
   "tags",
+  "template",
   "traceId",
   "waitClass",
   "waitingSince",
@@ -53,9 +55,10 @@ type ShownRecipient = Pick<StoredRecipient, "kind" | "name" | "address" | "detai
 };
 
 /** `status`: as it is shown, see `rules/recipients.ts`. */
-export type StoredEmail = Omit<StoredEmailRow, "lastError" | "tags" | "recipients"> & {
+export type StoredEmail = Omit<StoredEmailRow, "lastError" | "tags" | "template" | "recipients"> & {
   lastError: AttemptDetail | null;
   tags: string[];
+  template: UsedTemplate | null;
   recipients: ShownRecipient[];
 };
 
@@ -90,6 +93,7 @@ export function storedEmail(row: StoredEmailRow): StoredEmail {
     ...shownOf(row),
     lastError: row.lastError === null ? null : fromJson(row.lastError),
     tags: fromJson(row.tags),
+    template: row.template === null ? null : fromJson(row.template),
   };
 }
 

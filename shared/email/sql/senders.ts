@@ -7,9 +7,6 @@ import { fromJson, toJson, type Json } from "./columns.ts";
 
 /** SQL of senders. */
 
-/** The tenant of a sender that each tenant may use. */
-export const SHARED = "";
-
 /** `identity`: an address, or a domain. */
 export type StoredSender = {
   id: string;

@@ -19,6 +19,7 @@ const reason = "If that was not you, do nothing: the account does not get this a
 export const addressConfirmation: Template<typeof data> = {
   data,
   example: { userId: "ada", link: "https://api.example.com/confirm-address/token" },
+  requires: ["link"],
   subject: title,
   html: layout({
     title,

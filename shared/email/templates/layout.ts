@@ -15,6 +15,32 @@ export function layout({
   body: string;
   reason: string;
 }): string {
+  return frame({
+    title,
+    preheader: `<div style="display:none;max-height:0;overflow:hidden">${preheader}</div>\n`,
+    body: `${heading(title)}
+${body}
+<p class="soft" style="margin:24px 0 0;padding-top:16px;border-top:1px solid #e4e4ec;color:#5c5c70;
+font-size:14px">${reason}</p>`,
+  });
+}
+
+const heading = (title: string): string =>
+  `<h1 style="margin:0 0 16px;font-size:24px;line-height:1.3;overflow-wrap:anywhere">${title}</h1>`;
+
+/** The frame of a stored template, whose HTML has its own headings and reasons. */
+export const storedLayout = ({ subject, html }: { subject: string; html: string }): string =>
+  frame({ title: subject, preheader: "", body: html });
+
+function frame({
+  title,
+  preheader,
+  body,
+}: {
+  title: string;
+  preheader: string;
+  body: string;
+}): string {
   return `<!doctype html>
 <html lang="{{product.language}}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -33,17 +59,14 @@ export function layout({
 </style></head>
 <body class="page" style="margin:0;padding:24px 12px;background:#f4f4f7;color:#1c1c28;
 font:16px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif">
-<div style="display:none;max-height:0;overflow:hidden">${preheader}</div>
-<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td align="center">
+${preheader}<table role="presentation" width="100%" cellpadding="0" cellspacing="0">
+<tr><td align="center">
 <table role="presentation" class="card" width="560" cellpadding="0" cellspacing="0"
 style="max-width:560px;width:100%;background:{{product.surfaces.light}};border-radius:12px">
 <tr><td class="name" style="padding:28px 32px 0;font-weight:700;letter-spacing:.02em;
 color:{{product.colours.onLight}}">${sign}</td></tr>
 <tr><td style="padding:12px 32px 32px">
-<h1 style="margin:0 0 16px;font-size:24px;line-height:1.3;overflow-wrap:anywhere">${title}</h1>
 ${body}
-<p class="soft" style="margin:24px 0 0;padding-top:16px;border-top:1px solid #e4e4ec;color:#5c5c70;
-font-size:14px">${reason}</p>
 {{#product.footer}}
 <p class="soft" style="margin:12px 0 0;color:#5c5c70;font-size:14px">{{product.footer}}</p>
 {{/product.footer}}
@@ -73,12 +96,18 @@ export function textLayout({
 ${body}
 
 ${reason}
-{{#product.footer}}
+${textFooter}`;
+}
+
+/** The frame of a stored template in text. */
+export const storedTextLayout = (text: string): string => `${text}
+${textFooter}`;
+
+const textFooter = `{{#product.footer}}
 
 {{product.footer}}
 {{/product.footer}}
 `;
-}
 
 export const paragraph = (html: string): string => `<p style="margin:0 0 16px">${html}</p>`;
 

@@ -9,6 +9,8 @@ export type RenderedEmail = { subject: string; html: string; text: string };
 export type Template<Schema extends v.GenericSchema<unknown, object>> = RenderedEmail & {
   data: Schema;
   example: v.InferInput<Schema>;
+  /** What a stored template in its place must use, too: without it the email has no purpose. */
+  requires?: readonly string[];
 };
 
 /**

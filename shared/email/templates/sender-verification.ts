@@ -23,6 +23,7 @@ export const senderVerification: Template<typeof data> = {
     address: "hello@example.com",
     link: "https://api.example.com/verify-sender/token",
   },
+  requires: ["link"],
   subject: title,
   html: layout({
     title,

@@ -30,6 +30,7 @@ export const teamInvitation: Template<typeof data> = {
     days: 7,
     link: "https://api.example.com/invitations/token",
   },
+  requires: ["link"],
   subject: "You are invited to the team {{team}} of {{product.name}}",
   html: layout({
     title,

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import type * as v from "valibot";
 import type { Failure } from "../../http/failure.ts";
 import { fail, ok, type Result } from "../../lib/base/result.ts";
 import { validate } from "../../lib/worker/validate.ts";
@@ -46,7 +46,11 @@ const templates = {
 export type TemplateName = keyof typeof templates;
 export const templateNames = Object.keys(templates) as [TemplateName, ...TemplateName[]];
 
-export const templateName = v.picklist(templateNames, `must be one of ${templateNames.join(", ")}`);
+export const isBuiltIn = (name: string): name is TemplateName => Object.hasOwn(templates, name);
+
+/** A built-in template: what a stored one of that name must fit. */
+export const builtIn = (name: TemplateName): Template<v.GenericSchema<unknown, object>> =>
+  templates[name];
 
 /** What fills a template. */
 export const templateData = (
@@ -59,11 +63,20 @@ export function renderNamed(
   data: unknown,
   brand: Brand,
 ): Result<RenderedEmail, Extract<Failure, { tag: "invalid" }>> {
-  const template = templates[name] as Template<v.GenericSchema<unknown, object>>;
-  const checked = validate(template.data, data ?? {});
-  if (checked.ok) return ok(renderTemplate(template, checked.value, brand));
+  const checked = checkBuiltInData(name, data);
+  return checked.ok ? ok(renderTemplate(builtIn(name), checked.value, brand)) : checked;
+}
+
+/** @param root what the paths of errors begin with */
+export function checkBuiltInData(
+  name: TemplateName,
+  data: unknown,
+  root = "data",
+): Result<object, Extract<Failure, { tag: "invalid" }>> {
+  const checked = validate(builtIn(name).data, data ?? {});
+  if (checked.ok) return checked;
   const errors = checked.error.errors.map(({ path, message }) => ({
-    path: path === "body" ? "data" : `data.${path}`,
+    path: path === "body" ? root : `${root}.${path}`,
     message,
   }));
   return fail({ tag: "invalid", errors });

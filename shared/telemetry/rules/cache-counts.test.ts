@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { scraped, valueOf } from "../../../test/support/scraped.ts";
 import * as keys from "../../accounts/rules/keys.ts";
+import { publishedKey, versionKey } from "../../email/templates/rules/keys.ts";
 import { CountsByFamily } from "../../lib/cache/rules/counts.ts";
 import { countNames, hitsIn, noCounts, type CacheCounts } from "../../lib/cache/rules/index.ts";
 import { familyOf } from "../../lib/cache/rules/keys.ts";
@@ -37,6 +38,8 @@ describe("the cache's counts in a report", () => {
       keys.relatedKey("1", "teams"),
       keys.emailKey("a@b.c"),
       keys.apiKeyKey("hash"),
+      publishedKey("user:1"),
+      versionKey("tpl_1"),
     ];
     expect(new Set(built.map(familyOf))).toEqual(new Set(cacheFamilies));
   });

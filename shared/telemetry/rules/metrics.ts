@@ -47,7 +47,7 @@ export const requestMethods = [
 ] as const;
 
 /** The families of Luna's cache keys: the text before the first colon. */
-export const cacheFamilies = ["user", "email", "api_key"] as const;
+export const cacheFamilies = ["user", "email", "email_template", "api_key"] as const;
 
 /**
  * `other`: another product's Worker that uses Luna's cache, and keys that are not Luna's. Counts of

@@ -7,9 +7,20 @@ import * as heartbeats from "./heartbeats.ts";
 import * as keys from "./keys.ts";
 import { listCases } from "./lists.ts";
 import * as system from "./system.ts";
+import * as templates from "./templates.ts";
 import * as webhooks from "./webhooks.ts";
 
-const modules = [accounts, emailCounts, emails, files, heartbeats, keys, system, webhooks];
+const modules = [
+  accounts,
+  emailCounts,
+  emails,
+  files,
+  heartbeats,
+  keys,
+  system,
+  templates,
+  webhooks,
+];
 
 /** What runs every statement that the code sends to D1. */
 export const cases: Cases = Object.assign(

@@ -107,6 +107,20 @@ const ofEmails = ({ emails, users, letters }: Sizes, end: number): Table[] => [
       'tag-' || n, 0, 1, 0, 0, 0, 0, 0, 0, 0`,
   },
   {
+    table: "email_templates",
+    rows: letters,
+    columns: "tenant, name, published_version, latest_version, bytes, created_at, updated_at",
+    values: "'user:user-' || (n / 20), 'other-' || (n % 20), 1, 1, 10, at, at",
+  },
+  {
+    table: "email_template_versions",
+    rows: letters,
+    columns: "id, tenant, name, version, bytes, author, created_at, layout, subject, html, example",
+    values:
+      "'tpl_other_' || n, 'user:user-' || (n / 20), 'other-' || (n % 20), 1, 10, 'ops', at, " +
+      "1, 's', 'h', '{}'",
+  },
+  {
     table: "ended_tenants",
     rows: letters,
     columns: "tenant, ended_until, ended_at, swept_at",

@@ -15,6 +15,7 @@ import type * as senders from "../../../shared/contract/senders.ts";
 import type * as suppressions from "../../../shared/contract/suppressions.ts";
 import type * as system from "../../../shared/contract/system.ts";
 import type * as telemetry from "../../../shared/contract/telemetry.ts";
+import type * as templates from "../../../shared/contract/templates.ts";
 import type * as webhookEndpoints from "../../../shared/contract/webhook-endpoints.ts";
 
 /**
@@ -35,6 +36,7 @@ type Contract = typeof alerts &
   typeof senders &
   typeof system &
   typeof telemetry &
+  typeof templates &
   typeof webhookEndpoints;
 
 const routes = {
@@ -103,6 +105,15 @@ const routes = {
   pauseHeartbeat: "POST /api/heartbeats/:heartbeatId/pause",
   resumeHeartbeat: "POST /api/heartbeats/:heartbeatId/resume",
   heartbeatHistory: "GET /api/heartbeats/:heartbeatId/history",
+  listTemplates: "GET /api/admin/email/templates",
+  createTemplate: "POST /api/admin/email/templates",
+  getTemplate: "GET /api/admin/email/templates/:name",
+  deleteTemplate: "DELETE /api/admin/email/templates/:name",
+  addTemplateVersion: "POST /api/admin/email/templates/:name/versions",
+  getTemplateVersion: "GET /api/admin/email/templates/:name/versions/:version",
+  publishTemplateVersion: "POST /api/admin/email/templates/:name/versions/:version/publish",
+  previewTemplateDraft: "POST /api/admin/email/templates/:name/preview",
+  testTemplate: "POST /api/admin/email/templates/:name/test",
   listScheduledTasks: "GET /api/admin/scheduled-tasks",
   scheduledTaskHistory: "GET /api/admin/scheduled-tasks/history",
   runTask: "POST /api/admin/scheduled-tasks/:name/run",

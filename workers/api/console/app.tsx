@@ -17,6 +17,8 @@ import { SendersPage } from "./pages/senders.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { SuppressionsPage } from "./pages/suppressions.tsx";
 import { TasksPage } from "./pages/tasks.tsx";
+import { TemplatePage } from "./pages/template.tsx";
+import { TemplatesPage } from "./pages/templates.tsx";
 import { WebhookPage } from "./pages/webhook.tsx";
 import { WebhooksPage } from "./pages/webhooks.tsx";
 import { here, linkTo, type DetailedPage, type PageName, type Place } from "./router.ts";
@@ -34,6 +36,7 @@ const pages: Record<PageName, string> = {
   senders: "Senders",
   webhooks: "Webhooks",
   heartbeats: "Heartbeats",
+  templates: "Templates",
   tasks: "Tasks",
   alerts: "Alerts",
   audit: "Audit",
@@ -45,6 +48,7 @@ const detailTitles: Record<DetailedPage, string> = {
   "dead-letters": "Dead letter",
   webhooks: "Webhook endpoint",
   heartbeats: "Heartbeat",
+  templates: "Template",
 };
 
 export function App() {
@@ -162,6 +166,8 @@ function Page({ place }: { place: Place }) {
       return id === null ? <WebhooksPage /> : <WebhookPage id={id} />;
     case "heartbeats":
       return id === null ? <HeartbeatsPage /> : <HeartbeatPage id={id} />;
+    case "templates":
+      return id === null ? <TemplatesPage /> : <TemplatePage name={id} />;
     case "tasks":
       return <TasksPage />;
     case "alerts":

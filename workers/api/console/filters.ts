@@ -74,6 +74,7 @@ const filters: Record<PageName, Readonly<Record<string, readonly string[] | null
   senders: {},
   webhooks: {},
   heartbeats: {},
+  templates: {},
   tasks: {},
   alerts: {},
   audit: { actor: null, cursor: null },

@@ -15,6 +15,7 @@ const pages = [
   "senders",
   "webhooks",
   "heartbeats",
+  "templates",
   "tasks",
   "alerts",
   "audit",
@@ -22,7 +23,7 @@ const pages = [
 export type PageName = (typeof pages)[number];
 
 /** The pages of lists whose items have a page each. */
-const withDetails = ["email", "dead-letters", "webhooks", "heartbeats"] as const;
+const withDetails = ["email", "dead-letters", "templates", "webhooks", "heartbeats"] as const;
 export type DetailedPage = (typeof withDetails)[number];
 
 /**

@@ -1,5 +1,7 @@
 import type { EmailAnswer } from "../../../shared/contract/emails.ts";
-import { submissionOf } from "../../../shared/email/submission.ts";
+import { submissionOf, templatesIn } from "../../../shared/email/submission.ts";
+import { noTemplates } from "../../../shared/email/templates/named.ts";
+import { isBuiltIn } from "../../../shared/email/templates/templates.ts";
 import { problemOf } from "../../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../../env.ts";
@@ -80,7 +82,8 @@ type BatchItem = { id: string } | { error: LunaProblem };
 
 /**
  * With `strict` a batch with an email that is not valid is refused as a whole. What depends on
- * other emails, such as a suppression or a limit, is decided for each email: `errors` has those.
+ * what is stored, such as a suppression, a limit or a template, is decided for each email: `errors`
+ * has those.
  */
 export function callToSendBatch(
   env: ApiEnv,
@@ -127,6 +130,13 @@ export function callToSendBatch(
 
 /** What is wrong with an email in any case. The tenant does not matter for that. */
 function problemIn(env: ApiEnv, email: object, now: number): ResendProblem | null {
-  const submission = submissionOf(env, email, { tenant: "" }, now);
+  const [name] = templatesIn([email]);
+  // Which stored templates there are depends on the tenant.
+  const isStored = name !== undefined && !isBuiltIn(name);
+  const checked = isStored ? withoutTemplate(email) : email;
+  const submission = submissionOf(env, checked, { tenant: "" }, { now, templates: noTemplates });
   return submission.ok ? null : resendProblem(problemOf(submission.error), true);
 }
+
+const anyContent = { template: undefined, data: undefined, subject: "-", text: "-" };
+const withoutTemplate = (email: object): object => ({ ...email, ...anyContent });

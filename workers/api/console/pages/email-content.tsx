@@ -1,6 +1,6 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { AnswerBody } from "../api.ts";
-import { frameDocument, hasRemote } from "../email-frame.ts";
+import { hasRemote } from "../email-frame.ts";
 import { contentChoices } from "../filters.ts";
 import { useReading } from "../resource.ts";
 import { linkTo } from "../router.ts";
@@ -8,6 +8,7 @@ import { call, session } from "../session.ts";
 import { useStore } from "../store.ts";
 import { Empty, Raw, Section } from "../ui/bits.tsx";
 import { Chips } from "../ui/find.tsx";
+import { HtmlFrame } from "../ui/html-frame.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Table } from "../ui/table.tsx";
 
@@ -109,17 +110,6 @@ function Headers({ head, headers }: { head: Head; headers: Record<string, string
 /** In a frame that runs no script and loads nothing, unless remote images are asked for. */
 function Html({ html }: { html: string }) {
   const [withImages, setWithImages] = useState(false);
-  const frame = useRef<HTMLIFrameElement>(null);
-  useEffect(() => {
-    const show = (): void =>
-      frame.current?.contentWindow?.postMessage(frameDocument(html, withImages), location.origin);
-    const follow = ({ source, data }: MessageEvent<unknown>): void => {
-      if (source === frame.current?.contentWindow && data === "ready") show();
-    };
-    addEventListener("message", follow);
-    show();
-    return () => removeEventListener("message", follow);
-  }, [html, withImages]);
   return (
     <>
       {hasRemote(html) && !withImages && (
@@ -130,7 +120,7 @@ function Html({ html }: { html: string }) {
           </button>
         </p>
       )}
-      <iframe ref={frame} class="email" title="The content of the email" src="email" />
+      <HtmlFrame title="The content of the email" html={html} withImages={withImages} />
     </>
   );
 }

@@ -5,9 +5,9 @@ import {
   type CacheRead,
   type ReadOptions,
 } from "../lib/cache/index.ts";
-import { countRejection } from "../telemetry/counters.ts";
-import { addSource, reportSoon, workerName, type TelemetryEnv } from "../telemetry/isolate.ts";
-import { cacheTotals } from "../telemetry/rules/cache-counts.ts";
+import { countRejection } from "./counters.ts";
+import { addSource, reportSoon, workerName, type TelemetryEnv } from "./isolate.ts";
+import { cacheTotals } from "./rules/cache-counts.ts";
 
 /** The library's cache, with its counts reported in the fleet's metrics. */
 

@@ -1,0 +1,34 @@
+import { tiers } from "../../shared/accounts/rules/schemas.ts";
+import { dailyLimits } from "../../shared/email/daily-limits.ts";
+import type { Outbox } from "../../shared/email/outbox.ts";
+import type { Who } from "../../shared/email/submission.ts";
+import { ok, type Result } from "../../shared/lib/base/result.ts";
+import type { Misconfigured } from "../../shared/lib/worker/variables.ts";
+import type { ApiEnv } from "../env.ts";
+import { tenantOf, type Caller } from "./call.ts";
+
+export const outboxOf = ({ DB, EMAIL_QUEUE, ATTACHMENTS }: ApiEnv): Outbox => ({
+  db: DB,
+  queue: EMAIL_QUEUE,
+  bucket: ATTACHMENTS,
+});
+
+/** Whose emails a caller sends, and how many per day. */
+export function senderOfCaller(
+  env: ApiEnv,
+  caller: Caller,
+  key: string | null,
+): Result<Who, Misconfigured> {
+  const limits = dailyLimits(env, tierPlace(caller));
+  if (!limits.ok) return limits;
+  const test = caller.role === "tenant" && caller.test;
+  const who = { tenant: tenantOf(caller), limits: limits.value, test };
+  return ok({ ...who, ...(key !== null && { idempotencyKey: key }) });
+}
+
+/** The place of the tier that limits the caller; null for none. */
+function tierPlace(caller: Caller): number | null {
+  if (caller.role !== "tenant") return null;
+  const tier = caller.of === "user" ? caller.user.tier : caller.team.tier;
+  return tier === null ? null : tiers.indexOf(tier);
+}
