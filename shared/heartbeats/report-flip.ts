@@ -25,7 +25,7 @@ const texts: Record<Flip["because"], string> = {
   paused: "is paused",
 };
 
-export const flipText = (name: string, { because }: Flip): string =>
+const flipText = (name: string, { because }: Flip): string =>
   `the heartbeat ${name} ${texts[because]}`;
 
 type Reported = StoredFlip & { definition: Pick<HeartbeatDefinition, "id" | "name"> };

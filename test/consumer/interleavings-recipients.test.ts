@@ -220,7 +220,7 @@ class World {
     }
     const answers = targets.map(({ n }, place) => ({
       n,
-      outcome: ofOne[each[place % each.length] ?? "takes"] as OutcomeForAll | null,
+      outcome: ofOne[each[place % each.length] ?? "takes"],
     }));
     const taken = targets.filter((_, place) => answers[place]?.outcome === null);
     const except = answers.flatMap(({ n, outcome: own }) =>

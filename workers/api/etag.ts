@@ -7,7 +7,7 @@ import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 const TAG_LENGTH = 32;
 
 /** The tag of what an answer has of an object. It does not depend on the order of fields. */
-export async function etagOf(value: unknown): Promise<string> {
+async function etagOf(value: unknown): Promise<string> {
   return `"${(await sha256Hex(JSON.stringify(value, sorted))).slice(0, TAG_LENGTH)}"`;
 }
 

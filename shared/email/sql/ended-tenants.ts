@@ -60,6 +60,11 @@ export async function unsweptTenants(db: D1Database, limit: number): Promise<End
   return results;
 }
 
+/** SQL of emails of the tenant `?1`, from the index that the condition and the order name. */
+const unsentFrom = (where: string, order: string): string =>
+  `SELECT id FROM (SELECT id FROM emails WHERE tenant = ?1 AND ${where} AND generation_at <= ?2
+                   ORDER BY ${order} LIMIT ?4)`;
+
 /** Cancels emails of a tenant that have not left: at most `limit`. @returns how many */
 export async function cancelUnsent(
   db: D1Database,
@@ -68,12 +73,9 @@ export async function cancelUnsent(
   limit: number,
 ): Promise<number> {
   // The same in both statements of the batch, until the second one changes them.
-  const some = (where: string, order: string): string =>
-    `SELECT id FROM (SELECT id FROM emails WHERE tenant = ?1 AND ${where} AND generation_at <= ?2
-                     ORDER BY ${order} LIMIT ?4)`;
-  const page = `${some("status = 'scheduled'", "created_at, id")}
-    UNION ALL ${some("status = 'queued' AND lane = 0", "due_at, id")}
-    UNION ALL ${some("status = 'queued' AND lane = 1", "due_at, id")}
+  const page = `${unsentFrom("status = 'scheduled'", "created_at, id")}
+    UNION ALL ${unsentFrom("status = 'queued' AND lane = 0", "due_at, id")}
+    UNION ALL ${unsentFrom("status = 'queued' AND lane = 1", "due_at, id")}
     LIMIT ?4`;
   const { cancelled } = await runBatch(db, {
     events: db

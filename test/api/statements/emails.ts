@@ -370,7 +370,7 @@ export const ofSenders: Cases = {
     checks.saveChecks(
       db,
       [check],
-      accept.insertEmail(db, { ...email, id: "email-checked" }, now, checks.ownerOf(check)),
+      accept.insertEmail(db, { ...email, id: "email-checked" }, now, checks.ownerOfSender(check)),
       now,
     ),
   deleteStoredSender: (db) => senders.deleteStoredSender(db, { id: "snd_2", tenant }),
