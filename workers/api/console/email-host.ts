@@ -5,11 +5,13 @@
  */
 
 addEventListener("message", ({ origin, source, data }: MessageEvent<unknown>) => {
-  if (origin !== location.origin || source !== parent || typeof data !== "string") return;
+  if (origin !== location.origin || source !== parent) return;
+  // Extensions and tests of accessibility send messages of their own.
+  if (typeof data !== "object" || data === null || !("emailDocument" in data)) return;
   const frame = document.createElement("iframe");
   frame.setAttribute("sandbox", "");
   frame.title = "The email as HTML";
-  frame.srcdoc = data;
+  frame.srcdoc = String(data.emailDocument);
   document.body.replaceChildren(frame);
 });
 

@@ -17,7 +17,10 @@ export function HtmlFrame({
   const frame = useRef<HTMLIFrameElement>(null);
   useEffect(() => {
     const show = (): void =>
-      frame.current?.contentWindow?.postMessage(frameDocument(html, withImages), location.origin);
+      frame.current?.contentWindow?.postMessage(
+        { emailDocument: frameDocument(html, withImages) },
+        location.origin,
+      );
     const follow = ({ source, data }: MessageEvent<unknown>): void => {
       if (source === frame.current?.contentWindow && data === "ready") show();
     };
