@@ -106,7 +106,7 @@ function changesOf(calls: string[][]): string[] {
 const deployed: FakeAccount = {
   databases: ["luna"],
   namespaces: ["luna-cache"],
-  queues: ["luna-email", "luna-email-dlq", "luna-webhook", "luna-webhook-slow"],
+  queues: ["luna-email", "luna-email-dlq", "luna-webhook", "luna-webhook-slow", "luna-job"],
   buckets: ["luna-attachments"],
   workers: {
     "luna-api": worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
@@ -159,6 +159,7 @@ describe("the first deployment", () => {
       "queues create luna-email-dlq",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
+      "queues create luna-job",
       "r2 bucket create luna-attachments",
       "d1 migrations apply DB --remote -c api",
       "deploy -c api.first +secrets",
@@ -266,6 +267,7 @@ describe("the first deployment", () => {
       "queues create luna-email-dlq",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
+      "queues create luna-job",
       "r2 bucket create luna-attachments",
       "d1 migrations apply DB --remote -c api",
     ]);
@@ -544,10 +546,12 @@ describe("staging beside production in one account", () => {
       "luna-email-dlq",
       "luna-webhook",
       "luna-webhook-slow",
+      "luna-job",
       "luna-staging-email",
       "luna-staging-email-dlq",
       "luna-staging-webhook",
       "luna-staging-webhook-slow",
+      "luna-staging-job",
     ]);
     expect(account.buckets).toEqual(["luna-attachments", "luna-staging-attachments"]);
     for (const [name, before] of Object.entries(deployed.workers))

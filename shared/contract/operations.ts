@@ -4,6 +4,7 @@ import * as circuitBreakers from "./circuit-breakers.ts";
 import * as deadLetters from "./dead-letters.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
+import * as jobs from "./jobs.ts";
 import type { Operation } from "./operation.ts";
 import * as ownSenders from "./own-senders.ts";
 import * as pauses from "./pauses.ts";
@@ -26,6 +27,7 @@ export const modules = [
   cache,
   circuitBreakers,
   deadLetters,
+  jobs,
   pauses,
   scheduledTasks,
   suppressions,
@@ -45,6 +47,7 @@ export type Operations = typeof users &
   typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
+  typeof jobs &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &

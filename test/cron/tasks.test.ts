@@ -166,6 +166,7 @@ describe("prune-history", () => {
       events: 0,
       days: 0,
       deliveries: 0,
+      jobs: 0,
       reports: 0,
       months: 0,
       audited: 0,

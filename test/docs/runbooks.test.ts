@@ -164,7 +164,7 @@ describe.each(pages)("$name names", ({ name, text }) => {
   });
 
   it("operations that there are", () => {
-    const named = inline.filter((word) => /^(GET|POST|PATCH|DELETE) \//.test(word));
+    const named = inline.filter((word) => /^(GET|POST|PUT|PATCH|DELETE) \//.test(word));
     const unknown = named.filter(
       (word) => operationOf(...(word.split(" ") as [string, string])) === null,
     );

@@ -18,6 +18,7 @@ export const guideWorkers: Readonly<Record<string, string>> = {
   "cache-a-query": "catalog",
   "guard-a-dependency": "checkout",
   "your-own-login": "login",
+  "schedule-a-job": "billing",
 };
 
 /** The secret with which Clerk signs, in the format of Standard Webhooks. */
@@ -48,7 +49,11 @@ export function writeGuides(project: string, servicePort: number): WorkerInput[]
           `${services}/prices/tea`,
         ]),
       ),
-      secrets: { LUNA_TOKEN: ADMIN_TOKEN, CLERK_WEBHOOK_SIGNING_SECRET: CLERK_SECRET },
+      secrets: {
+        LUNA_TOKEN: ADMIN_TOKEN,
+        CLERK_WEBHOOK_SIGNING_SECRET: CLERK_SECRET,
+        JOB_SECRET: CLERK_SECRET,
+      },
     };
   });
 }

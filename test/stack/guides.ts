@@ -50,7 +50,7 @@ export function testGuides({ stack, project, setService }: Given): void {
         if (statement.trim() !== "") await DB.exec(statement.replaceAll("\n", " "));
     });
 
-    it.each(["quickstart", "develop-locally", "send-email", "cache-a-query"])(
+    it.each(["quickstart", "develop-locally", "send-email", "cache-a-query", "schedule-a-job"])(
       "%s",
       async (page) => {
         const walks = walksOf(page);
@@ -87,6 +87,21 @@ export function testGuides({ stack, project, setService }: Given): void {
     await eventually(async () =>
       expect(await (await ask("guarded")).json()).toEqual({ error: "circuit-open" }),
     );
+  });
+
+  it("the Worker of docs/guides/schedule-a-job.md takes a signed call, and no other", async () => {
+    const body = JSON.stringify({ id: "run", job: "close-month", payload: { plan: "pro" } });
+    const call = async (secret: string): Promise<number> => {
+      const now = new Date();
+      const headers = {
+        "webhook-id": "run",
+        "webhook-timestamp": String(Math.floor(now.getTime() / 1_000)),
+        "webhook-signature": new Webhook(secret).sign("run", now, body),
+      };
+      return (await ask("billing", { method: "POST", body, headers })).status;
+    };
+    expect(await call(CLERK_SECRET)).toBe(204);
+    expect(await call(`whsec_${btoa("another secret of thirty-two chars")}`)).toBe(401);
   });
 
   describe("your-own-login", () => {

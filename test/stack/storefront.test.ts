@@ -89,7 +89,7 @@ const { port } = services.address() as { port: number };
 afterAll(() => void services.close());
 
 const stack = useStack(
-  {},
+  { SECRETS_KEY: "test-secrets-key-0123456789abcdef", OUTBOUND_ALLOW_LOOPBACK: "true" },
   [
     {
       configPath: join(project, "storefront/wrangler.toml"),

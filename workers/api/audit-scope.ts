@@ -52,6 +52,8 @@ const sender = ({ senderId }: { senderId: string }): Observed => ({
   ids: [senderId],
 });
 
+const job = ({ name }: { name: string }): Observed => ({ name: "job", ids: [name] });
+
 /**
  * Every write of the contract; null for one that is not audited. Without a line a new operation
  * does not compile.
@@ -109,6 +111,16 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   closeCircuitBreaker: { fields: ["reason"] },
   disableCircuitBreaker: { fields: ["reason"] },
   enableCircuitBreaker: { fields: ["reason"] },
+  createJob: { fields: ["name"], state: (_, body) => job(body) },
+  putJob: { state: job },
+  updateJob: { state: job },
+  deleteJob: { state: job },
+  pauseJob: { state: job },
+  resumeJob: { state: job },
+  runJob: {},
+  rotateJobSecret: {},
+  replayJobRun: {},
+  replayJobRuns: {},
   runTask: {},
   retryRun: {},
   // What the cron trigger does each minute.

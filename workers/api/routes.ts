@@ -12,6 +12,8 @@ import * as deadLetters from "./dead-letters.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import * as health from "./get-health.ts";
+import * as jobRuns from "./job-runs.ts";
+import * as jobs from "./jobs.ts";
 import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
@@ -48,6 +50,8 @@ export const handlers: Handlers = {
   ...emails,
   ...emailTransports,
   ...health,
+  ...jobRuns,
+  ...jobs,
   ...metrics,
   ...openApi,
   ...operator,

@@ -5,6 +5,7 @@ import type { ConsumerEnv } from "../env.ts";
 import { deadLetterBatch } from "./dead-letter.ts";
 import { writeDeliveries, webhookBatch } from "./deliver-webhooks.ts";
 import { deliverBatch } from "./deliver.ts";
+import { jobBatch } from "./run-jobs.ts";
 
 /**
  * The queues that this Worker consumes, by what their names in `wrangler.consumer.toml` end in: the
@@ -16,6 +17,7 @@ const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promi
     await writeDeliveries(env);
   },
   "-email-dlq": deadLetterBatch,
+  "-job": jobBatch,
   "-webhook": (batch, env) => webhookBatch("fast", batch, env),
   "-webhook-slow": (batch, env) => webhookBatch("slow", batch, env),
 };

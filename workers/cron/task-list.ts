@@ -12,6 +12,7 @@ import { pruneHistory } from "./tasks/prune-history.ts";
 import { rollUpUsage } from "./tasks/roll-up-usage.ts";
 import { sendDigest } from "./tasks/send-digest.ts";
 import { sendUsageReports } from "./tasks/send-usage-reports.ts";
+import { startJobs } from "./tasks/start-jobs.ts";
 import { sweepOutbox } from "./tasks/sweep-outbox.ts";
 import { sweepWebhookDeliveries } from "./tasks/sweep-webhooks.ts";
 import { notifyOfTrialEnds } from "./tasks/tell-of-trial-ends.ts";
@@ -21,6 +22,7 @@ import { warmCache } from "./tasks/warm-cache.ts";
 export const tasks: readonly CronTask[] = [
   sweepOutbox,
   sweepWebhookDeliveries,
+  startJobs,
   deliverPurges,
   expireIdempotencyKeys,
   expireDeadLetters,

@@ -1,4 +1,5 @@
 import { emailGauges } from "./email-gauges.ts";
+import { jobMetrics } from "./job-metrics.ts";
 import { webhookMetrics } from "./webhook-metrics.ts";
 
 /** Every metric of `GET /metrics`, by Prometheus naming (`_total`, base units). Pure. */
@@ -39,6 +40,7 @@ export const requestMethods = [
   "GET",
   "HEAD",
   "POST",
+  "PUT",
   "PATCH",
   "DELETE",
   "OPTIONS",
@@ -235,6 +237,7 @@ export const metrics = {
     labels: {},
   },
   ...webhookMetrics,
+  ...jobMetrics,
   luna_uncaught_exceptions_total: {
     kind: "counter",
     help: "Uncaught exceptions, by Worker.",

@@ -42,6 +42,13 @@ const alertData = named("AlertEventData", {
   kind: v.string(),
   summary: v.string(),
 });
+const jobData = named("JobEventData", { job: v.string() });
+const deadRunData = named("DeadRunEventData", {
+  job: v.string(),
+  runId: v.string(),
+  generation: count,
+  reason: v.string(),
+});
 const testData = named("TestEventData", { endpointId: v.string() });
 
 /** The schema of `data`, by type and version. */
@@ -68,6 +75,9 @@ const dataOf = {
   "trial.started": trialData,
   "trial.ended": trialData,
   "alert.notified": alertData,
+  "job.failed": jobData,
+  "job.recovered": jobData,
+  "job.dead": deadRunData,
   "webhook.test": testData,
 } as const;
 

@@ -8,6 +8,8 @@ import { findEmails } from "../../../shared/email/sql/emails.ts";
 import { findSenders } from "../../../shared/email/sql/senders.ts";
 import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";
+import { findRuns } from "../../../shared/schedule/sql/job-runs.ts";
+import { findJobs } from "../../../shared/schedule/sql/jobs.ts";
 import { findDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
 import { findEndpoints } from "../../../shared/webhooks/sql/endpoints.ts";
 import { LIMIT, own, type Cases, type Work } from "./cases.ts";
@@ -144,6 +146,17 @@ export const lists: List[] = [
     operation: "listWebhookDeliveries",
     by: ["target", "status dead"],
     run: (db) => findDeliveries(db, { target: own.endpoint, onlyDead: true }, null, LIMIT),
+  },
+  { operation: "listJobs", by: [], run: (db) => findJobs(db, { at: 1, id: "job_1" }, LIMIT) },
+  {
+    operation: "listJobRuns",
+    by: ["target"],
+    run: (db) => findRuns(db, { jobId: own.job, onlyDead: false }, null, LIMIT),
+  },
+  {
+    operation: "listJobRuns",
+    by: ["target", "status dead"],
+    run: (db) => findRuns(db, { jobId: own.job, onlyDead: true }, null, LIMIT),
   },
   { operation: "listAlerts", by: [], run: (db) => recentNotices(db, LIMIT) },
 ];

@@ -6,6 +6,7 @@ import { sendRequest, type PlainRequest } from "../../../shared/contract/client/
 import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
 import type * as emailTransports from "../../../shared/contract/email-transports.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
+import type * as jobs from "../../../shared/contract/jobs.ts";
 import type * as pauses from "../../../shared/contract/pauses.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
 import type * as senders from "../../../shared/contract/senders.ts";
@@ -22,6 +23,7 @@ type Contract = typeof cache &
   typeof deadLetters &
   typeof emails &
   typeof emailTransports &
+  typeof jobs &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &
@@ -67,6 +69,16 @@ const routes = {
   listSenders: "GET /api/admin/email/senders",
   createSender: "POST /api/admin/email/senders",
   deleteSender: "DELETE /api/admin/email/senders/:senderId",
+  listJobs: "GET /api/admin/jobs",
+  getJob: "GET /api/admin/jobs/:name",
+  deleteJob: "DELETE /api/admin/jobs/:name",
+  pauseJob: "POST /api/admin/jobs/:name/pause",
+  resumeJob: "POST /api/admin/jobs/:name/resume",
+  runJob: "POST /api/admin/jobs/:name/run",
+  listJobRuns: "GET /api/admin/jobs/:name/history",
+  nextJobTimes: "GET /api/admin/jobs/:name/next",
+  replayJobRun: "POST /api/admin/jobs/:name/history/:runId/replay",
+  replayJobRuns: "POST /api/admin/jobs/:name/replay",
   listScheduledTasks: "GET /api/admin/scheduled-tasks",
   scheduledTaskHistory: "GET /api/admin/scheduled-tasks/history",
   runTask: "POST /api/admin/scheduled-tasks/:name/run",

@@ -9,6 +9,8 @@ import { DeadLetterPage } from "./pages/dead-letter.tsx";
 import { DeadLettersPage } from "./pages/dead-letters.tsx";
 import { EmailPage } from "./pages/email.tsx";
 import { EmailsPage } from "./pages/emails.tsx";
+import { JobPage } from "./pages/job.tsx";
+import { JobsPage } from "./pages/jobs.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SendersPage } from "./pages/senders.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
@@ -28,6 +30,7 @@ const pages: Record<PageName, string> = {
   suppressions: "Suppressions",
   senders: "Senders",
   tasks: "Tasks",
+  jobs: "Jobs",
   alerts: "Alerts",
   audit: "Audit",
 };
@@ -64,6 +67,7 @@ function useTitle(title: string): void {
 function titleOf({ page, id }: Place): string {
   if (page === "nowhere") return "No such page";
   if (id === null) return pages[page];
+  if (page === "jobs") return id;
   return page === "email" ? "One email" : "Dead letter";
 }
 
@@ -157,6 +161,8 @@ function Page({ place }: { place: Place }) {
       return <SendersPage />;
     case "tasks":
       return <TasksPage />;
+    case "jobs":
+      return id === null ? <JobsPage query={query} /> : <JobPage name={id} />;
     case "alerts":
       return <AlertsPage />;
     case "audit":

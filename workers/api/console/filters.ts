@@ -26,6 +26,7 @@ const filters: Record<PageName, Readonly<Record<string, readonly string[] | null
   suppressions: {},
   senders: {},
   tasks: {},
+  jobs: { cursor: null },
   alerts: {},
   audit: { actor: null, cursor: null },
 };

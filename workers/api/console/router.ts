@@ -14,14 +14,15 @@ const pages = [
   "suppressions",
   "senders",
   "tasks",
+  "jobs",
   "alerts",
   "audit",
 ] as const;
 export type PageName = (typeof pages)[number];
 
 /**
- * `id`: of one email or dead letter. `query`: the filter of a page together with its cursor, so
- * that no cursor outlives its filter.
+ * `id`: of one email or dead letter, or the name of a job. `query`: the filter of a page together
+ * with its cursor, so that no cursor outlives its filter.
  */
 export type Place = { page: PageName | "nowhere"; id: string | null; query: URLSearchParams };
 
@@ -32,7 +33,7 @@ export function placeOf(hash: string): Place {
   const query = new URLSearchParams(search);
   if (name === "") return { page: "overview", id: null, query };
   const page = pages.find((one) => one === name);
-  const hasDetails = page === "email" || page === "dead-letters";
+  const hasDetails = page === "email" || page === "dead-letters" || page === "jobs";
   if (page === undefined || more.length > 0 || (id !== undefined && !hasDetails))
     return { page: "nowhere", id: null, query };
   return { page, id: id === undefined || id === "" ? null : decoded(id), query };

@@ -6,6 +6,7 @@ import { oldDays } from "../../../shared/email/sql/daily-limits.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { drainInBatches, sumOfLeft } from "../../../shared/schedule/drain-in-batches.ts";
 import { countOldExecutions, deleteExecutions } from "../../../shared/schedule/sql/history.ts";
+import { oldJobs } from "../../../shared/schedule/sql/jobs.ts";
 import { oldDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
 import { oldEvents } from "../../../shared/webhooks/sql/events.ts";
 import { expire } from "../expire.ts";
@@ -17,9 +18,10 @@ import type { CronTask } from "../task.ts";
 const KEPT_MS = 30 * DAY_MS;
 
 /**
- * Deletes executions, alert notices, the list of sent usage reports, events and their deliveries
- * after 30 days, the audit log and usage by month after their retention, and counts of emails per
- * day. Executions, the audit log and months are exported first, if that is set.
+ * Deletes executions, alert notices, the list of sent usage reports, events, deliveries and
+ * jobs that are over after 30 days, the audit log and usage by month after their retention, and
+ * counts of emails per day. Executions, the audit log and months are exported first, if that is
+ * set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -45,6 +47,7 @@ export const pruneHistory: CronTask = {
     const expired = {
       deliveries: { rows: oldDeliveries, until },
       events: { rows: oldEvents, until: until - DAY_MS },
+      jobs: { rows: oldJobs, until },
       notices: { rows: oldNotices, until },
       days: { rows: oldDays, until: now },
       reports: { rows: oldReports, until },
