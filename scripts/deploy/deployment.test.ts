@@ -262,7 +262,7 @@ describe("the first deployment", () => {
     const half = { ...nothing, databases: ["luna"], queues: ["luna-email"] };
     const { outcome, changes: done } = await deployTo(half, { secrets: true });
     expect(outcome).toEqual({ ok: true });
-    expect(done.slice(0, 6)).toEqual([
+    expect(done.slice(0, 7)).toEqual([
       "kv namespace create luna-cache",
       "queues create luna-email-dlq",
       "queues create luna-webhook",

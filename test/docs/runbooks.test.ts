@@ -19,6 +19,7 @@ const CONSOLE_PAGES = new Set([
   "Dead letters",
   "Suppressions",
   "Tasks",
+  "Jobs",
   "Alerts",
   "Audit",
 ]);

@@ -9,7 +9,7 @@ import {
 } from "../../shared/schedule/rules/job-definition.ts";
 import { nextJobSlot } from "../../shared/schedule/rules/job-schedule.ts";
 import { retimed } from "../../shared/schedule/rules/jobs.ts";
-import { deleteJob, findJob, insertJob, saveJob } from "../../shared/schedule/sql/jobs.ts";
+import { removeJob, findJob, insertJob, saveJob } from "../../shared/schedule/sql/jobs.ts";
 import { SqliteD1, type Disturb } from "../support/sqlite.ts";
 import { isIn, outages, type Interval } from "./outages.ts";
 
@@ -197,7 +197,7 @@ export async function liveJobs(days: number, random: () => number): Promise<JobL
     const what = random();
     if (what < 0.2) {
       close(job.id, true);
-      await deleteJob(calm, name, now);
+      await removeJob(calm, name, now);
       return;
     }
     const schedule = what < 0.6 ? pick(schedules) : job.schedule;

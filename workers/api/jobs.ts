@@ -233,7 +233,7 @@ export const putJob: Handler<"putJob"> = async ({ params: { name }, body, env, n
 };
 
 export const deleteJob: Handler<"deleteJob"> = async ({ params: { name }, env, now }) => {
-  const gone = await writeDatabase(() => store.deleteJob(env.DB, name, now));
+  const gone = await writeDatabase(() => store.removeJob(env.DB, name, now));
   if (!gone.ok) return gone;
   return gone.value ? noContent() : fail(await noSuchJob(env, name, FIXED));
 };

@@ -231,7 +231,7 @@ export async function replaceJobSecret(
  *
  * @returns whether it was there
  */
-export async function deleteJob(db: D1Database, name: string, now: number): Promise<boolean> {
+export async function removeJob(db: D1Database, name: string, now: number): Promise<boolean> {
   const own = "(SELECT id FROM jobs WHERE name = ?1)";
   const open = (status: string): string =>
     `SELECT id FROM deliveries WHERE target = ${own} AND status = '${status}' LIMIT 1000`;

@@ -65,7 +65,7 @@ export const ofJobs: Cases = {
   pausedTasks: (db) => pauses.pausedTasks(db, ["backup"]),
   setTaskPaused: (db) => pauses.setTaskPaused(db, "backup", null),
   isTaskName: (db) => pauses.isTaskName(db, "backup"),
-  "deleteJob: another": (db) => jobs.deleteJob(db, "job-2", now),
+  "removeJob: another": (db) => jobs.removeJob(db, "job-2", now),
   ...expiring("oldJobs", jobs.oldJobs),
 };
 
