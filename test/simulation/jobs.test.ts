@@ -65,7 +65,9 @@ describe(`over ${DAYS} days`, () => {
         const last = slots.findLast((slot) => recorded.has(slot)) ?? 0;
         for (const slot of slots) {
           const times = recorded.get(slot) ?? 0;
-          if (times !== 1 && !(times === 0 && isDeleted && slot > last))
+          // The last of them may not have been triggered yet.
+          const mayLack = slot > life.end || (isDeleted && slot > last);
+          if (times !== 1 && !(times === 0 && mayLack))
             wrong.push(`${job} ${new Date(slot).toISOString()}: ${times} times`);
         }
       }
