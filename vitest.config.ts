@@ -15,7 +15,7 @@ const migrations = await readD1Migrations("./migrations");
 process.env["SEED"] ??= String(Date.now() % 2 ** 31);
 
 /**
- * How often each property test runs: 300 times here, 500 in `.ci/run`, 100,000 in `npm run
+ * How often each property test runs: 300 times here, 2,000 in `.ci/run`, 100,000 in `npm run
  * test:deep`.
  */
 process.env["RUNS"] ??= "300";
@@ -40,6 +40,9 @@ const provide = {
   // Emails of others, where rows read are compared: see test/api/statements/fill.ts.
   stored: process.env["DEEP"] === "1" ? [100_000, 1_000_000] : [10_000],
 };
+
+/** An operator's walks through the runbooks. */
+const WALKS = "test/stack/runbooks-*.test.ts";
 
 /** Of every project. */
 const common = {
@@ -174,6 +177,7 @@ export default defineConfig({
           durableObjects: {
             CACHE_TAG_INDEX: { className: "CacheTagIndex", useSQLite: true },
             CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true },
+            HEARTBEAT: { className: "Heartbeat", useSQLite: true },
             TASK_WATCHDOG: { className: "TaskWatchdog", useSQLite: true },
             TELEMETRY: { className: "Telemetry", useSQLite: true },
           },
@@ -185,6 +189,18 @@ export default defineConfig({
         test: {
           name: "stack",
           include: ["test/stack/**/*.test.ts"],
+          exclude: [WALKS],
+          globalSetup: ["./test/stack/built-workers.ts"],
+          isolate: false,
+          ...common,
+        },
+      },
+      // These three are `npm run test:long`: they start the real `npm start` and Chromium, and take
+      // as long as all others together.
+      {
+        test: {
+          name: "walks",
+          include: [WALKS],
           globalSetup: ["./test/stack/built-workers.ts"],
           isolate: false,
           ...common,

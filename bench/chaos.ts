@@ -23,6 +23,7 @@ import {
 import { insertUsers, readEmails, runsByStatus } from "./chaos/store.ts";
 import { Users } from "./chaos/users.ts";
 import { judgeEmails, judgeTransactions } from "./chaos/verdict.ts";
+import { runWebhooks } from "./chaos/webhooks.ts";
 import { table } from "./measure.ts";
 
 const USERS = 10_000;
@@ -51,6 +52,18 @@ const { values } = commandLine({
       about: "only emails: more of them, more refusals, and a SIGKILL every 30 seconds",
       default: false,
     },
+    webhooks: {
+      type: "boolean",
+      about:
+        "only webhooks: to twenty endpoints of which five misbehave, a SIGKILL every 20 seconds",
+      default: false,
+    },
+    deliveries: {
+      type: "string",
+      value: "<n>",
+      about: "how many webhooks, with --webhooks",
+      default: "10000",
+    },
     minutes: { type: "string", value: "<n>", about: "how long the load lasts", default: "10" },
     seed: { type: "string", value: "<n>", about: "repeats a load and its refusals, else random" },
   },
@@ -61,6 +74,7 @@ function wholeNumber(name: string, text: string): number {
   return refuse(`--${name} must be a whole number of at least 1, not "${text}"`);
 }
 const minutes = wholeNumber("minutes", values.minutes);
+const deliveries = wholeNumber("deliveries", values.deliveries);
 const seed = wholeNumber("seed", values.seed ?? String((Date.now() % 2 ** 31) + 1));
 const scenario = values.email ? EMAIL_ONLY : EVERYTHING;
 const emails = minutes * scenario.emailsPerMinute;
@@ -105,12 +119,10 @@ async function runUsers(): Promise<CacheReads> {
 }
 
 function print(rows: Row[], broken: string[]): boolean {
-  const head = [
-    `seed ${seed}, ${minutes} minutes, ${emails} emails${values.email ? "" : `, ${USERS} users`}`,
-    "required",
-    "measured",
-    "",
-  ];
+  const load = values.webhooks
+    ? `${deliveries} webhooks`
+    : `${minutes} minutes, ${emails} emails${values.email ? "" : `, ${USERS} users`}`;
+  const head = [`seed ${seed}, ${load}`, "required", "measured", ""];
   const lines = rows.map(({ name, required = "", measured, holds }) => [
     name,
     required,
@@ -118,7 +130,7 @@ function print(rows: Row[], broken: string[]): boolean {
     holds === undefined ? "" : holds ? "holds" : "DOES NOT HOLD",
   ]);
   process.stdout.write(`\n${table(head, lines)}\n`);
-  if (!values.email) {
+  if (!values.email && !values.webhooks) {
     const reads = readsByOutage(users.tally);
     process.stdout.write(`\n${table(["reads during", "sent", "answered 200"], reads)}\n`);
   }
@@ -161,6 +173,11 @@ async function run(): Promise<boolean> {
   return print(rows, [...transactions.wrong, ...lost, ...twice, ...undelivered, ...untrue]);
 }
 
+async function runOnlyWebhooks(): Promise<boolean> {
+  const webhooks = await runWebhooks({ luna, stateDir, deliveries, key: `chaos-${seed}` });
+  return print([...webhooks.rows, ...killRows(luna)], webhooks.broken);
+}
+
 let giveUp: (reason: unknown) => void = () => undefined;
 const gaveUp = new Promise<never>((_resolve, reject) => {
   giveUp = reject;
@@ -177,10 +194,12 @@ const [cpu] = cpus();
 process.stdout.write(
   `--seed ${seed}, Node ${process.version}, ${cpus().length} x ${cpu?.model ?? "unknown CPU"}\n`,
 );
-const held = await Promise.race([run(), gaveUp]).catch((error: unknown) => {
-  process.stdout.write(`${String(error)}\n`);
-  return false;
-});
+const held = await Promise.race([values.webhooks ? runOnlyWebhooks() : run(), gaveUp]).catch(
+  (error: unknown) => {
+    process.stdout.write(`${String(error)}\n`);
+    return false;
+  },
+);
 await luna.destroy();
 await mailServer.close();
 if (held) rmSync(stateDir, { recursive: true, force: true });

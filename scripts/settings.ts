@@ -8,6 +8,7 @@ import { checkDatabaseLimit } from "../shared/database/settings.ts";
 import { checkAutomaticEmails } from "../shared/email/automatic-emails.ts";
 import { checkBrand } from "../shared/email/brand.ts";
 import { dailyLimits } from "../shared/email/daily-limits.ts";
+import { returnPathSettings, subscribedDomains } from "../shared/email/feedback-settings.ts";
 import {
   deadLetterRetentionDays,
   dnsResolver,
@@ -156,6 +157,8 @@ export function badVariables(vars: Variables): Misconfigured[] {
     ...named.map((name) => (env: Variables) => transportSettings(env, name)),
     ...(vars.WEBHOOK_SECRET_RESEND === undefined ? [] : [resendWebhookSecret]),
     ...(vars.SES_TOPIC_ARN === undefined ? [] : [sesTopic]),
+    returnPathSettings,
+    subscribedDomains,
     ...(vars.SECRETS_KEY === undefined ? [] : [secretsKey]),
     outboundPolicy,
     allowedTargets,

@@ -3,6 +3,7 @@ import type { AlertVariables } from "../shared/alerts/settings.ts";
 import type { DatabaseVariables } from "../shared/database/settings.ts";
 import type { QueueMessage } from "../shared/email/queue-messages.ts";
 import type { EmailVariables } from "../shared/email/settings.ts";
+import type { Heartbeat } from "../shared/heartbeats/object.ts";
 import type { CacheTagIndex } from "../shared/lib/cache/index.ts";
 import type { CacheVariables } from "../shared/lib/cache/rules/index.ts";
 import type { CircuitBreaker } from "../shared/lib/circuit-breaker/index.ts";
@@ -50,6 +51,7 @@ export interface ApiEnv extends Variables {
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
   TELEMETRY: DurableObjectNamespace<Telemetry>;
   TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
+  HEARTBEAT: DurableObjectNamespace<Heartbeat>;
   CRON: Fetcher & ScheduledTasksRpc;
   RATE_LIMIT_KEY: RateLimit;
   RATE_LIMIT_IP: RateLimit;
@@ -83,6 +85,7 @@ export interface CronEnv extends Variables {
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
   TELEMETRY: DurableObjectNamespace<Telemetry>;
   TASK_WATCHDOG: DurableObjectNamespace<TaskWatchdog>;
+  HEARTBEAT: DurableObjectNamespace<Heartbeat>;
   ANALYTICS?: AnalyticsEngineDataset;
   ATTACHMENTS?: R2Bucket;
   /** For `EXPORT_BEFORE_DELETION`. */

@@ -37,6 +37,18 @@ const requests: Record<string, unknown> = {
     outage: { since: 1, reason: null },
   },
   pointsAsked: { stepMs: 60_000, from: 0 },
+  heartbeatDefinition: {
+    id: "hb_1",
+    tenant: "user:ada",
+    name: "backup",
+    schedule: { every: "60s" },
+    graceMs: 60_000,
+    isPaused: false,
+    pauseRevision: 0,
+    revision: 1,
+  },
+  pingRequest: { kind: "success", rid: null, exitStatus: null, method: "GET", body: "" },
+  pingsPage: { limit: 1, before: null },
   watched: [{ task: "sweep-outbox", dueBy: 1 }],
   unrecordedAlerts: [{ key: "storage:95", summary: "the database is full", forMs: 0 }],
 };

@@ -11,7 +11,7 @@ export type CacheReads = { hits: number; reads: number };
 /** In these outages no read can be answered from the cache of a running Luna without D1. */
 const WITHOUT_READS = new Set(["D1", "Luna (SIGKILL)"]);
 
-const none = (name: string, { length }: string[]): Row => ({
+export const none = (name: string, { length }: string[]): Row => ({
   name,
   required: "0",
   measured: String(length),
@@ -102,8 +102,8 @@ export function killRows({ kills }: KilledLuna): Row[] {
   ];
 }
 
-const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+export const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "–" : `${((100 * part) / whole).toFixed(2)} %`;
-const quantile = (ascending: number[], part: number): number =>
+export const quantile = (ascending: number[], part: number): number =>
   ascending[Math.ceil(ascending.length * part) - 1] ?? 0;

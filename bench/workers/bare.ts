@@ -2,7 +2,13 @@
  * What a Worker costs that does nothing, under the bindings of luna-api: it answers what it was
  * given once, or a row of D1.
  */
-export { CacheTagIndex, CircuitBreaker, TaskWatchdog, Telemetry } from "../../workers/api/index.ts";
+export {
+  CacheTagIndex,
+  CircuitBreaker,
+  Heartbeat,
+  TaskWatchdog,
+  Telemetry,
+} from "../../workers/api/index.ts";
 
 const stored = { body: "", headers: {} as Record<string, string> };
 const GIVEN = "/api/users/ada";

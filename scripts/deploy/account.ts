@@ -18,6 +18,8 @@ export type Account = {
   databaseId: string | null;
   namespaceId: string | null;
   queues: string[];
+  /** The senders' domains whose events a queue of the environment gets. */
+  subscribed: string[];
   /** For uploaded files. `off`: the account has not switched R2 on. */
   bucket: "there" | "absent" | "off";
   workers: Record<Worker, Deployed | null>;
@@ -29,6 +31,7 @@ export const emptyAccount: Account = {
   databaseId: null,
   namespaceId: null,
   queues: [],
+  subscribed: [],
   bucket: "absent",
   workers: { api: null, consumer: null, cron: null },
   emailsToCopy: 0,
@@ -38,6 +41,9 @@ const databases = v.array(v.object({ uuid: v.string(), name: v.string() }));
 const namespaces = v.array(v.object({ id: v.string(), title: v.string() }));
 const timeTravel = v.object({ bookmark: v.pipe(v.string(), v.minLength(1)) });
 const emailsToCopy = v.array(v.object({ results: v.array(v.object({ emails: v.number() })) }));
+const subscriptions = v.array(
+  v.object({ source: v.object({ type: v.string(), domain: v.optional(v.string()) }) }),
+);
 const secretNames = v.array(v.object({ name: v.string() }));
 const deployment = v.object({
   versions: v.array(v.object({ version_id: v.string(), percentage: v.number() })),
@@ -56,13 +62,29 @@ export function readAccount(wrangler: Wrangler, environment: EnvironmentName): A
   const names = namesOf(environment);
   const ids = readIds(wrangler, environment);
   const worker = (name: Worker): Deployed | null => readWorker(wrangler, names.worker(name));
+  const queues = names.queues.filter((queue) => isThere(wrangler, ["queues", "info", queue]));
+  const { feedbackQueue } = names;
   return {
     ...ids,
-    queues: names.queues.filter((queue) => isThere(wrangler, ["queues", "info", queue])),
+    queues,
+    subscribed: queues.includes(feedbackQueue) ? readSubscribed(wrangler, feedbackQueue) : [],
     bucket: readBucket(wrangler, names.bucket),
     workers: { api: worker("api"), consumer: worker("consumer"), cron: worker("cron") },
     emailsToCopy: ids.databaseId === null ? 0 : readEmailsToCopy(wrangler, names.database),
   };
+}
+
+/** Cloudflare's name of the Email Service as a source of events. */
+export const EMAIL_SENDING = "email.sending";
+
+/** A zone has at most 30 domains for emails. */
+const PER_PAGE = "100";
+
+function readSubscribed(wrangler: Wrangler, queue: string): string[] {
+  const args = ["queues", "subscription", "list", queue, "--per-page", PER_PAGE, "--json"];
+  return json(wrangler, args, subscriptions).flatMap(({ source: { type, domain } }) =>
+    type === EMAIL_SENDING && domain !== undefined ? [domain] : [],
+  );
 }
 
 /** R2's codes for an account without R2, and for a bucket that does not exist. */

@@ -1,3 +1,5 @@
+import { cloudflareEvents } from "../../shared/email/rules/cloudflare-feedback.ts";
+import { EMAIL_SENDING } from "./account.ts";
 import { namesOf, type EnvironmentName, type Worker } from "./environments.ts";
 import type { Step } from "./plan.ts";
 
@@ -30,6 +32,21 @@ export function argumentsOf(
       return ["kv", "namespace", "create", step.name];
     case "create-queue":
       return ["queues", "create", step.name];
+    case "subscribe":
+      return [
+        "queues",
+        "subscription",
+        "create",
+        step.queue,
+        "--source",
+        EMAIL_SENDING,
+        "--events",
+        cloudflareEvents.map((event) => `message.${event}`).join(","),
+        "--domain",
+        step.domain,
+        "--zone-id",
+        step.zoneId,
+      ];
     case "create-bucket":
       return ["r2", "bucket", "create", step.name];
     case "migrate":
@@ -94,6 +111,8 @@ export function describeStep(step: Step, environment: EnvironmentName): string {
       return `create the KV namespace ${step.name}`;
     case "create-queue":
       return `create the queue ${step.name}`;
+    case "subscribe":
+      return `subscribe the queue ${step.queue} to the events of emails from ${step.domain}`;
     case "create-bucket":
       return `create the R2 bucket ${step.name}`;
     case "configure":

@@ -1,4 +1,11 @@
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -8,8 +15,8 @@ import { deploy, type SmokeTest } from "./deployment.ts";
 
 /** Commands of wrangler that change nothing. */
 const READS = new RegExp(
-  "^(d1 list|d1 execute|d1 time-travel info|kv namespace list|queues info|r2 bucket info|" +
-    "deployments status|versions view|secret list)",
+  "^(d1 list|d1 execute|d1 time-travel info|kv namespace list|queues info|" +
+    "queues subscription list|r2 bucket info|deployments status|versions view|secret list)",
 );
 
 const nothing: FakeAccount = {
@@ -106,10 +113,17 @@ function changesOf(calls: string[][]): string[] {
 const deployed: FakeAccount = {
   databases: ["luna"],
   namespaces: ["luna-cache"],
-  queues: ["luna-email", "luna-email-dlq", "luna-webhook", "luna-webhook-slow", "luna-job"],
+  queues: [
+    "luna-email",
+    "luna-email-dlq",
+    "luna-email-feedback",
+    "luna-webhook",
+    "luna-webhook-slow",
+    "luna-job",
+  ],
   buckets: ["luna-attachments"],
   workers: {
-    "luna-api": worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
+    "luna-api": worker("luna-api", 2, "v4", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]),
     "luna-consumer": worker("luna-consumer", 1, null, [
       "UNSUBSCRIBE_SECRET",
       "SMTP_USERNAME",
@@ -136,7 +150,7 @@ function worker(
 
 /** That account with another luna-api. */
 function withApi(change: Partial<FakeAccount["workers"][string]>): FakeAccount {
-  const api = worker("luna-api", 2, "v3", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]);
+  const api = worker("luna-api", 2, "v4", ["ADMIN_TOKEN", "UNSUBSCRIBE_SECRET"]);
   return { ...deployed, workers: { ...deployed.workers, "luna-api": { ...api, ...change } } };
 }
 
@@ -157,6 +171,7 @@ describe("the first deployment", () => {
       "kv namespace create luna-cache",
       "queues create luna-email",
       "queues create luna-email-dlq",
+      "queues create luna-email-feedback",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
       "queues create luna-job",
@@ -262,9 +277,10 @@ describe("the first deployment", () => {
     const half = { ...nothing, databases: ["luna"], queues: ["luna-email"] };
     const { outcome, changes: done } = await deployTo(half, { secrets: true });
     expect(outcome).toEqual({ ok: true });
-    expect(done.slice(0, 7)).toEqual([
+    expect(done.slice(0, 8)).toEqual([
       "kv namespace create luna-cache",
       "queues create luna-email-dlq",
+      "queues create luna-email-feedback",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
       "queues create luna-job",
@@ -544,11 +560,13 @@ describe("staging beside production in one account", () => {
     expect(account.queues).toEqual([
       "luna-email",
       "luna-email-dlq",
+      "luna-email-feedback",
       "luna-webhook",
       "luna-webhook-slow",
       "luna-job",
       "luna-staging-email",
       "luna-staging-email-dlq",
+      "luna-staging-email-feedback",
       "luna-staging-webhook",
       "luna-staging-webhook-slow",
       "luna-staging-job",
@@ -564,6 +582,73 @@ describe("staging beside production in one account", () => {
       emailTo: "smoke@example.com",
       runsTask: true,
     });
+  });
+});
+
+describe("the domains of senders whose events come", () => {
+  const zone = "a".repeat(32);
+  const withDomains = (...domains: string[]) =>
+    writeEnvironment(
+      "production",
+      [
+        'steps = [0, 100]\nsmokeTestTo = "smoke@example.com"\n[feedbackDomains]',
+        ...domains.map((domain) => `"${domain}" = "${zone}"`),
+      ].join("\n"),
+    );
+  const events = "delivered deferred bounced rejected complained failed"
+    .split(" ")
+    .map((event) => `message.${event}`)
+    .join(",");
+  const subscribing = (domain: string) =>
+    `queues subscription create luna-email-feedback --source email.sending --events ${events} ` +
+    `--domain ${domain} --zone-id ${zone}`;
+  const subscribed = (changes: string[]) =>
+    changes.filter((line) => line.startsWith("queues subscription"));
+
+  it("are subscribed once each, after the queue is there, and given to luna-api", async () => {
+    withDomains("example.com", "news.example.com");
+    const first = await deployTo(nothing, { secrets: true });
+    expect(first.outcome).toEqual({ ok: true });
+    expect(subscribed(first.changes)).toEqual([
+      subscribing("example.com"),
+      subscribing("news.example.com"),
+    ]);
+    expect(first.changes.indexOf("queues create luna-email-feedback")).toBeLessThan(
+      first.changes.indexOf(subscribing("example.com")),
+    );
+    const config = readFileSync(join(directory, "production", "wrangler.api.json"), "utf8");
+    expect(JSON.parse(config).vars.CLOUDFLARE_FEEDBACK_DOMAINS).toBe(
+      "example.com,news.example.com",
+    );
+    expect(subscribed((await deployTo(first.account)).changes)).toEqual([]);
+    withDomains("example.com", "third.example");
+    expect(subscribed((await deployTo(first.account)).changes)).toEqual([
+      subscribing("third.example"),
+    ]);
+  });
+
+  it("that Cloudflare refuses stop the deployment before anything gets traffic", async () => {
+    withDomains("example.com");
+    const { outcome, changes } = await deployTo(deployed, { fail: "subscription create" });
+    expect(outcome).toMatchObject({ ok: false, notBack: [] });
+    expect(changes.at(-1)).toBe(subscribing("example.com"));
+  });
+
+  it.each([
+    ['"example.com" = "zone"', "must have the id of the domain's zone"],
+    [`"nothing" = "${zone}"`, "must have domains such as example.com"],
+  ])("that are not well written are refused: %s", async (line, message) => {
+    writeEnvironment("production", `[feedbackDomains]\n${line}`);
+    const { outcome, changes } = await deployTo(deployed);
+    expect(outcome).toMatchObject({ message: expect.stringContaining(message) });
+    expect(changes).toEqual([]);
+  });
+
+  it("are given as a table, not by the variable that is made from the table", async () => {
+    const vars = `${SENDER}\nCLOUDFLARE_FEEDBACK_DOMAINS = "example.com"`;
+    writeEnvironment("production", "", vars);
+    const { outcome } = await deployTo(deployed);
+    expect(outcome).toMatchObject({ message: expect.stringContaining("[feedbackDomains]") });
   });
 });
 

@@ -56,6 +56,7 @@ export function dryRun({
     databaseId: "dry-run",
     namespaceId: "dry-run",
     queues: namesOf(name).queues,
+    subscribed: Object.keys(environment.feedbackDomains),
     bucket: "there",
     workers: { api: deployed(wanted.objects), consumer: deployed(null), cron: deployed(null) },
     emailsToCopy: 0,

@@ -67,8 +67,35 @@ export const emailGroups: Group[] = [
     ],
   },
   {
-    reader: "dnsResolver",
+    reader: "returnPathSettings",
+    workers: ["api", "consumer"],
+    variables: [
+      plain(
+        "BOUNCE_DOMAIN",
+        "no",
+        "domain of the Return-Path by `smtp`, which Email Routing hands to luna-consumer",
+      ),
+      secret(
+        "BOUNCE_SECRET",
+        "no",
+        "signs Return-Paths, at least 32 characters; several, separated by spaces, to rotate",
+      ),
+    ],
+  },
+  {
+    reader: "subscribedDomains",
     workers: ["api"],
+    variables: [
+      plain(
+        "CLOUDFLARE_FEEDBACK_DOMAINS",
+        "no",
+        "senders' domains whose events come; a deployment makes it from `feedbackDomains`",
+      ),
+    ],
+  },
+  {
+    reader: "dnsResolver",
+    workers: ["api", "cron"],
     variables: [
       plain(
         "DNS_OVER_HTTPS_URL",

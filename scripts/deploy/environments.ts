@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { DOMAIN } from "../../shared/email/transports/rules/ehlo-name.ts";
 import { record } from "../../shared/lib/worker/record.ts";
 import { jobTargets } from "../../shared/schedule/jobs/settings.ts";
 import type { Variables } from "../../workers/env.ts";
@@ -17,6 +18,8 @@ export type Names = {
   database: string;
   namespace: string;
   queues: string[];
+  /** The one of them that takes events of Cloudflare's Email Service. */
+  feedbackQueue: string;
   bucket: string;
   worker: (worker: Worker) => string;
 };
@@ -26,7 +29,7 @@ export function renamed(name: string, environment: EnvironmentName): string {
   return environment === "production" ? name : name.replace(/^luna(?=-|$)/, `luna-${environment}`);
 }
 
-const queues = ["email", "email-dlq", "webhook", "webhook-slow", "job"] as const;
+const queues = ["email", "email-dlq", "email-feedback", "webhook", "webhook-slow", "job"] as const;
 
 export function namesOf(environment: EnvironmentName): Names {
   const name = (base: string): string => renamed(base, environment);
@@ -34,6 +37,7 @@ export function namesOf(environment: EnvironmentName): Names {
     database: name("luna"),
     namespace: name("luna-cache"),
     queues: queues.map((queue) => name(`luna-${queue}`)),
+    feedbackQueue: name("luna-email-feedback"),
     bucket: name("luna-attachments"),
     worker: (worker) => name(`luna-${worker}`),
   };
@@ -63,6 +67,17 @@ const environmentFile = v.strictObject({
   pauseSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600)), 30),
   smokeTestTo: v.optional(v.pipe(v.string(), v.email("must be one plain email address"))),
   jobs: v.optional(jobTargets, {}),
+  feedbackDomains: v.optional(
+    record(
+      v.pipe(
+        v.string(),
+        v.regex(DOMAIN, "must have domains such as example.com"),
+        v.regex(/^[^A-Z]+$/, "must have domains in lower case"),
+      ),
+      v.pipe(v.string(), v.regex(/^[\da-f]{32}$/, "must have the id of the domain's zone")),
+    ),
+    {},
+  ),
   vars: v.optional(record(v.string(), v.string()), {}),
 });
 
@@ -71,6 +86,9 @@ export type Environment = Omit<v.InferOutput<typeof environmentFile>, "vars"> & 
   name: EnvironmentName;
   vars: Variables;
 };
+
+/** The variable by which the Workers know for which senders feedback comes. */
+const SUBSCRIBED = "CLOUDFLARE_FEEDBACK_DOMAINS" satisfies keyof Variables;
 
 /**
  * @param known the names of `workers/env.ts`: any other would be set and never read
@@ -89,5 +107,10 @@ export function parseEnvironment(
   const unknown = Object.keys(parsed.output.vars).find((variable) => !known.has(variable));
   if (unknown !== undefined)
     throw new Error(`environments/${name}.toml: there is no variable ${unknown}`);
-  return { ...parsed.output, name };
+  const { feedbackDomains, vars } = parsed.output;
+  if (Object.hasOwn(vars, SUBSCRIBED))
+    throw new Error(`environments/${name}.toml: ${SUBSCRIBED} is made from [feedbackDomains]`);
+  const domains = Object.keys(feedbackDomains);
+  const subscribed = domains.length > 0 && { [SUBSCRIBED]: domains.join(",") };
+  return { ...parsed.output, vars: { ...vars, ...subscribed }, name };
 }

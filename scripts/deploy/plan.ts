@@ -13,6 +13,7 @@ export type Step =
   | { kind: "create-database"; name: string; location: string | null }
   | { kind: "create-namespace"; name: string }
   | { kind: "create-queue"; name: string }
+  | { kind: "subscribe"; queue: string; domain: string; zoneId: string }
   | { kind: "create-bucket"; name: string }
   | { kind: "configure" }
   | { kind: "note-bookmark" }
@@ -121,6 +122,14 @@ function missingResources(account: Account, environment: Environment): Step[] {
     ...names.queues
       .filter((queue) => !account.queues.includes(queue))
       .map((name) => ({ kind: "create-queue" as const, name })),
+    ...Object.entries(environment.feedbackDomains)
+      .filter(([domain]) => !account.subscribed.includes(domain))
+      .map(([domain, zoneId]) => ({
+        kind: "subscribe" as const,
+        queue: names.feedbackQueue,
+        domain,
+        zoneId,
+      })),
     ...(account.bucket === "absent"
       ? [{ kind: "create-bucket" as const, name: names.bucket }]
       : []),

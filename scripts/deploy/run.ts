@@ -117,6 +117,7 @@ async function take(step: Step, { account, tools, fresh, environment }: Progress
     case "create-database":
     case "create-namespace":
     case "create-queue":
+    case "subscribe":
     case "create-bucket":
     case "migrate":
     case "triggers":

@@ -26,12 +26,17 @@ export const groups: Group[] = [
       plain(
         "ACCESS_TEAM_DOMAIN",
         "no",
-        "operators who signed in through Cloudflare Access are admins; with `ACCESS_AUDIENCE`",
+        "operators may sign in through Cloudflare Access; with `ACCESS_AUDIENCE`",
       ),
       plain(
         "ACCESS_AUDIENCE",
         "no",
         "audience tag of the Access application; with `ACCESS_TEAM_DOMAIN`",
+      ),
+      plain(
+        "ACCESS_ROLES",
+        "no",
+        "groups of Access and their roles: `luna-admins=admin,*=viewer`; without it all are admins",
       ),
     ],
   },
@@ -147,7 +152,7 @@ export const groups: Group[] = [
       ),
       plain("EMAIL_UNKNOWN_RETENTION_DAYS", "no", "how long an `unknown` email is kept"),
       plain("AUDIT_RETENTION_DAYS", "no", "how long the audit log is kept"),
-      plain("USAGE_RETENTION_DAYS", "no", "how long usage by day is kept"),
+      plain("USAGE_RETENTION_DAYS", "no", "how long usage by day and counts of emails are kept"),
       plain("USAGE_MONTHLY_RETENTION_DAYS", "no", "how long usage by month is kept"),
       plain(
         "EXPORT_BEFORE_DELETION",
@@ -210,11 +215,13 @@ export const groups: Group[] = [
         "how long a condition must not hold before its alert is over; 0: each change is notified",
       ),
       plain("ALERT_EMAIL", "no", "the address that gets alerts by email"),
+      plain("ALERT_EMAIL_SEVERITY", "no", "`page`: this address gets no tickets"),
       secret(
         "ALERT_WEBHOOK_URL",
         "no",
         "the webhook for alerts; a secret, because its URL lets anyone who knows it post",
       ),
+      plain("ALERT_WEBHOOK_SEVERITY", "no", "`page`: this webhook gets no tickets"),
       secret(
         "ALERT_WEBHOOK_SECRET",
         "no",

@@ -1,8 +1,8 @@
+import { listAlerts } from "../../shared/contract/alerts.ts";
 import { cacheMetrics } from "../../shared/contract/cache.ts";
 import { listCircuitBreakers } from "../../shared/contract/circuit-breakers.ts";
 import { listDeadLetters } from "../../shared/contract/dead-letters.ts";
 import { listScheduledTasks, scheduledTaskHistory } from "../../shared/contract/scheduled-tasks.ts";
-import { listAlerts } from "../../shared/contract/system.ts";
 import { scrapeMetrics } from "../../shared/contract/telemetry.ts";
 import type { Check } from "./target.ts";
 

@@ -26,7 +26,8 @@ export function writeChecks(tag: string): Check[] {
       name: "a temporary user signs up",
       async run(target) {
         await target.call(suppress, { body: { address: email, note: "smoke test" } });
-        ({ apiKey } = (await target.call(createUser, { body: { userId, email } })).body);
+        const created = await target.call(createUser, { body: { userId, email } });
+        apiKey = created.body.apiKey ?? "";
         return userId;
       },
     },

@@ -6,6 +6,7 @@ import type { EmailSource } from "../email/sql/accept.ts";
 import { SYSTEM_TENANT } from "../email/system-emails.ts";
 import { accountDeleted } from "../email/templates/account-deleted.ts";
 import { addressChanged } from "../email/templates/address-changed.ts";
+import { apiKeyCreated } from "../email/templates/api-key-created.ts";
 import { apiKeyRevoked } from "../email/templates/api-key-revoked.ts";
 import { apiKeyRotated } from "../email/templates/api-key-rotated.ts";
 import { renderTemplate, type RenderedEmail } from "../email/templates/render.ts";
@@ -24,6 +25,7 @@ export const statementsOf = (notice: AccountNotice | null): D1PreparedStatement[
 const templates = {
   "account-deleted": accountDeleted,
   "address-changed": addressChanged,
+  "api-key-created": apiKeyCreated,
   "api-key-revoked": apiKeyRevoked,
   "api-key-rotated": apiKeyRotated,
 };

@@ -3,9 +3,12 @@ import { readDatabase, type ReadFailure } from "../database/read.ts";
 import { ok, type Result } from "../lib/base/result.ts";
 import type { CacheRead, Consistency, Keep } from "../lib/cache/index.ts";
 import { readCounted, type CountedCacheEnv } from "./counted-cache.ts";
+import { keyHolder, type KeyHolder } from "./rules/key-holder.ts";
 import {
   apiKeyKey,
   emailKey,
+  keyHolderKey,
+  keyTag,
   relatedKey,
   teamKey,
   userKey,
@@ -21,6 +24,7 @@ import {
   type User,
 } from "./rules/schemas.ts";
 import { findAccount, type UserAccount } from "./sql/account.ts";
+import { findHolderOf } from "./sql/key-holders.ts";
 import { findTeams, findWorkspaces } from "./sql/related-reads.ts";
 import type { UserLookup } from "./sql/users.ts";
 
@@ -93,6 +97,31 @@ export async function readUserByApiKey(
     schema: user,
     tags: tagsOfFound,
     load: loadAccount(env, { by: "apiKeyHash", value: apiKeyHash }, (account) => account.user),
+    consistency,
+    negativeIn: "memory",
+  });
+}
+
+/**
+ * Reads who has a key other than a user's first one, as bounded as that. A change of the user, or
+ * the end of the team, purges it, too.
+ */
+export async function readKeyHolder(
+  env: AccountEnv,
+  hash: string,
+  consistency: "bounded" | "strict",
+): Promise<CacheRead<KeyHolder, ReadFailure>> {
+  return await readCounted(env, keyHolderKey(hash), {
+    schema: keyHolder,
+    tags: (found) =>
+      found === null
+        ? []
+        : [
+            keyTag(found.keyId),
+            ...(found.user === null ? [] : [userKey(found.user.userId)]),
+            ...(found.team === null ? [] : [teamKey(found.team.teamId)]),
+          ],
+    load: () => readDatabase(env, () => findHolderOf(env.DB, hash)),
     consistency,
     negativeIn: "memory",
   });

@@ -1,3 +1,4 @@
+import { insertCreated, type KeyedRequest } from "../database/answered-requests.ts";
 import { WRITE_TIMEOUT_MS, writeDatabase, type WriteFailure } from "../database/write.ts";
 import type { Brand } from "../email/brand.ts";
 import { ADMIN_TENANT, newEmail, notify, type Outbox } from "../email/outbox.ts";
@@ -15,7 +16,7 @@ import { findUserBy, insertUser } from "./sql/users.ts";
 
 /**
  * `settings`: of trials and tiers. `welcome`: of the email; null for none. `intent`: the purge of
- * the new names.
+ * the new names. `keyed`: its Idempotency-Key.
  */
 type SignUp = {
   settings: AccountVariables;
@@ -23,6 +24,7 @@ type SignUp = {
   key: NewApiKey;
   welcome: { from: string; brand: Brand } | null;
   intent: D1PreparedStatement;
+  keyed: KeyedRequest | null;
   now: number;
 };
 
@@ -34,7 +36,7 @@ type SignUp = {
  */
 export async function signUp(
   outbox: Outbox,
-  { settings, user, key, welcome: wanted, intent, now }: SignUp,
+  { settings, user, key, welcome: wanted, intent, keyed, now }: SignUp,
 ): Promise<Result<{ user: User; apiKey: string }, WriteFailure>> {
   const { db } = outbox;
   const days = trialDays(settings);
@@ -67,6 +69,10 @@ export async function signUp(
           : []),
         ...(welcome?.statements ?? []),
         intent,
+        ...insertCreated(db, keyed, now, {
+          created: "SELECT user_id AS id FROM users WHERE user_id = ?1",
+          bound: [user.userId],
+        }),
       ]);
       return true as const;
     },

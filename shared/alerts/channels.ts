@@ -7,6 +7,7 @@ import { CircuitOpen, breakerClient, type BreakerEnv } from "../lib/circuit-brea
 import { countRejection } from "../telemetry/counters.ts";
 import { sendToOperator } from "./operator-email.ts";
 import { WEBHOOK_BREAKER } from "./rules/conditions.ts";
+import { severityOf } from "./rules/severity.ts";
 import type { AlertSettings } from "./settings.ts";
 import type { Channel, Notice } from "./sql/alerts.ts";
 import type { Notifier } from "./watch.ts";
@@ -58,7 +59,11 @@ export function byWebhook(
   return async (notice) => {
     const body = JSON.stringify({
       text: lineOf(notice),
-      alert: { ...notice, at: new Date(notice.at).toISOString() },
+      alert: {
+        ...notice,
+        severity: severityOf(notice.key),
+        at: new Date(notice.at).toISOString(),
+      },
     });
     const answer = await breaker.run(async (signal) => {
       const response = await fetch(url, {

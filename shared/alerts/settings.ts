@@ -9,10 +9,13 @@ import {
   type Misconfigured,
   type VariablesOf,
 } from "../lib/worker/variables.ts";
+import { severities, type Severity } from "./rules/severity.ts";
+import type { Channel } from "./sql/alerts.ts";
 
 /**
  * Who is notified, from how many failures on, and for how long a condition must not hold before its
- * alert is over. A channel is null if it is not used. Each of the secrets signs the webhook.
+ * alert is over. A channel is null if it is not used. `least`: from which severity on each channel
+ * is notified. Each of the secrets signs the webhook.
  */
 export type AlertSettings = {
   failures: number;
@@ -20,6 +23,7 @@ export type AlertSettings = {
   email: string | null;
   webhookUrl: string | null;
   webhookSecrets: string[];
+  least: Record<Channel, Severity>;
 };
 
 const DEFAULT_FAILURES = 3;
@@ -62,6 +66,10 @@ const secret = v.object({
   ),
 });
 
+const least = v.picklist(severities, `must be ${severities.join(" or ")}`);
+const emailSeverity = v.object({ ALERT_EMAIL_SEVERITY: v.optional(least, "ticket") });
+const webhookSeverity = v.object({ ALERT_WEBHOOK_SEVERITY: v.optional(least, "ticket") });
+
 const isSafe = ({ protocol, hostname }: URL): boolean =>
   protocol === "https:" || (protocol === "http:" && loopback.test(hostname));
 
@@ -69,7 +77,9 @@ export type AlertVariables = VariablesOf<typeof failures> &
   VariablesOf<typeof recovery> &
   VariablesOf<typeof email> &
   VariablesOf<typeof webhook> &
-  VariablesOf<typeof secret>;
+  VariablesOf<typeof secret> &
+  VariablesOf<typeof emailSeverity> &
+  VariablesOf<typeof webhookSeverity>;
 
 /**
  * The valid settings. An invalid one must not silence the other channels: it gets its default and
@@ -82,8 +92,10 @@ export function alertSettings(env: AlertVariables): AlertSettings & { wrong: Mis
     readVariables(email, env),
     readVariables(webhook, env),
     readVariables(secret, env),
+    readVariables(emailSeverity, env),
+    readVariables(webhookSeverity, env),
   ] as const;
-  const [count, minutes, to, url, signing] = read;
+  const [count, minutes, to, url, signing, emailFrom, webhookFrom] = read;
   return {
     failures: count.ok ? count.value.ALERT_FAILURES : DEFAULT_FAILURES,
     recoveryMs:
@@ -91,12 +103,16 @@ export function alertSettings(env: AlertVariables): AlertSettings & { wrong: Mis
     email: to.ok && to.value.ALERT_EMAIL !== "" ? to.value.ALERT_EMAIL : null,
     webhookUrl: url.ok && url.value.ALERT_WEBHOOK_URL !== "" ? url.value.ALERT_WEBHOOK_URL : null,
     webhookSecrets: signing.ok ? signing.value.ALERT_WEBHOOK_SECRET : [],
+    least: {
+      email: emailFrom.ok ? emailFrom.value.ALERT_EMAIL_SEVERITY : "ticket",
+      webhook: webhookFrom.ok ? webhookFrom.value.ALERT_WEBHOOK_SEVERITY : "ticket",
+    },
     wrong: read.flatMap((one) => (one.ok ? [] : [one.error])),
   };
 }
 
 /** The names of the channels that are configured. */
-export function alertChannelNames(env: AlertVariables): ("email" | "webhook")[] {
+export function alertChannelNames(env: AlertVariables): Channel[] {
   const { email: to, webhookUrl } = alertSettings(env);
   return [
     ...(to === null ? [] : ["email" as const]),

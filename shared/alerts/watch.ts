@@ -1,6 +1,8 @@
 import { describeError, log } from "../lib/worker/log.ts";
 import { counters } from "../telemetry/counters.ts";
 import { evaluate, quiet, type Alert, type AlertCondition } from "./rules/evaluate.ts";
+import type { Severity } from "./rules/severity.ts";
+import { applySilence, silenceOf } from "./rules/silences.ts";
 import { alertText } from "./rules/text.ts";
 import {
   leaseNotice,
@@ -12,6 +14,7 @@ import {
   type Channel,
   type Notice,
 } from "./sql/alerts.ts";
+import { findSilences } from "./sql/silences.ts";
 
 /**
  * Delivers one notice on a channel. Rejects on failure: the notice is then delivered later. Must be
@@ -43,7 +46,8 @@ export async function recordConditions(
   conditions: AlertCondition[],
   { now, newId, recoveryMs, resolvedReason = () => null }: EvaluationOptions,
 ): Promise<Set<string>> {
-  const stored = new Map((await readAlerts(db)).map((alert) => [alert.key, alert]));
+  const [alerts, silences] = await Promise.all([readAlerts(db), findSilences(db, now)]);
+  const stored = new Map(alerts.map((alert) => [alert.key, alert]));
   const given = new Set(conditions.map(({ key }) => key));
   const resolved = [...stored.keys()].flatMap((key): AlertCondition[] => {
     const reason = given.has(key) ? null : resolvedReason(key);
@@ -53,8 +57,12 @@ export async function recordConditions(
   });
   const evaluations = [...conditions, ...resolved].map((condition) => {
     const before = stored.get(condition.key) ?? null;
-    const { alert, notice } = evaluate(before ?? quiet, condition, { now, recoveryMs });
-    return { condition, before, alert, notice, noticeId: newId() };
+    const evaluated = applySilence(evaluate(before ?? quiet, condition, { now, recoveryMs }), {
+      isSilenced: silenceOf(silences, condition.key, now) !== null,
+      holds: condition.holds,
+      now,
+    });
+    return { condition, before, ...evaluated, noticeId: newId() };
   });
   const changed = evaluations.filter(
     ({ condition, before, alert, notice }) =>
@@ -72,6 +80,7 @@ function isSame(alert: Alert, before: Alert): boolean {
     alert.holdsSince === before.holdsSince &&
     alert.firedAt === before.firedAt &&
     alert.flappingSince === before.flappingSince &&
+    alert.withheld === before.withheld &&
     held?.from === heldBefore?.from &&
     held?.until === heldBefore?.until &&
     held?.isCounted === heldBefore?.isCounted
@@ -91,15 +100,20 @@ function isNewText(
 /**
  * Delivers the recorded notices on each channel. A channel that fails delivers later and does not
  * delay the others.
+ *
+ * @param least what each channel takes; all of them if it is not named
  */
 export async function deliverNotices(
   db: D1Database,
   channels: Partial<Record<Channel, Notifier>>,
   clock: () => number,
+  least: Partial<Record<Channel, Severity>> = {},
 ): Promise<void> {
   const deliverOn = async (channel: Channel, notify: Notifier): Promise<void> => {
+    const taken = { channel, least: least[channel] ?? "ticket" };
+    const page = { now: clock(), limit: PER_ROUND };
     try {
-      for (const notice of await undeliveredNotices(db, channel, clock(), PER_ROUND))
+      for (const notice of await undeliveredNotices(db, taken, page))
         await deliverNotice({ db, channel, notify, clock }, notice);
     } catch (error) {
       log("error", "alert.channel_failed", { channel, ...describeError(error) });

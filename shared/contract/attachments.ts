@@ -23,9 +23,18 @@ export const uploadAttachment = operation({
   tag: "emails",
   summary:
     "Store a file, which emails of the same tenant name by its id. The body is the file, of the " +
-    "media type in Content-Type, with a Content-Length of at most 25 MiB.",
+    "media type in Content-Type, with a Content-Length of at most 25 MiB. A repeat under its " +
+    "Idempotency-Key needs the same name, type and size.",
   query: v.strictObject({ filename: fileName }),
   upload: { maxBytes: MAX_EMAIL_BYTES },
+  idempotent: true,
   answers: { 201: uploadedAttachment },
-  problems: ["unavailable", "outcome-unknown", "misconfigured"],
+  problems: [
+    "wrong-state",
+    "too-many-files",
+    "idempotency-key-reused",
+    "unavailable",
+    "outcome-unknown",
+    "misconfigured",
+  ],
 });

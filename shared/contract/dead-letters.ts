@@ -25,6 +25,9 @@ const filter = {
   buriedBefore: v.optional(timestamp),
 };
 
+/** Of emails only. */
+const { kind: _, ...emailFilter } = filter;
+
 const params = { id: { schema: v.string(), names: "dead letter", encoded: true } } as const;
 
 const deadLetter = {
@@ -51,6 +54,33 @@ export const listDeadLetters = operation({
   summary: "Dead letters, oldest first. By to: of the 1,000 newest dead emails to it.",
   query: v.strictObject({ ...pageOf.entries, ...filter }),
   answers: { 200: page(named("DeadLetter", deadLetter)) },
+  problems: ["unavailable"],
+});
+
+/** `code` to `text`: of the answer that ended the last attempt. `text`: of one of them. */
+const cause = named("DeadLetterCause", {
+  reason: v.string(),
+  transport: v.optional(v.string()),
+  phase: v.optional(v.string()),
+  code: v.optional(v.union([v.number(), v.string()])),
+  enhancedCode: v.optional(v.string()),
+  text: v.optional(v.string()),
+  ids: v.array(v.string()),
+  oldestAt: time,
+  newestAt: time,
+});
+
+export const listDeadLetterCauses = operation({
+  id: "listDeadLetterCauses",
+  method: "GET",
+  path: "/api/admin/email/dlq-causes",
+  access: "viewer",
+  tag,
+  summary:
+    "The oldest 1,000 dead emails by what ended them, with their ids for a replay. more: others " +
+    "follow that were not looked at.",
+  query: v.strictObject(emailFilter),
+  answers: { 200: v.strictObject({ items: v.array(cause), more: v.boolean() }) },
   problems: ["unavailable"],
 });
 
@@ -102,14 +132,7 @@ export const processDeadLetters = operation({
       ids: v.optional(
         shortList(v.pipe(v.string("must be text"), v.maxLength(64, "is too long")), 1_000),
       ),
-      filter: v.optional(
-        v.strictObject({
-          reason: filter.reason,
-          tenant: filter.tenant,
-          to: filter.to,
-          buriedBefore: filter.buriedBefore,
-        }),
-      ),
+      filter: v.optional(v.strictObject(emailFilter)),
       dryRun: v.optional(v.boolean("must be true or false"), false),
       ratePerSecond: wholeNumber(10, 1_000),
     }),

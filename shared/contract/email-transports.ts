@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { feedbackStates } from "../email/rules/feedback-sources.ts";
 import { transportNames } from "../email/rules/transports.ts";
 import { time } from "../http/time.ts";
 import { commandOrigin } from "../lib/circuit-breaker/rules/index.ts";
@@ -9,6 +10,7 @@ const tag = "operations";
 const name = v.picklist(transportNames);
 
 /**
+ * `feedback`: whether it reports what becomes of emails, of some senders at least.
  * `ratePerSecond`: how fast the whole fleet hands emails over now; absent for no limit.
  * `slowedAt`: when a provider's answer last slowed it down, until that has recovered. `closed`: it
  * gets no emails until then, because of that answer.
@@ -16,6 +18,7 @@ const name = v.picklist(transportNames);
 const transport = named("EmailTransport", {
   name,
   used: v.boolean(),
+  feedback: v.optional(v.picklist(feedbackStates)),
   configuredPerSecond: v.optional(v.number()),
   ratePerSecond: v.optional(v.number()),
   slowedAt: v.optional(time),
@@ -40,8 +43,9 @@ export const listEmailTransports = operation({
   access: "viewer",
   tag,
   summary:
-    "Each transport of emails: the rate that holds now (absent: no limit), when a limit of the " +
-    "provider last slowed it down, and until when and by which answer one closes it.",
+    "Each transport of emails: whether feedback is configured, the rate that holds now (absent: " +
+    "no limit), when a limit of the provider last slowed it down, and until when and by which " +
+    "answer one closes it.",
   answers: { 200: v.strictObject({ items: v.array(transport) }) },
   problems: ["unavailable"],
 });

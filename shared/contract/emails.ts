@@ -1,5 +1,7 @@
 import * as v from "valibot";
 import { emailForms } from "../email/forms.ts";
+import { feedbackStates } from "../email/rules/feedback-sources.ts";
+import { MAX_REQUEST_BYTES } from "../email/rules/large-files.ts";
 import { emailStatuses } from "../email/rules/lifecycle.ts";
 import { recipientStates } from "../email/rules/recipients.ts";
 import { waitClasses } from "../email/rules/waits.ts";
@@ -56,16 +58,19 @@ const email = named("Email", {
     }),
   ),
   sentAt: v.optional(time),
+  feedback: v.optional(v.picklist(feedbackStates)),
   lastError: v.optional(attemptDetail),
   traceId: v.optional(v.string()),
+  test: v.optional(v.literal(true)),
 });
 
 /**
  * An email as the HTTP API shows it. `senderId`: the sender that it named. `dueAt`: when it is
  * tried next, only while `scheduled`, `queued` or `pinned`. `waiting`: for a reason that is not its
  * own, after so many answers of that reason, one after another; 0 while it is paused or only the
- * circuit breaker is open. `traceId`: also in the log lines about it; emails of earlier releases
- * have none.
+ * circuit breaker is open. `feedback`: of one that has left, whether its transport reports bounces;
+ * `not-configured`: it stays `sent`. `traceId`: also in the log lines about it; emails of earlier
+ * releases have none. `test`: a key for tests sent it.
  */
 export type EmailAnswer = v.InferOutput<typeof email>;
 
@@ -80,6 +85,7 @@ export const sendEmail = operation({
   summary: "Accept an email: 202 once it is in D1. GET /api/emails/:id shows its delivery.",
   idempotent: true,
   body: describedAs(emailRequest, emailForms),
+  maxBodyBytes: MAX_REQUEST_BYTES,
   answers: { 202: accepted },
   problems: [
     "idempotency-key-reused",
@@ -100,6 +106,7 @@ export const sendEmails = operation({
   summary: "Accept up to 100 emails, each accepted or refused on its own, answered in their order.",
   idempotent: true,
   body: emailBatch,
+  maxBodyBytes: MAX_REQUEST_BYTES,
   answers: {
     202: v.strictObject({
       accepted: count,
@@ -118,9 +125,12 @@ export const listEmails = operation({
   tag,
   summary:
     "The caller's emails, newest first; all emails, or those of one tenant, for the admin or the " +
-    "read-only token. The statuses scheduled and queued need a tenant, and take no recipient.",
+    "read-only token. A page looks at up to 1,000 emails: with a nextCursor there may be more, " +
+    "though it shows fewer than the limit, or none. searchedBackTo is how far it looked then.",
   query: emailQuery,
-  answers: { 200: page(email) },
+  answers: {
+    200: v.strictObject({ ...page(email).entries, searchedBackTo: v.optional(time) }),
+  },
   problems: ["forbidden", "unavailable"],
 });
 

@@ -3,6 +3,7 @@ import { eventSchemas, eventTypes } from "../webhooks/rules/events.ts";
 import { jsonSchemas, type JsonSchemas } from "./json-schemas.ts";
 import { isPage, problem, type Access, type Answer, type Operation } from "./operation.ts";
 import { problemsByStatus } from "./problems.ts";
+import { scopeNamed } from "./scopes.ts";
 
 /**
  * The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1), made of the schemas that
@@ -13,23 +14,26 @@ type Json = { [name: string]: unknown };
 
 const accessText: Record<Access, string> = {
   anyone: "Anyone.",
-  admin: "The admin.",
-  viewer: "The admin, or the read-only token.",
+  admin: "An operator.",
+  viewer: "An operator.",
   user: "A user's key.",
-  reader: "A user's key, the admin, or the read-only token.",
-  caller: "A user's key, or the admin.",
-  self: "The admin, or the key of the user in the path.",
-  mailer: "The admin, or a key with the scope emails:send.",
+  reader: "A user's or a team's key, or an operator.",
+  caller: "A user's or a team's key, or an operator.",
+  person: "A user's key, or an operator.",
+  self: "An operator, or a key of the user in the path.",
+  mailer: "An operator, or the key of a user or team that may send emails.",
 };
 
 const tags = [
   { name: "accounts", description: "Users and their data, read through the cache." },
+  { name: "keys", description: "API keys of users, teams and operators, with scopes." },
   { name: "teams", description: "Teams, their members, and workspaces." },
   {
     name: "emails",
     description: "Transactional emails: accepted once, sent once, or listed as dead or unknown.",
   },
   { name: "operations", description: "Operators' views and commands." },
+  { name: "heartbeats", description: "Jobs that run elsewhere, watched by their pings." },
   { name: "webhooks", description: "Events to endpoints; calls by providers and recipients." },
 ];
 
@@ -75,7 +79,7 @@ export function openApiDocument(
         bearer: {
           type: "http",
           scheme: "bearer",
-          description: "ADMIN_TOKEN, READONLY_TOKEN or a user's API key.",
+          description: "An API key, ADMIN_TOKEN or READONLY_TOKEN.",
         },
       },
       schemas: schemas.components,
@@ -136,7 +140,7 @@ function operationObject(operation: Operation, schemas: JsonSchemas): Json {
   return {
     operationId: id,
     summary,
-    description: `Who: ${accessText[access]}`,
+    description: whoMayCall(operation),
     tags: [tag],
     security: access === "anyone" ? [] : [{ bearer: [] }],
     parameters: parametersOf(operation, schemas),
@@ -151,13 +155,29 @@ function operationObject(operation: Operation, schemas: JsonSchemas): Json {
   };
 }
 
+function whoMayCall({ id, access }: Operation): string {
+  const scope = scopeNamed(id);
+  return `Who: ${accessText[access]}${scope === null ? "" : ` Scope: ${scope}.`}`;
+}
+
+const ifMatch = {
+  name: "If-Match",
+  in: "header",
+  required: false,
+  description: "The ETag of the object as it was read, or *.",
+  schema: { type: "string" },
+};
+
 /** Generators know the first; the server takes each. */
 const anyFile: Json = {
   "application/octet-stream": { schema: { type: "string", format: "binary" } },
   "*/*": {},
 };
 
-function parametersOf({ path, params, query, idempotent }: Operation, schemas: JsonSchemas) {
+function parametersOf(
+  { path, params, query, idempotent, conditional }: Operation,
+  schemas: JsonSchemas,
+) {
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => {
     const schema = params?.[name]?.schema;
     return {
@@ -181,7 +201,12 @@ function parametersOf({ path, params, query, idempotent }: Operation, schemas: J
     required: false,
     schema: { type: "string", pattern: "^[!-~]{1,255}$" },
   };
-  return [...inPath, ...inQuery, ...(idempotent === true ? [key] : [])];
+  return [
+    ...inPath,
+    ...inQuery,
+    ...(idempotent === true ? [key] : []),
+    ...(conditional === true ? [ifMatch] : []),
+  ];
 }
 
 function answerObject(answer: Answer, schemas: JsonSchemas, isAlsoPage: boolean): Json {

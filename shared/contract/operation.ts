@@ -17,10 +17,14 @@ export type Operation = {
   params?: Record<string, Parameter>;
   query?: v.GenericSchema;
   body?: v.GenericSchema;
+  /** The most bytes of the body; 1 MiB by default. */
+  maxBodyBytes?: number;
   /** The body is a file of any media type, with a Content-Length. Its handler reads it. */
   upload?: { maxBytes: number };
   /** Takes an Idempotency-Key. Another write refuses a request that has one. */
   idempotent?: boolean;
+  /** Takes `If-Match` with the `ETag` of the object: it is changed only if it is as it was read. */
+  conditional?: boolean;
   /**
    * The request carries a signature. Only requests without a valid one count for the network that
    * they come from: a provider sends as many as there are emails.
@@ -58,25 +62,27 @@ export type Parameter = {
 
 export type Answer =
   | v.GenericSchema
-  | { mediaType: "text/html" | "text/plain" | "application/json" }
+  | { mediaType: "text/html" | "text/plain" | "text/csv" | "application/json" }
   | null;
 
-/** Who may call an operation. */
+/** Who may call an operation, with a key that has its scope (`scopes.ts`). */
 export type Access =
   | "anyone"
-  /** The admin. */
+  /** An operator: one that writes, or reads personal data of accounts. */
   | "admin"
-  /** The admin, or the read-only token. */
+  /** An operator: one that the role viewer has too. */
   | "viewer"
-  /** Any user, with their key. The admin is not a user. */
+  /** Any user. An operator is not a user. */
   | "user"
-  /** Any valid token. It shows the caller's own objects, and all objects to a viewer. */
+  /** Any valid key. It shows the caller's own objects, and all objects to an operator. */
   | "reader"
-  /** The admin or any user. */
+  /** An operator, any user, or any team. */
   | "caller"
-  /** The admin, or the user named in the path. */
+  /** An operator or any user. */
+  | "person"
+  /** An operator, or the user named in the path. */
   | "self"
-  /** The admin, or a user whose key has the scope `emails:send`. */
+  /** An operator, or a user or team that may send emails. */
   | "mailer";
 
 type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`

@@ -1,9 +1,14 @@
+import * as alerts from "./alerts.ts";
+import * as apiKeys from "./api-keys.ts";
 import * as attachments from "./attachments.ts";
 import * as cache from "./cache.ts";
 import * as circuitBreakers from "./circuit-breakers.ts";
 import * as deadLetters from "./dead-letters.ts";
+import * as emailCounts from "./email-counts.ts";
 import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
+import * as heartbeats from "./heartbeats.ts";
+import * as invitations from "./invitations.ts";
 import * as jobs from "./jobs.ts";
 import type { Operation } from "./operation.ts";
 import * as ownSenders from "./own-senders.ts";
@@ -14,20 +19,27 @@ import * as suppressions from "./suppressions.ts";
 import * as system from "./system.ts";
 import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
+import * as userAdministration from "./user-administration.ts";
 import * as users from "./users.ts";
 import * as webhookEndpoints from "./webhook-endpoints.ts";
 
 /** Modules of which each export is an operation, under its id. */
 export const modules = [
   users,
+  userAdministration,
+  apiKeys,
   teams,
+  invitations,
   emails,
+  alerts,
   attachments,
+  emailCounts,
   emailTransports,
   cache,
   circuitBreakers,
   deadLetters,
   jobs,
+  heartbeats,
   pauses,
   scheduledTasks,
   suppressions,
@@ -40,14 +52,20 @@ export const modules = [
 
 /** Every operation by its id. */
 export type Operations = typeof users &
+  typeof userAdministration &
+  typeof apiKeys &
   typeof teams &
+  typeof invitations &
   typeof emails &
+  typeof alerts &
   typeof attachments &
+  typeof emailCounts &
   typeof emailTransports &
   typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
   typeof jobs &
+  typeof heartbeats &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &

@@ -15,9 +15,10 @@ export const requestSender = operation({
   summary:
     "Make an address or a domain a sender of the caller. It is pending until the link in the " +
     "email to the address is confirmed, or until the domain has the TXT record in record.",
+  idempotent: true,
   body: newOwnSender,
   answers: { 201: senderSchema },
-  problems: ["conflict", "wrong-state", "misconfigured", ...write],
+  problems: ["conflict", "wrong-state", "idempotency-key-reused", "misconfigured", ...write],
 });
 
 export const listOwnSenders = operation({

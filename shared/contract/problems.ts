@@ -19,8 +19,11 @@ export function problemsOf(operation: Operation): Tag[] {
   ]);
   const add = (...more: Tag[]): void => more.forEach((tag) => tags.add(tag));
   // Authentication looks a user's key up in the cache and then in D1.
-  if (access !== "anyone") add("unauthenticated", "misconfigured", "unavailable");
-  if (access !== "anyone" && access !== "reader") add("forbidden");
+  if (access !== "anyone") {
+    add("unauthenticated", "forbidden", "account-suspended");
+    add("misconfigured", "unavailable");
+  }
+  if (operation.conditional === true) add("precondition-failed");
   for (const { names } of Object.values(params ?? {}))
     add(names === undefined ? "invalid" : "not-found");
   // A write takes an Idempotency-Key, which may be malformed, or refuses it.

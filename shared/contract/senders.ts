@@ -16,9 +16,10 @@ export const createSender = operation({
   summary:
     "Make an address or a whole domain a sender that emails may name in from: of one tenant, or " +
     "of each without one. It needs no verification.",
+  idempotent: true,
   body: newSender,
   answers: { 201: senderSchema },
-  problems: ["conflict", ...write],
+  problems: ["conflict", "wrong-state", "idempotency-key-reused", ...write],
 });
 
 export const listSenders = operation({
@@ -53,6 +54,7 @@ export const updateSender = operation({
   tag,
   summary: "Change the name of a sender or its order of transports, also for emails that wait.",
   params,
+  conditional: true,
   body: v.pipe(
     v.strictObject({
       name: v.optional(v.nullable(senderName)),

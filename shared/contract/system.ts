@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { operatorRoles } from "../accounts/rules/key-scopes.ts";
 import { pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
 import { record } from "../lib/worker/record.ts";
@@ -140,49 +141,18 @@ export const getOperator = operation({
   path: "/api/admin/me",
   access: "viewer",
   tag,
-  summary: "The caller, and whether they may write or only read.",
-  answers: { 200: v.strictObject({ role: v.picklist(["admin", "viewer"]), actor: v.string() }) },
-  problems: [],
-});
-
-export const listAlerts = operation({
-  id: "listAlerts",
-  method: "GET",
-  path: "/api/admin/alerts",
-  access: "viewer",
-  tag,
   summary:
-    "Alerts that are firing, the latest notices, and the channels that are configured. emailAt " +
-    "and webhookAt: when a channel took the latest notice; absent if none did.",
+    "The operator who calls, with their role, or scoped for a key with scopes of its own, and " +
+    "what they may do.",
   answers: {
     200: v.strictObject({
-      firing: v.array(
-        v.strictObject({
-          key: v.string(),
-          summary: v.string(),
-          since: time,
-          firedAt: time,
-          emailAt: v.optional(time),
-          webhookAt: v.optional(time),
-          clearSince: v.optional(time),
-          flappingSince: v.optional(time),
-        }),
-      ),
-      notices: v.array(
-        v.strictObject({
-          id: v.string(),
-          key: v.string(),
-          kind: v.picklist(["fired", "reminder", "flapping", "recovered"]),
-          summary: v.string(),
-          at: time,
-          emailAt: v.optional(time),
-          webhookAt: v.optional(time),
-        }),
-      ),
-      channels: v.array(v.picklist(["email", "webhook"])),
+      role: v.picklist([...operatorRoles, "scoped"]),
+      actor: v.string(),
+      name: v.optional(v.string()),
+      scopes: v.array(v.string()),
     }),
   },
-  problems: ["unavailable"],
+  problems: [],
 });
 
 /** Absent: it did not exist, or is not known. */

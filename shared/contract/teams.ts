@@ -20,9 +20,16 @@ export const createTeam = operation({
   access: "user",
   tag,
   summary: "Create a team with the caller as its owner. Needs the permission teams:create.",
+  idempotent: true,
   body: newTeam,
   answers: { 201: v.strictObject({ team }) },
-  problems: ["forbidden", "wrong-state", "unavailable", "outcome-unknown"],
+  problems: [
+    "forbidden",
+    "wrong-state",
+    "idempotency-key-reused",
+    "unavailable",
+    "outcome-unknown",
+  ],
 });
 
 export const getTeam = operation({
@@ -50,9 +57,10 @@ export const renameTeam = operation({
   id: "renameTeam",
   method: "PATCH",
   path: "/api/teams/:teamId",
-  access: "caller",
+  access: "person",
   tag,
   summary: "Rename a team. For its owners and the admin.",
+  conditional: true,
   body: newName,
   answers: { 200: v.strictObject({ team }) },
   problems: writeProblems,
@@ -62,7 +70,7 @@ export const deleteTeam = operation({
   id: "deleteTeam",
   method: "DELETE",
   path: "/api/teams/:teamId",
-  access: "caller",
+  access: "person",
   tag,
   summary: "Delete a team with its memberships and workspaces. For its owners and the admin.",
   answers: { 204: null },
@@ -73,7 +81,7 @@ export const addMember = operation({
   id: "addMember",
   method: "POST",
   path: "/api/teams/:teamId/members",
-  access: "caller",
+  access: "person",
   tag,
   summary:
     "Add a user as a member, who confirms, or change a member's role. For owners, the admin, and " +
@@ -100,7 +108,7 @@ export const removeMember = operation({
   id: "removeMember",
   method: "DELETE",
   path: "/api/teams/:teamId/members/:userId",
-  access: "caller",
+  access: "person",
   tag,
   summary:
     "Remove a member, or a user who has not confirmed; leave, or decline. The last owner cannot " +
@@ -119,16 +127,17 @@ export const createWorkspace = operation({
   summary:
     "Create a workspace, personal or of a team. Needs the permission workspaces:create and, " +
     "in a team, the role owner or admin.",
+  idempotent: true,
   body: newWorkspace,
   answers: { 201: v.strictObject({ workspace }) },
-  problems: writeProblems,
+  problems: ["idempotency-key-reused", ...writeProblems],
 });
 
 export const renameWorkspace = operation({
   id: "renameWorkspace",
   method: "PATCH",
   path: "/api/workspaces/:workspaceId",
-  access: "caller",
+  access: "person",
   tag,
   summary: "Rename a workspace. For its owner, the team's owners and admins, and the admin.",
   body: newName,
@@ -140,7 +149,7 @@ export const deleteWorkspace = operation({
   id: "deleteWorkspace",
   method: "DELETE",
   path: "/api/workspaces/:workspaceId",
-  access: "caller",
+  access: "person",
   tag,
   summary: "Delete a workspace. For its owner, the team's owners and admins, and the admin.",
   answers: { 204: null },

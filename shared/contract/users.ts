@@ -31,10 +31,19 @@ export const createUser = operation({
   tag,
   summary:
     "Sign up a user: user, usage metrics, subscription with trial and welcome email " +
-    "in one transaction. The key is shown once.",
+    "in one transaction. The key is shown once: a repeat under its Idempotency-Key answers 200 " +
+    "without it.",
   body: newUser,
-  answers: { 201: withKey },
-  problems: ["conflict", "unavailable", "outcome-unknown", "misconfigured"],
+  idempotent: true,
+  answers: { 200: v.strictObject({ user, apiKey: v.optional(v.never()) }), 201: withKey },
+  problems: [
+    "conflict",
+    "wrong-state",
+    "idempotency-key-reused",
+    "unavailable",
+    "outcome-unknown",
+    "misconfigured",
+  ],
 });
 
 const limit = pageOf.entries.limit;
@@ -43,7 +52,7 @@ export const findUser = operation({
   id: "findUser",
   method: "GET",
   path: "/api/users",
-  access: "caller",
+  access: "person",
   tag,
   summary: "A user by email address. A user's key finds only its own user.",
   query: v.strictObject({ email: accountEmail }),
@@ -70,11 +79,12 @@ export const updateUser = operation({
   access: "self",
   tag,
   summary:
-    "Change a user. Only the admin may change tier and scopes. " +
+    "Change a user. Only an operator may change tier, scopes and metadata. " +
     "Naming a tier ends a trial, even if the tier stays the same. A user's own change of address " +
     "counts once the link to the new address is confirmed; the answer is the same if another " +
     "account has it. The address that counts withdraws the change.",
   params,
+  conditional: true,
   body: userChanges,
   answers: {
     200: v.strictObject({
@@ -276,17 +286,5 @@ export const getMe = operation({
   tag,
   summary: "The user that the key belongs to.",
   answers: { 200: found },
-  problems: ["unavailable"],
-});
-
-export const listUsers = operation({
-  id: "listUsers",
-  method: "GET",
-  path: "/api/admin/users",
-  access: "admin",
-  tag,
-  summary: "Every user, newest first.",
-  query: v.strictObject(pageOf.entries),
-  answers: { 200: page(user) },
   problems: ["unavailable"],
 });

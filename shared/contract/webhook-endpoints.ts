@@ -130,6 +130,7 @@ export const updateWebhookEndpoint = operation({
   tag,
   summary: "Change URL, events or description of an endpoint.",
   params,
+  conditional: true,
   body: endpointChanges,
   answers: { 200: endpoint },
   problems: ["misconfigured", ...write],

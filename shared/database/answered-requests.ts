@@ -53,6 +53,24 @@ export function insertAnswer(
   ];
 }
 
+/**
+ * The statements that record the id of what a batch creates as its answer, for the end of that
+ * batch. A live record of the same key makes the whole batch fail.
+ *
+ * @param created SQL that selects the id as `id` once it is created, with `bound` from `?1`; no row
+ *   if it is not
+ */
+export function insertCreated(
+  db: D1Database,
+  keyed: KeyedRequest | null,
+  now: number,
+  { created, bound }: { created: string; bound: readonly unknown[] },
+): D1PreparedStatement[] {
+  if (keyed === null) return [];
+  const answer = `json_object('id', (${created}))`;
+  return insertAnswer(db, keyed, now, { answer, condition: `EXISTS (${created})`, bound });
+}
+
 /** The first answer to a key, as JSON. */
 export type FirstAnswer = { requestHash: string; requestId: string; answer: string };
 

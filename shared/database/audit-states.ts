@@ -6,8 +6,10 @@ import type { AuditState } from "./rules/audit-changes.ts";
  */
 
 const queries = {
-  user: `SELECT tier, scopes, email AS address, api_key_prefix AS apiKeyPrefix
-         FROM users WHERE user_id = ?1 AND deleted_at IS NULL`,
+  user: `SELECT tier, scopes, email AS address, api_key_prefix AS apiKeyPrefix,
+           suspended_reason AS suspended FROM users WHERE user_id = ?1 AND deleted_at IS NULL`,
+  key: `SELECT name, prefix, scopes, role, test, expires_at AS expiresAt,
+          previous_until AS previousUntil FROM api_keys WHERE id = ?1`,
   member: "SELECT role FROM team_members WHERE team_id = ?1 AND user_id = ?2",
   team: "SELECT name FROM teams WHERE team_id = ?1",
   workspace: "SELECT name FROM workspaces WHERE workspace_id = ?1",
@@ -16,8 +18,12 @@ const queries = {
              verified_by AS verifiedBy FROM senders WHERE id = ?1`,
   job: `SELECT schedule, time_zone AS timeZone, overlap, missed, timeout_ms AS timeoutMs,
           paused_at IS NOT NULL AS isPaused FROM jobs WHERE name = ?1`,
-  suppression: `SELECT GROUP_CONCAT(scope || ' (' || reason || ')', ', ') AS suppressed
-                FROM suppressions WHERE address = LOWER(?1)`,
+  suppression: `SELECT GROUP_CONCAT(text, ', ') AS suppressed FROM (
+                  SELECT scope || ' (' || reason || ')' AS text
+                  FROM suppressions WHERE address = LOWER(?1)
+                  UNION ALL
+                  SELECT tenant || iif(tenant = '', '', ' ') || scope || ' (' || reason || ')'
+                  FROM scoped_suppressions WHERE address = LOWER(?1))`,
 } as const;
 export type AuditedObject = keyof typeof queries;
 

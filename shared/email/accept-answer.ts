@@ -54,7 +54,7 @@ export function answerTo(
     case "suppressed":
       return fail({
         tag: "suppressed",
-        reason: isOfUser(tenant) ? "undisclosed" : verdict.reason,
+        reason: isOfTenant(tenant) ? "undisclosed" : verdict.reason,
       });
     case "no-sender":
       return fail({
@@ -87,5 +87,5 @@ const isSameRequest = (
 ): boolean =>
   stored.requestHash === repeated.requestHash || stored.canonicalHash === repeated.canonicalHash;
 
-/** A user does not learn what another tenant's emails have led to. */
-const isOfUser = (tenant: string): boolean => tenant.startsWith("user:");
+/** A user or team does not learn what another tenant's emails have led to. */
+const isOfTenant = (tenant: string): boolean => /^(user|team):/.test(tenant);

@@ -15,9 +15,12 @@ export const automaticEmails = {
   "address-in-use": "when a user asks for the address of another account, to that account",
   "address-change-requested": "when a user asks for another address, to the present one",
   "address-changed": "when the address of an account was changed, to the one before",
+  "api-key-created": "when a user got one more API key",
   "api-key-rotated": "when an API key was replaced",
   "api-key-revoked": "when an API key was revoked",
+  "sender-unverified": "when the DNS record of a verified domain is gone for three days",
   "account-deleted": "when an account was deleted",
+  "team-invitation": "when an address is invited to a team, to that address",
 } as const;
 
 export type AutomaticEmail = keyof typeof automaticEmails;

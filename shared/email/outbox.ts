@@ -4,7 +4,7 @@ import { countTransaction } from "../database/transactions.ts";
 import { isTimeout, WRITE_TIMEOUT_MS } from "../database/write.ts";
 import { within } from "../lib/base/deadline.ts";
 import { sha256Hex } from "../lib/base/hash.ts";
-import type { Result } from "../lib/base/result.ts";
+import { fail, ok, type Result } from "../lib/base/result.ts";
 import { groupsWithin, MAX_BOUND, sizeOf } from "../lib/base/sizes.ts";
 import { newUuidV7 } from "../lib/base/uuid.ts";
 import { describeError, log } from "../lib/worker/log.ts";
@@ -17,6 +17,7 @@ import {
   type Full,
   type Unwritten,
 } from "./accept-answer.ts";
+import { dropLarge, storeLarge, type LargeFiles } from "./files/large.ts";
 import { notificationFor, type QueueMessage } from "./queue-messages.ts";
 import type { DailyLimits } from "./rules/daily-limits.ts";
 import type { WantedFiles } from "./rules/file.ts";
@@ -34,7 +35,12 @@ import {
   type Verdict,
 } from "./sql/submissions.ts";
 
-export type Outbox = { db: D1Database; queue: Queue<QueueMessage> };
+/** `bucket`: for files that a row of D1 has no room for. */
+export type Outbox = {
+  db: D1Database;
+  queue: Queue<QueueMessage>;
+  bucket?: R2Bucket | undefined;
+};
 
 /**
  * The longest that a request, or an email that is being handed over, waits for a queue.
@@ -50,6 +56,8 @@ export type Submission = {
   sender: Sender;
   /** Absent if it names no uploaded file. */
   files?: WantedFiles;
+  /** Absent if its row has room for all that came within it. */
+  large?: LargeFiles;
 };
 
 /** The tenant of emails that belong to the operator. */
@@ -68,8 +76,8 @@ export type Along = {
 
 /**
  * `named`: the sender that the email names; null for `EMAIL_FROM`. `position`: of an email in its
- * batch, which shares the key. `limits`: of emails per day; none by default. Emails that are
- * accepted together have one tenant and its limits.
+ * batch, which shares the key. `limits`: of emails per day; none by default. `test`: its key is for
+ * tests. Emails that are accepted together have one tenant and its limits.
  */
 export type Sender = {
   tenant: string;
@@ -78,6 +86,7 @@ export type Sender = {
   idempotencyKey?: string;
   position?: number;
   limits?: DailyLimits | null;
+  test?: boolean;
 };
 
 /**
@@ -95,10 +104,13 @@ export async function acceptEmails(
   now: number,
   along: Along | null = null,
 ): Promise<Result<Accepted, Acceptance>[]> {
-  const prepared: Prepared[] = [];
-  for (const submission of emails)
-    prepared.push({ submission, email: await submittedOf(submission, now) });
   const accepted: Result<Accepted, Acceptance>[] = [];
+  const prepared: Prepared[] = [];
+  for (const [n, submission] of emails.entries()) {
+    const email = await withLarge(outbox, submission, await submittedOf(submission, now), now);
+    if (email.ok) prepared.push({ n, submission, email: email.value });
+    else accepted[n] = email;
+  }
   const due: { id: string; generation: number; dueAt: number }[] = [];
   const groups = groupsWithin(prepared, MAX_BOUND, ({ email }) => sizeOf([email]));
   for (const [n, group] of groups.entries()) {
@@ -108,9 +120,11 @@ export async function acceptEmails(
       now,
       n === 0 ? along : null,
     );
-    for (const [place, { submission, email }] of group.entries()) {
+    for (const [place, { n: at, submission, email }] of group.entries()) {
       const verdict = verdicts[place] ?? { tag: "absent" };
-      accepted.push(answerTo({ ...email, message: submission.message }, verdict, now));
+      accepted[at] = answerTo({ ...email, message: submission.message }, verdict, now);
+      if (isRefused(verdict) && outbox.bucket !== undefined)
+        await dropLarge(outbox.bucket, email.newFiles ?? [], now);
       if (verdict.tag !== "accepted") continue;
       countAccepted(email.id);
       due.push({ id: email.id, generation: 1, dueAt: Math.max(email.sendAt ?? now, now) });
@@ -120,13 +134,31 @@ export async function acceptEmails(
   return accepted;
 }
 
-type Prepared = { submission: Submission; email: Submitted };
+/** `n`: its place among all. */
+type Prepared = { n: number; submission: Submission; email: Submitted };
+
+/** Stores the files that the row of an email has no room for. */
+async function withLarge(
+  { bucket }: Outbox,
+  { large, message: { attachments = [] } }: Submission,
+  email: Submitted,
+  now: number,
+): Promise<Result<Submitted, Acceptance>> {
+  if (large === undefined) return ok(email);
+  if (bucket === undefined) return fail({ tag: "unavailable", dependency: "attachment store" });
+  const stored = await storeLarge(bucket, attachments, large, now);
+  return stored.ok ? ok({ ...email, ...stored.value }) : stored;
+}
+
+/** Whether it is certain that an email was not accepted. */
+const isRefused = ({ tag }: Verdict | Unwritten): boolean =>
+  tag !== "accepted" && tag !== "absent" && tag !== "failed" && tag !== "unknown";
 
 async function submittedOf(
   { request, message, files, sender }: Submission,
   now: number,
 ): Promise<Submitted> {
-  const { tenant, from, named, idempotencyKey, position, limits = null } = sender;
+  const { tenant, from, named, idempotencyKey, position, limits = null, test = false } = sender;
   const key =
     idempotencyKey === undefined
       ? null
@@ -143,6 +175,7 @@ async function submittedOf(
     named,
     traceId: currentTraceId(),
     limits,
+    test,
     key,
     ...(files !== undefined && { files }),
   };

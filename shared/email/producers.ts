@@ -1,5 +1,6 @@
-import { MAX_BODY_BYTES } from "../http/body.ts";
+import { NO_ROOM_RETRY_MS } from "../http/body.ts";
 import type { Failure } from "../http/failure.ts";
+import { BodyRoom } from "../http/large-bodies.ts";
 import { problemOf } from "../http/problem.ts";
 import { cut } from "../lib/base/cut.ts";
 import { fail, type Result } from "../lib/base/result.ts";
@@ -10,6 +11,7 @@ import { dailyLimits } from "./daily-limits.ts";
 import { withFiles } from "./files/wanted.ts";
 import { acceptEmails, PRODUCER_TENANT, type Outbox } from "./outbox.ts";
 import type { EmailSend } from "./queue-messages.ts";
+import { MAX_REQUEST_BYTES } from "./rules/large-files.ts";
 import type { EmailVariables } from "./settings.ts";
 import { submissionOf } from "./submission.ts";
 
@@ -23,7 +25,7 @@ type Produced = { message: unknown; idempotencyKey: string | undefined };
 /** Accepts one email of a producer. */
 export async function acceptProduced(
   outbox: Outbox,
-  env: EmailVariables,
+  env: EmailVariables & { ATTACHMENTS?: R2Bucket },
   { message, idempotencyKey }: Produced,
   now: number,
 ): Promise<Result<Accepted, Failure>> {
@@ -33,11 +35,19 @@ export async function acceptProduced(
   const who = { tenant: PRODUCER_TENANT, limits: limits.value, ...key };
   const submission = withFiles(env, submissionOf(env, message, who, now));
   if (!submission.ok) return submission;
-  // HTTP refuses that before it reads it. A row of D1 could not hold much more.
+  // HTTP refuses that before it reads it.
   const bytes = new TextEncoder().encode(JSON.stringify(submission.value.request)).byteLength;
-  if (bytes > MAX_BODY_BYTES) return fail({ tag: "body-too-large", limitBytes: MAX_BODY_BYTES });
-  const [accepted] = await acceptEmails(outbox, [submission.value], now);
-  return accepted ?? fail({ tag: "internal" });
+  if (bytes > MAX_REQUEST_BYTES)
+    return fail({ tag: "body-too-large", limitBytes: MAX_REQUEST_BYTES });
+  const room = new BodyRoom();
+  if (!(await room.take(bytes)))
+    return fail({ tag: "rate-limited", retryAfterMs: NO_ROOM_RETRY_MS });
+  try {
+    const [accepted] = await acceptEmails(outbox, [submission.value], now);
+    return accepted ?? fail({ tag: "internal" });
+  } finally {
+    room.release();
+  }
 }
 
 /** What becomes of a message that brings an email. */
@@ -51,7 +61,7 @@ export type AcceptedMessage =
 /** Accepts an email that another Worker put on the queue, as a part of its trace. */
 export async function acceptQueued(
   outbox: Outbox,
-  env: EmailVariables,
+  env: EmailVariables & { ATTACHMENTS?: R2Bucket },
   { idempotencyKey, message, traceparent }: EmailSend,
 ): Promise<AcceptedMessage> {
   const traceId = traceIdOf(traceparent ?? "") ?? newTraceId();

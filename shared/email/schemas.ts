@@ -8,9 +8,11 @@ import { oneLine } from "../lib/worker/one-line.ts";
 import { validatedApart, type FieldError } from "../lib/worker/validate.ts";
 import type { Brand } from "./brand.ts";
 import { address, type Mailbox } from "./rules/address.ts";
+import { isBase64 } from "./rules/base64.ts";
 import { customHeaders } from "./rules/custom-headers.ts";
 import { DEFAULT_CONTENT_TYPE, fileContentType, fileName } from "./rules/file.ts";
 import { canonicalJson } from "./rules/idempotency.ts";
+import { emailStatuses } from "./rules/lifecycle.ts";
 import {
   mailboxes,
   mailboxesOf,
@@ -35,6 +37,12 @@ function withoutLineBreaks(content: string): string {
   return /\s/.test(content) ? content.replaceAll(/[\t\n\r ]+/g, "") : content;
 }
 
+/** The pattern of valibot needs a stack that grows with the text. */
+const checked = v.check(isBase64, "must be base64");
+const base64 = Object.assign(v.base64<string, string>("must be base64"), {
+  "~run": checked["~run"].bind(checked),
+});
+
 // RFC 2392: `<img src="cid:logo">` shows the file with the content id `logo`.
 const contentId = v.optional(
   v.pipe(
@@ -47,11 +55,7 @@ const contentId = v.optional(
 export const inlineAttachment = named("Attachment", {
   filename: fileName,
   contentType: v.optional(fileContentType, DEFAULT_CONTENT_TYPE),
-  content: v.pipe(
-    v.string("must be text"),
-    v.transform(withoutLineBreaks),
-    v.base64("must be base64"),
-  ),
+  content: v.pipe(v.string("must be text"), v.transform(withoutLineBreaks), base64),
   contentId,
 });
 
@@ -78,6 +82,11 @@ const attachment = v.lazy((input) =>
 const categories = ["transactional", "notification", "marketing"] as const;
 export type EmailCategory = (typeof categories)[number];
 
+const tag = v.pipe(
+  v.string("must be text"),
+  v.regex(/^[\w:.-]{1,64}$/, "must be 1 to 64 letters, digits or _ : . -"),
+);
+
 /**
  * What `POST /api/emails` accepts: a subject and a body, or a template and its data. Anything else
  * in the body is refused by name.
@@ -100,15 +109,7 @@ export const emailRequest = v.pipe(
     // Idempotency-Key.
     sendAt: v.optional(timestamp),
     category: v.optional(v.picklist(categories, `must be one of ${categories.join(", ")}`)),
-    tags: v.optional(
-      shortList(
-        v.pipe(
-          v.string("must be text"),
-          v.regex(/^[\w:.-]{1,64}$/, "must be 1 to 64 letters, digits or _ : . -"),
-        ),
-        10,
-      ),
-    ),
+    tags: v.optional(shortList(tag, 10)),
     attachments: v.optional(shortList(attachment, MAX_ATTACHMENTS)),
     headers: v.optional(customHeaders),
   }),
@@ -216,20 +217,24 @@ export function checkSendAt({ sendAt }: Pick<EmailRequest, "sendAt">, now: numbe
  */
 export const emailBatch = v.strictObject({ emails: validatedApart(emailRequest, 100) });
 
-/**
- * What `GET /api/emails` takes. The statuses are those that need a person: few emails have them,
- * and an index finds those.
- */
+/** What `GET /api/emails` takes. */
 export const emailQuery = v.strictObject({
   ...pageOf.entries,
   status: v.optional(
     v.picklist(
-      ["scheduled", "queued", "unknown", "pinned", "dead"],
-      'must be "scheduled", "queued", "unknown", "pinned" or "dead"',
+      emailStatuses,
+      `must be one of ${emailStatuses.map((one) => `"${one}"`).join(", ")}`,
     ),
   ),
   tenant: v.optional(v.pipe(v.string("must be text"), v.maxLength(100, "is too long"))),
   to: v.optional(address),
+  tag: v.optional(tag),
+  from: v.optional(address),
+  subject: v.optional(
+    v.pipe(text, v.nonEmpty("must not be empty"), v.maxLength(MAX_SUBJECT_LENGTH, "is too long")),
+  ),
+  createdFrom: v.optional(timestamp),
+  createdBefore: v.optional(timestamp),
 });
 
 /** What an operator makes of an `unknown` email. */

@@ -1,3 +1,4 @@
+import type { KeyedRequest } from "../database/answered-requests.ts";
 import { writeDatabase, type WriteFailure } from "../database/write.ts";
 import type { Failure } from "../http/failure.ts";
 import { sha256Hex } from "../lib/base/hash.ts";
@@ -5,6 +6,7 @@ import { fail, ok, type Result } from "../lib/base/result.ts";
 import { brandOf } from "./brand.ts";
 import { lookUpTxt } from "./dns.ts";
 import { newEmail, notify, type Outbox } from "./outbox.ts";
+import { hasRecord } from "./rules/sender-check.ts";
 import { challengeName, type Verification } from "./rules/senders.ts";
 import { dnsResolver, publicUrl, sender, type EmailVariables } from "./settings.ts";
 import * as store from "./sql/pending-senders.ts";
@@ -67,7 +69,7 @@ async function notifyOf(
   await notify(outbox, [{ id, generation: 1, dueAt: now }], now);
 }
 
-const refusals: Record<"absent" | "taken" | "held" | "too-many" | "too-many-links", Failure> = {
+const refusals: Record<Exclude<store.PendingSaved["tag"], "saved">, Failure> = {
   absent: { tag: "not-found", what: "sender" },
   taken: { tag: "conflict", field: "address" },
   held: { tag: "conflict", field: "domain" },
@@ -87,12 +89,13 @@ const refusals: Record<"absent" | "taken" | "held" | "too-many" | "too-many-link
 export async function requestVerification(
   shared: Shared,
   pending: Pick<StoredSender, "id" | "identity" | "tenant" | "name" | "challenge">,
+  keyed: KeyedRequest | null,
 ): Promise<Result<StoredSender, VerifyFailure>> {
   const { db } = shared.outbox;
   const link = pending.challenge === null ? await newLink(shared, pending) : ok(null);
   if (!link.ok) return link;
   const saved = await writeDatabase(
-    () => store.insertPending(db, pending, link.value, shared.now),
+    () => store.insertPending(db, pending, link.value, { now: shared.now, keyed }),
     async (): Promise<store.PendingSaved | null> => {
       const found = await findSender(db, pending);
       // The sweep notifies of its email.
@@ -100,7 +103,7 @@ export async function requestVerification(
     },
   );
   if (!saved.ok) return saved;
-  if (saved.value.tag === "taken")
+  if (saved.value.tag === "taken" || saved.value.tag === "held")
     return fail({ tag: "conflict", field: pending.challenge === null ? "address" : "domain" });
   if (saved.value.tag !== "saved") return fail(refusals[saved.value.tag]);
   if (saved.value.isNotified && link.value !== null) await notifyOf(shared, link.value);
@@ -132,6 +135,7 @@ async function sendLinkAgain(
   if (!link.ok) return link;
   const saved = await writeDatabase(() => store.saveLink(db, found, link.value, shared.now));
   if (!saved.ok) return saved;
+  if (saved.value.tag === "held") return fail(refusals.taken);
   if (saved.value.tag !== "saved") return fail(refusals[saved.value.tag]);
   if (saved.value.isNotified) await notifyOf(shared, link.value);
   return ok(saved.value.sender);
@@ -146,7 +150,7 @@ async function askDns(
   const name = challengeName(found.identity);
   const records = await lookUpTxt(resolver.value, name);
   if (records === null) return fail({ tag: "unavailable", dependency: "DNS resolver" });
-  if (!records.some((text) => text.trim() === found.challenge))
+  if (!hasRecord(records, found.challenge))
     return fail({
       tag: "wrong-state",
       detail: `There is no TXT record ${name} with ${found.challenge} yet. DNS may take some time.`,

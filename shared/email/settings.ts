@@ -13,6 +13,7 @@ import {
 import type { AutomaticEmailVariables } from "./automatic-emails.ts";
 import { brandOf, DEFAULT_NAME, type BrandVariables } from "./brand.ts";
 import type { DailyLimitVariables } from "./daily-limits.ts";
+import type { FeedbackVariables } from "./feedback-settings.ts";
 import { formatMailbox, mailbox } from "./rules/address.ts";
 import type { RetryPolicy } from "./rules/retry-policy.ts";
 import {
@@ -126,6 +127,7 @@ function isResolver(text: string): boolean {
 export type EmailVariables = AutomaticEmailVariables &
   DailyLimitVariables &
   BrandVariables &
+  FeedbackVariables &
   VariablesOf<typeof senderVariables> &
   VariablesOf<typeof retryVariables> &
   VariablesOf<typeof waitVariables> &

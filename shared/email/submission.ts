@@ -5,9 +5,15 @@ import { brandOf, type Brand } from "./brand.ts";
 import type { Sender, Submission } from "./outbox.ts";
 import { formatMailbox, parseMailbox } from "./rules/address.ts";
 import { checkHeaders } from "./rules/custom-headers.ts";
+import { bytesOf, MAX_BODY_BYTES } from "./rules/large-files.ts";
 import { MAX_RECIPIENTS } from "./rules/mailboxes.ts";
 import { senderOf } from "./rules/senders.ts";
 import { wrongTestRecipients } from "./rules/test-recipients.ts";
+import {
+  countPlaceholders,
+  MAX_PLACEHOLDERS,
+  UNSUBSCRIBE_PLACEHOLDER,
+} from "./rules/unsubscribe-placeholder.ts";
 import {
   emailRequest,
   isNamed,
@@ -76,6 +82,12 @@ const tooMany = {
   path: "to",
   message: `must have at most ${MAX_RECIPIENTS} recipients together with cc and bcc`,
 };
+const tooLong = {
+  message: `must have at most ${MAX_BODY_BYTES} bytes, HTML and text together`,
+};
+const isTooLong = (html = "", text = ""): boolean =>
+  (html.length + text.length) * 3 > MAX_BODY_BYTES &&
+  bytesOf(html) + bytesOf(text) > MAX_BODY_BYTES;
 const wrongTests = {
   mixed: { path: "to", message: "must not mix recipients of tests (luna.test) with others" },
   unknown: {
@@ -86,20 +98,33 @@ const wrongTests = {
 /** The link would unsubscribe one recipient on behalf of another. */
 const oneOnly = { path: "to", message: "must be one recipient, if there is a link to unsubscribe" };
 
+const noLink = {
+  path: "category",
+  message: `must be notification or marketing, because the email has ${UNSUBSCRIBE_PLACEHOLDER}`,
+};
+const tooManyLinks = {
+  path: "html",
+  message: `must have ${UNSUBSCRIBE_PLACEHOLDER} at most ${MAX_PLACEHOLDERS} times, with text`,
+};
+
 /** What is wrong between fields, and with what only this Luna refuses. */
 function checkFields(
-  { html, attachments = [], headers = {}, category, recipients = [] }: EmailMessage,
+  { html, text, attachments = [], headers = {}, category, recipients = [] }: EmailMessage,
   { emailIdHeader }: Brand,
 ): FieldError[] {
   const hasLink = offersUnsubscribe(category);
+  const links = countPlaceholders({ html, text });
   const ids = attachments.map(({ contentId }) => contentId);
   // The size of an email counts each file once.
   const files = attachments.map((one) => (isNamed(one) ? one.id : null));
   const tests = wrongTestRecipients(recipients);
   return [
+    ...(isTooLong(html, text) ? [{ ...tooLong, path: html === undefined ? "text" : "html" }] : []),
     ...(tests === null ? [] : [wrongTests[tests]]),
     ...(recipients.length > MAX_RECIPIENTS ? [tooMany] : []),
     ...(hasLink && recipients.length > 1 ? [oneOnly] : []),
+    ...(links > 0 && !hasLink ? [noLink] : []),
+    ...(links > MAX_PLACEHOLDERS ? [tooManyLinks] : []),
     ...ids.flatMap((id, n) => {
       const path = `attachments.${n}.contentId`;
       if (id === undefined) return [];

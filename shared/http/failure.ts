@@ -14,6 +14,10 @@ export type Failure =
   /** A webhook without a valid signature of its provider, or with a signature that is too old. */
   | { tag: "bad-signature" }
   | { tag: "forbidden"; detail: string }
+  /** The user of the key is suspended. */
+  | { tag: "account-suspended" }
+  /** The object is not as the caller read it: `If-Match`. */
+  | { tag: "precondition-failed" }
   | { tag: "not-found"; what: string }
   | { tag: "method-not-allowed"; allow: string[] }
   | { tag: "conflict"; field: string }
@@ -25,6 +29,8 @@ export type Failure =
     }
   /** The emails of a day are used up: of the caller's own limit, or of all callers. */
   | { tag: "daily-limit"; by: "own" | "all"; retryAfterMs: number }
+  /** No email names so many of the tenant's uploaded files that it may upload no more. */
+  | { tag: "too-many-files"; retryAfterMs: number }
   | { tag: "idempotency-key-reused" }
   | { tag: "rate-limited"; retryAfterMs: number }
   | { tag: "uri-too-long"; limitBytes: number }
@@ -46,5 +52,6 @@ type Dependency =
   | "subscription of SNS"
   | "scheduler"
   | "circuit breaker"
+  | "heartbeat"
   | "tag index"
   | "telemetry";

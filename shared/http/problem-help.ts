@@ -22,7 +22,9 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     action: "Send the file in one piece, not in chunks of unknown number.",
   },
   "body-too-large": {
-    cause: "The body has more than 1 MiB, a file more than 25 MiB, or a webhook more than 64 KiB.",
+    cause:
+      "The body has more than 1 MiB (8 MiB with emails), a file more than 25 MiB, or a webhook " +
+      "more than 64 KiB.",
     action: "Upload large files by `POST /api/attachments`. Send emails in smaller batches.",
   },
   aborted: {
@@ -40,6 +42,14 @@ export const problemHelp: Record<Failure["tag"], Help> = {
   forbidden: {
     cause: "The token is valid but may not call this operation.",
     action: "Use a token that may: `detail` names the missing scope, permission or role.",
+  },
+  "account-suspended": {
+    cause: "An operator has suspended the account of the key.",
+    action: "Ask the operator. Emails that were accepted wait, and leave once it is resumed.",
+  },
+  "precondition-failed": {
+    cause: "Another request has changed the object since its `ETag` was read.",
+    action: "Read the object again, decide again, and send its new `ETag` in `If-Match`.",
   },
   "not-found": {
     cause: "The path or the object does not exist, or the object belongs to another tenant.",
@@ -68,6 +78,10 @@ export const problemHelp: Record<Failure["tag"], Help> = {
   "daily-limit": {
     cause: "As many emails were accepted today (UTC) as the key, or all keys together, may send.",
     action: "Wait for the seconds in `Retry-After`, or ask the operator for a higher limit.",
+  },
+  "too-many-files": {
+    cause: "Of the uploaded files of the key's owner 500, or 1 GiB, are named by no email yet.",
+    action: "Send the emails that name them. A file that no email names is deleted after a day.",
   },
   "rate-limited": {
     cause: "The key or the network address sent too many requests in the last minute.",

@@ -21,12 +21,15 @@ export const httpStatusOf = {
   unauthenticated: 401,
   "bad-signature": 400,
   forbidden: 403,
+  "account-suspended": 403,
+  "precondition-failed": 412,
   "not-found": 404,
   "method-not-allowed": 405,
   conflict: 409,
   "wrong-state": 409,
   suppressed: 422,
   "daily-limit": 429,
+  "too-many-files": 429,
   "idempotency-key-reused": 422,
   "rate-limited": 429,
   "uri-too-long": 414,
@@ -84,6 +87,14 @@ const wordings: {
     detail: "The message is not signed with this endpoint's secret, or the signature is too old.",
   }),
   forbidden: ({ detail }) => ({ title: "Not allowed", detail }),
+  "account-suspended": () => ({
+    title: "The account is suspended",
+    detail: "No key of this account may be used until an operator resumes it. Nothing is lost.",
+  }),
+  "precondition-failed": () => ({
+    title: "Changed since it was read",
+    detail: "The object is not as If-Match names it. Nothing was written.",
+  }),
   "not-found": ({ what }) => ({ title: "Not found", detail: `There is no such ${what}.` }),
   "method-not-allowed": ({ allow }) => ({
     title: "Method not allowed",
@@ -113,6 +124,12 @@ const wordings: {
       by === "own"
         ? "This key has sent as many emails as it may per day (UTC). Nothing was written."
         : "All keys have sent as many emails as they may per day (UTC). Nothing was written.",
+  }),
+  "too-many-files": () => ({
+    title: "Too many files without an email",
+    detail:
+      "No email names so many of your uploaded files that you may upload no more. " +
+      "Nothing was written.",
   }),
   "rate-limited": () => ({
     title: "Too many requests",
@@ -185,6 +202,7 @@ const FULL_SECONDS = 60;
 function retryAfterSeconds(failure: Failure): number {
   return failure.tag === "circuit-open" ||
     failure.tag === "rate-limited" ||
+    failure.tag === "too-many-files" ||
     failure.tag === "daily-limit"
     ? Math.max(Math.ceil(failure.retryAfterMs / 1_000), 1)
     : failure.tag === "database-full"

@@ -1,4 +1,5 @@
 import { Webhook } from "standardwebhooks";
+import { beginningOf } from "../http/beginning.ts";
 import type { Clock } from "../lib/base/clock.ts";
 import { cut } from "../lib/base/cut.ts";
 import { webhookOutcomeOf, unanswered, type WebhookOutcome } from "./rules/answer.ts";
@@ -41,7 +42,7 @@ export async function callEndpoint(call: EndpointCall, { fetch, clock }: Ports):
       clock.now(),
     );
     // The status has decided: what follows it is only shown.
-    return after(outcome, await beginningOf(response));
+    return after(outcome, await beginningOf(response.body, MAX_ANSWER_BYTES));
   } catch (error) {
     const text = error instanceof Error ? cut(error.message, MAX_ANSWER_BYTES) : "";
     return after(unanswered(deadline.aborted ? "deadline" : "connection"), text);
@@ -64,25 +65,4 @@ function requestOf({ secrets, id, body, headers }: EndpointCall, now: number): R
       "webhook-signature": signatures.join(" "),
     },
   };
-}
-
-/** The first bytes of the body as text; what came, if it breaks off. */
-async function beginningOf({ body }: Response): Promise<string> {
-  if (body === null) return "";
-  const reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-  const decoder = new TextDecoder();
-  let text = "";
-  let length = 0;
-  try {
-    while (length < MAX_ANSWER_BYTES) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      text += decoder.decode(value.subarray(0, MAX_ANSWER_BYTES - length), { stream: true });
-      length += value.length;
-    }
-    await reader.cancel();
-  } catch {
-    // It broke off, or the time is over.
-  }
-  return cut(text, MAX_ANSWER_BYTES);
 }

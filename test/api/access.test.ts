@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import table from "../../docs/reference/access.md?raw";
+import { teamScopes } from "../../shared/accounts/rules/key-scopes.ts";
 import type { Column } from "../support/access-table.ts";
 import { operationOf } from "../support/conformance.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
@@ -14,7 +15,7 @@ const cellsOf = (line: string): string[] =>
     .split("|")
     .slice(1, -1)
     .map((cell) => cell.trim());
-const columns = cellsOf(head).slice(1) as Column[];
+const columns = cellsOf(head).slice(1, -1) as Column[];
 const cases = lines.flatMap((line) => {
   const [operation = "", ...cells] = cellsOf(line);
   const [method = "", path = ""] = operation.replaceAll("`", "").split(" ");
@@ -57,6 +58,15 @@ beforeAll(async () => {
   );
   await call("PATCH", "/api/users/owner", { scopes: [] });
   const team = await call("POST", "/api/teams", { name: "Team" }, { token: owner });
+  const { teamId } = team.body.team;
+  const ofTeam = await call("POST", `/api/teams/${teamId}/api-keys`, {
+    name: "Team",
+    scopes: teamScopes,
+  });
+  tokens["a team's key"] = ofTeam.body.apiKey;
+  const invitation = await call("POST", `/api/teams/${team.body.team.teamId}/invitations`, {
+    email: "invited@example.com",
+  });
   const workspace = await call("POST", "/api/workspaces", { name: "Desk" }, { token: owner });
   const { endpoint } = (
     await call(
@@ -69,16 +79,25 @@ beforeAll(async () => {
   const { deliveryId } = (
     await call("POST", `/api/webhook-endpoints/${endpoint.id}/test`, undefined, { token: owner })
   ).body;
+  const heartbeat = await call(
+    "POST",
+    "/api/heartbeats",
+    { name: "Backup", schedule: { every: "1d" }, graceSeconds: 60 },
+    { token: owner },
+  );
   const sender = await call("POST", "/api/admin/email/senders", {
     address: "owner@example.com",
     tenant: "user:owner",
   });
   names = {
     senderId: sender.body.id,
+    heartbeatId: heartbeat.body.id,
+    signal: "fail",
     endpointId: endpoint.id,
     deliveryId,
     userId: "owner",
-    teamId: team.body.team.teamId,
+    teamId,
+    keyId: `key_${"0".repeat(32)}`,
     workspaceId: workspace.body.workspace.workspaceId,
     id: email.body.id,
     scope: "sender%3Anobody%40example.com",
@@ -86,6 +105,7 @@ beforeAll(async () => {
     address: "ada@example.com",
     provider: "resend",
     token: "x",
+    invitationId: invitation.body.invitation.id,
   };
 });
 
@@ -95,9 +115,12 @@ type Asked = { method: string; path: string; body?: unknown; token: string | nul
 const changing = new Set([
   "deleteUser",
   "rotateApiKey",
+  "revokeUserKey",
+  "revokeTeamKey",
   "revokeApiKey",
   "removeMember",
   "addMember",
+  "revokeInvitation",
   "renameTeam",
   "deleteTeam",
   "renameWorkspace",
@@ -107,15 +130,20 @@ const changing = new Set([
   "retryEmail",
   "discardDeadLetter",
   "deleteWebhookEndpoint",
+  "deleteHeartbeat",
   "deleteSender",
   "deleteOwnSender",
 ]);
 /** What is refused only after the input was found to be valid. */
 const bodies: Record<string, unknown> = {
   addMember: { userId: "other" },
+  createTeamKey: { name: "Key", scopes: ["teams:read"] },
+  rotateTeamKey: {},
+  createInvitation: { email: "another@example.com" },
   renameTeam: { name: "Kern" },
   renameWorkspace: { name: "Studio" },
   updateWebhookEndpoint: { events: ["*"] },
+  updateHeartbeat: { name: "Restore" },
   replayWebhookDeliveries: {},
   moveEmail: { sendAt: new Date(0).toISOString() },
 };

@@ -33,13 +33,20 @@ describe("GET /api/admin/alerts", () => {
     expect(body.firing).toEqual([
       {
         key: "heard",
+        severity: "ticket",
         summary: "heard",
         since: iso(1_000),
         firedAt: iso(5_000),
         emailAt: iso(8_000),
         webhookAt: iso(9_000),
       },
-      { key: "unheard", summary: "unheard", since: iso(1_000), firedAt: iso(5_000) },
+      {
+        key: "unheard",
+        severity: "ticket",
+        summary: "unheard",
+        since: iso(1_000),
+        firedAt: iso(5_000),
+      },
     ]);
   });
 
@@ -50,5 +57,68 @@ describe("GET /api/admin/alerts", () => {
     [{ ALERT_EMAIL: "oncall@example.com", ALERT_WEBHOOK_URL: "ftp:x" }, ["email"]],
   ])("with %j has the channels %j", async (vars, channels) => {
     expect((await callWith(vars)("GET", path)).body.channels).toEqual(channels);
+  });
+});
+
+describe("a firing alert", () => {
+  const acknowledge = `${path}/unheard/acknowledge`;
+  const shown = async () =>
+    (await call("GET", path)).body.firing.find(({ key }: { key: string }) => key === "unheard");
+
+  it("shows who acknowledged it first, until that is withdrawn", async () => {
+    expect((await call("POST", acknowledge)).status).toBe(204);
+    const { acknowledgedAt } = await shown();
+    expect((await call("POST", acknowledge)).status).toBe(204);
+    expect(await shown()).toMatchObject({ acknowledgedAt, acknowledgedBy: expect.any(String) });
+    expect((await call("DELETE", acknowledge)).status).toBe(204);
+    expect(await shown()).not.toHaveProperty("acknowledgedAt");
+    expect((await call("DELETE", acknowledge)).status).toBe(404);
+  });
+
+  it("that is over cannot be acknowledged", async () => {
+    expect((await call("POST", `${path}/over/acknowledge`)).status).toBe(404);
+  });
+});
+
+describe("silences", () => {
+  const silences = `${path}/silences`;
+  const ahead = (ms: number): string => iso(Date.now() + ms);
+  const HOUR_MS = 3_600_000;
+  const DAY_MS = 24 * HOUR_MS;
+
+  it("are listed with who made them and why, shown at their alerts, and end at once", async () => {
+    const endsAt = ahead(HOUR_MS);
+    const made = await call("POST", silences, { match: "unh*", reason: "a move", endsAt });
+    expect(made).toMatchObject({ status: 201, body: { match: "unh*", reason: "a move", endsAt } });
+    const later = {
+      match: "*",
+      reason: "window",
+      startsAt: ahead(DAY_MS),
+      endsAt: ahead(2 * DAY_MS),
+    };
+    expect((await call("POST", silences, later)).status).toBe(201);
+    const { items } = (await call("GET", silences)).body;
+    expect(items.map(({ reason }: { reason: string }) => reason)).toEqual(["a move", "window"]);
+    const { firing } = (await call("GET", path)).body;
+    expect(firing.map((one: { silencedUntil?: string }) => one.silencedUntil)).toEqual([
+      undefined,
+      endsAt,
+    ]);
+    expect((await call("DELETE", `${silences}/${made.body.id}`)).status).toBe(204);
+    expect((await call("DELETE", `${silences}/${made.body.id}`)).status).toBe(404);
+    expect((await call("GET", silences)).body.items).toHaveLength(1);
+  });
+
+  it.each([
+    ["match", { match: "breaker *", endsAt: ahead(HOUR_MS) }],
+    ["match", { match: "*:smtp", endsAt: ahead(HOUR_MS) }],
+    ["endsAt", { match: "*", endsAt: ahead(-1) }],
+    ["endsAt", { match: "*", endsAt: ahead(31 * DAY_MS) }],
+    ["endsAt", { match: "*", startsAt: ahead(2 * HOUR_MS), endsAt: ahead(HOUR_MS) }],
+    ["startsAt", { match: "*", startsAt: ahead(91 * DAY_MS), endsAt: ahead(92 * DAY_MS) }],
+  ])("with a wrong %s are refused by that name: %j", async (field, body) => {
+    const { status, body: problem } = await call("POST", silences, { reason: "x", ...body });
+    expect(status).toBe(422);
+    expect(problem.errors.map(({ path: at }: { path: string }) => at)).toEqual([field]);
   });
 });

@@ -108,7 +108,12 @@ describe("an upload that is refused writes nothing", () => {
     ["without R2", { bindings: { ATTACHMENTS: undefined as never } }, 503, "misconfigured"],
     ["with a name that has a slash", { name: "a%2Fb" }, 422, "invalid"],
     ["with a type that is none", { headers: { "Content-Type": "pdf" } }, 422, "invalid"],
-    ["under an Idempotency-Key", { headers: { "Idempotency-Key": "k" } }, 422, "invalid"],
+    [
+      "under a malformed Idempotency-Key",
+      { headers: { "Idempotency-Key": "a key" } },
+      422,
+      "invalid",
+    ],
   ])("%s", async (_, given, status, tag) => {
     const before = await rows("attachments");
     const answer = await upload(text, given);

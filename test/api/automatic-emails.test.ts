@@ -46,6 +46,15 @@ const acts: Partial<
     subject: /was revoked$/,
     act: (send, { userId }) => send("DELETE", `/api/users/${userId}/api-key`),
   },
+  "team-invitation": {
+    subject: /^You are invited to the team/,
+    act: async (send, { userId }) => {
+      const owner = await signUpAs("pro");
+      const { team } = (await call("POST", "/api/teams", { name: "T" }, owner)).body;
+      const email = `${userId}-invited@example.com`;
+      await send("POST", `/api/teams/${team.teamId}/invitations`, { email });
+    },
+  },
   "account-deleted": {
     subject: /was deleted$/,
     act: (send, { userId }) => send("DELETE", `/api/users/${userId}`),

@@ -30,11 +30,13 @@ const resendOnly = { EMAIL_TRANSPORTS: "resend" };
 
 describe("the transports of emails", () => {
   it("are listed with their configured rates, and without a rate if they have none", async () => {
+    const feedback = "not-configured";
+    const webhook = { feedback: "configured" };
     expect((await callWith(resendOnly)("GET", path)).body.items).toEqual([
-      { name: "smtp", used: false },
-      { name: "cloudflare", used: false },
-      { name: "resend", used: true, configuredPerSecond: 5, ratePerSecond: 5 },
-      { name: "ses", used: false, configuredPerSecond: 14, ratePerSecond: 14 },
+      { name: "smtp", used: false, feedback },
+      { name: "cloudflare", used: false, feedback },
+      { name: "resend", used: true, ...webhook, configuredPerSecond: 5, ratePerSecond: 5 },
+      { name: "ses", used: false, feedback, configuredPerSecond: 14, ratePerSecond: 14 },
     ]);
     expect(await rateOf(resendOnly)).toBe(5);
     expect(await rateOf({ EMAIL_TRANSPORTS: "smtp" })).toBeNull();

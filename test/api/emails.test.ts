@@ -230,12 +230,15 @@ describe("POST /api/emails with a template", () => {
       "enterprise-contact",
       "address-confirmation",
       "sender-verification",
+      "sender-unverified",
       "address-in-use",
       "address-change-requested",
       "address-changed",
+      "api-key-created",
       "api-key-rotated",
       "api-key-revoked",
       "account-deleted",
+      "team-invitation",
     ]);
     const fetchRaw = (path: string) =>
       exports.default.fetch(

@@ -6,6 +6,7 @@ import { operations } from "../../shared/contract/operations.ts";
 import { dispatch } from "../../workers/api/dispatch.ts";
 import { requests, type FuzzRequest } from "../support/arbitrary-request.ts";
 import { undocumented } from "../support/conformance.ts";
+import { requestRuns } from "../support/database-runs.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { cron } from "../support/produce.ts";
 import { call, tables } from "./support.ts";
@@ -15,7 +16,7 @@ import { call, tables } from "./support.ts";
  * 5xx or with what the document does not describe, and none that is refused changes a row.
  */
 
-const REQUESTS = Math.min(5 * inject("runs"), 100_000);
+const REQUESTS = requestRuns(inject("runs"));
 const seed = inject("seed");
 const bindings = { ...env, CRON: cron({ retry: async () => ({ status: "not-found" }) } as never) };
 const users = ["fuzz-a", "fuzz-b", "fuzz-c"];

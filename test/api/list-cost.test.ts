@@ -39,6 +39,11 @@ beforeAll(async () => {
        ${numbers} SELECT n || '@example.com', 'all', 'bounce', n FROM numbers`,
     ),
     env.DB.prepare(
+      `INSERT INTO scoped_suppressions (id, address, tenant, scope, reason, created_at)
+       ${numbers} SELECT 's_' || n, n || '@example.com', 'user:' || n, 'all', 'bounce', n
+       FROM numbers`,
+    ),
+    env.DB.prepare(
       `INSERT INTO audit_log (id, at, actor, operation, path, request_id)
        ${numbers} SELECT 'a' || n, n, 'another', 'suppress', '/', 'r' FROM numbers`,
     ),
@@ -69,6 +74,11 @@ const ofAdmin = [
   ...unsent.map((status) => `/api/emails?limit=20&tenant=user:other&${status}`),
   "/api/admin/email/dlq?to=nobody@example.com",
   "/api/admin/email/suppressions?address=nobody@example.com",
+  "/api/admin/email/suppressions?limit=20",
+  "/api/admin/email/suppressions?limit=20&tenant=",
+  "/api/admin/email/suppressions?limit=20&tenant=user:nobody",
+  "/api/admin/email/suppressions?limit=20&scope=all",
+  "/api/admin/email/suppressions?limit=20&scope=marketing",
   "/api/admin/audit?actor=nobody",
 ];
 

@@ -36,6 +36,7 @@ describe("GET /openapi.json", () => {
           required: true,
           schema: { type: "string", pattern: expect.any(String) },
         },
+        { name: "If-Match", in: "header" },
       ],
       requestBody: {
         content: {
@@ -53,6 +54,7 @@ describe("GET /openapi.json", () => {
         403: {},
         404: {},
         409: {},
+        412: {},
         415: {},
         422: {},
         429: {},

@@ -69,6 +69,8 @@ const byOperator: [request: string, body?: unknown][] = [
   ["GET /api/admin/users?limit=20"],
   ["GET /api/admin/email/dlq?limit=20"],
   ["GET /api/admin/email/suppressions?limit=20"],
+  ["GET /api/admin/email/suppressions?limit=20&tenant=user:nobody"],
+  ["GET /api/admin/email/suppressions?limit=20&scope=marketing"],
   ["GET /api/admin/audit?limit=20"],
   ["GET /api/admin/audit?limit=20&actor=nobody"],
   ["GET /api/admin/alerts"],
@@ -132,6 +134,8 @@ const bounds: Record<string, number> = {
   getHealth: 10 * 1_001,
   getStart: 10 * 1_001,
   scrapeMetrics: 9 * 1_001,
+  // 1,000 letters by their index.
+  listDeadLetterCauses: 2 * 1_001,
   listAlerts: LONG_PAGE_ROWS,
   listDeadLetters: LONG_PAGE_ROWS,
   listEmails: LONG_PAGE_ROWS,
@@ -139,6 +143,10 @@ const bounds: Record<string, number> = {
   listUsers: LONG_PAGE_ROWS,
   scheduledTaskHistory: LONG_PAGE_ROWS,
   "the task warm-cache": 100 * 30,
+  // A page of 1,000: looked at with its index entries, and found again for its deletion.
+  deleteSuppressions: 1_000 * 5,
+  // All that there is, a page at a time.
+  exportSuppressions: Infinity,
   // Each email looks for the subscriptions of its tenant once there is an endpoint.
   "POST /api/emails/batch, by the user": 100 * 12,
 };

@@ -122,6 +122,29 @@ describe("an address of a tenant", () => {
     expect(await sentTo(address)).toHaveLength(3);
   });
 
+  it("in a domain that another tenant has verified is refused, also by an earlier link", async () => {
+    const [user, owner] = [await mailer(), await mailer()];
+    const [early, late, again] = ["early", "late", "again"].map((name) => `${name}@held.example`);
+    const made = await request(user, { address: early });
+    const path = await linkTo(early ?? "");
+    const repeated = await request(user, { address: again });
+    const domain = (await request(owner, { domain: "held.example" })).body;
+    await db
+      .prepare("UPDATE senders SET verified_at = 1, verified_by = 'dns' WHERE id = ?1")
+      .bind(domain.id)
+      .run();
+    const before = await rowsInAll();
+    expect(await request(user, { address: late })).toMatchObject({ status: 409 });
+    expect((await verify(user, repeated.body.id)).status).toBe(409);
+    for (const method of ["GET", "POST"] as const)
+      expect((await open(method, path)).status).toBe(404);
+    expect(await rowsInAll()).toEqual(before);
+    expect((await call("GET", `${own}/${made.body.id}`, undefined, user)).body).toMatchObject({
+      status: "pending",
+    });
+    expect((await request(owner, { address: late })).status).toBe(201);
+  });
+
   it("gets no link beyond 20 of its tenant in 24 hours, also not by deleting senders", async () => {
     const user = await mailer();
     for (let n = 0; n < 20; n += 1) {

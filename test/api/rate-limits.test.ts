@@ -191,7 +191,15 @@ describe("an operation that carries a signature", () => {
     const [signed, counting] = [true, undefined].map((is) =>
       anonymous.filter((one) => one.signed === is).map(({ id }) => id),
     );
-    expect(signed).toEqual(["takeWebhook", "askToUnsubscribe", "unsubscribe"]);
+    expect(signed).toEqual([
+      "takeWebhook",
+      "pingHeartbeat",
+      "postPing",
+      "signalHeartbeat",
+      "postSignal",
+      "askToUnsubscribe",
+      "unsubscribe",
+    ]);
     expect(counting).toEqual([
       "getStart",
       "askToConfirmAddress",

@@ -103,11 +103,19 @@ describe("Cloudflare Access", () => {
 
   const token = async (
     n: number,
-    changes: { email?: string; issuer?: string; audience?: string; expiresAt?: number } = {},
+    changes: {
+      email?: string;
+      issuer?: string;
+      audience?: string;
+      expiresAt?: number;
+      custom?: object;
+    } = {},
   ): Promise<string> => {
     const { kid = "", privateKey } = keys[n] ?? {};
     return await new SignJWT(
-      changes.email === "" ? {} : { email: changes.email ?? "Ada@Luna.example" },
+      changes.email === ""
+        ? {}
+        : { email: changes.email ?? "Ada@Luna.example", custom: changes.custom },
     )
       .setProtectedHeader({ alg: "RS256", kid })
       .setIssuer(changes.issuer ?? `https://${teamDomain}`)
@@ -117,7 +125,11 @@ describe("Cloudflare Access", () => {
   };
   type Asked = { method: string; path: string; body?: unknown; headers?: Record<string, string> };
   const anything: Asked = { method: "GET", path: "/api/admin/alerts" };
-  const ask = async (jwt: string, { method, path, body, headers }: Asked = anything) => {
+  const ask = async (
+    jwt: string,
+    { method, path, body, headers }: Asked = anything,
+    send = signingIn,
+  ) => {
     vi.spyOn(console, "warn").mockReturnValue();
     vi.spyOn(globalThis, "fetch").mockImplementation(async (url, init) => {
       asked += 1;
@@ -126,7 +138,7 @@ describe("Cloudflare Access", () => {
         url === `https://${teamDomain}/cdn-cgi/access/certs` && init?.redirect === "manual";
       return isAsked ? answer() : new Response(null, { status: 404 });
     });
-    return await signingIn(method, path, body, {
+    return await send(method, path, body, {
       token: null,
       headers: { "Cf-Access-Jwt-Assertion": jwt, ...headers },
     });
@@ -174,6 +186,41 @@ describe("Cloudflare Access", () => {
     ["that is none", async () => "nonsense"],
   ])("refuses a token %s", async (_, made) => {
     expect((await ask(await made())).status).toBe(401);
+  });
+
+  describe("with ACCESS_ROLES", () => {
+    const withRoles = callWith({
+      ACCESS_TEAM_DOMAIN: teamDomain,
+      ACCESS_AUDIENCE: audience,
+      ACCESS_ROLES: "luna-admins=admin, Night shift=support, staff=viewer",
+    });
+    const reading: Asked = { method: "GET", path: "/api/admin/users" };
+    const writing: Asked = { method: "POST", path: reset, body: { reason: "repaired" } };
+
+    it.each([
+      [["luna-admins", "staff"], "admin", [200, 200, 200]],
+      [["Night shift", "staff"], "support", [200, 200, 403]],
+      [["staff"], "viewer", [200, 403, 403]],
+    ])("gives the groups %j the role %s", async (groups, role, statuses) => {
+      const jwt = await token(0, { custom: { groups } });
+      const answers = [];
+      for (const one of [anything, reading, writing])
+        answers.push((await ask(jwt, one, withRoles)).status);
+      expect(answers).toEqual(statuses);
+      const who = await ask(jwt, { method: "GET", path: "/api/admin/me" }, withRoles);
+      expect(who.body).toMatchObject({ role, actor: "ada@luna.example" });
+    });
+
+    it.each([[{}], [{ groups: ["others"] }], [{ groups: "luna-admins" }], [{ groups: [1] }]])(
+      "refuses a sign-in whose groups have no role: %j",
+      async (custom) => {
+        const refused = await ask(await token(0, { custom }), anything, withRoles);
+        expect(refused).toMatchObject({
+          status: 403,
+          body: { detail: expect.stringContaining("none of your groups has a role") },
+        });
+      },
+    );
   });
 
   it("refuses a write by a page of another site, and allows one by its own page", async () => {

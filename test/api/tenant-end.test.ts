@@ -35,6 +35,10 @@ describe("deleting an account", () => {
     const [user, other] = [await sender(), await sender()];
     const ids = [await send(user), await send(user, { sendAt: later() })];
     const kept = await send(other, { sendAt: later() });
+    for (const { userId } of [user, other]) {
+      const body = { address: "eve@example.com", tenant: `user:${userId}` };
+      await call("POST", "/api/admin/email/suppressions", body);
+    }
     expect((await call("DELETE", `/api/users/${user.userId}`, undefined, user)).status).toBe(204);
     expect(await endOf(user)).toEqual({ until: Number.MAX_SAFE_INTEGER, sweptAt: null });
     expect(await sweep()).toMatchObject({ cancelled: 2 });
@@ -45,6 +49,8 @@ describe("deleting an account", () => {
     }
     expect(await statusOf(kept)).toBe("scheduled");
     expect(await sweep()).toMatchObject({ cancelled: 0 });
+    const { body } = await call("GET", "/api/admin/email/suppressions?address=eve@example.com");
+    expect(body.items).toMatchObject([{ tenant: `user:${other.userId}` }]);
   });
 
   it("ends no tenant if it is refused, and does after a lost reply", async () => {

@@ -105,7 +105,13 @@ describe("text that is not well-formed Unicode", () => {
           : "cache"
         : parameter === "endpointId"
           ? `we_${"0".repeat(32)}`
-          : "nobody",
+          : parameter === "heartbeatId"
+            ? `hb_${"0".repeat(32)}`
+            : parameter === "token"
+              ? "00000000-0000-4000-8000-000000000000"
+              : parameter === "signal"
+                ? "fail"
+                : "nobody",
     );
     for (const bytes of ["%ED%A0%BC", "%FF", "a%C3"]) {
       const { status, body } = await call("GET", `${at}?${name}=${bytes}`);
@@ -148,6 +154,8 @@ const freeText = new Set([
   "processDeadLetters filter.tenant",
   "processDeadLetters filter.to",
   "createWorkspace teamId",
+  "createUser metadata.X-Any",
+  "updateUser metadata.X-Any",
 ]);
 
 describe("text that is shown as a name", () => {

@@ -7,7 +7,9 @@ const settings = { publicUrl: env.PUBLIC_URL ?? "", secret: env.UNSUBSCRIBE_SECR
 const email = { to: "ada@example.com", subject: "News", text: "Hi", category: "marketing" };
 
 beforeEach(async () => {
-  await env.DB.prepare("DELETE FROM suppressions").run();
+  await env.DB.batch(
+    ["suppressions", "scoped_suppressions"].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+  );
 });
 
 const fetchRaw = (url: string, init?: RequestInit) => exports.default.fetch(new Request(url, init));
@@ -15,6 +17,64 @@ const linkOf = async (): Promise<string> => {
   const { body } = await call("POST", "/api/emails", email);
   return await unsubscribeUrl(settings, String(body.id));
 };
+
+const choose = (link: string, choice: string) =>
+  fetchRaw(link, {
+    method: "POST",
+    headers: { "Content-Type": "application/x-www-form-urlencoded" },
+    body: `choice=${choice}`,
+  });
+const sends = async (category: string): Promise<number> =>
+  (await call("POST", "/api/emails", { ...email, category })).status;
+
+describe("the page of an unsubscribe link", () => {
+  it("unsubscribes from the category of the email alone, if a person chooses that", async () => {
+    const link = await linkOf();
+    expect(await (await fetchRaw(link)).text()).toContain("Only no more news");
+    expect(await (await choose(link, "category")).text()).toContain("You are unsubscribed");
+    expect([await sends("marketing"), await sends("notification")]).toEqual([422, 202]);
+    const again = await (await fetchRaw(link)).text();
+    expect(again).toContain("You will get no more news");
+    expect(again).toContain("No more notifications either");
+    await choose(link, "all");
+    expect([await sends("notification"), await sends("transactional")]).toEqual([422, 202]);
+  });
+
+  it("subscribes again, and lifts nothing that is suppressed for another reason", async () => {
+    const link = await linkOf();
+    await choose(link, "category");
+    await choose(link, "all");
+    expect(await (await fetchRaw(link)).text()).toContain("Get these emails again");
+    expect(await (await choose(link, "resubscribe")).text()).toContain("You are subscribed again");
+    expect([await sends("marketing"), await sends("notification")]).toEqual([202, 202]);
+    const suppress = { address: email.to, scope: "non-transactional" };
+    await call("POST", "/api/admin/email/suppressions", suppress);
+    await call("POST", "/api/admin/email/suppressions", { ...suppress, scope: "marketing" });
+    for (const choice of ["all", "category", "resubscribe"]) await choose(link, choice);
+    const { body } = await call("GET", "/api/admin/email/suppressions");
+    expect(body.items.map(({ reason }: { reason: string }) => reason)).toEqual([
+      "manual",
+      "manual",
+    ]);
+  });
+});
+
+describe("a link in the content", () => {
+  it.each(["html", "text"])("needs a category with a link: in %s", async (field) => {
+    const linked = { to: email.to, subject: "Hi", text: "Hi", [field]: "{{unsubscribeUrl}}" };
+    expect(await call("POST", "/api/emails", linked)).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "category" }] },
+    });
+    const news = { ...linked, category: "marketing" };
+    expect((await call("POST", "/api/emails", news)).status).toBe(202);
+    const often = { ...news, [field]: "{{unsubscribeUrl}}".repeat(11) };
+    expect(await call("POST", "/api/emails", often)).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "html" }] },
+    });
+  });
+});
 
 describe("an unsubscribe link", () => {
   it("asks for confirmation, and opening it does not unsubscribe", async () => {

@@ -551,6 +551,8 @@ describe("GET /api/users/:userId/export", () => {
       teams: [{ teamId: team.teamId, name: "Core", role: "owner", joinedAt: team.createdAt }],
       pendingTeams: [],
       workspaces: [workspace],
+      invitations: [],
+      invitationsSent: [],
       senders: [
         {
           sender: "acme.example",

@@ -1,6 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
+import { recordConditions } from "../../shared/alerts/watch.ts";
 import { decryptSecret } from "../../shared/webhooks/secrets.ts";
+import { pausedEndpoints } from "../../shared/webhooks/sql/waiting.ts";
 import { call, callWith, signUpAs, type TestUser } from "./support.ts";
 
 /** Endpoints of webhooks: who has them, what they get, and that a secret is shown once. */
@@ -28,9 +30,9 @@ const events = async (): Promise<{ type: string; tenant: string; data: string }[
     }>()
   ).results;
 
-async function acceptOne({ userId, token }: TestUser): Promise<string> {
+async function acceptOne({ userId, token }: TestUser, fields: object = {}): Promise<string> {
   await call("PATCH", `/api/users/${userId}`, { scopes: ["emails:send"] });
-  const email = { to: "grace@example.com", subject: "Hi", text: "Hi" };
+  const email = { to: "grace@example.com", subject: "Hi", text: "Hi", ...fields };
   return (await call("POST", "/api/emails", email, { token })).body.id;
 }
 
@@ -141,10 +143,15 @@ describe("an event is written", () => {
     await call("POST", `/api/users/${other.userId}/api-key`);
     await call("PATCH", `/api/users/${other.userId}`, { tier: "free" });
     await call("DELETE", `/api/users/${other.userId}/api-key`);
+    const keys = `/api/users/${user.userId}/api-keys`;
+    const made = await call("POST", keys, { name: "CI", scopes: ["users:read"] });
+    await call("POST", `${keys}/${made.body.key.id}/rotate`, {});
+    await call("DELETE", `${keys}/${made.body.key.id}`);
     const { token } = user;
     const { teamId } = (await call("POST", "/api/teams", { name: "T" }, { token })).body.team;
     await call("POST", `/api/teams/${teamId}/members`, { userId: other.userId, role: "admin" });
     await call("DELETE", `/api/teams/${teamId}/members/${other.userId}`);
+    await call("PATCH", `/api/teams/${teamId}`, { name: "U" });
     await call("DELETE", `/api/teams/${teamId}`);
     await call("DELETE", `/api/users/${other.userId}`);
     const types = (await events()).map(({ type }) => type);
@@ -155,13 +162,105 @@ describe("an event is written", () => {
       "user.updated",
       "trial.ended",
       "api_key.revoked",
+      "key.created",
+      "key.rotated",
+      "key.revoked",
       "team.created",
       "member.added",
       "member.removed",
+      "team.updated",
       "team.deleted",
       "user.deleted",
     ]);
   });
+});
+
+it("an email that is cancelled is an event", async () => {
+  await create(user, { events: ["email.*"] });
+  const at = new Date(Date.now() + 3_600_000).toISOString();
+  const emailId = await acceptOne(user, { sendAt: at });
+  await call("POST", `/api/emails/${emailId}/cancel`, undefined, { token: user.token });
+  expect((await events()).map(({ type }) => type)).toEqual(["email.accepted", "email.cancelled"]);
+});
+
+it("a breaker that opens and closes is an event each time, and none between", async () => {
+  await create(null, { events: ["breaker.*"] });
+  const minute = 60_000;
+  const evaluated = async (n: number, holds: boolean) => {
+    const condition = { key: "breaker:cache", holds, forMs: minute, summary: "it is OPEN" };
+    const options = { now: n * minute, newId: () => crypto.randomUUID(), recoveryMs: minute };
+    await recordConditions(env.DB, [condition], options);
+  };
+  for (const [n, holds] of [false, true, true, true, false, false, false, true].entries())
+    await evaluated(n, holds);
+  const name = JSON.stringify({ name: "cache" });
+  expect(await events()).toEqual(
+    ["breaker.opened", "breaker.closed", "breaker.opened"].map((type) => ({
+      type,
+      tenant: "admin",
+      data: name,
+    })),
+  );
+});
+
+it("the owner of a paused endpoint is its user, or an owner of its team", async () => {
+  const { token, userId } = user;
+  const { teamId } = (await call("POST", "/api/teams", { name: "T" }, { token })).body.team;
+  const insert = env.DB.prepare(
+    `INSERT INTO webhook_endpoints (id, tenant, url, events, secret, paused_because, paused_at,
+       owner_notified, created_at, updated_at)
+     VALUES (?1, ?1, '', '["*"]', '', 'failing', 1, 0, 1, 1)`,
+  );
+  const tenants = [`team:${teamId}`, `user:${userId}`, "admin", "team:none"];
+  await env.DB.batch(tenants.map((tenant) => insert.bind(tenant)));
+  const found = await pausedEndpoints(env.DB, 10);
+  const { email } = (await call("GET", `/api/users/${userId}`)).body.user;
+  const to = Object.fromEntries(found.map((one) => [one.tenant, one.email]));
+  expect(tenants.map((tenant) => to[tenant])).toEqual([email, email, null, null]);
+});
+
+it("invitations have an event when they are made, accepted, declined and revoked", async () => {
+  await create(null, { events: ["invitation.*"] });
+  const guest = await signUpAs("free");
+  const { token } = user;
+  const { teamId } = (await call("POST", "/api/teams", { name: "T" }, { token })).body.team;
+  const at = `/api/teams/${teamId}/invitations`;
+  const invite = async (email: string): Promise<string> =>
+    (await call("POST", at, { email }, { token })).body.invitation.id;
+  const invitationId = await invite(guest.email);
+  await call("POST", "/api/invitations/accept", { invitationId }, guest);
+  await call("DELETE", `${at}/${await invite("gone@example.com")}`, undefined, { token });
+  const declined = await invite(guest.email);
+  await call("POST", "/api/invitations/decline", { invitationId: declined }, guest);
+  const made = (await events()).map(({ type, tenant, data }) => {
+    expect(tenant).toBe(`team:${teamId}`);
+    return [type, JSON.parse(data) as Record<string, unknown>] as const;
+  });
+  expect(made.map(([type]) => type)).toEqual([
+    "invitation.created",
+    "invitation.accepted",
+    "invitation.created",
+    "invitation.revoked",
+    "invitation.created",
+    "invitation.declined",
+  ]);
+  const data = { invitationId, teamId, email: guest.email, role: "member" };
+  expect(made[0]?.[1]).toEqual(data);
+  expect(made[1]?.[1]).toEqual({ ...data, userId: guest.userId });
+});
+
+it("a person who unsubscribes from a category has an event, and an import has none", async () => {
+  await create(null, { events: ["email.unsubscribed"] });
+  const insert = (values: string) =>
+    env.DB.prepare(
+      `INSERT INTO scoped_suppressions (id, address, tenant, scope, reason, created_at, note)
+       VALUES (${values})`,
+    ).run();
+  await insert("'s_1', 'a@b.cc', '', 'marketing', 'unsubscribe', 1, NULL");
+  await insert("'s_2', 'd@e.ff', '', 'marketing', 'unsubscribe', 1, 'imported'");
+  expect((await events()).map(({ data }) => JSON.parse(data) as unknown)).toEqual([
+    { address: "a@b.cc", scope: "marketing" },
+  ]);
 });
 
 it("a deleted account has no endpoint any more", async () => {

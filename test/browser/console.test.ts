@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { lockStore } from "../../scripts/demo/break.ts";
@@ -203,6 +204,30 @@ it("a task is run now, a user is purged and an address suppressed", async () => 
   expect(done.slice(0, 4)).toEqual(["unsuppress", "suppress", "invalidate", "runTask"]);
 });
 
+it("a list of suppressions is imported, found by its scope, exported and lifted", async () => {
+  const page = await signedIn("#/suppressions");
+  const csv = "address,scope\nnews@example.com,marketing\nall@example.com,\nnobody,\n";
+  await page
+    .getByLabel("CSV with the column address")
+    .setInputFiles({ name: "list.csv", mimeType: "text/csv", buffer: Buffer.from(csv) });
+  await write(page, "Import list.csv");
+  await page.getByText("2 addresses added, 0 suppressed already, 1 refused.").waitFor();
+  await page.getByText("Line 4: address must be one plain email address").waitFor();
+  await page.getByRole("cell", { name: "all@example.com", exact: true }).waitFor();
+  await page.getByRole("search").getByLabel("Scope").selectOption("marketing");
+  await page.getByRole("cell", { name: "all@example.com" }).waitFor({ state: "detached" });
+  await page.getByRole("cell", { name: "no marketing" }).waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Export as CSV" }).click(),
+  ]);
+  expect(readFileSync(await download.path(), "utf8")).toMatch(/\nnews@example\.com,[^\n]*\n$/);
+  await write(page, "Lift all of them");
+  await page.getByText("No suppression matches.").waitFor();
+  const { items } = (await api("GET", "/api/admin/email/suppressions")).body;
+  expect(items).toMatchObject([{ address: "all@example.com", scope: "all" }]);
+});
+
 it("a sender is added, shown with its state and deleted, and one of a tenant waits", async () => {
   await api("POST", "/api/users", { userId: "brand", email: "b@example.com" });
   // One of a tenant's, which is the admin here.
@@ -347,6 +372,8 @@ const pages = [
   "suppressions",
   "senders",
   "jobs",
+  "webhooks",
+  "heartbeats",
   "tasks",
   "alerts",
   "audit",

@@ -90,9 +90,13 @@ export function useConsole() {
     const isAnswer = (text: string, url: string): boolean =>
       text.startsWith("Failed to load resource") &&
       (url.includes("/api/") || url === page.url() || url.endsWith("/favicon.ico"));
+    // Nor is it one that the HTML of an email does not get what it asks for.
+    const isOfEmail = (text: string): boolean =>
+      text.startsWith("Blocked script execution in 'about:srcdoc'") ||
+      text.includes('directive: "img-src data:"');
     page.on("console", (message) => {
-      if (message.type() === "error" && !isAnswer(message.text(), message.location().url))
-        wrong.push(message.text());
+      const [text, { url }] = [message.text(), message.location()];
+      if (message.type() === "error" && !isAnswer(text, url) && !isOfEmail(text)) wrong.push(text);
     });
     await page.goto(`${luna.url}/console/${hash}`);
     return page;

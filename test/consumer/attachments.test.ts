@@ -4,7 +4,7 @@ import { deliverClaimed } from "../../shared/email/delivery/deliver.ts";
 import { LEASE_MS } from "../../shared/email/delivery/lease.ts";
 import { objectKey } from "../../shared/email/rules/file.ts";
 import type { WaitLimits } from "../../shared/email/rules/waits.ts";
-import { claim } from "../../shared/email/sql/claim.ts";
+import { claim, postpone } from "../../shared/email/sql/claim.ts";
 import { acceptEach } from "../../shared/email/sql/submissions.ts";
 import { runSweep } from "../../shared/email/sweep.ts";
 import { isFile, type GuardedTransport } from "../../shared/email/transports/transport.ts";
@@ -220,6 +220,41 @@ describe("a hand-over with uploaded files", () => {
     });
     now += 2_000;
     expect(await deliver([second])).toMatchObject([{ id: second, sizes: [10 * MIB] }]);
+  });
+
+  it("waits for a transport that takes its size while none takes emails", async () => {
+    const [large, small] = [await queueWith(6 * MIB), await queueWith(1)];
+    const waits = [
+      { name: "cloudflare", until: now + 1_000, maxBytes: 3 * MIB },
+      { name: "smtp", until: now + 30_000, maxBytes: 25 * MIB },
+    ] as const;
+    await postpone(db, {
+      notifications: [notification(large), notification(small)],
+      now,
+      until: now + 1_000,
+      detail: "{}",
+      waits: waits.map((one) => ({ ...one, detail: "{}", limited: one.name === "smtp" })),
+    });
+    expect(await emailRow(db, large)).toMatchObject({ due_at: now + 30_000, wait_class: "rate" });
+    expect(await emailRow(db, small)).toMatchObject({ due_at: now + 1_000, wait_class: "server" });
+  });
+
+  it("of a batch that was cancelled holds up others for no longer than it could run", async () => {
+    const [first, second] = [await queueWith(10 * MIB), await queueWith(10 * MIB)];
+    const { promise, resolve } = Promise.withResolvers<typeof accepted>();
+    const begun = Promise.withResolvers<void>();
+    const transport = fakeTransport(() => {
+      begun.resolve();
+      return promise;
+    });
+    const cancelled = deliver([first], { transports: [transport] });
+    await begun.promise;
+    now += 2_000;
+    expect(await deliver([second])).toEqual([]);
+    now += 15 * 60_000;
+    expect(await deliver([second])).toMatchObject([{ id: second, sizes: [10 * MIB] }]);
+    resolve(accepted);
+    await cancelled;
   });
 
   it("goes on to the next transport with the same bytes, read once", async () => {

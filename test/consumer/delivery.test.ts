@@ -415,6 +415,20 @@ describe("an email that is not purely transactional", () => {
     ]);
   });
 
+  it("shows its link where it has the placeholder: in HTML, in text and in text made of HTML", async () => {
+    const html = '<a href="{{unsubscribeUrl}}">Unsubscribe</a>';
+    const news = { category: "marketing" as const, html };
+    await deliver("token", [
+      await queueEmail(db, start, { ...news, text: "{{ unsubscribeUrl }}" }),
+      await queueEmail(db, start, { ...news, text: undefined }),
+    ]);
+    expect(sent).toHaveLength(2);
+    for (const { unsubscribeUrl: url, html: shown, text } of sent) {
+      expect(shown).toBe(`<a href="${url}">Unsubscribe</a>`);
+      expect(text).toContain(url);
+    }
+  });
+
   it("waits while the links are not configured, uses no attempt and records why", async () => {
     const bulk = await queueEmail(db, start);
     await db.prepare("UPDATE emails SET category = 'notification' WHERE id = ?").bind(bulk).run();

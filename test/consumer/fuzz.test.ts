@@ -19,7 +19,16 @@ beforeEach(() => {
 const nearly = fc.record(
   {
     v: fc.oneof(fc.constant(1), fc.jsonValue({ maxDepth: 1 })),
-    type: fc.constantFrom("email.send", "bury", "poison", "x"),
+    type: fc.constantFrom("email.send", "bury", "poison", "cf.email.sending.message.bounced", "x"),
+    payload: fc.record(
+      {
+        eventId: fc.oneof(fc.string(), fc.jsonValue({ maxDepth: 1 })),
+        messageId: fc.string(),
+        recipient: fc.string(),
+        delivery: fc.jsonValue({ maxDepth: 1 }),
+      },
+      { requiredKeys: [] },
+    ),
     emailId: fc.oneof(fc.uuid(), fc.jsonValue({ maxDepth: 1 })),
     generation: fc.oneof(fc.integer(), fc.jsonValue({ maxDepth: 1 })),
     idempotencyKey: fc.oneof(fc.string(), fc.jsonValue({ maxDepth: 1 })),
@@ -48,7 +57,7 @@ const body = fc.oneof(
   }),
 );
 
-it.each(["luna-email", "luna-email-dlq"])("on %s", async (queue) => {
+it.each(["luna-email", "luna-email-dlq", "luna-email-feedback"])("on %s", async (queue) => {
   await fc.assert(
     fc.asyncProperty(fc.array(body, { minLength: 1, maxLength: 10 }), async (bodies) => {
       const messages = bodies.map((one, n) => ({

@@ -108,6 +108,30 @@ describe("a guarded transport", () => {
     expect(await breaker.inspect()).toMatchObject({ state: "CLOSED", failures: 0 });
   });
 
+  it("asks for as long a permit as the hand-over of a large file may take", async () => {
+    const asked: (number | undefined)[] = [];
+    const recording = {
+      sync: (request: { acquire?: { lastsMs: number } }) => {
+        asked.push(request.acquire?.lastsMs);
+        return Promise.reject(new Error("down"));
+      },
+    };
+    const guarded = guardTransport(
+      {
+        CIRCUIT_BREAKER: {
+          getByName: () => recording,
+        } as unknown as ConsumerEnv["CIRCUIT_BREAKER"],
+      },
+      transports.smtp,
+      { deadlineMs: 30_000, send: () => Promise.resolve(accepted) },
+      null,
+    );
+    const bytes = new Uint8Array(20_000_000);
+    const attachments = [{ filename: "film.mp4", contentType: "video/mp4", bytes }];
+    await guarded.send({ ...email, attachments });
+    await eventually(() => expect(asked).toEqual([30_000 + 80_000 + 5_000]));
+  });
+
   it("has a deadline that leaves time to learn whether it may probe", () => {
     expect(transport.deadlineMs).toBe(31_000);
   });

@@ -268,6 +268,31 @@ describe("a suppressed recipient", () => {
     });
   });
 
+  it("of another tenant or category gets it; of the email's own the claim leaves it out", async () => {
+    const scoped = (tenant: string, scope: string) =>
+      db
+        .prepare(
+          `INSERT INTO scoped_suppressions (id, address, tenant, scope, reason, created_at)
+           VALUES ('s_' || ?1 || ?2, 'ada@example.com', ?1, ?2, 'manual', 0)`,
+        )
+        .bind(tenant, scope)
+        .run();
+    await scoped("user:another", "all");
+    await scoped("", "marketing");
+    const id = await queueTo(ada, bob);
+    await deliver(id);
+    const tenant = await db
+      .prepare("SELECT tenant FROM emails WHERE id = ?1")
+      .bind(id)
+      .first<string>("tenant");
+    const own = await queueTo(ada, bob);
+    await scoped(tenant ?? "", "all");
+    await deliver(own);
+    expect(handOvers.map(({ to }) => to)).toEqual([["ada", "bob"], ["bob"]]);
+    expect(await shown(own)).toMatchObject({ states: ["suppressed", "accepted"] });
+    await db.prepare("DELETE FROM scoped_suppressions").run();
+  });
+
   it("is left out when the email is accepted; with all of them it is refused", async () => {
     await suppress("bob@example.com");
     const email = {
@@ -292,6 +317,45 @@ describe("a suppressed recipient", () => {
     expect(await shown("both")).toEqual({ status: "queued", states: ["pending", "suppressed"] });
     await deliver("both");
     expect(handOvers).toEqual([{ key: "both:1", to: ["ada"] }]);
+  });
+});
+
+describe("a recipient at whom no email can arrive", () => {
+  const noSuchUser = (text: string): Outcome => ({
+    kind: "refused_permanent",
+    detail: { transport: "smtp", phase: "RCPT TO", code: 550, enhancedCode: "5.1.1", text },
+  });
+  const suppressed = async () =>
+    (await db.prepare("SELECT address, reason, note FROM suppressions ORDER BY address").all())
+      .results;
+
+  it("is suppressed beside others who get the email", async () => {
+    const id = await queueTo(ada, { ...bob, address: "Bob@Example.com" }, eve);
+    answers = { Bob: noSuchUser("550 5.1.1 no bob"), eve: refusedForGood };
+    await deliver(id);
+    expect(await shown(id)).toEqual({
+      status: "sent",
+      states: ["accepted", "refused", "refused"],
+    });
+    expect(await suppressed()).toEqual([
+      { address: "bob@example.com", reason: "bounce", note: "550 5.1.1 no bob" },
+    ]);
+  });
+
+  it("is suppressed with each other one, and while the outcome of others is open", async () => {
+    const all = await queueTo(ada, bob);
+    answers = { ada: noSuchUser("550 5.1.1 no ada"), bob: noSuchUser("550 5.1.1 no bob") };
+    await deliver(all);
+    expect((await suppressed()).map(({ note }) => note)).toEqual([
+      "550 5.1.1 no ada",
+      "550 5.1.1 no bob",
+    ]);
+    await db.prepare("DELETE FROM suppressions").run();
+    const some = await queueTo(ada, bob, eve);
+    answers = { ada: unknown, bob: refused, eve: noSuchUser("550 5.1.1 no eve") };
+    await deliver(some);
+    expect((await shown(some)).status).toBe("unknown");
+    expect((await suppressed()).map(({ address }) => address)).toEqual(["eve@example.com"]);
   });
 });
 

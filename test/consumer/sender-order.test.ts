@@ -131,6 +131,39 @@ describe("an email whose sender names an order of transports", () => {
     expect(await emailRow(db, id)).toMatchObject({ status: "sent", transport: "resend" });
   });
 
+  it("waits for the first of its own transports, and not for the first of all", async () => {
+    await sender(["resend", "cloudflare"]);
+    const [id, pinned, other] = [await accept(), await accept(), await accept(null)];
+    await db
+      .prepare(
+        `UPDATE emails SET status = 'pinned', transport = 'cloudflare', pinned_until = ?2
+         WHERE id = ?1`,
+      )
+      .bind(pinned, start + 3_600_000)
+      .run();
+    const rejects = (retryAfterMs: number): Partial<GuardedTransport> => ({
+      admission: () => ({ do: "reject", retryAfterMs }),
+    });
+    await deliver(
+      [id, pinned, other],
+      [
+        transport("smtp", undefined, rejects(5_000)),
+        transport("resend", undefined, rejects(30_000)),
+        transport("cloudflare", undefined, rejects(50_000)),
+      ],
+    );
+    const waits = await Promise.all(
+      [id, pinned, other].map(async (one) => (await emailRow(db, one)).due_at - start),
+    );
+    expect(waits).toEqual([30_000, 50_000, 5_000]);
+    const error = await db
+      .prepare("SELECT last_error ->> 'transport' AS t FROM emails WHERE id = ?1")
+      .bind(id)
+      .first("t");
+    expect(error).toBe("resend");
+    expect(await eventTypes(db, id)).toEqual(["queued"]);
+  });
+
   it("goes by the order that its sender has by now, and by the former one once that is deleted", async () => {
     const senderId = await sender(["resend"]);
     const [changed, deleted] = [await accept(), await accept()];

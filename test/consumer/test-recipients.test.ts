@@ -18,10 +18,16 @@ import {
 const db = env.DB;
 
 /** Delivers an email, and counts the hand-overs to a transport. */
-async function deliver(...addresses: string[]): Promise<{ id: string; handOvers: number }> {
+const deliver = (...addresses: string[]) => deliverBy({ test: false }, ...addresses);
+
+/** @param key that sent it */
+async function deliverBy(
+  { test }: { test: boolean },
+  ...addresses: string[]
+): Promise<{ id: string; handOvers: number }> {
   const now = Date.now();
   const recipients = addresses.map((address) => ({ kind: "to" as const, name: "", address }));
-  const id = await queueEmail(db, now, { to: addresses[0] ?? "", recipients });
+  const id = await queueEmail(db, now, { to: addresses[0] ?? "", recipients, test });
   const token = `token-${id}`;
   const { claimed } = await claim(db, {
     notifications: [notification(id)],
@@ -97,4 +103,16 @@ it("many recipients of tests cost a batch no more trips to D1", async () => {
   // The email itself, the claim, the marks, the record, and how the tests end.
   expect(batch.mock.calls.length).toBeLessThanOrEqual(5);
   batch.mockRestore();
+});
+
+it("an email by a key for tests ends as delivered for each address, and no transport is asked", async () => {
+  const one = await deliverBy({ test: true }, "ada@example.com");
+  expect(one.handOvers).toBe(0);
+  expect(await emailRow(db, one.id)).toMatchObject({ status: "delivered", attempts: 1 });
+  const several = await deliverBy({ test: true }, "ada@example.com", "grace@example.com");
+  expect(several.handOvers).toBe(0);
+  const found = await findEmail(db, several.id, false);
+  expect(found?.email.recipients.map(({ state }) => state)).toEqual(["delivered", "delivered"]);
+  const bounced = await deliverBy({ test: true }, "bounced@luna.test");
+  expect(await emailRow(db, bounced.id)).toMatchObject({ status: "bounced" });
 });

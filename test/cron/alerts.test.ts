@@ -5,8 +5,14 @@ import { byEmail, byWebhook } from "../../shared/alerts/channels.ts";
 import { alertConditions } from "../../shared/alerts/rules/conditions.ts";
 import type { AlertCondition } from "../../shared/alerts/rules/evaluate.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
-import { readAlerts, recentNotices, type Notice } from "../../shared/alerts/sql/alerts.ts";
+import {
+  acknowledge,
+  readAlerts,
+  recentNotices,
+  type Notice,
+} from "../../shared/alerts/sql/alerts.ts";
 import { readFacts } from "../../shared/alerts/sql/facts.ts";
+import { insertSilence } from "../../shared/alerts/sql/silences.ts";
 import { deliverNotices, recordConditions, type Notifier } from "../../shared/alerts/watch.ts";
 import { evaluateAlerts } from "../../workers/cron/watch.ts";
 import type { CronEnv } from "../../workers/env.ts";
@@ -28,6 +34,7 @@ beforeEach(async () => {
   const tables = [
     "alerts",
     "alert_notices",
+    "alert_silences",
     "task_runs",
     "task_executions",
     "emails",
@@ -315,7 +322,7 @@ describe("by webhook", () => {
     expect(new Headers(init.headers).has("webhook-signature"), "without a secret").toBe(false);
     expect(JSON.parse(init.body as string)).toEqual({
       text: "Recovered: the circuit breaker cache is CLOSED",
-      alert: { ...notice, at: "2026-11-25T09:00:00.000Z" },
+      alert: { ...notice, severity: "page", at: "2026-11-25T09:00:00.000Z" },
     });
   });
 
@@ -650,4 +657,88 @@ describe("the alert conditions that hold", () => {
     await deadLetter("poison:2", start + 3_600_000).run();
     expect(await holding()).toEqual(["email:dead", "email:expiring"]);
   });
+});
+
+describe("a silence", () => {
+  const HOUR_MS = 60 * MINUTE_MS;
+  const silence = (match: string, endsAt: number, startsAt = start) =>
+    insertSilence(db, { id: newId(), match, reason: "x", createdBy: "ada", startsAt, endsAt });
+  /** Evaluates and delivers once. */
+  const minute = async (holds: boolean, now: number, on: ReturnType<typeof channel>) => {
+    await recordConditions(db, [condition(holds)], at(now));
+    await deliverNotices(db, { webhook: on.notify }, () => now);
+  };
+
+  it("keeps the notices of its alerts, and what fires at its end is notified at once", async () => {
+    const webhook = channel();
+    await silence("task:*", start + HOUR_MS);
+    await minute(true, start, webhook);
+    await minute(true, start + MINUTE_MS, webhook);
+    expect(webhook.delivered).toEqual([]);
+    expect(await recentNotices(db, 50)).toMatchObject([
+      { kind: "fired", isSilenced: true, webhookAt: null, emailAt: null },
+    ]);
+    await minute(true, start + HOUR_MS, webhook);
+    await minute(true, start + HOUR_MS + MINUTE_MS, webhook);
+    expect(webhook.delivered).toEqual(["reminder task:backup"]);
+    await minute(false, start + 2 * HOUR_MS, webhook);
+    expect(webhook.delivered).toEqual(["reminder task:backup", "recovered task:backup"]);
+  });
+
+  it("leaves no trace of an alert that fires and recovers within it", async () => {
+    const webhook = channel();
+    await silence("*", start + HOUR_MS);
+    await minute(true, start, webhook);
+    await minute(false, start + MINUTE_MS, webhook);
+    await minute(false, start + HOUR_MS, webhook);
+    expect(webhook.delivered).toEqual([]);
+    await minute(true, start + HOUR_MS + MINUTE_MS, webhook);
+    expect(webhook.delivered).toEqual(["fired task:backup"]);
+  });
+
+  it("holds for no other alert, and not before it begins", async () => {
+    const webhook = channel();
+    await silence("task:back", start + HOUR_MS);
+    await silence("task:backup", start + HOUR_MS, start + MINUTE_MS);
+    await minute(true, start, webhook);
+    expect(webhook.delivered).toEqual(["fired task:backup"]);
+  });
+
+  it("keeps a notice from the release before, too, after a roll-back", async () => {
+    await silence("*", start + HOUR_MS);
+    await recordConditions(db, [condition(true)], at(start));
+    const left =
+      "SELECT COUNT(*) AS n FROM alert_notices WHERE email_at IS NULL OR webhook_at IS NULL";
+    expect(await db.prepare(left).first("n")).toBe(0);
+  });
+});
+
+it("an acknowledged alert is not repeated, and its recovery is notified", async () => {
+  const webhook = channel();
+  const found = async (holds: boolean, now: number) => {
+    await recordConditions(db, [condition(holds)], at(now));
+    await deliverNotices(db, { webhook: webhook.notify }, () => now);
+  };
+  await found(true, start);
+  expect(await acknowledge(db, "task:backup", { by: "ada", now: start + 1 })).toBe(true);
+  for (let day = 1; day < 4; day += 1) await found(true, start + day * 24 * 60 * MINUTE_MS);
+  expect(webhook.delivered).toEqual(["fired task:backup"]);
+  await found(false, start + 4 * 24 * 60 * MINUTE_MS);
+  await found(true, start + 5 * 24 * 60 * MINUTE_MS);
+  await found(true, start + 6 * 24 * 60 * MINUTE_MS);
+  expect(webhook.delivered.slice(1)).toEqual([
+    "recovered task:backup",
+    "fired task:backup",
+    "reminder task:backup",
+  ]);
+});
+
+it("a channel that takes pages gets no tickets, and the other channel gets both", async () => {
+  const [email, webhook] = [channel(), channel()];
+  const page = { ...condition(true), key: "breaker:database" };
+  await recordConditions(db, [condition(true), page], at(start));
+  const channels = { email: email.notify, webhook: webhook.notify };
+  await deliverNotices(db, channels, () => start, { email: "page" });
+  expect(email.delivered).toEqual(["fired breaker:database"]);
+  expect(webhook.delivered.toSorted()).toEqual(["fired breaker:database", "fired task:backup"]);
 });

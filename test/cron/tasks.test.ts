@@ -165,6 +165,8 @@ describe("prune-history", () => {
       notices: 0,
       events: 0,
       days: 0,
+      counts: 0,
+      countDays: 0,
       deliveries: 0,
       jobs: 0,
       reports: 0,

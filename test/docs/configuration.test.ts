@@ -15,6 +15,7 @@ import {
 } from "../../shared/email/automatic-emails.ts";
 import { brandOf } from "../../shared/email/brand.ts";
 import { dailyLimits as limitsOfTier } from "../../shared/email/daily-limits.ts";
+import { returnPathSettings, subscribedDomains } from "../../shared/email/feedback-settings.ts";
 import { transportNames } from "../../shared/email/rules/transports.ts";
 import {
   deadLetterRetentionDays,
@@ -85,9 +86,11 @@ const readers: ((vars: Variables) => unknown)[] = [
   resendWebhookSecret,
   retentionSettings,
   retryPolicy,
+  returnPathSettings,
   secretsKey,
   sender,
   sesTopic,
+  subscribedDomains,
   tierName,
   transportRates,
   transportSettings,

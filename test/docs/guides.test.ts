@@ -51,6 +51,7 @@ const ways: readonly (readonly [RegExp, string])[] = [
   [/^npx wrangler login$/, "needs a Cloudflare account"],
   [/\bnpm (pack|install|init)\b/, "projectWithTarball of test/support/installed.ts"],
   [/^(npx tsc|npx vitest run --project cron)/, "its files are type-checked below"],
+  [/ "\$PING"$/, "test/stack/guides.ts, with the pingUrl of its heartbeat"],
   [/^(export |node send\.mjs)/, "test/stack/resend-sdk.test.ts"],
   [/^(TOKEN=|printf|rm |mkdir )/, "a command of the shell"],
 ];

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { CircuitBreaker } from "../../workers/api/index.ts";
 import { useStack } from "../stack/support.ts";
 import { eventually } from "../support/eventually.ts";
 
@@ -48,6 +49,25 @@ describe("the cache", () => {
       (await call("POST", "/api/admin/cache/reset-circuit-breaker", { reason: "a test" })).status,
     ).toBe(200);
     expect((await call("GET", "/api/cache/metrics")).body.circuitBreakerState).toBe("CLOSED");
+  });
+
+  it("has a circuit breaker that operators command by Durable Object RPC, from another Worker", async () => {
+    type Consumer = { CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker> };
+    const { CIRCUIT_BREAKER } = await stack.server.getWorker<Consumer>("luna-consumer").getEnv();
+    const breaker = CIRCUIT_BREAKER.getByName("cache");
+    const by = { actor: "ada", reason: "maintenance" };
+    const state = async () => (await call("GET", "/api/cache/metrics")).body.circuitBreakerState;
+
+    expect(await breaker.forceOpen(by)).toMatchObject({ ok: true, value: { state: "OPEN" } });
+    expect(await state()).toBe("OPEN");
+    expect(await breaker.reset(by)).toMatchObject({ ok: true, value: { state: "CLOSED" } });
+    expect(await state()).toBe("CLOSED");
+    expect(await breaker.history({ limit: 1 })).toMatchObject({ ok: true, value: [by] });
+    expect(await breaker.reset({ actor: "", reason: "none" })).toMatchObject({
+      ok: false,
+      error: { errors: [{ path: "actor" }] },
+    });
+    expect(await breaker.inspect()).toMatchObject({ state: "CLOSED" });
   });
 
   it("answers from D1 when its entry is corrupt, and cleans that entry up", async () => {

@@ -43,6 +43,8 @@ const commands = [
   "kv namespace list",
   "queues create",
   "queues info",
+  "queues subscription create",
+  "queues subscription list",
   "r2 bucket create",
   "r2 bucket info",
   "secret list",
@@ -76,6 +78,8 @@ beforeAll(() => {
     [
       "steps = [0, 100]",
       "pauseSeconds = 0",
+      "[feedbackDomains]",
+      `"example.com" = "${"a".repeat(32)}"`,
       "[vars]",
       'EMAIL_FROM = "hello@example.com"',
       'PUBLIC_URL = "https://staging.example"',

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Task } from "../../shared/schedule/task.ts";
 import type { CronEnv } from "../../workers/env.ts";
+import { simulatedDays } from "../support/database-runs.ts";
 import { randomFrom } from "../support/random.ts";
 import { runs as propertyRuns, seed } from "../support/seed.ts";
 import type { VirtualClock } from "../support/virtual-clock.ts";
@@ -68,7 +69,7 @@ vi.mock("../../workers/cron/task-list.ts", () => ({ tasks: world.tasks }));
 
 const MINUTE_MS = 60_000;
 /** A day has some twenty runs of tasks, and twice as many triggers. */
-const DAYS = Math.ceil(Math.min(propertyRuns / 3, 1_000));
+const DAYS = simulatedDays(propertyRuns);
 let life: Life;
 
 beforeAll(async () => {

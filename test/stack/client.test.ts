@@ -9,13 +9,13 @@ import {
   getTeam,
   removeMember,
 } from "../../shared/contract/teams.ts";
+import { listUsers } from "../../shared/contract/user-administration.ts";
 import {
   addUsage,
   createUser,
   deleteUser,
   exportUser,
   getMe,
-  listUsers,
   updateUser,
 } from "../../shared/contract/users.ts";
 import { eventually } from "../support/eventually.ts";
@@ -42,14 +42,15 @@ function bodyOf<Body>(
 
 it("leads a product's life through the typed client: sign-up, team, usage, an email, export, goodbye", async () => {
   const admin = clientOf(ADMIN_TOKEN);
-  const ada = bodyOf(
-    await admin(createUser, { body: { userId: "ada", email: "ada@example.com", tier: "pro" } }),
-  );
-  const bob = bodyOf(
-    await admin(createUser, { body: { userId: "bob", email: "bob@example.com" } }),
-  );
+  const signUp = async (userId: string): Promise<string> => {
+    const body = { userId, email: `${userId}@example.com`, tier: "pro" as const };
+    const created = await admin(createUser, { body });
+    if (!created.ok || created.status !== 201) throw new Error(`${userId} was not signed up`);
+    return created.body.apiKey;
+  };
+  const [ada, bob] = [await signUp("ada"), await signUp("bob")];
   bodyOf(await admin(updateUser, { params: { userId: "ada" }, body: { scopes: ["emails:send"] } }));
-  const [asAda, asBob] = [clientOf(ada.apiKey), clientOf(bob.apiKey)];
+  const [asAda, asBob] = [clientOf(ada), clientOf(bob)];
 
   const { team } = bodyOf(await asAda(createTeam, { body: { name: "Core" } }));
   const params = { teamId: team.teamId };

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type IncomingHttpHeaders } from "node:http";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { TestHarnessOptions } from "wrangler";
@@ -19,10 +19,11 @@ export const guideWorkers: Readonly<Record<string, string>> = {
   "guard-a-dependency": "checkout",
   "your-own-login": "login",
   "schedule-a-job": "billing",
+  "receive-webhooks": "receiver",
 };
 
-/** The secret with which Clerk signs, in the format of Standard Webhooks. */
-export const CLERK_SECRET = `whsec_${btoa("a secret of thirty-two characters")}`;
+/** The secret with which Clerk and Luna sign, in the format of Standard Webhooks. */
+export const WEBHOOK_SECRET = `whsec_${btoa("a secret of thirty-two characters")}`;
 
 /**
  * Writes the files of each page into a folder of the project.
@@ -51,8 +52,9 @@ export function writeGuides(project: string, servicePort: number): WorkerInput[]
       ),
       secrets: {
         LUNA_TOKEN: ADMIN_TOKEN,
-        CLERK_WEBHOOK_SIGNING_SECRET: CLERK_SECRET,
-        JOB_SECRET: CLERK_SECRET,
+        JOB_SECRET: WEBHOOK_SECRET,
+        CLERK_WEBHOOK_SIGNING_SECRET: WEBHOOK_SECRET,
+        WEBHOOK_SECRET,
       },
     };
   });
@@ -79,8 +81,8 @@ export function walksOf(name: string): Walk[] {
   return walks.filter(({ commands }) => commands.length > 0);
 }
 
-/** Where the commands of a page find what it runs. */
-export type Place = { luna: URL; worker: URL; folder: string };
+/** Where the commands of a page find what it runs, and what the reader has put into variables. */
+export type Place = { luna: URL; worker: URL; folder: string; env?: Record<string, string> };
 
 /** @returns the last line that the commands print */
 export async function printed(commands: readonly string[], place: Place): Promise<string> {
@@ -88,17 +90,19 @@ export async function printed(commands: readonly string[], place: Place): Promis
     .join("\n")
     .replaceAll("http://localhost:8787", place.luna.origin)
     .replaceAll("http://localhost:8788", place.worker.origin);
-  const options = { cwd: place.folder, env: { ...process.env, TOKEN: ADMIN_TOKEN } };
+  const options = { cwd: place.folder, env: { ...process.env, TOKEN: ADMIN_TOKEN, ...place.env } };
   const { stdout } = await promisify(execFile)("sh", ["-ec", script], options);
   return stdout.trim().split("\n").at(-1) ?? "";
 }
 
-/** Without what differs in each run: ids, times and keys. */
+/** Without what differs in each run: ids, times, ports and keys. */
 export function comparable(answer: unknown): unknown {
   const text = JSON.stringify(answer)
     .replaceAll(/[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g, "<id>")
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>")
-    .replaceAll(/luna_[\w-]+/g, "<key>");
+    .replaceAll(/\b(?:we|evt|hb)_[\da-f]{32}/g, "<id>")
+    .replaceAll(/http:\/\/(?:localhost:\d+|127\.0\.0\.1:\d+|luna\.test)/g, "<origin>")
+    .replaceAll(/whsec_[\w+/=]+|luna_[\w-]+/g, "<key>");
   return JSON.parse(text);
 }
 
@@ -111,6 +115,14 @@ export type WorkerAnswer = {
 };
 type AskWorker = (request: Request) => Promise<WorkerAnswer>;
 
+/** The headers of a request without those of its connection. */
+function ofMessage(headers: IncomingHttpHeaders): [string, string][] {
+  const ofConnection = new Set(["host", "connection", "content-length", "transfer-encoding"]);
+  return Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+    typeof value !== "string" || ofConnection.has(name) ? [] : [[name, value]],
+  );
+}
+
 /** Gives a Worker a port of its own, as `wrangler dev` does. */
 export async function portOf(ask: AskWorker): Promise<{ url: URL; close: () => void }> {
   const server = createServer(async (request, response) => {
@@ -118,7 +130,8 @@ export async function portOf(ask: AskWorker): Promise<{ url: URL; close: () => v
     for await (const chunk of request) chunks.push(chunk as Uint8Array);
     const { method = "GET", url = "/" } = request;
     const body = chunks.length === 0 ? {} : { body: Buffer.concat(chunks) };
-    const answer = await ask(new Request(`http://worker.test${url}`, { method, ...body }));
+    const headers = ofMessage(request.headers);
+    const answer = await ask(new Request(`http://worker.test${url}`, { method, headers, ...body }));
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
     response.end(Buffer.from(await answer.arrayBuffer()));
   });

@@ -3,22 +3,29 @@ import { pathToFileURL } from "node:url";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient } from "../../shared/contract/client/client.ts";
+import { verifyWebhook } from "../../shared/contract/client/webhooks.ts";
 import { createUser, deleteUser, updateUser } from "../../shared/contract/users.ts";
-import { filesOn } from "../support/code-blocks.ts";
+import { callEndpoint } from "../../shared/webhooks/call-endpoint.ts";
+import { eventBody } from "../../shared/webhooks/rules/events.ts";
+import { encryptSecret } from "../../shared/webhooks/secrets.ts";
+import { codeBlocks, filesOn, nameOf } from "../support/code-blocks.ts";
 import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import {
-  CLERK_SECRET,
   comparable,
   guideWorkers,
   portOf,
   printed,
   walksOf,
+  WEBHOOK_SECRET,
   type Place,
   type Walk,
   type WorkerAnswer,
 } from "./guide-workers.ts";
 import type { useStack } from "./support.ts";
+
+/** Encrypts the secrets of webhooks in the stack that the pages run beside. */
+export const SECRETS_KEY = "test-secrets-key-0123456789abcdef";
 
 type Stack = ReturnType<typeof useStack>;
 
@@ -35,8 +42,8 @@ export function testGuides({ stack, project, setService }: Given): void {
 
   async function placeOf(page: string): Promise<Place> {
     const worker = guideWorkers[page] ?? "luna-api";
-    const { url, close } = await portOf(async ({ url: at, method, body }) =>
-      stack.server.getWorker(worker).fetch(at, { method, body, duplex: "half" } as never),
+    const { url, close } = await portOf(async ({ url: at, method, headers, body }) =>
+      stack.server.getWorker(worker).fetch(at, { method, headers, body, duplex: "half" } as never),
     );
     closers.push(close);
     const folder = join(project, "guides");
@@ -100,8 +107,90 @@ export function testGuides({ stack, project, setService }: Given): void {
       };
       return (await ask("billing", { method: "POST", body, headers })).status;
     };
-    expect(await call(CLERK_SECRET)).toBe(204);
+    expect(await call(WEBHOOK_SECRET)).toBe(204);
     expect(await call(`whsec_${btoa("another secret of thirty-two chars")}`)).toBe(401);
+  });
+
+  it("watch-a-cron-job: what the guide pings is up", async () => {
+    const place = await placeOf("watch-a-cron-job");
+    const [creates, sees] = walksOf("watch-a-cron-job");
+    if (creates === undefined || sees === undefined) throw new Error("the guide lacks a step");
+    await walk([creates], place);
+    const newest = async () => (await stack.call("GET", "/api/heartbeats")).body.items[0];
+    const { pathname } = new URL((await newest()).pingUrl);
+    const pings = codeBlocks.find(
+      ({ page, language, text }) =>
+        nameOf(page) === "watch-a-cron-job" && language === "sh" && text.includes("$PING"),
+    );
+    const env = { PING: new URL(pathname, place.luna).href };
+    await printed([pings?.text ?? ""], { ...place, env });
+    await walk([sees], place);
+    expect(await newest()).toMatchObject({ status: "up", pings: 1 });
+  });
+
+  describe("receive-webhooks", () => {
+    it("the Worker keeps a signed event once, however often it comes", async () => {
+      const receiver = stack.server.getWorker<{ DB: D1Database }>("receiver");
+      const { DB } = await receiver.getEnv();
+      await DB.exec(filesOn("receive-webhooks").get("schema.sql") ?? "");
+      const place = await placeOf("receive-webhooks");
+      const [creates, ...others] = walksOf("receive-webhooks");
+      if (creates === undefined) throw new Error("the guide creates no endpoint");
+      await walk([creates], place);
+      const [endpoint] = (await stack.call("GET", "/api/webhook-endpoints")).body.items;
+      const path = `/api/webhook-endpoints/${endpoint.id}`;
+      // The reader puts the secret of the answer into the Worker. Here the Worker has its own. Node
+      // has no `toBase64` yet.
+      Object.assign(Uint8Array.prototype, {
+        toBase64(this: Uint8Array) {
+          return Buffer.from(this).toString("base64");
+        },
+      });
+      const secret = await encryptSecret(SECRETS_KEY, endpoint.id, WEBHOOK_SECRET);
+      const db = await stack.db();
+      await db.prepare("UPDATE webhook_endpoints SET secret = ?1").bind(secret).run();
+      await walk(others, { ...place, env: { ENDPOINT: endpoint.id } });
+      const delivered = async () => {
+        const { items } = (await stack.call("GET", `${path}/deliveries`)).body;
+        expect(items[0]).toMatchObject({ type: "webhook.test", status: "delivered" });
+        return items[0];
+      };
+      const { id } = await eventually(delivered);
+      await stack.call("POST", `${path}/deliveries/${id}/replay`);
+      await eventually(async () => expect((await delivered()).generation).toBe(2));
+      const { results } = await DB.prepare("SELECT type, data FROM events").all();
+      const data = JSON.stringify({ endpointId: endpoint.id });
+      expect(results).toEqual([{ type: "webhook.test", data }]);
+      await stack.call("DELETE", path);
+    });
+
+    it("both verifiers take what Luna signs, and nothing else", async () => {
+      const file = pathToFileURL(join(project, "guides/receiver/src/standard.ts")).href;
+      const { isOfLuna } = (await import(/* @vite-ignore */ file)) as {
+        isOfLuna: (headers: Headers, body: string, secret: string) => boolean;
+      };
+      const made: Request[] = [];
+      const fetch = async (url: string, init: RequestInit) => {
+        made.push(new Request(url, init));
+        return new Response();
+      };
+      const event = { type: "team.deleted", at: 0, tenant: "user:ada", data: "{}" };
+      const url = "https://example.com/";
+      await callEndpoint(
+        { url, secrets: [WEBHOOK_SECRET], id: "evt_1", body: eventBody(event), timeoutMs: 1_000 },
+        { fetch: fetch as never, clock: Date },
+      );
+      const { headers } = made[0] ?? new Request(url);
+      const body = (await made[0]?.text()) ?? "";
+      for (const [text, expected] of [
+        [body, true],
+        [`${body} `, false],
+      ] as const) {
+        expect(isOfLuna(headers, text, WEBHOOK_SECRET)).toBe(expected);
+        const call = { headers, body: text, secret: WEBHOOK_SECRET };
+        expect((await verifyWebhook(call)).ok).toBe(expected);
+      }
+    });
   });
 
   describe("your-own-login", () => {
@@ -110,7 +199,7 @@ export function testGuides({ stack, project, setService }: Given): void {
       primary_email_address_id: "idn_1",
       email_addresses: [{ id: "idn_1", email_address: email }],
     });
-    const send = async (type: string, data: object, secret = CLERK_SECRET): Promise<number> => {
+    const send = async (type: string, data: object, secret = WEBHOOK_SECRET): Promise<number> => {
       const body = JSON.stringify({ type, data });
       const now = new Date();
       const headers = {

@@ -237,6 +237,10 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
   await call("DELETE", "/api/users/leaves");
   const newcomer = await signUp("newcomer");
   await call("POST", "/api/admin/email/suppressions", { address: "no@example.com", scope: "all" });
+  await call("POST", "/api/admin/email/suppressions", {
+    address: "no@example.com",
+    scope: "marketing",
+  });
   await run("INSERT INTO usage_reports (user_id, week) VALUES ('stays', date('now', '-7 days'))");
   await run(
     `UPDATE subscriptions SET told_of_trial_end = unixepoch() * 1000 + 86400000
@@ -263,7 +267,7 @@ it("restore-from-time-travel: rows go back, and keys, suppressions, deletions, c
     expect.objectContaining({ what: "email", id: "leaves-since", detail: "sent" }),
   );
   const redo = since.flatMap((row) => row.redo ?? []);
-  expect(redo).toHaveLength(4);
+  expect(redo).toHaveLength(5);
 
   await restore();
   await batch(redo);

@@ -9,7 +9,7 @@ import { httpServer } from "../support/http-server.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { manifestIn, projectWithTarball } from "../support/installed.ts";
 import { writeGuides } from "./guide-workers.ts";
-import { testGuides } from "./guides.ts";
+import { SECRETS_KEY, testGuides } from "./guides.ts";
 import { useStack } from "./support.ts";
 
 /**
@@ -89,7 +89,7 @@ const { port } = services.address() as { port: number };
 afterAll(() => void services.close());
 
 const stack = useStack(
-  { SECRETS_KEY: "test-secrets-key-0123456789abcdef", OUTBOUND_ALLOW_LOOPBACK: "true" },
+  { SECRETS_KEY, OUTBOUND_ALLOW_LOOPBACK: "true" },
   [
     {
       configPath: join(project, "storefront/wrangler.toml"),

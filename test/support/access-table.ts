@@ -1,4 +1,6 @@
+import { scopesOfRole, teamScopes } from "../../shared/accounts/rules/key-scopes.ts";
 import type { Access, Operation } from "../../shared/contract/operation.ts";
+import { scopeNamed } from "../../shared/contract/scopes.ts";
 
 /**
  * `docs/reference/access.md`: who may call what. The test of the API goes by the page; this keeps
@@ -10,6 +12,7 @@ const columns = [
   "a user",
   "another user",
   "a key with emails:send",
+  "a team's key",
   "READONLY_TOKEN",
   "ADMIN_TOKEN",
 ] as const;
@@ -23,6 +26,7 @@ const refused: Cells = {
   "a user": "403",
   "another user": "403",
   "a key with emails:send": "403",
+  "a team's key": "403",
   READONLY_TOKEN: "403",
   ADMIN_TOKEN: "403",
 };
@@ -35,16 +39,17 @@ const users = ["a user", "another user", "a key with emails:send"] as const;
 const byAccess: Record<Access, Cells> = {
   anyone: yes(...columns),
   admin: yes("ADMIN_TOKEN"),
-  viewer: yes("READONLY_TOKEN", "ADMIN_TOKEN"),
+  viewer: yes("ADMIN_TOKEN"),
   user: yes(...users),
-  reader: yes(...users, "READONLY_TOKEN", "ADMIN_TOKEN"),
-  caller: yes(...users, "ADMIN_TOKEN"),
+  reader: yes(...users, "a team's key", "ADMIN_TOKEN"),
+  caller: yes(...users, "a team's key", "ADMIN_TOKEN"),
+  person: yes(...users, "ADMIN_TOKEN"),
   // The key with the scope is another user's too.
   self: yes("a user", "ADMIN_TOKEN"),
-  mailer: yes("a key with emails:send", "ADMIN_TOKEN"),
+  mailer: yes("a key with emails:send", "a team's key", "ADMIN_TOKEN"),
 };
 
-/** Operations on an object that belongs to a user: how others are refused. */
+/** Operations on an object that belongs to a user or team: how others are refused. */
 const ofOwner: Record<string, "403" | "404"> = {
   findUser: "403",
   getEmail: "404",
@@ -55,7 +60,14 @@ const ofOwner: Record<string, "403" | "404"> = {
   deleteTeam: "404",
   addMember: "404",
   confirmMember: "403",
+  createInvitation: "404",
+  listInvitations: "404",
+  revokeInvitation: "404",
   removeMember: "404",
+  createTeamKey: "404",
+  listTeamKeys: "404",
+  rotateTeamKey: "404",
+  revokeTeamKey: "404",
   renameWorkspace: "404",
   deleteWorkspace: "404",
   getOwnSender: "404",
@@ -71,14 +83,29 @@ const ofOwner: Record<string, "403" | "404"> = {
   listWebhookDeliveries: "404",
   replayWebhookDelivery: "404",
   replayWebhookDeliveries: "404",
+  getHeartbeat: "404",
+  updateHeartbeat: "404",
+  deleteHeartbeat: "404",
+  pauseHeartbeat: "404",
+  resumeHeartbeat: "404",
+  heartbeatHistory: "404",
 };
 
-function cellsOf({ id, access }: Operation): Cells {
+function cellsOf({ id, access, path }: Operation): Cells {
   const status = ofOwner[id];
-  return {
-    ...byAccess[access],
-    ...(status !== undefined && { "another user": status, "a key with emails:send": status }),
-  };
+  const cells = { ...byAccess[access] };
+  if (status !== undefined) {
+    Object.assign(cells, { "another user": status, "a key with emails:send": status });
+    // The key is of the team that the user owns.
+    const isOfTeam = path.startsWith("/api/teams/");
+    if (!isOfTeam && cells["a team's key"] === "yes") cells["a team's key"] = status;
+  }
+  const scope = scopeNamed(id);
+  if (access === "anyone") return cells;
+  const opens = (scopes: readonly string[]): boolean => scope === null || scopes.includes(scope);
+  if (access !== "user" && opens(scopesOfRole.viewer)) cells.READONLY_TOKEN = "yes";
+  if (!opens(teamScopes)) cells["a team's key"] = "403";
+  return cells;
 }
 
 /** One row for each operation. */
@@ -87,7 +114,8 @@ export function accessRows(operations: readonly Operation[]): string[] {
     const cells = cellsOf(operation);
     return (
       `| ${operation.method} \`${operation.path}\` | ` +
-      `${columns.map((column) => cells[column]).join(" | ")} |`
+      `${columns.map((column) => cells[column]).join(" | ")} | ` +
+      `${scopeNamed(operation.id) ?? ""} |`.replace(/^ +/, "")
     );
   });
 }

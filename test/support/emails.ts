@@ -38,11 +38,14 @@ export async function queueEmail(
   db: D1Database,
   now: number,
   fields: Partial<
-    Pick<NewEmail, "onUnknown" | "sendAt" | "tenant" | "to" | "recipients" | "category" | "text">
+    Pick<
+      NewEmail,
+      "id" | "onUnknown" | "sendAt" | "tenant" | "to" | "recipients" | "category" | "text" | "test"
+    >
   > = {},
 ): Promise<string> {
   next += 1;
-  const id = `email-${next}`;
+  const id = fields.id ?? `email-${next}`;
   const email = {
     id,
     tenant: "admin",

@@ -11,6 +11,8 @@ export type FakeAccount = {
   databases: string[];
   namespaces: string[];
   queues: string[];
+  /** Whose events each queue gets. */
+  subscriptions?: { queue: string; domain: string }[];
   buckets: string[];
   /** The account has not switched R2 on. */
   withoutR2?: true;
@@ -100,6 +102,7 @@ export class FakeWrangler implements Wrangler {
     if (starts("d1", "execute")) return [{ results: [{ emails: account.emails ?? 0 }] }];
     if (starts("d1", "create")) return void account.databases.push(args[2] ?? "");
     if (starts("kv", "namespace", "create")) return void account.namespaces.push(args[3] ?? "");
+    if (starts("queues", "subscription")) return this.#subscription(args, option);
     if (starts("queues", "create")) return void account.queues.push(args[2] ?? "");
     if (starts("queues", "info")) {
       if (account.queues.includes(args[2] ?? "")) return undefined;
@@ -129,6 +132,26 @@ export class FakeWrangler implements Wrangler {
     if (starts("versions", "deploy")) return this.#shift(config, args);
     if (starts("deploy")) return this.#deploy(config, option("--secrets-file"));
     throw new Refused(`Unknown arguments: ${args.join(" ")}`);
+  }
+
+  #subscription(args: string[], option: (name: string) => string | undefined): unknown {
+    const { account } = this;
+    const [, , verb, queue = ""] = args;
+    if (!account.queues.includes(queue)) throw new Refused(`Queue "${queue}" does not exist.`);
+    if (verb === "list")
+      return (account.subscriptions ?? [])
+        .filter((one) => one.queue === queue)
+        .map(({ domain }) => ({
+          id: idOf(domain),
+          enabled: true,
+          source: { type: "email.sending", zone_id: "z", domain },
+          events: ["message.bounced"],
+        }));
+    const [domain, zone] = [option("--domain"), option("--zone-id")];
+    if (option("--source") !== "email.sending" || domain === undefined || zone === undefined)
+      throw new Refused("--domain and --zone-id are required with --source email.sending");
+    (account.subscriptions ??= []).push({ queue, domain });
+    return undefined;
   }
 
   #bucket(verb: string | undefined, name: string): unknown {

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { isWrite, type Operation } from "../../shared/contract/operation.ts";
+import { scopeNamed } from "../../shared/contract/scopes.ts";
 import { unsubscribeUrl } from "../../shared/email/unsubscribe.ts";
 import type { ApiEnv } from "../../workers/env.ts";
 import { call, callWith, deadDatabase } from "../api/support.ts";
@@ -112,6 +113,22 @@ async function newEmail(status?: string): Promise<string> {
   return body.id;
 }
 
+async function firingAlert(): Promise<string> {
+  const key = `task:${id()}`;
+  await env.DB.prepare(
+    "INSERT INTO alerts (key, holds_since, fired_at, summary, revision) VALUES (?1, 1, 1, 'x', 1)",
+  )
+    .bind(key)
+    .run();
+  return encodeURIComponent(key);
+}
+
+const silence = () => ({
+  match: "breaker:*",
+  reason: "maintenance",
+  endsAt: new Date(Date.now() + 3_600_000).toISOString(),
+});
+
 async function waitingEmail(): Promise<string> {
   const email = await newEmail("queued");
   await env.DB.prepare("UPDATE emails SET wait_class = 'server', waiting_since = 1 WHERE id = ?")
@@ -144,6 +161,31 @@ async function endpoint(suffix = ""): Promise<string> {
   });
   return `/api/webhook-endpoints/${body.endpoint.id}${suffix}`;
 }
+
+const newHeartbeat = { name: "Backup", schedule: { every: "1d" }, graceSeconds: 60 };
+
+async function heartbeat(suffix = ""): Promise<string> {
+  const { token } = await person();
+  const { body } = await call("POST", "/api/heartbeats", newHeartbeat, { token });
+  return `/api/heartbeats/${body.id}${suffix}`;
+}
+
+async function pingPath(suffix = ""): Promise<string> {
+  const { pingUrl } = (await call("GET", await heartbeat())).body;
+  return new URL(pingUrl).pathname + suffix;
+}
+
+/** Answers of an operation that takes pings. */
+const ofPings = (suffix: string) => ({
+  200: async () => ({ path: await pingPath(suffix), token: null }),
+  404: at(`/ping/00000000-0000-4000-8000-000000000000${suffix}`, { token: null }),
+  422: at(`/ping/00000000-0000-4000-8000-000000000000${suffix}?rid=x`, { token: null }),
+  503: async () => ({
+    path: await pingPath(suffix),
+    token: null,
+    bindings: { HEARTBEAT: { getByName: () => ({}) } as never },
+  }),
+});
 
 /** A test delivery that is not under way or waiting any more, or still is. */
 async function webhookDelivery(status: string): Promise<string> {
@@ -286,6 +328,32 @@ async function confirmPath(email = `${id()}@example.com`): Promise<string> {
   return /\/confirm-address\/[\w-]+/.exec(text ?? "")?.[0] ?? "";
 }
 
+/** An invitation to the address of a user, of a team with that owner. */
+async function invitation(guest: Person, owner?: Person): Promise<{ id: string; path: string }> {
+  const inviter = owner ?? (await person());
+  const path = `/api/teams/${await teamOf(inviter)}/invitations`;
+  const { body } = await call("POST", path, { email: guest.email }, { token: inviter.token });
+  return { id: body.invitation.id, path: `${path}/${body.invitation.id}` };
+}
+
+/** The link of an invitation. */
+async function invitationPath(guest: Person): Promise<string> {
+  await invitation(guest);
+  const text = await env.DB.prepare(
+    `SELECT c.text FROM emails e JOIN email_contents c ON c.email_id = e.id
+     WHERE e.to_address = ?1 AND c.text LIKE '%/invitations/%'`,
+  )
+    .bind(guest.email)
+    .first<string>("text");
+  return /\/invitations\/[\w-]+/.exec(text ?? "")?.[0] ?? "";
+}
+
+const pressing = (choice: string): Partial<Asked> => ({
+  token: null,
+  body: `choice=${choice}`,
+  headers: { "Content-Type": "application/x-www-form-urlencoded" },
+});
+
 const ofUser =
   (suffix = "", rest: Partial<Asked> = {}) =>
   async (): Promise<Asked> => {
@@ -309,6 +377,42 @@ async function manyRows(sql: string, count: number, ...bound: unknown[]): Promis
   );
 }
 
+const newKey = { name: "Batch jobs", scopes: ["emails:read"] };
+const operatorKeys = "/api/admin/api-keys";
+const keysOfUser = async (): Promise<string> => `/api/users/${(await person()).userId}/api-keys`;
+const keysOfTeam = async (): Promise<string> =>
+  `/api/teams/${await teamOf(await person())}/api-keys`;
+
+async function keyAt(path: string): Promise<string> {
+  await noKeys(path);
+  return `${path}/${(await call("POST", path, newKey)).body.key.id}`;
+}
+
+const ownerAt = (path: string): string =>
+  path === operatorKeys ? "admin" : path.replace(/^.api.(user|team)s.(.+).api-keys$/, "$1:$2");
+
+async function noKeys(path: string): Promise<void> {
+  await env.DB.prepare("DELETE FROM api_keys WHERE owner = ?1").bind(ownerAt(path)).run();
+}
+
+async function repeated(path: string): Promise<Asked> {
+  await noKeys(path);
+  const repeat = { path, body: newKey, headers: { "Idempotency-Key": "k" } };
+  await call("POST", path, newKey, repeat);
+  return repeat;
+}
+
+async function withManyKeys(path: string): Promise<Asked> {
+  await manyRows(
+    `INSERT INTO api_keys
+       (id, owner, name, prefix, hash, scopes, test, created_by, created_at, updated_at)
+     VALUES (?1 || ?2, ?1, 'x', 'x', ?1 || ?2, '[]', 0, 'x', 0, 0)`,
+    100,
+    ownerAt(path),
+  );
+  return { path, body: newKey };
+}
+
 /** What is accepted, and 409: it takes a state of its own. */
 const special: Record<string, Record<number, () => Promise<Asked>>> = {
   getHealth: {
@@ -319,6 +423,12 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   getStart: { 200: at("/", { token: null }) },
   getDocs: { 200: at("/docs", { token: null }) },
   createUser: {
+    200: async () => {
+      const body = { userId: id(), email: `${id()}@example.com` };
+      const repeat = { path: "/api/users", body, headers: { "Idempotency-Key": id() } };
+      await call("POST", repeat.path, body, repeat);
+      return repeat;
+    },
     201: async () => ({ path: "/api/users", body: { userId: id(), email: `${id()}@example.com` } }),
     409: async () => ({
       path: "/api/users",
@@ -378,6 +488,36 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     },
   },
   revokeApiKey: { 204: ofUser("/api-key") },
+  createUserKey: {
+    200: async () => await repeated(await keysOfUser()),
+    201: async () => ({ path: await keysOfUser(), body: newKey }),
+    409: async () => await withManyKeys(await keysOfUser()),
+  },
+  listUserKeys: { 200: async () => ({ path: `${await keysOfUser()}?limit=2` }) },
+  rotateUserKey: {
+    201: async () => ({ path: `${await keyAt(await keysOfUser())}/rotate`, body: {} }),
+  },
+  revokeUserKey: { 204: async () => ({ path: await keyAt(await keysOfUser()) }) },
+  createTeamKey: {
+    200: async () => await repeated(await keysOfTeam()),
+    201: async () => ({ path: await keysOfTeam(), body: newKey }),
+    409: async () => await withManyKeys(await keysOfTeam()),
+  },
+  listTeamKeys: { 200: async () => ({ path: `${await keysOfTeam()}?limit=2` }) },
+  rotateTeamKey: {
+    201: async () => ({ path: `${await keyAt(await keysOfTeam())}/rotate`, body: {} }),
+  },
+  revokeTeamKey: { 204: async () => ({ path: await keyAt(await keysOfTeam()) }) },
+  createOperatorKey: {
+    200: async () => await repeated(operatorKeys),
+    201: at(operatorKeys, { body: { name: "CI", role: "support" } }),
+    409: async () => await withManyKeys(operatorKeys),
+  },
+  listOperatorKeys: { 200: at(`${operatorKeys}?limit=2`) },
+  rotateOperatorKey: {
+    201: async () => ({ path: `${await keyAt(operatorKeys)}/rotate`, body: {} }),
+  },
+  revokeOperatorKey: { 204: async () => ({ path: await keyAt(operatorKeys) }) },
   getPermissions: { 200: ofUser("/permissions") },
   getSubscription: { 200: ofUser("/subscription") },
   getUsage: { 200: ofUser("/usage") },
@@ -399,6 +539,8 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   usageHistory: { 200: ofUser("/usage/history?by=month") },
   exportUser: { 200: ofUser("/export") },
   getMe: { 200: async () => ({ path: "/api/me", token: (await person()).token }) },
+  suspendUser: { 200: ofUser("/suspend", { body: reason }) },
+  resumeUser: { 200: ofUser("/resume") },
   listUsers: { 200: at("/api/admin/users?limit=1") },
   createTeam: {
     201: async () => ({
@@ -458,6 +600,61 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       };
     },
   },
+  createInvitation: {
+    201: async () => ({
+      path: `/api/teams/${await teamOf(await person())}/invitations`,
+      body: { email: `${id()}@example.com` },
+    }),
+    409: async () => {
+      const owner = await person();
+      const teamId = await teamOf(owner);
+      await env.DB.prepare("INSERT INTO invitation_emails VALUES ('team:' || ?1, 50, ?2)")
+        .bind(teamId, Date.now())
+        .run();
+      return { path: `/api/teams/${teamId}/invitations`, body: { email: "ada@example.com" } };
+    },
+  },
+  listInvitations: {
+    200: async () => ({ path: `/api/teams/${await teamOf(await person())}/invitations` }),
+  },
+  revokeInvitation: {
+    204: async () => ({ path: (await invitation(await person())).path }),
+    409: async () => {
+      const guest = await person();
+      const { id: invitationId, path } = await invitation(guest);
+      await call("POST", "/api/invitations/decline", { invitationId }, { token: guest.token });
+      return { path };
+    },
+  },
+  listReceivedInvitations: { 200: ofUser("/invitations") },
+  acceptInvitation: {
+    200: async () => {
+      const guest = await person();
+      const body = { invitationId: (await invitation(guest)).id };
+      return { path: "/api/invitations/accept", body, token: guest.token };
+    },
+    409: async () => {
+      const guest = await busyPerson();
+      const body = { invitationId: (await invitation(guest)).id };
+      return { path: "/api/invitations/accept", body, token: guest.token };
+    },
+  },
+  declineInvitation: {
+    204: async () => {
+      const guest = await person();
+      const body = { invitationId: (await invitation(guest)).id };
+      return { path: "/api/invitations/decline", body, token: guest.token };
+    },
+  },
+  showInvitation: {
+    200: async () => ({ path: await invitationPath(await person()), token: null }),
+    503: at("/invitations/x", { token: null, bindings: { DB: deadDatabase } }),
+  },
+  answerInvitation: {
+    200: async () => ({ path: await invitationPath(await person()), ...pressing("accept") }),
+    409: async () => ({ path: await invitationPath(await busyPerson()), ...pressing("accept") }),
+    503: at("/invitations/x", { ...pressing("accept"), bindings: { DB: deadDatabase } }),
+  },
   removeMember: {
     204: async () => {
       const [team, { userId }] = [await teamOf(await person()), await person()];
@@ -507,6 +704,16 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       body: "Hi",
       headers: { "Content-Type": "text/plain", "Content-Length": "2" },
     }),
+    409: async () => {
+      const repeat = {
+        path: "/api/attachments?filename=a.txt",
+        body: "Hi",
+        headers: { "Content-Length": "2", "Idempotency-Key": id() },
+      };
+      const { body } = await call("POST", repeat.path, repeat.body, repeat);
+      await env.DB.prepare("DELETE FROM attachments WHERE id = ?1").bind(body.id).run();
+      return repeat;
+    },
     411: at("/api/attachments?filename=a.txt", { body: "Hi" }),
     413: at("/api/attachments?filename=a.txt", {
       body: "Hi",
@@ -524,6 +731,10 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   listEmails: {
     200: at("/api/emails?limit=2"),
     403: async () => ({ path: "/api/emails?tenant=admin", token: (await person()).token }),
+  },
+  listEmailCounts: {
+    200: at("/api/email-counts?by=tag"),
+    403: async () => ({ path: "/api/email-counts?tenant=admin", token: (await person()).token }),
   },
   getEmail: { 200: async () => ({ path: `/api/emails/${await newEmail()}` }) },
   cancelEmail: {
@@ -573,6 +784,21 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     201: at("/api/admin/email/suppressions", {
       body: { address: "bob@example.com", note: "asked" },
     }),
+  },
+  exportSuppressions: { 200: at("/api/admin/email/suppressions/export") },
+  importSuppressions: {
+    200: at("/api/admin/email/suppressions/import", {
+      body: "address",
+      headers: { "Content-Type": "text/csv", "Content-Length": "7" },
+    }),
+    411: at("/api/admin/email/suppressions/import", { body: "address" }),
+    413: at("/api/admin/email/suppressions/import", {
+      body: "address",
+      headers: { "Content-Length": "2097153" },
+    }),
+  },
+  deleteSuppressions: {
+    200: at("/api/admin/email/suppressions/delete", { body: { reason: "manual" } }),
   },
   unsuppress: {
     204: async () => {
@@ -658,6 +884,45 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
       bindings: { DB: deadDatabase },
     }),
   },
+  createHeartbeat: {
+    200: async () => {
+      const repeat = {
+        path: "/api/heartbeats",
+        body: newHeartbeat,
+        token: (await person()).token,
+        headers: { "Idempotency-Key": "k" },
+      };
+      await call("POST", repeat.path, repeat.body, repeat);
+      return repeat;
+    },
+    201: async () => ({
+      path: "/api/heartbeats",
+      body: newHeartbeat,
+      token: (await person()).token,
+    }),
+    409: async () => {
+      const { userId, token } = await person();
+      await manyRows(
+        `INSERT INTO heartbeats
+           (id, token, tenant, name, schedule, grace_ms, created_at, updated_at)
+          VALUES (?1 || ?2, 't', 'user:' || ?1, 'x', '{"every":"1d"}', 60000, 0, 0)`,
+        100,
+        userId,
+      );
+      return { path: "/api/heartbeats", body: newHeartbeat, token };
+    },
+  },
+  listHeartbeats: { 200: at("/api/heartbeats?limit=2") },
+  getHeartbeat: { 200: async () => ({ path: await heartbeat() }) },
+  updateHeartbeat: { 200: async () => ({ path: await heartbeat(), body: { name: "Restore" } }) },
+  deleteHeartbeat: { 204: async () => ({ path: await heartbeat() }) },
+  pauseHeartbeat: { 200: async () => ({ path: await heartbeat("/pause") }) },
+  resumeHeartbeat: { 200: async () => ({ path: await heartbeat("/resume") }) },
+  heartbeatHistory: { 200: async () => ({ path: await heartbeat("/history?limit=2") }) },
+  pingHeartbeat: ofPings(""),
+  postPing: ofPings(""),
+  signalHeartbeat: ofPings("/start"),
+  postSignal: ofPings("/1"),
   createWebhookEndpoint: {
     200: async () => {
       const repeat = {
@@ -801,6 +1066,7 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   enableCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/enable", { body: reason }) },
   openCircuitBreaker: { 200: at("/api/admin/circuit-breakers/cache/open", { body: reason }) },
   resetCacheBreaker: { 200: at("/api/admin/cache/reset-circuit-breaker") },
+  listDeadLetterCauses: { 200: at("/api/admin/email/dlq-causes") },
   listDeadLetters: { 200: at("/api/admin/email/dlq") },
   getDeadLetter: { 200: async () => ({ path: `/api/admin/email/dlq/${await deadLetter()}` }) },
   discardDeadLetter: { 204: async () => ({ path: `/api/admin/email/dlq/${await deadLetter()}` }) },
@@ -837,10 +1103,50 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   getTelemetry: { 200: at("/api/admin/telemetry?minutes=2") },
   getOperator: { 200: at("/api/admin/me") },
   listAlerts: { 200: at("/api/admin/alerts") },
+  acknowledgeAlert: {
+    204: async () => ({ path: `/api/admin/alerts/${await firingAlert()}/acknowledge` }),
+    404: at("/api/admin/alerts/no-such-alert/acknowledge"),
+  },
+  unacknowledgeAlert: {
+    204: async () => {
+      const path = `/api/admin/alerts/${await firingAlert()}/acknowledge`;
+      await call("POST", path);
+      return { path };
+    },
+    404: at("/api/admin/alerts/no-such-alert/acknowledge"),
+  },
+  listSilences: { 200: at("/api/admin/alerts/silences") },
+  silenceAlerts: {
+    201: async () => ({ path: "/api/admin/alerts/silences", body: silence() }),
+    409: async () => {
+      const repeat = {
+        path: "/api/admin/alerts/silences",
+        body: silence(),
+        headers: { "Idempotency-Key": id() },
+      };
+      const { body } = await call("POST", repeat.path, repeat.body, repeat);
+      await env.DB.prepare("DELETE FROM alert_silences WHERE id = ?1").bind(body.id).run();
+      return repeat;
+    },
+  },
+  endSilence: {
+    204: async () => {
+      const { body } = await call("POST", "/api/admin/alerts/silences", silence());
+      return { path: `/api/admin/alerts/silences/${String(body.id)}` };
+    },
+    404: at("/api/admin/alerts/silences/no-such-silence"),
+  },
   listAudit: { 200: at("/api/admin/audit?limit=2") },
 };
 
-const READONLY_TOKEN = "test-readonly-token-0123456789abcdef";
+/** A user's key that has another scope. */
+async function keyWithout(scope: string | null): Promise<string> {
+  const { userId, token } = await person();
+  const scopes = [scope === "users:read" ? "usage:read" : "users:read"];
+  const path = `/api/users/${userId}/api-keys`;
+  return (await call("POST", path, { name: "Narrow", scopes }, { token })).body.apiKey;
+}
+
 const full = { limit: async () => ({ success: false }) };
 /** What follows from what the operation is. */
 export async function ask(operation: Operation, status: number): Promise<Asked> {
@@ -852,7 +1158,14 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     provider: "resend",
     transport: "resend",
     ...noEndpoint,
+    heartbeatId: `hb_${"0".repeat(32)}`,
+    ...(operation.tag === "heartbeats" && {
+      token: "00000000-0000-4000-8000-000000000000",
+      signal: "fail",
+    }),
     senderId: `snd_${"0".repeat(32)}`,
+    keyId: `key_${"0".repeat(32)}`,
+    invitationId: `inv_${"0".repeat(32)}`,
     name: operation.id === "previewTemplate" ? "welcome" : "database",
   };
   const unknown = path.replace(
@@ -875,8 +1188,8 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
     case 403:
       if (operation.id === "findUser")
         return { path: `${path}?email=nobody@example.com`, token: (await person()).token };
-      if (access === "caller")
-        return { ...asked, token: READONLY_TOKEN, bindings: { READONLY_TOKEN } };
+      if (access === "caller" || access === "reader" || access === "person")
+        return { ...asked, token: await keyWithout(scopeNamed(operation.id)) };
       return {
         ...asked,
         ...(access === "user"
@@ -885,8 +1198,12 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
       };
     case 404:
       return { ...asked, ...(body !== undefined && { body: minimalBody[operation.id] ?? {} }) };
+    case 412: {
+      const changing = await special[operation.id]?.[200]?.();
+      return { ...asked, ...changing, headers: { "If-Match": '"another"' } };
+    }
     case 413:
-      return { ...asked, body: `"${"x".repeat(1_048_577)}"` };
+      return { ...asked, body: `"${"x".repeat((operation.maxBodyBytes ?? 1_048_576) + 1)}"` };
     case 414:
       return { ...asked, path: `${unknown}?x=${"x".repeat(9_000)}` };
     case 415:
@@ -924,12 +1241,19 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
 const minimalBody: Record<string, unknown> = {
   updateUser: { tier: "free" },
   addUsage: { metric: "m", amount: 1 },
+  createUserKey: newKey,
+  createTeamKey: newKey,
+  suspendUser: reason,
   renameTeam: { name: "Kern" },
   renameWorkspace: { name: "Studio" },
   addMember: { userId: "nobody" },
+  createInvitation: { email: "ada@example.com" },
+  acceptInvitation: { invitationId: `inv_${"0".repeat(32)}` },
+  declineInvitation: { invitationId: `inv_${"0".repeat(32)}` },
   resolveEmail: { status: "sent" },
   updateWebhookEndpoint: { events: ["*"] },
   updateSender: { name: "Acme" },
+  updateHeartbeat: { name: "Restore" },
   resetCircuitBreaker: reason,
   resetEmailTransport: reason,
   closeCircuitBreaker: reason,

@@ -25,6 +25,8 @@ export type SmtpFault = {
   times?: number;
   /** At `body`: a copy is kept, with any answer to the client. */
   keeps?: boolean;
+  /** At `rcpt`: only for this address. */
+  to?: string;
 } &
   /** `drop`: at the next byte that comes. */
   (
@@ -59,7 +61,7 @@ export class ScriptedSmtp {
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((socket) => void this.#serve(socket));
   readonly #released = Promise.withResolvers<void>();
-  readonly #report: ServerReport = { attempts: 0, requests: 0, handOvers: 0, copies: [] };
+  readonly #report: ServerReport = { attempts: 0, requests: 0, handOvers: 0, copies: [], got: [] };
 
   constructor(script: SmtpScript) {
     this.#script = script;
@@ -108,7 +110,8 @@ export class ScriptedSmtp {
       (await say("banner", "220 scripted.test ESMTP")) === null
     )
       return;
-    let [sender, recipient] = [false, false];
+    let sender = false;
+    let recipients: string[] = [];
     const lines = linesOf(socket);
     for await (const line of lines) {
       this.#report.requests += 1;
@@ -122,16 +125,22 @@ export class ScriptedSmtp {
         said = await say("auth", "235 2.7.0 welcome");
       } else if (verb === "MAIL") {
         said = await say("mail", "250 2.1.0 ok");
-        [sender, recipient] = [said?.startsWith("2") === true, false];
+        [sender, recipients] = [said?.startsWith("2") === true, []];
       } else if (verb === "RCPT") {
-        said = sender ? await say("rcpt", "250 2.1.5 ok") : write(socket, "503 5.5.1 MAIL first");
-        recipient ||= said?.startsWith("2") === true;
+        const to = /<(.*)>/.exec(line)?.[1] ?? "";
+        said = sender
+          ? await this.#say(socket, "rcpt", "250 2.1.5 ok", to)
+          : write(socket, "503 5.5.1 MAIL first");
+        if (said?.startsWith("2") === true) recipients.push(to);
       } else if (verb === "DATA") {
-        said = recipient ? await say("data", "354 go on") : write(socket, "503 5.5.1 RCPT first");
-        if (said?.startsWith("354") === true) said = await this.#receive(lines, say);
-        [sender, recipient] = [false, false];
+        said =
+          recipients.length > 0
+            ? await say("data", "354 go on")
+            : write(socket, "503 5.5.1 RCPT first");
+        if (said?.startsWith("354") === true) said = await this.#receive(lines, say, recipients);
+        [sender, recipients] = [false, []];
       } else if (verb === "RSET") {
-        [sender, recipient] = [false, false];
+        [sender, recipients] = [false, []];
         write(socket, "250 2.0.0 ok");
       } else if (verb === "QUIT") {
         if ((await say("quit", "221 2.0.0 bye")) !== null) socket.end();
@@ -156,6 +165,7 @@ export class ScriptedSmtp {
   async #receive(
     lines: AsyncIterator<string>,
     say: (phase: SmtpPhase, line: string) => Promise<string | null>,
+    recipients: readonly string[],
   ): Promise<string | null> {
     let copy = "";
     for (let line = await lines.next(); line.value !== "."; line = await lines.next()) {
@@ -164,14 +174,18 @@ export class ScriptedSmtp {
     }
     this.#report.handOvers += 1;
     const fault = this.#next("body");
-    if (fault === null || fault.keeps === true) this.#report.copies.push(copy);
+    if (fault === null || fault.keeps === true) {
+      this.#report.copies.push(copy);
+      this.#report.got?.push(...recipients);
+    }
     return await say("body", "250 2.0.0 queued");
   }
 
   /** The fault that a phase would meet now. */
-  #next(phase: SmtpPhase): SmtpFault | null {
+  #next(phase: SmtpPhase, to?: string): SmtpFault | null {
     const meets = (fault: SmtpFault): boolean =>
-      fault.phase === phase || (fault.phase === "every" && phase !== "connect");
+      (fault.to === undefined || fault.to === to) &&
+      (fault.phase === phase || (fault.phase === "every" && phase !== "connect"));
     const isLeft = (fault: SmtpFault): boolean =>
       (this.#played.get(fault) ?? 0) < (fault.times ?? Number.POSITIVE_INFINITY);
     return this.#script.faults?.find((fault) => meets(fault) && isLeft(fault)) ?? null;
@@ -182,8 +196,13 @@ export class ScriptedSmtp {
    *
    * @returns what was sent, or null when nothing more will be
    */
-  async #say(socket: Socket, phase: SmtpPhase, healthy: string): Promise<string | null> {
-    const fault = this.#next(phase);
+  async #say(
+    socket: Socket,
+    phase: SmtpPhase,
+    healthy: string,
+    to?: string,
+  ): Promise<string | null> {
+    const fault = this.#next(phase, to);
     if (fault === null) return write(socket, healthy);
     this.#played.set(fault, (this.#played.get(fault) ?? 0) + 1);
     switch (fault.do) {

@@ -8,4 +8,6 @@ export type ServerReport = {
   handOvers: number;
   /** `id:generation` of each copy that it kept. */
   copies: string[];
+  /** The recipients of each copy, over SMTP. */
+  got?: string[];
 };

@@ -11,6 +11,7 @@ export const settingsFiles = [
   "shared/email/automatic-emails.ts",
   "shared/email/brand.ts",
   "shared/email/daily-limits.ts",
+  "shared/email/feedback-settings.ts",
   "shared/email/settings.ts",
   ...transportNames.map((name) => `shared/email/transports/rules/${name}.ts`),
   "shared/lib/cache/rules/variables.ts",

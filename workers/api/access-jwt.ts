@@ -23,7 +23,19 @@ const ASK_AGAIN_MS = 5_000;
 
 // oxlint-disable-next-line no-restricted-properties -- what it drops is in no key (RFC 7517)
 const keySet = v.object({ keys: v.array(v.looseObject({ kid: v.string(), kty: v.string() })) });
-const claims = v.object({ email: v.pipe(v.string(), v.email()) });
+const groups = v.fallback(v.optional(v.array(v.string()), []), []);
+/**
+ * Access passes a claim of the identity provider on under `custom`, once its name is entered there.
+ * Groups that are not text, or none, give no role.
+ */
+const claims = v.object({
+  email: v.pipe(v.string(), v.email()),
+  groups,
+  custom: v.fallback(v.optional(v.object({ groups }), { groups: [] }), { groups: [] }),
+});
+
+/** Who signed in. `groups`: of the identity provider, by the names that it gives them. */
+export type AccessIdentity = { email: string; groups: string[] };
 
 /** Plain data, so that no request awaits the promise of another. */
 let kept: { teamDomain: string; at: number; failedAt: number; keys: JSONWebKeySet } | null = null;
@@ -31,16 +43,16 @@ let kept: { teamDomain: string; at: number; failedAt: number; keys: JSONWebKeySe
 let unansweredAt = Number.NEGATIVE_INFINITY;
 
 /**
- * The address of an operator who signed in through Access.
+ * An operator who signed in through Access.
  *
  * @returns null without a token, or with one that is not Access's for this application, that has
  *   expired, or whose keys cannot be loaded
  */
-export async function accessEmail(
+export async function accessIdentity(
   request: Request,
   { teamDomain, audience }: { teamDomain: string; audience: string },
   now: number,
-): Promise<string | null> {
+): Promise<AccessIdentity | null> {
   const token = request.headers.get(HEADER);
   if (token === null) return null;
   try {
@@ -61,7 +73,9 @@ export async function accessEmail(
         );
       },
     );
-    return v.parse(claims, verified.payload).email.toLowerCase();
+    const read = v.parse(claims, verified.payload);
+    const all = [...read.groups, ...read.custom.groups];
+    return { email: read.email.toLowerCase(), groups: all };
   } catch (error) {
     log("warn", "access.refused", {
       message: error instanceof errors.JOSEError ? error.code : describeError(error).message,

@@ -47,6 +47,8 @@ const suppression = ({ address }: { address: string }): Observed => ({
   ids: [address],
 });
 
+const key = ({ keyId }: { keyId: string }): Observed => ({ name: "key", ids: [keyId] });
+
 const sender = ({ senderId }: { senderId: string }): Observed => ({
   name: "sender",
   ids: [senderId],
@@ -65,8 +67,19 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   // Its entry is in the batch of the write, under the user whose link it was.
   confirmAddress: null,
   deleteUser: { ofUsers: true, state: user },
+  suspendUser: { fields: ["reason"], state: user },
+  resumeUser: { state: user },
   rotateApiKey: { ofUsers: true, state: user },
   revokeApiKey: { ofUsers: true, state: user },
+  createUserKey: { ofUsers: true, fields: ["name", "scopes", "expiresAt", "test"] },
+  rotateUserKey: { ofUsers: true, fields: ["overlapSeconds"], state: key },
+  revokeUserKey: { ofUsers: true, state: key },
+  createTeamKey: { ofUsers: true, fields: ["name", "scopes", "expiresAt", "test"] },
+  rotateTeamKey: { ofUsers: true, fields: ["overlapSeconds"], state: key },
+  revokeTeamKey: { ofUsers: true, state: key },
+  createOperatorKey: { fields: ["name", "role", "scopes", "expiresAt"] },
+  rotateOperatorKey: { fields: ["overlapSeconds"], state: key },
+  revokeOperatorKey: { state: key },
   addUsage: { fields: ["metric", "amount"] },
   createTeam: null,
   renameTeam: { state: team },
@@ -78,6 +91,12 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   },
   confirmMember: { ofUsers: true },
   removeMember: { ofUsers: true, state: member },
+  createInvitation: { ofUsers: true, fields: ["email", "role"] },
+  revokeInvitation: { ofUsers: true },
+  acceptInvitation: { ofUsers: true },
+  declineInvitation: { ofUsers: true },
+  // Its entry is in the batch of the write, under the user whose link it was.
+  answerInvitation: null,
   createWorkspace: null,
   renameWorkspace: { state: workspace },
   deleteWorkspace: { state: workspace },
@@ -88,9 +107,15 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   moveEmail: { fields: ["sendAt"] },
   resolveEmail: { fields: ["status"], state: email },
   retryEmail: {},
+  acknowledgeAlert: {},
+  unacknowledgeAlert: {},
+  silenceAlerts: { fields: ["match", "reason", "endsAt"] },
+  endSilence: {},
   pauseEmails: { fields: ["scope", "reason"] },
   resumeEmails: {},
-  suppress: { fields: ["scope"], state: (_, body) => suppression(body) },
+  importSuppressions: {},
+  deleteSuppressions: { fields: ["tenant", "scope", "reason", "before"] },
+  suppress: { fields: ["tenant", "scope"], state: (_, body) => suppression(body) },
   unsuppress: { state: suppression },
   createSender: { fields: ["address", "domain", "tenant", "name", "transport"] },
   updateSender: { state: sender },
@@ -134,6 +159,14 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   testWebhookEndpoint: {},
   replayWebhookDelivery: {},
   replayWebhookDeliveries: { fields: ["type"] },
+  createHeartbeat: { fields: ["name"] },
+  updateHeartbeat: { fields: ["name", "graceSeconds"] },
+  deleteHeartbeat: {},
+  pauseHeartbeat: {},
+  resumeHeartbeat: {},
+  // What a job sends each time that it runs.
+  postPing: null,
+  postSignal: null,
   takeWebhook: null,
   unsubscribe: null,
 };
@@ -143,14 +176,18 @@ export const scopeOf = (operationId: string): AuditScope | null =>
 
 /** Reads that show an operator who users are, or what was written to them. */
 const personalReads: ReadonlySet<string> = new Set<OperationId>([
+  "exportSuppressions",
   "exportUser",
   "findUser",
   "getDeadLetter",
   "getEmail",
   "getSender",
   "getUser",
+  "listDeadLetterCauses",
   "listDeadLetters",
   "listEmails",
+  "listInvitations",
+  "listReceivedInvitations",
   "listSenders",
   "listSuppressions",
   "listUsers",

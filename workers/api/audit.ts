@@ -27,7 +27,7 @@ import type { Result } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import type { ApiEnv } from "../env.ts";
 import { isPersonalRead, scopeOf, type AuditScope } from "./audit-scope.ts";
-import { loggedActor, type Caller } from "./call.ts";
+import { actorOf, loggedActor, type Caller } from "./call.ts";
 
 /** How long an operator waits for the log while D1 does not answer. */
 const TIMEOUT_MS = 2_000;
@@ -48,7 +48,7 @@ type Request = {
 type Kind = { tag: "write" | "act"; scope: AuditScope } | { tag: "read" } | { tag: "none" };
 
 function kindOf(operation: Operation, { role }: Caller): Kind {
-  const isOperator = role === "admin" || role === "viewer";
+  const isOperator = role === "operator";
   if (!isWrite(operation))
     return { tag: isOperator && isPersonalRead(operation.id) ? "read" : "none" };
   const scope = scopeOf(operation.id);
@@ -188,15 +188,7 @@ export class AuditTrail {
 
   #actor(): string {
     const { caller } = this.#request;
-    switch (caller.role) {
-      case "admin":
-      case "viewer":
-        return caller.actor;
-      case "user":
-        return `user:${caller.user.userId}`;
-      case "anonymous":
-        return caller.role;
-    }
+    return caller.role === "anonymous" ? caller.role : actorOf(caller);
   }
 
   /** The path with its parameters, but with a hash for what may be an address. */

@@ -1,51 +1,72 @@
-import type { Access } from "../../shared/contract/operation.ts";
+import type { KeyScope } from "../../shared/accounts/rules/key-scopes.ts";
+import type { Operation } from "../../shared/contract/operation.ts";
+import { scopeNamed } from "../../shared/contract/scopes.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import type { Caller } from "./call.ts";
 
 /**
- * Decides whether a caller may use an operation. A handler that serves objects of several owners
- * checks the owner itself.
+ * Decides whether a caller may use an operation: by whose key it is, and then by its scopes. A
+ * handler that serves objects of several owners checks the owner itself.
  *
  * @param params of the path
  */
 export function authorize(
-  access: Access,
+  { id, access }: Pick<Operation, "id" | "access">,
   caller: Caller,
   params: Record<string, string>,
 ): Failure | null {
   if (access === "anyone") return null;
   if (caller.role === "anonymous") return { tag: "unauthenticated" };
-  const isAdmin = caller.role === "admin";
-  const isViewer = isAdmin || caller.role === "viewer";
-  const isUser = caller.role === "user";
+  const scope = scopeNamed(id);
+  const lacksScope = scope !== null && !caller.scopes.includes(scope);
+  return whoIsRefused(access, caller, params) ?? (lacksScope ? lacks(caller, scope) : null);
+}
+
+type Authenticated = Exclude<Caller, { role: "anonymous" }>;
+
+function whoIsRefused(
+  access: Exclude<Operation["access"], "anyone">,
+  caller: Authenticated,
+  params: Record<string, string>,
+): Failure | null {
+  const isOperator = caller.role === "operator";
   switch (access) {
     case "admin":
-      return isAdmin ? null : forbidden("This needs the admin token.");
     case "viewer":
-      return isViewer ? null : forbidden("This needs the admin token or the read-only token.");
-    case "reader":
-      return null;
+      return isOperator ? null : forbidden("This needs the token or key of an operator.");
     case "user":
-      return isUser ? null : forbidden("This needs the key of a user.");
+      return isUser(caller) ? null : forbidden("This needs the key of a user.");
+    case "reader":
     case "caller":
-      return isAdmin || isUser ? null : readOnly;
-    case "self":
-      if (isAdmin) return null;
-      if (!isUser) return readOnly;
-      return caller.user.userId === params["userId"]
-        ? null
-        : forbidden("This key belongs to another user.");
+      return null;
     case "mailer":
-      if (isAdmin) return null;
-      if (!isUser) return readOnly;
-      return caller.user.scopes.includes("emails:send")
+      return isOperator || caller.scopes.includes("emails:send")
         ? null
-        : forbidden(
-            "This key lacks the scope emails:send. " +
-              "The admin grants it with PATCH /api/users/:userId.",
-          );
+        : lacks(caller, "emails:send");
+    case "person":
+      return isOperator || isUser(caller) ? null : forbidden("A team's key may not do this.");
+    case "self":
+      if (isOperator) return null;
+      return isUser(caller) && caller.user.userId === params["userId"]
+        ? null
+        : forbidden("This key belongs to another user or to a team.");
   }
 }
 
+const isUser = (caller: Caller): caller is Extract<Caller, { of: "user" }> =>
+  caller.role === "tenant" && caller.of === "user";
+
 const forbidden = (detail: string): Failure => ({ tag: "forbidden", detail });
-const readOnly = forbidden("The read-only token may only read what operators read.");
+
+/** Names the scope, and who grants it. */
+function lacks(caller: Authenticated, scope: KeyScope): Failure {
+  if (caller.role === "operator" && caller.title !== null)
+    return forbidden(`The role ${caller.title} lacks the scope ${scope}.`);
+  const isGranted = isUser(caller) && scope === "emails:send";
+  return forbidden(
+    `This key lacks the scope ${scope}.` +
+      (isGranted && !caller.user.scopes.includes(scope)
+        ? " The admin grants it with PATCH /api/users/:userId."
+        : ""),
+  );
+}

@@ -1,4 +1,6 @@
-import { tenantOfUser } from "../../shared/accounts/rules/keys.ts";
+import type { KeyTeam } from "../../shared/accounts/rules/key-holder.ts";
+import type { KeyScope, OperatorRole } from "../../shared/accounts/rules/key-scopes.ts";
+import { tenantOfTeam, tenantOfUser } from "../../shared/accounts/rules/keys.ts";
 import type { User } from "../../shared/accounts/rules/schemas.ts";
 import type {
   Access,
@@ -15,16 +17,35 @@ import { ok, type Result } from "../../shared/lib/base/result.ts";
 import type { CacheStatus } from "../../shared/lib/cache/index.ts";
 import type { ApiEnv } from "../env.ts";
 
+type Anonymous = { role: "anonymous" };
+
 /**
- * Who calls, as `authenticate` found it. `viewer` holds the read-only token. `actor` names the
- * caller in histories: an operator's address, or the fingerprint of a token. `byCookie`: the
- * browser sends this credential automatically, including on cross-site requests.
+ * `title`: the role that the scopes follow from; null for a key with scopes of its own. `actor`
+ * names the operator in histories: an address, the fingerprint of a token, or the id of a key.
+ * `name`: of a key. `byCookie`: the browser sends this credential automatically, including on
+ * cross-site requests.
  */
-export type Caller =
-  | { role: "anonymous" }
-  | { role: "admin"; actor: string; byCookie: boolean }
-  | { role: "viewer"; actor: string }
-  | { role: "user"; user: User; cacheStatus: CacheStatus };
+export type OperatorCaller = {
+  role: "operator";
+  title: OperatorRole | null;
+  actor: string;
+  name: string | null;
+  byCookie: boolean;
+  scopes: readonly KeyScope[];
+};
+
+/** `test`: the key is for tests: its emails go nowhere. */
+type ByKey = {
+  role: "tenant";
+  scopes: readonly KeyScope[];
+  test: boolean;
+  cacheStatus: CacheStatus;
+};
+export type UserCaller = ByKey & { of: "user"; user: User };
+export type TeamCaller = ByKey & { of: "team"; team: KeyTeam };
+
+/** Who calls, as `authenticate` found it. */
+export type Caller = Anonymous | OperatorCaller | UserCaller | TeamCaller;
 
 /** An actor as a log line names them: Access names an operator by their address. */
 export const loggedActor = (actor: string): string =>
@@ -32,27 +53,38 @@ export const loggedActor = (actor: string): string =>
 
 /** A tenant is the owner of the key. */
 export function tenantOf(caller: Caller): string {
-  return caller.role === "user" ? tenantOfUser(caller.user.userId) : ADMIN_TENANT;
+  if (caller.role !== "tenant") return ADMIN_TENANT;
+  return caller.of === "user" ? tenantOfUser(caller.user.userId) : tenantOfTeam(caller.team.teamId);
 }
 
-/** The roles that `authorize` lets through. */
-type RoleOf = {
-  anyone: "anonymous";
-  admin: "admin";
-  viewer: "admin" | "viewer";
-  user: "user";
-  reader: "admin" | "viewer" | "user";
-  caller: "admin" | "user";
-  self: "admin" | "user";
-  mailer: "admin" | "user";
+/** Whose objects a caller may use: null is everyone's. */
+export const ownerOf = (caller: OperatorCaller | UserCaller | TeamCaller): string | null =>
+  caller.role === "tenant" ? tenantOf(caller) : null;
+
+/** Whom `authorize` lets through. */
+type Callers = {
+  anyone: Anonymous;
+  admin: OperatorCaller;
+  viewer: OperatorCaller;
+  user: UserCaller;
+  reader: OperatorCaller | UserCaller | TeamCaller;
+  caller: OperatorCaller | UserCaller | TeamCaller;
+  person: OperatorCaller | UserCaller;
+  self: OperatorCaller | UserCaller;
+  mailer: OperatorCaller | UserCaller | TeamCaller;
 };
 
-/** Null for the admin, who is not a user. */
-export function userIdOf(caller: Caller): string | null {
-  return caller.role === "user" ? caller.user.userId : null;
+/** Null for an operator, who is not a user. */
+export function userIdOf(caller: OperatorCaller | UserCaller): string | null {
+  return caller.role === "tenant" ? caller.user.userId : null;
 }
 
-export type CallerOf<Needed extends Access> = Extract<Caller, { role: RoleOf[Needed] }>;
+/** How the audit log and histories name who acts. */
+export function actorOf(caller: OperatorCaller | UserCaller | TeamCaller): string {
+  return caller.role === "operator" ? caller.actor : tenantOf(caller);
+}
+
+export type CallerOf<Needed extends Access> = Callers[Needed];
 
 type KeyOf<Called extends Operation> = Called extends { idempotent: true }
   ? string | null

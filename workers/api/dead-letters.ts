@@ -2,10 +2,12 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { notify } from "../../shared/email/outbox.ts";
 import { previewReplay, replayDeadLetters, wantedEmails } from "../../shared/email/replay.ts";
+import { causesOf } from "../../shared/email/rules/causes.ts";
 import {
   saveDiscard,
   findDeadLetter,
   findDeadLetters,
+  oldestWithCause,
   type DeadLetter,
 } from "../../shared/email/sql/dead-letters.ts";
 import { findEmail } from "../../shared/email/sql/emails.ts";
@@ -25,6 +27,24 @@ export const listDeadLetters: Handler<"listDeadLetters"> = async ({ query, env }
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, (one) => one.buriedAt);
   return json({ items: rows.map(deadLetterAnswer), ...next });
+};
+
+/** As many as one replay takes. */
+const MAX_LETTERS = 1_000;
+
+/** The oldest dead emails by what ended them. */
+export const listDeadLetterCauses: Handler<"listDeadLetterCauses"> = async ({ query, env }) => {
+  const found = await readDatabase(env, () => oldestWithCause(env.DB, query, MAX_LETTERS + 1));
+  if (!found.ok) return found;
+  const causes = causesOf(found.value.slice(0, MAX_LETTERS));
+  return json({
+    items: causes.map(({ oldestAt, newestAt, ...cause }) => ({
+      ...Object.fromEntries(Object.entries(cause).filter(([, value]) => value !== null)),
+      oldestAt: new Date(oldestAt).toISOString(),
+      newestAt: new Date(newestAt).toISOString(),
+    })),
+    more: found.value.length > MAX_LETTERS,
+  });
 };
 
 /** One dead letter with the answer to each attempt, or with the body of an invalid message. */

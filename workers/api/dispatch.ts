@@ -4,6 +4,7 @@ import { isPage, type Operation } from "../../shared/contract/operation.ts";
 import { noteFull } from "../../shared/database/size.ts";
 import { brandOf } from "../../shared/email/brand.ts";
 import type { Failure } from "../../shared/http/failure.ts";
+import { BodyRoom } from "../../shared/http/large-bodies.ts";
 import { problemResponse, httpStatusOf } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
@@ -11,13 +12,13 @@ import { newTraceId, traced, traceIdOf } from "../../shared/lib/worker/trace.ts"
 import { counters } from "../../shared/telemetry/counters.ts";
 import type { ApiEnv } from "../env.ts";
 import { AuditTrail } from "./audit.ts";
-import { findKeyHolder, isKnownKey, readCredential } from "./authenticate.ts";
+import { findKeyHolder, isKnownKey, readCredential, type Credential } from "./authenticate.ts";
 import { authorize } from "./authorize.ts";
 import type { Caller } from "./call.ts";
 import { addCorsHeaders, answerOptions, isCrossSite } from "./cors.ts";
 import { addSecurityHeaders, headerBytes, MAX_HEADER_BYTES, MAX_URI_BYTES } from "./headers.ts";
 import { readBody, readParams, readQuery } from "./input.ts";
-import { noteUser } from "./last-seen.ts";
+import { noteKey, noteUser } from "./last-seen.ts";
 import { observeRequest } from "./observe.ts";
 import { problemPage } from "./page.ts";
 import { hasRoom, NetworkLimit, policyField, tooMany, type limits } from "./rate-limits.ts";
@@ -128,7 +129,7 @@ async function answerTo(incoming: Incoming): Promise<Result<Response, Failure>> 
   const caller = await identify(incoming, match.route.operation);
   if (!caller.ok) return caller;
   const refused =
-    authorize(match.route.operation.access, caller.value, match.params) ??
+    authorize(match.route.operation, caller.value, match.params) ??
     refuseCrossSite(request, caller.value);
   const { env, now, requestId } = incoming;
   const { operation } = match.route;
@@ -166,12 +167,17 @@ async function callHandler(
   const query = readQuery(operation, url);
   if (!query.ok) return query;
   if (!params.ok) return params;
-  const body = await readBody(operation, request);
-  if (!body.ok) return body;
-  const input = { params: params.value, query: query.value, ...body.value };
-  await trail.note(input.params, input.body);
-  const along = await trail.along();
-  return await handler({ operation, request, url, env, caller, now, along, ...input });
+  const room = new BodyRoom();
+  try {
+    const body = await readBody(operation, request, room);
+    if (!body.ok) return body;
+    const input = { params: params.value, query: query.value, ...body.value };
+    await trail.note(input.params, input.body);
+    const along = await trail.along();
+    return await handler({ operation, request, url, env, caller, now, along, ...input });
+  } finally {
+    room.release();
+  }
 }
 
 /**
@@ -189,9 +195,9 @@ async function identify(
   }
   const credential = await readCredential(request, env, now);
   if (!credential.ok)
-    return credential.error.tag === "unauthenticated"
-      ? ((await network.charge()) ?? credential)
-      : credential;
+    return credential.error.tag === "misconfigured"
+      ? credential
+      : ((await network.charge()) ?? credential);
   switch (credential.value.tag) {
     case "none":
       return (await network.charge()) ?? ok({ role: "anonymous" });
@@ -201,31 +207,41 @@ async function identify(
       return (await hasRoom(env.RATE_LIMIT_KEY, caller.actor)) ? ok(caller) : tooMany;
     }
     case "key":
-      return await identifyUser(incoming, credential.value.hash);
+      return await identifyHolder(incoming, credential.value);
   }
 }
 
 /** A wrong key is answered 401 after its look-up, and counted for its network. */
-async function identifyUser(incoming: Incoming, hash: string): Promise<Result<Caller, Failure>> {
+async function identifyHolder(
+  incoming: Incoming,
+  credential: Extract<Credential, { tag: "key" }>,
+): Promise<Result<Caller, Failure>> {
   const { request, env, network, now } = incoming;
+  const { hash } = credential;
   const limited = isKnownKey(hash) ? null : await network.mayTry();
   if (limited !== null) return limited;
   incoming.countedBy = "key";
   if (!(await hasRoom(env.RATE_LIMIT_KEY, `key:${hash}`))) return tooMany;
-  const caller = await findKeyHolder(request, env, hash);
-  if (caller.ok) {
-    noteUser(env.DB, caller.value.user.userId, now);
-  } else if (caller.error.tag === "unauthenticated") {
+  const found = await findKeyHolder(request, env, credential, now);
+  if (found.ok) {
+    const { caller, keyId } = found.value;
+    if (caller.role === "tenant" && caller.of === "user" && caller.user.suspended !== undefined)
+      return fail({ tag: "account-suspended" });
+    if (caller.role === "tenant" && caller.of === "user") noteUser(env.DB, caller.user.userId, now);
+    if (keyId !== null) noteKey(env.DB, keyId, now);
+    return ok(caller);
+  }
+  if (found.error.tag === "unauthenticated") {
     incoming.countedBy = "ip";
     await network.charge();
   }
-  return caller;
+  return found;
 }
 
 /** A browser sends Access's cookie with requests that pages of other sites make, too. */
 function refuseCrossSite(request: Request, caller: Caller): Failure | null {
   const isWrite = request.method !== "GET" && request.method !== "HEAD";
-  return caller.role === "admin" && caller.byCookie && isWrite && isCrossSite(request)
+  return caller.role === "operator" && caller.byCookie && isWrite && isCrossSite(request)
     ? { tag: "forbidden", detail: "A page of another site must not write with your sign-in." }
     : null;
 }

@@ -1,15 +1,24 @@
 import type { EmailTransportAnswer } from "../../shared/contract/email-transports.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
+import { feedbackSources } from "../../shared/email/feedback-sources.ts";
 import { notify } from "../../shared/email/outbox.ts";
 import { emailPaces, type EmailPace } from "../../shared/email/paces.ts";
+import { transportFeedback } from "../../shared/email/rules/feedback-sources.ts";
 import { DUE_AT_ONCE, endLimits } from "../../shared/email/sql/limits.ts";
 import { json, type Handler } from "./call.ts";
 
 /** How fast each transport gets emails now, and whether a limit of its provider closes it. */
 export const listEmailTransports: Handler<"listEmailTransports"> = async ({ env, now }) => {
   const paces = await readDatabase(env, () => emailPaces(env.DB, env, now));
-  return paces.ok ? json({ items: paces.value.map((one) => paceAnswer(one, now)) }) : paces;
+  if (!paces.ok) return paces;
+  const sources = feedbackSources(env);
+  return json({
+    items: paces.value.map((one) => ({
+      ...paceAnswer(one, now),
+      feedback: transportFeedback(one.name, sources),
+    })),
+  });
 };
 
 /** Ends what limits made of a transport. Emails that waited for it are due at once. */
@@ -27,7 +36,7 @@ const iso = (at: number): string => new Date(at).toISOString();
 function paceAnswer(
   { name, used, configuredMs, everyMs, slowedAt, closed }: EmailPace,
   now: number,
-): EmailTransportAnswer {
+): Omit<EmailTransportAnswer, "feedback"> {
   return {
     name,
     used,

@@ -19,7 +19,7 @@ export async function sendByRpc(
 ): ReturnType<EmailsRpc["send"]> {
   const checked = validate(sendOptions, options);
   if (!checked.ok) return checked;
-  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE, bucket: env.ATTACHMENTS };
   const traceId = traceIdOf(checked.value.traceparent ?? "") ?? newTraceId();
   return await traced({ traceId }, () =>
     acceptProduced(

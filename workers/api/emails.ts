@@ -4,26 +4,24 @@ import type { EmailAnswer } from "../../shared/contract/emails.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { dailyLimits } from "../../shared/email/daily-limits.ts";
+import { feedbackSources } from "../../shared/email/feedback-sources.ts";
 import { withFiles } from "../../shared/email/files/wanted.ts";
-import { acceptEmails, notify } from "../../shared/email/outbox.ts";
-import { quotedMailbox } from "../../shared/email/rules/address.ts";
+import { acceptEmails, notify, type Outbox } from "../../shared/email/outbox.ts";
+import { parseMailbox, quotedMailbox } from "../../shared/email/rules/address.ts";
+import { emailFeedback, type FeedbackSources } from "../../shared/email/rules/feedback-sources.ts";
 import { mailboxesFromColumn } from "../../shared/email/rules/mailboxes.ts";
 import { checkSendAt } from "../../shared/email/schemas.ts";
+import { sender } from "../../shared/email/settings.ts";
 import { cancelQueued } from "../../shared/email/sql/cancel.ts";
-import {
-  findEmail,
-  findEmails,
-  type StoredContent,
-  type StoredEmail,
-} from "../../shared/email/sql/emails.ts";
+import { findEmails } from "../../shared/email/sql/email-search.ts";
+import { findEmail, type StoredContent, type StoredEmail } from "../../shared/email/sql/emails.ts";
 import { moveScheduled } from "../../shared/email/sql/reschedule.ts";
 import { submissionFrom, submissionOf, type Who } from "../../shared/email/submission.ts";
-import { pageFrom } from "../../shared/http/lists.ts";
 import { problemOf } from "../../shared/http/problem.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type { Misconfigured } from "../../shared/lib/worker/variables.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, tenantOf, type Caller, type Handler } from "./call.ts";
+import { json, ownerOf, tenantOf, type Caller, type Handler } from "./call.ts";
 
 /** 202 once the email is in D1. `GET /api/emails/:id` shows its delivery. */
 export const sendEmail: Handler<"sendEmail"> = async ({
@@ -38,12 +36,7 @@ export const sendEmail: Handler<"sendEmail"> = async ({
   if (!who.ok) return who;
   const submission = withFiles(env, submissionFrom(env, body, who.value, now));
   if (!submission.ok) return submission;
-  const [accepted] = await acceptEmails(
-    { db: env.DB, queue: env.EMAIL_QUEUE },
-    [submission.value],
-    now,
-    along,
-  );
+  const [accepted] = await acceptEmails(outboxOf(env), [submission.value], now, along);
   if (accepted === undefined) return fail({ tag: "internal" });
   if (!accepted.ok) return accepted;
   const { id, status, replayed } = accepted.value;
@@ -72,12 +65,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
     withFiles(env, submissionOf(env, email, { ...who.value, position: n }, now)),
   );
   const submissions = checked.flatMap((one, n) => (one.ok ? [{ n, ...one.value }] : []));
-  const accepted = await acceptEmails(
-    { db: env.DB, queue: env.EMAIL_QUEUE },
-    submissions,
-    now,
-    along,
-  );
+  const accepted = await acceptEmails(outboxOf(env), submissions, now, along);
   const answers = new Map(submissions.map(({ n }, place) => [n, accepted[place]]));
   const items = checked.map((one, n) => {
     const answer = one.ok ? answers.get(n) : one;
@@ -96,7 +84,7 @@ export const sendEmails: Handler<"sendEmails"> = async ({
 
 /** Cancels an email that has not left. If a cancel and a delivery race, one wins. */
 export const cancelEmail: Handler<"cancelEmail"> = async ({ params: { id }, env, caller, now }) => {
-  const tenant = caller.role === "admin" ? null : tenantOf(caller);
+  const tenant = ownerOf(caller);
   const write = () => cancelQueued(env.DB, id, tenant, now);
   const cancelled = await writeDatabase(write, write);
   if (!cancelled.ok) return cancelled;
@@ -122,7 +110,7 @@ export const moveEmail: Handler<"moveEmail"> = async ({
 }) => {
   const errors = checkSendAt({ sendAt }, now);
   if (errors.length > 0) return fail({ tag: "invalid", errors });
-  const tenant = caller.role === "admin" ? null : tenantOf(caller);
+  const tenant = ownerOf(caller);
   const write = () => moveScheduled(env.DB, { id, tenant, sendAt }, now);
   const moved = await writeDatabase(write, write);
   if (!moved.ok) return moved;
@@ -138,29 +126,44 @@ export const moveEmail: Handler<"moveEmail"> = async ({
   return json({ id, status: "scheduled", dueAt: new Date(dueAt).toISOString() });
 };
 
+const outboxOf = ({ DB, EMAIL_QUEUE, ATTACHMENTS }: ApiEnv): Outbox => ({
+  db: DB,
+  queue: EMAIL_QUEUE,
+  bucket: ATTACHMENTS,
+});
+
 function callerOf(env: ApiEnv, caller: Caller, key: string | null): Result<Who, Misconfigured> {
-  const tier = caller.role === "user" ? tiers.indexOf(caller.user.tier) : null;
-  const limits = dailyLimits(env, tier);
+  const limits = dailyLimits(env, tierPlace(caller));
   if (!limits.ok) return limits;
-  const who = { tenant: tenantOf(caller), limits: limits.value };
+  const test = caller.role === "tenant" && caller.test;
+  const who = { tenant: tenantOf(caller), limits: limits.value, test };
   return ok({ ...who, ...(key !== null && { idempotencyKey: key }) });
+}
+
+/** The place of the tier that limits the caller; null for none. */
+function tierPlace(caller: Caller): number | null {
+  if (caller.role !== "tenant") return null;
+  const tier = caller.of === "user" ? caller.user.tier : caller.team.tier;
+  return tier === null ? null : tiers.indexOf(tier);
 }
 
 /** An email of another tenant is answered like one that does not exist. */
 export const getEmail: Handler<"getEmail"> = async ({ params: { id }, query, env, caller }) => {
-  // An email may have a secret of its recipient, such as a link.
-  const withContent = caller.role !== "viewer" && query.content === "true";
+  // An email may have a secret of its recipient, such as a link. An operator who may not send it
+  // again does not get it.
+  const mayReadContent = caller.role === "tenant" || caller.scopes.includes("emails:replay");
+  const withContent = mayReadContent && query.content === "true";
   const found = await readDatabase(env, () => findEmail(env.DB, id, withContent));
   if (!found.ok) return found;
   if (
     found.value === null ||
-    (caller.role === "user" && found.value.email.tenant !== tenantOf(caller))
+    (caller.role === "tenant" && found.value.email.tenant !== tenantOf(caller))
   ) {
     return fail({ tag: "not-found", what: "email" });
   }
   const { email, content, events } = found.value;
   return json({
-    ...emailAnswer(email),
+    ...emailAnswer(email, feedbackSources(env)),
     ...(content !== null && { content: contentAnswer(content) }),
     events,
   });
@@ -168,25 +171,29 @@ export const getEmail: Handler<"getEmail"> = async ({ params: { id }, query, env
 
 /** The caller's emails, newest first; all emails for the admin or the read-only token. */
 export const listEmails: Handler<"listEmails"> = async ({ query, env, caller }) => {
-  const { limit, cursor, status, to } = query;
-  const own = caller.role === "user" ? tenantOf(caller) : null;
+  const { limit, cursor, from, ...filter } = query;
+  const own = ownerOf(caller);
   if (own !== null && query.tenant !== undefined && query.tenant !== own)
     return fail({ tag: "forbidden", detail: "A user's key lists only the user's own emails." });
-  const tenant = own ?? query.tenant ?? null;
-  if (status === "scheduled" || status === "queued") {
-    if (tenant === null) return invalid("tenant", "is needed with the status scheduled or queued");
-    if (to !== undefined)
-      return invalid("to", "cannot be combined with the status scheduled or queued");
-  }
-  const filter = { tenant, status: status ?? null, to: to ?? null, before: cursor ?? null };
-  const found = await readDatabase(env, () => findEmails(env.DB, filter, limit + 1));
+  const standard = sender(env);
+  const search = {
+    ...filter,
+    tenant: own ?? query.tenant ?? null,
+    from: from?.toLowerCase() ?? null,
+    before: cursor ?? null,
+    // Without a valid EMAIL_FROM no email was accepted from it.
+    standard: standard.ok ? parseMailbox(standard.value).address.toLowerCase() : null,
+  };
+  const found = await readDatabase(env, () => findEmails(env.DB, search, limit));
   if (!found.ok) return found;
-  const { rows, ...next } = pageFrom(found.value, limit, (email) => email.createdAt);
-  return json({ items: rows.map(emailAnswer), ...next });
+  const { emails, next, isCut } = found.value;
+  const sources = feedbackSources(env);
+  return json({
+    items: emails.map((email) => emailAnswer(email, sources)),
+    ...(next !== null && { nextCursor: `${next.createdAt}~${next.id}` }),
+    ...(next !== null && isCut && { searchedBackTo: new Date(next.createdAt).toISOString() }),
+  });
 };
-
-const invalid = (path: string, message: string) =>
-  fail({ tag: "invalid" as const, errors: [{ path, message }] });
 
 function contentAnswer({ html, text, headers, attachments }: StoredContent): ContentAnswer {
   return {
@@ -202,7 +209,7 @@ function contentAnswer({ html, text, headers, attachments }: StoredContent): Con
   };
 }
 
-function emailAnswer(email: StoredEmail): EmailAnswer {
+function emailAnswer(email: StoredEmail, sources: FeedbackSources): EmailAnswer {
   return {
     id: email.id,
     status: email.status,
@@ -232,9 +239,19 @@ function emailAnswer(email: StoredEmail): EmailAnswer {
       : {}),
     ...waitOf(email),
     ...(email.sentAt === null ? {} : { sentAt: new Date(email.sentAt).toISOString() }),
+    ...feedbackOf(email, sources),
     ...(email.lastError === null ? {} : { lastError: email.lastError }),
     ...(email.traceId === null ? {} : { traceId: email.traceId }),
+    ...(email.test === 1 && { test: true as const }),
   };
+}
+
+function feedbackOf(
+  { sentAt, transport, from }: StoredEmail,
+  sources: FeedbackSources,
+): Partial<EmailAnswer> {
+  if (sentAt === null || transport === null) return {};
+  return { feedback: emailFeedback(transport, parseMailbox(from).address, sources) };
 }
 
 function waitOf({ status, waitClass, waitingSince, waits }: StoredEmail): Partial<EmailAnswer> {

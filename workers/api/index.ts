@@ -5,6 +5,7 @@ import type { ApiEnv } from "../env.ts";
 import { dispatch } from "./dispatch.ts";
 import { sendByRpc } from "./emails-rpc.ts";
 import { answerResend, isResendPath } from "./resend/answer.ts";
+export { Heartbeat } from "../../shared/heartbeats/object.ts";
 export { CacheTagIndex } from "../../shared/lib/cache/index.ts";
 export { TaskWatchdog } from "../../shared/schedule/watchdog/object.ts";
 export { Telemetry } from "../../shared/telemetry/object.ts";

@@ -1,8 +1,9 @@
 import type * as v from "valibot";
 import { isWrite, type Operation, type Parameter } from "../../shared/contract/operation.ts";
 import { idempotencyKey } from "../../shared/email/schemas.ts";
-import { readJson } from "../../shared/http/body.ts";
+import { MAX_BODY_BYTES, readJson } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
+import type { BodyRoom } from "../../shared/http/large-bodies.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import {
   refused,
@@ -69,15 +70,21 @@ function isUtf8(encoded: string): boolean {
 
 type Sent = { body: unknown; idempotencyKey: string | null | undefined };
 
-/** Validates the Idempotency-Key, then reads and validates the body. */
+/**
+ * Validates the Idempotency-Key, then reads and validates the body.
+ *
+ * @param room for a large body, until the request is answered
+ */
 export async function readBody(
   operation: Operation,
   request: Request,
+  room: BodyRoom,
 ): Promise<Result<Sent, Failure>> {
-  const { body } = operation;
+  const { body, maxBodyBytes: limitBytes = MAX_BODY_BYTES } = operation;
   const key = readIdempotencyKey(operation, request);
   if (!key.ok) return key;
-  const sent = body === undefined ? ok(undefined) : await readJson(request, body);
+  const sent =
+    body === undefined ? ok(undefined) : await readJson(request, body, { limitBytes, room });
   return sent.ok ? ok({ body: sent.value, idempotencyKey: key.value }) : sent;
 }
 

@@ -1,20 +1,32 @@
 import { waitUntil } from "cloudflare:workers";
 import { LRUCache } from "lru-cache";
 import { noteSeen, SEEN_PRECISION_MS } from "../../shared/accounts/sql/activity.ts";
+import { noteUsed, USED_PRECISION_MS } from "../../shared/accounts/sql/api-keys.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 
-/** When this isolate last wrote that a user was seen: once per hour and not for each request. */
-const noted = new LRUCache<string, number>({ max: 10_000 });
+type Write = (db: D1Database, id: string, now: number) => Promise<void>;
 
-/** Writes in the background that a user was seen. A request neither waits nor fails for it. */
-export function noteUser(db: D1Database, userId: string, now: number): void {
-  const last = noted.get(userId);
-  if (last !== undefined && now - last < SEEN_PRECISION_MS) return;
-  noted.set(userId, now);
-  waitUntil(
-    noteSeen(db, userId, now).catch((error: unknown) => {
-      noted.delete(userId);
-      log("warn", "last_seen.failed", describeError(error));
-    }),
-  );
+/**
+ * Writes in the background, at most once per `precisionMs` and id in this isolate. A request
+ * neither waits nor fails for it.
+ */
+function noting(write: Write, precisionMs: number, failed: string) {
+  const noted = new LRUCache<string, number>({ max: 10_000 });
+  return (db: D1Database, id: string, now: number): void => {
+    const last = noted.get(id);
+    if (last !== undefined && now - last < precisionMs) return;
+    noted.set(id, now);
+    waitUntil(
+      write(db, id, now).catch((error: unknown) => {
+        noted.delete(id);
+        log("warn", failed, describeError(error));
+      }),
+    );
+  };
 }
+
+/** Notes that a user was seen. */
+export const noteUser = noting(noteSeen, SEEN_PRECISION_MS, "last_seen.failed");
+
+/** Notes that a key was used. */
+export const noteKey = noting(noteUsed, USED_PRECISION_MS, "last_used.failed");

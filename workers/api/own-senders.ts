@@ -9,26 +9,36 @@ import * as store from "../../shared/email/sql/senders.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, noContent, tenantOf, type Handler } from "./call.ts";
+import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 import { newSenderId, noSender, senderAnswer } from "./sender-answer.ts";
 
 /** Senders of the caller. One of another tenant is answered like one that does not exist. */
 
-export const requestSender: Handler<"requestSender"> = async ({ body, env, caller, now }) => {
+export const requestSender: Handler<"requestSender"> = async (call) => {
+  const { body, env, caller, now } = call;
   const { address, domain, name = null } = body;
   const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
-  const made = await requestVerification(
-    { outbox, env, now },
-    {
-      id: newSenderId(now),
-      identity: address ?? domain ?? "",
-      tenant: tenantOf(caller),
-      name,
-      challenge: domain === undefined ? null : newChallenge(),
-    },
-  );
-  if (!made.ok) return made;
-  const headers = { Location: `/api/senders/${made.value.id}` };
-  return json(senderAnswer(made.value), { status: 201, headers });
+  const pending = {
+    id: newSenderId(now),
+    identity: address ?? domain ?? "",
+    tenant: tenantOf(caller),
+    name,
+    challenge: domain === undefined ? null : newChallenge(),
+  };
+  const keyed = await keyedRequest(call, body);
+  const create = async () => {
+    const made = await requestVerification({ outbox, env, now }, pending, keyed);
+    if (!made.ok) return made;
+    const headers = { Location: `/api/senders/${made.value.id}` };
+    return json(senderAnswer(made.value), { status: 201, headers });
+  };
+  const again = (id: string) =>
+    readAgain(
+      env,
+      () => store.findSender(env.DB, { id, tenant: pending.tenant }),
+      (found) => json(senderAnswer(found), { status: 201 }),
+    );
+  return await createOnce(call, keyed, { create, again });
 };
 
 export const listOwnSenders: Handler<"listOwnSenders"> = async ({ query, env, caller }) => {

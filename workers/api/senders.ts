@@ -1,4 +1,5 @@
 import type { SenderAnswer } from "../../shared/contract/sender-schemas.ts";
+import type { KeyedRequest } from "../../shared/database/answered-requests.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { TransportName } from "../../shared/email/rules/transports.ts";
@@ -8,7 +9,9 @@ import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, noContent, type Handler } from "./call.ts";
+import { json, noContent, type Call, type Handler } from "./call.ts";
+import { whenRead, withEtag } from "./etag.ts";
+import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 import { newSenderId, noSender, senderAnswer } from "./sender-answer.ts";
 
 /** A transport that is not configured would keep its emails waiting. */
@@ -24,7 +27,23 @@ function checkTransports(
   return fail({ tag: "invalid", errors: [{ path: "transport", message }] });
 }
 
-export const createSender: Handler<"createSender"> = async ({ body, env, now }) => {
+export const createSender: Handler<"createSender"> = async (call) => {
+  const keyed = await keyedRequest(call, call.body);
+  return await createOnce(call, keyed, {
+    create: () => create(call, keyed),
+    again: (id) =>
+      readAgain(
+        call.env,
+        () => store.findSender(call.env.DB, { id, tenant: null }),
+        (found) => json(senderAnswer(found), { status: 201 }),
+      ),
+  });
+};
+
+async function create(
+  { body, env, now }: Call<"createSender">,
+  keyed: KeyedRequest | null,
+): Promise<Result<Response, Failure>> {
   const { address, domain, tenant = store.SHARED, name = null, transport = [] } = body;
   const checked = checkTransports(env, transport);
   if (!checked.ok) return checked;
@@ -32,7 +51,7 @@ export const createSender: Handler<"createSender"> = async ({ body, env, now }) 
   const identity = address ?? domain ?? "";
   const sender = { id, identity, tenant, name, transportOrder: transport };
   const created = await writeDatabase(
-    () => store.insertTrusted(env.DB, sender, now),
+    () => store.insertTrusted(env.DB, sender, now, keyed),
     async (): Promise<store.SenderCreated | null> => {
       const found = await store.findTrusted(env.DB, sender, now);
       return found === null ? null : { tag: "created", sender: found };
@@ -52,7 +71,7 @@ export const createSender: Handler<"createSender"> = async ({ body, env, now }) 
     case "taken":
       return fail({ tag: "conflict", field: address === undefined ? "domain" : "address" });
   }
-};
+}
 
 export const listSenders: Handler<"listSenders"> = async ({ query, env }) => {
   const { limit, cursor, tenant } = query;
@@ -66,20 +85,40 @@ export const listSenders: Handler<"listSenders"> = async ({ query, env }) => {
 
 export const getSender: Handler<"getSender"> = async ({ params: { senderId: id }, env }) => {
   const found = await readDatabase(env, () => store.findSender(env.DB, { id, tenant: null }));
-  return found.ok ? answerOf(found.value) : found;
+  return found.ok ? await answerOf(found.value) : found;
 };
 
-const answerOf = (sender: store.StoredSender | null): Result<Response, Failure> =>
-  sender === null ? fail(noSender) : json(senderAnswer(sender) satisfies SenderAnswer);
+async function answerOf(sender: store.StoredSender | null): Promise<Result<Response, Failure>> {
+  if (sender === null) return fail(noSender);
+  const answer: SenderAnswer = senderAnswer(sender);
+  return await withEtag(json(answer), answer);
+}
 
 /** Writing it twice has the effect of writing it once. */
-export const updateSender: Handler<"updateSender"> = async ({ params, body, env, now }) => {
+export const updateSender: Handler<"updateSender"> = async ({
+  request,
+  params,
+  body,
+  env,
+  now,
+}) => {
   const { name, transport: transportOrder } = body;
   const checked = checkTransports(env, transportOrder);
   if (!checked.ok) return checked;
-  const write = () => store.saveSender(env.DB, params.senderId, { name, transportOrder }, now);
-  const saved = await writeDatabase(write, write);
-  return saved.ok ? answerOf(saved.value) : saved;
+  const owned = { id: params.senderId, tenant: null };
+  const asRead = await whenRead(
+    request,
+    () => readDatabase(env, () => store.findSender(env.DB, owned)),
+    { absent: noSender, answerOf: senderAnswer },
+  );
+  if (!asRead.ok) return asRead;
+  const changes = { name, transportOrder, readAt: asRead.value };
+  const write = () => store.saveSender(env.DB, params.senderId, changes, now);
+  // A repeat of a conditional write would be refused because of the first.
+  const saved = await writeDatabase(write, asRead.value === null ? write : undefined);
+  if (!saved.ok) return saved;
+  if (saved.value === null && asRead.value !== null) return fail({ tag: "precondition-failed" });
+  return await answerOf(saved.value);
 };
 
 export const deleteSender: Handler<"deleteSender"> = async ({ params: { senderId: id }, env }) => {

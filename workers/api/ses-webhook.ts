@@ -1,11 +1,11 @@
 import { createVerify, X509Certificate } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import * as v from "valibot";
-import { writeDatabase } from "../../shared/database/write.ts";
+import { countFeedback, takeReport } from "../../shared/email/feedback.ts";
 import { sesReports } from "../../shared/email/rules/ses-feedback.ts";
 import { isOfSns, signedText, snsMessage, type SnsMessage } from "../../shared/email/rules/sns.ts";
 import { sesTopic } from "../../shared/email/settings.ts";
-import { takeFeedback, type Taken } from "../../shared/email/sql/feedback.ts";
+import type { Taken } from "../../shared/email/sql/feedback.ts";
 import { readText } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
@@ -35,7 +35,7 @@ export async function takeSesMessage(
   if (!topic.ok) return fail({ tag: "not-found", what: "provider" });
   const policy = outboundPolicy(env);
   if (!policy.ok) return policy;
-  const body = await readText(request, MAX_MESSAGE_BYTES);
+  const body = await readText(request, { limitBytes: MAX_MESSAGE_BYTES });
   if (!body.ok) return body;
   const message = messageOf(body.value);
   if (message === null || message.TopicArn !== topic.value) return badSignature;
@@ -116,19 +116,13 @@ async function take(
   now: number,
 ): Promise<Result<Response, Failure>> {
   const reports = reportsIn(text);
+  if (reports.length === 0) countFeedback("ses", "ignored");
   let last: Taken | { taken: "ignored" } = { taken: "ignored" };
   for (const [n, report] of reports.entries()) {
-    const message = { provider: "ses", messageId: n === 0 ? id : `${id}:${n}`, report };
-    const write = () => takeFeedback(env.DB, message, now);
-    const taken = await writeDatabase(write, write);
+    const messageId = n === 0 ? id : `${id}:${n}`;
+    const taken = await takeReport(env.DB, { provider: "ses", messageId, report }, { now });
     if (!taken.ok) return taken;
     last = taken.value;
-    log("info", "email.feedback", {
-      provider: "ses",
-      feedback: report.feedback,
-      taken: last.taken,
-      emailId: report.email?.id,
-    });
   }
   return json(last);
 }

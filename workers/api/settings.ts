@@ -7,6 +7,7 @@ import {
   type Misconfigured,
   type VariablesOf,
 } from "../../shared/lib/worker/variables.ts";
+import { readRoles, type RoleOfGroup } from "./rules/access-roles.ts";
 
 /** The settings of luna-api: how operators sign in, and which other sites may call. */
 
@@ -31,6 +32,16 @@ const authVariables = v.pipe(
       v.union(
         [v.literal(""), v.pipe(v.string(), v.regex(/^[\w-]{16,128}$/))],
         "must be the tag of an Access application",
+      ),
+      "",
+    ),
+    ACCESS_ROLES: v.optional(
+      v.pipe(
+        v.string(),
+        v.check(
+          (text) => readRoles(text) !== null,
+          "must be groups with their roles, such as luna-admins=admin,*=viewer",
+        ),
       ),
       "",
     ),
@@ -82,7 +93,7 @@ export type CorsVariables = VariablesOf<typeof corsVariables>;
 export type AuthSettings = {
   admin: string[];
   readonly: string | null;
-  access: { teamDomain: string; audience: string } | null;
+  access: { teamDomain: string; audience: string; roles: readonly RoleOfGroup[] } | null;
 };
 
 export function authSettings(env: AuthVariables): Result<AuthSettings, Misconfigured> {
@@ -94,11 +105,12 @@ export function authSettings(env: AuthVariables): Result<AuthSettings, Misconfig
     READONLY_TOKEN,
     ACCESS_TEAM_DOMAIN: teamDomain,
     ACCESS_AUDIENCE: audience,
+    ACCESS_ROLES: roles,
   } = variables.value;
   return ok({
     admin: [ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS].filter((one) => one !== ""),
     readonly: READONLY_TOKEN === "" ? null : READONLY_TOKEN,
-    access: teamDomain === "" ? null : { teamDomain, audience },
+    access: teamDomain === "" ? null : { teamDomain, audience, roles: readRoles(roles) ?? [] },
   });
 }
 

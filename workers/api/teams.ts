@@ -1,4 +1,5 @@
 import { teamKey } from "../../shared/accounts/rules/keys.ts";
+import type { TeamMember } from "../../shared/accounts/rules/schemas.ts";
 import {
   denyReasonForConfirming,
   denyReasonForManaging,
@@ -15,47 +16,69 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail } from "../../shared/lib/base/result.ts";
-import { json, noContent, userIdOf, type Handler } from "./call.ts";
+import { json, noContent, userIdOf, type CallerOf, type Handler } from "./call.ts";
 import { decideAndWrite } from "./decide-and-write.ts";
+import { denyReasonForChange, isConditional, withEtag } from "./etag.ts";
+import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 import { withPurge } from "./purging.ts";
 
 const noTeam: Failure = { tag: "not-found", what: "team" };
 
-export const createTeam: Handler<"createTeam"> = async ({ body, env, caller, now }) => {
+export const createTeam: Handler<"createTeam"> = async (call) => {
+  const { body, env, caller, now } = call;
   const { userId } = caller.user;
   const team = { teamId: crypto.randomUUID(), name: body.name, ownerId: userId };
-  const created = await decideAndWrite(env, {
-    read: () => store.findCreatorFacts(env.DB, userId),
-    denyReason: denyReasonForNewTeam,
-    write: (facts) =>
-      withPurge(env, membership.tagsOfMember(userId), (purgeId) =>
-        writeDatabase(
-          () => store.insertTeam(env.DB, team, facts, { purgeId, now }),
-          async () => (await store.findTeam(env.DB, team.teamId, now))?.team ?? null,
+  const keyed = await keyedRequest(call, body);
+  const create = async () => {
+    const created = await decideAndWrite(env, {
+      read: () => store.findCreatorFacts(env.DB, userId),
+      denyReason: denyReasonForNewTeam,
+      write: (facts) =>
+        withPurge(env, membership.tagsOfMember(userId), (purgeId) =>
+          writeDatabase(
+            () => store.insertTeam(env.DB, team, facts, { purgeId, now, keyed }),
+            async () => (await store.findTeam(env.DB, team.teamId, now))?.team ?? null,
+          ),
         ),
-      ),
-  });
-  if (!created.ok) return created;
-  return json(
-    { team: created.value },
-    { status: 201, headers: { Location: `/api/teams/${team.teamId}` } },
-  );
+    });
+    if (!created.ok) return created;
+    return json(
+      { team: created.value },
+      { status: 201, headers: { Location: `/api/teams/${team.teamId}` } },
+    );
+  };
+  const again = (id: string) =>
+    readAgain(
+      env,
+      () => store.findTeam(env.DB, id, now),
+      (found) => json({ team: found.team }, { status: 201 }),
+    );
+  return await createOnce(call, keyed, { create, again });
 };
 
 export const getTeam: Handler<"getTeam"> = async ({ params: { teamId }, env, caller, now }) => {
   const found = await readDatabase(env, () => store.findTeam(env.DB, teamId, now));
   if (!found.ok) return found;
   if (found.value === null) return fail(noTeam);
-  const callerId = userIdOf(caller);
-  const member = found.value.members.find(
-    ({ userId, confirmed }) => confirmed && userId === callerId,
-  );
-  const refusal = caller.role === "admin" ? null : denyReasonForReading(member?.role ?? null);
-  return refusal === null ? json(found.value) : fail(refusal);
+  const refusal = refusalToRead(caller, teamId, found.value.members);
+  return refusal === null ? await withEtag(json(found.value), found.value) : fail(refusal);
 };
+
+function refusalToRead(
+  caller: CallerOf<"caller">,
+  teamId: string,
+  members: readonly TeamMember[],
+): Failure | null {
+  if (caller.role === "operator") return null;
+  if (caller.of === "team") return caller.team.teamId === teamId ? null : noTeam;
+  const { userId: own } = caller.user;
+  const member = members.find(({ userId, confirmed }) => confirmed && userId === own);
+  return denyReasonForReading(member?.role ?? null);
+}
 
 /** An owner renames their team. */
 export const renameTeam: Handler<"renameTeam"> = async ({
+  request,
   params: { teamId },
   body: { name },
   env,
@@ -63,12 +86,18 @@ export const renameTeam: Handler<"renameTeam"> = async ({
   now,
 }) => {
   const renamed = await decideAndWrite(env, {
-    read: () => store.findManagerFacts(env.DB, teamId, userIdOf(caller)),
-    denyReason: denyReasonForManaging,
-    write: (facts) =>
+    read: async () => {
+      const facts = await store.findManagerFacts(env.DB, teamId, userIdOf(caller));
+      if (!isConditional(request)) return { facts, denied: null, nameAsRead: null };
+      const found = await store.findTeam(env.DB, teamId, now);
+      const denied = found === null ? null : await denyReasonForChange(request, found);
+      return { facts, denied, nameAsRead: found?.team.name ?? null };
+    },
+    denyReason: ({ facts, denied }) => denyReasonForManaging(facts) ?? denied,
+    write: ({ facts, nameAsRead }) =>
       withPurge(env, [teamKey(teamId)], (purgeId) =>
         writeDatabase(
-          () => store.saveTeamName(env.DB, { teamId, name }, facts, { purgeId, now }),
+          () => store.saveTeamName(env.DB, { teamId, name, nameAsRead }, facts, { purgeId, now }),
           async () => {
             const found = await store.findTeam(env.DB, teamId, now);
             return found?.team.name === name ? found.team : null;

@@ -11,9 +11,9 @@ import { OWN_DELIVERY_MS } from "../../shared/database/purge-outbox/flush.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
-import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
-import { json, tenantOf, type Handler } from "./call.ts";
+import { json, type Handler } from "./call.ts";
+import { answerAgain, keyedRequest } from "./keyed.ts";
 import { withPurge } from "./purging.ts";
 
 /** No sweep takes a request's purge earlier than this, even if clocks differ by two seconds. */
@@ -22,25 +22,11 @@ const INTENT_IS_THERE_MS = OWN_DELIVERY_MS - 2_000;
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
 
 /** With an Idempotency-Key a repeat is answered like the first request, and counts nothing. */
-export const addUsage: Handler<"addUsage"> = async ({
-  params: { userId },
-  body,
-  idempotencyKey: key,
-  env,
-  caller,
-  now,
-}) => {
+export const addUsage: Handler<"addUsage"> = async (call) => {
+  const { body, env, now } = call;
+  const { userId } = call.params;
   const { metric } = body;
-  const keyed =
-    key === null
-      ? null
-      : {
-          tenant: tenantOf(caller),
-          operation: "addUsage",
-          key,
-          requestHash: await sha256Hex(JSON.stringify({ userId, ...body })),
-          requestId: crypto.randomUUID(),
-        };
+  const keyed = await keyedRequest(call, { userId, ...body });
   const counted = await withPurge(env, [relatedKey(userId, "usage")], (purgeId) =>
     writeDatabase(
       () => incrementUsage(env.DB, userId, { ...body, keyed }, { purgeId, now }),
@@ -61,14 +47,8 @@ function answerCount(
   keyed: KeyedRequest | null,
 ): Result<Response, Failure> {
   switch (counted.tag) {
-    case "answered": {
-      const { requestHash, requestId, answer } = counted.first;
-      if (requestHash !== keyed?.requestHash) return fail({ tag: "idempotency-key-reused" });
-      // Otherwise D1 lost the reply of this very request.
-      const isRepeat = requestId !== keyed.requestId;
-      const headers: Record<string, string> = isRepeat ? { "Idempotency-Replayed": "true" } : {};
-      return json(JSON.parse(answer), { headers });
-    }
+    case "answered":
+      return answerAgain(counted.first, keyed);
     case "counted":
       return json({ metric, amount: counted.amount });
     case "no-user":

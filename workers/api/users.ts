@@ -1,4 +1,3 @@
-import { requestAddressChange } from "../../shared/accounts/address-change.ts";
 import { newApiKey } from "../../shared/accounts/api-key.ts";
 import { noticeToAccount, sendNotices, statementsOf } from "../../shared/accounts/notices.ts";
 import { readRelated, readUser, readUserByEmail } from "../../shared/accounts/reads.ts";
@@ -13,48 +12,66 @@ import { signUp } from "../../shared/accounts/sign-up.ts";
 import * as deletion from "../../shared/accounts/sql/deletion.ts";
 import { findExport } from "../../shared/accounts/sql/export.ts";
 import { keepTrialOf } from "../../shared/accounts/sql/trial-addresses.ts";
-import * as store from "../../shared/accounts/sql/users.ts";
+import { findUsers, type UserFilter } from "../../shared/accounts/sql/user-lists.ts";
+import { findUserBy } from "../../shared/accounts/sql/users.ts";
 import { insertPurge } from "../../shared/database/purge-outbox/pending-purges.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { isSent } from "../../shared/email/automatic-emails.ts";
 import { brandOf } from "../../shared/email/brand.ts";
 import type { Outbox } from "../../shared/email/outbox.ts";
-import { publicUrl, sender } from "../../shared/email/settings.ts";
+import { sender } from "../../shared/email/settings.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
-import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
+import { fail, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
 import { answerRead, cacheStatusOf, consistencyOf } from "./cached.ts";
 import { json, noContent, type Call, type Handler } from "./call.ts";
+import { withEtag } from "./etag.ts";
+import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 import { withPurge } from "./purging.ts";
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
 
-export const createUser: Handler<"createUser"> = async ({ body: user, env, now }) => {
+export const createUser: Handler<"createUser"> = async (call) => {
+  const { body: user, env, now } = call;
   const from = sender(env);
   if (!from.ok) return from;
   const { userId, email } = user;
   const key = await newApiKey(brandOf(env).slug);
   // The absence of the user may be cached.
   const names = [userKey(userId), emailKey(email), apiKeyKey(key.hash)];
-  const created = await withPurge(env, names, (purgeId) => {
-    const purge = { id: purgeId, tags: names, mode: "hard" as const, createdAt: now };
-    return signUp(outboxOf(env), {
-      settings: env,
-      user,
-      key,
-      welcome: isSent(env, "welcome") ? { from: from.value, brand: brandOf(env) } : null,
-      intent: insertPurge(env.DB, purge),
-      now,
+  const keyed = await keyedRequest(call, user);
+  const create = async () => {
+    const created = await withPurge(env, names, (purgeId) => {
+      const purge = { id: purgeId, tags: names, mode: "hard" as const, createdAt: now };
+      return signUp(outboxOf(env), {
+        settings: env,
+        user,
+        key,
+        welcome: isSent(env, "welcome") ? { from: from.value, brand: brandOf(env) } : null,
+        intent: insertPurge(env.DB, purge),
+        keyed,
+        now,
+      });
     });
-  });
-  if (!created.ok) return created;
-  return json(created.value, { status: 201, headers: { Location: `/api/users/${userId}` } });
+    if (!created.ok) return created;
+    return json(created.value, { status: 201, headers: { Location: `/api/users/${userId}` } });
+  };
+  const again = (id: string) =>
+    readAgain(
+      env,
+      () => findUserBy(env.DB, { by: "userId", value: id }),
+      (found) => json(userAnswer(found)),
+    );
+  return await createOnce(call, keyed, { create, again });
 };
 
-export const getUser: Handler<"getUser"> = async ({ request, params, env }) =>
-  answerRead(env, await readUser(env, params.userId, consistencyOf(request)), "user", userAnswer);
+export const getUser: Handler<"getUser"> = async ({ request, params, env }) => {
+  const read = await readUser(env, params.userId, consistencyOf(request));
+  const answer = answerRead(env, read, "user", userAnswer);
+  return read.ok && read.value !== null ? withEtag(answer, userAnswer(read.value)) : answer;
+};
 
 /**
  * A user may only ask for their own address. Another address is refused before it is looked up, so
@@ -62,7 +79,7 @@ export const getUser: Handler<"getUser"> = async ({ request, params, env }) =>
  */
 export const findUser: Handler<"findUser"> = async ({ request, query, env, caller }) => {
   const { email } = query;
-  if (caller.role === "user" && caller.user.email !== email)
+  if (caller.role === "tenant" && caller.user.email !== email)
     return fail({ tag: "forbidden", detail: "This key belongs to another user." });
   return answerRead(
     env,
@@ -90,77 +107,6 @@ async function answerRelated(
 
 export const getMe: Handler<"getMe"> = async ({ env, caller: { user, cacheStatus } }) =>
   json({ user }, { headers: { "Cache-Status": cacheStatusOf(env, cacheStatus) } });
-
-export const updateUser: Handler<"updateUser"> = async ({
-  params: { userId },
-  body: changes,
-  env,
-  caller,
-  now,
-}) => {
-  const reserved = (["tier", "scopes"] as const).filter((field) => changes[field] !== undefined);
-  if (caller.role !== "admin" && reserved.length > 0)
-    return fail({
-      tag: "forbidden",
-      detail: `Only the admin may change ${reserved.join(" and ")}.`,
-    });
-  const { email } = changes;
-  if (caller.role === "user" && email !== undefined)
-    return await requestAddress(env, caller.user, email, now);
-  const names = [userKey(userId), ...(email === undefined ? [] : [emailKey(email)])];
-  const notice =
-    email === undefined
-      ? null
-      : noticeToAccount({ db: env.DB, env, now }, userId, "address-changed", {
-          condition: "email <> $2",
-          values: [email],
-        });
-  const saved = await withPurge(env, names, (purgeId) =>
-    writeDatabase(() =>
-      store.saveUser(env.DB, userId, changes, { purgeId, now, notice: statementsOf(notice) }),
-    ),
-  );
-  if (!saved.ok) return saved;
-  if (saved.value.notified) await sendNotices(outboxOf(env), [notice], now);
-  return answer(saved.value.user);
-};
-
-/** A user's own change of address waits for its confirmation. The current one withdraws it. */
-async function requestAddress(
-  env: ApiEnv,
-  { userId }: User,
-  email: string,
-  now: number,
-): Promise<Result<Response, Failure>> {
-  if (!isSent(env, "address-confirmation"))
-    return fail({ tag: "forbidden", detail: "Only the admin may change email." });
-  const [from, url] = [sender(env), publicUrl(env)];
-  if (!from.ok) return from;
-  if (!url.ok) return url;
-  const current = await readDatabase(env, () =>
-    store.findUserBy(env.DB, { by: "userId", value: userId }),
-  );
-  if (!current.ok) return current;
-  if (current.value?.email === email) {
-    const withdraw = async (): Promise<true> => {
-      await store.withdrawAddressRequest(env.DB, userId).run();
-      return true;
-    };
-    const withdrawn = await writeDatabase(withdraw, withdraw);
-    return withdrawn.ok ? answer(current.value) : withdrawn;
-  }
-  const requested = await requestAddressChange(outboxOf(env), {
-    userId,
-    email,
-    env,
-    from: from.value,
-    publicUrl: url.value,
-    now,
-  });
-  if (!requested.ok) return requested;
-  const { user, expiresAt } = requested.value;
-  return json({ user, addressChange: { email, expiresAt: new Date(expiresAt).toISOString() } });
-}
 
 const outboxOf = ({ DB, EMAIL_QUEUE }: ApiEnv): Outbox => ({ db: DB, queue: EMAIL_QUEUE });
 
@@ -202,78 +148,6 @@ export const deleteUser: Handler<"deleteUser"> = async ({ params: { userId }, en
   }
 };
 
-/** Of several rotations of one key, one replaces it. */
-export const rotateApiKey: Handler<"rotateApiKey"> = async ({
-  params: { userId },
-  env,
-  caller,
-  now,
-}) => {
-  const find = () => store.findUserBy(env.DB, { by: "userId", value: userId });
-  // A user replaces the key that they call with.
-  const current = caller.role === "user" ? ok(caller.user) : await readDatabase(env, find);
-  if (!current.ok) return current;
-  if (current.value === null) return fail(noSuchUser);
-  const replacedPrefix = current.value.apiKeyPrefix;
-  const key = await newApiKey(brandOf(env).slug);
-  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "api-key-rotated", {
-    condition: "api_key_prefix IS $2",
-    values: [replacedPrefix],
-  });
-  const user = await withPurge(env, [userKey(userId), apiKeyKey(key.hash)], (purgeId) =>
-    writeDatabase(
-      () =>
-        store.replaceApiKey(
-          env.DB,
-          userId,
-          { key, replacedPrefix },
-          { purgeId, now, notice: statementsOf(notice) },
-        ),
-      // Without this a lost reply would lock the user out: the old key is refused, and the
-      // new one was never shown.
-      () => store.findUserBy(env.DB, { by: "apiKeyHash", value: key.hash }),
-    ),
-  );
-  if (!user.ok) return user;
-  if (user.value === null)
-    return fail({
-      tag: "wrong-state",
-      detail: "The key was replaced or revoked at the same time.",
-    });
-  await sendNotices(outboxOf(env), [notice], now);
-  return json({ user: user.value, apiKey: key.key }, { status: 201 });
-};
-
-export const revokeApiKey: Handler<"revokeApiKey"> = async ({
-  params: { userId },
-  query,
-  env,
-  now,
-}) => {
-  const cancelUnsent = query.cancelUnsent === "true";
-  const notice = noticeToAccount({ db: env.DB, env, now }, userId, "api-key-revoked", {
-    condition: "api_key_hash IS NOT NULL",
-    values: [],
-  });
-  const revoked = await withPurge(env, [userKey(userId)], (purgeId) =>
-    writeDatabase(
-      () =>
-        store.deleteApiKey(env.DB, userId, {
-          purgeId,
-          now,
-          notice: statementsOf(notice),
-          cancelUnsent,
-        }),
-      () => store.findRevocation(env.DB, userId, { now, cancelUnsent }),
-    ),
-  );
-  if (!revoked.ok) return revoked;
-  const { isThere, notified } = revoked.value;
-  if (!isThere) return fail(noSuchUser);
-  if (notified) await sendNotices(outboxOf(env), [notice], now);
-  return noContent();
-};
-
 /** Read from D1 and not from the cache: an export must not be older than the last write. */
 export const exportUser: Handler<"exportUser"> = async ({ params: { userId }, env, now }) => {
   const found = await readDatabase(env, () => findExport(env.DB, userId, now));
@@ -281,16 +155,24 @@ export const exportUser: Handler<"exportUser"> = async ({ params: { userId }, en
   return found.value === null ? fail(noSuchUser) : json(found.value);
 };
 
-/** Every user, newest first. `nextCursor` is present while more follow. */
-export const listUsers: Handler<"listUsers"> = async ({ query: { limit, cursor }, env }) => {
-  const found = await readDatabase(env, () => store.findUsers(env.DB, cursor ?? null, limit + 1));
+/** `nextCursor` is present while more follow. */
+export const listUsers: Handler<"listUsers"> = async ({ query, env }) => {
+  const { limit, cursor } = query;
+  const found = await readDatabase(env, () =>
+    findUsers(env.DB, filterOf(query), cursor ?? null, limit + 1),
+  );
   if (!found.ok) return found;
   const { rows, ...next } = pageFrom(found.value, limit, ({ at }) => at);
   return json({ items: rows.map(({ user }) => user), ...next });
 };
 
-const userAnswer = (user: User): { user: User } => ({ user });
-
-function answer(user: User | null): Result<Response, Failure> {
-  return user === null ? fail(noSuchUser) : json(userAnswer(user));
+function filterOf(query: Call<"listUsers">["query"]): UserFilter {
+  const { idPrefix, emailPrefix, createdFrom, createdTo, updatedFrom, updatedTo } = query;
+  if (idPrefix !== undefined) return { by: "id", prefix: idPrefix };
+  if (emailPrefix !== undefined) return { by: "address", prefix: emailPrefix };
+  return updatedFrom === undefined && updatedTo === undefined
+    ? { by: "created", from: createdFrom ?? null, to: createdTo ?? null }
+    : { by: "updated", from: updatedFrom ?? null, to: updatedTo ?? null };
 }
+
+const userAnswer = (user: User): { user: User } => ({ user });

@@ -7,8 +7,8 @@ import { fail, type Result } from "../../shared/lib/base/result.ts";
 import * as deliveries from "../../shared/webhooks/sql/deliveries.ts";
 import { findEndpoint } from "../../shared/webhooks/sql/endpoints.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, type Caller, type Handler } from "./call.ts";
-import { iso, lookSoon, noEndpoint, ownerOf } from "./webhook-owner.ts";
+import { json, ownerOf, type CallerOf, type Handler } from "./call.ts";
+import { iso, lookSoon, noEndpoint } from "./webhook-owner.ts";
 
 /** How many deliveries one request replays. */
 const REPLAY_LIMIT = 1_000;
@@ -34,7 +34,7 @@ function deliveryAnswer(delivery: deliveries.StoredDelivery): DeliveryAnswer {
 
 /** Runs what is about the deliveries of an endpoint, if the caller may use it. */
 async function withEndpoint(
-  { env, caller, endpointId }: { env: ApiEnv; caller: Caller; endpointId: string },
+  { env, caller, endpointId }: { env: ApiEnv; caller: CallerOf<"reader">; endpointId: string },
   run: () => Answer,
 ): Answer {
   const found = await readDatabase(env, () => findEndpoint(env.DB, endpointId, ownerOf(caller)));

@@ -3,7 +3,6 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
-import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 import { checkUrl } from "../../shared/webhooks/rules/url-policy.ts";
@@ -12,8 +11,10 @@ import { outboundPolicy, secretsKey } from "../../shared/webhooks/settings.ts";
 import * as store from "../../shared/webhooks/sql/endpoints.ts";
 import { insertTestEvent } from "../../shared/webhooks/sql/events.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, noContent, tenantOf, type Handler } from "./call.ts";
-import { iso, lookSoon, noEndpoint, ownerOf } from "./webhook-owner.ts";
+import { json, noContent, ownerOf, tenantOf, type Handler } from "./call.ts";
+import { whenRead, withEtag } from "./etag.ts";
+import { answerAgain, keyedRequest } from "./keyed.ts";
+import { iso, lookSoon, noEndpoint } from "./webhook-owner.ts";
 
 /** How long the secret before signs too, after a rotation. */
 const OVERLAP_MS = 24 * 3_600_000;
@@ -62,13 +63,8 @@ async function encryptedSecret(
   return ok({ secret, encrypted: await encryptSecret(key.value, endpointId, secret) });
 }
 
-export const createWebhookEndpoint: Handler<"createWebhookEndpoint"> = async ({
-  body,
-  idempotencyKey: key,
-  env,
-  caller,
-  now,
-}) => {
+export const createWebhookEndpoint: Handler<"createWebhookEndpoint"> = async (call) => {
+  const { body, env, caller, now } = call;
   const url = allowedUrl(env, body.url);
   if (!url.ok) return url;
   const id = newId("we", now);
@@ -77,16 +73,7 @@ export const createWebhookEndpoint: Handler<"createWebhookEndpoint"> = async ({
   const tenant = tenantOf(caller);
   const { events, description = null } = body;
   const endpoint = { id, tenant, url: url.value, events, description };
-  const keyed =
-    key === null
-      ? null
-      : {
-          tenant,
-          operation: "createWebhookEndpoint",
-          key,
-          requestHash: await sha256Hex(JSON.stringify(body)),
-          requestId: crypto.randomUUID(),
-        };
+  const keyed = await keyedRequest(call, body);
   const created = await writeDatabase(
     () => store.insertEndpoint(env.DB, { ...endpoint, secret: secret.value.encrypted }, keyed, now),
     async (): Promise<store.Created | null> => {
@@ -106,11 +93,8 @@ export const createWebhookEndpoint: Handler<"createWebhookEndpoint"> = async ({
         tag: "wrong-state",
         detail: `A tenant has at most ${store.MAX_ENDPOINTS_OF_TENANT} webhook endpoints.`,
       });
-    case "answered": {
-      const { requestHash, answer } = created.value.first;
-      if (requestHash !== keyed?.requestHash) return fail({ tag: "idempotency-key-reused" });
-      return json(JSON.parse(answer), { headers: { "Idempotency-Replayed": "true" } });
-    }
+    case "answered":
+      return answerAgain(created.value.first, keyed);
   }
 };
 
@@ -137,7 +121,7 @@ export const getWebhookEndpoint: Handler<"getWebhookEndpoint"> = async ({
     store.findEndpoint(env.DB, endpointId, ownerOf(caller)),
   );
   if (!found.ok) return found;
-  return found.value === null ? fail(noEndpoint) : json(endpointAnswer(found.value));
+  return await answerOf(found.value);
 };
 
 type Changed = Promise<Result<Response, Failure>>;
@@ -145,11 +129,22 @@ type Changed = Promise<Result<Response, Failure>>;
 /** Writing it twice has the effect of writing it once. */
 async function change(write: () => Promise<store.Endpoint | null>): Changed {
   const changed = await writeDatabase(write, write);
-  if (!changed.ok) return changed;
-  return changed.value === null ? fail(noEndpoint) : json(endpointAnswer(changed.value));
+  return changed.ok ? await answerOf(changed.value) : changed;
 }
 
+async function answerOf(endpoint: store.Endpoint | null): Changed {
+  if (endpoint === null) return fail(noEndpoint);
+  return await withEtag(json(endpointAnswer(endpoint)), tagged(endpoint));
+}
+
+/** Not its health, which calls change. */
+const tagged = (endpoint: store.Endpoint): unknown => {
+  const { health: _, updatedAt: __, ...answer } = endpointAnswer(endpoint);
+  return answer;
+};
+
 export const updateWebhookEndpoint: Handler<"updateWebhookEndpoint"> = async ({
+  request,
   params: { endpointId: id },
   body,
   env,
@@ -159,7 +154,19 @@ export const updateWebhookEndpoint: Handler<"updateWebhookEndpoint"> = async ({
   const url = body.url === undefined ? ok(undefined) : allowedUrl(env, body.url);
   if (!url.ok) return url;
   const owned = { id, tenant: ownerOf(caller) };
-  return await change(() => store.saveEndpoint(env.DB, owned, { ...body, url: url.value }, now));
+  const asRead = await whenRead(
+    request,
+    () => readDatabase(env, () => store.findEndpoint(env.DB, id, owned.tenant)),
+    { absent: noEndpoint, answerOf: tagged },
+  );
+  if (!asRead.ok) return asRead;
+  const changes = { ...body, url: url.value, readAt: asRead.value };
+  if (asRead.value === null)
+    return await change(() => store.saveEndpoint(env.DB, owned, changes, now));
+  const saved = await writeDatabase(() => store.saveEndpoint(env.DB, owned, changes, now));
+  if (!saved.ok) return saved;
+  if (saved.value === null) return fail({ tag: "precondition-failed" });
+  return await answerOf(saved.value);
 };
 
 export const pauseWebhookEndpoint: Handler<"pauseWebhookEndpoint"> = async ({

@@ -1,12 +1,12 @@
 import { Webhook } from "standardwebhooks";
 import { writeDatabase } from "../../shared/database/write.ts";
+import { countFeedback, takeReport } from "../../shared/email/feedback.ts";
 import {
   resendReport,
   resendSuppression,
   type SuppressionReport,
 } from "../../shared/email/rules/resend-feedback.ts";
 import { resendWebhookSecret } from "../../shared/email/settings.ts";
-import { takeFeedback } from "../../shared/email/sql/feedback.ts";
 import { mirrorSuppression } from "../../shared/email/sql/suppressions.ts";
 import { readText } from "../../shared/http/body.ts";
 import type { Failure } from "../../shared/http/failure.ts";
@@ -34,7 +34,7 @@ export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env
     if ((env.WEBHOOK_SECRET_RESEND ?? "") !== "") logMisconfigured("webhook", secret.error);
     return noSuchProvider;
   }
-  const body = await readText(request, MAX_EVENT_BYTES);
+  const body = await readText(request, { limitBytes: MAX_EVENT_BYTES });
   if (!body.ok) return body;
   const event = verified(secret.value, request.headers, body.value);
   if (event === null) return fail({ tag: "bad-signature" });
@@ -42,17 +42,13 @@ export const takeWebhook: Handler<"takeWebhook"> = async ({ params, request, env
   const suppression = resendSuppression(event.payload);
   if (suppression !== null) return await mirror(env.DB, event.id, suppression, now);
   const report = resendReport(event.payload);
-  if (report === null) return json({ taken: "ignored" });
-  const take = () => takeFeedback(env.DB, { provider: "resend", messageId: event.id, report }, now);
-  const taken = await writeDatabase(take, take);
-  if (!taken.ok) return taken;
-  log("info", "email.feedback", {
-    provider: "resend",
-    feedback: report.feedback,
-    taken: taken.value.taken,
-    emailId: report.email?.id,
-  });
-  return json(taken.value);
+  if (report === null) {
+    countFeedback("resend", "ignored");
+    return json({ taken: "ignored" });
+  }
+  const message = { provider: "resend" as const, messageId: event.id, report };
+  const taken = await takeReport(env.DB, message, { now });
+  return taken.ok ? json(taken.value) : taken;
 };
 
 async function mirror(db: D1Database, messageId: string, report: SuppressionReport, now: number) {

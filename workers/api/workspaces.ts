@@ -8,6 +8,7 @@ import * as store from "../../shared/accounts/sql/workspaces.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { json, noContent, userIdOf, type Handler } from "./call.ts";
 import { decideAndWrite } from "./decide-and-write.ts";
+import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 import { withPurge } from "./purging.ts";
 
 /** The lists that the write surely changes. It returns the others. */
@@ -18,29 +19,37 @@ const listsOf = ({ actor, workspace }: WorkspaceFacts): string[] =>
 
 const tagsOf = (written: store.Written | null): string[] => written?.tags ?? [];
 
-export const createWorkspace: Handler<"createWorkspace"> = async ({ body, env, caller, now }) => {
-  const { userId } = caller.user;
+export const createWorkspace: Handler<"createWorkspace"> = async (call) => {
+  const { body, env, caller, now } = call;
+  const { userId: ownerId } = caller.user;
   const workspaceId = crypto.randomUUID();
-  const created = await decideAndWrite(env, {
-    read: () => store.findNewWorkspaceFacts(env.DB, userId, body.teamId ?? null),
-    denyReason: denyReasonForNewWorkspace,
-    write: (facts) =>
-      withPurge(
-        env,
-        [relatedKey(userId, "workspaces")],
-        (purgeId) =>
-          writeDatabase(
-            () =>
-              store.insertWorkspace(env.DB, { ...body, workspaceId, ownerId: userId }, facts, {
-                purgeId,
-                now,
-              }),
-            () => store.findWritten(env.DB, workspaceId, body.name, purgeId),
-          ),
-        tagsOf,
-      ),
-  });
-  return created.ok ? json({ workspace: created.value.workspace }, { status: 201 }) : created;
+  const wanted = { ...body, workspaceId, ownerId };
+  const keyed = await keyedRequest(call, body);
+  const create = async () => {
+    const created = await decideAndWrite(env, {
+      read: () => store.findNewWorkspaceFacts(env.DB, ownerId, body.teamId ?? null),
+      denyReason: denyReasonForNewWorkspace,
+      write: (facts) =>
+        withPurge(
+          env,
+          [relatedKey(ownerId, "workspaces")],
+          (purgeId) =>
+            writeDatabase(
+              () => store.insertWorkspace(env.DB, wanted, facts, { purgeId, now, keyed }),
+              () => store.findWritten(env.DB, workspaceId, body.name, purgeId),
+            ),
+          tagsOf,
+        ),
+    });
+    return created.ok ? json({ workspace: created.value.workspace }, { status: 201 }) : created;
+  };
+  const again = (id: string) =>
+    readAgain(
+      env,
+      () => store.findWorkspace(env.DB, id),
+      (workspace) => json({ workspace }, { status: 201 }),
+    );
+  return await createOnce(call, keyed, { create, again });
 };
 
 export const renameWorkspace: Handler<"renameWorkspace"> = async ({

@@ -5,6 +5,7 @@ import type { ConsumerEnv } from "../env.ts";
 import { deadLetterBatch } from "./dead-letter.ts";
 import { writeDeliveries, webhookBatch } from "./deliver-webhooks.ts";
 import { deliverBatch } from "./deliver.ts";
+import { feedbackBatch, takeDeliveryReport } from "./feedback.ts";
 import { jobBatch } from "./run-jobs.ts";
 
 /**
@@ -18,6 +19,10 @@ const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promi
   },
   "-email-dlq": deadLetterBatch,
   "-job": jobBatch,
+  "-email-feedback": async (batch, env) => {
+    await feedbackBatch(batch, env);
+    await writeDeliveries(env);
+  },
   "-webhook": (batch, env) => webhookBatch("fast", batch, env),
   "-webhook-slow": (batch, env) => webhookBatch("slow", batch, env),
 };
@@ -44,6 +49,17 @@ export default {
         ...describeError(error),
       });
       batch.retryAll();
+    } finally {
+      reportSoon(env);
+    }
+  },
+  /**
+   * A delivery report of a mail server. It throws only if D1 could not be asked: then the server
+   * must bring the report again. Nothing is rejected, since that would bounce to the server.
+   */
+  async email(message, env) {
+    try {
+      if (await takeDeliveryReport(message, env)) await writeDeliveries(env);
     } finally {
       reportSoon(env);
     }

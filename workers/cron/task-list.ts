@@ -1,5 +1,7 @@
 import type { CronTask } from "./task.ts";
 import { cancelUnsentEmails } from "./tasks/cancel-unsent.ts";
+import { checkSenders } from "./tasks/check-senders.ts";
+import { countEmailsByDay } from "./tasks/count-emails.ts";
 import { deliverPurges } from "./tasks/deliver-purges.ts";
 import { endTrials } from "./tasks/end-trials.ts";
 import { expireAttachments } from "./tasks/expire-attachments.ts";
@@ -13,6 +15,7 @@ import { rollUpUsage } from "./tasks/roll-up-usage.ts";
 import { sendDigest } from "./tasks/send-digest.ts";
 import { sendUsageReports } from "./tasks/send-usage-reports.ts";
 import { startJobs } from "./tasks/start-jobs.ts";
+import { sweepHeartbeats } from "./tasks/sweep-heartbeats.ts";
 import { sweepOutbox } from "./tasks/sweep-outbox.ts";
 import { sweepWebhookDeliveries } from "./tasks/sweep-webhooks.ts";
 import { notifyOfTrialEnds } from "./tasks/tell-of-trial-ends.ts";
@@ -23,16 +26,19 @@ export const tasks: readonly CronTask[] = [
   sweepOutbox,
   sweepWebhookDeliveries,
   startJobs,
+  sweepHeartbeats,
   deliverPurges,
   expireIdempotencyKeys,
   expireDeadLetters,
   expireEmails,
   expireAttachments,
   expireConfirmations,
+  checkSenders,
   cancelUnsentEmails,
   expireWebhookMessages,
   pruneHistory,
   rollUpUsage,
+  countEmailsByDay,
   notifyOfTrialEnds,
   endTrials,
   sendUsageReports,

@@ -5,9 +5,12 @@ import {
   sizeConditions,
 } from "../../shared/alerts/rules/conditions.ts";
 import type { AlertCondition } from "../../shared/alerts/rules/evaluate.ts";
+import { severitiesFrom, severityOf, type Severity } from "../../shared/alerts/rules/severity.ts";
+import { silenceOf } from "../../shared/alerts/rules/silences.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
 import { readAlerts } from "../../shared/alerts/sql/alerts.ts";
 import { readFacts } from "../../shared/alerts/sql/facts.ts";
+import { findSilences } from "../../shared/alerts/sql/silences.ts";
 import { deliverNotices, recordConditions } from "../../shared/alerts/watch.ts";
 import { isDatabaseFull } from "../../shared/database/rules/faults.ts";
 import { databaseLimit } from "../../shared/database/settings.ts";
@@ -51,8 +54,10 @@ export async function evaluateAlerts(env: CronEnv): Promise<void> {
 /** Delivers the recorded notices. Never rejects. */
 export async function deliverAlerts(env: CronEnv): Promise<void> {
   try {
-    const channels = alertChannels(env, alertSettings(env));
-    await within(DELIVER_TIMEOUT_MS, deliverNotices(env.DB, channels, Date.now));
+    const settings = alertSettings(env);
+    const channels = alertChannels(env, settings);
+    const delivered = deliverNotices(env.DB, channels, Date.now, settings.least);
+    await within(DELIVER_TIMEOUT_MS, delivered);
   } catch (error) {
     log("error", "alert.deliver_failed", describeError(error));
   }
@@ -93,17 +98,23 @@ async function evaluateNow(env: CronEnv): Promise<void> {
     if (!isDatabaseFull(error)) throw error;
     await noteFull(env.DB, now);
     const full = sizeConditions(await readSize(env.DB, limit.bytes, now));
-    await notifyUnrecorded(env, [...full, ...conditions]);
+    await notifyUnrecorded(env, [...full, ...conditions], { least: settings.least.webhook, now });
   }
 }
 
 /** What holds and does not fire in D1 yet goes to the webhook, past D1. */
-async function notifyUnrecorded(env: CronEnv, conditions: AlertCondition[]): Promise<void> {
-  const alerts = await readAlerts(env.DB);
+async function notifyUnrecorded(
+  env: CronEnv,
+  conditions: AlertCondition[],
+  { least, now }: { least: Severity; now: number },
+): Promise<void> {
+  const [alerts, silences] = await Promise.all([readAlerts(env.DB), findSilences(env.DB, now)]);
+  const taken = severitiesFrom(least);
   const known = new Set(alerts.flatMap(({ key, firedAt }) => (firedAt === null ? [] : [key])));
   const unrecorded: UnrecordedAlert[] = [];
   for (const { key, holds, summary, forMs } of conditions) {
-    if (!holds || known.has(key)) continue;
+    if (!holds || known.has(key) || silenceOf(silences, key, now) !== null) continue;
+    if (!taken.includes(severityOf(key))) continue;
     known.add(key);
     unrecorded.push({ key: cut(key, 200), summary: cut(summary, 4_000), forMs });
   }

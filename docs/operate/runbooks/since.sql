@@ -7,6 +7,10 @@ SELECT 'suppression' AS what, address AS id, scope AS detail,
   'INSERT OR IGNORE INTO suppressions (address, scope, reason, note, created_at) VALUES (' || quote(address) || ', ' || quote(scope) || ', ' || quote(reason)
     || ', ' || quote(note) || ', ' || created_at || ');' AS redo
 FROM suppressions WHERE created_at >= unixepoch(:moment) * 1000;
+SELECT 'suppression' AS what, address AS id, tenant || ' ' || scope AS detail,
+  'INSERT OR IGNORE INTO scoped_suppressions (id, address, tenant, scope, reason, note, created_at) VALUES (' || quote(id) || ', ' || quote(address) || ', '
+    || quote(tenant) || ', ' || quote(scope) || ', ' || quote(reason) || ', ' || quote(note) || ', ' || created_at || ');' AS redo
+FROM scoped_suppressions WHERE created_at >= unixepoch(:moment) * 1000;
 SELECT 'usage-report' AS what, user_id AS id, week AS detail, 'INSERT OR IGNORE INTO usage_reports (user_id, week) VALUES (' || quote(user_id) || ', ' || quote(week) || ');' AS redo
 FROM usage_reports WHERE week >= date(:moment, '-14 days');
 SELECT 'trial-end-told' AS what, user_id AS id, NULL AS detail, 'UPDATE subscriptions SET told_of_trial_end = ' || told_of_trial_end || ' WHERE user_id = ' || quote(user_id) || ';' AS redo

@@ -1,5 +1,6 @@
+import { listAlerts } from "../../../shared/contract/alerts.ts";
 import { runTask, tick } from "../../../shared/contract/scheduled-tasks.ts";
-import { getHealth, listAlerts } from "../../../shared/contract/system.ts";
+import { getHealth } from "../../../shared/contract/system.ts";
 import { getUser, updateUser } from "../../../shared/contract/users.ts";
 import { lockStore } from "../break.ts";
 import type { Arrived } from "../inbox.ts";

@@ -5,6 +5,10 @@ import { time } from "../../http/time.ts";
 import { named } from "../../lib/worker/named.ts";
 import { trimmedLine } from "../../lib/worker/one-line.ts";
 import { record } from "../../lib/worker/record.ts";
+import { metadata } from "./metadata.ts";
+
+/** Why a user is suspended. */
+export const suspension = v.strictObject({ reason: trimmedLine(500) });
 
 /** Without a colon, which separates the parts of cache keys. */
 export const userId = v.pipe(
@@ -28,16 +32,18 @@ export const newUser = named("NewUser", {
   userId,
   email: accountEmail,
   tier: v.optional(tier, "free"),
+  metadata: v.optional(metadata),
 });
 
-/** Absent fields are not changed. */
+/** Absent fields are not changed. `metadata` replaces what there was; null removes it. */
 export const userChanges = v.pipe(
   v.strictObject({
     email: v.optional(accountEmail),
     tier: v.optional(tier),
     scopes: v.optional(shortList(scope, 8)),
+    metadata: v.optional(v.nullable(metadata)),
   }),
-  v.minEntries(1, "must change at least one of email, tier, scopes"),
+  v.minEntries(1, "must change at least one of email, tier, scopes, metadata"),
 );
 
 export type NewUser = v.InferOutput<typeof newUser>;
@@ -47,7 +53,8 @@ export type Scope = v.InferOutput<typeof scope>;
 
 /**
  * `scopes`: permissions of the user's API key beyond the user's own account. `apiKeyPrefix`: the
- * first characters of the key, to identify it; null once it is revoked.
+ * first characters of the key, to identify it; null once it is revoked. `suspended`: every request
+ * with a key of the user is refused, and their emails wait.
  */
 export const user = named("User", {
   userId: v.string(),
@@ -55,6 +62,8 @@ export const user = named("User", {
   tier,
   scopes: v.array(scope),
   apiKeyPrefix: v.nullable(v.string()),
+  metadata: v.optional(metadata),
+  suspended: v.optional(v.strictObject({ at: time, reason: v.string() })),
   createdAt: time,
   updatedAt: time,
 });
@@ -183,6 +192,18 @@ export const userExport = named("UserExport", {
   teams: teams.entries.teams,
   pendingTeams: teams.entries.pending,
   workspaces: workspaces.entries.workspaces,
+  invitations: v.array(
+    v.strictObject({
+      teamId: v.string(),
+      name: v.string(),
+      role: v.string(),
+      createdAt: time,
+      expiresAt: time,
+    }),
+  ),
+  invitationsSent: v.array(
+    v.strictObject({ teamId: v.string(), email: v.string(), role: v.string(), createdAt: time }),
+  ),
   senders: v.array(
     v.strictObject({
       sender: v.string(),

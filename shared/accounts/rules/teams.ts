@@ -51,9 +51,9 @@ const onlyMember = wrongState("The team has no other member: delete it instead."
 const notConfirmed = wrongState(
   "A user is added with the role member. Another role is possible once they have confirmed.",
 );
-const fullTeam = wrongState(`A team has at most ${MAX_MEMBERS_OF_TEAM} members.`);
-const fullUser = wrongState(`A user is a member of at most ${MAX_TEAMS_OF_USER} teams.`);
-const plainMembersOnly = forbidden(
+export const fullTeam = wrongState(`A team has at most ${MAX_MEMBERS_OF_TEAM} members.`);
+export const fullUser = wrongState(`A user is a member of at most ${MAX_TEAMS_OF_USER} teams.`);
+export const plainMembersOnly = forbidden(
   "Only an owner of the team may assign a role other than member, or change or remove its holders.",
 );
 
@@ -135,6 +135,16 @@ export function denyReasonForManaging({ actor, exists }: ManagerFacts): Failure 
   return can(actor.role, "team:manage")
     ? null
     : forbidden("Only an owner of the team may rename or delete it.");
+}
+
+/** For what has to do with the team's keys. */
+export function denyReasonForKeys({ actor, exists }: ManagerFacts): Failure | null {
+  if (!exists) return noTeam;
+  if (actor === "admin") return null;
+  if (actor.role === null) return noTeam;
+  return can(actor.role, "team:manage")
+    ? null
+    : forbidden("Only an owner of the team may see and change its keys.");
 }
 
 function denyReasonOfActor(

@@ -2,6 +2,7 @@ import { runBatch } from "../../database/batch.ts";
 import { purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
 import { FOR_EVER, insertTenantEnd } from "../../email/sql/ended-tenants.ts";
 import { teamKey, tenantOfUser } from "../rules/keys.ts";
+import { deleteReceived } from "./answered-invitations.ts";
 import { insertUserPurge, tagsOfPurge, type WithPurge } from "./user-purge.ts";
 import type { WithNotice } from "./users.ts";
 
@@ -47,6 +48,10 @@ const leftovers = [
   `DELETE FROM user_activity WHERE user_id = ?1 AND ${isDeleted}`,
   // What waits for them is never delivered.
   `DELETE FROM webhook_endpoints WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
+  `DELETE FROM api_keys WHERE owner = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
+  // Their objects are emptied by the sweep.
+  `UPDATE heartbeats SET ended = 1, pending = 1
+   WHERE tenant = '${tenantOfUser("")}' || ?1 AND ended = 0 AND ${isDeleted}`,
   `DELETE FROM senders WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
   `DELETE FROM sender_links WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
 ];
@@ -66,6 +71,7 @@ export async function saveDeletion(
   const remove = db
     .prepare(
       `UPDATE users SET email = NULL, api_key_hash = NULL, api_key_prefix = NULL, scopes = '[]',
+         metadata = NULL, suspended_at = NULL, suspended_reason = NULL,
          deleted_at = ?2, updated_at = ?2
        WHERE user_id = ?1 AND deleted_at IS NULL AND NOT ${isLastOwner}`,
     )
@@ -73,6 +79,7 @@ export async function saveDeletion(
   const replies = await runBatch(db, {
     find,
     notice,
+    invitations: deleteReceived(db, id, `NOT ${isLastOwner}`),
     purge: insertUserPurge(
       db,
       { userId: id, furtherTags: tagsOfOwnTeams },

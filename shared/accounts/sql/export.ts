@@ -5,6 +5,12 @@ import { tenantOfUser } from "../rules/keys.ts";
 import type { UserExport } from "../rules/schemas.ts";
 import { selectLastSeen } from "./activity.ts";
 import { selectAddressChange } from "./address-changes.ts";
+import {
+  selectInvitations,
+  selectSentInvitations,
+  type ReceivedInvitation,
+  type SentInvitation,
+} from "./answered-invitations.ts";
 import { selections } from "./related-reads.ts";
 import { selectPastUsage, type PastUsage } from "./usage-counters.ts";
 import { selectUser, userFrom, type UserRow } from "./users.ts";
@@ -13,6 +19,7 @@ import { selectUser, userFrom, type UserRow } from "./users.ts";
 
 const MAX_EMAILS = 1_000;
 const MAX_SENDERS = 1_000;
+const MAX_INVITATIONS = 1_000;
 const MAX_USAGE_ROWS = 10_000;
 
 const selectEmails = `SELECT id, subject, status, created_at AS createdAt FROM emails
@@ -51,6 +58,8 @@ export async function findExport(
     workspaces: select(workspaces),
     days: selectPastUsage(db, userId, { by: "day", ...all }, MAX_USAGE_ROWS),
     months: selectPastUsage(db, userId, { by: "month", ...all }, MAX_USAGE_ROWS),
+    invitations: selectInvitations(db, userId, now),
+    invitationsSent: selectSentInvitations(db, userId, MAX_INVITATIONS),
     senders: db.prepare(selectSenders).bind(tenantOfUser(userId), MAX_SENDERS),
     emails: db.prepare(selectEmails).bind(tenantOfUser(userId), MAX_EMAILS),
     received: db.prepare(selectReceived).bind(userId, MAX_EMAILS),
@@ -77,6 +86,18 @@ export async function findExport(
     workspaces: (rows.workspaces as Parameters<typeof workspaces.convert>[0][]).map(
       workspaces.convert,
     ),
+    invitations: (rows.invitations as ReceivedInvitation[]).map(
+      ({ id: _id, teamName: name, createdAt, expiresAt, ...one }) => ({
+        ...one,
+        name,
+        createdAt: iso(createdAt),
+        expiresAt: iso(expiresAt),
+      }),
+    ),
+    invitationsSent: (rows.invitationsSent as SentInvitation[]).map(({ createdAt, ...one }) => ({
+      ...one,
+      createdAt: iso(createdAt),
+    })),
     senders: (rows.senders as ExportedSender[]).map(senderFrom),
     emails: (rows.emails as ExportedEmail[]).map(emailFrom),
     emailsReceived: (rows.received as ExportedEmail[]).map(emailFrom),

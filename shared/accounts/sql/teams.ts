@@ -1,3 +1,4 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
 import { teamKey } from "../rules/keys.ts";
 import type { AccountTier, Role, Team, TeamMember } from "../rules/schemas.ts";
@@ -77,7 +78,7 @@ export async function insertTeam(
   db: D1Database,
   team: { teamId: string; name: string; ownerId: string },
   { tier }: CreatorFacts,
-  { purgeId, now }: WithPurge,
+  { purgeId, now, keyed }: WithPurge & { keyed: KeyedRequest | null },
 ): Promise<Team | null> {
   const { teamId, name, ownerId } = team;
   const [inserted] = await db.batch([
@@ -95,6 +96,10 @@ export async function insertTeam(
       )
       .bind(teamId, ownerId, now),
     insertMemberPurge(db, { teamId, userId: ownerId, role: "owner" }, { purgeId, now }),
+    ...insertCreated(db, keyed, now, {
+      created: "SELECT team_id AS id FROM teams WHERE team_id = ?1",
+      bound: [teamId],
+    }),
   ]);
   return (inserted?.meta.changes ?? 0) > 0 ? teamFrom(teamId, { name, createdAt: now }) : null;
 }
@@ -144,9 +149,10 @@ function insertTeamPurge(
     .bind(...managerValues(teamId, facts), purgeId, JSON.stringify([teamKey(teamId)]), now);
 }
 
+/** `nameAsRead`: null for any. */
 export async function saveTeamName(
   db: D1Database,
-  { teamId, name }: { teamId: string; name: string },
+  { teamId, name, nameAsRead }: { teamId: string; name: string; nameAsRead: string | null },
   facts: ManagerFacts,
   withPurge: WithPurge,
 ): Promise<Team | null> {
@@ -154,10 +160,10 @@ export async function saveTeamName(
     insertTeamPurge(db, teamId, facts, withPurge),
     db
       .prepare(
-        `UPDATE teams SET name = ?4 WHERE ${isManagedAsRead}
+        `UPDATE teams SET name = ?4 WHERE ${isManagedAsRead} AND (?5 IS NULL OR name = ?5)
          RETURNING name, created_at AS createdAt`,
       )
-      .bind(...managerValues(teamId, facts), name),
+      .bind(...managerValues(teamId, facts), name, nameAsRead),
   ]);
   const row = renamed?.results[0];
   return row === undefined ? null : teamFrom(teamId, row);

@@ -1,8 +1,8 @@
 import { runBatch } from "../../database/batch.ts";
 import { insertTenantEnd } from "../../email/sql/ended-tenants.ts";
-import type { Cursor } from "../../http/lists.ts";
 import type { NewApiKey } from "../api-key.ts";
 import { apiKeyKey, emailKey, tenantOfUser } from "../rules/keys.ts";
+import type { Metadata } from "../rules/metadata.ts";
 import type { NewUser, Scope, AccountTier, User, UserChanges } from "../rules/schemas.ts";
 import type { FirstSubscription } from "../rules/trials.ts";
 import { insertUserPurge, type WithPurge } from "./user-purge.ts";
@@ -20,14 +20,15 @@ export function insertUser(
   now: number,
 ): D1PreparedStatement[] {
   const { status, tier, trialEndsAt } = subscription;
+  const metadata = user.metadata === undefined ? null : JSON.stringify(user.metadata);
   return [
     db
       .prepare(
         `INSERT INTO users
-           (user_id, email, tier, api_key_hash, api_key_prefix, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)`,
+           (user_id, email, tier, api_key_hash, api_key_prefix, metadata, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)`,
       )
-      .bind(user.userId, user.email, tier, key.hash, key.prefix, now),
+      .bind(user.userId, user.email, tier, key.hash, key.prefix, metadata, now),
     db
       .prepare(
         `INSERT INTO usage_metrics (user_id, metric, amount, updated_at)
@@ -49,11 +50,15 @@ export type UserRow = {
   tier: AccountTier;
   scopes: string;
   apiKeyPrefix: string | null;
+  metadata: string | null;
+  suspendedAt: number | null;
+  suspendedReason: string | null;
   createdAt: number;
   updatedAt: number;
 };
 
 export const userColumns = `user_id AS userId, email, tier, scopes, api_key_prefix AS apiKeyPrefix,
+  metadata, suspended_at AS suspendedAt, suspended_reason AS suspendedReason,
   created_at AS createdAt, updated_at AS updatedAt`;
 
 export type UserLookup = { by: "userId" | "email" | "apiKeyHash"; value: string };
@@ -84,25 +89,33 @@ export function selectUser(db: D1Database, id: string): D1PreparedStatement {
 /** For the batch of a write: its notice, before the other statements. */
 export type WithNotice = { notice: readonly D1PreparedStatement[] };
 
+/** SQL over `users`: nobody has changed the user since; NULL asks for nothing. */
+const isAsRead = (readAt: string): string => `(${readAt} IS NULL OR updated_at = ${readAt})`;
+
+const jsonOrNull = (value: object | null): string | null =>
+  value === null ? null : JSON.stringify(value);
+
 const isNotified = ([inserted]: readonly D1Result[]): boolean => (inserted?.meta.changes ?? 0) > 0;
 
 /**
  * Changes a user. A given tier ends a trial and activates the subscription, even if it is the tier
  * that the user has. A given address ends a request for another one.
  *
+ * @param readAt `updatedAt` of the user that the change is for; null for any
  * @returns the user, and whether the notice was accepted
  */
 export async function saveUser(
   db: D1Database,
   id: string,
   changes: UserChanges,
-  { purgeId, now, notice }: WithPurge & WithNotice,
+  { purgeId, now, notice, readAt = null }: WithPurge & WithNotice & { readAt?: number | null },
 ): Promise<{ user: User | null; notified: boolean }> {
   const update = db
     .prepare(
       `UPDATE users SET email = COALESCE(?2, email), tier = COALESCE(?3, tier),
-         scopes = COALESCE(?4, scopes), updated_at = ?5
-       WHERE user_id = ?1 AND deleted_at IS NULL RETURNING ${userColumns}`,
+         scopes = COALESCE(?4, scopes), metadata = iif(?6, ?7, metadata),
+         updated_at = MAX(?5, updated_at + 1)
+       WHERE user_id = ?1 AND deleted_at IS NULL AND ${isAsRead("?8")} RETURNING ${userColumns}`,
     )
     .bind(
       id,
@@ -110,6 +123,9 @@ export async function saveUser(
       changes.tier ?? null,
       changes.scopes === undefined ? null : JSON.stringify(changes.scopes),
       now,
+      changes.metadata === undefined ? 0 : 1,
+      typeof changes.metadata === "object" ? jsonOrNull(changes.metadata) : null,
+      readAt,
     );
   const newNames = changes.email === undefined ? [] : [emailKey(changes.email)];
   const replies = await runBatch(db, {
@@ -246,23 +262,6 @@ export async function findNames(
     .first<{ email: string; apiKeyHash: string | null }>();
 }
 
-/** One page of users, newest first. `before`: the last user of the previous page. */
-export async function findUsers(
-  db: D1Database,
-  before: Cursor | null,
-  limit: number,
-): Promise<{ id: string; at: number; user: User }[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT ${userColumns} FROM users
-       WHERE deleted_at IS NULL AND (created_at, user_id) < (?1, ?2)
-       ORDER BY created_at DESC, user_id DESC LIMIT ?3`,
-    )
-    .bind(before?.at ?? Number.MAX_SAFE_INTEGER, before?.id ?? "", limit)
-    .all<UserRow>();
-  return results.map((row) => ({ id: row.userId, at: row.createdAt, user: userFrom(row) }));
-}
-
 export function userFrom(row: UserRow): User {
   return {
     userId: row.userId,
@@ -270,6 +269,13 @@ export function userFrom(row: UserRow): User {
     tier: row.tier,
     scopes: JSON.parse(row.scopes) as Scope[],
     apiKeyPrefix: row.apiKeyPrefix,
+    ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) as Metadata }),
+    ...(row.suspendedAt !== null && {
+      suspended: {
+        at: new Date(row.suspendedAt).toISOString(),
+        reason: row.suspendedReason ?? "",
+      },
+    }),
     createdAt: new Date(row.createdAt).toISOString(),
     updatedAt: new Date(row.updatedAt).toISOString(),
   };

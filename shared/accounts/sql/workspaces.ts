@@ -1,3 +1,4 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { runBatch } from "../../database/batch.ts";
 import { insertPurgeSql, purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
 import { relatedKey } from "../rules/keys.ts";
@@ -85,7 +86,7 @@ export async function insertWorkspace(
   db: D1Database,
   wanted: NewWorkspace & { workspaceId: string; ownerId: string },
   { tier, role }: NewWorkspaceFacts,
-  withPurge: WithPurge,
+  { keyed, ...withPurge }: WithPurge & { keyed: KeyedRequest | null },
 ): Promise<Written | null> {
   const { workspaceId, ownerId, name, teamId = null } = wanted;
   const { inserted, purge } = await runBatch(db, {
@@ -111,12 +112,27 @@ export async function insertWorkspace(
         MAX_WORKSPACES_OF_TEAM,
       ),
     purge: insertWorkspacePurge(db, workspaceId, withPurge),
+    answered: insertCreated(db, keyed, withPurge.now, {
+      created: "SELECT workspace_id AS id FROM workspaces WHERE workspace_id = ?1",
+      bound: [workspaceId],
+    }),
   });
   if (inserted.meta.changes === 0) return null;
   return {
     workspace: workspaceFrom(workspaceId, { name, teamId, createdAt: withPurge.now }),
     tags: tagsOfPurge(purge),
   };
+}
+
+export async function findWorkspace(
+  db: D1Database,
+  workspaceId: string,
+): Promise<Workspace | null> {
+  const row = await db
+    .prepare(`SELECT ${columns} FROM workspaces WHERE workspace_id = ?1`)
+    .bind(workspaceId)
+    .first<WorkspaceRow>();
+  return row === null ? null : workspaceFrom(workspaceId, row);
 }
 
 /** For a write whose reply was lost: the workspace, if the write was committed with that purge. */

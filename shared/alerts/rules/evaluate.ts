@@ -37,6 +37,10 @@ export type Alert = {
   remindedAt: number | null;
   /** Since when it flaps; null if it does not. */
   flappingSince: number | null;
+  /** When an operator acknowledged it; null if none did. It counts from `firedAt` on. */
+  acknowledgedAt: number | null;
+  /** A silence kept its latest notice. */
+  withheld: boolean;
   /** When it has held lately, oldest first. */
   held: Held[];
 };
@@ -48,6 +52,8 @@ export const quiet: Alert = {
   firedAt: null,
   remindedAt: null,
   flappingSince: null,
+  acknowledgedAt: null,
+  withheld: false,
   held: [],
 };
 
@@ -122,16 +128,32 @@ function firing(
   const { now } = times;
   const alert = { ...before, held: counted(before.held) };
   const { flappingSince, firedAt, remindedAt } = alert;
+  const isQuiet = isAcknowledged(alert);
   if (flappingSince === null && isNew(before.held) && isFlapping(alert.held, times))
-    return { alert: { ...alert, flappingSince: now, remindedAt: now }, notice: "flapping" };
+    return {
+      alert: { ...alert, flappingSince: now, remindedAt: now },
+      notice: isQuiet ? null : "flapping",
+    };
   const notifiedAt = remindedAt ?? firedAt ?? now;
   const hasNews =
     flappingSince === null && newestAt !== undefined && newestAt !== null && newestAt > notifiedAt;
   if (now - notifiedAt < (hasNews ? NEWS_MS : REMIND_MS)) return { alert, notice: null };
+  if (isQuiet && !hasNews) return { alert, notice: null };
   return {
     alert: { ...alert, remindedAt: now },
     notice: flappingSince === null ? "reminder" : "flapping",
   };
+}
+
+/**
+ * Whether an operator works on it: then only news, such as further dead letters, and its end are
+ * notified.
+ */
+export function isAcknowledged({
+  acknowledgedAt,
+  firedAt,
+}: Pick<Alert, "acknowledgedAt" | "firedAt">): boolean {
+  return acknowledgedAt !== null && firedAt !== null && acknowledgedAt >= firedAt;
 }
 
 function isFlapping(held: Held[], { now, recoveryMs }: Times): boolean {

@@ -1,5 +1,8 @@
 import { countUpTo } from "../../database/counted.ts";
 import { daysSinceEpoch } from "../../email/rules/daily-limits.ts";
+import { AFTER_ACCOUNTS } from "../../email/sql/pauses.ts";
+import { isSuppressedFor } from "../../email/sql/suppressed.ts";
+import { SYSTEM_TENANT } from "../../email/system-emails.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
 import { streakRuns, type AlertFacts, type Streak } from "../rules/conditions.ts";
 
@@ -26,6 +29,12 @@ const selectFailed = `SELECT r.task FROM task_runs r
     ORDER BY failed DESC, ended_at DESC LIMIT 1)
   ORDER BY r.task`;
 
+const operatorIsSuppressed = isSuppressedFor({
+  address: "?2",
+  tenant: `'${SYSTEM_TENANT}'`,
+  category: "'transactional'",
+});
+
 const selectEmails = `SELECT
     (SELECT MIN(due_at) FROM emails WHERE status = 'queued') AS oldestDueAt,
     (SELECT MIN(waiting_since) FROM emails
@@ -33,11 +42,10 @@ const selectEmails = `SELECT
     ${countUpTo("emails WHERE status = 'unknown'")} AS unknown,
     ${countUpTo("dead_letters")} AS dead,
     (SELECT MIN(created_at) FROM (SELECT created_at FROM email_pauses
-      WHERE scope > '' LIMIT 1000)) AS pausedSince,
+      WHERE scope > '${AFTER_ACCOUNTS}' LIMIT 1000)) AS pausedSince,
     ${countUpTo("email_days WHERE day = ?3 AND emails * 5 >= most * 4")} AS nearLimits,
     (SELECT MAX(buried_at) FROM dead_letters) AS newestDeadAt,
-    EXISTS (SELECT 1 FROM suppressions
-            WHERE address = ?2 AND scope = 'all') AS operatorIsSuppressed,
+    ${operatorIsSuppressed} AS operatorIsSuppressed,
     ${countUpTo("dead_letters WHERE expires_at < ?1")} AS expiring`;
 
 /** An alert names no more of them. */

@@ -26,6 +26,7 @@ export {
   type WebhookCall,
 } from "./webhooks.ts";
 export type { Operation } from "../operation.ts";
+export * from "../api-keys.ts";
 export * from "../attachments.ts";
 export * from "../cache.ts";
 export * from "../circuit-breakers.ts";
@@ -35,5 +36,6 @@ export * from "../scheduled-tasks.ts";
 export * from "../system.ts";
 export * from "../teams.ts";
 export * from "../telemetry.ts";
+export * from "../user-administration.ts";
 export * from "../users.ts";
 export * from "../webhook-endpoints.ts";

@@ -1,5 +1,5 @@
 import { chooseTransport, takersOf } from "../rules/choice.ts";
-import { isHardBounce } from "../rules/hard-bounce.ts";
+import { hardBouncesOf, withNamedRefused } from "../rules/hard-bounce.ts";
 import { withoutFailover } from "../rules/lifecycle.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import type { Waiting } from "../rules/plan.ts";
@@ -19,7 +19,7 @@ export type EndedHandOver = { email: EmailInHandOver; waiting: Waiting; outcome:
 /** @returns what became of the email, or the email on its way to another transport */
 export function afterOutcome(
   { transports, policy, waitLimits, clock, random }: Delivery,
-  { waiting, email, outcome }: EndedHandOver,
+  { waiting, email, outcome: observed }: EndedHandOver,
   paced: Readonly<Paced>,
 ): Settled | Waiting {
   const { failover } = waiting;
@@ -35,18 +35,18 @@ export function afterOutcome(
   };
   const timing = { policy, now: clock(), random: random(), clock: waitClockOf(email, waitLimits) };
   const all = storedRecipients(email.recipients, email.to);
+  const outcome = withNamedRefused(observed, all);
   const end = settleRecipients({ ...ended, hasAlternative: "use" in next }, all, outcome, timing);
   if ("settlement" in end) {
     const { settlement, detail, ...recipients } = end;
-    // Of several recipients the outcome may be about another.
-    const suppress = all.length === 1 && isHardBounce(outcome);
+    const suppress = hardBouncesOf(outcome, all);
     return {
       id,
       generation,
       settlement,
       detail,
       recipients,
-      ...(suppress && { suppress }),
+      ...(suppress.length > 0 && { suppress }),
       ...endOf(email, all, outcome),
     };
   }
@@ -64,7 +64,7 @@ function endOf(
   recipients: readonly StoredRecipient[],
   outcome: Outcome,
 ): Pick<Settled, "endOfTest"> {
-  const endings = outcome.kind === "accepted" ? testEndings(recipients) : null;
+  const endings = outcome.kind === "accepted" ? testEndings(recipients, email.test === 1) : null;
   return endings === null ? {} : { endOfTest: endOfTest(email, endings) };
 }
 

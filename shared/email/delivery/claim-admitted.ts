@@ -4,9 +4,9 @@ import { within } from "../../lib/base/deadline.ts";
 import { fanOut } from "../../lib/worker/fan-out.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
 import type { Notification } from "../queue-messages.ts";
-import { claimLimit, othersWait } from "../rules/choice.ts";
+import { claimLimit, eachWait, othersWait } from "../rules/choice.ts";
 import type { Claimed } from "../rules/claimed.ts";
-import type { TransportName } from "../rules/transports.ts";
+import { transports as definitions, type TransportName } from "../rules/transports.ts";
 import { SMALL_BATCH } from "../rules/turns.ts";
 import { claim, claimedBy, postpone, type Claim, type Named } from "../sql/claim.ts";
 import { ELSEWHERE, namedElsewhere } from "./elsewhere.ts";
@@ -47,14 +47,22 @@ export async function claimAdmitted(
           limit,
         });
   if (claimed === null) return null;
-  const wait = othersWait(candidatesOf(transports, knownPace(transports, claimed.pace), now));
+  const candidates = candidatesOf(transports, knownPace(transports, claimed.pace), now);
+  const wait = othersWait(candidates);
   if (wait === null || claimed.claimed.length === wanted.length) return claimed;
   const { waitMs, limited } = wait;
+  const waits = eachWait(candidates).map(({ name, waitMs: ms, detail, limited: isLimit }) => ({
+    name,
+    until: now + ms,
+    detail: JSON.stringify(detail),
+    limited: isLimit,
+    maxBytes: definitions[name].maxContentBytes,
+  }));
   try {
     const detail = JSON.stringify(wait.detail);
     const later = await within(
       WRITE_TIMEOUT_MS,
-      postpone(db, { notifications, until: now + waitMs, detail, now, limited }),
+      postpone(db, { notifications, until: now + waitMs, detail, now, limited, waits }),
     );
     log("info", "email.postponed", { emails: later.length, waitMs });
     return { ...claimed, early: later };

@@ -1,4 +1,5 @@
 import { within } from "../../lib/base/deadline.ts";
+import { HeldBytes, type Hold } from "../../lib/base/held-bytes.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
 import { objectKey, type FileOfEmail } from "../rules/file.ts";
 import { filesBytes, joins } from "../rules/hand-over-size.ts";
@@ -17,8 +18,11 @@ const READ_MS = 20_000;
 /** When an email comes back that other batches of this isolate leave no room for. */
 const NO_ROOM_MS = 2_000;
 
+/** A batch that runs for longer was cancelled: developers.cloudflare.com/queues/platform/limits. */
+const INVOCATION_MS = 15 * 60_000;
+
 /** What all batches of this isolate hold. */
-let heldBytes = 0;
+const held = new HeldBytes();
 
 type Ports = Pick<Delivery, "bucket" | "clock" | "random" | "policy" | "waitLimits">;
 
@@ -29,7 +33,7 @@ type Ports = Pick<Delivery, "bucket" | "clock" | "random" | "policy" | "waitLimi
 export class FilesInHand {
   readonly #delivery: Ports;
   readonly #read = new Map<string, FilesRead>();
-  readonly #bytes = new Map<string, number>();
+  readonly #holds = new Map<string, Hold>();
 
   constructor(delivery: Ports) {
     this.#delivery = delivery;
@@ -60,10 +64,10 @@ export class FilesInHand {
   /** Lets the files go of all emails except these. */
   keep(emails: readonly Waiting[]): void {
     const ids = new Set(emails.map(({ id }) => id));
-    for (const [id, bytes] of this.#bytes) {
+    for (const [id, hold] of this.#holds) {
       if (ids.has(id)) continue;
-      heldBytes -= bytes;
-      this.#bytes.delete(id);
+      held.release(hold);
+      this.#holds.delete(id);
       this.#read.delete(id);
     }
   }
@@ -73,9 +77,11 @@ export class FilesInHand {
     // One on its way to another transport has its files.
     if (files.length === 0 || this.#read.has(id)) return null;
     const bytes = filesBytes(files);
+    const now = this.#delivery.clock();
+    const heldBytes = held.total(now);
     if (heldBytes > 0 && !joins(heldBytes, bytes)) return this.#later(email);
-    heldBytes += bytes;
-    this.#bytes.set(id, bytes);
+    const hold = held.take(bytes, now + INVOCATION_MS);
+    this.#holds.set(id, hold);
     try {
       const read = new Map<string, Uint8Array<ArrayBuffer>>();
       for (const file of files) {
@@ -86,8 +92,8 @@ export class FilesInHand {
       this.#read.set(id, read);
       return null;
     } catch (error) {
-      heldBytes -= bytes;
-      this.#bytes.delete(id);
+      held.release(hold);
+      this.#holds.delete(id);
       log("warn", "email.files_not_read", { emailId: id, ...describeError(error) });
       return this.#unread(email);
     }

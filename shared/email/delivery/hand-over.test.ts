@@ -12,6 +12,7 @@ const row: EmailInHandOver = {
   id: "m1",
   generation: 1,
   part: 1,
+  test: 0,
   recipients: null,
   generationAt: 0,
   sendAt: null,

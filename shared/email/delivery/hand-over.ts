@@ -4,6 +4,7 @@ import { extraMs } from "../rules/hand-over-size.ts";
 import { mailboxesFromColumn } from "../rules/mailboxes.ts";
 import type { AttemptDetail, Outcome } from "../rules/outcome.ts";
 import { testEndings, testOutcome } from "../rules/test-recipients.ts";
+import { withLink } from "../rules/unsubscribe-placeholder.ts";
 import { isNamed } from "../schemas.ts";
 import { fromJson } from "../sql/columns.ts";
 import type { EmailInHandOver } from "../sql/delivery.ts";
@@ -65,7 +66,7 @@ async function send(
       detail: { transport: "none", phase: "compose", text: describeError(error).message },
     };
   }
-  const endings = testEndings(message.recipients);
+  const endings = testEndings(message.recipients, email.test === 1);
   return endings === null ? await transport.send(message).catch(broken) : testOutcome(endings);
 }
 
@@ -109,6 +110,8 @@ function outgoing(
 ): OutgoingEmail {
   const from = parseMailbox(email.from);
   const domain = from.address.slice(from.address.indexOf("@") + 1);
+  const html = withLink(email.html, given.unsubscribeUrl, "html");
+  const text = withLink(email.text, given.unsubscribeUrl, "text");
   return {
     messageId: `<${email.id}@${domain}>`,
     id: email.id,
@@ -120,8 +123,8 @@ function outgoing(
     recipients: storedRecipients(email.recipients, email.to),
     replyTo: email.replyTo === null ? [] : mailboxesFromColumn(email.replyTo),
     subject: email.subject,
-    html: email.html,
-    text: email.text ?? (email.textFromHtml === 1 ? textOf(email.html ?? "") : null),
+    html,
+    text: text ?? (email.textFromHtml === 1 ? textOf(html ?? "") : null),
     attachments: attachmentsOf(email, files),
     headers: email.headers === null ? {} : fromJson(email.headers),
     ...given,

@@ -1,3 +1,4 @@
+import type { KeyedRequest } from "../../database/answered-requests.ts";
 import { writeDatabase, type WriteFailure } from "../../database/write.ts";
 import type { Failure } from "../../http/failure.ts";
 import { within } from "../../lib/base/deadline.ts";
@@ -17,6 +18,8 @@ import {
 
 /** How long R2 may take for a part of a file, and to confirm it. */
 const R2_TIMEOUT_MS = 30_000;
+/** When a tenant with too many files may try again: its emails name them meanwhile. */
+const FULL_RETRY_MS = 60_000;
 /** There is one database. */
 const SHARD = 0;
 
@@ -24,7 +27,9 @@ export type FileStore = { db: D1Database; bucket: R2Bucket };
 
 type Upload = Pick<NewFile, "tenant" | "filename" | "contentType" | "sizeBytes">;
 export type UploadedFile = NewFile & { sha256: string };
-type UploadFailure = WriteFailure | Extract<Failure, { tag: "aborted" | "unavailable" }>;
+type UploadFailure =
+  | WriteFailure
+  | Extract<Failure, { tag: "aborted" | "unavailable" | "too-many-files" }>;
 
 /**
  * Stores a file as it arrives: first its row, then the bytes, then their digest in the row. A
@@ -34,7 +39,7 @@ export async function uploadFile(
   store: FileStore,
   upload: Upload,
   body: ReadableStream<Uint8Array> | null,
-  now: number,
+  { now, keyed }: { now: number; keyed: KeyedRequest | null },
 ): Promise<Result<UploadedFile, UploadFailure>> {
   const { db } = store;
   const id = newUuidV7(now, SHARD);
@@ -44,6 +49,7 @@ export async function uploadFile(
     () => hasFile(db, id),
   );
   if (!inserted.ok) return inserted;
+  if (!inserted.value) return fail({ tag: "too-many-files", retryAfterMs: FULL_RETRY_MS });
   const stored = await storeBytes(store.bucket, file, body);
   if (!stored.ok) {
     await within(R2_TIMEOUT_MS, expireUpload(db, id, now)).catch((error: unknown) =>
@@ -52,7 +58,7 @@ export async function uploadFile(
     return stored;
   }
   const marked = await writeDatabase(
-    () => markStored(db, id, stored.value),
+    () => markStored(db, { id, sha256: stored.value }, keyed, now),
     () => isStored(db, id),
   );
   if (!marked.ok) return marked;

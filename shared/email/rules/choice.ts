@@ -159,6 +159,14 @@ export function othersWait(candidates: readonly Candidate[]): Wait | null {
   return first === undefined ? null : waitFor([first, ...others]);
 }
 
+/** How long each transport does not take all, and why, the shortest wait first. */
+export function eachWait(candidates: readonly Candidate[]): (Wait & { name: TransportName })[] {
+  return candidates
+    .filter(({ admission }) => shareOf(admission) < 1)
+    .map((one) => ({ name: one.name, ...waitFor([one]) }))
+    .toSorted((a, b) => a.waitMs - b.waitMs);
+}
+
 /** The share of its emails that a transport takes now, without a probe: from 0 to 1. */
 export function shareOf(admission: Entry): number {
   return admission.do === "allow" ? (admission.share ?? 1) : 0;

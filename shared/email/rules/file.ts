@@ -10,6 +10,9 @@ export const MAX_EMAIL_BYTES = 26_214_400;
 /** How long an uploaded file waits for the first email that names it. */
 export const UNNAMED_FOR_MS = 86_400_000;
 
+/** What a tenant may have of uploaded files that no email names yet. */
+export const MAX_UNNAMED = { files: 500, bytes: 1_073_741_824 };
+
 /**
  * RFC 2045, 5.1, as parts of a regular expression. `name` and `boundary` are left to who composes
  * the email.

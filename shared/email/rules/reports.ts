@@ -22,7 +22,8 @@ type Reportable = {
 
 /**
  * Decides what a report changes. With several recipients it is about those whom it names. One that
- * does not name a single recipient suppresses nobody, since it may be about another.
+ * does not name a single recipient suppresses nobody, since it may be about another. An email to
+ * one recipient that bounces at another address was forwarded there: it suppresses nobody either.
  */
 export function afterProviderReport(
   { status, recipients, isCurrent }: Reportable,
@@ -34,10 +35,10 @@ export function afterProviderReport(
     return {
       next: isCurrent ? afterFeedback(status, feedback) : null,
       changes: [],
-      suppress: suppress === null ? [] : [first.address],
+      suppress: suppress === null || !isAbout(first, report.to) ? [] : [first.address],
     };
   }
-  const named = recipients.filter(({ address }) => report.to.includes(address.toLowerCase()));
+  const named = recipients.filter((one) => isNamed(one, report.to));
   const one = named.length === 1 ? named : [];
   if (feedback === "failed" && status === "sent")
     return { next: null, changes: isCurrent ? bouncedOf(recipients, report) : [], suppress: [] };
@@ -55,6 +56,13 @@ export function afterProviderReport(
     suppress: suppress === null ? [] : one.map(({ address }) => address),
   };
 }
+
+const isNamed = ({ address }: Pick<StoredRecipient, "address">, to: readonly string[]): boolean =>
+  to.includes(address.toLowerCase());
+
+/** A report that names no address is about the only recipient. */
+const isAbout = (one: Pick<StoredRecipient, "address">, to: readonly string[]): boolean =>
+  to.length === 0 || isNamed(one, to);
 
 /** The provider could not send what it had accepted for them. */
 const bouncedOf = (

@@ -2,18 +2,20 @@ import * as v from "valibot";
 import { cut } from "../../lib/base/cut.ts";
 import { record } from "../../lib/worker/record.ts";
 import { address, parseMailbox } from "./address.ts";
+import { namesAddress } from "./hard-bounce.ts";
 import { MAX_RECIPIENTS } from "./mailboxes.ts";
 import type { AttemptDetail } from "./outcome.ts";
 import { emailOfTag, type HandOverOf } from "./tag.ts";
 import type { Feedback } from "./transitions.ts";
 
 /**
- * What a provider reported about one email. `email` comes from our tag, if the event has one.
+ * What a provider or server reported about one email. `email` comes from our tag or Return-Path, if
+ * the report has one; without it `providerId` names the email.
  */
 export type ProviderReport = {
   feedback: Feedback;
   email: HandOverOf | null;
-  providerId: string;
+  providerId: string | null;
   /** The addresses that it names, in lower case; empty if it names none. */
   to: string[];
   /** Whether no email can arrive at that address, or its owner wants none. */
@@ -41,7 +43,13 @@ const event = v.object({
         record(v.string(), v.unknown()),
       ]),
     ),
-    bounce: perhaps(v.object({ type: perhaps(text), message: perhaps(v.string()) })),
+    bounce: perhaps(
+      v.object({
+        type: perhaps(text),
+        message: perhaps(v.string()),
+        diagnosticCode: perhaps(v.array(v.string())),
+      }),
+    ),
     failed: perhaps(v.object({ reason: perhaps(v.string()) })),
   }),
 });
@@ -81,10 +89,18 @@ export function resendReport(body: unknown): ProviderReport | null {
     feedback,
     email: emailOf(data),
     providerId: data.email_id,
-    to: [data.to ?? []].flat().map((to) => parseMailbox(to).address.toLowerCase()),
+    to: addressesOf(data),
     suppress: suppressionOf(type, data),
     detail,
   };
+}
+
+/** Of several it is those whom the text of the bounce names, if it names any. */
+function addressesOf({ to = [], bounce }: Data): string[] {
+  const all = [to].flat().map((one) => parseMailbox(one).address.toLowerCase());
+  const bounced = [bounce?.message ?? "", ...(bounce?.diagnosticCode ?? [])].join("\n");
+  const named = all.filter((one) => namesAddress(bounced, one));
+  return named.length > 0 ? named : all;
 }
 
 function emailOf({ tags = [] }: Data): ProviderReport["email"] {

@@ -3,7 +3,7 @@ import { testEndings, testOutcome, endOfTest, wrongTestRecipients } from "./test
 
 const numbered = (...addresses: string[]) => addresses.map((address, i) => ({ n: i + 1, address }));
 const endsOf = (...addresses: string[]) =>
-  testEndings(numbered(...addresses))?.map(({ end }) => end) ?? null;
+  testEndings(numbered(...addresses), false)?.map(({ end }) => end) ?? null;
 
 describe("recipients of tests", () => {
   it("end as their name states, with any label and in any case", () => {
@@ -36,14 +36,14 @@ describe("recipients of tests", () => {
 
 describe("a hand-over to them", () => {
   const email = { id: "e", generation: 2, part: 1 };
-  const endings = testEndings(numbered("refused@luna.test", "bounced@luna.test")) ?? [];
+  const endings = testEndings(numbered("refused@luna.test", "bounced@luna.test"), false) ?? [];
 
   it("is accepted, except for those who refuse", () => {
     expect(testOutcome(endings)).toMatchObject({
       kind: "accepted",
       except: [{ n: 1, outcome: { kind: "refused_permanent" } }],
     });
-    expect(testOutcome(testEndings(numbered("refused@luna.test")) ?? [])).toMatchObject({
+    expect(testOutcome(testEndings(numbered("refused@luna.test"), false) ?? [])).toMatchObject({
       kind: "refused_permanent",
     });
   });
@@ -55,7 +55,7 @@ describe("a hand-over to them", () => {
       status: null,
       recipients: [{ n: 2, state: "bounced" }],
     });
-    const one = testEndings(numbered("complained@luna.test")) ?? [];
+    const one = testEndings(numbered("complained@luna.test"), false) ?? [];
     expect(endOfTest(email, one)).toMatchObject({ status: "complained", recipients: [] });
   });
 });

@@ -12,6 +12,7 @@ type TestEnd = (typeof testEnds)[number];
 
 /** The name of the transport in the details of such emails. */
 export const TEST_TRANSPORT = "test";
+const TEST_TEXT = "a test: no transport was asked";
 
 const isTest = (address: string): boolean => address.toLowerCase().endsWith(`@${TEST_DOMAIN}`);
 
@@ -37,12 +38,18 @@ export function wrongTestRecipients(
 type Numbered = Pick<StoredRecipient, "n" | "address">;
 type Ending = { n: number; address: string; end: TestEnd };
 
-/** @returns how the email ends for each recipient; null if it goes to a transport */
-export function testEndings(recipients: readonly Numbered[]): readonly Ending[] | null {
+/**
+ * @param isByTestKey whether a key for tests sent it: then other recipients end as delivered
+ * @returns how the email ends for each recipient; null if it goes to a transport
+ */
+export function testEndings(
+  recipients: readonly Numbered[],
+  isByTestKey: boolean,
+): readonly Ending[] | null {
   const endings = recipients.map(({ n, address }) => ({
     n,
     address,
-    end: isTest(address) ? testEndOf(address) : null,
+    end: isTest(address) ? testEndOf(address) : isByTestKey ? ("delivered" as const) : null,
   }));
   return endings.length > 0 && endings.every((one): one is Ending => one.end !== null)
     ? endings
@@ -51,7 +58,7 @@ export function testEndings(recipients: readonly Numbered[]): readonly Ending[] 
 
 const taken: OutcomeForAll = {
   kind: "accepted",
-  detail: { transport: TEST_TRANSPORT, phase: "test", text: "a recipient of tests" },
+  detail: { transport: TEST_TRANSPORT, phase: "test", text: TEST_TEXT },
 };
 const refused: OutcomeForAll = {
   kind: "refused_permanent",
@@ -95,7 +102,7 @@ export function endOfTest(
     detail: JSON.stringify({
       transport: TEST_TRANSPORT,
       phase: "test",
-      text: "a recipient of tests",
+      text: TEST_TEXT,
     }),
     recipients: endings.length === 1 ? [] : ended.map(({ n, end }) => ({ n, state: end })),
   };

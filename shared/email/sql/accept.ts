@@ -1,11 +1,13 @@
 import { mailboxesToColumn } from "../rules/mailboxes.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
+import { countPlaceholders } from "../rules/unsubscribe-placeholder.ts";
 import { isNamed, type EmailMessage } from "../schemas.ts";
 import {
   emailColumns,
-  FORMAT,
+  NAMING_FORMAT,
   PLAIN_FORMAT,
   RECIPIENTS_FORMAT,
+  FORMAT,
   toJson,
   type EmailField,
   type EmailRow,
@@ -19,12 +21,13 @@ import { nextEvent } from "./events.ts";
  * D1.
  */
 
-/** `traceId`: of what brought it, if that is known. */
+/** `traceId`: of what brought it, if that is known. `test`: a key for tests sent it. */
 export type NewEmail = EmailMessage & {
   id: string;
   tenant: string;
   from: string;
   traceId?: string | null;
+  test?: boolean;
 };
 
 /** What an email is that is accepted at that time. */
@@ -41,6 +44,7 @@ type ManagedField =
   | "tenant"
   | "traceId"
   | "format"
+  | "test"
   | "status"
   | "dueAt"
   | "sendAt"
@@ -59,6 +63,7 @@ export function newRow(email: NewEmail, now: number): NewRow {
     tenant: email.tenant,
     traceId: email.traceId ?? null,
     format: formatOf(email),
+    test: email.test === true ? 1 : 0,
     from: email.from,
     to: email.to,
     replyTo: email.replyTo === undefined ? null : mailboxesToColumn(email.replyTo),
@@ -86,8 +91,10 @@ export function newRowWithRecipients(
 }
 
 /** The release before would send it without what it does not know. */
-function formatOf({ recipients = [], replyTo = [], headers, attachments = [] }: NewEmail): number {
-  if (attachments.some(isNamed)) return FORMAT;
+function formatOf(email: NewEmail): number {
+  const { recipients = [], replyTo = [], headers, attachments = [], test } = email;
+  if (test === true || countPlaceholders(email) > 0) return FORMAT;
+  if (attachments.some(isNamed)) return NAMING_FORMAT;
   const isPlain =
     recipients.length <= 1 &&
     recipients.every(({ name }) => name === "") &&
@@ -218,6 +225,7 @@ const newRowFields = {
   tenant: true,
   traceId: true,
   format: true,
+  test: true,
   from: true,
   to: true,
   replyTo: true,

@@ -1,7 +1,6 @@
 import { runBatch } from "../../database/batch.ts";
 import type { Notification } from "../queue-messages.ts";
 import type { Claimed } from "../rules/claimed.ts";
-import { nextNotificationAt } from "../rules/retry-policy.ts";
 import type { TransportName } from "../rules/transports.ts";
 import { waitedOf } from "../rules/waits.ts";
 import { hasBacklog } from "./backlogs.ts";
@@ -13,7 +12,7 @@ import { hasOpenTransport, orderColumn } from "./named-sender.ts";
 import { closedTransports, readPace, type Pace } from "./pace.ts";
 import { isPaused, waitsForPause } from "./pauses.ts";
 import { hasNobodyLeft, leaveOutSuppressed, someAreSuppressed } from "./recipients.ts";
-import { waitsFor } from "./waits.ts";
+import { asWait, firstWait, waitsAs, type TransportWait } from "./waits.ts";
 
 /**
  * SQL of claiming what is due. Every change of status is guarded by the status it starts from, so a
@@ -225,25 +224,27 @@ export async function claimedBy(db: D1Database, token: string): Promise<Claimed[
   return claimedColumns.rows(reply).map(claimedOf);
 }
 
-/** `limited`: because of a limit. */
+/** `limited`: because of a limit. `waits`: for each transport, the shortest first. */
 type Postponing = {
   notifications: Notification[];
   until: number;
   detail: string;
   now: number;
   limited?: boolean;
+  waits?: readonly TransportWait[];
 };
 
 /**
  * Postpones what is due among `notifications` and was not claimed, because no transport takes it
- * now. It uses up no attempt and writes no event: its status stays.
+ * now. It uses up no attempt and writes no event: its status stays. Each waits for the first of the
+ * transports that it may go to.
  *
- * @param detail why, as JSON
+ * @param postponing how long and why (`detail`, as JSON) those wait for which none of `waits` holds
  * @returns what to notify of again
  */
 export async function postpone(
   db: D1Database,
-  { notifications, until, detail, now, limited = false }: Postponing,
+  { notifications, until, detail, now, limited = false, waits = [] }: Postponing,
 ): Promise<Due[]> {
   const named = asJson(notifications);
   const replies = await runBatch(db, {
@@ -251,14 +252,18 @@ export async function postpone(
     early: db.prepare(selectEarly).bind(named, now),
     postponed: db
       .prepare(
-        `UPDATE emails SET due_at = ?3, ring_after = ?4, rings = 0, last_error = ?5,
-           updated_at = ?2,
-           ${waitsFor(limited ? "rate" : "server", "?2")}
-         WHERE id IN (SELECT e.id FROM ${notified}
-                      WHERE e.status IN ('queued', 'pinned') AND e.due_at <= ?2)
+        `UPDATE emails SET ${waitsAs("p.wait", "?2")}
+         FROM (SELECT e.id AS email, ${firstWait("?3", "?4")} AS wait FROM ${notified}
+               WHERE e.status IN ('queued', 'pinned') AND e.due_at <= ?2) AS p
+         WHERE emails.id = p.email
          RETURNING ${dueColumns.list()}`,
       )
-      .bind(named, now, until, nextNotificationAt(until, now, 0), detail),
+      .bind(
+        named,
+        now,
+        JSON.stringify(waits.map((wait) => asWait(wait, now))),
+        JSON.stringify(asWait({ until, detail, limited }, now)),
+      ),
   });
   return [...dueColumns.rows(replies.early), ...dueColumns.rows(replies.postponed)];
 }

@@ -19,7 +19,7 @@ declare const jsonType: unique symbol;
 /** JSON text of a `Value`. */
 export type Json<Value> = string & { readonly [jsonType]: Value };
 
-const column = <Value>(name: string): Column<Value> => name as Column<Value>;
+export const column = <Value>(name: string): Column<Value> => name as Column<Value>;
 
 /** What leaves with an email, of the row of `emails`. `OutgoingEmail` has these fields. */
 export const headerColumns = {
@@ -44,8 +44,13 @@ const treatmentColumns = {
   tags: column<Json<string[]>>("tags"),
 };
 
-/** The latest format of this release. A claim leaves alone what a later one stored. */
-export const FORMAT = 4;
+/**
+ * The latest format of this release: of an email that a key for tests sent, or with a placeholder.
+ * A claim leaves alone what a later release stored.
+ */
+export const FORMAT = 5;
+/** Of an email that names an uploaded file, or a sender with an order of transports. */
+export const NAMING_FORMAT = 4;
 /** Of an email with several recipients, or another part that came with them. */
 export const RECIPIENTS_FORMAT = 3;
 /** Of an email without what came with format 3: the release before delivers it too. */
@@ -68,6 +73,8 @@ export const emailColumns = {
   /** Null: it named none. It may be deleted by now. */
   senderId: column<string | null>("sender_id"),
   format: column<number>("format"),
+  /** 1: a key for tests sent it: it goes to no transport. */
+  test: column<0 | 1>("test"),
   status: column<EmailStatus>("status"),
   generation: column<number>("generation"),
   part: column<number>("part"),

@@ -2,6 +2,7 @@ import { runBatch } from "../../database/batch.ts";
 import type { ExpiringRows } from "../../database/expiring.ts";
 import type { Cursor } from "../../http/lists.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
+import type { DeadOf } from "../rules/causes.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import { nextNotificationAt } from "../rules/retry-policy.ts";
 import { pick, selectionOf, type EmailRow } from "./columns.ts";
@@ -122,6 +123,27 @@ export async function oldestDeadEmails(
     .bind(JSON.stringify(emails), limit)
     .all<{ id: string }>();
   return results.map((row) => row.id);
+}
+
+/** The oldest dead emails that match, with what ended them. */
+export async function oldestWithCause(
+  db: D1Database,
+  filter: DeadLetterFilter,
+  limit: number,
+): Promise<DeadOf[]> {
+  const emails = { ...filter, kind: "email" } as const;
+  const letters = deadLettersOf(emails, "CROSS", "d.buried_at >= 0");
+  const { results } = await db
+    .prepare(
+      `SELECT d.id, d.reason, d.last_error AS lastError, d.buried_at AS buriedAt FROM ${letters}
+       ORDER BY d.buried_at, d.id LIMIT ?2`,
+    )
+    .bind(JSON.stringify(emails), limit)
+    .all<Omit<DeadOf, "lastError"> & { lastError: string | null }>();
+  return results.map((row) => ({
+    ...row,
+    lastError: row.lastError === null ? null : (JSON.parse(row.lastError) as AttemptDetail),
+  }));
 }
 
 /**

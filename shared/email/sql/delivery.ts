@@ -33,6 +33,7 @@ import { settleUnderLease, type Settled } from "./settle.ts";
 const headFields = {
   ...headerColumns,
   ...pick("id", "generation", "part", "generationAt", "attempts", "onUnknown", "category"),
+  ...pick("test"),
   ...pick("traceId", "pinnedUntil", "sendAt", "textFromHtml", "waitClass", "waits", "waitsFrom"),
   leaseExpiresAt: notNull(emailColumns.leaseExpiresAt),
   transport: notNull(emailColumns.transport),

@@ -1,7 +1,7 @@
 import { runBatch } from "../../database/batch.ts";
 import { countUpTo } from "../../database/counted.ts";
-import type { Cursor } from "../../http/lists.ts";
 import type { CustomHeaders } from "../rules/custom-headers.ts";
+import type { EmailStatus } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import {
   recipientStateOf,
@@ -38,20 +38,22 @@ const picked = pick(
   "waitingSince",
   "waits",
   "senderId",
+  "transport",
+  "test",
 );
 const storedFields: typeof picked & { recipients: ReturnType<typeof recipientsColumn> } = {
   ...picked,
   recipients: recipientsColumn("emails"),
 };
 const storedSelection = selectionOf(storedFields);
-type StoredRow = ReturnType<typeof storedSelection.rows>[number];
+export type StoredEmailRow = ReturnType<typeof storedSelection.rows>[number];
 
 type ShownRecipient = Pick<StoredRecipient, "kind" | "name" | "address" | "detail"> & {
   state: RecipientState;
 };
 
 /** `status`: as it is shown, see `rules/recipients.ts`. */
-export type StoredEmail = Omit<StoredRow, "lastError" | "tags" | "recipients"> & {
+export type StoredEmail = Omit<StoredEmailRow, "lastError" | "tags" | "recipients"> & {
   lastError: AttemptDetail | null;
   tags: string[];
   recipients: ShownRecipient[];
@@ -65,7 +67,11 @@ export type StoredContent = {
   attachments: { filename: string; contentType: string; contentId: string | null }[];
 };
 
-function storedEmail(row: StoredRow): StoredEmail {
+/** Of an email with several recipients it follows from theirs. */
+export function shownOf(row: Pick<StoredEmailRow, "status" | "to" | "recipients">): {
+  status: EmailStatus;
+  recipients: ShownRecipient[];
+} {
   const found = storedRecipients(row.recipients, row.to);
   const recipients = found.map(({ kind, name, address, detail, state }) => ({
     kind,
@@ -74,90 +80,23 @@ function storedEmail(row: StoredRow): StoredEmail {
     detail,
     state: recipientStateOf(state, row.status, found.length === 1),
   }));
+  const states = recipients.map(({ state }) => state);
+  return { status: shownStatus(row.status, states), recipients };
+}
+
+export function storedEmail(row: StoredEmailRow): StoredEmail {
   return {
     ...row,
-    recipients,
-    status: shownStatus(
-      row.status,
-      recipients.map(({ state }) => state),
-    ),
+    ...shownOf(row),
     lastError: row.lastError === null ? null : fromJson(row.lastError),
     tags: fromJson(row.tags),
   };
 }
 
-/** `before`: the page begins after this email. The others are null for all. */
-export type EmailFilter = {
-  tenant: string | null;
-  /** `scheduled` and `queued`: only with a tenant, and without a recipient. */
-  status: "scheduled" | "queued" | "unknown" | "pinned" | "dead" | null;
-  /** In any case. */
-  to: string | null;
-  before: Cursor | null;
-};
-
-/** As the index `emails_unsent_by_tenant` has it, word for word. */
-const isUnsent = "status IN ('scheduled', 'queued')";
-
-/** As the index `emails_troubled_by_tenant` has it, word for word. */
-const isTroubled = "status IN ('unknown', 'pinned', 'dead')";
-
-/** One page of emails, newest first. */
-export async function findEmails(
-  db: D1Database,
-  filter: EmailFilter,
-  limit: number,
-): Promise<StoredEmail[]> {
-  const { tenant, to, before } = filter;
-  const reply = await db
-    .prepare(to === null ? selectPage(filter) : selectPageOfRecipient(filter))
-    .bind(
-      before?.at ?? Number.MAX_SAFE_INTEGER,
-      before?.id ?? "",
-      tenant,
-      limit,
-      to?.toLowerCase() ?? null,
-    )
-    .all();
-  return storedSelection.rows(reply).map(storedEmail);
-}
-
-// Each combination of filters has an index of its own. Those of a status are partial, so the status
-// and their condition stand in the text.
-
-function selectPage({ tenant, status }: EmailFilter): string {
-  const conditions = [
-    "(created_at, id) < (?1, ?2)",
-    tenant === null ? "?3 IS NULL" : "tenant = ?3",
-    "?5 IS NULL",
-    ...(status === null ? [] : [`status = '${status}'`]),
-    ...(status === "scheduled" || status === "queued"
-      ? [isUnsent]
-      : status !== null && tenant !== null
-        ? [isTroubled]
-        : []),
-  ];
-  return `SELECT ${storedSelection.list()} FROM emails WHERE ${conditions.join(" AND ")}
-    ORDER BY created_at DESC, id DESC LIMIT ?4`;
-}
-
-/** SQLite keeps to the order of a CROSS JOIN: the index of recipients has the order of the list. */
-function selectPageOfRecipient({ tenant, status }: EmailFilter): string {
-  const conditions = [
-    "LOWER(r.address) = ?5",
-    "(r.created_at, r.email_id) < (?1, ?2)",
-    tenant === null ? "?3 IS NULL" : "r.tenant = ?3",
-    ...(status === null ? [] : [`r.trouble = '${status}'`, "r.trouble IS NOT NULL"]),
-  ];
-  return `SELECT ${listOf("e")} FROM email_recipients AS r
-    CROSS JOIN emails AS e ON e.id = r.email_id WHERE ${conditions.join(" AND ")}
-    ORDER BY r.created_at DESC, r.email_id DESC LIMIT ?4`;
-}
-
 type EventRow = { type: string; at: number; generation: number; detail: string | null };
 
 /** An alias would stand before the expression of the recipients, too. */
-const listOf = (table: string): string =>
+export const storedListOf = (table: string): string =>
   `${selectionOf(picked).list(table)}, ${recipientsColumn(table)} AS recipients`;
 
 type ContentRow = Omit<StoredContent, "headers" | "attachments"> & {

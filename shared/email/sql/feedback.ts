@@ -97,7 +97,7 @@ async function apply(
   { provider, messageId, report, row, next, noted, changes, suppress: addresses, now }: Change,
 ): Promise<boolean> {
   const { feedback, providerId, suppress, detail } = report;
-  const details = JSON.stringify({ ...detail, providerId });
+  const details = JSON.stringify({ ...detail, ...(providerId !== null && { providerId }) });
   const { id, generation, status } = row;
   const unchanged = "emails.id = ?1 AND emails.generation = ?2 AND emails.status = ?3";
   const replies = await runBatch(db, {
@@ -146,7 +146,7 @@ type StatusChange = {
   row: Row;
   next: EmailStatus;
   details: string;
-  providerId: string;
+  providerId: string | null;
   now: number;
 };
 
@@ -173,7 +173,7 @@ function changeStatus(
     db
       .prepare(
         `UPDATE emails SET status = ?4, lease_token = NULL, lease_expires_at = NULL,
-           pinned_until = NULL, provider_id = ?6, updated_at = ?5,
+           pinned_until = NULL, provider_id = COALESCE(?6, provider_id), updated_at = ?5,
            buried_at = NULL, rings = 0, ring_after = ?5,
            last_error = CASE WHEN ?4 IN ('sent', 'delivered') THEN NULL ELSE ?7 END,
            dead_reason = CASE WHEN ?4 = 'dead' THEN 'permanent' END,

@@ -1,3 +1,7 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
+import { runBatch } from "../../database/batch.ts";
+import { MAX_UNNAMED } from "../rules/file.ts";
+
 /** SQL of uploaded files: the table `attachments`. */
 
 export type NewFile = {
@@ -10,13 +14,20 @@ export type NewFile = {
   expiresAt: number;
 };
 
-/** Before the object is written: after a crash the row names an object that R2 may have. */
-export async function insertFile(db: D1Database, file: NewFile): Promise<true> {
-  await db
+/**
+ * Before the object is written: after a crash the row names an object that R2 may have.
+ *
+ * @returns false if the tenant has too many files that no email names
+ */
+export async function insertFile(db: D1Database, file: NewFile): Promise<boolean> {
+  const { meta } = await db
     .prepare(
       `INSERT INTO attachments
          (id, tenant, status, filename, content_type, size_bytes, created_at, expires_at)
-       VALUES (?1, ?2, 'uploading', ?3, ?4, ?5, ?6, ?7)`,
+       SELECT ?1, ?2, 'uploading', ?3, ?4, ?5, ?6, ?7
+       FROM (SELECT COUNT(*) AS files, COALESCE(SUM(size_bytes), 0) AS bytes
+             FROM attachments WHERE tenant = ?2 AND expires_at > ?6) AS unnamed
+       WHERE unnamed.files < ?8 AND unnamed.bytes + ?5 <= ?9`,
     )
     .bind(
       file.id,
@@ -26,9 +37,11 @@ export async function insertFile(db: D1Database, file: NewFile): Promise<true> {
       file.sizeBytes,
       file.createdAt,
       file.expiresAt,
+      MAX_UNNAMED.files,
+      MAX_UNNAMED.bytes,
     )
     .run();
-  return true;
+  return meta.changes > 0;
 }
 
 /** @returns null if it is not there */
@@ -38,15 +51,39 @@ export async function hasFile(db: D1Database, id: string): Promise<true | null> 
 }
 
 /** Records that R2 has the file. @returns false if it was no longer being uploaded */
-export async function markStored(db: D1Database, id: string, sha256: string): Promise<boolean> {
-  const { results } = await db
+export async function markStored(
+  db: D1Database,
+  { id, sha256 }: { id: string; sha256: string },
+  keyed: KeyedRequest | null,
+  now: number,
+): Promise<boolean> {
+  const { stored } = await runBatch(db, {
+    stored: db
+      .prepare(
+        `UPDATE attachments SET status = 'stored', sha256 = ?2
+         WHERE id = ?1 AND status = 'uploading' RETURNING id`,
+      )
+      .bind(id, sha256),
+    answered: insertCreated(db, keyed, now, {
+      created: "SELECT id FROM attachments WHERE id = ?1 AND status = 'stored'",
+      bound: [id],
+    }),
+  });
+  return stored.results.length > 0;
+}
+
+/** What an upload answers of a stored file besides what it was sent with. */
+export async function findStored(
+  db: D1Database,
+  id: string,
+): Promise<{ id: string; sha256: string; expiresAt: number } | null> {
+  return await db
     .prepare(
-      `UPDATE attachments SET status = 'stored', sha256 = ?2
-       WHERE id = ?1 AND status = 'uploading' RETURNING id`,
+      `SELECT id, sha256, expires_at AS expiresAt FROM attachments
+       WHERE id = ?1 AND status = 'stored'`,
     )
-    .bind(id, sha256)
-    .all();
-  return results.length > 0;
+    .bind(id)
+    .first<{ id: string; sha256: string; expiresAt: number }>();
 }
 
 /** @returns null if it is not stored */

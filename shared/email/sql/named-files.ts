@@ -1,5 +1,6 @@
 import type { FileOfEmail } from "../rules/file.ts";
 import type { Column, Json } from "./columns.ts";
+import type { NewFile } from "./files.ts";
 
 /** SQL of uploaded files that emails name. */
 
@@ -36,6 +37,45 @@ export function linkFiles(db: D1Database, rows: string): D1PreparedStatement {
     )
     .bind(rows);
 }
+
+/** A file that R2 has, and that is there once its email is. */
+export type StoredFile = Pick<
+  NewFile,
+  "id" | "tenant" | "filename" | "contentType" | "sizeBytes"
+> & { sha256: string };
+
+/** Keeps the files that came within the emails that were accepted. */
+export function insertStoredFiles(
+  db: D1Database,
+  rows: string,
+  now: number,
+): D1PreparedStatement[] {
+  const inserted = `json_each(?1) AS m JOIN emails AS e ON e.id = m.value ->> 'id'
+    CROSS JOIN json_each(m.value -> 'newFiles') AS f`;
+  return [
+    db
+      .prepare(
+        `INSERT OR IGNORE INTO attachments
+           (id, tenant, status, filename, content_type, size_bytes, sha256, created_at)
+         SELECT f.value ->> 'id', f.value ->> 'tenant', 'stored', f.value ->> 'filename',
+           f.value ->> 'contentType', f.value ->> 'sizeBytes', f.value ->> 'sha256', ?2
+         FROM ${inserted}`,
+      )
+      .bind(rows, now),
+    db
+      .prepare(
+        `INSERT OR IGNORE INTO email_attachments (email_id, attachment_id)
+         SELECT e.id, f.value ->> 'id' FROM ${inserted}`,
+      )
+      .bind(rows),
+  ];
+}
+
+/** SQL: the bytes of the files of a row of emails. */
+export const sizeOfFiles = (emails: string): string =>
+  `iif(${emails}.format >= ${WITH_FILES},
+     (SELECT COALESCE(SUM(a.size_bytes), 0) FROM email_attachments AS l
+      JOIN attachments AS a ON a.id = l.attachment_id WHERE l.email_id = ${emails}.id), 0)`;
 
 /**
  * A column of a selection: the uploaded files of an email as JSON; NULL if it cannot have any.

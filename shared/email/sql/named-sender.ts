@@ -1,5 +1,5 @@
 import type { TransportName } from "../rules/transports.ts";
-import { FORMAT, type Column, type Json } from "./columns.ts";
+import { NAMING_FORMAT, type Column, type Json } from "./columns.ts";
 
 /** SQL of the senders that emails name. */
 
@@ -31,7 +31,7 @@ const joined = `LEFT JOIN senders AS s ON s.id = (SELECT w.id FROM ${usable}
 const columns = {
   from_address: `iif(s.name IS NULL OR m.value -> 'named' ->> 'name' <> '', m.value ->> 'from',
     s.name || ' <' || (m.value -> 'named' ->> 'address') || '>')`,
-  format: `iif(s.transport_order <> '[]', ${FORMAT}, m.value ->> 'format')`,
+  format: `MAX(iif(s.transport_order <> '[]', ${NAMING_FORMAT}, 0), m.value ->> 'format')`,
   sender_id: "s.id",
   transport_order: "NULLIF(s.transport_order, '[]')",
 };

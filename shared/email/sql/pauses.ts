@@ -8,9 +8,13 @@ export type EmailPause = { scope: string; reason: string; createdAt: number };
 /** SQL over a row `e` of `emails`: the address of its sender, which may have a name. */
 const senderOf = `LOWER(RTRIM(SUBSTR(e.from_address, INSTR(e.from_address, '<') + 1), '>'))`;
 
+/** Of a tenant whose account is suspended. No operator makes or ends it by itself. */
+const ACCOUNT = "account:";
+export const accountPause = (tenant: string): string => ACCOUNT + tenant;
+
 /** SQL over a row `e` of `emails`: its sending is paused. */
-export const isPaused = `EXISTS (SELECT 1 FROM email_pauses AS p
-  WHERE p.scope IN ('all', 'tenant:' || e.tenant, 'sender:' || ${senderOf}))`;
+export const isPaused = `EXISTS (SELECT 1 FROM email_pauses AS p WHERE p.scope IN
+  ('all', 'tenant:' || e.tenant, '${ACCOUNT}' || e.tenant, 'sender:' || ${senderOf}))`;
 
 /** Assignments of an UPDATE of what is paused at `now`. It waits without an end. */
 export const waitsForPause = (now: string): string =>
@@ -36,12 +40,15 @@ export async function savePause(
 
 const MOST = 1_000;
 
-/** Pauses, in the order of their scopes. */
+/** The first scope behind those of accounts. */
+export const AFTER_ACCOUNTS = "account;";
+
+/** Pauses, in the order of their scopes, except those of suspended accounts. */
 export async function findPauses(db: D1Database): Promise<EmailPause[]> {
   const { results } = await db
     .prepare(
       `SELECT scope, reason, created_at AS createdAt FROM email_pauses
-       WHERE scope > '' ORDER BY scope LIMIT ${MOST}`,
+       WHERE scope > '${AFTER_ACCOUNTS}' ORDER BY scope LIMIT ${MOST}`,
     )
     .all<EmailPause>();
   return results;
@@ -50,24 +57,32 @@ export async function findPauses(db: D1Database): Promise<EmailPause[]> {
 /** How many paused emails become due at once when a pause ends. The others follow by themselves. */
 const RELEASED = 1_000;
 
-type Released = { ended: boolean; due: { id: string; generation: number; dueAt: number }[] };
+export type Released = { id: string; generation: number; dueAt: number }[];
 
-/** Ends a pause. What another pause holds is found again when it is due. */
-export async function deletePause(db: D1Database, scope: string, now: number): Promise<Released> {
+/** What another pause holds is found again when it is due. */
+export const releasePaused = (db: D1Database, now: number): D1PreparedStatement =>
+  db
+    .prepare(
+      `UPDATE emails SET due_at = ?1, ring_after = ?1, wait_class = NULL, waits_from = ?1,
+         updated_at = ?1
+       WHERE id IN (SELECT id FROM emails WHERE status = 'queued' AND wait_class = 'paused'
+                    AND due_at > 0 ORDER BY due_at LIMIT ${RELEASED})
+       RETURNING id, generation, due_at AS dueAt`,
+    )
+    .bind(now);
+
+/** Ends a pause. */
+export async function deletePause(
+  db: D1Database,
+  scope: string,
+  now: number,
+): Promise<{ ended: boolean; due: Released }> {
   const replies = await runBatch(db, {
     ended: db.prepare("DELETE FROM email_pauses WHERE scope = ?1").bind(scope),
-    due: db
-      .prepare(
-        `UPDATE emails SET due_at = ?1, ring_after = ?1, wait_class = NULL, waits_from = ?1,
-           updated_at = ?1
-         WHERE id IN (SELECT id FROM emails WHERE status = 'queued' AND wait_class = 'paused'
-                      AND due_at > 0 ORDER BY due_at LIMIT ${RELEASED})
-         RETURNING id, generation, due_at AS dueAt`,
-      )
-      .bind(now),
+    due: releasePaused(db, now),
   });
   return {
     ended: replies.ended.meta.changes > 0,
-    due: replies.due.results as Released["due"],
+    due: replies.due.results as Released,
   };
 }

@@ -1,3 +1,4 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { runBatch } from "../../database/batch.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
 import type { EmailSource } from "./accept.ts";
@@ -25,10 +26,11 @@ const hasLinks = (tenant: string, now: string): string => `NOT EXISTS (
   SELECT 1 FROM sender_links AS l WHERE l.tenant = ${tenant}
     AND l.counted_from > ${now} - ${DAY_MS} AND l.links >= ${MAX_LINKS_A_DAY})`;
 
-/** SQL over a domain and its tenant: another tenant has verified it. */
-const isHeld = (identity: string, tenant: string): string => `(INSTR(${identity}, '@') = 0
-  AND EXISTS (SELECT 1 FROM senders AS o WHERE o.identity = ${identity}
-    AND o.tenant NOT IN (${tenant}, '') AND o.verified_at IS NOT NULL))`;
+/** SQL over a domain, or an address, and its tenant: another tenant has verified the domain. */
+const isHeld = (identity: string, tenant: string): string => `EXISTS (
+  SELECT 1 FROM senders AS o WHERE o.identity = SUBSTR(${identity}, INSTR(${identity}, '@') + 1)
+    AND o.tenant NOT IN (${tenant}, '') AND o.verified_at IS NOT NULL)`;
+const isHeldByOther = isHeld("senders.identity", "senders.tenant");
 
 /** The row that the email with the link is accepted for, in the batch that makes the link. */
 export const linkSource = (tokenHash: string): EmailSource => ({
@@ -51,7 +53,7 @@ export async function insertPending(
   db: D1Database,
   { id, identity, tenant, name, challenge }: Pending,
   link: Link | null,
-  now: number,
+  { now, keyed }: { now: number; keyed: KeyedRequest | null },
 ): Promise<PendingSaved> {
   const { insert, email, why } = await runBatch(db, {
     insert: db
@@ -74,6 +76,10 @@ export async function insertPending(
            (SELECT COUNT(*) FROM senders WHERE tenant = ?2) >= ${MAX_SENDERS_OF_TENANT} AS tooMany`,
       )
       .bind(identity, tenant),
+    answered: insertCreated(db, keyed, now, {
+      created: "SELECT id FROM senders WHERE id = ?1",
+      bound: [id],
+    }),
   });
   const sender = firstSender(insert);
   if (sender !== null) return { tag: "saved", sender, isNotified: isAccepted(email) };
@@ -115,19 +121,19 @@ export async function saveLink(
       .prepare(
         `UPDATE senders SET token_hash = ?2, link_expires_at = ?4, updated_at = ?5
          WHERE id = ?1 AND tenant = ?3 AND verified_at IS NULL AND INSTR(identity, '@') > 0
-           AND ${hasLinks("?3", "?5")} RETURNING ${senderColumns}`,
+           AND NOT ${isHeldByOther} AND ${hasLinks("?3", "?5")} RETURNING ${senderColumns}`,
       )
       .bind(id, tokenHash, tenant, now + SENDER_LINK_MS, now),
     email,
     counted: countLink(db, { id, tokenHash }, now),
+    held: db.prepare(`SELECT 1 FROM senders WHERE id = ?1 AND ${isHeldByOther}`).bind(id),
   });
   const sender = firstSender(replies.link);
   if (sender !== null) return { tag: "saved", sender, isNotified: isAccepted(replies.email) };
   const found = await findSender(db, { id, tenant });
   if (found === null) return { tag: "absent" };
-  return found.verifiedAt === null
-    ? { tag: "too-many-links" }
-    : { tag: "saved", sender: found, isNotified: false };
+  if (found.verifiedAt !== null) return { tag: "saved", sender: found, isNotified: false };
+  return { tag: replies.held.results.length > 0 ? "held" : "too-many-links" };
 }
 
 /**
@@ -165,21 +171,24 @@ export async function saveVerifiedDomain(
     .prepare(
       `UPDATE senders SET verified_at = ?3, verified_by = 'dns', updated_at = ?3
        WHERE id = ?1 AND challenge = ?2 AND verified_at IS NULL
-         AND NOT ${isHeld("senders.identity", "senders.tenant")} RETURNING ${senderColumns}`,
+         AND NOT ${isHeldByOther} RETURNING ${senderColumns}`,
     )
     .bind(id, challenge, now)
     .all();
   return firstSender(reply);
 }
 
-/** The sender of a link, while the link is valid. */
+/** The sender of a link, while the link is valid and no other tenant has verified its domain. */
 export async function findByToken(
   db: D1Database,
   tokenHash: string,
   now: number,
 ): Promise<StoredSender | null> {
   const reply = await db
-    .prepare(`SELECT ${senderColumns} FROM senders WHERE token_hash = ?1 AND link_expires_at > ?2`)
+    .prepare(
+      `SELECT ${senderColumns} FROM senders WHERE token_hash = ?1 AND link_expires_at > ?2
+         AND (verified_at IS NOT NULL OR NOT ${isHeldByOther})`,
+    )
     .bind(tokenHash, now)
     .all();
   return firstSender(reply);
@@ -191,7 +200,8 @@ export const whileUnverified = (
   now: number,
 ): { condition: string; bound: string } => ({
   condition: `EXISTS (SELECT 1 FROM senders
-    WHERE token_hash = ?1 AND link_expires_at > ${now} AND verified_at IS NULL)`,
+    WHERE token_hash = ?1 AND link_expires_at > ${now} AND verified_at IS NULL
+      AND NOT ${isHeldByOther})`,
   bound: tokenHash,
 });
 
@@ -207,7 +217,8 @@ export async function saveVerifiedAddress(
     verify: db
       .prepare(
         `UPDATE senders SET verified_at = ?2, verified_by = 'link', updated_at = ?2
-         WHERE token_hash = ?1 AND link_expires_at > ?2 AND verified_at IS NULL`,
+         WHERE token_hash = ?1 AND link_expires_at > ?2 AND verified_at IS NULL
+           AND NOT ${isHeldByOther}`,
       )
       .bind(tokenHash, now),
   });

@@ -1,14 +1,14 @@
 import type { RecipientKind } from "../rules/mailboxes.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import type { StoredRecipient, StoredState } from "../rules/recipients.ts";
-import type { EmailCategory } from "../schemas.ts";
 import type { Column, Json } from "./columns.ts";
 import { fromJson } from "./columns.ts";
+import { isSuppressedFor } from "./suppressed.ts";
 
 /** SQL of the recipients of emails, beside their heads. */
 
 /** The first format in which an email may have more than one plain recipient. */
-const WITH_RECIPIENTS = 3;
+export const WITH_RECIPIENTS = 3;
 
 type StoredJson = {
   n: number;
@@ -50,8 +50,11 @@ export function storedRecipients(json: Json<StoredJson> | null, to: string): Sto
 const isOpen = "(r.status IS NULL OR r.status = 'pending')";
 
 /** SQL over a row `e` of `emails` and its recipient `r`: that one is suppressed. */
-const isSuppressed = `EXISTS (SELECT 1 FROM suppressions AS s WHERE s.address = LOWER(r.address)
-  AND (s.scope = 'all' OR e.category <> '${"transactional" satisfies EmailCategory}'))`;
+const isSuppressed = isSuppressedFor({
+  address: "r.address",
+  tenant: "e.tenant",
+  category: "e.category",
+});
 
 /** SQL over a row `e` of `emails`: no recipient is left that is not suppressed. */
 export const hasNobodyLeft = `EXISTS (SELECT 1 FROM email_recipients WHERE email_id = e.id)

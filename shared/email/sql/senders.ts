@@ -1,3 +1,4 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { runBatch } from "../../database/batch.ts";
 import type { Cursor } from "../../http/lists.ts";
 import type { Verification } from "../rules/senders.ts";
@@ -58,6 +59,7 @@ export async function insertTrusted(
   db: D1Database,
   { id, identity, tenant, name, transportOrder }: NewSender,
   now: number,
+  keyed: KeyedRequest | null = null,
 ): Promise<SenderCreated> {
   const { insert, known } = await runBatch(db, {
     insert: db
@@ -73,6 +75,11 @@ export async function insertTrusted(
       )
       .bind(id, identity, tenant, name, toJson(transportOrder), now),
     known: db.prepare(`SELECT ${tenantExists("?1")} AS known`).bind(tenant),
+    answered: insertCreated(db, keyed, now, {
+      created: `SELECT id FROM senders WHERE identity = ?1 AND tenant = ?2
+        AND verified_by = 'operator' AND verified_at = ?3`,
+      bound: [identity, tenant, now],
+    }),
   });
   const sender = firstSender(insert);
   if (sender !== null) return { tag: "created", sender };
@@ -132,19 +139,21 @@ export async function findSenders(
 export type SenderChanges = {
   name?: string | null | undefined;
   transportOrder?: TransportName[] | null | undefined;
+  /** `updatedAt` of the sender that the change is for; null for any. */
+  readAt?: number | null;
 };
 
 export async function saveSender(
   db: D1Database,
   id: string,
-  { name, transportOrder }: SenderChanges,
+  { name, transportOrder, readAt = null }: SenderChanges,
   now: number,
 ): Promise<StoredSender | null> {
   const reply = await db
     .prepare(
       `UPDATE senders SET name = iif(?2, ?3, name),
-         transport_order = COALESCE(?4, transport_order), updated_at = ?5
-       WHERE id = ?1 RETURNING ${senderColumns}`,
+         transport_order = COALESCE(?4, transport_order), updated_at = MAX(?5, updated_at + 1)
+       WHERE id = ?1 AND (?6 IS NULL OR updated_at = ?6) RETURNING ${senderColumns}`,
     )
     .bind(
       id,
@@ -152,6 +161,7 @@ export async function saveSender(
       name ?? null,
       transportOrder === undefined ? null : toJson(transportOrder ?? []),
       now,
+      readAt,
     )
     .all();
   return firstSender(reply);

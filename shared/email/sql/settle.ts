@@ -1,3 +1,4 @@
+import type { HardBounce } from "../rules/hard-bounce.ts";
 import type { Settlement } from "../rules/lifecycle.ts";
 import type { AttemptDetail } from "../rules/outcome.ts";
 import type { RecipientsSettled, RecipientChange } from "../rules/recipients.ts";
@@ -12,8 +13,8 @@ import { countSent } from "./sent-usage.ts";
 /** SQL of what emails become, each under a guard, with its event in the same batch. */
 
 /**
- * `putBack`: it was claimed, and is not handed over after all. `suppress`: no email can arrive at
- * its recipient.
+ * `putBack`: it was claimed, and is not handed over after all. `suppress`: of its recipients those
+ * at whom no email can arrive.
  */
 export type Settled = {
   id: string;
@@ -21,7 +22,7 @@ export type Settled = {
   settlement: Settlement;
   detail: AttemptDetail;
   putBack?: boolean;
-  suppress?: boolean;
+  suppress?: readonly HardBounce[];
   /** What follows once this is recorded. */
   endOfTest?: EndOfTest;
   /** Absent if no recipient has an outcome of its own. */
@@ -112,7 +113,7 @@ function recordSettled(
     ...(rows.some(({ status, hasLeft }) => status === "sent" || hasLeft)
       ? [countSent(db, sent, now)]
       : []),
-    ...(rows.some(({ suppress }) => suppress)
+    ...(rows.some(({ suppress }) => suppress.length > 0)
       ? [suppressBounced(db, `${from} CROSS JOIN emails AS e ON ${matching}`, sent.bound)]
       : []),
     db
@@ -166,9 +167,8 @@ function suppressBounced(
   return db
     .prepare(
       `INSERT INTO suppressions (address, scope, reason, note, created_at)
-       SELECT LOWER(e.to_address), 'all', 'bounce', (o.value ->> 'detail') ->> 'text', ?2
-       FROM ${joined}
-       WHERE o.value ->> 'suppress' = 1
+       SELECT LOWER(s.value ->> 'address'), 'all', 'bounce', s.value ->> 'text', ?2
+       FROM ${joined} CROSS JOIN json_each(o.value -> 'suppress') AS s WHERE true
        ON CONFLICT (address, scope) DO NOTHING`,
     )
     .bind(...bound);
@@ -189,14 +189,14 @@ type SettledRow = {
   waitClass?: WaitClass | null;
   providerId?: string;
   putBack: boolean;
-  suppress: boolean;
+  suppress: readonly HardBounce[];
   recipients: readonly RecipientChange[];
   raisesPart: boolean;
   hasLeft: boolean;
 };
 
 function settledRow(
-  { id, generation, settlement, detail, putBack = false, suppress = false, recipients }: Settled,
+  { id, generation, settlement, detail, putBack = false, suppress = [], recipients }: Settled,
   now: number,
   notifyAt: (dueAt: number) => number,
 ): SettledRow {

@@ -2,13 +2,20 @@ import { runBatch } from "../../database/batch.ts";
 import type { DailyLimits, ReachedLimit } from "../rules/daily-limits.ts";
 import type { WantedFiles, WhyNoFiles } from "../rules/file.ts";
 import type { NamedSender } from "../rules/senders.ts";
+import type { SuppressionReason } from "../rules/suppressions.ts";
 import { insertEmails, newRowWithRecipients, type NewEmail } from "./accept.ts";
 import { fromJson, type Json } from "./columns.ts";
 import { countAccepted, roomOf, type HeldTo } from "./daily-limits.ts";
 import { KEPT_MS, needsItsKey } from "./idempotency-keys.ts";
-import { hasItsFiles, linkFiles, whyNoFiles } from "./named-files.ts";
+import {
+  hasItsFiles,
+  insertStoredFiles,
+  linkFiles,
+  whyNoFiles,
+  type StoredFile,
+} from "./named-files.ts";
 import { maySend, whyNot, withSender, type WhyNot } from "./named-sender.ts";
-import type { Suppression } from "./suppressions.ts";
+import { isSuppressedFor, whySuppressed } from "./suppressed.ts";
 
 /**
  * SQL of emails that callers hand in: suppression, Idempotency-Key, email and answer in one batch,
@@ -26,6 +33,8 @@ export type Submitted = NewEmail & {
   limits?: DailyLimits | null;
   /** Absent if it names no uploaded file. */
   files?: WantedFiles;
+  /** Those that came within it and that R2 has. */
+  newFiles?: readonly StoredFile[];
   key: {
     name: string;
     former: string | null;
@@ -46,26 +55,29 @@ export type Verdict =
       canonicalHash: string | null;
       acceptedAt: number | null;
     }
-  | { tag: "suppressed"; reason: Suppression["reason"] }
+  | { tag: "suppressed"; reason: SuppressionReason }
   | { tag: "limited"; by: ReachedLimit }
   | { tag: "no-sender"; because: WhyNot }
   | { tag: "no-files"; because: WhyNoFiles }
   | { tag: "absent" };
 
-/** SQL over a recipient `r` of a row `m`: its suppressions `s`. */
-const suppressions = `suppressions AS s
-  WHERE s.address = LOWER(COALESCE(r.value ->> 'address', m.value ->> 'to'))
-    AND (s.scope = 'all' OR m.value ->> 'category' <> 'transactional')`;
+const asked = {
+  address: "COALESCE(r.value ->> 'address', m.value ->> 'to')",
+  tenant: "m.value ->> 'tenant'",
+  category: "m.value ->> 'category'",
+};
+
+/** SQL over a recipient `r` of a row `m`: that one is suppressed. */
+const isSuppressed = isSuppressedFor(asked);
 
 const recipients = "json_each(m.value -> 'recipients') AS r";
 
 /** SQL over a row `m`: one of its recipients is not suppressed. */
-const hasRecipient = `EXISTS (SELECT 1 FROM ${recipients}
-  WHERE NOT EXISTS (SELECT 1 FROM ${suppressions}))`;
+const hasRecipient = `EXISTS (SELECT 1 FROM ${recipients} WHERE NOT ${isSuppressed})`;
 
-/** SQL over a row `m`: why its first recipient is suppressed. One for all categories wins. */
-const suppression = `SELECT s.reason FROM ${recipients} CROSS JOIN ${suppressions}
-  ORDER BY r.key, s.scope LIMIT 1`;
+/** SQL over a row `m`: why its first recipient is suppressed. */
+const suppression = `SELECT ${whySuppressed(asked)} FROM ${recipients}
+  WHERE ${isSuppressed} ORDER BY r.key LIMIT 1`;
 
 /**
  * SQL over a row `m`: the name of its key, which is the former one if an earlier release has stored
@@ -134,9 +146,10 @@ export async function acceptEach(
         limit: `MAX(0, MIN(${room.own}, ${room.all}))`,
         values: room.values,
       }),
-      state: `iif(EXISTS (SELECT 1 FROM ${suppressions}), 'suppressed', NULL)`,
+      state: `iif(${isSuppressed}, 'suppressed', NULL)`,
     }),
     files: nameFiles ? [linkFiles(db, rows)] : [],
+    newFiles: emails.some(bringsFiles) ? insertStoredFiles(db, rows, now) : [],
     limited: held === null ? [] : [countAccepted(db, rows, held), freeKeys(db, rows)],
     along,
     verdicts: selectVerdicts(db, emails, { rows, held }, now),
@@ -146,6 +159,7 @@ export async function acceptEach(
 
 const namesSender = ({ named }: Submitted): boolean => named !== undefined && named !== null;
 const namesFiles = ({ files }: Submitted): boolean => files !== undefined;
+const bringsFiles = ({ newFiles }: Submitted): boolean => newFiles !== undefined;
 
 /** SQL of whether one of the emails was accepted, with `bound` as `?1`. */
 export const areThere = (emails: readonly Submitted[]): { condition: string; bound: string } => ({
@@ -187,6 +201,7 @@ const rowsOf = (emails: readonly Submitted[], now: number): string =>
       ...newRowWithRecipients(email, now),
       ...(namesSender(email) && { named: email.named }),
       ...(namesFiles(email) && { files: email.files }),
+      ...(bringsFiles(email) && { newFiles: email.newFiles }),
       key: email.key?.name ?? null,
       formerKey: email.key?.former ?? null,
       requestHash: email.key?.requestHash ?? null,
@@ -232,7 +247,7 @@ type VerdictRow = {
   acceptedAt: number | null;
   noSender: WhyNot | null;
   noFiles: Json<WhyNoFiles> | null;
-  reason: Suppression["reason"] | null;
+  reason: SuppressionReason | null;
   limited: ReachedLimit | null;
 };
 

@@ -29,12 +29,20 @@ const fields: Record<TemplateName, object> = {
     address: hostile,
     link: "https://luna.example/verify-sender/x?a=1&b",
   },
+  "sender-unverified": { domain: hostile, record: hostile },
   "address-in-use": { address: hostile },
   "address-change-requested": { userId: hostile },
   "address-changed": { userId: hostile },
+  "api-key-created": { userId: hostile },
   "api-key-rotated": { userId: hostile },
   "api-key-revoked": { userId: hostile },
   "account-deleted": { userId: hostile },
+  "team-invitation": {
+    team: hostile,
+    role: hostile,
+    days: 7,
+    link: "https://luna.example/invitations/x?a=1&b",
+  },
 };
 const rendered = (name: TemplateName, data: unknown) => {
   const email = renderNamed(name, data, luna);

@@ -8,13 +8,16 @@ import { addressChangeRequested } from "./address-change-requested.ts";
 import { addressChanged } from "./address-changed.ts";
 import { addressConfirmation } from "./address-confirmation.ts";
 import { addressInUse } from "./address-in-use.ts";
+import { apiKeyCreated } from "./api-key-created.ts";
 import { apiKeyRevoked } from "./api-key-revoked.ts";
 import { apiKeyRotated } from "./api-key-rotated.ts";
 import { cancellation } from "./cancellation.ts";
 import { enterpriseContact } from "./enterprise-contact.ts";
 import { paymentSuccess } from "./payment-success.ts";
 import { renderTemplate, type RenderedEmail, type Template } from "./render.ts";
+import { senderUnverified } from "./sender-unverified.ts";
 import { senderVerification } from "./sender-verification.ts";
+import { teamInvitation } from "./team-invitation.ts";
 import { trialExpiry } from "./trial-expiry.ts";
 import { usageReport } from "./usage-report.ts";
 import { welcome } from "./welcome.ts";
@@ -29,12 +32,15 @@ const templates = {
   "enterprise-contact": enterpriseContact,
   "address-confirmation": addressConfirmation,
   "sender-verification": senderVerification,
+  "sender-unverified": senderUnverified,
   "address-in-use": addressInUse,
   "address-change-requested": addressChangeRequested,
   "address-changed": addressChanged,
+  "api-key-created": apiKeyCreated,
   "api-key-rotated": apiKeyRotated,
   "api-key-revoked": apiKeyRevoked,
   "account-deleted": accountDeleted,
+  "team-invitation": teamInvitation,
 };
 
 export type TemplateName = keyof typeof templates;

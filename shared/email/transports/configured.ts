@@ -1,6 +1,9 @@
 import { fail, ok, type Result } from "../../lib/base/result.ts";
 import type { BreakerEnv } from "../../lib/circuit-breaker/index.ts";
+import { log } from "../../lib/worker/log.ts";
 import type { Misconfigured } from "../../lib/worker/variables.ts";
+import { returnPathSettings } from "../feedback-settings.ts";
+import { signedReturnPath } from "../return-path.ts";
 import { transports, type SettingsOf, type TransportName } from "../rules/transports.ts";
 import {
   emailTransports,
@@ -13,7 +16,7 @@ import { guardTransport } from "./guarded.ts";
 import { resendTransport } from "./resend.ts";
 import { ehloName } from "./rules/ehlo-name.ts";
 import { sesTransport } from "./ses.ts";
-import { smtpTransport } from "./smtp.ts";
+import { smtpTransport, type ReturnPath } from "./smtp.ts";
 import type { GuardedTransport, Transport } from "./transport.ts";
 
 type TransportEnv = BreakerEnv & EmailVariables & { EMAIL?: SendEmail };
@@ -28,13 +31,17 @@ type Factory<Name extends TransportName> = (
  * definitions because only the consumer loads the libraries that it needs.
  */
 const factories: { readonly [Name in TransportName]: Factory<Name> } = {
-  smtp: (settings, { PUBLIC_URL: publicUrl, EMAIL_FROM: from }) =>
-    ok(
+  smtp: (settings, env) => {
+    const { PUBLIC_URL: publicUrl, EMAIL_FROM: from } = env;
+    const returnPath = returnPathOf(env);
+    return ok(
       smtpTransport({
         ...settings,
         ehloName: ehloName({ configured: settings.ehloName, publicUrl, sender: from }),
+        ...(returnPath !== null && { returnPath }),
       }),
-    ),
+    );
+  },
   cloudflare: (_settings, { EMAIL: binding }) =>
     binding === undefined
       ? fail({
@@ -46,6 +53,18 @@ const factories: { readonly [Name in TransportName]: Factory<Name> } = {
   resend: (settings) => ok(resendTransport(settings)),
   ses: (settings) => ok(sesTransport(settings)),
 };
+
+/** Emails leave also where it is misconfigured: then without feedback. */
+function returnPathOf(env: TransportEnv): ReturnPath | null {
+  const settings = returnPathSettings(env);
+  if (!settings.ok) {
+    const { variable, message } = settings.error;
+    log("error", "email.feedback_misconfigured", { variable, problem: message });
+    return null;
+  }
+  const { value } = settings;
+  return value === null ? null : (email) => signedReturnPath(value, email, Date.now());
+}
 
 /**
  * The transports that `EMAIL_TRANSPORTS` names, in that order, each behind its breaker. For one

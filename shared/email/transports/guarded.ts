@@ -3,7 +3,7 @@ import { countRejection } from "../../telemetry/counters.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import { MAX_DEFERRAL_MS } from "../rules/retry-policy.ts";
 import { emailBreaker, type TransportName } from "../rules/transports.ts";
-import type { GuardedTransport, Transport } from "./transport.ts";
+import { deadlineOf, type GuardedTransport, type Transport } from "./transport.ts";
 
 /**
  * A hand-over may first wait for whether it is the probe, and a batch for whether it may
@@ -58,7 +58,11 @@ export function guardTransport(
           return outcome;
         };
         // The batch has claimed only the share that the breaker admits.
-        const answer = await breaker.run(call, { isInShare: true });
+        const answer = await breaker.run(call, {
+          isInShare: true,
+          // A probe with a large file must not outlast its permit.
+          timeoutMs: Math.max(transport.deadlineMs, deadlineOf(email)),
+        });
         return answer instanceof CircuitOpen ? deferred(name, answer.retryAfterMs) : answer;
       } catch (error) {
         if (error instanceof ProviderFault) return error.outcome;

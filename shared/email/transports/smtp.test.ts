@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from "node:n
 import { afterEach, describe, expect, it } from "vitest";
 import { composedBytes } from "../../../test/support/composed.ts";
 import { outgoingEmail as email } from "../../../test/support/outgoing-email.ts";
+import type { HandOverOf } from "../rules/tag.ts";
 import { countsAsSmtpFailure } from "./rules/smtp-outcome.ts";
 import { smtpTransport } from "./smtp.ts";
 import type { OutgoingEmail } from "./transport.ts";
@@ -97,6 +98,29 @@ it("a server is greeted with the configured name, since large ones refuse an add
   const transport = smtpTransport({ ...settings, ehloName: "api.acme.example" });
   expect((await transport.send(email)).kind).toBe("accepted");
   expect(greetings).toEqual(["EHLO api.acme.example"]);
+  transport.close?.();
+});
+
+it.each([
+  ["bounce+token@bounces.example.com", "bounce+token@bounces.example.com"],
+  [null, "hello@luna.example"],
+])("a server reports bounces to the Return-Path %s: MAIL FROM is %s", async (path, from) => {
+  const senders: string[] = [];
+  const MAIL = (socket: Socket, line: string): void => {
+    senders.push(line);
+    socket.write("250 ok\r\n");
+  };
+  const port = await listen({ MAIL });
+  const settings = { host: "127.0.0.1", port, security: "none", credentials: null } as const;
+  const asked: unknown[] = [];
+  const returnPath = ({ id, generation, part }: HandOverOf): string | null => {
+    asked.push({ id, generation, part });
+    return path;
+  };
+  const transport = smtpTransport({ ...settings, ehloName: null, returnPath });
+  expect((await transport.send(email)).kind).toBe("accepted");
+  expect(senders).toEqual([expect.stringContaining(`<${from}>`)]);
+  expect(asked).toEqual([{ id: email.id, generation: email.generation, part: email.part }]);
   transport.close?.();
 });
 

@@ -2,6 +2,7 @@ import { MAX_EMAIL_BYTES } from "../rules/file.ts";
 import { handOverMs } from "../rules/hand-over-size.ts";
 import type { Outcome } from "../rules/outcome.ts";
 import type { OutcomeForAll } from "../rules/outcome.ts";
+import type { HandOverOf } from "../rules/tag.ts";
 import { compose, type ComposedEmail } from "./compose.ts";
 import { classifySmtpError, refusesThisEmail } from "./rules/smtp-outcome.ts";
 import { connectionAfter } from "./rules/smtp-reuse.ts";
@@ -16,6 +17,10 @@ import { targetsOf } from "./visible.ts";
  */
 const IDLE_MS = handOverMs(MAX_EMAIL_BYTES);
 
+/** Where the server reports what becomes of an email; null: at its sender's address. */
+export type ReturnPath = (email: HandOverOf) => string | null;
+type Settings = SmtpSettings & { returnPath?: ReturnPath };
+
 /** A connection between two emails. `refused`: the server refused the last one. */
 type Idle = { session: SmtpSession; refused: boolean };
 
@@ -24,7 +29,7 @@ type Idle = { session: SmtpSession; refused: boolean };
  * one, for as long as the transport is open: at most as many connections as emails are in hand-over
  * at once.
  */
-export function smtpTransport(settings: SmtpSettings): Transport {
+export function smtpTransport(settings: Settings): Transport {
   const idle: Idle[] = [];
   return {
     deadlineMs: HAND_OVER_MS,
@@ -36,7 +41,7 @@ export function smtpTransport(settings: SmtpSettings): Transport {
 }
 
 async function sendWithinDeadline(
-  settings: SmtpSettings,
+  settings: Settings,
   idle: Idle[],
   email: OutgoingEmail,
 ): Promise<Outcome> {
@@ -64,13 +69,13 @@ async function sendWithinDeadline(
 
 /** One hand-over of one email. */
 class Attempt {
-  readonly #settings: SmtpSettings;
+  readonly #settings: Settings;
   readonly #email: OutgoingEmail;
   #session: SmtpSession | null = null;
   #handedOver = false;
   #isOver = false;
 
-  constructor(settings: SmtpSettings, email: OutgoingEmail) {
+  constructor(settings: Settings, email: OutgoingEmail) {
     this.#settings = settings;
     this.#email = email;
   }
@@ -106,7 +111,10 @@ class Attempt {
 
   async #send(session: SmtpSession, composed: ComposedEmail): Promise<Outcome> {
     this.#session = session;
-    const text = await session.send(composed, () => {
+    const { envelope } = composed;
+    const from = this.#settings.returnPath?.(this.#email) ?? envelope.from;
+    const addressed = { ...composed, envelope: { ...envelope, from } };
+    const text = await session.send(addressed, () => {
       this.#handedOver = true;
     });
     return this.#withRefusals({

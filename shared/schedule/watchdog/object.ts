@@ -142,7 +142,12 @@ export class TaskWatchdog extends DurableObject<WatchdogEnv> implements TaskWatc
     const outcomes = await Promise.allSettled([
       this.#notifyDirectRecoveries(tasks, channels.webhook, { now, recoveryMs }),
       ...(conditions.length > 0
-        ? [within(DELIVER_TIMEOUT_MS, deliverNotices(this.env.DB, channels, this.clock))]
+        ? [
+            within(
+              DELIVER_TIMEOUT_MS,
+              deliverNotices(this.env.DB, channels, this.clock, settings.least),
+            ),
+          ]
         : []),
     ]);
     for (const outcome of outcomes)

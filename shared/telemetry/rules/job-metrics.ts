@@ -1,5 +1,7 @@
-/** The metrics of jobs, for `metrics`. No label per job: there may be thousands. */
-export const jobMetrics = {
+import { webhookMetrics } from "./webhook-metrics.ts";
+
+/** The metrics of jobs. No label per job: there may be thousands. */
+const jobMetrics = {
   luna_job_calls_total: {
     kind: "counter",
     help: "Calls of the targets of jobs, by kind of target and outcome.",
@@ -16,3 +18,6 @@ export const jobMetrics = {
     bounds: [1, 5, 15, 30, 60, 120, 300, 900, 3_600],
   },
 } as const;
+
+/** Of the calls of webhooks and jobs, for `metrics`. */
+export const callMetrics = { ...webhookMetrics, ...jobMetrics } as const;

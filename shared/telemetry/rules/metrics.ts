@@ -1,6 +1,6 @@
 import { emailGauges } from "./email-gauges.ts";
-import { jobMetrics } from "./job-metrics.ts";
-import { webhookMetrics } from "./webhook-metrics.ts";
+import { feedbackMetrics } from "./feedback-metrics.ts";
+import { callMetrics } from "./job-metrics.ts";
 
 /** Every metric of `GET /metrics`, by Prometheus naming (`_total`, base units). Pure. */
 
@@ -204,6 +204,7 @@ export const metrics = {
     labels: { state: ["scheduled", "queued", "pinned", "due", "in_flight", "unknown"] },
   },
   ...emailGauges,
+  ...feedbackMetrics,
   luna_dead_letters: {
     kind: "gauge",
     help: "Dead letters to replay or discard, counted up to 1,000.",
@@ -236,8 +237,7 @@ export const metrics = {
     help: "Scheduled tasks that the watchdog watches.",
     labels: {},
   },
-  ...webhookMetrics,
-  ...jobMetrics,
+  ...callMetrics,
   luna_uncaught_exceptions_total: {
     kind: "counter",
     help: "Uncaught exceptions, by Worker.",

@@ -30,11 +30,24 @@ const keyData = named("ApiKeyEventData", {
   userId: v.string(),
   apiKeyPrefix: v.nullable(v.string()),
 });
+/** Of a key that is not the first one of a user. */
+const furtherKeyData = named("KeyEventData", {
+  keyId: v.string(),
+  name: v.string(),
+  prefix: v.string(),
+});
 const teamData = named("TeamEventData", { teamId: v.string(), name: v.string() });
 const memberData = named("MemberEventData", {
   teamId: v.string(),
   userId: v.string(),
   role: v.string(),
+});
+const invitationData = named("InvitationEventData", {
+  invitationId: v.string(),
+  teamId: v.string(),
+  email: v.string(),
+  role: v.string(),
+  userId: v.optional(v.string()),
 });
 const trialData = named("TrialEventData", { userId: v.string(), trialEndsAt: v.nullable(time) });
 const alertData = named("AlertEventData", {
@@ -49,6 +62,12 @@ const deadRunData = named("DeadRunEventData", {
   generation: count,
   reason: v.string(),
 });
+const breakerData = named("BreakerEventData", { name: v.string() });
+const heartbeatData = named("HeartbeatEventData", {
+  heartbeatId: v.string(),
+  name: v.string(),
+  because: v.string(),
+});
 const testData = named("TestEventData", { endpointId: v.string() });
 
 /** The schema of `data`, by type and version. */
@@ -59,25 +78,40 @@ const dataOf = {
   "email.bounced": emailData,
   "email.complained": emailData,
   "email.suppressed": emailData,
+  "email.cancelled": emailData,
   "email.dead": emailData,
   "email.unknown": emailData,
   "email.unsubscribed": unsubscribeData,
   "user.created": userData,
   "user.updated": userData,
   "user.deleted": userData,
+  "user.suspended": userData,
+  "user.resumed": userData,
   "api_key.created": keyData,
   "api_key.revoked": keyData,
+  "key.created": furtherKeyData,
+  "key.rotated": furtherKeyData,
+  "key.revoked": furtherKeyData,
   "team.created": teamData,
+  "team.updated": teamData,
   "team.deleted": teamData,
   "member.added": memberData,
   "member.changed": memberData,
   "member.removed": memberData,
+  "invitation.created": invitationData,
+  "invitation.accepted": invitationData,
+  "invitation.declined": invitationData,
+  "invitation.revoked": invitationData,
   "trial.started": trialData,
   "trial.ended": trialData,
   "alert.notified": alertData,
   "job.failed": jobData,
   "job.recovered": jobData,
   "job.dead": deadRunData,
+  "breaker.opened": breakerData,
+  "breaker.closed": breakerData,
+  "heartbeat.down": heartbeatData,
+  "heartbeat.up": heartbeatData,
   "webhook.test": testData,
 } as const;
 

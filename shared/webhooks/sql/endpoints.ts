@@ -128,6 +128,8 @@ export type EndpointChanges = {
   /** Null removes it. */
   description?: string | null | undefined;
   events?: string[] | undefined;
+  /** `updatedAt` of the endpoint that the change is for; null for any. */
+  readAt?: number | null;
 };
 
 type Owned = { id: string; tenant: string | null };
@@ -136,7 +138,7 @@ type Owned = { id: string; tenant: string | null };
 export async function saveEndpoint(
   db: D1Database,
   { id, tenant }: Owned,
-  { url, description, events }: EndpointChanges,
+  { url, description, events, readAt = null }: EndpointChanges,
   now: number,
 ): Promise<Endpoint | null> {
   const reply = await db
@@ -146,8 +148,9 @@ export async function saveEndpoint(
          failing_since = iif(COALESCE(?3, url) = url, failing_since, NULL),
          not_before = iif(COALESCE(?3, url) = url, not_before, NULL),
          url = COALESCE(?3, url), description = iif(?4, ?5, description),
-         events = COALESCE(?6, events), updated_at = ?7
-       WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2) RETURNING ${columns}`,
+         events = COALESCE(?6, events), updated_at = MAX(?7, updated_at + 1)
+       WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2) AND (?8 IS NULL OR updated_at = ?8)
+       RETURNING ${columns}`,
     )
     .bind(
       id,
@@ -157,6 +160,7 @@ export async function saveEndpoint(
       description ?? null,
       events === undefined ? null : JSON.stringify(events),
       now,
+      readAt,
     )
     .all();
   return firstOf(reply);

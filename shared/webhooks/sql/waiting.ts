@@ -1,3 +1,4 @@
+import { ownerOfTenant } from "../../accounts/sql/owners.ts";
 import type { DeliveryDeadReason } from "../rules/delivery.ts";
 import type { PauseReason } from "../rules/health.ts";
 import type { Attempt } from "./deliveries.ts";
@@ -108,7 +109,10 @@ export async function endDeleted(
     .run();
 }
 
-/** An endpoint that Luna paused, whose owner is to be notified. `email`: of the user. */
+/**
+ * An endpoint that Luna paused, whose owner is to be notified. `email`: of the user, or of an
+ * owner of the team.
+ */
 export type PausedEndpoint = {
   id: string;
   tenant: string;
@@ -123,7 +127,7 @@ export async function pausedEndpoints(db: D1Database, limit: number): Promise<Pa
     .prepare(
       `SELECT w.id, w.tenant, w.url, w.paused_because AS because, w.paused_at AS pausedAt, u.email
        FROM webhook_endpoints w INDEXED BY webhook_endpoints_to_notify
-       LEFT JOIN users u ON u.user_id = substr(w.tenant, 6) AND w.tenant LIKE 'user:%'
+       LEFT JOIN users u ON u.user_id = ${ownerOfTenant("w.tenant")}
        WHERE w.owner_notified = 0 AND w.paused_at > 0 ORDER BY w.paused_at LIMIT ?1`,
     )
     .bind(limit)

@@ -1,8 +1,10 @@
 import * as account from "../../../shared/accounts/sql/account.ts";
 import * as activity from "../../../shared/accounts/sql/activity.ts";
 import * as changes from "../../../shared/accounts/sql/address-changes.ts";
+import * as answers from "../../../shared/accounts/sql/answered-invitations.ts";
 import * as deletion from "../../../shared/accounts/sql/deletion.ts";
 import * as exports from "../../../shared/accounts/sql/export.ts";
+import * as invitations from "../../../shared/accounts/sql/invitations.ts";
 import * as pending from "../../../shared/accounts/sql/pending-members.ts";
 import * as related from "../../../shared/accounts/sql/related-reads.ts";
 import * as members from "../../../shared/accounts/sql/team-members.ts";
@@ -146,6 +148,16 @@ const workspaceFacts = {
   workspace: { ownerId: user, teamId: team },
 };
 
+const keyed = {
+  tenant: `user:${user}`,
+  operation: "addUsage",
+  key: "k",
+  requestHash: "h",
+  requestId: "r",
+};
+/** A key of its own for each run. */
+const keyedBy = (operation: string) => ({ ...keyed, operation, key: crypto.randomUUID() });
+
 export const ofTeams: Cases = {
   findTeam: (db) => teams.findTeam(db, team, now),
   findCreatorFacts: (db) => teams.findCreatorFacts(db, user),
@@ -154,10 +166,11 @@ export const ofTeams: Cases = {
       db,
       { teamId: "team-2", name: "Two", ownerId: user },
       { tier: "pro", teams: 1 },
-      purge(),
+      { ...purge(), keyed: keyedBy("createTeam") },
     ),
   findManagerFacts: (db) => teams.findManagerFacts(db, team, user),
-  saveTeamName: (db) => teams.saveTeamName(db, { teamId: team, name: "New" }, managing, purge()),
+  saveTeamName: (db) =>
+    teams.saveTeamName(db, { teamId: team, name: "New", nameAsRead: null }, managing, purge()),
   eraseTeam: (db) => teams.eraseTeam(db, "team-2", managing, purge()),
   findMember: (db) => members.findMember(db, team, user),
   findMemberFacts: (db) =>
@@ -176,8 +189,9 @@ export const ofTeams: Cases = {
       db,
       { workspaceId: "workspace-2", ownerId: user, name: "Two", teamId: team },
       { tier: "pro", workspaces: 1, role: "owner", inTeam: 1 },
-      purge(),
+      { ...purge(), keyed: keyedBy("createWorkspace") },
     ),
+  findWorkspace: (db) => workspaces.findWorkspace(db, workspace),
   findWritten: (db) => workspaces.findWritten(db, workspace, "Desk", "p"),
   findWorkspaceFacts: (db) => workspaces.findWorkspaceFacts(db, workspace, user),
   saveWorkspaceName: (db) =>
@@ -191,12 +205,49 @@ export const ofTeams: Cases = {
   findDeletedWorkspace: (db) => workspaces.findDeletedWorkspace(db, workspace, "p"),
 };
 
-const keyed = {
-  tenant: `user:${user}`,
-  operation: "addUsage",
-  key: "k",
-  requestHash: "h",
-  requestId: "r",
+const inviting = { teamId: team, inviterId: user, email: "new@example.com" };
+const inviterFacts = {
+  actor: { userId: user, role: "owner" as const, tier: "pro" as const },
+  team: { exists: true, members: 1 },
+  open: 0,
+  reached: [],
+};
+const invitation = { id: "inv_own", teamId: team, userId: other, role: "member" as const };
+const link = { by: "link" as const, tokenHash: "link" };
+
+export const ofInvitations: Cases = {
+  findInviterFacts: (db) => invitations.findInviterFacts(db, inviting, now),
+  saveInvitation: (db) =>
+    invitations.saveInvitation(
+      db,
+      { ...inviting, id: "inv_own", role: "member", tokenHash: "link", expiresAt: now + 1 },
+      inviterFacts,
+      { notice: notice(db, invitations.invitationSource("link")), now },
+    ),
+  findByHash: (db) => invitations.findByHash(db, "link", now),
+  findRevocationFacts: (db) =>
+    invitations.findRevocationFacts(db, { teamId: team, id: "inv_own", actorId: user }, now),
+  saveRevocation: (db) =>
+    invitations.saveRevocation(
+      db,
+      { teamId: team, id: "inv_own" },
+      { actor: inviterFacts.actor, teamExists: true, invitation: null },
+      now,
+    ),
+  "findInvitation: by its link": (db) => answers.findInvitation(db, link, now),
+  "findInvitation: by the link of a user": (db) =>
+    answers.findInvitation(db, { ...link, by: "link-of-user", userId: other }, now),
+  "findInvitation: by its id": (db) =>
+    answers.findInvitation(db, { by: "id", id: "inv_own", userId: other }, now),
+  whileInvited: (db) =>
+    db.batch([insertAuditIf(db, { ...entry, id: "i" }, answers.whileInvited("inv_own", now))]),
+  saveAcceptance: (db) => answers.saveAcceptance(db, invitation, [], purge()),
+  saveDecline: (db) => answers.saveDecline(db, "inv_own", [], now),
+  selectInvitations: (db) => answers.selectInvitations(db, user, now).all(),
+  selectSentInvitations: (db) => answers.selectSentInvitations(db, user, LIMIT).all(),
+  deleteReceived: (db) => db.batch([answers.deleteReceived(db, own.gone, "TRUE")]),
+  ...expiring("oldInvitations", invitations.oldInvitations),
+  ...expiring("oldInvitationCounts", invitations.oldInvitationCounts),
 };
 
 const week = { monday: "2023-11-06", sunday: "2023-11-12" };

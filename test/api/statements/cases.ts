@@ -26,6 +26,8 @@ export const own = {
   endpoint: "we_own",
   /** Also its name. */
   job: "job_own",
+  key: "key_own",
+  heartbeat: "hb_own",
   file: "file-1",
   address: "ada@example.com",
 } as const;
@@ -55,6 +57,18 @@ export const ownRows = [
   `INSERT INTO deliveries (id, kind, target, type, trigger, slot, status, due_at, created_at,
      updated_at)
    VALUES ('${own.job}.1', 'job', '${own.job}', 'job', 'schedule', 1, 'pending', ${now}, ${now},
+     ${now})`,
+  ...[
+    [own.key, `user:${own.user}`, "hash-of-key"],
+    ["key_team", `team:${own.team}`, "hash-of-team"],
+  ].map(
+    ([id, owner, hash]) => `INSERT INTO api_keys
+       (id, owner, name, prefix, hash, scopes, test, created_by, created_at, updated_at)
+     VALUES ('${id}', '${owner}', 'Key', 'p', '${hash}', '[]', 0, 'x', ${now}, ${now})`,
+  ),
+  `INSERT INTO heartbeats
+     (id, token, tenant, name, schedule, grace_ms, created_at, updated_at)
+   VALUES ('${own.heartbeat}', 't', 'user:${own.user}', 'Backup', '{"every":"1d"}', 60000, ${now},
      ${now})`,
   `INSERT INTO attachments
      (id, tenant, status, filename, content_type, size_bytes, created_at, expires_at)

@@ -22,9 +22,11 @@ import * as poison from "../../../shared/email/sql/poison.ts";
 import * as recipients from "../../../shared/email/sql/recipients.ts";
 import * as move from "../../../shared/email/sql/reschedule.ts";
 import * as retention from "../../../shared/email/sql/retention.ts";
+import * as checks from "../../../shared/email/sql/sender-checks.ts";
 import * as senders from "../../../shared/email/sql/senders.ts";
 import * as settling from "../../../shared/email/sql/settle.ts";
 import * as submissions from "../../../shared/email/sql/submissions.ts";
+import * as suppressionLists from "../../../shared/email/sql/suppression-lists.ts";
 import * as suppressions from "../../../shared/email/sql/suppressions.ts";
 import * as testEnds from "../../../shared/email/sql/test-ends.ts";
 import * as turns from "../../../shared/email/sql/turns.ts";
@@ -59,7 +61,7 @@ const entry = {
 };
 const settled = (["sent", "dead"] as const).map((status) => ({
   id,
-  suppress: true,
+  suppress: [{ address: "ada@example.com", text: "no such user" }],
   generation: 1,
   settlement:
     status === "sent"
@@ -88,6 +90,15 @@ const reported = (changes: Partial<ProviderReport>, messageId: string) => (db: D
     ...changes,
   };
   return feedback.takeFeedback(db, { provider: "resend", messageId, report }, now);
+};
+
+const suppressed = {
+  address: own.address,
+  tenant: null,
+  scope: "all" as const,
+  reason: "manual" as const,
+  note: null,
+  createdAt: now,
 };
 
 const mirrored = (change: "added" | "removed", messageId: string) => (db: D1Database) => {
@@ -131,7 +142,13 @@ export const work: Cases = {
   claim: (db) => claims.claim(db, { ...claiming, open: ["smtp"] }),
   claimedBy: (db) => claims.claimedBy(db, "t"),
   postpone: (db) =>
-    claims.postpone(db, { notifications: [notification(id)], until: now, detail: "{}", now }),
+    claims.postpone(db, {
+      notifications: [notification(id)],
+      until: now,
+      detail: "{}",
+      now,
+      waits: [{ name: "smtp", until: now, detail: "{}", limited: false, maxBytes: 1 }],
+    }),
   promoteDue: (db) => claims.promoteDue(db, now, LIMIT),
   recordAndMarkSending: (db) =>
     delivery.recordAndMarkSending(db, {
@@ -239,6 +256,8 @@ export const afterwards: Cases = {
   recordPoison: (db) =>
     poison.recordPoison(db, { messageId: "m", reason: "r", rawBody: "", attempts: 1 }, 7, now),
   ...expiring("expiredDeadLetters", letters.expiredDeadLetters),
+  oldestWithCause: (db) => letters.oldestWithCause(db, { reason: "permanent" }, LIMIT),
+  "oldestWithCause: to": (db) => letters.oldestWithCause(db, { to: own.address }, LIMIT),
   findDeadLetter: (db) => letters.findDeadLetter(db, id),
   saveDiscard: (db) => letters.saveDiscard(db, id, now),
   findStatuses: (db) => letters.findStatuses(db, [id]),
@@ -264,16 +283,31 @@ export const afterwards: Cases = {
   ...expiring("oldFeedback", feedback.oldFeedback),
   "mirrorSuppression: added": mirrored("added", "m5"),
   "mirrorSuppression: removed": mirrored("removed", "m6"),
-  saveSuppression: (db) =>
-    suppressions.saveSuppression(db, {
-      address: own.address,
-      scope: "all",
-      reason: "manual",
-      note: null,
-      createdAt: now,
-    }),
+  saveSuppression: (db) => suppressions.saveSuppression(db, suppressed),
+  "saveSuppression: of a tenant": (db) =>
+    suppressions.saveSuppression(db, { ...suppressed, tenant }),
+  insertSuppressions: (db) =>
+    suppressions.insertSuppressions(db, [suppressed, { ...suppressed, scope: "marketing" }]),
   recipientOf: (db) => suppressions.recipientOf(db, id),
-  deleteSuppression: (db) => suppressions.deleteSuppression(db, own.address),
+  unsubscribedFrom: (db) => suppressions.unsubscribedFrom(db, own.address),
+  resubscribe: (db) => suppressions.resubscribe(db, own.address),
+  deleteListed: (db) =>
+    suppressionLists.deleteListed(db, "id", ["1", "s_1"], {
+      tenant,
+      scope: "all",
+      reason: "bounce",
+      before: now,
+    }),
+  deleteOfTenant: (db) => suppressionLists.deleteOfTenant(db, tenant, LIMIT),
+  "deleteListed: of addresses": (db) =>
+    suppressionLists.deleteListed(db, "address", [own.address], {
+      tenant: null,
+      scope: null,
+      reason: null,
+      before: null,
+    }),
+  deleteSuppression: (db) =>
+    suppressions.deleteSuppression(db, { address: own.address, tenant: null, scope: null }),
   insertTenantEnd: (db) =>
     db.batch([
       tenants.insertTenantEnd(
@@ -297,15 +331,26 @@ const made = {
   challenge: null,
 };
 const domain = { ...made, id: "snd_3", identity: "own.example", challenge: "c" };
+const check = { id: "snd_3", challenge: "c", checkedAt: now, missingSince: null, isOver: true };
 const link = { tokenHash: "t", email: [] };
+
+const keyed = () => ({
+  tenant,
+  operation: "createSender",
+  key: crypto.randomUUID(),
+  requestHash: "h",
+  requestId: "r",
+});
 
 export const ofSenders: Cases = {
   insertTrusted: (db) => senders.insertTrusted(db, made, now),
+  "insertTrusted: keyed": (db) => senders.insertTrusted(db, made, now, keyed()),
   findTrusted: (db) => senders.findTrusted(db, made, now),
   findSender: (db) => senders.findSender(db, made),
   saveSender: (db) => senders.saveSender(db, made.id, { name: null, transportOrder: null }, now),
-  insertPending: (db) => pending.insertPending(db, made, link, now),
-  "insertPending: a domain": (db) => pending.insertPending(db, domain, null, now),
+  insertPending: (db) => pending.insertPending(db, made, link, { now, keyed: null }),
+  "insertPending: a domain": (db) =>
+    pending.insertPending(db, domain, null, { now, keyed: keyed() }),
   saveLink: (db) => pending.saveLink(db, { id: made.id, tenant }, link, now),
   beginLookUp: (db) => pending.beginLookUp(db, { id: domain.id, tenant }, now),
   saveVerifiedDomain: (db) => pending.saveVerifiedDomain(db, domain, now),
@@ -318,6 +363,15 @@ export const ofSenders: Cases = {
   linkSource: (db) =>
     db.batch(
       accept.insertEmail(db, { ...email, id: "email-l" }, now, pending.linkSource(link.tokenHash)),
+    ),
+  domainsToCheck: (db) => checks.domainsToCheck(db, now, LIMIT),
+  countToCheck: (db) => checks.countToCheck(db, now, LIMIT),
+  saveChecks: (db) =>
+    checks.saveChecks(
+      db,
+      [check],
+      accept.insertEmail(db, { ...email, id: "email-checked" }, now, checks.ownerOf(check)),
+      now,
     ),
   deleteStoredSender: (db) => senders.deleteStoredSender(db, { id: "snd_2", tenant }),
 };

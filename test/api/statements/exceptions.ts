@@ -18,6 +18,7 @@ const ofOne: Exception[] = [
     step: SORT,
     bound: "the cache tags of one user: four names and at most 50 teams",
   },
+  { of: ["suspend", "resume"], step: SORT, bound: "the cache tags of one user, as above" },
   {
     of: ["findTeams", "findWorkspaces", "findExport"],
     step: SORT,
@@ -45,12 +46,18 @@ const ofOne: Exception[] = [
   },
   { of: ["dueEmails"], step: SORT, bound: "two pages" },
   {
-    of: ["findDeadLetters", "oldestDeadEmails"],
+    of: ["findDeadLetters", "oldestDeadEmails", "oldestWithCause"],
     step: SORT,
     bound: "the newest 1,000 dead emails of a recipient",
   },
   { of: ["oldDaysOfPage"], step: SORT, bound: "the days of one page of counters" },
   { of: ["deleteContents"], step: SORT, bound: "the emails of one page, 500" },
+  {
+    of: ["tenantsAfter"],
+    step: "SCAN t",
+    bound: "the tenants of one page, each found by a step of the index",
+  },
+  { of: ["readHeartbeat"], step: "SCAN sqlite_master", bound: "the three tables of one object" },
   { of: ["readHistory"], step: SORT, bound: "the runs of the executions of one page" },
   {
     of: ["savePurge", "saveReclaims"],

@@ -15,6 +15,7 @@ const upload = {
   createdAt: now,
   expiresAt: now + 1,
 };
+const stored = { ...upload, id: "file-stored", sha256: "0" };
 const naming = (id: string) => ({
   id,
   tenant,
@@ -31,7 +32,8 @@ const naming = (id: string) => ({
 export const fileCases: Cases = {
   insertFile: (db) => files.insertFile(db, upload),
   hasFile: (db) => files.hasFile(db, upload.id),
-  markStored: (db) => files.markStored(db, upload.id, "0"),
+  markStored: (db) => files.markStored(db, { id: upload.id, sha256: "0" }, null, now),
+  findStored: (db) => files.findStored(db, upload.id),
   isStored: (db) => files.isStored(db, upload.id),
   expireUpload: (db) => files.expireUpload(db, upload.id, now),
   markDeleting: (db) => expired.markDeleting(db, now - 1, LIMIT),
@@ -39,5 +41,7 @@ export const fileCases: Cases = {
   countExpiredFiles: (db) => expired.countExpiredFiles(db, now - 1, LIMIT),
   idsWithoutFile: (db) => expired.idsWithoutFile(db, [own.file, "file-gone"]),
   "acceptEach: with files": (db) => acceptEach(db, [naming("email-with-file")], now, []),
+  "acceptEach: with a file that came within": (db) =>
+    acceptEach(db, [{ ...naming("email-with-own-file"), newFiles: [stored] }], now, []),
   "rereadVerdicts: with files": (db) => rereadVerdicts(db, [naming("email-with-file")], now),
 };

@@ -41,11 +41,13 @@ const ofEmails = ({ emails, users, letters }: Sizes, end: number): Table[] => [
     table: "emails",
     rows: emails,
     columns: `id, tenant, format, generation_at, status, from_address, to_address, subject, due_at,
-      ring_after, lease_token, lease_expires_at, pinned_until, provider_id, created_at, updated_at`,
+      ring_after, lease_token, lease_expires_at, pinned_until, provider_id, created_at, updated_at,
+      tags`,
     values: `${email}, 'user:user-' || (n % 100), 2, at, ${status}, 'a@b.cc',
       iif(n % 4 = 0, 'ada', 'user-' || n) || '@example.com', 'Hi', at, at,
       iif(${isSending}, 'lease-' || n, NULL), iif(${isSending}, ${end} + ${SPAN_MS}, NULL),
-      iif(n % 35 = 1, ${end} + ${SPAN_MS}, NULL), 'provider-' || n, at, at`,
+      iif(n % 35 = 1, ${end} + ${SPAN_MS}, NULL), 'provider-' || n, at, at,
+      iif(n % 4 = 1, '["welcome"]', '[]')`,
   },
   {
     table: "attachments",
@@ -85,10 +87,24 @@ const ofEmails = ({ emails, users, letters }: Sizes, end: number): Table[] => [
     values: "'s-' || n, 'all', 'bounce', at",
   },
   {
+    table: "scoped_suppressions",
+    rows: letters,
+    columns: "id, address, tenant, scope, reason, created_at",
+    values: "'s_' || n, 's-' || n, 'user:user-' || n, 'all', 'bounce', at",
+  },
+  {
     table: "senders",
     rows: letters,
     columns: "id, identity, tenant, verified_at, verified_by, created_at, updated_at",
     values: "'snd_other_' || n, 'other-' || n || '.example', 'user:user-' || n, at, 'dns', at, at",
+  },
+  {
+    table: "email_counts",
+    rows: letters,
+    columns: `tenant, kind, day, name, waiting, sent, delivered, bounced, complained, unknown, dead,
+      cancelled, suppressed`,
+    values: `iif(n % 2 = 0, 'user:user-' || n, ''), 'tag', date(at / 1000, 'unixepoch'),
+      'tag-' || n, 0, 1, 0, 0, 0, 0, 0, 0, 0`,
   },
   {
     table: "ended_tenants",
@@ -170,6 +186,20 @@ const ofTeams = ({ users: rows }: Sizes): Table[] => [
     values: `${email}, 'user-' || (n + 1), ${user}, at, at + ${SPAN_MS}`,
   },
   {
+    table: "team_invitations",
+    rows,
+    columns: `id, team_id, email, role, invited_by, token_hash, status, created_at, sent_at,
+      expires_at, kept_until`,
+    values: `'inv_' || n, ${email}, 'i-' || n, 'member', ${user}, 'i-' || n,
+      iif(n % 2, 'open', 'accepted'), at, at, at + ${SPAN_MS}, at + ${SPAN_MS}`,
+  },
+  {
+    table: "invitation_emails",
+    rows,
+    columns: "subject, emails, counted_from",
+    values: `'team:' || ${email}, 1, at`,
+  },
+  {
     table: "workspaces",
     rows,
     columns: "workspace_id, team_id, owner_id, name, created_at",
@@ -215,6 +245,14 @@ const ofHistory = ({ minutes, letters, users }: Sizes): Table[] => [
     values: "'n-' || n, 'task:' || (n % 20), 'fired', 'one', at, at, at",
   },
   {
+    table: "api_keys",
+    rows: letters,
+    columns:
+      "id, owner, name, prefix, hash, scopes, test, created_by, expires_at, created_at, updated_at",
+    values: `'key_other_' || n, 'user:user-' || (n % 100), 'Key', 'p', 'other-' || n, '[]', 0, 'x',
+      at + 2 * ${SPAN_MS}, at, at`,
+  },
+  {
     table: "webhook_endpoints",
     rows: letters,
     columns: "id, tenant, url, events, secret, created_at, updated_at",
@@ -257,6 +295,10 @@ const besideHeads = [
    WHERE id LIKE 'other-%'`,
 ];
 
+/** Of a column that a later migration adds: a quarter of the emails name a sender. */
+const named = `UPDATE emails SET sender_id = 'snd_other', from_address = 'A <a@own.example>'
+  WHERE id LIKE 'other-%2' OR id LIKE 'other-%6'`;
+
 function insertInto({ table, rows, columns, values }: Table, end: number): string {
   const at = `${end - SPAN_MS - 1} + n * ${Math.floor(SPAN_MS / rows)}`;
   const next = `SELECT n + 1 FROM numbers WHERE n < ${rows}`;
@@ -290,5 +332,6 @@ export async function fill(db: D1Database, count: number, end: number): Promise<
   for (const table of tables)
     if (names.has(table.table)) await db.prepare(insertInto(table, end)).run();
   for (const sql of besideHeads) await db.prepare(sql).run();
+  if (names.has("email_tags")) await db.prepare(named).run();
   for (const { sql } of indexes) await db.prepare(sql).run();
 }

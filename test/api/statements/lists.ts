@@ -1,18 +1,23 @@
+import { findKeys } from "../../../shared/accounts/sql/api-keys.ts";
+import { findInvitations } from "../../../shared/accounts/sql/invitations.ts";
 import { selectPastUsage } from "../../../shared/accounts/sql/usage-counters.ts";
-import { findUsers } from "../../../shared/accounts/sql/users.ts";
+import { findUsers } from "../../../shared/accounts/sql/user-lists.ts";
 import { recentNotices } from "../../../shared/alerts/sql/alerts.ts";
 import { findAuditEntries } from "../../../shared/database/audit-log.ts";
+import { routeOf, emailSearchOf } from "../../../shared/email/rules/search.ts";
 import type { DeadLetterFilter } from "../../../shared/email/sql/dead-letter-filter.ts";
 import { findDeadLetters, oldestDeadEmails } from "../../../shared/email/sql/dead-letters.ts";
-import { findEmails } from "../../../shared/email/sql/emails.ts";
+import { findCounts } from "../../../shared/email/sql/email-counts.ts";
+import { findEmails } from "../../../shared/email/sql/email-search.ts";
 import { findSenders } from "../../../shared/email/sql/senders.ts";
-import { findSuppressions } from "../../../shared/email/sql/suppressions.ts";
+import { findSuppressions } from "../../../shared/email/sql/suppression-lists.ts";
+import { findHeartbeats } from "../../../shared/heartbeats/sql/heartbeats.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";
 import { findRuns } from "../../../shared/schedule/sql/job-runs.ts";
 import { findJobs } from "../../../shared/schedule/sql/jobs.ts";
 import { findDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
 import { findEndpoints } from "../../../shared/webhooks/sql/endpoints.ts";
-import { LIMIT, own, type Cases, type Work } from "./cases.ts";
+import { LIMIT, now, own, type Cases, type Work } from "./cases.ts";
 
 /** The statements of the lists of the API: by each filter. */
 
@@ -26,31 +31,54 @@ export type List = {
    * that.
    */
   walks?: string[];
+  /** A page looks at each email that the index names, up to 1,000. */
+  examines?: boolean;
 };
 
 const to = own.address;
 const tenant = `user:${own.user}`;
 
-const ofEmails = [null, tenant].flatMap((owner) =>
-  ([null, "unknown", "pinned", "dead"] as const).flatMap((status) =>
-    [null, to].map((recipient): List => {
-      const filter = { tenant: owner, status, to: recipient };
-      return {
-        operation: "listEmails",
-        by: Object.entries(filter).flatMap(([name, value]) =>
-          value === null ? [] : [name === "status" ? `status ${value}` : name],
-        ),
-        run: (db) => findEmails(db, { ...filter, before: null }, LIMIT),
-      };
-    }),
+const statuses = [null, "unknown", "dead", "scheduled", "delivered"] as const;
+const searches = [null, tenant].flatMap((owner) =>
+  statuses.flatMap((status) =>
+    [
+      {},
+      { to },
+      { tag: "welcome" },
+      { from: "a@own.example" },
+      { subject: "Hi" },
+      { to, tag: "welcome", from: "a@own.example", subject: "Hi" },
+      { tag: "welcome", subject: "Hi", createdFrom: 1, createdBefore: 2 ** 42 },
+    ].map((fields) => emailSearchOf({ ...fields, tenant: owner, status })),
   ),
 );
 
-const ofUnsent = (["scheduled", "queued"] as const).map((status): List => ({
-  operation: "listEmails",
-  by: ["tenant", `status ${status}`],
-  run: (db) => findEmails(db, { tenant, status, to: null, before: null }, LIMIT),
-}));
+/** A status is either a condition of an index or a column of one. */
+const ofEmails = searches.map((search): List => {
+  const { rest } = routeOf(search, null);
+  const given = Object.entries(search).flatMap(([name, value]) => (value === null ? [] : [name]));
+  const walks = given.filter(
+    (name) => name.startsWith("created") || rest.some((one) => one === name),
+  );
+  return {
+    operation: "listEmails",
+    by: given
+      .filter((name) => !walks.includes(name))
+      .map((name) => (name === "status" ? `status ${search.status}` : name)),
+    walks,
+    examines: rest.length > 0,
+    run: (db) => findEmails(db, { ...search, before: null }, LIMIT),
+  };
+});
+
+/** Each has a tenant: that of all together for an operator who names none. */
+const ofCounts = [null, "2026-11-25"].flatMap((day) =>
+  [null, { day: "2026-11-25", name: "a" }].map((after): List => ({
+    operation: "listEmailCounts",
+    by: day === null ? ["tenant"] : ["tenant", "day"],
+    run: (db) => findCounts(db, { tenant, kind: "tag", day }, after, LIMIT),
+  })),
+);
 
 /** By each set of filters. Of a recipient the newest dead emails are gone through. */
 const ofLetters = [undefined, "email" as const, "poison" as const].flatMap((kind) =>
@@ -100,18 +128,41 @@ const ofUsage = (["day", "month"] as const).flatMap((by) =>
   ),
 );
 
+const ofSuppressions = [
+  {},
+  { address: to },
+  { tenant },
+  { tenant: "" },
+  { scope: "marketing" as const },
+  { scope: "all" as const },
+].map((filter): List => ({
+  operation: "listSuppressions",
+  // Of every tenant there are all rows of one of the tables.
+  by: Object.entries(filter).flatMap(([name, value]) => (value === "" ? [] : [name])),
+  run: (db) => findSuppressions(db, filter, { at: 1, id: "1" }, LIMIT),
+}));
+
+const anyTime = { from: null, to: null };
+/** The ranges and prefixes are what their index is gone along. */
+const ofUsers: List[] = [
+  { filter: { by: "created" as const, ...anyTime }, walks: ["createdFrom", "createdTo"] },
+  { filter: { by: "updated" as const, from: 1, to: now }, walks: ["updatedFrom", "updatedTo"] },
+  { filter: { by: "id" as const, prefix: "a" }, walks: ["idPrefix"] },
+  { filter: { by: "address" as const, prefix: "a" }, walks: ["emailPrefix"] },
+].map(({ filter, walks }) => ({
+  operation: "listUsers",
+  by: [],
+  walks,
+  run: (db) => findUsers(db, filter, { at: now, id: "YQ" }, LIMIT),
+}));
+
 /** To add one: how its store is asked, and by what. */
 export const lists: List[] = [
   ...ofEmails,
-  ...ofUnsent,
   ...ofLetters,
   ...ofUsage,
-  { operation: "listSuppressions", by: [], run: (db) => findSuppressions(db, null, null, LIMIT) },
-  {
-    operation: "listSuppressions",
-    by: ["address"],
-    run: (db) => findSuppressions(db, to, null, LIMIT),
-  },
+  ...ofCounts,
+  ...ofSuppressions,
   { operation: "listSenders", by: [], run: (db) => findSenders(db, null, null, LIMIT) },
   {
     operation: "listSenders",
@@ -125,7 +176,19 @@ export const lists: List[] = [
   },
   { operation: "listAudit", by: [], run: (db) => findAuditEntries(db, null, null, LIMIT) },
   { operation: "listAudit", by: ["actor"], run: (db) => findAuditEntries(db, "ops", null, LIMIT) },
-  { operation: "listUsers", by: [], run: (db) => findUsers(db, null, LIMIT) },
+  {
+    operation: "listInvitations",
+    by: ["teamId"],
+    run: (db) => findInvitations(db, own.team, { before: null, limit: LIMIT, now: 1 }),
+  },
+  ...ofUsers,
+  { operation: "listUserKeys", by: ["owner"], run: (db) => findKeys(db, tenant, null, LIMIT) },
+  {
+    operation: "listTeamKeys",
+    by: ["owner"],
+    run: (db) => findKeys(db, `team:${own.team}`, { at: now, id: "key_1" }, LIMIT),
+  },
+  { operation: "listOperatorKeys", by: ["owner"], run: (db) => findKeys(db, "admin", null, LIMIT) },
   { operation: "scheduledTaskHistory", by: [], run: (db) => readHistory(db, null, LIMIT) },
   {
     operation: "listWebhookEndpoints",
@@ -158,13 +221,22 @@ export const lists: List[] = [
     by: ["target", "status dead"],
     run: (db) => findRuns(db, { jobId: own.job, onlyDead: true }, null, LIMIT),
   },
+  { operation: "listHeartbeats", by: [], run: (db) => findHeartbeats(db, null, null, LIMIT) },
+  {
+    operation: "listHeartbeats",
+    by: ["tenant"],
+    run: (db) => findHeartbeats(db, tenant, { at: 1, id: "hb_1" }, LIMIT),
+  },
   { operation: "listAlerts", by: [], run: (db) => recentNotices(db, LIMIT) },
 ];
 
 /** Lists that no statement of D1 is behind. */
-export const listsElsewhere = new Set(["inspectTag", "circuitBreakerHistory"]);
+export const listsElsewhere = new Set(["inspectTag", "circuitBreakerHistory", "heartbeatHistory"]);
 
 /** Several lists of one operation by the same filters differ in what they walk or begin after. */
 export const listCases: Cases = Object.fromEntries(
-  lists.map(({ operation, by, run }, n) => [`${operation} by ${by.join(", ")} (${n})`, run]),
+  lists.map(({ operation, by, examines = false, run }, n) => [
+    examines ? `${operation}, examining (${n})` : `${operation} by ${by.join(", ")} (${n})`,
+    run,
+  ]),
 );

@@ -1,3 +1,5 @@
+import { newHeartbeat } from "../../../shared/heartbeats/rules/heartbeat.ts";
+import * as heartbeat from "../../../shared/heartbeats/stored-heartbeat.ts";
 import * as entries from "../../../shared/lib/cache/tags/object/stored-entries.ts";
 import * as reclaims from "../../../shared/lib/cache/tags/object/stored-reclaims.ts";
 import * as tags from "../../../shared/lib/cache/tags/object/stored-tags.ts";
@@ -120,9 +122,47 @@ const ofWatchdog: ObjectCases = {
   "saveRecovering: none": (sql) => deadlines.saveRecovering(sql, "backup", null),
 };
 
+const definition = {
+  id: "hb_1",
+  tenant: "user:ada",
+  name: "backup",
+  schedule: { every: "1d" },
+  graceMs: 1,
+  isPaused: false,
+  pauseRevision: 0,
+  revision: 1,
+};
+const ping = {
+  at: now,
+  kind: "success",
+  rid: null,
+  exitStatus: null,
+  durationMs: null,
+  method: "GET",
+  body: "",
+} as const;
+
+const ofHeartbeat: ObjectCases = {
+  createHeartbeatTables: (sql) => heartbeat.createHeartbeatTables(sql),
+  saveHeartbeat: (sql) =>
+    heartbeat.saveHeartbeat(sql, { definition, state: newHeartbeat }, [
+      { at: now, to: "down", because: "late" },
+    ]),
+  readHeartbeat: (sql) => heartbeat.readHeartbeat(sql),
+  savePing: (sql) => heartbeat.savePing(sql, ping),
+  countPings: (sql) => heartbeat.countPings(sql),
+  readPings: (sql) => heartbeat.readPings(sql, null, LIMIT),
+  readFlips: (sql) => heartbeat.readFlips(sql),
+  markFlipNotified: (sql) => heartbeat.markFlipNotified(sql, 1),
+  deleteFlip: (sql) => heartbeat.deleteFlip(sql, 1),
+  saveRetryAt: (sql) => heartbeat.saveRetryAt(sql, now),
+  readRetryAt: (sql) => heartbeat.readRetryAt(sql),
+};
+
 export const objectCases: ObjectCases = {
   ...ofTagIndex,
   ...ofBreaker,
   ...ofTelemetry,
   ...ofWatchdog,
+  ...ofHeartbeat,
 };

@@ -1,3 +1,4 @@
+import { MAX_EXAMINED } from "../../../shared/email/rules/search.ts";
 import { functionOf, LIMIT } from "./cases.ts";
 
 /** How many more rows a statement may read among many rows than without them. */
@@ -33,9 +34,14 @@ const allowances: Allowance[] = [
     bound: "10,000 emails, three counts, and the runs of one day, which the schedules bound",
   },
   {
-    of: ["listDeadLetters by to", "replayDeadLetters by to"],
+    of: ["listDeadLetters by to", "replayDeadLetters by to", "oldestWithCause"],
     rows: () => 4 * 1_000,
     bound: "the newest 1,000 dead emails of a recipient, with their letters",
+  },
+  {
+    of: ["listEmails, examining"],
+    rows: () => 5 * MAX_EXAMINED,
+    bound: "1,000 entries of an index, each counted, with its email and the tags of that",
   },
   {
     of: ["unreportedUsage", "countUnreported"],

@@ -1,6 +1,7 @@
 import * as alerts from "../../../shared/alerts/sql/alerts.ts";
 import * as digest from "../../../shared/alerts/sql/digest.ts";
 import * as facts from "../../../shared/alerts/sql/facts.ts";
+import * as silences from "../../../shared/alerts/sql/silences.ts";
 import * as answered from "../../../shared/database/answered-requests.ts";
 import * as audit from "../../../shared/database/audit-log.ts";
 import { findState } from "../../../shared/database/audit-states.ts";
@@ -76,8 +77,13 @@ const alert = {
   firedAt: now,
   remindedAt: null,
   flappingSince: null,
+  acknowledgedAt: null,
+  withheld: false,
   held: [],
 };
+
+const EMAIL = { channel: "email", least: "page" } as const;
+const WEBHOOK = { channel: "webhook", least: "page" } as const;
 
 export const ofAlerts: Cases = {
   readAlerts: (db) => alerts.readAlerts(db),
@@ -90,22 +96,40 @@ export const ofAlerts: Cases = {
           before: null,
           alert,
           notice: "fired",
+          isSilenced: false,
           noticeId: "notice-1",
         },
       ],
       now,
     ),
-  "undeliveredNotices: email": (db) => alerts.undeliveredNotices(db, "email", now, LIMIT),
-  "undeliveredNotices: webhook": (db) => alerts.undeliveredNotices(db, "webhook", now, LIMIT),
+  "undeliveredNotices: email": (db) => alerts.undeliveredNotices(db, EMAIL, { now, limit: LIMIT }),
+  "undeliveredNotices: webhook": (db) =>
+    alerts.undeliveredNotices(db, WEBHOOK, { now, limit: LIMIT }),
   "leaseNotice: email": (db) => alerts.leaseNotice(db, "email", "notice-1", { now, until: now }),
   "leaseNotice: webhook": (db) =>
     alerts.leaseNotice(db, "webhook", "notice-1", { now, until: now }),
   "releaseNotice: email": (db) => alerts.releaseNotice(db, "email", "notice-1"),
   "releaseNotice: webhook": (db) => alerts.releaseNotice(db, "webhook", "notice-1"),
   markFiredDelivered: (db) => alerts.markFiredDelivered(db, ["email:dead"], now),
+  markKeyNotified: (db) => alerts.markKeyNotified(db, "email:dead", now),
   "markDelivered: email": (db) => alerts.markDelivered(db, "email", "notice-1", now),
   "markDelivered: webhook": (db) => alerts.markDelivered(db, "webhook", "notice-1", now),
   readNotified: (db) => alerts.readNotified(db),
+  acknowledge: (db) => alerts.acknowledge(db, "email:dead", { by: "ada", now }),
+  unacknowledge: (db) => alerts.unacknowledge(db, "email:dead"),
+  findSilences: (db) => silences.findSilences(db, now),
+  findSilence: (db) => silences.findSilence(db, "silence"),
+  insertSilence: (db) =>
+    silences.insertSilence(db, {
+      id: "silence-1",
+      match: "breaker:*",
+      reason: "maintenance",
+      createdBy: "ada",
+      startsAt: now,
+      endsAt: now + 1,
+    }),
+  stopSilence: (db) => silences.stopSilence(db, "silence-1", now),
+  ...expiring("oldSilences", silences.oldSilences),
   ...expiring("oldNotices", alerts.oldNotices),
   readFacts: (db) =>
     facts.readFacts(db, { tasks: ["backup"], failures: 3, operator: own.address, now }),

@@ -8,7 +8,11 @@ type Notifications = typeof import("../../../shared/email/sql/notifications.ts")
 /** Where a type is this release's, the release before had the same. */
 export const insertEmail: typeof import("../../../shared/email/sql/accept.ts").insertEmail;
 export const findEmail: Emails["findEmail"];
-export const findEmails: Emails["findEmails"];
+export function findEmails(
+  db: D1Database,
+  filter: { tenant: string | null; status: string | null; to: string | null; before: null },
+  limit: number,
+): Promise<unknown[]>;
 export const emailBacklog: Emails["emailBacklog"];
 export const claim: Claims["claim"];
 export const claimedBy: Claims["claimedBy"];

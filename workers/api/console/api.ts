@@ -1,11 +1,14 @@
 import type { InferOutput } from "valibot";
+import type * as alerts from "../../../shared/contract/alerts.ts";
 import type * as cache from "../../../shared/contract/cache.ts";
 import type * as circuitBreakers from "../../../shared/contract/circuit-breakers.ts";
 import type { ClientAnswer, ClientRequest } from "../../../shared/contract/client/client.ts";
 import { sendRequest, type PlainRequest } from "../../../shared/contract/client/request.ts";
 import type * as deadLetters from "../../../shared/contract/dead-letters.ts";
+import type * as emailCounts from "../../../shared/contract/email-counts.ts";
 import type * as emailTransports from "../../../shared/contract/email-transports.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
+import type * as heartbeats from "../../../shared/contract/heartbeats.ts";
 import type * as jobs from "../../../shared/contract/jobs.ts";
 import type * as pauses from "../../../shared/contract/pauses.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
@@ -13,23 +16,28 @@ import type * as senders from "../../../shared/contract/senders.ts";
 import type * as suppressions from "../../../shared/contract/suppressions.ts";
 import type * as system from "../../../shared/contract/system.ts";
 import type * as telemetry from "../../../shared/contract/telemetry.ts";
+import type * as webhookEndpoints from "../../../shared/contract/webhook-endpoints.ts";
 
 /**
  * The contract, as types only: its schemas would double the size of the console. The compiler
  * checks each line below against it.
  */
-type Contract = typeof cache &
+type Contract = typeof alerts &
+  typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
+  typeof emailCounts &
   typeof emails &
   typeof emailTransports &
   typeof jobs &
+  typeof heartbeats &
   typeof pauses &
   typeof scheduledTasks &
   typeof suppressions &
   typeof senders &
   typeof system &
-  typeof telemetry;
+  typeof telemetry &
+  typeof webhookEndpoints;
 
 const routes = {
   getStart: "GET /",
@@ -49,21 +57,31 @@ const routes = {
   cacheMetrics: "GET /api/cache/metrics",
   invalidate: "POST /api/admin/cache/invalidate",
   inspectTag: "GET /api/admin/cache/tags/:tag",
+  listEmailCounts: "GET /api/email-counts",
   listEmails: "GET /api/emails",
   getEmail: "GET /api/emails/:id",
   cancelEmail: "POST /api/emails/:id/cancel",
   resolveEmail: "POST /api/admin/email/:id/resolve",
+  acknowledgeAlert: "POST /api/admin/alerts/:key/acknowledge",
+  unacknowledgeAlert: "DELETE /api/admin/alerts/:key/acknowledge",
+  listSilences: "GET /api/admin/alerts/silences",
+  silenceAlerts: "POST /api/admin/alerts/silences",
+  endSilence: "DELETE /api/admin/alerts/silences/:silenceId",
   listPauses: "GET /api/admin/email/pauses",
   pauseEmails: "POST /api/admin/email/pauses",
   resumeEmails: "DELETE /api/admin/email/pauses/:scope",
   retryEmail: "POST /api/admin/email/:id/retry",
   listDeadLetters: "GET /api/admin/email/dlq",
+  listDeadLetterCauses: "GET /api/admin/email/dlq-causes",
   getDeadLetter: "GET /api/admin/email/dlq/:id",
   discardDeadLetter: "DELETE /api/admin/email/dlq/:id",
   processDeadLetters: "POST /api/admin/email/process-dlq",
   listEmailTransports: "GET /api/admin/email/transports",
   resetEmailTransport: "POST /api/admin/email/transports/:transport/reset",
   listSuppressions: "GET /api/admin/email/suppressions",
+  importSuppressions: "POST /api/admin/email/suppressions/import",
+  exportSuppressions: "GET /api/admin/email/suppressions/export",
+  deleteSuppressions: "POST /api/admin/email/suppressions/delete",
   suppress: "POST /api/admin/email/suppressions",
   unsuppress: "DELETE /api/admin/email/suppressions/:address",
   listSenders: "GET /api/admin/email/senders",
@@ -79,6 +97,24 @@ const routes = {
   nextJobTimes: "GET /api/admin/jobs/:name/next",
   replayJobRun: "POST /api/admin/jobs/:name/history/:runId/replay",
   replayJobRuns: "POST /api/admin/jobs/:name/replay",
+  listWebhookEndpoints: "GET /api/webhook-endpoints",
+  createWebhookEndpoint: "POST /api/webhook-endpoints",
+  getWebhookEndpoint: "GET /api/webhook-endpoints/:endpointId",
+  deleteWebhookEndpoint: "DELETE /api/webhook-endpoints/:endpointId",
+  pauseWebhookEndpoint: "POST /api/webhook-endpoints/:endpointId/pause",
+  resumeWebhookEndpoint: "POST /api/webhook-endpoints/:endpointId/resume",
+  rotateWebhookSecret: "POST /api/webhook-endpoints/:endpointId/secret",
+  testWebhookEndpoint: "POST /api/webhook-endpoints/:endpointId/test",
+  listWebhookDeliveries: "GET /api/webhook-endpoints/:endpointId/deliveries",
+  replayWebhookDelivery: "POST /api/webhook-endpoints/:endpointId/deliveries/:deliveryId/replay",
+  replayWebhookDeliveries: "POST /api/webhook-endpoints/:endpointId/replay",
+  listHeartbeats: "GET /api/heartbeats",
+  createHeartbeat: "POST /api/heartbeats",
+  getHeartbeat: "GET /api/heartbeats/:heartbeatId",
+  deleteHeartbeat: "DELETE /api/heartbeats/:heartbeatId",
+  pauseHeartbeat: "POST /api/heartbeats/:heartbeatId/pause",
+  resumeHeartbeat: "POST /api/heartbeats/:heartbeatId/resume",
+  heartbeatHistory: "GET /api/heartbeats/:heartbeatId/history",
   listScheduledTasks: "GET /api/admin/scheduled-tasks",
   scheduledTaskHistory: "GET /api/admin/scheduled-tasks/history",
   runTask: "POST /api/admin/scheduled-tasks/:name/run",
@@ -125,7 +161,9 @@ export async function callApi<Id extends CalledOperation>(
       { method, path },
       { ...(request as PlainRequest), signal },
     );
-    const body = parsed(await response.text());
+    const text = await response.text();
+    const isText = response.headers.get("Content-Type")?.startsWith("text/csv") === true;
+    const body = isText ? text : parsed(text);
     const isAnswer =
       response.ok || (id === "getHealth" && response.status === 503 && isHealth(body));
     return isAnswer

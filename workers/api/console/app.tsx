@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { wrongFilters } from "./filters.ts";
 import { useIssues } from "./health.ts";
+import { shownOperator } from "./may.ts";
 import { AlertsPage } from "./pages/alerts.tsx";
 import { AuditPage } from "./pages/audit.tsx";
 import { BreakersPage } from "./pages/breakers.tsx";
@@ -9,6 +10,8 @@ import { DeadLetterPage } from "./pages/dead-letter.tsx";
 import { DeadLettersPage } from "./pages/dead-letters.tsx";
 import { EmailPage } from "./pages/email.tsx";
 import { EmailsPage } from "./pages/emails.tsx";
+import { HeartbeatPage } from "./pages/heartbeat.tsx";
+import { HeartbeatsPage } from "./pages/heartbeats.tsx";
 import { JobPage } from "./pages/job.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
@@ -16,7 +19,9 @@ import { SendersPage } from "./pages/senders.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { SuppressionsPage } from "./pages/suppressions.tsx";
 import { TasksPage } from "./pages/tasks.tsx";
-import { here, linkTo, type PageName, type Place } from "./router.ts";
+import { WebhookPage } from "./pages/webhook.tsx";
+import { WebhooksPage } from "./pages/webhooks.tsx";
+import { here, linkTo, type DetailedPage, type PageName, type Place } from "./router.ts";
 import { session, signOut } from "./session.ts";
 import { useStore } from "./store.ts";
 import { Announcements } from "./ui/announce.tsx";
@@ -29,12 +34,22 @@ const pages: Record<PageName, string> = {
   "dead-letters": "Dead letters",
   suppressions: "Suppressions",
   senders: "Senders",
+  webhooks: "Webhooks",
+  heartbeats: "Heartbeats",
   tasks: "Tasks",
   jobs: "Jobs",
   alerts: "Alerts",
   audit: "Audit",
 };
 const names = Object.keys(pages) as PageName[];
+
+const detailTitles: Record<DetailedPage, string> = {
+  email: "One email",
+  "dead-letters": "Dead letter",
+  webhooks: "Webhook endpoint",
+  heartbeats: "Heartbeat",
+  jobs: "Job",
+};
 
 export function App() {
   const who = useStore(session);
@@ -45,9 +60,7 @@ export function App() {
     case "signed-out":
       return <SignInPage because={who.because} />;
     case "signed-in":
-      return (
-        <Shell place={place} actor={who.actor} role={who.role} hasToken={who.token !== null} />
-      );
+      return <Shell place={place} who={shownOperator(who)} hasToken={who.token !== null} />;
   }
 }
 
@@ -67,21 +80,10 @@ function useTitle(title: string): void {
 function titleOf({ page, id }: Place): string {
   if (page === "nowhere") return "No such page";
   if (id === null) return pages[page];
-  if (page === "jobs") return id;
-  return page === "email" ? "One email" : "Dead letter";
+  return detailTitles[page as DetailedPage];
 }
 
-function Shell({
-  place,
-  actor,
-  role,
-  hasToken,
-}: {
-  place: Place;
-  actor: string;
-  role: "admin" | "viewer";
-  hasToken: boolean;
-}) {
+function Shell({ place, who, hasToken }: { place: Place; who: string; hasToken: boolean }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const tabs = useRef<HTMLElement>(null);
   const title = titleOf(place);
@@ -110,10 +112,7 @@ function Shell({
         <a class="brand" href={linkTo("overview")}>
           Luna
         </a>
-        <span class="who">
-          {role === "viewer" ? "read-only, " : ""}
-          {actor}
-        </span>
+        <span class="who">{who}</span>
         {hasToken && (
           <button type="button" class="quiet" onClick={() => signOut()}>
             Sign out
@@ -152,13 +151,21 @@ function Page({ place }: { place: Place }) {
     case "cache":
       return <CachePage query={query} />;
     case "email":
-      return id === null ? <EmailsPage query={query} /> : <EmailPage id={id} />;
+      return id === null ? <EmailsPage query={query} /> : <EmailPage id={id} query={query} />;
     case "dead-letters":
-      return id === null ? <DeadLettersPage query={query} /> : <DeadLetterPage id={id} />;
+      return id === null ? (
+        <DeadLettersPage query={query} />
+      ) : (
+        <DeadLetterPage id={id} query={query} />
+      );
     case "suppressions":
-      return <SuppressionsPage />;
+      return <SuppressionsPage query={query} />;
     case "senders":
       return <SendersPage />;
+    case "webhooks":
+      return id === null ? <WebhooksPage /> : <WebhookPage id={id} />;
+    case "heartbeats":
+      return id === null ? <HeartbeatsPage /> : <HeartbeatPage id={id} />;
     case "tasks":
       return <TasksPage />;
     case "jobs":

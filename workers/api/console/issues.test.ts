@@ -16,6 +16,8 @@ import {
   withEmail,
 } from "./test-facts.ts";
 
+const severity = "page" as const;
+
 const facts = (changes: Partial<IssueFacts> = {}): IssueFacts => ({
   health: well,
   alerts: noAlerts,
@@ -59,7 +61,7 @@ it("shows first what needs a person, each with a link, an action and a runbook",
       cache: { ...checks.cache, owedPurges: 1, oldestOwedSeconds: 90 },
     },
   };
-  const firing = [{ key: "k", summary: "Too many failures.", since: "s", firedAt: "f" }];
+  const firing = [{ key: "k", severity, summary: "Too many failures.", since: "s", firedAt: "f" }];
   const given = facts({ health, alerts: { ...noAlerts, firing } });
   expect(shown(given)).toEqual([
     "you bad The task sweep-outbox is overdue.",
@@ -190,7 +192,13 @@ describe("an open breaker", () => {
 it("a setting that is not valid is shown by name, once, also while D1 is down", () => {
   const settings = { status: "degraded" as const, invalid: ["PRODUCT_COLOUR", "TRIAL_DAYS"] };
   const text = "you warn Not valid, so the default applies: PRODUCT_COLOUR, TRIAL_DAYS.";
-  const alert = { key: "settings", summary: "PRODUCT_COLOUR must be …", since: "s", firedAt: "f" };
+  const alert = {
+    key: "settings",
+    severity,
+    summary: "PRODUCT_COLOUR must be …",
+    since: "s",
+    firedAt: "f",
+  };
   const health = { ...well, checks: { ...well.checks, settings } };
   expect(shown(facts({ health, alerts: { ...noAlerts, firing: [alert] } }))).toEqual([text]);
   const gone = { ...down, checks: { ...down.checks, settings } } as typeof down;
@@ -199,7 +207,13 @@ it("a setting that is not valid is shown by name, once, also while D1 is down", 
 
 describe("an alert", () => {
   it("and the issue that it is about are shown once, with the time of the alert", () => {
-    const alert = { key: "email:dead", summary: "1 dead letter", since: ago(60), firedAt: ago(50) };
+    const alert = {
+      key: "email:dead",
+      severity,
+      summary: "1 dead letter",
+      since: ago(60),
+      firedAt: ago(50),
+    };
     const given = facts({
       health: withEmail({ dead: 1 }),
       alerts: { ...noAlerts, firing: [alert] },
@@ -208,7 +222,13 @@ describe("an alert", () => {
   });
 
   it("that no longer holds needs no person, except while it flaps", () => {
-    const alert = { key: "settings", summary: "X must be a URL", since: ago(600), firedAt: ago(9) };
+    const alert = {
+      key: "settings",
+      severity,
+      summary: "X must be a URL",
+      since: ago(600),
+      firedAt: ago(9),
+    };
     const given = (more: object) =>
       findIssues(facts({ alerts: { ...noAlerts, firing: [{ ...alert, ...more }] } }));
     expect(given({})).toMatchObject([{ needs: "you", tone: "bad", detail: null }]);
@@ -223,6 +243,7 @@ describe("an alert", () => {
   it("about a breaker that has closed since needs no person", () => {
     const alert = {
       key: "breaker:cache",
+      severity,
       summary: "the circuit breaker cache is OPEN",
       since: ago(600),
       firedAt: ago(300),

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { lastAttemptText, mayPause, scheduleText, targetText, type JobItem } from "./job-state.ts";
+import {
+  lastAttemptText,
+  mayPause,
+  jobScheduleText,
+  targetText,
+  type JobItem,
+} from "./job-state.ts";
 
 const task: JobItem = {
   name: "sweep-outbox",
@@ -30,9 +36,9 @@ const job: JobItem = {
 
 describe("a job in the console", () => {
   it("shows its schedule with its zone, and of a URL only the host", () => {
-    expect(scheduleText(job)).toBe("30 2 * * *, Europe/Berlin");
-    expect(scheduleText(task)).toBe("* * * * *");
-    expect(scheduleText({ ...job, schedule: { every: "90m" } })).toBe("every 90m");
+    expect(jobScheduleText(job)).toBe("30 2 * * *, Europe/Berlin");
+    expect(jobScheduleText(task)).toBe("* * * * *");
+    expect(jobScheduleText({ ...job, schedule: { every: "90m" } })).toBe("every 90m");
     expect(targetText(job)).toBe("example.com");
     expect(targetText(task)).toBe("built-in task");
     expect(targetText({ ...job, target: { queue: "work" } })).toBe("queue work");

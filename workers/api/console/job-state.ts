@@ -18,7 +18,7 @@ export const jobRunTones: Record<JobRun["status"], Tone> = {
 };
 
 /** The schedule in one line. */
-export function scheduleText({
+export function jobScheduleText({
   schedule,
   timeZone,
 }: Pick<JobItem, "schedule" | "timeZone">): string {

@@ -1,3 +1,4 @@
+import { keyScopes } from "../../../shared/accounts/rules/key-scopes.ts";
 import type { AnswerBody, CalledOperation } from "./api.ts";
 
 /**
@@ -14,6 +15,9 @@ const filled: Filled = {
       ? { ...body, checks: withDefaults(body.checks, { settings }) }
       : { ...body, checks: withDefaults(body.checks, { settings }) };
   },
+  // It knew no scopes: its admin might do everything.
+  getOperator: (body) =>
+    withDefaults(body, { scopes: body.role === "admin" ? [...keyScopes] : [] }),
   listAlerts: (body) => withDefaults(body, { channels: ["email", "webhook"] }),
   listCircuitBreakers: ({ items, ...more }) => ({
     ...more,

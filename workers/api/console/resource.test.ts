@@ -6,7 +6,7 @@ const { Resource } = await vi.hoisted(async () => {
   vi.stubGlobal("document", { ...nobody, hidden: false });
   vi.stubGlobal("window", nobody);
   const { session } = await import("./session.ts");
-  session.value = { state: "signed-in", token: null, role: "admin", actor: "ada" };
+  session.value = { state: "signed-in", token: null, role: "admin", scopes: [], actor: "ada" };
   return await import("./resource.ts");
 });
 

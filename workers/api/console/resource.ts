@@ -100,11 +100,19 @@ export function useResource<Id extends CalledOperation>(
   request?: RequestOf<Id>,
   everyMs = EVERY_MS,
 ): Reading<AnswerBody<Id>> {
-  const key = JSON.stringify([id, request]);
+  return useReading(JSON.stringify([id, request]), () => call<Id>(id, request), everyMs);
+}
+
+/** An answer that is made from several. `key`: of all that it is made from. */
+export function useReading<Id extends CalledOperation>(
+  key: string,
+  read: () => Promise<CallOutcome<AnswerBody<Id>>>,
+  everyMs = EVERY_MS,
+): Reading<AnswerBody<Id>> {
   const resource = useMemo(() => {
     const known = resources.get(key) as unknown as Resource<Id> | undefined;
     if (known !== undefined) return known;
-    const made = new Resource<Id>(() => call(id, request));
+    const made = new Resource<Id>(read);
     resources.set(key, made as unknown as Resource<CalledOperation>);
     return made;
   }, [key]);

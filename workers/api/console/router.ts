@@ -13,6 +13,8 @@ const pages = [
   "dead-letters",
   "suppressions",
   "senders",
+  "webhooks",
+  "heartbeats",
   "tasks",
   "jobs",
   "alerts",
@@ -20,9 +22,13 @@ const pages = [
 ] as const;
 export type PageName = (typeof pages)[number];
 
+/** The pages of lists whose items have a page each. */
+const withDetails = ["email", "dead-letters", "webhooks", "heartbeats", "jobs"] as const;
+export type DetailedPage = (typeof withDetails)[number];
+
 /**
- * `id`: of one email or dead letter, or the name of a job. `query`: the filter of a page together
- * with its cursor, so that no cursor outlives its filter.
+ * `id`: of one item. `query`: the filter of a page together with its cursor, so that no cursor
+ * outlives its filter.
  */
 export type Place = { page: PageName | "nowhere"; id: string | null; query: URLSearchParams };
 
@@ -33,7 +39,7 @@ export function placeOf(hash: string): Place {
   const query = new URLSearchParams(search);
   if (name === "") return { page: "overview", id: null, query };
   const page = pages.find((one) => one === name);
-  const hasDetails = page === "email" || page === "dead-letters" || page === "jobs";
+  const hasDetails = withDetails.some((one) => one === page);
   if (page === undefined || more.length > 0 || (id !== undefined && !hasDetails))
     return { page: "nowhere", id: null, query };
   return { page, id: id === undefined || id === "" ? null : decoded(id), query };

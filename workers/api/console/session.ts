@@ -1,3 +1,4 @@
+import { scopeNamed } from "../../../shared/contract/scopes.ts";
 import {
   callApi,
   type AnswerBody,
@@ -5,6 +6,7 @@ import {
   type CallOutcome,
   type RequestOf,
 } from "./api.ts";
+import { denyReasonOf } from "./may.ts";
 import { filledUp } from "./older-release.ts";
 import { Store, useStore } from "./store.ts";
 
@@ -12,7 +14,10 @@ import { Store, useStore } from "./store.ts";
 export type Session =
   | { state: "checking" }
   | { state: "signed-out"; because: string | null }
-  | { state: "signed-in"; token: string | null; role: "admin" | "viewer"; actor: string };
+  | ({ state: "signed-in"; token: string | null } & Operator);
+
+/** Who is signed in. `name`: of a key. `scopes`: what they may do. */
+type Operator = AnswerBody<"getOperator">;
 
 const KEY = "luna-console-token";
 
@@ -56,7 +61,7 @@ async function enter(
   const answer = await callApi(token, "getOperator");
   if (!answer.ok) return answer;
   if (token !== null) sessionStorage.setItem(KEY, token);
-  session.value = { state: "signed-in", token, ...answer.body };
+  session.value = { state: "signed-in", token, ...filledUp("getOperator", answer.body) };
   return null;
 }
 
@@ -65,11 +70,10 @@ export function signOut(because: string | null = null): void {
   session.value = { state: "signed-out", because };
 }
 
-/** Whether the operator may write, and if not, why. */
-export function useMayWrite(): { mayWrite: boolean; denyReason: string | undefined } {
+/** Why the operator may not call an operation; undefined if they may. The server checks it, too. */
+export function useDenyReason(operation: CalledOperation): string | undefined {
   const who = useStore(session);
-  const mayWrite = who.state === "signed-in" && who.role === "admin";
-  return { mayWrite, denyReason: mayWrite ? undefined : "This token is read-only." };
+  return who.state === "signed-in" ? denyReasonOf(who, scopeNamed(operation)) : "Sign in first.";
 }
 
 /**

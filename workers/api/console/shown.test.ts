@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { answerText, lastErrorText } from "./answer-text.ts";
 import { callsText, nextText, shownState, worstFirst, type BreakerItem } from "./breaker-state.ts";
+import { feedbackNote, feedbackText } from "./feedback-text.ts";
 import { chosen, statusChoices, isEmailId, wrongFilters } from "./filters.ts";
 import { rangeText } from "./format.ts";
 import { notifiedBy } from "./notified.ts";
@@ -32,6 +33,16 @@ describe("the rate of a transport", () => {
     const shown = { name, used: true, ...pace };
     expect([paceTone(shown), rateText(shown)]).toEqual([tone, text]);
   });
+});
+
+it("an email that stays sent for lack of feedback is shown as that, and no other", () => {
+  const note = "No feedback configured: it stays sent, whether it arrives or bounces.";
+  expect(feedbackNote({ status: "sent", feedback: "not-configured" })).toBe(note);
+  expect(feedbackNote({ status: "sent", feedback: "configured" })).toBeNull();
+  expect(feedbackNote({ status: "sent" })).toBeNull();
+  expect(feedbackNote({ status: "delivered", feedback: "not-configured" })).toBeNull();
+  expect(feedbackText({ feedback: "not-configured" })).toBe("no feedback configured");
+  expect(feedbackText({})).toBe("–");
 });
 
 describe("a circuit breaker", () => {
@@ -253,20 +264,21 @@ describe("the filters of an address", () => {
     "#/email?status=dead&to=a%40example.com&cursor=1~2&range=month",
     "#/dead-letters?reason=exhausted&to=x",
     "#/audit?actor=admin",
+    "#/email/4711?status=delivered&subject=Hi&show=text",
     "#/no-such-page?x=1",
   ])("of %s are applied", (hash) => {
     expect(wrongFilters(placeOf(hash))).toEqual([]);
   });
 
   it.each([
-    ["#/email?status=sent", /^"sent" is no value of the filter "status". It is one of: unknown,/],
+    ["#/email?status=gone", /^"gone" is no value of the filter "status". It is one of: scheduled,/],
     ["#/email?status=", /^"" is no value of the filter "status"/],
-    ["#/email?stauts=dead", /^This page has no filter "stauts". It has: to, status, range, cursor/],
+    ["#/email?stauts=dead", /^This page has no filter "stauts". It has: to, from, tag, tenant,/],
     ["#/email?status=dead&status=unknown", /^The filter "status" is given 2 times/],
     ["#/?range=year", /^"year" is no value of the filter "range"/],
     ["#/dead-letters?reason=bounced", /^"bounced" is no value of the filter "reason"/],
     ["#/tasks?status=failed", /^This page has no filter "status". It has none.$/],
-    ["#/email/4711?status=dead", /^This page has no filter "status". It has none.$/],
+    ["#/email/4711?show=all", /^"all" is no value of the filter "show"/],
     ["#/email?constructor=1", /^This page has no filter "constructor"/],
   ])("of %s are refused by name", (hash, text) => {
     expect(wrongFilters(placeOf(hash))).toEqual([expect.stringMatching(text)]);

@@ -1,4 +1,6 @@
-import { MAX_BODY_BYTES, readText } from "../../../shared/http/body.ts";
+import { MAX_REQUEST_BYTES } from "../../../shared/email/rules/large-files.ts";
+import { readText } from "../../../shared/http/body.ts";
+import { BodyRoom } from "../../../shared/http/large-bodies.ts";
 import { fail, type Result } from "../../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../../env.ts";
 import { dispatch } from "../dispatch.ts";
@@ -141,14 +143,21 @@ class TranslatedBody {
 
   constructor(request: Request, translate: NonNullable<TranslatedCall["body"]>) {
     const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
-      const text = await readText(request, MAX_BODY_BYTES);
-      if (!text.ok && text.error.tag === "aborted") {
-        controller.error(new Error("the request broke off"));
-        return;
+      const room = new BodyRoom();
+      const text = await readText(request, { limitBytes: MAX_REQUEST_BYTES, room });
+      try {
+        if (!text.ok && text.error.tag === "aborted") {
+          controller.error(new Error("the request broke off"));
+          return;
+        }
+        const body = text.ok
+          ? this.#translated(text.value, translate)
+          : this.#refuse(text.error.tag === "rate-limited" ? tooMany : tooLarge);
+        controller.enqueue(new TextEncoder().encode(body));
+        controller.close();
+      } finally {
+        room.release();
       }
-      const body = text.ok ? this.#translated(text.value, translate) : this.#refuse(tooLarge);
-      controller.enqueue(new TextEncoder().encode(body));
-      controller.close();
     };
     // Without it the stream reads ahead.
     this.stream = new ReadableStream({ pull }, { highWaterMark: 0 });
@@ -171,8 +180,13 @@ class TranslatedBody {
   }
 }
 
+const tooMany: ResendProblem = {
+  statusCode: 429,
+  name: "rate_limit_exceeded",
+  message: "Too many large requests are being read. Repeat this one after a second.",
+};
 const tooLarge: ResendProblem = {
   statusCode: 413,
   name: "validation_error",
-  message: `The body may have at most ${MAX_BODY_BYTES} bytes.`,
+  message: `The body may have at most ${MAX_REQUEST_BYTES} bytes.`,
 };

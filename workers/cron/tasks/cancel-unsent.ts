@@ -1,9 +1,11 @@
 import {
   cancelUnsent,
   countUnswept,
+  FOR_EVER,
   markSwept,
   unsweptTenants,
 } from "../../../shared/email/sql/ended-tenants.ts";
+import { deleteOfTenant } from "../../../shared/email/sql/suppression-lists.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { MAX_COUNTED } from "../../../shared/schedule/drain-in-batches.ts";
 import type { CronTask } from "../task.ts";
@@ -18,8 +20,9 @@ const SETTLED_MS = 600_000;
 
 /**
  * Cancels emails of ended tenants that have not left. No claim sends them, so this only tidies up
- * what is not due yet. A run continues where the last one stopped or crashed. `left`: tenants whose
- * emails may still wait; `late`: those that ended a day ago.
+ * what is not due yet, and the suppressions of deleted accounts. A run continues where the last one
+ * stopped or crashed. `left`: tenants whose emails may still wait; `late`: those that ended a day
+ * ago.
  */
 export const cancelUnsentEmails: CronTask = {
   name: "cancel-unsent",
@@ -31,12 +34,19 @@ export const cancelUnsentEmails: CronTask = {
     const now = Date.now();
     let cancelled = 0;
     let pages = 0;
-    for (const tenant of await unsweptTenants(DB, MAX_TENANTS)) {
-      let inPage = PAGE;
+    const drain = async (drainSome: () => Promise<number>): Promise<number> => {
+      let [drained, inPage] = [0, PAGE];
       for (; inPage === PAGE && pages < MAX_PAGES && !signal.aborted; pages += 1) {
-        inPage = await cancelUnsent(DB, tenant, now, PAGE);
-        cancelled += inPage;
+        inPage = await drainSome();
+        drained += inPage;
       }
+      return drained;
+    };
+    for (const tenant of await unsweptTenants(DB, MAX_TENANTS)) {
+      cancelled += await drain(() => cancelUnsent(DB, tenant, now, PAGE));
+      // Nothing of a deleted account is sent that they could stop.
+      if (tenant.endedUntil === FOR_EVER)
+        await drain(() => deleteOfTenant(DB, tenant.tenant, PAGE));
       if (pages >= MAX_PAGES || signal.aborted) break;
       if (tenant.endedAt <= now - SETTLED_MS) await markSwept(DB, tenant, now);
     }

@@ -1,9 +1,14 @@
 import { expiredRequests } from "../../../shared/accounts/sql/address-changes.ts";
+import { oldInvitationCounts, oldInvitations } from "../../../shared/accounts/sql/invitations.ts";
 import { expiredPending } from "../../../shared/accounts/sql/pending-members.ts";
+import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { expire } from "../expire.ts";
 import type { CronTask } from "../task.ts";
 
-/** Deletes open confirmations: of memberships after 14 days, of addresses after 24 hours. */
+/**
+ * Deletes open confirmations: of memberships after 14 days, of addresses after 24 hours; and
+ * invitations 30 days after they are over.
+ */
 export const expireConfirmations: CronTask = {
   name: "expire-confirmations",
   cron: "35 * * * *",
@@ -16,6 +21,8 @@ export const expireConfirmations: CronTask = {
     const expired = {
       pendingMembers: { rows: expiredPending, until },
       addressChanges: { rows: expiredRequests, until },
+      invitations: { rows: oldInvitations, until },
+      invitationCounts: { rows: oldInvitationCounts, until: until - DAY_MS },
     };
     return await expire(DB, expired, signal);
   },

@@ -1,8 +1,11 @@
+import { expiredKeys } from "../../../shared/accounts/sql/api-keys.ts";
 import { oldReports } from "../../../shared/accounts/sql/usage-reports.ts";
 import { oldMonths } from "../../../shared/accounts/sql/usage-roll-up.ts";
 import { oldNotices } from "../../../shared/alerts/sql/alerts.ts";
+import { oldSilences } from "../../../shared/alerts/sql/silences.ts";
 import { oldAudit } from "../../../shared/database/audit-log.ts";
 import { oldDays } from "../../../shared/email/sql/daily-limits.ts";
+import { oldCountDays, oldCounts } from "../../../shared/email/sql/email-counts.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { drainInBatches, sumOfLeft } from "../../../shared/schedule/drain-in-batches.ts";
 import { countOldExecutions, deleteExecutions } from "../../../shared/schedule/sql/history.ts";
@@ -18,10 +21,10 @@ import type { CronTask } from "../task.ts";
 const KEPT_MS = 30 * DAY_MS;
 
 /**
- * Deletes executions, alert notices, the list of sent usage reports, events, deliveries and
- * jobs that are over after 30 days, the audit log and usage by month after their retention, and
- * counts of emails per day. Executions, the audit log and months are exported first, if that is
- * set.
+ * Deletes executions, alert notices, silences, the list of sent usage reports, events, their
+ * deliveries and jobs that are over after 30 days, keys 30 days after their end, the audit log,
+ * usage by month and counts of emails after their retention, and the counts for daily limits.
+ * Executions, the audit log and months are exported first, if that is set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -33,7 +36,7 @@ export const pruneHistory: CronTask = {
   async run({ context: env, signal }) {
     const { DB } = env;
     const now = Date.now();
-    const { auditMs, usageMonthlyMs, isExported } = retentionOf(env);
+    const { auditMs, usageMs, usageMonthlyMs, isExported } = retentionOf(env);
     const write = exportOf(env, isExported);
     const until = now - KEPT_MS;
     const old = {
@@ -49,7 +52,11 @@ export const pruneHistory: CronTask = {
       events: { rows: oldEvents, until: until - DAY_MS },
       jobs: { rows: oldJobs, until },
       notices: { rows: oldNotices, until },
+      silences: { rows: oldSilences, until },
+      keys: { rows: expiredKeys, until },
       days: { rows: oldDays, until: now },
+      counts: { rows: oldCounts, until: now - usageMs },
+      countDays: { rows: oldCountDays, until: now - usageMs },
       reports: { rows: oldReports, until },
       months: { rows: oldMonths, until: now - usageMonthlyMs, exported: monthsExport(write) },
       audited: { rows: oldAudit, until: now - auditMs, exported: auditExport(write) },

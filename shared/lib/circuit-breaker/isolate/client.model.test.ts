@@ -11,7 +11,7 @@ import {
   succeed,
   type Condition,
 } from "../../../../test/support/fleet.ts";
-import { breakerRuns } from "../../../../test/support/seed.ts";
+import { runs } from "../../../../test/support/seed.ts";
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
 import { defaultSettings as settings } from "../rules/settings.ts";
 import type { Transition } from "../rules/transition.ts";
@@ -249,7 +249,7 @@ async function recover(world: World): Promise<void> {
   expect(world.object.snapshot.state, "isolates of one call each trip it").toBe("OPEN");
 }
 
-it(`fleets of 1 to 50 isolates, with any failures of calls, messages, isolates, object and clock (${breakerRuns} runs)`, async () => {
+it(`fleets of 1 to 50 isolates, with any failures of calls, messages, isolates, object and clock (${runs} runs)`, async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 50 }),
@@ -262,6 +262,6 @@ it(`fleets of 1 to 50 isolates, with any failures of calls, messages, isolates, 
         expect(rejections.splice(0)).toEqual([]);
       },
     ),
-    { numRuns: breakerRuns },
+    { numRuns: runs },
   );
 });

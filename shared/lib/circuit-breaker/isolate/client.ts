@@ -38,7 +38,6 @@ export class BreakerClient {
   readonly #ports: ClientPorts;
   readonly #clock: Clock;
   readonly #executor: Executor;
-  readonly #permitMs: number;
   #closed: SnapshotHandlers | null = null;
 
   constructor(ports: ClientPorts) {
@@ -46,7 +45,6 @@ export class BreakerClient {
     this.#ports = ports;
     this.#clock = clock;
     this.#executor = new Executor(policy, clock);
-    this.#permitMs = policy.timeoutMs + PERMIT_MARGIN_MS;
     this.breaker = breaker;
   }
 
@@ -67,7 +65,7 @@ export class BreakerClient {
     }
     if (breaker.local !== null) return this.#runLocally(call, options, now, breaker.local);
     if (breaker.held === null) return this.#runCold(call, options, now);
-    const unused = breaker.takeUnusedPermit(this.#ports.policy.timeoutMs + RETURN_MS, now);
+    const unused = breaker.takeUnusedPermit(this.#executor.timeoutMs(options) + RETURN_MS, now);
     if (unused !== null) return this.#probe(call, options, unused);
     const admission = admissionUnder(breaker.held, now);
     switch (admission.do) {
@@ -176,7 +174,7 @@ export class BreakerClient {
       tally.hold();
       return Promise.resolve(this.#rejection(heldMs));
     }
-    tally.pause.try(now, this.#ports.policy.timeoutMs + RETURN_MS);
+    tally.pause.try(now, this.#executor.timeoutMs(options) + RETURN_MS);
     const ended = outcomesInPause(tally, this.#clock, () => this.breaker.updateAllowing());
     return this.#observe(call, options, ended);
   }
@@ -188,7 +186,7 @@ export class BreakerClient {
     now: number,
   ): Promise<Value> {
     const permitId = this.#ports.newId();
-    const asked = this.breaker.acquireBeside(permitId, this.#permitMs, now);
+    const asked = this.breaker.acquireBeside(permitId, this.#permitMs(options), now);
     if (asked === null) return this.#observe(call, options);
     const ended = this.#executor.watch();
     const answer = this.#executor.run(call, options);
@@ -224,7 +222,7 @@ export class BreakerClient {
     const { breaker } = this;
     if (!breaker.asking.begin(breaker.held, now)) return await this.#meanwhile(call, options);
     options?.signal?.throwIfAborted();
-    const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs };
+    const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs(options) };
     const reply = await breaker.acquire(permit.id, permit.lastsMs, ASK_TIMEOUT_MS);
     breaker.asking.end(now);
     if (reply?.granted) return await this.#probe(call, options, permit);
@@ -278,7 +276,7 @@ export class BreakerClient {
     local: LocalBreaker,
   ): Promise<Value | CircuitOpen> {
     this.breaker.renewIfDue(now);
-    const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs };
+    const permit = { id: this.#ports.newId(), askedAt: now, lastsMs: this.#permitMs(options) };
     if (local.acquire(permit.id, permit.lastsMs)) {
       return this.#probe(call, options, permit, (ended) => local.endProbe(permit.id, ended));
     }
@@ -286,6 +284,10 @@ export class BreakerClient {
     if (snapshot.state !== "CLOSED")
       return Promise.resolve(this.#rejection(suggestedRetryMs(snapshot, snapshot.retryAfterMs)));
     return this.#observe(call, options, local.outcomes());
+  }
+
+  #permitMs(options: CallOptions | undefined): number {
+    return this.#executor.timeoutMs(options) + PERMIT_MARGIN_MS;
   }
 
   #rejection(retryAfterMs: number): CircuitOpen {

@@ -35,6 +35,8 @@ export type CallOptions = {
    * `BreakerClient.admission`. Otherwise the client decides at random.
    */
   isInShare?: boolean;
+  /** The longest that this call takes, in milliseconds, instead of the policy's `timeoutMs`. */
+  timeoutMs?: number;
 };
 
 /**
@@ -76,6 +78,11 @@ export class Executor {
     );
   }
 
+  /** The longest that a call takes. */
+  timeoutMs(options: CallOptions | undefined): number {
+    return options?.timeoutMs ?? this.#policy.timeoutMs;
+  }
+
   /**
    * @param atMostMs a limit that holds even if the callee times out by itself
    * @throws CallTimeout; the reason of the caller's signal; else what the call throws
@@ -85,8 +92,8 @@ export class Executor {
     options?: CallOptions,
     atMostMs = Number.POSITIVE_INFINITY,
   ): Promise<Value> {
-    const { timeoutMs, calleeTimesOut } = this.#policy;
-    const limitMs = Math.min(calleeTimesOut ? Number.POSITIVE_INFINITY : timeoutMs, atMostMs);
+    const ownMs = this.#policy.calleeTimesOut ? Number.POSITIVE_INFINITY : this.timeoutMs(options);
+    const limitMs = Math.min(ownMs, atMostMs);
     if (limitMs === Number.POSITIVE_INFINITY && options?.signal === undefined)
       return await call(undefined);
     return await boundedCall(

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { breakerCalls } from "../../../../test/support/breaker-calls.ts";
 import { failing, SimulatedObject, succeed } from "../../../../test/support/fleet.ts";
-import { breakerRuns } from "../../../../test/support/seed.ts";
+import { runs } from "../../../../test/support/seed.ts";
 import { VirtualClock } from "../../../../test/support/virtual-clock.ts";
 import { CircuitOpen } from "./circuit-open.ts";
 import type { BreakerClient } from "./client.ts";
@@ -96,7 +96,7 @@ describe("an isolate whose last calls all failed for two seconds", () => {
   });
 });
 
-it(`a pause ends within 30 s, also if the clock is set back (${breakerRuns} runs)`, () => {
+it(`a pause ends within 30 s, also if the clock is set back (${runs} runs)`, () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant("begin" as const), retryAfterMs: fc.nat(100_000) }),
     fc.record({ do: fc.constant("try" as const), timeoutMs: fc.nat(400_000) }),
@@ -120,6 +120,6 @@ it(`a pause ends within 30 s, also if the clock is set back (${breakerRuns} runs
         expect(leftMs).toBeLessThanOrEqual(30_000);
       }
     }),
-    { numRuns: breakerRuns },
+    { numRuns: runs },
   );
 });

@@ -74,6 +74,22 @@ describe("the probe", () => {
     });
   });
 
+  it.each([false, true])(
+    "that may take longer than others closes the breaker: %s",
+    async (ends) => {
+      const client = isolate(object, ends ? { policy: selfTiming } : {});
+      void client.run(succeed);
+      await clock.advance(50);
+      await openedBy(client);
+      await clock.advance(30_000);
+      const slow = client.run(() => clock.sleep(80_000).then(() => "value"), { timeoutMs: 90_000 });
+      await clock.advance(80_100);
+      expect(await slow).toBe("value");
+      await clock.advance(100);
+      expect(object.snapshot.state).toBe("CLOSED");
+    },
+  );
+
   it("that never returns frees its permit, and the next one closes the breaker", async () => {
     const client = await warm();
     await openedBy(client);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import * as v from "valibot";
 import { expect, it } from "vitest";
-import { breakerRuns } from "../../../../test/support/seed.ts";
+import { runs } from "../../../../test/support/seed.ts";
 import { initialBreaker, type Breaker } from "../rules/phase.ts";
 import { defaultSettings as settings } from "../rules/settings.ts";
 import { decide, type Event } from "../rules/state.ts";
@@ -47,7 +47,7 @@ const event: fc.Arbitrary<(epoch: number) => Event> = fc.oneof(
   fc.constant(() => ({ type: "look" as const })),
 );
 
-it(`the release before reads each row of this one, after a roll-back (${breakerRuns} runs)`, () => {
+it(`the release before reads each row of this one, after a roll-back (${runs} runs)`, () => {
   const steps = fc.array(fc.tuple(event, fc.nat(40_000)), { maxLength: 40 });
   fc.assert(
     fc.property(steps, (all) => {
@@ -59,6 +59,6 @@ it(`the release before reads each row of this one, after a roll-back (${breakerR
         expect(v.safeParse(released, rowOf(breaker)).issues).toBeUndefined();
       }
     }),
-    { numRuns: breakerRuns },
+    { numRuns: runs },
   );
 });

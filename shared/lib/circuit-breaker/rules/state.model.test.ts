@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { anyCommand } from "../../../../test/support/any-command.ts";
-import { breakerRuns } from "../../../../test/support/seed.ts";
+import { runs } from "../../../../test/support/seed.ts";
 import { score } from "./evidence.ts";
 import { clampToNow, initialBreaker, snapshot, type Breaker } from "./phase.ts";
 import { defaultSettings as settings } from "./settings.ts";
@@ -253,7 +253,7 @@ const steps = [
   ),
 ];
 
-it(`in any history of the fleet, the network, the operator and the clock: one permit at a time, epochs that only rise, no way to CLOSED but a permitted success or an operator (${breakerRuns} runs)`, () => {
+it(`in any history of the fleet, the network, the operator and the clock: one permit at a time, epochs that only rise, no way to CLOSED but a permitted success or an operator (${runs} runs)`, () => {
   fc.assert(
     fc.property(fc.commands(steps, { maxCommands: 60, size: "max" }), (commands) => {
       const fleet = new Fleet();
@@ -261,6 +261,6 @@ it(`in any history of the fleet, the network, the operator and the clock: one pe
       fleet.recover();
       expect(fleet.memory).toEqual(fleet.stored);
     }),
-    { numRuns: breakerRuns },
+    { numRuns: runs },
   );
 });

@@ -1,9 +1,12 @@
 import type { AnswerBody } from "../api.ts";
 import { useResource } from "../resource.ts";
+import { call } from "../session.ts";
 import { Section, State, Time } from "../ui/bits.tsx";
 import { NoChannel, NotifiedBy } from "../ui/channels.tsx";
+import { Action } from "../ui/confirm.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Table } from "../ui/table.tsx";
+import { Silences } from "./silences.tsx";
 
 export function AlertsPage() {
   const alerts = useResource("listAlerts");
@@ -24,14 +27,17 @@ export function AlertsPage() {
                   kind: "wide",
                   cell: (alert) => <Firing alert={alert} />,
                 },
+                { head: "Severity", cell: ({ severity }) => severity },
                 { head: "Since", cell: ({ since }) => <Time at={since} /> },
                 {
                   head: "Notified",
                   cell: (alert) => <NotifiedBy notice={alert} channels={channels} />,
                 },
+                { head: "Act", kind: "actions", cell: (alert) => <Acknowledge alert={alert} /> },
               ]}
             />
           </Section>
+          <Silences />
           <Section title="Notices">
             <Table
               caption="Notices, newest first"
@@ -49,7 +55,12 @@ export function AlertsPage() {
                 { head: "What", kind: "wide", cell: ({ summary }) => summary },
                 {
                   head: "Notified",
-                  cell: (notice) => <NotifiedBy notice={notice} channels={channels} />,
+                  cell: (notice) =>
+                    notice.isSilenced ? (
+                      <State tone="idle">silenced</State>
+                    ) : (
+                      <NotifiedBy notice={notice} channels={channels} />
+                    ),
                 },
               ]}
             />
@@ -60,14 +71,48 @@ export function AlertsPage() {
   );
 }
 
+type FiringAlert = AnswerBody<"listAlerts">["firing"][number];
+
+function Acknowledge({ alert: { key, acknowledgedAt } }: { alert: FiringAlert }) {
+  return acknowledgedAt === undefined ? (
+    <Action
+      label="Acknowledge"
+      operation="acknowledgeAlert"
+      of={key}
+      explains={<p>Until it is over, only news and its recovery are notified.</p>}
+      done="Acknowledged."
+      act={() => call("acknowledgeAlert", { params: { key } })}
+    />
+  ) : (
+    <Action
+      label="Withdraw"
+      operation="unacknowledgeAlert"
+      of={key}
+      explains={<p>The alert is notified daily again.</p>}
+      done="The acknowledgement is withdrawn."
+      act={() => call("unacknowledgeAlert", { params: { key } })}
+    />
+  );
+}
+
 function Firing({
-  alert: { summary, clearSince, flappingSince },
+  alert: { summary, clearSince, flappingSince, acknowledgedAt, acknowledgedBy, silencedUntil },
 }: {
-  alert: AnswerBody<"listAlerts">["firing"][number];
+  alert: FiringAlert;
 }) {
   return (
     <>
       <State tone={clearSince === undefined ? "bad" : "warn"}>{summary}</State>
+      {acknowledgedAt !== undefined && (
+        <p>
+          Acknowledged by {acknowledgedBy}, <Time at={acknowledgedAt} />.
+        </p>
+      )}
+      {silencedUntil !== undefined && (
+        <p>
+          Silenced until <Time at={silencedUntil} />.
+        </p>
+      )}
       {flappingSince !== undefined && (
         <p>
           It flaps, since <Time at={flappingSince} />.

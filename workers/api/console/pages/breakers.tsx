@@ -159,6 +159,7 @@ function Details({ breaker }: { breaker: ReachableBreaker }) {
             explains={<p>{explains}</p>}
             reason="required"
             done={`The breaker of ${name} ${done}.`}
+            operation={operation}
             act={(reason) => call(operation, { params, body: { reason } })}
           />
         ))}

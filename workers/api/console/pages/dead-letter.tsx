@@ -1,5 +1,5 @@
 import { lastErrorText } from "../answer-text.ts";
-import { failedCall, type AnswerBody, type CallOutcome } from "../api.ts";
+import type { AnswerBody } from "../api.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
@@ -7,10 +7,12 @@ import { Facts, Raw, Section, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Timeline } from "../ui/timeline.tsx";
+import { ReplayOne } from "./replay-one.tsx";
 
 type DeadLetter = AnswerBody<"getDeadLetter">;
 
-export function DeadLetterPage({ id }: { id: string }) {
+/** `query`: the filters of the list that led here. */
+export function DeadLetterPage({ id, query }: { id: string; query: URLSearchParams }) {
   const letter = useResource("getDeadLetter", { params: { id } });
   if (letter.failure?.status === 404) {
     return (
@@ -23,23 +25,20 @@ export function DeadLetterPage({ id }: { id: string }) {
   }
   return (
     <Loaded reading={letter} lines={8}>
-      {(body) => <Details letter={body} />}
+      {(body) => (
+        <Details letter={body} list={linkTo("dead-letters", null, Object.fromEntries(query))} />
+      )}
     </Loaded>
   );
 }
 
-/** The API answers 200 also if the email cannot be replayed: that must not look like a success. */
-async function replay(id: string): Promise<CallOutcome<unknown>> {
-  const outcome = await call("processDeadLetters", { body: { ids: [id] } });
-  const item = outcome.ok ? outcome.body.items[0] : undefined;
-  if (!outcome.ok || item?.success === true) return outcome;
-  return failedCall("It was not replayed", item?.error ?? "It is no longer there.");
-}
-
-function Details({ letter }: { letter: DeadLetter }) {
+function Details({ letter, list }: { letter: DeadLetter; list: string }) {
   const { id, kind, to, recipients, subject, reason, lastError, rawBody, events } = letter;
   return (
     <>
+      <p>
+        <a href={list}>Back to the dead letters</a>
+      </p>
       <p class="lead">
         {kind === "email"
           ? `To ${recipients?.join(", ") ?? to ?? "unknown"}: ${subject ?? ""}`
@@ -54,7 +53,7 @@ function Details({ letter }: { letter: DeadLetter }) {
         ]}
       />
       {lastError !== undefined && <p>{lastErrorText(lastError)}</p>}
-      <Actions letter={letter} />
+      <Actions letter={letter} list={list} />
       {rawBody !== undefined && (
         <Section title="The message">
           <Raw value={rawBody} />
@@ -74,23 +73,10 @@ function Details({ letter }: { letter: DeadLetter }) {
   );
 }
 
-function Actions({ letter: { id, kind } }: { letter: DeadLetter }) {
+function Actions({ letter: { id, kind }, list }: { letter: DeadLetter; list: string }) {
   return (
     <div class="buttons">
-      {kind === "email" && (
-        <Action
-          label="Replay"
-          explains={
-            <p>
-              The email is queued again, with all its attempts. If the cause is not fixed, it
-              becomes a dead letter again.
-            </p>
-          }
-          done="The email is queued again."
-          act={() => replay(id)}
-          after={() => (location.hash = linkTo("email", id))}
-        />
-      )}
+      {kind === "email" && <ReplayOne id={id} />}
       <Action
         label="Discard"
         heading="Discard 1 dead letter"
@@ -102,8 +88,9 @@ function Actions({ letter: { id, kind } }: { letter: DeadLetter }) {
           </p>
         }
         done="The dead letter was discarded."
+        operation="discardDeadLetter"
         act={() => call("discardDeadLetter", { params: { id } })}
-        after={() => (location.hash = linkTo("dead-letters"))}
+        after={() => (location.hash = list)}
       />
     </div>
   );

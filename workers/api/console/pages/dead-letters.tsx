@@ -5,10 +5,11 @@ import { chosen, reasonChoices } from "../filters.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { Section, Time } from "../ui/bits.tsx";
-import { Choice, SearchField } from "../ui/find.tsx";
+import { Choice, Field } from "../ui/find.tsx";
 import { Together } from "../ui/loaded.tsx";
 import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";
+import { Causes } from "./causes.tsx";
 import { Replay } from "./replay.tsx";
 
 type Filter = { reason?: (typeof reasonChoices)[number]; to?: string };
@@ -37,9 +38,12 @@ export function DeadLettersPage({ query }: { query: URLSearchParams }) {
       <Section title="Find">
         <Search filter={filter} show={show} />
         <PagedList reading={letters} cursor={cursor} onMove={(next) => show({ cursor: next })}>
-          {({ items }) => <DeadLetters items={items} isFiltered={Object.keys(filter).length > 0} />}
+          {({ items }) => (
+            <DeadLetters items={items} query={query} isFiltered={Object.keys(filter).length > 0} />
+          )}
         </PagedList>
       </Section>
+      <Causes filter={filter} />
       <Replay key={JSON.stringify(filter)} filter={filter} />
     </Together>
   );
@@ -53,7 +57,7 @@ function Search({ filter, show }: { filter: Filter; show: Show }) {
       role="search"
       onSubmit={(event) => (event.preventDefault(), show({ to: to.trim() }))}
     >
-      <SearchField label="Recipient" value={to} onInput={setTo} />
+      <Field label="Recipient" type="search" value={to} onInput={setTo} />
       <Choice
         label="Reason"
         value={filter.reason}
@@ -67,7 +71,15 @@ function Search({ filter, show }: { filter: Filter; show: Show }) {
 
 type DeadLetter = AnswerBody<"listDeadLetters">["items"][number];
 
-function DeadLetters({ items, isFiltered }: { items: DeadLetter[]; isFiltered: boolean }) {
+function DeadLetters({
+  items,
+  query,
+  isFiltered,
+}: {
+  items: DeadLetter[];
+  query: URLSearchParams;
+  isFiltered: boolean;
+}) {
   return (
     <Table
       caption="Dead letters, oldest first"
@@ -79,7 +91,9 @@ function DeadLetters({ items, isFiltered }: { items: DeadLetter[]; isFiltered: b
         {
           head: "What",
           cell: ({ id, to, kind }) => (
-            <a href={linkTo("dead-letters", id)}>{to ?? `${kind} message`}</a>
+            <a href={linkTo("dead-letters", id, Object.fromEntries(query))}>
+              {to ?? `${kind} message`}
+            </a>
           ),
         },
         { head: "Reason", cell: ({ reason }) => reason },

@@ -1,5 +1,7 @@
-import { lastErrorText } from "../answer-text.ts";
+import { answerText, lastErrorText } from "../answer-text.ts";
 import type { AnswerBody } from "../api.ts";
+import { feedbackNote } from "../feedback-text.ts";
+import { chosen, contentChoices } from "../filters.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
@@ -9,26 +11,42 @@ import { EmailState, StateOfRecipient } from "../ui/email-state.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Table } from "../ui/table.tsx";
 import { Timeline } from "../ui/timeline.tsx";
+import { Content } from "./email-content.tsx";
+import { ReplayOne } from "./replay-one.tsx";
 
 type Email = AnswerBody<"getEmail">;
 
-export function EmailPage({ id }: { id: string }) {
+/** `query`: the search that led here, and which part of the content is shown. */
+export function EmailPage({ id, query }: { id: string; query: URLSearchParams }) {
   const email = useResource("getEmail", { params: { id } }, 2_000);
   if (email.body === null && email.failure?.status === 404) {
     return (
       <p>
-        There is no email <code>{id}</code>. <a href={linkTo("email")}>To the emails</a>
+        There is no email <code>{id}</code>. <BackToSearch query={query} />
       </p>
     );
   }
   return (
     <Loaded reading={email} lines={8}>
-      {(body) => <Details email={body} />}
+      {(body) => (
+        <>
+          <p>
+            <BackToSearch query={query} />
+          </p>
+          <Details email={body} query={query} />
+        </>
+      )}
     </Loaded>
   );
 }
 
-function Details({ email }: { email: Email }) {
+function BackToSearch({ query }: { query: URLSearchParams }) {
+  const { show: _, ...search } = Object.fromEntries(query);
+  return <a href={linkTo("email", null, search)}>Back to the emails</a>;
+}
+
+function Details({ email, query }: { email: Email; query: URLSearchParams }) {
+  const note = feedbackNote(email);
   return (
     <>
       <p class="lead">
@@ -41,6 +59,12 @@ function Details({ email }: { email: Email }) {
           [email.generation > 1 ? "Attempts since the replay" : "Attempts", email.attempts],
           ["Generation", email.generation],
           ["Category", email.category],
+          ...(email.tags === undefined
+            ? []
+            : [["Tags", email.tags.join(", ")] as [string, preact.ComponentChildren]]),
+          ...(email.replyTo === undefined
+            ? []
+            : [["Reply to", email.replyTo.join(", ")] as [string, preact.ComponentChildren]]),
           ...(email.dueAt === undefined
             ? []
             : [["Due", <Time at={email.dueAt} />] as [string, preact.ComponentChildren]]),
@@ -60,9 +84,11 @@ function Details({ email }: { email: Email }) {
           )}
         </p>
       )}
+      {note !== null && <p>{note}</p>}
       {email.lastError !== undefined && <p>{lastErrorText(email.lastError)}</p>}
-      {email.recipients.length > 1 && <Recipients email={email} />}
       <Actions email={email} />
+      <Recipients email={email} />
+      <Content email={email} query={query} show={chosen(query, "show", contentChoices)} />
       <Section title="Timeline">
         <Timeline events={email.events} />
       </Section>
@@ -87,10 +113,11 @@ const waitTexts = {
 
 /** What became of the email for each of its recipients. */
 function Recipients({ email }: { email: Email }) {
+  const isAlone = email.recipients.length === 1;
   return (
     <Section title="Recipients">
       <Table
-        caption="Recipients"
+        caption="Recipients with their states"
         rows={email.recipients}
         keyOf={({ address }) => address}
         empty="None."
@@ -104,7 +131,8 @@ function Recipients({ email }: { email: Email }) {
           {
             head: "Last answer",
             kind: "wide",
-            cell: ({ detail }) => (detail === undefined ? "–" : lastErrorText(detail)),
+            cell: ({ detail = isAlone ? email.lastError : undefined }) =>
+              detail === undefined ? "–" : answerText(detail),
           },
         ]}
       />
@@ -133,9 +161,14 @@ const resolutions = {
 /** Also of an email that other recipients have. */
 function ToDeadLetter({ id }: { id: string }) {
   return (
-    <p>
-      <a href={linkTo("dead-letters", id)}>To its dead letter</a>, where it can be replayed.
-    </p>
+    <>
+      <div class="buttons">
+        <ReplayOne id={id} />
+      </div>
+      <p>
+        <a href={linkTo("dead-letters", id)}>To its dead letter</a>, where it can be discarded.
+      </p>
+    </>
   );
 }
 
@@ -153,6 +186,7 @@ function Actions({ email }: { email: Email }) {
               label="Try it now"
               explains={<p>It does not wait any longer. The server may give the same answer.</p>}
               done="It is tried now."
+              operation="retryEmail"
               act={() => call("retryEmail", { params })}
             />
           )}
@@ -161,6 +195,7 @@ function Actions({ email }: { email: Email }) {
             tone="danger"
             explains={<p>It is not sent, unless a transport has it already.</p>}
             done="The email was cancelled."
+            operation="cancelEmail"
             act={() => call("cancelEmail", { params })}
           />
         </div>
@@ -181,6 +216,7 @@ function Actions({ email }: { email: Email }) {
                 {...(status === "queued" && { tone: "danger" as const })}
                 explains={<p>{resolutions[status].explains}</p>}
                 done={resolutions[status].done}
+                operation="resolveEmail"
                 act={() => call("resolveEmail", { params, body: { status } })}
               />
             ))}

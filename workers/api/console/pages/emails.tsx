@@ -1,9 +1,8 @@
-import { useState } from "preact/hooks";
 import type { AnswerBody, Health } from "../api.ts";
 import { breakerIssues } from "../breaker-issues.ts";
 import { Chart, countLine } from "../charts/chart.tsx";
 import { useNow } from "../clock.ts";
-import { chosen, statusChoices, isEmailId } from "../filters.ts";
+import { feedbackText } from "../feedback-text.ts";
 import { checkText, spanText, waitingText } from "../format.ts";
 import { useHealth } from "../health.ts";
 import { paceTone, rateText } from "../pace.ts";
@@ -14,13 +13,12 @@ import { call } from "../session.ts";
 import { useTelemetry } from "../telemetry.ts";
 import { Facts, Section, State, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
-import { EmailState } from "../ui/email-state.tsx";
-import { Choice, SearchField } from "../ui/find.tsx";
 import { Issues } from "../ui/issues.tsx";
 import { Loaded, Together } from "../ui/loaded.tsx";
-import { PagedList } from "../ui/paged-list.tsx";
 import { RangeChoice, rangeOf } from "../ui/range.tsx";
 import { Table } from "../ui/table.tsx";
+import { CountsByDay } from "./email-counts.tsx";
+import { FindEmails } from "./email-search.tsx";
 import { Pauses } from "./pauses.tsx";
 
 export function EmailsPage({ query }: { query: URLSearchParams }) {
@@ -74,7 +72,8 @@ export function EmailsPage({ query }: { query: URLSearchParams }) {
           )}
         </Loaded>
       </Section>
-      <Search query={query} />
+      <CountsByDay query={query} />
+      <FindEmails query={query} />
     </Together>
   );
 }
@@ -117,6 +116,7 @@ function Paces({ items }: { items: Pace[] }) {
               </>
             ),
         },
+        { head: "Feedback", cell: feedbackText },
         { head: "Limit", cell: (one) => <EndLimit transport={one} /> },
       ]}
     />
@@ -139,6 +139,7 @@ function EndLimit({ transport }: { transport: Pace }) {
       }
       reason="required"
       done={`The limit of ${name} has ended.`}
+      operation="resetEmailTransport"
       act={(reason) =>
         call("resetEmailTransport", { params: { transport: name }, body: { reason } })
       }
@@ -174,94 +175,6 @@ function Backlog({ email }: { email: Backlog }) {
           <a href={linkTo("dead-letters")}>{checkText(email, "dead")}</a>,
           email.dead > 0 ? "warn" : "idle",
         ],
-      ]}
-    />
-  );
-}
-
-type Filter = { to: string | undefined; status: (typeof statusChoices)[number] | undefined };
-
-function Search({ query }: { query: URLSearchParams }) {
-  const cursor = query.get("cursor") ?? undefined;
-  const to = query.get("to") ?? undefined;
-  const status = chosen(query, "status", statusChoices);
-  const emails = useResource("listEmails", {
-    query: {
-      limit: "25",
-      ...(status !== undefined && { status }),
-      ...(to !== undefined && { to }),
-      ...(cursor !== undefined && { cursor }),
-    },
-  });
-  return (
-    <Section title="Find">
-      <SearchForm to={to} status={status} />
-      <PagedList
-        reading={emails}
-        cursor={cursor}
-        onMove={(next) => (location.hash = linkTo("email", null, { to, status, cursor: next }))}
-      >
-        {({ items }) => (
-          <Emails items={items} isFiltered={to !== undefined || status !== undefined} />
-        )}
-      </PagedList>
-    </Section>
-  );
-}
-
-function SearchForm({ to, status }: Filter) {
-  const [text, setText] = useState(to ?? "");
-  const [wrong, setWrong] = useState<string | null>(null);
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    const wanted = text.trim();
-    const isAddress = wanted === "" || wanted.includes("@");
-    if (!isAddress && !isEmailId(wanted))
-      return setWrong(
-        `"${wanted}" is neither a whole address nor the id of an email. Parts of an address and ` +
-          "subjects are not searched.",
-      );
-    setWrong(null);
-    location.hash = isAddress
-      ? linkTo("email", null, { to: wanted, status })
-      : linkTo("email", wanted);
-  };
-  return (
-    <form class="form" onSubmit={submit} role="search">
-      <SearchField label="Recipient or id of an email" value={text} onInput={setText} />
-      <Choice
-        label="Status"
-        value={status}
-        values={statusChoices}
-        onChoose={(chosenStatus) =>
-          (location.hash = linkTo("email", null, { to, status: chosenStatus }))
-        }
-      />
-      <button type="submit">Find</button>
-      {wrong !== null && (
-        <p class="failing" role="alert">
-          {wrong}
-        </p>
-      )}
-    </form>
-  );
-}
-
-type Item = AnswerBody<"listEmails">["items"][number];
-
-function Emails({ items, isFiltered }: { items: Item[]; isFiltered: boolean }) {
-  return (
-    <Table
-      caption="Emails, newest first"
-      rows={items}
-      keyOf={({ id }) => id}
-      empty={isFiltered ? "No email matches." : "No email was accepted yet."}
-      columns={[
-        { head: "Accepted", cell: ({ createdAt }) => <Time at={createdAt} /> },
-        { head: "Status", cell: ({ status }) => <EmailState status={status} /> },
-        { head: "To", cell: ({ id, to }) => <a href={linkTo("email", id)}>{to}</a> },
-        { head: "Subject", kind: "wide", cell: ({ subject }) => subject },
-        { head: "Attempts", kind: "number", cell: ({ attempts }) => attempts },
       ]}
     />
   );

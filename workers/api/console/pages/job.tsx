@@ -4,7 +4,7 @@ import { countText } from "../format.ts";
 import {
   jobRunTones,
   lastAttemptText,
-  scheduleText,
+  jobScheduleText,
   targetText,
   type JobRun,
 } from "../job-state.ts";
@@ -70,7 +70,7 @@ function Details({ job }: { job: Job }) {
   return (
     <>
       <p class="lead">
-        <code>{scheduleText(job)}</code>, {targetText(job)}
+        <code>{jobScheduleText(job)}</code>, {targetText(job)}
       </p>
       <Facts
         facts={[
@@ -85,6 +85,7 @@ function Details({ job }: { job: Job }) {
       <div class="buttons">
         <JobActions item={job} />{" "}
         <Action
+          operation="deleteJob"
           label="Delete"
           of={name}
           tone="danger"
@@ -125,6 +126,7 @@ function Runs({ name, onlyDead }: { name: string; onlyDead: boolean }) {
         onlyDead &&
         hasDead && (
           <Action
+            operation="replayJobRuns"
             label="Replay all"
             of={name}
             explains={<p>Up to 1,000 dead runs are called again, each under its id.</p>}
@@ -189,6 +191,7 @@ function Replay({ name, run: { runId, status } }: { name: string; run: JobRun })
   if (status !== "dead" && status !== "success") return null;
   return (
     <Action
+      operation="replayJobRun"
       label="Replay"
       of={runId}
       heading={`Replay a run of ${name}`}

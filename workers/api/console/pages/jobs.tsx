@@ -1,4 +1,4 @@
-import { jobRunTones, mayPause, scheduleText, targetText, type JobItem } from "../job-state.ts";
+import { jobRunTones, mayPause, jobScheduleText, targetText, type JobItem } from "../job-state.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
 import { call } from "../session.ts";
@@ -39,7 +39,7 @@ export function JobsPage({ query }: { query: URLSearchParams }) {
                       {item.name}
                     </a>
                     <br />
-                    <code>{scheduleText(item)}</code>
+                    <code>{jobScheduleText(item)}</code>
                   </>
                 ),
               },
@@ -81,6 +81,7 @@ export function JobActions({ item }: { item: JobItem }) {
   return (
     <>
       <Action
+        operation="runJob"
         label="Run now"
         of={name}
         explains={<p>It runs once, in addition to its schedule, also while it is paused.</p>}
@@ -89,6 +90,7 @@ export function JobActions({ item }: { item: JobItem }) {
       />{" "}
       {pausedAt !== undefined && (
         <Action
+          operation="resumeJob"
           label="Resume"
           of={name}
           explains={<p>Its next slot is the first one from now on.</p>}
@@ -98,6 +100,7 @@ export function JobActions({ item }: { item: JobItem }) {
       )}
       {pausedAt === undefined && mayPause(item) && (
         <Action
+          operation="pauseJob"
           label="Pause"
           of={name}
           explains={<p>It has no slots until it is resumed. What is under way ends as it does.</p>}

@@ -36,6 +36,7 @@ export function Pauses() {
                       <p>The first 1,000 emails leave at once, the others within half an hour.</p>
                     }
                     done="The pause has ended."
+                    operation="resumeEmails"
                     act={() => call("resumeEmails", { params: { scope } })}
                   />
                 ),
@@ -84,6 +85,7 @@ function Pause() {
         explains={<p>They are accepted, and wait until you resume them.</p>}
         reason="required"
         done={`Paused: ${scopeText(scope)}.`}
+        operation="pauseEmails"
         act={(reason) => call("pauseEmails", { body: { scope, reason } })}
       />
     </div>

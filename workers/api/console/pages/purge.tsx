@@ -54,6 +54,7 @@ export function PurgeForm() {
             </p>
           }
           done={`Purged ${what}.`}
+          operation="invalidate"
           act={purge}
         />
       </div>

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { reasonChoices } from "../filters.ts";
 import { countText } from "../format.ts";
 import { refreshAll } from "../resource.ts";
-import { call, useMayWrite } from "../session.ts";
+import { call, useDenyReason } from "../session.ts";
 import { Section } from "../ui/bits.tsx";
 
 /** `buriedBefore`: the time of the count. What dies again later is not replayed again. */
@@ -28,7 +28,7 @@ const CHUNK = 25;
 
 /** Replays the dead letters that match a filter, in chunks, with progress and a way to stop. */
 export function Replay({ filter }: { filter: Filter }) {
-  const { mayWrite, denyReason } = useMayWrite();
+  const denyReason = useDenyReason("processDeadLetters");
   const { progress, count, run, stop } = useReplay(filter);
   return (
     <Section title="Replay all of them">
@@ -39,7 +39,7 @@ export function Replay({ filter }: { filter: Filter }) {
       {progress.state !== "running" && (
         <button
           type="button"
-          disabled={!mayWrite || progress.state === "counting"}
+          disabled={denyReason !== undefined || progress.state === "counting"}
           title={denyReason}
           onClick={() => void count()}
         >

@@ -4,6 +4,7 @@ import { useResource } from "../resource.ts";
 import { call } from "../session.ts";
 import { Section, State, Time } from "../ui/bits.tsx";
 import { Action } from "../ui/confirm.tsx";
+import { Field } from "../ui/find.tsx";
 import { Together } from "../ui/loaded.tsx";
 import { PagedList } from "../ui/paged-list.tsx";
 import { Table } from "../ui/table.tsx";
@@ -75,6 +76,7 @@ function Delete({ sender }: { sender: Sender }) {
         <p>No further email may name it. Emails that were accepted with it are still sent.</p>
       }
       done={`${identity} is no sender any more.`}
+      operation="deleteSender"
       act={() => call("deleteSender", { params: { senderId: sender.id } })}
     />
   );
@@ -107,32 +109,10 @@ function Add() {
             </p>
           }
           done={`${given} is a sender.`}
+          operation="createSender"
           act={() => call("createSender", { body })}
         />
       </div>
     </Section>
-  );
-}
-
-function Field({
-  label,
-  value,
-  onInput,
-}: {
-  label: string;
-  value: string;
-  onInput: (value: string) => void;
-}) {
-  return (
-    <label>
-      {label}
-      <input
-        type="text"
-        value={value}
-        autocomplete="off"
-        spellcheck={false}
-        onInput={({ currentTarget }) => onInput(currentTarget.value)}
-      />
-    </label>
   );
 }

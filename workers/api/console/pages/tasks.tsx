@@ -122,6 +122,7 @@ function RunNow({ name }: { name: string }) {
       of={name}
       explains={<p>It runs once, in addition to its schedule. Tasks are safe to run twice.</p>}
       done={`${name} ran.`}
+      operation="runTask"
       act={async () => ranWell(await call("runTask", { params: { name } }))}
     />
   );
@@ -213,6 +214,7 @@ function Execution({ execution }: { execution: History["recentExecutions"][numbe
                 of={run.task}
                 explains={<p>The task runs again now, as another attempt of this run.</p>}
                 done={`${run.task} ran.`}
+                operation="retryRun"
                 act={async () => ranWell(await call("retryRun", { params: { runId: run.runId } }))}
               />
             )}

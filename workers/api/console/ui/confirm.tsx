@@ -1,8 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { CallOutcome } from "../api.ts";
+import type { CalledOperation, CallOutcome } from "../api.ts";
 import { refreshAll } from "../resource.ts";
-import { useMayWrite } from "../session.ts";
+import { useDenyReason } from "../session.ts";
 import { announce } from "./announce.tsx";
 
 type Wanted = {
@@ -20,19 +20,21 @@ type Wanted = {
   /** The heading of the dialog, if the text of the button is too short for it. */
   heading?: string;
   /** Announced after success. */
-  done: string;
+  done: string | ((body: unknown) => string);
+  /** What `act` calls: who may not call it finds the button disabled. */
+  operation: CalledOperation;
   act: (reason: string) => Promise<CallOutcome<unknown>>;
   /** Called after success, for example to leave a page whose object is gone. */
   after?: () => void;
 };
 
 /**
- * A write behind a dialog that explains it. With a read-only token the button is disabled and gives
- * the reason.
+ * A write behind a dialog that explains it. For an operator who may not do it the button is
+ * disabled and gives the reason.
  */
-export function Action({ lacks, ...wanted }: Wanted) {
+export function Action({ lacks, operation, ...wanted }: Wanted) {
   const { label, of, tone } = wanted;
-  const { mayWrite, denyReason } = useMayWrite();
+  const denyReason = useDenyReason(operation);
   const [isOpen, setOpen] = useState(false);
   return (
     <>
@@ -40,7 +42,7 @@ export function Action({ lacks, ...wanted }: Wanted) {
         type="button"
         class={tone === "danger" ? "danger" : undefined}
         aria-label={of === undefined ? undefined : `${label} ${of}`}
-        disabled={!mayWrite || lacks !== undefined}
+        disabled={denyReason !== undefined || lacks !== undefined}
         title={denyReason ?? lacks}
         onClick={() => setOpen(true)}
       >
@@ -62,7 +64,7 @@ function Dialog({
   after,
   close,
   heading = of === undefined ? label : `${label} ${of}`,
-}: Omit<Wanted, "lacks"> & { close: () => void }) {
+}: Omit<Wanted, "lacks" | "operation"> & { close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [why, setWhy] = useState("");
   const [state, setState] = useState<"asking" | "acting" | { wrong: string }>("asking");
@@ -78,7 +80,7 @@ function Dialog({
       const wrong = `${outcome.title}. ${outcome.detail}`;
       return isLeft ? announce(`${heading}: ${wrong}`, "bad") : setState({ wrong });
     }
-    announce(done);
+    announce(typeof done === "string" ? done : done(outcome.body));
     dialog.current?.close();
     if (!isLeft) after?.();
     await refreshAll();

@@ -1,23 +1,28 @@
-/** What is looked for in a list. */
-export function SearchField({
+/** A field of a form. `search`: for what is looked for in a list. */
+export function Field({
   label,
   value,
+  type = "text",
   onInput,
 }: {
   label: string;
   value: string;
+  type?: "text" | "search" | "date";
   onInput: (value: string) => void;
 }) {
+  const common = {
+    value,
+    autocomplete: "off",
+    spellcheck: false,
+    onInput: ({ currentTarget }: { currentTarget: HTMLInputElement }) =>
+      onInput(currentTarget.value),
+  };
   return (
     <label>
       {label}
-      <input
-        type="search"
-        value={value}
-        autocomplete="off"
-        spellcheck={false}
-        onInput={({ currentTarget }) => onInput(currentTarget.value)}
-      />
+      {type === "date" && <input type="date" {...common} />}
+      {type === "search" && <input type="search" {...common} />}
+      {type === "text" && <input type="text" {...common} />}
     </label>
   );
 }
@@ -47,5 +52,31 @@ export function Choice<Value extends string>({
         ))}
       </select>
     </label>
+  );
+}
+
+/** One of a list of values as links: each is one press away, and has an address. */
+export function Chips({
+  label,
+  value,
+  values,
+  hrefOf,
+}: {
+  label: string;
+  value: string | undefined;
+  /** Undefined: any. */
+  values: readonly (string | undefined)[];
+  hrefOf: (value: string | undefined) => string;
+}) {
+  return (
+    <ul class="chips" aria-label={label}>
+      {values.map((one) => (
+        <li key={one ?? ""}>
+          <a href={hrefOf(one)} aria-current={one === value ? "true" : undefined}>
+            {one ?? "any"}
+          </a>
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -1,0 +1,138 @@
+import type { Flip, HeartbeatState } from "./rules/heartbeat.ts";
+import { MAX_PINGS, type HeartbeatDefinition, type KeptPing } from "./rules/rpc.ts";
+
+/**
+ * SQL of a heartbeat, in its object's storage. The tables are made with the definition: a ping
+ * under a token of nobody writes nothing.
+ */
+
+/** Flips that D1 has not recorded yet; the oldest beyond these are dropped. */
+const MAX_FLIPS = 100;
+
+export type StoredHeartbeat = { definition: HeartbeatDefinition; state: HeartbeatState };
+
+/** `isNotified`: the webhook was notified of it without D1. */
+export type StoredFlip = { n: number; flip: Flip; isNotified: boolean };
+
+export function createHeartbeatTables(sql: SqlStorage): void {
+  sql.exec(`CREATE TABLE IF NOT EXISTS heartbeat (
+      one INTEGER PRIMARY KEY CHECK (one = 1), definition TEXT NOT NULL, state TEXT NOT NULL,
+      pings INTEGER NOT NULL DEFAULT 0, flips INTEGER NOT NULL DEFAULT 0, retry_at INTEGER
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS pings (
+      n INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, rid TEXT,
+      exit_status INTEGER, duration_ms INTEGER, method TEXT NOT NULL, body TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS flips (
+      n INTEGER PRIMARY KEY, flip TEXT NOT NULL, notified INTEGER NOT NULL DEFAULT 0
+    ) STRICT;`);
+}
+
+const hasTables = (sql: SqlStorage): boolean =>
+  sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'heartbeat'").toArray().length > 0;
+
+type HeartbeatRow = { definition: string; state: string };
+
+export function readHeartbeat(sql: SqlStorage): StoredHeartbeat | null {
+  if (!hasTables(sql)) return null;
+  const [row] = sql
+    .exec<HeartbeatRow>("SELECT definition, state FROM heartbeat WHERE one = 1")
+    .toArray();
+  if (row === undefined) return null;
+  return {
+    definition: JSON.parse(row.definition) as HeartbeatDefinition,
+    state: JSON.parse(row.state) as HeartbeatState,
+  };
+}
+
+/** To be called in a transaction, with what changed at once. */
+export function saveHeartbeat(
+  sql: SqlStorage,
+  { definition, state }: StoredHeartbeat,
+  flips: readonly Flip[],
+): void {
+  sql.exec(
+    `INSERT INTO heartbeat (one, definition, state) VALUES (1, ?1, ?2)
+     ON CONFLICT (one) DO UPDATE SET definition = ?1, state = ?2`,
+    JSON.stringify(definition),
+    JSON.stringify(state),
+  );
+  for (const flip of flips) {
+    sql.exec("UPDATE heartbeat SET flips = flips + 1 WHERE one = 1");
+    sql.exec(
+      "INSERT INTO flips (n, flip) SELECT flips, ?1 FROM heartbeat WHERE one = 1",
+      JSON.stringify(flip),
+    );
+  }
+  if (flips.length > 0)
+    sql.exec(
+      "DELETE FROM flips WHERE n <= (SELECT flips FROM heartbeat WHERE one = 1) - ?1",
+      MAX_FLIPS,
+    );
+}
+
+export function savePing(sql: SqlStorage, ping: Omit<KeptPing, "n">): void {
+  sql.exec("UPDATE heartbeat SET pings = pings + 1 WHERE one = 1");
+  sql.exec(
+    `INSERT INTO pings (n, at, kind, rid, exit_status, duration_ms, method, body)
+     SELECT pings, ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM heartbeat WHERE one = 1`,
+    ping.at,
+    ping.kind,
+    ping.rid,
+    ping.exitStatus,
+    ping.durationMs,
+    ping.method,
+    ping.body,
+  );
+  sql.exec(
+    "DELETE FROM pings WHERE n <= (SELECT pings FROM heartbeat WHERE one = 1) - ?1",
+    MAX_PINGS,
+  );
+}
+
+export function countPings(sql: SqlStorage): number {
+  return sql.exec<{ pings: number }>("SELECT pings FROM heartbeat WHERE one = 1").one().pings;
+}
+
+export function readPings(sql: SqlStorage, before: number | null, limit: number): KeptPing[] {
+  return sql
+    .exec<KeptPing>(
+      `SELECT n, at, kind, rid, exit_status AS exitStatus, duration_ms AS durationMs, method, body
+       FROM pings WHERE n < ?1 ORDER BY n DESC LIMIT ?2`,
+      before ?? Number.MAX_SAFE_INTEGER,
+      limit,
+    )
+    .toArray();
+}
+
+/** The flips that D1 has not recorded, oldest first. */
+export function readFlips(sql: SqlStorage): StoredFlip[] {
+  return sql
+    .exec<{ n: number; flip: string; notified: number }>(
+      "SELECT n, flip, notified FROM flips WHERE n > 0 ORDER BY n",
+    )
+    .toArray()
+    .map(({ n, flip, notified }) => ({
+      n,
+      flip: JSON.parse(flip) as Flip,
+      isNotified: notified === 1,
+    }));
+}
+
+export function markFlipNotified(sql: SqlStorage, n: number): void {
+  sql.exec("UPDATE flips SET notified = 1 WHERE n = ?1", n);
+}
+
+export function deleteFlip(sql: SqlStorage, n: number): void {
+  sql.exec("DELETE FROM flips WHERE n = ?1", n);
+}
+
+/** When the flips that are left are tried again; null if none is. */
+export function saveRetryAt(sql: SqlStorage, at: number | null): void {
+  sql.exec("UPDATE heartbeat SET retry_at = ?1 WHERE one = 1", at);
+}
+
+export function readRetryAt(sql: SqlStorage): number | null {
+  return sql.exec<{ at: number | null }>("SELECT retry_at AS at FROM heartbeat WHERE one = 1").one()
+    .at;
+}
