@@ -26,6 +26,7 @@ import { cacheSettings } from "../shared/lib/cache/rules/index.ts";
 import { breakerSettings } from "../shared/lib/circuit-breaker/rules/index.ts";
 import { objectLocation } from "../shared/lib/worker/placement.ts";
 import type { Misconfigured } from "../shared/lib/worker/variables.ts";
+import { allowedTargets } from "../shared/schedule/jobs/settings.ts";
 import { outboundPolicy, secretsKey } from "../shared/webhooks/settings.ts";
 import { authSettings, corsOrigins } from "../workers/api/settings.ts";
 import { retentionSettings } from "../workers/cron/settings.ts";
@@ -160,6 +161,7 @@ export function badVariables(vars: Variables): Misconfigured[] {
     subscribedDomains,
     ...(vars.SECRETS_KEY === undefined ? [] : [secretsKey]),
     outboundPolicy,
+    allowedTargets,
     dnsResolver,
     checkAccountSettings,
     checkAlertSettings,

@@ -9,6 +9,8 @@ import type { CacheVariables } from "../shared/lib/cache/rules/index.ts";
 import type { CircuitBreaker } from "../shared/lib/circuit-breaker/index.ts";
 import type { BreakerVariables } from "../shared/lib/circuit-breaker/rules/index.ts";
 import type { PlacementEnv } from "../shared/lib/worker/placement.ts";
+import type { JobMessage } from "../shared/schedule/jobs/queue-messages.ts";
+import type { JobVariables } from "../shared/schedule/jobs/settings.ts";
 import type { ScheduledTasksRpc } from "../shared/schedule/rpc.ts";
 import type { TaskWatchdog } from "../shared/schedule/watchdog/object.ts";
 import type { Telemetry } from "../shared/telemetry/object.ts";
@@ -34,6 +36,7 @@ export type Variables = AccountVariables &
   CorsVariables &
   DatabaseVariables &
   EmailVariables &
+  JobVariables &
   PlacementEnv &
   RetentionVariables &
   WebhookVariables;
@@ -43,6 +46,7 @@ export interface ApiEnv extends Variables {
   CACHE: KVNamespace;
   EMAIL_QUEUE: Queue<QueueMessage>;
   WEBHOOK_QUEUE: Queue<WebhookMessage>;
+  JOB_QUEUE: Queue<JobMessage>;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;
   TELEMETRY: DurableObjectNamespace<Telemetry>;
@@ -60,6 +64,7 @@ export interface ConsumerEnv extends Variables {
   EMAIL_QUEUE: Queue<QueueMessage>;
   EMAIL_DLQ: Queue<QueueMessage>;
   WEBHOOK_QUEUE: Queue<WebhookMessage>;
+  JOB_QUEUE: Queue<JobMessage>;
   WEBHOOK_SLOW_QUEUE: Queue<WebhookMessage>;
   EMAIL?: SendEmail;
   ATTACHMENTS?: R2Bucket;
@@ -74,6 +79,7 @@ export interface CronEnv extends Variables {
   EMAIL_QUEUE: Queue<QueueMessage>;
   EMAIL_DLQ: Queue<QueueMessage>;
   WEBHOOK_QUEUE: Queue<WebhookMessage>;
+  JOB_QUEUE: Queue<JobMessage>;
   WEBHOOK_SLOW_QUEUE: Queue<WebhookMessage>;
   CIRCUIT_BREAKER: DurableObjectNamespace<CircuitBreaker>;
   CACHE_TAG_INDEX: DurableObjectNamespace<CacheTagIndex>;

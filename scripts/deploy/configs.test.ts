@@ -95,6 +95,23 @@ describe("the configuration of one environment", () => {
     ]);
   });
 
+  it("binds what jobs may call to luna-consumer, and lists it for luna-api", () => {
+    const service = { service: "reports", entrypoint: "Jobs", methods: ["close"] };
+    const jobs = { queues: ["billing"], services: [service] };
+    const consumer = configOf("consumer", "staging", { jobs });
+    expect(consumer).toMatchObject({
+      queues: {
+        producers: expect.arrayContaining([{ binding: "JOB_QUEUE_BILLING", queue: "billing" }]),
+      },
+      services: [{ binding: "JOB_SERVICE_REPORTS", service: "reports", entrypoint: "Jobs" }],
+      vars: { JOB_TARGETS: JSON.stringify(jobs) },
+    });
+    const api = configOf("api", "staging", { jobs });
+    expect(api["vars"]).toMatchObject({ JOB_TARGETS: JSON.stringify(jobs) });
+    expect(JSON.stringify(api["queues"])).not.toContain("billing");
+    expect(configOf("cron", "staging", { jobs })["services"]).toBeUndefined();
+  });
+
   it("has the sender of the environment, never the one of local runs", () => {
     expect(workers.map((worker) => toml(worker)["vars"])).toEqual(
       workers.map(() => expect.objectContaining({ EMAIL_FROM: expect.any(String) })),
@@ -147,6 +164,7 @@ describe("environments/<name>.toml", () => {
     [{ steps: [10, 50] }, "steps must rise to 100"],
     [{ location: "mars" }, "location must be one of weur"],
     [{ domain: "https://api.example.com" }, "domain must be a host name"],
+    [{ jobs: { queues: ["a b"] } }, "jobs.queues.0 must be lower-case letters"],
     [{ dommain: "api.example.com" }, "environments/staging.toml: dommain"],
   ])("is refused by name when it is %j", (file, message) => {
     expect(() => parseEnvironment("staging", file, variableNames)).toThrow(message);

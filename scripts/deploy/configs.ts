@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { queueBinding, serviceBinding } from "../../shared/schedule/jobs/settings.ts";
 import type { Variables } from "../../workers/env.ts";
 import { renamed, type Environment, type Worker } from "./environments.ts";
 import { variablesOf } from "./needed-variables.ts";
@@ -45,10 +46,13 @@ export function deploymentConfig(
       })),
     }),
     queues: {
-      producers: tables(queues(toml)["producers"]).map((producer) => ({
-        ...producer,
-        queue: name(producer["queue"]),
-      })),
+      producers: [
+        ...tables(queues(toml)["producers"]).map((producer) => ({
+          ...producer,
+          queue: name(producer["queue"]),
+        })),
+        ...(worker === "consumer" ? jobQueues(environment) : []),
+      ],
       consumers: consumed.map((consumer) => ({
         ...consumer,
         queue: name(consumer["queue"]),
@@ -67,14 +71,7 @@ export function deploymentConfig(
         }),
       ),
     },
-    ...(first || services === undefined
-      ? {}
-      : {
-          services: tables(services).map((service) => ({
-            ...service,
-            service: name(service["service"]),
-          })),
-        }),
+    ...(first ? {} : withServices(tables(services), worker, environment)),
     ...(toml["ratelimits"] === undefined
       ? {}
       : { ratelimits: tables(toml["ratelimits"]).map((limit) => own(limit, environment)) }),
@@ -84,13 +81,41 @@ export function deploymentConfig(
   };
 }
 
+/** Those of luna-consumer include what jobs may call, which has the name that its owner gave it. */
+function withServices(bound: Table[], worker: Worker, environment: Environment): Table {
+  const ofJobs = worker === "consumer" ? jobServices(environment) : [];
+  const services = bound
+    .map((service): Table => ({
+      ...service,
+      service: renamed(String(service["service"]), environment.name),
+    }))
+    .concat(ofJobs);
+  return services.length === 0 ? {} : { services };
+}
+
+const jobQueues = ({ jobs }: Environment): Table[] =>
+  jobs.queues.map((queue) => ({ binding: queueBinding(queue), queue }));
+
+const jobServices = ({ jobs }: Environment): Table[] =>
+  jobs.services.map(({ service, entrypoint }) => ({
+    binding: serviceBinding(service),
+    service,
+    ...(entrypoint !== undefined && { entrypoint }),
+  }));
+
 /**
  * The [vars] of a TOML and of the environment, without the sender of the TOML: that is for
  * `npm start` and tests only.
  */
 export function varsOf(toml: Table, environment: Environment): Variables {
   const { EMAIL_FROM: _local, ...vars } = (toml["vars"] ?? {}) as Variables;
-  return { ...vars, ...environment.vars };
+  const { queues: ofJobs, services } = environment.jobs;
+  const hasTargets = ofJobs.length > 0 || services.length > 0;
+  return {
+    ...vars,
+    ...(hasTargets && { JOB_TARGETS: JSON.stringify(environment.jobs) }),
+    ...environment.vars,
+  };
 }
 
 const tables = (value: unknown): Table[] => (value ?? []) as Table[];

@@ -119,6 +119,7 @@ const deployed: FakeAccount = {
     "luna-email-feedback",
     "luna-webhook",
     "luna-webhook-slow",
+    "luna-job",
   ],
   buckets: ["luna-attachments"],
   workers: {
@@ -173,6 +174,7 @@ describe("the first deployment", () => {
       "queues create luna-email-feedback",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
+      "queues create luna-job",
       "r2 bucket create luna-attachments",
       "d1 migrations apply DB --remote -c api",
       "deploy -c api.first +secrets",
@@ -275,12 +277,13 @@ describe("the first deployment", () => {
     const half = { ...nothing, databases: ["luna"], queues: ["luna-email"] };
     const { outcome, changes: done } = await deployTo(half, { secrets: true });
     expect(outcome).toEqual({ ok: true });
-    expect(done.slice(0, 7)).toEqual([
+    expect(done.slice(0, 8)).toEqual([
       "kv namespace create luna-cache",
       "queues create luna-email-dlq",
       "queues create luna-email-feedback",
       "queues create luna-webhook",
       "queues create luna-webhook-slow",
+      "queues create luna-job",
       "r2 bucket create luna-attachments",
       "d1 migrations apply DB --remote -c api",
     ]);
@@ -560,11 +563,13 @@ describe("staging beside production in one account", () => {
       "luna-email-feedback",
       "luna-webhook",
       "luna-webhook-slow",
+      "luna-job",
       "luna-staging-email",
       "luna-staging-email-dlq",
       "luna-staging-email-feedback",
       "luna-staging-webhook",
       "luna-staging-webhook-slow",
+      "luna-staging-job",
     ]);
     expect(account.buckets).toEqual(["luna-attachments", "luna-staging-attachments"]);
     for (const [name, before] of Object.entries(deployed.workers))

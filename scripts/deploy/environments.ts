@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { DOMAIN } from "../../shared/email/transports/rules/ehlo-name.ts";
 import { record } from "../../shared/lib/worker/record.ts";
+import { jobTargets } from "../../shared/schedule/jobs/settings.ts";
 import type { Variables } from "../../workers/env.ts";
 
 /**
@@ -28,14 +29,14 @@ export function renamed(name: string, environment: EnvironmentName): string {
   return environment === "production" ? name : name.replace(/^luna(?=-|$)/, `luna-${environment}`);
 }
 
+const queues = ["email", "email-dlq", "email-feedback", "webhook", "webhook-slow", "job"] as const;
+
 export function namesOf(environment: EnvironmentName): Names {
   const name = (base: string): string => renamed(base, environment);
   return {
     database: name("luna"),
     namespace: name("luna-cache"),
-    queues: ["email", "email-dlq", "email-feedback", "webhook", "webhook-slow"].map((one) =>
-      name(`luna-${one}`),
-    ),
+    queues: queues.map((queue) => name(`luna-${queue}`)),
     feedbackQueue: name("luna-email-feedback"),
     bucket: name("luna-attachments"),
     worker: (worker) => name(`luna-${worker}`),
@@ -65,6 +66,7 @@ const environmentFile = v.strictObject({
   ),
   pauseSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600)), 30),
   smokeTestTo: v.optional(v.pipe(v.string(), v.email("must be one plain email address"))),
+  jobs: v.optional(jobTargets, {}),
   feedbackDomains: v.optional(
     record(
       v.pipe(

@@ -190,6 +190,17 @@ export const groups: Group[] = [
     ],
   },
   {
+    reader: "allowedTargets",
+    workers: ["api", "consumer"],
+    variables: [
+      plain(
+        "JOB_TARGETS",
+        "no",
+        "JSON: the queues and methods that jobs may call; a deployment sets it from `[jobs]`",
+      ),
+    ],
+  },
+  {
     reader: "alertSettings",
     workers: ["api", "cron"],
     variables: [

@@ -8,7 +8,7 @@ import { globSync, readFileSync } from "node:fs";
 const WRITTEN_BY_SCRIPT = new Set(["docs/reference/api.md", "docs/reference/errors.md"]);
 /** Rows that are data: a test compares each with the code, or with what the product does. */
 const ROWS_OF_DATA: Record<string, RegExp> = {
-  "docs/reference/access.md": /^\| (GET|POST|PATCH|DELETE) /,
+  "docs/reference/access.md": /^\| (GET|POST|PUT|PATCH|DELETE) /,
   "docs/reference/configuration.md": /^\| `[A-Z]/,
   "docs/reference/metrics.md": /^(\| `luna_|- `[a-z]+`: )/,
   "docs/explain/cache-failures.md": /^\| /,

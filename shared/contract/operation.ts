@@ -7,7 +7,7 @@ import { named } from "../lib/worker/named.ts";
 export type Operation = {
   /** A verb and its object, such as `createUser`. */
   id: string;
-  method: "GET" | "POST" | "PATCH" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Segments that begin with a colon are parameters. */
   path: string;
   access: Access;

@@ -9,6 +9,7 @@ import * as emailTransports from "./email-transports.ts";
 import * as emails from "./emails.ts";
 import * as heartbeats from "./heartbeats.ts";
 import * as invitations from "./invitations.ts";
+import * as jobs from "./jobs.ts";
 import type { Operation } from "./operation.ts";
 import * as ownSenders from "./own-senders.ts";
 import * as ownTemplates from "./own-templates.ts";
@@ -39,6 +40,7 @@ export const modules = [
   cache,
   circuitBreakers,
   deadLetters,
+  jobs,
   heartbeats,
   pauses,
   scheduledTasks,
@@ -66,6 +68,7 @@ export type Operations = typeof users &
   typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
+  typeof jobs &
   typeof heartbeats &
   typeof pauses &
   typeof scheduledTasks &

@@ -16,6 +16,8 @@ const queries = {
   email: "SELECT status, generation FROM emails WHERE id = ?1",
   sender: `SELECT identity, tenant, name, transport_order AS transport,
              verified_by AS verifiedBy FROM senders WHERE id = ?1`,
+  job: `SELECT schedule, time_zone AS timeZone, overlap, missed, timeout_ms AS timeoutMs,
+          paused_at IS NOT NULL AS isPaused FROM jobs WHERE name = ?1`,
   suppression: `SELECT GROUP_CONCAT(text, ', ') AS suppressed FROM (
                   SELECT scope || ' (' || reason || ')' AS text
                   FROM suppressions WHERE address = LOWER(?1)

@@ -13,6 +13,8 @@ type TaskListing = {
   graceMs: number;
   overlap: "skip" | "allow";
   nextAt: number;
+  /** Whether an operator may pause it. A luna-cron of the release before does not state it. */
+  mayPause?: boolean;
 };
 
 /** What `luna-cron` offers to other Workers through its entrypoint `ScheduledTasks`. */

@@ -17,6 +17,8 @@ export type Task<Context> = {
   overlap: "skip" | "allow";
   /** It writes no row, so it can make room in a database that is full. Default: false. */
   onlyDeletes?: true;
+  /** An operator may pause it: it neither repairs nor deletes. Default: false. */
+  mayPause?: true;
   /** Returns counts for the record. Must be idempotent, and may be interrupted anywhere. */
   run(input: RunControls & { context: Context; trigger: Trigger }): Promise<Record<string, number>>;
 };

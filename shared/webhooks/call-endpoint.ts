@@ -3,7 +3,6 @@ import { beginningOf } from "../http/beginning.ts";
 import type { Clock } from "../lib/base/clock.ts";
 import { cut } from "../lib/base/cut.ts";
 import { webhookOutcomeOf, unanswered, type WebhookOutcome } from "./rules/answer.ts";
-import { eventBody, type StoredEvent } from "./rules/events.ts";
 
 /** One call of an endpoint, within a time limit and without redirects. */
 
@@ -14,8 +13,11 @@ export type EndpointCall = {
   url: string;
   /** Each signs. */
   secrets: readonly string[];
-  eventId: string;
-  event: StoredEvent;
+  /** The same for each attempt. */
+  id: string;
+  /** JSON. */
+  body: string;
+  headers?: Record<string, string>;
   timeoutMs: number;
 };
 
@@ -47,18 +49,18 @@ export async function callEndpoint(call: EndpointCall, { fetch, clock }: Ports):
   }
 }
 
-function requestOf({ secrets, eventId, event }: EndpointCall, now: number): RequestInit {
-  const body = eventBody(event);
+function requestOf({ secrets, id, body, headers }: EndpointCall, now: number): RequestInit {
   const signedAt = new Date(now);
-  const signatures = secrets.map((secret) => new Webhook(secret).sign(eventId, signedAt, body));
+  const signatures = secrets.map((secret) => new Webhook(secret).sign(id, signedAt, body));
   return {
     method: "POST",
     body,
     redirect: "manual",
     headers: {
+      ...headers,
       "Content-Type": "application/json",
       "User-Agent": "Standard-Webhooks/1",
-      "webhook-id": eventId,
+      "webhook-id": id,
       "webhook-timestamp": String(Math.floor(now / 1_000)),
       "webhook-signature": signatures.join(" "),
     },

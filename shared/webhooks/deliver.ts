@@ -4,6 +4,7 @@ import { counters } from "../telemetry/counters.ts";
 import { callEndpoint, type Called } from "./call-endpoint.ts";
 import { unanswered } from "./rules/answer.ts";
 import { DELIVERY_LEASE_MS, settleDelivery } from "./rules/delivery.ts";
+import { eventBody } from "./rules/events.ts";
 import {
   afterCall,
   callTimeoutMs,
@@ -126,14 +127,14 @@ async function call(
   const url = checkUrl(endpoint.url, policy);
   if (!url.ok) return { outcome: unanswered("refused-url"), tookMs: 0, answer: url.error };
   const timeoutMs = callTimeoutMs(speedOf(endpoint));
-  const event = { type, at, tenant, data };
+  const body = eventBody({ type, at, tenant, data });
   return await callEndpoint(
-    { url: url.value, secrets, eventId, event, timeoutMs },
+    { url: url.value, secrets, id: eventId, body, timeoutMs },
     { fetch, clock },
   );
 }
 
-function attemptOf({ outcome, tookMs, answer }: Called, now: number): Attempt {
+export function attemptOf({ outcome, tookMs, answer }: Called, now: number): Attempt {
   return {
     at: now - tookMs,
     tookMs,

@@ -20,6 +20,8 @@ import {
 /** Rows of each kind in one page. The next minute takes what is left. */
 const LIMIT = 1_000;
 const PAGES = 10;
+/** Before the id of each endpoint, and after the ids of other receivers of deliveries. */
+const BEFORE_ENDPOINTS = "we_";
 /** If a delivery to a healthy endpoint waits for longer, delivery has stopped. */
 const LATE_MS = 300_000;
 
@@ -51,7 +53,7 @@ export async function sweepWebhooks(
   await recordExpired(env.DB, recorded, now);
   const waiting: WaitingTarget[] = [];
   for (let page = 0; page < PAGES; page += 1) {
-    const found = await waitingTargets(env.DB, waiting.at(-1)?.target ?? "", LIMIT);
+    const found = await waitingTargets(env.DB, waiting.at(-1)?.target ?? BEFORE_ENDPOINTS, LIMIT);
     waiting.push(...found);
     if (found.length < LIMIT) break;
   }

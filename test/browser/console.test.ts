@@ -335,6 +335,51 @@ it("with the read-only token a template is shown and cannot be stored", async ()
   expect(await page.getByRole("button", { name: "Store welcome" }).isDisabled()).toBe(true);
 });
 
+async function inEachLook(page: Page, name: string): Promise<void> {
+  for (const width of [390, 1_440])
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      await screenshot(page, `${name}-${width}-${colorScheme}`);
+    }
+}
+
+it("a job is shown with its next slot and dead runs, paused, replayed and deleted", async () => {
+  const job = {
+    name: "monthly-report",
+    schedule: { cron: "30 2 1 * *" },
+    timeZone: "Europe/Berlin",
+    // Luna itself has no such path.
+    target: { url: `${stage.luna.url}/no-such-path` },
+    retries: { max: 0 },
+    payload: { format: "pdf" },
+  };
+  await api("POST", "/api/admin/jobs", job);
+  const later = { schedule: { at: "2099-01-01T00:00:00Z" }, target: job.target };
+  await api("PUT", "/api/admin/jobs/deferred", later);
+  await api("POST", "/api/admin/jobs/monthly-report/run");
+  await eventually(async () =>
+    expect((await api("GET", "/api/admin/jobs/monthly-report")).body.failures).toBe(1),
+  );
+  const page = await signedIn("#/jobs");
+  await page.getByRole("button", { name: "Pause monthly-report" }).waitFor();
+  expect(await page.getByRole("button", { name: "Pause sweep-outbox" }).count()).toBe(0);
+  await inEachLook(page, "jobs-filled");
+  await page.getByRole("link", { name: "monthly-report" }).click();
+  await page.getByText("status 404", { exact: false }).first().waitFor();
+  await inEachLook(page, "job");
+  expect(await accessibilityProblems(page)).toEqual([]);
+  await write(page, "Pause monthly-report");
+  await page.getByText("monthly-report is paused.").waitFor();
+  await write(page, "Resume monthly-report");
+  await page.getByText("monthly-report has slots again.").waitFor();
+  await write(page, "Replay all monthly-report");
+  await page.getByText("The dead runs of monthly-report are due again.").waitFor();
+  await write(page, "Delete monthly-report");
+  await page.getByRole("link", { name: "deferred" }).waitFor();
+  expect((await api("GET", "/api/admin/jobs/monthly-report")).status).toBe(404);
+});
+
 it("a write that fails after its dialog was closed is announced", async () => {
   const page = await signedIn("#/tasks");
   const { promise: left, resolve: leave } = Promise.withResolvers<void>();
@@ -410,6 +455,7 @@ const pages = [
   "dead-letters",
   "suppressions",
   "senders",
+  "jobs",
   "webhooks",
   "heartbeats",
   "templates",

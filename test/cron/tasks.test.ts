@@ -168,6 +168,7 @@ describe("prune-history", () => {
       counts: 0,
       countDays: 0,
       deliveries: 0,
+      jobs: 0,
       reports: 0,
       months: 0,
       audited: 0,

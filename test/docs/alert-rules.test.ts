@@ -303,6 +303,15 @@ const scenarios: Scenario[] = [
     labels: { task: "sweep-outbox" },
   },
   {
+    name: "most runs of jobs begin late",
+    alert: "LunaJobsLate",
+    series: {
+      'luna_job_delay_seconds_bucket{le="120"}': oneStep(1),
+      luna_job_delay_seconds_count: oneStep(20),
+    },
+    at: "65m",
+  },
+  {
     name: "the first notice fails",
     alert: "LunaAlertsUnheard",
     series: { 'luna_alert_failures_total{channel="webhook"}': oneStep(1) },

@@ -33,6 +33,7 @@ import {
 import { cacheSettings } from "../../shared/lib/cache/rules/variables.ts";
 import { breakerSettings } from "../../shared/lib/circuit-breaker/rules/variables.ts";
 import { objectLocation } from "../../shared/lib/worker/placement.ts";
+import { allowedTargets } from "../../shared/schedule/jobs/settings.ts";
 import { outboundPolicy, secretsKey } from "../../shared/webhooks/settings.ts";
 import { authSettings, corsOrigins } from "../../workers/api/settings.ts";
 import { retentionSettings } from "../../workers/cron/settings.ts";
@@ -81,6 +82,7 @@ const readers: ((vars: Variables) => unknown)[] = [
   isSent,
   objectLocation,
   outboundPolicy,
+  allowedTargets,
   resendWebhookSecret,
   retentionSettings,
   retryPolicy,

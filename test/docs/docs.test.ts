@@ -35,7 +35,7 @@ describe.each(pages)("%s", (page) => {
   it("names operations that there are", () => {
     const named = [
       ...text.matchAll(
-        /(GET|POST|PATCH|DELETE) `?(\/(?:api|health|openapi|docs|unsubscribe)[^\s`?)]*)/g,
+        /(GET|POST|PUT|PATCH|DELETE) `?(\/(?:api|health|openapi|docs|unsubscribe)[^\s`?)]*)/g,
       ),
     ].map(([, method = "", path = ""]) => ({ method, path: path.replace(/[.,;:]+$/, "") }));
     const unknown = named.filter(

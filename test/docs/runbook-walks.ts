@@ -99,6 +99,9 @@ export const walks: Readonly<Record<string, Walk>> = {
     ],
     demo: ["cached-reads"],
   },
+  "jobs-failing": {
+    tests: [["test/stack/jobs.test.ts", "jobs-failing"]],
+  },
   "key-leaked": {
     tests: [
       ["test/stack/runbooks-upkeep.test.ts", "key-leaked"],

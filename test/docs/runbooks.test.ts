@@ -19,6 +19,7 @@ const CONSOLE_PAGES = new Set([
   "Dead letters",
   "Suppressions",
   "Tasks",
+  "Jobs",
   "Alerts",
   "Audit",
 ]);
@@ -164,7 +165,7 @@ describe.each(pages)("$name names", ({ name, text }) => {
   });
 
   it("operations that there are", () => {
-    const named = inline.filter((word) => /^(GET|POST|PATCH|DELETE) \//.test(word));
+    const named = inline.filter((word) => /^(GET|POST|PUT|PATCH|DELETE) \//.test(word));
     const unknown = named.filter(
       (word) => operationOf(...(word.split(" ") as [string, string])) === null,
     );

@@ -46,7 +46,7 @@ describe.each(workers)("wrangler.%s.toml and workers/env.ts", (name) => {
       ...(config.kv_namespaces ?? []).map(({ binding }) => [binding, "KVNamespace"]),
       ...(config.queues?.producers ?? []).map(({ binding }) => [
         binding,
-        binding.startsWith("WEBHOOK_") ? "Queue<WebhookMessage>" : "Queue<QueueMessage>",
+        `Queue<${messages[binding.split("_")[0] ?? ""] ?? "QueueMessage"}>`,
       ]),
       ...(config.ratelimits ?? []).map(({ name: binding }) => [binding, "RateLimit"]),
       ...(config.r2_buckets ?? []).map(({ binding }) => [binding, "R2Bucket"]),
@@ -80,6 +80,9 @@ it("the rate limits in the answers are those of wrangler.api.toml", () => {
   }));
   expect(toml("api").ratelimits?.map(({ simple }) => simple)).toEqual(documented);
 });
+
+/** What a queue carries, by the first word of its binding. */
+const messages: Record<string, string> = { WEBHOOK: "WebhookMessage", JOB: "JobMessage" };
 
 describe("the three TOMLs", () => {
   it("agree on date, database and sender", () => {

@@ -18,6 +18,7 @@ export const guideWorkers: Readonly<Record<string, string>> = {
   "cache-a-query": "catalog",
   "guard-a-dependency": "checkout",
   "your-own-login": "login",
+  "schedule-a-job": "billing",
   "receive-webhooks": "receiver",
 };
 
@@ -51,6 +52,7 @@ export function writeGuides(project: string, servicePort: number): WorkerInput[]
       ),
       secrets: {
         LUNA_TOKEN: ADMIN_TOKEN,
+        JOB_SECRET: WEBHOOK_SECRET,
         CLERK_WEBHOOK_SIGNING_SECRET: WEBHOOK_SECRET,
         WEBHOOK_SECRET,
       },

@@ -6,6 +6,7 @@ import { createClient } from "../../shared/contract/client/client.ts";
 import { verifyWebhook } from "../../shared/contract/client/webhooks.ts";
 import { createUser, deleteUser, updateUser } from "../../shared/contract/users.ts";
 import { callEndpoint } from "../../shared/webhooks/call-endpoint.ts";
+import { eventBody } from "../../shared/webhooks/rules/events.ts";
 import { encryptSecret } from "../../shared/webhooks/secrets.ts";
 import { codeBlocks, filesOn, nameOf } from "../support/code-blocks.ts";
 import { eventually } from "../support/eventually.ts";
@@ -62,6 +63,7 @@ export function testGuides({ stack, project, setService }: Given): void {
       "send-email",
       "cache-a-query",
       "templates-and-brand",
+      "schedule-a-job",
     ])("%s", async (page) => {
       const walks = walksOf(page);
       expect(walks.length).toBeGreaterThan(0);
@@ -96,6 +98,21 @@ export function testGuides({ stack, project, setService }: Given): void {
     await eventually(async () =>
       expect(await (await ask("guarded")).json()).toEqual({ error: "circuit-open" }),
     );
+  });
+
+  it("the Worker of docs/guides/schedule-a-job.md takes a signed call, and no other", async () => {
+    const body = JSON.stringify({ id: "run", job: "close-month", payload: { plan: "pro" } });
+    const call = async (secret: string): Promise<number> => {
+      const now = new Date();
+      const headers = {
+        "webhook-id": "run",
+        "webhook-timestamp": String(Math.floor(now.getTime() / 1_000)),
+        "webhook-signature": new Webhook(secret).sign("run", now, body),
+      };
+      return (await ask("billing", { method: "POST", body, headers })).status;
+    };
+    expect(await call(WEBHOOK_SECRET)).toBe(204);
+    expect(await call(`whsec_${btoa("another secret of thirty-two chars")}`)).toBe(401);
   });
 
   it("watch-a-cron-job: what the guide pings is up", async () => {
@@ -164,7 +181,7 @@ export function testGuides({ stack, project, setService }: Given): void {
       const event = { type: "team.deleted", at: 0, tenant: "user:ada", data: "{}" };
       const url = "https://example.com/";
       await callEndpoint(
-        { url, secrets: [WEBHOOK_SECRET], eventId: "evt_1", event, timeoutMs: 1_000 },
+        { url, secrets: [WEBHOOK_SECRET], id: "evt_1", body: eventBody(event), timeoutMs: 1_000 },
         { fetch: fetch as never, clock: Date },
       );
       const { headers } = made[0] ?? new Request(url);

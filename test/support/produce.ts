@@ -151,6 +151,7 @@ async function deadLetter(): Promise<string> {
 const noEndpoint = {
   endpointId: `we_${"0".repeat(32)}`,
   deliveryId: `evt_${"0".repeat(32)}.we_${"0".repeat(32)}`,
+  runId: `job_${"0".repeat(32)}.1`,
 };
 const newEndpoint = { url: "https://example.com/hook", events: ["email.*"] };
 
@@ -195,6 +196,36 @@ async function webhookDelivery(status: string): Promise<string> {
     .run();
   return `${path}/deliveries/${deliveryId}/replay`;
 }
+
+const newJob = (): { name: string; schedule: object; target: object } => ({
+  name: `job-${id()}`,
+  schedule: { cron: "30 2 * * *" },
+  target: { url: "https://example.com/hook" },
+});
+
+async function job(suffix = ""): Promise<string> {
+  const { body } = await call("POST", "/api/admin/jobs", newJob());
+  return `/api/admin/jobs/${body.job.name}${suffix}`;
+}
+
+/** A run of a job that has ended, or has not. */
+async function jobRun(status: string): Promise<string> {
+  const path = await job();
+  const { runId } = (await call("POST", `${path}/run`)).body;
+  await env.DB.prepare("UPDATE deliveries SET status = ?2 WHERE id = ?1").bind(runId, status).run();
+  return `${path}/history/${runId}/replay`;
+}
+
+const MISSING_JOB = "/api/admin/jobs/no-such-job";
+
+/** What a built-in task refuses. */
+const ofTask = (suffix: string, body?: unknown) => async (): Promise<Asked> => {
+  await env.DB.prepare(
+    `INSERT INTO task_states (task, last_slot, first_seen_at) VALUES ('sweep-outbox', 0, 0)
+     ON CONFLICT (task) DO NOTHING`,
+  ).run();
+  return { path: `/api/admin/jobs/sweep-outbox${suffix}`, body, bindings: { CRON: cron() } };
+};
 
 /** A sender of an operator. */
 async function senderPath(): Promise<string> {
@@ -1026,6 +1057,88 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
     409: async () => ({ path: await webhookDelivery("pending") }),
   },
   replayWebhookDeliveries: { 202: async () => ({ path: await endpoint("/replay"), body: {} }) },
+  createJob: {
+    200: async () => {
+      const body = newJob();
+      const repeat = { path: "/api/admin/jobs", body, headers: { "Idempotency-Key": body.name } };
+      await call("POST", repeat.path, repeat.body, repeat);
+      return repeat;
+    },
+    201: async () => ({ path: "/api/admin/jobs", body: newJob() }),
+    409: async () => {
+      const body = newJob();
+      await call("POST", "/api/admin/jobs", body);
+      return { path: "/api/admin/jobs", body };
+    },
+  },
+  listJobs: { 200: at("/api/admin/jobs", { bindings: { CRON: cron() } }) },
+  getJob: { 200: async () => ({ path: await job() }), 404: at(MISSING_JOB) },
+  putJob: {
+    200: async () => {
+      const { name: _, ...body } = newJob();
+      return { path: await job(), body };
+    },
+    201: async () => {
+      const { name, ...body } = newJob();
+      return { path: `/api/admin/jobs/${name}`, body };
+    },
+    409: async () => {
+      const { name: _, ...body } = newJob();
+      return await ofTask("", body)();
+    },
+  },
+  updateJob: {
+    200: async () => ({ path: await job(), body: { overlap: "queue" } }),
+    404: at(MISSING_JOB, { body: { overlap: "queue" } }),
+    409: ofTask("", { overlap: "queue" }),
+  },
+  deleteJob: {
+    204: async () => ({ path: await job() }),
+    404: at(MISSING_JOB),
+    409: ofTask(""),
+  },
+  pauseJob: {
+    200: async () => ({ path: await job("/pause") }),
+    404: at(`${MISSING_JOB}/pause`),
+    409: ofTask("/pause"),
+  },
+  resumeJob: {
+    200: async () => ({ path: await job("/resume") }),
+    404: at(`${MISSING_JOB}/resume`),
+    409: ofTask("/resume"),
+  },
+  runJob: {
+    202: async () => ({ path: await job("/run") }),
+    404: at(`${MISSING_JOB}/run`),
+    409: async () => {
+      const path = await job("/run");
+      await call("POST", path);
+      return { path };
+    },
+  },
+  rotateJobSecret: {
+    201: async () => ({ path: await job("/secret") }),
+    404: at(`${MISSING_JOB}/secret`),
+    409: ofTask("/secret"),
+  },
+  listJobRuns: {
+    200: async () => ({ path: await job("/history?limit=2") }),
+    404: at(`${MISSING_JOB}/history`),
+    409: ofTask("/history"),
+  },
+  nextJobTimes: {
+    200: async () => ({ path: await job("/next") }),
+    404: at(`${MISSING_JOB}/next`),
+  },
+  replayJobRun: {
+    202: async () => ({ path: await jobRun("dead") }),
+    409: async () => ({ path: await jobRun("pending") }),
+  },
+  replayJobRuns: {
+    202: async () => ({ path: await job("/replay"), body: {} }),
+    404: at(`${MISSING_JOB}/replay`, { body: {} }),
+    409: ofTask("/replay", {}),
+  },
   cacheMetrics: { 200: at("/api/cache/metrics") },
   invalidate: {
     200: at("/api/admin/cache/invalidate", { body: { keys: ["user:nobody"] } }),

@@ -17,6 +17,7 @@ export const settingsFiles = [
   "shared/lib/cache/rules/variables.ts",
   "shared/lib/circuit-breaker/rules/variables.ts",
   "shared/lib/worker/placement.ts",
+  "shared/schedule/jobs/settings.ts",
   "shared/webhooks/settings.ts",
 ];
 

@@ -59,6 +59,7 @@ const template = ({ name }: { name: string }): Observed => ({
   name: "template",
   ids: [SHARED, name],
 });
+const job = ({ name }: { name: string }): Observed => ({ name: "job", ids: [name] });
 
 /**
  * Every write of the contract; null for one that is not audited. Without a line a new operation
@@ -153,6 +154,16 @@ const auditScopes: { readonly [Id in WriteId]: ScopeOf<Id> | null } = {
   closeCircuitBreaker: { fields: ["reason"] },
   disableCircuitBreaker: { fields: ["reason"] },
   enableCircuitBreaker: { fields: ["reason"] },
+  createJob: { fields: ["name"], state: (_, body) => job(body) },
+  putJob: { state: job },
+  updateJob: { state: job },
+  deleteJob: { state: job },
+  pauseJob: { state: job },
+  resumeJob: { state: job },
+  runJob: {},
+  rotateJobSecret: {},
+  replayJobRun: {},
+  replayJobRuns: {},
   runTask: {},
   retryRun: {},
   // What the cron trigger does each minute.

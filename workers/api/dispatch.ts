@@ -253,7 +253,7 @@ async function findRoute(method: string, url: URL): Promise<Match | null> {
 
 /** OPTIONS, another method than the path has, or no such path. */
 async function withoutRoute({ request, url, env }: Incoming): Promise<Result<Response, Failure>> {
-  const methods: Method[] = ["GET", "POST", "PATCH", "DELETE"];
+  const methods: Method[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
   const answers = await Promise.all(methods.map((method) => findRoute(method, url)));
   const allow: string[] = methods.filter((_, index) => answers[index] !== null);
   if (allow.includes("GET")) allow.splice(1, 0, "HEAD");

@@ -18,6 +18,8 @@ import * as health from "./get-health.ts";
 import * as heartbeats from "./heartbeats.ts";
 import * as invitationPage from "./invitation-page.ts";
 import * as invitations from "./invitations.ts";
+import * as jobRuns from "./job-runs.ts";
+import * as jobs from "./jobs.ts";
 import * as metrics from "./metrics.ts";
 import * as openApi from "./openapi.ts";
 import * as operator from "./operator.ts";
@@ -62,6 +64,8 @@ export const handlers: Handlers = {
   ...emailTransports,
   ...firstKey,
   ...health,
+  ...jobRuns,
+  ...jobs,
   ...heartbeats,
   ...invitationPage,
   ...invitations,

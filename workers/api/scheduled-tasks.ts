@@ -1,11 +1,11 @@
 import { readDatabase } from "../../shared/database/read.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
-import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
-import { describeError, log } from "../../shared/lib/worker/log.ts";
+import { fail, type Result } from "../../shared/lib/base/result.ts";
 import type { ExecutionSummary } from "../../shared/schedule/execution.ts";
 import { lastRuns, readHistory, type RunRow } from "../../shared/schedule/sql/history.ts";
 import type { TaskResult } from "../../shared/schedule/task.ts";
+import { askScheduler } from "./built-in-tasks.ts";
 import { json, type Handler } from "./call.ts";
 
 const iso = (at: number): string => new Date(at).toISOString();
@@ -145,13 +145,4 @@ function resultAnswer(result: TaskResult) {
 
 function attemptAnswer({ startedAt, ...attempt }: RunRow["failedAttempts"][number]) {
   return { ...attempt, startedAt: iso(startedAt) };
-}
-
-async function askScheduler<Reply>(ask: () => Promise<Reply>): Promise<Result<Reply, Failure>> {
-  try {
-    return ok(await ask());
-  } catch (error) {
-    log("error", "scheduler.failed", describeError(error));
-    return fail({ tag: "unavailable", dependency: "scheduler" });
-  }
 }

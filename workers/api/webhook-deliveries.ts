@@ -87,6 +87,6 @@ export const replayWebhookDeliveries: Handler<"replayWebhookDeliveries"> = async
       deliveries.replayDead(env.DB, filter, now, REPLAY_LIMIT),
     );
     if (!done.ok) return done;
-    if (done.value > 0) lookSoon(env, endpointId);
-    return json({ replayed: done.value }, { status: 202 });
+    if (done.value.length > 0) lookSoon(env, endpointId);
+    return json({ replayed: done.value.length }, { status: 202 });
   });

@@ -6,6 +6,7 @@ import { deadLetterBatch } from "./dead-letter.ts";
 import { writeDeliveries, webhookBatch } from "./deliver-webhooks.ts";
 import { deliverBatch } from "./deliver.ts";
 import { feedbackBatch, takeDeliveryReport } from "./feedback.ts";
+import { jobBatch } from "./run-jobs.ts";
 
 /**
  * The queues that this Worker consumes, by what their names in `wrangler.consumer.toml` end in: the
@@ -17,6 +18,7 @@ const consumers: Record<string, (batch: MessageBatch, env: ConsumerEnv) => Promi
     await writeDeliveries(env);
   },
   "-email-dlq": deadLetterBatch,
+  "-job": jobBatch,
   "-email-feedback": async (batch, env) => {
     await feedbackBatch(batch, env);
     await writeDeliveries(env);

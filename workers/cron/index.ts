@@ -84,13 +84,14 @@ export class ScheduledTasks extends WorkerEntrypoint<CronEnv> implements Schedul
 
   async list(): ReturnType<ScheduledTasksRpc["list"]> {
     const now = Date.now();
-    return tasks.map(({ name, cron, timeoutMs, graceMs, overlap }) => ({
+    return tasks.map(({ name, cron, timeoutMs, graceMs, overlap, mayPause = false }) => ({
       name,
       cron,
       timeoutMs,
       graceMs,
       overlap,
       nextAt: nextSlot(cron, now),
+      mayPause,
     }));
   }
 

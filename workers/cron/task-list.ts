@@ -14,6 +14,7 @@ import { pruneHistory } from "./tasks/prune-history.ts";
 import { rollUpUsage } from "./tasks/roll-up-usage.ts";
 import { sendDigest } from "./tasks/send-digest.ts";
 import { sendUsageReports } from "./tasks/send-usage-reports.ts";
+import { startJobs } from "./tasks/start-jobs.ts";
 import { sweepHeartbeats } from "./tasks/sweep-heartbeats.ts";
 import { sweepOutbox } from "./tasks/sweep-outbox.ts";
 import { sweepWebhookDeliveries } from "./tasks/sweep-webhooks.ts";
@@ -24,6 +25,7 @@ import { warmCache } from "./tasks/warm-cache.ts";
 export const tasks: readonly CronTask[] = [
   sweepOutbox,
   sweepWebhookDeliveries,
+  startJobs,
   sweepHeartbeats,
   deliverPurges,
   expireIdempotencyKeys,

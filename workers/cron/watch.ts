@@ -18,12 +18,16 @@ import { noteFull, readSize, watchSize } from "../../shared/database/size.ts";
 import { isDependency } from "../../shared/dependencies/dependencies.ts";
 import { inspectAll } from "../../shared/dependencies/inspect-all.ts";
 import { readRegistry } from "../../shared/dependencies/registry.ts";
+import { DAY_MS } from "../../shared/lib/base/clock.ts";
 import { cut } from "../../shared/lib/base/cut.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { getStub } from "../../shared/lib/worker/placement.ts";
 import { listFields } from "../../shared/lib/worker/validate.ts";
+import { JOB_LATE_MS } from "../../shared/schedule/jobs/start-due.ts";
 import { nextSlot } from "../../shared/schedule/rules/due.ts";
+import { oldestDue } from "../../shared/schedule/sql/job-slots.ts";
+import { OLDEST_JOB } from "../../shared/schedule/watchdog/rules/overdue.ts";
 import { WATCHDOG_NAME, type UnrecordedAlert } from "../../shared/schedule/watchdog/rules/rpc.ts";
 import { isUsed } from "../../shared/telemetry/rules/breaker-registry.ts";
 import type { BreakerRegistry } from "../../shared/telemetry/rules/rpc.ts";
@@ -135,8 +139,8 @@ function resolvedReason(key: string, registry: BreakerRegistry | null): string |
 const WATCHDOG_TIMEOUT_MS = 5_000;
 
 /**
- * Reports to the watchdog by when each task should run again. Never rejects: without reports the
- * watchdog alerts by itself.
+ * Reports to the watchdog by when each task should run again, and the first job of the next day
+ * should begin. Never rejects: without reports the watchdog alerts by itself.
  */
 export async function reportToWatchdog(env: CronEnv): Promise<void> {
   const now = Date.now();
@@ -146,6 +150,9 @@ export async function reportToWatchdog(env: CronEnv): Promise<void> {
       task: name,
       dueBy: nextSlot(cron, now) + graceMs,
     }));
+    const oldest = await within(WATCHDOG_TIMEOUT_MS, oldestDue(env.DB));
+    if (oldest !== null && oldest < now + DAY_MS)
+      report.push({ task: OLDEST_JOB, dueBy: oldest + JOB_LATE_MS });
     const reply = await within(WATCHDOG_TIMEOUT_MS, watchdog.report(report));
     if (!reply.ok) throw new Error(listFields(reply.error.errors));
   } catch (error) {

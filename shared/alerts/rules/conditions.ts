@@ -56,12 +56,20 @@ type EmailFacts = {
   operatorIsSuppressed: number;
 };
 
-/** `failed`: the tasks that failed in the worst of the recent executions. */
-export type AlertFacts = { streaks: Streak[]; failed: string[]; emails: EmailFacts };
+/**
+ * `failed`: the tasks that failed in the worst of the recent executions. `failingJobs`: the first
+ * of the jobs whose runs died as often in a row as makes an alert.
+ */
+export type AlertFacts = {
+  streaks: Streak[];
+  failed: string[];
+  emails: EmailFacts;
+  failingJobs?: readonly string[];
+};
 
 /** `failures`: the threshold for tasks of one execution, and for runs of one task in a row. */
 export function alertConditions(
-  { streaks, failed, emails }: AlertFacts,
+  { streaks, failed, emails, failingJobs = [] }: AlertFacts,
   breakers: { name: string; state: string }[],
   { failures, wrong }: Pick<AlertSettings & { wrong: Misconfigured[] }, "failures" | "wrong">,
   now: number,
@@ -71,6 +79,11 @@ export function alertConditions(
       "execution",
       failed.length >= failures,
       `${pluralize(failed.length, "task")} failed in one execution: ${failed.join(", ")}`,
+    ),
+    condition(
+      "jobs:failing",
+      failingJobs.length > 0,
+      `jobs whose last ${failures} runs died: ${failingJobs.join(", ")}`,
     ),
     ...streaks.map((streak) => taskCondition(streak, failures)),
     ...streaks.flatMap(lateCondition),

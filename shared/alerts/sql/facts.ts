@@ -48,6 +48,12 @@ const selectEmails = `SELECT
     ${operatorIsSuppressed} AS operatorIsSuppressed,
     ${countUpTo("dead_letters WHERE expires_at < ?1")} AS expiring`;
 
+/** An alert names no more of them. */
+const MAX_FAILING_JOBS = 10;
+
+const selectFailingJobs = `SELECT name FROM jobs INDEXED BY jobs_failing
+  WHERE failures > 0 AND failures >= ?1 ORDER BY failures DESC, name DESC LIMIT ?2`;
+
 /**
  * `failures`: how many failed runs of a task in a row make an alert. `operator`: the address of
  * `ALERT_EMAIL`; null if there is none.
@@ -63,16 +69,18 @@ export async function readFacts(
   db: D1Database,
   { tasks, failures, operator, now }: FactsQuery,
 ): Promise<AlertFacts> {
-  const [streaks, failed, emails] = await db.batch([
+  const [streaks, failed, emails, jobs] = await db.batch([
     db.prepare(selectStreaks).bind(JSON.stringify(tasks), streakRuns(failures), now),
     db.prepare(selectFailed).bind(now - RECENT_MS),
     db
       .prepare(selectEmails)
       .bind(now + DAY_MS, operator?.toLowerCase() ?? null, daysSinceEpoch(now)),
+    db.prepare(selectFailingJobs).bind(failures, MAX_FAILING_JOBS),
   ]);
   const rows = (streaks?.results ?? []) as { task: string; runs: string }[];
   return {
     failed: ((failed?.results ?? []) as { task: string }[]).map(({ task }) => task),
+    failingJobs: ((jobs?.results ?? []) as { name: string }[]).map(({ name }) => name),
     streaks: rows.map(({ task, runs }) => streakOf(task, JSON.parse(runs) as RunFacts[])),
     emails: (emails?.results[0] as AlertFacts["emails"] | undefined) ?? {
       oldestDueAt: null,

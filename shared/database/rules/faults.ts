@@ -61,9 +61,10 @@ const callersMistake = new RegExp(
  * The API's field whose UNIQUE constraint a write violated. Null if the write failed for another
  * reason.
  */
-export function takenField(error: unknown): "userId" | "email" | null {
+export function takenField(error: unknown): "userId" | "email" | "name" | null {
   if (!(error instanceof Error)) return null;
   if (error.message.includes("UNIQUE constraint failed: users.user_id")) return "userId";
   if (error.message.includes("UNIQUE constraint failed: users.email")) return "email";
+  if (error.message.includes("UNIQUE constraint failed: jobs.name")) return "name";
   return null;
 }

@@ -59,8 +59,8 @@ const isUnchanged = `s.last_slot = c.value -> 'readState' ->> 'lastSlot'
 const claimable = `json_each(?1) AS c
   JOIN task_states AS s ON s.task = c.value ->> 'task' AND ${isUnchanged}`;
 
-const mustSkip = `c.value ->> 'mayOverlap' = 0
-  AND EXISTS (SELECT 1 FROM task_runs r WHERE r.task = s.task AND r.status = 'running')`;
+const mustSkip = `(s.paused_at IS NOT NULL OR (c.value ->> 'mayOverlap' = 0
+  AND EXISTS (SELECT 1 FROM task_runs r WHERE r.task = s.task AND r.status = 'running')))`;
 
 const insertExecution = `INSERT INTO task_executions (execution_id, trigger, started_at, total)
   SELECT ?2, 'cron', ?3, 0
@@ -94,9 +94,10 @@ const selectClaimed = `SELECT run_id AS id, status FROM task_runs
 
 /**
  * Claims slots in one batch: a due slot is run, or skipped while an earlier run of its task is
- * running, and missed slots are recorded. A claim changes nothing if the state of its task is no
- * longer as read, so of two triggers for one slot only one runs it. A slot that a clock ahead of
- * time has run already is not run again. Safe to repeat if its reply was lost.
+ * running or the task is paused, and missed slots are recorded. A claim changes nothing if the
+ * state of its task is no longer as read, so of two triggers for one slot only one runs it. A slot
+ * that a clock ahead of time has run already is not run again. Safe to repeat if its reply was
+ * lost.
  *
  * @returns the rows of this execution: runs to do, skipped runs and missed slots
  */

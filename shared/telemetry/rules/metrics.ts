@@ -1,6 +1,6 @@
 import { emailGauges } from "./email-gauges.ts";
 import { feedbackMetrics } from "./feedback-metrics.ts";
-import { webhookMetrics } from "./webhook-metrics.ts";
+import { callMetrics } from "./job-metrics.ts";
 
 /** Every metric of `GET /metrics`, by Prometheus naming (`_total`, base units). Pure. */
 
@@ -40,6 +40,7 @@ export const requestMethods = [
   "GET",
   "HEAD",
   "POST",
+  "PUT",
   "PATCH",
   "DELETE",
   "OPTIONS",
@@ -236,7 +237,7 @@ export const metrics = {
     help: "Scheduled tasks that the watchdog watches.",
     labels: {},
   },
-  ...webhookMetrics,
+  ...callMetrics,
   luna_uncaught_exceptions_total: {
     kind: "counter",
     help: "Uncaught exceptions, by Worker.",

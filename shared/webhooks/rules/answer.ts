@@ -3,7 +3,12 @@ import { retryAfterMsOf } from "../../lib/base/retry-after.ts";
 /** What a call of a receiver came to. Pure. */
 
 /** Why no answer came. `deadline`: none within the time limit. */
-export type NoAnswer = "deadline" | "connection" | "refused-url" | "lease-expired";
+export type NoAnswer =
+  | "deadline"
+  | "connection"
+  | "refused-url"
+  | "refused-target"
+  | "lease-expired";
 
 /**
  * `failed`: it counts as an attempt. `busy`: the receiver asked for more time, which uses up no

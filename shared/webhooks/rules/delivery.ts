@@ -1,5 +1,5 @@
 import type { WebhookOutcome } from "./answer.ts";
-import { leaveAloneMs, PATIENCE_MS, retryWaitMs } from "./retry-schedule.ts";
+import { webhookRetries, type RetryRules } from "./retry-schedule.ts";
 
 /**
  * The life of a delivery: one event (or job) to one receiver, at least once. Pure decisions; the
@@ -23,9 +23,9 @@ export type DeliveryState =
 
 /**
  * `exhausted`: no attempt is left. `gone`: the receiver wants no more. `deleted`: there is no
- * receiver any more.
+ * endpoint any more. `cancelled`: there is no job any more.
  */
-export type DeliveryDeadReason = "exhausted" | "gone" | "deleted";
+export type DeliveryDeadReason = "exhausted" | "gone" | "deleted" | "cancelled";
 
 /** How long a consumer owns a delivery that it claimed. Longer than a call may take. */
 export const DELIVERY_LEASE_MS = 60_000;
@@ -55,23 +55,29 @@ type Claimed = Pick<Life, "generation" | "attempts"> & { firstAt: number };
 export function settleDelivery(
   { generation, attempts, firstAt }: Claimed,
   outcome: WebhookOutcome,
-  { now, random }: { now: number; random: number },
+  { now, random, retries = webhookRetries }: { now: number; random: number; retries?: RetryRules },
 ): SettledDelivery {
   const life = { generation, attempts, firstAt };
+  const again = (waitMs: number): SettledDelivery => ({
+    ...life,
+    status: "pending",
+    attempts: attempts - 1,
+    dueAt: now + waitMs,
+  });
+  const isPatient = now - firstAt < retries.patienceMs;
   switch (outcome.kind) {
     case "delivered":
       return { ...life, status: "delivered", endedAt: now };
     case "gone":
       return { ...life, status: "dead", endedAt: now, reason: "gone" };
     case "busy":
-      if (now - firstAt < PATIENCE_MS) {
-        const dueAt = now + leaveAloneMs(outcome.retryAfterMs, random);
-        return { ...life, status: "pending", attempts: attempts - 1, dueAt };
-      }
-      return afterFailure(life, now, retryWaitMs(attempts, random, outcome.retryAfterMs));
+      if (isPatient) return again(retries.leaveAloneMs(outcome.retryAfterMs, random));
+      break;
     case "failed":
-      return afterFailure(life, now, retryWaitMs(attempts, random, outcome.retryAfterMs));
+      if (outcome.why === "lease-expired" && retries.repeatsLost && isPatient) return again(0);
+      break;
   }
+  return afterFailure(life, now, retries.waitMs(attempts, random, outcome.retryAfterMs));
 }
 
 function afterFailure(life: Claimed, now: number, waitMs: number | null): SettledDelivery {

@@ -55,6 +55,13 @@ const alertData = named("AlertEventData", {
   kind: v.string(),
   summary: v.string(),
 });
+const jobData = named("JobEventData", { job: v.string() });
+const deadRunData = named("DeadRunEventData", {
+  job: v.string(),
+  runId: v.string(),
+  generation: count,
+  reason: v.string(),
+});
 const breakerData = named("BreakerEventData", { name: v.string() });
 const heartbeatData = named("HeartbeatEventData", {
   heartbeatId: v.string(),
@@ -98,6 +105,9 @@ const dataOf = {
   "trial.started": trialData,
   "trial.ended": trialData,
   "alert.notified": alertData,
+  "job.failed": jobData,
+  "job.recovered": jobData,
+  "job.dead": deadRunData,
   "breaker.opened": breakerData,
   "breaker.closed": breakerData,
   "heartbeat.down": heartbeatData,

@@ -5,6 +5,20 @@ import { jittered } from "../../lib/base/backoff.ts";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
+/** When a receiver is called again. `random`: in [0, 1). */
+export type RetryRules = {
+  /**
+   * How long the next attempt waits; null if there is none. `attempts`: that failed, from 1 on.
+   */
+  waitMs: (attempts: number, random: number, retryAfterMs: number | null) => number | null;
+  /** How long a receiver is left alone that asked for it. */
+  leaveAloneMs: (retryAfterMs: number, random: number) => number;
+  /** How long after its first attempt a delivery uses up no attempt while it has to wait. */
+  patienceMs: number;
+  /** Whether an attempt whose outcome was lost is such a wait. */
+  repeatsLost: boolean;
+};
+
 /** The waits after each failed attempt, over more than a day. */
 const WAITS_MS = [
   5_000,
@@ -51,3 +65,10 @@ export function leaveAloneMs(retryAfterMs: number, random: number): number {
 
 const bounded = (retryAfterMs: number): number =>
   Math.min(Math.max(retryAfterMs, 0), MAX_RETRY_AFTER_MS);
+
+export const webhookRetries: RetryRules = {
+  waitMs: retryWaitMs,
+  leaveAloneMs,
+  patienceMs: PATIENCE_MS,
+  repeatsLost: false,
+};

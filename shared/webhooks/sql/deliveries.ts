@@ -82,24 +82,24 @@ export async function replayOne(
 /** `since`, `until`: when the event was fanned out. `type`: null for any. */
 export type ReplayFilter = { target: string; type: string | null; since: number; until: number };
 
-/** Replays an endpoint's dead deliveries, oldest first. @returns how many */
+/** Replays a receiver's dead deliveries, oldest first. @returns their ids */
 export async function replayDead(
   db: D1Database,
   { target, type, since, until }: ReplayFilter,
   now: number,
   limit: number,
-): Promise<number> {
+): Promise<string[]> {
   const { results } = await db
     .prepare(
       `UPDATE deliveries SET ${replayed} WHERE id IN (
          SELECT id FROM deliveries
          WHERE target = ?2 AND status = 'dead' AND created_at >= ?3 AND created_at < ?4
            AND (?5 IS NULL OR type = ?5)
-         ORDER BY created_at, id LIMIT ?6) RETURNING 1`,
+         ORDER BY created_at, id LIMIT ?6) RETURNING id`,
     )
     .bind(now, target, since, until, type, limit)
-    .all();
-  return results.length;
+    .all<{ id: string }>();
+  return results.map(({ id }) => id);
 }
 
 /** After their retention, also those that still wait for a paused endpoint. */

@@ -22,7 +22,7 @@ export async function expiredDeliveries(
     .prepare(
       `SELECT id, generation, attempts, first_at AS firstAt, log, lease_token AS token
        FROM deliveries INDEXED BY deliveries_in_flight
-       WHERE status = 'delivering' AND lease_expires_at <= ?1 LIMIT ?2`,
+       WHERE status = 'delivering' AND lease_expires_at <= ?1 AND kind = 'webhook' LIMIT ?2`,
     )
     .bind(now, limit)
     .all<Omit<ExpiredDelivery, "log"> & { log: string }>();
@@ -53,7 +53,7 @@ const nextTarget = (than: string): string =>
 /**
  * The endpoints that have deliveries waiting, in their order, however many each has.
  *
- * @param after the last of the page before; empty for the first page
+ * @param after the last of the page before, or what comes before the first endpoint
  */
 export async function waitingTargets(
   db: D1Database,

@@ -4,6 +4,7 @@ import * as emailCounts from "./email-counts.ts";
 import * as emails from "./emails.ts";
 import * as files from "./files.ts";
 import * as heartbeats from "./heartbeats.ts";
+import * as jobs from "./jobs.ts";
 import * as keys from "./keys.ts";
 import { listCases } from "./lists.ts";
 import * as system from "./system.ts";
@@ -16,6 +17,7 @@ const modules = [
   emails,
   files,
   heartbeats,
+  jobs,
   keys,
   system,
   templates,

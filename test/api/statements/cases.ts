@@ -24,6 +24,8 @@ export const own = {
   workspace: "workspace-1",
   email: "email-1",
   endpoint: "we_own",
+  /** Also its name. */
+  job: "job_own",
   key: "key_own",
   heartbeat: "hb_own",
   file: "file-1",
@@ -47,6 +49,14 @@ export const ownRows = [
    VALUES ('${own.workspace}', '${own.team}', '${own.user}', 'Desk', ${now})`,
   `INSERT INTO webhook_endpoints (id, tenant, url, events, secret, created_at, updated_at)
    VALUES ('${own.endpoint}', 'user:${own.user}', 'https://example.com/', '["*"]', 's', ${now},
+     ${now})`,
+  `INSERT INTO jobs (id, name, schedule, time_zone, from_at, target, timeout_ms, overlap,
+     max_retries, backoff, missed, grace_ms, secret, next_at, created_at, updated_at)
+   VALUES ('${own.job}', '${own.job}', '{"cron":"* * * * *"}', 'UTC', 1, '{"url":"https://a.bc/"}',
+     1000, 'queue', 1, '1s', 'skip', 60000, 's', ${now}, ${now}, ${now})`,
+  `INSERT INTO deliveries (id, kind, target, type, trigger, slot, status, due_at, created_at,
+     updated_at)
+   VALUES ('${own.job}.1', 'job', '${own.job}', 'job', 'schedule', 1, 'pending', ${now}, ${now},
      ${now})`,
   ...[
     [own.key, `user:${own.user}`, "hash-of-key"],

@@ -286,6 +286,14 @@ const ofHistory = ({ minutes, letters, users }: Sizes): Table[] => [
     values: `'evt_' || n || '.we', 'webhook', 'we_other_' || (n % 100), 'email.sent', n,
       iif(n % 50 = 0, 'dead', iif(n % 50 = 1, 'pending', 'delivered')), at, at, at`,
   },
+  {
+    table: "jobs",
+    rows: letters,
+    columns: `id, name, schedule, time_zone, from_at, target, timeout_ms, overlap, max_retries,
+      backoff, missed, grace_ms, secret, next_at, created_at, updated_at`,
+    values: `'job_other_' || n, 'job-other-' || n, '{"cron":"0 0 1 1 *"}', 'UTC', 1,
+      '{"url":"https://a.bc/"}', 1000, 'skip', 1, '1s', 'skip', 60000, 's', 9000000000000000, at, at`,
+  },
 ];
 
 /** What emails have beside their heads. */

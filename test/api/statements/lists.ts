@@ -13,6 +13,8 @@ import { findSenders } from "../../../shared/email/sql/senders.ts";
 import { findSuppressions } from "../../../shared/email/sql/suppression-lists.ts";
 import { findHeartbeats } from "../../../shared/heartbeats/sql/heartbeats.ts";
 import { readHistory } from "../../../shared/schedule/sql/history.ts";
+import { findRuns } from "../../../shared/schedule/sql/job-runs.ts";
+import { findJobs } from "../../../shared/schedule/sql/jobs.ts";
 import { findDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
 import { findEndpoints } from "../../../shared/webhooks/sql/endpoints.ts";
 import { LIMIT, now, own, type Cases, type Work } from "./cases.ts";
@@ -207,6 +209,17 @@ export const lists: List[] = [
     operation: "listWebhookDeliveries",
     by: ["target", "status dead"],
     run: (db) => findDeliveries(db, { target: own.endpoint, onlyDead: true }, null, LIMIT),
+  },
+  { operation: "listJobs", by: [], run: (db) => findJobs(db, { at: 1, id: "job_1" }, LIMIT) },
+  {
+    operation: "listJobRuns",
+    by: ["target"],
+    run: (db) => findRuns(db, { jobId: own.job, onlyDead: false }, null, LIMIT),
+  },
+  {
+    operation: "listJobRuns",
+    by: ["target", "status dead"],
+    run: (db) => findRuns(db, { jobId: own.job, onlyDead: true }, null, LIMIT),
   },
   { operation: "listHeartbeats", by: [], run: (db) => findHeartbeats(db, null, null, LIMIT) },
   {

@@ -9,6 +9,7 @@ import type * as emailCounts from "../../../shared/contract/email-counts.ts";
 import type * as emailTransports from "../../../shared/contract/email-transports.ts";
 import type * as emails from "../../../shared/contract/emails.ts";
 import type * as heartbeats from "../../../shared/contract/heartbeats.ts";
+import type * as jobs from "../../../shared/contract/jobs.ts";
 import type * as pauses from "../../../shared/contract/pauses.ts";
 import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.ts";
 import type * as senders from "../../../shared/contract/senders.ts";
@@ -29,6 +30,7 @@ type Contract = typeof alerts &
   typeof emailCounts &
   typeof emails &
   typeof emailTransports &
+  typeof jobs &
   typeof heartbeats &
   typeof pauses &
   typeof scheduledTasks &
@@ -87,6 +89,16 @@ const routes = {
   listSenders: "GET /api/admin/email/senders",
   createSender: "POST /api/admin/email/senders",
   deleteSender: "DELETE /api/admin/email/senders/:senderId",
+  listJobs: "GET /api/admin/jobs",
+  getJob: "GET /api/admin/jobs/:name",
+  deleteJob: "DELETE /api/admin/jobs/:name",
+  pauseJob: "POST /api/admin/jobs/:name/pause",
+  resumeJob: "POST /api/admin/jobs/:name/resume",
+  runJob: "POST /api/admin/jobs/:name/run",
+  listJobRuns: "GET /api/admin/jobs/:name/history",
+  nextJobTimes: "GET /api/admin/jobs/:name/next",
+  replayJobRun: "POST /api/admin/jobs/:name/history/:runId/replay",
+  replayJobRuns: "POST /api/admin/jobs/:name/replay",
   listWebhookEndpoints: "GET /api/webhook-endpoints",
   createWebhookEndpoint: "POST /api/webhook-endpoints",
   getWebhookEndpoint: "GET /api/webhook-endpoints/:endpointId",

@@ -12,6 +12,8 @@ import { EmailPage } from "./pages/email.tsx";
 import { EmailsPage } from "./pages/emails.tsx";
 import { HeartbeatPage } from "./pages/heartbeat.tsx";
 import { HeartbeatsPage } from "./pages/heartbeats.tsx";
+import { JobPage } from "./pages/job.tsx";
+import { JobsPage } from "./pages/jobs.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SendersPage } from "./pages/senders.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
@@ -38,6 +40,7 @@ const pages: Record<PageName, string> = {
   heartbeats: "Heartbeats",
   templates: "Templates",
   tasks: "Tasks",
+  jobs: "Jobs",
   alerts: "Alerts",
   audit: "Audit",
 };
@@ -49,6 +52,7 @@ const detailTitles: Record<DetailedPage, string> = {
   webhooks: "Webhook endpoint",
   heartbeats: "Heartbeat",
   templates: "Template",
+  jobs: "Job",
 };
 
 export function App() {
@@ -170,6 +174,8 @@ function Page({ place }: { place: Place }) {
       return id === null ? <TemplatesPage /> : <TemplatePage name={id} />;
     case "tasks":
       return <TasksPage />;
+    case "jobs":
+      return id === null ? <JobsPage query={query} /> : <JobPage name={id} />;
     case "alerts":
       return <AlertsPage />;
     case "audit":

@@ -76,6 +76,7 @@ const filters: Record<PageName, Readonly<Record<string, readonly string[] | null
   heartbeats: {},
   templates: {},
   tasks: {},
+  jobs: { cursor: null },
   alerts: {},
   audit: { actor: null, cursor: null },
 };

@@ -17,13 +17,21 @@ const pages = [
   "heartbeats",
   "templates",
   "tasks",
+  "jobs",
   "alerts",
   "audit",
 ] as const;
 export type PageName = (typeof pages)[number];
 
 /** The pages of lists whose items have a page each. */
-const withDetails = ["email", "dead-letters", "templates", "webhooks", "heartbeats"] as const;
+const withDetails = [
+  "email",
+  "dead-letters",
+  "templates",
+  "webhooks",
+  "heartbeats",
+  "jobs",
+] as const;
 export type DetailedPage = (typeof withDetails)[number];
 
 /**

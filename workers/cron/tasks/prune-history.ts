@@ -9,6 +9,7 @@ import { oldCountDays, oldCounts } from "../../../shared/email/sql/email-counts.
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { drainInBatches, sumOfLeft } from "../../../shared/schedule/drain-in-batches.ts";
 import { countOldExecutions, deleteExecutions } from "../../../shared/schedule/sql/history.ts";
+import { oldJobs } from "../../../shared/schedule/sql/jobs.ts";
 import { oldDeliveries } from "../../../shared/webhooks/sql/deliveries.ts";
 import { oldEvents } from "../../../shared/webhooks/sql/events.ts";
 import { expire } from "../expire.ts";
@@ -20,10 +21,10 @@ import type { CronTask } from "../task.ts";
 const KEPT_MS = 30 * DAY_MS;
 
 /**
- * Deletes executions, alert notices, silences, the list of sent usage reports, events and their
- * deliveries after 30 days, keys 30 days after their end, the audit log, usage by month and counts
- * of emails after their retention, and the counts for daily limits. Executions, the audit log and
- * months are exported first, if that is set.
+ * Deletes executions, alert notices, silences, the list of sent usage reports, events, their
+ * deliveries and jobs that are over after 30 days, keys 30 days after their end, the audit log,
+ * usage by month and counts of emails after their retention, and the counts for daily limits.
+ * Executions, the audit log and months are exported first, if that is set.
  */
 export const pruneHistory: CronTask = {
   name: "prune-history",
@@ -49,6 +50,7 @@ export const pruneHistory: CronTask = {
     const expired = {
       deliveries: { rows: oldDeliveries, until },
       events: { rows: oldEvents, until: until - DAY_MS },
+      jobs: { rows: oldJobs, until },
       notices: { rows: oldNotices, until },
       silences: { rows: oldSilences, until },
       keys: { rows: expiredKeys, until },

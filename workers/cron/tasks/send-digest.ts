@@ -18,6 +18,7 @@ export const sendDigest: CronTask = {
   timeoutMs: 60_000,
   graceMs: 1_800_000,
   overlap: "skip",
+  mayPause: true,
   async run({ context: env }) {
     const { email } = alertSettings(env);
     if (email === null || !isSent(env, "digest")) return { sent: 0 };

@@ -31,6 +31,7 @@ export const sendUsageReports: CronTask = {
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
+  mayPause: true,
   async run({ context: env, signal }) {
     if (!isSent(env, "usage-report")) return { sent: 0, left: 0, late: 0 };
     const brand = brandOf(env);

@@ -27,6 +27,7 @@ export const notifyOfTrialEnds: CronTask = {
   timeoutMs: 120_000,
   graceMs: 1_800_000,
   overlap: "skip",
+  mayPause: true,
   async run({ context: env, signal }) {
     if (!isSent(env, "trial-expiry")) return { notified: 0, left: 0, late: 0 };
     const now = Date.now();

@@ -18,6 +18,7 @@ export const warmCache: CronTask = {
   timeoutMs: 60_000,
   graceMs: 600_000,
   overlap: "skip",
+  mayPause: true,
   async run({ context: env, signal }) {
     const now = Date.now();
     const users = await activeUsers(env.DB, now - ACTIVE_MS, LIMIT);

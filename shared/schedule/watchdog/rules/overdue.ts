@@ -20,6 +20,26 @@ export function nextCheck(
   return tasks.length === 0 ? null : Math.min(...tasks.map(({ dueBy }) => dueBy));
 }
 
+/** Watched beside the tasks: the job, or the run of one, that has been due for the longest. */
+export const OLDEST_JOB = "oldest-due-job";
+
+type Texts = { name: string; ran: string; isGone: string; isBack: string };
+
+const textsOf = (task: string): Texts =>
+  task === OLDEST_JOB
+    ? {
+        name: "the oldest due job",
+        ran: "begun",
+        isGone: "no job is due any more",
+        isBack: "jobs begin in time again",
+      }
+    : {
+        name: `the task ${task}`,
+        ran: "run",
+        isGone: `the task ${task} is no longer registered`,
+        isBack: `the task ${task} runs again`,
+      };
+
 /** One condition per overdue task, and one per task that was notified as overdue and is not. */
 export function overdueConditions(
   tasks: readonly Watched[],
@@ -31,7 +51,8 @@ export function overdueConditions(
   return [
     ...late.map(({ task, dueBy }): AlertCondition => {
       const deadline = new Date(dueBy).toISOString();
-      const summary = `the task ${task} is overdue: it should have run by ${deadline}`;
+      const { name, ran } = textsOf(task);
+      const summary = `${name} is overdue: it should have ${ran} by ${deadline}`;
       return { key: `overdue:${task}`, holds: true, forMs: 0, summary };
     }),
     ...recovered.map(({ task }): AlertCondition => {
@@ -41,9 +62,7 @@ export function overdueConditions(
         holds: false,
         forMs: 0,
         summary: "",
-        resolvedReason: isGone
-          ? `the task ${task} is no longer registered`
-          : `the task ${task} runs again`,
+        resolvedReason: isGone ? textsOf(task).isGone : textsOf(task).isBack,
         isGone,
       };
     }),
