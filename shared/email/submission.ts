@@ -6,7 +6,7 @@ import { brandOf, type Brand } from "./brand.ts";
 import type { Sender, Submission } from "./outbox.ts";
 import { formatMailbox, parseMailbox } from "./rules/address.ts";
 import { checkHeaders } from "./rules/custom-headers.ts";
-import { bytesOf, MAX_BODY_BYTES } from "./rules/large-files.ts";
+import { bytesOf, MAX_TEXTS_BYTES } from "./rules/large-files.ts";
 import { MAX_RECIPIENTS } from "./rules/mailboxes.ts";
 import { senderOf } from "./rules/senders.ts";
 import { wrongTestRecipients } from "./rules/test-recipients.ts";
@@ -94,11 +94,11 @@ const tooMany = {
   message: `must have at most ${MAX_RECIPIENTS} recipients together with cc and bcc`,
 };
 const tooLong = {
-  message: `must have at most ${MAX_BODY_BYTES} bytes, HTML and text together`,
+  message: `must have at most ${MAX_TEXTS_BYTES} bytes, HTML and text together`,
 };
 const isTooLong = (html = "", text = ""): boolean =>
-  (html.length + text.length) * 3 > MAX_BODY_BYTES &&
-  bytesOf(html) + bytesOf(text) > MAX_BODY_BYTES;
+  (html.length + text.length) * 3 > MAX_TEXTS_BYTES &&
+  bytesOf(html) + bytesOf(text) > MAX_TEXTS_BYTES;
 const wrongTests = {
   mixed: { path: "to", message: "must not mix recipients of tests (luna.test) with others" },
   unknown: {

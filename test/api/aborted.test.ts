@@ -60,6 +60,7 @@ describe("an upload that breaks off", () => {
         .replace(":transport", "smtp")
         .replace(":endpointId", webhookEndpointId)
         .replace(":heartbeatId", `hb_${"0".repeat(32)}`)
+        .replace(":keyId", `key_${"0".repeat(32)}`)
         .replace(":senderId", `snd_${"0".repeat(32)}`)
         .replace(":deliveryId", `evt_${"0".repeat(32)}.${webhookEndpointId}`)
         .replaceAll(/:\w+/g, "x");

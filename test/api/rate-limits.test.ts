@@ -206,6 +206,8 @@ describe("an operation that carries a signature", () => {
       "confirmAddress",
       "getDocs",
       "getHealth",
+      "showInvitation",
+      "answerInvitation",
       "getOpenApi",
       "askToVerifySender",
       "confirmSender",

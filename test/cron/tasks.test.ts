@@ -169,6 +169,8 @@ describe("prune-history", () => {
       countDays: 0,
       deliveries: 0,
       jobs: 0,
+      keys: 0,
+      silences: 0,
       reports: 0,
       months: 0,
       audited: 0,

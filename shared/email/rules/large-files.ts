@@ -7,7 +7,7 @@
 export const MAX_REQUEST_BYTES = 8_388_608;
 
 /** HTML and text of an email together. */
-export const MAX_BODY_BYTES = 1_048_576;
+export const MAX_TEXTS_BYTES = 1_048_576;
 
 /** HTML, text and files in base64 that the row of an email has. A row of D1 takes 2 MB. */
 const MAX_ROW_BYTES = 1_048_576;

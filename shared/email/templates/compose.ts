@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { fail, ok, type Result } from "../../lib/base/result.ts";
 import type { FieldError } from "../../lib/worker/validate.ts";
 import { surfaces, type Brand } from "../brand.ts";
-import { MAX_BODY_BYTES } from "../rules/large-files.ts";
+import { MAX_TEXTS_BYTES } from "../rules/large-files.ts";
 import { emailSubject } from "../rules/subject.ts";
 import { storedLayout, storedTextLayout } from "./layout.ts";
 import { asIs, escapeHtml, fill, type Escape } from "./rules/fill.ts";
@@ -114,5 +114,5 @@ function checkFilled({
   if ([html, text ?? ""].some((part) => part.includes("\0"))) return "must not contain NUL";
   // A row of D1 could not hold much more.
   const bytes = new TextEncoder().encode(html + (text ?? "")).byteLength;
-  return bytes > MAX_BODY_BYTES ? `makes an email of more than ${MAX_BODY_BYTES} bytes` : null;
+  return bytes > MAX_TEXTS_BYTES ? `makes an email of more than ${MAX_TEXTS_BYTES} bytes` : null;
 }
