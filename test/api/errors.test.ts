@@ -237,7 +237,7 @@ describe("a path", () => {
       wrong("limit", "must be from 1 to 100"),
     ],
     ["GET", "/api/admin/circuit-breakers/email%3Aresend/history", 200, { items: [] }],
-    ["GET", "/api/admin/email/templates/x/preview?format=x", 404, named("template")],
+    ["GET", "/api/admin/email/templates/X_/preview?format=x", 404, named("template")],
     ["GET", "/api/admin/email/templates/%77elcome/preview", 404, named("template")],
     ["GET", "/api/admin/email/dlq/%zz", 404, named("dead letter")],
     ["GET", "/api/admin/cache/tags/%zz", 422, wrong("tag", "is not properly encoded")],
