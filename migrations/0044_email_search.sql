@@ -28,7 +28,7 @@ END;
 INSERT OR IGNORE INTO email_tags (tag, created_at, email_id, tenant)
 SELECT t.value, e.created_at, e.id, e.tenant
 FROM (SELECT id, tenant, created_at, tags FROM emails ORDER BY created_at DESC, id DESC LIMIT 10000) AS e
-CROSS JOIN json_each(e.tags) AS t;
+CROSS JOIN json_each(iif(json_valid(e.tags), e.tags, '[]')) AS t;
 
 -- The address in `from_address`, which is `hello@luna.example` or `Luna <hello@luna.example>`, in
 -- lower case: what follows the last '<', without the '>' at the end.

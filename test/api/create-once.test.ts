@@ -76,6 +76,9 @@ const elsewhere = new Set([
   "createTeamKey",
   "createOperatorKey",
   "createHeartbeat",
+  "createJob",
+  "testTemplate",
+  "testOwnTemplate",
 ]);
 
 describe.each(Object.entries(creating))("%s", (_, { path, table, body, byUser, ...rest }) => {
@@ -116,10 +119,15 @@ it("each POST that creates takes an Idempotency-Key", () => {
     ({ method, answers, id }) => method === "POST" && 201 in answers && !id.startsWith("rotate"),
   );
   expect(creates.filter(({ idempotent }) => idempotent !== true).map(({ id }) => id)).toEqual([
-    // A repeat has the effect of the first. An address has one invitation to a team at a time.
+    // A repeat has the effect of the first. A template's name is taken by the first, and a version
+    // more changes no email. An address has one invitation to a team at a time.
     "pauseEmails",
     "suppress",
+    "createTemplate",
+    "addTemplateVersion",
     "createInvitation",
+    "createOwnTemplate",
+    "addOwnTemplateVersion",
   ]);
   const tested = operations.filter(({ idempotent }) => idempotent === true).map(({ id }) => id);
   expect(tested.filter((id) => creating[id] === undefined && !elsewhere.has(id))).toEqual([]);

@@ -33,7 +33,7 @@ describe("GET /metrics", () => {
     await call("GET", "/api/users/nobody");
     await call("HEAD", "/api/users/nobody");
     await call("GET", "/no-such-path");
-    await call("PUT", "/no-such-path", undefined, { token: null });
+    await call("PURGE", "/no-such-path", undefined, { token: null });
     const of = { operation: "getUser", status: "4xx" };
     await eventually(async () => {
       const found = await scrape();
