@@ -32,7 +32,7 @@ export const listAlerts = operation({
   tag,
   summary:
     "Alerts that are firing, the latest notices, and the channels that are configured. emailAt " +
-    "and webhookAt: when a channel took the latest notice; absent if none did.",
+    "and webhookAt: when that channel took the latest notice; absent if it did not.",
   answers: {
     200: v.strictObject({
       firing: v.array(
@@ -77,8 +77,8 @@ export const acknowledgeAlert = operation({
   access: "admin",
   tag,
   summary:
-    "Acknowledge a firing alert: until it is over, only news such as further dead letters and " +
-    "its recovery are notified.",
+    "Acknowledge a firing alert: it is not repeated daily. News, such as further dead letters, " +
+    "and its recovery are still notified.",
   params: { key },
   answers: { 204: null },
   problems: ["not-found", "unavailable", "outcome-unknown"],
@@ -102,7 +102,7 @@ export const listSilences = operation({
   path: "/api/admin/alerts/silences",
   access: "viewer",
   tag,
-  summary: "Silences that hold now or begin later, those that end first before the others.",
+  summary: "Silences that hold now or begin later, in the order of their ends.",
   answers: { 200: v.strictObject({ items: v.array(silence) }) },
   problems: ["unavailable"],
 });
@@ -115,7 +115,8 @@ export const silenceAlerts = operation({
   tag,
   summary:
     "Silence alerts for up to 30 days, now or in a maintenance window that begins later. They " +
-    "are evaluated and shown, and nobody is notified. What still fires at the end is reminded of.",
+    "are still evaluated and shown, and nobody is notified. Those that fire at the end are " +
+    "notified then.",
   idempotent: true,
   body: v.strictObject({
     match: silenceMatch,
@@ -133,7 +134,7 @@ export const endSilence = operation({
   path: "/api/admin/alerts/silences/:silenceId",
   access: "admin",
   tag,
-  summary: "End a silence now.",
+  summary: "End a silence now. Alerts that still fire are notified.",
   params: { silenceId: { schema: oneLine(64), names: "silence" } },
   answers: { 204: null },
   problems: ["not-found", "unavailable", "outcome-unknown"],

@@ -44,7 +44,7 @@ const newOperatorKey = v.pipe(
   v.forward(
     v.check(
       ({ role, scopes }) => (role === undefined) !== (scopes === undefined),
-      "is needed, or a role instead, but not both",
+      "is needed, or a role instead; not both",
     ),
     ["scopes"],
   ),
@@ -130,8 +130,8 @@ const list = <const Id extends string, const Of extends Owner>(
   });
 
 const ROTATE =
-  "Replace a key: the new one is shown once. The one before works for overlapSeconds (a day " +
-  "unless given) longer.";
+  "Replace a key: the new one is shown once. The old one works on for overlapSeconds, a day by " +
+  "default.";
 const rotate = <const Id extends string, const Of extends Owner>(id: Id, of: Of) =>
   operation({
     ...of,
@@ -176,8 +176,8 @@ const operatorKey = {
 } as const;
 
 const SHOWN_ONCE =
-  "It has no scope that its maker lacks, and is shown once: a repeat under its Idempotency-Key " +
-  "answers 200 with the id.";
+  "It has no scope that its maker lacks. The key is shown once: a repeat under the " +
+  "Idempotency-Key answers 200 with its id.";
 
 export const createUserKey = create(
   { id: "createUserKey", summary: `Create a key of a user. ${SHOWN_ONCE}` },
@@ -187,7 +187,7 @@ export const createUserKey = create(
 export const listUserKeys = list(
   {
     id: "listUserKeys",
-    summary: "A user's keys, newest first, except the first one, which the user has.",
+    summary: "A user's keys, newest first, without the first key.",
   },
   userKeys,
 );
@@ -201,8 +201,8 @@ export const createTeamKey = create(
   {
     id: "createTeamKey",
     summary:
-      "Create a key of a team, which acts as the team and outlives its maker. For the team's " +
-      `owners, keys of the team, and operators. ${SHOWN_ONCE}`,
+      "Create a key of a team. It acts as the team and outlives its maker. Owners of the team, " +
+      `keys of the team and operators may do this. ${SHOWN_ONCE}`,
   },
   teamKeys,
   { body: newTeamKey, more: ["not-found"] },

@@ -26,10 +26,9 @@ export const listEmailCounts = operation({
   access: "reader",
   tag: "emails",
   summary:
-    "How many of the caller's emails were accepted on each day (UTC), and what had become of " +
-    "them at countedAt, newest day first; of all tenants, or of one, for the admin or the " +
-    "read-only token. By tag, sender or transport the first 100 names of a day; without a name, " +
-    "the rest.",
+    "How many of the caller's emails were accepted on each day (UTC), and their states at " +
+    "countedAt; newest day first. An operator gets those of all tenants, or of one. By tag, " +
+    "sender or transport: the first 100 names of a day; the item without a name has the rest.",
   query: v.strictObject({
     by: v.optional(
       v.picklist(countKinds, `must be one of ${countKinds.map((kind) => `"${kind}"`).join(", ")}`),

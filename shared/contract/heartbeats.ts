@@ -81,8 +81,8 @@ export const createHeartbeat = operation({
   access: "caller",
   tag,
   summary:
-    "Watch a job that runs elsewhere. It pings pingUrl; if it does not in time, or reports a " +
-    "failure, its owner is notified. A repeat under its Idempotency-Key answers 200 with the id.",
+    "Watch a job that runs elsewhere and pings pingUrl. If a ping is late, or reports a failure, " +
+    "the owner is notified. A repeat under the Idempotency-Key answers 200 with the id.",
   idempotent: true,
   body: newHeartbeatBody,
   answers: { 200: v.strictObject({ id: v.string() }), 201: heartbeat },
@@ -95,7 +95,7 @@ export const listHeartbeats = operation({
   path: "/api/heartbeats",
   access: "reader",
   tag,
-  summary: "The caller's heartbeats, newest first; all for an operator.",
+  summary: "The caller's heartbeats, newest first. An operator gets those of all tenants.",
   query: v.strictObject(pageOf.entries),
   answers: { 200: page(heartbeat) },
   problems: read,
@@ -119,7 +119,7 @@ export const updateHeartbeat = operation({
   path: "/api/heartbeats/:heartbeatId",
   access: "caller",
   tag,
-  summary: "Change name, schedule or grace of a heartbeat.",
+  summary: "Change the name, schedule or grace of a heartbeat.",
   params,
   body: heartbeatChanges,
   answers: { 200: heartbeat },
@@ -132,7 +132,7 @@ export const deleteHeartbeat = operation({
   path: "/api/heartbeats/:heartbeatId",
   access: "caller",
   tag,
-  summary: "Delete a heartbeat with its pings. Its pingUrl is not found any more.",
+  summary: "Delete a heartbeat with its pings. Its pingUrl then answers 404.",
   params,
   answers: { 204: null },
   problems: write,
@@ -156,7 +156,7 @@ export const resumeHeartbeat = operation({
   path: "/api/heartbeats/:heartbeatId/resume",
   access: "caller",
   tag,
-  summary: "Resume a paused heartbeat: it is as new, and expects nothing until its next ping.",
+  summary: "Resume a paused heartbeat. Like a new one, it expects nothing until its next ping.",
   params,
   answers: { 200: heartbeat },
   problems: write,
@@ -201,14 +201,14 @@ const success = {
   ...ofPings,
   path: "/ping/:token",
   params: { token },
-  summary: "A ping, as healthchecks.io defines it: the job is well, or has ended well.",
+  summary: "A ping, as healthchecks.io defines it: the job works, or has ended with success.",
 } as const;
 const signalled = {
   ...ofPings,
   path: "/ping/:token/:signal",
   params: { token, signal },
   summary:
-    "A ping: start, fail, log, or the exit status of the job, where 0 is success and others fail.",
+    "A ping: start, fail, log, or the exit status of the job. 0 is success, any other a failure.",
 } as const;
 
 export const pingHeartbeat = operation({ id: "pingHeartbeat", method: "GET", ...success });

@@ -30,9 +30,9 @@ export const createInvitation = operation({
   access: "person",
   tag,
   summary:
-    "Invite an address to a team by an email with a link. For owners, the admin, and admins of " +
-    "the team (plain members only). An open invitation to the address gets a new link. The " +
-    "answer is the same without an account. The admin gets the link if the email is off.",
+    "Invite an address to a team by an email with a link. Owners, the admin, and admins of the " +
+    "team (only as member) may do this. An open invitation to the address gets a new link. The " +
+    "answer does not depend on an account. If team-invitation is off, the admin gets the link.",
   body: newInvitation,
   answers: { 201: v.strictObject({ invitation, url: v.optional(v.string()) }) },
   problems: ["not-found", "forbidden", "wrong-state", "misconfigured", ...write],
@@ -44,7 +44,7 @@ export const listInvitations = operation({
   path: "/api/teams/:teamId/invitations",
   access: "person",
   tag,
-  summary: "The invitations of a team, newest first. For its owners and admins, and the admin.",
+  summary: "The invitations of a team, newest first, for its owners, its admins and the admin.",
   query: pageOf,
   answers: { 200: page(invitation) },
   problems: ["not-found", "forbidden", "unavailable"],
@@ -56,7 +56,7 @@ export const revokeInvitation = operation({
   path: "/api/teams/:teamId/invitations/:invitationId",
   access: "person",
   tag,
-  summary: "Revoke an invitation that is open. A repeat changes nothing.",
+  summary: "Revoke an open invitation. A repeat changes nothing.",
   params: {
     invitationId: {
       schema: v.pipe(v.string(), v.regex(/^inv_[0-9a-f]{32}$/)),
@@ -115,7 +115,8 @@ export const acceptInvitation = operation({
   path: "/api/invitations/accept",
   access: "user",
   tag,
-  summary: "Become a member by the token of a link, or by an invitation to the own address.",
+  summary:
+    "Become a member by the token of a link, or by the id of an invitation to one's own address.",
   body: which,
   answers: { 200: v.strictObject({ teamId: v.string(), member: teamMember }) },
   problems: ["not-found", "wrong-state", ...write],
@@ -127,7 +128,7 @@ export const declineInvitation = operation({
   path: "/api/invitations/decline",
   access: "user",
   tag,
-  summary: "Decline an invitation, named in the same ways.",
+  summary: "Decline an invitation by its token or its id.",
   body: which,
   answers: { 204: null },
   problems: ["not-found", ...write],
@@ -150,7 +151,7 @@ export const answerInvitation = operation({
   method: "POST",
   path: "/invitations/:token",
   access: "anyone",
-  summary: "Accept or decline an invitation by its page, for the account of the invited address.",
+  summary: "Accept or decline an invitation on its page, as the account of the invited address.",
   problems: ["not-found", "wrong-state", "unavailable", "outcome-unknown"],
   ...link,
 });

@@ -26,7 +26,8 @@ export const listOwnTemplates = operation({
   access: "caller",
   tag,
   summary:
-    "The templates that the caller's emails may name, by name: own, shared and built-in ones.",
+    "The templates that the caller's emails may name, in the order of their names: own, shared " +
+    "and built-in ones.",
   answers: { 200: v.strictObject({ items: v.array(templateSummary) }) },
   problems: ["unavailable"],
 });
@@ -38,7 +39,7 @@ export const createOwnTemplate = operation({
   access: "mailer",
   tag,
   summary:
-    "Make a template of the caller, which counts before a shared or built-in one of its name.",
+    "Create a template of the caller. It counts before a shared or built-in one of its name.",
   body: newTemplate,
   answers: { 201: savedSchema },
   problems: ["conflict", "wrong-state", ...write],
@@ -50,7 +51,7 @@ export const getOwnTemplate = operation({
   path: "/api/templates/:name",
   access: "caller",
   tag,
-  summary: "A template of the caller: its published version, or else the latest, and all versions.",
+  summary: "A template of the caller: its published version, else the latest, and its versions.",
   params: templateParams,
   answers: { 200: templateSchema },
   problems: ["unavailable"],
@@ -62,7 +63,8 @@ export const deleteOwnTemplate = operation({
   path: "/api/templates/:name",
   access: "caller",
   tag,
-  summary: "Delete a template of the caller with its versions. Emails accepted with it are sent.",
+  summary:
+    "Delete a template of the caller with its versions. Emails accepted with it still leave.",
   params: templateParams,
   answers: { 204: null },
   problems: [...write],
@@ -99,7 +101,7 @@ export const publishOwnTemplateVersion = operation({
   path: "/api/templates/:name/versions/:version/publish",
   access: "mailer",
   tag,
-  summary: "Make a version the one that the caller's emails get from now on, also an older one.",
+  summary: "Publish a version, also an older one: the caller's emails get it from now on.",
   params: versionParams,
   answers: { 200: templateSummary },
   problems: [...write],
@@ -124,7 +126,7 @@ export const previewOwnTemplateDraft = operation({
   path: "/api/templates/:name/preview",
   access: "caller",
   tag,
-  summary: "A version that is not stored, filled with data or its example.",
+  summary: "Fill a version that is not stored with data, or with its example.",
   params: templateParams,
   body: previewedDraft,
   answers: { 200: rendered },
@@ -138,8 +140,8 @@ export const testOwnTemplate = operation({
   access: "mailer",
   tag,
   summary:
-    "Send a version, filled with data or its example, to the address of the account or " +
-    "another.",
+    "Send a version, filled with data or with its example, to the address of the account or to " +
+    "another one.",
   params: templateParams,
   body: testedTemplate,
   idempotent: true,

@@ -70,7 +70,8 @@ export const exportSuppressions = operation({
   path: `${path}/export`,
   access: "viewer",
   tag,
-  summary: "The same list as CSV, whole. A failure on the way breaks the connection off.",
+  summary:
+    "All suppressions of a filter, as CSV. If the database fails, the connection breaks off.",
   query: v.pipe(
     v.strictObject({ tenant: v.optional(tenantFilter), scope: v.optional(scopeField) }),
     v.forward(
@@ -91,8 +92,8 @@ export const importSuppressions = operation({
   access: "admin",
   tag,
   summary:
-    "Suppress the addresses of a list in CSV, of at most 10,000 lines and 2 MiB. A wrong line is " +
-    "named and refuses no other. A repeat adds nothing.",
+    "Suppress the addresses of a CSV list of at most 10,000 lines and 2 MiB. A wrong line is " +
+    "named, and the others are imported. A repeat adds nothing.",
   upload: { maxBytes: MAX_IMPORTED_BYTES },
   answers: {
     200: v.strictObject({
@@ -134,8 +135,8 @@ export const deleteSuppressions = operation({
   access: "admin",
   tag,
   summary:
-    "Lift the suppressions of a list of addresses, or those that a filter has: one page of 1,000 " +
-    "at a time. While nextCursor is there, more are to be looked at.",
+    "Lift the suppressions of a list of addresses, or those that match a filter: a request looks " +
+    "at 1,000. While the answer has a nextCursor, there are more.",
   body: v.pipe(
     v.strictObject({
       addresses: v.optional(shortList(address, MAX_DELETED)),
@@ -152,7 +153,7 @@ export const deleteSuppressions = operation({
     v.forward(
       v.check(
         ({ addresses, cursor }) => addresses === undefined || cursor === undefined,
-        "is for a filter without addresses",
+        "must be given with a filter, not with addresses",
       ),
       ["cursor"],
     ),
@@ -167,7 +168,7 @@ export const unsuppress = operation({
   path: `${path}/:address`,
   access: "admin",
   tag,
-  summary: "Lift every suppression of an address, or only those of a tenant or scope.",
+  summary: "Lift all suppressions of an address, or only those of a tenant or scope.",
   params: { address: { schema: address, encoded: true } },
   query: v.strictObject({ tenant: v.optional(tenantFilter), scope: v.optional(scopeField) }),
   answers: { 204: null },

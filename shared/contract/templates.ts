@@ -25,7 +25,7 @@ export const listTemplates = operation({
   path: "/api/admin/email/templates",
   access: "viewer",
   tag,
-  summary: "The shared and the built-in templates, by name.",
+  summary: "The shared and the built-in templates, in the order of their names.",
   answers: { 200: v.strictObject({ items: v.array(templateSummary) }) },
   problems: ["unavailable"],
 });
@@ -37,7 +37,7 @@ export const createTemplate = operation({
   access: "admin",
   tag,
   summary:
-    "Make a template that each tenant may name, or replace a built-in one of that name. " +
+    "Create a template that each tenant may name, or replace the built-in one of that name. " +
     "No email gets it until a version is published.",
   body: newTemplate,
   answers: { 201: savedSchema },
@@ -51,8 +51,8 @@ export const getTemplate = operation({
   access: "viewer",
   tag,
   summary:
-    "A shared or built-in template: its published version, or else the latest, and all " +
-    "versions.",
+    "A shared or built-in template: its published version, else the latest, and the list of " +
+    "its versions.",
   params: templateParams,
   answers: { 200: templateSchema },
   problems: ["unavailable"],
@@ -65,7 +65,7 @@ export const deleteTemplate = operation({
   access: "admin",
   tag,
   summary:
-    "Delete a shared template with its versions. Emails that were accepted with it are sent.",
+    "Delete a shared template with its versions. Emails that were accepted with it still leave.",
   params: templateParams,
   answers: { 204: null },
   problems: [...write],
@@ -103,8 +103,8 @@ export const publishTemplateVersion = operation({
   access: "admin",
   tag,
   summary:
-    "Make a version the one that emails get from now on, also an older one. 0: the " +
-    "built-in one.",
+    "Publish a version, also an older one: emails get it from now on. Version 0 is the built-in " +
+    "template.",
   params: versionParams,
   answers: { 200: templateSummary },
   problems: [...write],
@@ -129,7 +129,7 @@ export const previewTemplateDraft = operation({
   path: "/api/admin/email/templates/:name/preview",
   access: "viewer",
   tag,
-  summary: "A version that is not stored, filled with data or its example.",
+  summary: "Fill a version that is not stored with data, or with its example.",
   params: templateParams,
   body: previewedDraft,
   answers: { 200: rendered },
@@ -142,7 +142,7 @@ export const testTemplate = operation({
   path: "/api/admin/email/templates/:name/test",
   access: "admin",
   tag,
-  summary: "Send a version, filled with data or its example, to an address.",
+  summary: "Send a version to an address, filled with data or with its example.",
   params: templateParams,
   body: testedTemplate,
   idempotent: true,

@@ -45,7 +45,7 @@ export const problemHelp: Record<Failure["tag"], Help> = {
   },
   "account-suspended": {
     cause: "An operator has suspended the account of the key.",
-    action: "Ask the operator. Emails that were accepted wait, and leave once it is resumed.",
+    action: "Ask the operator. Accepted emails wait, and leave once the account is resumed.",
   },
   "precondition-failed": {
     cause: "Another request has changed the object since its `ETag` was read.",
@@ -60,8 +60,8 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     action: "Use one of the methods in the header `Allow`.",
   },
   conflict: {
-    cause: "Another account has this `userId` or `email`.",
-    action: "Choose another value, or read the existing account.",
+    cause: "There is an account, a sender or a template with this id, address or name already.",
+    action: "Choose another value, or read the object that exists.",
   },
   "wrong-state": {
     cause: "The object is in a state, or at a limit, that excludes this change.",
@@ -80,7 +80,7 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     action: "Wait for the seconds in `Retry-After`, or ask the operator for a higher limit.",
   },
   "too-many-files": {
-    cause: "Of the uploaded files of the key's owner 500, or 1 GiB, are named by no email yet.",
+    cause: "The tenant has 500 uploaded files, or 1 GiB, that no email names.",
     action: "Send the emails that name them. A file that no email names is deleted after a day.",
   },
   "rate-limited": {

@@ -15,8 +15,8 @@ const SHAPE = "0020";
 /** 5,000 emails of others; a million in `npm run test:deep`. */
 const EMAILS = inject("stored").length > 1 ? 1_000_000 : 5_000;
 /**
- * Fewer than any large table has, and than D1 reads and writes in a second. Each new column reads the
- * schema, which has some 250 rows.
+ * Fewer than any large table has, and than D1 reads and writes in a second. Each new column reads
+ * the schema, which has some 250 rows.
  */
 const MAX_ROWS = EMAILS > 100_000 ? 50_000 : 2_000;
 /**

@@ -134,7 +134,7 @@ it("the content of an email runs no script, and loads remote images only if aske
 
 it("the read-only token sees no content of an email", async () => {
   const page = await signedIn(`#/email/${welcome}`, {}, READONLY_TOKEN);
-  await page.getByText("The read-only token gets no content").waitFor();
+  await page.getByText("The role viewer gets no content").waitFor();
   expect(await page.locator("iframe").count()).toBe(0);
 });
 

@@ -77,9 +77,9 @@ it("a dead delivery shows its attempts and answers as text, and is replayed", as
   await api("POST", `/api/webhook-endpoints/${id}/test`);
   const page = await signedIn(`#/webhooks/${id}`);
   await page.getByText("paused: it answered 410 Gone").waitFor();
-  await page.getByRole("button", { name: "Dead letters" }).click();
+  await page.getByRole("button", { name: "Dead deliveries" }).click();
   await page.getByText("dead: gone").first().waitFor();
-  await page.getByText("wants no more (410)").waitFor();
+  await page.getByText("answered that it is gone (410)").waitFor();
   const answer = page.getByText("<b>the receiver's answer</b>");
   expect(await answer.count()).toBe(1);
   await look(page, "webhook-dead");

@@ -10,7 +10,7 @@ it.each([
   [{ status: "down", down: { since, because: "failed" } }, "bad", "down: it failed"],
   [{ status: "down" }, "bad", "down"],
   [{ status: "paused" }, "idle", "paused"],
-  [{ status: "unknown" }, "idle", "not known: it does not answer"],
+  [{ status: "unknown" }, "idle", "unknown: its object does not answer"],
 ] as const)("the heartbeat %j is shown as %s: %s", (heartbeat, tone, text) => {
   expect(heartbeatState(heartbeat)).toEqual({ tone, text });
 });

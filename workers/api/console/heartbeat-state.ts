@@ -24,7 +24,7 @@ const tones: Record<ShownHeartbeat["status"], Tone> = {
 
 export function heartbeatState({ status, down }: Pick<ShownHeartbeat, "status" | "down">): Shown {
   const because = status === "down" && down !== undefined ? `: ${reasons[down.because]}` : "";
-  const text = status === "unknown" ? "not known: it does not answer" : `${status}${because}`;
+  const text = status === "unknown" ? "unknown: its object does not answer" : `${status}${because}`;
   return { tone: tones[status], text };
 }
 

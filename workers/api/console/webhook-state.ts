@@ -47,7 +47,7 @@ const outcomes: Readonly<Record<string, string>> = {
   "refused-url": "URL not allowed",
   "lease-expired": "cut off",
   busy: "asked to wait",
-  gone: "wants no more",
+  gone: "answered that it is gone",
 };
 
 /** `refused (500)`. */

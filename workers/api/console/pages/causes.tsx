@@ -22,7 +22,7 @@ export function Causes({ filter = {} }: { filter?: Filter }) {
         {({ items, more }) => (
           <>
             <Table
-              caption="Dead emails by cause, the most first"
+              caption="Dead emails by cause, the most frequent first"
               rows={items}
               keyOf={({ ids }) => ids[0] ?? ""}
               empty="There is no dead email."
@@ -35,7 +35,9 @@ export function Causes({ filter = {} }: { filter?: Filter }) {
                 { head: "Replay", kind: "actions", cell: (cause) => <ReplayThese cause={cause} /> },
               ]}
             />
-            {more && <p class="since">Of the oldest 1,000. There are more.</p>}
+            {more && (
+              <p class="since">Only the oldest 1,000 dead emails are counted. There are more.</p>
+            )}
           </>
         )}
       </Loaded>
@@ -83,6 +85,6 @@ async function replayAll(ids: string[]): Promise<CallOutcome<AnswerBody<"process
   const first = items.find(({ success }) => !success);
   return failedCall(
     `${numberText(processed)} of ${countText(ids.length, "email")} queued again`,
-    `The first that was not: ${first?.error ?? "it is no longer there"}.`,
+    `The first that was not queued: ${first?.error ?? "it is no longer there"}.`,
   );
 }

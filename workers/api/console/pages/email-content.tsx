@@ -26,7 +26,7 @@ export function Content(shown: Shown) {
   return (
     <Section title="Content">
       {who.state === "signed-in" && who.role === "viewer" ? (
-        <Empty>The read-only token gets no content: an email may have a secret.</Empty>
+        <Empty>The role viewer gets no content, because an email may contain a secret.</Empty>
       ) : (
         <Kept {...shown} />
       )}
@@ -70,7 +70,11 @@ function Parts({ head, content, show }: { head: Head; content: Body; show: Part 
     case "html":
       return html === undefined ? <Empty>It has no HTML.</Empty> : <Html html={html} />;
     case "text":
-      return text === undefined ? <Empty>It has no text of its own.</Empty> : <Raw value={text} />;
+      return text === undefined ? (
+        <Empty>It has no text: each transport makes it from the HTML.</Empty>
+      ) : (
+        <Raw value={text} />
+      );
     case "headers":
       return <Headers head={head} headers={headers} />;
   }
@@ -114,7 +118,7 @@ function Html({ html }: { html: string }) {
     <>
       {hasRemote(html) && !withImages && (
         <p>
-          Remote images are not loaded: their server would learn that the email was opened.{" "}
+          Remote images are not loaded: their server could notice that the email was opened.{" "}
           <button type="button" onClick={() => setWithImages(true)}>
             Load remote images
           </button>

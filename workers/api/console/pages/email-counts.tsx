@@ -104,8 +104,7 @@ function As({ items, tenant }: { items: EmailCount[]; tenant: string | undefined
         "Nothing is counted yet."
       ) : (
         <>
-          Counted <Time at={at} />. What becomes of emails later is counted up to seven days after a
-          day.
+          Counted <Time at={at} />. Each day is counted again until seven days later.
         </>
       )}
     </p>

@@ -62,8 +62,8 @@ export function FindEmails({ query }: { query: URLSearchParams }) {
 function LookedAt({ back }: { back: string }) {
   return (
     <p class="since">
-      Up to {numberText(MAX_PAGES * 1_000)} emails were looked at, back to those of{" "}
-      <Time at={back} />. The next page looks further back.
+      Up to {numberText(MAX_PAGES * 1_000)} emails were looked at, back to <Time at={back} />. The
+      next page looks further back.
     </p>
   );
 }

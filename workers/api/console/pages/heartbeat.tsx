@@ -73,7 +73,7 @@ function Actions({ heartbeat: { id, name, status } }: { heartbeat: ShownHeartbea
         <Action
           label="Resume"
           operation="resumeHeartbeat"
-          explains={<p>It is as new: it expects nothing until its next ping.</p>}
+          explains={<p>Like a new one, it expects nothing until its next ping.</p>}
           done={`${name} is resumed.`}
           act={() => call("resumeHeartbeat", { params })}
         />
@@ -90,7 +90,7 @@ function Actions({ heartbeat: { id, name, status } }: { heartbeat: ShownHeartbea
         label="Delete"
         operation="deleteHeartbeat"
         tone="danger"
-        explains={<p>Its pings are deleted, and its URL is not found any more.</p>}
+        explains={<p>Its pings are deleted, and its URL answers 404.</p>}
         done={`${name} is deleted.`}
         act={() => call("deleteHeartbeat", { params })}
         after={() => (location.hash = linkTo("heartbeats"))}

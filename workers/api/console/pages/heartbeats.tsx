@@ -18,8 +18,8 @@ export function HeartbeatsPage() {
   return (
     <Together readings={[list]}>
       <p class="lead">
-        Jobs that run elsewhere and ping Luna. One that is late or fails is notified, also while the
-        database or the scheduler is down.
+        Jobs that run elsewhere and ping Luna. If one is late or fails, its owner is notified. The
+        operator is notified even while the database or the scheduler is down.
       </p>
       <PagedList reading={list} cursor={cursor} onMove={setCursor}>
         {({ items }) => (
@@ -73,7 +73,7 @@ function Add() {
       <div class="form">
         <Field label="Name" value={name} onInput={setName} />
         <Field label="Every (1h) or cron (0 3 * * *)" value={schedule} onInput={setSchedule} />
-        <Field label="Time zone of cron (UTC)" value={timeZone} onInput={setTimeZone} />
+        <Field label="Time zone of cron (default UTC)" value={timeZone} onInput={setTimeZone} />
         <Field label="Grace in seconds" value={grace} onInput={setGrace} />
         <Action
           label="Add"

@@ -32,7 +32,7 @@ export function Silences() {
                     label="End"
                     operation="endSilence"
                     of={match}
-                    explains={<p>What still fires is notified within a minute.</p>}
+                    explains={<p>Alerts that still fire are notified within a minute.</p>}
                     done="The silence has ended."
                     act={() => call("endSilence", { params: { silenceId: id } })}
                   />
@@ -59,7 +59,7 @@ function Silence() {
   return (
     <div class="form">
       <label>
-        Alert, or * at its end
+        Key of an alert, or its beginning and *
         <input
           value={match}
           placeholder="breaker:*"

@@ -31,7 +31,7 @@ export function SuppressionFiles({ filter: { tenant, scope } }: { filter: Suppre
           of={file?.name ?? "a list"}
           lacks={file === null ? "Choose a file." : undefined}
           tone="danger"
-          explains={<p>Emails to its addresses are not sent, queued ones included.</p>}
+          explains={<p>No emails are sent to its addresses, not even those that are queued.</p>}
           done="The list is imported."
           act={async () => {
             const outcome = await importFile(file);
@@ -108,7 +108,7 @@ export function LiftMany({ filter: { address, ...filter } }: { filter: Suppressi
   const isAll = Object.keys(criteria).length === 0;
   return (
     <Section title="Lift many">
-      <p>Lifts every suppression that the filter above has, on all pages.</p>
+      <p>Lifts every suppression that matches the filter above, on all pages.</p>
       <div class="form">
         <Choice
           label="Only with the reason"
@@ -123,11 +123,11 @@ export function LiftMany({ filter: { address, ...filter } }: { filter: Suppressi
           tone="danger"
           explains={
             <p>
-              Emails to these addresses are sent again. Those that bounce again cost reputation, and
-              who unsubscribed gets emails again.
+              Emails to these addresses are sent again, also to people who unsubscribed. Emails that
+              bounce again cost reputation.
             </p>
           }
-          done="They are lifted."
+          done="The suppressions are lifted."
           act={() => liftAll(criteria)}
         />
       </div>

@@ -43,8 +43,8 @@ export function SuppressionsPage({ query }: { query: URLSearchParams }) {
   return (
     <Together readings={[list]}>
       <p class="lead">
-        Addresses that get no emails, or none of a tenant or category: an email bounced, its
-        recipient complained or unsubscribed, or an operator suppressed the address.
+        Addresses that get no emails, or none from one tenant or category. An email to them bounced,
+        the recipient complained or unsubscribed, or an operator suppressed them.
       </p>
       <Section title="Find">
         <Search filter={filter} show={show} />
@@ -117,7 +117,7 @@ function Lift({ one: { address, tenant = "", scope } }: { one: Suppression }) {
       explains={
         <p>
           {tenant === "" ? "Emails to it" : `Emails of ${tenant} to it`} are sent again, unless
-          another suppression stops them. If they bounce again, that costs reputation.
+          another suppression stops them. Emails that bounce again cost reputation.
         </p>
       }
       done={`The suppression of ${address} is lifted.`}

@@ -22,8 +22,8 @@ export function TemplatePage({ name }: { name: string }) {
     return (
       <>
         <p class="lead">
-          There is no template <code>{name}</code> yet. It begins with the first version that you
-          store. <a href={linkTo("templates")}>To the templates</a>
+          There is no template <code>{name}</code> yet. Your first version creates it.{" "}
+          <a href={linkTo("templates")}>To the templates</a>
         </p>
         <TemplateEditor name={name} template={null} from={blank} />
       </>
@@ -177,8 +177,10 @@ function Test({
           label="Send"
           of={`${nameOfVersion(version)} to ${to}`}
           lacks={to === "" ? "Enter an address." : undefined}
-          explains={<p>It is filled with its example, and counts as an email of the operator.</p>}
-          done={`A test to ${to} is accepted.`}
+          explains={
+            <p>The test has the data of the example, and counts as an email of the operator.</p>
+          }
+          done={`The test to ${to} is accepted.`}
           act={() => call("testTemplate", { params: { name }, body: { to } })}
         />
       </div>

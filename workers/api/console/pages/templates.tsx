@@ -13,9 +13,9 @@ export function TemplatesPage() {
       {({ items }) => (
         <>
           <p class="lead">
-            Emails name a template in <code>template</code>. One with the name of a built-in
-            template replaces it, also for Luna's own emails. Tenants have templates of their own by
-            the API.
+            Emails name a template in <code>template</code>. A template with the name of a built-in
+            one replaces it, also in Luna's own emails. Tenants store their own templates by the
+            API.
           </p>
           <Table
             caption="Templates by name"

@@ -77,7 +77,7 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
           <Action
             label="Pause"
             operation="pauseWebhookEndpoint"
-            explains={<p>It gets no call. Its events wait for up to 30 days.</p>}
+            explains={<p>It gets no calls. Its events wait for up to 30 days.</p>}
             done={`${url} is paused.`}
             act={() => call("pauseWebhookEndpoint", { params })}
           />
@@ -85,7 +85,7 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
           <Action
             label="Resume"
             operation="resumeWebhookEndpoint"
-            explains={<p>What waits is delivered from now on.</p>}
+            explains={<p>Events that wait are delivered from now on.</p>}
             done={`${url} is resumed.`}
             act={() => call("resumeWebhookEndpoint", { params })}
           />
@@ -95,7 +95,7 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
           operation="testWebhookEndpoint"
           explains={
             <p>
-              It gets the event <code>webhook.test</code>, also if it subscribes to no such event.
+              It gets the event <code>webhook.test</code>, even if it does not subscribe to it.
             </p>
           }
           done="The test event is on its way."
@@ -104,7 +104,7 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
         <Action
           label="Replace the secret"
           operation="rotateWebhookSecret"
-          explains={<p>The new one is shown once. The former one signs too for 24 hours.</p>}
+          explains={<p>The new one is shown once. For 24 hours the former one signs calls, too.</p>}
           done="The secret is replaced."
           act={rotate}
         />
@@ -112,7 +112,9 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
           label="Delete"
           operation="deleteWebhookEndpoint"
           tone="danger"
-          explains={<p>What it has not received is not delivered. This cannot be undone.</p>}
+          explains={
+            <p>Events that it has not received are not delivered. This cannot be undone.</p>
+          }
           done={`${url} is deleted.`}
           act={() => call("deleteWebhookEndpoint", { params })}
           after={() => (location.hash = linkTo("webhooks"))}
@@ -145,7 +147,7 @@ function Deliveries({ id }: { id: string }) {
           All
         </button>
         <button type="button" aria-pressed={onlyDead} onClick={() => show(true)}>
-          Dead letters
+          Dead deliveries
         </button>
       </div>
       {onlyDead && <ReplayDead id={id} />}

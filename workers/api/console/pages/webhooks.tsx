@@ -19,8 +19,8 @@ export function WebhooksPage() {
   return (
     <Together readings={[list]}>
       <p class="lead">
-        URLs that get events as signed calls. Those of a tenant get its events, those of{" "}
-        <code>admin</code> the events of every tenant.
+        URLs that get events as signed calls. An endpoint gets the events of its tenant; one of{" "}
+        <code>admin</code> gets those of every tenant.
       </p>
       <PagedList reading={list} cursor={cursor} onMove={setCursor}>
         {({ items }) => (
@@ -28,7 +28,7 @@ export function WebhooksPage() {
             caption="Webhook endpoints, newest first"
             rows={items}
             keyOf={({ id }) => id}
-            empty="There is no endpoint: no event is written."
+            empty="There is no endpoint, so no event is written."
             columns={[
               { head: "Endpoint", kind: "wide", cell: (endpoint) => <Link endpoint={endpoint} /> },
               { head: "Tenant", cell: ({ tenant }) => tenant },

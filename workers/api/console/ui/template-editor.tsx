@@ -41,7 +41,7 @@ export function TemplateEditor({
         </Field>
         <Source label="HTML" rows={14} value={edited.html} set={(html) => set({ html })} />
         <Source
-          label="Text (optional: without it, it is made of the HTML)"
+          label="Text (optional: by default it is made from the HTML)"
           rows={6}
           value={edited.text}
           set={(text) => set({ text })}
@@ -58,7 +58,7 @@ export function TemplateEditor({
             checked={edited.layout}
             onInput={({ currentTarget }) => set({ layout: currentTarget.checked })}
           />
-          The layout of the brand stands around it
+          Put the layout of the brand around it
         </label>
         <div class="buttons">
           <Save name={name} edited={edited} isNew={isNew} wrong={wrong} publish={false} />
@@ -146,7 +146,7 @@ function Shown({ preview }: { preview: Preview }) {
       {as === "HTML" && <HtmlFrame title={`Preview of ${subject}`} html={html} withImages />}
       {as === "Text" &&
         (text === undefined ? (
-          <p>Each transport makes it of the HTML.</p>
+          <p>Each transport makes it from the HTML.</p>
         ) : (
           <pre class="raw" tabIndex={0}>
             {text}
