@@ -53,10 +53,9 @@ const wrong: Written[] = [
   ...sendEmail(
     `{ ${to}, text: "Hi" }`,
     `{ ${to}, subject: "Hi" }`,
-    `{ ${to}, template: "welcome" }`,
-    `{ ${to}, template: "welcome", data: { userId: "ada" } }`,
-    `{ ${to}, template: "trial-expiry", data: { userId: "ada", tier: "pro" } }`,
-    `{ ${to}, template: "goodbye", data: {} }`,
+    // Any other text may name a stored template, which Luna refuses if there is none.
+    `{ ${to}, template: 5 }`,
+    `{ ${to}, template: "welcome", data: 5 }`,
     `{ ${email}, attachments: ["anything", 5] }`,
     `{ ${email}, attachments: [{ filename: "a.txt" }] }`,
     `{ ${email}, attachments: [{ id: 5 }] }`,
