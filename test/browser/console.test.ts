@@ -409,6 +409,8 @@ const pages = [
   "email",
   "dead-letters",
   "suppressions",
+  "users",
+  "keys",
   "senders",
   "webhooks",
   "heartbeats",

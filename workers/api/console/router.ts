@@ -12,6 +12,9 @@ const pages = [
   "email",
   "dead-letters",
   "suppressions",
+  "users",
+  "teams",
+  "keys",
   "senders",
   "webhooks",
   "heartbeats",
@@ -23,7 +26,15 @@ const pages = [
 export type PageName = (typeof pages)[number];
 
 /** The pages of lists whose items have a page each. */
-const withDetails = ["email", "dead-letters", "templates", "webhooks", "heartbeats"] as const;
+const withDetails = [
+  "email",
+  "dead-letters",
+  "users",
+  "teams",
+  "templates",
+  "webhooks",
+  "heartbeats",
+] as const;
 export type DetailedPage = (typeof withDetails)[number];
 
 /**
