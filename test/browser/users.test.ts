@@ -32,10 +32,13 @@ async function look(page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 1_440, height: 900 });
 }
 
-/** The secret on the page, once it is hidden. */
+/** The secret, which is in sight, once the page no longer has it. */
 async function stored(page: Page): Promise<string> {
   const secret = page.locator("code.secret");
   const text = await secret.innerText();
+  const { y = -1 } = (await secret.boundingBox()) ?? {};
+  expect(y).toBeGreaterThan(0);
+  expect(y).toBeLessThan(900);
   await page.getByRole("button", { name: "I have stored it" }).click();
   await secret.waitFor({ state: "detached" });
   return text;
@@ -73,6 +76,7 @@ it("a key of a user is shown once, rotated and revoked", async () => {
   await page.getByText("There is no key.").waitFor();
   await page.getByLabel("Name").fill("Batch jobs");
   await page.getByLabel("users:read").check();
+  await page.setViewportSize({ width: 390, height: 900 });
   await write(page, "Create Batch jobs");
   const first = await stored(page);
   expect((await api("GET", "/api/me", undefined, first)).status).toBe(200);
@@ -85,6 +89,30 @@ it("a key of a user is shown once, rotated and revoked", async () => {
   await write(page, "Revoke Batch jobs");
   await page.getByText("There is no key.").waitFor();
   expect((await api("GET", "/api/me", undefined, second)).status).toBe(401);
+});
+
+it("the first key of a user is replaced and revoked", async () => {
+  await api("POST", "/api/users", { userId: "first", email: "first@example.com" });
+  const page = await signedIn("#/users/first");
+  await write(page, "Replace the first key");
+  const token = await stored(page);
+  expect((await api("GET", "/api/me", undefined, token)).status).toBe(200);
+  await write(page, "Revoke the first key");
+  await page.getByText("It is revoked.").waitFor();
+  expect((await api("GET", "/api/me", undefined, token)).status).toBe(401);
+});
+
+it("keys that are not known are not shown as none, and a user that is not there is named", async () => {
+  await api("POST", "/api/users", { userId: "unknown", email: "unknown@example.com" });
+  const page = await signedIn("#/users");
+  await page.route("**/unknown/api-keys?*", (route) =>
+    route.fulfill({ status: 503, json: { title: "Unavailable", detail: "Gone." } }),
+  );
+  await page.getByRole("link", { name: "unknown" }).click();
+  await page.getByRole("alert").getByText("There is no answer yet.").waitFor();
+  expect(await page.getByText("There is no key.").count()).toBe(0);
+  await page.evaluate('location.hash = "#/users/nobody"');
+  await page.getByText("There is no user nobody.").waitFor();
 });
 
 it("a team is reached from its member, with its members and keys", async () => {

@@ -96,6 +96,8 @@ const routes = {
   getUser: "GET /api/users/:userId",
   suspendUser: "POST /api/users/:userId/suspend",
   resumeUser: "POST /api/users/:userId/resume",
+  rotateApiKey: "POST /api/users/:userId/api-key",
+  revokeApiKey: "DELETE /api/users/:userId/api-key",
   getTeams: "GET /api/users/:userId/teams",
   getTeam: "GET /api/teams/:teamId",
   listUserKeys: "GET /api/users/:userId/api-keys",

@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import type { ShownUser } from "../key-state.ts";
 import { useResource } from "../resource.ts";
 import { linkTo } from "../router.ts";
@@ -7,6 +8,7 @@ import { Action } from "../ui/confirm.tsx";
 import { Keys } from "../ui/keys.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Readable } from "../ui/readable.tsx";
+import { Secret } from "../ui/secret.tsx";
 import { Table } from "../ui/table.tsx";
 import { timeFact } from "../ui/time-fact.tsx";
 import { userShown } from "./users.tsx";
@@ -34,12 +36,14 @@ function OneUser({ id }: { id: string }) {
       {({ user }) => (
         <>
           <Details user={user} />
-          <Section title="Keys">
-            <p class="lead">Without the first key, which each user has.</p>
-            <Keys kind="User" params={params} />
-          </Section>
           <Section title="Teams">
             <Memberships id={id} />
+          </Section>
+          <Section title="First key">
+            <FirstKey user={user} />
+          </Section>
+          <Section title="Further keys">
+            <Keys kind="User" params={params} />
           </Section>
         </>
       )}
@@ -48,7 +52,7 @@ function OneUser({ id }: { id: string }) {
 }
 
 function Details({ user }: { user: ShownUser }) {
-  const { userId, email, tier, scopes, apiKeyPrefix, suspended, metadata } = user;
+  const { userId, email, tier, scopes, suspended, metadata } = user;
   return (
     <>
       <p class="lead">
@@ -60,7 +64,6 @@ function Details({ user }: { user: ShownUser }) {
           ...timeFact("Suspended", suspended?.at),
           ["Tier", tier],
           ["Scopes", scopes.length === 0 ? "none" : scopes.join(", ")],
-          ["First key", apiKeyPrefix === null ? "revoked" : <code>{apiKeyPrefix}…</code>],
           ["Created", <Time at={user.createdAt} />],
           ["Changed", <Time at={user.updatedAt} />],
         ]}
@@ -104,6 +107,45 @@ function Suspension({ user: { userId, suspended } }: { user: ShownUser }) {
         />
       )}
     </div>
+  );
+}
+
+/** With all that the user may do. */
+function FirstKey({ user: { userId, apiKeyPrefix } }: { user: ShownUser }) {
+  const [secret, show] = useState<string | null>(null);
+  const params = { userId };
+  const replace = async () => {
+    const outcome = await call("rotateApiKey", { params });
+    if (outcome.ok) show(outcome.body.apiKey);
+    return outcome;
+  };
+  return (
+    <>
+      {secret !== null && <Secret value={secret} onHide={() => show(null)} />}
+      <p>{apiKeyPrefix === null ? "It is revoked." : <code>{apiKeyPrefix}…</code>}</p>
+      <div class="buttons">
+        <Action
+          label="Replace"
+          of="the first key"
+          operation="rotateApiKey"
+          tone="danger"
+          explains={<p>The former one is refused from now on. The new one is shown once.</p>}
+          done="The first key is replaced."
+          act={replace}
+        />
+        {apiKeyPrefix !== null && (
+          <Action
+            label="Revoke"
+            of="the first key"
+            operation="revokeApiKey"
+            tone="danger"
+            explains={<p>Requests with it are refused from now on.</p>}
+            done="The first key is revoked."
+            act={() => call("revokeApiKey", { params })}
+          />
+        )}
+      </div>
+    </>
   );
 }
 

@@ -51,7 +51,9 @@ function Users({ query }: { query: URLSearchParams }) {
               caption="Users"
               rows={items}
               keyOf={({ userId }) => userId}
-              empty={id === undefined && address === undefined ? "There is no user." : "None."}
+              empty={
+                id === undefined && address === undefined ? "There is no user." : "No user matches."
+              }
               columns={[
                 {
                   head: "User",
