@@ -7,6 +7,7 @@ import { call } from "../session.ts";
 import { Section, State, Time } from "./bits.tsx";
 import { Action } from "./confirm.tsx";
 import { KeyFields } from "./key-fields.tsx";
+import { Together } from "./loaded.tsx";
 import { PagedList } from "./paged-list.tsx";
 import { Readable } from "./readable.tsx";
 import { Secret } from "./secret.tsx";
@@ -40,7 +41,7 @@ function KeyList({ kind, params = {} }: Owner) {
     query: { limit: "25", ...(cursor !== undefined && { cursor }) },
   });
   return (
-    <>
+    <Together readings={[list]}>
       {secret !== null && <Secret value={secret} onHide={() => show(null)} />}
       <PagedList reading={list} cursor={cursor} onMove={setCursor}>
         {({ items }) => (
@@ -69,7 +70,7 @@ function KeyList({ kind, params = {} }: Owner) {
         )}
       </PagedList>
       <Add kind={kind} params={params} show={show} />
-    </>
+    </Together>
   );
 }
 
