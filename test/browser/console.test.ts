@@ -454,6 +454,8 @@ const pages = [
   "email",
   "dead-letters",
   "suppressions",
+  "users",
+  "keys",
   "senders",
   "jobs",
   "webhooks",

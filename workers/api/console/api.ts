@@ -1,5 +1,6 @@
 import type { InferOutput } from "valibot";
 import type * as alerts from "../../../shared/contract/alerts.ts";
+import type * as apiKeys from "../../../shared/contract/api-keys.ts";
 import type * as cache from "../../../shared/contract/cache.ts";
 import type * as circuitBreakers from "../../../shared/contract/circuit-breakers.ts";
 import type { ClientAnswer, ClientRequest } from "../../../shared/contract/client/client.ts";
@@ -15,8 +16,11 @@ import type * as scheduledTasks from "../../../shared/contract/scheduled-tasks.t
 import type * as senders from "../../../shared/contract/senders.ts";
 import type * as suppressions from "../../../shared/contract/suppressions.ts";
 import type * as system from "../../../shared/contract/system.ts";
+import type * as teams from "../../../shared/contract/teams.ts";
 import type * as telemetry from "../../../shared/contract/telemetry.ts";
 import type * as templates from "../../../shared/contract/templates.ts";
+import type * as userAdministration from "../../../shared/contract/user-administration.ts";
+import type * as users from "../../../shared/contract/users.ts";
 import type * as webhookEndpoints from "../../../shared/contract/webhook-endpoints.ts";
 
 /**
@@ -24,6 +28,7 @@ import type * as webhookEndpoints from "../../../shared/contract/webhook-endpoin
  * checks each line below against it.
  */
 type Contract = typeof alerts &
+  typeof apiKeys &
   typeof cache &
   typeof circuitBreakers &
   typeof deadLetters &
@@ -37,8 +42,11 @@ type Contract = typeof alerts &
   typeof suppressions &
   typeof senders &
   typeof system &
+  typeof teams &
   typeof telemetry &
   typeof templates &
+  typeof userAdministration &
+  typeof users &
   typeof webhookEndpoints;
 
 const routes = {
@@ -86,6 +94,26 @@ const routes = {
   deleteSuppressions: "POST /api/admin/email/suppressions/delete",
   suppress: "POST /api/admin/email/suppressions",
   unsuppress: "DELETE /api/admin/email/suppressions/:address",
+  listUsers: "GET /api/admin/users",
+  getUser: "GET /api/users/:userId",
+  suspendUser: "POST /api/users/:userId/suspend",
+  resumeUser: "POST /api/users/:userId/resume",
+  rotateApiKey: "POST /api/users/:userId/api-key",
+  revokeApiKey: "DELETE /api/users/:userId/api-key",
+  getTeams: "GET /api/users/:userId/teams",
+  getTeam: "GET /api/teams/:teamId",
+  listUserKeys: "GET /api/users/:userId/api-keys",
+  createUserKey: "POST /api/users/:userId/api-keys",
+  rotateUserKey: "POST /api/users/:userId/api-keys/:keyId/rotate",
+  revokeUserKey: "DELETE /api/users/:userId/api-keys/:keyId",
+  listTeamKeys: "GET /api/teams/:teamId/api-keys",
+  createTeamKey: "POST /api/teams/:teamId/api-keys",
+  rotateTeamKey: "POST /api/teams/:teamId/api-keys/:keyId/rotate",
+  revokeTeamKey: "DELETE /api/teams/:teamId/api-keys/:keyId",
+  listOperatorKeys: "GET /api/admin/api-keys",
+  createOperatorKey: "POST /api/admin/api-keys",
+  rotateOperatorKey: "POST /api/admin/api-keys/:keyId/rotate",
+  revokeOperatorKey: "DELETE /api/admin/api-keys/:keyId",
   listSenders: "GET /api/admin/email/senders",
   createSender: "POST /api/admin/email/senders",
   deleteSender: "DELETE /api/admin/email/senders/:senderId",

@@ -12,15 +12,22 @@ import { EmailPage } from "./pages/email.tsx";
 import { EmailsPage } from "./pages/emails.tsx";
 import { HeartbeatPage } from "./pages/heartbeat.tsx";
 import { HeartbeatsPage } from "./pages/heartbeats.tsx";
+<<<<<<< HEAD
 import { JobPage } from "./pages/job.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
+=======
+import { KeysPage } from "./pages/keys.tsx";
+>>>>>>> people
 import { OverviewPage } from "./pages/overview.tsx";
 import { SendersPage } from "./pages/senders.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { SuppressionsPage } from "./pages/suppressions.tsx";
 import { TasksPage } from "./pages/tasks.tsx";
+import { TeamPage } from "./pages/team.tsx";
 import { TemplatePage } from "./pages/template.tsx";
 import { TemplatesPage } from "./pages/templates.tsx";
+import { UserPage } from "./pages/user.tsx";
+import { UsersPage } from "./pages/users.tsx";
 import { WebhookPage } from "./pages/webhook.tsx";
 import { WebhooksPage } from "./pages/webhooks.tsx";
 import { here, linkTo, type DetailedPage, type PageName, type Place } from "./router.ts";
@@ -35,6 +42,9 @@ const pages: Record<PageName, string> = {
   email: "Email",
   "dead-letters": "Dead letters",
   suppressions: "Suppressions",
+  users: "Users",
+  teams: "Teams",
+  keys: "Keys",
   senders: "Senders",
   webhooks: "Webhooks",
   heartbeats: "Heartbeats",
@@ -44,11 +54,15 @@ const pages: Record<PageName, string> = {
   alerts: "Alerts",
   audit: "Audit",
 };
-const names = Object.keys(pages) as PageName[];
+/** A team is reached from its members: the API lists no teams. */
+const names = (Object.keys(pages) as PageName[]).filter((name) => name !== "teams");
+const tabOf = (page: Place["page"]) => (page === "teams" ? "users" : page);
 
 const detailTitles: Record<DetailedPage, string> = {
   email: "One email",
   "dead-letters": "Dead letter",
+  users: "User",
+  teams: "Team",
   webhooks: "Webhook endpoint",
   heartbeats: "Heartbeat",
   templates: "Template",
@@ -125,7 +139,11 @@ function Shell({ place, who, hasToken }: { place: Place; who: string; hasToken: 
       </header>
       <nav aria-label="Pages" ref={tabs}>
         {names.map((name) => (
-          <a key={name} href={linkTo(name)} aria-current={name === place.page ? "page" : undefined}>
+          <a
+            key={name}
+            href={linkTo(name)}
+            aria-current={name === tabOf(place.page) ? "page" : undefined}
+          >
             {pages[name]}
           </a>
         ))}
@@ -164,6 +182,12 @@ function Page({ place }: { place: Place }) {
       );
     case "suppressions":
       return <SuppressionsPage query={query} />;
+    case "users":
+      return id === null ? <UsersPage query={query} /> : <UserPage id={id} />;
+    case "teams":
+      return id === null ? <NoTeam /> : <TeamPage id={id} />;
+    case "keys":
+      return <KeysPage />;
     case "senders":
       return <SendersPage />;
     case "webhooks":
@@ -187,6 +211,14 @@ function Page({ place }: { place: Place }) {
         </p>
       );
   }
+}
+
+function NoTeam() {
+  return (
+    <p>
+      A team is on the page of each of its members. Go to <a href={linkTo("users")}>the users</a>.
+    </p>
+  );
 }
 
 /** A filter that the page does not know must not look as if it was applied. */

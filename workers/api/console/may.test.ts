@@ -11,6 +11,9 @@ it("an action is disabled for a role that lacks its scope, with the reason", () 
     "The role support may not do this: it lacks the scope cache:purge.",
   );
   expect(as("viewer", "cache:purge")).toBe("This token is read-only.");
+  expect(as("viewer", "users:read")).toBe(
+    "The role viewer may not do this: it lacks the scope users:read.",
+  );
   expect(denyReasonOf({ role: "scoped", scopes: ["jobs:read"] }, "jobs:manage")).toContain(
     "This key may not do this",
   );

@@ -7,7 +7,7 @@ type Operator = Pick<AnswerBody<"getOperator">, "role" | "scopes">;
 /** Why the operator may not do what needs a scope; undefined if they may. */
 export function denyReasonOf({ role, scopes }: Operator, scope: string | null): string | undefined {
   if (scope === null || scopes.includes(scope)) return undefined;
-  if (role === "viewer") return "This token is read-only.";
+  if (role === "viewer" && !scope.endsWith(":read")) return "This token is read-only.";
   const who = role === "scoped" ? "This key" : `The role ${role}`;
   return `${who} may not do this: it lacks the scope ${scope}.`;
 }

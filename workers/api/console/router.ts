@@ -12,6 +12,9 @@ const pages = [
   "email",
   "dead-letters",
   "suppressions",
+  "users",
+  "teams",
+  "keys",
   "senders",
   "webhooks",
   "heartbeats",
@@ -27,10 +30,18 @@ export type PageName = (typeof pages)[number];
 const withDetails = [
   "email",
   "dead-letters",
+<<<<<<< HEAD
   "templates",
   "webhooks",
   "heartbeats",
   "jobs",
+=======
+  "users",
+  "teams",
+  "templates",
+  "webhooks",
+  "heartbeats",
+>>>>>>> people
 ] as const;
 export type DetailedPage = (typeof withDetails)[number];
 
