@@ -28,6 +28,7 @@ const inviter: fc.Arbitrary<InviterFacts> = fc.record({
     members: fc.integer({ min: 0, max: MAX_MEMBERS_OF_TEAM }),
   }),
   open: fc.integer({ min: 0, max: MAX_OPEN_INVITATIONS }),
+  replaced: fc.constantFrom(null, "member" as const, "admin" as const),
   reached: fc.subarray(["team", "inviter", "address", "addressOfTeam"] as const),
 });
 const answer: fc.Arbitrary<AnswerFacts> = fc.record({
@@ -43,10 +44,11 @@ describe("a user who invites", () => {
   it("is the admin, an owner, or for plain members an admin of the team, with room left", () => {
     fc.assert(
       fc.property(inviter, wanted, (facts, invited) => {
-        const { actor: by, team, open, reached } = facts;
+        const { actor: by, team, open, replaced, reached } = facts;
+        const isPlain = invited === "member" && replaced !== "admin";
         const mayInvite =
           by === "admin" ||
-          ((by.role === "owner" || (by.role === "admin" && invited === "member")) &&
+          ((by.role === "owner" || (by.role === "admin" && isPlain)) &&
             (by.tier === "pro" || by.tier === "enterprise"));
         const hasRoom =
           team.members < MAX_MEMBERS_OF_TEAM && open < MAX_OPEN_INVITATIONS && reached.length === 0;

@@ -87,19 +87,22 @@ type Inviter = "admin" | { userId: string; role: Role | null; tier: AccountTier 
 
 /**
  * The facts that decide an invitation. `open`: how many open ones the team has, without one to the
- * same address. `reached`: the limits that have no room.
+ * same address. `replaced`: the role of an open one to it. `reached`: the limits that have no room.
  */
 export type InviterFacts = {
   actor: Inviter;
   team: { exists: boolean; members: number };
   open: number;
+  replaced: InvitedRole | null;
   reached: InvitationLimit[];
 };
 
 /** Nothing here depends on whether the address has an account, or is a member. */
 export function denyReasonForInviting(facts: InviterFacts, wanted: InvitedRole): Failure | null {
-  const { actor, team, open, reached } = facts;
-  const reason = denyReasonOfInviter(actor, team.exists, wanted);
+  const { actor, team, open, replaced, reached } = facts;
+  const reason =
+    denyReasonOfInviter(actor, team.exists, wanted) ??
+    denyReasonOfInviter(actor, team.exists, replaced ?? wanted);
   if (reason !== null) return reason;
   if (actor !== "admin" && (actor.tier === null || !tierAllows(actor.tier, "teams:invite")))
     return notByTier("teams:invite");
