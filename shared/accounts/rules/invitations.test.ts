@@ -35,6 +35,7 @@ const answer: fc.Arbitrary<AnswerFacts> = fc.record({
   status: fc.constantFrom(...invitationStatuses),
   acceptedBy: fc.constantFrom(null, "ada", "bob"),
   userId: fc.constantFrom(null, "ada", "bob"),
+  suspendedAt: fc.constantFrom(null, 1),
   memberRole: role,
   teams: fc.integer({ min: 0, max: MAX_TEAMS_OF_USER }),
   members: fc.integer({ min: 0, max: MAX_MEMBERS_OF_TEAM }),
@@ -90,12 +91,13 @@ describe("an answer", () => {
   it("accepts an open invitation, within the limits of team and user, or repeats itself", () => {
     fc.assert(
       fc.property(answer, (facts) => {
-        const { status, acceptedBy, userId, memberRole, teams, members } = facts;
+        const { status, acceptedBy, userId, suspendedAt, memberRole, teams, members } = facts;
         const isMember = memberRole !== null;
+        const isOpen = status === "open" && suspendedAt === null;
         const hasRoom = members < MAX_MEMBERS_OF_TEAM && teams < MAX_TEAMS_OF_USER;
         const isRepeat = status === "accepted" && acceptedBy === userId && isMember;
         expect(denyReasonForAccepting(facts) === null).toBe(
-          userId !== null && (isRepeat || (status === "open" && (isMember || hasRoom))),
+          userId !== null && (isRepeat || (isOpen && (isMember || hasRoom))),
         );
       }),
     );

@@ -154,12 +154,14 @@ export function denyReasonForRevoking(facts: RevocationFacts): Failure | null {
 
 /**
  * The facts that decide an answer. `userId`: who answers; null if the address has no account.
- * `memberRole`: of that user in the team. `teams`: how many the user is a member of.
+ * `memberRole`: of that user in the team. `teams`: how many the user is a member of. `suspendedAt`:
+ * since when the user is suspended, who could answer by the page of the link.
  */
 export type AnswerFacts = {
   status: InvitationStatus;
   acceptedBy: string | null;
   userId: string | null;
+  suspendedAt: number | null;
   memberRole: Role | null;
   teams: number;
   members: number;
@@ -167,11 +169,12 @@ export type AnswerFacts = {
 
 /** For accepting. A repeat of the user who accepted is allowed. */
 export function denyReasonForAccepting(facts: AnswerFacts): Failure | null {
-  const { status, acceptedBy, userId, memberRole, teams, members } = facts;
+  const { status, acceptedBy, userId, suspendedAt, memberRole, teams, members } = facts;
   if (userId === null) return noInvitation;
   const isRepeat = status === "accepted" && acceptedBy === userId && memberRole !== null;
   if (isRepeat) return null;
   if (status !== "open") return noInvitation;
+  if (suspendedAt !== null) return wrongState("The account is suspended.");
   if (memberRole !== null) return null;
   if (members >= MAX_MEMBERS_OF_TEAM) return fullTeam;
   return teams >= MAX_TEAMS_OF_USER ? fullUser : null;
