@@ -29,12 +29,14 @@ import {
 import {
   countPings,
   createHeartbeatTables,
-  deleteFlip,
+  dropEarlierFlips,
   markFlipNotified,
+  markFlipReported,
   readFlips,
   readHeartbeat,
   readPings,
   readRetryAt,
+  reportsSince,
   saveHeartbeat,
   savePing,
   saveRetryAt,
@@ -45,6 +47,9 @@ import {
 const D1_TIMEOUT_MS = 10_000;
 /** While D1 does not answer. */
 const RETRY_MS = 60_000;
+/** Who knows the URL can make it fail and recover without an end: its owner is not flooded. */
+const MAX_REPORTS = 10;
+const REPORTS_MS = 3_600_000;
 
 /**
  * One heartbeat, named by its token. Pings and its alarm need neither D1 nor `luna-cron`, so that
@@ -144,6 +149,14 @@ export class Heartbeat extends DurableObject<ReportEnv & TelemetryEnv> implement
   }
 
   async #report(definition: HeartbeatDefinition): Promise<void> {
+    const now = this.clock();
+    const reported = reportsSince(this.#sql, now - REPORTS_MS + 1, now);
+    const room = MAX_REPORTS - reported.length;
+    if (readFlips(this.#sql).length > room) dropEarlierFlips(this.#sql);
+    if (room <= 0) {
+      saveRetryAt(this.#sql, (reported[0] ?? now) + REPORTS_MS);
+      return;
+    }
     let isDown = false;
     for (const { n, flip, isNotified } of readFlips(this.#sql)) {
       const flipped = { definition, n, flip };
@@ -151,7 +164,7 @@ export class Heartbeat extends DurableObject<ReportEnv & TelemetryEnv> implement
         if (isDown) throw new Error("D1 does not answer");
         const report = reportFlip(this.env, { ...flipped, isNotified }, this.clock);
         await within(D1_TIMEOUT_MS, report);
-        deleteFlip(this.#sql, n);
+        markFlipReported(this.#sql, n, this.clock());
       } catch (error) {
         if (!isDown) log("error", "heartbeat.database_down", describeError(error));
         isDown = true;

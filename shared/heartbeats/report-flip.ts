@@ -1,4 +1,5 @@
 import { alertChannels, type AlertEnv } from "../alerts/channels.ts";
+import { severitiesFrom, severityOf } from "../alerts/rules/severity.ts";
 import { alertSettings, type AlertVariables } from "../alerts/settings.ts";
 import { markKeyNotified } from "../alerts/sql/alerts.ts";
 import { deliverNotices, recordConditions } from "../alerts/watch.ts";
@@ -53,7 +54,8 @@ export async function reportFlip(
     const options = { now, newId: () => crypto.randomUUID(), recoveryMs: 0 };
     await recordConditions(env.DB, [{ ...condition, ...over }], options);
     if (isNotified) await markKeyNotified(env.DB, key, now);
-    await deliverNotices(env.DB, alertChannels(env, alertSettings(env)), clock);
+    const settings = alertSettings(env);
+    await deliverNotices(env.DB, alertChannels(env, settings), clock, settings.least);
   } else if (owner.email !== null) await emailOwner(env, { id, name, n, flip }, owner.email, now);
 }
 
@@ -80,7 +82,7 @@ async function emailOwner(
 }
 
 /**
- * Notifies the operator's webhook without D1.
+ * Notifies the operator's webhook without D1, if it takes notices as urgent as this one.
  *
  * @returns whether it took the notice
  */
@@ -88,12 +90,15 @@ export async function notifyWithoutDatabase(
   env: ReportEnv,
   { definition: { id, name }, n, flip }: Omit<Reported, "isNotified">,
 ): Promise<boolean> {
-  const notify = alertChannels(env, alertSettings(env)).webhook;
-  if (notify === undefined) return false;
+  const settings = alertSettings(env);
+  const notify = alertChannels(env, settings).webhook;
+  const key = alertKeyOf(id);
+  const isTaken = severitiesFrom(settings.least.webhook).includes(severityOf(key));
+  if (notify === undefined || !isTaken) return false;
   try {
     await notify({
       id: `heartbeat:${id}:${n}`,
-      key: alertKeyOf(id),
+      key,
       kind: flip.to === "down" ? "fired" : "recovered",
       summary: flipText(name, flip),
       at: flip.at,

@@ -11,6 +11,10 @@ const MAX_FLIPS = 100;
 
 export type StoredHeartbeat = { definition: HeartbeatDefinition; state: HeartbeatState };
 
+/** The values of `notified` in the table of flips. */
+const NOTIFIED = 1;
+const REPORTED = 2;
+
 /** `isNotified`: the webhook was notified of it without D1. */
 export type StoredFlip = { n: number; flip: Flip; isNotified: boolean };
 
@@ -66,7 +70,8 @@ export function saveHeartbeat(
   }
   if (flips.length > 0)
     sql.exec(
-      "DELETE FROM flips WHERE n <= (SELECT flips FROM heartbeat WHERE one = 1) - ?1",
+      `DELETE FROM flips WHERE n <= (SELECT flips FROM heartbeat WHERE one = 1) - ?1
+         AND notified < ${REPORTED}`,
       MAX_FLIPS,
     );
 }
@@ -109,22 +114,51 @@ export function readPings(sql: SqlStorage, before: number | null, limit: number)
 export function readFlips(sql: SqlStorage): StoredFlip[] {
   return sql
     .exec<{ n: number; flip: string; notified: number }>(
-      "SELECT n, flip, notified FROM flips WHERE n > 0 ORDER BY n",
+      `SELECT n, flip, notified FROM flips WHERE n > 0 AND notified < ${REPORTED} ORDER BY n`,
     )
     .toArray()
     .map(({ n, flip, notified }) => ({
       n,
       flip: JSON.parse(flip) as Flip,
-      isNotified: notified === 1,
+      isNotified: notified === NOTIFIED,
     }));
 }
 
 export function markFlipNotified(sql: SqlStorage, n: number): void {
-  sql.exec("UPDATE flips SET notified = 1 WHERE n = ?1", n);
+  sql.exec(`UPDATE flips SET notified = ${NOTIFIED} WHERE n = ?1`, n);
 }
 
-export function deleteFlip(sql: SqlStorage, n: number): void {
-  sql.exec("DELETE FROM flips WHERE n = ?1", n);
+/** D1 has recorded it. It is kept for a while, with when that was, and counts for the limit. */
+export function markFlipReported(sql: SqlStorage, n: number, at: number): void {
+  sql.exec(
+    `UPDATE flips SET notified = ${REPORTED}, flip = json_object('at', ?2) WHERE n = ?1`,
+    n,
+    at,
+  );
+}
+
+/** When flips were reported from a time to `now`, oldest first. Others are forgotten. */
+export function reportsSince(sql: SqlStorage, from: number, now: number): number[] {
+  sql.exec(
+    `DELETE FROM flips WHERE n > 0 AND notified = ${REPORTED}
+       AND flip ->> 'at' NOT BETWEEN ?1 AND ?2`,
+    from,
+    now,
+  );
+  return sql
+    .exec<{ at: number }>(
+      `SELECT flip ->> 'at' AS at FROM flips WHERE n > 0 AND notified = ${REPORTED} ORDER BY n`,
+    )
+    .toArray()
+    .map(({ at }) => at);
+}
+
+/** Leaves of the flips that D1 has not recorded only the latest. */
+export function dropEarlierFlips(sql: SqlStorage): void {
+  sql.exec(
+    `DELETE FROM flips WHERE notified < ${REPORTED} AND n < (SELECT flips FROM heartbeat
+       WHERE one = 1)`,
+  );
 }
 
 /** When the flips that are left are tried again; null if none is. */

@@ -308,3 +308,16 @@ it("a test key's email is marked, and the release before does not take it", asyn
   const format = env.DB.prepare("SELECT format FROM emails WHERE id = ?1").bind(id);
   expect(await format.first("format")).toBe(5);
 });
+
+it("an email under the Idempotency-Key of a test is sent, and is no repeat of the test", async () => {
+  await call("PATCH", `/api/users/${user.userId}`, { scopes: ["emails:send"] });
+  const { apiKey } = (await create({ test: true, scopes: ["emails:send"] })).body;
+  const email = { to: "a@example.com", subject: "Hi", text: "Hi" };
+  const headers = { "Idempotency-Key": crypto.randomUUID() };
+  const send = async (token: string) =>
+    (await call("POST", "/api/emails", email, { token, headers })).body.id as string;
+  const [tested, sent] = [await send(apiKey), await send(user.token)];
+  expect(sent).not.toBe(tested);
+  expect((await call("GET", `/api/emails/${sent}`)).body).not.toHaveProperty("test");
+  expect([await send(apiKey), await send(user.token)]).toEqual([tested, sent]);
+});

@@ -163,6 +163,41 @@ describe("a heartbeat of the operator", () => {
     expect((await call("GET", "/api/admin/alerts")).body.firing).toEqual([]);
   });
 
+  it("notifies no channel that takes only what is more urgent, nor of what else waits", async () => {
+    const urgent = { ALERT_WEBHOOK_SEVERITY: "page" };
+    await env.DB.prepare(
+      `INSERT INTO alert_notices (id, key, kind, summary, at, severity)
+       VALUES ('n1', 'email:dead', 'fired', 'dead letters', ?1, 'ticket')`,
+    )
+      .bind(start)
+      .run();
+    await ping("fail");
+    await wakeUp({ ...urgent, DB: deadDatabase });
+    after(2);
+    await wakeUp(urgent);
+    expect(posted).toEqual([]);
+    const { firing } = (await call("GET", "/api/admin/alerts")).body;
+    expect(firing).toMatchObject([{ key: `heartbeat:${definition.id}` }]);
+  });
+
+  it("that flaps notifies ten times per hour, and then of how it is", async () => {
+    for (let times = 0; times < 120; times += 1) {
+      now += 1_000;
+      await ping(times % 2 === 0 ? "fail" : "success");
+      await wakeUp();
+    }
+    expect(kinds()).toHaveLength(10);
+    await ping("fail");
+    await wakeUp();
+    expect(kinds()).toHaveLength(10);
+    expect(alarmAt).toBeGreaterThan(now + 50 * MINUTE_MS);
+    now = alarmAt ?? 0;
+    await wakeUp();
+    expect(kinds()).toHaveLength(11);
+    expect(posted.at(-1)?.alert.kind).toBe("fired");
+    expect(await inside((heartbeat) => heartbeat.inspect())).toMatchObject({ status: "down" });
+  });
+
   it("that is deleted while it is down leaves no alert", async () => {
     await ping("fail");
     await wakeUp();

@@ -88,6 +88,16 @@ describe("the page of an invitation", () => {
     expect(await roleOf(guest.userId)).toBeUndefined();
   });
 
+  it("makes no suspended user a member, and does once the suspension ends", async () => {
+    const { guest, path, roleOf } = await invited();
+    await call("POST", `/api/users/${guest.userId}/suspend`, { reason: "abuse" });
+    expect((await press(path, "accept")).status).toBe(409);
+    expect(await roleOf(guest.userId)).toBeUndefined();
+    await call("POST", `/api/users/${guest.userId}/resume`);
+    expect((await press(path, "accept")).status).toBe(200);
+    expect(await roleOf(guest.userId)).toBe("admin");
+  });
+
   it("of an address without an account asks to sign up, and works after that", async () => {
     const email = `${crypto.randomUUID()}@example.com`;
     const { path, roleOf } = await invited(email);

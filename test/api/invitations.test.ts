@@ -228,6 +228,9 @@ describe("who may invite", () => {
       ({ role }: { role: string }) => role === "admin",
     );
     expect((await revoke(teamId, ofAdmin.id, admin)).status).toBe(403);
+    const again = { email: ofAdmin.email, role: "member" };
+    expect((await invite(teamId, again, admin)).status).toBe(403);
+    expect((await invite(teamId, again, owner)).body.invitation.role).toBe("member");
     expect((await list(teamId, member)).status).toBe(403);
     expect((await list(teamId, stranger)).status).toBe(404);
     expect((await revoke(teamId, ofAdmin.id, stranger)).status).toBe(404);

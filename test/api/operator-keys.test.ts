@@ -79,6 +79,20 @@ describe("an operator's key with scopes", () => {
     );
   });
 
+  it("sends no test of a template without the scope to send emails", async () => {
+    const test = async (templates: string, scopes: string[]) => {
+      const { apiKey: token } = (await create({ scopes })).body;
+      return await call("POST", `${templates}/welcome/test`, { to: "ada@example.com" }, { token });
+    };
+    for (const templates of ["/api/admin/email/templates", "/api/templates"])
+      expect(await test(templates, ["templates:manage"])).toMatchObject({
+        status: 403,
+        body: { detail: "This key lacks the scope emails:send." },
+      });
+    const both = ["templates:manage", "emails:send"];
+    expect((await test("/api/admin/email/templates", both)).status).toBe(202);
+  });
+
   it("gets the content of an email only if it may send it again", async () => {
     const email = { to: "ada@example.com", subject: "Hi", text: "a secret link" };
     const { id } = (await call("POST", "/api/emails", email)).body;

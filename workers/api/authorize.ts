@@ -59,7 +59,7 @@ const isUser = (caller: Caller): caller is Extract<Caller, { of: "user" }> =>
 const forbidden = (detail: string): Failure => ({ tag: "forbidden", detail });
 
 /** Names the scope, and who grants it. */
-function lacks(caller: Authenticated, scope: KeyScope): Failure {
+export function lacks(caller: Authenticated, scope: KeyScope): Failure {
   if (caller.role === "operator" && caller.title !== null)
     return forbidden(`The role ${caller.title} lacks the scope ${scope}.`);
   const isGranted = isUser(caller) && scope === "emails:send";

@@ -9,7 +9,8 @@ import type { UsedTemplate } from "../../shared/email/templates/rules/choice.ts"
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
-import { json, type Caller } from "./call.ts";
+import { lacks } from "./authorize.ts";
+import { json, type CallerOf } from "./call.ts";
 import { outboxOf, senderOfCaller } from "./email-caller.ts";
 import { imageSource } from "./page.ts";
 import { findDraft, type Owner } from "./stored-templates.ts";
@@ -78,14 +79,18 @@ type Test = {
 
 const TEST_TAG = "template-test";
 
-/** Sends a version through the outbox of the caller, under the limits of the caller. */
+/**
+ * Sends a version through the outbox of the caller, under the limits of the caller. It is an email
+ * like others: who changes templates does not send it by that alone.
+ */
 export async function sendTest(
   owner: Owner,
-  caller: Caller,
+  caller: CallerOf<"mailer">,
   { name, to, version, data, idempotencyKey }: Test & { name: string },
   now: number,
 ): Promise<Result<Response, Failure>> {
   const { env, source } = owner;
+  if (!caller.scopes.includes("emails:send")) return fail(lacks(caller, "emails:send"));
   const who = senderOfCaller(env, caller, idempotencyKey);
   if (!who.ok) return who;
   const draft = await findDraft(owner, name, version);

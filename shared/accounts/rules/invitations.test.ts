@@ -28,12 +28,14 @@ const inviter: fc.Arbitrary<InviterFacts> = fc.record({
     members: fc.integer({ min: 0, max: MAX_MEMBERS_OF_TEAM }),
   }),
   open: fc.integer({ min: 0, max: MAX_OPEN_INVITATIONS }),
+  replaced: fc.constantFrom(null, "member" as const, "admin" as const),
   reached: fc.subarray(["team", "inviter", "address", "addressOfTeam"] as const),
 });
 const answer: fc.Arbitrary<AnswerFacts> = fc.record({
   status: fc.constantFrom(...invitationStatuses),
   acceptedBy: fc.constantFrom(null, "ada", "bob"),
   userId: fc.constantFrom(null, "ada", "bob"),
+  suspendedAt: fc.constantFrom(null, 1),
   memberRole: role,
   teams: fc.integer({ min: 0, max: MAX_TEAMS_OF_USER }),
   members: fc.integer({ min: 0, max: MAX_MEMBERS_OF_TEAM }),
@@ -43,10 +45,11 @@ describe("a user who invites", () => {
   it("is the admin, an owner, or for plain members an admin of the team, with room left", () => {
     fc.assert(
       fc.property(inviter, wanted, (facts, invited) => {
-        const { actor: by, team, open, reached } = facts;
+        const { actor: by, team, open, replaced, reached } = facts;
+        const isPlain = invited === "member" && replaced !== "admin";
         const mayInvite =
           by === "admin" ||
-          ((by.role === "owner" || (by.role === "admin" && invited === "member")) &&
+          ((by.role === "owner" || (by.role === "admin" && isPlain)) &&
             (by.tier === "pro" || by.tier === "enterprise"));
         const hasRoom =
           team.members < MAX_MEMBERS_OF_TEAM && open < MAX_OPEN_INVITATIONS && reached.length === 0;
@@ -88,12 +91,13 @@ describe("an answer", () => {
   it("accepts an open invitation, within the limits of team and user, or repeats itself", () => {
     fc.assert(
       fc.property(answer, (facts) => {
-        const { status, acceptedBy, userId, memberRole, teams, members } = facts;
+        const { status, acceptedBy, userId, suspendedAt, memberRole, teams, members } = facts;
         const isMember = memberRole !== null;
+        const isOpen = status === "open" && suspendedAt === null;
         const hasRoom = members < MAX_MEMBERS_OF_TEAM && teams < MAX_TEAMS_OF_USER;
         const isRepeat = status === "accepted" && acceptedBy === userId && isMember;
         expect(denyReasonForAccepting(facts) === null).toBe(
-          userId !== null && (isRepeat || (status === "open" && (isMember || hasRoom))),
+          userId !== null && (isRepeat || (isOpen && (isMember || hasRoom))),
         );
       }),
     );

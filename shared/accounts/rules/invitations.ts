@@ -87,19 +87,22 @@ type Inviter = "admin" | { userId: string; role: Role | null; tier: AccountTier 
 
 /**
  * The facts that decide an invitation. `open`: how many open ones the team has, without one to the
- * same address. `reached`: the limits that have no room.
+ * same address. `replaced`: the role of an open one to it. `reached`: the limits that have no room.
  */
 export type InviterFacts = {
   actor: Inviter;
   team: { exists: boolean; members: number };
   open: number;
+  replaced: InvitedRole | null;
   reached: InvitationLimit[];
 };
 
 /** Nothing here depends on whether the address has an account, or is a member. */
 export function denyReasonForInviting(facts: InviterFacts, wanted: InvitedRole): Failure | null {
-  const { actor, team, open, reached } = facts;
-  const reason = denyReasonOfInviter(actor, team.exists, wanted);
+  const { actor, team, open, replaced, reached } = facts;
+  const reason =
+    denyReasonOfInviter(actor, team.exists, wanted) ??
+    denyReasonOfInviter(actor, team.exists, replaced ?? wanted);
   if (reason !== null) return reason;
   if (actor !== "admin" && (actor.tier === null || !tierAllows(actor.tier, "teams:invite")))
     return notByTier("teams:invite");
@@ -151,12 +154,14 @@ export function denyReasonForRevoking(facts: RevocationFacts): Failure | null {
 
 /**
  * The facts that decide an answer. `userId`: who answers; null if the address has no account.
- * `memberRole`: of that user in the team. `teams`: how many the user is a member of.
+ * `memberRole`: of that user in the team. `teams`: how many the user is a member of. `suspendedAt`:
+ * since when the user is suspended, who could answer by the page of the link.
  */
 export type AnswerFacts = {
   status: InvitationStatus;
   acceptedBy: string | null;
   userId: string | null;
+  suspendedAt: number | null;
   memberRole: Role | null;
   teams: number;
   members: number;
@@ -164,11 +169,12 @@ export type AnswerFacts = {
 
 /** For accepting. A repeat of the user who accepted is allowed. */
 export function denyReasonForAccepting(facts: AnswerFacts): Failure | null {
-  const { status, acceptedBy, userId, memberRole, teams, members } = facts;
+  const { status, acceptedBy, userId, suspendedAt, memberRole, teams, members } = facts;
   if (userId === null) return noInvitation;
   const isRepeat = status === "accepted" && acceptedBy === userId && memberRole !== null;
   if (isRepeat) return null;
   if (status !== "open") return noInvitation;
+  if (suspendedAt !== null) return wrongState("The account is suspended.");
   if (memberRole !== null) return null;
   if (members >= MAX_MEMBERS_OF_TEAM) return fullTeam;
   return teams >= MAX_TEAMS_OF_USER ? fullUser : null;

@@ -38,7 +38,7 @@ export async function findInvitation(
     .prepare(
       `SELECT i.id, i.team_id AS teamId, t.name AS teamName, i.role,
          ${statusOfInvitation("i", "?2")} AS status, i.accepted_by AS acceptedBy,
-         u.user_id AS userId,
+         u.user_id AS userId, u.suspended_at AS suspendedAt,
          (SELECT role FROM team_members
           WHERE team_id = i.team_id AND user_id = u.user_id) AS memberRole,
          (SELECT COUNT(*) FROM team_members WHERE user_id = u.user_id) AS teams,
@@ -82,7 +82,7 @@ export async function saveAcceptance(
         `INSERT INTO team_members (team_id, user_id, role, joined_at)
          SELECT i.team_id, u.user_id, i.role, ?3
          FROM team_invitations AS i CROSS JOIN users AS u
-           ON u.user_id = ?2 AND u.deleted_at IS NULL
+           ON u.user_id = ?2 AND u.deleted_at IS NULL AND u.suspended_at IS NULL
          WHERE i.id = ?1 AND i.status = 'open' AND i.expires_at > ?3
            AND (SELECT COUNT(*) FROM team_members WHERE team_id = i.team_id) < ?4
            AND (SELECT COUNT(*) FROM team_members WHERE user_id = ?2) < ?5

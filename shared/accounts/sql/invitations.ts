@@ -50,12 +50,17 @@ const reachedLimits = (n: number): string => `json_each(?${n}) AS l
 const openOnes = (email: number, now: number): string => `(SELECT COUNT(*) FROM team_invitations
   WHERE team_id = ?1 AND status = 'open' AND email <> ?${email} AND expires_at > ?${now})`;
 
+/** SQL: the role of the open invitation of the team `?1` to the address `?<email>`. */
+const roleOfOpen = (email: number, now: number): string => `(SELECT role FROM team_invitations
+  WHERE team_id = ?1 AND status = 'open' AND email = ?${email} AND expires_at > ?${now})`;
+
 type FactsRow = {
   role: Role | null;
   tier: AccountTier | null;
   teamExists: number;
   members: number;
   open: number;
+  replaced: InvitedRole | null;
   reached: string;
 };
 
@@ -72,7 +77,7 @@ export async function findInviterFacts(
               (SELECT tier FROM users WHERE user_id = ?2 AND deleted_at IS NULL) AS tier,
               EXISTS (SELECT 1 FROM teams WHERE team_id = ?1) AS teamExists,
               (SELECT COUNT(*) FROM team_members WHERE team_id = ?1) AS members,
-              ${openOnes(3, 5)} AS open,
+              ${openOnes(3, 5)} AS open, ${roleOfOpen(3, 5)} AS replaced,
               (SELECT json_group_array(l.value ->> 'limit') FROM ${reachedLimits(4)}) AS reached`,
     )
     .bind(teamId, inviterId, email, JSON.stringify(countedBy(inviting)), now)
@@ -82,6 +87,7 @@ export async function findInviterFacts(
     actor: inviterId === null ? "admin" : { userId: inviterId, role: row.role, tier: row.tier },
     team: { exists: row.teamExists === 1, members: row.members },
     open: row.open,
+    replaced: row.replaced,
     reached: JSON.parse(row.reached) as InvitationLimit[],
   };
 }
@@ -116,7 +122,7 @@ export const invitationSource = (tokenHash: string): EmailSource => ({
 export async function saveInvitation(
   db: D1Database,
   { id, role, tokenHash, expiresAt, ...inviting }: NewInvitation,
-  { actor }: InviterFacts,
+  { actor, replaced }: InviterFacts,
   { notice, now }: { notice: readonly D1PreparedStatement[]; now: number },
 ): Promise<{ invitation: Invitation; isNotified: boolean } | null> {
   const { teamId, inviterId, email } = inviting;
@@ -132,7 +138,7 @@ export async function saveInvitation(
            AND (?2 IS NULL OR (SELECT tier FROM users
                                WHERE user_id = ?2 AND deleted_at IS NULL) IS ?11)
            AND (SELECT COUNT(*) FROM team_members WHERE team_id = ?1) < ${MAX_MEMBERS_OF_TEAM}
-           AND ${openOnes(7, 5)} < ${MAX_OPEN_INVITATIONS}
+           AND ${openOnes(7, 5)} < ${MAX_OPEN_INVITATIONS} AND ${roleOfOpen(7, 5)} IS ?12
            AND NOT EXISTS (SELECT 1 FROM ${reachedLimits(4)})
          ON CONFLICT (team_id, email) WHERE status = 'open' DO UPDATE SET role = excluded.role,
            invited_by = excluded.invited_by, token_hash = excluded.token_hash,
@@ -152,6 +158,7 @@ export async function saveInvitation(
         tokenHash,
         expiresAt,
         tier,
+        replaced,
       ),
     emails: notice,
     counted: countEmail(db, limits, tokenHash, now),

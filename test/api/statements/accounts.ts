@@ -210,6 +210,7 @@ const inviterFacts = {
   actor: { userId: user, role: "owner" as const, tier: "pro" as const },
   team: { exists: true, members: 1 },
   open: 0,
+  replaced: null,
   reached: [],
 };
 const invitation = { id: "inv_own", teamId: team, userId: other, role: "member" as const };

@@ -154,7 +154,9 @@ const ofHeartbeat: ObjectCases = {
   readPings: (sql) => heartbeat.readPings(sql, null, LIMIT),
   readFlips: (sql) => heartbeat.readFlips(sql),
   markFlipNotified: (sql) => heartbeat.markFlipNotified(sql, 1),
-  deleteFlip: (sql) => heartbeat.deleteFlip(sql, 1),
+  markFlipReported: (sql) => heartbeat.markFlipReported(sql, 1, now),
+  reportsSince: (sql) => heartbeat.reportsSince(sql, 0, now),
+  dropEarlierFlips: (sql) => heartbeat.dropEarlierFlips(sql),
   saveRetryAt: (sql) => heartbeat.saveRetryAt(sql, now),
   readRetryAt: (sql) => heartbeat.readRetryAt(sql),
 };

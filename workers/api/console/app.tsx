@@ -12,12 +12,9 @@ import { EmailPage } from "./pages/email.tsx";
 import { EmailsPage } from "./pages/emails.tsx";
 import { HeartbeatPage } from "./pages/heartbeat.tsx";
 import { HeartbeatsPage } from "./pages/heartbeats.tsx";
-<<<<<<< HEAD
 import { JobPage } from "./pages/job.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
-=======
 import { KeysPage } from "./pages/keys.tsx";
->>>>>>> people
 import { OverviewPage } from "./pages/overview.tsx";
 import { SendersPage } from "./pages/senders.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";

@@ -30,18 +30,12 @@ export type PageName = (typeof pages)[number];
 const withDetails = [
   "email",
   "dead-letters",
-<<<<<<< HEAD
-  "templates",
-  "webhooks",
-  "heartbeats",
-  "jobs",
-=======
   "users",
   "teams",
   "templates",
   "webhooks",
   "heartbeats",
->>>>>>> people
+  "jobs",
 ] as const;
 export type DetailedPage = (typeof withDetails)[number];
 
