@@ -163,7 +163,7 @@ export async function submittedOf(
     idempotencyKey === undefined
       ? null
       : {
-          ...storedKey(idempotencyKey, position ?? null),
+          ...storedKey(idempotencyKey, position ?? null, test),
           requestHash: await sha256Hex(JSON.stringify(request)),
           canonicalHash: await sha256Hex(canonicalRequest(request)),
         };
