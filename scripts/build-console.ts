@@ -26,7 +26,9 @@ const MAX_GZIP_BYTES = 120 * 1_024;
 
 /** What the console is made of, besides its own folder. */
 const INGREDIENTS = [
+  "shared/accounts/rules/key-scopes.ts",
   "shared/contract/client/request.ts",
+  "shared/contract/scopes.ts",
   "package-lock.json",
   "scripts/build-console.ts",
   "scripts/runbook-pages.ts",

@@ -1,9 +1,8 @@
 import { isSent } from "../email/automatic-emails.ts";
 import { brandOf } from "../email/brand.ts";
-import { newEmail, notify, type Outbox } from "../email/outbox.ts";
+import { newEmail, notify, SYSTEM_TENANT, type Outbox } from "../email/outbox.ts";
 import { sender, type EmailVariables } from "../email/settings.ts";
 import type { EmailSource } from "../email/sql/accept.ts";
-import { SYSTEM_TENANT } from "../email/system-emails.ts";
 import { automaticEmail, type NamedEmail, type ReadTemplates } from "../email/templates/named.ts";
 import { log } from "../lib/worker/log.ts";
 

@@ -64,6 +64,8 @@ export type Submission = {
 export const ADMIN_TENANT = "admin";
 /** Of emails that other Workers send by a binding, which is not a user's key. */
 export const PRODUCER_TENANT = "producer";
+/** The tenant of the emails that Luna sends of itself. */
+export const SYSTEM_TENANT = "system";
 
 /**
  * What a caller writes in the batch that accepts its emails. `written`: SQL of whether one of them

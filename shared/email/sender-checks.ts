@@ -3,7 +3,7 @@ import { log } from "../lib/worker/log.ts";
 import { isSent } from "./automatic-emails.ts";
 import { brandOf } from "./brand.ts";
 import { lookUpTxt } from "./dns.ts";
-import { newEmail, notify, type Outbox } from "./outbox.ts";
+import { newEmail, notify, SYSTEM_TENANT, type Outbox } from "./outbox.ts";
 import { afterCheck, type Checked } from "./rules/sender-check.ts";
 import { challengeName } from "./rules/senders.ts";
 import { sender, type EmailVariables } from "./settings.ts";
@@ -13,7 +13,6 @@ import {
   saveChecks,
   type VerifiedDomain,
 } from "./sql/sender-checks.ts";
-import { SYSTEM_TENANT } from "./system-emails.ts";
 import { templatesInDatabase } from "./templates/in-database.ts";
 import { automaticEmail } from "./templates/named.ts";
 

@@ -5,13 +5,12 @@ import { sha256Hex } from "../lib/base/hash.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";
 import { brandOf } from "./brand.ts";
 import { lookUpTxt } from "./dns.ts";
-import { newEmail, notify, type Outbox } from "./outbox.ts";
+import { newEmail, notify, SYSTEM_TENANT, type Outbox } from "./outbox.ts";
 import { hasRecord } from "./rules/sender-check.ts";
 import { challengeName, type Verification } from "./rules/senders.ts";
 import { dnsResolver, publicUrl, sender, type EmailVariables } from "./settings.ts";
 import * as store from "./sql/pending-senders.ts";
 import { findSender, type StoredSender } from "./sql/senders.ts";
-import { SYSTEM_TENANT } from "./system-emails.ts";
 import { automaticEmail, type ReadTemplates } from "./templates/named.ts";
 
 /**

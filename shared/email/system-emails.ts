@@ -1,14 +1,11 @@
 import { problemOf } from "../http/problem.ts";
 import { pluralize } from "../lib/base/pluralize.ts";
-import { acceptEmails, type Outbox } from "./outbox.ts";
+import { acceptEmails, SYSTEM_TENANT, type Outbox } from "./outbox.ts";
 import type { Given } from "./schemas.ts";
 import type { EmailVariables } from "./settings.ts";
 import { submissionOf, templatesIn, type Who } from "./submission.ts";
 import { templatesInDatabase } from "./templates/in-database.ts";
 import { logUnusable, noTemplates, type StoredTemplates } from "./templates/named.ts";
-
-/** The tenant of the emails that Luna sends of itself. */
-export const SYSTEM_TENANT = "system";
 
 /**
  * An email of Luna's own: what `POST /api/emails` takes, under a key that keeps it from being sent

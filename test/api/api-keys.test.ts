@@ -297,6 +297,28 @@ describe("a key of a team", () => {
   });
 });
 
+it("an Idempotency-Key of a test key never stands for an email that has to leave", async () => {
+  await call("PATCH", `/api/users/${user.userId}`, { scopes: ["emails:send"] });
+  const email = { to: "a@example.com", subject: "Hi", text: "Hi" };
+  const headers = { "Idempotency-Key": "order-1" };
+  const ids: string[] = [];
+  for (const test of [true, false]) {
+    const { apiKey: token } = (await create({ test, scopes: ["emails:send"] })).body;
+    for (const at of ["/api/emails", "/api/emails/batch"]) {
+      const body = at.endsWith("batch") ? { emails: [email] } : email;
+      const send = async () => await call("POST", at, body, { token, headers });
+      const [sent, again] = [await send(), await send()].map(({ body: one }) => one);
+      ids.push((sent.items?.[0] ?? sent).id);
+      expect((again.items?.[0] ?? again).id).toBe(ids.at(-1));
+    }
+  }
+  expect(new Set(ids).size).toBe(4);
+  const tests = await env.DB.prepare("SELECT test FROM emails WHERE id IN (?, ?) ORDER BY test")
+    .bind(ids[0], ids[2])
+    .all();
+  expect(tests.results).toEqual([{ test: 0 }, { test: 1 }]);
+});
+
 it("a test key's email is marked, and the release before does not take it", async () => {
   await call("PATCH", `/api/users/${user.userId}`, { scopes: ["emails:send"] });
   const { apiKey } = (await create({ test: true, scopes: ["emails:send", "emails:read"] })).body;

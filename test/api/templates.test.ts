@@ -247,6 +247,13 @@ describe("a built-in template that is replaced", () => {
     expect(String(unusable[0]?.[0])).toContain('"version":1');
   });
 
+  it("is not needed for a name that looks like a link to unsubscribe: the email is sent", async () => {
+    const text = 'The heartbeat "{{unsubscribeUrl}}" is down.';
+    const emails = [{ key: "h", email: { to, subject: "Down", text } }];
+    const sent = await sendSystemEmails({ db, queue: env.EMAIL_QUEUE }, env, emails, Date.now());
+    expect(sent).toMatchObject({ accepted: ["h"], refused: [] });
+  });
+
   it("is what tenants get that name it, too", async () => {
     await create("welcome", welcome);
     const { body } = await send("welcome", { userId: "ada", tier: "pro" }, await mailer());

@@ -1,5 +1,5 @@
 import { env, exports } from "cloudflare:workers";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { unsubscribeUrl } from "../../shared/email/unsubscribe.ts";
 import { call, callWith, rowsInAll } from "./support.ts";
 
@@ -73,6 +73,44 @@ describe("a link in the content", () => {
       status: 422,
       body: { errors: [{ path: "html" }] },
     });
+  });
+});
+
+describe("a link in a stored template", () => {
+  const admin = "/api/admin/email/templates";
+  const news = {
+    subject: "News",
+    html: '<a href="{{unsubscribeUrl}}">Stop</a>',
+    text: "Stop: {{unsubscribeUrl}}",
+    publish: true,
+  };
+  afterEach(async () => void (await call("DELETE", `${admin}/news`)));
+
+  it("stays for the hand-over, and needs a category with a link", async () => {
+    const made = await call("POST", admin, { name: "news", ...news });
+    expect(made).toMatchObject({ status: 201, body: { fields: [] } });
+    const request = { to: email.to, template: "news" };
+    expect(await call("POST", "/api/emails", request)).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "category" }] },
+    });
+    const sent = await call("POST", "/api/emails", { ...request, category: "marketing" });
+    const tested = await call("POST", `${admin}/news/test`, { to: email.to });
+    for (const { status, body } of [sent, tested]) {
+      expect(status).toBe(202);
+      const { content } = (await call("GET", `/api/emails/${body.id}?content=true`)).body;
+      expect(content.html).toContain('href="{{unsubscribeUrl}}"');
+      expect(content.text).toContain("Stop: {{unsubscribeUrl}}");
+    }
+  });
+
+  it("is refused in a subject, and in the place of a built-in one, whose emails have none", async () => {
+    const inSubject = { ...news, subject: "{{unsubscribeUrl}}" };
+    for (const body of [
+      { name: "news", ...inSubject },
+      { name: "welcome", ...news },
+    ])
+      expect((await call("POST", admin, body)).status).toBe(422);
   });
 });
 

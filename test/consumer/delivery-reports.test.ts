@@ -135,6 +135,27 @@ describe("a delivery report to the Return-Path of an email", () => {
     expect(await emailRow(db, id)).toMatchObject({ status: "sent" });
   });
 
+  it("about addresses that the email did not go to writes nothing, however many", async () => {
+    const id = await sent();
+    const rows = async () =>
+      await db
+        .prepare(
+          `SELECT (SELECT COUNT(*) FROM webhook_messages) AS remembered,
+             (SELECT COUNT(*) FROM email_events WHERE email_id = ?) AS events`,
+        )
+        .bind(id)
+        .first();
+    const before = await rows();
+    const others = Array.from({ length: 3 }, (_, n) => ({ to: `eve${n}@example.com` }));
+    await bounce(id, ...others.map((one) => ({ ...one, action: "delayed" })));
+    expect(await rows()).toEqual(before);
+    // Its only recipient forwards emails: that one bounced, once.
+    await bounce(id, ...others);
+    expect(await emailRow(db, id)).toMatchObject({ status: "bounced" });
+    expect(await rows()).toEqual({ remembered: 1, events: Number(before?.["events"]) + 1 });
+    expect(await suppressed()).toEqual([]);
+  });
+
   it("that comes again, with another Message-ID, changes nothing more", async () => {
     const id = await sent();
     const before = counted("repeated");

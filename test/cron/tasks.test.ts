@@ -138,8 +138,9 @@ describe("expire-webhook-messages", () => {
       "INSERT INTO webhook_messages (provider, message_id, received_at) VALUES ('resend', ?, ?)",
     );
     await db.batch([
-      insert.bind("old", Date.now() - 31 * DAY_MS),
-      insert.bind("new", Date.now() - 29 * DAY_MS),
+      insert.bind("old", Date.now() - 33 * DAY_MS),
+      // A Return-Path of its day is valid until the day ends.
+      insert.bind("new", Date.now() - 31 * DAY_MS),
     ]);
     expect(await run("expire-webhook-messages")).toMatchObject({ deleted: 1 });
     expect(await db.prepare("SELECT message_id FROM webhook_messages").first("message_id")).toBe(

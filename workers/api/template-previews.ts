@@ -1,6 +1,7 @@
 import { brandOf } from "../../shared/email/brand.ts";
 import { withFiles } from "../../shared/email/files/wanted.ts";
 import { acceptEmails } from "../../shared/email/outbox.ts";
+import { countPlaceholders } from "../../shared/email/rules/unsubscribe-placeholder.ts";
 import { submissionFrom } from "../../shared/email/submission.ts";
 import type { FilledEmail } from "../../shared/email/templates/compose.ts";
 import { checkDraft, draftOf, fieldsOf, type Draft } from "../../shared/email/templates/draft.ts";
@@ -97,7 +98,14 @@ export async function sendTest(
   if (!draft.ok) return draft;
   const email = filled(env, name, draft.value, data);
   if (!email.ok) return email;
-  const request = { to: [to], ...email.value, onUnknown: "hold" as const, tags: [TEST_TAG] };
+  const request = {
+    to: [to],
+    ...email.value,
+    onUnknown: "hold" as const,
+    tags: [TEST_TAG],
+    // With a link to unsubscribe it must have a category that may have one.
+    ...(countPlaceholders(email.value) > 0 && { category: "notification" as const }),
+  };
   const given = { now, templates: noTemplates };
   const submission = withFiles(env, submissionFrom(env, request, who.value, given));
   if (!submission.ok) return submission;

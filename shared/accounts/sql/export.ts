@@ -1,7 +1,6 @@
-import { ADMIN_TENANT } from "../../email/outbox.ts";
+import { ADMIN_TENANT, SYSTEM_TENANT } from "../../email/outbox.ts";
 import { PRODUCER_TENANT } from "../../email/outbox.ts";
 import { MAX_TEMPLATES, type StoredTemplate } from "../../email/sql/templates.ts";
-import { SYSTEM_TENANT } from "../../email/system-emails.ts";
 import { tenantOfUser } from "../rules/keys.ts";
 import type { UserExport } from "../rules/schemas.ts";
 import { selectLastSeen } from "./activity.ts";

@@ -1,8 +1,8 @@
 import { countUpTo } from "../../database/counted.ts";
+import { SYSTEM_TENANT } from "../../email/outbox.ts";
 import { daysSinceEpoch } from "../../email/rules/daily-limits.ts";
 import { AFTER_ACCOUNTS } from "../../email/sql/pauses.ts";
 import { isSuppressedFor } from "../../email/sql/suppressed.ts";
-import { SYSTEM_TENANT } from "../../email/system-emails.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
 import { streakRuns, type AlertFacts, type Streak } from "../rules/conditions.ts";
 

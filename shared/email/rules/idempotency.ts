@@ -1,7 +1,7 @@
 /**
  * Under which name an Idempotency-Key is stored. Those of a batch are `<key>#<position>`, so a
- * caller's key that looks like one gets a space, which no caller's key has. A test is no repeat of
- * what is sent, nor the other way round: its name begins with a word and a space.
+ * caller's key that looks like one gets a space, which no caller's key has. Those of a test key
+ * begin with a word and a space: a test must not stand for an email that has to leave.
  *
  * @param position of the email in its batch; null if it came alone
  * @param test whether a test key sends it

@@ -60,6 +60,12 @@ export function afterProviderReport(
 const isNamed = ({ address }: Pick<StoredRecipient, "address">, to: readonly string[]): boolean =>
   to.includes(address.toLowerCase());
 
+/** Whether it names an address to which the email did not go, such as one that forwards emails. */
+export const namesAnother = (
+  recipients: readonly Pick<StoredRecipient, "address">[],
+  { to }: Pick<ProviderReport, "to">,
+): boolean => to.length > 0 && !recipients.some((one) => isNamed(one, to));
+
 /** A report that names no address is about the only recipient. */
 const isAbout = (one: Pick<StoredRecipient, "address">, to: readonly string[]): boolean =>
   to.length === 0 || isNamed(one, to);

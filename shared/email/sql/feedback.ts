@@ -1,7 +1,7 @@
 import { runBatch } from "../../database/batch.ts";
 import type { ExpiringRows } from "../../database/expiring.ts";
 import type { EmailStatus } from "../rules/lifecycle.ts";
-import { afterProviderReport } from "../rules/reports.ts";
+import { afterProviderReport, namesAnother } from "../rules/reports.ts";
 import type { ProviderReport } from "../rules/resend-feedback.ts";
 import { pick, selectionOf, type RowOf } from "./columns.ts";
 import { nextEvent } from "./events.ts";
@@ -55,6 +55,10 @@ export async function takeFeedback(
     const recipients = storedRecipients(row.recipients, row.to);
     const change = afterProviderReport({ ...row, recipients, isCurrent }, report);
     const { next, changes } = change;
+    // A person who has seen a Return-Path may name any number of addresses.
+    const isUnbounded = provider === "smtp" && namesAnother(recipients, report);
+    if (isUnbounded && next === null && changes.length === 0)
+      return { taken: "applied", id: row.id, status: row.status, changed: false };
     const noted = isCurrent && next === null && report.feedback === "transient-bounce";
     if (await apply(db, { ...message, ...change, row, noted, now })) {
       const changed = next !== null || changes.length > 0;

@@ -4,6 +4,7 @@ import type { FieldError } from "../../lib/worker/validate.ts";
 import { surfaces, type Brand } from "../brand.ts";
 import { MAX_TEXTS_BYTES } from "../rules/large-files.ts";
 import { emailSubject } from "../rules/subject.ts";
+import { UNSUBSCRIBE_PLACEHOLDER } from "../rules/unsubscribe-placeholder.ts";
 import { storedLayout, storedTextLayout } from "./layout.ts";
 import { asIs, escapeHtml, fill, type Escape } from "./rules/fill.ts";
 import { parseTemplate, type Token } from "./rules/tokens.ts";
@@ -66,7 +67,8 @@ export const filledWith = (data: object, brand: Brand): Record<string, unknown> 
 const escapes: Record<Part, Escape> = { subject: asIs, html: escapeHtml, text: asIs };
 
 /**
- * An email of a stored template: escaped in HTML, verbatim in subject and text.
+ * An email of a stored template: escaped in HTML, verbatim in subject and text. There
+ * `{{unsubscribeUrl}}` stays, as in a built-in one. In a subject it would never become a link.
  *
  * @param root what the paths of errors begin with
  */
@@ -79,9 +81,11 @@ export function fillTemplate(
   const compiled = compileTemplate(content);
   if (!compiled.ok) return compiled;
   const view = filledWith(data, brand);
+  const withLink = { unsubscribeUrl: UNSUBSCRIBE_PLACEHOLDER, ...view };
   const errors = new Map<string, string>();
   const filled = (part: Part): string => {
-    const result = fill(compiled.value[part], view, { escape: escapes[part] });
+    const given = part === "subject" ? view : withLink;
+    const result = fill(compiled.value[part], given, { escape: escapes[part] });
     if (result.ok) return result.value;
     for (const { path, message } of result.error)
       errors.set(path === "" ? root : `${root}.${path}`, message);

@@ -162,6 +162,7 @@ describe("a template", () => {
     ["{{a.__proto__.b}}", "name of a field"],
     ["{{hasOwnProperty}}", "name of a field"],
     ["{{#a b}}{{/a b}}", "name of a field"],
+    [`{{a${".0".repeat(100)}}}`, "at most 200 characters"],
     [`${"{{#a}}".repeat(11)}${"{{/a}}".repeat(11)}`, "at most 10 sections"],
   ])("is refused with the reason: %s", (source, reason) => {
     const parsed = parseTemplate(source);

@@ -1,4 +1,5 @@
 import Mustache from "mustache";
+import { cut } from "../../../lib/base/cut.ts";
 import { fail, ok, type Result } from "../../../lib/base/result.ts";
 
 /** A part of a template in Mustache. `inverted`: it stands for what is absent or empty. */
@@ -15,8 +16,12 @@ const writer = Object.assign(new Mustache.Writer(), { templateCache: undefined }
 
 /** Each part of a name: Mustache finds it by `in`, also in the prototype of an object. */
 const part = /^[A-Za-z_][\w-]*$|^\d{1,4}$/;
+/** Each step of a filling splits one: `MAX_STEPS` of a long one would take minutes. */
+const MAX_NAME = 200;
 const isField = (name: string): boolean =>
-  name === "." || name.split(".").every((one) => part.test(one) && !(one in Object.prototype));
+  name === "." ||
+  (name.length <= MAX_NAME &&
+    name.split(".").every((one) => part.test(one) && !(one in Object.prototype)));
 
 /** The deepest that sections stand in each other. */
 const MAX_DEPTH = 10;
@@ -72,4 +77,5 @@ function tokenOf([type, value, , , inner]: Parsed, depth: number): Result<Token 
 }
 
 const noField = (name: string): string =>
-  `uses {{${name}}}: the name of a field has letters, digits, _ and -, and dots between its parts`;
+  `uses {{${cut(name, 50)}}}: the name of a field has letters, digits, _ and -, and dots between ` +
+  `its parts, together at most ${MAX_NAME} characters`;
