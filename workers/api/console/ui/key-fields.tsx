@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { roleChoices, scopeChoicesOf, type KeyForm, type KeyOwner } from "../key-state.ts";
 import { Field } from "./find.tsx";
 
@@ -52,7 +53,7 @@ export function KeyFields({
           {scopeChoicesOf[kind].map((scope) => (
             <Check
               key={scope}
-              label={scope}
+              label={<Scope name={scope} />}
               value={scopes.includes(scope)}
               onChange={(isChosen) =>
                 change({
@@ -67,12 +68,23 @@ export function KeyFields({
   );
 }
 
+/** On a small screen it breaks after the colon. */
+function Scope({ name }: { name: string }) {
+  const [area, what] = name.split(":");
+  return (
+    <span>
+      {area}:<wbr />
+      {what}
+    </span>
+  );
+}
+
 function Check({
   label,
   value,
   onChange,
 }: {
-  label: string;
+  label: ComponentChildren;
   value: boolean;
   onChange: (value: boolean) => void;
 }) {
