@@ -13,7 +13,7 @@ import { callWith, rowsInAll } from "./support.ts";
  */
 
 /** What makes new emails and accounts. */
-const makesNew = new Set<string>(["createUser", "sendEmail", "sendEmails"]);
+const makesNew = new Set<string>(["createUser", "sendEmail", "sendEmails", "testTemplate"]);
 const acts = operations
   .filter((one) => isWrite(one) && ["admin", "caller", "self"].includes(one.access))
   .filter(({ id }) => !makesNew.has(id));

@@ -467,7 +467,7 @@ async function noKeys(path: string): Promise<void> {
 
 async function repeated(path: string): Promise<Asked> {
   await noKeys(path);
-  const repeat = { path, body: newKey, headers: { "Idempotency-Key": "k" } };
+  const repeat = { path, body: newKey, headers: { "Idempotency-Key": id() } };
   await call("POST", path, newKey, repeat);
   return repeat;
 }
