@@ -11,4 +11,4 @@ export const TEST_TIMEOUT_MS = (Number(process.env["RUNS"]) > 10_000 ? 600 : 15)
  * Of one condition that a test waits for, so that the failure names the condition and not the test
  * alone.
  */
-export const CONDITION_TIMEOUT_MS = 15_000;
+export const CONDITION_TIMEOUT_MS = 5 * MINUTE_MS;

@@ -17,7 +17,7 @@ export const listScheduledTasks: Handler<"listScheduledTasks"> = async ({ env })
   const names = listed.value.map(({ name }) => name);
   const last = await readDatabase(env, () => lastRuns(env.DB, names));
   if (!last.ok) return last;
-  const items = listed.value.map(({ nextAt, ...task }) => {
+  const items = listed.value.map(({ nextAt, mayPause: _, ...task }) => {
     const run = last.value.find((one) => one.task === task.name);
     return { ...task, nextAt: iso(nextAt), ...(run !== undefined && { lastRun: runAnswer(run) }) };
   });

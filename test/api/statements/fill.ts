@@ -292,7 +292,7 @@ const ofHistory = ({ minutes, letters, users }: Sizes): Table[] => [
     columns: `id, name, schedule, time_zone, from_at, target, timeout_ms, overlap, max_retries,
       backoff, missed, grace_ms, secret, next_at, created_at, updated_at`,
     values: `'job_other_' || n, 'job-other-' || n, '{"cron":"0 0 1 1 *"}', 'UTC', 1,
-      '{"url":"https://a.bc/"}', 1000, 'skip', 1, '1s', 'skip', 60000, 's', 9000000000000000, at, at`,
+      '{"url":"https://a.bc/"}', 1000, 'skip', 1, '1s', 'skip', 60000, 's', 4000000000000, at, at`,
   },
 ];
 
