@@ -17,9 +17,13 @@ export const listScheduledTasks: Handler<"listScheduledTasks"> = async ({ env })
   const names = listed.value.map(({ name }) => name);
   const last = await readDatabase(env, () => lastRuns(env.DB, names));
   if (!last.ok) return last;
-  const items = listed.value.map(({ nextAt, mayPause: _, ...task }) => {
-    const run = last.value.find((one) => one.task === task.name);
-    return { ...task, nextAt: iso(nextAt), ...(run !== undefined && { lastRun: runAnswer(run) }) };
+  // Fields that luna-cron adds for jobs are not part of this list.
+  const items = listed.value.map(({ name, cron, timeoutMs, graceMs, overlap, nextAt }) => {
+    const run = last.value.find((one) => one.task === name);
+    return {
+      ...{ name, cron, timeoutMs, graceMs, overlap, nextAt: iso(nextAt) },
+      ...(run !== undefined && { lastRun: runAnswer(run) }),
+    };
   });
   return json({ items });
 };
