@@ -20,10 +20,8 @@ export const listScheduledTasks: Handler<"listScheduledTasks"> = async ({ env })
   // Fields that luna-cron adds for jobs are not part of this list.
   const items = listed.value.map(({ name, cron, timeoutMs, graceMs, overlap, nextAt }) => {
     const run = last.value.find((one) => one.task === name);
-    return {
-      ...{ name, cron, timeoutMs, graceMs, overlap, nextAt: iso(nextAt) },
-      ...(run !== undefined && { lastRun: runAnswer(run) }),
-    };
+    const task = { name, cron, timeoutMs, graceMs, overlap, nextAt: iso(nextAt) };
+    return run === undefined ? task : { ...task, lastRun: runAnswer(run) };
   });
   return json({ items });
 };
