@@ -62,6 +62,14 @@ beforeAll(async () => {
         status,
         email.from === OWN ? "snd_own" : null,
       ),
+      // What several recipients got decides what is shown.
+      ...(status === "delivered"
+        ? [
+            env.DB.prepare(
+              "UPDATE email_recipients SET status = 'delivered' WHERE email_id = ?1",
+            ).bind(id),
+          ]
+        : []),
     ]);
   }
 });
