@@ -169,7 +169,7 @@ describe("npm run deploy, with a wrangler of ours on PATH", () => {
 
   it("plans nothing if a bundle is too large: it exits 1 and names the bundle", () => {
     // More than luna-cron may have, and less than the others: what is random does not get smaller.
-    writeFileSync(join(project, "bundle"), randomBytes(180 * 1_024));
+    writeFileSync(join(project, "bundle"), randomBytes(220 * 1_024));
     const { code, output } = deploy("--dry-run");
     rmSync(join(project, "bundle"));
     expect(code, output).toBe(1);
