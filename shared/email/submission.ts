@@ -125,7 +125,7 @@ function checkFields(
   tenant: string,
 ): FieldError[] {
   const hasLink = offersUnsubscribe(category);
-  // In an email of Luna's own only a name that somebody gave has one, such as that of a heartbeat.
+  // In an email of Luna's own only a name has one, such as that of a heartbeat.
   const links = tenant === SYSTEM_TENANT ? 0 : countPlaceholders({ html, text });
   const ids = attachments.map(({ contentId }) => contentId);
   // The size of an email counts each file once.

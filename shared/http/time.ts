@@ -20,3 +20,6 @@ function isInCalendar(text: string): boolean {
   const date = text.slice(0, 10);
   return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
 }
+
+/** A time in milliseconds since the epoch, as answers have it. */
+export const iso = (at: number): string => new Date(at).toISOString();

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
-import { accessibilityProblems, screenshot, useConsole } from "./support.ts";
+import { inBothThemes, useConsole } from "./support.ts";
 
 /** The pages of heartbeats, with a job that pings. */
 
@@ -12,19 +12,6 @@ async function write(page: Page, button: string): Promise<void> {
   const dialog = page.getByRole("dialog");
   await dialog.locator("button[type=submit]").click();
   await dialog.waitFor({ state: "detached" });
-}
-
-async function look(page: Page, name: string): Promise<void> {
-  for (const width of [1_440, 390])
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize({ width, height: 900 });
-      await page.emulateMedia({ colorScheme });
-      await screenshot(page, `${name}-${width}-${colorScheme}`);
-      const wide = await page.evaluate<number>("document.documentElement.scrollWidth");
-      expect(wide, `${name} at ${width}`).toBeLessThanOrEqual(width);
-    }
-  expect(await accessibilityProblems(page)).toEqual([]);
-  await page.setViewportSize({ width: 1_440, height: 900 });
 }
 
 it("a heartbeat is added, shows its pings as text and its failure, and is paused", async () => {
@@ -48,10 +35,10 @@ it("a heartbeat is added, shows its pings as text and its failure, and is paused
   await page.getByText("down: it failed").waitFor();
   await page.getByText("<img src=x", { exact: false }).waitFor();
   expect(await page.locator("main img").count()).toBe(0);
-  await look(page, "heartbeat-down");
+  await inBothThemes(page, "heartbeat-down");
   await page.getByRole("link", { name: "Heartbeats", exact: true }).click();
   await page.getByText("down: it failed").waitFor();
-  await look(page, "heartbeats-filled");
+  await inBothThemes(page, "heartbeats-filled");
   await page.getByRole("link", { name: "Nightly backup" }).click();
   await write(page, "Pause");
   await page.getByText("paused", { exact: true }).waitFor();

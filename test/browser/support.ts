@@ -149,3 +149,17 @@ export async function layoutShift(page: Page): Promise<number> {
     setTimeout(() => resolve(shift), 50);
   })`);
 }
+
+/** Looks at a page in both themes and at two widths: it fits, and is accessible. */
+export async function inBothThemes(page: Page, name: string): Promise<void> {
+  for (const width of [1_440, 390])
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      await screenshot(page, `${name}-${width}-${colorScheme}`);
+      const wide = await page.evaluate<number>("document.documentElement.scrollWidth");
+      expect(wide, `${name} at ${width}`).toBeLessThanOrEqual(width);
+    }
+  expect(await accessibilityProblems(page)).toEqual([]);
+  await page.setViewportSize({ width: 1_440, height: 900 });
+}

@@ -1,7 +1,7 @@
 import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
 import { callApi } from "../support/http.ts";
-import { accessibilityProblems, READONLY_TOKEN, screenshot, useConsole } from "./support.ts";
+import { READONLY_TOKEN, inBothThemes, useConsole } from "./support.ts";
 
 /** The pages of users, teams and keys. */
 
@@ -17,19 +17,6 @@ async function write(page: Page, button: string, reason?: string): Promise<void>
   if (reason !== undefined) await dialog.getByLabel("Reason").fill(reason);
   await dialog.locator("button[type=submit]").click();
   await dialog.waitFor({ state: "detached" });
-}
-
-async function look(page: Page, name: string): Promise<void> {
-  for (const width of [1_440, 390])
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize({ width, height: 900 });
-      await page.emulateMedia({ colorScheme });
-      await screenshot(page, `${name}-${width}-${colorScheme}`);
-      const wide = await page.evaluate<number>("document.documentElement.scrollWidth");
-      expect(wide, `${name} at ${width}`).toBeLessThanOrEqual(width);
-    }
-  expect(await accessibilityProblems(page)).toEqual([]);
-  await page.setViewportSize({ width: 1_440, height: 900 });
 }
 
 /** The secret, which is in sight, once the page no longer has it. */
@@ -50,7 +37,7 @@ it("a user is found by the beginning of an address, suspended with a reason, and
     await api("POST", "/api/users", { userId, email: `${userId}@example.com`, metadata });
   const page = await signedIn("#/users");
   await page.getByRole("link", { name: "grace" }).waitFor();
-  await look(page, "users");
+  await inBothThemes(page, "users");
   await page.getByLabel("Beginning of the address").fill("Ada@");
   await page.getByRole("button", { name: "Find" }).click();
   await page.getByRole("link", { name: "grace" }).waitFor({ state: "detached" });
@@ -61,7 +48,7 @@ it("a user is found by the beginning of an address, suspended with a reason, and
   await page.getByText("The user is in no team.").waitFor();
   await write(page, "Suspend", "They send spam");
   await page.getByText("suspended: They send spam").waitFor();
-  await look(page, "user-suspended");
+  await inBothThemes(page, "user-suspended");
   expect((await api("GET", "/api/users/ada")).body.user.suspended.reason).toBe("They send spam");
   await write(page, "Resume");
   await page.getByText("active", { exact: true }).waitFor();
@@ -85,7 +72,7 @@ it("a key of a user is shown once, rotated and revoked", async () => {
   const second = await stored(page);
   expect(second).not.toBe(first);
   await page.getByText("the former one works until").waitFor();
-  await look(page, "user-keys");
+  await inBothThemes(page, "user-keys");
   await write(page, "Revoke Batch jobs");
   await page.getByText("There is no key.").waitFor();
   expect((await api("GET", "/api/me", undefined, second)).status).toBe(401);
@@ -129,7 +116,7 @@ it("a team is reached from its member, with its members and keys", async () => {
   expect(await page.getByRole("link", { name: "find" }).getAttribute("href")).toContain(
     `tenant=team%3A${teamId}`,
   );
-  await look(page, "team");
+  await inBothThemes(page, "team");
   await page.getByRole("link", { name: "owner", exact: true }).click();
   await page.getByRole("heading", { level: 1, name: "User" }).waitFor();
 });
@@ -151,7 +138,7 @@ it("an operator's key has a role or scopes, and may expire", async () => {
   await stored(page);
   await page.getByText("4 scopes").waitFor();
   await page.getByText("role support").waitFor();
-  await look(page, "keys");
+  await inBothThemes(page, "keys");
   await write(page, "Revoke Metrics");
   await page.getByText("4 scopes").waitFor({ state: "detached" });
 
@@ -172,6 +159,6 @@ it("with the read-only token, what a viewer may not read is named and never aske
     await page.getByRole("link", { name, exact: true }).click();
     await page.getByText(`The role viewer may not do this: it lacks the scope ${scope}.`).waitFor();
   }
-  await look(page, "users-not-allowed");
+  await inBothThemes(page, "users-not-allowed");
   expect(asked.filter((url) => /users|api-keys/.test(url))).toEqual([]);
 });

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { httpServer } from "../support/http-server.ts";
-import { accessibilityProblems, screenshot, useConsole } from "./support.ts";
+import { inBothThemes, useConsole } from "./support.ts";
 
 /** The pages of webhooks, beside a receiver that refuses on command. */
 
@@ -31,19 +31,6 @@ async function write(page: Page, button: string): Promise<void> {
   await dialog.waitFor({ state: "detached" });
 }
 
-async function look(page: Page, name: string): Promise<void> {
-  for (const width of [1_440, 390])
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize({ width, height: 900 });
-      await page.emulateMedia({ colorScheme });
-      await screenshot(page, `${name}-${width}-${colorScheme}`);
-      const isWide = await page.evaluate<number>("document.documentElement.scrollWidth");
-      expect(isWide, `${name} at ${width}`).toBeLessThanOrEqual(width);
-    }
-  expect(await accessibilityProblems(page)).toEqual([]);
-  await page.setViewportSize({ width: 1_440, height: 900 });
-}
-
 it("an endpoint is added, tested, paused and resumed, and its secret is shown once", async () => {
   const page = await signedIn("#/webhooks");
   expect(await page.getByText(/^whsec_/).count()).toBe(0);
@@ -55,7 +42,7 @@ it("an endpoint is added, tested, paused and resumed, and its secret is shown on
   await page.getByRole("button", { name: "I have stored it" }).click();
   await secret.waitFor({ state: "detached" });
   await page.getByRole("cell", { name: "team.*, user.created" }).waitFor();
-  await look(page, "webhooks-filled");
+  await inBothThemes(page, "webhooks-filled");
   await page.getByRole("link", { name: url }).click();
   await page.getByRole("heading", { level: 1, name: "Webhook endpoint" }).waitFor();
   await write(page, "Send a test event");
@@ -67,7 +54,7 @@ it("an endpoint is added, tested, paused and resumed, and its secret is shown on
   await page.getByText("no failed call").waitFor();
   await write(page, "Replace the secret");
   await secret.waitFor();
-  await look(page, "webhook-secret");
+  await inBothThemes(page, "webhook-secret");
 });
 
 it("a dead delivery shows its attempts and answers as text, and is replayed", async () => {
@@ -82,7 +69,7 @@ it("a dead delivery shows its attempts and answers as text, and is replayed", as
   await page.getByText("answered that it is gone (410)").waitFor();
   const answer = page.getByText("<b>the receiver's answer</b>");
   expect(await answer.count()).toBe(1);
-  await look(page, "webhook-dead");
+  await inBothThemes(page, "webhook-dead");
   status = 200;
   await write(page, "Resume");
   await write(page, "Replay dead deliveries");
@@ -91,7 +78,7 @@ it("a dead delivery shows its attempts and answers as text, and is replayed", as
   await page.getByRole("button", { name: "All", exact: true }).click();
   await page.getByText("delivered", { exact: true }).first().waitFor();
   await page.getByText("replayed").waitFor();
-  await look(page, "webhook-replayed");
+  await inBothThemes(page, "webhook-replayed");
   await write(page, "Delete");
   await page.getByRole("heading", { level: 1, name: "Webhooks" }).waitFor();
 });

@@ -14,12 +14,12 @@ import * as silences from "../../shared/alerts/sql/silences.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
+import { iso } from "../../shared/http/time.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
 import { json, noContent, type Handler } from "./call.ts";
 import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 
 const RECENT = 50;
-const iso = (at: number): string => new Date(at).toISOString();
 
 /** Alerts that are firing, the latest notices, and the channels that are configured. */
 export const listAlerts: Handler<"listAlerts"> = async ({ env, now }) => {

@@ -22,6 +22,7 @@ import { brandOf } from "../../shared/email/brand.ts";
 import { ADMIN_TENANT } from "../../shared/email/outbox.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
+import { iso } from "../../shared/http/time.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 import type { ApiEnv } from "../env.ts";
@@ -31,8 +32,6 @@ import { answerAgain, keyedRequest } from "./keyed.ts";
 import { withPurge } from "./purging.ts";
 
 /** Keys of users, teams and operators: each kind has the same four operations. */
-
-const iso = (at: number): string => new Date(at).toISOString();
 
 function keyAnswer({ previousUntil, expiresAt, lastUsedAt, role, ...key }: store.StoredKey) {
   const answer: ApiKeyAnswer = {

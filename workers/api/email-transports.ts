@@ -6,6 +6,7 @@ import { notify } from "../../shared/email/outbox.ts";
 import { emailPaces, type EmailPace } from "../../shared/email/paces.ts";
 import { transportFeedback } from "../../shared/email/rules/feedback-sources.ts";
 import { DUE_AT_ONCE, endLimits } from "../../shared/email/sql/limits.ts";
+import { iso } from "../../shared/http/time.ts";
 import { json, type Handler } from "./call.ts";
 
 /** How fast each transport gets emails now, and whether a limit of its provider closes it. */
@@ -31,7 +32,6 @@ export const resetEmailTransport: Handler<"resetEmailTransport"> = async ({ para
 };
 
 const perSecond = (everyMs: number): number => Number((1_000 / everyMs).toPrecision(3));
-const iso = (at: number): string => new Date(at).toISOString();
 
 function paceAnswer(
   { name, used, configuredMs, everyMs, slowedAt, closed }: EmailPace,

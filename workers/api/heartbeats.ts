@@ -7,15 +7,15 @@ import type { HeartbeatReply, KeptPing } from "../../shared/heartbeats/rules/rpc
 import * as store from "../../shared/heartbeats/sql/heartbeats.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
+import { iso } from "../../shared/http/time.ts";
 import { within } from "../../shared/lib/base/deadline.ts";
-import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
 import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 import { fanOut } from "../../shared/lib/worker/fan-out.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, noContent, ownerOf, tenantOf, type CallerOf, type Handler } from "./call.ts";
-import { iso } from "./webhook-owner.ts";
+import { answerAgain, keyedRequest } from "./keyed.ts";
 
 /** After this the state of a heartbeat is shown as unknown. */
 const OBJECT_TIMEOUT_MS = 2_000;
@@ -75,7 +75,8 @@ function stateAnswer(state: HeartbeatReply) {
 
 export const createHeartbeat: Handler<"createHeartbeat"> = async ({
   body,
-  idempotencyKey: key,
+  idempotencyKey,
+  operation,
   env,
   url,
   caller,
@@ -92,16 +93,7 @@ export const createHeartbeat: Handler<"createHeartbeat"> = async ({
     schedule,
     graceMs: graceSeconds * 1_000,
   };
-  const keyed =
-    key === null
-      ? null
-      : {
-          tenant,
-          operation: "createHeartbeat",
-          key,
-          requestHash: await sha256Hex(JSON.stringify(body)),
-          requestId: crypto.randomUUID(),
-        };
+  const keyed = await keyedRequest({ operation, caller, idempotencyKey }, body);
   const created = await writeDatabase(
     () => store.insertHeartbeat(env.DB, heartbeat, keyed, now),
     async (): Promise<store.CreatedHeartbeat | null> => {
@@ -121,11 +113,8 @@ export const createHeartbeat: Handler<"createHeartbeat"> = async ({
         tag: "wrong-state",
         detail: `A tenant has at most ${store.MAX_HEARTBEATS_OF_TENANT} heartbeats.`,
       });
-    case "answered": {
-      const { requestHash, answer } = created.value.first;
-      if (requestHash !== keyed?.requestHash) return fail({ tag: "idempotency-key-reused" });
-      return json(JSON.parse(answer), { headers: { "Idempotency-Replayed": "true" } });
-    }
+    case "answered":
+      return answerAgain(created.value.first, keyed);
   }
 };
 

@@ -4,6 +4,7 @@ import type {
   JobRunAnswer,
 } from "../../shared/contract/job-schemas.ts";
 import type { Failure } from "../../shared/http/failure.ts";
+import { iso } from "../../shared/http/time.ts";
 import type { ScheduledTasksRpc } from "../../shared/schedule/rpc.ts";
 import type { JobDefinition } from "../../shared/schedule/rules/job-definition.ts";
 import type { RunRow } from "../../shared/schedule/sql/history.ts";
@@ -18,8 +19,6 @@ export const builtInFailure = (name: string, what: string): Failure => ({
   tag: "wrong-state",
   detail: `${name} is a built-in task: ${what}`,
 });
-
-const iso = (at: number): string => new Date(at).toISOString();
 
 const scheduleAnswer = (schedule: JobDefinition["schedule"]): JobAnswer["schedule"] =>
   "at" in schedule ? { at: iso(schedule.at) } : schedule;

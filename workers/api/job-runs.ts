@@ -3,6 +3,7 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
+import { iso } from "../../shared/http/time.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import { notifyOfRuns } from "../../shared/schedule/jobs/queue-messages.ts";
@@ -67,8 +68,6 @@ export const listJobRuns: Handler<"listJobRuns"> = async ({
       return json({ items: rows.map(jobRunAnswer), ...next });
     },
   });
-
-const iso = (at: number): string => new Date(at).toISOString();
 
 export const nextJobTimes: Handler<"nextJobTimes"> = async ({
   params: { name },

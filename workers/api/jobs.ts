@@ -2,7 +2,6 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
-import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type { JobDefinition } from "../../shared/schedule/rules/job-definition.ts";
 import { lastJobRuns } from "../../shared/schedule/sql/job-runs.ts";
@@ -10,10 +9,11 @@ import * as store from "../../shared/schedule/sql/jobs.ts";
 import { isTaskName, setTaskPaused } from "../../shared/schedule/sql/task-pauses.ts";
 import type { ApiEnv } from "../env.ts";
 import { askScheduler, findListing, taskAnswers } from "./built-in-tasks.ts";
-import { json, noContent, tenantOf, type Handler } from "./call.ts";
+import { json, noContent, type Handler } from "./call.ts";
 import { decideAndWrite } from "./decide-and-write.ts";
 import { builtInFailure, jobAnswer, noJob } from "./job-answers.ts";
 import { changeOf, checkTarget, firstSlot, newJob, newJobSecret } from "./job-definitions.ts";
+import { answerAgain, keyedRequest } from "./keyed.ts";
 
 /** How long the secret before signs too, after a rotation. */
 const OVERLAP_MS = 24 * 3_600_000;
@@ -56,7 +56,8 @@ async function created(env: ApiEnv, job: store.NewJob, secret: string): Answer {
 
 export const createJob: Handler<"createJob"> = async ({
   body: { name, ...body },
-  idempotencyKey: key,
+  idempotencyKey,
+  operation,
   env,
   caller,
   now,
@@ -64,16 +65,7 @@ export const createJob: Handler<"createJob"> = async ({
   const made = await newJob(env, name, body, now);
   if (!made.ok) return made;
   const { job, secret } = made.value;
-  const keyed =
-    key === null
-      ? null
-      : {
-          tenant: tenantOf(caller),
-          operation: "createJob",
-          key,
-          requestHash: await sha256Hex(JSON.stringify({ name, ...body })),
-          requestId: crypto.randomUUID(),
-        };
+  const keyed = await keyedRequest({ operation, caller, idempotencyKey }, { name, ...body });
   const written: Created = await writeDatabase(
     () => store.insertJob(env.DB, job, keyed, now),
     async () => {
@@ -87,11 +79,8 @@ export const createJob: Handler<"createJob"> = async ({
       return await created(env, job, secret);
     case "built-in":
       return fail({ tag: "conflict", field: "name" });
-    case "answered": {
-      const { requestHash, answer } = written.value.first;
-      if (requestHash !== keyed?.requestHash) return fail({ tag: "idempotency-key-reused" });
-      return json(JSON.parse(answer), { headers: { "Idempotency-Replayed": "true" } });
-    }
+    case "answered":
+      return answerAgain(written.value.first, keyed);
   }
 };
 

@@ -1,14 +1,13 @@
 import { readDatabase } from "../../shared/database/read.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
+import { iso } from "../../shared/http/time.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
 import type { ExecutionSummary } from "../../shared/schedule/execution.ts";
 import { lastRuns, readHistory, type RunRow } from "../../shared/schedule/sql/history.ts";
 import type { TaskResult } from "../../shared/schedule/task.ts";
 import { askScheduler } from "./built-in-tasks.ts";
 import { json, type Handler } from "./call.ts";
-
-const iso = (at: number): string => new Date(at).toISOString();
 
 /** Every task: when it runs next, and how its last run ended. */
 export const listScheduledTasks: Handler<"listScheduledTasks"> = async ({ env }) => {

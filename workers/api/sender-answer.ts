@@ -3,6 +3,7 @@ import { challengeName } from "../../shared/email/rules/senders.ts";
 import { SHARED } from "../../shared/email/rules/shared-tenant.ts";
 import type { StoredSender } from "../../shared/email/sql/senders.ts";
 import type { Failure } from "../../shared/http/failure.ts";
+import { iso } from "../../shared/http/time.ts";
 import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 
 /** What the handlers of operators' senders and of tenants' senders share. */
@@ -10,8 +11,6 @@ import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 export const noSender: Failure = { tag: "not-found", what: "sender" };
 
 export const newSenderId = (now: number): string => `snd_${newUuidV7(now, 0).replaceAll("-", "")}`;
-
-const iso = (at: number): string => new Date(at).toISOString();
 
 export function senderAnswer(sender: StoredSender): SenderAnswer {
   const { id, identity, tenant, name, transportOrder, verifiedAt, verifiedBy } = sender;

@@ -66,7 +66,7 @@ export const updateUser: Handler<"updateUser"> = async ({
     ),
   );
   if (!saved.ok) return saved;
-  // It was there when it was read: somebody else has changed it since.
+  // It was there when it was read: another request has changed it since.
   if (saved.value.user === null && readAt !== null) return fail({ tag: "precondition-failed" });
   if (saved.value.notified) await sendNotices(outboxOf(env), [notice], now);
   return answer(saved.value.user);

@@ -3,12 +3,13 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
+import { iso } from "../../shared/http/time.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
 import * as deliveries from "../../shared/webhooks/sql/deliveries.ts";
 import { findEndpoint } from "../../shared/webhooks/sql/endpoints.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, ownerOf, type CallerOf, type Handler } from "./call.ts";
-import { iso, lookSoon, noEndpoint } from "./webhook-owner.ts";
+import { lookSoon, noEndpoint } from "./webhook-owner.ts";
 
 /** How many deliveries one request replays. */
 const REPLAY_LIMIT = 1_000;

@@ -3,6 +3,7 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
+import { iso } from "../../shared/http/time.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 import { checkUrl } from "../../shared/webhooks/rules/url-policy.ts";
@@ -14,7 +15,7 @@ import type { ApiEnv } from "../env.ts";
 import { json, noContent, ownerOf, tenantOf, type Handler } from "./call.ts";
 import { whenRead, withEtag } from "./etag.ts";
 import { answerAgain, keyedRequest } from "./keyed.ts";
-import { iso, lookSoon, noEndpoint } from "./webhook-owner.ts";
+import { lookSoon, noEndpoint } from "./webhook-owner.ts";
 
 /** How long the secret before signs too, after a rotation. */
 const OVERLAP_MS = 24 * 3_600_000;

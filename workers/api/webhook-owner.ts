@@ -8,8 +8,6 @@ import type { ApiEnv } from "../env.ts";
 
 export const noEndpoint: Failure = { tag: "not-found", what: "webhook endpoint" };
 
-export const iso = (at: number): string => new Date(at).toISOString();
-
 /** Notifies the consumer, after the answer. Without it the sweep does, within a minute. */
 export function lookSoon({ WEBHOOK_QUEUE: queue }: ApiEnv, endpointId: string): void {
   const sent = queue.send(webhookMessageFor(endpointId)).catch((error: unknown) => {

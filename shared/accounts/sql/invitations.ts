@@ -38,7 +38,7 @@ const columns = (now: string): string => `id, team_id AS teamId, email, role,
   invited_by AS invitedBy, ${statusOfInvitation("team_invitations", now)} AS status,
   created_at AS createdAt, expires_at AS expiresAt`;
 
-/** Who invites whom to which team. `inviterId`: null for an operator. */
+/** An invitation that is asked for. `inviterId`: null for an operator. */
 export type Inviting = { teamId: string; inviterId: string | null; email: string };
 
 /** SQL: limits of `?<n>`, JSON of `countedBy`, that have no room at `?<n + 1>`. */

@@ -102,7 +102,7 @@ describe("a delivery report of a server", () => {
   });
 
   it("that names no address suppresses nobody", async () => {
-    const [report] = await read("gmail", { to: "somebody" });
+    const [report] = await read("gmail", { to: "nobody" });
     expect(report).toMatchObject({ feedback: "bounced", to: [], suppress: null });
   });
 });
