@@ -230,8 +230,10 @@ export async function liveJobs(days: number, random: () => number): Promise<JobL
     const due = d1.rows<{ at: number | null }>(dueNext)[0]?.at ?? Infinity;
     // The trigger of the minute after it, a few seconds late. In an outage one of many is enough.
     const isCalm = (Object.keys(out) as (keyof typeof out)[]).every((what) => !isOut(what));
-    const stepMs = isCalm ? MINUTE_MS : HOUR_MS / 2;
-    const at = Math.max(Math.ceil(due / stepMs), Math.floor(now / stepMs) + 1) * stepMs;
+    const after = (stepMs: number): number => (Math.floor(now / stepMs) + 1) * stepMs;
+    const at = isCalm
+      ? Math.max(Math.ceil(due / MINUTE_MS) * MINUTE_MS, after(MINUTE_MS))
+      : after(HOUR_MS / 2);
     const trigger = at + Math.floor(random() * 20_000);
     const event = events.reduce<Event | null>(
       (first, one) => (first === null || one.at < first.at ? one : first),
