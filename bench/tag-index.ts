@@ -2,6 +2,10 @@ import { createTestHarness } from "wrangler";
 import { median, ratios, type Ratio } from "./measure.ts";
 
 const WAITING = [0, 1_000, 100_000, 1_000_000];
+/** With an entry in KV under each purged tag. */
+const STORED = 100_000;
+
+const WITH_ENTRIES = `${STORED.toLocaleString("en")} waiting, each with an entry in KV`;
 
 type Measured = {
   syncs: number[];
@@ -34,6 +38,8 @@ export async function tagIndexRows(): Promise<Ratio[]> {
       const answer = await (await server.fetch(`/?waiting=${waiting}`)).text();
       all.push([`${waiting.toLocaleString("en")} waiting`, JSON.parse(answer) as Measured]);
     }
+    const stored = await (await server.fetch(`/?waiting=${STORED}&stored`)).text();
+    all.push([WITH_ENTRIES, JSON.parse(stored) as Measured]);
     const rows = (what: string, unit: string, of: (one: Measured) => number): Ratio[] =>
       ratios(
         what,
@@ -51,7 +57,7 @@ export async function tagIndexRows(): Promise<Ratio[]> {
       ...rows("the index does one thing: 99 of 100 within", "ms", ({ blocks }) => most(blocks)),
       ...rows("the index does one thing: longest", "ms", ({ blocks }) => Math.max(...blocks)),
       ...ratios(
-        "purged tags reclaimed, nothing under them",
+        "purged tags reclaimed",
         "per second",
         "1,000 waiting",
         Object.fromEntries(reclaimed) as Record<string, number>,

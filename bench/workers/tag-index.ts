@@ -1,9 +1,11 @@
 import { CacheTagIndex } from "../../shared/lib/cache/tags/object/object.ts";
 
+const DAY_MS = 86_400_000;
+
 /** The tag index, with what a benchmark does to its storage. */
 export class MeasuredTagIndex extends CacheTagIndex {
-  /** Adds purged tags that wait for the alarm, with nothing stored under them. */
-  async addWaiting(count: number): Promise<void> {
+  /** Adds purged tags that wait for the alarm, with an entry in KV under each, or none. */
+  async addWaiting(count: number, isStored: boolean): Promise<void> {
     if (count === 0) return;
     this.ctx.storage.sql.exec(
       `INSERT INTO reclaims (tag, seq, after)
@@ -11,6 +13,14 @@ export class MeasuredTagIndex extends CacheTagIndex {
        SELECT 'catalogue:item:' || i, 1, '' FROM n`,
       count,
     );
+    if (!isStored) return;
+    const { sql } = this.ctx.storage;
+    sql.exec(
+      `INSERT INTO entries (key, seq, expires_at, tags)
+       SELECT 'entry:' || tag, 0, ?, json_array(tag) FROM reclaims`,
+      Date.now() + DAY_MS,
+    );
+    sql.exec("INSERT INTO members (tag, key) SELECT tag, 'entry:' || tag FROM reclaims");
   }
 
   async waiting(): Promise<number> {
@@ -47,9 +57,10 @@ export default {
   async fetch(request, env) {
     const { searchParams } = new URL(request.url);
     const waiting = Number(searchParams.get("waiting"));
-    const index = env.CACHE_TAG_INDEX.getByName(`waiting-${waiting}`);
+    const isStored = searchParams.has("stored");
+    const index = env.CACHE_TAG_INDEX.getByName(`waiting-${waiting}-${isStored}`);
     await index.sync({ since: null });
-    await index.addWaiting(waiting);
+    await index.addWaiting(waiting, isStored);
     // The runtime first writes what was added to its disk.
     for (let n = 0; n < 20; n += 1) {
       await index.purge({ since: null, tags: ["warm-up"], mode: "soft" });
