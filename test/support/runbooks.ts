@@ -10,7 +10,7 @@ const HEADINGS = {
   notice: "Signs",
   look: "Look",
   press: "Act",
-  over: "It is over when",
+  over: "Done when",
 } as const;
 export type Part = keyof typeof HEADINGS;
 
