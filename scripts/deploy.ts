@@ -1,4 +1,4 @@
-/** Deploys the three Workers to Cloudflare: `npm run deploy`. docs/adr has the reasons. */
+/** Deploys the three Workers to Cloudflare: `npm run deploy`. docs/explain/adr has the reasons. */
 import { spawnSync } from "node:child_process";
 import { setTimeout } from "node:timers/promises";
 import { commandLine, reportFailure } from "./command-line.ts";

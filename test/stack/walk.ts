@@ -19,7 +19,7 @@ export function walkerOn({ call, db }: ReturnType<typeof useStack>) {
         );
       return answer;
     },
-    /** Makes every request under "What to look at": each is answered. */
+    /** Makes every request under "Look": each is answered. */
     async look(name: string, filled: Record<string, string> = {}): Promise<void> {
       for (const { method, path, body } of steps(name, "look", filled)) {
         expect((await call(method, path, body, { text: true })).status, `${method} ${path}`).toBe(

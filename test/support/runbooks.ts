@@ -7,10 +7,10 @@ export const FOLDER = "docs/operate/runbooks";
 
 /** What every runbook has, in this order. */
 const HEADINGS = {
-  notice: "How you notice",
-  look: "What to look at",
-  press: "What to press",
-  over: "How you know it is over",
+  notice: "Signs",
+  look: "Look",
+  press: "Act",
+  over: "Done when",
 } as const;
 export type Part = keyof typeof HEADINGS;
 
