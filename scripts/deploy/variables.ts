@@ -91,6 +91,17 @@ export const groups: Group[] = [
     ],
   },
   {
+    reader: "usageQuota",
+    workers: ["api"],
+    variables: [
+      plain(
+        "USAGE_MAX_PER_MONTH_BY_TIER",
+        "no",
+        "usage per month (UTC) by the three tiers, 0: no limit: `exports=9,99,0; calls=9,0,0`",
+      ),
+    ],
+  },
+  {
     reader: "unsubscribeSettings",
     workers: ["api", "consumer", "cron"],
     variables: [

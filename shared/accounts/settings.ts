@@ -8,6 +8,7 @@ import {
   type VariablesOf,
 } from "../lib/worker/variables.ts";
 import { tiers, type AccountTier } from "./rules/schemas.ts";
+import { parseUsageQuotas, type UsageQuota } from "./rules/usage-quotas.ts";
 
 const DEFAULT_TRIAL_DAYS = 14;
 const trialVariable = v.object({ TRIAL_DAYS: wholeNumber(DEFAULT_TRIAL_DAYS, 0, 365) });
@@ -24,8 +25,24 @@ const namesVariable = v.object({
   ),
 });
 
+const quotasVariable = v.object({
+  USAGE_MAX_PER_MONTH_BY_TIER: v.optional(
+    v.pipe(
+      v.string(),
+      v.rawTransform<string, Map<string, UsageQuota>>(({ dataset, addIssue, NEVER }) => {
+        const quotas = parseUsageQuotas(dataset.value);
+        if (quotas.ok) return quotas.value;
+        addIssue({ message: quotas.error });
+        return NEVER;
+      }),
+    ),
+    "",
+  ),
+});
+
 export type AccountVariables = VariablesOf<typeof trialVariable> &
-  VariablesOf<typeof namesVariable>;
+  VariablesOf<typeof namesVariable> &
+  VariablesOf<typeof quotasVariable>;
 
 /** How many days a trial has; 0: none begins. The default while the variable is invalid. */
 export function trialDays(env: AccountVariables): number {
@@ -39,11 +56,20 @@ export function tierName(env: AccountVariables, tier: AccountTier): string {
   return (read.ok ? read.value.TIER_NAMES[tiers.indexOf(tier)] : undefined) ?? tier;
 }
 
+/** How much of a metric a user may count per month. Null if no tier has a limit. */
+export function usageQuota(env: AccountVariables, metric: string): UsageQuota | null {
+  const read = readVariables(quotasVariable, env);
+  const quota = read.ok ? read.value.USAGE_MAX_PER_MONTH_BY_TIER.get(metric) : undefined;
+  return quota === undefined || Object.keys(quota).length === 0 ? null : quota;
+}
+
 /** The variables that are invalid. */
 export function wrongAccountVariables(env: AccountVariables): Misconfigured[] {
-  return [readVariables(trialVariable, env), readVariables(namesVariable, env)].flatMap((read) =>
-    read.ok ? [] : [read.error],
-  );
+  return [
+    readVariables(trialVariable, env),
+    readVariables(namesVariable, env),
+    readVariables(quotasVariable, env),
+  ].flatMap((read) => (read.ok ? [] : [read.error]));
 }
 
 /** For the start and for deployments, which stop at the first invalid setting. */

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import {
   accountEmail,
+  countedUsage,
   metric,
   newUser,
   permissions,
@@ -212,12 +213,20 @@ export const addUsage = operation({
   path: "/api/users/:userId/usage",
   access: "self",
   tag,
-  summary: "Add to one of a user's counters, atomically. A user has at most 100 counters.",
+  summary:
+    "Add to one of a user's counters, atomically. A user has at most 100 counters. " +
+    "`quota`: what the user's tier may count this month (UTC), and has counted.",
   params,
   idempotent: true,
   body: usageIncrement,
-  answers: { 200: v.strictObject({ metric: v.string(), amount: v.number() }) },
-  problems: ["wrong-state", "idempotency-key-reused", "unavailable", "outcome-unknown"],
+  answers: { 200: countedUsage },
+  problems: [
+    "wrong-state",
+    "usage-quota",
+    "idempotency-key-reused",
+    "unavailable",
+    "outcome-unknown",
+  ],
 });
 
 const NOT_A_CURSOR = "is not a cursor of this list";

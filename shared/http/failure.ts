@@ -29,6 +29,15 @@ export type Failure =
     }
   /** The emails of a day are used up: of the caller's own limit, or of all callers. */
   | { tag: "daily-limit"; by: "own" | "all"; retryAfterMs: number }
+  /** With this count the month's usage of a metric would exceed the quota of the user's tier. */
+  | {
+      tag: "usage-quota";
+      metric: string;
+      limit: number;
+      tier: string;
+      used: number;
+      retryAfterMs: number;
+    }
   /** No email names so many of the tenant's uploaded files that it may upload no more. */
   | { tag: "too-many-files"; retryAfterMs: number }
   | { tag: "idempotency-key-reused" }

@@ -79,6 +79,10 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     cause: "As many emails were accepted today (UTC) as the key, or all keys together, may send.",
     action: "Wait for the seconds in `Retry-After`, or ask the operator for a higher limit.",
   },
+  "usage-quota": {
+    cause: "With this count the user would exceed the month's (UTC) quota of their tier.",
+    action: "Wait for the seconds in `Retry-After`, or change the tier. Nothing was counted.",
+  },
   "too-many-files": {
     cause: "The tenant has 500 uploaded files, or 1 GiB, that no email names.",
     action: "Send the emails that name them. A file that no email names is deleted after a day.",

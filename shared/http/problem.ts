@@ -29,6 +29,7 @@ export const httpStatusOf = {
   "wrong-state": 409,
   suppressed: 422,
   "daily-limit": 429,
+  "usage-quota": 429,
   "too-many-files": 429,
   "idempotency-key-reused": 422,
   "rate-limited": 429,
@@ -125,6 +126,12 @@ const wordings: {
         ? "This key has sent as many emails as it may per day (UTC). Nothing was written."
         : "All keys have sent as many emails as they may per day (UTC). Nothing was written.",
   }),
+  "usage-quota": ({ metric, limit, tier, used }) => ({
+    title: "The usage of this month is used up",
+    detail:
+      `The tier ${tier} has a quota of ${limit} ${metric} per month (UTC). ` +
+      `${used} are used. Nothing was counted.`,
+  }),
   "too-many-files": () => ({
     title: "Too many files without an email",
     detail:
@@ -203,7 +210,8 @@ function retryAfterSeconds(failure: Failure): number {
   return failure.tag === "circuit-open" ||
     failure.tag === "rate-limited" ||
     failure.tag === "too-many-files" ||
-    failure.tag === "daily-limit"
+    failure.tag === "daily-limit" ||
+    failure.tag === "usage-quota"
     ? Math.max(Math.ceil(failure.retryAfterMs / 1_000), 1)
     : failure.tag === "database-full"
       ? FULL_SECONDS

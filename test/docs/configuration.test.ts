@@ -5,7 +5,11 @@ import { workers } from "../../scripts/deploy/environments.ts";
 import { variableNames } from "../../scripts/deploy/needed-variables.ts";
 import { groups } from "../../scripts/deploy/variables.ts";
 import { tiers } from "../../shared/accounts/rules/schemas.ts";
-import { tierName as nameOfTier, trialDays } from "../../shared/accounts/settings.ts";
+import {
+  tierName as nameOfTier,
+  trialDays,
+  usageQuota as quotaOfMetric,
+} from "../../shared/accounts/settings.ts";
 import { alertSettings } from "../../shared/alerts/settings.ts";
 import { databaseLimit } from "../../shared/database/settings.ts";
 import {
@@ -67,6 +71,9 @@ function dailyLimits(vars: Variables): unknown {
 function tierName(vars: Variables): unknown {
   return tiers.map((tier) => nameOfTier(vars, tier));
 }
+function usageQuota(vars: Variables): unknown {
+  return quotaOfMetric(vars, "exports");
+}
 const readers: ((vars: Variables) => unknown)[] = [
   alertSettings,
   authSettings,
@@ -96,6 +103,7 @@ const readers: ((vars: Variables) => unknown)[] = [
   transportSettings,
   trialDays,
   unsubscribeSettings,
+  usageQuota,
   waitLimits,
 ];
 

@@ -16,7 +16,7 @@ import {
 import { isIn, latestSlot, slotsBetween, type Interval } from "./outages.ts";
 
 /**
- * Simulates up to a thousand days of luna-cron and its watchdog: the real code on a virtual clock.
+ * Simulates up to two thousand days of luna-cron and its watchdog: the real code on a virtual clock.
  * There are outages of the trigger, of D1 and of both alert channels, processes that die, lost
  * replies, tasks that fail for days, hang or take hours, and deployments that change them.
  */

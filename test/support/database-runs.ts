@@ -14,4 +14,4 @@ export const requestRuns = (runs: number): number =>
 
 /** The same for days of a simulated luna-cron. */
 export const simulatedDays = (runs: number): number =>
-  Math.min(Math.ceil(runs / 3), runs < DEEP_RUNS ? 170 : 1_000);
+  Math.min(Math.ceil(runs / 3), runs < DEEP_RUNS ? 170 : 2_000);

@@ -1,4 +1,7 @@
 import { relatedKey } from "../../shared/accounts/rules/keys.ts";
+import type { UsageIncrement } from "../../shared/accounts/rules/schemas.ts";
+import { untilNextMonthMs } from "../../shared/accounts/rules/usage-quotas.ts";
+import { usageQuota } from "../../shared/accounts/settings.ts";
 import {
   incrementUsage,
   findCounted,
@@ -27,22 +30,23 @@ export const addUsage: Handler<"addUsage"> = async (call) => {
   const { userId } = call.params;
   const { metric } = body;
   const keyed = await keyedRequest(call, { userId, ...body });
+  const quota = usageQuota(env, metric);
   const counted = await withPurge(env, [relatedKey(userId, "usage")], (purgeId) =>
     writeDatabase(
-      () => incrementUsage(env.DB, userId, { ...body, keyed }, { purgeId, now }),
+      () => incrementUsage(env.DB, userId, { ...body, quota, keyed }, { purgeId, now }),
       async () => {
-        const found = await findCounted(env.DB, userId, metric, purgeId);
+        const found = await findCounted(env.DB, userId, { metric, quota }, { purgeId, now });
         if (found === null && Date.now() - now > INTENT_IS_THERE_MS)
           throw new Error("a sweep may have delivered the intent meanwhile");
         return found;
       },
     ),
   );
-  return counted.ok ? answerCount(metric, counted.value, keyed) : counted;
+  return counted.ok ? answerCount(call, counted.value, keyed) : counted;
 };
 
 function answerCount(
-  metric: string,
+  { body: { metric }, now }: { body: UsageIncrement; now: number },
   counted: UsageOutcome,
   keyed: KeyedRequest | null,
 ): Result<Response, Failure> {
@@ -50,9 +54,18 @@ function answerCount(
     case "answered":
       return answerAgain(counted.first, keyed);
     case "counted":
-      return json({ metric, amount: counted.amount });
+      return json({
+        metric,
+        amount: counted.amount,
+        ...(counted.quota !== null && { quota: counted.quota }),
+      });
     case "no-user":
       return fail(noSuchUser);
+    case "over-quota": {
+      const { tier, quota } = counted;
+      const retryAfterMs = untilNextMonthMs(now);
+      return fail({ tag: "usage-quota", metric, tier, ...quota, retryAfterMs });
+    }
     case "too-many-metrics":
       return fail({
         tag: "wrong-state",

@@ -168,6 +168,13 @@ export const usageIncrement = v.strictObject({
 });
 export type UsageIncrement = v.InferOutput<typeof usageIncrement>;
 
+/** `quota`: of a metric that the user's tier limits. */
+export const countedUsage = v.strictObject({
+  metric: v.string(),
+  amount: v.number(),
+  quota: v.optional(v.strictObject({ limit: v.number(), used: v.number() })),
+});
+
 const exportedEmail = v.strictObject({
   id: v.string(),
   subject: v.string(),

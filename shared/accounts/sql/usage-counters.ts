@@ -7,17 +7,25 @@ import {
 import { runBatch } from "../../database/batch.ts";
 import { insertPurgeSql, purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
 import { relatedKey } from "../rules/keys.ts";
-import type { UsageIncrement } from "../rules/schemas.ts";
+import type { AccountTier, UsageIncrement } from "../rules/schemas.ts";
+import type { UsageQuota } from "../rules/usage-quotas.ts";
 import type { WithPurge } from "./user-purge.ts";
 
 /** SQL of a user's usage counters and of their history. */
 
 export const MAX_METRICS_OF_USER = 100;
 
-/** The outcome of counting usage. `too-much`: the counter would exceed the exact integers. */
+/** What the user's tier may count of a metric in this month, and what was counted. */
+type QuotaUse = { limit: number; used: number };
+
+/**
+ * The outcome of counting usage. `quota`: null without one. `too-much`: the counter would exceed
+ * the exact integers.
+ */
 export type UsageOutcome =
-  | { tag: "counted"; amount: number }
+  | { tag: "counted"; amount: number; quota: QuotaUse | null }
   | { tag: "no-user" }
+  | { tag: "over-quota"; tier: AccountTier; quota: QuotaUse }
   | { tag: "too-many-metrics" }
   | { tag: "too-much"; amount: number }
   /** A request with the same key was answered before. */
@@ -25,40 +33,61 @@ export type UsageOutcome =
 
 const alive = "EXISTS (SELECT 1 FROM users WHERE user_id = ?1 AND deleted_at IS NULL)";
 const counter = "FROM usage_metrics WHERE user_id = ?1 AND metric = ?2";
+
+/** SQL for the quota of the user's tier now. NULL: no limit. */
+const limitIn = (quota: string): string =>
+  `(SELECT ${quota} ->> tier FROM users WHERE user_id = ?1)`;
+/** SQL for what was counted in the month of a time. */
+const usedAt = (now: string): string => `COALESCE(
+  (SELECT amount - before_month FROM usage_months WHERE user_id = ?1 AND metric = ?2
+     AND month >= strftime('%Y-%m', ${now} / 1000, 'unixepoch')), 0)`;
+
 const mayCount = `${alive} AND ?3 <= ?5 - COALESCE((SELECT amount ${counter}), 0)
   AND (EXISTS (SELECT 1 ${counter})
-       OR (SELECT COUNT(*) FROM usage_metrics WHERE user_id = ?1) < ?6)`;
+       OR (SELECT COUNT(*) FROM usage_metrics WHERE user_id = ?1) < ?6)
+  AND (?7 IS NULL OR COALESCE(?3 <= ${limitIn("?7")} - ${usedAt("?4")}, TRUE))`;
 
 /** The answer to a count, before the counter changes. */
-const countAnswer = `json_object(
-  'metric', ?2, 'amount', COALESCE((SELECT amount ${counter}), 0) + ?3)`;
+const countAnswer = `json_patch(
+  json_object('metric', ?2, 'amount', COALESCE((SELECT amount ${counter}), 0) + ?3),
+  iif(?7 IS NULL OR ${limitIn("?7")} IS NULL, '{}', json_object('quota',
+    json_object('limit', ${limitIn("?7")}, 'used', ${usedAt("?4")} + ?3))))`;
+
+/** `quota`: how much the user may count per month, by tier; null without a limit. */
+type LimitedMetric = { metric: string; quota: UsageQuota | null };
+type Increment = UsageIncrement & LimitedMetric & { keyed: KeyedRequest | null };
+
+const quotaText = (quota: UsageQuota | null): string | null =>
+  quota === null ? null : JSON.stringify(quota);
+
+/** A user before a count. `limit`: null without one. `amount`: null without the counter. */
+type BeforeCount = { tier: AccountTier; amount: number | null; limit: number | null; used: number };
 
 /**
- * Adds to one of a user's counters, which starts at zero. Concurrent calls lose no count.
+ * Adds to one of a user's counters, which starts at zero. Concurrent calls lose no count, and
+ * exceed no quota.
  *
  * @param keyed its Idempotency-Key, null without one: of requests with one key, one counts
  */
 export async function incrementUsage(
   db: D1Database,
   userId: string,
-  { metric, amount, keyed }: UsageIncrement & { keyed: KeyedRequest | null },
+  { metric, amount, quota, keyed }: Increment,
   { purgeId, now }: WithPurge,
 ): Promise<UsageOutcome> {
-  const bound = [
-    userId,
-    metric,
-    amount,
-    now,
-    Number.MAX_SAFE_INTEGER,
-    MAX_METRICS_OF_USER,
-  ] as const;
+  const most = [Number.MAX_SAFE_INTEGER, MAX_METRICS_OF_USER] as const;
+  const bound = [userId, metric, amount, now, ...most, quotaText(quota)] as const;
   const find = db
-    .prepare(`SELECT ${alive} AS alive, (SELECT amount ${counter}) AS amount`)
-    .bind(userId, metric);
+    .prepare(
+      `SELECT tier, (SELECT amount ${counter}) AS amount, ?7 ->> tier AS "limit",
+         iif(?7 IS NULL, 0, ${usedAt("?4")}) AS used
+       FROM users WHERE user_id = ?1 AND deleted_at IS NULL`,
+    )
+    .bind(...bound);
   // Before the counter changes, so that the condition has the same result for both statements. A
   // pending purge proves that the usage was counted.
   const purge = db
-    .prepare(insertPurgeSql({ id: "?7", tags: "?8", createdAt: "?4", from: `WHERE ${mayCount}` }))
+    .prepare(insertPurgeSql({ id: "?8", tags: "?9", createdAt: "?4", from: `WHERE ${mayCount}` }))
     .bind(...bound, purgeId, JSON.stringify([relatedKey(userId, "usage")]));
   const count = db
     .prepare(
@@ -81,13 +110,26 @@ export async function incrementUsage(
     if (first === null) throw error;
     return { tag: "answered", first };
   }
-  const row = replies.count.results[0] as { amount: number } | undefined;
-  if (row !== undefined) return { tag: "counted", amount: row.amount };
-  const before = replies.find.results[0] as { alive: number; amount: number | null } | undefined;
-  if (before?.alive !== 1) return { tag: "no-user" };
-  return before.amount === null
-    ? { tag: "too-many-metrics" }
-    : { tag: "too-much", amount: before.amount };
+  const [before] = replies.find.results as BeforeCount[];
+  if (before === undefined) return { tag: "no-user" };
+  const [row] = replies.count.results as { amount: number }[];
+  if (row !== undefined)
+    return { tag: "counted", amount: row.amount, quota: quotaUse(before, amount) };
+  // What was counted before under this key may be what leaves no room.
+  const first = keyed === null ? null : await findAnswer(db, keyed, now);
+  return first === null ? refusal(before, amount) : { tag: "answered", first };
+}
+
+const quotaUse = (
+  { limit, used }: Pick<BeforeCount, "limit" | "used">,
+  amount: number,
+): QuotaUse | null => (limit === null ? null : { limit, used: used + amount });
+
+/** Why an amount was not counted. */
+function refusal({ tier, amount: total, limit, used }: BeforeCount, amount: number): UsageOutcome {
+  if (limit !== null && used + amount > limit)
+    return { tag: "over-quota", tier, quota: { limit, used } };
+  return total === null ? { tag: "too-many-metrics" } : { tag: "too-much", amount: total };
 }
 
 /**
@@ -97,17 +139,18 @@ export async function incrementUsage(
 export async function findCounted(
   db: D1Database,
   userId: string,
-  metric: string,
-  purgeId: string,
+  { metric, quota }: LimitedMetric,
+  { purgeId, now }: WithPurge,
 ): Promise<UsageOutcome | null> {
   const row = await db
     .prepare(
-      `SELECT amount FROM usage_metrics
+      `SELECT amount, ${limitIn("?4")} AS "limit", iif(?4 IS NULL, 0, ${usedAt("?5")}) AS used
+       FROM usage_metrics
        WHERE user_id = ?1 AND metric = ?2 AND ${purgeTagsSql("?3")} IS NOT NULL`,
     )
-    .bind(userId, metric, purgeId)
-    .first<{ amount: number }>();
-  return row === null ? null : { tag: "counted", amount: row.amount };
+    .bind(userId, metric, purgeId, quotaText(quota), now)
+    .first<{ amount: number; limit: number | null; used: number }>();
+  return row === null ? null : { tag: "counted", amount: row.amount, quota: quotaUse(row, 0) };
 }
 
 export type PastUsage = { metric: string; period: string; amount: number };

@@ -254,10 +254,16 @@ export const ofInvitations: Cases = {
 const week = { monday: "2023-11-06", sunday: "2023-11-12" };
 const ending = { from: now, until: now + 86_400_000 };
 
+const quota = { pro: 8 };
+
 export const ofUsage: Cases = {
   incrementUsage: (db) =>
-    counters.incrementUsage(db, user, { metric: "calls", amount: 1, keyed }, purge()),
-  findCounted: (db) => counters.findCounted(db, user, "calls", "p"),
+    counters.incrementUsage(db, user, { metric: "calls", amount: 1, quota, keyed }, purge()),
+  "incrementUsage: refused": async (db) => {
+    const count = { metric: "calls", amount: 9, quota, keyed: keyedBy("addUsage") };
+    await counters.incrementUsage(db, user, count, purge());
+  },
+  findCounted: (db) => counters.findCounted(db, user, { metric: "calls", quota }, purge()),
   findPastUsage: (db) =>
     counters.findPastUsage(db, user, { by: "day", metric: null, after: null }, LIMIT),
   unreportedUsage: (db) => reports.unreportedUsage(db, week, "", LIMIT),
