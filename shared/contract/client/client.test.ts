@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { listCircuitBreakers } from "../circuit-breakers.ts";
 import { sendEmail } from "../emails.ts";
 import { getDocs, getHealth } from "../system.ts";
 import { deleteUser, findUser, getUser, updateUser } from "../users.ts";
@@ -49,6 +50,33 @@ describe("the client", () => {
       idempotencyKey: "k",
     });
     expect(asked[0]?.init.headers).toMatchObject({ "Idempotency-Key": "k" });
+  });
+
+  it("leaves out what a later release answers or adds to a problem", async () => {
+    const later = { ...user, later: 1, apiKeyPrefix: null };
+    const got = await answering(200, JSON.stringify({ user: later, more: [] }))(getUser, {
+      params: { userId: "a" },
+    });
+    expect(got).toMatchObject({ ok: true, body: { user: { ...user, apiKeyPrefix: null } } });
+    expect(got.ok && Object.keys(got.body)).toEqual(["user"]);
+    const breakers = [{ name: "prices", state: "UNREACHABLE", used: true, later: 1 }];
+    const listed = await answering(200, JSON.stringify({ items: breakers }))(listCircuitBreakers);
+    expect(listed).toMatchObject({ ok: true, body: { items: [{ state: "UNREACHABLE" }] } });
+    const refused = {
+      type: "urn:luna:problem:usage-quota",
+      title: "No",
+      status: 429,
+      detail: "No",
+      later: 1,
+    };
+    expect(
+      await answering(429, JSON.stringify(refused))(getUser, { params: { userId: "a" } }),
+    ).toMatchObject({ ok: false, problem: { type: refused.type } });
+    await expect(
+      answering(200, JSON.stringify({ user: { ...user, tier: undefined } }))(getUser, {
+        params: { userId: "a" },
+      }),
+    ).rejects.toThrow("user.tier");
   });
 
   it("answers with what the operation describes: a value, nothing, or a page", async () => {

@@ -1,12 +1,14 @@
 import * as v from "valibot";
 import { idempotencyKey as keySchema } from "../../email/schemas.ts";
 import { problemOf } from "../../http/problem.ts";
+import { readTolerantly } from "../../lib/worker/tolerant.ts";
 import { validate, type Invalid } from "../../lib/worker/validate.ts";
 import { problem, type Answer, type Operation, type PathParameters } from "../operation.ts";
 import { sendRequest, type FileBytes, type PlainRequest, type RequestSettings } from "./request.ts";
 
 /**
- * A typed client of the HTTP API, from the same operations that the server validates with:
+ * A typed client of the HTTP API, from the same operations that the server validates with. It
+ * leaves out what a later release answers beside:
  *
  *     const luna = createClient({ baseUrl: "http://localhost:8787", token });
  *     const body = { to, subject, text };
@@ -86,7 +88,7 @@ async function read(operation: Operation, response: Response): Promise<unknown> 
   const text = await response.text();
   const described = operation.answers[status];
   if (status >= 400) {
-    const parsed = v.safeParse(problem, parsedJson(text));
+    const parsed = readTolerantly(problem, parsedJson(text));
     // What stands before the Worker, and /health while Luna is down, answer otherwise.
     const reported = parsed.success
       ? parsed.output
@@ -97,7 +99,7 @@ async function read(operation: Operation, response: Response): Promise<unknown> 
     throw new TypeError(`${operation.id} answered ${status}, which it does not describe`);
   if (described === null) return { ok: true, status, headers, body: null };
   if ("mediaType" in described) return { ok: true, status, headers, body: text };
-  const parsed = v.safeParse(described, parsedJson(text));
+  const parsed = readTolerantly(described, parsedJson(text));
   if (!parsed.success)
     throw new TypeError(
       `${operation.id} answered what it does not describe: ` +

@@ -15,6 +15,11 @@ it("the body of an event is the same text at each attempt, and is read back as i
   expect(readEvent(JSON.parse(body))?.data).toEqual({ teamId: "t", name: 'A "team"' });
 });
 
+it("what a later release adds to an event is left out", () => {
+  const body = JSON.parse(eventBody({ ...stored, data: '{"teamId":"t","name":"a","later":1}' }));
+  expect(readEvent({ ...body, later: 1 })?.data).toEqual({ teamId: "t", name: "a" });
+});
+
 it.each([
   null,
   "text",

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { time } from "../../http/time.ts";
 import { named } from "../../lib/worker/named.ts";
+import { readTolerantly } from "../../lib/worker/tolerant.ts";
 
 /**
  * Every event that an endpoint can subscribe to, with the schema of its `data`. A version only adds
@@ -152,10 +153,13 @@ export function eventBody({ type, at, tenant, data }: StoredEvent): string {
   return `${JSON.stringify(envelopeOf).slice(0, -1)},"data":${data}}`;
 }
 
-/** Parses the body of a call. Null for a type or version that this release does not have. */
+/**
+ * Parses the body of a call, without what a later release added. Null for a type or version that
+ * this release does not have.
+ */
 export function readEvent(body: unknown): LunaEvent | null {
   const { type } = v.is(v.object({ type: v.string() }), body) ? body : { type: "" };
   const schema = Object.hasOwn(eventSchemas, type) ? eventSchemas[type as EventType] : undefined;
-  const parsed = schema === undefined ? null : v.safeParse(schema, body);
+  const parsed = schema === undefined ? null : readTolerantly(schema, body);
   return parsed?.success === true ? parsed.output : null;
 }
