@@ -63,6 +63,12 @@ it("prose is counted without code, generated sections and rows that a test compa
   expect(wordsIn(proseOf("docs/explain/cache-failures.md", "| KV down | 503 |\n"))).toBe(0);
 });
 
+it("a promise is counted without the names of its tests", () => {
+  const text = "| Promise | Limit | Tests |\n| No [loss](a.md) | – | [emails], [crash-points] |\n";
+  expect(wordsIn(proseOf("docs/guarantees.md", text))).toBe(5);
+  expect(wordsIn(proseOf("docs/any.md", text))).toBe(7);
+});
+
 it("docs/ has a limit of words of prose", () => {
-  expect(wordCounts().reduce((sum, [, words]) => sum + words, 0)).toBeLessThanOrEqual(26_250);
+  expect(wordCounts().reduce((sum, [, words]) => sum + words, 0)).toBeLessThanOrEqual(25_000);
 });

@@ -15,16 +15,22 @@ const ROWS_OF_DATA: Record<string, RegExp> = {
   "docs/explain/crash-points.md": /^\| /,
   "docs/explain/email-failures.md": /^\| /,
 };
+/** The same of the last cell of a row: the names of the tests of a promise. */
+const LAST_CELL_OF_DATA: Record<string, RegExp> = {
+  "docs/guarantees.md": /^(\| .* \|) \[[a-z\d-]+\](?:, \[[a-z\d-]+\])* \|$/,
+};
 
 /** The prose of a page. Pure. */
 export function proseOf(page: string, text: string): string {
   if (WRITTEN_BY_SCRIPT.has(page)) return "";
   const rows = ROWS_OF_DATA[page];
+  const cell = LAST_CELL_OF_DATA[page];
   return text
     .replace(/<!-- ([\w-]+) -->[^]*?<!-- \/\1 -->/g, "")
     .replace(/^ *```[^]*?^ *```$/gm, "")
     .split("\n")
     .filter((line) => rows?.test(line) !== true && !/^\[[^\]]+\]: /.test(line))
+    .map((line) => (cell === undefined ? line : line.replace(cell, "$1")))
     .join("\n");
 }
 
