@@ -14,7 +14,7 @@ import {
   userId,
   workspaces,
 } from "../accounts/rules/schemas.ts";
-import { pageOf } from "../http/lists.ts";
+import { NOT_A_CURSOR, pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
 import { operation, page } from "./operation.ts";
 
@@ -103,7 +103,7 @@ export const askToConfirmAddress = operation({
   tag,
   summary: "A page that asks to confirm a change of address.",
   answers: { 200: { mediaType: "text/html" } },
-  problems: ["not-found", "unavailable"],
+  problems: ["not-found", "account-suspended", "unavailable"],
 });
 
 export const confirmAddress = operation({
@@ -114,7 +114,14 @@ export const confirmAddress = operation({
   tag,
   summary: "Confirm a change of address. A repeat changes nothing.",
   answers: { 200: { mediaType: "text/html" } },
-  problems: ["not-found", "conflict", "unavailable", "outcome-unknown", "misconfigured"],
+  problems: [
+    "not-found",
+    "account-suspended",
+    "conflict",
+    "unavailable",
+    "outcome-unknown",
+    "misconfigured",
+  ],
 });
 
 export const deleteUser = operation({
@@ -219,8 +226,6 @@ export const addUsage = operation({
   answers: { 200: v.strictObject({ metric: v.string(), amount: v.number() }) },
   problems: ["wrong-state", "idempotency-key-reused", "unavailable", "outcome-unknown"],
 });
-
-const NOT_A_CURSOR = "is not a cursor of this list";
 
 /** The period and the metric of the last row shown. */
 const usageCursor = v.pipe(
