@@ -173,15 +173,15 @@ export function readRetryAt(sql: SqlStorage): number | null {
 
 /** Until when a deleted heartbeat is remembered; null if none was deleted. */
 export function readEnd(sql: SqlStorage): number | null {
-  if (!hasTable(sql, "ended")) return null;
-  const [end] = sql.exec<{ until: number }>("SELECT until FROM ended WHERE one = 1").toArray();
+  if (!hasTable(sql, "deletion")) return null;
+  const [end] = sql.exec<{ until: number }>("SELECT until FROM deletion WHERE one = 1").toArray();
   return end?.until ?? null;
 }
 
 /** Is all that is left: the other tables were deleted. */
 export function saveEnd(sql: SqlStorage, until: number): void {
-  sql.exec(`CREATE TABLE IF NOT EXISTS ended (
+  sql.exec(`CREATE TABLE IF NOT EXISTS deletion (
     one INTEGER PRIMARY KEY CHECK (one = 1), until INTEGER NOT NULL
   ) STRICT`);
-  sql.exec("INSERT OR REPLACE INTO ended (one, until) VALUES (1, ?1)", until);
+  sql.exec("INSERT OR REPLACE INTO deletion (one, until) VALUES (1, ?1)", until);
 }

@@ -300,7 +300,7 @@ describe("a deleted heartbeat", () => {
       expect(await inside((heartbeat) => heartbeat.inspect())).toBeNull();
       expect(await ping()).toEqual({ ok: true, value: { isKnown: false } });
     }
-    expect(await tablesLeft()).toEqual(["ended"]);
+    expect(await tablesLeft()).toEqual(["deletion"]);
   });
 
   it("leaves nothing in its object after a day", async () => {
@@ -309,7 +309,7 @@ describe("a deleted heartbeat", () => {
     await inside((heartbeat) => heartbeat.remove());
     after(60);
     await wakeUp();
-    expect([await tablesLeft(), alarmAt]).toEqual([["ended"], start + 1_440 * MINUTE_MS]);
+    expect([await tablesLeft(), alarmAt]).toEqual([["deletion"], start + 1_440 * MINUTE_MS]);
     after(1_440);
     await wakeUp();
     expect(await tablesLeft()).toEqual([]);
