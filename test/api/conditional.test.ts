@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { operations } from "../../shared/contract/operations.ts";
-import { call, signUpAs } from "./support.ts";
+import { call, callWith, signUpAs } from "./support.ts";
 
 /** A change is made only if the object is as its caller read it: `ETag` and `If-Match`. */
 
@@ -126,6 +126,29 @@ it("the tag of a job stays while it runs, and that of a heartbeat while it is pi
   const { pathname } = new URL(read.body.pingUrl);
   await call("GET", pathname, undefined, { token: null, text: true });
   expect(await tagOf(heartbeat.at, heartbeat.token)).toBe(read.headers.get("ETag"));
+});
+
+it("a heartbeat is not changed if another change comes between the look and the write", async () => {
+  const { at, token = "" } = await objectOf("heartbeat");
+  const as = { token };
+  const read = (await call("GET", at, undefined, as)).headers.get("ETag") ?? "";
+  const meanwhile = () => call("PATCH", at, { name: "B" }, as);
+  const prepare = (sql: string): D1PreparedStatement => {
+    const statement = env.DB.prepare(sql);
+    if (!sql.startsWith("UPDATE heartbeats SET revision")) return statement;
+    const bind = (...values: unknown[]) => ({
+      all: async () => {
+        await meanwhile();
+        return await statement.bind(...values).all();
+      },
+    });
+    return { bind } as unknown as D1PreparedStatement;
+  };
+  const batch = (statements: D1PreparedStatement[]) => env.DB.batch(statements);
+  const ask = callWith({ DB: { prepare, batch } as unknown as D1Database });
+  const late = await ask("PATCH", at, { name: "C" }, { ...as, headers: { "If-Match": read } });
+  expect(late.status).toBe(412);
+  expect((await call("GET", at, undefined, as)).body.name).toBe("B");
 });
 
 /** PATCH and PUT that take no condition, with the reason. */

@@ -112,6 +112,14 @@ describe("the list of users", () => {
     expect(idsOf(await list(`updatedTo=${iso(12)}&cursor=${page.nextCursor}`))).toEqual([third]);
   });
 
+  it("refuses a cursor that names no address, where the list is in their order", async () => {
+    for (const wrong of ["0~a.b", "0~a", "0~_w"])
+      expect(await call("GET", `/api/admin/users?emailPrefix=a&cursor=${wrong}`)).toMatchObject({
+        status: 422,
+        body: { errors: [{ path: "cursor", message: "is not a cursor of this list" }] },
+      });
+  });
+
   it("refuses two kinds of filters, and names one of them", async () => {
     const { status, body } = await call(
       "GET",
