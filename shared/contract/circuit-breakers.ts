@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { pageOf } from "../http/lists.ts";
+import { NOT_A_CURSOR, pageOf } from "../http/lists.ts";
 import { time, timestamp } from "../http/time.ts";
 import { commandOrigin } from "../lib/circuit-breaker/rules/index.ts";
 import { named } from "../lib/worker/named.ts";
@@ -114,11 +114,7 @@ export const circuitBreakerHistory = operation({
   query: v.strictObject({
     limit: pageOf.entries.limit,
     cursor: v.optional(
-      v.pipe(
-        v.string(),
-        v.regex(/^[1-9]\d{0,8}$/, "is not a cursor of this list"),
-        v.transform(Number),
-      ),
+      v.pipe(v.string(), v.regex(/^[1-9]\d{0,8}$/, NOT_A_CURSOR), v.transform(Number)),
     ),
   }),
   answers: { 200: page(transition) },

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { countKinds, countStates } from "../email/rules/counts.ts";
-import { pageOf } from "../http/lists.ts";
+import { NOT_A_CURSOR, pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
 import { named } from "../lib/worker/named.ts";
 import { count, operation, page } from "./operation.ts";
@@ -10,7 +10,7 @@ const NOT_A_DAY = "must be a day such as 2026-01-31";
 
 const cursor = v.pipe(
   v.string(),
-  v.regex(/^\d{4}-\d{2}-\d{2}~.{0,320}$/, "is not a cursor of this list"),
+  v.regex(/^\d{4}-\d{2}-\d{2}~.{0,320}$/, NOT_A_CURSOR),
   v.transform((text) => ({ day: text.slice(0, 10), name: text.slice(11) })),
 );
 

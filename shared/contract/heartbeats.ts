@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { downReasons, pingKinds, shownStatuses } from "../heartbeats/rules/heartbeat.ts";
 import { heartbeatSchedule, MAX_MS } from "../heartbeats/rules/schedule.ts";
-import { pageOf } from "../http/lists.ts";
+import { cursorWith, pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
 import { named } from "../lib/worker/named.ts";
 import { trimmedLine } from "../lib/worker/one-line.ts";
@@ -121,6 +121,7 @@ export const updateHeartbeat = operation({
   tag,
   summary: "Change the name, schedule or grace of a heartbeat.",
   params,
+  conditional: true,
   body: heartbeatChanges,
   answers: { 200: heartbeat },
   problems: write,
@@ -170,7 +171,10 @@ export const heartbeatHistory = operation({
   tag,
   summary: "The last 100 pings of a heartbeat, newest first.",
   params,
-  query: v.strictObject(pageOf.entries),
+  query: v.strictObject({
+    limit: pageOf.entries.limit,
+    cursor: v.optional(cursorWith(/[1-9]\d{0,14}/)),
+  }),
   answers: { 200: page(ping) },
   problems: read,
 });

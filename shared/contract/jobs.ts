@@ -70,6 +70,7 @@ export const putJob = operation({
     "Create a job, or give it this definition. For scripts of a deployment: a repeat changes " +
     "nothing. A schedule that stays the same keeps its slots.",
   params: { name: { schema: jobName } },
+  conditional: true,
   body: v.strictObject(definition),
   answers: { 200: withSecret, 201: withSecret },
   problems: ["conflict", "wrong-state", "misconfigured", ...write],
@@ -83,6 +84,7 @@ export const updateJob = operation({
   tag,
   summary: "Change a job. A new schedule begins now; slots of the earlier one are not caught up.",
   params,
+  conditional: true,
   body: v.pipe(
     v.strictObject(changes),
     v.minEntries(1, `must change at least one of ${Object.keys(changes).join(", ")}`),

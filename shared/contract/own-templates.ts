@@ -40,9 +40,10 @@ export const createOwnTemplate = operation({
   tag,
   summary:
     "Create a template of the caller. It counts before a shared or built-in one of its name.",
+  idempotent: true,
   body: newTemplate,
   answers: { 201: savedSchema },
-  problems: ["conflict", "wrong-state", ...write],
+  problems: ["conflict", "wrong-state", "idempotency-key-reused", ...write],
 });
 
 export const getOwnTemplate = operation({
@@ -78,9 +79,10 @@ export const addOwnTemplateVersion = operation({
   tag,
   summary: "Store the next version of a template of the caller.",
   params: templateParams,
+  idempotent: true,
   body: newVersion,
   answers: { 201: savedSchema },
-  problems: ["wrong-state", ...write],
+  problems: ["wrong-state", "idempotency-key-reused", ...write],
 });
 
 export const getOwnTemplateVersion = operation({

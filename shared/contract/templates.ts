@@ -39,9 +39,10 @@ export const createTemplate = operation({
   summary:
     "Create a template that each tenant may name, or replace the built-in one of that name. " +
     "No email gets it until a version is published.",
+  idempotent: true,
   body: newTemplate,
   answers: { 201: savedSchema },
-  problems: ["conflict", "wrong-state", ...write],
+  problems: ["conflict", "wrong-state", "idempotency-key-reused", ...write],
 });
 
 export const getTemplate = operation({
@@ -79,9 +80,10 @@ export const addTemplateVersion = operation({
   tag,
   summary: "Store the next version of a shared template.",
   params: templateParams,
+  idempotent: true,
   body: newVersion,
   answers: { 201: savedSchema },
-  problems: ["wrong-state", ...write],
+  problems: ["wrong-state", "idempotency-key-reused", ...write],
 });
 
 export const getTemplateVersion = operation({

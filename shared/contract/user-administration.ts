@@ -1,6 +1,7 @@
 import * as v from "valibot";
+import { addressOfCursor } from "../accounts/rules/address-cursor.ts";
 import { suspension, user, userId } from "../accounts/rules/schemas.ts";
-import { pageOf } from "../http/lists.ts";
+import { cursorWith, NOT_A_CURSOR, pageOf } from "../http/lists.ts";
 import { timestamp } from "../http/time.ts";
 import { operation, page } from "./operation.ts";
 
@@ -45,16 +46,7 @@ const prefix = v.pipe(v.string(), v.nonEmpty("is empty"), v.maxLength(254, "is t
 const userFilters = v.pipe(
   v.strictObject({
     limit: pageOf.entries.limit,
-    cursor: v.optional(
-      v.pipe(
-        v.string(),
-        v.regex(/^\d{1,15}~[\w.-]{1,400}$/, "is not a cursor of this list"),
-        v.transform((text) => ({
-          at: Number(text.slice(0, text.indexOf("~"))),
-          id: text.slice(text.indexOf("~") + 1),
-        })),
-      ),
-    ),
+    cursor: v.optional(cursorWith(/[\w.-]{1,400}/)),
     idPrefix: v.optional(prefix),
     emailPrefix: v.optional(v.pipe(prefix, v.toLowerCase())),
     createdFrom: v.optional(timestamp),
@@ -76,6 +68,14 @@ const userFilters = v.pipe(
       path: [{ ...path, value: given[name] }],
     });
   }),
+  v.forward(
+    v.check(
+      ({ emailPrefix, cursor }) =>
+        emailPrefix === undefined || cursor === undefined || addressOfCursor(cursor.id) !== null,
+      NOT_A_CURSOR,
+    ),
+    ["cursor"],
+  ),
 );
 
 export const listUsers = operation({

@@ -15,7 +15,7 @@ import {
   userId,
   workspaces,
 } from "../accounts/rules/schemas.ts";
-import { pageOf } from "../http/lists.ts";
+import { NOT_A_CURSOR, pageOf } from "../http/lists.ts";
 import { time } from "../http/time.ts";
 import { operation, page } from "./operation.ts";
 
@@ -104,7 +104,7 @@ export const askToConfirmAddress = operation({
   tag,
   summary: "A page that asks to confirm a change of address.",
   answers: { 200: { mediaType: "text/html" } },
-  problems: ["not-found", "unavailable"],
+  problems: ["not-found", "account-suspended", "unavailable"],
 });
 
 export const confirmAddress = operation({
@@ -115,7 +115,14 @@ export const confirmAddress = operation({
   tag,
   summary: "Confirm a change of address. A repeat changes nothing.",
   answers: { 200: { mediaType: "text/html" } },
-  problems: ["not-found", "conflict", "unavailable", "outcome-unknown", "misconfigured"],
+  problems: [
+    "not-found",
+    "account-suspended",
+    "conflict",
+    "unavailable",
+    "outcome-unknown",
+    "misconfigured",
+  ],
 });
 
 export const deleteUser = operation({
@@ -228,8 +235,6 @@ export const addUsage = operation({
     "outcome-unknown",
   ],
 });
-
-const NOT_A_CURSOR = "is not a cursor of this list";
 
 /** The period and the metric of the last row shown. */
 const usageCursor = v.pipe(

@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import { DAY_MS } from "../lib/base/clock.ts";
 import { within } from "../lib/base/deadline.ts";
 import { ok } from "../lib/base/result.ts";
 import { describeError, log } from "../lib/worker/log.ts";
@@ -32,11 +33,13 @@ import {
   dropEarlierFlips,
   markFlipNotified,
   markFlipReported,
+  readEnd,
   readFlips,
   readHeartbeat,
   readPings,
   readRetryAt,
   reportsSince,
+  saveEnd,
   saveHeartbeat,
   savePing,
   saveRetryAt,
@@ -50,6 +53,8 @@ const RETRY_MS = 60_000;
 /** Who knows the URL can make it fail and recover without an end: its owner is not flooded. */
 const MAX_REPORTS = 10;
 const REPORTS_MS = 3_600_000;
+/** So long a definition that was sent before the deletion may arrive. */
+const END_KEPT_MS = DAY_MS;
 
 /**
  * One heartbeat, named by its token. Pings and its alarm need neither D1 nor `luna-cron`, so that
@@ -69,6 +74,8 @@ export class Heartbeat extends DurableObject<ReportEnv & TelemetryEnv> implement
     const checked = validate(heartbeatDefinition, definition);
     if (!checked.ok) return checked;
     const next = checked.value;
+    // No token is used again.
+    if (readEnd(this.#sql) !== null) return ok(null);
     createHeartbeatTables(this.#sql);
     const before = readHeartbeat(this.#sql);
     if (before !== null && before.definition.revision >= next.revision) return ok(null);
@@ -109,14 +116,24 @@ export class Heartbeat extends DurableObject<ReportEnv & TelemetryEnv> implement
   }
 
   async remove(): Promise<void> {
+    const until = this.clock() + END_KEPT_MS;
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
+    saveEnd(this.#sql, until);
+    await this.ctx.storage.setAlarm(until);
+  }
+
+  async #forgetEnd(): Promise<void> {
+    const until = readEnd(this.#sql);
+    if (until === null) return;
+    if (this.clock() < until) await this.ctx.storage.setAlarm(until);
+    else await this.ctx.storage.deleteAll();
   }
 
   /** Never rejects: the next alarm tries again. */
   override async alarm(): Promise<void> {
     const stored = readHeartbeat(this.#sql);
-    if (stored === null) return;
+    if (stored === null) return await this.#forgetEnd();
     try {
       const { state, flips } = timePassed(stored, this.clock());
       if (flips.length > 0) await this.#save({ ...stored, state }, flips);

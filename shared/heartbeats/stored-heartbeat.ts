@@ -32,13 +32,13 @@ export function createHeartbeatTables(sql: SqlStorage): void {
     ) STRICT;`);
 }
 
-const hasTables = (sql: SqlStorage): boolean =>
-  sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'heartbeat'").toArray().length > 0;
+const hasTable = (sql: SqlStorage, name: string): boolean =>
+  sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?1", name).toArray().length > 0;
 
 type HeartbeatRow = { definition: string; state: string };
 
 export function readHeartbeat(sql: SqlStorage): StoredHeartbeat | null {
-  if (!hasTables(sql)) return null;
+  if (!hasTable(sql, "heartbeat")) return null;
   const [row] = sql
     .exec<HeartbeatRow>("SELECT definition, state FROM heartbeat WHERE one = 1")
     .toArray();
@@ -169,4 +169,19 @@ export function saveRetryAt(sql: SqlStorage, at: number | null): void {
 export function readRetryAt(sql: SqlStorage): number | null {
   return sql.exec<{ at: number | null }>("SELECT retry_at AS at FROM heartbeat WHERE one = 1").one()
     .at;
+}
+
+/** Until when a deleted heartbeat is remembered; null if none was deleted. */
+export function readEnd(sql: SqlStorage): number | null {
+  if (!hasTable(sql, "deletion")) return null;
+  const [end] = sql.exec<{ until: number }>("SELECT until FROM deletion WHERE one = 1").toArray();
+  return end?.until ?? null;
+}
+
+/** Is all that is left: the other tables were deleted. */
+export function saveEnd(sql: SqlStorage, until: number): void {
+  sql.exec(`CREATE TABLE IF NOT EXISTS deletion (
+    one INTEGER PRIMARY KEY CHECK (one = 1), until INTEGER NOT NULL
+  ) STRICT`);
+  sql.exec("INSERT OR REPLACE INTO deletion (one, until) VALUES (1, ?1)", until);
 }

@@ -14,7 +14,7 @@ export type Failure =
   /** A webhook without a valid signature of its provider, or with a signature that is too old. */
   | { tag: "bad-signature" }
   | { tag: "forbidden"; detail: string }
-  /** The user of the key is suspended. */
+  /** The user of the key or of the link is suspended. */
   | { tag: "account-suspended" }
   /** The object is not as the caller read it: `If-Match`. */
   | { tag: "precondition-failed" }

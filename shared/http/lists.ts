@@ -16,22 +16,31 @@ export function shortList<const Item extends v.GenericSchema>(item: Item, maxLen
   return Object.assign(list, { "~run": checkLengthFirst });
 }
 
-/** The query of a paged list. A cursor is `<ms since the epoch>~<id>` of the last item shown. */
+/** What the cursor of a list is refused with that is not of its form. */
+export const NOT_A_CURSOR = "is not a cursor of this list";
+
+/**
+ * A cursor: `<ms since the epoch>~<id>` of the last item shown.
+ *
+ * @param id the form of an id of this list. A number has at most 15 digits: it is safe
+ */
+export const cursorWith = (id: RegExp) =>
+  v.pipe(
+    v.string(),
+    v.regex(new RegExp(String.raw`^\d{1,15}~${id.source}$`), NOT_A_CURSOR),
+    v.transform((text): Cursor => ({
+      at: Number(text.slice(0, text.indexOf("~"))),
+      id: text.slice(text.indexOf("~") + 1),
+    })),
+  );
+
+/** The query of a paged list. */
 export const pageOf = v.strictObject({
   limit: v.optional(
     v.pipe(v.string(), v.regex(/^([1-9]\d?|100)$/, "must be from 1 to 100"), v.transform(Number)),
     "20",
   ),
-  cursor: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^\d{1,15}~[\w.:-]{1,200}$/, "is not a cursor of this list"),
-      v.transform((text): Cursor => ({
-        at: Number(text.slice(0, text.indexOf("~"))),
-        id: text.slice(text.indexOf("~") + 1),
-      })),
-    ),
-  ),
+  cursor: v.optional(cursorWith(/[\w.:-]{1,200}/)),
 });
 
 export type Cursor = { at: number; id: string };

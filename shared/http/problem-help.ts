@@ -44,7 +44,7 @@ export const problemHelp: Record<Failure["tag"], Help> = {
     action: "Use a token that may: `detail` names the missing scope, permission or role.",
   },
   "account-suspended": {
-    cause: "An operator has suspended the account of the key.",
+    cause: "An operator has suspended the account of the key or of the link.",
     action: "Ask the operator. Accepted emails wait, and leave once the account is resumed.",
   },
   "precondition-failed": {

@@ -90,7 +90,8 @@ const wordings: {
   forbidden: ({ detail }) => ({ title: "Not allowed", detail }),
   "account-suspended": () => ({
     title: "The account is suspended",
-    detail: "No key of this account may be used until an operator resumes it. Nothing is lost.",
+    detail:
+      "An operator has suspended it. Requests are refused until it is resumed. Nothing is lost.",
   }),
   "precondition-failed": () => ({
     title: "Changed since it was read",

@@ -124,6 +124,44 @@ describe("a user who asks for another address", () => {
     expect((await open("POST", path)).status).toBe(404);
   });
 
+  it("confirms nothing while suspended, and does once the suspension ends", async () => {
+    const user = await signUpAs("free");
+    const email = newAddress();
+    await request(user, email);
+    const path = await linkTo(email);
+    await call("POST", `/api/users/${user.userId}/suspend`, { reason: "abuse" });
+    for (const method of ["GET", "POST"] as const)
+      expect(await open(method, path), method).toMatchObject({
+        status: 403,
+        text: expect.stringContaining("urn:luna:problem:account-suspended"),
+      });
+    expect(await subjectsTo(user.email)).not.toContain(CHANGED);
+    expect((await call("GET", `/api/users?email=${email}`)).status).toBe(404);
+    await call("POST", `/api/users/${user.userId}/resume`);
+    expect((await open("POST", path)).status).toBe(200);
+    expect(await addressOf(user)).toBe(email);
+  });
+
+  it("confirms nothing if the suspension comes between the look and the write", async () => {
+    const user = await signUpAs("free");
+    const email = newAddress();
+    await request(user, email);
+    const path = await linkTo(email);
+    const suspending = {
+      prepare: (sql: string) => db.prepare(sql),
+      batch: async (statements: D1PreparedStatement[]) => {
+        await call("POST", `/api/users/${user.userId}/suspend`, { reason: "abuse" });
+        return await db.batch(statements);
+      },
+    } as unknown as D1Database;
+    expect((await open("POST", path, callWith({ DB: suspending }))).status).toBe(403);
+    expect(await subjectsTo(user.email)).not.toContain(CHANGED);
+    expect((await call("GET", `/api/users?email=${email}`)).status).toBe(404);
+    await call("POST", `/api/users/${user.userId}/resume`);
+    expect((await open("POST", path)).status).toBe(200);
+    expect(await addressOf(user)).toBe(email);
+  });
+
   it.each([
     ["the key is rotated", (u: TestUser) => call("POST", `/api/users/${u.userId}/api-key`)],
     ["the key is revoked", (u: TestUser) => call("DELETE", `/api/users/${u.userId}/api-key`)],

@@ -120,15 +120,16 @@ describe("all emails per day", () => {
 
 describe("POST /api/emails", () => {
   const body = { to: "ada@example.com", subject: "Hi", text: "Hi" };
-  const mailer = async (tier: "pro" | "enterprise"): Promise<{ token: string }> => {
+  const mailer = async (tier: "pro" | "enterprise") => {
     const { userId, token } = await signUpAs(tier);
     await call("PATCH", `/api/users/${userId}`, { scopes: ["emails:send"] });
-    return { token };
+    return { token, userId };
   };
   const limited = callWith({ EMAIL_MAX_PER_DAY_BY_TIER: "1,2,0" });
 
   it("answers 429 with the seconds until the next day, once a user's tier has sent its emails", async () => {
-    const sent = await mailer("pro");
+    const { token } = await mailer("pro");
+    const sent = { token };
     expect((await limited("POST", "/api/emails", body, sent)).status).toBe(202);
     expect((await limited("POST", "/api/emails", body, sent)).status).toBe(202);
     const third = await limited("POST", "/api/emails", body, sent);
@@ -139,11 +140,27 @@ describe("POST /api/emails", () => {
   });
 
   it("limits neither the operator nor a tier without a limit", async () => {
-    const sent = await mailer("enterprise");
+    const { token } = await mailer("enterprise");
+    const sent = { token };
     for (let n = 0; n < 3; n += 1) {
       expect((await limited("POST", "/api/emails", body, sent)).status).toBe(202);
       expect((await limited("POST", "/api/emails", body)).status).toBe(202);
     }
+  });
+
+  it("neither counts nor limits the emails of a test key", async () => {
+    const { token, userId } = await mailer("pro");
+    const made = { name: "CI", test: true, scopes: ["emails:send"] };
+    const { apiKey } = (await call("POST", `/api/users/${userId}/api-keys`, made, { token })).body;
+    const send = async (key: string) =>
+      (await limited("POST", "/api/emails", body, { token: key })).status;
+    for (let n = 0; n < 3; n += 1) expect(await send(apiKey)).toBe(202);
+    const batch = { emails: [body, body, body] };
+    const all = await limited("POST", "/api/emails/batch", batch, { token: apiKey });
+    expect(all.body).toMatchObject({ accepted: 3 });
+    expect(await rows("email_days")).toBe(0);
+    for (const status of [202, 202, 429]) expect(await send(token)).toBe(status);
+    expect(await send(apiKey)).toBe(202);
   });
 
   it("names a setting that is wrong", async () => {

@@ -275,3 +275,44 @@ it("a flip that D1 gets late does not undo a later one", async () => {
   const select = env.DB.prepare("SELECT status, flip FROM heartbeats WHERE id = ?");
   expect(await select.bind(id).first()).toEqual({ status: "up", flip: 2 });
 });
+
+describe("a deleted heartbeat", () => {
+  const tablesLeft = () =>
+    runInDurableObject(env.HEARTBEAT.getByName(token), (_, state) =>
+      state.storage.sql
+        .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE name NOT GLOB '_cf_*'")
+        .toArray()
+        .map(({ name }) => name),
+    );
+
+  it("is not brought back by a definition that arrives after the deletion", async () => {
+    await define();
+    await ping();
+    await inside((heartbeat) => heartbeat.remove());
+    const alarmOfEnd = alarmAt;
+    for (const revision of [1, 2]) {
+      const late = { ...definition, revision };
+      expect(await inside((heartbeat) => heartbeat.define(late))).toEqual({
+        ok: true,
+        value: null,
+      });
+      expect(alarmAt).toBe(alarmOfEnd);
+      expect(await inside((heartbeat) => heartbeat.inspect())).toBeNull();
+      expect(await ping()).toEqual({ ok: true, value: { isKnown: false } });
+    }
+    expect(await tablesLeft()).toEqual(["deletion"]);
+  });
+
+  it("leaves nothing in its object after a day", async () => {
+    await define();
+    await ping();
+    await inside((heartbeat) => heartbeat.remove());
+    after(60);
+    await wakeUp();
+    expect([await tablesLeft(), alarmAt]).toEqual([["deletion"], start + 1_440 * MINUTE_MS]);
+    after(1_440);
+    await wakeUp();
+    expect(await tablesLeft()).toEqual([]);
+    expect(posted).toEqual([]);
+  });
+});

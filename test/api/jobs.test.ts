@@ -167,18 +167,49 @@ describe("a change of a job", () => {
     expect(changed.body.job.payload).toBeUndefined();
   });
 
-  it("is decided again if a slot was claimed in between", async () => {
-    await createdJob({ schedule: { every: "1h" } });
-    let reads = 0;
-    const DB = {
-      prepare: (sql: string) => env.DB.prepare(sql),
-      batch: async (statements: D1PreparedStatement[]) => {
-        if ((reads += 1) === 1) await makeDue(Date.now() + 60_000);
-        return await env.DB.batch(statements);
-      },
-    } as unknown as D1Database;
-    const paused = await callWith({ DB })("POST", `${path}/nightly/pause`);
-    expect([paused.status, paused.body.nextAt]).toEqual([200, undefined]);
+  describe("is decided again", () => {
+    /** Asks with a D1 that lets something happen between the look and the first write. */
+    const askWhile = (meanwhile: () => Promise<unknown>) => {
+      let batches = 0;
+      const DB = {
+        prepare: (sql: string) => env.DB.prepare(sql),
+        batch: async (statements: D1PreparedStatement[]) => {
+          if ((batches += 1) === 1) await meanwhile();
+          return await env.DB.batch(statements);
+        },
+      } as unknown as D1Database;
+      return callWith({ DB });
+    };
+    const later = Date.now() + 5 * 3_600_000;
+
+    it("if a slot was claimed in between: the slot is not due again", async () => {
+      await createdJob({ schedule: { every: "1h" } });
+      const changed = await askWhile(() => makeDue(later))("PATCH", `${path}/nightly`, {
+        timeoutMs: 5_000,
+      });
+      expect(changed.body).toMatchObject({
+        timeoutMs: 5_000,
+        nextAt: new Date(later).toISOString(),
+      });
+    });
+
+    it("if a slot was claimed in between: it is not recorded as missed, too", async () => {
+      await createdJob({ schedule: { every: "1h" } });
+      await makeDue(Date.now() - 3 * 3_600_000);
+      const schedule = { every: "2h" };
+      const changed = await askWhile(() => makeDue(later))("PATCH", `${path}/nightly`, {
+        schedule,
+      });
+      expect(changed.body.schedule).toEqual(schedule);
+      expect((await call("GET", `${path}/nightly/history`)).body.items).toEqual([]);
+    });
+
+    it("if another change came in between: both are there", async () => {
+      await createdJob();
+      const other = () => call("PATCH", `${path}/nightly`, { graceMs: 60_000 });
+      const changed = await askWhile(other)("PATCH", `${path}/nightly`, { timeoutMs: 5_000 });
+      expect(changed.body).toMatchObject({ graceMs: 60_000, timeoutMs: 5_000 });
+    });
   });
 });
 

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { claim } from "../../shared/email/sql/claim.ts";
 import { notification } from "../support/emails.ts";
-import { call, signUpAs, type TestUser } from "./support.ts";
+import { call, rows, signUpAs, type TestUser } from "./support.ts";
 
 /** What operators keep about users, how they find them, and how they suspend them. */
 
@@ -112,6 +112,14 @@ describe("the list of users", () => {
     expect(idsOf(await list(`updatedTo=${iso(12)}&cursor=${page.nextCursor}`))).toEqual([third]);
   });
 
+  it("refuses a cursor that names no address, where the list is in their order", async () => {
+    for (const wrong of ["0~a.b", "0~a", "0~_w"])
+      expect(await call("GET", `/api/admin/users?emailPrefix=a&cursor=${wrong}`)).toMatchObject({
+        status: 422,
+        body: { errors: [{ path: "cursor", message: "is not a cursor of this list" }] },
+      });
+  });
+
   it("refuses two kinds of filters, and names one of them", async () => {
     const { status, body } = await call(
       "GET",
@@ -157,6 +165,14 @@ describe("a suspended user", () => {
     expect((await call("GET", "/api/admin/email/pauses")).body.items).toEqual([]);
     await call("POST", `${at()}/resume`);
     expect(await take()).toMatchObject([{ id }]);
+  });
+
+  it("leaves no pause behind if the account is deleted", async () => {
+    await suspend();
+    const pauses = `email_pauses WHERE scope = 'account:user:${user.userId}'`;
+    expect(await rows(pauses)).toBe(1);
+    expect((await call("DELETE", at())).status).toBe(204);
+    expect(await rows(pauses)).toBe(0);
   });
 
   it("a repeat keeps the beginning of the suspension, and changes its reason", async () => {

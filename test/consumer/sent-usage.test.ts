@@ -134,3 +134,13 @@ it("counts an unknown email once: when an operator or its provider reports it as
     );
   expect(await counted()).toEqual([["ada", "emailsSent", 2]]);
 });
+
+it("does not count the emails of a test key", async () => {
+  const [tested, sent, resolved] = await Promise.all([1, 2, 3].map(() => emailOf("user:ada")));
+  const mark = db.prepare("UPDATE emails SET test = 1 WHERE id IN (?, ?)");
+  await mark.bind(tested, resolved).run();
+  await deliver([String(tested), String(sent)], () => accepted);
+  await db.prepare("UPDATE emails SET status = 'unknown' WHERE id = ?").bind(resolved).run();
+  await resolveUnknown(db, String(resolved), "sent", now);
+  expect(await counted()).toEqual([["ada", "emailsSent", 1]]);
+});

@@ -398,6 +398,19 @@ async function confirmPath(email = `${id()}@example.com`): Promise<string> {
   return /\/confirm-address\/[\w-]+/.exec(text ?? "")?.[0] ?? "";
 }
 
+/** A link to confirm the address of a suspended user. */
+async function suspendedPath(): Promise<string> {
+  const email = `${id()}@example.com`;
+  const path = await confirmPath(email);
+  await env.DB.prepare(
+    `UPDATE users SET suspended_at = 1, suspended_reason = 'spam'
+     WHERE user_id = (SELECT user_id FROM address_changes WHERE email = ?1)`,
+  )
+    .bind(email)
+    .run();
+  return path;
+}
+
 /** An invitation to the address of a user, of a team with that owner. */
 async function invitation(guest: Person, owner?: Person): Promise<{ id: string; path: string }> {
   const inviter = owner ?? (await person());
@@ -522,10 +535,12 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   },
   askToConfirmAddress: {
     200: async () => ({ path: await confirmPath(), token: null }),
+    403: async () => ({ path: await suspendedPath(), token: null }),
     503: at("/confirm-address/x", { token: null, bindings: { DB: deadDatabase } }),
   },
   confirmAddress: {
     200: async () => ({ path: await confirmPath(), token: null }),
+    403: async () => ({ path: await suspendedPath(), token: null }),
     409: async () => {
       const email = `${id()}@example.com`;
       const path = await confirmPath(email);

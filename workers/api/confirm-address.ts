@@ -70,9 +70,10 @@ export const confirmAddress: Handler<"confirmAddress"> = async (call) => {
     await sendNotices({ db: env.DB, queue: env.EMAIL_QUEUE }, [notice], now);
     return confirmedPage(env);
   }
-  // Withdrawn or replaced since it was read, or confirmed by another request.
+  // Since it was read it was withdrawn, replaced or confirmed, or the user was suspended.
   const left = await requestOfToken(env, params.token, now);
-  return left.ok ? confirmedPage(env) : left;
+  if (!left.ok) return left;
+  return left.value.confirmed ? confirmedPage(env) : fail({ tag: "account-suspended" });
 };
 
 /** The entry in the audit log. Its path is without the token, which is a secret. */
@@ -93,6 +94,7 @@ async function auditOf(
   return insertAuditIf(env.DB, entry, store.whileOpen(tokenHash, now));
 }
 
+/** A suspended user confirms nothing. The link works again once the suspension ends. */
 async function requestOfToken(
   env: ApiEnv,
   token: string,
@@ -101,8 +103,10 @@ async function requestOfToken(
   const tokenHash = await sha256Hex(token);
   const found = await readDatabase(env, () => store.findAddressRequest(env.DB, tokenHash, now));
   if (!found.ok) return found;
-  return found.value === null
-    ? fail({ tag: "not-found", what: "link" })
+  if (found.value === null) return fail({ tag: "not-found", what: "link" });
+  const { suspended, confirmed } = found.value;
+  return suspended && !confirmed
+    ? fail({ tag: "account-suspended" })
     : ok({ ...found.value, tokenHash });
 }
 

@@ -13,15 +13,15 @@ export const outboxOf = ({ DB, EMAIL_QUEUE, ATTACHMENTS }: ApiEnv): Outbox => ({
   bucket: ATTACHMENTS,
 });
 
-/** Whose emails a caller sends, and how many per day. */
+/** Whose emails a caller sends, and how many per day. No limit counts those of a test key. */
 export function senderOfCaller(
   env: ApiEnv,
   caller: Caller,
   key: string | null,
 ): Result<Who, Misconfigured> {
-  const limits = dailyLimits(env, tierPlace(caller));
-  if (!limits.ok) return limits;
   const test = caller.role === "tenant" && caller.test;
+  const limits = test ? ok(null) : dailyLimits(env, tierPlace(caller));
+  if (!limits.ok) return limits;
   const who = { tenant: tenantOf(caller), limits: limits.value, test };
   return ok({ ...who, ...(key !== null && { idempotencyKey: key }) });
 }

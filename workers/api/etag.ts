@@ -43,22 +43,31 @@ export async function denyReasonForChange(
   return tags.includes(await etagOf(value)) ? null : { tag: "precondition-failed" };
 }
 
+type Versioned<Read> = {
+  absent: Failure;
+  /** What the tag covers. */
+  answerOf: (value: Read) => unknown;
+  /** What distinguishes each state of the object in the condition of the write. */
+  versionOf: (value: Read) => number;
+};
+
 /**
  * @param read the object now
- * @param answerOf what the tag covers: its answer
- * @returns `updatedAt` of the object if the request is about that state; null if about any
+ * @returns the version of the object if the request is about that state; null if about any
  */
-export async function whenRead<Read extends { updatedAt: number | string }>(
+export async function whenRead<Read>(
   request: Request,
   read: () => Promise<Result<Read | null, Failure>>,
-  { absent, answerOf }: { absent: Failure; answerOf: (value: Read) => unknown },
+  { absent, answerOf, versionOf }: Versioned<Read>,
 ): Promise<Result<number | null, Failure>> {
   if (!isConditional(request)) return ok(null);
   const current = await read();
   if (!current.ok) return current;
   if (current.value === null) return fail(absent);
   const denied = await denyReasonForChange(request, answerOf(current.value));
-  const { updatedAt } = current.value;
-  if (denied !== null) return fail(denied);
-  return ok(typeof updatedAt === "number" ? updatedAt : Date.parse(updatedAt));
+  return denied === null ? ok(versionOf(current.value)) : fail(denied);
 }
+
+/** The time of its last change, which each change moves on. */
+export const timeOfChange = ({ updatedAt }: { updatedAt: number | string }): number =>
+  typeof updatedAt === "number" ? updatedAt : Date.parse(updatedAt);

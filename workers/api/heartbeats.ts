@@ -15,6 +15,7 @@ import { fanOut } from "../../shared/lib/worker/fan-out.ts";
 import { describeError, log } from "../../shared/lib/worker/log.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, noContent, ownerOf, tenantOf, type CallerOf, type Handler } from "./call.ts";
+import { whenRead, withEtag } from "./etag.ts";
 import { answerAgain, keyedRequest } from "./keyed.ts";
 
 /** After this the state of a heartbeat is shown as unknown. */
@@ -147,23 +148,37 @@ async function findOwn(
 
 export const getHeartbeat: Handler<"getHeartbeat"> = async ({ params, env, url, caller }) => {
   const found = await findOwn(env, caller, params.heartbeatId);
-  return found.ok ? json(await answerOf({ env, url, caller }, found.value)) : found;
+  return found.ok ? await taggedAnswer({ env, url, caller }, found.value) : found;
 };
+
+/** What the tag of a heartbeat covers: each change by its owner. Its state is none. */
+const tagged = ({ id, revision }: Pick<store.HeartbeatRow, "id" | "revision">): unknown => ({
+  id,
+  revision,
+});
+
+const taggedAnswer = async (to: Shown, row: store.HeartbeatRow) =>
+  await withEtag(json(await answerOf(to, row)), tagged(row));
 
 type Change = Shown & { now: number; id: string; changes: store.HeartbeatChanges };
 
 /** A repeat is one more revision of the same. */
-async function change({ env, url, caller, now, id, changes }: Change) {
+async function change(asked: Change): Promise<Result<Response, Failure>> {
+  const { env, url, caller, now, id, changes } = asked;
   const owned = { id, tenant: ownerOf(caller) };
+  const { readRevision = null } = changes;
   const write = () => store.saveHeartbeatChanges(env.DB, owned, changes, now);
-  const saved = await writeDatabase(write, write);
+  // A repeat of a conditional write would be refused because of the first.
+  const saved = await writeDatabase(write, readRevision === null ? write : undefined);
   if (!saved.ok) return saved;
+  if (saved.value === null && readRevision !== null) return fail({ tag: "precondition-failed" });
   if (saved.value === null) return fail(noHeartbeat);
   await applyToObject(env, saved.value, now);
-  return json(await answerOf({ env, url, caller }, saved.value));
+  return await taggedAnswer({ env, url, caller }, saved.value);
 }
 
 export const updateHeartbeat: Handler<"updateHeartbeat"> = async ({
+  request,
   params: { heartbeatId: id },
   body: { name, schedule, graceSeconds },
   env,
@@ -172,7 +187,14 @@ export const updateHeartbeat: Handler<"updateHeartbeat"> = async ({
   now,
 }) => {
   const graceMs = graceSeconds === undefined ? undefined : graceSeconds * 1_000;
-  return await change({ env, url, caller, now, id, changes: { name, schedule, graceMs } });
+  const asRead = await whenRead(
+    request,
+    () => readDatabase(env, () => store.findHeartbeat(env.DB, id, ownerOf(caller))),
+    { absent: noHeartbeat, answerOf: tagged, versionOf: ({ revision }) => revision },
+  );
+  if (!asRead.ok) return asRead;
+  const changes = { name, schedule, graceMs, readRevision: asRead.value };
+  return await change({ env, url, caller, now, id, changes });
 };
 
 export const pauseHeartbeat: Handler<"pauseHeartbeat"> = async ({
@@ -214,11 +236,6 @@ export const heartbeatHistory: Handler<"heartbeatHistory"> = async ({
   const found = await findOwn(env, caller, heartbeatId);
   if (!found.ok) return found;
   const before = cursor === undefined ? null : Number(cursor.id);
-  if (Number.isNaN(before))
-    return fail({
-      tag: "invalid",
-      errors: [{ path: "cursor", message: "is not a cursor of this list" }],
-    });
   const pings = await pingsOf(env, found.value.token, { before, limit: limit + 1 });
   if (pings === null) return fail({ tag: "unavailable", dependency: "heartbeat" });
   const rows = pings.map((ping) => ({ ...ping, id: String(ping.n) }));

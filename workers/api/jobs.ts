@@ -11,6 +11,7 @@ import type { ApiEnv } from "../env.ts";
 import { askScheduler, findListing, taskAnswers } from "./built-in-tasks.ts";
 import { json, noContent, type Handler } from "./call.ts";
 import { decideAndWrite } from "./decide-and-write.ts";
+import { denyReasonForChange, isConditional, withEtag } from "./etag.ts";
 import { builtInFailure, jobAnswer, noJob } from "./job-answers.ts";
 import { changeOf, checkTarget, firstSlot, newJob, newJobSecret } from "./job-definitions.ts";
 import { answerAgain, keyedRequest } from "./keyed.ts";
@@ -23,6 +24,14 @@ type Answer = Promise<Result<Response, Failure>>;
 async function answerOf(env: ApiEnv, job: store.Job) {
   const last = await readDatabase(env, () => lastJobRuns(env.DB, [job.id]));
   return last.ok ? ok(jobAnswer(job, last.value.get(job.id))) : last;
+}
+
+/** What the tag of a job covers: each change of its definition. Runs and slots are none. */
+const tagged = ({ id, revision }: store.Job): unknown => ({ id, revision });
+
+async function shown(env: ApiEnv, job: store.Job): Answer {
+  const answer = await answerOf(env, job);
+  return answer.ok ? await withEtag(json(answer.value), tagged(job)) : answer;
 }
 
 /** Why a write finds no job of that name. */
@@ -127,10 +136,7 @@ export const getJob: Handler<"getJob"> = async ({ params: { name }, env }) => {
   });
   if (!found.ok) return found;
   const { job, isTask } = found.value;
-  if (job !== null) {
-    const answer = await answerOf(env, job);
-    return answer.ok ? json(answer.value) : answer;
-  }
+  if (job !== null) return await shown(env, job);
   return isTask ? await answerTask(env, name) : fail(noJob);
 };
 
@@ -147,23 +153,26 @@ type Change = {
   paused: boolean | undefined;
   /** Of a job that is not there. */
   refusal: string;
+  /** Null: about any state of the job. */
+  request: Request | null;
 };
 
 /** Checks and saves a change of a job as it was read; repeats if a slot was claimed meanwhile. */
 async function change(
   env: ApiEnv,
   name: string,
-  { definition, paused, refusal }: Change,
+  { definition, paused, refusal, request }: Change,
   now: number,
 ): Promise<Result<store.Job, Failure>> {
-  let missing = noJob;
+  let denied: Failure | null = null;
   return await decideAndWrite<store.Job | null, store.Job>(env, {
     read: async () => {
       const job = await store.findJob(env.DB, name);
-      if (job === null) missing = await noSuchJob(env, name, refusal);
+      if (job === null) denied = await noSuchJob(env, name, refusal);
+      else denied = request === null ? null : await denyReasonForChange(request, tagged(job));
       return job;
     },
-    denyReason: (job) => (job === null ? missing : null),
+    denyReason: () => denied,
     write: async (job) => {
       if (job === null) return ok(null);
       const next = definition(job);
@@ -178,13 +187,17 @@ async function change(
   });
 }
 
-async function changedAnswer(env: ApiEnv, changed: Result<store.Job, Failure>): Answer {
-  if (!changed.ok) return changed;
-  const answer = await answerOf(env, changed.value);
-  return answer.ok ? json(answer.value) : answer;
-}
+const changedAnswer = async (env: ApiEnv, changed: Result<store.Job, Failure>): Answer =>
+  changed.ok ? await shown(env, changed.value) : changed;
 
-export const updateJob: Handler<"updateJob"> = async ({ params: { name }, body, env, now }) => {
+export const updateJob: Handler<"updateJob"> = async (call) => {
+  const {
+    request,
+    params: { name },
+    body,
+    env,
+    now,
+  } = call;
   const { paused, ...fields } = body;
   const given = Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined),
@@ -192,15 +205,23 @@ export const updateJob: Handler<"updateJob"> = async ({ params: { name }, body, 
   const definition = (job: store.Job): JobDefinition => ({ ...job, ...given });
   return await changedAnswer(
     env,
-    await change(env, name, { definition, paused, refusal: FIXED }, now),
+    await change(env, name, { definition, paused, refusal: FIXED, request }, now),
   );
 };
 
-export const putJob: Handler<"putJob"> = async ({ params: { name }, body, env, now }) => {
+export const putJob: Handler<"putJob"> = async (call) => {
+  const {
+    request,
+    params: { name },
+    body,
+    env,
+    now,
+  } = call;
   const { paused, ...definition } = body;
   const there = await readDatabase(env, () => store.findJob(env.DB, name));
   if (!there.ok) return there;
   if (there.value === null) {
+    if (isConditional(request)) return fail({ tag: "precondition-failed" });
     const made = await newJob(env, name, body, now);
     if (!made.ok) return made;
     const { job, secret } = made.value;
@@ -213,12 +234,12 @@ export const putJob: Handler<"putJob"> = async ({ params: { name }, body, env, n
   const changed = await change(
     env,
     name,
-    { definition: () => definition, paused, refusal: FIXED },
+    { definition: () => definition, paused, refusal: FIXED, request },
     now,
   );
   if (!changed.ok) return changed.error.tag === "not-found" ? fail(deletedMeanwhile) : changed;
   const answer = await answerOf(env, changed.value);
-  return answer.ok ? json({ job: answer.value }) : answer;
+  return answer.ok ? await withEtag(json({ job: answer.value }), tagged(changed.value)) : answer;
 };
 
 export const deleteJob: Handler<"deleteJob"> = async ({ params: { name }, env, now }) => {
@@ -231,7 +252,8 @@ const asItIs = (job: store.Job): JobDefinition => job;
 
 /** Pauses or resumes a job, or one of the built-in tasks that may be paused. */
 async function pauseOrResume(env: ApiEnv, name: string, paused: boolean, now: number): Answer {
-  const changed = await change(env, name, { definition: asItIs, paused, refusal: FIXED }, now);
+  const asAsked = { definition: asItIs, paused, refusal: FIXED, request: null };
+  const changed = await change(env, name, asAsked, now);
   if (changed.ok || changed.error.tag !== "wrong-state") return await changedAnswer(env, changed);
   const listing = await findListing(env, name);
   if (!listing.ok) return listing;

@@ -12,7 +12,7 @@ import { json, tenantOf, type Caller } from "./call.ts";
 
 /** What every write shares that takes an Idempotency-Key, except those of emails. */
 
-type Keyable = {
+export type Keyable = {
   operation: { id: string };
   caller: Caller;
   idempotencyKey: string | null;

@@ -1,6 +1,6 @@
 import { readDatabase } from "../../shared/database/read.ts";
 import { SHARED } from "../../shared/email/rules/shared-tenant.ts";
-import { findTemplates } from "../../shared/email/sql/templates.ts";
+import { findTemplates } from "../../shared/email/sql/template-reads.ts";
 import { templateNames } from "../../shared/email/templates/templates.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
@@ -15,8 +15,8 @@ const own = ({ env, caller }: Call): stored.Owner => ({
   env,
   tenant: tenantOf(caller),
   source: "own",
+  path: "/api/templates",
 });
-const pathOf = (name: string): string => `/api/templates/${name}`;
 
 export const listOwnTemplates: Handler<"listOwnTemplates"> = async ({ env, caller }) => {
   const tenant = tenantOf(caller);
@@ -45,12 +45,9 @@ export const createOwnTemplate: Handler<"createOwnTemplate"> = async (call) => {
   const {
     body: { name, ...version },
     caller,
-    now,
   } = call;
-  const id = { name, author: actorOf(caller), of: "new" as const };
-  const saved = await stored.saveVersion(own(call), id, version, now);
-  if (!saved.ok) return saved;
-  return json(saved.value, { status: 201, headers: { Location: pathOf(name) } });
+  const target = { name, author: actorOf(caller), of: "new" as const };
+  return await stored.createVersion(own(call), target, version, call);
 };
 
 export const getOwnTemplate: Handler<"getOwnTemplate"> = async (call) => {
@@ -68,13 +65,9 @@ export const addOwnTemplateVersion: Handler<"addOwnTemplateVersion"> = async (ca
     params: { name },
     body,
     caller,
-    now,
   } = call;
-  const id = { name, author: actorOf(caller), of: "existing" as const };
-  const saved = await stored.saveVersion(own(call), id, body, now);
-  if (!saved.ok) return saved;
-  const headers = { Location: `${pathOf(name)}/versions/${saved.value.version}` };
-  return json(saved.value, { status: 201, headers });
+  const target = { name, author: actorOf(caller), of: "existing" as const };
+  return await stored.createVersion(own(call), target, body, call);
 };
 
 export const getOwnTemplateVersion: Handler<"getOwnTemplateVersion"> = async (call) => {

@@ -11,7 +11,7 @@ import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, noContent, type Call, type Handler } from "./call.ts";
-import { whenRead, withEtag } from "./etag.ts";
+import { timeOfChange, whenRead, withEtag } from "./etag.ts";
 import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 import { newSenderId, noSender, senderAnswer } from "./sender-answer.ts";
 
@@ -110,7 +110,7 @@ export const updateSender: Handler<"updateSender"> = async ({
   const asRead = await whenRead(
     request,
     () => readDatabase(env, () => store.findSender(env.DB, owned)),
-    { absent: noSender, answerOf: senderAnswer },
+    { absent: noSender, answerOf: senderAnswer, versionOf: timeOfChange },
   );
   if (!asRead.ok) return asRead;
   const changes = { name, transportOrder, readAt: asRead.value };

@@ -4,9 +4,11 @@ import type {
   TemplateSummary,
   VersionAnswer,
 } from "../../shared/contract/template-schemas.ts";
+import type { KeyedRequest } from "../../shared/database/answered-requests.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { brandOf } from "../../shared/email/brand.ts";
+import * as reads from "../../shared/email/sql/template-reads.ts";
 import * as store from "../../shared/email/sql/templates.ts";
 import { checkDraft, draftOf, fieldsOf, type Draft } from "../../shared/email/templates/draft.ts";
 import type { TemplateSource } from "../../shared/email/templates/rules/choice.ts";
@@ -16,12 +18,20 @@ import type { Failure } from "../../shared/http/failure.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { newUuidV7 } from "../../shared/lib/base/uuid.ts";
 import type { ApiEnv } from "../env.ts";
+import { json } from "./call.ts";
+import { createOnce, keyedRequest, readAgain, type Keyable } from "./keyed.ts";
 import { withPurge } from "./purging.ts";
 
 /** What the handlers of shared templates and of tenants' templates share. */
 
 /** Whose templates a request is about. */
-export type Owner = { env: ApiEnv; tenant: string; source: "own" | "shared" };
+export type Owner = {
+  env: ApiEnv;
+  tenant: string;
+  source: "own" | "shared";
+  /** Of the list. */
+  path: string;
+};
 
 const noTemplate: Failure = { tag: "not-found", what: "template" };
 const noVersion: Failure = { tag: "not-found", what: "version" };
@@ -62,32 +72,65 @@ function builtInDraft(name: string): Draft | null {
 }
 
 type NewDraft = Parameters<typeof draftOf>[1] & { publish: boolean };
+/** `of`: whether it is the first version of a template. */
+type Target = { name: string; author: string; of: "new" | "existing" };
 
-/** Checks a version and stores it. */
-export async function saveVersion(
-  { env, tenant, source }: Owner,
-  { name, author, of }: { name: string; author: string; of: "new" | "existing" },
-  { publish, ...fields }: NewDraft,
-  now: number,
-): Promise<Result<SavedAnswer, Failure>> {
-  const draft = draftOf(name, fields);
+/** Checks a version and stores it, once per Idempotency-Key. */
+export async function createVersion(
+  owner: Owner,
+  { name, author, of }: Target,
+  given: NewDraft,
+  call: Keyable & { now: number },
+): Promise<Result<Response, Failure>> {
+  const { env, source, path } = owner;
+  const draft = draftOf(name, given);
   const errors = checkDraft(name, draft, brandOf(env));
   if (errors.length > 0) return fail({ tag: "invalid", errors });
+  const keyed = await keyedRequest(call, { name, ...given });
+  const answerOf = ({ template, version }: Saved): Result<Response, Failure> => {
+    const fields = fieldsOf(draft, brandOf(env));
+    const answer: SavedAnswer = { ...summaryOf(template, source), version, fields };
+    const at = `${path}/${name}${of === "new" ? "" : `/versions/${version}`}`;
+    return json(answer, { status: 201, headers: { Location: at } });
+  };
+  return await createOnce({ env, now: call.now }, keyed, {
+    create: async () => {
+      const version = { name, author, publish: given.publish, ...draft };
+      const saved = await saveVersion(owner, version, of, { now: call.now, keyed });
+      return saved.ok ? answerOf(saved.value) : saved;
+    },
+    again: (id) =>
+      readAgain(
+        env,
+        async () => {
+          const found = await store.findSavedVersion(env.DB, id);
+          return found?.tag === "saved" ? found : null;
+        },
+        answerOf,
+      ),
+  });
+}
+
+type Saved = Extract<store.VersionSaved, { tag: "saved" }>;
+
+async function saveVersion(
+  { env, tenant }: Owner,
+  draft: Omit<store.NewVersion, "id" | "tenant">,
+  of: Target["of"],
+  { now, keyed }: { now: number; keyed: KeyedRequest | null },
+): Promise<Result<Saved, Failure>> {
   const id = `tpl_${newUuidV7(now, 0).replaceAll("-", "")}`;
-  const version = { id, tenant, name, author, publish, ...draft };
+  const version = { id, tenant, ...draft };
   const saved = await withPurge(env, [publishedKey(tenant)], (purgeId) =>
     writeDatabase(
-      () => store.insertVersion(env.DB, version, of, { purgeId, now }),
+      () => store.insertVersion(env.DB, version, of, { purgeId, now, keyed }),
       () => store.findSavedVersion(env.DB, id),
     ),
   );
   if (!saved.ok) return saved;
   switch (saved.value.tag) {
-    case "saved": {
-      const { template, version: number } = saved.value;
-      const summary = summaryOf(template, source);
-      return ok({ ...summary, version: number, fields: fieldsOf(draft, brandOf(env)) });
-    }
+    case "saved":
+      return ok(saved.value);
     case "absent":
       return fail(noTemplate);
     case "taken":
@@ -109,9 +152,9 @@ export async function readTemplate(
 ): Promise<Result<TemplateAnswer, Failure>> {
   const { env, tenant, source } = owner;
   const read = await readDatabase(env, async () => {
-    const found = await store.findTemplate(env.DB, { tenant, name });
+    const found = await reads.findTemplate(env.DB, { tenant, name });
     if (found === null) return null;
-    const content = await store.findVersion(env.DB, { tenant, name }, null);
+    const content = await reads.findVersion(env.DB, { tenant, name }, null);
     return content === null ? null : { ...found, content };
   });
   if (!read.ok) return read;
@@ -145,9 +188,9 @@ async function findVersion(
   { env, tenant }: Owner,
   name: string,
   version: number | null,
-): Promise<Result<store.StoredVersion, Failure>> {
+): Promise<Result<reads.StoredVersion, Failure>> {
   const key = { tenant, name };
-  const found = await readDatabase(env, () => store.findVersion(env.DB, key, version));
+  const found = await readDatabase(env, () => reads.findVersion(env.DB, key, version));
   if (!found.ok) return found;
   return found.value === null ? fail(version === null ? noTemplate : noVersion) : ok(found.value);
 }
@@ -179,7 +222,7 @@ export async function publishStored(
   const published = await withPurge(env, [publishedKey(tenant)], (purgeId) => {
     const write = () => store.publishVersion(env.DB, { tenant, name }, version, { purgeId, now });
     return writeDatabase(write, async () => {
-      const found = await store.findTemplate(env.DB, { tenant, name });
+      const found = await reads.findTemplate(env.DB, { tenant, name });
       return found?.template.publishedVersion === (version === 0 ? null : version)
         ? found.template
         : null;

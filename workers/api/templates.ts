@@ -1,6 +1,6 @@
 import { readDatabase } from "../../shared/database/read.ts";
 import { SHARED } from "../../shared/email/rules/shared-tenant.ts";
-import { findTemplates } from "../../shared/email/sql/templates.ts";
+import { findTemplates } from "../../shared/email/sql/template-reads.ts";
 import { templateNames } from "../../shared/email/templates/templates.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
@@ -10,8 +10,12 @@ import { sendTest, showDraft, showVersion } from "./template-previews.ts";
 
 /** Templates that each tenant may name: shared ones, and built-in ones. */
 
-const shared = (env: ApiEnv): stored.Owner => ({ env, tenant: SHARED, source: "shared" });
-const pathOf = (name: string): string => `/api/admin/email/templates/${name}`;
+const shared = (env: ApiEnv): stored.Owner => ({
+  env,
+  tenant: SHARED,
+  source: "shared",
+  path: "/api/admin/email/templates",
+});
 
 export const listTemplates: Handler<"listTemplates"> = async ({ env }) => {
   const found = await readDatabase(env, () => findTemplates(env.DB, [SHARED]));
@@ -31,12 +35,9 @@ export const createTemplate: Handler<"createTemplate"> = async (call) => {
     body: { name, ...version },
     env,
     caller,
-    now,
   } = call;
-  const id = { name, author: caller.actor, of: "new" as const };
-  const saved = await stored.saveVersion(shared(env), id, version, now);
-  if (!saved.ok) return saved;
-  return json(saved.value, { status: 201, headers: { Location: pathOf(name) } });
+  const target = { name, author: caller.actor, of: "new" as const };
+  return await stored.createVersion(shared(env), target, version, call);
 };
 
 export const getTemplate: Handler<"getTemplate"> = async ({ params, env }) => {
@@ -55,13 +56,9 @@ export const addTemplateVersion: Handler<"addTemplateVersion"> = async (call) =>
     body,
     env,
     caller,
-    now,
   } = call;
-  const id = { name, author: caller.actor, of: "existing" as const };
-  const saved = await stored.saveVersion(shared(env), id, body, now);
-  if (!saved.ok) return saved;
-  const headers = { Location: `${pathOf(name)}/versions/${saved.value.version}` };
-  return json(saved.value, { status: 201, headers });
+  const target = { name, author: caller.actor, of: "existing" as const };
+  return await stored.createVersion(shared(env), target, body, call);
 };
 
 export const getTemplateVersion: Handler<"getTemplateVersion"> = async ({ params, env }) => {

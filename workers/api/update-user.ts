@@ -14,7 +14,7 @@ import { fail, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
 import { noticePorts } from "./automatic-email.ts";
 import { json, type Handler } from "./call.ts";
-import { whenRead, withEtag } from "./etag.ts";
+import { timeOfChange, whenRead, withEtag } from "./etag.ts";
 import { withPurge } from "./purging.ts";
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
@@ -41,7 +41,7 @@ export const updateUser: Handler<"updateUser"> = async ({
   const asRead = await whenRead(
     request,
     () => readDatabase(env, () => store.findUserBy(env.DB, { by: "userId", value: userId })),
-    { absent: noSuchUser, answerOf: (user) => ({ user }) },
+    { absent: noSuchUser, answerOf: (user) => ({ user }), versionOf: timeOfChange },
   );
   if (!asRead.ok) return asRead;
   if (caller.role === "tenant" && email !== undefined)

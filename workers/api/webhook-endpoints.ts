@@ -13,7 +13,7 @@ import * as store from "../../shared/webhooks/sql/endpoints.ts";
 import { insertTestEvent } from "../../shared/webhooks/sql/events.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, noContent, ownerOf, tenantOf, type Handler } from "./call.ts";
-import { whenRead, withEtag } from "./etag.ts";
+import { timeOfChange, whenRead, withEtag } from "./etag.ts";
 import { answerAgain, keyedRequest } from "./keyed.ts";
 import { lookSoon, noEndpoint } from "./webhook-owner.ts";
 
@@ -158,7 +158,7 @@ export const updateWebhookEndpoint: Handler<"updateWebhookEndpoint"> = async ({
   const asRead = await whenRead(
     request,
     () => readDatabase(env, () => store.findEndpoint(env.DB, id, owned.tenant)),
-    { absent: noEndpoint, answerOf: tagged },
+    { absent: noEndpoint, answerOf: tagged, versionOf: timeOfChange },
   );
   if (!asRead.ok) return asRead;
   const changes = { ...body, url: url.value, readAt: asRead.value };

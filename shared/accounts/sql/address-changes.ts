@@ -115,8 +115,17 @@ export async function isRequested(db: D1Database, tokenHash: string): Promise<bo
   );
 }
 
-/** A request by the token of its link, while the link is valid. `present`: the user's address. */
-export type FoundRequest = { userId: string; email: string; present: string; confirmed: boolean };
+/**
+ * A request by the token of its link, while the link is valid. `present`: the user's address.
+ * `suspended`: the user is.
+ */
+export type FoundRequest = {
+  userId: string;
+  email: string;
+  present: string;
+  confirmed: boolean;
+  suspended: boolean;
+};
 
 export async function findAddressRequest(
   db: D1Database,
@@ -126,19 +135,23 @@ export async function findAddressRequest(
   const row = await db
     .prepare(
       `SELECT c.user_id AS userId, c.email, u.email AS present,
-         c.confirmed_at IS NOT NULL AS confirmed
+         c.confirmed_at IS NOT NULL AS confirmed, u.suspended_at IS NOT NULL AS suspended
        FROM address_changes c JOIN users u ON u.user_id = c.user_id AND u.deleted_at IS NULL
        WHERE c.token_hash = ?1 AND c.expires_at > ?2`,
     )
     .bind(tokenHash, now)
-    .first<{ userId: string; email: string; present: string; confirmed: number }>();
-  return row === null ? null : { ...row, confirmed: row.confirmed === 1 };
+    .first<
+      Omit<FoundRequest, "confirmed" | "suspended"> & Record<"confirmed" | "suspended", number>
+    >();
+  return row === null
+    ? null
+    : { ...row, confirmed: row.confirmed === 1, suspended: row.suspended === 1 };
 }
 
-/** SQL over the row of `users`: it has an open request with that token. */
-const hasOpen = (tokenHash: string, now: string): string => `EXISTS (
-  SELECT 1 FROM address_changes c WHERE c.user_id = users.user_id AND c.token_hash = ${tokenHash}
-    AND c.confirmed_at IS NULL AND c.expires_at > ${now})`;
+/** SQL over the row of `users`: it has an open request with that token, and may confirm it. */
+const hasOpen = (tokenHash: string, now: string): string => `(users.suspended_at IS NULL
+  AND EXISTS (SELECT 1 FROM address_changes c WHERE c.user_id = users.user_id
+    AND c.token_hash = ${tokenHash} AND c.confirmed_at IS NULL AND c.expires_at > ${now}))`;
 
 /** The row that the notice to the old address is accepted for. */
 export const confirmationSource = (tokenHash: string, now: number): EmailSource => ({
@@ -156,14 +169,14 @@ export const whileOpen = (
   condition: `EXISTS (
     SELECT 1 FROM address_changes AS c JOIN users ON users.user_id = c.user_id
     WHERE c.token_hash = ?1 AND c.confirmed_at IS NULL AND c.expires_at > ${now}
-      AND users.deleted_at IS NULL)`,
+      AND users.deleted_at IS NULL AND users.suspended_at IS NULL)`,
   bound: tokenHash,
 });
 
 /**
  * Gives the user the new address. It throws if another account has it by then.
  *
- * @returns whether the request was open; a repeat changes nothing
+ * @returns whether the request was open; a repeat changes nothing, nor does a suspended user
  */
 export async function saveConfirmedAddress(
   db: D1Database,
@@ -189,7 +202,9 @@ export async function saveConfirmedAddress(
     confirm: db
       .prepare(
         `UPDATE address_changes SET confirmed_at = ?2
-         WHERE token_hash = ?1 AND confirmed_at IS NULL AND expires_at > ?2`,
+         WHERE token_hash = ?1 AND confirmed_at IS NULL AND expires_at > ?2
+           AND (SELECT suspended_at FROM users
+                WHERE user_id = address_changes.user_id AND deleted_at IS NULL) IS NULL`,
       )
       .bind(tokenHash, now),
   });

@@ -1,6 +1,7 @@
 import { runBatch } from "../../database/batch.ts";
 import { purgeTagsSql } from "../../database/purge-outbox/pending-purges.ts";
 import { FOR_EVER, insertTenantEnd } from "../../email/sql/ended-tenants.ts";
+import { accountPause } from "../../email/sql/pauses.ts";
 import { teamKey, tenantOfUser } from "../rules/keys.ts";
 import { deleteReceived } from "./answered-invitations.ts";
 import { insertUserPurge, tagsOfPurge, type WithPurge } from "./user-purge.ts";
@@ -56,6 +57,9 @@ const leftovers = [
   `DELETE FROM email_templates WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
   `DELETE FROM senders WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
   `DELETE FROM sender_links WHERE tenant = '${tenantOfUser("")}' || ?1 AND ${isDeleted}`,
+  // The tenant has ended: its emails are cancelled, and need no pause.
+  `DELETE FROM email_pauses WHERE scope = '${accountPause(tenantOfUser(""))}' || ?1
+     AND ${isDeleted}`,
 ];
 
 /**

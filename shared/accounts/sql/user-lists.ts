@@ -1,4 +1,5 @@
 import type { Cursor } from "../../http/lists.ts";
+import { addressOfCursor, cursorOfAddress } from "../rules/address-cursor.ts";
 import type { User } from "../rules/schemas.ts";
 import { userColumns, userFrom, type UserRow } from "./users.ts";
 
@@ -84,20 +85,10 @@ async function findByPrefix(
     .all<UserRow>();
   return results.map((row) => {
     const user = userFrom(row);
-    return { id: by === "id" ? user.userId : toCursor(user.email), at: 0, user };
+    return { id: by === "id" ? user.userId : cursorOfAddress(user.email), at: 0, user };
   });
 }
 
-/** An address has characters that a cursor must not have. */
-const toCursor = (address: string): string =>
-  new TextEncoder().encode(address).toBase64({ alphabet: "base64url", omitPadding: true });
-
-function fromCursor(by: "id" | "address", { id }: Cursor): string {
-  if (by === "id") return id;
-  try {
-    return new TextDecoder().decode(Uint8Array.fromBase64(id, { alphabet: "base64url" }));
-  } catch {
-    // The cursor of another list: nothing follows it.
-    return LAST;
-  }
-}
+/** Nothing follows the cursor of another list. */
+const fromCursor = (by: "id" | "address", { id }: Cursor): string =>
+  by === "id" ? id : (addressOfCursor(id) ?? LAST);

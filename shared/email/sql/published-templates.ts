@@ -1,5 +1,6 @@
 import type { PublishedTemplate } from "../templates/compose.ts";
-import { contentFrom, type TemplateKey } from "./templates.ts";
+import { contentFrom } from "./template-reads.ts";
+import type { TemplateKey } from "./templates.ts";
 
 /** SQL of what emails get that name a template. */
 

@@ -6,7 +6,7 @@ const USER = "user:";
 /**
  * The statement that counts emails which a transport has now accepted, for the users whose keys
  * sent them. It comes before the statement that changes the emails. An email counts once, because
- * it is accepted once.
+ * it is accepted once. One of a test key does not count: no transport gets it.
  *
  * @param accepted `from`: SQL with the rows of `emails` as `e`. `condition`: which of them are
  *   accepted by this batch. `bound`: the values of both, from `?1`
@@ -24,7 +24,7 @@ export function countSent(
        SELECT u.user_id, '${COUNTER}', COUNT(*), ${place} FROM ${from}
          JOIN users AS u ON u.user_id = SUBSTR(e.tenant, ${USER.length + 1})
        WHERE ${condition} AND SUBSTR(e.tenant, 1, ${USER.length}) = '${USER}'
-         AND u.deleted_at IS NULL
+         AND e.test = 0 AND u.deleted_at IS NULL
        GROUP BY u.user_id
        ON CONFLICT (user_id, metric) DO UPDATE
          SET amount = amount + excluded.amount, updated_at = excluded.updated_at`,

@@ -1,8 +1,9 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { runBatch } from "../../database/batch.ts";
 import { insertPurge, insertPurgeSql } from "../../database/purge-outbox/pending-purges.ts";
 import type { TemplateContent } from "../templates/compose.ts";
 import { publishedKey } from "../templates/rules/keys.ts";
-import { fromJson, toJson, type Json } from "./columns.ts";
+import { toJson } from "./columns.ts";
 import { tenantExists } from "./senders.ts";
 
 /** SQL of stored templates. Those of the tenant `SHARED` are each tenant's. */
@@ -24,18 +25,8 @@ export type StoredTemplate = TemplateKey & {
   updatedAt: number;
 };
 
-/** A version without its content. */
-export type VersionHead = { version: number; subject: string; author: string; createdAt: number };
-
-/** `example`: data that fills it. */
-export type StoredVersion = VersionHead & {
-  content: TemplateContent;
-  example: Record<string, unknown>;
-};
-
-const headColumns = `tenant, name, published_version AS publishedVersion,
+export const headColumns = `tenant, name, published_version AS publishedVersion,
   latest_version AS latestVersion, created_at AS createdAt, updated_at AS updatedAt`;
-const versionHead = "version, subject, author, created_at AS createdAt";
 
 /** `id`: a new one. `publish`: emails get it from now on. */
 export type NewVersion = TemplateKey & {
@@ -47,6 +38,8 @@ export type NewVersion = TemplateKey & {
 };
 
 type WithPurge = { purgeId: string; now: number };
+/** `keyed`: its Idempotency-Key. The answer that is kept is the id of the version. */
+type WithKey = WithPurge & { keyed: KeyedRequest | null };
 
 /** Why a version was not stored. `full`: the tenant has as much as it may have. */
 export type VersionSaved =
@@ -74,7 +67,7 @@ export async function insertVersion(
   db: D1Database,
   version: NewVersion,
   of: "new" | "existing",
-  { purgeId, now }: WithPurge,
+  { purgeId, now, keyed }: WithKey,
 ): Promise<VersionSaved> {
   const { id, tenant, name, author, content, publish } = version;
   const { subject, html, text, layout } = content;
@@ -110,6 +103,10 @@ export async function insertVersion(
     why: db
       .prepare(`SELECT ${isThere("?1")} AS known, ${hasTemplate("?1", "?2")} AS there`)
       .bind(tenant, name),
+    answered: insertCreated(db, keyed, now, {
+      created: "SELECT id FROM email_template_versions WHERE id = ?1",
+      bound: [id],
+    }),
   });
   const [template] = head.results as StoredTemplate[];
   const [stored] = insert.results as { version: number }[];
@@ -159,7 +156,7 @@ const purgeAfter = (
     )
     .bind(purgeId, toJson([publishedKey(tenant)]), now, id);
 
-/** For a version whose reply was lost. */
+/** A version by its id: its reply was lost, or its request is repeated. */
 export async function findSavedVersion(db: D1Database, id: string): Promise<VersionSaved | null> {
   const row = await db
     .prepare(
@@ -226,75 +223,3 @@ const insertTemplatePurge = (
   { purgeId, now }: WithPurge,
 ): D1PreparedStatement =>
   insertPurge(db, { id: purgeId, tags: [publishedKey(tenant)], mode: "hard", createdAt: now });
-
-/** The templates of tenants, by name. */
-export async function findTemplates(
-  db: D1Database,
-  tenants: readonly string[],
-): Promise<StoredTemplate[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT ${headColumns} FROM email_templates
-       WHERE tenant IN (SELECT value FROM json_each(?1)) ORDER BY tenant, name`,
-    )
-    .bind(JSON.stringify(tenants))
-    .all<StoredTemplate>();
-  return results;
-}
-
-/** A template with its versions, newest first. */
-export async function findTemplate(
-  db: D1Database,
-  { tenant, name }: TemplateKey,
-): Promise<{ template: StoredTemplate; versions: VersionHead[] } | null> {
-  const { head, versions } = await runBatch(db, {
-    head: db
-      .prepare(`SELECT ${headColumns} FROM email_templates WHERE tenant = ?1 AND name = ?2`)
-      .bind(tenant, name),
-    versions: db
-      .prepare(
-        `SELECT ${versionHead} FROM email_template_versions
-         WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC`,
-      )
-      .bind(tenant, name),
-  });
-  const [template] = head.results as StoredTemplate[];
-  return template === undefined ? null : { template, versions: versions.results as VersionHead[] };
-}
-
-type ContentRow = { html: string; text: string | null; layout: 0 | 1; subject: string };
-const contentColumns = "subject, html, text, layout";
-
-export const contentFrom = ({ subject, html, text, layout }: ContentRow): TemplateContent => ({
-  subject,
-  html,
-  text,
-  layout: layout === 1,
-});
-
-/** @param version null for the published one, else the latest */
-export async function findVersion(
-  db: D1Database,
-  { tenant, name }: TemplateKey,
-  version: number | null,
-): Promise<StoredVersion | null> {
-  const row = await db
-    .prepare(
-      `SELECT ${versionHead}, ${contentColumns}, example FROM email_template_versions
-       WHERE tenant = ?1 AND name = ?2 AND version = COALESCE(?3, (
-         SELECT COALESCE(published_version, latest_version) FROM email_templates
-         WHERE tenant = ?1 AND name = ?2))`,
-    )
-    .bind(tenant, name, version)
-    .first<VersionHead & ContentRow & { example: Json<Record<string, unknown>> }>();
-  if (row === null) return null;
-  const { subject, author, createdAt } = row;
-  return {
-    version: row.version,
-    subject,
-    author,
-    createdAt,
-    content: contentFrom(row),
-    example: fromJson(row.example),
-  };
-}

@@ -81,6 +81,9 @@ export interface HeartbeatRpc {
   inspect(): Promise<HeartbeatReply | null>;
   /** Newest first. */
   listPings(page: v.InferOutput<typeof pingsPage>): Promise<Result<KeptPing[], Invalid>>;
-  /** Forgets everything. */
+  /**
+   * Forgets everything, for ever: a definition that arrives later changes nothing. For a day the
+   * object keeps that it was deleted.
+   */
   remove(): Promise<void>;
 }

@@ -129,6 +129,8 @@ export type HeartbeatChanges = {
   schedule?: HeartbeatSchedule | undefined;
   graceMs?: number | undefined;
   isPaused?: boolean | undefined;
+  /** Of the heartbeat that the change is for; null for any. */
+  readRevision?: number | null;
 };
 type OwnedHeartbeat = { id: string; tenant: string | null };
 
@@ -136,7 +138,7 @@ type OwnedHeartbeat = { id: string; tenant: string | null };
 export async function saveHeartbeatChanges(
   db: D1Database,
   { id, tenant }: OwnedHeartbeat,
-  { name, schedule, graceMs, isPaused }: HeartbeatChanges,
+  { name, schedule, graceMs, isPaused, readRevision = null }: HeartbeatChanges,
   now: number,
 ): Promise<HeartbeatRow | null> {
   const reply = await db
@@ -145,7 +147,8 @@ export async function saveHeartbeatChanges(
          name = COALESCE(?3, name), schedule = COALESCE(?4, schedule),
          grace_ms = COALESCE(?5, grace_ms), paused = COALESCE(?6, paused),
          pause_revision = iif(?6 IS NULL, pause_revision, revision + 1)
-       WHERE id = ?1 AND ended = 0 AND (?2 IS NULL OR tenant = ?2) RETURNING ${columns}`,
+       WHERE id = ?1 AND ended = 0 AND (?2 IS NULL OR tenant = ?2)
+         AND (?8 IS NULL OR revision = ?8) RETURNING ${columns}`,
     )
     .bind(
       id,
@@ -155,6 +158,7 @@ export async function saveHeartbeatChanges(
       graceMs ?? null,
       isPaused === undefined ? null : Number(isPaused),
       now,
+      readRevision,
     )
     .all();
   return firstOf(reply);

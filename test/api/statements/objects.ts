@@ -159,6 +159,8 @@ const ofHeartbeat: ObjectCases = {
   dropEarlierFlips: (sql) => heartbeat.dropEarlierFlips(sql),
   saveRetryAt: (sql) => heartbeat.saveRetryAt(sql, now),
   readRetryAt: (sql) => heartbeat.readRetryAt(sql),
+  saveEnd: (sql) => heartbeat.saveEnd(sql, now),
+  readEnd: (sql) => heartbeat.readEnd(sql),
 };
 
 export const objectCases: ObjectCases = {
