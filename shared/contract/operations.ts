@@ -21,6 +21,7 @@ import * as system from "./system.ts";
 import * as teams from "./teams.ts";
 import * as telemetry from "./telemetry.ts";
 import * as templates from "./templates.ts";
+import * as usage from "./usage.ts";
 import * as userAdministration from "./user-administration.ts";
 import * as users from "./users.ts";
 import * as webhookEndpoints from "./webhook-endpoints.ts";
@@ -28,6 +29,7 @@ import * as webhookEndpoints from "./webhook-endpoints.ts";
 /** Modules of which each export is an operation, under its id. */
 export const modules = [
   users,
+  usage,
   userAdministration,
   apiKeys,
   teams,
@@ -56,6 +58,7 @@ export const modules = [
 
 /** Every operation by its id. */
 export type Operations = typeof users &
+  typeof usage &
   typeof userAdministration &
   typeof apiKeys &
   typeof teams &

@@ -16,9 +16,9 @@ import {
 import { isIn, latestSlot, slotsBetween, type Interval } from "./outages.ts";
 
 /**
- * Simulates up to two thousand days of luna-cron and its watchdog: the real code on a virtual clock.
- * There are outages of the trigger, of D1 and of both alert channels, processes that die, lost
- * replies, tasks that fail for days, hang or take hours, and deployments that change them.
+ * Simulates up to two thousand days of luna-cron and its watchdog: the real code on a virtual
+ * clock. There are outages of the trigger, of D1 and of both alert channels, processes that die,
+ * lost replies, tasks that fail for days, hang or take hours, and deployments that change them.
  */
 
 const world: World = vi.hoisted(() => ({

@@ -9,9 +9,9 @@ import {
   getTeam,
   removeMember,
 } from "../../shared/contract/teams.ts";
+import { addUsage } from "../../shared/contract/usage.ts";
 import { listUsers } from "../../shared/contract/user-administration.ts";
 import {
-  addUsage,
   createUser,
   deleteUser,
   exportUser,

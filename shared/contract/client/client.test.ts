@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { listCircuitBreakers } from "../circuit-breakers.ts";
 import { sendEmail } from "../emails.ts";
+import { operations } from "../operations.ts";
 import { getDocs, getHealth } from "../system.ts";
 import { deleteUser, findUser, getUser, updateUser } from "../users.ts";
 import { createClient } from "./client.ts";
+import * as client from "./index.ts";
 
 const asked: { url: string; init: RequestInit }[] = [];
 
@@ -28,6 +30,10 @@ const user = {
   createdAt: "2026-11-25T00:00:00.000Z",
   updatedAt: "2026-11-25T00:00:00.000Z",
 };
+
+it("the package has every operation for the client", () => {
+  expect(Object.keys(client)).toEqual(expect.arrayContaining(operations.map(({ id }) => id)));
+});
 
 describe("the client", () => {
   it("asks with what the operation takes, each in its place", async () => {

@@ -32,9 +32,7 @@ function tolerantPart(schema: Schema): Schema {
   const given = schema as unknown as {
     entries: Record<string, Schema>;
     item: Schema;
-    key: never;
     options: Schema[];
-    value: Schema;
   } & Wrapper;
   switch (schema.type) {
     case "object":
@@ -50,8 +48,6 @@ function tolerantPart(schema: Schema): Schema {
       return v.nullable(tolerant(given.wrapped), given.default as never);
     case "optional":
       return v.optional(tolerant(given.wrapped), given.default as never);
-    case "record":
-      return v.record(given.key, tolerant(given.value));
     case "union":
       return v.union(given.options.map(tolerant));
     default:
