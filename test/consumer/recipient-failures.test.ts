@@ -40,6 +40,22 @@ const row = (does: string, faults: SmtpFault[], onUnknown: Row["onUnknown"] = "h
 
 const rows: Row[] = [
   row("takes all", []),
+  // With PIPELINING the server then refuses each recipient, too: it has no sender.
+  ...[
+    "550 5.7.1 blocked",
+    "451 4.3.0 busy",
+    "451 4.7.1 greylisted",
+    "450 4.7.1 too many messages on this connection",
+  ].map((line) => row(`MAIL: \`${line}\``, [{ phase: "mail", do: "reply", line }])),
+  row("MAIL: `451 4.3.0 busy`, the first time", [
+    { phase: "mail", do: "reply", line: "451 4.3.0 busy", times: 1 },
+  ]),
+  row("RCPT: `503 5.5.1 MAIL first` for all, the first time", [
+    ...names.map((name) => rcpt(name, "503 5.5.1 MAIL first", 1)),
+  ]),
+  row("DATA: `451 4.3.0 busy`, the first time", [
+    { phase: "data", do: "reply", line: "451 4.3.0 busy", times: 1 },
+  ]),
   row("RCPT: `550 5.1.1` for bob", [rcpt("bob", noSuchUser)]),
   row("RCPT: `550 5.7.1` for bob", [rcpt("bob", "550 5.7.1 blocked")]),
   row("RCPT: `550 5.1.1` for all", [{ phase: "rcpt", do: "reply", line: noSuchUser }]),
@@ -88,7 +104,9 @@ const nameOf = ({ does, onUnknown }: Row): string => `${does} | ${onUnknown}`;
 const documented = new Map(
   page
     .split("\n")
-    .flatMap((line) => (/^\| (takes all|RCPT: |after the dot: )/.test(line) ? [line] : []))
+    .flatMap((line) =>
+      /^\| (takes all|MAIL: |RCPT: |DATA: |after the dot: )/.test(line) ? [line] : [],
+    )
     .map((line) => line.slice(2, -2).split(" | "))
     .map((cells) => [cells.slice(0, 2).join(" | "), cells.slice(2).join(" | ")] as const),
 );

@@ -130,7 +130,8 @@ class Attempt {
   /** Some recipients may have been refused, with any outcome for the others. */
   #withRefusals(outcome: OutcomeForAll): Outcome {
     const targets = targetsOf(this.#email.recipients);
-    if (targets.length < 2) return outcome;
+    // Without a sender the server also refuses each recipient: RFC 2920 sends them with MAIL.
+    if (targets.length < 2 || outcome.detail.phase === "MAIL FROM") return outcome;
     const except = (this.#session?.refusals ?? []).flatMap(({ address, error }) =>
       targets
         .filter((one) => one.address === address)

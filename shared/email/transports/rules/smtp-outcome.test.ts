@@ -135,6 +135,7 @@ describe("a refusal for now", () => {
     ["450 4.1.8 the sender's domain was not found", "refused_transient"],
     ["452 4.3.1 insufficient system storage", "server_failed"],
     ["421 4.7.0 too many", "server_failed"],
+    ["503 5.5.1 Error: need MAIL command", "server_failed"],
   ])("%s: %s, %s ms", (response, kind, retryAfterMs) => {
     for (const [command, handedOver] of [
       ["MAIL FROM", false],
@@ -196,6 +197,7 @@ describe("for the circuit breaker", () => {
     ["the banner is 554", { code: "EPROTOCOL", command: "CONN", responseCode: 554 }],
     ["the password is wrong", { code: "EAUTH", command: "AUTH PLAIN", responseCode: 535 }],
     ["it shuts down", { code: "EENVELOPE", command: "RCPT TO", responseCode: 421 }],
+    ["it knows no sender", { code: "EENVELOPE", command: "RCPT TO", responseCode: 503 }],
     [
       "its email system is full",
       {

@@ -11,6 +11,7 @@ import type { AttemptDetail, Outcome } from "../../rules/outcome.ts";
  * | connection, banner, EHLO, STARTTLS or AUTH failed | the server failed |
  * | what answers does not speak SMTP, or does not answer before the body | the server failed |
  * | 421 at any time: the server shuts down | the server failed |
+ * | 503: the server and this connection do not agree on what came before | the server failed |
  * | a refusal with X.3.1, X.3.2 or X.3.5: about the mail system | the server failed |
  * | larger than SIZE, or a recipient that cannot be expressed | refused for good, by the client |
  * | 5yz to MAIL, RCPT, DATA or the body | refused for good |
@@ -44,7 +45,7 @@ export function classifySmtpError(error: unknown, handedOver: boolean): Outcome 
 
 /** @param code 400 or more, to a command that is about this email */
 function refusedAs(code: number, detail: AttemptDetail): Outcome {
-  if (code === 421 || isSystemStatus(detail)) return { kind: "server_failed", detail };
+  if (isAboutConnection(code) || isSystemStatus(detail)) return { kind: "server_failed", detail };
   if (code >= 500) return { kind: "refused_permanent", detail };
   const { enhancedCode = "", text } = detail;
   const asked = askedWaitMs(text);
@@ -77,11 +78,14 @@ export function refusesThisEmail(error: unknown): boolean {
   const refused =
     responseCode === undefined
       ? code === "EMESSAGE" || code === "EENVELOPE"
-      : responseCode >= 400 && responseCode !== 421;
+      : responseCode >= 400 && !isAboutConnection(responseCode);
   const phase = phaseOf(command, false);
   if (responseCode !== undefined && phase === "MAIL FROM") return false;
   return refused && aboutThisEmail.has(phase);
 }
+
+/** Replies about the connection, to any command (RFC 5321, 4.2.2): shut down, bad sequence. */
+export const isAboutConnection = (code: number | string): boolean => code === 421 || code === 503;
 
 /**
  * RFC 3463, 3.4: of the mail system as a whole: full, not accepting emails, misconfigured. X.3.4,

@@ -20,6 +20,7 @@ it.each<[string, Outcome, string]>([
   ["refused after the dot", ended("refused_permanent", "BODY", 554), "reset"],
   ["too large for the server", ended("refused_permanent", "MAIL FROM"), "reset"],
   ["answered with 421", ended("server_failed", "RCPT TO", 421), "quit"],
+  ["answered with 503", ended("server_failed", "RCPT TO", 503), "quit"],
   ["not begun: the login was refused", ended("server_failed", "AUTH PLAIN", 535), "quit"],
   ["not answered", ended("server_failed", "RCPT TO"), "close"],
   ["lost", ended("unknown", "BODY"), "close"],
