@@ -50,9 +50,10 @@ const rows: Row[] = [
   row("MAIL: `451 4.3.0 busy`, the first time", [
     { phase: "mail", do: "reply", line: "451 4.3.0 busy", times: 1 },
   ]),
-  row("RCPT: `503 5.5.1 MAIL first` for all, the first time", [
-    ...names.map((name) => rcpt(name, "503 5.5.1 MAIL first", 1)),
-  ]),
+  row(
+    "RCPT: `503 5.5.1 MAIL first` for all, the first time",
+    names.map((name) => rcpt(name, "503 5.5.1 MAIL first", 1)),
+  ),
   row("DATA: `451 4.3.0 busy`, the first time", [
     { phase: "data", do: "reply", line: "451 4.3.0 busy", times: 1 },
   ]),
