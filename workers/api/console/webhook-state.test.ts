@@ -3,6 +3,7 @@ import {
   attemptText,
   deliveryState,
   endpointState,
+  nextAttemptAt,
   patternsIn,
   type ShownDelivery,
   type ShownEndpoint,
@@ -54,4 +55,12 @@ it("patterns are separated by spaces or commas", () => {
     "team.created",
     "user.*",
   ]);
+});
+
+it("a delivery is tried when it is due, and not before its endpoint is", () => {
+  const [early, late] = ["2026-11-30T10:00:00.000Z", "2026-11-30T10:05:00.000Z"];
+  expect(nextAttemptAt({ dueAt: early }, undefined)).toBe(early);
+  expect(nextAttemptAt({ dueAt: early }, late)).toBe(late);
+  expect(nextAttemptAt({ dueAt: late }, early)).toBe(late);
+  expect(nextAttemptAt({}, late)).toBeUndefined();
 });

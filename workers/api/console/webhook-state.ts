@@ -22,6 +22,14 @@ export function endpointState({ paused, health }: Pick<ShownEndpoint, "paused" |
   return { tone: "warn", text: `${countText(health.failures, "failed call")} in a row` };
 }
 
+/** When a delivery is tried next: an endpoint that fails makes all of its deliveries wait. */
+export function nextAttemptAt(
+  { dueAt }: Pick<ShownDelivery, "dueAt">,
+  notBefore: string | undefined,
+): string | undefined {
+  return dueAt !== undefined && notBefore !== undefined && notBefore > dueAt ? notBefore : dueAt;
+}
+
 type Life = Pick<ShownDelivery, "status" | "attempts" | "reason">;
 
 export function deliveryState({ status, attempts, reason }: Life): Shown {

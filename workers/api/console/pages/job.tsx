@@ -70,7 +70,7 @@ function Details({ job }: { job: Job }) {
   return (
     <>
       <p class="lead">
-        <code>{jobScheduleText(job)}</code>, {targetText(job)}
+        <strong>{name}</strong>: <code>{jobScheduleText(job)}</code>, {targetText(job)}
       </p>
       <Facts
         facts={[

@@ -13,6 +13,7 @@ import { timeFact } from "../ui/time-fact.tsx";
 import {
   attemptText,
   deliveryState,
+  nextAttemptAt,
   type ShownDelivery,
   type ShownEndpoint,
 } from "../webhook-state.ts";
@@ -33,7 +34,7 @@ export function WebhookPage({ id }: { id: string }) {
       {(body) => (
         <>
           <Details endpoint={body} />
-          <Deliveries id={id} />
+          <Deliveries id={id} notBefore={body.health.notBefore} />
         </>
       )}
     </Loaded>
@@ -125,7 +126,7 @@ function Actions({ endpoint: { id, url, paused } }: { endpoint: ShownEndpoint })
   );
 }
 
-function Deliveries({ id }: { id: string }) {
+function Deliveries({ id, notBefore }: { id: string; notBefore: string | undefined }) {
   const [onlyDead, setOnlyDead] = useState(false);
   const [cursor, setCursor] = useState<string | undefined>(undefined);
   const list = useResource("listWebhookDeliveries", {
@@ -160,7 +161,7 @@ function Deliveries({ id }: { id: string }) {
             <ul class="executions">
               {items.map((delivery) => (
                 <li key={delivery.id}>
-                  <OneDelivery endpointId={id} delivery={delivery} />
+                  <OneDelivery endpointId={id} delivery={delivery} notBefore={notBefore} />
                 </li>
               ))}
             </ul>
@@ -171,17 +172,24 @@ function Deliveries({ id }: { id: string }) {
   );
 }
 
-function OneDelivery({ endpointId, delivery }: { endpointId: string; delivery: ShownDelivery }) {
-  const { id, type, createdAt, dueAt, log, generation, status } = delivery;
+type DeliveryProps = {
+  endpointId: string;
+  delivery: ShownDelivery;
+  notBefore: string | undefined;
+};
+
+function OneDelivery({ endpointId, delivery, notBefore }: DeliveryProps) {
+  const { id, type, createdAt, log, generation, status } = delivery;
+  const nextAt = nextAttemptAt(delivery, notBefore);
   const { tone, text } = deliveryState(delivery);
   const hasEnded = status === "dead" || status === "delivered";
   return (
     <details open={tone === "bad" || tone === "warn"}>
       <summary>
         <State tone={tone}>{text}</State> <strong>{type}</strong> <Time at={createdAt} />
-        {dueAt !== undefined && (
+        {nextAt !== undefined && (
           <>
-            , next attempt <Time at={dueAt} />
+            , next attempt <Time at={nextAt} />
           </>
         )}
         {generation > 1 && `, replayed`}
