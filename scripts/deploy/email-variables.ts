@@ -62,7 +62,7 @@ export const emailGroups: Group[] = [
       plain(
         "SES_TOPIC_ARN",
         "no",
-        "topic of SNS whose messages to `POST /api/webhooks/ses` are taken; confirms it",
+        "SNS topic that is confirmed, and may call `POST /api/webhooks/ses`",
       ),
     ],
   },

@@ -75,7 +75,7 @@ export const groups: Group[] = [
     reader: "isSent",
     workers: ["api", "cron"],
     variables: [
-      plain("AUTOMATIC_EMAILS_OFF", "no", "automatic emails that are not sent, by commas"),
+      plain("AUTOMATIC_EMAILS_OFF", "no", "automatic emails not to send, separated by commas"),
     ],
   },
   {
@@ -159,7 +159,7 @@ export const groups: Group[] = [
       plain(
         "EMAIL_RETENTION_DAYS",
         "no",
-        "how long an email is kept after it is over; so long its link to unsubscribe works",
+        "how long after its end an email is kept and its unsubscribe link works",
       ),
       plain("EMAIL_UNKNOWN_RETENTION_DAYS", "no", "how long an `unknown` email is kept"),
       plain("AUDIT_RETENTION_DAYS", "no", "how long the audit log is kept"),
@@ -223,7 +223,7 @@ export const groups: Group[] = [
       plain(
         "ALERT_RECOVERY_MINUTES",
         "no",
-        "how long a condition must not hold before its alert is over; 0: each change is notified",
+        "how long a condition must not hold before its alert is over; 0: each change is reported",
       ),
       plain("ALERT_EMAIL", "no", "the address that gets alerts by email"),
       plain("ALERT_EMAIL_SEVERITY", "no", "`page`: this address gets no tickets"),
@@ -247,7 +247,7 @@ export const groups: Group[] = [
       plain(
         "OBJECT_LOCATION_HINT",
         "no",
-        "near where objects are made by their first request, and stay: `weur`, `enam` and so on",
+        "where first requests make objects, which stay there: near `weur`, `enam` and so on",
       ),
     ],
   },
@@ -256,8 +256,8 @@ export const groups: Group[] = [
     workers: ["api", "consumer", "cron"],
     variables: [
       plain("BREAKER_FAILURES", "no", "failures in the window that open a circuit breaker"),
-      plain("BREAKER_FAILURE_RATIO", "no", "the share of the calls that they must be"),
-      plain("BREAKER_SLOW_RATIO", "no", "the share of the calls that slow and failed ones must be"),
+      plain("BREAKER_FAILURE_RATIO", "no", "the share of calls that must fail"),
+      plain("BREAKER_SLOW_RATIO", "no", "the share of calls that must be slow or fail"),
       plain("BREAKER_WINDOW_SECONDS", "no", "the window"),
       plain("BREAKER_OPEN_SECONDS", "no", "how long it stays open at first"),
       plain("BREAKER_DEPENDENCIES", "no", "JSON: `failures` and so on of single dependencies"),
