@@ -2,7 +2,8 @@ import { defineConfig } from "tsdown";
 
 /**
  * What `npm pack` puts into the tarball: the four entries of `exports` in package.json, as ESM with
- * declarations. Dependencies of package.json stay imports, and so does the Workers runtime.
+ * declarations. Dependencies of package.json stay imports, and so does the Workers runtime. The
+ * client checks cron expressions as the API does, by croner.
  */
 export default defineConfig({
   entry: {
@@ -15,7 +16,7 @@ export default defineConfig({
   platform: "neutral",
   target: "es2024",
   dts: true,
-  deps: { neverBundle: [/^(cloudflare|node):/], onlyBundle: [] },
+  deps: { neverBundle: [/^(cloudflare|node):/], onlyBundle: ["croner"] },
   // Nothing in these modules acts when it is imported: what an entry does not use must not come
   // along, such as the renderer of templates with the names of templates.
   treeshake: { moduleSideEffects: false },

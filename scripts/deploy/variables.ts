@@ -126,8 +126,16 @@ export const groups: Group[] = [
     reader: "waitLimits",
     workers: ["consumer", "cron"],
     variables: [
-      plain("EMAIL_RETRY_WINDOW_HOURS", "no", "hours of tries after greylisting; 0: as a retry"),
-      plain("EMAIL_MAX_WAIT_HOURS", "no", "hours of tries at a server or limit; 0: as a retry"),
+      plain(
+        "EMAIL_RETRY_WINDOW_HOURS",
+        "no",
+        "hours of tries after greylisting; 0: ordinary retries",
+      ),
+      plain(
+        "EMAIL_MAX_WAIT_HOURS",
+        "no",
+        "hours of tries at a server or limit; 0: ordinary retries",
+      ),
     ],
   },
   {
@@ -277,7 +285,7 @@ export const groups: Group[] = [
       plain(
         "CACHE_TIMEOUT_MS",
         "no",
-        "the longest that one takes, and that a read waits for the database",
+        "longest time of a KV call, and of a read's wait for the database",
       ),
     ],
   },

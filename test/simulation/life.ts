@@ -245,6 +245,7 @@ export async function simulate(world: World, days: number, random: () => number)
     `SELECT id, key, kind, summary, at, email_at AS emailAt, webhook_at AS webhookAt
      FROM alert_notices WHERE at <= ${lastTriggerAt} ORDER BY at, id`,
   );
+  life.evaluations = life.evaluations.filter(({ at }) => at <= lastTriggerAt);
   life.executions = d1.rows(
     "SELECT total, successful, failed, ended_at AS endedAt FROM task_executions",
   );

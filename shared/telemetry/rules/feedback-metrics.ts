@@ -22,7 +22,7 @@ export type FeedbackKind = (typeof feedbackKinds)[number];
 export const feedbackMetrics = {
   luna_email_feedback_total: {
     kind: "counter",
-    help: "Feedback about emails by transport and kind. From repeated on nothing was changed.",
+    help: "Feedback about emails by transport and kind. Kinds from repeated on changed nothing.",
     labels: { transport: "names", kind: feedbackKinds },
   },
 } as const;

@@ -117,7 +117,7 @@ export const metrics = {
   },
   luna_object_size_bytes: {
     kind: "gauge",
-    help: "How large the storage of a Durable Object is, of the largest breaker. At most 10 GB.",
+    help: "Storage of a Durable Object; for breakers, of the largest. At most 10 GB.",
     labels: { object: ["telemetry", "task_watchdog", "circuit_breaker", "cache_tag_index"] },
   },
   luna_circuit_breaker_state: {
