@@ -2,7 +2,6 @@ import { env, exports } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { QueueMessage } from "../../shared/email/queue-messages.ts";
 import { fakeQueue } from "../support/emails.ts";
-import { eventually } from "../support/eventually.ts";
 import { ADMIN_TOKEN } from "../support/http.ts";
 import { losingReplies } from "../support/lossy-database.ts";
 import { runTask } from "../support/run-task.ts";
@@ -436,12 +435,9 @@ describe("POST /api/emails", () => {
     const silent = {
       sendBatch: () => new Promise(() => undefined),
     } as unknown as Queue<QueueMessage>;
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const answer = callWith({ EMAIL_QUEUE: silent })("POST", "/api/emails", email);
-    await eventually(() => expect(vi.getTimerCount()).toBe(1));
-    vi.runAllTimers();
-    vi.useRealTimers();
-    expect((await answer).status).toBe(202);
+    // In real time: a fake clock would also run what an earlier request still waits for.
+    const answer = await callWith({ EMAIL_QUEUE: silent })("POST", "/api/emails", email);
+    expect(answer.status).toBe(202);
   });
 
   it("answers 503 and sends no notification while D1 is down", async () => {
