@@ -53,7 +53,7 @@ const RETRY_MS = 60_000;
 /** Who knows the URL can make it fail and recover without an end: its owner is not flooded. */
 const MAX_REPORTS = 10;
 const REPORTS_MS = 3_600_000;
-/** So long a definition that was sent before the deletion may arrive. */
+/** How long after a deletion a definition that was sent before it may arrive. */
 const END_KEPT_MS = DAY_MS;
 
 /**

@@ -178,7 +178,7 @@ export function readEnd(sql: SqlStorage): number | null {
   return end?.until ?? null;
 }
 
-/** Is all that is left: the other tables were deleted. */
+/** The only table of a deleted heartbeat. */
 export function saveEnd(sql: SqlStorage, until: number): void {
   sql.exec(`CREATE TABLE IF NOT EXISTS deletion (
     one INTEGER PRIMARY KEY CHECK (one = 1), until INTEGER NOT NULL

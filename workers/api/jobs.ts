@@ -190,14 +190,8 @@ async function change(
 const changedAnswer = async (env: ApiEnv, changed: Result<store.Job, Failure>): Answer =>
   changed.ok ? await shown(env, changed.value) : changed;
 
-export const updateJob: Handler<"updateJob"> = async (call) => {
-  const {
-    request,
-    params: { name },
-    body,
-    env,
-    now,
-  } = call;
+export const updateJob: Handler<"updateJob"> = async ({ request, params, body, env, now }) => {
+  const { name } = params;
   const { paused, ...fields } = body;
   const given = Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined),
@@ -209,14 +203,8 @@ export const updateJob: Handler<"updateJob"> = async (call) => {
   );
 };
 
-export const putJob: Handler<"putJob"> = async (call) => {
-  const {
-    request,
-    params: { name },
-    body,
-    env,
-    now,
-  } = call;
+export const putJob: Handler<"putJob"> = async ({ request, params, body, env, now }) => {
+  const { name } = params;
   const { paused, ...definition } = body;
   const there = await readDatabase(env, () => store.findJob(env.DB, name));
   if (!there.ok) return there;

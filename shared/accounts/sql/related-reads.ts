@@ -1,5 +1,6 @@
 import type * as v from "valibot";
 import { runBatch } from "../../database/batch.ts";
+import { iso } from "../../http/time.ts";
 import { permissionsIn } from "../rules/permissions.ts";
 import type { Role, subscription, teams, AccountTier, workspaces } from "../rules/schemas.ts";
 import { selectUser } from "./users.ts";
@@ -14,7 +15,6 @@ type Of<Schema extends v.GenericSchema> = v.InferOutput<Schema>;
 /** The newest of the teams that a user was added to and has not confirmed. */
 const MAX_PENDING_SHOWN = 100;
 
-const iso = (at: number): string => new Date(at).toISOString();
 const isoOrNull = (at: number | null): string | null => (at === null ? null : iso(at));
 
 /** Rows of a user, read with the user, to distinguish an empty list from no such user. */

@@ -82,8 +82,8 @@ export interface HeartbeatRpc {
   /** Newest first. */
   listPings(page: v.InferOutput<typeof pingsPage>): Promise<Result<KeptPing[], Invalid>>;
   /**
-   * Forgets everything, for ever: a definition that arrives later changes nothing. For a day the
-   * object keeps that it was deleted.
+   * Deletes everything. For a day the object records the deletion, so that a definition that was
+   * sent before it changes nothing.
    */
   remove(): Promise<void>;
 }
