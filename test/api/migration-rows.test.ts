@@ -1,7 +1,7 @@
 import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, inject, it } from "vitest";
-import { emptyDatabase } from "../support/empty-database.ts";
+import { emptyStorage } from "../support/fresh-storage.ts";
 import { fill } from "./statements/fill.ts";
 
 /**
@@ -30,7 +30,7 @@ const limited: Record<string, number> = {
 };
 
 beforeEach(async () => {
-  await emptyDatabase(env.DB);
+  await emptyStorage();
   await applyD1Migrations(
     env.DB,
     migrations.filter(({ name }) => name.slice(0, 4) <= SHAPE),
@@ -73,9 +73,9 @@ it.each([
 /** After ten seconds without a request an object leaves memory. No condition shows that it has. */
 const IDLE_MS = 11_000;
 
-it("the database is emptied also if it was idle, as on a machine under load", async () => {
+it("the storage is emptied also if it was idle, as on a machine under load", async () => {
   await scheduler.wait(IDLE_MS);
-  await emptyDatabase(env.DB);
+  await emptyStorage();
   const emails = env.DB.prepare("SELECT name FROM sqlite_master WHERE name = 'emails'");
   expect(await emails.first()).toBe(null);
 });

@@ -2,7 +2,7 @@ import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { inject } from "vitest";
 import { CountedPlatform } from "../../support/counted-platform.ts";
-import { emptyDatabase } from "../../support/empty-database.ts";
+import { emptyStorage } from "../../support/fresh-storage.ts";
 import { fill } from "./fill.ts";
 
 /** Emails of others: 10,000, or 100,000 and a million in `npm run test:deep`. */
@@ -26,7 +26,7 @@ export async function readAloneAndAmong<Name extends string>(
   works: Record<Name, (db: D1Database) => Promise<unknown>>,
 ): Promise<Record<Name, RowsRead>> {
   const run = async (emails: number): Promise<number[]> => {
-    await emptyDatabase(env.DB);
+    await emptyStorage();
     await applyD1Migrations(env.DB, inject("migrations"));
     await begin();
     if (emails > 0) await fill(env.DB, emails, now);
