@@ -155,6 +155,19 @@ export default defineConfig({
           ...common,
         },
       },
+      // The breakers and the counters live in luna-api, which does not run here: the consumer's
+      // isolate hosts them itself. One of its files waits for long: others run meanwhile.
+      inWorkerd(
+        "consumer",
+        {
+          bindings: { SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none", ...links },
+          durableObjects: {
+            CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true },
+            TELEMETRY: { className: "Telemetry", useSQLite: true },
+          },
+        },
+        { main: "./test/consumer/entry.ts", globalSetup: ["./test/support/scripted-servers.ts"] },
+      ),
       // luna-cron does not run beside luna-api here; `stack` has the three of them.
       inWorkerd(
         "api",
@@ -169,20 +182,7 @@ export default defineConfig({
         },
         { setupFiles: ["./test/support/registered-tasks.ts"] },
       ),
-      // The breakers and the counters live in luna-api, which does not run here: the consumer's
-      // isolate hosts them itself.
-      inWorkerd(
-        "consumer",
-        {
-          bindings: { SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none", ...links },
-          durableObjects: {
-            CIRCUIT_BREAKER: { className: "CircuitBreaker", useSQLite: true },
-            TELEMETRY: { className: "Telemetry", useSQLite: true },
-          },
-        },
-        { main: "./test/consumer/entry.ts", globalSetup: ["./test/support/scripted-servers.ts"] },
-      ),
-      // So do the breakers and the tag index here.
+      // Its isolate hosts the breakers and the tag index, too.
       inWorkerd(
         "cron",
         {
