@@ -18,6 +18,9 @@ const WAYS = ["straightforward", "straightforward, 5 at once", "luna", "SMTP alo
 
 type Cell = { way: string; size: number; replies: EmailBenchReply[] };
 
+/** What a network adds to a round trip in the row that has one: D1 is another machine. */
+const AWAY_MS = 20;
+
 export async function emailRows(): Promise<Ratio[]> {
   const cells = cellsOf(WAYS).filter(
     // One by one there is nothing to do at once.
@@ -36,9 +39,13 @@ export async function emailRows(): Promise<Ratio[]> {
 
 /** Accepting alone, beside an INSERT that keeps no key and no history and notifies no queue. */
 export async function acceptRows(): Promise<Ratio[]> {
-  const cells = cellsOf([BARE, "luna"]);
-  await measure(cells, "accept");
-  return SIZES.flatMap((size) => compared(`accept, ${size} per call`, cells, size, accepted));
+  const [local, away] = [cellsOf([BARE, "luna"]), cellsOf([BARE, "luna"])];
+  await measure(local, "accept");
+  await measure(away, "accept", AWAY_MS);
+  return SIZES.flatMap((size) => [
+    ...compared(`accept, ${size} per call`, local, size, accepted),
+    ...compared(`accept, ${size} per call, D1 ${AWAY_MS} ms away`, away, size, accepted),
+  ]);
 }
 
 const cellsOf = (ways: string[]): Cell[] =>
@@ -47,7 +54,7 @@ const cellsOf = (ways: string[]): Cell[] =>
 const accepted = (reply: EmailBenchReply) => ({ ms: reply.acceptMs, trips: reply.acceptTrips });
 
 /** Measures the cells in turns, in one runtime. */
-async function measure(cells: readonly Cell[], only: "both" | "accept"): Promise<void> {
+async function measure(cells: readonly Cell[], only: "both" | "accept", awayMs = 0): Promise<void> {
   const sink = new SmtpSink({ greetsAtOnce: true });
   const server = createTestHarness();
   // luna-consumer as it is configured, but that nothing consumes the queue, and that the breaker
@@ -71,9 +78,8 @@ async function measure(cells: readonly Cell[], only: "both" | "accept"): Promise
     await server.getWorker("luna-consumer").applyD1Migrations("DB");
     for (let round = -1; round < ROUNDS; round += 1) {
       for (const { way, size, replies } of cells) {
-        const answer = await server.fetch(
-          `/?way=${encodeURIComponent(way)}&size=${size}&emails=${EMAILS}&only=${only}`,
-        );
+        const asked = new URLSearchParams({ way, size: `${size}`, emails: `${EMAILS}`, only });
+        const answer = await server.fetch(`/?${asked.toString()}&away=${awayMs}`);
         if (!answer.ok) throw new Error(`${way}: ${await answer.text()}`);
         const reply = (await answer.json()) as EmailBenchReply;
         if (sink.delivered.length !== (only === "accept" ? 0 : EMAILS))

@@ -16,6 +16,8 @@ const STORES = {
 } as const;
 
 type OutageName = keyof typeof STORES | "the mail server" | "Luna (SIGKILL)";
+/** D1 works again, and its breaker, which opens for 30 seconds, has not closed yet. */
+export const BREAKER_OF_D1 = "the breaker of D1";
 /** `forMs` is 0 for a SIGKILL: Luna is started again at once. */
 export type Outage = { name: OutageName; atMs: number; forMs: number };
 export type Target = { stateDir: string; luna: KilledLuna; mailServer: MailServer };
@@ -65,7 +67,8 @@ async function begin(name: OutageName, target: Target): Promise<() => Promise<vo
 /**
  * Runs a plan until it ends or `over` is aborted. An outage that has begun is always ended.
  *
- * @param onChange gets the name of each outage before it begins, and "none" after it
+ * @param onChange gets the name of each outage before it begins, and after it "none", or what still
+ *   lasts
  */
 export async function runOutages(
   plan: Outage[],
@@ -76,17 +79,32 @@ export async function runOutages(
   const wait = async (ms: number): Promise<void> => {
     await sleep(Math.max(ms, 0), undefined, { signal: over }).catch(() => undefined);
   };
+  let last = "none";
+  const change = (next: string): void => onChange((last = next));
   const startedAt = Date.now();
   for (const { name, atMs, forMs } of plan) {
     await wait(startedAt + atMs - Date.now());
     if (over.aborted) return;
     const at = Date.now();
-    onChange(name);
+    change(name);
     process.stdout.write(`outage: ${name}\n`);
     const end = await begin(name, target);
     await wait(forMs);
     await end();
     process.stdout.write(`over after ${((Date.now() - at) / 1_000).toFixed(1)} s: ${name}\n`);
-    onChange("none");
+    change(name === "D1" ? BREAKER_OF_D1 : "none");
+    if (name !== "D1") continue;
+    const whenClosed = async (): Promise<void> => {
+      await closed(target.luna);
+      if (last === BREAKER_OF_D1) change("none");
+    };
+    void whenClosed();
   }
+}
+
+/** Waits until the breaker of D1 is closed. */
+async function closed(luna: KilledLuna): Promise<void> {
+  await luna.untilGood("GET", "/api/admin/circuit-breakers/database", ({ status, body }) => {
+    return status === 200 && body.state === "CLOSED";
+  });
 }

@@ -1,4 +1,5 @@
 import type { KilledLuna } from "./killed-luna.ts";
+import { BREAKER_OF_D1 } from "./outages.ts";
 import type { Tally } from "./users.ts";
 import type { EmailVerdict, Transactions } from "./verdict.ts";
 
@@ -43,26 +44,40 @@ export function userRows(evidence: {
 }): Row[] {
   const { tally, transactions, runs, verdict, cache, uncaught } = evidence;
   const unaided = verdict.delivered - verdict.replayedAndDelivered;
-  const reads = [...tally.reads].filter(([outage]) => !WITHOUT_READS.has(outage));
-  const sent = reads.reduce((total, [, count]) => total + count.sent, 0);
-  const answered = reads.reduce((total, [, count]) => total + count.answered, 0);
+  const { sent, answered } = readsExcept(tally, new Set([...WITHOUT_READS, BREAKER_OF_D1]));
+  const more = readsExcept(tally, WITHOUT_READS);
   const { tried, wrong, confirmed, refused, unknown } = transactions;
   const { success = 0, failure = 0 } = runs;
   const { atHalf, atEnd } = cache;
   const [hits, lookups] = [atEnd.hits - atHalf.hits, atEnd.reads - atHalf.reads];
   return [
     share("cache availability: reads while D1 and Luna are up", answered, sent, { least: 0.999 }),
+    {
+      name: "  and until the breaker of D1 is closed",
+      measured: percent(more.answered, more.sent),
+    },
     share("transactions: all or nothing, and as answered", tried - wrong.length, tried, {
       least: 1,
     }),
     { name: "  confirmed, refused, unknown", measured: `${confirmed}, ${refused}, ${unknown}` },
-    share("task completion", success, success + failure, { over: 0.95 }),
+    share("task completion", success, success + failure, { least: 0.99 }),
     share("delivered without a replay, of all emails", unaided, verdict.all, { over: 0.98 }),
-    share("cache hit rate, second half", hits, lookups, { over: 0.8 }),
+    share("cache hit rate, second half", hits, lookups, { least: 0.85 }),
     { name: "  whole run, which begins cold", measured: percent(atEnd.hits, atEnd.reads) },
     { name: "uncaught exceptions", required: "0", measured: `${uncaught}`, holds: uncaught === 0 },
     { name: "slowest answer to a user", measured: seconds(tally.slowestMs) },
   ];
+}
+
+function readsExcept(
+  { reads }: Tally,
+  outages: ReadonlySet<string>,
+): { sent: number; answered: number } {
+  const counts = [...reads].flatMap(([outage, count]) => (outages.has(outage) ? [] : [count]));
+  return {
+    sent: counts.reduce((total, { sent }) => total + sent, 0),
+    answered: counts.reduce((total, { answered }) => total + answered, 0),
+  };
 }
 
 export function readsByOutage({ reads }: Tally): string[][] {

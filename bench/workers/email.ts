@@ -1,3 +1,4 @@
+import { waitUntil } from "cloudflare:workers";
 import { acceptEmails } from "../../shared/email/outbox.ts";
 import { notificationFor } from "../../shared/email/queue-messages.ts";
 import { submissionOf } from "../../shared/email/submission.ts";
@@ -66,7 +67,8 @@ async function acceptByLuna(env: ConsumerEnv, emails: PlainEmail[]): Promise<str
     if (!submission.ok) throw new Error(JSON.stringify(submission.error));
     return submission.value;
   });
-  const accepted = await acceptEmails({ db: env.DB, queue: env.EMAIL_QUEUE }, submissions, now);
+  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE, background: waitUntil };
+  const accepted = await acceptEmails(outbox, submissions, now);
   return accepted.map((email) => {
     if (!email.ok) throw new Error(JSON.stringify(email.error));
     return email.value.id;
@@ -100,7 +102,7 @@ function queueBatch(ids: string[]): MessageBatch {
 
 /**
  * `/?way=luna&size=10&emails=200`: accepts, then delivers that many emails, `size` at a time.
- * `&only=accept`: delivers none.
+ * `&only=accept`: delivers none. `&away=20`: D1 is so many milliseconds away.
  */
 export default {
   async fetch(request, env) {
@@ -109,7 +111,11 @@ export default {
     const [size, count] = [Number(searchParams.get("size")), Number(searchParams.get("emails"))];
     if (way === undefined) return new Response("no such way", { status: 404 });
     await env.DB.prepare(straightforwardTable).run();
-    const [accepting, delivering] = [new CountedDatabase(env.DB), new CountedDatabase(env.DB)];
+    const away = Number(searchParams.get("away") ?? 0);
+    const [accepting, delivering] = [
+      new CountedDatabase(env.DB, away),
+      new CountedDatabase(env.DB, away),
+    ];
 
     const groups = Array.from({ length: count / size }, (_, group) =>
       Array.from({ length: size }, (_email, n) => emailFor(group * size + n)),

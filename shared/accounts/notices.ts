@@ -1,6 +1,7 @@
 import { isSent } from "../email/automatic-emails.ts";
 import { brandOf } from "../email/brand.ts";
-import { newEmail, notify, SYSTEM_TENANT, type Outbox } from "../email/outbox.ts";
+import { notify } from "../email/notify.ts";
+import { newEmail, SYSTEM_TENANT, type Outbox } from "../email/outbox.ts";
 import { sender, type EmailVariables } from "../email/settings.ts";
 import type { EmailSource } from "../email/sql/accept.ts";
 import { automaticEmail, type NamedEmail, type ReadTemplates } from "../email/templates/named.ts";

@@ -1,6 +1,7 @@
 import { insertCreated, type KeyedRequest } from "../database/answered-requests.ts";
 import { WRITE_TIMEOUT_MS, writeDatabase, type WriteFailure } from "../database/write.ts";
-import { ADMIN_TENANT, newEmail, notify, type Outbox } from "../email/outbox.ts";
+import { notify } from "../email/notify.ts";
+import { ADMIN_TENANT, newEmail, type Outbox } from "../email/outbox.ts";
 import type { NamedEmail } from "../email/templates/named.ts";
 import { within } from "../lib/base/deadline.ts";
 import { fail, ok, type Result } from "../lib/base/result.ts";

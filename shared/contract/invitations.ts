@@ -152,6 +152,6 @@ export const answerInvitation = operation({
   path: "/invitations/:token",
   access: "anyone",
   summary: "Accept or decline an invitation on its page, as the account of the invited address.",
-  problems: ["not-found", "wrong-state", "unavailable", "outcome-unknown"],
+  problems: ["not-found", "account-suspended", "wrong-state", "unavailable", "outcome-unknown"],
   ...link,
 });

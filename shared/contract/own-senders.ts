@@ -77,7 +77,7 @@ export const askToVerifySender = operation({
   path: "/verify-sender/:token",
   access: "anyone",
   summary: "A page that asks to confirm an address as a sender.",
-  problems: ["not-found", "unavailable"],
+  problems: ["not-found", "account-suspended", "unavailable"],
   ...link,
 });
 
@@ -87,6 +87,6 @@ export const confirmSender = operation({
   path: "/verify-sender/:token",
   access: "anyone",
   summary: "Confirm an address as a sender. A repeat changes nothing.",
-  problems: ["not-found", "unavailable", "outcome-unknown"],
+  problems: ["not-found", "account-suspended", "unavailable", "outcome-unknown"],
   ...link,
 });

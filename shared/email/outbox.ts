@@ -18,15 +18,13 @@ import {
   type Unwritten,
 } from "./accept-answer.ts";
 import { dropLarge, storeLarge, type LargeFiles } from "./files/large.ts";
-import { notificationFor, type QueueMessage } from "./queue-messages.ts";
+import { notify, type Due, type Notifier } from "./notify.ts";
 import type { DailyLimits } from "./rules/daily-limits.ts";
 import type { WantedFiles } from "./rules/file.ts";
 import { storedKey } from "./rules/idempotency.ts";
-import { notificationDelaySeconds } from "./rules/retry-policy.ts";
 import type { NamedSender } from "./rules/senders.ts";
 import { canonicalRequest, type EmailMessage, type EmailRequest } from "./schemas.ts";
 import { insertEmail, type EmailSource, type NewEmail } from "./sql/accept.ts";
-import { notifySoon } from "./sql/notifications.ts";
 import {
   acceptEach,
   areThere,
@@ -36,18 +34,7 @@ import {
 } from "./sql/submissions.ts";
 
 /** `bucket`: for files that a row of D1 has no room for. */
-export type Outbox = {
-  db: D1Database;
-  queue: Queue<QueueMessage>;
-  bucket?: R2Bucket | undefined;
-};
-
-/**
- * The longest that a request, or an email that is being handed over, waits for a queue.
- */
-export const QUEUE_TIMEOUT_MS = 2_000;
-/** The most that one `sendBatch` takes. */
-const QUEUE_BATCH = 100;
+export type Outbox = Notifier & { bucket?: R2Bucket | undefined };
 
 /** An email to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
 export type Submission = {
@@ -113,7 +100,7 @@ export async function acceptEmails(
     if (email.ok) prepared.push({ n, submission, email: email.value });
     else accepted[n] = email;
   }
-  const due: { id: string; generation: number; dueAt: number }[] = [];
+  const due: Due[] = [];
   const groups = groupsWithin(prepared, MAX_BOUND, ({ email }) => sizeOf([email]));
   for (const [n, group] of groups.entries()) {
     const verdicts = await written(
@@ -251,44 +238,4 @@ export function newEmail(
     statements: insertEmail(db, { ...email, id, traceId: currentTraceId() }, now, source),
     accepted: () => countAccepted(id),
   };
-}
-
-/**
- * Notifies the consumer of emails at their due time. If the queue takes no notification, that is
- * not an error: the sweeper notifies instead.
- */
-export async function notify(
-  outbox: Outbox,
-  emails: { id: string; generation: number; dueAt: number }[],
-  now: number,
-): Promise<void> {
-  if (emails.length === 0) return;
-  try {
-    await within(
-      QUEUE_TIMEOUT_MS,
-      sendAll(
-        outbox.queue,
-        emails.map((email) => ({
-          body: notificationFor(email),
-          delaySeconds: notificationDelaySeconds(email.dueAt, now),
-        })),
-      ),
-    );
-  } catch (error) {
-    log("warn", "email.notification_failed", { emails: emails.length, ...describeError(error) });
-    const ids = emails.map((email) => email.id);
-    await within(QUEUE_TIMEOUT_MS, notifySoon(outbox.db, ids, now)).catch((later: unknown) =>
-      log("warn", "email.notify_soon_failed", describeError(later)),
-    );
-  }
-}
-
-/** Sends any number of messages, a queue batch at a time. */
-export async function sendAll(
-  queue: Queue<QueueMessage>,
-  messages: MessageSendRequest<QueueMessage>[],
-): Promise<void> {
-  for (let start = 0; start < messages.length; start += QUEUE_BATCH) {
-    await queue.sendBatch(messages.slice(start, start + QUEUE_BATCH));
-  }
 }

@@ -1,7 +1,7 @@
 import { describeError } from "../lib/worker/log.ts";
 import { LEASE_MS } from "./delivery/lease.ts";
 import { observeSettled } from "./delivery/observe.ts";
-import { sendAll } from "./outbox.ts";
+import { sendAll } from "./notify.ts";
 import { deadLetterMessageFor, notificationFor, type QueueMessage } from "./queue-messages.ts";
 import { keyForgotten, leaseExpired, waitedTooLong } from "./rules/details.ts";
 import { expireLease, putBack } from "./rules/lifecycle.ts";

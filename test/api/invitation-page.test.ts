@@ -91,7 +91,7 @@ describe("the page of an invitation", () => {
   it("makes no suspended user a member, and does once the suspension ends", async () => {
     const { guest, path, roleOf } = await invited();
     await call("POST", `/api/users/${guest.userId}/suspend`, { reason: "abuse" });
-    expect((await press(path, "accept")).status).toBe(409);
+    expect((await press(path, "accept")).status).toBe(403);
     expect(await roleOf(guest.userId)).toBeUndefined();
     await call("POST", `/api/users/${guest.userId}/resume`);
     expect((await press(path, "accept")).status).toBe(200);

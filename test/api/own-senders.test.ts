@@ -171,6 +171,33 @@ describe("an address of a tenant", () => {
     expect((await open("POST", await linkTo(two))).status).toBe(404);
   });
 
+  it("is not confirmed while its account is suspended, and is once the suspension ends", async () => {
+    const [user, address] = [await mailer(), newAddress()];
+    const { id } = (await request(user, { address })).body;
+    const path = await linkTo(address);
+    const account = `/api/users/${user.userId}`;
+    const status = async () => (await call("GET", `/api/admin/email/senders/${id}`)).body.status;
+    await call("POST", `${account}/suspend`, { reason: "abuse" });
+    for (const method of ["GET", "POST"] as const)
+      expect(await open(method, path), method).toMatchObject({
+        status: 403,
+        text: expect.stringContaining("urn:luna:problem:account-suspended"),
+      });
+    await call("POST", `${account}/resume`);
+    const suspending = {
+      prepare: (sql: string) => db.prepare(sql),
+      batch: async (statements: D1PreparedStatement[]) => {
+        await call("POST", `${account}/suspend`, { reason: "abuse" });
+        return await db.batch(statements);
+      },
+    } as unknown as D1Database;
+    expect((await open("POST", path, callWith({ DB: suspending }))).status).toBe(403);
+    expect(await status()).toBe("pending");
+    await call("POST", `${account}/resume`);
+    expect((await open("POST", path)).status).toBe(200);
+    expect(await status()).toBe("verified");
+  });
+
   it("gets one link and one sender although replies of D1 are lost", async () => {
     const [user, address] = [await mailer(), newAddress()];
     const made = await request(user, { address }, callWith({ DB: losingReplies(db) }));

@@ -29,6 +29,7 @@ import type { ApiEnv } from "../env.ts";
 import { noticePorts } from "./automatic-email.ts";
 import { actorOf, json, noContent, type Call, type CallerOf, type Handler } from "./call.ts";
 import { answerAgain, keyedRequest } from "./keyed.ts";
+import { outboxOf } from "./outbox.ts";
 import { withPurge } from "./purging.ts";
 
 /** Keys of users, teams and operators: each kind has the same four operations. */
@@ -118,7 +119,7 @@ async function create(
   if (!created.ok) return created;
   switch (created.value.tag) {
     case "created":
-      await sendNotices({ db: env.DB, queue: env.EMAIL_QUEUE }, [notice], now);
+      await sendNotices(outboxOf(env), [notice], now);
       return withSecret(created.value.key, secret);
     case "too-many":
       return fail({
@@ -201,7 +202,7 @@ async function rotate(
   if (!rotated.ok) return rotated;
   const { key, notified } = rotated.value;
   if (key === null) return fail(noKey);
-  if (notified) await sendNotices({ db: env.DB, queue: env.EMAIL_QUEUE }, [notice], now);
+  if (notified) await sendNotices(outboxOf(env), [notice], now);
   return withSecret(key, secret);
 }
 
@@ -225,7 +226,7 @@ async function revoke(
   if (!revoked.ok) return revoked;
   const { wasThere, notified } = revoked.value;
   if (!wasThere) return fail(noKey);
-  if (notified) await sendNotices({ db: env.DB, queue: env.EMAIL_QUEUE }, [notice], now);
+  if (notified) await sendNotices(outboxOf(env), [notice], now);
   return noContent();
 }
 

@@ -19,6 +19,7 @@ import { currentRequestId } from "../../shared/lib/worker/trace.ts";
 import type { ApiEnv } from "../env.ts";
 import { hashed } from "./audit.ts";
 import type { Handler } from "./call.ts";
+import { outboxOf } from "./outbox.ts";
 import { formPage } from "./page.ts";
 import { withPurge } from "./purging.ts";
 
@@ -67,7 +68,7 @@ export const confirmAddress: Handler<"confirmAddress"> = async (call) => {
   );
   if (!written.ok) return written;
   if (written.value) {
-    await sendNotices({ db: env.DB, queue: env.EMAIL_QUEUE }, [notice], now);
+    await sendNotices(outboxOf(env), [notice], now);
     return confirmedPage(env);
   }
   // Since it was read it was withdrawn, replaced or confirmed, or the user was suspended.

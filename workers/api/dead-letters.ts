@@ -1,6 +1,6 @@
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { notify } from "../../shared/email/outbox.ts";
+import { notify } from "../../shared/email/notify.ts";
 import { previewReplay, replayDeadLetters, wantedEmails } from "../../shared/email/replay.ts";
 import { causesOf } from "../../shared/email/rules/causes.ts";
 import {
@@ -15,6 +15,7 @@ import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, noContent, type Handler } from "./call.ts";
+import { outboxOf } from "./outbox.ts";
 
 const noSuchDeadLetter: Failure = { tag: "not-found", what: "dead letter" };
 
@@ -93,6 +94,6 @@ export const processDeadLetters: Handler<"processDeadLetters"> = async ({ body, 
     replayDeadLetters(env.DB, ids.value, ratePerSecond, now),
   );
   if (!replayed.ok) return replayed;
-  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, replayed.value.requeued, now);
+  await notify(outboxOf(env), replayed.value.requeued, now);
   return json(replayed.value.processed);
 };

@@ -1,17 +1,10 @@
 import { tiers } from "../../shared/accounts/rules/schemas.ts";
 import { dailyLimits } from "../../shared/email/daily-limits.ts";
-import type { Outbox } from "../../shared/email/outbox.ts";
 import type { Who } from "../../shared/email/submission.ts";
 import { ok, type Result } from "../../shared/lib/base/result.ts";
 import type { Misconfigured } from "../../shared/lib/worker/variables.ts";
 import type { ApiEnv } from "../env.ts";
 import { tenantOf, type Caller } from "./call.ts";
-
-export const outboxOf = ({ DB, EMAIL_QUEUE, ATTACHMENTS }: ApiEnv): Outbox => ({
-  db: DB,
-  queue: EMAIL_QUEUE,
-  bucket: ATTACHMENTS,
-});
 
 /** Whose emails a caller sends, and how many per day. No limit counts those of a test key. */
 export function senderOfCaller(

@@ -2,12 +2,13 @@ import type { EmailTransportAnswer } from "../../shared/contract/email-transport
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { feedbackSources } from "../../shared/email/feedback-sources.ts";
-import { notify } from "../../shared/email/outbox.ts";
+import { notify } from "../../shared/email/notify.ts";
 import { emailPaces, type EmailPace } from "../../shared/email/paces.ts";
 import { transportFeedback } from "../../shared/email/rules/feedback-sources.ts";
 import { DUE_AT_ONCE, endLimits } from "../../shared/email/sql/limits.ts";
 import { iso } from "../../shared/http/time.ts";
 import { json, type Handler } from "./call.ts";
+import { outboxOf } from "./outbox.ts";
 
 /** How fast each transport gets emails now, and whether a limit of its provider closes it. */
 export const listEmailTransports: Handler<"listEmailTransports"> = async ({ env, now }) => {
@@ -26,7 +27,7 @@ export const listEmailTransports: Handler<"listEmailTransports"> = async ({ env,
 export const resetEmailTransport: Handler<"resetEmailTransport"> = async ({ params, env, now }) => {
   const ended = await writeDatabase(() => endLimits(env.DB, params.transport, now));
   if (!ended.ok) return ended;
-  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, ended.value, now);
+  await notify(outboxOf(env), ended.value, now);
   const emailsDue = ended.value.length;
   return json({ name: params.transport, emailsDue, more: emailsDue === DUE_AT_ONCE });
 };

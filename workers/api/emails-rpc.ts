@@ -6,6 +6,7 @@ import { templatesInCache } from "../../shared/email/templates/published.ts";
 import { newTraceId, traced, traceIdOf } from "../../shared/lib/worker/trace.ts";
 import { validate } from "../../shared/lib/worker/validate.ts";
 import type { ApiEnv } from "../env.ts";
+import { outboxOf } from "./outbox.ts";
 
 const sendOptions = v.strictObject({
   idempotencyKey: v.optional(idempotencyKey),
@@ -20,7 +21,7 @@ export async function sendByRpc(
 ): ReturnType<EmailsRpc["send"]> {
   const checked = validate(sendOptions, options);
   if (!checked.ok) return checked;
-  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE, bucket: env.ATTACHMENTS };
+  const outbox = outboxOf(env);
   const traceId = traceIdOf(checked.value.traceparent ?? "") ?? newTraceId();
   return await traced({ traceId }, () =>
     acceptProduced(

@@ -4,7 +4,8 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { feedbackSources } from "../../shared/email/feedback-sources.ts";
 import { withFiles } from "../../shared/email/files/wanted.ts";
-import { acceptEmails, notify } from "../../shared/email/outbox.ts";
+import { notify } from "../../shared/email/notify.ts";
+import { acceptEmails } from "../../shared/email/outbox.ts";
 import { findRepeat } from "../../shared/email/repeat.ts";
 import { parseMailbox, quotedMailbox } from "../../shared/email/rules/address.ts";
 import { emailFeedback, type FeedbackSources } from "../../shared/email/rules/feedback-sources.ts";
@@ -21,7 +22,8 @@ import { problemOf } from "../../shared/http/problem.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { fanOut } from "../../shared/lib/worker/fan-out.ts";
 import { json, ownerOf, tenantOf, type Handler } from "./call.ts";
-import { outboxOf, senderOfCaller } from "./email-caller.ts";
+import { senderOfCaller } from "./email-caller.ts";
+import { outboxOf } from "./outbox.ts";
 
 /** 202 once the email is in D1. `GET /api/emails/:id` shows its delivery. */
 export const sendEmail: Handler<"sendEmail"> = async ({
@@ -132,7 +134,7 @@ export const moveEmail: Handler<"moveEmail"> = async ({
     });
   }
   const { generation, dueAt } = moved.value;
-  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ id, generation, dueAt }], now);
+  await notify(outboxOf(env), [{ id, generation, dueAt }], now);
   return json({ id, status: "scheduled", dueAt: new Date(dueAt).toISOString() });
 };
 

@@ -11,6 +11,7 @@ import type { Failure } from "../../shared/http/failure.ts";
 import { fail, ok } from "../../shared/lib/base/result.ts";
 import { noticePorts } from "./automatic-email.ts";
 import { json, noContent, type Handler } from "./call.ts";
+import { outboxOf } from "./outbox.ts";
 import { withPurge } from "./purging.ts";
 
 /** The first key of a user, which does all that the user may. */
@@ -59,7 +60,7 @@ export const rotateApiKey: Handler<"rotateApiKey"> = async ({
       tag: "wrong-state",
       detail: "The key was replaced or revoked at the same time.",
     });
-  await sendNotices({ db: env.DB, queue: env.EMAIL_QUEUE }, [notice], now);
+  await sendNotices(outboxOf(env), [notice], now);
   return json({ user: user.value, apiKey: key.key }, { status: 201 });
 };
 
@@ -89,6 +90,6 @@ export const revokeApiKey: Handler<"revokeApiKey"> = async ({
   if (!revoked.ok) return revoked;
   const { isThere, notified } = revoked.value;
   if (!isThere) return fail(noSuchUser);
-  if (notified) await sendNotices({ db: env.DB, queue: env.EMAIL_QUEUE }, [notice], now);
+  if (notified) await sendNotices(outboxOf(env), [notice], now);
   return noContent();
 };

@@ -24,6 +24,7 @@ import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import { json, noContent, userIdOf, type Handler } from "./call.ts";
 import { decideAndWrite } from "./decide-and-write.ts";
+import { outboxOf } from "./outbox.ts";
 import { withPurge } from "./purging.ts";
 
 /** The answer does not reveal whether the address has an account or is a member. */
@@ -34,7 +35,7 @@ export const createInvitation: Handler<"createInvitation"> = async ({
   caller,
   now,
 }) => {
-  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+  const outbox = outboxOf(env);
   const inviterId = userIdOf(caller);
   const inviting = { teamId, inviterId, email };
   const id = `inv_${crypto.randomUUID().replaceAll("-", "")}`;

@@ -11,6 +11,7 @@ import { pageFrom } from "../../shared/http/lists.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, noContent, tenantOf, type Handler } from "./call.ts";
 import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
+import { outboxOf } from "./outbox.ts";
 import { newSenderId, noSender, senderAnswer } from "./sender-answer.ts";
 
 /** Senders of the caller. One of another tenant is answered like one that does not exist. */
@@ -18,7 +19,7 @@ import { newSenderId, noSender, senderAnswer } from "./sender-answer.ts";
 export const requestSender: Handler<"requestSender"> = async (call) => {
   const { body, env, caller, now } = call;
   const { address, domain, name = null } = body;
-  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+  const outbox = outboxOf(env);
   const pending = {
     id: newSenderId(now),
     identity: address ?? domain ?? "",
@@ -64,7 +65,7 @@ export const getOwnSender: Handler<"getOwnSender"> = async ({ params, env, calle
 };
 
 export const verifySender: Handler<"verifySender"> = async ({ params, env, caller, now }) => {
-  const outbox = { db: env.DB, queue: env.EMAIL_QUEUE };
+  const outbox = outboxOf(env);
   const owned = { id: params.senderId, tenant: tenantOf(caller) };
   const verified = await verifyNow(
     { outbox, env, readTemplates: templatesInCache(env), now },

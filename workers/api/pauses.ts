@@ -1,6 +1,6 @@
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { notify } from "../../shared/email/outbox.ts";
+import { notify } from "../../shared/email/notify.ts";
 import {
   deletePause,
   findPauses,
@@ -9,6 +9,7 @@ import {
 } from "../../shared/email/sql/pauses.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, noContent, type Handler } from "./call.ts";
+import { outboxOf } from "./outbox.ts";
 
 /** What is paused. */
 export const listPauses: Handler<"listPauses"> = async ({ env }) => {
@@ -28,7 +29,7 @@ export const pauseEmails: Handler<"pauseEmails"> = async ({ body, env, now }) =>
 export const resumeEmails: Handler<"resumeEmails"> = async ({ params: { scope }, env, now }) => {
   const ended = await writeDatabase(() => deletePause(env.DB, scope, now));
   if (!ended.ok) return ended;
-  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, ended.value.due, now);
+  await notify(outboxOf(env), ended.value.due, now);
   return ended.value.ended ? noContent() : fail({ tag: "not-found", what: "pause" });
 };
 

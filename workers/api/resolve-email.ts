@@ -1,8 +1,9 @@
 import { writeDatabase } from "../../shared/database/write.ts";
-import { notify } from "../../shared/email/outbox.ts";
+import { notify } from "../../shared/email/notify.ts";
 import { resolveUnknown } from "../../shared/email/sql/unknown.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, type Handler } from "./call.ts";
+import { outboxOf } from "./outbox.ts";
 
 /** Sets the outcome of an unknown or pinned email, as an operator found or decided it. */
 export const resolveEmail: Handler<"resolveEmail"> = async ({ params: { id }, body, env, now }) => {
@@ -10,6 +11,6 @@ export const resolveEmail: Handler<"resolveEmail"> = async ({ params: { id }, bo
   if (!resolved.ok) return resolved;
   if (resolved.value === null) return fail({ tag: "not-found", what: "unknown email" });
   if (resolved.value.status === "queued")
-    await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ ...resolved.value, dueAt: now }], now);
+    await notify(outboxOf(env), [{ ...resolved.value, dueAt: now }], now);
   return json(resolved.value);
 };

@@ -1,8 +1,9 @@
 import { writeDatabase } from "../../shared/database/write.ts";
-import { notify } from "../../shared/email/outbox.ts";
+import { notify } from "../../shared/email/notify.ts";
 import { endWait } from "../../shared/email/sql/end-wait.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, type Handler } from "./call.ts";
+import { outboxOf } from "./outbox.ts";
 
 /** Ends the wait of an email that a server, a rate or a full mailbox holds up. */
 export const retryEmail: Handler<"retryEmail"> = async ({ params: { id }, env, now }) => {
@@ -17,6 +18,6 @@ export const retryEmail: Handler<"retryEmail"> = async ({ params: { id }, env, n
     });
   }
   const { generation, dueAt } = ended.value;
-  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, [{ id, generation, dueAt }], now);
+  await notify(outboxOf(env), [{ id, generation, dueAt }], now);
   return json({ id, status: "queued", dueAt: new Date(dueAt).toISOString() });
 };

@@ -1,9 +1,10 @@
 import { userKey } from "../../shared/accounts/rules/keys.ts";
 import * as store from "../../shared/accounts/sql/suspensions.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
-import { notify } from "../../shared/email/outbox.ts";
+import { notify } from "../../shared/email/notify.ts";
 import { fail } from "../../shared/lib/base/result.ts";
 import { json, type Handler } from "./call.ts";
+import { outboxOf } from "./outbox.ts";
 import { withPurge } from "./purging.ts";
 
 export const suspendUser: Handler<"suspendUser"> = async ({
@@ -26,6 +27,6 @@ export const resumeUser: Handler<"resumeUser"> = async ({ params: { userId }, en
   );
   if (!resumed.ok) return resumed;
   const { user, due } = resumed.value;
-  await notify({ db: env.DB, queue: env.EMAIL_QUEUE }, due, now);
+  await notify(outboxOf(env), due, now);
   return user === null ? fail({ tag: "not-found", what: "user" }) : json({ user });
 };

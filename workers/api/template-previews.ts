@@ -12,7 +12,8 @@ import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
 import type { ApiEnv } from "../env.ts";
 import { lacks } from "./authorize.ts";
 import { json, type CallerOf } from "./call.ts";
-import { outboxOf, senderOfCaller } from "./email-caller.ts";
+import { senderOfCaller } from "./email-caller.ts";
+import { outboxOf } from "./outbox.ts";
 import { imageSource } from "./page.ts";
 import { findDraft, type Owner } from "./stored-templates.ts";
 

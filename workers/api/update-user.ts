@@ -7,7 +7,6 @@ import * as store from "../../shared/accounts/sql/users.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { isSent } from "../../shared/email/automatic-emails.ts";
-import type { Outbox } from "../../shared/email/outbox.ts";
 import { publicUrl, sender } from "../../shared/email/settings.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
@@ -15,6 +14,7 @@ import type { ApiEnv } from "../env.ts";
 import { noticePorts } from "./automatic-email.ts";
 import { json, type Handler } from "./call.ts";
 import { timeOfChange, whenRead, withEtag } from "./etag.ts";
+import { outboxOf } from "./outbox.ts";
 import { withPurge } from "./purging.ts";
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
@@ -107,8 +107,6 @@ async function requestAddress(
   const { user, expiresAt } = requested.value;
   return json({ user, addressChange: { email, expiresAt: new Date(expiresAt).toISOString() } });
 }
-
-const outboxOf = ({ DB, EMAIL_QUEUE }: ApiEnv): Outbox => ({ db: DB, queue: EMAIL_QUEUE });
 
 async function answer(user: User | null): Promise<Result<Response, Failure>> {
   return user === null ? fail(noSuchUser) : await withEtag(json({ user }), { user });

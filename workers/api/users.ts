@@ -19,17 +19,16 @@ import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { isSent } from "../../shared/email/automatic-emails.ts";
 import { brandOf } from "../../shared/email/brand.ts";
-import type { Outbox } from "../../shared/email/outbox.ts";
 import { sender } from "../../shared/email/settings.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { pageFrom } from "../../shared/http/lists.ts";
 import { fail, type Result } from "../../shared/lib/base/result.ts";
-import type { ApiEnv } from "../env.ts";
 import { automatic, noticePorts } from "./automatic-email.ts";
 import { answerRead, cacheStatusOf, consistencyOf } from "./cached.ts";
 import { json, noContent, type Call, type Handler } from "./call.ts";
 import { withEtag } from "./etag.ts";
 import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
+import { outboxOf } from "./outbox.ts";
 import { withPurge } from "./purging.ts";
 
 const noSuchUser: Failure = { tag: "not-found", what: "user" };
@@ -109,8 +108,6 @@ async function answerRelated(
 
 export const getMe: Handler<"getMe"> = async ({ env, caller: { user, cacheStatus } }) =>
   json({ user }, { headers: { "Cache-Status": cacheStatusOf(env, cacheStatus) } });
-
-const outboxOf = ({ DB, EMAIL_QUEUE }: ApiEnv): Outbox => ({ db: DB, queue: EMAIL_QUEUE });
 
 export const deleteUser: Handler<"deleteUser"> = async ({ params: { userId }, env, now }) => {
   const keepTrial = async (): Promise<true> => {

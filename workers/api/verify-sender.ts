@@ -6,8 +6,8 @@ import {
   findByToken,
   saveVerifiedAddress,
   whileUnverified,
+  type SenderOfLink,
 } from "../../shared/email/sql/pending-senders.ts";
-import type { StoredSender } from "../../shared/email/sql/senders.ts";
 import type { Failure } from "../../shared/http/failure.ts";
 import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
@@ -17,7 +17,7 @@ import { hashed } from "./audit.ts";
 import type { Handler } from "./call.ts";
 import { escaped, formPage } from "./page.ts";
 
-type Found = StoredSender & { tokenHash: string };
+type Found = SenderOfLink & { tokenHash: string };
 
 /** Asks first: scanners and previews follow links and must not confirm. */
 export const askToVerifySender: Handler<"askToVerifySender"> = async ({ params, env, now }) => {
@@ -60,11 +60,12 @@ export const confirmSender: Handler<"confirmSender"> = async ({ params, env, ope
     (await findByToken(env.DB, tokenHash, now))?.verifiedAt === now ? true : null,
   );
   if (!written.ok) return written;
-  // Deleted or replaced since it was read, or confirmed by another request.
+  // Deleted or replaced since it was read, confirmed by another request, or the tenant suspended.
   const left = await senderOfToken(env, params.token, now);
   return left.ok ? verifiedPage(env) : left;
 };
 
+/** A suspended tenant confirms nothing. The link works again once the suspension ends. */
 async function senderOfToken(
   env: ApiEnv,
   token: string,
@@ -73,8 +74,10 @@ async function senderOfToken(
   const tokenHash = await sha256Hex(token);
   const found = await readDatabase(env, () => findByToken(env.DB, tokenHash, now));
   if (!found.ok) return found;
-  return found.value === null
-    ? fail({ tag: "not-found", what: "link" })
+  if (found.value === null) return fail({ tag: "not-found", what: "link" });
+  const { suspended, verifiedAt } = found.value;
+  return suspended && verifiedAt === null
+    ? fail({ tag: "account-suspended" })
     : ok({ ...found.value, tokenHash });
 }
 

@@ -174,7 +174,7 @@ export function denyReasonForAccepting(facts: AnswerFacts): Failure | null {
   const isRepeat = status === "accepted" && acceptedBy === userId && memberRole !== null;
   if (isRepeat) return null;
   if (status !== "open") return noInvitation;
-  if (suspendedAt !== null) return wrongState("The account is suspended.");
+  if (suspendedAt !== null) return { tag: "account-suspended" };
   if (memberRole !== null) return null;
   if (members >= MAX_MEMBERS_OF_TEAM) return fullTeam;
   return teams >= MAX_TEAMS_OF_USER ? fullUser : null;

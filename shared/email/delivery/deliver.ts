@@ -1,5 +1,5 @@
 import { counters } from "../../telemetry/counters.ts";
-import { notify } from "../outbox.ts";
+import { notify } from "../notify.ts";
 import type { Claimed } from "../rules/claimed.ts";
 import { rateAnswersOf, type RateAnswer } from "../rules/pace.ts";
 import { planGroup, type Plan, type Waiting } from "../rules/plan.ts";

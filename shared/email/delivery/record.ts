@@ -4,7 +4,7 @@ import { countTransaction } from "../../database/transactions.ts";
 import { WRITE_TIMEOUT_MS } from "../../database/write.ts";
 import { within } from "../../lib/base/deadline.ts";
 import { describeError, log } from "../../lib/worker/log.ts";
-import { notify, QUEUE_TIMEOUT_MS, sendAll } from "../outbox.ts";
+import { notify, QUEUE_TIMEOUT_MS, sendAll } from "../notify.ts";
 import { deadLetterMessageFor } from "../queue-messages.ts";
 import { filesBytes, leaseMs } from "../rules/hand-over-size.ts";
 import type { RateAnswer } from "../rules/pace.ts";

@@ -32,6 +32,11 @@ const isHeld = (identity: string, tenant: string): string => `EXISTS (
     AND o.tenant NOT IN (${tenant}, '') AND o.verified_at IS NOT NULL)`;
 const isHeldByOther = isHeld("senders.identity", "senders.tenant");
 
+/** SQL over a row of `senders`: its tenant is a suspended user, who confirms nothing. */
+const isOfSuspended = `(senders.tenant LIKE 'user:%' AND EXISTS (
+  SELECT 1 FROM users AS u WHERE u.user_id = SUBSTR(senders.tenant, 6)
+    AND u.suspended_at IS NOT NULL))`;
+
 /** The row that the email with the link is accepted for, in the batch that makes the link. */
 export const linkSource = (tokenHash: string): EmailSource => ({
   to: "pending.identity",
@@ -183,16 +188,21 @@ export async function findByToken(
   db: D1Database,
   tokenHash: string,
   now: number,
-): Promise<StoredSender | null> {
+): Promise<SenderOfLink | null> {
   const reply = await db
     .prepare(
-      `SELECT ${senderColumns} FROM senders WHERE token_hash = ?1 AND link_expires_at > ?2
+      `SELECT ${senderColumns}, ${isOfSuspended} AS suspended FROM senders
+       WHERE token_hash = ?1 AND link_expires_at > ?2
          AND (verified_at IS NOT NULL OR NOT ${isHeldByOther})`,
     )
     .bind(tokenHash, now)
-    .all();
-  return firstSender(reply);
+    .all<{ suspended: number }>();
+  const sender = firstSender(reply);
+  return sender === null ? null : { ...sender, suspended: reply.results[0]?.suspended === 1 };
 }
+
+/** `suspended`: its tenant is. */
+export type SenderOfLink = StoredSender & { suspended: boolean };
 
 /** Whether `saveVerifiedAddress` verifies it, for a statement in its batch. */
 export const whileUnverified = (
@@ -201,11 +211,11 @@ export const whileUnverified = (
 ): { condition: string; bound: string } => ({
   condition: `EXISTS (SELECT 1 FROM senders
     WHERE token_hash = ?1 AND link_expires_at > ${now} AND verified_at IS NULL
-      AND NOT ${isHeldByOther})`,
+      AND NOT ${isHeldByOther} AND NOT ${isOfSuspended})`,
   bound: tokenHash,
 });
 
-/** Verifies an address by its link. A repeat changes nothing. */
+/** Verifies an address by its link. A repeat changes nothing, nor does a suspended tenant. */
 export async function saveVerifiedAddress(
   db: D1Database,
   tokenHash: string,
@@ -218,7 +228,7 @@ export async function saveVerifiedAddress(
       .prepare(
         `UPDATE senders SET verified_at = ?2, verified_by = 'link', updated_at = ?2
          WHERE token_hash = ?1 AND link_expires_at > ?2 AND verified_at IS NULL
-           AND NOT ${isHeldByOther}`,
+           AND NOT ${isHeldByOther} AND NOT ${isOfSuspended}`,
       )
       .bind(tokenHash, now),
   });
