@@ -10,7 +10,7 @@ import { notifySoon } from "./sql/notifications.ts";
  * `background`: keeps work alive after the request that began it; without it callers wait for the
  * queue.
  */
-export type Notifier = {
+export type NotifyPorts = {
   db: D1Database;
   queue: Queue<QueueMessage>;
   background?: (work: Promise<unknown>) => void;
@@ -27,20 +27,20 @@ export type Due = { id: string; generation: number; dueAt: number };
  * Notifies the consumer of emails at their due time. If the queue takes no notification, that is
  * not an error: the sweep notifies instead.
  */
-export async function notify(notifier: Notifier, emails: Due[], now: number): Promise<void> {
+export async function notify(ports: NotifyPorts, emails: Due[], now: number): Promise<void> {
   if (emails.length === 0) return;
-  const notified = notifyOrLeave(notifier, emails, now);
-  if (notifier.background === undefined) await notified;
-  else notifier.background(notified);
+  const notified = notifyOrLeave(ports, emails, now);
+  if (ports.background === undefined) await notified;
+  else ports.background(notified);
 }
 
 /** Never throws. */
-async function notifyOrLeave(notifier: Notifier, emails: Due[], now: number): Promise<void> {
+async function notifyOrLeave(ports: NotifyPorts, emails: Due[], now: number): Promise<void> {
   try {
     await within(
       QUEUE_TIMEOUT_MS,
       sendAll(
-        notifier.queue,
+        ports.queue,
         emails.map((email) => ({
           body: notificationFor(email),
           delaySeconds: notificationDelaySeconds(email.dueAt, now),
@@ -50,7 +50,7 @@ async function notifyOrLeave(notifier: Notifier, emails: Due[], now: number): Pr
   } catch (error) {
     log("warn", "email.notification_failed", { emails: emails.length, ...describeError(error) });
     const ids = emails.map((email) => email.id);
-    await within(QUEUE_TIMEOUT_MS, notifySoon(notifier.db, ids, now)).catch((later: unknown) =>
+    await within(QUEUE_TIMEOUT_MS, notifySoon(ports.db, ids, now)).catch((later: unknown) =>
       log("warn", "email.notify_soon_failed", describeError(later)),
     );
   }

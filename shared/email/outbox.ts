@@ -18,7 +18,7 @@ import {
   type Unwritten,
 } from "./accept-answer.ts";
 import { dropLarge, storeLarge, type LargeFiles } from "./files/large.ts";
-import { notify, type Due, type Notifier } from "./notify.ts";
+import { notify, type Due, type NotifyPorts } from "./notify.ts";
 import type { DailyLimits } from "./rules/daily-limits.ts";
 import type { WantedFiles } from "./rules/file.ts";
 import { storedKey } from "./rules/idempotency.ts";
@@ -34,7 +34,7 @@ import {
 } from "./sql/submissions.ts";
 
 /** `bucket`: for files that a row of D1 has no room for. */
-export type Outbox = Notifier & { bucket?: R2Bucket | undefined };
+export type Outbox = NotifyPorts & { bucket?: R2Bucket | undefined };
 
 /** An email to be accepted. `request`: what its sender wrote, which an Idempotency-Key holds to. */
 export type Submission = {

@@ -319,10 +319,20 @@ async function ownSender(body: object, suffix = ""): Promise<Asked> {
   return { path: `/api/senders/${made.body.id}${suffix}`, token };
 }
 
+async function suspend(userId: string): Promise<void> {
+  await env.DB.prepare(
+    "UPDATE users SET suspended_at = 1, suspended_reason = 'spam' WHERE user_id = ?1",
+  )
+    .bind(userId)
+    .run();
+}
+
 /** The link to verify an address. */
-async function verifyPath(): Promise<string> {
+async function verifyPath(then = async (_userId: string): Promise<void> => {}): Promise<string> {
   const address = `${id()}@example.com`;
-  await ownSender({ address });
+  const { userId, token } = await mailer();
+  await call("POST", "/api/senders", { address }, { token });
+  await then(userId);
   const text = await env.DB.prepare(
     `SELECT c.text FROM emails e JOIN email_contents c ON c.email_id = e.id
      WHERE e.to_address = ?1`,
@@ -386,9 +396,13 @@ export const cron = (changes: Partial<ApiEnv["CRON"]> = {}): ApiEnv["CRON"] =>
   }) as unknown as ApiEnv["CRON"];
 
 /** The link to confirm a change of address. */
-async function confirmPath(email = `${id()}@example.com`): Promise<string> {
+async function confirmPath(
+  email = `${id()}@example.com`,
+  then = async (_userId: string): Promise<void> => {},
+): Promise<string> {
   const { userId, token } = await person();
   await call("PATCH", `/api/users/${userId}`, { email }, { token });
+  await then(userId);
   const text = await env.DB.prepare(
     `SELECT c.text FROM emails e JOIN email_contents c ON c.email_id = e.id
      WHERE e.to_address = ?1`,
@@ -399,17 +413,7 @@ async function confirmPath(email = `${id()}@example.com`): Promise<string> {
 }
 
 /** A link to confirm the address of a suspended user. */
-async function suspendedPath(): Promise<string> {
-  const email = `${id()}@example.com`;
-  const path = await confirmPath(email);
-  await env.DB.prepare(
-    `UPDATE users SET suspended_at = 1, suspended_reason = 'spam'
-     WHERE user_id = (SELECT user_id FROM address_changes WHERE email = ?1)`,
-  )
-    .bind(email)
-    .run();
-  return path;
-}
+const suspendedPath = (): Promise<string> => confirmPath(`${id()}@example.com`, suspend);
 
 /** An invitation to the address of a user, of a team with that owner. */
 async function invitation(guest: Person, owner?: Person): Promise<{ id: string; path: string }> {
@@ -740,6 +744,12 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   },
   answerInvitation: {
     200: async () => ({ path: await invitationPath(await person()), ...pressing("accept") }),
+    403: async () => {
+      const guest = await person();
+      const path = await invitationPath(guest);
+      await suspend(guest.userId);
+      return { path, ...pressing("accept") };
+    },
     409: async () => ({ path: await invitationPath(await busyPerson()), ...pressing("accept") }),
     503: at("/invitations/x", { ...pressing("accept"), bindings: { DB: deadDatabase } }),
   },
@@ -934,10 +944,12 @@ const special: Record<string, Record<number, () => Promise<Asked>>> = {
   deleteOwnSender: { 204: async () => await ownSender({ address: `${id()}@example.com` }) },
   askToVerifySender: {
     200: async () => ({ path: await verifyPath(), token: null }),
+    403: async () => ({ path: await verifyPath(suspend), token: null }),
     503: at("/verify-sender/x", { token: null, bindings: { DB: deadDatabase } }),
   },
   confirmSender: {
     200: async () => ({ path: await verifyPath(), token: null }),
+    403: async () => ({ path: await verifyPath(suspend), token: null }),
     503: at("/verify-sender/x", { token: null, bindings: { DB: deadDatabase } }),
   },
   listTemplates: ofShared.list,
