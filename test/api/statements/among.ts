@@ -57,16 +57,18 @@ export async function readAloneAndAmong<Name extends string>(
  * Why what was read grows with what is stored; null if it does not.
  *
  * @param allowed how many more rows among so many emails than alone
+ * @param isPaced its bound is of a run, which may do less among few emails than among many
  */
 export function growthOf(
   { alone, among }: RowsRead,
   allowed: (emails: number) => number,
+  isPaced = false,
 ): string | null {
   const [first] = among;
   const flat = 1.1 * (first?.rows ?? 0) + SLACK_ROWS;
   const grows = among.some(({ emails, rows }) => {
-    const isBounded = allowed(emails) === allowed(first?.emails ?? emails);
-    return rows - alone > allowed(emails) || (isBounded && rows > flat);
+    const isFlat = !isPaced && allowed(emails) === allowed(first?.emails ?? emails);
+    return rows - alone > allowed(emails) || (isFlat && rows > flat);
   });
   const shown = among.map(({ emails, rows }) => `${rows} among ${emails}`).join(", ");
   return grows ? `${alone} rows alone, ${shown}` : null;
