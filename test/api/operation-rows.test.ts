@@ -179,8 +179,8 @@ const boundOf = (name: string): number =>
 
 it.each(Object.keys(works))("%s reads as much among many rows as without them", (name) => {
   const read = rows[name];
-  const isPaced = name.startsWith("the task") || boundOf(name) === Infinity;
-  expect(read === undefined ? "not run" : growthOf(read, () => boundOf(name), isPaced)).toBeNull();
+  const isCapped = name.startsWith("the task") || boundOf(name) === Infinity;
+  expect(read === undefined ? "not run" : growthOf(read, () => boundOf(name), isCapped)).toBeNull();
 });
 
 /** `npx vitest run --reporter=verbose` shows them. */

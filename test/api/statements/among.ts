@@ -57,17 +57,17 @@ export async function readAloneAndAmong<Name extends string>(
  * Why what was read grows with what is stored; null if it does not.
  *
  * @param allowed how many more rows among so many emails than alone
- * @param isPaced its bound is of a run, which may do less among few emails than among many
+ * @param isCapped its bound is a cap that it may not reach among few emails, such as a page of a task
  */
 export function growthOf(
   { alone, among }: RowsRead,
   allowed: (emails: number) => number,
-  isPaced = false,
+  isCapped = false,
 ): string | null {
   const [first] = among;
   const flat = 1.1 * (first?.rows ?? 0) + SLACK_ROWS;
   const grows = among.some(({ emails, rows }) => {
-    const isFlat = !isPaced && allowed(emails) === allowed(first?.emails ?? emails);
+    const isFlat = !isCapped && allowed(emails) === allowed(first?.emails ?? emails);
     return rows - alone > allowed(emails) || (isFlat && rows > flat);
   });
   const shown = among.map(({ emails, rows }) => `${rows} among ${emails}`).join(", ");

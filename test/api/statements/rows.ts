@@ -52,6 +52,13 @@ const allowances: Allowance[] = [
 
 /** @param name of a case: the function, with its variant */
 export function allowedRows(name: string): (stored: number) => number {
+  return allowanceOf(name)?.rows ?? (() => PAGE_ROWS);
+}
+
+/** Whether a case has a cap of its own, which it may not reach among few emails. */
+export const hasCap = (name: string): boolean => allowanceOf(name) !== undefined;
+
+function allowanceOf(name: string): Allowance | undefined {
   const isOf = (one: string): boolean => one === functionOf(name) || name.startsWith(`${one} (`);
-  return allowances.find(({ of }) => of.some(isOf))?.rows ?? (() => PAGE_ROWS);
+  return allowances.find(({ of }) => of.some(isOf));
 }
