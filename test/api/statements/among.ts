@@ -57,7 +57,7 @@ export async function readAloneAndAmong<Name extends string>(
  * Why what was read grows with what is stored; null if it does not.
  *
  * @param allowed how many more rows among so many emails than alone
- * @param isCapped its bound is a cap that it may not reach among few emails, such as a page of a task
+ * @param isCapped its bound is a cap that it may not reach among few emails, as a page of a task
  */
 export function growthOf(
   { alone, among }: RowsRead,
