@@ -81,6 +81,10 @@ export async function runOutages(
   };
   let last = "none";
   const change = (next: string): void => onChange((last = next));
+  const awaitBreaker = async (): Promise<void> => {
+    await closed(target.luna);
+    if (last === BREAKER_OF_D1) change("none");
+  };
   const startedAt = Date.now();
   for (const { name, atMs, forMs } of plan) {
     await wait(startedAt + atMs - Date.now());
@@ -93,12 +97,7 @@ export async function runOutages(
     await end();
     process.stdout.write(`over after ${((Date.now() - at) / 1_000).toFixed(1)} s: ${name}\n`);
     change(name === "D1" ? BREAKER_OF_D1 : "none");
-    if (name !== "D1") continue;
-    const whenClosed = async (): Promise<void> => {
-      await closed(target.luna);
-      if (last === BREAKER_OF_D1) change("none");
-    };
-    void whenClosed();
+    if (name === "D1") void awaitBreaker();
   }
 }
 
