@@ -6,6 +6,7 @@ import { cpus } from "node:os";
 import packageJson from "../package.json" with { type: "json" };
 import { ensureConsole } from "../scripts/build-console.ts";
 import { commandLine, refuse } from "../scripts/command-line.ts";
+import { acceptRequestRows } from "./accept-requests.ts";
 import { bundleRows } from "./bundles.ts";
 import { cacheHitRows } from "./cache-hits.ts";
 import { cacheInWorkerdRows } from "./cache-in-workerd.ts";
@@ -25,6 +26,7 @@ const sections: Record<string, () => Promise<Ratio[]>> = {
   requests: requestRows,
   email: emailRows,
   accept: acceptRows,
+  "accept-requests": acceptRequestRows,
   bundles: bundleRows,
 };
 

@@ -1,31 +1,38 @@
-import { Agent, get } from "node:http";
+import { Agent, request } from "node:http";
 
 const CONNECTIONS = 16;
 
+/** A request that is sent again and again. `path` and `body`: of each, or of each next one. */
+export type Load = {
+  path: string | (() => string);
+  headers: Record<string, string>;
+  /** Makes it a POST. */
+  body?: () => string;
+};
+
 /**
- * Sends one request again and again over several connections, each waiting for its answer, for a
- * while.
+ * Sends requests over several connections, each waiting for its answer, for a while.
  *
- * @param path of the request, or of each next one
  * @returns answers per second
+ * @throws Error of the first answer that is no success
  */
 export async function throughput(
   url: URL,
-  path: string | (() => string),
-  headers: Record<string, string>,
+  { path, headers, body }: Load,
   forMs: number,
 ): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const once = async (): Promise<void> => {
     await new Promise<void>((resolve, reject) => {
-      get(
-        new URL(typeof path === "string" ? path : path(), url).href,
-        { agent, headers },
-        (answer) => {
-          if (answer.statusCode !== 200) reject(new Error(`answered ${answer.statusCode}`));
-          answer.resume().once("end", resolve);
-        },
-      ).once("error", reject);
+      const to = new URL(typeof path === "string" ? path : path(), url).href;
+      const method = body === undefined ? "GET" : "POST";
+      request(to, { agent, method, headers }, (answer) => {
+        const { statusCode = 0 } = answer;
+        if (statusCode >= 300) reject(new Error(`answered ${statusCode}`));
+        answer.resume().once("end", resolve);
+      })
+        .once("error", reject)
+        .end(body?.());
     });
   };
   const started = performance.now();

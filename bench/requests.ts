@@ -42,12 +42,12 @@ async function measure<Prepared>(
     await api.applyD1Migrations("DB");
     await insertUsers((await api.getEnv()).DB);
     const prepared = await prepare(url);
-    await throughput(url, PATH, authorization, WARM_UP_MS);
-    const rate = await throughput(url, PATH, authorization, MEASURE_MS);
+    await throughput(url, { path: PATH, headers: authorization }, WARM_UP_MS);
+    const rate = await throughput(url, { path: PATH, headers: authorization }, MEASURE_MS);
     let next = 0;
     const missed = (): string => `/api/users/user-${(next += 1)}`;
-    await throughput(url, missed, authorization, WARM_UP_MS);
-    const missRate = await throughput(url, missed, authorization, MEASURE_MS);
+    await throughput(url, { path: missed, headers: authorization }, WARM_UP_MS);
+    const missRate = await throughput(url, { path: missed, headers: authorization }, MEASURE_MS);
     if (next > USERS) throw new Error("there were too few users to miss each once");
     return { rate, missRate, prepared };
   } finally {

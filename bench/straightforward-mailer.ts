@@ -19,7 +19,7 @@ type Row = PlainEmail & { status: string };
 export async function acceptPlainly(env: ConsumerEnv, emails: PlainEmail[]): Promise<string[]> {
   const ids: string[] = [];
   for (const email of emails) {
-    const id = await insertPlainly(env, email);
+    const id = await insertPlainly(env.DB, email);
     await env.EMAIL_QUEUE.send(notificationFor({ id, generation: 1 }));
     ids.push(id);
   }
@@ -29,16 +29,20 @@ export async function acceptPlainly(env: ConsumerEnv, emails: PlainEmail[]): Pro
 /** No queue and no history: what no way to store an email can do without. */
 export async function insertBarely(env: ConsumerEnv, emails: PlainEmail[]): Promise<string[]> {
   const ids: string[] = [];
-  for (const email of emails) ids.push(await insertPlainly(env, email));
+  for (const email of emails) ids.push(await insertPlainly(env.DB, email));
   return ids;
 }
 
-async function insertPlainly(env: ConsumerEnv, { to, subject, text }: PlainEmail): Promise<string> {
+export async function insertPlainly(
+  db: D1Database,
+  { to, subject, text }: PlainEmail,
+): Promise<string> {
   const id = crypto.randomUUID();
-  await env.DB.prepare(
-    `INSERT INTO plain_emails (id, recipient, subject, text, status)
+  await db
+    .prepare(
+      `INSERT INTO plain_emails (id, recipient, subject, text, status)
      VALUES (?1, ?2, ?3, ?4, 'queued')`,
-  )
+    )
     .bind(id, to, subject, text)
     .run();
   return id;

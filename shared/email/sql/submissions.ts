@@ -110,7 +110,8 @@ export async function acceptEach(
   const rows = rowsOf(emails, now);
   const held = heldTo(emails, now);
   const room = held === null ? null : roomOf(held, 2);
-  // Emails that name no sender and no file run the statements that they ran before there were any.
+  // Emails without a key, sender or file run no statement about them.
+  const withKey = emails.some(hasKey);
   const nameOne = emails.some(namesSender);
   const nameFiles = emails.some(namesFiles);
   const isWanted = [
@@ -119,25 +120,7 @@ export async function acceptEach(
     ...(nameFiles ? [hasItsFiles] : []),
   ].join(" AND ");
   const replies = await runBatch(db, {
-    forgotten: db
-      .prepare(
-        `DELETE FROM idempotency_keys WHERE (tenant, key) IN (
-           SELECT m.value ->> 'tenant', ${keyName} FROM json_each(?1) AS m
-           WHERE m.value ->> 'key' IS NOT NULL) AND expires_at <= ?2
-           AND NOT EXISTS (SELECT 1 FROM emails AS e
-                           WHERE e.id = email_id AND ${needsItsKey("?2")})`,
-      )
-      .bind(rows, now),
-    keys: db
-      .prepare(
-        `INSERT INTO idempotency_keys
-           (tenant, key, request_hash, canonical_hash, email_id, expires_at)
-         SELECT m.value ->> 'tenant', ${keyName}, m.value ->> 'requestHash',
-           m.value ->> 'canonicalHash', m.value ->> 'id', ?2 FROM json_each(?1) AS m
-         WHERE m.value ->> 'key' IS NOT NULL AND ${isWanted}
-         ON CONFLICT (tenant, key) DO NOTHING`,
-      )
-      .bind(rows, now + KEPT_MS),
+    keys: withKey ? takeKeys(db, { rows, isWanted }, now) : [],
     ...insertEmails(db, emails, rows, {
       ...(nameOne && withSender),
       where: `${isWanted} AND ${holdsItsKey}`,
@@ -150,13 +133,15 @@ export async function acceptEach(
     }),
     files: nameFiles ? [linkFiles(db, rows)] : [],
     newFiles: emails.some(bringsFiles) ? insertStoredFiles(db, rows, now) : [],
-    limited: held === null ? [] : [countAccepted(db, rows, held), freeKeys(db, rows)],
+    counted: held === null ? [] : [countAccepted(db, rows, held)],
+    freed: held === null || !withKey ? [] : [freeKeys(db, rows)],
     along,
     verdicts: selectVerdicts(db, emails, { rows, held }, now),
   });
   return verdictsOf(replies.verdicts);
 }
 
+const hasKey = ({ key }: Submitted): boolean => key !== null;
 const namesSender = ({ named }: Submitted): boolean => named !== undefined && named !== null;
 const namesFiles = ({ files }: Submitted): boolean => files !== undefined;
 const bringsFiles = ({ newFiles }: Submitted): boolean => newFiles !== undefined;
@@ -182,6 +167,36 @@ function heldTo([first]: readonly Submitted[], now: number): HeldTo | null {
   const limits = first?.limits ?? null;
   return first === undefined || limits === null ? null : { limits, tenant: first.tenant, now };
 }
+
+/**
+ * Forgets keys that are over, and takes those of the emails unless another email has them.
+ * `isWanted`: SQL over a row `m`.
+ */
+const takeKeys = (
+  db: D1Database,
+  { rows, isWanted }: { rows: string; isWanted: string },
+  now: number,
+): D1PreparedStatement[] => [
+  db
+    .prepare(
+      `DELETE FROM idempotency_keys WHERE (tenant, key) IN (
+         SELECT m.value ->> 'tenant', ${keyName} FROM json_each(?1) AS m
+         WHERE m.value ->> 'key' IS NOT NULL) AND expires_at <= ?2
+         AND NOT EXISTS (SELECT 1 FROM emails AS e
+                         WHERE e.id = email_id AND ${needsItsKey("?2")})`,
+    )
+    .bind(rows, now),
+  db
+    .prepare(
+      `INSERT INTO idempotency_keys
+         (tenant, key, request_hash, canonical_hash, email_id, expires_at)
+       SELECT m.value ->> 'tenant', ${keyName}, m.value ->> 'requestHash',
+         m.value ->> 'canonicalHash', m.value ->> 'id', ?2 FROM json_each(?1) AS m
+       WHERE m.value ->> 'key' IS NOT NULL AND ${isWanted}
+       ON CONFLICT (tenant, key) DO NOTHING`,
+    )
+    .bind(rows, now + KEPT_MS),
+];
 
 /** Keys of emails that a limit refused. */
 const freeKeys = (db: D1Database, rows: string): D1PreparedStatement =>

@@ -117,7 +117,7 @@ export const acceptance: Cases = {
       [],
     ),
   "acceptEach: with daily limits": (db) => {
-    const limited = { ...submitted, id: "email-limited", key: null, limits: { own: 5, all: 9 } };
+    const limited = { ...submitted, id: "email-limited", limits: { own: 5, all: 9 } };
     return submissions.acceptEach(db, [limited], now, []);
   },
   "acceptEach: from a sender": (db) => {
