@@ -26,7 +26,6 @@ export async function tagIndexRows(): Promise<Ratio[]> {
     main: "./bench/workers/tag-index.ts",
     compatibility_date: "2026-11-01",
     compatibility_flags: ["nodejs_compat"],
-    kv_namespaces: [{ binding: "CACHE", id: "bench" }],
     durable_objects: { bindings: [{ name: "CACHE_TAG_INDEX", class_name: "MeasuredTagIndex" }] },
     migrations: [{ tag: "v1", new_sqlite_classes: ["MeasuredTagIndex"] }],
   };

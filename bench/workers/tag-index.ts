@@ -1,9 +1,21 @@
 import { CacheTagIndex } from "../../shared/lib/cache/tags/object/object.ts";
 
 const DAY_MS = 86_400_000;
+/** How long KV takes to delete an entry. */
+const KV_MS = 5;
+
+/**
+ * KV on another machine: that of the local runtime shares the thread of the object, and would count
+ * as what the object does.
+ */
+const kvElsewhere = { delete: () => scheduler.wait(KV_MS) } as unknown as KVNamespace;
 
 /** The tag index, with what a benchmark does to its storage. */
 export class MeasuredTagIndex extends CacheTagIndex {
+  constructor(ctx: DurableObjectState) {
+    super(ctx, { CACHE: kvElsewhere });
+  }
+
   /** Adds purged tags that wait for the alarm, with an entry in KV under each, or none. */
   async addWaiting(count: number, isStored: boolean): Promise<void> {
     if (count === 0) return;
@@ -67,6 +79,7 @@ export default {
       await scheduler.wait(100);
     }
     const before = await index.waiting();
+    const startedAt = performance.now();
     const reclaiming = index.reclaim();
     const syncs: number[] = [];
     for (let n = 0; n < SYNCS; n += 1) {
@@ -75,8 +88,10 @@ export default {
       syncs.push(performance.now() - started);
       await scheduler.wait(10);
     }
-    const { ms, blocks } = await reclaiming;
+    const { ms: runMs, blocks } = await reclaiming;
     const after = await index.waiting();
+    // What one run does not end goes on in the next ones.
+    const ms = after === 0 ? runMs : performance.now() - startedAt;
     return Response.json({ syncs, ms, blocks, before, after });
   },
 } satisfies ExportedHandler<Env>;
