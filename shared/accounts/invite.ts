@@ -1,3 +1,4 @@
+import type { KeyedRequest } from "../database/answered-requests.ts";
 import { writeDatabase } from "../database/write.ts";
 import { isSent } from "../email/automatic-emails.ts";
 import { brandOf } from "../email/brand.ts";
@@ -49,7 +50,7 @@ export async function newInvitationLink(
 
 /** Writes an invitation with its email. @returns null if the facts have changed */
 export async function invite(
-  { outbox, now }: Pick<Links, "outbox" | "now">,
+  { outbox, now, keyed }: Pick<Links, "outbox" | "now"> & { keyed: KeyedRequest | null },
   invitation: Omit<store.NewInvitation, "tokenHash">,
   facts: InviterFacts,
   { tokenHash, notice }: InvitationLink,
@@ -60,6 +61,7 @@ export async function invite(
       store.saveInvitation(db, { ...invitation, tokenHash }, facts, {
         notice: statementsOf(notice),
         now,
+        keyed,
       }),
     // The sweep notifies of its email.
     async () => {

@@ -34,8 +34,16 @@ export const createInvitation = operation({
     "team (only as member) may do this. An open invitation to the address gets a new link. The " +
     "answer does not depend on an account. If team-invitation is off, the admin gets the link.",
   body: newInvitation,
+  idempotent: true,
   answers: { 201: v.strictObject({ invitation, url: v.optional(v.string()) }) },
-  problems: ["not-found", "forbidden", "wrong-state", "misconfigured", ...write],
+  problems: [
+    "not-found",
+    "forbidden",
+    "wrong-state",
+    "idempotency-key-reused",
+    "misconfigured",
+    ...write,
+  ],
 });
 
 export const listInvitations = operation({

@@ -135,10 +135,13 @@ export const runJob = operation({
   path: "/api/admin/jobs/:name/run",
   access: "admin",
   tag,
-  summary: "Run a job now, regardless of its schedule, also while it is paused.",
+  summary:
+    "Run a job now, regardless of its schedule, also while it is paused. " +
+    "A built-in task takes no Idempotency-Key.",
   params,
+  idempotent: true,
   answers: { 202: v.strictObject({ runId: v.string() }) },
-  problems: ["wrong-state", ...write],
+  problems: ["wrong-state", "idempotency-key-reused", ...write],
 });
 
 export const rotateJobSecret = operation({

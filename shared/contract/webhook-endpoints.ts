@@ -198,8 +198,9 @@ export const testWebhookEndpoint = operation({
   tag,
   summary: "Send the event webhook.test to an endpoint.",
   params,
+  idempotent: true,
   answers: { 202: v.strictObject({ eventId: v.string(), deliveryId: v.string() }) },
-  problems: write,
+  problems: ["idempotency-key-reused", ...write],
 });
 
 export const listWebhookDeliveries = operation({

@@ -86,6 +86,19 @@ describe("an invitation", () => {
     expect((await list(teamId, owner)).body.items).toMatchObject([{ id, status: "open" }]);
   });
 
+  it("is sent once under an Idempotency-Key, also if its first reply was lost", async () => {
+    const owner = await signUpAs("pro");
+    const path = `/api/teams/${await createTeam(owner)}/invitations`;
+    const body = { email: "guest@example.com", role: "member" };
+    const asked = { ...owner, headers: { "Idempotency-Key": "invite" } };
+    const lossy = losingReplies(db);
+    const first = await callWith({ DB: lossy })("POST", path, body, asked);
+    expect(first.status).toBe(201);
+    const again = await call("POST", path, body, asked);
+    expect(again).toMatchObject({ status: 201, body: first.body });
+    expect(await tokensOf(body.email)).toHaveLength(1);
+  });
+
   it("makes the user a member once they accept, and cached reads show it at once", async () => {
     const { guest, teamId } = await invited();
     const teams = async () =>

@@ -251,6 +251,19 @@ describe("pause and resume", () => {
   });
 });
 
+it("a run of a built-in task takes no Idempotency-Key, which the answer names", async () => {
+  await env.DB.prepare(
+    `INSERT OR IGNORE INTO task_states (task, last_slot, first_seen_at)
+     VALUES ('send-digest', 0, 0)`,
+  ).run();
+  const headers = { "Idempotency-Key": "k" };
+  const { status, body } = await call("POST", `${path}/send-digest/run`, undefined, { headers });
+  expect(status).toBe(422);
+  expect(body.errors).toEqual([
+    { path: "Idempotency-Key", message: "is not supported for a built-in task" },
+  ]);
+});
+
 describe("the list", () => {
   it("has jobs, newest first, then the built-in tasks, page by page", async () => {
     for (const name of ["one", "two", "three"]) {

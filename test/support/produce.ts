@@ -1335,7 +1335,10 @@ export async function ask(operation: Operation, status: number): Promise<Asked> 
       if (operation.id === "unsuppress")
         return { ...asked, path: "/api/admin/email/suppressions/nonsense" };
       if (isWrite(operation) && body === undefined)
-        return { ...asked, headers: { "Idempotency-Key": "not-supported" } };
+        return {
+          ...asked,
+          headers: { "Idempotency-Key": "not supported, or too long ".repeat(10) },
+        };
       return query !== undefined
         ? { ...asked, path: `${unknown}?no-such-parameter=1` }
         : { ...asked, body: { "no-such-field": 1 } };

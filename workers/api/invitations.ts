@@ -13,6 +13,7 @@ import { findMember, tagsOfMember } from "../../shared/accounts/sql/team-members
 import { findTeam } from "../../shared/accounts/sql/teams.ts";
 import { findUserBy } from "../../shared/accounts/sql/users.ts";
 import type { InvitationAnswer } from "../../shared/contract/invitations.ts";
+import type { KeyedRequest } from "../../shared/database/answered-requests.ts";
 import { readDatabase } from "../../shared/database/read.ts";
 import { writeDatabase } from "../../shared/database/write.ts";
 import { isSent } from "../../shared/email/automatic-emails.ts";
@@ -22,19 +23,34 @@ import { pageFrom } from "../../shared/http/lists.ts";
 import { DAY_MS } from "../../shared/lib/base/clock.ts";
 import { sha256Hex } from "../../shared/lib/base/hash.ts";
 import { fail, ok, type Result } from "../../shared/lib/base/result.ts";
-import { json, noContent, userIdOf, type Handler } from "./call.ts";
+import { json, noContent, userIdOf, type Call, type Handler } from "./call.ts";
 import { decideAndWrite } from "./decide-and-write.ts";
+import { createOnce, keyedRequest, readAgain } from "./keyed.ts";
 import { outboxOf } from "./outbox.ts";
 import { withPurge } from "./purging.ts";
 
 /** The answer does not reveal whether the address has an account or is a member. */
-export const createInvitation: Handler<"createInvitation"> = async ({
-  params: { teamId },
-  body: { email, role, expiresInDays: days },
-  env,
-  caller,
-  now,
-}) => {
+export const createInvitation: Handler<"createInvitation"> = async (call) => {
+  const { params, body, env, now } = call;
+  const keyed = await keyedRequest(call, [params.teamId, body]);
+  return await createOnce(call, keyed, {
+    create: () => create(call, keyed),
+    again: (id) =>
+      readAgain(
+        env,
+        () => store.findInvitation(env.DB, id, now),
+        (found) => json({ invitation: invitationAnswer(found) }, { status: 201 }),
+      ),
+  });
+};
+
+async function create(
+  call: Call<"createInvitation">,
+  keyed: KeyedRequest | null,
+): Promise<Result<Response, Failure>> {
+  const { env, caller, now } = call;
+  const { teamId } = call.params;
+  const { email, role, expiresInDays: days } = call.body;
   const outbox = outboxOf(env);
   const inviterId = userIdOf(caller);
   const inviting = { teamId, inviterId, email };
@@ -54,7 +70,8 @@ export const createInvitation: Handler<"createInvitation"> = async ({
       );
       if (!made.ok) return made;
       link = made.value;
-      return await invite({ outbox, now }, { ...inviting, id, role, expiresAt }, facts, link);
+      const invitation = { ...inviting, id, role, expiresAt };
+      return await invite({ outbox, now, keyed }, invitation, facts, link);
     },
   });
   if (!created.ok) return created;
@@ -66,7 +83,7 @@ export const createInvitation: Handler<"createInvitation"> = async ({
     { invitation: invitationAnswer(created.value), ...(isShown && { url }) },
     { status: 201 },
   );
-};
+}
 
 export const listInvitations: Handler<"listInvitations"> = async ({
   params: { teamId },

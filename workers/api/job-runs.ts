@@ -18,6 +18,7 @@ import type { ApiEnv } from "../env.ts";
 import { askScheduler, findListing } from "./built-in-tasks.ts";
 import { json, type Handler } from "./call.ts";
 import { builtInFailure, jobRunAnswer, noJob } from "./job-answers.ts";
+import { createOnce, keyedRequest } from "./keyed.ts";
 
 /** How many runs one request replays. */
 const REPLAY_LIMIT = 1_000;
@@ -94,9 +95,13 @@ export const nextJobTimes: Handler<"nextJobTimes"> = async ({
   });
 
 /** A built-in task has ended when this answers. */
-export const runJob: Handler<"runJob"> = async ({ params: { name }, env, now }) =>
-  await withJob(env, name, {
+export const runJob: Handler<"runJob"> = async (call) => {
+  const { params, env, now } = call;
+  const { name } = params;
+  const keyed = await keyedRequest(call, name);
+  return await withJob(env, name, {
     ofTask: async () => {
+      if (keyed !== null) return fail(takesNoKey);
       const ran = await askScheduler(() => env.CRON.run(name));
       if (!ran.ok) return ran;
       if ("runId" in ran.value) return json({ runId: ran.value.runId }, { status: 202 });
@@ -104,19 +109,30 @@ export const runJob: Handler<"runJob"> = async ({ params: { name }, env, now }) 
         ? fail(noJob)
         : fail({ tag: "wrong-state", detail: "Another request is running this task." });
     },
-    ofJob: async () => {
-      const runId = crypto.randomUUID().replaceAll("-", "");
-      const write = () => requestRun(env.DB, { name, runId: (jobId) => `${jobId}.r${runId}` }, now);
-      const requested = await writeDatabase(write, write);
-      if (!requested.ok) return requested;
-      if (requested.value === null) return fail(noJob);
-      const { id, status } = requested.value;
-      if (status === "skipped")
-        return fail({ tag: "wrong-state", detail: "An earlier run of this job is not over." });
-      if (status === "pending") lookSoon(env, [id]);
-      return json({ runId: id }, { status: 202 });
-    },
+    ofJob: async () =>
+      await createOnce(call, keyed, {
+        create: async () => {
+          const runId = crypto.randomUUID().replaceAll("-", "");
+          const wanted = { name, runId: (jobId: string) => `${jobId}.r${runId}`, keyed };
+          const write = () => requestRun(env.DB, wanted, now);
+          const requested = await writeDatabase(write, write);
+          if (!requested.ok) return requested;
+          if (requested.value === null) return fail(noJob);
+          const { id, status } = requested.value;
+          if (status === "skipped")
+            return fail({ tag: "wrong-state", detail: "An earlier run of this job is not over." });
+          if (status === "pending") lookSoon(env, [id]);
+          return json({ runId: id }, { status: 202 });
+        },
+        again: async (runId) => json({ runId }, { status: 202 }),
+      }),
   });
+};
+
+const takesNoKey: Failure = {
+  tag: "invalid",
+  errors: [{ path: "Idempotency-Key", message: "is not supported for a built-in task" }],
+};
 
 export const replayJobRun: Handler<"replayJobRun"> = async ({
   params: { name, runId },

@@ -14,7 +14,7 @@ import { insertTestEvent } from "../../shared/webhooks/sql/events.ts";
 import type { ApiEnv } from "../env.ts";
 import { json, noContent, ownerOf, tenantOf, type Handler } from "./call.ts";
 import { timeOfChange, whenRead, withEtag } from "./etag.ts";
-import { answerAgain, keyedRequest } from "./keyed.ts";
+import { answerAgain, createOnce, keyedRequest } from "./keyed.ts";
 import { lookSoon, noEndpoint } from "./webhook-owner.ts";
 
 /** How long the secret before signs too, after a rotation. */
@@ -218,17 +218,23 @@ export const deleteWebhookEndpoint: Handler<"deleteWebhookEndpoint"> = async ({
   return gone.value ? noContent() : fail(noEndpoint);
 };
 
-export const testWebhookEndpoint: Handler<"testWebhookEndpoint"> = async ({
-  params: { endpointId },
-  env,
-  caller,
-  now,
-}) => {
-  const eventId = newId("evt", now);
-  const event = { eventId, endpointId, tenant: ownerOf(caller) };
-  const written = await writeDatabase(() => insertTestEvent(env.DB, event, now));
-  if (!written.ok) return written;
-  if (!written.value) return fail(noEndpoint);
-  lookSoon(env, endpointId);
-  return json({ eventId, deliveryId: `${eventId}.${endpointId}` }, { status: 202 });
+export const testWebhookEndpoint: Handler<"testWebhookEndpoint"> = async (call) => {
+  const { params, env, caller, now } = call;
+  const { endpointId } = params;
+  const keyed = await keyedRequest(call, endpointId);
+  return await createOnce(call, keyed, {
+    create: async () => {
+      const eventId = newId("evt", now);
+      const event = { eventId, endpointId, tenant: ownerOf(caller), keyed };
+      const written = await writeDatabase(() => insertTestEvent(env.DB, event, now));
+      if (!written.ok) return written;
+      if (!written.value) return fail(noEndpoint);
+      lookSoon(env, endpointId);
+      return testAnswer(`${eventId}.${endpointId}`);
+    },
+    again: async (deliveryId) => testAnswer(deliveryId),
+  });
 };
+
+const testAnswer = (deliveryId: string) =>
+  json({ eventId: deliveryId.split(".", 1)[0] ?? "", deliveryId }, { status: 202 });

@@ -1,8 +1,8 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { runBatch } from "../../database/batch.ts";
 import type { ExpiringRows } from "../../database/expiring.ts";
 import type { EmailSource } from "../../email/sql/accept.ts";
 import type { Cursor } from "../../http/lists.ts";
-import { DAY_MS } from "../../lib/base/clock.ts";
 import {
   countedBy,
   INVITATION_KEPT_MS,
@@ -15,6 +15,7 @@ import {
 } from "../rules/invitations.ts";
 import type { AccountTier, Role } from "../rules/schemas.ts";
 import { MAX_MEMBERS_OF_TEAM } from "../rules/teams.ts";
+import { countEmail, reachedLimits } from "./invitation-emails.ts";
 
 /** SQL of invitations, by those who invite. */
 
@@ -40,11 +41,6 @@ const columns = (now: string): string => `id, team_id AS teamId, email, role,
 
 /** An invitation that is asked for. `inviterId`: null for an operator. */
 export type Inviting = { teamId: string; inviterId: string | null; email: string };
-
-/** SQL: limits of `?<n>`, JSON of `countedBy`, that have no room at `?<n + 1>`. */
-const reachedLimits = (n: number): string => `json_each(?${n}) AS l
-  CROSS JOIN invitation_emails AS c ON c.subject = l.value ->> 'subject'
-  WHERE c.counted_from > ?${n + 1} - ${DAY_MS} AND c.emails >= l.value ->> 'most'`;
 
 /** SQL: how many open invitations the team `?1` has, except to the address `?<email>`. */
 const openOnes = (email: number, now: number): string => `(SELECT COUNT(*) FROM team_invitations
@@ -106,6 +102,12 @@ export type NewInvitation = Inviting & {
   expiresAt: number;
 };
 
+type Written = {
+  notice: readonly D1PreparedStatement[];
+  now: number;
+  keyed?: KeyedRequest | null;
+};
+
 /** The row that the email with the link is accepted for, in the batch that makes the link. */
 export const invitationSource = (tokenHash: string): EmailSource => ({
   to: "i.email",
@@ -116,14 +118,14 @@ export const invitationSource = (tokenHash: string): EmailSource => ({
 /**
  * Invites an address. An open invitation to it gets the new link, role and expiry instead.
  *
- * @param along `notice`: the statements of the email
+ * @param written `notice`: the statements of the email
  * @returns null if the facts have changed: nothing was written
  */
 export async function saveInvitation(
   db: D1Database,
   { id, role, tokenHash, expiresAt, ...inviting }: NewInvitation,
   { actor, replaced }: InviterFacts,
-  { notice, now }: { notice: readonly D1PreparedStatement[]; now: number },
+  { notice, now, keyed = null }: Written,
 ): Promise<{ invitation: Invitation; isNotified: boolean } | null> {
   const { teamId, inviterId, email } = inviting;
   const limits = JSON.stringify(countedBy(inviting));
@@ -162,29 +164,26 @@ export async function saveInvitation(
       ),
     emails: notice,
     counted: countEmail(db, limits, tokenHash, now),
+    answered: insertCreated(db, keyed, now, {
+      created: "SELECT id FROM team_invitations WHERE token_hash = ?1",
+      bound: [tokenHash],
+    }),
   });
   const [invitation] = saved.results as Invitation[];
   if (invitation === undefined) return null;
   return { invitation, isNotified: (emails[0]?.meta.changes ?? 0) > 0 };
 }
 
-/** Counts the email of a link that was made in the same batch. */
-function countEmail(
+/** For the repeat of a request. */
+export async function findInvitation(
   db: D1Database,
-  limits: string,
-  tokenHash: string,
+  id: string,
   now: number,
-): D1PreparedStatement {
-  const isOver = "invitation_emails.counted_from <= ?4";
-  return db
-    .prepare(
-      `INSERT INTO invitation_emails (subject, emails, counted_from)
-       SELECT value ->> 'subject', 1, ?3 FROM json_each(?1)
-       WHERE EXISTS (SELECT 1 FROM team_invitations WHERE token_hash = ?2)
-       ON CONFLICT (subject) DO UPDATE SET emails = iif(${isOver}, 1, emails + 1),
-         counted_from = iif(${isOver}, excluded.counted_from, counted_from)`,
-    )
-    .bind(limits, tokenHash, now, now - DAY_MS);
+): Promise<Invitation | null> {
+  return await db
+    .prepare(`SELECT ${columns("?2")} FROM team_invitations WHERE id = ?1`)
+    .bind(id, now)
+    .first<Invitation>();
 }
 
 /** For an invitation whose reply was lost. */
@@ -274,11 +273,4 @@ export const oldInvitations: ExpiringRows = {
   table: "team_invitations",
   key: "id",
   isOver: "kept_until <= ?1",
-};
-
-/** Counts of emails whose day is over. */
-export const oldInvitationCounts: ExpiringRows = {
-  table: "invitation_emails",
-  key: "subject",
-  isOver: "counted_from <= ?1",
 };

@@ -1,3 +1,4 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { runBatch } from "../../database/batch.ts";
 import { countRows } from "../../database/expiring.ts";
 import { scheduleOf } from "../rules/job-definition.ts";
@@ -100,10 +101,16 @@ export async function claimJobSlots(
 /** What became of a request to run a job now. */
 export type RunRequested = "pending" | "waiting" | "skipped";
 
+type WantedRun = {
+  name: string;
+  runId: (jobId: string) => string;
+  keyed?: KeyedRequest | null;
+};
+
 /** Records a run that an operator asks for. @returns null if there is no such job */
 export async function requestRun(
   db: D1Database,
-  { name, runId }: { name: string; runId: (jobId: string) => string },
+  { name, runId, keyed = null }: WantedRun,
   now: number,
 ): Promise<{ id: string; status: RunRequested } | null> {
   const job = await db
@@ -121,6 +128,10 @@ export async function requestRun(
          WHERE status <> 'skipped' ON CONFLICT (id) DO NOTHING`,
       )
       .bind(id, job.id, now),
+    answered: insertCreated(db, keyed, now, {
+      created: "SELECT id FROM deliveries WHERE id = ?1",
+      bound: [id],
+    }),
     found: db.prepare("SELECT status FROM deliveries WHERE id = ?1").bind(id),
   });
   const [found] = replies.found.results as { status: RunRequested }[];

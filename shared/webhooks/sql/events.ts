@@ -1,3 +1,4 @@
+import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { runBatch } from "../../database/batch.ts";
 import type { ExpiringRows } from "../../database/expiring.ts";
 
@@ -51,7 +52,12 @@ export async function hasSubscriptions(db: D1Database): Promise<boolean> {
   );
 }
 
-type TestEvent = { eventId: string; endpointId: string; tenant: string | null };
+type TestEvent = {
+  eventId: string;
+  endpointId: string;
+  tenant: string | null;
+  keyed?: KeyedRequest | null;
+};
 
 /**
  * A test event and its delivery, which the endpoint gets without a subscription.
@@ -60,7 +66,7 @@ type TestEvent = { eventId: string; endpointId: string; tenant: string | null };
  */
 export async function insertTestEvent(
   db: D1Database,
-  { eventId, endpointId, tenant }: TestEvent,
+  { eventId, endpointId, tenant, keyed = null }: TestEvent,
   now: number,
 ): Promise<boolean> {
   const endpoint = "webhook_endpoints w WHERE w.id = ?2 AND (?3 IS NULL OR w.tenant = ?3)";
@@ -82,6 +88,10 @@ export async function insertTestEvent(
          FROM ${endpoint}`,
       )
       .bind(...bound),
+    answered: insertCreated(db, keyed, now, {
+      created: "SELECT id FROM deliveries WHERE id = ?1 || '.' || ?2",
+      bound: [eventId, endpointId],
+    }),
   });
   return replies.event.results.length > 0;
 }

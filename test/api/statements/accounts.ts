@@ -4,6 +4,7 @@ import * as changes from "../../../shared/accounts/sql/address-changes.ts";
 import * as answers from "../../../shared/accounts/sql/answered-invitations.ts";
 import * as deletion from "../../../shared/accounts/sql/deletion.ts";
 import * as exports from "../../../shared/accounts/sql/export.ts";
+import { oldInvitationCounts } from "../../../shared/accounts/sql/invitation-emails.ts";
 import * as invitations from "../../../shared/accounts/sql/invitations.ts";
 import * as pending from "../../../shared/accounts/sql/pending-members.ts";
 import * as related from "../../../shared/accounts/sql/related-reads.ts";
@@ -225,6 +226,14 @@ export const ofInvitations: Cases = {
       inviterFacts,
       { notice: notice(db, invitations.invitationSource("link")), now },
     ),
+  "saveInvitation: keyed": (db) =>
+    invitations.saveInvitation(
+      db,
+      { ...inviting, id: "inv_own", role: "member", tokenHash: "link", expiresAt: now + 1 },
+      inviterFacts,
+      { notice: [], now, keyed: keyedBy("createInvitation") },
+    ),
+  "findInvitation: of a repeat": (db) => invitations.findInvitation(db, "inv_own", now),
   findByHash: (db) => invitations.findByHash(db, "link", now),
   findRevocationFacts: (db) =>
     invitations.findRevocationFacts(db, { teamId: team, id: "inv_own", actorId: user }, now),
@@ -248,7 +257,7 @@ export const ofInvitations: Cases = {
   selectSentInvitations: (db) => answers.selectSentInvitations(db, user, LIMIT).all(),
   deleteReceived: (db) => db.batch([answers.deleteReceived(db, own.gone, "TRUE")]),
   ...expiring("oldInvitations", invitations.oldInvitations),
-  ...expiring("oldInvitationCounts", invitations.oldInvitationCounts),
+  ...expiring("oldInvitationCounts", oldInvitationCounts),
 };
 
 const week = { monday: "2023-11-06", sunday: "2023-11-12" };

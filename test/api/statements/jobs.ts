@@ -60,6 +60,12 @@ export const ofJobs: Cases = {
   replaceJobSecret: (db) => jobs.replaceJobSecret(db, id, { secret: "t", previousUntil: now }, now),
   dueJobs: (db) => slots.dueJobs(db, now, LIMIT),
   requestRun: (db) => slots.requestRun(db, { name: id, runId: (of) => `${of}.r1` }, now),
+  "requestRun: keyed": (db) =>
+    slots.requestRun(
+      db,
+      { name: id, runId: (of) => `${of}.r2`, keyed: { ...keyed, operation: "runJob" } },
+      now,
+    ),
   countLate: (db) => slots.countLate(db, 1, LIMIT),
   oldestDue: (db) => slots.oldestDue(db),
   pausedTasks: (db) => pauses.pausedTasks(db, ["backup"]),

@@ -40,6 +40,17 @@ export const ofEndpoints: Cases = {
   hasSubscriptions: (db) => events.hasSubscriptions(db),
   insertTestEvent: (db) =>
     events.insertTestEvent(db, { eventId: "evt_1", endpointId: id, tenant }, now),
+  "insertTestEvent: keyed": (db) =>
+    events.insertTestEvent(
+      db,
+      {
+        eventId: "evt_2",
+        endpointId: id,
+        tenant,
+        keyed: { ...keyed, operation: "testWebhookEndpoint" },
+      },
+      now,
+    ),
   replayOne: (db) => deliveries.replayOne(db, { id: delivery, target: id }, now),
   replayDead: (db) =>
     deliveries.replayDead(db, { target: id, type: "email.sent", since: 0, until: now }, now, LIMIT),

@@ -1,5 +1,6 @@
 import { expiredRequests } from "../../../shared/accounts/sql/address-changes.ts";
-import { oldInvitationCounts, oldInvitations } from "../../../shared/accounts/sql/invitations.ts";
+import { oldInvitationCounts } from "../../../shared/accounts/sql/invitation-emails.ts";
+import { oldInvitations } from "../../../shared/accounts/sql/invitations.ts";
 import { expiredPending } from "../../../shared/accounts/sql/pending-members.ts";
 import { DAY_MS } from "../../../shared/lib/base/clock.ts";
 import { expire } from "../expire.ts";
