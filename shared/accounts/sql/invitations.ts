@@ -175,7 +175,7 @@ export async function saveInvitation(
 }
 
 /** For the repeat of a request. */
-export async function findInvitation(
+export async function findSentInvitation(
   db: D1Database,
   id: string,
   now: number,

@@ -233,7 +233,7 @@ export const ofInvitations: Cases = {
       inviterFacts,
       { notice: [], now, keyed: keyedBy("createInvitation") },
     ),
-  "findInvitation: of a repeat": (db) => invitations.findInvitation(db, "inv_own", now),
+  findSentInvitation: (db) => invitations.findSentInvitation(db, "inv_own", now),
   findByHash: (db) => invitations.findByHash(db, "link", now),
   findRevocationFacts: (db) =>
     invitations.findRevocationFacts(db, { teamId: team, id: "inv_own", actorId: user }, now),
