@@ -1,7 +1,4 @@
-import { readFileSync } from "node:fs";
-import { parse } from "smol-toml";
-import { createTestHarness } from "wrangler";
-import { unlimited } from "../scripts/local-configs.ts";
+import { ADMIN_TOKEN, withApiWorker } from "./api-worker.ts";
 import { throughput, type Load } from "./load.ts";
 import { median, ratios, type Ratio } from "./measure.ts";
 import { straightforwardTable, type PlainEmail } from "./straightforward-mailer.ts";
@@ -12,7 +9,6 @@ import { straightforwardTable, type PlainEmail } from "./straightforward-mailer.
  * machine to itself.
  */
 
-const ADMIN_TOKEN = "bench-admin-token-0123456789abcdef";
 const WARM_UP_MS = 3_000;
 const MEASURE_MS = 4_000;
 const ROUNDS = 5;
@@ -31,30 +27,20 @@ const one = (): string => JSON.stringify(email());
 const many = (size: number) => (): string =>
   JSON.stringify({ emails: Array.from({ length: size }, email) });
 
-/** Starts a Worker under the configuration of luna-api, and returns answers per second. */
-async function rates(
+/** @returns answers per second of a Worker, for each load */
+const rates = (
   main: string,
   loads: (at: URL) => Promise<readonly Load[]>,
-): Promise<readonly number[]> {
-  const server = createTestHarness();
-  const { services: _, ...config } = unlimited(parse(readFileSync("wrangler.api.toml", "utf8")));
-  const secrets = { ADMIN_TOKEN, SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none" };
-  await server.update({ workers: [{ config: { ...config, main }, secrets }] });
-  try {
-    const { url } = await server.listen();
-    const api = server.getWorker<{ DB: D1Database }>("luna-api");
-    await api.applyD1Migrations("DB");
-    await (await api.getEnv()).DB.prepare(straightforwardTable).run();
+): Promise<readonly number[]> =>
+  withApiWorker(main, async (url, db) => {
+    await db.prepare(straightforwardTable).run();
     const measured: number[] = [];
     for (const load of await loads(url)) {
       await throughput(url, load, WARM_UP_MS);
       measured.push(await throughput(url, load, MEASURE_MS));
     }
     return measured;
-  } finally {
-    await server.close();
-  }
-}
+  });
 
 /** Of a user who may send emails. */
 async function keyOfUser(at: URL): Promise<string> {

@@ -1,7 +1,4 @@
-import { readFileSync } from "node:fs";
-import { parse } from "smol-toml";
-import { createTestHarness } from "wrangler";
-import { unlimited } from "../scripts/local-configs.ts";
+import { ADMIN_TOKEN, withApiWorker } from "./api-worker.ts";
 import { throughput } from "./load.ts";
 import { ratios, type Ratio } from "./measure.ts";
 
@@ -11,7 +8,6 @@ import { ratios, type Ratio } from "./measure.ts";
  * itself: two that are up at a time slow each other down.
  */
 
-const ADMIN_TOKEN = "bench-admin-token-0123456789abcdef";
 const WARM_UP_MS = 2_000;
 const MEASURE_MS = 4_000;
 const ROUNDS = 4;
@@ -22,38 +18,24 @@ const authorization = { Authorization: `Bearer ${ADMIN_TOKEN}` };
 
 type Answer = { headers: Record<string, string>; body: string };
 
-/**
- * Starts a Worker under the configuration of luna-api, lets `prepare` fill it, and returns its
- * answers per second.
- */
-async function measure<Prepared>(
+/** Lets `prepare` fill a Worker, and returns its answers per second. */
+const measure = <Prepared>(
   main: string,
   prepare: (at: URL) => Promise<Prepared>,
-): Promise<{ rate: number; missRate: number; prepared: Prepared }> {
-  const server = createTestHarness();
-  // What the local runtime does for each binding is no part of this; the Worker that it binds does
-  // not run here.
-  const { services: _, ...config } = unlimited(parse(readFileSync("wrangler.api.toml", "utf8")));
-  const secrets = { ADMIN_TOKEN, SMTP_HOST: "127.0.0.1", SMTP_PORT: "9", SMTP_SECURITY: "none" };
-  await server.update({ workers: [{ config: { ...config, main }, secrets }] });
-  try {
-    const { url } = await server.listen();
-    const api = server.getWorker<{ DB: D1Database }>("luna-api");
-    await api.applyD1Migrations("DB");
-    await insertUsers((await api.getEnv()).DB);
+): Promise<{ rate: number; missRate: number; prepared: Prepared }> =>
+  withApiWorker(main, async (url, db) => {
+    await insertUsers(db);
     const prepared = await prepare(url);
-    await throughput(url, { path: PATH, headers: authorization }, WARM_UP_MS);
-    const rate = await throughput(url, { path: PATH, headers: authorization }, MEASURE_MS);
+    const fromMemory = { path: PATH, headers: authorization };
+    await throughput(url, fromMemory, WARM_UP_MS);
+    const rate = await throughput(url, fromMemory, MEASURE_MS);
     let next = 0;
-    const missed = (): string => `/api/users/user-${(next += 1)}`;
-    await throughput(url, { path: missed, headers: authorization }, WARM_UP_MS);
-    const missRate = await throughput(url, { path: missed, headers: authorization }, MEASURE_MS);
+    const missed = { path: () => `/api/users/user-${(next += 1)}`, headers: authorization };
+    await throughput(url, missed, WARM_UP_MS);
+    const missRate = await throughput(url, missed, MEASURE_MS);
     if (next > USERS) throw new Error("there were too few users to miss each once");
     return { rate, missRate, prepared };
-  } finally {
-    await server.close();
-  }
-}
+  });
 
 async function insertUsers(db: D1Database): Promise<void> {
   await db

@@ -41,7 +41,7 @@ export async function insertPlainly(
   await db
     .prepare(
       `INSERT INTO plain_emails (id, recipient, subject, text, status)
-     VALUES (?1, ?2, ?3, ?4, 'queued')`,
+       VALUES (?1, ?2, ?3, ?4, 'queued')`,
     )
     .bind(id, to, subject, text)
     .run();

@@ -1,6 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { notificationFor, type QueueMessage } from "../../shared/email/queue-messages.ts";
 import { insertPlainly, type PlainEmail } from "../straightforward-mailer.ts";
+
 /**
  * What a Worker costs that does nothing, under the bindings of luna-api: it answers what it was
  * given once, or a row of D1, or inserts one. `X-Served`: it also asks the rate limit and notifies

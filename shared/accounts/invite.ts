@@ -65,7 +65,7 @@ export async function invite(
       }),
     // The sweep notifies of its email.
     async () => {
-      const found = await store.findByHash(db, tokenHash, now);
+      const found = await store.findSentInvitation(db, "token_hash", tokenHash, now);
       return found === null ? null : { invitation: found, isNotified: false };
     },
   );

@@ -38,7 +38,7 @@ export const createInvitation: Handler<"createInvitation"> = async (call) => {
     again: (id) =>
       readAgain(
         env,
-        () => store.findSentInvitation(env.DB, id, now),
+        () => store.findSentInvitation(env.DB, "id", id, now),
         (found) => json({ invitation: invitationAnswer(found) }, { status: 201 }),
       ),
   });

@@ -1,4 +1,5 @@
 import { runBatch } from "../../database/batch.ts";
+import { countAgain } from "../../database/day-counts.ts";
 import type { ExpiringRows } from "../../database/expiring.ts";
 import type { EmailSource } from "../../email/sql/accept.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
@@ -63,7 +64,6 @@ export async function saveAddressRequest(
   emails: RequestEmails,
   now: number,
 ): Promise<RequestSaved> {
-  const isOver = "counted_from <= ?6";
   const replies = await runBatch(db, {
     request: db
       .prepare(
@@ -74,9 +74,8 @@ export async function saveAddressRequest(
          ON CONFLICT (user_id) DO UPDATE SET email = excluded.email,
            token_hash = excluded.token_hash, requested_at = excluded.requested_at,
            expires_at = excluded.expires_at, confirmed_at = NULL,
-           requests = IIF(${isOver}, 1, requests + 1),
-           counted_from = IIF(${isOver}, excluded.counted_from, counted_from)
-         WHERE ${isOver} OR requests < ?7`,
+           ${countAgain("address_changes", "requests", "?6")}
+         WHERE counted_from <= ?6 OR requests < ?7`,
       )
       .bind(userId, email, tokenHash, now, now + LINK_MS, now - DAY_MS, MAX_REQUESTS_A_DAY),
     owner: emails.owner,

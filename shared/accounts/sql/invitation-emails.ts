@@ -1,3 +1,4 @@
+import { countAgain } from "../../database/day-counts.ts";
 import type { ExpiringRows } from "../../database/expiring.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
 
@@ -15,14 +16,12 @@ export function countEmail(
   tokenHash: string,
   now: number,
 ): D1PreparedStatement {
-  const isOver = "invitation_emails.counted_from <= ?4";
   return db
     .prepare(
       `INSERT INTO invitation_emails (subject, emails, counted_from)
        SELECT value ->> 'subject', 1, ?3 FROM json_each(?1)
        WHERE EXISTS (SELECT 1 FROM team_invitations WHERE token_hash = ?2)
-       ON CONFLICT (subject) DO UPDATE SET emails = iif(${isOver}, 1, emails + 1),
-         counted_from = iif(${isOver}, excluded.counted_from, counted_from)`,
+       ON CONFLICT (subject) DO UPDATE SET ${countAgain("invitation_emails", "emails", "?4")}`,
     )
     .bind(limits, tokenHash, now, now - DAY_MS);
 }

@@ -105,7 +105,7 @@ export type NewInvitation = Inviting & {
 type Written = {
   notice: readonly D1PreparedStatement[];
   now: number;
-  keyed?: KeyedRequest | null;
+  keyed: KeyedRequest | null;
 };
 
 /** The row that the email with the link is accepted for, in the batch that makes the link. */
@@ -125,7 +125,7 @@ export async function saveInvitation(
   db: D1Database,
   { id, role, tokenHash, expiresAt, ...inviting }: NewInvitation,
   { actor, replaced }: InviterFacts,
-  { notice, now, keyed = null }: Written,
+  { notice, now, keyed }: Written,
 ): Promise<{ invitation: Invitation; isNotified: boolean } | null> {
   const { teamId, inviterId, email } = inviting;
   const limits = JSON.stringify(countedBy(inviting));
@@ -174,27 +174,16 @@ export async function saveInvitation(
   return { invitation, isNotified: (emails[0]?.meta.changes ?? 0) > 0 };
 }
 
-/** For the repeat of a request. */
+/** For the repeat of a request, or after its reply was lost. */
 export async function findSentInvitation(
   db: D1Database,
-  id: string,
+  by: "id" | "token_hash",
+  value: string,
   now: number,
 ): Promise<Invitation | null> {
   return await db
-    .prepare(`SELECT ${columns("?2")} FROM team_invitations WHERE id = ?1`)
-    .bind(id, now)
-    .first<Invitation>();
-}
-
-/** For an invitation whose reply was lost. */
-export async function findByHash(
-  db: D1Database,
-  tokenHash: string,
-  now: number,
-): Promise<Invitation | null> {
-  return await db
-    .prepare(`SELECT ${columns("?2")} FROM team_invitations WHERE token_hash = ?1`)
-    .bind(tokenHash, now)
+    .prepare(`SELECT ${columns("?2")} FROM team_invitations WHERE ${by} = ?1`)
+    .bind(value, now)
     .first<Invitation>();
 }
 

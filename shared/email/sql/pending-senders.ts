@@ -1,5 +1,6 @@
 import { insertCreated, type KeyedRequest } from "../../database/answered-requests.ts";
 import { runBatch } from "../../database/batch.ts";
+import { countAgain } from "../../database/day-counts.ts";
 import { DAY_MS } from "../../lib/base/clock.ts";
 import type { EmailSource } from "./accept.ts";
 import {
@@ -103,13 +104,11 @@ function countLink(
   { id, tokenHash }: { id: string; tokenHash: string },
   now: number,
 ): D1PreparedStatement {
-  const isOver = "sender_links.counted_from <= ?4";
   return db
     .prepare(
       `INSERT INTO sender_links (tenant, links, counted_from)
        SELECT tenant, 1, ?3 FROM senders WHERE id = ?1 AND token_hash = ?2
-       ON CONFLICT (tenant) DO UPDATE SET links = iif(${isOver}, 1, links + 1),
-         counted_from = iif(${isOver}, excluded.counted_from, counted_from)`,
+       ON CONFLICT (tenant) DO UPDATE SET ${countAgain("sender_links", "links", "?4")}`,
     )
     .bind(id, tokenHash, now, now - DAY_MS);
 }

@@ -104,13 +104,13 @@ export type RunRequested = "pending" | "waiting" | "skipped";
 type WantedRun = {
   name: string;
   runId: (jobId: string) => string;
-  keyed?: KeyedRequest | null;
+  keyed: KeyedRequest | null;
 };
 
 /** Records a run that an operator asks for. @returns null if there is no such job */
 export async function requestRun(
   db: D1Database,
-  { name, runId, keyed = null }: WantedRun,
+  { name, runId, keyed }: WantedRun,
   now: number,
 ): Promise<{ id: string; status: RunRequested } | null> {
   const job = await db

@@ -56,7 +56,7 @@ type TestEvent = {
   eventId: string;
   endpointId: string;
   tenant: string | null;
-  keyed?: KeyedRequest | null;
+  keyed: KeyedRequest | null;
 };
 
 /**
@@ -66,7 +66,7 @@ type TestEvent = {
  */
 export async function insertTestEvent(
   db: D1Database,
-  { eventId, endpointId, tenant, keyed = null }: TestEvent,
+  { eventId, endpointId, tenant, keyed }: TestEvent,
   now: number,
 ): Promise<boolean> {
   const endpoint = "webhook_endpoints w WHERE w.id = ?2 AND (?3 IS NULL OR w.tenant = ?3)";

@@ -224,7 +224,7 @@ export const ofInvitations: Cases = {
       db,
       { ...inviting, id: "inv_own", role: "member", tokenHash: "link", expiresAt: now + 1 },
       inviterFacts,
-      { notice: notice(db, invitations.invitationSource("link")), now },
+      { notice: notice(db, invitations.invitationSource("link")), now, keyed: null },
     ),
   "saveInvitation: keyed": (db) =>
     invitations.saveInvitation(
@@ -233,8 +233,9 @@ export const ofInvitations: Cases = {
       inviterFacts,
       { notice: [], now, keyed: keyedBy("createInvitation") },
     ),
-  findSentInvitation: (db) => invitations.findSentInvitation(db, "inv_own", now),
-  findByHash: (db) => invitations.findByHash(db, "link", now),
+  "findSentInvitation: by its id": (db) => invitations.findSentInvitation(db, "id", "inv_own", now),
+  "findSentInvitation: by its link": (db) =>
+    invitations.findSentInvitation(db, "token_hash", "link", now),
   findRevocationFacts: (db) =>
     invitations.findRevocationFacts(db, { teamId: team, id: "inv_own", actorId: user }, now),
   saveRevocation: (db) =>

@@ -59,7 +59,8 @@ export const ofJobs: Cases = {
     jobs.saveJob(db, { id, revision: 1, nextAt: now }, { ...definition, ...times, unrun }, now),
   replaceJobSecret: (db) => jobs.replaceJobSecret(db, id, { secret: "t", previousUntil: now }, now),
   dueJobs: (db) => slots.dueJobs(db, now, LIMIT),
-  requestRun: (db) => slots.requestRun(db, { name: id, runId: (of) => `${of}.r1` }, now),
+  requestRun: (db) =>
+    slots.requestRun(db, { name: id, runId: (of) => `${of}.r1`, keyed: null }, now),
   "requestRun: keyed": (db) =>
     slots.requestRun(
       db,

@@ -39,7 +39,7 @@ export const ofEndpoints: Cases = {
   fanOutEvents: (db) => events.fanOutEvents(db, now, LIMIT),
   hasSubscriptions: (db) => events.hasSubscriptions(db),
   insertTestEvent: (db) =>
-    events.insertTestEvent(db, { eventId: "evt_1", endpointId: id, tenant }, now),
+    events.insertTestEvent(db, { eventId: "evt_1", endpointId: id, tenant, keyed: null }, now),
   "insertTestEvent: keyed": (db) =>
     events.insertTestEvent(
       db,
